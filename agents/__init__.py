@@ -1,0 +1,1 @@
+"""Who acts: operators, aggregators, the household fleet; their messages and strategies."""

@@ -1,0 +1,251 @@
+"""A fleet of households: all state in arrays, one vectorised pass per ISP for everyone.
+
+Flexibility is offered and activated per **group**: the devices of one class (``DEVICES``) that one aggregator
+holds at one site (a site is a grid bus). An order is spread over a group's devices in proportion to their
+offers.
+
+The baseline of an ISP is what the fleet would do in that ISP from its present state, unasked. Rebounds are
+therefore part of later baselines: a delayed EV, an emptied battery or a cooled house takes its energy back
+then. A battery serves its household's *un-activated* surplus, so that the activation of another device
+reaches the grid instead of being swallowed behind the meter.
+
+``preview`` and ``rollout`` know the very profiles, EV sessions included, that ``step`` will use; forecast
+errors are added by those who ask.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import numpy as np
+import pandas as pd
+
+from agents.fleet_layout import DEVICES, FleetGroups, FleetState, Layout, lay_out
+from agents.fleet_motion import advance, arrive, group_offer, limits, look, prices, sites
+from agents.population import Population
+from grids.arrays import FloatArray, IntArray
+
+__all__ = ["DEVICES", "FleetGroups", "FleetPreview", "FleetRollout", "FleetStep", "HouseholdFleet"]
+
+Order = tuple[FloatArray, FloatArray]
+
+_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class FleetStep:
+    """One delivered ISP. Sites (n_sites,) and groups (G,) in kW; injection positive.
+
+    site_p_kw: actual net injection; site_base_kw: baseline from the state before the step; site_load_kw: the
+    inflexible household load alone (<= 0). up_kw, down_kw: delivered by each group, actual minus baseline,
+    >= 0, at most one of them above 0. curtailed_kw: PV held back. battery_soc_mean (0..1) and
+    indoor_theta_mean (K) after the step, ev_energy_kwh charged in it; 0 without such devices.
+    """
+
+    isp: int
+    site_p_kw: FloatArray
+    site_base_kw: FloatArray
+    site_load_kw: FloatArray
+    up_kw: FloatArray
+    down_kw: FloatArray
+    curtailed_kw: float
+    battery_soc_mean: float
+    ev_energy_kwh: float
+    indoor_theta_mean: float
+
+    @property
+    def summary(self) -> dict[str, float]:
+        """The scalars by name."""
+        names = ("curtailed_kw", "battery_soc_mean", "ev_energy_kwh", "indoor_theta_mean")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True)
+class FleetPreview:
+    """What an ISP to come looks like: baseline and load of sites as in ``FleetStep``, offers of groups.
+
+    up_kw, down_kw (G,) >= 0: sustained offers around the baseline. up_price, down_price (G,) EUR/MWh:
+    cost-true (the buyer pays +up_price; the provider pays back down_price), weighted by offered power; 0
+    where the offer is 0.
+    """
+
+    isp: int
+    site_base_kw: FloatArray
+    site_load_kw: FloatArray
+    up_kw: FloatArray
+    down_kw: FloatArray
+    up_price: FloatArray
+    down_price: FloatArray
+
+
+@dataclass(frozen=True)
+class FleetRollout:
+    """Baseline and inflexible load of sites without orders, (n, n_sites), kW, injection positive."""
+
+    site_base_kw: FloatArray
+    site_load_kw: FloatArray
+
+
+class HouseholdFleet:
+    """Thousands of households moved together; ISP i starts at ``times[i]`` of the ``build`` call.
+
+    ``step`` must be called for each ISP in turn. Everything is a function of the arguments of ``build``
+    (population, places, times, random stream) and of the orders.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._state = layout.start()
+        for isp in range(-layout.window.first, 0):
+            advance(layout, self._state, isp, None)
+        self._open_accounts()
+
+    @classmethod
+    def build(
+        cls, population: Population, site_of: IntArray, aggregator_of: IntArray, times: pd.DatetimeIndex,
+        n_sites: int, rng: np.random.Generator,
+    ) -> "HouseholdFleet":  # fmt: skip
+        """Draw a fleet and let it live a day unasked, so that it starts with cars plugged in.
+
+        site_of, aggregator_of: (H,) site 0..n_sites-1 and aggregator >= 0 of each household. times: UTC left
+        labels of the whole horizon inside the measured year (``grids.profiles.span``). Raises ValueError
+        (``ProfileError`` for times) naming the argument at fault.
+        """
+        return cls(lay_out(population, site_of, aggregator_of, times, n_sites, rng))
+
+    @property
+    def groups(self) -> FleetGroups:
+        """The groups in which flexibility is offered."""
+        return self._layout.groups
+
+    @property
+    def next_isp(self) -> int:
+        """The ISP that the next ``step`` delivers."""
+        return self._state.next_isp
+
+    def step(self, isp: int, up_share: FloatArray | None, down_share: FloatArray | None) -> FleetStep:
+        """Deliver one ISP: move every device, activating what each group is ordered.
+
+        up_share, down_share: kW wanted of each group, (G,), >= 0, None for nothing; both at once net out.
+        More than a group can do is delivered as far as it can.
+        """
+        lay, state = self._layout, self._state
+        self._check_isp(isp, state.next_isp, state.next_isp)
+        order = self._order(up_share, down_share)
+        before = state.ev_charged_kwh.sum()
+        now, power = advance(lay, state, isp, order)
+        change = np.bincount(lay.member_group, power - now.base, len(lay.groups))
+        stored, capacity = state.stored_kwh.sum(), lay.batteries.energy_kwh.sum()
+        return FleetStep(
+            isp=isp,
+            site_p_kw=sites(lay, now, power),
+            site_base_kw=sites(lay, now, now.base),
+            site_load_kw=now.site_load,
+            up_kw=np.maximum(change, 0.0),
+            down_kw=np.maximum(-change, 0.0),
+            curtailed_kw=float((now.base - power)[: lay.cuts[0]].sum()),
+            battery_soc_mean=float(stored / capacity) if capacity > 0 else 0.0,
+            ev_energy_kwh=float(state.ev_charged_kwh.sum() - before),
+            indoor_theta_mean=float(state.theta_k.mean()) if len(state.theta_k) else 0.0,
+        )
+
+    def preview(
+        self, now_isp: int, isp: int, energy_value: float, orders: Mapping[int, Order]
+    ) -> FleetPreview:
+        """Look ahead from ``now_isp`` (the next to be delivered) to ``isp``; the fleet itself does not move.
+
+        energy_value: EUR/MWh a kWh is worth to its household. orders: (up, down) kW wanted per group, by ISP;
+        those from now_isp to before isp are applied, others have no effect on isp.
+        """
+        lay = self._layout
+        self._check_isp(isp, now_isp, lay.horizon - 1)
+        state = self._copy_at(now_isp)
+        for k in range(now_isp, isp):
+            wanted = orders.get(k)
+            advance(lay, state, k, None if wanted is None else self._order(*wanted))
+        arrive(lay, state, isp)
+        now = look(lay, state, isp)
+        low, high = limits(lay, state, now, lay.sustain)
+        up_cost, down_saving = prices(lay, state, now, energy_value)
+        up_kw, up_price = group_offer(lay, high - now.base, up_cost)
+        down_kw, down_price = group_offer(lay, now.base - low, down_saving)
+        base = sites(lay, now, now.base)
+        return FleetPreview(isp, base, now.site_load, up_kw, down_kw, up_price, down_price)
+
+    def rollout(self, now_isp: int, n: int) -> FleetRollout:
+        """Baselines of the n ISPs from ``now_isp`` (the next to be delivered) on, without any order."""
+        lay = self._layout
+        self._check_isp(now_isp + n - 1, now_isp, lay.horizon - 1)
+        state = self._copy_at(now_isp)
+        base, load = np.empty((n, lay.n_sites)), np.empty((n, lay.n_sites))
+        for k in range(n):
+            now, power = advance(lay, state, now_isp + k, None)
+            base[k], load[k] = sites(lay, now, power), now.site_load
+        return FleetRollout(base, load)
+
+    def checks(self) -> list[str]:
+        """Physical invariants that do not hold now; empty if all do. Accounts run from the start."""
+        lay, s = self._layout, self._state
+        cells = lay.batteries
+        kept = s.charged_kwh * cells.charge_efficiency - s.discharged_kwh / cells.discharge_efficiency
+        owed = s.ev_needed_kwh - s.ev_charged_kwh - s.ev_left_kwh - s.ev_short_kwh
+        outside = np.maximum(-s.stored_kwh, s.stored_kwh - cells.energy_kwh)
+        tests = {
+            "battery energy outside 0..capacity (kWh)": outside,
+            "battery energy not accounted for (kWh)": np.abs(s.stored_start_kwh + kept - s.stored_kwh),
+            "EV energy not accounted for (kWh)": np.abs(owed),
+            "EV energy below zero (kWh)": -s.ev_left_kwh,
+            "EV left short at departure (kWh)": s.ev_short_kwh,
+            "indoor temperature outside its band (K)": np.abs(s.theta_k) - lay.pumps.band_k,
+        }
+        worst = {name: float(excess.max(initial=0.0)) for name, excess in tests.items()}
+        return [f"{name}: {value:.3g}" for name, value in worst.items() if not value <= _TOLERANCE]
+
+    def snapshot(self) -> dict[str, FloatArray]:
+        """The whole state as copies of arrays, by name."""
+        return {
+            f.name: np.array(getattr(self._state, f.name), dtype=np.float64) for f in fields(self._state)
+        }
+
+    def restore(self, snapshot: Mapping[str, FloatArray]) -> None:
+        """Return to a ``snapshot`` of a fleet built alike. Raises ValueError if it is of another fleet."""
+        names = [f.name for f in fields(FleetState)]
+        if sorted(snapshot) != sorted(names):
+            raise ValueError(f"snapshot must hold exactly {', '.join(names)}")
+        fresh = self._state.copy()
+        for name in names:
+            now = np.asarray(getattr(fresh, name))
+            if np.shape(snapshot[name]) != now.shape:
+                raise ValueError(f"snapshot {name} has shape {np.shape(snapshot[name])}, fleet {now.shape}")
+            value = np.array(snapshot[name]).astype(now.dtype)
+            setattr(fresh, name, int(value) if name == "next_isp" else value)
+        self._state = fresh
+
+    def _open_accounts(self) -> None:
+        """Start the energy accounts anew from the present state."""
+        state = self._state
+        state.stored_start_kwh[:] = state.stored_kwh
+        state.ev_needed_kwh[:] = state.ev_left_kwh
+        for account in (state.charged_kwh, state.discharged_kwh, state.ev_charged_kwh, state.ev_short_kwh):
+            account[:] = 0.0
+
+    def _copy_at(self, now_isp: int) -> FleetState:
+        if now_isp != self._state.next_isp:
+            raise ValueError(f"now_isp is {now_isp}, but the fleet stands before ISP {self._state.next_isp}")
+        return self._state.copy()
+
+    def _check_isp(self, isp: int, low: int, high: int) -> None:
+        if isp >= self._layout.horizon:
+            raise ValueError(f"isp {isp} is beyond the horizon of {self._layout.horizon} ISPs given to build")
+        if not low <= isp <= high:
+            raise ValueError(f"isp is {isp}, expected {low}" + (f" to {high}" if high > low else ""))
+
+    def _order(self, up: FloatArray | None, down: FloatArray | None) -> FloatArray | None:
+        """Net change wanted of each group, up positive; None if nothing is wanted."""
+        net = np.zeros(len(self.groups))
+        for name, wanted, sign in (("up_share", up, 1.0), ("down_share", down, -1.0)):
+            if wanted is None:
+                continue
+            if wanted.shape != net.shape or not (wanted >= 0).all() or not np.isfinite(wanted).all():
+                raise ValueError(f"{name} must hold one finite kW >= 0 for each of the {len(net)} groups")
+            net += sign * wanted
+        return net if net.any() else None

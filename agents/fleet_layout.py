@@ -1,0 +1,236 @@
+"""The fixed side of a household fleet: who owns what, where, in which group, laid out in arrays."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import pandas as pd
+
+from agents.devices import Batteries, HeatPumps, Vehicles
+from agents.population import Households, Population, draw
+from agents.windows import (
+    ENERGY,
+    HEAT_PUMP_AT,
+    HEATING_AT,
+    HOUSEHOLD_AT,
+    PV_AT,
+    Window,
+    load_window,
+)
+from grids.arrays import FloatArray, IntArray
+from grids.profiles import HOUSEHOLD, full_load_hours, step_of
+
+DEVICES = ("pv", "battery", "ev", "heat_pump")
+_BURN_IN_H = 24
+
+
+@dataclass(frozen=True)
+class FleetGroups:
+    """The G groups that offer flexibility, sorted by aggregator, site, device; arrays of shape (G,)."""
+
+    aggregator: IntArray
+    site: IntArray
+    device: IntArray
+
+    def __len__(self) -> int:
+        """Return the number of groups."""
+        return len(self.device)
+
+
+@dataclass
+class FleetState:
+    """Everything that moves. Batteries (B,), EVs (E,), heat pumps (P,); the second half are running accounts.
+
+    ``next_isp`` is the ISP the next step delivers. Energies in kWh at the meter, except ``stored_kwh``;
+    theta in K; ``ev_depart_isp`` is the first ISP the EV is gone. ``ev_needed_kwh`` etc. count since the
+    start.
+    """
+
+    next_isp: int
+    stored_kwh: FloatArray
+    ev_left_kwh: FloatArray
+    ev_depart_isp: IntArray
+    ev_limit_kw: FloatArray
+    theta_k: FloatArray
+    stored_start_kwh: FloatArray
+    charged_kwh: FloatArray
+    discharged_kwh: FloatArray
+    ev_needed_kwh: FloatArray
+    ev_charged_kwh: FloatArray
+    ev_short_kwh: FloatArray
+
+    def copy(self) -> "FleetState":
+        """Return an independent copy."""
+        arrays = {f.name: getattr(self, f.name).copy() for f in fields(self) if f.name != "next_isp"}
+        return FleetState(next_isp=self.next_isp, **arrays)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Fixed arrays of a fleet. Members, M of them, are its PV groups, then each battery, EV and heat pump.
+
+    ``*_at`` are places in the window. The inflexible load is summed per distinct (site, profile, shift), PV
+    per distinct (group, profile), so that their cost does not grow with the number of households.
+    """
+
+    hours: float
+    horizon: int
+    n_sites: int
+    sustain: int
+    window: Window
+    groups: FleetGroups
+    member_group: IntArray
+    member_site: IntArray
+    cuts: tuple[int, int, int]
+    load_site: IntArray
+    load_at: IntArray
+    load_kw: FloatArray
+    pv_member: IntArray
+    pv_at: IntArray
+    pv_kwp: FloatArray
+    pv_feed_in: FloatArray
+    batteries: Batteries
+    battery_wear: FloatArray
+    battery_load_at: IntArray
+    battery_load_kw: FloatArray
+    battery_pv_at: IntArray
+    battery_pv_kwp: FloatArray
+    battery_of_ev: IntArray
+    ev_of_battery: IntArray
+    battery_of_pump: IntArray
+    pump_of_battery: IntArray
+    vehicles: Vehicles
+    ev_at: IntArray
+    ev_kw: FloatArray
+    ev_cost: FloatArray
+    pumps: HeatPumps
+    pump_at: IntArray
+    heating_at: IntArray
+    pump_cost: FloatArray
+    pump_decay_sustained: FloatArray
+
+    def start(self) -> FleetState:
+        """State before the burn-in: batteries half full, EVs away, houses at their measured temperature."""
+        ev, pump = np.zeros(len(self.ev_kw)), np.zeros(len(self.pump_cost))
+        stored = 0.5 * self.batteries.energy_kwh
+        gone = np.full(len(ev), -self.window.first, dtype=np.int64)
+        return FleetState(
+            -self.window.first, stored, ev, gone, ev.copy(), pump,
+            stored.copy(), np.zeros(len(stored)), np.zeros(len(stored)), ev.copy(), ev.copy(), ev.copy(),
+        )  # fmt: skip
+
+
+def _summed(
+    first: IntArray, second: IntArray, *weights: FloatArray
+) -> tuple[IntArray, IntArray, list[FloatArray]]:
+    """Sum weights over equal (first, second) pairs; return the distinct pairs and their sums."""
+    pairs, where = np.unique(np.column_stack([first, second]), axis=0, return_inverse=True)
+    sums = [np.bincount(where.ravel(), w, len(pairs)).astype(np.float64) for w in weights]
+    return pairs[:, 0].copy(), pairs[:, 1].copy(), sums
+
+
+def _grouped(
+    owners: tuple[IntArray, ...], site_of: IntArray, aggregator_of: IntArray, n_sites: int
+) -> tuple[FleetGroups, list[IntArray]]:
+    """Groups over the owners of each device class, and the group of every device, class by class."""
+    keys = [(aggregator_of[o] * n_sites + site_of[o]) * len(DEVICES) + d for d, o in enumerate(owners)]
+    distinct, where = np.unique(np.concatenate(keys), return_inverse=True)
+    place, device = np.divmod(distinct, len(DEVICES))
+    aggregator, site = np.divmod(place, n_sites)
+    groups = FleetGroups(aggregator, site, device)
+    return groups, np.split(where.ravel(), np.cumsum([len(k) for k in keys])[:-1])
+
+
+def _matches(owners: IntArray, others: IntArray) -> tuple[IntArray, IntArray]:
+    """Positions in ``owners`` and in ``others`` of the households found in both."""
+    _, here, there = np.intersect1d(owners, others, assume_unique=True, return_indices=True)
+    return here, there
+
+
+def _check(site_of: IntArray, aggregator_of: IntArray, n_sites: int) -> None:
+    if site_of.ndim != 1 or site_of.shape != aggregator_of.shape:
+        raise ValueError("site_of and aggregator_of must be one-dimensional, one element per household")
+    if len(site_of) and (site_of.min() < 0 or site_of.max() >= n_sites):
+        raise ValueError(f"site_of must lie in 0..n_sites - 1 = {n_sites - 1}")
+    if len(aggregator_of) and aggregator_of.min() < 0:
+        raise ValueError("aggregator_of must not be negative")
+
+
+def lay_out(
+    population: Population, site_of: IntArray, aggregator_of: IntArray, times: pd.DatetimeIndex, n_sites: int,
+    rng: np.random.Generator,
+) -> Layout:  # fmt: skip
+    """Draw the households and arrange them; see ``HouseholdFleet.build`` for the arguments."""
+    _check(site_of, aggregator_of, n_sites)
+    hours = step_of(times) / pd.Timedelta(hours=1)
+    furthest = round(168 * population.shift_weeks / hours) + int(population.jitter_h / hours)
+    window = load_window(times, furthest, round(_BURN_IN_H / hours))
+    homes = draw(population, len(site_of), 1 / hours, rng)
+    return arrange(population, homes, site_of, aggregator_of, window, len(times), hours, n_sites)
+
+
+def arrange(
+    population: Population, homes: Households, site_of: IntArray, aggregator_of: IntArray, window: Window,
+    horizon: int, hours: float, n_sites: int,
+) -> Layout:  # fmt: skip
+    """Arrange given households into a Layout."""
+    has = (homes.has_pv, homes.has_battery, homes.has_ev, homes.has_heat_pump)
+    owners = pv, bat, ev, pump = tuple(np.flatnonzero(h).astype(np.int64) for h in has)
+    groups, group_of = _grouped(owners, site_of, aggregator_of, n_sites)
+    none = np.zeros(len(site_of), dtype=np.int64)
+    load_at = window.places(HOUSEHOLD_AT + homes.load_profile, homes.load_shift)
+    load_kw = homes.annual_kwh / full_load_hours(HOUSEHOLD)[homes.load_profile]
+    load_site, load_place, (load_sum,) = _summed(site_of, load_at, load_kw)
+    pv_at = window.places(PV_AT + homes.pv_profile, none)
+    feed_in = homes.pv_kwp * homes.feed_in_eur_per_mwh
+    pv_group, pv_place, (pv_kwp, pv_feed_in) = _summed(group_of[0], pv_at[pv], homes.pv_kwp[pv], feed_in[pv])
+    pv_groups, pv_member = np.unique(pv_group, return_inverse=True)
+    member_group = np.concatenate([pv_groups, *group_of[1:]]).astype(np.int64)
+    pumps = HeatPumps.build(
+        homes.heat_pump_kw[pump], homes.cop[pump], homes.heat_capacity_kwh_per_k[pump],
+        homes.heat_loss_h[pump], population.recovery_h, population.band_k, hours,
+    )  # fmt: skip
+    battery_of_ev, ev_of_battery = _matches(bat, ev)
+    battery_of_pump, pump_of_battery = _matches(bat, pump)
+    cuts = np.cumsum([len(pv_groups), len(bat), len(ev)]).tolist()
+    return Layout(
+        hours=hours,
+        horizon=horizon,
+        n_sites=n_sites,
+        sustain=population.sustain_isps,
+        window=window,
+        groups=groups,
+        member_group=member_group,
+        member_site=groups.site[member_group],
+        cuts=(cuts[0], cuts[1], cuts[2]),
+        load_site=load_site,
+        load_at=load_place,
+        load_kw=load_sum,
+        pv_member=pv_member.ravel().astype(np.int64),
+        pv_at=pv_place,
+        pv_kwp=pv_kwp,
+        pv_feed_in=pv_feed_in,
+        batteries=Batteries(
+            homes.battery_kwh[bat],
+            homes.battery_kw[bat],
+            homes.charge_efficiency[bat],
+            homes.discharge_efficiency[bat],
+        ),
+        battery_wear=homes.wear_eur_per_mwh[bat],
+        battery_load_at=load_at[bat],
+        battery_load_kw=load_kw[bat],
+        battery_pv_at=pv_at[bat],
+        battery_pv_kwp=homes.pv_kwp[bat],
+        battery_of_ev=battery_of_ev,
+        ev_of_battery=ev_of_battery,
+        battery_of_pump=battery_of_pump,
+        pump_of_battery=pump_of_battery,
+        vehicles=Vehicles(homes.ev_smart[ev], np.rint(homes.ev_parking_h[ev] / hours).astype(np.int64)),
+        ev_at=window.places(ENERGY + homes.ev_profile[ev], homes.ev_shift[ev]),
+        ev_kw=homes.ev_kw[ev],
+        ev_cost=homes.inconvenience_eur_per_mwh[ev],
+        pumps=pumps,
+        pump_at=window.places(HEAT_PUMP_AT + homes.heat_pump_profile[pump], homes.heat_pump_shift[pump]),
+        heating_at=window.places(HEATING_AT + homes.heat_pump_profile[pump], homes.heat_pump_shift[pump]),
+        pump_cost=homes.comfort_eur_per_mwh[pump],
+        pump_decay_sustained=pumps.decay**population.sustain_isps,
+    )

@@ -1,0 +1,157 @@
+"""How a household fleet moves: one ISP of all devices, as functions of its layout and state.
+
+Only ``arrive`` and ``advance`` change the state they are given. Members are the M devices of ``Layout``:
+PV groups, batteries, EVs, heat pumps, in this order. Powers are injections in kW.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from agents.devices import Limits, spread
+from agents.fleet_layout import FleetState, Layout
+from agents.windows import ENERGY, GAP, LENGTH, LEVEL
+from grids.arrays import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class Now:
+    """One ISP before activation: members' baseline (M,), sites' inflexible load (n_sites,), measurements.
+
+    pump_measured (P,): measured consumption, >= 0. ev_isps (E,): ISPs left until departure, this one
+    included.
+    """
+
+    isp: int
+    base: FloatArray
+    site_load: FloatArray
+    pump_measured: FloatArray
+    ev_isps: IntArray
+
+
+def total(index: IntArray, values: FloatArray, n: int) -> FloatArray:
+    """Sum ``values`` by ``index`` into n places."""
+    # With an empty index numpy counts in integers even though weights are given.
+    return np.bincount(index, values, n).astype(np.float64, copy=False)
+
+
+def arrive(lay: Layout, state: FleetState, isp: int) -> None:
+    """Let EVs leave and plug in; what is still owed at departure is booked as short."""
+    late = (state.ev_depart_isp <= isp) & (state.ev_left_kwh > 0)
+    if late.any():
+        state.ev_short_kwh[late] += state.ev_left_kwh[late]
+        state.ev_left_kwh[late] = 0.0
+    energy = lay.window.read(isp, lay.ev_at)
+    new = np.flatnonzero(energy)
+    if not len(new):
+        return
+    at, rated = lay.ev_at[new] - ENERGY, lay.ev_kw[new]
+    length, gap, level = (lay.window.read(isp, at + column) for column in (LENGTH, GAP, LEVEL))
+    stay = np.minimum(np.maximum(lay.vehicles.parking_isps[new], length), gap)
+    need = energy[new] * rated
+    state.ev_left_kwh[new] = need
+    state.ev_needed_kwh[new] += need
+    state.ev_depart_isp[new] = isp + stay.astype(np.int64)
+    state.ev_limit_kw[new] = level * rated
+
+
+def look(lay: Layout, state: FleetState, isp: int) -> Now:
+    """Baseline of every member at ``isp``, given a state in which ``arrive`` has been called for it."""
+    read = lay.window.read
+    load = -total(lay.load_site, lay.load_kw * read(isp, lay.load_at), lay.n_sites)
+    pv = total(lay.pv_member, lay.pv_kwp * read(isp, lay.pv_at), lay.cuts[0])
+    ev_isps = state.ev_depart_isp - isp
+    ev = lay.vehicles.baseline(state.ev_left_kwh, ev_isps, state.ev_limit_kw, lay.hours)
+    measured = lay.pumps.power_kw * read(isp, lay.pump_at)
+    pump = lay.pumps.baseline(state.theta_k, measured)
+    surplus = lay.battery_pv_kwp * read(isp, lay.battery_pv_at)
+    surplus -= lay.battery_load_kw * read(isp, lay.battery_load_at)
+    surplus[lay.battery_of_ev] += ev[lay.ev_of_battery]
+    surplus[lay.battery_of_pump] += pump[lay.pump_of_battery]
+    battery = lay.batteries.baseline(state.stored_kwh, surplus, lay.hours)
+    return Now(isp, np.concatenate([pv, battery, ev, pump]), load, measured, ev_isps)
+
+
+def limits(lay: Layout, state: FleetState, now: Now, isps: int) -> Limits:
+    """Lowest and highest injection of every member, bearable for ``isps`` ISPs (1, or ``lay.sustain``)."""
+    pv, battery, ev, pump = np.split(now.base, lay.cuts)
+    low_b, high_b = lay.batteries.limits(state.stored_kwh, battery, lay.hours, isps)
+    low_e, high_e = lay.vehicles.limits(
+        state.ev_left_kwh, now.ev_isps, state.ev_limit_kw, ev, lay.hours, isps
+    )
+    decay = lay.pumps.decay if isps == 1 else lay.pump_decay_sustained
+    heating = lay.window.read(now.isp, lay.heating_at) > 0
+    low_p, high_p = lay.pumps.limits(state.theta_k, now.pump_measured, heating, pump, decay)
+    low = np.concatenate([np.zeros(len(pv)), low_b, low_e, low_p])
+    return low, np.concatenate([pv, high_b, high_e, high_p])
+
+
+def activate(lay: Layout, state: FleetState, now: Now, net_kw: FloatArray) -> FloatArray:
+    """Power of every member when groups are wanted to change by ``net_kw`` (G,), up positive.
+
+    Sustained offers are used first; what they lack is taken from the physical bounds of this ISP.
+    """
+    up, down = np.maximum(net_kw, 0.0), np.maximum(-net_kw, 0.0)
+    power = now.base
+    for isps in (lay.sustain, 1):
+        low, high = limits(lay, state, now, isps)
+        more, up = spread(up, lay.member_group, np.maximum(high - power, 0.0))
+        less, down = spread(down, lay.member_group, np.maximum(power - low, 0.0))
+        power = power + more - less
+        if not (up.any() or down.any()):
+            break
+    return power
+
+
+def advance(lay: Layout, state: FleetState, isp: int, net_kw: FloatArray | None) -> tuple[Now, FloatArray]:
+    """Move the state over ``isp``; return what was before activation and the members' actual power."""
+    arrive(lay, state, isp)
+    now = look(lay, state, isp)
+    power = now.base if net_kw is None else activate(lay, state, now, net_kw)
+    battery, ev, pump = np.split(power, lay.cuts)[1:]
+    state.stored_kwh = lay.batteries.move(state.stored_kwh, battery, lay.hours)
+    state.charged_kwh += np.maximum(-battery, 0.0) * lay.hours
+    state.discharged_kwh += np.maximum(battery, 0.0) * lay.hours
+    charged = -ev * lay.hours
+    state.ev_charged_kwh += charged
+    state.ev_left_kwh = np.maximum(state.ev_left_kwh - charged, 0.0)
+    state.theta_k = lay.pumps.move(state.theta_k, now.pump_measured, pump)
+    state.next_isp = isp + 1
+    return now, power
+
+
+def sites(lay: Layout, now: Now, power: FloatArray) -> FloatArray:
+    """Net injection of every site, (n_sites,)."""
+    return now.site_load + total(lay.member_site, power, lay.n_sites)
+
+
+def prices(lay: Layout, state: FleetState, now: Now, energy_value: float) -> tuple[FloatArray, FloatArray]:
+    """Cost of up and saving of down of every member, EUR/MWh (M,), for energy worth ``energy_value`` at home.
+
+    PV loses its feed-in tariff when held back. A battery buys back what it gave, round trip, and wears. An EV
+    and a heat pump shift consumption, at inconvenience; discomfort is dearer the further theta already is
+    off.
+    """
+    round_trip = lay.batteries.charge_efficiency * lay.batteries.discharge_efficiency
+    tilt = state.theta_k / lay.pumps.band_k
+    colder = lay.pump_cost * (1.0 + np.maximum(-tilt, 0.0))
+    warmer = lay.pump_cost * (1.0 + np.maximum(tilt, 0.0))
+    earned = total(lay.pv_member, lay.pv_feed_in * lay.window.read(now.isp, lay.pv_at), lay.cuts[0])
+    pv = now.base[: lay.cuts[0]]
+    feed_in = np.divide(earned, pv, out=np.zeros(len(pv)), where=pv > 0)
+    up = np.concatenate([
+        np.zeros(len(pv)), energy_value / round_trip + lay.battery_wear, energy_value + lay.ev_cost,
+        energy_value + colder,
+    ])  # fmt: skip
+    down = np.concatenate([
+        -feed_in, energy_value * round_trip - lay.battery_wear, energy_value - lay.ev_cost,
+        energy_value - warmer,
+    ])  # fmt: skip
+    return up, down
+
+
+def group_offer(lay: Layout, offer_kw: FloatArray, price: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Offered power of groups (G,) and their mean price weighted by it, 0 where nothing is offered."""
+    offered = total(lay.member_group, offer_kw, len(lay.groups))
+    value = total(lay.member_group, offer_kw * price, len(lay.groups))
+    return offered, np.divide(value, offered, out=np.zeros(len(offered)), where=offered > 0)

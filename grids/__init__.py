@@ -1,0 +1,1 @@
+"""Physics: networks, linear models, AC power flow, operating limits and grid data."""

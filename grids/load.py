@@ -1,0 +1,162 @@
+"""Where grids come from: pandapower's test networks, SimBench, pandapower JSON, MATPOWER, bundled tables."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import warnings
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pandapower as pp
+import pandapower.networks as pn
+import pandas as pd
+import simbench
+from pandapower.auxiliary import pandapowerNet
+from pandapower.converter.matpower.from_mpc import from_mpc
+
+from grids.errors import InputError
+from grids.network import Network
+
+BUNDLED = ("case69", "case141")
+"""Radial feeders as tables in SI units: Baran and Wu (1989), Khodr et al. (2008); root bus 1 at 1.0 p.u."""
+
+SAFE_CLASSES = {
+    ("pandapower.auxiliary", "pandapowerNet"),
+    ("pandas.core.frame", "DataFrame"),
+    ("pandas.core.series", "Series"),
+    ("pandas", "DataFrame"),
+    ("pandas", "Series"),
+    ("numpy", "ndarray"),
+    ("numpy", "array"),
+    ("builtins", "tuple"),
+    ("builtins", "set"),
+    ("builtins", "frozenset"),
+}
+"""What a pandapower JSON may ask to be rebuilt. Everything else would import and run a stranger's choice of code."""
+
+
+def load_network(grid: str, folder: Path | None = None) -> Network:
+    """Load the grid called `grid`.
+
+    `grid` is a file (``*.json`` pandapower, ``*.m`` or ``*.mat`` MATPOWER; relative to `folder`), a SimBench
+    code such as ``1-MV-rural--0-sw``, a bundled table (``case69``, ``case141``) or the name of a network in
+    ``pandapower.networks`` (``case14``, ``create_cigre_network_mv``). Raises `InputError`.
+    """
+    return Network.from_pandapower(load_net(grid, folder), name=grid)
+
+
+def load_net(grid: str, folder: Path | None = None) -> pandapowerNet:
+    """The pandapower net behind `load_network`, to change before it becomes a `Network`."""
+    suffix = Path(grid).suffix.lower()
+    if suffix in {".json", ".m", ".mat"}:
+        path = (folder or Path()) / grid
+        if not path.is_file():
+            raise InputError(str(path), "grid", "the grid file does not exist", "Give a path relative to the file that names it")
+        return _read_json(path) if suffix == ".json" else _read_matpower(path)
+    if grid in BUNDLED:
+        return _read_tables(grid)
+    if grid in simbench.collect_all_simbench_codes():
+        return simbench.get_simbench_net(grid)
+    if grid in network_names():
+        return getattr(pn, grid)()
+    raise InputError(
+        grid,
+        "grid",
+        "no such grid",
+        f"Use a .json, .m or .mat file, a SimBench code, one of {', '.join(BUNDLED)}, "
+        "or a name from pandapower.networks such as case14 or create_cigre_network_mv",
+    )
+
+
+def network_names() -> list[str]:
+    """Networks in ``pandapower.networks`` that can be made without arguments."""
+    makers = inspect.getmembers(pn, inspect.isfunction)
+    return sorted(
+        name
+        for name, maker in makers
+        if maker.__module__.startswith("pandapower.networks")
+        and not name.startswith("_")
+        and all(
+            p.default is not p.empty or p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+            for p in inspect.signature(maker).parameters.values()
+        )
+    )
+
+
+def _read_json(path: Path) -> pandapowerNet:
+    text = path.read_text(encoding="utf-8")
+    try:
+        tree = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(str(path), f"line {error.lineno}", f"is not JSON ({error.msg})", "Write it with pandapower.to_json") from error
+    for module, cls in _named_classes(tree):
+        if (module, cls) not in SAFE_CLASSES:
+            raise InputError(
+                str(path),
+                "_module",
+                f"names {module}.{cls}, which reading the file would import",
+                "Only plain network tables are read: save the net without controllers and other objects",
+            )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # notes on files of older pandapower versions
+        try:
+            net = pp.from_json_string(text)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(str(path), "net", f"pandapower cannot read it ({error})", "Write it with pandapower.to_json") from error
+    if not isinstance(net, pandapowerNet):
+        raise InputError(str(path), "net", "is not a pandapower network", "Write it with pandapower.to_json")
+    return net
+
+
+def _named_classes(tree: Any) -> Iterator[tuple[str, str]]:
+    """Every class a pandapower JSON names, strings that hold JSON of their own included."""
+    stack = [tree]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            if "_module" in item or "_class" in item:
+                yield str(item.get("_module")), str(item.get("_class"))
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)
+        elif isinstance(item, str) and item.lstrip()[:1] in ("{", "["):
+            try:
+                stack.append(json.loads(item))
+            except json.JSONDecodeError:
+                continue  # an ordinary string that happens to start with a bracket
+
+
+def _read_matpower(path: Path) -> pandapowerNet:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return from_mpc(str(path))
+        except (KeyError, IndexError, TypeError, ValueError, NotImplementedError) as error:
+            raise InputError(str(path), "mpc", f"is not a MATPOWER case ({error})", "Give a version-2 case with bus, gen and branch") from error
+
+
+def _read_tables(name: str) -> pandapowerNet:
+    folder = resources.files("grids") / "data"
+    with resources.as_file(folder / f"{name}_bus.csv") as path:
+        bus = pd.read_csv(path)
+    with resources.as_file(folder / f"{name}_line.csv") as path:
+        line = pd.read_csv(path)
+    net = pp.create_empty_network(name=name)
+    pp.create_buses(net, len(bus), vn_kv=bus.vn_kv.to_numpy(), index=bus.bus.to_numpy(), min_vm_pu=0.9, max_vm_pu=1.1)
+    pp.create_ext_grid(net, int(bus.bus.iloc[0]), vm_pu=1.0)
+    loaded = bus[(bus.p_mw != 0) | (bus.q_mvar != 0)]
+    pp.create_loads(net, loaded.bus.to_numpy(), p_mw=loaded.p_mw.to_numpy(), q_mvar=loaded.q_mvar.to_numpy())
+    pp.create_lines_from_parameters(
+        net,
+        line.from_bus.to_numpy(),
+        line.to_bus.to_numpy(),
+        length_km=1.0,
+        r_ohm_per_km=line.r_ohm.to_numpy(),
+        x_ohm_per_km=line.x_ohm.to_numpy(),
+        c_nf_per_km=0.0,
+        max_i_ka=float("nan"),
+    )
+    return net

@@ -1,0 +1,195 @@
+"""AC power flow: the fast path (lightsim2grid, one model kept) and the reference (pandapower.runpp)."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandapower as pp
+from lightsim2grid.network import init_from_powermodels
+
+from grids.arrays import ComplexArray, FloatArray
+from grids.network import BUS_TYPE, ISOLATED, Network
+
+TOLERANCE_PU = 1e-8  # Newton-Raphson mismatch, the default of pandapower (MVA over base)
+MAX_ITERATIONS = 20
+
+
+@dataclass(frozen=True)
+class AcState:
+    """One solved state. N nodes, E branches."""
+
+    converged: bool
+    vm_pu: FloatArray  # (N,)
+    p_from_mw: FloatArray  # (E,) active power entering the branch at its from end
+    p_to_mw: FloatArray  # (E,)
+    q_from_mvar: FloatArray  # (E,)
+    q_to_mvar: FloatArray  # (E,)
+    loading_percent: FloatArray  # (E,) worst end, by current; 0 where there is no limit
+    losses_mw: float
+    root_mw: float  # taken from the external grid
+
+
+class PowerFlow:
+    """Newton-Raphson on one grid whose injections change and whose topology does not."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self._model = _fast_model(network)
+        self._admittance = _branch_admittances(network)
+        self._start: ComplexArray = _flat_start(network)
+        kv = network.node_vn_kv * np.sqrt(3.0)
+        self._i_base_from_ka = network.base_mva / kv[network.branches.from_node]
+        self._i_base_to_ka = network.base_mva / kv[network.branches.to_node]
+
+    def solve(self, p_mw: FloatArray, q_mvar: FloatArray) -> AcState:
+        """Solve for injections (N,) in MW and Mvar. Divergence is a state with ``converged`` False."""
+        change_p, change_q = self._model.change_p_load, self._model.change_q_load
+        for k, (p, q) in enumerate(zip((-p_mw).tolist(), (-q_mvar).tolist(), strict=True)):
+            change_p(k, p)
+            change_q(k, q)
+        voltage = self._model.ac_pf(self._start, MAX_ITERATIONS, TOLERANCE_PU)
+        if voltage.shape[0] == 0:
+            return _diverged(self.network)
+        return self._state(voltage)
+
+    def reference(self, p_mw: FloatArray, q_mvar: FloatArray) -> AcState:
+        """The same state by ``pandapower.runpp`` on the net itself: slow, and the judge."""
+        net = self.network.net
+        _set_injections(self.network, p_mw, q_mvar)
+        try:
+            pp.runpp(net, calculate_voltage_angles=True, init="dc", tolerance_mva=1e-8)
+        except pp.LoadflowNotConverged:
+            return _diverged(self.network)
+        buses = self.network.bus_index
+        vm = net.res_bus.vm_pu.loc[buses].to_numpy(dtype=float)
+        angle = np.deg2rad(net.res_bus.va_degree.loc[buses].to_numpy(dtype=float))
+        voltage = self._solution(net)
+        voltage[self.network.bus_node] = vm * np.exp(1j * angle)
+        return self._state(voltage)
+
+    @staticmethod
+    def _solution(net: Any) -> ComplexArray:
+        """pandapower's last solution by node: open line ends are nodes without a bus."""
+        bus = net._ppc["bus"]
+        bus = bus[bus[:, BUS_TYPE] != ISOLATED]
+        return np.asarray(bus[:, 7] * np.exp(1j * np.deg2rad(bus[:, 8])))
+
+    def _state(self, voltage: ComplexArray) -> AcState:
+        branches, base = self.network.branches, self.network.base_mva
+        yff, yft, ytf, ytt = self._admittance
+        v_from, v_to = voltage[branches.from_node], voltage[branches.to_node]
+        i_from, i_to = yff * v_from + yft * v_to, ytf * v_from + ytt * v_to
+        s_from, s_to = v_from * i_from.conj() * base, v_to * i_to.conj() * base
+        loading = 100.0 * np.maximum(
+            np.abs(i_from) * self._i_base_from_ka / branches.i_max_from_ka,
+            np.abs(i_to) * self._i_base_to_ka / branches.i_max_to_ka,
+        )
+        root = self.network.root
+        into_root = s_from[branches.from_node == root].sum() + s_to[branches.to_node == root].sum()
+        return AcState(
+            converged=True,
+            vm_pu=np.abs(voltage),
+            p_from_mw=s_from.real,
+            p_to_mw=s_to.real,
+            q_from_mvar=s_from.imag,
+            q_to_mvar=s_to.imag,
+            loading_percent=loading,
+            losses_mw=float((s_from + s_to).real.sum()),
+            root_mw=float(into_root.real),
+        )
+
+
+def _flat_start(network: Network) -> ComplexArray:
+    """Nominal voltage turned by the phase shifts of the transformers, so that vector groups converge."""
+    angle = np.full(network.n_nodes, np.nan)
+    angle[network.root] = 0.0
+    b = network.branches
+    while True:
+        out = ~np.isnan(angle[b.from_node]) & np.isnan(angle[b.to_node])
+        back = np.isnan(angle[b.from_node]) & ~np.isnan(angle[b.to_node])
+        if not out.any() and not back.any():
+            break
+        angle[b.to_node[out]] = angle[b.from_node[out]] - b.shift_rad[out]
+        angle[b.from_node[back]] = angle[b.to_node[back]] + b.shift_rad[back]
+    vm = np.full(network.n_nodes, network.root_vm_pu)
+    vm[network.pv_node] = network.pv_vm_pu
+    return np.asarray(vm * np.exp(1j * np.nan_to_num(angle)), dtype=np.complex128)
+
+
+def _branch_admittances(network: Network) -> tuple[ComplexArray, ComplexArray, ComplexArray, ComplexArray]:
+    """Pi model with the ratio at the from end (MATPOWER manual, equation 3.2)."""
+    b = network.branches
+    series = 1.0 / (b.r_pu + 1j * b.x_pu)
+    shunt = series + (b.g_pu + 1j * b.b_pu) / 2.0
+    ratio = b.tap * np.exp(1j * b.shift_rad)
+    return shunt / b.tap**2, -series / ratio.conj(), -series / ratio, shunt
+
+
+def _fast_model(network: Network) -> Any:
+    """A lightsim2grid model with one load per node, from the per-unit data pandapower itself computes."""
+    b = network.branches
+    kinds = np.ones(network.n_nodes, dtype=int)
+    kinds[network.pv_node] = 2
+    kinds[network.root] = 3
+    free = {"qmin": -1e6, "qmax": 1e6, "gen_status": 1}
+    gens = [(network.root, network.root_vm_pu), *zip(network.pv_node, network.pv_vm_pu, strict=True)]
+    nodes = range(network.n_nodes)
+    shunts = [k for k in nodes if network.shunt_g_pu[k] or network.shunt_b_pu[k]]
+    data = {
+        "baseMVA": network.base_mva,
+        "bus": {
+            str(k + 1): {"bus_i": k + 1, "bus_type": int(kinds[k]), "base_kv": float(network.node_vn_kv[k])} for k in nodes
+        },
+        "gen": {
+            str(k + 1): {"gen_bus": int(node) + 1, "pg": 0.0, "vg": float(vm), **free}
+            for k, (node, vm) in enumerate(gens)
+        },
+        "load": {str(k + 1): {"load_bus": k + 1, "pd": 0.0, "qd": 0.0, "status": 1} for k in nodes},
+        "shunt": {
+            str(k + 1): {"shunt_bus": k + 1, "gs": network.shunt_g_pu[k], "bs": network.shunt_b_pu[k]} for k in shunts
+        },
+        "branch": {
+            str(k + 1): {
+                "f_bus": int(b.from_node[k]) + 1,
+                "t_bus": int(b.to_node[k]) + 1,
+                "br_r": float(b.r_pu[k]),
+                "br_x": float(b.x_pu[k]),
+                "g_fr": float(b.g_pu[k]) / 2.0,
+                "g_to": float(b.g_pu[k]) / 2.0,
+                "b_fr": float(b.b_pu[k]) / 2.0,
+                "b_to": float(b.b_pu[k]) / 2.0,
+                "tap": float(b.tap[k]),
+                "shift": float(b.shift_rad[k]),
+                "transformer": bool(b.tap[k] != 1.0 or b.shift_rad[k] != 0.0),
+            }
+            for k in range(len(b))
+        },
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it notes tables that this format may lack
+        return init_from_powermodels(data)
+
+
+def _set_injections(network: Network, p_mw: FloatArray, q_mvar: FloatArray) -> None:
+    """Replace every load, generator output and storage of the private net by one load per node."""
+    net = network.net
+    if not len(net.load) or net.load.index.name != "tandem_node":
+        for table in ("sgen", "storage", "motor", "asymmetric_load", "asymmetric_sgen"):
+            if table in net and len(net[table]):
+                net[table]["in_service"] = False
+        net.gen["p_mw"] = 0.0
+        net.load = net.load.iloc[0:0]
+        nodes, first = np.unique(network.bus_node, return_index=True)
+        pp.create_loads(net, network.bus_index[first], p_mw=0.0, q_mvar=0.0, index=nodes)
+        net.load.index.name = "tandem_node"
+    nodes = net.load.index.to_numpy()
+    net.load["p_mw"] = -p_mw[nodes]
+    net.load["q_mvar"] = -q_mvar[nodes]
+
+
+def _diverged(network: Network) -> AcState:
+    nan_n, nan_e = np.full(network.n_nodes, np.nan), np.full(len(network.branches), np.nan)
+    return AcState(False, nan_n, nan_e, nan_e, nan_e, nan_e, nan_e, float("nan"), float("nan"))

@@ -1,0 +1,155 @@
+"""A grid as linear rows: present flows and squared voltages, their limits, and what an injection does to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from grids.arrays import FloatArray, IntArray
+from grids.dc import DcModel
+from grids.lindistflow import LinDistFlow
+from grids.powerflow import AcState
+
+RELATIVE_TOLERANCE = 1e-6
+"""A limit counts as broken when it is exceeded by more than this share of itself."""
+
+
+@dataclass(frozen=True)
+class Violations:
+    """Limits broken in one grid at one moment; percentages are of the limit, 0 when nothing is broken."""
+
+    lines: int = 0
+    max_overload_pct: float = 0.0
+    buses: int = 0
+    max_voltage_pct: float = 0.0
+
+    def worst_with(self, other: Violations) -> Violations:
+        """Both grids together: counts add up, depths take the worst."""
+        return Violations(
+            self.lines + other.lines,
+            max(self.max_overload_pct, other.max_overload_pct),
+            self.buses + other.buses,
+            max(self.max_voltage_pct, other.max_voltage_pct),
+        )
+
+
+@dataclass(frozen=True)
+class GridRows:
+    """Rows of a linear grid model around an operating point. E branches, N nodes.
+
+    ``flow_mw + flow_matrix @ dp`` and ``w_pu2 + voltage_matrix @ dp`` are the state after a change ``dp`` (N,)
+    of injections in MW. Transmission has no voltage rows (N' = 0).
+    """
+
+    flow_matrix: FloatArray  # (E, N)
+    flow_mw: FloatArray  # (E,)
+    limit_mw: FloatArray  # (E,) on the absolute flow
+    voltage_matrix: FloatArray  # (N', N)
+    w_pu2: FloatArray  # (N',)
+    w_min_pu2: FloatArray  # (N',)
+    w_max_pu2: FloatArray  # (N',)
+    buses: IntArray  # (N',) pandapower buses joined in each node, for counting
+
+    def after(self, dp_mw: FloatArray) -> GridRows:
+        """The same grid after a change of injections (N,) in MW."""
+        return replace(
+            self,
+            flow_mw=self.flow_mw + self.flow_matrix @ dp_mw,
+            w_pu2=self.w_pu2 + self.voltage_matrix @ dp_mw,
+        )
+
+    def relaxed(self) -> GridRows:
+        """Limits that the present state already breaks moved to the present state: "do not aggravate"."""
+        return replace(
+            self,
+            limit_mw=np.maximum(self.limit_mw, np.abs(self.flow_mw)),
+            w_min_pu2=np.minimum(self.w_min_pu2, self.w_pu2),
+            w_max_pu2=np.maximum(self.w_max_pu2, self.w_pu2),
+        )
+
+    def tightened(self, flow_margin: float, w_margin_pu2: float) -> GridRows:
+        """Limits an operator keeps to when its forecast may be wrong: `flow_margin` is a share of the rating."""
+        return replace(
+            self,
+            limit_mw=self.limit_mw * (1.0 - flow_margin),
+            w_min_pu2=self.w_min_pu2 + w_margin_pu2,
+            w_max_pu2=self.w_max_pu2 - w_margin_pu2,
+        )
+
+    def violations(self) -> Violations:
+        """Count the limits this state breaks."""
+        over = np.abs(self.flow_mw) - self.limit_mw
+        lines = over > RELATIVE_TOLERANCE * np.maximum(self.limit_mw, 1e-9)
+        worst = 0.0
+        if lines.any():
+            with np.errstate(divide="ignore"):
+                worst = float((100.0 * over[lines] / self.limit_mw[lines]).max())
+        buses, depth = voltage_violations(
+            np.sqrt(np.maximum(self.w_pu2, 0.0)), np.sqrt(self.w_min_pu2), np.sqrt(self.w_max_pu2), self.buses
+        )
+        return Violations(int(lines.sum()), worst, buses, depth)
+
+
+def voltage_violations(
+    vm_pu: FloatArray, vm_min_pu: FloatArray, vm_max_pu: FloatArray, buses: IntArray
+) -> tuple[int, float]:
+    """Buses outside their band and the worst distance in percent of the limit."""
+    distance = np.maximum((vm_min_pu - vm_pu) / vm_min_pu, (vm_pu - vm_max_pu) / vm_max_pu)
+    broken = distance > RELATIVE_TOLERANCE
+    return int(buses[broken].sum()), float(100.0 * distance[broken].max()) if broken.any() else 0.0
+
+
+def ac_violations(state: AcState, rows: GridRows) -> Violations:
+    """The same count on an AC state: branches over 100 % of their current rating, buses outside their band."""
+    over = state.loading_percent > 100.0 * (1.0 + RELATIVE_TOLERANCE)
+    worst = float(state.loading_percent[over].max() - 100.0) if over.any() else 0.0
+    buses, depth = voltage_violations(state.vm_pu, np.sqrt(rows.w_min_pu2), np.sqrt(rows.w_max_pu2), rows.buses)
+    return Violations(int(over.sum()), worst, buses, depth)
+
+
+def transmission_rows(dc: DcModel, p_mw: FloatArray) -> GridRows:
+    """DC rows of a transmission grid at injections `p_mw` (N,)."""
+    none = np.empty(0)
+    return GridRows(
+        dc.ptdf, dc.flows_mw(p_mw), dc.limit_mw, np.empty((0, dc.network.n_nodes)), none, none, none, np.empty(0, dtype=np.int64)
+    )
+
+
+def distribution_rows(lin: LinDistFlow, p_mw: FloatArray, q_mvar: FloatArray) -> GridRows:
+    """LinDistFlow rows of a distribution grid at injections (N,): offsets from the linear model itself."""
+    low, high = lin.network.node_limits_pu()
+    return GridRows(
+        lin.flow_matrix,
+        lin.flows_mw(p_mw),
+        lin.limits_mw(q_mvar),
+        lin.voltage_matrix,
+        lin.w_pu2(p_mw, q_mvar),
+        low**2,
+        high**2,
+        np.bincount(lin.network.bus_node, minlength=lin.network.n_nodes),
+    )
+
+
+def distribution_rows_ac(lin: LinDistFlow, state: AcState) -> GridRows:
+    """LinDistFlow sensitivities around an AC state: offsets and ratings as the AC power flow sees them.
+
+    A rating is a current: at voltage v it carries ``S v`` MVA, less the reactive flow. The larger of the two
+    ends of a branch is taken, so that losses count against the limit.
+    """
+    low, high = lin.network.node_limits_pu()
+    b = lin.network.branches
+    p_end = np.where(np.abs(state.p_from_mw) >= np.abs(state.p_to_mw), state.p_from_mw, -state.p_to_mw)
+    q_end = np.where(np.abs(state.p_from_mw) >= np.abs(state.p_to_mw), state.q_from_mvar, state.q_to_mvar)
+    vm = np.minimum(state.vm_pu[b.from_node], state.vm_pu[b.to_node])
+    downhill = lin.downhill
+    return GridRows(
+        lin.flow_matrix,
+        np.where(downhill, p_end, -p_end),
+        np.sqrt(np.maximum((b.s_max_mva * vm) ** 2 - q_end**2, 0.0)),
+        lin.voltage_matrix,
+        state.vm_pu**2,
+        low**2,
+        high**2,
+        np.bincount(lin.network.bus_node, minlength=lin.network.n_nodes),
+    )

@@ -1,0 +1,1 @@
+"""Markets: bids, auctions, coordination schemes, prices and the ledger."""

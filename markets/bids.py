@@ -1,0 +1,127 @@
+"""Bids as arrays, and the products they are made for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from grids.arrays import BoolArray, FloatArray, IntArray
+
+UP, DOWN = 1, -1
+StrArray = npt.NDArray[np.str_]
+
+
+@dataclass(frozen=True)
+class Product:
+    """What may be traded: one direction-neutral energy product of one ISP.
+
+    A bid that breaks a rule is rejected with the reason (`Product.reasons`).
+    """
+
+    name: str
+    min_quantity_mw: float = 0.0
+    tick_mw: float = 0.0
+    price_floor_eur_per_mwh: float = -9999.0
+    price_cap_eur_per_mwh: float = 9999.0
+
+    def reasons(self, bids: Bids) -> list[str]:
+        """Why each bid is rejected (n,), an empty string for an accepted one."""
+        reasons = [""] * len(bids)
+        steps = bids.quantity_mw / self.tick_mw if self.tick_mw else np.zeros(len(bids))
+        checks: tuple[tuple[BoolArray, str], ...] = (
+            (~np.isfinite(bids.quantity_mw) | (bids.quantity_mw <= 0), "quantity must be a positive number of MW"),
+            (bids.quantity_mw < self.min_quantity_mw - 1e-12, f"quantity is below the minimum of {self.min_quantity_mw} MW"),
+            (np.abs(steps - np.round(steps)) > 1e-6, f"quantity is not a multiple of the tick of {self.tick_mw} MW"),
+            (~np.isfinite(bids.price), "price is not a number"),
+            (bids.price < self.price_floor_eur_per_mwh, f"price is below the floor of {self.price_floor_eur_per_mwh} EUR/MWh"),
+            (bids.price > self.price_cap_eur_per_mwh, f"price is above the cap of {self.price_cap_eur_per_mwh} EUR/MWh"),
+        )
+        for broken, reason in checks:
+            for k in np.flatnonzero(broken):
+                reasons[k] = reasons[k] or reason
+        return reasons
+
+
+@dataclass(frozen=True)
+class Bids:
+    """One book of bids, n of them, all in one system (transmission, or one DSO's area) for one ISP.
+
+    Prices follow the sign rule: an up bid costs the buyer ``+price`` per MWh, a down bid ``-price``.
+    """
+
+    bid_id: StrArray  # (n,) unique
+    provider: StrArray  # (n,)
+    node: IntArray  # (n,) node of the system's network
+    direction: IntArray  # (n,) +1 up, -1 down
+    quantity_mw: FloatArray  # (n,) > 0
+    price: FloatArray  # (n,) EUR/MWh
+    forwardable: BoolArray = field(default_factory=lambda: np.empty(0, dtype=bool))  # (n,) consent to pass on a remainder
+
+    def __post_init__(self) -> None:
+        if not len(self.forwardable) and len(self.bid_id):
+            object.__setattr__(self, "forwardable", np.ones(len(self.bid_id), dtype=bool))
+        for name in ("bid_id", "provider", "node", "direction", "quantity_mw", "price", "forwardable"):
+            array = getattr(self, name)
+            if len(array) != len(self.bid_id):
+                raise ValueError(f"Bids.{name} has {len(array)} entries for {len(self.bid_id)} bids")
+            array.flags.writeable = False
+
+    def __len__(self) -> int:
+        return len(self.bid_id)
+
+    @property
+    def signed_price(self) -> FloatArray:
+        """What the buyer pays per MWh activated (n,)."""
+        return np.asarray(self.direction * self.price)
+
+    def injection_mw(self, activated_mw: FloatArray, n_nodes: int) -> FloatArray:
+        """Change of injection per node (n_nodes,) when `activated_mw` (n,) of the bids is activated."""
+        return np.bincount(self.node, weights=self.direction * activated_mw, minlength=n_nodes).astype(np.float64)
+
+    def pick(self, keep: BoolArray | IntArray) -> Bids:
+        """The bids selected by a mask or by positions."""
+        return Bids(
+            self.bid_id[keep],
+            self.provider[keep],
+            self.node[keep],
+            self.direction[keep],
+            self.quantity_mw[keep],
+            self.price[keep],
+            self.forwardable[keep],
+        )
+
+    @classmethod
+    def empty(cls) -> Bids:
+        """No bids."""
+        return cls.of([], [], [], [], [], [])
+
+    @classmethod
+    def of(
+        cls,
+        bid_id: Sequence[str] | StrArray,
+        provider: Sequence[str] | StrArray,
+        node: Sequence[int] | IntArray,
+        direction: Sequence[int] | IntArray,
+        quantity_mw: Sequence[float] | FloatArray,
+        price: Sequence[float] | FloatArray,
+    ) -> Bids:
+        """Build a book from any sequences (copied)."""
+        return cls(
+            np.array(bid_id, dtype=np.str_),
+            np.array(provider, dtype=np.str_),
+            np.array(node, dtype=np.int64),
+            np.array(direction, dtype=np.int64),
+            np.array(quantity_mw, dtype=np.float64),
+            np.array(price, dtype=np.float64),
+        )
+
+    @classmethod
+    def join(cls, books: Sequence[Bids]) -> Bids:
+        """Several books of one system as one, in the order given."""
+        if not books:
+            return cls.empty()
+        names = ("bid_id", "provider", "node", "direction", "quantity_mw", "price", "forwardable")
+        return cls(*(np.concatenate([getattr(b, name) for b in books]) for name in names))

@@ -1,0 +1,181 @@
+"""Coordination schemes as values: blocks, what they read and write, the checks, and the driver.
+
+A scheme is a tuple of blocks. A block declares its party, its gate, what it reads and what it writes, and is
+otherwise a pure function from the view it is handed to new values. Names of entries carry the house they live
+in: ``offers`` is the reader's own; ``area.offers`` (read by the TSO) lives in each DSO's house; ``tso.need``
+(read by a DSO) in the TSO's. Reading outside one's own house must be declared `shared` by the scheme.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from markets.ledger import Ledger
+
+Party = Literal["dso", "tso", "operator"]
+TSO = "T"
+"""Name of the transmission system, its house and its operator."""
+
+GATES = (
+    "connection",
+    "schedules",
+    "dso_close",
+    "forward",
+    "validate",
+    "tso_close",
+    "correct",
+    "deliver",
+    "meter",
+    "settle",
+)
+"""The one declared order of gates, also for gates that fall on the same second."""
+
+GIVEN = frozenset({"area.bids", "area.grid", "area.offers", "area.sold", "tso.bids", "tso.grid", "tso.sold", "tso.exchange"})
+"""What stands in the houses before the first block runs (see `markets.houses`)."""
+
+Values = Mapping[str, Any]
+
+
+class SchemeError(ValueError):
+    """A scheme that is badly composed: which block, and why."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What one block may see: its own entries, and what the scheme shares of the others'."""
+
+    own: Values
+    areas: Mapping[str, Values] = field(default_factory=dict)  # other houses, by DSO
+    tso: Values = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a block hands back: entries by house, and awards (MW added per bid) by system."""
+
+    entries: Mapping[str, Values] = field(default_factory=dict)
+    awards: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One step of a scheme. `reads` and `writes` are entry names with their house (``area.`` or ``tso.``)."""
+
+    name: str
+    party: Party
+    gate: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    run: Callable[[str, View], Written]  # (house it runs in, view) -> what it writes
+
+    def foreign_reads(self) -> tuple[str, ...]:
+        """Entries read outside the house of the block's own party."""
+        own = {"dso": "area.", "tso": "tso.", "operator": "operator."}[self.party]
+        return tuple(name for name in self.reads if not name.startswith(own))
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """Blocks run again and again until `until` says so; the only control structure."""
+
+    blocks: tuple[Block, ...]
+    until: Callable[[Mapping[str, Values]], bool]
+    max_rounds: int
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """A coordination scheme: a name, its steps, and the entries that may leave their house. Checked when built."""
+
+    name: str
+    steps: tuple[Block | Repeat, ...]
+    shared: frozenset[str]
+    source: str
+    summary: str
+
+    def __post_init__(self) -> None:
+        self._check()
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """All blocks in order, those inside a `Repeat` once."""
+        return tuple(b for step in self.steps for b in (step.blocks if isinstance(step, Repeat) else (step,)))
+
+    def information_shared(self) -> tuple[str, ...]:
+        """Entries that leave their house under this scheme, in order of first reading."""
+        return tuple(dict.fromkeys(name for block in self.blocks for name in block.foreign_reads()))
+
+    def _check(self) -> None:
+        known, latest = set(GIVEN), -1
+        for block in self.blocks:
+            where = f"scheme {self.name}: block {block.name}"
+            if block.gate not in GATES:
+                raise SchemeError(f"{where} stands at gate {block.gate}, which does not exist; gates are {', '.join(GATES)}")
+            if GATES.index(block.gate) < latest:
+                raise SchemeError(f"{where} stands at gate {block.gate}, before gate {GATES[latest]} of the block ahead of it: gates cannot run backwards")
+            latest = GATES.index(block.gate)
+            for name in block.reads:
+                if name not in known:
+                    raise SchemeError(f"{where} reads {name}, which is neither given nor written by a block before it")
+            for name in block.foreign_reads():
+                if name not in self.shared:
+                    raise SchemeError(f"{where} reads {name} outside the house of the {block.party}, but the scheme does not share it")
+            known.update(block.writes)
+        if not any(name.endswith(".sold") for block in self.blocks for name in block.writes):
+            raise SchemeError(f"scheme {self.name}: no block writes the dispatch (area.sold or tso.sold)")
+
+
+class RoundsError(RuntimeError):
+    """A `Repeat` that did not come to an end."""
+
+
+def view_of(block: Block, house: str, houses: Mapping[str, Values]) -> View:
+    """The view of `block` when it runs in `house`: declared reads and nothing else."""
+    own_prefix = "tso." if block.party == "tso" else "area."
+
+    def entries(prefix: str, owner: str) -> dict[str, Any]:
+        names = [name.removeprefix(prefix) for name in block.reads if name.startswith(prefix)]
+        return {name: houses[owner][name] for name in names}
+
+    if block.party == "dso":
+        return View(own=entries(own_prefix, house), tso=entries("tso.", TSO))
+    areas = {area: entries("area.", area) for area in houses if area != TSO}
+    own = entries("tso.", TSO) if block.party == "tso" else {}
+    return View(own=own, areas=areas, tso=entries("tso.", TSO))
+
+
+def houses_of(block: Block, houses: Iterable[str]) -> list[str]:
+    """In which houses a block runs: a DSO's block in each DSO's, any other once."""
+    return [house for house in houses if house != TSO] if block.party == "dso" else [TSO]
+
+
+def apply(block: Block, written: Written, houses: dict[str, dict[str, Any]], ledger: Ledger) -> None:
+    """Put what a block wrote where it belongs; awards are booked in the ledger and added to `sold`."""
+    for house, values in written.entries.items():
+        houses[house].update(values)
+    for house, award in written.awards.items():
+        ledger.book(house, block.name, award)
+        houses[house]["sold"] = ledger.sold(house)
+
+
+def carry(scheme: Scheme, houses: dict[str, dict[str, Any]], ledger: Ledger) -> None:
+    """Carry a scheme through its gates at once: the driver of one-shot clearing."""
+    for step in scheme.steps:
+        if isinstance(step, Block):
+            _run_everywhere(step, houses, ledger)
+            continue
+        for _ in range(step.max_rounds):
+            for block in step.blocks:
+                _run_everywhere(block, houses, ledger)
+            if step.until(houses):
+                break
+        else:
+            names = ", ".join(block.name for block in step.blocks)
+            raise RoundsError(f"scheme {scheme.name}: {names} did not agree within {step.max_rounds} rounds")
+
+
+def _run_everywhere(block: Block, houses: dict[str, dict[str, Any]], ledger: Ledger) -> None:
+    for house in houses_of(block, houses):
+        apply(block, block.run(house, view_of(block, house, houses)), houses, ledger)

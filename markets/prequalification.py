@@ -1,0 +1,60 @@
+"""Prequalification: how much of each offered bid the TSO may take so that the DSO's grid stays safe."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from grids.arrays import FloatArray
+from grids.rows import GridRows
+from markets.auctions import area_state, injection_map
+from markets.bids import DOWN, UP, Bids
+from markets.blocks import Block, View, Written
+from markets.programme import clear, grid_rows
+
+Method = Literal["envelope", "uniform"]
+
+
+def envelope_mw(rows: GridRows, bids: Bids, offered_mw: FloatArray, method: Method = "envelope") -> FloatArray:
+    """Operating envelope: the limit (n,) in MW of every bid, one linear programme per direction.
+
+    ``max sum(w_b x_b)`` over ``0 <= x_b <= offered_b`` with the area's rows hard; limits that the base already
+    breaks are relaxed to the base ("do not aggravate"). ``w = 1`` for `uniform`; for `envelope` (price-based)
+    ``w = 1 + (c_max - c_b)`` for up bids and ``1 + (c_b - c_min)`` for down bids, over the area's bids of that
+    direction (Kaushal et al., 2024; ALEXANDER D3.3, 4.3.5).
+    """
+    rows = rows.relaxed()
+    limit = np.zeros(len(bids))
+    for direction in (UP, DOWN):
+        side = np.flatnonzero((bids.direction == direction) & (offered_mw > 0))
+        if not len(side):
+            continue
+        book = bids.pick(side)
+        weight = np.ones(len(side))
+        if method == "envelope":
+            whole = bids.price[bids.direction == direction]
+            weight += whole.max() - book.price if direction == UP else book.price - whole.min()
+        injection = injection_map(book, rows.flow_matrix.shape[1])
+        answer = clear(-weight, offered_mw[side], rows=grid_rows([(rows, injection)], len(side), hard=True))
+        limit[side] = answer.require(f"operating envelope ({'up' if direction == UP else 'down'})").quantity_mw
+    return limit
+
+
+def prequalify(method: Method = "envelope") -> Block:
+    """The DSO narrows what it forwards to what its grid can carry, and notes how much it held back."""
+
+    def run(area: str, view: View) -> Written:
+        bids, offers = view.own["bids"], view.own["offers"]
+        qualified = envelope_mw(area_state(view.own), bids, offers, method)
+        held = {d: (float(offers[bids.direction == d].sum()), float(qualified[bids.direction == d].sum())) for d in (UP, DOWN)}
+        return Written(entries={area: {"offers": qualified, "qualified": held}})
+
+    return Block(
+        "prequalify",
+        "dso",
+        "validate",
+        ("area.bids", "area.grid", "area.sold", "area.offers"),
+        ("area.offers", "area.qualified"),
+        run,
+    )

@@ -1,0 +1,183 @@
+"""The linear programme behind every auction, solved by ``scipy.optimize.linprog``.
+
+``min c.x`` over ``0 <= x <= available``, a soft balance ``sum(sign x) = need`` and soft two-sided rows. Penalties
+keep the programme feasible and never enter a reported cost. A solve has a status; only `OPTIMAL` has quantities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from scipy import sparse
+from scipy.optimize import linprog
+
+from grids.arrays import BoolArray, FloatArray
+from grids.rows import GridRows
+
+UNSERVED_EUR_PER_MWH = 10_000.0
+OVERLOAD_EUR_PER_MWH = 10_000.0
+VOLTAGE_EUR_PER_H_PU2 = 1e6
+TIE_STEP_EUR_PER_MWH = 1e-6
+
+
+class Status(Enum):
+    """Outcome of a solve."""
+
+    OPTIMAL = "optimal"
+    INFEASIBLE = "infeasible"
+    UNBOUNDED = "unbounded"
+    LIMIT = "iteration or time limit"
+    NUMERICAL = "numerical difficulties"
+
+
+_STATUS = {0: Status.OPTIMAL, 1: Status.LIMIT, 2: Status.INFEASIBLE, 3: Status.UNBOUNDED, 4: Status.NUMERICAL}
+
+
+class ClearingError(RuntimeError):
+    """An auction whose programme has no optimal solution: who ran it, and what the solver said."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Soft rows ``low <= base + matrix @ x <= high``; a unit of excess costs `penalty` EUR/h. m rows, n columns."""
+
+    matrix: FloatArray  # (m, n)
+    base: FloatArray  # (m,)
+    low: FloatArray  # (m,)
+    high: FloatArray  # (m,)
+    penalty: float  # inf makes the rows hard
+
+    def binding(self, available: FloatArray) -> Rows:
+        """Only the rows that some ``0 <= x <= available`` can break: the others cannot change the answer."""
+        rise = np.maximum(self.matrix, 0.0) @ available
+        fall = np.minimum(self.matrix, 0.0) @ available
+        keep: BoolArray = (self.base + rise > self.high) | (self.base + fall < self.low)
+        return Rows(self.matrix[keep], self.base[keep], self.low[keep], self.high[keep], self.penalty)
+
+
+@dataclass(frozen=True)
+class Cleared:
+    """The answer of one auction. n bids."""
+
+    status: Status
+    message: str
+    quantity_mw: FloatArray  # (n,), empty unless optimal
+    cost_eur_per_h: float  # procurement, without penalties; nan unless optimal
+    short_mw: float  # need left unserved (more injection wanted)
+    long_mw: float  # need left unserved (less injection wanted)
+    price_eur_per_mwh: float  # dual of the balance; nan without one
+
+    def require(self, who: str) -> Cleared:
+        """This answer, or a `ClearingError` that says who asked and what the solver said."""
+        if self.status is not Status.OPTIMAL:
+            raise ClearingError(f"{who}: the market has no solution ({self.status.value}; solver: {self.message})")
+        return self
+
+
+def grid_rows(parts: Sequence[tuple[GridRows, FloatArray]], n: int, hard: bool = False) -> list[Rows]:
+    """Rows of several grids on the same n columns.
+
+    Each part is a grid and the map (nodes x n) from columns to injections in MW. Returns flow and voltage rows.
+    """
+    found = []
+    for rows, injection in parts:
+        overload = np.inf if hard else OVERLOAD_EUR_PER_MWH
+        voltage = np.inf if hard else VOLTAGE_EUR_PER_H_PU2
+        limited = np.isfinite(rows.limit_mw)
+        limit = rows.limit_mw[limited]
+        found.append(Rows(rows.flow_matrix[limited] @ injection, rows.flow_mw[limited], -limit, limit, overload))
+        if len(rows.w_pu2):
+            found.append(Rows(rows.voltage_matrix @ injection, rows.w_pu2, rows.w_min_pu2, rows.w_max_pu2, voltage))
+    return found
+
+
+def clear(
+    cost: FloatArray,
+    available: FloatArray,
+    sign: FloatArray | None = None,
+    need_mw: float = 0.0,
+    rows: Sequence[Rows] = (),
+    imbalance_price: float = UNSERVED_EUR_PER_MWH,
+    imbalance_bound_mw: float | None = None,
+) -> Cleared:
+    """Clear one auction.
+
+    Parameters
+    ----------
+    cost: (n,) EUR/MWh paid per MW of each column, sign rule applied; equal costs are served in column order.
+    available: (n,) MW, upper bounds.
+    sign: (n,) effect of a column on the balance; None leaves the balance out.
+    need_mw: right-hand side of the balance, MW of injection wanted.
+    rows: soft (or hard) two-sided rows on the columns.
+    imbalance_price: EUR/MWh of deviation from the balance, either side.
+    imbalance_bound_mw: bound on that deviation; None means free.
+    """
+    n = len(cost)
+    ordered = cost + _tie_breaks(cost)
+    rows = [r for r in (part.binding(available) for part in rows) if len(r.base)]
+    if n == 0 and sign is None:
+        return Cleared(Status.OPTIMAL, "no bids", np.empty(0), 0.0, 0.0, 0.0, float("nan"))
+    soft = [r for r in rows if np.isfinite(r.penalty)]
+    n_balance = 2 if sign is not None else 0
+    n_slack = sum(len(r.base) for r in soft)
+    c = np.concatenate([ordered, np.full(n_balance, imbalance_price), *[np.full(len(r.base), r.penalty) for r in soft]])
+    upper = np.concatenate([available, np.full(n_balance, imbalance_bound_mw if imbalance_bound_mw is not None else np.inf), np.full(n_slack, np.inf)])
+    a_ub, b_ub = _upper_rows(rows, n, n_balance, n_slack)
+    a_eq = b_eq = None
+    if sign is not None:
+        a_eq = np.zeros((1, len(c)))
+        a_eq[0, :n], a_eq[0, n], a_eq[0, n + 1] = sign, 1.0, -1.0
+        b_eq = np.array([need_mw])
+    answer = linprog(c, A_ub=a_ub, b_ub=b_ub, A_eq=a_eq, b_eq=b_eq, bounds=np.column_stack([np.zeros(len(c)), upper]), method="highs")
+    status = _STATUS[answer.status]
+    if status is not Status.OPTIMAL:
+        return Cleared(status, str(answer.message), np.empty(0), float("nan"), float("nan"), float("nan"), float("nan"))
+    x = np.clip(answer.x[:n], 0.0, available)
+    short, long_ = (float(answer.x[n]), float(answer.x[n + 1])) if sign is not None else (0.0, 0.0)
+    price = float(answer.eqlin.marginals[0]) if sign is not None else float("nan")
+    return Cleared(status, str(answer.message), x, float(cost @ x), short, long_, price)
+
+
+def _upper_rows(
+    rows: Sequence[Rows], n: int, n_balance: int, n_slack: int
+) -> tuple[sparse.csr_array | None, FloatArray | None]:
+    """All rows as ``A x <= b``; the excess of both sides of a soft row shares one slack column."""
+    if not rows:
+        return None, None
+    blocks, bounds, first = [], [], n + n_balance
+    for part in rows:
+        m = len(part.base)
+        a = np.zeros((2 * m, n + n_balance + n_slack))
+        a[:m, :n], a[m:, :n] = part.matrix, -part.matrix
+        if np.isfinite(part.penalty):
+            slack = np.arange(first, first + m)
+            a[np.arange(m), slack] = a[np.arange(m, 2 * m), slack] = -1.0
+            first += m
+        blocks.append(a)
+        bounds.append(np.concatenate([part.high - part.base, part.base - part.low]))
+    b = np.concatenate(bounds)
+    bounded = np.isfinite(b)
+    return sparse.csr_array(np.vstack(blocks)[bounded]), b[bounded]
+
+
+def _tie_breaks(cost: FloatArray) -> FloatArray:
+    """A nudge (n,) that serves equal costs in column order and never reorders different ones.
+
+    Columns stand in order of time stamp, then bid id. The k-th of a group of equals is nudged by k steps, the
+    step being small against the distance to the next dearer group.
+    """
+    order = np.argsort(cost, kind="stable")
+    ranked = cost[order]
+    starts = np.flatnonzero(np.concatenate([[True], np.diff(ranked) > 0])) if len(cost) else np.empty(0, dtype=np.int64)
+    if len(starts) == len(cost):
+        return np.zeros(len(cost))
+    sizes = np.diff(np.concatenate([starts, [len(cost)]]))
+    gaps = np.concatenate([np.diff(ranked[starts]), [np.inf]])
+    steps = np.minimum(TIE_STEP_EUR_PER_MWH, gaps / (2.0 * sizes))
+    place = np.arange(len(cost)) - np.repeat(starts, sizes)
+    nudge = np.empty(len(cost))
+    nudge[order] = place * np.repeat(steps, sizes)
+    return nudge
