@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from agents.fleet_layout import DEVICES, FleetGroups, FleetState, Layout, lay_out
-from agents.fleet_motion import advance, arrive, group_offer, limits, look, prices, sites
+from agents.fleet_motion import advance, arrive, group_offer, limits, look, prices, sites, total
 from agents.population import Population
 from grids.arrays import FloatArray, IntArray
 
@@ -133,7 +133,7 @@ class HouseholdFleet:
         order = self._order(up_share, down_share)
         before = state.ev_charged_kwh.sum()
         now, power = advance(lay, state, isp, order)
-        change = np.bincount(lay.member_group, power - now.base, len(lay.groups))
+        change = total(lay.member_group, power - now.base, len(lay.groups))
         stored, capacity = state.stored_kwh.sum(), lay.batteries.energy_kwh.sum()
         return FleetStep(
             isp=isp,
@@ -153,8 +153,12 @@ class HouseholdFleet:
     ) -> FleetPreview:
         """Look ahead from ``now_isp`` (the next to be delivered) to ``isp``; the fleet itself does not move.
 
-        energy_value: EUR/MWh a kWh is worth to its household. orders: (up, down) kW wanted per group, by ISP;
-        those from now_isp to before isp are applied, others have no effect on isp.
+        energy_value: EUR/MWh that energy is worth to its household. orders: (up, down) kW wanted per group,
+        by ISP; those from now_isp to before isp are applied, others have no effect on isp.
+
+        An offer bought in full is delivered in full if all orders before it were known here. Where some were
+        not, sustained offers keep bursts of up to ``sustain_isps`` ISPs deliverable; buying every ISP blind
+        sells energy more than once (0.67 to 0.92 delivered in the tested weeks).
         """
         lay = self._layout
         self._check_isp(isp, now_isp, lay.horizon - 1)

@@ -95,9 +95,13 @@ def activate(lay: Layout, state: FleetState, now: Now, net_kw: FloatArray) -> Fl
     power = now.base
     for isps in (lay.sustain, 1):
         low, high = limits(lay, state, now, isps)
-        more, up = spread(up, lay.member_group, np.maximum(high - power, 0.0))
-        less, down = spread(down, lay.member_group, np.maximum(power - low, 0.0))
-        power = power + more - less
+        start = power
+        if up.any():
+            more, up = spread(up, lay.member_group, np.maximum(high - start, 0.0))
+            power = power + more
+        if down.any():
+            less, down = spread(down, lay.member_group, np.maximum(start - low, 0.0))
+            power = power - less
         if not (up.any() or down.any()):
             break
     return power

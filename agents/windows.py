@@ -10,7 +10,7 @@ from grids.profiles import EV_HOME, HEAT_PUMP, HOUSEHOLD, PV, ProfileError, meas
 
 _CHARGING = 0.01
 _PAUSE_H = 0.5
-_HEATING_MEAN = 0.02
+_HEATING_MEAN = 0.05
 _NEVER = 1e9
 
 _NAMES = (*HOUSEHOLD, *PV, *HEAT_PUMP, *EV_HOME)
@@ -50,7 +50,7 @@ class Window:
 def sessions(charging: FloatArray, hours: float) -> FloatArray:
     """Charging sessions in one measured home-charging profile.
 
-    A session is a block of charging (above 1 % of the rating); blocks less than half an hour apart are one.
+    A session is a block of charging (above 1 % of the rating); blocks up to half an hour apart are one.
     ``charging`` (T,) in units of the rating. Returns (T, 4): energy, length, gap and level as in
     ``Window``, in the rows where sessions arrive, 0 elsewhere.
     """
@@ -104,9 +104,10 @@ def load_window(times: pd.DatetimeIndex, shift_isps: int, first: int) -> Window:
 
 
 def _heating(heat: FloatArray, day: int) -> FloatArray:
-    """1 where the mean over the day around a row is above 2 % of the rating: the heating is on, (T, n)."""
+    """1 where the mean over the day around a row is above 5 % of the rating: more than hot water, (T, n)."""
     total = np.vstack([np.zeros(heat.shape[1]), np.cumsum(heat, axis=0)])
     rows = np.arange(len(heat))
     low, high = np.maximum(rows - day // 2, 0), np.minimum(rows + day // 2 + 1, len(heat))
     mean = (total[high] - total[low]) / (high - low)[:, None]
-    return (mean > _HEATING_MEAN).astype(np.float64)
+    season: FloatArray = (mean > _HEATING_MEAN).astype(np.float64)
+    return season

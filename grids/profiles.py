@@ -26,7 +26,8 @@ home chargers 46 to 223. A few negative readings (down to -1.2e-5, meter offset)
 
 from collections.abc import Sequence
 from functools import lru_cache
-from importlib.resources import as_file, files
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -65,8 +66,12 @@ class ProfileError(ValueError):
 
 def _read(file: str, columns: tuple[str, ...]) -> pd.DataFrame:
     """Read the named columns of one SimBench file and parse nothing else: that is what takes the time."""
-    with as_file(files("simbench").joinpath(_FOLDER, file)) as path:
-        return pd.read_csv(path, sep=";", engine="pyarrow", usecols=list(columns))
+    # The package is located without importing it: its import pulls in much and takes seconds.
+    spec = find_spec("simbench")
+    if spec is None or spec.origin is None:
+        raise ProfileError("simbench: the package of measured profiles is missing; install simbench 1.6")
+    path = Path(spec.origin).parent / _FOLDER / file
+    return pd.read_csv(path, sep=";", engine="pyarrow", usecols=list(columns))
 
 
 @lru_cache(maxsize=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -29,11 +30,11 @@ def area_state(values: Any) -> GridRows:
     return rows.after(bids.injection_mw(sold, rows.flow_matrix.shape[1])) if sold.any() else rows
 
 
-def dso_market(gate: str = "dso_close") -> Block:
+def dso_market(gate: str = "dso_clear") -> Block:
     """Least cost over local bids with the area's rows, the interface flow held at its present value.
 
     An area that cannot stay balanced and safe leaves a deviation at its interface, at the penalty price; the TSO
-    is told (``tso.exchange``).
+    is told (``area.exchange``).
     """
 
     def run(area: str, view: View) -> Written:
@@ -47,9 +48,9 @@ def dso_market(gate: str = "dso_close") -> Block:
             sign=bids.direction.astype(np.float64),
             rows=grid_rows([(rows, injection_map(bids, n_nodes))], len(bids)),
         ).require(f"dso_market of {area}")
-        exchange = {**view.tso["exchange"], area: view.tso["exchange"][area] + float(bids.direction @ answer.quantity_mw)}
+        exchange = view.own["exchange"] + float(bids.direction @ answer.quantity_mw)
         return Written(
-            entries={area: {"local": answer}, TSO: {"exchange": exchange}},
+            entries={area: {"local": answer, "exchange": exchange}},
             awards={area: answer.quantity_mw},
         )
 
@@ -57,8 +58,8 @@ def dso_market(gate: str = "dso_close") -> Block:
         "dso_market",
         "dso",
         gate,
-        ("area.bids", "area.grid", "area.sold", "tso.exchange"),
-        ("area.sold", "area.local", "tso.exchange"),
+        ("area.bids", "area.grid", "area.sold", "area.exchange"),
+        ("area.sold", "area.local", "area.exchange"),
         run,
     )
 
@@ -80,12 +81,12 @@ def tso_market(distribution_rows: DistributionRows = "none", der: bool = True, n
     `der` takes what the areas offer; ``distribution_rows="full"`` adds every area's own rows, which the scheme
     must share.
     """
-    reads = ["tso.bids", "tso.grid", "tso.sold", "tso.exchange"]
+    reads = ["tso.bids", "tso.grid", "tso.sold", "area.exchange"]
     reads += ["area.bids", "area.offers"] if der else []
     reads += ["area.grid", "area.sold"] if distribution_rows == "full" else []
 
     def run(house: str, view: View) -> Written:
-        areas = view.areas if der else {}
+        areas: Mapping[str, Any] = view.areas if der else {}
         books: dict[str, Bids] = {house: view.own["bids"], **{k: v["bids"] for k, v in areas.items()}}
         available = [view.own["bids"].quantity_mw - view.own["sold"], *(v["offers"] for v in areas.values())]
         need, rows = _system(view, books, full=distribution_rows == "full")
@@ -101,7 +102,7 @@ def tso_market(distribution_rows: DistributionRows = "none", der: bool = True, n
         return Written(entries={TSO: {"balancing": answer, "need": need}}, awards=awards)
 
     writes = ("tso.sold", "tso.balancing", "tso.need") + (("area.sold",) if der else ())
-    return Block(name, "tso", "tso_close", tuple(reads), writes, run)
+    return Block(name, "tso", "tso_clear", tuple(reads), writes, run)
 
 
 def _system(view: View, books: dict[str, Bids], full: bool) -> tuple[float, list[Rows]]:
@@ -110,7 +111,7 @@ def _system(view: View, books: dict[str, Bids], full: bool) -> tuple[float, list
     own = books[TSO]
     p = grid.p_mw + own.injection_mw(view.own["sold"], len(grid.p_mw))
     for area, node in grid.interface_node.items():
-        p[node] -= grid.interface_mw[area] - view.own["exchange"][area]
+        p[node] -= grid.interface_mw[area] - view.areas[area]["exchange"]
     width = sum(len(b) for b in books.values())
     to_transmission = np.zeros((len(grid.p_mw), width))
     parts, first = [], 0

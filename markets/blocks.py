@@ -21,10 +21,14 @@ TSO = "T"
 GATES = (
     "connection",
     "schedules",
+    "day_ahead",
+    "offer",
     "dso_close",
+    "dso_clear",
     "forward",
     "validate",
     "tso_close",
+    "tso_clear",
     "correct",
     "deliver",
     "meter",
@@ -32,7 +36,7 @@ GATES = (
 )
 """The one declared order of gates, also for gates that fall on the same second."""
 
-GIVEN = frozenset({"area.bids", "area.grid", "area.offers", "area.sold", "tso.bids", "tso.grid", "tso.sold", "tso.exchange"})
+GIVEN = frozenset({"area.bids", "area.grid", "area.offers", "area.sold", "area.exchange", "tso.bids", "tso.grid", "tso.sold"})
 """What stands in the houses before the first block runs (see `markets.houses`)."""
 
 Values = Mapping[str, Any]
@@ -156,6 +160,8 @@ def apply(block: Block, written: Written, houses: dict[str, dict[str, Any]], led
     for house, values in written.entries.items():
         houses[house].update(values)
     for house, award in written.awards.items():
+        if not len(award):
+            continue
         ledger.book(house, block.name, award)
         houses[house]["sold"] = ledger.sold(house)
 

@@ -32,24 +32,21 @@ def open_houses(
     """Houses and ledger at the start of an ISP.
 
     In a DSO's house: ``grid`` (rows of the base state), ``bids`` (its order book), ``offers`` (MW of each bid
-    that the TSO's market may take), ``sold`` (MW booked). In the TSO's: ``grid``, ``bids``, ``sold`` and
-    ``exchange`` (change of each area's injection by local markets, known from its schedule).
+    that the TSO's market may take), ``sold`` (MW booked) and ``exchange`` (change of the area's injection by its
+    local market, MW). In the TSO's: ``grid``, ``bids`` and ``sold``.
     """
-    offered = {TSO: tso_bids.quantity_mw, **{area: bids.quantity_mw for area, (_, bids) in areas.items()}}
-    ledger = Ledger(dict(offered))
-    houses: dict[str, dict[str, Any]] = {
-        TSO: {
-            "grid": transmission,
-            "bids": tso_bids,
-            "sold": ledger.sold(TSO),
-            "exchange": dict.fromkeys(areas, 0.0),
-        }
-    }
+    ledger = Ledger()
+    houses: dict[str, dict[str, Any]] = {TSO: {"grid": transmission, **book_entries(TSO, tso_bids, ledger)}}
     for area, (rows, bids) in areas.items():
-        houses[area] = {
-            "grid": rows,
-            "bids": bids,
-            "offers": np.where(bids.forwardable, bids.quantity_mw, 0.0),
-            "sold": ledger.sold(area),
-        }
+        houses[area] = {"grid": rows, **book_entries(area, bids, ledger)}
     return houses, ledger
+
+
+def book_entries(system: str, bids: Bids, ledger: Ledger) -> dict[str, Any]:
+    """Enter a closed order book in the ledger; the entries it puts into its system's house."""
+    ledger.open(system, bids.quantity_mw)
+    entries: dict[str, Any] = {"bids": bids, "sold": ledger.sold(system)}
+    if system != TSO:
+        entries["offers"] = np.where(bids.forwardable, bids.quantity_mw, 0.0)
+        entries["exchange"] = 0.0
+    return entries

@@ -20,12 +20,16 @@ class DoubleSaleError(RuntimeError):
 class Ledger:
     """Bookings of one ISP: system -> layer -> MW per bid."""
 
-    offered: dict[str, FloatArray]  # system -> (n,) MW
+    offered: dict[str, FloatArray] = field(default_factory=dict)  # system -> (n,) MW
     layers: dict[str, dict[str, FloatArray]] = field(default_factory=dict)  # layer -> system -> (n,)
     _sold: dict[str, FloatArray] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self._sold = {system: np.zeros(len(offered)) for system, offered in self.offered.items()}
+    def open(self, system: str, offered_mw: FloatArray) -> None:
+        """Enter the book of a system, once, before anything is sold from it."""
+        if system in self.offered:
+            raise ValueError(f"the book of {system} is open already")
+        self.offered[system] = offered_mw
+        self._sold[system] = np.zeros(len(offered_mw))
 
     def book(self, system: str, layer: str, award_mw: FloatArray) -> None:
         """Book an award (n,) MW of one layer. A `DoubleSaleError` leaves the ledger as it was."""

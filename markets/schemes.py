@@ -6,9 +6,9 @@ from markets.auctions import dso_market, forward_bids, tso_market
 from markets.blocks import Scheme
 from markets.prequalification import Method, prequalify
 
-OFFERS = frozenset({"area.bids", "area.offers", "tso.exchange"})
+OFFERS = frozenset({"area.bids", "area.offers", "area.exchange"})
 GRID = frozenset({"area.grid", "area.sold"})
-SCHEDULE = frozenset({"tso.exchange"})
+SCHEDULE = frozenset({"area.exchange"})
 
 
 def build_schemes(method: Method = "envelope") -> dict[str, Scheme]:

@@ -1,0 +1,39 @@
+"""One distribution area as its DSO knows it: the grid, who hangs where, and the load besides households."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from grids.arrays import FloatArray, IntArray
+from grids.lindistflow import LinDistFlow
+from grids.network import Network
+from grids.powerflow import PowerFlow
+
+
+@dataclass(frozen=True)
+class Area:
+    """A distribution grid in the simulation. N nodes, S sites of households (buses with load)."""
+
+    name: str
+    network: Network
+    lin: LinDistFlow
+    power_flow: PowerFlow
+    sites: slice  # of the fleet's site arrays
+    site_node: IntArray  # (S,)
+    share: FloatArray  # (N,) share of the area's nominal load
+    tan_phi: FloatArray  # (N,) reactive per active load
+    other_mw: FloatArray  # (T,) injection of the load besides households, over all nodes (<= 0)
+
+    def injections(self, isp: int, site_kw: FloatArray, site_load_kw: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Injections of all nodes (N,) in MW and Mvar.
+
+        `site_kw` and `site_load_kw` are the fleet's net injection and its inflexible part, over the sites of all
+        areas. Inflexible and other load draw reactive power as the grid's own data say; devices run at unity.
+        """
+        n = self.network.n_nodes
+        other = self.share * self.other_mw[isp]
+        net = np.bincount(self.site_node, weights=site_kw[self.sites], minlength=n) / 1000.0
+        load = np.bincount(self.site_node, weights=site_load_kw[self.sites], minlength=n) / 1000.0
+        return other + net, self.tan_phi * (other + load)

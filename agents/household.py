@@ -1,0 +1,73 @@
+"""Households as agents, and the desk through which the fleet hears orders and is metered."""
+
+from __future__ import annotations
+
+import mesa
+import numpy as np
+
+from agents.fleet import FleetPreview, FleetStep, HouseholdFleet, Order
+from agents.messages import MeterMessage, Message, OrderMessage
+from agents.participant import Desk, Participant
+
+
+class Household(mesa.Agent):  # type: ignore[misc]  # mesa is untyped
+    """One household: an agent whose state lives in row `row` of its fleet's arrays."""
+
+    def __init__(self, model: mesa.Model, row: int, site: int, aggregator: str) -> None:
+        super().__init__(model)
+        self.row = row
+        self.site = site
+        self.aggregator = aggregator
+
+
+class FleetDesk(Participant):
+    """Takes orders for the household fleet, moves it once per ISP, and reads its meters."""
+
+    def __init__(self, model: mesa.Model, name: str, desk: Desk, fleet: HouseholdFleet, owners: list[str]) -> None:
+        super().__init__(model, name, desk)
+        self.fleet = fleet
+        self.owners = owners  # aggregator by number
+        self._orders: dict[int, Order] = {}
+        self._preview: tuple[tuple[int, int, int], FleetPreview] | None = None
+        self._changes = 0
+        self.late_orders = 0
+        self.last: FleetStep | None = None
+
+    def receive(self, message: Message) -> None:
+        """Add an order to what is wanted of its groups. One that comes after its ISP began is counted and dropped."""
+        if not isinstance(message, OrderMessage):
+            super().receive(message)
+            return
+        if message.isp < self.fleet.next_isp:
+            self.late_orders += 1
+            return
+        n = len(self.fleet.groups)
+        up, down = self._orders.setdefault(message.isp, (np.zeros(n), np.zeros(n)))
+        np.add.at(up, message.group, message.up_kw)
+        np.add.at(down, message.group, message.down_kw)
+        self._changes += 1
+
+    def preview(self, isp: int, energy_value: float) -> FleetPreview:
+        """The fleet in an ISP to come, given the orders known now. Asked by several at a gate, worked out once."""
+        key = (self.fleet.next_isp, isp, self._changes)
+        if self._preview is None or self._preview[0] != key:
+            self._preview = key, self.fleet.preview(self.fleet.next_isp, isp, energy_value, self._orders)
+        return self._preview[1]
+
+    def deliver(self, isp: int) -> FleetStep:
+        """Move the fleet through an ISP with the orders it has got."""
+        up, down = self._orders.pop(isp, (None, None))
+        self.last = self.fleet.step(isp, up, down)
+        self._changes += 1
+        return self.last
+
+    def meter(self, isp: int) -> None:
+        """Tell every aggregator what its groups delivered."""
+        assert self.last is not None and self.last.isp == isp, "an ISP is metered after its delivery"
+        moved = (self.last.up_kw > 0) | (self.last.down_kw > 0)
+        for number, owner in enumerate(self.owners):
+            groups = np.flatnonzero(moved & (self.fleet.groups.aggregator == number))
+            message = MeterMessage(
+                self.name, owner, isp, group=groups, up_kw=self.last.up_kw[groups], down_kw=self.last.down_kw[groups]
+            )
+            self.desk.send(message)

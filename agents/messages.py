@@ -1,0 +1,98 @@
+"""What agents tell each other: frozen dataclasses. Times are seconds since the scenario's start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from grids.arrays import FloatArray, IntArray
+from markets.bids import Bids
+
+
+@dataclass(frozen=True)
+class Message:
+    """Anything sent over the bus. The bus fills in the times; `delivered_s` is -1 for a lost message."""
+
+    sender: str
+    receiver: str
+    isp: int  # the ISP it is about; the first one of a day for day-ahead messages
+    sent_s: int = -1
+    delivered_s: int = -1
+
+
+@dataclass(frozen=True)
+class ScheduleMessage(Message):
+    """BRP to day-ahead market and TSO: net injection per ISP of a day (MW)."""
+
+    p_mw: FloatArray = field(default_factory=lambda: np.empty(0))
+
+
+@dataclass(frozen=True)
+class DayAheadMessage(Message):
+    """Day-ahead market to producers and BSPs: schedule of the receiver (MW) and price (EUR/MWh) per ISP of a day."""
+
+    p_mw: FloatArray = field(default_factory=lambda: np.empty(0))
+    price: FloatArray = field(default_factory=lambda: np.empty(0))
+
+
+@dataclass(frozen=True)
+class BidsMessage(Message):
+    """Aggregator to market operator: its bids in one system."""
+
+    system: str = ""
+    bids: Bids = field(default_factory=Bids.empty)
+
+
+@dataclass(frozen=True)
+class RejectionMessage(Message):
+    """Market operator to aggregator: bids that broke their product's rules, and why."""
+
+    reasons: Mapping[str, str] = field(default_factory=dict)  # bid id -> reason
+
+
+@dataclass(frozen=True)
+class HouseMessage(Message):
+    """Operator to operator: entries of the sender's house that the scheme shares."""
+
+    house: str = ""
+    entries: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AwardMessage(Message):
+    """Market operator to aggregator: MW awarded per bid in one layer."""
+
+    system: str = ""
+    layer: str = ""
+    bid_id: tuple[str, ...] = ()
+    quantity_mw: FloatArray = field(default_factory=lambda: np.empty(0))
+    price: FloatArray = field(default_factory=lambda: np.empty(0))
+
+
+@dataclass(frozen=True)
+class OrderMessage(Message):
+    """Aggregator to its resources: wanted change per resource group (kW, up positive part and down part)."""
+
+    group: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    up_kw: FloatArray = field(default_factory=lambda: np.empty(0))
+    down_kw: FloatArray = field(default_factory=lambda: np.empty(0))
+
+
+@dataclass(frozen=True)
+class MeterMessage(Message):
+    """Meters to an aggregator: delivered change per bid group (kW)."""
+
+    group: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    up_kw: FloatArray = field(default_factory=lambda: np.empty(0))
+    down_kw: FloatArray = field(default_factory=lambda: np.empty(0))
+
+
+@dataclass(frozen=True)
+class ImbalanceMessage(Message):
+    """TSO to a BRP: its imbalance of one ISP (MW, positive: long) and the price (EUR/MWh)."""
+
+    imbalance_mw: float = 0.0
+    price: float = 0.0

@@ -1,0 +1,142 @@
+"""What an aggregator can offer: household groups in a distribution area, or units on transmission."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from agents.area import Area
+from agents.fleet import DEVICES
+from agents.household import FleetDesk
+from grids.arrays import FloatArray, IntArray
+from markets.bids import DOWN, UP, StrArray
+from markets.blocks import TSO
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Feasible volumes of one ISP, n of them, in one system. A resource offers both directions as two rows."""
+
+    system: str
+    resource: IntArray  # (n,) number of the resource in its portfolio's own counting
+    bid_id: StrArray  # (n,) fixed for the resource and direction, unique in the book of an ISP
+    node: IntArray  # (n,)
+    direction: IntArray  # (n,)
+    quantity_mw: FloatArray  # (n,)
+    cost: FloatArray  # (n,) EUR/MWh
+
+
+class Portfolio(Protocol):
+    """A pool of resources."""
+
+    def resources(self, isp: int, day_ahead_price: float) -> list[Resources]:
+        """Feasible up and down power and its cost in an ISP to come, per system."""
+        ...
+
+
+class HouseholdPortfolio:
+    """The device groups of one aggregator's households."""
+
+    def __init__(self, name: str, number: int, fleet_desk: FleetDesk, areas: Sequence[Area]) -> None:
+        self._desk = fleet_desk
+        groups = fleet_desk.fleet.groups
+        self._parts: list[tuple[str, IntArray, StrArray, IntArray]] = []
+        for area in areas:
+            mine = np.flatnonzero(
+                (groups.aggregator == number) & (groups.site >= area.sites.start) & (groups.site < area.sites.stop)
+            )
+            node = area.site_node[groups.site[mine] - area.sites.start]
+            stem = [f"{name}.{area.name}.{n:04d}.{DEVICES[d]}" for n, d in zip(node, groups.device[mine], strict=True)]
+            ids = np.array([f"{s}.up" for s in stem] + [f"{s}.down" for s in stem], dtype=np.str_)
+            self._parts.append((area.name, mine, ids, node))
+
+    def resources(self, isp: int, day_ahead_price: float) -> list[Resources]:
+        """Offers of the fleet's preview, sustained as its population asks (see `HouseholdFleet.preview`)."""
+        preview = self._desk.preview(isp, day_ahead_price)
+        found = []
+        for system, groups, ids, node in self._parts:
+            direction = np.repeat([UP, DOWN], len(groups))
+            quantity = np.concatenate([preview.up_kw[groups], preview.down_kw[groups]]) / 1000.0
+            cost = np.concatenate([preview.up_price[groups], preview.down_price[groups]])
+            found.append(Resources(system, np.tile(groups, 2), ids, np.tile(node, 2), direction, quantity, cost))
+        return found
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A conventional unit or large load on transmission.
+
+    Cost of a unit: ``c1 p + c2 p**2`` EUR/h; its flexibility is priced at marginal cost plus or minus `adder`
+    (start and ramping wear). A load (``p_min < 0``) offers at fixed prices instead.
+    """
+
+    name: str
+    node: int
+    p_min_mw: float
+    p_max_mw: float
+    ramp_mw: float  # most it can move within one ISP
+    c1: float = 0.0
+    c2: float = 0.0
+    adder: float = 0.0
+    blocks: int = 2  # bids per direction
+
+
+class UnitPortfolio:
+    """One unit on transmission: steps of headroom around its day-ahead schedule."""
+
+    def __init__(self, unit: Unit) -> None:
+        self.unit = unit
+        self.schedule_mw: dict[int, float] = {}
+        ids = [f"{unit.name}.{side}.{k}" for side in ("up", "down") for k in range(unit.blocks)]
+        self._ids = np.array(ids, dtype=np.str_)
+        self._direction = np.repeat([UP, DOWN], unit.blocks)
+
+    def resources(self, isp: int, day_ahead_price: float) -> list[Resources]:
+        """Headroom within the ramp, in equal steps, each priced at the marginal cost of its middle."""
+        unit, p = self.unit, self.schedule_mw[isp]
+        up = max(min(unit.p_max_mw - p, unit.ramp_mw), 0.0)
+        down = max(min(p - unit.p_min_mw, unit.ramp_mw), 0.0)
+        middle = (np.arange(unit.blocks) + 0.5) / unit.blocks
+        quantity = np.repeat([up / unit.blocks, down / unit.blocks], unit.blocks)
+        output = np.concatenate([p + up * middle, p - down * middle])
+        cost = unit.c1 + 2.0 * unit.c2 * output + unit.adder * self._direction
+        node = np.full(2 * unit.blocks, unit.node, dtype=np.int64)
+        return [Resources(TSO, np.arange(2 * unit.blocks), self._ids, node, self._direction, quantity, cost)]
+
+
+@dataclass(frozen=True)
+class LargeLoad:
+    """A large load on transmission that lowers or raises its consumption for a price of its own."""
+
+    name: str
+    node: int
+    up_mw: float
+    up_price: float
+    down_mw: float
+    down_price: float
+
+
+class LoadPortfolio:
+    """One large load: a fixed offer each way."""
+
+    def __init__(self, load: LargeLoad) -> None:
+        self._load = load
+        self._ids = np.array([f"{load.name}.up", f"{load.name}.down"], dtype=np.str_)
+
+    def resources(self, isp: int, day_ahead_price: float) -> list[Resources]:
+        """The contract's volumes and prices."""
+        load = self._load
+        return [
+            Resources(
+                TSO,
+                np.arange(2),
+                self._ids,
+                np.full(2, load.node, dtype=np.int64),
+                np.array([UP, DOWN]),
+                np.array([load.up_mw, load.down_mw]),
+                np.array([load.up_price, load.down_price]),
+            )
+        ]

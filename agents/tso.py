@@ -1,0 +1,130 @@
+"""The transmission system operator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import mesa
+import numpy as np
+
+from agents.area import Area
+from agents.forecast import ForecastErrors
+from agents.household import FleetDesk
+from agents.messages import DayAheadMessage, Message, ScheduleMessage
+from agents.operator import Operator, Register
+from agents.participant import Desk
+from grids.arrays import FloatArray
+from grids.dc import DcModel
+from markets.bids import Bids, Product
+from markets.blocks import TSO as T
+from markets.blocks import Scheme
+from markets.houses import TransmissionGrid
+from markets.programme import Cleared
+
+ACTIVATED_MW = 1e-6
+"""An award below this is rounding, not an activation that sets a price."""
+
+
+class TSO(Operator):
+    """Forecasts the system imbalance, runs the balancing market, sets the imbalance price."""
+
+    party = "tso"
+
+    def __init__(
+        self,
+        model: mesa.Model,
+        name: str,
+        desk: Desk,
+        scheme: Scheme,
+        product: Product,
+        register: Register,
+        dc: DcModel,
+        unit_node: Mapping[str, int],
+        load_mw: FloatArray,
+        areas: Sequence[Area],
+        interface_node: Mapping[str, int],
+        fleet_desk: FleetDesk,
+        errors: ForecastErrors,
+        lead_h: Callable[[int], float],
+    ) -> None:
+        """`load_mw` (T, N) is the load on transmission (<= 0), `unit_node` the units that are scheduled day-ahead."""
+        super().__init__(model, name, desk, T, scheme, product, register)
+        self._dc = dc
+        self._unit_node = dict(unit_node)
+        self._load_mw = load_mw
+        self._areas = list(areas)
+        self._interface_node = dict(interface_node)
+        self._fleet_desk = fleet_desk
+        self._errors = errors
+        self._lead_h = lead_h
+        self.day_ahead_price: dict[int, float] = {}
+        self.schedules: dict[str, dict[int, float]] = {}
+
+    def receive(self, message: Message) -> None:
+        """Keep the schedules of BRPs and units and the day-ahead price, besides what every operator gets."""
+        match message:
+            case ScheduleMessage():
+                self.schedules.setdefault(message.sender, {}).update(enumerate(message.p_mw.tolist(), start=message.isp))
+            case DayAheadMessage():
+                self.day_ahead_price.update(enumerate(message.price.tolist(), start=message.isp))
+            case _:
+                super().receive(message)
+
+    def close_books(self, isp: int) -> None:
+        """Gate closure for bids on transmission, and for those of areas without a local market."""
+        has_local = any(b.party == "dso" for b in self.scheme.blocks)
+        areas = [] if has_local else [area.name for area in self._areas]
+        self.close_book(isp, [T, *areas])
+
+    def refresh(self, isp: int) -> None:
+        """The transmission grid as expected now: scheduled units, forecast loads and interface flows."""
+        self._houses(isp).setdefault(T, {})["grid"] = self.expect(isp)
+
+    def expect(self, isp: int) -> TransmissionGrid:
+        """Forecast of the moment. What is scheduled is known; loads and areas carry their forecast error."""
+        lead = self._lead_h(isp)
+        load = self._load_mw[isp]
+        p = load * (1.0 - self._errors.error_mw(T, isp, lead) / max(-float(load.sum()), 1e-9))
+        p = p + self.units_mw(isp)
+        preview = self._fleet_desk.preview(isp, 0.0)
+        interface = {}
+        for area in self._areas:
+            net, _ = area.injections(isp, preview.site_base_kw, preview.site_load_kw)
+            interface[area.name] = -float(net.sum()) - self._errors.error_mw(area.name, isp, lead)
+        return TransmissionGrid(self._dc, p, self._interface_node, interface)
+
+    def units_mw(self, isp: int) -> FloatArray:
+        """Day-ahead schedules of the units by node (N,)."""
+        p = np.zeros(self._dc.network.n_nodes)
+        for unit, node in self._unit_node.items():
+            p[node] += self.schedules[unit][isp]
+        return p
+
+    def complete(self, isp: int) -> None:
+        """An area that sent nothing has no bids and no exchange: no bid, no award."""
+        houses = self._houses(isp)
+        for area in self._areas:
+            house = houses.setdefault(area.name, {})
+            none = np.empty(0)
+            for name, value in {"bids": Bids.empty(), "offers": none, "sold": none, "exchange": 0.0}.items():
+                house.setdefault(name, value)
+
+    def imbalance_price(self, isp: int) -> float:
+        """Single price: marginal activated bid of the dominating direction, the day-ahead price without one."""
+        houses = self._houses(isp)
+        answer: Cleared = houses[T]["balancing"]
+        direction = np.sign(houses[T]["need"])
+        if abs(houses[T]["need"]) < ACTIVATED_MW:
+            return self.day_ahead_price[isp]
+        prices = []
+        for system, award in self._register[isp].layers.get(self._layer(), {}).items():
+            bids: Bids = houses[system]["bids"]
+            called = (award > ACTIVATED_MW) & (bids.direction == direction)
+            prices.append(bids.price[called])
+        activated = np.concatenate(prices) if prices else np.empty(0)
+        if not len(activated):
+            return self.day_ahead_price[isp] if answer.short_mw + answer.long_mw < ACTIVATED_MW else answer.price_eur_per_mwh
+        return float(activated.max() if direction > 0 else activated.min())
+
+    def _layer(self) -> str:
+        return next(b.name for b in self.scheme.blocks if "tso.balancing" in b.writes)

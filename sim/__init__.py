@@ -1,0 +1,1 @@
+"""Time and bookkeeping: calendar, clock, message bus, world, run, recorder and audit."""

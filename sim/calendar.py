@@ -1,0 +1,73 @@
+"""Imbalance settlement periods and the time they stand for. UTC inside, the scenario's zone at the edges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+DAY_AHEAD_HOUR = 12
+"""Day-ahead schedules close at D-1 12:00 local time."""
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """ISPs of a horizon, labelled by their start and counted from 0. `start` and `end` are UTC."""
+
+    start: pd.Timestamp
+    end: pd.Timestamp
+    isp_minutes: int
+    zone: str
+
+    @classmethod
+    def of_days(cls, first_day: str, days: int, isp_minutes: int, zone: str) -> Calendar:
+        """`days` local days from local midnight of `first_day`: a day has 92 or 100 quarters when clocks change."""
+        first = pd.Timestamp(first_day).normalize()
+        start, end = (day.tz_localize(zone).tz_convert("UTC") for day in (first, first + pd.Timedelta(days=days)))
+        return cls(start, end, isp_minutes, zone)
+
+    @property
+    def isp_seconds(self) -> int:
+        """Length of an ISP in seconds."""
+        return 60 * self.isp_minutes
+
+    @property
+    def n_isp(self) -> int:
+        """Number of ISPs in the horizon."""
+        return int((self.end - self.start).total_seconds()) // self.isp_seconds
+
+    @property
+    def isp_hours(self) -> float:
+        """Length of an ISP in hours."""
+        return self.isp_minutes / 60.0
+
+    def times(self, margin: int = 0) -> pd.DatetimeIndex:
+        """Start of every ISP in UTC, and of `margin` more behind the horizon."""
+        return pd.date_range(self.start, periods=self.n_isp + margin, freq=f"{self.isp_minutes}min")
+
+    def seconds(self, isp: int) -> int:
+        """Seconds from the scenario's start to the start of an ISP."""
+        return isp * self.isp_seconds
+
+    def time(self, seconds: int) -> pd.Timestamp:
+        """UTC time of a moment of the clock."""
+        return self.start + pd.Timedelta(seconds=seconds)
+
+    def isp_of(self, time: pd.Timestamp) -> int:
+        """The ISP that holds a tz-aware moment; a moment outside the horizon is a ValueError."""
+        isp = int((time - self.start) // pd.Timedelta(minutes=self.isp_minutes))
+        if not 0 <= isp < self.n_isp:
+            raise ValueError(f"{time} lies outside the horizon {self.start} .. {self.end}")
+        return isp
+
+    def days(self) -> list[tuple[int, range]]:
+        """Local days as (second of the day-ahead gate, ISPs of the day); 92 or 100 ISPs when clocks change."""
+        local = self.times().tz_convert(self.zone)
+        found: list[tuple[int, range]] = []
+        dates = pd.Series(local.date)
+        for date, group in dates.groupby(dates):
+            before = pd.Timestamp(str(date)) - pd.Timedelta(days=1) + pd.Timedelta(hours=DAY_AHEAD_HOUR)
+            gate = before.tz_localize(self.zone).tz_convert("UTC")
+            second = int((gate - self.start).total_seconds())
+            found.append((second, range(int(group.index[0]), int(group.index[-1]) + 1)))
+        return found

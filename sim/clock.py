@@ -1,0 +1,53 @@
+"""The one clock: SimPy, integer seconds, and a declared order for gates that fall on the same second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from typing import Any
+
+import simpy
+
+from markets.blocks import GATES
+
+MESSAGE_PRIORITY = 2
+"""Messages due at a second arrive before any gate of that second (SimPy itself uses 0 and 1)."""
+
+
+class Clock:
+    """Fires gates and delivers messages. Nothing else in Tandem knows what time it is."""
+
+    def __init__(self, start_second: int = 0) -> None:
+        self.env = simpy.Environment(initial_time=start_second)
+
+    @property
+    def now(self) -> int:
+        """Seconds since the scenario's start."""
+        return int(self.env.now)
+
+    def at(self, second: int, priority: int) -> simpy.Event:
+        """An event at a second; smaller priorities come first, equal ones in order of creation."""
+        event = simpy.Event(self.env)
+        event._ok, event._value = True, None
+        self.env.schedule(event, priority=priority, delay=second - self.now)
+        return event
+
+    def call(self, second: int, function: Callable[[], None]) -> None:
+        """Call a function when messages are due at `second`."""
+        callbacks = self.at(second, MESSAGE_PRIORITY).callbacks
+        assert callbacks is not None  # an event that has not happened has a list
+        callbacks.append(lambda _event: function())
+
+    def gate(self, name: str, moments: Iterable[tuple[int, Any]], action: Callable[[Any], None]) -> None:
+        """Fire `action(what)` at each (second, what); moments are sorted, gates of one second follow `GATES`."""
+        self.env.process(self._fire(MESSAGE_PRIORITY + 1 + GATES.index(name), moments, action))
+
+    def _fire(
+        self, priority: int, moments: Iterable[tuple[int, Any]], action: Callable[[Any], None]
+    ) -> Generator[simpy.Event, None, None]:
+        for second, what in moments:
+            yield self.at(second, priority)
+            action(what)
+
+    def run(self) -> None:
+        """Run until nothing is left to happen."""
+        self.env.run()
