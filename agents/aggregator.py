@@ -37,6 +37,8 @@ class Aggregator(Participant):
         self._resources_desk = resources_desk
         self._day_ahead: dict[int, float] = {}
         self._of_bid: dict[str, tuple[int, int]] = {}  # bid id -> resource, direction
+        self._cost: dict[int, dict[str, float]] = {}  # ISP -> bid id -> EUR/MWh
+        self._incurred: dict[int, float] = {}  # ISP -> EUR/h for what has been awarded
         self.rejected = 0
 
     def receive(self, message: Message) -> None:
@@ -70,6 +72,7 @@ class Aggregator(Participant):
         keep = np.flatnonzero(quantity >= max(self._product.min_quantity_mw, 1e-9))
         view = OfferView(isp, day_ahead_price, found.direction[keep], quantity[keep], found.cost[keep])
         ids = found.bid_id[keep]
+        self._cost.setdefault(isp, {}).update(zip(ids.tolist(), view.cost.tolist(), strict=True))
         for bid_id, resource, direction in zip(ids.tolist(), found.resource[keep].tolist(), view.direction.tolist(), strict=True):
             self._of_bid[bid_id] = (resource, direction)
         provider = np.full(len(keep), self.name)
@@ -77,9 +80,11 @@ class Aggregator(Participant):
 
     def _order(self, award: AwardMessage) -> None:
         """Pass an award on to the resources behind the bids. Units follow their awards without being told."""
+        resource, direction = np.array([self._of_bid[b] for b in award.bid_id]).T
+        cost = np.array([self._cost[award.isp][b] for b in award.bid_id])
+        self._incurred[award.isp] = self._incurred.get(award.isp, 0.0) + float((direction * cost) @ award.quantity_mw)
         if self._resources_desk is None:
             return
-        resource, direction = np.array([self._of_bid[b] for b in award.bid_id]).T
         kw = award.quantity_mw * 1000.0
         order = OrderMessage(
             self.name,
@@ -90,3 +95,8 @@ class Aggregator(Participant):
             down_kw=np.where(direction == UP, 0.0, kw),
         )
         self.desk.send(order)
+
+    def settle(self, isp: int) -> float:
+        """Close the books of an ISP: what the awards cost its resources (EUR/h, sign rule of prices applied)."""
+        self._cost.pop(isp, None)
+        return self._incurred.pop(isp, 0.0)

@@ -17,7 +17,7 @@ from agents.participant import Desk
 from grids.arrays import FloatArray
 from grids.rows import GridRows, distribution_rows, distribution_rows_ac
 from markets.bids import Product
-from markets.blocks import TSO, Scheme
+from markets.blocks import Scheme
 
 Offset = Literal["ac", "linear"]
 
@@ -49,8 +49,9 @@ class DSO(Operator):
         lead_h: Callable[[int], float],
         offset: Offset,
         margins: Margins,
+        tso: str,
     ) -> None:
-        """`lead_h` tells how far ahead an ISP is (hours)."""
+        """`lead_h` tells how far ahead an ISP is (hours); `tso` is the TSO's name."""
         super().__init__(model, name, desk, area.name, scheme, product, register)
         self.area = area
         self._fleet_desk = fleet_desk
@@ -58,6 +59,7 @@ class DSO(Operator):
         self._lead_h = lead_h
         self._offset = offset
         self._margins = margins
+        self._tso = tso
         tso_blocks = [b for b in scheme.blocks if b.party != "dso"]
         self._told = {n.removeprefix("area.") for b in tso_blocks for n in b.foreign_reads() if n.startswith("area.")}
         self.diverged = 0
@@ -92,4 +94,4 @@ class DSO(Operator):
         house = self._houses(isp).get(self.house, {})
         entries = {name: house[name] for name in sorted(self._told) if name in house}
         if entries:
-            self.desk.send(HouseMessage(self.name, TSO, isp, house=self.house, entries=entries))
+            self.desk.send(HouseMessage(self.name, self._tso, isp, house=self.house, entries=entries))

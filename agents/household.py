@@ -31,7 +31,7 @@ class FleetDesk(Participant):
         self._preview: tuple[tuple[int, int, int], FleetPreview] | None = None
         self._changes = 0
         self.late_orders = 0
-        self.last: FleetStep | None = None
+        self.steps: dict[int, FleetStep] = {}  # delivered and not yet settled
 
     def receive(self, message: Message) -> None:
         """Add an order to what is wanted of its groups. One that comes after its ISP began is counted and dropped."""
@@ -57,17 +57,15 @@ class FleetDesk(Participant):
     def deliver(self, isp: int) -> FleetStep:
         """Move the fleet through an ISP with the orders it has got."""
         up, down = self._orders.pop(isp, (None, None))
-        self.last = self.fleet.step(isp, up, down)
+        self.steps[isp] = step = self.fleet.step(isp, up, down)
         self._changes += 1
-        return self.last
+        return step
 
     def meter(self, isp: int) -> None:
         """Tell every aggregator what its groups delivered."""
-        assert self.last is not None and self.last.isp == isp, "an ISP is metered after its delivery"
-        moved = (self.last.up_kw > 0) | (self.last.down_kw > 0)
+        step = self.steps[isp]
+        moved = (step.up_kw > 0) | (step.down_kw > 0)
         for number, owner in enumerate(self.owners):
             groups = np.flatnonzero(moved & (self.fleet.groups.aggregator == number))
-            message = MeterMessage(
-                self.name, owner, isp, group=groups, up_kw=self.last.up_kw[groups], down_kw=self.last.down_kw[groups]
-            )
-            self.desk.send(message)
+            up, down = step.up_kw[groups], step.down_kw[groups]
+            self.desk.send(MeterMessage(self.name, owner, isp, group=groups, up_kw=up, down_kw=down))

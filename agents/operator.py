@@ -79,7 +79,8 @@ class Operator(Participant, ABC):
             if block.party != self.party or block.gate != gate:
                 continue
             houses = self._houses(isp)
-            self.refresh(isp)
+            if any(name.endswith(".grid") and name not in block.foreign_reads() for name in block.reads):
+                self.refresh(isp)
             self.complete(isp)
             written = block.run(self.house, view_of(block, self.house, houses))
             apply(block, written, houses, self._register[isp])

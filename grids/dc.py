@@ -8,7 +8,8 @@ import numpy as np
 from pandapower.pypower.makePTDF import makePTDF
 
 from grids.arrays import FloatArray
-from grids.network import BR_R, BR_STATUS, BR_X, BUS_TYPE, F_BUS, SHIFT, T_BUS, TAP, Network
+from grids.branches import BR_R, BR_STATUS, BR_X, F_BUS, SHIFT, T_BUS, TAP
+from grids.network import BUS_TYPE, Network
 
 
 @dataclass(frozen=True)

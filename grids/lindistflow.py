@@ -18,10 +18,12 @@ from grids.network import Network
 
 @dataclass(frozen=True)
 class LinDistFlow:
-    """Sensitivities of a radial grid. E branches, N nodes; injections positive, flows positive to the leaves."""
+    """Sensitivities of a radial grid, E branches, N nodes; injection and flow to the leaves are positive."""
 
     network: Network
-    flow_matrix: FloatArray  # (E, N): dP of a branch per MW injected at a node: 0, -1, or a share of parallels
+    flow_matrix: (
+        FloatArray  # (E, N): dP of a branch per MW injected at a node: 0, -1, or a share of parallels
+    )
     voltage_matrix: FloatArray  # (N, N): dw of a node per MW injected at another
     voltage_q_matrix: FloatArray  # (N, N): dw per Mvar
     w_root_gain: FloatArray  # (N,): product of the squared ratios between the root and the node
@@ -87,7 +89,7 @@ def _tree(network: Network) -> tuple[IntArray, list[int], list[IntArray]]:
                     network.name,
                     label,
                     "closes a loop: LinDistFlow needs a radial grid",
-                    "Open a switch or take the branch out of service, or linearise around the AC point (linearise_ac)",
+                    "Open a switch, take a branch out of service, or use linearise_ac instead",
                 )
             seen.add(other)
             parent[other] = node
@@ -111,7 +113,7 @@ def _equivalent(network: Network, feeders: IntArray, parent: int) -> tuple[float
             network.name,
             b.label[feeders[0]],
             "parallel branches with different ratios drive a circulating flow that LinDistFlow cannot show",
-            "Set equal taps, or linearise around the AC point (linearise_ac)",
+            "Set equal taps, or use linearise_ac instead",
         )
     y = 1.0 / z
     total = 1.0 / y.sum()

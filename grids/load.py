@@ -35,7 +35,7 @@ SAFE_CLASSES = {
     ("builtins", "set"),
     ("builtins", "frozenset"),
 }
-"""What a pandapower JSON may ask to be rebuilt. Everything else would import and run a stranger's choice of code."""
+"""What a pandapower JSON may ask to be rebuilt. All else would import and run a stranger's choice of code."""
 
 
 def load_network(grid: str, folder: Path | None = None) -> Network:
@@ -54,7 +54,12 @@ def load_net(grid: str, folder: Path | None = None) -> pandapowerNet:
     if suffix in {".json", ".m", ".mat"}:
         path = (folder or Path()) / grid
         if not path.is_file():
-            raise InputError(str(path), "grid", "the grid file does not exist", "Give a path relative to the file that names it")
+            raise InputError(
+                str(path),
+                "grid",
+                "the grid file does not exist",
+                "Give a path relative to the file that names it",
+            )
         return _read_json(path) if suffix == ".json" else _read_matpower(path)
     if grid in BUNDLED:
         return _read_tables(grid)
@@ -91,7 +96,12 @@ def _read_json(path: Path) -> pandapowerNet:
     try:
         tree = json.loads(text)
     except json.JSONDecodeError as error:
-        raise InputError(str(path), f"line {error.lineno}", f"is not JSON ({error.msg})", "Write it with pandapower.to_json") from error
+        raise InputError(
+            str(path),
+            f"line {error.lineno}",
+            f"is not JSON ({error.msg})",
+            "Write it with pandapower.to_json",
+        ) from error
     for module, cls in _named_classes(tree):
         if (module, cls) not in SAFE_CLASSES:
             raise InputError(
@@ -105,7 +115,9 @@ def _read_json(path: Path) -> pandapowerNet:
         try:
             net = pp.from_json_string(text)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(str(path), "net", f"pandapower cannot read it ({error})", "Write it with pandapower.to_json") from error
+            raise InputError(
+                str(path), "net", f"pandapower cannot read it ({error})", "Write it with pandapower.to_json"
+            ) from error
     if not isinstance(net, pandapowerNet):
         raise InputError(str(path), "net", "is not a pandapower network", "Write it with pandapower.to_json")
     return net
@@ -135,7 +147,12 @@ def _read_matpower(path: Path) -> pandapowerNet:
         try:
             return from_mpc(str(path))
         except (KeyError, IndexError, TypeError, ValueError, NotImplementedError) as error:
-            raise InputError(str(path), "mpc", f"is not a MATPOWER case ({error})", "Give a version-2 case with bus, gen and branch") from error
+            raise InputError(
+                str(path),
+                "mpc",
+                f"is not a MATPOWER case ({error})",
+                "Give a version-2 case with bus, gen and branch",
+            ) from error
 
 
 def _read_tables(name: str) -> pandapowerNet:
@@ -145,7 +162,9 @@ def _read_tables(name: str) -> pandapowerNet:
     with resources.as_file(folder / f"{name}_line.csv") as path:
         line = pd.read_csv(path)
     net = pp.create_empty_network(name=name)
-    pp.create_buses(net, len(bus), vn_kv=bus.vn_kv.to_numpy(), index=bus.bus.to_numpy(), min_vm_pu=0.9, max_vm_pu=1.1)
+    pp.create_buses(
+        net, len(bus), vn_kv=bus.vn_kv.to_numpy(), index=bus.bus.to_numpy(), min_vm_pu=0.9, max_vm_pu=1.1
+    )
     pp.create_ext_grid(net, int(bus.bus.iloc[0]), vm_pu=1.0)
     loaded = bus[(bus.p_mw != 0) | (bus.q_mvar != 0)]
     pp.create_loads(net, loaded.bus.to_numpy(), p_mw=loaded.p_mw.to_numpy(), q_mvar=loaded.q_mvar.to_numpy())

@@ -8,7 +8,8 @@ what they mean to ``pandapower.runpp``. Injection is positive, consumption negat
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,39 +17,31 @@ import pandas as pd
 from pandapower.auxiliary import _add_ppc_options, pandapowerNet
 from pandapower.pd2ppc import _pd2ppc
 
-from grids.arrays import BoolArray, FloatArray, IntArray
+from grids.arrays import FloatArray, IntArray
+from grids.branches import BR_STATUS, F_BUS, T_BUS, Branches, read_branches
 from grids.errors import InputError
 
-NO_LIMIT_MVA = 9000.0
-"""Ratings above this mean that the data set states no limit (MATPOWER writes 9900)."""
 DEFAULT_VM_MIN_PU, DEFAULT_VM_MAX_PU = 0.9, 1.1
 
-# Columns of the MATPOWER bus, branch and generator matrices (Zimmerman et al., 2011).
+# Columns of the MATPOWER bus matrix (Zimmerman et al., 2011).
 BUS_TYPE, PD, QD, GS, BS, BASE_KV = 1, 2, 3, 4, 5, 9
-F_BUS, T_BUS, BR_R, BR_X, BR_B, TAP, SHIFT, BR_STATUS = 0, 1, 2, 3, 4, 8, 9, 10
-BR_G = 23  # pandapower's own column
 ISOLATED = 4
 
-
-@dataclass(frozen=True)
-class Branches:
-    """Branches in service, as the pi model of MATPOWER: the tap stands at the from end. E branches."""
-
-    label: tuple[str, ...]  # "line 3", "trafo 0": table and index in the pandapower net
-    from_node: IntArray
-    to_node: IntArray
-    r_pu: FloatArray
-    x_pu: FloatArray
-    b_pu: FloatArray  # total line charging susceptance
-    g_pu: FloatArray  # total shunt conductance (iron losses)
-    tap: FloatArray  # off-nominal turns ratio at the from end, 1 for lines
-    shift_rad: FloatArray
-    s_max_mva: FloatArray  # inf where there is no limit
-    i_max_from_ka: FloatArray
-    i_max_to_ka: FloatArray
-
-    def __len__(self) -> int:
-        return len(self.label)
+NOT_MODELLED = (
+    "ward",
+    "xward",
+    "dcline",
+    "svc",
+    "tcsc",
+    "ssc",
+    "vsc",
+    "vsc_stacked",
+    "vsc_bipolar",
+    "line_dc",
+    "source_dc",
+    "load_dc",
+)
+"""Tables that `Network` cannot carry: voltage-dependent, controlled or direct-current elements."""
 
 
 @dataclass(frozen=True)
@@ -105,21 +98,45 @@ class Network:
             )
         return np.asarray(self.bus_node[order[place]], dtype=np.int64)
 
+    def with_ratings(self, ratings_mva: Mapping[str, float]) -> Network:
+        """The same grid with other ratings for some branches (label such as ``line 3`` -> MVA)."""
+        b = self.branches
+        unknown = [label for label in ratings_mva if label not in b.label]
+        if unknown:
+            raise InputError(
+                self.name,
+                f"ratings_mva.{unknown[0]}",
+                "no such branch in service",
+                f"Name branches by table and index, from {b.label[0]} to {b.label[-1]}",
+            )
+        s_max, i_from, i_to = b.s_max_mva.copy(), b.i_max_from_ka.copy(), b.i_max_to_ka.copy()
+        for label, mva in ratings_mva.items():
+            k = b.label.index(label)
+            s_max[k] = mva
+            i_from[k] = mva / np.sqrt(3.0) / self.node_vn_kv[b.from_node[k]]
+            i_to[k] = mva / np.sqrt(3.0) / self.node_vn_kv[b.to_node[k]]
+        return replace(self, branches=replace(b, s_max_mva=s_max, i_max_from_ka=i_from, i_max_to_ka=i_to))
+
     @classmethod
     def from_pandapower(cls, net: pandapowerNet, name: str = "") -> Network:
         """Read a pandapower net. The net itself is left untouched.
 
-        Raises `InputError` when the net has no single external grid, has a bus without supply, or has no branch.
+        Raises `InputError` when the net has no single external grid, a bus without supply, no branch, or an
+        element in service that is not modelled.
         """
         net = copy.deepcopy(net)
         name = name or str(net.get("name") or "network")
+        _refuse_unknown_elements(net, name)
         root_bus, root_vm = _external_grid(net, name)
         ppc = _per_unit_model(net, name)
         served = net.bus.index[net.bus.in_service.to_numpy(dtype=bool)].to_numpy(dtype=np.int64)
         bus, lookup = _live_nodes(net, ppc, served, name)
         bus_node = lookup[served]
         pv_node, pv_vm, p_gen = _generators(net, lookup, len(bus), root_bus)
-        limits = [_limits(net, served, c, d) for c, d in (("min_vm_pu", DEFAULT_VM_MIN_PU), ("max_vm_pu", DEFAULT_VM_MAX_PU))]
+        limits = [
+            _limits(net, served, c, d)
+            for c, d in (("min_vm_pu", DEFAULT_VM_MIN_PU), ("max_vm_pu", DEFAULT_VM_MAX_PU))
+        ]
         return cls(
             name=name,
             base_mva=float(ppc["baseMVA"]),
@@ -136,8 +153,26 @@ class Network:
             shunt_b_pu=bus[:, BS] / ppc["baseMVA"],
             pv_node=pv_node,
             pv_vm_pu=pv_vm,
-            branches=_branches(net, ppc, name),
+            branches=read_branches(net, ppc, name),
             net=net,
+        )
+
+
+def _refuse_unknown_elements(net: pandapowerNet, name: str) -> None:
+    for table in NOT_MODELLED:
+        if table in net and net[table].in_service.to_numpy(dtype=bool).any():
+            raise InputError(
+                name,
+                table,
+                "elements of this table are not modelled",
+                "Replace them by loads, sgens or shunts, or set them out of service",
+            )
+    if "slack" in net.gen and (net.gen.slack & net.gen.in_service).to_numpy(dtype=bool).any():
+        raise InputError(
+            name,
+            "gen.slack",
+            "a generator takes part in the slack, besides the external grid",
+            "Set gen.slack to False: the external grid is the one slack bus",
         )
 
 
@@ -155,7 +190,9 @@ def _external_grid(net: pandapowerNet, name: str) -> tuple[int, float]:
 
 def _per_unit_model(net: pandapowerNet, name: str) -> dict[str, Any]:
     if not len(net.line) and not len(net.trafo):
-        raise InputError(name, "line", "the grid has neither lines nor transformers", "Give a grid with branches")
+        raise InputError(
+            name, "line", "the grid has neither lines nor transformers", "Give a grid with branches"
+        )
     voltage_dependent = [c for c in net.load.columns if c.startswith("const_")]
     if net.load[voltage_dependent].fillna(0.0).to_numpy(dtype=float).any():
         raise InputError(
@@ -222,65 +259,13 @@ def _generators(
     np.add.at(p_node, node, gen.p_mw.to_numpy(dtype=float) * gen.scaling.fillna(1.0).to_numpy(dtype=float))
     keep = node != lookup[root_bus]  # the external grid holds the voltage where both stand
     nodes, first = np.unique(node[keep], return_index=True)
-    return nodes, gen.vm_pu.to_numpy(dtype=float)[keep][first], p_node
+    vm_pu: FloatArray = gen.vm_pu.to_numpy(dtype=float)[keep][first]
+    return nodes, vm_pu, p_node
 
 
 def _limits(net: pandapowerNet, served: IntArray, column: str, default: float) -> FloatArray:
     if column not in net.bus:
         return np.full(len(served), default)
     values = pd.to_numeric(net.bus.loc[served, column], errors="coerce").fillna(default)
-    return values.to_numpy(dtype=float)
-
-
-def _branches(net: pandapowerNet, ppc: dict[str, Any], name: str) -> Branches:
-    branch = ppc["branch"]
-    n = len(branch)
-    label = [""] * n
-    s_max, i_from, i_to = np.full(n, np.inf), np.full(n, np.inf), np.full(n, np.inf)
-    for table, (start, end) in net._pd2ppc_lookups["branch"].items():
-        rows = net[table]
-        for k in range(start, end):
-            label[k] = f"{table} {rows.index[(k - start) % len(rows)]}"
-        if table == "line":
-            vn = net.bus.vn_kv.loc[rows.from_bus].to_numpy(dtype=float)
-            i_max = _column(rows, "max_i_ka", np.inf) * _column(rows, "df", 1.0) * _column(rows, "parallel", 1.0)
-            s_max[start:end] = np.sqrt(3.0) * vn * i_max
-            i_from[start:end] = i_to[start:end] = i_max
-        elif table == "trafo":
-            count = _column(rows, "parallel", 1.0)
-            sn = _column(rows, "sn_mva", np.inf)
-            s_max[start:end] = sn * count
-            rated = sn * count * _column(rows, "df", 1.0) / np.sqrt(3.0)
-            i_from[start:end] = rated / _column(rows, "vn_hv_kv", np.nan)
-            i_to[start:end] = rated / _column(rows, "vn_lv_kv", np.nan)
-        elif table == "trafo3w":
-            for third, side in enumerate(("hv", "mv", "lv")):
-                part = slice(start + third * len(rows), start + (third + 1) * len(rows))
-                s_max[part] = _column(rows, f"sn_{side}_mva", np.inf)
-                i_from[part] = i_to[part] = s_max[part] / np.sqrt(3.0) / _column(rows, f"vn_{side}_kv", np.nan)
-    unlimited: BoolArray = ~(s_max <= NO_LIMIT_MVA)
-    s_max[unlimited] = i_from[unlimited] = i_to[unlimited] = np.inf
-    if (s_max < 0).any():
-        raise InputError(name, label[int(np.argmax(s_max < 0))], "has a negative rating", "Give a rating of zero or more")
-    on = branch[:, BR_STATUS].astype(bool)
-    tap = np.where(branch[:, TAP] == 0.0, 1.0, branch[:, TAP])
-    return Branches(
-        label=tuple(lab for lab, keep in zip(label, on, strict=True) if keep),
-        from_node=branch[on, F_BUS].astype(np.int64),
-        to_node=branch[on, T_BUS].astype(np.int64),
-        r_pu=branch[on, BR_R].copy(),
-        x_pu=branch[on, BR_X].copy(),
-        b_pu=branch[on, BR_B].copy(),
-        g_pu=branch[on, BR_G].copy(),
-        tap=tap[on],
-        shift_rad=np.deg2rad(branch[on, SHIFT]),
-        s_max_mva=s_max[on],
-        i_max_from_ka=i_from[on],
-        i_max_to_ka=i_to[on],
-    )
-
-
-def _column(rows: pd.DataFrame, column: str, default: float) -> FloatArray:
-    if column not in rows:
-        return np.full(len(rows), default)
-    return pd.to_numeric(rows[column], errors="coerce").fillna(default).to_numpy(dtype=float)
+    limit_pu: FloatArray = values.to_numpy(dtype=float)
+    return limit_pu

@@ -72,7 +72,7 @@ class PowerFlow:
 
     @staticmethod
     def _solution(net: Any) -> ComplexArray:
-        """pandapower's last solution by node: open line ends are nodes without a bus."""
+        """The last pandapower solution by node: open line ends are nodes without a bus."""
         bus = net._ppc["bus"]
         bus = bus[bus[:, BUS_TYPE] != ISOLATED]
         return np.asarray(bus[:, 7] * np.exp(1j * np.deg2rad(bus[:, 8])))
@@ -125,7 +125,9 @@ def _branch_admittances(network: Network) -> tuple[ComplexArray, ComplexArray, C
     series = 1.0 / (b.r_pu + 1j * b.x_pu)
     shunt = series + (b.g_pu + 1j * b.b_pu) / 2.0
     ratio = b.tap * np.exp(1j * b.shift_rad)
-    return shunt / b.tap**2, -series / ratio.conj(), -series / ratio, shunt
+    blocks = (shunt / b.tap**2, -series / ratio.conj(), -series / ratio, shunt)
+    yff, yft, ytf, ytt = (np.asarray(y, dtype=np.complex128) for y in blocks)
+    return yff, yft, ytf, ytt
 
 
 def _fast_model(network: Network) -> Any:
@@ -141,7 +143,8 @@ def _fast_model(network: Network) -> Any:
     data = {
         "baseMVA": network.base_mva,
         "bus": {
-            str(k + 1): {"bus_i": k + 1, "bus_type": int(kinds[k]), "base_kv": float(network.node_vn_kv[k])} for k in nodes
+            str(k + 1): {"bus_i": k + 1, "bus_type": int(kinds[k]), "base_kv": float(network.node_vn_kv[k])}
+            for k in nodes
         },
         "gen": {
             str(k + 1): {"gen_bus": int(node) + 1, "pg": 0.0, "vg": float(vm), **free}
@@ -149,7 +152,8 @@ def _fast_model(network: Network) -> Any:
         },
         "load": {str(k + 1): {"load_bus": k + 1, "pd": 0.0, "qd": 0.0, "status": 1} for k in nodes},
         "shunt": {
-            str(k + 1): {"shunt_bus": k + 1, "gs": network.shunt_g_pu[k], "bs": network.shunt_b_pu[k]} for k in shunts
+            str(k + 1): {"shunt_bus": k + 1, "gs": network.shunt_g_pu[k], "bs": network.shunt_b_pu[k]}
+            for k in shunts
         },
         "branch": {
             str(k + 1): {

@@ -46,9 +46,10 @@ HEAT_PUMP = (
     "Air_Semi-Parallel_1", "Air_Semi-Parallel_2", "Soil_Alternative_1", "Soil_Alternative_2",
 )  # fmt: skip
 EV_HOME = ("HLS_A_3.7", "HLS_B_3.7", "HLS_C_3.7", "HLS_A_11.0", "HLS_B_11.0", "HLS_A_22.0")
+REGION = ("mv_comm", "mv_rural", "mv_semiurb", "mv_urban", "hv_mixed1", "hv_mixed2", "hv_mixed3", "hv_urban")
 EV_HOME_KW = (3.7, 3.7, 3.7, 11.0, 11.0, 22.0)
 
-_LOADS = HOUSEHOLD + COMMERCIAL + HEAT_PUMP + EV_HOME
+_LOADS = HOUSEHOLD + COMMERCIAL + HEAT_PUMP + EV_HOME + REGION
 _RENEWABLES = PV + WIND
 KNOWN = _LOADS + _RENEWABLES
 

@@ -1,4 +1,4 @@
-"""A grid as linear rows: present flows and squared voltages, their limits, and what an injection does to them."""
+"""A grid as linear rows: present flows and squared voltages, their limits, and the effect of injections."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from grids.arrays import FloatArray, IntArray
+from grids.arrays import BoolArray, FloatArray, IntArray
 from grids.dc import DcModel
+from grids.errors import InputError
 from grids.lindistflow import LinDistFlow
+from grids.network import Network
 from grids.powerflow import AcState
 
 RELATIVE_TOLERANCE = 1e-6
@@ -23,6 +25,7 @@ class Violations:
     max_overload_pct: float = 0.0
     buses: int = 0
     max_voltage_pct: float = 0.0
+    diverged: int = 0  # grids whose AC power flow found no solution: nothing else is known of them
 
     def worst_with(self, other: Violations) -> Violations:
         """Both grids together: counts add up, depths take the worst."""
@@ -31,6 +34,7 @@ class Violations:
             max(self.max_overload_pct, other.max_overload_pct),
             self.buses + other.buses,
             max(self.max_voltage_pct, other.max_voltage_pct),
+            self.diverged + other.diverged,
         )
 
 
@@ -38,8 +42,8 @@ class Violations:
 class GridRows:
     """Rows of a linear grid model around an operating point. E branches, N nodes.
 
-    ``flow_mw + flow_matrix @ dp`` and ``w_pu2 + voltage_matrix @ dp`` are the state after a change ``dp`` (N,)
-    of injections in MW. Transmission has no voltage rows (N' = 0).
+    ``flow_mw + flow_matrix @ dp`` and ``w_pu2 + voltage_matrix @ dp`` are the state after a change ``dp``
+    (N,) of injections in MW. Transmission has no voltage rows (N' = 0).
     """
 
     flow_matrix: FloatArray  # (E, N)
@@ -69,7 +73,7 @@ class GridRows:
         )
 
     def tightened(self, flow_margin: float, w_margin_pu2: float) -> GridRows:
-        """Limits an operator keeps to when its forecast may be wrong: `flow_margin` is a share of the rating."""
+        """Limits kept by an operator whose forecast may be wrong: `flow_margin` is a share of the rating."""
         return replace(
             self,
             limit_mw=self.limit_mw * (1.0 - flow_margin),
@@ -101,10 +105,14 @@ def voltage_violations(
 
 
 def ac_violations(state: AcState, rows: GridRows) -> Violations:
-    """The same count on an AC state: branches over 100 % of their current rating, buses outside their band."""
+    """The same count on an AC state: branches over 100 % of their current, buses outside their band."""
+    if not state.converged:
+        return Violations(diverged=1)
     over = state.loading_percent > 100.0 * (1.0 + RELATIVE_TOLERANCE)
     worst = float(state.loading_percent[over].max() - 100.0) if over.any() else 0.0
-    buses, depth = voltage_violations(state.vm_pu, np.sqrt(rows.w_min_pu2), np.sqrt(rows.w_max_pu2), rows.buses)
+    buses, depth = voltage_violations(
+        state.vm_pu, np.sqrt(rows.w_min_pu2), np.sqrt(rows.w_max_pu2), rows.buses
+    )
     return Violations(int(over.sum()), worst, buses, depth)
 
 
@@ -112,7 +120,14 @@ def transmission_rows(dc: DcModel, p_mw: FloatArray) -> GridRows:
     """DC rows of a transmission grid at injections `p_mw` (N,)."""
     none = np.empty(0)
     return GridRows(
-        dc.ptdf, dc.flows_mw(p_mw), dc.limit_mw, np.empty((0, dc.network.n_nodes)), none, none, none, np.empty(0, dtype=np.int64)
+        dc.ptdf,
+        dc.flows_mw(p_mw),
+        dc.limit_mw,
+        np.empty((0, dc.network.n_nodes)),
+        none,
+        none,
+        none,
+        np.empty(0, dtype=np.int64),
     )
 
 
@@ -137,19 +152,36 @@ def distribution_rows_ac(lin: LinDistFlow, state: AcState) -> GridRows:
     A rating is a current: at voltage v it carries ``S v`` MVA, less the reactive flow. The larger of the two
     ends of a branch is taken, so that losses count against the limit.
     """
+    p_end, limit_mw, _ = rated_ends(lin.network, state)
     low, high = lin.network.node_limits_pu()
-    b = lin.network.branches
-    p_end = np.where(np.abs(state.p_from_mw) >= np.abs(state.p_to_mw), state.p_from_mw, -state.p_to_mw)
-    q_end = np.where(np.abs(state.p_from_mw) >= np.abs(state.p_to_mw), state.q_from_mvar, state.q_to_mvar)
-    vm = np.minimum(state.vm_pu[b.from_node], state.vm_pu[b.to_node])
-    downhill = lin.downhill
     return GridRows(
         lin.flow_matrix,
-        np.where(downhill, p_end, -p_end),
-        np.sqrt(np.maximum((b.s_max_mva * vm) ** 2 - q_end**2, 0.0)),
+        np.where(lin.downhill, p_end, -p_end),
+        limit_mw,
         lin.voltage_matrix,
         state.vm_pu**2,
         low**2,
         high**2,
         np.bincount(lin.network.bus_node, minlength=lin.network.n_nodes),
     )
+
+
+def rated_ends(network: Network, state: AcState) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """Active flow (E,) at the heavier end of every branch (positive from the from end), its limit, its end.
+
+    The limit (MW) is what the current rating leaves at the lower of both voltages beside the reactive flow.
+    Raises `InputError` for a state without a solution.
+    """
+    if not state.converged:
+        raise InputError(
+            network.name,
+            "offset",
+            "the AC power flow of the operating point has no solution",
+            "Correct the injections, or take the offsets from the linear model",
+        )
+    b = network.branches
+    from_end: BoolArray = np.abs(state.p_from_mw) >= np.abs(state.p_to_mw)
+    p_end = np.where(from_end, state.p_from_mw, -state.p_to_mw)
+    q_end = np.where(from_end, state.q_from_mvar, state.q_to_mvar)
+    vm = np.minimum(state.vm_pu[b.from_node], state.vm_pu[b.to_node])
+    return p_end, np.sqrt(np.maximum((b.s_max_mva * vm) ** 2 - q_end**2, 0.0)), from_end

@@ -1,0 +1,1 @@
+"""What a person touches: scenarios, the command line, KPIs and plots."""

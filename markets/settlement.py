@@ -1,0 +1,70 @@
+"""Who pays whom for one ISP. Every payment has a payer and a payee, so money cannot appear or vanish."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from markets.bids import Bids
+from markets.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class Payment:
+    """One booking. A negative amount flows from payee to payer."""
+
+    payer: str
+    payee: str
+    kind: str
+    quantity_mwh: float
+    amount_eur: float
+
+
+def activation_payments(
+    ledger: Ledger, books: Mapping[str, Bids], buyer_of: Mapping[tuple[str, str], str], hours: float
+) -> list[Payment]:
+    """Pay-as-bid for everything awarded: ``sign * price * MWh`` from the buyer of a layer to each provider.
+
+    `buyer_of` names who pays in a layer for a system: (layer, system) -> party.
+    """
+    payments = []
+    for layer, systems in ledger.layers.items():
+        for system, award in systems.items():
+            bids = books[system]
+            amount = bids.signed_price * award * hours
+            for provider in np.unique(bids.provider[award > 0]):
+                mine = bids.provider == provider
+                payments.append(
+                    Payment(
+                        buyer_of[layer, system],
+                        str(provider),
+                        "activation",
+                        float((bids.direction * award)[mine].sum() * hours),
+                        float(amount[mine].sum()),
+                    )
+                )
+    return payments
+
+
+def imbalance_payments(imbalance_mw: Mapping[str, float], price: float, settler: str, hours: float) -> list[Payment]:
+    """Single pricing: a party that is long (injects more than it sold or scheduled) is paid the price, a short one pays."""
+    return [
+        Payment(settler, party, "imbalance", mw * hours, mw * hours * price) for party, mw in imbalance_mw.items() if mw != 0.0
+    ]
+
+
+def cost_payments(cost_eur: Mapping[str, float], households: str) -> list[Payment]:
+    """What aggregators pass on to their households for wear, comfort and feed-in lost."""
+    return [Payment(party, households, "household cost", 0.0, amount) for party, amount in cost_eur.items() if amount != 0.0]
+
+
+def balances(payments: list[Payment]) -> dict[str, float]:
+    """Net receipts of every party (EUR); they sum to zero."""
+    net: dict[str, float] = {}
+    for p in payments:
+        net[p.payer] = net.get(p.payer, 0.0) - p.amount_eur
+        net[p.payee] = net.get(p.payee, 0.0) + p.amount_eur
+    return net
+

@@ -1,0 +1,127 @@
+"""What happens on the wires: AC power flow of every grid after activation, compared with what was before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from agents.area import Area
+from agents.fleet import FleetStep
+from grids.arrays import FloatArray
+from grids.dc import DcModel
+from grids.errors import PowerFlowMismatchError
+from grids.powerflow import AcState, PowerFlow
+from grids.rows import GridRows, Violations, ac_violations, distribution_rows, distribution_rows_ac
+
+AUDIT_TOLERANCE_PU = 1e-6
+
+
+@dataclass(frozen=True)
+class GridResult:
+    """One grid in one ISP after activation; `base` is the same ISP had nothing been activated in it."""
+
+    state: AcState
+    interface_mw: float  # into a distribution grid, or from the slack into transmission
+    after: Violations
+    base: Violations
+    linear: Violations  # after activation, by the clearing model
+    flow_error_mw: float  # clearing model against AC, worst branch, same injections
+    voltage_error_pu: float
+
+
+class Physics:
+    """Solves the grids. The clearing model is evaluated on the true injections, so that its error is its own."""
+
+    def __init__(
+        self,
+        areas: Sequence[Area],
+        dc: DcModel,
+        transmission_flow: PowerFlow,
+        interface_node: Mapping[str, int],
+        tan_phi: FloatArray,
+        offset: str,
+        solver: str,
+    ) -> None:
+        self._areas = list(areas)
+        self._dc = dc
+        self._t_flow = transmission_flow
+        self._interface_node = dict(interface_node)
+        self._t_tan_phi = tan_phi
+        self._offset = offset
+        self._reference = solver == "pandapower"
+
+    def deliver(
+        self, isp: int, step: FleetStep, unit_mw: FloatArray, load_mw: FloatArray, audit: bool
+    ) -> dict[str, GridResult]:
+        """All grids of one ISP. `unit_mw` and `load_mw` (N,) are what units and loads on transmission inject.
+
+        With `audit`, every state is solved again by ``pandapower.runpp``; a difference above 1e-6 p.u. is a
+        `PowerFlowMismatchError`.
+        """
+        results: dict[str, GridResult] = {}
+        p_t, q_t = unit_mw + load_mw, self._t_tan_phi * load_mw
+        for area in self._areas:
+            p, q = area.injections(isp, step.site_p_kw, step.site_load_kw)
+            p0, _ = area.injections(isp, step.site_base_kw, step.site_load_kw)
+            results[area.name] = result = self._area(area, p0, p, q, isp, audit)
+            node = self._interface_node[area.name]
+            if result.state.converged:
+                p_t[node] -= result.interface_mw
+                q_t[node] -= _root_mvar(area, result.state)
+            else:  # a collapsed grid draws its lossless power: recorded, and survived
+                p_t[node] += p.sum()
+                q_t[node] += q.sum()
+        state = self._solve(self._t_flow, p_t, q_t, isp, audit)
+        results["T"] = self._transmission(state)
+        return results
+
+    def _area(self, area: Area, p0: FloatArray, p: FloatArray, q: FloatArray, isp: int, audit: bool) -> GridResult:
+        base = self._solve(area.power_flow, p0, q, isp, audit=False)
+        state = base if np.array_equal(p0, p) else self._solve(area.power_flow, p, q, isp, audit)
+        rows0 = distribution_rows(area.lin, p0, q)
+        if self._offset == "ac" and base.converged:
+            rows0 = distribution_rows_ac(area.lin, base)
+        rows = rows0.after(p - p0)
+        flow_error, voltage_error = _model_error(area, rows, state)
+        return GridResult(
+            state=state,
+            interface_mw=state.root_mw if state.converged else -float(p.sum()),
+            after=ac_violations(state, rows) if state.converged else Violations(),
+            base=ac_violations(base, rows) if base.converged else Violations(),
+            linear=rows.violations(),
+            flow_error_mw=flow_error,
+            voltage_error_pu=voltage_error,
+        )
+
+    @staticmethod
+    def _transmission(state: AcState) -> GridResult:
+        over = state.loading_percent > 100.0
+        lines = Violations(int(over.sum()), float(state.loading_percent[over].max() - 100.0) if over.any() else 0.0)
+        return GridResult(state, state.root_mw, lines, Violations(), Violations(), float("nan"), float("nan"))
+
+    def _solve(self, flow: PowerFlow, p: FloatArray, q: FloatArray, isp: int, audit: bool) -> AcState:
+        state = flow.reference(p, q) if self._reference else flow.solve(p, q)
+        if audit and not self._reference:
+            judge = flow.reference(p, q)
+            if judge.converged != state.converged:
+                raise PowerFlowMismatchError(f"ISP {isp}, grid {flow.network.name}: only one of the two power flows converged")
+            if state.converged and (gap := float(np.abs(judge.vm_pu - state.vm_pu).max())) > AUDIT_TOLERANCE_PU:
+                raise PowerFlowMismatchError(f"ISP {isp}, grid {flow.network.name}: voltages differ by {gap:.2e} p.u.")
+        return state
+
+
+def _model_error(area: Area, rows: GridRows, state: AcState) -> tuple[float, float]:
+    if not state.converged:
+        return float("nan"), float("nan")
+    flow = np.maximum(np.abs(state.p_from_mw), np.abs(state.p_to_mw))
+    limited = np.isfinite(area.network.branches.s_max_mva)
+    error = np.abs(np.abs(rows.flow_mw) - flow)[limited]
+    vm = np.sqrt(np.maximum(rows.w_pu2, 0.0))
+    return float(error.max(initial=0.0)), float(np.abs(vm - state.vm_pu).max())
+
+
+def _root_mvar(area: Area, state: AcState) -> float:
+    b, root = area.network.branches, area.network.root
+    return float(state.q_from_mvar[b.from_node == root].sum() + state.q_to_mvar[b.to_node == root].sum())

@@ -1,0 +1,46 @@
+"""Grids that take seconds to load, read once per session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import pytest
+from pandapower.auxiliary import pandapowerNet
+
+from grids.load import load_net
+from grids.network import Network
+from grids.powerflow import PowerFlow
+
+
+@lru_cache(maxsize=None)
+def _net(name: str) -> pandapowerNet:
+    return load_net(name)
+
+
+@lru_cache(maxsize=None)
+def _network(name: str) -> Network:
+    return Network.from_pandapower(_net(name), name)
+
+
+@pytest.fixture(scope="session")
+def net_of() -> Callable[[str], pandapowerNet]:
+    """The pandapower net of a grid name; shared by all tests, so copy it before changing it."""
+    return _net
+
+
+@pytest.fixture(scope="session")
+def network_of() -> Callable[[str], Network]:
+    """The `Network` of a grid name, shared by all tests."""
+    return _network
+
+
+@pytest.fixture(scope="session")
+def power_flow_of() -> Callable[[str], PowerFlow]:
+    """The power flow of a grid name, shared by all tests."""
+
+    @lru_cache(maxsize=None)
+    def build(name: str) -> PowerFlow:
+        return PowerFlow(_network(name))
+
+    return build
