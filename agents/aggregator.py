@@ -7,7 +7,15 @@ from collections.abc import Mapping
 import mesa
 import numpy as np
 
-from agents.messages import AwardMessage, BidsMessage, DayAheadMessage, Message, MeterMessage, OrderMessage, RejectionMessage
+from agents.messages import (
+    AwardMessage,
+    BidsMessage,
+    DayAheadMessage,
+    Message,
+    MeterMessage,
+    OrderMessage,
+    RejectionMessage,
+)
 from agents.participant import Desk, Participant
 from agents.portfolio import Portfolio, Resources, UnitPortfolio
 from agents.strategies import OfferView, Strategy
@@ -73,16 +81,22 @@ class Aggregator(Participant):
         view = OfferView(isp, day_ahead_price, found.direction[keep], quantity[keep], found.cost[keep])
         ids = found.bid_id[keep]
         self._cost.setdefault(isp, {}).update(zip(ids.tolist(), view.cost.tolist(), strict=True))
-        for bid_id, resource, direction in zip(ids.tolist(), found.resource[keep].tolist(), view.direction.tolist(), strict=True):
+        for bid_id, resource, direction in zip(
+            ids.tolist(), found.resource[keep].tolist(), view.direction.tolist(), strict=True
+        ):
             self._of_bid[bid_id] = (resource, direction)
         provider = np.full(len(keep), self.name)
-        return Bids(ids, provider, found.node[keep], view.direction, view.quantity_mw, self._strategy.prices(view))
+        return Bids(
+            ids, provider, found.node[keep], view.direction, view.quantity_mw, self._strategy.prices(view)
+        )
 
     def _order(self, award: AwardMessage) -> None:
         """Pass an award on to the resources behind the bids. Units follow their awards without being told."""
         resource, direction = np.array([self._of_bid[b] for b in award.bid_id]).T
         cost = np.array([self._cost[award.isp][b] for b in award.bid_id])
-        self._incurred[award.isp] = self._incurred.get(award.isp, 0.0) + float((direction * cost) @ award.quantity_mw)
+        self._incurred[award.isp] = self._incurred.get(award.isp, 0.0) + float(
+            (direction * cost) @ award.quantity_mw
+        )
         if self._resources_desk is None:
             return
         kw = award.quantity_mw * 1000.0
@@ -97,6 +111,6 @@ class Aggregator(Participant):
         self.desk.send(order)
 
     def settle(self, isp: int) -> float:
-        """Close the books of an ISP: what the awards cost its resources (EUR/h, sign rule of prices applied)."""
+        """Close the books of an ISP: what the awards cost its resources (EUR/h, by the sign rule of prices)."""
         self._cost.pop(isp, None)
         return self._incurred.pop(isp, 0.0)

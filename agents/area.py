@@ -26,11 +26,14 @@ class Area:
     tan_phi: FloatArray  # (N,) reactive per active load
     other_mw: FloatArray  # (T,) injection of the load besides households, over all nodes (<= 0)
 
-    def injections(self, isp: int, site_kw: FloatArray, site_load_kw: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def injections(
+        self, isp: int, site_kw: FloatArray, site_load_kw: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
         """Injections of all nodes (N,) in MW and Mvar.
 
-        `site_kw` and `site_load_kw` are the fleet's net injection and its inflexible part, over the sites of all
-        areas. Inflexible and other load draw reactive power as the grid's own data say; devices run at unity.
+        `site_kw` and `site_load_kw` are the fleet's net injection and its inflexible part, over the sites of
+        all areas. Inflexible and other load draw reactive power as the grid's own data say; devices run at
+        unity power factor.
         """
         n = self.network.n_nodes
         other = self.share * self.other_mw[isp]

@@ -21,9 +21,20 @@ class DayAheadMarket(Participant):
     """Clears every ISP of the next day, and tells units their schedules and everybody the price."""
 
     def __init__(
-        self, model: mesa.Model, name: str, desk: Desk, units: Sequence[Unit], sellers: Sequence[str], told: Sequence[str], operator: str
+        self,
+        model: mesa.Model,
+        name: str,
+        desk: Desk,
+        units: Sequence[Unit],
+        sellers: Sequence[str],
+        told: Sequence[str],
+        operator: str,
     ) -> None:
-        """`sellers` are the agents of `units`, in the same order; `told` hear the price alone, and `operator` (the TSO) every schedule."""
+        """Wire the market.
+
+        `sellers` are the agents of `units`, in the same order; `told` hear the price alone, and `operator` (the
+        TSO) every schedule.
+        """
         super().__init__(model, name, desk)
         self._units = list(units)
         self._sellers = list(sellers)
@@ -31,8 +42,12 @@ class DayAheadMarket(Participant):
         self._operator = operator
         self._demand: dict[int, FloatArray] = {}
         width = np.array([(u.p_max_mw - u.p_min_mw) / SUPPLY_BLOCKS for u in units])
-        middle = np.array([u.p_min_mw for u in units])[:, None] + width[:, None] * (np.arange(SUPPLY_BLOCKS) + 0.5)
-        marginal = np.array([u.c1 for u in units])[:, None] + 2.0 * np.array([u.c2 for u in units])[:, None] * middle
+        middle = np.array([u.p_min_mw for u in units])[:, None] + width[:, None] * (
+            np.arange(SUPPLY_BLOCKS) + 0.5
+        )
+        marginal = (
+            np.array([u.c1 for u in units])[:, None] + 2.0 * np.array([u.c2 for u in units])[:, None] * middle
+        )
         self._price, self._available = marginal.ravel(), np.repeat(width, SUPPLY_BLOCKS)
 
     def receive(self, message: Message) -> None:

@@ -61,7 +61,9 @@ class DSO(Operator):
         self._margins = margins
         self._tso = tso
         tso_blocks = [b for b in scheme.blocks if b.party != "dso"]
-        self._told = {n.removeprefix("area.") for b in tso_blocks for n in b.foreign_reads() if n.startswith("area.")}
+        self._told = {
+            n.removeprefix("area.") for b in tso_blocks for n in b.foreign_reads() if n.startswith("area.")
+        }
         self.diverged = 0
 
     def refresh(self, isp: int) -> None:

@@ -206,9 +206,7 @@ class HouseholdFleet:
 
     def snapshot(self) -> dict[str, FloatArray]:
         """The whole state as copies of arrays, by name."""
-        return {
-            f.name: np.array(getattr(self._state, f.name), dtype=np.float64) for f in fields(self._state)
-        }
+        return {f.name: np.array(getattr(self._state, f.name), dtype=np.float64) for f in fields(self._state)}
 
     def restore(self, snapshot: Mapping[str, FloatArray]) -> None:
         """Return to a ``snapshot`` of a fleet built alike. Raises ValueError if it is of another fleet."""

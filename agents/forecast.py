@@ -18,8 +18,7 @@ DAY_AHEAD_HOURS = 24.0
 class ForecastErrors:
     """One error path per area: AR(1) over ISPs, unit variance, scaled by lead time and by the area's size.
 
-    The error of a forecast made `lead_h` hours ahead is ``mape / E|N(0,1)| * sqrt(lead_h / 24) * size * path``:
-    the day-ahead mean absolute error is `mape` of the area's nominal load, and one path for all leads makes
+    A forecast made `lead_h` hours ahead errs by ``mape / E|N(0,1)| * sqrt(lead_h / 24) * size * path``: the day-ahead mean absolute error is `mape` of the area's nominal load, and one path for all leads makes
     forecasts of the same ISP converge instead of jumping about. Positive means the forecast is too high.
     """
 
@@ -29,7 +28,12 @@ class ForecastErrors:
 
     @classmethod
     def draw(
-        cls, mape: float, persistence: float, size_mw: Mapping[str, float], n_isp: int, rngs: Mapping[str, np.random.Generator]
+        cls,
+        mape: float,
+        persistence: float,
+        size_mw: Mapping[str, float],
+        n_isp: int,
+        rngs: Mapping[str, np.random.Generator],
     ) -> ForecastErrors:
         """Draw the paths; `persistence` is the AR(1) coefficient from one ISP to the next."""
         paths = {}

@@ -6,11 +6,11 @@ import mesa
 import numpy as np
 
 from agents.fleet import FleetPreview, FleetStep, HouseholdFleet, Order
-from agents.messages import MeterMessage, Message, OrderMessage
+from agents.messages import Message, MeterMessage, OrderMessage
 from agents.participant import Desk, Participant
 
 
-class Household(mesa.Agent):  # type: ignore[misc]  # mesa is untyped
+class Household(mesa.Agent):
     """One household: an agent whose state lives in row `row` of its fleet's arrays."""
 
     def __init__(self, model: mesa.Model, row: int, site: int, aggregator: str) -> None:
@@ -23,7 +23,9 @@ class Household(mesa.Agent):  # type: ignore[misc]  # mesa is untyped
 class FleetDesk(Participant):
     """Takes orders for the household fleet, moves it once per ISP, and reads its meters."""
 
-    def __init__(self, model: mesa.Model, name: str, desk: Desk, fleet: HouseholdFleet, owners: list[str]) -> None:
+    def __init__(
+        self, model: mesa.Model, name: str, desk: Desk, fleet: HouseholdFleet, owners: list[str]
+    ) -> None:
         super().__init__(model, name, desk)
         self.fleet = fleet
         self.owners = owners  # aggregator by number
@@ -34,7 +36,7 @@ class FleetDesk(Participant):
         self.steps: dict[int, FleetStep] = {}  # delivered and not yet settled
 
     def receive(self, message: Message) -> None:
-        """Add an order to what is wanted of its groups. One that comes after its ISP began is counted and dropped."""
+        """Add an order to what is wanted of its groups; one that comes too late is counted and dropped."""
         if not isinstance(message, OrderMessage):
             super().receive(message)
             return
@@ -48,7 +50,7 @@ class FleetDesk(Participant):
         self._changes += 1
 
     def preview(self, isp: int, energy_value: float) -> FleetPreview:
-        """The fleet in an ISP to come, given the orders known now. Asked by several at a gate, worked out once."""
+        """The fleet in an ISP to come, given the orders known now. Asked by several, worked out once."""
         key = (self.fleet.next_isp, isp, self._changes)
         if self._preview is None or self._preview[0] != key:
             self._preview = key, self.fleet.preview(self.fleet.next_isp, isp, energy_value, self._orders)

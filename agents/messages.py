@@ -32,7 +32,7 @@ class ScheduleMessage(Message):
 
 @dataclass(frozen=True)
 class DayAheadMessage(Message):
-    """Day-ahead market to producers and BSPs: schedule of the receiver (MW) and price (EUR/MWh) per ISP of a day."""
+    """Day-ahead market to sellers: the receiver's schedule (MW) and the price (EUR/MWh) per ISP of a day."""
 
     p_mw: FloatArray = field(default_factory=lambda: np.empty(0))
     price: FloatArray = field(default_factory=lambda: np.empty(0))

@@ -28,11 +28,20 @@ class Operator(Participant, ABC):
     party: Party
 
     def __init__(
-        self, model: mesa.Model, name: str, desk: Desk, house: str, scheme: Scheme, product: Product, register: Register
+        self,
+        model: mesa.Model,
+        name: str,
+        desk: Desk,
+        house: str,
+        scheme: Scheme,
+        product: Product,
+        register: Register,
     ) -> None:
         super().__init__(model, name, desk)
         if any(isinstance(step, Repeat) for step in scheme.steps):
-            raise SchemeError(f"scheme {scheme.name} repeats blocks between operators, which a run over time cannot do yet")
+            raise SchemeError(
+                f"scheme {scheme.name} repeats blocks between operators, which a run over time cannot do yet"
+            )
         self.house = house
         self.scheme = scheme
         self._product = product
@@ -48,7 +57,9 @@ class Operator(Participant, ABC):
             case BidsMessage():
                 key = (message.isp, message.system)
                 if key in self._closed:
-                    self._reject(message, dict.fromkeys(message.bids.bid_id.tolist(), "came after gate closure"))
+                    self._reject(
+                        message, dict.fromkeys(message.bids.bid_id.tolist(), "came after gate closure")
+                    )
                     self.late_bids += len(message.bids)
                 else:
                     self._inbox.setdefault(key, []).append(message.bids)
@@ -58,7 +69,7 @@ class Operator(Participant, ABC):
                 super().receive(message)
 
     def close_book(self, isp: int, systems: Sequence[str]) -> None:
-        """Gate closure: join the accepted bids of each system in order of bid id and enter them in the ledger."""
+        """Gate closure: join the accepted bids of each system by bid id and enter them in the ledger."""
         for system in systems:
             parts = self._inbox.pop((isp, system), [])
             self._closed.add((isp, system))
@@ -126,12 +137,21 @@ class Operator(Participant, ABC):
         n = len(reasons)
         self.desk.record(
             "rejections",
-            {"isp": [message.isp] * n, "system": [message.system] * n, "bid_id": list(reasons), "reason": list(reasons.values())},
+            {
+                "isp": [message.isp] * n,
+                "system": [message.system] * n,
+                "bid_id": list(reasons),
+                "reason": list(reasons.values()),
+            },
         )
 
     def _reject_rows(self, isp: int, book: Bids, reasons: list[str]) -> None:
         for provider in np.unique(book.provider):
-            found = {str(b): r for b, p, r in zip(book.bid_id, book.provider, reasons, strict=True) if r and p == provider}
+            found = {
+                str(b): r
+                for b, p, r in zip(book.bid_id, book.provider, reasons, strict=True)
+                if r and p == provider
+            }
             if found:
                 self._reject(BidsMessage(str(provider), self.name, isp, system=self.house), found)
 
@@ -170,5 +190,6 @@ class Operator(Participant, ABC):
                 "short_mw": answer.short_mw,
                 "long_mw": answer.long_mw,
                 "price_eur_per_mwh": answer.price_eur_per_mwh,
+                "penalty_eur_per_h": answer.penalty_eur_per_h,
             },
         )

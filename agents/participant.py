@@ -25,7 +25,7 @@ class Desk:
     rng: np.random.Generator
 
 
-class Participant(mesa.Agent):  # type: ignore[misc]  # mesa is untyped
+class Participant(mesa.Agent):
     """An agent that talks only through messages."""
 
     def __init__(self, model: mesa.Model, name: str, desk: Desk) -> None:

@@ -18,7 +18,7 @@ from markets.blocks import TSO
 
 @dataclass(frozen=True)
 class Resources:
-    """Feasible volumes of one ISP, n of them, in one system. A resource offers both directions as two rows."""
+    """Feasible volumes of one ISP, n of them, in one system. A resource that goes both ways has two rows."""
 
     system: str
     resource: IntArray  # (n,) number of the resource in its portfolio's own counting
@@ -46,10 +46,15 @@ class HouseholdPortfolio:
         self._parts: list[tuple[str, IntArray, StrArray, IntArray]] = []
         for area in areas:
             mine = np.flatnonzero(
-                (groups.aggregator == number) & (groups.site >= area.sites.start) & (groups.site < area.sites.stop)
+                (groups.aggregator == number)
+                & (groups.site >= area.sites.start)
+                & (groups.site < area.sites.stop)
             )
             node = area.site_node[groups.site[mine] - area.sites.start]
-            stem = [f"{name}.{area.name}.{n:04d}.{DEVICES[d]}" for n, d in zip(node, groups.device[mine], strict=True)]
+            stem = [
+                f"{name}.{area.name}.{n:04d}.{DEVICES[d]}"
+                for n, d in zip(node, groups.device[mine], strict=True)
+            ]
             ids = np.array([f"{s}.up" for s in stem] + [f"{s}.down" for s in stem], dtype=np.str_)
             self._parts.append((area.name, mine, ids, node))
 
@@ -61,7 +66,9 @@ class HouseholdPortfolio:
             direction = np.repeat([UP, DOWN], len(groups))
             quantity = np.concatenate([preview.up_kw[groups], preview.down_kw[groups]]) / 1000.0
             cost = np.concatenate([preview.up_price[groups], preview.down_price[groups]])
-            found.append(Resources(system, np.tile(groups, 2), ids, np.tile(node, 2), direction, quantity, cost))
+            found.append(
+                Resources(system, np.tile(groups, 2), ids, np.tile(node, 2), direction, quantity, cost)
+            )
         return found
 
 

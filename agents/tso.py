@@ -47,7 +47,7 @@ class TSO(Operator):
         errors: ForecastErrors,
         lead_h: Callable[[int], float],
     ) -> None:
-        """`load_mw` (T, N) is the load on transmission (<= 0), `unit_node` the units that are scheduled day-ahead."""
+        """`load_mw` (T, N) is the load on transmission (<= 0), `unit_node` places the scheduled units."""
         super().__init__(model, name, desk, T, scheme, product, register)
         self._dc = dc
         self._unit_node = dict(unit_node)
@@ -64,7 +64,9 @@ class TSO(Operator):
         """Keep the schedules of BRPs and units and the day-ahead price, besides what every operator gets."""
         match message:
             case ScheduleMessage():
-                self.schedules.setdefault(message.sender, {}).update(enumerate(message.p_mw.tolist(), start=message.isp))
+                self.schedules.setdefault(message.sender, {}).update(
+                    enumerate(message.p_mw.tolist(), start=message.isp)
+                )
             case DayAheadMessage():
                 self.day_ahead_price.update(enumerate(message.price.tolist(), start=message.isp))
             case _:
@@ -110,7 +112,7 @@ class TSO(Operator):
                 house.setdefault(name, value)
 
     def imbalance_price(self, isp: int) -> float:
-        """Single price: marginal activated bid of the dominating direction, the day-ahead price without one."""
+        """Single price: marginal activated bid of the dominating direction, without one the day-ahead price."""
         houses = self._houses(isp)
         answer: Cleared = houses[T]["balancing"]
         direction = np.sign(houses[T]["need"])
@@ -123,7 +125,11 @@ class TSO(Operator):
             prices.append(bids.price[called])
         activated = np.concatenate(prices) if prices else np.empty(0)
         if not len(activated):
-            return self.day_ahead_price[isp] if answer.short_mw + answer.long_mw < ACTIVATED_MW else answer.price_eur_per_mwh
+            return (
+                self.day_ahead_price[isp]
+                if answer.short_mw + answer.long_mw < ACTIVATED_MW
+                else answer.price_eur_per_mwh
+            )
         return float(activated.max() if direction > 0 else activated.min())
 
     def _layer(self) -> str:

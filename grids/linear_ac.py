@@ -19,7 +19,8 @@ def linearise_ac(power_flow: PowerFlow, p_mw: FloatArray, q_mvar: FloatArray) ->
 
     Flows are positive from the from end and taken at the heavier end of the branch, losses included; limits
     are those of `grids.rows.distribution_rows_ac`. Activation is at unity power factor. An injection
-    at the root changes nothing: the external grid takes it up. Raises `InputError` when a power flow has no solution.
+    at the root changes nothing: the external grid takes it up. Raises `InputError` when a power flow has no
+    solution.
     """
     network = power_flow.network
     base = power_flow.solve(p_mw, q_mvar)

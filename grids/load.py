@@ -146,7 +146,7 @@ def _read_matpower(path: Path) -> pandapowerNet:
         warnings.simplefilter("ignore")
         try:
             return from_mpc(str(path))
-        except (KeyError, IndexError, TypeError, ValueError, NotImplementedError) as error:
+        except (AttributeError, KeyError, IndexError, TypeError, ValueError, NotImplementedError) as error:
             raise InputError(
                 str(path),
                 "mpc",

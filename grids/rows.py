@@ -98,8 +98,11 @@ class GridRows:
 def voltage_violations(
     vm_pu: FloatArray, vm_min_pu: FloatArray, vm_max_pu: FloatArray, buses: IntArray
 ) -> tuple[int, float]:
-    """Buses outside their band and the worst distance in percent of the limit."""
-    distance = np.maximum((vm_min_pu - vm_pu) / vm_min_pu, (vm_pu - vm_max_pu) / vm_max_pu)
+    """Buses outside their band and the worst distance in percent of the limit.
+
+    Open line ends are nodes without a bus; their band is 0 to inf, so a lower limit of 0 must divide.
+    """
+    distance = np.maximum(1.0 - vm_pu / np.maximum(vm_min_pu, 1e-9), vm_pu / vm_max_pu - 1.0)
     broken = distance > RELATIVE_TOLERANCE
     return int(buses[broken].sum()), float(100.0 * distance[broken].max()) if broken.any() else 0.0
 

@@ -75,7 +75,9 @@ def forward_bids() -> Block:
     return Block("forward_bids", "dso", "forward", ("area.bids", "area.sold"), ("area.offers",), run)
 
 
-def tso_market(distribution_rows: DistributionRows = "none", der: bool = True, name: str = "tso_market") -> Block:
+def tso_market(
+    distribution_rows: DistributionRows = "none", der: bool = True, name: str = "tso_market"
+) -> Block:
     """Balance of the whole system at least cost, with the DC rows of transmission.
 
     `der` takes what the areas offer; ``distribution_rows="full"`` adds every area's own rows, which the scheme

@@ -32,12 +32,27 @@ class Product:
         reasons = [""] * len(bids)
         steps = bids.quantity_mw / self.tick_mw if self.tick_mw else np.zeros(len(bids))
         checks: tuple[tuple[BoolArray, str], ...] = (
-            (~np.isfinite(bids.quantity_mw) | (bids.quantity_mw <= 0), "quantity must be a positive number of MW"),
-            (bids.quantity_mw < self.min_quantity_mw - 1e-12, f"quantity is below the minimum of {self.min_quantity_mw} MW"),
-            (np.abs(steps - np.round(steps)) > 1e-6, f"quantity is not a multiple of the tick of {self.tick_mw} MW"),
+            (
+                ~np.isfinite(bids.quantity_mw) | (bids.quantity_mw <= 0),
+                "quantity must be a positive number of MW",
+            ),
+            (
+                bids.quantity_mw < self.min_quantity_mw - 1e-12,
+                f"quantity is below the minimum of {self.min_quantity_mw} MW",
+            ),
+            (
+                np.abs(steps - np.round(steps)) > 1e-6,
+                f"quantity is not a multiple of the tick of {self.tick_mw} MW",
+            ),
             (~np.isfinite(bids.price), "price is not a number"),
-            (bids.price < self.price_floor_eur_per_mwh, f"price is below the floor of {self.price_floor_eur_per_mwh} EUR/MWh"),
-            (bids.price > self.price_cap_eur_per_mwh, f"price is above the cap of {self.price_cap_eur_per_mwh} EUR/MWh"),
+            (
+                bids.price < self.price_floor_eur_per_mwh,
+                f"price is below the floor of {self.price_floor_eur_per_mwh} EUR/MWh",
+            ),
+            (
+                bids.price > self.price_cap_eur_per_mwh,
+                f"price is above the cap of {self.price_cap_eur_per_mwh} EUR/MWh",
+            ),
         )
         for broken, reason in checks:
             for k in np.flatnonzero(broken):
@@ -58,7 +73,9 @@ class Bids:
     direction: IntArray  # (n,) +1 up, -1 down
     quantity_mw: FloatArray  # (n,) > 0
     price: FloatArray  # (n,) EUR/MWh
-    forwardable: BoolArray = field(default_factory=lambda: np.empty(0, dtype=bool))  # (n,) consent to pass on a remainder
+    forwardable: BoolArray = field(
+        default_factory=lambda: np.empty(0, dtype=bool)
+    )  # (n,) consent to pass on a remainder
 
     def __post_init__(self) -> None:
         if not len(self.forwardable) and len(self.bid_id):
@@ -79,7 +96,9 @@ class Bids:
 
     def injection_mw(self, activated_mw: FloatArray, n_nodes: int) -> FloatArray:
         """Change of injection per node (n_nodes,) when `activated_mw` (n,) of the bids is activated."""
-        return np.bincount(self.node, weights=self.direction * activated_mw, minlength=n_nodes).astype(np.float64)
+        return np.bincount(self.node, weights=self.direction * activated_mw, minlength=n_nodes).astype(
+            np.float64
+        )
 
     def pick(self, keep: BoolArray | IntArray) -> Bids:
         """The bids selected by a mask or by positions."""

@@ -36,7 +36,18 @@ GATES = (
 )
 """The one declared order of gates, also for gates that fall on the same second."""
 
-GIVEN = frozenset({"area.bids", "area.grid", "area.offers", "area.sold", "area.exchange", "tso.bids", "tso.grid", "tso.sold"})
+GIVEN = frozenset(
+    {
+        "area.bids",
+        "area.grid",
+        "area.offers",
+        "area.sold",
+        "area.exchange",
+        "tso.bids",
+        "tso.grid",
+        "tso.sold",
+    }
+)
 """What stands in the houses before the first block runs (see `markets.houses`)."""
 
 Values = Mapping[str, Any]
@@ -116,16 +127,24 @@ class Scheme:
         for block in self.blocks:
             where = f"scheme {self.name}: block {block.name}"
             if block.gate not in GATES:
-                raise SchemeError(f"{where} stands at gate {block.gate}, which does not exist; gates are {', '.join(GATES)}")
+                raise SchemeError(
+                    f"{where} stands at gate {block.gate}, which does not exist; gates are {', '.join(GATES)}"
+                )
             if GATES.index(block.gate) < latest:
-                raise SchemeError(f"{where} stands at gate {block.gate}, before gate {GATES[latest]} of the block ahead of it: gates cannot run backwards")
+                raise SchemeError(
+                    f"{where} stands at gate {block.gate}, before gate {GATES[latest]} of the block ahead of it: gates cannot run backwards"
+                )
             latest = GATES.index(block.gate)
             for name in block.reads:
                 if name not in known:
-                    raise SchemeError(f"{where} reads {name}, which is neither given nor written by a block before it")
+                    raise SchemeError(
+                        f"{where} reads {name}, which is neither given nor written by a block before it"
+                    )
             for name in block.foreign_reads():
                 if name not in self.shared:
-                    raise SchemeError(f"{where} reads {name} outside the house of the {block.party}, but the scheme does not share it")
+                    raise SchemeError(
+                        f"{where} reads {name} outside the house of the {block.party}, but the scheme does not share it"
+                    )
             known.update(block.writes)
         if not any(name.endswith(".sold") for block in self.blocks for name in block.writes):
             raise SchemeError(f"scheme {self.name}: no block writes the dispatch (area.sold or tso.sold)")

@@ -60,16 +60,31 @@ def read_case(path: Path, offset: str = "linear") -> Case:
     nets: dict[str, tuple[Network, int]] = {}
     entries = spec.get("distribution")
     if not isinstance(entries, list):
-        raise InputError(str(path), "distribution", "is missing or not a list", 'Give a list of {"id", "grid", "interface_bus"}')
+        raise InputError(
+            str(path),
+            "distribution",
+            "is missing or not a list",
+            'Give a list of {"id", "grid", "interface_bus"}',
+        )
     for k, entry in enumerate(entries):
         place = ("distribution", str(k))
         area = _text(entry, ("id",), path, place)
         if area in nets or area == TSO:
-            raise InputError(str(path), f"distribution.{k}.id", f"{area} is used twice", "Give every system an id of its own")
+            raise InputError(
+                str(path),
+                f"distribution.{k}.id",
+                f"{area} is used twice",
+                "Give every system an id of its own",
+            )
         network = load_network(_text(entry, ("grid",), path, place), folder)
         bus = entry.get("interface_bus")
         if not isinstance(bus, int) or isinstance(bus, bool):
-            raise InputError(str(path), f"distribution.{k}.interface_bus", f"is {bus!r}", "Give the index of a transmission bus")
+            raise InputError(
+                str(path),
+                f"distribution.{k}.interface_bus",
+                f"is {bus!r}",
+                "Give the index of a transmission bus",
+            )
         node = int(t_network.nodes_of(np.array([bus]), f"distribution.{k}.interface_bus of {path}")[0])
         nets[area] = (network, node)
     table = _read_bids(folder / _text(spec, ("bids",), path))
@@ -95,16 +110,27 @@ def _area(network: Network, bids: Bids, offset: str) -> Area:
 
 def _read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise InputError(str(path), "case", "the file does not exist", "Give the path of a case.json or of its folder")
+        raise InputError(
+            str(path), "case", "the file does not exist", "Give the path of a case.json or of its folder"
+        )
     try:
         spec = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
-        raise InputError(str(path), f"line {error.lineno}", f"is not JSON ({error.msg})", "Correct the file") from error
+        raise InputError(
+            str(path), f"line {error.lineno}", f"is not JSON ({error.msg})", "Correct the file"
+        ) from error
     if not isinstance(spec, dict):
-        raise InputError(str(path), "case", "is not a JSON object", 'Start from {"name", "transmission", "distribution", "bids"}')
+        raise InputError(
+            str(path),
+            "case",
+            "is not a JSON object",
+            'Start from {"name", "transmission", "distribution", "bids"}',
+        )
     unknown = set(spec) - {"name", "transmission", "distribution", "bids"}
     if unknown:
-        raise InputError(str(path), min(unknown), "is an unknown key", "Use name, transmission, distribution and bids")
+        raise InputError(
+            str(path), min(unknown), "is an unknown key", "Use name, transmission, distribution and bids"
+        )
     return spec
 
 
@@ -123,7 +149,9 @@ def _read_bids(path: Path) -> pd.DataFrame:
     table = pd.read_csv(path, dtype={"bid_id": str, "system": str, "direction": str})
     missing = [c for c in COLUMNS if c not in table]
     if missing:
-        raise InputError(str(path), missing[0], "the column is missing", f"Give the columns {','.join(COLUMNS)}")
+        raise InputError(
+            str(path), missing[0], "the column is missing", f"Give the columns {','.join(COLUMNS)}"
+        )
     numbers = ("bus", "quantity_mw", "price_eur_per_mwh")
     for column in numbers:
         values = pd.to_numeric(table[column], errors="coerce").to_numpy(dtype=np.float64)
@@ -132,14 +160,29 @@ def _read_bids(path: Path) -> pd.DataFrame:
             bad |= values < 0
         if bad.any():
             row = int(np.argmax(bad))
-            raise InputError(str(path), f"{column} in line {row + 2}", f"is {table[column].iloc[row]}", "Give a number" + (", zero or more" if column == "quantity_mw" else ""))
+            raise InputError(
+                str(path),
+                f"{column} in line {row + 2}",
+                f"is {table[column].iloc[row]}",
+                "Give a number" + (", zero or more" if column == "quantity_mw" else ""),
+            )
         table[column] = values
     twice = table.bid_id.duplicated()
     if twice.any():
-        raise InputError(str(path), f"bid_id in line {int(np.argmax(twice)) + 2}", f"{table.bid_id[twice].iloc[0]} is used twice", "Give every bid an id of its own")
+        raise InputError(
+            str(path),
+            f"bid_id in line {int(np.argmax(twice)) + 2}",
+            f"{table.bid_id[twice].iloc[0]} is used twice",
+            "Give every bid an id of its own",
+        )
     wrong = ~table.direction.isin(["up", "down"])
     if wrong.any():
-        raise InputError(str(path), f"direction in line {int(np.argmax(wrong)) + 2}", f"is {table.direction[wrong].iloc[0]}", "Use up or down")
+        raise InputError(
+            str(path),
+            f"direction in line {int(np.argmax(wrong)) + 2}",
+            f"is {table.direction[wrong].iloc[0]}",
+            "Use up or down",
+        )
     return table.sort_values("bid_id", kind="stable")
 
 
@@ -147,14 +190,21 @@ def _books(table: pd.DataFrame, path: Path, networks: Mapping[str, Network]) -> 
     strangers = ~table.system.isin(list(networks))
     if strangers.any():
         line = int(table.index[strangers].min()) + 2
-        raise InputError(str(path), f"system in line {line}", f"{table.system[strangers].iloc[0]} is no system of the case", f"Use {', '.join(networks)}")
+        raise InputError(
+            str(path),
+            f"system in line {line}",
+            f"{table.system[strangers].iloc[0]} is no system of the case",
+            f"Use {', '.join(networks)}",
+        )
     books = {}
     for system, network in networks.items():
         part = table[table.system == system]
         direction = np.where(part.direction == "up", UP, DOWN)
         node = network.nodes_of(part.bus.to_numpy(dtype=np.int64), f"bus of {path} (system {system})")
         ids = part.bid_id.to_numpy(dtype=np.str_)
-        books[system] = Bids.of(ids, ids, node, direction, _floats(part.quantity_mw), _floats(part.price_eur_per_mwh))
+        books[system] = Bids.of(
+            ids, ids, node, direction, _floats(part.quantity_mw), _floats(part.price_eur_per_mwh)
+        )
     return books
 
 

@@ -55,7 +55,9 @@ class Outcome:
 
 def inefficiency_pct(cost: float, common_cost: float | None) -> float | None:
     """``(J - J_common) / |J_common|`` in percent (ALEXANDER D3.3, 4.1.3); None where it is not defined."""
-    return None if common_cost is None or common_cost == 0.0 else 100.0 * (cost - common_cost) / abs(common_cost)
+    return (
+        None if common_cost is None or common_cost == 0.0 else 100.0 * (cost - common_cost) / abs(common_cost)
+    )
 
 
 def clear_case(case: Case, scheme: Scheme) -> Outcome:

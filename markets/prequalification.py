@@ -16,7 +16,9 @@ from markets.programme import clear, grid_rows
 Method = Literal["envelope", "uniform"]
 
 
-def envelope_mw(rows: GridRows, bids: Bids, offered_mw: FloatArray, method: Method = "envelope") -> FloatArray:
+def envelope_mw(
+    rows: GridRows, bids: Bids, offered_mw: FloatArray, method: Method = "envelope"
+) -> FloatArray:
     """Operating envelope: the limit (n,) in MW of every bid, one linear programme per direction.
 
     ``max sum(w_b x_b)`` over ``0 <= x_b <= offered_b`` with the area's rows hard; limits that the base already
@@ -37,7 +39,9 @@ def envelope_mw(rows: GridRows, bids: Bids, offered_mw: FloatArray, method: Meth
             weight += whole.max() - book.price if direction == UP else book.price - whole.min()
         injection = injection_map(book, rows.flow_matrix.shape[1])
         answer = clear(-weight, offered_mw[side], rows=grid_rows([(rows, injection)], len(side), hard=True))
-        limit[side] = answer.require(f"operating envelope ({'up' if direction == UP else 'down'})").quantity_mw
+        limit[side] = answer.require(
+            f"operating envelope ({'up' if direction == UP else 'down'})"
+        ).quantity_mw
     return limit
 
 
@@ -47,7 +51,10 @@ def prequalify(method: Method = "envelope") -> Block:
     def run(area: str, view: View) -> Written:
         bids, offers = view.own["bids"], view.own["offers"]
         qualified = envelope_mw(area_state(view.own), bids, offers, method)
-        held = {d: (float(offers[bids.direction == d].sum()), float(qualified[bids.direction == d].sum())) for d in (UP, DOWN)}
+        held = {
+            d: (float(offers[bids.direction == d].sum()), float(qualified[bids.direction == d].sum()))
+            for d in (UP, DOWN)
+        }
         return Written(entries={area: {"offers": qualified, "qualified": held}})
 
     return Block(

@@ -69,11 +69,14 @@ class Cleared:
     short_mw: float  # need left unserved (more injection wanted)
     long_mw: float  # need left unserved (less injection wanted)
     price_eur_per_mwh: float  # dual of the balance; nan without one
+    penalty_eur_per_h: float = 0.0  # of limits that could not be kept; no part of the cost
 
     def require(self, who: str) -> Cleared:
         """This answer, or a `ClearingError` that says who asked and what the solver said."""
         if self.status is not Status.OPTIMAL:
-            raise ClearingError(f"{who}: the market has no solution ({self.status.value}; solver: {self.message})")
+            raise ClearingError(
+                f"{who}: the market has no solution ({self.status.value}; solver: {self.message})"
+            )
         return self
 
 
@@ -88,9 +91,13 @@ def grid_rows(parts: Sequence[tuple[GridRows, FloatArray]], n: int, hard: bool =
         voltage = np.inf if hard else VOLTAGE_EUR_PER_H_PU2
         limited = np.isfinite(rows.limit_mw)
         limit = rows.limit_mw[limited]
-        found.append(Rows(rows.flow_matrix[limited] @ injection, rows.flow_mw[limited], -limit, limit, overload))
+        found.append(
+            Rows(rows.flow_matrix[limited] @ injection, rows.flow_mw[limited], -limit, limit, overload)
+        )
         if len(rows.w_pu2):
-            found.append(Rows(rows.voltage_matrix @ injection, rows.w_pu2, rows.w_min_pu2, rows.w_max_pu2, voltage))
+            found.append(
+                Rows(rows.voltage_matrix @ injection, rows.w_pu2, rows.w_min_pu2, rows.w_max_pu2, voltage)
+            )
     return found
 
 
@@ -123,22 +130,42 @@ def clear(
     soft = [r for r in rows if np.isfinite(r.penalty)]
     n_balance = 2 if sign is not None else 0
     n_slack = sum(len(r.base) for r in soft)
-    c = np.concatenate([ordered, np.full(n_balance, imbalance_price), *[np.full(len(r.base), r.penalty) for r in soft]])
-    upper = np.concatenate([available, np.full(n_balance, imbalance_bound_mw if imbalance_bound_mw is not None else np.inf), np.full(n_slack, np.inf)])
+    c = np.concatenate(
+        [ordered, np.full(n_balance, imbalance_price), *[np.full(len(r.base), r.penalty) for r in soft]]
+    )
+    upper = np.concatenate(
+        [
+            available,
+            np.full(n_balance, imbalance_bound_mw if imbalance_bound_mw is not None else np.inf),
+            np.full(n_slack, np.inf),
+        ]
+    )
     a_ub, b_ub = _upper_rows(rows, n, n_balance, n_slack)
     a_eq = b_eq = None
     if sign is not None:
         a_eq = np.zeros((1, len(c)))
         a_eq[0, :n], a_eq[0, n], a_eq[0, n + 1] = sign, 1.0, -1.0
         b_eq = np.array([need_mw])
-    answer = linprog(c, A_ub=a_ub, b_ub=b_ub, A_eq=a_eq, b_eq=b_eq, bounds=np.column_stack([np.zeros(len(c)), upper]), method="highs")
+    answer = linprog(
+        c,
+        A_ub=a_ub,
+        b_ub=b_ub,
+        A_eq=a_eq,
+        b_eq=b_eq,
+        bounds=np.column_stack([np.zeros(len(c)), upper]),
+        method="highs",
+    )
     status = _STATUS[answer.status]
     if status is not Status.OPTIMAL:
-        return Cleared(status, str(answer.message), np.empty(0), float("nan"), float("nan"), float("nan"), float("nan"))
+        return Cleared(
+            status, str(answer.message), np.empty(0), float("nan"), float("nan"), float("nan"), float("nan")
+        )
     x = np.clip(answer.x[:n], 0.0, available)
     short, long_ = (float(answer.x[n]), float(answer.x[n + 1])) if sign is not None else (0.0, 0.0)
     price = float(answer.eqlin.marginals[0]) if sign is not None else float("nan")
-    return Cleared(status, str(answer.message), x, float(cost @ x), short, long_, price)
+    slack = slice(n + n_balance, None)
+    penalty = float(c[slack] @ answer.x[slack])
+    return Cleared(status, str(answer.message), x, float(cost @ x), short, long_, price, penalty)
 
 
 def _upper_rows(
@@ -171,7 +198,11 @@ def _tie_breaks(cost: FloatArray) -> FloatArray:
     """
     order = np.argsort(cost, kind="stable")
     ranked = cost[order]
-    starts = np.flatnonzero(np.concatenate([[True], np.diff(ranked) > 0])) if len(cost) else np.empty(0, dtype=np.int64)
+    starts = (
+        np.flatnonzero(np.concatenate([[True], np.diff(ranked) > 0]))
+        if len(cost)
+        else np.empty(0, dtype=np.int64)
+    )
     if len(starts) == len(cost):
         return np.zeros(len(cost))
     sizes = np.diff(np.concatenate([starts, [len(cost)]]))

@@ -48,16 +48,24 @@ def activation_payments(
     return payments
 
 
-def imbalance_payments(imbalance_mw: Mapping[str, float], price: float, settler: str, hours: float) -> list[Payment]:
+def imbalance_payments(
+    imbalance_mw: Mapping[str, float], price: float, settler: str, hours: float
+) -> list[Payment]:
     """Single pricing: a party that is long (injects more than it sold or scheduled) is paid the price, a short one pays."""
     return [
-        Payment(settler, party, "imbalance", mw * hours, mw * hours * price) for party, mw in imbalance_mw.items() if mw != 0.0
+        Payment(settler, party, "imbalance", mw * hours, mw * hours * price)
+        for party, mw in imbalance_mw.items()
+        if mw != 0.0
     ]
 
 
 def cost_payments(cost_eur: Mapping[str, float], households: str) -> list[Payment]:
     """What aggregators pass on to their households for wear, comfort and feed-in lost."""
-    return [Payment(party, households, "household cost", 0.0, amount) for party, amount in cost_eur.items() if amount != 0.0]
+    return [
+        Payment(party, households, "household cost", 0.0, amount)
+        for party, amount in cost_eur.items()
+        if amount != 0.0
+    ]
 
 
 def balances(payments: list[Payment]) -> dict[str, float]:
@@ -67,4 +75,3 @@ def balances(payments: list[Payment]) -> dict[str, float]:
         net[p.payer] = net.get(p.payer, 0.0) - p.amount_eur
         net[p.payee] = net.get(p.payee, 0.0) + p.amount_eur
     return net
-

@@ -33,11 +33,13 @@ def audit_ledger(isp: int, ledger: Ledger, books: Mapping[str, Bids]) -> None:
         over = total - bids.quantity_mw
         if (over > BOOK_TOLERANCE_MW).any():
             k = int(np.argmax(over))
-            raise AuditError(f"ISP {isp}: bid {bids.bid_id[k]} sold {total[k]} MW of {bids.quantity_mw[k]} MW offered")
+            raise AuditError(
+                f"ISP {isp}: bid {bids.bid_id[k]} sold {total[k]} MW of {bids.quantity_mw[k]} MW offered"
+            )
 
 
 def audit_energy(isp: int, step: FleetStep, fleet: HouseholdFleet) -> None:
-    """Devices conserve energy and stay in their bounds; what meters see is baseline plus what was delivered."""
+    """Devices conserve energy and stay in their bounds; meters see baseline plus what was delivered."""
     problems = fleet.checks()
     if problems:
         raise AuditError(f"ISP {isp}: {'; '.join(problems)}")
@@ -47,7 +49,9 @@ def audit_energy(isp: int, step: FleetStep, fleet: HouseholdFleet) -> None:
         raise AuditError(f"ISP {isp}: meters moved by {moved} kW, but {delivered} kW was delivered")
 
 
-def audit_money(isp: int, payments: list[Payment], ledger: Ledger, books: Mapping[str, Bids], hours: float) -> None:
+def audit_money(
+    isp: int, payments: list[Payment], ledger: Ledger, books: Mapping[str, Bids], hours: float
+) -> None:
     """Money sums to zero over parties, and buyers paid exactly the awards at their prices."""
     if abs(sum(balances(payments).values())) > MONEY_TOLERANCE_EUR:
         raise AuditError(f"ISP {isp}: money does not sum to zero over parties")
@@ -62,8 +66,9 @@ def audit_money(isp: int, payments: list[Payment], ledger: Ledger, books: Mappin
 
 
 def audit_balance(isp: int, imbalance_mw: Mapping[str, float], awarded_mw: float, system_mw: float) -> None:
-    """The imbalances of all parties add up to what the system is left with: what was scheduled cancels out."""
+    """The imbalances of all parties add up to what the system is left with: schedules cancel out."""
     total = sum(imbalance_mw.values()) + awarded_mw
     if abs(total - system_mw) > 1e-6 * max(1.0, abs(system_mw)):
-        raise AuditError(f"ISP {isp}: parties' imbalances add up to {total} MW, the system's is {system_mw} MW")
-
+        raise AuditError(
+            f"ISP {isp}: parties' imbalances add up to {total} MW, the system's is {system_mw} MW"
+        )

@@ -22,7 +22,9 @@ class Link:
 class Bus:
     """Carries messages between agents, by name."""
 
-    def __init__(self, clock: Clock, link: Link, rng: np.random.Generator, log: Callable[[Message, bool], None]) -> None:
+    def __init__(
+        self, clock: Clock, link: Link, rng: np.random.Generator, log: Callable[[Message, bool], None]
+    ) -> None:
         self._clock, self._link, self._rng, self._log = clock, link, rng, log
         self._inboxes: dict[str, Callable[[Message], None]] = {}
 

@@ -21,9 +21,11 @@ class Calendar:
 
     @classmethod
     def of_days(cls, first_day: str, days: int, isp_minutes: int, zone: str) -> Calendar:
-        """`days` local days from local midnight of `first_day`: a day has 92 or 100 quarters when clocks change."""
+        """`days` local days from local midnight of `first_day`; 92 or 100 quarters when clocks change."""
         first = pd.Timestamp(first_day).normalize()
-        start, end = (day.tz_localize(zone).tz_convert("UTC") for day in (first, first + pd.Timedelta(days=days)))
+        start, end = (
+            day.tz_localize(zone).tz_convert("UTC") for day in (first, first + pd.Timedelta(days=days))
+        )
         return cls(start, end, isp_minutes, zone)
 
     @property
@@ -61,7 +63,7 @@ class Calendar:
         return isp
 
     def days(self) -> list[tuple[int, range]]:
-        """Local days as (second of the day-ahead gate, ISPs of the day); 92 or 100 ISPs when clocks change."""
+        """Local days as (second of the day-ahead gate, ISPs of the day); 92 or 100 when clocks change."""
         local = self.times().tz_convert(self.zone)
         found: list[tuple[int, range]] = []
         dates = pd.Series(local.date)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
 import simpy
+from simpy.events import EventPriority
 
 from markets.blocks import GATES
 
@@ -28,7 +29,7 @@ class Clock:
         """An event at a second; smaller priorities come first, equal ones in order of creation."""
         event = simpy.Event(self.env)
         event._ok, event._value = True, None
-        self.env.schedule(event, priority=priority, delay=second - self.now)
+        self.env.schedule(event, EventPriority(priority), second - self.now)
         return event
 
     def call(self, second: int, function: Callable[[], None]) -> None:
@@ -38,7 +39,7 @@ class Clock:
         callbacks.append(lambda _event: function())
 
     def gate(self, name: str, moments: Iterable[tuple[int, Any]], action: Callable[[Any], None]) -> None:
-        """Fire `action(what)` at each (second, what); moments are sorted, gates of one second follow `GATES`."""
+        """Fire `action(what)` at each (second, what), sorted; gates of one second follow `GATES`."""
         self.env.process(self._fire(MESSAGE_PRIORITY + 1 + GATES.index(name), moments, action))
 
     def _fire(

@@ -32,7 +32,7 @@ class GridResult:
 
 
 class Physics:
-    """Solves the grids. The clearing model is evaluated on the true injections, so that its error is its own."""
+    """Solves the grids. The clearing model is evaluated on true injections, so that its error is its own."""
 
     def __init__(
         self,
@@ -77,7 +77,9 @@ class Physics:
         results["T"] = self._transmission(state)
         return results
 
-    def _area(self, area: Area, p0: FloatArray, p: FloatArray, q: FloatArray, isp: int, audit: bool) -> GridResult:
+    def _area(
+        self, area: Area, p0: FloatArray, p: FloatArray, q: FloatArray, isp: int, audit: bool
+    ) -> GridResult:
         base = self._solve(area.power_flow, p0, q, isp, audit=False)
         state = base if np.array_equal(p0, p) else self._solve(area.power_flow, p, q, isp, audit)
         rows0 = distribution_rows(area.lin, p0, q)
@@ -98,7 +100,9 @@ class Physics:
     @staticmethod
     def _transmission(state: AcState) -> GridResult:
         over = state.loading_percent > 100.0
-        lines = Violations(int(over.sum()), float(state.loading_percent[over].max() - 100.0) if over.any() else 0.0)
+        lines = Violations(
+            int(over.sum()), float(state.loading_percent[over].max() - 100.0) if over.any() else 0.0
+        )
         return GridResult(state, state.root_mw, lines, Violations(), Violations(), float("nan"), float("nan"))
 
     def _solve(self, flow: PowerFlow, p: FloatArray, q: FloatArray, isp: int, audit: bool) -> AcState:
@@ -106,9 +110,16 @@ class Physics:
         if audit and not self._reference:
             judge = flow.reference(p, q)
             if judge.converged != state.converged:
-                raise PowerFlowMismatchError(f"ISP {isp}, grid {flow.network.name}: only one of the two power flows converged")
-            if state.converged and (gap := float(np.abs(judge.vm_pu - state.vm_pu).max())) > AUDIT_TOLERANCE_PU:
-                raise PowerFlowMismatchError(f"ISP {isp}, grid {flow.network.name}: voltages differ by {gap:.2e} p.u.")
+                raise PowerFlowMismatchError(
+                    f"ISP {isp}, grid {flow.network.name}: only one of the two power flows converged"
+                )
+            if (
+                state.converged
+                and (gap := float(np.abs(judge.vm_pu - state.vm_pu).max())) > AUDIT_TOLERANCE_PU
+            ):
+                raise PowerFlowMismatchError(
+                    f"ISP {isp}, grid {flow.network.name}: voltages differ by {gap:.2e} p.u."
+                )
         return state
 
 

@@ -12,36 +12,43 @@ import pyarrow.parquet as pq
 
 from sim.calendar import Calendar
 
-I, F, S, B = pa.int64(), pa.float64(), pa.string(), pa.bool_()
+INT, REAL, TEXT, BOOL = pa.int64(), pa.float64(), pa.string(), pa.bool_()
+
+
+def _columns(**kinds: str) -> dict[str, pa.DataType]:
+    """Columns of a table by type: names separated by blanks, ISP first."""
+    types = {"integer": INT, "real": REAL, "text": TEXT, "boolean": BOOL}
+    return {"isp": INT, **{name: types[kind] for kind, names in kinds.items() for name in names.split()}}
+
 
 TABLES: dict[str, dict[str, pa.DataType]] = {
-    "system": {
-        "isp": I, "day_ahead_price_eur_per_mwh": F, "imbalance_before_mw": F, "need_forecast_mw": F, "activated_up_mw": F,
-        "activated_down_mw": F, "imbalance_after_mw": F, "imbalance_price_eur_per_mwh": F, "unserved_mw": F,
-        "battery_soc": F, "ev_charged_mwh": F, "indoor_deviation_k": F, "curtailed_mwh": F, "ordered_mwh": F, "delivered_mwh": F,
-    },
-    "orders": {
-        "isp": I, "system": S, "bid_id": S, "provider": S, "node": I, "direction": I, "quantity_mw": F, "price_eur_per_mwh": F,
-    },
-    "rejections": {"isp": I, "system": S, "bid_id": S, "reason": S},
-    "clearings": {
-        "isp": I, "system": S, "layer": S, "status": S, "need_mw": F, "cost_eur_per_h": F, "short_mw": F, "long_mw": F,
-        "price_eur_per_mwh": F,
-    },
-    "activations": {
-        "isp": I, "layer": S, "system": S, "bid_id": S, "provider": S, "node": I, "direction": I, "quantity_mw": F,
-        "price_eur_per_mwh": F,
-    },
-    "grid": {
-        "isp": I, "system": S, "converged": B, "interface_mw": F, "losses_mw": F, "max_loading_pct": F, "vm_min_pu": F, "vm_max_pu": F,
-        "congested_lines": I, "max_overload_pct": F, "voltage_violations": I, "max_voltage_violation_pct": F,
-        "base_congested_lines": I, "base_max_overload_pct": F, "base_voltage_violations": I,
-        "linear_congested_lines": I, "linear_voltage_violations": I,
-        "flow_error_mw": F, "voltage_error_pu": F,
-    },
-    "settlement": {"isp": I, "payer": S, "payee": S, "kind": S, "quantity_mwh": F, "amount_eur": F},
-    "messages": {"isp": I, "kind": S, "sender": S, "receiver": S, "sent_s": I, "delivered_s": I, "lost": B},
-}  # fmt: skip
+    "system": _columns(
+        real="day_ahead_price_eur_per_mwh imbalance_price_eur_per_mwh imbalance_before_mw need_forecast_mw "
+        "activated_up_mw activated_down_mw imbalance_after_mw unserved_mw battery_soc ev_charged_mwh "
+        "indoor_deviation_k curtailed_mwh ordered_mwh delivered_mwh",
+    ),
+    "orders": _columns(
+        text="system bid_id provider", integer="node direction", real="quantity_mw price_eur_per_mwh"
+    ),
+    "rejections": _columns(text="system bid_id reason"),
+    "clearings": _columns(
+        text="system layer status",
+        real="need_mw cost_eur_per_h short_mw long_mw price_eur_per_mwh penalty_eur_per_h",
+    ),
+    "activations": _columns(
+        text="system layer bid_id provider", integer="node direction", real="quantity_mw price_eur_per_mwh"
+    ),
+    "grid": _columns(
+        text="system",
+        boolean="converged",
+        integer="congested_lines voltage_violations base_congested_lines base_voltage_violations "
+        "linear_congested_lines linear_voltage_violations",
+        real="interface_mw losses_mw max_loading_pct vm_min_pu vm_max_pu max_overload_pct "
+        "max_voltage_violation_pct base_max_overload_pct flow_error_mw voltage_error_pu",
+    ),
+    "settlement": _columns(text="payer payee kind", real="quantity_mwh amount_eur"),
+    "messages": _columns(text="kind sender receiver", integer="sent_s delivered_s", boolean="lost"),
+}
 """Every table and its columns. A `time` column (UTC, start of the ISP) is added to each."""
 
 ROWS_PER_GROUP = 100_000
@@ -54,7 +61,9 @@ class Recorder:
         self._folder = folder
         self._start = np.datetime64(calendar.start.tz_localize(None), "s")
         self._isp_seconds = calendar.isp_seconds
-        self._columns: dict[str, dict[str, list[Any]]] = {t: {c: [] for c in spec} for t, spec in TABLES.items()}
+        self._columns: dict[str, dict[str, list[Any]]] = {
+            t: {c: [] for c in spec} for t, spec in TABLES.items()
+        }
         self._writers: dict[str, pq.ParquetWriter] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -62,7 +71,9 @@ class Recorder:
         """Add one row (scalars) or many (equally long sequences). Every column of the table must be given."""
         columns = self._columns[table]
         if row.keys() != columns.keys():
-            raise KeyError(f"table {table}: columns {sorted(row.keys() ^ columns.keys())} are missing or unknown")
+            raise KeyError(
+                f"table {table}: columns {sorted(row.keys() ^ columns.keys())} are missing or unknown"
+            )
         if np.ndim(next(iter(row.values()))):
             for name, values in row.items():
                 columns[name].extend(values.tolist() if isinstance(values, np.ndarray) else values)
@@ -86,6 +97,8 @@ class Recorder:
         arrays += [pa.array(columns[name], type=kind) for name, kind in spec.items()]
         schema = pa.schema([("time", pa.timestamp("s", tz="UTC")), *spec.items()])
         if table not in self._writers:
-            self._writers[table] = pq.ParquetWriter(self._folder / f"{table}.parquet", schema, compression="zstd")
+            self._writers[table] = pq.ParquetWriter(
+                self._folder / f"{table}.parquet", schema, compression="zstd"
+            )
         self._writers[table].write_table(pa.Table.from_arrays(arrays, schema=schema))
         self._columns[table] = {name: [] for name in spec}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -102,14 +103,26 @@ class GateSettings(Section):
     @model_validator(mode="after")
     def _in_order(self) -> GateSettings:
         leads = list(self.minutes().values())
-        if any(a <= b for a, b in zip(leads, leads[1:], strict=False)):
-            raise ValueError("gates must follow one another: offer, dso_close, dso_clear, forward, validate, tso_close, tso_clear, correct")
+        if any(a <= b for a, b in pairwise(leads)):
+            raise ValueError(f"gates must follow one another: {', '.join(self.minutes())}")
         return self
 
     def minutes(self) -> dict[str, float]:
         """Lead times by gate name, in the order of the gates."""
         values = self.model_dump(by_alias=True)
-        return {name: values[name] for name in ("offer", "dso_close", "dso_clear", "forward", "validate", "tso_close", "tso_clear", "correct")}
+        return {
+            name: values[name]
+            for name in (
+                "offer",
+                "dso_close",
+                "dso_clear",
+                "forward",
+                "validate",
+                "tso_close",
+                "tso_clear",
+                "correct",
+            )
+        }
 
 
 class LinkSettings(Section):

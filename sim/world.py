@@ -39,7 +39,7 @@ class Delivery:
     grids: dict[str, GridResult]
 
 
-class World(mesa.Model):  # type: ignore[misc]  # mesa is untyped
+class World(mesa.Model):
     """Agents, physics and books of one run. Gates are fired by the clock; nothing here knows the time."""
 
     calendar: Calendar
@@ -150,7 +150,9 @@ class World(mesa.Model):  # type: ignore[misc]  # mesa is untyped
         audit_balance(isp, imbalance, net_award, delivery.system_after)
         for brp in self.brps:
             self.tso.desk.send(
-                ImbalanceMessage(self.tso.name, brp.name, isp, imbalance_mw=imbalance[brp.name] * hours, price=price)
+                ImbalanceMessage(
+                    self.tso.name, brp.name, isp, imbalance_mw=imbalance[brp.name] * hours, price=price
+                )
             )
         self._record_settlement(isp, payments, books)
         self._record_system(isp, delivery, price, books, (awarded, delivered))
@@ -184,7 +186,10 @@ class World(mesa.Model):  # type: ignore[misc]  # mesa is untyped
     def _pools(self, books: dict[str, Bids], isp: int) -> tuple[dict[str, float], dict[str, float]]:
         """Net MW awarded to and delivered by every household pool."""
         step, groups = self.fleet_desk.steps[isp], self.fleet_desk.fleet.groups
-        net = np.bincount(groups.aggregator, weights=step.up_kw - step.down_kw, minlength=len(self.aggregators)) / 1000.0
+        net = (
+            np.bincount(groups.aggregator, weights=step.up_kw - step.down_kw, minlength=len(self.aggregators))
+            / 1000.0
+        )
         delivered = {a.name: float(net[k]) for k, a in enumerate(self.aggregators)}
         awarded = dict.fromkeys(delivered, 0.0)
         for system, bids in books.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 
 import pytest
 from pandapower.auxiliary import pandapowerNet
@@ -13,12 +13,12 @@ from grids.network import Network
 from grids.powerflow import PowerFlow
 
 
-@lru_cache(maxsize=None)
+@cache
 def _net(name: str) -> pandapowerNet:
     return load_net(name)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _network(name: str) -> Network:
     return Network.from_pandapower(_net(name), name)
 
@@ -39,7 +39,7 @@ def network_of() -> Callable[[str], Network]:
 def power_flow_of() -> Callable[[str], PowerFlow]:
     """The power flow of a grid name, shared by all tests."""
 
-    @lru_cache(maxsize=None)
+    @cache
     def build(name: str) -> PowerFlow:
         return PowerFlow(_network(name))
 

@@ -1,0 +1,174 @@
+"""The command line: ``tandem run | clear | schemes | scenarios | validate``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from experiments.plots import plot_comparison
+from experiments.run import run_scenario
+from experiments.scenario import SCENARIOS, read_scenario
+from experiments.tables import clearing_table, kpi_table, scheme_table
+from grids.errors import InputError
+from markets.case import read_case
+from markets.outcome import clear_case
+from markets.schemes import SCHEMES, build_schemes
+from sim.calendar import Calendar
+from sim.settings import Scenario
+from sim.surroundings import build_grids
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Simulate how TSO, DSOs and aggregators buy and activate flexibility on one grid.",
+)
+console = Console()
+SCENARIO_HELP = "A bundled scenario (see `tandem scenarios`) or the path of a YAML file."
+
+
+@app.command()
+def run(
+    scenario: Annotated[str, typer.Argument(help=SCENARIO_HELP)],
+    scheme: Annotated[
+        list[str] | None, typer.Option(help="Coordination scheme; give it several times to compare.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of every random stream.")] = None,
+    days: Annotated[int | None, typer.Option(help="Number of local days.")] = None,
+    out: Annotated[
+        Path, typer.Option(help="Folder for the results; one sub-folder per scheme when there are several.")
+    ] = Path("runs/latest"),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the results of an earlier run.")
+    ] = False,
+) -> None:
+    """Simulate a scenario and write tables, KPIs and figures."""
+    fixed = {k: v for k, v in {"seed": seed, "days": days}.items() if v is not None}
+    names = list(dict.fromkeys(scheme or [read_scenario(scenario, fixed)[0].scheme]))
+    plans = [(name, *read_scenario(scenario, {**fixed, "scheme": name})) for name in names]
+    kpis: dict[str, dict[str, Any]] = {}
+    folders: dict[str, Path] = {}
+    for name, settings, folder in plans:
+        folders[name] = out if len(plans) == 1 else out / name
+        kpis[name] = _run_one(settings, folder, folders[name], overwrite)
+    console.print(kpi_table(plans[0][1], kpis))
+    if len(plans) > 1:
+        plot_comparison(folders, plans[0][1].zone, out)
+    for folder_of_run in folders.values():
+        console.print(f"Figures: {folder_of_run / 'figures'}", soft_wrap=True)
+    if len(plans) > 1:
+        console.print(f"Comparison: {out / 'comparison.png'}", soft_wrap=True)
+
+
+def _run_one(settings: Scenario, folder: Path | None, out: Path, overwrite: bool) -> dict[str, Any]:
+    calendar = Calendar.of_days(str(settings.start), settings.days, settings.isp_minutes, settings.zone)
+    columns = (
+        TextColumn(f"{settings.scheme:<14}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[date]}"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+    )
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("run", total=calendar.n_isp, date="building the world")
+
+        def on_isp(isp: int) -> None:
+            local = calendar.time(calendar.seconds(isp)).tz_convert(settings.zone)
+            progress.update(task, completed=isp + 1, date=f"{local:%a %d %b %Y %H:%M}")
+
+        return run_scenario(settings, folder, out, on_isp, overwrite)
+
+
+@app.command()
+def clear(
+    case: Annotated[Path, typer.Argument(help="case.json, or the folder that holds it.")],
+    scheme: Annotated[str, typer.Option(help="A scheme, or all.")] = "all",
+    method: Annotated[
+        str, typer.Option(help="Prequalification: envelope (price-based) or uniform.")
+    ] = "envelope",
+    offset: Annotated[
+        str, typer.Option(help="Base state by the linear model (linear) or by AC power flow (ac).")
+    ] = "linear",
+    out: Annotated[Path | None, typer.Option(help="Write the results as JSON.")] = None,
+) -> None:
+    """Clear one market instance under one or all schemes."""
+    if method not in ("envelope", "uniform"):
+        raise InputError("--method", method, "is no prequalification method", "Use envelope or uniform")
+    if offset not in ("linear", "ac"):
+        raise InputError("--offset", offset, "is no offset", "Use linear or ac")
+    schemes = build_schemes(method)  # type: ignore[arg-type]  # checked above
+    if scheme != "all" and scheme not in schemes:
+        raise InputError(
+            "--scheme", scheme, "is no coordination scheme", f"Use all or one of {', '.join(schemes)}"
+        )
+    instance = read_case(case, offset)
+    common = clear_case(instance, schemes["common"])
+    wanted = list(schemes) if scheme == "all" else [scheme]
+    outcomes = [common if name == "common" else clear_case(instance, schemes[name]) for name in wanted]
+    entries = [outcome.as_dict(common.cost_eur_per_h) for outcome in outcomes]
+    if out is not None:
+        _write(out, entries)
+    console.print(clearing_table(instance.name, entries))
+
+
+def _write(out: Path, entries: list[dict[str, Any]]) -> None:
+    try:
+        out.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            str(out), "--out", f"cannot be written ({error.strerror})", "Choose a file you may write to"
+        ) from error
+
+
+@app.command()
+def schemes() -> None:
+    """List the coordination schemes, their steps and what each shares."""
+    console.print(scheme_table(SCHEMES))
+
+
+@app.command()
+def scenarios() -> None:
+    """List the bundled scenarios."""
+    for name in SCENARIOS:
+        console.print(f"{name}: {read_scenario(name)[0].description}")
+
+
+@app.command()
+def validate(
+    file: Annotated[
+        str, typer.Argument(help="A scenario (bundled name or YAML) or a case (JSON or folder).")
+    ],
+) -> None:
+    """Check a scenario or a case, grids and profiles included, without running it."""
+    path = Path(file)
+    if path.suffix == ".json" or path.is_dir():
+        instance = read_case(path)
+        bids = len(instance.tso_bids) + sum(len(a.bids) for a in instance.areas.values())
+        console.print(
+            f"{file}: a case with {len(instance.areas)} distribution grids and {bids} bids. No problem found."
+        )
+        return
+    settings, folder = read_scenario(file)
+    calendar = Calendar.of_days(str(settings.start), settings.days, settings.isp_minutes, settings.zone)
+    grids = build_grids(settings, calendar, folder)
+    buses = sum(len(a.network.bus_index) for a in grids.areas) + len(grids.transmission.bus_index)
+    console.print(
+        f"{file}: a scenario of {calendar.n_isp} ISPs, {settings.households} households "
+        f"on {buses} buses. No problem found."
+    )
+
+
+def main() -> None:
+    """Entry point: bad input ends in one message and exit code 2."""
+    try:
+        app()
+    except InputError as error:
+        print(f"tandem: {error}", file=sys.stderr)  # the one message, plain so that scripts can read it
+        raise SystemExit(2) from None

@@ -1,0 +1,105 @@
+"""Key figures of a run, from its tables. Every key names its unit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from markets.blocks import TSO
+
+
+def kpis_of(run: Path) -> dict[str, Any]:
+    """Read the tables of a run folder and reduce them to figures."""
+    tables = {
+        name: pd.read_parquet(run / f"{name}.parquet")
+        for name in (
+            "system",
+            "grid",
+            "settlement",
+            "clearings",
+            "activations",
+            "messages",
+            "orders",
+            "rejections",
+        )
+    }
+    system = tables["system"]
+    hours = _isp_hours(system)
+    return {
+        "isps": len(system),
+        **_procurement(tables["settlement"], tables["activations"], hours),
+        **_safety(tables["grid"]),
+        **_balance(system, hours),
+        **_money(tables["settlement"]),
+        "losses_mwh": float(tables["grid"].loc[tables["grid"].system != TSO, "losses_mw"].sum() * hours),
+        "curtailed_mwh": float(system.curtailed_mwh.sum()),
+        "delivered_pct": _share(float(system.delivered_mwh.sum()), float(system.ordered_mwh.sum())),
+        "bids": len(tables["orders"]),
+        "rejected_bids": len(tables["rejections"]),
+        "messages": len(tables["messages"]),
+        "local_markets_short_of_flexibility": int((tables["clearings"].penalty_eur_per_h > 1.0).sum()),
+        "flow_error_max_mw": float(tables["grid"].flow_error_mw.max()),
+        "voltage_error_max_pu": float(tables["grid"].voltage_error_pu.max()),
+    }
+
+
+def _isp_hours(system: pd.DataFrame) -> float:
+    return float(system.time.diff().median().total_seconds()) / 3600.0 if len(system) > 1 else 0.25
+
+
+def _procurement(settlement: pd.DataFrame, activations: pd.DataFrame, hours: float) -> dict[str, Any]:
+    bought = settlement[settlement.kind == "activation"]
+    by_operator = bought.groupby("payer").amount_eur.sum()
+    energy = activations.quantity_mw * hours
+    from_der = activations.system != TSO
+    total = float(by_operator.sum())
+    return {
+        "procurement_cost_eur": total,
+        "procurement_cost_by_operator_eur": {str(k): float(v) for k, v in by_operator.items()},
+        "activated_mwh": float(energy.sum()),
+        "activated_from_distribution_mwh": float(energy[from_der].sum()),
+        "procurement_cost_eur_per_mwh": total / float(energy.sum()) if energy.sum() > 0 else None,
+    }
+
+
+def _safety(grid: pd.DataFrame) -> dict[str, Any]:
+    area = grid[grid.system != TSO]
+    broken = (area.congested_lines > 0) | (area.voltage_violations > 0)
+    before = (area.base_congested_lines > 0) | (area.base_voltage_violations > 0)
+    return {
+        "violated_isps": int(area[broken].isp.nunique()),
+        "violated_isps_before_activation": int(area[before].isp.nunique()),
+        "violated_isps_by_grid": {str(k): int(v) for k, v in broken.groupby(area.system).sum().items()},
+        "line_violations": int(area.congested_lines.sum()),
+        "max_overload_pct": float(area.max_overload_pct.max()),
+        "voltage_violations": int(area.voltage_violations.sum()),
+        "max_voltage_violation_pct": float(area.max_voltage_violation_pct.max()),
+        "diverged_power_flows": int((~grid.converged).sum()),
+    }
+
+
+def _balance(system: pd.DataFrame, hours: float) -> dict[str, Any]:
+    return {
+        "imbalance_before_mwh": float(system.imbalance_before_mw.abs().sum() * hours),
+        "imbalance_after_mwh": float(system.imbalance_after_mw.abs().sum() * hours),
+        "unserved_mwh": float(system.unserved_mw.sum() * hours),
+        "imbalance_price_mean_eur_per_mwh": float(system.imbalance_price_eur_per_mwh.mean()),
+    }
+
+
+def _money(settlement: pd.DataFrame) -> dict[str, Any]:
+    received = settlement.groupby("payee").amount_eur.sum()
+    paid = settlement.groupby("payer").amount_eur.sum()
+    net = received.sub(paid, fill_value=0.0)
+    group = {
+        "aggregators": net[net.index.str.fullmatch(r"A\d+")],
+        "brps": net[net.index.str.startswith("BRP-")],
+        "households": net[net.index == "households"],
+    }
+    return {f"net_{name}_eur": float(values.sum()) for name, values in group.items()}
+
+
+def _share(part: float, whole: float) -> float | None:
+    return 100.0 * part / whole if whole > 0 else None

@@ -1,0 +1,121 @@
+"""Tables for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.table import Table
+
+from markets.blocks import Scheme
+from sim.settings import Scenario
+
+KPI_ROWS: tuple[tuple[str, str, str], ...] = (
+    ("procurement_cost_eur", "procurement cost", "EUR"),
+    ("activated_mwh", "activated energy", "MWh"),
+    ("activated_from_distribution_mwh", "  of it from distribution", "MWh"),
+    ("violated_isps", "ISPs with a distribution limit broken", "ISPs"),
+    ("violated_isps_before_activation", "  of the same world before activation", "ISPs"),
+    ("max_overload_pct", "worst overload", "% of rating"),
+    ("voltage_violations", "bus voltages outside their band", "bus-ISPs"),
+    ("max_voltage_violation_pct", "worst voltage violation", "% of limit"),
+    ("local_markets_short_of_flexibility", "local markets that ran out of flexibility", "clearings"),
+    ("imbalance_before_mwh", "imbalance before activation", "MWh"),
+    ("imbalance_after_mwh", "imbalance after activation", "MWh"),
+    ("unserved_mwh", "unserved need", "MWh"),
+    ("imbalance_price_mean_eur_per_mwh", "mean imbalance price", "EUR/MWh"),
+    ("net_aggregators_eur", "net income of aggregators", "EUR"),
+    ("net_households_eur", "paid to households", "EUR"),
+    ("net_brps_eur", "net income of BRPs (imbalance)", "EUR"),
+    ("delivered_pct", "delivered of what was sold", "%"),
+    ("curtailed_mwh", "PV curtailed", "MWh"),
+    ("losses_mwh", "distribution losses", "MWh"),
+    ("messages", "messages", ""),
+    ("flow_error_max_mw", "worst flow error of the clearing model", "MW"),
+    ("voltage_error_max_pu", "worst voltage error of the clearing model", "p.u."),
+)
+
+
+def kpi_table(scenario: Scenario, kpis: Mapping[str, Mapping[str, Any]]) -> Table:
+    """KPIs of several runs side by side; procurement is also split by operator."""
+    table = Table(title=f"{scenario.name}: {scenario.days} days from {scenario.start}, seed {scenario.seed}")
+    table.add_column("")
+    table.add_column("unit")
+    for name in kpis:
+        table.add_column(name, justify="right")
+    for key, label, unit in KPI_ROWS:
+        table.add_row(label, unit, *(_number(k[key]) for k in kpis.values()))
+        if key == "procurement_cost_eur":
+            operators = sorted({o for k in kpis.values() for o in k["procurement_cost_by_operator_eur"]})
+            for operator in operators:
+                values = [k["procurement_cost_by_operator_eur"].get(operator, 0.0) for k in kpis.values()]
+                table.add_row(f"  paid by {operator}", "EUR", *(_number(v) for v in values))
+    return table
+
+
+def clearing_table(case: str, entries: list[dict[str, Any]]) -> Table:
+    """One line per scheme of a case."""
+    table = Table(title=f"case {case}")
+    columns = (
+        "scheme",
+        "cost EUR/h",
+        "inefficiency %",
+        "lines over",
+        "worst %",
+        "buses out",
+        "worst %",
+        "AC lines",
+        "AC buses",
+        "unserved MW",
+        "unqualified up/down %",
+        "ms",
+    )
+    for k, column in enumerate(columns):
+        table.add_column(column, justify="left" if k == 0 else "right")
+    for e in entries:
+        unqualified = (
+            f"{e['unqualified_up_pct']:.2f} / {e['unqualified_down_pct']:.2f}"
+            if "unqualified_up_pct" in e
+            else ""
+        )
+        ac = e["ac"]
+        table.add_row(
+            e["scheme"],
+            f"{e['cost_eur_per_h']:.4f}",
+            "" if e["inefficiency_pct"] is None else f"{e['inefficiency_pct']:.3f}",
+            str(e["congested_lines"]),
+            f"{e['max_overload_pct']:.2f}",
+            str(e["voltage_violations"]),
+            f"{e['max_voltage_violation_pct']:.3f}",
+            str(ac["congested_lines"]),
+            str(ac["voltage_violations"]),
+            f"{e['unserved_imbalance_mw']:.3f}",
+            unqualified,
+            f"{1000 * e['seconds']:.1f}",
+        )
+    return table
+
+
+def scheme_table(schemes: Mapping[str, Scheme]) -> Table:
+    """The table of schemes."""
+    table = Table(title="coordination schemes")
+    for column in ("scheme", "what it does", "blocks", "leaves its house", "source"):
+        table.add_column(column)
+    for scheme in schemes.values():
+        blocks = ", ".join(block.name for block in scheme.blocks)
+        table.add_row(
+            scheme.name,
+            scheme.summary,
+            blocks,
+            ", ".join(scheme.information_shared()) or "nothing",
+            scheme.source,
+        )
+    return table
+
+
+def _number(value: float | int | None) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.4g}"

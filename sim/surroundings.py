@@ -1,0 +1,134 @@
+"""The physical side of a scenario: grids, who lives where, and the measured profiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from agents.area import Area
+from grids.arrays import FloatArray, IntArray
+from grids.dc import DcModel
+from grids.errors import InputError
+from grids.lindistflow import LinDistFlow
+from grids.load import load_net
+from grids.network import Network
+from grids.powerflow import PowerFlow
+from grids.profiles import ProfileError, measured, span
+from sim.calendar import Calendar
+from sim.settings import DistributionSettings, GridSettings, Scenario
+
+LOOK_AHEAD_ISPS = 8
+"""ISPs behind the horizon that previews may look into."""
+
+
+@dataclass(frozen=True)
+class Grids:
+    """The physical world of a scenario, before anybody acts in it."""
+
+    transmission: Network
+    dc: DcModel
+    areas: list[Area]
+    interface_node: dict[str, int]
+    load_mw: FloatArray  # (T, N)
+    tan_phi: FloatArray  # (N,)
+    site_of: IntArray  # (H,) site of each household
+    n_sites: int
+
+
+def build_grids(scenario: Scenario, calendar: Calendar, folder: Path | None) -> Grids:
+    """Load the grids, place the households in proportion to nominal load, and read the measured profiles."""
+    times = calendar.times(LOOK_AHEAD_ISPS)
+    settings = scenario.transmission
+    transmission = _network(settings, folder)
+    load = transmission.p_mw * settings.load_scale
+    interface_node = {}
+    networks = {d.id: _network(d, folder) for d in scenario.distribution}
+    shares = {d.id: np.maximum(-networks[d.id].p_mw * d.load_scale, 0.0) for d in scenario.distribution}
+    counts = _apportion(np.concatenate(list(shares.values())), scenario.households)
+    areas, first, offset, site_of = [], 0, 0, []
+    for k, d in enumerate(scenario.distribution):
+        field = f"distribution.{k}.interface_bus"
+        interface_node[d.id] = int(transmission.nodes_of(np.array([d.interface_bus]), field)[0])
+        nominal = shares[d.id]
+        if nominal.sum() <= 0:
+            raise InputError(
+                d.grid,
+                f"distribution.{k}.grid",
+                "has no load to place households by",
+                "Give a grid with loads",
+            )
+        sites = np.flatnonzero(nominal > 0)
+        n = counts[offset : offset + len(nominal)][sites]
+        site_of.append(np.repeat(np.arange(first, first + len(sites)), n))
+        areas.append(_area(d, networks[d.id], nominal, sites, first, times))
+        first += len(sites)
+        offset += len(nominal)
+    q = np.where(
+        transmission.p_mw != 0,
+        transmission.q_mvar / np.where(transmission.p_mw != 0, transmission.p_mw, 1.0),
+        0.0,
+    )
+    profile = _profile(settings.load_profile, times, "transmission.load_profile")
+    return Grids(
+        transmission,
+        DcModel.build(transmission),
+        areas,
+        interface_node,
+        profile[:, None] * load[None, :],
+        q,
+        np.concatenate(site_of).astype(np.int64),
+        first,
+    )
+
+
+def _network(settings: GridSettings, folder: Path | None) -> Network:
+    net = load_net(settings.grid, folder)
+    net.gen["p_mw"] = 0.0  # units are scheduled by the day-ahead market; their voltage set-points stay
+    return Network.from_pandapower(net, settings.grid).with_ratings(settings.ratings_mva)
+
+
+def _area(
+    d: DistributionSettings,
+    network: Network,
+    nominal: FloatArray,
+    sites: IntArray,
+    first: int,
+    times: pd.DatetimeIndex,
+) -> Area:
+    active = -network.p_mw
+    tan_phi = np.where(nominal > 0, -network.q_mvar / np.where(active > 0, active, 1.0), 0.0)
+    profile = _profile(d.other_profile, times, f"distribution.{d.id}.other_profile")
+    return Area(
+        name=d.id,
+        network=network,
+        lin=LinDistFlow.build(network),
+        power_flow=PowerFlow(network),
+        sites=slice(first, first + len(sites)),
+        site_node=sites.astype(np.int64),
+        share=nominal / nominal.sum(),
+        tan_phi=tan_phi,
+        other_mw=-profile * d.other_share * float(nominal.sum()),
+    )
+
+
+def _profile(names: list[str], times: pd.DatetimeIndex, field: str) -> FloatArray:
+    """Mean of measured profiles, 1 at the peak of their year."""
+    try:
+        year = measured(names, pd.date_range(*span(), freq="15min", inclusive="left")).mean(axis=1)
+        return np.asarray(measured(names, times).mean(axis=1) / year.max())
+    except ProfileError as error:
+        raise InputError(
+            "scenario", field, str(error), "Change the profile's name, or start and days"
+        ) from error
+
+
+def _apportion(weights: FloatArray, total: int) -> IntArray:
+    """Whole numbers in proportion to weights, by largest remainder (ties: first come)."""
+    quota = weights / weights.sum() * total
+    counts = np.floor(quota).astype(np.int64)
+    order = np.argsort(-(quota - counts), kind="stable")
+    counts[order[: total - counts.sum()]] += 1
+    return np.asarray(counts, dtype=np.int64)

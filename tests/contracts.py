@@ -1,0 +1,82 @@
+"""Contracts as callables: what every block and every scheme must keep, whoever wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from markets.blocks import GATES, TSO, Block, Scheme, Values, Written, apply, houses_of, view_of
+from markets.ledger import Ledger
+
+HOUSES = ("area.", "tso.", "operator.")
+
+
+def freeze(value: Any) -> None:
+    """Make every array inside `value` read-only, so that a block that mutates what it reads fails."""
+    if isinstance(value, np.ndarray):
+        value.flags.writeable = False
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            freeze(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            freeze(item)
+    elif is_dataclass(value):
+        for f in fields(value):
+            freeze(getattr(value, f.name))
+
+
+def same(a: Any, b: Any) -> bool:
+    """Equality that looks into arrays, mappings and dataclasses; nan equals nan."""
+    if isinstance(a, np.ndarray):
+        return isinstance(b, np.ndarray) and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+    if isinstance(a, Mapping):
+        return isinstance(b, Mapping) and a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, list | tuple):
+        return type(a) is type(b) and len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    if is_dataclass(a) and type(a) is type(b):
+        return all(same(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
+    return bool(a == b or (a != a and b != b))
+
+
+def check_declaration(block: Block) -> None:
+    """A block names its gate, and the house of every entry it reads and writes."""
+    assert block.name
+    assert block.gate in GATES
+    for name in block.reads + block.writes:
+        assert name.startswith(HOUSES), f"{block.name}: {name} names no house"
+
+
+def check_block(block: Block, house: str, houses: Mapping[str, Values]) -> Written:
+    """Run `block` twice on frozen entries: the same answer, nothing mutated, nothing undeclared written."""
+    check_declaration(block)
+    view = view_of(block, house, houses)
+    freeze(view)
+    first, second = block.run(house, view), block.run(house, view)
+    assert same(first, second), f"{block.name} is not a function of its view"
+    for owner, entries in first.entries.items():
+        for name in entries:
+            full = ("tso." if owner == TSO else "area.") + name
+            assert full in block.writes, f"{block.name} writes {full} without declaring it"
+    for system in first.awards:
+        full = "tso.sold" if system == TSO else "area.sold"
+        assert full in block.writes, f"{block.name} awards in {system} without declaring {full}"
+    if block.party == "dso":
+        assert set(first.entries) <= {house}, f"{block.name} writes into another house"
+        assert set(first.awards) <= {house}, f"{block.name} sells another's bids"
+    return first
+
+
+def check_scheme(scheme: Scheme, houses: dict[str, dict[str, Any]], ledger: Ledger) -> None:
+    """Carry a scheme without `Repeat` through `houses`, checking every block on the way."""
+    for block in scheme.blocks:
+        for house in houses_of(block, houses):
+            apply(block, check_block(block, house, houses), houses, ledger)
+    for system, offered in ledger.offered.items():
+        layers = [awards[system] for awards in ledger.layers.values() if system in awards]
+        total = np.sum(layers, axis=0) if layers else np.zeros(len(offered))
+        assert (total <= offered + 1e-9).all(), f"{scheme.name} sold more of {system} than was offered"
+        assert np.abs(total - ledger.sold(system)).max(initial=0.0) < 1e-9

@@ -1,0 +1,166 @@
+"""Where grids come from, and that reading a stranger's file runs none of its code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pandapower as pp
+import pytest
+
+from grids.errors import InputError
+from grids.load import load_net, load_network, network_names
+from grids.network import Network
+
+MARKER = "tandem_was_here"
+MATPOWER = """function mpc = tiny
+mpc.version = '2';
+mpc.baseMVA = 10;
+%% bus_i type Pd Qd Gs Bs area Vm Va baseKV zone Vmax Vmin
+mpc.bus = [
+    1 3 0   0   0 0 1 1 0 20 1 1.05 0.95;
+    2 1 1.5 0.5 0 0 1 1 0 20 1 1.05 0.95;
+    3 1 0.5 0.2 0 0 1 1 0 20 1 1.05 0.95;
+];
+%% bus Pg Qg Qmax Qmin Vg mBase status Pmax Pmin
+mpc.gen = [
+    1 0 0 10 -10 1.02 10 1 10 -10;
+];
+%% fbus tbus r x b rateA rateB rateC ratio angle status angmin angmax
+mpc.branch = [
+    1 2 0.01 0.02 0 4 0 0 0 0 1 -360 360;
+    2 3 0.03 0.04 0 2 0 0 0 0 1 -360 360;
+];
+"""
+
+
+@pytest.fixture
+def grid_file(tmp_path: Path) -> Path:
+    """A pandapower JSON of three buses."""
+    net = pp.create_empty_network(name="tiny")
+    pp.create_buses(net, 2, vn_kv=20.0)
+    pp.create_ext_grid(net, 0)
+    pp.create_line_from_parameters(net, 0, 1, 1.0, 0.1, 0.1, 0.0, max_i_ka=0.1)
+    pp.create_load(net, 1, p_mw=0.4, q_mvar=0.1)
+    pp.to_json(net, str(tmp_path / "grid.json"))
+    return tmp_path / "grid.json"
+
+
+def test_pandapower_json_relative_to_a_folder(grid_file: Path) -> None:
+    network = load_network("grid.json", grid_file.parent)
+    assert network.p_mw.tolist() == [0.0, -0.4]
+    assert network.q_mvar.tolist() == [0.0, -0.1]
+
+
+@pytest.fixture
+def foreign_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A module that leaves a mark in `sys` when it is imported."""
+    (tmp_path / "foreign_module.py").write_text(f"import sys\nsys.{MARKER} = True\nclass Net: ...\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "foreign_module", raising=False)
+    return "foreign_module"
+
+
+@pytest.mark.parametrize(
+    "hiding", ["plain", "string", "string in string", "escaped key", "class of a good module"]
+)
+def test_json_that_names_foreign_code_is_refused_and_nothing_is_imported(
+    hiding: str, grid_file: Path, foreign_module: str
+) -> None:
+    payload = {"_module": foreign_module, "_class": "Net", "_object": "{}"}
+    if hiding == "class of a good module":
+        payload = {"_module": "pandas", "_class": "read_pickle", "_object": "x"}
+    tree = json.loads(grid_file.read_text())
+    place = tree["_object"]
+    if hiding == "string":
+        place["user"] = json.dumps(payload)
+    elif hiding == "string in string":
+        place["user"] = json.dumps({"deep": json.dumps([payload])})
+    else:
+        place["user"] = payload
+    text = json.dumps(tree)
+    if hiding == "escaped key":  # the same keys and names, spelt in \u escapes
+        for word in ("_module", foreign_module):
+            text = text.replace(f'"{word}"', '"' + "".join(f"\\u{ord(c):04x}" for c in word) + '"')
+        assert foreign_module not in text
+    grid_file.write_text(text)
+    with pytest.raises(InputError, match="which reading the file would import") as error:
+        load_net("grid.json", grid_file.parent)
+    assert error.value.field == "_module"
+    assert foreign_module not in sys.modules
+    assert not hasattr(sys, MARKER)
+
+
+def test_the_foreign_module_would_have_left_its_mark(
+    foreign_module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, MARKER, False, raising=False)
+    __import__(foreign_module)
+    assert getattr(sys, MARKER)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("{", "is not JSON"),
+        ("[1, 2]", "is not a pandapower network"),
+        (
+            '{"_module": "pandapower.auxiliary", "_class": "pandapowerNet", "_object": 3}',
+            "is not a pandapower network",
+        ),
+    ],
+)
+def test_files_that_are_no_networks_are_refused(text: str, problem: str, tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_text(text)
+    with pytest.raises(InputError, match=problem) as error:
+        load_net("bad.json", tmp_path)
+    assert error.value.source.endswith("bad.json")
+
+
+def test_matpower_case(tmp_path: Path) -> None:
+    (tmp_path / "tiny.m").write_text(MATPOWER)
+    network = load_network("tiny.m", tmp_path)
+    leaf = network.nodes_of(network.bus_index, "bus")
+    assert sorted(network.p_mw[leaf].tolist()) == [-1.5, -0.5, 0.0]
+    assert network.root_vm_pu == 1.02
+    assert network.interface_mw == pytest.approx(2.0)
+    assert sorted(network.branches.s_max_mva.tolist()) == pytest.approx([2.0, 4.0])
+    # r in p.u. of 10 MVA in the file, of the net's own base here: compare in ohm (20 kV)
+    ohm = network.branches.r_pu * 20.0**2 / network.base_mva
+    assert sorted(ohm.tolist()) == pytest.approx([0.4, 1.2])
+
+
+def test_text_that_is_no_matpower_case_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "bad.m").write_text("function mpc = bad\nmpc.version = '2';\n")
+    with pytest.raises(InputError, match="is not a MATPOWER case") as error:
+        load_net("bad.m", tmp_path)
+    assert error.value.field == "mpc"
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist") as error:
+        load_net("nowhere.json", tmp_path)
+    assert error.value.source.endswith("nowhere.json")
+
+
+def test_unknown_name_lists_what_there_is() -> None:
+    with pytest.raises(InputError, match="no such grid") as error:
+        load_net("case15b")
+    assert "case69" in error.value.mend
+    assert "case14" in error.value.mend
+
+
+def test_names_from_pandapower_need_no_arguments() -> None:
+    names = network_names()
+    assert {"case9", "case14", "create_cigre_network_mv"} <= set(names)
+    assert "Path" not in names
+
+
+@pytest.mark.parametrize(("grid", "buses", "load_mw"), [("case69", 69, 3.80219), ("case141", 141, 11.9446)])
+def test_bundled_tables(grid: str, buses: int, load_mw: float) -> None:
+    network = Network.from_pandapower(load_net(grid), grid)
+    assert network.n_nodes == buses
+    assert len(network.branches) == buses - 1
+    assert network.interface_mw == pytest.approx(load_mw, abs=2e-3)
+    assert network.bus_index[network.bus_node == network.root].tolist() == [1]

@@ -1,0 +1,155 @@
+"""Rows: counting what is broken, leaving broken limits where they are, and offsets from the AC state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from grids.dc import DcModel
+from grids.errors import InputError
+from grids.lindistflow import LinDistFlow
+from grids.network import Network
+from grids.powerflow import PowerFlow
+from grids.rows import (
+    GridRows,
+    Violations,
+    ac_violations,
+    distribution_rows,
+    distribution_rows_ac,
+    transmission_rows,
+    voltage_violations,
+)
+
+Flows = Callable[[str], PowerFlow]
+
+
+def _rows() -> GridRows:
+    """Two branches in a row, three nodes: the last feeds 2 MW too much through branch 0."""
+    return GridRows(
+        flow_matrix=np.array([[0.0, -1.0, -1.0], [0.0, 0.0, -1.0]]),
+        flow_mw=np.array([-12.0, 3.0]),
+        limit_mw=np.array([10.0, 5.0]),
+        voltage_matrix=np.array([[0.0, 0.0, 0.0], [0.0, 0.01, 0.01], [0.0, 0.01, 0.03]]),
+        w_pu2=np.array([1.0, 1.1025, 1.21]),
+        w_min_pu2=np.full(3, 0.81),
+        w_max_pu2=np.array([1.21, 1.0, 1.21]),
+        buses=np.array([1, 2, 1]),
+    )
+
+
+def test_violations_by_hand() -> None:
+    # branch 0: 12 of 10 MW, 20 % over; node 1: 1.05 of 1.00 p.u., 5 % over, and it joins two buses
+    found = _rows().violations()
+    assert (found.lines, found.buses) == (1, 2)
+    assert found.max_overload_pct == pytest.approx(20.0)
+    assert found.max_voltage_pct == pytest.approx(5.0)
+
+
+def test_a_limit_reached_is_not_broken() -> None:
+    rows = _rows().after(np.array([0.0, -2.0, 0.0]))  # flow 0: -12 + 2 = -10, w1: 1.1025 - 0.02
+    assert rows.flow_mw.tolist() == [-10.0, 3.0]
+    assert rows.violations().lines == 0
+    assert rows.after(np.array([0.0, 0.001, 0.0])).violations().lines == 1
+
+
+def test_overload_of_a_branch_without_room_is_counted() -> None:
+    full = replace(_rows(), limit_mw=np.array([0.0, 5.0])).violations()
+    assert full.lines == 1
+    assert full.max_overload_pct == np.inf
+
+
+def test_two_grids_add_counts_and_keep_the_worst_depth() -> None:
+    both = _rows().violations().worst_with(Violations(lines=2, max_overload_pct=3.0, buses=1, diverged=1))
+    assert (both.lines, both.buses, both.diverged) == (3, 3, 1)
+    assert both.max_overload_pct == pytest.approx(20.0)
+    assert both.max_voltage_pct == pytest.approx(5.0)
+
+
+def test_relaxed_limits_move_to_the_present_state_only_where_it_breaks_them() -> None:
+    rows = _rows().relaxed()
+    assert rows.limit_mw.tolist() == [12.0, 5.0]
+    assert rows.w_max_pu2.tolist() == [1.21, 1.1025, 1.21]
+    assert rows.w_min_pu2.tolist() == [0.81, 0.81, 0.81]
+    assert rows.violations() == Violations()
+
+
+def test_tightened_limits() -> None:
+    rows = _rows().tightened(flow_margin=0.1, w_margin_pu2=0.02)
+    assert rows.limit_mw == pytest.approx([9.0, 4.5])
+    assert rows.w_min_pu2 == pytest.approx(np.full(3, 0.83))
+    assert rows.w_max_pu2 == pytest.approx([1.19, 0.98, 1.19])
+
+
+def test_voltage_depth_is_a_share_of_the_broken_limit() -> None:
+    buses, depth = voltage_violations(
+        np.array([0.855, 1.0, 1.155]), np.full(3, 0.9), np.full(3, 1.1), np.array([1, 5, 3])
+    )
+    assert buses == 4
+    assert depth == pytest.approx(5.0)  # 0.045 of 0.9, and 0.055 of 1.1
+
+
+def test_transmission_rows_have_no_voltages(network_of: Callable[[str], Network]) -> None:
+    network = network_of("case9")
+    rows = transmission_rows(DcModel.build(network), network.p_mw)
+    assert len(rows.w_pu2) == 0
+    assert rows.flow_mw.shape == (9,)
+    assert rows.violations().buses == 0
+
+
+def test_linear_rows_count_the_low_voltages_of_case69(network_of: Callable[[str], Network]) -> None:
+    network = network_of("case69")
+    rows = distribution_rows(LinDistFlow.build(network), network.p_mw, network.q_mvar)
+    assert rows.violations() == Violations()  # lossless: the lowest voltage stays above 0.9
+    heavy = distribution_rows(LinDistFlow.build(network), 1.5 * network.p_mw, 1.5 * network.q_mvar)
+    assert heavy.violations().buses > 0
+    assert heavy.violations().max_voltage_pct == pytest.approx(
+        100.0 * (1.0 - np.sqrt(heavy.w_pu2.min()) / 0.9), rel=1e-9
+    )
+
+
+@pytest.mark.parametrize("grid", ["case69", "1-LV-rural1--0-sw", "1-MV-rural--0-sw"])
+def test_ac_offsets_are_the_ac_state_and_predict_a_small_change(grid: str, power_flow_of: Flows) -> None:
+    flow = power_flow_of(grid)
+    network, lin = flow.network, LinDistFlow.build(flow.network)
+    state = flow.solve(network.p_mw, network.q_mvar)
+    rows = distribution_rows_ac(lin, state)
+    assert rows.w_pu2 == pytest.approx(state.vm_pu**2)
+    heavier = np.maximum(np.abs(state.p_from_mw), np.abs(state.p_to_mw))
+    assert np.abs(rows.flow_mw) == pytest.approx(heavier)
+    dp = 0.02 * network.p_mw
+    after = flow.solve(network.p_mw + dp, network.q_mvar)
+    predicted = rows.after(dp)
+    moved = np.abs(after.vm_pu**2 - state.vm_pu**2).max()
+    assert moved > 1e-6
+    assert np.abs(predicted.w_pu2 - after.vm_pu**2).max() < 0.25 * moved
+    exact = distribution_rows_ac(lin, after)
+    assert np.abs(predicted.flow_mw - exact.flow_mw).max() < 0.25 * np.abs(exact.flow_mw - rows.flow_mw).max()
+
+
+def test_ac_violations_by_current(power_flow_of: Flows) -> None:
+    flow = power_flow_of("1-MV-rural--0-sw")
+    network = flow.network
+    rows = distribution_rows(LinDistFlow.build(network), network.p_mw, network.q_mvar)
+    calm = ac_violations(flow.solve(network.p_mw, network.q_mvar), rows)
+    assert (calm.lines, calm.diverged) == (0, 0)
+    p = network.p_mw.copy()
+    leaf = int(np.argmax(LinDistFlow.build(network).voltage_matrix.diagonal()))
+    p[leaf] += 20.0
+    state = flow.solve(p, network.q_mvar)
+    found = ac_violations(state, rows)
+    assert found.lines == int((state.loading_percent > 100.0).sum()) > 0
+    assert found.max_overload_pct == pytest.approx(state.loading_percent.max() - 100.0)
+    assert found.buses > 0
+
+
+def test_a_diverged_state_is_neither_safe_nor_an_offset(power_flow_of: Flows) -> None:
+    flow = power_flow_of("case69")
+    network, lin = flow.network, LinDistFlow.build(flow.network)
+    state = flow.solve(50.0 * network.p_mw, 50.0 * network.q_mvar)
+    found = ac_violations(state, distribution_rows(lin, network.p_mw, network.q_mvar))
+    assert found.diverged == 1
+    with pytest.raises(InputError, match="has no solution"):
+        distribution_rows_ac(lin, state)

@@ -1,0 +1,86 @@
+"""Five cases against the answers of an independent implementation."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from markets.blocks import TSO
+from markets.case import Case, read_case
+from markets.outcome import clear_case
+from markets.schemes import SCHEMES
+
+CASES = Path(__file__).resolve().parents[1] / "cases"
+NAMES = ("A", "B", "C", "D", "V")
+AT_LEAST = {"central-01", "multilevel-01", "multilevel-03", "multilevel-04", "fragmented", "common"}
+COUNTS = ("congested_lines", "voltage_violations")
+
+
+@cache
+def _case(name: str) -> Case:
+    return read_case(CASES / name)
+
+
+@cache
+def _expected(name: str) -> dict[str, Any]:
+    return dict(json.loads((CASES / name / "expected.json").read_text(encoding="utf-8")))
+
+
+PAIRS = [(name, scheme) for name in NAMES for scheme in _expected(name) if scheme in SCHEMES]
+
+
+@pytest.mark.parametrize(("name", "scheme"), PAIRS)
+def test_agrees_with_the_independent_implementation(name: str, scheme: str) -> None:
+    expected = _expected(name)
+    found = clear_case(_case(name), SCHEMES[scheme]).as_dict(expected["common"]["cost_eur_per_h"])
+    for key, value in expected[scheme].items():
+        if key == "cost_eur_per_h":
+            assert found[key] == pytest.approx(value, rel=1e-4), key
+        elif key in COUNTS:
+            assert found[key] == value, key
+        else:  # percentages, and the unserved imbalance in MW
+            assert found[key] == pytest.approx(value, abs=0.01), key
+
+
+def test_all_cases_and_schemes_are_compared() -> None:
+    assert {scheme for _, scheme in PAIRS} >= AT_LEAST
+    assert {name for name, _ in PAIRS} == set(NAMES)
+
+
+@pytest.mark.parametrize("scheme", sorted(SCHEMES))
+def test_awards_never_exceed_offers(scheme: str) -> None:
+    case = _case("A")
+    books = {TSO: case.tso_bids, **{k: a.bids for k, a in case.areas.items()}}
+    offered = {
+        bid: mw
+        for book in books.values()
+        for bid, mw in zip(book.bid_id.tolist(), book.quantity_mw.tolist(), strict=True)
+    }
+    sold = dict.fromkeys(offered, 0.0)
+    for bid, _, mw in clear_case(case, SCHEMES[scheme]).cleared:
+        assert mw > 0
+        sold[bid] += mw
+    assert any(mw > 0 for mw in sold.values())
+    assert all(sold[bid] <= offered[bid] + 1e-9 for bid in sold)
+
+
+def test_order_of_the_bid_table_does_not_matter(tmp_path: Path) -> None:
+    for file in (CASES / "B").iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    head, *rows = (CASES / "B" / "bids.csv").read_text(encoding="utf-8").splitlines()
+    (tmp_path / "bids.csv").write_text("\n".join([head, *reversed(rows)]) + "\n", encoding="utf-8")
+    scheme = SCHEMES["multilevel-03"]
+    shuffled, plain = clear_case(read_case(tmp_path), scheme), clear_case(_case("B"), scheme)
+    assert shuffled.cost_eur_per_h == plain.cost_eur_per_h
+    assert shuffled.cleared == plain.cleared
+
+
+def test_ac_offsets_change_the_answer_only_a_little() -> None:
+    linear = clear_case(_case("A"), SCHEMES["common"])
+    ac = clear_case(read_case(CASES / "A", offset="ac"), SCHEMES["common"])
+    assert ac.cost_eur_per_h != linear.cost_eur_per_h
+    assert ac.cost_eur_per_h == pytest.approx(linear.cost_eur_per_h, rel=0.1)
