@@ -111,6 +111,6 @@ class Aggregator(Participant):
         self.desk.send(order)
 
     def settle(self, isp: int) -> float:
-        """Close the books of an ISP: what the awards cost its resources (EUR/h, by the sign rule of prices)."""
+        """Close the books of an ISP: what the awards cost its resources (EUR/h, signed like prices)."""
         self._cost.pop(isp, None)
         return self._incurred.pop(isp, 0.0)

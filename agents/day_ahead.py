@@ -32,8 +32,8 @@ class DayAheadMarket(Participant):
     ) -> None:
         """Wire the market.
 
-        `sellers` are the agents of `units`, in the same order; `told` hear the price alone, and `operator` (the
-        TSO) every schedule.
+        `sellers` are the agents of `units`, in the same order; `told` hear the price alone, and `operator`
+        (the TSO) every schedule.
         """
         super().__init__(model, name, desk)
         self._units = list(units)

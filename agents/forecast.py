@@ -18,7 +18,8 @@ DAY_AHEAD_HOURS = 24.0
 class ForecastErrors:
     """One error path per area: AR(1) over ISPs, unit variance, scaled by lead time and by the area's size.
 
-    A forecast made `lead_h` hours ahead errs by ``mape / E|N(0,1)| * sqrt(lead_h / 24) * size * path``: the day-ahead mean absolute error is `mape` of the area's nominal load, and one path for all leads makes
+    A forecast made `lead_h` hours ahead errs by ``mape / E|N(0,1)| * sqrt(lead_h / 24) * size * path``: the
+    day-ahead mean absolute error is `mape` of the area's nominal load, and one path for all leads makes
     forecasts of the same ISP converge instead of jumping about. Positive means the forecast is too high.
     """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,8 +14,13 @@ from markets.bids import Bids
 
 @dataclass(frozen=True)
 class Message:
-    """Anything sent over the bus. The bus fills in the times; `delivered_s` is -1 for a lost message."""
+    """Anything sent over the bus. The bus fills in the times; `delivered_s` is -1 for a lost message.
 
+    Day-ahead and settlement messages are `acknowledged`: their protocol repeats them until they arrive, so the
+    bus never loses them. What is sent against a gate is not: there is no time to ask again.
+    """
+
+    acknowledged: ClassVar[bool] = False
     sender: str
     receiver: str
     isp: int  # the ISP it is about; the first one of a day for day-ahead messages
@@ -27,6 +32,7 @@ class Message:
 class ScheduleMessage(Message):
     """BRP to day-ahead market and TSO: net injection per ISP of a day (MW)."""
 
+    acknowledged: ClassVar[bool] = True
     p_mw: FloatArray = field(default_factory=lambda: np.empty(0))
 
 
@@ -34,6 +40,7 @@ class ScheduleMessage(Message):
 class DayAheadMessage(Message):
     """Day-ahead market to sellers: the receiver's schedule (MW) and the price (EUR/MWh) per ISP of a day."""
 
+    acknowledged: ClassVar[bool] = True
     p_mw: FloatArray = field(default_factory=lambda: np.empty(0))
     price: FloatArray = field(default_factory=lambda: np.empty(0))
 
@@ -94,5 +101,6 @@ class MeterMessage(Message):
 class ImbalanceMessage(Message):
     """TSO to a BRP: its imbalance of one ISP (MW, positive: long) and the price (EUR/MWh)."""
 
+    acknowledged: ClassVar[bool] = True
     imbalance_mw: float = 0.0
     price: float = 0.0

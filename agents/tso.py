@@ -112,7 +112,7 @@ class TSO(Operator):
                 house.setdefault(name, value)
 
     def imbalance_price(self, isp: int) -> float:
-        """Single price: marginal activated bid of the dominating direction, without one the day-ahead price."""
+        """Single price: marginal activated bid of the dominating direction, or the day-ahead price."""
         houses = self._houses(isp)
         answer: Cleared = houses[T]["balancing"]
         direction = np.sign(houses[T]["need"])

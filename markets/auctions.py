@@ -26,15 +26,17 @@ def injection_map(bids: Bids, n_nodes: int) -> FloatArray:
 
 def area_state(values: Any) -> GridRows:
     """Rows of an area after everything booked so far."""
-    rows, bids, sold = values["grid"], values["bids"], values["sold"]
+    rows: GridRows = values["grid"]
+    bids: Bids = values["bids"]
+    sold: FloatArray = values["sold"]
     return rows.after(bids.injection_mw(sold, rows.flow_matrix.shape[1])) if sold.any() else rows
 
 
 def dso_market(gate: str = "dso_clear") -> Block:
     """Least cost over local bids with the area's rows, the interface flow held at its present value.
 
-    An area that cannot stay balanced and safe leaves a deviation at its interface, at the penalty price; the TSO
-    is told (``area.exchange``).
+    An area that cannot stay balanced and safe leaves a deviation at its interface, at the penalty price; the
+    TSO is told (``area.exchange``).
     """
 
     def run(area: str, view: View) -> Written:
@@ -80,8 +82,8 @@ def tso_market(
 ) -> Block:
     """Balance of the whole system at least cost, with the DC rows of transmission.
 
-    `der` takes what the areas offer; ``distribution_rows="full"`` adds every area's own rows, which the scheme
-    must share.
+    `der` takes what the areas offer; ``distribution_rows="full"`` adds every area's own rows, which the
+    scheme must share.
     """
     reads = ["tso.bids", "tso.grid", "tso.sold", "area.exchange"]
     reads += ["area.bids", "area.offers"] if der else []

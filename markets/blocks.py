@@ -102,7 +102,7 @@ class Repeat:
 
 @dataclass(frozen=True)
 class Scheme:
-    """A coordination scheme: a name, its steps, and the entries that may leave their house. Checked when built."""
+    """A coordination scheme: a name, its steps, and what may leave its house. Checked when built."""
 
     name: str
     steps: tuple[Block | Repeat, ...]
@@ -132,7 +132,8 @@ class Scheme:
                 )
             if GATES.index(block.gate) < latest:
                 raise SchemeError(
-                    f"{where} stands at gate {block.gate}, before gate {GATES[latest]} of the block ahead of it: gates cannot run backwards"
+                    f"{where} stands at gate {block.gate}, before gate {GATES[latest]} of the block ahead of it: "
+                    "gates cannot run backwards"
                 )
             latest = GATES.index(block.gate)
             for name in block.reads:
@@ -143,7 +144,8 @@ class Scheme:
             for name in block.foreign_reads():
                 if name not in self.shared:
                     raise SchemeError(
-                        f"{where} reads {name} outside the house of the {block.party}, but the scheme does not share it"
+                        f"{where} reads {name} outside the house of the {block.party}, "
+                        "but the scheme does not share it"
                     )
             known.update(block.writes)
         if not any(name.endswith(".sold") for block in self.blocks for name in block.writes):

@@ -32,8 +32,8 @@ def open_houses(
     """Houses and ledger at the start of an ISP.
 
     In a DSO's house: ``grid`` (rows of the base state), ``bids`` (its order book), ``offers`` (MW of each bid
-    that the TSO's market may take), ``sold`` (MW booked) and ``exchange`` (change of the area's injection by its
-    local market, MW). In the TSO's: ``grid``, ``bids`` and ``sold``.
+    that the TSO's market may take), ``sold`` (MW booked) and ``exchange`` (change of the area's injection by
+    its local market, MW). In the TSO's: ``grid``, ``bids`` and ``sold``.
     """
     ledger = Ledger()
     houses: dict[str, dict[str, Any]] = {TSO: {"grid": transmission, **book_entries(TSO, tso_bids, ledger)}}

@@ -30,6 +30,7 @@ class Ledger:
             raise ValueError(f"the book of {system} is open already")
         self.offered[system] = offered_mw
         self._sold[system] = np.zeros(len(offered_mw))
+        self._sold[system].flags.writeable = False
 
     def book(self, system: str, layer: str, award_mw: FloatArray) -> None:
         """Book an award (n,) MW of one layer. A `DoubleSaleError` leaves the ledger as it was."""
@@ -37,7 +38,8 @@ class Ledger:
         if (award_mw < -BOOK_TOLERANCE_MW).any() or (sold > self.offered[system] + BOOK_TOLERANCE_MW).any():
             worst = int(np.argmax(sold - self.offered[system]))
             raise DoubleSaleError(
-                f"layer {layer}, system {system}: bid {worst} would sell {sold[worst]} MW of {self.offered[system][worst]} MW"
+                f"layer {layer}, system {system}: bid {worst} would sell {sold[worst]} MW "
+                f"of {self.offered[system][worst]} MW"
             )
         sold = np.clip(sold, 0.0, self.offered[system])
         sold.flags.writeable = False

@@ -1,7 +1,8 @@
 """The linear programme behind every auction, solved by ``scipy.optimize.linprog``.
 
-``min c.x`` over ``0 <= x <= available``, a soft balance ``sum(sign x) = need`` and soft two-sided rows. Penalties
-keep the programme feasible and never enter a reported cost. A solve has a status; only `OPTIMAL` has quantities.
+``min c.x`` over ``0 <= x <= available``, a soft balance ``sum(sign x) = need`` and soft two-sided rows.
+Penalties keep the programme feasible and never enter a reported cost. A solve has a status; only `OPTIMAL`
+has quantities.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -42,7 +44,7 @@ class ClearingError(RuntimeError):
 
 @dataclass(frozen=True)
 class Rows:
-    """Soft rows ``low <= base + matrix @ x <= high``; a unit of excess costs `penalty` EUR/h. m rows, n columns."""
+    """Soft rows ``low <= base + matrix @ x <= high``; a unit of excess costs `penalty` EUR/h. (m, n) entries."""
 
     matrix: FloatArray  # (m, n)
     base: FloatArray  # (m,)
@@ -54,7 +56,8 @@ class Rows:
         """Only the rows that some ``0 <= x <= available`` can break: the others cannot change the answer."""
         rise = np.maximum(self.matrix, 0.0) @ available
         fall = np.minimum(self.matrix, 0.0) @ available
-        keep: BoolArray = (self.base + rise > self.high) | (self.base + fall < self.low)
+        # Asked the other way round, so that a row of nan is kept and the solver refuses it aloud.
+        keep: BoolArray = ~((self.base + rise <= self.high) & (self.base + fall >= self.low))
         return Rows(self.matrix[keep], self.base[keep], self.low[keep], self.high[keep], self.penalty)
 
 
@@ -72,7 +75,7 @@ class Cleared:
     penalty_eur_per_h: float = 0.0  # of limits that could not be kept; no part of the cost
 
     def require(self, who: str) -> Cleared:
-        """This answer, or a `ClearingError` that says who asked and what the solver said."""
+        """Return this answer, or raise a `ClearingError` that says who asked and what the solver said."""
         if self.status is not Status.OPTIMAL:
             raise ClearingError(
                 f"{who}: the market has no solution ({self.status.value}; solver: {self.message})"
@@ -83,7 +86,8 @@ class Cleared:
 def grid_rows(parts: Sequence[tuple[GridRows, FloatArray]], n: int, hard: bool = False) -> list[Rows]:
     """Rows of several grids on the same n columns.
 
-    Each part is a grid and the map (nodes x n) from columns to injections in MW. Returns flow and voltage rows.
+    Each part is a grid and the map (nodes x n) from columns to injections in MW. Returns flow and
+    voltage rows.
     """
     found = []
     for rows, injection in parts:
@@ -126,7 +130,8 @@ def clear(
     ordered = cost + _tie_breaks(cost)
     rows = [r for r in (part.binding(available) for part in rows) if len(r.base)]
     if n == 0 and sign is None:
-        return Cleared(Status.OPTIMAL, "no bids", np.empty(0), 0.0, 0.0, 0.0, float("nan"))
+        status = Status.INFEASIBLE if any(np.isinf(r.penalty) for r in rows) else Status.OPTIMAL
+        return Cleared(status, "no bids", np.empty(0), 0.0, 0.0, 0.0, float("nan"))
     soft = [r for r in rows if np.isfinite(r.penalty)]
     n_balance = 2 if sign is not None else 0
     n_slack = sum(len(r.base) for r in soft)
@@ -146,26 +151,30 @@ def clear(
         a_eq = np.zeros((1, len(c)))
         a_eq[0, :n], a_eq[0, n], a_eq[0, n + 1] = sign, 1.0, -1.0
         b_eq = np.array([need_mw])
-    answer = linprog(
-        c,
-        A_ub=a_ub,
-        b_ub=b_ub,
-        A_eq=a_eq,
-        b_eq=b_eq,
-        bounds=np.column_stack([np.zeros(len(c)), upper]),
-        method="highs",
-    )
-    status = _STATUS[answer.status]
+    answer = _solve(c, a_ub, b_ub, a_eq, b_eq, upper)
+    status, message = _STATUS[answer.status], str(answer.message)
     if status is not Status.OPTIMAL:
-        return Cleared(
-            status, str(answer.message), np.empty(0), float("nan"), float("nan"), float("nan"), float("nan")
-        )
+        nan = float("nan")
+        return Cleared(status, message, np.empty(0), nan, nan, nan, nan)
     x = np.clip(answer.x[:n], 0.0, available)
     short, long_ = (float(answer.x[n]), float(answer.x[n + 1])) if sign is not None else (0.0, 0.0)
     price = float(answer.eqlin.marginals[0]) if sign is not None else float("nan")
     slack = slice(n + n_balance, None)
     penalty = float(c[slack] @ answer.x[slack])
-    return Cleared(status, str(answer.message), x, float(cost @ x), short, long_, price, penalty)
+    return Cleared(status, message, x, float(cost @ x), short, long_, price, penalty)
+
+
+def _solve(
+    c: FloatArray,
+    a_ub: sparse.csr_array | None,
+    b_ub: FloatArray | None,
+    a_eq: FloatArray | None,
+    b_eq: FloatArray | None,
+    upper: FloatArray,
+) -> Any:
+    bounds = np.column_stack([np.zeros(len(c)), upper])
+    solver: Any = linprog  # its type stubs know no sparse matrices
+    return solver(c, A_ub=a_ub, b_ub=b_ub, A_eq=a_eq, b_eq=b_eq, bounds=bounds, method="highs")
 
 
 def _upper_rows(

@@ -36,7 +36,7 @@ class Bus:
         """Send a message now. A lost message is logged and reaches nobody."""
         now = self._clock.now
         inbox = self._inboxes[message.receiver]
-        lost = self._link.loss > 0.0 and self._rng.random() < self._link.loss
+        lost = not message.acknowledged and self._link.loss > 0.0 and self._rng.random() < self._link.loss
         due = now + self._link.latency_s
         stamped = replace(message, sent_s=now, delivered_s=-1 if lost else due)
         self._log(stamped, lost)

@@ -61,15 +61,13 @@ class Recorder:
         self._folder = folder
         self._start = np.datetime64(calendar.start.tz_localize(None), "s")
         self._isp_seconds = calendar.isp_seconds
-        self._columns: dict[str, dict[str, list[Any]]] = {
-            t: {c: [] for c in spec} for t, spec in TABLES.items()
-        }
+        self._rows: dict[str, dict[str, list[Any]]] = {t: {c: [] for c in spec} for t, spec in TABLES.items()}
         self._writers: dict[str, pq.ParquetWriter] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
     def __call__(self, table: str, row: Mapping[str, Any]) -> None:
         """Add one row (scalars) or many (equally long sequences). Every column of the table must be given."""
-        columns = self._columns[table]
+        columns = self._rows[table]
         if row.keys() != columns.keys():
             raise KeyError(
                 f"table {table}: columns {sorted(row.keys() ^ columns.keys())} are missing or unknown"
@@ -90,7 +88,7 @@ class Recorder:
             self._writers[table].close()
 
     def _flush(self, table: str) -> None:
-        spec, columns = TABLES[table], self._columns[table]
+        spec, columns = TABLES[table], self._rows[table]
         isp = np.array(columns["isp"], dtype=np.int64)
         time = self._start + (isp * self._isp_seconds).astype("timedelta64[s]")
         arrays = [pa.array(time, type=pa.timestamp("s")).cast(pa.timestamp("s", tz="UTC"))]
@@ -101,4 +99,4 @@ class Recorder:
                 self._folder / f"{table}.parquet", schema, compression="zstd"
             )
         self._writers[table].write_table(pa.Table.from_arrays(arrays, schema=schema))
-        self._columns[table] = {name: [] for name in spec}
+        self._rows[table] = {name: [] for name in spec}

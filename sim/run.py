@@ -9,7 +9,7 @@ from typing import Any
 from sim.build import Arrange, build_world
 from sim.settings import Scenario
 
-DAY_AHEAD_CLEARS_S = 300
+DAY_AHEAD_CLEARS_S = 3600
 """Seconds between the day-ahead gate and its clearing."""
 
 

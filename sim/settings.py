@@ -128,7 +128,7 @@ class GateSettings(Section):
 class LinkSettings(Section):
     """How messages travel."""
 
-    latency_s: int = Field(default=1, ge=0)
+    latency_s: int = Field(default=1, ge=0, le=1800)  # half of the time day-ahead clearing takes
     loss: Share = 0.0
 
 

@@ -136,12 +136,13 @@ class World(mesa.Model):
         buyers = self._buyers(books)
         price = self.tso.imbalance_price(isp)
         imbalance = dict(delivery.brp_mw)
-        awarded, delivered = self._pools(books, isp)
+        awarded, delivered, kept = self._pools(books, isp)
         for pool in awarded:
             imbalance[pool] = delivered[pool] - awarded[pool]
         payments = activation_payments(ledger, books, buyers, hours)
         payments += imbalance_payments(imbalance, price, self.tso.name, hours)
-        payments += cost_payments({a.name: a.settle(isp) * hours for a in self.aggregators}, HOUSEHOLDS)
+        cost = {a.name: a.settle(isp) * hours * kept[a.name] for a in self.aggregators}
+        payments += cost_payments(cost, HOUSEHOLDS)
         for producer in self.producers:
             producer.settle(isp)
         net_award = sum(float(b.direction @ ledger.sold(s)) for s, b in books.items())
@@ -155,7 +156,7 @@ class World(mesa.Model):
                 )
             )
         self._record_settlement(isp, payments, books)
-        self._record_system(isp, delivery, price, books, (awarded, delivered))
+        self._record_system(isp, delivery, price, books)
         self._close(isp)
 
     def _transmission_activation(self, isp: int) -> FloatArray:
@@ -183,22 +184,25 @@ class World(mesa.Model):
             if block.party != "dso" or system != T
         }
 
-    def _pools(self, books: dict[str, Bids], isp: int) -> tuple[dict[str, float], dict[str, float]]:
-        """Net MW awarded to and delivered by every household pool."""
+    def _pools(self, books: dict[str, Bids], isp: int) -> tuple[dict[str, float], ...]:
+        """Of every household pool: net MW awarded, net MW delivered, and the share of its awards it kept."""
         step, groups = self.fleet_desk.steps[isp], self.fleet_desk.fleet.groups
-        net = (
-            np.bincount(groups.aggregator, weights=step.up_kw - step.down_kw, minlength=len(self.aggregators))
-            / 1000.0
+        n, names = len(self.aggregators), [a.name for a in self.aggregators]
+        up, down = (
+            np.bincount(groups.aggregator, weights=kw, minlength=n) / 1000.0
+            for kw in (step.up_kw, step.down_kw)
         )
-        delivered = {a.name: float(net[k]) for k, a in enumerate(self.aggregators)}
-        awarded = dict.fromkeys(delivered, 0.0)
+        awarded, volume = np.zeros(n), np.zeros(n)
         for system, bids in books.items():
             if system == T:
                 continue
-            sold = bids.direction * self.register[isp].sold(system)
-            for provider in np.unique(bids.provider):
-                awarded[str(provider)] += float(sold[bids.provider == provider].sum())
-        return awarded, delivered
+            sold = self.register[isp].sold(system)
+            for k, name in enumerate(names):
+                mine = bids.provider == name
+                awarded[k] += bids.direction[mine] @ sold[mine]
+                volume[k] += sold[mine].sum()
+        kept = np.minimum(1.0, (up + down) / np.maximum(volume, 1e-12))
+        return tuple(dict(zip(names, values.tolist(), strict=True)) for values in (awarded, up - down, kept))
 
     def _record_grids(self, isp: int, grids: dict[str, GridResult]) -> None:
         for system, g in grids.items():
@@ -264,7 +268,6 @@ class World(mesa.Model):
         delivery: Delivery,
         price: float,
         books: dict[str, Bids],
-        pools: tuple[dict[str, float], dict[str, float]],
     ) -> None:
         step, hours = self.fleet_desk.steps[isp], self.calendar.isp_hours
         ledger, house = self.register[isp], self.tso.known[isp][T]

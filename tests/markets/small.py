@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pandapower as pp
+from pandapower.auxiliary import pandapowerNet
 
 from grids.arrays import FloatArray, IntArray
 from grids.branches import Branches
@@ -15,6 +18,12 @@ from grids.rows import GridRows, distribution_rows
 from markets.bids import Bids
 from markets.case import Area, Case
 from markets.houses import TransmissionGrid
+
+
+@cache
+def _no_net() -> pandapowerNet:
+    """A stand-in for the pandapower net, which none of these tests looks at."""
+    return pp.create_empty_network()
 
 
 def network(
@@ -60,12 +69,12 @@ def network(
         pv_node=np.empty(0, dtype=np.int64),
         pv_vm_pu=np.empty(0),
         branches=branches,
-        net=pp.create_empty_network(),
+        net=_no_net(),
     )
 
 
 def random_tree(rng: np.random.Generator, slack: float = 1.3) -> Network:
-    """A radial grid of 3 to 12 nodes whose ratings are `slack` times (on average) what the base state needs."""
+    """A radial grid of 3 to 12 nodes whose ratings average `slack` times what the base state needs."""
     n = int(rng.integers(3, 13))
     parent = np.array([int(rng.integers(0, k)) for k in range(1, n)])
     p = np.concatenate([[0.0], rng.uniform(-1.0, 0.5, n - 1)])
@@ -104,9 +113,7 @@ def random_case(rng: np.random.Generator) -> Case:
         grid = random_tree(rng)
         areas[name] = area(grid, random_bids(rng, grid.n_nodes, 10, f"d{k}-"))
     interface = {name: a.network.interface_mw for name, a in areas.items()}
-    p = np.array(
-        [0.0, interface["D1"], interface["D2"]]
-    )  # generation beside each area; the need is what is left
+    p = np.array([0.0, interface["D1"], interface["D2"]])  # generation beside each area
     p[0] = rng.uniform(-1.0, 1.0)
     triangle = network(np.array([0, 1, 0]), np.array([1, 2, 2]), np.full(3, 0.1), np.full(3, np.inf), p)
     transmission = TransmissionGrid(DcModel.build(triangle), p, {"D1": 1, "D2": 2}, interface)

@@ -117,7 +117,7 @@ def test_what_is_sold_is_read_only_from_the_start() -> None:
     ),
 )
 def test_ledger_invariants(offered: list[float], sales: list[tuple[str, list[float]]]) -> None:
-    """Whatever is tried: sold is the sum of the layers, between zero and the offer; refusals leave no trace."""
+    """Whatever is tried, sold is the sum of the layers and within the offer; refusals leave no trace."""
     ledger = _ledger(D1=offered)
     for layer, tried in sales:
         award: FloatArray = np.array(tried[: len(offered)])

@@ -1,0 +1,133 @@
+"""One figure that sets several runs of the same world side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from experiments.plot_data import RunData
+from experiments.plot_grids import LIMIT_PCT, violated
+from experiments.plot_style import (
+    DARK,
+    band_note,
+    colour_of,
+    draw_cumulative,
+    draw_line,
+    new_figure,
+    pale,
+    shade_nights,
+    thousands,
+    time_axis,
+    zero_line,
+)
+
+SCHEMES_PER_ROW = 6
+"""Legend entries side by side."""
+
+
+def comparison_figure(runs: Mapping[str, RunData]) -> Figure:
+    """Loading (%) per grid, ISPs with violations, energy (MWh) and procurement cost (EUR) per scheme."""
+    data = next(iter(runs.values()))
+    grids = list(dict.fromkeys(name for run in runs.values() for name in run.distribution))
+    legend_in = 0.22 * math.ceil(len(runs) / SCHEMES_PER_ROW)
+    heights = [legend_in, *[2.3] * len(grids), max(1.2 + 0.3 * len(runs), 2.4)]
+    figure = new_figure("Coordination schemes compared", "", 12.5, sum(heights) + 1.6, band_note(data))
+    mosaic: list[Any] = [["legend"] * 10]
+    mosaic += [[f"time {g}"] * 7 + [f"sorted {g}"] * 3 for g in grids]
+    mosaic += [["violations"] * 3 + ["energy"] * 3 + ["cost"] * 4]
+    axes = figure.subplot_mosaic(mosaic, height_ratios=heights)
+    for grid in grids:
+        _loading_rows(axes[f"time {grid}"], axes[f"sorted {grid}"], grid, runs)
+    for grid in grids[:-1]:
+        axes[f"time {grid}"].set_xlabel("")
+        axes[f"sorted {grid}"].set_xlabel("")
+    _violation_bars(axes["violations"], runs)
+    _energy_bars(axes["energy"], runs)
+    _cost_lines(axes["cost"], runs)
+    _scheme_legend(axes["legend"], runs)
+    return figure
+
+
+def _scheme_legend(ax: Axes, runs: Mapping[str, RunData]) -> None:
+    looks: list[Any] = [colour_of(k) for k in range(len(runs))]
+    handles = [Line2D([], [], color=colour, linestyle=dash, linewidth=2.5) for colour, dash in looks]
+    ax.axis("off")
+    ax.legend(handles, list(runs), loc="center left", ncols=SCHEMES_PER_ROW, fontsize=9)
+
+
+def _loading_rows(time: Axes, ordered: Axes, grid: str, runs: Mapping[str, RunData]) -> None:
+    first = next(iter(runs.values()))
+    shade_nights(time, first)
+    for k, data in enumerate(runs.values()):
+        colour, dash = colour_of(k)
+        values = data.grid_of(grid).max_loading_pct.to_numpy(dtype=np.float64)
+        draw_line(time, data, values, color=colour, linestyle=dash, linewidth=1.1, alpha=0.85)
+        known = np.sort(values[~np.isnan(values)])[::-1]
+        ordered.plot(np.linspace(0.0, 100.0, len(known)), known, color=colour, linestyle=dash)
+    for ax in (time, ordered):
+        ax.axhline(LIMIT_PCT, color=DARK, linewidth=1.0, linestyle="--", zorder=3)
+        ax.set_ylim(bottom=0.0)
+        ax.set_ylabel("Loading (%)")
+    time.set_title(f"{grid}: worst branch, after activation (dashed: limit)")
+    ordered.set_title(f"{grid}: the same, sorted")
+    ordered.set_xlabel("Share of ISPs (%)")
+    time_axis(time, first)
+
+
+def _violation_bars(ax: Axes, runs: Mapping[str, RunData]) -> None:
+    largest = 0
+    for k, data in enumerate(runs.values()):
+        colour, _ = colour_of(k)
+        for prefix, shift, shade in (("base_", -0.2, pale(colour)), ("", 0.2, colour)):
+            any_grid = np.zeros(len(data.system), dtype=np.bool_)
+            for grid in data.distribution:
+                any_grid |= violated(data.grid_of(grid), prefix)
+            bar = ax.barh(k + shift, int(any_grid.sum()), height=0.36, color=shade)
+            ax.bar_label(bar, padding=2, fontsize=7)
+            largest = max(largest, int(any_grid.sum()))
+    ax.set_title("Violations (pale: before activation)")
+    ax.set_xlabel("ISPs with a violation in any DSO grid (number)")
+    _scheme_rows(ax, list(runs), largest)
+
+
+def _energy_bars(ax: Axes, runs: Mapping[str, RunData]) -> None:
+    largest = 0.0
+    for k, data in enumerate(runs.values()):
+        colour, _ = colour_of(k)
+        balancing, local = (float(data.energy_mwh[s].to_numpy().sum()) for s in ("balancing", "local"))
+        ax.barh(k, balancing, height=0.6, color=colour)
+        bar = ax.barh(k, local, left=balancing, height=0.6, color=pale(colour))
+        ax.bar_label(bar, labels=[f"{balancing + local:,.0f}"], padding=2, fontsize=7)
+        largest = max(largest, balancing + local)
+    ax.set_title("Distribution energy (pale: local market)")
+    ax.set_xlabel("Activated energy, up + down (MWh)")
+    _scheme_rows(ax, list(runs), largest)
+    ax.tick_params(axis="y", labelleft=False)
+
+
+def _scheme_rows(ax: Axes, names: list[str], largest: float) -> None:
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.set_xlim(0.0, 1.14 * largest if largest > 0.0 else 1.0)
+    ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    ax.grid(False)
+    ax.grid(True, axis="x")
+
+
+def _cost_lines(ax: Axes, runs: Mapping[str, RunData]) -> None:
+    for k, data in enumerate(runs.values()):
+        colour, dash = colour_of(k)
+        amount = data.amount_eur(data.settlement.kind == "activation")
+        draw_cumulative(ax, data, amount, color=colour, linestyle=dash)
+    zero_line(ax)
+    ax.set_title("Procurement cost, TSO and DSOs")
+    ax.set_ylabel("Cumulative cost (EUR)")
+    thousands(ax)
+    time_axis(ax, next(iter(runs.values())), narrow=True)

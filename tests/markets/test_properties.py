@@ -1,0 +1,145 @@
+"""What must hold for any grid and book: envelopes are safe, the common market is the cheapest safe one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from grids.arrays import FloatArray
+from grids.rows import GridRows, Violations
+from markets.bids import DOWN, UP
+from markets.outcome import clear_case
+from markets.prequalification import Method, envelope_mw
+from markets.schemes import SCHEMES
+from tests.markets.small import random_bids, random_case, random_tree, rows_of
+
+SEEDS = st.integers(0, 2**32 - 1)
+METHODS = st.sampled_from(["envelope", "uniform"])
+SOLVER_TOLERANCE = 1e-6  # HiGHS keeps rows to 1e-7
+
+
+def _assert_inside(rows: GridRows, limits: GridRows) -> None:
+    assert (np.abs(rows.flow_mw) <= limits.limit_mw + SOLVER_TOLERANCE).all()
+    assert (rows.w_pu2 <= limits.w_max_pu2 + SOLVER_TOLERANCE).all()
+    assert (rows.w_pu2 >= limits.w_min_pu2 - SOLVER_TOLERANCE).all()
+
+
+def _points(rng: np.random.Generator, envelope: FloatArray, direction: FloatArray) -> list[FloatArray]:
+    """Corners and inner points of the box [0, envelope], both directions activated at once or one alone."""
+    inner = [envelope * rng.random(len(envelope)) for _ in range(5)]
+    corners = [envelope * rng.integers(0, 2, len(envelope)) for _ in range(5)]
+    return [envelope, envelope * (direction == UP), envelope * (direction == DOWN), *inner, *corners]
+
+
+@settings(deadline=None, max_examples=60)
+@given(SEEDS, METHODS, st.floats(1.01, 2.0))
+def test_points_inside_an_envelope_aggravate_nothing(seed: int, method: Method, slack: float) -> None:
+    rng = np.random.default_rng(seed)
+    grid = random_tree(rng, slack)
+    rows, bids = rows_of(grid), random_bids(rng, grid.n_nodes, 12)
+    envelope = envelope_mw(rows, bids, bids.quantity_mw, method)
+    assert (envelope >= 0).all()
+    assert (envelope <= bids.quantity_mw).all()
+    for x in _points(rng, envelope, bids.direction.astype(np.float64)):
+        after = rows.after(bids.injection_mw(x, grid.n_nodes))
+        _assert_inside(after, rows.relaxed())
+        if rows.violations() == Violations():
+            _assert_inside(after, rows)
+
+
+def test_the_envelope_property_is_not_empty() -> None:
+    """Over some grids envelopes do cut, and full activation would have broken something."""
+    cut = broken = safe = 0
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        grid = random_tree(rng, 1.4)
+        rows, bids = rows_of(grid), random_bids(rng, grid.n_nodes, 12)
+        safe += rows.violations() == Violations()
+        cut += envelope_mw(rows, bids, bids.quantity_mw).sum() < bids.quantity_mw.sum() - 1e-3
+        up = np.where(bids.direction == UP, bids.quantity_mw, 0.0)
+        broken += rows.relaxed().after(bids.injection_mw(up, grid.n_nodes)).violations() != Violations()
+    assert cut >= 10
+    assert broken >= 5
+    assert safe >= 5
+
+
+@settings(deadline=None, max_examples=40)
+@given(SEEDS)
+def test_uniform_envelopes_hold_the_largest_volume(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    grid = random_tree(rng, 1.1)
+    rows, bids = rows_of(grid), random_bids(rng, grid.n_nodes, 12)
+    uniform = envelope_mw(rows, bids, bids.quantity_mw, "uniform")
+    priced = envelope_mw(rows, bids, bids.quantity_mw, "envelope")
+    for side in (bids.direction == UP, bids.direction == DOWN):
+        assert uniform[side].sum() >= priced[side].sum() - SOLVER_TOLERANCE
+
+
+def test_price_based_envelope_favours_the_cheap_bid() -> None:
+    """Two up bids of 1 MW behind a branch with 1.2 MW left: all of the cheap one, 0.2 MW of the other."""
+    rows = GridRows(
+        np.array([[0.0, -1.0]]),
+        np.array([-0.8]),
+        np.array([2.0]),
+        np.zeros((0, 2)),
+        np.empty(0),
+        np.empty(0),
+        np.empty(0),
+        np.empty(0, dtype=np.int64),
+    )
+    bids = random_bids(np.random.default_rng(0), 2, 2)
+    for name, values in (
+        ("node", np.array([1, 1])),
+        ("direction", np.array([UP, UP])),
+        ("quantity_mw", np.ones(2)),
+        ("price", np.array([60.0, 50.0])),
+    ):
+        object.__setattr__(bids, name, values)
+    assert envelope_mw(rows, bids, bids.quantity_mw) == pytest.approx([0.2, 1.0])
+    object.__setattr__(bids, "direction", np.array([DOWN, DOWN]))  # 2.8 MW of room: both fit
+    assert envelope_mw(rows, bids, bids.quantity_mw) == pytest.approx([1.0, 1.0])
+
+
+@settings(deadline=None, max_examples=15)
+@given(SEEDS)
+def test_the_common_market_is_the_cheapest_that_is_safe_and_serves_the_need(seed: int) -> None:
+    case = random_case(np.random.default_rng(seed))
+    outcomes = {name: clear_case(case, scheme) for name, scheme in SCHEMES.items()}
+    common = outcomes["common"]
+    for name, outcome in outcomes.items():
+        fair = outcome.linear == Violations() and outcome.unserved_imbalance_mw < 1e-7
+        if fair:
+            assert common.linear == Violations()
+            assert common.cost_eur_per_h <= outcome.cost_eur_per_h + 1e-5, name
+        if name in ("multilevel-04", "common", "multilevel-03"):
+            hurt = {k: a.rows.violations() for k, a in case.areas.items()}
+            assert outcome.linear.lines <= sum(v.lines for v in hurt.values())
+        offered = {
+            **dict(zip(case.tso_bids.bid_id.tolist(), case.tso_bids.quantity_mw.tolist(), strict=True)),
+            **{
+                bid: mw
+                for a in case.areas.values()
+                for bid, mw in zip(a.bids.bid_id.tolist(), a.bids.quantity_mw.tolist(), strict=True)
+            },
+        }
+        for bid, _, mw in outcome.cleared:
+            offered[bid] -= mw
+        assert min(offered.values()) >= -1e-9, name
+
+
+def test_some_random_cases_are_served_safely_by_other_schemes() -> None:
+    """Otherwise the property above would say nothing."""
+    fair: set[str] = set()
+    dearer = 0
+    for seed in range(6):
+        case = random_case(np.random.default_rng(seed))
+        common = clear_case(case, SCHEMES["common"])
+        for name in sorted(set(SCHEMES) - {"common"}):
+            outcome = clear_case(case, SCHEMES[name])
+            if outcome.linear == Violations() and outcome.unserved_imbalance_mw < 1e-7:
+                fair.add(name)
+                dearer += outcome.cost_eur_per_h > common.cost_eur_per_h + 1e-3
+    assert fair >= {"multilevel-03", "multilevel-04"}
+    assert dearer > 0

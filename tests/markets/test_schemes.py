@@ -1,0 +1,232 @@
+"""Schemes as values: checked when built, blind to what they do not declare, carried through their gates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from markets.auctions import dso_market, forward_bids, tso_market
+from markets.blocks import (
+    GATES,
+    TSO,
+    Block,
+    Repeat,
+    RoundsError,
+    Scheme,
+    SchemeError,
+    Values,
+    View,
+    Written,
+    carry,
+    view_of,
+)
+from markets.houses import open_houses
+from markets.ledger import Ledger
+from markets.schemes import GRID, OFFERS, SCHEMES
+from tests.contracts import check_block, check_declaration, check_scheme
+from tests.markets.small import random_case
+
+NO_ROUNDS = sorted(n for n, s in SCHEMES.items() if all(isinstance(step, Block) for step in s.steps))
+
+
+def _world(seed: int = 5) -> tuple[dict[str, dict[str, Any]], Ledger]:
+    case = random_case(np.random.default_rng(seed))
+    return open_houses(case.transmission, case.tso_bids, {k: (a.rows, a.bids) for k, a in case.areas.items()})
+
+
+def _block(**changes: Any) -> Block:
+    parts: dict[str, Any] = {
+        "name": "probe",
+        "party": "dso",
+        "gate": "forward",
+        "reads": ("area.bids",),
+        "writes": ("area.sold",),
+        "run": lambda house, view: Written(),
+    }
+    return Block(**{**parts, **changes})
+
+
+def _scheme(*steps: Block | Repeat, shared: frozenset[str] = OFFERS | GRID) -> Scheme:
+    return Scheme("trial", steps, shared, "a test", "a test")
+
+
+@pytest.mark.parametrize(
+    ("steps", "shared", "why"),
+    [
+        (
+            [_block(reads=("area.envelope",))],
+            frozenset(),
+            "block probe reads area.envelope, which is neither given nor written by a block before it",
+        ),
+        (
+            [_block(party="tso", gate="tso_clear", reads=("area.bids",))],
+            frozenset({"area.offers"}),
+            "block probe reads area.bids outside the house of the tso, but the scheme does not share it",
+        ),
+        (
+            [_block(reads=("tso.grid",))],
+            frozenset(),
+            "block probe reads tso.grid outside the house of the dso, but the scheme does not share it",
+        ),
+        (
+            [_block(gate="forward"), _block(name="late", gate="dso_clear")],
+            frozenset(),
+            "block late stands at gate dso_clear, before gate forward",
+        ),
+        ([_block(gate="noon")], frozenset(), "block probe stands at gate noon, which does not exist"),
+        ([_block(writes=("area.offers",))], frozenset(), "no block writes the dispatch"),
+        ([], frozenset(), "no block writes the dispatch"),
+        (
+            [Repeat((_block(reads=("area.envelope",)),), lambda houses: True, 3)],
+            frozenset(),
+            "block probe reads area.envelope",
+        ),
+    ],
+)
+def test_badly_composed_schemes_are_refused(
+    steps: list[Block | Repeat], shared: frozenset[str], why: str
+) -> None:
+    with pytest.raises(SchemeError) as error:
+        Scheme("trial", tuple(steps), shared, "a test", "a test")
+    assert str(error.value).startswith("scheme trial: ")
+    assert why in str(error.value)
+
+
+def test_an_entry_written_earlier_may_be_read() -> None:
+    first = _block(writes=("area.envelope",))
+    second = _block(name="second", reads=("area.envelope",))
+    assert [b.name for b in _scheme(first, second).blocks] == ["probe", "second"]
+    with pytest.raises(SchemeError, match=r"block second reads area\.envelope"):
+        _scheme(second, first)
+
+
+def test_view_holds_declared_reads_and_nothing_else() -> None:
+    houses, _ = _world()
+    dso = view_of(_block(reads=("area.bids", "area.sold", "tso.grid")), "D2", houses)
+    assert set(dso.own) == {"bids", "sold"}
+    assert dso.own["bids"] is houses["D2"]["bids"]
+    assert dso.areas == {}
+    assert set(dso.tso) == {"grid"}
+    tso = view_of(_block(party="tso", reads=("area.offers", "tso.bids")), TSO, houses)
+    assert set(tso.own) == {"bids"}
+    assert {area: set(values) for area, values in tso.areas.items()} == {"D1": {"offers"}, "D2": {"offers"}}
+
+
+def test_a_block_never_sees_what_it_does_not_declare() -> None:
+    seen: list[tuple[str, set[str], set[str]]] = []
+
+    def run(house: str, view: View) -> Written:
+        seen.append((house, set(view.own), set(view.tso)))
+        return Written()
+
+    houses, ledger = _world()
+    carry(_scheme(_block(reads=("area.sold",), run=run)), houses, ledger)
+    assert seen == [("D1", {"sold"}, set()), ("D2", {"sold"}, set())]
+
+
+@pytest.mark.parametrize("name", NO_ROUNDS)
+def test_every_scheme_keeps_the_contract(name: str) -> None:
+    for block in SCHEMES[name].blocks:
+        check_declaration(block)
+    check_scheme(SCHEMES[name], *_world())
+
+
+def test_the_contract_can_fail() -> None:
+    houses, _ = _world()
+
+    def mutate(house: str, view: View) -> Written:
+        view.own["sold"][:] = 1.0
+        return Written()
+
+    with pytest.raises(ValueError, match="read-only"):
+        check_block(_block(reads=("area.sold",), run=mutate), "D1", houses)
+    spill = _block(run=lambda house, view: Written(entries={house: {"secret": 1}}))
+    with pytest.raises(AssertionError, match=r"writes area\.secret without declaring it"):
+        check_block(spill, "D1", houses)
+    draws = iter(range(9))
+    moody = _block(writes=("area.x",), run=lambda house, view: Written(entries={house: {"x": next(draws)}}))
+    with pytest.raises(AssertionError, match="is not a function of its view"):
+        check_block(moody, "D1", houses)
+    thief = _block(run=lambda house, view: Written(awards={"D2": np.zeros(10)}))
+    with pytest.raises(AssertionError, match="sells another's bids"):
+        check_block(thief, "D1", houses)
+
+
+def _counting(stop_at: int) -> tuple[Block, Any, list[str]]:
+    runs: list[str] = []
+
+    def run(house: str, view: View) -> Written:
+        runs.append(house)
+        return Written()
+
+    def until(houses: Mapping[str, Values]) -> bool:
+        return len(runs) >= 2 * stop_at  # two areas a round
+
+    return _block(run=run), until, runs
+
+
+def test_repeat_ends_when_its_condition_holds() -> None:
+    block, until, runs = _counting(stop_at=3)
+    carry(_scheme(Repeat((block,), until, max_rounds=3)), *_world())
+    assert runs == ["D1", "D2"] * 3
+
+
+def test_repeat_that_does_not_end_says_who_disagreed() -> None:
+    block, until, runs = _counting(stop_at=4)
+    with pytest.raises(RoundsError, match="scheme trial: probe did not agree within 3 rounds"):
+        carry(_scheme(Repeat((block,), until, max_rounds=3)), *_world())
+    assert len(runs) == 6
+
+
+def test_information_shared_lists_what_leaves_its_house() -> None:
+    assert SCHEMES["fragmented"].information_shared() == ("area.exchange",)
+    blind = set(SCHEMES["multilevel-01"].information_shared())
+    full = set(SCHEMES["multilevel-04"].information_shared())
+    assert "area.grid" not in blind
+    assert full - blind == {"area.grid", "area.sold"}
+
+
+def test_gates_are_one_order_without_repetition() -> None:
+    assert len(set(GATES)) == len(GATES)
+    around = ("dso_clear", "forward", "validate", "tso_clear", "deliver", "settle")
+    place = [GATES.index(gate) for gate in around]
+    assert place == sorted(place)
+
+
+def test_bids_without_consent_are_not_forwarded() -> None:
+    houses, ledger = _world()
+    book = houses["D1"]["bids"]
+    consent = np.arange(len(book)) % 2 == 0
+    object.__setattr__(book, "forwardable", consent)
+    houses["D1"]["sold"] = ledger.sold("D1")
+    written = check_block(forward_bids(), "D1", houses)
+    offers = written.entries["D1"]["offers"]
+    assert (offers[~consent] == 0.0).all()
+    assert (offers[consent] == book.quantity_mw[consent]).all()
+
+
+def test_local_market_keeps_the_interface_where_it_is() -> None:
+    houses, _ = _world(seed=11)
+    for area in ("D1", "D2"):
+        written = check_block(dso_market(), area, houses)
+        answer, book = written.entries[area]["local"], houses[area]["bids"]
+        net = float(book.direction @ answer.quantity_mw)
+        assert written.entries[area]["exchange"] == net
+        assert net == pytest.approx(answer.long_mw - answer.short_mw, abs=1e-6)
+
+
+def test_tso_market_serves_the_need_from_both_sides() -> None:
+    houses, _ = _world()
+    written = check_block(tso_market(), TSO, houses)
+    need, answer = written.entries[TSO]["need"], written.entries[TSO]["balancing"]
+    delivered = sum(
+        float(houses[system]["bids"].direction @ award) for system, award in written.awards.items()
+    )
+    assert delivered + answer.short_mw - answer.long_mw == pytest.approx(need, abs=1e-7)
+    assert set(written.awards) == {TSO, "D1", "D2"}
+    alone = check_block(tso_market(der=False), TSO, houses)
+    assert set(alone.awards) == {TSO}
+    assert alone.entries[TSO]["balancing"].cost_eur_per_h >= answer.cost_eur_per_h - 1e-9

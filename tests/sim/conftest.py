@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from experiments.scenario import parse_scenario
+from sim.build import Arrange
+from sim.run import run
+from sim.settings import Scenario
+
+SMALL = Path(__file__).parent / "small.yaml"
+
+
+def small_scenario(**overrides: Any) -> Scenario:
+    return parse_scenario(SMALL.read_text(encoding="utf-8"), "small.yaml", overrides)
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    return {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(folder.glob("*.parquet"))}
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Runs of the small scenario by scheme and other overrides, each made once in a session."""
+    made: dict[str, Path] = {}
+
+    def make(arrange: Arrange = list, label: str = "", **overrides: Any) -> Path:
+        key = f"{sorted(overrides.items())} {label}"
+        if key not in made:
+            made[key] = tmp_path_factory.mktemp("run")
+            run(small_scenario(**overrides), None, made[key], arrange=arrange)
+        return made[key]
+
+    return make
+
+
+def table(folder: Path, name: str) -> pd.DataFrame:
+    return pd.read_parquet(folder / f"{name}.parquet")

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from sim import recorder as recorder_module
+from sim.calendar import Calendar
+from sim.recorder import TABLES, Recorder
+
+CALENDAR = Calendar.of_days("2016-07-01", 1, 15, "Europe/Brussels")
+ROWS = {"isp": [0, 1, 2], "system": ["D1"] * 3, "bid_id": ["a", "b", "c"], "reason": ["late"] * 3}
+
+
+def test_every_table_exists_and_rows_come_back(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, CALENDAR)
+    recorder("rejections", ROWS)
+    recorder("rejections", {"isp": 95, "system": "D2", "bid_id": "d", "reason": "late"})
+    recorder.close()
+    assert {f.stem for f in tmp_path.iterdir()} == set(TABLES)
+    table = pd.read_parquet(tmp_path / "rejections.parquet")
+    assert table.bid_id.tolist() == ["a", "b", "c", "d"]
+    assert table.time.iloc[0] == CALENDAR.start
+    assert table.time.iloc[-1] == CALENDAR.end - pd.Timedelta(minutes=15)
+    assert pd.read_parquet(tmp_path / "orders.parquet").empty
+
+
+def test_tables_are_streamed_in_groups_without_changing_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "ROWS_PER_GROUP", 4)
+    recorder = Recorder(tmp_path, CALENDAR)
+    for _ in range(5):
+        recorder("rejections", ROWS)
+    assert all(len(column) < 4 for column in recorder._rows["rejections"].values())
+    recorder.close()
+    assert pd.read_parquet(tmp_path / "rejections.parquet").bid_id.tolist() == ["a", "b", "c"] * 5
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"isp": 0, "system": "D1", "bid_id": "a"},
+        {"isp": 0, "system": "D1", "bid_id": "a", "reason": "", "more": 1},
+    ],
+)
+def test_a_row_with_missing_or_unknown_columns_is_an_error(tmp_path: Path, row: dict[str, object]) -> None:
+    with pytest.raises(KeyError, match="rejections"):
+        Recorder(tmp_path, CALENDAR)("rejections", row)
