@@ -29,7 +29,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Simulate how TSO, DSOs and aggregators buy and activate flexibility on one grid.",
 )
-console = Console()
+WIDE = 120
+console = Console(width=None if sys.stdout.isatty() else WIDE)  # a file or pipe has no width of its own
 SCENARIO_HELP = "A bundled scenario (see `tandem scenarios`) or the path of a YAML file."
 
 

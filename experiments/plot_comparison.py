@@ -16,10 +16,8 @@ from experiments.plot_data import RunData
 from experiments.plot_grids import LIMIT_PCT, violated
 from experiments.plot_style import (
     DARK,
-    band_note,
     colour_of,
     draw_cumulative,
-    draw_line,
     new_figure,
     pale,
     shade_nights,
@@ -38,7 +36,7 @@ def comparison_figure(runs: Mapping[str, RunData]) -> Figure:
     grids = list(dict.fromkeys(name for run in runs.values() for name in run.distribution))
     legend_in = 0.22 * math.ceil(len(runs) / SCHEMES_PER_ROW)
     heights = [legend_in, *[2.3] * len(grids), max(1.2 + 0.3 * len(runs), 2.4)]
-    figure = new_figure("Coordination schemes compared", "", 12.5, sum(heights) + 1.6, band_note(data))
+    figure = new_figure("Coordination schemes compared", "", 12.5, sum(heights) + 1.6)
     mosaic: list[Any] = [["legend"] * 10]
     mosaic += [[f"time {g}"] * 7 + [f"sorted {g}"] * 3 for g in grids]
     mosaic += [["violations"] * 3 + ["energy"] * 3 + ["cost"] * 4]
@@ -68,15 +66,23 @@ def _loading_rows(time: Axes, ordered: Axes, grid: str, runs: Mapping[str, RunDa
     for k, data in enumerate(runs.values()):
         colour, dash = colour_of(k)
         values = data.grid_of(grid).max_loading_pct.to_numpy(dtype=np.float64)
-        draw_line(time, data, values, color=colour, linestyle=dash, linewidth=1.1, alpha=0.85)
+        look: Any = {"color": colour, "linestyle": dash, "linewidth": 1.1, "alpha": 0.85}
+        if data.is_long:
+            # Bands of several schemes would hide each other.
+            time.stairs(data.daily(values)["max"], data.day_edges, baseline=None, **look)
+        else:
+            time.stairs(values, data.edges, baseline=None, **look)
         known = np.sort(values[~np.isnan(values)])[::-1]
-        ordered.plot(np.linspace(0.0, 100.0, len(known)), known, color=colour, linestyle=dash)
+        if len(known):
+            share = np.linspace(0.0, 100.0, len(known) + 1)
+            ordered.stairs(known, share, baseline=None, color=colour, linestyle=dash)
     for ax in (time, ordered):
         ax.axhline(LIMIT_PCT, color=DARK, linewidth=1.0, linestyle="--", zorder=3)
-        ax.set_ylim(bottom=0.0)
+        ax.set_ylim(0.0, max(ax.get_ylim()[1], 1.06 * LIMIT_PCT))
         ax.set_ylabel("Loading (%)")
-    time.set_title(f"{grid}: worst branch, after activation (dashed: limit)")
-    ordered.set_title(f"{grid}: the same, sorted")
+    daily = "daily maximum, " if first.is_long else ""
+    time.set_title(f"{grid}: worst branch, {daily}after activation (dashed: limit)")
+    ordered.set_title(f"{grid}: all ISPs, sorted")
     ordered.set_xlabel("Share of ISPs (%)")
     time_axis(time, first)
 

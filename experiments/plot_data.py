@@ -87,7 +87,8 @@ class RunData:
 def read_run(run: Path, zone: str, title: str) -> RunData:
     """Read a run folder. `zone` is the scenario's time zone, `title` names scenario and scheme."""
     system = pd.read_parquet(run / "system.parquet").sort_values("isp", ignore_index=True)
-    hours = 24.0 * float(np.median(np.diff(utc_days(system.time)))) if len(system) > 1 else 0.25
+    step_s = np.diff(_utc_seconds(system.time))
+    hours = float(np.median(step_s)) / 3600.0 if len(step_s) else 0.25
     grid = pd.read_parquet(run / "grid.parquet")
     settlement = pd.read_parquet(run / "settlement.parquet")
     return RunData(zone, title, system, grid, settlement, _energy_mwh(run, system.isp, hours), hours)
@@ -108,6 +109,10 @@ def _energy_mwh(run: Path, isp: pd.Series, hours: float) -> pd.DataFrame:
 
 
 def utc_days(time: pd.Series | pd.DatetimeIndex) -> FloatArray:
-    """Days since 1970, the unit of matplotlib's date axes; whole seconds stay exact."""
+    """Days since 1970, the unit of matplotlib's date axes."""
+    return _utc_seconds(time) / 86400.0
+
+
+def _utc_seconds(time: pd.Series | pd.DatetimeIndex) -> FloatArray:
     stamps = pd.DatetimeIndex(time).tz_convert("UTC").tz_localize(None)
-    return stamps.to_numpy().astype("datetime64[s]").astype(np.float64) / 86400.0
+    return stamps.to_numpy().astype("datetime64[s]").astype(np.float64)

@@ -94,7 +94,7 @@ def _loading(ax: Axes, data: RunData, rows: pd.DataFrame) -> None:
         )
     draw_line(ax, data, after, color=BLUE, linewidth=1.2, label="After activation")
     ax.axhline(LIMIT_PCT, color=RED, linewidth=1.0, linestyle="--", label="Limit 100 %")
-    ax.set_ylim(bottom=0.0)
+    ax.set_ylim(0.0, max(ax.get_ylim()[1], 1.06 * LIMIT_PCT))
     ax.set_title("Worst branch of the grid")
     ax.set_ylabel("Loading (%)")
     legend_above(ax)

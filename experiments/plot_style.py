@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import matplotlib as mpl
 import matplotlib.dates
 import numpy as np
 import pandas as pd
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
@@ -39,9 +39,7 @@ NIGHT_FROM, NIGHT_UNTIL = 22, 6
 def house_style() -> Iterator[None]:
     """Matplotlib's defaults and the house style for a while, whatever a person's own settings are."""
     path = resources.files("experiments") / "tandem.mplstyle"
-    with resources.as_file(path) as style, mpl.rc_context():
-        mpl.rcParams.update(mpl.rcParamsDefault)
-        mpl.rcParams.update(mpl.rc_params_from_file(style, use_default_template=False))
+    with resources.as_file(path) as house, style.context(["default", house]):
         yield
 
 
@@ -156,7 +154,7 @@ def legend_right(ax: Axes) -> None:
 
 def say(ax: Axes, text: str) -> None:
     """A quiet remark in the middle of axes that have nothing to show."""
-    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color=GREY, fontsize=9)
+    ax.text(0.5, 0.6, text, transform=ax.transAxes, ha="center", va="center", color=GREY, fontsize=9)
 
 
 def few_ticks(ax: Axes, count: int = 5) -> None:

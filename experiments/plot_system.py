@@ -11,14 +11,15 @@ from experiments.plot_data import FloatArray, RunData
 from experiments.plot_style import (
     BLUE,
     DARK,
+    DASHES,
     GREEN,
     GREY,
     ORANGE,
     PALE,
     PURPLE,
     RED,
+    SKY,
     band_note,
-    colour_of,
     draw_cumulative,
     draw_line,
     few_ticks,
@@ -38,7 +39,14 @@ SOURCE_LOOK = {
     "balancing": (ORANGE, "Distribution, balancing market"),
     "local": (GREEN, "Distribution, local market"),
 }
-GROUPS = ("TSO", "BRPs", "Aggregators", "Producers,\nlarge consumers", "Households")
+GROUP_LOOK = {
+    "TSO": BLUE,
+    "BRPs": RED,
+    "Aggregators": PURPLE,
+    "Producers,\nlarge consumers": SKY,
+    "Households": DARK,
+}
+GROUPS = tuple(GROUP_LOOK)
 
 
 def imbalance_figure(data: RunData) -> Figure:
@@ -168,7 +176,7 @@ def cost_figure(data: RunData) -> Figure:
     ):
         for k, payer in enumerate(wanted):
             amount = data.amount_eur(bought & (settlement.payer == payer))
-            colour, dash = (BLUE, "-") if payer == "TSO" else colour_of(k + 1)
+            colour, dash = _look(payer, k)
             draw_cumulative(ax, data, amount, color=colour, linestyle=dash, label=_with_sum(payer, amount))
         zero_line(ax)
         ax.set_title(title)
@@ -188,7 +196,7 @@ def cost_figure(data: RunData) -> Figure:
 def _net_receipts(ax: Axes, data: RunData) -> None:
     net = net_eur(data)
     for k, name in enumerate(net):
-        colour, dash = colour_of(k)
+        colour, dash = _look(str(name), k - 1)
         eur = net[name].to_numpy()
         draw_cumulative(ax, data, eur, color=colour, linestyle=dash, label=_with_sum(str(name), eur))
     zero_line(ax)
@@ -202,8 +210,17 @@ def _net_receipts(ax: Axes, data: RunData) -> None:
     time_axis(ax, data)
 
 
+def _look(party: str, index: int) -> tuple[str, str]:
+    """The same colour for a group in every figure; DSOs share two colours and differ by dashes."""
+    if party in GROUP_LOOK:
+        return GROUP_LOOK[party], "-"
+    return (GREEN, ORANGE)[index % 2], DASHES[index // 2 % len(DASHES)]
+
+
 def _with_sum(name: str, amount_eur: FloatArray) -> str:
-    return f"{name}\n" + minus(f"{amount_eur.sum():,.0f} EUR")
+    # Adding zero turns a rounded -0 into 0.
+    total = round(float(amount_eur.sum())) + 0.0
+    return f"{name}\n" + minus(f"{total:,.0f} EUR")
 
 
 def net_eur(data: RunData) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from markets.blocks import Scheme
@@ -14,8 +15,8 @@ KPI_ROWS: tuple[tuple[str, str, str], ...] = (
     ("procurement_cost_eur", "procurement cost", "EUR"),
     ("activated_mwh", "activated energy", "MWh"),
     ("activated_from_distribution_mwh", "  of it from distribution", "MWh"),
-    ("violated_isps", "ISPs with a distribution limit broken", "ISPs"),
-    ("violated_isps_before_activation", "  of the same world before activation", "ISPs"),
+    ("violated_isps", "ISPs with a limit broken in distribution", "ISPs"),
+    ("violated_isps_before_activation", "  had nothing been activated in them", "ISPs"),
     ("max_overload_pct", "worst overload", "% of rating"),
     ("voltage_violations", "bus voltages outside their band", "bus-ISPs"),
     ("max_voltage_violation_pct", "worst voltage violation", "% of limit"),
@@ -38,7 +39,10 @@ KPI_ROWS: tuple[tuple[str, str, str], ...] = (
 
 def kpi_table(scenario: Scenario, kpis: Mapping[str, Mapping[str, Any]]) -> Table:
     """KPIs of several runs side by side; procurement is also split by operator."""
-    table = Table(title=f"{scenario.name}: {scenario.days} days from {scenario.start}, seed {scenario.seed}")
+    table = Table(
+        title=f"{scenario.name}: {scenario.days} day(s) from {scenario.start}, seed {scenario.seed}",
+        box=SIMPLE_HEAD,
+    )
     table.add_column("")
     table.add_column("unit")
     for name in kpis:
@@ -54,51 +58,48 @@ def kpi_table(scenario: Scenario, kpis: Mapping[str, Mapping[str, Any]]) -> Tabl
 
 
 def clearing_table(case: str, entries: list[dict[str, Any]]) -> Table:
-    """One line per scheme of a case."""
-    table = Table(title=f"case {case}")
+    """One line per scheme of a case; violations as count (worst, in percent of the limit)."""
+    table = Table(title=f"case {case}", box=SIMPLE_HEAD)
     columns = (
         "scheme",
-        "cost EUR/h",
-        "inefficiency %",
-        "lines over",
-        "worst %",
-        "buses out",
-        "worst %",
+        "EUR/h",
+        "ineff. %",
+        "lines",
+        "buses",
         "AC lines",
         "AC buses",
         "unserved MW",
-        "unqualified up/down %",
+        "unqual. %",
         "ms",
     )
     for k, column in enumerate(columns):
-        table.add_column(column, justify="left" if k == 0 else "right")
+        table.add_column(column, justify="left" if k == 0 else "right", no_wrap=True)
     for e in entries:
-        unqualified = (
-            f"{e['unqualified_up_pct']:.2f} / {e['unqualified_down_pct']:.2f}"
-            if "unqualified_up_pct" in e
-            else ""
-        )
         ac = e["ac"]
         table.add_row(
             e["scheme"],
             f"{e['cost_eur_per_h']:.4f}",
             "" if e["inefficiency_pct"] is None else f"{e['inefficiency_pct']:.3f}",
-            str(e["congested_lines"]),
-            f"{e['max_overload_pct']:.2f}",
-            str(e["voltage_violations"]),
-            f"{e['max_voltage_violation_pct']:.3f}",
-            str(ac["congested_lines"]),
-            str(ac["voltage_violations"]),
+            _broken(e["congested_lines"], e["max_overload_pct"]),
+            _broken(e["voltage_violations"], e["max_voltage_violation_pct"]),
+            _broken(ac["congested_lines"], ac["max_overload_pct"]),
+            _broken(ac["voltage_violations"], ac["max_voltage_violation_pct"]),
             f"{e['unserved_imbalance_mw']:.3f}",
-            unqualified,
+            f"{e['unqualified_up_pct']:.1f}/{e['unqualified_down_pct']:.1f}"
+            if "unqualified_up_pct" in e
+            else "",
             f"{1000 * e['seconds']:.1f}",
         )
     return table
 
 
+def _broken(count: int, worst_pct: float) -> str:
+    return f"{count} ({worst_pct:.1f})" if count else "0"
+
+
 def scheme_table(schemes: Mapping[str, Scheme]) -> Table:
     """The table of schemes."""
-    table = Table(title="coordination schemes")
+    table = Table(title="coordination schemes", box=SIMPLE_HEAD)
     for column in ("scheme", "what it does", "blocks", "leaves its house", "source"):
         table.add_column(column)
     for scheme in schemes.values():

@@ -132,7 +132,7 @@ class Scheme:
                 )
             if GATES.index(block.gate) < latest:
                 raise SchemeError(
-                    f"{where} stands at gate {block.gate}, before gate {GATES[latest]} of the block ahead of it: "
+                    f"{where} stands at gate {block.gate}, before gate {GATES[latest]} of the block ahead: "
                     "gates cannot run backwards"
                 )
             latest = GATES.index(block.gate)

@@ -46,7 +46,7 @@ class Outcome:
             result["unqualified_down_pct"] = self.unqualified_pct[DOWN]
         return {
             **result,
-            "ac": _violations(self.ac),
+            "ac": {**_violations(self.ac), "diverged_grids": self.ac.diverged},
             "interface_mw": self.interface_mw,
             "cleared": [{"bid_id": b, "layer": layer, "quantity_mw": q} for b, layer, q in self.cleared],
             "seconds": self.seconds,

@@ -22,9 +22,9 @@ def envelope_mw(
     """Operating envelope: the limit (n,) in MW of every bid, one linear programme per direction.
 
     ``max sum(w_b x_b)`` over ``0 <= x_b <= offered_b`` with the area's rows hard; limits that the base
-    already breaks are relaxed to the base ("do not aggravate"). ``w = 1`` for `uniform`; for `envelope` (price-based)
-    ``w = 1 + (c_max - c_b)`` for up bids and ``1 + (c_b - c_min)`` for down bids, over the area's bids of
-    that direction (Kaushal et al., 2024; ALEXANDER D3.3, 4.3.5).
+    already breaks are relaxed to the base ("do not aggravate"). ``w = 1`` for `uniform`; for `envelope`
+    (price-based) ``w = 1 + (c_max - c_b)`` for up bids and ``1 + (c_b - c_min)`` for down bids, over the
+    area's bids of that direction (Kaushal et al., 2024; ALEXANDER D3.3, 4.3.5).
     """
     rows = rows.relaxed()
     limit = np.zeros(len(bids))

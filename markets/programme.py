@@ -44,7 +44,7 @@ class ClearingError(RuntimeError):
 
 @dataclass(frozen=True)
 class Rows:
-    """Soft rows ``low <= base + matrix @ x <= high``; a unit of excess costs `penalty` EUR/h. (m, n) entries."""
+    """Soft rows ``low <= base + matrix @ x <= high``; excess costs `penalty` EUR/h a unit. m rows, n bids."""
 
     matrix: FloatArray  # (m, n)
     base: FloatArray  # (m,)
@@ -195,7 +195,7 @@ def _upper_rows(
         blocks.append(a)
         bounds.append(np.concatenate([part.high - part.base, part.base - part.low]))
     b = np.concatenate(bounds)
-    bounded = np.isfinite(b)
+    bounded = b != np.inf  # nan stays, for the solver to refuse
     return sparse.csr_array(np.vstack(blocks)[bounded]), b[bounded]
 
 

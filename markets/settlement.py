@@ -51,7 +51,7 @@ def activation_payments(
 def imbalance_payments(
     imbalance_mw: Mapping[str, float], price: float, settler: str, hours: float
 ) -> list[Payment]:
-    """Single pricing: a long party (more injection than sold or scheduled) is paid the price, a short one pays."""
+    """Single pricing: a long party (injects more than it sold or scheduled) is paid, a short one pays."""
     return [
         Payment(settler, party, "imbalance", mw * hours, mw * hours * price)
         for party, mw in imbalance_mw.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,15 @@ def test_order_of_the_bid_table_does_not_matter(tmp_path: Path) -> None:
     shuffled, plain = clear_case(read_case(tmp_path), scheme), clear_case(_case("B"), scheme)
     assert shuffled.cost_eur_per_h == plain.cost_eur_per_h
     assert shuffled.cleared == plain.cleared
+
+
+def test_a_diverged_grid_is_reported_beside_the_ac_violations() -> None:
+    case = _case("A")
+    area = case.areas["D1"]
+    heavy = replace(area.network, p_mw=50.0 * area.network.p_mw, q_mvar=50.0 * area.network.q_mvar)
+    fallen = replace(case, areas={**case.areas, "D1": replace(area, network=heavy)})
+    assert clear_case(fallen, SCHEMES["central-01"]).as_dict(None)["ac"]["diverged_grids"] == 1
+    assert clear_case(case, SCHEMES["central-01"]).as_dict(None)["ac"]["diverged_grids"] == 0
 
 
 def test_ac_offsets_change_the_answer_only_a_little() -> None:

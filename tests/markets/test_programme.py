@@ -139,6 +139,12 @@ def test_only_rows_that_can_break_are_kept() -> None:
     assert kept.matrix.tolist() == [[1.0, -1.0], [0.0, 2.0]]
 
 
+def test_a_row_that_is_not_a_number_is_never_dropped_in_silence() -> None:
+    row = _row([1.0], base=float("nan"), low=-2.0, high=2.0, penalty=1.0)
+    with pytest.raises(ValueError, match="nan"):
+        clear(np.array([10.0]), np.array([3.0]), sign=np.ones(1), need_mw=1.0, rows=[row])
+
+
 @given(st.lists(st.sampled_from([-3.0, 0.0, 1.0, 1.0 + 1e-9, 50.0]), max_size=30))
 def test_tie_breaks_keep_the_order_of_prices(prices: list[float]) -> None:
     cost = np.array(prices)

@@ -34,6 +34,22 @@ def _points(rng: np.random.Generator, envelope: FloatArray, direction: FloatArra
 
 
 @settings(deadline=None, max_examples=60)
+@given(SEEDS)
+def test_flows_and_voltages_are_monotone_in_injections(seed: int) -> None:
+    """Why envelopes are safe: more injection anywhere lowers flows to the leaves and raises voltages."""
+    rng = np.random.default_rng(seed)
+    grid = random_tree(rng)
+    rows = rows_of(grid)
+    assert (rows.flow_matrix <= 0).all()
+    assert (rows.voltage_matrix >= 0).all()
+    more = rows.after(rng.uniform(0.0, 1.0, grid.n_nodes))
+    assert (more.flow_mw <= rows.flow_mw).all()
+    assert (more.w_pu2 >= rows.w_pu2).all()
+    assert (more.flow_mw < rows.flow_mw).any()
+    assert (more.w_pu2 > rows.w_pu2).any()
+
+
+@settings(deadline=None, max_examples=60)
 @given(SEEDS, METHODS, st.floats(1.01, 2.0))
 def test_points_inside_an_envelope_aggravate_nothing(seed: int, method: Method, slack: float) -> None:
     rng = np.random.default_rng(seed)

@@ -1,0 +1,238 @@
+"""Bad input ends in one message that names file, field and mend, exit code 2, and nothing written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandapower as pp
+import pytest
+import yaml
+
+from experiments.cli import main
+
+SMALL = Path(__file__).parents[1] / "sim" / "small.yaml"
+CASE = Path(__file__).parents[1] / "cases" / "A"
+Edit = Callable[[dict[str, Any]], None]
+
+
+def tandem(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    """Exit code of the command line."""
+    monkeypatch.setattr(sys, "argv", ["tandem", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    return int(stop.value.code or 0)
+
+
+def refused(capsys: pytest.CaptureFixture[str], code: int, *expected: str) -> None:
+    error = capsys.readouterr().err
+    assert code == 2
+    assert error.startswith("tandem: ")
+    assert error.count("\n") == 1, error
+    for part in expected:
+        assert part in error, error
+
+
+def scenario_with(tmp_path: Path, edit: Edit) -> Path:
+    data = yaml.safe_load(SMALL.read_text(encoding="utf-8"))
+    edit(data)
+    path = tmp_path / "scenario.yaml"
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
+    return path
+
+
+def case_with(tmp_path: Path, bids: Callable[[str], str] = lambda text: text, **spec: Any) -> Path:
+    folder = tmp_path / "case"
+    shutil.copytree(CASE, folder)
+    case = json.loads((folder / "case.json").read_text(encoding="utf-8"))
+    (folder / "case.json").write_text(json.dumps({**case, **spec}), encoding="utf-8")
+    (folder / "bids.csv").write_text(bids((CASE / "bids.csv").read_text(encoding="utf-8")), encoding="utf-8")
+    return folder
+
+
+def _set(*keys: Any, value: Any) -> Edit:
+    def edit(data: dict[str, Any]) -> None:
+        place: Any = data
+        for key in keys[:-1]:
+            place = place[key]
+        place[keys[-1]] = value
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("edit", "expected"),
+    [
+        (_set("housholds", value=3), ("housholds", "unknown key")),
+        (_set("distribution", 0, "grid", value="gone.json"), ("gone.json", "does not exist")),
+        (_set("distribution", 0, "grid", value="case70"), ("case70", "no such grid", "case69")),
+        (_set("distribution", 0, "grid", value="case14"), ("case14", "loop", "radial")),
+        (_set("distribution", 0, "interface_bus", value=99), ("interface_bus", "bus 99", "does not exist")),
+        (_set("distribution", 0, "ratings_mva", value={"line 400": 1}), ("line 400", "no such branch")),
+        (
+            _set("distribution", 0, "ratings_mva", value={"line 4": -1}),
+            ("ratings_mva.line 4", "greater than 0"),
+        ),
+        (_set("transmission", "units", 0, "c1", value=float("nan")), ("units.0.c1", "finite")),
+        (_set("transmission", "units", 0, "bus", value=77), ("units.G1", "bus 77")),
+        (_set("start", value="2017-02-01"), ("start", "2016")),
+        (_set("start", value="2016-12-31"), ("2016",)),
+        (_set("households", value=-5), ("households", "greater than or equal to 1")),
+        (_set("scheme", value="multilevel-99"), ("scheme", "multilevel-99", "multilevel-03")),
+        (_set("population", value={"pv_sahre": 0.5}), ("population", "pv_sahre")),
+        (_set("population", value={"pv_share": 1.5}), ("population", "pv_share")),
+        (_set("zone", value="Europe/Atlantis"), ("zone", "Europe/Atlantis")),
+        (_set("transmission", "load_profile", value=["hv_mars"]), ("load_profile", "hv_mars")),
+    ],
+)
+def test_bad_scenarios(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    edit: Edit,
+    expected: tuple[str, ...],
+) -> None:
+    path, out = scenario_with(tmp_path, edit), tmp_path / "out"
+    refused(capsys, tandem(monkeypatch, "run", path, "--out", out), *expected)
+    assert not out.exists()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["scenario.yaml"]
+
+
+def test_yaml_that_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "scenario.yaml"
+    path.write_text("name: [1, 2\nstart: x", encoding="utf-8")
+    refused(capsys, tandem(monkeypatch, "validate", path), str(path), "line 2", "not valid YAML")
+
+
+def test_yaml_that_would_run_code_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "scenario.yaml"
+    path.write_text("name: !!python/object/apply:os.system ['touch pwned']", encoding="utf-8")
+    refused(capsys, tandem(monkeypatch, "validate", path), "not valid YAML")
+
+
+def test_an_output_folder_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("kept", encoding="utf-8")
+    code = tandem(monkeypatch, "run", SMALL, "--out", tmp_path / "file" / "run")
+    refused(capsys, code, "--out", "cannot be written", "Choose")
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "kept"
+
+
+def test_results_are_never_overwritten_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "thesis.txt").write_text("kept", encoding="utf-8")
+    refused(capsys, tandem(monkeypatch, "run", SMALL, "--out", tmp_path), "exists already")
+    refused(capsys, tandem(monkeypatch, "run", SMALL, "--out", tmp_path, "--overwrite"), "exists already")
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize(
+    ("bids", "expected"),
+    [
+        (
+            lambda t: t.replace("0.00156,50.8839", "-0.00156,50.8839"),
+            ("bids.csv", "quantity_mw in line 2", "zero or more"),
+        ),
+        (lambda t: t.replace("0.00156,50.8839", "0.00156,nan"), ("price_eur_per_mwh in line 2", "nan")),
+        (lambda t: t.replace("b0000,D1,6", "b0000,D1,600"), ("bids.csv", "bus 600", "does not exist")),
+        (lambda t: t.replace("b0000,D1,6,up", "b0000,D1,6,sideways"), ("direction in line 2", "sideways")),
+        (lambda t: t.replace("b0000,D1", "b0000,D9"), ("system in line 2", "D9")),
+        (lambda t: t.replace("b0001,", "b0000,"), ("bid_id in line 3", "used twice")),
+        (lambda t: t.replace("quantity_mw", "quantity"), ("quantity_mw", "column is missing")),
+    ],
+)
+def test_bad_bids(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    bids: Callable[[str], str],
+    expected: tuple[str, ...],
+) -> None:
+    out = tmp_path / "result.json"
+    code = tandem(monkeypatch, "clear", case_with(tmp_path, bids), "--scheme", "common", "--out", out)
+    refused(capsys, code, *expected)
+    assert not out.exists()
+
+
+def test_bad_cases(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = case_with(tmp_path, distribution=[{"id": "D1", "grid": "D1.json", "interface_bus": 44}])
+    refused(capsys, tandem(monkeypatch, "clear", folder), "distribution.0.interface_bus", "bus 44")
+    folder = case_with(tmp_path / "b", transmission={"grid": "nowhere.json"})
+    refused(capsys, tandem(monkeypatch, "clear", folder), "nowhere.json", "does not exist")
+    folder = case_with(tmp_path / "c", bid="bids.csv")
+    refused(capsys, tandem(monkeypatch, "clear", folder), "bid", "unknown key")
+
+
+def test_a_case_whose_grid_names_a_foreign_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = case_with(tmp_path)
+    text = (folder / "D1.json").read_text(encoding="utf-8")
+    evil = text.replace("pandas.core.frame", "subprocess", 1)
+    assert evil != text
+    (folder / "D1.json").write_text(evil, encoding="utf-8")
+    refused(capsys, tandem(monkeypatch, "clear", folder), "D1.json", "subprocess", "import")
+
+
+def test_a_case_with_a_disconnected_bus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = case_with(tmp_path)
+    net = pp.from_json(str(folder / "D1.json"))
+    net.line.loc[net.line.index[-1], "in_service"] = False
+    pp.to_json(net, str(folder / "D1.json"))
+    refused(capsys, tandem(monkeypatch, "clear", folder), "D1.json", "no connection to the external grid")
+
+
+def test_clear_writes_what_the_format_promises(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "result.json"
+    assert tandem(monkeypatch, "clear", CASE, "--out", out) == 0
+    assert "multilevel-03" in capsys.readouterr().out
+    entries = json.loads(out.read_text(encoding="utf-8"))
+    assert [e["scheme"] for e in entries] == [
+        "central-01", "multilevel-01", "multilevel-03", "multilevel-04", "fragmented", "common",
+    ]  # fmt: skip
+    expected = json.loads((CASE / "expected.json").read_text(encoding="utf-8"))
+    for entry in entries:
+        assert entry["cost_eur_per_h"] == pytest.approx(expected[entry["scheme"]]["cost_eur_per_h"], rel=1e-4)
+        assert set(entry["interface_mw"]) == {"D1", "D2"}
+        assert set(entry["ac"]) >= {"congested_lines", "voltage_violations"}
+        assert all(c["quantity_mw"] > 0 for c in entry["cleared"])
+
+
+def test_run_writes_a_run_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    assert (
+        tandem(monkeypatch, "run", SMALL, "--scheme", "common", "--scheme", "central-01", "--out", out) == 0
+    )
+    shown = capsys.readouterr().out
+    assert "procurement cost" in shown
+    for scheme in ("common", "central-01"):
+        names = {p.name for p in (out / scheme).iterdir()}
+        assert names >= {"manifest.json", "kpis.json", "figures", "orders.parquet", "settlement.parquet"}
+        manifest = json.loads((out / scheme / "manifest.json").read_text(encoding="utf-8"))
+        assert manifest["scheme"] == scheme
+        assert len(list((out / scheme / "figures").glob("*.png"))) >= 6
+    assert (out / "comparison.png").is_file()
+
+
+@pytest.mark.parametrize("command", ["schemes", "scenarios"])
+def test_lists(command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tandem(monkeypatch, command) == 0
+    assert ("multilevel-04" if command == "schemes" else "reference") in capsys.readouterr().out
