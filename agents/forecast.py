@@ -12,20 +12,23 @@ from grids.arrays import FloatArray
 
 MEAN_ABS_NORMAL = float(np.sqrt(2.0 / np.pi))
 DAY_AHEAD_HOURS = 24.0
+KNOTS_H = np.array([0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 12.0, 18.0, 24.0, 36.0, 48.0])
+"""Lead times between which news arrives independently (hours)."""
 
 
 @dataclass(frozen=True)
 class ForecastErrors:
-    """One error path per area: AR(1) over ISPs, unit variance, scaled by lead time and by the area's size.
+    """Errors of the forecasts of each area: news that has not arrived yet.
 
-    A forecast made `lead_h` hours ahead errs by ``mape / E|N(0,1)| * sqrt(lead_h / 24) * size * path``: the
-    day-ahead mean absolute error is `mape` of the area's nominal load, and one path for all leads makes
-    forecasts of the same ISP converge instead of jumping about. Positive means the forecast is too high.
+    Between two lead times of `KNOTS_H` an area gets independent news about an ISP; what is still to come is the
+    error. It grows with the root of the lead, like a random walk, so the error left at a late gate says almost
+    nothing about the error day-ahead: no forecast could be mended by scaling it. News is AR(1) from one ISP to
+    the next. The mean absolute error at 24 h is `mape` of the area's nominal load. Positive: forecast too high.
     """
 
     mape: float
     size_mw: Mapping[str, float]
-    path: Mapping[str, FloatArray]  # (n_isp,) each
+    news: Mapping[str, FloatArray]  # per area (len(KNOTS_H) - 1, n_isp), unit variance
 
     @classmethod
     def draw(
@@ -36,15 +39,16 @@ class ForecastErrors:
         n_isp: int,
         rngs: Mapping[str, np.random.Generator],
     ) -> ForecastErrors:
-        """Draw the paths; `persistence` is the AR(1) coefficient from one ISP to the next."""
-        paths = {}
+        """Draw the news; `persistence` is the AR(1) coefficient from one ISP to the next."""
+        news = {}
         for area in size_mw:
-            noise = rngs[area].standard_normal(n_isp)
-            noise[1:] *= np.sqrt(1.0 - persistence**2)
-            paths[area] = np.asarray(lfilter([1.0], [1.0, -persistence], noise), dtype=np.float64)
-        return cls(mape, dict(size_mw), paths)
+            noise = rngs[area].standard_normal((len(KNOTS_H) - 1, n_isp))
+            noise[:, 1:] *= np.sqrt(1.0 - persistence**2)
+            news[area] = np.asarray(lfilter([1.0], [1.0, -persistence], noise, axis=1), dtype=np.float64)
+        return cls(mape, dict(size_mw), news)
 
     def error_mw(self, area: str, isp: int, lead_h: float) -> float:
-        """Error of the forecast of an area's net injection (MW)."""
-        scale = self.mape / MEAN_ABS_NORMAL * np.sqrt(max(lead_h, 0.0) / DAY_AHEAD_HOURS)
-        return float(scale * self.size_mw[area] * self.path[area][isp])
+        """Error of the forecast of an area's net injection made `lead_h` hours ahead (MW); at most 48 h count."""
+        to_come = np.clip(lead_h - KNOTS_H[:-1], 0.0, np.diff(KNOTS_H)) / DAY_AHEAD_HOURS
+        scale = self.mape / MEAN_ABS_NORMAL * self.size_mw[area]
+        return float(scale * (np.sqrt(to_come) @ self.news[area][:, isp]))

@@ -16,8 +16,8 @@ from markets.bids import Bids
 class Message:
     """Anything sent over the bus. The bus fills in the times; `delivered_s` is -1 for a lost message.
 
-    Day-ahead and settlement messages are `acknowledged`: their protocol repeats them until they arrive, so the
-    bus never loses them. What is sent against a gate is not: there is no time to ask again.
+    Day-ahead and settlement messages are `acknowledged`: their protocol repeats them until they arrive, so
+    the bus never loses them. What is sent against a gate is not: there is no time to ask again.
     """
 
     acknowledged: ClassVar[bool] = False

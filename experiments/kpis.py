@@ -46,7 +46,8 @@ def kpis_of(run: Path) -> dict[str, Any]:
 
 
 def _isp_hours(system: pd.DataFrame) -> float:
-    return float(system.time.diff().median().total_seconds()) / 3600.0 if len(system) > 1 else 0.25
+    """Length of an ISP, from the labels of the first two."""
+    return float((system.time.iloc[1] - system.time.iloc[0]) / pd.Timedelta(hours=1))
 
 
 def _procurement(settlement: pd.DataFrame, activations: pd.DataFrame, hours: float) -> dict[str, Any]:

@@ -32,7 +32,6 @@ SCHEMES_PER_ROW = 6
 
 def comparison_figure(runs: Mapping[str, RunData]) -> Figure:
     """Loading (%) per grid, ISPs with violations, energy (MWh) and procurement cost (EUR) per scheme."""
-    data = next(iter(runs.values()))
     grids = list(dict.fromkeys(name for run in runs.values() for name in run.distribution))
     legend_in = 0.22 * math.ceil(len(runs) / SCHEMES_PER_ROW)
     heights = [legend_in, *[2.3] * len(grids), max(1.2 + 0.3 * len(runs), 2.4)]

@@ -102,6 +102,10 @@ def _read_json(path: Path) -> pandapowerNet:
             f"is not JSON ({error.msg})",
             "Write it with pandapower.to_json",
         ) from error
+    except RecursionError as error:
+        raise InputError(
+            str(path), "net", "is nested too deeply", "Write it with pandapower.to_json"
+        ) from error
     for module, cls in _named_classes(tree):
         if (module, cls) not in SAFE_CLASSES:
             raise InputError(
@@ -131,6 +135,9 @@ def _named_classes(tree: Any) -> Iterator[tuple[str, str]]:
         if isinstance(item, dict):
             if "_module" in item or "_class" in item:
                 yield str(item.get("_module")), str(item.get("_class"))
+                content = item.get("_object")
+                if isinstance(content, str) and content.lstrip()[:1] not in ("{", "["):
+                    yield "the file", content  # pandapower would open such a string as a path
             stack.extend(item.values())
         elif isinstance(item, list):
             stack.extend(item)

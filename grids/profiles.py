@@ -80,7 +80,13 @@ def _first_ns() -> int:
     """UTC start of the first row in ns; proves that the labels are a contiguous wall clock."""
     column = _read("RESProfile.csv", ("time",))["time"]
     labels = pd.DatetimeIndex(pd.to_datetime(column, format="%d.%m.%Y %H:%M"))
-    stamps = labels.tz_localize(_LABEL_ZONE, ambiguous="infer").tz_convert("UTC").as_unit("ns").asi8
+    stamps = (
+        labels.tz_localize(_LABEL_ZONE, ambiguous="infer")
+        .tz_convert("UTC")
+        .as_unit("ns")
+        .astype("int64")
+        .to_numpy()
+    )
     if len(stamps) != _ROWS or (np.diff(stamps) != _NATIVE_NS).any():
         raise ProfileError(
             "time: the installed simbench package does not label its profiles in German wall-clock time; "
@@ -133,7 +139,7 @@ def step_of(times: pd.DatetimeIndex) -> pd.Timedelta:
     """
     if times.tz is None:
         raise ProfileError("times: labels carry no time zone; localise them to UTC")
-    steps = np.diff(times.as_unit("ns").asi8)
+    steps = np.diff(times.as_unit("ns").astype("int64").to_numpy())
     if not len(steps):
         return _NATIVE
     if (steps != steps[0]).any() or steps[0] <= 0:
@@ -154,7 +160,7 @@ def measured(names: Sequence[str], times: pd.DatetimeIndex) -> FloatArray:
     if not len(times):
         return np.empty((0, len(names)))
     step_ns = step_of(times).value
-    starts: IntArray = times.tz_convert("UTC").as_unit("ns").asi8 - _first_ns()
+    starts: IntArray = times.tz_convert("UTC").as_unit("ns").astype("int64").to_numpy() - _first_ns()
     if starts[0] < 0 or starts[-1] + step_ns > len(matrix) * _NATIVE_NS:
         first, last = span()
         end = times[-1] + pd.Timedelta(step_ns, unit="ns")

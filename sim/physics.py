@@ -90,8 +90,8 @@ class Physics:
         return GridResult(
             state=state,
             interface_mw=state.root_mw if state.converged else -float(p.sum()),
-            after=ac_violations(state, rows) if state.converged else Violations(),
-            base=ac_violations(base, rows) if base.converged else Violations(),
+            after=ac_violations(state, rows),
+            base=ac_violations(base, rows),
             linear=rows.violations(),
             flow_error_mw=flow_error,
             voltage_error_pu=voltage_error,

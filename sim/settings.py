@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from itertools import pairwise
 from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -172,6 +173,13 @@ class Scenario(Section):
     messages: LinkSettings = LinkSettings()
     dso: DsoSettings = DsoSettings()
     validation: ValidationSettings = ValidationSettings()
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError(f"{value} is no time zone of the IANA list, such as Europe/Brussels")
+        return value
 
     @field_validator("scheme")
     @classmethod

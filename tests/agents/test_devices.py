@@ -46,9 +46,7 @@ def test_battery_offers_what_five_isps_can_bear() -> None:
     np.testing.assert_allclose([low[0], high[0]], [-5.0, 5.0])
 
 
-@given(
-    stored=st.floats(0, 10), surplus=st.floats(-20, 20), want=st.floats(0, 1), isps=st.integers(1, 8)
-)
+@given(stored=st.floats(0, 10), surplus=st.floats(-20, 20), want=st.floats(0, 1), isps=st.integers(1, 8))
 def test_battery_energy_is_conserved_and_bounded(
     stored: float, surplus: float, want: float, isps: int
 ) -> None:

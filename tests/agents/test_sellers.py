@@ -30,7 +30,7 @@ class Desktop:
 
 
 def test_a_unit_offers_its_headroom_within_the_ramp_at_marginal_cost() -> None:
-    # c = 20 p + 0.1 p^2, so marginal cost is 20 + 0.2 p; at 90 MW of 100 there are 10 MW up; the ramp is 20 MW.
+    # c = 20 p + 0.1 p^2: marginal cost is 20 + 0.2 p; at 90 of 100 MW there are 10 MW up; the ramp is 20 MW.
     portfolio = UnitPortfolio(Unit("G", 3, 0.0, 100.0, 20.0, 20.0, 0.1, adder=5.0))
     portfolio.schedule_mw[0] = 90.0
     (found,) = portfolio.resources(0, 0.0)
@@ -49,7 +49,7 @@ def test_a_unit_at_its_limits_offers_nothing_beyond() -> None:
 
 
 def test_the_day_ahead_market_equalises_marginal_costs() -> None:
-    # 20 + 0.2 p1 = 30 + 0.1 p2 and p1 + p2 = 100 give p1 = 66.67, p2 = 33.33 at 33.33 EUR/MWh; blocks are 5 MW.
+    # 20 + 0.2 p1 = 30 + 0.1 p2 and p1 + p2 = 100: p1 = 66.67, p2 = 33.33 at 33.33 EUR/MWh; blocks are 5 MW.
     units = [Unit("G1", 0, 0.0, 100.0, 50.0, 20.0, 0.1), Unit("G2", 1, 0.0, 100.0, 50.0, 30.0, 0.05)]
     top = Desktop()
     market = DayAheadMarket(mesa.Model(rng=0), "market", top.desk, units, ["G1", "G2"], ["A01"], "TSO")
@@ -66,8 +66,12 @@ def test_the_day_ahead_market_equalises_marginal_costs() -> None:
 
 
 def _aggregator(top: Desktop, product: Product) -> Aggregator:
-    portfolio = LoadPortfolio(LargeLoad("L", 4, up_mw=5.00047, up_price=120.0, down_mw=0.0004, down_price=3.0))
-    agent = Aggregator(mesa.Model(rng=0), "L", top.desk, portfolio, Truthful(), product, {"T": "TSO"}, "meter")
+    portfolio = LoadPortfolio(
+        LargeLoad("L", 4, up_mw=5.00047, up_price=120.0, down_mw=0.0004, down_price=3.0)
+    )
+    agent = Aggregator(
+        mesa.Model(rng=0), "L", top.desk, portfolio, Truthful(), product, {"T": "TSO"}, "meter"
+    )
     agent.receive(DayAheadMessage("market", "L", 0, price=np.array([40.0])))
     return agent
 

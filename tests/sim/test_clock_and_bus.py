@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,9 +15,14 @@ from sim.randomness import stream
 
 @pytest.mark.parametrize("order", list(itertools.permutations(["settle", "dso_clear", "deliver"])))
 def test_gates_of_one_second_fire_in_the_declared_order(order: tuple[str, ...]) -> None:
-    clock, fired = Clock(-10), []
+    clock = Clock(-10)
+    fired: list[tuple[int, str, str]] = []
+
+    def note(name: str, what: str) -> None:
+        fired.append((clock.now, name, what))
+
     for name in order:
-        clock.gate(name, [(0, "a"), (60, "b")], lambda what, name=name: fired.append((clock.now, name, what)))
+        clock.gate(name, [(0, "a"), (60, "b")], partial(note, name))
     clock.run()
     expected = sorted(order, key=GATES.index)
     assert fired == [(0, n, "a") for n in expected] + [(60, n, "b") for n in expected]
