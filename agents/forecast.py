@@ -20,10 +20,10 @@ KNOTS_H = np.array([0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 12.0, 18.0, 24.0,
 class ForecastErrors:
     """Errors of the forecasts of each area: news that has not arrived yet.
 
-    Between two lead times of `KNOTS_H` an area gets independent news about an ISP; what is still to come is the
-    error. It grows with the root of the lead, like a random walk, so the error left at a late gate says almost
-    nothing about the error day-ahead: no forecast could be mended by scaling it. News is AR(1) from one ISP to
-    the next. The mean absolute error at 24 h is `mape` of the area's nominal load. Positive: forecast too high.
+    Between two lead times of `KNOTS_H` an area gets independent news about an ISP; what is still to come is
+    the error. It grows with the root of the lead, like a random walk, so the error left at a late gate says
+    almost nothing about the error day-ahead: no forecast could be mended by scaling it. News is AR(1) from
+    one ISP to the next. The mean absolute error at 24 h is `mape` of the nominal load. Positive: too high.
     """
 
     mape: float
@@ -48,7 +48,7 @@ class ForecastErrors:
         return cls(mape, dict(size_mw), news)
 
     def error_mw(self, area: str, isp: int, lead_h: float) -> float:
-        """Error of the forecast of an area's net injection made `lead_h` hours ahead (MW); at most 48 h count."""
+        """Error of a forecast of an area's injection `lead_h` hours ahead (MW); at most 48 h count."""
         to_come = np.clip(lead_h - KNOTS_H[:-1], 0.0, np.diff(KNOTS_H)) / DAY_AHEAD_HOURS
         scale = self.mape / MEAN_ABS_NORMAL * self.size_mw[area]
         return float(scale * (np.sqrt(to_come) @ self.news[area][:, isp]))
