@@ -1,4 +1,4 @@
-# Everything needs Python 3.11 or 3.12 and make; the environment lives in .venv.
+# Everything needs Python 3.11 to 3.13 and make; the environment lives in .venv.
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -15,7 +15,7 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 run: $(STAMP) ## simulate a week of the reference scenario under two schemes
-	$(BIN)/tandem run reference --scheme multilevel-03 --scheme central-01 --days 7 --out runs/reference
+	$(BIN)/tandem run reference --scheme multilevel-03 --scheme central-01 --out runs/reference --overwrite
 
 test: $(STAMP) ## run the tests
 	$(BIN)/python -m pytest -q

@@ -72,6 +72,7 @@ def _safety(grid: pd.DataFrame) -> dict[str, Any]:
     return {
         "violated_isps": int(area[broken].isp.nunique()),
         "violated_isps_before_activation": int(area[before].isp.nunique()),
+        "violated_isps_created": int(area[broken & ~before].isp.nunique()),
         "violated_isps_by_grid": {str(k): int(v) for k, v in broken.groupby(area.system).sum().items()},
         "line_violations": int(area.congested_lines.sum()),
         "max_overload_pct": float(area.max_overload_pct.max()),

@@ -17,6 +17,7 @@ KPI_ROWS: tuple[tuple[str, str, str], ...] = (
     ("activated_from_distribution_mwh", "  of it from distribution", "MWh"),
     ("violated_isps", "ISPs with a limit broken in distribution", "ISPs"),
     ("violated_isps_before_activation", "  had nothing been activated in them", "ISPs"),
+    ("violated_isps_created", "  broken by activation, safe without", "ISPs"),
     ("max_overload_pct", "worst overload", "% of rating"),
     ("voltage_violations", "bus voltages outside their band", "bus-ISPs"),
     ("max_voltage_violation_pct", "worst voltage violation", "% of limit"),

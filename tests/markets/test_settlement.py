@@ -1,0 +1,75 @@
+"""Money: every euro has a payer and a payee, and buyers pay exactly what was awarded."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from markets.bids import Bids
+from markets.ledger import Ledger
+from markets.settlement import (
+    activation_payments,
+    balances,
+    cost_payments,
+    imbalance_payments,
+)
+
+BIDS = st.lists(
+    st.tuples(
+        st.sampled_from(["A01", "A02", "A03"]),
+        st.sampled_from([1, -1]),
+        st.floats(0.001, 5.0),
+        st.floats(-200.0, 300.0),
+        st.floats(0.0, 1.0),
+        st.floats(0.0, 1.0),
+    ),
+    max_size=12,
+)
+
+
+@given(BIDS, st.dictionaries(st.sampled_from(["A01", "A02", "BRP"]), st.floats(-9, 9)), st.floats(-500, 500))
+def test_money_sums_to_zero_and_activations_are_paid_at_their_price(
+    rows: list[tuple[str, int, float, float, float, float]], deviation: dict[str, float], price: float
+) -> None:
+    provider, direction, quantity, prices, first, second = (
+        map(list, zip(*rows, strict=True)) if rows else [[]] * 6
+    )
+    book = Bids.of(
+        [f"b{k}" for k in range(len(rows))], provider, [0] * len(rows), direction, quantity, prices
+    )
+    ledger = Ledger()
+    ledger.open("D1", book.quantity_mw)
+    local = book.quantity_mw * np.array(first, dtype=float)
+    balancing = (book.quantity_mw - local) * np.array(second, dtype=float)
+    ledger.book("D1", "dso_market", local)
+    ledger.book("D1", "tso_market", balancing)
+    buyers = {("dso_market", "D1"): "DSO-D1", ("tso_market", "D1"): "TSO"}
+    payments = activation_payments(ledger, {"D1": book}, buyers, 0.25)
+    owed = {"DSO-D1": book.signed_price @ local * 0.25, "TSO": book.signed_price @ balancing * 0.25}
+    for buyer, amount in owed.items():
+        paid = sum(p.amount_eur for p in payments if p.payer == buyer)
+        assert paid == pytest.approx(amount, abs=1e-9)
+    payments += imbalance_payments(deviation, price, "TSO", 0.25)
+    payments += cost_payments({"A01": 3.0, "A02": -1.0}, "households")
+    net = balances(payments)
+    assert sum(net.values()) == pytest.approx(0.0, abs=1e-9)
+    assert set(net) <= {"A01", "A02", "A03", "BRP", "TSO", "DSO-D1", "households"}
+
+
+def test_signs_by_hand() -> None:
+    # A sells 2 MW up at 60, B 1 MW down at 20: for a quarter the DSO pays 30 EUR and is paid 5 EUR.
+    book = Bids.of(["u", "d"], ["A", "B"], [1, 2], [1, -1], [2.0, 1.0], [60.0, 20.0])
+    ledger = Ledger()
+    ledger.open("D1", book.quantity_mw)
+    ledger.book("D1", "dso_market", np.array([2.0, 1.0]))
+    payments = activation_payments(ledger, {"D1": book}, {("dso_market", "D1"): "DSO"}, 0.25)
+    assert {(p.payee, p.amount_eur, p.quantity_mwh) for p in payments} == {
+        ("A", 30.0, 0.5),
+        ("B", -5.0, -0.25),
+    }
+    # A delivers 0.4 MW too little at 100 EUR/MWh: it pays the TSO 10 EUR.
+    (bill,) = imbalance_payments({"A": -0.4}, 100.0, "TSO", 0.25)
+    assert (bill.payer, bill.payee, bill.amount_eur) == ("TSO", "A", -10.0)
+    assert balances([*payments, bill]) == pytest.approx({"DSO": -25.0, "A": 20.0, "B": -5.0, "TSO": 10.0})
