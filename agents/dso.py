@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,7 +17,7 @@ from agents.participant import Desk
 from grids.arrays import FloatArray
 from grids.rows import GridRows, distribution_rows, distribution_rows_ac
 from markets.bids import Product
-from markets.blocks import Scheme
+from markets.blocks import TSO, Scheme
 
 Offset = Literal["ac", "linear"]
 
@@ -49,17 +49,16 @@ class DSO(Operator):
         lead_h: Callable[[int], float],
         offset: Offset,
         margins: Margins,
-        tso: str,
+        operators: Mapping[str, str],
     ) -> None:
-        """`lead_h` tells how far ahead an ISP is (hours); `tso` is the TSO's name."""
-        super().__init__(model, name, desk, area.name, scheme, product, register)
+        """`lead_h` tells how far ahead an ISP is (hours); `operators` names the operator of every house."""
+        super().__init__(model, name, desk, area.name, scheme, product, register, operators)
         self.area = area
         self._fleet_desk = fleet_desk
         self._errors = errors
         self._lead_h = lead_h
         self._offset = offset
         self._margins = margins
-        self._tso = tso
         tso_blocks = [b for b in scheme.blocks if b.party != "dso"]
         self._told = {
             n.removeprefix("area.") for b in tso_blocks for n in b.foreign_reads() if n.startswith("area.")
@@ -71,6 +70,10 @@ class DSO(Operator):
         rows = self.rows_at(*self.forecast(isp))
         m = self._margins
         self._houses(isp).setdefault(self.house, {})["grid"] = rows.tightened(m.flow, 2.0 * m.voltage_pu)
+
+    def complete(self, isp: int) -> None:
+        """A TSO that sent no order has bought nothing."""
+        self._houses(isp).setdefault(self.house, {}).setdefault("target", 0.0)
 
     def forecast(self, isp: int) -> tuple[FloatArray, FloatArray]:
         """Injections of all nodes as expected now: (N,) MW and (N,) Mvar."""
@@ -96,4 +99,6 @@ class DSO(Operator):
         house = self._houses(isp).get(self.house, {})
         entries = {name: house[name] for name in sorted(self._told) if name in house}
         if entries:
-            self.desk.send(HouseMessage(self.name, self._tso, isp, house=self.house, entries=entries))
+            self.desk.send(
+                HouseMessage(self.name, self._operators[TSO], isp, house=self.house, entries=entries)
+            )

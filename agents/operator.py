@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import mesa
@@ -13,7 +13,7 @@ from agents.messages import AwardMessage, BidsMessage, HouseMessage, Message, Re
 from agents.participant import Desk, Participant
 from grids.arrays import FloatArray
 from markets.bids import Bids, Product
-from markets.blocks import TSO, Block, Party, Repeat, Scheme, SchemeError, apply, view_of
+from markets.blocks import TSO, Block, Party, Repeat, Scheme, SchemeError, Written, apply, view_of
 from markets.houses import book_entries
 from markets.ledger import Ledger
 from markets.programme import Cleared
@@ -36,8 +36,11 @@ class Operator(Participant, ABC):
         scheme: Scheme,
         product: Product,
         register: Register,
+        operators: Mapping[str, str],
     ) -> None:
+        """`operators` names the operator of every house."""
         super().__init__(model, name, desk)
+        self._operators = dict(operators)
         if any(isinstance(step, Repeat) for step in scheme.steps):
             raise SchemeError(
                 f"scheme {scheme.name} repeats blocks between operators, which a run over time cannot do yet"
@@ -98,6 +101,7 @@ class Operator(Participant, ABC):
             self._record_clearing(isp, block)
             for system, award in written.awards.items():
                 self._announce(isp, block.name, system, award)
+            self._pass_on(isp, written)
 
     @abstractmethod
     def refresh(self, isp: int) -> None:
@@ -113,6 +117,16 @@ class Operator(Participant, ABC):
 
     def _houses(self, isp: int) -> dict[str, dict[str, Any]]:
         return self.known.setdefault(isp, {})
+
+    def _pass_on(self, isp: int, written: Written) -> None:
+        """Tell the operators of other houses what was written there, and what was sold from their books."""
+        for house in sorted({*written.entries, *written.awards} - {self.house}):
+            entries = dict(written.entries.get(house, {}))
+            if len(written.awards.get(house, ())):
+                entries["sold"] = self._houses(isp)[house]["sold"]
+            if entries:
+                receiver = self._operators[house]
+                self.desk.send(HouseMessage(self.name, receiver, isp, house=house, entries=entries))
 
     def _announce(self, isp: int, layer: str, system: str, award: FloatArray) -> None:
         bids: Bids = self._houses(isp)[system]["bids"]

@@ -15,6 +15,8 @@ from agents.operator import Operator, Register
 from agents.participant import Desk
 from grids.arrays import FloatArray
 from grids.dc import DcModel
+from grids.rows import GridRows
+from markets.aggregation import NO_SUPPLY
 from markets.bids import Bids, Product
 from markets.blocks import TSO as T
 from markets.blocks import Scheme
@@ -46,9 +48,10 @@ class TSO(Operator):
         fleet_desk: FleetDesk,
         errors: ForecastErrors,
         lead_h: Callable[[int], float],
+        operators: Mapping[str, str],
     ) -> None:
         """`load_mw` (T, N) is the load on transmission (<= 0), `unit_node` places the scheduled units."""
-        super().__init__(model, name, desk, T, scheme, product, register)
+        super().__init__(model, name, desk, T, scheme, product, register, operators)
         self._dc = dc
         self._unit_node = dict(unit_node)
         self._load_mw = load_mw
@@ -57,6 +60,7 @@ class TSO(Operator):
         self._fleet_desk = fleet_desk
         self._errors = errors
         self._lead_h = lead_h
+        self._last_grid: dict[str, GridRows] = {}
         self.day_ahead_price: dict[int, float] = {}
         self.schedules: dict[str, dict[int, float]] = {}
 
@@ -103,13 +107,21 @@ class TSO(Operator):
         return p
 
     def complete(self, isp: int) -> None:
-        """An area that sent nothing has no bids and no exchange: no bid, no award."""
+        """An area that sent nothing offers nothing; its last known grid stands, without one it is blocked."""
         houses = self._houses(isp)
         for area in self._areas:
             house = houses.setdefault(area.name, {})
             none = np.empty(0)
-            for name, value in {"bids": Bids.empty(), "offers": none, "sold": none, "exchange": 0.0}.items():
+            missing = {"bids": Bids.empty(), "offers": none, "sold": none, "exchange": 0.0, "rsf": NO_SUPPLY}
+            for name, value in missing.items():
                 house.setdefault(name, value)
+            if "grid" in house:
+                self._last_grid[area.name] = house["grid"]
+            elif area.name in self._last_grid:
+                house["grid"] = self._last_grid[area.name]
+            else:
+                house["grid"] = GridRows.without_limits(area.network.n_nodes)
+                house["offers"] = np.zeros(len(house["offers"]))
 
     def imbalance_price(self, isp: int) -> float:
         """Single price: marginal activated bid of the dominating direction, or the day-ahead price."""
@@ -119,10 +131,13 @@ class TSO(Operator):
         if abs(houses[T]["need"]) < ACTIVATED_MW:
             return self.day_ahead_price[isp]
         prices = []
-        for system, award in self._register[isp].layers.get(self._layer(), {}).items():
-            bids: Bids = houses[system]["bids"]
-            called = (award > ACTIVATED_MW) & (bids.direction == direction)
-            prices.append(bids.price[called])
+        bought = {block.name for block in self.scheme.blocks if block.buyer == "tso"}
+        for layer, systems in self._register[isp].layers.items():
+            for system, award in systems.items() if layer in bought else ():
+                bids: Bids = houses[system]["bids"]
+                if len(bids) == len(award):  # not so when an area's bids never reached the TSO
+                    called = (award > ACTIVATED_MW) & (bids.direction == direction)
+                    prices.append(bids.price[called])
         activated = np.concatenate(prices) if prices else np.empty(0)
         if not len(activated):
             return (
@@ -131,6 +146,3 @@ class TSO(Operator):
                 else answer.price_eur_per_mwh
             )
         return float(activated.max() if direction > 0 else activated.min())
-
-    def _layer(self) -> str:
-        return next(b.name for b in self.scheme.blocks if "tso.balancing" in b.writes)

@@ -16,8 +16,10 @@ from experiments.run import run_scenario
 from experiments.scenario import SCENARIOS, read_scenario
 from experiments.tables import clearing_table, kpi_table, scheme_table
 from grids.errors import InputError
+from markets.aggregation import DEFAULT_STEP_MW, KINDS
 from markets.case import read_case
 from markets.outcome import clear_case
+from markets.prequalification import METHODS
 from markets.schemes import SCHEMES, build_schemes
 from sim.calendar import Calendar
 from sim.settings import Scenario
@@ -92,19 +94,31 @@ def clear(
     case: Annotated[Path, typer.Argument(help="case.json, or the folder that holds it.")],
     scheme: Annotated[str, typer.Option(help="A scheme, or all.")] = "all",
     method: Annotated[
-        str, typer.Option(help="Prequalification: envelope (price-based) or uniform.")
+        str, typer.Option(help="Prequalification: envelope (price-based), uniform or disqualify.")
     ] = "envelope",
+    aggregation: Annotated[
+        str, typer.Option(help="Points of the supply functions: discrete (every --step) or exact.")
+    ] = "discrete",
+    step: Annotated[float, typer.Option(help="Step of discrete aggregation, MW.")] = DEFAULT_STEP_MW,
     offset: Annotated[
         str, typer.Option(help="Base state by the linear model (linear) or by AC power flow (ac).")
     ] = "linear",
     out: Annotated[Path | None, typer.Option(help="Write the results as JSON.")] = None,
 ) -> None:
     """Clear one market instance under one or all schemes."""
-    if method not in ("envelope", "uniform"):
-        raise InputError("--method", method, "is no prequalification method", "Use envelope or uniform")
+    if method not in METHODS:
+        raise InputError(
+            "--method", method, "is no prequalification method", f"Use one of {', '.join(METHODS)}"
+        )
+    if aggregation not in KINDS:
+        raise InputError(
+            "--aggregation", aggregation, "is no kind of aggregation", f"Use {' or '.join(KINDS)}"
+        )
+    if not step > 0:
+        raise InputError("--step", str(step), "is no step", "Give a positive number of MW")
     if offset not in ("linear", "ac"):
         raise InputError("--offset", offset, "is no offset", "Use linear or ac")
-    schemes = build_schemes(method)  # type: ignore[arg-type]  # checked above
+    schemes = build_schemes(method, aggregation, step)
     if scheme != "all" and scheme not in schemes:
         raise InputError(
             "--scheme", scheme, "is no coordination scheme", f"Use all or one of {', '.join(schemes)}"

@@ -54,6 +54,24 @@ class GridRows:
     w_min_pu2: FloatArray  # (N',)
     w_max_pu2: FloatArray  # (N',)
     buses: IntArray  # (N',) pandapower buses joined in each node, for counting
+    relief_up_mw: FloatArray | float = 0.0  # (E,) by how much a flow may exceed its limit, if it does already
+    relief_down_mw: FloatArray | float = 0.0  # (E,) the same for the opposite direction
+
+    @property
+    def flow_max_mw(self) -> FloatArray:
+        """Upper bound of every flow (E,)."""
+        return np.asarray(self.limit_mw + self.relief_up_mw)
+
+    @property
+    def flow_min_mw(self) -> FloatArray:
+        """Lower bound of every flow (E,)."""
+        return np.asarray(-self.limit_mw - self.relief_down_mw)
+
+    @classmethod
+    def without_limits(cls, n_nodes: int) -> GridRows:
+        """A grid of which nothing is known: no rows at all."""
+        none, no_rows = np.empty(0), np.empty((0, n_nodes))
+        return cls(no_rows, none, none, no_rows, none, none, none, np.empty(0, dtype=np.int64))
 
     def after(self, dp_mw: FloatArray) -> GridRows:
         """The same grid after a change of injections (N,) in MW."""
@@ -64,10 +82,14 @@ class GridRows:
         )
 
     def relaxed(self) -> GridRows:
-        """Limits that the present state already breaks moved to the present state: "do not aggravate"."""
+        """Limits that the present state already breaks moved to the present state: "do not aggravate".
+
+        Only on the side that is broken: a branch overloaded towards the leaves keeps its limit the other way.
+        """
         return replace(
             self,
-            limit_mw=np.maximum(self.limit_mw, np.abs(self.flow_mw)),
+            relief_up_mw=self.relief_up_mw + np.maximum(self.flow_mw - self.flow_max_mw, 0.0),
+            relief_down_mw=self.relief_down_mw + np.maximum(self.flow_min_mw - self.flow_mw, 0.0),
             w_min_pu2=np.minimum(self.w_min_pu2, self.w_pu2),
             w_max_pu2=np.maximum(self.w_max_pu2, self.w_pu2),
         )
@@ -83,7 +105,7 @@ class GridRows:
 
     def violations(self) -> Violations:
         """Count the limits this state breaks."""
-        over = np.abs(self.flow_mw) - self.limit_mw
+        over = np.maximum(self.flow_mw - self.flow_max_mw, self.flow_min_mw - self.flow_mw)
         lines = over > RELATIVE_TOLERANCE * np.maximum(self.limit_mw, 1e-9)
         worst = 0.0
         if lines.any():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -32,11 +33,23 @@ def area_state(values: Any) -> GridRows:
     return rows.after(bids.injection_mw(sold, rows.flow_matrix.shape[1])) if sold.any() else rows
 
 
-def dso_market(gate: str = "dso_clear") -> Block:
+@dataclass(frozen=True)
+class Interface:
+    """How far a local market may move its interface flow, and what a MWh of that costs it."""
+
+    price_eur_per_mwh: float = 0.0
+    bound_mw: float | None = 0.0  # None: as far as it likes
+
+
+FIXED = Interface()
+"""The local area stays balanced. Always feasible: buying nothing leaves the flow where it is."""
+
+
+def dso_market(gate: str = "dso_clear", name: str = "dso_market", interface: Interface = FIXED) -> Block:
     """Least cost over local bids with the area's rows, the interface flow held at its present value.
 
-    An area that cannot stay balanced and safe leaves a deviation at its interface, at the penalty price; the
-    TSO is told (``area.exchange``).
+    Other settings of `interface` let the flow move at a price or within a bound; the TSO is told of the move
+    (``area.exchange``). Behind the TSO's market the flow that market left is the present one.
     """
 
     def run(area: str, view: View) -> Written:
@@ -49,7 +62,9 @@ def dso_market(gate: str = "dso_clear") -> Block:
             remaining,
             sign=bids.direction.astype(np.float64),
             rows=grid_rows([(rows, injection_map(bids, n_nodes))], len(bids)),
-        ).require(f"dso_market of {area}")
+            imbalance_price=interface.price_eur_per_mwh,
+            imbalance_bound_mw=interface.bound_mw,
+        ).require(f"{name} of {area}")
         exchange = view.own["exchange"] + float(bids.direction @ answer.quantity_mw)
         return Written(
             entries={area: {"local": answer, "exchange": exchange}},
@@ -57,7 +72,7 @@ def dso_market(gate: str = "dso_clear") -> Block:
         )
 
     return Block(
-        "dso_market",
+        name,
         "dso",
         gate,
         ("area.bids", "area.grid", "area.sold", "area.exchange"),
@@ -109,13 +124,19 @@ def tso_market(
     return Block(name, "tso", "tso_clear", tuple(reads), writes, run)
 
 
-def _system(view: View, books: dict[str, Bids], full: bool) -> tuple[float, list[Rows]]:
-    """Need of the whole system (MW of injection) and the grid rows over the columns of all books."""
+def expected_mw(view: View, own: Bids) -> FloatArray:
+    """Injections (N,) on transmission after everything sold so far, as the TSO sees them."""
     grid: TransmissionGrid = view.own["grid"]
-    own = books[TSO]
     p = grid.p_mw + own.injection_mw(view.own["sold"], len(grid.p_mw))
     for area, node in grid.interface_node.items():
         p[node] -= grid.interface_mw[area] - view.areas[area]["exchange"]
+    return np.asarray(p)
+
+
+def _system(view: View, books: dict[str, Bids], full: bool) -> tuple[float, list[Rows]]:
+    """Need of the whole system (MW of injection) and the grid rows over the columns of all books."""
+    grid: TransmissionGrid = view.own["grid"]
+    p = expected_mw(view, books[TSO])
     width = sum(len(b) for b in books.values())
     to_transmission = np.zeros((len(grid.p_mw), width))
     parts, first = [], 0

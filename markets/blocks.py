@@ -84,6 +84,12 @@ class Block:
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     run: Callable[[str, View], Written]  # (house it runs in, view) -> what it writes
+    pays: Party | None = None  # who buys what it awards, if not its own party
+
+    @property
+    def buyer(self) -> Party:
+        """The party that pays for the awards of this block."""
+        return self.pays or self.party
 
     def foreign_reads(self) -> tuple[str, ...]:
         """Entries read outside the house of the block's own party."""

@@ -7,13 +7,22 @@ from typing import Literal
 import numpy as np
 
 from grids.arrays import FloatArray
-from grids.rows import GridRows
+from grids.rows import RELATIVE_TOLERANCE, GridRows
 from markets.auctions import area_state, injection_map
 from markets.bids import DOWN, UP, Bids
 from markets.blocks import Block, View, Written
 from markets.programme import clear, grid_rows
 
-Method = Literal["envelope", "uniform"]
+Method = Literal["envelope", "uniform", "disqualify"]
+METHODS: tuple[Method, ...] = ("envelope", "uniform", "disqualify")
+
+
+def method_of(name: str) -> Method:
+    """The method called `name`; an unknown name is a ValueError that lists the known ones."""
+    for method in METHODS:
+        if method == name:
+            return method
+    raise ValueError(f"{name} is no prequalification method; known are {', '.join(METHODS)}")
 
 
 def envelope_mw(
@@ -45,12 +54,45 @@ def envelope_mw(
     return limit
 
 
+def disqualified_mw(rows: GridRows, bids: Bids, offered_mw: FloatArray) -> FloatArray:
+    """INTERRFACE's method: limits (n,) in MW that are either the whole offer or nothing.
+
+    Per direction the least attractive bid (dearest up, cheapest-paying down) is dropped until full activation
+    of the rest is safe, limits that the base already breaks relaxed to the base (ALEXANDER D3.3, 4.3.5).
+    """
+    rows = rows.relaxed()
+    limit = np.zeros(len(bids))
+    for direction in (UP, DOWN):
+        side = np.flatnonzero((bids.direction == direction) & (offered_mw > 0))
+        side = side[np.argsort(bids.signed_price[side], kind="stable")]  # the most attractive first
+        activated = direction * offered_mw[side]
+        flow = np.cumsum(rows.flow_matrix[:, bids.node[side]] * activated, axis=1)
+        w = np.cumsum(rows.voltage_matrix[:, bids.node[side]] * activated, axis=1)
+        flow += rows.flow_mw[:, None]
+        w += rows.w_pu2[:, None]
+        slack = 1.0 + RELATIVE_TOLERANCE
+        safe = (flow <= rows.flow_max_mw[:, None] * slack).all(axis=0)
+        safe &= (flow >= rows.flow_min_mw[:, None] * slack).all(axis=0)
+        safe &= (w <= rows.w_max_pu2[:, None] * slack).all(axis=0)
+        safe &= (w >= rows.w_min_pu2[:, None] / slack).all(axis=0)
+        kept = int(np.flatnonzero(safe).max(initial=-1)) + 1
+        limit[side[:kept]] = offered_mw[side[:kept]]
+    return limit
+
+
+def qualified_mw(rows: GridRows, bids: Bids, offered_mw: FloatArray, method: Method) -> FloatArray:
+    """What each bid may be called for (n,) in MW, by any of the methods."""
+    if method == "disqualify":
+        return disqualified_mw(rows, bids, offered_mw)
+    return envelope_mw(rows, bids, offered_mw, method)
+
+
 def prequalify(method: Method = "envelope") -> Block:
     """The DSO narrows what it forwards to what its grid can carry, and notes how much it held back."""
 
     def run(area: str, view: View) -> Written:
         bids, offers = view.own["bids"], view.own["offers"]
-        qualified = envelope_mw(area_state(view.own), bids, offers, method)
+        qualified = qualified_mw(area_state(view.own), bids, offers, method)
         held = {
             d: (float(offers[bids.direction == d].sum()), float(qualified[bids.direction == d].sum()))
             for d in (UP, DOWN)

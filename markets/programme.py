@@ -16,7 +16,7 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import linprog
 
-from grids.arrays import BoolArray, FloatArray
+from grids.arrays import BoolArray, FloatArray, IntArray
 from grids.rows import GridRows
 
 UNSERVED_EUR_PER_MWH = 10_000.0
@@ -94,10 +94,8 @@ def grid_rows(parts: Sequence[tuple[GridRows, FloatArray]], n: int, hard: bool =
         overload = np.inf if hard else OVERLOAD_EUR_PER_MWH
         voltage = np.inf if hard else VOLTAGE_EUR_PER_H_PU2
         limited = np.isfinite(rows.limit_mw)
-        limit = rows.limit_mw[limited]
-        found.append(
-            Rows(rows.flow_matrix[limited] @ injection, rows.flow_mw[limited], -limit, limit, overload)
-        )
+        low, high = rows.flow_min_mw[limited], rows.flow_max_mw[limited]
+        found.append(Rows(rows.flow_matrix[limited] @ injection, rows.flow_mw[limited], low, high, overload))
         if len(rows.w_pu2):
             found.append(
                 Rows(rows.voltage_matrix @ injection, rows.w_pu2, rows.w_min_pu2, rows.w_max_pu2, voltage)
@@ -113,6 +111,7 @@ def clear(
     rows: Sequence[Rows] = (),
     imbalance_price: float = UNSERVED_EUR_PER_MWH,
     imbalance_bound_mw: float | None = None,
+    choices: Sequence[IntArray] = (),
 ) -> Cleared:
     """Clear one auction.
 
@@ -125,6 +124,7 @@ def clear(
     rows: soft (or hard) two-sided rows on the columns.
     imbalance_price: EUR/MWh of deviation from the balance, either side.
     imbalance_bound_mw: bound on that deviation; None means free.
+    choices: groups of columns of which exactly one is taken, whole (integers); such a programme has no dual.
     """
     n = len(cost)
     ordered = cost + _tie_breaks(cost)
@@ -148,17 +148,18 @@ def clear(
     a_ub, b_ub = _upper_rows(rows, n, n_balance, n_slack)
     a_eq = b_eq = None
     if sign is not None:
-        a_eq = np.zeros((1, len(c)))
-        a_eq[0, :n], a_eq[0, n], a_eq[0, n + 1] = sign, 1.0, -1.0
-        b_eq = np.array([need_mw])
-    answer = _solve(c, a_ub, b_ub, a_eq, b_eq, upper)
+        a_eq, b_eq = _equalities(sign, need_mw, choices, len(c))
+    integrality = np.zeros(len(c))
+    for group in choices:
+        integrality[group] = 1
+    answer = _solve(c, a_ub, b_ub, a_eq, b_eq, upper, integrality)
     status, message = _STATUS[answer.status], str(answer.message)
     if status is not Status.OPTIMAL:
         nan = float("nan")
         return Cleared(status, message, np.empty(0), nan, nan, nan, nan)
     x = np.clip(answer.x[:n], 0.0, available)
     short, long_ = (float(answer.x[n]), float(answer.x[n + 1])) if sign is not None else (0.0, 0.0)
-    price = float(answer.eqlin.marginals[0]) if sign is not None else float("nan")
+    price = float(answer.eqlin.marginals[0]) if sign is not None and not choices else float("nan")
     slack = slice(n + n_balance, None)
     penalty = float(c[slack] @ answer.x[slack])
     return Cleared(status, message, x, float(cost @ x), short, long_, price, penalty)
@@ -171,10 +172,26 @@ def _solve(
     a_eq: FloatArray | None,
     b_eq: FloatArray | None,
     upper: FloatArray,
+    integrality: FloatArray,
 ) -> Any:
     bounds = np.column_stack([np.zeros(len(c)), upper])
     solver: Any = linprog  # its type stubs know no sparse matrices
-    return solver(c, A_ub=a_ub, b_ub=b_ub, A_eq=a_eq, b_eq=b_eq, bounds=bounds, method="highs")
+    return solver(
+        c, A_ub=a_ub, b_ub=b_ub, A_eq=a_eq, b_eq=b_eq, bounds=bounds, method="highs",
+        integrality=integrality if integrality.any() else None,
+    )  # fmt: skip
+
+
+def _equalities(
+    sign: FloatArray, need_mw: float, choices: Sequence[IntArray], width: int
+) -> tuple[FloatArray, FloatArray]:
+    """The balance with its two slack columns, and one row per choice."""
+    n = len(sign)
+    a = np.zeros((1 + len(choices), width))
+    a[0, :n], a[0, n], a[0, n + 1] = sign, 1.0, -1.0
+    for row, group in enumerate(choices, start=1):
+        a[row, group] = 1.0
+    return a, np.concatenate([[need_mw], np.ones(len(choices))])
 
 
 def _upper_rows(

@@ -134,6 +134,7 @@ class _Agents:
             fleet,
         )
         self.aggregator_of = aggregator_of
+        self.operators = {T: TSO_NAME, **{a.name: f"DSO-{a.name}" for a in grids.areas}}
         self.pools = [f"A{k + 1:02d}" for k in range(scenario.aggregators)]
         self.units = [
             Unit(
@@ -159,7 +160,8 @@ class _Agents:
             )
             for x in scenario.transmission.large_loads
         ]
-        self.scheme = build_schemes(scenario.prequalification)[scenario.scheme]
+        table = build_schemes(scenario.prequalification, scenario.aggregation, scenario.aggregation_step_mw)
+        self.scheme = table[scenario.scheme]
         self.product = Product("mFRR energy", *scenario.product.model_dump().values())
         sizes = {T: -float(grids.transmission.p_mw.sum()) * scenario.transmission.load_scale}
         sizes |= {
@@ -220,7 +222,7 @@ class _Agents:
     def _sellers(self, arrange: Arrange) -> None:
         w, names = self.world, self.pools
         to_dso = any(b.party == "dso" for b in self.scheme.blocks)
-        receivers = {a.name: f"DSO-{a.name}" if to_dso else TSO_NAME for a in self.grids.areas}
+        receivers = {a.name: self.operators[a.name if to_dso else T] for a in self.grids.areas}
         pools = [
             self._aggregator(
                 name, HouseholdPortfolio(name, k, w.fleet_desk, self.grids.areas), receivers, FLEET_NAME
@@ -240,11 +242,12 @@ class _Agents:
         self.world.market = DayAheadMarket(self.world, MARKET_NAME, desk, self.units, sellers, told, TSO_NAME)
 
     def _dso(self, area: Area) -> DSO:
-        name = f"DSO-{area.name}"
+        name = self.operators[area.name]
         margins = Margins(self.scenario.dso.flow_margin, self.scenario.dso.voltage_margin_pu)
         return DSO(
             self.world, name, self.desk(name), area, self.scheme, self.product, self.world.register,
-            self.world.fleet_desk, self.errors, self.lead_h, self.scenario.dso.offset, margins, TSO_NAME,
+            self.world.fleet_desk, self.errors, self.lead_h, self.scenario.dso.offset, margins,
+            self.operators,
         )  # fmt: skip
 
     def _tso(self) -> TSO:
@@ -252,7 +255,7 @@ class _Agents:
         return TSO(
             self.world, TSO_NAME, self.desk(TSO_NAME), self.scheme, self.product, self.world.register,
             self.grids.dc, unit_node, self.grids.load_mw, self.grids.areas, self.grids.interface_node,
-            self.world.fleet_desk, self.errors, self.lead_h,
+            self.world.fleet_desk, self.errors, self.lead_h, self.operators,
         )  # fmt: skip
 
     def _aggregator(

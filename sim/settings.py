@@ -10,6 +10,8 @@ from zoneinfo import available_timezones
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from agents.strategies import STRATEGIES
+from markets.aggregation import DEFAULT_STEP_MW, Kind
+from markets.prequalification import Method
 from markets.schemes import SCHEMES
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -159,7 +161,9 @@ class Scenario(Section):
     isp_minutes: Literal[5, 15, 30, 60] = 15
     seed: int = Field(default=1, ge=0)
     scheme: str = "multilevel-03"
-    prequalification: Literal["envelope", "uniform"] = "envelope"
+    prequalification: Method = "envelope"
+    aggregation: Kind = "exact"
+    aggregation_step_mw: Positive = DEFAULT_STEP_MW
     strategy: str = "truthful"
     transmission: TransmissionSettings
     distribution: list[DistributionSettings] = Field(min_length=1)

@@ -178,10 +178,10 @@ class World(mesa.Model):
     def _buyers(self, books: dict[str, Bids]) -> dict[tuple[str, str], str]:
         dso_of = {dso.house: dso.name for dso in self.dsos}
         return {
-            (block.name, system): dso_of[system] if block.party == "dso" else self.tso.name
+            (block.name, system): dso_of[system] if block.buyer == "dso" else self.tso.name
             for block in self.tso.scheme.blocks
             for system in books
-            if block.party != "dso" or system != T
+            if block.buyer != "dso" or system != T
         }
 
     def _pools(self, books: dict[str, Bids], isp: int) -> tuple[dict[str, float], ...]:

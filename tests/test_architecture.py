@@ -18,6 +18,7 @@ HOMES = {
     "lightsim2grid": {"grids"},
     "simbench": {"grids"},
     "scipy.optimize": {"markets", "grids"},
+    "highspy": {"markets"},
     "matplotlib": {"experiments"},
     "typer": {"experiments"},
     "rich": {"experiments"},

@@ -70,7 +70,8 @@ def test_two_grids_add_counts_and_keep_the_worst_depth() -> None:
 
 def test_relaxed_limits_move_to_the_present_state_only_where_it_breaks_them() -> None:
     rows = _rows().relaxed()
-    assert rows.limit_mw.tolist() == [12.0, 5.0]
+    assert rows.flow_min_mw.tolist() == [-12.0, -5.0]
+    assert rows.flow_max_mw.tolist() == [10.0, 5.0]  # the other direction keeps its limit
     assert rows.w_max_pu2.tolist() == [1.21, 1.1025, 1.21]
     assert rows.w_min_pu2.tolist() == [0.81, 0.81, 0.81]
     assert rows.violations() == Violations()

@@ -11,17 +11,18 @@ from grids.arrays import FloatArray
 from grids.rows import GridRows, Violations
 from markets.bids import DOWN, UP
 from markets.outcome import clear_case
-from markets.prequalification import Method, envelope_mw
+from markets.prequalification import Method, envelope_mw, qualified_mw
 from markets.schemes import SCHEMES
 from tests.markets.small import random_bids, random_case, random_tree, rows_of
 
 SEEDS = st.integers(0, 2**32 - 1)
-METHODS = st.sampled_from(["envelope", "uniform"])
+METHODS = st.sampled_from(["envelope", "uniform", "disqualify"])
 SOLVER_TOLERANCE = 1e-6  # HiGHS keeps rows to 1e-7
 
 
 def _assert_inside(rows: GridRows, limits: GridRows) -> None:
-    assert (np.abs(rows.flow_mw) <= limits.limit_mw + SOLVER_TOLERANCE).all()
+    assert (rows.flow_mw <= limits.flow_max_mw + SOLVER_TOLERANCE).all()
+    assert (rows.flow_mw >= limits.flow_min_mw - SOLVER_TOLERANCE).all()
     assert (rows.w_pu2 <= limits.w_max_pu2 + SOLVER_TOLERANCE).all()
     assert (rows.w_pu2 >= limits.w_min_pu2 - SOLVER_TOLERANCE).all()
 
@@ -55,7 +56,7 @@ def test_points_inside_an_envelope_aggravate_nothing(seed: int, method: Method, 
     rng = np.random.default_rng(seed)
     grid = random_tree(rng, slack)
     rows, bids = rows_of(grid), random_bids(rng, grid.n_nodes, 12)
-    envelope = envelope_mw(rows, bids, bids.quantity_mw, method)
+    envelope = qualified_mw(rows, bids, bids.quantity_mw, method)
     assert (envelope >= 0).all()
     assert (envelope <= bids.quantity_mw).all()
     for x in _points(rng, envelope, bids.direction.astype(np.float64)):
