@@ -19,6 +19,7 @@ from agents.messages import (
 from agents.participant import Desk, Participant
 from agents.portfolio import Portfolio, Resources, UnitPortfolio
 from agents.strategies import OfferView, Strategy
+from grids.arrays import FloatArray
 from markets.bids import UP, Bids, Product
 
 
@@ -45,9 +46,7 @@ class Aggregator(Participant):
         self._resources_desk = resources_desk
         self._day_ahead: dict[int, float] = {}
         self._of_bid: dict[str, tuple[int, int]] = {}  # bid id -> resource, direction
-        self._cost: dict[int, dict[str, float]] = {}  # ISP -> bid id -> EUR/MWh
-        self._incurred: dict[int, float] = {}  # ISP -> EUR/h for what has been awarded
-        self.rejected = 0
+        self._cost: dict[int, dict[tuple[int, int], float]] = {}  # ISP -> resource, direction -> EUR/MWh
 
     def receive(self, message: Message) -> None:
         """Take prices and schedules, awards, meter readings and rejections."""
@@ -58,10 +57,8 @@ class Aggregator(Participant):
                     self._portfolio.schedule_mw.update(enumerate(message.p_mw.tolist(), start=message.isp))
             case AwardMessage():
                 self._order(message)
-            case RejectionMessage():
-                self.rejected += len(message.reasons)
-            case MeterMessage():
-                pass  # a truthful aggregator learns nothing from its meters
+            case RejectionMessage() | MeterMessage():
+                pass  # a truthful aggregator learns nothing from them
             case _:
                 super().receive(message)
 
@@ -80,11 +77,9 @@ class Aggregator(Participant):
         keep = np.flatnonzero(quantity >= max(self._product.min_quantity_mw, 1e-9))
         view = OfferView(isp, day_ahead_price, found.direction[keep], quantity[keep], found.cost[keep])
         ids = found.bid_id[keep]
-        self._cost.setdefault(isp, {}).update(zip(ids.tolist(), view.cost.tolist(), strict=True))
-        for bid_id, resource, direction in zip(
-            ids.tolist(), found.resource[keep].tolist(), view.direction.tolist(), strict=True
-        ):
-            self._of_bid[bid_id] = (resource, direction)
+        keys = list(zip(found.resource[keep].tolist(), view.direction.tolist(), strict=True))
+        self._of_bid.update(zip(ids.tolist(), keys, strict=True))
+        self._cost.setdefault(isp, {}).update(zip(keys, view.cost.tolist(), strict=True))
         provider = np.full(len(keep), self.name)
         return Bids(
             ids, provider, found.node[keep], view.direction, view.quantity_mw, self._strategy.prices(view)
@@ -92,13 +87,13 @@ class Aggregator(Participant):
 
     def _order(self, award: AwardMessage) -> None:
         """Pass an award on to the resources behind the bids. Units follow their awards without being told."""
-        resource, direction = np.array([self._of_bid[b] for b in award.bid_id]).T
-        cost = np.array([self._cost[award.isp][b] for b in award.bid_id])
-        self._incurred[award.isp] = self._incurred.get(award.isp, 0.0) + float(
-            (direction * cost) @ award.quantity_mw
-        )
         if self._resources_desk is None:
             return
+        if award.isp not in self._cost:
+            late = {"system": award.system, "bid_id": self.name, "reason": "award came after settlement"}
+            self.desk.record("rejections", {"isp": award.isp, **late})
+            return
+        resource, direction = np.array([self._of_bid[b] for b in award.bid_id]).T
         kw = award.quantity_mw * 1000.0
         order = OrderMessage(
             self.name,
@@ -110,7 +105,17 @@ class Aggregator(Participant):
         )
         self.desk.send(order)
 
-    def settle(self, isp: int) -> float:
-        """Close the books of an ISP: what the awards cost its resources (EUR/h, signed like prices)."""
-        self._cost.pop(isp, None)
-        return self._incurred.pop(isp, 0.0)
+    def settle(self, isp: int, delivered_kw: FloatArray) -> float:
+        """Close the books of an ISP: what the deliveries cost its resources, EUR/h, signed like prices.
+
+        `delivered_kw` is the net delivery of every resource by number, up positive; it is empty for sellers
+        whose resources are not metered one by one.
+        """
+        cost = self._cost.pop(isp, {})
+        self._day_ahead.pop(isp, None)
+        if isinstance(self._portfolio, UnitPortfolio):
+            self._portfolio.schedule_mw.pop(isp, None)
+        moved = np.flatnonzero(delivered_kw)
+        sides = np.sign(delivered_kw[moved]).astype(int).tolist()
+        prices = [cost.get((k, side), 0.0) for k, side in zip(moved.tolist(), sides, strict=True)]
+        return float(np.array(prices) @ delivered_kw[moved]) / 1000.0

@@ -27,14 +27,11 @@ class BRP(Participant):
         self._forecast = forecast
         self._receivers = receivers
         self.schedule_mw: dict[int, float] = {}
-        self.paid_eur = 0.0
 
     def receive(self, message: Message) -> None:
-        """Take the bill for an imbalance."""
+        """Take the bill for an imbalance; a BRP that does not learn from it only keeps the paper."""
         if not isinstance(message, ImbalanceMessage):
             super().receive(message)
-            return
-        self.paid_eur -= message.imbalance_mw * message.price
 
     def schedule(self, day: range) -> None:
         """Send the schedule of a day to the day-ahead market and the TSO."""
@@ -42,3 +39,7 @@ class BRP(Participant):
         self.schedule_mw.update(zip(day, p.tolist(), strict=True))
         for receiver in self._receivers:
             self.desk.send(ScheduleMessage(self.name, receiver, day.start, p_mw=p))
+
+    def forget(self, isp: int) -> None:
+        """Drop the schedule of an ISP that has been settled."""
+        del self.schedule_mw[isp]

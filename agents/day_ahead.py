@@ -11,8 +11,10 @@ from agents.messages import DayAheadMessage, Message, ScheduleMessage
 from agents.participant import Desk, Participant
 from agents.portfolio import Unit
 from grids.arrays import FloatArray
+from grids.errors import InputError
 from markets.programme import clear
 
+SERVED_MW = 1e-6
 SUPPLY_BLOCKS = 20
 """Steps in which a unit's quadratic cost is offered."""
 
@@ -65,6 +67,14 @@ class DayAheadMarket(Participant):
         for k in range(len(day)):
             answer = clear(self._price, self._available, np.ones(len(self._price)), float(demand[k]) - floor)
             answer.require(f"{self.name}, ISP {day[k]}")
+            if (gap := answer.short_mw - answer.long_mw) and abs(gap) > SERVED_MW:
+                raise InputError(
+                    "scenario",
+                    "transmission.units",
+                    f"cannot follow the demand scheduled for ISP {day[k]}: {abs(gap):.1f} MW too "
+                    f"{'little' if gap > 0 else 'much'} supply",
+                    "Give units more capacity" if gap > 0 else "Lower p_min_mw",
+                )
             schedule[:, k] = answer.quantity_mw.reshape(len(self._units), -1).sum(axis=1)
             price[k] = answer.price_eur_per_mwh
         schedule += np.array([[u.p_min_mw] for u in self._units])

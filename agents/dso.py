@@ -63,7 +63,6 @@ class DSO(Operator):
         self._told = {
             n.removeprefix("area.") for b in tso_blocks for n in b.foreign_reads() if n.startswith("area.")
         }
-        self.diverged = 0
 
     def refresh(self, isp: int) -> None:
         """Rows of the grid as forecast now, limits narrowed by the margins."""
@@ -87,7 +86,6 @@ class DSO(Operator):
             state = self.area.power_flow.solve(p_mw, q_mvar)
             if state.converged:
                 return distribution_rows_ac(self.area.lin, state)
-            self.diverged += 1
         return distribution_rows(self.area.lin, p_mw, q_mvar)
 
     def tell(self, isp: int) -> None:

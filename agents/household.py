@@ -8,6 +8,7 @@ import numpy as np
 from agents.fleet import FleetPreview, FleetStep, HouseholdFleet, Order
 from agents.messages import Message, MeterMessage, OrderMessage
 from agents.participant import Desk, Participant
+from grids.arrays import FloatArray
 
 
 class Household(mesa.Agent):
@@ -30,18 +31,23 @@ class FleetDesk(Participant):
         self.fleet = fleet
         self.owners = owners  # aggregator by number
         self._orders: dict[int, Order] = {}
-        self._preview: tuple[tuple[int, int, int], FleetPreview] | None = None
+        self._preview: tuple[tuple[int, int, int, float], FleetPreview] | None = None
         self._changes = 0
-        self.late_orders = 0
         self.steps: dict[int, FleetStep] = {}  # delivered and not yet settled
+        self.wanted_kw: dict[int, FloatArray] = {}  # net order per group (G,), up positive, of the same ISPs
 
     def receive(self, message: Message) -> None:
-        """Add an order to what is wanted of its groups; one that comes too late is counted and dropped."""
+        """Add an order to what is wanted of its groups; one that comes too late is recorded and dropped."""
         if not isinstance(message, OrderMessage):
             super().receive(message)
             return
         if message.isp < self.fleet.next_isp:
-            self.late_orders += 1
+            late = {
+                "system": self.name,
+                "bid_id": message.sender,
+                "reason": "order came after delivery began",
+            }
+            self.desk.record("rejections", {"isp": message.isp, **late})
             return
         n = len(self.fleet.groups)
         up, down = self._orders.setdefault(message.isp, (np.zeros(n), np.zeros(n)))
@@ -51,7 +57,7 @@ class FleetDesk(Participant):
 
     def preview(self, isp: int, energy_value: float) -> FleetPreview:
         """The fleet in an ISP to come, given the orders known now. Asked by several, worked out once."""
-        key = (self.fleet.next_isp, isp, self._changes)
+        key = (self.fleet.next_isp, isp, self._changes, energy_value)
         if self._preview is None or self._preview[0] != key:
             self._preview = key, self.fleet.preview(self.fleet.next_isp, isp, energy_value, self._orders)
         return self._preview[1]
@@ -60,8 +66,14 @@ class FleetDesk(Participant):
         """Move the fleet through an ISP with the orders it has got."""
         up, down = self._orders.pop(isp, (None, None))
         self.steps[isp] = step = self.fleet.step(isp, up, down)
+        nothing = np.zeros(len(self.fleet.groups))
+        self.wanted_kw[isp] = nothing if up is None or down is None else up - down
         self._changes += 1
         return step
+
+    def forget(self, isp: int) -> None:
+        """Drop what is known of an ISP that has been settled."""
+        del self.steps[isp], self.wanted_kw[isp]
 
     def meter(self, isp: int) -> None:
         """Tell every aggregator what its groups delivered."""

@@ -99,8 +99,8 @@ class MeterMessage(Message):
 
 @dataclass(frozen=True)
 class ImbalanceMessage(Message):
-    """TSO to a BRP: its imbalance of one ISP (MW, positive: long) and the price (EUR/MWh)."""
+    """TSO to a BRP: its imbalance of one ISP (MWh, positive: long) and the price (EUR/MWh)."""
 
     acknowledged: ClassVar[bool] = True
-    imbalance_mw: float = 0.0
+    imbalance_mwh: float = 0.0
     price: float = 0.0

@@ -52,18 +52,17 @@ class Operator(Participant, ABC):
         self._inbox: dict[tuple[int, str], list[Bids]] = {}
         self._closed: set[tuple[int, str]] = set()
         self.known: dict[int, dict[str, dict[str, Any]]] = {}  # ISP -> house -> entries
-        self.late_bids = 0
+        self._settled = -1  # latest ISP that has been settled
 
     def receive(self, message: Message) -> None:
         """Collect bids until the book closes; keep what other operators share."""
         match message:
             case BidsMessage():
                 key = (message.isp, message.system)
-                if key in self._closed:
+                if key in self._closed or message.isp <= self._settled:
                     self._reject(
                         message, dict.fromkeys(message.bids.bid_id.tolist(), "came after gate closure")
                     )
-                    self.late_bids += len(message.bids)
                 else:
                     self._inbox.setdefault(key, []).append(message.bids)
             case HouseMessage():
@@ -81,7 +80,7 @@ class Operator(Participant, ABC):
             reasons = self._product.reasons(book)
             bad = np.array([bool(r) for r in reasons], dtype=bool)
             if bad.any():
-                self._reject_rows(isp, book, reasons)
+                self._reject_rows(isp, system, book, reasons)
                 book = book.pick(~bad)
             entries = book_entries(system, book, self._register.setdefault(isp, Ledger()))
             self._houses(isp).setdefault(system, {}).update(entries)
@@ -113,6 +112,7 @@ class Operator(Participant, ABC):
     def forget(self, isp: int) -> None:
         """Drop what is known of an ISP that has been settled."""
         self.known.pop(isp, None)
+        self._settled = isp
         self._closed = {key for key in self._closed if key[0] > isp}
 
     def _houses(self, isp: int) -> dict[str, dict[str, Any]]:
@@ -159,7 +159,7 @@ class Operator(Participant, ABC):
             },
         )
 
-    def _reject_rows(self, isp: int, book: Bids, reasons: list[str]) -> None:
+    def _reject_rows(self, isp: int, system: str, book: Bids, reasons: list[str]) -> None:
         for provider in np.unique(book.provider):
             found = {
                 str(b): r
@@ -167,7 +167,7 @@ class Operator(Participant, ABC):
                 if r and p == provider
             }
             if found:
-                self._reject(BidsMessage(str(provider), self.name, isp, system=self.house), found)
+                self._reject(BidsMessage(str(provider), self.name, isp, system=system), found)
 
     def _record_orders(self, isp: int, system: str, book: Bids) -> None:
         n = len(book)

@@ -60,6 +60,7 @@ class TSO(Operator):
         self._fleet_desk = fleet_desk
         self._errors = errors
         self._lead_h = lead_h
+        self._needs_grids = any("area.grid" in b.reads for b in scheme.blocks if b.party == "tso")
         self._last_grid: dict[str, GridRows] = {}
         self.day_ahead_price: dict[int, float] = {}
         self.schedules: dict[str, dict[int, float]] = {}
@@ -106,6 +107,13 @@ class TSO(Operator):
             p[node] += self.schedules[unit][isp]
         return p
 
+    def forget(self, isp: int) -> None:
+        """Drop schedules and prices too."""
+        super().forget(isp)
+        self.day_ahead_price.pop(isp, None)
+        for schedule in self.schedules.values():
+            schedule.pop(isp, None)
+
     def complete(self, isp: int) -> None:
         """An area that sent nothing offers nothing; its last known grid stands, without one it is blocked."""
         houses = self._houses(isp)
@@ -115,6 +123,8 @@ class TSO(Operator):
             missing = {"bids": Bids.empty(), "offers": none, "sold": none, "exchange": 0.0, "rsf": NO_SUPPLY}
             for name, value in missing.items():
                 house.setdefault(name, value)
+            if not self._needs_grids:
+                continue
             if "grid" in house:
                 self._last_grid[area.name] = house["grid"]
             elif area.name in self._last_grid:

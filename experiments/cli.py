@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,8 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from experiments.plots import plot_comparison
-from experiments.run import run_scenario
-from experiments.scenario import SCENARIOS, read_scenario
+from experiments.run import check_outputs, run_scenario
+from experiments.scenario import SCENARIOS, faults_named, read_scenario, source_of
 from experiments.tables import clearing_table, kpi_table, scheme_table
 from grids.errors import InputError
 from markets.aggregation import DEFAULT_STEP_MW, KINDS
@@ -21,9 +22,9 @@ from markets.case import read_case
 from markets.outcome import clear_case
 from markets.prequalification import METHODS
 from markets.schemes import SCHEMES, build_schemes
+from sim.build import build_world
 from sim.calendar import Calendar
 from sim.settings import Scenario
-from sim.surroundings import build_grids
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -55,11 +56,12 @@ def run(
     fixed = {k: v for k, v in {"seed": seed, "days": days}.items() if v is not None}
     names = list(dict.fromkeys(scheme or [read_scenario(scenario, fixed)[0].scheme]))
     plans = [(name, *read_scenario(scenario, {**fixed, "scheme": name})) for name in names]
-    kpis: dict[str, dict[str, Any]] = {}
-    folders: dict[str, Path] = {}
-    for name, settings, folder in plans:
-        folders[name] = out if len(plans) == 1 else out / name
-        kpis[name] = _run_one(settings, folder, folders[name], overwrite)
+    folders = {name: out if len(plans) == 1 else out / name for name in names}
+    check_outputs(list(folders.values()), overwrite, out / "comparison.png" if len(plans) > 1 else None)
+    with faults_named(source_of(scenario)):
+        kpis = {
+            name: _run_one(settings, folder, folders[name], overwrite) for name, settings, folder in plans
+        }
     console.print(kpi_table(plans[0][1], kpis))
     if len(plans) > 1:
         plot_comparison(folders, plans[0][1].zone, out)
@@ -161,7 +163,7 @@ def validate(
         str, typer.Argument(help="A scenario (bundled name or YAML) or a case (JSON or folder).")
     ],
 ) -> None:
-    """Check a scenario or a case, grids and profiles included, without running it."""
+    """Check a scenario or a case by building all that a run would, without running it."""
     path = Path(file)
     if path.suffix == ".json" or path.is_dir():
         instance = read_case(path)
@@ -171,12 +173,12 @@ def validate(
         )
         return
     settings, folder = read_scenario(file)
-    calendar = Calendar.of_days(str(settings.start), settings.days, settings.isp_minutes, settings.zone)
-    grids = build_grids(settings, calendar, folder)
-    buses = sum(len(a.network.bus_index) for a in grids.areas) + len(grids.transmission.bus_index)
+    with faults_named(source_of(file)), tempfile.TemporaryDirectory() as unused:
+        world, _ = build_world(settings, folder, Path(unused), lambda isp: None, list)
+    buses = sum(len(area.network.bus_index) for area in world.areas)
     console.print(
-        f"{file}: a scenario of {calendar.n_isp} ISPs, {settings.households} households "
-        f"on {buses} buses. No problem found."
+        f"{file}: a scenario of {world.calendar.n_isp} ISPs, {settings.households} households "
+        f"on {buses} distribution buses. No problem found."
     )
 
 
@@ -185,5 +187,6 @@ def main() -> None:
     try:
         app()
     except InputError as error:
-        print(f"tandem: {error}", file=sys.stderr)  # the one message, plain so that scripts can read it
+        message = " ".join(str(error).splitlines())  # one line, though a file or a key may be named over two
+        print(f"tandem: {message}", file=sys.stderr)  # plain, so that scripts can read it
         raise SystemExit(2) from None

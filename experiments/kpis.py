@@ -39,10 +39,19 @@ def kpis_of(run: Path) -> dict[str, Any]:
         "bids": len(tables["orders"]),
         "rejected_bids": len(tables["rejections"]),
         "messages": len(tables["messages"]),
-        "local_markets_short_of_flexibility": int((tables["clearings"].penalty_eur_per_h > 1.0).sum()),
-        "flow_error_max_mw": float(tables["grid"].flow_error_mw.max()),
+        "local_markets_short_of_flexibility": _short(tables["clearings"]),
+        "flow_error_max_mw": float(tables["grid"].loc[tables["grid"].system != TSO, "flow_error_mw"].max()),
+        "dc_flow_error_max_mw": float(
+            tables["grid"].loc[tables["grid"].system == TSO, "flow_error_mw"].max()
+        ),
         "voltage_error_max_pu": float(tables["grid"].voltage_error_pu.max()),
     }
+
+
+def _short(clearings: pd.DataFrame) -> int | None:
+    """Local auctions that could not keep every limit; None where there are no local markets."""
+    local = clearings[clearings.system != TSO]
+    return int((local.penalty_eur_per_h > 1.0).sum()) if len(local) else None
 
 
 def _isp_hours(system: pd.DataFrame) -> float:
@@ -67,8 +76,12 @@ def _procurement(settlement: pd.DataFrame, activations: pd.DataFrame, hours: flo
 
 def _safety(grid: pd.DataFrame) -> dict[str, Any]:
     area = grid[grid.system != TSO]
-    broken = (area.congested_lines > 0) | (area.voltage_violations > 0)
-    before = (area.base_congested_lines > 0) | (area.base_voltage_violations > 0)
+    broken = (area.congested_lines > 0) | (area.voltage_violations > 0) | ~area.converged
+    before = (
+        (area.base_congested_lines > 0)
+        | (area.base_voltage_violations > 0)
+        | ~area.base_converged.astype(bool)
+    )
     return {
         "violated_isps": int(area[broken].isp.nunique()),
         "violated_isps_before_activation": int(area[before].isp.nunique()),

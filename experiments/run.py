@@ -7,7 +7,8 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -40,46 +41,60 @@ def run_scenario(
 ) -> dict[str, Any]:
     """Simulate and write everything; returns the KPIs.
 
-    Results are built beside `out` and moved there when complete: a run that fails leaves nothing behind.
+    Results are built in a hidden folder and moved to `out` when complete: a run that fails leaves nothing.
     """
-    partial = prepare_output(out, overwrite)
-    try:
+    check_outputs([out], overwrite)
+    out = out.resolve()
+    with tempfile.TemporaryDirectory(prefix=".tandem-", dir=_nearest(out)) as hidden:
+        partial = Path(hidden) / "run"
         run(scenario, folder, partial, on_isp)
         kpis = kpis_of(partial)
         _write_json(partial / "kpis.json", kpis)
         plot_run(partial, scenario.zone, f"{scenario.name}, {scenario.scheme}")
         _write_json(partial / "manifest.json", manifest(scenario))
+        out.parent.mkdir(parents=True, exist_ok=True)
         if out.exists():
             shutil.rmtree(out)
         partial.rename(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return kpis
 
 
-def prepare_output(out: Path, overwrite: bool) -> Path:
-    """A fresh folder beside `out`; an `InputError` if `out` is taken or cannot be written."""
-    if out.exists() and not (
-        out.is_dir() and (not any(out.iterdir()) or (overwrite and (out / "manifest.json").is_file()))
-    ):
-        raise InputError(
-            str(out),
-            "--out",
-            "exists already",
-            "Choose another folder, or pass --overwrite to replace the results of an earlier run",
-        )
-    partial = out.with_name(out.name + ".partial")
+def check_outputs(outs: Sequence[Path], overwrite: bool, figure: Path | None = None) -> None:
+    """An `InputError` if a folder of `outs`, or the file `figure`, is taken or cannot be written."""
+    for out in outs:
+        _check_output(out, _is_replaceable_run, overwrite)
+    if figure is not None:
+        _check_output(figure, Path.is_file, overwrite)
+
+
+def _check_output(out: Path, replaceable: Callable[[Path], bool], overwrite: bool) -> None:
+    problem, mend = "", "Choose a folder you may write to"
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        parent = _nearest(out)
+        if out.exists() and not _is_empty(out) and not (overwrite and replaceable(out)):
+            problem = "exists already"
+            mend = "Choose another folder, or pass --overwrite to replace the results of an earlier run"
+        elif not parent.is_dir():
+            problem = f"cannot be written ({parent} is no folder)"
+        elif not os.access(parent, os.W_OK | os.X_OK):
+            problem = f"cannot be written ({parent} is write-protected)"
     except OSError as error:
-        raise InputError(
-            str(out), "--out", f"cannot be written ({error.strerror})", "Choose a folder you may write to"
-        ) from error
-    if not os.access(partial.parent, os.W_OK):
-        shutil.rmtree(partial, ignore_errors=True)
-        raise InputError(str(out), "--out", "cannot be written", "Choose a folder you may write to")
-    return partial
+        problem = f"cannot be written ({error.strerror})"
+    if problem:
+        raise InputError(str(out), "--out", problem, mend)
+
+
+def _is_empty(out: Path) -> bool:
+    return out.is_dir() and not any(out.iterdir())
+
+
+def _is_replaceable_run(out: Path) -> bool:
+    return out.is_dir() and (out / "manifest.json").is_file()
+
+
+def _nearest(out: Path) -> Path:
+    """The nearest path above `out` that exists."""
+    return next(parent for parent in out.resolve().parents if parent.exists())
 
 
 def run_id(scenario: Scenario) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from grids.errors import InputError
+from grids.text import one_line, read_text
 from sim.settings import Scenario
 
 SCENARIOS = ("reference",)
@@ -23,7 +26,7 @@ def read_scenario(name: str, overrides: dict[str, Any] | None = None) -> tuple[S
     """
     if name in SCENARIOS:
         text = (resources.files("experiments") / "scenarios" / f"{name}.yaml").read_text(encoding="utf-8")
-        return parse_scenario(text, f"bundled scenario {name}", overrides), None
+        return parse_scenario(text, source_of(name), overrides), None
     path = Path(name)
     if path.suffix not in {".yaml", ".yml"}:
         raise InputError(
@@ -34,7 +37,23 @@ def read_scenario(name: str, overrides: dict[str, Any] | None = None) -> tuple[S
         )
     if not path.is_file():
         raise InputError(name, "SCENARIO", "the file does not exist", "Check the path")
-    return parse_scenario(path.read_text(encoding="utf-8"), str(path), overrides), path.parent
+    return parse_scenario(read_text(path), source_of(name), overrides), path.parent
+
+
+def source_of(name: str) -> str:
+    """What errors call a scenario."""
+    return f"bundled scenario {name}" if name in SCENARIOS else str(Path(name))
+
+
+@contextmanager
+def faults_named(source: str) -> Iterator[None]:
+    """Faults that the simulator finds in "scenario", which knows no file, name `source` instead."""
+    try:
+        yield
+    except InputError as error:
+        if error.source != "scenario":
+            raise
+        raise InputError(source, error.field, error.problem, error.mend) from error
 
 
 def parse_scenario(text: str, source: str, overrides: dict[str, Any] | None = None) -> Scenario:
@@ -45,34 +64,38 @@ def parse_scenario(text: str, source: str, overrides: dict[str, Any] | None = No
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}" if mark is not None else "YAML"
         raise InputError(
-            source, place, f"is not valid YAML ({getattr(error, 'problem', error)})", "Correct the file"
+            source,
+            place,
+            f"is not valid YAML ({one_line(getattr(error, 'problem', None) or error)})",
+            "Correct the file",
         ) from error
+    except (ValueError, RecursionError) as error:  # a date that does not exist, nesting without end
+        raise InputError(source, "YAML", f"cannot be read ({one_line(error)})", "Correct the file") from error
     if not isinstance(data, dict):
         raise InputError(
             source, "scenario", "is not a mapping of keys", "Start from a bundled scenario (tandem scenarios)"
         )
     try:
-        return Scenario(**{**data, **(overrides or {})})
+        return Scenario.model_validate({**data, **(overrides or {})})
     except ValidationError as error:
-        problems = [
-            f"{'.'.join(str(x) for x in e['loc']) or 'scenario'}: {_plain(e)}" for e in error.errors()
-        ]
+        problems = [_plain(e) for e in error.errors()]
+        field, problem = problems[0].split(": ", 1)
         raise InputError(
-            source, problems[0].split(": ", 1)[0], _joined(problems), "Correct the keys named"
+            source, field, "; and also ".join([problem, *problems[1:]]), "Correct the keys named"
         ) from error
 
 
 def _plain(error: Any) -> str:
-    message = str(error["msg"])
+    """One problem as "field: problem"; what concerns the whole scenario names its field itself."""
+    message = one_line(error["msg"]).removeprefix("Value error, ")
+    field = ".".join(map(str, error["loc"]))
+    if not field and error["type"] == "value_error":
+        return message
     if error["type"] == "extra_forbidden":
-        return "is an unknown key"
-    if error["type"] == "missing":
-        return "is missing"
-    given = error.get("input")
-    shown = f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
-    return message.removeprefix("Value error, ") + shown
-
-
-def _joined(problems: list[str]) -> str:
-    first = problems[0].split(": ", 1)[1]
-    return first if len(problems) == 1 else f"{first}; and also " + "; ".join(problems[1:])
+        message = "is an unknown key"
+    elif error["type"] == "missing":
+        message = "is missing"
+    else:
+        given = error.get("input")
+        message += f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
+    return f"{field or 'scenario'}: {message}"

@@ -16,8 +16,9 @@ KPI_ROWS: tuple[tuple[str, str, str], ...] = (
     ("activated_mwh", "activated energy", "MWh"),
     ("activated_from_distribution_mwh", "  of it from distribution", "MWh"),
     ("violated_isps", "ISPs with a limit broken in distribution", "ISPs"),
-    ("violated_isps_before_activation", "  had nothing been activated in them", "ISPs"),
+    ("violated_isps_before_activation", "  without activation in that ISP", "ISPs"),
     ("violated_isps_created", "  broken by activation, safe without", "ISPs"),
+    ("diverged_power_flows", "power flows without a solution", "grid-ISPs"),
     ("max_overload_pct", "worst overload", "% of rating"),
     ("voltage_violations", "bus voltages outside their band", "bus-ISPs"),
     ("max_voltage_violation_pct", "worst voltage violation", "% of limit"),
@@ -33,8 +34,9 @@ KPI_ROWS: tuple[tuple[str, str, str], ...] = (
     ("curtailed_mwh", "PV curtailed", "MWh"),
     ("losses_mwh", "distribution losses", "MWh"),
     ("messages", "messages", ""),
-    ("flow_error_max_mw", "worst flow error of the clearing model", "MW"),
-    ("voltage_error_max_pu", "worst voltage error of the clearing model", "p.u."),
+    ("flow_error_max_mw", "worst flow error of LinDistFlow", "MW"),
+    ("voltage_error_max_pu", "worst voltage error of LinDistFlow", "p.u."),
+    ("dc_flow_error_max_mw", "worst flow error of DC on transmission", "MW"),
 )
 
 

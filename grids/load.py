@@ -16,9 +16,11 @@ import pandas as pd
 import simbench
 from pandapower.auxiliary import pandapowerNet
 from pandapower.converter.matpower.from_mpc import from_mpc
+from scipy.io.matlab import MatReadError
 
 from grids.errors import InputError
 from grids.network import Network
+from grids.text import one_line, read_text
 
 BUNDLED = ("case69", "case141")
 """Radial feeders as tables in SI units: Baran and Wu (1989), Khodr et al. (2008); root bus 1 at 1.0 p.u."""
@@ -92,7 +94,7 @@ def network_names() -> list[str]:
 
 
 def _read_json(path: Path) -> pandapowerNet:
-    text = path.read_text(encoding="utf-8")
+    text = read_text(path)
     try:
         tree = json.loads(text)
     except json.JSONDecodeError as error:
@@ -102,25 +104,28 @@ def _read_json(path: Path) -> pandapowerNet:
             f"is not JSON ({error.msg})",
             "Write it with pandapower.to_json",
         ) from error
-    except RecursionError as error:
+    except (RecursionError, ValueError) as error:  # too deep, or a number of thousands of digits
         raise InputError(
-            str(path), "net", "is nested too deeply", "Write it with pandapower.to_json"
+            str(path), "net", f"cannot be read ({one_line(error)})", "Write it with pandapower.to_json"
         ) from error
     for module, cls in _named_classes(tree):
         if (module, cls) not in SAFE_CLASSES:
             raise InputError(
                 str(path),
                 "_module",
-                f"names {module}.{cls}, which reading the file would import",
+                f"names {one_line(f'{module}.{cls}')}, which reading the file would import",
                 "Only plain network tables are read: save the net without controllers and other objects",
             )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # notes on files of older pandapower versions
         try:
             net = pp.from_json_string(text)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise InputError(
-                str(path), "net", f"pandapower cannot read it ({error})", "Write it with pandapower.to_json"
+                str(path),
+                "net",
+                f"pandapower cannot read it ({one_line(error)})",
+                "Write it with pandapower.to_json",
             ) from error
     if not isinstance(net, pandapowerNet):
         raise InputError(str(path), "net", "is not a pandapower network", "Write it with pandapower.to_json")
@@ -153,11 +158,19 @@ def _read_matpower(path: Path) -> pandapowerNet:
         warnings.simplefilter("ignore")
         try:
             return from_mpc(str(path))
-        except (AttributeError, KeyError, IndexError, TypeError, ValueError, NotImplementedError) as error:
+        except (
+            AttributeError,
+            LookupError,
+            TypeError,
+            ValueError,
+            NotImplementedError,
+            OSError,
+            MatReadError,
+        ) as error:
             raise InputError(
                 str(path),
                 "mpc",
-                f"is not a MATPOWER case ({error})",
+                f"is not a MATPOWER case ({one_line(error)})",
                 "Give a version-2 case with bus, gen and branch",
             ) from error
 

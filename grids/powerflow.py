@@ -28,8 +28,9 @@ class AcState:
     q_from_mvar: FloatArray  # (E,)
     q_to_mvar: FloatArray  # (E,)
     loading_percent: FloatArray  # (E,) worst end, by current; 0 where there is no limit
-    losses_mw: float
+    losses_mw: float  # of branches and shunts: what the external grid adds to the injections
     root_mw: float  # taken from the external grid
+    root_mvar: float
 
 
 class PowerFlow:
@@ -53,7 +54,7 @@ class PowerFlow:
         voltage = self._model.ac_pf(self._start, MAX_ITERATIONS, TOLERANCE_PU)
         if voltage.shape[0] == 0:
             return _diverged(self.network)
-        return self._state(voltage)
+        return self._state(voltage, p_mw, q_mvar)
 
     def reference(self, p_mw: FloatArray, q_mvar: FloatArray) -> AcState:
         """The same state by ``pandapower.runpp`` on the net itself: slow, and the judge."""
@@ -68,7 +69,7 @@ class PowerFlow:
         angle = np.deg2rad(net.res_bus.va_degree.loc[buses].to_numpy(dtype=float))
         voltage = self._solution(net)
         voltage[self.network.bus_node] = vm * np.exp(1j * angle)
-        return self._state(voltage)
+        return self._state(voltage, p_mw, q_mvar)
 
     @staticmethod
     def _solution(net: Any) -> ComplexArray:
@@ -77,7 +78,7 @@ class PowerFlow:
         bus = bus[bus[:, BUS_TYPE] != ISOLATED]
         return np.asarray(bus[:, 7] * np.exp(1j * np.deg2rad(bus[:, 8])))
 
-    def _state(self, voltage: ComplexArray) -> AcState:
+    def _state(self, voltage: ComplexArray, p_mw: FloatArray, q_mvar: FloatArray) -> AcState:
         branches, base = self.network.branches, self.network.base_mva
         yff, yft, ytf, ytt = self._admittance
         v_from, v_to = voltage[branches.from_node], voltage[branches.to_node]
@@ -88,7 +89,9 @@ class PowerFlow:
             np.abs(i_to) * self._i_base_to_ka / branches.i_max_to_ka,
         )
         root = self.network.root
-        into_root = s_from[branches.from_node == root].sum() + s_to[branches.to_node == root].sum()
+        shunts = np.abs(voltage) ** 2 * (self.network.shunt_g_pu - 1j * self.network.shunt_b_pu) * base
+        from_root = s_from[branches.from_node == root].sum() + s_to[branches.to_node == root].sum()
+        taken = from_root + shunts[root] - p_mw[root] - 1j * q_mvar[root]
         return AcState(
             converged=True,
             vm_pu=np.abs(voltage),
@@ -97,8 +100,9 @@ class PowerFlow:
             q_from_mvar=s_from.imag,
             q_to_mvar=s_to.imag,
             loading_percent=loading,
-            losses_mw=float((s_from + s_to).real.sum()),
-            root_mw=float(into_root.real),
+            losses_mw=float((s_from + s_to).real.sum() + shunts.real.sum()),
+            root_mw=float(taken.real),
+            root_mvar=float(taken.imag),
         )
 
 
@@ -196,4 +200,5 @@ def _set_injections(network: Network, p_mw: FloatArray, q_mvar: FloatArray) -> N
 
 def _diverged(network: Network) -> AcState:
     nan_n, nan_e = np.full(network.n_nodes, np.nan), np.full(len(network.branches), np.nan)
-    return AcState(False, nan_n, nan_e, nan_e, nan_e, nan_e, nan_e, float("nan"), float("nan"))
+    nan = float("nan")
+    return AcState(False, nan_n, nan_e, nan_e, nan_e, nan_e, nan_e, nan, nan, nan)

@@ -133,12 +133,17 @@ def ac_violations(state: AcState, rows: GridRows) -> Violations:
     """The same count on an AC state: branches over 100 % of their current, buses outside their band."""
     if not state.converged:
         return Violations(diverged=1)
-    over = state.loading_percent > 100.0 * (1.0 + RELATIVE_TOLERANCE)
-    worst = float(state.loading_percent[over].max() - 100.0) if over.any() else 0.0
+    lines, worst = overloads(state)
     buses, depth = voltage_violations(
         state.vm_pu, np.sqrt(rows.w_min_pu2), np.sqrt(rows.w_max_pu2), rows.buses
     )
-    return Violations(int(over.sum()), worst, buses, depth)
+    return Violations(lines, worst, buses, depth)
+
+
+def overloads(state: AcState) -> tuple[int, float]:
+    """Branches over 100 % of their current rating, and the worst excess in percent of it."""
+    over = state.loading_percent > 100.0 * (1.0 + RELATIVE_TOLERANCE)
+    return int(over.sum()), float(state.loading_percent[over].max() - 100.0) if over.any() else 0.0
 
 
 def transmission_rows(dc: DcModel, p_mw: FloatArray) -> GridRows:

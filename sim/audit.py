@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from agents.fleet import FleetStep, HouseholdFleet
+from grids.arrays import FloatArray
 from markets.bids import Bids
+from markets.blocks import TSO
 from markets.ledger import BOOK_TOLERANCE_MW, Ledger
 from markets.settlement import Payment, balances
+from sim.physics import GridResult
 
 MONEY_TOLERANCE_EUR = 1e-6
 POWER_TOLERANCE_KW = 1e-6
+FLOW_TOLERANCE_MW = 1e-5  # of a converged power flow
 
 
 class AuditError(RuntimeError):
@@ -72,3 +77,69 @@ def audit_balance(isp: int, imbalance_mw: Mapping[str, float], awarded_mw: float
         raise AuditError(
             f"ISP {isp}: parties' imbalances add up to {total} MW, the system's is {system_mw} MW"
         )
+
+
+def audit_orders(isp: int, step: FleetStep, wanted_kw: FloatArray, awarded_kw: float) -> None:
+    """What households were told is what was awarded; what they delivered goes the way they were told."""
+    if abs(float(wanted_kw.sum()) - awarded_kw) > POWER_TOLERANCE_KW * max(1.0, abs(awarded_kw)):
+        raise AuditError(
+            f"ISP {isp}: households were ordered {wanted_kw.sum()} kW of {awarded_kw} kW awarded"
+        )
+    moved = step.up_kw - step.down_kw
+    excess = np.where(
+        wanted_kw >= 0, np.maximum(moved - wanted_kw, -moved), np.maximum(wanted_kw - moved, moved)
+    )
+    if (excess > POWER_TOLERANCE_KW).any():
+        k = int(np.argmax(excess))
+        raise AuditError(f"ISP {isp}: group {k} moved {moved[k]} kW when {wanted_kw[k]} kW was ordered")
+
+
+def audit_interface(isp: int, area: str, result: GridResult, injection_mw: float) -> None:
+    """What flows into an area is what its meters add up to, and its losses."""
+    gap = result.interface_mw + injection_mw - result.losses_mw
+    if result.state.converged and abs(gap) > FLOW_TOLERANCE_MW:
+        raise AuditError(f"ISP {isp}: {area} takes {gap} MW more than its meters and losses add up to")
+
+
+def audit_slack(isp: int, grids: Mapping[str, GridResult], system_mw: float) -> None:
+    """The slack supplies the losses of all grids and the system's deficit, nothing else."""
+    if not all(g.state.converged for g in grids.values()):
+        return
+    losses = sum(g.losses_mw for g in grids.values())
+    if abs(gap := grids[TSO].interface_mw + system_mw - losses) > FLOW_TOLERANCE_MW:
+        raise AuditError(f"ISP {isp}: the slack supplies {gap} MW that no imbalance and no loss explains")
+
+
+def audit_buyers(
+    isp: int,
+    payments: list[Payment],
+    ledger: Ledger,
+    books: Mapping[str, Bids],
+    buyer: Mapping[str, str],
+    hours: float,
+) -> None:
+    """Who bought pays: the TSO what its blocks awarded, DSOs the rest."""
+    owed = sum(
+        float(books[system].signed_price @ award) * hours
+        for layer, systems in ledger.layers.items()
+        for system, award in systems.items()
+        if buyer[layer] == "dso"
+    )
+    paid = sum(p.amount_eur for p in payments if p.kind == "activation" and p.payer.startswith("DSO-"))
+    if abs(paid - owed) > MONEY_TOLERANCE_EUR * max(1.0, abs(owed)):
+        raise AuditError(f"ISP {isp}: DSOs paid {paid} EUR for awards worth {owed} EUR")
+
+
+def audit_price(
+    isp: int,
+    price: float,
+    day_ahead: float,
+    ledger: Ledger,
+    books: Mapping[str, Bids],
+    house: Mapping[str, Any],
+) -> None:
+    """The imbalance price is that of an activated bid, or the day-ahead price, or that of unserved need."""
+    called = [books[s].price[award > 0] for systems in ledger.layers.values() for s, award in systems.items()]
+    known = np.concatenate([*called, [day_ahead, house["balancing"].price_eur_per_mwh]])
+    if not np.isclose(known, price, rtol=0.0, atol=1e-9).any():
+        raise AuditError(f"ISP {isp}: the imbalance price of {price} EUR/MWh is that of no activated bid")

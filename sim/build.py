@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +37,12 @@ from sim.physics import Physics
 from sim.randomness import stream
 from sim.recorder import Recorder
 from sim.settings import Scenario
-from sim.surroundings import LOOK_AHEAD_ISPS, Grids, build_grids
+from sim.surroundings import Grids, build_grids
 from sim.world import World
 
 TSO_NAME, MARKET_NAME, FLEET_NAME = "TSO", "day-ahead market", "households"
+SWIFT_S = 60
+"""Latency up to which every message surely reaches its gate."""
 Arrange = Callable[[Sequence[Any]], Sequence[Any]]
 
 
@@ -59,6 +61,7 @@ def build_world(
     world.load_mw, world.register = grids.load_mw, {}
     _Agents(scenario, world, clock, bus, grids, fleet, aggregator_of).settle_in(arrange)
     rng = stream(scenario.seed, "validation")
+    world.reliable = scenario.messages.loss == 0.0 and scenario.messages.latency_s <= SWIFT_S
     world.audited = frozenset(
         np.flatnonzero(rng.random(calendar.n_isp) < scenario.validation.audit_share).tolist()
     )
@@ -100,7 +103,7 @@ def _fleet(scenario: Scenario, calendar: Calendar, grids: Grids) -> tuple[Househ
     )
     pick = rng.integers(scenario.aggregators_per_bus, size=len(grids.site_of))
     aggregator_of = local[grids.site_of, pick].astype(np.int64)
-    times = calendar.times(LOOK_AHEAD_ISPS)
+    times = calendar.times()
     try:
         fleet = HouseholdFleet.build(
             population, grids.site_of, aggregator_of, times, grids.n_sites, stream(scenario.seed, FLEET_NAME)
@@ -270,7 +273,7 @@ class _Agents:
         w = self.world
         receivers = (MARKET_NAME, TSO_NAME)
 
-        @cache
+        @lru_cache(maxsize=1)  # both areas ask for the same day
         def rollout(now_isp: int, last: int) -> FloatArray:
             return self.fleet.rollout(now_isp, last - now_isp + 1).site_base_kw
 

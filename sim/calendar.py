@@ -23,9 +23,7 @@ class Calendar:
     def of_days(cls, first_day: str, days: int, isp_minutes: int, zone: str) -> Calendar:
         """`days` local days from local midnight of `first_day`; 92 or 100 quarters when clocks change."""
         first = pd.Timestamp(first_day).normalize()
-        start, end = (
-            day.tz_localize(zone).tz_convert("UTC") for day in (first, first + pd.Timedelta(days=days))
-        )
+        start, end = _utc(first, zone), _utc(first + pd.Timedelta(days=days), zone)
         return cls(start, end, isp_minutes, zone)
 
     @property
@@ -43,9 +41,9 @@ class Calendar:
         """Length of an ISP in hours."""
         return self.isp_minutes / 60.0
 
-    def times(self, margin: int = 0) -> pd.DatetimeIndex:
-        """Start of every ISP in UTC, and of `margin` more behind the horizon."""
-        return pd.date_range(self.start, periods=self.n_isp + margin, freq=f"{self.isp_minutes}min")
+    def times(self) -> pd.DatetimeIndex:
+        """Start of every ISP in UTC."""
+        return pd.date_range(self.start, periods=self.n_isp, freq=f"{self.isp_minutes}min")
 
     def seconds(self, isp: int) -> int:
         """Seconds from the scenario's start to the start of an ISP."""
@@ -69,7 +67,12 @@ class Calendar:
         dates = pd.Series(local.date)
         for date, group in dates.groupby(dates):
             before = pd.Timestamp(str(date)) - pd.Timedelta(days=1) + pd.Timedelta(hours=DAY_AHEAD_HOUR)
-            gate = before.tz_localize(self.zone).tz_convert("UTC")
+            gate = _utc(before, self.zone)
             second = int((gate - self.start).total_seconds())
             found.append((second, range(int(group.index[0]), int(group.index[-1]) + 1)))
         return found
+
+
+def _utc(local: pd.Timestamp, zone: str) -> pd.Timestamp:
+    """UTC of a local time: of two the first, and for one that clocks skip, the moment they do."""
+    return local.tz_localize(zone, ambiguous=True, nonexistent="shift_forward").tz_convert("UTC")

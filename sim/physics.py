@@ -13,7 +13,15 @@ from grids.arrays import FloatArray
 from grids.dc import DcModel
 from grids.errors import PowerFlowMismatchError
 from grids.powerflow import AcState, PowerFlow
-from grids.rows import GridRows, Violations, ac_violations, distribution_rows, distribution_rows_ac
+from grids.rows import (
+    GridRows,
+    Violations,
+    ac_violations,
+    distribution_rows,
+    distribution_rows_ac,
+    overloads,
+)
+from markets.blocks import TSO
 
 AUDIT_TOLERANCE_PU = 1e-6
 
@@ -24,9 +32,10 @@ class GridResult:
 
     state: AcState
     interface_mw: float  # into a distribution grid, or from the slack into transmission
+    losses_mw: float
     after: Violations
-    base: Violations
-    linear: Violations  # after activation, by the clearing model
+    base: Violations | None  # not worked out for transmission, nor is the next
+    linear: Violations | None  # after activation, by the clearing model
     flow_error_mw: float  # clearing model against AC, worst branch, same injections
     voltage_error_pu: float
 
@@ -69,19 +78,20 @@ class Physics:
             node = self._interface_node[area.name]
             if result.state.converged:
                 p_t[node] -= result.interface_mw
-                q_t[node] -= _root_mvar(area, result.state)
+                q_t[node] -= result.state.root_mvar
             else:  # a collapsed grid draws its lossless power: recorded, and survived
                 p_t[node] += p.sum()
                 q_t[node] += q.sum()
         state = self._solve(self._t_flow, p_t, q_t, isp, audit)
-        results["T"] = self._transmission(state)
+        results[TSO] = self._transmission(state, p_t)
         return results
 
     def _area(
         self, area: Area, p0: FloatArray, p: FloatArray, q: FloatArray, isp: int, audit: bool
     ) -> GridResult:
-        base = self._solve(area.power_flow, p0, q, isp, audit=False)
-        state = base if np.array_equal(p0, p) else self._solve(area.power_flow, p, q, isp, audit)
+        idle = np.array_equal(p0, p)
+        base = self._solve(area.power_flow, p0, q, isp, audit and idle)
+        state = base if idle else self._solve(area.power_flow, p, q, isp, audit)
         rows0 = distribution_rows(area.lin, p0, q)
         if self._offset == "ac" and base.converged:
             rows0 = distribution_rows_ac(area.lin, base)
@@ -90,6 +100,7 @@ class Physics:
         return GridResult(
             state=state,
             interface_mw=state.root_mw if state.converged else -float(p.sum()),
+            losses_mw=state.losses_mw,
             after=ac_violations(state, rows),
             base=ac_violations(base, rows),
             linear=rows.violations(),
@@ -97,13 +108,17 @@ class Physics:
             voltage_error_pu=voltage_error,
         )
 
-    @staticmethod
-    def _transmission(state: AcState) -> GridResult:
-        over = state.loading_percent > 100.0
-        lines = Violations(
-            int(over.sum()), float(state.loading_percent[over].max() - 100.0) if over.any() else 0.0
-        )
-        return GridResult(state, state.root_mw, lines, Violations(), Violations(), float("nan"), float("nan"))
+    def _transmission(self, state: AcState, p_mw: FloatArray) -> GridResult:
+        lines, worst = overloads(state)
+        error = float("nan")
+        if state.converged:
+            error = float(
+                np.abs(self._dc.flows_mw(p_mw) - state.p_from_mw)[np.isfinite(self._dc.limit_mw)].max(
+                    initial=0.0
+                )
+            )
+        after = Violations(lines, worst) if state.converged else Violations(diverged=1)
+        return GridResult(state, state.root_mw, state.losses_mw, after, None, None, error, float("nan"))
 
     def _solve(self, flow: PowerFlow, p: FloatArray, q: FloatArray, isp: int, audit: bool) -> AcState:
         state = flow.reference(p, q) if self._reference else flow.solve(p, q)
@@ -131,8 +146,3 @@ def _model_error(area: Area, rows: GridRows, state: AcState) -> tuple[float, flo
     error = np.abs(np.abs(rows.flow_mw) - flow)[limited]
     vm = np.sqrt(np.maximum(rows.w_pu2, 0.0))
     return float(error.max(initial=0.0)), float(np.abs(vm - state.vm_pu).max())
-
-
-def _root_mvar(area: Area, state: AcState) -> float:
-    b, root = area.network.branches, area.network.root
-    return float(state.q_from_mvar[b.from_node == root].sum() + state.q_to_mvar[b.to_node == root].sum())

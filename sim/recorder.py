@@ -40,7 +40,7 @@ TABLES: dict[str, dict[str, pa.DataType]] = {
     ),
     "grid": _columns(
         text="system",
-        boolean="converged",
+        boolean="converged base_converged",
         integer="congested_lines voltage_violations base_congested_lines base_voltage_violations "
         "linear_congested_lines linear_voltage_violations",
         real="interface_mw losses_mw max_loading_pct vm_min_pu vm_max_pu max_overload_pct "

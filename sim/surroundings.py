@@ -20,9 +20,6 @@ from grids.profiles import ProfileError, measured, span
 from sim.calendar import Calendar
 from sim.settings import DistributionSettings, GridSettings, Scenario
 
-LOOK_AHEAD_ISPS = 8
-"""ISPs behind the horizon that previews may look into."""
-
 
 @dataclass(frozen=True)
 class Grids:
@@ -40,26 +37,27 @@ class Grids:
 
 def build_grids(scenario: Scenario, calendar: Calendar, folder: Path | None) -> Grids:
     """Load the grids, place the households in proportion to nominal load, and read the measured profiles."""
-    times = calendar.times(LOOK_AHEAD_ISPS)
+    times = calendar.times()
     settings = scenario.transmission
     transmission = _network(settings, folder)
     load = transmission.p_mw * settings.load_scale
     interface_node = {}
     networks = {d.id: _network(d, folder) for d in scenario.distribution}
     shares = {d.id: np.maximum(-networks[d.id].p_mw * d.load_scale, 0.0) for d in scenario.distribution}
+    for k, d in enumerate(scenario.distribution):
+        if shares[d.id].sum() <= 0:
+            raise InputError(
+                "scenario",
+                f"distribution.{k}.grid",
+                f"{d.grid} has no load to place households by",
+                "Give a grid with loads, and a load_scale above zero",
+            )
     counts = _apportion(np.concatenate(list(shares.values())), scenario.households)
     areas, first, offset, site_of = [], 0, 0, []
     for k, d in enumerate(scenario.distribution):
         field = f"distribution.{k}.interface_bus"
         interface_node[d.id] = int(transmission.nodes_of(np.array([d.interface_bus]), field)[0])
         nominal = shares[d.id]
-        if nominal.sum() <= 0:
-            raise InputError(
-                d.grid,
-                f"distribution.{k}.grid",
-                "has no load to place households by",
-                "Give a grid with loads",
-            )
         sites = np.flatnonzero(nominal > 0)
         n = counts[offset : offset + len(nominal)][sites]
         site_of.append(np.repeat(np.arange(first, first + len(sites)), n))
@@ -87,6 +85,8 @@ def build_grids(scenario: Scenario, calendar: Calendar, folder: Path | None) -> 
 def _network(settings: GridSettings, folder: Path | None) -> Network:
     net = load_net(settings.grid, folder)
     net.gen["p_mw"] = 0.0  # units are scheduled by the day-ahead market; their voltage set-points stay
+    for table in ("sgen", "storage"):  # the scenario brings units, PV and batteries of its own
+        net[table]["in_service"] = False
     return Network.from_pandapower(net, settings.grid).with_ratings(settings.ratings_mva)
 
 

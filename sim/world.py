@@ -21,7 +21,17 @@ from grids.arrays import FloatArray
 from markets.bids import Bids
 from markets.blocks import TSO as T
 from markets.settlement import Payment, activation_payments, cost_payments, imbalance_payments
-from sim.audit import audit_balance, audit_energy, audit_ledger, audit_money
+from sim.audit import (
+    audit_balance,
+    audit_buyers,
+    audit_energy,
+    audit_interface,
+    audit_ledger,
+    audit_money,
+    audit_orders,
+    audit_price,
+    audit_slack,
+)
 from sim.calendar import Calendar
 from sim.physics import GridResult, Physics
 from sim.recorder import Recorder
@@ -58,6 +68,7 @@ class World(mesa.Model):
     recorder: Recorder
     load_mw: FloatArray  # (T, N) on transmission
     audited: frozenset[int]
+    reliable: bool  # no message is lost or late, so orders must equal awards
     on_isp: Callable[[int], None]
 
     def __init__(self) -> None:
@@ -109,6 +120,8 @@ class World(mesa.Model):
         audit_energy(isp, step, self.fleet_desk.fleet)
         units = self.tso.units_mw(isp)
         called = self._transmission_activation(isp)
+        if self.reliable:
+            audit_orders(isp, step, self.fleet_desk.wanted_kw[isp], self._ordered_kw(isp))
         grids = self.physics.deliver(isp, step, units + called, self.load_mw[isp], isp in self.audited)
         before = float(units.sum() + self.load_mw[isp].sum())
         after = before + float(called.sum())
@@ -118,8 +131,10 @@ class World(mesa.Model):
             actual, _ = area.injections(isp, step.site_p_kw, step.site_load_kw)
             before += float(base.sum())
             after += float(actual.sum())
+            audit_interface(isp, area.name, grids[area.name], float(actual.sum()))
             brp = self.brp_of_area[area.name]
             brp_mw[brp.name] = float(base.sum()) - brp.schedule_mw[isp]
+        audit_slack(isp, grids, after)
         self._delivery[isp] = Delivery(before, after, brp_mw, grids)
         self._record_grids(isp, grids)
         self.on_isp(isp)
@@ -136,23 +151,29 @@ class World(mesa.Model):
         buyers = self._buyers(books)
         price = self.tso.imbalance_price(isp)
         imbalance = dict(delivery.brp_mw)
-        awarded, delivered, kept = self._pools(books, isp)
+        awarded, delivered = self._pools(books, isp)
         for pool in awarded:
             imbalance[pool] = delivered[pool] - awarded[pool]
         payments = activation_payments(ledger, books, buyers, hours)
         payments += imbalance_payments(imbalance, price, self.tso.name, hours)
-        cost = {a.name: a.settle(isp) * hours * kept[a.name] for a in self.aggregators}
-        payments += cost_payments(cost, HOUSEHOLDS)
+        step = self.fleet_desk.steps[isp]
+        owner, net_kw = self.fleet_desk.fleet.groups.aggregator, step.up_kw - step.down_kw
+        cost = {
+            a.name: a.settle(isp, np.where(owner == k, net_kw, 0.0)) for k, a in enumerate(self.aggregators)
+        }
+        payments += cost_payments({name: eur_per_h * hours for name, eur_per_h in cost.items()}, HOUSEHOLDS)
         for producer in self.producers:
-            producer.settle(isp)
+            producer.settle(isp, np.empty(0))
         net_award = sum(float(b.direction @ ledger.sold(s)) for s, b in books.items())
         audit_ledger(isp, ledger, books)
         audit_money(isp, payments, ledger, books, hours)
+        audit_buyers(isp, payments, ledger, books, self._blocks_by_name(), hours)
+        audit_price(isp, price, self.tso.day_ahead_price[isp], ledger, books, self.tso.known[isp][T])
         audit_balance(isp, imbalance, net_award, delivery.system_after)
         for brp in self.brps:
             self.tso.desk.send(
                 ImbalanceMessage(
-                    self.tso.name, brp.name, isp, imbalance_mw=imbalance[brp.name] * hours, price=price
+                    self.tso.name, brp.name, isp, imbalance_mwh=imbalance[brp.name] * hours, price=price
                 )
             )
         self._record_settlement(isp, payments, books)
@@ -184,25 +205,29 @@ class World(mesa.Model):
             if block.buyer != "dso" or system != T
         }
 
-    def _pools(self, books: dict[str, Bids], isp: int) -> tuple[dict[str, float], ...]:
-        """Of every household pool: net MW awarded, net MW delivered, and the share of its awards it kept."""
+    def _pools(self, books: dict[str, Bids], isp: int) -> tuple[dict[str, float], dict[str, float]]:
+        """Net MW awarded to and delivered by every household pool."""
         step, groups = self.fleet_desk.steps[isp], self.fleet_desk.fleet.groups
-        n, names = len(self.aggregators), [a.name for a in self.aggregators]
-        up, down = (
-            np.bincount(groups.aggregator, weights=kw, minlength=n) / 1000.0
-            for kw in (step.up_kw, step.down_kw)
-        )
-        awarded, volume = np.zeros(n), np.zeros(n)
+        n = len(self.aggregators)
+        net = np.bincount(groups.aggregator, weights=step.up_kw - step.down_kw, minlength=n) / 1000.0
+        delivered = {a.name: float(net[k]) for k, a in enumerate(self.aggregators)}
+        awarded = dict.fromkeys(delivered, 0.0)
         for system, bids in books.items():
             if system == T:
                 continue
-            sold = self.register[isp].sold(system)
-            for k, name in enumerate(names):
-                mine = bids.provider == name
-                awarded[k] += bids.direction[mine] @ sold[mine]
-                volume[k] += sold[mine].sum()
-        kept = np.minimum(1.0, (up + down) / np.maximum(volume, 1e-12))
-        return tuple(dict(zip(names, values.tolist(), strict=True)) for values in (awarded, up - down, kept))
+            sold = bids.direction * self.register[isp].sold(system)
+            for name in awarded:
+                awarded[name] += float(sold[bids.provider == name].sum())
+        return awarded, delivered
+
+    def _ordered_kw(self, isp: int) -> float:
+        """Net power awarded to households in all areas (kW, up positive)."""
+        books = self._books(isp)
+        net = sum(float(b.direction @ self.register[isp].sold(s)) for s, b in books.items() if s != T)
+        return 1000.0 * net
+
+    def _blocks_by_name(self) -> dict[str, str]:
+        return {block.name: block.buyer for block in self.tso.scheme.blocks}
 
     def _record_grids(self, isp: int, grids: dict[str, GridResult]) -> None:
         for system, g in grids.items():
@@ -214,19 +239,20 @@ class World(mesa.Model):
                     "system": system,
                     "converged": g.state.converged,
                     "interface_mw": g.interface_mw,
-                    "losses_mw": g.state.losses_mw,
+                    "losses_mw": g.losses_mw,
                     "max_loading_pct": float(g.state.loading_percent.max()),
                     "vm_min_pu": float(vm.min()),
                     "vm_max_pu": float(vm.max()),
                     "congested_lines": g.after.lines,
                     "max_overload_pct": g.after.max_overload_pct,
-                    "voltage_violations": g.after.buses,
-                    "max_voltage_violation_pct": g.after.max_voltage_pct,
-                    "base_congested_lines": g.base.lines,
-                    "base_max_overload_pct": g.base.max_overload_pct,
-                    "base_voltage_violations": g.base.buses,
-                    "linear_congested_lines": g.linear.lines,
-                    "linear_voltage_violations": g.linear.buses,
+                    "voltage_violations": None if system == T else g.after.buses,
+                    "max_voltage_violation_pct": None if system == T else g.after.max_voltage_pct,
+                    "base_converged": g.base and not g.base.diverged,
+                    "base_congested_lines": g.base and g.base.lines,
+                    "base_max_overload_pct": g.base and g.base.max_overload_pct,
+                    "base_voltage_violations": g.base and g.base.buses,
+                    "linear_congested_lines": g.linear and g.linear.lines,
+                    "linear_voltage_violations": g.linear and g.linear.buses,
                     "flow_error_mw": g.flow_error_mw,
                     "voltage_error_pu": g.voltage_error_pu,
                 },
@@ -289,12 +315,15 @@ class World(mesa.Model):
                 "ev_charged_mwh": step.ev_energy_kwh / 1000.0,
                 "indoor_deviation_k": step.indoor_theta_mean,
                 "curtailed_mwh": step.curtailed_kw / 1000.0 * hours,
-                "ordered_mwh": sum(float(s.sum()) for k, (_, s) in sold.items() if k != T) * hours,
+                "ordered_mwh": float(np.abs(self.fleet_desk.wanted_kw[isp]).sum()) / 1000.0 * hours,
                 "delivered_mwh": float(step.up_kw.sum() + step.down_kw.sum()) / 1000.0 * hours,
             },
         )
 
     def _close(self, isp: int) -> None:
-        del self.register[isp], self.fleet_desk.steps[isp]
+        del self.register[isp]
+        self.fleet_desk.forget(isp)
+        for brp in self.brps:
+            brp.forget(isp)
         for operator in (self.tso, *self.dsos):
             operator.forget(isp)

@@ -100,8 +100,9 @@ def test_an_award_becomes_an_order_and_a_cost() -> None:
     assert order.receiver == "meter"
     assert order.up_kw.tolist() == [2000.0, 0.0]  # type: ignore[attr-defined]
     assert order.down_kw == pytest.approx([0.0, 0.2])  # type: ignore[attr-defined]
-    assert agent.settle(0) == pytest.approx(2.0 * 120.0 - 0.0002 * 3.0)
-    assert agent.settle(0) == 0.0
+    # Resource 0 delivers 1.5 of 2 MW up at 120: 180 EUR/h; resource 1 goes down at 3: -0.0006 EUR/h.
+    assert agent.settle(0, np.array([1500.0, -0.2])) == pytest.approx(1.5 * 120.0 - 0.0002 * 3.0)
+    assert agent.settle(0, np.array([1500.0, -0.2])) == 0.0
 
 
 def test_an_unexpected_message_says_who_was_wired_wrongly() -> None:

@@ -83,8 +83,39 @@ def _set(*keys: Any, value: Any) -> Edit:
         (_set("start", value="2016-12-31"), ("2016",)),
         (_set("households", value=-5), ("households", "greater than or equal to 1")),
         (_set("scheme", value="multilevel-99"), ("scheme", "multilevel-99", "multilevel-03")),
-        (_set("population", value={"pv_sahre": 0.5}), ("population", "pv_sahre")),
-        (_set("population", value={"pv_share": 1.5}), ("population", "pv_share")),
+        (_set("population", value={"pv_sahre": 0.5}), ("population.pv_sahre: is an unknown key",)),
+        (_set("population", value={"pv_share": 1.5}), ("population.pv_share: must lie in 0..1",)),
+        (_set("population", value={"pv_share": "many"}), ("population.pv_share: is 'many'",)),
+        (_set("population", value={"pv_share": True}), ("population.pv_share: is True",)),
+        (
+            _set("population", value={"consumption_kwh": float("inf")}),
+            ("population.consumption_kwh: is inf",),
+        ),
+        (_set("population", value={"pv_kwp": [9.0, 3.0]}), ("population.pv_kwp: must be", "low <= high")),
+        (_set("population", value={"pv_kwp": [3.0]}), ("population.pv_kwp: is [3.0]", "[low, high]")),
+        (_set("population", value={"pv_kwp": 3}), ("population.pv_kwp: is 3", "[low, high]")),
+        (_set("population", value={"cop": [2, float("nan")]}), ("population.cop: is [2, nan]",)),
+        (_set("population", value={"shift_weeks": 1.5}), ("population.shift_weeks: is 1.5, not a whole",)),
+        (_set("population", value={"sustain_isps": 2.0}), ("population.sustain_isps: is 2.0, not a whole",)),
+        (_set("population", value=[1]), ("population: ", "dictionary")),
+        (_set("transmission", "units", 0, "name", value=""), ("units.0.name", "pattern")),
+        (_set("transmission", "units", 0, "name", value="A2"), ("units.0.name", "A2", "gives itself")),
+        (_set("transmission", "large_loads", 0, "name", value="DSO-D1"), ("large_loads.0.name", "itself")),
+        (_set("transmission", "large_loads", 0, "name", value="G1"), ("large_loads.0.name", "G1 is used")),
+        (_set("distribution", 0, "id", value="T"), ("distribution.0.id", "gives itself")),
+        (_set("distribution", 0, "id", value="L3"), ("distribution.0.id", "L3 is used twice")),
+        (_set("transmission", "units", 0, "p_min_mw", value=400), ("transmission.units.0: p_min_mw 400",)),
+        (_set("transmission", "units", 0, "bus", value=True), ("transmission.units.0.bus", "integer")),
+        (_set("product", value={"price_floor_eur_per_mwh": 9999}), ("product: price_floor", "below")),
+        (_set("gates", value={"offer": 601}), ("gates.offer", "less than or equal to 600")),
+        (_set("messages", value={"latency_s": 901}), ("messages.latency_s", "less than or equal to 900")),
+        (_set("messages", value={"latency_s": 900}), ("messages.latency_s", "less than the 900 s of an ISP")),
+        (_set("zone", value="localtime"), ("zone", "localtime")),
+        (_set("dso", value={"voltage_margin_pu": 0.06}), ("dso.voltage_margin_pu", "0.05")),
+        (_set("dso", value={"flow_margin": 1}), ("dso.flow_margin", "0.9")),
+        (_set("households", value=True), ("households", "integer")),
+        (_set("start", value="9999-12-31"), ("start", "2200")),
+        (_set("aggregators_per_bus", value=4), ("aggregators_per_bus: must not exceed aggregators",)),
         (_set("zone", value="Europe/Atlantis"), ("zone", "Europe/Atlantis")),
         (_set("transmission", "load_profile", value=["hv_mars"]), ("load_profile", "hv_mars")),
     ],
@@ -110,6 +141,67 @@ def test_yaml_that_is_none(
     refused(capsys, tandem(monkeypatch, "validate", path), str(path), "line 2", "not valid YAML")
 
 
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"name: caf\xe9\n", ("line 1", "not UTF-8")),
+        (b"name: x\nstart: \0\n", ("line 2", "NUL")),
+        (b"name: x\nstart: \x01\n", ("not valid YAML", "special characters")),
+        (b"start: 2016-13-45\n", ("YAML", "month")),
+        (b"[" * 5000, ("YAML",)),
+        (b"3: x\n", ("3", "string")),
+        (b'"a\\nb": x\n', ("a b",)),
+        (b"", ("not a mapping",)),
+    ],
+)
+def test_files_that_are_no_text_or_no_scenario_end_in_one_line(
+    data: bytes,
+    expected: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "scenario.yaml"
+    path.write_bytes(data)
+    refused(capsys, tandem(monkeypatch, "validate", path), str(path), *expected)
+
+
+@pytest.mark.parametrize(
+    ("edit", "expected"),
+    [
+        (_set("transmission", "units", 0, "bus", value=99), ("units.G1.bus", "bus 99")),
+        (_set("transmission", "large_loads", 0, "bus", value=98), ("large_loads.L3.bus", "bus 98")),
+        (_set("start", value="2017-02-01"), ("scenario.yaml: ", "2016")),
+        (_set("transmission", "load_profile", value=["hv_mars"]), ("scenario.yaml: ", "hv_mars")),
+    ],
+)
+def test_validate_finds_what_a_run_would_and_names_the_file(
+    edit: Edit,
+    expected: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = scenario_with(tmp_path, edit)
+    refused(capsys, tandem(monkeypatch, "validate", path), *expected)
+    refused(capsys, tandem(monkeypatch, "run", path, "--out", tmp_path / "out"), *expected)
+
+
+def test_a_fault_of_a_bundled_scenario_names_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code = tandem(monkeypatch, "run", "reference", "--days", 300, "--out", tmp_path / "out")
+    refused(capsys, code, "tandem: bundled scenario reference: ", "2016")
+
+
+def test_validate_accepts_what_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for good in (SMALL, CASE):
+        assert tandem(monkeypatch, "validate", good) == 0
+        assert "No problem found" in " ".join(capsys.readouterr().out.split())
+
+
 def test_yaml_that_would_run_code_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -125,6 +217,29 @@ def test_an_output_folder_that_cannot_be_written(
     code = tandem(monkeypatch, "run", SMALL, "--out", tmp_path / "file" / "run")
     refused(capsys, code, "--out", "cannot be written", "Choose")
     assert (tmp_path / "file").read_text(encoding="utf-8") == "kept"
+
+
+def test_a_failing_run_leaves_no_folder_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = scenario_with(tmp_path, _set("transmission", "units", 0, "bus", value=99))
+    (tmp_path / "c.partial").mkdir()  # a person's own
+    for out in (tmp_path / "a" / "b" / "c", tmp_path / "c"):
+        refused(capsys, tandem(monkeypatch, "run", path, "--out", out), "bus 99")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["c.partial", "scenario.yaml"]
+
+
+@pytest.mark.parametrize("taken", ["central-01/thesis.txt", "comparison.png"])
+def test_every_output_is_checked_before_the_first_simulation(
+    taken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / taken).parent.mkdir(exist_ok=True)
+    (tmp_path / taken).write_text("kept", encoding="utf-8")
+    code = tandem(
+        monkeypatch, "run", SMALL, "--scheme", "common", "--scheme", "central-01", "--out", tmp_path
+    )
+    refused(capsys, code, taken.split("/")[0], "exists already")
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == [tmp_path / taken]
 
 
 def test_results_are_never_overwritten_unasked(
@@ -230,6 +345,11 @@ def test_run_writes_a_run_folder(
         assert manifest["scheme"] == scheme
         assert len(list((out / scheme / "figures").glob("*.png"))) >= 6
     assert (out / "comparison.png").is_file()
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+    before = (out / "common" / "kpis.json").read_bytes()
+    again = tandem(monkeypatch, "run", SMALL, "--scheme", "common", "--out", out / "common", "--overwrite")
+    assert again == 0
+    assert (out / "common" / "kpis.json").read_bytes() == before
 
 
 @pytest.mark.parametrize("command", ["schemes", "scenarios"])

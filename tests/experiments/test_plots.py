@@ -59,7 +59,18 @@ def _record_isp(record: Recorder, isp: int, active: bool) -> None:
             "congested_lines": int(over),
             "base_congested_lines": int(over or (name == "D1" and isp == 42)),
         }
-        record("grid", {**grid, **physical, **counts, "isp": isp, "system": name, "converged": not lost})
+        record(
+            "grid",
+            {
+                **grid,
+                **physical,
+                **counts,
+                "isp": isp,
+                "system": name,
+                "converged": not lost,
+                "base_converged": True,
+            },
+        )
     if active:
         _record_trade(record, isp)
 

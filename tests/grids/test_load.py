@@ -118,6 +118,24 @@ def test_files_that_are_no_networks_are_refused(text: str, problem: str, tmp_pat
     assert error.value.source.endswith("bad.json")
 
 
+@pytest.mark.parametrize("data", [b'{"a": "\xe9"}', b'{"a": "\0"}'])
+def test_a_grid_file_that_is_no_text_is_refused(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_bytes(data)
+    with pytest.raises(InputError, match="text") as error:
+        load_net("bad.json", tmp_path)
+    assert error.value.field == "line 1"
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["bad.m", "bad.mat"])
+@pytest.mark.parametrize("data", [b"", b"\xe9\xff\0\n", b"mpc.bus = [\n1 2\n3\n];\n"])
+def test_a_matpower_file_that_is_none_is_refused_on_one_line(name: str, data: bytes, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match="is not a MATPOWER case") as error:
+        load_net(name, tmp_path)
+    assert "\n" not in str(error.value)
+
+
 def test_matpower_case(tmp_path: Path) -> None:
     (tmp_path / "tiny.m").write_text(MATPOWER)
     network = load_network("tiny.m", tmp_path)

@@ -51,6 +51,9 @@ def _entry(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
         (_entry("interface_bus", "9"), "distribution.1.interface_bus", "is '9'"),
         (_entry("interface_bus", True), "distribution.1.interface_bus", "is True"),
         (_entry("grid", "none.json"), "grid", "does not exist"),
+        (_entry("interface", 9), "distribution.1.interface", "unknown key"),
+        (_entry("interface_bus", 10**30), "distribution.1.interface_bus", "does not exist"),
+        (_set("transmission", {"grid": "T.json", "scale": 2}), "transmission.scale", "unknown key"),
     ],
 )
 def test_faults_of_the_case_file(
@@ -68,7 +71,8 @@ def test_interface_at_an_unknown_bus(folder: Path) -> None:
     (folder / "case.json").write_text(json.dumps(spec))
     with pytest.raises(InputError, match="bus 99 does not exist") as error:
         read_case(folder)
-    assert error.value.field.startswith("distribution.0.interface_bus")
+    assert error.value.field == "distribution.0.interface_bus"
+    assert error.value.source.endswith("case.json")
 
 
 @pytest.mark.parametrize(
@@ -79,7 +83,11 @@ def test_interface_at_an_unknown_bus(folder: Path) -> None:
         ("quantity_mw", "-1", "quantity_mw in line 3", "is -1"),
         ("quantity_mw", "much", "quantity_mw in line 3", "is much"),
         ("price_eur_per_mwh", "inf", "price_eur_per_mwh in line 3", "is inf"),
-        ("bus", "", "bus in line 3", "is nan"),
+        ("bus", "", "bus in line 3", "is empty"),
+        ("bus", "3.7", "bus in line 3", "is 3.7"),
+        ("bus", "1e30", "bus in line 3", "is 1e30"),
+        ("bus", "600", "bus in line 3", "bus 600 does not exist .* in grid D1.json"),
+        ("bid_id", "", "bid_id in line 3", "is empty"),
     ],
 )
 def test_faults_of_the_bids(column: str, value: str, field: str, problem: str, folder: Path) -> None:
@@ -102,7 +110,53 @@ def test_missing_column(folder: Path) -> None:
     _refused(folder, "price_eur_per_mwh", "column is missing")
 
 
+def test_line_and_value_are_those_of_the_first_bad_line_and_blank_lines_count(folder: Path) -> None:
+    head, first, second, third, *rest = (folder / "bids.csv").read_text().splitlines()
+    bad = [second.replace("b0001,D1", "zzz,D7"), third.replace("b0002,D1", "aaa,D8")]
+    (folder / "bids.csv").write_text("\n".join([head, "", first, "", *bad, *rest]))
+    _refused(folder, "system in line 5", "D7 is no system")
+
+
+def test_only_offers_to_sell_are_supported(folder: Path) -> None:
+    head, *rest = (folder / "bids.csv").read_text().splitlines()
+    (folder / "bids.csv").write_text("\n".join([f"{head},side", *(f"{line},sell" for line in rest)]))
+    assert len(read_case(folder).tso_bids) == len(read_case(SOURCE).tso_bids)
+    (folder / "bids.csv").write_text("\n".join([f"{head},side", *(f"{line},buy" for line in rest)]))
+    _refused(folder, "side in line 2", "is buy: only offers to sell flexibility are supported yet")
+
+
+HEAD = "bid_id,system,bus,direction,quantity_mw,price_eur_per_mwh"
+
+
+@pytest.mark.parametrize(
+    ("data", "field", "problem"),
+    [
+        (b"", "bid_id", "column is missing"),
+        (b"\n\n", "bid_id", "column is missing"),
+        (f"{HEAD},bus\n".encode(), "bus", "given twice"),
+        (f"{HEAD}\nb1,T,1,up,1,1,5\n".encode(), "line 2", "7 cells under 6 columns"),
+        (f"{HEAD}\n\nb1,T,1,up\n".encode(), "line 3", "4 cells under 6 columns"),
+        (f'{HEAD}\nb1,T,1,up,1,1\n"b2,T,1,up,1,1\nb3,T\n'.encode(), "line 3", "is not CSV"),
+        (f"{HEAD}\nb1,T,1,up,1,1\nbié,T,1,up,1,1\n".encode("latin-1"), "line 3", "not UTF-8"),
+        (f"{HEAD}\nb1,T,1,up,1\0,1\n".encode(), "line 2", "NUL"),
+    ],
+)
+def test_bids_that_are_no_csv(data: bytes, field: str, problem: str, folder: Path) -> None:
+    (folder / "bids.csv").write_bytes(data)
+    _refused(folder, field, problem)
+
+
+def test_a_byte_order_mark_and_other_line_ends_change_nothing(folder: Path) -> None:
+    text = (folder / "bids.csv").read_text()
+    (folder / "bids.csv").write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    assert read_case(folder).tso_bids.bid_id.tolist() == read_case(SOURCE).tso_bids.bid_id.tolist()
+
+
 def test_case_that_is_no_json(folder: Path) -> None:
+    (folder / "case.json").write_bytes(b'{"name": "\xe9"}')
+    _refused(folder, "line 1", "is not UTF-8")
+    (folder / "case.json").write_text("[" * 100_000)
+    _refused(folder, "case", "cannot be read")
     (folder / "case.json").write_text('{"name": ')
     _refused(folder, "line 1", "is not JSON")
     (folder / "case.json").write_text("[]")

@@ -9,11 +9,26 @@ import pytest
 
 from agents.fleet import HouseholdFleet
 from agents.population import Population
+from grids.powerflow import AcState
+from grids.rows import Violations
 from markets.bids import Bids
 from markets.ledger import Ledger
+from markets.programme import Cleared, Status
 from markets.settlement import Payment
-from sim.audit import AuditError, audit_balance, audit_energy, audit_ledger, audit_money
+from sim.audit import (
+    AuditError,
+    audit_balance,
+    audit_buyers,
+    audit_energy,
+    audit_interface,
+    audit_ledger,
+    audit_money,
+    audit_orders,
+    audit_price,
+    audit_slack,
+)
 from sim.calendar import Calendar
+from sim.physics import GridResult
 from sim.randomness import stream
 
 BOOKS = {"D1": Bids.of(["a", "b"], ["A", "B"], [1, 2], [1, -1], [2.0, 1.0], [50.0, 20.0])}
@@ -69,7 +84,7 @@ def fleet() -> HouseholdFleet:
     calendar = Calendar.of_days("2016-04-18", 1, 15, "Europe/Brussels")
     sites, pools = np.zeros(60, dtype=np.int64), np.zeros(60, dtype=np.int64)
     population = Population(pv_share=0.6, battery_share=0.5, ev_share=0.5, heat_pump_share=0.5)
-    return HouseholdFleet.build(population, sites, pools, calendar.times(8), 1, stream(1, "fleet"))
+    return HouseholdFleet.build(population, sites, pools, calendar.times(), 1, stream(1, "fleet"))
 
 
 def test_energy_from_nothing_is_caught(fleet: HouseholdFleet) -> None:
@@ -85,3 +100,52 @@ def test_energy_from_nothing_is_caught(fleet: HouseholdFleet) -> None:
         audit_energy(0, step, fleet)
     fleet.restore(kept)
     audit_energy(0, step, fleet)
+
+
+def test_orders_that_are_not_the_awards_are_caught(fleet: HouseholdFleet) -> None:
+    isp = fleet.next_isp
+    preview = fleet.preview(isp, isp, 40.0, {})
+    up, none = 0.5 * preview.up_kw, np.zeros(len(preview.up_kw))
+    step = fleet.step(isp, up, none)
+    awarded = float(up.sum())
+    assert awarded > 1.0
+    audit_orders(isp, step, up, awarded)
+    with pytest.raises(AuditError, match="awarded"):
+        audit_orders(isp, step, 2.0 * up, awarded)  # applied twice
+    with pytest.raises(AuditError, match="was ordered"):
+        audit_orders(isp, step, -up, -awarded)  # up and down swapped
+    with pytest.raises(AuditError, match="was ordered"):
+        audit_orders(isp, step, up[::-1].copy(), awarded)  # told to others
+
+
+def _grid(interface_mw: float, losses_mw: float) -> GridResult:
+    state = AcState(True, *([np.zeros(1)] * 6), losses_mw, interface_mw, 0.0)
+    return GridResult(state, interface_mw, losses_mw, Violations(), None, None, 0.0, 0.0)
+
+
+def test_power_that_no_meter_and_no_loss_explains_is_caught() -> None:
+    # 2 MW of consumption and 0.1 MW of losses need 2.1 MW at the interface.
+    audit_interface(0, "D1", _grid(2.1, 0.1), -2.0)
+    with pytest.raises(AuditError, match="D1"):
+        audit_interface(0, "D1", _grid(1.9, 0.1), -2.0)
+    # A system 0.5 MW short, with 0.1 and 0.2 MW of losses, takes 0.8 MW from the slack.
+    audit_slack(0, {"T": _grid(0.8, 0.2), "D1": _grid(2.1, 0.1)}, -0.5)
+    with pytest.raises(AuditError, match="slack"):
+        audit_slack(0, {"T": _grid(-0.2, 0.2), "D1": _grid(2.1, 0.1)}, -0.5)
+
+
+def test_a_bill_sent_to_the_wrong_operator_is_caught() -> None:
+    ledger = _ledger([1.0, 0.0])  # 1 MW at 50 for a quarter: 12.5 EUR
+    buyers = {"layer 0": "dso"}
+    audit_buyers(0, [Payment("DSO-D1", "A", "activation", 0.25, 12.5)], ledger, BOOKS, buyers, 0.25)
+    with pytest.raises(AuditError, match="DSOs paid 0"):
+        audit_buyers(0, [Payment("BRP-T", "A", "activation", 0.25, 12.5)], ledger, BOOKS, buyers, 0.25)
+
+
+def test_an_invented_imbalance_price_is_caught() -> None:
+    cleared = Cleared(Status.OPTIMAL, "", np.empty(0), 0.0, 0.0, 0.0, 55.0)
+    ledger = _ledger([1.0, 0.0])
+    for price in (50.0, 30.0, 55.0):  # of the bid called, day-ahead, of unserved need
+        audit_price(0, price, 30.0, ledger, BOOKS, {"balancing": cleared})
+    with pytest.raises(AuditError, match="no activated bid"):
+        audit_price(0, -50.0, 30.0, ledger, BOOKS, {"balancing": cleared})

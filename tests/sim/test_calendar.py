@@ -41,3 +41,17 @@ def test_days_cover_every_isp_once_and_gates_stand_at_noon_local_time() -> None:
     for (second, day), local in zip(days, ("2016-03-25", "2016-03-26", "2016-03-27"), strict=True):
         assert calendar.time(second) == pd.Timestamp(f"{local} 12:00", tz="Europe/Brussels").tz_convert("UTC")
         assert second < calendar.seconds(day.start)
+
+
+@pytest.mark.parametrize(
+    ("day", "zone", "first", "isps"),
+    [
+        ("2016-10-16", "America/Sao_Paulo", "2016-10-16 03:00", 92),  # 00:00 to 01:00 is skipped
+        ("2016-03-27", "Asia/Beirut", "2016-03-26 22:00", 92),
+        ("2016-11-06", "America/Havana", "2016-11-06 04:00", 100),  # 00:00 comes twice
+    ],
+)
+def test_a_midnight_that_does_not_exist_or_comes_twice(day: str, zone: str, first: str, isps: int) -> None:
+    calendar = Calendar.of_days(day, 1, 15, zone)
+    assert calendar.start == pd.Timestamp(first, tz="UTC")
+    assert [len(isp) for _, isp in calendar.days()] == [isps]

@@ -58,6 +58,13 @@ def test_money_is_conserved_and_activations_are_paid_as_bid(small_run: Runs, sch
     assert settlement[settlement.kind == "activation"].amount_eur.sum() == pytest.approx(owed, abs=1e-6)
 
 
+@pytest.mark.parametrize("scheme", sorted(set(SCHEMES) - {"fragmented"}))
+def test_balancing_draws_on_distribution_where_the_scheme_lets_it(small_run: Runs, scheme: str) -> None:
+    activations = table(small_run(scheme=scheme), "activations")
+    bought = activations[activations.layer.isin(["tso_market", "common_market", "translate_bids"])]
+    assert (bought.system == "D1").sum() > 50
+
+
 def test_balancing_reduces_the_imbalance(small_run: Runs) -> None:
     system = table(small_run(scheme="common"), "system")
     before, after = system.imbalance_before_mw.abs().mean(), system.imbalance_after_mw.abs().mean()
