@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 import shutil
 import tempfile
@@ -70,14 +69,12 @@ def check_outputs(outs: Sequence[Path], overwrite: bool, figure: Path | None = N
 def _check_output(out: Path, replaceable: Callable[[Path], bool], overwrite: bool) -> None:
     problem, mend = "", "Choose a folder you may write to"
     try:
-        parent = _nearest(out)
         if out.exists() and not _is_empty(out) and not (overwrite and replaceable(out)):
             problem = "exists already"
             mend = "Choose another folder, or pass --overwrite to replace the results of an earlier run"
-        elif not parent.is_dir():
-            problem = f"cannot be written ({parent} is no folder)"
-        elif not os.access(parent, os.W_OK | os.X_OK):
-            problem = f"cannot be written ({parent} is write-protected)"
+        else:
+            with tempfile.TemporaryDirectory(prefix=".tandem-", dir=_nearest(out)):
+                pass  # it can be written
     except OSError as error:
         problem = f"cannot be written ({error.strerror})"
     if problem:

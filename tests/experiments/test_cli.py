@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from experiments.cli import main
+from markets.schemes import SCHEMES
 
 SMALL = Path(__file__).parents[1] / "sim" / "small.yaml"
 CASE = Path(__file__).parents[1] / "cases" / "A"
@@ -80,7 +81,7 @@ def _set(*keys: Any, value: Any) -> Edit:
         (_set("transmission", "units", 0, "c1", value=float("nan")), ("units.0.c1", "finite")),
         (_set("transmission", "units", 0, "bus", value=77), ("units.G1", "bus 77")),
         (_set("start", value="2017-02-01"), ("start", "2016")),
-        (_set("start", value="2016-12-31"), ("2016",)),
+        (_set("start", value="2015-12-31"), ("2016",)),
         (_set("households", value=-5), ("households", "greater than or equal to 1")),
         (_set("scheme", value="multilevel-99"), ("scheme", "multilevel-99", "multilevel-03")),
         (_set("population", value={"pv_sahre": 0.5}), ("population.pv_sahre: is an unknown key",)),
@@ -318,9 +319,7 @@ def test_clear_writes_what_the_format_promises(
     assert tandem(monkeypatch, "clear", CASE, "--out", out) == 0
     assert "multilevel-03" in capsys.readouterr().out
     entries = json.loads(out.read_text(encoding="utf-8"))
-    assert [e["scheme"] for e in entries] == [
-        "central-01", "multilevel-01", "multilevel-03", "multilevel-04", "fragmented", "common",
-    ]  # fmt: skip
+    assert [e["scheme"] for e in entries] == list(SCHEMES)
     expected = json.loads((CASE / "expected.json").read_text(encoding="utf-8"))
     for entry in entries:
         assert entry["cost_eur_per_h"] == pytest.approx(expected[entry["scheme"]]["cost_eur_per_h"], rel=1e-4)
