@@ -25,7 +25,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1, strict=True)]
 BusIndex = Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)]
 
-_RESERVED = re.compile(r"TSO|T|households|day-ahead market|A\d+|DSO-.*|BRP-.*")
+_RESERVED = re.compile(r"TSO|T|households|A\d+|DSO-.*|BRP-.*")
 
 
 def _not_reserved(name: str) -> str:
