@@ -52,12 +52,6 @@ class FleetStep:
     ev_energy_kwh: float
     indoor_theta_mean: float
 
-    @property
-    def summary(self) -> dict[str, float]:
-        """The scalars by name."""
-        names = ("curtailed_kw", "battery_soc_mean", "ev_energy_kwh", "indoor_theta_mean")
-        return {name: getattr(self, name) for name in names}
-
 
 @dataclass(frozen=True)
 class FleetPreview:

@@ -50,7 +50,3 @@ class Ledger:
     def sold(self, system: str) -> FloatArray:
         """MW sold of each bid of a system over all layers (n,), read-only."""
         return self._sold[system]
-
-    def remaining(self, system: str) -> FloatArray:
-        """MW left of each bid (n,)."""
-        return np.asarray(self.offered[system] - self._sold[system])

@@ -88,15 +88,10 @@ def _bus(scenario: Scenario, clock: Clock, recorder: Recorder) -> Bus:
 
 
 def _fleet(scenario: Scenario, calendar: Calendar, grids: Grids) -> tuple[HouseholdFleet, IntArray]:
-    try:
-        given: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in scenario.population.items()
-        }
-        population = Population(**given)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            "scenario", "population", str(error), "See agents.population.Population for its fields"
-        ) from error
+    given: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in scenario.population.items()
+    }
+    population = Population(**given)
     rng = stream(scenario.seed, "placement")
     local = np.array(
         [rng.permutation(scenario.aggregators)[: scenario.aggregators_per_bus] for _ in range(grids.n_sites)]

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from agents.population import Population
 from agents.strategies import STRATEGIES
 from markets.aggregation import DEFAULT_STEP_MW, Kind
+from markets.blocks import GATES
 from markets.prequalification import Method
 from markets.schemes import SCHEMES
 
@@ -143,19 +144,7 @@ class GateSettings(Section):
     def minutes(self) -> dict[str, float]:
         """Lead times by gate name, in the order of the gates."""
         values = self.model_dump(by_alias=True)
-        return {
-            name: values[name]
-            for name in (
-                "offer",
-                "dso_close",
-                "dso_clear",
-                "forward",
-                "validate",
-                "tso_close",
-                "tso_clear",
-                "correct",
-            )
-        }
+        return {name: values[name] for name in GATES if name in values}
 
 
 class LinkSettings(Section):

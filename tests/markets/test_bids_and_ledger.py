@@ -77,8 +77,7 @@ def test_ledger_by_hand() -> None:
     ledger.book("D1", "dso_market", np.array([1.0, 0.0]))
     ledger.book("D1", "tso_market", np.array([2.0, 0.5]))
     assert ledger.sold("D1").tolist() == [3.0, 0.5]
-    assert ledger.remaining("D1").tolist() == [0.0, 0.5]
-    assert ledger.remaining("T").tolist() == [2.0]
+    assert ledger.sold("T").tolist() == [0.0]
     assert ledger.layers["dso_market"]["D1"].tolist() == [1.0, 0.0]
 
 
@@ -132,4 +131,3 @@ def test_ledger_invariants(offered: list[float], sales: list[tuple[str, list[flo
         assert ledger.sold("D1") == pytest.approx(total, abs=1e-8)
         assert (ledger.sold("D1") >= 0).all()
         assert (ledger.sold("D1") <= ledger.offered["D1"]).all()
-        assert ledger.remaining("D1") == pytest.approx(ledger.offered["D1"] - ledger.sold("D1"))
