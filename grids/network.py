@@ -83,30 +83,33 @@ class Network:
         np.minimum.at(high, self.bus_node, self.vm_max_pu)
         return low, high
 
-    def nodes_of(self, buses: IntArray, field: str) -> IntArray:
-        """Map pandapower bus indices to nodes; an unknown bus is an `InputError` naming `field`."""
+    def nodes_of(self, buses: IntArray, field: str, source: str = "") -> IntArray:
+        """Map pandapower bus indices to nodes; an unknown bus is an `InputError` naming `field` and `source`."""
         order = np.argsort(self.bus_index)
         place = np.searchsorted(self.bus_index[order], buses)
         found = self.bus_index[order][np.minimum(place, len(order) - 1)] == buses
         if not found.all():
             missing = ", ".join(str(b) for b in np.unique(buses[~found])[:5])
             raise InputError(
-                self.name,
+                source or self.name,
                 field,
-                f"bus {missing} does not exist (or is out of service) in this grid",
+                f"bus {missing} does not exist (or is out of service) in grid {self.name}",
                 "Use the bus indices of the pandapower net",
             )
         return np.asarray(self.bus_node[order[place]], dtype=np.int64)
 
-    def with_ratings(self, ratings_mva: Mapping[str, float]) -> Network:
-        """The same grid with other ratings for some branches (label such as ``line 3`` -> MVA)."""
+    def with_ratings(self, ratings_mva: Mapping[str, float], field: str, source: str = "") -> Network:
+        """The same grid with other ratings for some branches (label such as ``line 3`` -> MVA).
+
+        An unknown branch is an `InputError` naming `field` of `source`.
+        """
         b = self.branches
         unknown = [label for label in ratings_mva if label not in b.label]
         if unknown:
             raise InputError(
-                self.name,
-                f"ratings_mva.{unknown[0]}",
-                "no such branch in service",
+                source or self.name,
+                f"{field}.{unknown[0]}",
+                f"no such branch in service in grid {self.name}",
                 f"Name branches by table and index, from {b.label[0]} to {b.label[-1]}",
             )
         s_max, i_from, i_to = b.s_max_mva.copy(), b.i_max_from_ka.copy(), b.i_max_to_ka.copy()

@@ -175,7 +175,9 @@ class _Agents:
         )
 
     def _bus(self, bus: int, field: str) -> int:
-        return int(self.grids.transmission.nodes_of(np.array([bus]), f"transmission.{field}.bus")[0])
+        return int(
+            self.grids.transmission.nodes_of(np.array([bus]), f"transmission.{field}.bus", "scenario")[0]
+        )
 
     def desk(self, name: str) -> Desk:
         return Desk(

@@ -39,10 +39,10 @@ def build_grids(scenario: Scenario, calendar: Calendar, folder: Path | None) -> 
     """Load the grids, place the households in proportion to nominal load, and read the measured profiles."""
     times = calendar.times()
     settings = scenario.transmission
-    transmission = _network(settings, folder)
+    transmission = _network(settings, folder, "transmission")
     load = transmission.p_mw * settings.load_scale
     interface_node = {}
-    networks = {d.id: _network(d, folder) for d in scenario.distribution}
+    networks = {d.id: _network(d, folder, f"distribution.{k}") for k, d in enumerate(scenario.distribution)}
     shares = {d.id: np.maximum(-networks[d.id].p_mw * d.load_scale, 0.0) for d in scenario.distribution}
     for k, d in enumerate(scenario.distribution):
         if shares[d.id].sum() <= 0:
@@ -56,7 +56,7 @@ def build_grids(scenario: Scenario, calendar: Calendar, folder: Path | None) -> 
     areas, first, offset, site_of = [], 0, 0, []
     for k, d in enumerate(scenario.distribution):
         field = f"distribution.{k}.interface_bus"
-        interface_node[d.id] = int(transmission.nodes_of(np.array([d.interface_bus]), field)[0])
+        interface_node[d.id] = int(transmission.nodes_of(np.array([d.interface_bus]), field, "scenario")[0])
         nominal = shares[d.id]
         sites = np.flatnonzero(nominal > 0)
         n = counts[offset : offset + len(nominal)][sites]
@@ -82,12 +82,14 @@ def build_grids(scenario: Scenario, calendar: Calendar, folder: Path | None) -> 
     )
 
 
-def _network(settings: GridSettings, folder: Path | None) -> Network:
+def _network(settings: GridSettings, folder: Path | None, field: str) -> Network:
     net = load_net(settings.grid, folder)
     net.gen["p_mw"] = 0.0  # units are scheduled by the day-ahead market; their voltage set-points stay
     for table in ("sgen", "storage"):  # the scenario brings units, PV and batteries of its own
         net[table]["in_service"] = False
-    return Network.from_pandapower(net, settings.grid).with_ratings(settings.ratings_mva)
+    return Network.from_pandapower(net, settings.grid).with_ratings(
+        settings.ratings_mva, f"{field}.ratings_mva", "scenario"
+    )
 
 
 def _area(
