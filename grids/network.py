@@ -84,7 +84,7 @@ class Network:
         return low, high
 
     def nodes_of(self, buses: IntArray, field: str, source: str = "") -> IntArray:
-        """Map pandapower bus indices to nodes; an unknown bus is an `InputError` naming `field` and `source`."""
+        """Map pandapower bus indices to nodes; an unknown one is an `InputError` on `field` of `source`."""
         order = np.argsort(self.bus_index)
         place = np.searchsorted(self.bus_index[order], buses)
         found = self.bus_index[order][np.minimum(place, len(order) - 1)] == buses
