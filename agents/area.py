@@ -24,6 +24,7 @@ class Area:
     site_node: IntArray  # (S,)
     share: FloatArray  # (N,) share of the area's nominal load
     tan_phi: FloatArray  # (N,) reactive per active load
+    nominal_mw: float  # injection of the nominal load (<= 0)
     other_mw: FloatArray  # (T,) injection of the load besides households, over all nodes (<= 0)
 
     def injections(

@@ -1,14 +1,36 @@
-"""Balance responsible parties: schedules day-ahead, imbalance afterwards."""
+"""Balance responsible parties: schedules day-ahead, imbalance afterwards, demand in an integrated market."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import mesa
+import numpy as np
 
-from agents.messages import ImbalanceMessage, Message, ScheduleMessage
+from agents.messages import (
+    AwardMessage,
+    BidsMessage,
+    DayAheadMessage,
+    ImbalanceMessage,
+    Message,
+    RejectionMessage,
+    ScheduleMessage,
+)
 from agents.participant import Desk, Participant
 from grids.arrays import FloatArray
+from markets.bids import DOWN, UP, Bids, Product
+from markets.blocks import TSO
+
+
+@dataclass(frozen=True)
+class Purchasing:
+    """How a BRP covers its own imbalance: at which node, with whom, and how far from the day-ahead price."""
+
+    receiver: str
+    node: int
+    product: Product
+    spread_eur_per_mwh: float
 
 
 class BRP(Participant):
@@ -21,25 +43,53 @@ class BRP(Participant):
         desk: Desk,
         forecast: Callable[[range], FloatArray],
         receivers: tuple[str, ...],
+        purchasing: Purchasing | None = None,
     ) -> None:
-        """`forecast` gives the net injection (MW) expected at the day-ahead gate for each ISP of a day."""
+        """`forecast` gives the net injection (MW) expected now for each ISP of a range.
+
+        `receivers` take the schedule; without `purchasing` the BRP buys no flexibility.
+        """
         super().__init__(model, name, desk)
         self._forecast = forecast
         self._receivers = receivers
+        self._purchasing = purchasing
+        self._day_ahead: dict[int, float] = {}
         self.schedule_mw: dict[int, float] = {}
 
     def receive(self, message: Message) -> None:
-        """Take the bill for an imbalance; a BRP that does not learn from it only keeps the paper."""
-        if not isinstance(message, ImbalanceMessage):
+        """Take prices; of awards, rejections and bills a BRP that does not learn only keeps the paper."""
+        if isinstance(message, DayAheadMessage):
+            self._day_ahead.update(enumerate(message.price.tolist(), start=message.isp))
+        elif not isinstance(message, ImbalanceMessage | AwardMessage | RejectionMessage):
             super().receive(message)
 
     def schedule(self, day: range) -> None:
-        """Send the schedule of a day to the day-ahead market and the TSO."""
+        """Send the schedule of a day to whoever needs it."""
         p = self._forecast(day)
         self.schedule_mw.update(zip(day, p.tolist(), strict=True))
         for receiver in self._receivers:
             self.desk.send(ScheduleMessage(self.name, receiver, day.start, p_mw=p))
 
+    def buy(self, isp: int) -> None:
+        """Bid for what the portfolio is expected to lack (or to have too much of) against its schedule.
+
+        A short BRP pays up to the day-ahead price plus the spread, a long one takes no less than that price
+        minus the spread.
+        """
+        if self._purchasing is None:
+            return
+        gap = float(self._forecast(range(isp, isp + 1))[0]) - self.schedule_mw[isp]
+        how, tick = self._purchasing, self._purchasing.product.tick_mw
+        quantity = np.floor(abs(gap) / tick + 1e-9) * tick if tick else abs(gap)
+        if quantity < max(how.product.min_quantity_mw, 1e-9):
+            return
+        direction = DOWN if gap < 0 else UP  # of what it does to the system: see `Bids.of`
+        price = self._day_ahead[isp] - direction * how.spread_eur_per_mwh
+        bid_id = [f"{self.name}-{isp}"]
+        bids = Bids.of(bid_id, [self.name], [how.node], [direction], [quantity], [price], [True])
+        self.desk.send(BidsMessage(self.name, how.receiver, isp, system=TSO, bids=bids))
+
     def forget(self, isp: int) -> None:
-        """Drop the schedule of an ISP that has been settled."""
+        """Drop schedule and price of an ISP that has been settled."""
         del self.schedule_mw[isp]
+        self._day_ahead.pop(isp, None)

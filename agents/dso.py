@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal
 
 import mesa
+import numpy as np
 
 from agents.area import Area
 from agents.forecast import ForecastErrors
 from agents.household import FleetDesk
-from agents.messages import HouseMessage
+from agents.messages import HouseMessage, Message, ScheduleMessage
 from agents.operator import Operator, Register
 from agents.participant import Desk
-from grids.arrays import FloatArray
-from grids.rows import GridRows, distribution_rows, distribution_rows_ac
+from grids.arrays import BoolArray, FloatArray
+from grids.picture import GridPicture
 from markets.bids import Product
-from markets.blocks import TSO, Scheme
-
-Offset = Literal["ac", "linear"]
-
-
-@dataclass(frozen=True)
-class Margins:
-    """What a DSO keeps free because its forecast and its linear model err."""
-
-    flow: float = 0.05  # share of a branch's rating
-    voltage_pu: float = 0.002
+from markets.blocks import Scheme
+from markets.case import grid_entries
 
 
 class DSO(Operator):
@@ -47,32 +37,54 @@ class DSO(Operator):
         fleet_desk: FleetDesk,
         errors: ForecastErrors,
         lead_h: Callable[[int], float],
-        offset: Offset,
-        margins: Margins,
+        picture: GridPicture,
+        zones: BoolArray,
         operators: Mapping[str, str],
+        clearer: str,
     ) -> None:
-        """`lead_h` tells how far ahead an ISP is (hours); `operators` names the operator of every house."""
+        """Wire the DSO.
+
+        `lead_h` tells how far ahead an ISP is (hours); `zones` (2, N) are the green nodes of its last network
+        flexibility study; `operators` names the operator of every house, `clearer` who clears behind it.
+        """
         super().__init__(model, name, desk, area.name, scheme, product, register, operators)
         self.area = area
         self._fleet_desk = fleet_desk
         self._errors = errors
         self._lead_h = lead_h
-        self._offset = offset
-        self._margins = margins
-        tso_blocks = [b for b in scheme.blocks if b.party != "dso"]
+        self._picture = picture
+        self._zones = zones
+        self._clearer = clearer
+        self._scheduled_mw: dict[int, float] = {}
+        others = [b for b in scheme.blocks if b.party != "dso"]
         self._told = {
-            n.removeprefix("area.") for b in tso_blocks for n in b.foreign_reads() if n.startswith("area.")
+            n.removeprefix("area.") for b in others for n in b.foreign_reads() if n.startswith("area.")
         }
 
+    def receive(self, message: Message) -> None:
+        """Keep the schedule of the area, besides what every operator gets."""
+        if isinstance(message, ScheduleMessage):
+            flow = (-message.p_mw).tolist()
+            self._scheduled_mw.update(enumerate(flow, start=message.isp))
+        else:
+            super().receive(message)
+
     def refresh(self, isp: int) -> None:
-        """Rows of the grid as forecast now, limits narrowed by the margins."""
-        rows = self.rows_at(*self.forecast(isp))
-        m = self._margins
-        self._houses(isp).setdefault(self.house, {})["grid"] = rows.tightened(m.flow, 2.0 * m.voltage_pu)
+        """The grid as forecast now, its limits narrowed by the margins, and the flow at the boundary."""
+        house = self._houses(isp).setdefault(self.house, {})
+        house.update(grid_entries(self._picture, *self.forecast(isp), self._scheduled_mw.get(isp)))
 
     def complete(self, isp: int) -> None:
-        """A TSO that sent no order has bought nothing."""
-        self._houses(isp).setdefault(self.house, {}).setdefault("target", 0.0)
+        """A TSO that sent no order has bought nothing, one that sent no list would call nothing."""
+        house = self._houses(isp).setdefault(self.house, {})
+        house.setdefault("target", 0.0)
+        house.setdefault("called", np.zeros(len(house["bids"])))
+        house.setdefault("zones", self._zones)
+
+    def forget(self, isp: int) -> None:
+        """Drop the schedule too."""
+        super().forget(isp)
+        self._scheduled_mw.pop(isp, None)
 
     def forecast(self, isp: int) -> tuple[FloatArray, FloatArray]:
         """Injections of all nodes as expected now: (N,) MW and (N,) Mvar."""
@@ -80,23 +92,20 @@ class DSO(Operator):
         p, q = self.area.injections(isp, preview.site_base_kw, preview.site_load_kw)
         return p + self.area.share * self._errors.error_mw(self.area.name, isp, self._lead_h(isp)), q
 
-    def rows_at(self, p_mw: FloatArray, q_mvar: FloatArray) -> GridRows:
-        """Rows around a state, by AC power flow or by LinDistFlow itself; by the latter when AC diverges."""
-        if self._offset == "ac":
-            state = self.area.power_flow.solve(p_mw, q_mvar)
-            if state.converged:
-                return distribution_rows_ac(self.area.lin, state)
-        return distribution_rows(self.area.lin, p_mw, q_mvar)
+    def tell(self, isp: int, gate: str) -> None:
+        """Send whoever clears behind the area those entries of this house that its blocks read.
 
-    def tell(self, isp: int) -> None:
-        """Send the TSO those entries of this house that its blocks read."""
-        if not self._told:
+        At validation everything; when a merit order list is validated, what that has changed.
+        """
+        names = self._told
+        if gate != "validate":
+            written = {n for b in self.scheme.blocks if b.gate == gate for n in b.writes}
+            names = {n for n in names if f"area.{n}" in written}
+        if not names:
             return
-        if "grid" in self._told:
+        if "grid" in names:
             self.refresh(isp)
         house = self._houses(isp).get(self.house, {})
-        entries = {name: house[name] for name in sorted(self._told) if name in house}
+        entries = {name: house[name] for name in sorted(names) if name in house}
         if entries:
-            self.desk.send(
-                HouseMessage(self.name, self._operators[TSO], isp, house=self.house, entries=entries)
-            )
+            self.desk.send(HouseMessage(self.name, self._clearer, isp, house=self.house, entries=entries))

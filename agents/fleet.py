@@ -111,6 +111,10 @@ class HouseholdFleet:
         """The groups in which flexibility is offered."""
         return self._layout.groups
 
+    def rated_kw(self) -> dict[int, FloatArray]:
+        """Rated power of flexible devices by site (n_sites,), for up (1) and down (-1); see ``Layout``."""
+        return self._layout.rated_kw()
+
     @property
     def next_isp(self) -> int:
         """The ISP that the next ``step`` delivers."""

@@ -108,6 +108,17 @@ class Layout:
     pump_cost: FloatArray
     pump_decay_sustained: FloatArray
 
+    def rated_kw(self) -> dict[int, FloatArray]:
+        """Rated power of flexible devices by site (n_sites,), for up (1) and down (-1).
+
+        PV can only be held back; batteries, EVs and heat pumps count with their full power either way.
+        """
+        pv, *others = np.split(self.member_site, self.cuts)
+        kwp = np.bincount(self.pv_member, weights=self.pv_kwp, minlength=len(pv))
+        power = np.concatenate([self.batteries.power_kw, self.ev_kw, self.pumps.power_kw])
+        both = np.bincount(np.concatenate(others), weights=power, minlength=self.n_sites).astype(np.float64)
+        return {1: both, -1: both + np.bincount(pv, weights=kwp, minlength=self.n_sites)}
+
     def start(self) -> FleetState:
         """State before the burn-in: batteries half full, EVs away, houses at their measured temperature."""
         ev, pump = np.zeros(len(self.ev_kw)), np.zeros(len(self.pump_cost))

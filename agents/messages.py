@@ -69,6 +69,13 @@ class HouseMessage(Message):
 
 
 @dataclass(frozen=True)
+class PlatformMessage(HouseMessage):
+    """The same to or from the platform of an independent operator, which confirms what it receives."""
+
+    acknowledged: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
 class AwardMessage(Message):
     """Market operator to aggregator: MW awarded per bid in one layer."""
 

@@ -9,15 +9,20 @@ from typing import Any
 import mesa
 import numpy as np
 
+from agents.area import Area
 from agents.messages import AwardMessage, BidsMessage, HouseMessage, Message, RejectionMessage
 from agents.participant import Desk, Participant
 from grids.arrays import FloatArray
+from grids.rows import GridRows
+from markets.aggregation import NO_SUPPLY
 from markets.bids import Bids, Product
-from markets.blocks import TSO, Block, Party, Repeat, Scheme, SchemeError, Written, apply, view_of
+from markets.blocks import TSO, Block, Party, Scheme, Written, apply, view_of
 from markets.houses import book_entries
 from markets.ledger import Ledger
 from markets.programme import Cleared
 
+ROUNDS = ("mol", "mol_validate")
+"""Gates of a negotiation in rounds: operators keep the forecast they began with, or no round would settle."""
 Register = dict[int, Ledger]
 """The ledger of every open ISP: what a bid sold is booked once, whoever bought it."""
 
@@ -41,10 +46,6 @@ class Operator(Participant, ABC):
         """`operators` names the operator of every house."""
         super().__init__(model, name, desk)
         self._operators = dict(operators)
-        if any(isinstance(step, Repeat) for step in scheme.steps):
-            raise SchemeError(
-                f"scheme {scheme.name} repeats blocks between operators, which a run over time cannot do yet"
-            )
         self.house = house
         self.scheme = scheme
         self._product = product
@@ -52,6 +53,8 @@ class Operator(Participant, ABC):
         self._inbox: dict[tuple[int, str], list[Bids]] = {}
         self._closed: set[tuple[int, str]] = set()
         self.known: dict[int, dict[str, dict[str, Any]]] = {}  # ISP -> house -> entries
+        self._negotiating: set[int] = set()
+        self._last_grid: dict[str, GridRows] = {}
         self._settled = -1  # latest ISP that has been settled
 
     def receive(self, message: Message) -> None:
@@ -92,14 +95,19 @@ class Operator(Participant, ABC):
             if block.party != self.party or block.gate != gate:
                 continue
             houses = self._houses(isp)
-            if any(name.endswith(".grid") and name not in block.foreign_reads() for name in block.reads):
+            looks = any(n.endswith(".grid") and n not in block.foreign_reads() for n in block.reads)
+            if looks and not (gate in ROUNDS and isp in self._negotiating):
                 self.refresh(isp)
+            if gate in ROUNDS:
+                self._negotiating.add(isp)
             self.complete(isp)
             written = block.run(self.house, view_of(block, self.house, houses))
             apply(block, written, houses, self._register[isp])
             self._record_clearing(isp, block)
             for system, award in written.awards.items():
                 self._announce(isp, block.name, system, award)
+            for (layer, system), refused in written.refused.items():
+                self._announce(isp, layer, system, -refused)
             self._pass_on(isp, written)
 
     @abstractmethod
@@ -113,24 +121,48 @@ class Operator(Participant, ABC):
         """Drop what is known of an ISP that has been settled."""
         self.known.pop(isp, None)
         self._settled = isp
+        self._negotiating.discard(isp)
         self._closed = {key for key in self._closed if key[0] > isp}
+
+    def _complete_areas(self, isp: int, areas: Sequence[Area]) -> None:
+        """Stand-ins for what areas should have sent: an area that sent nothing offers nothing.
+
+        Where the scheme shares grids, the last known one stands; an area without one is blocked.
+        """
+        houses = self._houses(isp)
+        needs_grids = any("area.grid" in b.foreign_reads() for b in self.scheme.blocks)
+        none = np.empty(0)
+        missing = {"bids": Bids.empty(), "offers": none, "sold": none, "exchange": 0.0, "rsf": NO_SUPPLY}
+        for area in areas:
+            house = houses.setdefault(area.name, {})
+            for name, value in {**missing, "accepted": False}.items():
+                house.setdefault(name, value)
+            if not needs_grids:
+                continue
+            if "grid" in house:
+                self._last_grid[area.name] = house["grid"]
+            elif area.name in self._last_grid:
+                house["grid"] = self._last_grid[area.name]
+            else:
+                house["grid"] = GridRows.without_limits(area.network.n_nodes)
+                house["offers"] = np.zeros(len(house["offers"]))
 
     def _houses(self, isp: int) -> dict[str, dict[str, Any]]:
         return self.known.setdefault(isp, {})
 
     def _pass_on(self, isp: int, written: Written) -> None:
         """Tell the operators of other houses what was written there, and what was sold from their books."""
-        for house in sorted({*written.entries, *written.awards} - {self.house}):
+        for house in sorted({*written.entries, *written.awards}):
+            receiver = self._operators[house]
             entries = dict(written.entries.get(house, {}))
             if len(written.awards.get(house, ())):
                 entries["sold"] = self._houses(isp)[house]["sold"]
-            if entries:
-                receiver = self._operators[house]
+            if entries and receiver != self.name:
                 self.desk.send(HouseMessage(self.name, receiver, isp, house=house, entries=entries))
 
     def _announce(self, isp: int, layer: str, system: str, award: FloatArray) -> None:
         bids: Bids = self._houses(isp)[system]["bids"]
-        won = np.flatnonzero(award > 0)
+        won = np.flatnonzero(award)
         for provider in np.unique(bids.provider[won]):
             mine = won[bids.provider[won] == provider]
             self.desk.send(
@@ -180,14 +212,15 @@ class Operator(Participant, ABC):
                 "provider": book.provider.tolist(),
                 "node": book.node,
                 "direction": book.direction,
+                "demand": book.demand,
                 "quantity_mw": book.quantity_mw,
                 "price_eur_per_mwh": book.price,
             },
         )
 
     def _record_clearing(self, isp: int, block: Block) -> None:
-        entry = {"dso": "local", "tso": "balancing"}[self.party]
-        prefix = "tso." if self.party == "tso" else "area."
+        entry = "local" if self.party == "dso" else "balancing"
+        prefix = "area." if self.party == "dso" else "tso."
         if prefix + entry not in block.writes:
             return
         house = self._houses(isp)[self.house]

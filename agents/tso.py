@@ -10,17 +10,14 @@ import numpy as np
 from agents.area import Area
 from agents.forecast import ForecastErrors
 from agents.household import FleetDesk
-from agents.messages import DayAheadMessage, Message, ScheduleMessage
+from agents.messages import DayAheadMessage, Message, PlatformMessage, ScheduleMessage
 from agents.operator import Operator, Register
 from agents.participant import Desk
 from grids.arrays import FloatArray
-from grids.dc import DcModel
-from grids.rows import GridRows
-from markets.aggregation import NO_SUPPLY
+from grids.dc import DcModel, TransmissionGrid
 from markets.bids import Bids, Product
 from markets.blocks import TSO as T
 from markets.blocks import Scheme
-from markets.houses import TransmissionGrid
 from markets.programme import Cleared
 
 ACTIVATED_MW = 1e-6
@@ -60,8 +57,6 @@ class TSO(Operator):
         self._fleet_desk = fleet_desk
         self._errors = errors
         self._lead_h = lead_h
-        self._needs_grids = any("area.grid" in b.reads for b in scheme.blocks if b.party == "tso")
-        self._last_grid: dict[str, GridRows] = {}
         self.day_ahead_price: dict[int, float] = {}
         self.schedules: dict[str, dict[int, float]] = {}
 
@@ -115,23 +110,24 @@ class TSO(Operator):
             schedule.pop(isp, None)
 
     def complete(self, isp: int) -> None:
-        """An area that sent nothing offers nothing; its last known grid stands, without one it is blocked."""
+        """What areas did not send is filled in; one that committed to no flow takes what is forecast."""
+        self._complete_areas(isp, self._areas)
         houses = self._houses(isp)
-        for area in self._areas:
-            house = houses.setdefault(area.name, {})
-            none = np.empty(0)
-            missing = {"bids": Bids.empty(), "offers": none, "sold": none, "exchange": 0.0, "rsf": NO_SUPPLY}
-            for name, value in missing.items():
-                house.setdefault(name, value)
-            if not self._needs_grids:
-                continue
-            if "grid" in house:
-                self._last_grid[area.name] = house["grid"]
-            elif area.name in self._last_grid:
-                house["grid"] = self._last_grid[area.name]
-            else:
-                house["grid"] = GridRows.without_limits(area.network.n_nodes)
-                house["offers"] = np.zeros(len(house["offers"]))
+        for area in self._areas if self.scheme.reads("area.boundary") else ():
+            houses[area.name].setdefault("boundary", houses[T]["grid"].interface_mw[area.name])
+
+    def share(self, isp: int, receiver: str) -> None:
+        """Upload the grid as expected now to the platform of an independent operator."""
+        self.refresh(isp)
+        entries = {"grid": self._houses(isp)[T]["grid"]}
+        self.desk.send(PlatformMessage(self.name, receiver, isp, house=T, entries=entries))
+
+    def left_out(self, isp: int) -> list[str]:
+        """Areas whose DSO has not accepted the merit order list when the market clears."""
+        if not self.scheme.reads("area.accepted"):
+            return []
+        houses = self._houses(isp)
+        return [a.name for a in self._areas if not houses.get(a.name, {}).get("accepted", False)]
 
     def imbalance_price(self, isp: int) -> float:
         """Single price: marginal activated bid of the dominating direction, or the day-ahead price."""
@@ -146,7 +142,7 @@ class TSO(Operator):
             for system, award in systems.items() if layer in bought else ():
                 bids: Bids = houses[system]["bids"]
                 if len(bids) == len(award):  # not so when an area's bids never reached the TSO
-                    called = (award > ACTIVATED_MW) & (bids.direction == direction)
+                    called = (award > ACTIVATED_MW) & (bids.direction == direction) & ~bids.demand
                     prices.append(bids.price[called])
         activated = np.concatenate(prices) if prices else np.empty(0)
         if not len(activated):

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import pandas as pd
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from experiments.plot_clearing import plot_clearing
 from experiments.plots import plot_comparison
 from experiments.run import check_outputs, run_scenario
 from experiments.scenario import SCENARIOS, faults_named, read_scenario, source_of
-from experiments.tables import clearing_table, kpi_table, scheme_table
+from experiments.tables import allocation_table, clearing_table, kpi_table, scheme_table
 from grids.errors import InputError
-from markets.aggregation import DEFAULT_STEP_MW, KINDS
+from grids.picture import OFFSETS
+from grids.text import one_line
 from markets.case import read_case
-from markets.outcome import clear_case
-from markets.prequalification import METHODS
-from markets.schemes import SCHEMES, build_schemes
+from markets.outcome import allocate, clear_case
+from markets.schemes import CHOICES, SCHEMES, build_schemes
 from sim.build import build_world
 from sim.calendar import Calendar
 from sim.settings import Scenario
@@ -51,6 +55,10 @@ def run(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the results of an earlier run.")
     ] = False,
+    export_isp: Annotated[
+        str | None,
+        typer.Option(help="Also write the market of this moment as a case, for `tandem clear` (local time)."),
+    ] = None,
 ) -> None:
     """Simulate a scenario and write tables, KPIs and figures."""
     fixed = {k: v for k, v in {"seed": seed, "days": days}.items() if v is not None}
@@ -60,19 +68,25 @@ def run(
     check_outputs(list(folders.values()), overwrite, out / "comparison.png" if len(plans) > 1 else None)
     with faults_named(source_of(scenario)):
         kpis = {
-            name: _run_one(settings, folder, folders[name], overwrite) for name, settings, folder in plans
+            name: _run_one(settings, folder, folders[name], overwrite, export_isp)
+            for name, settings, folder in plans
         }
     console.print(kpi_table(plans[0][1], kpis))
     if len(plans) > 1:
         plot_comparison(folders, plans[0][1].zone, out)
     for folder_of_run in folders.values():
         console.print(f"Figures: {folder_of_run / 'figures'}", soft_wrap=True)
+        if export_isp is not None:
+            console.print(f"Case: {folder_of_run / 'case'}", soft_wrap=True)
     if len(plans) > 1:
         console.print(f"Comparison: {out / 'comparison.png'}", soft_wrap=True)
 
 
-def _run_one(settings: Scenario, folder: Path | None, out: Path, overwrite: bool) -> dict[str, Any]:
+def _run_one(
+    settings: Scenario, folder: Path | None, out: Path, overwrite: bool, export_isp: str | None
+) -> dict[str, Any]:
     calendar = Calendar.of_days(str(settings.start), settings.days, settings.isp_minutes, settings.zone)
+    exported = None if export_isp is None else _isp_of(export_isp, calendar)
     columns = (
         TextColumn(f"{settings.scheme:<14}"),
         BarColumn(),
@@ -88,51 +102,87 @@ def _run_one(settings: Scenario, folder: Path | None, out: Path, overwrite: bool
             local = calendar.time(calendar.seconds(isp)).tz_convert(settings.zone)
             progress.update(task, completed=isp + 1, date=f"{local:%a %d %b %Y %H:%M}")
 
-        return run_scenario(settings, folder, out, on_isp, overwrite)
+        return run_scenario(settings, folder, out, on_isp, overwrite, exported)
+
+
+def _isp_of(moment: str, calendar: Calendar) -> int:
+    """The ISP that holds a moment given in local time, or with an offset of its own."""
+    try:
+        time = pd.Timestamp(moment)
+        return calendar.isp_of(time.tz_localize(calendar.zone) if time.tzinfo is None else time)
+    except ValueError as error:
+        mend = "Give a moment of the horizon, such as 2016-04-18T18:00 or 2016-04-18T18:00+02:00"
+        raise InputError("--export-isp", moment, f"names no ISP ({one_line(error)})", mend) from error
 
 
 @app.command()
 def clear(
     case: Annotated[Path, typer.Argument(help="case.json, or the folder that holds it.")],
-    scheme: Annotated[str, typer.Option(help="A scheme, or all.")] = "all",
+    scheme: Annotated[str | None, typer.Option(help="A scheme, or all. [default: all]")] = None,
     method: Annotated[
-        str, typer.Option(help="Prequalification: envelope (price-based), uniform or disqualify.")
-    ] = "envelope",
+        str | None,
+        typer.Option(help="Prequalification: envelope (price-based), uniform, disqualify or static."),
+    ] = None,
     aggregation: Annotated[
-        str, typer.Option(help="Points of the supply functions: discrete (every --step) or exact.")
-    ] = "discrete",
-    step: Annotated[float, typer.Option(help="Step of discrete aggregation, MW.")] = DEFAULT_STEP_MW,
+        str | None, typer.Option(help="Points of the supply functions: discrete (every --step) or exact.")
+    ] = None,
+    step: Annotated[float | None, typer.Option(help="Step of discrete aggregation, MW.")] = None,
+    pricing: Annotated[
+        str | None, typer.Option(help="What awards are paid: pay-as-bid, pay-as-cleared or locational.")
+    ] = None,
+    tolerance: Annotated[
+        float | None, typer.Option(help="Band around the scheduled flow of shared-balancing, MW.")
+    ] = None,
     offset: Annotated[
-        str, typer.Option(help="Base state by the linear model (linear) or by AC power flow (ac).")
-    ] = "linear",
+        str | None, typer.Option(help="Base state by the linear model (linear) or by AC power flow (ac).")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Write the results as JSON.")] = None,
+    figure: Annotated[Path | None, typer.Option(help="Draw the table as a PNG.")] = None,
 ) -> None:
-    """Clear one market instance under one or all schemes."""
-    if method not in METHODS:
+    """Clear one market instance under one or all schemes. What is not given, the case may say."""
+    given = {
+        "method": method,
+        "aggregation": aggregation,
+        "step_mw": step,
+        "pricing": pricing,
+        "tolerance_mw": tolerance,
+    }
+    fixed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    _check_options({**fixed, "offset": offset or "linear"})
+    if scheme not in (None, "all", *SCHEMES):
         raise InputError(
-            "--method", method, "is no prequalification method", f"Use one of {', '.join(METHODS)}"
+            "--scheme", str(scheme), "is no coordination scheme", f"Use all or one of {', '.join(SCHEMES)}"
         )
-    if aggregation not in KINDS:
-        raise InputError(
-            "--aggregation", aggregation, "is no kind of aggregation", f"Use {' or '.join(KINDS)}"
-        )
-    if not step > 0:
-        raise InputError("--step", str(step), "is no step", "Give a positive number of MW")
-    if offset not in ("linear", "ac"):
-        raise InputError("--offset", offset, "is no offset", "Use linear or ac")
-    schemes = build_schemes(method, aggregation, step)
-    if scheme != "all" and scheme not in schemes:
-        raise InputError(
-            "--scheme", scheme, "is no coordination scheme", f"Use all or one of {', '.join(schemes)}"
-        )
-    instance = read_case(case, offset)
+    instance = read_case(case, next((known for known in OFFSETS if known == offset), None))
+    schemes = build_schemes(replace(instance.options.options, **fixed))
+    scheme = scheme or instance.options.scheme or "all"
     common = clear_case(instance, schemes["common"])
     wanted = list(schemes) if scheme == "all" else [scheme]
     outcomes = [common if name == "common" else clear_case(instance, schemes[name]) for name in wanted]
+    outcomes = [replace(o, allocation=allocate(instance, schemes[o.scheme])) for o in outcomes]
     entries = [outcome.as_dict(common.cost_eur_per_h) for outcome in outcomes]
     if out is not None:
         _write(out, entries)
+    if figure is not None:
+        plot_clearing(instance.name, entries, figure)
     console.print(clearing_table(instance.name, entries))
+    for entry in entries:
+        if "allocation_eur_per_h" in entry:
+            console.print(allocation_table(entry))
+
+
+def _check_options(given: dict[str, Any]) -> None:
+    """Refuse an option of `clear` that nobody knows or that is out of range."""
+    flags = {"step_mw": "--step", "tolerance_mw": "--tolerance"}
+    for name, value in given.items():
+        flag = flags.get(name, f"--{name}")
+        known = OFFSETS if name == "offset" else CHOICES.get(name)
+        if known is not None and value not in known:
+            raise InputError(flag, str(value), "is not known", f"Use one of {', '.join(known)}")
+        if name == "step_mw" and not 0 < value < math.inf:
+            raise InputError(flag, str(value), "is no step", "Give a positive number of MW")
+        if name == "tolerance_mw" and not 0 <= value < math.inf:
+            raise InputError(flag, str(value), "is no band", "Give a number of MW, zero or more")
 
 
 def _write(out: Path, entries: list[dict[str, Any]]) -> None:

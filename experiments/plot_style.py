@@ -43,13 +43,15 @@ def house_style() -> Iterator[None]:
         yield
 
 
-def new_figure(title: str, scenario: str, width_in: float, height_in: float, note: str = "") -> Figure:
-    """A figure with its title, the scenario's title and the footnote on where the data come from."""
+def new_figure(
+    title: str, scenario: str, width_in: float, height_in: float, note: str = "", footnote: str = FOOTNOTE
+) -> Figure:
+    """A figure with its title, the scenario's title and a footnote, by default on where data come from."""
     figure = Figure(figsize=(width_in, height_in), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(f"{title}  |  {scenario}" if scenario else title, x=0.01, ha="left")
     # The footnote stands where the layout reserves room for a shared x label, so nothing can cover it.
-    figure.supxlabel(f"{note}{FOOTNOTE}", x=0.01, ha="left", fontsize=7, color=GREY)
+    figure.supxlabel(f"{note}{footnote}", x=0.01, ha="left", fontsize=7, color=GREY)
     return figure
 
 

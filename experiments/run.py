@@ -15,6 +15,10 @@ from typing import Any
 from experiments.kpis import kpis_of
 from experiments.plots import plot_run
 from grids.errors import InputError
+from grids.picture import Margins
+from markets.blocks import TSO as T
+from markets.case_options import CaseOptions
+from sim.export import IspExport
 from sim.run import run
 from sim.settings import Scenario
 
@@ -37,16 +41,19 @@ def run_scenario(
     out: Path,
     on_isp: Callable[[int], None] = lambda isp: None,
     overwrite: bool = False,
+    export_isp: int | None = None,
 ) -> dict[str, Any]:
     """Simulate and write everything; returns the KPIs.
 
-    Results are built in a hidden folder and moved to `out` when complete: a run that fails leaves nothing.
+    With `export_isp` the market of that ISP is written as a case into the sub-folder ``case``. Results are
+    built in a hidden folder and moved to `out` when complete: a run that fails leaves nothing.
     """
     check_outputs([out], overwrite)
     out = out.resolve()
     with tempfile.TemporaryDirectory(prefix=".tandem-", dir=_nearest(out)) as hidden:
         partial = Path(hidden) / "run"
-        run(scenario, folder, partial, on_isp)
+        export = None if export_isp is None else _export(scenario, export_isp, partial / "case")
+        run(scenario, folder, partial, on_isp, export=export)
         kpis = kpis_of(partial)
         _write_json(partial / "kpis.json", kpis)
         plot_run(partial, scenario.zone, f"{scenario.name}, {scenario.scheme}")
@@ -56,6 +63,18 @@ def run_scenario(
             shutil.rmtree(out)
         partial.rename(out)
     return kpis
+
+
+def _export(scenario: Scenario, isp: int, folder: Path) -> IspExport:
+    margins = Margins(scenario.dso.flow_margin, scenario.dso.voltage_margin_pu)
+    return IspExport(
+        isp,
+        folder,
+        f"{scenario.name}, seed {scenario.seed}, ISP {isp}",
+        CaseOptions(scenario.scheme, scenario.dso.offset, margins, scenario.scheme_options),
+        {T: scenario.transmission.ratings_mva, **{d.id: d.ratings_mva for d in scenario.distribution}},
+        {d.id: d.interface_bus for d in scenario.distribution},
+    )
 
 
 def check_outputs(outs: Sequence[Path], overwrite: bool, figure: Path | None = None) -> None:

@@ -61,38 +61,50 @@ def kpi_table(scenario: Scenario, kpis: Mapping[str, Mapping[str, Any]]) -> Tabl
 
 
 def clearing_table(case: str, entries: list[dict[str, Any]]) -> Table:
-    """One line per scheme of a case; violations as count (worst, in percent of the limit)."""
-    table = Table(title=f"case {case}", box=SIMPLE_HEAD)
-    columns = (
-        "scheme",
-        "EUR/h",
-        "ineff. %",
-        "lines",
-        "buses",
-        "AC lines",
-        "AC buses",
-        "unserved MW",
-        "unqual. %",
-        "ms",
-    )
+    """One line per scheme of a case; violations as count (worst, in percent of the limit).
+
+    `shared` counts the numbers that were read outside their operator's house.
+    """
+    table = Table(title=f"case {case}", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    columns = ("scheme", "EUR/h", "ineff. %", "lines", "buses", "AC lines", "AC buses", "unserved",
+               "unqual. %", "shared", "ms")  # fmt: skip
     for k, column in enumerate(columns):
         table.add_column(column, justify="left" if k == 0 else "right", no_wrap=True)
     for e in entries:
         ac = e["ac"]
         table.add_row(
             e["scheme"],
-            f"{e['cost_eur_per_h']:.4f}",
+            f"{e['cost_eur_per_h']:.3f}",
             "" if e["inefficiency_pct"] is None else f"{e['inefficiency_pct']:.3f}",
             _broken(e["congested_lines"], e["max_overload_pct"]),
             _broken(e["voltage_violations"], e["max_voltage_violation_pct"]),
             _broken(ac["congested_lines"], ac["max_overload_pct"]),
             _broken(ac["voltage_violations"], ac["max_voltage_violation_pct"]),
             f"{e['unserved_imbalance_mw']:.3f}",
-            f"{e['unqualified_up_pct']:.1f}/{e['unqualified_down_pct']:.1f}"
+            f"{e['unqualified_up_pct']:.0f}/{e['unqualified_down_pct']:.0f}"
             if "unqualified_up_pct" in e
             else "",
-            f"{1000 * e['seconds']:.1f}",
+            f"{e['information']['numbers']:,}",
+            f"{1000 * e['seconds']:.0f}",
         )
+    return table
+
+
+def shared_label(information: Mapping[str, int]) -> str:
+    """What left its house, in a few words."""
+    names = {"bids": "bids", "grid_rows": "rows", "supply_points": "points"}
+    return ", ".join(f"{information[k]} {name}" for k, name in names.items() if information[k]) or "flows"
+
+
+def allocation_table(entry: Mapping[str, Any]) -> Table:
+    """The cost of a common market split between operators, by each rule."""
+    rules: Mapping[str, Mapping[str, float]] = entry["allocation_eur_per_h"]
+    table = Table(title=f"{entry['scheme']}: who should bear the cost, EUR/h", box=SIMPLE_HEAD)
+    table.add_column("operator")
+    for rule in rules:
+        table.add_column(rule, justify="right")
+    for operator in sorted({o for shares in rules.values() for o in shares}):
+        table.add_row(operator, *(f"{shares.get(operator, 0.0):.3f}" for shares in rules.values()))
     return table
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,3 +40,13 @@ class DcModel:
     def flows_mw(self, p_mw: FloatArray) -> FloatArray:
         """Branch flows (E,) in MW, positive from the from end, for injections (N,) in MW."""
         return np.asarray(self.ptdf @ p_mw)
+
+
+@dataclass(frozen=True)
+class TransmissionGrid:
+    """The TSO's picture of its grid: base injections (N,), and the flow it expects into each area (MW)."""
+
+    dc: DcModel
+    p_mw: FloatArray
+    interface_node: Mapping[str, int]
+    interface_mw: Mapping[str, float]

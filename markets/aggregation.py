@@ -13,12 +13,14 @@ from typing import Any, Literal
 import numpy as np
 
 from grids.arrays import FloatArray
+from grids.dc import TransmissionGrid
 from grids.rows import GridRows, transmission_rows
 from markets.auctions import area_state, expected_mw, injection_map
 from markets.bids import Bids
 from markets.blocks import TSO, Block, View, Written
-from markets.houses import TransmissionGrid
-from markets.programme import Status, clear, grid_rows
+from markets.houses import unsold_mw
+from markets.pricing import Pricing, pay_eur_per_h
+from markets.programme import Cleared, Status, clear, grid_rows
 from markets.warm import WarmProgramme
 
 Kind = Literal["discrete", "exact"]
@@ -53,7 +55,7 @@ class AreaProgramme:
         self._injection = injection_map(bids, rows.flow_matrix.shape[1])
         self._sign = bids.direction.astype(np.float64)
         self._rows = self._attainable(rows)
-        grid = grid_rows([(self._rows, self._injection)], len(bids), hard=True)
+        grid = grid_rows(self._rows, self._injection, hard=True)
         self._programme = WarmProgramme(
             bids.signed_price, available_mw, self._sign, [part.binding(available_mw) for part in grid]
         )
@@ -62,10 +64,10 @@ class AreaProgramme:
     def _attainable(self, rows: GridRows) -> GridRows:
         """Rows that have a solution: limits that no activation can keep move to the nearest reachable."""
         n = len(self._bids)
-        hard = grid_rows([(rows, self._injection)], n, hard=True)
+        hard = grid_rows(rows, self._injection, hard=True)
         if clear(np.zeros(n), self._available, rows=hard).status is Status.OPTIMAL:
             return rows
-        soft = grid_rows([(rows, self._injection)], n)
+        soft = grid_rows(rows, self._injection)
         best = clear(np.zeros(n), self._available, rows=soft).require("least violation of an area")
         reached = rows.after(self._injection @ best.quantity_mw).relaxed()
         return replace(
@@ -80,18 +82,18 @@ class AreaProgramme:
         """Least cost (EUR/h) of a change of injection inside the range, and its slope there (EUR/MWh)."""
         return self._programme.solve(change_mw)
 
-    def dispatch(self, change_mw: float) -> FloatArray:
-        """MW of each bid (n,) that brings the change at least cost."""
+    def dispatch(self, change_mw: float) -> Cleared:
+        """The bids that bring the change at least cost."""
         low, high = self.range_mw
         answer = clear(
             self._bids.signed_price,
             self._available,
             sign=self._sign,
             need_mw=float(np.clip(change_mw, low, high)),
-            rows=grid_rows([(self._rows, self._injection)], len(self._bids), hard=True),
+            rows=grid_rows(self._rows, self._injection, hard=True),
             imbalance_bound_mw=SAME_MW,
         )
-        return answer.require("translation of an aggregated bid").quantity_mw
+        return answer.require("translation of an aggregated bid")
 
 
 def discrete_points(area: AreaProgramme, step_mw: float) -> ResidualSupply:
@@ -154,7 +156,7 @@ def aggregate_bids(kind: Kind = "exact", step_mw: float = DEFAULT_STEP_MW) -> Bl
 
     def run(area: str, view: View) -> Written:
         bids: Bids = view.own["bids"]
-        model = AreaProgramme(area_state(view.own), bids, bids.quantity_mw - view.own["sold"])
+        model = AreaProgramme(area_state(view.own), bids, unsold_mw(view.own))
         rsf = exact_points(model) if kind == "exact" else discrete_points(model, step_mw)
         return Written(entries={area: {"rsf": rsf}})
 
@@ -163,7 +165,7 @@ def aggregate_bids(kind: Kind = "exact", step_mw: float = DEFAULT_STEP_MW) -> Bl
     )
 
 
-def rsf_market(kind: Kind = "exact") -> Block:
+def rsf_market(kind: Kind = "exact", pricing: Pricing = "pay-as-bid") -> Block:
     """The TSO clears its bids and one RSF per area: its segments, or for `discrete` one of its points."""
 
     def run(house: str, view: View) -> Written:
@@ -171,13 +173,12 @@ def rsf_market(kind: Kind = "exact") -> Block:
         grid: TransmissionGrid = view.own["grid"]
         parts = {area: _columns(values["rsf"], kind) for area, values in view.areas.items()}
         cost = np.concatenate([own.signed_price, *(c.cost for c in parts.values())])
-        available = np.concatenate(
-            [own.quantity_mw - view.own["sold"], *(c.available for c in parts.values())]
-        )
+        available = np.concatenate([unsold_mw(view.own), *(c.available for c in parts.values())])
         sign = np.concatenate([own.direction.astype(np.float64), *(c.change_mw for c in parts.values())])
         ends = np.cumsum([len(own), *(len(c.cost) for c in parts.values())])
         places = {area: np.arange(a, b) for area, a, b in zip(parts, ends[:-1], ends[1:], strict=True)}
-        p = expected_mw(view, own)
+        p = expected_mw(view.own, view.areas)
+        need = -float(p.sum())
         injection = np.zeros((len(p), len(cost)))
         injection[:, : len(own)] = injection_map(own, len(p))
         for area, at in places.items():
@@ -188,15 +189,16 @@ def rsf_market(kind: Kind = "exact") -> Block:
             available,
             sign=sign,
             need_mw=-float(p.sum()),
-            rows=grid_rows([(transmission_rows(grid.dc, p), injection)], len(cost)),
+            rows=grid_rows(transmission_rows(grid.dc, p), injection, owner=TSO),
             choices=list(places.values()) if kind == "discrete" else (),
         ).require("TSO market over residual supply functions")
         x = answer.quantity_mw
         target = {area: parts[area].start_mw + float(sign[at] @ x[at]) for area, at in places.items()}
-        need = -float(expected_mw(view, own).sum())
         entries: dict[str, Any] = {area: {"target": e} for area, e in target.items()}
         return Written(
-            entries={**entries, TSO: {"balancing": answer, "need": need}}, awards={house: x[: len(own)]}
+            entries={**entries, TSO: {"balancing": answer, "need": need}},
+            awards={house: x[: len(own)]},
+            paid={house: pay_eur_per_h(pricing, own, x[: len(own)], answer)},
         )
 
     return Block(
@@ -226,13 +228,15 @@ def _columns(rsf: ResidualSupply, kind: Kind) -> _Columns:
     return _Columns(slope, length, np.ones(len(length)), float(rsf.change_mw[0]))
 
 
-def translate_bids() -> Block:
+def translate_bids(pricing: Pricing = "pay-as-bid") -> Block:
     """The DSO finds the bids that bring the change the TSO has bought, at least cost."""
 
     def run(area: str, view: View) -> Written:
         bids: Bids = view.own["bids"]
-        model = AreaProgramme(area_state(view.own), bids, bids.quantity_mw - view.own["sold"])
-        return Written(awards={area: model.dispatch(view.own["target"])})
+        model = AreaProgramme(area_state(view.own), bids, unsold_mw(view.own))
+        answer = model.dispatch(view.own["target"])
+        paid = pay_eur_per_h(pricing, bids, answer.quantity_mw, answer)
+        return Written(awards={area: answer.quantity_mw}, paid={area: paid})
 
     return Block(
         "translate_bids",

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from grids.arrays import FloatArray
+from grids.dc import TransmissionGrid
 from grids.rows import GridRows, transmission_rows
 from markets.bids import Bids
-from markets.blocks import TSO, Block, View, Written
-from markets.houses import TransmissionGrid
-from markets.programme import Cleared, Rows, clear, grid_rows
+from markets.blocks import TSO, Block, Values, View, Written
+from markets.houses import unsold_mw
+from markets.pricing import Pricing, pay_eur_per_h
+from markets.programme import Cleared, clear, grid_rows
 
 DistributionRows = Literal["none", "full"]
 
@@ -25,7 +27,7 @@ def injection_map(bids: Bids, n_nodes: int) -> FloatArray:
     return matrix
 
 
-def area_state(values: Any) -> GridRows:
+def area_state(values: Values) -> GridRows:
     """Rows of an area after everything booked so far."""
     rows: GridRows = values["grid"]
     bids: Bids = values["bids"]
@@ -45,7 +47,12 @@ FIXED = Interface()
 """The local area stays balanced. Always feasible: buying nothing leaves the flow where it is."""
 
 
-def dso_market(gate: str = "dso_clear", name: str = "dso_market", interface: Interface = FIXED) -> Block:
+def dso_market(
+    gate: str = "dso_clear",
+    name: str = "dso_market",
+    interface: Interface = FIXED,
+    pricing: Pricing = "pay-as-bid",
+) -> Block:
     """Least cost over local bids with the area's rows, the interface flow held at its present value.
 
     Other settings of `interface` let the flow move at a price or within a bound; the TSO is told of the move
@@ -54,14 +61,12 @@ def dso_market(gate: str = "dso_clear", name: str = "dso_market", interface: Int
 
     def run(area: str, view: View) -> Written:
         bids: Bids = view.own["bids"]
-        remaining = bids.quantity_mw - view.own["sold"]
         rows = area_state(view.own)
-        n_nodes = rows.flow_matrix.shape[1]
         answer = clear(
             bids.signed_price,
-            remaining,
+            unsold_mw(view.own),
             sign=bids.direction.astype(np.float64),
-            rows=grid_rows([(rows, injection_map(bids, n_nodes))], len(bids)),
+            rows=grid_rows(rows, injection_map(bids, rows.flow_matrix.shape[1])),
             imbalance_price=interface.price_eur_per_mwh,
             imbalance_bound_mw=interface.bound_mw,
         ).require(f"{name} of {area}")
@@ -69,6 +74,7 @@ def dso_market(gate: str = "dso_clear", name: str = "dso_market", interface: Int
         return Written(
             entries={area: {"local": answer, "exchange": exchange}},
             awards={area: answer.quantity_mw},
+            paid={area: pay_eur_per_h(pricing, bids, answer.quantity_mw, answer)},
         )
 
     return Block(
@@ -86,74 +92,108 @@ def forward_bids() -> Block:
 
     def run(area: str, view: View) -> Written:
         bids: Bids = view.own["bids"]
-        left = np.where(bids.forwardable, bids.quantity_mw - view.own["sold"], 0.0)
+        left = np.where(bids.forwardable, unsold_mw(view.own), 0.0)
         return Written(entries={area: {"offers": left}})
 
     return Block("forward_bids", "dso", "forward", ("area.bids", "area.sold"), ("area.offers",), run)
 
 
 def tso_market(
-    distribution_rows: DistributionRows = "none", der: bool = True, name: str = "tso_market"
+    distribution_rows: DistributionRows = "none",
+    der: bool = True,
+    name: str = "tso_market",
+    pricing: Pricing = "pay-as-bid",
+    flow: Literal["exchange", "boundary"] = "exchange",
+    validated: bool = False,
 ) -> Block:
     """Balance of the whole system at least cost, with the DC rows of transmission.
 
     `der` takes what the areas offer; ``distribution_rows="full"`` adds every area's own rows, which the
-    scheme must share.
+    scheme must share. `flow` says what the TSO goes by at the boundary: its own forecast and the change the
+    area's market made (``exchange``), or the flow the DSO has committed to (``boundary``). With `validated`
+    an area whose DSO has not accepted the merit order list is left out.
     """
-    reads = ["tso.bids", "tso.grid", "tso.sold", "area.exchange"]
+    full = distribution_rows == "full"
+    reads = ["tso.bids", "tso.grid", "tso.sold", f"area.{flow}"]
     reads += ["area.bids", "area.offers"] if der else []
-    reads += ["area.grid", "area.sold"] if distribution_rows == "full" else []
+    reads += ["area.grid", "area.sold"] if full else []
+    reads += ["area.accepted"] if validated else []
 
     def run(house: str, view: View) -> Written:
-        areas: Mapping[str, Any] = view.areas if der else {}
-        books: dict[str, Bids] = {house: view.own["bids"], **{k: v["bids"] for k, v in areas.items()}}
-        available = [view.own["bids"].quantity_mw - view.own["sold"], *(v["offers"] for v in areas.values())]
-        need, rows = _system(view, books, full=distribution_rows == "full")
-        answer = clear(
-            np.concatenate([b.signed_price for b in books.values()]),
-            np.concatenate(available),
-            sign=np.concatenate([b.direction for b in books.values()]).astype(np.float64),
-            need_mw=need,
-            rows=rows,
-        ).require(name)
-        ends = np.cumsum([len(b) for b in books.values()])[:-1]
-        awards = dict(zip(books, np.split(answer.quantity_mw, ends), strict=True))
-        return Written(entries={TSO: {"balancing": answer, "need": need}}, awards=awards)
+        areas = {area: v for area, v in view.areas.items() if der}
+        available = {house: unsold_mw(view.own)}
+        for area, values in areas.items():
+            refused = validated and not values["accepted"]
+            available[area] = np.zeros(len(values["offers"])) if refused else values["offers"]
+        p = expected_mw(view.own, view.areas)
+        limits_of = {TSO, *areas} if full else {TSO}
+        return clear_system(view.own, areas, available, p, limits_of, pricing, name)
 
     writes = ("tso.sold", "tso.balancing", "tso.need") + (("area.sold",) if der else ())
     return Block(name, "tso", "tso_clear", tuple(reads), writes, run)
 
 
-def expected_mw(view: View, own: Bids) -> FloatArray:
+def expected_mw(tso: Values, areas: Mapping[str, Values]) -> FloatArray:
     """Injections (N,) on transmission after everything sold so far, as the TSO sees them."""
-    grid: TransmissionGrid = view.own["grid"]
-    p = grid.p_mw + own.injection_mw(view.own["sold"], len(grid.p_mw))
+    grid: TransmissionGrid = tso["grid"]
+    bids: Bids = tso["bids"]
+    p = grid.p_mw + bids.injection_mw(tso["sold"], len(grid.p_mw))
     for area, node in grid.interface_node.items():
-        p[node] -= grid.interface_mw[area] - view.areas[area]["exchange"]
+        values = areas[area]
+        known = "boundary" in values
+        p[node] -= values["boundary"] if known else grid.interface_mw[area] - values["exchange"]
     return np.asarray(p)
 
 
-def _system(view: View, books: dict[str, Bids], full: bool) -> tuple[float, list[Rows]]:
-    """Need of the whole system (MW of injection) and the grid rows over the columns of all books."""
-    grid: TransmissionGrid = view.own["grid"]
-    p = expected_mw(view, books[TSO])
-    width = sum(len(b) for b in books.values())
-    to_transmission = np.zeros((len(grid.p_mw), width))
-    parts, first = [], 0
+def clear_system(
+    tso: Values,
+    areas: Mapping[str, Values],
+    available: Mapping[str, FloatArray],
+    p_mw: FloatArray,
+    limits_of: Collection[str],
+    pricing: Pricing,
+    who: str,
+) -> Written:
+    """One auction over the books of transmission and `areas`, within the limits of the grids named.
+
+    `available` (MW per bid) by system, transmission first; `p_mw` (N,) are the injections on transmission
+    had nothing been activated. With transmission in `limits_of` the need is what they lack to balance;
+    without it (a market the TSO takes no part in) the imbalance is left as it is.
+    """
+    grid: TransmissionGrid = tso["grid"]
+    books: dict[str, Bids] = {TSO: tso["bids"], **{area: v["bids"] for area, v in areas.items()}}
+    ends = np.cumsum([len(b) for b in books.values()])
+    first = dict(zip(books, np.concatenate([[0], ends[:-1]]).tolist(), strict=True))
+    width = int(ends[-1])
+    to_transmission = np.zeros((len(p_mw), width))
+    limits = []
     for system, bids in books.items():
-        columns = slice(first, first + len(bids))
+        columns = slice(first[system], first[system] + len(bids))
         nodes = bids.node if system == TSO else np.full(len(bids), grid.interface_node[system])
-        to_transmission[nodes, np.arange(first, first + len(bids))] = bids.direction
-        if full and system != TSO:
-            rows = area_state(view.areas[system])
+        to_transmission[nodes, np.arange(width)[columns]] = bids.direction
+        if system in limits_of and system != TSO:
+            rows = area_state(areas[system])
             wide = np.zeros((rows.flow_matrix.shape[1], width))
             wide[:, columns] = injection_map(bids, len(wide))
-            parts.append((rows, wide))
-        first += len(bids)
-    parts.insert(0, (transmission_rows(grid.dc, p), to_transmission))
-    return -float(p.sum()), grid_rows(parts, width)
+            limits += grid_rows(rows, wide, owner=system)
+    need = 0.0
+    if TSO in limits_of:
+        limits = grid_rows(transmission_rows(grid.dc, p_mw), to_transmission, owner=TSO) + limits
+        need = -float(p_mw.sum())
+    answer = clear(
+        np.concatenate([b.signed_price for b in books.values()]),
+        np.concatenate(list(available.values())),
+        sign=np.concatenate([b.direction for b in books.values()]).astype(np.float64),
+        need_mw=need,
+        rows=limits,
+    ).require(who)
+    awards = dict(zip(books, np.split(answer.quantity_mw, ends[:-1]), strict=True))
+    paid = {s: pay_eur_per_h(pricing, books[s], award, answer, first[s]) for s, award in awards.items()}
+    return Written(entries={TSO: {"balancing": answer, "need": need}}, awards=awards, paid=paid)
 
 
-def unserved_mw(answers: list[Cleared]) -> float:
-    """Imbalance left unserved by a list of auctions (MW)."""
-    return sum(a.short_mw + a.long_mw for a in answers)
+def unserved_mw(houses: Mapping[str, Any]) -> float:
+    """Imbalance that a scheme left unserved, over all houses (MW)."""
+    answers: list[Cleared] = [houses[TSO]["balancing"]] if "balancing" in houses[TSO] else []
+    areas = sum(float(values.get("unserved", 0.0)) for values in houses.values())
+    return areas + sum(a.short_mw + a.long_mw for a in answers)

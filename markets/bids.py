@@ -11,6 +11,7 @@ import numpy.typing as npt
 from grids.arrays import BoolArray, FloatArray, IntArray
 
 UP, DOWN = 1, -1
+_COLUMNS = ("bid_id", "provider", "node", "direction", "quantity_mw", "price", "forwardable", "demand")
 StrArray = npt.NDArray[np.str_]
 
 
@@ -76,11 +77,14 @@ class Bids:
     forwardable: BoolArray = field(
         default_factory=lambda: np.empty(0, dtype=bool)
     )  # (n,) consent to pass on a remainder
+    demand: BoolArray = field(default_factory=lambda: np.empty(0, dtype=bool))  # (n,) see `Bids.of`
 
     def __post_init__(self) -> None:
         if not len(self.forwardable) and len(self.bid_id):
             object.__setattr__(self, "forwardable", np.ones(len(self.bid_id), dtype=bool))
-        for name in ("bid_id", "provider", "node", "direction", "quantity_mw", "price", "forwardable"):
+        if not len(self.demand) and len(self.bid_id):
+            object.__setattr__(self, "demand", np.zeros(len(self.bid_id), dtype=bool))
+        for name in _COLUMNS:
             array = getattr(self, name)
             if len(array) != len(self.bid_id):
                 raise ValueError(f"Bids.{name} has {len(array)} entries for {len(self.bid_id)} bids")
@@ -102,15 +106,7 @@ class Bids:
 
     def pick(self, keep: BoolArray | IntArray) -> Bids:
         """The bids selected by a mask or by positions."""
-        return Bids(
-            self.bid_id[keep],
-            self.provider[keep],
-            self.node[keep],
-            self.direction[keep],
-            self.quantity_mw[keep],
-            self.price[keep],
-            self.forwardable[keep],
-        )
+        return Bids(*(getattr(self, name)[keep] for name in _COLUMNS))
 
     @classmethod
     def empty(cls) -> Bids:
@@ -126,8 +122,14 @@ class Bids:
         direction: Sequence[int] | IntArray,
         quantity_mw: Sequence[float] | FloatArray,
         price: Sequence[float] | FloatArray,
+        demand: Sequence[bool] | BoolArray = (),
     ) -> Bids:
-        """Build a book from any sequences (copied)."""
+        """Build a book from any sequences (copied).
+
+        A bid marked `demand` is one to buy flexibility, by a company. Whoever buys `x` MW up takes `x` MW out
+        of the system for at most `price`: as physics and as money, an offer of `x` MW down at that price. So
+        its `direction` here is the opposite of what it buys, and no rule of the book needs a second case.
+        """
         return cls(
             np.array(bid_id, dtype=np.str_),
             np.array(provider, dtype=np.str_),
@@ -135,6 +137,7 @@ class Bids:
             np.array(direction, dtype=np.int64),
             np.array(quantity_mw, dtype=np.float64),
             np.array(price, dtype=np.float64),
+            demand=np.array(demand, dtype=bool),
         )
 
     @classmethod
@@ -142,5 +145,4 @@ class Bids:
         """Several books of one system as one, in the order given."""
         if not books:
             return cls.empty()
-        names = ("bid_id", "provider", "node", "direction", "quantity_mw", "price", "forwardable")
-        return cls(*(np.concatenate([getattr(b, name) for b in books]) for name in names))
+        return cls(*(np.concatenate([getattr(b, name) for b in books]) for name in _COLUMNS))

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from grids.arrays import FloatArray
+from markets.information import Information
 from markets.ledger import Ledger
 
 Party = Literal["dso", "tso", "operator"]
@@ -28,6 +30,8 @@ GATES = (
     "forward",
     "validate",
     "tso_close",
+    "mol",
+    "mol_validate",
     "tso_clear",
     "correct",
     "deliver",
@@ -43,6 +47,9 @@ GIVEN = frozenset(
         "area.offers",
         "area.sold",
         "area.exchange",
+        "area.scheduled",
+        "area.power_flow",
+        "area.zones",
         "tso.bids",
         "tso.grid",
         "tso.sold",
@@ -68,10 +75,15 @@ class View:
 
 @dataclass(frozen=True)
 class Written:
-    """What a block hands back: entries by house, and awards (MW added per bid) by system."""
+    """What a block hands back: entries by house, and per system the awards (MW added per bid) and their pay.
+
+    `refused` takes back awards of an earlier layer: (layer, system) -> MW per bid.
+    """
 
     entries: Mapping[str, Values] = field(default_factory=dict)
-    awards: Mapping[str, Any] = field(default_factory=dict)
+    awards: Mapping[str, FloatArray] = field(default_factory=dict)
+    paid: Mapping[str, FloatArray] = field(default_factory=dict)  # EUR/h per bid of `awards`
+    refused: Mapping[tuple[str, str], FloatArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -123,6 +135,10 @@ class Scheme:
     def blocks(self) -> tuple[Block, ...]:
         """All blocks in order, those inside a `Repeat` once."""
         return tuple(b for step in self.steps for b in (step.blocks if isinstance(step, Repeat) else (step,)))
+
+    def reads(self, entry: str) -> bool:
+        """Whether any block reads an entry."""
+        return any(entry in block.reads for block in self.blocks)
 
     def information_shared(self) -> tuple[str, ...]:
         """Entries that leave their house under this scheme, in order of first reading."""
@@ -189,26 +205,44 @@ def apply(block: Block, written: Written, houses: dict[str, dict[str, Any]], led
     for house, award in written.awards.items():
         if not len(award):
             continue
-        ledger.book(house, block.name, award)
+        ledger.book(house, block.name, award, written.paid[house])
+        houses[house]["sold"] = ledger.sold(house)
+    for (layer, house), refused in written.refused.items():
+        ledger.cancel(house, layer, refused)
         houses[house]["sold"] = ledger.sold(house)
 
 
-def carry(scheme: Scheme, houses: dict[str, dict[str, Any]], ledger: Ledger) -> None:
-    """Carry a scheme through its gates at once: the driver of one-shot clearing."""
+def carry(
+    scheme: Scheme,
+    houses: dict[str, dict[str, Any]],
+    ledger: Ledger,
+    at_gate: Callable[[str], None] = lambda gate: None,
+) -> Information:
+    """Carry a scheme through its gates at once: the driver of one-shot clearing.
+
+    `at_gate` is called before each block with its gate. Returns what left the houses on the way.
+    """
+    shared = Information()
+
+    def run(block: Block) -> None:
+        at_gate(block.gate)
+        for house in houses_of(block, houses):
+            view = view_of(block, house, houses)
+            shared.note(view.areas)
+            if block.party != "tso":
+                shared.note({TSO: view.tso})
+            apply(block, block.run(house, view), houses, ledger)
+
     for step in scheme.steps:
         if isinstance(step, Block):
-            _run_everywhere(step, houses, ledger)
+            run(step)
             continue
         for _ in range(step.max_rounds):
             for block in step.blocks:
-                _run_everywhere(block, houses, ledger)
+                run(block)
             if step.until(houses):
                 break
         else:
             names = ", ".join(block.name for block in step.blocks)
             raise RoundsError(f"scheme {scheme.name}: {names} did not agree within {step.max_rounds} rounds")
-
-
-def _run_everywhere(block: Block, houses: dict[str, dict[str, Any]], ledger: Ledger) -> None:
-    for house in houses_of(block, houses):
-        apply(block, block.run(house, view_of(block, house, houses)), houses, ledger)
+    return shared

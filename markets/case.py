@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from grids.arrays import BoolArray, FloatArray
-from grids.dc import DcModel
+from grids.dc import DcModel, TransmissionGrid
 from grids.errors import InputError
 from grids.lindistflow import LinDistFlow
 from grids.load import load_network
 from grids.network import Network
+from grids.picture import NO_MARGINS, GridPicture, Margins, Offset
 from grids.powerflow import PowerFlow
-from grids.rows import GridRows, distribution_rows, distribution_rows_ac
+from grids.rows import GridRows
 from grids.text import one_line, read_text
-from markets.bids import DOWN, UP, Bids
-from markets.blocks import TSO
-from markets.houses import TransmissionGrid
+from markets.bids import Bids
+from markets.blocks import GATES, TSO, Values
+from markets.case_bids import no_such_bus, read_bids
+from markets.case_options import NO_OPTIONS, CaseOptions, read_options
+from markets.shared_balancing import Profile
 
-COLUMNS = ("bid_id", "system", "bus", "direction", "quantity_mw", "price_eur_per_mwh")
-LARGEST_BUS = 2**31 - 1
+CASE_KEYS = ("name", "transmission", "distribution", "bids", "options", "forecasts")
+AREA_KEYS = ("id", "grid", "interface_bus", "scheduled_mw", "ratings_mva", "green")
 
 
 @dataclass(frozen=True)
@@ -39,45 +40,91 @@ class Area:
     rows: GridRows
     bids: Bids
     power_flow: PowerFlow
+    scheduled_mw: float | None = None  # flow at the boundary; the base flow unless the case says otherwise
+    offset: Offset = "linear"
+    margins: Margins = NO_MARGINS
+    zones: BoolArray | None = None  # (2, N) green nodes for up and down, if a study has found them
+
+    def entries(self, p_mw: FloatArray, q_mvar: FloatArray) -> dict[str, Any]:
+        """What the DSO puts into its house when it expects injections (N,)."""
+        picture = GridPicture(self.lin, self.power_flow, self.offset, self.margins)
+        return grid_entries(picture, p_mw, q_mvar, self.scheduled_mw)
+
+
+def grid_entries(
+    picture: GridPicture, p_mw: FloatArray, q_mvar: FloatArray, scheduled_mw: float | None
+) -> dict[str, Any]:
+    """Entries of a DSO that expects injections (N,): ``forecast``, ``grid``, ``power_flow``, ``scheduled``.
+
+    Where the power flow has no solution the rows are those of LinDistFlow.
+    """
+    rows = picture.rows(p_mw, q_mvar)
+    expected = -float(p_mw.sum())
+    return {
+        "forecast": (p_mw, q_mvar),
+        "grid": picture.linear_rows(p_mw, q_mvar) if rows is None else rows,
+        "power_flow": lambda dp_mw: picture.rows(p_mw + dp_mw, q_mvar),
+        "scheduled": Profile(expected if scheduled_mw is None else scheduled_mw, expected),
+    }
 
 
 @dataclass(frozen=True)
 class Case:
-    """One market instance. Base injections are the nets' own."""
+    """One market instance. Base injections are the nets' own.
+
+    `forecasts`, if there are any, say what each operator put into its house at which gate: gate -> system ->
+    entries. Without them everybody sees the base state at every gate.
+    """
 
     name: str
     transmission: TransmissionGrid
     tso_bids: Bids
     areas: Mapping[str, Area]
+    options: CaseOptions = NO_OPTIONS
+    forecasts: Mapping[str, Mapping[str, Values]] = field(default_factory=dict)
 
 
-def read_case(path: Path, offset: str = "linear") -> Case:
+def read_case(path: Path, offset: Offset | None = None) -> Case:
     """Read ``CASE.json`` (or a folder holding ``case.json``) with its grids and bids.
 
-    `offset` is ``linear`` (flows and voltages of the base state by LinDistFlow) or ``ac`` (by AC power flow).
-    Raises `InputError` naming file, field and mend.
+    `offset` is ``linear`` (flows and voltages of the base state by LinDistFlow, the default) or ``ac`` (by AC
+    power flow); None takes what the case says. Raises `InputError` naming file, field and mend.
     """
     path = path / "case.json" if path.is_dir() else path
     spec = _read_json(path)
-    folder = path.parent
-    _known_keys(spec, ("name", "transmission", "distribution", "bids"), "", path)
-    t_network = load_network(_text(spec, ("transmission", "grid"), path), folder)
-    _known_keys(spec["transmission"], ("grid",), "transmission.", path)
-    nets = _distribution(spec, t_network, path)
-    bids = folder / _text(spec, ("bids",), path)
-    networks = {TSO: t_network, **{area: network for area, (network, _) in nets.items()}}
-    books = _books(_read_bids(bids), bids, networks)
-    areas = {area: _area(network, books[area], offset) for area, (network, _) in nets.items()}
+    known_keys(spec, CASE_KEYS, "", path)
+    options = read_options(spec.get("options", {}), path)
+    offset = offset or options.offset
+    known_keys(spec.get("transmission", {}), ("grid", "ratings_mva"), "transmission.", path)
+    t_network = _network(spec.get("transmission"), path, ("transmission",))
+    entries = _distribution(spec, t_network, path)
+    bids = path.parent / _text(spec, ("bids",), path)
+    books = read_bids(bids, {TSO: t_network, **{area: e.network for area, e in entries.items()}})
+    areas = {area: _area(e, books[area], offset, options.margins, path) for area, e in entries.items()}
     transmission = TransmissionGrid(
         DcModel.build(t_network),
         t_network.p_mw,
-        {area: node for area, (_, node) in nets.items()},
-        {area: network.interface_mw for area, (network, _) in nets.items()},
+        {area: e.node for area, e in entries.items()},
+        {area: e.network.interface_mw for area, e in entries.items()},
     )
-    return Case(str(spec.get("name", path.stem)), transmission, books[TSO], areas)
+    case = Case(str(spec.get("name", path.stem)), transmission, books[TSO], areas, options)
+    if "forecasts" not in spec:
+        return case
+    file = path.parent / _text(spec, ("forecasts",), path)
+    return replace(case, forecasts=_forecasts(_read_json(file), case, file))
 
 
-def _distribution(spec: dict[str, Any], transmission: Network, path: Path) -> dict[str, tuple[Network, int]]:
+@dataclass(frozen=True)
+class _Entry:
+    """One entry of ``distribution``: its grid, and where it hangs."""
+
+    network: Network
+    node: int
+    scheduled_mw: float | None
+    zones: BoolArray | None
+
+
+def _distribution(spec: dict[str, Any], transmission: Network, path: Path) -> dict[str, _Entry]:
     """Every distribution grid by id, and the transmission node it hangs on."""
     entries = spec.get("distribution")
     if not isinstance(entries, list):
@@ -87,44 +134,115 @@ def _distribution(spec: dict[str, Any], transmission: Network, path: Path) -> di
             "is missing or not a list",
             'Give a list of {"id", "grid", "interface_bus"}',
         )
-    nets: dict[str, tuple[Network, int]] = {}
+    found: dict[str, _Entry] = {}
     for k, entry in enumerate(entries):
         place = ("distribution", str(k))
         area = _text(entry, ("id",), path, place)
-        _known_keys(entry, ("id", "grid", "interface_bus"), f"distribution.{k}.", path)
-        if area in nets or area == TSO:
+        known_keys(entry, AREA_KEYS, f"distribution.{k}.", path)
+        if area in found or area == TSO:
             raise InputError(
                 str(path),
                 f"distribution.{k}.id",
                 f"{area} is used twice",
                 "Give every system an id of its own",
             )
-        network = load_network(_text(entry, ("grid",), path, place), path.parent)
-        bus, field = entry.get("interface_bus"), f"distribution.{k}.interface_bus"
+        network = _network(entry, path, place)
+        bus, where = entry.get("interface_bus"), f"distribution.{k}.interface_bus"
         if not isinstance(bus, int) or isinstance(bus, bool):
-            raise InputError(str(path), field, f"is {bus!r}", "Give the index of a transmission bus")
+            raise InputError(str(path), where, f"is {bus!r}", "Give the index of a transmission bus")
         if bus not in set(transmission.bus_index.tolist()):
-            raise _no_such_bus(path, field, bus, transmission)
-        nets[area] = (network, int(transmission.nodes_of(np.array([bus]), field)[0]))
-    return nets
+            raise no_such_bus(path, where, bus, transmission)
+        scheduled = entry.get("scheduled_mw")
+        if scheduled is not None:
+            scheduled = _real(scheduled, f"distribution.{k}.scheduled_mw", path)
+        zones = _zones(entry["green"], network, f"distribution.{k}.green", path) if "green" in entry else None
+        node = int(transmission.nodes_of(np.array([bus]), where)[0])
+        found[area] = _Entry(network, node, scheduled, zones)
+    return found
 
 
-def _no_such_bus(path: Path, field: str, bus: int, network: Network) -> InputError:
-    return InputError(
-        str(path),
-        field,
-        f"bus {bus} does not exist (or is out of service) in grid {network.name}",
-        "Use the bus indices of the pandapower net",
-    )
+def _network(entry: Any, path: Path, place: tuple[str, ...]) -> Network:
+    network = load_network(_text(entry, ("grid",), path, place), path.parent)
+    ratings, field_ = entry.get("ratings_mva", {}), ".".join((*place, "ratings_mva"))
+    if not isinstance(ratings, dict):
+        raise InputError(str(path), field_, "is not an object", "Give MVA by branch, such as line 4")
+    mva = {label: _real(value, f"{field_}.{label}", path) for label, value in ratings.items()}
+    return network.with_ratings(mva, field_, str(path)) if mva else network
 
 
-def _area(network: Network, bids: Bids, offset: str) -> Area:
+def _zones(given: Any, network: Network, place: str, path: Path) -> BoolArray:
+    """Green nodes (2, N) from lists of buses for ``up`` and ``down``."""
+    known_keys(given, ("up", "down"), f"{place}.", path)
+    green = np.zeros((2, network.n_nodes), dtype=bool)
+    for line, direction in enumerate(("up", "down")):
+        for bus in given.get(direction, []):
+            if bus not in network.bus_index.tolist():
+                raise no_such_bus(path, f"{place}.{direction}", bus, network)
+            green[line, network.nodes_of(np.array([bus]), place)] = True
+    return green
+
+
+def _real(value: Any, place: str, path: Path) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        raise InputError(str(path), place, f"is {value!r}", "Give a finite number")
+    return float(value)
+
+
+def _area(entry: _Entry, bids: Bids, offset: Offset, margins: Margins, path: Path) -> Area:
+    network = entry.network
     lin, flow = LinDistFlow.build(network), PowerFlow(network)
-    if offset == "ac":
-        rows = distribution_rows_ac(lin, flow.solve(network.p_mw, network.q_mvar))
-    else:
-        rows = distribution_rows(lin, network.p_mw, network.q_mvar)
-    return Area(network, lin, rows, bids, flow)
+    rows = GridPicture(lin, flow, offset, margins).rows(network.p_mw, network.q_mvar)
+    if rows is None:
+        raise InputError(
+            str(path),
+            "offset",
+            f"the AC power flow of grid {network.name} has no solution",
+            "Correct its injections, or use the linear offset",
+        )
+    return Area(network, lin, rows, bids, flow, entry.scheduled_mw, offset, margins, entry.zones)
+
+
+def _forecasts(spec: dict[str, Any], case: Case, path: Path) -> dict[str, dict[str, Values]]:
+    """Entries by gate and system from a file of injections by gate and system."""
+    known_keys(spec, GATES, "", path)
+    found: dict[str, dict[str, Values]] = {}
+    for gate, systems in spec.items():
+        known_keys(systems, (TSO, *case.areas), f"{gate}.", path)
+        found[gate] = {}
+        for system, given in systems.items():
+            place = f"{gate}.{system}"
+            if system == TSO:
+                known_keys(given, ("bus", "p_mw", "interface_mw"), f"{place}.", path)
+                grid = case.transmission
+                (p,) = _at_nodes(given, ("p_mw",), grid.dc.network, place, path)
+                flows = {
+                    a: _real(given.get("interface_mw", {}).get(a), f"{place}.interface_mw.{a}", path)
+                    for a in case.areas
+                }
+                found[gate][TSO] = {"grid": replace(grid, p_mw=p, interface_mw=flows)}
+            else:
+                known_keys(given, ("bus", "p_mw", "q_mvar"), f"{place}.", path)
+                area = case.areas[system]
+                p, q = _at_nodes(given, ("p_mw", "q_mvar"), area.network, place, path)
+                found[gate][system] = area.entries(p, q)
+    return found
+
+
+def _at_nodes(
+    given: dict[str, Any], names: Sequence[str], network: Network, place: str, path: Path
+) -> list[FloatArray]:
+    """Arrays (N,) of injections that a file lists by bus."""
+    columns = [given.get(name) for name in ("bus", *names)]
+    if not all(isinstance(c, list) and len(c) == len(columns[0] or []) for c in columns):
+        raise InputError(str(path), place, "has no equally long lists", f"Give bus and {', '.join(names)}")
+    numbers, *values = ([_real(v, place, path) for v in column or []] for column in columns)
+    bus, known = [int(b) for b in numbers], set(network.bus_index.tolist())
+    for b in bus:
+        if b not in known:
+            raise no_such_bus(path, f"{place}.bus", b, network)
+    node = network.nodes_of(np.array(bus, dtype=np.int64), f"{place}.bus")
+    n = network.n_nodes
+    return [np.bincount(node, weights=v, minlength=n).astype(np.float64) for v in values]
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -153,7 +271,10 @@ def _read_json(path: Path) -> dict[str, Any]:
     return spec
 
 
-def _known_keys(spec: dict[str, Any], keys: tuple[str, ...], prefix: str, path: Path) -> None:
+def known_keys(spec: Any, keys: Sequence[str], prefix: str, path: Path) -> None:
+    """Refuse a part of a file that is no object, or has keys nobody reads."""
+    if not isinstance(spec, dict):
+        raise InputError(str(path), prefix.rstrip("."), "is not a JSON object", f"Give {', '.join(keys)}")
     unknown = set(spec) - set(keys)
     if unknown:
         raise InputError(
@@ -168,115 +289,3 @@ def _text(spec: Any, keys: tuple[str, ...], path: Path, place: tuple[str, ...] =
     if not isinstance(value, str) or not value:
         raise InputError(str(path), ".".join((*place, *keys)), "is missing or not text", "Add it")
     return value
-
-
-def _read_bids(path: Path) -> pd.DataFrame:
-    """The bids as the file orders them, indexed by line of the file."""
-    if not path.is_file():
-        raise InputError(str(path), "bids", "the file does not exist", "Give a CSV relative to the case file")
-    table = _read_csv(path)
-    missing = [c for c in COLUMNS if c not in table]
-    if missing:
-        raise InputError(
-            str(path), missing[0], "the column is missing", f"Give the columns {','.join(COLUMNS)}"
-        )
-    for column in ("bus", "quantity_mw", "price_eur_per_mwh"):
-        values = np.array([_number(cell) for cell in table[column]], dtype=np.float64)
-        bad, mend = ~np.isfinite(values), "Give a number"
-        if column == "quantity_mw":
-            bad, mend = bad | (values < 0), "Give a number, zero or more"
-        if column == "bus":
-            with np.errstate(invalid="ignore"):
-                bad = bad | (np.abs(values) > LARGEST_BUS) | (values != np.rint(values))
-            mend = "Give the whole number of a bus"
-        _refuse(table, bad, column, path, "is {}", mend)
-        table[column] = values.astype(np.int64) if column == "bus" else values
-    _refuse(table, table.bid_id == "", "bid_id", path, "is {}", "Give every bid an id")
-    _refuse(
-        table,
-        table.bid_id.duplicated(),
-        "bid_id",
-        path,
-        "{} is used twice",
-        "Give every bid an id of its own",
-    )
-    _refuse(table, ~table.direction.isin(["up", "down"]), "direction", path, "is {}", "Use up or down")
-    if "side" in table:
-        problem = "is {}: only offers to sell flexibility are supported yet"
-        _refuse(table, table.side != "sell", "side", path, problem, "Use sell, or leave the column out")
-    return table
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    """A CSV with a header as text cells, indexed by line of the file; blank lines count as lines."""
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
-    head: list[str] = []
-    lines: list[int] = []
-    rows: list[list[str]] = []
-    line = 1
-    try:
-        for cells in reader:
-            if cells and not head:
-                head = [cell.strip() for cell in cells]
-            elif cells:
-                if len(cells) != len(head):
-                    raise csv.Error(f"{len(cells)} cells under {len(head)} columns")
-                rows.append([cell.strip() for cell in cells])
-                lines.append(line)
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise InputError(
-            str(path), f"line {line}", f"is not CSV ({one_line(error)})", "Correct the line"
-        ) from error
-    twice = next((name for name in head if head.count(name) > 1), None)
-    if twice is not None:
-        raise InputError(str(path), twice, "the column is given twice", "Keep one of them")
-    return pd.DataFrame(rows, columns=head, index=lines, dtype=object)
-
-
-def _number(cell: str) -> float:
-    try:
-        return float(cell)
-    except ValueError:
-        return np.nan
-
-
-def _refuse(
-    table: pd.DataFrame, bad: BoolArray | pd.Series, column: str, path: Path, problem: str, mend: str
-) -> None:
-    """An `InputError` for the first bad line, if any; `problem` holds a place for the cell."""
-    rows = np.flatnonzero(bad)
-    if len(rows):
-        cell = table[column].iloc[rows[0]]
-        field = f"{column} in line {table.index[rows[0]]}"
-        raise InputError(str(path), field, problem.format("empty" if cell == "" else cell), mend)
-
-
-def _books(table: pd.DataFrame, path: Path, networks: Mapping[str, Network]) -> dict[str, Bids]:
-    """The bids of every system, by id."""
-    _refuse(
-        table,
-        ~table.system.isin(list(networks)),
-        "system",
-        path,
-        "{} is no system of the case",
-        f"Use {', '.join(networks)}",
-    )
-    for line, system, bus in zip(table.index, table.system, table.bus, strict=True):
-        if bus not in networks[system].bus_index:
-            raise _no_such_bus(path, f"bus in line {line}", bus, networks[system])
-    table = table.sort_values("bid_id", kind="stable")
-    books = {}
-    for system, network in networks.items():
-        part = table[table.system == system]
-        direction = np.where(part.direction == "up", UP, DOWN)
-        node = network.nodes_of(part.bus.to_numpy(dtype=np.int64), f"bus of {path} (system {system})")
-        ids = part.bid_id.to_numpy(dtype=np.str_)
-        books[system] = Bids.of(
-            ids, ids, node, direction, _floats(part.quantity_mw), _floats(part.price_eur_per_mwh)
-        )
-    return books
-
-
-def _floats(column: pd.Series) -> FloatArray:
-    return column.to_numpy(dtype=np.float64)

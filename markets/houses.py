@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from grids.arrays import FloatArray
-from grids.dc import DcModel
+from grids.dc import TransmissionGrid
 from grids.rows import GridRows
 from markets.bids import Bids
 from markets.blocks import TSO
 from markets.ledger import Ledger
-
-
-@dataclass(frozen=True)
-class TransmissionGrid:
-    """The TSO's picture of its grid: base injections (N,), and the flow it expects into each area (MW)."""
-
-    dc: DcModel
-    p_mw: FloatArray
-    interface_node: Mapping[str, int]
-    interface_mw: Mapping[str, float]
 
 
 def open_houses(
@@ -33,7 +22,8 @@ def open_houses(
 
     In a DSO's house: ``grid`` (rows of the base state), ``bids`` (its order book), ``offers`` (MW of each bid
     that the TSO's market may take), ``sold`` (MW booked) and ``exchange`` (change of the area's injection by
-    its local market, MW). In the TSO's: ``grid``, ``bids`` and ``sold``.
+    its local market, MW). In the TSO's: ``grid``, ``bids`` and ``sold``. Some schemes are given more:
+    ``scheduled`` (interface flow in MW), ``power_flow`` and ``zones`` of an area.
     """
     ledger = Ledger()
     houses: dict[str, dict[str, Any]] = {TSO: {"grid": transmission, **book_entries(TSO, tso_bids, ledger)}}
@@ -47,6 +37,18 @@ def book_entries(system: str, bids: Bids, ledger: Ledger) -> dict[str, Any]:
     ledger.open(system, bids.quantity_mw)
     entries: dict[str, Any] = {"bids": bids, "sold": ledger.sold(system)}
     if system != TSO:
-        entries["offers"] = np.where(bids.forwardable, bids.quantity_mw, 0.0)
+        entries["offers"] = np.where(bids.forwardable & ~bids.demand, bids.quantity_mw, 0.0)
         entries["exchange"] = 0.0
     return entries
+
+
+def unsold_mw(values: Mapping[str, Any]) -> FloatArray:
+    """MW left of each bid to sell (n,) in a house; demand of companies is not for sale."""
+    bids: Bids = values["bids"]
+    return np.where(bids.demand, 0.0, bids.quantity_mw - values["sold"])
+
+
+def wanted_mw(values: Mapping[str, Any]) -> FloatArray:
+    """MW of each bid (n,) that companies still want to buy."""
+    bids: Bids = values["bids"]
+    return np.where(bids.demand, bids.quantity_mw - values["sold"], 0.0)

@@ -18,10 +18,11 @@ class DoubleSaleError(RuntimeError):
 
 @dataclass
 class Ledger:
-    """Bookings of one ISP: system -> layer -> MW per bid."""
+    """Bookings of one ISP: layer -> system -> MW per bid, and what they are paid."""
 
     offered: dict[str, FloatArray] = field(default_factory=dict)  # system -> (n,) MW
-    layers: dict[str, dict[str, FloatArray]] = field(default_factory=dict)  # layer -> system -> (n,)
+    layers: dict[str, dict[str, FloatArray]] = field(default_factory=dict)  # layer -> system -> (n,) MW
+    paid: dict[str, dict[str, FloatArray]] = field(default_factory=dict)  # the same in EUR/h
     _sold: dict[str, FloatArray] = field(default_factory=dict)
 
     def open(self, system: str, offered_mw: FloatArray) -> None:
@@ -32,8 +33,8 @@ class Ledger:
         self._sold[system] = np.zeros(len(offered_mw))
         self._sold[system].flags.writeable = False
 
-    def book(self, system: str, layer: str, award_mw: FloatArray) -> None:
-        """Book an award (n,) MW of one layer. A `DoubleSaleError` leaves the ledger as it was."""
+    def book(self, system: str, layer: str, award_mw: FloatArray, paid_eur_per_h: FloatArray) -> None:
+        """Book an award (n,) MW of one layer and its pay. A `DoubleSaleError` leaves the ledger as it was."""
         sold = self._sold[system] + award_mw
         if (award_mw < -BOOK_TOLERANCE_MW).any() or (sold > self.offered[system] + BOOK_TOLERANCE_MW).any():
             worst = int(np.argmax(sold - self.offered[system]))
@@ -43,8 +44,22 @@ class Ledger:
             )
         sold = np.clip(sold, 0.0, self.offered[system])
         sold.flags.writeable = False
-        per_system = self.layers.setdefault(layer, {})
-        per_system[system] = per_system[system] + award_mw if system in per_system else award_mw
+        for table, values in ((self.layers, award_mw), (self.paid, paid_eur_per_h)):
+            per_system = table.setdefault(layer, {})
+            per_system[system] = per_system[system] + values if system in per_system else values
+        self._sold[system] = sold
+
+    def cancel(self, system: str, layer: str, refused_mw: FloatArray) -> None:
+        """Take back (n,) MW of what a layer was awarded, and its pay in proportion."""
+        award = self.layers[layer][system]
+        if (refused_mw < -BOOK_TOLERANCE_MW).any() or (refused_mw > award + BOOK_TOLERANCE_MW).any():
+            raise ValueError(f"layer {layer}, system {system}: more is cancelled than was awarded")
+        left = np.clip(award - refused_mw, 0.0, None)
+        share = np.divide(left, award, out=np.zeros(len(award)), where=award > 0)
+        self.layers[layer][system] = left
+        self.paid[layer][system] = self.paid[layer][system] * share
+        sold = np.clip(self._sold[system] - (award - left), 0.0, None)
+        sold.flags.writeable = False
         self._sold[system] = sold
 
     def sold(self, system: str) -> FloatArray:

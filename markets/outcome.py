@@ -1,21 +1,24 @@
-"""One case through one scheme: cost, safety and volumes."""
+"""One case through one scheme: cost, safety, volumes, and what had to be told."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from grids.arrays import BoolArray
 from grids.rows import Violations, ac_violations
+from markets.allocation import MOST_OPERATORS, by_duals, coalition_costs, shapley
 from markets.auctions import unserved_mw
-from markets.bids import DOWN, UP
-from markets.blocks import TSO, Scheme, carry
-from markets.case import Case
+from markets.bids import DOWN, UP, Bids
+from markets.blocks import GATES, TSO, Scheme, carry
+from markets.case import Area, Case
+from markets.flexibility_study import registered_mw, worst_cases, zones
 from markets.houses import open_houses
 from markets.ledger import Ledger
-from markets.programme import Cleared
 
 
 @dataclass(frozen=True)
@@ -23,30 +26,47 @@ class Outcome:
     """What a scheme did to a case. `linear` and `ac` count the violations of all distribution grids."""
 
     scheme: str
-    cost_eur_per_h: float
+    cost_eur_per_h: float  # procurement from sellers, at their bids
+    paid_eur_per_h: dict[str, float]  # by whoever pays, by the pricing rule; net of what companies pay
+    demand_mw: float  # bought by companies
+    demand_value_eur_per_h: float  # what that is worth to them
     linear: Violations
     ac: Violations
     unserved_imbalance_mw: float
     unqualified_pct: dict[int, float] | None  # by direction, None without prequalification
     interface_mw: dict[str, float]
     cleared: list[tuple[str, str, float]]  # (bid id, layer, MW)
+    information: dict[str, int]  # what left the operators' houses, by kind
     seconds: float
+    allocation: dict[str, dict[str, float]] = field(default_factory=dict)  # rule -> operator -> EUR/h
+
+    @property
+    def net_cost_eur_per_h(self) -> float:
+        """Procurement less the value of what companies got of it."""
+        return self.cost_eur_per_h - self.demand_value_eur_per_h
 
     def as_dict(self, common_cost: float | None) -> dict[str, Any]:
         """The JSON entry of `tandem clear`; inefficiency is against the common market's cost."""
         result: dict[str, Any] = {
             "scheme": self.scheme,
             "cost_eur_per_h": self.cost_eur_per_h,
-            "inefficiency_pct": inefficiency_pct(self.cost_eur_per_h, common_cost),
+            "inefficiency_pct": inefficiency_pct(self.net_cost_eur_per_h, common_cost),
             **_violations(self.linear),
             "unserved_imbalance_mw": self.unserved_imbalance_mw,
         }
         if self.unqualified_pct is not None:
             result["unqualified_up_pct"] = self.unqualified_pct[UP]
             result["unqualified_down_pct"] = self.unqualified_pct[DOWN]
+        if self.demand_mw:
+            result["demand_mw"] = self.demand_mw
+            result["demand_value_eur_per_h"] = self.demand_value_eur_per_h
+        if self.allocation:
+            result["allocation_eur_per_h"] = self.allocation
         return {
             **result,
+            "paid_eur_per_h": self.paid_eur_per_h,
             "ac": {**_violations(self.ac), "diverged_grids": self.ac.diverged},
+            "information": self.information,
             "interface_mw": self.interface_mw,
             "cleared": [{"bid_id": b, "layer": layer, "quantity_mw": q} for b, layer, q in self.cleared],
             "seconds": self.seconds,
@@ -62,11 +82,17 @@ def inefficiency_pct(cost: float, common_cost: float | None) -> float | None:
 
 def clear_case(case: Case, scheme: Scheme) -> Outcome:
     """Carry `case` through `scheme` and look at the distribution grids afterwards."""
+    houses, ledger = open_case(case, scheme)
+    passed: list[str] = []
+
+    def at_gate(gate: str) -> None:
+        for earlier in GATES[len(passed) : GATES.index(gate) + 1]:
+            passed.append(earlier)
+            for system, entries in case.forecasts.get(earlier, {}).items():
+                houses[system].update(entries)
+
     start = time.perf_counter()
-    houses, ledger = open_houses(
-        case.transmission, case.tso_bids, {k: (a.rows, a.bids) for k, a in case.areas.items()}
-    )
-    carry(scheme, houses, ledger)
+    information = carry(scheme, houses, ledger, at_gate)
     seconds = time.perf_counter() - start
     linear, ac, interface = Violations(), Violations(), {}
     for name, area in case.areas.items():
@@ -75,30 +101,81 @@ def clear_case(case: Case, scheme: Scheme) -> Outcome:
         state = area.power_flow.solve(area.network.p_mw + dp, area.network.q_mvar)
         ac = ac.worst_with(ac_violations(state, area.rows))
         interface[name] = area.network.interface_mw - float(dp.sum())
+    books = _books(case)
+    value = {s: np.where(b.demand, b.signed_price, 0.0) @ ledger.sold(s) for s, b in books.items()}
+    total = sum(float(b.signed_price @ ledger.sold(s)) for s, b in books.items())
+    served = -sum(float(value[s]) for s in books)
     return Outcome(
-        scheme.name,
-        _cost(case, ledger),
-        linear,
-        ac,
-        _unserved(houses),
-        _unqualified(houses),
-        interface,
-        _cleared(case, ledger),
-        seconds,
+        scheme=scheme.name,
+        cost_eur_per_h=total + served,
+        paid_eur_per_h=_paid(scheme, ledger),
+        demand_mw=sum(float(ledger.sold(s)[b.demand].sum()) for s, b in books.items()),
+        demand_value_eur_per_h=served,
+        linear=linear,
+        ac=ac,
+        unserved_imbalance_mw=unserved_mw(houses),
+        unqualified_pct=_unqualified(houses),
+        interface_mw=interface,
+        cleared=_cleared(books, ledger),
+        information=information.counts,
+        seconds=seconds,
     )
 
 
-def _cost(case: Case, ledger: Ledger) -> float:
-    areas = sum(float(a.bids.signed_price @ ledger.sold(k)) for k, a in case.areas.items())
-    return areas + float(case.tso_bids.signed_price @ ledger.sold(TSO))
+def open_case(case: Case, scheme: Scheme) -> tuple[dict[str, dict[str, Any]], Ledger]:
+    """Houses and ledger of a case, with what `scheme` reads beyond books and grids."""
+    houses, ledger = open_houses(
+        case.transmission, case.tso_bids, {k: (a.rows, a.bids) for k, a in case.areas.items()}
+    )
+    for name, area in case.areas.items():
+        network = area.network
+        if scheme.reads("area.scheduled") or scheme.reads("area.power_flow"):
+            houses[name].update(area.entries(network.p_mw, network.q_mvar))
+        if scheme.reads("area.zones"):
+            houses[name]["zones"] = _study(area) if area.zones is None else area.zones
+    return houses, ledger
 
 
-def _unserved(houses: dict[str, dict[str, Any]]) -> float:
-    answers: list[Cleared] = [houses[TSO]["balancing"]] if "balancing" in houses[TSO] else []
-    return unserved_mw(answers)
+def _study(area: Area) -> BoolArray:
+    """Green nodes of an area, its injections taken as those of the peak, its bids as what is registered."""
+    network = area.network
+    load, generation = np.minimum(network.p_mw, 0.0), np.maximum(network.p_mw, 0.0)
+    worst = worst_cases(area.lin, load, generation, network.q_mvar)
+    return zones(worst, registered_mw(area.bids, network.n_nodes))
 
 
-def _unqualified(houses: dict[str, dict[str, Any]]) -> dict[int, float] | None:
+def allocate(case: Case, scheme: Scheme) -> dict[str, dict[str, float]]:
+    """The cost of a market of all operators split among them, by each rule (EUR/h).
+
+    Of as many operators as the Shapley value can be worked out for; empty for other schemes.
+    """
+    if scheme.name != "common":
+        return {}
+    houses, ledger = open_case(case, scheme)
+    fresh, _ = open_case(case, scheme)
+    carry(scheme, houses, ledger)
+    found = {"duals": by_duals(houses[TSO]["balancing"], houses[TSO]["need"])}
+    if len(houses) <= MOST_OPERATORS:
+        found["shapley"] = shapley(coalition_costs(fresh))
+    return found
+
+
+def _books(case: Case) -> dict[str, Bids]:
+    return {TSO: case.tso_bids, **{k: a.bids for k, a in case.areas.items()}}
+
+
+def _paid(scheme: Scheme, ledger: Ledger) -> dict[str, float]:
+    """EUR/h paid by each operator under the scheme's pricing rule."""
+    buyer = {block.name: block.buyer for block in scheme.blocks}
+    paid: dict[str, float] = {}
+    for layer, systems in ledger.paid.items():
+        for system, amounts in systems.items():
+            payer = system if buyer[layer] == "dso" else TSO
+            paid[payer] = paid.get(payer, 0.0) + float(amounts.sum())
+    return paid
+
+
+def _unqualified(houses: Mapping[str, Mapping[str, Any]]) -> dict[int, float] | None:
     held = [values["qualified"] for values in houses.values() if "qualified" in values]
     if not held:
         return None
@@ -110,8 +187,7 @@ def _unqualified(houses: dict[str, dict[str, Any]]) -> dict[int, float] | None:
     return result
 
 
-def _cleared(case: Case, ledger: Ledger) -> list[tuple[str, str, float]]:
-    books = {TSO: case.tso_bids, **{k: a.bids for k, a in case.areas.items()}}
+def _cleared(books: Mapping[str, Bids], ledger: Ledger) -> list[tuple[str, str, float]]:
     return [
         (str(books[system].bid_id[k]), layer, float(mw[k]))
         for layer, systems in ledger.layers.items()

@@ -11,18 +11,11 @@ from grids.rows import RELATIVE_TOLERANCE, GridRows
 from markets.auctions import area_state, injection_map
 from markets.bids import DOWN, UP, Bids
 from markets.blocks import Block, View, Written
+from markets.flexibility_study import in_green_mw
 from markets.programme import clear, grid_rows
 
-Method = Literal["envelope", "uniform", "disqualify"]
-METHODS: tuple[Method, ...] = ("envelope", "uniform", "disqualify")
-
-
-def method_of(name: str) -> Method:
-    """The method called `name`; an unknown name is a ValueError that lists the known ones."""
-    for method in METHODS:
-        if method == name:
-            return method
-    raise ValueError(f"{name} is no prequalification method; known are {', '.join(METHODS)}")
+Method = Literal["envelope", "uniform", "disqualify", "static"]
+METHODS: tuple[Method, ...] = ("envelope", "uniform", "disqualify", "static")
 
 
 def envelope_mw(
@@ -44,10 +37,10 @@ def envelope_mw(
         book = bids.pick(side)
         weight = np.ones(len(side))
         if method == "envelope":
-            whole = bids.price[bids.direction == direction]
+            whole = bids.price[(bids.direction == direction) & ~bids.demand]
             weight += whole.max() - book.price if direction == UP else book.price - whole.min()
         injection = injection_map(book, rows.flow_matrix.shape[1])
-        answer = clear(-weight, offered_mw[side], rows=grid_rows([(rows, injection)], len(side), hard=True))
+        answer = clear(-weight, offered_mw[side], rows=grid_rows(rows, injection, hard=True))
         limit[side] = answer.require(
             f"operating envelope ({'up' if direction == UP else 'down'})"
         ).quantity_mw
@@ -81,18 +74,25 @@ def disqualified_mw(rows: GridRows, bids: Bids, offered_mw: FloatArray) -> Float
 
 
 def qualified_mw(rows: GridRows, bids: Bids, offered_mw: FloatArray, method: Method) -> FloatArray:
-    """What each bid may be called for (n,) in MW, by any of the methods."""
+    """What each bid may be called for (n,) in MW, by a method that looks at the grid of the day."""
     if method == "disqualify":
         return disqualified_mw(rows, bids, offered_mw)
     return envelope_mw(rows, bids, offered_mw, method)
 
 
 def prequalify(method: Method = "envelope") -> Block:
-    """The DSO narrows what it forwards to what its grid can carry, and notes how much it held back."""
+    """The DSO narrows what it forwards to what its grid can carry, and notes how much it held back.
+
+    `static` looks at the zones of the last network flexibility study instead of at the grid of the day.
+    """
+    basis = ("area.zones",) if method == "static" else ("area.grid", "area.sold")
 
     def run(area: str, view: View) -> Written:
         bids, offers = view.own["bids"], view.own["offers"]
-        qualified = qualified_mw(area_state(view.own), bids, offers, method)
+        if method == "static":
+            qualified = in_green_mw(view.own["zones"], bids, offers)
+        else:
+            qualified = qualified_mw(area_state(view.own), bids, offers, method)
         held = {
             d: (float(offers[bids.direction == d].sum()), float(qualified[bids.direction == d].sum()))
             for d in (UP, DOWN)
@@ -103,7 +103,7 @@ def prequalify(method: Method = "envelope") -> Block:
         "prequalify",
         "dso",
         "validate",
-        ("area.bids", "area.grid", "area.sold", "area.offers"),
+        ("area.bids", "area.offers", *basis),
         ("area.offers", "area.qualified"),
         run,
     )

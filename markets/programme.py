@@ -7,9 +7,10 @@ has quantities.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,7 @@ class Rows:
     low: FloatArray  # (m,)
     high: FloatArray  # (m,)
     penalty: float  # inf makes the rows hard
+    owner: str = ""  # whose limits they are
 
     def binding(self, available: FloatArray) -> Rows:
         """Only the rows that some ``0 <= x <= available`` can break: the others cannot change the answer."""
@@ -58,7 +60,9 @@ class Rows:
         fall = np.minimum(self.matrix, 0.0) @ available
         # Asked the other way round, so that a row of nan is kept and the solver refuses it aloud.
         keep: BoolArray = ~((self.base + rise <= self.high) & (self.base + fall >= self.low))
-        return Rows(self.matrix[keep], self.base[keep], self.low[keep], self.high[keep], self.penalty)
+        return replace(
+            self, matrix=self.matrix[keep], base=self.base[keep], low=self.low[keep], high=self.high[keep]
+        )
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,10 @@ class Cleared:
     long_mw: float  # need left unserved (less injection wanted)
     price_eur_per_mwh: float  # dual of the balance; nan without one
     penalty_eur_per_h: float = 0.0  # of limits that could not be kept; no part of the cost
+    value_eur_per_mwh: FloatArray = field(default_factory=lambda: np.empty(0))
+    """(n,) what a MW of each column is worth to balance and limits together: the duals times its effects."""
+    limits_eur_per_h: Mapping[str, float] = field(default_factory=dict)
+    """What the cleared quantities are worth to the limits of each owner: duals times effects, summed."""
 
     def require(self, who: str) -> Cleared:
         """Return this answer, or raise a `ClearingError` that says who asked and what the solver said."""
@@ -83,23 +91,20 @@ class Cleared:
         return self
 
 
-def grid_rows(parts: Sequence[tuple[GridRows, FloatArray]], n: int, hard: bool = False) -> list[Rows]:
-    """Rows of several grids on the same n columns.
+def grid_rows(rows: GridRows, injection: FloatArray, hard: bool = False, owner: str = "") -> list[Rows]:
+    """Flow and voltage rows of a grid on n columns.
 
-    Each part is a grid and the map (nodes x n) from columns to injections in MW. Returns flow and
-    voltage rows.
+    `injection` (nodes, n) maps the columns to injections in MW; `owner` is whose grid it is.
     """
-    found = []
-    for rows, injection in parts:
-        overload = np.inf if hard else OVERLOAD_EUR_PER_MWH
-        voltage = np.inf if hard else VOLTAGE_EUR_PER_H_PU2
-        limited = np.isfinite(rows.limit_mw)
-        low, high = rows.flow_min_mw[limited], rows.flow_max_mw[limited]
-        found.append(Rows(rows.flow_matrix[limited] @ injection, rows.flow_mw[limited], low, high, overload))
-        if len(rows.w_pu2):
-            found.append(
-                Rows(rows.voltage_matrix @ injection, rows.w_pu2, rows.w_min_pu2, rows.w_max_pu2, voltage)
-            )
+    overload = np.inf if hard else OVERLOAD_EUR_PER_MWH
+    voltage = np.inf if hard else VOLTAGE_EUR_PER_H_PU2
+    limited = np.isfinite(rows.limit_mw)
+    low, high = rows.flow_min_mw[limited], rows.flow_max_mw[limited]
+    flow = rows.flow_matrix[limited] @ injection
+    found = [Rows(flow, rows.flow_mw[limited], low, high, overload, owner)]
+    if len(rows.w_pu2):
+        effect = rows.voltage_matrix @ injection
+        found.append(Rows(effect, rows.w_pu2, rows.w_min_pu2, rows.w_max_pu2, voltage, owner))
     return found
 
 
@@ -124,7 +129,8 @@ def clear(
     rows: soft (or hard) two-sided rows on the columns.
     imbalance_price: EUR/MWh of deviation from the balance, either side.
     imbalance_bound_mw: bound on that deviation; None means free.
-    choices: groups of columns of which exactly one is taken, whole (integers); such a programme has no dual.
+    choices: groups of columns of which exactly one is taken, whole (integers). Prices are then those of the
+        programme with the choices made.
     """
     n = len(cost)
     ordered = cost + _tie_breaks(cost)
@@ -149,20 +155,28 @@ def clear(
     a_eq = b_eq = None
     if sign is not None:
         a_eq, b_eq = _equalities(sign, need_mw, choices, len(c))
-    integrality = np.zeros(len(c))
-    for group in choices:
-        integrality[group] = 1
-    answer = _solve(c, a_ub, b_ub, a_eq, b_eq, upper, integrality)
+    lower = np.zeros(len(c))
+    solve = partial(_solve, c, a_ub, b_ub, a_eq, b_eq)
+    if choices:
+        answer = solve(lower, upper, integral=np.concatenate(choices))
+        if _STATUS[answer.status] is Status.OPTIMAL:
+            for group in choices:
+                lower[group] = upper[group] = np.rint(answer.x[group])
+            answer = solve(lower, upper)
+    else:
+        answer = solve(lower, upper)
     status, message = _STATUS[answer.status], str(answer.message)
     if status is not Status.OPTIMAL:
         nan = float("nan")
         return Cleared(status, message, np.empty(0), nan, nan, nan, nan)
     x = np.clip(answer.x[:n], 0.0, available)
     short, long_ = (float(answer.x[n]), float(answer.x[n + 1])) if sign is not None else (0.0, 0.0)
-    price = float(answer.eqlin.marginals[0]) if sign is not None and not choices else float("nan")
+    price = float(answer.eqlin.marginals[0]) if sign is not None else float("nan")
     slack = slice(n + n_balance, None)
     penalty = float(c[slack] @ answer.x[slack])
-    return Cleared(status, message, x, float(cost @ x), short, long_, price, penalty)
+    value = ordered - (answer.lower.marginals + answer.upper.marginals)[:n]
+    limits = _worth_of_limits(rows, answer, x)
+    return Cleared(status, message, x, float(cost @ x), short, long_, price, penalty, value, limits)
 
 
 def _solve(
@@ -171,15 +185,33 @@ def _solve(
     b_ub: FloatArray | None,
     a_eq: FloatArray | None,
     b_eq: FloatArray | None,
+    lower: FloatArray,
     upper: FloatArray,
-    integrality: FloatArray,
+    integral: IntArray | None = None,
 ) -> Any:
-    bounds = np.column_stack([np.zeros(len(c)), upper])
+    integrality = None
+    if integral is not None:
+        integrality = np.zeros(len(c))
+        integrality[integral] = 1
     solver: Any = linprog  # its type stubs know no sparse matrices
     return solver(
-        c, A_ub=a_ub, b_ub=b_ub, A_eq=a_eq, b_eq=b_eq, bounds=bounds, method="highs",
-        integrality=integrality if integrality.any() else None,
+        c, A_ub=a_ub, b_ub=b_ub, A_eq=a_eq, b_eq=b_eq, bounds=np.column_stack([lower, upper]),
+        method="highs", integrality=integrality,
     )  # fmt: skip
+
+
+def _worth_of_limits(rows: Sequence[Rows], answer: Any, x: FloatArray) -> dict[str, float]:
+    """Duals of the rows times what `x` does to them, by owner (EUR/h)."""
+    worth: dict[str, float] = {}
+    duals, first = answer.ineqlin.marginals, 0
+    for part in rows:
+        effect = part.matrix @ x
+        for side, slack in ((1.0, part.high - part.base), (-1.0, part.base - part.low)):
+            bounded = slack != np.inf
+            here = duals[first : first + int(bounded.sum())]
+            worth[part.owner] = worth.get(part.owner, 0.0) + side * float(here @ effect[bounded])
+            first += len(here)
+    return worth
 
 
 def _equalities(

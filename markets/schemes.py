@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from markets.aggregation import DEFAULT_STEP_MW, Kind, aggregate_bids, rsf_market, translate_bids
+from dataclasses import dataclass
+
+from markets.aggregation import DEFAULT_STEP_MW, KINDS, Kind, aggregate_bids, rsf_market, translate_bids
 from markets.auctions import dso_market, forward_bids, tso_market
-from markets.blocks import Block, Scheme
-from markets.prequalification import Method, prequalify
+from markets.blocks import Block, Repeat, Scheme
+from markets.integrated import integrated_market
+from markets.merit_order import MAX_ROUNDS, negotiate
+from markets.postqualification import post_qualify
+from markets.prequalification import METHODS, Method, prequalify
+from markets.pricing import PRICINGS, Pricing
+from markets.shared_balancing import dso_balancing
 
 SCHEDULE = frozenset({"area.exchange"})
 OFFERS = SCHEDULE | {"area.bids", "area.offers"}
 GRID = OFFERS | {"area.grid", "area.sold"}
 RSF = SCHEDULE | {"area.rsf"}
+BOUNDARY = frozenset({"area.boundary"})
+MOL = OFFERS | {"area.accepted"}
+EVERYTHING = GRID | {"tso.bids", "tso.grid", "tso.sold"}
 
 ABOUT: dict[str, tuple[str, str]] = {
     "central-01": ("one TSO market, blind to distribution grids", "ALEXANDER D3.3 cluster 1; SmartNet CS_A"),
@@ -26,6 +36,10 @@ ABOUT: dict[str, tuple[str, str]] = {
     "multilevel-02": (
         "as multilevel-01, each DSO mends its grid afterwards with what is left",
         "ALEXANDER D3.3",
+    ),
+    "multilevel-02-post": (
+        "as multilevel-01, each DSO refuses afterwards what its grid cannot carry",
+        "ALEXANDER D3.3 (multilevel-02 with post-qualification)",
     ),
     "multilevel-03": (
         "as multilevel-01, each DSO limits what it forwards to what its grid can carry",
@@ -51,6 +65,18 @@ ABOUT: dict[str, tuple[str, str]] = {
         "local markets and a TSO market without distributed resources",
         "CoordiNet; SmartNet CS_C without its fixed boundary",
     ),
+    "shared-balancing": (
+        "each DSO holds a scheduled flow at its boundary and decongests its area; TSO without access to it",
+        "SmartNet CS_C",
+    ),
+    "hybrid": (
+        "one TSO market on a merit order list that each DSO has validated by power flow",
+        "Dutch hybrid scheme",
+    ),
+    "integrated": (
+        "an independent operator clears operators and companies together by willingness to pay",
+        "SmartNet CS_E",
+    ),
     "common": (
         "all needs, bids and grids in one market",
         "ALEXANDER D3.3; SmartNet CS_D centralised; OneNet Northern",
@@ -59,30 +85,65 @@ ABOUT: dict[str, tuple[str, str]] = {
 """What each scheme does, and where it comes from."""
 
 
-def build_schemes(
-    method: Method = "envelope", aggregation: Kind = "discrete", step_mw: float = DEFAULT_STEP_MW
-) -> dict[str, Scheme]:
-    """Every scheme by name.
+CHOICES: dict[str, tuple[str, ...]] = {"method": METHODS, "aggregation": KINDS, "pricing": PRICINGS}
+"""What the options with names may be."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a scheme leaves open.
 
     `method` is the prequalification where a scheme has one; `aggregation` and `step_mw` say which points of
-    its residual supply function an area sends under the scheme of that name.
+    its residual supply function an area sends; `pricing` is what awards are paid; `tolerance_mw` the band
+    around the scheduled flow of shared balancing; `max_rounds` bounds the validation of a merit order list.
     """
-    local, forward, mend = dso_market(), forward_bids(), dso_market("correct", "corrective_market")
-    late, qualify, tso, tso_full = dso_market("correct"), prequalify(method), tso_market(), tso_market("full")
-    aggregate, over_rsf = aggregate_bids(aggregation, step_mw), rsf_market(aggregation)
-    table: dict[str, tuple[tuple[Block, ...], frozenset[str]]] = {
+
+    method: Method = "envelope"
+    aggregation: Kind = "discrete"
+    step_mw: float = DEFAULT_STEP_MW
+    pricing: Pricing = "pay-as-bid"
+    tolerance_mw: float = 0.0
+    max_rounds: int = MAX_ROUNDS
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a choice nobody knows."""
+        for name, known in CHOICES.items():
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"{name} {getattr(self, name)!r} is not known; use one of {', '.join(known)}"
+                )
+
+
+DEFAULTS = Options()
+
+
+def build_schemes(options: Options = DEFAULTS) -> dict[str, Scheme]:
+    """Every scheme by name."""
+    o, pay = options, options.pricing
+    local, late = dso_market(pricing=pay), dso_market("correct", pricing=pay)
+    mend, refuse = dso_market("correct", "corrective_market", pricing=pay), post_qualify()
+    forward, qualify = forward_bids(), prequalify(o.method)
+    tso, tso_full = tso_market(pricing=pay), tso_market("full", pricing=pay)
+    tso_alone = tso_market(der=False, pricing=pay)
+    tso_at_schedule = tso_market(der=False, pricing=pay, flow="boundary")
+    over_rsf, translate = rsf_market(o.aggregation, pay), translate_bids(pay)
+    table: dict[str, tuple[tuple[Block | Repeat, ...], frozenset[str]]] = {
         "central-01": ((tso,), OFFERS),
         "central-02": ((qualify, tso), OFFERS),
         "central-03": ((tso_full,), GRID),
         "multilevel-01": ((local, forward, tso), OFFERS),
         "multilevel-02": ((local, forward, tso, mend), OFFERS),
+        "multilevel-02-post": ((local, forward, tso, refuse), OFFERS),
         "multilevel-03": ((local, forward, qualify, tso), OFFERS),
         "multilevel-04": ((local, forward, tso_full), GRID),
         "multilevel-05": ((tso, late), OFFERS),
         "multilevel-06": ((qualify, tso, late), OFFERS),
-        "aggregation": ((aggregate, over_rsf, translate_bids()), RSF),
-        "fragmented": ((local, tso_market(der=False)), SCHEDULE),
-        "common": ((tso_market("full", name="common_market"),), GRID),
+        "aggregation": ((aggregate_bids(o.aggregation, o.step_mw), over_rsf, translate), RSF),
+        "fragmented": ((local, tso_alone), SCHEDULE),
+        "shared-balancing": ((dso_balancing(o.tolerance_mw, pay), tso_at_schedule), BOUNDARY),
+        "hybrid": ((negotiate(o.max_rounds), tso_market(pricing=pay, validated=True)), MOL),
+        "integrated": ((integrated_market(pay),), EVERYTHING),
+        "common": ((tso_market("full", name="common_market", pricing=pay),), GRID),
     }
     return {
         name: Scheme(name, steps, shared, source=ABOUT[name][1], summary=ABOUT[name][0])

@@ -25,7 +25,9 @@ class Payment:
 def activation_payments(
     ledger: Ledger, books: Mapping[str, Bids], buyer_of: Mapping[tuple[str, str], str], hours: float
 ) -> list[Payment]:
-    """Pay-as-bid for everything awarded: ``sign * price * MWh`` from the buyer of a layer to each provider.
+    """What the ledger says is due for everything awarded, from the buyer of a layer to each provider.
+
+    What companies buy is a payment of kind ``purchase``, negative where they pay.
 
     `buyer_of` names who pays in a layer for a system: (layer, system) -> party.
     """
@@ -33,18 +35,13 @@ def activation_payments(
     for layer, systems in ledger.layers.items():
         for system, award in systems.items():
             bids = books[system]
-            amount = bids.signed_price * award * hours
-            for provider in np.unique(bids.provider[award > 0]):
-                mine = bids.provider == provider
-                payments.append(
-                    Payment(
-                        buyer_of[layer, system],
-                        str(provider),
-                        "activation",
-                        float((bids.direction * award)[mine].sum() * hours),
-                        float(amount[mine].sum()),
-                    )
-                )
+            amount = ledger.paid[layer][system] * hours
+            for kind, side in (("activation", ~bids.demand), ("purchase", bids.demand)):
+                for provider in np.unique(bids.provider[side & (award > 0)]):
+                    mine = side & (bids.provider == provider)
+                    mwh = float((bids.direction * award)[mine].sum() * hours)
+                    payer = buyer_of[layer, system]
+                    payments.append(Payment(payer, str(provider), kind, mwh, float(amount[mine].sum())))
     return payments
 
 

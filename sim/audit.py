@@ -18,6 +18,8 @@ from sim.physics import GridResult
 MONEY_TOLERANCE_EUR = 1e-6
 POWER_TOLERANCE_KW = 1e-6
 FLOW_TOLERANCE_MW = 1e-5  # of a converged power flow
+FOR_AWARDS = ("activation", "purchase")
+"""Kinds of payments that settle awards."""
 
 
 class AuditError(RuntimeError):
@@ -57,17 +59,19 @@ def audit_energy(isp: int, step: FleetStep, fleet: HouseholdFleet) -> None:
 def audit_money(
     isp: int, payments: list[Payment], ledger: Ledger, books: Mapping[str, Bids], hours: float
 ) -> None:
-    """Money sums to zero over parties, and buyers paid exactly the awards at their prices."""
+    """Money sums to zero over parties, buyers paid what the ledger says, and nobody got less than its bid."""
     if abs(sum(balances(payments).values())) > MONEY_TOLERANCE_EUR:
         raise AuditError(f"ISP {isp}: money does not sum to zero over parties")
-    paid = sum(p.amount_eur for p in payments if p.kind == "activation")
-    owed = sum(
-        float(books[system].signed_price @ award) * hours
-        for systems in ledger.layers.values()
-        for system, award in systems.items()
-    )
+    paid = sum(p.amount_eur for p in payments if p.kind in FOR_AWARDS)
+    owed = sum(float(pay.sum()) * hours for systems in ledger.paid.values() for pay in systems.values())
     if abs(paid - owed) > MONEY_TOLERANCE_EUR * max(1.0, abs(owed)):
-        raise AuditError(f"ISP {isp}: {paid} EUR was paid for activations worth {owed} EUR")
+        raise AuditError(f"ISP {isp}: {paid} EUR was paid for awards that are due {owed} EUR")
+    for layer, systems in ledger.layers.items():
+        for system, award in systems.items():
+            short = books[system].signed_price * award - ledger.paid[layer][system]
+            if (short * hours > MONEY_TOLERANCE_EUR * np.maximum(1.0, np.abs(award))).any():
+                bid = books[system].bid_id[int(np.argmax(short))]
+                raise AuditError(f"ISP {isp}: bid {bid} is paid less than it asked for in {layer}")
 
 
 def audit_balance(isp: int, imbalance_mw: Mapping[str, float], awarded_mw: float, system_mw: float) -> None:
@@ -114,18 +118,17 @@ def audit_buyers(
     isp: int,
     payments: list[Payment],
     ledger: Ledger,
-    books: Mapping[str, Bids],
     buyer: Mapping[str, str],
     hours: float,
 ) -> None:
     """Who bought pays: the TSO what its blocks awarded, DSOs the rest."""
     owed = sum(
-        float(books[system].signed_price @ award) * hours
-        for layer, systems in ledger.layers.items()
-        for system, award in systems.items()
+        float(pay.sum()) * hours
+        for layer, systems in ledger.paid.items()
+        for pay in systems.values()
         if buyer[layer] == "dso"
     )
-    paid = sum(p.amount_eur for p in payments if p.kind == "activation" and p.payer.startswith("DSO-"))
+    paid = sum(p.amount_eur for p in payments if p.kind in FOR_AWARDS and p.payer.startswith("DSO-"))
     if abs(paid - owed) > MONEY_TOLERANCE_EUR * max(1.0, abs(owed)):
         raise AuditError(f"ISP {isp}: DSOs paid {paid} EUR for awards worth {owed} EUR")
 

@@ -11,26 +11,28 @@ import numpy as np
 
 from agents.aggregator import Aggregator
 from agents.area import Area
-from agents.brp import BRP
+from agents.brp import BRP, Purchasing
 from agents.day_ahead import DayAheadMarket
-from agents.dso import DSO, Margins
+from agents.dso import DSO
 from agents.fleet import HouseholdFleet
 from agents.forecast import ForecastErrors
 from agents.household import FleetDesk, Household
-from agents.messages import Message
+from agents.market_operator import MarketOperator
 from agents.participant import Desk, Participant
 from agents.population import Population
 from agents.portfolio import HouseholdPortfolio, LargeLoad, LoadPortfolio, Portfolio, Unit, UnitPortfolio
 from agents.strategies import STRATEGIES
 from agents.tso import TSO
-from grids.arrays import FloatArray, IntArray
+from grids.arrays import BoolArray, FloatArray, IntArray
 from grids.errors import InputError
+from grids.picture import GridPicture, Margins
 from grids.powerflow import PowerFlow
 from grids.profiles import ProfileError
-from markets.bids import Product
+from markets.bids import DOWN, UP, Product
 from markets.blocks import TSO as T
+from markets.flexibility_study import worst_cases, zones
 from markets.schemes import build_schemes
-from sim.bus import Bus, Link
+from sim.bus import Bus, build_bus
 from sim.calendar import Calendar
 from sim.clock import Clock
 from sim.physics import Physics
@@ -40,7 +42,7 @@ from sim.settings import Scenario
 from sim.surroundings import Grids, build_grids
 from sim.world import World
 
-TSO_NAME, MARKET_NAME, FLEET_NAME = "TSO", "day-ahead market", "households"
+TSO_NAME, MARKET_NAME, FLEET_NAME, PLATFORM_NAME = "TSO", "day-ahead market", "households", "market operator"
 SWIFT_S = 60
 """Latency up to which every message surely reaches its gate."""
 Arrange = Callable[[Sequence[Any]], Sequence[Any]]
@@ -55,10 +57,10 @@ def build_world(
     fleet, aggregator_of = _fleet(scenario, calendar, grids)
     recorder = Recorder(out, calendar)
     clock = Clock(calendar.days()[0][0])
-    bus = _bus(scenario, clock, recorder)
+    bus = build_bus(scenario.messages.latency_s, scenario.messages.loss, scenario.seed, clock, recorder)
     world = World()
     world.calendar, world.areas, world.recorder, world.on_isp = calendar, grids.areas, recorder, on_isp
-    world.load_mw, world.register = grids.load_mw, {}
+    world.transmission, world.load_mw, world.register = grids.transmission, grids.load_mw, {}
     _Agents(scenario, world, clock, bus, grids, fleet, aggregator_of).settle_in(arrange)
     rng = stream(scenario.seed, "validation")
     world.reliable = scenario.messages.loss == 0.0 and scenario.messages.latency_s <= SWIFT_S
@@ -66,25 +68,6 @@ def build_world(
         np.flatnonzero(rng.random(calendar.n_isp) < scenario.validation.audit_share).tolist()
     )
     return world, clock
-
-
-def _bus(scenario: Scenario, clock: Clock, recorder: Recorder) -> Bus:
-    def log(message: Message, lost: bool) -> None:
-        recorder(
-            "messages",
-            {
-                "isp": message.isp,
-                "kind": type(message).__name__.removesuffix("Message"),
-                "sender": message.sender,
-                "receiver": message.receiver,
-                "sent_s": message.sent_s,
-                "delivered_s": message.delivered_s,
-                "lost": lost,
-            },
-        )
-
-    link = Link(scenario.messages.latency_s, scenario.messages.loss)
-    return Bus(clock, link, stream(scenario.seed, "bus"), log)
 
 
 def _fleet(scenario: Scenario, calendar: Calendar, grids: Grids) -> tuple[HouseholdFleet, IntArray]:
@@ -158,8 +141,9 @@ class _Agents:
             )
             for x in scenario.transmission.large_loads
         ]
-        table = build_schemes(scenario.prequalification, scenario.aggregation, scenario.aggregation_step_mw)
-        self.scheme = table[scenario.scheme]
+        self.scheme = build_schemes(scenario.scheme_options)[scenario.scheme]
+        self.integrated = any(b.party == "operator" for b in self.scheme.blocks)
+        self.clearer = PLATFORM_NAME if self.integrated else TSO_NAME
         self.product = Product("mFRR energy", *scenario.product.model_dump().values())
         sizes = {T: -float(grids.transmission.p_mw.sum()) * scenario.transmission.load_scale}
         sizes |= {
@@ -201,6 +185,7 @@ class _Agents:
             w.fleet_desk,
             *w.dsos,
             w.tso,
+            *([w.market_operator] if w.market_operator else []),
             *w.aggregators,
             *w.producers,
             w.market,
@@ -218,11 +203,17 @@ class _Agents:
             (self._dso(area) for area in arrange(self.grids.areas)), key=lambda dso: dso.name
         )
         self.world.tso = self._tso()
+        if self.integrated:
+            self.world.market_operator = MarketOperator(
+                self.world, PLATFORM_NAME, self.desk(PLATFORM_NAME), self.scheme, self.product,
+                self.world.register, self.grids.dc, self.grids.areas, self.grids.interface_node,
+                self.operators,
+            )  # fmt: skip
 
     def _sellers(self, arrange: Arrange) -> None:
         w, names = self.world, self.pools
         to_dso = any(b.party == "dso" for b in self.scheme.blocks)
-        receivers = {a.name: self.operators[a.name if to_dso else T] for a in self.grids.areas}
+        receivers = {a.name: self.operators[a.name] if to_dso else self.clearer for a in self.grids.areas}
         pools = [
             self._aggregator(
                 name, HouseholdPortfolio(name, k, w.fleet_desk, self.grids.areas), receivers, FLEET_NAME
@@ -232,11 +223,13 @@ class _Agents:
         w.aggregators = sorted(pools, key=lambda a: names.index(a.name))
         portfolios: list[tuple[str, Portfolio]] = [(u.name, UnitPortfolio(u)) for u in self.units]
         portfolios += [(x.name, LoadPortfolio(x)) for x in self.large_loads]
-        sellers = [self._aggregator(n, p, {T: TSO_NAME}, None) for n, p in arrange(portfolios)]
+        sellers = [self._aggregator(n, p, {T: self.clearer}, None) for n, p in arrange(portfolios)]
         w.producers = sorted(sellers, key=lambda a: a.name)
 
     def _market(self, arrange: Arrange) -> None:
         told = [*self.pools, *(x.name for x in self.large_loads), TSO_NAME]
+        if self.integrated:
+            told += sorted(f"BRP-{name}" for name in self.operators)
         sellers = [u.name for u in self.units]
         desk = self.desk(MARKET_NAME)
         self.world.market = DayAheadMarket(self.world, MARKET_NAME, desk, self.units, sellers, told, TSO_NAME)
@@ -244,11 +237,25 @@ class _Agents:
     def _dso(self, area: Area) -> DSO:
         name = self.operators[area.name]
         margins = Margins(self.scenario.dso.flow_margin, self.scenario.dso.voltage_margin_pu)
+        picture = GridPicture(area.lin, area.power_flow, self.scenario.dso.offset, margins)
         return DSO(
             self.world, name, self.desk(name), area, self.scheme, self.product, self.world.register,
-            self.world.fleet_desk, self.errors, self.lead_h, self.scenario.dso.offset, margins,
-            self.operators,
+            self.world.fleet_desk, self.errors, self.lead_h, picture, self._zones(area), self.operators,
+            self.clearer,
         )  # fmt: skip
+
+    def _zones(self, area: Area) -> BoolArray:
+        """The DSO's network flexibility study: nominal load at peak, every device registered and rated."""
+        n = area.network.n_nodes
+        if not self.scheme.reads("area.zones"):
+            return np.ones((2, n), dtype=bool)
+        registered = {
+            direction: np.bincount(area.site_node, weights=kw[area.sites], minlength=n) / 1000.0
+            for direction, kw in self.fleet.rated_kw().items()
+        }
+        load = area.share * area.nominal_mw
+        sun = registered[DOWN] - registered[UP]  # only PV can go down and not up
+        return zones(worst_cases(area.lin, load, sun, area.tan_phi * load), registered)
 
     def _tso(self) -> TSO:
         unit_node = {u.name: u.node for u in self.units}
@@ -268,7 +275,7 @@ class _Agents:
 
     def _brps(self, arrange: Arrange) -> None:
         w = self.world
-        receivers = (MARKET_NAME, TSO_NAME)
+        to_dso = self.scheme.reads("area.scheduled")
 
         @lru_cache(maxsize=1)  # both areas ask for the same day
         def rollout(now_isp: int, last: int) -> FloatArray:
@@ -289,9 +296,16 @@ class _Agents:
 
             return forecast
 
-        w.brp_t = BRP(w, "BRP-T", self.desk("BRP-T"), transmission, receivers)
+        def brp(house: str, forecast: Callable[[range], FloatArray], node: int) -> BRP:
+            name, how = f"BRP-{house}", None
+            if self.integrated:
+                how = Purchasing(PLATFORM_NAME, node, self.product, self.scenario.willingness_spread)
+            own = (self.operators[house],) if to_dso and house != T else ()
+            return BRP(w, name, self.desk(name), forecast, (MARKET_NAME, TSO_NAME, *own), how)
+
+        w.brp_t = brp(T, transmission, int(np.argmin(self.grids.load_mw.sum(axis=0))))
         w.brp_of_area = {
-            a.name: BRP(w, f"BRP-{a.name}", self.desk(f"BRP-{a.name}"), distribution(a), receivers)
+            a.name: brp(a.name, distribution(a), self.grids.interface_node[a.name])
             for a in arrange(self.grids.areas)
         }
         w.brps = sorted([w.brp_t, *w.brp_of_area.values()], key=lambda brp: brp.name)

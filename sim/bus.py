@@ -7,8 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from agents.messages import Message
+from agents.messages import HouseMessage, Message
+from agents.participant import Record
+from markets.information import contents
 from sim.clock import Clock
+from sim.randomness import stream
 
 
 @dataclass(frozen=True)
@@ -42,3 +45,30 @@ class Bus:
         self._log(stamped, lost)
         if not lost:
             self._clock.call(due, lambda: inbox(stamped))
+
+
+def build_bus(latency_s: int, loss: float, seed: int, clock: Clock, record: Record) -> Bus:
+    """A bus that logs every message in the table ``messages``."""
+
+    def log(message: Message, lost: bool) -> None:
+        record(
+            "messages",
+            {
+                "isp": message.isp,
+                "kind": type(message).__name__.removesuffix("Message"),
+                "sender": message.sender,
+                "receiver": message.receiver,
+                "sent_s": message.sent_s,
+                "delivered_s": message.delivered_s,
+                "numbers": _numbers(message),
+                "lost": lost,
+            },
+        )
+
+    return Bus(clock, Link(latency_s, loss), stream(seed, "bus"), log)
+
+
+def _numbers(message: Message) -> int:
+    """How many numbers one operator tells another in a message."""
+    entries = message.entries if isinstance(message, HouseMessage) else {}
+    return sum(contents(name, value)["numbers"] for name, value in entries.items())

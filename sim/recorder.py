@@ -28,7 +28,10 @@ TABLES: dict[str, dict[str, pa.DataType]] = {
         "indoor_deviation_k curtailed_mwh ordered_mwh delivered_mwh",
     ),
     "orders": _columns(
-        text="system bid_id provider", integer="node direction", real="quantity_mw price_eur_per_mwh"
+        text="system bid_id provider",
+        integer="node direction",
+        boolean="demand",
+        real="quantity_mw price_eur_per_mwh",
     ),
     "rejections": _columns(text="system bid_id reason"),
     "clearings": _columns(
@@ -47,7 +50,7 @@ TABLES: dict[str, dict[str, pa.DataType]] = {
         "max_voltage_violation_pct base_max_overload_pct flow_error_mw voltage_error_pu",
     ),
     "settlement": _columns(text="payer payee kind", real="quantity_mwh amount_eur"),
-    "messages": _columns(text="kind sender receiver", integer="sent_s delivered_s", boolean="lost"),
+    "messages": _columns(text="kind sender receiver", integer="sent_s delivered_s numbers", boolean="lost"),
 }
 """Every table and its columns. A `time` column (UTC, start of the ISP) is added to each."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.build import Arrange, build_world
+from sim.export import IspExport
 from sim.settings import Scenario
 
 DAY_AHEAD_CLEARS_S = 3600
@@ -19,17 +20,23 @@ def run(
     out: Path,
     on_isp: Callable[[int], None] = lambda isp: None,
     arrange: Arrange = list,
+    export: IspExport | None = None,
 ) -> None:
     """Simulate a scenario and write its tables into `out`.
 
     `folder` is where the scenario's relative paths start; `on_isp` is called after every delivered ISP.
     `arrange` orders the creation of agents and processes: no result depends on it, and tests reverse it.
+    `export` collects the market of one ISP.
     """
     world, clock = build_world(scenario, folder, out, on_isp, arrange)
+    if export is not None:
+        world.export, export.transmission, export.areas = export, world.transmission, world.areas
     calendar = world.calendar
     days, isps = calendar.days(), range(calendar.n_isp)
-    leads = {name: round(60 * minutes) for name, minutes in scenario.gates.minutes().items()}
-    before = {name: [(calendar.seconds(isp) - lead, isp) for isp in isps] for name, lead in leads.items()}
+    before = {
+        name: sorted((calendar.seconds(isp) - lead, isp) for isp in isps for lead in leads)
+        for name, leads in scenario.gates.rounds_s(scenario.mol_rounds).items()
+    }
     end = [(calendar.seconds(isp) + calendar.isp_seconds, isp) for isp in isps]
     gates: list[tuple[str, list[tuple[int, Any]], Callable[[Any], None]]] = [
         ("schedules", days, world.schedules),
@@ -38,9 +45,10 @@ def run(
         ("dso_close", before["dso_close"], world.dso_close),
         *(
             (gate, before[gate], world.dso_gate(gate))
-            for gate in ("dso_clear", "forward", "validate", "correct")
+            for gate in ("dso_clear", "forward", "validate", "mol_validate", "correct")
         ),
         ("tso_close", before["tso_close"], world.tso_close),
+        ("mol", before["mol"], world.mol),
         ("tso_clear", before["tso_clear"], world.tso_clear),
         ("deliver", [(calendar.seconds(isp), isp) for isp in isps], world.deliver),
         ("meter", end, world.meter),

@@ -16,8 +16,10 @@ from agents.population import Population
 from agents.strategies import STRATEGIES
 from markets.aggregation import DEFAULT_STEP_MW, Kind
 from markets.blocks import GATES
+from markets.merit_order import MAX_ROUNDS
 from markets.prequalification import Method
-from markets.schemes import SCHEMES
+from markets.pricing import Pricing
+from markets.schemes import SCHEMES, Options
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -131,6 +133,8 @@ class GateSettings(Section):
     forward: Positive = 50.0
     validate_: Positive = Field(default=45.0, alias="validate")
     tso_close: Positive = 25.0
+    mol: Positive = 24.0
+    mol_validate: Positive = 23.0
     tso_clear: Positive = 12.5
     correct: Positive = 7.5
 
@@ -145,6 +149,14 @@ class GateSettings(Section):
         """Lead times by gate name, in the order of the gates."""
         values = self.model_dump(by_alias=True)
         return {name: values[name] for name in GATES if name in values}
+
+    def rounds_s(self, rounds: int) -> dict[str, list[int]]:
+        """Seconds before delivery of every gate, by name; those of a merit order list once per round."""
+        leads = {name: [round(60 * lead)] for name, lead in self.minutes().items()}
+        step = 60 * (self.mol - self.tso_clear) / rounds
+        for name in ("mol", "mol_validate"):
+            leads[name] = [round(leads[name][0] - k * step) for k in range(rounds)]
+        return leads
 
 
 class LinkSettings(Section):
@@ -183,6 +195,10 @@ class Scenario(Section):
     prequalification: Method = "envelope"
     aggregation: Kind = "exact"
     aggregation_step_mw: Positive = DEFAULT_STEP_MW
+    pricing: Pricing = "pay-as-bid"
+    boundary_tolerance_mw: NotNegative = 0.0
+    mol_rounds: Annotated[Count, Field(le=60)] = MAX_ROUNDS
+    willingness_spread: NotNegative = 50.0
     strategy: str = "truthful"
     transmission: TransmissionSettings
     distribution: list[DistributionSettings] = Field(min_length=1)
@@ -196,6 +212,18 @@ class Scenario(Section):
     messages: LinkSettings = LinkSettings()
     dso: DsoSettings = DsoSettings()
     validation: ValidationSettings = ValidationSettings()
+
+    @property
+    def scheme_options(self) -> Options:
+        """What the scheme leaves open, as this scenario has it."""
+        return Options(
+            self.prequalification,
+            self.aggregation,
+            self.aggregation_step_mw,
+            self.pricing,
+            self.boundary_tolerance_mw,
+            self.mol_rounds,
+        )
 
     @field_validator("zone")
     @classmethod
@@ -219,6 +247,11 @@ class Scenario(Section):
         problems = _repeated_names(self) + _population_problems(self.population)
         if self.aggregators_per_bus > self.aggregators:
             problems.append("aggregators_per_bus: must not exceed aggregators")
+        gates = self.gates
+        if gates.mol - gates.mol_validate >= (gates.mol - gates.tso_clear) / self.mol_rounds:
+            problems.append(
+                f"mol_rounds: {self.mol_rounds} rounds of list and validation do not fit before tso_clear"
+            )
         isp_s = 60 * self.isp_minutes
         if self.messages.latency_s >= isp_s:
             problems.append(f"messages.latency_s: must be less than the {isp_s} s of an ISP")

@@ -112,6 +112,7 @@ def _area(
         site_node=sites.astype(np.int64),
         share=nominal / nominal.sum(),
         tan_phi=tan_phi,
+        nominal_mw=-float(nominal.sum()),
         other_mw=-profile * d.other_share * float(nominal.sum()),
     )
 

@@ -14,13 +14,17 @@ from agents.brp import BRP
 from agents.day_ahead import DayAheadMarket
 from agents.dso import DSO
 from agents.household import FleetDesk
+from agents.market_operator import MarketOperator
 from agents.messages import ImbalanceMessage
-from agents.operator import Register
+from agents.operator import Operator, Register
 from agents.tso import TSO
 from grids.arrays import FloatArray
+from grids.network import Network
+from markets.auctions import unserved_mw
 from markets.bids import Bids
 from markets.blocks import TSO as T
-from markets.settlement import Payment, activation_payments, cost_payments, imbalance_payments
+from markets.ledger import Ledger
+from markets.settlement import activation_payments, cost_payments, imbalance_payments
 from sim.audit import (
     audit_balance,
     audit_buyers,
@@ -33,10 +37,13 @@ from sim.audit import (
     audit_slack,
 )
 from sim.calendar import Calendar
+from sim.export import IspExport
 from sim.physics import GridResult, Physics
 from sim.recorder import Recorder
+from sim.records import record_grids, record_settlement, record_system
 
 HOUSEHOLDS = "households"
+NOT_ACCEPTED = "the DSO has not accepted the merit order list; the area is left out"
 
 
 @dataclass
@@ -54,6 +61,7 @@ class World(mesa.Model):
 
     calendar: Calendar
     areas: Sequence[Area]
+    transmission: Network
     tso: TSO
     dsos: Sequence[DSO]
     aggregators: Sequence[Aggregator]  # household pools, by number
@@ -70,10 +78,17 @@ class World(mesa.Model):
     audited: frozenset[int]
     reliable: bool  # no message is lost or late, so orders must equal awards
     on_isp: Callable[[int], None]
+    market_operator: MarketOperator | None = None  # of an integrated market
+    export: IspExport | None = None
 
     def __init__(self) -> None:
         super().__init__(rng=0)  # streams come from names (sim.randomness); Mesa's own stays unused
         self._delivery: dict[int, Delivery] = {}
+
+    @property
+    def clearer(self) -> TSO | MarketOperator:
+        """Who clears the last market: the TSO, or the independent operator."""
+        return self.market_operator or self.tso
 
     def schedules(self, day: range) -> None:
         """Day-ahead gate: BRPs schedule."""
@@ -88,6 +103,8 @@ class World(mesa.Model):
         """Everybody who sells flexibility bids."""
         for seller in (*self.aggregators, *self.producers):
             seller.offer(isp)
+        for brp in self.brps:
+            brp.buy(isp)
 
     def dso_close(self, isp: int) -> None:
         """Local books close, where the scheme has local markets."""
@@ -101,18 +118,31 @@ class World(mesa.Model):
         def act(isp: int) -> None:
             for dso in self.dsos:
                 dso.act(gate, isp)
-                if gate == "validate":
-                    dso.tell(isp)
+                if gate in ("validate", "mol_validate"):
+                    dso.tell(isp, gate)
+            self._observe(isp, gate, self.dsos)
 
         return act
 
     def tso_close(self, isp: int) -> None:
-        """The TSO's books close."""
-        self.tso.close_books(isp)
+        """The books of the last market close."""
+        self.clearer.close_books(isp)
+        if self.market_operator is not None:
+            self.tso.share(isp, self.market_operator.name)
+
+    def mol(self, isp: int) -> None:
+        """The TSO builds its merit order list anew, unless every DSO has accepted it."""
+        if self.tso.left_out(isp):
+            self.tso.act("mol", isp)
+            self._observe(isp, "mol", [self.tso])
 
     def tso_clear(self, isp: int) -> None:
-        """The TSO clears and awards."""
-        self.tso.act("tso_clear", isp)
+        """The TSO, or the independent operator, clears and awards."""
+        out = self.tso.left_out(isp)
+        unaccepted = {"system": out, "bid_id": [""] * len(out), "reason": [NOT_ACCEPTED] * len(out)}
+        self.recorder("rejections", {"isp": [isp] * len(out), **unaccepted})
+        self.clearer.act("tso_clear", isp)
+        self._observe(isp, "tso_clear", [self.clearer])
 
     def deliver(self, isp: int) -> None:
         """The fleet moves, units follow their awards, the wires carry it."""
@@ -136,7 +166,7 @@ class World(mesa.Model):
             brp_mw[brp.name] = float(base.sum()) - brp.schedule_mw[isp]
         audit_slack(isp, grids, after)
         self._delivery[isp] = Delivery(before, after, brp_mw, grids)
-        self._record_grids(isp, grids)
+        record_grids(self.recorder, isp, grids)
         self.on_isp(isp)
 
     def meter(self, isp: int) -> None:
@@ -151,6 +181,8 @@ class World(mesa.Model):
         buyers = self._buyers(books)
         price = self.tso.imbalance_price(isp)
         imbalance = dict(delivery.brp_mw)
+        for brp, bought in self._bought(books[T], ledger).items():
+            imbalance[brp] += bought
         awarded, delivered = self._pools(books, isp)
         for pool in awarded:
             imbalance[pool] = delivered[pool] - awarded[pool]
@@ -167,7 +199,7 @@ class World(mesa.Model):
         net_award = sum(float(b.direction @ ledger.sold(s)) for s, b in books.items())
         audit_ledger(isp, ledger, books)
         audit_money(isp, payments, ledger, books, hours)
-        audit_buyers(isp, payments, ledger, books, self._blocks_by_name(), hours)
+        audit_buyers(isp, payments, ledger, self._blocks_by_name(), hours)
         audit_price(isp, price, self.tso.day_ahead_price[isp], ledger, books, self.tso.known[isp][T])
         audit_balance(isp, imbalance, net_award, delivery.system_after)
         for brp in self.brps:
@@ -176,23 +208,48 @@ class World(mesa.Model):
                     self.tso.name, brp.name, isp, imbalance_mwh=imbalance[brp.name] * hours, price=price
                 )
             )
-        self._record_settlement(isp, payments, books)
-        self._record_system(isp, delivery, price, books)
+        if self.export is not None and isp == self.export.isp:
+            self.export.close(books, ledger)
+        record_settlement(self.recorder, isp, payments, ledger, books)
+        house, sold = self.clearer.known[isp][T], {s: (b, ledger.sold(s)) for s, b in books.items()}
+        figures = {
+            "day_ahead_price_eur_per_mwh": self.tso.day_ahead_price[isp],
+            "imbalance_before_mw": delivery.system_before,
+            "need_forecast_mw": float(house["need"]),
+            "imbalance_after_mw": delivery.system_after,
+            "imbalance_price_eur_per_mwh": price,
+            "unserved_mw": unserved_mw({T: house, **{d.house: d.known[isp][d.house] for d in self.dsos}}),
+        }
+        record_system(self.recorder, isp, hours, step, self.fleet_desk.wanted_kw[isp], sold, figures)
         self._close(isp)
 
     def _transmission_activation(self, isp: int) -> FloatArray:
         n = self.load_mw.shape[1]
-        ledger, house = self.register.get(isp), self.tso.known.get(isp, {}).get(T, {})
+        ledger, house = self.register.get(isp), self.clearer.known.get(isp, {}).get(T, {})
         if ledger is None or "bids" not in house:
             return np.zeros(n)
         bids: Bids = house["bids"]
-        return bids.injection_mw(ledger.sold(T), n)
+        return bids.injection_mw(np.where(bids.demand, 0.0, ledger.sold(T)), n)
+
+    def _bought(self, bids: Bids, ledger: Ledger) -> dict[str, float]:
+        """MW of net injection that each company has bought."""
+        bought: dict[str, float] = {}
+        for k in np.flatnonzero(bids.demand & (ledger.sold(T) > 0)):
+            name = str(bids.provider[k])
+            bought[name] = bought.get(name, 0.0) - float(bids.direction[k] * ledger.sold(T)[k])
+        return bought
+
+    def _observe(self, isp: int, gate: str, operators: Sequence[Operator]) -> None:
+        if self.export is not None and isp == self.export.isp:
+            for operator in operators:
+                self.export.observe(gate, operator.house, operator.known.get(isp, {}))
 
     def _books(self, isp: int) -> dict[str, Bids]:
-        books = {T: self.tso.known[isp][T]["bids"]}
+        known = self.clearer.known[isp]
+        books = {T: known[T]["bids"]}
         for dso in self.dsos:
             own = dso.known.get(isp, {}).get(dso.house, {})
-            holder = own if "bids" in own else self.tso.known[isp].get(dso.house, {})
+            holder = own if "bids" in own else known.get(dso.house, {})
             books[dso.house] = holder.get("bids", Bids.empty())
         return books
 
@@ -229,101 +286,10 @@ class World(mesa.Model):
     def _blocks_by_name(self) -> dict[str, str]:
         return {block.name: block.buyer for block in self.tso.scheme.blocks}
 
-    def _record_grids(self, isp: int, grids: dict[str, GridResult]) -> None:
-        for system, g in grids.items():
-            vm = g.state.vm_pu
-            self.recorder(
-                "grid",
-                {
-                    "isp": isp,
-                    "system": system,
-                    "converged": g.state.converged,
-                    "interface_mw": g.interface_mw,
-                    "losses_mw": g.losses_mw,
-                    "max_loading_pct": float(g.state.loading_percent.max()),
-                    "vm_min_pu": float(vm.min()),
-                    "vm_max_pu": float(vm.max()),
-                    "congested_lines": g.after.lines,
-                    "max_overload_pct": g.after.max_overload_pct,
-                    "voltage_violations": None if system == T else g.after.buses,
-                    "max_voltage_violation_pct": None if system == T else g.after.max_voltage_pct,
-                    "base_converged": g.base and not g.base.diverged,
-                    "base_congested_lines": g.base and g.base.lines,
-                    "base_max_overload_pct": g.base and g.base.max_overload_pct,
-                    "base_voltage_violations": g.base and g.base.buses,
-                    "linear_congested_lines": g.linear and g.linear.lines,
-                    "linear_voltage_violations": g.linear and g.linear.buses,
-                    "flow_error_mw": g.flow_error_mw,
-                    "voltage_error_pu": g.voltage_error_pu,
-                },
-            )
-
-    def _record_settlement(self, isp: int, payments: list[Payment], books: dict[str, Bids]) -> None:
-        self.recorder(
-            "settlement",
-            {
-                "isp": [isp] * len(payments),
-                "payer": [p.payer for p in payments],
-                "payee": [p.payee for p in payments],
-                "kind": [p.kind for p in payments],
-                "quantity_mwh": [p.quantity_mwh for p in payments],
-                "amount_eur": [p.amount_eur for p in payments],
-            },
-        )
-        for layer, systems in self.register[isp].layers.items():
-            for system, award in systems.items():
-                won, bids = np.flatnonzero(award > 0), books[system]
-                self.recorder(
-                    "activations",
-                    {
-                        "isp": np.full(len(won), isp),
-                        "layer": [layer] * len(won),
-                        "system": [system] * len(won),
-                        "bid_id": bids.bid_id[won].tolist(),
-                        "provider": bids.provider[won].tolist(),
-                        "node": bids.node[won],
-                        "direction": bids.direction[won],
-                        "quantity_mw": award[won],
-                        "price_eur_per_mwh": bids.price[won],
-                    },
-                )
-
-    def _record_system(
-        self,
-        isp: int,
-        delivery: Delivery,
-        price: float,
-        books: dict[str, Bids],
-    ) -> None:
-        step, hours = self.fleet_desk.steps[isp], self.calendar.isp_hours
-        ledger, house = self.register[isp], self.tso.known[isp][T]
-        sold = {system: (bids.direction, ledger.sold(system)) for system, bids in books.items()}
-        answer = house["balancing"]
-        self.recorder(
-            "system",
-            {
-                "isp": isp,
-                "day_ahead_price_eur_per_mwh": self.tso.day_ahead_price[isp],
-                "imbalance_before_mw": delivery.system_before,
-                "need_forecast_mw": float(house["need"]),
-                "activated_up_mw": sum(float(s[d > 0].sum()) for d, s in sold.values()),
-                "activated_down_mw": sum(float(s[d < 0].sum()) for d, s in sold.values()),
-                "imbalance_after_mw": delivery.system_after,
-                "imbalance_price_eur_per_mwh": price,
-                "unserved_mw": answer.short_mw + answer.long_mw,
-                "battery_soc": step.battery_soc_mean,
-                "ev_charged_mwh": step.ev_energy_kwh / 1000.0,
-                "indoor_deviation_k": step.indoor_theta_mean,
-                "curtailed_mwh": step.curtailed_kw / 1000.0 * hours,
-                "ordered_mwh": float(np.abs(self.fleet_desk.wanted_kw[isp]).sum()) / 1000.0 * hours,
-                "delivered_mwh": float(step.up_kw.sum() + step.down_kw.sum()) / 1000.0 * hours,
-            },
-        )
-
     def _close(self, isp: int) -> None:
         del self.register[isp]
         self.fleet_desk.forget(isp)
         for brp in self.brps:
             brp.forget(isp)
-        for operator in (self.tso, *self.dsos):
+        for operator in (self.tso, *self.dsos, *([self.market_operator] if self.market_operator else [])):
             operator.forget(isp)

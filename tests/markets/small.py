@@ -10,14 +10,13 @@ from pandapower.auxiliary import pandapowerNet
 
 from grids.arrays import FloatArray, IntArray
 from grids.branches import Branches
-from grids.dc import DcModel
+from grids.dc import DcModel, TransmissionGrid
 from grids.lindistflow import LinDistFlow
 from grids.network import Network
 from grids.powerflow import PowerFlow
 from grids.rows import GridRows, distribution_rows
 from markets.bids import Bids
 from markets.case import Area, Case
-from markets.houses import TransmissionGrid
 
 
 @cache

@@ -13,7 +13,7 @@ from grids.rows import Violations
 from markets.aggregation import AreaProgramme, discrete_points, exact_points
 from markets.bids import Bids
 from markets.outcome import clear_case
-from markets.schemes import SCHEMES, build_schemes
+from markets.schemes import SCHEMES, Options, build_schemes
 from tests.markets.small import network, random_bids, random_case, random_tree, rows_of
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -83,7 +83,7 @@ def test_supply_functions_are_convex_and_true_between_their_points(seed: int) ->
     _, slope = rsf.segments()
     assert (np.diff(slope) > 0).all()
     for e in rng.uniform(*area.range_mw, 8):
-        x = area.dispatch(e)
+        x = area.dispatch(e).quantity_mw
         assert bids.direction @ x == pytest.approx(e, abs=1e-6)
         cost = float(bids.signed_price @ x)
         assert np.interp(e, rsf.change_mw, rsf.cost) == pytest.approx(cost, rel=1e-6, abs=1e-5)
@@ -96,12 +96,12 @@ def test_exact_aggregation_equals_the_common_market_and_discrete_falls_towards_i
     common = clear_case(case, SCHEMES["common"])
     if common.linear != Violations() or common.unserved_imbalance_mw > 1e-7:
         return  # no feasible case
-    exact = clear_case(case, build_schemes(aggregation="exact")["aggregation"])
+    exact = clear_case(case, build_schemes(Options(aggregation="exact"))["aggregation"])
     assert exact.cost_eur_per_h == pytest.approx(common.cost_eur_per_h, rel=1e-6, abs=1e-5)
     assert exact.linear == Violations()
     served = []
     for step in (0.8, 0.4, 0.2, 0.1, 0.05):  # each set of points holds the one before it
-        outcome = clear_case(case, build_schemes(step_mw=step)["aggregation"])
+        outcome = clear_case(case, build_schemes(Options(step_mw=step))["aggregation"])
         if outcome.unserved_imbalance_mw < 1e-7:
             served.append(outcome.cost_eur_per_h)
             assert outcome.cost_eur_per_h >= common.cost_eur_per_h - 1e-5

@@ -38,7 +38,7 @@ def _ledger(*awards: list[float]) -> Ledger:
     ledger = Ledger()
     ledger.open("D1", BOOKS["D1"].quantity_mw)
     for k, award in enumerate(awards):
-        ledger.book("D1", f"layer {k}", np.array(award))
+        ledger.book("D1", f"layer {k}", np.array(award), BOOKS["D1"].signed_price * np.array(award))
     return ledger
 
 
@@ -138,9 +138,18 @@ def test_power_that_no_meter_and_no_loss_explains_is_caught() -> None:
 def test_a_bill_sent_to_the_wrong_operator_is_caught() -> None:
     ledger = _ledger([1.0, 0.0])  # 1 MW at 50 for a quarter: 12.5 EUR
     buyers = {"layer 0": "dso"}
-    audit_buyers(0, [Payment("DSO-D1", "A", "activation", 0.25, 12.5)], ledger, BOOKS, buyers, 0.25)
+    audit_buyers(0, [Payment("DSO-D1", "A", "activation", 0.25, 12.5)], ledger, buyers, 0.25)
     with pytest.raises(AuditError, match="DSOs paid 0"):
-        audit_buyers(0, [Payment("BRP-T", "A", "activation", 0.25, 12.5)], ledger, BOOKS, buyers, 0.25)
+        audit_buyers(0, [Payment("BRP-T", "A", "activation", 0.25, 12.5)], ledger, buyers, 0.25)
+
+
+def test_a_bid_paid_less_than_it_asked_for_is_caught() -> None:
+    ledger = Ledger()
+    ledger.open("D1", BOOKS["D1"].quantity_mw)
+    ledger.book("D1", "dso_market", np.array([1.0, 0.0]), np.array([48.0, 0.0]))  # it asked for 50
+    payments = [Payment("DSO-D1", "A", "activation", 0.25, 12.0)]
+    with pytest.raises(AuditError, match="bid a is paid less than it asked for in dso_market"):
+        audit_money(0, payments, ledger, BOOKS, 0.25)
 
 
 def test_an_invented_imbalance_price_is_caught() -> None:

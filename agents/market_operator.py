@@ -1,0 +1,74 @@
+"""The independent operator of an integrated market."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import mesa
+import numpy as np
+
+from agents.area import Area
+from agents.messages import PlatformMessage
+from agents.operator import Operator, Register
+from agents.participant import Desk
+from grids.dc import DcModel, TransmissionGrid
+from markets.bids import Bids, Product
+from markets.blocks import TSO as T
+from markets.blocks import Scheme, Written
+from markets.houses import wanted_mw
+
+RESULT = ("bids", "sold", "balancing", "need")
+"""Entries of a house that are published when the market has cleared."""
+
+
+class MarketOperator(Operator):
+    """Runs the blocks that belong to no system operator: it owns nothing, and clears what it is sent."""
+
+    party = "operator"
+
+    def __init__(
+        self,
+        model: mesa.Model,
+        name: str,
+        desk: Desk,
+        scheme: Scheme,
+        product: Product,
+        register: Register,
+        dc: DcModel,
+        areas: Sequence[Area],
+        interface_node: Mapping[str, int],
+        operators: Mapping[str, str],
+    ) -> None:
+        """`operators` names the operator of every house."""
+        super().__init__(model, name, desk, T, scheme, product, register, operators)
+        self._areas = list(areas)
+        none = dict.fromkeys(interface_node, 0.0)
+        self._last = TransmissionGrid(dc, np.zeros(dc.network.n_nodes), dict(interface_node), none)
+
+    def close_books(self, isp: int) -> None:
+        """Gate closure for all bids, those of companies included."""
+        self.close_book(isp, [T, *(area.name for area in self._areas)])
+
+    def refresh(self, isp: int) -> None:
+        """It has no grid of its own to look at."""
+
+    def complete(self, isp: int) -> None:
+        """What was not sent is filled in; what companies want to buy is no longer the TSO's to balance.
+
+        A company's shortage or surplus stands in the TSO's forecast. Its bid takes it out of the need, and
+        what it buys puts it back in.
+        """
+        self._complete_areas(isp, self._areas)
+        house = self._houses(isp)[T]
+        self._last = house.get("grid", self._last)
+        bids: Bids = house["bids"]
+        taken_over = bids.injection_mw(wanted_mw(house), len(self._last.p_mw))
+        house["grid"] = replace(self._last, p_mw=self._last.p_mw - taken_over)
+
+    def _pass_on(self, isp: int, written: Written) -> None:
+        """Publish the result: the TSO gets all books and what was sold, each DSO those of its own area."""
+        for house, values in self._houses(isp).items():
+            entries = {str(name): values[name] for name in RESULT if name in values}
+            for receiver in dict.fromkeys([self._operators[T], self._operators[house]]):
+                self.desk.send(PlatformMessage(self.name, receiver, isp, house=house, entries=entries))

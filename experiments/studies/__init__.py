@@ -1,0 +1,1 @@
+"""Published studies rebuilt, each run by one command."""

@@ -1,0 +1,148 @@
+"""The bids of a case: a CSV file, read strictly."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from grids.arrays import BoolArray, FloatArray
+from grids.errors import InputError
+from grids.network import Network
+from grids.text import one_line, read_text
+from markets.bids import DOWN, UP, Bids
+
+COLUMNS = ("bid_id", "system", "bus", "direction", "quantity_mw", "price_eur_per_mwh")
+OPTIONAL = ("side",)
+LARGEST_BUS = 2**31 - 1
+
+
+def no_such_bus(path: Path, field: str, bus: int, network: Network) -> InputError:
+    """The fault of naming a bus that a grid does not have."""
+    return InputError(
+        str(path),
+        field,
+        f"bus {bus} does not exist (or is out of service) in grid {network.name}",
+        "Use the bus indices of the pandapower net",
+    )
+
+
+def read_bids(path: Path, networks: Mapping[str, Network]) -> dict[str, Bids]:
+    """The books of all systems. Raises `InputError` naming file, line and column."""
+    return _books(_table(path), path, networks)
+
+
+def _table(path: Path) -> pd.DataFrame:
+    """The bids as the file orders them, indexed by line of the file."""
+    if not path.is_file():
+        raise InputError(str(path), "bids", "the file does not exist", "Give a CSV relative to the case file")
+    table = _read_csv(path)
+    missing = [c for c in COLUMNS if c not in table]
+    if missing:
+        raise InputError(
+            str(path), missing[0], "the column is missing", f"Give the columns {','.join(COLUMNS)}"
+        )
+    for column in ("bus", "quantity_mw", "price_eur_per_mwh"):
+        values = np.array([_number(cell) for cell in table[column]], dtype=np.float64)
+        bad, mend = ~np.isfinite(values), "Give a number"
+        if column == "quantity_mw":
+            bad, mend = bad | (values < 0), "Give a number, zero or more"
+        if column == "bus":
+            with np.errstate(invalid="ignore"):
+                bad = bad | (np.abs(values) > LARGEST_BUS) | (values != np.rint(values))
+            mend = "Give the whole number of a bus"
+        _refuse(table, bad, column, path, "is {}", mend)
+        table[column] = values.astype(np.int64) if column == "bus" else values
+    _refuse(table, table.bid_id == "", "bid_id", path, "is {}", "Give every bid an id")
+    _refuse(
+        table,
+        table.bid_id.duplicated(),
+        "bid_id",
+        path,
+        "{} is used twice",
+        "Give every bid an id of its own",
+    )
+    _refuse(table, ~table.direction.isin(["up", "down"]), "direction", path, "is {}", "Use up or down")
+    if "side" not in table:
+        table["side"] = "sell"
+    _refuse(table, ~table.side.isin(["sell", "buy"]), "side", path, "is {}", "Use sell or buy")
+    return table
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """A CSV with a header as text cells, indexed by line of the file; blank lines count as lines."""
+    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    head: list[str] = []
+    lines: list[int] = []
+    rows: list[list[str]] = []
+    line = 1
+    try:
+        for cells in reader:
+            if cells and not head:
+                head = [cell.strip() for cell in cells]
+            elif cells:
+                if len(cells) != len(head):
+                    raise csv.Error(f"{len(cells)} cells under {len(head)} columns")
+                rows.append([cell.strip() for cell in cells])
+                lines.append(line)
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(
+            str(path), f"line {line}", f"is not CSV ({one_line(error)})", "Correct the line"
+        ) from error
+    twice = next((name for name in head if head.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(str(path), twice, "the column is given twice", "Keep one of them")
+    return pd.DataFrame(rows, columns=head, index=lines, dtype=object)
+
+
+def _number(cell: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        return np.nan
+
+
+def _refuse(
+    table: pd.DataFrame, bad: BoolArray | pd.Series, column: str, path: Path, problem: str, mend: str
+) -> None:
+    """An `InputError` for the first bad line, if any; `problem` holds a place for the cell."""
+    rows = np.flatnonzero(bad)
+    if len(rows):
+        cell = table[column].iloc[rows[0]]
+        field = f"{column} in line {table.index[rows[0]]}"
+        raise InputError(str(path), field, problem.format("empty" if cell == "" else cell), mend)
+
+
+def _books(table: pd.DataFrame, path: Path, networks: Mapping[str, Network]) -> dict[str, Bids]:
+    """The bids of every system, by id."""
+    _refuse(
+        table,
+        ~table.system.isin(list(networks)),
+        "system",
+        path,
+        "{} is no system of the case",
+        f"Use {', '.join(networks)}",
+    )
+    for line, system, bus in zip(table.index, table.system, table.bus, strict=True):
+        if bus not in networks[system].bus_index:
+            raise no_such_bus(path, f"bus in line {line}", bus, networks[system])
+    table = table.sort_values("bid_id", kind="stable")
+    books = {}
+    for system, network in networks.items():
+        part = table[table.system == system]
+        buy = (part.side == "buy").to_numpy(dtype=bool)
+        direction = np.where((part.direction == "up") ^ buy, UP, DOWN)
+        node = network.nodes_of(part.bus.to_numpy(dtype=np.int64), f"bus of {path} (system {system})")
+        ids = part.bid_id.to_numpy(dtype=np.str_)
+        quantity, price = _floats(part.quantity_mw), _floats(part.price_eur_per_mwh)
+        books[system] = Bids.of(ids, ids, node, direction, quantity, price, buy)
+    return books
+
+
+def _floats(column: pd.Series) -> FloatArray:
+    return column.to_numpy(dtype=np.float64)

@@ -1,0 +1,55 @@
+"""Options a case may carry: how it was cleared when it was written."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from grids.errors import InputError
+from grids.picture import NO_MARGINS, OFFSETS, Margins, Offset
+from markets.schemes import CHOICES, DEFAULTS, SCHEMES, Options
+
+NAMES = {"scheme": tuple(SCHEMES), "offset": OFFSETS, **CHOICES}
+
+
+@dataclass(frozen=True)
+class CaseOptions:
+    """Defaults of a case: scheme (None: all), offset, margins, and the options of the schemes."""
+
+    scheme: str | None = None
+    offset: Offset = "linear"
+    margins: Margins = NO_MARGINS
+    options: Options = DEFAULTS
+
+
+NO_OPTIONS = CaseOptions()
+
+
+def read_options(given: Any, path: Path) -> CaseOptions:
+    """The ``options`` of a case file. Raises `InputError`."""
+    if not isinstance(given, dict):
+        raise InputError(str(path), "options", "is not a JSON object", "Give options by name")
+    kinds = {f.name: type(getattr(DEFAULTS, f.name)) for f in fields(Options)}
+    known = ("scheme", "offset", "flow_margin", "voltage_margin_pu", *kinds)
+    for key, value in given.items():
+        if key not in known:
+            raise InputError(str(path), f"options.{key}", "is an unknown key", f"Use {', '.join(known)} only")
+        _check(key, value, path)
+    margins = Margins(given.get("flow_margin", 0.0), given.get("voltage_margin_pu", 0.0))
+    schemes = replace(DEFAULTS, **{key: kinds[key](given[key]) for key in kinds if key in given})
+    return CaseOptions(given.get("scheme"), given.get("offset", "linear"), margins, schemes)
+
+
+def _check(key: str, value: Any, path: Path) -> None:
+    place = f"options.{key}"
+    if key in NAMES:
+        if value not in NAMES[key]:
+            raise InputError(
+                str(path), place, f"is {value!r}, which is not known", f"Use one of {', '.join(NAMES[key])}"
+            )
+        return
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not number or value < 0 or (key in ("step_mw", "max_rounds") and value == 0):
+        raise InputError(str(path), place, f"is {value!r}", "Give a number in its range")

@@ -1,0 +1,121 @@
+"""Writing a case folder that `tandem clear` reads."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from grids.arrays import BoolArray, FloatArray
+from grids.network import Network
+from grids.save import buses_of_nodes, save_network
+from markets.bids import UP, Bids
+from markets.blocks import TSO
+from markets.case_bids import COLUMNS, OPTIONAL
+from markets.case_options import CaseOptions
+
+
+@dataclass(frozen=True)
+class System:
+    """One grid of a case to be written: base injections (N,), ratings, and for an area where it hangs."""
+
+    network: Network
+    p_mw: FloatArray
+    q_mvar: FloatArray
+    bids: Bids
+    ratings_mva: Mapping[str, float]
+    interface_bus: int | None = None
+    scheduled_mw: float | None = None
+    zones: BoolArray | None = None  # (2, N)
+
+
+Forecasts = Mapping[str, Mapping[str, Mapping[str, Any]]]
+"""Gate -> system -> ``p_mw`` (N,), and ``q_mvar`` (N,) or, for transmission, ``interface_mw`` by area."""
+
+
+def write_case(
+    folder: Path, name: str, systems: Mapping[str, System], options: CaseOptions, forecasts: Forecasts
+) -> None:
+    """Write ``case.json`` with grids, bids and forecasts beside it. Numbers are written exactly."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for system, s in systems.items():
+        save_network(s.network, s.p_mw, s.q_mvar, folder / f"{system}.json")
+    spec: dict[str, Any] = {
+        "name": name,
+        "transmission": _entry(TSO, systems[TSO]),
+        "distribution": [{"id": k, **_entry(k, s)} for k, s in systems.items() if k != TSO],
+        "bids": "bids.csv",
+        "options": _options(options),
+        "forecasts": "forecasts.json",
+    }
+    _write_json(folder / "case.json", spec)
+    told = {
+        gate: {k: _injections(systems[k].network, given) for k, given in states.items()}
+        for gate, states in forecasts.items()
+    }
+    _write_json(folder / "forecasts.json", told)
+    _write_bids(folder / "bids.csv", systems)
+
+
+def _entry(system: str, s: System) -> dict[str, Any]:
+    bus = buses_of_nodes(s.network)
+    entry: dict[str, Any] = {"grid": f"{system}.json"}
+    if s.interface_bus is not None:
+        entry["interface_bus"] = s.interface_bus
+    if s.scheduled_mw is not None:
+        entry["scheduled_mw"] = s.scheduled_mw
+    if s.ratings_mva:
+        entry["ratings_mva"] = dict(s.ratings_mva)
+    if s.zones is not None:
+        entry["green"] = {d: bus[(bus >= 0) & s.zones[k]].tolist() for k, d in enumerate(("up", "down"))}
+    return entry
+
+
+def _options(options: CaseOptions) -> dict[str, Any]:
+    return {
+        "scheme": options.scheme,
+        "offset": options.offset,
+        "flow_margin": options.margins.flow,
+        "voltage_margin_pu": options.margins.voltage_pu,
+        **asdict(options.options),
+    }
+
+
+def _injections(network: Network, given: Mapping[str, Any]) -> dict[str, Any]:
+    bus = buses_of_nodes(network)
+    some = np.flatnonzero(bus >= 0)
+    arrays = {name: value[some].tolist() for name, value in given.items() if isinstance(value, np.ndarray)}
+    flows = {name: dict(value) for name, value in given.items() if isinstance(value, Mapping)}
+    return {"bus": bus[some].tolist(), **arrays, **flows}
+
+
+def _write_bids(path: Path, systems: Mapping[str, System]) -> None:
+    rows: list[Sequence[Any]] = []
+    for system, s in systems.items():
+        bus, bids = buses_of_nodes(s.network), s.bids
+        for k in range(len(bids)):
+            up = (bids.direction[k] == UP) ^ bool(bids.demand[k])
+            rows.append(
+                [
+                    bids.bid_id[k],
+                    system,
+                    int(bus[bids.node[k]]),
+                    "up" if up else "down",
+                    repr(float(bids.quantity_mw[k])),
+                    repr(float(bids.price[k])),
+                    "buy" if bids.demand[k] else "sell",
+                ]
+            )
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([*COLUMNS, *OPTIONAL])
+        writer.writerows(rows)
+
+
+def _write_json(path: Path, data: Any) -> None:
+    path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,31 @@
+"""The integrated market: operators and companies buy side by side, an independent operator clears.
+
+Source: SmartNet, coordination scheme E.
+"""
+
+from __future__ import annotations
+
+from markets.auctions import clear_system, expected_mw
+from markets.blocks import TSO, Block, View, Written
+from markets.houses import unsold_mw, wanted_mw
+from markets.pricing import Pricing
+
+
+def integrated_market(pricing: Pricing = "pay-as-bid") -> Block:
+    """Greatest welfare: the TSO's need, the limits of all grids, and companies that pay up to a price.
+
+    What a company buys it takes out of the system at its bus, in the limits of the grid there. The operators'
+    needs have the penalties of every auction as their willingness to pay. The TSO is the residual buyer: it
+    pays the sellers, and receives what the companies pay.
+    """
+
+    def run(house: str, view: View) -> Written:
+        available = {TSO: unsold_mw(view.tso) + wanted_mw(view.tso)}
+        for area, values in view.areas.items():
+            available[area] = values["offers"] + wanted_mw(values)
+        p = expected_mw(view.tso, view.areas)
+        return clear_system(view.tso, view.areas, available, p, set(available), pricing, "integrated_market")
+
+    reads = ("tso.bids", "tso.grid", "tso.sold", "area.exchange", "area.bids", "area.offers", "area.grid")
+    writes = ("tso.sold", "tso.balancing", "tso.need", "area.sold")
+    return Block("integrated_market", "operator", "tso_clear", (*reads, "area.sold"), writes, run, pays="tso")

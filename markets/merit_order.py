@@ -1,0 +1,107 @@
+"""The hybrid scheme: the TSO's merit order list goes to the DSOs for validation until they accept it.
+
+Source: the offering process proposed for the Netherlands (hybrid TSO-DSO managed model): the DSO runs a power
+flow and clears a bid or lowers its bounds, the TSO rebuilds the list until it is accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from grids.arrays import FloatArray
+from grids.rows import RELATIVE_TOLERANCE, GridRows
+from markets.auctions import area_state, clear_system, expected_mw
+from markets.bids import DOWN, UP, Bids
+from markets.blocks import TSO, Block, Repeat, Values, View, Written
+from markets.houses import unsold_mw
+from markets.prequalification import envelope_mw
+
+PowerFlowRows = Callable[[FloatArray], GridRows | None]
+"""Rows of an area around its power flow after a change of injections (N,) in MW; None without a solution."""
+
+MAX_ROUNDS = 6
+MARGIN = 1e-3
+"""Share of a limit kept free when bounds are lowered, so that the power flow accepts them."""
+
+
+def build_mol() -> Block:
+    """The TSO orders the bids by price and sends each DSO how much of its bids it would call."""
+
+    def run(house: str, view: View) -> Written:
+        available = {house: unsold_mw(view.own), **{k: v["offers"] for k, v in view.areas.items()}}
+        p = expected_mw(view.own, view.areas)
+        plan = clear_system(view.own, view.areas, available, p, {TSO}, "pay-as-bid", "build_mol")
+        return Written(entries={area: {"called": plan.awards[area]} for area in view.areas})
+
+    reads = ("tso.bids", "tso.grid", "tso.sold", "area.exchange", "area.bids", "area.offers")
+    return Block("build_mol", "tso", "mol", reads, ("area.called",), run)
+
+
+def validate_mol() -> Block:
+    """Each DSO checks by power flow what the TSO would call, and lowers or clears the bounds of bids.
+
+    What is called and safe is kept; beyond it, bids keep as much as still fits. Any call within the bounds
+    sent back is safe in the linear model around that power flow, so that a next list, or a last change of
+    the TSO's need, breaks nothing but for the model's error, which the next round finds.
+    """
+
+    def run(area: str, view: View) -> Written:
+        bids: Bids = view.own["bids"]
+        called: FloatArray = view.own["called"]
+        base = area_state(view.own)
+        n_nodes = base.flow_matrix.shape[1]
+        at_call = bids.injection_mw(called, n_nodes)
+        sold = bids.injection_mw(view.own["sold"], n_nodes)
+        flow: PowerFlowRows = view.own["power_flow"]
+        state = flow(sold + at_call)
+        safe = state is not None and _safe(state, base)
+        around = base if state is None else state.after(-at_call)
+        rows, offers = around.tightened(MARGIN, 0.0).relaxed(), view.own["offers"]
+        kept = called if safe else envelope_mw(rows, bids, np.minimum(called, offers))
+        bounds = validated_mw(rows, bids, offers, kept)
+        return Written(entries={area: {"accepted": safe, "offers": bounds}})
+
+    return Block(
+        "validate_mol",
+        "dso",
+        "mol_validate",
+        ("area.bids", "area.grid", "area.sold", "area.offers", "area.called", "area.power_flow"),
+        ("area.accepted", "area.offers"),
+        run,
+    )
+
+
+def validated_mw(rows: GridRows, bids: Bids, offers: FloatArray, kept: FloatArray) -> FloatArray:
+    """Bounds (n,) in MW within `offers`: what is `kept` (n,), and what still fits beside it."""
+    bounds = kept.copy()
+    for direction in (UP, DOWN):
+        side = bids.direction == direction
+        first = np.where(side, kept, 0.0)
+        after = rows.after(bids.injection_mw(first, rows.flow_matrix.shape[1]))
+        bounds += envelope_mw(after, bids, np.where(side, offers - kept, 0.0))
+    return np.minimum(bounds, offers)
+
+
+def _safe(state: GridRows, base: GridRows) -> bool:
+    """Whether a state keeps every limit, or is no worse than `base` where that breaks it."""
+    allowed = base.relaxed()
+    slack = RELATIVE_TOLERANCE * np.maximum(np.abs(state.limit_mw), 1.0)
+    top = np.maximum(state.flow_max_mw, allowed.flow_max_mw) + slack
+    bottom = np.minimum(state.flow_min_mw, allowed.flow_min_mw) - slack
+    flows = (state.flow_mw <= top) & (state.flow_mw >= bottom)
+    voltages = (state.w_pu2 <= allowed.w_max_pu2 + RELATIVE_TOLERANCE) & (
+        state.w_pu2 >= allowed.w_min_pu2 - RELATIVE_TOLERANCE
+    )
+    return bool(flows.all() and voltages.all())
+
+
+def accepted(houses: Mapping[str, Values]) -> bool:
+    """Whether every DSO has accepted the list."""
+    return all(values.get("accepted", False) for house, values in houses.items() if house != TSO)
+
+
+def negotiate(max_rounds: int = MAX_ROUNDS) -> Repeat:
+    """List and validation in turn, until every DSO accepts."""
+    return Repeat((build_mol(), validate_mol()), accepted, max_rounds)

@@ -1,0 +1,56 @@
+"""Post-qualification: after the TSO's market a DSO refuses what its grid cannot carry.
+
+Source: ALEXANDER D3.3, multilevel-02: "preventing the activation of certain distributed-connected resource
+bids selected by the TSO".
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from grids.arrays import FloatArray
+from grids.rows import GridRows
+from markets.auctions import injection_map
+from markets.bids import Bids
+from markets.blocks import Block, View, Written
+from markets.programme import clear, grid_rows
+
+
+def post_qualify(layer: str = "tso_market") -> Block:
+    """The DSO lets as much of the awards of `layer` stand as is safe, and refuses the dearest first.
+
+    Nobody replaces what is refused: it is left unserved (``area.unserved``), and not paid.
+    """
+
+    def run(area: str, view: View) -> Written:
+        bids: Bids = view.own["bids"]
+        local: FloatArray = view.own["local"].quantity_mw
+        award = view.own["sold"] - local
+        rows: GridRows = view.own["grid"]
+        before = rows.after(bids.injection_mw(local, rows.flow_matrix.shape[1])).relaxed()
+        refused = award - standing_mw(before, bids, award)
+        entries = {"unserved": abs(float(bids.direction @ refused))}
+        return Written(entries={area: entries}, refused={(layer, area): refused} if award.any() else {})
+
+    return Block(
+        "post_qualify",
+        "dso",
+        "correct",
+        ("area.bids", "area.grid", "area.sold", "area.local"),
+        ("area.sold", "area.unserved"),
+        run,
+    )
+
+
+def standing_mw(rows: GridRows, bids: Bids, award_mw: FloatArray) -> FloatArray:
+    """How much of each award (n,) may stand: as much energy as `rows` allow, the cheapest first.
+
+    ``max sum(w_b x_b)``, ``0 <= x_b <= award_b``, with the price-based weights of the envelope; up and down
+    in one programme, since it is one dispatch that is judged.
+    """
+    signed = bids.signed_price
+    weight = 1.0 + (signed.max(initial=0.0) - signed)
+    answer = clear(
+        -weight, award_mw, rows=grid_rows(rows, injection_map(bids, rows.flow_matrix.shape[1]), hard=True)
+    )
+    return np.minimum(answer.require("post-qualification").quantity_mw, award_mw)

@@ -1,0 +1,75 @@
+"""Shared balancing responsibility: each DSO holds a scheduled flow at its boundary with local bids alone.
+
+Source: SmartNet, coordination scheme C.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from markets.auctions import area_state, injection_map
+from markets.bids import Bids
+from markets.blocks import Block, View, Written
+from markets.houses import unsold_mw
+from markets.pricing import Pricing, pay_eur_per_h
+from markets.programme import clear, grid_rows
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Flow from transmission into an area (MW): as scheduled, and as its DSO expects it now."""
+
+    scheduled_mw: float
+    expected_mw: float
+
+
+def dso_balancing(tolerance_mw: float = 0.0, pricing: Pricing = "pay-as-bid") -> Block:
+    """Least cost of bringing the interface flow to its schedule and keeping the area's limits.
+
+    The flow may end anywhere within `tolerance_mw` of the schedule at no cost. The schedule comes first: only
+    what the bids cannot reach stays unserved (``area.unserved``), and limits that then cannot be kept are
+    broken. The TSO is told the flow the area commits to (``area.boundary``), and takes the rest as given.
+    """
+
+    def run(area: str, view: View) -> Written:
+        bids: Bids = view.own["bids"]
+        profile: Profile = view.own["scheduled"]
+        available, sign = unsold_mw(view.own), bids.direction.astype(np.float64)
+        need = profile.expected_mw - profile.scheduled_mw
+        reach = available @ np.maximum(sign, 0.0), available @ np.minimum(sign, 0.0)
+        target = float(np.clip(need, reach[1] - tolerance_mw, reach[0] + tolerance_mw))
+        rows = area_state(view.own)
+        injection = injection_map(bids, rows.flow_matrix.shape[1])
+        band = np.zeros(2)
+        answer = clear(
+            np.concatenate([bids.signed_price, band]),
+            np.concatenate([available, np.full(2, tolerance_mw)]),
+            sign=np.concatenate([sign, [1.0, -1.0]]),
+            need_mw=target,
+            rows=grid_rows(rows, np.column_stack([injection, np.zeros((len(injection), 2))])),
+            imbalance_price=0.0,
+            imbalance_bound_mw=0.0,
+        ).require(f"dso_balancing of {area}")
+        n = len(bids)
+        band = answer.quantity_mw[n:]
+        local = replace(
+            answer, quantity_mw=answer.quantity_mw[:n], value_eur_per_mwh=answer.value_eur_per_mwh[:n]
+        )
+        entries = {
+            "local": local,
+            "boundary": profile.scheduled_mw + float(band[0] - band[1]),
+            "unserved": abs(need - target),
+        }
+        paid = pay_eur_per_h(pricing, bids, local.quantity_mw, local)
+        return Written(entries={area: entries}, awards={area: local.quantity_mw}, paid={area: paid})
+
+    return Block(
+        "dso_balancing",
+        "dso",
+        "dso_clear",
+        ("area.bids", "area.grid", "area.sold", "area.scheduled"),
+        ("area.sold", "area.local", "area.boundary", "area.unserved"),
+        run,
+    )

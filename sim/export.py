@@ -1,0 +1,83 @@
+"""One ISP's market taken out of a run as a case, to be cleared again on its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agents.area import Area
+from grids.dc import TransmissionGrid
+from grids.network import Network
+from markets.bids import Bids
+from markets.blocks import TSO, Values
+from markets.case_options import CaseOptions
+from markets.case_writing import System, write_case
+from markets.ledger import Ledger
+
+
+@dataclass
+class IspExport:
+    """Watches the gates of one ISP: what operators expected, who bid, what was sold."""
+
+    isp: int
+    folder: Path
+    name: str
+    options: CaseOptions
+    ratings_mva: Mapping[str, Mapping[str, float]]  # by system
+    interface_bus: Mapping[str, int]
+    transmission: Network | None = None
+    areas: Sequence[Area] = ()
+    _forecasts: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    _houses: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def observe(self, gate: str, house: str, known: Mapping[str, Values]) -> None:
+        """Note what the operator of `house` expects after it acted at a gate."""
+        own = dict(known.get(house, {}))
+        self._houses[house] = own
+        told = self._forecasts.setdefault(gate, {})
+        if house == TSO and "grid" in own:
+            grid: TransmissionGrid = own["grid"]
+            told[house] = {"p_mw": grid.p_mw, "interface_mw": grid.interface_mw}
+        elif "forecast" in own:
+            p, q = own["forecast"]
+            told[house] = {"p_mw": p, "q_mvar": q}
+
+    def close(self, books: Mapping[str, Bids], ledger: Ledger) -> None:
+        """Write the case folder, and beside it what was sold in the run (``recorded.json``)."""
+        assert self.transmission is not None  # set by whoever builds the world
+        static = self.options.options.method == "static"
+        systems = {TSO: self._system(TSO, self.transmission, books[TSO], static)}
+        for area in self.areas:
+            systems[area.name] = self._system(area.name, area.network, books[area.name], static)
+        write_case(self.folder, self.name, systems, self.options, self._forecasts)
+        cleared = [
+            {"bid_id": str(books[s].bid_id[k]), "layer": layer, "quantity_mw": float(award[k])}
+            for layer, awards in ledger.layers.items()
+            for s, award in awards.items()
+            for k in np.flatnonzero(award > 0)
+        ]
+        record = {"scheme": self.options.scheme, "cleared": cleared}
+        (self.folder / "recorded.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+    def _system(self, name: str, network: Network, bids: Bids, static: bool) -> System:
+        last: dict[str, Any] = {}
+        for told in self._forecasts.values():
+            last = told.get(name, last)
+        none = np.zeros(network.n_nodes)
+        own = self._houses.get(name, {})
+        profile = own.get("scheduled")
+        return System(
+            network,
+            last.get("p_mw", none),
+            last.get("q_mvar", none),
+            bids,
+            self.ratings_mva[name],
+            self.interface_bus.get(name),
+            None if profile is None else profile.scheduled_mw,
+            own.get("zones") if static else None,
+        )

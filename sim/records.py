@@ -1,0 +1,113 @@
+"""Rows of a run's tables that the world writes: grids, payments, activations, the system as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from agents.fleet import FleetStep
+from agents.participant import Record
+from grids.arrays import FloatArray
+from markets.bids import Bids
+from markets.blocks import TSO as T
+from markets.ledger import Ledger
+from markets.settlement import Payment
+from sim.physics import GridResult
+
+
+def record_grids(record: Record, isp: int, grids: Mapping[str, GridResult]) -> None:
+    """One row per grid after activation."""
+    for system, g in grids.items():
+        vm = g.state.vm_pu
+        record(
+            "grid",
+            {
+                "isp": isp,
+                "system": system,
+                "converged": g.state.converged,
+                "interface_mw": g.interface_mw,
+                "losses_mw": g.losses_mw,
+                "max_loading_pct": float(g.state.loading_percent.max()),
+                "vm_min_pu": float(vm.min()),
+                "vm_max_pu": float(vm.max()),
+                "congested_lines": g.after.lines,
+                "max_overload_pct": g.after.max_overload_pct,
+                "voltage_violations": None if system == T else g.after.buses,
+                "max_voltage_violation_pct": None if system == T else g.after.max_voltage_pct,
+                "base_converged": g.base and not g.base.diverged,
+                "base_congested_lines": g.base and g.base.lines,
+                "base_max_overload_pct": g.base and g.base.max_overload_pct,
+                "base_voltage_violations": g.base and g.base.buses,
+                "linear_congested_lines": g.linear and g.linear.lines,
+                "linear_voltage_violations": g.linear and g.linear.buses,
+                "flow_error_mw": g.flow_error_mw,
+                "voltage_error_pu": g.voltage_error_pu,
+            },
+        )
+
+
+def record_settlement(
+    record: Record, isp: int, payments: Sequence[Payment], ledger: Ledger, books: Mapping[str, Bids]
+) -> None:
+    """Payments, and awards by layer; what companies bought is a payment only."""
+    record(
+        "settlement",
+        {
+            "isp": [isp] * len(payments),
+            "payer": [p.payer for p in payments],
+            "payee": [p.payee for p in payments],
+            "kind": [p.kind for p in payments],
+            "quantity_mwh": [p.quantity_mwh for p in payments],
+            "amount_eur": [p.amount_eur for p in payments],
+        },
+    )
+    for layer, systems in ledger.layers.items():
+        for system, award in systems.items():
+            bids = books[system]
+            won = np.flatnonzero((award > 0) & ~bids.demand)
+            record(
+                "activations",
+                {
+                    "isp": np.full(len(won), isp),
+                    "layer": [layer] * len(won),
+                    "system": [system] * len(won),
+                    "bid_id": bids.bid_id[won].tolist(),
+                    "provider": bids.provider[won].tolist(),
+                    "node": bids.node[won],
+                    "direction": bids.direction[won],
+                    "quantity_mw": award[won],
+                    "price_eur_per_mwh": bids.price[won],
+                },
+            )
+
+
+def record_system(
+    record: Record,
+    isp: int,
+    hours: float,
+    step: FleetStep,
+    wanted_kw: FloatArray,
+    sold: Mapping[str, tuple[Bids, FloatArray]],
+    figures: Mapping[str, float],
+) -> None:
+    """One row for the whole system: `figures` as they are, activation of `sold` (MW per bid), the fleet."""
+    up = down = 0.0
+    for bids, mw in sold.values():
+        up += float(mw[(bids.direction > 0) & ~bids.demand].sum())
+        down += float(mw[(bids.direction < 0) & ~bids.demand].sum())
+    record(
+        "system",
+        {
+            "isp": isp,
+            **figures,
+            "activated_up_mw": up,
+            "activated_down_mw": down,
+            "battery_soc": step.battery_soc_mean,
+            "ev_charged_mwh": step.ev_energy_kwh / 1000.0,
+            "indoor_deviation_k": step.indoor_theta_mean,
+            "curtailed_mwh": step.curtailed_kw / 1000.0 * hours,
+            "ordered_mwh": float(np.abs(wanted_kw).sum()) / 1000.0 * hours,
+            "delivered_mwh": float(step.up_kw.sum() + step.down_kw.sum()) / 1000.0 * hours,
+        },
+    )

@@ -1,0 +1,403 @@
+"""A slow second opinion on market clearing: raw pandapower tables, loops, dense matrices, nothing of Tandem.
+
+Injection is positive, consumption negative, powers in MW and Mvar, flows positive towards the leaves,
+impedances in p.u. on 1 MVA, ``w = vm_pu**2``. A bid is up (+1, more injection) or down (-1); a MW of it costs
+``direction * price``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.optimize import linprog
+
+Array = npt.NDArray[np.float64]
+UNSERVED, OVERLOAD, VOLTAGE = 1e4, 1e4, 1e6  # EUR/MWh, EUR/MWh, EUR/h per p.u.**2
+NO_LIMIT_MVA = 9000.0
+TOLERANCE = 1e-6  # of a limit
+
+
+@dataclass(frozen=True)
+class Bid:
+    """An offer to inject more (direction 1) or less (-1) at a pandapower bus; `system` is T or an area."""
+
+    bid_id: str
+    system: str
+    bus: int
+    direction: int
+    quantity_mw: float
+    price: float  # EUR/MWh
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A branch in service from node `a` to node `b`: its ratio stands at `a`, its impedance at `b`."""
+
+    label: str
+    a: int
+    b: int
+    r: float
+    x: float
+    ratio: float
+    limit_mva: float  # inf without a limit
+
+
+@dataclass(frozen=True)
+class Feeder:
+    """What feeds a node: ``w = gain w_parent - 2 (r P + x Q)``, the flow shared by parallel edges."""
+
+    parent: int
+    gain: float
+    r: float
+    x: float
+    shares: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A quantity of a grid kept in a band; `effect` is per MW of every bid of an auction (n,)."""
+
+    label: str
+    base: float
+    effect: Array
+    low: float
+    high: float
+    penalty: float  # EUR/h per unit outside the band
+
+
+def node_of(net: Any) -> dict[int, int]:
+    """Buses in service -> electrical node, buses behind a closed bus-bus switch being one."""
+    node = {int(bus): int(bus) for bus in net.bus.index[net.bus.in_service]}
+    for switch in net.switch[(net.switch.et == "b") & net.switch.closed].itertuples():
+        old, new = node[switch.element], node[switch.bus]
+        node = {bus: new if at == old else at for bus, at in node.items()}
+    return node
+
+
+def injections(net: Any) -> dict[int, tuple[float, float]]:
+    """Base injection (MW, Mvar) of every node; the reactive power of `gen` is not known and left out."""
+    node = node_of(net)
+    total = dict.fromkeys(node.values(), (0.0, 0.0))
+    for table, sign in (("load", -1.0), ("sgen", 1.0), ("gen", 1.0), ("storage", -1.0)):
+        for row in net[table][net[table].in_service].itertuples():
+            p, q = total[node[row.bus]]
+            mvar = 0.0 if table == "gen" else row.q_mvar
+            total[node[row.bus]] = (p + sign * row.scaling * row.p_mw, q + sign * row.scaling * mvar)
+    return total
+
+
+def edges(net: Any) -> list[Edge]:
+    """Lines and transformers in service whose switches are all closed."""
+    node = node_of(net)
+    opened = {(s.et, s.element) for s in net.switch[~net.switch.closed].itertuples()}
+    found = []
+    for k, row in zip(net.line.index, net.line.itertuples(), strict=True):
+        kv = net.bus.vn_kv[row.from_bus]
+        limit = math.sqrt(3.0) * kv * row.max_i_ka * row.df * row.parallel
+        ohm_km = row.length_km / row.parallel / kv**2
+        r, x = row.r_ohm_per_km * ohm_km, row.x_ohm_per_km * ohm_km
+        if row.in_service and ("l", k) not in opened:
+            found.append(Edge(f"line {k}", node[row.from_bus], node[row.to_bus], r, x, 1.0, _rating(limit)))
+    for k, row in zip(net.trafo.index, net.trafo.itertuples(), strict=True):
+        hv, lv = row.vn_hv_kv, row.vn_lv_kv
+        if row.tap_side in ("hv", "lv") and row.tap_changer_type == "Ratio" and not pd.isna(row.tap_pos):
+            turns = 1.0 + (row.tap_pos - row.tap_neutral) * row.tap_step_percent / 100.0
+            hv, lv = (hv * turns, lv) if row.tap_side == "hv" else (hv, lv * turns)
+        kv_hv, kv_lv = net.bus.vn_kv[row.hv_bus], net.bus.vn_kv[row.lv_bus]
+        per_percent = (lv / kv_lv) ** 2 / 100.0 / row.sn_mva / row.parallel
+        r, z = row.vkr_percent * per_percent, row.vk_percent * per_percent
+        x, ratio = math.sqrt(z**2 - r**2), (hv / lv) / (kv_hv / kv_lv)
+        limit = _rating(row.sn_mva * row.parallel)
+        if row.in_service and ("t", k) not in opened:
+            found.append(Edge(f"trafo {k}", node[row.hv_bus], node[row.lv_bus], r, x, ratio, limit))
+    return found
+
+
+def _rating(mva: float) -> float:
+    return mva if mva <= NO_LIMIT_MVA else math.inf
+
+
+class Area:
+    """A radial grid by LinDistFlow: a tree walked in full for every question."""
+
+    def __init__(self, net: Any) -> None:
+        self.net, self.node = net, node_of(net)
+        slack = net.ext_grid[net.ext_grid.in_service].iloc[0]
+        self.root, self.w_root = self.node[int(slack.bus)], float(slack.vm_pu) ** 2
+        base = injections(net)
+        self.p = {node: pq[0] for node, pq in base.items()}
+        self.q = {node: pq[1] for node, pq in base.items()}
+        self.limit_mva = {edge.label: edge.limit_mva for edge in edges(net)}
+        self.feeder: dict[int, Feeder] = {}
+        self.order = [self.root]  # parents before children
+        left = edges(net)
+        for at in self.order:
+            near: dict[int, list[Edge]] = {}
+            for edge in [e for e in left if at in (e.a, e.b)]:
+                near.setdefault(edge.b if edge.a == at else edge.a, []).append(edge)
+                left.remove(edge)
+            for other, group in near.items():
+                assert other not in self.feeder, "not radial"
+                self.feeder[other] = _feeder(at, group)
+                self.order.append(other)
+        assert set(self.order) == set(self.node.values())
+
+    def flows(self, injection: Mapping[int, float]) -> dict[str, float]:
+        """Flow (MW or Mvar, towards the leaves) of every branch for injections by node."""
+        below = {node: -injection.get(node, 0.0) for node in self.order}
+        flow = {}
+        for node in reversed(self.order[1:]):
+            feeder = self.feeder[node]
+            flow.update({label: share * below[node] for label, share in feeder.shares.items()})
+            below[feeder.parent] += below[node]
+        return flow
+
+    def w(self, p: Mapping[int, float], q: Mapping[int, float]) -> dict[int, float]:
+        """Squared voltage of every node for injections (MW, Mvar) by node."""
+        flow_p, flow_q = self.flows(p), self.flows(q)
+        w = {self.root: self.w_root}
+        for node in self.order[1:]:
+            f = self.feeder[node]
+            into_p, into_q = (sum(flow[label] for label in f.shares) for flow in (flow_p, flow_q))
+            w[node] = f.gain * w[f.parent] - 2.0 * (f.r * into_p + f.x * into_q)
+        return w
+
+    def band(self, bus: int) -> tuple[float, float]:
+        """Voltage limits (p.u.) of a bus."""
+        row = self.net.bus.loc[bus]
+        low, high = (row.get(column, math.nan) for column in ("min_vm_pu", "max_vm_pu"))
+        return (0.9 if pd.isna(low) else float(low)), (1.1 if pd.isna(high) else float(high))
+
+    def limits(self, bids: Sequence[Bid], mine: str, dp: Mapping[int, float]) -> list[Limit]:
+        """All limits of this area (id `mine`) after injections changed by `dp` (MW by node)."""
+        p = {node: mw + dp.get(node, 0.0) for node, mw in self.p.items()}
+        units = [{self.node[b.bus]: float(b.direction)} if b.system == mine else {} for b in bids]
+        flow, flow_q, flows = self.flows(p), self.flows(self.q), [self.flows(u) for u in units]
+        w, none, ws = self.w(p, self.q), self.w({}, {}), [self.w(u, {}) for u in units]
+        found = []
+        for label, mva in self.limit_mva.items():
+            if math.isfinite(mva):
+                mw = math.sqrt(max(mva**2 - flow_q[label] ** 2, 0.0))
+                effect = np.array([f[label] for f in flows])
+                found.append(Limit(f"{mine} {label}", flow[label], effect, -mw, mw, OVERLOAD))
+        for node in self.order:
+            bands = [self.band(bus) for bus, at in self.node.items() if at == node]
+            low, high = max(b[0] for b in bands) ** 2, min(b[1] for b in bands) ** 2
+            effect = np.array([u[node] - none[node] for u in ws])
+            found.append(Limit(f"{mine} node {node}", w[node], effect, low, high, VOLTAGE))
+        return found
+
+
+def _feeder(parent: int, group: Sequence[Edge]) -> Feeder:
+    """Parallel edges as one; they must agree in ratio and in the angle of their impedance."""
+    ratios = [e.ratio if e.a == parent else 1.0 / e.ratio for e in group]
+    impedances = [complex(e.r, e.x) * (1.0 if e.a == parent else e.ratio**2) for e in group]
+    assert max(ratios) - min(ratios) < 1e-12
+    total = 1.0 / sum(1.0 / z for z in impedances)
+    shares = {e.label: (total / z).real for e, z in zip(group, impedances, strict=True)}
+    assert all(abs((total / z).imag) < 1e-9 for z in impedances)
+    return Feeder(parent, 1.0 / ratios[0] ** 2, total.real, total.imag, shares)
+
+
+def transmission_limits(
+    net: Any, p: Mapping[int, float], bids: Iterable[Bid], at: Sequence[int]
+) -> list[Limit]:
+    """DC limits at injections `p` (MW by node); `at` is the transmission node each bid acts on."""
+    node, lines = node_of(net), edges(net)
+    place = {n: k for k, n in enumerate(sorted(set(node.values())))}
+    root = place[node[int(net.ext_grid[net.ext_grid.in_service].bus.iloc[0])]]
+    incidence, susceptance = np.zeros((len(lines), len(place))), np.zeros(len(lines))
+    for k, edge in enumerate(lines):
+        incidence[k, place[edge.a]], incidence[k, place[edge.b]] = 1.0, -1.0
+        susceptance[k] = 1.0 / (edge.x * edge.ratio)
+    b_matrix = incidence.T @ (susceptance[:, None] * incidence)
+    keep = [k for k in range(len(place)) if k != root]
+    ptdf = np.zeros_like(incidence)
+    ptdf[:, keep] = (susceptance[:, None] * incidence)[:, keep] @ np.linalg.inv(b_matrix[np.ix_(keep, keep)])
+    injected = np.array([p[n] for n in sorted(place)])
+    directions = [b.direction for b in bids]
+    found = []
+    for k, edge in enumerate(lines):
+        effect = np.array([ptdf[k, place[n]] * d for n, d in zip(at, directions, strict=True)])
+        if math.isfinite(edge.limit_mva):
+            base = float(ptdf[k] @ injected)
+            found.append(Limit(f"T {edge.label}", base, effect, -edge.limit_mva, edge.limit_mva, OVERLOAD))
+    return found
+
+
+def auction(
+    bids: Sequence[Bid], upper: Array, limits: Sequence[Limit], need_mw: float, soft: bool
+) -> tuple[Array, float]:
+    """MW of every bid (n,) at least cost under soft limits, and MW of need unserved (0 unless `soft`)."""
+    n, m = len(bids), len(limits)
+    direction = np.array([float(b.direction) for b in bids])
+    price = direction * np.array([b.price for b in bids])
+    cost = np.concatenate([price, [UNSERVED, UNSERVED], [x.penalty for x in limits]])
+    balance = np.concatenate([direction, [1.0, -1.0], np.zeros(m)])[None, :]
+    a, b = _both_sides(limits, n, 2)
+    bounds = [(0.0, mw) for mw in upper] + [(0.0, None if soft else 0.0)] * 2 + [(0.0, None)] * m
+    x = _solve(cost, a, b, bounds, balance, np.array([need_mw]))
+    return x[:n], float(x[n] + x[n + 1])
+
+
+def envelope(bids: Sequence[Bid], upper: Array, limits: Sequence[Limit], direction: int) -> Array:
+    """Price-based operating envelope (n,) in MW of one direction under hard limits, zero for the other.
+
+    A limit that the present state breaks is moved to that state, and its other side stays where it is.
+    """
+    prices = [b.price for b in bids if b.direction == direction]
+    if not prices:
+        return np.zeros(len(bids))
+    best = max(prices) if direction > 0 else min(prices)
+    weight = np.array([1.0 + abs(best - b.price) if b.direction == direction else 0.0 for b in bids])
+    held = [
+        Limit(x.label, x.base, x.effect, min(x.low, x.base), max(x.high, x.base), math.inf) for x in limits
+    ]
+    a, b = _both_sides(held, len(bids), 0)
+    bounds = [(0.0, mw if w > 0.0 else 0.0) for mw, w in zip(upper, weight, strict=True)]
+    return _solve(-weight, a, b, bounds)
+
+
+def _both_sides(limits: Sequence[Limit], n: int, skipped: int) -> tuple[Array, Array]:
+    """``A x <= b`` over n bids, `skipped` columns and one excess per soft limit."""
+    soft = [x for x in limits if math.isfinite(x.penalty)]
+    a, b = np.zeros((2 * len(limits), n + skipped + len(soft))), np.zeros(2 * len(limits))
+    for k, limit in enumerate(limits):
+        a[2 * k, :n], b[2 * k] = limit.effect, limit.high - limit.base
+        a[2 * k + 1, :n], b[2 * k + 1] = -limit.effect, limit.base - limit.low
+        if math.isfinite(limit.penalty):
+            a[2 * k : 2 * k + 2, n + skipped + k] = -1.0
+    return a, b
+
+
+def _solve(
+    cost: Array,
+    a: Array,
+    b: Array,
+    bounds: Sequence[tuple[float, float | None]],
+    a_eq: Array | None = None,
+    b_eq: Array | None = None,
+) -> Array:
+    answer = linprog(cost, A_ub=a, b_ub=b, A_eq=a_eq, b_eq=b_eq, bounds=bounds, method="highs")
+    assert answer.status == 0, answer.message
+    return np.asarray(answer.x, dtype=np.float64)
+
+
+@dataclass
+class Answer:
+    """What a scheme did: money (EUR/h), safety of the distribution grids, volumes in MW."""
+
+    cost: float = 0.0
+    congested: int = 0
+    overload_pct: float = 0.0
+    voltage: int = 0
+    depth_pct: float = 0.0
+    unserved: float = 0.0
+    interface: dict[str, float] = field(default_factory=dict)
+    unqualified: dict[int, float] = field(default_factory=dict)  # percent by direction, if asked for
+    sold: dict[str, float] = field(default_factory=dict)
+    tight: set[str] = field(default_factory=set)  # limits that the final state reaches without breaking
+
+
+class Market:
+    """One case: a transmission net, areas by id with the transmission bus each hangs on, and bids."""
+
+    def __init__(self, transmission: Any, areas: Mapping[str, tuple[Any, int]], bids: Sequence[Bid]) -> None:
+        self.net, self.bids = transmission, list(bids)
+        self.node = node_of(transmission)
+        self.areas = {name: Area(net) for name, (net, _) in areas.items()}
+        self.hook = {name: self.node[bus] for name, (_, bus) in areas.items()}
+
+    def clear(self, scheme: str) -> Answer:
+        """Carry the case through a scheme."""
+        sold, answer = np.zeros(len(self.bids)), Answer()
+        if scheme in ("multilevel-01", "multilevel-03", "multilevel-04", "fragmented"):
+            for name in self.areas:
+                sold += self._local(name, sold)
+        upper = np.array([b.quantity_mw for b in self.bids]) - sold
+        if scheme == "multilevel-03":
+            offered, upper = upper, self._qualified(sold, upper)
+            for direction in (1, -1):
+                side = [b.direction == direction and b.system != "T" for b in self.bids]
+                answer.unqualified[direction] = 100.0 * (1.0 - upper[side].sum() / offered[side].sum())
+        if scheme == "fragmented":
+            upper = np.array([mw if b.system == "T" else 0.0 for mw, b in zip(upper, self.bids, strict=True)])
+        limits = self._transmission(sold)
+        if scheme in ("common", "multilevel-04"):
+            for name, area in self.areas.items():
+                limits += area.limits(self.bids, name, self._moved(name, sold))
+        bought, answer.unserved = auction(self.bids, upper, limits, self._need(sold), soft=True)
+        return self._judge(sold + bought, answer)
+
+    def _local(self, name: str, sold: Array) -> Array:
+        """A local market that leaves the interface flow as it is."""
+        upper = np.array([b.quantity_mw if b.system == name else 0.0 for b in self.bids])
+        limits = self.areas[name].limits(self.bids, name, self._moved(name, sold))
+        return auction(self.bids, upper, limits, 0.0, soft=False)[0]
+
+    def _qualified(self, sold: Array, offered: Array) -> Array:
+        allowed = np.array([mw if b.system == "T" else 0.0 for mw, b in zip(offered, self.bids, strict=True)])
+        for name, area in self.areas.items():
+            places = [k for k, b in enumerate(self.bids) if b.system == name]
+            mine = [self.bids[k] for k in places]
+            limits = area.limits(mine, name, self._moved(name, sold))
+            for direction in (1, -1):
+                allowed[places] += envelope(mine, offered[places], limits, direction)
+        return allowed
+
+    def _moved(self, system: str, sold: Array) -> dict[int, float]:
+        """Change of injection (MW) by node of a system, from what is sold of its bids."""
+        node = self.node if system == "T" else self.areas[system].node
+        moved: dict[int, float] = {}
+        for b, mw in zip(self.bids, sold, strict=True):
+            if b.system == system:
+                moved[node[b.bus]] = moved.get(node[b.bus], 0.0) + b.direction * float(mw)
+        return moved
+
+    def _interface(self, sold: Array) -> dict[str, float]:
+        """Flow from transmission into every area (MW)."""
+        return {k: -sum(a.p.values()) - sum(self._moved(k, sold).values()) for k, a in self.areas.items()}
+
+    def _injections(self, sold: Array) -> dict[int, float]:
+        """Injection (MW) at every transmission node, the areas drawing their interface flows."""
+        moved = self._moved("T", sold)
+        p = {node: pq[0] + moved.get(node, 0.0) for node, pq in injections(self.net).items()}
+        for name, z in self._interface(sold).items():
+            p[self.hook[name]] -= z
+        return p
+
+    def _need(self, sold: Array) -> float:
+        return -sum(self._injections(sold).values())
+
+    def _transmission(self, sold: Array) -> list[Limit]:
+        at = [self.node[b.bus] if b.system == "T" else self.hook[b.system] for b in self.bids]
+        return transmission_limits(self.net, self._injections(sold), self.bids, at)
+
+    def _judge(self, sold: Array, answer: Answer) -> Answer:
+        """Look at the final state: branches over their limit, buses outside their band, money and volumes."""
+        for name, area in self.areas.items():
+            limits = area.limits([], name, self._moved(name, sold))
+            for x in limits:
+                excess = max(x.base - x.high, x.low - x.base)
+                answer.tight |= {x.label} if abs(excess) < TOLERANCE else set()
+                if " node " not in x.label and excess > TOLERANCE * x.high:
+                    answer.congested += 1
+                    answer.overload_pct = max(answer.overload_pct, 100.0 * excess / x.high if x.high else math.inf)
+            w = {x.label: x.base for x in limits}
+            for bus, node in area.node.items():
+                (low, high), vm = area.band(bus), math.sqrt(w[f"{name} node {node}"])
+                depth = max(1.0 - vm / low, vm / high - 1.0)
+                answer.voltage += depth > TOLERANCE
+                answer.depth_pct = max(answer.depth_pct, 100.0 * depth if depth > TOLERANCE else 0.0)
+        for x in self._transmission(sold):
+            answer.tight |= {x.label} if abs(abs(x.base) - x.high) < TOLERANCE else set()
+        answer.cost = sum(b.direction * b.price * float(mw) for b, mw in zip(self.bids, sold, strict=True))
+        answer.interface = self._interface(sold)
+        answer.sold = {b.bid_id: float(mw) for b, mw in zip(self.bids, sold, strict=True)}
+        return answer
