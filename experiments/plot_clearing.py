@@ -15,7 +15,7 @@ from grids.errors import InputError
 
 NOTE = (
     "Overload and voltage: worst violation on the distribution grids after all layers, in % of the limit, "
-    "with the number of broken limits; bars by the linear model, dots by AC power flow. Inefficiency in red: "
+    "with the number of broken limits; bars by the linear model, dots by AC power flow.\nInefficiency in red: "
     "something is broken or unserved. Numbers shared: read outside their operator's house."
 )
 Entry = Mapping[str, Any]
@@ -30,9 +30,9 @@ def plot_clearing(case: str, entries: Sequence[Entry], path: Path) -> None:
         _cost(axes[0], entries)
         _violation(axes[1], entries, "worst overload (%)", "max_overload_pct", "congested_lines")
         _violation(
-            axes[2], entries, "worst voltage violation (%)", "max_voltage_violation_pct", "voltage_violations"
+            axes[2], entries, "worst voltage (%)", "max_voltage_violation_pct", "voltage_violations"
         )
-        _bars(axes[3], entries, "unserved imbalance (MW)", lambda e: e["unserved_imbalance_mw"], ORANGE)
+        _bars(axes[3], entries, "unserved (MW)", lambda e: e["unserved_imbalance_mw"], ORANGE)
         _shared(axes[4], entries)
         for ax in axes:
             ax.grid(axis="y", visible=False)

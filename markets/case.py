@@ -37,13 +37,18 @@ class Area:
 
     network: Network
     lin: LinDistFlow
-    rows: GridRows
+    rows: GridRows  # of the base state, limits as they are
     bids: Bids
     power_flow: PowerFlow
     scheduled_mw: float | None = None  # flow at the boundary; the base flow unless the case says otherwise
     offset: Offset = "linear"
     margins: Margins = NO_MARGINS
     zones: BoolArray | None = None  # (2, N) green nodes for up and down, if a study has found them
+
+    @property
+    def seen_rows(self) -> GridRows:
+        """Rows of the base state as the DSO's markets see them: limits narrowed by its margins."""
+        return self.rows.tightened(self.margins.flow, 2.0 * self.margins.voltage_pu)
 
     def entries(self, p_mw: FloatArray, q_mvar: FloatArray) -> dict[str, Any]:
         """What the DSO puts into its house when it expects injections (N,)."""
@@ -191,7 +196,7 @@ def _real(value: Any, place: str, path: Path) -> float:
 def _area(entry: _Entry, bids: Bids, offset: Offset, margins: Margins, path: Path) -> Area:
     network = entry.network
     lin, flow = LinDistFlow.build(network), PowerFlow(network)
-    rows = GridPicture(lin, flow, offset, margins).rows(network.p_mw, network.q_mvar)
+    rows = GridPicture(lin, flow, offset).rows(network.p_mw, network.q_mvar)
     if rows is None:
         raise InputError(
             str(path),

@@ -125,7 +125,7 @@ def clear_case(case: Case, scheme: Scheme) -> Outcome:
 def open_case(case: Case, scheme: Scheme) -> tuple[dict[str, dict[str, Any]], Ledger]:
     """Houses and ledger of a case, with what `scheme` reads beyond books and grids."""
     houses, ledger = open_houses(
-        case.transmission, case.tso_bids, {k: (a.rows, a.bids) for k, a in case.areas.items()}
+        case.transmission, case.tso_bids, {k: (a.seen_rows, a.bids) for k, a in case.areas.items()}
     )
     for name, area in case.areas.items():
         network = area.network

@@ -226,7 +226,8 @@ def _load_mw(network: Network) -> FloatArray:
     """Load of every node (N,) in MW, positive."""
     load = network.net.load
     node = network.nodes_of(load.bus.to_numpy(dtype=np.int64), "load.bus")
-    return np.bincount(node, weights=load.p_mw.to_numpy(dtype=np.float64), minlength=network.n_nodes)
+    p_mw = load.p_mw.to_numpy(dtype=np.float64)
+    return np.bincount(node, weights=p_mw, minlength=network.n_nodes).astype(np.float64)
 
 
 def _bids(

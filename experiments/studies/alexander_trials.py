@@ -14,8 +14,8 @@ from markets.auctions import FIXED, Interface, dso_market
 from markets.blocks import Block, Scheme
 from markets.case import Case
 from markets.outcome import Outcome, clear_case
-from markets.prequalification import METHODS, method_of
-from markets.schemes import SCHEMES, build_schemes
+from markets.prequalification import METHODS
+from markets.schemes import SCHEMES, Options, build_schemes
 
 FREE = Interface(price_eur_per_mwh=0.0, bound_mw=None)
 """The first local market lets its interface flow go; the TSO's market balances what it leaves."""
@@ -63,14 +63,14 @@ def scheme_of(label: str, first_layer: Interface = FIXED) -> Scheme:
     `first_layer` replaces the interface rule of a local market that other markets follow.
     """
     name, _, variant = label.partition("/")
-    if variant in METHODS:
-        scheme = build_schemes(method_of(variant))[name]
+    method = next((method for method in METHODS if method == variant), None)
+    if method is not None:
+        options = Options(method=method)
     elif variant == "exact":
-        scheme = build_schemes(aggregation="exact")[name]
-    elif variant:
-        scheme = build_schemes(step_mw=float(variant))[name]
+        options = Options(aggregation="exact")
     else:
-        scheme = SCHEMES[name]
+        options = Options(step_mw=float(variant)) if variant else Options()
+    scheme = build_schemes(options)[name]
     first = scheme.steps[0]
     leads = isinstance(first, Block) and first.name == "dso_market" and len(scheme.steps) > 1
     if first_layer == FIXED or not leads:
@@ -124,7 +124,9 @@ def _measures(outcome: Outcome, common: Outcome) -> dict[str, Any]:
 def _ordered(rows: list[dict[str, Any]], setting: Setting) -> pd.DataFrame:
     """Rows by kind, then seed, then scheme as the setting lists them."""
     table = pd.DataFrame(rows)
-    counts = [name for name in table if name.endswith(("congested_lines", "voltage_violations"))]
+    counts = [
+        name for name in table.columns.astype(str) if name.endswith(("congested_lines", "voltage_violations"))
+    ]
     table = table.astype(dict.fromkeys(counts, int))
     rank = table.kind.map({kind: k for k, kind in enumerate(setting.kinds)})
     return table.assign(rank=rank).sort_values(["rank", "seed"], kind="stable").drop(columns="rank")

@@ -388,7 +388,7 @@ class Market:
                 answer.tight |= {x.label} if abs(excess) < TOLERANCE else set()
                 if " node " not in x.label and excess > TOLERANCE * x.high:
                     answer.congested += 1
-                    answer.overload_pct = max(answer.overload_pct, 100.0 * excess / x.high if x.high else math.inf)
+                    answer.overload_pct = max(answer.overload_pct, 100.0 * excess / x.high)
             w = {x.label: x.base for x in limits}
             for bus, node in area.node.items():
                 (low, high), vm = area.band(bus), math.sqrt(w[f"{name} node {node}"])

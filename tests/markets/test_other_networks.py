@@ -21,8 +21,8 @@ from markets.schemes import SCHEMES
 from tests.markets.oracle import Bid, Market
 
 ORACLE_SCHEMES = ("central-01", "common", "multilevel-01", "multilevel-03", "multilevel-04", "fragmented")
-NAMES = ("rural", "cigre", "pair")
-AC_DISTANCE_PU = {"rural": 0.01, "cigre": 0.01, "low": 0.01, "cable": 0.01}
+BINDING = {"rural": ("T line", "rural line"), "cigre": ("cigre node",), "pair": ("cable line", "low node")}
+AC_DISTANCE_PU = 0.01  # of LinDistFlow, which knows no losses and no line charging
 COLUMNS = ("bid_id", "system", "bus", "direction", "quantity_mw", "price_eur_per_mwh")
 
 
@@ -88,7 +88,7 @@ def _bids(rng: np.random.Generator, net: Any, system: str, count: int, largest_m
 
 
 def rural(net_of: Callable[[str], Any]) -> Study:
-    """Case 9 and SimBench's rural MV grid: unequal transformers off neutral tap side by side, branch limits."""
+    """Case 9 and SimBench's rural MV grid: unequal tapped transformers side by side, branch limits."""
     rng = np.random.default_rng(1)
     net = copy.deepcopy(net_of("1-MV-rural--0-sw"))
     del net["profiles"]
@@ -109,7 +109,7 @@ def rural(net_of: Callable[[str], Any]) -> Study:
 
 
 def cigre() -> Study:
-    """Case 14 and the CIGRE MV grid with PV and wind, tapped on the low side: upper voltage limits bind."""
+    """Case 14 and the CIGRE MV grid with PV and wind, tapped on the low side: upper voltage limits."""
     rng = np.random.default_rng(2)
     net = pn.create_cigre_network_mv(with_der="pv_wind")
     net.load["scaling"], net.sgen["scaling"] = 0.3, 2.5
@@ -144,19 +144,20 @@ def pair() -> Study:
 class Pair:
     """A study as Tandem reads it from its folder, and as the oracle takes it from memory."""
 
+    name: str
     study: Study
     case: Case
     market: Market
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=list(BINDING))
 def both(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, net_of: Callable[[str], Any]
 ) -> Pair:
     name = str(request.param)
     study = {"rural": lambda: rural(net_of), "cigre": cigre, "pair": pair}[name]()
     case = read_case(study.write(tmp_path_factory.mktemp("cases") / name))
-    return Pair(study, case, Market(study.transmission, study.areas, study.bids))
+    return Pair(name, study, case, Market(study.transmission, study.areas, study.bids))
 
 
 @pytest.mark.parametrize("scheme", ORACLE_SCHEMES)
@@ -190,10 +191,10 @@ def test_the_studies_put_limits_to_the_test(both: Pair) -> None:
     """Without this the agreement above could be one of grids in which nothing binds."""
     blind, common = both.market.clear("central-01"), both.market.clear("common")
     binding = set(common.tight) - {"low node 0"}  # case 33 holds its root at 1.0 p.u. from both sides
-    for label in both.binding:
+    for label in BINDING[both.name]:
         assert any(limit.startswith(label) for limit in binding), binding
     assert blind.congested + blind.voltage > common.congested + common.voltage
-    assert blind.cost != pytest.approx(common.cost, rel=0.01)
+    assert blind.cost != pytest.approx(common.cost, rel=0.005)
 
 
 def test_voltages_of_the_common_market_are_near_the_ac_power_flow(both: Pair) -> None:
@@ -209,4 +210,4 @@ def test_voltages_of_the_common_market_are_near_the_ac_power_flow(both: Pair) ->
         pp.runpp(net)
         linear = np.sqrt(area.rows.after(dp).w_pu2)[network.bus_node]
         ac = net.res_bus.vm_pu.loc[network.bus_index].to_numpy()
-        assert np.abs(linear - ac).max() < AC_DISTANCE_PU[name], name
+        assert np.abs(linear - ac).max() < AC_DISTANCE_PU, name
