@@ -10,8 +10,10 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
@@ -22,9 +24,11 @@ from scipy.optimize import linprog
 from experiments.scenario import read_scenario
 from grids.load import load_network
 from grids.powerflow import PowerFlow
-from markets.case import read_case
+from markets.aggregation import KINDS
+from markets.case import Case, read_case
 from markets.outcome import clear_case
-from markets.schemes import SCHEMES
+from markets.prequalification import METHODS
+from markets.schemes import SCHEMES, Options, build_schemes
 from sim.run import run
 from sim.settings import Scenario
 
@@ -37,7 +41,7 @@ def main() -> None:
     for column in ("what", "measured", "limit of the same run", "ratio", "target"):
         table.add_column(column)
     bare_lp = _bare_lp_ms()
-    for row in (_validation(), _cases(), *_isps(bare_lp)):
+    for row in (_validation(), *_cases(), *_isps(bare_lp)):
         table.add_row(*row)
     Console(width=120).print(table)
 
@@ -79,19 +83,46 @@ def _bare_lp_ms() -> float:
     )
 
 
-def _cases() -> tuple[str, ...]:
-    """A case of 14 + 69 + 141 buses and 276 bids through multilevel-03, against its slowest sibling."""
-    folder = Path("tests/cases/A")
-    case = read_case(folder)
-    times = {name: _ms(lambda scheme=scheme: clear_case(case, scheme)) for name, scheme in SCHEMES.items()}  # type: ignore[misc]
-    worst = max(times, key=lambda name: times[name])
-    return (
-        "one case through one scheme, worst",
-        f"{times[worst]:.1f} ms ({worst})",
-        f"{min(times.values()):.1f} ms (best)",
-        f"{times[worst] / min(times.values()):.1f}",
-        "<= 50 ms",
-    )
+def _cases() -> list[tuple[str, ...]]:
+    """The five cases of 14 + 69 + 141 buses and some 280 bids through every scheme; the slowest of them counts.
+
+    The limit is the programme of the common market (all bids, all rows that can bind) solved bare by HiGHS.
+    """
+    cases = {name: read_case(Path("tests/cases") / name) for name in "ABCDV"}
+    bare = {name: _bare_common_ms(case) for name, case in cases.items()}
+    variants = {name: scheme for name, scheme in SCHEMES.items() if name != "aggregation"}
+    variants |= {f"multilevel-03/{m}": build_schemes(Options(m))["multilevel-03"] for m in METHODS[1:]}
+    variants |= {f"aggregation/{k}": build_schemes(Options(aggregation=k))["aggregation"] for k in KINDS}
+    rows: list[tuple[str, ...]] = []
+    for name, scheme in variants.items():
+        times = {k: _ms(partial(clear_case, case, scheme)) for k, case in cases.items()}
+        worst = max(times, key=lambda k: times[k])
+        slow = name.startswith("aggregation") or name.endswith("disqualify")
+        rows.append(
+            (
+                f"{name}, slowest case ({worst})",
+                f"{times[worst]:.1f} ms",
+                f"{bare[worst]:.1f} ms (bare LP)",
+                f"{times[worst] / bare[worst]:.1f}",
+                "<= 500 ms" if slow else "<= 50 ms",
+            )
+        )
+    return rows
+
+
+def _bare_common_ms(case: Case) -> float:
+    """The solver alone on the programme of the common market of a case."""
+    programmes: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+    solver: Any = linprog
+
+    def keep(*given: Any, **options: Any) -> Any:
+        programmes.append((given, options))
+        return solver(*given, **options)
+
+    with patch("markets.programme.linprog", keep):
+        clear_case(case, SCHEMES["common"])
+    ((given, options),) = programmes
+    return _ms(lambda: solver(*given, **options), 20)
 
 
 def _isps(bare_lp: float) -> list[tuple[str, ...]]:

@@ -36,6 +36,8 @@ class WarmProgramme:
 
     def range(self) -> tuple[float, float]:
         """Smallest and largest change that the rows allow."""
+        if not self._n:
+            return 0.0, 0.0
         columns = np.arange(self._n, dtype=np.int32)
         self._highs.changeRowBounds(0, -highspy.kHighsInf, highspy.kHighsInf)
         ends = []
@@ -48,6 +50,8 @@ class WarmProgramme:
 
     def solve(self, change: float) -> tuple[float, float]:
         """Least cost at a change, and its slope there (one of them, at a breakpoint)."""
+        if not self._n:
+            return 0.0, 0.0
         self._highs.changeRowBounds(0, change, change)
         self._run()
         return self._highs.getInfo().objective_function_value, self._highs.getSolution().row_dual[0]

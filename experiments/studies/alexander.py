@@ -35,7 +35,7 @@ from experiments.studies.alexander_tables import (
 from experiments.studies.alexander_trials import MAIN, STRESSED, Setting, run_setting, warm_up
 from grids.errors import InputError
 
-SEEDS, CAUSE_SEEDS = 50, 20
+SEEDS, CAUSE_SEEDS = 50, 15
 RESULTS, CAUSES_FILE, TIMES = "alexander.csv", "alexander_causes.csv", "alexander_times.csv"
 TABLES, FIGURE = "alexander_tables.md", "alexander.png"
 """What a run writes; anything else in the folder stays."""

@@ -78,13 +78,7 @@ NEED = [
     for need in (32.0, 16.0, 8.0, 4.0, 2.0, 1.0)
 ]
 STEP = [
-    Setting(
-        "step",
-        "",
-        SHARED,
-        ("A", "B", "C", "D"),
-        tuple(f"aggregation/{s:g}" for s in (2.0, 1.0, 0.5, 0.25)),
-    )
+    Setting("step", "shared", SHARED, schemes=tuple(f"aggregation/{mw:g}" for mw in (2.0, 1.0, 0.5, 0.25))),
 ]
 VOLTAGE = [
     Setting("voltage", "lines bind (band 0.9 to 1.1)", SHARED, ("B",), _METHODS),
@@ -100,8 +94,15 @@ VOLUME = [
     Setting("volume", f"{v:g} times the feeders' bids", replace(SHARED, volume=v), ("B",), _METHODS)
     for v in (1.0, 3.0, 6.0)
 ]
-FORBIDDEN = [
-    Setting("blocked", "tight grids", TIGHT, ("B",), ("multilevel-03", "multilevel-06", "fragmented")),
+BLOCKED = [
+    Setting("blocked", name, recipe, ("B",), ("multilevel-03", "multilevel-06", "fragmented"))
+    for name, recipe in (
+        ("tight grids", TIGHT),
+        (
+            "voltage above its band in the base state",
+            replace(SHARED, overloaded_lines=0, generator_ratio=(4.0, 6.0), root_vm_pu=1.04, vm_max_pu=1.042),
+        ),
+    )
 ]
 CAUSES = (
     *FIRST_LAYER,
@@ -113,5 +114,5 @@ CAUSES = (
     *STEP,
     *VOLTAGE,
     *VOLUME,
-    *FORBIDDEN,
+    *BLOCKED,
 )

@@ -27,7 +27,7 @@ TITLES = {
 LINEAR_UP_TO = 1.0  # %, beyond it the axis is logarithmic
 TICKS = (-100.0, -10.0, -1.0, 0.0, 1.0, 10.0, 100.0)
 NOTE = (
-    "Grids, injections and bids are synthetic. {cases} seeds, those left out whose limits no market can keep. "
+    "Grids, injections and bids are synthetic; {cases} seeds, without those whose limits no market can keep. "
     "Safe: no limit of a feeder broken after all layers (linear model). Axis linear between -1 and 1 %."
 )
 

@@ -25,6 +25,8 @@ from experiments.studies.alexander_trials import BEYOND, CHAPTER_4, with_safety
 METHOD_TABLE = ("multilevel-03", "multilevel-03/uniform", "multilevel-03/disqualify")
 EUR_STUDIES = ("need", "step")
 """Experiments whose table also states the loss in EUR/h."""
+UNQUALIFIED_STUDIES = ("blocked", "volume")
+"""Experiments whose table also states the volume not qualified."""
 
 
 def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -110,13 +112,13 @@ def beyond_table(results: pd.DataFrame) -> str:
 def cause_table(results: pd.DataFrame) -> str:
     """One experiment: a row per setting and kind, a column per scheme."""
     schemes = list(dict.fromkeys(results.scheme))
-    in_eur = results.study.iloc[0] in EUR_STUDIES
+    study = str(results.study.iloc[0])
     rows = []
     for label in dict.fromkeys(results.label):
         for kind in dict.fromkeys(results.kind):
             part = results[(results.label == label) & (results.kind == kind)]
             common = part.drop_duplicates("seed").common_eur_per_h
-            cells = [_cause_cell(part[part.scheme == scheme], in_eur) for scheme in schemes]
+            cells = [_cause_cell(part[part.scheme == scheme], study) for scheme in schemes]
             rows.append([label, kind, str(len(common)), f"{common.median():.0f}", *cells])
     return markdown(["setting", "kind", "cases", "common, EUR/h", *schemes], rows)
 
@@ -157,10 +159,13 @@ def _spread_and_safety(part: pd.DataFrame, unserved: bool = False) -> str:
     return text
 
 
-def _cause_cell(part: pd.DataFrame, in_eur: bool) -> str:
+def _cause_cell(part: pd.DataFrame, study: str) -> str:
     text = _spread_and_safety(part)
-    if in_eur:
+    if study in EUR_STUDIES:
         return f"{text}, {number((part.cost_eur_per_h - part.common_eur_per_h).median(), 1)} EUR/h"
     if not part.safe.all():
         text += f", {part.congested_lines.median():.0f} lines {part.max_overload_pct.median():.0f} %"
+        text += f", {part.voltage_violations.median():.0f} buses" if part.voltage_violations.any() else ""
+    if study in UNQUALIFIED_STUDIES and part.unqualified_up_pct.notna().all():
+        text += f", {part.unqualified_up_pct.median():.0f} % of up not qualified"
     return text

@@ -33,8 +33,9 @@ def network(
     p_mw: FloatArray,
     band: tuple[float, float] = (0.9, 1.1),
     name: str = "small",
+    tan_phi: float = 1.0 / 3.0,
 ) -> Network:
-    """A grid of 20 kV nodes rooted at node 0, bus k being node k; r is half of x, q a third of p."""
+    """A grid of 20 kV nodes rooted at node 0, bus k being node k; r is half of x, q is `tan_phi` of p."""
     n, e = len(p_mw), len(from_node)
     i_max = s_max_mva / np.sqrt(3.0) / 20.0
     branches = Branches(
@@ -62,7 +63,7 @@ def network(
         root=0,
         root_vm_pu=1.0,
         p_mw=p_mw,
-        q_mvar=p_mw / 3.0,
+        q_mvar=p_mw * tan_phi,
         shunt_g_pu=np.zeros(n),
         shunt_b_pu=np.zeros(n),
         pv_node=np.empty(0, dtype=np.int64),

@@ -75,11 +75,13 @@ def _rate(net: Any, rng: np.random.Generator, share_tight: float) -> None:
     net.line["max_i_ka"] = (net.res_line.i_ka.fillna(0.0) + 0.003) * factor / net.line.df / net.line.parallel
 
 
-def _bids(rng: np.random.Generator, net: Any, system: str, count: int, largest_mw: float) -> list[Bid]:
-    """Bids of both directions at random buses; no up bid is cheaper than what a down bid pays."""
+def _bids(
+    rng: np.random.Generator, net: Any, system: str, count: int, largest_mw: float, up: float = 0.5
+) -> list[Bid]:
+    """Bids at random buses, a share `up` of them up; no up bid is cheaper than what a down bid pays."""
     found = []
     for k in range(count):
-        direction = 1 if rng.random() < 0.5 else -1
+        direction = 1 if rng.random() < up else -1
         price = rng.uniform(50.0, 100.0) if direction > 0 else rng.uniform(-20.0, 45.0)
         bus = int(rng.choice(net.bus.index[net.bus.in_service]))
         mw = float(rng.uniform(0.1, 1.0) * largest_mw)
@@ -123,6 +125,7 @@ def cigre() -> Study:
     net.bus["min_vm_pu"], net.bus["max_vm_pu"] = np.nan, 1.037
     pp.toolbox.reindex_buses(net, {bus: 100 + 3 * bus for bus in net.bus.index})
     transmission, areas = pn.case14(), {"cigre": (net, 9)}
+    transmission.line.loc[11, "max_i_ka"] = 9.1 / np.sqrt(3.0) / 0.208  # 9.1 MVA
     _supply(transmission, areas, need_mw=3.0)
     bids = _bids(rng, net, "cigre", 60, 0.8) + _bids(rng, transmission, "T", 6, 1.5)
     return Study(transmission, areas, bids)
@@ -133,11 +136,15 @@ def pair() -> Study:
     rng = np.random.default_rng(3)
     low, cable = pn.case33bw(), pn.create_cigre_network_mv(with_der=False)
     low.bus["min_vm_pu"] = 0.93
+    # Overloaded by its load, and there are too few down bids for the local market to mend that: the offers of
+    # injection behind this line are qualified up to its limit in the other direction.
+    low.line.loc[23, "max_i_ka"] = 0.3 / np.sqrt(3.0) / 12.66  # 0.3 MVA
     cable.line["df"] = 0.6
     transmission, areas = pn.case6ww(), {"low": (low, 3), "cable": (cable, 4)}
     _supply(transmission, areas, need_mw=5.0)
-    bids = _bids(rng, low, "low", 30, 0.3) + _bids(rng, cable, "cable", 30, 1.0)
-    return Study(transmission, areas, bids + _bids(rng, transmission, "T", 16, 1.5))
+    bids = _bids(rng, low, "low", 30, 0.3, up=0.95) + [Bid("low-a", "low", 24, 1, 1.2, 49.0)]
+    bids += _bids(rng, cable, "cable", 30, 1.0) + _bids(rng, transmission, "T", 16, 1.5)
+    return Study(transmission, areas, bids)
 
 
 @dataclass(frozen=True)

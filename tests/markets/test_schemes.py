@@ -23,8 +23,9 @@ from markets.blocks import (
     carry,
     view_of,
 )
-from markets.houses import open_houses
+from markets.information import KINDS_SHARED
 from markets.ledger import Ledger
+from markets.outcome import clear_case, open_case
 from markets.schemes import GRID, OFFERS, SCHEMES
 from tests.contracts import check_block, check_declaration, check_scheme
 from tests.markets.small import random_case
@@ -32,9 +33,8 @@ from tests.markets.small import random_case
 NO_ROUNDS = sorted(n for n, s in SCHEMES.items() if all(isinstance(step, Block) for step in s.steps))
 
 
-def _world(seed: int = 5) -> tuple[dict[str, dict[str, Any]], Ledger]:
-    case = random_case(np.random.default_rng(seed))
-    return open_houses(case.transmission, case.tso_bids, {k: (a.rows, a.bids) for k, a in case.areas.items()})
+def _world(seed: int = 5, scheme: str = "common") -> tuple[dict[str, dict[str, Any]], Ledger]:
+    return open_case(random_case(np.random.default_rng(seed)), SCHEMES[scheme])
 
 
 def _block(**changes: Any) -> Block:
@@ -131,7 +131,7 @@ def test_a_block_never_sees_what_it_does_not_declare() -> None:
 def test_every_scheme_keeps_the_contract(name: str) -> None:
     for block in SCHEMES[name].blocks:
         check_declaration(block)
-    check_scheme(SCHEMES[name], *_world())
+    check_scheme(SCHEMES[name], *_world(scheme=name))
 
 
 def test_the_contract_can_fail() -> None:
@@ -187,6 +187,24 @@ def test_information_shared_lists_what_leaves_its_house() -> None:
     full = set(SCHEMES["multilevel-04"].information_shared())
     assert "area.grid" not in blind
     assert full - blind == {"area.grid", "area.sold"}
+
+
+def test_information_is_counted_from_what_blocks_read() -> None:
+    # Two areas of 10 bids each; a bid is 4 numbers, and the TSO reads offers (one each) and the exchange.
+    case = random_case(np.random.default_rng(5))
+    counts = {name: clear_case(case, SCHEMES[name]).information for name in SCHEMES}
+    assert counts["fragmented"] == {**dict.fromkeys(KINDS_SHARED, 0), "numbers": 2}
+    assert counts["central-01"]["bids"] == 20
+    assert counts["central-01"]["bid_limits"] == 20
+    assert counts["central-01"]["numbers"] == 20 * 4 + 20 + 2
+    assert (
+        counts["multilevel-03"] == counts["multilevel-01"]
+    )  # envelopes travel in place of what is forwarded
+    rows = sum(len(a.rows.limit_mw) + len(a.rows.w_pu2) for a in case.areas.values())
+    assert counts["common"]["grid_rows"] == rows
+    assert counts["integrated"]["bids"] == 30  # the independent operator also reads what the TSO has
+    assert counts["aggregation"]["bids"] == counts["aggregation"]["grid_rows"] == 0
+    assert counts["aggregation"]["supply_points"] > 0
 
 
 def test_gates_are_one_order_without_repetition() -> None:
