@@ -84,7 +84,7 @@ def _bare_lp_ms() -> float:
 
 
 def _cases() -> list[tuple[str, ...]]:
-    """The five cases of 14 + 69 + 141 buses and some 280 bids through every scheme; the slowest of them counts.
+    """The five cases of 14 + 69 + 141 buses and some 280 bids through every scheme; the slowest counts.
 
     The limit is the programme of the common market (all bids, all rows that can bind) solved bare by HiGHS.
     """

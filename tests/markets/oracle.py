@@ -8,8 +8,8 @@ impedances in p.u. on 1 MVA, ``w = vm_pu**2``. A bid is up (+1, more injection) 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -80,16 +80,15 @@ def node_of(net: Any) -> dict[int, int]:
     return node
 
 
-def injections(net: Any) -> dict[int, tuple[float, float]]:
-    """Base injection (MW, Mvar) of every node; the reactive power of `gen` is not known and left out."""
+def injections(net: Any) -> tuple[dict[int, float], dict[int, float]]:
+    """Base injection of every node (MW, Mvar); the reactive power of `gen` is not known and left out."""
     node = node_of(net)
-    total = dict.fromkeys(node.values(), (0.0, 0.0))
+    p, q = dict.fromkeys(node.values(), 0.0), dict.fromkeys(node.values(), 0.0)
     for table, sign in (("load", -1.0), ("sgen", 1.0), ("gen", 1.0), ("storage", -1.0)):
         for row in net[table][net[table].in_service].itertuples():
-            p, q = total[node[row.bus]]
-            mvar = 0.0 if table == "gen" else row.q_mvar
-            total[node[row.bus]] = (p + sign * row.scaling * row.p_mw, q + sign * row.scaling * mvar)
-    return total
+            p[node[row.bus]] += sign * row.scaling * row.p_mw
+            q[node[row.bus]] += 0.0 if table == "gen" else sign * row.scaling * row.q_mvar
+    return p, q
 
 
 def edges(net: Any) -> list[Edge]:
@@ -130,9 +129,7 @@ class Area:
         self.net, self.node = net, node_of(net)
         slack = net.ext_grid[net.ext_grid.in_service].iloc[0]
         self.root, self.w_root = self.node[int(slack.bus)], float(slack.vm_pu) ** 2
-        base = injections(net)
-        self.p = {node: pq[0] for node, pq in base.items()}
-        self.q = {node: pq[1] for node, pq in base.items()}
+        self.p, self.q = injections(net)
         self.limit_mva = {edge.label: edge.limit_mva for edge in edges(net)}
         self.feeder: dict[int, Feeder] = {}
         self.order = [self.root]  # parents before children
@@ -205,10 +202,8 @@ def _feeder(parent: int, group: Sequence[Edge]) -> Feeder:
     return Feeder(parent, 1.0 / ratios[0] ** 2, total.real, total.imag, shares)
 
 
-def transmission_limits(
-    net: Any, p: Mapping[int, float], bids: Iterable[Bid], at: Sequence[int]
-) -> list[Limit]:
-    """DC limits at injections `p` (MW by node); `at` is the transmission node each bid acts on."""
+def transmission_limits(net: Any, p: Mapping[int, float], at: Sequence[int], direction: Array) -> list[Limit]:
+    """DC limits at injections `p` (MW by node); bids act at transmission nodes `at`."""
     node, lines = node_of(net), edges(net)
     place = {n: k for k, n in enumerate(sorted(set(node.values())))}
     root = place[node[int(net.ext_grid[net.ext_grid.in_service].bus.iloc[0])]]
@@ -221,72 +216,58 @@ def transmission_limits(
     ptdf = np.zeros_like(incidence)
     ptdf[:, keep] = (susceptance[:, None] * incidence)[:, keep] @ np.linalg.inv(b_matrix[np.ix_(keep, keep)])
     injected = np.array([p[n] for n in sorted(place)])
-    directions = [b.direction for b in bids]
     found = []
     for k, edge in enumerate(lines):
-        effect = np.array([ptdf[k, place[n]] * d for n, d in zip(at, directions, strict=True)])
-        if math.isfinite(edge.limit_mva):
-            base = float(ptdf[k] @ injected)
-            found.append(Limit(f"T {edge.label}", base, effect, -edge.limit_mva, edge.limit_mva, OVERLOAD))
+        base, effect, mva = (
+            float(ptdf[k] @ injected),
+            direction * [ptdf[k, place[n]] for n in at],
+            edge.limit_mva,
+        )
+        if math.isfinite(mva):
+            found.append(Limit(f"T {edge.label}", base, effect, -mva, mva, OVERLOAD))
     return found
 
 
-def auction(
-    bids: Sequence[Bid], upper: Array, limits: Sequence[Limit], need_mw: float, soft: bool
+def programme(
+    cost: Array, upper: Array, limits: Sequence[Limit], direction: Array, need_mw: float, soft: bool
 ) -> tuple[Array, float]:
-    """MW of every bid (n,) at least cost under soft limits, and MW of need unserved (0 unless `soft`)."""
-    n, m = len(bids), len(limits)
-    direction = np.array([float(b.direction) for b in bids])
-    price = direction * np.array([b.price for b in bids])
-    cost = np.concatenate([price, [UNSERVED, UNSERVED], [x.penalty for x in limits]])
-    balance = np.concatenate([direction, [1.0, -1.0], np.zeros(m)])[None, :]
-    a, b = _both_sides(limits, n, 2)
-    bounds = [(0.0, mw) for mw in upper] + [(0.0, None if soft else 0.0)] * 2 + [(0.0, None)] * m
-    x = _solve(cost, a, b, bounds, balance, np.array([need_mw]))
-    return x[:n], float(x[n] + x[n + 1])
+    """Cheapest MW of every bid (n,) that serves a need, and MW of need left unserved (0 unless `soft`).
+
+    Limits are soft where their penalty is finite.
+    """
+    n, breakable = len(cost), [x for x in limits if math.isfinite(x.penalty)]
+    prices = [*cost, UNSERVED, UNSERVED, *(x.penalty for x in breakable)]
+    rows, room = [], []
+    for x in limits:
+        excess = [-1.0 if x is other else 0.0 for other in breakable]
+        for side, space in ((1.0, x.high - x.base), (-1.0, x.base - x.low)):
+            rows.append([*(side * x.effect), 0.0, 0.0, *excess])
+            room.append(space)
+    balance = [[*direction, 1.0, -1.0, *(0.0 for _ in breakable)]]
+    bounds = (
+        [(0.0, most) for most in upper] + [(0.0, None if soft else 0.0)] * 2 + [(0.0, None)] * len(breakable)
+    )
+    answer = linprog(prices, rows, room, balance, [need_mw], bounds, method="highs")
+    assert answer.status == 0, answer.message
+    mw = np.asarray(answer.x, dtype=np.float64)
+    return mw[:n], float(mw[n] + mw[n + 1])
 
 
-def envelope(bids: Sequence[Bid], upper: Array, limits: Sequence[Limit], direction: int) -> Array:
-    """Price-based operating envelope (n,) in MW of one direction under hard limits, zero for the other.
+def envelope(
+    bids: Sequence[Bid], upper: Array, limits: Sequence[Limit], system: str, direction: int
+) -> Array:
+    """Price-based operating envelope: MW of the bids (n,) of one system and direction, zero for all others.
 
     A limit that the present state breaks is moved to that state, and its other side stays where it is.
     """
-    prices = [b.price for b in bids if b.direction == direction]
+    mine = [b.system == system and b.direction == direction for b in bids]
+    prices = [b.price for b, own in zip(bids, mine, strict=True) if own]
     if not prices:
         return np.zeros(len(bids))
     best = max(prices) if direction > 0 else min(prices)
-    weight = np.array([1.0 + abs(best - b.price) if b.direction == direction else 0.0 for b in bids])
-    held = [
-        Limit(x.label, x.base, x.effect, min(x.low, x.base), max(x.high, x.base), math.inf) for x in limits
-    ]
-    a, b = _both_sides(held, len(bids), 0)
-    bounds = [(0.0, mw if w > 0.0 else 0.0) for mw, w in zip(upper, weight, strict=True)]
-    return _solve(-weight, a, b, bounds)
-
-
-def _both_sides(limits: Sequence[Limit], n: int, skipped: int) -> tuple[Array, Array]:
-    """``A x <= b`` over n bids, `skipped` columns and one excess per soft limit."""
-    soft = [x for x in limits if math.isfinite(x.penalty)]
-    a, b = np.zeros((2 * len(limits), n + skipped + len(soft))), np.zeros(2 * len(limits))
-    for k, limit in enumerate(limits):
-        a[2 * k, :n], b[2 * k] = limit.effect, limit.high - limit.base
-        a[2 * k + 1, :n], b[2 * k + 1] = -limit.effect, limit.base - limit.low
-        if math.isfinite(limit.penalty):
-            a[2 * k : 2 * k + 2, n + skipped + k] = -1.0
-    return a, b
-
-
-def _solve(
-    cost: Array,
-    a: Array,
-    b: Array,
-    bounds: Sequence[tuple[float, float | None]],
-    a_eq: Array | None = None,
-    b_eq: Array | None = None,
-) -> Array:
-    answer = linprog(cost, A_ub=a, b_ub=b, A_eq=a_eq, b_eq=b_eq, bounds=bounds, method="highs")
-    assert answer.status == 0, answer.message
-    return np.asarray(answer.x, dtype=np.float64)
+    weight = np.array([1.0 + abs(best - b.price) for b in bids])
+    held = [replace(x, low=min(x.low, x.base), high=max(x.high, x.base), penalty=math.inf) for x in limits]
+    return programme(-weight * mine, upper * mine, held, np.zeros(len(bids)), 0.0, soft=False)[0]
 
 
 @dataclass
@@ -310,6 +291,9 @@ class Market:
 
     def __init__(self, transmission: Any, areas: Mapping[str, tuple[Any, int]], bids: Sequence[Bid]) -> None:
         self.net, self.bids = transmission, list(bids)
+        self.quantity = np.array([b.quantity_mw for b in bids])
+        self.direction = np.array([float(b.direction) for b in bids])
+        self.cost = self.direction * np.array([b.price for b in bids])
         self.node = node_of(transmission)
         self.areas = {name: Area(net) for name, (net, _) in areas.items()}
         self.hook = {name: self.node[bus] for name, (_, bus) in areas.items()}
@@ -320,35 +304,39 @@ class Market:
         if scheme in ("multilevel-01", "multilevel-03", "multilevel-04", "fragmented"):
             for name in self.areas:
                 sold += self._local(name, sold)
-        upper = np.array([b.quantity_mw for b in self.bids]) - sold
+        upper = self.quantity - sold
         if scheme == "multilevel-03":
             offered, upper = upper, self._qualified(sold, upper)
-            for direction in (1, -1):
-                side = [b.direction == direction and b.system != "T" for b in self.bids]
-                answer.unqualified[direction] = 100.0 * (1.0 - upper[side].sum() / offered[side].sum())
+            for way in (1, -1):
+                side = (self.direction == way) & ~self.of("T")
+                answer.unqualified[way] = 100.0 * (1.0 - upper[side].sum() / offered[side].sum())
         if scheme == "fragmented":
-            upper = np.array([mw if b.system == "T" else 0.0 for mw, b in zip(upper, self.bids, strict=True)])
+            upper = upper * self.of("T")
         limits = self._transmission(sold)
         if scheme in ("common", "multilevel-04"):
             for name, area in self.areas.items():
                 limits += area.limits(self.bids, name, self._moved(name, sold))
-        bought, answer.unserved = auction(self.bids, upper, limits, self._need(sold), soft=True)
+        need = -sum(self._injections(sold).values())
+        bought, answer.unserved = programme(self.cost, upper, limits, self.direction, need, soft=True)
         return self._judge(sold + bought, answer)
+
+    def of(self, system: str) -> npt.NDArray[np.bool_]:
+        """Which bids (n,) belong to a system."""
+        return np.array([b.system == system for b in self.bids])
 
     def _local(self, name: str, sold: Array) -> Array:
         """A local market that leaves the interface flow as it is."""
-        upper = np.array([b.quantity_mw if b.system == name else 0.0 for b in self.bids])
+        upper = self.quantity * self.of(name)
         limits = self.areas[name].limits(self.bids, name, self._moved(name, sold))
-        return auction(self.bids, upper, limits, 0.0, soft=False)[0]
+        return programme(self.cost, upper, limits, self.direction, 0.0, soft=False)[0]
 
     def _qualified(self, sold: Array, offered: Array) -> Array:
-        allowed = np.array([mw if b.system == "T" else 0.0 for mw, b in zip(offered, self.bids, strict=True)])
+        """What the TSO may take of every bid (MW), each area having limited its own."""
+        allowed = offered * self.of("T")
         for name, area in self.areas.items():
-            places = [k for k, b in enumerate(self.bids) if b.system == name]
-            mine = [self.bids[k] for k in places]
-            limits = area.limits(mine, name, self._moved(name, sold))
+            limits = area.limits(self.bids, name, self._moved(name, sold))
             for direction in (1, -1):
-                allowed[places] += envelope(mine, offered[places], limits, direction)
+                allowed += envelope(self.bids, offered, limits, name, direction)
         return allowed
 
     def _moved(self, system: str, sold: Array) -> dict[int, float]:
@@ -367,17 +355,14 @@ class Market:
     def _injections(self, sold: Array) -> dict[int, float]:
         """Injection (MW) at every transmission node, the areas drawing their interface flows."""
         moved = self._moved("T", sold)
-        p = {node: pq[0] + moved.get(node, 0.0) for node, pq in injections(self.net).items()}
+        p = {node: mw + moved.get(node, 0.0) for node, mw in injections(self.net)[0].items()}
         for name, z in self._interface(sold).items():
             p[self.hook[name]] -= z
         return p
 
-    def _need(self, sold: Array) -> float:
-        return -sum(self._injections(sold).values())
-
     def _transmission(self, sold: Array) -> list[Limit]:
         at = [self.node[b.bus] if b.system == "T" else self.hook[b.system] for b in self.bids]
-        return transmission_limits(self.net, self._injections(sold), self.bids, at)
+        return transmission_limits(self.net, self._injections(sold), at, self.direction)
 
     def _judge(self, sold: Array, answer: Answer) -> Answer:
         """Look at the final state: branches over their limit, buses outside their band, money and volumes."""
@@ -388,7 +373,8 @@ class Market:
                 answer.tight |= {x.label} if abs(excess) < TOLERANCE else set()
                 if " node " not in x.label and excess > TOLERANCE * x.high:
                     answer.congested += 1
-                    answer.overload_pct = max(answer.overload_pct, 100.0 * excess / x.high)
+                    share = excess / x.high if x.high else math.inf  # no limit is left beside reactive flow
+                    answer.overload_pct = max(answer.overload_pct, 100.0 * share)
             w = {x.label: x.base for x in limits}
             for bus, node in area.node.items():
                 (low, high), vm = area.band(bus), math.sqrt(w[f"{name} node {node}"])
@@ -397,7 +383,7 @@ class Market:
                 answer.depth_pct = max(answer.depth_pct, 100.0 * depth if depth > TOLERANCE else 0.0)
         for x in self._transmission(sold):
             answer.tight |= {x.label} if abs(abs(x.base) - x.high) < TOLERANCE else set()
-        answer.cost = sum(b.direction * b.price * float(mw) for b, mw in zip(self.bids, sold, strict=True))
+        answer.cost = float(self.cost @ sold)
         answer.interface = self._interface(sold)
         answer.sold = {b.bid_id: float(mw) for b, mw in zip(self.bids, sold, strict=True)}
         return answer

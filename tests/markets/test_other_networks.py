@@ -21,7 +21,11 @@ from markets.schemes import SCHEMES
 from tests.markets.oracle import Bid, Market
 
 ORACLE_SCHEMES = ("central-01", "common", "multilevel-01", "multilevel-03", "multilevel-04", "fragmented")
-BINDING = {"rural": ("T line", "rural line"), "cigre": ("cigre node",), "pair": ("cable line", "low node")}
+BINDING = {
+    "rural": ("T line", "rural line"),
+    "cigre": ("T line", "cigre node"),
+    "pair": ("cable line", "low line", "low node"),
+}
 AC_DISTANCE_PU = 0.01  # of LinDistFlow, which knows no losses and no line charging
 COLUMNS = ("bid_id", "system", "bus", "direction", "quantity_mw", "price_eur_per_mwh")
 
@@ -125,7 +129,7 @@ def cigre() -> Study:
     net.bus["min_vm_pu"], net.bus["max_vm_pu"] = np.nan, 1.037
     pp.toolbox.reindex_buses(net, {bus: 100 + 3 * bus for bus in net.bus.index})
     transmission, areas = pn.case14(), {"cigre": (net, 9)}
-    transmission.line.loc[11, "max_i_ka"] = 9.1 / np.sqrt(3.0) / 0.208  # 9.1 MVA
+    transmission.line.loc[11, "max_i_ka"] = 9.195 / np.sqrt(3.0) / 0.208  # 9.195 MVA
     _supply(transmission, areas, need_mw=3.0)
     bids = _bids(rng, net, "cigre", 60, 0.8) + _bids(rng, transmission, "T", 6, 1.5)
     return Study(transmission, areas, bids)
@@ -142,7 +146,7 @@ def pair() -> Study:
     cable.line["df"] = 0.6
     transmission, areas = pn.case6ww(), {"low": (low, 3), "cable": (cable, 4)}
     _supply(transmission, areas, need_mw=5.0)
-    bids = _bids(rng, low, "low", 30, 0.3, up=0.95) + [Bid("low-a", "low", 24, 1, 1.2, 49.0)]
+    bids = [*_bids(rng, low, "low", 30, 0.3, up=0.95), Bid("low-a", "low", 24, 1, 1.2, 49.0)]
     bids += _bids(rng, cable, "cable", 30, 1.0) + _bids(rng, transmission, "T", 16, 1.5)
     return Study(transmission, areas, bids)
 

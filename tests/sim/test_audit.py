@@ -70,7 +70,7 @@ def test_a_negative_award_is_caught() -> None:
 
 def test_a_payment_that_does_not_match_its_award_is_caught() -> None:
     ledger = _ledger([1.0, 0.0])
-    with pytest.raises(AuditError, match=r"worth 12\.5 EUR"):
+    with pytest.raises(AuditError, match=r"due 12\.5 EUR"):
         audit_money(0, [Payment("DSO", "A", "activation", 0.25, 13.0)], ledger, BOOKS, 0.25)
 
 

@@ -58,10 +58,11 @@ def test_money_is_conserved_and_activations_are_paid_as_bid(small_run: Runs, sch
     assert settlement[settlement.kind == "activation"].amount_eur.sum() == pytest.approx(owed, abs=1e-6)
 
 
-@pytest.mark.parametrize("scheme", sorted(set(SCHEMES) - {"fragmented"}))
+@pytest.mark.parametrize("scheme", sorted(set(SCHEMES) - {"fragmented", "shared-balancing"}))
 def test_balancing_draws_on_distribution_where_the_scheme_lets_it(small_run: Runs, scheme: str) -> None:
     activations = table(small_run(scheme=scheme), "activations")
-    bought = activations[activations.layer.isin(["tso_market", "common_market", "translate_bids"])]
+    layers = ["tso_market", "common_market", "integrated_market", "translate_bids"]
+    bought = activations[activations.layer.isin(layers)]
     assert (bought.system == "D1").sum() > 50
 
 
@@ -72,9 +73,72 @@ def test_balancing_reduces_the_imbalance(small_run: Runs) -> None:
     assert after < 0.3 * before  # what is left is the error of the forecast at the gate, and shortfalls
 
 
-def test_the_fragmented_scheme_leaves_distribution_out_of_balancing(small_run: Runs) -> None:
-    activations = table(small_run(scheme="fragmented"), "activations")
+@pytest.mark.parametrize("scheme", ["fragmented", "shared-balancing"])
+def test_schemes_may_leave_distribution_out_of_the_tso_market(small_run: Runs, scheme: str) -> None:
+    activations = table(small_run(scheme=scheme), "activations")
     assert set(activations[activations.layer == "tso_market"].system) == {"T"}
+
+
+def test_areas_hold_their_schedule_where_balancing_is_shared(small_run: Runs) -> None:
+    run = small_run(scheme="shared-balancing")
+    activations, messages = table(run, "activations"), table(run, "messages")
+    local = activations[activations.layer == "dso_balancing"]
+    plain = table(small_run(scheme="fragmented"), "activations")
+    # The DSO buys the deviation of its area from the BRP's schedule, not only against congestion.
+    assert local.quantity_mw.sum() > 2.0 * plain[plain.layer == "dso_market"].quantity_mw.sum()
+    net = (local.direction * local.quantity_mw).groupby(local.isp).sum()
+    assert (net.abs() > 1e-3).sum() > 48
+    assert ((messages.kind == "Schedule") & (messages.receiver == "DSO-D1")).sum() == 1  # one day
+
+
+def test_companies_buy_and_pay_in_the_integrated_market(small_run: Runs) -> None:
+    run = small_run(scheme="integrated")
+    settlement, orders = table(run, "settlement"), table(run, "orders")
+    bought = settlement[settlement.kind == "purchase"]
+    assert set(bought.payee) == {"BRP-T", "BRP-D1"}
+    assert set(orders[orders.demand].provider) == {"BRP-T", "BRP-D1"}
+    imbalance = settlement[(settlement.kind == "imbalance") & settlement.payee.str.startswith("BRP")]
+    alone = table(small_run(scheme="common"), "settlement")
+    before = alone[(alone.kind == "imbalance") & alone.payee.str.startswith("BRP")]
+    # What they bought they no longer lack.
+    assert imbalance.quantity_mwh.abs().sum() < 0.6 * before.quantity_mwh.abs().sum()
+
+
+def test_a_merit_order_list_is_negotiated_in_rounds(small_run: Runs) -> None:
+    messages = table(small_run(scheme="hybrid"), "messages")
+    to_dso = messages[(messages.kind == "House") & (messages.sender == "TSO") & (messages.receiver == "DSO-D1")]
+    lists = to_dso.groupby("isp").size()
+    assert lists.min() >= 2  # at least one list, and the award
+    assert table(small_run(scheme="hybrid"), "rejections").empty
+
+
+def test_a_list_that_dsos_never_see_leaves_their_areas_out(small_run: Runs) -> None:
+    late = small_run(label="deaf", scheme="hybrid", messages={"latency_s": 700, "loss": 0.0})
+    reasons = set(table(late, "rejections").reason)
+    assert "the DSO has not accepted the merit order list; the area is left out" in reasons
+    activations = table(late, "activations")
+    assert set(activations[activations.layer == "tso_market"].system) == {"T"}
+
+
+@pytest.mark.parametrize("pricing", ["pay-as-cleared", "locational"])
+def test_uniform_prices_pay_sellers_more_and_call_the_same_bids(small_run: Runs, pricing: str) -> None:
+    as_bid = small_run(scheme="common")
+    other = small_run(scheme="common", pricing=pricing)
+    first, second = table(as_bid, "activations"), table(other, "activations")
+    pd.testing.assert_frame_equal(first, second)
+    paid = [
+        s[s.kind == "activation"].amount_eur.sum()
+        for s in (table(as_bid, "settlement"), table(other, "settlement"))
+    ]
+    assert paid[1] > 1.01 * paid[0]
+
+
+def test_post_qualification_and_static_zones_run(small_run: Runs) -> None:
+    static = small_run(scheme="central-02", prequalification="static")
+    free = small_run(scheme="central-01")
+    ours, theirs = (table(run, "activations") for run in (static, free))
+    red = set(theirs[theirs.system == "D1"].node) - set(ours[ours.system == "D1"].node)
+    assert red  # some nodes sell under the blind market and stand in a red zone here
 
 
 def test_a_local_market_keeps_its_area_balanced(small_run: Runs) -> None:
