@@ -371,7 +371,7 @@ class Market:
             for x in limits:
                 excess = max(x.base - x.high, x.low - x.base)
                 answer.tight |= {x.label} if abs(excess) < TOLERANCE else set()
-                if " node " not in x.label and excess > TOLERANCE * x.high:
+                if " node " not in x.label and excess > TOLERANCE * x.high + 1e-9:
                     answer.congested += 1
                     share = excess / x.high if x.high else math.inf  # no limit is left beside reactive flow
                     answer.overload_pct = max(answer.overload_pct, 100.0 * share)

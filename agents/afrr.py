@@ -1,0 +1,190 @@
+"""Automatic frequency restoration inside an ISP: a PI controller, the merit order, ramps, and delivery."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from grids.arrays import BoolArray, FloatArray
+
+Monitor = Callable[[FloatArray], FloatArray | None]
+"""Given delivered MW (n,), new upper bounds (n,) if an operator signals a negative impact; else None."""
+
+
+@dataclass(frozen=True)
+class AfrrSettings:
+    """The controller. Times in seconds, ramps as the full activation time of a bid."""
+
+    cycle_s: int = 4
+    full_activation_s: float = 300.0
+    gain: float = 0.2  # MW called at once per MW of area control error
+    integral_s: float = 100.0  # time in which the integrator calls as much again
+    delay_s: float = 0.0  # from the decision to the first change of a set-point
+    step_mw: float = 0.0  # set-points move in multiples of this; 0: freely
+    monitor_s: int = 60  # how often operators of distribution grids look
+
+
+@dataclass(frozen=True)
+class AfrrBids:
+    """n bids of the merit order list, n arrays: direction +1 or -1, MW, EUR/MWh, and ramp in MW/s."""
+
+    direction: FloatArray
+    quantity_mw: FloatArray
+    price: FloatArray
+    ramp_mw_per_s: FloatArray
+
+
+@dataclass
+class ControllerState:
+    """What passes from one ISP to the next: the integrator and the power on the way (MW, up positive)."""
+
+    integral_mw: float = 0.0
+    delivered_mw: float = 0.0
+
+
+@dataclass(frozen=True)
+class AfrrResult:
+    """One ISP of k control cycles over n bids (MW, >= 0 in the bid's direction, unless said otherwise)."""
+
+    setpoint_mw: FloatArray  # (k, n)
+    delivered_mw: FloatArray  # (k, n)
+    error_mw: FloatArray  # (k,) area control error, positive: long
+    net_mw: FloatArray  # (k,) delivered, up positive
+    terminated: BoolArray = field(default_factory=lambda: np.empty(0, dtype=bool))  # (n,) bounds lowered
+
+    @property
+    def requested_mean_mw(self) -> FloatArray:
+        """Mean set-point of each bid (n,)."""
+        return np.asarray(self.setpoint_mw.mean(axis=0))
+
+    @property
+    def delivered_mean_mw(self) -> FloatArray:
+        """Mean delivery of each bid (n,)."""
+        return np.asarray(self.delivered_mw.mean(axis=0))
+
+
+class MeritOrder:
+    """Splits a wanted total over bids: cheapest up first, best-paying down first."""
+
+    def __init__(self, bids: AfrrBids) -> None:
+        self._bids = bids
+        self.bound_mw = bids.quantity_mw.copy()
+        self._rank()
+
+    def _rank(self) -> None:
+        self._before = np.zeros(len(self.bound_mw))
+        self.most = {}
+        for direction in (1.0, -1.0):
+            side = np.flatnonzero(self._bids.direction == direction)
+            side = side[np.argsort(direction * self._bids.price[side], kind="stable")]
+            total = np.cumsum(self.bound_mw[side])
+            self._before[side] = total - self.bound_mw[side]
+            self.most[direction] = float(total[-1]) if len(side) else 0.0
+
+    def lower(self, bound_mw: FloatArray) -> None:
+        """Take lower bounds (n,) from now on."""
+        self.bound_mw = np.minimum(self.bound_mw, bound_mw)
+        self._rank()
+
+    def split(self, wanted_mw: float) -> FloatArray:
+        """MW wanted of each bid (n,), >= 0."""
+        called = self._bids.direction * wanted_mw
+        return np.minimum(np.maximum(called - self._before, 0.0), self.bound_mw)
+
+
+class Dispatcher:
+    """Set-points of the bids of one ISP and what their assets deliver, cycle by cycle."""
+
+    def __init__(self, settings: AfrrSettings, bids: AfrrBids, start_mw: float = 0.0) -> None:
+        """`start_mw` is what the ISP before delivered: it passes to this merit order without a step."""
+        self.order = MeritOrder(bids)
+        self._ramp = bids.ramp_mw_per_s * settings.cycle_s
+        self._step_mw = settings.step_mw
+        self._wait = round(settings.delay_s / settings.cycle_s)
+        self._moving = self.order.split(start_mw)  # the ramped set-point before it is rounded to steps
+        self.delivered = self._moving.copy()
+
+    def follow(self, wanted_mw: float) -> FloatArray:
+        """Set-points (n,) of this cycle for a wanted total; a set-point moves no faster than the bid ramps.
+
+        The asset follows its set-point at the same ramp (`delivered`).
+        """
+        target = self.order.split(wanted_mw)
+        if self._wait > 0:
+            self._wait -= 1
+        else:
+            self._moving += np.minimum(np.maximum(target - self._moving, -self._ramp), self._ramp)
+        setpoint = self._stepped(target)
+        self.delivered += np.minimum(np.maximum(setpoint - self.delivered, -self._ramp), self._ramp)
+        return setpoint
+
+    def _stepped(self, target: FloatArray) -> FloatArray:
+        """In whole steps: a step is sent when the ramp has reached it, the target when it is there."""
+        if self._step_mw <= 0.0:
+            return self._moving.copy()
+        steps, rising = self._moving / self._step_mw, target >= self._moving
+        whole = np.where(rising, np.floor(steps + 1e-9), np.ceil(steps - 1e-9)) * self._step_mw
+        return np.where(np.abs(self._moving - target) < 1e-9, target, whole)
+
+
+def run_isp(
+    settings: AfrrSettings,
+    bids: AfrrBids,
+    imbalance_mw: FloatArray,
+    state: ControllerState,
+    monitor: Monitor | None = None,
+) -> AfrrResult:
+    """Dispatch aFRR through one ISP; `state` is carried on.
+
+    `imbalance_mw` (k,) is the system's surplus per cycle had no aFRR been called. The wanted total is
+    ``-gain e + integral``, ``d integral / dt = -e / integral_s``, with ``e`` the area control error, held
+    within what the bids offer (the integrator stops there).
+    """
+    k, n = len(imbalance_mw), len(bids.price)
+    dispatch = Dispatcher(settings, bids, state.delivered_mw)
+    setpoints, deliveries = np.empty((k, n)), np.empty((k, n))
+    error, net = np.empty(k), np.empty(k)
+    look = max(round(settings.monitor_s / settings.cycle_s), 1)
+    terminated = np.zeros(n, dtype=bool)
+    for c in range(k):
+        error[c] = imbalance_mw[c] + float(bids.direction @ dispatch.delivered)
+        low, high = -dispatch.order.most[-1.0], dispatch.order.most[1.0]
+        wanted = -settings.gain * error[c] + state.integral_mw
+        if low < wanted < high or wanted * error[c] > 0.0:  # at a bound only away from it
+            state.integral_mw -= error[c] * settings.cycle_s / settings.integral_s
+        setpoints[c] = dispatch.follow(min(max(wanted, low), high))
+        deliveries[c] = dispatch.delivered
+        net[c] = float(bids.direction @ dispatch.delivered)
+        if monitor is not None and c % look == look - 1:
+            bound = monitor(dispatch.delivered)
+            if bound is not None:
+                terminated |= bound < dispatch.order.bound_mw - 1e-9
+                dispatch.order.lower(bound)
+    state.delivered_mw = float(net[-1]) if k else state.delivered_mw
+    return AfrrResult(setpoints, deliveries, error, net, terminated)
+
+
+def imbalance_path(
+    mean_mw: float, cycles: int, sigma_mw: float, settings: AfrrSettings, rng: np.random.Generator
+) -> FloatArray:
+    """Surplus per cycle (cycles,) around its ISP mean: an Ornstein-Uhlenbeck path of 120 s, mean removed."""
+    keep = np.exp(-settings.cycle_s / 120.0)
+    shocks = rng.normal(0.0, sigma_mw * np.sqrt(1.0 - keep**2), cycles)
+    path = np.empty(cycles)
+    level = rng.normal(0.0, sigma_mw)
+    for c in range(cycles):
+        level = keep * level + shocks[c]
+        path[c] = level
+    return np.asarray(mean_mw + path - path.mean())
+
+
+def within_band(
+    requested_mw: FloatArray, delivered_mw: FloatArray, low: float = -0.1, high: float = 0.2
+) -> BoolArray:
+    """Whether each delivery (n,) lies within -10 % and +20 % of the request, as the Dutch aFRR asks."""
+    return np.asarray(
+        (delivered_mw >= (1.0 + low) * requested_mw - 1e-9)
+        & (delivered_mw <= (1.0 + high) * requested_mw + 1e-9)
+    )
