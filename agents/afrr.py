@@ -54,6 +54,14 @@ class AfrrResult:
     net_mw: FloatArray  # (k,) delivered, up positive
     terminated: BoolArray = field(default_factory=lambda: np.empty(0, dtype=bool))  # (n,) bounds lowered
 
+    def minutes_mw(self, cycle_s: int) -> FloatArray:
+        """Net delivery of each minute, MW (whole minutes; one value if the ISP has none)."""
+        per = max(round(60 / cycle_s), 1)
+        whole = len(self.net_mw) // per
+        if not whole:
+            return np.array([self.net_mw.mean()])
+        return np.asarray(self.net_mw[: whole * per].reshape(whole, per).mean(axis=1))
+
     @property
     def requested_mean_mw(self) -> FloatArray:
         """Mean set-point of each bid (n,)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import mesa
 import numpy as np
@@ -93,17 +93,20 @@ class Aggregator(Participant):
             late = {"system": award.system, "bid_id": self.name, "reason": "award came after settlement"}
             self.desk.record("rejections", {"isp": award.isp, **late})
             return
-        resource, direction = np.array([self._of_bid[b] for b in award.bid_id]).T
-        kw = award.quantity_mw * 1000.0
-        order = OrderMessage(
+        self.desk.send(self.order(award.isp, award.bid_id, award.quantity_mw))
+
+    def order(self, isp: int, bid_id: Sequence[str], quantity_mw: FloatArray) -> OrderMessage:
+        """The order to the resources behind bids (n,) for so many MW (n,) of each."""
+        resource, direction = np.array([self._of_bid[b] for b in bid_id]).T
+        kw = quantity_mw * 1000.0
+        return OrderMessage(
             self.name,
-            self._resources_desk,
-            award.isp,
+            self._resources_desk or "",
+            isp,
             group=resource,
             up_kw=np.where(direction == UP, kw, 0.0),
             down_kw=np.where(direction == UP, 0.0, kw),
         )
-        self.desk.send(order)
 
     def settle(self, isp: int, delivered_kw: FloatArray) -> float:
         """Close the books of an ISP: what the deliveries cost its resources, EUR/h, signed like prices.

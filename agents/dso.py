@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import mesa
 import numpy as np
@@ -14,7 +15,8 @@ from agents.messages import HouseMessage, Message, ScheduleMessage
 from agents.operator import Operator, Register
 from agents.participant import Desk
 from grids.arrays import BoolArray, FloatArray
-from grids.picture import GridPicture
+from grids.picture import NO_MARGINS, GridPicture
+from grids.rows import GridRows
 from markets.bids import Product
 from markets.blocks import Scheme
 from markets.case import grid_entries
@@ -91,6 +93,12 @@ class DSO(Operator):
         preview = self._fleet_desk.preview(isp, 0.0)
         p, q = self.area.injections(isp, preview.site_base_kw, preview.site_load_kw)
         return p + self.area.share * self._errors.error_mw(self.area.name, isp, self._lead_h(isp)), q
+
+    def rows_now(self, p_mw: FloatArray, q_mvar: FloatArray) -> GridRows:
+        """Rows around injections (N,) as metered, without margins: nothing is forecast."""
+        picture = replace(self._picture, margins=NO_MARGINS)
+        rows = picture.rows(p_mw, q_mvar)
+        return picture.linear_rows(p_mw, q_mvar) if rows is None else rows
 
     def tell(self, isp: int, gate: str) -> None:
         """Send whoever clears behind the area those entries of this house that its blocks read.

@@ -18,10 +18,11 @@ from grids.dc import DcModel, TransmissionGrid
 from markets.bids import Bids, Product
 from markets.blocks import TSO as T
 from markets.blocks import Scheme
+from markets.imbalance import ACTIVATED_MW, Regulation
 from markets.programme import Cleared
 
-ACTIVATED_MW = 1e-6
-"""An award below this is rounding, not an activation that sets a price."""
+RESERVE = "afrr"
+"""Layer of the ledger in which the automatic reserve is booked."""
 
 
 class TSO(Operator):
@@ -129,26 +130,35 @@ class TSO(Operator):
         houses = self._houses(isp)
         return [a.name for a in self._areas if not houses.get(a.name, {}).get("accepted", False)]
 
-    def imbalance_price(self, isp: int) -> float:
-        """Single price: marginal activated bid of the dominating direction, or the day-ahead price."""
+    def regulation(self, isp: int, delta_mw: FloatArray | None = None) -> Regulation:
+        """What balancing an ISP took: volumes and marginal prices of all that was bought for the TSO.
+
+        `delta_mw` is what the automatic reserve delivered minute by minute (net, up positive), if there is
+        one. Need that nobody served counts as called at the price of its penalty.
+        """
         houses = self._houses(isp)
-        answer: Cleared = houses[T]["balancing"]
-        direction = np.sign(houses[T]["need"])
-        if abs(houses[T]["need"]) < ACTIVATED_MW:
-            return self.day_ahead_price[isp]
-        prices = []
-        bought = {block.name for block in self.scheme.blocks if block.buyer == "tso"}
+        bought = {RESERVE, *(block.name for block in self.scheme.blocks if block.buyer == "tso")}
+        mw, prices = {1: 0.0, -1: 0.0}, {1: [-np.inf], -1: [np.inf]}
         for layer, systems in self._register[isp].layers.items():
             for system, award in systems.items() if layer in bought else ():
                 bids: Bids = houses[system]["bids"]
-                if len(bids) == len(award):  # not so when an area's bids never reached the TSO
+                if len(bids) != len(award):  # an area's bids never reached the TSO
+                    continue
+                for direction, best in ((1, np.max), (-1, np.min)):
                     called = (award > ACTIVATED_MW) & (bids.direction == direction) & ~bids.demand
-                    prices.append(bids.price[called])
-        activated = np.concatenate(prices) if prices else np.empty(0)
-        if not len(activated):
-            return (
-                self.day_ahead_price[isp]
-                if answer.short_mw + answer.long_mw < ACTIVATED_MW
-                else answer.price_eur_per_mwh
-            )
-        return float(activated.max() if direction > 0 else activated.min())
+                    if called.any():
+                        mw[direction] += float(award[called].sum())
+                        prices[direction].append(float(best(bids.price[called])))
+        answer: Cleared = houses[T]["balancing"]
+        for direction, unserved in ((1, answer.short_mw), (-1, answer.long_mw)):
+            if unserved > ACTIVATED_MW and mw[direction] == 0.0:
+                mw[direction] += unserved
+                prices[direction].append(answer.price_eur_per_mwh)
+        up, down = max(prices[1]), min(prices[-1])
+        reserve = self._register[isp].layers.get(RESERVE, {})
+        manual = mw[1] - mw[-1] - sum(float(houses[s]["bids"].direction @ x) for s, x in reserve.items())
+        net = np.array([manual]) if delta_mw is None else manual + delta_mw
+        nan = float("nan")
+        return Regulation(
+            net, mw[1], mw[-1], up if np.isfinite(up) else nan, down if np.isfinite(down) else nan
+        )

@@ -100,7 +100,7 @@ def _balance(system: pd.DataFrame, hours: float) -> dict[str, Any]:
         "imbalance_before_mwh": float(system.imbalance_before_mw.abs().sum() * hours),
         "imbalance_after_mwh": float(system.imbalance_after_mw.abs().sum() * hours),
         "unserved_mwh": float(system.unserved_mw.sum() * hours),
-        "imbalance_price_mean_eur_per_mwh": float(system.imbalance_price_eur_per_mwh.mean()),
+        "imbalance_price_mean_eur_per_mwh": float(system.imbalance_price_short_eur_per_mwh.mean()),
     }
 
 

@@ -15,8 +15,8 @@ from grids.errors import InputError
 
 NOTE = (
     "Overload and voltage: worst violation on the distribution grids after all layers, in % of the limit, "
-    "with the number of broken limits; bars by the linear model, dots by AC power flow.\nInefficiency in red: "
-    "something is broken or unserved. Numbers shared: read outside their operator's house."
+    "with the number of broken limits; bars by the linear model, dots by AC power flow.\n"
+    "Inefficiency in red: something is broken or unserved. Numbers shared: read outside their own house."
 )
 Entry = Mapping[str, Any]
 
@@ -29,9 +29,7 @@ def plot_clearing(case: str, entries: Sequence[Entry], path: Path) -> None:
         axes = figure.subplots(1, 5, sharey=True, width_ratios=[3, 2, 2, 1.6, 2.4])
         _cost(axes[0], entries)
         _violation(axes[1], entries, "worst overload (%)", "max_overload_pct", "congested_lines")
-        _violation(
-            axes[2], entries, "worst voltage (%)", "max_voltage_violation_pct", "voltage_violations"
-        )
+        _violation(axes[2], entries, "worst voltage (%)", "max_voltage_violation_pct", "voltage_violations")
         _bars(axes[3], entries, "unserved (MW)", lambda e: e["unserved_imbalance_mw"], ORANGE)
         _shared(axes[4], entries)
         for ax in axes:

@@ -97,7 +97,7 @@ def price_figure(data: RunData) -> Figure:
     figure = new_figure("Imbalance price", data.title, 11, 6.8, band_note(data))
     axes = figure.subplot_mosaic([["time", "time"], ["sorted", "scatter"]])
     prices = (
-        ("imbalance_price_eur_per_mwh", BLUE, "Imbalance price"),
+        ("imbalance_price_short_eur_per_mwh", BLUE, "Imbalance price"),
         ("day_ahead_price_eur_per_mwh", ORANGE, "Day-ahead price"),
     )
     shade_nights(axes["time"], data)
@@ -114,7 +114,7 @@ def price_figure(data: RunData) -> Figure:
     size = 9.0 if len(data.system) <= 3000 else 3.0
     axes["scatter"].scatter(
         data.system.imbalance_before_mw,
-        data.system.imbalance_price_eur_per_mwh,
+        data.system.imbalance_price_short_eur_per_mwh,
         s=size,
         color=BLUE,
         alpha=0.45,

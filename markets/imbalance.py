@@ -21,8 +21,8 @@ ALPHA_DIVISOR_MW2_MWH_PER_EUR = 15_000.0
 class Regulation:
     """What balancing an ISP took: net activation in the order it was called, and marginal prices.
 
-    `delta_mw` (k,) is the net activation per control cycle (one entry if there is only one activation); the
-    prices (EUR/MWh) are those of the dearest up and the cheapest down bid called, nan where none was.
+    `delta_mw` (k,) is the net activation minute by minute (one entry if it does not change); volumes (MW) and
+    prices (EUR/MWh) are those of all that was called, the dearest up and the cheapest down bid, nan if none.
     """
 
     delta_mw: FloatArray
@@ -43,10 +43,10 @@ class ImbalancePrices:
 def regulation_state(found: Regulation) -> int:
     """TenneT's regulation state of an ISP.
 
-    0: nothing was called; 1 or -1: only up or only down, or both while the balance delta only rose or only
-    fell; 2: both, and it turned. Source: TenneT, imbalance pricing system.
+    0: nothing was called; 1 or -1: the balance delta was only up or only down, or crossed zero while it only
+    rose or only fell; 2: it crossed zero and turned. Source: TenneT, imbalance pricing system.
     """
-    up, down = found.up_mw > ACTIVATED_MW, found.down_mw > ACTIVATED_MW
+    up, down = (found.delta_mw > ACTIVATED_MW).any(), (found.delta_mw < -ACTIVATED_MW).any()
     if not up and not down:
         return 0
     if up != down:
@@ -76,8 +76,11 @@ def dual_price(found: Regulation, mid_price: float) -> ImbalancePrices:
     if state == 0:
         return ImbalancePrices(mid_price, mid_price)
     if state == 2:
-        return ImbalancePrices(min(found.down_price, mid_price), max(found.up_price, mid_price))
+        return ImbalancePrices(np.fmin(found.down_price, mid_price), np.fmax(found.up_price, mid_price))
     price = found.up_price if state == 1 else found.down_price
+    price = (
+        mid_price if np.isnan(price) else price
+    )  # called and cancelled out: no bid of that direction stands
     return ImbalancePrices(price, price)
 
 

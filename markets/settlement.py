@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from markets.bids import Bids
+from markets.imbalance import ImbalancePrices
 from markets.ledger import Ledger
 
 
@@ -46,11 +47,13 @@ def activation_payments(
 
 
 def imbalance_payments(
-    imbalance_mw: Mapping[str, float], price: float, settler: str, hours: float
+    imbalance_mw: Mapping[str, float], prices: ImbalancePrices, settler: str, hours: float
 ) -> list[Payment]:
-    """Single pricing: a long party (injects more than it sold or scheduled) is paid, a short one pays."""
+    """A long party (injects more than it sold or scheduled) gets its price, a short one pays its own."""
     return [
-        Payment(settler, party, "imbalance", mw * hours, mw * hours * price)
+        Payment(
+            settler, party, "imbalance", mw * hours, mw * hours * (prices.long if mw > 0 else prices.short)
+        )
         for party, mw in imbalance_mw.items()
         if mw != 0.0
     ]

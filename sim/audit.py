@@ -11,6 +11,7 @@ from agents.fleet import FleetStep, HouseholdFleet
 from grids.arrays import FloatArray
 from markets.bids import Bids
 from markets.blocks import TSO
+from markets.imbalance import ImbalancePrices
 from markets.ledger import BOOK_TOLERANCE_MW, Ledger
 from markets.settlement import Payment, balances
 from sim.physics import GridResult
@@ -135,14 +136,21 @@ def audit_buyers(
 
 def audit_price(
     isp: int,
-    price: float,
+    prices: ImbalancePrices,
+    alpha: float,
     day_ahead: float,
     ledger: Ledger,
     books: Mapping[str, Bids],
     house: Mapping[str, Any],
 ) -> None:
-    """The imbalance price is that of an activated bid, or the day-ahead price, or that of unserved need."""
+    """Imbalance prices are those of activated bids, day-ahead or of unserved need, but for the adder."""
     called = [books[s].price[award > 0] for systems in ledger.layers.values() for s, award in systems.items()]
     known = np.concatenate([*called, [day_ahead, house["balancing"].price_eur_per_mwh]])
-    if not np.isclose(known, price, rtol=0.0, atol=1e-9).any():
-        raise AuditError(f"ISP {isp}: the imbalance price of {price} EUR/MWh is that of no activated bid")
+    known = np.concatenate([known, known + alpha, known - alpha])
+    for price in (prices.long, prices.short):
+        if not np.isclose(known, price, rtol=0.0, atol=1e-9).any():
+            raise AuditError(f"ISP {isp}: the imbalance price of {price} EUR/MWh is that of no activated bid")
+    if prices.long > prices.short + 1e-9:
+        raise AuditError(
+            f"ISP {isp}: being long pays {prices.long}, more than {prices.short} for being short"
+        )

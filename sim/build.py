@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from agents.afrr import AfrrSettings
 from agents.aggregator import Aggregator
 from agents.area import Area
 from agents.brp import BRP, Purchasing
@@ -35,6 +36,7 @@ from markets.schemes import build_schemes
 from sim.bus import Bus, build_bus
 from sim.calendar import Calendar
 from sim.clock import Clock
+from sim.control import ImbalancePricing, Reserve
 from sim.physics import Physics
 from sim.randomness import stream
 from sim.recorder import Recorder
@@ -62,6 +64,11 @@ def build_world(
     world.calendar, world.areas, world.recorder, world.on_isp = calendar, grids.areas, recorder, on_isp
     world.transmission, world.load_mw, world.register = grids.transmission, grids.load_mw, {}
     _Agents(scenario, world, clock, bus, grids, fleet, aggregator_of).settle_in(arrange)
+    world.pricing = ImbalancePricing(scenario.imbalance.rule, scenario.imbalance.alpha)
+    r = scenario.reserve
+    if r.enabled:
+        how = AfrrSettings(r.cycle_s, r.full_activation_s, r.gain, r.integral_s, monitor_s=r.monitor_s)
+        world.reserve = Reserve(how, r.noise_mw, r.termination, stream(scenario.seed, "inside the ISP"))
     rng = stream(scenario.seed, "validation")
     world.reliable = scenario.messages.loss == 0.0 and scenario.messages.latency_s <= SWIFT_S
     world.audited = frozenset(

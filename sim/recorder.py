@@ -23,7 +23,8 @@ def _columns(**kinds: str) -> dict[str, pa.DataType]:
 
 TABLES: dict[str, dict[str, pa.DataType]] = {
     "system": _columns(
-        real="day_ahead_price_eur_per_mwh imbalance_price_eur_per_mwh imbalance_before_mw need_forecast_mw "
+        real="day_ahead_price_eur_per_mwh imbalance_price_long_eur_per_mwh "
+        "imbalance_price_short_eur_per_mwh imbalance_before_mw need_forecast_mw "
         "activated_up_mw activated_down_mw imbalance_after_mw unserved_mw battery_soc ev_charged_mwh "
         "indoor_deviation_k curtailed_mwh ordered_mwh delivered_mwh",
     ),
@@ -48,6 +49,10 @@ TABLES: dict[str, dict[str, pa.DataType]] = {
         "linear_congested_lines linear_voltage_violations",
         real="interface_mw losses_mw max_loading_pct vm_min_pu vm_max_pu max_overload_pct "
         "max_voltage_violation_pct base_max_overload_pct flow_error_mw voltage_error_pu",
+    ),
+    "reserve": _columns(
+        integer="regulation_state terminated_bids",
+        real="surplus_mw error_mw error_without_mw up_mw down_mw up_max_mw down_max_mw outside_band_mw",
     ),
     "settlement": _columns(text="payer payee kind", real="quantity_mwh amount_eur"),
     "messages": _columns(text="kind sender receiver", integer="sent_s delivered_s numbers", boolean="lost"),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from agents.afrr import AfrrResult, within_band
 from agents.fleet import FleetStep
 from agents.participant import Record
 from grids.arrays import FloatArray
@@ -45,6 +46,28 @@ def record_grids(record: Record, isp: int, grids: Mapping[str, GridResult]) -> N
                 "voltage_error_pu": g.voltage_error_pu,
             },
         )
+
+
+def record_reserve(record: Record, isp: int, control: AfrrResult, state: int) -> None:
+    """One row for the automatic reserve of an ISP: errors are root mean squares, the rest MW over the ISP."""
+    net, without = control.net_mw, control.error_mw[1:] - control.net_mw[:-1]
+    outside = ~within_band(control.requested_mean_mw, control.delivered_mean_mw)
+    record(
+        "reserve",
+        {
+            "isp": isp,
+            "regulation_state": state,
+            "terminated_bids": int(control.terminated.sum()),
+            "surplus_mw": float(without.mean()),
+            "error_mw": float(np.sqrt(np.mean(np.square(control.error_mw)))),
+            "error_without_mw": float(np.sqrt(np.mean(np.square(without)))),
+            "up_mw": float(np.maximum(net, 0.0).mean()),
+            "down_mw": float(np.maximum(-net, 0.0).mean()),
+            "up_max_mw": float(max(net.max(), 0.0)),
+            "down_max_mw": float(max(-net.min(), 0.0)),
+            "outside_band_mw": float(control.requested_mean_mw[outside].sum()),
+        },
+    )
 
 
 def record_settlement(

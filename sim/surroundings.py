@@ -18,7 +18,8 @@ from grids.network import Network
 from grids.powerflow import PowerFlow
 from grids.profiles import ProfileError, measured, span
 from sim.calendar import Calendar
-from sim.settings import DistributionSettings, GridSettings, Scenario
+from sim.sections import DistributionSettings, GridSettings
+from sim.settings import Scenario
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import mesa
 import numpy as np
 
+from agents.afrr import AfrrResult
 from agents.aggregator import Aggregator
 from agents.area import Area
 from agents.brp import BRP
@@ -17,12 +18,13 @@ from agents.household import FleetDesk
 from agents.market_operator import MarketOperator
 from agents.messages import ImbalanceMessage
 from agents.operator import Operator, Register
-from agents.tso import TSO
+from agents.tso import RESERVE, TSO
 from grids.arrays import FloatArray
 from grids.network import Network
 from markets.auctions import unserved_mw
 from markets.bids import Bids
 from markets.blocks import TSO as T
+from markets.imbalance import regulation_state
 from markets.ledger import Ledger
 from markets.settlement import activation_payments, cost_payments, imbalance_payments
 from sim.audit import (
@@ -37,10 +39,11 @@ from sim.audit import (
     audit_slack,
 )
 from sim.calendar import Calendar
+from sim.control import ImbalancePricing, Reserve, grid_monitor, reserve_books
 from sim.export import IspExport
 from sim.physics import GridResult, Physics
 from sim.recorder import Recorder
-from sim.records import record_grids, record_settlement, record_system
+from sim.records import record_grids, record_reserve, record_settlement, record_system
 
 HOUSEHOLDS = "households"
 NOT_ACCEPTED = "the DSO has not accepted the merit order list; the area is left out"
@@ -80,10 +83,18 @@ class World(mesa.Model):
     on_isp: Callable[[int], None]
     market_operator: MarketOperator | None = None  # of an integrated market
     export: IspExport | None = None
+    reserve: Reserve | None = None
+    pricing: ImbalancePricing
 
     def __init__(self) -> None:
         super().__init__(rng=0)  # streams come from names (sim.randomness); Mesa's own stays unused
         self._delivery: dict[int, Delivery] = {}
+        self._reserve: dict[int, AfrrResult] = {}
+
+    @property
+    def operators(self) -> list[Operator]:
+        """Everybody who runs blocks."""
+        return [self.tso, *self.dsos, *([self.market_operator] if self.market_operator else [])]
 
     @property
     def clearer(self) -> TSO | MarketOperator:
@@ -146,6 +157,8 @@ class World(mesa.Model):
 
     def deliver(self, isp: int) -> None:
         """The fleet moves, units follow their awards, the wires carry it."""
+        if self.reserve is not None:
+            self._dispatch_reserve(isp)
         step = self.fleet_desk.deliver(isp)
         audit_energy(isp, step, self.fleet_desk.fleet)
         units = self.tso.units_mw(isp)
@@ -179,7 +192,14 @@ class World(mesa.Model):
         delivery, ledger = self._delivery.pop(isp), self.register[isp]
         books = self._books(isp)
         buyers = self._buyers(books)
-        price = self.tso.imbalance_price(isp)
+        control = self._reserve.pop(isp, None)
+        found = self.tso.regulation(
+            isp, self.reserve.minutes_mw(control) if self.reserve and control else None
+        )
+        mid = self.tso.day_ahead_price[isp]
+        prices, alpha = self.pricing.prices(found, mid, delivery.system_before)
+        if control is not None:
+            record_reserve(self.recorder, isp, control, regulation_state(found))
         imbalance = dict(delivery.brp_mw)
         for brp, bought in self._bought(books[T], ledger).items():
             imbalance[brp] += bought
@@ -187,7 +207,7 @@ class World(mesa.Model):
         for pool in awarded:
             imbalance[pool] = delivered[pool] - awarded[pool]
         payments = activation_payments(ledger, books, buyers, hours)
-        payments += imbalance_payments(imbalance, price, self.tso.name, hours)
+        payments += imbalance_payments(imbalance, prices, self.tso.name, hours)
         step = self.fleet_desk.steps[isp]
         owner, net_kw = self.fleet_desk.fleet.groups.aggregator, step.up_kw - step.down_kw
         cost = {
@@ -200,12 +220,16 @@ class World(mesa.Model):
         audit_ledger(isp, ledger, books)
         audit_money(isp, payments, ledger, books, hours)
         audit_buyers(isp, payments, ledger, self._blocks_by_name(), hours)
-        audit_price(isp, price, self.tso.day_ahead_price[isp], ledger, books, self.tso.known[isp][T])
+        audit_price(isp, prices, alpha, self.tso.day_ahead_price[isp], ledger, books, self.tso.known[isp][T])
         audit_balance(isp, imbalance, net_award, delivery.system_after)
         for brp in self.brps:
             self.tso.desk.send(
                 ImbalanceMessage(
-                    self.tso.name, brp.name, isp, imbalance_mwh=imbalance[brp.name] * hours, price=price
+                    self.tso.name,
+                    brp.name,
+                    isp,
+                    imbalance_mwh=imbalance[brp.name] * hours,
+                    price=prices.long if imbalance[brp.name] > 0 else prices.short,
                 )
             )
         if self.export is not None and isp == self.export.isp:
@@ -213,11 +237,12 @@ class World(mesa.Model):
         record_settlement(self.recorder, isp, payments, ledger, books)
         house, sold = self.clearer.known[isp][T], {s: (b, ledger.sold(s)) for s, b in books.items()}
         figures = {
-            "day_ahead_price_eur_per_mwh": self.tso.day_ahead_price[isp],
+            "day_ahead_price_eur_per_mwh": mid,
             "imbalance_before_mw": delivery.system_before,
             "need_forecast_mw": float(house["need"]),
             "imbalance_after_mw": delivery.system_after,
-            "imbalance_price_eur_per_mwh": price,
+            "imbalance_price_long_eur_per_mwh": prices.long,
+            "imbalance_price_short_eur_per_mwh": prices.short,
             "unserved_mw": unserved_mw({T: house, **{d.house: d.known[isp][d.house] for d in self.dsos}}),
         }
         record_system(self.recorder, isp, hours, step, self.fleet_desk.wanted_kw[isp], sold, figures)
@@ -230,6 +255,29 @@ class World(mesa.Model):
             return np.zeros(n)
         bids: Bids = house["bids"]
         return bids.injection_mw(np.where(bids.demand, 0.0, ledger.sold(T)), n)
+
+    def _dispatch_reserve(self, isp: int) -> None:
+        """The TSO's controller runs through the ISP on what its market left; means are booked and ordered."""
+        assert self.reserve is not None
+        ledger, books = self.register[isp], self._books(isp)
+        preview = self.fleet_desk.preview(isp, 0.0)
+        surplus = float(self.tso.units_mw(isp).sum() + self._transmission_activation(isp).sum())
+        surplus += float(self.load_mw[isp].sum())
+        ordered = {}
+        for area in self.areas:
+            base, _ = area.injections(isp, preview.site_base_kw, preview.site_load_kw)
+            ordered[area.name] = books[area.name].injection_mw(ledger.sold(area.name), area.network.n_nodes)
+            surplus += float(base.sum() + ordered[area.name].sum())
+        left = reserve_books(self.clearer.known[isp], ledger, self.tso.scheme)
+        monitor = grid_monitor(self.dsos, isp, preview, ordered, left)
+        self._reserve[isp], mean = self.reserve.dispatch(left, surplus, self.calendar.isp_seconds, monitor)
+        for system, mw in mean.items():
+            bids = left[system][0]
+            ledger.book(system, RESERVE, mw, bids.signed_price * mw)
+            for aggregator in self.aggregators if system != T else ():
+                mine = np.flatnonzero((bids.provider == aggregator.name) & (mw > 0))
+                if len(mine):
+                    self.fleet_desk.receive(aggregator.order(isp, bids.bid_id[mine].tolist(), mw[mine]))
 
     def _bought(self, bids: Bids, ledger: Ledger) -> dict[str, float]:
         """MW of net injection that each company has bought."""
@@ -256,10 +304,10 @@ class World(mesa.Model):
     def _buyers(self, books: dict[str, Bids]) -> dict[tuple[str, str], str]:
         dso_of = {dso.house: dso.name for dso in self.dsos}
         return {
-            (block.name, system): dso_of[system] if block.buyer == "dso" else self.tso.name
-            for block in self.tso.scheme.blocks
+            (layer, system): dso_of[system] if buyer == "dso" else self.tso.name
+            for layer, buyer in self._blocks_by_name().items()
             for system in books
-            if block.buyer != "dso" or system != T
+            if buyer != "dso" or system != T
         }
 
     def _pools(self, books: dict[str, Bids], isp: int) -> tuple[dict[str, float], dict[str, float]]:
@@ -279,17 +327,16 @@ class World(mesa.Model):
 
     def _ordered_kw(self, isp: int) -> float:
         """Net power awarded to households in all areas (kW, up positive)."""
-        books = self._books(isp)
-        net = sum(float(b.direction @ self.register[isp].sold(s)) for s, b in books.items() if s != T)
-        return 1000.0 * net
+        books, ledger = self._books(isp), self.register[isp]
+        return 1000.0 * sum(float(b.direction @ ledger.sold(s)) for s, b in books.items() if s != T)
 
     def _blocks_by_name(self) -> dict[str, str]:
-        return {block.name: block.buyer for block in self.tso.scheme.blocks}
+        return {RESERVE: "tso", **{block.name: block.buyer for block in self.tso.scheme.blocks}}
 
     def _close(self, isp: int) -> None:
         del self.register[isp]
         self.fleet_desk.forget(isp)
         for brp in self.brps:
             brp.forget(isp)
-        for operator in (self.tso, *self.dsos, *([self.market_operator] if self.market_operator else [])):
+        for operator in self.operators:
             operator.forget(isp)

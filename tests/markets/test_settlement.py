@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from markets.bids import Bids
+from markets.imbalance import ImbalancePrices
 from markets.ledger import Ledger
 from markets.settlement import (
     activation_payments,
@@ -51,7 +52,7 @@ def test_money_sums_to_zero_and_activations_are_paid_at_their_price(
     for buyer, amount in owed.items():
         paid = sum(p.amount_eur for p in payments if p.payer == buyer)
         assert paid == pytest.approx(amount, abs=1e-9)
-    payments += imbalance_payments(deviation, price, "TSO", 0.25)
+    payments += imbalance_payments(deviation, ImbalancePrices(price, price), "TSO", 0.25)
     payments += cost_payments({"A01": 3.0, "A02": -1.0}, "households")
     net = balances(payments)
     assert sum(net.values()) == pytest.approx(0.0, abs=1e-9)
@@ -70,6 +71,6 @@ def test_signs_by_hand() -> None:
         ("B", -5.0, -0.25),
     }
     # A delivers 0.4 MW too little at 100 EUR/MWh: it pays the TSO 10 EUR.
-    (bill,) = imbalance_payments({"A": -0.4}, 100.0, "TSO", 0.25)
+    (bill,) = imbalance_payments({"A": -0.4}, ImbalancePrices(90.0, 100.0), "TSO", 0.25)
     assert (bill.payer, bill.payee, bill.amount_eur) == ("TSO", "A", -10.0)
     assert balances([*payments, bill]) == pytest.approx({"DSO": -25.0, "A": 20.0, "B": -5.0, "TSO": 10.0})

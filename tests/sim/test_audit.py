@@ -12,6 +12,7 @@ from agents.population import Population
 from grids.powerflow import AcState
 from grids.rows import Violations
 from markets.bids import Bids
+from markets.imbalance import ImbalancePrices
 from markets.ledger import Ledger
 from markets.programme import Cleared, Status
 from markets.settlement import Payment
@@ -155,7 +156,13 @@ def test_a_bid_paid_less_than_it_asked_for_is_caught() -> None:
 def test_an_invented_imbalance_price_is_caught() -> None:
     cleared = Cleared(Status.OPTIMAL, "", np.empty(0), 0.0, 0.0, 0.0, 55.0)
     ledger = _ledger([1.0, 0.0])
+    house = {"balancing": cleared}
     for price in (50.0, 30.0, 55.0):  # of the bid called, day-ahead, of unserved need
-        audit_price(0, price, 30.0, ledger, BOOKS, {"balancing": cleared})
+        audit_price(0, ImbalancePrices(price, price), 0.0, 30.0, ledger, BOOKS, house)
+    audit_price(0, ImbalancePrices(28.5, 51.5), 1.5, 30.0, ledger, BOOKS, house)  # an adder of 1.5
     with pytest.raises(AuditError, match="no activated bid"):
-        audit_price(0, -50.0, 30.0, ledger, BOOKS, {"balancing": cleared})
+        audit_price(0, ImbalancePrices(-50.0, -50.0), 0.0, 30.0, ledger, BOOKS, house)
+    with pytest.raises(AuditError, match="no activated bid"):
+        audit_price(0, ImbalancePrices(30.0, 51.5), 0.0, 30.0, ledger, BOOKS, house)
+    with pytest.raises(AuditError, match="more than 30"):
+        audit_price(0, ImbalancePrices(50.0, 30.0), 0.0, 30.0, ledger, BOOKS, house)  # swapped

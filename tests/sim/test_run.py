@@ -106,7 +106,9 @@ def test_companies_buy_and_pay_in_the_integrated_market(small_run: Runs) -> None
 
 def test_a_merit_order_list_is_negotiated_in_rounds(small_run: Runs) -> None:
     messages = table(small_run(scheme="hybrid"), "messages")
-    to_dso = messages[(messages.kind == "House") & (messages.sender == "TSO") & (messages.receiver == "DSO-D1")]
+    to_dso = messages[
+        (messages.kind == "House") & (messages.sender == "TSO") & (messages.receiver == "DSO-D1")
+    ]
     lists = to_dso.groupby("isp").size()
     assert lists.min() >= 2  # at least one list, and the award
     assert table(small_run(scheme="hybrid"), "rejections").empty

@@ -1,0 +1,150 @@
+"""Inside the ISP: the TSO's automatic reserve in a run, on the bids its market has left."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from agents.afrr import AfrrBids, AfrrResult, AfrrSettings, ControllerState, Monitor, imbalance_path, run_isp
+from agents.dso import DSO
+from agents.fleet import FleetPreview
+from grids.arrays import FloatArray
+from grids.rows import GridRows
+from markets.bids import Bids
+from markets.blocks import TSO as T
+from markets.blocks import Scheme
+from markets.imbalance import ImbalancePrices, Regulation, Rule, dual_price, elia_alpha, single_price
+from markets.ledger import Ledger
+
+AWARD_MW = 1e-6
+"""A mean activation below this is rounding."""
+
+
+@dataclass
+class Reserve:
+    """The automatic reserve of one run: settings, noise inside the ISP (MW), and what passes between ISPs."""
+
+    settings: AfrrSettings
+    sigma_mw: float
+    termination: bool
+    rng: np.random.Generator
+    state: ControllerState = field(default_factory=ControllerState)
+
+    def dispatch(
+        self,
+        books: Mapping[str, tuple[Bids, FloatArray]],
+        surplus_mw: float,
+        isp_s: int,
+        monitor: Monitor,
+    ) -> tuple[AfrrResult, dict[str, FloatArray]]:
+        """One ISP: the path inside it, and the mean activation of every bid (MW) by system.
+
+        `books` holds each system's bids and the MW left of them; `surplus_mw` is the mean imbalance had no
+        aFRR been called.
+        """
+        path = imbalance_path(
+            surplus_mw, isp_s // self.settings.cycle_s, self.sigma_mw, self.settings, self.rng
+        )
+        left = np.concatenate([mw for _, mw in books.values()])
+        bids = AfrrBids(
+            np.concatenate([b.direction for b, _ in books.values()]).astype(np.float64),
+            left,
+            np.concatenate([b.price for b, _ in books.values()]),
+            left / self.settings.full_activation_s,
+        )
+        result = run_isp(self.settings, bids, path, self.state, monitor if self.termination else None)
+        mean = np.minimum(result.delivered_mean_mw, left)
+        mean[mean < AWARD_MW] = 0.0
+        ends = np.cumsum([len(mw) for _, mw in books.values()])[:-1]
+        return result, dict(zip(books, np.split(mean, ends), strict=True))
+
+    def minutes_mw(self, result: AfrrResult) -> FloatArray:
+        """Net delivery of each minute of an ISP (MW)."""
+        return result.minutes_mw(self.settings.cycle_s)
+
+
+@dataclass
+class ImbalancePricing:
+    """The rule of a run, and the system imbalances it looks back on."""
+
+    rule: Rule
+    alpha: str  # none or elia
+    _surplus: deque[float] = field(default_factory=lambda: deque(maxlen=8))
+
+    def prices(self, found: Regulation, mid_price: float, surplus_mw: float) -> tuple[ImbalancePrices, float]:
+        """Prices of an ISP, and the adder in them; `surplus_mw` is the imbalance before activation."""
+        self._surplus.append(surplus_mw)
+        if self.rule == "dual":
+            return dual_price(found, mid_price), 0.0
+        alpha = elia_alpha(np.array(self._surplus)) if self.alpha == "elia" else 0.0
+        return single_price(found, mid_price, alpha), alpha
+
+
+def reserve_books(
+    known: Mapping[str, Mapping[str, Any]], ledger: Ledger, scheme: Scheme
+) -> dict[str, tuple[Bids, FloatArray]]:
+    """What the last market left: of each bid the MW unsold and, in areas, within what was offered to it.
+
+    Areas count where the scheme lets that market take distributed bids.
+    """
+    buys = [b for b in scheme.blocks if b.party != "dso"]
+    open_to_it = any("area.offers" in b.reads for b in buys)
+    books: dict[str, tuple[Bids, FloatArray]] = {}
+    for system, house in known.items():
+        bids: Bids = house.get("bids", Bids.empty())
+        if system not in ledger.offered or len(bids) != len(ledger.sold(system)):
+            continue  # its book never reached the TSO
+        left = np.where(bids.demand, 0.0, bids.quantity_mw - ledger.sold(system))
+        if system != T:
+            if not open_to_it:
+                continue
+            taken = [ledger.layers[b.name][system] for b in buys if system in ledger.layers.get(b.name, {})]
+            left = np.minimum(left, np.maximum(house["offers"] - sum(taken, np.zeros(len(bids))), 0.0))
+        books[system] = bids, left
+    return books
+
+
+def grid_monitor(
+    dsos: Sequence[DSO],
+    isp: int,
+    preview: FleetPreview,
+    ordered_mw: Mapping[str, FloatArray],
+    books: Mapping[str, tuple[Bids, FloatArray]],
+) -> Monitor:
+    """DSOs watch their grids: where activation hurts, bids of that direction go back to what last was safe.
+
+    Each sees its grid as metered (rows around the state with the orders of the markets, `ordered_mw` (N,) by
+    area), and whether what the reserve delivers breaks a limit that would hold without it.
+    """
+    watch: list[tuple[slice, Bids, GridRows]] = []
+    first = 0
+    for system, (bids, _) in books.items():
+        columns = slice(first, first + len(bids))
+        first += len(bids)
+        dso = next((d for d in dsos if d.house == system), None)
+        if dso is None or not len(bids):
+            continue
+        p, q = dso.area.injections(isp, preview.site_base_kw, preview.site_load_kw)
+        rows = dso.rows_now(p + ordered_mw[system], q)
+        watch.append((columns, bids, rows.relaxed()))
+    last_safe: dict[int, FloatArray] = {}
+
+    def monitor(delivered: FloatArray) -> FloatArray | None:
+        bound = np.full(len(delivered), np.inf)
+        for k, (columns, bids, allowed) in enumerate(watch):
+            now = delivered[columns]
+            after = allowed.after(bids.injection_mw(now, allowed.flow_matrix.shape[1])).violations()
+            if not (after.lines or after.buses):
+                last_safe[k] = now.copy()
+                continue
+            before = last_safe.get(k, np.zeros(len(now)))
+            net = float(bids.direction @ (now - before))
+            hurting = bids.direction == (1 if net >= 0 else -1)
+            bound[columns] = np.where(hurting, before, np.inf)
+        return bound if np.isfinite(bound).any() else None
+
+    return monitor
