@@ -187,7 +187,7 @@ def _check_options(given: dict[str, Any]) -> None:
 
 def _write(out: Path, entries: list[dict[str, Any]]) -> None:
     try:
-        out.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
+        out.write_text(json.dumps(entries, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise InputError(
             str(out), "--out", f"cannot be written ({error.strerror})", "Choose a file you may write to"

@@ -70,15 +70,20 @@ def _cost(ax: Axes, entries: Sequence[Entry]) -> None:
 
 
 def _violation(ax: Axes, entries: Sequence[Entry], title: str, depth: str, count: str) -> None:
-    _bars(ax, entries, title, lambda e: e[depth], RED)
+    _bars(ax, entries, title, lambda e: e[depth] or 0.0, RED)
     ax.plot(
-        [e["ac"][depth] for e in entries], range(len(entries)), "o", color=DARK, markersize=3.5, clip_on=False
+        [e["ac"][depth] or 0.0 for e in entries],
+        range(len(entries)),
+        "o",
+        color=DARK,
+        markersize=3.5,
+        clip_on=False,
     )
-    worst = max([e[depth] for e in entries] + [e["ac"][depth] for e in entries])
+    worst = max([e[depth] or 0.0 for e in entries] + [e["ac"][depth] or 0.0 for e in entries])
     ax.set_xlim(0.0, 1.25 * worst if worst > 0 else 1.0)
     for k, e in enumerate(entries):
         if e[count]:
-            at = max(e[depth], e["ac"][depth]) + 0.03 * ax.get_xlim()[1]
+            at = max(e[depth] or 0.0, e["ac"][depth] or 0.0) + 0.03 * ax.get_xlim()[1]
             ax.text(at, k, str(e[count]), va="center", fontsize=7.5)
 
 

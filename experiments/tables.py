@@ -108,8 +108,10 @@ def allocation_table(entry: Mapping[str, Any]) -> Table:
     return table
 
 
-def _broken(count: int, worst_pct: float) -> str:
-    return f"{count} ({worst_pct:.1f})" if count else "0"
+def _broken(count: int, worst_pct: float | None) -> str:
+    if not count:
+        return "0"
+    return f"{count} (inf)" if worst_pct is None else f"{count} ({worst_pct:.1f})"
 
 
 def scheme_table(schemes: Mapping[str, Scheme]) -> Table:

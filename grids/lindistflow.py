@@ -15,6 +15,9 @@ from grids.arrays import BoolArray, FloatArray, IntArray
 from grids.errors import InputError
 from grids.network import Network
 
+MOST_CROSS_FLOW = 0.05
+"""Share of the reactive flow that may turn up as active flow in one of several parallel branches."""
+
 
 @dataclass(frozen=True)
 class LinDistFlow:
@@ -116,5 +119,13 @@ def _equivalent(network: Network, feeders: IntArray, parent: int) -> tuple[float
             "Set equal taps, or use linearise_ac instead",
         )
     y = 1.0 / z
-    total = 1.0 / y.sum()
-    return float(g[0]), float(total.real), float(total.imag), np.asarray(np.abs(y) / np.abs(y).sum())
+    total, share = 1.0 / y.sum(), y / y.sum()
+    if np.abs(share.imag).max() > MOST_CROSS_FLOW:
+        raise InputError(
+            network.name,
+            b.label[feeders[0]],
+            "parallel branches with different ratios of resistance to reactance swap active and reactive "
+            "flow, which LinDistFlow cannot show",
+            "Replace them by one branch, or use linearise_ac instead",
+        )
+    return float(g[0]), float(total.real), float(total.imag), np.asarray(share.real)

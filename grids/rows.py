@@ -56,6 +56,8 @@ class GridRows:
     buses: IntArray  # (N',) pandapower buses joined in each node, for counting
     relief_up_mw: FloatArray | float = 0.0  # (E,) by how much a flow may exceed its limit, if it does already
     relief_down_mw: FloatArray | float = 0.0  # (E,) the same for the opposite direction
+    q_mvar: FloatArray | float = 0.0  # (E,) reactive flow, which activation does not change
+    rating_mva: FloatArray | float = np.inf  # (E,) what it and the active flow share
 
     @property
     def flow_max_mw(self) -> FloatArray:
@@ -104,17 +106,24 @@ class GridRows:
         )
 
     def violations(self) -> Violations:
-        """Count the limits this state breaks."""
+        """Count the limits this state breaks.
+
+        A branch that reactive flow alone fills carries no active power; its overload is that of the apparent
+        flow, and infinite where the rating is zero.
+        """
         over = np.maximum(self.flow_mw - self.flow_max_mw, self.flow_min_mw - self.flow_mw)
         lines = over > RELATIVE_TOLERANCE * np.maximum(self.limit_mw, 1e-9)
-        worst = 0.0
-        if lines.any():
-            with np.errstate(divide="ignore"):
-                worst = float((100.0 * over[lines] / self.limit_mw[lines]).max())
-        buses, depth = voltage_violations(
+        with np.errstate(divide="ignore", invalid="ignore"):
+            depth = over / self.limit_mw
+            full = (self.limit_mw <= 0.0) & np.isfinite(self.rating_mva)  # reactive flow alone fills it
+            apparent = np.hypot(self.flow_mw, self.q_mvar) / self.rating_mva - 1.0
+        lines |= full & (apparent > RELATIVE_TOLERANCE)
+        depth = np.where(full, apparent, depth)
+        worst = float(100.0 * depth[lines].max()) if lines.any() else 0.0
+        buses, voltage = voltage_violations(
             np.sqrt(np.maximum(self.w_pu2, 0.0)), np.sqrt(self.w_min_pu2), np.sqrt(self.w_max_pu2), self.buses
         )
-        return Violations(int(lines.sum()), worst, buses, depth)
+        return Violations(int(lines.sum()), worst, buses, voltage)
 
 
 def voltage_violations(
@@ -173,6 +182,8 @@ def distribution_rows(lin: LinDistFlow, p_mw: FloatArray, q_mvar: FloatArray) ->
         low**2,
         high**2,
         np.bincount(lin.network.bus_node, minlength=lin.network.n_nodes),
+        q_mvar=lin.flow_matrix @ q_mvar,
+        rating_mva=lin.network.branches.s_max_mva,
     )
 
 

@@ -196,10 +196,11 @@ def _cleared(books: Mapping[str, Bids], ledger: Ledger) -> list[tuple[str, str, 
     ]
 
 
-def _violations(v: Violations) -> dict[str, float]:
+def _violations(v: Violations) -> dict[str, float | None]:
+    worst = v.max_overload_pct if np.isfinite(v.max_overload_pct) else None  # a branch rated zero
     return {
         "congested_lines": v.lines,
-        "max_overload_pct": v.max_overload_pct,
+        "max_overload_pct": worst,
         "voltage_violations": v.buses,
         "max_voltage_violation_pct": v.max_voltage_pct,
     }

@@ -154,3 +154,22 @@ def test_a_diverged_state_is_neither_safe_nor_an_offset(power_flow_of: Flows) ->
     assert found.diverged == 1
     with pytest.raises(InputError, match="has no solution"):
         distribution_rows_ac(lin, state)
+
+
+def test_a_branch_that_reactive_flow_alone_fills_is_overloaded_by_its_apparent_flow() -> None:
+    # 2 Mvar on 1.6 MVA leave nothing for active power; with 1.5 MW beside it the apparent flow is 2.5 MVA.
+    rows = replace(
+        GridRows.without_limits(2),
+        flow_matrix=np.array([[0.0, -1.0]]),
+        flow_mw=np.array([1.5]),
+        limit_mw=np.array([0.0]),
+        q_mvar=np.array([2.0]),
+        rating_mva=np.array([1.6]),
+    )
+    assert rows.violations().lines == 1
+    assert rows.violations().max_overload_pct == pytest.approx(100.0 * (2.5 / 1.6 - 1.0))
+    idle = replace(rows, flow_mw=np.array([0.0])).violations()  # no active power, and still overloaded
+    assert (idle.lines, idle.max_overload_pct) == (1, pytest.approx(25.0))
+    unrated = replace(rows, rating_mva=np.array([0.0])).violations()
+    assert (unrated.lines, unrated.max_overload_pct) == (1, np.inf)
+    assert replace(rows, flow_mw=np.zeros(1), q_mvar=np.zeros(1)).violations() == Violations()
