@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import mesa
-import numpy as np
 
 from agents.area import Area
 from agents.forecast import ForecastErrors
@@ -58,6 +57,7 @@ class DSO(Operator):
         self._zones = zones
         self._clearer = clearer
         self._scheduled_mw: dict[int, float] = {}
+        self._validated: dict[int, FloatArray] = {}  # the list validated last
         others = [b for b in scheme.blocks if b.party != "dso"]
         self._told = {
             n.removeprefix("area.") for b in others for n in b.foreign_reads() if n.startswith("area.")
@@ -71,22 +71,32 @@ class DSO(Operator):
         else:
             super().receive(message)
 
+    def act(self, gate: str, isp: int) -> None:
+        """As every operator; a merit order list is validated once, when it has come."""
+        if gate == "mol_validate":
+            house = self._houses(isp).get(self.house, {})
+            called = house.get("called")
+            if called is None or called is self._validated.get(isp) or len(called) != len(house["bids"]):
+                return  # nothing new, or a list made without this area's book
+            self._validated[isp] = called
+        super().act(gate, isp)
+
     def refresh(self, isp: int) -> None:
         """The grid as forecast now, its limits narrowed by the margins, and the flow at the boundary."""
         house = self._houses(isp).setdefault(self.house, {})
         house.update(grid_entries(self._picture, *self.forecast(isp), self._scheduled_mw.get(isp)))
 
     def complete(self, isp: int) -> None:
-        """A TSO that sent no order has bought nothing, one that sent no list would call nothing."""
+        """A TSO that sent no order has bought nothing."""
         house = self._houses(isp).setdefault(self.house, {})
         house.setdefault("target", 0.0)
-        house.setdefault("called", np.zeros(len(house["bids"])))
         house.setdefault("zones", self._zones)
 
     def forget(self, isp: int) -> None:
-        """Drop the schedule too."""
+        """Drop schedule and list too."""
         super().forget(isp)
         self._scheduled_mw.pop(isp, None)
+        self._validated.pop(isp, None)
 
     def forecast(self, isp: int) -> tuple[FloatArray, FloatArray]:
         """Injections of all nodes as expected now: (N,) MW and (N,) Mvar."""

@@ -53,6 +53,8 @@ class FleetDesk(Participant):
         up, down = self._orders.setdefault(message.isp, (np.zeros(n), np.zeros(n)))
         np.add.at(up, message.group, message.up_kw)
         np.add.at(down, message.group, message.down_kw)
+        for order in (up, down):  # a refusal may arrive where its award was lost
+            np.maximum(order, 0.0, out=order)
         self._changes += 1
 
     def preview(self, isp: int, energy_value: float) -> FleetPreview:

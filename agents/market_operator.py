@@ -9,7 +9,7 @@ import mesa
 import numpy as np
 
 from agents.area import Area
-from agents.messages import PlatformMessage
+from agents.messages import Message, PlatformMessage
 from agents.operator import Operator, Register
 from agents.participant import Desk
 from grids.dc import DcModel, TransmissionGrid
@@ -44,7 +44,14 @@ class MarketOperator(Operator):
         super().__init__(model, name, desk, T, scheme, product, register, operators)
         self._areas = list(areas)
         none = dict.fromkeys(interface_node, 0.0)
-        self._last = TransmissionGrid(dc, np.zeros(dc.network.n_nodes), dict(interface_node), none)
+        self._blank = TransmissionGrid(dc, np.zeros(dc.network.n_nodes), dict(interface_node), none)
+        self._last: TransmissionGrid | None = None
+
+    def receive(self, message: Message) -> None:
+        """Keep the TSO's latest grid, also one that comes after its gate."""
+        if isinstance(message, PlatformMessage) and "grid" in message.entries and message.house == T:
+            self._last = message.entries["grid"]
+        super().receive(message)
 
     def close_books(self, isp: int) -> None:
         """Gate closure for all bids, those of companies included."""
@@ -57,14 +64,18 @@ class MarketOperator(Operator):
         """What was not sent is filled in; what companies want to buy is no longer the TSO's to balance.
 
         A company's shortage or surplus stands in the TSO's forecast. Its bid takes it out of the need, and
-        what it buys puts it back in.
+        what it buys puts it back in. A grid that is late is replaced by the last known one; before any has
+        come the TSO's need is unknown, and companies trade alone.
         """
         self._complete_areas(isp, self._areas)
         house = self._houses(isp)[T]
-        self._last = house.get("grid", self._last)
+        grid: TransmissionGrid | None = house.get("grid", self._last)
+        if grid is None:
+            house["grid"] = self._blank
+            return
         bids: Bids = house["bids"]
-        taken_over = bids.injection_mw(wanted_mw(house), len(self._last.p_mw))
-        house["grid"] = replace(self._last, p_mw=self._last.p_mw - taken_over)
+        taken_over = bids.injection_mw(wanted_mw(house), len(grid.p_mw))
+        house["grid"] = replace(grid, p_mw=grid.p_mw - taken_over)
 
     def _pass_on(self, isp: int, written: Written) -> None:
         """Publish the result: the TSO gets all books and what was sold, each DSO those of its own area."""

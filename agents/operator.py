@@ -101,6 +101,8 @@ class Operator(Participant, ABC):
             if gate in ROUNDS:
                 self._negotiating.add(isp)
             self.complete(isp)
+            if self.house in self._register[isp].offered:  # the ledger is one, whatever messages were lost
+                houses[self.house]["sold"] = self._register[isp].sold(self.house)
             written = block.run(self.house, view_of(block, self.house, houses))
             apply(block, written, houses, self._register[isp])
             self._record_clearing(isp, block)
@@ -135,6 +137,8 @@ class Operator(Participant, ABC):
         missing = {"bids": Bids.empty(), "offers": none, "sold": none, "exchange": 0.0, "rsf": NO_SUPPLY}
         for area in areas:
             house = houses.setdefault(area.name, {})
+            if len(house.get("bids", ())) != len(house.get("offers", house.get("bids", ()))):
+                house["bids"], house["offers"], house["sold"] = Bids.empty(), none, none  # the book was lost
             for name, value in {**missing, "accepted": False}.items():
                 house.setdefault(name, value)
             if not needs_grids:

@@ -23,8 +23,10 @@ from experiments.tables import allocation_table, clearing_table, kpi_table, sche
 from grids.errors import InputError
 from grids.picture import OFFSETS
 from grids.text import one_line
-from markets.case import read_case
-from markets.outcome import allocate, clear_case
+from markets.blocks import RoundsError, Scheme
+from markets.case import Case, read_case
+from markets.outcome import Outcome, allocate, clear_case
+from markets.programme import ClearingError
 from markets.schemes import CHOICES, SCHEMES, build_schemes
 from sim.build import build_world
 from sim.calendar import Calendar
@@ -156,19 +158,35 @@ def clear(
     instance = read_case(case, next((known for known in OFFSETS if known == offset), None))
     schemes = build_schemes(replace(instance.options.options, **fixed))
     scheme = scheme or instance.options.scheme or "all"
-    common = clear_case(instance, schemes["common"])
     wanted = list(schemes) if scheme == "all" else [scheme]
-    outcomes = [common if name == "common" else clear_case(instance, schemes[name]) for name in wanted]
-    outcomes = [replace(o, allocation=allocate(instance, schemes[o.scheme])) for o in outcomes]
-    entries = [outcome.as_dict(common.cost_eur_per_h) for outcome in outcomes]
+    found = {name: _try(instance, schemes[name]) for name in dict.fromkeys(["common", *wanted])}
+    common = found["common"]
+    reference = common.cost_eur_per_h if isinstance(common, Outcome) else None
+    outcomes = [o for name, o in found.items() if name in wanted and isinstance(o, Outcome)]
+    outcomes.sort(key=lambda o: wanted.index(o.scheme))
+    failed = {name: str(o) for name, o in found.items() if name in wanted and not isinstance(o, Outcome)}
+    entries = [outcome.as_dict(reference) for outcome in outcomes]
     if out is not None:
-        _write(out, entries)
+        _write(out, entries + [{"scheme": name, "error": problem} for name, problem in failed.items()])
     if figure is not None:
         plot_clearing(instance.name, entries, figure)
     console.print(clearing_table(instance.name, entries))
     for entry in entries:
         if "allocation_eur_per_h" in entry:
             console.print(allocation_table(entry))
+    for name, problem in failed.items():
+        print(f"tandem: {case}: {name}: {problem}", file=sys.stderr)
+    if failed:
+        raise SystemExit(1)
+
+
+def _try(instance: Case, scheme: Scheme) -> Outcome | ClearingError | RoundsError:
+    """The outcome of a scheme, or the reason why its markets have no solution."""
+    try:
+        outcome = clear_case(instance, scheme)
+        return replace(outcome, allocation=allocate(instance, scheme))
+    except (ClearingError, RoundsError) as error:
+        return error
 
 
 def _check_options(given: dict[str, Any]) -> None:

@@ -37,7 +37,7 @@ def kpis_of(run: Path) -> dict[str, Any]:
         "curtailed_mwh": float(system.curtailed_mwh.sum()),
         "delivered_pct": _share(float(system.delivered_mwh.sum()), float(system.ordered_mwh.sum())),
         "bids": len(tables["orders"]),
-        "rejected_bids": len(tables["rejections"]),
+        "rejected_bids": int((tables["rejections"].bid_id != "").sum()),
         "messages": len(tables["messages"]),
         "local_markets_short_of_flexibility": _short(tables["clearings"]),
         "flow_error_max_mw": float(tables["grid"].loc[tables["grid"].system != TSO, "flow_error_mw"].max()),

@@ -11,7 +11,9 @@ from markets.blocks import TSO, Values
 from markets.houses import unsold_mw
 from markets.programme import Cleared
 
-MOST_OPERATORS = 10
+CANCELLED = 1e-3
+"""Charges whose sum is less than this share of their sizes cancel out."""
+MOST_OPERATORS = 8
 """The Shapley value needs a market for each of ``2**n`` coalitions."""
 
 
@@ -20,14 +22,14 @@ def by_duals(answer: Cleared, need_mw: float) -> dict[str, float]:
 
     An operator is charged the duals of its constraints times what the cleared bids do to them: the TSO the
     balance and its lines, a DSO its branches and voltages. The charges add up to what locational prices pay;
-    they are scaled to the procurement cost. A negative share is a service to the others. Empty where the
-    charges cancel out.
+    they are scaled to the procurement cost. A negative share is a service to the others. Empty where that
+    says nothing: the charges cancel out, or have the opposite sign of the cost.
     """
     charge = dict(answer.limits_eur_per_h)
     served = need_mw - answer.short_mw + answer.long_mw
     charge[TSO] = charge.get(TSO, 0.0) + answer.price_eur_per_mwh * served
     total = sum(charge.values())
-    if abs(total) < 1e-9 * max(1.0, *(abs(v) for v in charge.values())):
+    if abs(total) <= CANCELLED * sum(abs(c) for c in charge.values()) or total * answer.cost_eur_per_h < 0.0:
         return {}
     return {operator: answer.cost_eur_per_h * c / total for operator, c in charge.items()}
 

@@ -193,7 +193,7 @@ def clear_system(
 
 
 def unserved_mw(houses: Mapping[str, Any]) -> float:
-    """Imbalance that a scheme left unserved, over all houses (MW)."""
+    """Imbalance of the system that a scheme left unserved (MW): what areas left, signed, and the TSO."""
     answers: list[Cleared] = [houses[TSO]["balancing"]] if "balancing" in houses[TSO] else []
     areas = sum(float(values.get("unserved", 0.0)) for values in houses.values())
-    return areas + sum(a.short_mw + a.long_mw for a in answers)
+    return abs(areas + sum(a.short_mw - a.long_mw for a in answers))

@@ -111,11 +111,15 @@ class Block:
 
 @dataclass(frozen=True)
 class Repeat:
-    """Blocks run again and again until `until` says so; the only control structure."""
+    """Blocks run again and again until `until` says so; the only control structure.
+
+    After `max_rounds` without agreement it fails, unless it `goes_on`: the blocks behind it deal with that.
+    """
 
     blocks: tuple[Block, ...]
     until: Callable[[Mapping[str, Values]], bool]
     max_rounds: int
+    goes_on: bool = False
 
 
 @dataclass(frozen=True)
@@ -231,7 +235,9 @@ def carry(
             shared.note(view.areas)
             if block.party != "tso":
                 shared.note({TSO: view.tso})
-            apply(block, block.run(house, view), houses, ledger)
+            written = block.run(house, view)
+            shared.note({other: entries for other, entries in written.entries.items() if other != house})
+            apply(block, written, houses, ledger)
 
     for step in scheme.steps:
         if isinstance(step, Block):
@@ -243,6 +249,8 @@ def carry(
             if step.until(houses):
                 break
         else:
+            if step.goes_on:
+                continue
             names = ", ".join(block.name for block in step.blocks)
             raise RoundsError(f"scheme {scheme.name}: {names} did not agree within {step.max_rounds} rounds")
     return shared

@@ -172,6 +172,9 @@ def _network(entry: Any, path: Path, place: tuple[str, ...]) -> Network:
     if not isinstance(ratings, dict):
         raise InputError(str(path), field_, "is not an object", "Give MVA by branch, such as line 4")
     mva = {label: _real(value, f"{field_}.{label}", path) for label, value in ratings.items()}
+    for label, value in mva.items():
+        if value < 0:
+            raise InputError(str(path), f"{field_}.{label}", f"is {value:g}", "Give MVA, zero or more")
     return network.with_ratings(mva, field_, str(path)) if mva else network
 
 
@@ -180,7 +183,10 @@ def _zones(given: Any, network: Network, place: str, path: Path) -> BoolArray:
     known_keys(given, ("up", "down"), f"{place}.", path)
     green = np.zeros((2, network.n_nodes), dtype=bool)
     for line, direction in enumerate(("up", "down")):
-        for bus in given.get(direction, []):
+        buses = given.get(direction, [])
+        if not isinstance(buses, list):
+            raise InputError(str(path), f"{place}.{direction}", "is not a list", "Give a list of buses")
+        for bus in buses:
             if bus not in network.bus_index.tolist():
                 raise no_such_bus(path, f"{place}.{direction}", bus, network)
             green[line, network.nodes_of(np.array([bus]), place)] = True
@@ -220,10 +226,9 @@ def _forecasts(spec: dict[str, Any], case: Case, path: Path) -> dict[str, dict[s
                 known_keys(given, ("bus", "p_mw", "interface_mw"), f"{place}.", path)
                 grid = case.transmission
                 (p,) = _at_nodes(given, ("p_mw",), grid.dc.network, place, path)
-                flows = {
-                    a: _real(given.get("interface_mw", {}).get(a), f"{place}.interface_mw.{a}", path)
-                    for a in case.areas
-                }
+                told = given.get("interface_mw", {})
+                known_keys(told, tuple(case.areas), f"{place}.interface_mw.", path)
+                flows = {a: _real(told.get(a), f"{place}.interface_mw.{a}", path) for a in case.areas}
                 found[gate][TSO] = {"grid": replace(grid, p_mw=p, interface_mw=flows)}
             else:
                 known_keys(given, ("bus", "p_mw", "q_mvar"), f"{place}.", path)
@@ -242,9 +247,9 @@ def _at_nodes(
         raise InputError(str(path), place, "has no equally long lists", f"Give bus and {', '.join(names)}")
     numbers, *values = ([_real(v, place, path) for v in column or []] for column in columns)
     bus, known = [int(b) for b in numbers], set(network.bus_index.tolist())
-    for b in bus:
-        if b not in known:
-            raise no_such_bus(path, f"{place}.bus", b, network)
+    for b, number in zip(bus, numbers, strict=True):
+        if b not in known or b != number:
+            raise no_such_bus(path, f"{place}.bus", number, network)
     node = network.nodes_of(np.array(bus, dtype=np.int64), f"{place}.bus")
     n = network.n_nodes
     return [np.bincount(node, weights=v, minlength=n).astype(np.float64) for v in values]

@@ -21,7 +21,7 @@ OPTIONAL = ("side",)
 LARGEST_BUS = 2**31 - 1
 
 
-def no_such_bus(path: Path, field: str, bus: int, network: Network) -> InputError:
+def no_such_bus(path: Path, field: str, bus: float, network: Network) -> InputError:
     """The fault of naming a bus that a grid does not have."""
     return InputError(
         str(path),

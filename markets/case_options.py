@@ -11,6 +11,13 @@ from grids.errors import InputError
 from grids.picture import NO_MARGINS, OFFSETS, Margins, Offset
 from markets.schemes import CHOICES, DEFAULTS, SCHEMES, Options
 
+RANGES = {
+    "step_mw": (1e-6, math.inf),
+    "max_rounds": (1, 60),
+    "flow_margin": (0, 0.9),
+    "voltage_margin_pu": (0, 0.05),
+}
+"""Smallest and largest value of an option; else zero and above."""
 NAMES = {"scheme": tuple(SCHEMES), "offset": OFFSETS, **CHOICES}
 
 
@@ -51,5 +58,7 @@ def _check(key: str, value: Any, path: Path) -> None:
             )
         return
     number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not number or value < 0 or (key in ("step_mw", "max_rounds") and value == 0):
-        raise InputError(str(path), place, f"is {value!r}", "Give a number in its range")
+    low, high = RANGES.get(key, (0.0, math.inf))
+    if not number or not low <= value <= high or (key == "max_rounds" and value != int(value)):
+        whole = "a whole number" if key == "max_rounds" else "a number"
+        raise InputError(str(path), place, f"is {value!r}", f"Give {whole} from {low:g} to {high:g}")

@@ -44,7 +44,7 @@ def write_case(
     """Write ``case.json`` with grids, bids and forecasts beside it. Numbers are written exactly."""
     folder.mkdir(parents=True, exist_ok=True)
     for system, s in systems.items():
-        save_network(s.network, s.p_mw, s.q_mvar, folder / f"{system}.json")
+        save_network(s.network, s.p_mw, s.q_mvar, folder / f"grid_{system}.json")
     spec: dict[str, Any] = {
         "name": name,
         "transmission": _entry(TSO, systems[TSO]),
@@ -64,7 +64,7 @@ def write_case(
 
 def _entry(system: str, s: System) -> dict[str, Any]:
     bus = buses_of_nodes(s.network)
-    entry: dict[str, Any] = {"grid": f"{system}.json"}
+    entry: dict[str, Any] = {"grid": f"grid_{system}.json"}
     if s.interface_bus is not None:
         entry["interface_bus"] = s.interface_bus
     if s.scheduled_mw is not None:

@@ -1,4 +1,4 @@
-"""What left the operators' houses: counted from what blocks read outside their own."""
+"""What left the operators' houses: counted from what blocks read outside their own, or write elsewhere."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Information:
     _seen: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def note(self, houses: Mapping[str, Mapping[str, Any]]) -> None:
-        """Count the entries of other houses that a block was shown."""
+        """Count entries that crossed between houses."""
         for house, entries in houses.items():
             for name, value in entries.items():
                 if self._seen.get((house, name)) is not value:

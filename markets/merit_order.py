@@ -22,8 +22,11 @@ PowerFlowRows = Callable[[FloatArray], GridRows | None]
 """Rows of an area around its power flow after a change of injections (N,) in MW; None without a solution."""
 
 MAX_ROUNDS = 6
+SAME_MW = 1e-6
 MARGIN = 1e-3
-"""Share of a limit kept free when bounds are lowered, so that the power flow accepts them."""
+"""Share of a flow limit kept free when bounds are lowered, so that the power flow accepts them."""
+MARGIN_PU2 = 2e-4
+"""The same on squared voltages, p.u.**2."""
 
 
 def build_mol() -> Block:
@@ -42,9 +45,10 @@ def build_mol() -> Block:
 def validate_mol() -> Block:
     """Each DSO checks by power flow what the TSO would call, and lowers or clears the bounds of bids.
 
-    What is called and safe is kept; beyond it, bids keep as much as still fits. Any call within the bounds
-    sent back is safe in the linear model around that power flow, so that a next list, or a last change of
-    the TSO's need, breaks nothing but for the model's error, which the next round finds.
+    What is called and safe is kept, if either direction is safe without the other; beyond it, bids keep as
+    much as still fits. Any call within the bounds sent back is safe in the linear model around that power
+    flow, so that a next list, or a last change of the TSO's need, breaks nothing but for the model's error,
+    which the next round finds. Where the model finds nothing to lower, the call is halved.
     """
 
     def run(area: str, view: View) -> Written:
@@ -58,8 +62,17 @@ def validate_mol() -> Block:
         state = flow(sold + at_call)
         safe = state is not None and _safe(state, base)
         around = base if state is None else state.after(-at_call)
-        rows, offers = around.tightened(MARGIN, 0.0).relaxed(), view.own["offers"]
-        kept = called if safe else envelope_mw(rows, bids, np.minimum(called, offers))
+        rows, offers = around.tightened(MARGIN, MARGIN_PU2).relaxed(), view.own["offers"]
+        alone = [
+            rows.after(bids.injection_mw(np.where(bids.direction == d, called, 0.0), n_nodes))
+            for d in (UP, DOWN)
+        ]
+        if safe and all(_safe(one, rows) for one in alone):
+            kept = called
+        else:
+            kept = envelope_mw(rows, bids, np.minimum(called, offers))
+            if not safe and np.allclose(kept, called, atol=SAME_MW):
+                kept = 0.5 * called  # the linear model sees nothing where the power flow does
         bounds = validated_mw(rows, bids, offers, kept)
         return Written(entries={area: {"accepted": safe, "offers": bounds}})
 
@@ -85,15 +98,17 @@ def validated_mw(rows: GridRows, bids: Bids, offers: FloatArray, kept: FloatArra
 
 
 def _safe(state: GridRows, base: GridRows) -> bool:
-    """Whether a state keeps every limit, or is no worse than `base` where that breaks it."""
-    allowed = base.relaxed()
-    slack = RELATIVE_TOLERANCE * np.maximum(np.abs(state.limit_mw), 1.0)
-    top = np.maximum(state.flow_max_mw, allowed.flow_max_mw) + slack
-    bottom = np.minimum(state.flow_min_mw, allowed.flow_min_mw) - slack
+    """Whether a state keeps every limit; where `base` breaks one, it may be no worse but for the margin."""
+    slack = RELATIVE_TOLERANCE * np.maximum(state.limit_mw, 1.0)
+    spare = MARGIN * np.maximum(base.limit_mw, 1.0)
+    top, bottom = state.flow_max_mw + slack, state.flow_min_mw - slack
+    top = np.where(base.flow_mw > base.flow_max_mw, np.maximum(top, base.flow_mw + spare), top)
+    bottom = np.where(base.flow_mw < base.flow_min_mw, np.minimum(bottom, base.flow_mw - spare), bottom)
+    high, low = base.w_max_pu2 + RELATIVE_TOLERANCE, base.w_min_pu2 - RELATIVE_TOLERANCE
+    high = np.where(base.w_pu2 > base.w_max_pu2, base.w_pu2 + MARGIN_PU2, high)
+    low = np.where(base.w_pu2 < base.w_min_pu2, base.w_pu2 - MARGIN_PU2, low)
     flows = (state.flow_mw <= top) & (state.flow_mw >= bottom)
-    voltages = (state.w_pu2 <= allowed.w_max_pu2 + RELATIVE_TOLERANCE) & (
-        state.w_pu2 >= allowed.w_min_pu2 - RELATIVE_TOLERANCE
-    )
+    voltages = (state.w_pu2 <= high) & (state.w_pu2 >= low)
     return bool(flows.all() and voltages.all())
 
 
@@ -103,5 +118,5 @@ def accepted(houses: Mapping[str, Values]) -> bool:
 
 
 def negotiate(max_rounds: int = MAX_ROUNDS) -> Repeat:
-    """List and validation in turn, until every DSO accepts."""
-    return Repeat((build_mol(), validate_mol()), accepted, max_rounds)
+    """List and validation in turn, until every DSO accepts; who has not by then is left out of the market."""
+    return Repeat((build_mol(), validate_mol()), accepted, max_rounds, goes_on=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +38,7 @@ class Outcome:
     cleared: list[tuple[str, str, float]]  # (bid id, layer, MW)
     information: dict[str, int]  # what left the operators' houses, by kind
     seconds: float
+    left_out: tuple[str, ...] = ()  # areas whose DSO never accepted the merit order list
     allocation: dict[str, dict[str, float]] = field(default_factory=dict)  # rule -> operator -> EUR/h
 
     @property
@@ -60,6 +61,8 @@ class Outcome:
         if self.demand_mw:
             result["demand_mw"] = self.demand_mw
             result["demand_value_eur_per_h"] = self.demand_value_eur_per_h
+        if self.left_out:
+            result["left_out"] = list(self.left_out)
         if self.allocation:
             result["allocation_eur_per_h"] = self.allocation
         return {
@@ -83,16 +86,8 @@ def inefficiency_pct(cost: float, common_cost: float | None) -> float | None:
 def clear_case(case: Case, scheme: Scheme) -> Outcome:
     """Carry `case` through `scheme` and look at the distribution grids afterwards."""
     houses, ledger = open_case(case, scheme)
-    passed: list[str] = []
-
-    def at_gate(gate: str) -> None:
-        for earlier in GATES[len(passed) : GATES.index(gate) + 1]:
-            passed.append(earlier)
-            for system, entries in case.forecasts.get(earlier, {}).items():
-                houses[system].update(entries)
-
     start = time.perf_counter()
-    information = carry(scheme, houses, ledger, at_gate)
+    information = carry(scheme, houses, ledger, told_by_gate(case, houses))
     seconds = time.perf_counter() - start
     linear, ac, interface = Violations(), Violations(), {}
     for name, area in case.areas.items():
@@ -119,7 +114,21 @@ def clear_case(case: Case, scheme: Scheme) -> Outcome:
         cleared=_cleared(books, ledger),
         information=information.counts,
         seconds=seconds,
+        left_out=tuple(k for k, values in houses.items() if not values.get("accepted", True)),
     )
+
+
+def told_by_gate(case: Case, houses: dict[str, dict[str, Any]]) -> Callable[[str], None]:
+    """What brings the houses up to a gate: the forecasts of the case, those of earlier gates first."""
+    passed: list[str] = []
+
+    def at_gate(gate: str) -> None:
+        for earlier in GATES[len(passed) : GATES.index(gate) + 1]:
+            passed.append(earlier)
+            for system, entries in case.forecasts.get(earlier, {}).items():
+                houses[system].update(entries)
+
+    return at_gate
 
 
 def open_case(case: Case, scheme: Scheme) -> tuple[dict[str, dict[str, Any]], Ledger]:
@@ -153,7 +162,8 @@ def allocate(case: Case, scheme: Scheme) -> dict[str, dict[str, float]]:
         return {}
     houses, ledger = open_case(case, scheme)
     fresh, _ = open_case(case, scheme)
-    carry(scheme, houses, ledger)
+    carry(scheme, houses, ledger, told_by_gate(case, houses))
+    told_by_gate(case, fresh)("tso_clear")
     found = {"duals": by_duals(houses[TSO]["balancing"], houses[TSO]["need"])}
     if len(houses) <= MOST_OPERATORS:
         found["shapley"] = shapley(coalition_costs(fresh))

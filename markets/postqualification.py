@@ -15,6 +15,8 @@ from markets.bids import Bids
 from markets.blocks import Block, View, Written
 from markets.programme import clear, grid_rows
 
+ROUNDING_MW = 1e-9
+
 
 def post_qualify(layer: str = "tso_market") -> Block:
     """The DSO lets as much of the awards of `layer` stand as is safe, and refuses the dearest first.
@@ -29,8 +31,9 @@ def post_qualify(layer: str = "tso_market") -> Block:
         rows: GridRows = view.own["grid"]
         before = rows.after(bids.injection_mw(local, rows.flow_matrix.shape[1])).relaxed()
         refused = award - standing_mw(before, bids, award)
-        entries = {"unserved": abs(float(bids.direction @ refused))}
-        return Written(entries={area: entries}, refused={(layer, area): refused} if award.any() else {})
+        refused[refused < ROUNDING_MW] = 0.0
+        entries = {"unserved": float(bids.direction @ refused)}
+        return Written(entries={area: entries}, refused={(layer, area): refused} if refused.any() else {})
 
     return Block(
         "post_qualify",

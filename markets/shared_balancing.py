@@ -60,7 +60,7 @@ def dso_balancing(tolerance_mw: float = 0.0, pricing: Pricing = "pay-as-bid") ->
         entries = {
             "local": local,
             "boundary": profile.scheduled_mw + float(band[0] - band[1]),
-            "unserved": abs(need - target),
+            "unserved": need - target,
         }
         paid = pay_eur_per_h(pricing, bids, local.quantity_mw, local)
         return Written(entries={area: entries}, awards={area: local.quantity_mw}, paid={area: paid})

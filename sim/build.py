@@ -45,8 +45,8 @@ from sim.surroundings import Grids, build_grids
 from sim.world import World
 
 TSO_NAME, MARKET_NAME, FLEET_NAME, PLATFORM_NAME = "TSO", "day-ahead market", "households", "market operator"
-SWIFT_S = 60
-"""Latency up to which every message surely reaches its gate."""
+SWIFT_S = 50
+"""Latency up to which every message reaches its gate, with the default gates."""
 Arrange = Callable[[Sequence[Any]], Sequence[Any]]
 
 

@@ -34,6 +34,7 @@ class IspExport:
     areas: Sequence[Area] = ()
     _forecasts: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     _houses: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _scheduled: Mapping[str, float] = field(default_factory=dict)
 
     def observe(self, gate: str, house: str, known: Mapping[str, Values]) -> None:
         """Note what the operator of `house` expects after it acted at a gate."""
@@ -47,8 +48,12 @@ class IspExport:
             p, q = own["forecast"]
             told[house] = {"p_mw": p, "q_mvar": q}
 
-    def close(self, books: Mapping[str, Bids], ledger: Ledger) -> None:
-        """Write the case folder, and beside it what was sold in the run (``recorded.json``)."""
+    def close(self, books: Mapping[str, Bids], ledger: Ledger, scheduled_mw: Mapping[str, float]) -> None:
+        """Write the case folder, and beside it what was sold in the run (``recorded.json``).
+
+        `scheduled_mw` is the flow into each area that its BRP has scheduled.
+        """
+        self._scheduled = scheduled_mw
         assert self.transmission is not None  # set by whoever builds the world
         static = self.options.options.method == "static"
         systems = {TSO: self._system(TSO, self.transmission, books[TSO], static)}
@@ -70,7 +75,6 @@ class IspExport:
             last = told.get(name, last)
         none = np.zeros(network.n_nodes)
         own = self._houses.get(name, {})
-        profile = own.get("scheduled")
         return System(
             network,
             last.get("p_mw", none),
@@ -78,6 +82,6 @@ class IspExport:
             bids,
             self.ratings_mva[name],
             self.interface_bus.get(name),
-            None if profile is None else profile.scheduled_mw,
+            self._scheduled.get(name),
             own.get("zones") if static else None,
         )

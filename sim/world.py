@@ -233,7 +233,8 @@ class World(mesa.Model):
                 )
             )
         if self.export is not None and isp == self.export.isp:
-            self.export.close(books, ledger)
+            flows = {a.name: -self.brp_of_area[a.name].schedule_mw[isp] for a in self.areas}
+            self.export.close(books, ledger, flows)
         record_settlement(self.recorder, isp, payments, ledger, books)
         house, sold = self.clearer.known[isp][T], {s: (b, ledger.sold(s)) for s, b in books.items()}
         figures = {
@@ -243,7 +244,9 @@ class World(mesa.Model):
             "imbalance_after_mw": delivery.system_after,
             "imbalance_price_long_eur_per_mwh": prices.long,
             "imbalance_price_short_eur_per_mwh": prices.short,
-            "unserved_mw": unserved_mw({T: house, **{d.house: d.known[isp][d.house] for d in self.dsos}}),
+            "unserved_mw": unserved_mw(
+                {T: house, **{d.house: d.known.get(isp, {}).get(d.house, {}) for d in self.dsos}}
+            ),
         }
         record_system(self.recorder, isp, hours, step, self.fleet_desk.wanted_kw[isp], sold, figures)
         self._close(isp)

@@ -24,6 +24,7 @@ from experiments.plot_style import house_style, save
 from experiments.studies.alexander_causes import CAUSES
 from experiments.studies.alexander_figure import study_figure
 from experiments.studies.alexander_tables import (
+    agreement_table,
     beyond_table,
     cause_table,
     inefficiency_table,
@@ -78,14 +79,15 @@ def study(
 def tables_of(results: Sequence[pd.DataFrame]) -> str:
     """All tables as one markdown text: the main setting, the tight one, then the experiments by study."""
     main, tight, causes = usable(results[0]), usable(results[1]), usable(pd.concat(results[2:]))
-    parts = []
-    for name, table in (("recipe of tests/cases", main), ("tight grids, first layer free", tight)):
+    recipes = {"recipe of tests/cases": main, "tight grids, first layer free": tight}
+    parts = ["## Agreement with the publication", agreement_table(recipes)]
+    for name, table in recipes.items():
         cases = table.drop_duplicates(["kind", "seed"]).groupby("kind").size().to_dict()
         counted = ", ".join(f"{kind} {count}" for kind, count in cases.items())
         parts += [f"## Inefficiency (%), {name} (cases: {counted})", inefficiency_table(table)]
         parts += [f"## Limits broken, {name}", safety_table(table)]
         parts += [f"## Volume not qualified (%), {name}", unqualified_table(table)]
-    parts += ["## Beyond the publication, recipe of tests/cases", beyond_table(main)]
+    parts += ["## Schemes beyond chapter 4, recipe of tests/cases", beyond_table(main)]
     for study_name in dict.fromkeys(causes.study):
         parts += [f"## Experiment: {study_name}", cause_table(causes[causes.study == study_name])]
     return "\n".join(parts)

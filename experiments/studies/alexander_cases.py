@@ -60,6 +60,7 @@ class Recipe:
     locally_solvable: bool = True  # overload only lines whose relief the rest of the feeder can offset
     t_down_eur_per_mwh: tuple[float, float] = DOWN_EUR_PER_MWH
     d_down_eur_per_mwh: tuple[float, float] = DOWN_EUR_PER_MWH
+    dearest_first: bool = False  # order of a feeder's book, which decides between equal optima; else by block
     volume: float = 1.0  # factor on every bid of the feeders, the new ones of kind C apart
     generator_ratio: tuple[float, float] = (
         0.5,
@@ -178,7 +179,8 @@ def _feeder_bids(
     ):
         quantity, price = recipe.volume * mw[takes], recipe.d_down_eur_per_mwh
         book.append(_bids(name, block, node[takes], DOWN, quantity, price, draw[takes]))
-    return Bids.join(book)
+    bids = Bids.join(book)
+    return bids.pick(np.argsort(-bids.price)) if recipe.dearest_first else bids
 
 
 def _new_bids(name: str, network: Network, critical: IntArray, rng: np.random.Generator) -> list[Bids]:

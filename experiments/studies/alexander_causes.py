@@ -94,6 +94,10 @@ VOLUME = [
     Setting("volume", f"{v:g} times the feeders' bids", replace(SHARED, volume=v), ("B",), _METHODS)
     for v in (1.0, 3.0, 6.0)
 ]
+ORDER = [
+    Setting("order", name, replace(SHARED, volume=6.0, dearest_first=dearest_first), ("B",), _METHODS)
+    for name, dearest_first in (("book by bus", False), ("dearest first", True))
+]
 BLOCKED = [
     Setting("blocked", name, recipe, ("B",), ("multilevel-03", "multilevel-06", "fragmented"))
     for name, recipe in (
@@ -114,5 +118,6 @@ CAUSES = (
     *STEP,
     *VOLTAGE,
     *VOLUME,
+    *ORDER,
     *BLOCKED,
 )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from experiments.studies.alexander_cases import KINDS
 from experiments.studies.alexander_published import (
+    COMMON,
     CONGESTED_LINES,
     INEFFICIENCY_PCT,
     MAX_OVERLOAD_PCT,
@@ -77,6 +79,25 @@ def safety_table(results: pd.DataFrame) -> str:
                 values = part[column]
                 row += [f"{published.get(scheme, SAFE)[k]:g}", f"{values.median():.4g} ({values.max():.4g})"]
             rows.append(row)
+    return markdown(columns, rows)
+
+
+def agreement_table(recipes: Mapping[str, pd.DataFrame]) -> str:
+    """How often published sign, safety and value are met by our median, majority and range; by recipe."""
+    rows = []
+    for name, results in recipes.items():
+        sign, safety, within = [], [], []
+        for scheme in CHAPTER_4:
+            for k, kind in enumerate(KINDS):
+                part, published = _part(results, kind, scheme), INEFFICIENCY_PCT.get(scheme)
+                if published is None or scheme == COMMON:
+                    continue
+                values, stated = part.inefficiency_pct, published[k]
+                sign.append(np.sign(round(values.median(), 2)) == np.sign(stated))
+                safety.append((part.safe.mean() > 0.5) == is_safe(scheme, k))
+                within.append(values.min() <= stated <= values.max())
+        rows.append([name, *(f"{sum(met)} of {len(met)}" for met in (sign, safety, within))])
+    columns = ["recipe", "sign of the median", "safe in most cases or not", "value within our range"]
     return markdown(columns, rows)
 
 

@@ -67,7 +67,7 @@ def test_what_cannot_be_kept_is_kept_as_well_as_possible() -> None:
     bids = Bids.of(["a"], ["a"], [1], [1], [1.5], [30.0])
     short = AreaProgramme(rows_of(grid), bids, bids.quantity_mw)
     assert short.range_mw == pytest.approx((1.5, 1.5), abs=1e-6)
-    assert short.dispatch(0.0) == pytest.approx([1.5], abs=1e-6)
+    assert short.dispatch(0.0).quantity_mw == pytest.approx([1.5], abs=1e-6)
 
 
 @settings(deadline=None, max_examples=25)

@@ -1,0 +1,208 @@
+"""Markets at the edge, through every scheme: without bids, without need, without room, without a solution."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandapower as pp
+import pytest
+
+from grids.errors import InputError
+from grids.picture import Offset
+from markets.case import Case, read_case
+from markets.outcome import Outcome, allocate, clear_case
+from markets.schemes import Options, build_schemes
+
+HEAD = "bid_id,system,bus,direction,quantity_mw,price_eur_per_mwh\n"
+BIDS = """d1,D1,11,up,1,60
+d2,D1,12,up,1,70
+d3,D1,12,down,1,20
+t1,T,1,up,2,80
+t2,T,2,down,2,10
+"""
+
+
+def feeder_net(load_mw: dict[int, float], first: int, kv: float, ka: float = 1.0, ohm: float = 0.02) -> Any:
+    """Three buses in a row from `first` on, fed at the first."""
+    net = pp.create_empty_network()
+    pp.create_buses(net, 3, vn_kv=kv, index=range(first, first + 3), min_vm_pu=0.9, max_vm_pu=1.1)
+    pp.create_ext_grid(net, first)
+    for k in (first, first + 1):
+        pp.create_line_from_parameters(net, k, k + 1, 1.0, ohm / 2.0, ohm, 0.0, ka)
+    for bus, mw in load_mw.items():
+        pp.create_load(net, bus, p_mw=mw, q_mvar=0.1 * mw)
+    return net
+
+
+def little_case(
+    folder: Path, bids: str = BIDS, need_mw: float = 1.0, areas: tuple[str, ...] = ("D1",), **line: float
+) -> Path:
+    """A case folder: transmission buses 0 to 2, an area of buses 10 to 12 and 2 MW of load behind each of
+    buses 1, 2, .., and `need_mw` of injection wanted. `line` are properties of the areas' lines.
+    """
+    folder.mkdir(parents=True)
+    transmission = feeder_net({1: 1.0}, 0, 110.0)
+    pp.create_sgen(transmission, 0, p_mw=1.0 + 2.0 * len(areas) - need_mw)
+    pp.to_json(transmission, str(folder / "T.json"))
+    for area in areas:
+        pp.to_json(feeder_net({11: 1.0, 12: 1.0}, 10, 20.0, **line), str(folder / f"{area}.json"))
+    entries = [{"id": a, "grid": f"{a}.json", "interface_bus": k} for k, a in enumerate(areas, start=1)]
+    spec = {"name": "little", "transmission": {"grid": "T.json"}, "distribution": entries, "bids": "bids.csv"}
+    (folder / "case.json").write_text(json.dumps(spec), encoding="utf-8")
+    (folder / "bids.csv").write_text(HEAD + bids, encoding="utf-8")
+    return folder
+
+
+NO_DER = ("fragmented", "shared-balancing")  # where the TSO has no access to the areas
+VARIANTS = {
+    "plain": Options(),
+    "exact, static, locational": Options("static", "exact", pricing="locational"),
+    "disqualify, pay-as-cleared": Options("disqualify", pricing="pay-as-cleared"),
+}
+TABLES = {name: build_schemes(options) for name, options in VARIANTS.items()}
+EVERY = [pytest.param(variant, name, id=f"{name} {variant}") for variant, t in TABLES.items() for name in t]
+every_scheme = pytest.mark.parametrize(("variant", "scheme"), EVERY)
+
+Cases = Callable[..., Case]
+
+
+@pytest.fixture(scope="module")
+def case_of(tmp_path_factory: pytest.TempPathFactory) -> Cases:
+    """A small case, read once: see `little_case`; `spec` goes into its first area."""
+
+    @cache
+    def read(
+        bids: str, need_mw: float, areas: tuple[str, ...], offset: Offset, spec: str, line: tuple[Any, ...]
+    ) -> Case:
+        folder = little_case(tmp_path_factory.mktemp("edge") / "case", bids, need_mw, areas, **dict(line))
+        case = json.loads((folder / "case.json").read_text(encoding="utf-8"))
+        case["distribution"][:1] = [e | json.loads(spec) for e in case["distribution"][:1]]
+        (folder / "case.json").write_text(json.dumps(case), encoding="utf-8")
+        return read_case(folder, offset)
+
+    def make(
+        bids: str,
+        need_mw: float = 1.0,
+        areas: tuple[str, ...] = ("D1", "D2"),
+        offset: Offset = "linear",
+        spec: Mapping[str, Any] | None = None,
+        **line: float,
+    ) -> Case:
+        return read(bids, need_mw, areas, offset, json.dumps(spec or {}), tuple(line.items()))
+
+    return make
+
+
+def cleared(case: Case, variant: str, scheme: str) -> Outcome:
+    """The outcome, after a look at what it says in JSON: numbers, and nothing that is none."""
+    how = TABLES[variant][scheme]
+    outcome = replace(clear_case(case, how), allocation=allocate(case, how))
+    entry = outcome.as_dict(clear_case(case, TABLES[variant]["common"]).cost_eur_per_h)
+    assert json.loads(json.dumps(entry, allow_nan=False)) == entry
+    assert math.isfinite(outcome.cost_eur_per_h)
+    assert outcome.unserved_imbalance_mw >= 0.0
+    assert all(mw > 0.0 for _, _, mw in outcome.cleared)
+    return outcome
+
+
+def sold(outcome: Outcome) -> dict[str, float]:
+    """MW by bid, over all layers."""
+    total: dict[str, float] = {}
+    for bid, _, mw in outcome.cleared:
+        total[bid] = total.get(bid, 0.0) + mw
+    return total
+
+
+@every_scheme
+@pytest.mark.parametrize("need", [1.0, 0.0, -1.0])
+def test_no_bids_at_all(case_of: Cases, variant: str, scheme: str, need: float) -> None:
+    outcome = cleared(case_of("", need), variant, scheme)
+    assert outcome.cleared == []
+    assert outcome.cost_eur_per_h == 0.0
+    assert outcome.unserved_imbalance_mw == pytest.approx(abs(need))
+    assert outcome.interface_mw == {"D1": pytest.approx(2.0), "D2": pytest.approx(2.0)}
+
+
+@every_scheme
+@pytest.mark.parametrize("bid", ["d1,D1,11,up,2,60\n", "t1,T,1,up,2,60\n", "d1,D1,11,down,2,60\n"])
+def test_one_bid(case_of: Cases, variant: str, scheme: str, bid: str) -> None:
+    outcome = cleared(case_of(bid), variant, scheme)
+    usable = "up" in bid and (scheme not in NO_DER or bid.startswith("t"))
+    # A need of 1 MW and a bid of 2: half of it. Discrete aggregation has steps of half a MW.
+    assert sold(outcome) == (pytest.approx({bid[:2]: 1.0}) if usable else {})
+    assert outcome.unserved_imbalance_mw == pytest.approx(0.0 if usable else 1.0)
+    assert outcome.cost_eur_per_h == pytest.approx(60.0 if usable else 0.0)
+
+
+@every_scheme
+def test_bids_of_nothing_sell_nothing(case_of: Cases, variant: str, scheme: str) -> None:
+    outcome = cleared(case_of(BIDS.replace(",1,", ",0,").replace(",2,", ",0,")), variant, scheme)
+    assert outcome.cleared == []
+    assert outcome.unserved_imbalance_mw == pytest.approx(1.0)
+
+
+@every_scheme
+def test_no_need_and_nothing_that_pays(case_of: Cases, variant: str, scheme: str) -> None:
+    outcome = cleared(case_of(BIDS, 0.0), variant, scheme)
+    assert outcome.cleared == []
+    assert (outcome.cost_eur_per_h, outcome.unserved_imbalance_mw) == (0.0, 0.0)
+
+
+@every_scheme
+@pytest.mark.parametrize("need", [50.0, -50.0])
+def test_a_need_that_no_bid_can_serve(case_of: Cases, variant: str, scheme: str, need: float) -> None:
+    outcome = cleared(case_of(BIDS, need), variant, scheme)
+    up = {"d1": 1.0, "d2": 1.0, "t1": 2.0} if need > 0 else {"d3": 1.0, "t2": 2.0}
+    if scheme in NO_DER:
+        up = {bid: mw for bid, mw in up.items() if bid.startswith("t")}
+    assert sold(outcome) == pytest.approx(up)
+    assert outcome.unserved_imbalance_mw == pytest.approx(50.0 - sum(up.values()))
+    price = {"d1": 60.0, "d2": 70.0, "t1": 80.0, "d3": -20.0, "t2": -10.0}
+    assert outcome.cost_eur_per_h == pytest.approx(sum(mw * price[bid] for bid, mw in up.items()))
+
+
+@every_scheme
+def test_no_areas(case_of: Cases, variant: str, scheme: str) -> None:
+    outcome = cleared(case_of("t1,T,1,up,2,80\n", areas=()), variant, scheme)
+    assert sold(outcome) == pytest.approx({"t1": 1.0})
+    assert outcome.interface_mw == {}
+
+
+ONE_PRICE = [f"b{k},{system},{bus},up,1,50\n" for k, (system, bus) in enumerate(
+    [("T", 1), ("D1", 12), ("D2", 11), ("D1", 11), ("T", 2), ("D2", 12), ("D1", 11), ("T", 1), ("D2", 11)]
+)]  # fmt: skip
+
+
+@every_scheme
+def test_at_one_price_the_first_bid_of_a_system_sells_first_whatever_the_order_of_rows(
+    case_of: Cases, variant: str, scheme: str
+) -> None:
+    outcome = cleared(case_of("".join(ONE_PRICE), 3.5), variant, scheme)
+    awards = sold(outcome)
+    assert outcome.unserved_imbalance_mw == pytest.approx(0.5 if scheme in NO_DER else 0.0)
+    assert sum(awards.values()) == pytest.approx(3.0 if scheme in NO_DER else 3.5)
+    for system in ("T", "D1", "D2"):
+        order = [awards.get(row[:2], 0.0) for row in ONE_PRICE if f",{system}," in row]
+        full = [mw for mw in order if mw > 1.0 - 1e-9]
+        assert order[: len(full)] == full  # whole bids first, then at most one in part
+        assert sum(mw > 1e-9 for mw in order[len(full) + 1 :]) == 0
+    rows = ONE_PRICE.copy()
+    random.Random(3).shuffle(rows)
+    assert cleared(case_of("".join(rows), 3.5), variant, scheme).cleared == outcome.cleared
+
+
+@every_scheme
+@pytest.mark.parametrize("offset", ["linear", "ac"])
+def test_a_branch_whose_rating_is_taken_by_reactive_power(
+    case_of: Cases, variant: str, scheme: str, offset: Offset
+) -> None:
+    """Its limit on active power is zero: what flows is over it, by a finite share, and more is not let in."""
+    outcome = cleared(case_of(BIDS, offset=offset, spec={"ratings_mva": {"line 1": 0.05}}), variant, scheme)
+    assert outcome.linear.lines + outcome.ac.lines > 0 or sold(outcome)["d2"] == pytest.approx(1.0)
