@@ -103,9 +103,12 @@ class Operator(Participant, ABC):
             self.complete(isp)
             if self.house in self._register[isp].offered:  # the ledger is one, whatever messages were lost
                 houses[self.house]["sold"] = self._register[isp].sold(self.house)
+            before = houses[self.house].get("offers")
             written = block.run(self.house, view_of(block, self.house, houses))
             apply(block, written, houses, self._register[isp])
             self._record_clearing(isp, block)
+            if "area.offers" in block.writes and before is not None:
+                self._record_validation(isp, block, before)
             for system, award in written.awards.items():
                 self._announce(isp, block.name, system, award)
             for (layer, system), refused in written.refused.items():
@@ -219,6 +222,25 @@ class Operator(Participant, ABC):
                 "demand": book.demand,
                 "quantity_mw": book.quantity_mw,
                 "price_eur_per_mwh": book.price,
+            },
+        )
+
+    def _record_validation(self, isp: int, block: Block, before: FloatArray) -> None:
+        """How much of what was offered to the TSO a block of this operator has let stand."""
+        house = self._houses(isp)[self.house]
+        up = house["bids"].direction > 0
+        after: FloatArray = house["offers"]
+        self.desk.record(
+            "validation",
+            {
+                "isp": isp,
+                "system": self.house,
+                "layer": block.name,
+                "accepted": house.get("accepted", True),
+                "offered_up_mw": float(before[up].sum()),
+                "offered_down_mw": float(before[~up].sum()),
+                "kept_up_mw": float(after[up].sum()),
+                "kept_down_mw": float(after[~up].sum()),
             },
         )
 

@@ -9,6 +9,9 @@ import pandas as pd
 
 from markets.blocks import TSO
 
+NARROWING = ("prequalify", "validate_mol")
+"""Blocks in which a DSO narrows what the TSO may take."""
+
 
 def kpis_of(run: Path) -> dict[str, Any]:
     """Read the tables of a run folder and reduce them to figures."""
@@ -23,6 +26,8 @@ def kpis_of(run: Path) -> dict[str, Any]:
             "messages",
             "orders",
             "rejections",
+            "reserve",
+            "validation",
         )
     }
     system = tables["system"]
@@ -36,6 +41,11 @@ def kpis_of(run: Path) -> dict[str, Any]:
         "losses_mwh": float(tables["grid"].loc[tables["grid"].system != TSO, "losses_mw"].sum() * hours),
         "curtailed_mwh": float(system.curtailed_mwh.sum()),
         "delivered_pct": _share(float(system.delivered_mwh.sum()), float(system.ordered_mwh.sum())),
+        **_held_back(tables["validation"], hours),
+        "reserve_bids_stopped": int(tables["reserve"].terminated_bids.sum())
+        if len(tables["reserve"])
+        else None,
+        "numbers_shared": int(tables["messages"].numbers.sum()),
         "bids": len(tables["orders"]),
         "rejected_bids": int((tables["rejections"].bid_id != "").sum()),
         "messages": len(tables["messages"]),
@@ -52,6 +62,24 @@ def _short(clearings: pd.DataFrame) -> int | None:
     """Local auctions that could not keep every limit; None where there are no local markets."""
     local = clearings[clearings.system != TSO]
     return int((local.penalty_eur_per_h > 1.0).sum()) if len(local) else None
+
+
+def _held_back(validation: pd.DataFrame, hours: float) -> dict[str, Any]:
+    """What DSOs kept from the TSO's market although it was offered; None without prequalification."""
+    held = held_back_mwh(validation, hours)
+    first = validation[validation.layer.isin(NARROWING)].groupby(["isp", "system"]).first()
+    offered = float((first.offered_up_mw + first.offered_down_mw).sum()) * hours
+    return {"held_back_mwh": held, "held_back_pct": None if held is None else _share(held, offered)}
+
+
+def held_back_mwh(validation: pd.DataFrame, hours: float) -> float | None:
+    """Offers to the TSO that prequalification or validation did not let stand (MWh); None without either."""
+    rows = validation[validation.layer.isin(NARROWING)].groupby(["isp", "system"])
+    if not len(rows):
+        return None
+    first, last = rows.first(), rows.last()  # as offered, and as left after the last round
+    offered = first.offered_up_mw + first.offered_down_mw
+    return float((offered - last.kept_up_mw - last.kept_down_mw).sum()) * hours
 
 
 def _isp_hours(system: pd.DataFrame) -> float:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from experiments.kpis import held_back_mwh
 from experiments.plot_data import RunData
 from experiments.plot_grids import LIMIT_PCT, violated
 from experiments.plot_style import (
@@ -36,9 +37,9 @@ def comparison_figure(runs: Mapping[str, RunData]) -> Figure:
     legend_in = 0.22 * math.ceil(len(runs) / SCHEMES_PER_ROW)
     heights = [legend_in, *[2.3] * len(grids), max(1.2 + 0.3 * len(runs), 2.4)]
     figure = new_figure("Coordination schemes compared", "", 12.5, sum(heights) + 1.6)
-    mosaic: list[Any] = [["legend"] * 10]
-    mosaic += [[f"time {g}"] * 7 + [f"sorted {g}"] * 3 for g in grids]
-    mosaic += [["violations"] * 3 + ["energy"] * 3 + ["cost"] * 4]
+    mosaic: list[Any] = [["legend"] * 11]
+    mosaic += [[f"time {g}"] * 8 + [f"sorted {g}"] * 3 for g in grids]
+    mosaic += [["violations"] * 3 + ["energy"] * 2 + ["held"] * 2 + ["cost"] * 4]
     axes = figure.subplot_mosaic(mosaic, height_ratios=heights)
     for grid in grids:
         _loading_rows(axes[f"time {grid}"], axes[f"sorted {grid}"], grid, runs)
@@ -47,6 +48,7 @@ def comparison_figure(runs: Mapping[str, RunData]) -> Figure:
         axes[f"sorted {grid}"].set_xlabel("")
     _violation_bars(axes["violations"], runs)
     _energy_bars(axes["energy"], runs)
+    _held_back_bars(axes["held"], runs)
     _cost_lines(axes["cost"], runs)
     _scheme_legend(axes["legend"], runs)
     return figure
@@ -111,9 +113,26 @@ def _energy_bars(ax: Axes, runs: Mapping[str, RunData]) -> None:
         bar = ax.barh(k, local, left=balancing, height=0.6, color=pale(colour))
         ax.bar_label(bar, labels=[f"{balancing + local:,.0f}"], padding=2, fontsize=7)
         largest = max(largest, balancing + local)
-    ax.set_title("Distribution energy (pale: local market)")
-    ax.set_xlabel("Activated energy, up + down (MWh)")
+    ax.set_title("Distribution (pale: local)")
+    ax.set_xlabel("Activated, up + down (MWh)")
     _scheme_rows(ax, list(runs), largest)
+    ax.tick_params(axis="y", labelleft=False)
+
+
+def _held_back_bars(ax: Axes, runs: Mapping[str, RunData]) -> None:
+    """What validation changes: offers kept from the TSO, and reserve bids stopped inside the ISP."""
+    largest = 0.0
+    for k, data in enumerate(runs.values()):
+        colour, _ = colour_of(k)
+        mwh = held_back_mwh(data.validation, data.hours) or 0.0
+        stopped = int(data.reserve.terminated_bids.sum())
+        bar = ax.barh(k, mwh, height=0.6, color=colour)
+        label = f"{mwh:,.0f}" + (f", {stopped:,} stopped" if stopped else "")
+        ax.bar_label(bar, labels=[label], padding=2, fontsize=7)
+        largest = max(largest, mwh)
+    ax.set_title("Held back by DSOs")
+    ax.set_xlabel("Offers (MWh), reserve bids")
+    _scheme_rows(ax, list(runs), 1.4 * largest)
     ax.tick_params(axis="y", labelleft=False)
 
 

@@ -22,6 +22,10 @@ SOURCES = ("transmission", "balancing", "local")
 """Origin of activated energy: transmission units, distribution sold to a balancing or to a local market."""
 
 
+LOCAL_LAYERS = ("dso_market", "corrective_market", "dso_balancing")
+"""Layers in which a DSO buys for its own grid."""
+
+
 @dataclass(frozen=True)
 class RunData:
     """Tables of one run. `energy_mwh` has a row per ISP and columns (source, direction), never negative."""
@@ -33,6 +37,8 @@ class RunData:
     settlement: pd.DataFrame
     energy_mwh: pd.DataFrame
     hours: float
+    validation: pd.DataFrame
+    reserve: pd.DataFrame
 
     @cached_property
     def edges(self) -> FloatArray:
@@ -91,7 +97,9 @@ def read_run(run: Path, zone: str, title: str) -> RunData:
     hours = float(np.median(step_s)) / 3600.0 if len(step_s) else 0.25
     grid = pd.read_parquet(run / "grid.parquet")
     settlement = pd.read_parquet(run / "settlement.parquet")
-    return RunData(zone, title, system, grid, settlement, _energy_mwh(run, system.isp, hours), hours)
+    validation, reserve = (pd.read_parquet(run / f"{name}.parquet") for name in ("validation", "reserve"))
+    energy = _energy_mwh(run, system.isp, hours)
+    return RunData(zone, title, system, grid, settlement, energy, hours, validation, reserve)
 
 
 def _energy_mwh(run: Path, isp: pd.Series, hours: float) -> pd.DataFrame:
@@ -99,9 +107,8 @@ def _energy_mwh(run: Path, isp: pd.Series, hours: float) -> pd.DataFrame:
     # A year holds millions of rows: names are read as codes, not as strings.
     table = pq.read_table(run / "activations.parquet", columns=columns, read_dictionary=["layer", "system"])
     rows = table.to_pandas()
-    rows["source"] = np.where(
-        rows.system == TSO, "transmission", np.where(rows.layer == "dso_market", "local", "balancing")
-    )
+    local = rows.layer.isin(LOCAL_LAYERS)
+    rows["source"] = np.where(rows.system == TSO, "transmission", np.where(local, "local", "balancing"))
     mwh = rows.groupby(["isp", "source", "direction"]).quantity_mw.sum().unstack(["source", "direction"])
     wanted = pd.MultiIndex.from_product([SOURCES, (1, -1)])
     by_isp: pd.DataFrame = mwh.reindex(index=pd.Index(isp), columns=wanted)

@@ -15,7 +15,7 @@ from grids.errors import InputError
 from grids.text import one_line, read_text
 from sim.settings import Scenario
 
-SCENARIOS = ("reference",)
+SCENARIOS = ("reference", "dutch")
 """Scenarios that travel inside the package."""
 
 
@@ -25,8 +25,7 @@ def read_scenario(name: str, overrides: dict[str, Any] | None = None) -> tuple[S
     `overrides` replace top-level keys (command line). Raises `InputError` with every problem found.
     """
     if name in SCENARIOS:
-        text = (resources.files("experiments") / "scenarios" / f"{name}.yaml").read_text(encoding="utf-8")
-        return parse_scenario(text, source_of(name), overrides), None
+        return parse_scenario(_bundled(name), source_of(name), overrides), None
     path = Path(name)
     if path.suffix not in {".yaml", ".yml"}:
         raise InputError(
@@ -56,8 +55,44 @@ def faults_named(source: str) -> Iterator[None]:
         raise InputError(source, error.field, error.problem, error.mend) from error
 
 
+def _bundled(name: str) -> str:
+    return (resources.files("experiments") / "scenarios" / f"{name}.yaml").read_text(encoding="utf-8")
+
+
 def parse_scenario(text: str, source: str, overrides: dict[str, Any] | None = None) -> Scenario:
-    """Check a scenario's text. `source` is named in errors."""
+    """Check a scenario's text. `source` is named in errors.
+
+    A scenario may be ``based_on`` a bundled one: its keys then replace those of that one, section by section.
+    """
+    data = _mapping(text, source)
+    base = data.pop("based_on", None)
+    if base is not None:
+        if base not in SCENARIOS:
+            raise InputError(
+                source, "based_on", f"is {base!r}, no bundled scenario", f"Use {', '.join(SCENARIOS)}"
+            )
+        data = _merged(_mapping(_bundled(base), source_of(base)), data)
+    try:
+        return Scenario.model_validate({**data, **(overrides or {})})
+    except ValidationError as error:
+        problems = [_plain(e) for e in error.errors()]
+        field, problem = problems[0].split(": ", 1)
+        raise InputError(
+            source, field, "; and also ".join([problem, *problems[1:]]), "Correct the keys named"
+        ) from error
+
+
+def _merged(base: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+    """`base` with the keys of `data` put over it; sections are merged, lists and values replaced."""
+    both = dict(base)
+    for key, value in data.items():
+        old = base.get(key)
+        both[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return both
+
+
+def _mapping(text: str, source: str) -> dict[str, Any]:
+    """The keys of a scenario's text."""
     try:
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -75,14 +110,7 @@ def parse_scenario(text: str, source: str, overrides: dict[str, Any] | None = No
         raise InputError(
             source, "scenario", "is not a mapping of keys", "Start from a bundled scenario (tandem scenarios)"
         )
-    try:
-        return Scenario.model_validate({**data, **(overrides or {})})
-    except ValidationError as error:
-        problems = [_plain(e) for e in error.errors()]
-        field, problem = problems[0].split(": ", 1)
-        raise InputError(
-            source, field, "; and also ".join([problem, *problems[1:]]), "Correct the keys named"
-        ) from error
+    return data
 
 
 def _plain(error: Any) -> str:

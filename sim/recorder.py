@@ -50,6 +50,11 @@ TABLES: dict[str, dict[str, pa.DataType]] = {
         real="interface_mw losses_mw max_loading_pct vm_min_pu vm_max_pu max_overload_pct "
         "max_voltage_violation_pct base_max_overload_pct flow_error_mw voltage_error_pu",
     ),
+    "validation": _columns(
+        text="system layer",
+        boolean="accepted",
+        real="offered_up_mw offered_down_mw kept_up_mw kept_down_mw",
+    ),
     "reserve": _columns(
         integer="regulation_state terminated_bids",
         real="surplus_mw error_mw error_without_mw up_mw down_mw up_max_mw down_max_mw outside_band_mw",

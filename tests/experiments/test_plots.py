@@ -44,7 +44,7 @@ def _record_isp(record: Recorder, isp: int, active: bool) -> None:
             **system,
             "isp": isp,
             "imbalance_before_mw": 9.0 * wave,
-            "imbalance_price_eur_per_mwh": 30.0 - 20.0 * wave,
+            "imbalance_price_short_eur_per_mwh": 30.0 - 20.0 * wave,
         },
     )
     for k, name in enumerate(("T", "D1", "D2")):

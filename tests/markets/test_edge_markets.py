@@ -18,7 +18,7 @@ from grids.errors import InputError
 from grids.picture import Offset
 from markets.case import Case, read_case
 from markets.outcome import Outcome, allocate, clear_case
-from markets.schemes import Options, build_schemes
+from markets.schemes import SCHEMES, Options, build_schemes
 
 HEAD = "bid_id,system,bus,direction,quantity_mw,price_eur_per_mwh\n"
 BIDS = """d1,D1,11,up,1,60
@@ -42,7 +42,12 @@ def feeder_net(load_mw: dict[int, float], first: int, kv: float, ka: float = 1.0
 
 
 def little_case(
-    folder: Path, bids: str = BIDS, need_mw: float = 1.0, areas: tuple[str, ...] = ("D1",), **line: float
+    folder: Path,
+    bids: str = BIDS,
+    need_mw: float = 1.0,
+    areas: tuple[str, ...] = ("D1",),
+    end_mw: float = 1.0,
+    **line: float,
 ) -> Path:
     """A case folder: transmission buses 0 to 2, an area of buses 10 to 12 and 2 MW of load behind each of
     buses 1, 2, .., and `need_mw` of injection wanted. `line` are properties of the areas' lines.
@@ -52,7 +57,7 @@ def little_case(
     pp.create_sgen(transmission, 0, p_mw=1.0 + 2.0 * len(areas) - need_mw)
     pp.to_json(transmission, str(folder / "T.json"))
     for area in areas:
-        pp.to_json(feeder_net({11: 1.0, 12: 1.0}, 10, 20.0, **line), str(folder / f"{area}.json"))
+        pp.to_json(feeder_net({11: 2.0 - end_mw, 12: end_mw}, 10, 20.0, **line), str(folder / f"{area}.json"))
     entries = [{"id": a, "grid": f"{a}.json", "interface_bus": k} for k, a in enumerate(areas, start=1)]
     spec = {"name": "little", "transmission": {"grid": "T.json"}, "distribution": entries, "bids": "bids.csv"}
     (folder / "case.json").write_text(json.dumps(spec), encoding="utf-8")
@@ -61,10 +66,10 @@ def little_case(
 
 
 NO_DER = ("fragmented", "shared-balancing")  # where the TSO has no access to the areas
+BLIND = ("central-01", "multilevel-01", "multilevel-02", "multilevel-05")  # where it takes from them unasked
 VARIANTS = {
     "plain": Options(),
-    "exact, static, locational": Options("static", "exact", pricing="locational"),
-    "disqualify, pay-as-cleared": Options("disqualify", pricing="pay-as-cleared"),
+    "other": Options("static", "exact", pricing="locational"),
 }
 TABLES = {name: build_schemes(options) for name, options in VARIANTS.items()}
 EVERY = [pytest.param(variant, name, id=f"{name} {variant}") for variant, t in TABLES.items() for name in t]
@@ -200,9 +205,75 @@ def test_at_one_price_the_first_bid_of_a_system_sells_first_whatever_the_order_o
 
 @every_scheme
 @pytest.mark.parametrize("offset", ["linear", "ac"])
-def test_a_branch_whose_rating_is_taken_by_reactive_power(
+def test_a_branch_whose_rating_reactive_power_takes(
     case_of: Cases, variant: str, scheme: str, offset: Offset
 ) -> None:
-    """Its limit on active power is zero: what flows is over it, by a finite share, and more is not let in."""
-    outcome = cleared(case_of(BIDS, offset=offset, spec={"ratings_mva": {"line 1": 0.05}}), variant, scheme)
-    assert outcome.linear.lines + outcome.ac.lines > 0 or sold(outcome)["d2"] == pytest.approx(1.0)
+    spec = {"ratings_mva": {"line 1": 0.05}}  # behind it are 1 MW and 0.1 Mvar
+    outcome = cleared(case_of(BIDS, offset=offset, spec=spec), variant, scheme)
+    assert (outcome.linear.lines, outcome.ac.lines) == (1, 1)
+    assert math.isfinite(outcome.ac.max_overload_pct)
+
+
+DIVIDES = pytest.mark.xfail(
+    strict=True, reason="the loading of a branch rated zero divides by zero, with a warning"
+)
+
+
+@DIVIDES
+@every_scheme
+def test_a_branch_rated_zero_lets_nothing_more_in(case_of: Cases, variant: str, scheme: str) -> None:
+    """How far it is over its limit cannot be said in percent; everything else can."""
+    outcome = cleared(case_of(BIDS, -1.0, spec={"ratings_mva": {"line 1": 0}}), variant, scheme)
+    assert ("d3" in sold(outcome)) == (scheme in BLIND)
+    seen = "area.grid" in SCHEMES[scheme].shared or scheme == "aggregation"
+    assert ("d2" in sold(outcome)) == seen  # brings the active flow to zero
+    assert outcome.linear.lines == outcome.ac.lines == 1  # 0.1 Mvar still flow
+
+
+@DIVIDES
+@every_scheme
+def test_a_branch_rated_zero_that_carries_nothing(case_of: Cases, variant: str, scheme: str) -> None:
+    case = case_of(BIDS, 1.5, spec={"ratings_mva": {"line 1": 0}}, end_mw=0.0)
+    outcome = cleared(case, variant, scheme)
+    assert ("d2" in sold(outcome)) == (scheme in BLIND)
+    assert outcome.linear.lines == outcome.ac.lines == (1 if scheme in BLIND else 0)
+
+
+@every_scheme
+def test_an_overload_that_no_bid_can_mend_is_left_and_counted(
+    case_of: Cases, variant: str, scheme: str
+) -> None:
+    bids = "d1,D1,11,up,1,60\nt1,T,1,up,2,80\n"  # 2 MW flow where 0.7 MVA fit
+    outcome = cleared(case_of(bids, spec={"ratings_mva": {"line 0": 0.7}}), variant, scheme)
+    assert sold(outcome) == pytest.approx({"t1": 1.0} if scheme in NO_DER else {"d1": 1.0})
+    assert outcome.linear.lines == outcome.ac.lines == 1
+
+
+def test_a_base_without_an_ac_power_flow_is_refused_where_it_is_needed(tmp_path: Path) -> None:
+    folder = little_case(tmp_path / "case", ohm=80.0)
+    with pytest.raises(InputError, match=r"case\.json: offset: the AC power flow of grid D1\.json has no"):
+        read_case(folder, "ac")
+
+
+@every_scheme
+def test_a_base_without_an_ac_power_flow_is_counted(case_of: Cases, variant: str, scheme: str) -> None:
+    outcome = cleared(case_of(BIDS, ohm=80.0), variant, scheme)
+    assert outcome.ac.diverged >= 1  # D2, which has no bids; where grids are seen, D1 is mended
+
+
+@every_scheme
+def test_an_ac_power_flow_that_an_activation_takes_away(case_of: Cases, variant: str, scheme: str) -> None:
+    case = case_of("d1,D1,12,down,400,20\n", -300.0, offset="ac", ohm=4.0)
+    assert cleared(case, variant, scheme).ac.diverged == (1 if scheme in BLIND else 0)
+
+
+def test_duplicate_bids_and_an_interface_that_does_not_exist(tmp_path: Path) -> None:
+    folder = little_case(tmp_path / "twice", BIDS + "d1,T,2,up,1,60\n")
+    with pytest.raises(InputError, match=r"bids\.csv: bid_id in line 7: d1 is used twice"):
+        read_case(folder)
+    folder = little_case(tmp_path / "nowhere")
+    case = json.loads((folder / "case.json").read_text(encoding="utf-8"))
+    case["distribution"][0]["interface_bus"] = 11  # a bus of the area, not of transmission
+    (folder / "case.json").write_text(json.dumps(case), encoding="utf-8")
+    with pytest.raises(InputError, match=r"case\.json: distribution\.0\.interface_bus: bus 11 does not"):
+        read_case(folder)
