@@ -131,7 +131,7 @@ def _held_back_bars(ax: Axes, runs: Mapping[str, RunData]) -> None:
         ax.bar_label(bar, labels=[label], padding=2, fontsize=7)
         largest = max(largest, mwh)
     ax.set_title("Held back by DSOs")
-    ax.set_xlabel("Offers (MWh), reserve bids")
+    ax.set_xlabel("Offers held back (MWh)")
     _scheme_rows(ax, list(runs), 1.4 * largest)
     ax.tick_params(axis="y", labelleft=False)
 

@@ -25,8 +25,8 @@ from markets.auctions import unserved_mw
 from markets.bids import Bids
 from markets.blocks import TSO as T
 from markets.imbalance import regulation_state
-from markets.ledger import Ledger
 from markets.settlement import activation_payments, cost_payments, imbalance_payments
+from sim.accounts import awarded_mw, bought_mw, buyer_of_layer, buyers, delivered_mw
 from sim.audit import (
     audit_balance,
     audit_buyers,
@@ -191,7 +191,7 @@ class World(mesa.Model):
         hours = self.calendar.isp_hours
         delivery, ledger = self._delivery.pop(isp), self.register[isp]
         books = self._books(isp)
-        buyers = self._buyers(books)
+        scheme, pools = self.tso.scheme, [a.name for a in self.aggregators]
         control = self._reserve.pop(isp, None)
         found = self.tso.regulation(
             isp, self.reserve.minutes_mw(control) if self.reserve and control else None
@@ -201,14 +201,14 @@ class World(mesa.Model):
         if control is not None:
             record_reserve(self.recorder, isp, control, regulation_state(found))
         imbalance = dict(delivery.brp_mw)
-        for brp, bought in self._bought(books[T], ledger).items():
+        for brp, bought in bought_mw(books[T], ledger).items():
             imbalance[brp] += bought
-        awarded, delivered = self._pools(books, isp)
-        for pool in awarded:
-            imbalance[pool] = delivered[pool] - awarded[pool]
-        payments = activation_payments(ledger, books, buyers, hours)
-        payments += imbalance_payments(imbalance, prices, self.tso.name, hours)
         step = self.fleet_desk.steps[isp]
+        awarded = awarded_mw(pools, books, ledger)
+        for pool, mw in delivered_mw(pools, step, self.fleet_desk.fleet.groups).items():
+            imbalance[pool] = mw - awarded[pool]
+        payments = activation_payments(ledger, books, buyers(scheme, self.tso.name, self.dsos), hours)
+        payments += imbalance_payments(imbalance, prices, self.tso.name, hours)
         owner, net_kw = self.fleet_desk.fleet.groups.aggregator, step.up_kw - step.down_kw
         cost = {
             a.name: a.settle(isp, np.where(owner == k, net_kw, 0.0)) for k, a in enumerate(self.aggregators)
@@ -219,7 +219,7 @@ class World(mesa.Model):
         net_award = sum(float(b.direction @ ledger.sold(s)) for s, b in books.items())
         audit_ledger(isp, ledger, books)
         audit_money(isp, payments, ledger, books, hours)
-        audit_buyers(isp, payments, ledger, self._blocks_by_name(), hours)
+        audit_buyers(isp, payments, ledger, buyer_of_layer(scheme), hours)
         audit_price(isp, prices, alpha, self.tso.day_ahead_price[isp], ledger, books, self.tso.known[isp][T])
         audit_balance(isp, imbalance, net_award, delivery.system_after)
         for brp in self.brps:
@@ -282,14 +282,6 @@ class World(mesa.Model):
                 if len(mine):
                     self.fleet_desk.receive(aggregator.order(isp, bids.bid_id[mine].tolist(), mw[mine]))
 
-    def _bought(self, bids: Bids, ledger: Ledger) -> dict[str, float]:
-        """MW of net injection that each company has bought."""
-        bought: dict[str, float] = {}
-        for k in np.flatnonzero(bids.demand & (ledger.sold(T) > 0)):
-            name = str(bids.provider[k])
-            bought[name] = bought.get(name, 0.0) - float(bids.direction[k] * ledger.sold(T)[k])
-        return bought
-
     def _observe(self, isp: int, gate: str, operators: Sequence[Operator]) -> None:
         if self.export is not None and isp == self.export.isp:
             for operator in operators:
@@ -304,37 +296,10 @@ class World(mesa.Model):
             books[dso.house] = holder.get("bids", Bids.empty())
         return books
 
-    def _buyers(self, books: dict[str, Bids]) -> dict[tuple[str, str], str]:
-        dso_of = {dso.house: dso.name for dso in self.dsos}
-        return {
-            (layer, system): dso_of[system] if buyer == "dso" else self.tso.name
-            for layer, buyer in self._blocks_by_name().items()
-            for system in books
-            if buyer != "dso" or system != T
-        }
-
-    def _pools(self, books: dict[str, Bids], isp: int) -> tuple[dict[str, float], dict[str, float]]:
-        """Net MW awarded to and delivered by every household pool."""
-        step, groups = self.fleet_desk.steps[isp], self.fleet_desk.fleet.groups
-        n = len(self.aggregators)
-        net = np.bincount(groups.aggregator, weights=step.up_kw - step.down_kw, minlength=n) / 1000.0
-        delivered = {a.name: float(net[k]) for k, a in enumerate(self.aggregators)}
-        awarded = dict.fromkeys(delivered, 0.0)
-        for system, bids in books.items():
-            if system == T:
-                continue
-            sold = bids.direction * self.register[isp].sold(system)
-            for name in awarded:
-                awarded[name] += float(sold[bids.provider == name].sum())
-        return awarded, delivered
-
     def _ordered_kw(self, isp: int) -> float:
         """Net power awarded to households in all areas (kW, up positive)."""
         books, ledger = self._books(isp), self.register[isp]
         return 1000.0 * sum(float(b.direction @ ledger.sold(s)) for s, b in books.items() if s != T)
-
-    def _blocks_by_name(self) -> dict[str, str]:
-        return {RESERVE: "tso", **{block.name: block.buyer for block in self.tso.scheme.blocks}}
 
     def _close(self, isp: int) -> None:
         del self.register[isp]

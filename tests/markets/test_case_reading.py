@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from grids.errors import InputError
+from grids.load import load_network
+from grids.network import Network
 from markets.case import read_case
 
 SOURCE = Path(__file__).resolve().parents[1] / "cases" / "A"
@@ -21,6 +24,17 @@ def folder(tmp_path: Path) -> Path:
     """A copy of case A that a test may spoil."""
     shutil.copytree(SOURCE, tmp_path / "A")
     return tmp_path / "A"
+
+
+@pytest.fixture(autouse=True)
+def _grids_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test changes a grid, and reading one takes most of the time."""
+    monkeypatch.setattr("markets.case.load_network", lambda grid, folder: _grid(grid))
+
+
+@cache
+def _grid(grid: str) -> Network:
+    return load_network(grid, SOURCE)
 
 
 def _refused(folder: Path, field: str, problem: str) -> None:
@@ -117,12 +131,32 @@ def test_line_and_value_are_those_of_the_first_bad_line_and_blank_lines_count(fo
     _refused(folder, "system in line 5", "D7 is no system")
 
 
-def test_only_offers_to_sell_are_supported(folder: Path) -> None:
+def _with_side(folder: Path, *sides: str) -> None:
+    """Add a column `side`: the values given, and sell for all other bids."""
     head, *rest = (folder / "bids.csv").read_text().splitlines()
-    (folder / "bids.csv").write_text("\n".join([f"{head},side", *(f"{line},sell" for line in rest)]))
-    assert len(read_case(folder).tso_bids) == len(read_case(SOURCE).tso_bids)
-    (folder / "bids.csv").write_text("\n".join([f"{head},side", *(f"{line},buy" for line in rest)]))
-    _refused(folder, "side in line 2", "is buy: only offers to sell flexibility are supported yet")
+    column = [*sides, *["sell"] * (len(rest) - len(sides))]
+    lines = [f"{line},{side}" for line, side in zip(rest, column, strict=True)]
+    (folder / "bids.csv").write_text("\n".join([f"{head},side", *lines]))
+
+
+def test_bids_sell_unless_they_buy(folder: Path) -> None:
+    offered = read_case(folder).areas["D1"].bids
+    assert not offered.demand.any()
+    _with_side(folder, "buy", " buy ")  # b0000 up, b0001 down
+    bids = read_case(folder).areas["D1"].bids
+    assert bids.demand.tolist() == [True, True] + [False] * (len(offered) - 2)
+    assert bids.direction.tolist() == [-1, 1, *offered.direction[2:]]  # whoever buys up takes from the system
+    assert bids.price.tolist() == offered.price.tolist()
+
+
+@pytest.mark.parametrize(
+    ("side", "problem"), [("hold", "is hold"), ("", "is empty"), ("Buy", "is Buy"), ("1", "is 1")]
+)
+def test_faults_of_the_side(side: str, problem: str, folder: Path) -> None:
+    _with_side(folder, "buy", side)
+    with pytest.raises(InputError, match=r"bids\.csv: side in line 3: .*Use sell or buy") as error:
+        read_case(folder)
+    assert error.value.problem == problem
 
 
 HEAD = "bid_id,system,bus,direction,quantity_mw,price_eur_per_mwh"
