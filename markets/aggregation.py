@@ -27,6 +27,7 @@ Kind = Literal["discrete", "exact"]
 KINDS: tuple[Kind, ...] = ("discrete", "exact")
 DEFAULT_STEP_MW = 0.5
 SAME_MW = 1e-9  # closer points are one
+SOLVER_SLACK = 1e-7  # beyond a state that a solver has reached only within its tolerance
 SAME_EUR = 1e-9  # relative: a chord and a tangent that meet the function
 
 
@@ -72,10 +73,10 @@ class AreaProgramme:
         reached = rows.after(self._injection @ best.quantity_mw).relaxed()
         return replace(
             rows,
-            relief_up_mw=reached.relief_up_mw,
-            relief_down_mw=reached.relief_down_mw,
-            w_min_pu2=reached.w_min_pu2,
-            w_max_pu2=reached.w_max_pu2,
+            relief_up_mw=reached.relief_up_mw + SOLVER_SLACK,
+            relief_down_mw=reached.relief_down_mw + SOLVER_SLACK,
+            w_min_pu2=reached.w_min_pu2 - SOLVER_SLACK,
+            w_max_pu2=reached.w_max_pu2 + SOLVER_SLACK,
         )
 
     def cost(self, change_mw: float) -> tuple[float, float]:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pandapower as pp
 import pytest
 import yaml
 
 from experiments.cli import main
-from markets.schemes import SCHEMES
+from markets.case import read_case
+from sim.settings import Scenario
 
 SMALL = Path(__file__).parents[1] / "sim" / "small.yaml"
 CASE = Path(__file__).parents[1] / "cases" / "A"
@@ -44,15 +43,6 @@ def scenario_with(tmp_path: Path, edit: Edit) -> Path:
     path = tmp_path / "scenario.yaml"
     path.write_text(yaml.safe_dump(data), encoding="utf-8")
     return path
-
-
-def case_with(tmp_path: Path, bids: Callable[[str], str] = lambda text: text, **spec: Any) -> Path:
-    folder = tmp_path / "case"
-    shutil.copytree(CASE, folder)
-    case = json.loads((folder / "case.json").read_text(encoding="utf-8"))
-    (folder / "case.json").write_text(json.dumps({**case, **spec}), encoding="utf-8")
-    (folder / "bids.csv").write_text(bids((CASE / "bids.csv").read_text(encoding="utf-8")), encoding="utf-8")
-    return folder
 
 
 def _set(*keys: Any, value: Any) -> Edit:
@@ -252,96 +242,96 @@ def test_results_are_never_overwritten_unasked(
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+class SimulatedError(Exception):
+    """A run has begun."""
+
+
+def exported_isp(monkeypatch: pytest.MonkeyPatch, moment: str, *arguments: object) -> int:
+    """What ``--export-isp`` makes of a moment, no run simulated; -1 if it is refused first."""
+
+    def run_scenario(settings: Scenario, folder: Any, out: Path, on_isp: Any, *rest: Any) -> None:
+        raise SimulatedError(rest[-1])
+
+    monkeypatch.setattr("experiments.cli.run_scenario", run_scenario)
+    monkeypatch.setattr(sys, "argv", ["tandem", "run", *map(str, arguments), f"--export-isp={moment}"])
+    try:
+        main()
+    except SimulatedError as begun:
+        return int(begun.args[0])
+    except SystemExit as stop:
+        assert stop.code == 2
+    return -1
+
+
+SPRING, AUTUMN = "2016-03-27", "2016-10-30"  # days on which clocks change in Brussels
+NOT_CAUGHT = pytest.mark.xfail(strict=True, reason="pytz's errors on such times are no ValueError")
+NO_ZONE = pytest.mark.xfail(strict=True, reason="pandas passes over names of zones, with a warning")
+
+
 @pytest.mark.parametrize(
-    ("bids", "expected"),
+    ("start", "moment", "isp"),
     [
-        (
-            lambda t: t.replace("0.00156,50.8839", "-0.00156,50.8839"),
-            ("bids.csv", "quantity_mw in line 2", "zero or more"),
-        ),
-        (lambda t: t.replace("0.00156,50.8839", "0.00156,nan"), ("price_eur_per_mwh in line 2", "nan")),
-        (lambda t: t.replace("b0000,D1,6", "b0000,D1,600"), ("bids.csv", "bus 600", "does not exist")),
-        (lambda t: t.replace("b0000,D1,6,up", "b0000,D1,6,sideways"), ("direction in line 2", "sideways")),
-        (lambda t: t.replace("b0000,D1", "b0000,D9"), ("system in line 2", "D9")),
-        (lambda t: t.replace("b0001,", "b0000,"), ("bid_id in line 3", "used twice")),
-        (lambda t: t.replace("quantity_mw", "quantity"), ("quantity_mw", "column is missing")),
+        ("2016-04-18", "2016-04-18T00:00", 0),
+        ("2016-04-18", "2016-04-18 18:07:31", 72),
+        ("2016-04-18", "2016-04-18T16:00Z", 72),
+        ("2016-04-18", "2016-04-18T18:00+02:00", 72),
+        ("2016-04-18", "2016-04-18T23:59", 95),
+        (SPRING, "2016-03-27T03:00", 8),
+        (SPRING, "2016-03-27T23:45", 91),
+        (AUTUMN, "2016-10-30T02:30+02:00", 10),
+        (AUTUMN, "2016-10-30T02:30+01:00", 14),
     ],
 )
-def test_bad_bids(
+def test_moments_to_export(
+    start: str, moment: str, isp: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = scenario_with(tmp_path, _set("start", value=start))
+    assert exported_isp(monkeypatch, moment, path, "--out", tmp_path / "out") == isp
+
+
+@pytest.mark.parametrize(
+    ("start", "moment"),
+    [
+        *(("2016-04-18", m) for m in ("garbage", "", "NaT", "now", "18", "18:00", "1e400", "9" * 30)),
+        *(("2016-04-18", m) for m in ("2016-13-45", "2016-04-18T24:00", "2016-04-18T18:00+99:00")),
+        *(("2016-04-18", m) for m in ("2016-04-17T23:59", "2016-04-19T00:00", "9999-12-31", "-1")),
+        pytest.param(SPRING, "2016-03-27T02:30", marks=NOT_CAUGHT),  # clocks skip it
+        pytest.param(AUTUMN, "2016-10-30T02:30", marks=NOT_CAUGHT),  # it comes twice
+        pytest.param("2016-04-18", "0001-01-01", marks=NOT_CAUGHT),
+        pytest.param("2016-04-18", "2016-04-18T18:00 CET", marks=NO_ZONE),
+    ],
+)
+def test_moments_that_name_no_isp_are_refused_before_anything_is_simulated(
+    start: str,
+    moment: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    bids: Callable[[str], str],
-    expected: tuple[str, ...],
 ) -> None:
-    out = tmp_path / "result.json"
-    code = tandem(monkeypatch, "clear", case_with(tmp_path, bids), "--scheme", "common", "--out", out)
-    refused(capsys, code, *expected)
-    assert not out.exists()
-
-
-def test_bad_cases(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = case_with(tmp_path, distribution=[{"id": "D1", "grid": "D1.json", "interface_bus": 44}])
-    refused(capsys, tandem(monkeypatch, "clear", folder), "distribution.0.interface_bus", "bus 44")
-    folder = case_with(tmp_path / "b", transmission={"grid": "nowhere.json"})
-    refused(capsys, tandem(monkeypatch, "clear", folder), "nowhere.json", "does not exist")
-    folder = case_with(tmp_path / "c", bid="bids.csv")
-    refused(capsys, tandem(monkeypatch, "clear", folder), "bid", "unknown key")
-
-
-def test_a_case_whose_grid_names_a_foreign_module(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = case_with(tmp_path)
-    text = (folder / "D1.json").read_text(encoding="utf-8")
-    evil = text.replace("pandas.core.frame", "subprocess", 1)
-    assert evil != text
-    (folder / "D1.json").write_text(evil, encoding="utf-8")
-    refused(capsys, tandem(monkeypatch, "clear", folder), "D1.json", "subprocess", "import")
-
-
-def test_a_case_with_a_disconnected_bus(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = case_with(tmp_path)
-    net = pp.from_json(str(folder / "D1.json"))
-    net.line.loc[net.line.index[-1], "in_service"] = False
-    pp.to_json(net, str(folder / "D1.json"))
-    refused(capsys, tandem(monkeypatch, "clear", folder), "D1.json", "no connection to the external grid")
-
-
-def test_clear_writes_what_the_format_promises(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "result.json"
-    assert tandem(monkeypatch, "clear", CASE, "--out", out) == 0
-    assert "multilevel-03" in capsys.readouterr().out
-    entries = json.loads(out.read_text(encoding="utf-8"))
-    assert [e["scheme"] for e in entries] == list(SCHEMES)
-    expected = json.loads((CASE / "expected.json").read_text(encoding="utf-8"))
-    for entry in (e for e in entries if e["scheme"] in expected):
-        assert entry["cost_eur_per_h"] == pytest.approx(expected[entry["scheme"]]["cost_eur_per_h"], rel=1e-4)
-        assert set(entry["interface_mw"]) == {"D1", "D2"}
-        assert set(entry["ac"]) >= {"congested_lines", "voltage_violations"}
-        assert all(c["quantity_mw"] > 0 for c in entry["cleared"])
+    path = scenario_with(tmp_path, _set("start", value=start))
+    schemes = "--scheme", "common", "--scheme", "central-01"
+    assert exported_isp(monkeypatch, moment, path, *schemes, "--out", tmp_path / "out") == -1
+    refused(capsys, 2, f"tandem: --export-isp: {moment}", "names no ISP", "Give a moment of the horizon")
+    assert [p.name for p in tmp_path.iterdir()] == ["scenario.yaml"]
 
 
 def test_run_writes_a_run_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "run"
-    assert (
-        tandem(monkeypatch, "run", SMALL, "--scheme", "common", "--scheme", "central-01", "--out", out) == 0
-    )
+    schemes = "--scheme", "common", "--scheme", "central-01"
+    moment = "--export-isp", "2016-04-18T18:00"
+    assert tandem(monkeypatch, "run", SMALL, *schemes, *moment, "--out", out) == 0
     shown = capsys.readouterr().out
     assert "procurement cost" in shown
+    assert shown.count("Case: ") == 2
     for scheme in ("common", "central-01"):
         names = {p.name for p in (out / scheme).iterdir()}
         assert names >= {"manifest.json", "kpis.json", "figures", "orders.parquet", "settlement.parquet"}
         manifest = json.loads((out / scheme / "manifest.json").read_text(encoding="utf-8"))
         assert manifest["scheme"] == scheme
+        case = read_case(out / scheme / "case")
+        assert (case.name, case.options.scheme) == ("small, seed 7, ISP 72", scheme)
         assert len(list((out / scheme / "figures").glob("*.png"))) >= 6
     assert (out / "comparison.png").is_file()
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
