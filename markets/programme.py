@@ -193,10 +193,11 @@ def _solve(
     if integral is not None:
         integrality = np.zeros(len(c))
         integrality[integral] = 1
+    # Rows that cannot bind are gone already; presolving the dense rest takes longer than solving it.
     solver: Any = linprog  # its type stubs know no sparse matrices
     return solver(
         c, A_ub=a_ub, b_ub=b_ub, A_eq=a_eq, b_eq=b_eq, bounds=np.column_stack([lower, upper]),
-        method="highs", integrality=integrality,
+        method="highs", integrality=integrality, options={"presolve": integral is not None},
     )  # fmt: skip
 
 

@@ -13,7 +13,6 @@ import yaml
 
 from experiments.cli import main
 from markets.case import read_case
-from sim.settings import Scenario
 
 SMALL = Path(__file__).parents[1] / "sim" / "small.yaml"
 CASE = Path(__file__).parents[1] / "cases" / "A"
@@ -240,79 +239,6 @@ def test_results_are_never_overwritten_unasked(
     refused(capsys, tandem(monkeypatch, "run", SMALL, "--out", tmp_path), "exists already")
     refused(capsys, tandem(monkeypatch, "run", SMALL, "--out", tmp_path, "--overwrite"), "exists already")
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
-
-
-class SimulatedError(Exception):
-    """A run has begun."""
-
-
-def exported_isp(monkeypatch: pytest.MonkeyPatch, moment: str, *arguments: object) -> int:
-    """What ``--export-isp`` makes of a moment, no run simulated; -1 if it is refused first."""
-
-    def run_scenario(settings: Scenario, folder: Any, out: Path, on_isp: Any, *rest: Any) -> None:
-        raise SimulatedError(rest[-1])
-
-    monkeypatch.setattr("experiments.cli.run_scenario", run_scenario)
-    monkeypatch.setattr(sys, "argv", ["tandem", "run", *map(str, arguments), f"--export-isp={moment}"])
-    try:
-        main()
-    except SimulatedError as begun:
-        return int(begun.args[0])
-    except SystemExit as stop:
-        assert stop.code == 2
-    return -1
-
-
-SPRING, AUTUMN = "2016-03-27", "2016-10-30"  # days on which clocks change in Brussels
-NOT_CAUGHT = pytest.mark.xfail(strict=True, reason="pytz's errors on such times are no ValueError")
-NO_ZONE = pytest.mark.xfail(strict=True, reason="pandas passes over names of zones, with a warning")
-
-
-@pytest.mark.parametrize(
-    ("start", "moment", "isp"),
-    [
-        ("2016-04-18", "2016-04-18T00:00", 0),
-        ("2016-04-18", "2016-04-18 18:07:31", 72),
-        ("2016-04-18", "2016-04-18T16:00Z", 72),
-        ("2016-04-18", "2016-04-18T18:00+02:00", 72),
-        ("2016-04-18", "2016-04-18T23:59", 95),
-        (SPRING, "2016-03-27T03:00", 8),
-        (SPRING, "2016-03-27T23:45", 91),
-        (AUTUMN, "2016-10-30T02:30+02:00", 10),
-        (AUTUMN, "2016-10-30T02:30+01:00", 14),
-    ],
-)
-def test_moments_to_export(
-    start: str, moment: str, isp: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = scenario_with(tmp_path, _set("start", value=start))
-    assert exported_isp(monkeypatch, moment, path, "--out", tmp_path / "out") == isp
-
-
-@pytest.mark.parametrize(
-    ("start", "moment"),
-    [
-        *(("2016-04-18", m) for m in ("garbage", "", "NaT", "now", "18", "18:00", "1e400", "9" * 30)),
-        *(("2016-04-18", m) for m in ("2016-13-45", "2016-04-18T24:00", "2016-04-18T18:00+99:00")),
-        *(("2016-04-18", m) for m in ("2016-04-17T23:59", "2016-04-19T00:00", "9999-12-31", "-1")),
-        pytest.param(SPRING, "2016-03-27T02:30", marks=NOT_CAUGHT),  # clocks skip it
-        pytest.param(AUTUMN, "2016-10-30T02:30", marks=NOT_CAUGHT),  # it comes twice
-        pytest.param("2016-04-18", "0001-01-01", marks=NOT_CAUGHT),
-        pytest.param("2016-04-18", "2016-04-18T18:00 CET", marks=NO_ZONE),
-    ],
-)
-def test_moments_that_name_no_isp_are_refused_before_anything_is_simulated(
-    start: str,
-    moment: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    path = scenario_with(tmp_path, _set("start", value=start))
-    schemes = "--scheme", "common", "--scheme", "central-01"
-    assert exported_isp(monkeypatch, moment, path, *schemes, "--out", tmp_path / "out") == -1
-    refused(capsys, 2, f"tandem: --export-isp: {moment}", "names no ISP", "Give a moment of the horizon")
-    assert [p.name for p in tmp_path.iterdir()] == ["scenario.yaml"]
 
 
 def test_run_writes_a_run_folder(
