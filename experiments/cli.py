@@ -7,6 +7,7 @@ import math
 import sys
 import tempfile
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -110,8 +111,13 @@ def _run_one(
 def _isp_of(moment: str, calendar: Calendar) -> int:
     """The ISP that holds a moment given in local time, or with an offset of its own."""
     try:
-        time = pd.Timestamp(moment)
-        return calendar.isp_of(time.tz_localize(calendar.zone) if time.tzinfo is None else time)
+        time = pd.Timestamp(datetime.fromisoformat(moment))
+        if time.tzinfo is None:
+            local = pd.DatetimeIndex([time]).tz_localize(calendar.zone, ambiguous="NaT", nonexistent="NaT")
+            if local.hasnans:
+                raise ValueError("that local time is skipped, or comes twice, as clocks change")
+            time = local[0]
+        return calendar.isp_of(time)
     except ValueError as error:
         mend = "Give a moment of the horizon, such as 2016-04-18T18:00 or 2016-04-18T18:00+02:00"
         raise InputError("--export-isp", moment, f"names no ISP ({one_line(error)})", mend) from error
@@ -155,6 +161,9 @@ def clear(
         raise InputError(
             "--scheme", str(scheme), "is no coordination scheme", f"Use all or one of {', '.join(SCHEMES)}"
         )
+    for path, flag in ((out, "--out"), (figure, "--figure")):
+        if path is not None:
+            _check_writable(path, flag)
     instance = read_case(case, next((known for known in OFFSETS if known == offset), None))
     schemes = build_schemes(replace(instance.options.options, **fixed))
     scheme = scheme or instance.options.scheme or "all"
@@ -187,6 +196,28 @@ def _try(instance: Case, scheme: Scheme) -> Outcome | ClearingError | RoundsErro
         return replace(outcome, allocation=allocate(instance, scheme))
     except (ClearingError, RoundsError) as error:
         return error
+
+
+def _check_writable(path: Path, flag: str) -> None:
+    """Refuse an output file that could not be written, before anything is worked out."""
+    mend = (
+        "Name a PNG file in a folder you may write to"
+        if flag == "--figure"
+        else "Choose a file you may write to"
+    )
+    problem = "is no PNG file" if flag == "--figure" and path.suffix.lower() != ".png" else ""
+    try:
+        if path.is_dir():
+            problem = "is a folder"
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass  # the folder takes files
+        if path.exists():
+            with path.open("a"):
+                pass
+    except OSError as error:
+        problem = str(error.strerror)
+    if problem:
+        raise InputError(str(path), flag, f"cannot be written ({problem})", mend)
 
 
 def _check_options(given: dict[str, Any]) -> None:

@@ -59,7 +59,7 @@ def _bars(
 def _cost(ax: Axes, entries: Sequence[Entry]) -> None:
     _bars(ax, entries, "procurement cost (EUR/h), inefficiency", lambda e: e["cost_eur_per_h"], BLUE)
     costs = [e["cost_eur_per_h"] for e in entries]
-    span = max([*costs, 0.0]) - min([*costs, 0.0])
+    span = max([*costs, 0.0]) - min([*costs, 0.0]) or 1.0
     ax.set_xlim(min([*costs, 0.0]) - 0.02 * span, max([*costs, 0.0]) + 0.3 * span)
     for k, e in enumerate(entries):
         if e["inefficiency_pct"] is not None:

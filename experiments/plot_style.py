@@ -49,7 +49,7 @@ def new_figure(
     """A figure with its title, the scenario's title and a footnote, by default on where data come from."""
     figure = Figure(figsize=(width_in, height_in), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(f"{title}  |  {scenario}" if scenario else title, x=0.01, ha="left")
+    figure.suptitle(f"{title}  |  {scenario}" if scenario else title, x=0.01, ha="left", parse_math=False)
     # The footnote stands where the layout reserves room for a shared x label, so nothing can cover it.
     figure.supxlabel(f"{note}{footnote}", x=0.01, ha="left", fontsize=7, color=GREY)
     return figure

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Table
 
 from markets.blocks import Scheme
@@ -47,7 +48,7 @@ KPI_ROWS: tuple[tuple[str, str, str], ...] = (
 def kpi_table(scenario: Scenario, kpis: Mapping[str, Mapping[str, Any]]) -> Table:
     """KPIs of several runs side by side; procurement is also split by operator."""
     table = Table(
-        title=f"{scenario.name}: {scenario.days} day(s) from {scenario.start}, seed {scenario.seed}",
+        title=escape(scenario.name) + f": {scenario.days} day(s) from {scenario.start}, seed {scenario.seed}",
         box=SIMPLE_HEAD,
     )
     table.add_column("")
@@ -69,7 +70,7 @@ def clearing_table(case: str, entries: list[dict[str, Any]]) -> Table:
 
     `shared` counts the numbers that were read outside their operator's house.
     """
-    table = Table(title=f"case {case}", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(title=escape(f"case {case}"), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     columns = ("scheme", "EUR/h", "ineff. %", "lines", "buses", "AC lines", "AC buses", "unserved",
                "unqual. %", "shared", "ms")  # fmt: skip
     for k, column in enumerate(columns):

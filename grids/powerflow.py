@@ -84,10 +84,11 @@ class PowerFlow:
         v_from, v_to = voltage[branches.from_node], voltage[branches.to_node]
         i_from, i_to = yff * v_from + yft * v_to, ytf * v_from + ytt * v_to
         s_from, s_to = v_from * i_from.conj() * base, v_to * i_to.conj() * base
-        loading = 100.0 * np.maximum(
-            np.abs(i_from) * self._i_base_from_ka / branches.i_max_from_ka,
-            np.abs(i_to) * self._i_base_to_ka / branches.i_max_to_ka,
-        )
+        with np.errstate(divide="ignore"):  # a branch rated zero is infinitely loaded by any current
+            loading = 100.0 * np.maximum(
+                _share(np.abs(i_from) * self._i_base_from_ka, branches.i_max_from_ka),
+                _share(np.abs(i_to) * self._i_base_to_ka, branches.i_max_to_ka),
+            )
         root = self.network.root
         shunts = np.abs(voltage) ** 2 * (self.network.shunt_g_pu - 1j * self.network.shunt_b_pu) * base
         from_root = s_from[branches.from_node == root].sum() + s_to[branches.to_node == root].sum()
@@ -104,6 +105,12 @@ class PowerFlow:
             root_mw=float(taken.real),
             root_mvar=float(taken.imag),
         )
+
+
+def _share(current_ka: FloatArray, rating_ka: FloatArray) -> FloatArray:
+    """Currents as a share of their ratings; of a rating of zero, nothing (below 1e-9 kA) is nothing."""
+    idle = (rating_ka == 0.0) & (current_ka < 1e-9)
+    return np.where(idle, 0.0, current_ka / np.where(idle, 1.0, rating_ka))
 
 
 def _flat_start(network: Network) -> ComplexArray:

@@ -12,6 +12,8 @@ from grids.arrays import FloatArray, IntArray
 from grids.network import Network
 
 INJECTIONS = ("load", "sgen", "gen", "storage")
+REPLACED = ("motor", "asymmetric_load", "asymmetric_sgen")
+"""Injections without a plain active and reactive power of their own: taken out of service."""
 
 
 def buses_of_nodes(network: Network) -> IntArray:
@@ -29,6 +31,9 @@ def save_network(network: Network, p_mw: FloatArray, q_mvar: FloatArray, path: P
             net[table]["p_mw"] = 0.0
         if len(net[table]) and "q_mvar" in net[table]:
             net[table]["q_mvar"] = 0.0
+    for table in REPLACED:
+        if table in net and len(net[table]):
+            net[table]["in_service"] = False
     bus = buses_of_nodes(network)
     for k in np.flatnonzero((bus >= 0) & ((p_mw != 0) | (q_mvar != 0))):
         pp.create_load(net, int(bus[k]), p_mw=-float(p_mw[k]), q_mvar=-float(q_mvar[k]), name="state")

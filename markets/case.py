@@ -116,6 +116,10 @@ def read_case(path: Path, offset: Offset | None = None) -> Case:
     if "forecasts" not in spec:
         return case
     file = path.parent / _text(spec, ("forecasts",), path)
+    if not file.is_file():
+        raise InputError(
+            str(file), "forecasts", "the file does not exist", "Give a JSON file beside the case"
+        )
     return replace(case, forecasts=_forecasts(_read_json(file), case, file))
 
 
