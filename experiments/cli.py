@@ -177,8 +177,8 @@ def clear(
     entries = [outcome.as_dict(reference) for outcome in outcomes]
     if out is not None:
         _write(out, entries + [{"scheme": name, "error": problem} for name, problem in failed.items()])
-    if figure is not None:
-        plot_clearing(instance.name, entries, figure)
+    if figure is not None and outcomes:
+        plot_clearing(instance.name, [e for e in entries if "error" not in e], figure)
     console.print(clearing_table(instance.name, entries))
     for entry in entries:
         if "allocation_eur_per_h" in entry:
@@ -228,8 +228,8 @@ def _check_options(given: dict[str, Any]) -> None:
         known = OFFSETS if name == "offset" else CHOICES.get(name)
         if known is not None and value not in known:
             raise InputError(flag, str(value), "is not known", f"Use one of {', '.join(known)}")
-        if name == "step_mw" and not 0 < value < math.inf:
-            raise InputError(flag, str(value), "is no step", "Give a positive number of MW")
+        if name == "step_mw" and not 0.001 <= value < math.inf:
+            raise InputError(flag, str(value), "is no step", "Give a positive number of MW, at least 0.001")
         if name == "tolerance_mw" and not 0 <= value < math.inf:
             raise InputError(flag, str(value), "is no band", "Give a number of MW, zero or more")
 

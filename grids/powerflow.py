@@ -33,6 +33,10 @@ class AcState:
     root_mvar: float
 
 
+SCALE = 1e6
+"""The fast model counts in watts: it passes over changes of a load by less than 1e-7 of its unit."""
+
+
 class PowerFlow:
     """Newton-Raphson on one grid whose injections change and whose topology does not."""
 
@@ -48,10 +52,11 @@ class PowerFlow:
     def solve(self, p_mw: FloatArray, q_mvar: FloatArray) -> AcState:
         """Solve for injections (N,) in MW and Mvar. Divergence is a state with ``converged`` False."""
         change_p, change_q = self._model.change_p_load, self._model.change_q_load
-        for k, (p, q) in enumerate(zip((-p_mw).tolist(), (-q_mvar).tolist(), strict=True)):
+        scaled_p, scaled_q = (-SCALE * p_mw).tolist(), (-SCALE * q_mvar).tolist()
+        for k, (p, q) in enumerate(zip(scaled_p, scaled_q, strict=True)):
             change_p(k, p)
             change_q(k, q)
-        voltage = self._model.ac_pf(self._start, MAX_ITERATIONS, TOLERANCE_PU)
+        voltage = self._model.ac_pf(self._start, MAX_ITERATIONS, SCALE * TOLERANCE_PU)
         if voltage.shape[0] == 0:
             return _diverged(self.network)
         return self._state(voltage, p_mw, q_mvar)
@@ -152,7 +157,7 @@ def _fast_model(network: Network) -> Any:
     nodes = range(network.n_nodes)
     shunts = [k for k in nodes if network.shunt_g_pu[k] or network.shunt_b_pu[k]]
     data = {
-        "baseMVA": network.base_mva,
+        "baseMVA": SCALE * network.base_mva,
         "bus": {
             str(k + 1): {"bus_i": k + 1, "bus_type": int(kinds[k]), "base_kv": float(network.node_vn_kv[k])}
             for k in nodes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,6 +27,8 @@ from markets.case_options import NO_OPTIONS, CaseOptions, read_options
 from markets.shared_balancing import Profile
 
 CASE_KEYS = ("name", "transmission", "distribution", "bids", "options", "forecasts")
+LARGEST = 1e12
+"""No number of a case is as large as this."""
 AREA_KEYS = ("id", "grid", "interface_bus", "scheduled_mw", "ratings_mva", "green")
 
 
@@ -112,7 +113,8 @@ def read_case(path: Path, offset: Offset | None = None) -> Case:
         {area: e.node for area, e in entries.items()},
         {area: e.network.interface_mw for area, e in entries.items()},
     )
-    case = Case(str(spec.get("name", path.stem)), transmission, books[TSO], areas, options)
+    name = _text(spec, ("name",), path) if "name" in spec else path.stem
+    case = Case(name, transmission, books[TSO], areas, options)
     if "forecasts" not in spec:
         return case
     file = path.parent / _text(spec, ("forecasts",), path)
@@ -198,8 +200,9 @@ def _zones(given: Any, network: Network, place: str, path: Path) -> BoolArray:
 
 
 def _real(value: Any, place: str, path: Path) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise InputError(str(path), place, f"is {value!r}", "Give a finite number")
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not -LARGEST < value < LARGEST:
+        raise InputError(str(path), place, f"is {value!r}"[:80], "Give a finite number")
     return float(value)
 
 
@@ -253,7 +256,7 @@ def _at_nodes(
     bus, known = [int(b) for b in numbers], set(network.bus_index.tolist())
     for b, number in zip(bus, numbers, strict=True):
         if b not in known or b != number:
-            raise no_such_bus(path, f"{place}.bus", number, network)
+            raise no_such_bus(path, f"{place}.bus", b if b == number else number, network)
     node = network.nodes_of(np.array(bus, dtype=np.int64), f"{place}.bus")
     n = network.n_nodes
     return [np.bincount(node, weights=v, minlength=n).astype(np.float64) for v in values]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from grids.picture import NO_MARGINS, OFFSETS, Margins, Offset
 from markets.schemes import CHOICES, DEFAULTS, SCHEMES, Options
 
 RANGES = {
-    "step_mw": (1e-6, math.inf),
+    "step_mw": (1e-3, 1e12),
     "max_rounds": (1, 60),
     "flow_margin": (0, 0.9),
     "voltage_margin_pu": (0, 0.05),
@@ -57,8 +56,8 @@ def _check(key: str, value: Any, path: Path) -> None:
                 str(path), place, f"is {value!r}, which is not known", f"Use one of {', '.join(NAMES[key])}"
             )
         return
-    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    low, high = RANGES.get(key, (0.0, math.inf))
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    low, high = RANGES.get(key, (0.0, 1e12))
     if not number or not low <= value <= high or (key == "max_rounds" and value != int(value)):
         whole = "a whole number" if key == "max_rounds" else "a number"
-        raise InputError(str(path), place, f"is {value!r}", f"Give {whole} from {low:g} to {high:g}")
+        raise InputError(str(path), place, f"is {value!r}"[:80], f"Give {whole} from {low:g} to {high:g}")

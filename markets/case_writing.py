@@ -77,8 +77,9 @@ def _entry(system: str, s: System) -> dict[str, Any]:
 
 
 def _options(options: CaseOptions) -> dict[str, Any]:
+    scheme = {} if options.scheme is None else {"scheme": options.scheme}
     return {
-        "scheme": options.scheme,
+        **scheme,
         "offset": options.offset,
         "flow_margin": options.margins.flow,
         "voltage_margin_pu": options.margins.voltage_pu,

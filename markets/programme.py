@@ -24,6 +24,8 @@ UNSERVED_EUR_PER_MWH = 10_000.0
 OVERLOAD_EUR_PER_MWH = 10_000.0
 VOLTAGE_EUR_PER_H_PU2 = 1e6
 TIE_STEP_EUR_PER_MWH = 1e-6
+IDLE_EUR_PER_MWH = 1e-7
+"""What any activation costs in the ordering: none takes place that brings nothing."""
 
 
 class Status(Enum):
@@ -250,7 +252,7 @@ def _upper_rows(
 
 
 def _tie_breaks(cost: FloatArray) -> FloatArray:
-    """A nudge (n,) that serves equal costs in column order and never reorders different ones.
+    """A nudge (n,) that serves equal costs in column order, never reorders different ones, and prefers rest.
 
     Columns stand in order of time stamp, then bid id. The k-th of a group of equals is nudged by k steps, the
     step being small against the distance to the next dearer group.
@@ -263,11 +265,11 @@ def _tie_breaks(cost: FloatArray) -> FloatArray:
         else np.empty(0, dtype=np.int64)
     )
     if len(starts) == len(cost):
-        return np.zeros(len(cost))
+        return np.full(len(cost), IDLE_EUR_PER_MWH)
     sizes = np.diff(np.concatenate([starts, [len(cost)]]))
     gaps = np.concatenate([np.diff(ranked[starts]), [np.inf]])
     steps = np.minimum(TIE_STEP_EUR_PER_MWH, gaps / (2.0 * sizes))
     place = np.arange(len(cost)) - np.repeat(starts, sizes)
     nudge = np.empty(len(cost))
-    nudge[order] = place * np.repeat(steps, sizes)
+    nudge[order] = IDLE_EUR_PER_MWH + place * np.repeat(steps, sizes)
     return nudge

@@ -214,12 +214,6 @@ def test_a_branch_whose_rating_reactive_power_takes(
     assert math.isfinite(outcome.ac.max_overload_pct)
 
 
-DIVIDES = pytest.mark.xfail(
-    strict=True, reason="the loading of a branch rated zero divides by zero, with a warning"
-)
-
-
-@DIVIDES
 @every_scheme
 def test_a_branch_rated_zero_lets_nothing_more_in(case_of: Cases, variant: str, scheme: str) -> None:
     """How far it is over its limit cannot be said in percent; everything else can."""
@@ -230,7 +224,6 @@ def test_a_branch_rated_zero_lets_nothing_more_in(case_of: Cases, variant: str, 
     assert outcome.linear.lines == outcome.ac.lines == 1  # 0.1 Mvar still flow
 
 
-@DIVIDES
 @every_scheme
 def test_a_branch_rated_zero_that_carries_nothing(case_of: Cases, variant: str, scheme: str) -> None:
     case = case_of(BIDS, 1.5, spec={"ratings_mva": {"line 1": 0}}, end_mw=0.0)
