@@ -80,7 +80,7 @@ def clearing_table(case: str, entries: list[dict[str, Any]]) -> Table:
         table.add_row(
             e["scheme"],
             f"{e['cost_eur_per_h']:.3f}",
-            "" if e["inefficiency_pct"] is None else f"{e['inefficiency_pct']:.3f}",
+            "" if e["inefficiency_pct"] is None else f"{round(e['inefficiency_pct'], 3) + 0.0:.3f}",
             _broken(e["congested_lines"], e["max_overload_pct"]),
             _broken(e["voltage_violations"], e["max_voltage_violation_pct"]),
             _broken(ac["congested_lines"], ac["max_overload_pct"]),
