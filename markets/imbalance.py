@@ -87,8 +87,8 @@ def dual_price(found: Regulation, mid_price: float) -> ImbalancePrices:
 def elia_alpha(system_imbalance_mw: FloatArray) -> float:
     """Elia's adder (EUR/MWh) from the system imbalance of the last eight quarter-hours, the present one last.
 
-    Mean of their squares over 15 000 MW^2 MWh/EUR where the present one exceeds 140 MW, else 0 (Elia's tariff
-    for maintaining and restoring the individual balance, in force until 2021; CREG (B)141016-CDC-1381).
+    Mean of their squares over 15 000 MW^2 MWh/EUR where the present one exceeds 140 MW, else 0, after Elia's
+    tariff before its change of 2022. The constants have not been checked against the text of the tariff.
     """
     if not len(system_imbalance_mw) or abs(system_imbalance_mw[-1]) <= ALPHA_THRESHOLD_MW:
         return 0.0
