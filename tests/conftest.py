@@ -6,11 +6,16 @@ from collections.abc import Callable
 from functools import cache
 
 import pytest
+from hypothesis import settings
 from pandapower.auxiliary import pandapowerNet
 
 from grids.load import load_net
 from grids.network import Network
 from grids.powerflow import PowerFlow
+
+# The same examples in every run; ``pytest --hypothesis-profile default`` draws new ones.
+settings.register_profile("same examples", derandomize=True)
+settings.load_profile("same examples")
 
 
 @cache

@@ -168,4 +168,4 @@ def test_cost_rises_and_marginal_price_rises_with_the_need(seed: int) -> None:
         assert answer.quantity_mw.sum() == pytest.approx(need, abs=1e-7)
         filled = np.cumsum(available[np.argsort(cost)])
         marginal = merit[np.searchsorted(filled, need - 1e-9)]
-        assert answer.price_eur_per_mwh == pytest.approx(marginal, rel=1e-6)
+        assert answer.price_eur_per_mwh == pytest.approx(marginal, rel=1e-6, abs=1e-6)
