@@ -10,7 +10,6 @@ import numpy as np
 from grids.arrays import FloatArray
 
 Rule = Literal["single", "dual"]
-RULES: tuple[Rule, ...] = ("single", "dual")
 ACTIVATED_MW = 1e-6
 """An activation below this is rounding, and sets no price."""
 ALPHA_THRESHOLD_MW = 140.0

@@ -48,7 +48,8 @@ def validate_mol() -> Block:
     What is called and safe is kept, if either direction is safe without the other; beyond it, bids keep as
     much as still fits. Any call within the bounds sent back is safe in the linear model around that power
     flow, so that a next list, or a last change of the TSO's need, breaks nothing but for the model's error,
-    which the next round finds. Where the model finds nothing to lower, the call is halved.
+    which the next round finds. Where the model finds nothing to lower, half of the call is let stand and
+    nothing else.
     """
 
     def run(area: str, view: View) -> Written:
@@ -67,13 +68,13 @@ def validate_mol() -> Block:
             rows.after(bids.injection_mw(np.where(bids.direction == d, called, 0.0), n_nodes))
             for d in (UP, DOWN)
         ]
-        if safe and all(_safe(one, rows) for one in alone):
-            kept = called
-        else:
+        kept = called
+        if not safe or not all(_safe(one, rows) for one in alone):
             kept = envelope_mw(rows, bids, np.minimum(called, offers))
-            if not safe and np.allclose(kept, called, atol=SAME_MW):
-                kept = 0.5 * called  # the linear model sees nothing where the power flow does
-        bounds = validated_mw(rows, bids, offers, kept)
+        if not safe and np.allclose(kept, called, atol=SAME_MW):
+            bounds = 0.5 * called  # the linear model sees nothing where the power flow does: go by that alone
+        else:
+            bounds = validated_mw(rows, bids, offers, kept)
         return Written(entries={area: {"accepted": safe, "offers": bounds}})
 
     return Block(

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grids.picture import GridPicture
-from grids.rows import Violations
+from grids.arrays import FloatArray
+from grids.rows import GridRows, Violations
 from markets.auctions import dso_market, forward_bids, tso_market
 from markets.blocks import TSO, Repeat, RoundsError, Scheme, Written, carry
 from markets.case import Case
@@ -90,6 +91,30 @@ def test_a_list_that_is_safe_is_accepted_at_once_and_bounds_leave_room_for_nothi
     written = check_block(validate_mol(), "D", houses)
     assert not written.entries["D"]["accepted"]
     assert written.entries["D"]["offers"] == pytest.approx([5.0], abs=0.026)
+
+
+def test_what_only_the_power_flow_sees_halves_the_call() -> None:
+    """Another branch is overloaded as soon as more than 1 MW is called, and no bid moves its flow."""
+    case = _worked_example()
+    houses, _ = open_case(case, SCHEMES["hybrid"])
+    base = houses["D"]["grid"]
+
+    def power_flow(dp_mw: FloatArray) -> GridRows:
+        after = base.after(dp_mw)
+        hidden = np.where([False, dp_mw[1] > 1.0], 2.0 * after.limit_mw, after.flow_mw)
+        return replace(after, flow_mw=hidden)
+
+    houses["D"]["power_flow"] = power_flow
+    called, rounds = np.array([4.0]), []
+    for _ in range(4):
+        houses["D"]["called"] = called
+        written = check_block(validate_mol(), "D", houses).entries["D"]
+        rounds.append((written["accepted"], float(written["offers"][0])))
+        if written["accepted"]:
+            break
+        called = houses["D"]["offers"] = written["offers"]
+    assert [done for done, _ in rounds] == [False, False, True]
+    assert [bound for _, bound in rounds[:2]] == pytest.approx([2.0, 1.0])
 
 
 def test_an_area_that_has_not_accepted_is_left_out() -> None:
