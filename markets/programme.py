@@ -25,7 +25,7 @@ OVERLOAD_EUR_PER_MWH = 10_000.0
 VOLTAGE_EUR_PER_H_PU2 = 1e6
 TIE_STEP_EUR_PER_MWH = 1e-6
 IDLE_EUR_PER_MWH = 1e-7
-"""What any activation costs in the ordering: none takes place that brings nothing."""
+"""What a bid costs more in the ordering if it could trade with one at its own price: nobody gains by that."""
 
 
 class Status(Enum):
@@ -135,7 +135,7 @@ def clear(
         programme with the choices made.
     """
     n = len(cost)
-    ordered = cost + _tie_breaks(cost)
+    ordered = cost + _tie_breaks(cost) + _idle_trades(cost, sign)
     rows = [r for r in (part.binding(available) for part in rows) if len(r.base)]
     if n == 0 and sign is None:
         status = Status.INFEASIBLE if any(np.isinf(r.penalty) for r in rows) else Status.OPTIMAL
@@ -252,7 +252,7 @@ def _upper_rows(
 
 
 def _tie_breaks(cost: FloatArray) -> FloatArray:
-    """A nudge (n,) that serves equal costs in column order, never reorders different ones, and prefers rest.
+    """A nudge (n,) that serves equal costs in column order, and never reorders different ones.
 
     Columns stand in order of time stamp, then bid id. The k-th of a group of equals is nudged by k steps, the
     step being small against the distance to the next dearer group.
@@ -265,11 +265,20 @@ def _tie_breaks(cost: FloatArray) -> FloatArray:
         else np.empty(0, dtype=np.int64)
     )
     if len(starts) == len(cost):
-        return np.full(len(cost), IDLE_EUR_PER_MWH)
+        return np.zeros(len(cost))
     sizes = np.diff(np.concatenate([starts, [len(cost)]]))
     gaps = np.concatenate([np.diff(ranked[starts]), [np.inf]])
     steps = np.minimum(TIE_STEP_EUR_PER_MWH, gaps / (2.0 * sizes))
     place = np.arange(len(cost)) - np.repeat(starts, sizes)
     nudge = np.empty(len(cost))
-    nudge[order] = IDLE_EUR_PER_MWH + place * np.repeat(steps, sizes)
+    nudge[order] = place * np.repeat(steps, sizes)
     return nudge
+
+
+def _idle_trades(cost: FloatArray, sign: FloatArray | None) -> FloatArray:
+    """A nudge (n,) on bids for which there is one the other way at the very same price."""
+    if sign is None:
+        return np.zeros(len(cost))
+    price, up, down = cost * sign, sign == 1.0, sign == -1.0
+    both = (up & np.isin(price, price[down])) | (down & np.isin(price, price[up]))
+    return np.where(both, IDLE_EUR_PER_MWH, 0.0)

@@ -24,7 +24,6 @@ from experiments.studies.alexander_published import (
 )
 from experiments.studies.alexander_trials import BEYOND, CHAPTER_4, with_safety
 
-METHOD_TABLE = ("multilevel-03", "multilevel-03/uniform", "multilevel-03/disqualify")
 EUR_STUDIES = ("need", "step")
 """Experiments whose table also states the loss in EUR/h."""
 UNQUALIFIED_STUDIES = ("blocked", "volume")

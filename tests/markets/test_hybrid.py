@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grids.picture import GridPicture
 from grids.arrays import FloatArray
+from grids.picture import GridPicture
 from grids.rows import GridRows, Violations
 from markets.auctions import dso_market, forward_bids, tso_market
 from markets.blocks import TSO, Repeat, RoundsError, Scheme, Written, carry
@@ -97,7 +97,7 @@ def test_what_only_the_power_flow_sees_halves_the_call() -> None:
     """Another branch is overloaded as soon as more than 1 MW is called, and no bid moves its flow."""
     case = _worked_example()
     houses, _ = open_case(case, SCHEMES["hybrid"])
-    base = houses["D"]["grid"]
+    base: GridRows = houses["D"]["grid"]
 
     def power_flow(dp_mw: FloatArray) -> GridRows:
         after = base.after(dp_mw)

@@ -168,4 +168,16 @@ def test_cost_rises_and_marginal_price_rises_with_the_need(seed: int) -> None:
         assert answer.quantity_mw.sum() == pytest.approx(need, abs=1e-7)
         filled = np.cumsum(available[np.argsort(cost)])
         marginal = merit[np.searchsorted(filled, need - 1e-9)]
-        assert answer.price_eur_per_mwh == pytest.approx(marginal, rel=1e-6, abs=1e-6)
+        assert answer.price_eur_per_mwh == pytest.approx(marginal, rel=1e-6)
+
+
+def test_bids_at_one_price_do_not_trade_for_nothing() -> None:
+    # 1 MW up and 1 MW down, both at 50: without a need nobody gains if they meet.
+    sign = np.array([1.0, -1.0])
+    idle = clear(50.0 * sign, np.ones(2), sign=sign, need_mw=0.0)
+    assert idle.quantity_mw == pytest.approx([0.0, 0.0])
+    wanted = clear(50.0 * sign, np.ones(2), sign=sign, need_mw=0.5)
+    assert wanted.quantity_mw == pytest.approx([0.5, 0.0])
+    assert wanted.cost_eur_per_h == 25.0
+    # A trade that gains is made: 60 offered for what costs 50.
+    assert clear(np.array([50.0, -60.0]), np.ones(2), sign=sign).quantity_mw == pytest.approx([1.0, 1.0])
