@@ -113,11 +113,13 @@ class Dispatcher:
         self._wait = round(settings.delay_s / settings.cycle_s)
         self._moving = self.order.split(start_mw)  # the ramped set-point before it is rounded to steps
         self.delivered = self._moving.copy()
+        self._known = self._moving.copy()  # the last set-point that arrived
 
-    def follow(self, wanted_mw: float) -> FloatArray:
+    def follow(self, wanted_mw: float, heard: BoolArray | None = None) -> FloatArray:
         """Set-points (n,) of this cycle for a wanted total; a set-point moves no faster than the bid ramps.
 
-        The asset follows its set-point at the same ramp (`delivered`).
+        The asset follows its set-point at the same ramp (`delivered`); one that is not `heard` (n,) leaves it
+        with the last it has.
         """
         target = self.order.split(wanted_mw)
         if self._wait > 0:
@@ -125,7 +127,8 @@ class Dispatcher:
         else:
             self._moving += np.minimum(np.maximum(target - self._moving, -self._ramp), self._ramp)
         setpoint = self._stepped(target)
-        self.delivered += np.minimum(np.maximum(setpoint - self.delivered, -self._ramp), self._ramp)
+        self._known = setpoint if heard is None else np.where(heard, setpoint, self._known)
+        self.delivered += np.minimum(np.maximum(self._known - self.delivered, -self._ramp), self._ramp)
         return setpoint
 
     def _stepped(self, target: FloatArray) -> FloatArray:
@@ -143,10 +146,12 @@ def run_isp(
     imbalance_mw: FloatArray,
     state: ControllerState,
     monitor: Monitor | None = None,
+    heard: BoolArray | None = None,
 ) -> AfrrResult:
     """Dispatch aFRR through one ISP; `state` is carried on.
 
-    `imbalance_mw` (k,) is the system's surplus per cycle had no aFRR been called. The wanted total is
+    `imbalance_mw` (k,) is the system's surplus per cycle had no aFRR been called; `heard` (k, n) says which
+    set-points arrive (None: all). The wanted total is
     ``-gain e + integral``, ``d integral / dt = -e / integral_s``, with ``e`` the area control error, held
     within what the bids offer (the integrator stops there).
     """
@@ -162,7 +167,7 @@ def run_isp(
         wanted = -settings.gain * error[c] + state.integral_mw
         if low < wanted < high or wanted * error[c] > 0.0:  # at a bound only away from it
             state.integral_mw -= error[c] * settings.cycle_s / settings.integral_s
-        setpoints[c] = dispatch.follow(min(max(wanted, low), high))
+        setpoints[c] = dispatch.follow(min(max(wanted, low), high), None if heard is None else heard[c])
         deliveries[c] = dispatch.delivered
         net[c] = float(bids.direction @ dispatch.delivered)
         if monitor is not None and c % look == look - 1:

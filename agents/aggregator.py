@@ -3,24 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import mesa
 import numpy as np
 
+from agents.capacity import CapacitySeller
 from agents.messages import (
+    AmendMessage,
     AwardMessage,
+    BaselineMessage,
     BidsMessage,
+    CapacityAwardMessage,
     DayAheadMessage,
     Message,
     MeterMessage,
     OrderMessage,
+    QualificationMessage,
     RejectionMessage,
+    TenderMessage,
 )
 from agents.participant import Desk, Participant
 from agents.portfolio import Portfolio, Resources, UnitPortfolio
+from agents.qualification import Applicant
 from agents.strategies import OfferView, Strategy
 from grids.arrays import FloatArray
-from markets.bids import UP, Bids, Product
+from markets.bids import DOWN, UP, Bids
+from markets.products import Product
+
+
+@dataclass(frozen=True)
+class Conduct:
+    """How a BSP deals with forwarding, and whether it keeps to the rules."""
+
+    consents: bool = True  # to the forwarding of what a local market leaves
+    reprices: bool = False  # when it amends bids
+    declares_to: str | None = None  # who is told its baseline
+    inflation: float = 0.0  # MW of consumption declared too much, as a share of what it offers up
+    sells_twice: bool = False
+
+
+HONEST = Conduct()
 
 
 class Aggregator(Participant):
@@ -36,40 +59,90 @@ class Aggregator(Participant):
         product: Product,
         receivers: Mapping[str, str],
         resources_desk: str | None = None,
+        conduct: Conduct = HONEST,
     ) -> None:
         """`receivers` names who takes the bids of each system, `resources_desk` who takes the orders."""
         super().__init__(model, name, desk)
-        self._portfolio = portfolio
+        self.portfolio = portfolio
+        self.applicant: Applicant | None = None
+        self.capacity: CapacitySeller | None = None
         self._strategy = strategy
         self._product = product
         self._receivers = dict(receivers)
         self._resources_desk = resources_desk
+        self._conduct = conduct
         self._day_ahead: dict[int, float] = {}
         self._of_bid: dict[str, tuple[int, int]] = {}  # bid id -> resource, direction
         self._cost: dict[int, dict[tuple[int, int], float]] = {}  # ISP -> resource, direction -> EUR/MWh
+        self._offered: dict[int, dict[str, Bids]] = {}  # ISP -> system -> bids sent
+        self._sold: dict[int, dict[str, float]] = {}  # ISP -> bid id -> MW
 
     def receive(self, message: Message) -> None:
         """Take prices and schedules, awards, meter readings and rejections."""
         match message:
             case DayAheadMessage():
                 self._day_ahead.update(enumerate(message.price.tolist(), start=message.isp))
-                if isinstance(self._portfolio, UnitPortfolio):
-                    self._portfolio.schedule_mw.update(enumerate(message.p_mw.tolist(), start=message.isp))
+                if isinstance(self.portfolio, UnitPortfolio):
+                    self.portfolio.schedule_mw.update(enumerate(message.p_mw.tolist(), start=message.isp))
             case AwardMessage():
                 self._order(message)
             case RejectionMessage() | MeterMessage():
                 pass  # a truthful aggregator learns nothing from them
+            case QualificationMessage() if self.applicant is not None:
+                self.applicant.told(message)
+            case TenderMessage() if self.capacity is not None:
+                self.capacity.tendered(message)
+            case CapacityAwardMessage() if self.capacity is not None:
+                self.capacity.awarded(message)
             case _:
                 super().receive(message)
 
     def offer(self, isp: int) -> None:
         """Send the bids for an ISP to whoever runs the market of each system."""
         price = self._day_ahead[isp]
-        for found in self._portfolio.resources(isp, price):
-            bids = self._bids(isp, price, found)
+        found = self.portfolio.resources(isp, price)
+        books = self._held(isp, {part.system: self._bids(isp, price, part) for part in found})
+        self._declare(isp, found)
+        self._offered[isp] = books
+        for system, bids in books.items():
             if len(bids):
-                receiver = self._receivers[found.system]
-                self.desk.send(BidsMessage(self.name, receiver, isp, system=found.system, bids=bids))
+                self._send(isp, system, bids)
+
+    def amend(self, isp: int) -> None:
+        """After the local market: lower or withdraw what can no longer be done, reprice what sold nothing."""
+        price, sold = self._day_ahead[isp], self._sold.get(isp, {})
+        for part in self.portfolio.resources(isp, price):
+            old = self._offered.get(isp, {}).get(part.system, Bids.empty())
+            new = self._bids(isp, price, part)
+            now = dict(zip(new.bid_id.tolist(), range(len(new)), strict=True))
+            change: list[tuple[str, float, float]] = []
+            rows = zip(old.bid_id.tolist(), old.quantity_mw.tolist(), old.price.tolist(), strict=True)
+            for bid, mw, asked in rows:
+                k, done = now.get(bid), sold.get(bid, 0.0)
+                able = max(float(new.quantity_mw[k]) if k is not None else 0.0, done)
+                wanted = (
+                    float(new.price[k]) if k is not None and self._conduct.reprices and not done else asked
+                )
+                if able < mw - 1e-9 or wanted != asked:
+                    change.append((bid, min(able, mw), wanted))
+            if change:
+                ids, mws, prices = zip(*change, strict=True)
+                self.desk.send(
+                    AmendMessage(
+                        self.name, self._receivers[part.system], isp, system=part.system, bid_id=ids,
+                        quantity_mw=np.array(mws), price=np.array(prices),
+                    )
+                )  # fmt: skip
+
+    def _send(self, isp: int, system: str, bids: Bids) -> None:
+        receiver = self._receivers[system]
+        self.desk.send(BidsMessage(self.name, receiver, isp, system=system, bids=bids))
+        if self._conduct.sells_twice:
+            again = np.array([f"{b}.again" for b in bids.bid_id.tolist()], dtype=np.str_)
+            self._of_bid.update({f"{b}.again": self._of_bid[b] for b in bids.bid_id.tolist()})
+            self.desk.send(
+                BidsMessage(self.name, receiver, isp, system=system, bids=replace(bids, bid_id=again))
+            )
 
     def _bids(self, isp: int, day_ahead_price: float, found: Resources) -> Bids:
         tick = self._product.tick_mw
@@ -80,9 +153,41 @@ class Aggregator(Participant):
         keys = list(zip(found.resource[keep].tolist(), view.direction.tolist(), strict=True))
         self._of_bid.update(zip(ids.tolist(), keys, strict=True))
         self._cost.setdefault(isp, {}).update(zip(keys, view.cost.tolist(), strict=True))
-        provider = np.full(len(keep), self.name)
-        return Bids(
-            ids, provider, found.node[keep], view.direction, view.quantity_mw, self._strategy.prices(view)
+        provider, prices = np.full(len(keep), self.name), self._strategy.prices(view)
+        consent = np.full(len(keep), self._conduct.consents)
+        return Bids(ids, provider, found.node[keep], view.direction, view.quantity_mw, prices, consent)
+
+    def _held(self, isp: int, books: dict[str, Bids]) -> dict[str, Bids]:
+        """Hold for the automatic reserve what was sold as capacity, the best prices first."""
+        if self.capacity is None:
+            return books
+        ends = np.cumsum([len(b) for b in books.values()])[:-1]
+        whole = Bids.join(list(books.values()))
+        held = np.zeros(len(whole))
+        for direction in (UP, DOWN):
+            side = np.flatnonzero(whole.direction == direction)
+            rank = direction * whole.price[side]
+            held[side] = self.capacity.hold_mw(isp, direction, whole.quantity_mw[side], rank)
+        parts = np.split(held, ends)
+        return {s: replace(b, held_mw=part) for (s, b), part in zip(books.items(), parts, strict=True)}
+
+    def _declare(self, isp: int, found: Sequence[Resources]) -> None:
+        """Tell the baselines, with more consumption than expected if one cheats."""
+        if self._conduct.declares_to is None:
+            return
+        group, declared = [], []
+        for part in found:
+            up = part.direction == UP
+            group.append(part.resource[up])
+            declared.append(part.baseline_mw[up] - self._conduct.inflation * part.quantity_mw[up])
+        self.desk.send(
+            BaselineMessage(
+                self.name,
+                self._conduct.declares_to,
+                isp,
+                group=np.concatenate(group),
+                declared_mw=np.concatenate(declared),
+            )
         )
 
     def _order(self, award: AwardMessage) -> None:
@@ -93,6 +198,9 @@ class Aggregator(Participant):
             late = {"system": award.system, "bid_id": self.name, "reason": "award came after settlement"}
             self.desk.record("rejections", {"isp": award.isp, **late})
             return
+        sold = self._sold.setdefault(award.isp, {})
+        for bid, mw in zip(award.bid_id, award.quantity_mw.tolist(), strict=True):
+            sold[bid] = sold.get(bid, 0.0) + mw
         self.desk.send(self.order(award.isp, award.bid_id, award.quantity_mw))
 
     def order(self, isp: int, bid_id: Sequence[str], quantity_mw: FloatArray) -> OrderMessage:
@@ -115,9 +223,12 @@ class Aggregator(Participant):
         whose resources are not metered one by one.
         """
         cost = self._cost.pop(isp, {})
-        self._day_ahead.pop(isp, None)
-        if isinstance(self._portfolio, UnitPortfolio):
-            self._portfolio.schedule_mw.pop(isp, None)
+        for kept in (self._day_ahead, self._offered, self._sold):
+            kept.pop(isp, None)
+        if self.capacity is not None:
+            self.capacity.forget(isp)
+        if isinstance(self.portfolio, UnitPortfolio):
+            self.portfolio.schedule_mw.pop(isp, None)
         moved = np.flatnonzero(delivered_kw)
         sides = np.sign(delivered_kw[moved]).astype(int).tolist()
         prices = [cost.get((k, side), 0.0) for k, side in zip(moved.tolist(), sides, strict=True)]

@@ -19,8 +19,9 @@ from agents.messages import (
 )
 from agents.participant import Desk, Participant
 from grids.arrays import FloatArray
-from markets.bids import DOWN, UP, Bids, Product
+from markets.bids import DOWN, UP, Bids
 from markets.blocks import TSO
+from markets.products import Product
 
 
 @dataclass(frozen=True)

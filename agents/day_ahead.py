@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import mesa
 import numpy as np
 
-from agents.messages import DayAheadMessage, Message, ScheduleMessage
+from agents.messages import DayAheadMessage, Message, ReservedMessage, ScheduleMessage
 from agents.participant import Desk, Participant
 from agents.portfolio import Unit
 from grids.arrays import FloatArray
@@ -43,6 +43,7 @@ class DayAheadMarket(Participant):
         self._told = list(told)
         self._operator = operator
         self._demand: dict[int, FloatArray] = {}
+        self._reserved: dict[int, FloatArray] = {}  # ISP -> (units, 2) MW kept free upwards and downwards
         width = np.array([(u.p_max_mw - u.p_min_mw) / SUPPLY_BLOCKS for u in units])
         middle = np.array([u.p_min_mw for u in units])[:, None] + width[:, None] * (
             np.arange(SUPPLY_BLOCKS) + 0.5
@@ -50,22 +51,45 @@ class DayAheadMarket(Participant):
         marginal = (
             np.array([u.c1 for u in units])[:, None] + 2.0 * np.array([u.c2 for u in units])[:, None] * middle
         )
-        self._price, self._available = marginal.ravel(), np.repeat(width, SUPPLY_BLOCKS)
+        self._price = marginal.ravel()
+        self._low = width[:, None] * np.arange(SUPPLY_BLOCKS)
+        self._width = np.repeat(width[:, None], SUPPLY_BLOCKS, axis=1)
 
     def receive(self, message: Message) -> None:
-        """Add up the schedules of a day."""
-        if not isinstance(message, ScheduleMessage):
-            super().receive(message)
-            return
-        self._demand[message.isp] = self._demand.get(message.isp, 0.0) - message.p_mw
+        """Add up the schedules of a day; keep free what units have sold as capacity."""
+        match message:
+            case ScheduleMessage():
+                self._demand[message.isp] = self._demand.get(message.isp, 0.0) - message.p_mw
+            case ReservedMessage():
+                unit = self._sellers.index(message.sender)
+                for isp in message.block:
+                    kept = self._reserved.setdefault(isp, np.zeros((len(self._units), 2)))
+                    kept[unit] += message.up_mw, message.down_mw
+            case _:
+                super().receive(message)
+
+    def _supply(self, isp: int) -> tuple[FloatArray, FloatArray]:
+        """What units must run at least (U,), and the steps above it (U * SUPPLY_BLOCKS,), in MW.
+
+        Capacity sold downwards raises the least output, capacity sold upwards lowers the most.
+        """
+        least = np.array([u.p_min_mw for u in self._units])
+        kept = self._reserved.pop(isp, None)
+        if kept is None:
+            return least, self._width.ravel()
+        room = np.array([u.p_max_mw for u in self._units]) - least
+        bottom, top = kept[:, 1:], (room - kept[:, 0])[:, None]
+        steps = np.minimum(self._low + self._width, top) - np.maximum(self._low, bottom)
+        return least + kept[:, 1], np.maximum(steps, 0.0).ravel()
 
     def clear_day(self, day: range) -> None:
         """Clear a day and send schedules and prices."""
         demand = self._demand.pop(day.start)
-        floor = sum(u.p_min_mw for u in self._units)
         schedule, price = np.empty((len(self._units), len(day))), np.empty(len(day))
         for k in range(len(day)):
-            answer = clear(self._price, self._available, np.ones(len(self._price)), float(demand[k]) - floor)
+            least, available = self._supply(day[k])
+            floor = float(least.sum())
+            answer = clear(self._price, available, np.ones(len(self._price)), float(demand[k]) - floor)
             answer.require(f"{self.name}, ISP {day[k]}")
             if (gap := answer.short_mw - answer.long_mw) and abs(gap) > SERVED_MW:
                 raise InputError(
@@ -75,9 +99,8 @@ class DayAheadMarket(Participant):
                     f"{'little' if gap > 0 else 'much'} supply",
                     "Give units more capacity" if gap > 0 else "Lower p_min_mw",
                 )
-            schedule[:, k] = answer.quantity_mw.reshape(len(self._units), -1).sum(axis=1)
+            schedule[:, k] = least + answer.quantity_mw.reshape(len(self._units), -1).sum(axis=1)
             price[k] = answer.price_eur_per_mwh
-        schedule += np.array([[u.p_min_mw] for u in self._units])
         for seller, p in zip(self._sellers, schedule, strict=True):
             self.desk.send(DayAheadMessage(self.name, seller, day.start, p_mw=p, price=price))
             self.desk.send(ScheduleMessage(seller, self._operator, day.start, p_mw=p))

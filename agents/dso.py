@@ -7,16 +7,27 @@ from dataclasses import replace
 
 import mesa
 
+from agents.admission import Admission
+from agents.amendment import AmendRules, amended
 from agents.area import Area
+from agents.capacity import CapacityDesk
 from agents.forecast import ForecastErrors
 from agents.household import FleetDesk
-from agents.messages import HouseMessage, Message, ScheduleMessage
+from agents.messages import (
+    AmendMessage,
+    AssetsMessage,
+    CapacityBidsMessage,
+    HouseMessage,
+    Message,
+    ScheduleMessage,
+    TestedMessage,
+)
 from agents.operator import Operator, Register
 from agents.participant import Desk
+from agents.qualification import AssetTest
 from grids.arrays import BoolArray, FloatArray
 from grids.picture import NO_MARGINS, GridPicture
 from grids.rows import GridRows
-from markets.bids import Product
 from markets.blocks import Scheme
 from markets.case import grid_entries
 
@@ -33,7 +44,7 @@ class DSO(Operator):
         desk: Desk,
         area: Area,
         scheme: Scheme,
-        product: Product,
+        admission: Admission,
         register: Register,
         fleet_desk: FleetDesk,
         errors: ForecastErrors,
@@ -48,7 +59,7 @@ class DSO(Operator):
         `lead_h` tells how far ahead an ISP is (hours); `zones` (2, N) are the green nodes of its last network
         flexibility study; `operators` names the operator of every house, `clearer` who clears behind it.
         """
-        super().__init__(model, name, desk, area.name, scheme, product, register, operators)
+        super().__init__(model, name, desk, area.name, scheme, admission, register, operators)
         self.area = area
         self._fleet_desk = fleet_desk
         self._errors = errors
@@ -56,20 +67,59 @@ class DSO(Operator):
         self._picture = picture
         self._zones = zones
         self._clearer = clearer
+        self.capacity: CapacityDesk | None = None
+        self.test: AssetTest | None = None  # of units that ask for qualification
+        self.amend_rules: AmendRules | None = None
         self._scheduled_mw: dict[int, float] = {}
         self._validated: dict[int, FloatArray] = {}  # the list validated last
+        self._forwarded: set[int] = set()
         others = [b for b in scheme.blocks if b.party != "dso"]
         self._told = {
             n.removeprefix("area.") for b in others for n in b.foreign_reads() if n.startswith("area.")
         }
 
     def receive(self, message: Message) -> None:
-        """Keep the schedule of the area, besides what every operator gets."""
-        if isinstance(message, ScheduleMessage):
-            flow = (-message.p_mw).tolist()
-            self._scheduled_mw.update(enumerate(flow, start=message.isp))
-        else:
-            super().receive(message)
+        """Keep the schedule of the area, test assets, take offers and amendments, besides what all get."""
+        match message:
+            case ScheduleMessage():
+                flow = (-message.p_mw).tolist()
+                self._scheduled_mw.update(enumerate(flow, start=message.isp))
+            case AssetsMessage() if self.test is not None:
+                units, reasons = self.test(message.units)
+                answer = TestedMessage(
+                    self.name,
+                    message.sender,
+                    message.isp,
+                    provider=message.provider,
+                    units=units,
+                    reasons=reasons,
+                )
+                self.desk.send(answer)
+            case CapacityBidsMessage() if self.capacity is not None:
+                self.capacity.take(message)
+            case AmendMessage() if self.amend_rules is not None:
+                self._amend(message, self.amend_rules)
+            case _:
+                super().receive(message)
+
+    def _amend(self, message: AmendMessage, rules: AmendRules) -> None:
+        """Change bids of the closed book before they are forwarded; afterwards it is too late."""
+        house = self._houses(message.isp).get(self.house, {})
+        if message.isp in self._forwarded or "bids" not in house:
+            reason = "amendment came after bids were forwarded"
+            self.desk.record(
+                "rejections",
+                {"isp": message.isp, "system": self.house, "bid_id": message.sender, "reason": reason},
+            )
+            return
+        ledger = self._register[message.isp]
+        house["bids"], rows = amended(house["bids"], ledger.sold(self.house), message, rules)
+        ledger.lower(self.house, house["bids"].quantity_mw)
+        for row in rows:
+            self.desk.record(
+                "amendments",
+                {"isp": message.isp, "system": self.house, "provider": message.sender, **row},
+            )
 
     def act(self, gate: str, isp: int) -> None:
         """As every operator; a merit order list is validated once, when it has come."""
@@ -79,6 +129,8 @@ class DSO(Operator):
             if called is None or called is self._validated.get(isp) or len(called) != len(house["bids"]):
                 return  # nothing new, or a list made without this area's book
             self._validated[isp] = called
+        if gate == "forward":
+            self._forwarded.add(isp)
         super().act(gate, isp)
 
     def refresh(self, isp: int) -> None:
@@ -97,6 +149,7 @@ class DSO(Operator):
         super().forget(isp)
         self._scheduled_mw.pop(isp, None)
         self._validated.pop(isp, None)
+        self._forwarded.discard(isp)
 
     def forecast(self, isp: int) -> tuple[FloatArray, FloatArray]:
         """Injections of all nodes as expected now: (N,) MW and (N,) Mvar."""

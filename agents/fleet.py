@@ -13,7 +13,7 @@ reaches the grid instead of being swallowed behind the meter.
 errors are added by those who ask.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -36,15 +36,17 @@ class FleetStep:
     """One delivered ISP. Sites (n_sites,) and groups (G,) in kW; injection positive.
 
     site_p_kw: actual net injection; site_base_kw: baseline from the state before the step; site_load_kw: the
-    inflexible household load alone (<= 0). up_kw, down_kw: delivered by each group, actual minus baseline,
-    >= 0, at most one of them above 0. curtailed_kw: PV held back. battery_soc_mean (0..1) and
-    indoor_theta_mean (K) after the step, ev_energy_kwh charged in it; 0 without such devices.
+    inflexible household load alone (<= 0). group_base_kw: baseline of each group's devices. up_kw, down_kw:
+    delivered by each group, actual minus baseline, >= 0, at most one of them above 0. curtailed_kw: PV held
+    back. battery_soc_mean (0..1) and indoor_theta_mean (K) after the step, ev_energy_kwh charged in it; 0
+    without such devices.
     """
 
     isp: int
     site_p_kw: FloatArray
     site_base_kw: FloatArray
     site_load_kw: FloatArray
+    group_base_kw: FloatArray
     up_kw: FloatArray
     down_kw: FloatArray
     curtailed_kw: float
@@ -57,14 +59,15 @@ class FleetStep:
 class FleetPreview:
     """What an ISP to come looks like: baseline and load of sites as in ``FleetStep``, offers of groups.
 
-    up_kw, down_kw (G,) >= 0: sustained offers around the baseline. up_price, down_price (G,) EUR/MWh:
-    cost-true (the buyer pays +up_price; the provider pays back down_price), weighted by offered power; 0
-    where the offer is 0.
+    group_base_kw (G,): baseline of each group's devices. up_kw, down_kw (G,) >= 0: sustained offers around
+    it. up_price, down_price (G,) EUR/MWh: cost-true (the buyer pays +up_price; the provider pays back
+    down_price), weighted by offered power; 0 where the offer is 0.
     """
 
     isp: int
     site_base_kw: FloatArray
     site_load_kw: FloatArray
+    group_base_kw: FloatArray
     up_kw: FloatArray
     down_kw: FloatArray
     up_price: FloatArray
@@ -115,6 +118,15 @@ class HouseholdFleet:
         """Rated power of flexible devices by site (n_sites,), for up (1) and down (-1); see ``Layout``."""
         return self._layout.rated_kw()
 
+    def swing_kw(self) -> dict[int, FloatArray]:
+        """Most that the devices of each group (G,) can move up (1) and down (-1); see ``Layout``."""
+        return self._layout.swing_kw()
+
+    @property
+    def horizon(self) -> int:
+        """Number of ISPs it can live."""
+        return self._layout.horizon
+
     @property
     def next_isp(self) -> int:
         """The ISP that the next ``step`` delivers."""
@@ -138,6 +150,7 @@ class HouseholdFleet:
             site_p_kw=sites(lay, now, power),
             site_base_kw=sites(lay, now, now.base),
             site_load_kw=now.site_load,
+            group_base_kw=total(lay.member_group, now.base, len(lay.groups)),
             up_kw=np.maximum(change, 0.0),
             down_kw=np.maximum(-change, 0.0),
             curtailed_kw=float((now.base - power)[: lay.cuts[0]].sum()),
@@ -170,8 +183,8 @@ class HouseholdFleet:
         up_cost, down_saving = prices(lay, state, now, energy_value)
         up_kw, up_price = group_offer(lay, high - now.base, up_cost)
         down_kw, down_price = group_offer(lay, now.base - low, down_saving)
-        base = sites(lay, now, now.base)
-        return FleetPreview(isp, base, now.site_load, up_kw, down_kw, up_price, down_price)
+        base, group_base = sites(lay, now, now.base), total(lay.member_group, now.base, len(lay.groups))
+        return FleetPreview(isp, base, now.site_load, group_base, up_kw, down_kw, up_price, down_price)
 
     def rollout(self, now_isp: int, n: int) -> FleetRollout:
         """Baselines of the n ISPs from ``now_isp`` (the next to be delivered) on, without any order."""
@@ -183,6 +196,22 @@ class HouseholdFleet:
             now, power = advance(lay, state, now_isp + k, None)
             base[k], load[k] = sites(lay, now, power), now.site_load
         return FleetRollout(base, load)
+
+    def outlook(self, now_isp: int, isps: Sequence[int]) -> tuple[FloatArray, FloatArray]:
+        """Sustained offers up and down, (n, G) kW each, at n ISPs to come in rising order, unasked."""
+        lay = self._layout
+        self._check_isp(isps[-1], now_isp, lay.horizon - 1)
+        state = self._copy_at(now_isp)
+        up, down = np.empty((len(isps), len(lay.groups))), np.empty((len(isps), len(lay.groups)))
+        for line, isp in enumerate(isps):
+            for k in range(state.next_isp, isp):
+                advance(lay, state, k, None)
+            arrive(lay, state, isp)
+            now = look(lay, state, isp)
+            low, high = limits(lay, state, now, lay.sustain)
+            up[line] = total(lay.member_group, high - now.base, len(lay.groups))
+            down[line] = total(lay.member_group, now.base - low, len(lay.groups))
+        return up, down
 
     def checks(self) -> list[str]:
         """Physical invariants that do not hold now; empty if all do. Accounts run from the start."""

@@ -119,6 +119,18 @@ class Layout:
         both = np.bincount(np.concatenate(others), weights=power, minlength=self.n_sites).astype(np.float64)
         return {1: both, -1: both + np.bincount(pv, weights=kwp, minlength=self.n_sites)}
 
+    def swing_kw(self) -> dict[int, FloatArray]:
+        """Most that the devices of each group (G,) can move, for up (1) and down (-1).
+
+        A battery swings from full charge to full discharge; PV can only be held back.
+        """
+        pv = np.bincount(self.pv_member, weights=self.pv_kwp, minlength=self.cuts[0])
+        others = np.concatenate([2.0 * self.batteries.power_kw, self.ev_kw, self.pumps.power_kw])
+        n = len(self.groups)
+        up = np.bincount(self.member_group, weights=np.concatenate([0.0 * pv, others]), minlength=n)
+        down = np.bincount(self.member_group, weights=np.concatenate([pv, others]), minlength=n)
+        return {1: up.astype(np.float64), -1: down.astype(np.float64)}
+
     def start(self) -> FleetState:
         """State before the burn-in: batteries half full, EVs away, houses at their measured temperature."""
         ev, pump = np.zeros(len(self.ev_kw)), np.zeros(len(self.pump_cost))

@@ -25,7 +25,13 @@ class FleetDesk(Participant):
     """Takes orders for the household fleet, moves it once per ISP, and reads its meters."""
 
     def __init__(
-        self, model: mesa.Model, name: str, desk: Desk, fleet: HouseholdFleet, owners: list[str]
+        self,
+        model: mesa.Model,
+        name: str,
+        desk: Desk,
+        fleet: HouseholdFleet,
+        owners: list[str],
+        isps_per_day: int = 96,
     ) -> None:
         super().__init__(model, name, desk)
         self.fleet = fleet
@@ -33,6 +39,8 @@ class FleetDesk(Participant):
         self._orders: dict[int, Order] = {}
         self._preview: tuple[tuple[int, int, int, float], FleetPreview] | None = None
         self._changes = 0
+        self._isps_per_day, self._hour = isps_per_day, max(isps_per_day // 24, 1)
+        self._outlook: tuple[int, dict[int, int], FloatArray, FloatArray] | None = None
         self.steps: dict[int, FleetStep] = {}  # delivered and not yet settled
         self.wanted_kw: dict[int, FloatArray] = {}  # net order per group (G,), up positive, of the same ISPs
 
@@ -63,6 +71,23 @@ class FleetDesk(Participant):
         if self._preview is None or self._preview[0] != key:
             self._preview = key, self.fleet.preview(self.fleet.next_isp, isp, energy_value, self._orders)
         return self._preview[1]
+
+    def outlook(self, isps: range) -> tuple[FloatArray, FloatArray]:
+        """Offers up and down, (n, G) kW, every hour of a block as they would be within a day from now.
+
+        A block further off is taken for the same hours of the day to come. The fleet looks ahead once a day.
+        """
+        fleet, day = self.fleet, self._isps_per_day
+        now = fleet.next_isp
+        if self._outlook is None or self._outlook[0] != now:
+            isps_ahead = [i for i in range(now, now + day) if i % self._hour == 0 and i < fleet.horizon]
+            up, down = fleet.outlook(now, isps_ahead)
+            places = {isp % day: line for line, isp in enumerate(isps_ahead)}
+            self._outlook = now, places, up, down
+        _, places, up, down = self._outlook
+        hours = {i % day for i in isps} & set(places)
+        lines = sorted(places[h] for h in hours) or list(range(len(places)))
+        return up[lines], down[lines]
 
     def deliver(self, isp: int) -> FleetStep:
         """Move the fleet through an ISP with the orders it has got."""

@@ -8,12 +8,13 @@ from dataclasses import replace
 import mesa
 import numpy as np
 
+from agents.admission import Admission
 from agents.area import Area
 from agents.messages import Message, PlatformMessage
 from agents.operator import Operator, Register
 from agents.participant import Desk
 from grids.dc import DcModel, TransmissionGrid
-from markets.bids import Bids, Product
+from markets.bids import Bids
 from markets.blocks import TSO as T
 from markets.blocks import Scheme, Written
 from markets.houses import wanted_mw
@@ -33,7 +34,7 @@ class MarketOperator(Operator):
         name: str,
         desk: Desk,
         scheme: Scheme,
-        product: Product,
+        admission: Admission,
         register: Register,
         dc: DcModel,
         areas: Sequence[Area],
@@ -41,7 +42,7 @@ class MarketOperator(Operator):
         operators: Mapping[str, str],
     ) -> None:
         """`operators` names the operator of every house."""
-        super().__init__(model, name, desk, T, scheme, product, register, operators)
+        super().__init__(model, name, desk, T, scheme, admission, register, operators)
         self._areas = list(areas)
         none = dict.fromkeys(interface_node, 0.0)
         self._blank = TransmissionGrid(dc, np.zeros(dc.network.n_nodes), dict(interface_node), none)

@@ -10,6 +10,9 @@ import numpy as np
 
 from grids.arrays import FloatArray, IntArray
 from markets.bids import Bids
+from markets.capacity import CapacityBids, Contract
+from markets.products import Service
+from markets.register import Unit
 
 
 @dataclass(frozen=True)
@@ -111,3 +114,98 @@ class ImbalanceMessage(Message):
     acknowledged: ClassVar[bool] = True
     imbalance_mwh: float = 0.0
     price: float = 0.0
+
+
+@dataclass(frozen=True)
+class AssetsMessage(Message):
+    """BSP to TSO, and TSO to the DSO of the assets: please prequalify these units of a group."""
+
+    acknowledged: ClassVar[bool] = True
+    provider: str = ""
+    service: Service = "mFRR"
+    units: tuple[Unit, ...] = ()
+    fast_mw: tuple[tuple[float, float], ...] = ()  # up, down within the full activation time of aFRR
+
+
+@dataclass(frozen=True)
+class TestedMessage(Message):
+    """DSO to TSO: the units as tested (MW it allows), and why some were cut."""
+
+    acknowledged: ClassVar[bool] = True
+    provider: str = ""
+    units: tuple[Unit, ...] = ()
+    reasons: Mapping[str, str] = field(default_factory=dict)  # unit -> reason
+
+
+@dataclass(frozen=True)
+class QualificationMessage(Message):
+    """TSO to BSP: services its group may sell until a second; none of them: refused or withdrawn."""
+
+    acknowledged: ClassVar[bool] = True
+    services: tuple[Service, ...] = ()
+    until_s: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class TenderMessage(Message):
+    """Operator to BSPs: offer capacity for these blocks of ISPs, of pools in these systems."""
+
+    acknowledged: ClassVar[bool] = True
+    blocks: tuple[range, ...] = ()
+    systems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CapacityBidsMessage(Message):
+    """BSP to operator, or from a DSO's tender to the TSO: capacity for one block of ISPs."""
+
+    acknowledged: ClassVar[bool] = True
+    block: range = range(0)
+    bids: CapacityBids = field(default_factory=lambda: CapacityBids.of([]))
+
+
+@dataclass(frozen=True)
+class CapacityAwardMessage(Message):
+    """Operator to BSP: capacity sold for a block; of the rest what was forwarded, by system and direction."""
+
+    acknowledged: ClassVar[bool] = True
+    block: range = range(0)
+    contracts: tuple[Contract, ...] = ()
+    forwarded_mw: Mapping[tuple[str, int], float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class NominationMessage(Message):
+    """BSP to TSO: what of its sold capacity it will bid as energy in the ISPs of a day (MW by direction)."""
+
+    up_mw: FloatArray = field(default_factory=lambda: np.empty(0))
+    down_mw: FloatArray = field(default_factory=lambda: np.empty(0))
+
+
+@dataclass(frozen=True)
+class BaselineMessage(Message):
+    """Aggregator to TSO: what its device groups will inject unasked (MW)."""
+
+    group: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    declared_mw: FloatArray = field(default_factory=lambda: np.empty(0))
+
+
+@dataclass(frozen=True)
+class ReservedMessage(Message):
+    """Producer to day-ahead market: MW that sold capacity keeps free, upwards and downwards, in a block."""
+
+    acknowledged: ClassVar[bool] = True
+    block: range = range(0)
+    up_mw: float = 0.0
+    down_mw: float = 0.0
+
+
+@dataclass(frozen=True)
+class AmendMessage(Message):
+    """BSP to operator: new quantities and prices of bids the local market left; 0 MW withdraws one."""
+
+    system: str = ""
+    bid_id: tuple[str, ...] = ()
+    quantity_mw: FloatArray = field(default_factory=lambda: np.empty(0))
+    price: FloatArray = field(default_factory=lambda: np.empty(0))

@@ -9,13 +9,14 @@ from typing import Any
 import mesa
 import numpy as np
 
+from agents.admission import Admission
 from agents.area import Area
 from agents.messages import AwardMessage, BidsMessage, HouseMessage, Message, RejectionMessage
 from agents.participant import Desk, Participant
 from grids.arrays import FloatArray
 from grids.rows import GridRows
 from markets.aggregation import NO_SUPPLY
-from markets.bids import Bids, Product
+from markets.bids import Bids
 from markets.blocks import TSO, Block, Party, Scheme, Written, apply, view_of
 from markets.houses import book_entries
 from markets.ledger import Ledger
@@ -39,7 +40,7 @@ class Operator(Participant, ABC):
         desk: Desk,
         house: str,
         scheme: Scheme,
-        product: Product,
+        admission: Admission,
         register: Register,
         operators: Mapping[str, str],
     ) -> None:
@@ -48,7 +49,7 @@ class Operator(Participant, ABC):
         self._operators = dict(operators)
         self.house = house
         self.scheme = scheme
-        self._product = product
+        self._admission = admission
         self._register = register
         self._inbox: dict[tuple[int, str], list[Bids]] = {}
         self._closed: set[tuple[int, str]] = set()
@@ -80,7 +81,7 @@ class Operator(Participant, ABC):
             self._closed.add((isp, system))
             book = Bids.join(parts)
             book = book.pick(np.argsort(book.bid_id, kind="stable"))
-            reasons = self._product.reasons(book)
+            reasons = self._admission.reasons(isp, book, self.desk.now)
             bad = np.array([bool(r) for r in reasons], dtype=bool)
             if bad.any():
                 self._reject_rows(isp, system, book, reasons)

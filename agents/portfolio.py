@@ -14,6 +14,8 @@ from agents.household import FleetDesk
 from grids.arrays import FloatArray, IntArray
 from markets.bids import DOWN, UP, StrArray
 from markets.blocks import TSO
+from markets.products import Service
+from markets.register import Unit as Registered
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,16 @@ class Resources:
     direction: IntArray  # (n,)
     quantity_mw: FloatArray  # (n,)
     cost: FloatArray  # (n,) EUR/MWh
+    baseline_mw: FloatArray  # (n,) injection of the resource unasked
+
+
+@dataclass(frozen=True)
+class Assets:
+    """What may be registered: units, their MW (up, down) within 5 minutes, and the strictest service."""
+
+    service: Service
+    units: tuple[Registered, ...]
+    fast_mw: tuple[tuple[float, float], ...]
 
 
 class Portfolio(Protocol):
@@ -34,6 +46,14 @@ class Portfolio(Protocol):
 
     def resources(self, isp: int, day_ahead_price: float) -> list[Resources]:
         """Feasible up and down power and its cost in an ISP to come, per system."""
+        ...
+
+    def assets(self) -> Assets:
+        """What may be registered."""
+        ...
+
+    def outlook(self, isps: range) -> dict[tuple[str, int], float]:
+        """MW expected throughout a block of ISPs, by system and direction."""
         ...
 
 
@@ -44,6 +64,7 @@ class HouseholdPortfolio:
         self._desk = fleet_desk
         groups = fleet_desk.fleet.groups
         self._parts: list[tuple[str, IntArray, StrArray, IntArray]] = []
+        self._stems: list[list[str]] = []
         for area in areas:
             mine = np.flatnonzero(
                 (groups.aggregator == number)
@@ -55,6 +76,7 @@ class HouseholdPortfolio:
                 f"{name}.{area.name}.{n:04d}.{DEVICES[d]}"
                 for n, d in zip(node, groups.device[mine], strict=True)
             ]
+            self._stems.append(stem)
             ids = np.array([f"{s}.up" for s in stem] + [f"{s}.down" for s in stem], dtype=np.str_)
             self._parts.append((area.name, mine, ids, node))
 
@@ -66,10 +88,32 @@ class HouseholdPortfolio:
             direction = np.repeat([UP, DOWN], len(groups))
             quantity = np.concatenate([preview.up_kw[groups], preview.down_kw[groups]]) / 1000.0
             cost = np.concatenate([preview.up_price[groups], preview.down_price[groups]])
+            base = np.tile(preview.group_base_kw[groups], 2) / 1000.0
             found.append(
-                Resources(system, np.tile(groups, 2), ids, np.tile(node, 2), direction, quantity, cost)
+                Resources(system, np.tile(groups, 2), ids, np.tile(node, 2), direction, quantity, cost, base)
             )
         return found
+
+    def assets(self) -> Assets:
+        """Every device group at a node is a unit; all of them follow a signal within minutes."""
+        swing = self._desk.fleet.swing_kw()
+        units = [
+            Registered(
+                name, system, int(at), float(swing[UP][group]) / 1000.0, float(swing[DOWN][group]) / 1000.0
+            )
+            for (system, groups, _, node), stems in zip(self._parts, self._stems, strict=True)
+            for name, group, at in zip(stems, groups, node, strict=True)
+        ]
+        return Assets("aFRR", tuple(units), tuple((u.up_mw, u.down_mw) for u in units))
+
+    def outlook(self, isps: range) -> dict[tuple[str, int], float]:
+        """The least that the pool could offer at the same hours within a day from now (persistence)."""
+        up, down = self._desk.outlook(isps)
+        return {
+            (system, direction): float(kw[:, groups].sum(axis=1).min()) / 1000.0
+            for system, groups, _, _ in self._parts
+            for direction, kw in ((UP, up), (DOWN, down))
+        }
 
 
 @dataclass(frozen=True)
@@ -94,8 +138,10 @@ class Unit:
 class UnitPortfolio:
     """One unit on transmission: steps of headroom around its day-ahead schedule."""
 
-    def __init__(self, unit: Unit) -> None:
+    def __init__(self, unit: Unit, fast_share: float) -> None:
+        """`fast_share` is the full activation time of aFRR as a share of an ISP."""
         self.unit = unit
+        self._fast_share = fast_share
         self.schedule_mw: dict[int, float] = {}
         ids = [f"{unit.name}.{side}.{k}" for side in ("up", "down") for k in range(unit.blocks)]
         self._ids = np.array(ids, dtype=np.str_)
@@ -111,7 +157,23 @@ class UnitPortfolio:
         output = np.concatenate([p + up * middle, p - down * middle])
         cost = unit.c1 + 2.0 * unit.c2 * output + unit.adder * self._direction
         node = np.full(2 * unit.blocks, unit.node, dtype=np.int64)
-        return [Resources(TSO, np.arange(2 * unit.blocks), self._ids, node, self._direction, quantity, cost)]
+        base = np.full(2 * unit.blocks, p)
+        return [
+            Resources(TSO, np.arange(2 * unit.blocks), self._ids, node, self._direction, quantity, cost, base)
+        ]
+
+    def assets(self) -> Assets:
+        """One unit; of its ramp in an ISP it moves a share within 5 minutes."""
+        unit = self.unit
+        move = min(unit.ramp_mw, unit.p_max_mw - unit.p_min_mw)
+        fast = move * min(self._fast_share, 1.0)
+        return Assets("aFRR", (Registered(unit.name, TSO, unit.node, move, move),), ((fast, fast),))
+
+    def outlook(self, isps: range) -> dict[tuple[str, int], float]:
+        """What it can keep free either way: its ramp, and at most half of its range."""
+        unit = self.unit
+        free = min(unit.ramp_mw * min(self._fast_share, 1.0), 0.5 * (unit.p_max_mw - unit.p_min_mw))
+        return {(TSO, UP): free, (TSO, DOWN): free}
 
 
 @dataclass(frozen=True)
@@ -145,5 +207,17 @@ class LoadPortfolio:
                 np.array([UP, DOWN]),
                 np.array([load.up_mw, load.down_mw]),
                 np.array([load.up_price, load.down_price]),
+                np.zeros(2),
             )
         ]
+
+    def assets(self) -> Assets:
+        """One unit, called by hand."""
+        load = self._load
+        return Assets(
+            "mFRR", (Registered(load.name, TSO, load.node, load.up_mw, load.down_mw),), ((0.0, 0.0),)
+        )
+
+    def outlook(self, isps: range) -> dict[tuple[str, int], float]:
+        """The contract's volumes."""
+        return {(TSO, UP): self._load.up_mw, (TSO, DOWN): self._load.down_mw}

@@ -7,15 +7,28 @@ from collections.abc import Callable, Mapping, Sequence
 import mesa
 import numpy as np
 
+from agents.admission import Admission
 from agents.area import Area
+from agents.capacity import CapacityDesk
 from agents.forecast import ForecastErrors
 from agents.household import FleetDesk
-from agents.messages import DayAheadMessage, Message, PlatformMessage, ScheduleMessage
+from agents.messages import (
+    AssetsMessage,
+    BaselineMessage,
+    CapacityBidsMessage,
+    DayAheadMessage,
+    Message,
+    NominationMessage,
+    PlatformMessage,
+    ScheduleMessage,
+    TestedMessage,
+)
 from agents.operator import Operator, Register
 from agents.participant import Desk
+from agents.qualification import QualificationDesk
 from grids.arrays import FloatArray
 from grids.dc import DcModel, TransmissionGrid
-from markets.bids import Bids, Product
+from markets.bids import Bids
 from markets.blocks import TSO as T
 from markets.blocks import Scheme
 from markets.imbalance import ACTIVATED_MW, Regulation
@@ -36,7 +49,7 @@ class TSO(Operator):
         name: str,
         desk: Desk,
         scheme: Scheme,
-        product: Product,
+        admission: Admission,
         register: Register,
         dc: DcModel,
         unit_node: Mapping[str, int],
@@ -49,7 +62,7 @@ class TSO(Operator):
         operators: Mapping[str, str],
     ) -> None:
         """`load_mw` (T, N) is the load on transmission (<= 0), `unit_node` places the scheduled units."""
-        super().__init__(model, name, desk, T, scheme, product, register, operators)
+        super().__init__(model, name, desk, T, scheme, admission, register, operators)
         self._dc = dc
         self._unit_node = dict(unit_node)
         self._load_mw = load_mw
@@ -60,9 +73,13 @@ class TSO(Operator):
         self._lead_h = lead_h
         self.day_ahead_price: dict[int, float] = {}
         self.schedules: dict[str, dict[int, float]] = {}
+        self.qualification: QualificationDesk | None = None
+        self.capacity: CapacityDesk | None = None
+        self.nominated_mw: dict[tuple[int, str], tuple[float, float]] = {}  # ISP, BSP -> up, down
+        self._declared: dict[int, list[BaselineMessage]] = {}
 
     def receive(self, message: Message) -> None:
-        """Keep the schedules of BRPs and units and the day-ahead price, besides what every operator gets."""
+        """Keep schedules, prices, nominations, baselines; hand requests to their desks."""
         match message:
             case ScheduleMessage():
                 self.schedules.setdefault(message.sender, {}).update(
@@ -70,6 +87,19 @@ class TSO(Operator):
                 )
             case DayAheadMessage():
                 self.day_ahead_price.update(enumerate(message.price.tolist(), start=message.isp))
+            case AssetsMessage() if self.qualification is not None:
+                self.qualification.asked(message)
+            case TestedMessage() if self.qualification is not None:
+                self.qualification.tested(message)
+            case CapacityBidsMessage() if self.capacity is not None:
+                self.capacity.take(message)
+            case NominationMessage():
+                both = zip(message.up_mw.tolist(), message.down_mw.tolist(), strict=True)
+                for k, pair in enumerate(both):
+                    self.nominated_mw[message.isp + k, message.sender] = pair
+            case BaselineMessage():
+                if message.isp > self._settled:
+                    self._declared.setdefault(message.isp, []).append(message)
             case _:
                 super().receive(message)
 
@@ -107,8 +137,18 @@ class TSO(Operator):
         """Drop schedules and prices too."""
         super().forget(isp)
         self.day_ahead_price.pop(isp, None)
+        self._declared.pop(isp, None)
+        for key in [key for key in self.nominated_mw if key[0] == isp]:
+            del self.nominated_mw[key]
         for schedule in self.schedules.values():
             schedule.pop(isp, None)
+
+    def declared_mw(self, isp: int, n_groups: int) -> FloatArray:
+        """Baselines that aggregators declared for an ISP, (n_groups,) MW, nan where none came."""
+        declared = np.full(n_groups, np.nan)
+        for message in self._declared.get(isp, ()):
+            declared[message.group] = message.declared_mw
+        return declared
 
     def complete(self, isp: int) -> None:
         """What areas did not send is filled in; one that committed to no flow takes what is forecast."""

@@ -15,7 +15,7 @@ from grids.errors import InputError
 from grids.text import one_line, read_text
 from sim.settings import Scenario
 
-SCENARIOS = ("reference", "dutch")
+SCENARIOS = ("reference", "dutch", "belgian")
 """Scenarios that travel inside the package."""
 
 

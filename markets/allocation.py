@@ -8,7 +8,7 @@ from math import factorial
 
 from markets.auctions import clear_system, expected_mw
 from markets.blocks import TSO, Values
-from markets.houses import unsold_mw
+from markets.houses import offered_mw, unsold_mw
 from markets.programme import Cleared
 
 CANCELLED = 1e-3
@@ -58,7 +58,7 @@ def _cost(houses: Mapping[str, Values], members: frozenset[str]) -> float:
         return 0.0
     tso = houses[TSO]
     areas = {h: v for h, v in houses.items() if h != TSO}
-    available = {TSO: unsold_mw(tso), **{area: values["offers"] for area, values in areas.items()}}
+    available = {TSO: unsold_mw(tso), **{area: offered_mw(values) for area, values in areas.items()}}
     p = expected_mw(tso, areas)
     written = clear_system(
         tso, areas, available, p, members, "pay-as-bid", f"market of {', '.join(sorted(members))}"

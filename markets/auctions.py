@@ -13,7 +13,8 @@ from grids.dc import TransmissionGrid
 from grids.rows import GridRows, transmission_rows
 from markets.bids import Bids
 from markets.blocks import TSO, Block, Values, View, Written
-from markets.houses import unsold_mw
+from markets.houses import offered_mw, unsold_mw
+from markets.pooling import PooledBy, in_pools
 from markets.pricing import Pricing, pay_eur_per_h
 from markets.programme import Cleared, clear, grid_rows
 
@@ -87,13 +88,15 @@ def dso_market(
     )
 
 
-def forward_bids() -> Block:
-    """The uncleared remainder of every forwardable bid is offered to the TSO."""
+def forward_bids(pool_minimum_mw: float = 0.0, pooled_by: PooledBy = "provider") -> Block:
+    """What is left of every forwardable bid is offered to the TSO, if its pool reaches the minimum."""
 
     def run(area: str, view: View) -> Written:
         bids: Bids = view.own["bids"]
-        left = np.where(bids.forwardable, unsold_mw(view.own), 0.0)
-        return Written(entries={area: {"offers": left}})
+        left = np.where(bids.forwardable, unsold_mw(view.own) + bids.held_mw, 0.0)
+        return Written(
+            entries={area: {"offers": np.where(in_pools(bids, left, pool_minimum_mw, pooled_by), left, 0.0)}}
+        )
 
     return Block("forward_bids", "dso", "forward", ("area.bids", "area.sold"), ("area.offers",), run)
 
@@ -124,7 +127,7 @@ def tso_market(
         available = {house: unsold_mw(view.own)}
         for area, values in areas.items():
             refused = validated and not values["accepted"]
-            available[area] = np.zeros(len(values["offers"])) if refused else values["offers"]
+            available[area] = np.zeros(len(values["offers"])) if refused else offered_mw(values)
         p = expected_mw(view.own, view.areas)
         limits_of = {TSO, *areas} if full else {TSO}
         return clear_system(view.own, areas, available, p, limits_of, pricing, name)

@@ -1,4 +1,4 @@
-"""Bids as arrays, and the products they are made for."""
+"""Bids as arrays."""
 
 from __future__ import annotations
 
@@ -11,54 +11,18 @@ import numpy.typing as npt
 from grids.arrays import BoolArray, FloatArray, IntArray
 
 UP, DOWN = 1, -1
-_COLUMNS = ("bid_id", "provider", "node", "direction", "quantity_mw", "price", "forwardable", "demand")
+_COLUMNS = (
+    "bid_id",
+    "provider",
+    "node",
+    "direction",
+    "quantity_mw",
+    "price",
+    "forwardable",
+    "demand",
+    "held_mw",
+)
 StrArray = npt.NDArray[np.str_]
-
-
-@dataclass(frozen=True)
-class Product:
-    """What may be traded: one direction-neutral energy product of one ISP.
-
-    A bid that breaks a rule is rejected with the reason (`Product.reasons`).
-    """
-
-    name: str
-    min_quantity_mw: float = 0.0
-    tick_mw: float = 0.0
-    price_floor_eur_per_mwh: float = -9999.0
-    price_cap_eur_per_mwh: float = 9999.0
-
-    def reasons(self, bids: Bids) -> list[str]:
-        """Why each bid is rejected (n,), an empty string for an accepted one."""
-        reasons = [""] * len(bids)
-        steps = bids.quantity_mw / self.tick_mw if self.tick_mw else np.zeros(len(bids))
-        checks: tuple[tuple[BoolArray, str], ...] = (
-            (
-                ~np.isfinite(bids.quantity_mw) | (bids.quantity_mw <= 0),
-                "quantity must be a positive number of MW",
-            ),
-            (
-                bids.quantity_mw < self.min_quantity_mw - 1e-12,
-                f"quantity is below the minimum of {self.min_quantity_mw} MW",
-            ),
-            (
-                np.abs(steps - np.round(steps)) > 1e-6,
-                f"quantity is not a multiple of the tick of {self.tick_mw} MW",
-            ),
-            (~np.isfinite(bids.price), "price is not a number"),
-            (
-                bids.price < self.price_floor_eur_per_mwh,
-                f"price is below the floor of {self.price_floor_eur_per_mwh} EUR/MWh",
-            ),
-            (
-                bids.price > self.price_cap_eur_per_mwh,
-                f"price is above the cap of {self.price_cap_eur_per_mwh} EUR/MWh",
-            ),
-        )
-        for broken, reason in checks:
-            for k in np.flatnonzero(broken):
-                reasons[k] = reasons[k] or reason
-        return reasons
 
 
 @dataclass(frozen=True)
@@ -78,12 +42,15 @@ class Bids:
         default_factory=lambda: np.empty(0, dtype=bool)
     )  # (n,) consent to pass on a remainder
     demand: BoolArray = field(default_factory=lambda: np.empty(0, dtype=bool))  # (n,) see `Bids.of`
+    held_mw: FloatArray = field(default_factory=lambda: np.empty(0))  # (n,) for the automatic reserve alone
 
     def __post_init__(self) -> None:
         if not len(self.forwardable) and len(self.bid_id):
             object.__setattr__(self, "forwardable", np.ones(len(self.bid_id), dtype=bool))
         if not len(self.demand) and len(self.bid_id):
             object.__setattr__(self, "demand", np.zeros(len(self.bid_id), dtype=bool))
+        if not len(self.held_mw) and len(self.bid_id):
+            object.__setattr__(self, "held_mw", np.zeros(len(self.bid_id)))
         for name in _COLUMNS:
             array = getattr(self, name)
             if len(array) != len(self.bid_id):

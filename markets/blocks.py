@@ -22,11 +22,17 @@ TSO = "T"
 
 GATES = (
     "connection",
+    "tender_local",
+    "clear_local",
+    "tender",
+    "clear_capacity",
     "schedules",
     "day_ahead",
+    "nominate",
     "offer",
     "dso_close",
     "dso_clear",
+    "amend",
     "forward",
     "validate",
     "tso_close",

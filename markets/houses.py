@@ -43,9 +43,18 @@ def book_entries(system: str, bids: Bids, ledger: Ledger) -> dict[str, Any]:
 
 
 def unsold_mw(values: Mapping[str, Any]) -> FloatArray:
-    """MW left of each bid to sell (n,) in a house; demand of companies is not for sale."""
+    """MW left of each bid (n,) for the energy markets of a house.
+
+    Demand of companies is not for sale, nor what is held for the automatic reserve.
+    """
     bids: Bids = values["bids"]
-    return np.where(bids.demand, 0.0, bids.quantity_mw - values["sold"])
+    return np.where(bids.demand, 0.0, np.maximum(bids.quantity_mw - bids.held_mw - values["sold"], 0.0))
+
+
+def offered_mw(values: Mapping[str, Any]) -> FloatArray:
+    """MW of each bid (n,) of an area that the TSO's energy market may take; the held part is let in first."""
+    bids: Bids = values["bids"]
+    return np.asarray(np.maximum(values["offers"] - bids.held_mw, 0.0))
 
 
 def wanted_mw(values: Mapping[str, Any]) -> FloatArray:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from grids.arrays import FloatArray
+from markets.bids import DOWN, UP, Bids
 
 Rule = Literal["single", "dual"]
+Alpha = Literal["none", "elia-2019", "elia-2020"]
 ACTIVATED_MW = 1e-6
 """An activation below this is rounding, and sets no price."""
-ALPHA_THRESHOLD_MW = 140.0
-ALPHA_DIVISOR_MW2_MWH_PER_EUR = 15_000.0
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,18 @@ class ImbalancePrices:
 
     long: float
     short: float
+
+
+def mid_price(books: Sequence[Bids], otherwise: float) -> float:
+    """Middle of the cheapest up and the dearest down bid of all books, `otherwise` where a side is empty.
+
+    Source: TenneT, Imbalance Pricing System v6.1 (2024), 4.
+    """
+    whole = Bids.join(list(books))
+    up, down = ((whole.direction == d) & ~whole.demand for d in (UP, DOWN))
+    if not up.any() or not down.any():
+        return otherwise
+    return 0.5 * float(whole.price[up].min() + whole.price[down].max())
 
 
 def regulation_state(found: Regulation) -> int:
@@ -83,12 +96,19 @@ def dual_price(found: Regulation, mid_price: float) -> ImbalancePrices:
     return ImbalancePrices(price, price)
 
 
-def elia_alpha(system_imbalance_mw: FloatArray) -> float:
-    """Elia's adder (EUR/MWh) from the system imbalance of the last eight quarter-hours, the present one last.
+def adder(rule: Alpha, system_imbalance_mw: FloatArray) -> float:
+    """Adder (EUR/MWh) from the system imbalances of past ISPs, the present one last.
 
-    Mean of their squares over 15 000 MW^2 MWh/EUR where the present one exceeds 140 MW, else 0, after Elia's
-    tariff before its change of 2022. The constants have not been checked against the text of the tariff.
+    ``elia-2019``: mean square of the last eight over 15 000 where the present one exceeds 140 MW, else 0.
+    ``elia-2020``: ``200 / (1 + exp((450 - x) / 65))`` with x the mean size of the last two where the present
+    one exceeds 150 MW, else 0; the factor by which it is lowered when prices are high is left out.
+    Published alphas fit the first threshold (0 at 57.2 MW, 1.48 at 146.7 MW, 21 February 2018). The constants
+    are those commonly cited; they have not been checked against the text of the tariff.
     """
-    if not len(system_imbalance_mw) or abs(system_imbalance_mw[-1]) <= ALPHA_THRESHOLD_MW:
+    if rule == "none" or not len(system_imbalance_mw):
         return 0.0
-    return float(np.mean(np.square(system_imbalance_mw[-8:])) / ALPHA_DIVISOR_MW2_MWH_PER_EUR)
+    now = abs(float(system_imbalance_mw[-1]))
+    if rule == "elia-2019":
+        return float(np.mean(np.square(system_imbalance_mw[-8:]))) / 15_000.0 if now > 140.0 else 0.0
+    x = float(np.mean(np.abs(system_imbalance_mw[-2:])))
+    return 200.0 / (1.0 + np.exp((450.0 - x) / 65.0)) if now > 150.0 else 0.0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from markets.auctions import clear_system, expected_mw
 from markets.blocks import TSO, Block, View, Written
-from markets.houses import unsold_mw, wanted_mw
+from markets.houses import offered_mw, unsold_mw, wanted_mw
 from markets.pricing import Pricing
 
 
@@ -22,7 +22,7 @@ def integrated_market(pricing: Pricing = "pay-as-bid") -> Block:
     def run(house: str, view: View) -> Written:
         available = {TSO: unsold_mw(view.tso) + wanted_mw(view.tso)}
         for area, values in view.areas.items():
-            available[area] = values["offers"] + wanted_mw(values)
+            available[area] = offered_mw(values) + wanted_mw(values)
         p = expected_mw(view.tso, view.areas)
         return clear_system(view.tso, view.areas, available, p, set(available), pricing, "integrated_market")
 

@@ -62,6 +62,14 @@ class Ledger:
         sold.flags.writeable = False
         self._sold[system] = sold
 
+    def lower(self, system: str, offered_mw: FloatArray) -> None:
+        """Take lower offers (n,) MW of a book, none below what is sold."""
+        if (offered_mw > self.offered[system] + BOOK_TOLERANCE_MW).any():
+            raise ValueError(f"system {system}: an offer cannot be raised after its book has closed")
+        if (offered_mw < self._sold[system] - BOOK_TOLERANCE_MW).any():
+            raise ValueError(f"system {system}: an offer cannot be lowered below what is sold of it")
+        self.offered[system] = offered_mw
+
     def sold(self, system: str) -> FloatArray:
         """MW sold of each bid of a system over all layers (n,), read-only."""
         return self._sold[system]

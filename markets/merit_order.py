@@ -15,7 +15,7 @@ from grids.rows import RELATIVE_TOLERANCE, GridRows
 from markets.auctions import area_state, clear_system, expected_mw
 from markets.bids import DOWN, UP, Bids
 from markets.blocks import TSO, Block, Repeat, Values, View, Written
-from markets.houses import unsold_mw
+from markets.houses import offered_mw, unsold_mw
 from markets.prequalification import envelope_mw
 
 PowerFlowRows = Callable[[FloatArray], GridRows | None]
@@ -33,7 +33,7 @@ def build_mol() -> Block:
     """The TSO orders the bids by price and sends each DSO how much of its bids it would call."""
 
     def run(house: str, view: View) -> Written:
-        available = {house: unsold_mw(view.own), **{k: v["offers"] for k, v in view.areas.items()}}
+        available = {house: unsold_mw(view.own), **{k: offered_mw(v) for k, v in view.areas.items()}}
         p = expected_mw(view.own, view.areas)
         plan = clear_system(view.own, view.areas, available, p, {TSO}, "pay-as-bid", "build_mol")
         return Written(entries={area: {"called": plan.awards[area]} for area in view.areas})

@@ -9,6 +9,7 @@ from markets.auctions import dso_market, forward_bids, tso_market
 from markets.blocks import Block, Repeat, Scheme
 from markets.integrated import integrated_market
 from markets.merit_order import MAX_ROUNDS, negotiate
+from markets.pooling import POOLED_BY, PooledBy
 from markets.postqualification import post_qualify
 from markets.prequalification import METHODS, Method, prequalify
 from markets.pricing import PRICINGS, Pricing
@@ -85,7 +86,12 @@ ABOUT: dict[str, tuple[str, str]] = {
 """What each scheme does, and where it comes from."""
 
 
-CHOICES: dict[str, tuple[str, ...]] = {"method": METHODS, "aggregation": KINDS, "pricing": PRICINGS}
+CHOICES: dict[str, tuple[str, ...]] = {
+    "method": METHODS,
+    "aggregation": KINDS,
+    "pricing": PRICINGS,
+    "pooled_by": POOLED_BY,
+}
 """What the options with names may be."""
 
 
@@ -95,7 +101,8 @@ class Options:
 
     `method` is the prequalification where a scheme has one; `aggregation` and `step_mw` say which points of
     its residual supply function an area sends; `pricing` is what awards are paid; `tolerance_mw` the band
-    around the scheduled flow of shared balancing; `max_rounds` bounds the validation of a merit order list.
+    around the scheduled flow of shared balancing; `max_rounds` bounds the validation of a merit order list;
+    `pool_minimum_mw` is what bids forwarded from a local market must add up to, by provider or by operator.
     """
 
     method: Method = "envelope"
@@ -104,6 +111,8 @@ class Options:
     pricing: Pricing = "pay-as-bid"
     tolerance_mw: float = 0.0
     max_rounds: int = MAX_ROUNDS
+    pool_minimum_mw: float = 0.0
+    pooled_by: PooledBy = "provider"
 
     def __post_init__(self) -> None:
         """Raise ValueError for a choice nobody knows."""
@@ -122,7 +131,7 @@ def build_schemes(options: Options = DEFAULTS) -> dict[str, Scheme]:
     o, pay = options, options.pricing
     local, late = dso_market(pricing=pay), dso_market("correct", pricing=pay)
     mend, refuse = dso_market("correct", "corrective_market", pricing=pay), post_qualify()
-    forward, qualify = forward_bids(), prequalify(o.method)
+    forward, qualify = forward_bids(o.pool_minimum_mw, o.pooled_by), prequalify(o.method)
     tso, tso_full = tso_market(pricing=pay), tso_market("full", pricing=pay)
     tso_alone = tso_market(der=False, pricing=pay)
     tso_at_schedule = tso_market(der=False, pricing=pay, flow="boundary")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,23 @@ import numpy as np
 from markets.bids import Bids
 from markets.imbalance import ImbalancePrices
 from markets.ledger import Ledger
+
+MISSING_MW = 1e-6
+"""A shortfall below this is rounding."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A provider's capacity in one ISP: MW owed, offered, and left by the DSOs; and its pay."""
+
+    operator: str
+    service: str
+    provider: str
+    direction: int
+    owed_mw: float
+    offered_mw: float
+    kept_mw: float
+    owed_eur_per_h: float
 
 
 @dataclass(frozen=True)
@@ -66,6 +83,37 @@ def cost_payments(cost_eur: Mapping[str, float], households: str) -> list[Paymen
         for party, amount in cost_eur.items()
         if amount != 0.0
     ]
+
+
+def capacity_payments(standings: Sequence[Standing], penalty_factor: float, hours: float) -> list[Payment]:
+    """Standing ready is paid per MW and hour; what was not offered costs `penalty_factor` times that back."""
+    payments = []
+    for s in standings:
+        payments.append(Payment(s.operator, s.provider, "capacity", 0.0, s.owed_eur_per_h * hours))
+        missing = max(s.owed_mw - s.offered_mw, 0.0)
+        if missing > MISSING_MW:
+            penalty = penalty_factor * s.owed_eur_per_h * missing / s.owed_mw * hours
+            payments.append(Payment(s.provider, s.operator, "unavailability", 0.0, penalty))
+    return payments
+
+
+def shortfall_payments(
+    ordered_mw: Mapping[str, float],
+    delivered_mw: Mapping[str, float],
+    settler: str,
+    eur_per_mwh: float,
+    hours: float,
+    tolerance: float = 0.1,
+) -> list[Payment]:
+    """What a pool pays on MWh missing beyond a tolerance, on top of the imbalance price."""
+    payments = []
+    for party, ordered in ordered_mw.items():
+        sign = 1.0 if ordered >= 0 else -1.0
+        missing = (1.0 - tolerance) * abs(ordered) - sign * delivered_mw[party]
+        if eur_per_mwh > 0 and abs(ordered) > MISSING_MW and missing > MISSING_MW:
+            mwh = missing * hours
+            payments.append(Payment(party, settler, "shortfall", -sign * mwh, eur_per_mwh * mwh))
+    return payments
 
 
 def balances(payments: list[Payment]) -> dict[str, float]:

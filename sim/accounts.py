@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from agents.dso import DSO
-from agents.fleet import FleetGroups, FleetStep
 from agents.tso import RESERVE
-from markets.bids import Bids
+from grids.arrays import FloatArray
+from markets.bids import UP, Bids
 from markets.blocks import TSO as T
 from markets.blocks import Scheme
+from markets.capacity import CapacityBook, Contract
 from markets.ledger import Ledger
+from markets.settlement import Standing
 
 
 def buyer_of_layer(scheme: Scheme) -> dict[str, str]:
@@ -41,17 +43,54 @@ def bought_mw(bids: Bids, ledger: Ledger) -> dict[str, float]:
     return bought
 
 
-def awarded_mw(pools: Sequence[str], books: Mapping[str, Bids], ledger: Ledger) -> dict[str, float]:
-    """Net MW awarded to every household pool, up positive."""
-    awarded = dict.fromkeys(pools, 0.0)
+def awarded_mw(
+    pools: Sequence[str], books: Mapping[str, Bids], ledger: Ledger
+) -> dict[tuple[str, str], float]:
+    """Net MW awarded to every household pool in every area, up positive: (pool, area) -> MW."""
+    awarded: dict[tuple[str, str], float] = {}
     for system, bids in books.items():
-        sold = bids.direction * ledger.sold(system) if system != T else np.zeros(len(bids))
+        if system == T:
+            continue
+        sold = bids.direction * ledger.sold(system)
         for name in pools:
-            awarded[name] += float(sold[bids.provider == name].sum())
+            awarded[name, system] = float(sold[bids.provider == name].sum())
     return awarded
 
 
-def delivered_mw(pools: Sequence[str], step: FleetStep, groups: FleetGroups) -> dict[str, float]:
-    """Net MW delivered by every household pool (by number), up positive."""
-    net = np.bincount(groups.aggregator, weights=step.up_kw - step.down_kw, minlength=len(pools)) / 1000.0
-    return {name: float(net[k]) for k, name in enumerate(pools)}
+def standings(
+    isp: int,
+    capacity: CapacityBook,
+    books: Mapping[str, Bids],
+    offers_mw: Mapping[str, FloatArray],
+    nominated_mw: Mapping[tuple[int, str], tuple[float, float]] | None,
+    tso: str,
+) -> list[Standing]:
+    """Capacity owed in an ISP, against what was offered as energy and what DSOs let stand of it.
+
+    Held quantities count for aFRR, the rest of bids for mFRR and local capacity. `offers_mw` (per bid) is
+    what an area's bids may give to the TSO; `nominated_mw` caps what counts as offered for aFRR.
+    """
+    owed: dict[tuple[str, str, str, int], list[Contract]] = {}
+    for contract in capacity.by_isp.get(isp, ()):
+        key = contract.operator, contract.service, contract.provider, contract.direction
+        owed.setdefault(key, []).append(contract)
+    found = []
+    for (operator, service, provider, direction), contracts in owed.items():
+        offered = kept = 0.0
+        for system, bids in books.items():
+            if operator != tso and system != contracts[0].system:
+                continue
+            mine = (bids.provider == provider) & (bids.direction == direction)
+            free = bids.quantity_mw - bids.held_mw
+            let = offers_mw.get(system, bids.quantity_mw)
+            let = let if len(let) == len(bids) else np.zeros(len(bids))
+            share = bids.held_mw if service == "aFRR" else free
+            left = np.minimum(bids.held_mw, let) if service == "aFRR" else np.maximum(let - bids.held_mw, 0.0)
+            offered += float(share[mine].sum())
+            kept += float((left if operator == tso else share)[mine].sum())
+        if nominated_mw is not None and service == "aFRR":
+            offered = min(offered, nominated_mw.get((isp, provider), (0.0, 0.0))[0 if direction == UP else 1])
+        mw = sum(c.mw for c in contracts)
+        pay = sum(c.mw * c.price for c in contracts)
+        found.append(Standing(operator, service, provider, direction, mw, offered, min(kept, offered), pay))
+    return found

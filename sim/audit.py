@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,10 @@ from agents.fleet import FleetStep, HouseholdFleet
 from grids.arrays import FloatArray
 from markets.bids import Bids
 from markets.blocks import TSO
+from markets.capacity import CapacityBook
 from markets.imbalance import ImbalancePrices
 from markets.ledger import BOOK_TOLERANCE_MW, Ledger
+from markets.register import FlexibilityRegister, unit_of
 from markets.settlement import Payment, balances
 from sim.physics import GridResult
 
@@ -73,6 +75,63 @@ def audit_money(
             if (short * hours > MONEY_TOLERANCE_EUR * np.maximum(1.0, np.abs(award))).any():
                 bid = books[system].bid_id[int(np.argmax(short))]
                 raise AuditError(f"ISP {isp}: bid {bid} is paid less than it asked for in {layer}")
+
+
+def audit_capacity(
+    isp: int, capacity: CapacityBook, payments: Sequence[Payment], penalty_factor: float, hours: float
+) -> None:
+    """Capacity is paid as contracted, sold by no pool twice, and no penalty exceeds its rule."""
+    owed: dict[tuple[str, str], float] = {}
+    sold: dict[tuple[str, str, int], float] = {}
+    for c in capacity.by_isp.get(isp, ()):
+        owed[c.operator, c.provider] = owed.get((c.operator, c.provider), 0.0) + c.mw * c.price * hours
+        pool = c.provider, c.system, c.direction
+        sold[pool] = sold.get(pool, 0.0) + c.mw
+    for (provider, system, direction), mw in sold.items():
+        most = capacity.register.pool_mw(provider, direction, "LFM", system)
+        if mw > most + 1e-6:
+            raise AuditError(f"ISP {isp}: {provider} sold {mw} MW of capacity in {system} and has {most} MW")
+    paid: dict[tuple[str, str], float] = {}
+    for p in payments:
+        if p.kind == "capacity":
+            paid[p.payer, p.payee] = paid.get((p.payer, p.payee), 0.0) + p.amount_eur
+        most = penalty_factor * owed.get((p.payee, p.payer), 0.0)
+        if (
+            p.kind == "unavailability"
+            and not -MONEY_TOLERANCE_EUR <= p.amount_eur <= most + MONEY_TOLERANCE_EUR
+        ):
+            raise AuditError(
+                f"ISP {isp}: {p.payer} pays {p.amount_eur} EUR for capacity missing, at most {most}"
+            )
+    for pair in {*owed, *paid}:
+        if abs(owed.get(pair, 0.0) - paid.get(pair, 0.0)) > MONEY_TOLERANCE_EUR:
+            got, due = paid.get(pair, 0.0), owed.get(pair, 0.0)
+            raise AuditError(f"ISP {isp}: {pair[0]} paid {pair[1]} {got} EUR for capacity worth {due} EUR")
+
+
+def audit_register(
+    isp: int, register: FlexibilityRegister, ledger: Ledger, books: Mapping[str, Bids]
+) -> None:
+    """No unit sells more, over all its bids, than the register says it may."""
+    sold: dict[tuple[str, str, int], float] = {}
+    for system, bids in books.items():
+        award = ledger.sold(system)
+        for k in np.flatnonzero((award > BOOK_TOLERANCE_MW) & ~bids.demand):
+            key = str(bids.provider[k]), unit_of(str(bids.bid_id[k])), int(bids.direction[k])
+            sold[key] = sold.get(key, 0.0) + float(award[k])
+    for (provider, name, direction), mw in sold.items():
+        unit = register.units(provider).get(name)
+        most = 0.0 if unit is None else unit.up_mw if direction > 0 else unit.down_mw
+        if mw > most + 1e-6:
+            raise AuditError(
+                f"ISP {isp}: unit {name} of {provider} sold {mw} MW and is registered for {most} MW"
+            )
+
+
+def audit_sequence(isp: int, last: int) -> None:
+    """ISPs are settled one after another: no gap, none twice."""
+    if isp != last + 1:
+        raise AuditError(f"ISP {isp} is settled after ISP {last}")
 
 
 def audit_balance(isp: int, imbalance_mw: Mapping[str, float], awarded_mw: float, system_mw: float) -> None:
@@ -138,14 +197,14 @@ def audit_price(
     isp: int,
     prices: ImbalancePrices,
     alpha: float,
-    day_ahead: float,
+    mid: float,
     ledger: Ledger,
     books: Mapping[str, Bids],
     house: Mapping[str, Any],
 ) -> None:
-    """Imbalance prices are those of activated bids, day-ahead or of unserved need, but for the adder."""
+    """Imbalance prices are those of activated bids, of unserved need or the mid price, but for the adder."""
     called = [books[s].price[award > 0] for systems in ledger.layers.values() for s, award in systems.items()]
-    known = np.concatenate([*called, [day_ahead, house["balancing"].price_eur_per_mwh]])
+    known = np.concatenate([*called, [mid, house["balancing"].price_eur_per_mwh]])
     known = np.concatenate([known, known + alpha, known - alpha])
     for price in (prices.long, prices.short):
         if not np.isclose(known, price, rtol=0.0, atol=1e-9).any():

@@ -1,53 +1,41 @@
-"""From a scenario to a world: every agent, grid and stream, in one place."""
+"""From a scenario to a world ready to run, in one place."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from agents.afrr import AfrrSettings
-from agents.aggregator import Aggregator
-from agents.area import Area
-from agents.brp import BRP, Purchasing
-from agents.day_ahead import DayAheadMarket
-from agents.dso import DSO
 from agents.fleet import HouseholdFleet
-from agents.forecast import ForecastErrors
-from agents.household import FleetDesk, Household
-from agents.market_operator import MarketOperator
-from agents.participant import Desk, Participant
 from agents.population import Population
-from agents.portfolio import HouseholdPortfolio, LargeLoad, LoadPortfolio, Portfolio, Unit, UnitPortfolio
-from agents.strategies import STRATEGIES
-from agents.tso import TSO
-from grids.arrays import BoolArray, FloatArray, IntArray
+from grids.arrays import IntArray
 from grids.errors import InputError
-from grids.picture import GridPicture, Margins
-from grids.powerflow import PowerFlow
 from grids.profiles import ProfileError
-from markets.bids import DOWN, UP, Product
-from markets.blocks import TSO as T
-from markets.flexibility_study import worst_cases, zones
-from markets.schemes import build_schemes
-from sim.bus import Bus, build_bus
+from markets.baselines import BaselineRules
+from markets.capacity import CapacityBook
+from markets.register import FlexibilityRegister
+from sim.bus import build_bus
 from sim.calendar import Calendar
 from sim.clock import Clock
 from sim.control import ImbalancePricing, Reserve
-from sim.physics import Physics
+from sim.equip import equip
+from sim.meters import Meters, day_index
 from sim.randomness import stream
 from sim.recorder import Recorder
 from sim.settings import Scenario
+from sim.settling import SettlementRules, Settler
 from sim.surroundings import Grids, build_grids
+from sim.timetable import local_auctions, tenders, tso_auctions
+from sim.wiring import FLEET_NAME, MARKET_NAME, Arrange, Wiring
 from sim.world import World
 
-TSO_NAME, MARKET_NAME, FLEET_NAME, PLATFORM_NAME = "TSO", "day-ahead market", "households", "market operator"
 SWIFT_S = 50
 """Latency up to which every message reaches its gate, with the default gates."""
-Arrange = Callable[[Sequence[Any]], Sequence[Any]]
+REGISTER_S = 3600
+"""Seconds before the first auction in which groups are registered."""
 
 
 def build_world(
@@ -58,23 +46,72 @@ def build_world(
     grids = build_grids(scenario, calendar, folder)
     fleet, aggregator_of = _fleet(scenario, calendar, grids)
     recorder = Recorder(out, calendar)
-    clock = Clock(calendar.days()[0][0])
-    bus = build_bus(scenario.messages.latency_s, scenario.messages.loss, scenario.seed, clock, recorder)
+    clock = Clock(first_second(scenario, calendar))
+    bus = build_bus(scenario.messages, scenario.seed, clock, recorder)
     world = World()
     world.calendar, world.areas, world.recorder, world.on_isp = calendar, grids.areas, recorder, on_isp
     world.transmission, world.load_mw, world.register = grids.transmission, grids.load_mw, {}
-    _Agents(scenario, world, clock, bus, grids, fleet, aggregator_of).settle_in(arrange)
-    world.pricing = ImbalancePricing(scenario.imbalance.rule, scenario.imbalance.alpha)
+    if scenario.register_.enabled:
+        world.flexibility = FlexibilityRegister()
+    agents = Wiring(scenario, world, clock, bus, grids, fleet, aggregator_of)
+    agents.settle_in(arrange)
     r = scenario.reserve
     if r.enabled:
         how = AfrrSettings(r.cycle_s, r.full_activation_s, r.gain, r.integral_s, monitor_s=r.monitor_s)
-        world.reserve = Reserve(how, r.noise_mw, r.termination, stream(scenario.seed, "inside the ISP"))
+        world.reserve = Reserve(
+            how, r.noise_mw, r.termination, stream(scenario.seed, "inside the ISP"), r.setpoint_loss
+        )
+    book = equip(scenario, world, agents.desk, agents.operators, agents.product, agents.zones_of, MARKET_NAME)
+    world.settler = _settler(scenario, world, book)
     rng = stream(scenario.seed, "validation")
-    world.reliable = scenario.messages.loss == 0.0 and scenario.messages.latency_s <= SWIFT_S
+    swift = scenario.messages.spread_s == 0.0 and scenario.messages.latency_s <= SWIFT_S
+    world.reliable = scenario.messages.loss == 0.0 and swift
     world.audited = frozenset(
         np.flatnonzero(rng.random(calendar.n_isp) < scenario.validation.audit_share).tolist()
     )
     return world, clock
+
+
+def first_second(scenario: Scenario, calendar: Calendar) -> int:
+    """When the first gate of a scenario falls."""
+    first = calendar.days()[0][0]
+    if not scenario.capacity.enabled:
+        return first
+    auctions = [tenders(tso_auctions(calendar, scenario.capacity))]
+    if scenario.capacity.local.needs:
+        auctions.append(tenders(local_auctions(calendar, scenario.capacity)))
+    return min(first, *(moments[0][0] for moments in auctions)) - REGISTER_S
+
+
+def _settler(scenario: Scenario, world: World, book: CapacityBook | None) -> Settler:
+    s = scenario.settlement
+    names = [pool.name for pool in world.aggregators]
+    meters = Meters(
+        s.baseline, BaselineRules(s.x, s.y, s.adjusted, s.before_isps), names, world.areas,
+        world.fleet_desk.fleet.groups, day_index(world.calendar), world.recorder,
+    )  # fmt: skip
+    rules = SettlementRules(
+        scenario.capacity.penalty_factor, s.shortfall_eur_per_mwh, s.correct_brp, scenario.capacity.nomination
+    )
+    pricing = ImbalancePricing(scenario.imbalance.rule, scenario.imbalance.alpha)
+    return Settler(
+        world.tso,
+        world.clearer,
+        world.dsos,
+        world.aggregators,
+        world.producers,
+        world.brps,
+        world.brp_of_area,
+        world.fleet_desk,
+        meters,
+        pricing,
+        world.reserve,
+        rules,
+        world.recorder,
+        world.calendar.isp_hours,
+        world.flexibility,
+        book,
+    )
 
 
 def _fleet(scenario: Scenario, calendar: Calendar, grids: Grids) -> tuple[HouseholdFleet, IntArray]:
@@ -98,221 +135,3 @@ def _fleet(scenario: Scenario, calendar: Calendar, grids: Grids) -> tuple[Househ
             "scenario", "start", str(error), "Choose start and days within the profiles"
         ) from error
     return fleet, aggregator_of
-
-
-class _Agents:
-    """Wires the agents of one scenario into a world."""
-
-    def __init__(
-        self,
-        scenario: Scenario,
-        world: World,
-        clock: Clock,
-        bus: Bus,
-        grids: Grids,
-        fleet: HouseholdFleet,
-        aggregator_of: IntArray,
-    ) -> None:
-        self.scenario, self.world, self.clock, self.bus, self.grids, self.fleet = (
-            scenario,
-            world,
-            clock,
-            bus,
-            grids,
-            fleet,
-        )
-        self.aggregator_of = aggregator_of
-        self.operators = {T: TSO_NAME, **{a.name: f"DSO-{a.name}" for a in grids.areas}}
-        self.pools = [f"A{k + 1:02d}" for k in range(scenario.aggregators)]
-        self.units = [
-            Unit(
-                u.name,
-                self._bus(u.bus, f"units.{u.name}"),
-                u.p_min_mw,
-                u.p_max_mw,
-                u.ramp_mw_per_isp,
-                u.c1,
-                u.c2,
-                u.adder,
-            )
-            for u in scenario.transmission.units
-        ]
-        self.large_loads = [
-            LargeLoad(
-                x.name,
-                self._bus(x.bus, f"large_loads.{x.name}"),
-                x.up_mw,
-                x.up_price,
-                x.down_mw,
-                x.down_price,
-            )
-            for x in scenario.transmission.large_loads
-        ]
-        self.scheme = build_schemes(scenario.scheme_options)[scenario.scheme]
-        self.integrated = any(b.party == "operator" for b in self.scheme.blocks)
-        self.clearer = PLATFORM_NAME if self.integrated else TSO_NAME
-        self.product = Product("mFRR energy", *scenario.product.model_dump().values())
-        sizes = {T: -float(grids.transmission.p_mw.sum()) * scenario.transmission.load_scale}
-        sizes |= {
-            d.id: -float(a.network.p_mw.sum()) * d.load_scale
-            for d, a in zip(scenario.distribution, grids.areas, strict=True)
-        }
-        self.errors = ForecastErrors.draw(
-            scenario.forecast.mape,
-            scenario.forecast.persistence,
-            sizes,
-            len(grids.load_mw),
-            {area: stream(scenario.seed, f"forecast {area}") for area in sizes},
-        )
-
-    def _bus(self, bus: int, field: str) -> int:
-        return int(
-            self.grids.transmission.nodes_of(np.array([bus]), f"transmission.{field}.bus", "scenario")[0]
-        )
-
-    def desk(self, name: str) -> Desk:
-        return Desk(
-            lambda: self.clock.now, self.bus.send, self.world.recorder, stream(self.scenario.seed, name)
-        )
-
-    def lead_h(self, isp: int) -> float:
-        return (self.world.calendar.seconds(isp) - self.clock.now) / 3600.0
-
-    def settle_in(self, arrange: Arrange) -> None:
-        """Create everybody, in whatever order `arrange` asks; the world lists agents by name."""
-        w = self.world
-        w.fleet_desk = FleetDesk(w, FLEET_NAME, self.desk(FLEET_NAME), self.fleet, self.pools)
-        for make in arrange([self._households, self._operators, self._sellers, self._market, self._brps]):
-            make(arrange)
-        w.physics = Physics(
-            self.grids.areas, self.grids.dc, PowerFlow(self.grids.transmission), self.grids.interface_node,
-            self.grids.tan_phi, self.scenario.dso.offset, self.scenario.validation.solver,
-        )  # fmt: skip
-        everyone: list[Participant] = [
-            w.fleet_desk,
-            *w.dsos,
-            w.tso,
-            *([w.market_operator] if w.market_operator else []),
-            *w.aggregators,
-            *w.producers,
-            w.market,
-            *w.brps,
-        ]
-        self.bus.connect({agent.name: agent.receive for agent in everyone})
-
-    def _households(self, arrange: Arrange) -> None:
-        rows = enumerate(zip(self.grids.site_of.tolist(), self.aggregator_of.tolist(), strict=True))
-        for row, (site, number) in arrange(list(rows)):
-            Household(self.world, row, site, self.pools[number])
-
-    def _operators(self, arrange: Arrange) -> None:
-        self.world.dsos = sorted(
-            (self._dso(area) for area in arrange(self.grids.areas)), key=lambda dso: dso.name
-        )
-        self.world.tso = self._tso()
-        if self.integrated:
-            self.world.market_operator = MarketOperator(
-                self.world, PLATFORM_NAME, self.desk(PLATFORM_NAME), self.scheme, self.product,
-                self.world.register, self.grids.dc, self.grids.areas, self.grids.interface_node,
-                self.operators,
-            )  # fmt: skip
-
-    def _sellers(self, arrange: Arrange) -> None:
-        w, names = self.world, self.pools
-        to_dso = any(b.party == "dso" for b in self.scheme.blocks)
-        receivers = {a.name: self.operators[a.name] if to_dso else self.clearer for a in self.grids.areas}
-        pools = [
-            self._aggregator(
-                name, HouseholdPortfolio(name, k, w.fleet_desk, self.grids.areas), receivers, FLEET_NAME
-            )
-            for k, name in arrange(list(enumerate(names)))
-        ]
-        w.aggregators = sorted(pools, key=lambda a: names.index(a.name))
-        portfolios: list[tuple[str, Portfolio]] = [(u.name, UnitPortfolio(u)) for u in self.units]
-        portfolios += [(x.name, LoadPortfolio(x)) for x in self.large_loads]
-        sellers = [self._aggregator(n, p, {T: self.clearer}, None) for n, p in arrange(portfolios)]
-        w.producers = sorted(sellers, key=lambda a: a.name)
-
-    def _market(self, arrange: Arrange) -> None:
-        told = [*self.pools, *(x.name for x in self.large_loads), TSO_NAME]
-        if self.integrated:
-            told += sorted(f"BRP-{name}" for name in self.operators)
-        sellers = [u.name for u in self.units]
-        desk = self.desk(MARKET_NAME)
-        self.world.market = DayAheadMarket(self.world, MARKET_NAME, desk, self.units, sellers, told, TSO_NAME)
-
-    def _dso(self, area: Area) -> DSO:
-        name = self.operators[area.name]
-        margins = Margins(self.scenario.dso.flow_margin, self.scenario.dso.voltage_margin_pu)
-        picture = GridPicture(area.lin, area.power_flow, self.scenario.dso.offset, margins)
-        return DSO(
-            self.world, name, self.desk(name), area, self.scheme, self.product, self.world.register,
-            self.world.fleet_desk, self.errors, self.lead_h, picture, self._zones(area), self.operators,
-            self.clearer,
-        )  # fmt: skip
-
-    def _zones(self, area: Area) -> BoolArray:
-        """The DSO's network flexibility study: nominal load at peak, every device registered and rated."""
-        n = area.network.n_nodes
-        if not self.scheme.reads("area.zones"):
-            return np.ones((2, n), dtype=bool)
-        registered = {
-            direction: np.bincount(area.site_node, weights=kw[area.sites], minlength=n) / 1000.0
-            for direction, kw in self.fleet.rated_kw().items()
-        }
-        load = area.share * area.nominal_mw
-        sun = registered[DOWN] - registered[UP]  # only PV can go down and not up
-        return zones(worst_cases(area.lin, load, sun, area.tan_phi * load), registered)
-
-    def _tso(self) -> TSO:
-        unit_node = {u.name: u.node for u in self.units}
-        return TSO(
-            self.world, TSO_NAME, self.desk(TSO_NAME), self.scheme, self.product, self.world.register,
-            self.grids.dc, unit_node, self.grids.load_mw, self.grids.areas, self.grids.interface_node,
-            self.world.fleet_desk, self.errors, self.lead_h, self.operators,
-        )  # fmt: skip
-
-    def _aggregator(
-        self, name: str, portfolio: Portfolio, receivers: dict[str, str], orders: str | None
-    ) -> Aggregator:
-        strategy = STRATEGIES[self.scenario.strategy]()
-        return Aggregator(
-            self.world, name, self.desk(name), portfolio, strategy, self.product, receivers, orders
-        )
-
-    def _brps(self, arrange: Arrange) -> None:
-        w = self.world
-        to_dso = self.scheme.reads("area.scheduled")
-
-        @lru_cache(maxsize=1)  # both areas ask for the same day
-        def rollout(now_isp: int, last: int) -> FloatArray:
-            return self.fleet.rollout(now_isp, last - now_isp + 1).site_base_kw
-
-        def error(area: str, day: range) -> FloatArray:
-            return np.array([self.errors.error_mw(area, isp, self.lead_h(isp)) for isp in day])
-
-        def transmission(day: range) -> FloatArray:
-            return np.asarray(self.grids.load_mw[day.start : day.stop].sum(axis=1) + error(T, day))
-
-        def distribution(area: Area) -> Callable[[range], FloatArray]:
-            def forecast(day: range) -> FloatArray:
-                site = (
-                    rollout(self.fleet.next_isp, day.stop - 1)[-len(day) :, area.sites].sum(axis=1) / 1000.0
-                )
-                return np.asarray(site + area.other_mw[day.start : day.stop] + error(area.name, day))
-
-            return forecast
-
-        def brp(house: str, forecast: Callable[[range], FloatArray], node: int) -> BRP:
-            name, how = f"BRP-{house}", None
-            if self.integrated:
-                how = Purchasing(PLATFORM_NAME, node, self.product, self.scenario.willingness_spread)
-            own = (self.operators[house],) if to_dso and house != T else ()
-            return BRP(w, name, self.desk(name), forecast, (MARKET_NAME, TSO_NAME, *own), how)
-
-        w.brp_t = brp(T, transmission, int(np.argmin(self.grids.load_mw.sum(axis=0))))
-        w.brp_of_area = {
-            a.name: brp(a.name, distribution(a), self.grids.interface_node[a.name])
-            for a in arrange(self.grids.areas)
-        }
-        w.brps = sorted([w.brp_t, *w.brp_of_area.values()], key=lambda brp: brp.name)

@@ -12,14 +12,29 @@ from agents.participant import Record
 from markets.information import contents
 from sim.clock import Clock
 from sim.randomness import stream
+from sim.sections import LinkSettings
 
 
 @dataclass(frozen=True)
 class Link:
-    """How messages travel: whole seconds of latency, and the share of them that is lost."""
+    """How messages travel: whole seconds of latency at least, what is added, and the share that is lost.
+
+    Added is nothing (``constant``), or a random time of mean `spread_s`, ``exponential`` or ``lognormal``
+    (standard deviation 1 in the exponent: a few messages take long).
+    """
 
     latency_s: int = 1
     loss: float = 0.0
+    distribution: str = "constant"
+    spread_s: float = 0.0
+
+    def delay_s(self, rng: np.random.Generator) -> int:
+        """Seconds that one message takes."""
+        if self.distribution == "constant" or self.spread_s == 0.0:
+            return self.latency_s
+        if self.distribution == "exponential":
+            return self.latency_s + round(float(rng.exponential(self.spread_s)))
+        return self.latency_s + round(float(rng.lognormal(np.log(self.spread_s) - 0.5, 1.0)))
 
 
 class Bus:
@@ -40,14 +55,14 @@ class Bus:
         now = self._clock.now
         inbox = self._inboxes[message.receiver]
         lost = not message.acknowledged and self._link.loss > 0.0 and self._rng.random() < self._link.loss
-        due = now + self._link.latency_s
+        due = now + self._link.delay_s(self._rng)
         stamped = replace(message, sent_s=now, delivered_s=-1 if lost else due)
         self._log(stamped, lost)
         if not lost:
             self._clock.call(due, lambda: inbox(stamped))
 
 
-def build_bus(latency_s: int, loss: float, seed: int, clock: Clock, record: Record) -> Bus:
+def build_bus(settings: LinkSettings, seed: int, clock: Clock, record: Record) -> Bus:
     """A bus that logs every message in the table ``messages``."""
 
     def log(message: Message, lost: bool) -> None:
@@ -65,7 +80,8 @@ def build_bus(latency_s: int, loss: float, seed: int, clock: Clock, record: Reco
             },
         )
 
-    return Bus(clock, Link(latency_s, loss), stream(seed, "bus"), log)
+    link = Link(settings.latency_s, settings.loss, settings.distribution, settings.spread_s)
+    return Bus(clock, link, stream(seed, "bus"), log)
 
 
 def _numbers(message: Message) -> int:

@@ -67,10 +67,14 @@ class Calendar:
         dates = pd.Series(local.date)
         for date, group in dates.groupby(dates):
             before = pd.Timestamp(str(date)) - pd.Timedelta(days=1) + pd.Timedelta(hours=DAY_AHEAD_HOUR)
-            gate = _utc(before, self.zone)
+            gate = self.utc(before)
             second = int((gate - self.start).total_seconds())
             found.append((second, range(int(group.index[0]), int(group.index[-1]) + 1)))
         return found
+
+    def utc(self, local: pd.Timestamp) -> pd.Timestamp:
+        """UTC of a local time: of two the first, and for one that clocks skip, the moment they do."""
+        return _utc(local, self.zone)
 
 
 def _utc(local: pd.Timestamp, zone: str) -> pd.Timestamp:

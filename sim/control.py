@@ -12,13 +12,14 @@ import numpy as np
 from agents.afrr import AfrrBids, AfrrResult, AfrrSettings, ControllerState, Monitor, imbalance_path, run_isp
 from agents.dso import DSO
 from agents.fleet import FleetPreview
-from grids.arrays import FloatArray
+from grids.arrays import BoolArray, FloatArray
 from grids.rows import GridRows
-from markets.bids import Bids
+from markets.bids import Bids, StrArray
 from markets.blocks import TSO as T
 from markets.blocks import Scheme
-from markets.imbalance import ImbalancePrices, Regulation, Rule, dual_price, elia_alpha, single_price
+from markets.imbalance import Alpha, ImbalancePrices, Regulation, Rule, adder, dual_price, single_price
 from markets.ledger import Ledger
+from markets.register import FlexibilityRegister
 
 AWARD_MW = 1e-6
 """A mean activation below this is rounding."""
@@ -32,6 +33,7 @@ class Reserve:
     sigma_mw: float
     termination: bool
     rng: np.random.Generator
+    setpoint_loss: float = 0.0
     state: ControllerState = field(default_factory=ControllerState)
 
     def dispatch(
@@ -56,11 +58,21 @@ class Reserve:
             np.concatenate([b.price for b, _ in books.values()]),
             left / self.settings.full_activation_s,
         )
-        result = run_isp(self.settings, bids, path, self.state, monitor if self.termination else None)
+        heard = self._heard(np.concatenate([b.provider for b, _ in books.values()]), len(path))
+        watch = monitor if self.termination else None
+        result = run_isp(self.settings, bids, path, self.state, watch, heard)
         mean = np.minimum(result.delivered_mean_mw, left)
         mean[mean < AWARD_MW] = 0.0
         ends = np.cumsum([len(mw) for _, mw in books.values()])[:-1]
         return result, dict(zip(books, np.split(mean, ends), strict=True))
+
+    def _heard(self, provider: StrArray, cycles: int) -> BoolArray | None:
+        """Which set-points arrive, (cycles, n): one telegram carries those of all bids of a BSP."""
+        if self.setpoint_loss == 0.0:
+            return None
+        names, owner = np.unique(provider, return_inverse=True)
+        arrived = self.rng.random((cycles, len(names))) >= self.setpoint_loss
+        return np.asarray(arrived[:, owner])
 
     def minutes_mw(self, result: AfrrResult) -> FloatArray:
         """Net delivery of each minute of an ISP (MW)."""
@@ -72,7 +84,7 @@ class ImbalancePricing:
     """The rule of a run, and the system imbalances it looks back on."""
 
     rule: Rule
-    alpha: str  # none or elia
+    alpha: Alpha
     _surplus: deque[float] = field(default_factory=lambda: deque(maxlen=8))
 
     def prices(self, found: Regulation, mid_price: float, surplus_mw: float) -> tuple[ImbalancePrices, float]:
@@ -80,16 +92,21 @@ class ImbalancePricing:
         self._surplus.append(surplus_mw)
         if self.rule == "dual":
             return dual_price(found, mid_price), 0.0
-        alpha = elia_alpha(np.array(self._surplus)) if self.alpha == "elia" else 0.0
+        alpha = adder(self.alpha, np.array(self._surplus))
         return single_price(found, mid_price, alpha), alpha
 
 
 def reserve_books(
-    known: Mapping[str, Mapping[str, Any]], ledger: Ledger, scheme: Scheme
+    known: Mapping[str, Mapping[str, Any]],
+    ledger: Ledger,
+    scheme: Scheme,
+    register: FlexibilityRegister | None = None,
+    now_s: int = 0,
 ) -> dict[str, tuple[Bids, FloatArray]]:
     """What the last market left: of each bid the MW unsold and, in areas, within what was offered to it.
 
-    Areas count where the scheme lets that market take distributed bids.
+    Areas count where the scheme lets that market take distributed bids; with a `register`, of every unit as
+    much as it is qualified for.
     """
     buys = [b for b in scheme.blocks if b.party != "dso"]
     open_to_it = any("area.offers" in b.reads for b in buys)
@@ -104,7 +121,7 @@ def reserve_books(
                 continue
             taken = [ledger.layers[b.name][system] for b in buys if system in ledger.layers.get(b.name, {})]
             left = np.minimum(left, np.maximum(house["offers"] - sum(taken, np.zeros(len(bids))), 0.0))
-        books[system] = bids, left
+        books[system] = bids, left if register is None else register.within_fast_mw(bids, left, now_s)
     return books
 
 

@@ -55,6 +55,29 @@ TABLES: dict[str, dict[str, pa.DataType]] = {
         boolean="accepted",
         real="offered_up_mw offered_down_mw kept_up_mw kept_down_mw",
     ),
+    "register": _columns(text="provider system unit service event reason", real="up_mw down_mw"),
+    "capacity_bids": _columns(
+        text="operator service provider system",
+        integer="isps direction",
+        boolean="forwarded",
+        real="offered_mw awarded_mw price_eur_per_mw_h",
+    ),
+    "capacity": _columns(
+        text="operator service provider",
+        integer="direction",
+        real="owed_mw offered_mw kept_mw pay_eur_per_h",
+    ),
+    "amendments": _columns(
+        text="system provider bid_id reason",
+        real="quantity_mw new_quantity_mw price_eur_per_mwh new_price_eur_per_mwh",
+    ),
+    "baselines": _columns(
+        text="provider system method",
+        boolean="used",
+        integer="meters covered",
+        real="true_mw error_mw absolute_error_mw",
+    ),
+    "fallbacks": _columns(text="party about consequence"),
     "reserve": _columns(
         integer="regulation_state terminated_bids",
         real="surplus_mw error_mw error_without_mw up_mw down_mw up_max_mw down_max_mw outside_band_mw",

@@ -13,7 +13,7 @@ from grids.arrays import FloatArray
 from markets.bids import Bids
 from markets.blocks import TSO as T
 from markets.ledger import Ledger
-from markets.settlement import Payment
+from markets.settlement import Payment, Standing
 from sim.physics import GridResult
 
 
@@ -103,6 +103,25 @@ def record_settlement(
                     "price_eur_per_mwh": bids.price[won],
                 },
             )
+
+
+def record_standings(record: Record, isp: int, standings: Sequence[Standing]) -> None:
+    """Capacity owed in an ISP, one row for every operator, service, provider and direction."""
+    for s in standings:
+        record(
+            "capacity",
+            {
+                "isp": isp,
+                "operator": s.operator,
+                "service": s.service,
+                "provider": s.provider,
+                "direction": s.direction,
+                "owed_mw": s.owed_mw,
+                "offered_mw": s.offered_mw,
+                "kept_mw": s.kept_mw,
+                "pay_eur_per_h": s.owed_eur_per_h,
+            },
+        )
 
 
 def record_system(

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sim.build import Arrange, build_world
+from sim.build import build_world
 from sim.export import IspExport
 from sim.settings import Scenario
+from sim.timetable import local_auctions, nominations, tenders, tso_auctions
+from sim.wiring import Arrange
+from sim.world import World
 
 DAY_AHEAD_CLEARS_S = 3600
 """Seconds between the day-ahead gate and its clearing."""
@@ -39,6 +42,7 @@ def run(
     }
     end = [(calendar.seconds(isp) + calendar.isp_seconds, isp) for isp in isps]
     gates: list[tuple[str, list[tuple[int, Any]], Callable[[Any], None]]] = [
+        *_selling_gates(scenario, world, clock.now),
         ("schedules", days, world.schedules),
         ("day_ahead", [(second + DAY_AHEAD_CLEARS_S, day) for second, day in days], world.day_ahead),
         ("offer", before["offer"], world.offer),
@@ -47,6 +51,7 @@ def run(
             (gate, before[gate], world.dso_gate(gate))
             for gate in ("dso_clear", "forward", "validate", "mol_validate", "correct")
         ),
+        *([("amend", before["amend"], world.amend)] if scenario.forwarding.amend else []),
         ("tso_close", before["tso_close"], world.tso_close),
         ("mol", before["mol"], world.mol),
         ("tso_clear", before["tso_clear"], world.tso_clear),
@@ -58,3 +63,29 @@ def run(
         clock.gate(name, moments, action)
     clock.run()
     world.recorder.close()
+
+
+def _selling_gates(
+    scenario: Scenario, world: World, start: int
+) -> list[tuple[str, list[tuple[int, Any]], Callable[[Any], None]]]:
+    """Gates of the register and of capacity, as far as the scenario has them."""
+    if world.flexibility is None:
+        return []
+    calendar, settings = world.calendar, scenario.capacity
+    days = calendar.days()
+    moments = [(start, days[0][1]), *(day for day in days if day[0] > start)]
+    gates: list[tuple[str, list[tuple[int, Any]], Callable[[Any], None]]] = [
+        ("connection", moments, world.connection)
+    ]
+    if world.needs is None:
+        return gates
+    auctions = tso_auctions(calendar, settings)
+    gates += [("tender", tenders(auctions), world.tender), ("clear_capacity", auctions, world.clear_capacity)]
+    if settings.local.needs:
+        local = local_auctions(calendar, settings)
+        gates += [
+            ("tender_local", tenders(local), world.tender_local), ("clear_local", local, world.clear_local)
+        ]  # fmt: skip
+    if settings.nomination:
+        gates.append(("nominate", nominations(calendar), world.nominate))
+    return gates

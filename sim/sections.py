@@ -9,11 +9,12 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from markets.blocks import GATES
-from markets.imbalance import Rule
+from markets.imbalance import Alpha, Rule
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+LatencyLaw = Literal["constant", "exponential", "lognormal"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1, strict=True)]
 BusIndex = Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)]
@@ -106,6 +107,7 @@ class ProductSettings(Section):
     tick_mw: NotNegative = 0.0001
     price_floor_eur_per_mwh: Finite = -9999.0
     price_cap_eur_per_mwh: Finite = 9999.0
+    pool_minimum_mw: NotNegative = 0.0  # of the TSO's market: a provider's bids of one direction in a system
 
     @model_validator(mode="after")
     def _floor_below_cap(self) -> ProductSettings:
@@ -120,6 +122,7 @@ class GateSettings(Section):
     offer: Annotated[Positive, Field(le=600)] = 65.0
     dso_close: Positive = 60.0
     dso_clear: Positive = 55.0
+    amend: Positive = 52.0
     forward: Positive = 50.0
     validate_: Positive = Field(default=45.0, alias="validate")
     tso_close: Positive = 25.0
@@ -153,6 +156,8 @@ class LinkSettings(Section):
     """How messages travel."""
 
     latency_s: int = Field(default=1, ge=0, le=900, strict=True)  # and less than an ISP: see Scenario
+    distribution: LatencyLaw = "constant"
+    spread_s: NotNegative = 0.0  # mean of what is added: exponential, or lognormal with a long tail
     loss: Share = 0.0
 
 
@@ -175,13 +180,14 @@ class ReserveSettings(Section):
     noise_mw: NotNegative = 2.0  # of the imbalance inside the ISP, standard deviation (synthetic)
     monitor_s: Count = 60
     termination: bool = True  # DSOs may stop what hurts their grids
+    setpoint_loss: Share = 0.0  # of set-points that reach no BSP in a cycle: it keeps to the last one
 
 
 class ImbalanceSettings(Section):
     """How imbalance is priced."""
 
     rule: Rule = "single"
-    alpha: Literal["none", "elia"] = "none"
+    alpha: Alpha = "none"
 
 
 class ValidationSettings(Section):

@@ -17,6 +17,13 @@ from markets.merit_order import MAX_ROUNDS
 from markets.prequalification import Method
 from markets.pricing import Pricing
 from markets.schemes import SCHEMES, Options
+from sim.balancing_sections import (
+    CapacitySettings,
+    ConductSettings,
+    ForwardingSettings,
+    RegisterSettings,
+    SettlementSettings,
+)
 from sim.sections import (
     Count,
     DistributionSettings,
@@ -68,6 +75,11 @@ class Scenario(Section):
     validation: ValidationSettings = ValidationSettings()
     reserve: ReserveSettings = ReserveSettings()
     imbalance: ImbalanceSettings = ImbalanceSettings()
+    register_: RegisterSettings = Field(default=RegisterSettings(), alias="register")
+    capacity: CapacitySettings = CapacitySettings()
+    forwarding: ForwardingSettings = ForwardingSettings()
+    settlement: SettlementSettings = SettlementSettings()
+    conduct: ConductSettings = ConductSettings()
 
     @property
     def scheme_options(self) -> Options:
@@ -79,6 +91,8 @@ class Scenario(Section):
             self.pricing,
             self.boundary_tolerance_mw,
             self.mol_rounds,
+            self.product.pool_minimum_mw,
+            self.forwarding.pooled_by,
         )
 
     @field_validator("zone")
@@ -113,11 +127,32 @@ class Scenario(Section):
             problems.append(f"reserve.cycle_s: must divide the {isp_s} s of an ISP")
         if self.imbalance.rule == "dual" and self.imbalance.alpha != "none":
             problems.append("imbalance.alpha: goes with the single price only")
+        problems += _balancing_problems(self)
         if self.messages.latency_s >= isp_s:
             problems.append(f"messages.latency_s: must be less than the {isp_s} s of an ISP")
         if problems:
             raise ValueError("; and also ".join(problems))
         return self
+
+
+def _balancing_problems(scenario: Scenario) -> list[str]:
+    """What is wrong between register, capacity and conduct, each as "field: problem"."""
+    problems = []
+    if scenario.capacity.enabled and not scenario.register_.enabled:
+        problems.append("register.enabled: capacity can only be sold by who is in the register")
+    areas = {d.id for d in scenario.distribution}
+    for k, need in enumerate(scenario.capacity.local.needs):
+        if need.area not in areas:
+            problems.append(
+                f"capacity.local.needs.{k}.area: {need.area} is no area; known are {', '.join(areas)}"
+            )
+    pools = {f"A{k + 1:02d}" for k in range(scenario.aggregators)}
+    for key in ("double_selling", "inflating"):
+        strangers = set(getattr(scenario.conduct, key)) - pools
+        problems += [
+            f"conduct.{key}: {name} is no aggregator (A01 .. A{len(pools):02d})" for name in sorted(strangers)
+        ]
+    return problems
 
 
 def _repeated_names(scenario: Scenario) -> list[str]:

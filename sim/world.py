@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import mesa
 import numpy as np
@@ -16,47 +15,29 @@ from agents.day_ahead import DayAheadMarket
 from agents.dso import DSO
 from agents.household import FleetDesk
 from agents.market_operator import MarketOperator
-from agents.messages import ImbalanceMessage
 from agents.operator import Operator, Register
 from agents.tso import RESERVE, TSO
 from grids.arrays import FloatArray
 from grids.network import Network
-from markets.auctions import unserved_mw
 from markets.bids import Bids
 from markets.blocks import TSO as T
-from markets.imbalance import regulation_state
-from markets.settlement import activation_payments, cost_payments, imbalance_payments
-from sim.accounts import awarded_mw, bought_mw, buyer_of_layer, buyers, delivered_mw
+from markets.register import FlexibilityRegister
 from sim.audit import (
-    audit_balance,
-    audit_buyers,
     audit_energy,
     audit_interface,
-    audit_ledger,
-    audit_money,
     audit_orders,
-    audit_price,
     audit_slack,
 )
 from sim.calendar import Calendar
-from sim.control import ImbalancePricing, Reserve, grid_monitor, reserve_books
+from sim.control import Reserve, grid_monitor, reserve_books
 from sim.export import IspExport
-from sim.physics import GridResult, Physics
+from sim.physics import Physics
 from sim.recorder import Recorder
-from sim.records import record_grids, record_reserve, record_settlement, record_system
+from sim.records import record_grids
+from sim.settling import Delivery, Settler
+from sim.timetable import CapacityNeeds
 
-HOUSEHOLDS = "households"
 NOT_ACCEPTED = "the DSO has not accepted the merit order list; the area is left out"
-
-
-@dataclass
-class Delivery:
-    """What an ISP turned out to be (MW, system wide and lossless)."""
-
-    system_before: float  # surplus had nothing been activated
-    system_after: float
-    brp_mw: dict[str, float]  # actual minus schedule minus what aggregators activated, by BRP
-    grids: dict[str, GridResult]
 
 
 class World(mesa.Model):
@@ -84,7 +65,9 @@ class World(mesa.Model):
     market_operator: MarketOperator | None = None  # of an integrated market
     export: IspExport | None = None
     reserve: Reserve | None = None
-    pricing: ImbalancePricing
+    settler: Settler
+    flexibility: FlexibilityRegister | None = None
+    needs: CapacityNeeds | None = None
 
     def __init__(self) -> None:
         super().__init__(rng=0)  # streams come from names (sim.randomness); Mesa's own stays unused
@@ -109,6 +92,50 @@ class World(mesa.Model):
     def day_ahead(self, day: range) -> None:
         """The day-ahead market clears."""
         self.market.clear_day(day)
+
+    def connection(self, day: range) -> None:
+        """Once a day, BSPs whose groups are not qualified, or will not be for long, ask to be."""
+        for seller in (*self.aggregators, *self.producers):
+            if seller.applicant is not None:
+                seller.applicant.apply(day.start)
+
+    def tender_local(self, blocks: Sequence[range]) -> None:
+        """DSOs ask for capacity."""
+        for dso in self.dsos:
+            if dso.capacity is not None:
+                dso.capacity.tender(blocks)
+
+    def clear_local(self, blocks: Sequence[range]) -> None:
+        """DSOs buy capacity, and pass on what they do not need."""
+        assert self.needs is not None  # the gate exists only with it
+        for dso in self.dsos:
+            if dso.capacity is None:
+                continue
+            for block in blocks:
+                dso.capacity.clear(block, self.needs.of_dso(dso.house, block))
+
+    def tender(self, blocks: Sequence[range]) -> None:
+        """The TSO asks for capacity."""
+        assert self.tso.capacity is not None
+        self.tso.capacity.tender(blocks)
+
+    def clear_capacity(self, blocks: Sequence[range]) -> None:
+        """The TSO buys capacity."""
+        assert self.needs is not None
+        assert self.tso.capacity is not None
+        for block in blocks:
+            self.tso.capacity.clear(block, self.needs.of_tso)
+
+    def nominate(self, day: range) -> None:
+        """BSPs that sold aFRR capacity say what of it they will bid."""
+        for seller in (*self.aggregators, *self.producers):
+            if seller.capacity is not None:
+                seller.capacity.nominate(day, self.tso.name)
+
+    def amend(self, isp: int) -> None:
+        """Aggregators change what the local markets have left."""
+        for seller in self.aggregators:
+            seller.amend(isp)
 
     def offer(self, isp: int) -> None:
         """Everybody who sells flexibility bids."""
@@ -188,67 +215,11 @@ class World(mesa.Model):
 
     def settle(self, isp: int) -> None:
         """Money changes hands, books are audited and closed."""
-        hours = self.calendar.isp_hours
-        delivery, ledger = self._delivery.pop(isp), self.register[isp]
-        books = self._books(isp)
-        scheme, pools = self.tso.scheme, [a.name for a in self.aggregators]
-        control = self._reserve.pop(isp, None)
-        found = self.tso.regulation(
-            isp, self.reserve.minutes_mw(control) if self.reserve and control else None
-        )
-        mid = self.tso.day_ahead_price[isp]
-        prices, alpha = self.pricing.prices(found, mid, delivery.system_before)
-        if control is not None:
-            record_reserve(self.recorder, isp, control, regulation_state(found))
-        imbalance = dict(delivery.brp_mw)
-        for brp, bought in bought_mw(books[T], ledger).items():
-            imbalance[brp] += bought
-        step = self.fleet_desk.steps[isp]
-        awarded = awarded_mw(pools, books, ledger)
-        for pool, mw in delivered_mw(pools, step, self.fleet_desk.fleet.groups).items():
-            imbalance[pool] = mw - awarded[pool]
-        payments = activation_payments(ledger, books, buyers(scheme, self.tso.name, self.dsos), hours)
-        payments += imbalance_payments(imbalance, prices, self.tso.name, hours)
-        owner, net_kw = self.fleet_desk.fleet.groups.aggregator, step.up_kw - step.down_kw
-        cost = {
-            a.name: a.settle(isp, np.where(owner == k, net_kw, 0.0)) for k, a in enumerate(self.aggregators)
-        }
-        payments += cost_payments({name: eur_per_h * hours for name, eur_per_h in cost.items()}, HOUSEHOLDS)
-        for producer in self.producers:
-            producer.settle(isp, np.empty(0))
-        net_award = sum(float(b.direction @ ledger.sold(s)) for s, b in books.items())
-        audit_ledger(isp, ledger, books)
-        audit_money(isp, payments, ledger, books, hours)
-        audit_buyers(isp, payments, ledger, buyer_of_layer(scheme), hours)
-        audit_price(isp, prices, alpha, self.tso.day_ahead_price[isp], ledger, books, self.tso.known[isp][T])
-        audit_balance(isp, imbalance, net_award, delivery.system_after)
-        for brp in self.brps:
-            self.tso.desk.send(
-                ImbalanceMessage(
-                    self.tso.name,
-                    brp.name,
-                    isp,
-                    imbalance_mwh=imbalance[brp.name] * hours,
-                    price=prices.long if imbalance[brp.name] > 0 else prices.short,
-                )
-            )
+        books, ledger = self._books(isp), self.register[isp]
+        self.settler.settle(isp, books, ledger, self._delivery.pop(isp), self._reserve.pop(isp, None))
         if self.export is not None and isp == self.export.isp:
             flows = {a.name: -self.brp_of_area[a.name].schedule_mw[isp] for a in self.areas}
             self.export.close(books, ledger, flows)
-        record_settlement(self.recorder, isp, payments, ledger, books)
-        house, sold = self.clearer.known[isp][T], {s: (b, ledger.sold(s)) for s, b in books.items()}
-        figures = {
-            "day_ahead_price_eur_per_mwh": mid,
-            "imbalance_before_mw": delivery.system_before,
-            "need_forecast_mw": float(house["need"]),
-            "imbalance_after_mw": delivery.system_after,
-            "imbalance_price_long_eur_per_mwh": prices.long,
-            "imbalance_price_short_eur_per_mwh": prices.short,
-            "unserved_mw": unserved_mw(
-                {T: house, **{d.house: d.known.get(isp, {}).get(d.house, {}) for d in self.dsos}}
-            ),
-        }
-        record_system(self.recorder, isp, hours, step, self.fleet_desk.wanted_kw[isp], sold, figures)
         self._close(isp)
 
     def _transmission_activation(self, isp: int) -> FloatArray:
@@ -271,7 +242,9 @@ class World(mesa.Model):
             base, _ = area.injections(isp, preview.site_base_kw, preview.site_load_kw)
             ordered[area.name] = books[area.name].injection_mw(ledger.sold(area.name), area.network.n_nodes)
             surplus += float(base.sum() + ordered[area.name].sum())
-        left = reserve_books(self.clearer.known[isp], ledger, self.tso.scheme)
+        left = reserve_books(
+            self.clearer.known[isp], ledger, self.tso.scheme, self.flexibility, self.tso.desk.now()
+        )
         monitor = grid_monitor(self.dsos, isp, preview, ordered, left)
         self._reserve[isp], mean = self.reserve.dispatch(left, surplus, self.calendar.isp_seconds, monitor)
         for system, mw in mean.items():
@@ -303,6 +276,8 @@ class World(mesa.Model):
 
     def _close(self, isp: int) -> None:
         del self.register[isp]
+        if self.flexibility is not None:
+            self.flexibility.forget(isp)
         self.fleet_desk.forget(isp)
         for brp in self.brps:
             brp.forget(isp)

@@ -15,7 +15,7 @@ from agents.messages import AwardMessage, BidsMessage, DayAheadMessage, Message,
 from agents.participant import Desk
 from agents.portfolio import LargeLoad, LoadPortfolio, Unit, UnitPortfolio
 from agents.strategies import Truthful
-from markets.bids import Product
+from markets.products import Product
 
 
 class Desktop:
@@ -31,7 +31,7 @@ class Desktop:
 
 def test_a_unit_offers_its_headroom_within_the_ramp_at_marginal_cost() -> None:
     # c = 20 p + 0.1 p^2: marginal cost is 20 + 0.2 p; at 90 of 100 MW there are 10 MW up; the ramp is 20 MW.
-    portfolio = UnitPortfolio(Unit("G", 3, 0.0, 100.0, 20.0, 20.0, 0.1, adder=5.0))
+    portfolio = UnitPortfolio(Unit("G", 3, 0.0, 100.0, 20.0, 20.0, 0.1, adder=5.0), 1 / 3)
     portfolio.schedule_mw[0] = 90.0
     (found,) = portfolio.resources(0, 0.0)
     assert found.quantity_mw.tolist() == [5.0, 5.0, 10.0, 10.0]
@@ -42,7 +42,7 @@ def test_a_unit_offers_its_headroom_within_the_ramp_at_marginal_cost() -> None:
 
 
 def test_a_unit_at_its_limits_offers_nothing_beyond() -> None:
-    portfolio = UnitPortfolio(Unit("G", 0, 10.0, 100.0, 20.0, 20.0))
+    portfolio = UnitPortfolio(Unit("G", 0, 10.0, 100.0, 20.0, 20.0), 1 / 3)
     portfolio.schedule_mw.update({0: 100.0, 1: 10.0})
     assert portfolio.resources(0, 0.0)[0].quantity_mw.tolist() == [0.0, 0.0, 10.0, 10.0]
     assert portfolio.resources(1, 0.0)[0].quantity_mw.tolist() == [10.0, 10.0, 0.0, 0.0]

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grids.arrays import FloatArray
-from markets.bids import DOWN, UP, Bids, Product
+from markets.bids import DOWN, UP, Bids
 from markets.ledger import DoubleSaleError, Ledger
+from markets.products import Product
 
 
 def _book(quantity: list[float], price: list[float] | None = None) -> Bids:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from markets.bids import Bids
 from markets.imbalance import (
     ImbalancePrices,
     Regulation,
+    adder,
     dual_price,
-    elia_alpha,
+    mid_price,
     regulation_state,
     single_price,
 )
@@ -29,17 +31,37 @@ def test_elias_published_example() -> None:
     prices = single_price(_found([-150.0], down_price=28.67), mid_price=40.0, alpha=1.46)
     assert prices.long == pytest.approx(27.21)
     assert prices.short == prices.long
+    # The rows of 21 February 2018: alpha, marginal decremental price, price paid to long parties.
+    for alpha, decremental, published in ((1.46, 28.67, 27.21), (1.48, 28.67, 27.19), (0.0, 28.67, 28.67)):
+        long = single_price(_found([-150.0], down_price=decremental), 40.0, alpha).long
+        assert long == pytest.approx(published)
     # A short system pays the marginal incremental price plus alpha.
     assert single_price(_found([150.0], up_price=60.0), 40.0, 1.46).short == pytest.approx(61.46)
 
 
 def test_alpha_by_hand() -> None:
     # Eight quarter-hours of 148 MW: 148^2 / 15 000 = 1.460 EUR/MWh. Up to 140 MW there is none.
-    assert elia_alpha(np.full(8, -148.0)) == pytest.approx(1.4603, abs=1e-4)
-    assert elia_alpha(np.array([0.0] * 7 + [200.0])) == pytest.approx(200.0**2 / 8 / 15_000)
-    assert elia_alpha(np.array([500.0] * 7 + [140.0])) == 0.0
-    assert elia_alpha(np.empty(0)) == 0.0
-    assert elia_alpha(np.array([900.0] + [150.0] * 8)) == pytest.approx(1.5)  # the ninth is forgotten
+    assert adder("elia-2019", np.full(8, -148.0)) == pytest.approx(1.4603, abs=1e-4)
+    assert adder("elia-2019", np.array([0.0] * 7 + [200.0])) == pytest.approx(200.0**2 / 8 / 15_000)
+    assert adder("elia-2019", np.array([500.0] * 7 + [140.0])) == 0.0
+    assert adder("elia-2019", np.empty(0)) == 0.0
+    assert adder("elia-2019", np.array([900.0] + [150.0] * 8)) == pytest.approx(1.5)  # the ninth is forgotten
+
+
+def test_alpha_since_2020_by_hand() -> None:
+    # Two quarter-hours of 450 MW lie on the middle of the curve: half of 200 EUR/MWh.
+    assert adder("elia-2020", np.array([450.0, -450.0])) == pytest.approx(100.0)
+    # Mean of 100 and 300 MW: 200 / (1 + exp(250 / 65)) = 4.18. Up to 150 MW now there is none.
+    assert adder("elia-2020", np.array([900.0, 100.0, 300.0])) == pytest.approx(4.18, abs=0.005)
+    assert adder("elia-2020", np.array([900.0, 150.0])) == 0.0
+    assert adder("none", np.array([900.0])) == 0.0
+
+
+def test_the_mid_price_lies_between_the_best_bids() -> None:
+    a = Bids.of(["u", "v"], ["A", "B"], [0, 0], [1, 1], [1.0, 1.0], [60.0, 52.0])
+    b = Bids.of(["d", "e"], ["A", "B"], [0, 0], [-1, -1], [1.0, 1.0], [20.0, 28.0])
+    assert mid_price([a, b], 99.0) == 40.0  # (52 + 28) / 2
+    assert mid_price([a, Bids.empty()], 99.0) == 99.0  # nobody offers down
 
 
 def test_the_dominating_direction_sets_the_single_price() -> None:

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from experiments.scenario import parse_scenario
-from sim.build import Arrange
 from sim.run import run
 from sim.settings import Scenario
+from sim.wiring import Arrange
 
 SMALL = Path(__file__).parent / "small.yaml"
 

@@ -1,0 +1,37 @@
+"""What a book admits: bids that keep their product's rules, of units and groups that are qualified."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from markets.bids import Bids
+from markets.pooling import PooledBy, in_pools
+from markets.products import Product, Service
+from markets.register import FlexibilityRegister
+
+
+@dataclass(frozen=True)
+class Admission:
+    """The rules of one operator's books: its product, and the flexibility register if there is one."""
+
+    product: Product
+    service: Service = "mFRR"
+    register: FlexibilityRegister | None = None
+    pooled_by: PooledBy = "provider"
+
+    def reasons(self, isp: int, book: Bids, now: Callable[[], int]) -> list[str]:
+        """Why each bid of a book is rejected (n,), empty where it is admitted."""
+        reasons = self.product.reasons(book)
+        if self.register is not None:
+            good = np.flatnonzero([not r for r in reasons])
+            found = self.register.reasons(isp, book.pick(good), self.service, now())
+            for place, reason in zip(good.tolist(), found, strict=True):
+                reasons[place] = reason
+        minimum = self.product.pool_minimum_mw
+        admitted = np.where([bool(r) for r in reasons], 0.0, book.quantity_mw)
+        for k in np.flatnonzero(~in_pools(book, admitted, minimum, self.pooled_by)):
+            reasons[k] = reasons[k] or f"its pool does not reach the minimum of {minimum:g} MW"
+        return reasons

@@ -1,0 +1,109 @@
+"""The sections of a scenario that say who may sell, what stands ready, and what is settled how."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from markets.baselines import Method
+from sim.sections import Count, Name, NotNegative, Positive, Section, Share
+
+Hour = Annotated[int, Field(ge=0, le=24, strict=True)]
+
+
+class RegisterSettings(Section):
+    """The flexibility register: prequalification, its renewal, and its withdrawal after bad delivery."""
+
+    enabled: bool = False
+    grid_test: bool = False  # DSOs refuse units in red zones of their network flexibility study
+    valid_days: Positive = 1825.0  # five years, as for FRR
+    strikes: Count = 8  # ISPs in a row outside the delivery band that cost a group its qualification
+    suspension_hours: NotNegative = 24.0
+
+
+class LocalNeed(Section):
+    """Capacity that a DSO wants to stand ready in its area, every day between two local hours."""
+
+    area: Name
+    direction: Literal["up", "down"]
+    mw: Positive
+    from_hour: Hour
+    to_hour: Hour
+
+    @model_validator(mode="after")
+    def _in_order(self) -> LocalNeed:
+        if self.from_hour >= self.to_hour:
+            raise ValueError(f"from_hour {self.from_hour} must lie before to_hour {self.to_hour}")
+        return self
+
+
+class LocalCapacitySettings(Section):
+    """The DSOs' tenders, at noon `days_ahead` of a local market day that starts at `day_starts`."""
+
+    day_starts: Annotated[int, Field(ge=0, le=23, strict=True)] = 16
+    days_ahead: Annotated[int, Field(ge=1, le=30, strict=True)] = 7
+    forwarding: bool = True  # what is not bought goes on to the TSO's auction
+    needs: list[LocalNeed] = Field(default=[])
+
+
+class CapacitySettings(Section):
+    """Capacity auctions of the TSO, D-1 at `hour`, in blocks of hours; amounts in MW, prices synthetic."""
+
+    afrr_up_mw: NotNegative = 0.0
+    afrr_down_mw: NotNegative = 0.0
+    mfrr_up_mw: NotNegative = 0.0
+    mfrr_down_mw: NotNegative = 0.0
+    hour: Annotated[int, Field(ge=0, le=11, strict=True)] = 9  # before the day-ahead market
+    block_hours: Literal[1, 2, 3, 4, 6, 8, 12, 24] = 4
+    pricing: Literal["pay-as-bid", "pay-as-cleared"] = "pay-as-bid"
+    pool_minimum_mw: NotNegative = 1.0
+    tick_mw: Positive = 0.1
+    offered_share: Share = 0.5  # of what a seller expects to have throughout a block
+    unit_price_eur_per_mw_h: NotNegative = 8.0
+    pool_price_eur_per_mw_h: NotNegative = 5.0
+    price_spread: Share = 0.4  # sellers' prices lie within half of this around these
+    penalty_factor: NotNegative = 1.3  # of the capacity price, per MW that was not offered
+    nomination: bool = False  # contracted aFRR must be nominated D-1 14:45
+    local: LocalCapacitySettings = LocalCapacitySettings()
+
+    @property
+    def enabled(self) -> bool:
+        """Whether anybody buys capacity."""
+        bought = (self.afrr_up_mw, self.afrr_down_mw, self.mfrr_up_mw, self.mfrr_down_mw)
+        return any(bought) or bool(self.local.needs)
+
+
+class ForwardingSettings(Section):
+    """What may happen to bids on their way from a local market to the TSO's."""
+
+    consent: bool = True  # sellers let uncleared bids pass
+    amend: bool = False  # after the local market, sellers may lower quantities and withdraw bids
+    reprice: bool = False  # and change their prices
+    pooled_by: Literal["provider", "operator"] = "provider"  # who adds small bids up to the pool minimum
+
+
+class SettlementSettings(Section):
+    """How deliveries are measured, and what shortfalls cost beyond the imbalance price."""
+
+    baseline: Method = "counterfactual"
+    x: Count = 4
+    y: Count = 5
+    adjusted: bool = False
+    before_isps: Count = 4
+    correct_brp: bool = True  # the BRP's perimeter is corrected for what aggregators activated in it
+    shortfall_eur_per_mwh: NotNegative = 0.0  # on what is missing beyond the tolerance of 10 %
+
+    @model_validator(mode="after")
+    def _x_of_y(self) -> SettlementSettings:
+        if self.x > self.y:
+            raise ValueError(f"x {self.x} exceeds y {self.y}")
+        return self
+
+
+class ConductSettings(Section):
+    """Aggregators (A01, A02, ...) that do not play by the rules, to see whether they are caught."""
+
+    double_selling: list[str] = Field(default=[])  # offer again what they have sold
+    inflating: list[str] = Field(default=[])  # declare a baseline with more consumption than they expect
+    inflation: NotNegative = 0.2  # MW declared too much, as a share of what they offer up

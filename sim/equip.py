@@ -1,0 +1,108 @@
+"""Gives agents what a scenario asks for beyond energy: a register, its tests, capacity to buy and sell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from agents.aggregator import Aggregator
+from agents.amendment import AmendRules
+from agents.capacity import AuctionRules, CapacityDesk, CapacitySeller
+from agents.dso import DSO
+from agents.participant import Desk
+from agents.qualification import Applicant, AssetTest, QualificationDesk, QualificationRules
+from grids.arrays import BoolArray
+from markets.blocks import TSO as T
+from markets.capacity import CapacityBook
+from markets.products import Product
+from markets.register import FlexibilityRegister, Unit
+from sim.balancing_sections import CapacitySettings
+from sim.settings import Scenario
+from sim.timetable import CapacityNeeds, local_hours
+from sim.world import World
+
+DeskOf = Callable[[str], Desk]
+
+
+def equip(
+    scenario: Scenario, world: World, desk: DeskOf, operators: Mapping[str, str], product: Product,
+    green: Callable[[DSO], BoolArray], market: str,
+) -> CapacityBook | None:  # fmt: skip
+    """Register, capacity auctions and amendments, as far as the scenario has them; the book of capacity.
+
+    `operators` names the operator of every system, `green` the zones of a DSO's network flexibility study,
+    `market` the day-ahead market.
+    """
+    if scenario.forwarding.amend:
+        for dso in world.dsos:
+            dso.amend_rules = AmendRules(scenario.forwarding.reprice, product)
+    if world.flexibility is None:
+        return None
+    _register(scenario, world, desk, operators, world.flexibility, green)
+    if not scenario.capacity.enabled:
+        return None
+    book = CapacityBook(world.flexibility)
+    world.needs = CapacityNeeds(scenario.capacity, local_hours(world.calendar))
+    _buyers(scenario.capacity, world, book)
+    _sellers(scenario, world, desk, market)
+    return book
+
+
+def _register(
+    scenario: Scenario,
+    world: World,
+    desk: DeskOf,
+    operators: Mapping[str, str],
+    register: FlexibilityRegister,
+    green: Callable[[DSO], BoolArray],
+) -> None:
+    r = scenario.register_
+    valid_s, suspended_s = round(86_400 * r.valid_days), round(3600 * r.suspension_hours)
+    rules = QualificationRules(valid_s, r.strikes, suspended_s, min(2 * 86_400, valid_s // 2))
+    connected: dict[str, dict[str, Unit]] = {}
+    for seller in (*world.aggregators, *world.producers):
+        assets = seller.portfolio.assets()
+        for unit in assets.units:
+            connected.setdefault(unit.system, {})[unit.name] = unit
+        seller.applicant = Applicant(
+            seller.name, desk(seller.name), world.tso.name, assets.service, assets.units, assets.fast_mw,
+            rules.renew_s,
+        )  # fmt: skip
+    test = AssetTest(connected.get(T, {}))
+    world.tso.qualification = QualificationDesk(
+        world.tso.name, world.tso.desk, register, rules, test, operators
+    )
+    for dso in world.dsos:
+        dso.test = AssetTest(connected.get(dso.house, {}), green(dso) if r.grid_test else None)
+
+
+def _buyers(settings: CapacitySettings, world: World, book: CapacityBook) -> None:
+    rules = AuctionRules(settings.pricing == "pay-as-cleared", settings.pool_minimum_mw)
+    pools = [a.name for a in world.aggregators]
+    everybody = [*pools, *(p.name for p in world.producers)]
+    systems = [T, *(d.house for d in world.dsos)]
+    world.tso.capacity = CapacityDesk(world.tso.name, world.tso.desk, book, rules, systems, everybody)
+    local = AuctionRules(rules.marginal, 0.0)
+    onward = world.tso.name if settings.local.forwarding else None
+    for dso in world.dsos:
+        if any(need.area == dso.house for need in settings.local.needs):
+            dso.capacity = CapacityDesk(dso.name, dso.desk, book, local, [dso.house], pools, onward)
+
+
+def _sellers(scenario: Scenario, world: World, desk: DeskOf, market: str) -> None:
+    c = scenario.capacity
+
+    def seller(agent: Aggregator, price: float, twice: bool, tells: str | None) -> CapacitySeller:
+        own = desk(f"capacity {agent.name}")
+        spread = 1.0 + c.price_spread * (float(own.rng.random()) - 0.5)
+        return CapacitySeller(
+            agent.name, own, agent.portfolio.outlook, price * spread, c.offered_share, c.tick_mw, twice, tells
+        )
+
+    for pool in world.aggregators:
+        pool.capacity = seller(
+            pool, c.pool_price_eur_per_mw_h, pool.name in scenario.conduct.double_selling, None
+        )
+    units = {u.name for u in scenario.transmission.units}
+    for producer in world.producers:
+        tells = market if producer.name in units else None
+        producer.capacity = seller(producer, c.unit_price_eur_per_mw_h, False, tells)

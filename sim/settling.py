@@ -1,0 +1,224 @@
+"""The books of an ISP are closed: what was delivered, who pays whom, audited and recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from agents.afrr import AfrrResult
+from agents.aggregator import Aggregator
+from agents.brp import BRP
+from agents.dso import DSO
+from agents.fleet import FleetStep
+from agents.household import FleetDesk
+from agents.market_operator import MarketOperator
+from agents.messages import ImbalanceMessage
+from agents.tso import TSO
+from grids.arrays import FloatArray
+from markets.auctions import unserved_mw
+from markets.bids import Bids
+from markets.blocks import TSO as T
+from markets.capacity import CapacityBook
+from markets.imbalance import ImbalancePrices, mid_price, regulation_state
+from markets.ledger import Ledger
+from markets.register import FlexibilityRegister
+from markets.settlement import (
+    Payment,
+    activation_payments,
+    capacity_payments,
+    cost_payments,
+    imbalance_payments,
+    shortfall_payments,
+)
+from sim.accounts import awarded_mw, bought_mw, buyer_of_layer, buyers, standings
+from sim.audit import (
+    audit_balance,
+    audit_buyers,
+    audit_capacity,
+    audit_ledger,
+    audit_money,
+    audit_price,
+    audit_register,
+    audit_sequence,
+)
+from sim.control import ImbalancePricing, Reserve
+from sim.meters import Measured, Meters
+from sim.physics import GridResult
+from sim.recorder import Recorder
+from sim.records import record_reserve, record_settlement, record_standings, record_system
+
+HOUSEHOLDS = "households"
+
+
+@dataclass
+class Delivery:
+    """What an ISP turned out to be (MW, system wide and lossless)."""
+
+    system_before: float  # surplus had nothing been activated
+    system_after: float
+    brp_mw: dict[str, float]  # actual minus schedule minus what aggregators activated, by BRP
+    grids: dict[str, GridResult]
+
+
+@dataclass(frozen=True)
+class SettlementRules:
+    """Charges of a scenario: for missing capacity and energy; and whether BRPs are corrected."""
+
+    penalty_factor: float = 1.0
+    shortfall_eur_per_mwh: float = 0.0
+    correct_brp: bool = True
+    nomination: bool = False
+
+
+@dataclass
+class Settler:
+    """Settles one ISP after another, none twice and none left out."""
+
+    tso: TSO
+    clearer: TSO | MarketOperator
+    dsos: Sequence[DSO]
+    pools: Sequence[Aggregator]
+    producers: Sequence[Aggregator]
+    brps: Sequence[BRP]
+    brp_of_area: Mapping[str, BRP]
+    fleet_desk: FleetDesk
+    meters: Meters
+    pricing: ImbalancePricing
+    reserve: Reserve | None
+    rules: SettlementRules
+    recorder: Recorder
+    hours: float
+    register: FlexibilityRegister | None
+    capacity: CapacityBook | None
+    _last: int = -1
+
+    def settle(
+        self,
+        isp: int,
+        books: Mapping[str, Bids],
+        ledger: Ledger,
+        delivery: Delivery,
+        control: AfrrResult | None,
+    ) -> None:
+        """Work out prices, imbalances and payments of an ISP; audit and record them; tell BRPs their bill."""
+        audit_sequence(isp, self._last)
+        self._last = isp
+        step = self.fleet_desk.steps[isp]
+        prices = self._prices(isp, books, ledger, delivery, control)
+        ordered = awarded_mw([p.name for p in self.pools], books, ledger)
+        wanted, declared = self.fleet_desk.wanted_kw[isp], self.tso.declared_mw(isp, len(step.up_kw))
+        measured = self.meters.measure(isp, step, wanted, declared)
+        by_pool = {p.name: sum(mw for (pool, _), mw in ordered.items() if pool == p.name) for p in self.pools}
+        imbalance, uncorrected = self._imbalances(delivery, books, ledger, by_pool, measured)
+        payments = self._payments(isp, books, ledger, by_pool, measured, imbalance, prices, step)
+        net_award = sum(float(b.direction @ ledger.sold(s)) for s, b in books.items())
+        audit_ledger(isp, ledger, books)
+        audit_money(isp, payments, ledger, books, self.hours)
+        audit_buyers(isp, payments, ledger, buyer_of_layer(self.tso.scheme), self.hours)
+        audit_balance(isp, imbalance, net_award + uncorrected, delivery.system_after)
+        if self.register is not None:
+            audit_register(isp, self.register, ledger, books)
+        if self.tso.qualification is not None:
+            self.tso.qualification.judge(isp, by_pool, measured.pool_mw)
+        self._bill(isp, imbalance, prices)
+        record_settlement(self.recorder, isp, payments, ledger, books)
+        self._record(isp, books, ledger, delivery, prices, step)
+
+    def _prices(
+        self,
+        isp: int,
+        books: Mapping[str, Bids],
+        ledger: Ledger,
+        delivery: Delivery,
+        control: AfrrResult | None,
+    ) -> ImbalancePrices:
+        minutes = self.reserve.minutes_mw(control) if self.reserve and control else None
+        found = self.tso.regulation(isp, minutes)
+        mid = mid_price(list(books.values()), self.tso.day_ahead_price[isp])
+        prices, alpha = self.pricing.prices(found, mid, delivery.system_before)
+        if control is not None:
+            record_reserve(self.recorder, isp, control, regulation_state(found))
+        audit_price(isp, prices, alpha, mid, ledger, books, self.tso.known[isp][T])
+        return prices
+
+    def _imbalances(
+        self, delivery: Delivery, books: Mapping[str, Bids], ledger: Ledger, ordered_mw: Mapping[str, float],
+        measured: Measured,
+    ) -> tuple[dict[str, float], float]:  # fmt: skip
+        """Imbalance of every party (MW, positive: long), and what no BRP is corrected for."""
+        imbalance = dict(delivery.brp_mw)
+        for brp, bought in bought_mw(books[T], ledger).items():
+            imbalance[brp] += bought
+        uncorrected = 0.0
+        for area, unseen in measured.unseen_mw.items():
+            name = self.brp_of_area[area].name
+            imbalance[name] += unseen
+            if not self.rules.correct_brp:
+                seen = measured.true_mw[area] - unseen
+                imbalance[name] += seen
+                uncorrected -= seen
+        for pool, mw in measured.pool_mw.items():
+            imbalance[pool] = mw - ordered_mw[pool]
+        return imbalance, uncorrected
+
+    def _payments(
+        self, isp: int, books: Mapping[str, Bids], ledger: Ledger, ordered_mw: Mapping[str, float],
+        measured: Measured, imbalance: Mapping[str, float], prices: ImbalancePrices, step: FleetStep,
+    ) -> list[Payment]:  # fmt: skip
+        scheme, hours, tso = self.tso.scheme, self.hours, self.tso.name
+        payments = activation_payments(ledger, books, buyers(scheme, tso, self.dsos), hours)
+        payments += imbalance_payments(imbalance, prices, tso, hours)
+        penalty = self.rules.shortfall_eur_per_mwh
+        payments += shortfall_payments(ordered_mw, measured.pool_mw, tso, penalty, hours)
+        owner, net_kw = self.fleet_desk.fleet.groups.aggregator, step.up_kw - step.down_kw
+        cost = {a.name: a.settle(isp, np.where(owner == k, net_kw, 0.0)) for k, a in enumerate(self.pools)}
+        payments += cost_payments({name: eur_per_h * hours for name, eur_per_h in cost.items()}, HOUSEHOLDS)
+        for producer in self.producers:
+            producer.settle(isp, np.empty(0))
+        if self.capacity is not None:
+            payments += self._standing_ready(isp, self.capacity, books)
+        return payments
+
+    def _standing_ready(self, isp: int, capacity: CapacityBook, books: Mapping[str, Bids]) -> list[Payment]:
+        nominated = self.tso.nominated_mw if self.rules.nomination else None
+        houses = self.clearer.known[isp]
+        offers = {s: house["offers"] for s, house in houses.items() if "offers" in house}
+        found = standings(isp, capacity, books, offers, nominated, self.tso.name)
+        payments = capacity_payments(found, self.rules.penalty_factor, self.hours)
+        audit_capacity(isp, capacity, payments, self.rules.penalty_factor, self.hours)
+        record_standings(self.recorder, isp, found)
+        capacity.forget(isp)
+        return payments
+
+    def _bill(self, isp: int, imbalance: Mapping[str, float], prices: ImbalancePrices) -> None:
+        for brp in self.brps:
+            mwh = imbalance[brp.name] * self.hours
+            price = prices.long if mwh > 0 else prices.short
+            bill = ImbalanceMessage(self.tso.name, brp.name, isp, imbalance_mwh=mwh, price=price)
+            self.tso.desk.send(bill)
+
+    def _record(
+        self,
+        isp: int,
+        books: Mapping[str, Bids],
+        ledger: Ledger,
+        delivery: Delivery,
+        prices: ImbalancePrices,
+        step: FleetStep,
+    ) -> None:
+        house, sold = self.clearer.known[isp][T], {s: (b, ledger.sold(s)) for s, b in books.items()}
+        figures = {
+            "day_ahead_price_eur_per_mwh": self.tso.day_ahead_price[isp],
+            "imbalance_before_mw": delivery.system_before,
+            "need_forecast_mw": float(house["need"]),
+            "imbalance_after_mw": delivery.system_after,
+            "imbalance_price_long_eur_per_mwh": prices.long,
+            "imbalance_price_short_eur_per_mwh": prices.short,
+            "unserved_mw": unserved_mw(
+                {T: house, **{d.house: d.known.get(isp, {}).get(d.house, {}) for d in self.dsos}}
+            ),
+        }
+        wanted: FloatArray = self.fleet_desk.wanted_kw[isp]
+        record_system(self.recorder, isp, self.hours, step, wanted, sold, figures)

@@ -1,0 +1,117 @@
+"""When capacity is bought: the moments of tenders and auctions, and the ISPs they are for.
+
+The market day of everybody else runs from 0:00 to 24:00. A local market day may start at another hour: in
+Flanders at 16:00, so that capacity for 0:00 to 15:59 of a day is bought eight days ahead, for the rest seven.
+Source: ALEXANDER D3.3, 3.3.3 and figure 3-6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from agents.capacity import Needs
+from markets.bids import DOWN, UP
+from sim.balancing_sections import CapacitySettings
+from sim.calendar import Calendar
+
+TENDER_S = 3600
+"""Seconds from the call for offers to the auction."""
+NOON = 12
+NOMINATION = pd.Timedelta(hours=14, minutes=45)
+Moments = list[tuple[int, list[range]]]
+"""(second of an auction, blocks of ISPs it is for)."""
+
+
+@dataclass(frozen=True)
+class CapacityNeeds:
+    """What operators want to buy, MW by service and direction."""
+
+    settings: CapacitySettings
+    local_hour: Mapping[int, int]  # ISP -> local hour
+
+    @property
+    def of_tso(self) -> Needs:
+        """The TSO's need of any block."""
+        c = self.settings
+        return {
+            "aFRR": {UP: c.afrr_up_mw, DOWN: c.afrr_down_mw},
+            "mFRR": {UP: c.mfrr_up_mw, DOWN: c.mfrr_down_mw},
+        }
+
+    def of_dso(self, area: str, block: range) -> Needs:
+        """A DSO's need of a block: the largest of any hour in it."""
+        hours = {self.local_hour[isp] for isp in block}
+        need = {UP: 0.0, DOWN: 0.0}
+        for n in self.settings.local.needs:
+            if n.area == area and any(n.from_hour <= h < n.to_hour for h in hours):
+                direction = UP if n.direction == "up" else DOWN
+                need[direction] = max(need[direction], n.mw)
+        return {"LFM": need}
+
+
+def local_hours(calendar: Calendar) -> dict[int, int]:
+    """Local hour of every ISP."""
+    local = calendar.times().tz_convert(calendar.zone)
+    return dict(enumerate(local.hour.tolist()))
+
+
+def blocks_of(isps: range, hours: Mapping[int, int], block_hours: int) -> list[range]:
+    """ISPs cut at local multiples of `block_hours`; a block of the day clocks change is shorter or longer."""
+    cuts = [k for k in isps if k == isps.start or hours[k] // block_hours != hours[k - 1] // block_hours]
+    return [range(a, b) for a, b in zip(cuts, [*cuts[1:], isps.stop], strict=True)]
+
+
+def tso_auctions(calendar: Calendar, settings: CapacitySettings) -> Moments:
+    """For every day the auction of the day before."""
+    hours = local_hours(calendar)
+    return [
+        (
+            _second(calendar, isps.start, 1, pd.Timedelta(hours=settings.hour)),
+            blocks_of(isps, hours, settings.block_hours),
+        )
+        for _, isps in calendar.days()
+    ]
+
+
+def local_auctions(calendar: Calendar, settings: CapacitySettings) -> Moments:
+    """For every local market day the auction at noon, `days_ahead` of the date it starts on."""
+    hours, local = local_hours(calendar), settings.local
+    times = calendar.times().tz_convert(calendar.zone)
+    started = [
+        t.date() if t.hour >= local.day_starts else (t - pd.Timedelta(days=1)).date()
+        for t in times.tz_localize(None)
+    ]
+    found: Moments = []
+    for day, rows in pd.Series(range(len(started))).groupby(pd.Series(started)):
+        isps = range(int(rows.iloc[0]), int(rows.iloc[-1]) + 1)
+        moment = pd.Timestamp(str(day)) - pd.Timedelta(days=local.days_ahead) + pd.Timedelta(hours=NOON)
+        found.append((_at(calendar, moment), blocks_of(isps, hours, settings.block_hours)))
+    return found
+
+
+def nominations(calendar: Calendar) -> list[tuple[int, range]]:
+    """For every day the gate D-1 14:45."""
+    return [(_second(calendar, isps.start, 1, NOMINATION), isps) for _, isps in calendar.days()]
+
+
+def tenders(auctions: Moments) -> Moments:
+    """The calls for offers, an hour before their auctions."""
+    return [(second - TENDER_S, blocks) for second, blocks in auctions]
+
+
+def _second(calendar: Calendar, isp: int, days_before: int, clock: pd.Timedelta) -> int:
+    local = calendar.time(calendar.seconds(isp)).tz_convert(calendar.zone).tz_localize(None).normalize()
+    return _at(calendar, local - pd.Timedelta(days=days_before) + clock)
+
+
+def _at(calendar: Calendar, local: pd.Timestamp) -> int:
+    """Seconds from the start of the horizon to a local moment; negative before it."""
+    return int((calendar.utc(local) - calendar.start).total_seconds())
+
+
+def earliest(moments: Sequence[Sequence[tuple[int, object]]]) -> int:
+    """The first second at which anything happens."""
+    return min(second for part in moments for second, _ in part)

@@ -1,0 +1,287 @@
+"""Wires the agents of one scenario into a world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from agents.admission import Admission
+from agents.aggregator import Aggregator, Conduct
+from agents.area import Area
+from agents.brp import BRP, Purchasing
+from agents.day_ahead import DayAheadMarket
+from agents.dso import DSO
+from agents.fleet import HouseholdFleet
+from agents.forecast import ForecastErrors
+from agents.household import FleetDesk, Household
+from agents.market_operator import MarketOperator
+from agents.participant import Desk, Participant
+from agents.portfolio import HouseholdPortfolio, LargeLoad, LoadPortfolio, Portfolio, Unit, UnitPortfolio
+from agents.strategies import STRATEGIES
+from agents.tso import TSO
+from grids.arrays import BoolArray, FloatArray, IntArray
+from grids.picture import GridPicture, Margins
+from grids.powerflow import PowerFlow
+from markets.bids import DOWN, UP
+from markets.blocks import TSO as T
+from markets.flexibility_study import worst_cases, zones
+from markets.products import REQUIREMENTS, Product
+from markets.schemes import build_schemes
+from sim.bus import Bus
+from sim.clock import Clock
+from sim.physics import Physics
+from sim.randomness import stream
+from sim.settings import Scenario
+from sim.surroundings import Grids
+from sim.world import World
+
+TSO_NAME, MARKET_NAME, FLEET_NAME, PLATFORM_NAME = "TSO", "day-ahead market", "households", "market operator"
+AFRR_S = REQUIREMENTS["aFRR"].full_activation_s
+Arrange = Callable[[Sequence[Any]], Sequence[Any]]
+
+
+class Wiring:
+    """Wires the agents of one scenario into a world."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        world: World,
+        clock: Clock,
+        bus: Bus,
+        grids: Grids,
+        fleet: HouseholdFleet,
+        aggregator_of: IntArray,
+    ) -> None:
+        self.scenario, self.world, self.clock, self.bus, self.grids, self.fleet = (
+            scenario,
+            world,
+            clock,
+            bus,
+            grids,
+            fleet,
+        )
+        self.aggregator_of = aggregator_of
+        self.operators = {T: TSO_NAME, **{a.name: f"DSO-{a.name}" for a in grids.areas}}
+        self.pools = [f"A{k + 1:02d}" for k in range(scenario.aggregators)]
+        self.units = [
+            Unit(
+                u.name,
+                self._bus(u.bus, f"units.{u.name}"),
+                u.p_min_mw,
+                u.p_max_mw,
+                u.ramp_mw_per_isp,
+                u.c1,
+                u.c2,
+                u.adder,
+            )
+            for u in scenario.transmission.units
+        ]
+        self.large_loads = [
+            LargeLoad(
+                x.name,
+                self._bus(x.bus, f"large_loads.{x.name}"),
+                x.up_mw,
+                x.up_price,
+                x.down_mw,
+                x.down_price,
+            )
+            for x in scenario.transmission.large_loads
+        ]
+        self.scheme = build_schemes(scenario.scheme_options)[scenario.scheme]
+        self.integrated = any(b.party == "operator" for b in self.scheme.blocks)
+        self.clearer = PLATFORM_NAME if self.integrated else TSO_NAME
+        self.product = Product("mFRR energy", *scenario.product.model_dump().values())
+        register, pooled_by = world.flexibility, scenario.forwarding.pooled_by
+        self.admission = Admission(self.product, "mFRR", register, pooled_by)
+        self.local_admission = Admission(replace(self.product, pool_minimum_mw=0.0), "LFM", register)
+        sizes = {T: -float(grids.transmission.p_mw.sum()) * scenario.transmission.load_scale}
+        sizes |= {
+            d.id: -float(a.network.p_mw.sum()) * d.load_scale
+            for d, a in zip(scenario.distribution, grids.areas, strict=True)
+        }
+        self.errors = ForecastErrors.draw(
+            scenario.forecast.mape,
+            scenario.forecast.persistence,
+            sizes,
+            len(grids.load_mw),
+            {area: stream(scenario.seed, f"forecast {area}") for area in sizes},
+        )
+
+    def _bus(self, bus: int, field: str) -> int:
+        return int(
+            self.grids.transmission.nodes_of(np.array([bus]), f"transmission.{field}.bus", "scenario")[0]
+        )
+
+    def desk(self, name: str) -> Desk:
+        """A desk with a random stream of its own."""
+        return Desk(
+            lambda: self.clock.now, self.bus.send, self.world.recorder, stream(self.scenario.seed, name)
+        )
+
+    def lead_h(self, isp: int) -> float:
+        """Hours from now to the start of an ISP."""
+        return (self.world.calendar.seconds(isp) - self.clock.now) / 3600.0
+
+    def settle_in(self, arrange: Arrange) -> None:
+        """Create everybody, in whatever order `arrange` asks; the world lists agents by name."""
+        w = self.world
+        per_day = 86_400 // w.calendar.isp_seconds
+        w.fleet_desk = FleetDesk(w, FLEET_NAME, self.desk(FLEET_NAME), self.fleet, self.pools, per_day)
+        for make in arrange([self._households, self._operators, self._sellers, self._market, self._brps]):
+            make(arrange)
+        w.physics = Physics(
+            self.grids.areas, self.grids.dc, PowerFlow(self.grids.transmission), self.grids.interface_node,
+            self.grids.tan_phi, self.scenario.dso.offset, self.scenario.validation.solver,
+        )  # fmt: skip
+        everyone: list[Participant] = [
+            w.fleet_desk,
+            *w.dsos,
+            w.tso,
+            *([w.market_operator] if w.market_operator else []),
+            *w.aggregators,
+            *w.producers,
+            w.market,
+            *w.brps,
+        ]
+        self.bus.connect({agent.name: agent.receive for agent in everyone})
+
+    def _households(self, arrange: Arrange) -> None:
+        rows = enumerate(zip(self.grids.site_of.tolist(), self.aggregator_of.tolist(), strict=True))
+        for row, (site, number) in arrange(list(rows)):
+            Household(self.world, row, site, self.pools[number])
+
+    def _operators(self, arrange: Arrange) -> None:
+        self.world.dsos = sorted(
+            (self._dso(area) for area in arrange(self.grids.areas)), key=lambda dso: dso.name
+        )
+        self.world.tso = self._tso()
+        if self.integrated:
+            self.world.market_operator = MarketOperator(
+                self.world, PLATFORM_NAME, self.desk(PLATFORM_NAME), self.scheme, self.admission,
+                self.world.register, self.grids.dc, self.grids.areas, self.grids.interface_node,
+                self.operators,
+            )  # fmt: skip
+
+    def _sellers(self, arrange: Arrange) -> None:
+        w, names = self.world, self.pools
+        to_dso = any(b.party == "dso" for b in self.scheme.blocks)
+        receivers = {a.name: self.operators[a.name] if to_dso else self.clearer for a in self.grids.areas}
+        pools = [
+            self._aggregator(
+                name, HouseholdPortfolio(name, k, w.fleet_desk, self.grids.areas), receivers, FLEET_NAME
+            )
+            for k, name in arrange(list(enumerate(names)))
+        ]
+        w.aggregators = sorted(pools, key=lambda a: names.index(a.name))
+        portfolios: list[tuple[str, Portfolio]] = [
+            (u.name, UnitPortfolio(u, AFRR_S / w.calendar.isp_seconds)) for u in self.units
+        ]
+        portfolios += [(x.name, LoadPortfolio(x)) for x in self.large_loads]
+        sellers = [self._aggregator(n, p, {T: self.clearer}, None) for n, p in arrange(portfolios)]
+        w.producers = sorted(sellers, key=lambda a: a.name)
+
+    def _market(self, arrange: Arrange) -> None:
+        told = [*self.pools, *(x.name for x in self.large_loads), TSO_NAME]
+        if self.integrated:
+            told += sorted(f"BRP-{name}" for name in self.operators)
+        sellers = [u.name for u in self.units]
+        desk = self.desk(MARKET_NAME)
+        self.world.market = DayAheadMarket(self.world, MARKET_NAME, desk, self.units, sellers, told, TSO_NAME)
+
+    def _dso(self, area: Area) -> DSO:
+        name = self.operators[area.name]
+        margins = Margins(self.scenario.dso.flow_margin, self.scenario.dso.voltage_margin_pu)
+        picture = GridPicture(area.lin, area.power_flow, self.scenario.dso.offset, margins)
+        return DSO(
+            self.world, name, self.desk(name), area, self.scheme, self.local_admission, self.world.register,
+            self.world.fleet_desk, self.errors, self.lead_h, picture, self._zones(area), self.operators,
+            self.clearer,
+        )  # fmt: skip
+
+    def _zones(self, area: Area) -> BoolArray:
+        """Zones for schemes that go by them."""
+        if not self.scheme.reads("area.zones"):
+            return np.ones((2, area.network.n_nodes), dtype=bool)
+        return self._study(area)
+
+    def zones_of(self, dso: DSO) -> BoolArray:
+        """Green nodes (2, N) of a DSO's network flexibility study."""
+        return self._study(dso.area)
+
+    def _study(self, area: Area) -> BoolArray:
+        """The study itself: nominal load at peak, every device registered and rated."""
+        n = area.network.n_nodes
+        registered = {
+            direction: np.bincount(area.site_node, weights=kw[area.sites], minlength=n) / 1000.0
+            for direction, kw in self.fleet.rated_kw().items()
+        }
+        load = area.share * area.nominal_mw
+        sun = registered[DOWN] - registered[UP]  # only PV can go down and not up
+        return zones(worst_cases(area.lin, load, sun, area.tan_phi * load), registered)
+
+    def _tso(self) -> TSO:
+        unit_node = {u.name: u.node for u in self.units}
+        return TSO(
+            self.world, TSO_NAME, self.desk(TSO_NAME), self.scheme, self.admission, self.world.register,
+            self.grids.dc, unit_node, self.grids.load_mw, self.grids.areas, self.grids.interface_node,
+            self.world.fleet_desk, self.errors, self.lead_h, self.operators,
+        )  # fmt: skip
+
+    def _aggregator(
+        self, name: str, portfolio: Portfolio, receivers: dict[str, str], orders: str | None
+    ) -> Aggregator:
+        strategy = STRATEGIES[self.scenario.strategy]()
+        s, pool = self.scenario, orders is not None
+        declares = pool and s.settlement.baseline != "counterfactual"
+        conduct = Conduct(
+            consents=s.forwarding.consent,
+            reprices=s.forwarding.reprice,
+            declares_to=TSO_NAME if declares else None,
+            inflation=s.conduct.inflation if name in s.conduct.inflating else 0.0,
+            sells_twice=name in s.conduct.double_selling,
+        )
+        return Aggregator(
+            self.world, name, self.desk(name), portfolio, strategy, self.product, receivers, orders, conduct
+        )
+
+    def _brps(self, arrange: Arrange) -> None:
+        w = self.world
+        to_dso = self.scheme.reads("area.scheduled")
+
+        @lru_cache(maxsize=1)  # both areas ask for the same day
+        def rollout(now_isp: int, last: int) -> FloatArray:
+            return self.fleet.rollout(now_isp, last - now_isp + 1).site_base_kw
+
+        def error(area: str, day: range) -> FloatArray:
+            return np.array([self.errors.error_mw(area, isp, self.lead_h(isp)) for isp in day])
+
+        def transmission(day: range) -> FloatArray:
+            return np.asarray(self.grids.load_mw[day.start : day.stop].sum(axis=1) + error(T, day))
+
+        def distribution(area: Area) -> Callable[[range], FloatArray]:
+            def forecast(day: range) -> FloatArray:
+                site = (
+                    rollout(self.fleet.next_isp, day.stop - 1)[-len(day) :, area.sites].sum(axis=1) / 1000.0
+                )
+                return np.asarray(site + area.other_mw[day.start : day.stop] + error(area.name, day))
+
+            return forecast
+
+        def brp(house: str, forecast: Callable[[range], FloatArray], node: int) -> BRP:
+            name, how = f"BRP-{house}", None
+            if self.integrated:
+                how = Purchasing(PLATFORM_NAME, node, self.product, self.scenario.willingness_spread)
+            own = (self.operators[house],) if to_dso and house != T else ()
+            return BRP(w, name, self.desk(name), forecast, (MARKET_NAME, TSO_NAME, *own), how)
+
+        w.brp_t = brp(T, transmission, int(np.argmin(self.grids.load_mw.sum(axis=0))))
+        w.brp_of_area = {
+            a.name: brp(a.name, distribution(a), self.grids.interface_node[a.name])
+            for a in arrange(self.grids.areas)
+        }
+        w.brps = sorted([w.brp_t, *w.brp_of_area.values()], key=lambda brp: brp.name)
