@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,6 +21,20 @@ class Admission:
     service: Service = "mFRR"
     register: FlexibilityRegister | None = None
     pooled_by: PooledBy = "provider"
+
+    def admit(self, isp: int, book: Bids, now: Callable[[], int]) -> tuple[Bids, list[str]]:
+        """The bids that may enter a book, and why each of those given is rejected (n,), or empty.
+
+        What a group sells locally may go on to the TSO only if the group is qualified for the TSO's product.
+        """
+        reasons = self.reasons(isp, book, now)
+        bad = np.array([bool(r) for r in reasons], dtype=bool)
+        book = book.pick(~bad) if bad.any() else book
+        if self.register is None:
+            return book, reasons
+        able = {p: self.register.qualified(p, "mFRR", now()) for p in np.unique(book.provider).tolist()}
+        onward = np.array([able[p] for p in book.provider.tolist()], dtype=bool)
+        return replace(book, forwardable=book.forwardable & onward), reasons
 
     def reasons(self, isp: int, book: Bids, now: Callable[[], int]) -> list[str]:
         """Why each bid of a book is rejected (n,), empty where it is admitted."""

@@ -9,6 +9,7 @@ import mesa
 import numpy as np
 
 from agents.capacity import CapacitySeller
+from agents.forecast import MEAN_ABS_NORMAL
 from agents.messages import (
     AmendMessage,
     AwardMessage,
@@ -39,6 +40,7 @@ class Conduct:
     consents: bool = True  # to the forwarding of what a local market leaves
     reprices: bool = False  # when it amends bids
     declares_to: str | None = None  # who is told its baseline
+    mape: float = 0.0  # of the baseline it expects, mean absolute error as a share of it
     inflation: float = 0.0  # MW of consumption declared too much, as a share of what it offers up
     sells_twice: bool = False
 
@@ -102,7 +104,6 @@ class Aggregator(Participant):
         price = self._day_ahead[isp]
         found = self.portfolio.resources(isp, price)
         books = self._held(isp, {part.system: self._bids(isp, price, part) for part in found})
-        self._declare(isp, found)
         self._offered[isp] = books
         for system, bids in books.items():
             if len(bids):
@@ -171,15 +172,16 @@ class Aggregator(Participant):
         parts = np.split(held, ends)
         return {s: replace(b, held_mw=part) for (s, b), part in zip(books.items(), parts, strict=True)}
 
-    def _declare(self, isp: int, found: Sequence[Resources]) -> None:
-        """Tell the baselines, with more consumption than expected if one cheats."""
+    def declare(self, isp: int) -> None:
+        """Tell the baselines expected right before delivery, with more consumption if one cheats."""
         if self._conduct.declares_to is None:
             return
         group, declared = [], []
-        for part in found:
+        wrong = 1.0 + self._conduct.mape / MEAN_ABS_NORMAL * float(self.desk.rng.standard_normal())
+        for part in self.portfolio.resources(isp, self._day_ahead[isp]):
             up = part.direction == UP
             group.append(part.resource[up])
-            declared.append(part.baseline_mw[up] - self._conduct.inflation * part.quantity_mw[up])
+            declared.append(wrong * part.baseline_mw[up] - self._conduct.inflation * part.quantity_mw[up])
         self.desk.send(
             BaselineMessage(
                 self.name,

@@ -21,6 +21,7 @@ from markets.capacity import CapacityBids, CapacityBook, Contract, clear_capacit
 from markets.products import Service
 from markets.register import SOLD_TWICE
 
+BEYOND = "more capacity than the pool is qualified for"
 Needs = Mapping[Service, Mapping[int, float]]
 """MW wanted of each service and direction, the strictest service first."""
 Outlook = Mapping[tuple[str, int], float]
@@ -103,13 +104,15 @@ class CapacityDesk:
         """Offers cut to what their pools have not sold elsewhere; what is cut is recorded."""
         room = self._book.room_mw(block, bids, "LFM")
         for k in np.flatnonzero(room < bids.quantity_mw - 1e-9):
+            provider, system, direction = str(bids.provider[k]), str(bids.system[k]), int(bids.direction[k])
+            most = self._book.register.pool_mw(provider, direction, "LFM", system)
             self._desk.record(
                 "rejections",
                 {
                     "isp": block.start,
-                    "system": str(bids.system[k]),
-                    "bid_id": f"{bids.provider[k]}.capacity.{'up' if bids.direction[k] == UP else 'down'}",
-                    "reason": SOLD_TWICE,
+                    "system": system,
+                    "bid_id": f"{provider}.capacity.{'up' if direction == UP else 'down'}",
+                    "reason": BEYOND if bids.quantity_mw[k] > most + 1e-9 else SOLD_TWICE,
                 },
             )
         return bids.limited(room, np.flatnonzero(room > 1e-9))

@@ -20,10 +20,12 @@ class Message:
     """Anything sent over the bus. The bus fills in the times; `delivered_s` is -1 for a lost message.
 
     Day-ahead and settlement messages are `acknowledged`: their protocol repeats them until they arrive, so
-    the bus never loses them. What is sent against a gate is not: there is no time to ask again.
+    the bus never loses them. What is sent against a gate is not: there is no time to ask again, and `if_lost`
+    says what happens then.
     """
 
     acknowledged: ClassVar[bool] = False
+    if_lost: ClassVar[str] = ""
     sender: str
     receiver: str
     isp: int  # the ISP it is about; the first one of a day for day-ahead messages
@@ -52,6 +54,7 @@ class DayAheadMessage(Message):
 class BidsMessage(Message):
     """Aggregator to market operator: its bids in one system."""
 
+    if_lost: ClassVar[str] = "no bids"
     system: str = ""
     bids: Bids = field(default_factory=Bids.empty)
 
@@ -60,6 +63,7 @@ class BidsMessage(Message):
 class RejectionMessage(Message):
     """Market operator to aggregator: bids that broke their product's rules, and why."""
 
+    if_lost: ClassVar[str] = "the sender is not told"
     reasons: Mapping[str, str] = field(default_factory=dict)  # bid id -> reason
 
 
@@ -67,6 +71,7 @@ class RejectionMessage(Message):
 class HouseMessage(Message):
     """Operator to operator: entries of the sender's house that the scheme shares."""
 
+    if_lost: ClassVar[str] = "the receiver goes by what it knew, or without the area"
     house: str = ""
     entries: Mapping[str, Any] = field(default_factory=dict)
 
@@ -82,6 +87,7 @@ class PlatformMessage(HouseMessage):
 class AwardMessage(Message):
     """Market operator to aggregator: MW awarded per bid in one layer."""
 
+    if_lost: ClassVar[str] = "not activated; the shortfall is settled"
     system: str = ""
     layer: str = ""
     bid_id: tuple[str, ...] = ()
@@ -93,6 +99,7 @@ class AwardMessage(Message):
 class OrderMessage(Message):
     """Aggregator to its resources: wanted change per resource group (kW, up positive part and down part)."""
 
+    if_lost: ClassVar[str] = "resources keep to what they were told last"
     group: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     up_kw: FloatArray = field(default_factory=lambda: np.empty(0))
     down_kw: FloatArray = field(default_factory=lambda: np.empty(0))
@@ -102,6 +109,7 @@ class OrderMessage(Message):
 class MeterMessage(Message):
     """Meters to an aggregator: delivered change per bid group (kW)."""
 
+    if_lost: ClassVar[str] = "the aggregator is not told; the settlement reads the meters itself"
     group: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     up_kw: FloatArray = field(default_factory=lambda: np.empty(0))
     down_kw: FloatArray = field(default_factory=lambda: np.empty(0))
@@ -179,6 +187,7 @@ class CapacityAwardMessage(Message):
 class NominationMessage(Message):
     """BSP to TSO: what of its sold capacity it will bid as energy in the ISPs of a day (MW by direction)."""
 
+    if_lost: ClassVar[str] = "the capacity of the day counts as not offered"
     up_mw: FloatArray = field(default_factory=lambda: np.empty(0))
     down_mw: FloatArray = field(default_factory=lambda: np.empty(0))
 
@@ -187,6 +196,7 @@ class NominationMessage(Message):
 class BaselineMessage(Message):
     """Aggregator to TSO: what its device groups will inject unasked (MW)."""
 
+    if_lost: ClassVar[str] = "the last reading without activation is the baseline"
     group: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     declared_mw: FloatArray = field(default_factory=lambda: np.empty(0))
 
@@ -205,6 +215,7 @@ class ReservedMessage(Message):
 class AmendMessage(Message):
     """BSP to operator: new quantities and prices of bids the local market left; 0 MW withdraws one."""
 
+    if_lost: ClassVar[str] = "the bids stand as they were"
     system: str = ""
     bid_id: tuple[str, ...] = ()
     quantity_mw: FloatArray = field(default_factory=lambda: np.empty(0))

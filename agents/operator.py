@@ -69,6 +69,9 @@ class Operator(Participant, ABC):
                     )
                 else:
                     self._inbox.setdefault(key, []).append(message.bids)
+            case HouseMessage() if message.isp <= self._settled:
+                about = f"{message.house} from {message.sender}"
+                self._note_fallback(message.isp, about, "came after settlement")
             case HouseMessage():
                 self._houses(message.isp).setdefault(message.house, {}).update(message.entries)
             case _:
@@ -81,11 +84,10 @@ class Operator(Participant, ABC):
             self._closed.add((isp, system))
             book = Bids.join(parts)
             book = book.pick(np.argsort(book.bid_id, kind="stable"))
-            reasons = self._admission.reasons(isp, book, self.desk.now)
-            bad = np.array([bool(r) for r in reasons], dtype=bool)
-            if bad.any():
+            admitted, reasons = self._admission.admit(isp, book, self.desk.now)
+            if any(reasons):
                 self._reject_rows(isp, system, book, reasons)
-                book = book.pick(~bad)
+            book = admitted
             entries = book_entries(system, book, self._register.setdefault(isp, Ledger()))
             self._houses(isp).setdefault(system, {}).update(entries)
             self._record_orders(isp, system, book)
@@ -101,6 +103,8 @@ class Operator(Participant, ABC):
                 self.refresh(isp)
             if gate in ROUNDS:
                 self._negotiating.add(isp)
+            if gate == "tso_clear":
+                self._note_missing(isp, block)
             self.complete(isp)
             if self.house in self._register[isp].offered:  # the ledger is one, whatever messages were lost
                 houses[self.house]["sold"] = self._register[isp].sold(self.house)
@@ -154,6 +158,20 @@ class Operator(Participant, ABC):
             else:
                 house["grid"] = GridRows.without_limits(area.network.n_nodes)
                 house["offers"] = np.zeros(len(house["offers"]))
+
+    def _note_missing(self, isp: int, block: Block) -> None:
+        """Record what areas should have sent by now and have not; `complete` stands in for it."""
+        names = [n.removeprefix("area.") for n in block.foreign_reads() if n.startswith("area.")]
+        for area, house in self._houses(isp).items():
+            missing = [n for n in names if n not in house] if area != TSO else []
+            if missing:
+                self._note_fallback(
+                    isp, f"{', '.join(missing)} of {area}", "not here in time: a stand-in is used"
+                )
+
+    def _note_fallback(self, isp: int, about: str, consequence: str) -> None:
+        row = {"isp": isp, "party": self.name, "about": about, "consequence": consequence}
+        self.desk.record("fallbacks", row)
 
     def _houses(self, isp: int) -> dict[str, dict[str, Any]]:
         return self.known.setdefault(isp, {})

@@ -17,7 +17,7 @@ from markets.products import Service, implied_by
 from markets.register import FlexibilityRegister, Unit
 
 NO_GREEN = "the network flexibility study has the connection in a red zone"
-TELLING_MW = 0.1
+TELLING_MW = 0.01
 """Net activation of a group below this says nothing about how well it delivers."""
 
 

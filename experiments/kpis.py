@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from markets.blocks import TSO
+from markets.register import SOLD_TWICE
 
 NARROWING = ("prequalify", "validate_mol")
 """Blocks in which a DSO narrows what the TSO may take."""
@@ -28,6 +29,11 @@ def kpis_of(run: Path) -> dict[str, Any]:
             "rejections",
             "reserve",
             "validation",
+            "capacity",
+            "register",
+            "baselines",
+            "amendments",
+            "fallbacks",
         )
     }
     system = tables["system"]
@@ -45,6 +51,12 @@ def kpis_of(run: Path) -> dict[str, Any]:
         "reserve_bids_stopped": int(tables["reserve"].terminated_bids.sum())
         if len(tables["reserve"])
         else None,
+        **_standing(tables["capacity"], tables["settlement"], hours),
+        "qualifications_withdrawn": int((tables["register"].event == "withdrawn").sum()),
+        "double_selling_refused": int((tables["rejections"].reason == SOLD_TWICE).sum()),
+        "bids_amended": int((tables["amendments"].reason == "").sum()),
+        "baseline_error_pct": _baseline_error_pct(tables["baselines"], tables["activations"]),
+        "fallbacks": len(tables["fallbacks"]),
         "numbers_shared": int(tables["messages"].numbers.sum()),
         "bids": len(tables["orders"]),
         "rejected_bids": int((tables["rejections"].bid_id != "").sum()),
@@ -80,6 +92,36 @@ def held_back_mwh(validation: pd.DataFrame, hours: float) -> float | None:
     first, last = rows.first(), rows.last()  # as offered, and as left after the last round
     offered = first.offered_up_mw + first.offered_down_mw
     return float((offered - last.kept_up_mw - last.kept_down_mw).sum()) * hours
+
+
+def _standing(capacity: pd.DataFrame, settlement: pd.DataFrame, hours: float) -> dict[str, Any]:
+    """Capacity bought, what of it was missing, what DSOs blocked, and charges; None where none is bought."""
+    paid = settlement.groupby("kind").amount_eur.sum()
+    charges = {
+        "capacity_cost_eur": float(paid.get("capacity", 0.0) - paid.get("unavailability", 0.0)),
+        "shortfall_charges_eur": float(paid.get("shortfall", 0.0)),
+    }
+    if not len(capacity):
+        none = ("capacity_owed_mwh", "capacity_missing_mwh", "capacity_blocked_mwh")
+        return {**charges, "capacity_cost_eur": None, **dict.fromkeys(none)}
+    missing = (capacity.owed_mw - capacity.offered_mw).clip(lower=0.0)
+    reached = capacity.kept_mw.clip(upper=capacity.owed_mw)
+    return {
+        **charges,
+        "capacity_owed_mwh": float(capacity.owed_mw.sum() * hours),
+        "capacity_missing_mwh": float(missing.sum() * hours),
+        "capacity_blocked_mwh": float((capacity.owed_mw - missing - reached).sum() * hours),
+    }
+
+
+def _baseline_error_pct(baselines: pd.DataFrame, activations: pd.DataFrame) -> dict[str, float | None]:
+    """Mean absolute error of every baseline method, as a share of the energy activated in distribution."""
+    if not len(baselines):
+        return {}
+    errors = baselines.groupby("method").absolute_error_mw.sum()
+    covered = baselines.groupby("method").covered.sum()
+    activated = float(activations[activations.system != TSO].quantity_mw.sum())
+    return {str(m): _share(float(errors[m]), activated) if covered[m] else None for m in errors.index}
 
 
 def _isp_hours(system: pd.DataFrame) -> float:

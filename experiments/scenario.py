@@ -64,14 +64,7 @@ def parse_scenario(text: str, source: str, overrides: dict[str, Any] | None = No
 
     A scenario may be ``based_on`` a bundled one: its keys then replace those of that one, section by section.
     """
-    data = _mapping(text, source)
-    base = data.pop("based_on", None)
-    if base is not None:
-        if base not in SCENARIOS:
-            raise InputError(
-                source, "based_on", f"is {base!r}, no bundled scenario", f"Use {', '.join(SCENARIOS)}"
-            )
-        data = _merged(_mapping(_bundled(base), source_of(base)), data)
+    data = _resolved(text, source)
     try:
         return Scenario.model_validate({**data, **(overrides or {})})
     except ValidationError as error:
@@ -80,6 +73,19 @@ def parse_scenario(text: str, source: str, overrides: dict[str, Any] | None = No
         raise InputError(
             source, field, "; and also ".join([problem, *problems[1:]]), "Correct the keys named"
         ) from error
+
+
+def _resolved(text: str, source: str) -> dict[str, Any]:
+    """The keys of a scenario's text, put over those of the bundled one it is based on, and so on."""
+    data = _mapping(text, source)
+    base = data.pop("based_on", None)
+    if base is None:
+        return data
+    if base not in SCENARIOS:
+        raise InputError(
+            source, "based_on", f"is {base!r}, no bundled scenario", f"Use {', '.join(SCENARIOS)}"
+        )
+    return _merged(_resolved(_bundled(base), source_of(base)), data)
 
 
 def _merged(base: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,14 @@ KPI_ROWS: tuple[tuple[str, str, str], ...] = (
     ("held_back_mwh", "offers that DSOs held back from the TSO", "MWh"),
     ("held_back_pct", "  share of what was offered", "%"),
     ("reserve_bids_stopped", "reserve bids that DSOs stopped inside an ISP", "bid-ISPs"),
+    ("capacity_cost_eur", "capacity, less penalties", "EUR"),
+    ("capacity_owed_mwh", "  stood ready by contract", "MW h"),
+    ("capacity_missing_mwh", "  not offered by its sellers", "MW h"),
+    ("capacity_blocked_mwh", "  offered, and held back by DSOs", "MW h"),
+    ("shortfall_charges_eur", "charges for energy not delivered", "EUR"),
+    ("qualifications_withdrawn", "qualifications withdrawn", ""),
+    ("double_selling_refused", "attempts to sell twice, refused", "bids"),
+    ("fallbacks", "messages lost or late, with consequence", ""),
     ("numbers_shared", "numbers that operators told each other", ""),
     ("imbalance_before_mwh", "imbalance before activation", "MWh"),
     ("imbalance_after_mwh", "imbalance after activation", "MWh"),
@@ -44,6 +52,12 @@ KPI_ROWS: tuple[tuple[str, str, str], ...] = (
     ("dc_flow_error_max_mw", "worst flow error of DC on transmission", "MW"),
 )
 
+OPTIONAL = {
+    "capacity_cost_eur", "capacity_owed_mwh", "capacity_missing_mwh", "capacity_blocked_mwh",
+    "shortfall_charges_eur", "qualifications_withdrawn", "double_selling_refused", "fallbacks",
+}  # fmt: skip
+"""Rows left out where no run has anything to say."""
+
 
 def kpi_table(scenario: Scenario, kpis: Mapping[str, Mapping[str, Any]]) -> Table:
     """KPIs of several runs side by side; procurement is also split by operator."""
@@ -56,6 +70,8 @@ def kpi_table(scenario: Scenario, kpis: Mapping[str, Mapping[str, Any]]) -> Tabl
     for name in kpis:
         table.add_column(name, justify="right")
     for key, label, unit in KPI_ROWS:
+        if key in OPTIONAL and not any(k[key] for k in kpis.values()):
+            continue
         table.add_row(label, unit, *(_number(k[key]) for k in kpis.values()))
         if key == "procurement_cost_eur":
             operators = sorted({o for k in kpis.values() for o in k["procurement_cost_by_operator_eur"]})

@@ -40,6 +40,7 @@ GATES = (
     "mol_validate",
     "tso_clear",
     "correct",
+    "declare",
     "deliver",
     "meter",
     "settle",

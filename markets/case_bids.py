@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from grids.text import one_line, read_text
 from markets.bids import DOWN, UP, Bids
 
 COLUMNS = ("bid_id", "system", "bus", "direction", "quantity_mw", "price_eur_per_mwh")
-OPTIONAL = ("side",)
+OPTIONAL = ("side", "provider", "held_mw", "forwardable")
 LARGEST_BUS = 2**31 - 1
 
 
@@ -46,10 +47,12 @@ def _table(path: Path) -> pd.DataFrame:
         raise InputError(
             str(path), missing[0], "the column is missing", f"Give the columns {','.join(COLUMNS)}"
         )
-    for column in ("bus", "quantity_mw", "price_eur_per_mwh"):
+    if "held_mw" not in table:
+        table["held_mw"] = "0"
+    for column in ("bus", "quantity_mw", "price_eur_per_mwh", "held_mw"):
         values = np.array([_number(cell) for cell in table[column]], dtype=np.float64)
         bad, mend = ~np.isfinite(values), "Give a number"
-        if column == "quantity_mw":
+        if column in ("quantity_mw", "held_mw"):
             bad, mend = bad | (values < 0), "Give a number, zero or more"
         if column == "bus":
             with np.errstate(invalid="ignore"):
@@ -67,9 +70,20 @@ def _table(path: Path) -> pd.DataFrame:
         "Give every bid an id of its own",
     )
     _refuse(table, ~table.direction.isin(["up", "down"]), "direction", path, "is {}", "Use up or down")
-    if "side" not in table:
-        table["side"] = "sell"
-    _refuse(table, ~table.side.isin(["sell", "buy"]), "side", path, "is {}", "Use sell or buy")
+    _refuse(
+        table,
+        table.held_mw > table.quantity_mw,
+        "held_mw",
+        path,
+        "is {}, more than the quantity",
+        "Hold less",
+    )
+    for column, known in (("side", ("sell", "buy")), ("forwardable", ("yes", "no"))):
+        if column not in table:
+            table[column] = known[0]
+        _refuse(table, ~table[column].isin(known), column, path, "is {}", f"Use {' or '.join(known)}")
+    if "provider" not in table:
+        table["provider"] = table.bid_id
     return table
 
 
@@ -140,7 +154,12 @@ def _books(table: pd.DataFrame, path: Path, networks: Mapping[str, Network]) -> 
         node = network.nodes_of(part.bus.to_numpy(dtype=np.int64), f"bus of {path} (system {system})")
         ids = part.bid_id.to_numpy(dtype=np.str_)
         quantity, price = _floats(part.quantity_mw), _floats(part.price_eur_per_mwh)
-        books[system] = Bids.of(ids, ids, node, direction, quantity, price, buy)
+        provider = part.provider.to_numpy(dtype=np.str_)
+        books[system] = replace(
+            Bids.of(ids, provider, node, direction, quantity, price, buy),
+            held_mw=_floats(part.held_mw),
+            forwardable=(part.forwardable == "yes").to_numpy(dtype=bool),
+        )
     return books
 
 

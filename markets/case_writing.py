@@ -110,6 +110,9 @@ def _write_bids(path: Path, systems: Mapping[str, System]) -> None:
                     repr(float(bids.quantity_mw[k])),
                     repr(float(bids.price[k])),
                     "buy" if bids.demand[k] else "sell",
+                    bids.provider[k],
+                    repr(float(bids.held_mw[k])),
+                    "yes" if bids.forwardable[k] else "no",
                 ]
             )
     with path.open("w", newline="", encoding="utf-8") as file:

@@ -87,12 +87,18 @@ class SettlementSettings(Section):
     """How deliveries are measured, and what shortfalls cost beyond the imbalance price."""
 
     baseline: Method = "counterfactual"
+    schedule_mape: Share = 0.05  # error of a declared baseline, mean absolute share of it (synthetic)
     x: Count = 4
     y: Count = 5
     adjusted: bool = False
     before_isps: Count = 4
     correct_brp: bool = True  # the BRP's perimeter is corrected for what aggregators activated in it
     shortfall_eur_per_mwh: NotNegative = 0.0  # on what is missing beyond the tolerance of 10 %
+
+    @property
+    def measures(self) -> bool:
+        """Whether deliveries are measured against an estimate, and not the simulator's own counterfactual."""
+        return self.baseline != "counterfactual"
 
     @model_validator(mode="after")
     def _x_of_y(self) -> SettlementSettings:

@@ -79,6 +79,10 @@ def build_bus(settings: LinkSettings, seed: int, clock: Clock, record: Record) -
                 "lost": lost,
             },
         )
+        if lost:
+            about = f"{type(message).__name__.removesuffix('Message')} from {message.sender}"
+            what = {"party": message.receiver, "about": about, "consequence": type(message).if_lost}
+            record("fallbacks", {"isp": message.isp, **what})
 
     link = Link(settings.latency_s, settings.loss, settings.distribution, settings.spread_s)
     return Bus(clock, link, stream(seed, "bus"), log)

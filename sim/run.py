@@ -55,6 +55,7 @@ def run(
         ("tso_close", before["tso_close"], world.tso_close),
         ("mol", before["mol"], world.mol),
         ("tso_clear", before["tso_clear"], world.tso_clear),
+        *([("declare", before["declare"], world.declare)] if scenario.settlement.measures else []),
         ("deliver", [(calendar.seconds(isp), isp) for isp in isps], world.deliver),
         ("meter", end, world.meter),
         ("settle", end, world.settle),

@@ -130,6 +130,7 @@ class GateSettings(Section):
     mol_validate: Positive = 23.0
     tso_clear: Positive = 12.5
     correct: Positive = 7.5
+    declare: Positive = 5.0
 
     @model_validator(mode="after")
     def _in_order(self) -> GateSettings:

@@ -237,11 +237,12 @@ class Wiring:
     ) -> Aggregator:
         strategy = STRATEGIES[self.scenario.strategy]()
         s, pool = self.scenario, orders is not None
-        declares = pool and s.settlement.baseline != "counterfactual"
+        declares = pool and s.settlement.measures
         conduct = Conduct(
             consents=s.forwarding.consent,
             reprices=s.forwarding.reprice,
             declares_to=TSO_NAME if declares else None,
+            mape=s.settlement.schedule_mape,
             inflation=s.conduct.inflation if name in s.conduct.inflating else 0.0,
             sells_twice=name in s.conduct.double_selling,
         )

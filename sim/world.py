@@ -137,6 +137,11 @@ class World(mesa.Model):
         for seller in self.aggregators:
             seller.amend(isp)
 
+    def declare(self, isp: int) -> None:
+        """Aggregators declare the baselines of their pools."""
+        for seller in self.aggregators:
+            seller.declare(isp)
+
     def offer(self, isp: int) -> None:
         """Everybody who sells flexibility bids."""
         for seller in (*self.aggregators, *self.producers):

@@ -85,6 +85,13 @@ def agree(exported: Exported) -> None:
         {"scheme": "shared-balancing"},
         {"scheme": "aggregation"},
         {"scheme": "central-02", "prequalification": "static"},
+        {
+            "scheme": "multilevel-02",
+            "register": {"enabled": True},
+            "capacity": {"afrr_up_mw": 2.0, "afrr_down_mw": 2.0, "pool_minimum_mw": 0.05, "tick_mw": 0.01},
+            "product": {"pool_minimum_mw": 0.02},
+            "forwarding": {"amend": True},
+        },
     ],
     ids=lambda overrides: overrides["scheme"],
 )

@@ -1,0 +1,193 @@
+"""Faults planted in a running simulation: the audit stops the run, and says which invariant broke where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import sim.settling
+from agents.fleet import FleetStep, HouseholdFleet
+from agents.household import FleetDesk
+from grids.arrays import FloatArray
+from markets.capacity import CapacityBook, Contract
+from markets.ledger import Ledger
+from markets.register import FlexibilityRegister, Unit
+from markets.settlement import Payment
+from sim.accounts import bought_mw
+from sim.audit import AuditError, audit_capacity
+from sim.control import ImbalancePricing
+from sim.physics import Physics
+from sim.run import run
+from tests.sim.conftest import small_scenario
+
+STANDING: dict[str, Any] = {
+    "register": {"enabled": True},
+    "capacity": {"afrr_up_mw": 2.0, "afrr_down_mw": 2.0, "pool_minimum_mw": 0.05, "tick_mw": 0.01},
+}
+
+
+def _caught(out: Path, match: str, **overrides: Any) -> None:
+    with pytest.raises(AuditError, match=match):
+        run(small_scenario(**overrides), None, out)
+
+
+def _tamper(
+    monkeypatch: pytest.MonkeyPatch, module: Any, name: str, change: Callable[[list[Payment]], list[Payment]]
+) -> None:
+    honest = getattr(module, name)
+    monkeypatch.setattr(module, name, lambda *given: change(honest(*given)))
+
+
+def test_energy_from_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    honest = HouseholdFleet.step
+
+    def generous(self: HouseholdFleet, isp: int, up: FloatArray | None, down: FloatArray | None) -> FleetStep:
+        step = honest(self, isp, up, down)
+        return replace(step, up_kw=step.up_kw + 1.0)
+
+    monkeypatch.setattr(HouseholdFleet, "step", generous)
+    _caught(tmp_path, "ISP 0: meters moved")
+
+
+def test_an_order_that_nobody_gave(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    honest = FleetDesk.deliver
+
+    def eager(self: FleetDesk, isp: int) -> FleetStep:
+        step = honest(self, isp)
+        self.wanted_kw[isp] = self.wanted_kw[isp] + 0.5
+        return step
+
+    monkeypatch.setattr(FleetDesk, "deliver", eager)
+    _caught(tmp_path, "were ordered")
+
+
+def test_a_payment_that_is_lost(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _tamper(monkeypatch, sim.settling, "activation_payments", lambda payments: payments[1:])
+    _caught(tmp_path, "EUR was paid for awards that are due")
+
+
+def test_a_payment_that_is_made_twice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _tamper(monkeypatch, sim.settling, "activation_payments", lambda payments: [*payments, *payments])
+    _caught(tmp_path, "EUR was paid for awards that are due")
+
+
+def test_a_bill_to_the_wrong_operator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def to_the_dso(payments: list[Payment]) -> list[Payment]:
+        return [replace(p, payer="DSO-D1") for p in payments]
+
+    _tamper(monkeypatch, sim.settling, "activation_payments", to_the_dso)
+    _caught(tmp_path, "DSOs paid")
+
+
+def test_a_bid_sold_beyond_its_quantity(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def careless(self: Ledger, system: str, layer: str, award_mw: FloatArray, paid: FloatArray) -> None:
+        award, pay = award_mw + 1000.0 * (award_mw > 0), paid
+        for table, values in ((self.layers, award), (self.paid, pay)):
+            table.setdefault(layer, {})[system] = values
+        self._sold[system] = self._sold[system] + award_mw
+
+    monkeypatch.setattr(Ledger, "book", careless)
+    _caught(tmp_path, r"sold .* MW of .* MW offered")
+
+
+def test_an_invented_imbalance_price(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    honest = ImbalancePricing.prices
+
+    def dearer(self: ImbalancePricing, *given: Any) -> Any:
+        prices, alpha = honest(self, *given)
+        return replace(prices, long=prices.long + 0.01, short=prices.short + 0.01), alpha
+
+    monkeypatch.setattr(ImbalancePricing, "prices", dearer)
+    _caught(tmp_path, "that of no activated bid")
+
+
+def test_an_imbalance_of_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("sim.settling.bought_mw", lambda *given: {**bought_mw(*given), "BRP-T": 0.5})
+    _caught(tmp_path, "imbalances add up to")
+
+
+def test_power_that_no_meter_explains(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    honest = Physics.deliver
+
+    def leaky(self: Any, *given: Any) -> Any:
+        grids = honest(self, *given)
+        return {**grids, "D1": replace(grids["D1"], interface_mw=grids["D1"].interface_mw + 0.1)}
+
+    monkeypatch.setattr(Physics, "deliver", leaky)
+    _caught(tmp_path, "than its meters and losses add up to")
+
+
+def test_capacity_paid_at_another_price(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def dearer(payments: list[Payment]) -> list[Payment]:
+        return [replace(p, amount_eur=1.01 * p.amount_eur) for p in payments]
+
+    _tamper(monkeypatch, sim.settling, "capacity_payments", dearer)
+    _caught(tmp_path, "for capacity worth", **STANDING)
+
+
+def test_a_penalty_beyond_its_rule(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def greedy(payments: list[Payment]) -> list[Payment]:
+        first = payments[0]
+        return [*payments, Payment(first.payee, first.payer, "unavailability", 0.0, 1e6)]
+
+    _tamper(monkeypatch, sim.settling, "capacity_payments", greedy)
+    _caught(tmp_path, "at most", **STANDING)
+
+
+def test_capacity_sold_beyond_the_pool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    honest = CapacityBook.enter
+    monkeypatch.setattr(
+        CapacityBook, "enter", lambda self, contract: honest(self, replace(contract, mw=contract.mw + 500.0))
+    )
+    _caught(tmp_path, r"MW of capacity in .* and has", **STANDING)
+
+
+def test_a_unit_that_sells_more_than_it_is_registered_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def blind(self: FlexibilityRegister, isp: int, bids: Any, *given: Any) -> list[str]:
+        return [""] * len(bids)
+
+    def small(self: FlexibilityRegister, provider: str, units: Sequence[Unit], *given: Any) -> None:
+        honest(self, provider, [replace(u, up_mw=1e-5, down_mw=1e-5) for u in units], *given)
+
+    honest = FlexibilityRegister.enter
+    monkeypatch.setattr(FlexibilityRegister, "enter", small)
+    monkeypatch.setattr(FlexibilityRegister, "reasons", blind)
+    _caught(tmp_path, "is registered for", register={"enabled": True})
+
+
+def test_an_isp_settled_twice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    honest = sim.settling.Settler.settle
+
+    def again(self: sim.settling.Settler, isp: int, *given: Any) -> None:
+        honest(self, isp, *given)
+        if isp == 3:
+            honest(self, isp, *given)
+
+    monkeypatch.setattr(sim.settling.Settler, "settle", again)
+    _caught(tmp_path, "ISP 3 is settled after ISP 3")
+
+
+def test_an_isp_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    honest = sim.settling.Settler.settle
+
+    def lazy(self: sim.settling.Settler, isp: int, *given: Any) -> None:
+        if isp != 2:
+            honest(self, isp, *given)
+
+    monkeypatch.setattr(sim.settling.Settler, "settle", lazy)
+    _caught(tmp_path, "ISP 3 is settled after ISP 1")
+
+
+def test_contracts_are_what_the_audit_looks_at() -> None:
+    book = CapacityBook(FlexibilityRegister())
+    book.enter(Contract("TSO", "aFRR", "A", "D1", 1, range(2), 1.0, 5.0))
+    with pytest.raises(AuditError, match=r"A sold 1\.0 MW of capacity in D1 and has 0"):
+        audit_capacity(0, book, [], 1.3, 0.25)
+    assert np.isclose(book.owed_mw(1, "A", "aFRR", 1), 1.0)
