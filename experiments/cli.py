@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from experiments.plot_clearing import plot_clearing
-from experiments.plots import plot_comparison
+from experiments.plots import comparison_paths, plot_comparison
 from experiments.run import check_outputs, run_scenario
 from experiments.scenario import SCENARIOS, faults_named, read_scenario, source_of
 from experiments.tables import allocation_table, clearing_table, kpi_table, scheme_table
@@ -68,21 +68,20 @@ def run(
     names = list(dict.fromkeys(scheme or [read_scenario(scenario, fixed)[0].scheme]))
     plans = [(name, *read_scenario(scenario, {**fixed, "scheme": name})) for name in names]
     folders = {name: out if len(plans) == 1 else out / name for name in names}
-    check_outputs(list(folders.values()), overwrite, out / "comparison.png" if len(plans) > 1 else None)
+    check_outputs(list(folders.values()), overwrite, comparison_paths(out) if len(plans) > 1 else ())
     with faults_named(source_of(scenario)):
         kpis = {
             name: _run_one(settings, folder, folders[name], overwrite, export_isp)
             for name, settings, folder in plans
         }
     console.print(kpi_table(plans[0][1], kpis))
-    if len(plans) > 1:
-        plot_comparison(folders, plans[0][1].zone, out)
+    compared = plot_comparison(folders, plans[0][1].zone, out) if len(plans) > 1 else []
     for folder_of_run in folders.values():
         console.print(f"Figures: {folder_of_run / 'figures'}", soft_wrap=True)
         if export_isp is not None:
             console.print(f"Case: {folder_of_run / 'case'}", soft_wrap=True)
-    if len(plans) > 1:
-        console.print(f"Comparison: {out / 'comparison.png'}", soft_wrap=True)
+    for figure in compared:
+        console.print(f"Comparison: {figure}", soft_wrap=True)
 
 
 def _run_one(

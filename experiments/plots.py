@@ -10,6 +10,7 @@ from experiments.plot_data import read_run
 from experiments.plot_grids import grid_figure, interface_figure
 from experiments.plot_style import house_style, save
 from experiments.plot_system import cost_figure, imbalance_figure, price_figure, state_figure
+from experiments.plot_validation import validates, validation_figure
 
 
 def plot_run(run: Path, zone: str, title: str) -> list[Path]:
@@ -32,12 +33,23 @@ def plot_run(run: Path, zone: str, title: str) -> list[Path]:
     return written
 
 
+def comparison_paths(out: Path) -> tuple[Path, Path]:
+    """Where figures of several runs go: all of them side by side, and what a check by DSOs changes."""
+    return out / "comparison.png", out / "validation.png"
+
+
 def plot_comparison(runs: Mapping[str, Path], zone: str, out: Path) -> list[Path]:
     """Draw runs side by side into the folder `out`; the paths written.
 
-    `runs` maps the name of a scheme, as the legend shall show it, to its run folder.
+    `runs` maps the name of a scheme, as the legend shall show it, to its run folder. What a check by DSOs
+    changes is drawn where one of several runs has it.
     """
     out.mkdir(parents=True, exist_ok=True)
+    comparison, validation = comparison_paths(out)
+    validation.unlink(missing_ok=True)  # of an earlier run that is replaced
     data = {name: read_run(run, zone, name) for name, run in runs.items()}
     with house_style():
-        return [save(comparison_figure(data), out / "comparison.png")]
+        written = [save(comparison_figure(data), comparison)]
+        if len(data) > 1 and any(validates(run) for run in data.values()):
+            written.append(save(validation_figure(data), validation))
+    return written

@@ -77,11 +77,11 @@ def _export(scenario: Scenario, isp: int, folder: Path) -> IspExport:
     )
 
 
-def check_outputs(outs: Sequence[Path], overwrite: bool, figure: Path | None = None) -> None:
-    """An `InputError` if a folder of `outs`, or the file `figure`, is taken or cannot be written."""
+def check_outputs(outs: Sequence[Path], overwrite: bool, figures: Sequence[Path] = ()) -> None:
+    """An `InputError` if a folder of `outs`, or a file of `figures`, is taken or cannot be written."""
     for out in outs:
         _check_output(out, _is_replaceable_run, overwrite)
-    if figure is not None:
+    for figure in figures:
         _check_output(figure, Path.is_file, overwrite)
 
 
