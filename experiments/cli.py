@@ -1,4 +1,4 @@
-"""The command line: ``tandem run | clear | schemes | scenarios | validate``."""
+"""The command line: ``tandem run | clear | envelope | schemes | scenarios | validate``."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from experiments.envelope_command import Request, show, work_out, write_csv
 from experiments.plot_clearing import plot_clearing
 from experiments.plots import comparison_paths, plot_comparison
 from experiments.run import check_outputs, run_scenario
 from experiments.scenario import SCENARIOS, faults_named, read_scenario, source_of
 from experiments.tables import allocation_table, clearing_table, kpi_table, scheme_table
 from grids.errors import InputError
+from grids.feeder_limits import Band
 from grids.picture import OFFSETS
 from grids.text import one_line
 from markets.blocks import RoundsError, Scheme
@@ -240,6 +242,30 @@ def _write(out: Path, entries: list[dict[str, Any]]) -> None:
         raise InputError(
             str(out), "--out", f"cannot be written ({error.strerror})", "Choose a file you may write to"
         ) from error
+
+
+@app.command()
+def envelope(
+    net: Annotated[str, typer.Argument(help="Low-voltage net: pandapower name, SimBench code or .json.")],
+    rule: Annotated[str, typer.Option(help="optimal, fair or weighted.")] = "optimal",
+    points: Annotated[str, typer.Option(help="Safe for any choice of users, or one-way only.")] = "any",
+    participation: Annotated[float, typer.Option(help="Share of users under contract (0 to 1).")] = 1.0,
+    connection_kw: Annotated[float, typer.Option(help="Connection capacity of a user, kW.")] = 9.2,
+    vmin: Annotated[float, typer.Option(help="Lowest voltage at users, p.u.")] = 0.9,
+    vmax: Annotated[float, typer.Option(help="Highest voltage at users, p.u.")] = 1.1,
+    loading: Annotated[float, typer.Option(help="Largest share of rated current.")] = 1.0,
+    source_vm: Annotated[float | None, typer.Option(help="Voltage of the source, p.u.")] = None,
+    seed: Annotated[int, typer.Option(help="Who takes part first, and points of the check.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="Write one line per user to this CSV.")] = None,
+) -> None:
+    """Guaranteed capacities of a low-voltage net: what its non-firm connections can always have."""
+    request = Request(
+        net, rule, points, participation, connection_kw, Band(vmin, vmax, loading), source_vm, seed
+    )
+    answer = work_out(request)
+    if out is not None:
+        write_csv(answer, out)
+    show(request, answer, console)
 
 
 @app.command()

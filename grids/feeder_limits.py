@@ -1,0 +1,153 @@
+"""The limits of a feeder, each seen from the point of an envelope that is worst for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from grids.arrays import ComplexArray, FloatArray, IntArray
+from grids.three_phase import Feeder, PortState
+
+LOW, HIGH, CURRENT = 0, 1, 2
+CHUNK = 256
+IMPORT, EXPORT = 1.0, -1.0
+
+
+@dataclass(frozen=True)
+class Band:
+    """Limits of a feeder: voltage (p.u.) at users' terminals, and loading as a share of rated current."""
+
+    low_pu: float = 0.9
+    high_pu: float = 1.1
+    loading: float = 1.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """R limits of a feeder, each against the points it is held for."""
+
+    kind: IntArray
+    place: IntArray  # port or section
+    phase: IntArray
+    start: FloatArray  # what is thought to harm it at first: IMPORT or EXPORT
+    side: FloatArray  # held while users only import (1), only export (-1), or do either (0)
+
+
+def broken_pu(feeder: Feeder, band: Band, import_kw: FloatArray) -> FloatArray:
+    """How far points (K, U) kW exceed any limit of a feeder, (K,) p.u.; not a number: no solution."""
+    state = feeder.solve(import_kw)
+    vm = np.abs(state.voltage)
+    current = np.abs(feeder.section_current(state.current)) / (band.loading * feeder.section_limit)[:, None]
+    worst = np.maximum(band.low_pu - vm, vm - band.high_pu).max(axis=1, initial=-np.inf)
+    worst = np.maximum(worst, (current - 1.0).max(axis=(1, 2), initial=-np.inf))
+    return np.where(state.converged, worst, np.nan)
+
+
+def limits_of(feeder: Feeder, connection_kw: FloatArray, sides: tuple[float, ...]) -> Limits:
+    """Every voltage, and currents of the sections that their users could overload, for each of `sides`."""
+    p = len(feeder.port_user)
+    most = connection_kw[feeder.port_user] * feeder.port_share / feeder.base_kw / 0.5  # at half voltage
+    entries = [
+        (kind, k, int(feeder.port_phase[k]), start, side)
+        for side in sides
+        for kind, start in ((LOW, IMPORT), (HIGH, EXPORT))
+        for k in range(p)
+    ]
+    for section in range(len(feeder.section_name)):
+        for phase in range(3):
+            on = feeder.downstream[section] & (feeder.port_phase == phase)
+            if most[on].sum() > feeder.section_limit[section]:
+                entries += [
+                    (CURRENT, section, phase, start, start if len(sides) > 1 else 0.0)
+                    for start in (IMPORT, EXPORT)
+                ]
+    table = np.array(entries, dtype=np.float64).reshape(-1, 5)
+    whole = table[:, :3].astype(np.int64)
+    return Limits(whole[:, 0], whole[:, 1], whole[:, 2], table[:, 3], table[:, 4])
+
+
+def linearised(
+    feeder: Feeder, rows: Limits, band: Band, x: FloatArray, sign: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Excess of every limit at its corner (R,), and its slope by the 2 U limits of users (R, 2 U).
+
+    The corners are those of `sign`; what harms at them is returned as the next ones.
+    """
+    u = len(feeder.users)
+    value, slope = figures(feeder, rows, band, corners(rows, sign, x))
+    matrix = np.zeros((len(value), 2 * u))
+    matrix[:, :u] = np.where(rows.side[:, None] >= 0, np.maximum(slope, 0.0), 0.0)
+    matrix[:, u:] = np.where(rows.side[:, None] <= 0, np.maximum(-slope, 0.0), 0.0)
+    return value, matrix, np.where(slope >= 0.0, 1.0, -1.0)
+
+
+def harmful(feeder: Feeder, rows: Limits, band: Band, x: FloatArray) -> FloatArray:
+    """Which way every user harms a limit: (R, U), import (1) or export (-1)."""
+    u = len(feeder.users)
+    sign = np.broadcast_to(rows.start[:, None], (len(rows.kind), u)).copy()
+    for _ in range(2):
+        _, slope = figures(feeder, rows, band, corners(rows, sign, x))
+        sign = np.where(slope >= 0.0, 1.0, -1.0)
+    return np.asarray(sign)
+
+
+def corners(rows: Limits, sign: FloatArray, x: FloatArray) -> FloatArray:
+    """The worst point of every limit (R, U): who harms it at the limit that does, the others idle or away."""
+    u, side = sign.shape[1], rows.side[:, None]
+    most = np.where(side >= 0, x[:u], 0.0)
+    least = np.where(side <= 0, -x[u:], 0.0)
+    return np.asarray(np.where(sign > 0, most, least))
+
+
+def figures(feeder: Feeder, rows: Limits, band: Band, points_kw: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Excess over limit r at operating point r, (R,) p.u., and its gradient (R, U) per kW of import."""
+    value = np.empty(len(points_kw))
+    slope = np.empty((len(points_kw), len(feeder.users)))
+    for first in range(0, len(points_kw), CHUNK):
+        part = slice(first, first + CHUNK)
+        state = feeder.solve(points_kw[part])
+        value[part], by_v, by_i = _differentials(feeder, rows, band, state, part)
+        slope[part] = feeder.gradients(feeder.port_power(points_kw[part]), state, by_v, by_i)
+    return value, slope
+
+
+def _differentials(
+    feeder: Feeder, rows: Limits, band: Band, state: PortState, part: slice
+) -> tuple[FloatArray, ComplexArray, ComplexArray]:
+    """Excess of rows (K,), and their differentials by voltage and current of ports (K, P), complex."""
+    kind, place, phase = rows.kind[part], rows.place[part], rows.phase[part]
+    k = np.arange(len(kind))
+    volt, vm = kind != CURRENT, np.abs(state.voltage)
+    port = np.where(volt, place, 0)
+    sign = np.where(kind == LOW, -1.0, 1.0)
+    limit = np.where(kind == LOW, band.low_pu, band.high_pu)
+    by_v = np.zeros_like(state.voltage)
+    by_v[k, port] = np.where(volt, sign * np.conj(state.voltage[k, port]) / vm[k, port], 0.0j)
+    section = np.where(volt, 0, place)
+    carried = feeder.downstream[section] & (feeder.port_phase == phase[:, None]) & ~volt[:, None]
+    current = np.where(carried, state.current, 0.0).sum(axis=1)
+    size = np.maximum(np.abs(current), 1e-12)
+    rated = band.loading * feeder.section_limit[section]
+    by_i = np.where(carried, (np.conj(current) / size / rated)[:, None], 0.0j)
+    value = np.where(volt, sign * (vm[k, port] - limit), size / rated - 1.0)
+    return np.where(state.converged, value, 1.0), by_v, by_i
+
+
+def firm_slack(feeder: Feeder, rows: Limits, band: Band, firm_kw: FloatArray) -> FloatArray:
+    """How far firm users alone break every limit at its worst corner, (R,) >= 0."""
+    if not firm_kw.any():
+        alone, _ = figures(feeder, rows, band, np.zeros((len(rows.kind), len(feeder.users))))
+        return np.maximum(alone, 0.0)
+    value, _ = figures(feeder, rows, band, corners(rows, harmful(feeder, rows, band, firm_kw), firm_kw))
+    return np.maximum(value, 0.0)
+
+
+def name_of(feeder: Feeder, rows: Limits, row: int) -> str:
+    """A limit in words."""
+    kind, place, phase = int(rows.kind[row]), int(rows.place[row]), int(rows.phase[row])
+    letter = "" if all(len(user.phases) == 3 for user in feeder.users) else f" phase {'abc'[phase]}"
+    if kind == CURRENT:
+        return f"current of {feeder.section_name[place]}{letter}"
+    user = feeder.users[int(feeder.port_user[place])].name
+    return f"{'low' if kind == LOW else 'high'} voltage at {user}{letter}"
