@@ -46,6 +46,9 @@ class Admission:
                 reasons[place] = reason
         minimum = self.product.pool_minimum_mw
         admitted = np.where([bool(r) for r in reasons], 0.0, book.quantity_mw)
-        for k in np.flatnonzero(~in_pools(book, admitted, minimum, self.pooled_by)):
+        outside = np.flatnonzero(~in_pools(book, admitted, minimum, self.pooled_by))
+        if self.register is not None:
+            self.register.release(isp, book.pick(np.array([k for k in outside if not reasons[k]], dtype=int)))
+        for k in outside:
             reasons[k] = reasons[k] or f"its pool does not reach the minimum of {minimum:g} MW"
         return reasons

@@ -21,12 +21,14 @@ from agents.messages import (
     MeterMessage,
     OrderMessage,
     QualificationMessage,
+    ReactiveAwardMessage,
     RejectionMessage,
     TenderMessage,
 )
 from agents.participant import Desk, Participant
 from agents.portfolio import Portfolio, Resources, UnitPortfolio
 from agents.qualification import Applicant
+from agents.reactive import ReactiveSeller
 from agents.strategies import OfferView, Strategy
 from grids.arrays import FloatArray
 from markets.bids import DOWN, UP, Bids
@@ -68,6 +70,7 @@ class Aggregator(Participant):
         self.portfolio = portfolio
         self.applicant: Applicant | None = None
         self.capacity: CapacitySeller | None = None
+        self.reactive: ReactiveSeller | None = None
         self._strategy = strategy
         self._product = product
         self._receivers = dict(receivers)
@@ -96,6 +99,8 @@ class Aggregator(Participant):
                 self.capacity.tendered(message)
             case CapacityAwardMessage() if self.capacity is not None:
                 self.capacity.awarded(message)
+            case ReactiveAwardMessage() if self.reactive is not None:
+                self.reactive.awarded(message)
             case _:
                 super().receive(message)
 
@@ -108,6 +113,8 @@ class Aggregator(Participant):
         for system, bids in books.items():
             if len(bids):
                 self._send(isp, system, bids)
+        if self.reactive is not None:
+            self.reactive.offer(isp)
 
     def amend(self, isp: int) -> None:
         """After the local market: lower or withdraw what can no longer be done, reprice what sold nothing."""
@@ -139,8 +146,8 @@ class Aggregator(Participant):
         receiver = self._receivers[system]
         self.desk.send(BidsMessage(self.name, receiver, isp, system=system, bids=bids))
         if self._conduct.sells_twice:
-            again = np.array([f"{b}.again" for b in bids.bid_id.tolist()], dtype=np.str_)
-            self._of_bid.update({f"{b}.again": self._of_bid[b] for b in bids.bid_id.tolist()})
+            again = np.array([f"{b}.2" for b in bids.bid_id.tolist()], dtype=np.str_)
+            self._of_bid.update({f"{b}.2": self._of_bid[b] for b in bids.bid_id.tolist()})
             self.desk.send(
                 BidsMessage(self.name, receiver, isp, system=system, bids=replace(bids, bid_id=again))
             )

@@ -48,7 +48,7 @@ def amended(
         rows.append(_row(bid, reason, float(quantity[k]), mw, float(price[k]), asked))
         if not reason:
             quantity[k] = np.clip(mw, sold_mw[k], quantity[k])
-            held[k] = min(held[k], quantity[k])
+            held[k] = min(held[k], quantity[k] - sold_mw[k])
             price[k] = asked
     return replace(bids, quantity_mw=quantity, price=price, held_mw=held), rows
 

@@ -34,10 +34,13 @@ class Area:
 
         `site_kw` and `site_load_kw` are the fleet's net injection and its inflexible part, over the sites of
         all areas. Inflexible and other load draw reactive power as the grid's own data say; devices run at
-        unity power factor.
+        unity power factor, but for what their DSO has bought (`FleetDesk.site_mvar`).
         """
-        n = self.network.n_nodes
         other = self.share * self.other_mw[isp]
-        net = np.bincount(self.site_node, weights=site_kw[self.sites], minlength=n) / 1000.0
-        load = np.bincount(self.site_node, weights=site_load_kw[self.sites], minlength=n) / 1000.0
+        net, load = self.at_nodes(site_kw) / 1000.0, self.at_nodes(site_load_kw) / 1000.0
         return other + net, self.tan_phi * (other + load)
+
+    def at_nodes(self, by_site: FloatArray) -> FloatArray:
+        """What the sites of all areas have, summed over the nodes (N,) of this one."""
+        n = self.network.n_nodes
+        return np.bincount(self.site_node, weights=by_site[self.sites], minlength=n).astype(np.float64)

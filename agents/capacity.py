@@ -37,7 +37,7 @@ class AuctionRules:
 
 
 class CapacityDesk:
-    """An operator's auctions. What it does not buy goes on to `forward_to`, where sellers consented."""
+    """An operator's auctions. What it does not buy goes on to `forward_to`, if there is one."""
 
     def __init__(
         self, name: str, desk: Desk, book: CapacityBook, rules: AuctionRules, systems: Sequence[str],
@@ -123,11 +123,11 @@ class CapacityDesk:
         on = self._forward_to is not None
         for provider in np.unique(bids.provider).tolist():
             mine = np.flatnonzero(bids.provider == provider)
-            forwarded = {
-                (str(bids.system[k]), int(bids.direction[k])): float(left[k])
-                for k in mine
-                if on and left[k] > 1e-9
-            }
+            forwarded: dict[tuple[str, int], float] = {}
+            for k in mine:
+                if on and left[k] > 1e-9:
+                    key = str(bids.system[k]), int(bids.direction[k])
+                    forwarded[key] = forwarded.get(key, 0.0) + float(left[k])
             self._desk.send(
                 CapacityAwardMessage(
                     self._name,
@@ -196,7 +196,7 @@ class CapacitySeller:
     tick_mw: float
     double: bool = False  # offers again what it has sold or forwarded already
     market: str | None = None  # day-ahead market that must know what is kept free
-    _spoken: dict[int, dict[tuple[str, int], float]] = field(default_factory=dict)  # block -> MW
+    _spoken: dict[int, dict[tuple[str, int], float]] = field(default_factory=dict)  # ISP -> MW
     _owed: dict[int, list[Contract]] = field(default_factory=dict)  # ISP -> contracts
 
     def tendered(self, message: TenderMessage) -> None:
@@ -204,7 +204,7 @@ class CapacitySeller:
         for block in message.blocks:
             rows = []
             for (system, direction), mw in self.outlook(block).items():
-                spoken = self._spoken.get(block.start, {}).get((system, direction), 0.0)
+                spoken = max(self._spoken.get(isp, {}).get((system, direction), 0.0) for isp in block)
                 free = self.share * mw - (0.0 if self.double else spoken)
                 mw_offered = np.floor(free / self.tick_mw + 1e-9) * self.tick_mw
                 if system in message.systems and mw_offered > 0:
@@ -218,14 +218,14 @@ class CapacitySeller:
 
     def awarded(self, message: CapacityAwardMessage) -> None:
         """Remember what was sold and forwarded; a producer tells the day-ahead market."""
-        spoken = self._spoken.setdefault(message.block.start, {})
+        sold = [((c.system, c.direction), c.mw) for c in message.contracts]
+        for isp in message.block:
+            spoken = self._spoken.setdefault(isp, {})
+            for key, mw in [*sold, *message.forwarded_mw.items()]:
+                spoken[key] = spoken.get(key, 0.0) + mw
         for contract in message.contracts:
-            key = contract.system, contract.direction
-            spoken[key] = spoken.get(key, 0.0) + contract.mw
             for isp in contract.isps:
                 self._owed.setdefault(isp, []).append(contract)
-        for key, mw in message.forwarded_mw.items():
-            spoken[key] = spoken.get(key, 0.0) + mw
         if self.market is not None and message.contracts:
             kept = {d: sum(c.mw for c in message.contracts if c.direction == d) for d in (UP, DOWN)}
             self.desk.send(
@@ -261,4 +261,4 @@ class CapacitySeller:
     def forget(self, isp: int) -> None:
         """Drop an ISP that has been settled."""
         self._owed.pop(isp, None)
-        self._spoken = {b: v for b, v in self._spoken.items() if b >= isp - 96}
+        self._spoken.pop(isp, None)

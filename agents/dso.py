@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import mesa
+import numpy as np
 
 from agents.admission import Admission
 from agents.amendment import AmendRules, amended
@@ -15,19 +16,22 @@ from agents.forecast import ForecastErrors
 from agents.household import FleetDesk
 from agents.messages import (
     AmendMessage,
+    AssetResultMessage,
     AssetsMessage,
     CapacityBidsMessage,
     HouseMessage,
     Message,
+    ReactiveBidsMessage,
     ScheduleMessage,
-    TestedMessage,
 )
 from agents.operator import Operator, Register
 from agents.participant import Desk
 from agents.qualification import AssetTest
+from agents.reactive import ReactiveDesk
 from grids.arrays import BoolArray, FloatArray
 from grids.picture import NO_MARGINS, GridPicture
 from grids.rows import GridRows
+from markets.bids import Bids
 from markets.blocks import Scheme
 from markets.case import grid_entries
 
@@ -70,6 +74,7 @@ class DSO(Operator):
         self.capacity: CapacityDesk | None = None
         self.test: AssetTest | None = None  # of units that ask for qualification
         self.amend_rules: AmendRules | None = None
+        self.reactive: ReactiveDesk | None = None
         self._scheduled_mw: dict[int, float] = {}
         self._validated: dict[int, FloatArray] = {}  # the list validated last
         self._forwarded: set[int] = set()
@@ -86,7 +91,7 @@ class DSO(Operator):
                 self._scheduled_mw.update(enumerate(flow, start=message.isp))
             case AssetsMessage() if self.test is not None:
                 units, reasons = self.test(message.units)
-                answer = TestedMessage(
+                answer = AssetResultMessage(
                     self.name,
                     message.sender,
                     message.isp,
@@ -99,6 +104,8 @@ class DSO(Operator):
                 self.capacity.take(message)
             case AmendMessage() if self.amend_rules is not None:
                 self._amend(message, self.amend_rules)
+            case ReactiveBidsMessage() if self.reactive is not None:
+                self.reactive.take(message)
             case _:
                 super().receive(message)
 
@@ -115,11 +122,18 @@ class DSO(Operator):
         ledger = self._register[message.isp]
         house["bids"], rows = amended(house["bids"], ledger.sold(self.house), message, rules)
         ledger.lower(self.house, house["bids"].quantity_mw)
+        house["offers"] = np.minimum(house["offers"], house["bids"].quantity_mw)
         for row in rows:
             self.desk.record(
                 "amendments",
                 {"isp": message.isp, "system": self.house, "provider": message.sender, **row},
             )
+
+    def close_book(self, isp: int, systems: Sequence[str]) -> None:
+        """Gate closure, for reactive power too."""
+        super().close_book(isp, systems)
+        if self.reactive is not None:
+            self._houses(isp)[self.house]["reactive_bids"] = self.reactive.close(isp)
 
     def act(self, gate: str, isp: int) -> None:
         """As every operator; a merit order list is validated once, when it has come."""
@@ -132,11 +146,15 @@ class DSO(Operator):
         if gate == "forward":
             self._forwarded.add(isp)
         super().act(gate, isp)
+        if gate == "dso_clear" and self.reactive is not None:
+            house = self._houses(isp)[self.house]
+            self.reactive.announce(isp, house["reactive_bids"], house["reactive_mvar"])
 
     def refresh(self, isp: int) -> None:
         """The grid as forecast now, its limits narrowed by the margins, and the flow at the boundary."""
+        p, q = self.forecast(isp)
         house = self._houses(isp).setdefault(self.house, {})
-        house.update(grid_entries(self._picture, *self.forecast(isp), self._scheduled_mw.get(isp)))
+        house.update(grid_entries(self._picture, p, q, self._scheduled_mw.get(isp), self._bought_mvar(isp)))
 
     def complete(self, isp: int) -> None:
         """A TSO that sent no order has bought nothing."""
@@ -151,8 +169,15 @@ class DSO(Operator):
         self._validated.pop(isp, None)
         self._forwarded.discard(isp)
 
+    def _bought_mvar(self, isp: int) -> FloatArray:
+        """Reactive power bought for an ISP so far, by node (N,) Mvar, whether its providers know or not."""
+        house = self._houses(isp).get(self.house, {})
+        offers: Bids = house.get("reactive_bids", Bids.empty())
+        bought: FloatArray = house.get("reactive_mvar", np.zeros(len(offers)))
+        return offers.injection_mw(bought, self.area.network.n_nodes)
+
     def forecast(self, isp: int) -> tuple[FloatArray, FloatArray]:
-        """Injections of all nodes as expected now: (N,) MW and (N,) Mvar."""
+        """Injections of all nodes as expected now had nothing been bought: (N,) MW and (N,) Mvar."""
         preview = self._fleet_desk.preview(isp, 0.0)
         p, q = self.area.injections(isp, preview.site_base_kw, preview.site_load_kw)
         return p + self.area.share * self._errors.error_mw(self.area.name, isp, self._lead_h(isp)), q

@@ -122,6 +122,15 @@ class HouseholdFleet:
         """Most that the devices of each group (G,) can move up (1) and down (-1); see ``Layout``."""
         return self._layout.swing_kw()
 
+    def inverter_kw(self) -> FloatArray:
+        """Rated power of the inverters of each group (G,); see ``Layout``."""
+        return self._layout.inverter_kw()
+
+    @property
+    def n_sites(self) -> int:
+        """Number of sites of all areas."""
+        return self._layout.n_sites
+
     @property
     def horizon(self) -> int:
         """Number of ISPs it can live."""

@@ -114,22 +114,31 @@ class Layout:
         PV can only be held back; batteries, EVs and heat pumps count with their full power either way.
         """
         pv, *others = np.split(self.member_site, self.cuts)
-        kwp = np.bincount(self.pv_member, weights=self.pv_kwp, minlength=len(pv))
         power = np.concatenate([self.batteries.power_kw, self.ev_kw, self.pumps.power_kw])
         both = np.bincount(np.concatenate(others), weights=power, minlength=self.n_sites).astype(np.float64)
-        return {1: both, -1: both + np.bincount(pv, weights=kwp, minlength=self.n_sites)}
+        return {1: both, -1: both + np.bincount(pv, weights=self._pv_kw(), minlength=self.n_sites)}
 
     def swing_kw(self) -> dict[int, FloatArray]:
         """Most that the devices of each group (G,) can move, for up (1) and down (-1).
 
         A battery swings from full charge to full discharge; PV can only be held back.
         """
-        pv = np.bincount(self.pv_member, weights=self.pv_kwp, minlength=self.cuts[0])
+        pv = self._pv_kw()
         others = np.concatenate([2.0 * self.batteries.power_kw, self.ev_kw, self.pumps.power_kw])
         n = len(self.groups)
         up = np.bincount(self.member_group, weights=np.concatenate([0.0 * pv, others]), minlength=n)
         down = np.bincount(self.member_group, weights=np.concatenate([pv, others]), minlength=n)
         return {1: up.astype(np.float64), -1: down.astype(np.float64)}
+
+    def inverter_kw(self) -> FloatArray:
+        """Rated power of the PV or batteries of each group (G,); 0 for groups of other devices."""
+        power = np.concatenate([self._pv_kw(), self.batteries.power_kw])
+        group, n = self.member_group[: self.cuts[1]], len(self.groups)
+        return np.bincount(group, weights=power, minlength=n).astype(np.float64)
+
+    def _pv_kw(self) -> FloatArray:
+        """Peak power of every PV group."""
+        return np.bincount(self.pv_member, weights=self.pv_kwp, minlength=self.cuts[0]).astype(np.float64)
 
     def start(self) -> FleetState:
         """State before the burn-in: batteries half full, EVs away, houses at their measured temperature."""

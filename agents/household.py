@@ -6,7 +6,7 @@ import mesa
 import numpy as np
 
 from agents.fleet import FleetPreview, FleetStep, HouseholdFleet, Order
-from agents.messages import Message, MeterMessage, OrderMessage
+from agents.messages import Message, MeterMessage, OrderMessage, ReactiveOrderMessage
 from agents.participant import Desk, Participant
 from grids.arrays import FloatArray
 
@@ -43,20 +43,27 @@ class FleetDesk(Participant):
         self._outlook: tuple[int, dict[int, int], FloatArray, FloatArray] | None = None
         self.steps: dict[int, FleetStep] = {}  # delivered and not yet settled
         self.wanted_kw: dict[int, FloatArray] = {}  # net order per group (G,), up positive, of the same ISPs
+        self._mvar: dict[int, FloatArray] = {}  # reactive power ordered per group (G,), injection positive
 
     def receive(self, message: Message) -> None:
         """Add an order to what is wanted of its groups; one that comes too late is recorded and dropped."""
-        if not isinstance(message, OrderMessage):
-            super().receive(message)
-            return
-        if message.isp < self.fleet.next_isp:
-            late = {
-                "system": self.name,
-                "bid_id": message.sender,
-                "reason": "order came after delivery began",
-            }
-            self.desk.record("rejections", {"isp": message.isp, **late})
-            return
+        match message:
+            case OrderMessage() | ReactiveOrderMessage() if message.isp < self.fleet.next_isp:
+                late = {
+                    "system": self.name,
+                    "bid_id": message.sender,
+                    "reason": "order came after delivery began",
+                }
+                self.desk.record("rejections", {"isp": message.isp, **late})
+            case OrderMessage():
+                self._order(message)
+            case ReactiveOrderMessage():
+                ordered = self._mvar.setdefault(message.isp, np.zeros(len(self.fleet.groups)))
+                np.add.at(ordered, message.group, message.mvar)
+            case _:
+                super().receive(message)
+
+    def _order(self, message: OrderMessage) -> None:
         n = len(self.fleet.groups)
         up, down = self._orders.setdefault(message.isp, (np.zeros(n), np.zeros(n)))
         np.add.at(up, message.group, message.up_kw)
@@ -64,6 +71,15 @@ class FleetDesk(Participant):
         for order in (up, down):  # a refusal may arrive where its award was lost
             np.maximum(order, 0.0, out=order)
         self._changes += 1
+
+    def reactive_mvar(self, isp: int) -> FloatArray:
+        """Reactive power of every group (G,) as ordered, injection positive; what is ordered is delivered."""
+        return self._mvar.get(isp, np.zeros(len(self.fleet.groups)))
+
+    def site_mvar(self, isp: int) -> FloatArray:
+        """The same by site, over all areas."""
+        site, n = self.fleet.groups.site, self.fleet.n_sites
+        return np.bincount(site, weights=self.reactive_mvar(isp), minlength=n).astype(np.float64)
 
     def preview(self, isp: int, energy_value: float) -> FleetPreview:
         """The fleet in an ISP to come, given the orders known now. Asked by several, worked out once."""
@@ -101,6 +117,7 @@ class FleetDesk(Participant):
     def forget(self, isp: int) -> None:
         """Drop what is known of an ISP that has been settled."""
         del self.steps[isp], self.wanted_kw[isp]
+        self._mvar.pop(isp, None)
 
     def meter(self, isp: int) -> None:
         """Tell every aggregator what its groups delivered."""

@@ -136,7 +136,7 @@ class AssetsMessage(Message):
 
 
 @dataclass(frozen=True)
-class TestedMessage(Message):
+class AssetResultMessage(Message):
     """DSO to TSO: the units as tested (MW it allows), and why some were cut."""
 
     acknowledged: ClassVar[bool] = True
@@ -220,3 +220,31 @@ class AmendMessage(Message):
     bid_id: tuple[str, ...] = ()
     quantity_mw: FloatArray = field(default_factory=lambda: np.empty(0))
     price: FloatArray = field(default_factory=lambda: np.empty(0))
+
+
+@dataclass(frozen=True)
+class ReactiveBidsMessage(Message):
+    """Aggregator to DSO: its offers of reactive power in one area (see `markets.reactive`)."""
+
+    if_lost: ClassVar[str] = "no offers of reactive power"
+    system: str = ""
+    bids: Bids = field(default_factory=Bids.empty)
+
+
+@dataclass(frozen=True)
+class ReactiveAwardMessage(Message):
+    """DSO to aggregator: Mvar bought of each offer."""
+
+    if_lost: ClassVar[str] = "no reactive power is delivered, and none is paid"
+    system: str = ""
+    bid_id: tuple[str, ...] = ()
+    quantity_mvar: FloatArray = field(default_factory=lambda: np.empty(0))
+
+
+@dataclass(frozen=True)
+class ReactiveOrderMessage(Message):
+    """Aggregator to its resources: reactive power wanted of each group (Mvar, injection positive)."""
+
+    if_lost: ClassVar[str] = "no reactive power is delivered, and none is paid"
+    group: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    mvar: FloatArray = field(default_factory=lambda: np.empty(0))

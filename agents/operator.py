@@ -93,14 +93,16 @@ class Operator(Participant, ABC):
             self._record_orders(isp, system, book)
 
     def act(self, gate: str, isp: int) -> None:
-        """Run the blocks of this party that stand at a gate, on the forecast of this moment."""
+        """Run the blocks of this party that stand at a gate, all on one forecast, that of this moment."""
+        looked = gate in ROUNDS and isp in self._negotiating
         for block in self.scheme.blocks:
             if block.party != self.party or block.gate != gate:
                 continue
             houses = self._houses(isp)
             looks = any(n.endswith(".grid") and n not in block.foreign_reads() for n in block.reads)
-            if looks and not (gate in ROUNDS and isp in self._negotiating):
+            if looks and not looked:
                 self.refresh(isp)
+                looked = True
             if gate in ROUNDS:
                 self._negotiating.add(isp)
             if gate == "tso_clear":

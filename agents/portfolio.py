@@ -41,6 +41,17 @@ class Assets:
     fast_mw: tuple[tuple[float, float], ...]
 
 
+@dataclass(frozen=True)
+class Inverters:
+    """Groups of PV or batteries in one system, n of them: what feeds in through an inverter."""
+
+    system: str
+    group: IntArray  # (n,) number in the portfolio's own counting
+    unit: tuple[str, ...]  # (n,) names, as in the flexibility register
+    node: IntArray  # (n,)
+    rated_mw: FloatArray  # (n,)
+
+
 class Portfolio(Protocol):
     """A pool of resources."""
 
@@ -105,6 +116,16 @@ class HouseholdPortfolio:
             for name, group, at in zip(stems, groups, node, strict=True)
         ]
         return Assets("aFRR", tuple(units), tuple((u.up_mw, u.down_mw) for u in units))
+
+    def inverters(self) -> list[Inverters]:
+        """PV and battery groups of every area."""
+        rated = self._desk.fleet.inverter_kw()
+        found = []
+        for (system, groups, _, node), stems in zip(self._parts, self._stems, strict=True):
+            some = np.flatnonzero(rated[groups] > 0)
+            names = tuple(stems[k] for k in some)
+            found.append(Inverters(system, groups[some], names, node[some], rated[groups[some]] / 1000.0))
+        return found
 
     def outlook(self, isps: range) -> dict[tuple[str, int], float]:
         """The least that the pool could offer at the same hours within a day from now (persistence)."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from agents.afrr import within_band
-from agents.messages import AssetsMessage, QualificationMessage, TestedMessage
+from agents.messages import AssetResultMessage, AssetsMessage, QualificationMessage
 from agents.participant import Desk
 from grids.arrays import BoolArray
 from markets.bids import UP
@@ -108,7 +108,7 @@ class QualificationDesk:
         if not case.waiting:
             self._close(case)
 
-    def tested(self, message: TestedMessage) -> None:
+    def tested(self, message: AssetResultMessage) -> None:
         """A DSO has tested its part."""
         case = self._cases[message.provider]
         case.units += message.units
@@ -142,12 +142,16 @@ class QualificationDesk:
         asked, now = case.asked, self._desk.now()
         del self._cases[asked.provider]
         fast = {u.name: f for u, f in zip(asked.units, asked.fast_mw, strict=True)}
+        if self._suspended.get(asked.provider, now) > now:
+            self._answer(asked, (), 0, "suspended for repeated non-delivery")
+            return
         units = sorted((u for u in case.units if u.up_mw > 0 or u.down_mw > 0), key=lambda u: u.name)
         until = now + self.rules.valid_s
         limited = [(min(fast[u.name][0], u.up_mw), min(fast[u.name][1], u.down_mw)) for u in units]
         granted = implied_by(asked.service) if units else ()
         self.register.enter(asked.provider, units, limited, until, granted[:1])
         passed = {u.name: u for u in units}
+        self.register.strike(asked.provider, [u.name for u in asked.units if u.name not in passed])
         for unit in asked.units:
             event = "qualified" if unit.name in passed else "refused"
             found = passed.get(unit.name, Unit(unit.name, unit.system, unit.node, 0.0, 0.0))

@@ -13,6 +13,7 @@ from agents.capacity import CapacityDesk
 from agents.forecast import ForecastErrors
 from agents.household import FleetDesk
 from agents.messages import (
+    AssetResultMessage,
     AssetsMessage,
     BaselineMessage,
     CapacityBidsMessage,
@@ -21,7 +22,6 @@ from agents.messages import (
     NominationMessage,
     PlatformMessage,
     ScheduleMessage,
-    TestedMessage,
 )
 from agents.operator import Operator, Register
 from agents.participant import Desk
@@ -89,7 +89,7 @@ class TSO(Operator):
                 self.day_ahead_price.update(enumerate(message.price.tolist(), start=message.isp))
             case AssetsMessage() if self.qualification is not None:
                 self.qualification.asked(message)
-            case TestedMessage() if self.qualification is not None:
+            case AssetResultMessage() if self.qualification is not None:
                 self.qualification.tested(message)
             case CapacityBidsMessage() if self.capacity is not None:
                 self.capacity.take(message)

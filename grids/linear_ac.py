@@ -15,7 +15,7 @@ large against the mismatch it stops at."""
 
 
 def linearise_ac(power_flow: PowerFlow, p_mw: FloatArray, q_mvar: FloatArray) -> GridRows:
-    """Rows around the AC state at injections (N,) in MW and Mvar, by one power flow per node.
+    """Rows around the AC state at injections (N,) in MW and Mvar, by two power flows per node.
 
     Flows are positive from the from end and taken at the heavier end of the branch, losses included; limits
     are those of `grids.rows.distribution_rows_ac`. Activation is at unity power factor. An injection
@@ -27,19 +27,24 @@ def linearise_ac(power_flow: PowerFlow, p_mw: FloatArray, q_mvar: FloatArray) ->
     flow_mw, limit_mw, from_end = rated_ends(network, base)
     w_pu2 = base.vm_pu**2
     flow_matrix = np.zeros((len(network.branches), network.n_nodes))
-    voltage_matrix = np.zeros((network.n_nodes, network.n_nodes))
+    voltage_matrix, voltage_q_matrix = np.zeros((2, network.n_nodes, network.n_nodes))
     step_mw = STEP_SHARE * network.base_mva
     for node in range(network.n_nodes):
         if node == network.root:
             continue
-        moved = p_mw.copy()
-        moved[node] += step_mw
-        state = _solved(power_flow, moved, q_mvar, node)
+        step = np.zeros(network.n_nodes)
+        step[node] = step_mw
+        state = _solved(power_flow, p_mw + step, q_mvar, node)
         flow_matrix[:, node] = (np.where(from_end, state.p_from_mw, -state.p_to_mw) - flow_mw) / step_mw
         voltage_matrix[:, node] = (state.vm_pu**2 - w_pu2) / step_mw
+        state = _solved(power_flow, p_mw, q_mvar + step, node)
+        voltage_q_matrix[:, node] = (state.vm_pu**2 - w_pu2) / step_mw
     low, high = network.node_limits_pu()
     buses = np.bincount(network.bus_node, minlength=network.n_nodes)
-    return GridRows(flow_matrix, flow_mw, limit_mw, voltage_matrix, w_pu2, low**2, high**2, buses)
+    return GridRows(
+        flow_matrix, flow_mw, limit_mw, voltage_matrix, w_pu2, low**2, high**2, buses,
+        voltage_q_matrix=voltage_q_matrix,
+    )  # fmt: skip
 
 
 def _solved(power_flow: PowerFlow, p_mw: FloatArray, q_mvar: FloatArray, node: int) -> AcState:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -43,7 +43,8 @@ class GridRows:
     """Rows of a linear grid model around an operating point. E branches, N nodes.
 
     ``flow_mw + flow_matrix @ dp`` and ``w_pu2 + voltage_matrix @ dp`` are the state after a change ``dp``
-    (N,) of injections in MW. Transmission has no voltage rows (N' = 0).
+    (N,) of injections in MW; one of ``dq`` (N,) in Mvar adds ``voltage_q_matrix @ dq`` to ``w_pu2``.
+    Transmission has no voltage rows (N' = 0).
     """
 
     flow_matrix: FloatArray  # (E, N)
@@ -58,6 +59,7 @@ class GridRows:
     relief_down_mw: FloatArray | float = 0.0  # (E,) the same for the opposite direction
     q_mvar: FloatArray | float = 0.0  # (E,) reactive flow, which activation does not change
     rating_mva: FloatArray | float = np.inf  # (E,) what it and the active flow share
+    voltage_q_matrix: FloatArray = field(default_factory=lambda: np.empty((0, 0)))  # (N', N), if it is known
 
     @property
     def flow_max_mw(self) -> FloatArray:
@@ -73,7 +75,8 @@ class GridRows:
     def without_limits(cls, n_nodes: int) -> GridRows:
         """A grid of which nothing is known: no rows at all."""
         none, no_rows = np.empty(0), np.empty((0, n_nodes))
-        return cls(no_rows, none, none, no_rows, none, none, none, np.empty(0, dtype=np.int64))
+        buses = np.empty(0, dtype=np.int64)
+        return cls(no_rows, none, none, no_rows, none, none, none, buses, voltage_q_matrix=no_rows)
 
     def after(self, dp_mw: FloatArray) -> GridRows:
         """The same grid after a change of injections (N,) in MW."""
@@ -82,6 +85,14 @@ class GridRows:
             flow_mw=self.flow_mw + self.flow_matrix @ dp_mw,
             w_pu2=self.w_pu2 + self.voltage_matrix @ dp_mw,
         )
+
+    def after_reactive(self, dq_mvar: FloatArray) -> GridRows:
+        """The same grid after a change of reactive injections (N,) in Mvar, positive raising voltages.
+
+        Only voltages move. What reactive flow takes of the branches' ratings stays as it was until the rows
+        are built anew.
+        """
+        return replace(self, w_pu2=self.w_pu2 + self.voltage_q_matrix @ dq_mvar)
 
     def relaxed(self) -> GridRows:
         """Limits that the present state already breaks moved to the present state: "do not aggravate".
@@ -157,16 +168,17 @@ def overloads(state: AcState) -> tuple[int, float]:
 
 def transmission_rows(dc: DcModel, p_mw: FloatArray) -> GridRows:
     """DC rows of a transmission grid at injections `p_mw` (N,)."""
-    none = np.empty(0)
+    none, no_rows = np.empty(0), np.empty((0, dc.network.n_nodes))
     return GridRows(
         dc.ptdf,
         dc.flows_mw(p_mw),
         dc.limit_mw,
-        np.empty((0, dc.network.n_nodes)),
+        no_rows,
         none,
         none,
         none,
         np.empty(0, dtype=np.int64),
+        voltage_q_matrix=no_rows,
     )
 
 
@@ -184,6 +196,7 @@ def distribution_rows(lin: LinDistFlow, p_mw: FloatArray, q_mvar: FloatArray) ->
         np.bincount(lin.network.bus_node, minlength=lin.network.n_nodes),
         q_mvar=lin.flow_matrix @ q_mvar,
         rating_mva=lin.network.branches.s_max_mva,
+        voltage_q_matrix=lin.voltage_q_matrix,
     )
 
 
@@ -204,6 +217,7 @@ def distribution_rows_ac(lin: LinDistFlow, state: AcState) -> GridRows:
         low**2,
         high**2,
         np.bincount(lin.network.bus_node, minlength=lin.network.n_nodes),
+        voltage_q_matrix=lin.voltage_q_matrix,
     )
 
 

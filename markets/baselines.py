@@ -17,8 +17,6 @@ from grids.arrays import BoolArray, FloatArray
 
 Method = Literal["counterfactual", "schedule", "last_isp", "high_x_of_y", "mbma"]
 ESTIMATES: tuple[Method, ...] = ("schedule", "last_isp", "high_x_of_y", "mbma")
-KEPT_DAYS = 15
-"""Readings are kept so long: five days of a kind lie within."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,8 @@ class MeterHistory:
         self._was_free = free
         day = self.days.day[isp]
         self._by_day.setdefault(day, {})[self.days.clock[isp]] = np.where(free, metered_mw, np.nan)
-        for old in [d for d in self._by_day if d < day - KEPT_DAYS]:
+        kept = 7 * ((self.rules.y + 1) // 2) + 1  # days within which Y days of a weekend lie
+        for old in [d for d in self._by_day if d < day - kept]:
             del self._by_day[old]
 
     def estimates(self, isp: int, declared_mw: FloatArray) -> dict[Method, FloatArray]:

@@ -29,7 +29,8 @@ StrArray = npt.NDArray[np.str_]
 class Bids:
     """One book of bids, n of them, all in one system (transmission, or one DSO's area) for one ISP.
 
-    Prices follow the sign rule: an up bid costs the buyer ``+price`` per MWh, a down bid ``-price``.
+    Prices follow the sign rule: an up bid costs the buyer ``+price`` per MWh, a down bid ``-price``. Offers
+    of reactive power are a book of their own, in Mvar and without that rule: see `markets.reactive`.
     """
 
     bid_id: StrArray  # (n,) unique

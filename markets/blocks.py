@@ -52,6 +52,7 @@ GIVEN = frozenset(
         "area.bids",
         "area.grid",
         "area.offers",
+        "area.reactive_bids",
         "area.sold",
         "area.exchange",
         "area.scheduled",

@@ -168,5 +168,5 @@ def clear_capacity(
         won = side[award[side] > 0]
         if marginal and len(won):
             paid[won] = bids.price[won].max()
-        short[direction] = need - within
+        short[direction] = need - float(award[side].sum())
     return CapacityResult(award, paid, short)

@@ -24,6 +24,7 @@ from markets.bids import Bids
 from markets.blocks import GATES, TSO, Values
 from markets.case_bids import no_such_bus, read_bids
 from markets.case_options import NO_OPTIONS, CaseOptions, read_options
+from markets.schemes import Options
 from markets.shared_balancing import Profile
 
 CASE_KEYS = ("name", "transmission", "distribution", "bids", "options", "forecasts")
@@ -45,31 +46,40 @@ class Area:
     offset: Offset = "linear"
     margins: Margins = NO_MARGINS
     zones: BoolArray | None = None  # (2, N) green nodes for up and down, if a study has found them
+    reactive: Bids = field(default_factory=Bids.empty)  # offers of reactive power
 
     @property
     def seen_rows(self) -> GridRows:
         """Rows of the base state as the DSO's markets see them: limits narrowed by its margins."""
         return self.rows.tightened(self.margins.flow, 2.0 * self.margins.voltage_pu)
 
-    def entries(self, p_mw: FloatArray, q_mvar: FloatArray) -> dict[str, Any]:
-        """What the DSO puts into its house when it expects injections (N,)."""
+    def entries(
+        self, p_mw: FloatArray, q_mvar: FloatArray, bought_mvar: FloatArray | float = 0.0
+    ) -> dict[str, Any]:
+        """What the DSO puts into its house when it expects injections (N,); see `grid_entries`."""
         picture = GridPicture(self.lin, self.power_flow, self.offset, self.margins)
-        return grid_entries(picture, p_mw, q_mvar, self.scheduled_mw)
+        return grid_entries(picture, p_mw, q_mvar, self.scheduled_mw, bought_mvar)
 
 
 def grid_entries(
-    picture: GridPicture, p_mw: FloatArray, q_mvar: FloatArray, scheduled_mw: float | None
+    picture: GridPicture,
+    p_mw: FloatArray,
+    q_mvar: FloatArray,
+    scheduled_mw: float | None,
+    bought_mvar: FloatArray | float = 0.0,
 ) -> dict[str, Any]:
     """Entries of a DSO that expects injections (N,): ``forecast``, ``grid``, ``power_flow``, ``scheduled``.
 
+    `bought_mvar` (N,), reactive power it has bought, is part of the grid's state and not of the forecast.
     Where the power flow has no solution the rows are those of LinDistFlow.
     """
-    rows = picture.rows(p_mw, q_mvar)
+    q = q_mvar + bought_mvar
+    rows = picture.rows(p_mw, q)
     expected = -float(p_mw.sum())
     return {
         "forecast": (p_mw, q_mvar),
-        "grid": picture.linear_rows(p_mw, q_mvar) if rows is None else rows,
-        "power_flow": lambda dp_mw: picture.rows(p_mw + dp_mw, q_mvar),
+        "grid": picture.linear_rows(p_mw, q) if rows is None else rows,
+        "power_flow": lambda dp_mw: picture.rows(p_mw + dp_mw, q),
         "scheduled": Profile(expected if scheduled_mw is None else scheduled_mw, expected),
     }
 
@@ -99,14 +109,17 @@ def read_case(path: Path, offset: Offset | None = None) -> Case:
     path = path / "case.json" if path.is_dir() else path
     spec = _read_json(path)
     known_keys(spec, CASE_KEYS, "", path)
-    options = read_options(spec.get("options", {}), path)
-    offset = offset or options.offset
     known_keys(spec.get("transmission", {}), ("grid", "ratings_mva"), "transmission.", path)
     t_network = _network(spec.get("transmission"), path, ("transmission",))
     entries = _distribution(spec, t_network, path)
     bids = path.parent / _text(spec, ("bids",), path)
-    books = read_bids(bids, {TSO: t_network, **{area: e.network for area, e in entries.items()}})
-    areas = {area: _area(e, books[area], offset, options.margins, path) for area, e in entries.items()}
+    books, reactive = read_bids(bids, {TSO: t_network, **{area: e.network for area, e in entries.items()}})
+    defaults = Options(reactive=any(len(book) for book in reactive.values()))
+    options = read_options(spec.get("options", {}), path, defaults)
+    areas = {}
+    for area, entry in entries.items():
+        found = _area(entry, books[area], offset or options.offset, options.margins, path)
+        areas[area] = replace(found, reactive=reactive[area])
     transmission = TransmissionGrid(
         DcModel.build(t_network),
         t_network.p_mw,

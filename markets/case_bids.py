@@ -16,9 +16,10 @@ from grids.errors import InputError
 from grids.network import Network
 from grids.text import one_line, read_text
 from markets.bids import DOWN, UP, Bids
+from markets.blocks import TSO
 
 COLUMNS = ("bid_id", "system", "bus", "direction", "quantity_mw", "price_eur_per_mwh")
-OPTIONAL = ("side", "provider", "held_mw", "forwardable")
+OPTIONAL = ("side", "provider", "held_mw", "forwardable", "power")
 LARGEST_BUS = 2**31 - 1
 
 
@@ -32,9 +33,25 @@ def no_such_bus(path: Path, field: str, bus: float, network: Network) -> InputEr
     )
 
 
-def read_bids(path: Path, networks: Mapping[str, Network]) -> dict[str, Bids]:
-    """The books of all systems. Raises `InputError` naming file, line and column."""
-    return _books(_table(path), path, networks)
+def read_bids(path: Path, networks: Mapping[str, Network]) -> tuple[dict[str, Bids], dict[str, Bids]]:
+    """The books of all systems: of active power, and of reactive power (`markets.reactive`).
+
+    Raises `InputError` naming file, line and column.
+    """
+    table = _table(path)
+    _check_reactive(table, path)
+    _check_places(table, path, networks)
+    table = table.sort_values("bid_id", kind="stable")
+    active, reactive = (
+        {
+            system: _book(
+                table[(table.system == system) & (table.power == power)], network, f"{path} (system {system})"
+            )
+            for system, network in networks.items()
+        }
+        for power in ("active", "reactive")
+    )
+    return active, reactive
 
 
 def _table(path: Path) -> pd.DataFrame:
@@ -78,7 +95,9 @@ def _table(path: Path) -> pd.DataFrame:
         "is {}, more than the quantity",
         "Hold less",
     )
-    for column, known in (("side", ("sell", "buy")), ("forwardable", ("yes", "no"))):
+    for column, known in (
+        ("side", ("sell", "buy")), ("forwardable", ("yes", "no")), ("power", ("active", "reactive"))
+    ):  # fmt: skip
         if column not in table:
             table[column] = known[0]
         _refuse(table, ~table[column].isin(known), column, path, "is {}", f"Use {' or '.join(known)}")
@@ -132,8 +151,20 @@ def _refuse(
         raise InputError(str(path), field, problem.format("empty" if cell == "" else cell), mend)
 
 
-def _books(table: pd.DataFrame, path: Path, networks: Mapping[str, Network]) -> dict[str, Bids]:
-    """The bids of every system, by id."""
+def _check_reactive(table: pd.DataFrame, path: Path) -> None:
+    """Reactive power is sold to DSOs, at a price of zero or more, and no reserve holds it."""
+    reactive = table.power == "reactive"
+    for column, bad, mend in (
+        ("system", table.system == TSO, "Offer reactive power in a distribution grid"),
+        ("side", table.side == "buy", "Sell it: DSOs alone buy reactive power"),
+        ("held_mw", table.held_mw > 0, "Hold active power"),
+        ("price_eur_per_mwh", table.price_eur_per_mwh < 0, "Ask zero or more, for either direction"),
+    ):
+        _refuse(table, reactive & bad, column, path, "is {} for reactive power", mend)
+
+
+def _check_places(table: pd.DataFrame, path: Path, networks: Mapping[str, Network]) -> None:
+    """Every bid stands at a bus of a system of the case."""
     _refuse(
         table,
         ~table.system.isin(list(networks)),
@@ -145,22 +176,21 @@ def _books(table: pd.DataFrame, path: Path, networks: Mapping[str, Network]) -> 
     for line, system, bus in zip(table.index, table.system, table.bus, strict=True):
         if bus not in networks[system].bus_index:
             raise no_such_bus(path, f"bus in line {line}", bus, networks[system])
-    table = table.sort_values("bid_id", kind="stable")
-    books = {}
-    for system, network in networks.items():
-        part = table[table.system == system]
-        buy = (part.side == "buy").to_numpy(dtype=bool)
-        direction = np.where((part.direction == "up") ^ buy, UP, DOWN)
-        node = network.nodes_of(part.bus.to_numpy(dtype=np.int64), f"bus of {path} (system {system})")
-        ids = part.bid_id.to_numpy(dtype=np.str_)
-        quantity, price = _floats(part.quantity_mw), _floats(part.price_eur_per_mwh)
-        provider = part.provider.to_numpy(dtype=np.str_)
-        books[system] = replace(
-            Bids.of(ids, provider, node, direction, quantity, price, buy),
-            held_mw=_floats(part.held_mw),
-            forwardable=(part.forwardable == "yes").to_numpy(dtype=bool),
-        )
-    return books
+
+
+def _book(part: pd.DataFrame, network: Network, place: str) -> Bids:
+    """The bids of one system, in the order given."""
+    buy = (part.side == "buy").to_numpy(dtype=bool)
+    direction = np.where((part.direction == "up") ^ buy, UP, DOWN)
+    node = network.nodes_of(part.bus.to_numpy(dtype=np.int64), f"bus of {place}")
+    ids = part.bid_id.to_numpy(dtype=np.str_)
+    quantity, price = _floats(part.quantity_mw), _floats(part.price_eur_per_mwh)
+    provider = part.provider.to_numpy(dtype=np.str_)
+    return replace(
+        Bids.of(ids, provider, node, direction, quantity, price, buy),
+        held_mw=_floats(part.held_mw),
+        forwardable=(part.forwardable == "yes").to_numpy(dtype=bool),
+    )
 
 
 def _floats(column: pd.Series) -> FloatArray:

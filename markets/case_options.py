@@ -33,28 +33,32 @@ class CaseOptions:
 NO_OPTIONS = CaseOptions()
 
 
-def read_options(given: Any, path: Path) -> CaseOptions:
-    """The ``options`` of a case file. Raises `InputError`."""
+def read_options(given: Any, path: Path, defaults: Options = DEFAULTS) -> CaseOptions:
+    """The ``options`` of a case file; `defaults` stand for what it leaves open. Raises `InputError`."""
     if not isinstance(given, dict):
         raise InputError(str(path), "options", "is not a JSON object", "Give options by name")
-    kinds = {f.name: type(getattr(DEFAULTS, f.name)) for f in fields(Options)}
+    kinds = {f.name: type(getattr(defaults, f.name)) for f in fields(Options)}
     known = ("scheme", "offset", "flow_margin", "voltage_margin_pu", *kinds)
     for key, value in given.items():
         if key not in known:
             raise InputError(str(path), f"options.{key}", "is an unknown key", f"Use {', '.join(known)} only")
-        _check(key, value, path)
+        _check(key, value, kinds.get(key), path)
     margins = Margins(given.get("flow_margin", 0.0), given.get("voltage_margin_pu", 0.0))
-    schemes = replace(DEFAULTS, **{key: kinds[key](given[key]) for key in kinds if key in given})
+    schemes = replace(defaults, **{key: kinds[key](given[key]) for key in kinds if key in given})
     return CaseOptions(given.get("scheme"), given.get("offset", "linear"), margins, schemes)
 
 
-def _check(key: str, value: Any, path: Path) -> None:
+def _check(key: str, value: Any, kind: type | None, path: Path) -> None:
     place = f"options.{key}"
     if key in NAMES:
         if value not in NAMES[key]:
             raise InputError(
                 str(path), place, f"is {value!r}, which is not known", f"Use one of {', '.join(NAMES[key])}"
             )
+        return
+    if kind is bool:
+        if not isinstance(value, bool):
+            raise InputError(str(path), place, f"is {value!r}"[:80], "Give true or false")
         return
     number = isinstance(value, int | float) and not isinstance(value, bool)
     low, high = RANGES.get(key, (0.0, 1e12))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ class System:
     interface_bus: int | None = None
     scheduled_mw: float | None = None
     zones: BoolArray | None = None  # (2, N)
+    reactive: Bids = field(default_factory=Bids.empty)
 
 
 Forecasts = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -97,8 +98,13 @@ def _injections(network: Network, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _write_bids(path: Path, systems: Mapping[str, System]) -> None:
     rows: list[Sequence[Any]] = []
-    for system, s in systems.items():
-        bus, bids = buses_of_nodes(s.network), s.bids
+    books = [
+        (system, s.network, power, bids)
+        for system, s in systems.items()
+        for power, bids in (("active", s.bids), ("reactive", s.reactive))
+    ]
+    for system, network, power, bids in books:
+        bus = buses_of_nodes(network)
         for k in range(len(bids)):
             up = (bids.direction[k] == UP) ^ bool(bids.demand[k])
             rows.append(
@@ -113,6 +119,7 @@ def _write_bids(path: Path, systems: Mapping[str, System]) -> None:
                     bids.provider[k],
                     repr(float(bids.held_mw[k])),
                     "yes" if bids.forwardable[k] else "no",
+                    power,
                 ]
             )
     with path.open("w", newline="", encoding="utf-8") as file:

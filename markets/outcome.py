@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from grids.arrays import BoolArray
-from grids.rows import Violations, ac_violations
+from grids.arrays import BoolArray, FloatArray
+from grids.picture import GridPicture
+from grids.rows import GridRows, Violations, ac_violations
 from markets.allocation import MOST_OPERATORS, by_duals, coalition_costs, shapley
 from markets.auctions import unserved_mw
 from markets.bids import DOWN, UP, Bids
@@ -39,6 +40,8 @@ class Outcome:
     information: dict[str, int]  # what left the operators' houses, by kind
     seconds: float
     left_out: tuple[str, ...] = ()  # areas whose DSO never accepted the merit order list
+    reactive: tuple[tuple[str, float], ...] | None = None  # (bid id, Mvar), None where none is offered
+    reactive_cost_eur_per_h: float = 0.0  # of that, no part of the cost above
     allocation: dict[str, dict[str, float]] = field(default_factory=dict)  # rule -> operator -> EUR/h
 
     @property
@@ -63,6 +66,9 @@ class Outcome:
             result["demand_value_eur_per_h"] = self.demand_value_eur_per_h
         if self.left_out:
             result["left_out"] = list(self.left_out)
+        if self.reactive is not None:
+            result["reactive"] = [{"bid_id": b, "quantity_mvar": q} for b, q in self.reactive]
+            result["reactive_cost_eur_per_h"] = self.reactive_cost_eur_per_h
         if self.allocation:
             result["allocation_eur_per_h"] = self.allocation
         return {
@@ -90,10 +96,12 @@ def clear_case(case: Case, scheme: Scheme) -> Outcome:
     information = carry(scheme, houses, ledger, told_by_gate(case, houses))
     seconds = time.perf_counter() - start
     linear, ac, interface = Violations(), Violations(), {}
+    bought = {name: _bought_mvar(area, houses[name]) for name, area in case.areas.items()}
     for name, area in case.areas.items():
         dp = area.bids.injection_mw(ledger.sold(name), area.network.n_nodes)
-        linear = linear.worst_with(area.rows.after(dp).violations())
-        state = area.power_flow.solve(area.network.p_mw + dp, area.network.q_mvar)
+        dq = area.reactive.injection_mw(bought[name], area.network.n_nodes)
+        linear = linear.worst_with(_rows_with(area, dq).after(dp).violations())
+        state = area.power_flow.solve(area.network.p_mw + dp, area.network.q_mvar + dq)
         ac = ac.worst_with(ac_violations(state, area.rows))
         interface[name] = area.network.interface_mw - float(dp.sum())
     books = _books(case)
@@ -115,18 +123,43 @@ def clear_case(case: Case, scheme: Scheme) -> Outcome:
         information=information.counts,
         seconds=seconds,
         left_out=tuple(k for k, values in houses.items() if not values.get("accepted", True)),
+        reactive=_reactive(case, bought),
+        reactive_cost_eur_per_h=sum(float(a.reactive.price @ bought[name]) for name, a in case.areas.items()),
     )
 
 
+def _bought_mvar(area: Area, house: Mapping[str, Any]) -> FloatArray:
+    """Mvar of each offer of reactive power (n,) that the DSO of an area has bought."""
+    found: FloatArray = house.get("reactive_mvar", np.zeros(len(area.reactive)))
+    return found
+
+
+def _rows_with(area: Area, dq_mvar: FloatArray) -> GridRows:
+    """Rows of the base state with reactive power (N,) bought, what it takes of the ratings included."""
+    if not dq_mvar.any():
+        return area.rows
+    network, picture = area.network, GridPicture(area.lin, area.power_flow, area.offset)
+    rows = picture.rows(network.p_mw, network.q_mvar + dq_mvar)
+    return area.rows.after_reactive(dq_mvar) if rows is None else rows
+
+
 def told_by_gate(case: Case, houses: dict[str, dict[str, Any]]) -> Callable[[str], None]:
-    """What brings the houses up to a gate: the forecasts of the case, those of earlier gates first."""
+    """What brings the houses up to a gate: the forecasts of the case, those of earlier gates first.
+
+    A DSO knows beside its forecast what reactive power it has bought.
+    """
     passed: list[str] = []
 
     def at_gate(gate: str) -> None:
         for earlier in GATES[len(passed) : GATES.index(gate) + 1]:
             passed.append(earlier)
             for system, entries in case.forecasts.get(earlier, {}).items():
-                houses[system].update(entries)
+                house = houses[system]
+                house.update(entries)
+                if "reactive_mvar" in house and house["reactive_mvar"].any():
+                    area, (p, q) = case.areas[system], entries["forecast"]
+                    dq = area.reactive.injection_mw(house["reactive_mvar"], area.network.n_nodes)
+                    house.update(area.entries(p, q, dq))
 
     return at_gate
 
@@ -142,6 +175,8 @@ def open_case(case: Case, scheme: Scheme) -> tuple[dict[str, dict[str, Any]], Le
             houses[name].update(area.entries(network.p_mw, network.q_mvar))
         if scheme.reads("area.zones"):
             houses[name]["zones"] = _study(area) if area.zones is None else area.zones
+        if scheme.reads("area.reactive_bids"):
+            houses[name]["reactive_bids"] = area.reactive
     return houses, ledger
 
 
@@ -204,6 +239,17 @@ def _cleared(books: Mapping[str, Bids], ledger: Ledger) -> list[tuple[str, str, 
         for system, mw in systems.items()
         for k in np.flatnonzero(mw > 0)
     ]
+
+
+def _reactive(case: Case, bought_mvar: Mapping[str, FloatArray]) -> tuple[tuple[str, float], ...] | None:
+    """What was bought of each offer of reactive power (Mvar); None where none is offered."""
+    if not any(len(area.reactive) for area in case.areas.values()):
+        return None
+    return tuple(
+        (str(area.reactive.bid_id[k]), float(bought_mvar[name][k]))
+        for name, area in case.areas.items()
+        for k in np.flatnonzero(bought_mvar[name] > 0)
+    )
 
 
 def _violations(v: Violations) -> dict[str, float | None]:

@@ -15,7 +15,7 @@ Service = Literal["aFRR", "mFRR", "LFM"]
 
 @dataclass(frozen=True)
 class Product:
-    """Rules of one energy product of one ISP, both directions.
+    """Rules of one product of one ISP, both directions: energy, or reactive power (all in Mvar then).
 
     A bid that breaks a rule is rejected with the reason (`Product.reasons`). `pool_minimum_mw` is what all
     bids of one provider and direction in one system must add up to: small resources meet it by pooling.
@@ -27,6 +27,7 @@ class Product:
     price_floor_eur_per_mwh: float = -9999.0
     price_cap_eur_per_mwh: float = 9999.0
     pool_minimum_mw: float = 0.0
+    unit: Literal["MW", "Mvar"] = "MW"
 
     def reasons(self, bids: Bids) -> list[str]:
         """Why each bid is rejected (n,), an empty string for an accepted one."""
@@ -35,24 +36,24 @@ class Product:
         checks: tuple[tuple[BoolArray, str], ...] = (
             (
                 ~np.isfinite(bids.quantity_mw) | (bids.quantity_mw <= 0),
-                "quantity must be a positive number of MW",
+                f"quantity must be a positive number of {self.unit}",
             ),
             (
                 bids.quantity_mw < self.min_quantity_mw - 1e-12,
-                f"quantity is below the minimum of {self.min_quantity_mw} MW",
+                f"quantity is below the minimum of {self.min_quantity_mw} {self.unit}",
             ),
             (
                 np.abs(steps - np.round(steps)) > 1e-6,
-                f"quantity is not a multiple of the tick of {self.tick_mw} MW",
+                f"quantity is not a multiple of the tick of {self.tick_mw} {self.unit}",
             ),
             (~np.isfinite(bids.price), "price is not a number"),
             (
                 bids.price < self.price_floor_eur_per_mwh,
-                f"price is below the floor of {self.price_floor_eur_per_mwh} EUR/MWh",
+                f"price is below the floor of {self.price_floor_eur_per_mwh} EUR/{self.unit}h",
             ),
             (
                 bids.price > self.price_cap_eur_per_mwh,
-                f"price is above the cap of {self.price_cap_eur_per_mwh} EUR/MWh",
+                f"price is above the cap of {self.price_cap_eur_per_mwh} EUR/{self.unit}h",
             ),
         )
         for broken, reason in checks:

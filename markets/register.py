@@ -7,6 +7,7 @@ stricter qualification implying the looser one, uniqueness of bids among markets
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -33,11 +34,8 @@ class Unit:
 
 def unit_of(bid_id: str) -> str:
     """The unit behind a bid, whose id is ``<unit>.up`` or ``<unit>.down``, perhaps with ``.<step>``."""
-    for side in (".up", ".down"):
-        head, found, _ = bid_id.rpartition(side)
-        if found:
-            return head
-    return bid_id
+    found = re.fullmatch(r"(.+)\.(?:up|down)(?:\.\d+)?", bid_id)
+    return found[1] if found else bid_id
 
 
 @dataclass
@@ -68,6 +66,21 @@ class FlexibilityRegister:
         for service in services:
             for looser in implied_by(service):
                 granted[looser] = max(granted.get(looser, until_s), until_s)
+
+    def strike(self, provider: str, units: Sequence[str]) -> None:
+        """Take units off the register, if they are on it."""
+        for name in units:
+            if self._units.get(provider, {}).pop(name, None) is not None:
+                self._fast_mw.pop(name, None)
+
+    def release(self, isp: int, bids: Bids) -> None:
+        """Give up what bids have claimed for an ISP: they did not enter a book after all."""
+        claims = self._claims.get(isp, {})
+        rows = zip(bids.bid_id.tolist(), bids.direction.tolist(), bids.quantity_mw.tolist(), strict=True)
+        for bid, direction, mw in rows:
+            key = unit_of(bid), direction
+            if key in claims:
+                claims[key] -= mw
 
     def withdraw(self, provider: str, service: Service) -> tuple[Service, ...]:
         """Take a qualification back, and those that rest on it; which were lost."""

@@ -13,6 +13,7 @@ from markets.pooling import POOLED_BY, PooledBy
 from markets.postqualification import post_qualify
 from markets.prequalification import METHODS, Method, prequalify
 from markets.pricing import PRICINGS, Pricing
+from markets.reactive import voltage_market
 from markets.shared_balancing import dso_balancing
 
 SCHEDULE = frozenset({"area.exchange"})
@@ -103,6 +104,7 @@ class Options:
     its residual supply function an area sends; `pricing` is what awards are paid; `tolerance_mw` the band
     around the scheduled flow of shared balancing; `max_rounds` bounds the validation of a merit order list;
     `pool_minimum_mw` is what bids forwarded from a local market must add up to, by provider or by operator.
+    With `reactive`, a market of reactive power stands ahead of every local market that comes first.
     """
 
     method: Method = "envelope"
@@ -113,6 +115,7 @@ class Options:
     max_rounds: int = MAX_ROUNDS
     pool_minimum_mw: float = 0.0
     pooled_by: PooledBy = "provider"
+    reactive: bool = False
 
     def __post_init__(self) -> None:
         """Raise ValueError for a choice nobody knows."""
@@ -129,7 +132,10 @@ DEFAULTS = Options()
 def build_schemes(options: Options = DEFAULTS) -> dict[str, Scheme]:
     """Every scheme by name."""
     o, pay = options, options.pricing
-    local, late = dso_market(pricing=pay), dso_market("correct", pricing=pay)
+    local: tuple[Block, ...] = (dso_market(pricing=pay),)
+    if o.reactive:
+        local = (voltage_market(), *local)
+    late = dso_market("correct", pricing=pay)
     mend, refuse = dso_market("correct", "corrective_market", pricing=pay), post_qualify()
     forward, qualify = forward_bids(o.pool_minimum_mw, o.pooled_by), prequalify(o.method)
     tso, tso_full = tso_market(pricing=pay), tso_market("full", pricing=pay)
@@ -140,15 +146,15 @@ def build_schemes(options: Options = DEFAULTS) -> dict[str, Scheme]:
         "central-01": ((tso,), OFFERS),
         "central-02": ((qualify, tso), OFFERS),
         "central-03": ((tso_full,), GRID),
-        "multilevel-01": ((local, forward, tso), OFFERS),
-        "multilevel-02": ((local, forward, tso, mend), OFFERS),
-        "multilevel-02-post": ((local, forward, tso, refuse), OFFERS),
-        "multilevel-03": ((local, forward, qualify, tso), OFFERS),
-        "multilevel-04": ((local, forward, tso_full), GRID),
+        "multilevel-01": ((*local, forward, tso), OFFERS),
+        "multilevel-02": ((*local, forward, tso, mend), OFFERS),
+        "multilevel-02-post": ((*local, forward, tso, refuse), OFFERS),
+        "multilevel-03": ((*local, forward, qualify, tso), OFFERS),
+        "multilevel-04": ((*local, forward, tso_full), GRID),
         "multilevel-05": ((tso, late), OFFERS),
         "multilevel-06": ((qualify, tso, late), OFFERS),
         "aggregation": ((aggregate_bids(o.aggregation, o.step_mw), over_rsf, translate), RSF),
-        "fragmented": ((local, tso_alone), SCHEDULE),
+        "fragmented": ((*local, tso_alone), SCHEDULE),
         "shared-balancing": ((dso_balancing(o.tolerance_mw, pay), tso_at_schedule), BOUNDARY),
         "hybrid": ((negotiate(o.max_rounds), tso_market(pricing=pay, validated=True)), MOL),
         "integrated": ((integrated_market(pay),), EVERYTHING),

@@ -10,6 +10,7 @@ import numpy as np
 from markets.bids import Bids
 from markets.imbalance import ImbalancePrices
 from markets.ledger import Ledger
+from markets.reactive import ReactiveTrade
 
 MISSING_MW = 1e-6
 """A shortfall below this is rounding."""
@@ -94,6 +95,17 @@ def capacity_payments(standings: Sequence[Standing], penalty_factor: float, hour
         if missing > MISSING_MW:
             penalty = penalty_factor * s.owed_eur_per_h * missing / s.owed_mw * hours
             payments.append(Payment(s.provider, s.operator, "unavailability", 0.0, penalty))
+    return payments
+
+
+def reactive_payments(trades: Sequence[ReactiveTrade], hours: float) -> list[Payment]:
+    """DSOs pay each provider its price for the reactive power it delivered, whichever way; no MWh moves."""
+    payments = []
+    for trade in trades:
+        amount = trade.offers.price * trade.delivered_mvar * hours
+        for provider in np.unique(trade.offers.provider[trade.delivered_mvar > 0]):
+            due = float(amount[trade.offers.provider == provider].sum())
+            payments.append(Payment(trade.buyer, str(provider), "reactive", 0.0, due))
     return payments
 
 

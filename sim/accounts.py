@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from agents.aggregator import Aggregator
 from agents.dso import DSO
 from agents.tso import RESERVE
 from grids.arrays import FloatArray
@@ -14,6 +15,7 @@ from markets.blocks import TSO as T
 from markets.blocks import Scheme
 from markets.capacity import CapacityBook, Contract
 from markets.ledger import Ledger
+from markets.reactive import ReactiveTrade
 from markets.settlement import Standing
 
 
@@ -57,6 +59,21 @@ def awarded_mw(
     return awarded
 
 
+def reactive_trades(
+    isp: int, dsos: Sequence[DSO], pools: Sequence[Aggregator], group_mvar: FloatArray
+) -> list[ReactiveTrade]:
+    """Reactive power that DSOs have bought for an ISP; `group_mvar` (G,) is what device groups inject."""
+    sellers = [pool.reactive for pool in pools if pool.reactive is not None]
+    trades = []
+    for dso in dsos:
+        house = dso.known.get(isp, {}).get(dso.house, {})
+        if "reactive_mvar" in house:
+            offers, awarded = house["reactive_bids"], house["reactive_mvar"]
+            parts = [seller.delivered_mvar(offers, awarded, group_mvar) for seller in sellers]
+            trades.append(ReactiveTrade(dso.name, dso.house, offers, awarded, np.sum(parts, axis=0)))
+    return trades
+
+
 def standings(
     isp: int,
     capacity: CapacityBook,
@@ -67,30 +84,40 @@ def standings(
 ) -> list[Standing]:
     """Capacity owed in an ISP, against what was offered as energy and what DSOs let stand of it.
 
-    Held quantities count for aFRR, the rest of bids for mFRR and local capacity. `offers_mw` (per bid) is
-    what an area's bids may give to the TSO; `nominated_mw` caps what counts as offered for aFRR.
+    Held quantities count for aFRR; of the rest what a pool owes its DSO counts for that, and what is left for
+    mFRR. The TSO is offered only what may be forwarded. `offers_mw` (per bid) is what an area's bids may give
+    to the TSO; `nominated_mw` caps what counts as offered for aFRR.
     """
     owed: dict[tuple[str, str, str, int], list[Contract]] = {}
+    local: dict[tuple[str, str, int], float] = {}
     for contract in capacity.by_isp.get(isp, ()):
         key = contract.operator, contract.service, contract.provider, contract.direction
         owed.setdefault(key, []).append(contract)
+        if contract.operator != tso:
+            pool = contract.provider, contract.system, contract.direction
+            local[pool] = local.get(pool, 0.0) + contract.mw
     found = []
     for (operator, service, provider, direction), contracts in owed.items():
         offered = kept = 0.0
         for system, bids in books.items():
-            if operator != tso and system != contracts[0].system:
-                continue
             mine = (bids.provider == provider) & (bids.direction == direction)
-            free = bids.quantity_mw - bids.held_mw
+            free = float((bids.quantity_mw - bids.held_mw)[mine].sum())
+            if operator != tso:
+                offered += free if system == contracts[0].system else 0.0
+                continue
+            mine &= bids.forwardable
             let = offers_mw.get(system, bids.quantity_mw)
             let = let if len(let) == len(bids) else np.zeros(len(bids))
-            share = bids.held_mw if service == "aFRR" else free
-            left = np.minimum(bids.held_mw, let) if service == "aFRR" else np.maximum(let - bids.held_mw, 0.0)
-            offered += float(share[mine].sum())
-            kept += float((left if operator == tso else share)[mine].sum())
+            if service == "aFRR":
+                offered += float(bids.held_mw[mine].sum())
+                kept += float(np.minimum(bids.held_mw, let)[mine].sum())
+            else:
+                free = float((bids.quantity_mw - bids.held_mw)[mine].sum())
+                offered += max(free - local.get((provider, system, direction), 0.0), 0.0)
+                kept += float(np.maximum(let - bids.held_mw, 0.0)[mine].sum())
         if nominated_mw is not None and service == "aFRR":
             offered = min(offered, nominated_mw.get((isp, provider), (0.0, 0.0))[0 if direction == UP else 1])
-        mw = sum(c.mw for c in contracts)
-        pay = sum(c.mw * c.price for c in contracts)
-        found.append(Standing(operator, service, provider, direction, mw, offered, min(kept, offered), pay))
+        kept = offered if operator != tso else min(kept, offered)
+        mw, pay = sum(c.mw for c in contracts), sum(c.mw * c.price for c in contracts)
+        found.append(Standing(operator, service, provider, direction, mw, offered, kept, pay))
     return found

@@ -14,6 +14,7 @@ from markets.blocks import TSO
 from markets.capacity import CapacityBook
 from markets.imbalance import ImbalancePrices
 from markets.ledger import BOOK_TOLERANCE_MW, Ledger
+from markets.reactive import ReactiveTrade
 from markets.register import FlexibilityRegister, unit_of
 from markets.settlement import Payment, balances
 from sim.physics import GridResult
@@ -107,6 +108,33 @@ def audit_capacity(
         if abs(owed.get(pair, 0.0) - paid.get(pair, 0.0)) > MONEY_TOLERANCE_EUR:
             got, due = paid.get(pair, 0.0), owed.get(pair, 0.0)
             raise AuditError(f"ISP {isp}: {pair[0]} paid {pair[1]} {got} EUR for capacity worth {due} EUR")
+
+
+def audit_reactive(
+    isp: int,
+    trades: Sequence[ReactiveTrade],
+    payments: Sequence[Payment],
+    group_mvar: FloatArray,
+    hours: float,
+) -> None:
+    """Reactive power is sold within offers and paid by its buyer as asked for; none flows that nobody bought.
+
+    `group_mvar` (G,) is what device groups inject.
+    """
+    bought = 0.0
+    for trade in trades:
+        over = np.maximum(trade.awarded_mvar - trade.offers.quantity_mw, -trade.awarded_mvar)
+        if (over > BOOK_TOLERANCE_MW).any():
+            k = int(np.argmax(over))
+            sold, offered, bid = trade.awarded_mvar[k], trade.offers.quantity_mw[k], trade.offers.bid_id[k]
+            raise AuditError(f"ISP {isp}: bid {bid} sold {sold} Mvar of {offered} Mvar offered")
+        bought += float(trade.offers.direction @ trade.delivered_mvar)
+        owed = float(trade.offers.price @ trade.delivered_mvar) * hours
+        paid = sum(p.amount_eur for p in payments if p.kind == "reactive" and p.payer == trade.buyer)
+        if abs(paid - owed) > MONEY_TOLERANCE_EUR * max(1.0, owed):
+            raise AuditError(f"ISP {isp}: {trade.buyer} paid {paid} EUR for reactive power worth {owed} EUR")
+    if abs(float(group_mvar.sum()) - bought) > BOOK_TOLERANCE_MW * max(1.0, len(group_mvar)):
+        raise AuditError(f"ISP {isp}: households inject {group_mvar.sum()} Mvar of {bought} Mvar bought")
 
 
 def audit_register(

@@ -83,6 +83,14 @@ class ForwardingSettings(Section):
     pooled_by: Literal["provider", "operator"] = "provider"  # who adds small bids up to the pool minimum
 
 
+class ReactiveSettings(Section):
+    """A local market of reactive power for voltage, ahead of that of active power; the price is synthetic."""
+
+    enabled: bool = False
+    price_eur_per_mvarh: NotNegative = 4.0  # asked for either direction
+    power_factor: Annotated[float, Field(gt=0, lt=1)] = 0.9  # at which inverters carry their rated power
+
+
 class SettlementSettings(Section):
     """How deliveries are measured, and what shortfalls cost beyond the imbalance price."""
 

@@ -130,12 +130,14 @@ def grid_monitor(
     isp: int,
     preview: FleetPreview,
     ordered_mw: Mapping[str, FloatArray],
+    site_mvar: FloatArray,
     books: Mapping[str, tuple[Bids, FloatArray]],
 ) -> Monitor:
     """DSOs watch their grids: where activation hurts, bids of that direction go back to what last was safe.
 
-    Each sees its grid as metered (rows around the state with the orders of the markets, `ordered_mw` (N,) by
-    area), and whether what the reserve delivers breaks a limit that would hold without it.
+    Each sees its grid as metered (rows around the state with the orders of the markets: `ordered_mw` (N,) by
+    area, reactive `site_mvar` over the sites of all areas), and whether what the reserve delivers breaks a
+    limit that would hold without it.
     """
     watch: list[tuple[slice, Bids, GridRows]] = []
     first = 0
@@ -146,7 +148,7 @@ def grid_monitor(
         if dso is None or not len(bids):
             continue
         p, q = dso.area.injections(isp, preview.site_base_kw, preview.site_load_kw)
-        rows = dso.rows_now(p + ordered_mw[system], q)
+        rows = dso.rows_now(p + ordered_mw[system], q + dso.area.at_nodes(site_mvar))
         watch.append((columns, bids, rows.relaxed()))
     last_safe: dict[int, FloatArray] = {}
 

@@ -1,4 +1,4 @@
-"""Gives agents what a scenario asks for beyond energy: a register, its tests, capacity to buy and sell."""
+"""Gives agents what a scenario asks for beyond energy: a register, tests, capacity, reactive power."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from agents.amendment import AmendRules
 from agents.capacity import AuctionRules, CapacityDesk, CapacitySeller
 from agents.dso import DSO
 from agents.participant import Desk
+from agents.portfolio import HouseholdPortfolio
 from agents.qualification import Applicant, AssetTest, QualificationDesk, QualificationRules
+from agents.reactive import ReactiveDesk, ReactiveSeller
 from grids.arrays import BoolArray
 from markets.blocks import TSO as T
 from markets.capacity import CapacityBook
@@ -27,7 +29,7 @@ def equip(
     scenario: Scenario, world: World, desk: DeskOf, operators: Mapping[str, str], product: Product,
     green: Callable[[DSO], BoolArray], market: str,
 ) -> CapacityBook | None:  # fmt: skip
-    """Register, capacity auctions and amendments, as far as the scenario has them; the book of capacity.
+    """Register, capacity, amendments and reactive power, as far as the scenario has them; the capacity book.
 
     `operators` names the operator of every system, `green` the zones of a DSO's network flexibility study,
     `market` the day-ahead market.
@@ -35,6 +37,8 @@ def equip(
     if scenario.forwarding.amend:
         for dso in world.dsos:
             dso.amend_rules = AmendRules(scenario.forwarding.reprice, product)
+    if scenario.local_reactive.enabled:
+        _reactive(scenario, world, operators)
     if world.flexibility is None:
         return None
     _register(scenario, world, desk, operators, world.flexibility, green)
@@ -45,6 +49,25 @@ def equip(
     _buyers(scenario.capacity, world, book)
     _sellers(scenario, world, desk, market)
     return book
+
+
+def _reactive(scenario: Scenario, world: World, operators: Mapping[str, str]) -> None:
+    settings, limits = scenario.local_reactive, scenario.product
+    floor = max(limits.price_floor_eur_per_mwh, 0.0)  # or a DSO would buy what it has no use for
+    product = Product(
+        "reactive power",
+        price_floor_eur_per_mwh=floor,
+        price_cap_eur_per_mwh=limits.price_cap_eur_per_mwh,
+        unit="Mvar",
+    )
+    for dso in world.dsos:
+        dso.reactive = ReactiveDesk(dso.name, dso.desk, dso.house, product, world.flexibility)
+    for pool in world.aggregators:
+        assert isinstance(pool.portfolio, HouseholdPortfolio)  # what `World.aggregators` are
+        pool.reactive = ReactiveSeller(
+            pool.name, pool.desk, pool.portfolio.inverters(), settings.power_factor,
+            settings.price_eur_per_mvarh, operators, world.fleet_desk.name,
+        )  # fmt: skip
 
 
 def _register(

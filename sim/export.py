@@ -66,8 +66,19 @@ class IspExport:
             for s, award in awards.items()
             for k in np.flatnonzero(award > 0)
         ]
-        record = {"scheme": self.options.scheme, "cleared": cleared}
+        record = {"scheme": self.options.scheme, "cleared": cleared, **self._reactive()}
         (self.folder / "recorded.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+    def _reactive(self) -> dict[str, Any]:
+        """What DSOs bought of reactive power, where there is a market of it."""
+        if not self.options.options.reactive:
+            return {}
+        bought = [
+            {"bid_id": str(own["reactive_bids"].bid_id[k]), "quantity_mvar": float(own["reactive_mvar"][k])}
+            for own in self._houses.values()
+            for k in np.flatnonzero(own.get("reactive_mvar", np.empty(0)))
+        ]
+        return {"reactive": bought}
 
     def _system(self, name: str, network: Network, bids: Bids, static: bool) -> System:
         last: dict[str, Any] = {}
@@ -84,4 +95,5 @@ class IspExport:
             self.interface_bus.get(name),
             self._scheduled.get(name),
             own.get("zones") if static else None,
+            own.get("reactive_bids", Bids.empty()),
         )

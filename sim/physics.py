@@ -24,6 +24,8 @@ from grids.rows import (
 from markets.blocks import TSO
 
 AUDIT_TOLERANCE_PU = 1e-6
+Injections = tuple[FloatArray, FloatArray]
+"""MW and Mvar of all nodes of one grid, (N,) each."""
 
 
 @dataclass(frozen=True)
@@ -62,19 +64,27 @@ class Physics:
         self._reference = solver == "pandapower"
 
     def deliver(
-        self, isp: int, step: FleetStep, unit_mw: FloatArray, load_mw: FloatArray, audit: bool
+        self,
+        isp: int,
+        step: FleetStep,
+        site_mvar: FloatArray,
+        unit_mw: FloatArray,
+        load_mw: FloatArray,
+        audit: bool,
     ) -> dict[str, GridResult]:
         """All grids of one ISP. `unit_mw` and `load_mw` (N,) are what units and loads on transmission inject.
 
-        With `audit`, every state is solved again by ``pandapower.runpp``; a difference above 1e-6 p.u. is a
+        `site_mvar` is the reactive power that was activated, over the sites of all areas. With `audit`,
+        every state is solved again by ``pandapower.runpp``; a difference above 1e-6 p.u. is a
         `PowerFlowMismatchError`.
         """
         results: dict[str, GridResult] = {}
         p_t, q_t = unit_mw + load_mw, self._t_tan_phi * load_mw
         for area in self._areas:
-            p, q = area.injections(isp, step.site_p_kw, step.site_load_kw)
-            p0, _ = area.injections(isp, step.site_base_kw, step.site_load_kw)
-            results[area.name] = result = self._area(area, p0, p, q, isp, audit)
+            p0, q0 = area.injections(isp, step.site_base_kw, step.site_load_kw)
+            p, _ = area.injections(isp, step.site_p_kw, step.site_load_kw)
+            q = q0 + area.at_nodes(site_mvar)
+            results[area.name] = result = self._area(area, (p0, q0), (p, q), isp, audit)
             node = self._interface_node[area.name]
             if result.state.converged:
                 p_t[node] -= result.interface_mw
@@ -86,16 +96,15 @@ class Physics:
         results[TSO] = self._transmission(state, p_t)
         return results
 
-    def _area(
-        self, area: Area, p0: FloatArray, p: FloatArray, q: FloatArray, isp: int, audit: bool
-    ) -> GridResult:
-        idle = np.array_equal(p0, p)
-        base = self._solve(area.power_flow, p0, q, isp, audit and idle)
+    def _area(self, area: Area, before: Injections, after: Injections, isp: int, audit: bool) -> GridResult:
+        (p0, q0), (p, q) = before, after
+        idle = np.array_equal(p0, p) and np.array_equal(q0, q)
+        base = self._solve(area.power_flow, p0, q0, isp, audit and idle)
         state = base if idle else self._solve(area.power_flow, p, q, isp, audit)
-        rows0 = distribution_rows(area.lin, p0, q)
+        rows0 = distribution_rows(area.lin, p0, q0)
         if self._offset == "ac" and base.converged:
             rows0 = distribution_rows_ac(area.lin, base)
-        rows = rows0.after(p - p0)
+        rows = rows0.after(p - p0).after_reactive(q - q0)
         flow_error, voltage_error = _model_error(area, rows, state)
         return GridResult(
             state=state,

@@ -82,6 +82,9 @@ TABLES: dict[str, dict[str, pa.DataType]] = {
         integer="regulation_state terminated_bids",
         real="surplus_mw error_mw error_without_mw up_mw down_mw up_max_mw down_max_mw outside_band_mw",
     ),
+    "reactive": _columns(
+        text="system bid_id provider", integer="node direction", real="quantity_mvar price_eur_per_mvarh"
+    ),
     "settlement": _columns(text="payer payee kind", real="quantity_mwh amount_eur"),
     "messages": _columns(text="kind sender receiver", integer="sent_s delivered_s numbers", boolean="lost"),
 }

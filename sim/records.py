@@ -13,6 +13,7 @@ from grids.arrays import FloatArray
 from markets.bids import Bids
 from markets.blocks import TSO as T
 from markets.ledger import Ledger
+from markets.reactive import ReactiveTrade
 from markets.settlement import Payment, Standing
 from sim.physics import GridResult
 
@@ -103,6 +104,25 @@ def record_settlement(
                     "price_eur_per_mwh": bids.price[won],
                 },
             )
+
+
+def record_reactive(record: Record, isp: int, trades: Sequence[ReactiveTrade]) -> None:
+    """Reactive power bought and delivered, one row per offer."""
+    for trade in trades:
+        offers, some = trade.offers, np.flatnonzero(trade.delivered_mvar > 0)
+        record(
+            "reactive",
+            {
+                "isp": np.full(len(some), isp),
+                "system": [trade.system] * len(some),
+                "bid_id": offers.bid_id[some].tolist(),
+                "provider": offers.provider[some].tolist(),
+                "node": offers.node[some],
+                "direction": offers.direction[some],
+                "quantity_mvar": trade.delivered_mvar[some],
+                "price_eur_per_mvarh": offers.price[some],
+            },
+        )
 
 
 def record_standings(record: Record, isp: int, standings: Sequence[Standing]) -> None:

@@ -16,11 +16,12 @@ from markets.aggregation import DEFAULT_STEP_MW, Kind
 from markets.merit_order import MAX_ROUNDS
 from markets.prequalification import Method
 from markets.pricing import Pricing
-from markets.schemes import SCHEMES, Options
+from markets.schemes import SCHEMES, Options, build_schemes
 from sim.balancing_sections import (
     CapacitySettings,
     ConductSettings,
     ForwardingSettings,
+    ReactiveSettings,
     RegisterSettings,
     SettlementSettings,
 )
@@ -78,6 +79,7 @@ class Scenario(Section):
     register_: RegisterSettings = Field(default=RegisterSettings(), alias="register")
     capacity: CapacitySettings = CapacitySettings()
     forwarding: ForwardingSettings = ForwardingSettings()
+    local_reactive: ReactiveSettings = ReactiveSettings()
     settlement: SettlementSettings = SettlementSettings()
     conduct: ConductSettings = ConductSettings()
 
@@ -93,6 +95,7 @@ class Scenario(Section):
             self.mol_rounds,
             self.product.pool_minimum_mw,
             self.forwarding.pooled_by,
+            self.local_reactive.enabled,
         )
 
     @field_validator("zone")
@@ -136,8 +139,16 @@ class Scenario(Section):
 
 
 def _balancing_problems(scenario: Scenario) -> list[str]:
-    """What is wrong between register, capacity and conduct, each as "field: problem"."""
+    """What is wrong between scheme, register, capacity and conduct, each as "field: problem"."""
     problems = []
+    if scenario.local_reactive.enabled:
+        schemes = build_schemes(scenario.scheme_options)
+        able = [name for name, scheme in schemes.items() if scheme.reads("area.reactive_bids")]
+        if scenario.scheme not in able:
+            problems.append(
+                f"local_reactive.enabled: scheme {scenario.scheme} has no local market ahead of the TSO's; "
+                f"those with one are {', '.join(able)}"
+            )
     if scenario.capacity.enabled and not scenario.register_.enabled:
         problems.append("register.enabled: capacity can only be sold by who is in the register")
     areas = {d.id for d in scenario.distribution}

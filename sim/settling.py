@@ -30,9 +30,10 @@ from markets.settlement import (
     capacity_payments,
     cost_payments,
     imbalance_payments,
+    reactive_payments,
     shortfall_payments,
 )
-from sim.accounts import awarded_mw, bought_mw, buyer_of_layer, buyers, standings
+from sim.accounts import awarded_mw, bought_mw, buyer_of_layer, buyers, reactive_trades, standings
 from sim.audit import (
     audit_balance,
     audit_buyers,
@@ -40,6 +41,7 @@ from sim.audit import (
     audit_ledger,
     audit_money,
     audit_price,
+    audit_reactive,
     audit_register,
     audit_sequence,
 )
@@ -47,7 +49,13 @@ from sim.control import ImbalancePricing, Reserve
 from sim.meters import Measured, Meters
 from sim.physics import GridResult
 from sim.recorder import Recorder
-from sim.records import record_reserve, record_settlement, record_standings, record_system
+from sim.records import (
+    record_reactive,
+    record_reserve,
+    record_settlement,
+    record_standings,
+    record_system,
+)
 
 HOUSEHOLDS = "households"
 
@@ -179,6 +187,14 @@ class Settler:
             producer.settle(isp, np.empty(0))
         if self.capacity is not None:
             payments += self._standing_ready(isp, self.capacity, books)
+        return payments + self._reactive(isp)
+
+    def _reactive(self, isp: int) -> list[Payment]:
+        injected = self.fleet_desk.reactive_mvar(isp)
+        trades = reactive_trades(isp, self.dsos, self.pools, injected)
+        payments = reactive_payments(trades, self.hours)
+        audit_reactive(isp, trades, payments, injected, self.hours)
+        record_reactive(self.recorder, isp, trades)
         return payments
 
     def _standing_ready(self, isp: int, capacity: CapacityBook, books: Mapping[str, Bids]) -> list[Payment]:

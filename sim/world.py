@@ -134,6 +134,8 @@ class World(mesa.Model):
 
     def amend(self, isp: int) -> None:
         """Aggregators change what the local markets have left."""
+        if not any(block.party == "dso" for block in self.tso.scheme.blocks):
+            return
         for seller in self.aggregators:
             seller.amend(isp)
 
@@ -197,7 +199,8 @@ class World(mesa.Model):
         called = self._transmission_activation(isp)
         if self.reliable:
             audit_orders(isp, step, self.fleet_desk.wanted_kw[isp], self._ordered_kw(isp))
-        grids = self.physics.deliver(isp, step, units + called, self.load_mw[isp], isp in self.audited)
+        mvar = self.fleet_desk.site_mvar(isp)
+        grids = self.physics.deliver(isp, step, mvar, units + called, self.load_mw[isp], isp in self.audited)
         before = float(units.sum() + self.load_mw[isp].sum())
         after = before + float(called.sum())
         brp_mw = {self.brp_t.name: float(self.load_mw[isp].sum()) - self.brp_t.schedule_mw[isp]}
@@ -250,7 +253,8 @@ class World(mesa.Model):
         left = reserve_books(
             self.clearer.known[isp], ledger, self.tso.scheme, self.flexibility, self.tso.desk.now()
         )
-        monitor = grid_monitor(self.dsos, isp, preview, ordered, left)
+        mvar = self.fleet_desk.site_mvar(isp)
+        monitor = grid_monitor(self.dsos, isp, preview, ordered, mvar, left)
         self._reserve[isp], mean = self.reserve.dispatch(left, surplus, self.calendar.isp_seconds, monitor)
         for system, mw in mean.items():
             bids = left[system][0]

@@ -46,6 +46,11 @@ def test_predicts_ac_after_a_small_change(
     assert np.abs(predicted.flow_mw - exact.flow_mw).max() < 0.02 * moved_mw
     assert moved_w > 1e-5
     assert moved_mw > 1e-2
+    dq = 0.3 * dp
+    after = flow.solve(network.p_mw, network.q_mvar + dq)
+    moved_w = np.abs(after.vm_pu**2 - base.vm_pu**2).max()
+    assert np.abs(rows.after_reactive(dq).w_pu2 - after.vm_pu**2).max() < 0.02 * moved_w
+    assert moved_w > 1e-5
 
 
 def test_equals_lindistflow_sensitivities_where_losses_vanish() -> None:
@@ -61,6 +66,7 @@ def test_equals_lindistflow_sensitivities_where_losses_vanish() -> None:
     by_hand = distribution_rows_ac(lin, flow.solve(network.p_mw, network.q_mvar))
     assert rows.flow_matrix == pytest.approx(by_hand.flow_matrix, abs=1e-3)
     assert rows.voltage_matrix == pytest.approx(by_hand.voltage_matrix, abs=1e-6)
+    assert rows.voltage_q_matrix == pytest.approx(by_hand.voltage_q_matrix, abs=1e-6)
     assert rows.limit_mw == pytest.approx(by_hand.limit_mw)
     assert np.abs(rows.voltage_matrix).max() == pytest.approx(
         2 * 2e-4, rel=1e-2

@@ -130,6 +130,39 @@ def test_ac_offsets_are_the_ac_state_and_predict_a_small_change(grid: str, power
     assert np.abs(predicted.flow_mw - exact.flow_mw).max() < 0.25 * np.abs(exact.flow_mw - rows.flow_mw).max()
 
 
+@pytest.mark.parametrize("grid", ["case69", "1-LV-rural1--0-sw", "1-MV-rural--0-sw"])
+def test_reactive_power_moves_voltages_as_the_model_worked_out_anew(
+    grid: str, network_of: Callable[[str], Network]
+) -> None:
+    network = network_of(grid)  # those of SimBench hang on a transformer
+    lin, rng = LinDistFlow.build(network), np.random.default_rng(2)
+    dq = rng.uniform(-0.5, 0.5, network.n_nodes) * np.abs(network.q_mvar).max()
+    rows = distribution_rows(lin, network.p_mw, network.q_mvar)
+    moved, anew = rows.after_reactive(dq), distribution_rows(lin, network.p_mw, network.q_mvar + dq)
+    np.testing.assert_allclose(moved.w_pu2, anew.w_pu2, rtol=0.0, atol=1e-12)
+    assert np.abs(moved.w_pu2 - rows.w_pu2).max() > 1e-5
+    assert moved.flow_mw is rows.flow_mw
+    assert moved.limit_mw is rows.limit_mw  # until the rows are built anew
+
+
+@pytest.mark.parametrize("grid", ["case69", "1-LV-rural1--0-sw", "1-MV-rural--0-sw"])
+def test_reactive_power_moves_ac_voltages_as_predicted(grid: str, power_flow_of: Flows) -> None:
+    flow = power_flow_of(grid)
+    network, lin = flow.network, LinDistFlow.build(flow.network)
+    state = flow.solve(network.p_mw, network.q_mvar)
+    dq = -0.05 * network.q_mvar
+    after = flow.solve(network.p_mw, network.q_mvar + dq)
+    predicted = distribution_rows_ac(lin, state).after_reactive(dq)
+    moved = np.abs(after.vm_pu**2 - state.vm_pu**2).max()
+    assert moved > 1e-6
+    assert np.abs(predicted.w_pu2 - after.vm_pu**2).max() < 0.25 * moved
+
+
+def test_reactive_sensitivities_that_nobody_gave_are_not_taken_for_zero() -> None:
+    with pytest.raises(ValueError, match="mismatch"):
+        _rows().after_reactive(np.ones(3))
+
+
 def test_ac_violations_by_current(power_flow_of: Flows) -> None:
     flow = power_flow_of("1-MV-rural--0-sw")
     network = flow.network

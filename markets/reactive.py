@@ -1,0 +1,84 @@
+"""Reactive power for voltage: a product of the local market beside active power, bought before it.
+
+An offer is a `Bids` of which quantities are Mvar and prices EUR/Mvarh. Up injects reactive power and raises
+voltages, down absorbs it and lowers them. The sign rule of prices does not hold here: both ways cost the
+buyer ``price * q``, since nobody saves anything by either.
+
+Source: the Flemish pilot of a local flexibility market, which has an active and a reactive product.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from grids.arrays import FloatArray
+from grids.rows import GridRows
+from markets.auctions import area_state, injection_map
+from markets.bids import Bids
+from markets.blocks import Block, View, Written
+from markets.programme import VOLTAGE_EUR_PER_H_PU2, Rows, clear
+
+VOLTAGE_MARKET = "voltage_market"
+ROUNDING_PU2 = 1e-7
+"""As close to a limit as the solver brings a squared voltage: nothing for the next market to mend."""
+
+
+@dataclass(frozen=True)
+class ReactiveTrade:
+    """What one DSO has bought in one area and ISP, n offers, and what was delivered of it."""
+
+    buyer: str
+    system: str
+    offers: Bids
+    awarded_mvar: FloatArray  # (n,)
+    delivered_mvar: FloatArray  # (n,)
+
+
+def voltage_market() -> Block:
+    """Least cost of reactive power that brings voltages into their band, as far as there are offers.
+
+    It buys nothing where voltages hold. Writes what it buys (``area.reactive_mvar``, Mvar per offer) and the
+    rows with voltages moved by that, for the active market behind it. Flow limits of these rows are what they
+    were; the next forecast knows what reactive power takes of the ratings.
+    """
+
+    def run(area: str, view: View) -> Written:
+        offers: Bids = view.own["reactive_bids"]
+        bought = least_cost_mvar(area_state(view.own), offers, f"{VOLTAGE_MARKET} of {area}")
+        grid: GridRows = view.own["grid"]
+        moved = grid.after_reactive(offers.injection_mw(bought, grid.flow_matrix.shape[1]))
+        return Written(entries={area: {"reactive_mvar": bought, "grid": _settled(moved)}})
+
+    return Block(
+        VOLTAGE_MARKET,
+        "dso",
+        "dso_clear",
+        ("area.bids", "area.grid", "area.sold", "area.reactive_bids"),
+        ("area.reactive_mvar", "area.grid"),
+        run,
+    )
+
+
+def _settled(rows: GridRows) -> GridRows:
+    """Voltages that miss their band by rounding stand at its edge."""
+    inside = np.clip(rows.w_pu2, rows.w_min_pu2, rows.w_max_pu2)
+    near = np.abs(rows.w_pu2 - inside) <= ROUNDING_PU2
+    return replace(rows, w_pu2=np.where(near, inside, rows.w_pu2))
+
+
+def least_cost_mvar(rows: GridRows, offers: Bids, who: str) -> FloatArray:
+    """Mvar to take of each offer (n,): ``min price.q``, and the usual penalty on voltages outside their band.
+
+    ``0 <= q <= offered``. No voltage is pushed further out of its band than it is, nor out of it, to the
+    benefit of others. Raises `ClearingError` naming `who` if the solver fails.
+    """
+    outside = (rows.w_pu2 < rows.w_min_pu2) | (rows.w_pu2 > rows.w_max_pu2)
+    if not outside.any():
+        return np.zeros(len(offers))
+    effect = rows.voltage_q_matrix @ injection_map(offers, rows.flow_matrix.shape[1])
+    w, low, high, kept = rows.w_pu2, rows.w_min_pu2, rows.w_max_pu2, rows.relaxed()
+    wanted = Rows(effect[outside], w[outside], low[outside], high[outside], VOLTAGE_EUR_PER_H_PU2)
+    no_worse = Rows(effect, w, kept.w_min_pu2, kept.w_max_pu2, np.inf)
+    return clear(offers.price, offers.quantity_mw, rows=[wanted, no_worse]).require(who).quantity_mw

@@ -1,0 +1,38 @@
+"""A desk without a bus: it keeps what is sent and recorded, and its clock is set by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+
+from agents.messages import Message
+from agents.participant import Desk
+
+M = TypeVar("M", bound=Message)
+
+
+class Desktop:
+    """What one agent sends and records; `now` is the second its clock shows."""
+
+    def __init__(self, now: int = 0) -> None:
+        self.now = now
+        self.sent: list[Message] = []
+        self.rows: list[tuple[str, Mapping[str, Any]]] = []
+        self.desk = Desk(
+            lambda: self.now,
+            self.sent.append,
+            lambda t, r: self.rows.append((t, r)),
+            np.random.default_rng(0),
+        )
+
+    def take(self, kind: type[M]) -> list[M]:
+        """Messages of a kind sent since the last call, which are then forgotten."""
+        found = [m for m in self.sent if isinstance(m, kind)]
+        self.sent[:] = [m for m in self.sent if not isinstance(m, kind)]
+        return found
+
+    def table(self, name: str) -> list[Mapping[str, Any]]:
+        """Everything recorded in a table."""
+        return [row for table, row in self.rows if table == name]
