@@ -113,6 +113,16 @@ def test_the_active_market_mends_what_is_left() -> None:
     assert {bid: mw for bid, _, mw in without.cleared} == pytest.approx({"u": 2.0, "d": 2.0})  # 2.01 needed
 
 
+def test_rounding_of_the_solver_is_not_left_for_the_active_market() -> None:
+    at = two_bus((0.99, 1.1))
+    houses, _ = open_case(_case(at), REACTIVE["multilevel-01"])
+    for miss, left in ((5e-8, 0.0), (5e-7, 5e-7)):
+        w = np.array([1.0, 0.9801 - miss])
+        houses["D"]["grid"] = replace(at.rows, w_pu2=w, w_min_pu2=np.full(2, 0.9801))
+        grid = check_block(voltage_market(), "D", houses).entries["D"]["grid"]
+        assert grid.w_pu2.tolist() == [1.0, 0.9801 - left]
+
+
 def test_what_reactive_power_takes_of_ratings_counts_afterwards() -> None:
     # 2 MW and 1 Mvar are 2.236 MVA. The Mvar bought feeds 1.005 back: 0.005 are left, and 2.0 MVA suffice.
     at = two_bus((0.99, 1.1))

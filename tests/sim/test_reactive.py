@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,16 +15,19 @@ import pytest
 from pydantic import ValidationError
 
 from experiments.run import run_scenario
+from grids.arrays import FloatArray
 from grids.load import load_net
+from grids.rows import GridRows
 from markets.case import read_case
 from markets.outcome import clear_case
 from markets.reactive import ReactiveTrade
 from markets.schemes import build_schemes
 from markets.settlement import Payment, reactive_payments
 from sim.audit import AuditError, audit_reactive
+from sim.control import grid_monitor
 from sim.run import run
 from sim.settings import Scenario
-from tests.markets.hand import book
+from tests.markets.hand import book, feeder
 from tests.sim.conftest import small_scenario, table
 
 LOW_PU = 0.9965
@@ -175,6 +179,24 @@ def test_settings_out_of_range_are_refused(key: str, value: float) -> None:
     given["local_reactive"][key] = value
     with pytest.raises(ValidationError, match=key):
         Scenario.model_validate(given)
+
+
+def test_a_dso_that_watches_the_reserve_sees_reactive_power_too() -> None:
+    seen: list[list[float]] = []
+
+    def rows_now(p_mw: FloatArray, q_mvar: FloatArray) -> GridRows:
+        seen.extend([p_mw.tolist(), q_mvar.tolist()])
+        return feeder(book(), 1.0).rows
+
+    area = SimpleNamespace(
+        injections=lambda *given: (np.array([0.0, -1.0, -2.0]), np.full(3, -0.5)),
+        at_nodes=lambda by_site: np.append(0.0, by_site),
+    )
+    dso: Any = SimpleNamespace(house="D", area=area, rows_now=rows_now)
+    preview: Any = SimpleNamespace(site_base_kw=None, site_load_kw=None)
+    left = {"D": (book(("a", 1, 1, 0.5, 50.0)), np.array([0.5]))}
+    grid_monitor([dso], 0, preview, {"D": np.array([0.0, 0.0, 0.25])}, np.array([0.125, -0.25]), left)
+    assert seen == [[0.0, -1.0, -1.75], [-0.5, -0.375, -0.75]]
 
 
 def _trade(awarded: list[float], delivered: list[float]) -> ReactiveTrade:
