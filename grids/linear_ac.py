@@ -24,7 +24,8 @@ def linearise_ac(power_flow: PowerFlow, p_mw: FloatArray, q_mvar: FloatArray) ->
     """
     network = power_flow.network
     base = power_flow.solve(p_mw, q_mvar)
-    flow_mw, limit_mw, from_end = rated_ends(network, base)
+    ends = rated_ends(network, base)
+    flow_mw, limit_mw, from_end = ends.p_mw, ends.limit_mw, ends.from_end
     w_pu2 = base.vm_pu**2
     flow_matrix = np.zeros((len(network.branches), network.n_nodes))
     voltage_matrix, voltage_q_matrix = np.zeros((2, network.n_nodes, network.n_nodes))
@@ -43,7 +44,7 @@ def linearise_ac(power_flow: PowerFlow, p_mw: FloatArray, q_mvar: FloatArray) ->
     buses = np.bincount(network.bus_node, minlength=network.n_nodes)
     return GridRows(
         flow_matrix, flow_mw, limit_mw, voltage_matrix, w_pu2, low**2, high**2, buses,
-        voltage_q_matrix=voltage_q_matrix,
+        q_mvar=ends.q_mvar, rating_mva=ends.rating_mva, voltage_q_matrix=voltage_q_matrix,
     )  # fmt: skip
 
 

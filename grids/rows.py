@@ -43,8 +43,8 @@ class GridRows:
     """Rows of a linear grid model around an operating point. E branches, N nodes.
 
     ``flow_mw + flow_matrix @ dp`` and ``w_pu2 + voltage_matrix @ dp`` are the state after a change ``dp``
-    (N,) of injections in MW; one of ``dq`` (N,) in Mvar adds ``voltage_q_matrix @ dq`` to ``w_pu2``.
-    Transmission has no voltage rows (N' = 0).
+    (N,) of injections in MW; one of ``dq`` (N,) in Mvar adds ``voltage_q_matrix @ dq`` to ``w_pu2`` and
+    ``flow_matrix @ dq`` to ``q_mvar``. Transmission has no voltage rows (N' = 0).
     """
 
     flow_matrix: FloatArray  # (E, N)
@@ -57,7 +57,7 @@ class GridRows:
     buses: IntArray  # (N',) pandapower buses joined in each node, for counting
     relief_up_mw: FloatArray | float = 0.0  # (E,) by how much a flow may exceed its limit, if it does already
     relief_down_mw: FloatArray | float = 0.0  # (E,) the same for the opposite direction
-    q_mvar: FloatArray | float = 0.0  # (E,) reactive flow, which activation does not change
+    q_mvar: FloatArray | float = 0.0  # (E,) reactive flow, which active power does not change
     rating_mva: FloatArray | float = np.inf  # (E,) what it and the active flow share
     voltage_q_matrix: FloatArray = field(default_factory=lambda: np.empty((0, 0)))  # (N', N), if it is known
 
@@ -89,10 +89,34 @@ class GridRows:
     def after_reactive(self, dq_mvar: FloatArray) -> GridRows:
         """The same grid after a change of reactive injections (N,) in Mvar, positive raising voltages.
 
-        Only voltages move. What reactive flow takes of the branches' ratings stays as it was until the rows
-        are built anew.
+        Voltages move, and with the reactive flow what is left of a rating for active power (margins kept).
         """
-        return replace(self, w_pu2=self.w_pu2 + self.voltage_q_matrix @ dq_mvar)
+        w = self.w_pu2 + self.voltage_q_matrix @ dq_mvar
+        q, limit = self.q_mvar + self.flow_matrix @ dq_mvar, self.limit_mw.copy()
+        rated, share = self._rated()
+        left = np.sqrt(np.maximum(np.square(self._rating()[rated]) - np.square(q[rated]), 0.0))
+        limit[rated] = share * left
+        return replace(self, w_pu2=w, q_mvar=q, limit_mw=limit)
+
+    def reactive_limit_mvar(self) -> FloatArray:
+        """Most reactive flow (E,) either way that leaves room for the present active flow, margins kept."""
+        rated, share = self._rated()
+        most = np.full(len(self.flow_mw), np.inf)
+        needed = np.divide(self.flow_mw[rated], share, out=np.full(rated.sum(), np.inf), where=share > 0.0)
+        most[rated] = np.sqrt(np.maximum(np.square(self._rating()[rated]) - np.square(needed), 0.0))
+        return most
+
+    def _rating(self) -> FloatArray:
+        return np.broadcast_to(self.rating_mva, self.flow_mw.shape)
+
+    def _rated(self) -> tuple[BoolArray, FloatArray]:
+        """Branches with a rating, and what margins leave of it: limit over what reactive flow leaves."""
+        rating = self._rating()
+        rated: BoolArray = np.isfinite(rating)
+        q = np.broadcast_to(self.q_mvar, self.flow_mw.shape)[rated]
+        whole = np.sqrt(np.maximum(np.square(rating[rated]) - np.square(q), 0.0))
+        ones = np.ones(len(whole))
+        return rated, np.divide(self.limit_mw[rated], whole, out=ones, where=whole > 0.0)
 
     def relaxed(self) -> GridRows:
         """Limits that the present state already breaks moved to the present state: "do not aggravate".
@@ -206,25 +230,41 @@ def distribution_rows_ac(lin: LinDistFlow, state: AcState) -> GridRows:
     A rating is a current: at voltage v it carries ``S v`` MVA, less the reactive flow. The larger of the two
     ends of a branch is taken, so that losses count against the limit.
     """
-    p_end, limit_mw, _ = rated_ends(lin.network, state)
+    ends = rated_ends(lin.network, state)
     low, high = lin.network.node_limits_pu()
     return GridRows(
         lin.flow_matrix,
-        np.where(lin.downhill, p_end, -p_end),
-        limit_mw,
+        np.where(lin.downhill, ends.p_mw, -ends.p_mw),
+        ends.limit_mw,
         lin.voltage_matrix,
         state.vm_pu**2,
         low**2,
         high**2,
         np.bincount(lin.network.bus_node, minlength=lin.network.n_nodes),
+        q_mvar=np.where(lin.downhill, ends.q_mvar, -ends.q_mvar),
+        rating_mva=ends.rating_mva,
         voltage_q_matrix=lin.voltage_q_matrix,
     )
 
 
-def rated_ends(network: Network, state: AcState) -> tuple[FloatArray, FloatArray, BoolArray]:
-    """Active flow (E,) at the heavier end of every branch (positive from the from end), its limit, its end.
+@dataclass(frozen=True)
+class RatedEnds:
+    """The heavier end of every branch (E,): flows, positive from the from end, and the rating there."""
 
-    The limit (MW) is what the current rating leaves at the lower of both voltages beside the reactive flow.
+    p_mw: FloatArray
+    q_mvar: FloatArray
+    rating_mva: FloatArray  # what the current rating carries at the lower of both voltages
+    from_end: BoolArray
+
+    @property
+    def limit_mw(self) -> FloatArray:
+        """Most active power beside the reactive flow."""
+        return np.sqrt(np.maximum(self.rating_mva**2 - self.q_mvar**2, 0.0))
+
+
+def rated_ends(network: Network, state: AcState) -> RatedEnds:
+    """Flows of an AC state at the heavier end of every branch, and the ratings there.
+
     Raises `InputError` for a state without a solution.
     """
     if not state.converged:
@@ -237,6 +277,6 @@ def rated_ends(network: Network, state: AcState) -> tuple[FloatArray, FloatArray
     b = network.branches
     from_end: BoolArray = np.abs(state.p_from_mw) >= np.abs(state.p_to_mw)
     p_end = np.where(from_end, state.p_from_mw, -state.p_to_mw)
-    q_end = np.where(from_end, state.q_from_mvar, state.q_to_mvar)
+    q_end = np.where(from_end, state.q_from_mvar, -state.q_to_mvar)
     vm = np.minimum(state.vm_pu[b.from_node], state.vm_pu[b.to_node])
-    return p_end, np.sqrt(np.maximum((b.s_max_mva * vm) ** 2 - q_end**2, 0.0)), from_end
+    return RatedEnds(p_end, q_end, b.s_max_mva * vm, from_end)

@@ -40,8 +40,7 @@ def voltage_market() -> Block:
     """Least cost of reactive power that brings voltages into their band, as far as there are offers.
 
     It buys nothing where voltages hold. Writes what it buys (``area.reactive_mvar``, Mvar per offer) and the
-    rows with voltages moved by that, for the active market behind it. Flow limits of these rows are what they
-    were; the next forecast knows what reactive power takes of the ratings.
+    rows moved by that, for the active market behind it: voltages, and what reactive flow leaves of ratings.
     """
 
     def run(area: str, view: View) -> Written:
@@ -72,13 +71,20 @@ def least_cost_mvar(rows: GridRows, offers: Bids, who: str) -> FloatArray:
     """Mvar to take of each offer (n,): ``min price.q``, and the usual penalty on voltages outside their band.
 
     ``0 <= q <= offered``. No voltage is pushed further out of its band than it is, nor out of it, to the
-    benefit of others. Raises `ClearingError` naming `who` if the solver fails.
+    benefit of others, and no reactive flow beyond what the active one leaves of a rating. Raises
+    `ClearingError` naming `who` if the solver fails.
     """
     outside = (rows.w_pu2 < rows.w_min_pu2) | (rows.w_pu2 > rows.w_max_pu2)
     if not outside.any():
         return np.zeros(len(offers))
-    effect = rows.voltage_q_matrix @ injection_map(offers, rows.flow_matrix.shape[1])
+    injection = injection_map(offers, rows.flow_matrix.shape[1])
+    effect = rows.voltage_q_matrix @ injection
     w, low, high, kept = rows.w_pu2, rows.w_min_pu2, rows.w_max_pu2, rows.relaxed()
     wanted = Rows(effect[outside], w[outside], low[outside], high[outside], VOLTAGE_EUR_PER_H_PU2)
     no_worse = Rows(effect, w, kept.w_min_pu2, kept.w_max_pu2, np.inf)
-    return clear(offers.price, offers.quantity_mw, rows=[wanted, no_worse]).require(who).quantity_mw
+    q, most = rows.q_mvar + np.zeros(len(rows.flow_mw)), rows.reactive_limit_mvar()
+    rated = np.isfinite(most)
+    low_q, high_q = np.minimum(-most, q)[rated], np.maximum(most, q)[rated]
+    no_overload = Rows((rows.flow_matrix @ injection)[rated], q[rated], low_q, high_q, np.inf)
+    answer = clear(offers.price, offers.quantity_mw, rows=[wanted, no_worse, no_overload])
+    return answer.require(who).quantity_mw

@@ -62,6 +62,20 @@ def test_a_high_voltage_by_hand_costs_money_too() -> None:
     assert outcome.reactive_cost_eur_per_h == pytest.approx(0.6 * 4.0 + 0.395 * 6.0)
 
 
+def test_a_rating_bounds_the_reactive_flow() -> None:
+    # 2 MW through a rating of 2.5 MVA leave 1.5 Mvar either way. The flow is 1 Mvar towards the user: what is
+    # injected may turn it to 1.5 Mvar back, 2.5 Mvar in all, though the voltage asks for 3.
+    at = two_bus((0.99, 1.1))
+    rows = replace(at.rows, rating_mva=np.array([2.5]), limit_mw=np.array([np.sqrt(2.5**2 - 1.0)]))
+    assert rows.reactive_limit_mvar() == pytest.approx([1.5])
+    short = replace(rows, w_min_pu2=np.array([0.0, 0.96 + 3.0 * 0.02]))
+    mvar = least_cost_mvar(short, book(("a", 1, 1, 9.0, 4.0)), "a test")
+    assert mvar == pytest.approx([2.5])
+    left = short.after_reactive(np.array([0.0, 2.5]))
+    assert left.q_mvar == pytest.approx([-1.5])
+    assert left.limit_mw == pytest.approx([2.0])  # for the active flow that is there
+
+
 def test_all_that_is_offered_where_it_does_not_suffice() -> None:
     assert bought(two_bus((0.99, 1.1)), ("a", 1, 1, 0.6, 4.0)) == [0.6]
     assert bought(two_bus((0.99, 1.1))) == []

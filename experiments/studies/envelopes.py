@@ -1,0 +1,167 @@
+"""Guaranteed capacities set beside the published ones, against participation, and on SimBench's LV grids.
+
+``python -m experiments.studies.envelopes FOLDER`` writes ``envelopes.csv``, ``envelope_participation.csv``,
+``envelope_grids.csv`` and ``envelopes.png``. Published: ALEXANDER D3.3, 5.1, on a reduced IEEE European LV feeder
+of 55 users with 9.2 kVA each, voltage band not stated.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from experiments.plot_style import BLUE, DARK, GREEN, ORANGE, RED, house_style, new_figure, save
+from grids.envelope import POINTS, Points, Rule, guaranteed, random_points
+from grids.feeder import read_feeder
+from grids.feeder_limits import Band, broken_pu
+from grids.load import load_net
+from grids.three_phase import Feeder
+
+NET = "ieee_european_lv_asymmetric"
+CONNECTION_KW = 9.2
+FAR_END = "LOAD53"
+PUBLISHED = {"far_import_kw": 3.9, "far_export_kw": 3.3, "optimal_over_fair": 1.08}
+SETTINGS = tuple((source, Band(low, 1.1)) for source in (1.0, 1.05) for low in (0.9, 0.85))
+SHARES = (0.2, 0.4, 0.6, 0.8, 1.0)
+SEEDS = 5
+GRIDS = tuple(
+    f"1-LV-{kind}--0-sw" for kind in ("rural1", "rural2", "rural3", "semiurb4", "semiurb5", "urban6")
+)
+GRID_KW = 15.0
+SAFE_PU = 1e-6
+
+
+def compared() -> pd.DataFrame:
+    """One row per voltage of the source, band, kind of points and rule."""
+    rows = []
+    for source, band in SETTINGS:
+        feeder = _feeder(source)
+        far = [user.name for user in feeder.users].index(FAR_END)
+        for points in POINTS:
+            for rule in ("optimal", "fair", "weighted"):
+                rows.append(_compared(feeder, source, band, points, rule, far))
+    return pd.DataFrame(rows)
+
+
+def _feeder(source: float) -> Feeder:
+    return read_feeder(load_net(NET), NET, source)
+
+
+def _compared(
+    feeder: Feeder, source: float, band: Band, points: Points, rule: Rule, far: int
+) -> dict[str, float | str]:
+    best = guaranteed(feeder, np.full(len(feeder.users), CONNECTION_KW), band, rule, points=points)
+    inside = random_points(best, 3000, np.random.default_rng(1), points)
+    worst = np.max(broken_pu(feeder, band, np.vstack([inside, best.import_kw, -best.export_kw])))
+    return {
+        "source_pu": source, "low_pu": band.low_pu, "high_pu": band.high_pu, "points": points, "rule": rule,
+        "import_kw": best.import_kw.sum(), "export_kw": best.export_kw.sum(),
+        "far_import_kw": best.import_kw[far], "far_export_kw": best.export_kw[far],
+        "least_import_kw": best.import_kw.min(), "least_export_kw": best.export_kw.min(),
+        "whole_import": int((best.import_kw > CONNECTION_KW - 0.01).sum()),
+        "whole_export": int((best.export_kw > CONNECTION_KW - 0.01).sum()), "safe": float(worst <= SAFE_PU),
+    }  # fmt: skip
+
+
+def participation() -> pd.DataFrame:
+    """Share that the fair rule guarantees, by participation and by who takes part (seed)."""
+    feeder, rows = _feeder(1.0), []
+    users = len(feeder.users)
+    for seed in range(1, SEEDS + 1):
+        order = np.random.default_rng(seed).permutation(users)
+        for share in SHARES:
+            firm = np.ones(users, dtype=bool)
+            firm[order[: round(share * users)]] = False
+            for low in (0.9, 0.85):
+                found = guaranteed(
+                    feeder, np.full(users, CONNECTION_KW), Band(low, 1.1), "fair", firm, "one-way"
+                )
+                mine = order[0]
+                rows.append({
+                    "low_pu": low, "seed": seed, "share": share, "import_kw": found.import_kw[mine],
+                    "export_kw": found.export_kw[mine], "relaxed": len(found.relaxed),
+                })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def grids() -> pd.DataFrame:
+    """Type of every SimBench LV grid with balanced users, and what binds in it."""
+    rows = []
+    for code in GRIDS:
+        feeder = read_feeder(load_net(code), code)
+        connection = np.full(len(feeder.users), GRID_KW)
+        sums, binding = {}, ""
+        for rule in ("optimal", "fair"):
+            best = guaranteed(feeder, connection, Band(), rule)
+            sums[rule] = float(best.import_kw.sum() + best.export_kw.sum())
+            words = " ".join(best.binding)
+            binding = _driver(words) if rule == "optimal" else binding
+        whole = 2.0 * float(connection.sum())
+        kind = 1 if sums["fair"] > 0.999 * whole else 2 if sums["fair"] > 0.99 * sums["optimal"] else 3
+        rows.append({
+            "grid": code, "users": len(feeder.users), "connection_kw": whole / 2.0, "type": kind,
+            "optimal_pct": 100.0 * sums["optimal"] / whole, "fair_pct": 100.0 * sums["fair"] / whole,
+            "driven_by": binding,
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _driver(words: str) -> str:
+    current, voltage = words.count("current of"), words.count("voltage at")
+    return "nothing" if not current + voltage else "current" if current >= voltage else "voltage"
+
+
+def _participation_panel(ax: Axes, table: pd.DataFrame, column: str, title: str) -> None:
+    for low, colour in ((0.9, BLUE), (0.85, RED)):
+        part = table[table.low_pu == low].groupby("share")[column]
+        mean, least, most = part.mean(), part.min(), part.max()
+        share = 100.0 * mean.index.to_numpy(dtype=np.float64)
+        ax.fill_between(share, least.to_numpy(), most.to_numpy(), color=colour, alpha=0.2, linewidth=0)
+        ax.plot(share, mean.to_numpy(), color=colour, marker="o", label=f"{low:g} to 1.1 p.u.")
+    ax.set_title(title)
+    ax.set_xlabel("Users under contract (%)")
+    ax.set_ylabel("Guaranteed to each of them (kW)")
+    ax.set_ylim(0.0, CONNECTION_KW)
+    ax.legend(loc="upper left")
+
+
+def figure(table: pd.DataFrame, shares: pd.DataFrame, folder: Path) -> Path:
+    """Sums by rule and band on the left, participation on the right."""
+    with house_style():
+        drawn = new_figure("Guaranteed capacities, IEEE European LV feeder", "", 12.5, 4.2, "", (
+            "55 users on single phases, 9.2 kW each; lines: mean over who takes part, bands: range of five draws"
+        ))  # fmt: skip
+        left, middle, right = drawn.subplots(1, 3)
+        part = table[(table.points == "one-way") & (table.source_pu == 1.0)]
+        for k, (rule, colour) in enumerate((("optimal", BLUE), ("fair", GREEN), ("weighted", ORANGE))):
+            rows = part[part.rule == rule]
+            at = np.arange(2 * len(rows)) + (k - 1) * 0.27
+            left.bar(at, np.concatenate([rows.import_kw, rows.export_kw]), 0.25, color=colour, label=rule)
+        names = [f"{side}\n{low:g} p.u." for side in ("import", "export") for low in (0.9, 0.85)]
+        left.set_xticks(range(4), names)
+        left.axhline(55 * CONNECTION_KW, color=DARK, linestyle="--", linewidth=1.0)
+        left.set_title("Sum over users (dashed: connection)")
+        left.set_ylabel("kW")
+        left.legend(loc="center right")
+        _participation_panel(middle, shares, "import_kw", "Fair rule: import")
+        _participation_panel(right, shares, "export_kw", "Fair rule: export")
+        return save(drawn, folder / "envelopes.png")
+
+
+def main(folder: Path) -> None:
+    """Work everything out and write it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    table, shares, nets = compared(), participation(), grids()
+    for name, frame in (
+        ("envelopes", table), ("envelope_participation", shares), ("envelope_grids", nets),
+    ):  # fmt: skip
+        frame.to_csv(folder / f"{name}.csv", index=False, float_format="%.4f")
+    figure(table, shares, folder)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
