@@ -1,8 +1,8 @@
 """Guaranteed capacities set beside the published ones, against participation, and on SimBench's LV grids.
 
 ``python -m experiments.studies.envelopes FOLDER`` writes ``envelopes.csv``, ``envelope_participation.csv``,
-``envelope_grids.csv`` and ``envelopes.png``. Published: ALEXANDER D3.3, 5.1, on a reduced IEEE European LV feeder
-of 55 users with 9.2 kVA each, voltage band not stated.
+``envelope_grids.csv`` and ``envelopes.png``. What comes out, beside what ALEXANDER D3.3, 5.1, published for a
+reduced IEEE European LV feeder, stands in ``docs/studies/envelopes.md``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from grids.three_phase import Feeder
 NET = "ieee_european_lv_asymmetric"
 CONNECTION_KW = 9.2
 FAR_END = "LOAD53"
-PUBLISHED = {"far_import_kw": 3.9, "far_export_kw": 3.3, "optimal_over_fair": 1.08}
 SETTINGS = tuple((source, Band(low, 1.1)) for source in (1.0, 1.05) for low in (0.9, 0.85))
 SHARES = (0.2, 0.4, 0.6, 0.8, 1.0)
 SEEDS = 5
@@ -133,7 +132,7 @@ def figure(table: pd.DataFrame, shares: pd.DataFrame, folder: Path) -> Path:
     """Sums by rule and band on the left, participation on the right."""
     with house_style():
         drawn = new_figure("Guaranteed capacities, IEEE European LV feeder", "", 12.5, 4.2, "", (
-            "55 users on single phases, 9.2 kW each; lines: mean over who takes part, bands: range of five draws"
+            "55 users on single phases, 9.2 kW each; lines: mean over who takes part, bands: five draws"
         ))  # fmt: skip
         left, middle, right = drawn.subplots(1, 3)
         part = table[(table.points == "one-way") & (table.source_pu == 1.0)]
@@ -146,7 +145,8 @@ def figure(table: pd.DataFrame, shares: pd.DataFrame, folder: Path) -> Path:
         left.axhline(55 * CONNECTION_KW, color=DARK, linestyle="--", linewidth=1.0)
         left.set_title("Sum over users (dashed: connection)")
         left.set_ylabel("kW")
-        left.legend(loc="center right")
+        left.set_ylim(0.0, 640.0)
+        left.legend(loc="upper center", ncols=3)
         _participation_panel(middle, shares, "import_kw", "Fair rule: import")
         _participation_panel(right, shares, "export_kw", "Fair rule: export")
         return save(drawn, folder / "envelopes.png")
