@@ -97,7 +97,9 @@ class DayAheadMarket(Participant):
                     "transmission.units",
                     f"cannot follow the demand scheduled for ISP {day[k]}: {abs(gap):.1f} MW too "
                     f"{'little' if gap > 0 else 'much'} supply",
-                    "Give units more capacity" if gap > 0 else "Lower p_min_mw",
+                    "Give units more capacity, or sell less of it as reserve"
+                    if gap > 0
+                    else "Lower p_min_mw, or buy less capacity downwards",
                 )
             schedule[:, k] = least + answer.quantity_mw.reshape(len(self._units), -1).sum(axis=1)
             price[k] = answer.price_eur_per_mwh

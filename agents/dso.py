@@ -111,7 +111,7 @@ class DSO(Operator):
 
     def _amend(self, message: AmendMessage, rules: AmendRules) -> None:
         """Change bids of the closed book before they are forwarded; afterwards it is too late."""
-        house = self._houses(message.isp).get(self.house, {})
+        house = self.known.get(message.isp, {}).get(self.house, {})
         if message.isp in self._forwarded or "bids" not in house:
             reason = "amendment came after bids were forwarded"
             self.desk.record(

@@ -115,13 +115,20 @@ def _standing(capacity: pd.DataFrame, settlement: pd.DataFrame, hours: float) ->
 
 
 def _baseline_error_pct(baselines: pd.DataFrame, activations: pd.DataFrame) -> dict[str, float | None]:
-    """Mean absolute error of every baseline method, as a share of the energy activated in distribution."""
+    """Mean absolute error of baseline methods, as a share of the energy activated where they have an answer.
+
+    That energy is the share of readings they cover of what is activated in distribution.
+    """
     if not len(baselines):
         return {}
-    errors = baselines.groupby("method").absolute_error_mw.sum()
-    covered = baselines.groupby("method").covered.sum()
+    sums = baselines.groupby("method")[["absolute_error_mw", "covered", "meters"]].sum()
     activated = float(activations[activations.system != TSO].quantity_mw.sum())
-    return {str(m): _share(float(errors[m]), activated) if covered[m] else None for m in errors.index}
+    return {
+        str(method): _share(row.absolute_error_mw, activated * row.covered / row.meters)
+        if row.covered
+        else None
+        for method, row in sums.iterrows()
+    }
 
 
 def _isp_hours(system: pd.DataFrame) -> float:

@@ -80,7 +80,7 @@ def guaranteed(
     """
     u = len(feeder.users)
     firm = np.zeros(u, dtype=bool) if firm is None else firm
-    rows = limits_of(feeder, connection_kw, (0.0,) if points == "any" else (IMPORT, EXPORT))
+    rows = limits_of(feeder, connection_kw, band, (0.0,) if points == "any" else (IMPORT, EXPORT))
     most = np.concatenate([connection_kw, connection_kw])
     fixed = np.concatenate([firm, firm])
     x = np.where(fixed, most, 0.05 * most)
@@ -90,11 +90,13 @@ def guaranteed(
     for _ in range(MOST_ROUNDS):
         value, matrix, sign = linearised(feeder, rows, band, x, sign)
         goal = float(x.sum())
+        if fixed.all():
+            break
         if abs(goal - last) < SETTLED_KW * u and (value - slack).max() < SETTLED_PU:
             break
         found, shares = _programme(matrix, slack - value + matrix @ x, most, fixed, rule, (x, step))
         rounds, x, step, last = rounds + 1, found, 0.7 * step, goal
-    whole, factor = _shrunk(feeder, rows, band, x, fixed, slack)
+    whole, factor = _shrunk(feeder, rows, band, np.maximum(x, 0.0), fixed, slack)
     return Envelope(
         whole[:u],
         whole[u:],

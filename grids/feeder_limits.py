@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from grids.arrays import ComplexArray, FloatArray, IntArray
+from grids.errors import InputError
 from grids.three_phase import Feeder, PortState
 
 LOW, HIGH, CURRENT = 0, 1, 2
@@ -44,7 +45,7 @@ def broken_pu(feeder: Feeder, band: Band, import_kw: FloatArray) -> FloatArray:
     return np.where(state.converged, worst, np.nan)
 
 
-def limits_of(feeder: Feeder, connection_kw: FloatArray, sides: tuple[float, ...]) -> Limits:
+def limits_of(feeder: Feeder, connection_kw: FloatArray, band: Band, sides: tuple[float, ...]) -> Limits:
     """Every voltage, and currents of the sections that their users could overload, for each of `sides`."""
     p = len(feeder.port_user)
     most = connection_kw[feeder.port_user] * feeder.port_share / feeder.base_kw / 0.5  # at half voltage
@@ -57,7 +58,7 @@ def limits_of(feeder: Feeder, connection_kw: FloatArray, sides: tuple[float, ...
     for section in range(len(feeder.section_name)):
         for phase in range(3):
             on = feeder.downstream[section] & (feeder.port_phase == phase)
-            if most[on].sum() > feeder.section_limit[section]:
+            if most[on].sum() > band.loading * feeder.section_limit[section]:
                 entries += [
                     (CURRENT, section, phase, start, start if len(sides) > 1 else 0.0)
                     for start in (IMPORT, EXPORT)
@@ -139,7 +140,15 @@ def firm_slack(feeder: Feeder, rows: Limits, band: Band, firm_kw: FloatArray) ->
     if not firm_kw.any():
         alone, _ = figures(feeder, rows, band, np.zeros((len(rows.kind), len(feeder.users))))
         return np.maximum(alone, 0.0)
-    value, _ = figures(feeder, rows, band, corners(rows, harmful(feeder, rows, band, firm_kw), firm_kw))
+    worst = corners(rows, harmful(feeder, rows, band, firm_kw), firm_kw)
+    if not feeder.solve(worst).converged.all():
+        raise InputError(
+            feeder.name,
+            "participation",
+            "users without a contract alone draw more than the feeder can carry at any voltage",
+            "Let more take part, or give them smaller connections",
+        )
+    value, _ = figures(feeder, rows, band, worst)
     return np.maximum(value, 0.0)
 
 

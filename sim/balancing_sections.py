@@ -17,7 +17,7 @@ class RegisterSettings(Section):
 
     enabled: bool = False
     grid_test: bool = False  # DSOs refuse units in red zones of their network flexibility study
-    valid_days: Positive = 1825.0  # five years, as for FRR
+    valid_days: Annotated[float, Field(ge=1.5, allow_inf_nan=False)] = 1825.0  # five years, as for FRR
     strikes: Count = 8  # ISPs in a row outside the delivery band that cost a group its qualification
     suspension_hours: NotNegative = 24.0
 

@@ -64,7 +64,9 @@ def build_world(
     book = equip(scenario, world, agents.desk, agents.operators, agents.product, agents.zones_of, MARKET_NAME)
     world.settler = _settler(scenario, world, book)
     rng = stream(scenario.seed, "validation")
-    swift = scenario.messages.spread_s == 0.0 and scenario.messages.latency_s <= SWIFT_S
+    latency = scenario.messages.latency_s
+    swift = scenario.messages.spread_s == 0.0 and latency <= SWIFT_S
+    swift = swift and 2 * latency < 60 * scenario.gates.correct  # an award, then an order
     world.reliable = scenario.messages.loss == 0.0 and swift
     world.audited = frozenset(
         np.flatnonzero(rng.random(calendar.n_isp) < scenario.validation.audit_share).tolist()

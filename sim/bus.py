@@ -37,6 +37,10 @@ class Link:
         return self.latency_s + round(float(rng.lognormal(np.log(self.spread_s) - 0.5, 1.0)))
 
 
+ARRIVES_S = 900
+"""By then a message whose protocol repeats it has arrived."""
+
+
 class Bus:
     """Carries messages between agents, by name."""
 
@@ -55,7 +59,8 @@ class Bus:
         now = self._clock.now
         inbox = self._inboxes[message.receiver]
         lost = not message.acknowledged and self._link.loss > 0.0 and self._rng.random() < self._link.loss
-        due = now + self._link.delay_s(self._rng)
+        delay = self._link.delay_s(self._rng)
+        due = now + (min(delay, ARRIVES_S) if message.acknowledged else delay)
         stamped = replace(message, sent_s=now, delivered_s=-1 if lost else due)
         self._log(stamped, lost)
         if not lost:

@@ -74,7 +74,10 @@ def _selling_gates(
         return []
     calendar, settings = world.calendar, scenario.capacity
     days = calendar.days()
-    moments = [(start, days[0][1]), *(day for day in days if day[0] > start)]
+    before = range(start, days[0][0], 86_400)  # capacity may be bought long before the first day
+    moments = [*((second, days[0][1]) for second in before), *(day for day in days if day[0] > start)]
+    if not before:
+        moments.insert(0, (start, days[0][1]))
     gates: list[tuple[str, list[tuple[int, Any]], Callable[[Any], None]]] = [
         ("connection", moments, world.connection)
     ]

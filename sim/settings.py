@@ -151,6 +151,18 @@ def _balancing_problems(scenario: Scenario) -> list[str]:
             )
     if scenario.capacity.enabled and not scenario.register_.enabled:
         problems.append("register.enabled: capacity can only be sold by who is in the register")
+    capacity, local = scenario.capacity, scenario.capacity.local
+    if (capacity.afrr_up_mw or capacity.afrr_down_mw) and not scenario.reserve.enabled:
+        problems.append(
+            "reserve.enabled: aFRR capacity that no controller calls would be kept from all markets"
+        )
+    if local.needs and local.day_starts % capacity.block_hours:
+        problems.append(
+            f"capacity.local.day_starts: {local.day_starts} must be a multiple of block_hours "
+            f"{capacity.block_hours}, so that blocks are those of the TSO"
+        )
+    if local.needs and local.forwarding and local.days_ahead < 2:
+        problems.append("capacity.local.days_ahead: must be 2 or more, or what is forwarded comes too late")
     areas = {d.id for d in scenario.distribution}
     for k, need in enumerate(scenario.capacity.local.needs):
         if need.area not in areas:

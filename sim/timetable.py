@@ -7,7 +7,7 @@ Source: ALEXANDER D3.3, 3.3.3 and figure 3-6.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -110,8 +110,3 @@ def _second(calendar: Calendar, isp: int, days_before: int, clock: pd.Timedelta)
 def _at(calendar: Calendar, local: pd.Timestamp) -> int:
     """Seconds from the start of the horizon to a local moment; negative before it."""
     return int((calendar.utc(local) - calendar.start).total_seconds())
-
-
-def earliest(moments: Sequence[Sequence[tuple[int, object]]]) -> int:
-    """The first second at which anything happens."""
-    return min(second for part in moments for second, _ in part)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pandapower.auxiliary import pandapowerNet
 
 from grids.envelope import POINTS, RULES, Points, Rule, guaranteed, random_points
+from grids.errors import InputError
 from grids.feeder import read_feeder
 from grids.feeder_limits import Band, broken_pu
 from grids.three_phase import Feeder
@@ -163,6 +164,26 @@ def test_firm_users_that_break_a_limit_are_named_and_leave_the_others_nothing() 
     assert found.relaxed == ("current of line 0", "current of line 0")
     assert found.import_kw == pytest.approx([12.0, 12.0, 12.0, 0.0], abs=1e-3)
     assert found.binding[:3] == ("firm", "firm", "firm")
+
+
+def test_a_smaller_loading_is_kept() -> None:
+    # At 30 % the line carries 0.3 x 69.28 = 20.8 kVA.
+    feeder, band = _line_of([1e-6] * 4, [0.1] * 4), Band(0.5, 1.5, 0.3)
+    best = guaranteed(feeder, np.full(4, 9.2), band, "optimal")
+    assert best.import_kw.sum() == pytest.approx(20.78, abs=0.01)
+    assert np.max(broken_pu(feeder, band, np.array([best.import_kw, -best.export_kw]))) <= 1e-6
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_where_nobody_takes_part_everybody_is_firm(rule: Rule) -> None:
+    best = guaranteed(_line_of([0.01] * 3, [1.0] * 3), np.full(3, 9.2), Band(), rule, np.ones(3, dtype=bool))
+    assert best.import_kw.tolist() == best.export_kw.tolist() == [9.2, 9.2, 9.2]
+
+
+def test_firm_users_beyond_any_voltage_are_an_error() -> None:
+    feeder = _line_of([0.4, 0.4, 0.4], [1.0] * 3)
+    with pytest.raises(InputError, match="more than the feeder can carry"):
+        guaranteed(feeder, np.full(3, 2000.0), Band(), "optimal", np.array([True, True, False]))
 
 
 def test_a_grid_of_simbench_is_safe_too() -> None:

@@ -27,6 +27,7 @@ from tests.sim.conftest import small_scenario
 
 STANDING: dict[str, Any] = {
     "register": {"enabled": True},
+    "reserve": {"enabled": True, "cycle_s": 60},
     "capacity": {"afrr_up_mw": 2.0, "afrr_down_mw": 2.0, "pool_minimum_mw": 0.05, "tick_mw": 0.01},
 }
 

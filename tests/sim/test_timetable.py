@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import pytest
 
+from grids.errors import InputError
 from markets.bids import DOWN, UP
 from sim.balancing_sections import CapacitySettings, LocalCapacitySettings, LocalNeed
 from sim.calendar import Calendar
@@ -17,8 +20,10 @@ from sim.timetable import (
     tenders,
     tso_auctions,
 )
+from tests.sim.conftest import small_scenario
 
 ZONE = "Europe/Brussels"
+NEED = {"area": "D1", "direction": "up", "mw": 0.1, "from_hour": 17, "to_hour": 21}
 
 
 def _calendar(day: str, days: int = 1) -> Calendar:
@@ -90,3 +95,25 @@ def test_a_dso_needs_the_most_of_any_hour_in_a_block() -> None:
     assert wanted.of_dso("D1", range(32, 48)) == {"LFM": {UP: 0.0, DOWN: 0.2}}  # 8 to 12 h
     assert wanted.of_tso == {"aFRR": {UP: 5.0, DOWN: 0.0}, "mFRR": {UP: 0.0, DOWN: 3.0}}
     assert list(wanted.of_tso) == ["aFRR", "mFRR"]  # the stricter one is bought first
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({"capacity": {"afrr_up_mw": 1.0}}, "register.enabled: capacity can only be sold"),
+        ({"register": {"enabled": True}, "capacity": {"afrr_up_mw": 1.0}}, "reserve.enabled: aFRR capacity"),
+        ({"capacity": {"block_hours": 6, "local": {"needs": [NEED]}}}, "must be a multiple of block_hours 6"),
+        ({"capacity": {"local": {"days_ahead": 1, "needs": [NEED]}}}, "days_ahead: must be 2 or more"),
+        ({"capacity": {"local": {"needs": [{**NEED, "area": "D9"}]}}}, "D9 is no area; known are D1"),
+        (
+            {"capacity": {"local": {"needs": [{**NEED, "to_hour": 17}]}}},
+            "17 must lie before to_hour",
+        ),
+        ({"conduct": {"inflating": ["A77"]}}, "A77 is no aggregator"),
+        ({"settlement": {"x": 6}}, "x 6 exceeds y 5"),
+        ({"register": {"valid_days": 1.0}}, "valid_days"),
+    ],
+)
+def test_sections_that_do_not_fit_together_are_refused(given: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        small_scenario(**given)
