@@ -120,14 +120,6 @@ class CapacityBook:
             left[key] -= room[k]
         return room
 
-    def owed_mw(self, isp: int, provider: str, service: Service, direction: int) -> float:
-        """What a provider must offer in an ISP, over all its contracts of one service and direction."""
-        return sum(
-            c.mw
-            for c in self.by_isp.get(isp, ())
-            if (c.provider, c.service, c.direction) == (provider, service, direction)
-        )
-
     def forget(self, isp: int) -> None:
         """Drop an ISP that has been settled."""
         self.by_isp.pop(isp, None)

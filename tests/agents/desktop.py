@@ -9,6 +9,7 @@ import numpy as np
 
 from agents.messages import Message
 from agents.participant import Desk
+from markets.capacity import CapacityBook
 
 M = TypeVar("M", bound=Message)
 
@@ -36,3 +37,9 @@ class Desktop:
     def table(self, name: str) -> list[Mapping[str, Any]]:
         """Everything recorded in a table."""
         return [row for table, row in self.rows if table == name]
+
+
+def owed_mw(book: CapacityBook, isp: int, provider: str, service: str, direction: int) -> float:
+    """What a provider owes in an ISP, over all contracts of one service and direction."""
+    asked = provider, service, direction
+    return sum(c.mw for c in book.by_isp.get(isp, ()) if (c.provider, c.service, c.direction) == asked)

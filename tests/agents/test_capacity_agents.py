@@ -16,7 +16,7 @@ from markets.bids import DOWN, UP
 from markets.capacity import CapacityBids, CapacityBook, Contract
 from markets.products import Service
 from markets.register import SOLD_TWICE, FlexibilityRegister, Unit
-from tests.agents.desktop import Desktop
+from tests.agents.desktop import Desktop, owed_mw
 
 BLOCK = range(16, 32)
 FREE = AuctionRules(pool_minimum_mw=0.0)
@@ -71,7 +71,7 @@ def test_afrr_is_bought_first_and_what_it_leaves_is_offered_as_mfrr() -> None:
     assert {key[0]: price for key, (_, price) in found.items()} == {"A": 5.0, "B": 6.0}
     for (provider, service), mw in expected.items():
         for isp, owed in ((15, 0.0), (16, mw), (31, mw), (32, 0.0)):
-            assert book.owed_mw(isp, provider, service, UP) == pytest.approx(owed)
+            assert owed_mw(book, isp, provider, service, UP) == pytest.approx(owed)
     first, second = top.table("capacity_bids")
     assert (first["service"], second["service"]) == (["aFRR"] * 2, ["mFRR"] * 2)
     assert first["offered_mw"] == pytest.approx([4.0, 10.0])
@@ -94,10 +94,10 @@ def test_directions_are_apart() -> None:
     book = _book(("A", "T", 10.0, 4.0))
     needs: Needs = {"aFRR": {UP: 3.0, DOWN: 4.0}, "mFRR": {UP: 9.0}}
     _auction(book, needs, ("A", "T", UP, 10.0, 5.0), ("A", "T", DOWN, 10.0, 2.0))
-    assert book.owed_mw(16, "A", "aFRR", UP) == pytest.approx(3.0)
-    assert book.owed_mw(16, "A", "aFRR", DOWN) == pytest.approx(4.0)
-    assert book.owed_mw(16, "A", "mFRR", UP) == pytest.approx(7.0)
-    assert book.owed_mw(16, "A", "mFRR", DOWN) == 0.0
+    assert owed_mw(book, 16, "A", "aFRR", UP) == pytest.approx(3.0)
+    assert owed_mw(book, 16, "A", "aFRR", DOWN) == pytest.approx(4.0)
+    assert owed_mw(book, 16, "A", "mFRR", UP) == pytest.approx(7.0)
+    assert owed_mw(book, 16, "A", "mFRR", DOWN) == 0.0
 
 
 def test_who_is_not_qualified_sells_nothing_and_what_is_lacking_is_recorded() -> None:

@@ -23,6 +23,7 @@ from sim.audit import AuditError, audit_capacity
 from sim.control import ImbalancePricing
 from sim.physics import Physics
 from sim.run import run
+from tests.agents.desktop import owed_mw
 from tests.sim.conftest import small_scenario
 
 STANDING: dict[str, Any] = {
@@ -191,4 +192,4 @@ def test_contracts_are_what_the_audit_looks_at() -> None:
     book.enter(Contract("TSO", "aFRR", "A", "D1", 1, range(2), 1.0, 5.0))
     with pytest.raises(AuditError, match=r"A sold 1\.0 MW of capacity in D1 and has 0"):
         audit_capacity(0, book, [], 1.3, 0.25)
-    assert np.isclose(book.owed_mw(1, "A", "aFRR", 1), 1.0)
+    assert np.isclose(owed_mw(book, 1, "A", "aFRR", 1), 1.0)
