@@ -84,21 +84,10 @@ class CapacityDesk:
 
     def _able_mw(self, block: range, bids: CapacityBids, left: FloatArray, service: Service) -> FloatArray:
         """MW of each bid (n,) that may serve: group qualified, units fast enough, none promised before."""
-        register, now, able = self._book.register, self._desk.now(), left.copy()
-        spare: dict[tuple[str, str, int], float] = {}
-        rows = zip(bids.provider.tolist(), bids.system.tolist(), bids.direction.tolist(), strict=True)
-        for k, key in enumerate(rows):
-            provider, system, direction = key
-            if not register.qualified(provider, service, now):
-                able[k] = 0.0
-                continue
-            if key not in spare:
-                sold = self._book.sold_mw(block, provider, system, direction)
-                most = register.pool_mw(provider, direction, service, system)
-                spare[key] = max(most - sold, 0.0)
-            able[k] = min(able[k], spare[key])
-            spare[key] -= able[k]
-        return able
+        register, now = self._book.register, self._desk.now()
+        room = self._book.room_mw(block, bids.limited(left, np.arange(len(bids))), service)
+        able = [register.qualified(provider, service, now) for provider in bids.provider.tolist()]
+        return np.where(np.array(able, dtype=bool), room, 0.0)
 
     def _refused(self, block: range, bids: CapacityBids) -> CapacityBids:
         """Offers cut to what their pools have not sold elsewhere; what is cut is recorded."""

@@ -151,7 +151,7 @@ def _cost_lines(ax: Axes, runs: Mapping[str, RunData]) -> None:
         amount = data.amount_eur(data.settlement.kind == "activation")
         draw_cumulative(ax, data, amount, color=colour, linestyle=dash)
     zero_line(ax)
-    ax.set_title("Procurement cost, TSO and DSOs")
+    ax.set_title("Cost of energy, TSO and DSOs")
     ax.set_ylabel("Cumulative cost (EUR)")
     thousands(ax)
     time_axis(ax, next(iter(runs.values())), narrow=True)

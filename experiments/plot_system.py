@@ -171,8 +171,8 @@ def cost_figure(data: RunData) -> Figure:
     bought = settlement.kind == "activation"
     payers = sorted(settlement.payer[bought].unique())
     for ax, wanted, title in (
-        (axes["tso"], [p for p in payers if p == "TSO"], "Procurement cost of the TSO"),
-        (axes["dso"], [p for p in payers if p != "TSO"], "Procurement cost of the DSOs"),
+        (axes["tso"], [p for p in payers if p == "TSO"], "Cost of energy to the TSO"),
+        (axes["dso"], [p for p in payers if p != "TSO"], "Cost of energy to the DSOs"),
     ):
         for k, payer in enumerate(wanted):
             amount = data.amount_eur(bought & (settlement.payer == payer))

@@ -13,7 +13,7 @@ from markets.blocks import Scheme
 from sim.settings import Scenario
 
 KPI_ROWS: tuple[tuple[str, str, str], ...] = (
-    ("procurement_cost_eur", "procurement cost", "EUR"),
+    ("procurement_cost_eur", "procurement cost of energy", "EUR"),
     ("activated_mwh", "activated energy", "MWh"),
     ("activated_from_distribution_mwh", "  of it from distribution", "MWh"),
     ("violated_isps", "ISPs with a limit broken in distribution", "ISPs"),

@@ -101,18 +101,17 @@ def standings(
         offered = kept = 0.0
         for system, bids in books.items():
             mine = (bids.provider == provider) & (bids.direction == direction)
+            mine &= bids.forwardable | (operator != tso)
             free = float((bids.quantity_mw - bids.held_mw)[mine].sum())
             if operator != tso:
                 offered += free if system == contracts[0].system else 0.0
                 continue
-            mine &= bids.forwardable
             let = offers_mw.get(system, bids.quantity_mw)
             let = let if len(let) == len(bids) else np.zeros(len(bids))
             if service == "aFRR":
                 offered += float(bids.held_mw[mine].sum())
                 kept += float(np.minimum(bids.held_mw, let)[mine].sum())
             else:
-                free = float((bids.quantity_mw - bids.held_mw)[mine].sum())
                 offered += max(free - local.get((provider, system, direction), 0.0), 0.0)
                 kept += float(np.maximum(let - bids.held_mw, 0.0)[mine].sum())
         if nominated_mw is not None and service == "aFRR":
