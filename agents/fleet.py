@@ -14,72 +14,45 @@ errors are added by those who ask.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 
+from agents.compliance import Caps, Connections, Standing
 from agents.fleet_layout import DEVICES, FleetGroups, FleetState, Layout, lay_out
-from agents.fleet_motion import advance, arrive, group_offer, limits, look, prices, sites, total
+from agents.fleet_motion import (
+    activate,
+    advance,
+    arrive,
+    bounds,
+    connection_load,
+    group_offer,
+    limits,
+    look,
+    prices,
+    sites,
+    total,
+)
+from agents.fleet_views import FleetPreview, FleetReach, FleetRollout, FleetStep
 from agents.population import Population
 from grids.arrays import FloatArray, IntArray
 
-__all__ = ["DEVICES", "FleetGroups", "FleetPreview", "FleetRollout", "FleetStep", "HouseholdFleet"]
+__all__ = [
+    "DEVICES",
+    "FleetGroups",
+    "FleetPreview",
+    "FleetReach",
+    "FleetRollout",
+    "FleetStep",
+    "HouseholdFleet",
+]
 
 Order = tuple[FloatArray, FloatArray]
 
 _TOLERANCE = 1e-6
-
-
-@dataclass(frozen=True)
-class FleetStep:
-    """One delivered ISP. Sites (n_sites,) and groups (G,) in kW; injection positive.
-
-    site_p_kw: actual net injection; site_base_kw: baseline from the state before the step; site_load_kw: the
-    inflexible household load alone (<= 0). group_base_kw: baseline of each group's devices. up_kw, down_kw:
-    delivered by each group, actual minus baseline, >= 0, at most one of them above 0. curtailed_kw: PV held
-    back. battery_soc_mean (0..1) and indoor_theta_mean (K) after the step, ev_energy_kwh charged in it; 0
-    without such devices.
-    """
-
-    isp: int
-    site_p_kw: FloatArray
-    site_base_kw: FloatArray
-    site_load_kw: FloatArray
-    group_base_kw: FloatArray
-    up_kw: FloatArray
-    down_kw: FloatArray
-    curtailed_kw: float
-    battery_soc_mean: float
-    ev_energy_kwh: float
-    indoor_theta_mean: float
-
-
-@dataclass(frozen=True)
-class FleetPreview:
-    """What an ISP to come looks like: baseline and load of sites as in ``FleetStep``, offers of groups.
-
-    group_base_kw (G,): baseline of each group's devices. up_kw, down_kw (G,) >= 0: sustained offers around
-    it. up_price, down_price (G,) EUR/MWh: cost-true (the buyer pays +up_price; the provider pays back
-    down_price), weighted by offered power; 0 where the offer is 0.
-    """
-
-    isp: int
-    site_base_kw: FloatArray
-    site_load_kw: FloatArray
-    group_base_kw: FloatArray
-    up_kw: FloatArray
-    down_kw: FloatArray
-    up_price: FloatArray
-    down_price: FloatArray
-
-
-@dataclass(frozen=True)
-class FleetRollout:
-    """Baseline and inflexible load of sites without orders, (n, n_sites), kW, injection positive."""
-
-    site_base_kw: FloatArray
-    site_load_kw: FloatArray
+_NO_CAPS: Mapping[int, Caps] = MappingProxyType({})
 
 
 class HouseholdFleet:
@@ -89,8 +62,9 @@ class HouseholdFleet:
     (population, places, times, random stream) and of the orders.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, standing: Standing | None = None) -> None:
         self._layout = layout
+        self._standing = standing
         self._state = layout.start()
         for isp in range(-layout.window.first, 0):
             advance(layout, self._state, isp, None)
@@ -99,15 +73,18 @@ class HouseholdFleet:
     @classmethod
     def build(
         cls, population: Population, site_of: IntArray, aggregator_of: IntArray, times: pd.DatetimeIndex,
-        n_sites: int, rng: np.random.Generator,
+        n_sites: int, rng: np.random.Generator, connection_of: IntArray | None = None,
+        standing: Standing | None = None,
     ) -> "HouseholdFleet":  # fmt: skip
         """Draw a fleet and let it live a day unasked, so that it starts with cars plugged in.
 
         site_of, aggregator_of: (H,) site 0..n_sites-1 and aggregator >= 0 of each household. times: UTC left
-        labels of the whole horizon inside the measured year (``grids.profiles.span``). Raises ValueError
-        (``ProfileError`` for times) naming the argument at fault.
+        labels of the whole horizon inside the measured year (``grids.profiles.span``). connection_of: (H,)
+        number 0..C-1 of households that are worked out one by one, -1 for the others. standing: limits of
+        connections known from the start. Raises ValueError (``ProfileError`` for times) naming the argument
+        at fault.
         """
-        return cls(lay_out(population, site_of, aggregator_of, times, n_sites, rng))
+        return cls(lay_out(population, site_of, aggregator_of, times, n_sites, rng, connection_of), standing)
 
     @property
     def groups(self) -> FleetGroups:
@@ -127,6 +104,11 @@ class HouseholdFleet:
         return self._layout.inverter_kw()
 
     @property
+    def connections(self) -> Connections:
+        """Households that are worked out one by one."""
+        return self._layout.connections
+
+    @property
     def n_sites(self) -> int:
         """Number of sites of all areas."""
         return self._layout.n_sites
@@ -141,17 +123,23 @@ class HouseholdFleet:
         """The ISP that the next ``step`` delivers."""
         return self._state.next_isp
 
-    def step(self, isp: int, up_share: FloatArray | None, down_share: FloatArray | None) -> FleetStep:
+    def step(
+        self, isp: int, up_share: FloatArray | None, down_share: FloatArray | None, caps: Caps | None = None
+    ) -> FleetStep:
         """Deliver one ISP: move every device, activating what each group is ordered.
 
         up_share, down_share: kW wanted of each group, (G,), >= 0, None for nothing; both at once net out.
-        More than a group can do is delivered as far as it can.
+        More than a group can do is delivered as far as it can. caps: limits of connections in this ISP.
         """
         lay, state = self._layout, self._state
         self._check_isp(isp, state.next_isp, state.next_isp)
         order = self._order(up_share, down_share)
         before = state.ev_charged_kwh.sum()
-        now, power = advance(lay, state, isp, order)
+        now, power = advance(lay, state, isp, order, self._caps(isp, caps))
+        shed, denied = np.zeros(len(lay.connections)), 0.0
+        if now.kept is not None:
+            shed, denied = now.kept.shed_kw, float(now.kept.denied_kw.sum()) * lay.hours
+        load = connection_load(lay, isp)
         change = total(lay.member_group, power - now.base, len(lay.groups))
         stored, capacity = state.stored_kwh.sum(), lay.batteries.energy_kwh.sum()
         return FleetStep(
@@ -166,15 +154,22 @@ class HouseholdFleet:
             battery_soc_mean=float(stored / capacity) if capacity > 0 else 0.0,
             ev_energy_kwh=float(state.ev_charged_kwh.sum() - before),
             indoor_theta_mean=float(state.theta_k.mean()) if len(state.theta_k) else 0.0,
+            connection_kw=lay.connections.net_kw(power, load - shed),
+            connection_base_kw=lay.connections.net_kw(now.base, load - shed),
+            connection_wish_kw=lay.connections.net_kw(now.wish, load),
+            shed_kw=shed,
+            denied_kwh=denied,
         )
 
     def preview(
-        self, now_isp: int, isp: int, energy_value: float, orders: Mapping[int, Order]
-    ) -> FleetPreview:
+        self, now_isp: int, isp: int, energy_value: float, orders: Mapping[int, Order],
+        caps: Mapping[int, Caps] = _NO_CAPS,
+    ) -> FleetPreview:  # fmt: skip
         """Look ahead from ``now_isp`` (the next to be delivered) to ``isp``; the fleet itself does not move.
 
         energy_value: EUR/MWh that energy is worth to its household. orders: (up, down) kW wanted per group,
-        by ISP; those from now_isp to before isp are applied, others have no effect on isp.
+        by ISP; those from now_isp to before isp are applied, others have no effect on isp. caps: limits of
+        connections by ISP.
 
         An offer bought in full is delivered in full if all orders before it were known here. Where some were
         not, sustained offers keep bursts of up to ``sustain_isps`` ISPs deliverable; buying every ISP blind
@@ -182,18 +177,37 @@ class HouseholdFleet:
         """
         lay = self._layout
         self._check_isp(isp, now_isp, lay.horizon - 1)
-        state = self._copy_at(now_isp)
-        for k in range(now_isp, isp):
-            wanted = orders.get(k)
-            advance(lay, state, k, None if wanted is None else self._order(*wanted))
-        arrive(lay, state, isp)
-        now = look(lay, state, isp)
+        state = self._at(now_isp, isp, orders, caps)
+        now = look(lay, state, isp, self._caps(isp, caps.get(isp)))
         low, high = limits(lay, state, now, lay.sustain)
         up_cost, down_saving = prices(lay, state, now, energy_value)
         up_kw, up_price = group_offer(lay, high - now.base, up_cost)
         down_kw, down_price = group_offer(lay, now.base - low, down_saving)
         base, group_base = sites(lay, now, now.base), total(lay.member_group, now.base, len(lay.groups))
         return FleetPreview(isp, base, now.site_load, group_base, up_kw, down_kw, up_price, down_price)
+
+    def reach(
+        self, now_isp: int, isp: int, orders: Mapping[int, Order], caps: Mapping[int, Caps] = _NO_CAPS
+    ) -> FleetReach:
+        """What connections will do in an ISP to come, all orders known, and what groups could do in it."""
+        lay = self._layout
+        self._check_isp(isp, now_isp, lay.horizon - 1)
+        state = self._at(now_isp, isp, orders, caps)
+        now = look(lay, state, isp, self._caps(isp, caps.get(isp)))
+        low, high = bounds(lay, state, now)
+        wanted = orders.get(isp)
+        order = None if wanted is None else self._order(*wanted)
+        power = now.base if order is None else activate(lay, state, now, order)
+        load, own = connection_load(lay, isp), lay.connections
+        shed = np.zeros(len(own)) if now.kept is None else now.kept.shed_kw
+        return FleetReach(
+            own.net_kw(power, load - shed),
+            own.net_kw(now.wish, load),
+            total(lay.member_group, high - now.base, len(lay.groups)),
+            total(lay.member_group, now.base - low, len(lay.groups)),
+            own.net_kw(np.maximum(high - power, 0.0), np.zeros(len(own))),
+            own.net_kw(np.maximum(power - low, 0.0), np.zeros(len(own))),
+        )
 
     def rollout(self, now_isp: int, n: int) -> FleetRollout:
         """Baselines of the n ISPs from ``now_isp`` (the next to be delivered) on, without any order."""
@@ -202,7 +216,7 @@ class HouseholdFleet:
         state = self._copy_at(now_isp)
         base, load = np.empty((n, lay.n_sites)), np.empty((n, lay.n_sites))
         for k in range(n):
-            now, power = advance(lay, state, now_isp + k, None)
+            now, power = advance(lay, state, now_isp + k, None, self._caps(now_isp + k, None))
             base[k], load[k] = sites(lay, now, power), now.site_load
         return FleetRollout(base, load)
 
@@ -214,9 +228,9 @@ class HouseholdFleet:
         up, down = np.empty((len(isps), len(lay.groups))), np.empty((len(isps), len(lay.groups)))
         for line, isp in enumerate(isps):
             for k in range(state.next_isp, isp):
-                advance(lay, state, k, None)
+                advance(lay, state, k, None, self._caps(k, None))
             arrive(lay, state, isp)
-            now = look(lay, state, isp)
+            now = look(lay, state, isp, self._caps(isp, None))
             low, high = limits(lay, state, now, lay.sustain)
             up[line] = total(lay.member_group, high - now.base, len(lay.groups))
             down[line] = total(lay.member_group, now.base - low, len(lay.groups))
@@ -234,8 +248,10 @@ class HouseholdFleet:
             "battery energy not accounted for (kWh)": np.abs(s.stored_start_kwh + kept - s.stored_kwh),
             "EV energy not accounted for (kWh)": np.abs(owed),
             "EV energy below zero (kWh)": -s.ev_left_kwh,
-            "EV left short at departure (kWh)": s.ev_short_kwh,
-            "indoor temperature outside its band (K)": np.abs(s.theta_k) - lay.pumps.band_k,
+            "EV left short at departure (kWh)": s.ev_short_kwh - s.ev_denied_kwh,
+            "indoor temperature outside its band (K)": np.where(
+                s.theta_forced > 0, 0.0, np.abs(s.theta_k) - lay.pumps.band_k
+            ),
         }
         worst = {name: float(excess.max(initial=0.0)) for name, excess in tests.items()}
         return [f"{name}: {value:.3g}" for name, value in worst.items() if not value <= _TOLERANCE]
@@ -265,6 +281,22 @@ class HouseholdFleet:
         state.ev_needed_kwh[:] = state.ev_left_kwh
         for account in (state.charged_kwh, state.discharged_kwh, state.ev_charged_kwh, state.ev_short_kwh):
             account[:] = 0.0
+
+    def _caps(self, isp: int, activated: Caps | None) -> Caps | None:
+        """Limits of an ISP: those activated for it, and those known from the start."""
+        return activated if self._standing is None else self._standing.at(isp, activated)
+
+    def _at(
+        self, now_isp: int, isp: int, orders: Mapping[int, Order], caps: Mapping[int, Caps]
+    ) -> FleetState:
+        """The state before ``isp``, cars arrived, when orders and limits known now are followed."""
+        lay, state = self._layout, self._copy_at(now_isp)
+        for k in range(now_isp, isp):
+            wanted = orders.get(k)
+            order = None if wanted is None else self._order(*wanted)
+            advance(lay, state, k, order, self._caps(k, caps.get(k)))
+        arrive(lay, state, isp)
+        return state
 
     def _copy_at(self, now_isp: int) -> FleetState:
         if now_isp != self._state.next_isp:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import pandas as pd
 
+from agents.compliance import Connections
 from agents.devices import Batteries, HeatPumps, Vehicles
 from agents.population import Households, Population, draw
 from agents.windows import (
@@ -17,7 +18,7 @@ from agents.windows import (
     load_window,
 )
 from grids.arrays import FloatArray, IntArray
-from grids.profiles import HOUSEHOLD, full_load_hours, step_of
+from grids.profiles import HOUSEHOLD, PV, full_load_hours, step_of
 
 DEVICES = ("pv", "battery", "ev", "heat_pump")
 _BURN_IN_H = 24
@@ -42,7 +43,8 @@ class FleetState:
 
     ``next_isp`` is the ISP the next step delivers. Energies in kWh at the meter, except ``stored_kwh``;
     theta in K; ``ev_depart_isp`` is the first ISP the EV is gone. ``ev_needed_kwh`` etc. count since the
-    start.
+    start; ``ev_denied_kwh`` is what limits of connections kept from cars for good, ``theta_forced`` is 1
+    while a house is out of its band because of them.
     """
 
     next_isp: int
@@ -57,6 +59,8 @@ class FleetState:
     ev_needed_kwh: FloatArray
     ev_charged_kwh: FloatArray
     ev_short_kwh: FloatArray
+    ev_denied_kwh: FloatArray
+    theta_forced: FloatArray
 
     def copy(self) -> "FleetState":
         """Return an independent copy."""
@@ -107,6 +111,7 @@ class Layout:
     heating_at: IntArray
     pump_cost: FloatArray
     pump_decay_sustained: FloatArray
+    connections: Connections
 
     def rated_kw(self) -> dict[int, FloatArray]:
         """Rated power of flexible devices by site (n_sites,), for up (1) and down (-1).
@@ -147,7 +152,8 @@ class Layout:
         gone = np.full(len(ev), -self.window.first, dtype=np.int64)
         return FleetState(
             -self.window.first, stored, ev, gone, ev.copy(), pump,
-            stored.copy(), np.zeros(len(stored)), np.zeros(len(stored)), ev.copy(), ev.copy(), ev.copy(),
+            stored.copy(), np.zeros(len(stored)), np.zeros(len(stored)),
+            ev.copy(), ev.copy(), ev.copy(), ev.copy(), pump.copy(),
         )  # fmt: skip
 
 
@@ -187,9 +193,24 @@ def _check(site_of: IntArray, aggregator_of: IntArray, n_sites: int) -> None:
         raise ValueError("aggregator_of must not be negative")
 
 
+def _connections(
+    homes: Households, apart: IntArray, n: int, site_of: IntArray, load_at: IntArray, load_kw: FloatArray,
+    member: IntArray, cuts: list[int],
+) -> Connections:  # fmt: skip
+    """The n households with a number of their own in ``apart`` (H,), in the order of their numbers."""
+    rows = np.argsort(apart, kind="stable")[: int((apart < n).sum())]
+    if len(rows) != n:
+        raise ValueError("connection_of must number households 0, 1, ... without gap or repetition")
+    generation = np.where(homes.has_pv, homes.pv_kwp * full_load_hours(PV)[homes.pv_profile], 0.0)
+    return Connections(
+        site_of[rows].astype(np.int64), load_at[rows], load_kw[rows], member, (cuts[0], cuts[1], cuts[2]),
+        generation[rows],
+    )  # fmt: skip
+
+
 def lay_out(
     population: Population, site_of: IntArray, aggregator_of: IntArray, times: pd.DatetimeIndex, n_sites: int,
-    rng: np.random.Generator,
+    rng: np.random.Generator, connection_of: IntArray | None = None,
 ) -> Layout:  # fmt: skip
     """Draw the households and arrange them; see ``HouseholdFleet.build`` for the arguments."""
     _check(site_of, aggregator_of, n_sites)
@@ -197,14 +218,15 @@ def lay_out(
     furthest = round(168 * population.shift_weeks / hours) + int(population.jitter_h / hours)
     window = load_window(times, furthest, round(_BURN_IN_H / hours))
     homes = draw(population, len(site_of), 1 / hours, rng)
-    return arrange(population, homes, site_of, aggregator_of, window, len(times), hours, n_sites)
+    apart = np.full(len(site_of), -1, dtype=np.int64) if connection_of is None else connection_of
+    return arrange(population, homes, site_of, aggregator_of, window, len(times), hours, n_sites, apart)
 
 
 def arrange(
     population: Population, homes: Households, site_of: IntArray, aggregator_of: IntArray, window: Window,
-    horizon: int, hours: float, n_sites: int,
+    horizon: int, hours: float, n_sites: int, connection_of: IntArray,
 ) -> Layout:  # fmt: skip
-    """Arrange given households into a Layout."""
+    """Arrange given households into a Layout; see ``HouseholdFleet.build`` for `connection_of`."""
     has = (homes.has_pv, homes.has_battery, homes.has_ev, homes.has_heat_pump)
     owners = pv, bat, ev, pump = tuple(np.flatnonzero(h).astype(np.int64) for h in has)
     groups, group_of = _grouped(owners, site_of, aggregator_of, n_sites)
@@ -214,16 +236,21 @@ def arrange(
     load_site, load_place, (load_sum,) = _summed(site_of, load_at, load_kw)
     pv_at = window.places(PV_AT + homes.pv_profile, none)
     feed_in = homes.pv_kwp * homes.feed_in_eur_per_mwh
-    pv_group, pv_place, (pv_kwp, pv_feed_in) = _summed(group_of[0], pv_at[pv], homes.pv_kwp[pv], feed_in[pv])
-    pv_groups, pv_member = np.unique(pv_group, return_inverse=True)
-    member_group = np.concatenate([pv_groups, *group_of[1:]]).astype(np.int64)
+    n = int(connection_of.max(initial=-1)) + 1
+    apart = np.where(connection_of < 0, n, connection_of)  # those of no connection are summed up
+    pv_key, pv_place, (pv_kwp, pv_feed_in) = _summed(
+        group_of[0] * (n + 1) + apart[pv], pv_at[pv], homes.pv_kwp[pv], feed_in[pv]
+    )
+    pv_keys, pv_member = np.unique(pv_key, return_inverse=True)
+    member_group = np.concatenate([pv_keys // (n + 1), *group_of[1:]]).astype(np.int64)
+    member = np.concatenate([pv_keys % (n + 1), *(apart[o] for o in owners[1:])]).astype(np.int64)
     pumps = HeatPumps.build(
         homes.heat_pump_kw[pump], homes.cop[pump], homes.heat_capacity_kwh_per_k[pump],
         homes.heat_loss_h[pump], population.recovery_h, population.band_k, hours,
     )  # fmt: skip
     battery_of_ev, ev_of_battery = _matches(bat, ev)
     battery_of_pump, pump_of_battery = _matches(bat, pump)
-    cuts = np.cumsum([len(pv_groups), len(bat), len(ev)]).tolist()
+    cuts = np.cumsum([len(pv_keys), len(bat), len(ev)]).tolist()
     return Layout(
         hours=hours,
         horizon=horizon,
@@ -265,4 +292,5 @@ def arrange(
         heating_at=window.places(HEATING_AT + homes.heat_pump_profile[pump], homes.heat_pump_shift[pump]),
         pump_cost=homes.comfort_eur_per_mwh[pump],
         pump_decay_sustained=pumps.decay**population.sustain_isps,
+        connections=_connections(homes, apart, n, site_of, load_at, load_kw, member, cuts),
     )

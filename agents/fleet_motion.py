@@ -4,10 +4,11 @@ Only ``arrive`` and ``advance`` change the state they are given. Members are the
 PV groups, batteries, EVs, heat pumps, in this order. Powers are injections in kW.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from agents.compliance import Caps, Kept, comply
 from agents.devices import Limits, spread
 from agents.fleet_layout import FleetState, Layout
 from agents.windows import ENERGY, GAP, LENGTH, LEVEL
@@ -19,7 +20,7 @@ class Now:
     """One ISP before activation: members' baseline (M,), sites' inflexible load (n_sites,), measurements.
 
     pump_measured (P,): measured consumption, >= 0. ev_isps (E,): ISPs left until departure, this one
-    included.
+    included. wish (M,): baseline had no connection been limited; `kept` says how limits were kept, if any.
     """
 
     isp: int
@@ -27,6 +28,8 @@ class Now:
     site_load: FloatArray
     pump_measured: FloatArray
     ev_isps: IntArray
+    wish: FloatArray
+    kept: Kept | None = None
 
 
 def total(index: IntArray, values: FloatArray, n: int) -> FloatArray:
@@ -55,8 +58,8 @@ def arrive(lay: Layout, state: FleetState, isp: int) -> None:
     state.ev_limit_kw[new] = level * rated
 
 
-def look(lay: Layout, state: FleetState, isp: int) -> Now:
-    """Baseline of every member at ``isp``, given a state in which ``arrive`` has been called for it."""
+def look(lay: Layout, state: FleetState, isp: int, caps: Caps | None = None) -> Now:
+    """Baseline of every member at ``isp`` within ``caps``; ``arrive`` has been called on the state for it."""
     read = lay.window.read
     load = -total(lay.load_site, lay.load_kw * read(isp, lay.load_at), lay.n_sites)
     pv = total(lay.pv_member, lay.pv_kwp * read(isp, lay.pv_at), lay.cuts[0])
@@ -69,7 +72,22 @@ def look(lay: Layout, state: FleetState, isp: int) -> Now:
     surplus[lay.battery_of_ev] += ev[lay.ev_of_battery]
     surplus[lay.battery_of_pump] += pump[lay.pump_of_battery]
     battery = lay.batteries.baseline(state.stored_kwh, surplus, lay.hours)
-    return Now(isp, np.concatenate([pv, battery, ev, pump]), load, measured, ev_isps)
+    base = np.concatenate([pv, battery, ev, pump])
+    now = Now(isp, base, load, measured, ev_isps, base)
+    return now if caps is None else _within(lay, state, now, caps)
+
+
+def connection_load(lay: Layout, isp: int) -> FloatArray:
+    """Inflexible load of every connection (C,) kW, consumption positive."""
+    return lay.connections.load_kw * lay.window.read(isp, lay.connections.load_at)
+
+
+def _within(lay: Layout, state: FleetState, now: Now, caps: Caps) -> Now:
+    """The ISP with every connection inside its limits."""
+    low, high = bounds(lay, state, now)
+    kept = comply(lay.connections, now.wish, low, high, connection_load(lay, now.isp), caps)
+    served = now.site_load + total(lay.connections.site, kept.shed_kw, lay.n_sites)
+    return replace(now, base=kept.base, site_load=served, kept=kept)
 
 
 def limits(lay: Layout, state: FleetState, now: Now, isps: int) -> Limits:
@@ -83,7 +101,17 @@ def limits(lay: Layout, state: FleetState, now: Now, isps: int) -> Limits:
     heating = lay.window.read(now.isp, lay.heating_at) > 0
     low_p, high_p = lay.pumps.limits(state.theta_k, now.pump_measured, heating, pump, decay)
     low = np.concatenate([np.zeros(len(pv)), low_b, low_e, low_p])
-    return low, np.concatenate([pv, high_b, high_e, high_p])
+    high = np.concatenate([pv, high_b, high_e, high_p])
+    if now.kept is not None:
+        base = now.base
+        return base - now.kept.down * (base - low), base + now.kept.up * (high - base)
+    return low, high
+
+
+def bounds(lay: Layout, state: FleetState, now: Now) -> Limits:
+    """What ``activate`` can make of every member in this ISP: the wider of both limits it goes by."""
+    (low, high), (least, most) = limits(lay, state, now, lay.sustain), limits(lay, state, now, 1)
+    return np.minimum(low, least), np.maximum(high, most)
 
 
 def activate(lay: Layout, state: FleetState, now: Now, net_kw: FloatArray) -> FloatArray:
@@ -107,10 +135,12 @@ def activate(lay: Layout, state: FleetState, now: Now, net_kw: FloatArray) -> Fl
     return power
 
 
-def advance(lay: Layout, state: FleetState, isp: int, net_kw: FloatArray | None) -> tuple[Now, FloatArray]:
+def advance(
+    lay: Layout, state: FleetState, isp: int, net_kw: FloatArray | None, caps: Caps | None = None
+) -> tuple[Now, FloatArray]:
     """Move the state over ``isp``; return what was before activation and the members' actual power."""
     arrive(lay, state, isp)
-    now = look(lay, state, isp)
+    now = look(lay, state, isp, caps)
     power = now.base if net_kw is None else activate(lay, state, now, net_kw)
     battery, ev, pump = np.split(power, lay.cuts)[1:]
     state.stored_kwh = lay.batteries.move(state.stored_kwh, battery, lay.hours)
@@ -120,6 +150,11 @@ def advance(lay: Layout, state: FleetState, isp: int, net_kw: FloatArray | None)
     state.ev_charged_kwh += charged
     state.ev_left_kwh = np.maximum(state.ev_left_kwh - charged, 0.0)
     state.theta_k = lay.pumps.move(state.theta_k, now.pump_measured, pump)
+    if now.kept is not None:
+        state.ev_denied_kwh += now.kept.denied_kw * lay.hours
+        state.theta_forced[now.kept.forced_kw > 0] = 1.0
+    if len(lay.connections):
+        state.theta_forced[np.abs(state.theta_k) <= lay.pumps.band_k] = 0.0
     state.next_isp = isp + 1
     return now, power
 
@@ -141,7 +176,7 @@ def prices(lay: Layout, state: FleetState, now: Now, energy_value: float) -> tup
     colder = lay.pump_cost * (1.0 + np.maximum(-tilt, 0.0))
     warmer = lay.pump_cost * (1.0 + np.maximum(tilt, 0.0))
     earned = total(lay.pv_member, lay.pv_feed_in * lay.window.read(now.isp, lay.pv_at), lay.cuts[0])
-    pv = now.base[: lay.cuts[0]]
+    pv = now.wish[: lay.cuts[0]]
     feed_in = np.divide(earned, pv, out=np.zeros(len(pv)), where=pv > 0)
     up = np.concatenate([
         np.zeros(len(pv)), energy_value / round_trip + lay.battery_wear, energy_value + lay.ev_cost,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import mesa
 import numpy as np
 
-from agents.fleet import FleetPreview, FleetStep, HouseholdFleet, Order
-from agents.messages import Message, MeterMessage, OrderMessage, ReactiveOrderMessage
+from agents.compliance import Caps
+from agents.fleet import FleetPreview, FleetReach, FleetStep, HouseholdFleet, Order
+from agents.messages import LimitMessage, Message, MeterMessage, OrderMessage, ReactiveOrderMessage
 from agents.participant import Desk, Participant
 from grids.arrays import FloatArray
 
@@ -37,18 +38,22 @@ class FleetDesk(Participant):
         self.fleet = fleet
         self.owners = owners  # aggregator by number
         self._orders: dict[int, Order] = {}
+        self._reach: tuple[tuple[int, int, int], FleetReach] | None = None
         self._preview: tuple[tuple[int, int, int, float], FleetPreview] | None = None
         self._changes = 0
         self._isps_per_day, self._hour = isps_per_day, max(isps_per_day // 24, 1)
         self._outlook: tuple[int, dict[int, int], FloatArray, FloatArray] | None = None
         self.steps: dict[int, FleetStep] = {}  # delivered and not yet settled
         self.wanted_kw: dict[int, FloatArray] = {}  # net order per group (G,), up positive, of the same ISPs
+        self._caps: dict[int, Caps] = {}  # limits activated for connections
         self._mvar: dict[int, FloatArray] = {}  # reactive power ordered per group (G,), injection positive
 
     def receive(self, message: Message) -> None:
         """Add an order to what is wanted of its groups; one that comes too late is recorded and dropped."""
         match message:
-            case OrderMessage() | ReactiveOrderMessage() if message.isp < self.fleet.next_isp:
+            case OrderMessage() | ReactiveOrderMessage() | LimitMessage() if (
+                message.isp < self.fleet.next_isp
+            ):
                 late = {
                     "system": self.name,
                     "bid_id": message.sender,
@@ -57,6 +62,8 @@ class FleetDesk(Participant):
                 self.desk.record("rejections", {"isp": message.isp, **late})
             case OrderMessage():
                 self._order(message)
+            case LimitMessage():
+                self._limit(message)
             case ReactiveOrderMessage():
                 ordered = self._mvar.setdefault(message.isp, np.zeros(len(self.fleet.groups)))
                 np.add.at(ordered, message.group, message.mvar)
@@ -72,6 +79,32 @@ class FleetDesk(Participant):
             np.maximum(order, 0.0, out=order)
         self._changes += 1
 
+    def _limit(self, message: LimitMessage) -> None:
+        """Keep the limits that a DSO has activated for connections; later ones replace earlier ones."""
+        n = len(self.fleet.connections)
+        free = Caps(np.full(n, np.inf), np.full(n, np.inf))
+        caps = self._caps.setdefault(message.isp, free)
+        caps.import_kw[message.connection] = message.import_kw
+        caps.export_kw[message.connection] = message.export_kw
+        self._changes += 1
+
+    def caps(self, isp: int) -> Caps | None:
+        """Limits activated for an ISP so far."""
+        return self._caps.get(isp)
+
+    def reach(self, isp: int) -> FleetReach:
+        """What is expected of an ISP with all orders and limits known now; asked by several."""
+        key = (self.fleet.next_isp, isp, self._changes)
+        if self._reach is None or self._reach[0] != key:
+            self._reach = key, self.fleet.reach(self.fleet.next_isp, isp, self._orders, self._caps)
+        return self._reach[1]
+
+    def ordered_kw(self, isp: int) -> FloatArray:
+        """Net order of every group (G,) for an ISP so far, up positive."""
+        nothing = np.zeros(len(self.fleet.groups))
+        up, down = self._orders.get(isp, (nothing, nothing))
+        return np.asarray(up - down)
+
     def reactive_mvar(self, isp: int) -> FloatArray:
         """Reactive power of every group (G,) as ordered, injection positive; what is ordered is delivered."""
         return self._mvar.get(isp, np.zeros(len(self.fleet.groups)))
@@ -85,7 +118,10 @@ class FleetDesk(Participant):
         """The fleet in an ISP to come, given the orders known now. Asked by several, worked out once."""
         key = (self.fleet.next_isp, isp, self._changes, energy_value)
         if self._preview is None or self._preview[0] != key:
-            self._preview = key, self.fleet.preview(self.fleet.next_isp, isp, energy_value, self._orders)
+            self._preview = (
+                key,
+                self.fleet.preview(self.fleet.next_isp, isp, energy_value, self._orders, self._caps),
+            )
         return self._preview[1]
 
     def outlook(self, isps: range) -> tuple[FloatArray, FloatArray]:
@@ -108,7 +144,7 @@ class FleetDesk(Participant):
     def deliver(self, isp: int) -> FleetStep:
         """Move the fleet through an ISP with the orders it has got."""
         up, down = self._orders.pop(isp, (None, None))
-        self.steps[isp] = step = self.fleet.step(isp, up, down)
+        self.steps[isp] = step = self.fleet.step(isp, up, down, self._caps.get(isp))
         nothing = np.zeros(len(self.fleet.groups))
         self.wanted_kw[isp] = nothing if up is None or down is None else up - down
         self._changes += 1
@@ -118,6 +154,7 @@ class FleetDesk(Participant):
         """Drop what is known of an ISP that has been settled."""
         del self.steps[isp], self.wanted_kw[isp]
         self._mvar.pop(isp, None)
+        self._caps.pop(isp, None)
 
     def meter(self, isp: int) -> None:
         """Tell every aggregator what its groups delivered."""

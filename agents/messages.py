@@ -223,6 +223,16 @@ class AmendMessage(Message):
 
 
 @dataclass(frozen=True)
+class LimitMessage(Message):
+    """DSO to its customers: net import and export that their connections may have in an ISP (kW)."""
+
+    acknowledged: ClassVar[bool] = True
+    connection: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    import_kw: FloatArray = field(default_factory=lambda: np.empty(0))
+    export_kw: FloatArray = field(default_factory=lambda: np.empty(0))
+
+
+@dataclass(frozen=True)
 class ReactiveBidsMessage(Message):
     """Aggregator to DSO: its offers of reactive power in one area (see `markets.reactive`)."""
 
