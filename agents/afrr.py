@@ -115,11 +115,13 @@ class Dispatcher:
         self.delivered = self._moving.copy()
         self._known = self._moving.copy()  # the last set-point that arrived
 
-    def follow(self, wanted_mw: float, heard: BoolArray | None = None) -> FloatArray:
+    def follow(
+        self, wanted_mw: float, heard: BoolArray | None = None, able_mw: FloatArray | None = None
+    ) -> FloatArray:
         """Set-points (n,) of this cycle for a wanted total; a set-point moves no faster than the bid ramps.
 
         The asset follows its set-point at the same ramp (`delivered`); one that is not `heard` (n,) leaves it
-        with the last it has.
+        with the last it has, and none delivers more than it is able to (`able_mw`, (n,)).
         """
         target = self.order.split(wanted_mw)
         if self._wait > 0:
@@ -129,6 +131,8 @@ class Dispatcher:
         setpoint = self._stepped(target)
         self._known = setpoint if heard is None else np.where(heard, setpoint, self._known)
         self.delivered += np.minimum(np.maximum(self._known - self.delivered, -self._ramp), self._ramp)
+        if able_mw is not None:
+            np.minimum(self.delivered, able_mw, out=self.delivered)
         return setpoint
 
     def _stepped(self, target: FloatArray) -> FloatArray:
@@ -147,12 +151,13 @@ def run_isp(
     state: ControllerState,
     monitor: Monitor | None = None,
     heard: BoolArray | None = None,
+    able_mw: FloatArray | None = None,
 ) -> AfrrResult:
     """Dispatch aFRR through one ISP; `state` is carried on.
 
     `imbalance_mw` (k,) is the system's surplus per cycle had no aFRR been called; `heard` (k, n) says which
-    set-points arrive (None: all). The wanted total is
-    ``-gain e + integral``, ``d integral / dt = -e / integral_s``, with ``e`` the area control error, held
+    set-points arrive (None: all); `able_mw` (n,) is what bids can deliver, unknown to the controller (None:
+    all they offer). The wanted total is ``-gain e + integral``, ``d integral / dt = -e / integral_s``, with ``e`` the area control error, held
     within what the bids offer (the integrator stops there).
     """
     k, n = len(imbalance_mw), len(bids.price)
@@ -167,7 +172,9 @@ def run_isp(
         wanted = -settings.gain * error[c] + state.integral_mw
         if low < wanted < high or wanted * error[c] > 0.0:  # at a bound only away from it
             state.integral_mw -= error[c] * settings.cycle_s / settings.integral_s
-        setpoints[c] = dispatch.follow(min(max(wanted, low), high), None if heard is None else heard[c])
+        setpoints[c] = dispatch.follow(
+            min(max(wanted, low), high), None if heard is None else heard[c], able_mw
+        )
         deliveries[c] = dispatch.delivered
         net[c] = float(bids.direction @ dispatch.delivered)
         if monitor is not None and c % look == look - 1:

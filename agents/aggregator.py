@@ -17,6 +17,10 @@ from agents.messages import (
     BidsMessage,
     CapacityAwardMessage,
     DayAheadMessage,
+    HelpAcceptMessage,
+    HelpMessage,
+    HelpOfferMessage,
+    LimitMessage,
     Message,
     MeterMessage,
     OrderMessage,
@@ -29,8 +33,9 @@ from agents.participant import Desk, Participant
 from agents.portfolio import Portfolio, Resources, UnitPortfolio
 from agents.qualification import Applicant
 from agents.reactive import ReactiveSeller
+from agents.remedies import Redispatcher, Sold
 from agents.strategies import OfferView, Strategy
-from grids.arrays import FloatArray
+from grids.arrays import FloatArray, IntArray
 from markets.bids import DOWN, UP, Bids
 from markets.products import Product
 
@@ -71,6 +76,7 @@ class Aggregator(Participant):
         self.applicant: Applicant | None = None
         self.capacity: CapacitySeller | None = None
         self.reactive: ReactiveSeller | None = None
+        self.remedies: Redispatcher | None = None
         self._strategy = strategy
         self._product = product
         self._receivers = dict(receivers)
@@ -91,8 +97,14 @@ class Aggregator(Participant):
                     self.portfolio.schedule_mw.update(enumerate(message.p_mw.tolist(), start=message.isp))
             case AwardMessage():
                 self._order(message)
-            case RejectionMessage() | MeterMessage():
-                pass  # a truthful aggregator learns nothing from them
+            case RejectionMessage() | MeterMessage() | HelpAcceptMessage():
+                pass  # a truthful aggregator learns nothing from them; help was set aside when offered
+            case LimitMessage() if self.remedies is not None:
+                self.remedies.told(message)
+            case HelpMessage() if self.remedies is not None:
+                self.remedies.asked(message)
+            case HelpOfferMessage() if self.remedies is not None:
+                self.remedies.offered(message)
             case QualificationMessage() if self.applicant is not None:
                 self.applicant.told(message)
             case TenderMessage() if self.capacity is not None:
@@ -214,7 +226,7 @@ class Aggregator(Participant):
 
     def order(self, isp: int, bid_id: Sequence[str], quantity_mw: FloatArray) -> OrderMessage:
         """The order to the resources behind bids (n,) for so many MW (n,) of each."""
-        resource, direction = np.array([self._of_bid[b] for b in bid_id]).T
+        resource, direction = self.groups_of(bid_id)
         kw = quantity_mw * 1000.0
         return OrderMessage(
             self.name,
@@ -224,6 +236,28 @@ class Aggregator(Participant):
             up_kw=np.where(direction == UP, kw, 0.0),
             down_kw=np.where(direction == UP, 0.0, kw),
         )
+
+    def sales(self, isp: int, n_groups: int, reserve: bool) -> Sold:
+        """What bids of an ISP promise beyond awards, and what groups (G,) cost, by direction.
+
+        With a `reserve`, all that is offered may still be called.
+        """
+        standby = {d: np.zeros(n_groups) for d in (UP, DOWN)}
+        price = {d: np.full(n_groups, np.nan) for d in (UP, DOWN)}
+        sold = self._sold.get(isp, {})
+        for bids in self._offered.get(isp, {}).values():
+            rows = zip(bids.bid_id.tolist(), bids.quantity_mw.tolist(), bids.price.tolist(), strict=True)
+            for bid, mw, asked in rows:
+                group, direction = self._of_bid[bid]
+                price[direction][group] = asked
+                if reserve:
+                    standby[direction][group] += 1000.0 * max(mw - sold.get(bid, 0.0), 0.0)
+        return Sold(standby, price)
+
+    def groups_of(self, bid_id: Sequence[str]) -> tuple[IntArray, IntArray]:
+        """Group and direction of bids (n,)."""
+        group, direction = np.array([self._of_bid[b] for b in bid_id], dtype=np.int64).reshape(-1, 2).T
+        return group, direction
 
     def settle(self, isp: int, delivered_kw: FloatArray) -> float:
         """Close the books of an ISP: what the deliveries cost its resources, EUR/h, signed like prices.
@@ -236,6 +270,8 @@ class Aggregator(Participant):
             kept.pop(isp, None)
         if self.capacity is not None:
             self.capacity.forget(isp)
+        if self.remedies is not None:
+            self.remedies.forget(isp)
         if isinstance(self.portfolio, UnitPortfolio):
             self.portfolio.schedule_mw.pop(isp, None)
         moved = np.flatnonzero(delivered_kw)

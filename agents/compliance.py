@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from agents.devices import spread
-from grids.arrays import BoolArray, FloatArray, IntArray
+from grids.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Connections:
 
     def net_kw(self, power: FloatArray, load_kw: FloatArray) -> FloatArray:
         """Net injection of every connection (C,) kW: members' power (M,) less inflexible load (C,)."""
+        if not len(self):
+            return np.empty(0)
         whole = np.bincount(self.member, power, len(self) + 1).astype(np.float64, copy=False)
         net: FloatArray = whole[:-1] - load_kw
         return net
@@ -58,19 +60,18 @@ class Caps:
 
 @dataclass(frozen=True)
 class Standing:
-    """Limits known from the start: of permanent contracts, and of those that hold at fixed hours.
+    """Limits known from the start: those of connections, of permanent contracts, and of fixed hours.
 
-    `caps` hold in the ISPs of `in_force` (T,).
+    `which` (T,) says which of `caps` hold in an ISP.
     """
 
-    caps: Caps
-    in_force: BoolArray
+    caps: tuple[Caps, ...]
+    which: IntArray
 
-    def at(self, isp: int, also: Caps | None) -> Caps | None:
+    def at(self, isp: int, also: Caps | None) -> Caps:
         """The limits of an ISP, together with what was activated for it."""
-        if not self.in_force[isp]:
-            return also
-        return self.caps if also is None else self.caps.tighter(also)
+        caps = self.caps[int(self.which[isp])]
+        return caps if also is None else caps.tighter(also)
 
 
 @dataclass(frozen=True)

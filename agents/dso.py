@@ -12,6 +12,7 @@ from agents.admission import Admission
 from agents.amendment import AmendRules, amended
 from agents.area import Area
 from agents.capacity import CapacityDesk
+from agents.curtailment_trading import TradingDesk
 from agents.forecast import ForecastErrors
 from agents.household import FleetDesk
 from agents.messages import (
@@ -24,6 +25,7 @@ from agents.messages import (
     ReactiveBidsMessage,
     ScheduleMessage,
 )
+from agents.non_firm import NonFirmDesk
 from agents.operator import Operator, Register
 from agents.participant import Desk
 from agents.qualification import AssetTest
@@ -75,6 +77,8 @@ class DSO(Operator):
         self.test: AssetTest | None = None  # of units that ask for qualification
         self.amend_rules: AmendRules | None = None
         self.reactive: ReactiveDesk | None = None
+        self.non_firm: NonFirmDesk | None = None
+        self.trading: TradingDesk | None = None
         self._scheduled_mw: dict[int, float] = {}
         self._validated: dict[int, FloatArray] = {}  # the list validated last
         self._forwarded: set[int] = set()
@@ -181,6 +185,32 @@ class DSO(Operator):
         preview = self._fleet_desk.preview(isp, 0.0)
         p, q = self.area.injections(isp, preview.site_base_kw, preview.site_load_kw)
         return p + self.area.share * self._errors.error_mw(self.area.name, isp, self._lead_h(isp)), q
+
+    def limit(self, isp: int, after_markets: bool) -> None:
+        """Activate non-firm connections where feeders, or after the markets the area, break limits."""
+        if self.non_firm is not None:
+            self.non_firm.act(isp, self._excess(isp) if after_markets else None)
+
+    def _excess(self, isp: int) -> Callable[[Mapping[int, float]], float]:
+        """How far the area exceeds its limits (%) as forecast now, sales it knows of included.
+
+        The answer is a function of what nodes inject in addition (MW).
+        """
+        p, q = self.forecast(isp)
+        ledger = self._register.get(isp)
+        bids = self.known.get(isp, {}).get(self.house, {}).get("bids")
+        if ledger is not None and bids is not None and self.house in ledger.offered:
+            p = p + bids.injection_mw(ledger.sold(self.house), len(p))
+        rows = self._picture.rows(p, q) or self._picture.linear_rows(p, q)
+
+        def excess(more: Mapping[int, float]) -> float:
+            change = np.zeros(len(p))
+            for node, mw in more.items():
+                change[node] += mw
+            found = rows.after(change).violations()
+            return found.max_overload_pct + found.max_voltage_pct
+
+        return excess
 
     def rows_now(self, p_mw: FloatArray, q_mvar: FloatArray) -> GridRows:
         """Rows around injections (N,) as metered, without margins: nothing is forecast."""

@@ -21,12 +21,11 @@ import numpy as np
 import pandas as pd
 
 from agents.compliance import Caps, Connections, Standing
+from agents.fleet_connections import offers, reach
 from agents.fleet_layout import DEVICES, FleetGroups, FleetState, Layout, lay_out
 from agents.fleet_motion import (
-    activate,
     advance,
     arrive,
-    bounds,
     connection_load,
     group_offer,
     limits,
@@ -135,6 +134,7 @@ class HouseholdFleet:
         self._check_isp(isp, state.next_isp, state.next_isp)
         order = self._order(up_share, down_share)
         before = state.ev_charged_kwh.sum()
+        offered = offers(lay, state, isp, (self._caps(isp, caps), self._caps(isp, None)))
         now, power = advance(lay, state, isp, order, self._caps(isp, caps))
         shed, denied = np.zeros(len(lay.connections)), 0.0
         if now.kept is not None:
@@ -159,6 +159,8 @@ class HouseholdFleet:
             connection_wish_kw=lay.connections.net_kw(now.wish, load),
             shed_kw=shed,
             denied_kwh=denied,
+            offer_kw=offered[0],
+            free_offer_kw=offered[1],
         )
 
     def preview(
@@ -190,24 +192,10 @@ class HouseholdFleet:
         self, now_isp: int, isp: int, orders: Mapping[int, Order], caps: Mapping[int, Caps] = _NO_CAPS
     ) -> FleetReach:
         """What connections will do in an ISP to come, all orders known, and what groups could do in it."""
-        lay = self._layout
-        self._check_isp(isp, now_isp, lay.horizon - 1)
-        state = self._at(now_isp, isp, orders, caps)
-        now = look(lay, state, isp, self._caps(isp, caps.get(isp)))
-        low, high = bounds(lay, state, now)
-        wanted = orders.get(isp)
-        order = None if wanted is None else self._order(*wanted)
-        power = now.base if order is None else activate(lay, state, now, order)
-        load, own = connection_load(lay, isp), lay.connections
-        shed = np.zeros(len(own)) if now.kept is None else now.kept.shed_kw
-        return FleetReach(
-            own.net_kw(power, load - shed),
-            own.net_kw(now.wish, load),
-            total(lay.member_group, high - now.base, len(lay.groups)),
-            total(lay.member_group, now.base - low, len(lay.groups)),
-            own.net_kw(np.maximum(high - power, 0.0), np.zeros(len(own))),
-            own.net_kw(np.maximum(power - low, 0.0), np.zeros(len(own))),
-        )
+        self._check_isp(isp, now_isp, self._layout.horizon - 1)
+        state, wanted = self._at(now_isp, isp, orders, caps), orders.get(isp)
+        now = look(self._layout, state, isp, self._caps(isp, caps.get(isp)))
+        return reach(self._layout, state, now, None if wanted is None else self._order(*wanted))
 
     def rollout(self, now_isp: int, n: int) -> FleetRollout:
         """Baselines of the n ISPs from ``now_isp`` (the next to be delivered) on, without any order."""

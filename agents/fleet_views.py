@@ -32,6 +32,8 @@ class FleetStep:
     connection_wish_kw: FloatArray
     shed_kw: FloatArray
     denied_kwh: float
+    offer_kw: FloatArray
+    free_offer_kw: FloatArray
 
 
 @dataclass(frozen=True)
@@ -57,17 +59,20 @@ class FleetPreview:
 class FleetReach:
     """What is expected of an ISP with all orders known.
 
-    connection_kw (C,): net injection; connection_wish_kw had none been limited, and nothing ordered.
+    connection_kw (C,): net injection; connection_base_kw had nothing been ordered, connection_wish_kw had no
+    connection been limited either.
     up_kw, down_kw (G,) >= 0: what groups can do around their baseline in this one ISP.
-    ease_kw, lean_kw (C,): how far each connection could lower and raise its net import at no discomfort.
+    ease_kw (C,): how far each connection could still lower its net import at no discomfort; ease_price (C,)
+    EUR/MWh: what that costs its devices in wear and inconvenience.
     """
 
     connection_kw: FloatArray
+    connection_base_kw: FloatArray
     connection_wish_kw: FloatArray
     up_kw: FloatArray
     down_kw: FloatArray
     ease_kw: FloatArray
-    lean_kw: FloatArray
+    ease_price: FloatArray
 
 
 @dataclass(frozen=True)

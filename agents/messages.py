@@ -233,6 +233,46 @@ class LimitMessage(Message):
 
 
 @dataclass(frozen=True)
+class HelpMessage(Message):
+    """Aggregator to another: wanted, somebody to deliver so many kW in a direction should they be called."""
+
+    if_lost: ClassVar[str] = "nobody is asked"
+    direction: int = 0
+    kw: float = 0.0
+
+
+@dataclass(frozen=True)
+class HelpOfferMessage(Message):
+    """Answer to it: kW of device groups, each at a price (EUR/MWh, signed like bids)."""
+
+    if_lost: ClassVar[str] = "no help"
+    direction: int = 0
+    group: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    kw: FloatArray = field(default_factory=lambda: np.empty(0))
+    price: FloatArray = field(default_factory=lambda: np.empty(0))
+
+
+@dataclass(frozen=True)
+class HelpAcceptMessage(Message):
+    """Aggregator to a helper: so many kW of a group are wanted, to be paid as far as they are called."""
+
+    acknowledged: ClassVar[bool] = True
+    direction: int = 0
+    group: int = 0
+    kw: float = 0.0
+
+
+@dataclass(frozen=True)
+class ShortfallMessage(Message):
+    """Aggregator to TSO: MW of energy sold, and of reserve on offer, that limits on connections block."""
+
+    if_lost: ClassVar[str] = "the TSO does not know, and buys no replacement"
+    direction: int = 0
+    energy_mw: float = 0.0
+    reserve_mw: float = 0.0
+
+
+@dataclass(frozen=True)
 class ReactiveBidsMessage(Message):
     """Aggregator to DSO: its offers of reactive power in one area (see `markets.reactive`)."""
 

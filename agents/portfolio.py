@@ -74,6 +74,7 @@ class HouseholdPortfolio:
     def __init__(self, name: str, number: int, fleet_desk: FleetDesk, areas: Sequence[Area]) -> None:
         self._desk = fleet_desk
         groups = fleet_desk.fleet.groups
+        self._mine = groups.aggregator == number
         self._parts: list[tuple[str, IntArray, StrArray, IntArray]] = []
         self._stems: list[list[str]] = []
         for area in areas:
@@ -104,6 +105,17 @@ class HouseholdPortfolio:
                 Resources(system, np.tile(groups, 2), ids, np.tile(node, 2), direction, quantity, cost, base)
             )
         return found
+
+    def ordered_and_able_kw(self, isp: int, direction: int) -> tuple[FloatArray, FloatArray]:
+        """Of all groups (G,): what is ordered in a direction for an ISP, and what its devices can do in it.
+
+        Zero for the groups of others.
+        """
+        reach, ordered = self._desk.reach(isp), self._desk.ordered_kw(isp)
+        able = reach.up_kw if direction == UP else reach.down_kw
+        return np.where(self._mine, np.maximum(direction * ordered, 0.0), 0.0), np.where(
+            self._mine, able, 0.0
+        )
 
     def assets(self) -> Assets:
         """Every device group at a node is a unit; all of them follow a signal within minutes."""

@@ -22,6 +22,7 @@ from agents.messages import (
     NominationMessage,
     PlatformMessage,
     ScheduleMessage,
+    ShortfallMessage,
 )
 from agents.operator import Operator, Register
 from agents.participant import Desk
@@ -33,6 +34,8 @@ from markets.blocks import TSO as T
 from markets.blocks import Scheme
 from markets.imbalance import ACTIVATED_MW, Regulation
 from markets.programme import Cleared
+from markets.register import FlexibilityRegister
+from markets.replacement import REPLACEMENT, replace_missing
 
 RESERVE = "afrr"
 """Layer of the ledger in which the automatic reserve is booked."""
@@ -77,6 +80,9 @@ class TSO(Operator):
         self.capacity: CapacityDesk | None = None
         self.nominated_mw: dict[tuple[int, str], tuple[float, float]] = {}  # ISP, BSP -> up, down
         self._declared: dict[int, list[BaselineMessage]] = {}
+        self._missing: dict[int, list[ShortfallMessage]] = {}
+        self.slow_mw: dict[int, FloatArray] = {}  # of bids on transmission, opened to the reserve by ISP
+        self.replaced: dict[int, dict[tuple[str, int], tuple[float, float]]] = {}
 
     def receive(self, message: Message) -> None:
         """Keep schedules, prices, nominations, baselines; hand requests to their desks."""
@@ -97,6 +103,8 @@ class TSO(Operator):
                 both = zip(message.up_mw.tolist(), message.down_mw.tolist(), strict=True)
                 for k, pair in enumerate(both):
                     self.nominated_mw[message.isp + k, message.sender] = pair
+            case ShortfallMessage():
+                self._missing.setdefault(message.isp, []).append(message)
             case BaselineMessage():
                 if message.isp > self._settled:
                     self._declared.setdefault(message.isp, []).append(message)
@@ -138,6 +146,9 @@ class TSO(Operator):
         super().forget(isp)
         self.day_ahead_price.pop(isp, None)
         self._declared.pop(isp, None)
+        self._missing.pop(isp, None)
+        self.slow_mw.pop(isp, None)
+        self.replaced.pop(isp, None)
         for key in [key for key in self.nominated_mw if key[0] == isp]:
             del self.nominated_mw[key]
         for schedule in self.schedules.values():
@@ -163,6 +174,24 @@ class TSO(Operator):
         entries = {"grid": self._houses(isp)[T]["grid"]}
         self.desk.send(PlatformMessage(self.name, receiver, isp, house=T, entries=entries))
 
+    def replace(self, isp: int, register: FlexibilityRegister | None) -> None:
+        """Replace on transmission what pools say they cannot deliver: energy now, reserve to be called."""
+        told = self._missing.pop(isp, [])
+        if not told:
+            return
+        bids: Bids = self._houses(isp)[T]["bids"]
+        left = np.where(bids.demand, 0.0, bids.quantity_mw - self._register[isp].sold(T))
+        fast = left if register is None else register.within_fast_mw(bids, left, self.desk.now())
+        energy = sum(m.direction * m.energy_mw for m in told)
+        reserve = {d: sum(m.reserve_mw for m in told if m.direction == d) for d in (1, -1)}
+        found = replace_missing(bids, left, fast, energy, reserve)
+        award = found.answer.quantity_mw
+        if award.any():
+            self._register[isp].book(T, REPLACEMENT, award, bids.signed_price * award)
+            self._announce(isp, REPLACEMENT, T, award)
+        self.slow_mw[isp] = found.slow_mw
+        self.replaced[isp] = {(m.sender, m.direction): (m.energy_mw, m.reserve_mw) for m in told}
+
     def left_out(self, isp: int) -> list[str]:
         """Areas whose DSO has not accepted the merit order list when the market clears."""
         if not self.scheme.reads("area.accepted"):
@@ -177,7 +206,7 @@ class TSO(Operator):
         one. Need that nobody served counts as called at the price of its penalty.
         """
         houses = self._houses(isp)
-        bought = {RESERVE, *(block.name for block in self.scheme.blocks if block.buyer == "tso")}
+        bought = {RESERVE, REPLACEMENT, *(block.name for block in self.scheme.blocks if block.buyer == "tso")}
         mw, prices = {1: 0.0, -1: 0.0}, {1: [-np.inf], -1: [np.inf]}
         for layer, systems in self._register[isp].layers.items():
             for system, award in systems.items() if layer in bought else ():

@@ -16,12 +16,13 @@ from markets.blocks import Scheme
 from markets.capacity import CapacityBook, Contract
 from markets.ledger import Ledger
 from markets.reactive import ReactiveTrade
+from markets.replacement import REPLACEMENT
 from markets.settlement import Standing
 
 
 def buyer_of_layer(scheme: Scheme) -> dict[str, str]:
     """Party that pays for each layer of the ledger."""
-    return {RESERVE: "tso", **{block.name: block.buyer for block in scheme.blocks}}
+    return {RESERVE: "tso", REPLACEMENT: "tso", **{block.name: block.buyer for block in scheme.blocks}}
 
 
 def buyers(scheme: Scheme, tso: str, dsos: Sequence[DSO]) -> dict[tuple[str, str], str]:

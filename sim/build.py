@@ -22,6 +22,8 @@ from sim.calendar import Calendar
 from sim.clock import Clock
 from sim.control import ImbalancePricing, Reserve
 from sim.equip import equip
+from sim.equip_non_firm import equip_non_firm
+from sim.low_voltage import LowVoltage, build_low_voltage
 from sim.meters import Meters, day_index
 from sim.randomness import stream
 from sim.recorder import Recorder
@@ -44,13 +46,15 @@ def build_world(
     """A world ready to run, writing its tables into `out`. Raises `InputError` for what cannot be built."""
     calendar = Calendar.of_days(str(scenario.start), scenario.days, scenario.isp_minutes, scenario.zone)
     grids = build_grids(scenario, calendar, folder)
-    fleet, aggregator_of = _fleet(scenario, calendar, grids)
+    low = build_low_voltage(scenario, folder, calendar, grids.areas, grids.site_of)
+    fleet, aggregator_of = _fleet(scenario, calendar, grids, low)
     recorder = Recorder(out, calendar)
     clock = Clock(first_second(scenario, calendar))
     bus = build_bus(scenario.messages, scenario.seed, clock, recorder)
     world = World()
     world.calendar, world.areas, world.recorder, world.on_isp = calendar, grids.areas, recorder, on_isp
-    world.transmission, world.load_mw, world.register = grids.transmission, grids.load_mw, {}
+    world.transmission, world.register = grids.transmission, {}
+    world.load_mw = grids.load_mw + grids.incident_mw
     if scenario.register_.enabled:
         world.flexibility = FlexibilityRegister()
     agents = Wiring(scenario, world, clock, bus, grids, fleet, aggregator_of)
@@ -62,6 +66,8 @@ def build_world(
             how, r.noise_mw, r.termination, stream(scenario.seed, "inside the ISP"), r.setpoint_loss
         )
     book = equip(scenario, world, agents.desk, agents.operators, agents.product, agents.zones_of, MARKET_NAME)
+    if low is not None:
+        world.non_firm = equip_non_firm(scenario, world, low, aggregator_of, agents.errors, agents.lead_h)
     world.settler = _settler(scenario, world, book)
     rng = stream(scenario.seed, "validation")
     latency = scenario.messages.latency_s
@@ -113,10 +119,13 @@ def _settler(scenario: Scenario, world: World, book: CapacityBook | None) -> Set
         world.calendar.isp_hours,
         world.flexibility,
         book,
+        world.non_firm,
     )
 
 
-def _fleet(scenario: Scenario, calendar: Calendar, grids: Grids) -> tuple[HouseholdFleet, IntArray]:
+def _fleet(
+    scenario: Scenario, calendar: Calendar, grids: Grids, low: LowVoltage | None
+) -> tuple[HouseholdFleet, IntArray]:
     given: dict[str, Any] = {
         k: tuple(v) if isinstance(v, list) else v for k, v in scenario.population.items()
     }
@@ -130,8 +139,9 @@ def _fleet(scenario: Scenario, calendar: Calendar, grids: Grids) -> tuple[Househ
     times = calendar.times()
     try:
         fleet = HouseholdFleet.build(
-            population, grids.site_of, aggregator_of, times, grids.n_sites, stream(scenario.seed, FLEET_NAME)
-        )
+            population, grids.site_of, aggregator_of, times, grids.n_sites, stream(scenario.seed, FLEET_NAME),
+            None if low is None else low.connection_of, None if low is None else low.standing,
+        )  # fmt: skip
     except ProfileError as error:
         raise InputError(
             "scenario", "start", str(error), "Choose start and days within the profiles"

@@ -20,6 +20,7 @@ from markets.blocks import Scheme
 from markets.imbalance import Alpha, ImbalancePrices, Regulation, Rule, adder, dual_price, single_price
 from markets.ledger import Ledger
 from markets.register import FlexibilityRegister
+from markets.replacement import SLOW_S
 
 AWARD_MW = 1e-6
 """A mean activation below this is rounding."""
@@ -42,25 +43,31 @@ class Reserve:
         surplus_mw: float,
         isp_s: int,
         monitor: Monitor,
+        able_mw: FloatArray | None = None,
+        slow_mw: FloatArray | None = None,
     ) -> tuple[AfrrResult, dict[str, FloatArray]]:
         """One ISP: the path inside it, and the mean activation of every bid (MW) by system.
 
         `books` holds each system's bids and the MW left of them; `surplus_mw` is the mean imbalance had no
-        aFRR been called.
+        aFRR been called. Over all bids as joined (n,): `able_mw` is what they can deliver although more was
+        sold, `slow_mw` what of MW left moves no faster than mFRR.
         """
         path = imbalance_path(
             surplus_mw, isp_s // self.settings.cycle_s, self.sigma_mw, self.settings, self.rng
         )
         left = np.concatenate([mw for _, mw in books.values()])
+        ramp = left / self.settings.full_activation_s
+        if slow_mw is not None:
+            ramp = (left - slow_mw) / self.settings.full_activation_s + slow_mw / SLOW_S
         bids = AfrrBids(
             np.concatenate([b.direction for b, _ in books.values()]).astype(np.float64),
             left,
             np.concatenate([b.price for b, _ in books.values()]),
-            left / self.settings.full_activation_s,
+            ramp,
         )
         heard = self._heard(np.concatenate([b.provider for b, _ in books.values()]), len(path))
         watch = monitor if self.termination else None
-        result = run_isp(self.settings, bids, path, self.state, watch, heard)
+        result = run_isp(self.settings, bids, path, self.state, watch, heard, able_mw)
         mean = np.minimum(result.delivered_mean_mw, left)
         mean[mean < AWARD_MW] = 0.0
         ends = np.cumsum([len(mw) for _, mw in books.values()])[:-1]

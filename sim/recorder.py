@@ -85,6 +85,26 @@ TABLES: dict[str, dict[str, pa.DataType]] = {
     "reactive": _columns(
         text="system bid_id provider", integer="node direction", real="quantity_mvar price_eur_per_mvarh"
     ),
+    "low_voltage": _columns(
+        text="street",
+        integer="active_contracts",
+        boolean="safe base_safe wish_safe",
+        real="loading_pct wish_loading_pct vm_min_pu vm_max_pu wish_vm_min_pu wish_vm_max_pu net_kw wish_kw "
+        "withheld_kwh shed_kwh offer_up_kw offer_down_kw free_offer_up_kw free_offer_down_kw",
+    ),
+    "non_firm": _columns(
+        text="dso street cause",
+        integer="lead_s contracts",
+        boolean="solved",
+        real="excess_pct import_kw export_kw",
+    ),
+    "remedies": _columns(
+        text="provider",
+        integer="direction",
+        real="reserve_blocked_mw reserve_undelivered_mw energy_blocked_mw portfolio_mw aggregators_mw "
+        "aggregators_eur_per_h tso_energy_mw tso_reserve_mw",
+    ),
+    "curtailment_trades": _columns(text="street buyer seller", real="kw gained_kw price_eur_per_mwh"),
     "settlement": _columns(text="payer payee kind", real="quantity_mwh amount_eur"),
     "messages": _columns(text="kind sender receiver", integer="sent_s delivered_s numbers", boolean="lost"),
 }

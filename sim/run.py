@@ -59,11 +59,31 @@ def run(
         ("deliver", [(calendar.seconds(isp), isp) for isp in isps], world.deliver),
         ("meter", end, world.meter),
         ("settle", end, world.settle),
+        *_limiting_gates(scenario, world, before),
     ]
     for name, moments, action in arrange(gates):
         clock.gate(name, moments, action)
     clock.run()
     world.recorder.close()
+
+
+def _limiting_gates(
+    scenario: Scenario, world: World, before: dict[str, list[tuple[int, int]]]
+) -> list[tuple[str, list[tuple[int, Any]], Callable[[Any], None]]]:
+    """Gates of non-firm connections, where contracts are activated at all."""
+    settings, acts = scenario.non_firm, world.non_firm
+    if acts is None or not settings.enabled:
+        return []
+    gates: list[tuple[str, list[tuple[int, Any]], Callable[[Any], None]]] = []
+    if settings.role == "prequalification":
+        gates.append(("limit_ahead", before["limit_ahead"], acts.limit(after_markets=False)))
+    gates.append(("limit", before["limit"], acts.limit(after_markets=True)))
+    if settings.trading:
+        gates.append(("trade", before["trade"], acts.trade))
+    gates += [("assess", before["assess"], acts.assess), ("report", before["report"], acts.report)]
+    if settings.remedy == "tso":
+        gates.append(("replace", before["replace"], acts.replace))
+    return gates
 
 
 def _selling_gates(

@@ -119,6 +119,7 @@ class ProductSettings(Section):
 class GateSettings(Section):
     """Lead times before delivery, in minutes. No bid goes out before the day-ahead price is known."""
 
+    limit_ahead: Annotated[Positive, Field(le=600)] = 70.0
     offer: Annotated[Positive, Field(le=600)] = 65.0
     dso_close: Positive = 60.0
     dso_clear: Positive = 55.0
@@ -129,7 +130,12 @@ class GateSettings(Section):
     mol: Positive = 24.0
     mol_validate: Positive = 23.0
     tso_clear: Positive = 12.5
+    limit: Positive = 10.0
+    trade: Positive = 9.5
+    assess: Positive = 9.0
+    report: Positive = 8.0
     correct: Positive = 7.5
+    replace_: Positive = Field(default=7.0, alias="replace")
     declare: Positive = 5.0
 
     @model_validator(mode="after")

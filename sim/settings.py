@@ -25,6 +25,7 @@ from sim.balancing_sections import (
     RegisterSettings,
     SettlementSettings,
 )
+from sim.non_firm_sections import IncidentSettings, NonFirmSettings, StreetSettings
 from sim.sections import (
     Count,
     DistributionSettings,
@@ -82,6 +83,9 @@ class Scenario(Section):
     local_reactive: ReactiveSettings = ReactiveSettings()
     settlement: SettlementSettings = SettlementSettings()
     conduct: ConductSettings = ConductSettings()
+    low_voltage: list[StreetSettings] = Field(default=[])
+    non_firm: NonFirmSettings = NonFirmSettings()
+    incidents: list[IncidentSettings] = Field(default=[])
 
     @property
     def scheme_options(self) -> Options:
@@ -130,7 +134,7 @@ class Scenario(Section):
             problems.append(f"reserve.cycle_s: must divide the {isp_s} s of an ISP")
         if self.imbalance.rule == "dual" and self.imbalance.alpha != "none":
             problems.append("imbalance.alpha: goes with the single price only")
-        problems += _balancing_problems(self)
+        problems += _balancing_problems(self) + _non_firm_problems(self)
         if self.messages.latency_s >= isp_s:
             problems.append(f"messages.latency_s: must be less than the {isp_s} s of an ISP")
         if problems:
@@ -178,11 +182,36 @@ def _balancing_problems(scenario: Scenario) -> list[str]:
     return problems
 
 
+def _non_firm_problems(scenario: Scenario) -> list[str]:
+    """What is wrong between feeders, contracts, gates and scheme, each as "field: problem"."""
+    problems, settings, gates = [], scenario.non_firm, scenario.gates
+    areas = {d.id for d in scenario.distribution}
+    for k, street in enumerate(scenario.low_voltage):
+        if street.area not in areas:
+            problems.append(f"low_voltage.{k}.area: {street.area} is no area; known are {', '.join(areas)}")
+    if not settings.enabled:
+        return problems
+    if not scenario.low_voltage:
+        problems.append(
+            "low_voltage: contracts are those of users of low-voltage feeders, and there are none"
+        )
+    longest = gates.limit_ahead if settings.role == "prequalification" else gates.limit
+    if not settings.always and settings.notice_minutes > longest:
+        problems.append(
+            f"non_firm.notice_minutes: {settings.notice_minutes:g} exceeds the {longest:g} minutes ahead at "
+            f"which contracts are activated (role {settings.role}), so none ever could be"
+        )
+    if settings.remedy == "tso" and scenario.scheme == "integrated":
+        problems.append("non_firm.remedy: tso needs a market that the TSO clears, and integrated has none")
+    return problems
+
+
 def _repeated_names(scenario: Scenario) -> list[str]:
     t = scenario.transmission
     given = {f"transmission.units.{k}.name": u.name for k, u in enumerate(t.units)}
     given |= {f"transmission.large_loads.{k}.name": x.name for k, x in enumerate(t.large_loads)}
     given |= {f"distribution.{k}.id": d.id for k, d in enumerate(scenario.distribution)}
+    given |= {f"low_voltage.{k}.name": s.name for k, s in enumerate(scenario.low_voltage)}
     first: dict[str, str] = {}
     for place, name in given.items():
         first.setdefault(name, place)

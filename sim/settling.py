@@ -47,6 +47,7 @@ from sim.audit import (
 )
 from sim.control import ImbalancePricing, Reserve
 from sim.meters import Measured, Meters
+from sim.non_firm import NonFirm
 from sim.physics import GridResult
 from sim.recorder import Recorder
 from sim.records import (
@@ -100,6 +101,7 @@ class Settler:
     hours: float
     register: FlexibilityRegister | None
     capacity: CapacityBook | None
+    non_firm: NonFirm | None = None
     _last: int = -1
 
     def settle(
@@ -119,6 +121,9 @@ class Settler:
         wanted, declared = self.fleet_desk.wanted_kw[isp], self.tso.declared_mw(isp, len(step.up_kw))
         measured = self.meters.measure(isp, step, wanted, declared)
         by_pool = {p.name: sum(mw for (pool, _), mw in ordered.items() if pool == p.name) for p in self.pools}
+        for t in self.non_firm.transfers.get(isp, ()) if self.non_firm is not None else ():
+            by_pool[t.payer] -= t.direction * t.mw
+            by_pool[t.payee] += t.direction * t.mw
         imbalance, uncorrected = self._imbalances(delivery, books, ledger, by_pool, measured)
         payments = self._payments(isp, books, ledger, by_pool, measured, imbalance, prices, step)
         net_award = sum(float(b.direction @ ledger.sold(s)) for s, b in books.items())
@@ -187,6 +192,9 @@ class Settler:
             producer.settle(isp, np.empty(0))
         if self.capacity is not None:
             payments += self._standing_ready(isp, self.capacity, books)
+        if self.non_firm is not None:
+            payments += self.non_firm.payments(isp, step)
+            self.non_firm.forget(isp)
         return payments + self._reactive(isp)
 
     def _reactive(self, isp: int) -> list[Payment]:

@@ -34,6 +34,7 @@ class Grids:
     tan_phi: FloatArray  # (N,)
     site_of: IntArray  # (H,) site of each household
     n_sites: int
+    incident_mw: FloatArray  # (T, N) injection that nobody foresees
 
 
 def build_grids(scenario: Scenario, calendar: Calendar, folder: Path | None) -> Grids:
@@ -80,7 +81,25 @@ def build_grids(scenario: Scenario, calendar: Calendar, folder: Path | None) -> 
         q,
         np.concatenate(site_of).astype(np.int64),
         first,
+        _incidents(scenario, calendar, transmission),
     )
+
+
+def _incidents(scenario: Scenario, calendar: Calendar, network: Network) -> FloatArray:
+    """Changes of injection on transmission by incidents (T, N), MW."""
+    change = np.zeros((calendar.n_isp, network.n_nodes))
+    times = calendar.times()
+    for k, incident in enumerate(scenario.incidents):
+        node = network.nodes_of(np.array([incident.bus]), f"incidents.{k}.bus", "scenario")
+        start, end = (calendar.utc(pd.Timestamp(moment)) for moment in (incident.start, incident.end))
+        hit = (times >= start) & (times < end)
+        if not hit.any():
+            raise InputError(
+                "scenario", f"incidents.{k}.start", "no ISP of the horizon lies in the incident",
+                "Choose times within start and days",
+            )  # fmt: skip
+        change[np.flatnonzero(hit), int(node[0])] += incident.mw
+    return change
 
 
 def _network(settings: GridSettings, folder: Path | None, field: str) -> Network:

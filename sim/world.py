@@ -31,6 +31,7 @@ from sim.audit import (
 from sim.calendar import Calendar
 from sim.control import Reserve, grid_monitor, reserve_books
 from sim.export import IspExport
+from sim.non_firm import NonFirm
 from sim.physics import Physics
 from sim.recorder import Recorder
 from sim.records import record_grids
@@ -68,6 +69,7 @@ class World(mesa.Model):
     settler: Settler
     flexibility: FlexibilityRegister | None = None
     needs: CapacityNeeds | None = None
+    non_firm: NonFirm | None = None
 
     def __init__(self) -> None:
         super().__init__(rng=0)  # streams come from names (sim.randomness); Mesa's own stays unused
@@ -193,6 +195,8 @@ class World(mesa.Model):
         """The fleet moves, units follow their awards, the wires carry it."""
         if self.reserve is not None:
             self._dispatch_reserve(isp)
+        if self.non_firm is not None:
+            self.non_firm.make_good(isp)
         step = self.fleet_desk.deliver(isp)
         audit_energy(isp, step, self.fleet_desk.fleet)
         units = self.tso.units_mw(isp)
@@ -215,6 +219,8 @@ class World(mesa.Model):
         audit_slack(isp, grids, after)
         self._delivery[isp] = Delivery(before, after, brp_mw, grids)
         record_grids(self.recorder, isp, grids)
+        if self.non_firm is not None:
+            self.non_firm.deliver(isp, step)
         self.on_isp(isp)
 
     def meter(self, isp: int) -> None:
@@ -255,7 +261,15 @@ class World(mesa.Model):
         )
         mvar = self.fleet_desk.site_mvar(isp)
         monitor = grid_monitor(self.dsos, isp, preview, ordered, mvar, left)
-        self._reserve[isp], mean = self.reserve.dispatch(left, surplus, self.calendar.isp_seconds, monitor)
+        able = slow = None
+        if self.non_firm is not None:
+            left, slow = self.non_firm.with_replacements(isp, left)
+            able = self.non_firm.reserve_able(isp, left)
+        self._reserve[isp], mean = self.reserve.dispatch(
+            left, surplus, self.calendar.isp_seconds, monitor, able, slow
+        )
+        if able is not None and self.non_firm is not None:
+            self.non_firm.reserve_called(isp, left, self._reserve[isp])
         for system, mw in mean.items():
             bids = left[system][0]
             ledger.book(system, RESERVE, mw, bids.signed_price * mw)

@@ -123,7 +123,8 @@ def test_what_is_previewed_within_limits_is_delivered() -> None:
 def test_limits_known_from_the_start_hold_and_join_those_activated() -> None:
     always = np.zeros(96, dtype=bool)
     always[40:80] = True
-    standing = Standing(Caps(np.full(40, 2.0), np.full(40, 2.0)), always)
+    free = Caps(np.full(40, np.inf), np.full(40, np.inf))
+    standing = Standing((free, Caps(np.full(40, 2.0), np.full(40, 2.0))), always.astype(np.int64))
     fleet = _fleet(5, standing)
     for isp in range(96):
         more = Caps(np.full(40, 1.0), np.full(40, np.inf)) if isp == 60 else None

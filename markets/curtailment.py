@@ -1,0 +1,75 @@
+"""Trading of curtailment on one feeder: those whose import is limited buy relief from their neighbours.
+
+Trades are worth the most value less cost that the feeder's linearised limits allow, and hold only if the
+three-phase power flow then finds every limit kept (BiTraDER, as in ALEXANDER D3.3, 3.5.2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import linprog
+
+from grids.arrays import FloatArray
+from grids.feeder_limits import Band, broken_pu, figures, limits_of
+from grids.three_phase import Feeder
+
+SMALL_KW = 1e-3
+
+
+@dataclass(frozen=True)
+class Trades:
+    """Import (U,) kW that users have gained by buying, and given up by selling; never both."""
+
+    bought_kw: FloatArray
+    sold_kw: FloatArray
+
+
+def trade_curtailment(
+    feeder: Feeder,
+    band: Band,
+    import_kw: FloatArray,
+    wanted_kw: FloatArray,
+    value: FloatArray,
+    offered_kw: FloatArray,
+    cost: FloatArray,
+) -> Trades:
+    """Clear the trades of one feeder and ISP.
+
+    Parameters
+    ----------
+    import_kw: (U,) expected imports under the limits activated, export negative.
+    wanted_kw, value: (U,) import that limits withhold, and EUR/MWh it is worth.
+    offered_kw, cost: (U,) import that users can do without, and EUR/MWh they ask.
+
+    A limit that is broken already may not be broken further. Raises RuntimeError where the solver fails.
+    """
+    u = len(import_kw)
+    nothing = Trades(np.zeros(u), np.zeros(u))
+    if wanted_kw.max(initial=0.0) <= SMALL_KW or offered_kw.max(initial=0.0) <= SMALL_KW:
+        return nothing
+    rows = limits_of(feeder, np.abs(import_kw) + wanted_kw, band, (0.0,))
+    points = np.broadcast_to(import_kw, (len(rows.kind), u))
+    excess, slope = figures(feeder, rows, band, np.array(points))
+    matrix, room = np.hstack([slope, -slope]), np.maximum(-excess, 0.0)
+    order = 1e-6 * np.arange(2 * u) / u  # equal prices: in the order of users
+    prices = np.concatenate([-value, cost]) + order
+    bounds: Any = np.column_stack([np.zeros(2 * u), np.concatenate([wanted_kw, offered_kw])])
+    answer: Any = linprog(prices, matrix, room, bounds=bounds, method="highs")
+    if answer.status != 0:
+        raise RuntimeError(f"trading of curtailment on {feeder.name}: {answer.message}")
+    bought, sold = np.split(np.asarray(answer.x), 2)
+    factor = _safe_share(feeder, band, import_kw, bought - sold)
+    if factor * bought.max() <= SMALL_KW:
+        return nothing
+    return Trades(factor * bought, factor * sold)
+
+
+def _safe_share(feeder: Feeder, band: Band, import_kw: FloatArray, change_kw: FloatArray) -> float:
+    """The largest share of a change of imports that breaks no limit further than it is, by power flow."""
+    shares = np.linspace(1.0, 0.0, 41)
+    worst = broken_pu(feeder, band, import_kw + shares[:, None] * change_kw)
+    kept = worst <= max(float(worst[-1]), 0.0) + 1e-9
+    return float(shares[int(np.argmax(kept))]) if kept.any() else 0.0

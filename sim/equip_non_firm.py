@@ -1,0 +1,98 @@
+"""Gives agents what non-firm connections take: desks for DSOs, remedies for pools."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from agents.contracts import ContractBook
+from agents.curtailment_trading import TradingDesk
+from agents.dso import DSO
+from agents.forecast import ForecastErrors
+from agents.non_firm import Activation, NonFirmDesk
+from agents.portfolio import HouseholdPortfolio
+from agents.remedies import Redispatcher
+from grids.arrays import IntArray
+from sim.audit_non_firm import NonFirmAudit
+from sim.low_voltage import LowVoltage
+from sim.non_firm import NonFirm
+from sim.settings import Scenario
+from sim.world import World
+
+
+def equip_non_firm(
+    scenario: Scenario,
+    world: World,
+    low: LowVoltage,
+    aggregator_of: IntArray,
+    errors: ForecastErrors,
+    lead_h: Callable[[int], float],
+) -> NonFirm:
+    """Feeders and contracts of a run. `aggregator_of` (H,) is the pool of every household."""
+    calendar = world.calendar
+    year_of = calendar.times().tz_convert(calendar.zone).year.to_numpy().astype(np.int64)
+    book = ContractBook(low.contracts, year_of)
+    if scenario.non_firm.enabled:
+        rows = np.argsort(low.connection_of, kind="stable")[-len(low.contracts) :]
+        for dso in world.dsos:
+            _desks(scenario, world, dso, low, book, aggregator_of[rows], errors, lead_h)
+        _remedies(scenario, world)
+    return NonFirm(
+        low.streets,
+        book,
+        world.dsos,
+        world.aggregators,
+        world.tso,
+        world.fleet_desk,
+        world.flexibility,
+        NonFirmAudit(low.contracts, year_of),
+        world.recorder,
+        calendar.isp_hours,
+        year_of,
+        low.standing,
+    )
+
+
+def _desks(
+    scenario: Scenario,
+    world: World,
+    dso: DSO,
+    low: LowVoltage,
+    book: ContractBook,
+    pool_of: IntArray,
+    errors: ForecastErrors,
+    lead_h: Callable[[int], float],
+) -> None:
+    settings, area = scenario.non_firm, dso.area
+    streets = [street for street in low.streets if street.area == dso.house]
+    if not streets:
+        return
+    rule = Activation(settings.who, settings.flow_margin, settings.voltage_margin_pu)
+
+    def error(isp: int) -> float:
+        return errors.error_mw(area.name, isp, lead_h(isp)) / area.nominal_mw
+
+    def lead_s(isp: int) -> float:
+        return 3600.0 * lead_h(isp)
+
+    informed = any(block.party == "dso" for block in dso.scheme.blocks)
+    dso.non_firm = NonFirmDesk(
+        dso.name, dso.desk, streets, book, rule, world.fleet_desk, pool_of, informed, error, lead_s
+    )
+    if settings.trading:
+        value = settings.trade_value_eur_per_mwh
+        dso.trading = TradingDesk(dso.name, dso.desk, streets, book, rule, world.fleet_desk, value)
+
+
+def _remedies(scenario: Scenario, world: World) -> None:
+    names = [pool.name for pool in world.aggregators]
+    groups, reserve = len(world.fleet_desk.fleet.groups), scenario.reserve.enabled
+    for pool in world.aggregators:
+        assert isinstance(pool.portfolio, HouseholdPortfolio)  # what `World.aggregators` are
+        peers = [name for name in names if name != pool.name]
+        pool.remedies = Redispatcher(
+            pool.name, pool.desk, pool.portfolio, scenario.non_firm.remedy, peers, world.tso.name,
+            partial(pool.sales, n_groups=groups, reserve=reserve),
+        )  # fmt: skip
