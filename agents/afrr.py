@@ -157,8 +157,8 @@ def run_isp(
 
     `imbalance_mw` (k,) is the system's surplus per cycle had no aFRR been called; `heard` (k, n) says which
     set-points arrive (None: all); `able_mw` (n,) is what bids can deliver, unknown to the controller (None:
-    all they offer). The wanted total is ``-gain e + integral``, ``d integral / dt = -e / integral_s``, with ``e`` the area control error, held
-    within what the bids offer (the integrator stops there).
+    all they offer). The wanted total is ``-gain e + integral``, ``d integral / dt = -e / integral_s``, with
+    ``e`` the area control error, held within what the bids offer (the integrator stops there).
     """
     k, n = len(imbalance_mw), len(bids.price)
     dispatch = Dispatcher(settings, bids, state.delivered_mw)

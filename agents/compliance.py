@@ -116,13 +116,16 @@ def comply(
         return share, left[:-1]
 
     net = connections.net_kw(power, load_kw)
+    forgone, shed = np.zeros(len(owner)), np.zeros(n)
     excess = np.maximum(-net - caps.import_kw, 0.0)
-    for first in (battery, shifts):
-        _, excess = give(excess, np.where(first, high - wish, 0.0), 1.0)
-    forgone, shed = give(excess, np.where(shifts, -power, 0.0), 1.0)
+    if excess.any():
+        for first in (battery, shifts):
+            _, excess = give(excess, np.where(first, high - wish, 0.0), 1.0)
+        forgone, shed = give(excess, np.where(shifts, -power, 0.0), 1.0)
     excess = np.maximum(net - caps.export_kw, 0.0)
-    _, excess = give(excess, np.where(battery | shifts, wish - low, 0.0), -1.0)
-    give(excess, np.where(pv, power, 0.0), -1.0)
+    if excess.any():
+        _, excess = give(excess, np.where(battery | shifts, wish - low, 0.0), -1.0)
+        give(excess, np.where(pv, power, 0.0), -1.0)
     _, _, denied, forced = np.split(forgone, connections.cuts)
     net = connections.net_kw(power, load_kw - shed)
     up = _freedom(owner, np.maximum(high - power, 0.0), caps.export_kw - net)

@@ -12,7 +12,7 @@ from agents.contracts import ContractBook
 from agents.household import FleetDesk
 from agents.messages import LimitMessage
 from agents.participant import Desk
-from agents.streets import Street
+from agents.streets import Street, excess_pu
 from grids.arrays import BoolArray, FloatArray, IntArray
 from grids.feeder_limits import Band, broken_pu
 from grids.three_phase import Feeder
@@ -88,10 +88,10 @@ class NonFirmDesk:
 
     def _feeders(self, isp: int, kw: FloatArray) -> FloatArray:
         """Limit customers of every feeder that would not be safe; injections (C,) as they then are."""
-        kw = kw.copy()
-        for street in self._streets:
-            mine, band = street.connections, self._rule.narrow(street.band)
-            worst = float(broken_pu(street.feeder, band, -kw[mine])[0])
+        kw, bands = kw.copy(), [self._rule.narrow(street.band) for street in self._streets]
+        excess = excess_pu(self._streets, bands, kw)
+        for street, band, worst in zip(self._streets, bands, excess.tolist(), strict=True):
+            mine = street.connections
             if worst <= 0.0:
                 continue
             may = self.book.may(isp, self._lead_s(isp))[mine]

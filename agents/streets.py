@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from grids.arrays import BoolArray, FloatArray
-from grids.feeder_limits import Band
+from grids.feeder_limits import Band, broken_pu
 from grids.three_phase import Feeder
 
 
@@ -33,17 +34,41 @@ class StreetState:
     safe: BoolArray
 
 
-def look_at(street: Street, injection_kw: FloatArray) -> StreetState:
-    """Three-phase power flow of a feeder at K points (K, U) kW of its users' injections.
+def by_feeder(streets: Sequence[Street]) -> list[list[Street]]:
+    """Streets that are copies of one feeder with the same limits, solved together."""
+    found: dict[tuple[int, Band], list[Street]] = {}
+    for street in streets:
+        found.setdefault((id(street.feeder), street.band), []).append(street)
+    return list(found.values())
+
+
+def look_at(streets: Sequence[Street], injection_kw: FloatArray) -> list[tuple[Street, StreetState]]:
+    """Three-phase power flow of every street at K points (K, C) kW of all connections' injections.
 
     A point without a solution is unsafe, and its figures are those of the feeder without load.
     """
-    feeder, band = street.feeder, street.band
-    state = feeder.solve(-np.atleast_2d(injection_kw))
-    vm = np.abs(state.voltage)
-    current = np.abs(feeder.section_current(state.current))
-    loading = 100.0 * (current / feeder.section_limit[:, None]).max(axis=(1, 2), initial=0.0)
-    low, high = vm.min(axis=1), vm.max(axis=1)
-    kept = (low >= band.low_pu - 1e-9) & (high <= band.high_pu + 1e-9)
-    kept &= loading <= 100.0 * band.loading + 1e-6
-    return StreetState(low, high, loading, np.asarray(kept & state.converged))
+    answers = []
+    for copies in by_feeder(streets):
+        feeder, band, k = copies[0].feeder, copies[0].band, len(injection_kw)
+        state = feeder.solve(-np.concatenate([injection_kw[:, street.connections] for street in copies]))
+        vm = np.abs(state.voltage)
+        current = np.abs(feeder.section_current(state.current))
+        loading = 100.0 * (current / feeder.section_limit[:, None]).max(axis=(1, 2), initial=0.0)
+        low, high = vm.min(axis=1), vm.max(axis=1)
+        kept = (low >= band.low_pu - 1e-9) & (high <= band.high_pu + 1e-9)
+        kept &= (loading <= 100.0 * band.loading + 1e-6) & state.converged
+        for place, street in enumerate(copies):
+            part = slice(place * k, (place + 1) * k)
+            answers.append((street, StreetState(low[part], high[part], loading[part], kept[part])))
+    return answers
+
+
+def excess_pu(streets: Sequence[Street], bands: Sequence[Band], injection_kw: FloatArray) -> FloatArray:
+    """How far injections (C,) kW exceed the worst limit of every street, (S,) p.u., as of `broken_pu`."""
+    worst = np.empty(len(streets))
+    place = {street.name: k for k, street in enumerate(streets)}
+    for copies in by_feeder(streets):
+        points = np.stack([-injection_kw[street.connections] for street in copies])
+        at = [place[street.name] for street in copies]
+        worst[at] = broken_pu(copies[0].feeder, bands[at[0]], points)
+    return worst

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from experiments.kpis_non_firm import non_firm_kpis
 from markets.blocks import TSO
 from markets.register import SOLD_TWICE
 
@@ -34,6 +35,10 @@ def kpis_of(run: Path) -> dict[str, Any]:
             "baselines",
             "amendments",
             "fallbacks",
+            "low_voltage",
+            "non_firm",
+            "remedies",
+            "curtailment_trades",
         )
     }
     system = tables["system"]
@@ -67,6 +72,7 @@ def kpis_of(run: Path) -> dict[str, Any]:
             tables["grid"].loc[tables["grid"].system == TSO, "flow_error_mw"].max()
         ),
         "voltage_error_max_pu": float(tables["grid"].voltage_error_pu.max()),
+        **non_firm_kpis(tables, hours),
     }
 
 

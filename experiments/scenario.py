@@ -15,14 +15,15 @@ from grids.errors import InputError
 from grids.text import one_line, read_text
 from sim.settings import Scenario
 
-SCENARIOS = ("reference", "dutch", "belgian")
+SCENARIOS = ("reference", "dutch", "belgian", "street", "nfca-clash")
 """Scenarios that travel inside the package."""
 
 
 def read_scenario(name: str, overrides: dict[str, Any] | None = None) -> tuple[Scenario, Path | None]:
     """A scenario by bundled name or by path, and the folder its relative paths start from.
 
-    `overrides` replace top-level keys (command line). Raises `InputError` with every problem found.
+    `overrides` replace keys, those inside sections by their path (``non_firm.who``). Raises `InputError` with
+    every problem found.
     """
     if name in SCENARIOS:
         return parse_scenario(_bundled(name), source_of(name), overrides), None
@@ -66,13 +67,24 @@ def parse_scenario(text: str, source: str, overrides: dict[str, Any] | None = No
     """
     data = _resolved(text, source)
     try:
-        return Scenario.model_validate({**data, **(overrides or {})})
+        return Scenario.model_validate(_overridden(data, overrides or {}))
     except ValidationError as error:
         problems = [_plain(e) for e in error.errors()]
         field, problem = problems[0].split(": ", 1)
         raise InputError(
             source, field, "; and also ".join([problem, *problems[1:]]), "Correct the keys named"
         ) from error
+
+
+def _overridden(data: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """`data` with keys replaced; a key with dots is one inside sections."""
+    for path, value in overrides.items():
+        *sections, key = path.split(".")
+        change: dict[str, Any] = {key: value}
+        for section in reversed(sections):
+            change = {section: change}
+        data = _merged(data, change) if sections else {**data, **change}
+    return data
 
 
 def _resolved(text: str, source: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
+from experiments.kpis_non_firm import KEYS
 from markets.blocks import Scheme
 from sim.settings import Scenario
 
@@ -34,6 +35,26 @@ KPI_ROWS: tuple[tuple[str, str, str], ...] = (
     ("shortfall_charges_eur", "charges for energy not delivered", "EUR"),
     ("qualifications_withdrawn", "qualifications withdrawn", ""),
     ("double_selling_refused", "attempts to sell twice, refused", "bids"),
+    ("lv_unsafe_without_limits_pct", "LV feeders unsafe, had no contract been used", "% of feeder-ISPs"),
+    ("lv_unsafe_pct", "  as delivered", "% of feeder-ISPs"),
+    ("lv_unsafe_by_activation_pct", "  made unsafe by the markets' activation", "% of feeder-ISPs"),
+    ("limits_activated", "activations of non-firm connections", "feeder-ISPs"),
+    ("limits_unsolved", "  that were not enough", "feeder-ISPs"),
+    ("limited_contract_hours", "  hours of all contracts under limits", "h"),
+    ("withheld_mwh", "  energy they moved or withheld", "MWh"),
+    ("shed_mwh", "  of it appliances switched off", "MWh"),
+    ("lv_offers_left_up_pct", "offers up that limits leave to LV devices", "%"),
+    ("lv_offers_left_down_pct", "offers down that limits leave to LV devices", "%"),
+    ("blocked_energy_mwh", "energy sold and then blocked by limits", "MWh"),
+    ("blocked_reserve_mwh", "reserve on offer and blocked by limits", "MW h"),
+    ("reserve_undelivered_mwh", "  called and not delivered", "MWh"),
+    ("made_good_by_portfolio_mwh", "  made good within portfolios", "MWh"),
+    ("made_good_by_aggregators_mwh", "  made good by other aggregators", "MWh"),
+    ("made_good_by_tso_mwh", "  replaced by the TSO", "MWh"),
+    ("substitution_cost_eur", "paid for help among aggregators", "EUR"),
+    ("replacement_cost_eur", "paid by the TSO for replacement", "EUR"),
+    ("non_firm_compensation_eur", "compensation for limits", "EUR"),
+    ("curtailment_traded_mwh", "curtailment traded among customers", "MWh"),
     ("fallbacks", "messages lost or late, with consequence", ""),
     ("numbers_shared", "numbers that operators told each other", ""),
     ("imbalance_before_mwh", "imbalance before activation", "MWh"),
@@ -54,7 +75,7 @@ KPI_ROWS: tuple[tuple[str, str, str], ...] = (
 
 OPTIONAL = {
     "capacity_cost_eur", "capacity_owed_mwh", "capacity_missing_mwh", "capacity_blocked_mwh",
-    "shortfall_charges_eur", "qualifications_withdrawn", "double_selling_refused", "fallbacks",
+    "shortfall_charges_eur", "qualifications_withdrawn", "double_selling_refused", "fallbacks", *KEYS,
 }  # fmt: skip
 """Rows left out where no run has anything to say."""
 

@@ -140,6 +140,8 @@ def clear(
     if n == 0 and sign is None:
         status = Status.INFEASIBLE if any(np.isinf(r.penalty) for r in rows) else Status.OPTIMAL
         return Cleared(status, "no bids", np.empty(0), 0.0, 0.0, 0.0, float("nan"))
+    if sign is None and not rows and not choices and np.isfinite(available).all():
+        return _each_alone(cost, ordered, available)
     soft = [r for r in rows if np.isfinite(r.penalty)]
     n_balance = 2 if sign is not None else 0
     n_slack = sum(len(r.base) for r in soft)
@@ -179,6 +181,19 @@ def clear(
     value = ordered - (answer.lower.marginals + answer.upper.marginals)[:n]
     limits = _worth_of_limits(rows, answer, x)
     return Cleared(status, message, x, float(cost @ x), short, long_, price, penalty, value, limits)
+
+
+def _each_alone(cost: FloatArray, ordered: FloatArray, available: FloatArray) -> Cleared:
+    """The answer where nothing ties columns together: each is taken whole if it pays, else not at all.
+
+    Exact: the programme falls apart into one per column. Its bound carries the whole cost as dual, so that a
+    MW more of it is worth nothing to the limits of others.
+    """
+    x = np.where(ordered < 0.0, available, 0.0)
+    value = np.zeros(len(cost))
+    return Cleared(
+        Status.OPTIMAL, "no limit can bind", x, float(cost @ x), 0.0, 0.0, float("nan"), 0.0, value
+    )
 
 
 def _solve(

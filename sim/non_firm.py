@@ -105,7 +105,7 @@ class NonFirm:
     def with_replacements(
         self, isp: int, books: dict[str, tuple[Bids, FloatArray]]
     ) -> tuple[dict[str, tuple[Bids, FloatArray]], FloatArray | None]:
-        """Books left to the reserve, with the slow bids that the TSO has opened to it; these MW (n,) alone."""
+        """Books left to the reserve, slow bids opened to it by the TSO included; and these alone, (n,) MW."""
         opened = self.tso.slow_mw.get(isp)
         if opened is None or not opened.any():
             return books, None
@@ -149,10 +149,8 @@ class NonFirm:
         self.audit.check(isp, step, self.standing.at(isp, caps), caps, active, self._traded(isp))
         connection = self.book.contracts.connection_kw
         wish = np.clip(step.connection_wish_kw, -connection, connection)
-        for street in self.streets:
-            mine = street.connections
-            points = (step.connection_kw, step.connection_base_kw, wish)
-            state = look_at(street, np.stack([kw[mine] for kw in points]))
+        points = np.stack([step.connection_kw, step.connection_base_kw, wish])
+        for street, state in look_at(self.streets, points):
             self._record_street(isp, street, state, step, wish, active)
         self._record_pools(isp)
 

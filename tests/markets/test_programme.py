@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import linprog
 
 from grids.arrays import FloatArray
 from markets.programme import ClearingError, Rows, Status, _tie_breaks, clear
@@ -181,3 +184,18 @@ def test_bids_at_one_price_do_not_trade_for_nothing() -> None:
     assert wanted.cost_eur_per_h == 25.0
     # A trade that gains is made: 60 offered for what costs 50.
     assert clear(np.array([50.0, -60.0]), np.ones(2), sign=sign).quantity_mw == pytest.approx([1.0, 1.0])
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_without_rows_the_answer_is_that_of_the_programme_it_skips(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    cost: FloatArray = 10.0 * rng.integers(-3, 4, 12).astype(np.float64)
+    available: FloatArray = 1.5 * rng.integers(0, 3, 12).astype(np.float64)
+    never = _row([1.0] * 12, 0.0, -INF, 100.0, INF)  # no more than 36 MW are offered
+    answer = clear(cost, available, rows=[never])
+    bounds: Any = np.column_stack([np.zeros(12), available])
+    solved: Any = linprog(cost, bounds=bounds)
+    assert answer.cost_eur_per_h == pytest.approx(solved.fun)
+    kept = cost != 0.0
+    assert answer.quantity_mw[kept] == pytest.approx(solved.x[kept])
+    assert not answer.value_eur_per_mwh.any()
