@@ -18,6 +18,7 @@ from scipy.optimize import linprog
 
 from grids.arrays import BoolArray, FloatArray, IntArray
 from grids.feeder_limits import (
+    BROKEN_PU,
     EXPORT,
     IMPORT,
     Band,
@@ -26,6 +27,7 @@ from grids.feeder_limits import (
     figures,
     firm_slack,
     harmful,
+    idle_kept,
     limits_of,
     linearised,
     name_of,
@@ -39,8 +41,6 @@ POINTS: tuple[Points, ...] = ("any", "one-way")
 MOST_ROUNDS = 40
 SETTLED_KW = 1e-3
 SETTLED_PU = 1e-5
-BROKEN_PU = 1e-7
-"""A limit exceeded by less is kept (p.u. of voltage or of rated current)."""
 TANGENTS = np.geomspace(0.01, 1.0, 12)
 """Shares of the connection at which the logarithm of proportional fairness is always touched."""
 
@@ -77,7 +77,11 @@ def guaranteed(
         own is relaxed to what they do to it, and named.
     points: ``any`` choice of users within their limits is safe, or only those in which all import or all
         export (``one-way``): on single phases, what some export may harm what others import.
+
+    Raises `InputError` where a voltage is outside its limits without any load, and where firm users draw more
+    than the feeder can carry at any voltage.
     """
+    idle_kept(feeder, band)
     u = len(feeder.users)
     firm = np.zeros(u, dtype=bool) if firm is None else firm
     rows = limits_of(feeder, connection_kw, band, (0.0,) if points == "any" else (IMPORT, EXPORT))

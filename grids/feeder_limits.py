@@ -12,6 +12,8 @@ from grids.three_phase import Feeder, PortState
 
 LOW, HIGH, CURRENT = 0, 1, 2
 CHUNK = 256
+BROKEN_PU = 1e-7
+"""A limit exceeded by less is kept (p.u. of voltage or of rated current)."""
 IMPORT, EXPORT = 1.0, -1.0
 
 
@@ -135,11 +137,27 @@ def _differentials(
     return np.where(state.converged, value, 1.0), by_v, by_i
 
 
+def idle_kept(feeder: Feeder, band: Band) -> None:
+    """Voltages without any load lie within their limits, or no choice of users is safe: `InputError`.
+
+    Without load no current flows: voltages are all that can be wrong.
+    """
+    vm = np.abs(feeder.source)
+    broken = np.maximum(band.low_pu - vm, vm - band.high_pu) > BROKEN_PU
+    if broken.any():
+        raise InputError(
+            feeder.name,
+            "voltage",
+            f"is {vm.min():.3f} to {vm.max():.3f} p.u. at users without any load, and "
+            f"{band.low_pu:g} to {band.high_pu:g} p.u. is allowed: no envelope is safe",
+            "Change the voltage of the source, or the band",
+        )
+
+
 def firm_slack(feeder: Feeder, rows: Limits, band: Band, firm_kw: FloatArray) -> FloatArray:
     """How far firm users alone break every limit at its worst corner, (R,) >= 0."""
     if not firm_kw.any():
-        alone, _ = figures(feeder, rows, band, np.zeros((len(rows.kind), len(feeder.users))))
-        return np.maximum(alone, 0.0)
+        return np.zeros(len(rows.kind))
     worst = corners(rows, harmful(feeder, rows, band, firm_kw), firm_kw)
     if not feeder.solve(worst).converged.all():
         raise InputError(

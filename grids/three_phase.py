@@ -19,6 +19,8 @@ PHASES = "abc"
 _TURN = np.exp(2j * np.pi / 3)
 MOST_STEPS = 200
 SETTLED_PU = 1e-11
+SETTLED_ADJOINT = 1e-13
+"""Of the adjoint, as a share of the largest weight that a port's current has in its figure."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,11 @@ class Feeder:
 
     def section_current(self, current: ComplexArray) -> ComplexArray:
         """Current of every section and phase, (K, L, 3), when ports draw (K, P)."""
-        on_phase = self.port_phase[:, None] == np.arange(3)
-        return np.asarray(np.einsum("kp,lp,pf->klf", current, self.downstream, on_phase.astype(np.float64)))
+        by_phase = [
+            current[:, on] @ self.downstream[:, on].T.astype(np.float64)
+            for on in (self.port_phase == phase for phase in range(3))
+        ]
+        return np.asarray(np.stack(by_phase, axis=2))
 
     def gradients(
         self, power: FloatArray, state: PortState, by_voltage: ComplexArray, by_current: ComplexArray
@@ -84,12 +89,33 @@ class Feeder:
 
         Figure k has the differential ``Re(by_voltage[k] . dv + by_current[k] . di)`` at operating point k;
         `power` (K, P) are the ports' powers in p.u. Ports obey ``di = dp / v* - p / v*^2 dv*`` and
-        ``dv = -z di``; the adjoint of these equations is solved once for each figure.
+        ``dv = -z di``; the adjoint of these equations follows from a fixed point, as voltages do, and from
+        a dense system where that does not settle, near and beyond the last point with a solution.
         """
         inverse = 1.0 / np.conj(state.voltage)  # (K, P)
-        back = power * inverse**2
-        n = power.shape[1]
+        back = np.asarray(power * inverse**2, dtype=np.complex128)
         weight = by_current - by_voltage @ self.z_pu  # the figure's differential is Re(weight . di)
+        adjoint: ComplexArray = weight
+        settled = np.zeros(len(weight), dtype=bool)
+        size = np.abs(weight).max(axis=1, initial=0.0)
+        for _ in range(MOST_STEPS):
+            with np.errstate(all="ignore"):
+                after = weight + np.conj(adjoint * back) @ self.z_pu
+                settled = np.abs(after - adjoint).max(axis=1, initial=0.0) <= SETTLED_ADJOINT * size
+            adjoint = after
+            if settled.all():
+                break
+        if not settled.all():
+            adjoint[~settled] = self._dense_adjoint(back[~settled], weight[~settled])
+        per_port = (adjoint * inverse).real * self.port_share / self.base_kw
+        by_user = np.zeros((len(power), len(self.users)))
+        for port, user in enumerate(self.port_user.tolist()):
+            by_user[:, user] += per_port[:, port]
+        return by_user
+
+    def _dense_adjoint(self, back: ComplexArray, weight: ComplexArray) -> ComplexArray:
+        """Solution a (K, P) of ``a = weight + conj(a back) z``, as 2 P real equations for each figure."""
+        n = weight.shape[1]
         # di = inverse dp + back conj(z di): with di = x + i y, and B = diag(back) conj(z).
         b = back[:, :, None] * np.conj(self.z_pu)[None, :, :]
         eye = np.eye(n)
@@ -101,13 +127,8 @@ class Feeder:
             axis=1,
         )
         right = np.concatenate([weight.real, -weight.imag], axis=1)[:, :, None]
-        adjoint = np.linalg.solve(np.swapaxes(matrix, 1, 2), right)[:, :, 0]
-        per_port = adjoint[:, :n] * inverse.real + adjoint[:, n:] * inverse.imag
-        per_port = per_port * self.port_share / self.base_kw
-        by_user = np.zeros((len(power), len(self.users)))
-        for port, user in enumerate(self.port_user.tolist()):
-            by_user[:, user] += per_port[:, port]
-        return by_user
+        found = np.linalg.solve(np.swapaxes(matrix, 1, 2), right)[:, :, 0]
+        return np.asarray(found[:, :n] - 1j * found[:, n:])
 
     def port_power(self, import_kw: FloatArray) -> FloatArray:
         """Powers of ports (K, P) in p.u. when users import (K, U) kW."""

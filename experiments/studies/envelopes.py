@@ -1,8 +1,8 @@
-"""Guaranteed capacities set beside the published ones, against participation, and on SimBench's LV grids.
+"""Guaranteed capacities set beside the published ones, and against participation.
 
 ``python -m experiments.studies.envelopes FOLDER`` writes ``envelopes.csv``, ``envelope_participation.csv``,
-``envelope_grids.csv`` and ``envelopes.png``. What comes out, beside what ALEXANDER D3.3, 5.1, published for a
-reduced IEEE European LV feeder, stands in ``docs/studies/envelopes.md``.
+``envelopes.png``, and what `experiments.studies.envelope_feeders` writes. What comes out, beside what
+ALEXANDER D3.3, 5.1, published for a reduced IEEE European LV feeder, stands in ``docs/studies/envelopes.md``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from experiments.plot_style import BLUE, DARK, GREEN, ORANGE, RED, house_style, new_figure, save
+from experiments.studies import envelope_feeders
+from grids.arrays import BoolArray
 from grids.envelope import POINTS, Points, Rule, guaranteed, random_points
+from grids.errors import InputError
 from grids.feeder import read_feeder
 from grids.feeder_limits import Band, broken_pu
 from grids.load import load_net
@@ -27,10 +30,6 @@ FAR_END = "LOAD53"
 SETTINGS = tuple((source, Band(low, 1.1)) for source in (1.0, 1.05) for low in (0.9, 0.85))
 SHARES = (0.2, 0.4, 0.6, 0.8, 1.0)
 SEEDS = 5
-GRIDS = tuple(
-    f"1-LV-{kind}--0-sw" for kind in ("rural1", "rural2", "rural3", "semiurb4", "semiurb5", "urban6")
-)
-GRID_KW = 15.0
 SAFE_PU = 1e-6
 
 
@@ -76,42 +75,23 @@ def participation() -> pd.DataFrame:
             firm = np.ones(users, dtype=bool)
             firm[order[: round(share * users)]] = False
             for low in (0.9, 0.85):
-                found = guaranteed(
-                    feeder, np.full(users, CONNECTION_KW), Band(low, 1.1), "fair", firm, "one-way"
-                )
-                mine = order[0]
-                rows.append({
-                    "low_pu": low, "seed": seed, "share": share, "import_kw": found.import_kw[mine],
-                    "export_kw": found.export_kw[mine], "relaxed": len(found.relaxed),
-                })  # fmt: skip
-    return pd.DataFrame(rows)
+                kept = _beside_firm(feeder, Band(low, 1.1), firm, int(order[0]))
+                rows.append({"low_pu": low, "seed": seed, "share": share} | kept)
+    return pd.DataFrame(rows).astype({"relaxed": "Int64"})
 
 
-def grids() -> pd.DataFrame:
-    """Type of every SimBench LV grid with balanced users, and what binds in it."""
-    rows = []
-    for code in GRIDS:
-        feeder = read_feeder(load_net(code), code)
-        connection = np.full(len(feeder.users), GRID_KW)
-        sums, binding = {}, ""
-        for rule in ("optimal", "fair"):
-            best = guaranteed(feeder, connection, Band(), rule)
-            sums[rule] = float(best.import_kw.sum() + best.export_kw.sum())
-            words = " ".join(best.binding)
-            binding = _driver(words) if rule == "optimal" else binding
-        whole = 2.0 * float(connection.sum())
-        kind = 1 if sums["fair"] > 0.999 * whole else 2 if sums["fair"] > 0.99 * sums["optimal"] else 3
-        rows.append({
-            "grid": code, "users": len(feeder.users), "connection_kw": whole / 2.0, "type": kind,
-            "optimal_pct": 100.0 * sums["optimal"] / whole, "fair_pct": 100.0 * sums["fair"] / whole,
-            "driven_by": binding,
-        })  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def _driver(words: str) -> str:
-    current, voltage = words.count("current of"), words.count("voltage at")
-    return "nothing" if not current + voltage else "current" if current >= voltage else "voltage"
+def _beside_firm(feeder: Feeder, band: Band, firm: BoolArray, mine: int) -> dict[str, float]:
+    """What a user is guaranteed: nothing where firm users alone ask for more than any voltage can carry."""
+    try:
+        found = guaranteed(feeder, np.full(len(firm), CONNECTION_KW), band, "fair", firm, "one-way")
+    except InputError as error:
+        if error.field != "participation":
+            raise
+        return {"import_kw": 0.0, "export_kw": 0.0, "relaxed": np.nan}
+    return {
+        "import_kw": found.import_kw[mine], "export_kw": found.export_kw[mine],
+        "relaxed": float(len(found.relaxed)),
+    }  # fmt: skip
 
 
 def _participation_panel(ax: Axes, table: pd.DataFrame, column: str, title: str) -> None:
@@ -155,12 +135,11 @@ def figure(table: pd.DataFrame, shares: pd.DataFrame, folder: Path) -> Path:
 def main(folder: Path) -> None:
     """Work everything out and write it."""
     folder.mkdir(parents=True, exist_ok=True)
-    table, shares, nets = compared(), participation(), grids()
-    for name, frame in (
-        ("envelopes", table), ("envelope_participation", shares), ("envelope_grids", nets),
-    ):  # fmt: skip
+    table, shares = compared(), participation()
+    for name, frame in (("envelopes", table), ("envelope_participation", shares)):
         frame.to_csv(folder / f"{name}.csv", index=False, float_format="%.4f")
     figure(table, shares, folder)
+    envelope_feeders.main(folder)
 
 
 if __name__ == "__main__":

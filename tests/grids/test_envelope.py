@@ -186,6 +186,23 @@ def test_firm_users_beyond_any_voltage_are_an_error() -> None:
         guaranteed(feeder, np.full(3, 2000.0), Band(), "optimal", np.array([True, True, False]))
 
 
+@pytest.mark.parametrize(("source", "low", "high"), [(1.12, 0.9, 1.1), (0.85, 0.9, 1.1), (1.0, 1.01, 1.1)])
+@pytest.mark.parametrize("firm", [0, 1])
+def test_a_feeder_that_is_unsafe_without_load_has_no_envelope(
+    european: pandapowerNet, source: float, low: float, high: float, firm: int
+) -> None:
+    feeder = read_feeder(european, "european", source)
+    with pytest.raises(InputError, match=rf"european: voltage: is {source:.3f} .* no envelope is safe"):
+        guaranteed(feeder, np.full(55, 9.2), Band(low, high), "optimal", np.arange(55) < firm)
+
+
+def test_a_source_at_the_edge_of_the_band_leaves_no_export(european: pandapowerNet) -> None:
+    feeder = read_feeder(european, "european", 1.1)
+    best = guaranteed(feeder, np.full(55, 9.2), Band(), "fair", points="one-way")
+    assert best.relaxed == ()
+    assert best.export_kw == pytest.approx(np.zeros(55), abs=1e-3)
+
+
 def test_a_grid_of_simbench_is_safe_too() -> None:
     feeder = read_feeder(simbench.get_simbench_net("1-LV-rural2--0-sw"), "rural2")
     best = guaranteed(feeder, np.full(len(feeder.users), 9.2), Band(), "fair")

@@ -96,6 +96,24 @@ def test_gradients_are_the_slopes_of_the_power_flow(european: pandapowerNet) -> 
     assert (slope * way).sum(axis=1) == pytest.approx((ends[0] - ends[1]) / 2.0, rel=1e-5)
 
 
+def test_gradients_hold_where_voltage_all_but_collapses() -> None:
+    # A user behind z draws at most 1 / (2 (|z| + r)) p.u. from 1.0 p.u., where |z p / v^2| is 1. Close to it
+    # the adjoint's fixed point is far from settled after its last step, and the dense system answers.
+    feeder = read_feeder(_two_users(), "two")
+    z = feeder.z_pu[1, 1]
+    at = np.array([[0.0, 0.998 * 1000.0 / (2.0 * (abs(z) + z.real))]])
+    state = feeder.solve(at)
+    assert state.converged.all()
+    by_voltage = np.asarray(
+        np.conj(state.voltage) / np.abs(state.voltage) * np.eye(2)[1:], dtype=np.complex128
+    )
+    slope = feeder.gradients(feeder.port_power(at), state, by_voltage, np.zeros((1, 2), dtype=np.complex128))
+    assert abs(z) * feeder.port_power(at)[0, 1] / abs(state.voltage[0, 1]) ** 2 > 0.9
+    for user, way in enumerate(np.eye(2) * 1e-4):
+        ends = [np.abs(feeder.solve(at + side * way).voltage)[0, 1] for side in (1, -1)]
+        assert slope[0, user] == pytest.approx((ends[0] - ends[1]) / 2e-4, rel=1e-3)
+
+
 def test_a_collapsed_feeder_is_no_solution() -> None:
     assert not read_feeder(_two_users(), "two").solve(np.array([1e4, 1e4])).converged.any()
 

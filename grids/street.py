@@ -1,0 +1,85 @@
+"""The outgoing feeders of a low-voltage net, each on its own: a net is cut at the busbar of its transformer.
+
+What a street can carry is one question, what its transformer can carry for all its streets is another: here
+the busbar is a stiff source, the transformer and its rating, which all feeders share, are left out. Its
+voltage drop belongs into the voltage at the busbar, which the caller gives, or into a narrower band.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import pandapower as pp
+from pandapower import topology
+from pandapower.auxiliary import pandapowerNet
+
+from grids.arrays import FloatArray
+from grids.errors import InputError
+from grids.feeder import read_feeder
+from grids.three_phase import Feeder
+
+
+@dataclass(frozen=True)
+class Street:
+    """An outgoing feeder, and the length of line from the busbar to each of its users, (U,) km."""
+
+    feeder: Feeder
+    km: FloatArray
+
+
+def split(net: pandapowerNet, name: str, busbar_vm_pu: float = 1.0) -> list[Street]:
+    """The outgoing feeders of a radial net with users, by their lowest buses; `net` stays as it is.
+
+    Every user stands behind exactly one line that leaves the low-voltage busbar, and belongs to its feeder.
+    `busbar_vm_pu` is the voltage that the busbar is held at. Raises `InputError`.
+    """
+    alone = copy.deepcopy(net)
+    busbar = _busbar(net, name)
+    alone.trafo["in_service"] = False
+    alone.ext_grid["in_service"] = False
+    pp.create_ext_grid(alone, busbar, vm_pu=busbar_vm_pu)
+    graph = topology.create_nxgraph(alone, respect_switches=True, multi=True)
+    joined = nx.Graph([(a, b) for a, b, key in graph.edges(keys=True) if key[0] == "switch"])
+    joined.add_node(busbar)
+    bars = nx.node_connected_component(joined, busbar)
+    behind = nx.node_connected_component(graph, busbar) - bars
+    _placed(net, name, behind)
+    km = topology.calc_distance_to_bus(alone, busbar)
+    streets: list[Street] = []
+    for buses in sorted(nx.connected_components(graph.subgraph(behind)), key=min):
+        for table in ("load", "asymmetric_load"):
+            alone[table]["in_service"] = net[table].in_service & net[table].bus.isin(buses)
+        if alone.load.in_service.any() or alone.asymmetric_load.in_service.any():
+            feeder = read_feeder(alone, f"{name}, feeder {len(streets) + 1}")
+            away = [float(km[user.bus]) for user in feeder.users]
+            streets.append(Street(feeder, np.array(away)))
+    return streets
+
+
+def _busbar(net: pandapowerNet, name: str) -> int:
+    buses = net.trafo.lv_bus[net.trafo.in_service].unique()
+    if len(buses) != 1:
+        raise InputError(
+            name,
+            "trafo",
+            f"the net's transformers feed {len(buses)} low-voltage busbars",
+            "Give a net with one, or read it whole as a feeder",
+        )
+    return int(buses[0])
+
+
+def _placed(net: pandapowerNet, name: str, behind: set[Any]) -> None:
+    """Every user stands behind a line that leaves the busbar, or an error says which does not."""
+    for table in ("load", "asymmetric_load"):
+        astray = net[table][net[table].in_service & ~net[table].bus.isin(behind)]
+        if len(astray):
+            raise InputError(
+                name,
+                f"{table} {astray.index[0]}",
+                f"bus {astray.bus.iloc[0]} is not behind a line that leaves the low-voltage busbar",
+                "Connect it to a feeder, or take it out",
+            )
