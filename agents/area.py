@@ -14,7 +14,7 @@ from grids.powerflow import PowerFlow
 
 @dataclass(frozen=True)
 class Area:
-    """A distribution grid in the simulation. N nodes, S sites of households (buses with load)."""
+    """A distribution grid in the simulation. N nodes, S sites of households: buses with load, LV feeders."""
 
     name: str
     network: Network
@@ -22,6 +22,7 @@ class Area:
     power_flow: PowerFlow
     sites: slice  # of the fleet's site arrays
     site_node: IntArray  # (S,)
+    site_label: tuple[str, ...]  # (S,) as bids name them
     share: FloatArray  # (N,) share of the area's nominal load
     tan_phi: FloatArray  # (N,) reactive per active load
     nominal_mw: float  # injection of the nominal load (<= 0)

@@ -75,12 +75,27 @@ class Standing:
 
 
 @dataclass(frozen=True)
+class Hookups:
+    """What low-voltage feeders bring to a fleet of H households.
+
+    connection_of (H,): number 0..C-1 of households that are worked out one by one, -1 for the others.
+    standing: limits of connections known from the start. rush_isp (H,): ISP in which a household plugs in its
+    car to charge rush_kwh (H,) at full power, before a journey; -1 for those that do not.
+    """
+
+    connection_of: IntArray
+    standing: Standing | None = None
+    rush_isp: IntArray | None = None
+    rush_kwh: FloatArray | None = None
+
+
+@dataclass(frozen=True)
 class Kept:
     """What keeping to limits makes of an ISP.
 
     base (M,): baseline of every member. up, down (M,): share of its freedom around that baseline that each
-    member may still use, so that no order breaks the limit. denied_kw (E,): charging that no later ISP can
-    make up; forced_kw (P,): heating forgone beyond the comfort band. shed_kw (C,): appliances switched off.
+    member may still use, so that no order breaks the limit. denied_kw (E,): charging given up that was not on
+    offer; forced_kw (P,): heating forgone beyond the comfort band. shed_kw (C,): appliances switched off.
     """
 
     base: FloatArray

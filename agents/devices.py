@@ -63,10 +63,11 @@ class Vehicles:
     parking_isps: IntArray
 
     def baseline(
-        self, left_kwh: FloatArray, left_isps: IntArray, limit_kw: FloatArray, hours: float
-    ) -> FloatArray:
-        """At once at full power, or spread evenly until departure where ``smart``."""
-        isps = np.where(self.smart, np.maximum(left_isps, 1), 1)
+        self, left_kwh: FloatArray, left_isps: IntArray, limit_kw: FloatArray, hours: float,
+        hurry: BoolArray | bool = False,
+    ) -> FloatArray:  # fmt: skip
+        """At once at full power, or spread evenly until departure where ``smart`` and not in a ``hurry``."""
+        isps = np.where(self.smart & ~np.asarray(hurry), np.maximum(left_isps, 1), 1)
         power: FloatArray = -np.minimum(limit_kw, left_kwh / (isps * hours))
         return power
 

@@ -20,7 +20,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from agents.compliance import Caps, Connections, Standing
+from agents.compliance import Caps, Connections, Hookups, Standing
 from agents.fleet_connections import offers, reach
 from agents.fleet_layout import DEVICES, FleetGroups, FleetState, Layout, lay_out
 from agents.fleet_motion import (
@@ -72,18 +72,16 @@ class HouseholdFleet:
     @classmethod
     def build(
         cls, population: Population, site_of: IntArray, aggregator_of: IntArray, times: pd.DatetimeIndex,
-        n_sites: int, rng: np.random.Generator, connection_of: IntArray | None = None,
-        standing: Standing | None = None,
+        n_sites: int, rng: np.random.Generator, hookups: Hookups | None = None,
     ) -> "HouseholdFleet":  # fmt: skip
         """Draw a fleet and let it live a day unasked, so that it starts with cars plugged in.
 
         site_of, aggregator_of: (H,) site 0..n_sites-1 and aggregator >= 0 of each household. times: UTC left
-        labels of the whole horizon inside the measured year (``grids.profiles.span``). connection_of: (H,)
-        number 0..C-1 of households that are worked out one by one, -1 for the others. standing: limits of
-        connections known from the start. Raises ValueError (``ProfileError`` for times) naming the argument
-        at fault.
+        labels of the whole horizon inside the measured year (``grids.profiles.span``). hookups: what feeders
+        bring. Raises ValueError (``ProfileError`` for times) naming the argument at fault.
         """
-        return cls(lay_out(population, site_of, aggregator_of, times, n_sites, rng, connection_of), standing)
+        layout = lay_out(population, site_of, aggregator_of, times, n_sites, rng, hookups)
+        return cls(layout, None if hookups is None else hookups.standing)
 
     @property
     def groups(self) -> FleetGroups:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import pandas as pd
 
-from agents.compliance import Connections
+from agents.compliance import Connections, Hookups
 from agents.devices import Batteries, HeatPumps, Vehicles
 from agents.population import Households, Population, draw
 from agents.windows import (
@@ -43,8 +43,8 @@ class FleetState:
 
     ``next_isp`` is the ISP the next step delivers. Energies in kWh at the meter, except ``stored_kwh``;
     theta in K; ``ev_depart_isp`` is the first ISP the EV is gone. ``ev_needed_kwh`` etc. count since the
-    start; ``ev_denied_kwh`` is what limits of connections kept from cars for good, ``theta_forced`` is 1
-    while a house is out of its band because of them.
+    start; ``ev_denied_kwh`` is the most that limits of connections may have kept from cars
+    for good, ``theta_forced`` is 1 while a house is out of its band because of them.
     """
 
     next_isp: int
@@ -112,6 +112,8 @@ class Layout:
     pump_cost: FloatArray
     pump_decay_sustained: FloatArray
     connections: Connections
+    rush_isp: IntArray  # (E,) see ``Hookups``; -1 for cars that do not rush
+    rush_kwh: FloatArray
 
     def rated_kw(self) -> dict[int, FloatArray]:
         """Rated power of flexible devices by site (n_sites,), for up (1) and down (-1).
@@ -210,7 +212,7 @@ def _connections(
 
 def lay_out(
     population: Population, site_of: IntArray, aggregator_of: IntArray, times: pd.DatetimeIndex, n_sites: int,
-    rng: np.random.Generator, connection_of: IntArray | None = None,
+    rng: np.random.Generator, hookups: Hookups | None = None,
 ) -> Layout:  # fmt: skip
     """Draw the households and arrange them; see ``HouseholdFleet.build`` for the arguments."""
     _check(site_of, aggregator_of, n_sites)
@@ -218,15 +220,15 @@ def lay_out(
     furthest = round(168 * population.shift_weeks / hours) + int(population.jitter_h / hours)
     window = load_window(times, furthest, round(_BURN_IN_H / hours))
     homes = draw(population, len(site_of), 1 / hours, rng)
-    apart = np.full(len(site_of), -1, dtype=np.int64) if connection_of is None else connection_of
-    return arrange(population, homes, site_of, aggregator_of, window, len(times), hours, n_sites, apart)
+    hookups = hookups or Hookups(np.full(len(site_of), -1, dtype=np.int64))
+    return arrange(population, homes, site_of, aggregator_of, window, len(times), hours, n_sites, hookups)
 
 
 def arrange(
     population: Population, homes: Households, site_of: IntArray, aggregator_of: IntArray, window: Window,
-    horizon: int, hours: float, n_sites: int, connection_of: IntArray,
+    horizon: int, hours: float, n_sites: int, hookups: Hookups,
 ) -> Layout:  # fmt: skip
-    """Arrange given households into a Layout; see ``HouseholdFleet.build`` for `connection_of`."""
+    """Arrange given households into a Layout."""
     has = (homes.has_pv, homes.has_battery, homes.has_ev, homes.has_heat_pump)
     owners = pv, bat, ev, pump = tuple(np.flatnonzero(h).astype(np.int64) for h in has)
     groups, group_of = _grouped(owners, site_of, aggregator_of, n_sites)
@@ -236,8 +238,8 @@ def arrange(
     load_site, load_place, (load_sum,) = _summed(site_of, load_at, load_kw)
     pv_at = window.places(PV_AT + homes.pv_profile, none)
     feed_in = homes.pv_kwp * homes.feed_in_eur_per_mwh
-    n = int(connection_of.max(initial=-1)) + 1
-    apart = np.where(connection_of < 0, n, connection_of)  # those of no connection are summed up
+    n = int(hookups.connection_of.max(initial=-1)) + 1
+    apart = np.where(hookups.connection_of < 0, n, hookups.connection_of)  # of no connection: summed up
     pv_key, pv_place, (pv_kwp, pv_feed_in) = _summed(
         group_of[0] * (n + 1) + apart[pv], pv_at[pv], homes.pv_kwp[pv], feed_in[pv]
     )
@@ -292,5 +294,7 @@ def arrange(
         heating_at=window.places(HEATING_AT + homes.heat_pump_profile[pump], homes.heat_pump_shift[pump]),
         pump_cost=homes.comfort_eur_per_mwh[pump],
         pump_decay_sustained=pumps.decay**population.sustain_isps,
+        rush_isp=np.full(len(ev), -1) if hookups.rush_isp is None else hookups.rush_isp[ev],
+        rush_kwh=np.zeros(len(ev)) if hookups.rush_kwh is None else hookups.rush_kwh[ev],
         connections=_connections(homes, apart, n, site_of, load_at, load_kw, member, cuts),
     )

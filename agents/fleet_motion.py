@@ -12,7 +12,10 @@ from agents.compliance import Caps, Kept, comply
 from agents.devices import Limits, spread
 from agents.fleet_layout import FleetState, Layout
 from agents.windows import ENERGY, GAP, LENGTH, LEVEL
-from grids.arrays import FloatArray, IntArray
+from grids.arrays import BoolArray, FloatArray, IntArray
+
+RUSH_STAY_H = 14.0
+"""Hours that a car is plugged in before a journey: from the evening to the next morning."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,8 @@ def arrive(lay: Layout, state: FleetState, isp: int) -> None:
     if late.any():
         state.ev_short_kwh[late] += state.ev_left_kwh[late]
         state.ev_left_kwh[late] = 0.0
-    energy = lay.window.read(isp, lay.ev_at)
+    _rush(lay, state, isp)
+    energy = np.where(_rushing(lay, isp), 0.0, lay.window.read(isp, lay.ev_at))
     new = np.flatnonzero(energy)
     if not len(new):
         return
@@ -58,13 +62,28 @@ def arrive(lay: Layout, state: FleetState, isp: int) -> None:
     state.ev_limit_kw[new] = level * rated
 
 
+def _rushing(lay: Layout, isp: int) -> BoolArray:
+    """Cars (E,) plugged in before a journey."""
+    night = round(RUSH_STAY_H / lay.hours)
+    return np.asarray((lay.rush_isp >= 0) & (isp >= lay.rush_isp) & (isp < lay.rush_isp + night))
+
+
+def _rush(lay: Layout, state: FleetState, isp: int) -> None:
+    """Cars plug in to be full before a journey: at full power, in place of the sessions until they leave."""
+    now = np.flatnonzero((lay.rush_isp == isp) & (lay.rush_isp >= 0))
+    state.ev_left_kwh[now] += lay.rush_kwh[now]
+    state.ev_needed_kwh[now] += lay.rush_kwh[now]
+    state.ev_depart_isp[now] = isp + round(RUSH_STAY_H / lay.hours)
+    state.ev_limit_kw[now] = lay.ev_kw[now]
+
+
 def look(lay: Layout, state: FleetState, isp: int, caps: Caps | None = None) -> Now:
     """Baseline of every member at ``isp`` within ``caps``; ``arrive`` has been called on the state for it."""
     read = lay.window.read
     load = -total(lay.load_site, lay.load_kw * read(isp, lay.load_at), lay.n_sites)
     pv = total(lay.pv_member, lay.pv_kwp * read(isp, lay.pv_at), lay.cuts[0])
     ev_isps = state.ev_depart_isp - isp
-    ev = lay.vehicles.baseline(state.ev_left_kwh, ev_isps, state.ev_limit_kw, lay.hours)
+    ev = lay.vehicles.baseline(state.ev_left_kwh, ev_isps, state.ev_limit_kw, lay.hours, _rushing(lay, isp))
     measured = lay.pumps.power_kw * read(isp, lay.pump_at)
     pump = lay.pumps.baseline(state.theta_k, measured)
     surplus = lay.battery_pv_kwp * read(isp, lay.battery_pv_at)
@@ -97,6 +116,8 @@ def limits(lay: Layout, state: FleetState, now: Now, isps: int) -> Limits:
     low_e, high_e = lay.vehicles.limits(
         state.ev_left_kwh, now.ev_isps, state.ev_limit_kw, ev, lay.hours, isps
     )
+    hurry = _rushing(lay, now.isp)  # their owners offer nothing
+    low_e, high_e = np.where(hurry, ev, low_e), np.where(hurry, ev, high_e)
     decay = lay.pumps.decay if isps == 1 else lay.pump_decay_sustained
     heating = lay.window.read(now.isp, lay.heating_at) > 0
     low_p, high_p = lay.pumps.limits(state.theta_k, now.pump_measured, heating, pump, decay)

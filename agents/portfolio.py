@@ -83,10 +83,11 @@ class HouseholdPortfolio:
                 & (groups.site >= area.sites.start)
                 & (groups.site < area.sites.stop)
             )
-            node = area.site_node[groups.site[mine] - area.sites.start]
+            at = groups.site[mine] - area.sites.start
+            node = area.site_node[at]
             stem = [
-                f"{name}.{area.name}.{n:04d}.{DEVICES[d]}"
-                for n, d in zip(node, groups.device[mine], strict=True)
+                f"{name}.{area.name}.{area.site_label[s]}.{DEVICES[d]}"
+                for s, d in zip(at, groups.device[mine], strict=True)
             ]
             self._stems.append(stem)
             ids = np.array([f"{s}.up" for s in stem] + [f"{s}.down" for s in stem], dtype=np.str_)

@@ -1,12 +1,12 @@
 """What a pool does when limits on connections keep it from what it sold: it re-dispatches, asks, and tells.
 
 ALEXANDER D3.3, 3.5.1, figure 3-12: the aggregator re-dispatches within its portfolio, others step in, the TSO
-corrects. Each remedy includes those before it.
+corrects. Those that a scenario allows are tried in this order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,11 +15,10 @@ import numpy as np
 from agents.messages import HelpAcceptMessage, HelpMessage, HelpOfferMessage, LimitMessage, ShortfallMessage
 from agents.participant import Desk
 from agents.portfolio import HouseholdPortfolio
-from grids.arrays import BoolArray, FloatArray, IntArray
+from grids.arrays import FloatArray, IntArray
 from markets.bids import DOWN, UP
 
-Remedy = Literal["none", "portfolio", "aggregators", "tso"]
-REMEDIES: tuple[Remedy, ...] = ("none", "portfolio", "aggregators", "tso")
+Remedy = Literal["portfolio", "aggregators", "tso"]
 SMALL_KW = 1e-6
 
 
@@ -81,12 +80,12 @@ class Redispatcher:
     """Finds stand-ins for what limits block of one pool's sales, and helps others with what it has spare."""
 
     def __init__(
-        self, name: str, desk: Desk, portfolio: HouseholdPortfolio, remedy: Remedy, peers: Sequence[str],
-        tso: str, sold: Callable[[int], Sold],
+        self, name: str, desk: Desk, portfolio: HouseholdPortfolio, remedies: Collection[Remedy],
+        peers: Sequence[str], tso: str, sold: Callable[[int], Sold],
     ) -> None:  # fmt: skip
         """`peers` are other pools, `sold` looks up this pool's sales of an ISP."""
         self._name, self._desk, self._portfolio = name, desk, portfolio
-        self._level = REMEDIES.index(remedy)
+        self._remedies = frozenset(remedies)
         self._peers, self._tso, self._sold = list(peers), tso, sold
         self.limited: set[int] = set()  # ISPs in which own customers are limited
         self._offers: dict[tuple[int, int], list[HelpOfferMessage]] = {}
@@ -101,7 +100,7 @@ class Redispatcher:
 
     def assess(self, isp: int) -> None:
         """See what can no longer be delivered if everything sold is called, and ask others for the rest."""
-        if isp not in self.limited or self._level < REMEDIES.index("aggregators"):
+        if isp not in self.limited or "aggregators" not in self._remedies:
             return
         for direction in (UP, DOWN):
             missing = self._missing_kw(isp, direction)
@@ -114,7 +113,8 @@ class Redispatcher:
         isp, direction = message.isp, message.direction
         side, price = self._side(isp, direction, standby=True), self._sold(isp).price[direction]
         promised = self._promised.setdefault((isp, direction), np.zeros(len(side.spare)))
-        order = np.argsort(direction * np.where(side.spare > 0, price, np.inf), kind="stable")
+        side = _Side(side.order, side.blocked, np.where(np.isfinite(price), side.spare, 0.0))
+        order = np.argsort(np.where(side.spare > 0, direction * price, np.inf), kind="stable")
         free = _after(side.spare[order], float(side.blocked.sum()))[np.argsort(order)]
         free = np.maximum(free - promised, 0.0)
         group = np.flatnonzero(free > SMALL_KW)
@@ -132,7 +132,7 @@ class Redispatcher:
 
     def report(self, isp: int) -> None:
         """Accept the cheapest help, and tell the TSO what still cannot be delivered."""
-        if isp not in self.limited or self._level < REMEDIES.index("aggregators"):
+        if isp not in self.limited or not self._remedies & {"aggregators", "tso"}:
             return
         for direction in (UP, DOWN):
             missing = self._missing_kw(isp, direction)
@@ -149,13 +149,14 @@ class Redispatcher:
                         HelpAcceptMessage(self._name, peer, isp, direction=direction, group=group, kw=taken)
                     )
                     missing -= taken
-            if missing > SMALL_KW and self._level >= REMEDIES.index("tso"):
+            if missing > SMALL_KW and "tso" in self._remedies:
                 self._report(isp, direction, missing)
 
     def _report(self, isp: int, direction: int, missing_kw: float) -> None:
         energy = self._side(isp, direction, standby=False)
+        own = float(self._stand_in_kw(isp, direction, energy).sum())
         helped = sum(lot[3] for lot in self._accepted.get((isp, direction), ()))
-        sure = max(float(energy.blocked.sum()) - float(energy.spare.sum()) - helped, 0.0)
+        sure = max(float(energy.blocked.sum()) - own - helped, 0.0)
         sure = min(sure, missing_kw)
         self._desk.send(
             ShortfallMessage(
@@ -175,11 +176,10 @@ class Redispatcher:
         np.add.at(left, group, 1000.0 * left_mw)
         own = np.minimum(left, side.spare)
         blocked = left - own
-        stand_in = 0.0
-        if self._level >= REMEDIES.index("portfolio"):
-            stand_in = float((side.spare - own)[self._priced(isp, direction)].sum())
-            stand_in += sum(lot[3] for lot in self._accepted.get((isp, direction), ()))
-            stand_in = max(stand_in - float(side.blocked.sum()), 0.0)
+        free = _Side(side.order, side.blocked, side.spare - own)
+        stand_in = float(self._stand_in_kw(isp, direction, free).sum())
+        stand_in += sum(lot[3] for lot in self._accepted.get((isp, direction), ()))
+        stand_in = max(stand_in - float(side.blocked.sum()), 0.0)
         total = float(blocked.sum())
         share = min(1.0, stand_in / total) if total > SMALL_KW else 0.0
         ratio = np.divide(own + share * blocked, left, out=np.zeros(len(left)), where=left > 0)
@@ -195,16 +195,15 @@ class Redispatcher:
             done = MadeGood(direction, blocked_kw=float(side.blocked.sum()))
             if done.blocked_kw <= SMALL_KW:
                 continue
-            if self._level >= REMEDIES.index("portfolio"):
-                self._take_over(isp, side, done)
+            self._take_over(isp, side, done)
             found.append(done)
         return found
 
     def _take_over(self, isp: int, side: _Side, done: MadeGood) -> None:
         direction, wanted = done.direction, done.blocked_kw
         price = self._sold(isp).price[direction]
-        able = np.where(self._priced(isp, direction), side.spare, 0.0)
-        order = np.argsort(direction * np.where(able > 0, price, np.inf), kind="stable")
+        able = self._stand_in_kw(isp, direction, side)
+        order = np.argsort(np.where(able > 0, direction * price, np.inf), kind="stable")
         own = (able[order] - _after(able[order], wanted))[np.argsort(order)]
         done.portfolio_kw = float(own.sum())
         wanted -= done.portfolio_kw
@@ -217,6 +216,8 @@ class Redispatcher:
                 done.aggregators_kw += taken
                 wanted -= taken
         moved = done.portfolio_kw + done.aggregators_kw
+        if moved <= SMALL_KW:
+            return
         net = own - side.blocked * moved / done.blocked_kw
         moving = np.flatnonzero(net)
         done.changes.insert(0, Change(self._name, direction, moving, net[moving]))
@@ -232,11 +233,13 @@ class Redispatcher:
     def _missing_kw(self, isp: int, direction: int) -> float:
         """What would be missing if everything sold were called and own groups stood in."""
         side = self._side(isp, direction, standby=True)
-        spare = side.spare[self._priced(isp, direction)].sum()
-        return max(float(side.blocked.sum() - spare), 0.0)
+        return max(float(side.blocked.sum() - self._stand_in_kw(isp, direction, side).sum()), 0.0)
 
-    def _priced(self, isp: int, direction: int) -> BoolArray:
-        return np.isfinite(self._sold(isp).price[direction])
+    def _stand_in_kw(self, isp: int, direction: int, side: _Side) -> FloatArray:
+        """What own groups (G,) may take over: those with a price, if a portfolio is re-dispatched at all."""
+        if "portfolio" not in self._remedies:
+            return np.zeros(len(side.spare))
+        return np.where(np.isfinite(self._sold(isp).price[direction]), side.spare, 0.0)
 
     def _side(self, isp: int, direction: int, standby: bool) -> _Side:
         order, able = self._portfolio.ordered_and_able_kw(isp, direction)

@@ -1,4 +1,4 @@
-"""The command line: ``tandem run | clear | envelope | schemes | scenarios | validate``."""
+"""The command line: ``tandem run | sweep | clear | envelope | schemes | scenarios | validate``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from experiments.envelope_command import Request, show, work_out, write_csv
 from experiments.plot_clearing import plot_clearing
 from experiments.plots import comparison_paths, plot_comparison
 from experiments.run import check_outputs, run_scenario
-from experiments.scenario import SCENARIOS, faults_named, read_scenario, source_of
+from experiments.scenario import SCENARIOS, faults_named, fields_of, read_scenario, source_of
+from experiments.sweep_command import sweep
 from experiments.tables import allocation_table, clearing_table, kpi_table, scheme_table
 from grids.errors import InputError
 from grids.feeder_limits import Band
@@ -42,6 +43,7 @@ app = typer.Typer(
     help="Simulate how TSO, DSOs and aggregators buy and activate flexibility on one grid.",
 )
 WIDE = 120
+app.command()(sweep)
 console = Console(width=None if sys.stdout.isatty() else WIDE)  # a file or pipe has no width of its own
 SCENARIO_HELP = "A bundled scenario (see `tandem scenarios`) or the path of a YAML file."
 
@@ -60,6 +62,10 @@ def run(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the results of an earlier run.")
     ] = False,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Replace a field of the scenario: section.key=value, several times."),
+    ] = None,
     export_isp: Annotated[
         str | None,
         typer.Option(help="Also write the market of this moment as a case, for `tandem clear` (local time)."),
@@ -67,6 +73,7 @@ def run(
 ) -> None:
     """Simulate a scenario and write tables, KPIs and figures."""
     fixed = {k: v for k, v in {"seed": seed, "days": days}.items() if v is not None}
+    fixed |= fields_of(set_ or [])
     names = list(dict.fromkeys(scheme or [read_scenario(scenario, fixed)[0].scheme]))
     plans = [(name, *read_scenario(scenario, {**fixed, "scheme": name})) for name in names]
     folders = {name: out if len(plans) == 1 else out / name for name in names}

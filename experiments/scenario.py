@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
@@ -38,6 +38,22 @@ def read_scenario(name: str, overrides: dict[str, Any] | None = None) -> tuple[S
     if not path.is_file():
         raise InputError(name, "SCENARIO", "the file does not exist", "Check the path")
     return parse_scenario(read_text(path), source_of(name), overrides), path.parent
+
+
+def fields_of(given: Sequence[str]) -> dict[str, Any]:
+    """Fields given on the command line as ``section.key=value``, the value read as YAML."""
+    found: dict[str, Any] = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not key or not equals:
+            raise InputError("--set", text, "is no key=value", "Give, say, non_firm.remedy=portfolio")
+        try:
+            found[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise InputError(
+                "--set", text, f"has no valid value ({one_line(error)})", "Correct it"
+            ) from error
+    return found
 
 
 def source_of(name: str) -> str:

@@ -23,7 +23,7 @@ from sim.clock import Clock
 from sim.control import ImbalancePricing, Reserve
 from sim.equip import equip
 from sim.equip_non_firm import equip_non_firm
-from sim.low_voltage import LowVoltage, build_low_voltage
+from sim.low_voltage import LowVoltage, build_low_voltage, pools_of_streets, with_street_sites
 from sim.meters import Meters, day_index
 from sim.randomness import stream
 from sim.recorder import Recorder
@@ -47,7 +47,11 @@ def build_world(
     calendar = Calendar.of_days(str(scenario.start), scenario.days, scenario.isp_minutes, scenario.zone)
     grids = build_grids(scenario, calendar, folder)
     low = build_low_voltage(scenario, folder, calendar, grids.areas, grids.site_of)
-    fleet, aggregator_of = _fleet(scenario, calendar, grids, low)
+    aggregator_of = _pools(scenario, grids)
+    if low is not None:
+        grids = with_street_sites(grids, low)
+        aggregator_of = pools_of_streets(scenario, low, aggregator_of)
+    fleet = _fleet(scenario, calendar, grids, aggregator_of, low)
     recorder = Recorder(out, calendar)
     clock = Clock(first_second(scenario, calendar))
     bus = build_bus(scenario.messages, scenario.seed, clock, recorder)
@@ -123,27 +127,29 @@ def _settler(scenario: Scenario, world: World, book: CapacityBook | None) -> Set
     )
 
 
-def _fleet(
-    scenario: Scenario, calendar: Calendar, grids: Grids, low: LowVoltage | None
-) -> tuple[HouseholdFleet, IntArray]:
-    given: dict[str, Any] = {
-        k: tuple(v) if isinstance(v, list) else v for k, v in scenario.population.items()
-    }
-    population = Population(**given)
+def _pools(scenario: Scenario, grids: Grids) -> IntArray:
+    """Aggregator of every household (H,) by number: a few serve each bus."""
     rng = stream(scenario.seed, "placement")
     local = np.array(
         [rng.permutation(scenario.aggregators)[: scenario.aggregators_per_bus] for _ in range(grids.n_sites)]
     )
     pick = rng.integers(scenario.aggregators_per_bus, size=len(grids.site_of))
-    aggregator_of = local[grids.site_of, pick].astype(np.int64)
-    times = calendar.times()
+    return np.asarray(local[grids.site_of, pick].astype(np.int64))
+
+
+def _fleet(
+    scenario: Scenario, calendar: Calendar, grids: Grids, aggregator_of: IntArray, low: LowVoltage | None
+) -> HouseholdFleet:
+    given: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in scenario.population.items()
+    }
+    population, times = Population(**given), calendar.times()
     try:
-        fleet = HouseholdFleet.build(
+        return HouseholdFleet.build(
             population, grids.site_of, aggregator_of, times, grids.n_sites, stream(scenario.seed, FLEET_NAME),
-            None if low is None else low.connection_of, None if low is None else low.standing,
+            None if low is None else low.hookups,
         )  # fmt: skip
     except ProfileError as error:
         raise InputError(
             "scenario", "start", str(error), "Choose start and days within the profiles"
         ) from error
-    return fleet, aggregator_of

@@ -35,7 +35,7 @@ def equip_non_firm(
     year_of = calendar.times().tz_convert(calendar.zone).year.to_numpy().astype(np.int64)
     book = ContractBook(low.contracts, year_of)
     if scenario.non_firm.enabled:
-        rows = np.argsort(low.connection_of, kind="stable")[-len(low.contracts) :]
+        rows = np.argsort(low.hookups.connection_of, kind="stable")[-len(low.contracts) :]
         for dso in world.dsos:
             _desks(scenario, world, dso, low, book, aggregator_of[rows], errors, lead_h)
         _remedies(scenario, world)
@@ -93,6 +93,6 @@ def _remedies(scenario: Scenario, world: World) -> None:
         assert isinstance(pool.portfolio, HouseholdPortfolio)  # what `World.aggregators` are
         peers = [name for name in names if name != pool.name]
         pool.remedies = Redispatcher(
-            pool.name, pool.desk, pool.portfolio, scenario.non_firm.remedy, peers, world.tso.name,
+            pool.name, pool.desk, pool.portfolio, scenario.non_firm.remedies, peers, world.tso.name,
             partial(pool.sales, n_groups=groups, reserve=reserve),
         )  # fmt: skip

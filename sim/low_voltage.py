@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from agents.area import Area
-from agents.compliance import Caps, Standing
+from agents.compliance import Caps, Hookups, Standing
 from agents.contracts import Contracts
 from agents.streets import Street
 from grids.arrays import BoolArray, FloatArray, IntArray
@@ -23,6 +24,7 @@ from sim.calendar import Calendar
 from sim.non_firm_sections import NonFirmSettings, StreetSettings
 from sim.randomness import stream
 from sim.settings import Scenario
+from sim.surroundings import Grids
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,8 @@ class LowVoltage:
 
     streets: tuple[Street, ...]
     contracts: Contracts
-    connection_of: IntArray  # (H,) connection of every household, -1 for none
     standing: Standing
+    hookups: Hookups
 
 
 def build_low_voltage(
@@ -42,6 +44,7 @@ def build_low_voltage(
     if not scenario.low_voltage:
         return None
     connection_of = np.full(len(site_of), -1, dtype=np.int64)
+    rush_isp, rush_kwh = connection_of.copy(), np.zeros(len(site_of))
     streets: list[Street] = []
     parts: list[Contracts] = []
     for k, given in enumerate(scenario.low_voltage):
@@ -64,12 +67,67 @@ def build_low_voltage(
                     "Raise households, lower copies, or choose a bus with more load",
                 )
             connection_of[free[:users]] = np.arange(first, first + users)
+            if given.rush is not None:
+                rush_isp[free[:users]], rush_kwh[free[:users]] = _rush(given, calendar, field), given.rush.kwh
             street = Street(name, area.name, node, feeder, band, slice(first, first + users))
             streets.append(street)
             parts.append(_contracts(scenario.non_firm, street, held, limits, calendar.isp_hours, field))
     contracts = Contracts.join(parts)
     standing = _standing(scenario.non_firm, contracts, calendar)
-    return LowVoltage(tuple(streets), contracts, connection_of, standing)
+    hookups = Hookups(connection_of, standing, rush_isp, rush_kwh)
+    return LowVoltage(tuple(streets), contracts, standing, hookups)
+
+
+def with_street_sites(grids: Grids, low: LowVoltage) -> Grids:
+    """The same grids with every street as a site of its own, so that bids say which feeder they come from."""
+    moved = np.empty(grids.n_sites, dtype=np.int64)
+    areas, first = [], 0
+    site_of_connection = np.empty(len(low.contracts), dtype=np.int64)
+    for area in grids.areas:
+        streets = [street for street in low.streets if street.area == area.name]
+        buses = len(area.site_node)
+        moved[area.sites] = np.arange(first, first + buses)
+        for k, street in enumerate(streets):
+            site_of_connection[street.connections] = first + buses + k
+        nodes = np.array([street.node for street in streets], dtype=np.int64)
+        labels = tuple(f"{street.node:04d}-{street.name}" for street in streets)
+        last = first + buses + len(streets)
+        areas.append(
+            replace(
+                area, sites=slice(first, last), site_node=np.concatenate([area.site_node, nodes]),
+                site_label=area.site_label + labels,
+            )
+        )  # fmt: skip
+        first = last
+    known = low.hookups.connection_of >= 0
+    site_of = moved[grids.site_of]
+    site_of[known] = site_of_connection[low.hookups.connection_of[known]]
+    return replace(grids, areas=areas, site_of=site_of, n_sites=first)
+
+
+def pools_of_streets(scenario: Scenario, low: LowVoltage, aggregator_of: IntArray) -> IntArray:
+    """Aggregator of every household (H,) by number, streets with one of their own included."""
+    found, number, at = aggregator_of.copy(), scenario.aggregators, 0
+    for given in scenario.low_voltage:
+        for street in low.streets[at : at + given.copies]:
+            if given.own_aggregator:
+                connection = low.hookups.connection_of
+                mine = (connection >= street.connections.start) & (connection < street.connections.stop)
+                found[mine] = number
+                number += 1
+        at += given.copies
+    return found
+
+
+def _rush(given: StreetSettings, calendar: Calendar, field: str) -> int:
+    """The ISP in which cars of a street are plugged in before a journey."""
+    assert given.rush is not None
+    try:
+        return calendar.isp_of(calendar.utc(pd.Timestamp(given.rush.at)))
+    except ValueError as error:
+        raise InputError(
+            "scenario", f"{field}.rush.at", str(error), "Choose a time within start and days"
+        ) from error
 
 
 def _place(given: StreetSettings, areas: Sequence[Area], field: str) -> tuple[Area, int, int]:

@@ -47,6 +47,13 @@ class BandSettings(Section):
         return self
 
 
+class RushSettings(Section):
+    """The evening before a journey: cars are plugged in at a local time, to be charged at once."""
+
+    at: datetime
+    kwh: Positive = 30.0
+
+
 class StreetSettings(Section):
     """Low-voltage feeders below one bus of an area: `copies` of a net, each taking households of that bus."""
 
@@ -58,6 +65,8 @@ class StreetSettings(Section):
     connection_kw: Positive = 9.2
     source_vm_pu: Annotated[float, Field(gt=0.5, lt=1.5)] | None = None  # None: as in the net
     band: BandSettings = BandSettings()
+    rush: RushSettings | None = None
+    own_aggregator: bool = False  # a pool of its own serves this street, and nobody else
 
 
 class WindowSettings(Section):
@@ -96,7 +105,7 @@ class NonFirmSettings(Section):
     flow_margin: Annotated[Share, Field(le=0.9)] = 0.05
     voltage_margin_pu: Annotated[NotNegative, Field(le=0.05)] = 0.002
     role: Literal["prequalification", "correction"] = "correction"
-    remedy: Remedy = "none"
+    remedies: list[Remedy] = Field(default=[])
     trading: bool = False
     trade_value_eur_per_mwh: Positive = 200.0  # of import that a limit withholds (synthetic)
 

@@ -81,7 +81,7 @@ def _limiting_gates(
     if settings.trading:
         gates.append(("trade", before["trade"], acts.trade))
     gates += [("assess", before["assess"], acts.assess), ("report", before["report"], acts.report)]
-    if settings.remedy == "tso":
+    if "tso" in settings.remedies:
         gates.append(("replace", before["replace"], acts.replace))
     return gates
 

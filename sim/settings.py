@@ -88,6 +88,12 @@ class Scenario(Section):
     incidents: list[IncidentSettings] = Field(default=[])
 
     @property
+    def pools(self) -> list[str]:
+        """Names of the aggregators of households: those that serve any bus, then those of one street."""
+        of_streets = sum(street.copies for street in self.low_voltage if street.own_aggregator)
+        return [f"A{k + 1:02d}" for k in range(self.aggregators + of_streets)]
+
+    @property
     def scheme_options(self) -> Options:
         """What the scheme leaves open, as this scenario has it."""
         return Options(
@@ -173,7 +179,7 @@ def _balancing_problems(scenario: Scenario) -> list[str]:
             problems.append(
                 f"capacity.local.needs.{k}.area: {need.area} is no area; known are {', '.join(areas)}"
             )
-    pools = {f"A{k + 1:02d}" for k in range(scenario.aggregators)}
+    pools = set(scenario.pools)
     for key in ("double_selling", "inflating"):
         strangers = set(getattr(scenario.conduct, key)) - pools
         problems += [
@@ -201,8 +207,8 @@ def _non_firm_problems(scenario: Scenario) -> list[str]:
             f"non_firm.notice_minutes: {settings.notice_minutes:g} exceeds the {longest:g} minutes ahead at "
             f"which contracts are activated (role {settings.role}), so none ever could be"
         )
-    if settings.remedy == "tso" and scenario.scheme == "integrated":
-        problems.append("non_firm.remedy: tso needs a market that the TSO clears, and integrated has none")
+    if "tso" in settings.remedies and scenario.scheme == "integrated":
+        problems.append("non_firm.remedies: tso needs a market that the TSO clears, and integrated has none")
     return problems
 
 

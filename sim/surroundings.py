@@ -130,6 +130,7 @@ def _area(
         power_flow=PowerFlow(network),
         sites=slice(first, first + len(sites)),
         site_node=sites.astype(np.int64),
+        site_label=tuple(f"{node:04d}" for node in sites),
         share=nominal / nominal.sum(),
         tan_phi=tan_phi,
         nominal_mw=-float(nominal.sum()),

@@ -67,7 +67,7 @@ class Wiring:
         )
         self.aggregator_of = aggregator_of
         self.operators = {T: TSO_NAME, **{a.name: f"DSO-{a.name}" for a in grids.areas}}
-        self.pools = [f"A{k + 1:02d}" for k in range(scenario.aggregators)]
+        self.pools = scenario.pools
         self.units = [
             Unit(
                 u.name,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agents.compliance import Caps, Connections, Standing, comply
+from agents.compliance import Caps, Connections, Hookups, Standing, comply
 from agents.fleet import HouseholdFleet
 from agents.population import Population
 from grids.arrays import FloatArray
@@ -67,7 +67,7 @@ def _fleet(seed: int, standing: Standing | None = None) -> HouseholdFleet:
     homes = np.arange(60)
     connection = np.where(homes < 40, homes, -1)
     return HouseholdFleet.build(
-        EVERYTHING, homes % 2, homes % 3, times, 2, np.random.default_rng(seed), connection, standing
+        EVERYTHING, homes % 2, homes % 3, times, 2, np.random.default_rng(seed), Hookups(connection, standing)
     )
 
 
@@ -97,7 +97,7 @@ def test_connections_add_up_to_their_sites() -> None:
     homes = np.arange(50)
     args = (EVERYTHING, homes % 3, homes % 2, times, 3)
     whole = HouseholdFleet.build(*args, np.random.default_rng(1))
-    apart = HouseholdFleet.build(*args, np.random.default_rng(1), homes)
+    apart = HouseholdFleet.build(*args, np.random.default_rng(1), Hookups(homes))
     for isp in range(48):
         one, two = whole.step(isp, None, None), apart.step(isp, None, None)
         np.testing.assert_allclose(one.site_p_kw, two.site_p_kw, atol=1e-9)
@@ -142,5 +142,23 @@ def test_connections_are_numbered_without_gap() -> None:
     with pytest.raises(ValueError, match="connection_of"):
         HouseholdFleet.build(
             EVERYTHING, homes.astype(np.int64), homes.astype(np.int64), times, 1, np.random.default_rng(1),
-            np.array([0, 2, -1, -1]),
+            Hookups(np.array([0, 2, -1, -1])),
         )  # fmt: skip
+
+
+def test_a_rush_before_a_journey_charges_at_once_and_is_accounted_for() -> None:
+    times = pd.date_range("2016-01-11", periods=96, freq="15min", tz="UTC")
+    homes = np.arange(40)
+    hookups = Hookups(homes, None, np.full(40, 70), np.full(40, 30.0))
+    args = (EVERYTHING, homes % 2, homes % 3, times, 2)
+    calm = HouseholdFleet.build(*args, np.random.default_rng(2), Hookups(homes))
+    rush = HouseholdFleet.build(*args, np.random.default_rng(2), hookups)
+    more = np.zeros(40)
+    for isp in range(96):
+        one, two = calm.step(isp, None, None), rush.step(isp, None, None)
+        if isp < 70:
+            np.testing.assert_array_equal(one.connection_kw, two.connection_kw)
+        more -= (two.connection_wish_kw - one.connection_wish_kw) / 4.0
+        assert rush.checks() == []
+    cars = (more > 1.0).sum()
+    assert cars > 15  # 70 % of 40 households have one
