@@ -195,6 +195,13 @@ def _check(site_of: IntArray, aggregator_of: IntArray, n_sites: int) -> None:
         raise ValueError("aggregator_of must not be negative")
 
 
+def _pumps(population: Population, homes: Households, pump: IntArray, hours: float) -> HeatPumps:
+    return HeatPumps.build(
+        homes.heat_pump_kw[pump], homes.cop[pump], homes.heat_capacity_kwh_per_k[pump],
+        homes.heat_loss_h[pump], population.recovery_h, population.band_k, hours,
+    )  # fmt: skip
+
+
 def _connections(
     homes: Households, apart: IntArray, n: int, site_of: IntArray, load_at: IntArray, load_kw: FloatArray,
     member: IntArray, cuts: list[int],
@@ -232,23 +239,22 @@ def arrange(
     has = (homes.has_pv, homes.has_battery, homes.has_ev, homes.has_heat_pump)
     owners = pv, bat, ev, pump = tuple(np.flatnonzero(h).astype(np.int64) for h in has)
     groups, group_of = _grouped(owners, site_of, aggregator_of, n_sites)
-    none = np.zeros(len(site_of), dtype=np.int64)
     load_at = window.places(HOUSEHOLD_AT + homes.load_profile, homes.load_shift)
     load_kw = homes.annual_kwh / full_load_hours(HOUSEHOLD)[homes.load_profile]
     load_site, load_place, (load_sum,) = _summed(site_of, load_at, load_kw)
-    pv_at = window.places(PV_AT + homes.pv_profile, none)
+    pv_at = window.places(PV_AT + homes.pv_profile, np.zeros(len(site_of), dtype=np.int64))
     feed_in = homes.pv_kwp * homes.feed_in_eur_per_mwh
     n = int(hookups.connection_of.max(initial=-1)) + 1
     apart = np.where(hookups.connection_of < 0, n, hookups.connection_of)  # of no connection: summed up
-    pv_key, pv_place, (pv_kwp, pv_feed_in) = _summed(
-        group_of[0] * (n + 1) + apart[pv], pv_at[pv], homes.pv_kwp[pv], feed_in[pv]
-    )
+    of_connection = group_of[0] * (n + 1) + apart[pv]
+    pv_key, pv_place, (pv_kwp, pv_feed_in) = _summed(of_connection, pv_at[pv], homes.pv_kwp[pv], feed_in[pv])
     pv_keys, pv_member = np.unique(pv_key, return_inverse=True)
     member_group = np.concatenate([pv_keys // (n + 1), *group_of[1:]]).astype(np.int64)
     member = np.concatenate([pv_keys % (n + 1), *(apart[o] for o in owners[1:])]).astype(np.int64)
-    pumps = HeatPumps.build(
-        homes.heat_pump_kw[pump], homes.cop[pump], homes.heat_capacity_kwh_per_k[pump],
-        homes.heat_loss_h[pump], population.recovery_h, population.band_k, hours,
+    pumps = _pumps(population, homes, pump, hours)
+    cells = Batteries(
+        homes.battery_kwh[bat], homes.battery_kw[bat], homes.charge_efficiency[bat],
+        homes.discharge_efficiency[bat],
     )  # fmt: skip
     battery_of_ev, ev_of_battery = _matches(bat, ev)
     battery_of_pump, pump_of_battery = _matches(bat, pump)
@@ -270,12 +276,7 @@ def arrange(
         pv_at=pv_place,
         pv_kwp=pv_kwp,
         pv_feed_in=pv_feed_in,
-        batteries=Batteries(
-            homes.battery_kwh[bat],
-            homes.battery_kw[bat],
-            homes.charge_efficiency[bat],
-            homes.discharge_efficiency[bat],
-        ),
+        batteries=cells,
         battery_wear=homes.wear_eur_per_mwh[bat],
         battery_load_at=load_at[bat],
         battery_load_kw=load_kw[bat],

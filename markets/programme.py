@@ -148,13 +148,8 @@ def clear(
     c = np.concatenate(
         [ordered, np.full(n_balance, imbalance_price), *[np.full(len(r.base), r.penalty) for r in soft]]
     )
-    upper = np.concatenate(
-        [
-            available,
-            np.full(n_balance, imbalance_bound_mw if imbalance_bound_mw is not None else np.inf),
-            np.full(n_slack, np.inf),
-        ]
-    )
+    bound = imbalance_bound_mw if imbalance_bound_mw is not None else np.inf
+    upper = np.concatenate([available, np.full(n_balance, bound), np.full(n_slack, np.inf)])
     a_ub, b_ub = _upper_rows(rows, n, n_balance, n_slack)
     a_eq = b_eq = None
     if sign is not None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import sim.settling
+from agents.compliance import Caps
 from agents.fleet import FleetStep, HouseholdFleet
 from agents.household import FleetDesk
 from grids.arrays import FloatArray
@@ -48,8 +49,10 @@ def _tamper(
 def test_energy_from_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     honest = HouseholdFleet.step
 
-    def generous(self: HouseholdFleet, isp: int, up: FloatArray | None, down: FloatArray | None) -> FleetStep:
-        step = honest(self, isp, up, down)
+    def generous(
+        self: HouseholdFleet, isp: int, up: FloatArray | None, down: FloatArray | None, caps: Caps | None
+    ) -> FleetStep:
+        step = honest(self, isp, up, down, caps)
         return replace(step, up_kw=step.up_kw + 1.0)
 
     monkeypatch.setattr(HouseholdFleet, "step", generous)
