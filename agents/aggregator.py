@@ -97,14 +97,16 @@ class Aggregator(Participant):
                     self.portfolio.schedule_mw.update(enumerate(message.p_mw.tolist(), start=message.isp))
             case AwardMessage():
                 self._order(message)
-            case RejectionMessage() | MeterMessage() | HelpAcceptMessage():
-                pass  # a truthful aggregator learns nothing from them; help was set aside when offered
+            case RejectionMessage() | MeterMessage():
+                pass  # a truthful aggregator learns nothing from them
             case LimitMessage() if self.remedies is not None:
                 self.remedies.told(message)
             case HelpMessage() if self.remedies is not None:
                 self.remedies.asked(message)
             case HelpOfferMessage() if self.remedies is not None:
                 self.remedies.offered(message)
+            case HelpAcceptMessage() if self.remedies is not None:
+                self.remedies.accepted(message)
             case QualificationMessage() if self.applicant is not None:
                 self.applicant.told(message)
             case TenderMessage() if self.capacity is not None:

@@ -92,7 +92,8 @@ class Redispatcher:
         self._accepted: dict[
             tuple[int, int], list[tuple[float, str, int, float]]
         ] = {}  # price, pool, group, kW
-        self._promised: dict[tuple[int, int], FloatArray] = {}
+        self._promised: dict[tuple[int, int], FloatArray] = {}  # to others, whether they accept or not
+        self._lent: dict[tuple[int, int], FloatArray] = {}  # of it accepted
 
     def told(self, message: LimitMessage) -> None:
         """A DSO has limited some of the pool's customers."""
@@ -125,6 +126,12 @@ class Redispatcher:
                 price=price[group],
             )  # fmt: skip
             self._desk.send(offer)
+
+    def accepted(self, message: HelpAcceptMessage) -> None:
+        """Keep what another pool counts on."""
+        key = message.isp, message.direction
+        lent = self._lent.setdefault(key, np.zeros_like(self._promised[key]))
+        lent[message.group] += message.kw
 
     def offered(self, message: HelpOfferMessage) -> None:
         """Keep an offer of help until all are in."""
@@ -174,7 +181,8 @@ class Redispatcher:
         side = self._side(isp, direction, standby=False)
         left = np.zeros(len(side.order))
         np.add.at(left, group, 1000.0 * left_mw)
-        own = np.minimum(left, side.spare)
+        lent = self._lent.get((isp, direction), 0.0)
+        own = np.minimum(left, np.maximum(side.spare - lent, 0.0))
         blocked = left - own
         free = _Side(side.order, side.blocked, side.spare - own)
         stand_in = float(self._stand_in_kw(isp, direction, free).sum())
@@ -229,6 +237,7 @@ class Redispatcher:
             self._offers.pop((isp, direction), None)
             self._accepted.pop((isp, direction), None)
             self._promised.pop((isp, direction), None)
+            self._lent.pop((isp, direction), None)
 
     def _missing_kw(self, isp: int, direction: int) -> float:
         """What would be missing if everything sold were called and own groups stood in."""
@@ -239,7 +248,8 @@ class Redispatcher:
         """What own groups (G,) may take over: those with a price, if a portfolio is re-dispatched at all."""
         if "portfolio" not in self._remedies:
             return np.zeros(len(side.spare))
-        return np.where(np.isfinite(self._sold(isp).price[direction]), side.spare, 0.0)
+        free = np.maximum(side.spare - self._lent.get((isp, direction), 0.0), 0.0)
+        return np.where(np.isfinite(self._sold(isp).price[direction]), free, 0.0)
 
     def _side(self, isp: int, direction: int, standby: bool) -> _Side:
         order, able = self._portfolio.ordered_and_able_kw(isp, direction)

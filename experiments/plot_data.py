@@ -39,6 +39,7 @@ class RunData:
     hours: float
     validation: pd.DataFrame
     reserve: pd.DataFrame
+    low_voltage: pd.DataFrame
 
     @cached_property
     def edges(self) -> FloatArray:
@@ -97,9 +98,9 @@ def read_run(run: Path, zone: str, title: str) -> RunData:
     hours = float(np.median(step_s)) / 3600.0 if len(step_s) else 0.25
     grid = pd.read_parquet(run / "grid.parquet")
     settlement = pd.read_parquet(run / "settlement.parquet")
-    validation, reserve = (pd.read_parquet(run / f"{name}.parquet") for name in ("validation", "reserve"))
+    others = [pd.read_parquet(run / f"{name}.parquet") for name in ("validation", "reserve", "low_voltage")]
     energy = _energy_mwh(run, system.isp, hours)
-    return RunData(zone, title, system, grid, settlement, energy, hours, validation, reserve)
+    return RunData(zone, title, system, grid, settlement, energy, hours, *others)
 
 
 def _energy_mwh(run: Path, isp: pd.Series, hours: float) -> pd.DataFrame:

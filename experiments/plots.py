@@ -8,6 +8,7 @@ from pathlib import Path
 from experiments.plot_comparison import comparison_figure
 from experiments.plot_data import read_run
 from experiments.plot_grids import grid_figure, interface_figure
+from experiments.plot_low_voltage import low_voltage_figure
 from experiments.plot_style import house_style, save
 from experiments.plot_system import cost_figure, imbalance_figure, price_figure, state_figure
 from experiments.plot_validation import validates, validation_figure
@@ -30,6 +31,8 @@ def plot_run(run: Path, zone: str, title: str) -> list[Path]:
             save(cost_figure(data), folder / "cost.png"),
         ]
         written += [save(grid_figure(data, name), folder / f"grid_{name}.png") for name in data.distribution]
+        if len(data.low_voltage):
+            written.append(save(low_voltage_figure(data), folder / "low_voltage.png"))
     return written
 
 
