@@ -34,7 +34,7 @@ from agents.portfolio import Portfolio, Resources, UnitPortfolio
 from agents.qualification import Applicant
 from agents.reactive import ReactiveSeller
 from agents.remedies import Redispatcher, Sold
-from agents.strategies import OfferView, Strategy
+from agents.strategies import Offers, OfferView, Outcome, Strategy, StrategyError, Truthful, checked
 from grids.arrays import FloatArray, IntArray
 from markets.bids import DOWN, UP, Bids
 from markets.products import Product
@@ -50,6 +50,7 @@ class Conduct:
     mape: float = 0.0  # of the baseline it expects, mean absolute error as a share of it
     inflation: float = 0.0  # MW of consumption declared too much, as a share of what it offers up
     sells_twice: bool = False
+    replaces_faults: bool = False  # a strategy that makes an offer it may not make is replaced by the truth
 
 
 HONEST = Conduct()
@@ -170,14 +171,53 @@ class Aggregator(Participant):
         tick = self._product.tick_mw
         quantity = np.floor(found.quantity_mw / tick + 1e-9) * tick if tick else found.quantity_mw
         keep = np.flatnonzero(quantity >= max(self._product.min_quantity_mw, 1e-9))
-        view = OfferView(isp, day_ahead_price, found.direction[keep], quantity[keep], found.cost[keep])
+        floor, cap = self._product.price_floor_eur_per_mwh, self._product.price_cap_eur_per_mwh
+        view = OfferView(
+            isp, day_ahead_price, found.direction[keep], quantity[keep], found.cost[keep], floor, cap
+        )
+        offers = self._offers(view)
         ids = found.bid_id[keep]
         keys = list(zip(found.resource[keep].tolist(), view.direction.tolist(), strict=True))
         self._of_bid.update(zip(ids.tolist(), keys, strict=True))
         self._cost.setdefault(isp, {}).update(zip(keys, view.cost.tolist(), strict=True))
-        provider, prices = np.full(len(keep), self.name), self._strategy.prices(view)
-        consent = np.full(len(keep), self._conduct.consents)
-        return Bids(ids, provider, found.node[keep], view.direction, view.quantity_mw, prices, consent)
+        provider, consent = np.full(len(keep), self.name), np.full(len(keep), self._conduct.consents)
+        bids = Bids(
+            ids, provider, found.node[keep], view.direction, np.array(offers.quantity_mw),
+            np.array(offers.price), consent,
+        )  # fmt: skip
+        kept = bids.quantity_mw > 0.0
+        return bids if kept.all() else bids.pick(kept)
+
+    def _offers(self, view: OfferView) -> Offers:
+        """What the strategy offers, if it may; else the run stops, or the truth is bid from now on."""
+        try:
+            return checked(self._strategy, view, self.name)
+        except StrategyError as error:
+            if not self._conduct.replaces_faults:
+                raise
+            row = {"isp": view.isp, "party": self.name, "about": str(error)}
+            self.desk.record("fallbacks", {**row, "consequence": "the truth is bid from now on"})
+            self._strategy = Truthful()
+            return checked(self._strategy, view, self.name)
+
+    def learn(self, isp: int, books: Mapping[str, Bids], sold_mw: Mapping[str, FloatArray],
+              received_eur_per_h: Mapping[str, FloatArray]) -> None:  # fmt: skip
+        """Tell the strategy what became of the offers of an ISP; (n,) per bid of every system's book."""
+        if not self._strategy.learns:
+            return
+        offered, sold, received, cost = [], [], [], []
+        costs = self._cost.get(isp, {})
+        for system in self._offered.get(isp, {}):
+            bids = books.get(system, Bids.empty())
+            mine = np.flatnonzero(bids.provider == self.name)
+            keys = zip(*(part.tolist() for part in self.groups_of(bids.bid_id[mine].tolist())), strict=True)
+            unit = np.array([side * costs.get((group, side), 0.0) for group, side in keys])
+            offered.append(bids.quantity_mw[mine])
+            sold.append(sold_mw[system][mine])
+            received.append(received_eur_per_h[system][mine])
+            cost.append(unit * sold_mw[system][mine])
+        parts = (np.concatenate(p) if p else np.empty(0) for p in (offered, sold, received, cost))
+        self._strategy.learn(Outcome(isp, *parts))
 
     def _held(self, isp: int, books: dict[str, Bids]) -> dict[str, Bids]:
         """Hold for the automatic reserve what was sold as capacity, the best prices first."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -195,6 +195,14 @@ class ImbalanceSettings(Section):
 
     rule: Rule = "single"
     alpha: Alpha = "none"
+
+
+class StrategySettings(Section):
+    """How some sellers bid: a strategy by name, or a class of one's own as ``module:Class``, and options."""
+
+    aggregators: list[str] = Field(min_length=1)
+    name: str
+    options: dict[str, Any] = Field(default={})
 
 
 class ValidationSettings(Section):

@@ -11,7 +11,7 @@ from zoneinfo import available_timezones
 from pydantic import Field, field_validator, model_validator
 
 from agents.population import Population
-from agents.strategies import STRATEGIES
+from agents.strategy_table import STRATEGIES
 from markets.aggregation import DEFAULT_STEP_MW, Kind
 from markets.merit_order import MAX_ROUNDS
 from markets.prequalification import Method
@@ -39,6 +39,7 @@ from sim.sections import (
     ProductSettings,
     ReserveSettings,
     Section,
+    StrategySettings,
     TransmissionSettings,
     ValidationSettings,
 )
@@ -63,6 +64,8 @@ class Scenario(Section):
     mol_rounds: Annotated[Count, Field(le=60)] = MAX_ROUNDS
     willingness_spread: NotNegative = 50.0
     strategy: str = "truthful"
+    strategies: list[StrategySettings] = Field(default=[])
+    strategy_fault: Literal["stop", "truthful"] = "stop"
     transmission: TransmissionSettings
     distribution: list[DistributionSettings] = Field(min_length=1)
     households: Count
@@ -123,7 +126,7 @@ class Scenario(Section):
     @field_validator("strategy")
     @classmethod
     def _known_strategy(cls, value: str) -> str:
-        return _known(value, STRATEGIES, "strategy")
+        return value if ":" in value else _known(value, STRATEGIES, "strategy")
 
     @model_validator(mode="after")
     def _consistent(self) -> Scenario:
@@ -140,7 +143,7 @@ class Scenario(Section):
             problems.append(f"reserve.cycle_s: must divide the {isp_s} s of an ISP")
         if self.imbalance.rule == "dual" and self.imbalance.alpha != "none":
             problems.append("imbalance.alpha: goes with the single price only")
-        problems += _balancing_problems(self) + _non_firm_problems(self)
+        problems += _balancing_problems(self) + _non_firm_problems(self) + _strategy_problems(self)
         if self.messages.latency_s >= isp_s:
             problems.append(f"messages.latency_s: must be less than the {isp_s} s of an ISP")
         if problems:
@@ -185,6 +188,25 @@ def _balancing_problems(scenario: Scenario) -> list[str]:
         problems += [
             f"conduct.{key}: {name} is no aggregator (A01 .. A{len(pools):02d})" for name in sorted(strangers)
         ]
+    return problems
+
+
+def _strategy_problems(scenario: Scenario) -> list[str]:
+    """Unknown strategies, and sellers that do not exist or are named twice, each as "field: problem"."""
+    t = scenario.transmission
+    sellers = {*scenario.pools, *(u.name for u in t.units), *(x.name for x in t.large_loads)}
+    problems: list[str] = []
+    seen: set[str] = set()
+    for k, given in enumerate(scenario.strategies):
+        if given.name not in STRATEGIES and ":" not in given.name:
+            known = ", ".join(STRATEGIES)
+            problems.append(f"strategies.{k}.name: {given.name} is no strategy; known are {known}")
+        for name in given.aggregators:
+            if name not in sellers:
+                problems.append(f"strategies.{k}.aggregators: {name} sells nothing in this scenario")
+            elif name in seen:
+                problems.append(f"strategies.{k}.aggregators: {name} has a strategy already")
+            seen.add(name)
     return problems
 
 

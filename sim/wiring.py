@@ -21,7 +21,7 @@ from agents.household import FleetDesk, Household
 from agents.market_operator import MarketOperator
 from agents.participant import Desk, Participant
 from agents.portfolio import HouseholdPortfolio, LargeLoad, LoadPortfolio, Portfolio, Unit, UnitPortfolio
-from agents.strategies import STRATEGIES
+from agents.strategy_table import build_strategy
 from agents.tso import TSO
 from grids.arrays import BoolArray, FloatArray, IntArray
 from grids.picture import GridPicture, Margins
@@ -35,6 +35,7 @@ from sim.bus import Bus
 from sim.clock import Clock
 from sim.physics import Physics
 from sim.randomness import stream
+from sim.sections import StrategySettings
 from sim.settings import Scenario
 from sim.surroundings import Grids
 from sim.world import World
@@ -235,8 +236,12 @@ class Wiring:
     def _aggregator(
         self, name: str, portfolio: Portfolio, receivers: dict[str, str], orders: str | None
     ) -> Aggregator:
-        strategy = STRATEGIES[self.scenario.strategy]()
         s, pool = self.scenario, orders is not None
+        given = {who: (k, mine) for k, mine in enumerate(s.strategies) for who in mine.aggregators}
+        number, mine = given.get(name, (None, StrategySettings(aggregators=[name], name=s.strategy)))
+        field = "strategy" if number is None else f"strategies.{number}"
+        own = stream(s.seed, f"strategy {name}")
+        strategy = build_strategy(mine.name, mine.options, own, field)
         declares = pool and s.settlement.measures
         conduct = Conduct(
             consents=s.forwarding.consent,
@@ -245,6 +250,7 @@ class Wiring:
             mape=s.settlement.schedule_mape,
             inflation=s.conduct.inflation if name in s.conduct.inflating else 0.0,
             sells_twice=name in s.conduct.double_selling,
+            replaces_faults=s.strategy_fault == "truthful",
         )
         return Aggregator(
             self.world, name, self.desk(name), portfolio, strategy, self.product, receivers, orders, conduct
