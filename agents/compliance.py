@@ -62,7 +62,7 @@ class Caps:
 class Standing:
     """Limits known from the start: those of connections, of permanent contracts, and of fixed hours.
 
-    `which` (T,) says which of `caps` hold in an ISP.
+    `which` (T,) says which of `caps` hold in an ISP; the first are those of the connections alone.
     """
 
     caps: tuple[Caps, ...]

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agents.contracts import ContractBook
 from agents.household import FleetDesk
-from agents.messages import LimitMessage
-from agents.non_firm import Activation
+from agents.non_firm import Activation, NonFirmDesk
 from agents.participant import Desk
 from agents.streets import Street
 from grids.arrays import FloatArray
@@ -35,50 +33,48 @@ class TradingDesk:
     """
 
     def __init__(
-        self, name: str, desk: Desk, streets: Sequence[Street], book: ContractBook, rule: Activation,
+        self, desk: Desk, limits: NonFirmDesk, streets: Sequence[Street], rule: Activation,
         fleet_desk: FleetDesk, value_eur_per_mwh: float,
     ) -> None:  # fmt: skip
-        self._name, self._desk, self._streets, self._book = name, desk, list(streets), book
+        """`limits` knows what the DSO expects and has activated."""
+        self._desk, self._limits, self._streets = desk, limits, list(streets)
         self._rule, self._fleet_desk, self._value = rule, fleet_desk, value_eur_per_mwh
         self.deals: dict[int, list[Deal]] = {}
 
     def trade(self, isp: int) -> None:
         """Clear the trades of every feeder with limited customers, and move their limits."""
-        caps, active = self._fleet_desk.caps(isp), self._book.active(isp)
+        caps, active = self._fleet_desk.caps(isp), self._limits.book.active(isp)
         if caps is None:
             return
-        expected, contracts = self._fleet_desk.reach(isp), self._book.contracts
+        expected, contracts = self._fleet_desk.reach(isp), self._limits.book.contracts
+        imports = -self._limits.expected_kw(isp)
         for street in self._streets:
             mine = street.connections
             if not active[mine].any():
                 continue
-            cap = caps.import_kw[mine]
+            cap, own = caps.import_kw[mine], imports[mine]
             limited = active[mine] & np.isfinite(cap)
             wish = np.minimum(-expected.connection_wish_kw[mine], contracts.connection_kw[mine])
             wanted = np.where(limited, np.maximum(wish - cap, 0.0), 0.0)
-            imports = -expected.connection_kw[mine]
-            able = np.where(active[mine], 0.0, np.clip(expected.ease_kw[mine], 0.0, np.maximum(imports, 0.0)))
+            able = np.where(active[mine], 0.0, np.clip(expected.ease_kw[mine], 0.0, np.maximum(own, 0.0)))
             found = trade_curtailment(
-                street.feeder, self._rule.narrow(street.band), imports, wanted,
+                street.feeder, self._rule.narrow(street.band), own, wanted,
                 np.full(len(cap), self._value), able, expected.ease_price[mine],
             )  # fmt: skip
             if found.bought_kw.max(initial=0.0) <= SMALL_KW:
                 continue
-            moved = np.where(found.bought_kw > 0, cap + found.bought_kw, imports - found.sold_kw)
+            moved = np.where(found.bought_kw > 0, cap + found.bought_kw, own - found.sold_kw)
             some = np.flatnonzero((found.bought_kw > SMALL_KW) | (found.sold_kw > SMALL_KW))
-            self._desk.send(
-                LimitMessage(
-                    self._name, self._fleet_desk.name, isp, connection=mine.start + some,
-                    import_kw=np.maximum(moved[some], 0.0), export_kw=caps.export_kw[mine][some],
-                )
-            )  # fmt: skip
+            self._limits.tell(
+                isp, mine.start + some, np.maximum(moved[some], 0.0), caps.export_kw[mine][some]
+            )
             self._settle(isp, street, found.bought_kw, found.sold_kw, expected.ease_price[mine])
 
     def _settle(
         self, isp: int, street: Street, bought: FloatArray, sold: FloatArray, price: FloatArray
     ) -> None:
         """Split every seller's relief over the buyers, in proportion to what they bought."""
-        names = self._book.contracts.names[street.connections]
+        names = self._limits.book.contracts.names[street.connections]
         share = bought / bought.sum()
         for seller in np.flatnonzero(sold > SMALL_KW):
             for buyer in np.flatnonzero(bought > SMALL_KW):

@@ -192,7 +192,7 @@ class DSO(Operator):
             self.non_firm.act(isp, self._excess(isp) if after_markets else None)
 
     def _excess(self, isp: int) -> Callable[[Mapping[int, float]], float]:
-        """How far the area exceeds its limits (%) as forecast now, sales it knows of included.
+        """By how much the area exceeds its limits (%, summed) as forecast now, sales it knows of included.
 
         The answer is a function of what nodes inject in addition (MW).
         """
@@ -201,14 +201,14 @@ class DSO(Operator):
         bids = self.known.get(isp, {}).get(self.house, {}).get("bids")
         if ledger is not None and bids is not None and self.house in ledger.offered:
             p = p + bids.injection_mw(ledger.sold(self.house), len(p))
+        q = q + self._bought_mvar(isp)
         rows = self._picture.rows(p, q) or self._picture.linear_rows(p, q)
 
         def excess(more: Mapping[int, float]) -> float:
             change = np.zeros(len(p))
             for node, mw in more.items():
                 change[node] += mw
-            found = rows.after(change).violations()
-            return found.max_overload_pct + found.max_voltage_pct
+            return rows.after(change).excess_pct()
 
         return excess
 

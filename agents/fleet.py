@@ -131,12 +131,14 @@ class HouseholdFleet:
         lay, state = self._layout, self._state
         self._check_isp(isp, state.next_isp, state.next_isp)
         order = self._order(up_share, down_share)
-        before = state.ev_charged_kwh.sum()
-        offered = offers(lay, state, isp, (self._caps(isp, caps), self._caps(isp, None)))
+        before, short = state.ev_charged_kwh.sum(), state.ev_short_kwh.sum()
+        alone = None if self._standing is None else self._standing.caps[0]
+        offered = offers(lay, state, isp, (self._caps(isp, caps), alone))
         now, power = advance(lay, state, isp, order, self._caps(isp, caps))
-        shed, denied = np.zeros(len(lay.connections)), 0.0
+        shed, lost = np.zeros(len(lay.connections)), float(state.ev_short_kwh.sum() - short)
         if now.kept is not None:
-            shed, denied = now.kept.shed_kw, float(now.kept.denied_kw.sum()) * lay.hours
+            shed = now.kept.shed_kw
+            lost += float(shed.sum() + (now.wish - now.base)[: lay.cuts[0]].sum()) * lay.hours
         load = connection_load(lay, isp)
         change = total(lay.member_group, power - now.base, len(lay.groups))
         stored, capacity = state.stored_kwh.sum(), lay.batteries.energy_kwh.sum()
@@ -156,7 +158,7 @@ class HouseholdFleet:
             connection_base_kw=lay.connections.net_kw(now.base, load - shed),
             connection_wish_kw=lay.connections.net_kw(now.wish, load),
             shed_kw=shed,
-            denied_kwh=denied,
+            lost_kwh=lost,
             offer_kw=offered[0],
             free_offer_kw=offered[1],
         )

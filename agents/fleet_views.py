@@ -13,7 +13,10 @@ class FleetStep:
     inflexible household load alone (<= 0). group_base_kw: baseline of each group's devices. up_kw, down_kw:
     delivered by each group, actual minus baseline, >= 0, at most one of them above 0. curtailed_kw: PV held
     back. battery_soc_mean (0..1) and indoor_theta_mean (K) after the step, ev_energy_kwh charged in it; 0
-    without such devices.
+    without such devices. Connections (C,) kW: connection_kw actual, connection_base_kw before activation,
+    connection_wish_kw had none been limited either; shed_kw of appliances switched off to keep to limits.
+    lost_kwh: energy that limits cost for good: appliances, PV held back, cars that left short.
+    offer_kw (2, C): what could be offered up and down, sustained; free_offer_kw (2, C) had no contract been.
     """
 
     isp: int
@@ -31,7 +34,7 @@ class FleetStep:
     connection_base_kw: FloatArray
     connection_wish_kw: FloatArray
     shed_kw: FloatArray
-    denied_kwh: float
+    lost_kwh: float
     offer_kw: FloatArray
     free_offer_kw: FloatArray
 

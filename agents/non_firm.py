@@ -18,7 +18,6 @@ from grids.feeder_limits import Band, broken_pu
 from grids.three_phase import Feeder
 
 Who = Literal["all", "fewest"]
-WHO: tuple[Who, ...] = ("all", "fewest")
 LEVELS = np.linspace(1.0, 0.0, 21)
 """Dynamic limits tried, from connection (1) down to guaranteed capacity (0)."""
 Excess = Callable[[Mapping[int, float]], float]
@@ -79,12 +78,22 @@ class NonFirmDesk:
 
     def act(self, isp: int, excess: Excess | None) -> None:
         """Limit what breaks feeders, then what breaks the area above them (`excess`, None: not looked at)."""
+        before = self.expected_kw(isp)
+        kw = self._feeders(isp, before)
+        if excess is None:
+            return
+        change: dict[int, float] = {}
+        for street in self._streets:
+            relief = float((kw - before)[street.connections].sum()) / 1000.0
+            change[street.node] = change.get(street.node, 0.0) + relief
+        if excess(change) > 0.0:
+            self._area(isp, kw, change, excess)
+
+    def expected_kw(self, isp: int) -> FloatArray:
+        """Injections of connections (C,) as the DSO expects them."""
         expected = self._fleet_desk.reach(isp)
         kw = expected.connection_kw if self._informed else expected.connection_base_kw
-        kw = kw * (1.0 + self._error(isp))
-        kw = self._feeders(isp, kw)
-        if excess is not None and excess({}) > 0.0:
-            self._area(isp, kw, excess)
+        return np.asarray(kw * (1.0 + self._error(isp)))
 
     def _feeders(self, isp: int, kw: FloatArray) -> FloatArray:
         """Limit customers of every feeder that would not be safe; injections (C,) as they then are."""
@@ -101,9 +110,33 @@ class NonFirmDesk:
         return kw
 
     def _choose(self, street: Street, band: Band, kw: FloatArray, may: BoolArray) -> Choice:
-        """Whom to limit on a feeder, and to what, so that its limits hold as far as contracts can help."""
+        """Whom to limit on a feeder, and to what: import alone, export alone, or both if neither is enough.
+
+        The first of them that keeps every limit, or the one that comes closest.
+        """
+        mine, free = street.connections, np.full(len(kw), np.inf)
+        least_in, least_out = self.book.contracts.import_kw[mine], self.book.contracts.export_kw[mine]
+        best, closest = Choice(np.zeros(len(kw), dtype=bool), free, free, False), np.inf
+        for limits in ((least_in, free), (free, least_out), (least_in, least_out)):
+            found = self._on_sides(street, band, kw, may, limits)
+            after = broken_pu(street.feeder, band, -np.clip(kw, -found.import_kw, found.export_kw))
+            if found.users.any() and after[0] < closest - 1e-12:
+                best, closest = replace(found, solved=bool(after[0] <= 0.0)), float(after[0])
+            if closest <= 0.0:
+                break
+        return best
+
+    def _on_sides(
+        self,
+        street: Street,
+        band: Band,
+        kw: FloatArray,
+        may: BoolArray,
+        limits: tuple[FloatArray, FloatArray],
+    ) -> Choice:
+        """Whom to limit when import, export or both may be held to `limits` (U,) kW, inf: neither."""
         contracts, mine = self.book.contracts, street.connections
-        least_in, least_out = contracts.import_kw[mine], contracts.export_kw[mine]
+        least_in, least_out = limits
         relief = np.where(may, np.maximum(-kw - least_in, 0.0) + np.maximum(kw - least_out, 0.0), 0.0)
         users = may & bool(relief.sum() > 0.0)
         if self._rule.who == "fewest":
@@ -115,19 +148,20 @@ class NonFirmDesk:
         if (contracts.dynamic[mine] & users).any():
             connection = contracts.connection_kw[mine]
             level = LEVELS[:, None] * contracts.dynamic[mine]
-            limits = [least + level * (connection - least) for least in (least_in, least_out)]
-            best = _first_safe(street.feeder, band, _clipped(kw, users, limits[0], limits[1]))
-            least_in, least_out = limits[0][best], limits[1][best]
-        imports, exports = bool((users & (-kw > least_in)).any()), bool((users & (kw > least_out)).any())
-        cap_in = np.where(users & imports, least_in, np.inf)
-        cap_out = np.where(users & exports, least_out, np.inf)
-        after = float(broken_pu(street.feeder, band, -np.clip(kw, -cap_in, cap_out))[0])
-        return Choice(users & (imports or exports), cap_in, cap_out, after <= 0.0)
+            tried = [
+                np.where(np.isinf(m), m, m + level * (connection - np.minimum(m, connection))) for m in limits
+            ]
+            best = _first_safe(street.feeder, band, _clipped(kw, users, tried[0], tried[1]))
+            least_in, least_out = tried[0][best], tried[1][best]
+        return Choice(users, np.where(users, least_in, np.inf), np.where(users, least_out, np.inf), False)
 
-    def _area(self, isp: int, kw: FloatArray, excess: Excess) -> None:
-        """Limit whole feeders while that helps the area above them, the most helpful first."""
-        contracts, change = self.book.contracts, dict.fromkeys((s.node for s in self._streets), 0.0)
-        may, worst = self.book.may(isp, self._lead_s(isp)), excess({})
+    def _area(self, isp: int, kw: FloatArray, change: dict[int, float], excess: Excess) -> None:
+        """Limit whole feeders to what is guaranteed while that helps the area above them, the largest first.
+
+        `change` is what limits have changed already, MW by node.
+        """
+        contracts = self.book.contracts
+        may, worst = self.book.may(isp, self._lead_s(isp)), excess(change)
         options: list[tuple[float, Street, Choice]] = []
         for street in self._streets:
             mine, users = street.connections, may[street.connections]
@@ -140,11 +174,11 @@ class NonFirmDesk:
         for mw, street, choice in sorted(options, key=lambda option: -abs(option[0])):
             if worst <= 0.0 or mw == 0.0 or street.name in done:
                 continue
-            after = excess({**change, street.node: change[street.node] + mw})
+            after = excess({**change, street.node: change.get(street.node, 0.0) + mw})
             if after < worst - 1e-9:
                 self._activate(isp, street, replace(choice, solved=after <= 0.0), worst / 100.0, "area")
                 done.add(street.name)
-                change[street.node] += mw
+                change[street.node] = change.get(street.node, 0.0) + mw
                 worst = after
 
     def _activate(self, isp: int, street: Street, found: Choice, worst_pu: float, cause: str) -> None:
@@ -153,12 +187,7 @@ class NonFirmDesk:
         if len(who):
             self.book.activate(isp, who, self._lead_s(isp))
             limits = found.import_kw[found.users], found.export_kw[found.users]
-            self._tell(self._fleet_desk.name, isp, who, *limits)
-            pools = self._pool_of[who]
-            for pool in np.unique(pools):
-                its = pools == pool
-                owner = self._fleet_desk.owners[int(pool)]
-                self._tell(owner, isp, who[its], limits[0][its], limits[1][its])
+            self.tell(isp, who, *limits)
         self._desk.record(
             "non_firm",
             {
@@ -172,10 +201,20 @@ class NonFirmDesk:
                 "import_kw": float(found.import_kw[found.users].min(initial=np.inf)),
                 "export_kw": float(found.export_kw[found.users].min(initial=np.inf)),
                 "solved": found.solved,
+                "most_used": int(self.book.runs(isp)[who].max(initial=0)),
             },
         )
 
-    def _tell(
+    def tell(self, isp: int, who: IntArray, import_kw: FloatArray, export_kw: FloatArray) -> None:
+        """Send limits (n,) kW of connections to the households, and to the pools that serve them."""
+        self._limit(self._fleet_desk.name, isp, who, import_kw, export_kw)
+        pools = self._pool_of[who]
+        for pool in np.unique(pools):
+            its = pools == pool
+            owner = self._fleet_desk.owners[int(pool)]
+            self._limit(owner, isp, who[its], import_kw[its], export_kw[its])
+
+    def _limit(
         self, receiver: str, isp: int, who: IntArray, import_kw: FloatArray, export_kw: FloatArray
     ) -> None:
         self._desk.send(

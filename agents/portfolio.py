@@ -107,6 +107,10 @@ class HouseholdPortfolio:
             )
         return found
 
+    def is_over(self, isp: int) -> bool:
+        """Whether an ISP has been delivered."""
+        return isp < self._desk.fleet.next_isp
+
     def ordered_and_able_kw(self, isp: int, direction: int) -> tuple[FloatArray, FloatArray]:
         """Of all groups (G,): what is ordered in a direction for an ISP, and what its devices can do in it.
 

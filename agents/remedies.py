@@ -112,12 +112,17 @@ class Redispatcher:
     def asked(self, message: HelpMessage) -> None:
         """Offer to another pool what neither own sales nor own gaps nor earlier promises need."""
         isp, direction = message.isp, message.direction
+        if self._portfolio.is_over(isp):
+            return  # asked too late
         side, price = self._side(isp, direction, standby=True), self._sold(isp).price[direction]
         promised = self._promised.setdefault((isp, direction), np.zeros(len(side.spare)))
         side = _Side(side.order, side.blocked, np.where(np.isfinite(price), side.spare, 0.0))
         order = np.argsort(np.where(side.spare > 0, direction * price, np.inf), kind="stable")
         free = _after(side.spare[order], float(side.blocked.sum()))[np.argsort(order)]
-        free = np.maximum(free - promised, 0.0)
+        free = np.maximum(free - promised, 0.0)[order]
+        free = (free - _after(free, message.kw))[
+            np.argsort(order)
+        ]  # the cheapest, and no more than asked for
         group = np.flatnonzero(free > SMALL_KW)
         if len(group):
             promised[group] += free[group]
@@ -130,6 +135,8 @@ class Redispatcher:
     def accepted(self, message: HelpAcceptMessage) -> None:
         """Keep what another pool counts on."""
         key = message.isp, message.direction
+        if key not in self._promised:
+            return  # accepted after the ISP was settled
         lent = self._lent.setdefault(key, np.zeros_like(self._promised[key]))
         lent[message.group] += message.kw
 

@@ -111,7 +111,8 @@ def run_sweep(
         running = {pool.submit(_run, point, out / point.name): point for point in missing}
         for done in as_completed(running):
             point = running[done]
-            errors[point.name] = done.result()
+            failure = done.exception()  # a worker that died takes its run with it, and others of the pool
+            errors[point.name] = done.result() if failure is None else f"{type(failure).__name__}: {failure}"
             on_run(point, errors[point.name])
     rows = [_row(point, out / point.name, errors.get(point.name, "")) for point in points]
     table = pd.DataFrame(rows)
@@ -123,7 +124,7 @@ def _run(point: Point, folder: Path) -> str:
     """One run in a process of its own; its error as text, because a sweep outlives it."""
     try:
         run_scenario(point.scenario, point.folder, folder, overwrite=True)
-    except (InputError, RuntimeError, ValueError, ArithmeticError, LookupError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever ends a run is kept in its row
         return f"{type(error).__name__}: {one_line(error)}"
     return ""
 

@@ -118,6 +118,15 @@ class GridRows:
         ones = np.ones(len(whole))
         return rated, np.divide(self.limit_mw[rated], whole, out=ones, where=whole > 0.0)
 
+    def excess_pct(self) -> float:
+        """By how much limits are exceeded, in percent of each and summed; zero if all are kept."""
+        rated = np.isfinite(self.limit_mw) & (self.limit_mw > 0.0)
+        over = np.maximum(self.flow_mw - self.flow_max_mw, 0.0) + np.maximum(
+            self.flow_min_mw - self.flow_mw, 0.0
+        )
+        volts = np.maximum(self.w_min_pu2 - self.w_pu2, 0.0) + np.maximum(self.w_pu2 - self.w_max_pu2, 0.0)
+        return 100.0 * float((over[rated] / self.limit_mw[rated]).sum() + 0.5 * volts.sum())
+
     def relaxed(self) -> GridRows:
         """Limits that the present state already breaks moved to the present state: "do not aggravate".
 

@@ -57,7 +57,10 @@ def trade_curtailment(
     order = 1e-6 * np.arange(2 * u) / u  # equal prices: in the order of users
     prices = np.concatenate([-value, cost]) + order
     bounds: Any = np.column_stack([np.zeros(2 * u), np.concatenate([wanted_kw, offered_kw])])
-    answer: Any = linprog(prices, matrix, room, bounds=bounds, method="highs")
+    no_more = np.concatenate([np.ones(u), -np.ones(u)])  # is bought than sold: free room is nobody's to sell
+    answer: Any = linprog(
+        prices, np.vstack([matrix, no_more]), np.append(room, 0.0), bounds=bounds, method="highs"
+    )
     if answer.status != 0:
         raise RuntimeError(f"trading of curtailment on {feeder.name}: {answer.message}")
     bought, sold = np.split(np.asarray(answer.x), 2)

@@ -50,6 +50,7 @@ def equip_non_firm(
         NonFirmAudit(low.contracts, year_of),
         world.recorder,
         calendar.isp_hours,
+        scenario.settlement.shortfall_eur_per_mwh,
         year_of,
         low.standing,
     )
@@ -83,7 +84,7 @@ def _desks(
     )
     if settings.trading:
         value = settings.trade_value_eur_per_mwh
-        dso.trading = TradingDesk(dso.name, dso.desk, streets, book, rule, world.fleet_desk, value)
+        dso.trading = TradingDesk(dso.desk, dso.non_firm, streets, rule, world.fleet_desk, value)
 
 
 def _remedies(scenario: Scenario, world: World) -> None:

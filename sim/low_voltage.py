@@ -69,6 +69,10 @@ def build_low_voltage(
             connection_of[free[:users]] = np.arange(first, first + users)
             if given.rush is not None:
                 rush_isp[free[:users]], rush_kwh[free[:users]] = _rush(given, calendar, field), given.rush.kwh
+            if name in {street.name for street in streets}:
+                raise InputError(
+                    "scenario", f"{field}.name", f"{name} is the name of another feeder", "Choose another"
+                )
             street = Street(name, area.name, node, feeder, band, slice(first, first + users))
             streets.append(street)
             parts.append(_contracts(scenario.non_firm, street, held, limits, calendar.isp_hours, field))

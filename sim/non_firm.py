@@ -25,6 +25,7 @@ from markets.blocks import TSO as T
 from markets.register import FlexibilityRegister
 from markets.settlement import Payment
 from sim.audit_non_firm import NonFirmAudit
+from sim.recorder import TABLES
 
 Books = Mapping[str, tuple[Bids, FloatArray]]
 
@@ -43,11 +44,14 @@ class NonFirm:
     audit: NonFirmAudit
     record: Record
     hours: float
+    shortfall_eur_per_mwh: float  # on reserve called and not delivered
     year_of: IntArray
     standing: Standing
     transfers: dict[int, list[Transfer]] = field(default_factory=dict)
     _made_good: dict[int, list[tuple[str, MadeGood]]] = field(default_factory=dict)
     _undelivered: dict[tuple[int, str, int], tuple[float, float]] = field(default_factory=dict)
+    _opened: dict[tuple[int, int], float] = field(default_factory=dict)
+    _missed: dict[int, list[tuple[str, float]]] = field(default_factory=dict)
     _held_back_kwh: dict[int, FloatArray] = field(default_factory=dict)  # PV by year, (C,)
 
     def limit(self, after_markets: bool) -> Callable[[int], None]:
@@ -83,24 +87,33 @@ class NonFirm:
 
     def reserve_able(self, isp: int, books: Books) -> FloatArray | None:
         """What every bid left to the reserve (n,), over all books joined, can deliver; None: all of it."""
-        parts, limited = [], False
-        for system, (bids, left) in books.items():
-            able = left.copy()
-            for pool in self.pools if system != T else ():
-                remedies = pool.remedies
-                mine = np.flatnonzero(bids.provider == pool.name)
-                if remedies is None or isp not in remedies.limited or not len(mine):
-                    continue
-                limited = True
-                group, direction = pool.groups_of(bids.bid_id[mine].tolist())
-                for side in (UP, DOWN):
-                    some = mine[direction == side]
-                    able[some], blocked = remedies.deliverable_mw(
-                        isp, side, group[direction == side], left[some]
-                    )
-                    self._undelivered[isp, pool.name, side] = (blocked, 0.0)
-            parts.append(able)
-        return np.concatenate(parts) if limited else None
+        limited = [p for p in self.pools if p.remedies is not None and isp in p.remedies.limited]
+        if not limited:
+            return None
+        bids = [book for system, (book, _) in books.items() if system != T]
+        able = np.concatenate([left for _, left in books.values()])
+        first = np.cumsum([0, *(len(left) for _, left in books.values())])[:-1]
+        start = {system: int(at) for system, at in zip(books, first, strict=True)}
+        for pool in limited:
+            assert pool.remedies is not None
+            place = np.concatenate(
+                [
+                    start[system] + np.flatnonzero(book.provider == pool.name)
+                    for system, (book, _) in books.items()
+                    if system != T
+                ]
+                if bids
+                else [np.empty(0, dtype=np.int64)]
+            )
+            ids = [str(b) for book in bids for b in book.bid_id[book.provider == pool.name]]
+            group, direction = pool.groups_of(ids)
+            for side in (UP, DOWN):
+                some = place[direction == side]
+                able[some], blocked = pool.remedies.deliverable_mw(
+                    isp, side, group[direction == side], able[some]
+                )
+                self._undelivered[isp, pool.name, side] = (blocked, 0.0)
+        return able
 
     def with_replacements(
         self, isp: int, books: dict[str, tuple[Bids, FloatArray]]
@@ -118,6 +131,13 @@ class NonFirm:
         provider = np.concatenate([bids.provider for bids, _ in books.values()])
         direction = np.concatenate([bids.direction for bids, _ in books.values()])
         gap = np.maximum(control.requested_mean_mw - control.delivered_mean_mw, 0.0)
+        opened = self.tso.slow_mw.get(isp)
+        if opened is not None and T in books:
+            at = sum(len(left) for _, left in list(books.values())[: list(books).index(T)])
+            bids, left = books[T]
+            slow = np.maximum(control.delivered_mean_mw[at : at + len(left)] - (left - opened), 0.0)
+            for side in (UP, DOWN):
+                self._opened[isp, side] = float(slow[bids.direction == side].sum())
         for key, (blocked, _) in self._undelivered.items():
             if key[0] == isp:
                 mine = (provider == key[1]) & (direction == key[2])
@@ -169,6 +189,10 @@ class NonFirm:
             )
             for t in self.transfers.get(isp, ())
         ]  # fmt: skip
+        if self.shortfall_eur_per_mwh > 0.0:
+            for name, mw in self._missed.pop(isp, ()):
+                mwh = mw * self.hours
+                paid.append(Payment(name, self.tso.name, "shortfall", mwh, self.shortfall_eur_per_mwh * mwh))
         for dso in self.dsos:
             for deal in dso.trading.deals.pop(isp, ()) if dso.trading is not None else ():
                 mwh = deal.kw / 1000.0 * self.hours
@@ -179,6 +203,7 @@ class NonFirm:
     def forget(self, isp: int) -> None:
         """Drop what is known of an ISP that has been settled."""
         self.transfers.pop(isp, None)
+        self._missed.pop(isp, None)
 
     def _compensation(self, isp: int, dso: DSO, step: FleetStep) -> list[Payment]:
         contracts, active = self.book.contracts, self._in_force(isp)
@@ -268,5 +293,16 @@ class NonFirm:
                     "aggregators_eur_per_h": done.help_eur_per_h,
                     "tso_energy_mw": energy_mw,
                     "tso_reserve_mw": reserve_mw,
+                    "tso_called_mw": 0.0,
                 },
             )
+            self._missed.setdefault(isp, []).append((key[0], undelivered))
+        for side in (UP, DOWN):
+            self._record_opened(isp, side, self._opened.pop((isp, side), 0.0))
+
+    def _record_opened(self, isp: int, direction: int, mw: float) -> None:
+        """What the reserve took from slow bids that the TSO opened to it, in a row of the TSO's own."""
+        if mw > 1e-9:
+            names = [name for name in TABLES["remedies"] if name != "isp"]
+            row = {**dict.fromkeys(names, 0.0), "provider": self.tso.name, "direction": direction}
+            self.record("remedies", {"isp": isp, **row, "tso_called_mw": mw})

@@ -112,9 +112,16 @@ class NonFirmSettings(Section):
     @model_validator(mode="before")
     @classmethod
     def _from_preset(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("preset"), str):
-            return {**PRESETS.get(data["preset"], {}), **data}
-        return data
+        if not (isinstance(data, dict) and isinstance(data.get("preset"), str)):
+            return data
+        known = PRESETS.get(data["preset"], {})
+        for key, value in known.items():
+            if data.get(key) not in (None, value):
+                raise ValueError(
+                    f"preset {data['preset']} has {key} {value}, and {key} {data[key]} is given: "
+                    "leave one out (null where it is inherited)"
+                )
+        return {**data, **known}
 
     @model_validator(mode="after")
     def _consistent(self) -> NonFirmSettings:
@@ -126,6 +133,8 @@ class NonFirmSettings(Section):
                 )
         if self.permanent and self.windows:
             raise ValueError("windows: a permanent contract holds at all hours, leave them out")
+        if self.always and (self.limits == "dynamic" or self.trading):
+            raise ValueError("limits dynamic and trading are for contracts that a DSO activates")
         if (self.permanent or self.windows) and (self.activations_per_year or self.hours_each):
             raise ValueError(
                 "activations_per_year and hours_each are for temporary contracts, which a DSO activates"

@@ -26,7 +26,7 @@ TABLES: dict[str, dict[str, pa.DataType]] = {
         real="day_ahead_price_eur_per_mwh imbalance_price_long_eur_per_mwh "
         "imbalance_price_short_eur_per_mwh imbalance_before_mw need_forecast_mw "
         "activated_up_mw activated_down_mw imbalance_after_mw unserved_mw battery_soc ev_charged_mwh "
-        "indoor_deviation_k curtailed_mwh ordered_mwh delivered_mwh",
+        "indoor_deviation_k curtailed_mwh limits_lost_mwh ordered_mwh delivered_mwh",
     ),
     "orders": _columns(
         text="system bid_id provider",
@@ -94,7 +94,7 @@ TABLES: dict[str, dict[str, pa.DataType]] = {
     ),
     "non_firm": _columns(
         text="dso street cause",
-        integer="lead_s contracts",
+        integer="lead_s contracts most_used",
         boolean="solved",
         real="excess_pct import_kw export_kw",
     ),
@@ -102,7 +102,7 @@ TABLES: dict[str, dict[str, pa.DataType]] = {
         text="provider",
         integer="direction",
         real="reserve_blocked_mw reserve_undelivered_mw energy_blocked_mw portfolio_mw aggregators_mw "
-        "aggregators_eur_per_h tso_energy_mw tso_reserve_mw",
+        "aggregators_eur_per_h tso_energy_mw tso_reserve_mw tso_called_mw",
     ),
     "curtailment_trades": _columns(text="street buyer seller", real="kw gained_kw price_eur_per_mwh"),
     "settlement": _columns(text="payer payee kind", real="quantity_mwh amount_eur"),

@@ -169,6 +169,7 @@ def record_system(
             "ev_charged_mwh": step.ev_energy_kwh / 1000.0,
             "indoor_deviation_k": step.indoor_theta_mean,
             "curtailed_mwh": step.curtailed_kw / 1000.0 * hours,
+            "limits_lost_mwh": step.lost_kwh / 1000.0,
             "ordered_mwh": float(np.abs(wanted_kw).sum()) / 1000.0 * hours,
             "delivered_mwh": float(step.up_kw.sum() + step.down_kw.sum()) / 1000.0 * hours,
         },

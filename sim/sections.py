@@ -130,12 +130,12 @@ class GateSettings(Section):
     mol: Positive = 24.0
     mol_validate: Positive = 23.0
     tso_clear: Positive = 12.5
-    limit: Positive = 10.0
-    trade: Positive = 9.5
-    assess: Positive = 9.0
-    report: Positive = 8.0
     correct: Positive = 7.5
-    replace_: Positive = Field(default=7.0, alias="replace")
+    limit: Positive = 7.0
+    trade: Positive = 6.6
+    assess: Positive = 6.2
+    report: Positive = 5.8
+    replace_: Positive = Field(default=5.4, alias="replace")
     declare: Positive = 5.0
 
     @model_validator(mode="after")

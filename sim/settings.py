@@ -223,6 +223,10 @@ def _non_firm_problems(scenario: Scenario) -> list[str]:
         problems.append(
             "low_voltage: contracts are those of users of low-voltage feeders, and there are none"
         )
+    if settings.hours_each is not None and 60 * settings.hours_each < scenario.isp_minutes:
+        problems.append(
+            f"non_firm.hours_each: {settings.hours_each:g} h is less than an ISP: no contract could be used"
+        )
     longest = gates.limit_ahead if settings.role == "prequalification" else gates.limit
     if not settings.always and settings.notice_minutes > longest:
         problems.append(
