@@ -36,7 +36,7 @@ def low_voltage_figure(data: RunData) -> Figure:
         shade_nights(ax, data)
         few_ticks(ax)
     lowest, highest = _of(rows.wish_vm_min_pu.min(), data), _of(rows.wish_vm_max_pu.max(), data)
-    draw_line(voltage, data, lowest, color=ORANGE, linewidth=1.0, label="had no contract been activated")
+    draw_line(voltage, data, lowest, color=ORANGE, linewidth=1.0, label="before activation, no contracts")
     draw_line(voltage, data, highest, color=ORANGE, linewidth=1.0)
     draw_line(voltage, data, _of(rows.vm_min_pu.min(), data), color=BLUE, linewidth=1.0, label="as delivered")
     draw_line(voltage, data, _of(rows.vm_max_pu.max(), data), color=BLUE, linewidth=1.0)

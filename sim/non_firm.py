@@ -88,24 +88,17 @@ class NonFirm:
     def reserve_able(self, isp: int, books: Books) -> FloatArray | None:
         """What every bid left to the reserve (n,), over all books joined, can deliver; None: all of it."""
         limited = [p for p in self.pools if p.remedies is not None and isp in p.remedies.limited]
-        if not limited:
+        areas = [(system, book) for system, (book, _) in books.items() if system != T]
+        if not limited or not areas:
             return None
-        bids = [book for system, (book, _) in books.items() if system != T]
         able = np.concatenate([left for _, left in books.values()])
         first = np.cumsum([0, *(len(left) for _, left in books.values())])[:-1]
         start = {system: int(at) for system, at in zip(books, first, strict=True)}
         for pool in limited:
             assert pool.remedies is not None
-            place = np.concatenate(
-                [
-                    start[system] + np.flatnonzero(book.provider == pool.name)
-                    for system, (book, _) in books.items()
-                    if system != T
-                ]
-                if bids
-                else [np.empty(0, dtype=np.int64)]
-            )
-            ids = [str(b) for book in bids for b in book.bid_id[book.provider == pool.name]]
+            mine = [np.flatnonzero(book.provider == pool.name) for _, book in areas]
+            place = np.concatenate([start[name] + at for (name, _), at in zip(areas, mine, strict=True)])
+            ids = [str(b) for (_, book), at in zip(areas, mine, strict=True) for b in book.bid_id[at]]
             group, direction = pool.groups_of(ids)
             for side in (UP, DOWN):
                 some = place[direction == side]

@@ -69,10 +69,12 @@ def measured(folder: Path, scenario: Scenario) -> dict[str, float]:
         "aggregators_mwh": helped,
         "help_eur_per_mwh": -float(down.aggregators_eur_per_h.sum() * hours) / helped if helped else np.nan,
         "opened_by_tso_mw": float(down.tso_reserve_mw.sum() / reserve.isp.nunique()),
+        "opened_and_called_mwh": float(down.tso_called_mw.sum() * hours),
         "replaced_mwh": float(replaced.quantity_mw.sum() * hours),
         "reserve_down_mwh": float(reserve.down_mw.sum() * hours),
         "control_error_mw": float(reserve.error_mw.mean()),
         "paid_by_tso_eur": float(activation.amount_eur.sum()),
+        "shortfall_eur": float(paid.get("shortfall", 0.0)),
         "household_cost_eur": float(paid.get("household cost", 0.0)),
         "feeder_safe_pct": 100.0 * float(feeder.safe.mean()),
         "withheld_kwh": float(feeder.withheld_kwh.sum()),
@@ -98,13 +100,13 @@ def _bars(ax: Axes, table: pd.DataFrame, title: str) -> None:
     """Who delivered what the feeder could not, in one hour of full call."""
     rows = table[table.case.isin(["no remedy", "portfolio", "aggregators", "TSO", "all three"])]
     at, below = np.arange(len(rows)), np.zeros(len(rows))
-    missing = rows.undelivered_mwh.to_numpy(dtype=np.float64)
-    opened = np.minimum(rows.opened_by_tso_mw.to_numpy(dtype=np.float64), missing)  # MW over an hour: MWh
+    opened = rows.opened_and_called_mwh.to_numpy(dtype=np.float64)
+    missing = np.maximum(rows.undelivered_mwh.to_numpy(dtype=np.float64) - opened, 0.0)
     parts = (
         ("own portfolio", rows.portfolio_mwh.to_numpy(dtype=np.float64), GREEN),
         ("other aggregators", rows.aggregators_mwh.to_numpy(dtype=np.float64), BLUE),
         ("opened by the TSO", opened, ORANGE),
-        ("missing", missing - opened, RED),
+        ("missing", missing, RED),
     )
     for label, values, colour in parts:
         kwh = 1000.0 * values

@@ -25,18 +25,26 @@ SEASONS = {
     "winter": (12, 1, 2), "spring": (3, 4, 5), "summer": (6, 7, 8), "autumn": (9, 10, 11),
 }  # fmt: skip
 ZONE = "Europe/Brussels"
-USERS = 330
-"""Of the six feeders of `street`."""
-FIELDS = ("scheme", "non_firm.participation", "non_firm.who", "non_firm.limits", "non_firm.role")
-DEFAULTS = {"non_firm.who": "all", "non_firm.limits": "static", "non_firm.role": "correction"}
+STREETS, USERS = 6, 55
+"""Of `street`."""
+FIELDS = (
+    "scheme", "non_firm.participation", "non_firm.who", "non_firm.limits", "non_firm.role", "non_firm.preset",
+)  # fmt: skip
+DEFAULTS = {
+    "non_firm.who": "all",
+    "non_firm.limits": "static",
+    "non_firm.role": "correction",
+    "non_firm.preset": "",
+}
 SUMS = (
     "offer_up_kw", "free_offer_up_kw", "offer_down_kw", "free_offer_down_kw", "feeder_isps", "unsafe",
-    "unsafe_without", "unsafe_by_activation", "contract_isps", "withheld_kwh", "shed_kwh",
+    "unsafe_without", "unsafe_with", "unsafe_by_activation", "contract_isps", "withheld_kwh", "shed_kwh",
 )  # fmt: skip
 FIGURES: dict[str, Callable[[pd.Series], float]] = {
     "offers_left_up_pct": lambda s: 100.0 * s.offer_up_kw / s.free_offer_up_kw,
     "offers_left_down_pct": lambda s: 100.0 * s.offer_down_kw / s.free_offer_down_kw,
     "unsafe_without_pct": lambda s: 100.0 * s.unsafe_without / s.feeder_isps,
+    "unsafe_with_pct": lambda s: 100.0 * s.unsafe_with / s.feeder_isps,
     "unsafe_pct": lambda s: 100.0 * s.unsafe / s.feeder_isps,
     "unsafe_by_activation_pct": lambda s: 100.0 * s.unsafe_by_activation / s.feeder_isps,
 }
@@ -54,6 +62,7 @@ def weekly(run: Path) -> pd.DataFrame:
         feeder_isps=1,
         unsafe=~lv.safe,
         unsafe_without=~lv.wish_safe,
+        unsafe_with=~lv.base_safe,
         unsafe_by_activation=lv.base_safe & ~lv.safe,
         contract_isps=lv.active_contracts,
     )
@@ -82,7 +91,7 @@ def worked_out(runs: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         weeks = weekly(runs / str(point.run_id))
         fields = {f: point[f] if f in point.index and pd.notna(point[f]) else DEFAULTS.get(f) for f in FIELDS}
         whole = weeks[list(SUMS)].sum()
-        contracts = USERS * float(point["non_firm.participation"])
+        contracts = STREETS * round(USERS * float(point["non_firm.participation"]))
         hours = 366.0 * 24.0 / (point.isps)
         row: dict[str, object] = dict(fields)
         for name, figure in FIGURES.items():
@@ -93,6 +102,7 @@ def worked_out(runs: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
             "withheld_kwh_per_contract": whole.withheld_kwh / contracts,
             "shed_kwh_per_contract": whole.shed_kwh / contracts,
             "unsolved": point.limits_unsolved, "activated": point.limits_activated,
+            "most_activations": point.most_activations, "lost_mwh": point.lost_mwh,
             "blocked_energy_mwh": point.blocked_energy_mwh,
             "procurement_cost_eur": point.procurement_cost_eur, "violated_isps": point.violated_isps,
         }  # fmt: skip
@@ -102,6 +112,17 @@ def worked_out(runs: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
             figures = {name: figure(sums) for name, figure in FIGURES.items()}
             seasons.append({**fields, "season": season, **figures})
     return pd.DataFrame(rows), pd.DataFrame(seasons)
+
+
+def _plain(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows in which only participation and who is limited vary."""
+    same = {
+        "scheme": "multilevel-03",
+        "non_firm.limits": "static",
+        "non_firm.role": "correction",
+        "non_firm.preset": "",
+    }
+    return table[(table[list(same)] == pd.Series(same)).all(axis=1)]
 
 
 def _band(ax: Axes, rows: pd.DataFrame, name: str, colour: str, label: str) -> None:
@@ -116,10 +137,7 @@ def _band(ax: Axes, rows: pd.DataFrame, name: str, colour: str, label: str) -> N
 
 def figure(table: pd.DataFrame, seasons: pd.DataFrame, folder: Path) -> Path:
     """Offers left and unsafe feeders against participation, and offers left by season."""
-    plain = table[
-        (table.scheme == "multilevel-03") & (table["non_firm.limits"] == "static")
-        & (table["non_firm.role"] == "correction")
-    ]  # fmt: skip
+    plain = _plain(table)
     with house_style():
         drawn = new_figure("A year of limits: what they leave, what they save", "", 13.0, 4.4, "", (
             "street, 2016, multilevel-03; bands: 95 % over weeks; who owns what is synthetic and ambitious"
@@ -129,8 +147,10 @@ def figure(table: pd.DataFrame, seasons: pd.DataFrame, folder: Path) -> Path:
             rows = plain[plain["non_firm.who"] == who]
             _band(left, rows, "offers_left_down_pct", down, f"down, {who} limited")
             _band(left, rows, "offers_left_up_pct", up, f"up, {who} limited")
-            _band(middle, rows, "unsafe_pct", down, f"as delivered, {who} limited")
-        _band(middle, plain[plain["non_firm.who"] == "all"], "unsafe_without_pct", DARK, "had none been")
+        rows = plain[plain["non_firm.who"] == "all"]
+        _band(middle, rows, "unsafe_without_pct", DARK, "before activation, no contracts")
+        _band(middle, rows, "unsafe_with_pct", GREEN, "before activation, with contracts")
+        _band(middle, rows, "unsafe_pct", RED, "as delivered")
         left.set_title("Offers that limits leave")
         left.set_ylabel("% of what would be offered")
         middle.set_title("Feeders outside their limits")
@@ -144,11 +164,8 @@ def figure(table: pd.DataFrame, seasons: pd.DataFrame, folder: Path) -> Path:
 
 
 def _seasons(ax: Axes, seasons: pd.DataFrame) -> None:
-    rows = seasons[
-        (seasons.scheme == "multilevel-03") & (seasons["non_firm.limits"] == "static")
-        & (seasons["non_firm.role"] == "correction") & (seasons["non_firm.who"] == "all")
-        & (seasons["non_firm.participation"] == 1.0)
-    ].set_index("season")  # fmt: skip
+    rows = _plain(seasons)
+    rows = rows[(rows["non_firm.who"] == "all") & (rows["non_firm.participation"] == 1.0)].set_index("season")
     at, names = np.arange(len(SEASONS)), list(SEASONS)
     for k, (column, colour, label) in enumerate(
         (("offers_left_down_pct", BLUE, "down"), ("offers_left_up_pct", GREEN, "up"))
