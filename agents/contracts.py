@@ -132,8 +132,9 @@ class ContractBook:
         """Contracts (C,) that may be activated for an ISP that is `lead_s` seconds ahead."""
         c = self.contracts
         before, after = self._length(isp, -1), self._length(isp, 1)
-        joined = (before > 0).astype(np.int64) + (after > 0)
-        runs = self._runs[self._year[isp]] + 1 - joined
+        runs = self._runs[self._year[isp]] + (before == 0)
+        if isp + 1 < len(self._year) and self._year[isp + 1] == self._year[isp]:
+            runs = runs - (after > 0)
         free = c.held & ~c.permanent & ~self._active[isp + 1] & (lead_s >= c.notice_s)
         return np.asarray(free & (before + after + 1 <= c.longest) & (runs <= c.most))
 
@@ -148,8 +149,10 @@ class ContractBook:
             raise ContractError(
                 f"ISP {isp}: {name} is activated more often, longer or later than its contract allows"
             )
-        joined = (self._length(isp, -1) > 0).astype(np.int64) + (self._length(isp, 1) > 0)
-        self._runs[self._year[isp], who] += 1 - joined[who]
+        before, after = self._length(isp, -1)[who] > 0, self._length(isp, 1)[who] > 0
+        self._runs[self._year[isp], who] += ~before  # an activation counts in the year it begins in
+        if after.any():
+            self._runs[self._year[isp + 1], who] -= after
         self._active[isp + 1, who] = True
 
     def _length(self, isp: int, step: int) -> IntArray:

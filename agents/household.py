@@ -38,7 +38,8 @@ class FleetDesk(Participant):
         self.fleet = fleet
         self.owners = owners  # aggregator by number
         self._orders: dict[int, Order] = {}
-        self._reach: tuple[tuple[int, int, int], FleetReach] | None = None
+        self._reach_at = (-1, -1, -1)  # next ISP, ISP asked for, changes: of `_reach`
+        self._reach: dict[bool, FleetReach] = {}  # with activated limits, and without
         self._preview: tuple[tuple[int, int, int, float], FleetPreview] | None = None
         self._changes = 0
         self._isps_per_day, self._hour = isps_per_day, max(isps_per_day // 24, 1)
@@ -92,12 +93,17 @@ class FleetDesk(Participant):
         """Limits activated for an ISP so far."""
         return self._caps.get(isp)
 
-    def reach(self, isp: int) -> FleetReach:
-        """What is expected of an ISP with all orders and limits known now; asked by several."""
-        key = (self.fleet.next_isp, isp, self._changes)
-        if self._reach is None or self._reach[0] != key:
-            self._reach = key, self.fleet.reach(self.fleet.next_isp, isp, self._orders, self._caps)
-        return self._reach[1]
+    def reach(self, isp: int, limited: bool = True) -> FleetReach:
+        """What is expected of an ISP with all orders and limits known now; asked by several.
+
+        With `limited` False as if no contract had been activated for this ISP.
+        """
+        if self._reach_at != (key := (self.fleet.next_isp, isp, self._changes)):
+            self._reach_at, self._reach = key, {}
+        if limited not in self._reach:
+            caps = self._caps if limited else {k: c for k, c in self._caps.items() if k != isp}
+            self._reach[limited] = self.fleet.reach(self.fleet.next_isp, isp, self._orders, caps)
+        return self._reach[limited]
 
     def ordered_kw(self, isp: int) -> FloatArray:
         """Net order of every group (G,) for an ISP so far, up positive."""

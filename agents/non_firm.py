@@ -68,7 +68,8 @@ class NonFirmDesk:
         self.name = name
         self.book = book
         self._desk = desk
-        self._streets = list(streets)
+        held, always = book.contracts.held, book.contracts.permanent
+        self._streets = [s for s in streets if not (held & always)[s.connections].any()]
         self._rule = rule
         self._fleet_desk = fleet_desk
         self._pool_of = pool_of
@@ -120,8 +121,9 @@ class NonFirmDesk:
         for limits in ((least_in, free), (free, least_out), (least_in, least_out)):
             found = self._on_sides(street, band, kw, may, limits)
             after = broken_pu(street.feeder, band, -np.clip(kw, -found.import_kw, found.export_kw))
-            if found.users.any() and after[0] < closest - 1e-12:
-                best, closest = replace(found, solved=bool(after[0] <= 0.0)), float(after[0])
+            excess = float(np.nan_to_num(after[0], nan=1e9))  # no solution is worse than any excess
+            if found.users.any() and excess < closest - 1e-12:
+                best, closest = replace(found, solved=excess <= 0.0), excess
             if closest <= 0.0:
                 break
         return best

@@ -111,16 +111,16 @@ class HouseholdPortfolio:
         """Whether an ISP has been delivered."""
         return isp < self._desk.fleet.next_isp
 
-    def ordered_and_able_kw(self, isp: int, direction: int) -> tuple[FloatArray, FloatArray]:
-        """Of all groups (G,): what is ordered in a direction for an ISP, and what its devices can do in it.
+    def ordered_and_able_kw(self, isp: int, direction: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Of all groups (G,) what is ordered in a direction for an ISP, and what devices can do in it.
 
-        Zero for the groups of others.
+        Within the limits activated for it, and had none been. Zero for the groups of others.
         """
-        reach, ordered = self._desk.reach(isp), self._desk.ordered_kw(isp)
-        able = reach.up_kw if direction == UP else reach.down_kw
-        return np.where(self._mine, np.maximum(direction * ordered, 0.0), 0.0), np.where(
-            self._mine, able, 0.0
-        )
+        ordered = np.maximum(direction * self._desk.ordered_kw(isp), 0.0)
+        both = (self._desk.reach(isp), self._desk.reach(isp, limited=False))
+        able, freely = (reach.up_kw if direction == UP else reach.down_kw for reach in both)
+        mine = self._mine.astype(np.float64)
+        return mine * ordered, mine * able, mine * np.maximum(able, freely)
 
     def assets(self) -> Assets:
         """Every device group at a node is a unit; all of them follow a signal within minutes."""

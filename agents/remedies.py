@@ -7,7 +7,7 @@ corrects. Those that a scenario allows are tried in this order.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -72,8 +72,9 @@ class _Side:
     """One direction of one ISP, own groups only (G,) kW."""
 
     order: FloatArray
-    blocked: FloatArray
+    blocked: FloatArray  # of what is wanted, by limits alone
     spare: FloatArray
+    unlimited: FloatArray  # spare had no contract been activated
 
 
 class Redispatcher:
@@ -116,7 +117,7 @@ class Redispatcher:
             return  # asked too late
         side, price = self._side(isp, direction, standby=True), self._sold(isp).price[direction]
         promised = self._promised.setdefault((isp, direction), np.zeros(len(side.spare)))
-        side = _Side(side.order, side.blocked, np.where(np.isfinite(price), side.spare, 0.0))
+        side = replace(side, spare=np.where(np.isfinite(price), side.spare, 0.0))
         order = np.argsort(np.where(side.spare > 0, direction * price, np.inf), kind="stable")
         free = _after(side.spare[order], float(side.blocked.sum()))[np.argsort(order)]
         free = np.maximum(free - promised, 0.0)[order]
@@ -190,14 +191,15 @@ class Redispatcher:
         np.add.at(left, group, 1000.0 * left_mw)
         lent = self._lent.get((isp, direction), 0.0)
         own = np.minimum(left, np.maximum(side.spare - lent, 0.0))
-        blocked = left - own
-        free = _Side(side.order, side.blocked, side.spare - own)
+        blocked = np.maximum(np.minimum(left, side.unlimited) - own, 0.0)
+        free = replace(side, spare=side.spare - own)
         stand_in = float(self._stand_in_kw(isp, direction, free).sum())
         stand_in += sum(lot[3] for lot in self._accepted.get((isp, direction), ()))
         stand_in = max(stand_in - float(side.blocked.sum()), 0.0)
         total = float(blocked.sum())
         share = min(1.0, stand_in / total) if total > SMALL_KW else 0.0
-        ratio = np.divide(own + share * blocked, left, out=np.zeros(len(left)), where=left > 0)
+        missing = (1.0 - share) * blocked  # what devices lack anyway is no matter of limits
+        ratio = np.divide(left - missing, left, out=np.zeros(len(left)), where=left > 0)
         return left_mw * ratio[group], total / 1000.0
 
     def make_good(self, isp: int) -> list[MadeGood]:
@@ -259,9 +261,10 @@ class Redispatcher:
         return np.where(np.isfinite(self._sold(isp).price[direction]), free, 0.0)
 
     def _side(self, isp: int, direction: int, standby: bool) -> _Side:
-        order, able = self._portfolio.ordered_and_able_kw(isp, direction)
+        order, able, freely = self._portfolio.ordered_and_able_kw(isp, direction)
         wanted = order + self._sold(isp).standby_kw[direction] if standby else order
-        return _Side(order, np.maximum(wanted - able, 0.0), np.maximum(able - wanted, 0.0))
+        blocked = np.maximum(np.minimum(wanted, freely) - able, 0.0)
+        return _Side(order, blocked, np.maximum(able - wanted, 0.0), np.maximum(freely - wanted, 0.0))
 
 
 def _after(kw: FloatArray, used_kw: float) -> FloatArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace as dataclass_replace
 
 import mesa
 import numpy as np
@@ -174,8 +175,13 @@ class TSO(Operator):
         entries = {"grid": self._houses(isp)[T]["grid"]}
         self.desk.send(PlatformMessage(self.name, receiver, isp, house=T, entries=entries))
 
-    def replace(self, isp: int, register: FlexibilityRegister | None) -> None:
-        """Replace on transmission what pools say they cannot deliver: energy now, reserve to be called."""
+    def replace(
+        self, isp: int, register: FlexibilityRegister | None, held_mw: Mapping[tuple[str, int], float]
+    ) -> None:
+        """Replace on transmission what pools say they cannot deliver: energy now, reserve to be called.
+
+        Of reserve no more than the TSO could call of a pool: `held_mw` by pool and direction.
+        """
         told = self._missing.pop(isp, [])
         if not told:
             return
@@ -183,6 +189,10 @@ class TSO(Operator):
         left = np.where(bids.demand, 0.0, bids.quantity_mw - self._register[isp].sold(T))
         fast = left if register is None else register.within_fast_mw(bids, left, self.desk.now())
         energy = sum(m.direction * m.energy_mw for m in told)
+        told = [
+            dataclass_replace(m, reserve_mw=min(m.reserve_mw, held_mw.get((m.sender, m.direction), 0.0)))
+            for m in told
+        ]
         reserve = {d: sum(m.reserve_mw for m in told if m.direction == d) for d in (1, -1)}
         found = replace_missing(bids, left, fast, energy, reserve)
         award = found.answer.quantity_mw

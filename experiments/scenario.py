@@ -46,10 +46,10 @@ def fields_of(given: Sequence[str]) -> dict[str, Any]:
     for text in given:
         key, equals, value = text.partition("=")
         if not key or not equals:
-            raise InputError("--set", text, "is no key=value", "Give, say, non_firm.remedy=portfolio")
+            raise InputError("--set", text, "is no key=value", "Give, say, non_firm.who=fewest")
         try:
             found[key] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise InputError(
                 "--set", text, f"has no valid value ({one_line(error)})", "Correct it"
             ) from error

@@ -29,7 +29,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from experiments.run import run_id, run_scenario
-from experiments.scenario import read_scenario
+from experiments.scenario import faults_named, read_scenario, source_of
 from grids.errors import InputError
 from grids.text import one_line, read_text
 from sim.sections import Section
@@ -56,6 +56,7 @@ class Point:
     fields: dict[str, Any]
     scenario: Scenario
     folder: Path | None
+    source: str
 
     @property
     def name(self) -> str:
@@ -67,7 +68,7 @@ def read_sweep(path: Path) -> list[Point]:
     """All points of a sweep file, each scenario checked. Raises `InputError`."""
     try:
         sweep = Sweep.model_validate(yaml.safe_load(read_text(path)))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise InputError(
             str(path), "YAML", f"is not valid ({one_line(error)})", "Correct the file"
         ) from error
@@ -75,12 +76,15 @@ def read_sweep(path: Path) -> list[Point]:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or "sweep"
         raise InputError(str(path), field, one_line(first["msg"]), "Correct the key named") from error
+    for key, values in sweep.vary.items():
+        if not values:
+            raise InputError(str(path), f"vary.{key}", "has no values", "List one or more, or leave it out")
     beside = path.parent / sweep.scenario
     name = str(beside) if beside.is_file() else sweep.scenario
     points = []
     for fields in _combinations(sweep):
         scenario, folder = read_scenario(name, {**sweep.set_, **fields})
-        points.append(Point(fields, scenario, folder))
+        points.append(Point(fields, scenario, folder, source_of(name)))
     return list({point.name: point for point in points}.values())
 
 
@@ -123,10 +127,20 @@ def run_sweep(
 def _run(point: Point, folder: Path) -> str:
     """One run in a process of its own; its error as text, because a sweep outlives it."""
     try:
-        run_scenario(point.scenario, point.folder, folder, overwrite=True)
+        with faults_named(point.source):
+            run_scenario(point.scenario, point.folder, folder, overwrite=True)
     except Exception as error:  # noqa: BLE001 - whatever ends a run is kept in its row
         return f"{type(error).__name__}: {one_line(error)}"
     return ""
+
+
+def _plain(value: Any) -> Any:
+    """A value that a column of a table can hold beside others: numbers stay, all else becomes text."""
+    return (
+        value
+        if isinstance(value, int | float) and not isinstance(value, bool)
+        else json.dumps(value).strip('"')
+    )
 
 
 def _row(point: Point, folder: Path, error: str) -> dict[str, Any]:
@@ -134,7 +148,7 @@ def _row(point: Point, folder: Path, error: str) -> dict[str, Any]:
     if not error and (folder / "kpis.json").is_file():
         kpis = json.loads((folder / "kpis.json").read_text(encoding="utf-8"))
     plain = {key: value for key, value in kpis.items() if not isinstance(value, dict)}
-    fields = {key: value for key, value in point.fields.items() if key not in ("scheme", "seed")}
+    fields = {key: _plain(value) for key, value in point.fields.items() if key not in ("scheme", "seed")}
     return {
         "run_id": point.name, "scheme": point.scenario.scheme, "seed": point.scenario.seed, **fields,
         "error": error, **plain,

@@ -44,7 +44,8 @@ def trade_curtailment(
     wanted_kw, value: (U,) import that limits withhold, and EUR/MWh it is worth.
     offered_kw, cost: (U,) import that users can do without, and EUR/MWh they ask.
 
-    A limit that is broken already may not be broken further. Raises RuntimeError where the solver fails.
+    Sellers deliver what they sell; what the linear model let through is taken from the buyers. A limit that
+    is broken already may not be broken further. Raises RuntimeError where the solver fails.
     """
     u = len(import_kw)
     nothing = Trades(np.zeros(u), np.zeros(u))
@@ -64,15 +65,17 @@ def trade_curtailment(
     if answer.status != 0:
         raise RuntimeError(f"trading of curtailment on {feeder.name}: {answer.message}")
     bought, sold = np.split(np.asarray(answer.x), 2)
-    factor = _safe_share(feeder, band, import_kw, bought - sold)
-    if factor * bought.max() <= SMALL_KW:
+    bought = _safe_share(feeder, band, import_kw - sold, bought, import_kw) * bought
+    if bought.max() <= SMALL_KW or value @ bought < cost @ sold:
         return nothing
-    return Trades(factor * bought, factor * sold)
+    return Trades(bought, sold)
 
 
-def _safe_share(feeder: Feeder, band: Band, import_kw: FloatArray, change_kw: FloatArray) -> float:
-    """The largest share of a change of imports that breaks no limit further than it is, by power flow."""
-    shares = np.linspace(1.0, 0.0, 41)
-    worst = broken_pu(feeder, band, import_kw + shares[:, None] * change_kw)
-    kept = worst <= max(float(worst[-1]), 0.0) + 1e-9
+def _safe_share(
+    feeder: Feeder, band: Band, import_kw: FloatArray, more_kw: FloatArray, before_kw: FloatArray
+) -> float:
+    """The largest share of more import that breaks no limit further than was broken before, by power flow."""
+    shares = np.linspace(1.0, 0.0, 201)
+    worst = broken_pu(feeder, band, import_kw + shares[:, None] * more_kw)
+    kept = worst <= max(float(broken_pu(feeder, band, before_kw[None, :])[0]), 0.0) + 1e-9
     return float(shares[int(np.argmax(kept))]) if kept.any() else 0.0

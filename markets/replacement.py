@@ -32,7 +32,8 @@ def replace_missing(
     left_mw (n,): unsold; fast_mw (n,): what of it the reserve may call anyway. energy_mw: missing, up
     positive; reserve_mw: missing by direction, >= 0.
     """
-    answer = clear(bids.signed_price, left_mw, bids.direction.astype(np.float64), energy_mw)
+    side_of_need = np.where(bids.direction * energy_mw > 0.0, left_mw, 0.0)
+    answer = clear(bids.signed_price, side_of_need, bids.direction.astype(np.float64), energy_mw)
     answer = answer.require("replacement of blocked energy")
     slow = np.zeros(len(bids))
     room = np.maximum(left_mw - answer.quantity_mw - fast_mw, 0.0)

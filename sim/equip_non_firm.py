@@ -47,6 +47,8 @@ def equip_non_firm(
         world.tso,
         world.fleet_desk,
         world.flexibility,
+        world.register,
+        scenario.reserve.enabled,
         NonFirmAudit(low.contracts, year_of),
         world.recorder,
         calendar.isp_hours,

@@ -15,6 +15,7 @@ from agents.dso import DSO
 from agents.fleet import FleetStep
 from agents.household import FleetDesk
 from agents.messages import OrderMessage
+from agents.operator import Register
 from agents.participant import Record
 from agents.remedies import MadeGood, Transfer
 from agents.streets import Street, StreetState, look_at
@@ -25,6 +26,7 @@ from markets.blocks import TSO as T
 from markets.register import FlexibilityRegister
 from markets.settlement import Payment
 from sim.audit_non_firm import NonFirmAudit
+from sim.control import reserve_books
 from sim.recorder import TABLES
 
 Books = Mapping[str, tuple[Bids, FloatArray]]
@@ -41,6 +43,8 @@ class NonFirm:
     tso: TSO
     fleet_desk: FleetDesk
     register: FlexibilityRegister | None
+    ledgers: Register
+    reserve: bool  # the TSO has an automatic one
     audit: NonFirmAudit
     record: Record
     hours: float
@@ -83,7 +87,14 @@ class NonFirm:
 
     def replace(self, isp: int) -> None:
         """The TSO replaces what is missing."""
-        self.tso.replace(isp, self.register)
+        ledger, known = self.ledgers[isp], self.tso.known[isp]
+        books = reserve_books(known, ledger, self.tso.scheme, self.register, self.tso.desk.now())
+        held: dict[tuple[str, int], float] = {}
+        for bids, left in books.values():
+            for k in np.flatnonzero(left):
+                key = str(bids.provider[k]), int(bids.direction[k])
+                held[key] = held.get(key, 0.0) + float(left[k])
+        self.tso.replace(isp, self.register, held if self.reserve else {})
 
     def reserve_able(self, isp: int, books: Books) -> FloatArray | None:
         """What every bid left to the reserve (n,), over all books joined, can deliver; None: all of it."""

@@ -53,6 +53,12 @@ class RushSettings(Section):
     at: datetime
     kwh: Positive = 30.0
 
+    @model_validator(mode="after")
+    def _local(self) -> RushSettings:
+        if self.at.tzinfo is not None:
+            raise ValueError("at is a local time of the scenario's zone, without an offset")
+        return self
+
 
 class StreetSettings(Section):
     """Low-voltage feeders below one bus of an area: `copies` of a net, each taking households of that bus."""
@@ -131,6 +137,9 @@ class NonFirmSettings(Section):
                     f"windows {a.from_hour}-{a.to_hour} and {b.from_hour}-{b.to_hour} overlap: "
                     "a contract is activated once at a time"
                 )
+        for side, kw in (("import", self.guaranteed_import_kw), ("export", self.guaranteed_export_kw)):
+            if kw is not None and self.sides not in ("both", side):
+                raise ValueError(f"guaranteed_{side}_kw is given, but sides {self.sides} leaves {side} free")
         if self.permanent and self.windows:
             raise ValueError("windows: a permanent contract holds at all hours, leave them out")
         if self.always and (self.limits == "dynamic" or self.trading):

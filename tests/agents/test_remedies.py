@@ -32,14 +32,15 @@ class Groups:
 
     def __init__(self, order: Amounts, able: Amounts, direction: int = UP) -> None:
         self.order, self.able, self.direction = np.array(order, float), np.array(able, float), direction
+        self.freely = np.full(6, 1e6)  # devices could do anything, were it not for limits
 
     def is_over(self, isp: int) -> bool:
         return isp < ISP
 
-    def ordered_and_able_kw(self, isp: int, direction: int) -> tuple[FloatArray, FloatArray]:
+    def ordered_and_able_kw(self, isp: int, direction: int) -> tuple[FloatArray, FloatArray, FloatArray]:
         if direction != self.direction:
-            return np.zeros(6), np.zeros(6)
-        return self.order, self.able
+            return np.zeros(6), np.zeros(6), np.zeros(6)
+        return self.order, self.able, np.maximum(self.able, self.freely)
 
 
 class Pool(Desktop):
@@ -328,3 +329,10 @@ def test_orders_move_and_never_grow(seed: int, remedies: set[Remedy], direction:
         assert (after[3:] <= helper.groups.able[3:] + 1e-9).all()
         assert sum(t.mw for t in done.transfers) == pytest.approx(done.aggregators_kw / 1000.0)
     assert OTHERS in remedies or promised == 0.0
+
+
+def test_what_devices_lack_anyway_is_no_matter_of_limits() -> None:
+    """Of 10 kW ordered devices could do 7 kW at most, and 4 kW within limits: 3 kW are blocked."""
+    pool = _first([])
+    pool.groups.freely = np.array([7.0, 0, 0, 0, 0, 0])
+    assert pool.good().blocked_kw == pytest.approx(3.0)
