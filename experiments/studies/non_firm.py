@@ -103,7 +103,6 @@ def worked_out(runs: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
             "shed_kwh_per_contract": whole.shed_kwh / contracts,
             "unsolved": point.limits_unsolved, "activated": point.limits_activated,
             "most_activations": point.most_activations, "lost_mwh": point.lost_mwh,
-            "blocked_energy_mwh": point.blocked_energy_mwh,
             "procurement_cost_eur": point.procurement_cost_eur, "violated_isps": point.violated_isps,
         }  # fmt: skip
         rows.append(row)
