@@ -157,7 +157,8 @@ def figure(table: pd.DataFrame, seasons: pd.DataFrame, folder: Path) -> Path:
         middle.set_ylim(bottom=0.0)
         for ax in (left, middle):
             ax.set_xlabel("Users under contract (%)")
-            ax.legend(loc="best")
+            ax.set_xlim(20.0, 104.0)
+            ax.legend(loc="lower left")
         _seasons(right, seasons)
         return save(drawn, folder / "non_firm.png")
 
