@@ -24,14 +24,14 @@ from grids.three_phase import Feeder
 
 
 @dataclass(frozen=True)
-class Street:
+class Outgoing:
     """An outgoing feeder, and the length of line from the busbar to each of its users, (U,) km."""
 
     feeder: Feeder
     km: FloatArray
 
 
-def split(net: pandapowerNet, name: str, busbar_vm_pu: float = 1.0) -> list[Street]:
+def split(net: pandapowerNet, name: str, busbar_vm_pu: float = 1.0) -> list[Outgoing]:
     """The outgoing feeders of a radial net with users, by their lowest buses; `net` stays as it is.
 
     Every user stands behind exactly one line that leaves the low-voltage busbar, and belongs to its feeder.
@@ -49,14 +49,14 @@ def split(net: pandapowerNet, name: str, busbar_vm_pu: float = 1.0) -> list[Stre
     behind = nx.node_connected_component(graph, busbar) - bars
     _placed(net, name, behind)
     km = topology.calc_distance_to_bus(alone, busbar)
-    streets: list[Street] = []
+    streets: list[Outgoing] = []
     for buses in sorted(nx.connected_components(graph.subgraph(behind)), key=min):
         for table in ("load", "asymmetric_load"):
             alone[table]["in_service"] = net[table].in_service & net[table].bus.isin(buses)
         if alone.load.in_service.any() or alone.asymmetric_load.in_service.any():
             feeder = read_feeder(alone, f"{name}, feeder {len(streets) + 1}")
             away = [float(km[user.bus]) for user in feeder.users]
-            streets.append(Street(feeder, np.array(away)))
+            streets.append(Outgoing(feeder, np.array(away)))
     return streets
 
 

@@ -25,7 +25,7 @@ from grids.envelope import Rule, guaranteed, random_points
 from grids.feeder import read_feeder
 from grids.feeder_limits import Band, broken_pu
 from grids.load import load_net
-from grids.street import Street, split
+from grids.street import Outgoing, split
 from grids.three_phase import Feeder
 
 GRIDS = tuple(
@@ -51,7 +51,7 @@ class Grid:
 
     code: str
     whole: Feeder
-    streets: list[Street]
+    streets: list[Outgoing]
     peak_kw: dict[str, float]
 
 
@@ -115,7 +115,7 @@ def feeders(found: list[Grid]) -> pd.DataFrame:
     )
 
 
-def _of_street(grid: Grid, number: int, street: Street) -> Iterator[Row]:
+def _of_street(grid: Grid, number: int, street: Outgoing) -> Iterator[Row]:
     feeder = street.feeder
     own = OWN * np.array([grid.peak_kw[user.name] for user in feeder.users])
     sizes = {f"{kw:g}": np.full(len(own), kw) for kw in SIZES_KW} | {"own": own}
