@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-import pandapower as pp
 import pandas as pd
 import pytest
 
 from experiments.studies.envelope_feeders import classified, counted, driver
-from grids.feeder import read_feeder
 from grids.feeder_limits import Band
-from grids.three_phase import Feeder
-
-
-def _line_of(lengths_km: list[float], ratings_ka: list[float]) -> Feeder:
-    net = pp.create_empty_network(sn_mva=1.0)
-    before = pp.create_bus(net, 0.4)
-    pp.create_ext_grid(net, before)
-    for km, ka in zip(lengths_km, ratings_ka, strict=True):
-        bus = pp.create_bus(net, 0.4)
-        pp.create_line_from_parameters(net, before, bus, km, 0.3, 0.08, 0.0, ka)
-        pp.create_load(net, bus, 0.001)
-        before = bus
-    return read_feeder(net, "a line")
+from tests.grids.feeders import line_of
 
 
 def test_a_strong_feeder_is_of_type_1() -> None:
-    found = classified(_line_of([0.01, 0.01], [1.0, 1.0]), np.full(2, 9.2), Band())
+    found = classified(line_of([0.01, 0.01], [1.0, 1.0]), np.full(2, 9.2), Band())
     assert found["type"] == 1
     assert found["optimal_pct"] == pytest.approx(100.0, abs=0.01)
     assert (found["import_by"], found["export_by"]) == ("nothing", "nothing")
@@ -35,7 +21,7 @@ def test_a_strong_feeder_is_of_type_1() -> None:
 
 def test_a_line_that_all_share_is_of_type_2_and_driven_by_current() -> None:
     # 0.05 kA carry 34.64 kVA at 0.4 kV, whoever takes them: of 60 kW that is 57.7 % under either rule.
-    found = classified(_line_of([1e-6, 1e-6], [0.05, 0.05]), np.full(2, 30.0), Band())
+    found = classified(line_of([1e-6, 1e-6], [0.05, 0.05]), np.full(2, 30.0), Band())
     assert found["type"] == 2
     assert found["optimal_pct"] == pytest.approx(57.7, abs=0.1)
     assert found["fair_pct"] == pytest.approx(57.7, abs=0.1)
@@ -45,7 +31,7 @@ def test_a_line_that_all_share_is_of_type_2_and_driven_by_current() -> None:
 def test_a_near_and_a_far_user_are_of_type_3_and_driven_by_voltage() -> None:
     # The far user harms the voltage at its end fifty times as much as the near one: served last, it has next
     # to nothing, and the sum is almost all the near one's connection on top.
-    found = classified(_line_of([0.01, 0.49], [1.0, 1.0]), np.full(2, 200.0), Band(0.95, 1.05))
+    found = classified(line_of([0.01, 0.49], [1.0, 1.0]), np.full(2, 200.0), Band(0.95, 1.05))
     assert found["type"] == 3
     assert float(found["optimal_pct"]) > 1.5 * float(found["fair_pct"])
     assert (found["import_by"], found["export_by"]) == ("voltage", "voltage")
@@ -53,7 +39,7 @@ def test_a_near_and_a_far_user_are_of_type_3_and_driven_by_voltage() -> None:
 
 def test_a_weak_branch_makes_type_3_by_current() -> None:
     # Shares are equal, so the branch's user holds the other back.
-    found = classified(_line_of([1e-6, 1e-6], [1.0, 0.01]), np.full(2, 30.0), Band())
+    found = classified(line_of([1e-6, 1e-6], [1.0, 0.01]), np.full(2, 30.0), Band())
     assert found["type"] == 3
     assert (found["import_by"], found["export_by"]) == ("current", "current")
 

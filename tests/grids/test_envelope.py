@@ -17,22 +17,9 @@ from grids.envelope import POINTS, RULES, Points, Rule, guaranteed, random_point
 from grids.errors import InputError
 from grids.feeder import read_feeder
 from grids.feeder_limits import Band, broken_pu
-from grids.three_phase import Feeder
+from tests.grids.feeders import line_of
 
 WIDE = Band(0.5, 1.5)
-
-
-def _line_of(lengths_km: list[float], ratings_ka: list[float]) -> Feeder:
-    """Users one behind the other on one line of 0.4 kV, from a stiff source."""
-    net = pp.create_empty_network(sn_mva=1.0)
-    before = pp.create_bus(net, 0.4)
-    pp.create_ext_grid(net, before)
-    for km, ka in zip(lengths_km, ratings_ka, strict=True):
-        bus = pp.create_bus(net, 0.4)
-        pp.create_line_from_parameters(net, before, bus, km, 0.3, 0.08, 0.0, ka)
-        pp.create_load(net, bus, 0.001)
-        before = bus
-    return read_feeder(net, "a line")
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +29,7 @@ def european() -> pandapowerNet:
 
 def test_a_current_limit_by_hand() -> None:
     # 0.05 kA at 0.4 kV carry sqrt(3) 0.4 0.05 = 34.64 kVA at nominal voltage; the line is all but a point.
-    feeder = _line_of([1e-6, 1e-6], [0.05, 0.05])
+    feeder = line_of([1e-6, 1e-6], [0.05, 0.05])
     best = guaranteed(feeder, np.full(2, 30.0), WIDE, "optimal")
     assert best.import_kw.sum() == pytest.approx(34.64, abs=0.01)
     assert best.export_kw.sum() == pytest.approx(34.64, abs=0.01)
@@ -57,7 +44,7 @@ def test_a_current_limit_by_hand() -> None:
 def test_a_voltage_limit_by_hand() -> None:
     # One user behind 100 m: 0.03 ohm and 0.008 ohm of 0.16 ohm. At 0.9 p.u. and unity power factor
     # v0^2 = (v + r p/v)^2 + (x p/v)^2 gives p = 0.4767 p.u., 476.7 kW, with r = 0.1875 and x = 0.05.
-    feeder = _line_of([0.1], [1e3])
+    feeder = line_of([0.1], [1e3])
     best = guaranteed(feeder, np.array([2000.0]), Band(0.9, 1.1), "optimal")
     v, r, x = 0.9, 0.1875, 0.05
     a, b, c = (r**2 + x**2) / v**2, 2.0 * r, v**2 - 1.0
@@ -67,7 +54,7 @@ def test_a_voltage_limit_by_hand() -> None:
 
 
 def test_a_strong_feeder_gives_everybody_the_connection() -> None:
-    feeder = _line_of([0.01] * 4, [1.0] * 4)
+    feeder = line_of([0.01] * 4, [1.0] * 4)
     for rule in RULES:
         best = guaranteed(feeder, np.full(4, 9.2), Band(), rule)
         assert best.import_kw == pytest.approx(np.full(4, 9.2), abs=1e-3)
@@ -122,7 +109,7 @@ def test_the_reference_power_flow_agrees_that_all_users_at_their_limits_are_safe
 def test_fair_is_at_most_optimal_and_optimal_at_most_the_connection(
     km: list[float], ka: float, low: float, seed: int
 ) -> None:
-    feeder, band = _line_of(km, [ka] * len(km)), Band(low, 1.1)
+    feeder, band = line_of(km, [ka] * len(km)), Band(low, 1.1)
     connection = np.random.default_rng(seed).uniform(3.0, 20.0, len(km))
     sums = {}
     for rule in RULES:
@@ -141,7 +128,7 @@ def test_fair_is_at_most_optimal_and_optimal_at_most_the_connection(
 @given(seed=st.integers(0, 999), ka=st.floats(0.03, 0.12))
 def test_the_more_take_part_the_more_everybody_keeps(seed: int, ka: float) -> None:
     # Who has a contract takes at most what a firm user takes: a safe share stays safe when one more joins.
-    feeder, connection = _line_of([0.05] * 6, [ka] * 6), np.full(6, 9.2)
+    feeder, connection = line_of([0.05] * 6, [ka] * 6), np.full(6, 9.2)
     order = np.random.default_rng(seed).permutation(6)
     shares, totals = [], []
     for joined in range(1, 7):
@@ -158,7 +145,7 @@ def test_the_more_take_part_the_more_everybody_keeps(seed: int, ka: float) -> No
 
 
 def test_firm_users_that_break_a_limit_are_named_and_leave_the_others_nothing() -> None:
-    feeder = _line_of([0.01] * 4, [0.04] * 4)  # carries 27.7 kVA
+    feeder = line_of([0.01] * 4, [0.04] * 4)  # carries 27.7 kVA
     firm = np.array([True, True, True, False])
     found = guaranteed(feeder, np.full(4, 12.0), WIDE, "optimal", firm)
     assert found.relaxed == ("current of line 0", "current of line 0")
@@ -168,7 +155,7 @@ def test_firm_users_that_break_a_limit_are_named_and_leave_the_others_nothing() 
 
 def test_a_smaller_loading_is_kept() -> None:
     # At 30 % the line carries 0.3 x 69.28 = 20.8 kVA.
-    feeder, band = _line_of([1e-6] * 4, [0.1] * 4), Band(0.5, 1.5, 0.3)
+    feeder, band = line_of([1e-6] * 4, [0.1] * 4), Band(0.5, 1.5, 0.3)
     best = guaranteed(feeder, np.full(4, 9.2), band, "optimal")
     assert best.import_kw.sum() == pytest.approx(20.78, abs=0.01)
     assert np.max(broken_pu(feeder, band, np.array([best.import_kw, -best.export_kw]))) <= 1e-6
@@ -176,12 +163,12 @@ def test_a_smaller_loading_is_kept() -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_where_nobody_takes_part_everybody_is_firm(rule: Rule) -> None:
-    best = guaranteed(_line_of([0.01] * 3, [1.0] * 3), np.full(3, 9.2), Band(), rule, np.ones(3, dtype=bool))
+    best = guaranteed(line_of([0.01] * 3, [1.0] * 3), np.full(3, 9.2), Band(), rule, np.ones(3, dtype=bool))
     assert best.import_kw.tolist() == best.export_kw.tolist() == [9.2, 9.2, 9.2]
 
 
 def test_firm_users_beyond_any_voltage_are_an_error() -> None:
-    feeder = _line_of([0.4, 0.4, 0.4], [1.0] * 3)
+    feeder = line_of([0.4, 0.4, 0.4], [1.0] * 3)
     with pytest.raises(InputError, match="more than the feeder can carry"):
         guaranteed(feeder, np.full(3, 2000.0), Band(), "optimal", np.array([True, True, False]))
 
