@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -129,7 +130,9 @@ def _run(point: Point, folder: Path) -> str:
     try:
         with faults_named(point.source):
             run_scenario(point.scenario, point.folder, folder, overwrite=True)
-    except Exception as error:  # noqa: BLE001 - whatever ends a run is kept in its row
+        folder.with_suffix(".error.txt").unlink(missing_ok=True)  # of an earlier attempt
+    except Exception as error:  # noqa: BLE001 - whatever ends a run is kept: in its row, and whole beside it
+        folder.with_suffix(".error.txt").write_text(traceback.format_exc(), encoding="utf-8")
         return f"{type(error).__name__}: {one_line(error)}"
     return ""
 
