@@ -19,6 +19,8 @@ from grids.arrays import FloatArray, IntArray
 from markets.bids import DOWN, UP
 
 Remedy = Literal["portfolio", "aggregators", "tso"]
+Lot = tuple[float, str, int, float]
+"""Help of one group: price (EUR/MWh), pool, group, kW."""
 SMALL_KW = 1e-6
 
 
@@ -90,9 +92,7 @@ class Redispatcher:
         self._peers, self._tso, self._sold = list(peers), tso, sold
         self.limited: set[int] = set()  # ISPs in which own customers are limited
         self._offers: dict[tuple[int, int], list[HelpOfferMessage]] = {}
-        self._accepted: dict[
-            tuple[int, int], list[tuple[float, str, int, float]]
-        ] = {}  # price, pool, group, kW
+        self._accepted: dict[tuple[int, int], list[Lot]] = {}
         self._promised: dict[tuple[int, int], FloatArray] = {}  # to others, whether they accept or not
         self._lent: dict[tuple[int, int], FloatArray] = {}  # of it accepted
 
@@ -121,9 +121,8 @@ class Redispatcher:
         order = np.argsort(np.where(side.spare > 0, direction * price, np.inf), kind="stable")
         free = _after(side.spare[order], float(side.blocked.sum()))[np.argsort(order)]
         free = np.maximum(free - promised, 0.0)[order]
-        free = (free - _after(free, message.kw))[
-            np.argsort(order)
-        ]  # the cheapest, and no more than asked for
+        asked_for = free - _after(free, message.kw)  # the cheapest first
+        free = asked_for[np.argsort(order)]
         group = np.flatnonzero(free > SMALL_KW)
         if len(group):
             promised[group] += free[group]
@@ -170,8 +169,7 @@ class Redispatcher:
     def _report(self, isp: int, direction: int, missing_kw: float) -> None:
         energy = self._side(isp, direction, standby=False)
         own = float(self._stand_in_kw(isp, direction, energy).sum())
-        helped = sum(lot[3] for lot in self._accepted.get((isp, direction), ()))
-        sure = max(float(energy.blocked.sum()) - own - helped, 0.0)
+        sure = max(float(energy.blocked.sum()) - own - self._help_kw(isp, direction), 0.0)
         sure = min(sure, missing_kw)
         self._desk.send(
             ShortfallMessage(
@@ -194,7 +192,7 @@ class Redispatcher:
         blocked = np.maximum(np.minimum(left, side.unlimited) - own, 0.0)
         free = replace(side, spare=side.spare - own)
         stand_in = float(self._stand_in_kw(isp, direction, free).sum())
-        stand_in += sum(lot[3] for lot in self._accepted.get((isp, direction), ()))
+        stand_in += self._help_kw(isp, direction)
         stand_in = max(stand_in - float(side.blocked.sum()), 0.0)
         total = float(blocked.sum())
         share = min(1.0, stand_in / total) if total > SMALL_KW else 0.0
@@ -252,6 +250,10 @@ class Redispatcher:
         """What would be missing if everything sold were called and own groups stood in."""
         side = self._side(isp, direction, standby=True)
         return max(float(side.blocked.sum() - self._stand_in_kw(isp, direction, side).sum()), 0.0)
+
+    def _help_kw(self, isp: int, direction: int) -> float:
+        """What other pools have been taken up on."""
+        return sum(kw for *_, kw in self._accepted.get((isp, direction), ()))
 
     def _stand_in_kw(self, isp: int, direction: int, side: _Side) -> FloatArray:
         """What own groups (G,) may take over: those with a price, if a portfolio is re-dispatched at all."""

@@ -89,7 +89,7 @@ def checked(strategy: Strategy, view: OfferView, who: str) -> Offers:
     for array in (view.direction, view.quantity_mw, view.cost):
         array.flags.writeable = False
     began = time.perf_counter()
-    try:
+    try:  # a user's code may raise anything: it is named, and raised on
         found = strategy.offers(view)
     except Exception as error:
         raise StrategyError(f"{name}: {type(error).__name__}: {error}") from error
