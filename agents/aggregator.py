@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import mesa
 import numpy as np
 
+from agents.bidder import Bidder
 from agents.capacity import CapacitySeller
 from agents.forecast import MEAN_ABS_NORMAL
 from agents.messages import (
@@ -27,15 +28,17 @@ from agents.messages import (
     QualificationMessage,
     ReactiveAwardMessage,
     RejectionMessage,
+    SupplyMessage,
     TenderMessage,
 )
 from agents.participant import Desk, Participant
 from agents.portfolio import Portfolio, Resources, UnitPortfolio
 from agents.qualification import Applicant
 from agents.reactive import ReactiveSeller
-from agents.remedies import Redispatcher, Sold
-from agents.strategies import Offers, OfferView, Outcome, Strategy, StrategyError, Truthful, checked
-from grids.arrays import FloatArray, IntArray
+from agents.remedies import Redispatcher
+from agents.sales_book import SalesBook, SellerLine
+from agents.strategies import OfferView, Stage, Strategy
+from grids.arrays import FloatArray
 from markets.bids import DOWN, UP, Bids
 from markets.products import Product
 
@@ -48,7 +51,6 @@ class Conduct:
     reprices: bool = False  # when it amends bids
     declares_to: str | None = None  # who is told its baseline
     mape: float = 0.0  # of the baseline it expects, mean absolute error as a share of it
-    inflation: float = 0.0  # MW of consumption declared too much, as a share of what it offers up
     sells_twice: bool = False
     replaces_faults: bool = False  # a strategy that makes an offer it may not make is replaced by the truth
 
@@ -78,16 +80,13 @@ class Aggregator(Participant):
         self.capacity: CapacitySeller | None = None
         self.reactive: ReactiveSeller | None = None
         self.remedies: Redispatcher | None = None
-        self._strategy = strategy
+        self.bidder = Bidder(name, strategy, desk.record, conduct.replaces_faults)
         self._product = product
         self._receivers = dict(receivers)
         self._resources_desk = resources_desk
         self._conduct = conduct
         self._day_ahead: dict[int, float] = {}
-        self._of_bid: dict[str, tuple[int, int]] = {}  # bid id -> resource, direction
-        self._cost: dict[int, dict[tuple[int, int], float]] = {}  # ISP -> resource, direction -> EUR/MWh
-        self._offered: dict[int, dict[str, Bids]] = {}  # ISP -> system -> bids sent
-        self._sold: dict[int, dict[str, float]] = {}  # ISP -> bid id -> MW
+        self.sales = SalesBook(name)
 
     def receive(self, message: Message) -> None:
         """Take prices and schedules, awards, meter readings and rejections."""
@@ -124,7 +123,7 @@ class Aggregator(Participant):
         price = self._day_ahead[isp]
         found = self.portfolio.resources(isp, price)
         books = self._held(isp, {part.system: self._bids(isp, price, part) for part in found})
-        self._offered[isp] = books
+        self.sales.sent(isp, books)
         for system, bids in books.items():
             if len(bids):
                 self._send(isp, system, bids)
@@ -133,10 +132,10 @@ class Aggregator(Participant):
 
     def amend(self, isp: int) -> None:
         """After the local market: lower or withdraw what can no longer be done, reprice what sold nothing."""
-        price, sold = self._day_ahead[isp], self._sold.get(isp, {})
+        price, sold = self._day_ahead[isp], self.sales.sold_mw(isp)
         for part in self.portfolio.resources(isp, price):
-            old = self._offered.get(isp, {}).get(part.system, Bids.empty())
-            new = self._bids(isp, price, part)
+            old = self.sales.offered(isp, part.system)
+            new = self._bids(isp, price, part, "left")
             now = dict(zip(new.bid_id.tolist(), range(len(new)), strict=True))
             change: list[tuple[str, float, float]] = []
             rows = zip(old.bid_id.tolist(), old.quantity_mw.tolist(), old.price.tolist(), strict=True)
@@ -162,62 +161,38 @@ class Aggregator(Participant):
         self.desk.send(BidsMessage(self.name, receiver, isp, system=system, bids=bids))
         if self._conduct.sells_twice:
             again = np.array([f"{b}.2" for b in bids.bid_id.tolist()], dtype=np.str_)
-            self._of_bid.update({f"{b}.2": self._of_bid[b] for b in bids.bid_id.tolist()})
+            for bid in bids.bid_id.tolist():
+                self.sales.alias(f"{bid}.2", bid)
             self.desk.send(
                 BidsMessage(self.name, receiver, isp, system=system, bids=replace(bids, bid_id=again))
             )
 
-    def _bids(self, isp: int, day_ahead_price: float, found: Resources) -> Bids:
+    def _bids(self, isp: int, day_ahead_price: float, found: Resources, stage: Stage = "first") -> Bids:
         tick = self._product.tick_mw
         quantity = np.floor(found.quantity_mw / tick + 1e-9) * tick if tick else found.quantity_mw
         keep = np.flatnonzero(quantity >= max(self._product.min_quantity_mw, 1e-9))
         floor, cap = self._product.price_floor_eur_per_mwh, self._product.price_cap_eur_per_mwh
         view = OfferView(
-            isp, day_ahead_price, found.direction[keep], quantity[keep], found.cost[keep], floor, cap
-        )
-        offers = self._offers(view)
-        ids = found.bid_id[keep]
-        keys = list(zip(found.resource[keep].tolist(), view.direction.tolist(), strict=True))
-        self._of_bid.update(zip(ids.tolist(), keys, strict=True))
-        self._cost.setdefault(isp, {}).update(zip(keys, view.cost.tolist(), strict=True))
-        provider, consent = np.full(len(keep), self.name), np.full(len(keep), self._conduct.consents)
-        bids = Bids(
-            ids, provider, found.node[keep], view.direction, np.array(offers.quantity_mw),
-            np.array(offers.price), consent,
+            isp, day_ahead_price, found.direction[keep], quantity[keep], found.cost[keep], floor, cap,
+            found.system, stage, self.bidder.sees, self.bidder.book(found.system),
         )  # fmt: skip
-        kept = bids.quantity_mw > 0.0
-        return bids if kept.all() else bids.pick(kept)
+        offers = self.bidder.offers(view)
+        return self.sales.price(found, keep, view, offers, self._conduct.consents)
 
-    def _offers(self, view: OfferView) -> Offers:
-        """What the strategy offers, if it may; else the run stops, or the truth is bid from now on."""
-        try:
-            return checked(self._strategy, view, self.name)
-        except StrategyError as error:
-            if not self._conduct.replaces_faults:
-                raise
-            row = {"isp": view.isp, "party": self.name, "about": str(error)}
-            self.desk.record("fallbacks", {**row, "consequence": "the truth is bid from now on"})
-            self._strategy = Truthful()
-            return checked(self._strategy, view, self.name)
+    def account(
+        self, isp: int, books: Mapping[str, Bids], sold_mw: Mapping[str, FloatArray],
+        received_eur_per_h: Mapping[str, FloatArray],
+    ) -> list[SellerLine]:  # fmt: skip
+        """What became of the offers of an ISP, (n,) per bid of every system's book; the strategy hears it."""
+        outcome, lines = self.sales.account(isp, books, sold_mw, received_eur_per_h)
+        self.bidder.hear(outcome, books, sold_mw)
+        return lines
 
-    def learn(self, isp: int, books: Mapping[str, Bids], sold_mw: Mapping[str, FloatArray],
-              received_eur_per_h: Mapping[str, FloatArray]) -> None:  # fmt: skip
-        """Tell the strategy what became of the offers of an ISP; (n,) per bid of every system's book."""
-        if not self._strategy.learns:
-            return
-        offered, sold, received, cost = [], [], [], []
-        costs = self._cost.get(isp, {})
-        for system in self._offered.get(isp, {}):
-            bids = books.get(system, Bids.empty())
-            mine = np.flatnonzero(bids.provider == self.name)
-            keys = zip(*(part.tolist() for part in self.groups_of(bids.bid_id[mine].tolist())), strict=True)
-            unit = np.array([side * costs.get((group, side), 0.0) for group, side in keys])
-            offered.append(bids.quantity_mw[mine])
-            sold.append(sold_mw[system][mine])
-            received.append(received_eur_per_h[system][mine])
-            cost.append(unit * sold_mw[system][mine])
-        parts = (np.concatenate(p) if p else np.empty(0) for p in (offered, sold, received, cost))
-        self._strategy.learn(Outcome(isp, *parts))
+    def supply(self, day: range, receiver: str) -> None:
+        """Tell the day-ahead market what is asked above marginal cost, if the strategy has a say in it."""
+        markup = self.bidder.supply_markup(day)
+        if markup is not None:
+            self.desk.send(SupplyMessage(self.name, receiver, day.start, markup=markup))
 
     def _held(self, isp: int, books: dict[str, Bids]) -> dict[str, Bids]:
         """Hold for the automatic reserve what was sold as capacity, the best prices first."""
@@ -234,7 +209,7 @@ class Aggregator(Participant):
         return {s: replace(b, held_mw=part) for (s, b), part in zip(books.items(), parts, strict=True)}
 
     def declare(self, isp: int) -> None:
-        """Tell the baselines expected right before delivery, with more consumption if one cheats."""
+        """Tell the baselines expected right before delivery, or what the strategy makes of them."""
         if self._conduct.declares_to is None:
             return
         group, declared = [], []
@@ -242,7 +217,8 @@ class Aggregator(Participant):
         for part in self.portfolio.resources(isp, self._day_ahead[isp]):
             up = part.direction == UP
             group.append(part.resource[up])
-            declared.append(wrong * part.baseline_mw[up] - self._conduct.inflation * part.quantity_mw[up])
+            expected, offered = wrong * part.baseline_mw[up], part.quantity_mw[up]
+            declared.append(self.bidder.declared_mw(isp, expected, offered))
         self.desk.send(
             BaselineMessage(
                 self.name,
@@ -257,18 +233,16 @@ class Aggregator(Participant):
         """Pass an award on to the resources behind the bids. Units follow their awards without being told."""
         if self._resources_desk is None:
             return
-        if award.isp not in self._cost:
+        if not self.sales.is_open(award.isp):
             late = {"system": award.system, "bid_id": self.name, "reason": "award came after settlement"}
             self.desk.record("rejections", {"isp": award.isp, **late})
             return
-        sold = self._sold.setdefault(award.isp, {})
-        for bid, mw in zip(award.bid_id, award.quantity_mw.tolist(), strict=True):
-            sold[bid] = sold.get(bid, 0.0) + mw
+        self.sales.sell(award.isp, award.bid_id, award.quantity_mw)
         self.desk.send(self.order(award.isp, award.bid_id, award.quantity_mw))
 
     def order(self, isp: int, bid_id: Sequence[str], quantity_mw: FloatArray) -> OrderMessage:
         """The order to the resources behind bids (n,) for so many MW (n,) of each."""
-        resource, direction = self.groups_of(bid_id)
+        resource, direction = self.sales.groups_of(bid_id)
         kw = quantity_mw * 1000.0
         return OrderMessage(
             self.name,
@@ -279,44 +253,17 @@ class Aggregator(Participant):
             down_kw=np.where(direction == UP, 0.0, kw),
         )
 
-    def sales(self, isp: int, n_groups: int, reserve: bool) -> Sold:
-        """What bids of an ISP promise beyond awards, and what groups (G,) cost, by direction.
-
-        With a `reserve`, all that is offered may still be called.
-        """
-        standby = {d: np.zeros(n_groups) for d in (UP, DOWN)}
-        price = {d: np.full(n_groups, np.nan) for d in (UP, DOWN)}
-        sold = self._sold.get(isp, {})
-        for bids in self._offered.get(isp, {}).values():
-            rows = zip(bids.bid_id.tolist(), bids.quantity_mw.tolist(), bids.price.tolist(), strict=True)
-            for bid, mw, asked in rows:
-                group, direction = self._of_bid[bid]
-                price[direction][group] = asked
-                if reserve:
-                    standby[direction][group] += 1000.0 * max(mw - sold.get(bid, 0.0), 0.0)
-        return Sold(standby, price)
-
-    def groups_of(self, bid_id: Sequence[str]) -> tuple[IntArray, IntArray]:
-        """Group and direction of bids (n,)."""
-        group, direction = np.array([self._of_bid[b] for b in bid_id], dtype=np.int64).reshape(-1, 2).T
-        return group, direction
-
     def settle(self, isp: int, delivered_kw: FloatArray) -> float:
         """Close the books of an ISP: what the deliveries cost its resources, EUR/h, signed like prices.
 
         `delivered_kw` is the net delivery of every resource by number, up positive; it is empty for sellers
         whose resources are not metered one by one.
         """
-        cost = self._cost.pop(isp, {})
-        for kept in (self._day_ahead, self._offered, self._sold):
-            kept.pop(isp, None)
+        self._day_ahead.pop(isp, None)
         if self.capacity is not None:
             self.capacity.forget(isp)
         if self.remedies is not None:
             self.remedies.forget(isp)
         if isinstance(self.portfolio, UnitPortfolio):
             self.portfolio.schedule_mw.pop(isp, None)
-        moved = np.flatnonzero(delivered_kw)
-        sides = np.sign(delivered_kw[moved]).astype(int).tolist()
-        prices = [cost.get((k, side), 0.0) for k, side in zip(moved.tolist(), sides, strict=True)]
-        return float(np.array(prices) @ delivered_kw[moved]) / 1000.0
+        return self.sales.cost_eur_per_h(isp, delivered_kw)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import mesa
 import numpy as np
 
-from agents.messages import DayAheadMessage, Message, ReservedMessage, ScheduleMessage
+from agents.messages import DayAheadMessage, Message, ReservedMessage, ScheduleMessage, SupplyMessage
 from agents.participant import Desk, Participant
 from agents.portfolio import Unit
 from grids.arrays import FloatArray
@@ -43,6 +43,7 @@ class DayAheadMarket(Participant):
         self._told = list(told)
         self._operator = operator
         self._demand: dict[int, FloatArray] = {}
+        self._markup: dict[int, FloatArray] = {}  # first ISP of a day -> (units, ISPs) asked above cost
         self._reserved: dict[int, FloatArray] = {}  # ISP -> (units, 2) MW kept free upwards and downwards
         width = np.array([(u.p_max_mw - u.p_min_mw) / SUPPLY_BLOCKS for u in units])
         middle = np.array([u.p_min_mw for u in units])[:, None] + width[:, None] * (
@@ -56,10 +57,14 @@ class DayAheadMarket(Participant):
         self._width = np.repeat(width[:, None], SUPPLY_BLOCKS, axis=1)
 
     def receive(self, message: Message) -> None:
-        """Add up the schedules of a day; keep free what units have sold as capacity."""
+        """Add up the schedules of a day; take what units ask above cost, and what they sold as capacity."""
         match message:
             case ScheduleMessage():
                 self._demand[message.isp] = self._demand.get(message.isp, 0.0) - message.p_mw
+            case SupplyMessage():
+                asked = np.zeros((len(self._units), len(message.markup)))
+                asked = self._markup.setdefault(message.isp, asked)
+                asked[self._sellers.index(message.sender)] = message.markup
             case ReservedMessage():
                 unit = self._sellers.index(message.sender)
                 for isp in message.block:
@@ -86,10 +91,12 @@ class DayAheadMarket(Participant):
         """Clear a day and send schedules and prices."""
         demand = self._demand.pop(day.start)
         schedule, price = np.empty((len(self._units), len(day))), np.empty(len(day))
+        markup = self._markup.pop(day.start, np.zeros(schedule.shape))
         for k in range(len(day)):
             least, available = self._supply(day[k])
             floor = float(least.sum())
-            answer = clear(self._price, available, np.ones(len(self._price)), float(demand[k]) - floor)
+            asked = self._price + np.repeat(markup[:, k], SUPPLY_BLOCKS)
+            answer = clear(asked, available, np.ones(len(self._price)), float(demand[k]) - floor)
             answer.require(f"{self.name}, ISP {day[k]}")
             if (gap := answer.short_mw - answer.long_mw) and abs(gap) > SERVED_MW:
                 raise InputError(
@@ -108,3 +115,20 @@ class DayAheadMarket(Participant):
             self.desk.send(ScheduleMessage(seller, self._operator, day.start, p_mw=p))
         for receiver in self._told:
             self.desk.send(DayAheadMessage(self.name, receiver, day.start, price=price))
+        self._record(day, schedule, price, markup)
+
+    def _record(self, day: range, schedule: FloatArray, price: FloatArray, markup: FloatArray) -> None:
+        c1, c2 = np.array([(u.c1, u.c2) for u in self._units]).T[:, :, None]
+        cost = c1 * schedule + c2 * schedule**2
+        n = len(self._units)
+        self.desk.record(
+            "schedules",
+            {
+                "isp": np.tile(np.arange(day.start, day.stop), n),
+                "unit": [seller for seller in self._sellers for _ in day],
+                "p_mw": schedule.ravel(),
+                "price_eur_per_mwh": np.tile(price, n),
+                "cost_eur_per_h": cost.ravel(),
+                "markup_eur_per_mwh": markup.ravel(),
+            },
+        )

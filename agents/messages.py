@@ -212,6 +212,14 @@ class ReservedMessage(Message):
 
 
 @dataclass(frozen=True)
+class SupplyMessage(Message):
+    """Producer to day-ahead market: EUR/MWh asked above marginal cost in each ISP of a day."""
+
+    acknowledged: ClassVar[bool] = True
+    markup: FloatArray = field(default_factory=lambda: np.empty(0))
+
+
+@dataclass(frozen=True)
 class AmendMessage(Message):
     """BSP to operator: new quantities and prices of bids the local market left; 0 MW withdraws one."""
 

@@ -3,12 +3,37 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
-from grids.arrays import FloatArray, IntArray
+from grids.arrays import BoolArray, FloatArray, IntArray
+
+Stage = Literal["first", "left"]
+"""When a price is asked for: with the first offer, or for what a local market left and the TSO's may take."""
+BOOK = "book"
+SIGHTS = frozenset({BOOK})
+"""What a strategy may ask to see beside its own resources, prices and rules."""
+
+
+class WithheldError(LookupError):
+    """A strategy reads what it has not declared that it looks at."""
+
+
+@dataclass(frozen=True)
+class PublishedBook:
+    """The bids of all other sellers in one system for the last ISP that was settled, nameless, m of them.
+
+    Balancing markets publish offers, anonymised, soon after delivery (Regulation (EU) 2017/2195, art. 12).
+    """
+
+    isp: int
+    direction: IntArray  # (m,)
+    quantity_mw: FloatArray  # (m,)
+    price: FloatArray  # (m,) EUR/MWh
+    bought_mw: dict[int, float]  # by direction, of everybody's bids
 
 
 @dataclass(frozen=True)
@@ -16,7 +41,8 @@ class OfferView:
     """What an aggregator knows when it bids for an ISP in one system: its own resources, prices, the rules.
 
     Arrays (n,) are read-only: direction (+1 up, -1 down), feasible MW, and cost in EUR/MWh with the sign rule
-    of prices (an up bid is paid its price, a down bid pays it).
+    of prices (an up bid is paid its price, a down bid pays it). `book` is there for strategies that declare
+    it in `sees`, None before the first ISP is settled.
     """
 
     isp: int
@@ -26,14 +52,30 @@ class OfferView:
     cost: FloatArray
     price_floor: float = -9999.0  # EUR/MWh, of the product
     price_cap: float = 9999.0
+    system: str = ""
+    stage: Stage = "first"
+    sees: frozenset[str] = frozenset()
+    published: PublishedBook | None = None  # read it as `book`
+
+    @property
+    def book(self) -> PublishedBook | None:
+        """The last published book. Raises `WithheldError` for a strategy that has not declared it."""
+        if BOOK not in self.sees:
+            raise WithheldError(f"reads the published book and does not declare {BOOK!r} in `sees`")
+        return self.published
 
 
 @dataclass(frozen=True)
 class Offers:
-    """What is bid: prices (n,) in EUR/MWh and quantities (n,) in MW, in the order of the view."""
+    """What is bid: prices (n,) in EUR/MWh and quantities (n,) in MW, in the order of the view.
+
+    `forwardable` (n,) consents, bid by bid, to pass on to the TSO what a local market leaves; None leaves it
+    to the rules of the seller.
+    """
 
     price: FloatArray
     quantity_mw: FloatArray
+    forwardable: BoolArray | None = None
 
 
 @dataclass(frozen=True)
@@ -56,9 +98,11 @@ class Outcome:
 
 
 class Strategy(Protocol):
-    """Turns views into offers. Asked again about an ISP, it answers the same.
+    """Turns views into offers. Asked again about an ISP and stage, it answers the same.
 
-    `learns` says whether it wants to hear outcomes.
+    `learns` says whether it wants to hear outcomes. A strategy may declare in an attribute ``sees`` what it
+    looks at beside its own resources (of `SIGHTS`), and may have the methods of `BaselineStrategy` and
+    `SupplyStrategy`.
     """
 
     learns: bool
@@ -72,6 +116,24 @@ class Strategy(Protocol):
         ...
 
 
+@runtime_checkable
+class BaselineStrategy(Protocol):
+    """A strategy that has a say in the baselines its seller declares."""
+
+    def declared_mw(self, baseline_mw: FloatArray, offered_up_mw: FloatArray) -> FloatArray:
+        """Baselines (g,) declared, MW of injection, from those expected and what is offered upwards."""
+        ...
+
+
+@runtime_checkable
+class SupplyStrategy(Protocol):
+    """A strategy that has a say in what a unit asks for in the day-ahead market."""
+
+    def supply_markup(self, isps: range) -> FloatArray:
+        """EUR/MWh (len(isps),) asked above marginal cost; negative to be scheduled more."""
+        ...
+
+
 MOST_S = 5.0
 """Seconds that a strategy may take for one offer."""
 
@@ -80,27 +142,53 @@ class StrategyError(ValueError):
     """An offer that no aggregator may make: whose strategy, and what was wrong."""
 
 
+_Answer = TypeVar("_Answer")
+
+
+def sights_of(strategy: Any, name: str) -> frozenset[str]:
+    """What a strategy declares that it looks at. Raises `StrategyError` for what nobody may see."""
+    sees = frozenset(getattr(strategy, "sees", ()))
+    if stranger := sorted(map(str, sees - SIGHTS)):
+        raise StrategyError(f"{name}: wants to see {', '.join(stranger)}; all it may is {', '.join(SIGHTS)}")
+    return sees
+
+
 def checked(strategy: Strategy, view: OfferView, who: str) -> Offers:
     """The offers of a strategy, or a `StrategyError` that names it and its user.
 
     Whatever a strategy raises is passed on under that name; it may not take more than `MOST_S` seconds.
     """
-    name = f"strategy {type(strategy).__name__} of {who}, ISP {view.isp}"
+    name = name_of(strategy, who, view.isp)
     for array in (view.direction, view.quantity_mw, view.cost):
         array.flags.writeable = False
-    began = time.perf_counter()
-    try:  # a user's code may raise anything: it is named, and raised on
-        found = strategy.offers(view)
-    except Exception as error:
-        raise StrategyError(f"{name}: {type(error).__name__}: {error}") from error
-    if (took := time.perf_counter() - began) > MOST_S:
-        raise StrategyError(f"{name}: takes {took:.1f} s, more than {MOST_S:g} s")
+    found = asked(lambda: strategy.offers(view), name)
     _may_be_offered(found, view, name)
     return found
 
 
+def name_of(strategy: Any, who: str, isp: int) -> str:
+    """How errors call a strategy."""
+    return f"strategy {type(strategy).__name__} of {who}, ISP {isp}"
+
+
+def asked(question: Callable[[], _Answer], name: str) -> _Answer:
+    """What a strategy answers, whatever it raises passed on under its name, and not after `MOST_S`."""
+    began = time.perf_counter()
+    try:  # a user's code may raise anything: it is named, and raised on
+        answer = question()
+    except Exception as error:
+        raise StrategyError(f"{name}: {type(error).__name__}: {error}") from error
+    if (took := time.perf_counter() - began) > MOST_S:
+        raise StrategyError(f"{name}: takes {took:.1f} s, more than {MOST_S:g} s")
+    return answer
+
+
 def _may_be_offered(found: Offers, view: OfferView, name: str) -> None:
     n = len(view.direction)
+    if not isinstance(found, Offers):
+        raise StrategyError(f"{name}: answers {type(found).__name__} instead of Offers")
+    if found.forwardable is not None and np.shape(found.forwardable) != (n,):
+        raise StrategyError(f"{name}: forwardable has shape {np.shape(found.forwardable)}, expected ({n},)")
     for what, values in (("prices", found.price), ("quantities", found.quantity_mw)):
         if np.shape(values) != (n,):
             raise StrategyError(f"{name}: {what} have shape {np.shape(values)}, expected ({n},)")
@@ -131,6 +219,22 @@ class Truthful:
 
     def learn(self, outcome: Outcome) -> None:
         """Nothing to learn."""
+
+
+class BaselineInflation(Truthful):
+    """Bid the truth and declare more consumption than is expected, by a share of what is offered upwards.
+
+    It pays where the declared baseline settles: less consumption is then seen as delivered.
+    """
+
+    def __init__(self, share: float = 0.2) -> None:
+        if share < 0.0:
+            raise ValueError(f"share {share} must not be negative")
+        self._share = float(share)
+
+    def declared_mw(self, baseline_mw: FloatArray, offered_up_mw: FloatArray) -> FloatArray:
+        """Baselines (g,), lower injections than expected."""
+        return np.asarray(baseline_mw - self._share * offered_up_mw)
 
 
 class FixedMarkup:

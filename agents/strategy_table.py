@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from agents.learners import Exp3, QLearning, RothErev
-from agents.strategies import FixedMarkup, Strategy, Truthful, Withholding
+from agents.strategies import BaselineInflation, FixedMarkup, Strategy, Truthful, Withholding
 from grids.errors import InputError
 
 STRATEGIES: dict[str, type[Strategy]] = {
     "truthful": Truthful,
     "fixed-markup": FixedMarkup,
     "withholding": Withholding,
+    "baseline-inflation": BaselineInflation,
     "roth-erev": RothErev,
     "q-learning": QLearning,
     "exp3": Exp3,

@@ -119,5 +119,3 @@ class ConductSettings(Section):
     """Aggregators (A01, A02, ...) that do not play by the rules, to see whether they are caught."""
 
     double_selling: list[str] = Field(default=[])  # offer again what they have sold
-    inflating: list[str] = Field(default=[])  # declare a baseline with more consumption than they expect
-    inflation: NotNegative = 0.2  # MW declared too much, as a share of what they offer up

@@ -97,5 +97,5 @@ def _remedies(scenario: Scenario, world: World) -> None:
         peers = [name for name in names if name != pool.name]
         pool.remedies = Redispatcher(
             pool.name, pool.desk, pool.portfolio, scenario.non_firm.remedies, peers, world.tso.name,
-            partial(pool.sales, n_groups=groups, reserve=reserve),
+            partial(pool.sales.promises, n_groups=groups, reserve=reserve),
         )  # fmt: skip

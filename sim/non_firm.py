@@ -110,7 +110,7 @@ class NonFirm:
             mine = [np.flatnonzero(book.provider == pool.name) for _, book in areas]
             place = np.concatenate([start[name] + at for (name, _), at in zip(areas, mine, strict=True)])
             ids = [str(b) for (_, book), at in zip(areas, mine, strict=True) for b in book.bid_id[at]]
-            group, direction = pool.groups_of(ids)
+            group, direction = pool.sales.groups_of(ids)
             for side in (UP, DOWN):
                 some = place[direction == side]
                 able[some], blocked = pool.remedies.deliverable_mw(

@@ -42,6 +42,13 @@ TABLES: dict[str, dict[str, pa.DataType]] = {
     "activations": _columns(
         text="system layer bid_id provider", integer="node direction", real="quantity_mw price_eur_per_mwh"
     ),
+    "sellers": _columns(
+        text="system provider",
+        integer="direction",
+        real="able_mw offered_mw sold_mw price_eur_per_mwh cost_eur_per_mwh received_eur_per_h "
+        "cost_eur_per_h",
+    ),
+    "schedules": _columns(text="unit", real="p_mw price_eur_per_mwh cost_eur_per_h markup_eur_per_mwh"),
     "grid": _columns(
         text="system",
         boolean="converged base_converged",

@@ -9,6 +9,7 @@ import numpy as np
 from agents.afrr import AfrrResult, within_band
 from agents.fleet import FleetStep
 from agents.participant import Record
+from agents.sales_book import SellerLine
 from grids.arrays import FloatArray
 from markets.bids import Bids
 from markets.blocks import TSO as T
@@ -104,6 +105,27 @@ def record_settlement(
                     "price_eur_per_mwh": bids.price[won],
                 },
             )
+
+
+def record_sellers(record: Record, isp: int, lines: Mapping[str, Sequence[SellerLine]]) -> None:
+    """What every seller could offer, offered, sold and got, one row by system and direction."""
+    rows = [(seller, line) for seller, own in lines.items() for line in own]
+    record(
+        "sellers",
+        {
+            "isp": [isp] * len(rows),
+            "system": [line.system for _, line in rows],
+            "provider": [seller for seller, _ in rows],
+            "direction": [line.direction for _, line in rows],
+            "able_mw": [line.able_mw for _, line in rows],
+            "offered_mw": [line.offered_mw for _, line in rows],
+            "sold_mw": [line.sold_mw for _, line in rows],
+            "price_eur_per_mwh": [line.price for _, line in rows],
+            "cost_eur_per_mwh": [line.cost for _, line in rows],
+            "received_eur_per_h": [line.received_eur_per_h for _, line in rows],
+            "cost_eur_per_h": [line.cost_eur_per_h for _, line in rows],
+        },
+    )
 
 
 def record_reactive(record: Record, isp: int, trades: Sequence[ReactiveTrade]) -> None:

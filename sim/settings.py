@@ -183,11 +183,10 @@ def _balancing_problems(scenario: Scenario) -> list[str]:
                 f"capacity.local.needs.{k}.area: {need.area} is no area; known are {', '.join(areas)}"
             )
     pools = set(scenario.pools)
-    for key in ("double_selling", "inflating"):
-        strangers = set(getattr(scenario.conduct, key)) - pools
-        problems += [
-            f"conduct.{key}: {name} is no aggregator (A01 .. A{len(pools):02d})" for name in sorted(strangers)
-        ]
+    problems += [
+        f"conduct.double_selling: {name} is no aggregator (A01 .. A{len(pools):02d})"
+        for name in sorted(set(scenario.conduct.double_selling) - pools)
+    ]
     return problems
 
 

@@ -53,6 +53,7 @@ from sim.recorder import Recorder
 from sim.records import (
     record_reactive,
     record_reserve,
+    record_sellers,
     record_settlement,
     record_standings,
     record_system,
@@ -185,7 +186,7 @@ class Settler:
         payments += imbalance_payments(imbalance, prices, tso, hours)
         penalty = self.rules.shortfall_eur_per_mwh
         payments += shortfall_payments(ordered_mw, measured.pool_mw, tso, penalty, hours)
-        self._teach(isp, books, ledger)
+        self._account(isp, books, ledger)
         owner, net_kw = self.fleet_desk.fleet.groups.aggregator, step.up_kw - step.down_kw
         cost = {a.name: a.settle(isp, np.where(owner == k, net_kw, 0.0)) for k, a in enumerate(self.pools)}
         payments += cost_payments({name: eur_per_h * hours for name, eur_per_h in cost.items()}, HOUSEHOLDS)
@@ -198,15 +199,16 @@ class Settler:
             self.non_firm.forget(isp)
         return payments + self._reactive(isp)
 
-    def _teach(self, isp: int, books: Mapping[str, Bids], ledger: Ledger) -> None:
-        """Tell every seller what became of its offers."""
+    def _account(self, isp: int, books: Mapping[str, Bids], ledger: Ledger) -> None:
+        """Tell every seller what became of its offers, and record it."""
         received = {}
         for system, bids in books.items():
             layers = [paid[system] for paid in ledger.paid.values() if system in paid]
             received[system] = np.sum(layers, axis=0) if layers else np.zeros(len(bids))
         sold = {system: ledger.sold(system) for system in books}
-        for seller in (*self.pools, *self.producers):
-            seller.learn(isp, books, sold, received)
+        sellers = (*self.pools, *self.producers)
+        lines = {seller.name: seller.account(isp, books, sold, received) for seller in sellers}
+        record_sellers(self.recorder, isp, lines)
 
     def _reactive(self, isp: int) -> list[Payment]:
         injected = self.fleet_desk.reactive_mvar(isp)

@@ -248,7 +248,6 @@ class Wiring:
             reprices=s.forwarding.reprice,
             declares_to=TSO_NAME if declares else None,
             mape=s.settlement.schedule_mape,
-            inflation=s.conduct.inflation if name in s.conduct.inflating else 0.0,
             sells_twice=name in s.conduct.double_selling,
             replaces_faults=s.strategy_fault == "truthful",
         )

@@ -87,7 +87,9 @@ class World(mesa.Model):
         return self.market_operator or self.tso
 
     def schedules(self, day: range) -> None:
-        """Day-ahead gate: BRPs schedule."""
+        """Day-ahead gate: BRPs schedule, units that ask for more than their cost say so."""
+        for unit in self.producers:
+            unit.supply(day, self.market.name)
         for brp in self.brps:
             brp.schedule(day)
 

@@ -147,7 +147,7 @@ def test_an_inflated_baseline_pays_and_shows_as_error(small_run: Runs) -> None:
     inflated = small_run(
         **_with(
             settlement={"baseline": "schedule", "schedule_mape": 0.0},
-            conduct={"inflating": ["A03"], "inflation": 0.5},
+            strategies=[{"aggregators": ["A03"], "name": "baseline-inflation", "options": {"share": 0.5}}],
         )
     )
 

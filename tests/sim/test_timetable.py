@@ -109,7 +109,7 @@ def test_a_dso_needs_the_most_of_any_hour_in_a_block() -> None:
             {"capacity": {"local": {"needs": [{**NEED, "to_hour": 17}]}}},
             "17 must lie before to_hour",
         ),
-        ({"conduct": {"inflating": ["A77"]}}, "A77 is no aggregator"),
+        ({"conduct": {"double_selling": ["A77"]}}, "A77 is no aggregator"),
         ({"settlement": {"x": 6}}, "x 6 exceeds y 5"),
         ({"register": {"valid_days": 1.0}}, "valid_days"),
     ],

@@ -1,0 +1,114 @@
+"""Who asks a strategy on behalf of its seller, and deals with answers that no seller may give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import numpy as np
+
+from agents.participant import Record
+from agents.strategies import (
+    BOOK,
+    BaselineStrategy,
+    Offers,
+    OfferView,
+    Outcome,
+    PublishedBook,
+    Strategy,
+    StrategyError,
+    SupplyStrategy,
+    Truthful,
+    asked,
+    checked,
+    name_of,
+    sights_of,
+)
+from grids.arrays import FloatArray
+from markets.bids import DOWN, UP, Bids
+
+_Answer = TypeVar("_Answer")
+
+
+class Bidder:
+    """The strategy of one seller. On a fault the run stops, or the truth is bid from then on."""
+
+    def __init__(self, seller: str, strategy: Strategy, record: Record, replaces_faults: bool) -> None:
+        self._seller, self._record, self._replaces_faults = seller, record, replaces_faults
+        self.strategy = strategy
+        self._published: dict[str, PublishedBook] = {}  # by system, of the last ISP settled
+        self.sees = sights_of(strategy, f"strategy {type(strategy).__name__} of {seller}")
+
+    def offers(self, view: OfferView) -> Offers:
+        """What the strategy offers."""
+        return self._ask(view.isp, lambda: checked(self.strategy, view, self._seller))
+
+    def book(self, system: str) -> PublishedBook | None:
+        """What the market has published last, if the strategy looks at it."""
+        return self._published.get(system)
+
+    def hear(self, outcome: Outcome, books: Mapping[str, Bids], sold_mw: Mapping[str, FloatArray]) -> None:
+        """An ISP is settled: keep what is published, tell the strategy what became of its own offers."""
+        if BOOK in self.sees:
+            self._published = {
+                system: _without(self._seller, outcome.isp, bids, sold_mw[system])
+                for system, bids in books.items()
+            }
+        if self.strategy.learns:
+            name = self._name(outcome.isp)
+            self._ask(outcome.isp, lambda: asked(lambda: self.strategy.learn(outcome), name))
+
+    def supply_markup(self, day: range) -> FloatArray | None:
+        """EUR/MWh asked above marginal cost day-ahead, (len(day),); None if the strategy has no say in it."""
+        if not isinstance(self.strategy, SupplyStrategy):
+            return None
+        return self._ask(day.start, lambda: self._supply_markup(day))
+
+    def declared_mw(self, isp: int, expected_mw: FloatArray, offered_up_mw: FloatArray) -> FloatArray:
+        """Baselines (g,) to declare, MW of injection: those expected, or what the strategy makes of them."""
+        return self._ask(isp, lambda: self._declared_mw(isp, expected_mw, offered_up_mw))
+
+    def _name(self, isp: int) -> str:
+        return name_of(self.strategy, self._seller, isp)
+
+    def _ask(self, isp: int, question: Callable[[], _Answer]) -> _Answer:
+        try:
+            return question()
+        except StrategyError as error:
+            if not self._replaces_faults:
+                raise
+            row = {"isp": isp, "party": self._seller, "about": str(error)}
+            self._record("fallbacks", {**row, "consequence": "the truth is bid from now on"})
+            self.strategy = Truthful()
+            return question()
+
+    def _supply_markup(self, day: range) -> FloatArray:
+        strategy = self.strategy
+        if not isinstance(strategy, SupplyStrategy):
+            return np.zeros(len(day))
+        return self._numbers(day.start, "supply markups", len(day), lambda: strategy.supply_markup(day))
+
+    def _declared_mw(self, isp: int, expected_mw: FloatArray, offered_up_mw: FloatArray) -> FloatArray:
+        strategy = self.strategy
+        if not isinstance(strategy, BaselineStrategy):
+            return expected_mw
+        return self._numbers(
+            isp,
+            "declared baselines",
+            len(expected_mw),
+            lambda: strategy.declared_mw(expected_mw, offered_up_mw),
+        )
+
+    def _numbers(self, isp: int, what: str, n: int, question: Callable[[], FloatArray]) -> FloatArray:
+        found = asked(question, self._name(isp))
+        if np.shape(found) != (n,) or not np.isfinite(found).all():
+            raise StrategyError(f"{self._name(isp)}: {what} must be {n} finite numbers")
+        return np.asarray(found, dtype=np.float64)
+
+
+def _without(seller: str, isp: int, bids: Bids, sold_mw: FloatArray) -> PublishedBook:
+    """A book as published, without the bids of one seller, who knows them, and those of buying companies."""
+    supply = ~bids.demand
+    bought = {d: float(sold_mw[supply & (bids.direction == d)].sum()) for d in (UP, DOWN)}
+    others = np.flatnonzero(supply & (bids.provider != seller))
+    return PublishedBook(isp, bids.direction[others], bids.quantity_mw[others], bids.price[others], bought)
