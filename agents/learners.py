@@ -1,20 +1,25 @@
-"""Strategies that learn a markup: an arm is chosen for every ISP, and profit tells how good it was.
+"""Strategies that learn a markup, and which market to serve: profit tells how good an arm was.
 
-All offers of an ISP carry the same markup. Awards of an ISP are known long after the next ones were priced,
-so every learner keeps the arm it chose until it hears of that ISP. Profits are scaled by the most they could
-have been: everything offered, sold at the highest markup.
+An arm is chosen for every ISP: a markup that all offers carry, and the market to serve. ``both`` sells
+locally what the DSO wants and forwards the rest; ``local`` refuses to forward; ``tso`` asks more in the local
+market, by a hurdle, and reprices what is left where forwarded bids may be repriced. Awards of an ISP are
+known long after the next ones were priced, so every learner keeps the arm it chose until it hears of that
+ISP. Profits are scaled by the most they could have been: everything offered, sold at the highest markup.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import numpy as np
 
 from agents.strategies import Offers, OfferView, Outcome, marked_up
 from grids.arrays import FloatArray
 
+Market = Literal["both", "local", "tso"]
+MARKETS: tuple[Market, ...] = ("both", "local", "tso")
 MARKUPS = (0.0, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 22.0, 33.0, 50.0, 75.0)
 """EUR/MWh. Steps are below a factor of 2, where sharing a price pays two sellers as much as undercutting."""
 
@@ -24,23 +29,34 @@ class MarkupLearner(ABC):
 
     learns = True
 
-    def __init__(self, rng: np.random.Generator, markups: Sequence[float] = MARKUPS) -> None:
-        """`markups` are the arms, EUR/MWh."""
-        if not markups:
-            raise ValueError("markups must not be empty")
-        self.markups: FloatArray = np.array(markups, dtype=np.float64)
+    def __init__(
+        self, rng: np.random.Generator, markups: Sequence[float] = MARKUPS,
+        markets: Sequence[Market] = ("both",), hurdle_eur_per_mwh: float = 100.0,
+    ) -> None:  # fmt: skip
+        """The arms are all `markups` (EUR/MWh) in each of the `markets`."""
+        if not markups or not markets:
+            raise ValueError("markups and markets must not be empty")
+        if unknown := sorted(set(markets) - set(get_args(Market))):
+            raise ValueError(f"markets {unknown} are not known; use {', '.join(MARKETS)}")
+        self.markups: FloatArray = np.tile(np.array(markups, dtype=np.float64), len(markets))
+        self.markets = tuple(market for market in markets for _ in markups)
+        self._hurdle = float(hurdle_eur_per_mwh)
         self._rng = rng
         self._chosen: dict[int, tuple[int, int, float]] = {}  # ISP -> state, arm, its probability then
 
     def offers(self, view: OfferView) -> Offers:
-        """Everything, at cost and the markup chosen for the ISP."""
+        """Everything, at cost and the markup chosen for the ISP, in the market chosen for it."""
         if view.isp not in self._chosen:
             state = self._state(view)
             chance = self.probabilities(state)
             arm = int(self._rng.choice(len(chance), p=chance))
             self._chosen[view.isp] = state, arm, float(chance[arm])
         _, arm, _ = self._chosen[view.isp]
-        return Offers(marked_up(view, float(self.markups[arm])), view.quantity_mw)
+        market, markup = self.markets[arm], float(self.markups[arm])
+        if market == "tso" and view.stage == "first":
+            markup += self._hurdle
+        forwardable = np.full(len(view.cost), market != "local")
+        return Offers(marked_up(view, markup), view.quantity_mw, forwardable)
 
     def learn(self, outcome: Outcome) -> None:
         """Profit of the ISP's arm, as a share of the most there could have been."""
@@ -73,9 +89,9 @@ class RothErev(MarkupLearner):
 
     def __init__(
         self, rng: np.random.Generator, markups: Sequence[float] = MARKUPS, recency: float = 0.02,
-        experimentation: float = 0.2, initial: float = 1.0,
+        experimentation: float = 0.2, initial: float = 1.0, markets: Sequence[Market] = ("both",),
     ) -> None:  # fmt: skip
-        super().__init__(rng, markups)
+        super().__init__(rng, markups, markets)
         self._recency, self._experimentation = recency, experimentation
         self._propensity = np.full(len(self.markups), float(initial))
 
@@ -100,9 +116,10 @@ class QLearning(MarkupLearner):
     def __init__(
         self, rng: np.random.Generator, markups: Sequence[float] = MARKUPS, rate: float = 0.1,
         epsilon: float = 0.3, patience: float = 500.0, price_bins: Sequence[float] = (),
+        markets: Sequence[Market] = ("both",),
     ) -> None:  # fmt: skip
         """`price_bins` are rising edges of day-ahead prices (EUR/MWh) between states."""
-        super().__init__(rng, markups)
+        super().__init__(rng, markups, markets)
         self._rate, self._epsilon, self._patience = rate, epsilon, patience
         self._edges = np.array(price_bins, dtype=np.float64)
         self._value = np.zeros((len(self._edges) + 1, len(self.markups)))
@@ -127,9 +144,10 @@ class Exp3(MarkupLearner):
     """Exponential weights for adversarial bandits (Auer, Cesa-Bianchi, Freund and Schapire, 2002)."""
 
     def __init__(
-        self, rng: np.random.Generator, markups: Sequence[float] = MARKUPS, gamma: float = 0.1
-    ) -> None:
-        super().__init__(rng, markups)
+        self, rng: np.random.Generator, markups: Sequence[float] = MARKUPS, gamma: float = 0.1,
+        markets: Sequence[Market] = ("both",),
+    ) -> None:  # fmt: skip
+        super().__init__(rng, markups, markets)
         if not 0.0 < gamma <= 1.0:
             raise ValueError(f"gamma {gamma} must lie in 0..1, above 0")
         self._gamma = gamma

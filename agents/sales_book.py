@@ -127,7 +127,7 @@ class SalesBook:
         `books` are those the markets closed with; sold and received (n,) per bid of each, in its order.
         """
         mine_of = self._isps.get(isp, _Isp())
-        outcome: list[tuple[FloatArray, ...]] = []
+        outcome: list[tuple[IntArray, FloatArray, FloatArray, FloatArray, FloatArray]] = []
         lines: list[SellerLine] = []
         for system, (side, able, cost) in mine_of.able.items():
             bids = books.get(system, Bids.empty())
@@ -136,7 +136,7 @@ class SalesBook:
             unit = np.array([d * mine_of.cost.get((k, d), 0.0) for k, d in keys])
             mw, sold = bids.quantity_mw[mine], sold_mw[system][mine] if len(mine) else np.empty(0)
             received = received_eur_per_h[system][mine] if len(mine) else np.empty(0)
-            outcome.append((mw, sold, received, unit * sold))
+            outcome.append((bids.direction[mine], mw, sold, received, unit * sold))
             for direction in (UP, DOWN):
                 own, here = side == direction, bids.direction[mine] == direction
                 if own.any():
@@ -148,8 +148,12 @@ class SalesBook:
                             float((unit * sold)[here].sum()),
                         )
                     )  # fmt: skip
-        parts = (np.concatenate(p) for p in zip(*outcome, strict=True)) if outcome else (np.empty(0),) * 4
-        return Outcome(isp, *parts), lines
+        if not outcome:
+            none = np.empty(0)
+            outcome = [(np.empty(0, dtype=np.int64), none, none, none, none)]
+        sides = np.concatenate([row[0] for row in outcome])
+        rest = (np.concatenate([row[k] for row in outcome]) for k in (1, 2, 3, 4))
+        return Outcome(isp, sides, *rest), lines
 
     def cost_eur_per_h(self, isp: int, delivered_kw: FloatArray) -> float:
         """Close an ISP: what net deliveries (resources,) in kW, up positive, cost, signed like prices."""

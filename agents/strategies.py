@@ -80,12 +80,13 @@ class Offers:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of all offers of an ISP, n of them over all systems: MW sold and EUR/h received.
+    """What became of all offers of an ISP, n of them over all systems: direction, MW sold, EUR/h received.
 
     A down bid that pays has received less than nothing. `cost` is what the MW sold cost at home, EUR/h.
     """
 
     isp: int
+    direction: IntArray
     offered_mw: FloatArray
     sold_mw: FloatArray
     received_eur_per_h: FloatArray

@@ -5,12 +5,24 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from agents.best_response import BestResponse
+from agents.inc_dec import IncDec
 from agents.learners import Exp3, QLearning, RothErev
-from agents.strategies import BaselineInflation, FixedMarkup, Strategy, Truthful, Withholding
+from agents.strategies import (
+    BOOK,
+    BaselineInflation,
+    FixedMarkup,
+    Strategy,
+    StrategyError,
+    Truthful,
+    Withholding,
+    sights_of,
+)
 from grids.errors import InputError
 
 STRATEGIES: dict[str, type[Strategy]] = {
@@ -21,18 +33,30 @@ STRATEGIES: dict[str, type[Strategy]] = {
     "roth-erev": RothErev,
     "q-learning": QLearning,
     "exp3": Exp3,
+    "best-response": BestResponse,
+    "inc-dec": IncDec,
 }
 
 
-def build_strategy(name: str, options: Mapping[str, Any], rng: np.random.Generator, field: str) -> Strategy:
-    """A strategy with its options; one that takes an `rng` is handed the aggregator's own stream.
+@dataclass(frozen=True)
+class Surroundings:
+    """What the world hands a strategy whose constructor asks for it by name, and what it publishes."""
+
+    rng: np.random.Generator
+    isps_per_day: int
+    publishes_books: bool
+
+
+def build_strategy(name: str, options: Mapping[str, Any], world: Surroundings, field: str) -> Strategy:
+    """A strategy with its options, `rng` (the seller's own stream) and `isps_per_day` if it takes them.
 
     A name ``module:Class`` imports a user's class: its code runs. Raises `InputError`, naming `field`.
     """
     kind = STRATEGIES.get(name) or _imported(name, field)
     given = dict(options)
-    if "rng" in inspect.signature(kind).parameters:
-        given["rng"] = rng
+    for own in ("rng", "isps_per_day"):
+        if own in inspect.signature(kind).parameters:
+            given[own] = getattr(world, own)
     try:
         strategy = kind(**given)
     except (TypeError, ValueError) as error:
@@ -47,6 +71,17 @@ def build_strategy(name: str, options: Mapping[str, Any], rng: np.random.Generat
                 f"{name} has no method {method}",
                 "See agents.strategies.Strategy",
             )
+    try:
+        sees = sights_of(strategy, name)
+    except StrategyError as error:
+        raise InputError(
+            "scenario", f"{field}.name", str(error), "Declare in `sees` what is known"
+        ) from error
+    if BOOK in sees and not world.publishes_books:
+        raise InputError(
+            "scenario", f"{field}.name", f"{name} looks at published books, and none are published",
+            "Set publishes_books to true",
+        )  # fmt: skip
     return strategy
 
 

@@ -66,6 +66,7 @@ class Scenario(Section):
     strategy: str = "truthful"
     strategies: list[StrategySettings] = Field(default=[])
     strategy_fault: Literal["stop", "truthful"] = "stop"
+    publishes_books: bool = False
     transmission: TransmissionSettings
     distribution: list[DistributionSettings] = Field(min_length=1)
     households: Count

@@ -21,7 +21,7 @@ from agents.household import FleetDesk, Household
 from agents.market_operator import MarketOperator
 from agents.participant import Desk, Participant
 from agents.portfolio import HouseholdPortfolio, LargeLoad, LoadPortfolio, Portfolio, Unit, UnitPortfolio
-from agents.strategy_table import build_strategy
+from agents.strategy_table import Surroundings, build_strategy
 from agents.tso import TSO
 from grids.arrays import BoolArray, FloatArray, IntArray
 from grids.picture import GridPicture, Margins
@@ -241,7 +241,8 @@ class Wiring:
         number, mine = given.get(name, (None, StrategySettings(aggregators=[name], name=s.strategy)))
         field = "strategy" if number is None else f"strategies.{number}"
         own = stream(s.seed, f"strategy {name}")
-        strategy = build_strategy(mine.name, mine.options, own, field)
+        handed = Surroundings(own, 86_400 // self.world.calendar.isp_seconds, s.publishes_books)
+        strategy = build_strategy(mine.name, mine.options, handed, field)
         declares = pool and s.settlement.measures
         conduct = Conduct(
             consents=s.forwarding.consent,

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from agents.strategies import (
+    BOOK,
+    BaselineStrategy,
+    OfferView,
+    Outcome,
+    PublishedBook,
+    Strategy,
+    SupplyStrategy,
+    checked,
+    sights_of,
+)
 from markets.blocks import GATES, TSO, Block, Scheme, Values, Written, apply, houses_of, view_of
 from markets.ledger import Ledger
 
@@ -80,3 +91,38 @@ def check_scheme(scheme: Scheme, houses: dict[str, dict[str, Any]], ledger: Ledg
         total = np.sum(layers, axis=0) if layers else np.zeros(len(offered))
         assert (total <= offered + 1e-9).all(), f"{scheme.name} sold more of {system} than was offered"
         assert np.abs(total - ledger.sold(system)).max(initial=0.0) < 1e-9
+
+
+def check_strategy(make: Callable[[int], Strategy], isps: int = 40) -> None:
+    """A strategy made twice from a seed plays twice the same, asked again answers the same, within the rules.
+
+    It is played against outcomes that sell all it offers at its price; what it may not see, it ignores.
+    """
+    rng = np.random.default_rng(0)
+    one, two = make(1), make(1)
+    sees = sights_of(one, type(one).__name__)
+    book = None
+    for isp in range(isps):
+        view = OfferView(
+            isp, 40.0, np.array([1, -1, 1]), rng.uniform(0.1, 5.0, 3), rng.uniform(0.0, 60.0, 3),
+            -500.0, 500.0, "D1", "first", sees, book,
+        )  # fmt: skip
+        first, again, twin = checked(one, view, "A"), checked(one, view, "A"), checked(two, view, "A")
+        assert same(first, again), "asked twice, it answers differently"
+        assert same(first, twin), "the same seed plays differently"
+        if BOOK not in sees:
+            assert same(first, checked(one, replace(view, published=None), "A")), (
+                "it answers to what it may not see"
+            )
+        paid = view.direction * first.price * first.quantity_mw
+        heard = Outcome(
+            isp, view.direction, first.quantity_mw, first.quantity_mw, paid,
+            view.direction * view.cost * first.quantity_mw,
+        )  # fmt: skip
+        for strategy in (one, two):
+            strategy.learn(heard)
+        book = PublishedBook(isp, np.array([1, -1]), np.ones(2), np.array([50.0, 10.0]), {1: 2.0, -1: 1.0})
+    if isinstance(one, SupplyStrategy):
+        assert one.supply_markup(range(96)).shape == (96,)
+    if isinstance(one, BaselineStrategy):
+        assert one.declared_mw(np.ones(2), np.ones(2)).shape == (2,)

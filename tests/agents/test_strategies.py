@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import agents.strategies
-from agents.learners import Exp3, MarkupLearner, QLearning, RothErev
+from agents.best_response import BestResponse
+from agents.inc_dec import IncDec
+from agents.learners import MARKETS, Exp3, MarkupLearner, QLearning, RothErev
 from agents.strategies import (
     FixedMarkup,
     Offers,
     OfferView,
     Outcome,
+    PublishedBook,
     Strategy,
     StrategyError,
     Truthful,
     Withholding,
     checked,
 )
-from agents.strategy_table import STRATEGIES, build_strategy
+from agents.strategy_table import STRATEGIES, Surroundings, build_strategy
 from grids.arrays import FloatArray
 from grids.errors import InputError
+from tests.contracts import check_strategy
 
 LEARNERS: tuple[type[MarkupLearner], ...] = (RothErev, QLearning, Exp3)
 
@@ -85,19 +92,21 @@ def test_a_strategy_that_takes_too_long_is_named(monkeypatch: pytest.MonkeyPatch
 
 
 def test_names_options_and_imports() -> None:
-    rng = np.random.default_rng(1)
-    for name in STRATEGIES:
-        checked(build_strategy(name, {}, rng, "strategy"), _view(), "A01")
-    own = build_strategy("tests.agents.test_strategies:Mine", {"extra": 3.0}, rng, "strategies.0")
+    world = Surroundings(np.random.default_rng(1), 96, publishes_books=False)
+    own = build_strategy("tests.agents.test_strategies:Mine", {"extra": 3.0}, world, "strategies.0")
     assert checked(own, _view(), "A01").price.tolist() == [23.0]
     for name, options, field in (
         ("fixed-markup", {"percent": 3}, "strategies.0.options"),
         ("withholding", {"share": 2.0}, "strategies.0.options"),
         ("no.such.module:X", {}, "strategies.0.name"),
         ("tests.agents.test_strategies:Mute", {}, "strategies.0.name"),
+        ("tests.agents.test_strategies:Curious", {}, "strategies.0.name"),
+        ("best-response", {}, "strategies.0.name"),  # nobody publishes books here
+        ("best-response", {"shares": [2.0]}, "strategies.0.options"),
+        ("exp3", {"markets": ["moon"]}, "strategies.0.options"),
     ):
         with pytest.raises(InputError) as caught:
-            build_strategy(name, options, rng, "strategies.0")
+            build_strategy(name, options, world, "strategies.0")
         assert caught.value.field == field
 
 
@@ -121,6 +130,119 @@ class Mute:
     """No strategy."""
 
 
+class Curious(Truthful):
+    """Wants to see what nobody may."""
+
+    sees = frozenset({"rivals"})
+
+
+class Peeping(Truthful):
+    """Looks at a book and does not say so."""
+
+    def offers(self, view: OfferView) -> Offers:
+        """The truth, after a look."""
+        assert view.book is not None
+        return super().offers(view)
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_every_strategy_keeps_the_contract(name: str) -> None:
+    def make(seed: int) -> Strategy:
+        world = Surroundings(np.random.default_rng(seed), 96, publishes_books=True)
+        return build_strategy(name, {}, world, "strategy")
+
+    check_strategy(make)
+
+
+def test_a_look_at_what_was_not_declared_is_named() -> None:
+    with pytest.raises(StrategyError, match="Peeping of A01, ISP 0: WithheldError: reads the published book"):
+        checked(Peeping(), _view(), "A01")
+    with pytest.raises(AssertionError, match="answers to what it may not see"):
+        check_strategy(lambda seed: Thief())
+
+
+class Thief(Truthful):
+    """Goes around the guard."""
+
+    def offers(self, view: OfferView) -> Offers:
+        """Dearer if others are."""
+        return Offers(view.cost + (view.published is not None), view.quantity_mw)
+
+
+def test_best_response_undercuts_or_waits_for_its_share() -> None:
+    """By hand: rivals ask 30 for 6 MW and 50 for 6 MW; 10 MW were bought, own cost is 20 for 10 MW.
+
+    Below 30 it sells all 10 MW: at most 9 EUR/MWh. Below 50 it sells 4 MW: at most 29 EUR/MWh, 116 EUR/h. At
+    60 nothing is left for it but what the rivals do not have.
+    """
+    sees = frozenset({"book"})
+    book = PublishedBook(
+        0, np.array([1, 1]), np.array([6.0, 6.0]), np.array([30.0, 50.0]), {1: 10.0, -1: 0.0}
+    )
+    view = replace(_view(), sees=sees, published=book)
+    found = BestResponse(markups=(9.0, 29.0, 40.0), shares=(1.0, 0.5)).offers(view)
+    assert found.price.tolist() == [49.0]
+    assert found.quantity_mw.tolist() == [10.0]
+    few = BestResponse(markups=(9.0,)).offers(view)
+    assert few.price.tolist() == [29.0]
+
+
+@given(
+    st.lists(st.tuples(st.floats(1, 20), st.floats(0, 90)), min_size=0, max_size=6),
+    st.floats(0, 60), st.floats(1, 20), st.floats(0, 60), st.sampled_from([1, -1]),
+)  # fmt: skip
+def test_best_response_never_expects_less_than_the_truth(
+    rivals: list[tuple[float, float]], bought: float, quantity: float, cost: float, direction: int
+) -> None:
+    mw, price = np.array(rivals).reshape(-1, 2).T
+    bought = min(bought, float(mw.sum()) + quantity)
+    book = PublishedBook(0, np.full(len(mw), direction), mw, price, {direction: bought, -direction: 0.0})
+    view = replace(
+        _view(0, quantity, cost), direction=np.array([direction]), sees=frozenset({"book"}), published=book
+    )
+    strategy = BestResponse()
+    found = strategy.offers(view)
+    markup = float(direction * (found.price - view.cost)[0])
+    best = strategy.profit_eur_per_h(view, book, direction, markup, float(found.quantity_mw[0] / quantity))
+    assert best >= strategy.profit_eur_per_h(view, book, direction, 0.0, 1.0) - 1e-6
+
+
+def test_a_learner_chooses_the_market_that_pays() -> None:
+    """Three markets, one markup: whoever forwards nothing earns, the others do not."""
+    learner = Exp3(np.random.default_rng(9), (10.0,), markets=MARKETS)
+    for isp in range(3000):
+        offer = checked(learner, _view(isp), "A")
+        assert offer.forwardable is not None
+        pay = 0.0 if offer.forwardable[0] else 10.0
+        one = np.ones(1)
+        learner.learn(Outcome(isp, np.array([1]), one, one, pay * one, 0.0 * one))
+    assert learner.markets[int(np.argmax(learner.probabilities()))] == "local"
+    dear, cheap = Exp3(np.random.default_rng(9), (10.0,), markets=("tso",)), _view(0, cost=20.0)
+    assert dear.offers(cheap).price[0] == 100.0  # 20 + 10 and the hurdle of 100, up to the cap
+    assert dear.offers(replace(cheap, stage="left")).price[0] == 30.0
+
+
+def test_inc_dec_watches_first_and_stops_when_it_is_not_called() -> None:
+    strategy = IncDec(np.random.default_rng(1), isps_per_day=4, eur_per_mwh=20.0, tries=1.0)
+    assert strategy.supply_markup(range(4)).tolist() == [0.0] * 4
+    one = np.ones(1)
+    strategy.learn(Outcome(1, np.array([-1]), one, one, -one, -one))
+    strategy.learn(Outcome(2, np.array([1]), one, one, one, one))
+    assert strategy.supply_markup(range(4, 8)).tolist() == [0.0, -20.0, 20.0, 0.0]
+    strategy.learn(Outcome(5, np.array([-1]), one, 0.0 * one, 0.0 * one, 0.0 * one))
+    assert strategy.supply_markup(range(8, 12)).tolist() == [0.0, 0.0, 20.0, 0.0]
+
+
+def test_inc_dec_tries_where_redispatch_was_published_and_asks_for_a_margin() -> None:
+    strategy = IncDec(np.random.default_rng(1), isps_per_day=4, eur_per_mwh=20.0, tries=1.0)
+    both, sides = np.array([5.0, 5.0]), np.array([1, -1])
+    view = OfferView(9, 40.0, sides, both, np.array([30.0, 50.0]), sees=strategy.sees)
+    for isp, bought in ((8, {1: 3.0, -1: 0.0}), (9, {1: 3.0, -1: 2.0})):  # balancing, redispatch
+        seen = replace(view, published=PublishedBook(isp, sides, both, both, bought))
+        assert strategy.offers(seen).price.tolist() == [50.0, 30.0]  # around the day-ahead price of 40
+    assert np.flatnonzero(strategy.supply_markup(range(12, 16))).tolist() == [1]
+
+
 def _auction(
     sellers: list[Strategy], need: float, rounds: int, capacity: float, cost: float = 20.0
 ) -> FloatArray:
@@ -134,7 +256,9 @@ def _auction(
         for k in np.lexsort((turn, prices[isp])).tolist():
             sold, left = min(capacity, left), left - min(capacity, left)
             one = np.array([sold])
-            sellers[k].learn(Outcome(isp, np.array([capacity]), one, prices[isp, k] * one, cost * one))
+            sellers[k].learn(
+                Outcome(isp, np.array([1]), np.array([capacity]), one, prices[isp, k] * one, cost * one)
+            )
     return prices
 
 

@@ -81,3 +81,73 @@ def test_bad_strategies_are_refused(given: list[dict[str, Any]], field: str) -> 
     with pytest.raises(InputError) as caught:
         small_scenario(strategies=given)
     assert caught.value.field == field
+
+
+def _behind_a_line(small_run: Callable[..., Path], name: str, rating_mva: float | None) -> Path:
+    """A unit out of the money behind the line that carries the cheapest unit's output."""
+    small = small_scenario().model_dump(mode="json", by_alias=True)
+    base, area = small["transmission"], small["distribution"][0]
+    unit = {"name": "G3", "bus": 0, "p_max_mw": 20, "ramp_mw_per_isp": 20, "c1": 28}
+    free = rating_mva is None
+    ratings = {} if free else {"line 0": rating_mva}
+    return small_run(
+        transmission={**base, "units": [*base["units"], unit], "ratings_mva": ratings},
+        days=3, publishes_books=True, forecast={"mape": 0.0 if free else 0.05},
+        distribution=[{**area, "ratings_mva": {} if free else area["ratings_mva"]}],
+        strategies=[{"aggregators": ["G3"], "name": name}], label=f"{name} {rating_mva}",
+    )  # fmt: skip
+
+
+def _earned_eur(folder: Path, unit: str) -> float:
+    """Day-ahead margin and profit on what was called."""
+    day_ahead, called = table(folder, "schedules"), table(folder, "sellers")
+    mine, own = day_ahead[day_ahead.unit == unit], called[called.provider == unit]
+    margin = float((mine.p_mw * mine.price_eur_per_mwh - mine.cost_eur_per_h).sum())
+    return 0.25 * (margin + float((own.received_eur_per_h - own.cost_eur_per_h).sum()))
+
+
+def test_inc_dec_pays_behind_a_congested_line_and_nowhere_else(small_run: Callable[..., Path]) -> None:
+    honest, gaming = (_behind_a_line(small_run, name, 80.0) for name in ("truthful", "inc-dec"))
+    assert _earned_eur(gaming, "G3") > _earned_eur(honest, "G3") + 100.0
+    played = table(gaming, "schedules")
+    assert (played[played.unit == "G3"].markup_eur_per_mwh < 0.0).any()
+    honest, gaming = (_behind_a_line(small_run, name, None) for name in ("truthful", "inc-dec"))
+    assert _earned_eur(gaming, "G3") - _earned_eur(honest, "G3") == pytest.approx(0.0, abs=1e-9)
+    assert hashes(gaming)["schedules.parquet"] == hashes(honest)["schedules.parquet"]
+
+
+def test_best_response_needs_published_books_and_moves_with_them(small_run: Callable[..., Path]) -> None:
+    mine = [{"aggregators": ["A01"], "name": "best-response", "options": {"markups": [0, 10, 30]}}]
+    with pytest.raises(InputError, match="looks at published books, and none are published"):
+        small_run(strategies=mine, label="secret")
+    folder = small_run(strategies=mine, publishes_books=True, label="published")
+    rows = table(folder, "sellers")
+    asked = (rows.direction * (rows.price_eur_per_mwh - rows.cost_eur_per_mwh))[rows.provider == "A01"]
+    assert asked.max() > 9.0
+    assert asked.min() > -1e-9
+
+
+def test_who_refuses_to_forward_sells_nothing_to_the_tso(small_run: Callable[..., Path]) -> None:
+    local = [{"aggregators": ["A01"], "name": "exp3", "options": {"markups": [0.0], "markets": ["local"]}}]
+    awards = table(small_run(strategies=local, label="local"), "activations")
+    truth = table(small_run(), "activations")
+    assert not len(awards[(awards.provider == "A01") & (awards.layer == "tso_market")])
+    assert len(truth[(truth.provider == "A01") & (truth.layer == "tso_market")])
+
+
+class Deaf(NotANumber):
+    """Stumbles over what it hears."""
+
+    def offers(self, view: OfferView) -> Offers:
+        """The truth."""
+        return Offers(view.cost, view.quantity_mw)
+
+    def learn(self, outcome: Outcome) -> None:
+        """Fail."""
+        raise KeyError("outcome")
+
+
+def test_what_learning_raises_is_named_too(tmp_path: Path) -> None:
+    deaf = {"aggregators": ["A02"], "name": "tests.sim.test_strategies:Deaf"}
+    with pytest.raises((StrategyError, SimPyException), match=r"Deaf of A02, ISP 0: KeyError"):
+        run(small_scenario(strategies=[deaf]), None, tmp_path)
