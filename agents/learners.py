@@ -4,7 +4,8 @@ An arm is chosen for every ISP: a markup that all offers carry, and the market t
 locally what the DSO wants and forwards the rest; ``local`` refuses to forward; ``tso`` asks more in the local
 market, by a hurdle, and reprices what is left where forwarded bids may be repriced. Awards of an ISP are
 known long after the next ones were priced, so every learner keeps the arm it chose until it hears of that
-ISP. Profits are scaled by the most they could have been: everything offered, sold at the highest markup.
+ISP. Profits are scaled by the mean size of all profits and losses so far: most offers are never called, and a
+scale of what could have been sold would hide what was.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from grids.arrays import FloatArray
 
 Market = Literal["both", "local", "tso"]
 MARKETS: tuple[Market, ...] = ("both", "local", "tso")
+LARGEST = 5.0
+"""A profit of so many times the mean size counts no more than that."""
 MARKUPS = (0.0, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 22.0, 33.0, 50.0, 75.0)
 """EUR/MWh. Steps are below a factor of 2, where sharing a price pays two sellers as much as undercutting."""
 
@@ -42,6 +45,7 @@ class MarkupLearner(ABC):
         self.markets = tuple(market for market in markets for _ in markups)
         self._hurdle = float(hurdle_eur_per_mwh)
         self._rng = rng
+        self._size_eur_per_h, self._heard = 0.0, 0  # mean size of profits, and of how many
         self._chosen: dict[int, tuple[int, int, float]] = {}  # ISP -> state, arm, its probability then
 
     def offers(self, view: OfferView) -> Offers:
@@ -59,13 +63,15 @@ class MarkupLearner(ABC):
         return Offers(marked_up(view, markup), view.quantity_mw, forwardable)
 
     def learn(self, outcome: Outcome) -> None:
-        """Profit of the ISP's arm, as a share of the most there could have been."""
+        """Profit of the ISP's arm, scaled to -1..1."""
         if outcome.isp not in self._chosen:
             return  # nothing was offered
         state, arm, chance = self._chosen.pop(outcome.isp)
-        most = float(outcome.offered_mw.sum()) * max(float(np.abs(self.markups).max()), 1.0)
-        if most > 0.0:
-            self._update(state, arm, chance, min(max(outcome.profit_eur_per_h / most, -1.0), 1.0))
+        profit = outcome.profit_eur_per_h
+        self._heard += 1
+        self._size_eur_per_h += (abs(profit) - self._size_eur_per_h) / self._heard
+        largest = LARGEST * self._size_eur_per_h
+        self._update(state, arm, chance, min(max(profit / largest, -1.0), 1.0) if largest > 0.0 else 0.0)
 
     @abstractmethod
     def probabilities(self, state: int = 0) -> FloatArray:
@@ -159,5 +165,5 @@ class Exp3(MarkupLearner):
         return np.asarray((1.0 - self._gamma) * weight / weight.sum() + self._gamma / len(weight))
 
     def _update(self, state: int, arm: int, chance: float, reward: float) -> None:
-        gain = 0.5 * (1.0 + reward)  # Exp3 is stated for rewards of 0 to 1
+        gain = max(reward, 0.0)  # Exp3 is stated for rewards of 0 to 1
         self._log_weight[arm] += self._gamma * gain / (chance * len(self.markups))

@@ -28,6 +28,7 @@ class SellerLine:
     sold_mw: float
     price: float  # EUR/MWh, mean over what is offered; nan where nothing is
     cost: float  # EUR/MWh, mean over what could be offered; nan where nothing could
+    offered_cost: float  # EUR/MWh, mean over what is offered; nan where nothing is
     received_eur_per_h: float
     cost_eur_per_h: float
 
@@ -144,8 +145,8 @@ class SalesBook:
                         SellerLine(
                             system, direction, float(able[own].sum()), float(mw[here].sum()),
                             float(sold[here].sum()), _mean(bids.price[mine][here], mw[here]),
-                            _mean(cost[own], able[own]), float(received[here].sum()),
-                            float((unit * sold)[here].sum()),
+                            _mean(cost[own], able[own]), _mean(direction * unit[here], mw[here]),
+                            float(received[here].sum()), float((unit * sold)[here].sum()),
                         )
                     )  # fmt: skip
         if not outcome:

@@ -1,4 +1,4 @@
-"""The command line: ``tandem run | sweep | clear | envelope | schemes | scenarios | validate``."""
+"""The command line: ``tandem run | sweep | power | clear | envelope | schemes | scenarios | validate``."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from experiments.envelope_command import Request, show, work_out, write_csv
 from experiments.plot_clearing import plot_clearing
 from experiments.plots import comparison_paths, plot_comparison
+from experiments.power_command import power
 from experiments.run import check_outputs, run_scenario
 from experiments.scenario import SCENARIOS, faults_named, fields_of, read_scenario, source_of
 from experiments.sweep_command import sweep
@@ -44,6 +45,7 @@ app = typer.Typer(
 )
 WIDE = 120
 app.command()(sweep)
+app.command()(power)
 console = Console(width=None if sys.stdout.isatty() else WIDE)  # a file or pipe has no width of its own
 SCENARIO_HELP = "A bundled scenario (see `tandem scenarios`) or the path of a YAML file."
 

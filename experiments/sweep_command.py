@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -23,10 +24,28 @@ def sweep(
     """Run a scenario under every combination that a file names; finished runs are not repeated."""
     if not file.is_file():
         raise InputError(str(file), "FILE", "the file does not exist", "Check the path")
+    check_workers(workers)
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    table, failed = run_shown(read_sweep(file), out, workers, console)
+    console.print(
+        f"{len(table)} runs, {len(failed)} of them failed. Summary: {out / SUMMARY}", soft_wrap=True
+    )
+    for point, error in failed:
+        print(f"tandem: {file}: {point.fields}: {error}", file=sys.stderr)
+    if failed:
+        raise SystemExit(1)
+
+
+def check_workers(workers: int | None) -> None:
+    """An `InputError` for a number of processes that is none."""
     if workers is not None and workers < 1:
         raise InputError("--workers", str(workers), "is no number of processes", "Give one or more")
-    points = read_sweep(file)
-    console = Console(width=None if sys.stdout.isatty() else 120)
+
+
+def run_shown(
+    points: list[Point], out: Path, workers: int | None, console: Console
+) -> tuple[pd.DataFrame, list[tuple[Point, str]]]:
+    """Run what is not there yet, and show how far it is: the summary, and what failed with its error."""
     columns = (
         BarColumn(),
         MofNCompleteColumn(),
@@ -44,11 +63,4 @@ def sweep(
             if error:
                 failed.append((point, error))
 
-        table = run_sweep(points, out, workers or os.cpu_count() or 1, on_run)
-    console.print(
-        f"{len(table)} runs, {len(failed)} of them failed. Summary: {out / SUMMARY}", soft_wrap=True
-    )
-    for point, error in failed:
-        print(f"tandem: {file}: {point.fields}: {error}", file=sys.stderr)
-    if failed:
-        raise SystemExit(1)
+        return run_sweep(points, out, workers or os.cpu_count() or 1, on_run), failed

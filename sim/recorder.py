@@ -45,8 +45,8 @@ TABLES: dict[str, dict[str, pa.DataType]] = {
     "sellers": _columns(
         text="system provider",
         integer="direction",
-        real="able_mw offered_mw sold_mw price_eur_per_mwh cost_eur_per_mwh received_eur_per_h "
-        "cost_eur_per_h",
+        real="able_mw offered_mw sold_mw price_eur_per_mwh cost_eur_per_mwh "
+        "offered_cost_eur_per_mwh received_eur_per_h cost_eur_per_h",
     ),
     "schedules": _columns(text="unit", real="p_mw price_eur_per_mwh cost_eur_per_h markup_eur_per_mwh"),
     "grid": _columns(

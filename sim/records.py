@@ -122,6 +122,7 @@ def record_sellers(record: Record, isp: int, lines: Mapping[str, Sequence[Seller
             "sold_mw": [line.sold_mw for _, line in rows],
             "price_eur_per_mwh": [line.price for _, line in rows],
             "cost_eur_per_mwh": [line.cost for _, line in rows],
+            "offered_cost_eur_per_mwh": [line.offered_cost for _, line in rows],
             "received_eur_per_h": [line.received_eur_per_h for _, line in rows],
             "cost_eur_per_h": [line.cost_eur_per_h for _, line in rows],
         },

@@ -1,0 +1,148 @@
+"""The command ``tandem power``: what strategic bidding is worth, to whom, and who pays, scheme by scheme."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+from rich.console import Console
+
+from experiments.market_power import power_by_isp, power_of
+from experiments.power_figure import draw_power
+from experiments.power_statistics import DRAWS, FEWEST, LEVEL, SEED, over_seeds
+from experiments.power_table import power_table
+from experiments.run import check_outputs
+from experiments.scenario import fields_of, read_scenario, source_of
+from experiments.sweep import Point
+from experiments.sweep_command import check_workers, run_shown
+from grids.errors import InputError
+from sim.settings import Scenario
+
+TRUTHFUL = "truthful"
+REFERENCE = "common"
+HONEST: dict[str, Any] = {"strategy": TRUTHFUL, "strategies": []}
+"""Fields of the counterfactual; all else is as the scenario says."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The runs that one scheme and seed need."""
+
+    bid: Point
+    truth: Point
+    reference: Point
+
+    @property
+    def runs(self) -> tuple[Point, Point, Point]:
+        """All three; some may be the same."""
+        return self.bid, self.truth, self.reference
+
+
+def power(
+    scenario: Annotated[str, typer.Argument(help="A bundled scenario or the path of a YAML file.")],
+    scheme: Annotated[
+        list[str] | None, typer.Option(help="Coordination scheme; several to compare them.")
+    ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="Seed; three or more give an interval over them.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Replace a field of the scenario: section.key=value, several times."),
+    ] = None,
+    reference: Annotated[
+        str, typer.Option(help="Scheme that all are set against for the inefficiency of a scheme.")
+    ] = REFERENCE,
+    workers: Annotated[int | None, typer.Option(help="Processes. [default: one a core]")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for runs, tables and the figure.")] = Path("runs/power"),
+) -> None:
+    """Run a scenario as it bids and as if all bid the truth: profits, mark-ups, pivotal sellers, who pays.
+
+    Finished runs in the folder are not repeated; results are written anew.
+    """
+    check_workers(workers)
+    files = {name: out / name for name in ("power.json", "power.parquet", "power.png")}
+    trials = plan(scenario, scheme or [], seed or [], fields_of(set_ or []), reference)
+    check_outputs((), True, list(files.values()))
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    points = list({point.name: point for trial in trials for point in trial.runs}.values())
+    _, failed = run_shown(points, out / "runs", workers, console)
+    for point, error in failed:
+        print(f"tandem: {scenario}: {point.fields}: {error}", file=sys.stderr)
+    if failed:
+        raise SystemExit(1)
+    found = summary(trials, out / "runs", scenario, reference)
+    files["power.json"].write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    tables = [power_by_isp(out / "runs" / t.bid.name, out / "runs" / t.truth.name) for t in trials]
+    pd.concat(tables, ignore_index=True).to_parquet(files["power.parquet"], index=False)
+    draw_power(found, files["power.png"])
+    console.print(power_table(found))
+    console.print(f"Figure: {files['power.png']}", soft_wrap=True)
+
+
+def plan(
+    name: str, schemes: Sequence[str], seeds: Sequence[int], fields: Mapping[str, Any], reference: str
+) -> list[Trial]:
+    """The runs that are needed, every scenario checked; without schemes or seeds, those of the scenario.
+
+    Raises `InputError`, also if no seller is strategic: then there is nothing to compare.
+    """
+    given, folder = read_scenario(name, dict(fields))
+    if not strategic_sellers(given):
+        raise InputError(
+            source_of(name), "strategy", "no seller is strategic: there is nothing to set against the truth",
+            "Name a strategy, say --set strategy=fixed-markup, or list some under strategies",
+        )  # fmt: skip
+
+    def point(scheme: str, seed: int, bids: Mapping[str, Any]) -> Point:
+        found, _ = read_scenario(name, {**fields, "scheme": scheme, "seed": seed, **bids})
+        said = {"scheme": scheme, "seed": seed, "bids": TRUTHFUL if bids else "as the scenario says"}
+        return Point(said, found, folder, source_of(name))
+
+    return [
+        Trial(point(scheme, seed, {}), point(scheme, seed, HONEST), point(reference, seed, HONEST))
+        for scheme in dict.fromkeys(schemes or [given.scheme])
+        for seed in dict.fromkeys(seeds or [given.seed])
+    ]
+
+
+def strategic_sellers(scenario: Scenario) -> list[str]:
+    """Sellers of a scenario that do not simply bid the truth."""
+    named = {who: given.name for given in scenario.strategies for who in given.aggregators}
+    t = scenario.transmission
+    sellers = [*scenario.pools, *(u.name for u in t.units), *(x.name for x in t.large_loads)]
+    return [name for name in sellers if named.get(name, scenario.strategy) != TRUTHFUL]
+
+
+def summary(trials: Sequence[Trial], runs: Path, scenario: str, reference: str) -> dict[str, Any]:
+    """What is written to ``power.json``: figures by scheme and seed, and intervals over seeds by scheme."""
+    schemes: dict[str, Any] = {}
+    for trial in trials:
+        bid, truth, other = (runs / point.name for point in trial.runs)
+        found = {"runs": [bid.name, truth.name, other.name], **power_of(bid, truth, other)}
+        schemes.setdefault(trial.bid.scenario.scheme, {"seeds": {}})["seeds"][
+            str(trial.bid.scenario.seed)
+        ] = found
+    for entry in schemes.values():
+        for part in ("as_bid", "truthful", "difference", "inefficiency"):
+            entry[part] = over_seeds([one[part] for one in entry["seeds"].values()])
+    few = len({trial.bid.scenario.seed for trial in trials}) < FEWEST
+    return {
+        "scenario": scenario,
+        "reference": reference,
+        "strategic": strategic_sellers(trials[0].bid.scenario),
+        "interval": {
+            "method": "percentile bootstrap of the mean over seeds; of differences, paired by seed",
+            "level": LEVEL,
+            "draws": DRAWS,
+            "seed": SEED,
+            "note": f"fewer than {FEWEST} seeds: no intervals" if few else "",
+        },
+        "schemes": schemes,
+    }
