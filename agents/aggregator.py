@@ -122,7 +122,7 @@ class Aggregator(Participant):
         """Send the bids for an ISP to whoever runs the market of each system."""
         price = self._day_ahead[isp]
         found = self.portfolio.resources(isp, price)
-        books = self._held(isp, {part.system: self._bids(isp, price, part) for part in found})
+        books = self._promised(isp, price, {part.system: self._bids(isp, price, part) for part in found})
         self.sales.sent(isp, books)
         for system, bids in books.items():
             if len(bids):
@@ -133,6 +133,8 @@ class Aggregator(Participant):
     def amend(self, isp: int) -> None:
         """After the local market: lower or withdraw what can no longer be done, reprice what sold nothing."""
         price, sold = self._day_ahead[isp], self.sales.sold_mw(isp)
+        struck = self.capacity is not None and self.capacity.strike_eur_per_mwh is not None
+        reprices = self._conduct.reprices and not struck  # a strike binds to the end
         for part in self.portfolio.resources(isp, price):
             old = self.sales.offered(isp, part.system)
             new = self._bids(isp, price, part, "left")
@@ -142,9 +144,7 @@ class Aggregator(Participant):
             for bid, mw, asked in rows:
                 k, done = now.get(bid), sold.get(bid, 0.0)
                 able = max(float(new.quantity_mw[k]) if k is not None else 0.0, done)
-                wanted = (
-                    float(new.price[k]) if k is not None and self._conduct.reprices and not done else asked
-                )
+                wanted = float(new.price[k]) if k is not None and reprices and not done else asked
                 if able < mw - 1e-9 or wanted != asked:
                     change.append((bid, min(able, mw), wanted))
             if change:
@@ -194,19 +194,23 @@ class Aggregator(Participant):
         if markup is not None:
             self.desk.send(SupplyMessage(self.name, receiver, day.start, markup=markup))
 
-    def _held(self, isp: int, books: dict[str, Bids]) -> dict[str, Bids]:
-        """Hold for the automatic reserve what was sold as capacity, the best prices first."""
+    def _promised(self, isp: int, day_ahead_price: float, books: dict[str, Bids]) -> dict[str, Bids]:
+        """Hold for the automatic reserve what was sold as capacity, and keep to the strike of contracts."""
         if self.capacity is None:
             return books
         ends = np.cumsum([len(b) for b in books.values()])[:-1]
         whole = Bids.join(list(books.values()))
-        held = np.zeros(len(whole))
+        held, price = np.zeros(len(whole)), np.array(whole.price)
         for direction in (UP, DOWN):
             side = np.flatnonzero(whole.direction == direction)
-            rank = direction * whole.price[side]
-            held[side] = self.capacity.hold_mw(isp, direction, whole.quantity_mw[side], rank)
-        parts = np.split(held, ends)
-        return {s: replace(b, held_mw=part) for (s, b), part in zip(books.items(), parts, strict=True)}
+            mw = whole.quantity_mw[side]
+            price[side] = self.capacity.struck(isp, direction, mw, price[side], day_ahead_price)
+            held[side] = self.capacity.hold_mw(isp, direction, mw, direction * price[side])
+        parts = zip(np.split(held, ends), np.split(price, ends), strict=True)
+        return {
+            system: replace(bids, held_mw=mw, price=asked)
+            for (system, bids), (mw, asked) in zip(books.items(), parts, strict=True)
+        }
 
     def declare(self, isp: int) -> None:
         """Tell the baselines expected right before delivery, or what the strategy makes of them."""

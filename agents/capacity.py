@@ -185,6 +185,7 @@ class CapacitySeller:
     tick_mw: float
     double: bool = False  # offers again what it has sold or forwarded already
     market: str | None = None  # day-ahead market that must know what is kept free
+    strike_eur_per_mwh: float | None = None  # most that contracts let it ask beyond the day-ahead price
     _spoken: dict[int, dict[tuple[str, int], float]] = field(default_factory=dict)  # ISP -> MW
     _owed: dict[int, list[Contract]] = field(default_factory=dict)  # ISP -> contracts
 
@@ -246,6 +247,20 @@ class CapacitySeller:
         before = np.cumsum(quantity_mw[order]) - quantity_mw[order]
         held[order] = np.clip(owed - before, 0.0, quantity_mw[order])
         return held
+
+    def struck(
+        self, isp: int, direction: int, quantity_mw: FloatArray, price: FloatArray, day_ahead_price: float
+    ) -> FloatArray:
+        """Prices of bids (n,) of one direction, the best held to the strike as far as capacity is owed."""
+        if self.strike_eur_per_mwh is None:
+            return price
+        owed = sum(c.mw for c in self._owed.get(isp, ()) if c.direction == direction)
+        order = np.argsort(direction * price, kind="stable")
+        before = np.cumsum(quantity_mw[order]) - quantity_mw[order]
+        strike = direction * day_ahead_price + self.strike_eur_per_mwh
+        asked = direction * price
+        asked[order] = np.where(before < owed - 1e-9, np.minimum(asked[order], strike), asked[order])
+        return np.asarray(direction * asked)
 
     def forget(self, isp: int) -> None:
         """Drop an ISP that has been settled."""

@@ -48,6 +48,20 @@ FIXED = Interface()
 """The local area stays balanced. Always feasible: buying nothing leaves the flow where it is."""
 
 
+def clear_area(own: Values, available: FloatArray, interface: Interface = FIXED) -> Cleared:
+    """Least cost over `available` (n,) MW of an area's bids with the area's rows."""
+    bids: Bids = own["bids"]
+    rows = area_state(own)
+    return clear(
+        bids.signed_price,
+        available,
+        sign=bids.direction.astype(np.float64),
+        rows=grid_rows(rows, injection_map(bids, rows.flow_matrix.shape[1])),
+        imbalance_price=interface.price_eur_per_mwh,
+        imbalance_bound_mw=interface.bound_mw,
+    )
+
+
 def dso_market(
     gate: str = "dso_clear",
     name: str = "dso_market",
@@ -62,15 +76,7 @@ def dso_market(
 
     def run(area: str, view: View) -> Written:
         bids: Bids = view.own["bids"]
-        rows = area_state(view.own)
-        answer = clear(
-            bids.signed_price,
-            unsold_mw(view.own),
-            sign=bids.direction.astype(np.float64),
-            rows=grid_rows(rows, injection_map(bids, rows.flow_matrix.shape[1])),
-            imbalance_price=interface.price_eur_per_mwh,
-            imbalance_bound_mw=interface.bound_mw,
-        ).require(f"{name} of {area}")
+        answer = clear_area(view.own, unsold_mw(view.own), interface).require(f"{name} of {area}")
         exchange = view.own["exchange"] + float(bids.direction @ answer.quantity_mw)
         return Written(
             entries={area: {"local": answer, "exchange": exchange}},

@@ -15,6 +15,8 @@ RANGES = {
     "max_rounds": (1, 60),
     "flow_margin": (0, 0.9),
     "voltage_margin_pu": (0, 0.05),
+    "reference_up": (-1e6, 1e6),
+    "reference_down": (-1e6, 1e6),
 }
 """Smallest and largest value of an option; else zero and above."""
 NAMES = {"scheme": tuple(SCHEMES), "offset": OFFSETS, **CHOICES}

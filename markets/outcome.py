@@ -96,11 +96,11 @@ def clear_case(case: Case, scheme: Scheme) -> Outcome:
     information = carry(scheme, houses, ledger, told_by_gate(case, houses))
     seconds = time.perf_counter() - start
     linear, ac, interface = Violations(), Violations(), {}
-    bought = {name: _bought_mvar(area, houses[name]) for name, area in case.areas.items()}
+    bought = {name: bought_mvar(area, houses[name]) for name, area in case.areas.items()}
     for name, area in case.areas.items():
         dp = area.bids.injection_mw(ledger.sold(name), area.network.n_nodes)
         dq = area.reactive.injection_mw(bought[name], area.network.n_nodes)
-        linear = linear.worst_with(_rows_with(area, dq).after(dp).violations())
+        linear = linear.worst_with(rows_with(area, dq).after(dp).violations())
         state = area.power_flow.solve(area.network.p_mw + dp, area.network.q_mvar + dq)
         ac = ac.worst_with(ac_violations(state, area.rows))
         interface[name] = area.network.interface_mw - float(dp.sum())
@@ -111,7 +111,7 @@ def clear_case(case: Case, scheme: Scheme) -> Outcome:
     return Outcome(
         scheme=scheme.name,
         cost_eur_per_h=total + served,
-        paid_eur_per_h=_paid(scheme, ledger),
+        paid_eur_per_h=paid_by_operator(scheme, ledger),
         demand_mw=sum(float(ledger.sold(s)[b.demand].sum()) for s, b in books.items()),
         demand_value_eur_per_h=served,
         linear=linear,
@@ -128,14 +128,14 @@ def clear_case(case: Case, scheme: Scheme) -> Outcome:
     )
 
 
-def _bought_mvar(area: Area, house: Mapping[str, Any]) -> FloatArray:
+def bought_mvar(area: Area, house: Mapping[str, Any]) -> FloatArray:
     """Mvar of each offer of reactive power (n,) that the DSO of an area has bought."""
     found: FloatArray = house.get("reactive_mvar", np.zeros(len(area.reactive)))
     return found
 
 
-def _rows_with(area: Area, dq_mvar: FloatArray) -> GridRows:
-    """Rows of the base state with reactive power (N,) bought, what it takes of the ratings included."""
+def rows_with(area: Area, dq_mvar: FloatArray) -> GridRows:
+    """Rows of an area's base state with reactive power (N,) bought, what it takes of ratings included."""
     if not dq_mvar.any():
         return area.rows
     network, picture = area.network, GridPicture(area.lin, area.power_flow, area.offset)
@@ -209,7 +209,7 @@ def _books(case: Case) -> dict[str, Bids]:
     return {TSO: case.tso_bids, **{k: a.bids for k, a in case.areas.items()}}
 
 
-def _paid(scheme: Scheme, ledger: Ledger) -> dict[str, float]:
+def paid_by_operator(scheme: Scheme, ledger: Ledger) -> dict[str, float]:
     """EUR/h paid by each operator under the scheme's pricing rule."""
     buyer = {block.name: block.buyer for block in scheme.blocks}
     paid: dict[str, float] = {}

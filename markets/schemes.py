@@ -9,6 +9,8 @@ from markets.auctions import dso_market, forward_bids, tso_market
 from markets.blocks import Block, Repeat, Scheme
 from markets.integrated import integrated_market
 from markets.merit_order import MAX_ROUNDS, negotiate
+from markets.mitigation import mitigate
+from markets.pooled import PERIMETERS, Perimeter, pooled_market
 from markets.pooling import POOLED_BY, PooledBy
 from markets.postqualification import post_qualify
 from markets.prequalification import METHODS, Method, prequalify
@@ -92,6 +94,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "aggregation": KINDS,
     "pricing": PRICINGS,
     "pooled_by": POOLED_BY,
+    "perimeter": PERIMETERS,
 }
 """What the options with names may be."""
 
@@ -104,7 +107,9 @@ class Options:
     its residual supply function an area sends; `pricing` is what awards are paid; `tolerance_mw` the band
     around the scheduled flow of shared balancing; `max_rounds` bounds the validation of a merit order list;
     `pool_minimum_mw` is what bids forwarded from a local market must add up to, by provider or by operator.
-    With `reactive`, a market of reactive power stands ahead of every local market that comes first.
+    With `reactive`, a market of reactive power stands ahead of every local market that comes first. With
+    `mitigate`, local markets hold pivotal sellers to the reference prices (EUR/MWh); with the perimeter
+    ``pooled`` the DSOs share the local market that comes first.
     """
 
     method: Method = "envelope"
@@ -116,6 +121,10 @@ class Options:
     pool_minimum_mw: float = 0.0
     pooled_by: PooledBy = "provider"
     reactive: bool = False
+    perimeter: Perimeter = "own"
+    mitigate: bool = False
+    reference_up: float = 100.0
+    reference_down: float = 0.0
 
     def __post_init__(self) -> None:
         """Raise ValueError for a choice nobody knows."""
@@ -132,10 +141,17 @@ DEFAULTS = Options()
 def build_schemes(options: Options = DEFAULTS) -> dict[str, Scheme]:
     """Every scheme by name."""
     o, pay = options, options.pricing
-    local: tuple[Block, ...] = (dso_market(pricing=pay),)
+    held = (
+        mitigate("dso_clear", o.reference_up, o.reference_down),
+        mitigate("correct", o.reference_up, o.reference_down),
+    )
+    pooled = o.perimeter == "pooled"
+    local: tuple[Block, ...] = (pooled_market(pricing=pay) if pooled else dso_market(pricing=pay),)
+    late: tuple[Block, ...] = (dso_market("correct", pricing=pay),)
+    if o.mitigate:
+        local, late = (held[0], *local), (held[1], *late)
     if o.reactive:
         local = (voltage_market(), *local)
-    late = dso_market("correct", pricing=pay)
     mend, refuse = dso_market("correct", "corrective_market", pricing=pay), post_qualify()
     forward, qualify = forward_bids(o.pool_minimum_mw, o.pooled_by), prequalify(o.method)
     tso, tso_full = tso_market(pricing=pay), tso_market("full", pricing=pay)
@@ -151,8 +167,8 @@ def build_schemes(options: Options = DEFAULTS) -> dict[str, Scheme]:
         "multilevel-02-post": ((*local, forward, tso, refuse), OFFERS),
         "multilevel-03": ((*local, forward, qualify, tso), OFFERS),
         "multilevel-04": ((*local, forward, tso_full), GRID),
-        "multilevel-05": ((tso, late), OFFERS),
-        "multilevel-06": ((qualify, tso, late), OFFERS),
+        "multilevel-05": ((tso, *late), OFFERS),
+        "multilevel-06": ((qualify, tso, *late), OFFERS),
         "aggregation": ((aggregate_bids(o.aggregation, o.step_mw), over_rsf, translate), RSF),
         "fragmented": ((*local, tso_alone), SCHEDULE),
         "shared-balancing": ((dso_balancing(o.tolerance_mw, pay), tso_at_schedule), BOUNDARY),
@@ -160,8 +176,15 @@ def build_schemes(options: Options = DEFAULTS) -> dict[str, Scheme]:
         "integrated": ((integrated_market(pay),), EVERYTHING),
         "common": ((tso_market("full", name="common_market", pricing=pay),), GRID),
     }
+    with_pool = GRID if pooled else frozenset()  # what a market of several DSOs has to be told
     return {
-        name: Scheme(name, steps, shared, source=ABOUT[name][1], summary=ABOUT[name][0])
+        name: Scheme(
+            name,
+            steps,
+            shared | (with_pool if local[-1] in steps else frozenset()),
+            source=ABOUT[name][1],
+            summary=ABOUT[name][0],
+        )
         for name, (steps, shared) in table.items()
     }
 

@@ -64,6 +64,9 @@ class CapacitySettings(Section):
     pool_price_eur_per_mw_h: NotNegative = 5.0
     price_spread: Share = 0.4  # sellers' prices lie within half of this around these
     penalty_factor: NotNegative = 1.3  # of the capacity price, per MW that was not offered
+    strike_eur_per_mwh: NotNegative | None = (
+        None  # most that contracted MW may ask beyond the day-ahead price
+    )
     nomination: bool = False  # contracted aFRR must be nominated D-1 14:45
     local: LocalCapacitySettings = LocalCapacitySettings()
 
@@ -81,6 +84,14 @@ class ForwardingSettings(Section):
     amend: bool = False  # after the local market, sellers may lower quantities and withdraw bids
     reprice: bool = False  # and change their prices
     pooled_by: Literal["provider", "operator"] = "provider"  # who adds small bids up to the pool minimum
+
+
+class MitigationSettings(Section):
+    """Local markets hold sellers without whom limits stay broken to reference prices (synthetic)."""
+
+    enabled: bool = False
+    reference_up_eur_per_mwh: float = 100.0
+    reference_down_eur_per_mwh: float = 0.0
 
 
 class ReactiveSettings(Section):

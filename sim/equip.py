@@ -118,7 +118,15 @@ def _sellers(scenario: Scenario, world: World, desk: DeskOf, market: str) -> Non
         own = desk(f"capacity {agent.name}")
         spread = 1.0 + c.price_spread * (float(own.rng.random()) - 0.5)
         return CapacitySeller(
-            agent.name, own, agent.portfolio.outlook, price * spread, c.offered_share, c.tick_mw, twice, tells
+            agent.name,
+            own,
+            agent.portfolio.outlook,
+            price * spread,
+            c.offered_share,
+            c.tick_mw,
+            twice,
+            tells,
+            c.strike_eur_per_mwh,
         )
 
     for pool in world.aggregators:

@@ -21,6 +21,7 @@ from sim.balancing_sections import (
     CapacitySettings,
     ConductSettings,
     ForwardingSettings,
+    MitigationSettings,
     ReactiveSettings,
     RegisterSettings,
     SettlementSettings,
@@ -85,6 +86,7 @@ class Scenario(Section):
     capacity: CapacitySettings = CapacitySettings()
     forwarding: ForwardingSettings = ForwardingSettings()
     local_reactive: ReactiveSettings = ReactiveSettings()
+    mitigation: MitigationSettings = MitigationSettings()
     settlement: SettlementSettings = SettlementSettings()
     conduct: ConductSettings = ConductSettings()
     low_voltage: list[StreetSettings] = Field(default=[])
@@ -110,6 +112,9 @@ class Scenario(Section):
             self.product.pool_minimum_mw,
             self.forwarding.pooled_by,
             self.local_reactive.enabled,
+            mitigate=self.mitigation.enabled,
+            reference_up=self.mitigation.reference_up_eur_per_mwh,
+            reference_down=self.mitigation.reference_down_eur_per_mwh,
         )
 
     @field_validator("zone")
@@ -161,6 +166,14 @@ def _balancing_problems(scenario: Scenario) -> list[str]:
         if scenario.scheme not in able:
             problems.append(
                 f"local_reactive.enabled: scheme {scenario.scheme} has no local market ahead of the TSO's; "
+                f"those with one are {', '.join(able)}"
+            )
+    if scenario.mitigation.enabled:
+        schemes = build_schemes(scenario.scheme_options)
+        able = [name for name, scheme in schemes.items() if any(b.name == "mitigate" for b in scheme.blocks)]
+        if scenario.scheme not in able:
+            problems.append(
+                f"mitigation.enabled: scheme {scenario.scheme} has no local market; "
                 f"those with one are {', '.join(able)}"
             )
     if scenario.capacity.enabled and not scenario.register_.enabled:

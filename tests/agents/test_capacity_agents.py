@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -272,3 +273,16 @@ def test_what_is_sold_for_a_part_of_a_block_is_spoken_for_in_the_whole_of_it() -
     seller.awarded(_award(("LFM", "D1", UP, 2.0), block=range(64, 96)))
     (offered,) = _offered(seller, top, range(48, 96))
     assert offered[("D1", UP)] == pytest.approx(3.0)
+
+
+def test_contracts_hold_the_best_bids_to_the_strike_as_far_as_they_go() -> None:
+    """3 MW up and 1 MW down are owed; the day-ahead price is 50, the strike 10 beyond it."""
+    seller = _seller(Desktop())
+    seller.awarded(_award(("LFM", "D1", UP, 2.0), ("mFRR", "T", UP, 1.0), ("LFM", "D1", DOWN, 1.0)))
+    mw, asked, isp = np.array([2.0, 2.0, 2.0]), np.array([90.0, 70.0, 80.0]), BLOCK.start
+    assert seller.struck(isp, UP, mw, asked, 50.0).tolist() == [90.0, 70.0, 80.0]  # no strike agreed
+    seller.strike_eur_per_mwh = 10.0
+    assert seller.struck(isp, UP, mw, asked, 50.0).tolist() == [90.0, 60.0, 60.0]
+    assert seller.struck(isp, DOWN, mw, np.array([45.0, 20.0, 10.0]), 50.0).tolist() == [45.0, 20.0, 10.0]
+    assert seller.struck(isp, DOWN, mw, np.array([5.0, 20.0, 10.0]), 50.0).tolist() == [5.0, 40.0, 10.0]
+    assert seller.struck(BLOCK.stop, UP, mw, asked, 50.0).tolist() == asked.tolist()  # nothing is owed then

@@ -2,52 +2,63 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from markets.equilibrium import Game, gains, iterate
+from grids.arrays import FloatArray
+from markets.auction_game import AuctionGame
+from markets.equilibrium import Play, best_response, gains, iterate
 
 GRID = np.arange(20.0, 101.0, 4.0)
 COST = np.array([20.0, 20.0])
+CAP = (20, 20)  # the highest of 21 prices, both
+
+
+def _prices(game: AuctionGame, play: Play) -> FloatArray:
+    """Prices (profiles, n) that a play ends in."""
+    return np.array([game.prices_of(profile) for profile in play.profiles])
 
 
 def test_ample_capacity_brings_prices_down_to_one_step_above_cost() -> None:
     """Either could serve all (Bertrand): who is served second gains by undercutting down to 24."""
-    game = Game(np.array([10.0, 10.0]), COST, 10.0, GRID)
-    play = iterate(game, np.array([60.0, 60.0]))
+    game = AuctionGame(np.array([10.0, 10.0]), COST, 10.0, GRID)
+    play = iterate(game, (10, 10))
     assert play.is_equilibrium
-    assert play.profiles[0].min() == 24.0
+    assert play.gain == 0.0
+    assert _prices(game, play).min() == 24.0
     assert gains(game, play.profiles[0]).max() == 0.0
 
 
 @pytest.mark.parametrize("pricing", ["pay-as-bid", "pay-as-cleared"])
-def test_a_pivotal_seller_goes_to_the_cap(pricing: str) -> None:
+def test_a_pivotal_seller_goes_to_the_cap(pricing: Literal["pay-as-bid", "pay-as-cleared"]) -> None:
     """10 MW of 15 come from a rival at cost; the other 5 MW only from the second seller."""
-    rule = "pay-as-cleared" if pricing == "pay-as-cleared" else "pay-as-bid"
-    game = Game(np.array([10.0, 10.0]), COST, 20.0, GRID, rule)  # type: ignore[arg-type]
-    play = iterate(game, COST)
+    game = AuctionGame(np.array([10.0, 10.0]), COST, 20.0, GRID, pricing)
+    play = iterate(game, (0, 0))
     assert play.is_equilibrium
-    assert play.profiles[0].max() == 100.0
+    assert _prices(game, play).max() == 100.0
 
 
 def test_tight_capacity_goes_in_circles() -> None:
     """Edgeworth: undercut from the cap down to 60, where 5 MW at the cap pay as much, and up again."""
-    game = Game(np.array([10.0, 10.0]), COST, 15.0, GRID)
-    play = iterate(game, np.array([100.0, 100.0]))
+    game = AuctionGame(np.array([10.0, 10.0]), COST, 15.0, GRID)
+    play = iterate(game, CAP)
     assert not play.is_equilibrium
-    prices = np.array([profile.min() for profile in play.profiles])
+    assert play.gain > 0.0
+    prices = _prices(game, play)
     assert prices.min() == pytest.approx(60.0, abs=4.0)
-    assert np.array([profile.max() for profile in play.profiles]).max() == 100.0
+    assert prices.max() == 100.0
 
 
 def test_cleared_prices_admit_an_equilibrium_where_bids_do_not() -> None:
     """The same sellers paid as cleared: one bids low and sells all, the other sets the cap."""
-    game = Game(np.array([10.0, 10.0]), COST, 15.0, GRID, "pay-as-cleared")
-    play = iterate(game, np.array([100.0, 100.0]))
+    game = AuctionGame(np.array([10.0, 10.0]), COST, 15.0, GRID, "pay-as-cleared")
+    play = iterate(game, CAP)
     assert play.is_equilibrium
-    assert play.profiles[0].max() == 100.0
+    assert _prices(game, play).max() == 100.0
 
 
 @settings(max_examples=10, deadline=None)
@@ -56,9 +67,8 @@ def test_a_best_response_never_earns_less_than_the_truth(seed: int) -> None:
     rng = np.random.default_rng(seed)
     n = int(rng.integers(2, 4))
     cost = rng.integers(20, 40, n).astype(np.float64)
-    game = Game(rng.integers(1, 10, n).astype(np.float64), cost, float(rng.integers(1, 20)), GRID)
-    named = np.maximum(rng.integers(20, 100, n).astype(np.float64), cost)
+    game = AuctionGame(rng.integers(1, 10, n).astype(np.float64), cost, float(rng.integers(1, 20)), GRID)
+    played = tuple(int(rng.integers(0, moves)) for moves in game.moves)
     for seller in range(n):
-        truth = named.copy()
-        truth[seller] = cost[seller]
-        assert game.best_response(seller, named)[1] >= game.profits(truth)[seller] - 1e-9
+        truth = (*played[:seller], 0, *played[seller + 1 :])
+        assert best_response(game, seller, played)[1] >= game.profits(truth)[seller] - 1e-9

@@ -151,3 +151,46 @@ def test_what_learning_raises_is_named_too(tmp_path: Path) -> None:
     deaf = {"aggregators": ["A02"], "name": "tests.sim.test_strategies:Deaf"}
     with pytest.raises((StrategyError, SimPyException), match=r"Deaf of A02, ISP 0: KeyError"):
         run(small_scenario(strategies=[deaf]), None, tmp_path)
+
+
+def test_a_pivotal_pool_is_held_to_the_reference(small_run: Callable[..., Path]) -> None:
+    """A01 to A03 ask 300 EUR/MWh more than cost; with mitigation those that the area needs do not get it."""
+    greedy: dict[str, Any] = {
+        "strategies": [
+            {"aggregators": ["A01", "A02", "A03"], "name": "fixed-markup", "options": {"eur_per_mwh": 300.0}}
+        ]
+    }
+    held = {**greedy, "mitigation": {"enabled": True, "reference_up_eur_per_mwh": 80.0}}
+    free, mended = (table(small_run(**over, label=str(len(over))), "activations") for over in (greedy, held))
+    local = [t[(t.layer == "dso_market") & (t.direction == 1)].price_eur_per_mwh for t in (free, mended)]
+    assert local[0].min() > 300.0
+    assert local[1].min() == 80.0
+    with pytest.raises(InputError, match="scheme central-01 has no local market"):
+        small_run(**held, scheme="central-01", label="central")
+
+
+def test_a_strike_binds_what_is_under_contract(small_run: Callable[..., Path]) -> None:
+    over: dict[str, Any] = {
+        "register": {"enabled": True},
+        "capacity": {
+            "tick_mw": 0.01, "offered_share": 0.8, "strike_eur_per_mwh": 30.0,
+            "local": {
+                "needs": [{"area": "D1", "direction": "up", "mw": 0.05, "from_hour": 16, "to_hour": 24}]
+            },
+        },
+        "strategies": [
+            {"aggregators": ["A01", "A02", "A03"], "name": "fixed-markup", "options": {"eur_per_mwh": 300.0}}
+        ],
+    }  # fmt: skip
+    folder = small_run(**over, label="struck")
+    orders, system = table(folder, "orders"), table(folder, "system")
+    orders = orders[orders.provider.isin(["A01", "A02", "A03"]) & (orders.direction == 1)]
+    orders = orders.merge(system[["isp", "day_ahead_price_eur_per_mwh"]], on="isp")
+    beyond = orders.price_eur_per_mwh - orders.day_ahead_price_eur_per_mwh
+    capacity = table(folder, "capacity")
+    owed = capacity[capacity.provider.isin(["A01", "A02", "A03"])]
+    assert len(owed)
+    assert (beyond.round(6) == 30.0).any()
+    struck = orders[beyond.round(6) <= 30.0].groupby(["isp", "provider"]).quantity_mw.sum()
+    due = owed.set_index(["isp", "provider"])
+    assert (struck.reindex(due.index).fillna(0.0) >= due[["owed_mw", "offered_mw"]].min(axis=1) - 1e-6).all()

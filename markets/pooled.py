@@ -1,0 +1,62 @@
+"""One local market of several DSOs: each keeps its limits, all of them together stay balanced."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from markets.auctions import area_state, injection_map
+from markets.bids import Bids
+from markets.blocks import Block, View, Written
+from markets.houses import unsold_mw
+from markets.pricing import Pricing, pay_eur_per_h
+from markets.programme import clear, grid_rows
+
+Perimeter = Literal["own", "pooled"]
+PERIMETERS: tuple[Perimeter, ...] = ("own", "pooled")
+
+
+def pooled_market(
+    gate: str = "dso_clear", name: str = "pooled_market", pricing: Pricing = "pay-as-bid"
+) -> Block:
+    """Least cost over the bids of all areas with the rows of each, the sum of their flows held as it is.
+
+    A relief in one area may be balanced by any seller of another, so that nobody is needed for a place that
+    has no other seller only because of where a DSO's area ends. Each DSO pays for the bids of its own area.
+    """
+
+    def run(house: str, view: View) -> Written:
+        areas = {area: values for area, values in view.areas.items() if len(values["bids"])}
+        if not areas:
+            return Written()
+        books: dict[str, Bids] = {area: values["bids"] for area, values in areas.items()}
+        ends = np.cumsum([len(b) for b in books.values()])
+        first = dict(zip(books, (ends - [len(b) for b in books.values()]).tolist(), strict=True))
+        limits = []
+        for area, bids in books.items():
+            rows = area_state(areas[area])
+            wide = np.zeros((rows.flow_matrix.shape[1], int(ends[-1])))
+            wide[:, first[area] : first[area] + len(bids)] = injection_map(bids, len(wide))
+            limits += grid_rows(rows, wide, owner=area)
+        answer = clear(
+            np.concatenate([b.signed_price for b in books.values()]),
+            np.concatenate([unsold_mw(values) for values in areas.values()]),
+            sign=np.concatenate([b.direction for b in books.values()]).astype(np.float64),
+            rows=limits,
+            imbalance_bound_mw=0.0,
+        ).require(name)
+        awards = dict(zip(books, np.split(answer.quantity_mw, ends[:-1]), strict=True))
+        moved = {a: areas[a]["exchange"] + float(books[a].direction @ mw) for a, mw in awards.items()}
+        return Written(
+            entries={
+                a: {"local": replace(answer, quantity_mw=awards[a]), "exchange": mw}
+                for a, mw in moved.items()
+            },
+            awards=awards,
+            paid={a: pay_eur_per_h(pricing, books[a], mw, answer, first[a]) for a, mw in awards.items()},
+        )
+
+    reads = ("area.bids", "area.grid", "area.sold", "area.exchange")
+    return Block(name, "operator", gate, reads, ("area.sold", "area.local", "area.exchange"), run, pays="dso")
