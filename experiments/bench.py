@@ -21,11 +21,13 @@ from rich.console import Console
 from rich.table import Table
 from scipy.optimize import linprog
 
+from experiments.environment import parallel_env
 from experiments.scenario import read_scenario
 from grids.load import load_network
 from grids.powerflow import PowerFlow
 from markets.aggregation import KINDS
 from markets.case import Case, read_case
+from markets.case_market import CaseMarket
 from markets.outcome import clear_case
 from markets.prequalification import METHODS
 from markets.schemes import SCHEMES, Options, build_schemes
@@ -41,7 +43,7 @@ def main() -> None:
     for column in ("what", "measured", "limit of the same run", "ratio", "target"):
         table.add_column(column)
     bare_lp = _bare_lp_ms()
-    for row in (_validation(), *_cases(), *_isps(bare_lp)):
+    for row in (_validation(), *_cases(), *_steps(), *_isps(bare_lp)):
         table.add_row(*row)
     Console(width=120).print(table)
 
@@ -119,15 +121,41 @@ def _bare_common_ms(case: Case) -> float:
         programmes.append((given, options))
         return solver(*given, **options)
 
-    with patch("markets.programme.linprog", keep):
+    with patch("markets.solver.linprog", keep):
         clear_case(case, SCHEMES["common"])
     ((given, options),) = programmes
     return _ms(lambda: solver(*given, **options), 20)
 
 
+def _steps() -> list[tuple[str, ...]]:
+    """A step of all sellers of the one-case world, case A, beside the market's own clearing."""
+    rows: list[tuple[str, ...]] = []
+    for name in ("central-01", "common", "multilevel-01", "multilevel-03"):
+        env = parallel_env(Path("tests/cases/A"), scheme=name, isps=1000)
+        env.reset(seed=1)
+        action = {seller: np.array([0.1, 0.9]) for seller in env.agents}
+        step = _ms(partial(env.step, action), 50)
+        market = CaseMarket(read_case(Path("tests/cases/A")), SCHEMES[name])
+        bare = _ms(market.play, 50)
+        speed = f"{step:.1f} ms ({1000.0 / step:.0f} steps/s)"
+        rows.append(
+            (
+                f"one-case world, {name}",
+                speed,
+                f"{bare:.1f} ms (bare)",
+                f"{step / bare:.2f}",
+                ">= 300 steps/s",
+            )
+        )
+    return rows
+
+
 def _isps(bare_lp: float) -> list[tuple[str, ...]]:
     """A simulated ISP of the reference scenario, all included, and the cost of ten times the households."""
     per_isp = {n: _isp_ms(_reference(n)) for n in (1000, 10_000)}
+    direct = _isp_ms(_reference(10_000, solver="highspy"))
+    pools = [f"A{k + 1:02d}" for k in range(10)]
+    learning = _isp_ms(_reference(10_000, strategies=[{"aggregators": pools, "name": "q-learning"}]))
     lps = 7  # two local markets, four envelopes, one balancing market
     return [
         (
@@ -138,17 +166,25 @@ def _isps(bare_lp: float) -> list[tuple[str, ...]]:
             "<= 5 ms",
         ),
         (
+            "the same, solver: highspy", f"{direct:.1f} ms", f"{per_isp[10_000]:.1f} ms (linprog)",
+            f"{direct / per_isp[10_000]:.2f}", "",
+        ),
+        (
+            "10 learning aggregators", f"{learning:.1f} ms", f"{per_isp[10_000]:.1f} ms (truthful)",
+            f"{learning / per_isp[10_000]:.2f}", "<= 1.2",
+        ),
+        (
             "10 times the households (1 000 to 10 000)",
             f"{per_isp[10_000]:.1f} ms",
             f"{per_isp[1000]:.1f} ms",
             f"{per_isp[10_000] / per_isp[1000]:.2f}",
             "<= 2",
         ),
-    ]
+    ]  # fmt: skip
 
 
-def _reference(households: int) -> Scenario:
-    return read_scenario("reference", {"households": households, "days": 2})[0]
+def _reference(households: int, **fields: Any) -> Scenario:
+    return read_scenario("reference", {"households": households, "days": 2, **fields})[0]
 
 
 def _isp_ms(scenario: Scenario) -> float:

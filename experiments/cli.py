@@ -1,4 +1,4 @@
-"""The command line: ``tandem run | sweep | power | clear | envelope | schemes | scenarios | validate``."""
+"""The command line: ``tandem run | sweep | power | game | clear | envelope | schemes | scenarios | ...``."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from experiments.envelope_command import Request, show, work_out, write_csv
+from experiments.game_command import game
 from experiments.plot_clearing import plot_clearing
 from experiments.plots import comparison_paths, plot_comparison
 from experiments.power_command import power
@@ -46,6 +47,7 @@ app = typer.Typer(
 WIDE = 120
 app.command()(sweep)
 app.command()(power)
+app.command()(game)
 console = Console(width=None if sys.stdout.isatty() else WIDE)  # a file or pipe has no width of its own
 SCENARIO_HELP = "A bundled scenario (see `tandem scenarios`) or the path of a YAML file."
 

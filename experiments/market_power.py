@@ -42,6 +42,7 @@ class PowerRun:
     sellers: pd.DataFrame
     activations: pd.DataFrame
     settlement: pd.DataFrame
+    schedules: pd.DataFrame
 
     @property
     def hours(self) -> float:
@@ -62,16 +63,25 @@ class PowerRun:
 
     @property
     def resource_cost_eur(self) -> float:
-        """What all MW sold truly cost, EUR."""
-        return float(self.sellers.cost_eur_per_h.sum()) * self.hours
+        """What all MW sold truly cost, and all schedules of units, EUR."""
+        sold, scheduled = self.sellers.cost_eur_per_h.sum(), self.schedules.cost_eur_per_h.sum()
+        return float(sold + scheduled) * self.hours
+
+    @property
+    def day_ahead_margin_eur(self) -> dict[str, float]:
+        """What each unit earns on its day-ahead schedule above its true cost, EUR."""
+        rows = self.schedules
+        margin = (rows.p_mw * rows.price_eur_per_mwh - rows.cost_eur_per_h) * self.hours
+        return {str(unit): float(eur) for unit, eur in margin.groupby(rows.unit).sum().items()}
 
 
 def read_power_run(run: Path) -> PowerRun:
     """A run folder. Raises `InputError` where it lacks what is needed."""
     try:
         texts = [(run / f"{name}.json").read_text(encoding="utf-8") for name in ("manifest", "kpis")]
-        sellers, activations, settlement = (
-            pd.read_parquet(run / f"{name}.parquet") for name in ("sellers", "activations", "settlement")
+        sellers, *others = (
+            pd.read_parquet(run / f"{name}.parquet")
+            for name in ("sellers", "activations", "settlement", "schedules")
         )
     except FileNotFoundError as error:
         missing = Path(str(error.filename)).name if error.filename else "a table"
@@ -79,18 +89,18 @@ def read_power_run(run: Path) -> PowerRun:
             str(run), missing, "is missing in this run", "Delete the folder, and run it again"
         ) from error
     manifest, kpis = map(json.loads, texts)
-    return PowerRun(manifest, kpis, with_asked(sellers, activations), activations, settlement)
+    return PowerRun(manifest, kpis, with_asked(sellers, others[0]), *others)
 
 
 def power_of(run: Path, truthful: Path, reference: Path | None = None) -> dict[str, Any]:
     """Market power in `run` against `truthful`, the same scenario and seed with everybody at cost.
 
     Keys: `as_bid` and `truthful`, the figures of both (see `figures_of`), `difference`, the first less the
-    second, and `inefficiency`: `by_strategy_eur` is what MW sold truly cost more than under the truth,
-    `by_scheme_eur` what they cost more, all at the truth, than in the run `reference` under another scheme
-    (None without one). Neither is a gain where it is negative and more limits are broken or more need is
-    unserved: `safety` stands beside them in all three. Raises `InputError` for folders that do not belong
-    together.
+    second, and `inefficiency`: `by_strategy_eur` is what MW sold and schedules of units truly cost more than
+    under the truth, `by_scheme_eur` what they cost more, all at the truth, than in the run `reference` under
+    another scheme (None without one). Neither is a gain where it is negative and more limits are broken or
+    more need is unserved: `safety` stands beside them in all three. Raises `InputError` for folders that do
+    not belong together.
     """
     bid, truth = read_power_run(run), read_power_run(truthful)
     other = read_power_run(reference) if reference is not None else None
@@ -133,15 +143,16 @@ def _by_provider(sellers: pd.DataFrame) -> dict[str, pd.DataFrame]:
 def figures_of(run: PowerRun) -> dict[str, Any]:
     """Figures of one run: all sellers, each of them, markets, payers, cost and safety.
 
-    `total` and `sellers` by name (see `seller_figures`, with `other_receipts_eur` from capacity, imbalance
-    and penalties, and ISPs in which a seller is `pivotal_isps` by market), `markets` by name and direction
-    (`structure`), `procurement_eur` by operator, `consumer_cost` (`consumer_cost`), `resource_cost_eur` at
-    true costs, `safety`.
+    `total` and `sellers` by name (see `seller_figures`, with `day_ahead_margin_eur` of units, what they earn
+    on their schedules, `other_receipts_eur` from capacity, imbalance and penalties, and ISPs in which a
+    seller is `pivotal_isps` by market), `markets` by name and direction (`structure`), `procurement_eur` by
+    operator, `consumer_cost` (`consumer_cost`), `resource_cost_eur` at true costs, `safety`.
     """
-    beside = other_receipts_eur(run.settlement)
+    beside, margin = other_receipts_eur(run.settlement), run.day_ahead_margin_eur
     sellers = {
         name: {
             **seller_figures(rows, run.hours),
+            "day_ahead_margin_eur": margin.get(name, 0.0),
             "other_receipts_eur": beside.get(name, 0.0),
             "pivotal_isps": pivotal_isps(run.residual, name),
         }
@@ -151,6 +162,7 @@ def figures_of(run: PowerRun) -> dict[str, Any]:
     return {
         "total": {
             **seller_figures(run.sellers, run.hours),
+            "day_ahead_margin_eur": sum(margin.values()),
             "other_receipts_eur": sum(one["other_receipts_eur"] for one in sellers.values()),
         },
         "sellers": sellers,

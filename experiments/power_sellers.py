@@ -34,8 +34,8 @@ def seller_figures(rows: pd.DataFrame, hours: float) -> dict[str, Any]:
     penalties are no part of it. `withheld_mwh` is what could have been offered and is not in the books of
     the markets, kept back by the seller or refused by the rules.
     `markup_sold_eur_per_mwh` is price bid less cost, by MW sold (of the very bids that were sold);
-    `markup_offered_eur_per_mwh` by MW offered, the mean price of what is offered less the mean cost of what
-    could be offered: who withholds its dearest MW shows a lower one. Both are None where the weights are.
+    `markup_offered_eur_per_mwh` by MW offered, the mean price of what is offered less its mean cost. Both are
+    None where the weights are.
     `lerner_up` is (paid - cost) / paid of energy sold upwards, weighted by what is paid; rows (ISP and
     system) with a paid price of zero or less have no such index: they are left out and counted.
     """

@@ -85,7 +85,10 @@ class Result:
 
 @dataclass
 class CaseGame:
-    """Sellers of a case who choose among moves, while all other sellers bid the truth."""
+    """Sellers of a case who choose among moves, while all other sellers bid the truth.
+
+    `cleared` keeps what the market made of every profile seen; see `variant`.
+    """
 
     market: CaseMarket
     players: tuple[str, ...]
@@ -93,7 +96,7 @@ class CaseGame:
     plans: Mapping[str, Sequence[Plan]] = field(default_factory=dict)
     day_ahead_eur_per_mwh: float = 0.0
     rules: Rules = NO_RULES
-    _known: dict[Profile, Result] = field(default_factory=dict)
+    cleared: dict[Profile, Played] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raise ValueError for players without the truth as first move, and plans that pay by themselves."""
@@ -119,15 +122,17 @@ class CaseGame:
         """What each player earns, (players,) EUR/h."""
         return self.result(played).profits
 
-    def result(self, played: Profile) -> Result:
-        """The market's answer to a profile; every profile is cleared once."""
-        if played not in self._known:
-            self._known[played] = self._clear(played)
-        return self._known[played]
+    def variant(self, moves: int, pays_causers: bool = True) -> CaseGame:
+        """The game with the first so many moves alone, and causers paid or not: what is cleared is shared."""
+        choices = {player: self.choices[player][:moves] for player in self.players}
+        return replace(self, choices=choices, rules=replace(self.rules, pays_causers=pays_causers))
 
-    def _clear(self, played: Profile) -> Result:
+    def result(self, played: Profile) -> Result:
+        """What a profile leads to; every profile is cleared once."""
         chosen = {p: self.choices[p][move] for p, move in zip(self.players, played, strict=True)}
-        found = self.market.play(self._books(chosen), self._shift(chosen))
+        if played not in self.cleared:
+            self.cleared[played] = self.market.play(self._books(chosen), self._shift(chosen))
+        found = self.cleared[played]
         planned = np.array([self._plan_eur_per_h(p, chosen[p]) for p in self.players])
         kept = np.array([self._kept_from(p, chosen[p], found) for p in self.players])
         profits = np.array([found.profit_eur_per_h[p] for p in self.players]) + planned - kept

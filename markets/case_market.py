@@ -19,6 +19,7 @@ from markets.houses import book_entries
 from markets.ledger import BOOK_TOLERANCE_MW, Ledger
 from markets.outcome import bought_mvar, open_case, paid_by_operator, rows_with, told_by_gate
 from markets.programme import OVERLOAD_EUR_PER_MWH, VOLTAGE_EUR_PER_H_PU2
+from markets.solver import solving_by
 
 SAME = ("bid_id", "node", "direction", "demand", "held_mw")
 """What of a bid its seller cannot choose."""
@@ -46,7 +47,7 @@ class Played:
 
 
 class CaseMarket:
-    """A case under one scheme, cleared again and again for other bids.
+    """A case under one scheme, cleared again and again for other bids, by the quicker of the solvers.
 
     What does not depend on bids is made once. Zones of a static prequalification stay those of the truthful
     books and the case's own base state: their study is made once a year, not for every ISP.
@@ -104,7 +105,8 @@ class CaseMarket:
         opened = self._opened(shift_mw or {})
         ledger = Ledger()
         houses = {s: {**opened.houses[s], **book_entries(s, bids, ledger)} for s, bids in bid.items()}
-        carry(self.scheme, houses, ledger, told_by_gate(opened.case, houses))
+        with solving_by("highspy"):
+            carry(self.scheme, houses, ledger, told_by_gate(opened.case, houses))
         return self._played(opened.case, houses, ledger)
 
     def _played(self, case: Case, houses: dict[str, dict[str, Any]], ledger: Ledger) -> Played:

@@ -1,4 +1,4 @@
-"""The linear programme behind every auction, solved by ``scipy.optimize.linprog``.
+"""The linear programme behind every auction, solved by ``scipy.optimize.linprog`` (see `markets.solver`).
 
 ``min c.x`` over ``0 <= x <= available``, a soft balance ``sum(sign x) = need`` and soft two-sided rows.
 Penalties keep the programme feasible and never enter a reported cost. A solve has a status; only `OPTIMAL`
@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
-from typing import Any
 
 import numpy as np
 from scipy import sparse
-from scipy.optimize import linprog
 
 from grids.arrays import BoolArray, FloatArray, IntArray
 from grids.rows import GridRows
+from markets.highs import Solved
+from markets.solver import solve
 
 UNSERVED_EUR_PER_MWH = 10_000.0
 OVERLOAD_EUR_PER_MWH = 10_000.0
@@ -155,25 +155,25 @@ def clear(
     if sign is not None:
         a_eq, b_eq = _equalities(sign, need_mw, choices, len(c))
     lower = np.zeros(len(c))
-    solve = partial(_solve, c, a_ub, b_ub, a_eq, b_eq)
+    solved = partial(solve, c, a_ub, b_ub, a_eq, b_eq)
     if choices:
-        answer = solve(lower, upper, integral=np.concatenate(choices))
+        answer = solved(lower, upper, integral=np.concatenate(choices))
         if _STATUS[answer.status] is Status.OPTIMAL:
             for group in choices:
                 lower[group] = upper[group] = np.rint(answer.x[group])
-            answer = solve(lower, upper)
+            answer = solved(lower, upper)
     else:
-        answer = solve(lower, upper)
-    status, message = _STATUS[answer.status], str(answer.message)
+        answer = solved(lower, upper)
+    status, message = _STATUS[answer.status], answer.message
     if status is not Status.OPTIMAL:
         nan = float("nan")
         return Cleared(status, message, np.empty(0), nan, nan, nan, nan)
     x = np.clip(answer.x[:n], 0.0, available)
     short, long_ = (float(answer.x[n]), float(answer.x[n + 1])) if sign is not None else (0.0, 0.0)
-    price = float(answer.eqlin.marginals[0]) if sign is not None else float("nan")
+    price = float(answer.equal_duals[0]) if sign is not None else float("nan")
     slack = slice(n + n_balance, None)
     penalty = float(c[slack] @ answer.x[slack])
-    value = ordered - (answer.lower.marginals + answer.upper.marginals)[:n]
+    value = ordered - answer.bound_duals[:n]
     limits = _worth_of_limits(rows, answer, x)
     return Cleared(status, message, x, float(cost @ x), short, long_, price, penalty, value, limits)
 
@@ -191,32 +191,10 @@ def _each_alone(cost: FloatArray, ordered: FloatArray, available: FloatArray) ->
     )
 
 
-def _solve(
-    c: FloatArray,
-    a_ub: sparse.csr_array | None,
-    b_ub: FloatArray | None,
-    a_eq: FloatArray | None,
-    b_eq: FloatArray | None,
-    lower: FloatArray,
-    upper: FloatArray,
-    integral: IntArray | None = None,
-) -> Any:
-    integrality = None
-    if integral is not None:
-        integrality = np.zeros(len(c))
-        integrality[integral] = 1
-    # Rows that cannot bind are gone already; presolving the dense rest takes longer than solving it.
-    solver: Any = linprog  # its type stubs know no sparse matrices
-    return solver(
-        c, A_ub=a_ub, b_ub=b_ub, A_eq=a_eq, b_eq=b_eq, bounds=np.column_stack([lower, upper]),
-        method="highs", integrality=integrality, options={"presolve": integral is not None},
-    )  # fmt: skip
-
-
-def _worth_of_limits(rows: Sequence[Rows], answer: Any, x: FloatArray) -> dict[str, float]:
+def _worth_of_limits(rows: Sequence[Rows], answer: Solved, x: FloatArray) -> dict[str, float]:
     """Duals of the rows times what `x` does to them, by owner (EUR/h)."""
     worth: dict[str, float] = {}
-    duals, first = answer.ineqlin.marginals, 0
+    duals, first = answer.upper_duals, 0
     for part in rows:
         effect = part.matrix @ x
         for side, slack in ((1.0, part.high - part.base), (-1.0, part.base - part.low)):

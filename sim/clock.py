@@ -40,7 +40,7 @@ class Clock:
 
     def gate(self, name: str, moments: Iterable[tuple[int, Any]], action: Callable[[Any], None]) -> None:
         """Fire `action(what)` at each (second, what), sorted; gates of one second follow `GATES`."""
-        self.env.process(self._fire(MESSAGE_PRIORITY + 1 + GATES.index(name), moments, action))
+        self.env.process(self._fire(_priority(name), moments, action))
 
     def _fire(
         self, priority: int, moments: Iterable[tuple[int, Any]], action: Callable[[Any], None]
@@ -52,3 +52,15 @@ class Clock:
     def run(self) -> None:
         """Run until nothing is left to happen."""
         self.env.run()
+
+    def run_to(self, second: int, gate: str) -> None:
+        """Run until right before a gate. The gate's own moment before that one must be still to come."""
+        self.env.run(until=self.at(second, _priority(gate)))
+
+    def run_through(self, second: int) -> None:
+        """Run until all that falls on a second has happened."""
+        self.env.run(until=second + 1)
+
+
+def _priority(gate: str) -> int:
+    return MESSAGE_PRIORITY + 1 + GATES.index(gate)

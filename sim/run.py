@@ -6,7 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from markets.solver import solving_by
 from sim.build import build_world
+from sim.calendar import Calendar
+from sim.clock import Clock
 from sim.export import IspExport
 from sim.settings import Scenario
 from sim.timetable import local_auctions, nominations, tenders, tso_auctions
@@ -15,6 +18,8 @@ from sim.world import World
 
 DAY_AHEAD_CLEARS_S = 3600
 """Seconds between the day-ahead gate and its clearing."""
+Gate = tuple[str, list[tuple[int, Any]], Callable[[Any], None]]
+"""Its name, (second, what) in order, and what is done with it."""
 
 
 def run(
@@ -31,18 +36,44 @@ def run(
     `arrange` orders the creation of agents and processes: no result depends on it, and tests reverse it.
     `export` collects the market of one ISP.
     """
+    world, clock = start(scenario, folder, out, on_isp, arrange, export)
+    with solving_by(scenario.solver):
+        clock.run()
+    world.recorder.close()
+
+
+def start(
+    scenario: Scenario,
+    folder: Path | None,
+    out: Path,
+    on_isp: Callable[[int], None] = lambda isp: None,
+    arrange: Arrange = list,
+    export: IspExport | None = None,
+) -> tuple[World, Clock]:
+    """What `run` runs: a world with all its gates ahead of it. Its recorder is closed by who lets it run."""
     world, clock = build_world(scenario, folder, out, on_isp, arrange)
     if export is not None:
         world.export, export.transmission, export.areas = export, world.transmission, world.areas
-    calendar = world.calendar
-    days, isps = calendar.days(), range(calendar.n_isp)
-    before = {
-        name: sorted((calendar.seconds(isp) - lead, isp) for isp in isps for lead in leads)
+    for name, moments, action in arrange(_gates(scenario, world, clock.now)):
+        clock.gate(name, moments, action)
+    return world, clock
+
+
+def moments_ahead(scenario: Scenario, calendar: Calendar) -> dict[str, list[tuple[int, int]]]:
+    """The gates that fall so many minutes ahead of delivery, by name: (second, ISP), in order."""
+    return {
+        name: sorted((calendar.seconds(isp) - lead, isp) for isp in range(calendar.n_isp) for lead in leads)
         for name, leads in scenario.gates.rounds_s(scenario.mol_rounds).items()
     }
-    end = [(calendar.seconds(isp) + calendar.isp_seconds, isp) for isp in isps]
-    gates: list[tuple[str, list[tuple[int, Any]], Callable[[Any], None]]] = [
-        *_selling_gates(scenario, world, clock.now),
+
+
+def _gates(scenario: Scenario, world: World, begin: int) -> list[Gate]:
+    """Every gate of a scenario that begins at a second: its moments, and what the world does then."""
+    calendar = world.calendar
+    days, before = calendar.days(), moments_ahead(scenario, calendar)
+    end = [(calendar.seconds(isp) + calendar.isp_seconds, isp) for isp in range(calendar.n_isp)]
+    return [
+        *_selling_gates(scenario, world, begin),
         ("schedules", days, world.schedules),
         ("day_ahead", [(second + DAY_AHEAD_CLEARS_S, day) for second, day in days], world.day_ahead),
         ("offer", before["offer"], world.offer),
@@ -56,25 +87,19 @@ def run(
         ("mol", before["mol"], world.mol),
         ("tso_clear", before["tso_clear"], world.tso_clear),
         *([("declare", before["declare"], world.declare)] if scenario.settlement.measures else []),
-        ("deliver", [(calendar.seconds(isp), isp) for isp in isps], world.deliver),
+        ("deliver", [(calendar.seconds(isp), isp) for isp in range(calendar.n_isp)], world.deliver),
         ("meter", end, world.meter),
         ("settle", end, world.settle),
         *_limiting_gates(scenario, world, before),
     ]
-    for name, moments, action in arrange(gates):
-        clock.gate(name, moments, action)
-    clock.run()
-    world.recorder.close()
 
 
-def _limiting_gates(
-    scenario: Scenario, world: World, before: dict[str, list[tuple[int, int]]]
-) -> list[tuple[str, list[tuple[int, Any]], Callable[[Any], None]]]:
+def _limiting_gates(scenario: Scenario, world: World, before: dict[str, list[tuple[int, int]]]) -> list[Gate]:
     """Gates of non-firm connections, where contracts are activated at all."""
     settings, acts = scenario.non_firm, world.non_firm
     if acts is None or not settings.enabled:
         return []
-    gates: list[tuple[str, list[tuple[int, Any]], Callable[[Any], None]]] = []
+    gates: list[Gate] = []
     if settings.role == "prequalification":
         gates.append(("limit_ahead", before["limit_ahead"], acts.limit(after_markets=False)))
     gates.append(("limit", before["limit"], acts.limit(after_markets=True)))
@@ -86,21 +111,17 @@ def _limiting_gates(
     return gates
 
 
-def _selling_gates(
-    scenario: Scenario, world: World, start: int
-) -> list[tuple[str, list[tuple[int, Any]], Callable[[Any], None]]]:
+def _selling_gates(scenario: Scenario, world: World, begin: int) -> list[Gate]:
     """Gates of the register and of capacity, as far as the scenario has them."""
     if world.flexibility is None:
         return []
     calendar, settings = world.calendar, scenario.capacity
     days = calendar.days()
-    before = range(start, days[0][0], 86_400)  # capacity may be bought long before the first day
-    moments = [*((second, days[0][1]) for second in before), *(day for day in days if day[0] > start)]
+    before = range(begin, days[0][0], 86_400)  # capacity may be bought long before the first day
+    moments = [*((second, days[0][1]) for second in before), *(day for day in days if day[0] > begin)]
     if not before:
-        moments.insert(0, (start, days[0][1]))
-    gates: list[tuple[str, list[tuple[int, Any]], Callable[[Any], None]]] = [
-        ("connection", moments, world.connection)
-    ]
+        moments.insert(0, (begin, days[0][1]))
+    gates: list[Gate] = [("connection", moments, world.connection)]
     if world.needs is None:
         return gates
     auctions = tso_auctions(calendar, settings)

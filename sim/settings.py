@@ -17,6 +17,7 @@ from markets.merit_order import MAX_ROUNDS
 from markets.prequalification import Method
 from markets.pricing import Pricing
 from markets.schemes import SCHEMES, Options, build_schemes
+from markets.solver import Solver
 from sim.balancing_sections import (
     CapacitySettings,
     ConductSettings,
@@ -62,6 +63,7 @@ class Scenario(Section):
     aggregation_step_mw: Positive = DEFAULT_STEP_MW
     pricing: Pricing = "pay-as-bid"
     boundary_tolerance_mw: NotNegative = 0.0
+    solver: Solver = "linprog"
     mol_rounds: Annotated[Count, Field(le=60)] = MAX_ROUNDS
     willingness_spread: NotNegative = 50.0
     strategy: str = "truthful"

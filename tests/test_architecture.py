@@ -22,6 +22,10 @@ HOMES = {
     "matplotlib": {"experiments"},
     "typer": {"experiments"},
     "rich": {"experiments"},
+    "gymnasium": {"experiments"},
+    "pettingzoo": {"experiments"},
+    "stable_baselines3": {"experiments"},
+    "torch": {"experiments"},
 }
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 330, 70
 SOURCES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))

@@ -294,6 +294,16 @@ def test_a_deviation_that_is_none(deviator: int, at: int, before: int) -> None:
         answer_to_deviation(_series([20] * 8), deviator, at, before, 1.0)
 
 
+SCHEDULED = pd.DataFrame(
+    {
+        "unit": ["G1", "G1"],
+        "p_mw": [10.0, 20.0],
+        "price_eur_per_mwh": [40.0, 50.0],
+        "cost_eur_per_h": [300.0, 700.0],
+    }
+)
+
+
 def _folder(
     path: Path, table: pd.DataFrame, sold: pd.DataFrame, seed: int = 1, scheme: str = "multilevel-03",
     broken: int = 0,
@@ -306,6 +316,7 @@ def _folder(
     table.to_parquet(path / "sellers.parquet")
     sold.to_parquet(path / "activations.parquet")
     SETTLED.to_parquet(path / "settlement.parquet")
+    SCHEDULED.to_parquet(path / "schedules.parquet")
     return path
 
 
@@ -331,6 +342,7 @@ def test_strategy_and_scheme_waste_separately(tmp_path: Path) -> None:
     assert found["difference"]["sellers"]["A01"]["profit_eur"] == pytest.approx(-60 * 0.25)
     assert found["as_bid"]["sellers"]["A01"]["pivotal_isps"] == {"T": 2, "D1": 1}  # nobody else is there
     assert power_of(run, truth)["inefficiency"]["by_scheme_eur"] is None
+    assert found["as_bid"]["total"]["day_ahead_margin_eur"] == pytest.approx((100.0 + 300.0) * 0.25)
     rows = power_by_isp(run, truth).set_index("isp")
     assert rows.profit_above_truthful_eur.tolist() == pytest.approx([-15.0, 0.0, 0.0])
     assert rows.pivotal.tolist() == [True, True, False]

@@ -114,7 +114,9 @@ def test_contracts_bind_the_part_under_them() -> None:
 
 def test_withheld_power_and_cached_profiles() -> None:
     game = case_game(_loaded(), SCHEMES["multilevel-03"], ["one"], (TRUTH, Move(0.0, 0.5)))
-    assert game.result((1,)) is game.result((1,))
+    assert game.result((1,)).played is game.result((1,)).played
+    assert game.variant(1).moves == (1,)
+    assert game.variant(1).result((0,)).played is game.result((0,)).played
     assert game.result((1,)).played.sold_mw["D"].sum() == pytest.approx(4.0)  # 2 up, 2 down
     assert gains(game, (0,)).tolist() == [0.0]
     assert best_response(game, 0, (1,)) == (0, 0.0)

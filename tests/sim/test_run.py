@@ -21,6 +21,10 @@ def test_same_scenario_and_seed_give_the_same_bytes(small_run: Runs) -> None:
     assert hashes(small_run(label="first")) == hashes(small_run(label="second"))
 
 
+def test_the_quicker_solver_writes_the_same_tables(small_run: Runs) -> None:
+    assert hashes(small_run(solver="highspy")) == hashes(small_run())
+
+
 def test_the_order_in_which_agents_and_processes_are_created_changes_nothing(small_run: Runs) -> None:
     backwards = small_run(arrange=lambda things: list(reversed(things)), label="backwards")
     assert hashes(backwards) == hashes(small_run(label="first"))

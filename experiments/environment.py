@@ -1,0 +1,147 @@
+"""Markets as environments for learners of other libraries: PettingZoo for many sellers, Gymnasium for one.
+
+One agent is one seller, one step one ISP: bids for it are made, and time goes on until the next bids are due.
+
+An action is two numbers (`ACTION` of `experiments.seller_env`): a markup, -1 to 1 times `MARKUP_EUR_PER_MWH`,
+up bids that much dearer and down bids that much cheaper than cost, and the share of everything the seller
+could offer that it offers. `TRUTHFUL_ACTION` bids cost and everything.
+
+An observation holds what the seller itself knows, in this order (`OBSERVATION`, each with its bounds):
+``hour_sin`` and ``hour_cos`` of the local time at which the ISP to bid starts, its ``day_ahead_price``
+(EUR/MWh; 0 in a case, which has none), what its own resources can do, ``up_mw`` and ``down_mw``, their mean
+costs ``up_cost`` and ``down_cost`` (EUR/MWh, weighted by MW, 0 without any), and of the last ISP it has heard
+of: ``share_sold`` of what it offered, ``mean_received`` (EUR/MWh sold, negative if it paid) and
+``profit_eur``. Nothing is scaled; what exceeds its bounds is cut there.
+
+A reward is profit in EUR: received for energy, less its true cost, of the ISPs settled during the step. In a
+case an ISP is settled at once. In a simulation that happens hours behind its bids, so rewards come late: the
+first ones are 0, and the last step runs until the last ISP is settled. Imbalance charges are no part of it.
+
+Needs the extra ``rl`` (``pip install 'tandem-sim[rl]'``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from experiments.case_world import CASE_ISPS, TRUTHFUL, CaseWorld, dealt
+from experiments.scenario import SCENARIOS, parse_scenario, read_scenario
+from experiments.seller_env import SellerEnv, SellersEnv
+from experiments.seller_worlds import SellerWorld, SimulatedWorld
+from grids.errors import InputError
+from markets.case import Case, read_case
+from markets.case_market import CaseMarket
+from markets.schemes import build_schemes
+from sim.settings import Scenario
+
+CASE_NOISE = 0.05
+DEFAULT_SCHEME = "common"
+"""Of a case that names none."""
+Instance = str | Path | Case | Scenario | Mapping[str, Any]
+"""A bundled scenario, the path of a scenario or case, or either of them as an object."""
+
+
+def parallel_env(
+    scenario: Instance,
+    *,
+    scheme: str | None = None,
+    seed: int | None = None,
+    isps: int | None = None,
+    sellers: Sequence[str] | None = None,
+    others: str | None = None,
+    noise: float | None = None,
+    split: int | None = None,
+) -> SellersEnv:
+    """Sellers of a scenario, or of a case cleared in every ISP, as agents of PettingZoo's parallel API.
+
+    Parameters
+    ----------
+    scenario: bundled name, path of a scenario (YAML) or case (folder or JSON), keys of a scenario, or object.
+    scheme: coordination scheme; else that of the scenario or case (``common`` where a case names none).
+    seed: of the first episode; else that of the scenario, or 0.
+    isps: length of an episode; else all of the scenario, or a day of a case.
+    sellers: who is played; else all pools of a scenario, or everybody in a case.
+    others: strategy of all who are not played; else that of the scenario, or truthful.
+    noise: of a case only, see `CaseWorld`; 0 clears the same ISP every time.
+    split: of a case only, deals its bids to so many sellers, see `dealt`.
+
+    Raises `InputError` for what cannot be read or does not exist.
+    """
+    world = _world(scenario, scheme, isps, others, noise, split)
+    if sellers is None:
+        sellers = world.pools
+    return SellersEnv(world, _checked(sellers, world), seed)
+
+
+def single_agent_env(
+    scenario: Instance,
+    *,
+    seller: str | None = None,
+    others: str | None = TRUTHFUL,
+    scheme: str | None = None,
+    seed: int | None = None,
+    isps: int | None = None,
+    noise: float | None = None,
+    split: int | None = None,
+) -> SellerEnv:
+    """One seller (else the first) as a Gymnasium environment; see `parallel_env`.
+
+    `others` names the strategy of everybody else; None leaves it to the scenario.
+    """
+    world = _world(scenario, scheme, isps, others, noise, split)
+    chosen = world.pools[0] if seller is None else seller
+    return SellerEnv(SellersEnv(world, _checked([chosen], world), seed))
+
+
+def _checked(sellers: Sequence[str], world: SellerWorld) -> Sequence[str]:
+    for seller in sellers:
+        if seller not in world.sellers:
+            raise InputError("sellers", seller, "sells nothing here", f"Use {', '.join(world.sellers[:20])}")
+    if not sellers or len(set(sellers)) < len(sellers):
+        raise InputError("sellers", ", ".join(sellers), "are none, or not different ones", "Name each once")
+    return sellers
+
+
+def _world(
+    given: Instance, scheme: str | None, isps: int | None, others: str | None, noise: float | None,
+    split: int | None,
+) -> SellerWorld:  # fmt: skip
+    """The world of a case or a scenario, whatever it is given as."""
+    if isinstance(given, str | Path) and str(given) not in SCENARIOS:
+        path = Path(given)
+        if path.is_dir() or path.suffix == ".json":
+            given = read_case(path)
+    if isinstance(given, Case):
+        return _case_world(given, scheme, isps, others, noise, split)
+    for name, value in (("noise", noise), ("split", split)):
+        if value is not None:
+            raise InputError("scenario", name, "is an option of a case only", "Leave it out")
+    changes: dict[str, Any] = {} if scheme is None else {"scheme": scheme}
+    if others is not None:
+        changes |= {"strategy": others, "strategies": []}
+    if isinstance(given, str | Path):
+        scenario, folder = read_scenario(str(given), changes)
+        return SimulatedWorld(scenario, folder, isps)
+    keys = given.model_dump(mode="json", by_alias=True) if isinstance(given, Scenario) else dict(given)
+    return SimulatedWorld(parse_scenario(yaml.safe_dump(keys), "scenario", changes), None, isps)
+
+
+def _case_world(
+    case: Case, scheme: str | None, isps: int | None, others: str | None, noise: float | None,
+    split: int | None,
+) -> CaseWorld:  # fmt: skip
+    chosen = scheme or case.options.scheme or DEFAULT_SCHEME
+    schemes = build_schemes(case.options.options)
+    if chosen not in schemes:
+        raise InputError("case", "scheme", f"{chosen} is not known", f"Use {', '.join(schemes)}")
+    market = CaseMarket(dealt(case, split), schemes[chosen])
+    return CaseWorld(
+        market,
+        CASE_ISPS if isps is None else isps,
+        CASE_NOISE if noise is None else noise,
+        TRUTHFUL if others is None else others,
+    )

@@ -1,0 +1,107 @@
+"""The command ``tandem game``: what a case lets its sellers get away with, scheme by scheme."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from experiments.case_world import dealt
+from experiments.game_figures import figures
+from grids.errors import InputError
+from markets.blocks import Scheme
+from markets.case import Case, read_case
+from markets.case_game import TRUTH, CaseGame, Move, case_game
+from markets.schemes import build_schemes
+
+MARKUPS = (5.0, 10.0, 20.0, 40.0, 80.0)
+OFFERED = (1.0,)
+WIDE = 130
+"""Columns of a table that goes to a file."""
+COLUMNS = ("scheme", "ends in", "profiles", "mark-up", "profit", "paid", "if truthful", "true cost",
+           "if truthful", "penalty", "gain left")  # fmt: skip
+
+
+def game(
+    case: Annotated[Path, typer.Argument(help="A case.json or the folder that holds it.")],
+    scheme: Annotated[
+        list[str] | None, typer.Option(help="Coordination scheme; several to compare. [default: the case's]")
+    ] = None,
+    player: Annotated[list[str] | None, typer.Option(help="Seller that plays. [default: all]")] = None,
+    sellers: Annotated[
+        int | None, typer.Option(help="Deal the bids to so many sellers, whoever owns them.")
+    ] = None,
+    markup: Annotated[
+        list[float] | None, typer.Option(help="EUR/MWh asked above cost, besides none. [default: 5 to 80]")
+    ] = None,
+    offered: Annotated[
+        list[float] | None, typer.Option(help="Share of what is owned that is offered, besides all.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+) -> None:
+    """Let sellers of a case answer each other with mark-ups until nobody gains, or in circles.
+
+    An equilibrium is verified by trying every other move of every seller. EUR/h.
+    """
+    owned = dealt(read_case(case), sellers)
+    schemes = _schemes(owned, scheme or [])
+    moves = _moves(markup or MARKUPS, offered or OFFERED)
+    found = []
+    for each in schemes:
+        played = _game(owned, each, player or [], moves)
+        found.append({"scheme": each.name, **figures(played)})
+    Console(width=None if sys.stdout.isatty() else WIDE).print(_table(owned.name, found))
+    if out is not None:
+        out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def _schemes(case: Case, names: Sequence[str]) -> list[Scheme]:
+    table = build_schemes(case.options.options)
+    wanted = list(names) or ([case.options.scheme] if case.options.scheme else ["multilevel-03", "common"])
+    for name in wanted:
+        if name not in table:
+            raise InputError("--scheme", name, "is no scheme", f"Use {', '.join(table)}")
+    return [table[name] for name in wanted]
+
+
+def _moves(markups: Sequence[float], offered: Sequence[float]) -> tuple[Move, ...]:
+    for value in markups:
+        if not 0.0 < value < 1e6:
+            raise InputError("--markup", f"{value:g}", "is no mark-up", "Give EUR/MWh above 0")
+    for share in offered:
+        if not 0.0 <= share <= 1.0:
+            raise InputError("--offered", f"{share:g}", "is no share", "Give a number from 0 to 1")
+    shares = sorted({1.0, *offered}, reverse=True)
+    return (
+        TRUTH,
+        *(Move(m, s) for s in shares for m in (0.0, *sorted(set(markups))) if (m, s) != (0.0, 1.0)),
+    )
+
+
+def _game(case: Case, scheme: Scheme, players: Sequence[str], moves: Sequence[Move]) -> CaseGame:
+    known = {name for area in case.areas.values() for name in area.bids.provider.tolist()}
+    known |= set(case.tso_bids.provider.tolist())
+    for name in players:
+        if name not in known:
+            raise InputError(
+                "--player", name, "sells nothing in this case", f"Use {', '.join(sorted(known))}"
+            )
+    return case_game(case, scheme, list(players) or sorted(known), moves)
+
+
+def _table(case: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(title=escape(f"case {case}: best responses from the truth"), box=SIMPLE_HEAD)
+    for k, column in enumerate(COLUMNS):
+        table.add_column(column, justify="left" if k < 2 else "right", no_wrap=True)
+    keys = ("markup", "profit", "paid", "paid_truthful", "cost", "cost_truthful", "penalty", "gain")
+    for row in rows:
+        table.add_row(row["scheme"], row["end"], str(row["profiles"]), *(f"{row[key]:.3f}" for key in keys))
+    return table

@@ -1,0 +1,66 @@
+"""How a game on a case ends, in figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from grids.arrays import FloatArray
+from markets.case_game import CaseGame
+from markets.equilibrium import Play, Profile, iterate
+
+GAIN_EUR_PER_H = 1e-3
+"""Nobody moves for less."""
+
+
+def ended(game: CaseGame, most_rounds: int = 40) -> tuple[Play | None, list[Profile]]:
+    """Where best responses from the truth end, and the profiles that stand for it; None: nowhere in time.
+
+    Without an end the last known state counts for nothing: the truth is returned, to be left out by the
+    caller.
+    """
+    try:
+        play = iterate(game, game.truth, most_rounds, GAIN_EUR_PER_H)
+    except RuntimeError:
+        return None, [game.truth]
+    return play, list(play.profiles)
+
+
+def figures(game: CaseGame) -> dict[str, Any]:
+    """A game against the truth of the same market: who gains, who pays, what it wastes (EUR/h).
+
+    Of a cycle all figures are means over its profiles. `penalty` is what limits left broken cost in the
+    auctions' terms; `markup` is the mean of what players ask (EUR/MWh); `gain` what a player could still
+    gain.
+    """
+    play, profiles = ended(game)
+    truth, found = game.result(game.truth), [game.result(profile) for profile in profiles]
+
+    def mean(values: list[float]) -> float:
+        return float(np.mean(values))
+
+    asked = [
+        float(np.mean([game.choices[p][m].markup_eur_per_mwh for p, m in zip(game.players, q, strict=True)]))
+        for q in profiles
+    ]
+    profits: FloatArray = np.array([r.profits for r in found]).mean(axis=0)
+    return {
+        "end": "none" if play is None else "equilibrium" if play.is_equilibrium else "cycle",
+        "profiles": len(profiles),
+        "gain": float("nan") if play is None else play.gain,
+        "markup": mean(asked),
+        "planned_mw": mean([r.planned_mw for r in found]),
+        "profit": float(profits.sum()),
+        "profit_truthful": float(truth.profits.sum()),
+        "paid": mean([r.paid_eur_per_h for r in found]),
+        "paid_truthful": truth.paid_eur_per_h,
+        "paid_by_dsos": mean([sum(v for k, v in r.played.paid_eur_per_h.items() if k != "T") for r in found]),
+        "paid_by_dsos_truthful": sum(v for k, v in truth.played.paid_eur_per_h.items() if k != "T"),
+        "unpaid": mean([r.unpaid_eur_per_h for r in found]),
+        "cost": mean([r.played.cost_eur_per_h - float(r.planned_eur_per_h.sum()) for r in found]),
+        "cost_truthful": truth.played.cost_eur_per_h,
+        "penalty": mean([r.played.penalty_eur_per_h for r in found]),
+        "penalty_truthful": truth.played.penalty_eur_per_h,
+        "unserved_mw": mean([r.played.unserved_mw for r in found]),
+    }

@@ -1,0 +1,97 @@
+"""One linear programme handed to HiGHS: what `scipy.optimize.linprog` does, without its checks and copies.
+
+Those take longer than the programmes of an auction. Solver, options and answers are the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import highspy
+import numpy as np
+from scipy import sparse
+
+from grids.arrays import FloatArray
+
+_highspy: Any = highspy  # untyped
+_OPTIONS = {"output_flag": False, "threads": 1, "presolve": "off", "simplex_strategy": 1}
+_MODEL_STATUS = _highspy.HighsModelStatus
+_CODES = {
+    _MODEL_STATUS.kOptimal: 0,
+    _MODEL_STATUS.kTimeLimit: 1,
+    _MODEL_STATUS.kIterationLimit: 1,
+    _MODEL_STATUS.kModelError: 2,
+    _MODEL_STATUS.kInfeasible: 2,
+    _MODEL_STATUS.kUnbounded: 3,
+}
+"""As `scipy.optimize.linprog` numbers them; any other is 4."""
+
+
+@dataclass(frozen=True)
+class Solved:
+    """An answer: a status as `scipy.optimize.linprog` numbers them, and the rest if it is 0, optimal."""
+
+    status: int
+    message: str
+    x: FloatArray  # (n,)
+    upper_duals: FloatArray  # (m,) of ``A_ub x <= b_ub``: cost per unit of the right-hand side
+    equal_duals: FloatArray  # (k,) of ``A_eq x = b_eq``
+    bound_duals: FloatArray  # (n,) of both bounds of every column together
+
+
+def solve_directly(
+    cost: FloatArray,
+    a_ub: sparse.csr_array | None,
+    b_ub: FloatArray | None,
+    a_eq: FloatArray | None,
+    b_eq: FloatArray | None,
+    lower: FloatArray,
+    upper: FloatArray,
+) -> Solved:
+    """``min cost.x`` over ``lower <= x <= upper`` (n,) and the rows given. Raises ValueError for nan."""
+    parts = [(sparse.csr_array(a), b) for a, b in ((a_ub, b_ub), (a_eq, b_eq)) if a is not None]
+    right = np.concatenate([np.empty(0), *(b for _, b in parts if b is not None)])
+    m = 0 if b_ub is None else len(b_ub)
+    for values in (cost, lower, upper, right, *(a.data for a, _ in parts)):
+        if np.isnan(values).any():
+            raise ValueError("a programme holds nan")
+    left = right.copy()
+    left[:m] = -np.inf
+    highs = _highspy.Highs()
+    for name, value in _OPTIONS.items():
+        highs.setOptionValue(name, value)
+    highs.passModel(_model(cost, [a for a, _ in parts], left, right, lower, upper))
+    highs.run()
+    status = highs.getModelStatus()
+    found, message = highs.getSolution(), highs.modelStatusToString(status)
+    duals = np.array(found.row_dual)
+    return Solved(
+        _CODES.get(status, 4),
+        message,
+        np.array(found.col_value),
+        duals[:m],
+        duals[m:],
+        np.array(found.col_dual),
+    )
+
+
+def _model(
+    cost: FloatArray, matrices: list[Any], left: FloatArray, right: FloatArray, lower: FloatArray,
+    upper: FloatArray,
+) -> Any:  # fmt: skip
+    """The programme with all rows below one another."""
+    model = _highspy.HighsLp()
+    model.num_col_, model.num_row_ = len(cost), len(right)
+    model.col_cost_, model.col_lower_, model.col_upper_ = cost, lower, upper
+    model.row_lower_, model.row_upper_ = left, right
+    ends, first = [np.zeros(1, dtype=np.int32)], 0
+    for matrix in matrices:
+        ends.append(first + matrix.indptr[1:])
+        first += matrix.nnz
+    rows = model.a_matrix_
+    rows.format_, rows.num_col_, rows.num_row_ = _highspy.MatrixFormat.kRowwise, len(cost), len(right)
+    rows.start_ = np.concatenate(ends)
+    rows.index_ = np.concatenate([np.empty(0, dtype=np.int32), *(m.indices for m in matrices)])
+    rows.value_ = np.concatenate([np.empty(0), *(m.data for m in matrices)])
+    return model
