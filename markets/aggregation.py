@@ -15,12 +15,12 @@ import numpy as np
 from grids.arrays import FloatArray
 from grids.dc import TransmissionGrid
 from grids.rows import GridRows, transmission_rows
-from markets.auctions import area_state, expected_mw, injection_map
+from markets.auctions import area_state, expected_mw
 from markets.bids import Bids
 from markets.blocks import TSO, Block, View, Written
 from markets.houses import unsold_mw
 from markets.pricing import Pricing, pay_eur_per_h
-from markets.programme import Cleared, Status, clear, grid_rows
+from markets.programme import Cleared, Columns, Status, clear, grid_rows
 from markets.warm import WarmProgramme
 
 Kind = Literal["discrete", "exact"]
@@ -53,10 +53,10 @@ class AreaProgramme:
 
     def __init__(self, rows: GridRows, bids: Bids, available_mw: FloatArray) -> None:
         self._bids, self._available = bids, available_mw
-        self._injection = injection_map(bids, rows.flow_matrix.shape[1])
+        self._columns = Columns(bids.node, bids.direction)
         self._sign = bids.direction.astype(np.float64)
         self._rows = self._attainable(rows)
-        grid = grid_rows(self._rows, self._injection, hard=True)
+        grid = grid_rows(self._rows, self._columns, hard=True)
         self._programme = WarmProgramme(
             bids.signed_price, available_mw, self._sign, [part.binding(available_mw) for part in grid]
         )
@@ -65,12 +65,12 @@ class AreaProgramme:
     def _attainable(self, rows: GridRows) -> GridRows:
         """Rows that have a solution: limits that no activation can keep move to the nearest reachable."""
         n = len(self._bids)
-        hard = grid_rows(rows, self._injection, hard=True)
+        hard = grid_rows(rows, self._columns, hard=True)
         if clear(np.zeros(n), self._available, rows=hard).status is Status.OPTIMAL:
             return rows
-        soft = grid_rows(rows, self._injection)
+        soft = grid_rows(rows, self._columns)
         best = clear(np.zeros(n), self._available, rows=soft).require("least violation of an area")
-        reached = rows.after(self._injection @ best.quantity_mw).relaxed()
+        reached = rows.after(self._bids.injection_mw(best.quantity_mw, rows.flow_matrix.shape[1])).relaxed()
         return replace(
             rows,
             relief_up_mw=reached.relief_up_mw + SOLVER_SLACK,
@@ -91,7 +91,7 @@ class AreaProgramme:
             self._available,
             sign=self._sign,
             need_mw=float(np.clip(change_mw, low, high)),
-            rows=grid_rows(self._rows, self._injection, hard=True),
+            rows=grid_rows(self._rows, self._columns, hard=True),
             imbalance_bound_mw=SAME_MW,
         )
         return answer.require("translation of an aggregated bid")
@@ -180,17 +180,15 @@ def rsf_market(kind: Kind = "exact", pricing: Pricing = "pay-as-bid") -> Block:
         places = {area: np.arange(a, b) for area, a, b in zip(parts, ends[:-1], ends[1:], strict=True)}
         p = expected_mw(view.own, view.areas)
         need = -float(p.sum())
-        injection = np.zeros((len(p), len(cost)))
-        injection[:, : len(own)] = injection_map(own, len(p))
-        for area, at in places.items():
+        nodes = [own.node, *(np.full(len(at), grid.interface_node[area]) for area, at in places.items())]
+        for area in places:
             p[grid.interface_node[area]] += parts[area].start_mw
-            injection[grid.interface_node[area], at] = parts[area].change_mw
         answer = clear(
             cost,
             available,
             sign=sign,
             need_mw=-float(p.sum()),
-            rows=grid_rows(transmission_rows(grid.dc, p), injection, owner=TSO),
+            rows=grid_rows(transmission_rows(grid.dc, p), Columns(np.concatenate(nodes), sign), owner=TSO),
             choices=list(places.values()) if kind == "discrete" else (),
         ).require("TSO market over residual supply functions")
         x = answer.quantity_mw

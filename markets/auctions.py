@@ -16,16 +16,9 @@ from markets.blocks import TSO, Block, Values, View, Written
 from markets.houses import offered_mw, unsold_mw
 from markets.pooling import PooledBy, in_pools
 from markets.pricing import Pricing, pay_eur_per_h
-from markets.programme import Cleared, clear, grid_rows
+from markets.programme import Cleared, Columns, clear, grid_rows
 
 DistributionRows = Literal["none", "full"]
-
-
-def injection_map(bids: Bids, n_nodes: int) -> FloatArray:
-    """Injection (n_nodes, n) in MW per MW activated of each bid."""
-    matrix = np.zeros((n_nodes, len(bids)))
-    matrix[bids.node, np.arange(len(bids))] = bids.direction
-    return matrix
 
 
 def area_state(values: Values) -> GridRows:
@@ -56,7 +49,7 @@ def clear_area(own: Values, available: FloatArray, interface: Interface = FIXED)
         bids.signed_price,
         available,
         sign=bids.direction.astype(np.float64),
-        rows=grid_rows(rows, injection_map(bids, rows.flow_matrix.shape[1])),
+        rows=grid_rows(rows, Columns(bids.node, bids.direction)),
         imbalance_price=interface.price_eur_per_mwh,
         imbalance_bound_mw=interface.bound_mw,
     )
@@ -174,25 +167,25 @@ def clear_system(
     ends = np.cumsum([len(b) for b in books.values()])
     first = dict(zip(books, np.concatenate([[0], ends[:-1]]).tolist(), strict=True))
     width = int(ends[-1])
-    to_transmission = np.zeros((len(p_mw), width))
+    sign = np.concatenate([b.direction for b in books.values()])
     limits = []
-    for system, bids in books.items():
-        columns = slice(first[system], first[system] + len(bids))
-        nodes = bids.node if system == TSO else np.full(len(bids), grid.interface_node[system])
-        to_transmission[nodes, np.arange(width)[columns]] = bids.direction
+    for system in books:
         if system in limits_of and system != TSO:
-            rows = area_state(areas[system])
-            wide = np.zeros((rows.flow_matrix.shape[1], width))
-            wide[:, columns] = injection_map(bids, len(wide))
-            limits += grid_rows(rows, wide, owner=system)
+            own = Columns(books[system].node, books[system].direction, first[system], width)
+            limits += grid_rows(area_state(areas[system]), own, owner=system)
     need = 0.0
     if TSO in limits_of:
-        limits = grid_rows(transmission_rows(grid.dc, p_mw), to_transmission, owner=TSO) + limits
+        nodes = [
+            b.node if system == TSO else np.full(len(b), grid.interface_node[system])
+            for system, b in books.items()
+        ]
+        everybody = Columns(np.concatenate(nodes), sign)
+        limits = grid_rows(transmission_rows(grid.dc, p_mw), everybody, owner=TSO) + limits
         need = -float(p_mw.sum())
     answer = clear(
         np.concatenate([b.signed_price for b in books.values()]),
         np.concatenate(list(available.values())),
-        sign=np.concatenate([b.direction for b in books.values()]).astype(np.float64),
+        sign=sign.astype(np.float64),
         need_mw=need,
         rows=limits,
     ).require(who)

@@ -12,7 +12,7 @@ from grids.arrays import BoolArray, FloatArray
 from grids.lindistflow import LinDistFlow
 from grids.rows import RELATIVE_TOLERANCE, GridRows, distribution_rows
 from markets.bids import DOWN, UP, Bids
-from markets.programme import clear, grid_rows
+from markets.programme import Columns, clear, grid_rows
 
 LOW_LOAD_SHARE = 0.25
 """Consumption in the hour of least load, as a share of that at peak."""
@@ -46,9 +46,8 @@ def zones(worst: dict[int, GridRows], registered_mw: dict[int, FloatArray]) -> B
         if not len(at):
             continue
         rows = worst[direction].relaxed()
-        injection = np.zeros((rows.flow_matrix.shape[1], len(at)))
-        injection[at, np.arange(len(at))] = direction
-        answer = clear(-np.ones(len(at)), capacity[at], rows=grid_rows(rows, injection, hard=True))
+        columns = Columns(at, np.full(len(at), direction))
+        answer = clear(-np.ones(len(at)), capacity[at], rows=grid_rows(rows, columns, hard=True))
         let_in = answer.require("network flexibility study").quantity_mw
         green[line, at] = let_in >= capacity[at] * (1.0 - RELATIVE_TOLERANCE)
     return green

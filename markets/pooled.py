@@ -7,12 +7,12 @@ from typing import Literal
 
 import numpy as np
 
-from markets.auctions import area_state, injection_map
+from markets.auctions import area_state
 from markets.bids import Bids
 from markets.blocks import Block, View, Written
 from markets.houses import unsold_mw
 from markets.pricing import Pricing, pay_eur_per_h
-from markets.programme import clear, grid_rows
+from markets.programme import Columns, clear, grid_rows
 
 Perimeter = Literal["own", "pooled"]
 PERIMETERS: tuple[Perimeter, ...] = ("own", "pooled")
@@ -36,10 +36,8 @@ def pooled_market(
         first = dict(zip(books, (ends - [len(b) for b in books.values()]).tolist(), strict=True))
         limits = []
         for area, bids in books.items():
-            rows = area_state(areas[area])
-            wide = np.zeros((rows.flow_matrix.shape[1], int(ends[-1])))
-            wide[:, first[area] : first[area] + len(bids)] = injection_map(bids, len(wide))
-            limits += grid_rows(rows, wide, owner=area)
+            own = Columns(bids.node, bids.direction, first[area], int(ends[-1]))
+            limits += grid_rows(area_state(areas[area]), own, owner=area)
         answer = clear(
             np.concatenate([b.signed_price for b in books.values()]),
             np.concatenate([unsold_mw(values) for values in areas.values()]),

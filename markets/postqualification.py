@@ -10,10 +10,9 @@ import numpy as np
 
 from grids.arrays import FloatArray
 from grids.rows import GridRows
-from markets.auctions import injection_map
 from markets.bids import Bids
 from markets.blocks import Block, View, Written
-from markets.programme import clear, grid_rows
+from markets.programme import Columns, clear, grid_rows
 
 ROUNDING_MW = 1e-9
 
@@ -53,7 +52,5 @@ def standing_mw(rows: GridRows, bids: Bids, award_mw: FloatArray) -> FloatArray:
     """
     signed = bids.signed_price
     weight = 1.0 + (signed.max(initial=0.0) - signed)
-    answer = clear(
-        -weight, award_mw, rows=grid_rows(rows, injection_map(bids, rows.flow_matrix.shape[1]), hard=True)
-    )
+    answer = clear(-weight, award_mw, rows=grid_rows(rows, Columns(bids.node, bids.direction), hard=True))
     return np.minimum(answer.require("post-qualification").quantity_mw, award_mw)

@@ -8,11 +8,11 @@ import numpy as np
 
 from grids.arrays import FloatArray
 from grids.rows import RELATIVE_TOLERANCE, GridRows
-from markets.auctions import area_state, injection_map
+from markets.auctions import area_state
 from markets.bids import DOWN, UP, Bids
 from markets.blocks import Block, View, Written
 from markets.flexibility_study import in_green_mw
-from markets.programme import clear, grid_rows
+from markets.programme import Columns, clear, grid_rows
 
 Method = Literal["envelope", "uniform", "disqualify", "static"]
 METHODS: tuple[Method, ...] = ("envelope", "uniform", "disqualify", "static")
@@ -39,8 +39,9 @@ def envelope_mw(
         if method == "envelope":
             whole = bids.price[(bids.direction == direction) & ~bids.demand]
             weight += whole.max() - book.price if direction == UP else book.price - whole.min()
-        injection = injection_map(book, rows.flow_matrix.shape[1])
-        answer = clear(-weight, offered_mw[side], rows=grid_rows(rows, injection, hard=True))
+        answer = clear(
+            -weight, offered_mw[side], rows=grid_rows(rows, Columns(book.node, book.direction), hard=True)
+        )
         limit[side] = answer.require(
             f"operating envelope ({'up' if direction == UP else 'down'})"
         ).quantity_mw

@@ -93,19 +93,38 @@ class Cleared:
         return self
 
 
-def grid_rows(rows: GridRows, injection: FloatArray, hard: bool = False, owner: str = "") -> list[Rows]:
-    """Flow and voltage rows of a grid on n columns.
+@dataclass(frozen=True)
+class Columns:
+    """Where columns of a programme inject into a grid: each at one node, so many MW a unit.
 
-    `injection` (nodes, n) maps the columns to injections in MW; `owner` is whose grid it is.
+    They are those from `first` on of all `width` columns (None: there are no others); the rest do nothing.
     """
+
+    node: IntArray  # (k,)
+    mw: FloatArray | IntArray  # (k,)
+    first: int = 0
+    width: int | None = None
+
+    def effect(self, matrix: FloatArray) -> FloatArray:
+        """What a unit of every column does to rows, (m, width), from what a MW at every node does, (m, N)."""
+        part = matrix[:, self.node] * self.mw
+        if self.width is None:
+            return np.asarray(part)
+        wide = np.zeros((len(matrix), self.width))
+        wide[:, self.first : self.first + len(self.node)] = part
+        return wide
+
+
+def grid_rows(rows: GridRows, columns: Columns, hard: bool = False, owner: str = "") -> list[Rows]:
+    """Flow and voltage rows of a grid on the columns of a programme; `owner` is whose grid it is."""
     overload = np.inf if hard else OVERLOAD_EUR_PER_MWH
     voltage = np.inf if hard else VOLTAGE_EUR_PER_H_PU2
     limited = np.isfinite(rows.limit_mw)
     low, high = rows.flow_min_mw[limited], rows.flow_max_mw[limited]
-    flow = rows.flow_matrix[limited] @ injection
+    flow = columns.effect(rows.flow_matrix[limited])
     found = [Rows(flow, rows.flow_mw[limited], low, high, overload, owner)]
     if len(rows.w_pu2):
-        effect = rows.voltage_matrix @ injection
+        effect = columns.effect(rows.voltage_matrix)
         found.append(Rows(effect, rows.w_pu2, rows.w_min_pu2, rows.w_max_pu2, voltage, owner))
     return found
 

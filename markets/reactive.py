@@ -15,10 +15,10 @@ import numpy as np
 
 from grids.arrays import FloatArray
 from grids.rows import GridRows
-from markets.auctions import area_state, injection_map
+from markets.auctions import area_state
 from markets.bids import Bids
 from markets.blocks import Block, View, Written
-from markets.programme import VOLTAGE_EUR_PER_H_PU2, Rows, clear
+from markets.programme import VOLTAGE_EUR_PER_H_PU2, Columns, Rows, clear
 
 VOLTAGE_MARKET = "voltage_market"
 ROUNDING_PU2 = 1e-7
@@ -77,14 +77,14 @@ def least_cost_mvar(rows: GridRows, offers: Bids, who: str) -> FloatArray:
     outside = (rows.w_pu2 < rows.w_min_pu2) | (rows.w_pu2 > rows.w_max_pu2)
     if not outside.any():
         return np.zeros(len(offers))
-    injection = injection_map(offers, rows.flow_matrix.shape[1])
-    effect = rows.voltage_q_matrix @ injection
+    columns = Columns(offers.node, offers.direction)
+    effect = columns.effect(rows.voltage_q_matrix)
     w, low, high, kept = rows.w_pu2, rows.w_min_pu2, rows.w_max_pu2, rows.relaxed()
     wanted = Rows(effect[outside], w[outside], low[outside], high[outside], VOLTAGE_EUR_PER_H_PU2)
     no_worse = Rows(effect, w, kept.w_min_pu2, kept.w_max_pu2, np.inf)
     q, most = rows.q_mvar + np.zeros(len(rows.flow_mw)), rows.reactive_limit_mvar()
     rated = np.isfinite(most)
     low_q, high_q = np.minimum(-most, q)[rated], np.maximum(most, q)[rated]
-    no_overload = Rows((rows.flow_matrix @ injection)[rated], q[rated], low_q, high_q, np.inf)
+    no_overload = Rows(columns.effect(rows.flow_matrix[rated]), q[rated], low_q, high_q, np.inf)
     answer = clear(offers.price, offers.quantity_mw, rows=[wanted, no_worse, no_overload])
     return answer.require(who).quantity_mw

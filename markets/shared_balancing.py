@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from markets.auctions import area_state, injection_map
+from markets.auctions import area_state
 from markets.bids import Bids
 from markets.blocks import Block, View, Written
 from markets.houses import unsold_mw
 from markets.pricing import Pricing, pay_eur_per_h
-from markets.programme import clear, grid_rows
+from markets.programme import Columns, clear, grid_rows
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,13 @@ def dso_balancing(tolerance_mw: float = 0.0, pricing: Pricing = "pay-as-bid") ->
         reach = available @ np.maximum(sign, 0.0), available @ np.minimum(sign, 0.0)
         target = float(np.clip(need, reach[1] - tolerance_mw, reach[0] + tolerance_mw))
         rows = area_state(view.own)
-        injection = injection_map(bids, rows.flow_matrix.shape[1])
         band = np.zeros(2)
         answer = clear(
             np.concatenate([bids.signed_price, band]),
             np.concatenate([available, np.full(2, tolerance_mw)]),
             sign=np.concatenate([sign, [1.0, -1.0]]),
             need_mw=target,
-            rows=grid_rows(rows, np.column_stack([injection, np.zeros((len(injection), 2))])),
+            rows=grid_rows(rows, Columns(bids.node, bids.direction, width=len(bids) + 2)),
             imbalance_price=0.0,
             imbalance_bound_mw=0.0,
         ).require(f"dso_balancing of {area}")
