@@ -99,6 +99,7 @@ def _by_perimeter(ax: Axes, rows: pd.DataFrame, value: Callable[[pd.DataFrame], 
         ax.plot(at, spread[0.5], "o-", color=colour, label=name, markersize=4)
         ax.vlines(at, spread[0.25], spread[0.75], color=colour, alpha=0.5)
         ax.set_xticks(np.arange(len(spread)), [str(n) for n in spread.index])
+    ax.set_xlim(-0.3, len(SELLERS) - 0.7)
     ax.set_xlabel("sellers")
 
 
