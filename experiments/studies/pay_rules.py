@@ -23,7 +23,7 @@ from agents.strategies import Offers, OfferView, Outcome, Strategy, Truthful
 from experiments.case_world import CaseWorld
 from experiments.collusion import answer_to_deviation, profit_gain
 from experiments.game_figures import figures
-from experiments.plot_style import BLUE, GREEN, ORANGE, house_style, new_figure, save
+from experiments.plot_style import BLUE, DASHES, GREEN, ORANGE, house_style, new_figure, save
 from experiments.studies.gaming_cases import BALANCED, FOOTNOTE, world
 from grids.arrays import FloatArray
 from markets.bids import Bids
@@ -238,7 +238,7 @@ def figure(rows: pd.DataFrame, paths: pd.DataFrame, folder: Path) -> Path:
         left.legend(loc="upper right")
         _bars(middle, rows, "learned_paid_truthful", "Learners, last quarter: paid", "learned_paid")
         for rule, colour in zip(RULES, (BLUE, ORANGE), strict=True):
-            for name, dash in zip(SCHEME_NAMES, ("-", "--"), strict=True):
+            for name, dash in zip(SCHEME_NAMES, DASHES, strict=False):
                 part = paths[(paths.pricing == rule) & (paths.scheme == name)].groupby("isp").profit.median()
                 right.plot(part.index, part, dash, color=colour, label=f"{rule}, {name}")
         right.axhline(0.0, color=GREEN, linewidth=0.8)

@@ -1,0 +1,86 @@
+"""The studies of strategic bidding, on one case each: what must hold whatever the case."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments.studies import inc_dec_game, pay_rules, perimeter
+from experiments.studies.gaming_cases import BALANCED, owned_by_node, world
+from markets.bids import Bids
+
+
+def _same(one: Bids, two: Bids) -> bool:
+    return bool((one.provider == two.provider).all() and (one.price == two.price).all())
+
+
+def test_owners_are_dealt_by_node_and_seeded() -> None:
+    one, two = world("A", 3, 4, BALANCED), world("A", 3, 4, BALANCED)
+    for name, area in one.areas.items():
+        assert _same(area.bids, two.areas[name].bids)
+        for node in np.unique(area.bids.node):
+            assert len(set(area.bids.provider[area.bids.node == node].tolist())) == 1
+        counts = np.unique(
+            area.bids.provider[np.unique(area.bids.node, return_index=True)[1]], return_counts=True
+        )
+        assert counts[1].max() - counts[1].min() <= 1
+    other = owned_by_node(one, 4, 5)
+    assert not all(_same(area.bids, other.areas[name].bids) for name, area in one.areas.items())
+
+
+def test_a_monopolist_of_relief_asks_the_most_there_is_and_wider_markets_pay_less(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(perimeter, "SELLERS", (1, 2))
+    rows, mends = perimeter.played([0])
+    alone = rows[rows.sellers == 1].set_index("perimeter")
+    assert (alone.markup == perimeter.MARKUPS[-1]).all()
+    assert alone.paid["each DSO"] > alone.paid["DSOs pooled"] > alone.paid["whole system"]
+    assert (rows.paid_truthful > 0.0).all()
+    assert (rows.cost >= rows.cost_truthful - 1e-6).all()
+    extra = (mends.paid - mends.paid_truthful).set_axis(mends.mitigation)
+    assert (extra[["caps 70 and 0", "pivotal: 55 and 10", "half under contract"]] < 0.5 * extra["none"]).all()
+    assert perimeter.figure(rows, mends, tmp_path).stat().st_size > 10_000
+    assert len(perimeter.summary(mends, ["mitigation"])) == len(perimeter.MENDS)
+
+
+def test_inc_dec_pays_where_lines_are_congested_and_never_where_they_are_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(inc_dec_game, "SCHEME_NAMES", ("multilevel-01", "common"))
+    rows = inc_dec_game.played([0])
+    far = rows[rows.state == "far from limits"]
+    assert far.profit.abs().max() == 0.0
+    assert far.paid.abs().max() == 0.0
+    congested = rows[rows.state == "congested"].set_index(["may", "scheme"])
+    for scheme in ("multilevel-01", "common"):
+        assert congested.profit["inc-dec", scheme] > 5.0 * congested.profit["mark-ups only", scheme]
+        assert congested.profit["inc-dec, causers unpaid", scheme] < congested.profit["inc-dec", scheme]
+    assert inc_dec_game.figure(rows, tmp_path).stat().st_size > 10_000
+
+
+def test_learners_are_judged_by_what_the_same_isps_would_have_paid(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in {
+        "ISPS": 80,
+        "LAST": 60,
+        "EVERY": 10,
+        "BLOCK": 10,
+        "SCHEME_NAMES": ("common",),
+    }.items():
+        monkeypatch.setattr(pay_rules, name, value)
+    monkeypatch.setattr(pay_rules, "SELLERS", ["S1", "S2"])
+    rows, paths = pay_rules.played([0])
+    again, _ = pay_rules.played([0])
+    assert rows.equals(again)
+    bid = rows.set_index("pricing").loc["pay-as-bid"]
+    assert bid.learned_profit_truthful == pytest.approx(0.0, abs=1e-9)
+    assert bid.learned_profit > 0.0
+    assert bid.learned_paid > bid.learned_paid_truthful
+    assert bid.monopoly > bid.profit
+    assert bid.regret > -bid.monopoly
+    assert len(paths) == 0 or paths.profit.notna().all()
+    assert pay_rules.figure(rows, paths, tmp_path).stat().st_size > 10_000
