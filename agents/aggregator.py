@@ -122,7 +122,7 @@ class Aggregator(Participant):
         """Send the bids for an ISP to whoever runs the market of each system."""
         price = self._day_ahead[isp]
         found = self.portfolio.resources(isp, price)
-        books = self._promised(isp, price, {part.system: self._bids(isp, price, part) for part in found})
+        books = self._held(isp, {part.system: self._bids(isp, price, part) for part in found})
         self.sales.sent(isp, books)
         for system, bids in books.items():
             if len(bids):
@@ -133,8 +133,7 @@ class Aggregator(Participant):
     def amend(self, isp: int) -> None:
         """After the local market: lower or withdraw what can no longer be done, reprice what sold nothing."""
         price, sold = self._day_ahead[isp], self.sales.sold_mw(isp)
-        struck = self.capacity is not None and self.capacity.strike_eur_per_mwh is not None
-        reprices = self._conduct.reprices and not struck  # a strike binds to the end
+        reprices = self._conduct.reprices
         for part in self.portfolio.resources(isp, price):
             old = self.sales.offered(isp, part.system)
             new = self._bids(isp, price, part, "left")
@@ -177,7 +176,8 @@ class Aggregator(Participant):
             found.system, stage, self.bidder.sees, self.bidder.book(found.system),
         )  # fmt: skip
         offers = self.bidder.offers(view)
-        return self.sales.price(found, keep, view, offers, self._conduct.consents)
+        bids = self.sales.price(found, keep, view, offers, self._conduct.consents)
+        return self._struck(isp, day_ahead_price, found.system, bids)
 
     def account(
         self, isp: int, books: Mapping[str, Bids], sold_mw: Mapping[str, FloatArray],
@@ -194,23 +194,31 @@ class Aggregator(Participant):
         if markup is not None:
             self.desk.send(SupplyMessage(self.name, receiver, day.start, markup=markup))
 
-    def _promised(self, isp: int, day_ahead_price: float, books: dict[str, Bids]) -> dict[str, Bids]:
-        """Hold for the automatic reserve what was sold as capacity, and keep to the strike of contracts."""
+    def _held(self, isp: int, books: dict[str, Bids]) -> dict[str, Bids]:
+        """Hold for the automatic reserve what was sold as capacity, the best prices first."""
         if self.capacity is None:
             return books
         ends = np.cumsum([len(b) for b in books.values()])[:-1]
         whole = Bids.join(list(books.values()))
-        held, price = np.zeros(len(whole)), np.array(whole.price)
+        held = np.zeros(len(whole))
         for direction in (UP, DOWN):
             side = np.flatnonzero(whole.direction == direction)
-            mw = whole.quantity_mw[side]
-            price[side] = self.capacity.struck(isp, direction, mw, price[side], day_ahead_price)
-            held[side] = self.capacity.hold_mw(isp, direction, mw, direction * price[side])
-        parts = zip(np.split(held, ends), np.split(price, ends), strict=True)
-        return {
-            system: replace(bids, held_mw=mw, price=asked)
-            for (system, bids), (mw, asked) in zip(books.items(), parts, strict=True)
-        }
+            rank = direction * whole.price[side]
+            held[side] = self.capacity.hold_mw(isp, direction, whole.quantity_mw[side], rank)
+        parts = np.split(held, ends)
+        return {s: replace(b, held_mw=part) for (s, b), part in zip(books.items(), parts, strict=True)}
+
+    def _struck(self, isp: int, day_ahead_price: float, system: str, bids: Bids) -> Bids:
+        """Bids of a system held to the strike of capacity contracts."""
+        if self.capacity is None or self.capacity.strike_eur_per_mwh is None:
+            return bids
+        price = np.array(bids.price)
+        for direction in (UP, DOWN):
+            side = np.flatnonzero(bids.direction == direction)
+            price[side] = self.capacity.struck(
+                isp, system, direction, bids.quantity_mw[side], price[side], day_ahead_price
+            )
+        return replace(bids, price=price)
 
     def declare(self, isp: int) -> None:
         """Tell the baselines expected right before delivery, or what the strategy makes of them."""

@@ -28,6 +28,8 @@ from grids.arrays import FloatArray
 from markets.bids import DOWN, UP, Bids
 
 _Answer = TypeVar("_Answer")
+MOST_SUPPLY_MARKUP = 1000.0
+"""EUR/MWh asked above or below cost day-ahead: far below what unserved demand is worth to the market."""
 
 
 class Bidder:
@@ -35,9 +37,13 @@ class Bidder:
 
     def __init__(self, seller: str, strategy: Strategy, record: Record, replaces_faults: bool) -> None:
         self._seller, self._record, self._replaces_faults = seller, record, replaces_faults
-        self.strategy = strategy
         self._published: dict[str, PublishedBook] = {}  # by system, of the last ISP settled
-        self.sees = sights_of(strategy, f"strategy {type(strategy).__name__} of {seller}")
+        self.play(strategy)
+
+    def play(self, strategy: Strategy) -> None:
+        """Bid by this strategy from now on, and look at what it declares."""
+        self.strategy = strategy
+        self.sees = sights_of(strategy, f"strategy {type(strategy).__name__} of {self._seller}")
 
     def offers(self, view: OfferView) -> Offers:
         """What the strategy offers."""
@@ -79,14 +85,19 @@ class Bidder:
                 raise
             row = {"isp": isp, "party": self._seller, "about": str(error)}
             self._record("fallbacks", {**row, "consequence": "the truth is bid from now on"})
-            self.strategy = Truthful()
+            self.play(Truthful())
             return question()
 
     def _supply_markup(self, day: range) -> FloatArray:
         strategy = self.strategy
         if not isinstance(strategy, SupplyStrategy):
             return np.zeros(len(day))
-        return self._numbers(day.start, "supply markups", len(day), lambda: strategy.supply_markup(day))
+        found = self._numbers(day.start, "supply markups", len(day), lambda: strategy.supply_markup(day))
+        if (np.abs(found) > MOST_SUPPLY_MARKUP).any():
+            raise StrategyError(
+                f"{self._name(day.start)}: a supply markup lies beyond {MOST_SUPPLY_MARKUP:g} EUR/MWh"
+            )
+        return found
 
     def _declared_mw(self, isp: int, expected_mw: FloatArray, offered_up_mw: FloatArray) -> FloatArray:
         strategy = self.strategy
@@ -100,10 +111,10 @@ class Bidder:
         )
 
     def _numbers(self, isp: int, what: str, n: int, question: Callable[[], FloatArray]) -> FloatArray:
-        found = asked(question, self._name(isp))
+        found = asked(lambda: np.asarray(question(), dtype=np.float64), self._name(isp))
         if np.shape(found) != (n,) or not np.isfinite(found).all():
             raise StrategyError(f"{self._name(isp)}: {what} must be {n} finite numbers")
-        return np.asarray(found, dtype=np.float64)
+        return found
 
 
 def _without(seller: str, isp: int, bids: Bids, sold_mw: FloatArray) -> PublishedBook:

@@ -249,12 +249,17 @@ class CapacitySeller:
         return held
 
     def struck(
-        self, isp: int, direction: int, quantity_mw: FloatArray, price: FloatArray, day_ahead_price: float
-    ) -> FloatArray:
-        """Prices of bids (n,) of one direction, the best held to the strike as far as capacity is owed."""
-        if self.strike_eur_per_mwh is None:
+        self, isp: int, system: str, direction: int, quantity_mw: FloatArray, price: FloatArray,
+        day_ahead_price: float,
+    ) -> FloatArray:  # fmt: skip
+        """Prices of bids (n,) of one system and direction, the best held to the strike as far as MW are owed.
+
+        What is owed is what contracts on that system hold; a bid of which a part is owed is struck whole.
+        """
+        owned = [c for c in self._owed.get(isp, ()) if (c.system, c.direction) == (system, direction)]
+        if self.strike_eur_per_mwh is None or not owned:
             return price
-        owed = sum(c.mw for c in self._owed.get(isp, ()) if c.direction == direction)
+        owed = sum(c.mw for c in owned)
         order = np.argsort(direction * price, kind="stable")
         before = np.cumsum(quantity_mw[order]) - quantity_mw[order]
         strike = direction * day_ahead_price + self.strike_eur_per_mwh

@@ -148,7 +148,10 @@ _Answer = TypeVar("_Answer")
 
 def sights_of(strategy: Any, name: str) -> frozenset[str]:
     """What a strategy declares that it looks at. Raises `StrategyError` for what nobody may see."""
-    sees = frozenset(getattr(strategy, "sees", ()))
+    declared = getattr(strategy, "sees", ())
+    if not isinstance(declared, frozenset | set | tuple | list):
+        raise StrategyError(f"{name}: sees is {declared!r}, not a set of {', '.join(SIGHTS)}")
+    sees = frozenset(declared)
     if stranger := sorted(map(str, sees - SIGHTS)):
         raise StrategyError(f"{name}: wants to see {', '.join(stranger)}; all it may is {', '.join(SIGHTS)}")
     return sees
@@ -162,9 +165,19 @@ def checked(strategy: Strategy, view: OfferView, who: str) -> Offers:
     name = name_of(strategy, who, view.isp)
     for array in (view.direction, view.quantity_mw, view.cost):
         array.flags.writeable = False
-    found = asked(lambda: strategy.offers(view), name)
+    found = asked(lambda: _arrays(strategy.offers(view), name), name)
     _may_be_offered(found, view, name)
     return found
+
+
+def _arrays(found: Any, name: str) -> Offers:
+    """Offers as arrays of the right kind, whatever sequences a strategy has given."""
+    if not isinstance(found, Offers):
+        raise StrategyError(f"{name}: answers {type(found).__name__} instead of Offers")
+    consent = None if found.forwardable is None else np.asarray(found.forwardable, dtype=bool)
+    return Offers(
+        np.asarray(found.price, dtype=np.float64), np.asarray(found.quantity_mw, dtype=np.float64), consent
+    )
 
 
 def name_of(strategy: Any, who: str, isp: int) -> str:
@@ -177,6 +190,8 @@ def asked(question: Callable[[], _Answer], name: str) -> _Answer:
     began = time.perf_counter()
     try:  # a user's code may raise anything: it is named, and raised on
         answer = question()
+    except StrategyError:
+        raise
     except Exception as error:
         raise StrategyError(f"{name}: {type(error).__name__}: {error}") from error
     if (took := time.perf_counter() - began) > MOST_S:
@@ -186,8 +201,6 @@ def asked(question: Callable[[], _Answer], name: str) -> _Answer:
 
 def _may_be_offered(found: Offers, view: OfferView, name: str) -> None:
     n = len(view.direction)
-    if not isinstance(found, Offers):
-        raise StrategyError(f"{name}: answers {type(found).__name__} instead of Offers")
     if found.forwardable is not None and np.shape(found.forwardable) != (n,):
         raise StrategyError(f"{name}: forwardable has shape {np.shape(found.forwardable)}, expected ({n},)")
     for what, values in (("prices", found.price), ("quantities", found.quantity_mw)):

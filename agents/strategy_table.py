@@ -71,6 +71,11 @@ def build_strategy(name: str, options: Mapping[str, Any], world: Surroundings, f
                 f"{name} has no method {method}",
                 "See agents.strategies.Strategy",
             )
+    if not isinstance(getattr(strategy, "learns", None), bool):
+        raise InputError(
+            "scenario", f"{field}.name", f"{name} does not say whether it learns",
+            "Give it an attribute learns, True or False",
+        )  # fmt: skip
     try:
         sees = sights_of(strategy, name)
     except StrategyError as error:

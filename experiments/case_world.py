@@ -57,7 +57,7 @@ class CaseWorld:
         self._bidders = {}
         for seller in self.sellers:
             strategy = strategies.get(seller) or self._other(seller, seed)
-            if not isinstance(strategy, Truthful):  # whose bids are the true ones
+            if type(strategy) is not Truthful:  # whose bids are the true ones
                 self._bidders[seller] = Bidder(seller, strategy, _unrecorded, replaces_faults=False)
         self.isp, self._true = 0, self._drawn()
 
@@ -150,11 +150,12 @@ def dealt(case: Case, split: int | None) -> Case:
 
 
 def _dealt_to(bids: Bids, sellers: int) -> Bids:
-    number = np.empty(len(bids), dtype=np.int64)
+    """Every seller's share; companies that buy stay who they are."""
+    provider = bids.provider.astype(object)
     for direction in (UP, DOWN):
-        mine = np.flatnonzero(bids.direction == direction)
-        number[mine] = 1 + np.arange(len(mine)) % sellers
-    return replace(bids, provider=np.array([f"S{k}" for k in number.tolist()], dtype=np.str_))
+        mine = np.flatnonzero((bids.direction == direction) & ~bids.demand)
+        provider[mine] = [f"S{1 + k % sellers}" for k in range(len(mine))]
+    return replace(bids, provider=provider.astype(np.str_))
 
 
 def _unrecorded(table: str, row: Mapping[str, Any]) -> None:

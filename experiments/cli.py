@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from agents.strategies import StrategyError
 from experiments.envelope_command import Request, show, work_out, write_csv
 from experiments.game_command import game
 from experiments.plot_clearing import plot_clearing
@@ -321,7 +322,7 @@ def main() -> None:
     """Entry point: bad input ends in one message and exit code 2."""
     try:
         app()
-    except InputError as error:
+    except (InputError, StrategyError) as error:
         message = " ".join(str(error).splitlines())  # one line, though a file or a key may be named over two
         print(f"tandem: {message}", file=sys.stderr)  # plain, so that scripts can read it
         raise SystemExit(2) from None

@@ -71,6 +71,7 @@ def parallel_env(
 
     Raises `InputError` for what cannot be read or does not exist.
     """
+    _whole("seed", seed, 0)
     world = _world(scenario, scheme, isps, others, noise, split)
     if sellers is None:
         sellers = world.pools
@@ -92,12 +93,20 @@ def single_agent_env(
 
     `others` names the strategy of everybody else; None leaves it to the scenario.
     """
+    _whole("seed", seed, 0)
     world = _world(scenario, scheme, isps, others, noise, split)
     chosen = world.pools[0] if seller is None else seller
     return SellerEnv(SellersEnv(world, _checked([chosen], world), seed))
 
 
+def _whole(name: str, value: int | None, least: int) -> None:
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
+        raise InputError("environment", name, f"is {value!r}", f"Give a whole number, {least} or more")
+
+
 def _checked(sellers: Sequence[str], world: SellerWorld) -> Sequence[str]:
+    if isinstance(sellers, str):
+        raise InputError("sellers", sellers, "is one name", "Give a list of names")
     for seller in sellers:
         if seller not in world.sellers:
             raise InputError("sellers", seller, "sells nothing here", f"Use {', '.join(world.sellers[:20])}")
@@ -111,6 +120,8 @@ def _world(
     split: int | None,
 ) -> SellerWorld:  # fmt: skip
     """The world of a case or a scenario, whatever it is given as."""
+    _whole("isps", isps, 1)
+    _whole("split", split, 1)
     if isinstance(given, str | Path) and str(given) not in SCENARIOS:
         path = Path(given)
         if path.is_dir() or path.suffix == ".json":
@@ -138,6 +149,9 @@ def _case_world(
     schemes = build_schemes(case.options.options)
     if chosen not in schemes:
         raise InputError("case", "scheme", f"{chosen} is not known", f"Use {', '.join(schemes)}")
+    if others == "inc-dec":
+        raise InputError("case", "others", "inc-dec sells day-ahead, and a case has no such market",
+                         "Use a scenario, or markets.case_game")  # fmt: skip
     market = CaseMarket(dealt(case, split), schemes[chosen])
     return CaseWorld(
         market,

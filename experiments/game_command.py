@@ -16,6 +16,7 @@ from rich.table import Table
 
 from experiments.case_world import dealt
 from experiments.game_figures import figures
+from experiments.run import check_outputs
 from grids.errors import InputError
 from markets.blocks import Scheme
 from markets.case import Case, read_case
@@ -51,6 +52,7 @@ def game(
 
     An equilibrium is verified by trying every other move of every seller. EUR/h.
     """
+    check_outputs((), True, [] if out is None else [out])
     owned = dealt(read_case(case), sellers)
     schemes = _schemes(owned, scheme or [])
     moves = _moves(markup or MARKUPS, offered or OFFERED)
@@ -60,7 +62,8 @@ def game(
         found.append({"scheme": each.name, **figures(played)})
     Console(width=None if sys.stdout.isatty() else WIDE).print(_table(owned.name, found))
     if out is not None:
-        out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _schemes(case: Case, names: Sequence[str]) -> list[Scheme]:
@@ -90,6 +93,8 @@ def _game(case: Case, scheme: Scheme, players: Sequence[str], moves: Sequence[Mo
     known = {name for area in case.areas.values() for name in area.bids.provider.tolist()}
     known |= set(case.tso_bids.provider.tolist())
     for name in players:
+        if players.count(name) > 1:
+            raise InputError("--player", name, "is named twice", "Name every player once")
         if name not in known:
             raise InputError(
                 "--player", name, "sells nothing in this case", f"Use {', '.join(sorted(known))}"
@@ -103,5 +108,10 @@ def _table(case: str, rows: Sequence[Mapping[str, Any]]) -> Table:
         table.add_column(column, justify="left" if k < 2 else "right", no_wrap=True)
     keys = ("markup", "profit", "paid", "paid_truthful", "cost", "cost_truthful", "penalty", "gain")
     for row in rows:
-        table.add_row(row["scheme"], row["end"], str(row["profiles"]), *(f"{row[key]:.3f}" for key in keys))
+        table.add_row(
+            row["scheme"],
+            row["end"],
+            str(row["profiles"]),
+            *("-" if row[key] is None else f"{row[key]:.3f}" for key in keys),
+        )
     return table

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from grids.arrays import FloatArray
+from markets.blocks import TSO
 from markets.case_game import CaseGame
 from markets.equilibrium import Play, Profile, iterate
 
@@ -48,15 +49,15 @@ def figures(game: CaseGame) -> dict[str, Any]:
     return {
         "end": "none" if play is None else "equilibrium" if play.is_equilibrium else "cycle",
         "profiles": len(profiles),
-        "gain": float("nan") if play is None else play.gain,
+        "gain": None if play is None else play.gain,
         "markup": mean(asked),
         "planned_mw": mean([r.planned_mw for r in found]),
         "profit": float(profits.sum()),
         "profit_truthful": float(truth.profits.sum()),
         "paid": mean([r.paid_eur_per_h for r in found]),
         "paid_truthful": truth.paid_eur_per_h,
-        "paid_by_dsos": mean([sum(v for k, v in r.played.paid_eur_per_h.items() if k != "T") for r in found]),
-        "paid_by_dsos_truthful": sum(v for k, v in truth.played.paid_eur_per_h.items() if k != "T"),
+        "paid_by_tso": mean([r.played.paid_eur_per_h.get(TSO, 0.0) for r in found]),
+        "paid_by_tso_truthful": truth.played.paid_eur_per_h.get(TSO, 0.0),
         "unpaid": mean([r.unpaid_eur_per_h for r in found]),
         "cost": mean([r.played.cost_eur_per_h - float(r.planned_eur_per_h.sum()) for r in found]),
         "cost_truthful": truth.played.cost_eur_per_h,

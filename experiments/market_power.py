@@ -144,15 +144,15 @@ def figures_of(run: PowerRun) -> dict[str, Any]:
     """Figures of one run: all sellers, each of them, markets, payers, cost and safety.
 
     `total` and `sellers` by name (see `seller_figures`, with `day_ahead_margin_eur` of units, what they earn
-    on their schedules, `other_receipts_eur` from capacity, imbalance and penalties, and ISPs in which a
-    seller is `pivotal_isps` by market), `markets` by name and direction (`structure`), `procurement_eur` by
-    operator, `consumer_cost` (`consumer_cost`), `resource_cost_eur` at true costs, `safety`.
+    on their schedules, `earned_eur`, both together, `other_receipts_eur` from capacity, imbalance and
+    penalties, and ISPs in which a seller is `pivotal_isps` by market), `markets` by name and direction
+    (`structure`), `procurement_eur` by operator, `day_ahead_bill_eur` (what units are paid for their
+    schedules, no part of it), `consumer_cost` (`consumer_cost`), `resource_cost_eur` at true costs, `safety`.
     """
     beside, margin = other_receipts_eur(run.settlement), run.day_ahead_margin_eur
     sellers = {
         name: {
-            **seller_figures(rows, run.hours),
-            "day_ahead_margin_eur": margin.get(name, 0.0),
+            **_with_day_ahead(seller_figures(rows, run.hours), margin.get(name, 0.0)),
             "other_receipts_eur": beside.get(name, 0.0),
             "pivotal_isps": pivotal_isps(run.residual, name),
         }
@@ -161,8 +161,7 @@ def figures_of(run: PowerRun) -> dict[str, Any]:
     scheme = SCHEMES[run.manifest["scheme"]]
     return {
         "total": {
-            **seller_figures(run.sellers, run.hours),
-            "day_ahead_margin_eur": sum(margin.values()),
+            **_with_day_ahead(seller_figures(run.sellers, run.hours), sum(margin.values())),
             "other_receipts_eur": sum(one["other_receipts_eur"] for one in sellers.values()),
         },
         "sellers": sellers,
@@ -171,17 +170,25 @@ def figures_of(run: PowerRun) -> dict[str, Any]:
             for market in markets_of(scheme, run.areas)
         },
         "procurement_eur": procurement_eur(run.settlement, run.areas),
+        "day_ahead_bill_eur": float((run.schedules.p_mw * run.schedules.price_eur_per_mwh).sum()) * run.hours,
         "consumer_cost": consumer_cost(run.settlement, run.areas),
         "resource_cost_eur": run.resource_cost_eur,
         "safety": {key: run.kpis[key] for key in SAFETY},
     }
 
 
+def _with_day_ahead(figures: dict[str, Any], margin_eur: float) -> dict[str, Any]:
+    """Figures of a seller with what it earns day-ahead, and what it earns in all."""
+    earned = figures["profit_eur"] + margin_eur
+    return {**figures, "day_ahead_margin_eur": margin_eur, "earned_eur": earned}
+
+
 def power_by_isp(run: Path, truthful: Path) -> pd.DataFrame:
     """One row per ISP and seller of `run`: columns of `by_isp`, and what the truth would have brought.
 
-    `profit_above_truthful_eur` is the difference; `rsi_min` the seller's lowest residual supply index over
-    the markets and directions that buy in the ISP (nan: none), `pivotal` whether that is below 1.
+    `profit_above_truthful_eur` is the difference, of awards alone; `rsi_min` the seller's lowest residual
+    supply index over the markets and directions that buy in the ISP (nan: none), `pivotal` whether that is
+    below 1.
     """
     bid, truth = read_power_run(run), read_power_run(truthful)
     _comparable(run, bid, truth, ("scheme", "seed"))

@@ -53,9 +53,9 @@ def markets_of(scheme: Scheme, areas: Sequence[str]) -> list[Market]:
     first = names.index(buying[0].name)
     before = tuple(name for name in names[:first] if name in LOCAL_LAYERS)
     found = [Market(T, (T, *areas) if open_to_areas else (T,), None, before)]
-    if local:
-        earlier = tuple(names[: names.index(local[0])])
-        found += [Market(area, (area,), local, earlier) for area in areas]
+    for k, layer in enumerate(local):
+        earlier = tuple(names[: names.index(layer)])
+        found += [Market(area if k == 0 else f"{area} {layer}", (area,), (layer,), earlier) for area in areas]
     return found
 
 

@@ -28,6 +28,8 @@ TRUTHFUL = "truthful"
 REFERENCE = "common"
 HONEST: dict[str, Any] = {"strategy": TRUTHFUL, "strategies": []}
 """Fields of the counterfactual; all else is as the scenario says."""
+UNHELD: dict[str, Any] = {**HONEST, "mitigation.enabled": False}
+"""Those of the reference, whose scheme may have no local market to mitigate."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def plan(
         return Point(said, found, folder, source_of(name))
 
     return [
-        Trial(point(scheme, seed, {}), point(scheme, seed, HONEST), point(reference, seed, HONEST))
+        Trial(point(scheme, seed, {}), point(scheme, seed, HONEST), point(reference, seed, UNHELD))
         for scheme in dict.fromkeys(schemes or [given.scheme])
         for seed in dict.fromkeys(seeds or [given.seed])
     ]

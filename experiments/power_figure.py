@@ -52,9 +52,11 @@ def power_figure(found: Mapping[str, Any]) -> Figure:
         2.3 + len(entries) * (0.35 + 0.15 * rows), footnote=_footnote(found),
     )  # fmt: skip
     axes = figure.subplots(1, 4, sharey=True, width_ratios=[3, 3.4, 2.4, 1.8])
-    total = "total.profit_eur"
+    total = "total.earned_eur"
     _bars(axes[0], entries, [("truthful", total, pale(BLUE)), ("as_bid", total, BLUE)])
-    _legend(axes[0], "Profit of sellers (EUR)", [("truthful", pale(BLUE)), ("as bid", BLUE)])
+    _legend(
+        axes[0], "Earned by sellers, day-ahead included (EUR)", [("truthful", pale(BLUE)), ("as bid", BLUE)]
+    )
     looks = [(name, colour_of(k)[0]) for k, name in enumerate(payers)]
     _bars(axes[1], entries, [("difference", PAYERS + name, colour) for name, colour in looks])
     _marks(axes[1], entries, "consumer_cost.total_eur")
@@ -80,8 +82,8 @@ def _footnote(found: Mapping[str, Any]) -> str:
     )
     return (
         f"{lines}. Strategic: {', '.join(found['strategic'])}. Cost of consumers: all that operators and "
-        "BRPs pay to others, less what they get.\nInefficiency: true cost of the MW sold, by strategy "
-        f"against truthful bidding, by scheme (all truthful) against {found['reference']}; "
+        "BRPs pay to others, less what they get.\nInefficiency: true cost of MW sold and of schedules, by "
+        f"strategy against truthful bidding, by scheme (all truthful) against {found['reference']}; "
         "it is no gain where more limits are broken or more need is unserved."
     )
 

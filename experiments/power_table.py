@@ -12,11 +12,13 @@ from rich.table import Table
 ROWS: tuple[tuple[str, str, str, str], ...] = (
     ("as_bid", "total.profit_eur", "profit of sellers", "EUR"),
     ("difference", "total.profit_eur", "  above truthful", "EUR"),
+    ("difference", "total.day_ahead_margin_eur", "day-ahead margins of units above truthful", "EUR"),
     ("as_bid", "total.markup_sold_eur_per_mwh", "mean mark-up of what was sold", "EUR/MWh"),
     ("as_bid", "total.markup_offered_eur_per_mwh", "  of what was offered", "EUR/MWh"),
     ("as_bid", "total.lerner_up", "Lerner index of energy sold up", ""),
     ("as_bid", "total.withheld_mwh", "withheld", "MWh"),
     ("difference", "consumer_cost.total_eur", "extra cost of consumers", "EUR"),
+    ("difference", "day_ahead_bill_eur", "day-ahead bill above truthful", "EUR"),
     ("inefficiency", "by_strategy_eur", "inefficiency by strategy (true cost)", "EUR"),
     ("inefficiency", "by_scheme_eur", "inefficiency by scheme, all truthful", "EUR"),
     ("as_bid", "safety.violated_isps", "ISPs with a limit broken", "ISPs"),
@@ -60,7 +62,7 @@ def power_table(found: Mapping[str, Any]) -> Table:
             for payer in _names(schemes, "difference", "procurement_eur."):
                 add("difference", f"procurement_eur.{payer}", f"extra procurement, {payer}", "EUR")
     for seller in found["strategic"]:
-        add("difference", f"sellers.{seller}.profit_eur", f"{seller}: profit above truthful", "EUR")
+        add("difference", f"sellers.{seller}.earned_eur", f"{seller}: earned above truthful", "EUR")
     for market in _names(schemes, "as_bid", "markets."):
         for side in ("up", "down"):
             for key, label in MARKET_ROWS:

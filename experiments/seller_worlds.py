@@ -128,7 +128,7 @@ class SimulatedWorld:
         self._running = world, clock
         self._by_name = {seller.name: seller for seller in (*world.aggregators, *world.producers)}
         for name, strategy in strategies.items():
-            self._by_name[name].bidder.strategy = strategy
+            self._by_name[name].bidder.play(strategy)
         self.isp = 0
         with solving_by(scenario.solver):
             clock.run_to(self._moments[0], "offer")

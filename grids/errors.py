@@ -15,11 +15,15 @@ class InputError(ValueError):
     """
 
     def __init__(self, source: str, field: str, problem: str, mend: str) -> None:
-        super().__init__(f"{source}: {field}: {problem}. {mend}.")
+        super().__init__(source, field, problem, mend)  # all four, so that copies can be made of it
         self.source = source
         self.field = field
         self.problem = problem
         self.mend = mend
+
+    def __str__(self) -> str:
+        """All in one line."""
+        return f"{self.source}: {self.field}: {self.problem}. {self.mend}."
 
 
 class PowerFlowMismatchError(RuntimeError):

@@ -52,10 +52,10 @@ class Plan:
 class Rules:
     """Mitigations: caps on what may be asked, a strike for contracted parts, no pay for causers.
 
-    Whose cost lies beyond a cap stays out of the market.
+    Caps bind everybody who sells, in all systems; whose cost lies beyond one stays out of the market.
     Of what sellers own, `contracted` is under contract (see `with_contracts`) and may be marked up by no more
-    than `strike_markup`. With `pays_causers` false a seller whose own plan loads an area is paid nothing for
-    as many MW of relief there.
+    than `strike_markup`. With `pays_causers` false a seller whose own plan loads an area gets no more than
+    the day-ahead price, which the plan itself would have brought, for as many MW of relief there.
     """
 
     cap_eur_per_mwh: float = np.inf
@@ -100,6 +100,8 @@ class CaseGame:
 
     def __post_init__(self) -> None:
         """Raise ValueError for players without the truth as first move, and plans that pay by themselves."""
+        if len(set(self.players)) < len(self.players):
+            raise ValueError("a player is named twice")
         for player in self.players:
             self.market.rows_of(player)
             if not self.choices[player] or self.choices[player][0] != TRUTH:
@@ -155,8 +157,9 @@ class CaseGame:
                 share = np.where(plan[rows], move.planned, move.offered)
                 quantity[rows] = share * true.quantity_mw[rows]
             up, low, high = true.direction == UP, self.rules.floor_eur_per_mwh, self.rules.cap_eur_per_mwh
-            price = np.where(up, np.minimum(price, high), np.maximum(price, low))
-            stays_out = np.where(up, true.price > high, true.price < low)
+            capped = np.where(up, np.minimum(price, high), np.maximum(price, low))
+            price = np.where(true.demand, true.price, capped)
+            stays_out = np.where(up, true.price > high, true.price < low) & ~true.demand
             books[system] = replace(true, price=price, quantity_mw=np.where(stays_out, 0.0, quantity))
         return books
 

@@ -46,7 +46,10 @@ def read_options(given: Any, path: Path, defaults: Options = DEFAULTS) -> CaseOp
             raise InputError(str(path), f"options.{key}", "is an unknown key", f"Use {', '.join(known)} only")
         _check(key, value, kinds.get(key), path)
     margins = Margins(given.get("flow_margin", 0.0), given.get("voltage_margin_pu", 0.0))
-    schemes = replace(defaults, **{key: kinds[key](given[key]) for key in kinds if key in given})
+    try:
+        schemes = replace(defaults, **{key: kinds[key](given[key]) for key in kinds if key in given})
+    except ValueError as error:
+        raise InputError(str(path), "options", str(error), "Choose one of them") from error
     return CaseOptions(given.get("scheme"), given.get("offset", "linear"), margins, schemes)
 
 

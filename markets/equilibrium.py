@@ -34,10 +34,11 @@ class Game(Protocol):
 
 @dataclass(frozen=True)
 class Play:
-    """How best responses end: in an equilibrium (one profile), or a cycle of several.
+    """How best responses end: in an equilibrium (one profile), or a cycle, one profile for every turn of it.
 
-    `gain` is the most that any player could still gain by another move, EUR/h, found by enumeration of all of
-    them; of a cycle, the least over its profiles.
+    `gain` is what is left to gain by another move, EUR/h: in an equilibrium the most that any player could,
+    found by enumeration of all moves; in a cycle the most that a move of it gains. With more than two players
+    a cycle may depend on who answers first.
     """
 
     profiles: tuple[Profile, ...]
@@ -63,21 +64,22 @@ def iterate(game: Game, start: Profile, most_rounds: int = 1000, epsilon: float 
     nor a cycle shows within `most_rounds`.
     """
     played = tuple(int(move) for move in start)
-    seen: dict[Profile, int] = {}
-    history: list[Profile] = []
+    seen: dict[Profile, int] = {}  # profiles with which a round began -> turns before it
+    turns: list[tuple[Profile, float]] = []  # behind every turn, and what it gained
     for number in range(most_rounds):
         if played in seen:
-            cycle = tuple(history[seen[played] :])
-            return Play(cycle, False, number, min(float(gains(game, p).max()) for p in cycle))
-        seen[played] = len(history)
-        history.append(played)
+            cycle = turns[seen[played] :]
+            return Play(tuple(profile for profile, _ in cycle), False, number, max(won for _, won in cycle))
+        seen[played] = len(turns)
+        before = played
         for player in range(len(played)):
             move, profit = best_response(game, player, played)
-            if profit > float(game.profits(played)[player]) + epsilon:
+            won = profit - float(game.profits(played)[player])
+            if won > epsilon:
                 played = (*played[:player], move, *played[player + 1 :])
-        gain = float(gains(game, played).max())
-        if gain <= epsilon:
-            return Play((played,), True, number + 1, gain)
+            turns.append((played, max(won, 0.0)))
+        if played == before:
+            return Play((played,), True, number + 1, float(gains(game, played).max()))
     raise RuntimeError(f"neither equilibrium nor cycle within {most_rounds} rounds")
 
 

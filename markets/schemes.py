@@ -133,6 +133,10 @@ class Options:
                 raise ValueError(
                     f"{name} {getattr(self, name)!r} is not known; use one of {', '.join(known)}"
                 )
+        if self.mitigate and self.perimeter == "pooled":
+            raise ValueError(
+                "mitigate asks who is pivotal in one area: it does not go with a pooled perimeter"
+            )
 
 
 DEFAULTS = Options()
@@ -148,11 +152,12 @@ def build_schemes(options: Options = DEFAULTS) -> dict[str, Scheme]:
     pooled = o.perimeter == "pooled"
     local: tuple[Block, ...] = (pooled_market(pricing=pay) if pooled else dso_market(pricing=pay),)
     late: tuple[Block, ...] = (dso_market("correct", pricing=pay),)
+    mend: tuple[Block, ...] = (dso_market("correct", "corrective_market", pricing=pay),)
     if o.mitigate:
-        local, late = (held[0], *local), (held[1], *late)
+        local, late, mend = (held[0], *local), (held[1], *late), (held[1], *mend)
     if o.reactive:
         local = (voltage_market(), *local)
-    mend, refuse = dso_market("correct", "corrective_market", pricing=pay), post_qualify()
+    refuse = post_qualify()
     forward, qualify = forward_bids(o.pool_minimum_mw, o.pooled_by), prequalify(o.method)
     tso, tso_full = tso_market(pricing=pay), tso_market("full", pricing=pay)
     tso_alone = tso_market(der=False, pricing=pay)
@@ -163,7 +168,7 @@ def build_schemes(options: Options = DEFAULTS) -> dict[str, Scheme]:
         "central-02": ((qualify, tso), OFFERS),
         "central-03": ((tso_full,), GRID),
         "multilevel-01": ((*local, forward, tso), OFFERS),
-        "multilevel-02": ((*local, forward, tso, mend), OFFERS),
+        "multilevel-02": ((*local, forward, tso, *mend), OFFERS),
         "multilevel-02-post": ((*local, forward, tso, refuse), OFFERS),
         "multilevel-03": ((*local, forward, qualify, tso), OFFERS),
         "multilevel-04": ((*local, forward, tso_full), GRID),

@@ -1,6 +1,6 @@
 """Pay-as-bid against pay-as-cleared: ``python -m experiments.studies.pay_rules``.
 
-The same cases under both rules: what best responses end in, and what four learners make of 1 500 ISPs of the
+The same cases under both rules: what best responses end in, and what four learners make of 1 600 ISPs of the
 same market, against the truth with the same random numbers. How far learners are from the best they could
 have done, whether they earn more than competition lets them, and how they answer a rival that is forced to
 bid the truth for a while. Writes ``pay_rules.csv``, ``learned.csv`` and ``pay_rules.png``.
@@ -40,7 +40,7 @@ SCHEME_NAMES = ("multilevel-03", "common")
 SELLERS = [f"S{k + 1}" for k in range(4)]
 MARKUPS = (0.0, 5.0, 10.0, 20.0, 40.0, 80.0)
 MOVES = tuple(TRUTH if m == 0.0 else Move(m) for m in MARKUPS)
-ISPS, NOISE = 1500, 0.05
+ISPS, NOISE = 1600, 0.05
 LAST = ISPS * 3 // 4
 """From here on the last quarter, in which learners are judged."""
 EVERY = 15
@@ -60,12 +60,14 @@ class Deviator:
         self._strategy, self._during = strategy, during
 
     def offers(self, view: OfferView) -> Offers:
-        """What the strategy offers, or the truth."""
-        return Truthful().offers(view) if view.isp in self._during else self._strategy.offers(view)
+        """What the strategy offers, or the truth; it draws the same random numbers either way."""
+        wanted = self._strategy.offers(view)
+        return Truthful().offers(view) if view.isp in self._during else wanted
 
     def learn(self, outcome: Outcome) -> None:
-        """As the strategy."""
-        self._strategy.learn(outcome)
+        """As the strategy, but for what it did not choose."""
+        if outcome.isp not in self._during:
+            self._strategy.learn(outcome)
 
 
 class WatchedMarket(CaseMarket):

@@ -13,6 +13,7 @@ from agents.messages import (
     CapacityBidsMessage,
     TenderMessage,
 )
+from grids.arrays import FloatArray
 from markets.bids import DOWN, UP
 from markets.capacity import CapacityBids, CapacityBook, Contract
 from markets.products import Service
@@ -276,13 +277,19 @@ def test_what_is_sold_for_a_part_of_a_block_is_spoken_for_in_the_whole_of_it() -
 
 
 def test_contracts_hold_the_best_bids_to_the_strike_as_far_as_they_go() -> None:
-    """3 MW up and 1 MW down are owed; the day-ahead price is 50, the strike 10 beyond it."""
-    seller = _seller(Desktop())
-    seller.awarded(_award(("LFM", "D1", UP, 2.0), ("mFRR", "T", UP, 1.0), ("LFM", "D1", DOWN, 1.0)))
-    mw, asked, isp = np.array([2.0, 2.0, 2.0]), np.array([90.0, 70.0, 80.0]), BLOCK.start
-    assert seller.struck(isp, UP, mw, asked, 50.0).tolist() == [90.0, 70.0, 80.0]  # no strike agreed
+    """In D1 3 MW up and 1 MW down are owed, in T 1 MW up; the day-ahead price is 50, the strike 10 beyond."""
+    seller, isp = _seller(Desktop()), BLOCK.start
+    seller.awarded(_award(("LFM", "D1", UP, 3.0), ("mFRR", "T", UP, 1.0), ("LFM", "D1", DOWN, 1.0)))
+    mw, asked = np.array([2.0, 2.0, 2.0]), np.array([90.0, 70.0, 80.0])
+
+    def struck(system: str, direction: int, prices: FloatArray, at: int = isp) -> list[float]:
+        return [float(p) for p in seller.struck(at, system, direction, mw, prices, 50.0)]
+
+    assert struck("D1", UP, asked) == [90.0, 70.0, 80.0]  # no strike agreed
     seller.strike_eur_per_mwh = 10.0
-    assert seller.struck(isp, UP, mw, asked, 50.0).tolist() == [90.0, 60.0, 60.0]
-    assert seller.struck(isp, DOWN, mw, np.array([45.0, 20.0, 10.0]), 50.0).tolist() == [45.0, 20.0, 10.0]
-    assert seller.struck(isp, DOWN, mw, np.array([5.0, 20.0, 10.0]), 50.0).tolist() == [5.0, 40.0, 10.0]
-    assert seller.struck(BLOCK.stop, UP, mw, asked, 50.0).tolist() == asked.tolist()  # nothing is owed then
+    assert struck("D1", UP, asked) == [90.0, 60.0, 60.0]  # the second bid is struck whole
+    assert struck("T", UP, asked) == [90.0, 60.0, 80.0]
+    assert struck("D2", UP, asked) == [90.0, 70.0, 80.0]  # nobody pays for capacity there
+    assert struck("D1", DOWN, np.array([45.0, 20.0, 10.0])) == [45.0, 20.0, 10.0]
+    assert struck("D1", DOWN, np.array([5.0, 20.0, 10.0])) == [5.0, 40.0, 10.0]
+    assert struck("D1", UP, asked, BLOCK.stop) == asked.tolist()  # nothing is owed then

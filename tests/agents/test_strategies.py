@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 import agents.strategies
 from agents.best_response import BestResponse
+from agents.bidder import Bidder
 from agents.inc_dec import IncDec
 from agents.learners import MARKETS, Exp3, MarkupLearner, QLearning, RothErev
 from agents.strategies import (
@@ -73,11 +75,56 @@ def _peek(view: OfferView) -> Offers:
         (lambda v: Offers(np.zeros(3), v.quantity_mw), r"prices have shape \(3,\)"),
         (_peek, "ValueError: assignment destination is read-only"),
         (lambda v: Offers(v.rivals, v.quantity_mw), "no attribute 'rivals'"),
+        (lambda v: Offers(cast(Any, ["dear"]), v.quantity_mw), "ValueError: could not convert string"),
+        (lambda v: Offers(cast(Any, [None]), v.quantity_mw), "prices must be finite"),
+        (lambda v: (v.cost, v.quantity_mw), "answers tuple instead of Offers"),
+        (lambda v: Offers(v.cost, v.quantity_mw, np.ones(3, dtype=bool)), r"forwardable has shape \(3,\)"),
     ],
 )
 def test_what_may_not_be_offered_is_named(make: Callable[[OfferView], Offers], problem: str) -> None:
     with pytest.raises(StrategyError, match=f"strategy _Rogue of A07, ISP 5: .*{problem}"):
         checked(_Rogue(make), _view(5), "A07")
+
+
+def test_sequences_are_as_good_as_arrays() -> None:
+    found = checked(_Rogue(lambda v: Offers(*cast(Any, ([30], [5], [1])))), _view(), "A07")
+    assert (found.price.tolist(), found.quantity_mw.tolist()) == ([30.0], [5.0])
+    assert found.forwardable is not None
+    assert found.forwardable.dtype == bool
+
+
+class Scheduler(Truthful):
+    """Asks for more day-ahead than anybody would."""
+
+    def __init__(self, markup: float) -> None:
+        self._markup = markup
+
+    def supply_markup(self, isps: range) -> FloatArray:
+        """The same for all."""
+        return np.full(len(isps), self._markup)
+
+    def declared_mw(self, baseline_mw: FloatArray, offered_up_mw: FloatArray) -> FloatArray:
+        """No numbers."""
+        return cast(FloatArray, np.full(len(baseline_mw), "much"))
+
+
+def test_what_may_not_be_scheduled_or_declared_is_named_and_replaced() -> None:
+    rows: list[Mapping[str, Any]] = []
+    bidder = Bidder("G1", Scheduler(1e5), lambda table, row: rows.append(row), replaces_faults=True)
+    assert np.max(np.abs(cast(Any, bidder.supply_markup(range(96, 100))))) == 0.0
+    assert isinstance(bidder.strategy, Truthful)
+    assert "Scheduler of G1, ISP 96: a supply markup lies beyond 1000 EUR/MWh" in rows[0]["about"]
+    strict = Bidder("G1", Scheduler(1.0), lambda table, row: None, replaces_faults=False)
+    assert strict.supply_markup(range(2)) == pytest.approx([1.0, 1.0])
+    with pytest.raises(StrategyError, match="Scheduler of G1, ISP 5: ValueError"):
+        strict.declared_mw(5, np.ones(2), np.ones(2))
+
+
+def test_a_bidder_looks_at_what_its_strategy_of_the_moment_declares() -> None:
+    bidder = Bidder("A01", Truthful(), lambda table, row: None, replaces_faults=False)
+    assert bidder.sees == frozenset()
+    bidder.play(BestResponse())
+    assert bidder.sees == frozenset({"book"})
 
 
 def test_a_strategy_that_takes_too_long_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,6 +148,8 @@ def test_names_options_and_imports() -> None:
         ("no.such.module:X", {}, "strategies.0.name"),
         ("tests.agents.test_strategies:Mute", {}, "strategies.0.name"),
         ("tests.agents.test_strategies:Curious", {}, "strategies.0.name"),
+        ("tests.agents.test_strategies:Blind", {}, "strategies.0.name"),
+        ("tests.agents.test_strategies:Silent", {}, "strategies.0.name"),
         ("best-response", {}, "strategies.0.name"),  # nobody publishes books here
         ("best-response", {"shares": [2.0]}, "strategies.0.options"),
         ("exp3", {"markets": ["moon"]}, "strategies.0.options"),
@@ -134,6 +183,18 @@ class Curious(Truthful):
     """Wants to see what nobody may."""
 
     sees = frozenset({"rivals"})
+
+
+class Blind(Truthful):
+    """Declares nothing that could be seen."""
+
+    sees = None
+
+
+class Silent:
+    """Does not say whether it learns."""
+
+    offers, learn = Truthful.offers, Truthful.learn
 
 
 class Peeping(Truthful):

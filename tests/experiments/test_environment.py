@@ -185,9 +185,9 @@ def test_noise_is_seeded_and_no_action_changes_it() -> None:
     )
 
 
-@pytest.mark.parametrize("others", ["fixed-markup", "exp3", "best-response"])
+@pytest.mark.parametrize("others", ["fixed-markup", "exp3"])
 def test_others_may_be_strategic(others: str) -> None:
-    """Everybody asks more than cost; best response reads the books that have been published."""
+    """Everybody else asks more than cost, so that more is left to earn."""
 
     def total(env: Any) -> float:
         env.reset(seed=1)
@@ -196,7 +196,33 @@ def test_others_may_be_strategic(others: str) -> None:
     calm = total(single_agent_env(CASE_A, scheme="central-01", isps=6, noise=0.0, seller="S2"))
     env = single_agent_env(CASE_A, scheme="central-01", isps=6, noise=0.0, seller="S2", others=others)
     assert total(env) == total(env)
-    assert (total(env) > calm) == (others != "best-response")  # which undercuts the markup of 10
+    assert total(env) > calm
+
+
+def test_others_answer_the_last_book() -> None:
+    """Best response reads what has been published, and asks other prices than cost from then on."""
+    env = parallel_env(CASE_A, scheme="central-01", isps=6, noise=0.0, sellers=["S2"], others="best-response")
+    env.reset(seed=1)
+    world = env.world
+    assert isinstance(world, CaseWorld)
+
+    def asked() -> bool:
+        """Whether S1 would ask anything but its cost now."""
+        bidder = world._bidders["S1"]
+        return any((bidder.offers(view).price != view.cost).any() for view in world.views("S1"))
+
+    assert not asked()  # nothing is published yet
+    env.step({"S2": np.array([0.2, 1.0])})
+    assert asked()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"isps": 2.5}, {"isps": 0}, {"split": 2.5}, {"sellers": "S1"}, {"others": "inc-dec"}, {"seed": -1}],
+)
+def test_options_that_cannot_be_are_named(given: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        parallel_env(CASE_A, **given)
 
 
 def test_a_bundled_scenario_keys_and_a_case_with_its_own_scheme() -> None:

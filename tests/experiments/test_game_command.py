@@ -26,7 +26,6 @@ def test_it_compares_schemes_by_what_they_end_in(
     for row in found:
         assert row["end"] in printed
         assert row["end"] in ("equilibrium", "cycle")
-        assert row["gain"] <= 1e-3 or row["end"] == "cycle"
         assert row["profit"] >= row["profit_truthful"] - 1e-6
         assert row["paid"] >= row["paid_truthful"] - 1e-6
 
@@ -36,6 +35,8 @@ def test_it_compares_schemes_by_what_they_end_in(
     [
         (["--scheme", "barter"], "is no scheme"),
         (["--player", "nobody"], "sells nothing in this case"),
+        (["--sellers", 2, "--player", "S1", "--player", "S1"], "is named twice"),
+        (["--json", "tests/cases"], "exists already"),
         (["--markup", -5], "is no mark-up"),
         (["--offered", 2], "is no share"),
         (["--sellers", 0], "Give 1 or more sellers"),

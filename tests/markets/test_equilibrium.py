@@ -72,3 +72,17 @@ def test_a_best_response_never_earns_less_than_the_truth(seed: int) -> None:
     for seller in range(n):
         truth = (*played[:seller], 0, *played[seller + 1 :])
         assert best_response(game, seller, played)[1] >= game.profits(truth)[seller] - 1e-9
+
+
+def test_a_cycle_of_two_does_not_depend_on_who_is_listed_first() -> None:
+    """Every turn of the cycle counts, not only those behind the last player."""
+    means = []
+    for cost in ([20.0, 24.0], [24.0, 20.0]):
+        game = AuctionGame(np.array([10.0, 10.0]), np.array(cost), 15.0, GRID)
+        play = iterate(game, tuple(moves - 1 for moves in game.moves))
+        assert not play.is_equilibrium
+        found = np.array([game.profits(profile) for profile in play.profiles])
+        means.append(float(found.sum(axis=1).mean()))
+        for one, two in zip(play.profiles, play.profiles[1:], strict=False):
+            assert sum(a != b for a, b in zip(one, two, strict=True)) <= 1  # one player moves at a time
+    assert means[0] == pytest.approx(means[1], rel=0.05)

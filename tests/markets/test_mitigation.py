@@ -8,11 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from grids.errors import InputError
+from markets.bids import Bids
 from markets.blocks import Repeat
+from markets.case_market import CaseMarket
 from markets.case_options import read_options
 from markets.outcome import open_case
 from markets.schemes import Options, build_schemes
 from tests.contracts import check_scheme
+from tests.markets.hand import book, feeder, system
 from tests.markets.small import random_bids, random_case
 
 HELD = build_schemes(Options(mitigate=True, reference_up=60.0, reference_down=30.0))
@@ -65,11 +69,31 @@ def test_a_pool_never_leaves_more_broken_than_dsos_apart() -> None:
 
 
 def test_options_in_a_case_file() -> None:
-    given = {"perimeter": "pooled", "mitigate": True, "reference_up": 80.0, "reference_down": -20.0}
+    given = {"mitigate": True, "reference_up": 80.0, "reference_down": -20.0}
     options = read_options(given, Path("case.json")).options
-    assert (options.perimeter, options.mitigate, options.reference_down) == ("pooled", True, -20.0)
+    assert (options.mitigate, options.reference_up, options.reference_down) == (True, 80.0, -20.0)
+    assert read_options({"perimeter": "pooled"}, Path("case.json")).options.perimeter == "pooled"
+    with pytest.raises(InputError, match="options: mitigate asks who is pivotal in one area"):
+        read_options({**given, "perimeter": "pooled"}, Path("case.json"))
 
 
 def test_an_unknown_perimeter_is_refused() -> None:
     with pytest.raises(ValueError, match="perimeter 'wide' is not known"):
         Options(perimeter="wide")  # type: ignore[arg-type]
+
+
+def test_a_pool_cannot_be_mitigated_area_by_area() -> None:
+    with pytest.raises(ValueError, match="does not go with a pooled perimeter"):
+        Options(mitigate=True, perimeter="pooled")
+
+
+def test_the_market_that_mends_afterwards_is_mitigated_too() -> None:
+    """The TSO buys 2 MW of consumption behind a full branch; only one seller can take that back."""
+    bids = book(("one", 2, 1, 5.0, 520.0), ("cheap", 2, -1, 2.0, 45.0), ("sink", 0, -1, 10.0, 10.0))
+    case = system(-2.0, Bids.empty(), D=feeder(bids, 4.0, (0.0, -4.0)))
+    paid = []
+    for schemes in (build_schemes(Options()), build_schemes(Options(mitigate=True, reference_up=60.0))):
+        found = CaseMarket(case, schemes["multilevel-02"]).play()
+        assert found.sold_mw["D"][0] == pytest.approx(2.0)
+        paid.append(float(found.received_eur_per_h["D"][0]))
+    assert paid == pytest.approx([2.0 * 520.0, 2.0 * 60.0])

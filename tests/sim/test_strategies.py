@@ -193,4 +193,5 @@ def test_a_strike_binds_what_is_under_contract(small_run: Callable[..., Path]) -
     assert (beyond.round(6) == 30.0).any()
     struck = orders[beyond.round(6) <= 30.0].groupby(["isp", "provider"]).quantity_mw.sum()
     due = owed.set_index(["isp", "provider"])
+    assert (beyond[orders.isp.isin(due.index.get_level_values(0))] > 100.0).any()  # the rest is free to ask
     assert (struck.reindex(due.index).fillna(0.0) >= due[["owed_mw", "offered_mw"]].min(axis=1) - 1e-6).all()
