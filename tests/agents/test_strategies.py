@@ -9,11 +9,11 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import agents.strategies
-from agents.best_response import BestResponse
+from agents.best_response import BestResponse, served_in_order
 from agents.bidder import Bidder
 from agents.inc_dec import IncDec
 from agents.learners import MARKETS, Exp3, MarkupLearner, QLearning, RothErev
@@ -32,6 +32,7 @@ from agents.strategies import (
 from agents.strategy_table import STRATEGIES, Surroundings, build_strategy
 from grids.arrays import FloatArray
 from grids.errors import InputError
+from markets.programme import clear
 from tests.contracts import check_strategy
 
 LEARNERS: tuple[type[MarkupLearner], ...] = (RothErev, QLearning, Exp3)
@@ -248,6 +249,7 @@ def test_best_response_undercuts_or_waits_for_its_share() -> None:
     assert few.price.tolist() == [29.0]
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     st.lists(st.tuples(st.floats(1, 20), st.floats(0, 90)), min_size=0, max_size=6),
     st.floats(0, 60), st.floats(1, 20), st.floats(0, 60), st.sampled_from([1, -1]),
@@ -266,6 +268,14 @@ def test_best_response_never_expects_less_than_the_truth(
     markup = float(direction * (found.price - view.cost)[0])
     best = strategy.profit_eur_per_h(view, book, direction, markup, float(found.quantity_mw[0] / quantity))
     assert best >= strategy.profit_eur_per_h(view, book, direction, 0.0, 1.0) - 1e-6
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.tuples(st.floats(0.1, 20), st.integers(-50, 90)), max_size=8), st.floats(0, 60))
+def test_the_merit_order_is_what_the_programme_buys(offers: list[tuple[float, float]], need: float) -> None:
+    mw, cost = np.array(offers, dtype=np.float64).reshape(-1, 2).T
+    answer = clear(cost, mw, np.ones(len(mw)), need).require("test")
+    np.testing.assert_allclose(served_in_order(cost, mw, need), answer.quantity_mw, atol=1e-7)
 
 
 def test_a_learner_chooses_the_market_that_pays() -> None:
