@@ -142,7 +142,7 @@ def _plain(value: Any) -> Any:
     return (
         value
         if isinstance(value, int | float) and not isinstance(value, bool)
-        else json.dumps(value).strip('"')
+        else json.dumps(value, default=str).strip('"')
     )
 
 

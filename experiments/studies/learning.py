@@ -93,18 +93,17 @@ def _lines(ax: Axes, rows: pd.DataFrame, column: str, title: str, unit: str) -> 
 
 
 def _payers(ax: Axes, table: pd.DataFrame) -> None:
-    at, left = np.arange(len(table)), np.zeros(len(table))
+    at = np.arange(len(table))
     for k, payer in enumerate(("tso", "dso-d1", "dso-d2")):
         extra = table[f"extra_{payer}_eur"].to_numpy(dtype=np.float64) / 1000.0
         ax.barh(at + 0.27 * (k - 1), extra, 0.25, color=CYCLE[k], label=payer.upper())
-        left += extra
     ax.plot(table.profit_pools_eur / 1000.0, at, "k|", markersize=14, label="profit of pools")
     ax.set_yticks(at, table.scheme.tolist())
     ax.invert_yaxis()
     ax.axvline(0.0, color="black", linewidth=0.8)
     ax.set_xlabel("1 000 EUR a year above the truth")
     ax.set_title("Who pays")
-    ax.legend(loc="lower right")
+    ax.legend(loc="center right", bbox_to_anchor=(1.0, 0.36), markerscale=0.5, frameon=True, framealpha=1.0)
 
 
 def figure(table: pd.DataFrame, rows: pd.DataFrame, folder: Path) -> Path:

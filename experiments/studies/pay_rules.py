@@ -246,6 +246,7 @@ def figure(rows: pd.DataFrame, paths: pd.DataFrame, folder: Path) -> Path:
         right.axhline(0.0, color=GREEN, linewidth=0.8)
         right.set_title("Profits of learners, mean of 100 ISPs")
         right.set_xlabel("ISP")
+        right.set_ylim(top=1.4 * right.get_ylim()[1])
         right.legend(loc="upper right")
         return save(drawn, folder / "pay_rules.png")
 
