@@ -94,9 +94,11 @@ def _lines(ax: Axes, rows: pd.DataFrame, column: str, title: str, unit: str) -> 
 
 def _payers(ax: Axes, table: pd.DataFrame) -> None:
     at = np.arange(len(table))
-    for k, payer in enumerate(("tso", "dso-d1", "dso-d2")):
-        extra = table[f"extra_{payer}_eur"].to_numpy(dtype=np.float64) / 1000.0
-        ax.barh(at + 0.27 * (k - 1), extra, 0.25, color=CYCLE[k], label=payer.upper())
+    payers = [name for name in map(str, table) if name.startswith(("extra_tso", "extra_dso"))]
+    for k, column in enumerate(payers):
+        extra = table[column].to_numpy(dtype=np.float64) / 1000.0
+        label = column.removeprefix("extra_").removesuffix("_eur").upper()
+        ax.barh(at + 0.27 * (k - 1), extra, 0.25, color=CYCLE[k], label=label)
     ax.plot(table.profit_pools_eur / 1000.0, at, "k|", markersize=14, label="profit of pools")
     ax.set_yticks(at, table.scheme.tolist())
     ax.invert_yaxis()

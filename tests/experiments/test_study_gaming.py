@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from experiments.studies import inc_dec_game, pay_rules, perimeter
+from experiments.studies import inc_dec_game, learning, pay_rules, perimeter
 from experiments.studies.gaming_cases import BALANCED, owned_by_node, world
 from markets.bids import Bids
+from tests.experiments.test_cli import SMALL
 
 
 def _same(one: Bids, two: Bids) -> bool:
@@ -84,3 +86,23 @@ def test_learners_are_judged_by_what_the_same_isps_would_have_paid(
     assert bid.regret > -bid.monopoly
     assert len(paths) == 0 or paths.profit.notna().all()
     assert pay_rules.figure(rows, paths, tmp_path).stat().st_size > 10_000
+
+
+def test_a_year_of_learning_is_set_against_the_truth_and_not_run_twice(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pools = ["A01", "A02", "A03"]
+    given = {"solver": "highspy", "strategies": [{"aggregators": pools, "name": "q-learning"}]}
+    for name, value in {"SCENARIO": str(SMALL), "POOLS": pools, "SCHEME_NAMES": ("common",), "FIELDS": given,
+                        "WEEK_H": 24}.items():  # fmt: skip
+        monkeypatch.setattr(learning, name, value)
+    learning.main(tmp_path / "out", tmp_path / "runs", 1, 3)
+    found = pd.read_csv(tmp_path / "out" / "learning.csv").iloc[0]
+    assert found.profit_pools_eur > 0.0
+    assert found.profit_others_eur == pytest.approx(0.0, abs=1e-6)  # they bid the truth and are paid as bid
+    weeks = pd.read_csv(tmp_path / "out" / "learning_weeks.csv")
+    assert weeks.profit_eur.sum() == pytest.approx(found.profit_pools_eur, abs=1e-2)
+    assert (tmp_path / "out" / "learning.png").stat().st_size > 10_000
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").glob("*/*.parquet")}
+    learning.main(tmp_path / "out", tmp_path / "runs", 1, 3)
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").glob("*/*.parquet")}

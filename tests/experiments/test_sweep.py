@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 import yaml
 
 from experiments.scenario import fields_of, read_scenario
-from experiments.sweep import SUMMARY, Point, read_sweep, run_sweep
+from experiments.sweep import SUMMARY, Point, _plain, read_sweep, run_sweep
 from grids.errors import InputError
 from tests.experiments.test_cli import SMALL, refused, tandem
 
@@ -213,3 +214,8 @@ def test_a_list_and_a_section_that_is_not_there_are_replaced_whole() -> None:
     with pytest.raises(InputError) as found:
         read_scenario("street", {"low_voltage.0.copies": 2})
     assert found.value.field == "low_voltage"
+
+
+def test_a_date_that_varies_is_a_text_of_its_row() -> None:
+    assert _plain(date(2016, 4, 18)) == "2016-04-18"
+    assert (_plain(3), _plain(True), _plain([1, 2])) == (3, "true", "[1, 2]")
