@@ -17,10 +17,11 @@ class IncDec:
 
     Behind an export limit a unit asks for less than its cost day-ahead, is scheduled more than the wires can
     carry, and buys the surplus back below the day-ahead price; behind an import limit it stays out and is
-    called up above that price. A day of watching comes first. At an hour at which its bids were called in a
-    direction it plays that game on the next day. At one at which the published book shows both directions
-    bought (redispatch, not balancing) it tries either game with a probability, and keeps to it while it is
-    called. Where nothing is bought it schedules and earns what a truthful unit does. It is a rule of thumb:
+    called up above that price. A day of watching comes first. At a time of day at which its bids were called
+    in a direction when it last heard of it, it plays that game next: a day later, two for hours that are not
+    settled when the day-ahead market closes. Where the published book shows both directions bought
+    (redispatch, not balancing) it tries either game with a probability, and keeps to it while it is called.
+    Time of day is counted in ISPs, and so an hour off after a change of clocks. Where nothing is bought it schedules and earns what a truthful unit does. It is a rule of thumb:
     whether the game pays where its own schedule moves the day-ahead price it does not ask.
     """
 

@@ -61,6 +61,7 @@ def parallel_env(
     Parameters
     ----------
     scenario: bundled name, path of a scenario (YAML) or case (folder or JSON), keys of a scenario, or object.
+        Relative paths of keys and objects start at the current folder.
     scheme: coordination scheme; else that of the scenario or case (``common`` where a case names none).
     seed: of the first episode; else that of the scenario, or 0.
     isps: length of an episode; else all of the scenario, or a day of a case.
