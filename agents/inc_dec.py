@@ -21,8 +21,9 @@ class IncDec:
     in a direction when it last heard of it, it plays that game next: a day later, two for hours that are not
     settled when the day-ahead market closes. Where the published book shows both directions bought
     (redispatch, not balancing) it tries either game with a probability, and keeps to it while it is called.
-    Time of day is counted in ISPs, and so an hour off after a change of clocks. Where nothing is bought it schedules and earns what a truthful unit does. It is a rule of thumb:
-    whether the game pays where its own schedule moves the day-ahead price it does not ask.
+    Time of day is counted in ISPs, and so an hour off after a change of clocks. Where nothing is bought it
+    schedules and earns what a truthful unit does. It is a rule of thumb: whether the game pays where its own
+    schedule moves the day-ahead price it does not ask.
     """
 
     learns = True
