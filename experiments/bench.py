@@ -1,18 +1,21 @@
 """``make bench``: speed of the parts that matter, each beside a limit measured in the same run.
 
 Machines differ and are noisy: read the ratios. The limit of an auction is the bare HiGHS solve of programmes
-of the same size, that of a validation the reference power flow of the same grids.
+of the same size, that of a validation the reference power flow of the same grids. Written to ``bench.json``
+too: a list of ``name``, ``value``, ``unit``, ``target``, ``better`` (lower or higher) and ``limit``.
 """
 
 from __future__ import annotations
 
+import json
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from unittest.mock import patch
 
 import numpy as np
@@ -37,15 +40,44 @@ from sim.settings import Scenario
 RUNS = 5
 
 
-def main() -> None:
-    """Measure and print."""
+@dataclass(frozen=True)
+class Figure:
+    """One figure of the bench: `limit` is what was measured beside it, in the same unit, called `against`."""
+
+    name: str
+    value: float
+    unit: str
+    target: float | None
+    better: Literal["lower", "higher"]
+    limit: float
+    against: str
+
+    @property
+    def row(self) -> tuple[str, ...]:
+        """Cells of the table."""
+        sign = "<=" if self.better == "lower" else ">="
+        target = "" if self.target is None else f"{sign} {self.target:g} {self.unit}"
+        return (
+            self.name, f"{self.value:.3g} {self.unit}", f"{self.limit:.3g} {self.unit} ({self.against})",
+            f"{self.value / self.limit:.2f}", target,
+        )  # fmt: skip
+
+    @property
+    def as_dict(self) -> dict[str, Any]:
+        """Entry of ``bench.json``."""
+        return {key: getattr(self, key) for key in ("name", "value", "unit", "target", "better", "limit")}
+
+
+def main(out: Path = Path("bench.json")) -> None:
+    """Measure, print and write."""
     table = Table(title="Tandem bench (median of warm repetitions; one core)", box=SIMPLE_HEAD)
-    for column in ("what", "measured", "limit of the same run", "ratio", "target"):
+    for column in ("what", "measured", "beside it, same run", "ratio", "target"):
         table.add_column(column)
-    bare_lp = _bare_lp_ms()
-    for row in (_validation(), *_cases(), *_steps(), *_isps(bare_lp)):
-        table.add_row(*row)
+    figures = [*_validation(), *_cases(), *_steps(), *_isps(_bare_lp_ms())]
+    for figure in figures:
+        table.add_row(*figure.row)
     Console(width=120).print(table)
+    out.write_text(json.dumps([figure.as_dict for figure in figures], indent=1) + "\n", encoding="utf-8")
 
 
 def _ms(action: Callable[[], Any], repetitions: int = RUNS) -> float:
@@ -58,18 +90,16 @@ def _ms(action: Callable[[], Any], repetitions: int = RUNS) -> float:
     return statistics.median(times)
 
 
-def _validation() -> tuple[str, ...]:
+def _validation() -> list[Figure]:
     """AC validation of an ISP on the reference grids against ``pandapower.runpp`` on the same grids."""
     flows = [PowerFlow(load_network(name)) for name in ("case14", "case69", "case141")]
     fast = _ms(lambda: [f.solve(f.network.p_mw, f.network.q_mvar) for f in flows], 50)
     slow = _ms(lambda: [f.reference(f.network.p_mw, f.network.q_mvar) for f in flows])
-    return (
-        "AC validation of an ISP, 3 grids",
-        f"{fast:.2f} ms",
-        f"{slow:.1f} ms (runpp)",
-        f"{slow / fast:.0f}x faster",
-        ">= 100x",
-    )
+    validation = Figure("AC validation of an ISP, 3 grids", fast, "ms", None, "lower", slow, "runpp")
+    return [
+        validation,
+        Figure("AC validation, runpp over it", slow / fast, "x", 100, "higher", 1.0, "itself"),
+    ]
 
 
 def _bare_lp_ms() -> float:
@@ -85,7 +115,7 @@ def _bare_lp_ms() -> float:
     )
 
 
-def _cases() -> list[tuple[str, ...]]:
+def _cases() -> list[Figure]:
     """The five cases of 14 + 69 + 141 buses and some 280 bids through every scheme; the slowest counts.
 
     The limit is the programme of the common market (all bids, all rows that can bind) solved bare by HiGHS.
@@ -95,21 +125,14 @@ def _cases() -> list[tuple[str, ...]]:
     variants = {name: scheme for name, scheme in SCHEMES.items() if name != "aggregation"}
     variants |= {f"multilevel-03/{m}": build_schemes(Options(m))["multilevel-03"] for m in METHODS[1:]}
     variants |= {f"aggregation/{k}": build_schemes(Options(aggregation=k))["aggregation"] for k in KINDS}
-    rows: list[tuple[str, ...]] = []
+    figures = []
     for name, scheme in variants.items():
         times = {k: _ms(partial(clear_case, case, scheme)) for k, case in cases.items()}
         worst = max(times, key=lambda k: times[k])
-        slow = name.startswith("aggregation") or name.endswith("disqualify")
-        rows.append(
-            (
-                f"{name}, slowest case ({worst})",
-                f"{times[worst]:.1f} ms",
-                f"{bare[worst]:.1f} ms (bare LP)",
-                f"{times[worst] / bare[worst]:.1f}",
-                "<= 500 ms" if slow else "<= 50 ms",
-            )
-        )
-    return rows
+        target = 500 if name.startswith("aggregation") or name.endswith("disqualify") else 50
+        what = f"{name}, slowest case ({worst})"
+        figures.append(Figure(what, times[worst], "ms", target, "lower", bare[worst], "bare LP"))
+    return figures
 
 
 def _bare_common_ms(case: Case) -> float:
@@ -127,60 +150,35 @@ def _bare_common_ms(case: Case) -> float:
     return _ms(lambda: solver(*given, **options), 20)
 
 
-def _steps() -> list[tuple[str, ...]]:
+def _steps() -> list[Figure]:
     """A step of all sellers of the one-case world, case A, beside the market's own clearing."""
-    rows: list[tuple[str, ...]] = []
+    figures = []
     for name in ("central-01", "common", "multilevel-01", "multilevel-03"):
         env = parallel_env(Path("tests/cases/A"), scheme=name, isps=1000)
         env.reset(seed=1)
         action = {seller: np.array([0.1, 0.9]) for seller in env.agents}
         step = _ms(partial(env.step, action), 50)
         market = CaseMarket(read_case(Path("tests/cases/A")), SCHEMES[name])
-        bare = _ms(market.play, 50)
-        speed = f"{step:.1f} ms ({1000.0 / step:.0f} steps/s)"
-        rows.append(
-            (
-                f"one-case world, {name}",
-                speed,
-                f"{bare:.1f} ms (bare)",
-                f"{step / bare:.2f}",
-                ">= 300 steps/s",
-            )
-        )
-    return rows
+        clearings = 1000.0 / _ms(market.play, 50)
+        what = f"one-case world, {name}"
+        figures.append(Figure(what, 1000.0 / step, "steps/s", 300, "higher", clearings, "clearing alone"))
+    return figures
 
 
-def _isps(bare_lp: float) -> list[tuple[str, ...]]:
-    """A simulated ISP of the reference scenario, all included, and the cost of ten times the households."""
-    per_isp = {n: _isp_ms(_reference(n)) for n in (1000, 10_000)}
+def _isps(bare_lp: float) -> list[Figure]:
+    """A simulated ISP of the reference scenario, all included: its solver, learners, households."""
+    ten, one = _isp_ms(_reference(10_000)), _isp_ms(_reference(1000))
     direct = _isp_ms(_reference(10_000, solver="highspy"))
     pools = [f"A{k + 1:02d}" for k in range(10)]
     learning = _isp_ms(_reference(10_000, strategies=[{"aggregators": pools, "name": "q-learning"}]))
     lps = 7  # two local markets, four envelopes, one balancing market
+    bare = f"{lps} bare LPs"
     return [
-        (
-            "simulated ISP, reference, multilevel-03",
-            f"{per_isp[10_000]:.1f} ms",
-            f"{lps * bare_lp:.1f} ms ({lps} bare LPs)",
-            f"{per_isp[10_000] / (lps * bare_lp):.2f}",
-            "<= 5 ms",
-        ),
-        (
-            "the same, solver: highspy", f"{direct:.1f} ms", f"{per_isp[10_000]:.1f} ms (linprog)",
-            f"{direct / per_isp[10_000]:.2f}", "",
-        ),
-        (
-            "10 learning aggregators", f"{learning:.1f} ms", f"{per_isp[10_000]:.1f} ms (truthful)",
-            f"{learning / per_isp[10_000]:.2f}", "<= 1.2",
-        ),
-        (
-            "10 times the households (1 000 to 10 000)",
-            f"{per_isp[10_000]:.1f} ms",
-            f"{per_isp[1000]:.1f} ms",
-            f"{per_isp[10_000] / per_isp[1000]:.2f}",
-            "<= 2",
-        ),
-    ]  # fmt: skip
+        Figure("simulated ISP, reference, multilevel-03", ten, "ms", 5, "lower", lps * bare_lp, bare),
+        Figure("the same, solver: highspy", direct, "ms", 5, "lower", ten, "linprog"),
+        Figure("the same, 10 learning aggregators", learning, "ms", 1.2 * ten, "lower", ten, "truthful"),
+        Figure("10 times the households", ten, "ms", 2.0 * one, "lower", one, "1 000 households"),
+    ]
 
 
 def _reference(households: int, **fields: Any) -> Scenario:
