@@ -97,6 +97,6 @@ def _imported(name: str, field: str) -> type[Strategy]:
     except (ImportError, AttributeError, ValueError) as error:
         raise InputError(
             "scenario", f"{field}.name", f"{name} cannot be imported ({error})",
-            f"Use module:Class of an installed module, or one of {', '.join(STRATEGIES)}",
+            f"Use module:Class, installed or on PYTHONPATH, or one of {', '.join(STRATEGIES)}",
         ) from error  # fmt: skip
     return found
