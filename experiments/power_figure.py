@@ -70,6 +70,8 @@ def power_figure(found: Mapping[str, Any]) -> Figure:
     limit = "safety.violated_isps"
     _bars(axes[3], entries, [("truthful", limit, pale(GREY)), ("as_bid", limit, GREY)])
     _legend(axes[3], "Limits broken (ISPs)", [("truthful", pale(GREY)), ("as bid", GREY)])
+    axes[3].set_xlim(0.0, max(axes[3].get_xlim()[1], 1.0))  # none broken is a bar of no length
+    axes[3].xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
     axes[0].set_yticks(range(len(entries)), list(entries))
     axes[0].set_ylim(len(entries) - 0.45, -0.55)
     return figure
