@@ -98,7 +98,7 @@ class Aggregator(Participant):
             case AwardMessage():
                 self._order(message)
             case RejectionMessage() | MeterMessage():
-                pass  # a truthful aggregator learns nothing from them
+                pass  # strategies hear of an ISP when it is settled
             case LimitMessage() if self.remedies is not None:
                 self.remedies.told(message)
             case HelpMessage() if self.remedies is not None:

@@ -6,53 +6,47 @@ from typing import Any
 
 import numpy as np
 
-from grids.arrays import FloatArray
 from markets.blocks import TSO
 from markets.case_game import CaseGame
-from markets.equilibrium import Play, Profile, iterate
+from markets.equilibrium import EndlessError, Play, Profile, iterate
 
 GAIN_EUR_PER_H = 1e-3
 """Nobody moves for less."""
 
 
 def ended(game: CaseGame, most_rounds: int = 40) -> tuple[Play | None, list[Profile]]:
-    """Where best responses from the truth end, and the profiles that stand for it; None: nowhere in time.
-
-    Without an end the last known state counts for nothing: the truth is returned, to be left out by the
-    caller.
-    """
+    """Where best responses from the truth end, and the profiles that stand for it; None and none: nowhere."""
     try:
         play = iterate(game, game.truth, most_rounds, GAIN_EUR_PER_H)
-    except RuntimeError:
-        return None, [game.truth]
+    except EndlessError:
+        return None, []
     return play, list(play.profiles)
 
 
 def figures(game: CaseGame) -> dict[str, Any]:
     """A game against the truth of the same market: who gains, who pays, what it wastes (EUR/h).
 
-    Of a cycle all figures are means over its profiles. `penalty` is what limits left broken cost in the
-    auctions' terms; `markup` is the mean of what players ask (EUR/MWh); `gain` what a player could still
-    gain.
+    Of a cycle all figures are means over its turns; of a game that does not end those of the truth stand
+    alone, the others are None. `penalty` is what limits left broken cost in the auctions' terms; `markup` is
+    the mean of what players choose to ask (EUR/MWh, before caps and strikes); `gain` see `Play`.
     """
     play, profiles = ended(game)
     truth, found = game.result(game.truth), [game.result(profile) for profile in profiles]
 
-    def mean(values: list[float]) -> float:
-        return float(np.mean(values))
+    def mean(values: list[float]) -> float | None:
+        return float(np.mean(values)) if values else None
 
     asked = [
         float(np.mean([game.choices[p][m].markup_eur_per_mwh for p, m in zip(game.players, q, strict=True)]))
         for q in profiles
     ]
-    profits: FloatArray = np.array([r.profits for r in found]).mean(axis=0)
     return {
         "end": "none" if play is None else "equilibrium" if play.is_equilibrium else "cycle",
         "profiles": len(profiles),
         "gain": None if play is None else play.gain,
         "markup": mean(asked),
         "planned_mw": mean([r.planned_mw for r in found]),
-        "profit": float(profits.sum()),
+        "profit": mean([float(r.profits.sum()) for r in found]),
         "profit_truthful": float(truth.profits.sum()),
         "paid": mean([r.paid_eur_per_h for r in found]),
         "paid_truthful": truth.paid_eur_per_h,

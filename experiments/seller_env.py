@@ -76,9 +76,9 @@ class SellersEnv(pettingzoo.ParallelEnv[str, np.ndarray, np.ndarray]):
         else:
             chosen = int(self._seeds.integers(2**31))
         self._first_seed = None
-        self.agents = list(self.possible_agents)
-        self._strategies = {agent: PlayedActions() for agent in self.agents}
+        self._strategies = {agent: PlayedActions() for agent in self.possible_agents}
         self.world.begin(chosen, self._strategies)
+        self.agents = list(self.possible_agents)
         self._heard = {agent: np.zeros(3) for agent in self.agents}
         return {agent: self._observed(agent) for agent in self.agents}, self._infos()
 

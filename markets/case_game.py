@@ -52,10 +52,10 @@ class Plan:
 class Rules:
     """Mitigations: caps on what may be asked, a strike for contracted parts, no pay for causers.
 
-    Caps bind everybody who sells, in all systems; whose cost lies beyond one stays out of the market.
-    Of what sellers own, `contracted` is under contract (see `with_contracts`) and may be marked up by no more
-    than `strike_markup`. With `pays_causers` false a seller whose own plan loads an area gets no more than
-    the day-ahead price, which the plan itself would have brought, for as many MW of relief there.
+    Caps bind everybody who sells, in all systems; whose cost lies beyond one stays out of the market. What
+    stands under contract (see `with_contracts`) may be marked up by no more than `strike_markup`. With
+    `pays_causers` false a seller whose own plan loads an area gets no more than the day-ahead price, which
+    the plan itself would have brought, for as many MW of relief there.
     """
 
     cap_eur_per_mwh: float = np.inf

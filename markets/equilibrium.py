@@ -32,6 +32,10 @@ class Game(Protocol):
         ...
 
 
+class EndlessError(RuntimeError):
+    """Best responses that neither settle nor come back within the rounds allowed."""
+
+
 @dataclass(frozen=True)
 class Play:
     """How best responses end: in an equilibrium (one profile), or a cycle, one profile for every turn of it.
@@ -60,8 +64,8 @@ def best_response(game: Game, player: int, played: Profile) -> tuple[int, float]
 def iterate(game: Game, start: Profile, most_rounds: int = 1000, epsilon: float = EPSILON_EUR_PER_H) -> Play:
     """Let players answer one another in turn until a round changes nothing or a profile comes back.
 
-    A player moves only if it gains more than `epsilon` EUR/h. Raises RuntimeError if neither an equilibrium
-    nor a cycle shows within `most_rounds`.
+    A player moves only if it gains more than `epsilon` EUR/h. Raises `EndlessError` if neither an
+    equilibrium nor a cycle shows within `most_rounds`.
     """
     played = tuple(int(move) for move in start)
     seen: dict[Profile, int] = {}  # profiles with which a round began -> turns before it
@@ -80,7 +84,7 @@ def iterate(game: Game, start: Profile, most_rounds: int = 1000, epsilon: float 
             turns.append((played, max(won, 0.0)))
         if played == before:
             return Play((played,), True, number + 1, float(gains(game, played).max()))
-    raise RuntimeError(f"neither equilibrium nor cycle within {most_rounds} rounds")
+    raise EndlessError(f"neither equilibrium nor cycle within {most_rounds} rounds")
 
 
 def gains(game: Game, played: Profile) -> FloatArray:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from grids.arrays import FloatArray
 from markets.auction_game import AuctionGame
-from markets.equilibrium import Play, best_response, gains, iterate
+from markets.equilibrium import EndlessError, Play, best_response, gains, iterate
 
 GRID = np.arange(20.0, 101.0, 4.0)
 COST = np.array([20.0, 20.0])
@@ -86,3 +86,9 @@ def test_a_cycle_of_two_does_not_depend_on_who_is_listed_first() -> None:
         for one, two in zip(play.profiles, play.profiles[1:], strict=False):
             assert sum(a != b for a, b in zip(one, two, strict=True)) <= 1  # one player moves at a time
     assert means[0] == pytest.approx(means[1], rel=0.05)
+
+
+def test_what_does_not_end_in_time_says_so() -> None:
+    game = AuctionGame(np.array([10.0, 10.0]), COST, 15.0, GRID)
+    with pytest.raises(EndlessError, match="within 2 rounds"):
+        iterate(game, CAP, most_rounds=2)
