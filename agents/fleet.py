@@ -84,6 +84,11 @@ class HouseholdFleet:
         return cls(layout, None if hookups is None else hookups.standing)
 
     @property
+    def layout(self) -> Layout:
+        """All that does not change."""
+        return self._layout
+
+    @property
     def groups(self) -> FleetGroups:
         """The groups in which flexibility is offered."""
         return self._layout.groups

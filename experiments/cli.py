@@ -7,37 +7,30 @@ import math
 import sys
 import tempfile
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-import pandas as pd
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from agents.strategies import StrategyError
 from experiments.envelope_command import Request, show, work_out, write_csv
 from experiments.game_command import game
 from experiments.plot_clearing import plot_clearing
-from experiments.plots import comparison_paths, plot_comparison
 from experiments.power_command import power
-from experiments.run import check_outputs, run_scenario
-from experiments.scenario import SCENARIOS, faults_named, fields_of, read_scenario, source_of
+from experiments.run_command import run
+from experiments.scenario import SCENARIOS, faults_named, read_scenario, source_of
 from experiments.sweep_command import sweep
-from experiments.tables import allocation_table, clearing_table, kpi_table, scheme_table
+from experiments.tables import allocation_table, clearing_table, scheme_table
 from grids.errors import InputError
 from grids.feeder_limits import Band
 from grids.picture import OFFSETS
-from grids.text import one_line
 from markets.blocks import RoundsError, Scheme
 from markets.case import Case, read_case
 from markets.outcome import Outcome, allocate, clear_case
 from markets.programme import ClearingError
 from markets.schemes import CHOICES, SCHEMES, build_schemes
 from sim.build import build_world
-from sim.calendar import Calendar
-from sim.settings import Scenario
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -46,94 +39,11 @@ app = typer.Typer(
     help="Simulate how TSO, DSOs and aggregators buy and activate flexibility on one grid.",
 )
 WIDE = 120
+app.command()(run)
 app.command()(sweep)
 app.command()(power)
 app.command()(game)
 console = Console(width=None if sys.stdout.isatty() else WIDE)  # a file or pipe has no width of its own
-SCENARIO_HELP = "A bundled scenario (see `tandem scenarios`) or the path of a YAML file."
-
-
-@app.command()
-def run(
-    scenario: Annotated[str, typer.Argument(help=SCENARIO_HELP)],
-    scheme: Annotated[
-        list[str] | None, typer.Option(help="Coordination scheme; give it several times to compare.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of every random stream.")] = None,
-    days: Annotated[int | None, typer.Option(help="Number of local days.")] = None,
-    out: Annotated[
-        Path, typer.Option(help="Folder for the results; one sub-folder per scheme when there are several.")
-    ] = Path("runs/latest"),
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the results of an earlier run.")
-    ] = False,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Replace a field of the scenario: section.key=value, several times."),
-    ] = None,
-    export_isp: Annotated[
-        str | None,
-        typer.Option(help="Also write the market of this moment as a case, for `tandem clear` (local time)."),
-    ] = None,
-) -> None:
-    """Simulate a scenario and write tables, KPIs and figures."""
-    fixed = {k: v for k, v in {"seed": seed, "days": days}.items() if v is not None}
-    fixed |= fields_of(set_ or [])
-    names = list(dict.fromkeys(scheme or [read_scenario(scenario, fixed)[0].scheme]))
-    plans = [(name, *read_scenario(scenario, {**fixed, "scheme": name})) for name in names]
-    folders = {name: out if len(plans) == 1 else out / name for name in names}
-    check_outputs(list(folders.values()), overwrite, comparison_paths(out) if len(plans) > 1 else ())
-    with faults_named(source_of(scenario)):
-        kpis = {
-            name: _run_one(settings, folder, folders[name], overwrite, export_isp)
-            for name, settings, folder in plans
-        }
-    console.print(kpi_table(plans[0][1], kpis))
-    compared = plot_comparison(folders, plans[0][1].zone, out) if len(plans) > 1 else []
-    for folder_of_run in folders.values():
-        console.print(f"Figures: {folder_of_run / 'figures'}", soft_wrap=True)
-        if export_isp is not None:
-            console.print(f"Case: {folder_of_run / 'case'}", soft_wrap=True)
-    for figure in compared:
-        console.print(f"Comparison: {figure}", soft_wrap=True)
-
-
-def _run_one(
-    settings: Scenario, folder: Path | None, out: Path, overwrite: bool, export_isp: str | None
-) -> dict[str, Any]:
-    calendar = Calendar.of_days(str(settings.start), settings.days, settings.isp_minutes, settings.zone)
-    exported = None if export_isp is None else _isp_of(export_isp, calendar)
-    columns = (
-        TextColumn(f"{settings.scheme:<14}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TextColumn("{task.fields[date]}"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-    )
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("run", total=calendar.n_isp, date="building the world")
-
-        def on_isp(isp: int) -> None:
-            local = calendar.time(calendar.seconds(isp)).tz_convert(settings.zone)
-            progress.update(task, completed=isp + 1, date=f"{local:%a %d %b %Y %H:%M}")
-
-        return run_scenario(settings, folder, out, on_isp, overwrite, exported)
-
-
-def _isp_of(moment: str, calendar: Calendar) -> int:
-    """The ISP that holds a moment given in local time, or with an offset of its own."""
-    try:
-        time = pd.Timestamp(datetime.fromisoformat(moment))
-        if time.tzinfo is None:
-            local = pd.DatetimeIndex([time]).tz_localize(calendar.zone, ambiguous="NaT", nonexistent="NaT")
-            if local.hasnans:
-                raise ValueError("that local time is skipped, or comes twice, as clocks change")
-            time = local[0]
-        return calendar.isp_of(time)
-    except ValueError as error:
-        mend = "Give a moment of the horizon, such as 2016-04-18T18:00 or 2016-04-18T18:00+02:00"
-        raise InputError("--export-isp", moment, f"names no ISP ({one_line(error)})", mend) from error
 
 
 @app.command()
@@ -322,6 +232,9 @@ def main() -> None:
     """Entry point: bad input ends in one message and exit code 2."""
     try:
         app()
+    except KeyboardInterrupt:
+        print("tandem: interrupted; what a run had safe is kept for --resume", file=sys.stderr)
+        raise SystemExit(130) from None
     except (InputError, StrategyError) as error:
         message = " ".join(str(error).splitlines())  # one line, though a file or a key may be named over two
         print(f"tandem: {message}", file=sys.stderr)  # plain, so that scripts can read it

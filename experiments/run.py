@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from experiments.kpis import kpis_of
 from experiments.plots import plot_run
+from experiments.unfinished import (
+    check_unfinished,
+    identity,
+    partial_of,
+    run_id,
+    versions,
+    working_folder,
+)
 from grids.errors import InputError
 from grids.picture import Margins
 from markets.blocks import TSO as T
 from markets.case_options import CaseOptions
+from sim.checkpoint import Checkpoints
 from sim.export import IspExport
 from sim.run import run
 from sim.settings import Scenario
 
-LIBRARIES = (
-    "mesa",
-    "simpy",
-    "numpy",
-    "pandas",
-    "scipy",
-    "pandapower",
-    "simbench",
-    "lightsim2grid",
-    "pyarrow",
-)
+DAY_S = 86_400
 
 
 def run_scenario(
@@ -42,27 +38,50 @@ def run_scenario(
     on_isp: Callable[[int], None] = lambda isp: None,
     overwrite: bool = False,
     export_isp: int | None = None,
+    resume: bool = False,
+    checkpoint_s: int = DAY_S,
 ) -> dict[str, Any]:
     """Simulate and write everything; returns the KPIs.
 
     With `export_isp` the market of that ISP is written as a case into the sub-folder ``case``. Results are
-    built in a hidden folder and moved to `out` when complete: a run that fails leaves nothing.
+    built in a folder beside `out` and moved when complete. There a checkpoint is kept every `checkpoint_s`
+    seconds of simulated time (0: never); `resume` goes on from the newest, and takes a run that is complete
+    as it is. A run that fails before its first checkpoint leaves nothing.
     """
-    check_outputs([out], overwrite)
     out = out.resolve()
-    with tempfile.TemporaryDirectory(prefix=".tandem-", dir=_nearest(out)) as hidden:
-        partial = Path(hidden) / "run"
+    check_run(out, scenario, overwrite, resume)
+    if resume and _is_complete(out, scenario):
+        shutil.rmtree(partial_of(out), ignore_errors=True)  # killed while tidying up
+        return _read_json(out / "kpis.json")
+    with working_folder(out, resume) as working:
+        partial = working / "run"
         export = None if export_isp is None else _export(scenario, export_isp, partial / "case")
-        run(scenario, folder, partial, on_isp, export=export)
+        checkpoints = None
+        if checkpoint_s:
+            checkpoints = Checkpoints(working, identity(scenario, folder, export_isp), checkpoint_s)
+        run(scenario, folder, partial, on_isp, export=export, checkpoints=checkpoints)
         kpis = kpis_of(partial)
         _write_json(partial / "kpis.json", kpis)
         plot_run(partial, scenario.zone, f"{scenario.name}, {scenario.scheme}")
         _write_json(partial / "manifest.json", manifest(scenario))
-        out.parent.mkdir(parents=True, exist_ok=True)
         if out.exists():
             shutil.rmtree(out)
         partial.rename(out)
+        if checkpoints is not None:
+            checkpoints.remove()
     return kpis
+
+
+def check_run(out: Path, scenario: Scenario, overwrite: bool, resume: bool) -> None:
+    """An `InputError` if a run cannot go to `out`, or if what lies there would be lost."""
+    if not (resume and _is_complete(out, scenario)):
+        check_outputs([out], overwrite)
+        check_unfinished(out.resolve(), overwrite, resume)
+
+
+def _is_complete(out: Path, scenario: Scenario) -> bool:
+    """Whether `out` holds the finished run of this very scenario."""
+    return _is_replaceable_run(out) and _read_json(out / "manifest.json")["run_id"] == run_id(scenario)
 
 
 def _export(scenario: Scenario, isp: int, folder: Path) -> IspExport:
@@ -113,12 +132,6 @@ def _nearest(out: Path) -> Path:
     return next(parent for parent in out.resolve().parents if parent.exists())
 
 
-def run_id(scenario: Scenario) -> str:
-    """Identity of a run: a hash of the whole scenario, seed included."""
-    text = json.dumps(scenario.model_dump(mode="json"), sort_keys=True)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
-
-
 def manifest(scenario: Scenario) -> dict[str, Any]:
     """What is needed to make the run again."""
     return {
@@ -126,13 +139,14 @@ def manifest(scenario: Scenario) -> dict[str, Any]:
         "seed": scenario.seed,
         "scheme": scenario.scheme,
         "scenario": scenario.model_dump(mode="json", by_alias=True),
-        "versions": {
-            "tandem-sim": version("tandem-sim"),
-            "python": platform.python_version(),
-            **{n: version(n) for n in LIBRARIES},
-        },
+        "versions": versions(),
     }
 
 
 def _write_json(path: Path, data: dict[str, Any]) -> None:
     path.write_text(json.dumps(data, indent=1, sort_keys=False) + "\n", encoding="utf-8")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found

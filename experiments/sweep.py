@@ -29,8 +29,9 @@ import pandas as pd
 import yaml
 from pydantic import Field, ValidationError
 
-from experiments.run import run_id, run_scenario
+from experiments.run import run_scenario
 from experiments.scenario import faults_named, read_scenario, source_of
+from experiments.unfinished import run_id
 from grids.errors import InputError
 from grids.text import one_line, read_text
 from sim.sections import Section

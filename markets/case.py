@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +80,16 @@ def grid_entries(
     return {
         "forecast": (p_mw, q_mvar),
         "grid": picture.linear_rows(p_mw, q) if rows is None else rows,
-        "power_flow": lambda dp_mw: picture.rows(p_mw + dp_mw, q),
+        "power_flow": partial(_rows_after, picture, p_mw, q),
         "scheduled": Profile(expected if scheduled_mw is None else scheduled_mw, expected),
     }
+
+
+def _rows_after(
+    picture: GridPicture, p_mw: FloatArray, q_mvar: FloatArray, change_mw: FloatArray
+) -> GridRows | None:
+    """Rows around the state after a change of injections (N,); None where no power flow is found."""
+    return picture.rows(p_mw + change_mw, q_mvar)
 
 
 @dataclass(frozen=True)

@@ -41,9 +41,17 @@ REGISTER_S = 3600
 
 
 def build_world(
-    scenario: Scenario, folder: Path | None, out: Path, on_isp: Callable[[int], None], arrange: Arrange
+    scenario: Scenario,
+    folder: Path | None,
+    out: Path,
+    on_isp: Callable[[int], None],
+    arrange: Arrange,
+    spool: Path | None = None,
 ) -> tuple[World, Clock]:
-    """A world ready to run, writing its tables into `out`. Raises `InputError` for what cannot be built."""
+    """A world ready to run, writing its tables into `out`. Raises `InputError` for what cannot be built.
+
+    `spool` is where rows wait to become tables, if they are to be kept (see `Recorder`).
+    """
     calendar = Calendar.of_days(str(scenario.start), scenario.days, scenario.isp_minutes, scenario.zone)
     grids = build_grids(scenario, calendar, folder)
     low = build_low_voltage(scenario, folder, calendar, grids.areas, grids.site_of)
@@ -52,7 +60,7 @@ def build_world(
         grids = with_street_sites(grids, low)
         aggregator_of = pools_of_streets(scenario, low, aggregator_of)
     fleet = _fleet(scenario, calendar, grids, aggregator_of, low)
-    recorder = Recorder(out, calendar)
+    recorder = Recorder(out, calendar, spool)
     clock = Clock(first_second(scenario, calendar))
     bus = build_bus(scenario.messages, scenario.seed, clock, recorder)
     world = World()
@@ -71,7 +79,7 @@ def build_world(
         )
     book = equip(scenario, world, agents.desk, agents.operators, agents.product, agents.zones_of, MARKET_NAME)
     if low is not None:
-        world.non_firm = equip_non_firm(scenario, world, low, aggregator_of, agents.errors, agents.lead_h)
+        world.non_firm = equip_non_firm(scenario, world, low, aggregator_of, agents.foresight)
     world.settler = _settler(scenario, world, book)
     rng = stream(scenario.seed, "validation")
     latency = scenario.messages.latency_s

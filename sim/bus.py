@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -56,7 +57,7 @@ class Bus:
 
     def send(self, message: Message) -> None:
         """Send a message now. A lost message is logged and reaches nobody."""
-        now = self._clock.now
+        now = self._clock.now()
         inbox = self._inboxes[message.receiver]
         lost = not message.acknowledged and self._link.loss > 0.0 and self._rng.random() < self._link.loss
         delay = self._link.delay_s(self._rng)
@@ -64,33 +65,34 @@ class Bus:
         stamped = replace(message, sent_s=now, delivered_s=-1 if lost else due)
         self._log(stamped, lost)
         if not lost:
-            self._clock.call(due, lambda: inbox(stamped))
+            self._clock.call(due, partial(inbox, stamped))
 
 
 def build_bus(settings: LinkSettings, seed: int, clock: Clock, record: Record) -> Bus:
     """A bus that logs every message in the table ``messages``."""
-
-    def log(message: Message, lost: bool) -> None:
-        record(
-            "messages",
-            {
-                "isp": message.isp,
-                "kind": type(message).__name__.removesuffix("Message"),
-                "sender": message.sender,
-                "receiver": message.receiver,
-                "sent_s": message.sent_s,
-                "delivered_s": message.delivered_s,
-                "numbers": _numbers(message),
-                "lost": lost,
-            },
-        )
-        if lost:
-            about = f"{type(message).__name__.removesuffix('Message')} from {message.sender}"
-            what = {"party": message.receiver, "about": about, "consequence": type(message).if_lost}
-            record("fallbacks", {"isp": message.isp, **what})
-
     link = Link(settings.latency_s, settings.loss, settings.distribution, settings.spread_s)
-    return Bus(clock, link, stream(seed, "bus"), log)
+    return Bus(clock, link, stream(seed, "bus"), partial(_log, record))
+
+
+def _log(record: Record, message: Message, lost: bool) -> None:
+    kind = type(message).__name__.removesuffix("Message")
+    record(
+        "messages",
+        {
+            "isp": message.isp,
+            "kind": kind,
+            "sender": message.sender,
+            "receiver": message.receiver,
+            "sent_s": message.sent_s,
+            "delivered_s": message.delivered_s,
+            "numbers": _numbers(message),
+            "lost": lost,
+        },
+    )
+    if lost:
+        about = f"{kind} from {message.sender}"
+        what = {"party": message.receiver, "about": about, "consequence": type(message).if_lost}
+        record("fallbacks", {"isp": message.isp, **what})
 
 
 def _numbers(message: Message) -> int:

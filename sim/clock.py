@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
+from functools import partial
+from itertools import count
 from typing import Any
 
 import simpy
@@ -12,15 +14,16 @@ from markets.blocks import GATES
 
 MESSAGE_PRIORITY = 2
 """Messages due at a second arrive before any gate of that second (SimPy itself uses 0 and 1)."""
+Call = tuple[int, Callable[[], None]]
+"""A function, and the second at which it is called."""
 
 
 class Clock:
     """Fires gates and delivers messages. Nothing else in Tandem knows what time it is."""
 
     def __init__(self, start_second: int = 0) -> None:
-        self.env = simpy.Environment(initial_time=start_second)
+        self.set(start_second, [])
 
-    @property
     def now(self) -> int:
         """Seconds since the scenario's start."""
         return int(self.env.now)
@@ -29,14 +32,20 @@ class Clock:
         """An event at a second; smaller priorities come first, equal ones in order of creation."""
         event = simpy.Event(self.env)
         event._ok, event._value = True, None
-        self.env.schedule(event, EventPriority(priority), second - self.now)
+        self.env.schedule(event, EventPriority(priority), second - self.now())
         return event
 
     def call(self, second: int, function: Callable[[], None]) -> None:
         """Call a function when messages are due at `second`."""
+        number = next(self._number)
+        self._calls[number] = (second, function)
         callbacks = self.at(second, MESSAGE_PRIORITY).callbacks
         assert callbacks is not None  # an event that has not happened has a list
-        callbacks.append(lambda _event: function())
+        callbacks.append(partial(self._called, number))
+
+    def _called(self, number: int, _event: simpy.Event) -> None:
+        _, function = self._calls.pop(number)
+        function()
 
     def gate(self, name: str, moments: Iterable[tuple[int, Any]], action: Callable[[Any], None]) -> None:
         """Fire `action(what)` at each (second, what), sorted; gates of one second follow `GATES`."""
@@ -60,6 +69,18 @@ class Clock:
     def run_through(self, second: int) -> None:
         """Run until all that falls on a second has happened."""
         self.env.run(until=second + 1)
+
+    def calls(self) -> list[Call]:
+        """What has been asked for by `call` and is still to come, in the order it was asked for."""
+        return list(self._calls.values())
+
+    def set(self, second: int, calls: Iterable[Call]) -> None:
+        """Begin anew at a second with these calls to come, and without gates."""
+        self.env = simpy.Environment(initial_time=second)
+        self._number = count()
+        self._calls: dict[int, Call] = {}  # still to come, by number, which is their order
+        for due, function in calls:
+            self.call(due, function)
 
 
 def _priority(gate: str) -> int:

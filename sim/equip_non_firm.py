@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -10,12 +9,12 @@ import numpy as np
 from agents.contracts import ContractBook
 from agents.curtailment_trading import TradingDesk
 from agents.dso import DSO
-from agents.forecast import ForecastErrors
 from agents.non_firm import Activation, NonFirmDesk
 from agents.portfolio import HouseholdPortfolio
 from agents.remedies import Redispatcher
 from grids.arrays import IntArray
 from sim.audit_non_firm import NonFirmAudit
+from sim.foresight import Foresight
 from sim.low_voltage import LowVoltage
 from sim.non_firm import NonFirm
 from sim.settings import Scenario
@@ -27,8 +26,7 @@ def equip_non_firm(
     world: World,
     low: LowVoltage,
     aggregator_of: IntArray,
-    errors: ForecastErrors,
-    lead_h: Callable[[int], float],
+    foresight: Foresight,
 ) -> NonFirm:
     """Feeders and contracts of a run. `aggregator_of` (H,) is the pool of every household."""
     calendar = world.calendar
@@ -37,7 +35,7 @@ def equip_non_firm(
     if scenario.non_firm.enabled:
         rows = np.argsort(low.hookups.connection_of, kind="stable")[-len(low.contracts) :]
         for dso in world.dsos:
-            _desks(scenario, world, dso, low, book, aggregator_of[rows], errors, lead_h)
+            _desks(scenario, world, dso, low, book, aggregator_of[rows], foresight)
         _remedies(scenario, world)
     return NonFirm(
         low.streets,
@@ -65,24 +63,26 @@ def _desks(
     low: LowVoltage,
     book: ContractBook,
     pool_of: IntArray,
-    errors: ForecastErrors,
-    lead_h: Callable[[int], float],
+    foresight: Foresight,
 ) -> None:
-    settings, area = scenario.non_firm, dso.area
+    settings = scenario.non_firm
     streets = [street for street in low.streets if street.area == dso.house]
     if not streets:
         return
     rule = Activation(settings.who, settings.flow_margin, settings.voltage_margin_pu)
 
-    def error(isp: int) -> float:
-        return errors.error_mw(area.name, isp, lead_h(isp)) / area.nominal_mw
-
-    def lead_s(isp: int) -> float:
-        return 3600.0 * lead_h(isp)
-
     informed = any(block.party == "dso" for block in dso.scheme.blocks)
     dso.non_firm = NonFirmDesk(
-        dso.name, dso.desk, streets, book, rule, world.fleet_desk, pool_of, informed, error, lead_s
+        dso.name,
+        dso.desk,
+        streets,
+        book,
+        rule,
+        world.fleet_desk,
+        pool_of,
+        informed,
+        partial(foresight.share_error, dso.area),
+        foresight.lead_s,
     )
     if settings.trading:
         value = settings.trade_value_eur_per_mwh

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +15,7 @@ import pyarrow.parquet as pq
 
 from sim.calendar import Calendar
 
+SPOOLED = pa.ipc.IpcWriteOptions(compression="zstd")
 INT, REAL, TEXT, BOOL = pa.int64(), pa.float64(), pa.string(), pa.bool_()
 
 
@@ -118,18 +122,44 @@ TABLES: dict[str, dict[str, pa.DataType]] = {
 """Every table and its columns. A `time` column (UTC, start of the ISP) is added to each."""
 
 ROWS_PER_GROUP = 100_000
+"""Rows of a group in the files, but for the last."""
+ROWS_KEPT = 10_000
+"""Rows of a table held in memory until they go to the spool."""
+
+
+PART = 1 << 20
+"""Bytes of the spool that are looked at in one go."""
+
+
+class Mark(NamedTuple):
+    """A moment of the spool: its length in bytes, and the SHA-256 of them."""
+
+    length: int
+    digest: str
+
+
+START = Mark(0, hashlib.sha256().hexdigest())
 
 
 class Recorder:
-    """Collects rows and writes them out in groups. Column order and types are those of `TABLES`."""
+    """Collects rows and writes them out. Column order and types are those of `TABLES`.
 
-    def __init__(self, folder: Path, calendar: Calendar) -> None:
+    Rows go to a spool first, one file that only grows: what it holds up to a moment can be kept, and what
+    came later cut off (`mark`, `rewind`). `close` turns it into the tables, in groups whose borders depend
+    on nothing but the rows.
+    """
+
+    def __init__(self, folder: Path, calendar: Calendar, spool: Path | None = None) -> None:
+        """`spool` stays where it is after `close`; without one it lies in `folder` and is removed then."""
         self._folder = folder
         self._start = np.datetime64(calendar.start.tz_localize(None), "s")
         self._isp_seconds = calendar.isp_seconds
         self._rows: dict[str, dict[str, list[Any]]] = {t: {c: [] for c in spec} for t, spec in TABLES.items()}
-        self._writers: dict[str, pq.ParquetWriter] = {}
+        self._path, self._kept = spool or folder / "tables.spool", spool is not None
         folder.mkdir(parents=True, exist_ok=True)
+        self._digest = hashlib.sha256()
+        with open(self._path, "ab" if self._kept else "wb"):
+            pass  # it is there from now on, and can be written
 
     def __call__(self, table: str, row: Mapping[str, Any]) -> None:
         """Add one row (scalars) or many (equally long sequences). Every column of the table must be given."""
@@ -144,25 +174,90 @@ class Recorder:
         else:
             for name, value in row.items():
                 columns[name].append(value)
-        if len(columns["isp"]) >= ROWS_PER_GROUP:
+        if len(columns["isp"]) >= ROWS_KEPT:
             self._flush(table)
 
-    def close(self) -> None:
-        """Write what is left; every table exists afterwards, an empty one too."""
+    def mark(self) -> Mark:
+        """Bring all rows safely to the disk, and say what the spool is now."""
         for table in TABLES:
             self._flush(table)
-            self._writers[table].close()
+        with open(self._path, "ab") as spool:
+            os.fsync(spool.fileno())
+            return Mark(spool.tell(), self._digest.hexdigest())
+
+    def rewind(self, mark: Mark) -> None:
+        """Forget all rows behind a mark. Raises ValueError if what lies before it is not what it was."""
+        digest = hashlib.sha256()
+        with open(self._path, "rb") as spool:
+            for first in range(0, mark.length, PART):
+                digest.update(spool.read(min(PART, mark.length - first)))
+        if digest.hexdigest() != mark.digest:
+            raise ValueError(f"{self._path} does not hold what it held")
+        self._rows = {t: {c: [] for c in spec} for t, spec in TABLES.items()}
+        self._digest = digest
+        os.truncate(self._path, mark.length)
+
+    def close(self) -> None:
+        """Write the tables; every one exists afterwards, an empty one too."""
+        for table in TABLES:
+            self._flush(table)
+        with ExitStack() as stack:
+            files = {name: stack.enter_context(_TableFile(self._folder, name)) for name in TABLES}
+            for name, rows in self._spooled():
+                files[name].add(rows)
+        if not self._kept:
+            self._path.unlink()
+
+    def _spooled(self) -> Iterator[tuple[str, pa.Table]]:
+        with open(self._path, "rb") as spool:
+            end = spool.seek(0, os.SEEK_END)
+            spool.seek(0)
+            while spool.tell() < end:
+                with pa.ipc.open_stream(spool) as stream:
+                    name = stream.schema.metadata[b"table"].decode()
+                    yield name, stream.read_all()
 
     def _flush(self, table: str) -> None:
-        spec, columns = TABLES[table], self._rows[table]
+        columns = self._rows[table]
+        if not columns["isp"]:
+            return
         isp = np.array(columns["isp"], dtype=np.int64)
         time = self._start + (isp * self._isp_seconds).astype("timedelta64[s]")
         arrays = [pa.array(time, type=pa.timestamp("s")).cast(pa.timestamp("s", tz="UTC"))]
-        arrays += [pa.array(columns[name], type=kind) for name, kind in spec.items()]
-        schema = pa.schema([("time", pa.timestamp("s", tz="UTC")), *spec.items()])
-        if table not in self._writers:
-            self._writers[table] = pq.ParquetWriter(
-                self._folder / f"{table}.parquet", schema, compression="zstd"
-            )
-        self._writers[table].write_table(pa.Table.from_arrays(arrays, schema=schema))
-        self._rows[table] = {name: [] for name in spec}
+        arrays += [pa.array(columns[name], type=kind) for name, kind in TABLES[table].items()]
+        rows = pa.Table.from_arrays(arrays, schema=_schema(table).with_metadata({"table": table}))
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, rows.schema, options=SPOOLED) as stream:
+            stream.write_table(rows)
+        content = sink.getvalue().to_pybytes()
+        with open(self._path, "ab") as spool:
+            spool.write(content)
+        self._digest.update(content)
+        self._rows[table] = {name: [] for name in TABLES[table]}
+
+
+class _TableFile:
+    """One Parquet file, written in groups of `ROWS_PER_GROUP`."""
+
+    def __init__(self, folder: Path, table: str) -> None:
+        self._writer = pq.ParquetWriter(folder / f"{table}.parquet", _schema(table), compression="zstd")
+        self._waiting = _schema(table).empty_table()
+
+    def __enter__(self) -> _TableFile:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._writer.write_table(self._waiting.combine_chunks())
+        self._writer.close()
+
+    def add(self, rows: pa.Table) -> None:
+        """Add rows at the end."""
+        self._waiting = pa.concat_tables([self._waiting, rows.replace_schema_metadata(None)])
+        while len(self._waiting) >= ROWS_PER_GROUP:
+            self._writer.write_table(self._waiting.slice(0, ROWS_PER_GROUP).combine_chunks())
+            self._waiting = self._waiting.slice(ROWS_PER_GROUP)
+
+
+def _schema(table: str) -> pa.Schema:
+    return pa.schema([("time", pa.timestamp("s", tz="UTC")), *TABLES[table].items()])

@@ -9,6 +9,7 @@ from typing import Any
 from markets.solver import solving_by
 from sim.build import build_world
 from sim.calendar import Calendar
+from sim.checkpoint import Checkpoints
 from sim.clock import Clock
 from sim.export import IspExport
 from sim.settings import Scenario
@@ -29,15 +30,21 @@ def run(
     on_isp: Callable[[int], None] = lambda isp: None,
     arrange: Arrange = list,
     export: IspExport | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> None:
     """Simulate a scenario and write its tables into `out`.
 
     `folder` is where the scenario's relative paths start; `on_isp` is called after every delivered ISP.
     `arrange` orders the creation of agents and processes: no result depends on it, and tests reverse it.
-    `export` collects the market of one ISP.
+    `export` collects the market of one ISP. With `checkpoints` the run goes on from the newest, if there is
+    one, and leaves more of them behind.
     """
-    world, clock = start(scenario, folder, out, on_isp, arrange, export)
+    world, clock = start(scenario, folder, out, on_isp, arrange, export, checkpoints)
     with solving_by(scenario.solver):
+        if checkpoints is not None:
+            for second in checkpoints.moments(clock.now(), world.calendar.seconds(world.calendar.n_isp)):
+                clock.run_through(second)
+                checkpoints.save(world, clock)
         clock.run()
     world.recorder.close()
 
@@ -49,13 +56,19 @@ def start(
     on_isp: Callable[[int], None] = lambda isp: None,
     arrange: Arrange = list,
     export: IspExport | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> tuple[World, Clock]:
     """What `run` runs: a world with all its gates ahead of it. Its recorder is closed by who lets it run."""
-    world, clock = build_world(scenario, folder, out, on_isp, arrange)
+    spool = None if checkpoints is None else checkpoints.spool
+    world, clock = build_world(scenario, folder, out, on_isp, arrange, spool)
     if export is not None:
         world.export, export.transmission, export.areas = export, world.transmission, world.areas
-    for name, moments, action in arrange(_gates(scenario, world, clock.now)):
-        clock.gate(name, moments, action)
+    begin = clock.now()
+    if checkpoints is not None:
+        checkpoints.restore(world, clock)
+    for name, moments, action in arrange(_gates(scenario, world, begin)):
+        ahead = [(second, what) for second, what in moments if second >= clock.now()]
+        clock.gate(name, ahead, action)
     return world, clock
 
 

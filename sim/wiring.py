@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ from markets.products import REQUIREMENTS, Product
 from markets.schemes import build_schemes
 from sim.bus import Bus
 from sim.clock import Clock
+from sim.foresight import Foresight
 from sim.physics import Physics
 from sim.randomness import stream
 from sim.sections import StrategySettings
@@ -105,13 +106,14 @@ class Wiring:
             d.id: -float(a.network.p_mw.sum()) * d.load_scale
             for d, a in zip(scenario.distribution, grids.areas, strict=True)
         }
-        self.errors = ForecastErrors.draw(
+        errors = ForecastErrors.draw(
             scenario.forecast.mape,
             scenario.forecast.persistence,
             sizes,
             len(grids.load_mw),
             {area: stream(scenario.seed, f"forecast {area}") for area in sizes},
         )
+        world.foresight = self.foresight = Foresight(world.calendar, clock, fleet, grids.load_mw, errors)
 
     def _bus(self, bus: int, field: str) -> int:
         return int(
@@ -120,13 +122,7 @@ class Wiring:
 
     def desk(self, name: str) -> Desk:
         """A desk with a random stream of its own."""
-        return Desk(
-            lambda: self.clock.now, self.bus.send, self.world.recorder, stream(self.scenario.seed, name)
-        )
-
-    def lead_h(self, isp: int) -> float:
-        """Hours from now to the start of an ISP."""
-        return (self.world.calendar.seconds(isp) - self.clock.now) / 3600.0
+        return Desk(self.clock.now, self.bus.send, self.world.recorder, stream(self.scenario.seed, name))
 
     def settle_in(self, arrange: Arrange) -> None:
         """Create everybody, in whatever order `arrange` asks; the world lists agents by name."""
@@ -200,8 +196,8 @@ class Wiring:
         picture = GridPicture(area.lin, area.power_flow, self.scenario.dso.offset, margins)
         return DSO(
             self.world, name, self.desk(name), area, self.scheme, self.local_admission, self.world.register,
-            self.world.fleet_desk, self.errors, self.lead_h, picture, self._zones(area), self.operators,
-            self.clearer,
+            self.world.fleet_desk, self.foresight.errors, self.foresight.lead_h, picture, self._zones(area),
+            self.operators, self.clearer,
         )  # fmt: skip
 
     def _zones(self, area: Area) -> BoolArray:
@@ -230,7 +226,7 @@ class Wiring:
         return TSO(
             self.world, TSO_NAME, self.desk(TSO_NAME), self.scheme, self.admission, self.world.register,
             self.grids.dc, unit_node, self.grids.load_mw, self.grids.areas, self.grids.interface_node,
-            self.world.fleet_desk, self.errors, self.lead_h, self.operators,
+            self.world.fleet_desk, self.foresight.errors, self.foresight.lead_h, self.operators,
         )  # fmt: skip
 
     def _aggregator(
@@ -260,25 +256,6 @@ class Wiring:
         w = self.world
         to_dso = self.scheme.reads("area.scheduled")
 
-        @lru_cache(maxsize=1)  # both areas ask for the same day
-        def rollout(now_isp: int, last: int) -> FloatArray:
-            return self.fleet.rollout(now_isp, last - now_isp + 1).site_base_kw
-
-        def error(area: str, day: range) -> FloatArray:
-            return np.array([self.errors.error_mw(area, isp, self.lead_h(isp)) for isp in day])
-
-        def transmission(day: range) -> FloatArray:
-            return np.asarray(self.grids.load_mw[day.start : day.stop].sum(axis=1) + error(T, day))
-
-        def distribution(area: Area) -> Callable[[range], FloatArray]:
-            def forecast(day: range) -> FloatArray:
-                site = (
-                    rollout(self.fleet.next_isp, day.stop - 1)[-len(day) :, area.sites].sum(axis=1) / 1000.0
-                )
-                return np.asarray(site + area.other_mw[day.start : day.stop] + error(area.name, day))
-
-            return forecast
-
         def brp(house: str, forecast: Callable[[range], FloatArray], node: int) -> BRP:
             name, how = f"BRP-{house}", None
             if self.integrated:
@@ -286,9 +263,9 @@ class Wiring:
             own = (self.operators[house],) if to_dso and house != T else ()
             return BRP(w, name, self.desk(name), forecast, (MARKET_NAME, TSO_NAME, *own), how)
 
-        w.brp_t = brp(T, transmission, int(np.argmin(self.grids.load_mw.sum(axis=0))))
+        w.brp_t = brp(T, self.foresight.transmission, int(np.argmin(self.grids.load_mw.sum(axis=0))))
         w.brp_of_area = {
-            a.name: brp(a.name, distribution(a), self.grids.interface_node[a.name])
+            a.name: brp(a.name, partial(self.foresight.distribution, a), self.grids.interface_node[a.name])
             for a in arrange(self.grids.areas)
         }
         w.brps = sorted([w.brp_t, *w.brp_of_area.values()], key=lambda brp: brp.name)

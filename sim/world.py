@@ -31,6 +31,7 @@ from sim.audit import (
 from sim.calendar import Calendar
 from sim.control import Reserve, grid_monitor, reserve_books
 from sim.export import IspExport
+from sim.foresight import Foresight
 from sim.non_firm import NonFirm
 from sim.physics import Physics
 from sim.recorder import Recorder
@@ -57,6 +58,7 @@ class World(mesa.Model):
     market: DayAheadMarket
     fleet_desk: FleetDesk
     physics: Physics
+    foresight: Foresight
     register: Register
     recorder: Recorder
     load_mw: FloatArray  # (T, N) on transmission

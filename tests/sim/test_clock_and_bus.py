@@ -19,7 +19,7 @@ def test_gates_of_one_second_fire_in_the_declared_order(order: tuple[str, ...]) 
     fired: list[tuple[int, str, str]] = []
 
     def note(name: str, what: str) -> None:
-        fired.append((clock.now, name, what))
+        fired.append((clock.now(), name, what))
 
     for name in order:
         clock.gate(name, [(0, "a"), (60, "b")], partial(note, name))

@@ -187,10 +187,10 @@ class SimulatedError(Exception):
 def begin(monkeypatch: pytest.MonkeyPatch, scenario: Path, moment: str, *arguments: object) -> object:
     """The ISP that ``--export-isp`` makes of a moment, no run simulated; the exit code if it is refused."""
 
-    def run_scenario(*given: Any) -> None:
-        raise SimulatedError(given[-1])
+    def run_scenario(*_: Any, export_isp: int | None, **__: Any) -> None:
+        raise SimulatedError(export_isp)
 
-    monkeypatch.setattr("experiments.cli.run_scenario", run_scenario)
+    monkeypatch.setattr("experiments.run_command.run_scenario", run_scenario)
     monkeypatch.setattr(
         sys, "argv", ["tandem", "run", *map(str, (scenario, *arguments)), f"--export-isp={moment}"]
     )

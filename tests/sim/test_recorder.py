@@ -29,7 +29,8 @@ def test_every_table_exists_and_rows_come_back(tmp_path: Path) -> None:
 def test_tables_are_streamed_in_groups_without_changing_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorder_module, "ROWS_PER_GROUP", 4)
+    monkeypatch.setattr(recorder_module, "ROWS_KEPT", 4)
+    monkeypatch.setattr(recorder_module, "ROWS_PER_GROUP", 7)
     recorder = Recorder(tmp_path, CALENDAR)
     for _ in range(5):
         recorder("rejections", ROWS)

@@ -1,0 +1,139 @@
+"""A run on its way: the folder beside its results in which it works, and from which it can be resumed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+import agents
+import grids
+import markets
+import sim
+from grids.errors import InputError
+from grids.text import one_line
+from sim.checkpoint import Checkpoints
+from sim.settings import Scenario
+
+SUFFIX, LOCK = ".partial", "lock"
+LIBRARIES = (
+    "mesa",
+    "simpy",
+    "numpy",
+    "pandas",
+    "scipy",
+    "pandapower",
+    "simbench",
+    "lightsim2grid",
+    "pyarrow",
+)
+
+
+def partial_of(out: Path) -> Path:
+    """The folder in which the run that will become `out` works."""
+    return out.with_name(out.name + SUFFIX)
+
+
+def check_unfinished(out: Path, overwrite: bool, resume: bool) -> None:
+    """An `InputError` if an unfinished run lies where it would be worked on, and nobody said what to do."""
+    if partial_of(out).exists() and not (overwrite or resume):
+        raise InputError(
+            str(partial_of(out)), "--out", "holds a run that was not finished",
+            "Pass --resume to go on with it, or --overwrite to begin anew",
+        )  # fmt: skip
+
+
+@contextmanager
+def working_folder(out: Path, resume: bool) -> Iterator[Path]:
+    """The folder to work in, held by this process alone.
+
+    It is gone afterwards, unless the run ended early and left a checkpoint to go on from. What the system
+    refuses to write (a full disk, say) is an `InputError`.
+    """
+    folder = partial_of(out)
+    made = [parent for parent in folder.parents if not parent.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK, blocking=False)
+        lock.acquire()
+    except Timeout as error:
+        raise InputError(
+            str(folder), "--out", "is being worked on by another process", "Wait for it, or choose another"
+        ) from error
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    try:
+        if not resume:
+            _clear(folder)
+        yield folder
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    finally:
+        if not Checkpoints(folder, {}).found:
+            shutil.rmtree(folder, ignore_errors=True)
+            for parent in made:
+                if parent.is_dir() and not any(parent.iterdir()):
+                    parent.rmdir()
+        lock.release()
+
+
+def _unwritable(folder: Path, error: OSError) -> InputError:
+    problem = f"cannot be written ({one_line(error.strerror or error)})"
+    mend = "Make room or choose a folder you may write to; --resume goes on from what is safe"
+    return InputError(str(folder), "--out", problem, mend)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what an earlier attempt has left."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != LOCK:
+            path.unlink()
+
+
+def versions() -> dict[str, str]:
+    """Versions of Tandem, Python, and the libraries on which numbers depend."""
+    own = {"tandem-sim": version("tandem-sim"), "python": platform.python_version()}
+    return {**own, **{name: version(name) for name in LIBRARIES}}
+
+
+def run_id(scenario: Scenario) -> str:
+    """Identity of a run: a hash of the whole scenario, seed included."""
+    text = json.dumps(scenario.model_dump(mode="json"), sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+
+
+def identity(scenario: Scenario, folder: Path | None, export_isp: int | None) -> dict[str, str]:
+    """What must be the same for a run to go on from its checkpoint."""
+    named = {scenario.transmission.grid, *(d.grid for d in scenario.distribution)}
+    named |= {street.grid for street in scenario.low_voltage}
+    paths = [(folder or Path()) / grid for grid in sorted(named)]
+    return {
+        "scenario": run_id(scenario),
+        "exported ISP": str(export_isp),
+        "grid files": _digest([path for path in paths if path.is_file()]),
+        "code": _digest(_sources()),
+        "versions": json.dumps(versions()),
+    }
+
+
+def _sources() -> list[Path]:
+    """Code on which the tables of a run depend; that of key figures and plots runs behind them."""
+    packages: tuple[Any, ...] = (grids, markets, agents, sim)
+    return [path for package in packages for path in sorted(Path(package.__path__[0]).rglob("*.py"))]
+
+
+def _digest(paths: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()

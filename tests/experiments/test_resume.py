@@ -1,0 +1,262 @@
+"""Runs that are killed and go on: the same bytes as if nothing had happened, and nothing lost on the way."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import random
+import resource
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+from agents.strategies import Truthful
+from experiments import run as run_module
+from experiments.run import run_scenario
+from experiments.unfinished import LOCK, partial_of
+from grids.errors import InputError
+from sim.checkpoint import BEFORE, NEWEST, SPOOL
+from tests.sim.conftest import small_scenario
+
+HOUR_S = 3600
+
+
+class KilledError(Exception):
+    """Stands for the end of a process."""
+
+
+def contents(out: Path) -> dict[str, str]:
+    """Every file of a run but its figures, by content."""
+    files = [f for f in sorted(out.rglob("*")) if f.is_file() and f.suffix != ".png"]
+    return {str(f.relative_to(out)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
+
+
+def simulate(out: Path, **how: Any) -> None:
+    """The small day with a checkpoint every three hours, resumed if there is one."""
+    given = {"resume": True, "checkpoint_s": 3 * HOUR_S, **how}
+    run_scenario(small_scenario(**given.pop("fields", {})), None, out, **given)
+
+
+def dying(isp: int) -> Callable[[int], None]:
+    def on_isp(now: int) -> None:
+        if now == isp:
+            raise KilledError
+
+    return on_isp
+
+
+@pytest.fixture(autouse=True)
+def _no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_module, "plot_run", lambda *_: None)  # they take longer than the day
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What a run gives that nobody disturbs, and that keeps no checkpoint."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    simulate(out, resume=False, checkpoint_s=0)
+    assert [path.name for path in out.parent.iterdir()] == ["run"]
+    return contents(out)
+
+
+@pytest.fixture(scope="module")
+def died(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is left of a run that died in the afternoon."""
+    out = tmp_path_factory.mktemp("died") / "run"
+    with pytest.raises(KilledError):
+        simulate(out, on_isp=dying(60))
+    return partial_of(out)
+
+
+@pytest.fixture
+def halved(tmp_path: Path, died: Path) -> Path:
+    """Where the run that died goes on."""
+    shutil.copytree(died, tmp_path / died.name)
+    return tmp_path / "run"
+
+
+def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(
+    tmp_path: Path, whole: dict[str, str]
+) -> None:
+    out, rng = tmp_path / "run", random.Random(7)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["experiments.run", "tests.sim.conftest"])
+    kills = 0
+    while not out.exists():
+        process = context.Process(target=simulate, args=(out,), kwargs={"checkpoint_s": HOUR_S})
+        process.start()
+        process.join(rng.uniform(2.0, 5.0) if kills < 4 else None)  # one to build, three to simulate
+        if process.is_alive():
+            process.kill()
+            process.join()
+            kills += 1
+        assert process.exitcode in (0, -signal.SIGKILL)
+    assert kills > 0
+    assert contents(out) == whole
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_it_goes_on_from_the_newest_checkpoint_and_not_from_the_beginning(
+    halved: Path, whole: dict[str, str]
+) -> None:
+    assert not halved.exists()
+    seen: list[int] = []
+    simulate(halved, on_isp=seen.append)
+    assert seen == list(range(49, 96))  # at 12:00 the ISP of that second has been delivered
+    assert contents(halved) == whole
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"scheme": "hybrid"},
+        {"scheme": "integrated", "strategy": "q-learning"},
+        {"messages": {"latency_s": 2, "spread_s": 400.0, "distribution": "exponential", "loss": 0.02}},
+    ],
+)
+def test_lists_learners_and_messages_on_their_way_are_kept(tmp_path: Path, fields: dict[str, Any]) -> None:
+    simulate(tmp_path / "whole", fields=fields, checkpoint_s=0)
+    for isp in (33, 70):
+        with pytest.raises(KilledError):
+            simulate(tmp_path / "run", fields=fields, on_isp=dying(isp))
+    simulate(tmp_path / "run", fields=fields)
+    assert contents(tmp_path / "run") == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("stage", ["kpis_of", "manifest"])
+def test_a_run_killed_while_it_is_written_up_goes_on_too(
+    halved: Path, whole: dict[str, str], monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    def killed(*_: Any) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, stage, killed)
+        with pytest.raises(KilledError):
+            simulate(halved)
+    simulate(halved)
+    assert contents(halved) == whole
+
+
+def test_a_finished_run_is_taken_as_it_is(halved: Path, whole: dict[str, str]) -> None:
+    simulate(halved)
+    simulate(halved, on_isp=dying(0))
+    assert contents(halved) == whole
+    with pytest.raises(InputError, match="exists already"):
+        simulate(halved, resume=False)
+    with pytest.raises(InputError, match="exists already"):
+        simulate(halved, fields={"seed": 8})
+
+
+def test_what_was_not_finished_is_replaced_only_if_asked(halved: Path, whole: dict[str, str]) -> None:
+    with pytest.raises(InputError, match="not finished") as refused:
+        simulate(halved, resume=False)
+    assert "--resume" in refused.value.mend
+    simulate(halved, resume=False, overwrite=True)
+    assert contents(halved) == whole
+
+
+def test_a_damaged_checkpoint_is_refused_and_the_one_before_serves(
+    halved: Path, whole: dict[str, str]
+) -> None:
+    newest = partial_of(halved) / NEWEST
+    data = bytearray(newest.read_bytes())
+    data[len(data) // 2] ^= 1
+    newest.write_bytes(data)
+    with pytest.raises(InputError, match="is damaged") as refused:
+        simulate(halved)
+    assert refused.value.source == str(newest)
+    newest.unlink()
+    seen: list[int] = []
+    simulate(halved, on_isp=seen.append)
+    assert seen[0] == 37  # three hours earlier
+    assert contents(halved) == whole
+
+
+@pytest.mark.parametrize("cut", ["short", "changed"])
+def test_damaged_rows_are_refused(halved: Path, cut: str) -> None:
+    spool = partial_of(halved) / SPOOL
+    data = bytearray(spool.read_bytes())
+    data[1000] ^= 1
+    spool.write_bytes(data[:1000] if cut == "short" else data)
+    with pytest.raises(InputError, match="are damaged"):
+        simulate(halved)
+    assert (partial_of(halved) / BEFORE).is_file()  # nothing is thrown away
+
+
+def test_another_scenario_or_other_code_does_not_go_on(halved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError) as refused:
+        simulate(halved, fields={"seed": 8})
+    assert refused.value.field == "scenario"
+    monkeypatch.setattr("experiments.unfinished._sources", list)
+    with pytest.raises(InputError) as refused:
+        simulate(halved)
+    assert refused.value.field == "code"
+
+
+def test_two_processes_do_not_work_on_one_run(halved: Path) -> None:
+    with (
+        FileLock(partial_of(halved) / LOCK),
+        pytest.raises(InputError, match="being worked on by another process"),
+    ):
+        simulate(halved)
+    assert (partial_of(halved) / NEWEST).is_file()
+
+
+def _with_little_room(out: Path, largest: int) -> None:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))  # no file grows beyond, as on a full disk
+    try:
+        simulate(out)
+    except InputError as error:
+        (out.parent / "error.txt").write_text(str(error))
+
+
+def test_a_full_disk_is_one_message_and_loses_nothing(
+    halved: Path, whole: dict[str, str], tmp_path: Path
+) -> None:
+    safe = (partial_of(halved) / NEWEST).read_bytes()
+    room = (partial_of(halved) / SPOOL).stat().st_size + 20_000
+    process = multiprocessing.get_context("forkserver").Process(target=_with_little_room, args=(halved, room))
+    process.start()
+    process.join()
+    message = (tmp_path / "error.txt").read_text()
+    assert message.startswith(f"{partial_of(halved)}: --out: cannot be written")
+    assert "--resume" in message
+    assert (partial_of(halved) / NEWEST).read_bytes() == safe
+    simulate(halved)
+    assert contents(halved) == whole
+
+
+def test_a_folder_that_cannot_be_made_is_one_message(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        simulate(tmp_path / "file" / "run")
+
+
+def test_a_run_that_fails_before_its_first_checkpoint_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(KilledError):
+        simulate(tmp_path / "a" / "b" / "run", on_isp=dying(3))
+    assert list(tmp_path.iterdir()) == []
+
+
+class Secretive(Truthful):
+    """A strategy with something that cannot be kept."""
+
+    def __init__(self) -> None:
+        self.taste = lambda: time.time()
+
+
+def test_a_strategy_that_cannot_be_kept_is_named_and_runs_without_checkpoints(tmp_path: Path) -> None:
+    fields = {"strategy": f"{__name__}:Secretive"}
+    with pytest.raises(InputError, match="no checkpoint can keep") as refused:
+        simulate(tmp_path / "run", fields=fields)
+    assert "--checkpoint-days 0" in refused.value.mend
+    simulate(tmp_path / "run", fields=fields, checkpoint_s=0)
+    shutil.rmtree(tmp_path / "run")
