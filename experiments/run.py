@@ -14,8 +14,8 @@ from experiments.plots import plot_run
 from experiments.unfinished import (
     check_unfinished,
     identity,
-    partial_of,
     run_id,
+    unfinished_of,
     versions,
     working_folder,
 )
@@ -51,7 +51,7 @@ def run_scenario(
     out = out.resolve()
     check_run(out, scenario, overwrite, resume)
     if resume and _is_complete(out, scenario):
-        shutil.rmtree(partial_of(out), ignore_errors=True)  # killed while tidying up
+        shutil.rmtree(unfinished_of(out), ignore_errors=True)  # killed while tidying up
         return _read_json(out / "kpis.json")
     with working_folder(out, resume) as working:
         partial = working / "run"

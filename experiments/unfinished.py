@@ -23,7 +23,7 @@ from grids.text import one_line
 from sim.checkpoint import Checkpoints
 from sim.settings import Scenario
 
-SUFFIX, LOCK = ".partial", "lock"
+SUFFIX, LOCK = ".unfinished", "lock"
 LIBRARIES = (
     "mesa",
     "simpy",
@@ -37,16 +37,23 @@ LIBRARIES = (
 )
 
 
-def partial_of(out: Path) -> Path:
+def unfinished_of(out: Path) -> Path:
     """The folder in which the run that will become `out` works."""
     return out.with_name(out.name + SUFFIX)
 
 
 def check_unfinished(out: Path, overwrite: bool, resume: bool) -> None:
-    """An `InputError` if an unfinished run lies where it would be worked on, and nobody said what to do."""
-    if partial_of(out).exists() and not (overwrite or resume):
+    """An `InputError` if what lies where the run would work is not ours, or nobody said what to do."""
+    folder = unfinished_of(out)
+    if not folder.exists():
+        return
+    if not (folder / LOCK).is_file():
         raise InputError(
-            str(partial_of(out)), "--out", "holds a run that was not finished",
+            str(folder), "--out", "is needed to work in, and is not Tandem's", "Choose another folder"
+        )
+    if not (overwrite or resume):
+        raise InputError(
+            str(folder), "--out", "holds a run that was not finished",
             "Pass --resume to go on with it, or --overwrite to begin anew",
         )  # fmt: skip
 
@@ -58,11 +65,11 @@ def working_folder(out: Path, resume: bool) -> Iterator[Path]:
     It is gone afterwards, unless the run ended early and left a checkpoint to go on from. What the system
     refuses to write (a full disk, say) is an `InputError`.
     """
-    folder = partial_of(out)
+    folder = unfinished_of(out)
     made = [parent for parent in folder.parents if not parent.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK, blocking=False)
+        lock = FileLock(folder / LOCK, blocking=False, preserve_lock_file=True)
         lock.acquire()
     except Timeout as error:
         raise InputError(

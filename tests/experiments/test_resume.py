@@ -19,7 +19,7 @@ from filelock import FileLock
 from agents.strategies import Truthful
 from experiments import run as run_module
 from experiments.run import run_scenario
-from experiments.unfinished import LOCK, partial_of
+from experiments.unfinished import LOCK, unfinished_of
 from grids.errors import InputError
 from sim.checkpoint import BEFORE, NEWEST, SPOOL
 from tests.sim.conftest import small_scenario
@@ -71,7 +71,7 @@ def died(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("died") / "run"
     with pytest.raises(KilledError):
         simulate(out, on_isp=dying(60))
-    return partial_of(out)
+    return unfinished_of(out)
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_what_was_not_finished_is_replaced_only_if_asked(halved: Path, whole: di
 def test_a_damaged_checkpoint_is_refused_and_the_one_before_serves(
     halved: Path, whole: dict[str, str]
 ) -> None:
-    newest = partial_of(halved) / NEWEST
+    newest = unfinished_of(halved) / NEWEST
     data = bytearray(newest.read_bytes())
     data[len(data) // 2] ^= 1
     newest.write_bytes(data)
@@ -181,13 +181,13 @@ def test_a_damaged_checkpoint_is_refused_and_the_one_before_serves(
 
 @pytest.mark.parametrize("cut", ["short", "changed"])
 def test_damaged_rows_are_refused(halved: Path, cut: str) -> None:
-    spool = partial_of(halved) / SPOOL
+    spool = unfinished_of(halved) / SPOOL
     data = bytearray(spool.read_bytes())
     data[1000] ^= 1
     spool.write_bytes(data[:1000] if cut == "short" else data)
     with pytest.raises(InputError, match="are damaged"):
         simulate(halved)
-    assert (partial_of(halved) / BEFORE).is_file()  # nothing is thrown away
+    assert (unfinished_of(halved) / BEFORE).is_file()  # nothing is thrown away
 
 
 def test_another_scenario_or_other_code_does_not_go_on(halved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,11 +202,11 @@ def test_another_scenario_or_other_code_does_not_go_on(halved: Path, monkeypatch
 
 def test_two_processes_do_not_work_on_one_run(halved: Path) -> None:
     with (
-        FileLock(partial_of(halved) / LOCK),
+        FileLock(unfinished_of(halved) / LOCK),
         pytest.raises(InputError, match="being worked on by another process"),
     ):
         simulate(halved)
-    assert (partial_of(halved) / NEWEST).is_file()
+    assert (unfinished_of(halved) / NEWEST).is_file()
 
 
 def _with_little_room(out: Path, largest: int) -> None:
@@ -221,15 +221,15 @@ def _with_little_room(out: Path, largest: int) -> None:
 def test_a_full_disk_is_one_message_and_loses_nothing(
     halved: Path, whole: dict[str, str], tmp_path: Path
 ) -> None:
-    safe = (partial_of(halved) / NEWEST).read_bytes()
-    room = (partial_of(halved) / SPOOL).stat().st_size + 20_000
+    safe = (unfinished_of(halved) / NEWEST).read_bytes()
+    room = (unfinished_of(halved) / SPOOL).stat().st_size + 20_000
     process = multiprocessing.get_context("forkserver").Process(target=_with_little_room, args=(halved, room))
     process.start()
     process.join()
     message = (tmp_path / "error.txt").read_text()
-    assert message.startswith(f"{partial_of(halved)}: --out: cannot be written")
+    assert message.startswith(f"{unfinished_of(halved)}: --out: cannot be written")
     assert "--resume" in message
-    assert (partial_of(halved) / NEWEST).read_bytes() == safe
+    assert (unfinished_of(halved) / NEWEST).read_bytes() == safe
     simulate(halved)
     assert contents(halved) == whole
 
@@ -244,6 +244,16 @@ def test_a_run_that_fails_before_its_first_checkpoint_leaves_nothing(tmp_path: P
     with pytest.raises(KilledError):
         simulate(tmp_path / "a" / "b" / "run", on_isp=dying(3))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_somebody_else_made_is_not_touched(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    (tmp_path / "run.unfinished").mkdir()
+    (tmp_path / "run.unfinished" / "thesis.txt").write_text("kept")
+    for how in ({"resume": True}, {"resume": False}, {"resume": False, "overwrite": True}):
+        with pytest.raises(InputError, match="is not Tandem's"):
+            simulate(out, **how)
+    assert [str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*.txt")] == ["run.unfinished/thesis.txt"]
 
 
 class Secretive(Truthful):
