@@ -36,7 +36,7 @@ from agents.portfolio import Portfolio, Resources, UnitPortfolio
 from agents.qualification import Applicant
 from agents.reactive import ReactiveSeller
 from agents.remedies import Redispatcher
-from agents.sales_book import SalesBook, SellerLine
+from agents.sales_book import ClosedBook, SalesBook, SellerLine
 from agents.strategies import OfferView, Stage, Strategy
 from grids.arrays import FloatArray
 from markets.bids import DOWN, UP, Bids
@@ -122,6 +122,7 @@ class Aggregator(Participant):
         """Send the bids for an ISP to whoever runs the market of each system."""
         price = self._day_ahead[isp]
         found = self.portfolio.resources(isp, price)
+        self.sales.open(isp, found)
         books = self._held(isp, {part.system: self._bids(isp, price, part) for part in found})
         self.sales.sent(isp, books)
         for system, bids in books.items():
@@ -179,14 +180,11 @@ class Aggregator(Participant):
         bids = self.sales.price(found, keep, view, offers, self._conduct.consents)
         return self._struck(isp, day_ahead_price, found.system, bids)
 
-    def account(
-        self, isp: int, books: Mapping[str, Bids], sold_mw: Mapping[str, FloatArray],
-        received_eur_per_h: Mapping[str, FloatArray],
-    ) -> list[SellerLine]:  # fmt: skip
-        """What became of the offers of an ISP, (n,) per bid of every system's book; the strategy hears it."""
-        outcome, lines = self.sales.account(isp, books, sold_mw, received_eur_per_h)
-        self.bidder.hear(outcome, books, sold_mw)
-        return lines
+    def account(self, isp: int, books: Mapping[str, ClosedBook]) -> list[SellerLine]:
+        """What became of the offers of an ISP in the book of every system; the strategy hears it."""
+        if self.bidder.listens:
+            self.bidder.hear(self.sales.outcome(isp, books), books)
+        return self.sales.account(isp, books)
 
     def supply(self, day: range, receiver: str) -> None:
         """Tell the day-ahead market what is asked above marginal cost, if the strategy has a say in it."""
@@ -268,8 +266,8 @@ class Aggregator(Participant):
     def settle(self, isp: int, delivered_kw: FloatArray) -> float:
         """Close the books of an ISP: what the deliveries cost its resources, EUR/h, signed like prices.
 
-        `delivered_kw` is the net delivery of every resource by number, up positive; it is empty for sellers
-        whose resources are not metered one by one.
+        `delivered_kw` is the net delivery of every resource by number, up positive, those of others included;
+        it is empty for sellers whose resources are not metered one by one.
         """
         self._day_ahead.pop(isp, None)
         if self.capacity is not None:

@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from agents.participant import Record
+from agents.sales_book import ClosedBook
 from agents.strategies import (
     BOOK,
     BaselineStrategy,
@@ -53,12 +54,17 @@ class Bidder:
         """What the market has published last, if the strategy looks at it."""
         return self._published.get(system)
 
-    def hear(self, outcome: Outcome, books: Mapping[str, Bids], sold_mw: Mapping[str, FloatArray]) -> None:
+    @property
+    def listens(self) -> bool:
+        """Whether its strategy wants to hear what becomes of offers, its own or all."""
+        return self.strategy.learns or BOOK in self.sees
+
+    def hear(self, outcome: Outcome, books: Mapping[str, ClosedBook]) -> None:
         """An ISP is settled: keep what is published, tell the strategy what became of its own offers."""
         if BOOK in self.sees:
             self._published = {
-                system: _without(self._seller, outcome.isp, bids, sold_mw[system])
-                for system, bids in books.items()
+                system: _without(self._seller, outcome.isp, book.bids, book.sold_mw)
+                for system, book in books.items()
             }
         if self.strategy.learns:
             name = self._name(outcome.isp)

@@ -182,8 +182,8 @@ class DSO(Operator):
 
     def forecast(self, isp: int) -> tuple[FloatArray, FloatArray]:
         """Injections of all nodes as expected now had nothing been bought: (N,) MW and (N,) Mvar."""
-        preview = self._fleet_desk.preview(isp, 0.0)
-        p, q = self.area.injections(isp, preview.site_base_kw, preview.site_load_kw)
+        ahead = self._fleet_desk.sites_ahead(isp)
+        p, q = self.area.injections(isp, ahead.site_base_kw, ahead.site_load_kw)
         return p + self.area.share * self._errors.error_mw(self.area.name, isp, self._lead_h(isp)), q
 
     def limit(self, isp: int, after_markets: bool) -> None:

@@ -14,27 +14,20 @@ errors are added by those who ask.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from agents.compliance import Caps, Connections, Hookups, Standing
+from agents.fleet_ahead import UNASKED, Ahead, Order, Stop, wanted_kw
 from agents.fleet_connections import offers, reach
 from agents.fleet_layout import DEVICES, FleetGroups, FleetState, Layout, lay_out
-from agents.fleet_motion import (
-    advance,
-    arrive,
-    connection_load,
-    group_offer,
-    limits,
-    look,
-    prices,
-    sites,
-    total,
-)
-from agents.fleet_views import FleetPreview, FleetReach, FleetRollout, FleetStep
+from agents.fleet_motion import group_offer, prices, sites
+from agents.fleet_readings import total
+from agents.fleet_views import FleetPreview, FleetReach, FleetRollout, FleetStep, SitesAhead
 from agents.population import Population
 from grids.arrays import FloatArray, IntArray
 
@@ -46,9 +39,8 @@ __all__ = [
     "FleetRollout",
     "FleetStep",
     "HouseholdFleet",
+    "SitesAhead",
 ]
-
-Order = tuple[FloatArray, FloatArray]
 
 _TOLERANCE = 1e-6
 _NO_CAPS: Mapping[int, Caps] = MappingProxyType({})
@@ -65,9 +57,11 @@ class HouseholdFleet:
         self._layout = layout
         self._standing = standing
         self._state = layout.start()
+        unlimited = Ahead(layout, None)
         for isp in range(-layout.window.first, 0):
-            advance(layout, self._state, isp, None)
+            self._state = unlimited.unasked(self._state, isp).leave(UNASKED)[1]
         self._open_accounts()
+        self._ahead = Ahead(layout, standing)
 
     @classmethod
     def build(
@@ -133,31 +127,35 @@ class HouseholdFleet:
         up_share, down_share: kW wanted of each group, (G,), >= 0, None for nothing; both at once net out.
         More than a group can do is delivered as far as it can. caps: limits of connections in this ISP.
         """
-        lay, state = self._layout, self._state
-        self._check_isp(isp, state.next_isp, state.next_isp)
-        order = self._order(up_share, down_share)
-        before, short = state.ev_charged_kwh.sum(), state.ev_short_kwh.sum()
+        lay, before = self._layout, self._state
+        self._check_isp(isp, before.next_isp, before.next_isp)
+        activated = {} if caps is None else {isp: caps}
+        stop = self._ahead.at(before, isp, {}, activated)
         alone = None if self._standing is None else self._standing.caps[0]
-        offered = offers(lay, state, isp, (self._caps(isp, caps), alone))
-        now, power = advance(lay, state, isp, order, self._caps(isp, caps))
-        shed, lost = np.zeros(len(lay.connections)), float(state.ev_short_kwh.sum() - short)
+        offered = offers(lay, stop, alone)
+        now = stop.now
+        power, state = stop.leave((up_share, down_share))
+        self._state = state
+        self._ahead.forget(isp)
+        shed = np.zeros(len(lay.connections))
+        lost = float(state.ev_short_kwh.sum() - before.ev_short_kwh.sum())
         if now.kept is not None:
             shed = now.kept.shed_kw
             lost += float(shed.sum() + (now.wish - now.base)[: lay.cuts[0]].sum()) * lay.hours
-        load = connection_load(lay, isp)
+        load = now.seen.connection_load
         change = total(lay.member_group, power - now.base, len(lay.groups))
         stored, capacity = state.stored_kwh.sum(), lay.batteries.energy_kwh.sum()
         return FleetStep(
             isp=isp,
             site_p_kw=sites(lay, now, power),
-            site_base_kw=sites(lay, now, now.base),
+            site_base_kw=stop.site_base_kw,
             site_load_kw=now.site_load,
             group_base_kw=total(lay.member_group, now.base, len(lay.groups)),
             up_kw=np.maximum(change, 0.0),
             down_kw=np.maximum(-change, 0.0),
             curtailed_kw=float((now.base - power)[: lay.cuts[0]].sum()),
             battery_soc_mean=float(stored / capacity) if capacity > 0 else 0.0,
-            ev_energy_kwh=float(state.ev_charged_kwh.sum() - before),
+            ev_energy_kwh=float(state.ev_charged_kwh.sum() - before.ev_charged_kwh.sum()),
             indoor_theta_mean=float(state.theta_k.mean()) if len(state.theta_k) else 0.0,
             connection_kw=lay.connections.net_kw(power, load - shed),
             connection_base_kw=lay.connections.net_kw(now.base, load - shed),
@@ -183,50 +181,53 @@ class HouseholdFleet:
         sells energy more than once (0.67 to 0.92 delivered in the tested weeks).
         """
         lay = self._layout
-        self._check_isp(isp, now_isp, lay.horizon - 1)
-        state = self._at(now_isp, isp, orders, caps)
-        now = look(lay, state, isp, self._caps(isp, caps.get(isp)))
-        low, high = limits(lay, state, now, lay.sustain)
-        up_cost, down_saving = prices(lay, state, now, energy_value)
+        stop = self._stop(now_isp, isp, orders, caps)
+        now, (low, high) = stop.now, stop.sustained
+        up_cost, down_saving = prices(lay, stop.state, now, energy_value)
         up_kw, up_price = group_offer(lay, high - now.base, up_cost)
         down_kw, down_price = group_offer(lay, now.base - low, down_saving)
-        base, group_base = sites(lay, now, now.base), total(lay.member_group, now.base, len(lay.groups))
-        return FleetPreview(isp, base, now.site_load, group_base, up_kw, down_kw, up_price, down_price)
+        group_base = total(lay.member_group, now.base, len(lay.groups))
+        return FleetPreview(
+            isp, stop.site_base_kw, now.site_load, group_base, up_kw, down_kw, up_price, down_price
+        )
+
+    def sites_ahead(
+        self, now_isp: int, isp: int, orders: Mapping[int, Order], caps: Mapping[int, Caps] = _NO_CAPS
+    ) -> SitesAhead:
+        """What sites will do unasked in an ISP to come; arguments as in ``preview``."""
+        stop = self._stop(now_isp, isp, orders, caps)
+        return SitesAhead(stop.site_base_kw, stop.now.site_load)
 
     def reach(
         self, now_isp: int, isp: int, orders: Mapping[int, Order], caps: Mapping[int, Caps] = _NO_CAPS
     ) -> FleetReach:
         """What connections will do in an ISP to come, all orders known, and what groups could do in it."""
-        self._check_isp(isp, now_isp, self._layout.horizon - 1)
-        state, wanted = self._at(now_isp, isp, orders, caps), orders.get(isp)
-        now = look(self._layout, state, isp, self._caps(isp, caps.get(isp)))
-        return reach(self._layout, state, now, None if wanted is None else self._order(*wanted))
+        stop = self._stop(now_isp, isp, orders, caps)
+        return reach(self._layout, stop, wanted_kw(self._layout, orders.get(isp, UNASKED)))
 
     def rollout(self, now_isp: int, n: int) -> FleetRollout:
         """Baselines of the n ISPs from ``now_isp`` (the next to be delivered) on, without any order."""
-        lay = self._layout
+        lay, state = self._layout, self._state_at(now_isp)
         self._check_isp(now_isp + n - 1, now_isp, lay.horizon - 1)
-        state = self._copy_at(now_isp)
         base, load = np.empty((n, lay.n_sites)), np.empty((n, lay.n_sites))
         for k in range(n):
-            now, power = advance(lay, state, now_isp + k, None, self._caps(now_isp + k, None))
-            base[k], load[k] = sites(lay, now, power), now.site_load
+            stop = self._ahead.unasked(state, now_isp + k)
+            _, state = stop.leave(UNASKED)
+            base[k], load[k] = stop.site_base_kw, stop.now.site_load
         return FleetRollout(base, load)
 
     def outlook(self, now_isp: int, isps: Sequence[int]) -> tuple[FloatArray, FloatArray]:
         """Sustained offers up and down, (n, G) kW each, at n ISPs to come in rising order, unasked."""
-        lay = self._layout
+        lay, state = self._layout, self._state_at(now_isp)
         self._check_isp(isps[-1], now_isp, lay.horizon - 1)
-        state = self._copy_at(now_isp)
         up, down = np.empty((len(isps), len(lay.groups))), np.empty((len(isps), len(lay.groups)))
         for line, isp in enumerate(isps):
             for k in range(state.next_isp, isp):
-                advance(lay, state, k, None, self._caps(k, None))
-            arrive(lay, state, isp)
-            now = look(lay, state, isp, self._caps(isp, None))
-            low, high = limits(lay, state, now, lay.sustain)
-            up[line] = total(lay.member_group, high - now.base, len(lay.groups))
-            down[line] = total(lay.member_group, now.base - low, len(lay.groups))
+                _, state = self._ahead.unasked(state, k).leave(UNASKED)
+            stop = self._ahead.unasked(state, isp)
+            (low, high), base = stop.sustained, stop.now.base
+            up[line] = total(lay.member_group, high - base, len(lay.groups))
+            down[line] = total(lay.member_group, base - low, len(lay.groups))
         return up, down
 
     def checks(self) -> list[str]:
@@ -258,57 +259,36 @@ class HouseholdFleet:
         names = [f.name for f in fields(FleetState)]
         if sorted(snapshot) != sorted(names):
             raise ValueError(f"snapshot must hold exactly {', '.join(names)}")
-        fresh = self._state.copy()
+        found: dict[str, Any] = {}
         for name in names:
-            now = np.asarray(getattr(fresh, name))
+            now = np.asarray(getattr(self._state, name))
             if np.shape(snapshot[name]) != now.shape:
                 raise ValueError(f"snapshot {name} has shape {np.shape(snapshot[name])}, fleet {now.shape}")
             value = np.array(snapshot[name]).astype(now.dtype)
-            setattr(fresh, name, int(value) if name == "next_isp" else value)
-        self._state = fresh
+            found[name] = int(value) if name == "next_isp" else value
+        self._state = FleetState(**found)
 
     def _open_accounts(self) -> None:
         """Start the energy accounts anew from the present state."""
-        state = self._state
-        state.stored_start_kwh[:] = state.stored_kwh
-        state.ev_needed_kwh[:] = state.ev_left_kwh
-        for account in (state.charged_kwh, state.discharged_kwh, state.ev_charged_kwh, state.ev_short_kwh):
-            account[:] = 0.0
+        state, lay = self._state, self._layout
+        cells, cars = np.zeros(len(lay.battery_wear)), np.zeros(len(lay.ev_kw))
+        self._state = replace(
+            state, stored_start_kwh=state.stored_kwh, charged_kwh=cells, discharged_kwh=cells,
+            ev_needed_kwh=state.ev_left_kwh, ev_charged_kwh=cars, ev_short_kwh=cars,
+        )  # fmt: skip
 
-    def _caps(self, isp: int, activated: Caps | None) -> Caps | None:
-        """Limits of an ISP: those activated for it, and those known from the start."""
-        return activated if self._standing is None else self._standing.at(isp, activated)
+    def _stop(self, now_isp: int, isp: int, orders: Mapping[int, Order], caps: Mapping[int, Caps]) -> Stop:
+        """The fleet before ``isp`` when orders and limits known now are followed."""
+        self._check_isp(isp, now_isp, self._layout.horizon - 1)
+        return self._ahead.at(self._state_at(now_isp), isp, orders, caps)
 
-    def _at(
-        self, now_isp: int, isp: int, orders: Mapping[int, Order], caps: Mapping[int, Caps]
-    ) -> FleetState:
-        """The state before ``isp``, cars arrived, when orders and limits known now are followed."""
-        lay, state = self._layout, self._copy_at(now_isp)
-        for k in range(now_isp, isp):
-            wanted = orders.get(k)
-            order = None if wanted is None else self._order(*wanted)
-            advance(lay, state, k, order, self._caps(k, caps.get(k)))
-        arrive(lay, state, isp)
-        return state
-
-    def _copy_at(self, now_isp: int) -> FleetState:
+    def _state_at(self, now_isp: int) -> FleetState:
         if now_isp != self._state.next_isp:
             raise ValueError(f"now_isp is {now_isp}, but the fleet stands before ISP {self._state.next_isp}")
-        return self._state.copy()
+        return self._state
 
     def _check_isp(self, isp: int, low: int, high: int) -> None:
         if isp >= self._layout.horizon:
             raise ValueError(f"isp {isp} is beyond the horizon of {self._layout.horizon} ISPs given to build")
         if not low <= isp <= high:
             raise ValueError(f"isp is {isp}, expected {low}" + (f" to {high}" if high > low else ""))
-
-    def _order(self, up: FloatArray | None, down: FloatArray | None) -> FloatArray | None:
-        """Net change wanted of each group, up positive; None if nothing is wanted."""
-        net = np.zeros(len(self.groups))
-        for name, wanted, sign in (("up_share", up, 1.0), ("down_share", down, -1.0)):
-            if wanted is None:
-                continue
-            if wanted.shape != net.shape or not (wanted >= 0).all() or not np.isfinite(wanted).all():
-                raise ValueError(f"{name} must hold one finite kW >= 0 for each of the {len(net)} groups")
-            net += sign * wanted
-        return net if net.any() else None

@@ -3,17 +3,21 @@
 import numpy as np
 
 from agents.compliance import Caps
-from agents.fleet_layout import FleetState, Layout
-from agents.fleet_motion import Now, activate, arrive, bounds, connection_load, limits, look, prices, total
+from agents.devices import Limits
+from agents.fleet_ahead import Stop
+from agents.fleet_layout import Layout
+from agents.fleet_motion import Now, activate, bounds, limits, look, prices
+from agents.fleet_readings import total
 from agents.fleet_views import FleetReach
 from grids.arrays import FloatArray
 
 
-def reach(lay: Layout, state: FleetState, now: Now, order: FloatArray | None) -> FleetReach:
+def reach(lay: Layout, stop: Stop, order: FloatArray | None) -> FleetReach:
     """What is expected of an ISP with an order (G,) kW, up positive; see ``FleetReach``."""
-    own, load = lay.connections, connection_load(lay, now.isp)
+    state, now, own = stop.state, stop.now, lay.connections
+    load = now.seen.connection_load
     low, high = bounds(lay, state, now)
-    power = now.base if order is None else activate(lay, state, now, order)
+    power = now.base if order is None else activate(lay, state, now, order, stop.sustained)
     nothing, more = np.zeros(len(own)), np.maximum(high - power, 0.0)
     shed = nothing if now.kept is None else now.kept.shed_kw
     cost, _ = prices(lay, state, now, 0.0)
@@ -29,23 +33,18 @@ def reach(lay: Layout, state: FleetState, now: Now, order: FloatArray | None) ->
     )
 
 
-def offers(
-    lay: Layout, state: FleetState, isp: int, caps: tuple[Caps | None, Caps | None]
-) -> tuple[FloatArray, FloatArray]:
-    """Sustained offers (2, C) kW of connections, up and down, under either of two sets of limits.
-
-    ``state`` is that before the ISP.
-    """
+def offers(lay: Layout, stop: Stop, alone: Caps | None) -> tuple[FloatArray, FloatArray]:
+    """Sustained offers (2, C) kW of connections, up and down, at a stop and had ``alone`` been its limits."""
     if not len(lay.connections):
         return np.zeros((2, 0)), np.zeros((2, 0))
-    state = state.copy()
-    arrive(lay, state, isp)
-    first = _offer(lay, state, isp, caps[0])
-    return first, first if caps[0] is caps[1] else _offer(lay, state, isp, caps[1])
+    first = _offer(lay, stop.now, stop.sustained)
+    if stop.caps is alone:
+        return first, first
+    now = look(lay, stop.state, stop.now.seen, alone)
+    return first, _offer(lay, now, limits(lay, stop.state, now, lay.sustain))
 
 
-def _offer(lay: Layout, state: FleetState, isp: int, caps: Caps | None) -> FloatArray:
-    now = look(lay, state, isp, caps)
-    low, high = limits(lay, state, now, lay.sustain)
-    own, nothing = lay.connections, np.zeros(len(lay.connections))
+def _offer(lay: Layout, now: Now, sustained: Limits) -> FloatArray:
+    (low, high), own = sustained, lay.connections
+    nothing = np.zeros(len(own))
     return np.stack([own.net_kw(high - now.base, nothing), own.net_kw(now.base - low, nothing)])

@@ -1,6 +1,6 @@
 """The fixed side of a household fleet: who owns what, where, in which group, laid out in arrays."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -37,14 +37,14 @@ class FleetGroups:
         return len(self.device)
 
 
-@dataclass
+@dataclass(frozen=True)
 class FleetState:
-    """Everything that moves. Batteries (B,), EVs (E,), heat pumps (P,); the second half are running accounts.
+    """Everything that moves, as a value that nobody changes. Batteries (B,), EVs (E,), heat pumps (P,).
 
     ``next_isp`` is the ISP the next step delivers. Energies in kWh at the meter, except ``stored_kwh``;
-    theta in K; ``ev_depart_isp`` is the first ISP the EV is gone. ``ev_needed_kwh`` etc. count since the
-    start; ``ev_denied_kwh`` is the most that limits of connections may have kept from cars
-    for good, ``theta_forced`` is 1 while a house is out of its band because of them.
+    theta in K; ``ev_depart_isp`` is the first ISP the EV is gone. The second half are running accounts:
+    ``ev_needed_kwh`` etc. count since the start; ``ev_denied_kwh`` is the most that limits of connections may
+    have kept from cars for good, ``theta_forced`` is 1 while a house is out of its band because of them.
     """
 
     next_isp: int
@@ -61,11 +61,6 @@ class FleetState:
     ev_short_kwh: FloatArray
     ev_denied_kwh: FloatArray
     theta_forced: FloatArray
-
-    def copy(self) -> "FleetState":
-        """Return an independent copy."""
-        arrays = {f.name: getattr(self, f.name).copy() for f in fields(self) if f.name != "next_isp"}
-        return FleetState(next_isp=self.next_isp, **arrays)
 
 
 @dataclass(frozen=True)
@@ -115,6 +110,11 @@ class Layout:
     rush_isp: IntArray  # (E,) see ``Hookups``; -1 for cars that do not rush
     rush_kwh: FloatArray
 
+    def by_device(self, values: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Values of members (M,) by device: views of those of PV groups, batteries, EVs and heat pumps."""
+        pv, battery, ev = self.cuts
+        return values[:pv], values[pv:battery], values[battery:ev], values[ev:]
+
     def rated_kw(self) -> dict[int, FloatArray]:
         """Rated power of flexible devices by site (n_sites,), for up (1) and down (-1).
 
@@ -150,13 +150,11 @@ class Layout:
     def start(self) -> FleetState:
         """State before the burn-in: batteries half full, EVs away, houses at their measured temperature."""
         ev, pump = np.zeros(len(self.ev_kw)), np.zeros(len(self.pump_cost))
-        stored = 0.5 * self.batteries.energy_kwh
+        stored, cells = 0.5 * self.batteries.energy_kwh, np.zeros(len(self.battery_wear))
         gone = np.full(len(ev), -self.window.first, dtype=np.int64)
         return FleetState(
-            -self.window.first, stored, ev, gone, ev.copy(), pump,
-            stored.copy(), np.zeros(len(stored)), np.zeros(len(stored)),
-            ev.copy(), ev.copy(), ev.copy(), ev.copy(), pump.copy(),
-        )  # fmt: skip
+            -self.window.first, stored, ev, gone, ev, pump, stored, cells, cells, ev, ev, ev, ev, pump
+        )
 
 
 def _summed(

@@ -40,6 +40,14 @@ class FleetStep:
 
 
 @dataclass(frozen=True)
+class SitesAhead:
+    """What sites (n_sites,) will inject in an ISP to come, kW: net, unasked; and inflexible load (<= 0)."""
+
+    site_base_kw: FloatArray
+    site_load_kw: FloatArray
+
+
+@dataclass(frozen=True)
 class FleetPreview:
     """What an ISP to come looks like: baseline and load of sites as in ``FleetStep``, offers of groups.
 

@@ -6,7 +6,7 @@ import mesa
 import numpy as np
 
 from agents.compliance import Caps
-from agents.fleet import FleetPreview, FleetReach, FleetStep, HouseholdFleet, Order
+from agents.fleet import FleetPreview, FleetReach, FleetStep, HouseholdFleet, SitesAhead
 from agents.messages import LimitMessage, Message, MeterMessage, OrderMessage, ReactiveOrderMessage
 from agents.participant import Desk, Participant
 from grids.arrays import FloatArray
@@ -37,10 +37,11 @@ class FleetDesk(Participant):
         super().__init__(model, name, desk)
         self.fleet = fleet
         self.owners = owners  # aggregator by number
-        self._orders: dict[int, Order] = {}
+        self._orders: dict[int, tuple[FloatArray, FloatArray]] = {}  # up and down per group (G,) kW
         self._reach_at = (-1, -1, -1)  # next ISP, ISP asked for, changes: of `_reach`
         self._reach: dict[bool, FleetReach] = {}  # with activated limits, and without
         self._preview: tuple[tuple[int, int, int, float], FleetPreview] | None = None
+        self._sites: tuple[tuple[int, int, int], SitesAhead] | None = None
         self._changes = 0
         self._isps_per_day, self._hour = isps_per_day, max(isps_per_day // 24, 1)
         self._outlook: tuple[int, dict[int, int], FloatArray, FloatArray] | None = None
@@ -82,11 +83,12 @@ class FleetDesk(Participant):
 
     def _limit(self, message: LimitMessage) -> None:
         """Keep the limits that a DSO has activated for connections; later ones replace earlier ones."""
-        n = len(self.fleet.connections)
-        free = Caps(np.full(n, np.inf), np.full(n, np.inf))
-        caps = self._caps.setdefault(message.isp, free)
+        free = np.full(len(self.fleet.connections), np.inf)
+        known = self._caps.get(message.isp, Caps(free, free))
+        caps = Caps(known.import_kw.copy(), known.export_kw.copy())  # the fleet still compares with the old
         caps.import_kw[message.connection] = message.import_kw
         caps.export_kw[message.connection] = message.export_kw
+        self._caps[message.isp] = caps
         self._changes += 1
 
     def caps(self, isp: int) -> Caps | None:
@@ -124,11 +126,16 @@ class FleetDesk(Participant):
         """The fleet in an ISP to come, given the orders known now. Asked by several, worked out once."""
         key = (self.fleet.next_isp, isp, self._changes, energy_value)
         if self._preview is None or self._preview[0] != key:
-            self._preview = (
-                key,
-                self.fleet.preview(self.fleet.next_isp, isp, energy_value, self._orders, self._caps),
-            )
+            preview = self.fleet.preview(key[0], isp, energy_value, self._orders, self._caps)
+            self._preview = key, preview
         return self._preview[1]
+
+    def sites_ahead(self, isp: int) -> SitesAhead:
+        """What sites will do unasked in an ISP to come, given the orders known now; asked by several."""
+        key = (self.fleet.next_isp, isp, self._changes)
+        if self._sites is None or self._sites[0] != key:
+            self._sites = key, self.fleet.sites_ahead(key[0], isp, self._orders, self._caps)
+        return self._sites[1]
 
     def outlook(self, isps: range) -> tuple[FloatArray, FloatArray]:
         """Offers up and down, (n, G) kW, every hour of a block as they would be within a day from now.
@@ -164,9 +171,9 @@ class FleetDesk(Participant):
 
     def meter(self, isp: int) -> None:
         """Tell every aggregator what its groups delivered."""
-        step = self.steps[isp]
-        moved = (step.up_kw > 0) | (step.down_kw > 0)
-        for number, owner in enumerate(self.owners):
-            groups = np.flatnonzero(moved & (self.fleet.groups.aggregator == number))
+        step, of_groups = self.steps[isp], self.fleet.groups.aggregator
+        moved = np.flatnonzero((step.up_kw > 0) | (step.down_kw > 0))
+        cuts = np.searchsorted(of_groups[moved], np.arange(1, len(self.owners)))  # groups come owner by owner
+        for owner, groups in zip(self.owners, np.split(moved, cuts), strict=True):
             up, down = step.up_kw[groups], step.down_kw[groups]
             self.desk.send(MeterMessage(self.name, owner, isp, group=groups, up_kw=up, down_kw=down))

@@ -236,8 +236,8 @@ class Operator(Participant, ABC):
             {
                 "isp": np.full(n, isp),
                 "system": [system] * n,
-                "bid_id": book.bid_id.tolist(),
-                "provider": book.provider.tolist(),
+                "bid_id": book.bid_id,
+                "provider": book.provider,
                 "node": book.node,
                 "direction": book.direction,
                 "demand": book.demand,

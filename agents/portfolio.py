@@ -68,6 +68,20 @@ class Portfolio(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class _Part:
+    """The k groups of a pool in one system: resources upwards, then the same downwards."""
+
+    system: str
+    groups: IntArray  # (k,)
+    stems: tuple[str, ...]  # (k,) names of groups, from which those of bids are made
+    node: IntArray  # (k,)
+    resource: IntArray  # (2 k,), as are all below
+    direction: IntArray
+    both_nodes: IntArray
+    ids: StrArray
+
+
 class HouseholdPortfolio:
     """The device groups of one aggregator's households."""
 
@@ -75,8 +89,7 @@ class HouseholdPortfolio:
         self._desk = fleet_desk
         groups = fleet_desk.fleet.groups
         self._mine = groups.aggregator == number
-        self._parts: list[tuple[str, IntArray, StrArray, IntArray]] = []
-        self._stems: list[list[str]] = []
+        self._parts: list[_Part] = []
         for area in areas:
             mine = np.flatnonzero(
                 (groups.aggregator == number)
@@ -85,25 +98,36 @@ class HouseholdPortfolio:
             )
             at = groups.site[mine] - area.sites.start
             node = area.site_node[at]
-            stem = [
+            stems = tuple(
                 f"{name}.{area.name}.{area.site_label[s]}.{DEVICES[d]}"
                 for s, d in zip(at, groups.device[mine], strict=True)
-            ]
-            self._stems.append(stem)
-            ids = np.array([f"{s}.up" for s in stem] + [f"{s}.down" for s in stem], dtype=np.str_)
-            self._parts.append((area.name, mine, ids, node))
+            )
+            ids = np.array([f"{s}.up" for s in stems] + [f"{s}.down" for s in stems], dtype=np.str_)
+            direction = np.repeat([UP, DOWN], len(mine))
+            self._parts.append(
+                _Part(area.name, mine, stems, node, np.tile(mine, 2), direction, np.tile(node, 2), ids)
+            )
 
     def resources(self, isp: int, day_ahead_price: float) -> list[Resources]:
         """Offers of the fleet's preview, sustained as its population asks (see `HouseholdFleet.preview`)."""
         preview = self._desk.preview(isp, day_ahead_price)
         found = []
-        for system, groups, ids, node in self._parts:
-            direction = np.repeat([UP, DOWN], len(groups))
+        for part in self._parts:
+            groups = part.groups
             quantity = np.concatenate([preview.up_kw[groups], preview.down_kw[groups]]) / 1000.0
             cost = np.concatenate([preview.up_price[groups], preview.down_price[groups]])
-            base = np.tile(preview.group_base_kw[groups], 2) / 1000.0
+            base = preview.group_base_kw[part.resource] / 1000.0
             found.append(
-                Resources(system, np.tile(groups, 2), ids, np.tile(node, 2), direction, quantity, cost, base)
+                Resources(
+                    part.system,
+                    part.resource,
+                    part.ids,
+                    part.both_nodes,
+                    part.direction,
+                    quantity,
+                    cost,
+                    base,
+                )
             )
         return found
 
@@ -127,10 +151,10 @@ class HouseholdPortfolio:
         swing = self._desk.fleet.swing_kw()
         units = [
             Registered(
-                name, system, int(at), float(swing[UP][group]) / 1000.0, float(swing[DOWN][group]) / 1000.0
+                name, part.system, int(at), float(swing[UP][k]) / 1000.0, float(swing[DOWN][k]) / 1000.0
             )
-            for (system, groups, _, node), stems in zip(self._parts, self._stems, strict=True)
-            for name, group, at in zip(stems, groups, node, strict=True)
+            for part in self._parts
+            for name, k, at in zip(part.stems, part.groups, part.node, strict=True)
         ]
         return Assets("aFRR", tuple(units), tuple((u.up_mw, u.down_mw) for u in units))
 
@@ -138,18 +162,18 @@ class HouseholdPortfolio:
         """PV and battery groups of every area."""
         rated = self._desk.fleet.inverter_kw()
         found = []
-        for (system, groups, _, node), stems in zip(self._parts, self._stems, strict=True):
-            some = np.flatnonzero(rated[groups] > 0)
-            names = tuple(stems[k] for k in some)
-            found.append(Inverters(system, groups[some], names, node[some], rated[groups[some]] / 1000.0))
+        for part in self._parts:
+            some = np.flatnonzero(rated[part.groups] > 0)
+            names, groups = tuple(part.stems[k] for k in some), part.groups[some]
+            found.append(Inverters(part.system, groups, names, part.node[some], rated[groups] / 1000.0))
         return found
 
     def outlook(self, isps: range) -> dict[tuple[str, int], float]:
         """The least that the pool could offer at the same hours within a day from now (persistence)."""
         up, down = self._desk.outlook(isps)
         return {
-            (system, direction): float(kw[:, groups].sum(axis=1).min()) / 1000.0
-            for system, groups, _, _ in self._parts
+            (part.system, direction): float(kw[:, part.groups].sum(axis=1).min()) / 1000.0
+            for part in self._parts
             for direction, kw in ((UP, up), (DOWN, down))
         }
 
@@ -184,21 +208,20 @@ class UnitPortfolio:
         ids = [f"{unit.name}.{side}.{k}" for side in ("up", "down") for k in range(unit.blocks)]
         self._ids = np.array(ids, dtype=np.str_)
         self._direction = np.repeat([UP, DOWN], unit.blocks)
+        self._resource = np.arange(2 * unit.blocks)
+        self._node = np.full(2 * unit.blocks, unit.node, dtype=np.int64)
+        self._middle = (np.arange(unit.blocks) + 0.5) / unit.blocks
 
     def resources(self, isp: int, day_ahead_price: float) -> list[Resources]:
         """Headroom within the ramp, in equal steps, each priced at the marginal cost of its middle."""
         unit, p = self.unit, self.schedule_mw[isp]
         up = max(min(unit.p_max_mw - p, unit.ramp_mw), 0.0)
         down = max(min(p - unit.p_min_mw, unit.ramp_mw), 0.0)
-        middle = (np.arange(unit.blocks) + 0.5) / unit.blocks
         quantity = np.repeat([up / unit.blocks, down / unit.blocks], unit.blocks)
-        output = np.concatenate([p + up * middle, p - down * middle])
+        output = np.concatenate([p + up * self._middle, p - down * self._middle])
         cost = unit.c1 + 2.0 * unit.c2 * output + unit.adder * self._direction
-        node = np.full(2 * unit.blocks, unit.node, dtype=np.int64)
         base = np.full(2 * unit.blocks, p)
-        return [
-            Resources(TSO, np.arange(2 * unit.blocks), self._ids, node, self._direction, quantity, cost, base)
-        ]
+        return [Resources(TSO, self._resource, self._ids, self._node, self._direction, quantity, cost, base)]
 
     def assets(self) -> Assets:
         """One unit; of its ramp in an ISP it moves a share within 5 minutes."""
@@ -231,23 +254,20 @@ class LoadPortfolio:
 
     def __init__(self, load: LargeLoad) -> None:
         self._load = load
-        self._ids = np.array([f"{load.name}.up", f"{load.name}.down"], dtype=np.str_)
+        self._offer = Resources(
+            TSO,
+            np.arange(2),
+            np.array([f"{load.name}.up", f"{load.name}.down"], dtype=np.str_),
+            np.full(2, load.node, dtype=np.int64),
+            np.array([UP, DOWN]),
+            np.array([load.up_mw, load.down_mw]),
+            np.array([load.up_price, load.down_price]),
+            np.zeros(2),
+        )
 
     def resources(self, isp: int, day_ahead_price: float) -> list[Resources]:
         """The contract's volumes and prices."""
-        load = self._load
-        return [
-            Resources(
-                TSO,
-                np.arange(2),
-                self._ids,
-                np.full(2, load.node, dtype=np.int64),
-                np.array([UP, DOWN]),
-                np.array([load.up_mw, load.down_mw]),
-                np.array([load.up_price, load.down_price]),
-                np.zeros(2),
-            )
-        ]
+        return [self._offer]
 
     def assets(self) -> Assets:
         """One unit, called by hand."""

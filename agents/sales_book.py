@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,14 +14,11 @@ from agents.strategies import Offers, OfferView, Outcome
 from grids.arrays import FloatArray, IntArray
 from markets.bids import DOWN, UP, Bids
 
-Key = tuple[int, int]
-"""Resource and direction."""
 
-
-@dataclass(frozen=True)
-class SellerLine:
+class SellerLine(NamedTuple):
     """One seller in one system and direction for an ISP; see table ``sellers``."""
 
+    provider: str
     system: str
     direction: int
     able_mw: float
@@ -33,10 +31,35 @@ class SellerLine:
     cost_eur_per_h: float
 
 
+class ClosedBook:
+    """The book of one system as its markets closed, n bids, and what became of them; seller by seller.
+
+    `sold_mw` and `received_eur_per_h` (n,) are in the order of `bids`. `bid_id` (n,) and `figures` (4, n) go
+    seller by seller: MW offered, MW sold, EUR/h received, and price (EUR/MWh).
+    """
+
+    def __init__(self, bids: Bids, sold_mw: FloatArray, received_eur_per_h: FloatArray) -> None:
+        self.bids, self.sold_mw, self.received_eur_per_h = bids, sold_mw, received_eur_per_h
+        sellers, who = np.unique(bids.provider, return_inverse=True)
+        order = np.lexsort((-bids.direction, who))  # upwards first; stable, so sums are those of the book
+        self.bid_id = bids.bid_id[order].tolist()
+        rows = (bids.quantity_mw, sold_mw, received_eur_per_h, bids.price)
+        self.figures: FloatArray = np.stack(rows).take(order, axis=1)
+        sizes = np.bincount(2 * who + (bids.direction != UP), minlength=2 * len(sellers))
+        cuts: list[int] = np.cumsum([0, *sizes.tolist()]).tolist()
+        self._cuts = {
+            s: (cuts[2 * k], cuts[2 * k + 1], cuts[2 * k + 2]) for k, s in enumerate(sellers.tolist())
+        }
+
+    def cuts_of(self, seller: str) -> tuple[int, int, int]:
+        """Where in `figures` the bids of a seller begin, those downwards begin, and they end."""
+        return self._cuts.get(seller, (0, 0, 0))
+
+
 @dataclass
 class _Isp:
+    cost: FloatArray  # (R,) EUR/MWh of rows priced so far, 0 of others
     offered: dict[str, Bids] = field(default_factory=dict)  # system -> bids sent
-    cost: dict[Key, float] = field(default_factory=dict)  # EUR/MWh
     able: dict[str, tuple[IntArray, FloatArray, FloatArray]] = field(
         default_factory=dict
     )  # of the first offer
@@ -44,26 +67,39 @@ class _Isp:
 
 
 class SalesBook:
-    """The books of one seller, by ISP, from the first offer to settlement."""
+    """The books of one seller, by ISP, from the first offer to settlement.
+
+    Rows, R of them, are its resources in either direction over all systems, numbered at the first offer.
+    """
 
     def __init__(self, provider: str) -> None:
         self._provider = provider
-        self._of_bid: dict[str, Key] = {}
+        self._row_of: dict[str, int] = {}  # by bid id
+        self._first_row: dict[str, int] = {}  # by system
+        self._resource, self._direction = np.empty((2, 0), dtype=np.int64)  # (R,)
         self._isps: dict[int, _Isp] = {}
+
+    def open(self, isp: int, found: Sequence[Resources]) -> None:
+        """Begin the book of an ISP for which resources, the same ones every time, can offer something."""
+        if found and not self._first_row:
+            ends = np.cumsum([0, *(len(part.bid_id) for part in found)]).tolist()
+            self._first_row = dict(zip((part.system for part in found), ends, strict=False))
+            ids = [bid for part in found for bid in part.bid_id.tolist()]
+            self._row_of = dict(zip(ids, range(len(ids)), strict=True))
+            self._resource = np.concatenate([part.resource for part in found])
+            self._direction = np.concatenate([part.direction for part in found])
+        self._isps.setdefault(isp, self._blank())
 
     def price(self, found: Resources, rows: IntArray, view: OfferView, offers: Offers, consent: bool) -> Bids:
         """Bids for what a strategy offers of the resources `rows`; their costs are kept for settlement."""
-        ids = found.bid_id[rows]
-        keys = list(zip(found.resource[rows].tolist(), view.direction.tolist(), strict=True))
-        self._of_bid.update(zip(ids.tolist(), keys, strict=True))
-        book = self._isps.setdefault(view.isp, _Isp())
-        book.cost.update(zip(keys, view.cost.tolist(), strict=True))
+        book = self._isps[view.isp]
+        book.cost[self._first_row[view.system] + rows] = view.cost
         book.able.setdefault(view.system, (view.direction, view.quantity_mw, view.cost))
         forwardable = np.full(len(rows), consent)
         if offers.forwardable is not None:
             forwardable &= offers.forwardable
         bids = Bids(
-            ids, np.full(len(rows), self._provider), found.node[rows], view.direction,
+            found.bid_id[rows], np.full(len(rows), self._provider), found.node[rows], view.direction,
             np.array(offers.quantity_mw), np.array(offers.price), forwardable,
         )  # fmt: skip
         kept = bids.quantity_mw > 0.0
@@ -71,7 +107,7 @@ class SalesBook:
 
     def sent(self, isp: int, books: Mapping[str, Bids]) -> None:
         """Keep what was offered in every system."""
-        self._isps.setdefault(isp, _Isp()).offered = dict(books)
+        self._isps[isp].offered = dict(books)
 
     def offered(self, isp: int, system: str) -> Bids:
         """What was offered in a system."""
@@ -80,7 +116,7 @@ class SalesBook:
 
     def alias(self, bid_id: str, of: str) -> None:
         """A second bid on the same resource."""
-        self._of_bid[bid_id] = self._of_bid[of]
+        self._row_of[bid_id] = self._row_of[of]
 
     def is_open(self, isp: int) -> bool:
         """Whether anything was priced for an ISP that is not settled yet."""
@@ -104,11 +140,12 @@ class SalesBook:
         """
         standby = {d: np.zeros(n_groups) for d in (UP, DOWN)}
         price = {d: np.full(n_groups, np.nan) for d in (UP, DOWN)}
-        book = self._isps.get(isp, _Isp())
+        book = self._isps.get(isp) or self._blank()
         for bids in book.offered.values():
             rows = zip(bids.bid_id.tolist(), bids.quantity_mw.tolist(), bids.price.tolist(), strict=True)
             for bid, mw, asked in rows:
-                group, direction = self._of_bid[bid]
+                row = self._row_of[bid]
+                group, direction = int(self._resource[row]), int(self._direction[row])
                 price[direction][group] = asked
                 if reserve:
                     standby[direction][group] += 1000.0 * max(mw - book.sold_mw.get(bid, 0.0), 0.0)
@@ -116,55 +153,71 @@ class SalesBook:
 
     def groups_of(self, bid_id: Sequence[str]) -> tuple[IntArray, IntArray]:
         """Resource and direction of bids (n,)."""
-        group, direction = np.array([self._of_bid[b] for b in bid_id], dtype=np.int64).reshape(-1, 2).T
-        return group, direction
+        rows = self._rows(bid_id)
+        return self._resource[rows], self._direction[rows]
 
-    def account(
-        self, isp: int, books: Mapping[str, Bids], sold_mw: Mapping[str, FloatArray],
-        received_eur_per_h: Mapping[str, FloatArray],
-    ) -> tuple[Outcome, list[SellerLine]]:  # fmt: skip
-        """What became of an ISP: bid by bid, and by system and direction.
-
-        `books` are those the markets closed with; sold and received (n,) per bid of each, in its order.
-        """
-        mine_of = self._isps.get(isp, _Isp())
-        outcome: list[tuple[IntArray, FloatArray, FloatArray, FloatArray, FloatArray]] = []
+    def account(self, isp: int, books: Mapping[str, ClosedBook]) -> list[SellerLine]:
+        """What became of the offers of an ISP, by system and direction."""
+        book = self._isps.get(isp) or self._blank()
         lines: list[SellerLine] = []
-        for system, (side, able, cost) in mine_of.able.items():
-            bids = books.get(system, Bids.empty())
-            mine = np.flatnonzero(bids.provider == self._provider)
-            keys = [self._of_bid[b] for b in bids.bid_id[mine].tolist()]
-            unit = np.array([d * mine_of.cost.get((k, d), 0.0) for k, d in keys])
-            mw, sold = bids.quantity_mw[mine], sold_mw[system][mine] if len(mine) else np.empty(0)
-            received = received_eur_per_h[system][mine] if len(mine) else np.empty(0)
-            outcome.append((bids.direction[mine], mw, sold, received, unit * sold))
-            for direction in (UP, DOWN):
-                own, here = side == direction, bids.direction[mine] == direction
-                if own.any():
-                    lines.append(
-                        SellerLine(
-                            system, direction, float(able[own].sum()), float(mw[here].sum()),
-                            float(sold[here].sum()), _mean(bids.price[mine][here], mw[here]),
-                            _mean(cost[own], able[own]), _mean(direction * unit[here], mw[here]),
-                            float(received[here].sum()), float((unit * sold)[here].sum()),
-                        )
-                    )  # fmt: skip
-        if not outcome:
+        for system, (side, able, able_cost) in book.able.items():
+            closed = books[system]
+            first, middle, last = closed.cuts_of(self._provider)
+            rows = self._rows(closed.bid_id[first:last])
+            mine, cost, n_up = closed.figures[:, first:last], book.cost[rows], middle - first
+            mw, price, spent = mine[0], mine[3], self._direction[rows] * cost * mine[1]
+            for direction, at in ((UP, slice(0, n_up)), (DOWN, slice(n_up, None))):
+                own = side == direction
+                if not own.any():
+                    continue
+                offered, sold, received = mine[:3, at].sum(axis=1).tolist()
+                could = able[own]
+                able_mw = float(could.sum())
+                lines.append(
+                    SellerLine(
+                        self._provider, system, direction, able_mw, offered, sold,
+                        _mean(price[at], mw[at], offered), _mean(able_cost[own], could, able_mw),
+                        _mean(cost[at], mw[at], offered), received, float(spent[at].sum()),
+                    )
+                )  # fmt: skip
+        return lines
+
+    def outcome(self, isp: int, books: Mapping[str, ClosedBook]) -> Outcome:
+        """The same bid by bid over all systems, in the order of their books."""
+        book = self._isps.get(isp) or self._blank()
+        found: list[tuple[IntArray, FloatArray, FloatArray, FloatArray, FloatArray]] = []
+        for system in book.able:
+            closed = books[system]
+            mine = np.flatnonzero(closed.bids.provider == self._provider)
+            rows, sold = self._rows(closed.bids.bid_id[mine].tolist()), closed.sold_mw[mine]
+            cost = self._direction[rows] * book.cost[rows] * sold
+            side, mw = closed.bids.direction[mine], closed.bids.quantity_mw[mine]
+            found.append((side, mw, sold, closed.received_eur_per_h[mine], cost))
+        if not found:
             none = np.empty(0)
-            outcome = [(np.empty(0, dtype=np.int64), none, none, none, none)]
-        sides = np.concatenate([row[0] for row in outcome])
-        rest = (np.concatenate([row[k] for row in outcome]) for k in (1, 2, 3, 4))
-        return Outcome(isp, sides, *rest), lines
+            return Outcome(isp, np.empty(0, dtype=np.int64), none, none, none, none)
+        sides, *rest = (np.concatenate(column) for column in zip(*found, strict=True))
+        return Outcome(isp, sides, *rest)
 
     def cost_eur_per_h(self, isp: int, delivered_kw: FloatArray) -> float:
-        """Close an ISP: what net deliveries (resources,) in kW, up positive, cost, signed like prices."""
-        book = self._isps.pop(isp, _Isp())
-        moved = np.flatnonzero(delivered_kw)
-        sides = np.sign(delivered_kw[moved]).astype(int).tolist()
-        prices = [book.cost.get((k, side), 0.0) for k, side in zip(moved.tolist(), sides, strict=True)]
-        return float(np.array(prices) @ delivered_kw[moved]) / 1000.0
+        """Close an ISP: what net deliveries of resources in kW, up positive, cost, signed like prices.
+
+        `delivered_kw` holds those of all sellers by number; only the own ones count. It may be empty.
+        """
+        book = self._isps.pop(isp, None)
+        if book is None or not len(delivered_kw):
+            return 0.0
+        rows = np.flatnonzero(self._direction * delivered_kw[self._resource] > 0.0)
+        rows = rows[np.argsort(self._resource[rows])]  # each resource moves one way: it is here once
+        return float(book.cost[rows] @ delivered_kw[self._resource[rows]]) / 1000.0
+
+    def _blank(self) -> _Isp:
+        return _Isp(np.zeros(len(self._resource)))
+
+    def _rows(self, bid_id: Sequence[str]) -> IntArray:
+        row_of = self._row_of
+        return np.array([row_of[bid] for bid in bid_id], dtype=np.int64)
 
 
-def _mean(values: FloatArray, weights: FloatArray) -> float:
-    total = float(weights.sum())
-    return float(values @ weights) / total if total > 0.0 else float("nan")
+def _mean(values: FloatArray, weights: FloatArray, weight: float) -> float:
+    return float(values @ weights) / weight if weight > 0.0 else float("nan")

@@ -200,6 +200,7 @@ def asked(question: Callable[[], _Answer], name: str) -> _Answer:
 
 
 def _may_be_offered(found: Offers, view: OfferView, name: str) -> None:
+    """Raise `StrategyError` for the first rule that an offer breaks."""
     n = len(view.direction)
     if found.forwardable is not None and np.shape(found.forwardable) != (n,):
         raise StrategyError(f"{name}: forwardable has shape {np.shape(found.forwardable)}, expected ({n},)")
@@ -209,14 +210,15 @@ def _may_be_offered(found: Offers, view: OfferView, name: str) -> None:
         if not np.isfinite(values).all():
             raise StrategyError(f"{name}: {what} must be finite numbers")
     over = found.quantity_mw - view.quantity_mw
-    if (over > 1e-9).any():
+    if over.max(initial=0.0) > 1e-9:
         k = int(np.argmax(over))
         raise StrategyError(
             f"{name}: offers {found.quantity_mw[k]:g} MW of {view.quantity_mw[k]:g} MW that it owns"
         )
-    if (found.quantity_mw < 0.0).any():
+    if found.quantity_mw.min(initial=0.0) < 0.0:
         raise StrategyError(f"{name}: offers a negative quantity")
-    if ((found.price < view.price_floor) | (found.price > view.price_cap)).any():
+    low, high = view.price_floor, view.price_cap
+    if found.price.min(initial=high) < low or found.price.max(initial=low) > high:
         raise StrategyError(
             f"{name}: a price lies outside {view.price_floor:g} to {view.price_cap:g} EUR/MWh"
         )

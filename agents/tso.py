@@ -128,10 +128,10 @@ class TSO(Operator):
         load = self._load_mw[isp]
         p = load * (1.0 - self._errors.error_mw(T, isp, lead) / max(-float(load.sum()), 1e-9))
         p = p + self.units_mw(isp)
-        preview = self._fleet_desk.preview(isp, 0.0)
+        ahead = self._fleet_desk.sites_ahead(isp)
         interface = {}
         for area in self._areas:
-            net, _ = area.injections(isp, preview.site_base_kw, preview.site_load_kw)
+            net, _ = area.injections(isp, ahead.site_base_kw, ahead.site_load_kw)
             interface[area.name] = -float(net.sum()) - self._errors.error_mw(area.name, isp, lead)
         return TransmissionGrid(self._dc, p, self._interface_node, interface)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from agents.bidder import Bidder
+from agents.sales_book import ClosedBook
 from agents.strategies import OfferView, Outcome, Strategy, Truthful
 from agents.strategy_table import Surroundings, build_strategy
 from grids.arrays import FloatArray
@@ -91,9 +92,10 @@ class CaseWorld:
             for s, bids in self._true.items()
         }
         played = self.market.play(books)
+        closed = {s: ClosedBook(b, played.sold_mw[s], played.received_eur_per_h[s]) for s, b in books.items()}
         for seller, bidder in self._bidders.items():
             outcome = self._outcome(seller, books, played.sold_mw, played.received_eur_per_h)
-            bidder.hear(outcome, books, played.sold_mw)
+            bidder.hear(outcome, closed)
         self.isp += 1
         if self.isp < self.n_isps:
             self._true = self._drawn()

@@ -31,6 +31,9 @@ class LinDistFlow:
     voltage_q_matrix: FloatArray  # (N, N): dw per Mvar
     w_root_gain: FloatArray  # (N,): product of the squared ratios between the root and the node
     downhill: BoolArray  # (E,): the from end is the one towards the root
+    w_min_pu2: FloatArray  # (N,): limits on squared voltages
+    w_max_pu2: FloatArray  # (N,)
+    buses: IntArray  # (N,): buses joined in each node
 
     @classmethod
     def build(cls, network: Network) -> LinDistFlow:
@@ -51,7 +54,9 @@ class LinDistFlow:
             m_q[node] = g * m_q[up] + 2.0 * x / network.base_mva * below
             gain[node] = g * gain[up]
         downhill = parent[network.branches.to_node] == network.branches.from_node
-        return cls(network, flow, m_p, m_q, gain, downhill)
+        low, high = network.node_limits_pu()
+        buses = np.bincount(network.bus_node, minlength=n)
+        return cls(network, flow, m_p, m_q, gain, downhill, low**2, high**2, buses)
 
     def flows_mw(self, p_mw: FloatArray) -> FloatArray:
         """Active flow of every branch (E,), MW towards the leaves, for injections (N,)."""

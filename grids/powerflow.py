@@ -43,19 +43,24 @@ class PowerFlow:
     def __init__(self, network: Network) -> None:
         self.network = network
         self._model = _fast_model(network)
+        self._loads = np.zeros((2, network.n_nodes))  # of the model (W, var): only what changes is told it
         self._admittance = _branch_admittances(network)
         self._start: ComplexArray = _flat_start(network)
         kv = network.node_vn_kv * np.sqrt(3.0)
         self._i_base_from_ka = network.base_mva / kv[network.branches.from_node]
         self._i_base_to_ka = network.base_mva / kv[network.branches.to_node]
+        self._shunt_pu: ComplexArray = network.shunt_g_pu - 1j * network.shunt_b_pu
+        self._from_root = np.flatnonzero(network.branches.from_node == network.root)
+        self._to_root = np.flatnonzero(network.branches.to_node == network.root)
 
     def solve(self, p_mw: FloatArray, q_mvar: FloatArray) -> AcState:
         """Solve for injections (N,) in MW and Mvar. Divergence is a state with ``converged`` False."""
-        change_p, change_q = self._model.change_p_load, self._model.change_q_load
-        scaled_p, scaled_q = (-SCALE * p_mw).tolist(), (-SCALE * q_mvar).tolist()
-        for k, (p, q) in enumerate(zip(scaled_p, scaled_q, strict=True)):
-            change_p(k, p)
-            change_q(k, q)
+        told, self._loads = self._loads, np.stack([-SCALE * p_mw, -SCALE * q_mvar])
+        ways = (self._model.change_p_load, self._model.change_q_load)
+        for change, new, old in zip(ways, self._loads, told, strict=True):
+            nodes = np.flatnonzero(new != old)
+            for node, load in zip(nodes.tolist(), new[nodes].tolist(), strict=True):
+                change(node, load)
         voltage = self._model.ac_pf(self._start, MAX_ITERATIONS, SCALE * TOLERANCE_PU)
         if voltage.shape[0] == 0:
             return _diverged(self.network)
@@ -94,13 +99,13 @@ class PowerFlow:
                 _share(np.abs(i_from) * self._i_base_from_ka, branches.i_max_from_ka),
                 _share(np.abs(i_to) * self._i_base_to_ka, branches.i_max_to_ka),
             )
-        root = self.network.root
-        shunts = np.abs(voltage) ** 2 * (self.network.shunt_g_pu - 1j * self.network.shunt_b_pu) * base
-        from_root = s_from[branches.from_node == root].sum() + s_to[branches.to_node == root].sum()
+        root, vm = self.network.root, np.abs(voltage)
+        shunts = vm**2 * self._shunt_pu * base
+        from_root = s_from[self._from_root].sum() + s_to[self._to_root].sum()
         taken = from_root + shunts[root] - p_mw[root] - 1j * q_mvar[root]
         return AcState(
             converged=True,
-            vm_pu=np.abs(voltage),
+            vm_pu=vm,
             p_from_mw=s_from.real,
             p_to_mw=s_to.real,
             q_from_mvar=s_from.imag,

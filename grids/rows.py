@@ -217,16 +217,15 @@ def transmission_rows(dc: DcModel, p_mw: FloatArray) -> GridRows:
 
 def distribution_rows(lin: LinDistFlow, p_mw: FloatArray, q_mvar: FloatArray) -> GridRows:
     """LinDistFlow rows of a distribution grid at injections (N,): offsets from the linear model itself."""
-    low, high = lin.network.node_limits_pu()
     return GridRows(
         lin.flow_matrix,
         lin.flows_mw(p_mw),
         lin.limits_mw(q_mvar),
         lin.voltage_matrix,
         lin.w_pu2(p_mw, q_mvar),
-        low**2,
-        high**2,
-        np.bincount(lin.network.bus_node, minlength=lin.network.n_nodes),
+        lin.w_min_pu2,
+        lin.w_max_pu2,
+        lin.buses,
         q_mvar=lin.flow_matrix @ q_mvar,
         rating_mva=lin.network.branches.s_max_mva,
         voltage_q_matrix=lin.voltage_q_matrix,
@@ -240,16 +239,15 @@ def distribution_rows_ac(lin: LinDistFlow, state: AcState) -> GridRows:
     ends of a branch is taken, so that losses count against the limit.
     """
     ends = rated_ends(lin.network, state)
-    low, high = lin.network.node_limits_pu()
     return GridRows(
         lin.flow_matrix,
         np.where(lin.downhill, ends.p_mw, -ends.p_mw),
         ends.limit_mw,
         lin.voltage_matrix,
         state.vm_pu**2,
-        low**2,
-        high**2,
-        np.bincount(lin.network.bus_node, minlength=lin.network.n_nodes),
+        lin.w_min_pu2,
+        lin.w_max_pu2,
+        lin.buses,
         q_mvar=np.where(lin.downhill, ends.q_mvar, -ends.q_mvar),
         rating_mva=ends.rating_mva,
         voltage_q_matrix=lin.voltage_q_matrix,

@@ -19,8 +19,9 @@ from markets.auctions import area_state, expected_mw
 from markets.bids import Bids
 from markets.blocks import TSO, Block, View, Written
 from markets.houses import unsold_mw
+from markets.limits import Columns, grid_rows
 from markets.pricing import Pricing, pay_eur_per_h
-from markets.programme import Cleared, Columns, Status, clear, grid_rows
+from markets.programme import Cleared, Status, clear
 from markets.warm import WarmProgramme
 
 Kind = Literal["discrete", "exact"]
@@ -56,19 +57,17 @@ class AreaProgramme:
         self._columns = Columns(bids.node, bids.direction)
         self._sign = bids.direction.astype(np.float64)
         self._rows = self._attainable(rows)
-        grid = grid_rows(self._rows, self._columns, hard=True)
-        self._programme = WarmProgramme(
-            bids.signed_price, available_mw, self._sign, [part.binding(available_mw) for part in grid]
-        )
+        grid = grid_rows(self._rows, self._columns, available_mw, hard=True)
+        self._programme = WarmProgramme(bids.signed_price, available_mw, self._sign, grid)
         self.range_mw = self._programme.range()
 
     def _attainable(self, rows: GridRows) -> GridRows:
         """Rows that have a solution: limits that no activation can keep move to the nearest reachable."""
         n = len(self._bids)
-        hard = grid_rows(rows, self._columns, hard=True)
+        hard = grid_rows(rows, self._columns, self._available, hard=True)
         if clear(np.zeros(n), self._available, rows=hard).status is Status.OPTIMAL:
             return rows
-        soft = grid_rows(rows, self._columns)
+        soft = grid_rows(rows, self._columns, self._available)
         best = clear(np.zeros(n), self._available, rows=soft).require("least violation of an area")
         reached = rows.after(self._bids.injection_mw(best.quantity_mw, rows.flow_matrix.shape[1])).relaxed()
         return replace(
@@ -91,7 +90,7 @@ class AreaProgramme:
             self._available,
             sign=self._sign,
             need_mw=float(np.clip(change_mw, low, high)),
-            rows=grid_rows(self._rows, self._columns, hard=True),
+            rows=grid_rows(self._rows, self._columns, self._available, hard=True),
             imbalance_bound_mw=SAME_MW,
         )
         return answer.require("translation of an aggregated bid")
@@ -183,12 +182,13 @@ def rsf_market(kind: Kind = "exact", pricing: Pricing = "pay-as-bid") -> Block:
         nodes = [own.node, *(np.full(len(at), grid.interface_node[area]) for area, at in places.items())]
         for area in places:
             p[grid.interface_node[area]] += parts[area].start_mw
+        everybody = Columns(np.concatenate(nodes), sign)
         answer = clear(
             cost,
             available,
             sign=sign,
             need_mw=-float(p.sum()),
-            rows=grid_rows(transmission_rows(grid.dc, p), Columns(np.concatenate(nodes), sign), owner=TSO),
+            rows=grid_rows(transmission_rows(grid.dc, p), everybody, available, owner=TSO),
             choices=list(places.values()) if kind == "discrete" else (),
         ).require("TSO market over residual supply functions")
         x = answer.quantity_mw

@@ -14,9 +14,10 @@ from grids.rows import GridRows, transmission_rows
 from markets.bids import Bids
 from markets.blocks import TSO, Block, Values, View, Written
 from markets.houses import offered_mw, unsold_mw
+from markets.limits import Columns, grid_rows
 from markets.pooling import PooledBy, in_pools
 from markets.pricing import Pricing, pay_eur_per_h
-from markets.programme import Cleared, Columns, clear, grid_rows
+from markets.programme import Cleared, clear
 
 DistributionRows = Literal["none", "full"]
 
@@ -49,7 +50,7 @@ def clear_area(own: Values, available: FloatArray, interface: Interface = FIXED)
         bids.signed_price,
         available,
         sign=bids.direction.astype(np.float64),
-        rows=grid_rows(rows, Columns(bids.node, bids.direction)),
+        rows=grid_rows(rows, Columns(bids.node, bids.direction), available),
         imbalance_price=interface.price_eur_per_mwh,
         imbalance_bound_mw=interface.bound_mw,
     )
@@ -168,11 +169,12 @@ def clear_system(
     first = dict(zip(books, np.concatenate([[0], ends[:-1]]).tolist(), strict=True))
     width = int(ends[-1])
     sign = np.concatenate([b.direction for b in books.values()])
+    offered = np.concatenate(list(available.values()))
     limits = []
     for system in books:
         if system in limits_of and system != TSO:
             own = Columns(books[system].node, books[system].direction, first[system], width)
-            limits += grid_rows(area_state(areas[system]), own, owner=system)
+            limits += grid_rows(area_state(areas[system]), own, offered, owner=system)
     need = 0.0
     if TSO in limits_of:
         nodes = [
@@ -180,11 +182,11 @@ def clear_system(
             for system, b in books.items()
         ]
         everybody = Columns(np.concatenate(nodes), sign)
-        limits = grid_rows(transmission_rows(grid.dc, p_mw), everybody, owner=TSO) + limits
+        limits = grid_rows(transmission_rows(grid.dc, p_mw), everybody, offered, owner=TSO) + limits
         need = -float(p_mw.sum())
     answer = clear(
         np.concatenate([b.signed_price for b in books.values()]),
-        np.concatenate(list(available.values())),
+        offered,
         sign=sign.astype(np.float64),
         need_mw=need,
         rows=limits,

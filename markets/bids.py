@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -77,8 +78,9 @@ class Bids:
         return Bids(*(getattr(self, name)[keep] for name in _COLUMNS))
 
     @classmethod
+    @cache
     def empty(cls) -> Bids:
-        """No bids."""
+        """No bids: one book for all who have none, since its arrays cannot be written to."""
         return cls.of([], [], [], [], [], [])
 
     @classmethod

@@ -17,8 +17,8 @@ from markets.blocks import TSO, Scheme, carry
 from markets.case import Area, Case
 from markets.houses import book_entries
 from markets.ledger import BOOK_TOLERANCE_MW, Ledger
+from markets.limits import OVERLOAD_EUR_PER_MWH, VOLTAGE_EUR_PER_H_PU2
 from markets.outcome import bought_mvar, open_case, paid_by_operator, rows_with, told_by_gate
-from markets.programme import OVERLOAD_EUR_PER_MWH, VOLTAGE_EUR_PER_H_PU2
 from markets.solver import solving_by
 
 SAME = ("bid_id", "node", "direction", "demand", "held_mw")

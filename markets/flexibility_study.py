@@ -12,7 +12,8 @@ from grids.arrays import BoolArray, FloatArray
 from grids.lindistflow import LinDistFlow
 from grids.rows import RELATIVE_TOLERANCE, GridRows, distribution_rows
 from markets.bids import DOWN, UP, Bids
-from markets.programme import Columns, clear, grid_rows
+from markets.limits import Columns, grid_rows
+from markets.programme import clear
 
 LOW_LOAD_SHARE = 0.25
 """Consumption in the hour of least load, as a share of that at peak."""
@@ -47,7 +48,8 @@ def zones(worst: dict[int, GridRows], registered_mw: dict[int, FloatArray]) -> B
             continue
         rows = worst[direction].relaxed()
         columns = Columns(at, np.full(len(at), direction))
-        answer = clear(-np.ones(len(at)), capacity[at], rows=grid_rows(rows, columns, hard=True))
+        limits = grid_rows(rows, columns, capacity[at], hard=True)
+        answer = clear(-np.ones(len(at)), capacity[at], rows=limits)
         let_in = answer.require("network flexibility study").quantity_mw
         green[line, at] = let_in >= capacity[at] * (1.0 - RELATIVE_TOLERANCE)
     return green

@@ -11,8 +11,9 @@ from markets.auctions import area_state
 from markets.bids import Bids
 from markets.blocks import Block, View, Written
 from markets.houses import unsold_mw
+from markets.limits import Columns, grid_rows
 from markets.pricing import Pricing, pay_eur_per_h
-from markets.programme import Columns, clear, grid_rows
+from markets.programme import clear
 
 Perimeter = Literal["own", "pooled"]
 PERIMETERS: tuple[Perimeter, ...] = ("own", "pooled")
@@ -34,13 +35,14 @@ def pooled_market(
         books: dict[str, Bids] = {area: values["bids"] for area, values in areas.items()}
         ends = np.cumsum([len(b) for b in books.values()])
         first = dict(zip(books, (ends - [len(b) for b in books.values()]).tolist(), strict=True))
+        available = np.concatenate([unsold_mw(values) for values in areas.values()])
         limits = []
         for area, bids in books.items():
             own = Columns(bids.node, bids.direction, first[area], int(ends[-1]))
-            limits += grid_rows(area_state(areas[area]), own, owner=area)
+            limits += grid_rows(area_state(areas[area]), own, available, owner=area)
         answer = clear(
             np.concatenate([b.signed_price for b in books.values()]),
-            np.concatenate([unsold_mw(values) for values in areas.values()]),
+            available,
             sign=np.concatenate([b.direction for b in books.values()]).astype(np.float64),
             rows=limits,
             imbalance_bound_mw=0.0,

@@ -12,7 +12,8 @@ from grids.arrays import FloatArray
 from grids.rows import GridRows
 from markets.bids import Bids
 from markets.blocks import Block, View, Written
-from markets.programme import Columns, clear, grid_rows
+from markets.limits import Columns, grid_rows
+from markets.programme import clear
 
 ROUNDING_MW = 1e-9
 
@@ -52,5 +53,6 @@ def standing_mw(rows: GridRows, bids: Bids, award_mw: FloatArray) -> FloatArray:
     """
     signed = bids.signed_price
     weight = 1.0 + (signed.max(initial=0.0) - signed)
-    answer = clear(-weight, award_mw, rows=grid_rows(rows, Columns(bids.node, bids.direction), hard=True))
+    limits = grid_rows(rows, Columns(bids.node, bids.direction), award_mw, hard=True)
+    answer = clear(-weight, award_mw, rows=limits)
     return np.minimum(answer.require("post-qualification").quantity_mw, award_mw)

@@ -12,7 +12,8 @@ from markets.auctions import area_state
 from markets.bids import DOWN, UP, Bids
 from markets.blocks import Block, View, Written
 from markets.flexibility_study import in_green_mw
-from markets.programme import Columns, clear, grid_rows
+from markets.limits import Columns, grid_rows
+from markets.programme import clear
 
 Method = Literal["envelope", "uniform", "disqualify", "static"]
 METHODS: tuple[Method, ...] = ("envelope", "uniform", "disqualify", "static")
@@ -39,9 +40,8 @@ def envelope_mw(
         if method == "envelope":
             whole = bids.price[(bids.direction == direction) & ~bids.demand]
             weight += whole.max() - book.price if direction == UP else book.price - whole.min()
-        answer = clear(
-            -weight, offered_mw[side], rows=grid_rows(rows, Columns(book.node, book.direction), hard=True)
-        )
+        columns, offered = Columns(book.node, book.direction), offered_mw[side]
+        answer = clear(-weight, offered, rows=grid_rows(rows, columns, offered, hard=True))
         limit[side] = answer.require(
             f"operating envelope ({'up' if direction == UP else 'down'})"
         ).quantity_mw

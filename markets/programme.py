@@ -1,5 +1,7 @@
 """The linear programme behind every auction, solved by ``scipy.optimize.linprog`` (see `markets.solver`).
 
+Where the merit order is its optimum it is not written down at all (see `markets.merit`).
+
 ``min c.x`` over ``0 <= x <= available``, a soft balance ``sum(sign x) = need`` and soft two-sided rows.
 Penalties keep the programme feasible and never enter a reported cost. A solve has a status; only `OPTIMAL`
 has quantities.
@@ -8,24 +10,20 @@ has quantities.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
 
 import numpy as np
 from scipy import sparse
 
-from grids.arrays import BoolArray, FloatArray, IntArray
-from grids.rows import GridRows
+from grids.arrays import FloatArray, IntArray
 from markets.highs import Solved
+from markets.limits import Rows
+from markets.merit import Filled, fill_balance, fill_nested, ordered_costs
 from markets.solver import solve
 
 UNSERVED_EUR_PER_MWH = 10_000.0
-OVERLOAD_EUR_PER_MWH = 10_000.0
-VOLTAGE_EUR_PER_H_PU2 = 1e6
-TIE_STEP_EUR_PER_MWH = 1e-6
-IDLE_EUR_PER_MWH = 1e-7
-"""What a bid costs more in the ordering if it could trade with one at its own price: nobody gains by that."""
 
 
 class Status(Enum):
@@ -43,28 +41,6 @@ _STATUS = {0: Status.OPTIMAL, 1: Status.LIMIT, 2: Status.INFEASIBLE, 3: Status.U
 
 class ClearingError(RuntimeError):
     """An auction whose programme has no optimal solution: who ran it, and what the solver said."""
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Soft rows ``low <= base + matrix @ x <= high``; excess costs `penalty` EUR/h a unit. m rows, n bids."""
-
-    matrix: FloatArray  # (m, n)
-    base: FloatArray  # (m,)
-    low: FloatArray  # (m,)
-    high: FloatArray  # (m,)
-    penalty: float  # inf makes the rows hard
-    owner: str = ""  # whose limits they are
-
-    def binding(self, available: FloatArray) -> Rows:
-        """Only the rows that some ``0 <= x <= available`` can break: the others cannot change the answer."""
-        rise = np.maximum(self.matrix, 0.0) @ available
-        fall = np.minimum(self.matrix, 0.0) @ available
-        # Asked the other way round, so that a row of nan is kept and the solver refuses it aloud.
-        keep: BoolArray = ~((self.base + rise <= self.high) & (self.base + fall >= self.low))
-        return replace(
-            self, matrix=self.matrix[keep], base=self.base[keep], low=self.low[keep], high=self.high[keep]
-        )
 
 
 @dataclass(frozen=True)
@@ -93,42 +69,6 @@ class Cleared:
         return self
 
 
-@dataclass(frozen=True)
-class Columns:
-    """Where columns of a programme inject into a grid: each at one node, so many MW a unit.
-
-    They are those from `first` on of all `width` columns (None: there are no others); the rest do nothing.
-    """
-
-    node: IntArray  # (k,)
-    mw: FloatArray | IntArray  # (k,)
-    first: int = 0
-    width: int | None = None
-
-    def effect(self, matrix: FloatArray) -> FloatArray:
-        """What a unit of every column does to rows, (m, width), from what a MW at every node does, (m, N)."""
-        part = matrix[:, self.node] * self.mw
-        if self.width is None:
-            return np.asarray(part)
-        wide = np.zeros((len(matrix), self.width))
-        wide[:, self.first : self.first + len(self.node)] = part
-        return wide
-
-
-def grid_rows(rows: GridRows, columns: Columns, hard: bool = False, owner: str = "") -> list[Rows]:
-    """Flow and voltage rows of a grid on the columns of a programme; `owner` is whose grid it is."""
-    overload = np.inf if hard else OVERLOAD_EUR_PER_MWH
-    voltage = np.inf if hard else VOLTAGE_EUR_PER_H_PU2
-    limited = np.isfinite(rows.limit_mw)
-    low, high = rows.flow_min_mw[limited], rows.flow_max_mw[limited]
-    flow = columns.effect(rows.flow_matrix[limited])
-    found = [Rows(flow, rows.flow_mw[limited], low, high, overload, owner)]
-    if len(rows.w_pu2):
-        effect = columns.effect(rows.voltage_matrix)
-        found.append(Rows(effect, rows.w_pu2, rows.w_min_pu2, rows.w_max_pu2, voltage, owner))
-    return found
-
-
 def clear(
     cost: FloatArray,
     available: FloatArray,
@@ -139,7 +79,7 @@ def clear(
     imbalance_bound_mw: float | None = None,
     choices: Sequence[IntArray] = (),
 ) -> Cleared:
-    """Clear one auction.
+    """Clear one auction: by merit order where that is the optimum, else by the solver.
 
     Parameters
     ----------
@@ -153,21 +93,51 @@ def clear(
     choices: groups of columns of which exactly one is taken, whole (integers). Prices are then those of the
         programme with the choices made.
     """
-    n = len(cost)
-    ordered = cost + _tie_breaks(cost) + _idle_trades(cost, sign)
-    rows = [r for r in (part.binding(available) for part in rows) if len(r.base)]
-    if n == 0 and sign is None:
+    ordered = ordered_costs(cost, sign)
+    rows = [r for r in (part.binding(np.zeros(len(cost)), available) for part in rows) if len(r.base)]
+    if len(cost) == 0 and sign is None:
         status = Status.INFEASIBLE if any(np.isinf(r.penalty) for r in rows) else Status.OPTIMAL
         return Cleared(status, "no bids", np.empty(0), 0.0, 0.0, 0.0, float("nan"))
-    if sign is None and not rows and not choices and np.isfinite(available).all():
-        return _each_alone(cost, ordered, available)
+    bound = imbalance_bound_mw if imbalance_bound_mw is not None else np.inf
+    if choices:
+        filled = None
+    elif sign is None:
+        filled = fill_nested(ordered, available, rows)
+    else:
+        filled = fill_balance(ordered, available, sign, need_mw, imbalance_price, bound, rows)
+    if filled is not None:
+        return _by_merit(cost, filled)
+    return _solved(cost, ordered, available, sign, need_mw, rows, imbalance_price, bound, choices)
+
+
+def _by_merit(cost: FloatArray, filled: Filled) -> Cleared:
+    """The answer of the merit order: all limits are kept."""
+    x, price, value = filled.quantity_mw, filled.price_eur_per_mwh, filled.value_eur_per_mwh
+    procured, limits = float(cost @ x), filled.limits_eur_per_h
+    return Cleared(
+        Status.OPTIMAL, "merit order", x, procured, filled.short_mw, filled.long_mw, price, 0.0, value, limits
+    )
+
+
+def _solved(
+    cost: FloatArray,
+    ordered: FloatArray,
+    available: FloatArray,
+    sign: FloatArray | None,
+    need_mw: float,
+    rows: Sequence[Rows],
+    imbalance_price: float,
+    bound: float,
+    choices: Sequence[IntArray],
+) -> Cleared:
+    """The answer of the solver, on costs in the order in which bids are served."""
+    n = len(cost)
     soft = [r for r in rows if np.isfinite(r.penalty)]
     n_balance = 2 if sign is not None else 0
     n_slack = sum(len(r.base) for r in soft)
     c = np.concatenate(
         [ordered, np.full(n_balance, imbalance_price), *[np.full(len(r.base), r.penalty) for r in soft]]
     )
-    bound = imbalance_bound_mw if imbalance_bound_mw is not None else np.inf
     upper = np.concatenate([available, np.full(n_balance, bound), np.full(n_slack, np.inf)])
     a_ub, b_ub = _upper_rows(rows, n, n_balance, n_slack)
     a_eq = b_eq = None
@@ -195,19 +165,6 @@ def clear(
     value = ordered - answer.bound_duals[:n]
     limits = _worth_of_limits(rows, answer, x)
     return Cleared(status, message, x, float(cost @ x), short, long_, price, penalty, value, limits)
-
-
-def _each_alone(cost: FloatArray, ordered: FloatArray, available: FloatArray) -> Cleared:
-    """The answer where nothing ties columns together: each is taken whole if it pays, else not at all.
-
-    Exact: the programme falls apart into one per column. Its bound carries the whole cost as dual, so that a
-    MW more of it is worth nothing to the limits of others.
-    """
-    x = np.where(ordered < 0.0, available, 0.0)
-    value = np.zeros(len(cost))
-    return Cleared(
-        Status.OPTIMAL, "no limit can bind", x, float(cost @ x), 0.0, 0.0, float("nan"), 0.0, value
-    )
 
 
 def _worth_of_limits(rows: Sequence[Rows], answer: Solved, x: FloatArray) -> dict[str, float]:
@@ -256,36 +213,3 @@ def _upper_rows(
     b = np.concatenate(bounds)
     bounded = b != np.inf  # nan stays, for the solver to refuse
     return sparse.csr_array(np.vstack(blocks)[bounded]), b[bounded]
-
-
-def _tie_breaks(cost: FloatArray) -> FloatArray:
-    """A nudge (n,) that serves equal costs in column order, and never reorders different ones.
-
-    Columns stand in order of time stamp, then bid id. The k-th of a group of equals is nudged by k steps, the
-    step being small against the distance to the next dearer group.
-    """
-    order = np.argsort(cost, kind="stable")
-    ranked = cost[order]
-    starts = (
-        np.flatnonzero(np.concatenate([[True], np.diff(ranked) > 0]))
-        if len(cost)
-        else np.empty(0, dtype=np.int64)
-    )
-    if len(starts) == len(cost):
-        return np.zeros(len(cost))
-    sizes = np.diff(np.concatenate([starts, [len(cost)]]))
-    gaps = np.concatenate([np.diff(ranked[starts]), [np.inf]])
-    steps = np.minimum(TIE_STEP_EUR_PER_MWH, gaps / (2.0 * sizes))
-    place = np.arange(len(cost)) - np.repeat(starts, sizes)
-    nudge = np.empty(len(cost))
-    nudge[order] = place * np.repeat(steps, sizes)
-    return nudge
-
-
-def _idle_trades(cost: FloatArray, sign: FloatArray | None) -> FloatArray:
-    """A nudge (n,) on bids for which there is one the other way at the very same price."""
-    if sign is None:
-        return np.zeros(len(cost))
-    price, up, down = cost * sign, sign == 1.0, sign == -1.0
-    both = (up & np.isin(price, price[down])) | (down & np.isin(price, price[up]))
-    return np.where(both, IDLE_EUR_PER_MWH, 0.0)

@@ -18,7 +18,8 @@ from grids.rows import GridRows
 from markets.auctions import area_state
 from markets.bids import Bids
 from markets.blocks import Block, View, Written
-from markets.programme import VOLTAGE_EUR_PER_H_PU2, Columns, Rows, clear
+from markets.limits import VOLTAGE_EUR_PER_H_PU2, Columns, Rows
+from markets.programme import clear
 
 VOLTAGE_MARKET = "voltage_market"
 ROUNDING_PU2 = 1e-7

@@ -13,8 +13,9 @@ from markets.auctions import area_state
 from markets.bids import Bids
 from markets.blocks import Block, View, Written
 from markets.houses import unsold_mw
+from markets.limits import Columns, grid_rows
 from markets.pricing import Pricing, pay_eur_per_h
-from markets.programme import Columns, clear, grid_rows
+from markets.programme import clear
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,13 @@ def dso_balancing(tolerance_mw: float = 0.0, pricing: Pricing = "pay-as-bid") ->
         target = float(np.clip(need, reach[1] - tolerance_mw, reach[0] + tolerance_mw))
         rows = area_state(view.own)
         band = np.zeros(2)
+        bounds = np.concatenate([available, np.full(2, tolerance_mw)])
         answer = clear(
             np.concatenate([bids.signed_price, band]),
-            np.concatenate([available, np.full(2, tolerance_mw)]),
+            bounds,
             sign=np.concatenate([sign, [1.0, -1.0]]),
             need_mw=target,
-            rows=grid_rows(rows, Columns(bids.node, bids.direction, width=len(bids) + 2)),
+            rows=grid_rows(rows, Columns(bids.node, bids.direction, width=len(bids) + 2), bounds),
             imbalance_price=0.0,
             imbalance_bound_mw=0.0,
         ).require(f"dso_balancing of {area}")

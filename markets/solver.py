@@ -47,6 +47,8 @@ def solve(
 
     Whole numbers always go to `linprog`, and have no duals. Raises ValueError for nan.
     """
+    if np.isnan(lower).any() or np.isnan(upper).any():
+        raise ValueError("a bound of a programme is nan")  # linprog would take it for none
     if integral is None and _chosen.get() == "highspy":
         return solve_directly(cost, a_ub, b_ub, a_eq, b_eq, lower, upper)
     integrality = None

@@ -9,7 +9,8 @@ import highspy
 import numpy as np
 
 from grids.arrays import FloatArray
-from markets.programme import ClearingError, Rows
+from markets.limits import Rows
+from markets.programme import ClearingError
 
 
 class WarmProgramme:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -62,10 +62,17 @@ class Bus:
         lost = not message.acknowledged and self._link.loss > 0.0 and self._rng.random() < self._link.loss
         delay = self._link.delay_s(self._rng)
         due = now + (min(delay, ARRIVES_S) if message.acknowledged else delay)
-        stamped = replace(message, sent_s=now, delivered_s=-1 if lost else due)
+        stamped = _stamped(message, now, -1 if lost else due)
         self._log(stamped, lost)
         if not lost:
             self._clock.call(due, partial(inbox, stamped))
+
+
+def _stamped(message: Message, sent_s: int, delivered_s: int) -> Message:
+    """The message with its times: a copy of its fields, which have been checked when it was written."""
+    copy = object.__new__(type(message))
+    vars(copy).update(vars(message), sent_s=sent_s, delivered_s=delivered_s)
+    return copy
 
 
 def build_bus(settings: LinkSettings, seed: int, clock: Clock, record: Record) -> Bus:

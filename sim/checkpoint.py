@@ -32,6 +32,10 @@ NEWEST, BEFORE, SPOOL = "checkpoint", "checkpoint.before", "tables.spool"
 MEND = "Remove the folder and start anew, or resume with what the run was started with"
 
 
+class StaleError(InputError):
+    """A checkpoint that cannot serve: it is damaged, or of another run or other code."""
+
+
 @dataclass(frozen=True)
 class Checkpoints:
     """Where a run keeps its checkpoints, what it is, and how often one is taken."""
@@ -85,7 +89,7 @@ class Checkpoints:
     def restore(self, world: World, clock: Clock) -> bool:
         """Bring a world just built, and its clock, to the newest checkpoint; False if there is none.
 
-        Raises `InputError` for a checkpoint that is damaged or of another run.
+        Raises `StaleError` for a checkpoint that is damaged or of another run.
         """
         path = self.folder / NEWEST
         if not path.is_file():
@@ -98,7 +102,7 @@ class Checkpoints:
         try:
             world.recorder.rewind(Mark(*state["mark"]))
         except ValueError as error:
-            raise InputError(
+            raise StaleError(
                 str(self.spool), "tables", "are damaged", "Remove the folder and start the run anew"
             ) from error
         for name, found in state["states"].items():
@@ -125,14 +129,14 @@ class Checkpoints:
         identity, _, rest = rest.partition(b"\n")
         digest, _, content = rest.partition(b"\n")
         if magic + b"\n" != MAGIC or hashlib.sha256(content).hexdigest().encode() != digest:
-            raise InputError(
+            raise StaleError(
                 str(path), "checkpoint", "is damaged",
                 "Remove this file to go on from the checkpoint before it, or the folder to start anew",
             )  # fmt: skip
         given = json.loads(identity)
         other = [key for key, value in self.identity.items() if given.get(key) != value]
         if other:
-            raise InputError(str(path), ", ".join(other), "are not those that the run was started with", MEND)
+            raise StaleError(str(path), ", ".join(other), "are not those that the run was started with", MEND)
         return content
 
 

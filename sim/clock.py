@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from functools import partial
-from itertools import count
 from typing import Any
 
 import simpy
@@ -36,16 +34,18 @@ class Clock:
         return event
 
     def call(self, second: int, function: Callable[[], None]) -> None:
-        """Call a function when messages are due at `second`."""
-        number = next(self._number)
-        self._calls[number] = (second, function)
+        """Call a function when messages are due at `second`; those of one second in the order of asking."""
+        if second in self._calls:
+            self._calls[second].append(function)
+            return
+        self._calls[second] = [function]
         callbacks = self.at(second, MESSAGE_PRIORITY).callbacks
         assert callbacks is not None  # an event that has not happened has a list
-        callbacks.append(partial(self._called, number))
+        callbacks.append(self._call_all)
 
-    def _called(self, number: int, _event: simpy.Event) -> None:
-        _, function = self._calls.pop(number)
-        function()
+    def _call_all(self, _event: simpy.Event) -> None:
+        for function in self._calls.pop(self.now()):
+            function()
 
     def gate(self, name: str, moments: Iterable[tuple[int, Any]], action: Callable[[Any], None]) -> None:
         """Fire `action(what)` at each (second, what), sorted; gates of one second follow `GATES`."""
@@ -71,14 +71,13 @@ class Clock:
         self.env.run(until=second + 1)
 
     def calls(self) -> list[Call]:
-        """What has been asked for by `call` and is still to come, in the order it was asked for."""
-        return list(self._calls.values())
+        """What has been asked for by `call` and is still to come."""
+        return [(second, function) for second, asked in self._calls.items() for function in asked]
 
     def set(self, second: int, calls: Iterable[Call]) -> None:
         """Begin anew at a second with these calls to come, and without gates."""
         self.env = simpy.Environment(initial_time=second)
-        self._number = count()
-        self._calls: dict[int, Call] = {}  # still to come, by number, which is their order
+        self._calls: dict[int, list[Callable[[], None]]] = {}  # still to come, by second
         for due, function in calls:
             self.call(due, function)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from agents.afrr import AfrrBids, AfrrResult, AfrrSettings, ControllerState, Monitor, imbalance_path, run_isp
 from agents.dso import DSO
-from agents.fleet import FleetPreview
+from agents.fleet import SitesAhead
 from grids.arrays import BoolArray, FloatArray
 from grids.rows import GridRows
 from markets.bids import Bids, StrArray
@@ -135,7 +135,7 @@ def reserve_books(
 def grid_monitor(
     dsos: Sequence[DSO],
     isp: int,
-    preview: FleetPreview,
+    ahead: SitesAhead,
     ordered_mw: Mapping[str, FloatArray],
     site_mvar: FloatArray,
     books: Mapping[str, tuple[Bids, FloatArray]],
@@ -154,7 +154,7 @@ def grid_monitor(
         dso = next((d for d in dsos if d.house == system), None)
         if dso is None or not len(bids):
             continue
-        p, q = dso.area.injections(isp, preview.site_base_kw, preview.site_load_kw)
+        p, q = dso.area.injections(isp, ahead.site_base_kw, ahead.site_load_kw)
         rows = dso.rows_now(p + ordered_mw[system], q + dso.area.at_nodes(site_mvar))
         watch.append((columns, bids, rows.relaxed()))
     last_safe: dict[int, FloatArray] = {}

@@ -101,10 +101,11 @@ class Physics:
         idle = np.array_equal(p0, p) and np.array_equal(q0, q)
         base = self._solve(area.power_flow, p0, q0, isp, audit and idle)
         state = base if idle else self._solve(area.power_flow, p, q, isp, audit)
-        rows0 = distribution_rows(area.lin, p0, q0)
-        if self._offset == "ac" and base.converged:
-            rows0 = distribution_rows_ac(area.lin, base)
-        rows = rows0.after(p - p0).after_reactive(q - q0)
+        by_ac = self._offset == "ac" and base.converged
+        rows = distribution_rows_ac(area.lin, base) if by_ac else distribution_rows(area.lin, p0, q0)
+        if not idle:
+            rows = rows.after(p - p0)
+            rows = rows.after_reactive(q - q0) if (q != q0).any() else rows
         flow_error, voltage_error = _model_error(area, rows, state)
         return GridResult(
             state=state,

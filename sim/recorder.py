@@ -168,12 +168,12 @@ class Recorder:
             raise KeyError(
                 f"table {table}: columns {sorted(row.keys() ^ columns.keys())} are missing or unknown"
             )
-        if np.ndim(next(iter(row.values()))):
-            for name, values in row.items():
-                columns[name].extend(values.tolist() if isinstance(values, np.ndarray) else values)
-        else:
+        if isinstance(row["isp"], int | np.integer):
             for name, value in row.items():
                 columns[name].append(value)
+        else:
+            for name, values in row.items():
+                columns[name].extend(values.tolist() if isinstance(values, np.ndarray) else values)
         if len(columns["isp"]) >= ROWS_KEPT:
             self._flush(table)
 

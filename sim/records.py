@@ -107,26 +107,13 @@ def record_settlement(
             )
 
 
-def record_sellers(record: Record, isp: int, lines: Mapping[str, Sequence[SellerLine]]) -> None:
+def record_sellers(record: Record, isp: int, lines: Sequence[SellerLine]) -> None:
     """What every seller could offer, offered, sold and got, one row by system and direction."""
-    rows = [(seller, line) for seller, own in lines.items() for line in own]
-    record(
-        "sellers",
-        {
-            "isp": [isp] * len(rows),
-            "system": [line.system for _, line in rows],
-            "provider": [seller for seller, _ in rows],
-            "direction": [line.direction for _, line in rows],
-            "able_mw": [line.able_mw for _, line in rows],
-            "offered_mw": [line.offered_mw for _, line in rows],
-            "sold_mw": [line.sold_mw for _, line in rows],
-            "price_eur_per_mwh": [line.price for _, line in rows],
-            "cost_eur_per_mwh": [line.cost for _, line in rows],
-            "offered_cost_eur_per_mwh": [line.offered_cost for _, line in rows],
-            "received_eur_per_h": [line.received_eur_per_h for _, line in rows],
-            "cost_eur_per_h": [line.cost_eur_per_h for _, line in rows],
-        },
-    )
+    columns = zip(*lines, strict=True) if lines else ((),) * len(SellerLine._fields)
+    rows = dict(zip(SellerLine._fields, columns, strict=True))
+    rows["price_eur_per_mwh"], rows["cost_eur_per_mwh"] = rows.pop("price"), rows.pop("cost")
+    rows["offered_cost_eur_per_mwh"] = rows.pop("offered_cost")
+    record("sellers", {"isp": [isp] * len(lines), **rows})
 
 
 def record_reactive(record: Record, isp: int, trades: Sequence[ReactiveTrade]) -> None:

@@ -15,6 +15,7 @@ from agents.fleet import FleetStep
 from agents.household import FleetDesk
 from agents.market_operator import MarketOperator
 from agents.messages import ImbalanceMessage
+from agents.sales_book import ClosedBook
 from agents.tso import TSO
 from grids.arrays import FloatArray
 from markets.auctions import unserved_mw
@@ -187,8 +188,7 @@ class Settler:
         penalty = self.rules.shortfall_eur_per_mwh
         payments += shortfall_payments(ordered_mw, measured.pool_mw, tso, penalty, hours)
         self._account(isp, books, ledger)
-        owner, net_kw = self.fleet_desk.fleet.groups.aggregator, step.up_kw - step.down_kw
-        cost = {a.name: a.settle(isp, np.where(owner == k, net_kw, 0.0)) for k, a in enumerate(self.pools)}
+        cost = {a.name: a.settle(isp, step.up_kw - step.down_kw) for a in self.pools}
         payments += cost_payments({name: eur_per_h * hours for name, eur_per_h in cost.items()}, HOUSEHOLDS)
         for producer in self.producers:
             producer.settle(isp, np.empty(0))
@@ -201,13 +201,13 @@ class Settler:
 
     def _account(self, isp: int, books: Mapping[str, Bids], ledger: Ledger) -> None:
         """Tell every seller what became of its offers, and record it."""
-        received = {}
+        closed = {}
         for system, bids in books.items():
             layers = [paid[system] for paid in ledger.paid.values() if system in paid]
-            received[system] = np.sum(layers, axis=0) if layers else np.zeros(len(bids))
-        sold = {system: ledger.sold(system) for system in books}
+            received = np.sum(layers, axis=0) if layers else np.zeros(len(bids))
+            closed[system] = ClosedBook(bids, ledger.sold(system), received)
         sellers = (*self.pools, *self.producers)
-        lines = {seller.name: seller.account(isp, books, sold, received) for seller in sellers}
+        lines = [line for seller in sellers for line in seller.account(isp, closed)]
         record_sellers(self.recorder, isp, lines)
 
     def _reactive(self, isp: int) -> list[Payment]:

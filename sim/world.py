@@ -252,19 +252,19 @@ class World(mesa.Model):
         """The TSO's controller runs through the ISP on what its market left; means are booked and ordered."""
         assert self.reserve is not None
         ledger, books = self.register[isp], self._books(isp)
-        preview = self.fleet_desk.preview(isp, 0.0)
+        ahead = self.fleet_desk.sites_ahead(isp)
         surplus = float(self.tso.units_mw(isp).sum() + self._transmission_activation(isp).sum())
         surplus += float(self.load_mw[isp].sum())
         ordered = {}
         for area in self.areas:
-            base, _ = area.injections(isp, preview.site_base_kw, preview.site_load_kw)
+            base, _ = area.injections(isp, ahead.site_base_kw, ahead.site_load_kw)
             ordered[area.name] = books[area.name].injection_mw(ledger.sold(area.name), area.network.n_nodes)
             surplus += float(base.sum() + ordered[area.name].sum())
         left = reserve_books(
             self.clearer.known[isp], ledger, self.tso.scheme, self.flexibility, self.tso.desk.now()
         )
         mvar = self.fleet_desk.site_mvar(isp)
-        monitor = grid_monitor(self.dsos, isp, preview, ordered, mvar, left)
+        monitor = grid_monitor(self.dsos, isp, ahead, ordered, mvar, left)
         able = slow = None
         if self.non_firm is not None:
             left, slow = self.non_firm.with_replacements(isp, left)

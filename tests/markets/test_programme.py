@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from grids.arrays import FloatArray
-from markets.programme import ClearingError, Rows, Status, _tie_breaks, clear
+from markets.limits import Rows
+from markets.merit import _tie_breaks
+from markets.programme import ClearingError, Status, clear
 
 UP2 = np.array([1.0, 1.0])
 INF = np.inf
@@ -138,7 +140,7 @@ def test_only_rows_that_can_break_are_kept() -> None:
     rows = Rows(
         np.array([[1.0, 0.0], [1.0, -1.0], [0.0, 2.0]]), np.zeros(3), np.full(3, -2.0), np.full(3, 4.0), 1.0
     )
-    kept = rows.binding(np.array([3.0, 2.5]))  # ranges: 0..3, -2.5..3, 0..5
+    kept = rows.binding(np.zeros(2), np.array([3.0, 2.5]))  # ranges: 0..3, -2.5..3, 0..5
     assert kept.matrix.tolist() == [[1.0, -1.0], [0.0, 2.0]]
 
 

@@ -11,9 +11,10 @@ from grids.arrays import FloatArray
 from grids.rows import GridRows, Violations
 from markets.bids import DOWN, UP
 from markets.case import Case
+from markets.limits import OVERLOAD_EUR_PER_MWH, VOLTAGE_EUR_PER_H_PU2
 from markets.outcome import Outcome, clear_case
 from markets.prequalification import Method, envelope_mw, qualified_mw
-from markets.programme import OVERLOAD_EUR_PER_MWH, UNSERVED_EUR_PER_MWH, VOLTAGE_EUR_PER_H_PU2
+from markets.programme import UNSERVED_EUR_PER_MWH
 from markets.schemes import SCHEMES
 from tests.markets.small import random_bids, random_case, random_tree, rows_of
 

@@ -14,9 +14,9 @@ from grids.rows import GridRows, Violations
 from markets.blocks import TSO, Block
 from markets.case import Area, Case
 from markets.ledger import Ledger
+from markets.limits import VOLTAGE_EUR_PER_H_PU2
 from markets.outcome import clear_case, open_case
 from markets.products import Product
-from markets.programme import VOLTAGE_EUR_PER_H_PU2
 from markets.reactive import ReactiveTrade, least_cost_mvar, voltage_market
 from markets.schemes import SCHEMES, Options, build_schemes
 from markets.settlement import Payment, reactive_payments

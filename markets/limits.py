@@ -1,0 +1,105 @@
+"""Limits of grids as rows of a programme, on its columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from grids.arrays import BoolArray, FloatArray, IntArray
+from grids.rows import GridRows
+
+OVERLOAD_EUR_PER_MWH = 10_000.0
+VOLTAGE_EUR_PER_H_PU2 = 1e6
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Soft rows ``low <= base + matrix @ x <= high``; excess costs `penalty` EUR/h a unit. m rows, n bids."""
+
+    matrix: FloatArray  # (m, n)
+    base: FloatArray  # (m,)
+    low: FloatArray  # (m,)
+    high: FloatArray  # (m,)
+    penalty: float  # inf makes the rows hard
+    owner: str = ""  # whose limits they are
+
+    def binding(self, least: FloatArray, most: FloatArray) -> Rows:
+        """Only the rows that some ``least <= x <= most`` can break: the others cannot change the answer.
+
+        ``least <= 0 <= most`` (n,); columns that do nothing are among what they can do.
+        """
+        up, down = np.maximum(self.matrix, 0.0), np.minimum(self.matrix, 0.0)
+        rise, fall = up @ most + down @ least, up @ least + down @ most
+        # Asked the other way round, so that a row of nan is kept and the solver refuses it aloud.
+        keep: BoolArray = ~((self.base + rise <= self.high) & (self.base + fall >= self.low))
+        return self.pick(keep)
+
+    def pick(self, which: BoolArray) -> Rows:
+        """Only the rows (m,) asked for."""
+        return replace(
+            self, matrix=self.matrix[which], base=self.base[which], low=self.low[which], high=self.high[which]
+        )
+
+    def strictly_kept(self, x: FloatArray) -> bool:
+        """Whether all rows stay strictly inside their limits at `x` (n,); not, for one of nan."""
+        state = self.base + self.matrix @ x
+        return bool(((state < self.high) & (state > self.low)).all())
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where columns of a programme inject into a grid: each at one node, so many MW a unit.
+
+    They are those from `first` on of all `width` columns (None: there are no others); the rest do nothing.
+    """
+
+    node: IntArray  # (k,)
+    mw: FloatArray | IntArray  # (k,)
+    first: int = 0
+    width: int | None = None
+
+    def reach(self, available: FloatArray, n_nodes: int) -> tuple[FloatArray, FloatArray]:
+        """Least and most that columns of ``0 <= x <= available`` (of all) inject at each node (N,), MW."""
+        share = self.mw * available[self.first : self.first + len(self.node)]
+        least = np.bincount(self.node, np.minimum(share, 0.0), n_nodes).astype(np.float64)
+        return least, np.bincount(self.node, np.maximum(share, 0.0), n_nodes).astype(np.float64)
+
+    def effect(self, matrix: FloatArray) -> FloatArray:
+        """What a unit of every column does to rows, (m, width), from what a MW at every node does, (m, N)."""
+        part = matrix[:, self.node] * self.mw
+        if self.width is None:
+            return np.asarray(part)
+        wide = np.zeros((len(matrix), self.width))
+        wide[:, self.first : self.first + len(self.node)] = part
+        return wide
+
+
+def grid_rows(
+    rows: GridRows, columns: Columns, available: FloatArray, hard: bool = False, owner: str = ""
+) -> list[Rows]:
+    """Flow and voltage rows of a grid that ``0 <= x <= available`` can break, on the columns of a programme.
+
+    `owner` is whose grid it is. What can break is looked for at the nodes, of which there are fewer than
+    columns, so that a matrix is written only for the few rows that matter.
+    """
+    limited = np.isfinite(rows.limit_mw)
+    flows = Rows(
+        rows.flow_matrix[limited],
+        rows.flow_mw[limited],
+        rows.flow_min_mw[limited],
+        rows.flow_max_mw[limited],
+        np.inf if hard else OVERLOAD_EUR_PER_MWH,
+        owner,
+    )
+    voltages = Rows(
+        rows.voltage_matrix,
+        rows.w_pu2,
+        rows.w_min_pu2,
+        rows.w_max_pu2,
+        np.inf if hard else VOLTAGE_EUR_PER_H_PU2,
+        owner,
+    )
+    reach = columns.reach(available, rows.flow_matrix.shape[1])
+    kept = [part.binding(*reach) for part in (flows, voltages)]
+    return [replace(part, matrix=columns.effect(part.matrix)) for part in kept if len(part.base)]
