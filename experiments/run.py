@@ -13,6 +13,7 @@ from experiments.kpis import kpis_of
 from experiments.plots import plot_run
 from experiments.unfinished import (
     check_unfinished,
+    code_digest,
     identity,
     run_id,
     unfinished_of,
@@ -40,13 +41,14 @@ def run_scenario(
     export_isp: int | None = None,
     resume: bool = False,
     checkpoint_s: int = DAY_S,
+    plots: bool = True,
 ) -> dict[str, Any]:
     """Simulate and write everything; returns the KPIs.
 
     With `export_isp` the market of that ISP is written as a case into the sub-folder ``case``. Results are
     built in a folder beside `out` and moved when complete. There a checkpoint is kept every `checkpoint_s`
     seconds of simulated time (0: never); `resume` goes on from the newest, and takes a run that is complete
-    as it is. A run that fails before its first checkpoint leaves nothing.
+    as it is. A run that fails before its first checkpoint leaves nothing. Figures are drawn if `plots`.
     """
     out = out.resolve()
     check_run(out, scenario, overwrite, resume)
@@ -62,7 +64,8 @@ def run_scenario(
         run(scenario, folder, partial, on_isp, export=export, checkpoints=checkpoints)
         kpis = kpis_of(partial)
         _write_json(partial / "kpis.json", kpis)
-        plot_run(partial, scenario.zone, f"{scenario.name}, {scenario.scheme}")
+        if plots:
+            plot_run(partial, scenario.zone, f"{scenario.name}, {scenario.scheme}")
         _write_json(partial / "manifest.json", manifest(scenario))
         if out.exists():
             shutil.rmtree(out)
@@ -139,6 +142,7 @@ def manifest(scenario: Scenario) -> dict[str, Any]:
         "seed": scenario.seed,
         "scheme": scenario.scheme,
         "scenario": scenario.model_dump(mode="json", by_alias=True),
+        "code": code_digest(),
         "versions": versions(),
     }
 

@@ -4,31 +4,67 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from experiments.sweep import SUMMARY, Point, read_sweep, run_sweep
+from experiments.run import check_outputs
+from experiments.sweep import SUMMARY, Point, read_sweep
+from experiments.sweep_runs import Pool, is_finished, run_sweep, varied, write_table
+from experiments.sweep_summary import STATISTICS, summarised, summary_table
+from experiments.sweep_workers import in_processes
 from grids.errors import InputError
+
+TELL_EVERY_S = 30.0
+"""Where there is no terminal to draw a bar on, progress is a line, at most so often."""
 
 
 def sweep(
     file: Annotated[Path, typer.Argument(help="A sweep file (YAML): a scenario and what varies.")],
-    out: Annotated[Path, typer.Option(help="Folder for the runs and their summary.")] = Path("runs/sweep"),
+    out: Annotated[Path, typer.Option(help="Folder for the runs and their tables.")] = Path("runs/sweep"),
     workers: Annotated[int | None, typer.Option(help="Processes. [default: one a core]")] = None,
+    dask: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler, whose workers make the runs.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on in a folder with runs: keep those that are finished.")
+    ] = False,
 ) -> None:
-    """Run a scenario under every combination that a file names; finished runs are not repeated."""
+    """Run a scenario under every combination that a file names, and summarise over seeds."""
     if not file.is_file():
         raise InputError(str(file), "FILE", "the file does not exist", "Check the path")
     check_workers(workers)
+    points = read_sweep(file)
+    check_outputs((), True, [out / SUMMARY, out / STATISTICS])
+    if not resume and _holds_runs(out):
+        raise InputError(
+            str(out),
+            "--out",
+            "holds runs already",
+            "Pass --resume to keep what is finished, or choose another",
+        )
     console = Console(width=None if sys.stdout.isatty() else 120)
-    table, failed = run_shown(read_sweep(file), out, workers, console)
+    try:
+        table, failed = run_shown(points, out, workers, console, dask)
+    except KeyboardInterrupt:
+        print("tandem: interrupted; go on with --resume", file=sys.stderr)
+        raise SystemExit(130) from None
+    fields = list(dict.fromkeys(name for point in points for name in varied(point)))
+    summary = summarised(table, fields)
+    write_table(summary, out / STATISTICS)
+    if len(summary):
+        console.print(summary_table(summary, fields))
     console.print(
-        f"{len(table)} runs, {len(failed)} of them failed. Summary: {out / SUMMARY}", soft_wrap=True
+        f"{len(table)} runs, {len(failed)} of them failed. "
+        f"Table: {out / SUMMARY}, summary: {out / STATISTICS}",
+        soft_wrap=True,
     )
     for point, error in failed:
         print(f"tandem: {file}: {point.fields}: {error}", file=sys.stderr)
@@ -43,24 +79,58 @@ def check_workers(workers: int | None) -> None:
 
 
 def run_shown(
-    points: list[Point], out: Path, workers: int | None, console: Console
+    points: list[Point], out: Path, workers: int | None, console: Console, dask: str | None = None
 ) -> tuple[pd.DataFrame, list[tuple[Point, str]]]:
-    """Run what is not there yet, and show how far it is: the summary, and what failed with its error."""
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("runs"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-    )
+    """Make the runs that are not there yet, and show how far it is: their table, and failed ones with errors.
+
+    Runs are made by `workers` processes (one a core if None), or by the cluster at the address `dask`.
+    """
+    pool = _pool(workers, dask, out)
     failed: list[tuple[Point, str]] = []
+    missing = sum(not is_finished(out / point.name) for point in points)
+    columns = BarColumn(), MofNCompleteColumn(), TextColumn("runs{task.fields[left]}")
     with Progress(*columns, console=console) as progress:
-        missing = sum(not (out / point.name / "kpis.json").is_file() for point in points)
-        task = progress.add_task("sweep", total=len(points), completed=len(points) - missing)
+        bar = progress.add_task("sweep", total=len(points), completed=len(points) - missing, left="")
+        begun = told = time.monotonic()
+        done = 0
 
         def on_run(point: Point, error: str) -> None:
-            progress.advance(task)
+            nonlocal done, told
+            done += 1
             if error:
                 failed.append((point, error))
+            now = time.monotonic()
+            left = f", {time_left(now - begun, done, missing - done)} left" if done < missing else ""
+            progress.update(bar, advance=1, left=left)
+            if not console.is_terminal and left and now - told >= TELL_EVERY_S:
+                console.print(f"{len(points) - missing + done} of {len(points)} runs{left}")
+                told = now
 
-        return run_sweep(points, out, workers or os.cpu_count() or 1, on_run), failed
+        return run_sweep(points, out, pool, on_run), failed
+
+
+def time_left(elapsed_s: float, done: int, left: int) -> timedelta:
+    """Time for the runs left, to the second, at the pace of the `done` ones that took `elapsed_s`."""
+    return timedelta(seconds=round(elapsed_s / done * left))
+
+
+def _holds_runs(out: Path) -> bool:
+    return (out / SUMMARY).exists() or any(out.glob("*.jsonl")) or any(out.glob("*/kpis.json"))
+
+
+def _pool(workers: int | None, dask: str | None, out: Path) -> Pool:
+    """Who makes the runs."""
+    if dask is None:
+        return partial(in_processes, workers=workers or os.cpu_count() or 1)
+    if workers is not None:
+        raise InputError(
+            "--dask", dask, "goes without --workers", "Leave one out: a cluster has its own workers"
+        )
+    try:
+        from experiments.sweep_dask import on_dask
+    except ImportError as error:
+        raise InputError(
+            "--dask", dask, f"needs a package that is missing ({error})",
+            "Install the extra: pip install 'tandem-sim[dask]'",
+        ) from error  # fmt: skip
+    return partial(on_dask, address=dask, shared=out)

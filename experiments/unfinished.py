@@ -128,9 +128,14 @@ def identity(scenario: Scenario, folder: Path | None, export_isp: int | None) ->
         "scenario": run_id(scenario),
         "exported ISP": str(export_isp),
         "grid files": _digest([path for path in paths if path.is_file()]),
-        "code": _digest(_sources()),
+        "code": code_digest(),
         "versions": json.dumps(versions()),
     }
+
+
+def code_digest() -> str:
+    """SHA-256 of the code on which tables depend."""
+    return _digest(_sources())
 
 
 def _sources() -> list[Path]:

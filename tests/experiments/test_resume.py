@@ -18,7 +18,10 @@ from filelock import FileLock
 
 from agents.strategies import Truthful
 from experiments import run as run_module
+from experiments import sweep_runs
 from experiments.run import run_scenario
+from experiments.sweep import Point
+from experiments.sweep_runs import Job, make_run
 from experiments.unfinished import LOCK, unfinished_of
 from grids.errors import InputError
 from sim.checkpoint import BEFORE, NEWEST, SPOOL
@@ -32,14 +35,14 @@ class KilledError(Exception):
 
 
 def contents(out: Path) -> dict[str, str]:
-    """Every file of a run but its figures, by content."""
-    files = [f for f in sorted(out.rglob("*")) if f.is_file() and f.suffix != ".png"]
+    """Every file of a run, by content."""
+    files = [f for f in sorted(out.rglob("*")) if f.is_file()]
     return {str(f.relative_to(out)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
 
 
 def simulate(out: Path, **how: Any) -> None:
     """The small day with a checkpoint every three hours, resumed if there is one."""
-    given = {"resume": True, "checkpoint_s": 3 * HOUR_S, **how}
+    given = {"resume": True, "checkpoint_s": 3 * HOUR_S, "plots": False, **how}
     run_scenario(small_scenario(**given.pop("fields", {})), None, out, **given)
 
 
@@ -49,11 +52,6 @@ def dying(isp: int) -> Callable[[int], None]:
             raise KilledError
 
     return on_isp
-
-
-@pytest.fixture(autouse=True)
-def _no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "plot_run", lambda *_: None)  # they take longer than the day
 
 
 @pytest.fixture(scope="module")
@@ -270,3 +268,22 @@ def test_a_strategy_that_cannot_be_kept_is_named_and_runs_without_checkpoints(tm
     assert "--checkpoint-days 0" in refused.value.mend
     simulate(tmp_path / "run", fields=fields, checkpoint_s=0)
     shutil.rmtree(tmp_path / "run")
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_sweep_goes_on_with_a_run_that_was_begun_if_its_checkpoint_serves(
+    halved: Path, whole: dict[str, str], damaged: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if damaged:
+        (unfinished_of(halved) / NEWEST).write_bytes(b"")
+    seen: list[int] = []
+
+    def watched(*given: Any, **how: Any) -> dict[str, Any]:
+        return run_scenario(*given, seen.append, **how)
+
+    monkeypatch.setattr(sweep_runs, "run_scenario", watched)
+    found = make_run(Job(Point({}, small_scenario(), None, "small.yaml", plots=False), halved))
+    assert found is not None
+    assert found["error"] == ""
+    assert seen[0] == (0 if damaged else 49)
+    assert contents(halved) == whole

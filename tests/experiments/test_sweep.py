@@ -1,32 +1,40 @@
-"""Sweeps of a small scenario: what is run, kept and not repeated; and fields replaced one by one."""
+"""Sweeps of a small scenario: what is run, kept, tried again and told."""
 
 from __future__ import annotations
 
+import json
 import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 import pytest
 import yaml
 
-from experiments.scenario import fields_of, read_scenario
-from experiments.sweep import SUMMARY, Point, _plain, read_sweep, run_sweep
-from grids.errors import InputError
+from experiments import sweep_command
+from experiments.sweep import SUMMARY, Point, read_sweep
+from experiments.sweep_command import time_left
+from experiments.sweep_runs import Found, Job, _column, journal, note, outcome, run_sweep
+from experiments.sweep_summary import STATISTICS
+from experiments.sweep_workers import Ended, in_processes
 from tests.experiments.test_cli import SMALL, refused, tandem
 
 SWEEP: dict[str, Any] = {
     "scenario": "small.yaml",
-    "set": {"households": 150, "validation.audit_share": 0.0},
+    "set": {"households": 150, "isp_minutes": 60, "validation.audit_share": 0.0},
     "schemes": ["central-01"],
     "vary": {"population.pv_share": [0.4, 0.9]},
     "also": [{"start": "2017-02-01"}],  # beyond the profiles: found when it runs
 }
 
 
-def _written(folder: Path, **changes: Any) -> Path:
+def written(folder: Path, **changes: Any) -> Path:
     """A sweep file beside a copy of the small scenario."""
     shutil.copy(SMALL, folder / "small.yaml")
     path = folder / "sweep.yaml"
@@ -45,11 +53,12 @@ class Swept:
 
 @pytest.fixture(scope="session")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Swept:
-    """Two days that differ in PV and a run that fails, in one process of their own."""
+    """Two days that differ in PV and a run that fails, each in a process of its own."""
     folder = tmp_path_factory.mktemp("sweep")
-    file, told = _written(folder), []
+    file, told = written(folder), []
     points = read_sweep(file)
-    table = run_sweep(points, folder / "out", 1, lambda point, error: told.append((point.name, error)))
+    pool = partial(in_processes, workers=2)
+    table = run_sweep(points, folder / "out", pool, lambda point, error: told.append((point.name, error)))
     return Swept(file, folder / "out", points, table, told)
 
 
@@ -61,7 +70,9 @@ def test_every_point_is_a_row_with_its_fields_and_key_figures(swept: Swept) -> N
     assert len(good) == 2
     assert good.scheme.tolist() == ["central-01"] * 2
     assert good.seed.tolist() == [7, 7]
-    assert good.isps.tolist() == [96, 96]
+    assert good.isps.tolist() == [24, 24]
+    assert (good.seconds > 0.0).all()
+    assert table.attempts.tolist() == [1, 1, 1]
     assert good.net_households_eur.nunique() == 2  # more sun, another result
     for name in good.run_id:
         assert {"kpis.json", "manifest.json", "orders.parquet"} <= {
@@ -73,92 +84,52 @@ def test_every_point_is_a_row_with_its_fields_and_key_figures(swept: Swept) -> N
         pd.testing.assert_series_equal(kept[column], table[column])
 
 
+def test_a_table_of_all_runs_is_one_query(swept: Swept) -> None:
+    tables = f"read_parquet('{swept.out}/*/settlement.parquet', filename=true)"
+    query = f"SELECT filename, kind, sum(amount_eur) FROM {tables} GROUP BY ALL"
+    found = duckdb.connect().execute(query).fetchall()
+    assert {Path(row[0]).parent.name for row in found} == set(swept.table.run_id[:2])
+
+
 def test_a_run_that_fails_is_kept_as_a_row_and_the_others_finish(swept: Swept) -> None:
     (failed,) = swept.table[swept.table.error != ""].to_dict("records")
     assert failed["error"].startswith("InputError: ")
     assert "2016" in failed["error"]
-    assert failed["start"] == "2017-02-01"
+    assert swept.table.start.tolist() == [
+        "2016-04-18",
+        "2016-04-18",
+        "2017-02-01",
+    ]  # as the scenario says, or varied
     assert not (swept.out / failed["run_id"]).exists()
     assert sorted(name for name, _ in swept.told) == sorted(point.name for point in swept.points)
     assert [error for _, error in swept.told if error] == [failed["error"]]
 
 
-def test_what_is_there_is_not_run_again(
+def test_what_is_there_is_kept_on_resume_and_what_failed_is_tried_again(
     swept: Swept, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    arguments = "sweep", swept.file, "--out", swept.out, "--workers", 1
+    refused(capsys, tandem(monkeypatch, *arguments), str(swept.out), "holds runs already", "--resume")
     files = {p: p.stat().st_mtime_ns for p in swept.out.rglob("kpis.json")}
     assert len(files) == 2
-    code = tandem(monkeypatch, "sweep", swept.file, "--out", swept.out, "--workers", 1)
+    code = tandem(monkeypatch, *arguments, "--resume")
     shown = capsys.readouterr()
     assert code == 1
     assert "3 runs, 1 of them failed" in " ".join(shown.out.split())
+    assert "procurement_cost_eur" in shown.out
     assert shown.err.startswith(f"tandem: {swept.file}: {{'start': '2017-02-01'}}: InputError: ")
     assert {p: p.stat().st_mtime_ns for p in swept.out.rglob("kpis.json")} == files
     again = pd.read_parquet(swept.out / SUMMARY)
     assert again.net_households_eur.tolist()[:2] == swept.table.net_households_eur.tolist()[:2]
     assert again.error.tolist() == swept.table.error.tolist()
-
-
-def test_a_sweep_is_every_combination_once(tmp_path: Path) -> None:
-    file = _written(
-        tmp_path, set={"days": 2}, schemes=["common", "central-01"], seeds=[1, 2],
-        vary={"non_firm.participation": [0.5, 1.0]},
-        also=[{"scheme": "hybrid"}, {"scheme": "common", "seed": 1, "non_firm.participation": 0.5}],
-    )  # fmt: skip
-    points = read_sweep(file)
-    found = [(p.scenario.scheme, p.scenario.seed, p.scenario.non_firm.participation) for p in points]
-    assert len(found) == 2 * 2 * 2 + 2  # what is named twice is run once
-    assert found[0] == ("common", 1, 0.5)
-    assert found[-2:] == [("hybrid", 1, 1.0), ("hybrid", 2, 1.0)]
-    assert {p.scenario.days for p in points} == {2}
-    assert len({p.name for p in points}) == len(points)
-    assert {p.folder for p in points} == {tmp_path}
-
-
-def test_a_bundled_scenario_is_found_by_its_name(tmp_path: Path) -> None:
-    (point,) = read_sweep(_written(tmp_path, scenario="street", vary={}, also=[], set={}))
-    assert (point.scenario.name, point.folder, point.fields) == ("street", None, {"scheme": "central-01"})
-
-
-@pytest.mark.parametrize(
-    ("changes", "field", "problem"),
-    [
-        ({"scenario": "nowhere"}, "SCENARIO", "no bundled scenario"),
-        ({"scenario": "gone.yaml"}, "SCENARIO", "does not exist"),
-        ({"scenario": ["a"]}, "scenario", "string"),
-        ({"schemes": ["nope"]}, "scheme", "nope is no scheme"),
-        ({"schemes": "common"}, "schemes", "list"),
-        ({"seeds": [-1]}, "seeds.0", "greater than or equal to 0"),
-        ({"seeds": [True]}, "seeds.0", "integer"),
-        ({"vary": {"households": 3}}, "vary.households", "list"),
-        ({"vary": {"housholds": [3]}}, "housholds", "unknown key"),
-        ({"vary": {"non_firm.whom": ["all"]}}, "non_firm.whom", "unknown key"),
-        ({"set": {"days": 0}}, "days", "greater than or equal to 1"),
-        ({"also": [{"dso.flow_margin": 2}]}, "dso.flow_margin", "0.9"),
-        ({"also": {"seed": 3}}, "also", "list"),
-        ({"speeds": [1]}, "speeds", "not permitted"),
-    ],
-)
-def test_bad_sweeps_name_file_and_field(
-    changes: dict[str, Any], field: str, problem: str, tmp_path: Path
-) -> None:
-    with pytest.raises(InputError) as found:
-        read_sweep(_written(tmp_path, **changes))
-    assert found.value.field == field
-    assert problem in found.value.problem
-    assert found.value.mend
-
-
-@pytest.mark.parametrize(
-    ("text", "field"),
-    [("[1, 2]", "sweep"), ("", "sweep"), ("scenario: [a", "YAML"), ("a: !!python/none x", "YAML")],
-)
-def test_files_that_are_no_sweep(text: str, field: str, tmp_path: Path) -> None:
-    path = tmp_path / "sweep.yaml"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(InputError) as found:
-        read_sweep(path)
-    assert (found.value.source, found.value.field) == (str(path), field)
+    assert again.seconds.tolist()[:2] == swept.table.seconds.tolist()[:2]  # of the run, whenever it was
+    assert again.attempts.tolist() == [1, 1, 2]
+    summary = pd.read_parquet(swept.out / STATISTICS)
+    costs = summary[summary.kpi == "procurement_cost_eur"]
+    assert costs["population.pv_share"].tolist() == [0.4, 0.9, 0.5]
+    assert costs.n.tolist() == [1, 1, 0]
+    assert costs.pairs.tolist() == [0, 1, 0]
+    assert costs.low.isna().all()
 
 
 def test_the_command_says_what_is_wrong(
@@ -166,56 +137,79 @@ def test_the_command_says_what_is_wrong(
 ) -> None:
     out = "--out", tmp_path / "out"
     refused(capsys, tandem(monkeypatch, "sweep", tmp_path / "gone.yaml", *out), "gone.yaml", "does not exist")
-    file = _written(tmp_path)
+    file = written(tmp_path)
     refused(capsys, tandem(monkeypatch, "sweep", file, *out, "--workers", 0), "--workers", "one or more")
-    bad = _written(tmp_path, schemes=["nope"])
+    refused(
+        capsys, tandem(monkeypatch, "sweep", file, *out, "--workers", 2, "--dask", "x"), "without --workers"
+    )
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    monkeypatch.delitem(sys.modules, "experiments.sweep_dask", raising=False)
+    refused(capsys, tandem(monkeypatch, "sweep", file, *out, "--dask", "x"), "--dask", "tandem-sim[dask]")
+    refused(capsys, tandem(monkeypatch, "sweep", file, "--out", SMALL), "--out", "cannot be written")
+    bad = written(tmp_path, schemes=["nope"])
     refused(capsys, tandem(monkeypatch, "sweep", bad, *out), "scheme", "nope")
     refused(capsys, tandem(monkeypatch, "run", SMALL, *out, "--set", "days"), "--set", "key=value")
     refused(capsys, tandem(monkeypatch, "run", SMALL, *out, "--set", "non_firm.whom=x"), "non_firm.whom")
     assert not (tmp_path / "out").exists()
 
 
-def test_fields_are_read_as_yaml() -> None:
-    given = ["days=2", "non_firm.remedies=[portfolio, tso]", "name=a=b", "dso.offset=linear", "x=", "y=1.5"]
-    assert fields_of(given) == {
-        "days": 2, "non_firm.remedies": ["portfolio", "tso"], "name": "a=b", "dso.offset": "linear",
-        "x": None, "y": 1.5,
-    }  # fmt: skip
-    assert fields_of([]) == {}
-    assert fields_of(["days=1", "days=3"]) == {"days": 3}  # the last one counts
+def test_a_column_holds_numbers_or_text() -> None:
+    assert _column([1, None, 2.5]) == [1, None, 2.5]
+    assert _column([date(2016, 4, 18), True, [1, 2], "a", 3]) == ["2016-04-18", "true", "[1, 2]", "a", "3"]
 
 
-@pytest.mark.parametrize("text", ["days", "=3", "days=[1", "days={a: 1"])
-def test_fields_that_are_none(text: str) -> None:
-    with pytest.raises(InputError) as found:
-        fields_of([text])
-    assert (found.value.source, found.value.field) == ("--set", text)
+def test_a_run_tells_what_happened_to_it(tmp_path: Path) -> None:
+    folder = tmp_path / "abc"
+    assert outcome(folder) is None
+    note(folder, "started", pid=1)
+    assert outcome(folder) is None  # it runs, or was killed
+    note(folder, "started", pid=2)
+    with journal(folder).open("a", encoding="utf-8") as file:
+        file.write('{"event": "fini')
+    assert outcome(folder) is None
+    journal(folder).write_text(journal(folder).read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    note(folder, "died", error="killed by signal 9, 3 times")
+    assert outcome(folder) == {"error": "killed by signal 9, 3 times", "seconds": None, "attempts": 2}
+    folder.mkdir()
+    (folder / "kpis.json").write_text('{"a": 1, "b": {"x": 2.5, "y": null}}', encoding="utf-8")
+    assert outcome(folder) == {"error": "", "seconds": None, "attempts": 2, "a": 1.0, "b.x": 2.5}
+    note(folder, "finished", seconds=3.5)
+    assert (outcome(folder) or {})["seconds"] == 3.5
 
 
-def test_a_field_is_replaced_and_its_neighbours_stay() -> None:
-    plain, _ = read_scenario("street")
-    given = {
-        "non_firm.participation": 0.25,
-        "population.ev_share": 0.1,
-        "non_firm.remedies": ["tso"],
-        "days": 3,
-    }
-    changed, _ = read_scenario("street", given)
-    assert (changed.days, changed.non_firm.participation, changed.non_firm.remedies) == (3, 0.25, ["tso"])
-    assert changed.population == {**plain.population, "ev_share": 0.1}
-    same = changed.model_copy(update={"days": plain.days, "population": plain.population})
-    assert same.non_firm.model_copy(update={"participation": 1.0, "remedies": []}) == plain.non_firm
-    assert same.model_copy(update={"non_firm": plain.non_firm}) == plain
+def _one_then(stop: BaseException | None) -> Callable[..., Iterator[Ended[Job, Found | None]]]:
+    """A pool that finishes a run and then is interrupted, or gives the next one up."""
+
+    def pool(work: Callable[[Job], Found | None], jobs: Sequence[Job]) -> Iterator[Ended[Job, Found | None]]:
+        jobs[0].folder.mkdir()
+        (jobs[0].folder / "kpis.json").write_text('{"procurement_cost_eur": 5}', encoding="utf-8")
+        yield Ended(jobs[0], outcome(jobs[0].folder))
+        if stop is not None:
+            raise stop
+        yield from (Ended(job, None, "killed by signal 9, 3 times") for job in jobs[1:])
+
+    return pool
 
 
-def test_a_list_and_a_section_that_is_not_there_are_replaced_whole() -> None:
-    small, _ = read_scenario(str(SMALL), {"gates.limit_ahead": 80, "incidents": []})
-    assert small.gates.limit_ahead == 80.0
-    with pytest.raises(InputError) as found:
-        read_scenario("street", {"low_voltage.0.copies": 2})
-    assert found.value.field == "low_voltage"
+def test_a_sweep_that_is_interrupted_keeps_what_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = written(tmp_path), tmp_path / "out"
+    monkeypatch.setattr(sweep_command, "_pool", lambda *_: _one_then(KeyboardInterrupt()))
+    assert tandem(monkeypatch, "sweep", file, "--out", out) == 130
+    assert capsys.readouterr().err == "tandem: interrupted; go on with --resume\n"
+    assert pd.read_parquet(out / SUMMARY).procurement_cost_eur.tolist() == [5.0]
+    monkeypatch.setattr(sweep_command, "_pool", lambda *_: _one_then(None))
+    monkeypatch.setattr(sweep_command, "TELL_EVERY_S", 0.0)
+    assert tandem(monkeypatch, "sweep", file, "--out", out, "--resume") == 1
+    shown = capsys.readouterr()
+    assert "2 of 3 runs, 0:00:00 left" in shown.out
+    assert shown.err.endswith("killed by signal 9, 3 times\n")
+    table = pd.read_parquet(out / SUMMARY)
+    assert table.error.tolist() == ["", "", "killed by signal 9, 3 times"]
+    last = json.loads(journal(out / table.run_id[2]).read_text(encoding="utf-8"))
+    assert last == {"event": "died", "error": "killed by signal 9, 3 times"}
 
 
-def test_a_date_that_varies_is_a_text_of_its_row() -> None:
-    assert _plain(date(2016, 4, 18)) == "2016-04-18"
-    assert (_plain(3), _plain(True), _plain([1, 2])) == (3, "true", "[1, 2]")
+def test_time_left_is_at_the_pace_of_what_was_done() -> None:
+    assert time_left(60.0, 4, 10) == timedelta(seconds=150)

@@ -1,0 +1,83 @@
+"""Speed of single parts: power flow, one case through every scheme, a step of a one-case world."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+from scipy.optimize import linprog
+
+from experiments.bench_figure import Figure, milliseconds
+from experiments.environment import parallel_env
+from grids.load import load_network
+from grids.powerflow import PowerFlow
+from markets.aggregation import KINDS
+from markets.case import Case, read_case
+from markets.case_market import CaseMarket
+from markets.outcome import clear_case
+from markets.prequalification import METHODS
+from markets.schemes import SCHEMES, Options, build_schemes
+
+
+def validation() -> list[Figure]:
+    """AC validation of an ISP on the reference grids against ``pandapower.runpp`` on the same grids."""
+    flows = [PowerFlow(load_network(name)) for name in ("case14", "case69", "case141")]
+    fast = milliseconds(lambda: [f.solve(f.network.p_mw, f.network.q_mvar) for f in flows], 50)
+    slow = milliseconds(lambda: [f.reference(f.network.p_mw, f.network.q_mvar) for f in flows])
+    return [
+        Figure("AC validation of an ISP, 3 grids", fast, "ms", None, "lower", slow, "runpp"),
+        Figure("AC validation, runpp over it", slow / fast, "x", 100, "higher", 1.0, "itself"),
+    ]
+
+
+def cases() -> list[Figure]:
+    """The five cases of 14 + 69 + 141 buses and some 280 bids through every scheme; the slowest counts.
+
+    The limit is the programme of the common market (all bids, all rows that can bind) solved bare by HiGHS.
+    """
+    read = {name: read_case(Path("tests/cases") / name) for name in "ABCDV"}
+    bare = {name: _bare_common_ms(case) for name, case in read.items()}
+    variants = {name: scheme for name, scheme in SCHEMES.items() if name != "aggregation"}
+    variants |= {f"multilevel-03/{m}": build_schemes(Options(m))["multilevel-03"] for m in METHODS[1:]}
+    variants |= {f"aggregation/{k}": build_schemes(Options(aggregation=k))["aggregation"] for k in KINDS}
+    figures = []
+    for name, scheme in variants.items():
+        times = {k: milliseconds(partial(clear_case, case, scheme)) for k, case in read.items()}
+        worst = max(times, key=lambda k: times[k])
+        target = 500 if name.startswith("aggregation") or name.endswith("disqualify") else 50
+        what = f"{name}, slowest case ({worst})"
+        figures.append(Figure(what, times[worst], "ms", target, "lower", bare[worst], "bare LP"))
+    return figures
+
+
+def _bare_common_ms(case: Case) -> float:
+    """The solver alone on the programme of the common market of a case."""
+    programmes: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+    solver: Any = linprog
+
+    def keep(*given: Any, **options: Any) -> Any:
+        programmes.append((given, options))
+        return solver(*given, **options)
+
+    with patch("markets.solver.linprog", keep):
+        clear_case(case, SCHEMES["common"])
+    ((given, options),) = programmes
+    return milliseconds(lambda: solver(*given, **options), 20)
+
+
+def steps() -> list[Figure]:
+    """A step of all sellers of the one-case world, case A, beside the market's own clearing."""
+    figures = []
+    for name in ("central-01", "common", "multilevel-01", "multilevel-03"):
+        env = parallel_env(Path("tests/cases/A"), scheme=name, isps=1000)
+        env.reset(seed=1)
+        action = {seller: np.array([0.1, 0.9]) for seller in env.agents}
+        step = milliseconds(partial(env.step, action), 50)
+        market = CaseMarket(read_case(Path("tests/cases/A")), SCHEMES[name])
+        clearings = 1000.0 / milliseconds(market.play, 50)
+        what = f"one-case world, {name}"
+        figures.append(Figure(what, 1000.0 / step, "steps/s", 300, "higher", clearings, "clearing alone"))
+    return figures

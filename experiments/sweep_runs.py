@@ -1,0 +1,207 @@
+"""The runs of a sweep: what a worker does for one, what is known of each, and the table of all.
+
+The folder is the state. A run is finished when its sub-folder has ``kpis.json``, because `run_scenario` moves
+a run there only when it is complete; it is not made again. Beside it ``<run id>.jsonl`` tells what happened,
+an event a line: ``started``, ``finished`` and ``failed`` (with ``seconds``), ``died``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from experiments.power_statistics import flat
+from experiments.run import run_scenario
+from experiments.scenario import faults_named
+from experiments.sweep import SUMMARY, Point
+from experiments.sweep_workers import Ended
+from grids.text import one_line
+from sim.checkpoint import StaleError
+
+WRITE_EVERY_S = 5.0
+"""The table is written while runs are made, at most so often."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run to make, and its folder."""
+
+    point: Point
+    folder: Path
+
+
+Found = dict[str, Any]
+"""What is known of a run that is over: ``error`` (empty if finished), ``seconds``, ``attempts``, its KPIs."""
+Pool = Callable[[Callable[[Job], Found | None], Sequence[Job]], Iterator[Ended[Job, Found | None]]]
+"""Makes runs somewhere: `in_processes` or a cluster, all but the first two arguments given."""
+
+
+def run_sweep(
+    points: Sequence[Point], out: Path, pool: Pool, on_run: Callable[[Point, str], None] = lambda p, e: None
+) -> pd.DataFrame:
+    """Make the runs that `out` does not hold, and the table: a row per point with its fields, KPIs and error.
+
+    `on_run` is called after every run with its error, empty if it went well. However it ends, the table holds
+    all runs that are over.
+    """
+    out = out.absolute()
+    out.mkdir(parents=True, exist_ok=True)
+    known = {point.name: outcome(out / point.name) for point in points}
+    jobs = [_job(point, out) for point in points if not is_finished(out / point.name)]
+    written = time.monotonic()
+    try:
+        for ended in pool(make_run, jobs):
+            point, folder = ended.task.point, ended.task.folder
+            if ended.death:
+                note(folder, "died", error=ended.death)
+            known[point.name] = found = outcome(folder) if ended.death else ended.answer
+            on_run(point, found["error"] if found else "")
+            if time.monotonic() - written > WRITE_EVERY_S:
+                table_of(points, known, out)
+                written = time.monotonic()
+    finally:
+        table = table_of(points, known, out)
+    return table
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a run is complete."""
+    return (folder / "kpis.json").is_file()
+
+
+def make_run(job: Job) -> Found | None:
+    """One run, by whoever works for the sweep; a second time it only says what is known.
+
+    One that was begun goes on from its newest checkpoint.
+
+    An error is kept, in a line and whole (``<run id>.error.txt``), because a sweep outlives it.
+    """
+    folder, whole = job.folder, job.folder.with_suffix(".error.txt")
+    if is_finished(folder):
+        return outcome(folder)
+    note(folder, "started", pid=os.getpid())
+    begun = time.perf_counter()
+    try:
+        with faults_named(job.point.source):
+            _simulate(job)
+    except Exception as error:  # noqa: BLE001 - whatever ends a run is kept
+        whole.write_text(traceback.format_exc(), encoding="utf-8")
+        note(folder, "failed", seconds=_since(begun), error=f"{type(error).__name__}: {one_line(error)}")
+    else:
+        note(folder, "finished", seconds=_since(begun))
+        whole.unlink(missing_ok=True)  # of an earlier attempt
+    return outcome(folder)
+
+
+def _simulate(job: Job) -> None:
+    """Go on from the newest checkpoint, if there is one that can serve, and else begin anew."""
+    point = job.point
+    given = (point.scenario, point.folder, job.folder)
+    try:
+        run_scenario(*given, overwrite=True, resume=True, plots=point.plots)
+    except StaleError:
+        run_scenario(*given, overwrite=True, plots=point.plots)
+
+
+def note(folder: Path, event: str, **facts: Any) -> None:
+    """Add what happened to a run to its journal."""
+    with journal(folder).open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"event": event, **facts}) + "\n")
+
+
+def journal(folder: Path) -> Path:
+    """Where it is told what happened to the run of a folder."""
+    return folder.with_suffix(".jsonl")
+
+
+def events(folder: Path) -> list[dict[str, Any]]:
+    """What happened to a run, in order, without a line that its writer was killed in."""
+    found = []
+    if journal(folder).is_file():
+        for line in journal(folder).read_text(encoding="utf-8").splitlines():
+            try:
+                found.append(json.loads(line))
+            except json.JSONDecodeError:
+                continue
+    return found
+
+
+def outcome(folder: Path) -> Found | None:
+    """What is known of a run that is over; None of one that is not. Runs made elsewhere have no journal."""
+    told = events(folder)
+    last = told[-1] if told else {}
+    tries = sum(event["event"] == "started" for event in told) or None
+    if is_finished(folder):
+        seconds = last.get("seconds") if last.get("event") == "finished" else None
+        kpis = flat(json.loads((folder / "kpis.json").read_text(encoding="utf-8")))
+        return {"error": "", "seconds": seconds, "attempts": tries, **kpis}
+    if last.get("event") in ("failed", "died"):
+        return {"error": last["error"], "seconds": last.get("seconds"), "attempts": tries}
+    return None
+
+
+def table_of(points: Sequence[Point], known: dict[str, Found | None], out: Path) -> pd.DataFrame:
+    """Write and return the table of all runs that are over, in the order of `points`."""
+    names = list(dict.fromkeys(name for point in points for name in varied(point)))
+    over = [(point, found) for point in points if (found := known[point.name]) is not None]
+    columns = {name: _column([_value(point, name) for point, _ in over]) for name in names}
+    table = pd.DataFrame(
+        {
+            "run_id": [point.name for point, _ in over],
+            "scheme": [point.scenario.scheme for point, _ in over],
+            "seed": [point.scenario.seed for point, _ in over],
+            **columns,
+        }
+    ).join(pd.DataFrame([found for _, found in over]), rsuffix="_kpi")  # should a field be named like a KPI
+    write_table(table, out / SUMMARY)
+    return table
+
+
+def varied(point: Point) -> list[str]:
+    """Fields that a point varies, besides scheme and seed."""
+    return [name for name in point.fields if name not in ("scheme", "seed")]
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table in one step: a reader finds the old one or the new one, whole."""
+    unfinished = path.with_name(f".{path.name}")
+    table.to_parquet(unfinished, index=False)
+    os.replace(unfinished, path)
+
+
+def _job(point: Point, out: Path) -> Job:
+    """With paths that hold in any working directory."""
+    home = None if point.folder is None else point.folder.absolute()
+    return Job(replace(point, folder=home), out / point.name)
+
+
+def _since(begun: float) -> float:
+    return round(time.perf_counter() - begun, 3)
+
+
+def _value(point: Point, name: str) -> Any:
+    """Value of a field: as the point varies it, or as its scenario has it."""
+    if name in point.fields:
+        return point.fields[name]
+    value: Any = point.scenario.model_dump(mode="json", by_alias=True)
+    for key in name.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _column(values: list[Any]) -> list[Any]:
+    """Values that one column can hold: numbers, or else text; None stays empty."""
+    if all(v is None or (isinstance(v, int | float) and not isinstance(v, bool)) for v in values):
+        return values
+    return [
+        None if v is None else v if isinstance(v, str) else json.dumps(v, default=str).strip('"')
+        for v in values
+    ]

@@ -1,0 +1,98 @@
+"""What a sweep says: means over seeds and differences at the same seeds, with Student-t intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
+from scipy.stats import t as student
+
+STATISTICS = "summary.parquet"
+LEVEL = 0.95
+HEADLINES = ("procurement_cost_eur", "violated_isps", "unserved_mwh", "net_households_eur")
+"""KPIs shown on the terminal; the table of the summary has all."""
+NOT_KPIS = ("run_id", "scheme", "seed", "error", "seconds", "attempts")
+
+
+def interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Mean of `values` (n,), one per seed, and the ends of its 95 % Student-t interval, in their unit.
+
+    The ends are NaN with fewer than two values, the mean too with none.
+    """
+    n = len(values)
+    if n < 2:
+        return (float(values[0]) if n else float("nan")), float("nan"), float("nan")
+    mean = float(values.mean())
+    half = float(student.ppf(0.5 + LEVEL / 2.0, n - 1) * values.std(ddof=1) / np.sqrt(n))
+    return mean, mean - half, mean + half
+
+
+def summarised(table: pd.DataFrame, fields: Sequence[str]) -> pd.DataFrame:
+    """A row per KPI and combination of scheme and `fields`, over the seeds of the runs that did not fail.
+
+    | column | meaning |
+    |---|---|
+    | ``kpi``, ``scheme``, the fields | what is summarised |
+    | ``n`` | seeds with a value |
+    | ``mean``, ``low``, ``high`` | mean over them, in the unit of the KPI, and its 95 % Student-t interval |
+    | ``pairs`` | seeds at which the first combination has a value too |
+    | ``difference``, ``difference_low``, ``difference_high`` | the same of the differences to that one |
+
+    Differences are taken seed by seed, because runs with the same seed share their random numbers. NaN stands
+    where there is none: intervals of fewer than two seeds, differences of the first combination to itself.
+    """
+    keys = ["scheme", *fields]
+    numbers = table.drop(columns=[*NOT_KPIS, *fields]).select_dtypes("number")
+    combinations = [runs for _, runs in table.groupby(keys, sort=False, dropna=False)]
+    rows: list[dict[str, Any]] = []
+    for kpi in map(str, numbers):
+        first = None
+        for runs in combinations:
+            values = runs[runs.error == ""].set_index("seed")[kpi].dropna()
+            apart = values.iloc[:0] if first is None else (values - first).dropna()
+            first = values if first is None else first
+            row: dict[str, Any] = {"kpi": kpi, **{key: runs[key].iloc[0] for key in keys}}
+            row["n"] = len(values)
+            row["mean"], row["low"], row["high"] = interval(values.to_numpy(dtype=np.float64))
+            row["pairs"] = len(apart)
+            ends = interval(apart.to_numpy(dtype=np.float64))
+            row["difference"], row["difference_low"], row["difference_high"] = ends
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def summary_table(summary: pd.DataFrame, fields: Sequence[str]) -> Table:
+    """Headline KPIs for the terminal."""
+    keys = ["scheme", *fields]
+    alone = summary[summary.kpi.isin(HEADLINES)].n < 2
+    note = " One seed gives no interval." if bool(alone.any()) else ""
+    caption = f"[ ] 95 % (Student t) over seeds; difference to the first row of a KPI, seed by seed.{note}"
+    table = Table(caption=escape(caption), box=SIMPLE_HEAD)
+    for name in ("kpi", *keys):
+        table.add_column(escape(name), overflow="fold")
+    for name in ("seeds", "mean", "difference"):
+        table.add_column(name, justify="right")
+    for kpi in HEADLINES:
+        for row in summary[summary.kpi == kpi].to_dict("records"):
+            what = [escape(str(row[key])) for key in keys]
+            mean = _cell(row["mean"], row["low"], row["high"])
+            difference = _cell(row["difference"], row["difference_low"], row["difference_high"])
+            table.add_row(kpi, *what, str(row["n"]), escape(mean), escape(difference))
+        table.add_section()
+    return table
+
+
+def _cell(mean: float, low: float, high: float) -> str:
+    if np.isnan(mean):
+        return "-"
+    return _number(mean) if np.isnan(low) else f"{_number(mean)} [{_number(low)}, {_number(high)}]"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
