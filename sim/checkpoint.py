@@ -86,8 +86,8 @@ class Checkpoints:
             ) from error
         self._write(content.getvalue())
 
-    def restore(self, world: World, clock: Clock) -> bool:
-        """Bring a world just built, and its clock, to the newest checkpoint; False if there is none.
+    def restore(self, world: World, clock: Clock) -> None:
+        """Bring a world just built, and its clock, to the newest checkpoint, if there is one.
 
         Raises `StaleError` for a checkpoint that is damaged or of another run.
         """
@@ -96,7 +96,7 @@ class Checkpoints:
             path = self.folder / BEFORE
         if not path.is_file():
             world.recorder.rewind(START)
-            return False
+            return
         anchors, _ = _anchors(world, clock)
         state = _Unpickler(io.BytesIO(self._read(path)), anchors).load()
         try:
@@ -108,13 +108,12 @@ class Checkpoints:
         for name, found in state["states"].items():
             vars(anchors[name]).update(found)
         clock.set(state["now"], state["calls"])
-        return True
 
     def _write(self, content: bytes) -> None:
         fresh = self.folder / "checkpoint.new"
+        body = json.dumps(dict(self.identity)).encode() + b"\n" + content
         with open(fresh, "wb") as file:
-            file.write(MAGIC + json.dumps(dict(self.identity)).encode() + b"\n")
-            file.write(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+            file.write(MAGIC + hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
             file.flush()
             os.fsync(file.fileno())
         newest = self.folder / NEWEST
@@ -124,15 +123,14 @@ class Checkpoints:
 
     def _read(self, path: Path) -> bytes:
         """The pickle inside a checkpoint of this very run."""
-        data = path.read_bytes()
-        magic, _, rest = data.partition(b"\n")
-        identity, _, rest = rest.partition(b"\n")
-        digest, _, content = rest.partition(b"\n")
-        if magic + b"\n" != MAGIC or hashlib.sha256(content).hexdigest().encode() != digest:
+        magic, _, rest = path.read_bytes().partition(b"\n")
+        digest, _, body = rest.partition(b"\n")
+        if magic + b"\n" != MAGIC or hashlib.sha256(body).hexdigest().encode() != digest:
             raise StaleError(
                 str(path), "checkpoint", "is damaged",
                 "Remove this file to go on from the checkpoint before it, or the folder to start anew",
             )  # fmt: skip
+        identity, _, content = body.partition(b"\n")
         given = json.loads(identity)
         other = [key for key, value in self.identity.items() if given.get(key) != value]
         if other:

@@ -25,6 +25,7 @@ from experiments.sweep_runs import Job, make_run
 from experiments.unfinished import LOCK, unfinished_of
 from grids.errors import InputError
 from sim.checkpoint import BEFORE, NEWEST, SPOOL
+from sim.settings import Scenario
 from tests.sim.conftest import small_scenario
 
 HOUR_S = 3600
@@ -278,8 +279,8 @@ def test_a_sweep_goes_on_with_a_run_that_was_begun_if_its_checkpoint_serves(
         (unfinished_of(halved) / NEWEST).write_bytes(b"")
     seen: list[int] = []
 
-    def watched(*given: Any, **how: Any) -> dict[str, Any]:
-        return run_scenario(*given, seen.append, **how)
+    def watched(scenario: Scenario, folder: Path | None, out: Path, **how: Any) -> dict[str, Any]:
+        return run_scenario(scenario, folder, out, seen.append, **how)
 
     monkeypatch.setattr(sweep_runs, "run_scenario", watched)
     found = make_run(Job(Point({}, small_scenario(), None, "small.yaml", plots=False), halved))

@@ -1,0 +1,75 @@
+"""The study of scale on two DSOs and a few hundred households."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from experiments.scenario import read_scenario
+from experiments.studies import scale, scale_world
+from experiments.studies.scale_world import Point, write_worlds
+from grids.load import load_net
+from sim.run import start
+
+SMALL = (
+    Point(1, 100, 3, isps=10), Point(2, 200, 3, isps=10), Point(2, 100, 3, isps=10),
+    Point(2, 200, 6, isps=10), Point(2, 200, 3, load_scale=2.0, isps=10),
+)  # fmt: skip
+
+READ = cache(load_net)
+
+
+@pytest.fixture(autouse=True)
+def _read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scale_world, "load_net", READ)
+
+
+def _here(work: Callable[..., Any], *given: Any) -> Any:
+    return work(*given)
+
+
+def test_tables_and_figure_of_a_small_study(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(scale, "POINTS", SMALL)
+    monkeypatch.setattr(scale, "FULL", SMALL[1])
+    monkeypatch.setattr(scale, "LOADED", SMALL[4])
+    monkeypatch.setattr(scale, "REPEATS", 1)
+    monkeypatch.setattr(scale, "alone", _here)
+    scale.main(tmp_path, tmp_path / "grids")
+    rows = pd.read_csv(tmp_path / "scale.csv")
+    assert rows[["dsos", "households", "aggregators"]].to_numpy().tolist() == [
+        [1, 100, 3], [2, 200, 3], [2, 100, 3], [2, 200, 6], [2, 200, 3]
+    ]  # fmt: skip
+    assert rows.buses.tolist() == [97, 217, 217, 217, 217]
+    parts = rows[[f"{part}_ms" for part in scale.PARTS]]
+    assert (parts > 0.0).all(axis=None)
+    assert (parts.sum(axis=1) < 1.05 * rows.isp_cpu_ms_mean).all()
+    assert (rows[["build_cpu_s", "isp_cpu_ms", "max_rss_mb", "power_flow_ms"]] > 0.0).all(axis=None)
+    assert (rows.converged_pct == 100.0).all()
+    sent = pd.read_csv(tmp_path / "scale_parallel.csv")
+    assert sent.gate.tolist() == 2 * ["dso_clear", "forward", "validate"]
+    assert (sent.programmes == 2).all()
+    assert (sent.drop(columns="gate") > 0.0).all(axis=None)
+    assert (tmp_path / "scale.png").stat().st_size > 10_000
+
+
+def test_twenty_dsos_stand_where_the_data_have_load(tmp_path: Path) -> None:
+    point = Point(20, 2000, 5)
+    write_worlds(tmp_path, [point])
+    scenario, folder = read_scenario(
+        str(tmp_path / f"{point.scenario}.yaml"), {"validation.audit_share": 1.0}
+    )
+    assert len({area.interface_bus for area in scenario.distribution}) == 20
+    assert len({area.grid for area in scenario.distribution}) == 15
+    assert [area.grid for area in scenario.distribution[15:]] == [
+        area.grid for area in scenario.distribution[:5]
+    ]
+    assert scenario.households == 2000
+    world, clock = start(scenario, folder, tmp_path / "out")
+    clock.run_through(world.calendar.seconds(0))  # every state solved again by the reference power flow
+    assert world.transmission.p_mw.sum() == pytest.approx(-(116.1405 - 5 * 3.3183), abs=1e-3)
+    world.recorder.close()
