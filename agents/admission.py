@@ -32,7 +32,7 @@ class Admission:
         book = book.pick(~bad) if bad.any() else book
         if self.register is None:
             return book, reasons
-        able = {p: self.register.qualified(p, "mFRR", now()) for p in np.unique(book.provider).tolist()}
+        able = {p: self.register.qualified(p, "mFRR", now()) for p in book.places}
         onward = np.array([able[p] for p in book.provider.tolist()], dtype=bool)
         return replace(book, forwardable=book.forwardable & onward), reasons
 

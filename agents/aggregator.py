@@ -177,7 +177,7 @@ class Aggregator(Participant):
             found.system, stage, self.bidder.sees, self.bidder.book(found.system),
         )  # fmt: skip
         offers = self.bidder.offers(view)
-        bids = self.sales.price(found, keep, view, offers, self._conduct.consents)
+        bids = self.sales.price(keep, view, offers, self._conduct.consents)
         return self._struck(isp, day_ahead_price, found.system, bids)
 
     def account(self, isp: int, books: Mapping[str, ClosedBook]) -> list[SellerLine]:

@@ -1,6 +1,9 @@
 """What a fleet of households shows of itself: a delivered ISP, one to come, and what could be done in it."""
 
 from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
 
 from grids.arrays import FloatArray
 
@@ -64,6 +67,16 @@ class FleetPreview:
     down_kw: FloatArray
     up_price: FloatArray
     down_price: FloatArray
+
+    @cached_property
+    def offer_mw(self) -> FloatArray:
+        """Offers of all groups upwards, then of all downwards, (2 G,) MW."""
+        return np.concatenate([self.up_kw, self.down_kw]) / 1000.0
+
+    @cached_property
+    def offer_price(self) -> FloatArray:
+        """Their prices (2 G,)."""
+        return np.concatenate([self.up_price, self.down_price])
 
 
 @dataclass(frozen=True)

@@ -73,12 +73,12 @@ class FleetDesk(Participant):
                 super().receive(message)
 
     def _order(self, message: OrderMessage) -> None:
-        n = len(self.fleet.groups)
-        up, down = self._orders.setdefault(message.isp, (np.zeros(n), np.zeros(n)))
-        np.add.at(up, message.group, message.up_kw)
-        np.add.at(down, message.group, message.down_kw)
-        for order in (up, down):  # a refusal may arrive where its award was lost
-            np.maximum(order, 0.0, out=order)
+        if message.isp not in self._orders:
+            n = len(self.fleet.groups)
+            self._orders[message.isp] = np.zeros(n), np.zeros(n)
+        for order, kw in zip(self._orders[message.isp], (message.up_kw, message.down_kw), strict=True):
+            np.add.at(order, message.group, kw)
+            np.maximum(order, 0.0, out=order)  # a refusal may arrive where its award was lost
         self._changes += 1
 
     def _limit(self, message: LimitMessage) -> None:

@@ -190,21 +190,21 @@ class Operator(Participant, ABC):
 
     def _announce(self, isp: int, layer: str, system: str, award: FloatArray) -> None:
         bids: Bids = self._houses(isp)[system]["bids"]
-        won = np.flatnonzero(award)
-        for provider in np.unique(bids.provider[won]):
-            mine = won[bids.provider[won] == provider]
-            self.desk.send(
-                AwardMessage(
-                    self.name,
-                    str(provider),
-                    isp,
-                    system=system,
-                    layer=layer,
-                    bid_id=tuple(bids.bid_id[mine].tolist()),
-                    quantity_mw=award[mine],
-                    price=bids.price[mine],
+        for provider, places in bids.places.items():
+            won = places[award[places] != 0.0]
+            if len(won):
+                self.desk.send(
+                    AwardMessage(
+                        self.name,
+                        provider,
+                        isp,
+                        system=system,
+                        layer=layer,
+                        bid_id=tuple(bids.bid_id[won].tolist()),
+                        quantity_mw=award[won],
+                        price=bids.price[won],
+                    )
                 )
-            )
 
     def _reject(self, message: BidsMessage, reasons: dict[str, str]) -> None:
         self.desk.send(RejectionMessage(self.name, message.sender, message.isp, reasons=reasons))
@@ -220,14 +220,10 @@ class Operator(Participant, ABC):
         )
 
     def _reject_rows(self, isp: int, system: str, book: Bids, reasons: list[str]) -> None:
-        for provider in np.unique(book.provider):
-            found = {
-                str(b): r
-                for b, p, r in zip(book.bid_id, book.provider, reasons, strict=True)
-                if r and p == provider
-            }
+        for provider, places in book.places.items():
+            found = {str(book.bid_id[k]): reasons[k] for k in places.tolist() if reasons[k]}
             if found:
-                self._reject(BidsMessage(str(provider), self.name, isp, system=system), found)
+                self._reject(BidsMessage(provider, self.name, isp, system=system), found)
 
     def _record_orders(self, isp: int, system: str, book: Bids) -> None:
         n = len(book)

@@ -26,7 +26,7 @@ class Resources:
     resource: IntArray  # (n,) number of the resource in its portfolio's own counting
     bid_id: StrArray  # (n,) fixed for the resource and direction, unique in the book of an ISP
     node: IntArray  # (n,)
-    direction: IntArray  # (n,)
+    direction: IntArray  # (n,) upwards first
     quantity_mw: FloatArray  # (n,)
     cost: FloatArray  # (n,) EUR/MWh
     baseline_mw: FloatArray  # (n,) injection of the resource unasked
@@ -77,6 +77,7 @@ class _Part:
     stems: tuple[str, ...]  # (k,) names of groups, from which those of bids are made
     node: IntArray  # (k,)
     resource: IntArray  # (2 k,), as are all below
+    offer: IntArray  # place among the offers of a preview
     direction: IntArray
     both_nodes: IntArray
     ids: StrArray
@@ -104,19 +105,15 @@ class HouseholdPortfolio:
             )
             ids = np.array([f"{s}.up" for s in stems] + [f"{s}.down" for s in stems], dtype=np.str_)
             direction = np.repeat([UP, DOWN], len(mine))
-            self._parts.append(
-                _Part(area.name, mine, stems, node, np.tile(mine, 2), direction, np.tile(node, 2), ids)
-            )
+            offer = np.concatenate([mine, mine + len(groups)])
+            both, nodes = np.tile(mine, 2), np.tile(node, 2)
+            self._parts.append(_Part(area.name, mine, stems, node, both, offer, direction, nodes, ids))
 
     def resources(self, isp: int, day_ahead_price: float) -> list[Resources]:
         """Offers of the fleet's preview, sustained as its population asks (see `HouseholdFleet.preview`)."""
         preview = self._desk.preview(isp, day_ahead_price)
         found = []
         for part in self._parts:
-            groups = part.groups
-            quantity = np.concatenate([preview.up_kw[groups], preview.down_kw[groups]]) / 1000.0
-            cost = np.concatenate([preview.up_price[groups], preview.down_price[groups]])
-            base = preview.group_base_kw[part.resource] / 1000.0
             found.append(
                 Resources(
                     part.system,
@@ -124,9 +121,9 @@ class HouseholdPortfolio:
                     part.ids,
                     part.both_nodes,
                     part.direction,
-                    quantity,
-                    cost,
-                    base,
+                    preview.offer_mw[part.offer],
+                    preview.offer_price[part.offer],
+                    preview.group_base_kw[part.resource] / 1000.0,
                 )
             )
         return found

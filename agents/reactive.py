@@ -59,15 +59,15 @@ class ReactiveDesk:
 
     def announce(self, isp: int, offers: Bids, bought_mvar: FloatArray) -> None:
         """Tell every provider what was bought of its offers (n,)."""
-        won = np.flatnonzero(bought_mvar)
-        for provider in np.unique(offers.provider[won]).tolist():
-            mine = won[offers.provider[won] == provider]
-            ids = tuple(offers.bid_id[mine].tolist())
-            self.desk.send(
-                ReactiveAwardMessage(
-                    self.name, provider, isp, system=self.system, bid_id=ids, quantity_mvar=bought_mvar[mine]
+        for provider, places in offers.places.items():
+            won = places[bought_mvar[places] != 0.0]
+            if len(won):
+                ids, mvar = tuple(offers.bid_id[won].tolist()), bought_mvar[won]
+                self.desk.send(
+                    ReactiveAwardMessage(
+                        self.name, provider, isp, system=self.system, bid_id=ids, quantity_mvar=mvar
+                    )
                 )
-            )
 
     def _reject(self, isp: int, sender: str, reasons: Mapping[str, str]) -> None:
         self.desk.send(RejectionMessage(self.name, sender, isp, reasons=reasons))

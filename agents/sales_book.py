@@ -60,9 +60,9 @@ class ClosedBook:
 class _Isp:
     cost: FloatArray  # (R,) EUR/MWh of rows priced so far, 0 of others
     offered: dict[str, Bids] = field(default_factory=dict)  # system -> bids sent
-    able: dict[str, tuple[IntArray, FloatArray, FloatArray]] = field(
+    able: dict[str, tuple[int, FloatArray, FloatArray]] = field(
         default_factory=dict
-    )  # of the first offer
+    )  # of the first offer: how many upwards, which come first; MW and costs of all
     sold_mw: dict[str, float] = field(default_factory=dict)  # by bid
 
 
@@ -77,6 +77,7 @@ class SalesBook:
         self._row_of: dict[str, int] = {}  # by bid id
         self._first_row: dict[str, int] = {}  # by system
         self._resource, self._direction = np.empty((2, 0), dtype=np.int64)  # (R,)
+        self._blanks: dict[str, Bids] = {}  # by system, a bid for nothing on each of its rows
         self._isps: dict[int, _Isp] = {}
 
     def open(self, isp: int, found: Sequence[Resources]) -> None:
@@ -88,20 +89,20 @@ class SalesBook:
             self._row_of = dict(zip(ids, range(len(ids)), strict=True))
             self._resource = np.concatenate([part.resource for part in found])
             self._direction = np.concatenate([part.direction for part in found])
+            self._blanks = {part.system: self._unpriced(part) for part in found}
         self._isps.setdefault(isp, self._blank())
 
-    def price(self, found: Resources, rows: IntArray, view: OfferView, offers: Offers, consent: bool) -> Bids:
+    def price(self, rows: IntArray, view: OfferView, offers: Offers, consent: bool) -> Bids:
         """Bids for what a strategy offers of the resources `rows`; their costs are kept for settlement."""
         book = self._isps[view.isp]
         book.cost[self._first_row[view.system] + rows] = view.cost
-        book.able.setdefault(view.system, (view.direction, view.quantity_mw, view.cost))
+        n_up = int(np.count_nonzero(view.direction == UP))
+        book.able.setdefault(view.system, (n_up, view.quantity_mw, view.cost))
         forwardable = np.full(len(rows), consent)
         if offers.forwardable is not None:
             forwardable &= offers.forwardable
-        bids = Bids(
-            found.bid_id[rows], np.full(len(rows), self._provider), found.node[rows], view.direction,
-            np.array(offers.quantity_mw), np.array(offers.price), forwardable,
-        )  # fmt: skip
+        mw, price = np.array(offers.quantity_mw), np.array(offers.price)
+        bids = self._blanks[view.system].offering(rows, mw, price, forwardable)
         kept = bids.quantity_mw > 0.0
         return bids if kept.all() else bids.pick(kept)
 
@@ -160,19 +161,21 @@ class SalesBook:
         """What became of the offers of an ISP, by system and direction."""
         book = self._isps.get(isp) or self._blank()
         lines: list[SellerLine] = []
-        for system, (side, able, able_cost) in book.able.items():
+        for system, (able_up, able, able_cost) in book.able.items():
             closed = books[system]
             first, middle, last = closed.cuts_of(self._provider)
             rows = self._rows(closed.bid_id[first:last])
             mine, cost, n_up = closed.figures[:, first:last], book.cost[rows], middle - first
             mw, price, spent = mine[0], mine[3], self._direction[rows] * cost * mine[1]
-            for direction, at in ((UP, slice(0, n_up)), (DOWN, slice(n_up, None))):
-                own = side == direction
-                if not own.any():
-                    continue
-                offered, sold, received = mine[:3, at].sum(axis=1).tolist()
+            for direction, own, at in (
+                (UP, slice(0, able_up), slice(0, n_up)),
+                (DOWN, slice(able_up, None), slice(n_up, None)),
+            ):
                 could = able[own]
+                if not len(could):
+                    continue
                 able_mw = float(could.sum())
+                offered, sold, received = mine[:3, at].sum(axis=1).tolist()
                 lines.append(
                     SellerLine(
                         self._provider, system, direction, able_mw, offered, sold,
@@ -188,7 +191,7 @@ class SalesBook:
         found: list[tuple[IntArray, FloatArray, FloatArray, FloatArray, FloatArray]] = []
         for system in book.able:
             closed = books[system]
-            mine = np.flatnonzero(closed.bids.provider == self._provider)
+            mine = closed.bids.places_of(self._provider)
             rows, sold = self._rows(closed.bids.bid_id[mine].tolist()), closed.sold_mw[mine]
             cost = self._direction[rows] * book.cost[rows] * sold
             side, mw = closed.bids.direction[mine], closed.bids.quantity_mw[mine]
@@ -210,6 +213,11 @@ class SalesBook:
         rows = np.flatnonzero(self._direction * delivered_kw[self._resource] > 0.0)
         rows = rows[np.argsort(self._resource[rows])]  # each resource moves one way: it is here once
         return float(book.cost[rows] @ delivered_kw[self._resource[rows]]) / 1000.0
+
+    def _unpriced(self, part: Resources) -> Bids:
+        nothing = np.zeros(len(part.bid_id))
+        owner = [self._provider] * len(part.bid_id)
+        return Bids.of(part.bid_id, owner, part.node, part.direction, nothing, nothing)
 
     def _blank(self) -> _Isp:
         return _Isp(np.zeros(len(self._resource)))

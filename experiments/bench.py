@@ -23,7 +23,9 @@ from experiments.bench_sweep import throughput
 
 def main(out: Path = Path("bench.json")) -> None:
     """Measure, print and write."""
-    table = Table(title="Tandem bench (median of warm repetitions; one core but for sweeps)", box=SIMPLE_HEAD)
+    table = Table(
+        title="Tandem bench (one core but for sweeps; parts: median of warm repetitions)", box=SIMPLE_HEAD
+    )
     for column in ("what", "measured", "beside it, same run", "ratio", "target", ""):
         table.add_column(column)
     figures = [*validation(), *timeseries(), *cases(), *steps(), *isps(), *memory(), *sweeps()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -52,39 +51,44 @@ def run_scenario(
     """
     out = out.resolve()
     check_run(out, scenario, overwrite, resume)
-    if resume and _is_complete(out, scenario):
-        shutil.rmtree(unfinished_of(out), ignore_errors=True)  # killed while tidying up
-        return _read_json(out / "kpis.json")
     with working_folder(out, resume) as working:
-        partial = working / "run"
-        export = None if export_isp is None else _export(scenario, export_isp, partial / "case")
-        checkpoints = None
-        if checkpoint_s:
+        partial, checkpoints = working / "run", Checkpoints(working, {})
+        if not (resume and _is_complete(out, scenario, export_isp)):
             checkpoints = Checkpoints(working, identity(scenario, folder, export_isp), checkpoint_s)
-        run(scenario, folder, partial, on_isp, export=export, checkpoints=checkpoints)
-        kpis = kpis_of(partial)
-        _write_json(partial / "kpis.json", kpis)
-        if plots:
-            plot_run(partial, scenario.zone, f"{scenario.name}, {scenario.scheme}")
-        _write_json(partial / "manifest.json", manifest(scenario))
-        if out.exists():
-            shutil.rmtree(out)
-        partial.rename(out)
-        if checkpoints is not None:
-            checkpoints.remove()
-    return kpis
+            export = None if export_isp is None else _export(scenario, export_isp, partial / "case")
+            run(scenario, folder, partial, on_isp, export=export, checkpoints=checkpoints)
+            _write_up(scenario, partial, plots)
+            if out.exists():
+                out.rename(working / "replaced")
+            partial.rename(out)
+        checkpoints.remove()
+        return _read_json(out / "kpis.json")
+
+
+def _write_up(scenario: Scenario, folder: Path, plots: bool) -> None:
+    """Everything of a run but its tables, which are there."""
+    _write_json(folder / "kpis.json", kpis_of(folder))
+    if plots:
+        plot_run(folder, scenario.zone, f"{scenario.name}, {scenario.scheme}")
+    _write_json(folder / "manifest.json", manifest(scenario))
 
 
 def check_run(out: Path, scenario: Scenario, overwrite: bool, resume: bool) -> None:
     """An `InputError` if a run cannot go to `out`, or if what lies there would be lost."""
-    if not (resume and _is_complete(out, scenario)):
+    out = out.resolve()
+    check_unfinished(out, overwrite, resume)
+    if not (resume and _is_complete(out, scenario, None)):
         check_outputs([out], overwrite)
-        check_unfinished(out.resolve(), overwrite, resume)
 
 
-def _is_complete(out: Path, scenario: Scenario) -> bool:
-    """Whether `out` holds the finished run of this very scenario."""
-    return _is_replaceable_run(out) and _read_json(out / "manifest.json")["run_id"] == run_id(scenario)
+def _is_complete(out: Path, scenario: Scenario, export_isp: int | None) -> bool:
+    """Whether `out` holds the finished run of this very scenario and code, and nobody is replacing it."""
+    found = _manifest(out)
+    return (
+        (found.get("run_id"), found.get("code")) == (run_id(scenario), code_digest())
+        and (export_isp is None or (out / "case").is_dir())
+        and not (unfinished_of(out) / "run").exists()
+    )
 
 
 def _export(scenario: Scenario, isp: int, folder: Path) -> IspExport:
@@ -127,7 +131,16 @@ def _is_empty(out: Path) -> bool:
 
 
 def _is_replaceable_run(out: Path) -> bool:
-    return out.is_dir() and (out / "manifest.json").is_file()
+    return {"run_id", "versions"} <= _manifest(out).keys()
+
+
+def _manifest(out: Path) -> dict[str, Any]:
+    """What a folder says it is; nothing if that is not for Tandem to read."""
+    try:
+        found = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _nearest(out: Path) -> Path:

@@ -73,7 +73,7 @@ def run(
     compared = plot_comparison(folders, plans[0][1].zone, out) if len(plans) > 1 else []
     for folder_of_run in folders.values():
         console.print(f"Figures: {folder_of_run / 'figures'}", soft_wrap=True)
-        if export_isp is not None:
+        if (folder_of_run / "case").is_dir():
             console.print(f"Case: {folder_of_run / 'case'}", soft_wrap=True)
     for figure in compared:
         console.print(f"Comparison: {figure}", soft_wrap=True)

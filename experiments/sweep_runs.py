@@ -23,6 +23,7 @@ from experiments.run import run_scenario
 from experiments.scenario import faults_named
 from experiments.sweep import SUMMARY, Point
 from experiments.sweep_workers import Ended
+from experiments.unfinished import BusyError
 from grids.text import one_line
 from sim.checkpoint import StaleError
 
@@ -92,6 +93,8 @@ def make_run(job: Job) -> Found | None:
     try:
         with faults_named(job.point.source):
             _simulate(job)
+    except BusyError:  # a cluster took who makes it for dead: it is not over, and not for us to tell of
+        return None
     except Exception as error:  # noqa: BLE001 - whatever ends a run is kept
         whole.write_text(traceback.format_exc(), encoding="utf-8")
         note(folder, "failed", seconds=_since(begun), error=f"{type(error).__name__}: {one_line(error)}")
@@ -113,8 +116,10 @@ def _simulate(job: Job) -> None:
 
 def note(folder: Path, event: str, **facts: Any) -> None:
     """Add what happened to a run to its journal."""
-    with journal(folder).open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"event": event, **facts}) + "\n")
+    with journal(folder).open("ab+") as file:
+        if file.tell() and file.seek(-1, os.SEEK_END) and file.read() != b"\n":
+            file.write(b"\n")  # whoever wrote before was killed in the middle of a line
+        file.write(json.dumps({"event": event, **facts}).encode() + b"\n")
 
 
 def journal(folder: Path) -> Path:

@@ -7,8 +7,9 @@ import json
 import platform
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +43,16 @@ def unfinished_of(out: Path) -> Path:
     return out.with_name(out.name + SUFFIX)
 
 
+class BusyError(InputError):
+    """Another process is at work on the run."""
+
+
 def check_unfinished(out: Path, overwrite: bool, resume: bool) -> None:
     """An `InputError` if what lies where the run would work is not ours, or nobody said what to do."""
     folder = unfinished_of(out)
     if not folder.exists():
         return
-    if not (folder / LOCK).is_file():
+    if not (folder / LOCK).is_file() and not _is_empty(folder):
         raise InputError(
             str(folder), "--out", "is needed to work in, and is not Tandem's", "Choose another folder"
         )
@@ -60,10 +65,10 @@ def check_unfinished(out: Path, overwrite: bool, resume: bool) -> None:
 
 @contextmanager
 def working_folder(out: Path, resume: bool) -> Iterator[Path]:
-    """The folder to work in, held by this process alone.
+    """The folder to work in, held by this process alone; what an earlier attempt left is there to `resume`.
 
     It is gone afterwards, unless the run ended early and left a checkpoint to go on from. What the system
-    refuses to write (a full disk, say) is an `InputError`.
+    refuses to write (a full disk, say) is an `InputError`, a run that is being worked on a `BusyError`.
     """
     folder = unfinished_of(out)
     made = [parent for parent in folder.parents if not parent.exists()]
@@ -72,28 +77,42 @@ def working_folder(out: Path, resume: bool) -> Iterator[Path]:
         lock = FileLock(folder / LOCK, blocking=False, preserve_lock_file=True)
         lock.acquire()
     except Timeout as error:
-        raise InputError(
+        raise BusyError(
             str(folder), "--out", "is being worked on by another process", "Wait for it, or choose another"
         ) from error
     except OSError as error:
         raise _unwritable(folder, error) from error
+    checkpoints = Checkpoints(folder, {})
     try:
-        if not resume:
+        if not (resume and checkpoints.found):
             _clear(folder)
         yield folder
     except OSError as error:
         raise _unwritable(folder, error) from error
     finally:
-        if not Checkpoints(folder, {}).found:
-            shutil.rmtree(folder, ignore_errors=True)
+        if not checkpoints.found:
+            _remove(folder)
             for parent in made:
-                if parent.is_dir() and not any(parent.iterdir()):
+                if parent.is_dir() and _is_empty(parent):
                     parent.rmdir()
         lock.release()
 
 
+def _remove(folder: Path) -> None:
+    """Remove a working folder so that at every moment it is ours or empty. The lock is held."""
+    _clear(folder)
+    (folder / LOCK).unlink()
+    with suppress(OSError):  # another process has begun to work in it already
+        folder.rmdir()
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
+
+
 def _unwritable(folder: Path, error: OSError) -> InputError:
-    problem = f"cannot be written ({one_line(error.strerror or error)})"
+    what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or error
+    problem = f"cannot be written ({one_line(what)})"
     mend = "Make room or choose a folder you may write to; --resume goes on from what is safe"
     return InputError(str(folder), "--out", problem, mend)
 
@@ -128,6 +147,7 @@ def identity(scenario: Scenario, folder: Path | None, export_isp: int | None) ->
         "scenario": run_id(scenario),
         "exported ISP": str(export_isp),
         "grid files": _digest([path for path in paths if path.is_file()]),
+        "strategies": _digest(_strategy_sources(scenario)),
         "code": code_digest(),
         "versions": json.dumps(versions()),
     }
@@ -142,6 +162,14 @@ def _sources() -> list[Path]:
     """Code on which the tables of a run depend; that of key figures and plots runs behind them."""
     packages: tuple[Any, ...] = (grids, markets, agents, sim)
     return [path for package in packages for path in sorted(Path(package.__path__[0]).rglob("*.py"))]
+
+
+def _strategy_sources(scenario: Scenario) -> list[Path]:
+    """Files of the strategies that a person brought along, ``module:Class``."""
+    names = {scenario.strategy, *(given.name for given in scenario.strategies)}
+    modules = sorted({name.partition(":")[0] for name in names if ":" in name})
+    specs = [find_spec(module) for module in modules]
+    return [Path(spec.origin) for spec in specs if spec is not None and spec.origin is not None]
 
 
 def _digest(paths: list[Path]) -> str:

@@ -44,14 +44,14 @@ class PowerFlow:
         self.network = network
         self._model = _fast_model(network)
         self._loads = np.zeros((2, network.n_nodes))  # of the model (W, var): only what changes is told it
-        self._admittance = _branch_admittances(network)
         self._start: ComplexArray = _flat_start(network)
-        kv = network.node_vn_kv * np.sqrt(3.0)
-        self._i_base_from_ka = network.base_mva / kv[network.branches.from_node]
-        self._i_base_to_ka = network.base_mva / kv[network.branches.to_node]
         self._shunt_pu: ComplexArray = network.shunt_g_pu - 1j * network.shunt_b_pu
-        self._from_root = np.flatnonzero(network.branches.from_node == network.root)
-        self._to_root = np.flatnonzero(network.branches.to_node == network.root)
+        branches = network.branches  # below, (2, E): first their from ends, then their to ends
+        self._own, self._across = _branch_admittances(network)
+        self._ends = np.stack([branches.from_node, branches.to_node])
+        self._i_base_ka = network.base_mva / (network.node_vn_kv * np.sqrt(3.0))[self._ends]
+        self._i_max_ka = np.stack([branches.i_max_from_ka, branches.i_max_to_ka])
+        self._at_root = [np.flatnonzero(end == network.root) for end in self._ends]
 
     def solve(self, p_mw: FloatArray, q_mvar: FloatArray) -> AcState:
         """Solve for injections (N,) in MW and Mvar. Divergence is a state with ``converged`` False."""
@@ -89,19 +89,15 @@ class PowerFlow:
         return np.asarray(bus[:, 7] * np.exp(1j * np.deg2rad(bus[:, 8])))
 
     def _state(self, voltage: ComplexArray, p_mw: FloatArray, q_mvar: FloatArray) -> AcState:
-        branches, base = self.network.branches, self.network.base_mva
-        yff, yft, ytf, ytt = self._admittance
-        v_from, v_to = voltage[branches.from_node], voltage[branches.to_node]
-        i_from, i_to = yff * v_from + yft * v_to, ytf * v_from + ytt * v_to
-        s_from, s_to = v_from * i_from.conj() * base, v_to * i_to.conj() * base
+        base, at_ends = self.network.base_mva, voltage[self._ends]
+        current = self._own * at_ends + self._across * at_ends[::-1]
+        power = at_ends * current.conj() * base
         with np.errstate(divide="ignore"):  # a branch rated zero is infinitely loaded by any current
-            loading = 100.0 * np.maximum(
-                _share(np.abs(i_from) * self._i_base_from_ka, branches.i_max_from_ka),
-                _share(np.abs(i_to) * self._i_base_to_ka, branches.i_max_to_ka),
-            )
+            loading = 100.0 * _share(np.abs(current) * self._i_base_ka, self._i_max_ka).max(axis=0)
         root, vm = self.network.root, np.abs(voltage)
         shunts = vm**2 * self._shunt_pu * base
-        from_root = s_from[self._from_root].sum() + s_to[self._to_root].sum()
+        s_from, s_to = power
+        from_root = s_from[self._at_root[0]].sum() + s_to[self._at_root[1]].sum()
         taken = from_root + shunts[root] - p_mw[root] - 1j * q_mvar[root]
         return AcState(
             converged=True,
@@ -140,15 +136,16 @@ def _flat_start(network: Network) -> ComplexArray:
     return np.asarray(vm * np.exp(1j * np.nan_to_num(angle)), dtype=np.complex128)
 
 
-def _branch_admittances(network: Network) -> tuple[ComplexArray, ComplexArray, ComplexArray, ComplexArray]:
-    """Pi model with the ratio at the from end (MATPOWER manual, equation 3.2)."""
+def _branch_admittances(network: Network) -> tuple[ComplexArray, ComplexArray]:
+    """Current into the ends of branches (2, E), from and to, by voltage there and at the other end.
+
+    Pi model with the ratio at the from end (MATPOWER manual, equation 3.2).
+    """
     b = network.branches
     series = 1.0 / (b.r_pu + 1j * b.x_pu)
     shunt = series + (b.g_pu + 1j * b.b_pu) / 2.0
     ratio = b.tap * np.exp(1j * b.shift_rad)
-    blocks = (shunt / b.tap**2, -series / ratio.conj(), -series / ratio, shunt)
-    yff, yft, ytf, ytt = (np.asarray(y, dtype=np.complex128) for y in blocks)
-    return yff, yft, ytf, ytt
+    return np.stack([shunt / b.tap**2, shunt]), np.stack([-series / ratio.conj(), -series / ratio])
 
 
 def _fast_model(network: Network) -> Any:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ _COLUMNS = (
     "held_mw",
 )
 StrArray = npt.NDArray[np.str_]
+_NOWHERE: IntArray = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -67,15 +69,34 @@ class Bids:
         """What the buyer pays per MWh activated (n,)."""
         return np.asarray(self.direction * self.price)
 
+    @cached_property
+    def places(self) -> dict[str, IntArray]:
+        """Where in the book the bids of each provider stand, in its order; providers by name."""
+        places: dict[str, list[int]] = {}
+        for place, name in enumerate(self.provider.tolist()):
+            places.setdefault(name, []).append(place)
+        return {name: np.array(places[name]) for name in sorted(places)}
+
+    def places_of(self, provider: str) -> IntArray:
+        """Where in the book the bids of one provider stand; nowhere, if it has none."""
+        return self.places.get(provider, _NOWHERE)
+
     def injection_mw(self, activated_mw: FloatArray, n_nodes: int) -> FloatArray:
         """Change of injection per node (n_nodes,) when `activated_mw` (n,) of the bids is activated."""
         return np.bincount(self.node, weights=self.direction * activated_mw, minlength=n_nodes).astype(
             np.float64
         )
 
+    def offering(
+        self, keep: IntArray, quantity_mw: FloatArray, price: FloatArray, forwardable: BoolArray
+    ) -> Bids:
+        """The bids at k positions with other quantities, prices and consents, (k,) each and not copied."""
+        same = (getattr(self, name)[keep] for name in ("bid_id", "provider", "node", "direction"))
+        return _book([*same, quantity_mw, price, forwardable, self.demand[keep], self.held_mw[keep]])
+
     def pick(self, keep: BoolArray | IntArray) -> Bids:
         """The bids selected by a mask or by positions."""
-        return Bids(*(getattr(self, name)[keep] for name in _COLUMNS))
+        return _book([getattr(self, name)[keep] for name in _COLUMNS])
 
     @classmethod
     @cache
@@ -115,4 +136,13 @@ class Bids:
         """Several books of one system as one, in the order given."""
         if not books:
             return cls.empty()
-        return cls(*(np.concatenate([getattr(b, name) for b in books]) for name in _COLUMNS))
+        return _book([np.concatenate([getattr(b, name) for b in books]) for name in _COLUMNS])
+
+
+def _book(columns: Sequence[npt.NDArray[Any]]) -> Bids:
+    """A book of columns in the order of `_COLUMNS` that are known to fit, being cut from other books."""
+    book = object.__new__(Bids)
+    for column in columns:
+        column.flags.writeable = False
+    vars(book).update(zip(_COLUMNS, columns, strict=True))
+    return book

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from grids.arrays import FloatArray
@@ -149,7 +150,7 @@ class Scheme:
     def __post_init__(self) -> None:
         self._check()
 
-    @property
+    @cached_property
     def blocks(self) -> tuple[Block, ...]:
         """All blocks in order, those inside a `Repeat` once."""
         return tuple(b for step in self.steps for b in (step.blocks if isinstance(step, Repeat) else (step,)))

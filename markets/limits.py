@@ -24,22 +24,20 @@ class Rows:
     penalty: float  # inf makes the rows hard
     owner: str = ""  # whose limits they are
 
-    def binding(self, least: FloatArray, most: FloatArray) -> Rows:
-        """Only the rows that some ``least <= x <= most`` can break: the others cannot change the answer.
+    def breakable(self, least: FloatArray, most: FloatArray) -> BoolArray:
+        """Which rows (m,) some ``least <= x <= most`` can break: the others cannot change the answer.
 
         ``least <= 0 <= most`` (n,); columns that do nothing are among what they can do.
         """
-        up, down = np.maximum(self.matrix, 0.0), np.minimum(self.matrix, 0.0)
-        rise, fall = up @ most + down @ least, up @ least + down @ most
-        # Asked the other way round, so that a row of nan is kept and the solver refuses it aloud.
-        keep: BoolArray = ~((self.base + rise <= self.high) & (self.base + fall >= self.low))
-        return self.pick(keep)
+        middle, around = self.matrix @ (0.5 * (most + least)), np.abs(self.matrix) @ (0.5 * (most - least))
+        # Asked the other way round, so that a row of nan is kept and the solver refuses it aloud. Summed in
+        # this order what cannot move stays exactly where it is, be that at a limit.
+        return ~((self.base + (middle + around) <= self.high) & (self.base + (middle - around) >= self.low))
 
     def pick(self, which: BoolArray) -> Rows:
         """Only the rows (m,) asked for."""
-        return replace(
-            self, matrix=self.matrix[which], base=self.base[which], low=self.low[which], high=self.high[which]
-        )
+        matrix, base, low, high = (a[which] for a in (self.matrix, self.base, self.low, self.high))
+        return Rows(matrix, base, low, high, self.penalty, self.owner)
 
     def strictly_kept(self, x: FloatArray) -> bool:
         """Whether all rows stay strictly inside their limits at `x` (n,); not, for one of nan."""
@@ -83,12 +81,11 @@ def grid_rows(
     `owner` is whose grid it is. What can break is looked for at the nodes, of which there are fewer than
     columns, so that a matrix is written only for the few rows that matter.
     """
-    limited = np.isfinite(rows.limit_mw)
     flows = Rows(
-        rows.flow_matrix[limited],
-        rows.flow_mw[limited],
-        rows.flow_min_mw[limited],
-        rows.flow_max_mw[limited],
+        rows.flow_matrix,
+        rows.flow_mw,
+        rows.flow_min_mw,
+        rows.flow_max_mw,
         np.inf if hard else OVERLOAD_EUR_PER_MWH,
         owner,
     )
@@ -101,5 +98,6 @@ def grid_rows(
         owner,
     )
     reach = columns.reach(available, rows.flow_matrix.shape[1])
-    kept = [part.binding(*reach) for part in (flows, voltages)]
-    return [replace(part, matrix=columns.effect(part.matrix)) for part in kept if len(part.base)]
+    which = (flows.breakable(*reach) & np.isfinite(rows.limit_mw), voltages.breakable(*reach))
+    kept = [part.pick(keep) for part, keep in zip((flows, voltages), which, strict=True) if keep.any()]
+    return [replace(part, matrix=columns.effect(part.matrix)) for part in kept]

@@ -128,7 +128,7 @@ def fill_nested(ordered: FloatArray, available: FloatArray, rows: Sequence[Rows]
         wanted = x[inside]
         left_mw = room_mw - (np.cumsum(wanted) - wanted)
         x[inside] = np.clip(np.where(left_mw > SAME_MW, left_mw, 0.0), 0.0, wanted)
-        left_over = inside[x[inside] < wanted]
+        left_over = inside[wanted - x[inside] > SAME_MW]
         if len(left_over):
             worth[members] = np.maximum(worth[members], -ordered[left_over[0]])
     if not all(part.pick(~sums).strictly_kept(x) for part, sums in parts):
@@ -181,13 +181,10 @@ def _tie_breaks(cost: FloatArray) -> FloatArray:
     """
     order = np.argsort(cost, kind="stable")
     ranked = cost[order]
-    starts = (
-        np.flatnonzero(np.concatenate([[True], np.diff(ranked) > 0]))
-        if len(cost)
-        else np.empty(0, dtype=np.int64)
-    )
-    if len(starts) == len(cost):
+    rising = np.diff(ranked) > 0
+    if rising.all():
         return np.zeros(len(cost))
+    starts = np.flatnonzero(np.concatenate([[True], rising]))
     sizes = np.diff(np.concatenate([starts, [len(cost)]]))
     gaps = np.concatenate([np.diff(ranked[starts]), [np.inf]])
     steps = np.minimum(TIE_STEP_EUR_PER_MWH, gaps / (2.0 * sizes))

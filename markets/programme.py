@@ -94,7 +94,8 @@ def clear(
         programme with the choices made.
     """
     ordered = ordered_costs(cost, sign)
-    rows = [r for r in (part.binding(np.zeros(len(cost)), available) for part in rows) if len(r.base)]
+    breakable = [(part, part.breakable(np.zeros(len(cost)), available)) for part in rows]
+    rows = [part.pick(keep) for part, keep in breakable if keep.any()]
     if len(cost) == 0 and sign is None:
         status = Status.INFEASIBLE if any(np.isinf(r.penalty) for r in rows) else Status.OPTIMAL
         return Cleared(status, "no bids", np.empty(0), 0.0, 0.0, 0.0, float("nan"))

@@ -110,7 +110,7 @@ class FlexibilityRegister:
 
     def within_fast_mw(self, bids: Bids, left_mw: FloatArray, now_s: int) -> FloatArray:
         """What of the MW left of each bid (n,) may be called as aFRR: by its unit, of a qualified group."""
-        able = {p: self.qualified(p, "aFRR", now_s) for p in np.unique(bids.provider).tolist()}
+        able = {p: self.qualified(p, "aFRR", now_s) for p in bids.places}
         spare: dict[tuple[str, int], float] = {}
         limited = np.zeros(len(bids))
         rows = zip(bids.bid_id.tolist(), bids.provider.tolist(), bids.direction.tolist(), strict=True)
@@ -127,7 +127,7 @@ class FlexibilityRegister:
         """Why each bid may not enter a book (n,), empty where it may; what may is claimed for the ISP."""
         found: list[str] = []
         claims = self._claims.setdefault(isp, {})
-        able = {p: self.qualified(p, service, now_s) for p in np.unique(bids.provider).tolist()}
+        able = {p: self.qualified(p, service, now_s) for p in bids.places}
         rows = zip(
             bids.bid_id.tolist(), bids.provider.tolist(), bids.direction.tolist(), bids.quantity_mw.tolist(),
             bids.demand.tolist(), strict=True,

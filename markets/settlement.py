@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from markets.bids import Bids
 from markets.imbalance import ImbalancePrices
 from markets.ledger import Ledger
@@ -54,13 +52,15 @@ def activation_payments(
     for layer, systems in ledger.layers.items():
         for system, award in systems.items():
             bids = books[system]
-            amount = ledger.paid[layer][system] * hours
+            amount, injected = ledger.paid[layer][system] * hours, bids.direction * award
             for kind, side in (("activation", ~bids.demand), ("purchase", bids.demand)):
-                for provider in np.unique(bids.provider[side & (award > 0)]):
-                    mine = side & (bids.provider == provider)
-                    mwh = float((bids.direction * award)[mine].sum() * hours)
-                    payer = buyer_of[layer, system]
-                    payments.append(Payment(payer, str(provider), kind, mwh, float(amount[mine].sum())))
+                called = side & (award > 0)
+                for provider, places in bids.places.items() if called.any() else ():
+                    if called[places].any():
+                        mine = places[side[places]]
+                        mwh = float(injected[mine].sum() * hours)
+                        payer = buyer_of[layer, system]
+                        payments.append(Payment(payer, provider, kind, mwh, float(amount[mine].sum())))
     return payments
 
 
@@ -103,9 +103,10 @@ def reactive_payments(trades: Sequence[ReactiveTrade], hours: float) -> list[Pay
     payments = []
     for trade in trades:
         amount = trade.offers.price * trade.delivered_mvar * hours
-        for provider in np.unique(trade.offers.provider[trade.delivered_mvar > 0]):
-            due = float(amount[trade.offers.provider == provider].sum())
-            payments.append(Payment(trade.buyer, str(provider), "reactive", 0.0, due))
+        for provider, mine in trade.offers.places.items():
+            if (trade.delivered_mvar[mine] > 0).any():
+                due = float(amount[mine].sum())
+                payments.append(Payment(trade.buyer, provider, "reactive", 0.0, due))
     return payments
 
 

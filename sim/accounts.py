@@ -56,7 +56,7 @@ def awarded_mw(
             continue
         sold = bids.direction * ledger.sold(system)
         for name in pools:
-            awarded[name, system] = float(sold[bids.provider == name].sum())
+            awarded[name, system] = float(sold[bids.places_of(name)].sum())
     return awarded
 
 

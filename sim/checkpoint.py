@@ -42,7 +42,7 @@ class Checkpoints:
 
     folder: Path
     identity: Mapping[str, str]  # what must be the same for a run to go on: scenario, code, libraries
-    every_s: int = 86_400  # seconds of simulated time
+    every_s: int = 86_400  # seconds of simulated time; 0: none is taken
 
     @property
     def spool(self) -> Path:
@@ -61,6 +61,8 @@ class Checkpoints:
 
     def moments(self, now: int, end: int) -> Iterator[int]:
         """Seconds of the horizon behind which a checkpoint is due, from now on."""
+        if not self.every_s:
+            return
         yield from range(max(now // self.every_s + 1, 1) * self.every_s, end, self.every_s)
 
     def save(self, world: World, clock: Clock) -> None:
@@ -98,10 +100,16 @@ class Checkpoints:
             world.recorder.rewind(START)
             return
         anchors, _ = _anchors(world, clock)
-        state = _Unpickler(io.BytesIO(self._read(path)), anchors).load()
+        content = self._read(path)
+        try:
+            state = _Unpickler(io.BytesIO(content), anchors).load()
+        except (pickle.UnpicklingError, AttributeError, ImportError, KeyError, TypeError) as error:
+            raise StaleError(
+                str(path), "state", f"does not fit what is there now ({type(error).__name__}: {error})", MEND
+            ) from error
         try:
             world.recorder.rewind(Mark(*state["mark"]))
-        except ValueError as error:
+        except OSError as error:
             raise StaleError(
                 str(self.spool), "tables", "are damaged", "Remove the folder and start the run anew"
             ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
@@ -186,27 +187,30 @@ class Recorder:
             return Mark(spool.tell(), self._digest.hexdigest())
 
     def rewind(self, mark: Mark) -> None:
-        """Forget all rows behind a mark. Raises ValueError if what lies before it is not what it was."""
-        digest = hashlib.sha256()
-        with open(self._path, "rb") as spool:
-            for first in range(0, mark.length, PART):
-                digest.update(spool.read(min(PART, mark.length - first)))
-        if digest.hexdigest() != mark.digest:
-            raise ValueError(f"{self._path} does not hold what it held")
+        """Forget all rows behind a mark. Raises OSError if what lies before it is not what it was."""
+        self._digest = self._sound(mark)
         self._rows = {t: {c: [] for c in spec} for t, spec in TABLES.items()}
-        self._digest = digest
         os.truncate(self._path, mark.length)
 
     def close(self) -> None:
-        """Write the tables; every one exists afterwards, an empty one too."""
-        for table in TABLES:
-            self._flush(table)
+        """Write the tables, empty ones too. Raises OSError if the spool is damaged."""
+        self._sound(self.mark())
         with ExitStack() as stack:
             files = {name: stack.enter_context(_TableFile(self._folder, name)) for name in TABLES}
             for name, rows in self._spooled():
                 files[name].add(rows)
         if not self._kept:
             self._path.unlink()
+
+    def _sound(self, mark: Mark) -> Any:
+        """The SHA-256 of the spool up to a mark, if it is what it was then."""
+        digest = hashlib.sha256()
+        with open(self._path, "rb") as spool:
+            for first in range(0, mark.length, PART):
+                digest.update(spool.read(min(PART, mark.length - first)))
+        if digest.hexdigest() != mark.digest:
+            raise OSError(errno.EIO, "does not hold what was written", str(self._path))
+        return digest
 
     def _spooled(self) -> Iterator[tuple[str, pa.Table]]:
         with open(self._path, "rb") as spool:

@@ -66,6 +66,8 @@ def start(
     begin = clock.now()
     if checkpoints is not None:
         checkpoints.restore(world, clock)
+        if world.export is not None and export is not None:
+            world.export.folder = export.folder  # the run may have been moved meanwhile
     for name, moments, action in arrange(_gates(scenario, world, begin)):
         ahead = [(second, what) for second, what in moments if second >= clock.now()]
         clock.gate(name, ahead, action)

@@ -188,7 +188,8 @@ class Settler:
         penalty = self.rules.shortfall_eur_per_mwh
         payments += shortfall_payments(ordered_mw, measured.pool_mw, tso, penalty, hours)
         self._account(isp, books, ledger)
-        cost = {a.name: a.settle(isp, step.up_kw - step.down_kw) for a in self.pools}
+        delivered_kw = step.up_kw - step.down_kw
+        cost = {a.name: a.settle(isp, delivered_kw) for a in self.pools}
         payments += cost_payments({name: eur_per_h * hours for name, eur_per_h in cost.items()}, HOUSEHOLDS)
         for producer in self.producers:
             producer.settle(isp, np.empty(0))

@@ -278,7 +278,7 @@ class World(mesa.Model):
             bids = left[system][0]
             ledger.book(system, RESERVE, mw, bids.signed_price * mw)
             for aggregator in self.aggregators if system != T else ():
-                mine = np.flatnonzero((bids.provider == aggregator.name) & (mw > 0))
+                mine = (own := bids.places_of(aggregator.name))[mw[own] > 0]
                 if len(mine):
                     self.fleet_desk.receive(aggregator.order(isp, bids.bid_id[mine].tolist(), mw[mine]))
 

@@ -22,7 +22,7 @@ from experiments import sweep_runs
 from experiments.run import run_scenario
 from experiments.sweep import Point
 from experiments.sweep_runs import Job, make_run
-from experiments.unfinished import LOCK, unfinished_of
+from experiments.unfinished import LOCK, BusyError, unfinished_of
 from grids.errors import InputError
 from sim.checkpoint import BEFORE, NEWEST, SPOOL
 from sim.settings import Scenario
@@ -153,6 +153,61 @@ def test_a_finished_run_is_taken_as_it_is(halved: Path, whole: dict[str, str]) -
         simulate(halved, fields={"seed": 8})
 
 
+def test_results_that_are_being_replaced_are_not_taken_for_the_new_ones(
+    halved: Path, whole: dict[str, str]
+) -> None:
+    working = unfinished_of(halved).rename(halved.with_name("aside"))
+    simulate(halved)
+    working.rename(unfinished_of(halved))  # as if the second run had begun with --overwrite, and died
+    with pytest.raises(InputError, match="exists already"):
+        simulate(halved)
+    seen: list[int] = []
+    simulate(halved, overwrite=True, on_isp=seen.append)
+    assert seen[0] == 49
+    assert contents(halved) == whole
+    assert not unfinished_of(halved).exists()
+
+
+def test_a_run_killed_between_its_two_last_steps_is_whole_after_all(
+    halved: Path, whole: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    halved.mkdir()
+    (halved / "manifest.json").write_text('{"run_id": "old", "versions": {}}')
+    real = Path.rename
+
+    def killed(path: Path, target: Path) -> Path:
+        if path.name == "run" and path.parent == unfinished_of(halved):
+            raise KilledError
+        return real(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", killed)
+        with pytest.raises(KilledError):
+            simulate(halved, overwrite=True)
+    assert not halved.exists()
+    simulate(halved)
+    assert contents(halved) == whole
+
+
+def test_checkpoints_serve_though_no_more_are_wanted(halved: Path, whole: dict[str, str]) -> None:
+    seen: list[int] = []
+    simulate(halved, on_isp=seen.append, checkpoint_s=0)
+    assert seen[0] == 49
+    assert contents(halved) == whole
+    assert not unfinished_of(halved).exists()
+
+
+def test_what_an_attempt_without_checkpoint_left_is_no_part_of_the_next(
+    tmp_path: Path, whole: dict[str, str]
+) -> None:
+    stale = unfinished_of(tmp_path / "run")
+    (stale / "run" / "case").mkdir(parents=True)
+    (stale / "run" / "case" / "case.json").write_text("of another ISP")
+    (stale / LOCK).touch()
+    simulate(tmp_path / "run")
+    assert contents(tmp_path / "run") == whole
+
+
 def test_what_was_not_finished_is_replaced_only_if_asked(halved: Path, whole: dict[str, str]) -> None:
     with pytest.raises(InputError, match="not finished") as refused:
         simulate(halved, resume=False)
@@ -200,12 +255,13 @@ def test_another_scenario_or_other_code_does_not_go_on(halved: Path, monkeypatch
 
 
 def test_two_processes_do_not_work_on_one_run(halved: Path) -> None:
-    with (
-        FileLock(unfinished_of(halved) / LOCK),
-        pytest.raises(InputError, match="being worked on by another process"),
-    ):
-        simulate(halved)
+    with FileLock(unfinished_of(halved) / LOCK, preserve_lock_file=True):
+        with pytest.raises(BusyError, match="being worked on by another process"):
+            simulate(halved)
+        job = Job(Point({}, small_scenario(), None, "small.yaml"), halved)
+        assert make_run(job) is None  # not over, and no failure
     assert (unfinished_of(halved) / NEWEST).is_file()
+    assert [event["event"] for event in sweep_runs.events(halved)] == ["started"]
 
 
 def _with_little_room(out: Path, largest: int) -> None:
@@ -252,7 +308,20 @@ def test_a_folder_that_somebody_else_made_is_not_touched(tmp_path: Path) -> None
     for how in ({"resume": True}, {"resume": False}, {"resume": False, "overwrite": True}):
         with pytest.raises(InputError, match="is not Tandem's"):
             simulate(out, **how)
-    assert [str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*.txt")] == ["run.unfinished/thesis.txt"]
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "manifest.json").write_text('{"name": "a web application"}')
+    for how in ({"resume": True}, {"resume": False, "overwrite": True}):
+        with pytest.raises(InputError, match="exists already"):
+            simulate(tmp_path / "site", **how)
+    kept = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*.*") if p.is_file())
+    assert kept == ["run.unfinished/thesis.txt", "site/manifest.json"]
+
+
+def test_a_strategy_that_has_changed_does_not_go_on(halved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("experiments.unfinished._strategy_sources", lambda scenario: [Path(__file__)])
+    with pytest.raises(InputError) as refused:
+        simulate(halved)
+    assert refused.value.field == "strategies"
 
 
 class Secretive(Truthful):

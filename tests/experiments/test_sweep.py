@@ -213,3 +213,15 @@ def test_a_sweep_that_is_interrupted_keeps_what_is_over(
 
 def test_time_left_is_at_the_pace_of_what_was_done() -> None:
     assert time_left(60.0, 4, 10) == timedelta(seconds=150)
+
+
+def test_a_line_of_the_journal_that_was_torn_costs_that_line_alone(tmp_path: Path) -> None:
+    note(tmp_path / "r", "started", pid=1)
+    with journal(tmp_path / "r").open("a") as file:
+        file.write('{"event": "star')
+    note(tmp_path / "r", "died", error="killed by signal 9, 3 times")
+    assert outcome(tmp_path / "r") == {
+        "error": "killed by signal 9, 3 times",
+        "seconds": None,
+        "attempts": 1,
+    }

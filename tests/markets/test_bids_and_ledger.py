@@ -132,3 +132,23 @@ def test_ledger_invariants(offered: list[float], sales: list[tuple[str, list[flo
         assert ledger.sold("D1") == pytest.approx(total, abs=1e-8)
         assert (ledger.sold("D1") >= 0).all()
         assert (ledger.sold("D1") <= ledger.offered["D1"]).all()
+
+
+def test_places_of_providers_follow_the_book() -> None:
+    bids = Bids.of(
+        ["c", "a", "b"], ["P2", "P1", "P2"], [0, 0, 0], [1, 1, -1], [1.0, 2.0, 3.0], [5.0, 6.0, 7.0]
+    )
+    assert {name: at.tolist() for name, at in bids.places.items()} == {"P1": [1], "P2": [0, 2]}
+    assert list(bids.places) == ["P1", "P2"]
+    assert not len(bids.places_of("P3"))
+    assert bids.pick(np.array([2, 1])).places_of("P2").tolist() == [0]
+
+
+def test_a_book_cut_from_another_cannot_be_written_to() -> None:
+    bids = Bids.of(["a", "b"], ["P1", "P2"], [0, 1], [1, -1], [1.0, 2.0], [5.0, 6.0])
+    at = np.array([1])
+    offered = bids.offering(at, np.array([0.5]), np.array([9.0]), np.array([False]))
+    assert (offered.bid_id.tolist(), offered.node.tolist(), offered.price.tolist()) == (["b"], [1], [9.0])
+    for book in (offered, bids.pick(at), Bids.join([bids, offered])):
+        with pytest.raises(ValueError, match="read-only"):
+            book.price[0] = 0.0

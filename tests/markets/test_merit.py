@@ -229,3 +229,15 @@ def test_how_many_programmes_of_the_cases_are_solved(scheme: str, solved_of: dic
             clear_case(read_case(CASES / name), SCHEMES[scheme])
         found[name] = count["solved"]
     assert found == solved_of
+
+
+def test_a_limit_that_two_bids_fill_but_for_rounding_is_worth_what_the_next_bid_is() -> None:
+    cost, available = np.array([-10.0, -9.0, -1.0]), np.array([0.1, 0.2, 1.0])
+    row = Rows(np.ones((1, 3)), np.zeros(1), np.array([-INF]), np.array([0.3]), INF, "D1")
+    found = clear(cost, available, rows=[row])
+    assert found.message == BY_MERIT
+    np.testing.assert_allclose(found.quantity_mw, [0.1, 0.2, 0.0], atol=1e-12)  # 0.3 - 0.1 < 0.2 in binary
+    assert found.limits_eur_per_h["D1"] == pytest.approx(-0.3)
+    assert found.limits_eur_per_h["D1"] == pytest.approx(
+        solved(cost, available, rows=[row]).limits_eur_per_h["D1"]
+    )

@@ -140,8 +140,8 @@ def test_only_rows_that_can_break_are_kept() -> None:
     rows = Rows(
         np.array([[1.0, 0.0], [1.0, -1.0], [0.0, 2.0]]), np.zeros(3), np.full(3, -2.0), np.full(3, 4.0), 1.0
     )
-    kept = rows.binding(np.zeros(2), np.array([3.0, 2.5]))  # ranges: 0..3, -2.5..3, 0..5
-    assert kept.matrix.tolist() == [[1.0, -1.0], [0.0, 2.0]]
+    kept = rows.breakable(np.zeros(2), np.array([3.0, 2.5]))  # ranges: 0..3, -2.5..3, 0..5
+    assert kept.tolist() == [False, True, True]
 
 
 def test_a_row_that_is_not_a_number_is_never_dropped_in_silence() -> None:
