@@ -11,6 +11,8 @@ from grids.rows import GridRows
 
 OVERLOAD_EUR_PER_MWH = 10_000.0
 VOLTAGE_EUR_PER_H_PU2 = 1e6
+TOLERANCE = 1e-9
+"""MW, or p.u.**2, by which a row counts as kept all the same: a hundredth of what the solver allows."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,17 @@ class Rows:
         """Whether all rows stay strictly inside their limits at `x` (n,); not, for one of nan."""
         state = self.base + self.matrix @ x
         return bool(((state < self.high) & (state > self.low)).all())
+
+    def held(self, sides: BoolArray) -> Rows:
+        """Only the sides (2, m) asked for, above and below, of only the rows that have one."""
+        which: BoolArray = sides[0] | sides[1]
+        some, (above, below) = self.pick(which), sides[:, which]
+        return replace(some, high=np.where(above, some.high, np.inf), low=np.where(below, some.low, -np.inf))
+
+    def broken(self, x: FloatArray) -> BoolArray:
+        """Which rows `x` (n,) breaks above and below, (2, m); rows of nan are broken."""
+        state = self.base + self.matrix @ x
+        return ~np.stack([state <= self.high + TOLERANCE, state >= self.low - TOLERANCE])
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ has quantities.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
@@ -24,6 +24,8 @@ from markets.merit import Filled, fill_balance, fill_nested, ordered_costs
 from markets.solver import solve
 
 UNSERVED_EUR_PER_MWH = 10_000.0
+FEW_ROWS = 8
+"""Programmes with more rows than this are solved with those first that matter."""
 
 
 class Status(Enum):
@@ -108,7 +110,12 @@ def clear(
         filled = fill_balance(ordered, available, sign, need_mw, imbalance_price, bound, rows)
     if filled is not None:
         return _by_merit(cost, filled)
-    return _solved(cost, ordered, available, sign, need_mw, rows, imbalance_price, bound, choices)
+    asked = partial(_solved, cost, ordered, available, sign, need_mw, imbalance_price, bound, choices)
+    return (
+        asked(rows)
+        if choices or sum(len(r.base) for r in rows) <= FEW_ROWS
+        else _grown(asked, rows, len(cost))
+    )
 
 
 def _by_merit(cost: FloatArray, filled: Filled) -> Cleared:
@@ -120,16 +127,36 @@ def _by_merit(cost: FloatArray, filled: Filled) -> Cleared:
     )
 
 
+def _grown(asked: Callable[[Sequence[Rows]], Cleared], rows: Sequence[Rows], n: int) -> Cleared:
+    """The answer of the solver on the sides of rows that matter: what its answers break is added.
+
+    Exact: leaving rows out can only make a programme cheaper, so an optimum without them that keeps them is
+    one with them. Their duals are zero, and a soft row that is kept has no slack. A programme without a
+    solution has none with more rows either, but for one without an end, which is asked again with all.
+    """
+    held = [part.broken(np.zeros(n)) for part in rows]
+    while True:
+        answer = asked([part.held(sides) for part, sides in zip(rows, held, strict=True)])
+        if answer.status is Status.UNBOUNDED:
+            return asked(rows)
+        if answer.status is not Status.OPTIMAL:
+            return answer
+        more = [part.broken(answer.quantity_mw) & ~sides for part, sides in zip(rows, held, strict=True)]
+        if not any(each.any() for each in more):
+            return answer
+        held = [sides | each for sides, each in zip(held, more, strict=True)]
+
+
 def _solved(
     cost: FloatArray,
     ordered: FloatArray,
     available: FloatArray,
     sign: FloatArray | None,
     need_mw: float,
-    rows: Sequence[Rows],
     imbalance_price: float,
     bound: float,
     choices: Sequence[IntArray],
+    rows: Sequence[Rows],
 ) -> Cleared:
     """The answer of the solver, on costs in the order in which bids are served."""
     n = len(cost)
@@ -198,7 +225,7 @@ def _upper_rows(
     rows: Sequence[Rows], n: int, n_balance: int, n_slack: int
 ) -> tuple[sparse.csr_array | None, FloatArray | None]:
     """All rows as ``A x <= b``; the excess of both sides of a soft row shares one slack column."""
-    if not rows:
+    if not sum(len(part.base) for part in rows):
         return None, None
     blocks, bounds, first = [], [], n + n_balance
     for part in rows:
