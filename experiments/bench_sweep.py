@@ -31,7 +31,7 @@ FIELDS: dict[str, Any] = {
 }  # fmt: skip
 """Of `reference`: runs that take seconds."""
 MOST_WORKERS = 4
-KILL_EVERY_S = 8.0
+KILL_EVERY_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def survive(runs: int, workers: int, seed: int = 1) -> Survived:
 
     A run is spared when one more death would be its last, because it would be given up as it should.
     """
-    points = _points(runs)
+    points = _points(runs, plots=False)
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
@@ -108,12 +108,12 @@ def _finishes(folder: Path) -> int:
     return max(times, int(is_finished(folder)))
 
 
-def _points(runs: int) -> list[Point]:
+def _points(runs: int, plots: bool = True) -> list[Point]:
     """Short runs that differ in their seed."""
     points = []
     for seed in range(runs):
         scenario, folder = read_scenario("reference", {**FIELDS, "seed": seed})
-        points.append(Point({"seed": seed}, scenario, folder, "bench"))
+        points.append(Point({"seed": seed}, scenario, folder, "bench", plots))
     return points
 
 
