@@ -21,7 +21,6 @@ READ: dict[str, list[str] | None] = {
     "grid": None,
     "settlement": ["payer", "payee", "kind", "amount_eur"],
     "clearings": ["system", "penalty_eur_per_h"],
-    "activations": ["system", "layer", "direction", "quantity_mw", "price_eur_per_mwh"],
     "messages": ["numbers"],
     "rejections": ["bid_id", "reason"],
     "reserve": ["terminated_bids"],
@@ -43,6 +42,7 @@ def kpis_of(run: Path) -> dict[str, Any]:
     tables = {
         name: pd.read_parquet(run / f"{name}.parquet", columns=columns) for name, columns in READ.items()
     }
+    tables["activations"] = _activations(run)
     system = tables["system"]
     hours = _isp_hours(system)
     return {
@@ -76,6 +76,20 @@ def kpis_of(run: Path) -> dict[str, Any]:
         "voltage_error_max_pu": float(tables["grid"].voltage_error_pu.max()),
         **non_firm_kpis(tables, hours),
     }
+
+
+def _activations(run: Path) -> pd.DataFrame:
+    """Activations summed over ISPs and bids, at their mean price; read group by group."""
+    keys = ["system", "layer", "direction"]
+    file = pq.ParquetFile(run / "activations.parquet")
+    parts = []
+    for group in range(file.num_row_groups):
+        rows = file.read_row_group(group, [*keys, "quantity_mw", "price_eur_per_mwh"]).to_pandas()
+        rows["eur_per_h"] = rows.quantity_mw * rows.price_eur_per_mwh
+        parts.append(rows.groupby(keys)[["quantity_mw", "eur_per_h"]].sum())
+    sums: pd.DataFrame = pd.concat(parts).groupby(level=keys).sum().reset_index()
+    sums["price_eur_per_mwh"] = sums.pop("eur_per_h") / sums.quantity_mw
+    return sums
 
 
 def _rows(run: Path, table: str) -> int:

@@ -104,13 +104,16 @@ def read_run(run: Path, zone: str, title: str) -> RunData:
 
 
 def _energy_mwh(run: Path, isp: pd.Series, hours: float) -> pd.DataFrame:
-    columns = ["isp", "layer", "system", "direction", "quantity_mw"]
-    # A year holds millions of rows: names are read as codes, not as strings.
-    table = pq.read_table(run / "activations.parquet", columns=columns, read_dictionary=["layer", "system"])
-    rows = table.to_pandas()
-    local = rows.layer.isin(LOCAL_LAYERS)
-    rows["source"] = np.where(rows.system == TSO, "transmission", np.where(local, "local", "balancing"))
-    mwh = rows.groupby(["isp", "source", "direction"]).quantity_mw.sum().unstack(["source", "direction"])
+    keys, file = ["isp", "source", "direction"], pq.ParquetFile(run / "activations.parquet")
+    parts = []
+    for group in range(
+        file.num_row_groups
+    ):  # a year holds millions of rows: they are added up group by group
+        rows = file.read_row_group(group, ["isp", "layer", "system", "direction", "quantity_mw"]).to_pandas()
+        local = rows.layer.isin(LOCAL_LAYERS)
+        rows["source"] = np.where(rows.system == TSO, "transmission", np.where(local, "local", "balancing"))
+        parts.append(rows.groupby(keys).quantity_mw.sum())
+    mwh = pd.concat(parts).groupby(level=keys).sum().unstack(["source", "direction"])
     wanted = pd.MultiIndex.from_product([SOURCES, (1, -1)])
     by_isp: pd.DataFrame = mwh.reindex(index=pd.Index(isp), columns=wanted)
     return by_isp.fillna(0.0).astype(np.float64) * hours

@@ -1,7 +1,7 @@
 """What a run costs, by its length and by its households: ``python -m experiments.studies.scaling``.
 
 One long run of the reference scenario, with processor time and peak memory at the end of every day, and runs
-of two days with 1 000 to 100 000 households. Each run is a process of its own. Writes ``scaling_days.csv``,
+of two days with 100 to 10 000 households. Each run is a process of its own. Writes ``scaling_days.csv``,
 ``scaling_households.csv`` and ``scaling.png``; the long run itself goes to `--run`, figures and all.
 """
 
@@ -27,7 +27,7 @@ from experiments.scenario import read_scenario
 from grids.arrays import FloatArray
 from sim.run import run
 
-HOUSEHOLDS = (1_000, 3_000, 10_000, 30_000, 100_000)
+HOUSEHOLDS = (100, 300, 1_000, 3_000, 10_000)
 PER_DAY = 96
 MAXRSS_OF_MIB = 1 << 20 if sys.platform == "darwin" else 1 << 10
 FOOTNOTE = "Processor time of one core of a shared machine; reference scenario, scheme multilevel-03"
@@ -107,7 +107,7 @@ def draw(days: pd.DataFrame, households: pd.DataFrame, out: Path) -> None:
         )
         memory_axes.axhline(1536, color=RED, linestyle=":", label="target")
         memory_axes.set(title="Memory does not", xlabel="day", ylabel="memory, MiB", ylim=(0, 1700))
-        memory_axes.legend(loc="upper right", bbox_to_anchor=(1.0, 0.88))
+        memory_axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.48))
         n, ms = households.households.to_numpy(), households.isp_ms.to_numpy()
         home_axes.loglog(n, ms[0] * n / n[0], color=GREY, linestyle="--", label="in proportion")
         home_axes.loglog(n, ms, color=BLUE, marker="o", label="measured")
