@@ -171,12 +171,12 @@ def checked(strategy: Strategy, view: OfferView, who: str) -> Offers:
 
 
 def _arrays(found: Any, name: str) -> Offers:
-    """Offers as arrays of the right kind, whatever sequences a strategy has given."""
+    """Offers as arrays of the right kind, whatever sequences a strategy has given; its own stay its own."""
     if not isinstance(found, Offers):
         raise StrategyError(f"{name}: answers {type(found).__name__} instead of Offers")
-    consent = None if found.forwardable is None else np.asarray(found.forwardable, dtype=bool)
+    consent = None if found.forwardable is None else np.array(found.forwardable, dtype=bool)
     return Offers(
-        np.asarray(found.price, dtype=np.float64), np.asarray(found.quantity_mw, dtype=np.float64), consent
+        np.array(found.price, dtype=np.float64), np.array(found.quantity_mw, dtype=np.float64), consent
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import resource
 import tempfile
 import time
 import warnings
@@ -20,6 +19,7 @@ from pandapower.control import ConstControl
 from pandapower.timeseries import DFData, OutputWriter, run_timeseries
 
 from experiments.bench_figure import Figure
+from experiments.memory import peak_mib
 from experiments.scenario import read_scenario
 from grids.arrays import FloatArray
 from grids.network import Network
@@ -30,8 +30,6 @@ from sim.run import run, start
 from sim.settings import Scenario
 
 DAYS = 2
-MIB_OF_MAXRSS = 1.0 / 1024.0
-"""Linux counts the peak in KiB."""
 LONG_DAYS = 8
 
 
@@ -155,7 +153,7 @@ def _peaks_mib() -> tuple[float, float]:
 
     def on_isp(isp: int) -> None:
         if isp % 96 == 95:
-            peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MIB_OF_MAXRSS)
+            peaks.append(peak_mib())
 
     with tempfile.TemporaryDirectory() as folder:
         run(read_scenario("reference", {"days": LONG_DAYS})[0], None, Path(folder), on_isp)

@@ -168,8 +168,16 @@ def _strategy_sources(scenario: Scenario) -> list[Path]:
     """Files of the strategies that a person brought along, ``module:Class``."""
     names = {scenario.strategy, *(given.name for given in scenario.strategies)}
     modules = sorted({name.partition(":")[0] for name in names if ":" in name})
-    specs = [find_spec(module) for module in modules]
-    return [Path(spec.origin) for spec in specs if spec is not None and spec.origin is not None]
+    return [path for module in modules if (path := _source_of(module)) is not None]
+
+
+def _source_of(module: str) -> Path | None:
+    """The file of a module; None for one that is not there, which is told when the world is built."""
+    try:
+        spec = find_spec(module)
+    except (ImportError, ValueError):
+        return None
+    return None if spec is None or spec.origin is None else Path(spec.origin)
 
 
 def _digest(paths: list[Path]) -> str:

@@ -94,23 +94,14 @@ def grid_rows(
     `owner` is whose grid it is. What can break is looked for at the nodes, of which there are fewer than
     columns, so that a matrix is written only for the few rows that matter.
     """
-    flows = Rows(
-        rows.flow_matrix,
-        rows.flow_mw,
-        rows.flow_min_mw,
-        rows.flow_max_mw,
-        np.inf if hard else OVERLOAD_EUR_PER_MWH,
-        owner,
-    )
-    voltages = Rows(
-        rows.voltage_matrix,
-        rows.w_pu2,
-        rows.w_min_pu2,
-        rows.w_max_pu2,
-        np.inf if hard else VOLTAGE_EUR_PER_H_PU2,
-        owner,
-    )
+    flows = (rows.flow_matrix, rows.flow_mw, rows.flow_min_mw, rows.flow_max_mw)
+    voltages = (rows.voltage_matrix, rows.w_pu2, rows.w_min_pu2, rows.w_max_pu2)
+    parts = [
+        Rows(*arrays, np.inf if hard else penalty, owner)
+        for arrays, penalty in ((flows, OVERLOAD_EUR_PER_MWH), (voltages, VOLTAGE_EUR_PER_H_PU2))
+    ]
     reach = columns.reach(available, rows.flow_matrix.shape[1])
-    which = (flows.breakable(*reach) & np.isfinite(rows.limit_mw), voltages.breakable(*reach))
-    kept = [part.pick(keep) for part, keep in zip((flows, voltages), which, strict=True) if keep.any()]
+    limited = (np.isfinite(rows.limit_mw), np.ones(len(rows.w_pu2), dtype=bool))
+    which = [part.breakable(*reach) & some for part, some in zip(parts, limited, strict=True)]
+    kept = [part.pick(keep) for part, keep in zip(parts, which, strict=True) if keep.any()]
     return [replace(part, matrix=columns.effect(part.matrix)) for part in kept]

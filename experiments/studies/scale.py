@@ -8,7 +8,6 @@ Writes ``scale.csv``, ``scale_parallel.csv`` and ``scale.png``.
 
 from __future__ import annotations
 
-import resource
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,6 +24,7 @@ import pandas as pd
 import typer
 from matplotlib.axes import Axes
 
+from experiments.memory import peak_mib
 from experiments.plot_style import (
     BLUE,
     DARK,
@@ -155,7 +155,7 @@ def measured(folder: Path, point: Point) -> dict[str, float]:
         "solver_ms": per_isp * spent["solver"],
         "power_flow_ms": per_isp * spent["power flow"],
         **found,
-        "max_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0,
+        "max_rss_mib": peak_mib(),
     }
 
 

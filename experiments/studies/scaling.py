@@ -8,9 +8,7 @@ of two days with 100 to 10 000 households. Each run is a process of its own. Wri
 from __future__ import annotations
 
 import multiprocessing
-import resource
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,6 +19,7 @@ import numpy as np
 import pandas as pd
 import typer
 
+from experiments.memory import peak_mib, resident_mib
 from experiments.plot_style import BLUE, GREY, RED, house_style, new_figure, save
 from experiments.run import run_scenario
 from experiments.scenario import read_scenario
@@ -29,22 +28,7 @@ from sim.run import run
 
 HOUSEHOLDS = (100, 300, 1_000, 3_000, 10_000)
 PER_DAY = 96
-MAXRSS_OF_MIB = 1 << 20 if sys.platform == "darwin" else 1 << 10
 FOOTNOTE = "Processor time of one core of a shared machine; reference scenario, scheme multilevel-03"
-
-
-def _peak_mib() -> float:
-    """Most memory that this process has had, before it began to work too."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MAXRSS_OF_MIB
-
-
-def _resident_mib() -> float:
-    """Memory that this process has now; NaN where the system does not tell (it does on Linux)."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    except OSError:
-        return float("nan")
-    return pages * resource.getpagesize() / (1 << 20)
 
 
 class _Gauge:
@@ -57,7 +41,7 @@ class _Gauge:
     def __call__(self, isp: int) -> None:
         """Read both."""
         self.seconds.append(time.process_time())
-        self.resident_mib.append(_resident_mib())
+        self.resident_mib.append(resident_mib())
 
 
 def long_run(out: Path, days: int, fields: dict[str, Any]) -> pd.DataFrame:
@@ -72,7 +56,7 @@ def long_run(out: Path, days: int, fields: dict[str, Any]) -> pd.DataFrame:
     seconds = np.array(gauge.seconds)[ends - 1] - gauge.seconds[0]
     memory = np.array(gauge.resident_mib)[ends - 1]
     days_done = {"day": ends // PER_DAY, "isps": ends, "cpu_s": seconds, "resident_mib": memory}
-    return pd.DataFrame({**days_done, "peak_mib": _peak_mib()})
+    return pd.DataFrame({**days_done, "peak_mib": peak_mib()})
 
 
 def isp_ms(households: int, days: int) -> dict[str, float]:

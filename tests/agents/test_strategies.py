@@ -362,3 +362,16 @@ def test_a_learner_asked_twice_answers_the_same() -> None:
     learner = Exp3(np.random.default_rng(6))
     first = [learner.offers(_view(isp)).price[0] for isp in range(20)]
     assert [learner.offers(_view(isp)).price[0] for isp in range(20)] == first
+
+
+def test_a_strategy_may_use_its_arrays_again() -> None:
+    price, quantity = np.zeros(1), np.zeros(1)
+
+    def make(view: OfferView) -> Offers:
+        price[:], quantity[:] = view.cost + view.isp, view.quantity_mw
+        return Offers(price, quantity)
+
+    first, second = (checked(_Rogue(make), _view(isp), "A") for isp in (1, 2))
+    first.price.flags.writeable = False  # as a book does
+    np.testing.assert_array_equal([first.price, second.price], [[21.0], [22.0]])
+    assert price.flags.writeable

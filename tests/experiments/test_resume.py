@@ -324,6 +324,13 @@ def test_a_strategy_that_has_changed_does_not_go_on(halved: Path, monkeypatch: p
     assert refused.value.field == "strategies"
 
 
+def test_a_strategy_that_is_not_there_is_one_message(tmp_path: Path) -> None:
+    for name in ("nowhere:Class", "nowhere.at_all:Class", ":Class"):
+        with pytest.raises(InputError, match="cannot be imported"):
+            simulate(tmp_path / "run", fields={"strategy": name})
+    assert list(tmp_path.iterdir()) == []
+
+
 class Secretive(Truthful):
     """A strategy with something that cannot be kept."""
 

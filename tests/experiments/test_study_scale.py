@@ -48,7 +48,7 @@ def test_tables_and_figure_of_a_small_study(monkeypatch: pytest.MonkeyPatch, tmp
     parts = rows[[f"{part}_ms" for part in scale.PARTS]]
     assert (parts > 0.0).all(axis=None)
     assert (parts.sum(axis=1) < 1.05 * rows.isp_cpu_ms_mean).all()
-    assert (rows[["build_cpu_s", "isp_cpu_ms", "max_rss_mb", "power_flow_ms"]] > 0.0).all(axis=None)
+    assert (rows[["build_cpu_s", "isp_cpu_ms", "max_rss_mib", "power_flow_ms"]] > 0.0).all(axis=None)
     assert (rows.converged_pct == 100.0).all()
     sent = pd.read_csv(tmp_path / "scale_parallel.csv")
     assert sent.gate.tolist() == 2 * ["dso_clear", "forward", "validate"]
