@@ -111,7 +111,10 @@ def _started(
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Processes started meanwhile, and the server with the first of them, read that they have one thread."""
+    """Processes started meanwhile, and the server with the first of them, read that they have one thread.
+
+    A server that something else in this interpreter has started before has read its own environment already.
+    """
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))
     try:
