@@ -28,8 +28,8 @@ class Admission:
         What a group sells locally may go on to the TSO only if the group is qualified for the TSO's product.
         """
         reasons = self.reasons(isp, book, now)
-        bad = np.array([bool(r) for r in reasons], dtype=bool)
-        book = book.pick(~bad) if bad.any() else book
+        if any(reasons):
+            book = book.pick(np.array([not r for r in reasons], dtype=bool))
         if self.register is None:
             return book, reasons
         able = {p: self.register.qualified(p, "mFRR", now()) for p in book.places}
@@ -45,6 +45,8 @@ class Admission:
             for place, reason in zip(good.tolist(), found, strict=True):
                 reasons[place] = reason
         minimum = self.product.pool_minimum_mw
+        if minimum <= 0.0:
+            return reasons
         admitted = np.where([bool(r) for r in reasons], 0.0, book.quantity_mw)
         outside = np.flatnonzero(~in_pools(book, admitted, minimum, self.pooled_by))
         if self.register is not None:

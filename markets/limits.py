@@ -94,14 +94,14 @@ def grid_rows(
     `owner` is whose grid it is. What can break is looked for at the nodes, of which there are fewer than
     columns, so that a matrix is written only for the few rows that matter.
     """
-    flows = (rows.flow_matrix, rows.flow_mw, rows.flow_min_mw, rows.flow_max_mw)
-    voltages = (rows.voltage_matrix, rows.w_pu2, rows.w_min_pu2, rows.w_max_pu2)
+    limited = np.isfinite(rows.limit_mw)
+    flow_matrix, flow_mw = rows.flow_matrix[limited], rows.flow_mw[limited]
+    low_mw, high_mw = rows.flow_min_mw[limited], rows.flow_max_mw[limited]
+    flow_price, voltage_price = (np.inf, np.inf) if hard else (OVERLOAD_EUR_PER_MWH, VOLTAGE_EUR_PER_H_PU2)
     parts = [
-        Rows(*arrays, np.inf if hard else penalty, owner)
-        for arrays, penalty in ((flows, OVERLOAD_EUR_PER_MWH), (voltages, VOLTAGE_EUR_PER_H_PU2))
+        Rows(flow_matrix, flow_mw, low_mw, high_mw, flow_price, owner),
+        Rows(rows.voltage_matrix, rows.w_pu2, rows.w_min_pu2, rows.w_max_pu2, voltage_price, owner),
     ]
     reach = columns.reach(available, rows.flow_matrix.shape[1])
-    limited = (np.isfinite(rows.limit_mw), np.ones(len(rows.w_pu2), dtype=bool))
-    which = [part.breakable(*reach) & some for part, some in zip(parts, limited, strict=True)]
-    kept = [part.pick(keep) for part, keep in zip(parts, which, strict=True) if keep.any()]
+    kept = [part.pick(keep) for part in parts if (keep := part.breakable(*reach)).any()]
     return [replace(part, matrix=columns.effect(part.matrix)) for part in kept]

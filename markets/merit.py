@@ -102,6 +102,37 @@ def fill_balance(
     return Filled(x[:n], float(x[n + 1]), float(x[n]), dual, sign * dual, {part.owner: 0.0 for part in rows})
 
 
+def nothing_to_trade(
+    cost: FloatArray,
+    available: FloatArray,
+    sign: FloatArray,
+    imbalance_price: float,
+    imbalance_bound_mw: float,
+    rows: Sequence[Rows],
+) -> Filled | None:
+    """Leave a balance without a need as it is (arguments as of `markets.programme.clear`).
+
+    Nobody gains by a trade if the best bid down offers less than the cheapest bid up asks, imbalance being
+    two more bids. Every price of injection between theirs is then a dual with which no reduced cost has the
+    wrong sign; the one nearest to zero is answered, as in `fill_balance`. For rows holds what is said there.
+
+    None where a trade pays or rows are touched, and for values no programme should hold.
+    """
+    if not (_proper(cost, available) and (np.abs(sign) == 1.0).all()):
+        return None
+    if not (imbalance_price >= 0.0 and imbalance_bound_mw >= 0.0):
+        return None
+    price, up, offered = sign * cost, sign > 0.0, available > 0.0
+    beyond = imbalance_price if imbalance_bound_mw > 0.0 else np.inf
+    lowest = max(float(price[offered & ~up].max(initial=-np.inf)), -beyond)
+    highest = min(float(price[offered & up].min(initial=np.inf)), beyond)
+    x = np.zeros(len(cost))
+    if not (lowest < highest and all(part.strictly_kept(x) for part in rows)):
+        return None
+    dual = min(max(0.0, lowest), highest)
+    return Filled(x, 0.0, 0.0, dual, sign * dual, {part.owner: 0.0 for part in rows})
+
+
 def fill_nested(ordered: FloatArray, available: FloatArray, rows: Sequence[Rows]) -> Filled | None:
     """Take whatever pays as far as nested limits let it, in merit order; costs in their order, no balance.
 

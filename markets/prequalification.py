@@ -35,13 +35,16 @@ def envelope_mw(
         side = np.flatnonzero((bids.direction == direction) & (offered_mw > 0))
         if not len(side):
             continue
-        book = bids.pick(side)
-        weight = np.ones(len(side))
+        columns, offered = Columns(bids.node[side], bids.direction[side]), offered_mw[side]
+        breakable = grid_rows(rows, columns, offered, hard=True)
+        if not breakable:  # every weight is positive: without limits everything is taken
+            limit[side] = offered
+            continue
+        price, weight = bids.price[side], np.ones(len(side))
         if method == "envelope":
             whole = bids.price[(bids.direction == direction) & ~bids.demand]
-            weight += whole.max() - book.price if direction == UP else book.price - whole.min()
-        columns, offered = Columns(book.node, book.direction), offered_mw[side]
-        answer = clear(-weight, offered, rows=grid_rows(rows, columns, offered, hard=True))
+            weight += whole.max() - price if direction == UP else price - whole.min()
+        answer = clear(-weight, offered, rows=breakable)
         limit[side] = answer.require(
             f"operating envelope ({'up' if direction == UP else 'down'})"
         ).quantity_mw

@@ -57,8 +57,9 @@ class Product:
             ),
         )
         for broken, reason in checks:
-            for k in np.flatnonzero(broken):
-                reasons[k] = reasons[k] or reason
+            if broken.any():
+                for k in np.flatnonzero(broken):
+                    reasons[k] = reasons[k] or reason
         return reasons
 
 

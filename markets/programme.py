@@ -20,7 +20,7 @@ from scipy import sparse
 from grids.arrays import FloatArray, IntArray
 from markets.highs import Solved
 from markets.limits import Rows
-from markets.merit import Filled, fill_balance, fill_nested, ordered_costs
+from markets.merit import Filled, fill_balance, fill_nested, nothing_to_trade, ordered_costs
 from markets.solver import solve
 
 UNSERVED_EUR_PER_MWH = 10_000.0
@@ -95,13 +95,17 @@ def clear(
     choices: groups of columns of which exactly one is taken, whole (integers). Prices are then those of the
         programme with the choices made.
     """
-    ordered = ordered_costs(cost, sign)
     breakable = [(part, part.breakable(np.zeros(len(cost)), available)) for part in rows]
     rows = [part.pick(keep) for part, keep in breakable if keep.any()]
     if len(cost) == 0 and sign is None:
         status = Status.INFEASIBLE if any(np.isinf(r.penalty) for r in rows) else Status.OPTIMAL
         return Cleared(status, "no bids", np.empty(0), 0.0, 0.0, 0.0, float("nan"))
     bound = imbalance_bound_mw if imbalance_bound_mw is not None else np.inf
+    if sign is not None and need_mw == 0.0 and not choices:
+        idle = nothing_to_trade(cost, available, sign, imbalance_price, bound, rows)
+        if idle is not None:
+            return _by_merit(cost, idle)
+    ordered = ordered_costs(cost, sign)
     if choices:
         filled = None
     elif sign is None:
