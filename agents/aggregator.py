@@ -36,7 +36,7 @@ from agents.portfolio import Portfolio, Resources, UnitPortfolio
 from agents.qualification import Applicant
 from agents.reactive import ReactiveSeller
 from agents.remedies import Redispatcher
-from agents.sales_book import ClosedBook, SalesBook, SellerLine
+from agents.sales_book import ClosedBook, SalesBook
 from agents.strategies import OfferView, Stage, Strategy
 from grids.arrays import FloatArray
 from markets.bids import DOWN, UP, Bids
@@ -86,7 +86,7 @@ class Aggregator(Participant):
         self._resources_desk = resources_desk
         self._conduct = conduct
         self._day_ahead: dict[int, float] = {}
-        self.sales = SalesBook(name)
+        self.sales = SalesBook(name, conduct.consents)
 
     def receive(self, message: Message) -> None:
         """Take prices and schedules, awards, meter readings and rejections."""
@@ -170,21 +170,20 @@ class Aggregator(Participant):
     def _bids(self, isp: int, day_ahead_price: float, found: Resources, stage: Stage = "first") -> Bids:
         tick = self._product.tick_mw
         quantity = np.floor(found.quantity_mw / tick + 1e-9) * tick if tick else found.quantity_mw
-        keep = np.flatnonzero(quantity >= max(self._product.min_quantity_mw, 1e-9))
+        (keep,) = (quantity >= max(self._product.min_quantity_mw, 1e-9)).nonzero()
         floor, cap = self._product.price_floor_eur_per_mwh, self._product.price_cap_eur_per_mwh
         view = OfferView(
             isp, day_ahead_price, found.direction[keep], quantity[keep], found.cost[keep], floor, cap,
             found.system, stage, self.bidder.sees, self.bidder.book(found.system),
         )  # fmt: skip
         offers = self.bidder.offers(view)
-        bids = self.sales.price(keep, view, offers, self._conduct.consents)
+        bids = self.sales.price(keep, view, offers)
         return self._struck(isp, day_ahead_price, found.system, bids)
 
-    def account(self, isp: int, books: Mapping[str, ClosedBook]) -> list[SellerLine]:
-        """What became of the offers of an ISP in the book of every system; the strategy hears it."""
+    def hear(self, isp: int, books: Mapping[str, ClosedBook]) -> None:
+        """Hear what became of the offers of an ISP in the book of every system."""
         if self.bidder.listens:
             self.bidder.hear(self.sales.outcome(isp, books), books)
-        return self.sales.account(isp, books)
 
     def supply(self, day: range, receiver: str) -> None:
         """Tell the day-ahead market what is asked above marginal cost, if the strategy has a say in it."""

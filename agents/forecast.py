@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.signal import lfilter
@@ -49,6 +50,12 @@ class ForecastErrors:
 
     def error_mw(self, area: str, isp: int, lead_h: float) -> float:
         """Error of a forecast of an area's injection `lead_h` hours ahead (MW); at most 48 h count."""
-        to_come = np.clip(lead_h - KNOTS_H[:-1], 0.0, np.diff(KNOTS_H)) / DAY_AHEAD_HOURS
         scale = self.mape / MEAN_ABS_NORMAL * self.size_mw[area]
-        return float(scale * (np.sqrt(to_come) @ self.news[area][:, isp]))
+        return float(scale * (_shares(lead_h) @ self.news[area][:, isp]))
+
+
+@lru_cache(maxsize=1024)  # leads are few: gates stand at fixed times before delivery
+def _shares(lead_h: float) -> FloatArray:
+    """What news between knots still to come weighs `lead_h` hours ahead, of the error at 24 h."""
+    to_come = np.clip(lead_h - KNOTS_H[:-1], 0.0, np.diff(KNOTS_H)) / DAY_AHEAD_HOURS
+    return np.sqrt(to_come)

@@ -190,21 +190,19 @@ class Operator(Participant, ABC):
 
     def _announce(self, isp: int, layer: str, system: str, award: FloatArray) -> None:
         bids: Bids = self._houses(isp)[system]["bids"]
-        for provider, places in bids.places.items():
-            won = places[award[places] != 0.0]
-            if len(won):
-                self.desk.send(
-                    AwardMessage(
-                        self.name,
-                        provider,
-                        isp,
-                        system=system,
-                        layer=layer,
-                        bid_id=tuple(bids.bid_id[won].tolist()),
-                        quantity_mw=award[won],
-                        price=bids.price[won],
-                    )
+        for provider, won in bids.by_provider(award.nonzero()[0]).items():
+            self.desk.send(
+                AwardMessage(
+                    self.name,
+                    provider,
+                    isp,
+                    system=system,
+                    layer=layer,
+                    bid_id=tuple(bids.bid_id[won].tolist()),
+                    quantity_mw=award[won],
+                    price=bids.price[won],
                 )
+            )
 
     def _reject(self, message: BidsMessage, reasons: dict[str, str]) -> None:
         self.desk.send(RejectionMessage(self.name, message.sender, message.isp, reasons=reasons))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -15,54 +14,29 @@ from grids.arrays import FloatArray, IntArray
 from markets.bids import DOWN, UP, Bids
 
 
-class SellerLine(NamedTuple):
-    """One seller in one system and direction for an ISP; see table ``sellers``."""
-
-    provider: str
-    system: str
-    direction: int
-    able_mw: float
-    offered_mw: float
-    sold_mw: float
-    price: float  # EUR/MWh, mean over what is offered; nan where nothing is
-    cost: float  # EUR/MWh, mean over what could be offered; nan where nothing could
-    offered_cost: float  # EUR/MWh, mean over what is offered; nan where nothing is
-    received_eur_per_h: float
-    cost_eur_per_h: float
-
-
+@dataclass(frozen=True)
 class ClosedBook:
-    """The book of one system as its markets closed, n bids, and what became of them; seller by seller.
+    """The book of one system as its markets closed, n bids, and what became of them, in the order of bids."""
 
-    `sold_mw` and `received_eur_per_h` (n,) are in the order of `bids`. `bid_id` (n,) and `figures` (4, n) go
-    seller by seller: MW offered, MW sold, EUR/h received, and price (EUR/MWh).
-    """
+    bids: Bids
+    sold_mw: FloatArray  # (n,)
+    received_eur_per_h: FloatArray  # (n,)
 
-    def __init__(self, bids: Bids, sold_mw: FloatArray, received_eur_per_h: FloatArray) -> None:
-        self.bids, self.sold_mw, self.received_eur_per_h = bids, sold_mw, received_eur_per_h
-        sellers, who = np.unique(bids.provider, return_inverse=True)
-        order = np.lexsort((-bids.direction, who))  # upwards first; stable, so sums are those of the book
-        self.bid_id = bids.bid_id[order].tolist()
-        rows = (bids.quantity_mw, sold_mw, received_eur_per_h, bids.price)
-        self.figures: FloatArray = np.stack(rows).take(order, axis=1)
-        sizes = np.bincount(2 * who + (bids.direction != UP), minlength=2 * len(sellers))
-        cuts: list[int] = np.cumsum([0, *sizes.tolist()]).tolist()
-        self._cuts = {
-            s: (cuts[2 * k], cuts[2 * k + 1], cuts[2 * k + 2]) for k, s in enumerate(sellers.tolist())
-        }
 
-    def cuts_of(self, seller: str) -> tuple[int, int, int]:
-        """Where in `figures` the bids of a seller begin, those downwards begin, and they end."""
-        return self._cuts.get(seller, (0, 0, 0))
+@dataclass(frozen=True)
+class Able:
+    """What a seller could first offer in one system: k rows, upwards first."""
+
+    n_up: int
+    mw: FloatArray  # (k,)
+    cost: FloatArray  # (k,) EUR/MWh
 
 
 @dataclass
 class _Isp:
     cost: FloatArray  # (R,) EUR/MWh of rows priced so far, 0 of others
     offered: dict[str, Bids] = field(default_factory=dict)  # system -> bids sent
-    able: dict[str, tuple[int, FloatArray, FloatArray]] = field(
-        default_factory=dict
-    )  # of the first offer: how many upwards, which come first; MW and costs of all
+    able: dict[str, Able] = field(default_factory=dict)  # by system
     sold_mw: dict[str, float] = field(default_factory=dict)  # by bid
 
 
@@ -72,8 +46,9 @@ class SalesBook:
     Rows, R of them, are its resources in either direction over all systems, numbered at the first offer.
     """
 
-    def __init__(self, provider: str) -> None:
-        self._provider = provider
+    def __init__(self, provider: str, consents: bool = True) -> None:
+        """`consents` to the forwarding of what a local market leaves, unless a strategy says no."""
+        self.provider, self._consents = provider, consents
         self._row_of: dict[str, int] = {}  # by bid id
         self._first_row: dict[str, int] = {}  # by system
         self._resource, self._direction = np.empty((2, 0), dtype=np.int64)  # (R,)
@@ -90,19 +65,24 @@ class SalesBook:
             self._resource = np.concatenate([part.resource for part in found])
             self._direction = np.concatenate([part.direction for part in found])
             self._blanks = {part.system: self._unpriced(part) for part in found}
-        self._isps.setdefault(isp, self._blank())
+        if isp not in self._isps:
+            self._isps[isp] = self._blank()
 
-    def price(self, rows: IntArray, view: OfferView, offers: Offers, consent: bool) -> Bids:
-        """Bids for what a strategy offers of the resources `rows`; their costs are kept for settlement."""
+    def price(self, rows: IntArray, view: OfferView, offers: Offers) -> Bids:
+        """Bids for what a strategy offers of the resources `rows`; their costs are kept for settlement.
+
+        The arrays of `offers` become those of the bids.
+        """
         book = self._isps[view.isp]
         book.cost[self._first_row[view.system] + rows] = view.cost
-        n_up = int(np.count_nonzero(view.direction == UP))
-        book.able.setdefault(view.system, (n_up, view.quantity_mw, view.cost))
-        forwardable = np.full(len(rows), consent)
+        if view.system not in book.able:
+            n_up = int(np.count_nonzero(view.direction == UP))
+            book.able[view.system] = Able(n_up, view.quantity_mw, view.cost)
+        blanks = self._blanks[view.system]
+        forwardable = blanks.forwardable[rows]
         if offers.forwardable is not None:
             forwardable &= offers.forwardable
-        mw, price = np.array(offers.quantity_mw), np.array(offers.price)
-        bids = self._blanks[view.system].offering(rows, mw, price, forwardable)
+        bids = blanks.offering(rows, offers.quantity_mw, offers.price, forwardable)
         kept = bids.quantity_mw > 0.0
         return bids if kept.all() else bids.pick(kept)
 
@@ -157,33 +137,14 @@ class SalesBook:
         rows = self._rows(bid_id)
         return self._resource[rows], self._direction[rows]
 
-    def account(self, isp: int, books: Mapping[str, ClosedBook]) -> list[SellerLine]:
-        """What became of the offers of an ISP, by system and direction."""
-        book = self._isps.get(isp) or self._blank()
-        lines: list[SellerLine] = []
-        for system, (able_up, able, able_cost) in book.able.items():
-            closed = books[system]
-            first, middle, last = closed.cuts_of(self._provider)
-            rows = self._rows(closed.bid_id[first:last])
-            mine, cost, n_up = closed.figures[:, first:last], book.cost[rows], middle - first
-            mw, price, spent = mine[0], mine[3], self._direction[rows] * cost * mine[1]
-            for direction, own, at in (
-                (UP, slice(0, able_up), slice(0, n_up)),
-                (DOWN, slice(able_up, None), slice(n_up, None)),
-            ):
-                could = able[own]
-                if not len(could):
-                    continue
-                able_mw = float(could.sum())
-                offered, sold, received = mine[:3, at].sum(axis=1).tolist()
-                lines.append(
-                    SellerLine(
-                        self._provider, system, direction, able_mw, offered, sold,
-                        _mean(price[at], mw[at], offered), _mean(able_cost[own], could, able_mw),
-                        _mean(cost[at], mw[at], offered), received, float(spent[at].sum()),
-                    )
-                )  # fmt: skip
-        return lines
+    def able(self, isp: int, system: str) -> Able | None:
+        """What could first be offered in a system; None where nothing was looked at."""
+        book = self._isps.get(isp)
+        return None if book is None else book.able.get(system)
+
+    def cost_of(self, isp: int, bid_id: Sequence[str]) -> FloatArray:
+        """What bids (n,) of an ISP cost at home, EUR/MWh."""
+        return self._isps[isp].cost[self._rows(bid_id)]
 
     def outcome(self, isp: int, books: Mapping[str, ClosedBook]) -> Outcome:
         """The same bid by bid over all systems, in the order of their books."""
@@ -191,7 +152,7 @@ class SalesBook:
         found: list[tuple[IntArray, FloatArray, FloatArray, FloatArray, FloatArray]] = []
         for system in book.able:
             closed = books[system]
-            mine = closed.bids.places_of(self._provider)
+            mine = closed.bids.places_of(self.provider)
             rows, sold = self._rows(closed.bids.bid_id[mine].tolist()), closed.sold_mw[mine]
             cost = self._direction[rows] * book.cost[rows] * sold
             side, mw = closed.bids.direction[mine], closed.bids.quantity_mw[mine]
@@ -215,9 +176,10 @@ class SalesBook:
         return float(book.cost[rows] @ delivered_kw[self._resource[rows]]) / 1000.0
 
     def _unpriced(self, part: Resources) -> Bids:
-        nothing = np.zeros(len(part.bid_id))
-        owner = [self._provider] * len(part.bid_id)
-        return Bids.of(part.bid_id, owner, part.node, part.direction, nothing, nothing)
+        nothing, consent = np.zeros(len(part.bid_id)), np.full(len(part.bid_id), self._consents)
+        owner = [self.provider] * len(part.bid_id)
+        bids = Bids.of(part.bid_id, owner, part.node, part.direction, nothing, nothing)
+        return replace(bids, forwardable=consent)
 
     def _blank(self) -> _Isp:
         return _Isp(np.zeros(len(self._resource)))
@@ -225,7 +187,3 @@ class SalesBook:
     def _rows(self, bid_id: Sequence[str]) -> IntArray:
         row_of = self._row_of
         return np.array([row_of[bid] for bid in bid_id], dtype=np.int64)
-
-
-def _mean(values: FloatArray, weights: FloatArray, weight: float) -> float:
-    return float(values @ weights) / weight if weight > 0.0 else float("nan")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -202,23 +203,27 @@ def asked(question: Callable[[], _Answer], name: str) -> _Answer:
 def _may_be_offered(found: Offers, view: OfferView, name: str) -> None:
     """Raise `StrategyError` for the first rule that an offer breaks."""
     n = len(view.direction)
-    if found.forwardable is not None and np.shape(found.forwardable) != (n,):
-        raise StrategyError(f"{name}: forwardable has shape {np.shape(found.forwardable)}, expected ({n},)")
+    if found.forwardable is not None and found.forwardable.shape != (n,):
+        raise StrategyError(f"{name}: forwardable has shape {found.forwardable.shape}, expected ({n},)")
     for what, values in (("prices", found.price), ("quantities", found.quantity_mw)):
-        if np.shape(values) != (n,):
-            raise StrategyError(f"{name}: {what} have shape {np.shape(values)}, expected ({n},)")
-        if not np.isfinite(values).all():
-            raise StrategyError(f"{name}: {what} must be finite numbers")
+        if values.shape != (n,):
+            raise StrategyError(f"{name}: {what} have shape {values.shape}, expected ({n},)")
+    if not n:
+        return
     over = found.quantity_mw - view.quantity_mw
-    if over.max(initial=0.0) > 1e-9:
+    cheapest, dearest = found.price.min(), found.price.max()
+    least, most_over = found.quantity_mw.min(), over.max()
+    for what, low, high in (("prices", cheapest, dearest), ("quantities", least, most_over)):
+        if not (isfinite(low) and isfinite(high)):  # nan anywhere makes both of them nan
+            raise StrategyError(f"{name}: {what} must be finite numbers")
+    if most_over > 1e-9:
         k = int(np.argmax(over))
         raise StrategyError(
             f"{name}: offers {found.quantity_mw[k]:g} MW of {view.quantity_mw[k]:g} MW that it owns"
         )
-    if found.quantity_mw.min(initial=0.0) < 0.0:
+    if least < 0.0:
         raise StrategyError(f"{name}: offers a negative quantity")
-    low, high = view.price_floor, view.price_cap
-    if found.price.min(initial=high) < low or found.price.max(initial=low) > high:
+    if cheapest < view.price_floor or dearest > view.price_cap:
         raise StrategyError(
             f"{name}: a price lies outside {view.price_floor:g} to {view.price_cap:g} EUR/MWh"
         )

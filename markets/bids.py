@@ -72,10 +72,18 @@ class Bids:
     @cached_property
     def places(self) -> dict[str, IntArray]:
         """Where in the book the bids of each provider stand, in its order; providers by name."""
-        places: dict[str, list[int]] = {}
-        for place, name in enumerate(self.provider.tolist()):
-            places.setdefault(name, []).append(place)
-        return {name: np.array(places[name]) for name in sorted(places)}
+        return self.by_provider(np.arange(len(self)))
+
+    def by_provider(self, places: IntArray) -> dict[str, IntArray]:
+        """Places in the book (k,) by whose bids stand there, in the order given; providers by name."""
+        if not len(places):
+            return {}
+        owner = self.provider[places]
+        firsts = [0, *((owner[1:] != owner[:-1]).nonzero()[0] + 1).tolist()]
+        runs: dict[str, list[IntArray]] = {}  # of a book sorted by bid id mostly one each
+        for name, first, last in zip(owner[firsts].tolist(), firsts, [*firsts[1:], None], strict=True):
+            runs.setdefault(name, []).append(places[first:last])
+        return {name: np.concatenate(runs[name]) for name in sorted(runs)}
 
     def places_of(self, provider: str) -> IntArray:
         """Where in the book the bids of one provider stand; nowhere, if it has none."""
@@ -91,8 +99,9 @@ class Bids:
         self, keep: IntArray, quantity_mw: FloatArray, price: FloatArray, forwardable: BoolArray
     ) -> Bids:
         """The bids at k positions with other quantities, prices and consents, (k,) each and not copied."""
-        same = (getattr(self, name)[keep] for name in ("bid_id", "provider", "node", "direction"))
-        return _book([*same, quantity_mw, price, forwardable, self.demand[keep], self.held_mw[keep]])
+        who, where = (self.bid_id[keep], self.provider[keep]), (self.node[keep], self.direction[keep])
+        rest = quantity_mw, price, forwardable, self.demand[keep], self.held_mw[keep]
+        return _book((*who, *where, *rest))
 
     def pick(self, keep: BoolArray | IntArray) -> Bids:
         """The bids selected by a mask or by positions."""

@@ -52,15 +52,13 @@ def activation_payments(
     for layer, systems in ledger.layers.items():
         for system, award in systems.items():
             bids = books[system]
-            amount, injected = ledger.paid[layer][system] * hours, bids.direction * award
-            for kind, side in (("activation", ~bids.demand), ("purchase", bids.demand)):
-                called = side & (award > 0)
-                for provider, places in bids.places.items() if called.any() else ():
-                    if called[places].any():
-                        mine = places[side[places]]
-                        mwh = float(injected[mine].sum() * hours)
-                        payer = buyer_of[layer, system]
-                        payments.append(Payment(payer, provider, kind, mwh, float(amount[mine].sum())))
+            paid, (won,) = ledger.paid[layer][system], (award > 0).nonzero()
+            bought = bids.demand[won]
+            for kind, called in (("activation", won[~bought]), ("purchase", won[bought])):
+                for provider, mine in bids.by_provider(called).items():
+                    mwh = float(bids.direction[mine] @ award[mine]) * hours
+                    amount = float(paid[mine].sum()) * hours
+                    payments.append(Payment(buyer_of[layer, system], provider, kind, mwh, amount))
     return payments
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from agents.afrr import AfrrResult, within_band
 from agents.fleet import FleetStep
 from agents.participant import Record
-from agents.sales_book import SellerLine
 from grids.arrays import FloatArray
 from markets.bids import Bids
 from markets.blocks import TSO as T
@@ -105,15 +104,6 @@ def record_settlement(
                     "price_eur_per_mwh": bids.price[won],
                 },
             )
-
-
-def record_sellers(record: Record, isp: int, lines: Sequence[SellerLine]) -> None:
-    """What every seller could offer, offered, sold and got, one row by system and direction."""
-    columns = zip(*lines, strict=True) if lines else ((),) * len(SellerLine._fields)
-    rows = dict(zip(SellerLine._fields, columns, strict=True))
-    rows["price_eur_per_mwh"], rows["cost_eur_per_mwh"] = rows.pop("price"), rows.pop("cost")
-    rows["offered_cost_eur_per_mwh"] = rows.pop("offered_cost")
-    record("sellers", {"isp": [isp] * len(lines), **rows})
 
 
 def record_reactive(record: Record, isp: int, trades: Sequence[ReactiveTrade]) -> None:

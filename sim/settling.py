@@ -16,6 +16,7 @@ from agents.household import FleetDesk
 from agents.market_operator import MarketOperator
 from agents.messages import ImbalanceMessage
 from agents.sales_book import ClosedBook
+from agents.sellers import seller_rows
 from agents.tso import TSO
 from grids.arrays import FloatArray
 from markets.auctions import unserved_mw
@@ -54,7 +55,6 @@ from sim.recorder import Recorder
 from sim.records import (
     record_reactive,
     record_reserve,
-    record_sellers,
     record_settlement,
     record_standings,
     record_system,
@@ -208,8 +208,10 @@ class Settler:
             received = np.sum(layers, axis=0) if layers else np.zeros(len(bids))
             closed[system] = ClosedBook(bids, ledger.sold(system), received)
         sellers = (*self.pools, *self.producers)
-        lines = [line for seller in sellers for line in seller.account(isp, closed)]
-        record_sellers(self.recorder, isp, lines)
+        for seller in sellers:
+            seller.hear(isp, closed)
+        rows = seller_rows(isp, [seller.sales for seller in sellers], closed)
+        self.recorder("sellers", {"isp": [isp] * len(rows["provider"]), **rows})
 
     def _reactive(self, isp: int) -> list[Payment]:
         injected = self.fleet_desk.reactive_mvar(isp)
