@@ -26,11 +26,15 @@ class Message:
 
     acknowledged: ClassVar[bool] = False
     if_lost: ClassVar[str] = ""
+    kind: ClassVar[str] = ""  # its name in tables: that of its class
     sender: str
     receiver: str
     isp: int  # the ISP it is about; the first one of a day for day-ahead messages
     sent_s: int = -1
     delivered_s: int = -1
+
+    def __init_subclass__(cls) -> None:
+        cls.kind = cls.__name__.removesuffix("Message")
 
 
 @dataclass(frozen=True)

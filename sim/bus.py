@@ -82,27 +82,25 @@ def build_bus(settings: LinkSettings, seed: int, clock: Clock, record: Record) -
 
 
 def _log(record: Record, message: Message, lost: bool) -> None:
-    kind = type(message).__name__.removesuffix("Message")
     record(
         "messages",
         {
             "isp": message.isp,
-            "kind": kind,
+            "kind": message.kind,
             "sender": message.sender,
             "receiver": message.receiver,
             "sent_s": message.sent_s,
             "delivered_s": message.delivered_s,
-            "numbers": _numbers(message),
+            "numbers": _numbers(message) if isinstance(message, HouseMessage) else 0,
             "lost": lost,
         },
     )
     if lost:
-        about = f"{kind} from {message.sender}"
+        about = f"{message.kind} from {message.sender}"
         what = {"party": message.receiver, "about": about, "consequence": type(message).if_lost}
         record("fallbacks", {"isp": message.isp, **what})
 
 
-def _numbers(message: Message) -> int:
+def _numbers(message: HouseMessage) -> int:
     """How many numbers one operator tells another in a message."""
-    entries = message.entries if isinstance(message, HouseMessage) else {}
-    return sum(contents(name, value)["numbers"] for name, value in entries.items())
+    return sum(contents(name, value)["numbers"] for name, value in message.entries.items())

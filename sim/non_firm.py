@@ -27,7 +27,7 @@ from markets.register import FlexibilityRegister
 from markets.settlement import Payment
 from sim.audit_non_firm import NonFirmAudit
 from sim.control import reserve_books
-from sim.recorder import TABLES
+from sim.tables import TABLES
 
 Books = Mapping[str, tuple[Bids, FloatArray]]
 

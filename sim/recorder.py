@@ -5,127 +5,27 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sim.calendar import Calendar
+from sim.tables import TABLES, TEXT, schema
 
 SPOOLED = pa.ipc.IpcWriteOptions(compression="zstd")
-INT, REAL, TEXT, BOOL = pa.int64(), pa.float64(), pa.string(), pa.bool_()
-
-
-def _columns(**kinds: str) -> dict[str, pa.DataType]:
-    """Columns of a table by type: names separated by blanks, ISP first."""
-    types = {"integer": INT, "real": REAL, "text": TEXT, "boolean": BOOL}
-    return {"isp": INT, **{name: types[kind] for kind, names in kinds.items() for name in names.split()}}
-
-
-TABLES: dict[str, dict[str, pa.DataType]] = {
-    "system": _columns(
-        real="day_ahead_price_eur_per_mwh imbalance_price_long_eur_per_mwh "
-        "imbalance_price_short_eur_per_mwh imbalance_before_mw need_forecast_mw "
-        "activated_up_mw activated_down_mw imbalance_after_mw unserved_mw battery_soc ev_charged_mwh "
-        "indoor_deviation_k curtailed_mwh limits_lost_mwh ordered_mwh delivered_mwh",
-    ),
-    "orders": _columns(
-        text="system bid_id provider",
-        integer="node direction",
-        boolean="demand",
-        real="quantity_mw price_eur_per_mwh",
-    ),
-    "rejections": _columns(text="system bid_id reason"),
-    "clearings": _columns(
-        text="system layer status",
-        real="need_mw cost_eur_per_h short_mw long_mw price_eur_per_mwh penalty_eur_per_h",
-    ),
-    "activations": _columns(
-        text="system layer bid_id provider", integer="node direction", real="quantity_mw price_eur_per_mwh"
-    ),
-    "sellers": _columns(
-        text="system provider",
-        integer="direction",
-        real="able_mw offered_mw sold_mw price_eur_per_mwh cost_eur_per_mwh "
-        "offered_cost_eur_per_mwh received_eur_per_h cost_eur_per_h",
-    ),
-    "schedules": _columns(text="unit", real="p_mw price_eur_per_mwh cost_eur_per_h markup_eur_per_mwh"),
-    "grid": _columns(
-        text="system",
-        boolean="converged base_converged",
-        integer="congested_lines voltage_violations base_congested_lines base_voltage_violations "
-        "linear_congested_lines linear_voltage_violations",
-        real="interface_mw losses_mw max_loading_pct vm_min_pu vm_max_pu max_overload_pct "
-        "max_voltage_violation_pct base_max_overload_pct flow_error_mw voltage_error_pu",
-    ),
-    "validation": _columns(
-        text="system layer",
-        boolean="accepted",
-        real="offered_up_mw offered_down_mw kept_up_mw kept_down_mw",
-    ),
-    "register": _columns(text="provider system unit service event reason", real="up_mw down_mw"),
-    "capacity_bids": _columns(
-        text="operator service provider system",
-        integer="isps direction",
-        boolean="forwarded",
-        real="offered_mw awarded_mw price_eur_per_mw_h",
-    ),
-    "capacity": _columns(
-        text="operator service provider",
-        integer="direction",
-        real="owed_mw offered_mw kept_mw pay_eur_per_h",
-    ),
-    "amendments": _columns(
-        text="system provider bid_id reason",
-        real="quantity_mw new_quantity_mw price_eur_per_mwh new_price_eur_per_mwh",
-    ),
-    "baselines": _columns(
-        text="provider system method",
-        boolean="used",
-        integer="meters covered",
-        real="true_mw error_mw absolute_error_mw",
-    ),
-    "fallbacks": _columns(text="party about consequence"),
-    "reserve": _columns(
-        integer="regulation_state terminated_bids",
-        real="surplus_mw error_mw error_without_mw up_mw down_mw up_max_mw down_max_mw outside_band_mw",
-    ),
-    "reactive": _columns(
-        text="system bid_id provider", integer="node direction", real="quantity_mvar price_eur_per_mvarh"
-    ),
-    "low_voltage": _columns(
-        text="street",
-        integer="active_contracts",
-        boolean="safe base_safe wish_safe",
-        real="loading_pct wish_loading_pct vm_min_pu vm_max_pu wish_vm_min_pu wish_vm_max_pu net_kw wish_kw "
-        "withheld_kwh shed_kwh offer_up_kw offer_down_kw free_offer_up_kw free_offer_down_kw",
-    ),
-    "non_firm": _columns(
-        text="dso street cause",
-        integer="lead_s contracts most_used",
-        boolean="solved",
-        real="excess_pct import_kw export_kw",
-    ),
-    "remedies": _columns(
-        text="provider",
-        integer="direction",
-        real="reserve_blocked_mw reserve_undelivered_mw energy_blocked_mw portfolio_mw aggregators_mw "
-        "aggregators_eur_per_h tso_energy_mw tso_reserve_mw tso_called_mw",
-    ),
-    "curtailment_trades": _columns(text="street buyer seller", real="kw gained_kw price_eur_per_mwh"),
-    "settlement": _columns(text="payer payee kind", real="quantity_mwh amount_eur"),
-    "messages": _columns(text="kind sender receiver", integer="sent_s delivered_s numbers", boolean="lost"),
-}
-"""Every table and its columns. A `time` column (UTC, start of the ISP) is added to each."""
-
 ROWS_PER_GROUP = 100_000
 """Rows of a group in the files, but for the last."""
 ROWS_KEPT = 10_000
 """Rows of a table held in memory until they go to the spool."""
+MANY = 100
+"""So many rows at once are kept as columns: fewer are quicker one by one."""
 
 
 PART = 1 << 20
@@ -155,7 +55,7 @@ class Recorder:
         self._folder = folder
         self._start = np.datetime64(calendar.start.tz_localize(None), "s")
         self._isp_seconds = calendar.isp_seconds
-        self._rows: dict[str, dict[str, list[Any]]] = {t: {c: [] for c in spec} for t, spec in TABLES.items()}
+        self._waiting = {table: _Waiting(table) for table in TABLES}
         self._path, self._kept = spool or folder / "tables.spool", spool is not None
         folder.mkdir(parents=True, exist_ok=True)
         self._digest = hashlib.sha256()
@@ -164,18 +64,13 @@ class Recorder:
 
     def __call__(self, table: str, row: Mapping[str, Any]) -> None:
         """Add one row (scalars) or many (equally long sequences). Every column of the table must be given."""
-        columns = self._rows[table]
-        if row.keys() != columns.keys():
+        waiting = self._waiting[table]
+        if row.keys() != waiting.spec.keys():
             raise KeyError(
-                f"table {table}: columns {sorted(row.keys() ^ columns.keys())} are missing or unknown"
+                f"table {table}: columns {sorted(row.keys() ^ waiting.spec.keys())} are missing or unknown"
             )
-        if isinstance(row["isp"], int | np.integer):
-            for name, value in row.items():
-                columns[name].append(value)
-        else:
-            for name, values in row.items():
-                columns[name].extend(values.tolist() if isinstance(values, np.ndarray) else values)
-        if len(columns["isp"]) >= ROWS_KEPT:
+        waiting.add(waiting.in_order(row))
+        if waiting.count >= ROWS_KEPT:
             self._flush(table)
 
     def mark(self) -> Mark:
@@ -189,7 +84,7 @@ class Recorder:
     def rewind(self, mark: Mark) -> None:
         """Forget all rows behind a mark. Raises OSError if what lies before it is not what it was."""
         self._digest = self._sound(mark)
-        self._rows = {t: {c: [] for c in spec} for t, spec in TABLES.items()}
+        self._waiting = {table: _Waiting(table) for table in TABLES}
         os.truncate(self._path, mark.length)
 
     def close(self) -> None:
@@ -222,14 +117,13 @@ class Recorder:
                     yield name, stream.read_all()
 
     def _flush(self, table: str) -> None:
-        columns = self._rows[table]
-        if not columns["isp"]:
+        columns = self._waiting[table].taken()
+        if not columns:
             return
-        isp = np.array(columns["isp"], dtype=np.int64)
+        isp = columns[0].to_numpy()
         time = self._start + (isp * self._isp_seconds).astype("timedelta64[s]")
-        arrays = [pa.array(time, type=pa.timestamp("s")).cast(pa.timestamp("s", tz="UTC"))]
-        arrays += [pa.array(columns[name], type=kind) for name, kind in TABLES[table].items()]
-        rows = pa.Table.from_arrays(arrays, schema=_schema(table).with_metadata({"table": table}))
+        arrays = [pa.array(time, type=pa.timestamp("s")).cast(pa.timestamp("s", tz="UTC")), *columns]
+        rows = pa.Table.from_arrays(arrays, schema=schema(table).with_metadata({"table": table}))
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, rows.schema, options=SPOOLED) as stream:
             stream.write_table(rows)
@@ -237,15 +131,62 @@ class Recorder:
         with open(self._path, "ab") as spool:
             spool.write(content)
         self._digest.update(content)
-        self._rows[table] = {name: [] for name in TABLES[table]}
+
+
+class _Waiting:
+    """Rows of one table on their way to the spool, in the order in which they came.
+
+    Many that came at once are kept as columns, single ones as tuples until many come or all are taken.
+    """
+
+    def __init__(self, table: str) -> None:
+        self.spec = TABLES[table]
+        self.in_order = itemgetter(*self.spec)
+        self.count = 0
+        self._single: list[tuple[Any, ...]] = []
+        self._many: list[list[pa.Array]] = []
+
+    def add(self, values: tuple[Any, ...]) -> None:
+        """Add the values of all columns: scalars, or equally long sequences."""
+        first = values[0]
+        if isinstance(first, (int, np.integer)):
+            self._single.append(values)
+            self.count += 1
+        elif len(first) < MANY:
+            listed = (v.tolist() if isinstance(v, np.ndarray) else v for v in values)
+            self._single += zip(*listed, strict=True)
+            self.count += len(first)
+        else:
+            self._close_up()
+            self._many.append([_column(v, kind) for v, kind in zip(values, self.spec.values(), strict=True)])
+            self.count += len(first)
+
+    def taken(self) -> list[pa.Array]:
+        """All columns, and nothing waits any more; empty if nothing did."""
+        self._close_up()
+        blocks, self._many, self.count = self._many, [], 0
+        return [pa.concat_arrays(parts) for parts in zip(*blocks, strict=True)]
+
+    def _close_up(self) -> None:
+        if self._single:
+            columns = zip(*self._single, strict=True)
+            self._many.append([pa.array(v, type=k) for v, k in zip(columns, self.spec.values(), strict=True)])
+            self._single = []
+
+
+def _column(values: Sequence[Any] | npt.NDArray[Any], kind: pa.DataType) -> pa.Array:
+    """Values as a column that does not change with them."""
+    if isinstance(values, np.ndarray):  # of text, a list is the quicker way
+        return pa.array(values.tolist() if kind == TEXT else values.copy(), type=kind)
+    return pa.array(values, type=kind)
 
 
 class _TableFile:
     """One Parquet file, written in groups of `ROWS_PER_GROUP`."""
 
     def __init__(self, folder: Path, table: str) -> None:
-        self._writer = pq.ParquetWriter(folder / f"{table}.parquet", _schema(table), compression="zstd")
-        self._waiting = _schema(table).empty_table()
+        self._writer = pq.ParquetWriter(folder / f"{table}.parquet", schema(table), compression="zstd")
+        self._waiting = schema(table).empty_table()
 
     def __enter__(self) -> _TableFile:
         return self
@@ -261,7 +202,3 @@ class _TableFile:
         while len(self._waiting) >= ROWS_PER_GROUP:
             self._writer.write_table(self._waiting.slice(0, ROWS_PER_GROUP).combine_chunks())
             self._waiting = self._waiting.slice(ROWS_PER_GROUP)
-
-
-def _schema(table: str) -> pa.Schema:
-    return pa.schema([("time", pa.timestamp("s", tz="UTC")), *TABLES[table].items()])

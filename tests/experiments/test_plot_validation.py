@@ -32,7 +32,8 @@ from experiments.plot_validation import (
 )
 from experiments.plots import plot_comparison
 from sim.calendar import Calendar
-from sim.recorder import TABLES, Recorder
+from sim.recorder import Recorder
+from sim.tables import TABLES
 
 ZONE = "Europe/Brussels"
 ISPS = 8

@@ -19,7 +19,8 @@ from experiments.plot_style import FOOTNOTE, house_style
 from experiments.plot_system import cost_figure, imbalance_figure, net_eur, price_figure, state_figure
 from experiments.plots import plot_comparison, plot_run
 from sim.calendar import Calendar
-from sim.recorder import TABLES, Recorder
+from sim.recorder import Recorder
+from sim.tables import TABLES
 
 ZONE = "Europe/Brussels"
 NAMES = [
