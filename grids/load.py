@@ -6,6 +6,8 @@ import inspect
 import json
 import warnings
 from collections.abc import Iterator
+from copy import deepcopy
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -52,8 +54,7 @@ def load_network(grid: str, folder: Path | None = None) -> Network:
 
 def load_net(grid: str, folder: Path | None = None) -> pandapowerNet:
     """The pandapower net behind `load_network`, to change before it becomes a `Network`."""
-    suffix = Path(grid).suffix.lower()
-    if suffix in {".json", ".m", ".mat"}:
+    if is_file(grid):
         path = (folder or Path()) / grid
         if not path.is_file():
             raise InputError(
@@ -62,7 +63,18 @@ def load_net(grid: str, folder: Path | None = None) -> pandapowerNet:
                 "the grid file does not exist",
                 "Give a path relative to the file that names it",
             )
-        return _read_json(path) if suffix == ".json" else _read_matpower(path)
+        return _read_json(path) if path.suffix.lower() == ".json" else _read_matpower(path)
+    return deepcopy(_published(grid))  # whoever gets it may change it
+
+
+def is_file(grid: str) -> bool:
+    """Whether a grid is called by a file, and not by the name under which it is published."""
+    return Path(grid).suffix.lower() in {".json", ".m", ".mat"}
+
+
+@lru_cache(maxsize=8)
+def _published(grid: str) -> pandapowerNet:
+    """A net that comes with a library or with Tandem, as it is read: that takes seconds."""
     if grid in BUNDLED:
         return _read_tables(grid)
     if grid in simbench.collect_all_simbench_codes():

@@ -55,7 +55,7 @@ class PowerFlow:
 
     def solve(self, p_mw: FloatArray, q_mvar: FloatArray) -> AcState:
         """Solve for injections (N,) in MW and Mvar. Divergence is a state with ``converged`` False."""
-        told, self._loads = self._loads, np.stack([-SCALE * p_mw, -SCALE * q_mvar])
+        told, self._loads = self._loads, -SCALE * np.array((p_mw, q_mvar))
         ways = (self._model.change_p_load, self._model.change_q_load)
         for change, new, old in zip(ways, self._loads, told, strict=True):
             nodes = np.flatnonzero(new != old)
@@ -66,12 +66,15 @@ class PowerFlow:
             return _diverged(self.network)
         return self._state(voltage, p_mw, q_mvar)
 
-    def reference(self, p_mw: FloatArray, q_mvar: FloatArray) -> AcState:
-        """The same state by ``pandapower.runpp`` on the net itself: slow, and the judge."""
+    def reference(self, p_mw: FloatArray, q_mvar: FloatArray, compiled: bool = False) -> AcState:
+        """The same state by ``pandapower.runpp`` on the net itself: slow, and the judge.
+
+        It may be `compiled` (by numba): a solve then takes less time, and the first one seconds more.
+        """
         net = self.network.net
         _set_injections(self.network, p_mw, q_mvar)
         try:
-            pp.runpp(net, calculate_voltage_angles=True, init="dc", tolerance_mva=1e-8)
+            pp.runpp(net, calculate_voltage_angles=True, init="dc", tolerance_mva=1e-8, numba=compiled)
         except pp.LoadflowNotConverged:
             return _diverged(self.network)
         buses = self.network.bus_index

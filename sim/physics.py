@@ -131,7 +131,7 @@ class Physics:
         return GridResult(state, state.root_mw, state.losses_mw, after, None, None, error, float("nan"))
 
     def _solve(self, flow: PowerFlow, p: FloatArray, q: FloatArray, isp: int, audit: bool) -> AcState:
-        state = flow.reference(p, q) if self._reference else flow.solve(p, q)
+        state = flow.reference(p, q, compiled=True) if self._reference else flow.solve(p, q)
         if audit and not self._reference:
             judge = flow.reference(p, q)
             if judge.converged != state.converged:
