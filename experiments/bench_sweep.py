@@ -22,8 +22,9 @@ import typer
 
 from experiments.scenario import read_scenario
 from experiments.sweep import Point
+from experiments.sweep_local import on_this_machine
 from experiments.sweep_runs import events, is_finished, run_sweep
-from experiments.sweep_workers import ATTEMPTS, in_processes
+from experiments.sweep_workers import ATTEMPTS
 
 FIELDS: dict[str, Any] = {
     "days": 1, "isp_minutes": 60, "households": 20, "aggregators": 2, "validation.audit_share": 0.0,
@@ -56,7 +57,7 @@ class Survived:
 def throughput() -> tuple[float, int]:
     """Throughput of k worker processes over that of one, and k: the cores, at most `MOST_WORKERS`."""
     k = min(os.cpu_count() or 1, MOST_WORKERS)
-    list(in_processes(abs, [1], 1))  # the server that processes are forked from is there, with all it imports
+    _seconds(_points(1), 1)  # the server that processes are forked from is there, with all it reads
     one, many = (_seconds(_points(2 * k), workers) for workers in (1, k))
     return one / many, k
 
@@ -72,7 +73,7 @@ def survive(runs: int, workers: int, seed: int = 1) -> Survived:
         out = Path(folder)
         killer = _Killer([out / point.name for point in points], random.Random(seed))
         killer.thread.start()
-        run_sweep(points, out, partial(in_processes, workers=workers))
+        run_sweep(points, out, partial(on_this_machine, workers=workers))
         killer.over.set()
         killer.thread.join()
         finishes = [_finishes(out / point.name) for point in points]
@@ -120,7 +121,7 @@ def _points(runs: int, plots: bool = True) -> list[Point]:
 def _seconds(points: Sequence[Point], workers: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         begun = time.monotonic()
-        table = run_sweep(points, Path(folder), partial(in_processes, workers=workers))
+        table = run_sweep(points, Path(folder), partial(on_this_machine, workers=workers))
         seconds = time.monotonic() - begun
     assert (table.error == "").all(), table.error.tolist()
     return seconds

@@ -83,7 +83,7 @@ def check_run(out: Path, scenario: Scenario, overwrite: bool, resume: bool) -> N
 
 def _is_complete(out: Path, scenario: Scenario, export_isp: int | None) -> bool:
     """Whether `out` holds the finished run of this very scenario and code, and nobody is replacing it."""
-    found = _manifest(out)
+    found = manifest_of(out)
     return (
         (found.get("run_id"), found.get("code")) == (run_id(scenario), code_digest())
         and (export_isp is None or (out / "case").is_dir())
@@ -131,10 +131,10 @@ def _is_empty(out: Path) -> bool:
 
 
 def _is_replaceable_run(out: Path) -> bool:
-    return {"run_id", "versions"} <= _manifest(out).keys()
+    return {"run_id", "versions"} <= manifest_of(out).keys()
 
 
-def _manifest(out: Path) -> dict[str, Any]:
+def manifest_of(out: Path) -> dict[str, Any]:
     """What a folder says it is; nothing if that is not for Tandem to read."""
     try:
         found = json.loads((out / "manifest.json").read_text(encoding="utf-8"))

@@ -17,9 +17,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from experiments.run import check_outputs
 from experiments.sweep import SUMMARY, Point, read_sweep
+from experiments.sweep_local import on_this_machine
 from experiments.sweep_runs import Pool, is_finished, run_sweep, varied, write_table
 from experiments.sweep_summary import STATISTICS, summarised, summary_table
-from experiments.sweep_workers import in_processes
 from grids.errors import InputError
 
 TELL_EVERY_S = 30.0
@@ -66,6 +66,13 @@ def sweep(
         f"Table: {out / SUMMARY}, summary: {out / STATISTICS}",
         soft_wrap=True,
     )
+    codes = table.code.nunique() if "code" in table else 0
+    if codes > 1:
+        print(
+            f"tandem: {out / SUMMARY}: the runs were made by {codes} versions of the code (column code); "
+            "remove the folders of the old ones and --resume to have them made again",
+            file=sys.stderr,
+        )
     for point, error in failed:
         print(f"tandem: {file}: {point.fields}: {error}", file=sys.stderr)
     if failed:
@@ -121,7 +128,7 @@ def _holds_runs(out: Path) -> bool:
 def _pool(workers: int | None, dask: str | None, out: Path) -> Pool:
     """Who makes the runs."""
     if dask is None:
-        return partial(in_processes, workers=workers or os.cpu_count() or 1)
+        return partial(on_this_machine, workers=workers or os.cpu_count() or 1)
     if workers is not None:
         raise InputError(
             "--dask", dask, "goes without --workers", "Leave one out: a cluster has its own workers"

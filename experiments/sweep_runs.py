@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from experiments.power_statistics import flat
-from experiments.run import run_scenario
+from experiments.run import manifest_of, run_scenario
 from experiments.scenario import faults_named
 from experiments.sweep import SUMMARY, Point
 from experiments.sweep_workers import Ended
@@ -40,9 +40,10 @@ class Job:
 
 
 Found = dict[str, Any]
-"""What is known of a run that is over: ``error`` (empty if finished), ``seconds``, ``attempts``, its KPIs."""
+"""What is known of a run that is over: ``error`` (empty if finished), ``seconds``, ``attempts``; and of one
+that is finished ``code`` (the digest of what made it) and its KPIs."""
 Pool = Callable[[Callable[[Job], Found | None], Sequence[Job]], Iterator[Ended[Job, Found | None]]]
-"""Makes runs somewhere: `in_processes` or a cluster, all but the first two arguments given."""
+"""Makes runs somewhere: on this machine or on a cluster, all but the first two arguments given."""
 
 
 def run_sweep(
@@ -147,7 +148,8 @@ def outcome(folder: Path) -> Found | None:
     if is_finished(folder):
         seconds = last.get("seconds") if last.get("event") == "finished" else None
         kpis = flat(json.loads((folder / "kpis.json").read_text(encoding="utf-8")))
-        return {"error": "", "seconds": seconds, "attempts": tries, **kpis}
+        code = manifest_of(folder).get("code")
+        return {"error": "", "seconds": seconds, "attempts": tries, "code": code, **kpis}
     if last.get("event") in ("failed", "died"):
         return {"error": last["error"], "seconds": last.get("seconds"), "attempts": tries}
     return None

@@ -17,7 +17,7 @@ STATISTICS = "summary.parquet"
 LEVEL = 0.95
 HEADLINES = ("procurement_cost_eur", "violated_isps", "unserved_mwh", "net_households_eur")
 """KPIs shown on the terminal; the table of the summary has all."""
-NOT_KPIS = ("run_id", "scheme", "seed", "error", "seconds", "attempts")
+NOT_KPIS = ("run_id", "scheme", "seed", "error", "seconds", "attempts", "code")
 
 
 def interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
@@ -48,7 +48,7 @@ def summarised(table: pd.DataFrame, fields: Sequence[str]) -> pd.DataFrame:
     where there is none: intervals of fewer than two seeds, differences of the first combination to itself.
     """
     keys = ["scheme", *fields]
-    numbers = table.drop(columns=[*NOT_KPIS, *fields]).select_dtypes("number")
+    numbers = table.drop(columns=[*NOT_KPIS, *fields], errors="ignore").select_dtypes("number")
     combinations = [runs for _, runs in table.groupby(keys, sort=False, dropna=False)]
     rows: list[dict[str, Any]] = []
     for kpi in map(str, numbers):

@@ -12,20 +12,22 @@ import os
 import signal
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
+from types import MappingProxyType
 from typing import Generic, TypeVar, cast
 
 T = TypeVar("T")
 R = TypeVar("R")
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
 ATTEMPTS = 3
 """So often is a task tried whose process dies."""
-PRELOADED = ["experiments.cli", "experiments.run"]
+PRELOADED = ["experiments.cli", "experiments.run", "experiments.preload"]
 """Imported once, by the server that processes are forked from."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Read by numerical libraries when they are first imported."""
@@ -49,10 +51,13 @@ class _Attempt(Generic[T]):
     process: BaseProcess
 
 
-def in_processes(work: Callable[[T], R], tasks: Sequence[T], workers: int) -> Iterator[Ended[T, R]]:
+def in_processes(
+    work: Callable[[T], R], tasks: Sequence[T], workers: int, environment: Mapping[str, str] = NOTHING
+) -> Iterator[Ended[T, R]]:
     """Do `work` on every task, each in a process of its own, at most `workers` at a time; yields as they end.
 
-    `work`, tasks and answers must be such that they can be pickled. A process that ends without an answer,
+    `work`, tasks and answers must be such that they can be pickled. Processes, and the server that they are
+    forked from, find `environment` in theirs. A process that ends without an answer,
     killed or by an error that leaves `work`, is followed by another one, up to `ATTEMPTS`; then the task ends
     with a text that says how they died. Processes left when the iteration is given up are killed.
     """
@@ -63,7 +68,7 @@ def in_processes(work: Callable[[T], R], tasks: Sequence[T], workers: int) -> It
         while waiting or running:
             while waiting and len(running) < workers:
                 task, deaths = waiting.popleft()
-                ear, process = _started(context, work, task)
+                ear, process = _started(context, work, task, environment)
                 running[ear] = _Attempt(task, deaths, process)
             for ear in cast("list[Connection]", wait(list(running))):
                 attempt = running.pop(ear)
@@ -94,12 +99,15 @@ def _context() -> ForkServerContext | SpawnContext:
 
 
 def _started(
-    context: ForkServerContext | SpawnContext, work: Callable[[T], R], task: T
+    context: ForkServerContext | SpawnContext,
+    work: Callable[[T], R],
+    task: T,
+    environment: Mapping[str, str],
 ) -> tuple[Connection, BaseProcess]:
     """A process that has begun with a task, and the end of the pipe on which its answer comes."""
     ear, mouth = context.Pipe(duplex=False)
     process = context.Process(target=_answer, args=(work, task, mouth))
-    with _one_thread():
+    with _environment(dict.fromkeys(THREADS, "1") | dict(environment)):
         try:
             process.start()
         except (EOFError, OSError):
@@ -110,13 +118,13 @@ def _started(
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """Processes started meanwhile, and the server with the first of them, read that they have one thread.
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Processes started meanwhile, and the server with the first of them, find these values.
 
     A server that something else in this interpreter has started before has read its own environment already.
     """
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
         yield
     finally:

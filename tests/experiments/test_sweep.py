@@ -20,9 +20,11 @@ import yaml
 from experiments import sweep_command
 from experiments.sweep import SUMMARY, Point, read_sweep
 from experiments.sweep_command import time_left
+from experiments.sweep_local import on_this_machine
 from experiments.sweep_runs import Found, Job, _column, journal, note, outcome, run_sweep
 from experiments.sweep_summary import STATISTICS
-from experiments.sweep_workers import Ended, in_processes
+from experiments.sweep_workers import Ended
+from experiments.unfinished import code_digest
 from tests.experiments.test_cli import SMALL, refused, tandem
 
 SWEEP: dict[str, Any] = {
@@ -57,7 +59,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Swept:
     folder = tmp_path_factory.mktemp("sweep")
     file, told = written(folder), []
     points = read_sweep(file)
-    pool = partial(in_processes, workers=2)
+    pool = partial(on_this_machine, workers=2)
     table = run_sweep(points, folder / "out", pool, lambda point, error: told.append((point.name, error)))
     return Swept(file, folder / "out", points, table, told)
 
@@ -105,6 +107,19 @@ def test_a_run_that_fails_is_kept_as_a_row_and_the_others_finish(swept: Swept) -
     assert [error for _, error in swept.told if error] == [failed["error"]]
 
 
+def test_runs_of_different_code_are_told_apart(
+    swept: Swept, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert swept.table.code.tolist()[:2] == [code_digest()] * 2
+    manifest = swept.out / swept.table.run_id[0] / "manifest.json"
+    before = manifest.read_text(encoding="utf-8")
+    manifest.write_text(before.replace(code_digest(), "older"), encoding="utf-8")
+    tandem(monkeypatch, "sweep", swept.file, "--out", swept.out, "--workers", 1, "--resume")
+    manifest.write_text(before, encoding="utf-8")
+    assert "made by 2 versions of the code (column code)" in capsys.readouterr().err
+    assert pd.read_parquet(swept.out / SUMMARY).code.tolist()[:2] == ["older", code_digest()]
+
+
 def test_what_is_there_is_kept_on_resume_and_what_failed_is_tried_again(
     swept: Swept, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -123,7 +138,8 @@ def test_what_is_there_is_kept_on_resume_and_what_failed_is_tried_again(
     assert again.net_households_eur.tolist()[:2] == swept.table.net_households_eur.tolist()[:2]
     assert again.error.tolist() == swept.table.error.tolist()
     assert again.seconds.tolist()[:2] == swept.table.seconds.tolist()[:2]  # of the run, whenever it was
-    assert again.attempts.tolist() == [1, 1, 2]
+    assert again.attempts.tolist()[:2] == [1, 1]
+    assert again.attempts[2] > swept.table.attempts[2]  # the one that failed, tried again
     summary = pd.read_parquet(swept.out / STATISTICS)
     costs = summary[summary.kpi == "procurement_cost_eur"]
     assert costs["population.pv_share"].tolist() == [0.4, 0.9, 0.5]
@@ -172,7 +188,9 @@ def test_a_run_tells_what_happened_to_it(tmp_path: Path) -> None:
     assert outcome(folder) == {"error": "killed by signal 9, 3 times", "seconds": None, "attempts": 2}
     folder.mkdir()
     (folder / "kpis.json").write_text('{"a": 1, "b": {"x": 2.5, "y": null}}', encoding="utf-8")
-    assert outcome(folder) == {"error": "", "seconds": None, "attempts": 2, "a": 1.0, "b.x": 2.5}
+    (folder / "manifest.json").write_text('{"code": "5f"}', encoding="utf-8")
+    told = {"error": "", "seconds": None, "attempts": 2, "code": "5f"}
+    assert outcome(folder) == {**told, "a": 1.0, "b.x": 2.5}
     note(folder, "finished", seconds=3.5)
     assert (outcome(folder) or {})["seconds"] == 3.5
 

@@ -1,0 +1,25 @@
+"""Published grids, read once for all processes that are forked from the one that imports this module.
+
+Which ones stands in the environment, in `GRIDS`, separated by blanks: a server that processes are forked from
+is told nothing else. Reading one takes as long as a short run.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+from grids.errors import InputError
+from grids.load import load_network
+
+GRIDS = "TANDEM_PRELOADED_GRIDS"
+
+
+def preload() -> None:
+    """Read the grids. What cannot be read is left to the runs that ask for it, to say so."""
+    for grid in os.environ.get(GRIDS, "").split():
+        with suppress(InputError):
+            load_network(grid)
+
+
+preload()
