@@ -48,7 +48,9 @@ def summarised(table: pd.DataFrame, fields: Sequence[str]) -> pd.DataFrame:
     where there is none: intervals of fewer than two seeds, differences of the first combination to itself.
     """
     keys = ["scheme", *fields]
-    numbers = table.drop(columns=[*NOT_KPIS, *fields], errors="ignore").select_dtypes("number")
+    numbers = table.drop(columns=[*fields, *(name for name in NOT_KPIS if name in table)]).select_dtypes(
+        "number"
+    )
     combinations = [runs for _, runs in table.groupby(keys, sort=False, dropna=False)]
     rows: list[dict[str, Any]] = []
     for kpi in map(str, numbers):

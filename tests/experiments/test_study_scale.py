@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +10,14 @@ import pandas as pd
 import pytest
 
 from experiments.scenario import read_scenario
-from experiments.studies import scale, scale_world
+from experiments.studies import scale
 from experiments.studies.scale_world import Point, write_worlds
-from grids.load import load_net
 from sim.run import start
 
 SMALL = (
     Point(1, 100, 3, isps=10), Point(2, 200, 3, isps=10), Point(2, 100, 3, isps=10),
     Point(2, 200, 6, isps=10), Point(2, 200, 3, load_scale=2.0, isps=10),
 )  # fmt: skip
-
-READ = cache(load_net)
-
-
-@pytest.fixture(autouse=True)
-def _read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scale_world, "load_net", READ)
 
 
 def _here(work: Callable[..., Any], *given: Any) -> Any:
