@@ -46,17 +46,15 @@ def bought_mw(bids: Bids, ledger: Ledger) -> dict[str, float]:
     return bought
 
 
-def awarded_mw(
-    pools: Sequence[str], books: Mapping[str, Bids], ledger: Ledger
-) -> dict[tuple[str, str], float]:
-    """Net MW awarded to every household pool in every area, up positive: (pool, area) -> MW."""
-    awarded: dict[tuple[str, str], float] = {}
+def awarded_mw(pools: Sequence[str], books: Mapping[str, Bids], ledger: Ledger) -> dict[str, float]:
+    """Net MW awarded to every household pool over all areas, up positive."""
+    awarded = dict.fromkeys(pools, 0.0)
     for system, bids in books.items():
         if system == T:
             continue
-        sold = bids.direction * ledger.sold(system)
-        for name in pools:
-            awarded[name, system] = float(sold[bids.places_of(name)].sum())
+        net = bids.direction * ledger.sold(system)
+        for name, won in bids.by_provider(net.nonzero()[0]).items():
+            awarded[name] += float(net[won].sum())
     return awarded
 
 

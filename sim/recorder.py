@@ -65,11 +65,15 @@ class Recorder:
     def __call__(self, table: str, row: Mapping[str, Any]) -> None:
         """Add one row (scalars) or many (equally long sequences). Every column of the table must be given."""
         waiting = self._waiting[table]
-        if row.keys() != waiting.spec.keys():
+        try:
+            values = waiting.in_order(row)
+        except KeyError:
+            values = ()
+        if len(values) != len(row):
             raise KeyError(
                 f"table {table}: columns {sorted(row.keys() ^ waiting.spec.keys())} are missing or unknown"
             )
-        waiting.add(waiting.in_order(row))
+        waiting.add(values)
         if waiting.count >= ROWS_KEPT:
             self._flush(table)
 

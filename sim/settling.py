@@ -119,10 +119,9 @@ class Settler:
         self._last = isp
         step = self.fleet_desk.steps[isp]
         prices = self._prices(isp, books, ledger, delivery, control)
-        ordered = awarded_mw([p.name for p in self.pools], books, ledger)
+        by_pool = awarded_mw([p.name for p in self.pools], books, ledger)
         wanted, declared = self.fleet_desk.wanted_kw[isp], self.tso.declared_mw(isp, len(step.up_kw))
         measured = self.meters.measure(isp, step, wanted, declared)
-        by_pool = {p.name: sum(mw for (pool, _), mw in ordered.items() if pool == p.name) for p in self.pools}
         for t in self.non_firm.transfers.get(isp, ()) if self.non_firm is not None else ():
             by_pool[t.payer] -= t.direction * t.mw
             by_pool[t.payee] += t.direction * t.mw
