@@ -9,16 +9,18 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from grids.errors import InputError
 from grids.load import load_network
 
 GRIDS = "TANDEM_PRELOADED_GRIDS"
 
 
 def preload() -> None:
-    """Read the grids. What cannot be read is left to the runs that ask for it, to say so."""
+    """Read the grids. What cannot be read, whatever the reason, is left to the runs that ask for it to tell.
+
+    An error here would end the server, and with it the runs on all other grids.
+    """
     for grid in os.environ.get(GRIDS, "").split():
-        with suppress(InputError):
+        with suppress(Exception):
             load_network(grid)
 
 

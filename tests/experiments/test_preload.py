@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import experiments.preload
 from experiments import sweep_local
 from experiments.preload import GRIDS, preload
 from experiments.scenario import read_scenario
@@ -26,6 +27,20 @@ def test_grids_are_read_and_what_cannot_be_is_left_to_the_runs(monkeypatch: pyte
     assert load._published.cache_info().currsize == 2
     load.load_net("case14")
     assert load._published.cache_info().hits == 1
+
+
+def test_no_grid_ends_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its run would tell; the runs on other grids would not even start."""
+    read: list[str] = []
+
+    def load_network(grid: str) -> None:
+        read.append(grid)
+        raise KeyError(grid)
+
+    monkeypatch.setenv(GRIDS, "case69 case14")
+    monkeypatch.setattr(experiments.preload, "load_network", load_network)
+    preload()
+    assert read == ["case69", "case14"]
 
 
 def test_nothing_is_read_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
