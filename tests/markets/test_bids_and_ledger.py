@@ -152,3 +152,13 @@ def test_a_book_cut_from_another_cannot_be_written_to() -> None:
     for book in (offered, bids.pick(at), Bids.join([bids, offered])):
         with pytest.raises(ValueError, match="read-only"):
             book.price[0] = 0.0
+
+
+def test_bids_are_found_by_provider_wherever_they_stand() -> None:
+    book = Bids.of(list("abcde"), list("YXYYX"), [0] * 5, [1] * 5, [1.0] * 5, [9.0] * 5)
+    assert {name: p.tolist() for name, p in book.places.items()} == {"X": [1, 4], "Y": [0, 2, 3]}
+    assert list(book.places) == ["X", "Y"]
+    some = book.by_provider(np.array([0, 3, 4]))
+    assert {name: p.tolist() for name, p in some.items()} == {"X": [4], "Y": [0, 3]}
+    assert book.places_of("Z").tolist() == []
+    assert Bids.empty().places == {}

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from sim import recorder as recorder_module
 from sim.calendar import Calendar
-from sim.recorder import Recorder
+from sim.recorder import MANY, Recorder
 from sim.tables import TABLES
 
 CALENDAR = Calendar.of_days("2016-07-01", 1, 15, "Europe/Brussels")
@@ -38,6 +39,21 @@ def test_tables_are_streamed_in_groups_without_changing_them(
     assert recorder._waiting["rejections"].count < 4
     recorder.close()
     assert pd.read_parquet(tmp_path / "rejections.parquet").bid_id.tolist() == ["a", "b", "c"] * 5
+
+
+def test_one_few_and_many_rows_stay_in_order_and_what_they_were(tmp_path: Path) -> None:
+    recorder, one = Recorder(tmp_path, CALENDAR), {"system": "D1", "reason": "late"}
+    ids, quarters = np.array([f"b{k}" for k in range(2 * MANY)]), np.arange(2 * MANY) % 96
+    many = {"isp": quarters, "system": ["D2"] * len(ids), "bid_id": ids, "reason": ["late"] * len(ids)}
+    recorder("rejections", {"isp": 5, "bid_id": "first", **one})
+    recorder("rejections", ROWS)
+    recorder("rejections", many)
+    recorder("rejections", {"isp": 7, "bid_id": "last", **one})
+    before, quarters[:], ids[:] = quarters.tolist(), 0, "x"
+    recorder.close()
+    table = pd.read_parquet(tmp_path / "rejections.parquet")
+    assert table.bid_id.tolist() == ["first", "a", "b", "c", *(f"b{k}" for k in range(2 * MANY)), "last"]
+    assert table.isp.tolist() == [5, 0, 1, 2, *before, 7]
 
 
 @pytest.mark.parametrize(
