@@ -26,7 +26,7 @@ lint: $(STAMP) ## check style, format and types
 	$(BIN)/mypy
 
 bench: $(STAMP) ## measure speed beside limits measured in the same run
-	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m experiments.bench
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m tandem_sim.experiments.bench
 
 clean: ## remove the environment, caches and run folders
 	rm -rf .venv build dist runs ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from markets.bids import Bids
-from markets.pooling import PooledBy, in_pools
-from markets.products import Product, Service
-from markets.register import FlexibilityRegister
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.pooling import PooledBy, in_pools
+from tandem_sim.markets.products import Product, Service
+from tandem_sim.markets.register import FlexibilityRegister
 
 
 @dataclass(frozen=True)

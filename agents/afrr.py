@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from grids.arrays import BoolArray, FloatArray
+from tandem_sim.grids.arrays import BoolArray, FloatArray
 
 Monitor = Callable[[FloatArray], FloatArray | None]
 """Given delivered MW (n,), new upper bounds (n,) if an operator signals a negative impact; else None."""

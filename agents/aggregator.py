@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import mesa
 import numpy as np
 
-from agents.bidder import Bidder
-from agents.capacity import CapacitySeller
-from agents.forecast import MEAN_ABS_NORMAL
-from agents.messages import (
+from tandem_sim.agents.bidder import Bidder
+from tandem_sim.agents.capacity import CapacitySeller
+from tandem_sim.agents.forecast import MEAN_ABS_NORMAL
+from tandem_sim.agents.messages import (
     AmendMessage,
     AwardMessage,
     BaselineMessage,
@@ -31,16 +31,16 @@ from agents.messages import (
     SupplyMessage,
     TenderMessage,
 )
-from agents.participant import Desk, Participant
-from agents.portfolio import Portfolio, Resources, UnitPortfolio
-from agents.qualification import Applicant
-from agents.reactive import ReactiveSeller
-from agents.remedies import Redispatcher
-from agents.sales_book import ClosedBook, SalesBook
-from agents.strategies import OfferView, Stage, Strategy
-from grids.arrays import FloatArray
-from markets.bids import DOWN, UP, Bids
-from markets.products import Product
+from tandem_sim.agents.participant import Desk, Participant
+from tandem_sim.agents.portfolio import Portfolio, Resources, UnitPortfolio
+from tandem_sim.agents.qualification import Applicant
+from tandem_sim.agents.reactive import ReactiveSeller
+from tandem_sim.agents.remedies import Redispatcher
+from tandem_sim.agents.sales_book import ClosedBook, SalesBook
+from tandem_sim.agents.strategies import OfferView, Stage, Strategy
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.bids import DOWN, UP, Bids
+from tandem_sim.markets.products import Product
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from agents.messages import AmendMessage
-from grids.arrays import FloatArray
-from markets.bids import Bids
-from markets.products import Product
+from tandem_sim.agents.messages import AmendMessage
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.products import Product
 
 
 @dataclass(frozen=True)

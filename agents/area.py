@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grids.arrays import FloatArray, IntArray
-from grids.lindistflow import LinDistFlow
-from grids.network import Network
-from grids.powerflow import PowerFlow
+from tandem_sim.grids.arrays import FloatArray, IntArray
+from tandem_sim.grids.lindistflow import LinDistFlow
+from tandem_sim.grids.network import Network
+from tandem_sim.grids.powerflow import PowerFlow
 
 
 @dataclass(frozen=True)

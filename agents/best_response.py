@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from agents.learners import MARKUPS
-from agents.strategies import BOOK, Offers, OfferView, PublishedBook, Truthful, marked_up
-from grids.arrays import FloatArray
-from markets.bids import DOWN, UP
+from tandem_sim.agents.learners import MARKUPS
+from tandem_sim.agents.strategies import BOOK, Offers, OfferView, PublishedBook, Truthful, marked_up
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.bids import DOWN, UP
 
 SHARES = (1.0, 0.75, 0.5)
 GAIN_EUR_PER_H = 1e-9
@@ -70,7 +70,7 @@ class BestResponse(Truthful):
 
 
 def served_in_order(cost: FloatArray, available: FloatArray, need_mw: float) -> FloatArray:
-    """What `markets.programme.clear` buys of offers (n,) for a need, were there no limits: MW (n,).
+    """What `tandem_sim.markets.programme.clear` buys of offers (n,) for a need without limits: MW (n,).
 
     Exact: without limits the programme is a fractional knapsack, which the merit order solves; equals in
     order of the columns. It is asked for dozens of times in every ISP.

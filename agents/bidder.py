@@ -7,9 +7,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from agents.participant import Record
-from agents.sales_book import ClosedBook
-from agents.strategies import (
+from tandem_sim.agents.participant import Record
+from tandem_sim.agents.sales_book import ClosedBook
+from tandem_sim.agents.strategies import (
     BOOK,
     BaselineStrategy,
     Offers,
@@ -25,8 +25,8 @@ from agents.strategies import (
     name_of,
     sights_of,
 )
-from grids.arrays import FloatArray
-from markets.bids import DOWN, UP, Bids
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.bids import DOWN, UP, Bids
 
 _Answer = TypeVar("_Answer")
 MOST_SUPPLY_MARKUP = 1000.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import mesa
 import numpy as np
 
-from agents.messages import (
+from tandem_sim.agents.messages import (
     AwardMessage,
     BidsMessage,
     DayAheadMessage,
@@ -17,11 +17,11 @@ from agents.messages import (
     RejectionMessage,
     ScheduleMessage,
 )
-from agents.participant import Desk, Participant
-from grids.arrays import FloatArray
-from markets.bids import DOWN, UP, Bids
-from markets.blocks import TSO
-from markets.products import Product
+from tandem_sim.agents.participant import Desk, Participant
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.bids import DOWN, UP, Bids
+from tandem_sim.markets.blocks import TSO
+from tandem_sim.markets.products import Product
 
 
 @dataclass(frozen=True)

@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from agents.messages import (
+from tandem_sim.agents.messages import (
     CapacityAwardMessage,
     CapacityBidsMessage,
     NominationMessage,
     ReservedMessage,
     TenderMessage,
 )
-from agents.participant import Desk
-from grids.arrays import FloatArray
-from markets.bids import DOWN, UP
-from markets.capacity import CapacityBids, CapacityBook, Contract, clear_capacity
-from markets.products import Service
-from markets.register import SOLD_TWICE
+from tandem_sim.agents.participant import Desk
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.bids import DOWN, UP
+from tandem_sim.markets.capacity import CapacityBids, CapacityBook, Contract, clear_capacity
+from tandem_sim.markets.products import Service
+from tandem_sim.markets.register import SOLD_TWICE
 
 BEYOND = "more capacity than the pool is qualified for"
 Needs = Mapping[Service, Mapping[int, float]]

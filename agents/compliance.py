@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agents.devices import spread
-from grids.arrays import FloatArray, IntArray
+from tandem_sim.agents.devices import spread
+from tandem_sim.grids.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True)

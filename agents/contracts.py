@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from grids.arrays import BoolArray, FloatArray, IntArray
+from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
 
 LimitKind = Literal["static", "dynamic"]
 

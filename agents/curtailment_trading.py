@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agents.household import FleetDesk
-from agents.non_firm import Activation, NonFirmDesk
-from agents.participant import Desk
-from agents.streets import Street
-from grids.arrays import FloatArray
-from markets.curtailment import SMALL_KW, trade_curtailment
+from tandem_sim.agents.household import FleetDesk
+from tandem_sim.agents.non_firm import Activation, NonFirmDesk
+from tandem_sim.agents.participant import Desk
+from tandem_sim.agents.streets import Street
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.curtailment import SMALL_KW, trade_curtailment
 
 
 @dataclass(frozen=True)

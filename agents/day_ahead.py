@@ -7,12 +7,18 @@ from collections.abc import Sequence
 import mesa
 import numpy as np
 
-from agents.messages import DayAheadMessage, Message, ReservedMessage, ScheduleMessage, SupplyMessage
-from agents.participant import Desk, Participant
-from agents.portfolio import Unit
-from grids.arrays import FloatArray
-from grids.errors import InputError
-from markets.programme import clear
+from tandem_sim.agents.messages import (
+    DayAheadMessage,
+    Message,
+    ReservedMessage,
+    ScheduleMessage,
+    SupplyMessage,
+)
+from tandem_sim.agents.participant import Desk, Participant
+from tandem_sim.agents.portfolio import Unit
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.grids.errors import InputError
+from tandem_sim.markets.programme import clear
 
 SERVED_MW = 1e-6
 SUPPLY_BLOCKS = 20

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grids.arrays import BoolArray, FloatArray, IntArray
+from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
 
 Limits = tuple[FloatArray, FloatArray]
 

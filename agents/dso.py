@@ -8,14 +8,14 @@ from dataclasses import replace
 import mesa
 import numpy as np
 
-from agents.admission import Admission
-from agents.amendment import AmendRules, amended
-from agents.area import Area
-from agents.capacity import CapacityDesk
-from agents.curtailment_trading import TradingDesk
-from agents.forecast import ForecastErrors
-from agents.household import FleetDesk
-from agents.messages import (
+from tandem_sim.agents.admission import Admission
+from tandem_sim.agents.amendment import AmendRules, amended
+from tandem_sim.agents.area import Area
+from tandem_sim.agents.capacity import CapacityDesk
+from tandem_sim.agents.curtailment_trading import TradingDesk
+from tandem_sim.agents.forecast import ForecastErrors
+from tandem_sim.agents.household import FleetDesk
+from tandem_sim.agents.messages import (
     AmendMessage,
     AssetResultMessage,
     AssetsMessage,
@@ -25,17 +25,17 @@ from agents.messages import (
     ReactiveBidsMessage,
     ScheduleMessage,
 )
-from agents.non_firm import NonFirmDesk
-from agents.operator import Operator, Register
-from agents.participant import Desk
-from agents.qualification import AssetTest
-from agents.reactive import ReactiveDesk
-from grids.arrays import BoolArray, FloatArray
-from grids.picture import NO_MARGINS, GridPicture
-from grids.rows import GridRows
-from markets.bids import Bids
-from markets.blocks import Scheme
-from markets.case import grid_entries
+from tandem_sim.agents.non_firm import NonFirmDesk
+from tandem_sim.agents.operator import Operator, Register
+from tandem_sim.agents.participant import Desk
+from tandem_sim.agents.qualification import AssetTest
+from tandem_sim.agents.reactive import ReactiveDesk
+from tandem_sim.grids.arrays import BoolArray, FloatArray
+from tandem_sim.grids.picture import NO_MARGINS, GridPicture
+from tandem_sim.grids.rows import GridRows
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.blocks import Scheme
+from tandem_sim.markets.case import grid_entries
 
 
 class DSO(Operator):

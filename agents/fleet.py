@@ -21,15 +21,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from agents.compliance import Caps, Connections, Hookups, Standing
-from agents.fleet_ahead import UNASKED, Ahead, Order, Stop, wanted_kw
-from agents.fleet_connections import offers, reach
-from agents.fleet_layout import DEVICES, FleetGroups, FleetState, Layout, lay_out
-from agents.fleet_motion import group_offer, prices, sites
-from agents.fleet_readings import total
-from agents.fleet_views import FleetPreview, FleetReach, FleetRollout, FleetStep, SitesAhead
-from agents.population import Population
-from grids.arrays import FloatArray, IntArray
+from tandem_sim.agents.compliance import Caps, Connections, Hookups, Standing
+from tandem_sim.agents.fleet_ahead import UNASKED, Ahead, Order, Stop, wanted_kw
+from tandem_sim.agents.fleet_connections import offers, reach
+from tandem_sim.agents.fleet_layout import DEVICES, FleetGroups, FleetState, Layout, lay_out
+from tandem_sim.agents.fleet_motion import group_offer, prices, sites
+from tandem_sim.agents.fleet_readings import total
+from tandem_sim.agents.fleet_views import FleetPreview, FleetReach, FleetRollout, FleetStep, SitesAhead
+from tandem_sim.agents.population import Population
+from tandem_sim.grids.arrays import FloatArray, IntArray
 
 __all__ = [
     "DEVICES",
@@ -71,8 +71,8 @@ class HouseholdFleet:
         """Draw a fleet and let it live a day unasked, so that it starts with cars plugged in.
 
         site_of, aggregator_of: (H,) site 0..n_sites-1 and aggregator >= 0 of each household. times: UTC left
-        labels of the whole horizon inside the measured year (``grids.profiles.span``). hookups: what feeders
-        bring. Raises ValueError (``ProfileError`` for times) naming the argument at fault.
+        labels of the whole horizon inside the measured year (``tandem_sim.grids.profiles.span``). hookups:
+        what feeders bring. Raises ValueError (``ProfileError`` for times) naming the argument at fault.
         """
         layout = lay_out(population, site_of, aggregator_of, times, n_sites, rng, hookups)
         return cls(layout, None if hookups is None else hookups.standing)

@@ -7,12 +7,12 @@ from functools import cached_property
 
 import numpy as np
 
-from agents.compliance import Caps, Standing
-from agents.devices import Limits
-from agents.fleet_layout import FleetState, Layout
-from agents.fleet_motion import Now, activate, arrive, limits, look, move, sites
-from agents.fleet_readings import Readings, read
-from grids.arrays import FloatArray
+from tandem_sim.agents.compliance import Caps, Standing
+from tandem_sim.agents.devices import Limits
+from tandem_sim.agents.fleet_layout import FleetState, Layout
+from tandem_sim.agents.fleet_motion import Now, activate, arrive, limits, look, move, sites
+from tandem_sim.agents.fleet_readings import Readings, read
+from tandem_sim.grids.arrays import FloatArray
 
 Order = tuple[FloatArray | None, FloatArray | None]
 """kW wanted of each group (G,) >= 0, upwards and downwards; None for nothing."""

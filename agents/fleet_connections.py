@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from agents.compliance import Caps
-from agents.devices import Limits
-from agents.fleet_ahead import Stop
-from agents.fleet_layout import Layout
-from agents.fleet_motion import Now, activate, bounds, limits, look, prices
-from agents.fleet_readings import total
-from agents.fleet_views import FleetReach
-from grids.arrays import FloatArray
+from tandem_sim.agents.compliance import Caps
+from tandem_sim.agents.devices import Limits
+from tandem_sim.agents.fleet_ahead import Stop
+from tandem_sim.agents.fleet_layout import Layout
+from tandem_sim.agents.fleet_motion import Now, activate, bounds, limits, look, prices
+from tandem_sim.agents.fleet_readings import total
+from tandem_sim.agents.fleet_views import FleetReach
+from tandem_sim.grids.arrays import FloatArray
 
 
 def reach(lay: Layout, stop: Stop, order: FloatArray | None) -> FleetReach:

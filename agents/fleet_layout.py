@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from agents.compliance import Connections, Hookups
-from agents.devices import Batteries, HeatPumps, Vehicles
-from agents.population import Households, Population, draw
-from agents.windows import (
+from tandem_sim.agents.compliance import Connections, Hookups
+from tandem_sim.agents.devices import Batteries, HeatPumps, Vehicles
+from tandem_sim.agents.population import Households, Population, draw
+from tandem_sim.agents.windows import (
     ENERGY,
     HEAT_PUMP_AT,
     HEATING_AT,
@@ -17,8 +17,8 @@ from agents.windows import (
     Window,
     load_window,
 )
-from grids.arrays import FloatArray, IntArray
-from grids.profiles import HOUSEHOLD, PV, full_load_hours, step_of
+from tandem_sim.grids.arrays import FloatArray, IntArray
+from tandem_sim.grids.profiles import HOUSEHOLD, PV, full_load_hours, step_of
 
 DEVICES = ("pv", "battery", "ev", "heat_pump")
 _BURN_IN_H = 24

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from agents.compliance import Caps, Kept, comply
-from agents.devices import Limits, spread
-from agents.fleet_layout import FleetState, Layout
-from agents.fleet_readings import Readings, total
-from grids.arrays import FloatArray, IntArray
+from tandem_sim.agents.compliance import Caps, Kept, comply
+from tandem_sim.agents.devices import Limits, spread
+from tandem_sim.agents.fleet_layout import FleetState, Layout
+from tandem_sim.agents.fleet_readings import Readings, total
+from tandem_sim.grids.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True)

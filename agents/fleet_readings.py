@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agents.fleet_layout import Layout
-from agents.windows import ENERGY, GAP, LENGTH, LEVEL
-from grids.arrays import BoolArray, FloatArray, IntArray
+from tandem_sim.agents.fleet_layout import Layout
+from tandem_sim.agents.windows import ENERGY, GAP, LENGTH, LEVEL
+from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
 
 RUSH_STAY_H = 14.0
 """Hours that a car is plugged in before a journey: from the evening to the next morning."""

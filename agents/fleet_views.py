@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from grids.arrays import FloatArray
+from tandem_sim.grids.arrays import FloatArray
 
 
 @dataclass(frozen=True)

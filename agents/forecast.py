@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.signal import lfilter
 
-from grids.arrays import FloatArray
+from tandem_sim.grids.arrays import FloatArray
 
 MEAN_ABS_NORMAL = float(np.sqrt(2.0 / np.pi))
 DAY_AHEAD_HOURS = 24.0

@@ -5,11 +5,11 @@ from __future__ import annotations
 import mesa
 import numpy as np
 
-from agents.compliance import Caps
-from agents.fleet import FleetPreview, FleetReach, FleetStep, HouseholdFleet, SitesAhead
-from agents.messages import LimitMessage, Message, MeterMessage, OrderMessage, ReactiveOrderMessage
-from agents.participant import Desk, Participant
-from grids.arrays import FloatArray
+from tandem_sim.agents.compliance import Caps
+from tandem_sim.agents.fleet import FleetPreview, FleetReach, FleetStep, HouseholdFleet, SitesAhead
+from tandem_sim.agents.messages import LimitMessage, Message, MeterMessage, OrderMessage, ReactiveOrderMessage
+from tandem_sim.agents.participant import Desk, Participant
+from tandem_sim.grids.arrays import FloatArray
 
 
 class Household(mesa.Agent):

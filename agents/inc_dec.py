@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from agents.strategies import BOOK, Offers, OfferView, Outcome
-from grids.arrays import FloatArray
-from markets.bids import DOWN, UP
+from tandem_sim.agents.strategies import BOOK, Offers, OfferView, Outcome
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.bids import DOWN, UP
 
 SEEN_MW = 0.1
 """Less is rounding, and the balancing of what rounding leaves."""

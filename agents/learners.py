@@ -16,8 +16,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from agents.strategies import Offers, OfferView, Outcome, marked_up
-from grids.arrays import FloatArray
+from tandem_sim.agents.strategies import Offers, OfferView, Outcome, marked_up
+from tandem_sim.grids.arrays import FloatArray
 
 Market = Literal["both", "local", "tso"]
 MARKETS: tuple[Market, ...] = ("both", "local", "tso")

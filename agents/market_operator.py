@@ -8,16 +8,16 @@ from dataclasses import replace
 import mesa
 import numpy as np
 
-from agents.admission import Admission
-from agents.area import Area
-from agents.messages import Message, PlatformMessage
-from agents.operator import Operator, Register
-from agents.participant import Desk
-from grids.dc import DcModel, TransmissionGrid
-from markets.bids import Bids
-from markets.blocks import TSO as T
-from markets.blocks import Scheme, Written
-from markets.houses import wanted_mw
+from tandem_sim.agents.admission import Admission
+from tandem_sim.agents.area import Area
+from tandem_sim.agents.messages import Message, PlatformMessage
+from tandem_sim.agents.operator import Operator, Register
+from tandem_sim.agents.participant import Desk
+from tandem_sim.grids.dc import DcModel, TransmissionGrid
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.blocks import TSO as T
+from tandem_sim.markets.blocks import Scheme, Written
+from tandem_sim.markets.houses import wanted_mw
 
 RESULT = ("bids", "sold", "balancing", "need")
 """Entries of a house that are published when the market has cleared."""

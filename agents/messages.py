@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from grids.arrays import FloatArray, IntArray
-from markets.bids import Bids
-from markets.capacity import CapacityBids, Contract
-from markets.products import Service
-from markets.register import Unit
+from tandem_sim.grids.arrays import FloatArray, IntArray
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.capacity import CapacityBids, Contract
+from tandem_sim.markets.products import Service
+from tandem_sim.markets.register import Unit
 
 
 @dataclass(frozen=True)
@@ -286,7 +286,7 @@ class ShortfallMessage(Message):
 
 @dataclass(frozen=True)
 class ReactiveBidsMessage(Message):
-    """Aggregator to DSO: its offers of reactive power in one area (see `markets.reactive`)."""
+    """Aggregator to DSO: its offers of reactive power in one area (see `tandem_sim.markets.reactive`)."""
 
     if_lost: ClassVar[str] = "no offers of reactive power"
     system: str = ""

@@ -8,14 +8,14 @@ from typing import Literal
 
 import numpy as np
 
-from agents.contracts import ContractBook
-from agents.household import FleetDesk
-from agents.messages import LimitMessage
-from agents.participant import Desk
-from agents.streets import Street, excess_pu
-from grids.arrays import BoolArray, FloatArray, IntArray
-from grids.feeder_limits import Band, broken_pu
-from grids.three_phase import Feeder
+from tandem_sim.agents.contracts import ContractBook
+from tandem_sim.agents.household import FleetDesk
+from tandem_sim.agents.messages import LimitMessage
+from tandem_sim.agents.participant import Desk
+from tandem_sim.agents.streets import Street, excess_pu
+from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
+from tandem_sim.grids.feeder_limits import Band, broken_pu
+from tandem_sim.grids.three_phase import Feeder
 
 Who = Literal["all", "fewest"]
 LEVELS = np.linspace(1.0, 0.0, 21)

@@ -9,18 +9,18 @@ from typing import Any
 import mesa
 import numpy as np
 
-from agents.admission import Admission
-from agents.area import Area
-from agents.messages import AwardMessage, BidsMessage, HouseMessage, Message, RejectionMessage
-from agents.participant import Desk, Participant
-from grids.arrays import FloatArray
-from grids.rows import GridRows
-from markets.aggregation import NO_SUPPLY
-from markets.bids import Bids
-from markets.blocks import TSO, Block, Party, Scheme, Written, apply, view_of
-from markets.houses import book_entries
-from markets.ledger import Ledger
-from markets.programme import Cleared
+from tandem_sim.agents.admission import Admission
+from tandem_sim.agents.area import Area
+from tandem_sim.agents.messages import AwardMessage, BidsMessage, HouseMessage, Message, RejectionMessage
+from tandem_sim.agents.participant import Desk, Participant
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.grids.rows import GridRows
+from tandem_sim.markets.aggregation import NO_SUPPLY
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.blocks import TSO, Block, Party, Scheme, Written, apply, view_of
+from tandem_sim.markets.houses import book_entries
+from tandem_sim.markets.ledger import Ledger
+from tandem_sim.markets.programme import Cleared
 
 ROUNDS = ("mol", "mol_validate")
 """Gates of a negotiation in rounds: operators keep the forecast they began with, or no round would settle."""

@@ -9,7 +9,7 @@ from typing import Any
 import mesa
 import numpy as np
 
-from agents.messages import Message
+from tandem_sim.agents.messages import Message
 
 Record = Callable[[str, Mapping[str, Any]], None]
 """Write one row (scalars) or many rows (equally long arrays) of a table."""

@@ -1,16 +1,16 @@
 """Who lives behind the meters: the shares, sizes and costs of a synthetic population of households.
 
-Powers and weather are measured (``grids.profiles``). Sizes, efficiencies, thermal constants, parking times
-and costs are **synthetic**: drawn uniformly from the ranges of ``Population``, which are plausible for
-detached houses in Belgium and Germany and meant to be replaced by a study's own.
+Powers and weather are measured (``tandem_sim.grids.profiles``). Sizes, efficiencies, thermal constants,
+parking times and costs are **synthetic**: drawn uniformly from the ranges of ``Population``, which are
+plausible for detached houses in Belgium and Germany and meant to be replaced by a study's own.
 """
 
 from dataclasses import dataclass, fields
 
 import numpy as np
 
-from grids.arrays import BoolArray, FloatArray, IntArray
-from grids.profiles import EV_HOME, EV_HOME_KW, HEAT_PUMP, HOUSEHOLD, PV
+from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
+from tandem_sim.grids.profiles import EV_HOME, EV_HOME_KW, HEAT_PUMP, HOUSEHOLD, PV
 
 Range = tuple[float, float]
 

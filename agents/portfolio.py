@@ -8,14 +8,14 @@ from typing import Protocol
 
 import numpy as np
 
-from agents.area import Area
-from agents.fleet import DEVICES
-from agents.household import FleetDesk
-from grids.arrays import FloatArray, IntArray
-from markets.bids import DOWN, UP, StrArray
-from markets.blocks import TSO
-from markets.products import Service
-from markets.register import Unit as Registered
+from tandem_sim.agents.area import Area
+from tandem_sim.agents.fleet import DEVICES
+from tandem_sim.agents.household import FleetDesk
+from tandem_sim.grids.arrays import FloatArray, IntArray
+from tandem_sim.markets.bids import DOWN, UP, StrArray
+from tandem_sim.markets.blocks import TSO
+from tandem_sim.markets.products import Service
+from tandem_sim.markets.register import Unit as Registered
 
 
 @dataclass(frozen=True)

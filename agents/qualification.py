@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from agents.afrr import within_band
-from agents.messages import AssetResultMessage, AssetsMessage, QualificationMessage
-from agents.participant import Desk
-from grids.arrays import BoolArray
-from markets.bids import UP
-from markets.blocks import TSO
-from markets.products import Service, implied_by
-from markets.register import FlexibilityRegister, Unit
+from tandem_sim.agents.afrr import within_band
+from tandem_sim.agents.messages import AssetResultMessage, AssetsMessage, QualificationMessage
+from tandem_sim.agents.participant import Desk
+from tandem_sim.grids.arrays import BoolArray
+from tandem_sim.markets.bids import UP
+from tandem_sim.markets.blocks import TSO
+from tandem_sim.markets.products import Service, implied_by
+from tandem_sim.markets.register import FlexibilityRegister, Unit
 
 NO_GREEN = "the network flexibility study has the connection in a red zone"
 TELLING_MW = 0.01

@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from agents.messages import (
+from tandem_sim.agents.messages import (
     ReactiveAwardMessage,
     ReactiveBidsMessage,
     ReactiveOrderMessage,
     RejectionMessage,
 )
-from agents.participant import Desk
-from agents.portfolio import Inverters
-from grids.arrays import FloatArray
-from markets.bids import DOWN, UP, Bids
-from markets.products import Product
-from markets.register import FlexibilityRegister
+from tandem_sim.agents.participant import Desk
+from tandem_sim.agents.portfolio import Inverters
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.bids import DOWN, UP, Bids
+from tandem_sim.markets.products import Product
+from tandem_sim.markets.register import FlexibilityRegister
 
 
 @dataclass

@@ -12,11 +12,17 @@ from typing import Literal
 
 import numpy as np
 
-from agents.messages import HelpAcceptMessage, HelpMessage, HelpOfferMessage, LimitMessage, ShortfallMessage
-from agents.participant import Desk
-from agents.portfolio import HouseholdPortfolio
-from grids.arrays import FloatArray, IntArray
-from markets.bids import DOWN, UP
+from tandem_sim.agents.messages import (
+    HelpAcceptMessage,
+    HelpMessage,
+    HelpOfferMessage,
+    LimitMessage,
+    ShortfallMessage,
+)
+from tandem_sim.agents.participant import Desk
+from tandem_sim.agents.portfolio import HouseholdPortfolio
+from tandem_sim.grids.arrays import FloatArray, IntArray
+from tandem_sim.markets.bids import DOWN, UP
 
 Remedy = Literal["portfolio", "aggregators", "tso"]
 Lot = tuple[float, str, int, float]

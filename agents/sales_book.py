@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from agents.portfolio import Resources
-from agents.remedies import Sold
-from agents.strategies import Offers, OfferView, Outcome
-from grids.arrays import FloatArray, IntArray
-from markets.bids import DOWN, UP, Bids
+from tandem_sim.agents.portfolio import Resources
+from tandem_sim.agents.remedies import Sold
+from tandem_sim.agents.strategies import Offers, OfferView, Outcome
+from tandem_sim.grids.arrays import FloatArray, IntArray
+from tandem_sim.markets.bids import DOWN, UP, Bids
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from agents.sales_book import ClosedBook, SalesBook
-from grids.arrays import FloatArray, IntArray
-from markets.bids import DOWN, UP
+from tandem_sim.agents.sales_book import ClosedBook, SalesBook
+from tandem_sim.grids.arrays import FloatArray, IntArray
+from tandem_sim.markets.bids import DOWN, UP
 
 
 def seller_rows(isp: int, sales: Sequence[SalesBook], books: Mapping[str, ClosedBook]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
-from grids.arrays import BoolArray, FloatArray, IntArray
+from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
 
 Stage = Literal["first", "left"]
 """When a price is asked for: with the first offer, or for what a local market left and the TSO's may take."""

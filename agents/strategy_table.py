@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from agents.best_response import BestResponse
-from agents.inc_dec import IncDec
-from agents.learners import Exp3, QLearning, RothErev
-from agents.strategies import (
+from tandem_sim.agents.best_response import BestResponse
+from tandem_sim.agents.inc_dec import IncDec
+from tandem_sim.agents.learners import Exp3, QLearning, RothErev
+from tandem_sim.agents.strategies import (
     BOOK,
     BaselineInflation,
     FixedMarkup,
@@ -23,7 +23,7 @@ from agents.strategies import (
     Withholding,
     sights_of,
 )
-from grids.errors import InputError
+from tandem_sim.grids.errors import InputError
 
 STRATEGIES: dict[str, type[Strategy]] = {
     "truthful": Truthful,
@@ -69,7 +69,7 @@ def build_strategy(name: str, options: Mapping[str, Any], world: Surroundings, f
                 "scenario",
                 f"{field}.name",
                 f"{name} has no method {method}",
-                "See agents.strategies.Strategy",
+                "See tandem_sim.agents.strategies.Strategy",
             )
     if not isinstance(getattr(strategy, "learns", None), bool):
         raise InputError(

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grids.arrays import BoolArray, FloatArray
-from grids.feeder_limits import Band, broken_pu
-from grids.three_phase import Feeder
+from tandem_sim.grids.arrays import BoolArray, FloatArray
+from tandem_sim.grids.feeder_limits import Band, broken_pu
+from tandem_sim.grids.three_phase import Feeder
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from dataclasses import replace as dataclass_replace
 import mesa
 import numpy as np
 
-from agents.admission import Admission
-from agents.area import Area
-from agents.capacity import CapacityDesk
-from agents.forecast import ForecastErrors
-from agents.household import FleetDesk
-from agents.messages import (
+from tandem_sim.agents.admission import Admission
+from tandem_sim.agents.area import Area
+from tandem_sim.agents.capacity import CapacityDesk
+from tandem_sim.agents.forecast import ForecastErrors
+from tandem_sim.agents.household import FleetDesk
+from tandem_sim.agents.messages import (
     AssetResultMessage,
     AssetsMessage,
     BaselineMessage,
@@ -25,18 +25,18 @@ from agents.messages import (
     ScheduleMessage,
     ShortfallMessage,
 )
-from agents.operator import Operator, Register
-from agents.participant import Desk
-from agents.qualification import QualificationDesk
-from grids.arrays import FloatArray
-from grids.dc import DcModel, TransmissionGrid
-from markets.bids import Bids
-from markets.blocks import TSO as T
-from markets.blocks import Scheme
-from markets.imbalance import ACTIVATED_MW, Regulation
-from markets.programme import Cleared
-from markets.register import FlexibilityRegister
-from markets.replacement import REPLACEMENT, replace_missing
+from tandem_sim.agents.operator import Operator, Register
+from tandem_sim.agents.participant import Desk
+from tandem_sim.agents.qualification import QualificationDesk
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.grids.dc import DcModel, TransmissionGrid
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.blocks import TSO as T
+from tandem_sim.markets.blocks import Scheme
+from tandem_sim.markets.imbalance import ACTIVATED_MW, Regulation
+from tandem_sim.markets.programme import Cleared
+from tandem_sim.markets.register import FlexibilityRegister
+from tandem_sim.markets.replacement import REPLACEMENT, replace_missing
 
 RESERVE = "afrr"
 """Layer of the ledger in which the automatic reserve is booked."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from grids.arrays import FloatArray, IntArray
-from grids.profiles import EV_HOME, HEAT_PUMP, HOUSEHOLD, PV, ProfileError, measured, span, step_of
+from tandem_sim.grids.arrays import FloatArray, IntArray
+from tandem_sim.grids.profiles import EV_HOME, HEAT_PUMP, HOUSEHOLD, PV, ProfileError, measured, span, step_of
 
 _CHARGING = 0.01
 _PAUSE_H = 0.5

@@ -15,10 +15,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from experiments.bench_figure import Figure
-from experiments.bench_markets import cases, steps, validation
-from experiments.bench_runs import isps, memory, timeseries
-from experiments.bench_sweep import throughput
+from tandem_sim.experiments.bench_figure import Figure
+from tandem_sim.experiments.bench_markets import cases, steps, validation
+from tandem_sim.experiments.bench_runs import isps, memory, timeseries
+from tandem_sim.experiments.bench_sweep import throughput
 
 
 def main(out: Path = Path("bench.json")) -> None:

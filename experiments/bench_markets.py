@@ -10,16 +10,16 @@ from unittest.mock import patch
 import numpy as np
 from scipy.optimize import linprog
 
-from experiments.bench_figure import Figure, milliseconds
-from experiments.environment import parallel_env
-from grids.load import load_network
-from grids.powerflow import PowerFlow
-from markets.aggregation import KINDS
-from markets.case import Case, read_case
-from markets.case_market import CaseMarket
-from markets.outcome import clear_case
-from markets.prequalification import METHODS
-from markets.schemes import SCHEMES, Options, build_schemes
+from tandem_sim.experiments.bench_figure import Figure, milliseconds
+from tandem_sim.experiments.environment import parallel_env
+from tandem_sim.grids.load import load_network
+from tandem_sim.grids.powerflow import PowerFlow
+from tandem_sim.markets.aggregation import KINDS
+from tandem_sim.markets.case import Case, read_case
+from tandem_sim.markets.case_market import CaseMarket
+from tandem_sim.markets.outcome import clear_case
+from tandem_sim.markets.prequalification import METHODS
+from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
 
 
 def validation() -> list[Figure]:
@@ -62,7 +62,7 @@ def _bare_common_ms(case: Case) -> float:
         programmes.append((given, options))
         return solver(*given, **options)
 
-    with patch("markets.solver.linprog", keep):
+    with patch("tandem_sim.markets.solver.linprog", keep):
         clear_case(case, SCHEMES["common"])
     return milliseconds(lambda: [solver(*given, **options) for given, options in programmes], 20)
 

@@ -18,16 +18,16 @@ import pandas as pd
 from pandapower.control import ConstControl
 from pandapower.timeseries import DFData, OutputWriter, run_timeseries
 
-from experiments.bench_figure import Figure
-from experiments.memory import peak_mib
-from experiments.scenario import read_scenario
-from grids.arrays import FloatArray
-from grids.network import Network
-from grids.powerflow import PowerFlow
-from markets import programme
-from markets.solver import solve, solving_by
-from sim.run import run, start
-from sim.settings import Scenario
+from tandem_sim.experiments.bench_figure import Figure
+from tandem_sim.experiments.memory import peak_mib
+from tandem_sim.experiments.scenario import read_scenario
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.grids.network import Network
+from tandem_sim.grids.powerflow import PowerFlow
+from tandem_sim.markets import programme
+from tandem_sim.markets.solver import solve, solving_by
+from tandem_sim.sim.run import run, start
+from tandem_sim.sim.settings import Scenario
 
 DAYS = 2
 LONG_DAYS = 8

@@ -1,4 +1,4 @@
-"""Sweeps under measurement: ``python -m experiments.bench_sweep [--survive 200]``.
+"""Sweeps under measurement: ``python -m tandem_sim.experiments.bench_sweep [--survive 200]``.
 
 Without an option: what several worker processes make of short real runs against one. With it: that many short
 runs while workers are killed at random moments, and what became of each.
@@ -20,11 +20,11 @@ from typing import Annotated, Any
 
 import typer
 
-from experiments.scenario import read_scenario
-from experiments.sweep import Point
-from experiments.sweep_local import on_this_machine
-from experiments.sweep_runs import events, is_finished, run_sweep
-from experiments.sweep_workers import ATTEMPTS
+from tandem_sim.experiments.scenario import read_scenario
+from tandem_sim.experiments.sweep import Point
+from tandem_sim.experiments.sweep_local import on_this_machine
+from tandem_sim.experiments.sweep_runs import events, is_finished, run_sweep
+from tandem_sim.experiments.sweep_workers import ATTEMPTS
 
 FIELDS: dict[str, Any] = {
     "days": 1, "isp_minutes": 60, "households": 20, "aggregators": 2, "validation.audit_share": 0.0,

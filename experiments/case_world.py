@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from agents.bidder import Bidder
-from agents.sales_book import ClosedBook
-from agents.strategies import OfferView, Outcome, Strategy, Truthful
-from agents.strategy_table import Surroundings, build_strategy
-from grids.arrays import FloatArray
-from grids.errors import InputError
-from markets.bids import DOWN, UP, Bids
-from markets.case import Case
-from markets.case_market import CaseMarket
-from sim.randomness import stream
+from tandem_sim.agents.bidder import Bidder
+from tandem_sim.agents.sales_book import ClosedBook
+from tandem_sim.agents.strategies import OfferView, Outcome, Strategy, Truthful
+from tandem_sim.agents.strategy_table import Surroundings, build_strategy
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.grids.errors import InputError
+from tandem_sim.markets.bids import DOWN, UP, Bids
+from tandem_sim.markets.case import Case
+from tandem_sim.markets.case_market import CaseMarket
+from tandem_sim.sim.randomness import stream
 
 CASE_ISPS, CASE_ISP_MINUTES = 96, 15
 """A case has no clock of its own: its ISPs are the quarters of days that start at midnight."""

@@ -13,24 +13,24 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from agents.strategies import StrategyError
-from experiments.envelope_command import Request, show, work_out, write_csv
-from experiments.game_command import game
-from experiments.plot_clearing import plot_clearing
-from experiments.power_command import power
-from experiments.run_command import run
-from experiments.scenario import SCENARIOS, faults_named, read_scenario, source_of
-from experiments.sweep_command import sweep
-from experiments.tables import allocation_table, clearing_table, scheme_table
-from grids.errors import InputError
-from grids.feeder_limits import Band
-from grids.picture import OFFSETS
-from markets.blocks import RoundsError, Scheme
-from markets.case import Case, read_case
-from markets.outcome import Outcome, allocate, clear_case
-from markets.programme import ClearingError
-from markets.schemes import CHOICES, SCHEMES, build_schemes
-from sim.build import build_world
+from tandem_sim.agents.strategies import StrategyError
+from tandem_sim.experiments.envelope_command import Request, show, work_out, write_csv
+from tandem_sim.experiments.game_command import game
+from tandem_sim.experiments.plot_clearing import plot_clearing
+from tandem_sim.experiments.power_command import power
+from tandem_sim.experiments.run_command import run
+from tandem_sim.experiments.scenario import SCENARIOS, faults_named, read_scenario, source_of
+from tandem_sim.experiments.sweep_command import sweep
+from tandem_sim.experiments.tables import allocation_table, clearing_table, scheme_table
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.feeder_limits import Band
+from tandem_sim.grids.picture import OFFSETS
+from tandem_sim.markets.blocks import RoundsError, Scheme
+from tandem_sim.markets.case import Case, read_case
+from tandem_sim.markets.outcome import Outcome, allocate, clear_case
+from tandem_sim.markets.programme import ClearingError
+from tandem_sim.markets.schemes import CHOICES, SCHEMES, build_schemes
+from tandem_sim.sim.build import build_world
 
 app = typer.Typer(
     no_args_is_help=True,

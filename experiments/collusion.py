@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grids.arrays import FloatArray
+from tandem_sim.grids.arrays import FloatArray
 
 
 def profit_gain(profit: float, competitive: float, monopoly: float) -> float:

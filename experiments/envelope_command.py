@@ -14,13 +14,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from grids.arrays import BoolArray, FloatArray
-from grids.envelope import POINTS, RULES, Envelope, Points, Rule, guaranteed, random_points
-from grids.errors import InputError
-from grids.feeder import read_feeder
-from grids.feeder_limits import Band, broken_pu
-from grids.load import load_net
-from grids.three_phase import Feeder
+from tandem_sim.grids.arrays import BoolArray, FloatArray
+from tandem_sim.grids.envelope import POINTS, RULES, Envelope, Points, Rule, guaranteed, random_points
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.feeder import read_feeder
+from tandem_sim.grids.feeder_limits import Band, broken_pu
+from tandem_sim.grids.load import load_net
+from tandem_sim.grids.three_phase import Feeder
 
 COLUMNS = (
     "user", "bus", "phases", "connection_kw", "guaranteed_import_kw", "guaranteed_export_kw", "binding",

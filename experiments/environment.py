@@ -2,9 +2,9 @@
 
 One agent is one seller, one step one ISP: bids for it are made, and time goes on until the next bids are due.
 
-An action is two numbers (`ACTION` of `experiments.seller_env`): a markup, -1 to 1 times `MARKUP_EUR_PER_MWH`,
-up bids that much dearer and down bids that much cheaper than cost, and the share of everything the seller
-could offer that it offers. `TRUTHFUL_ACTION` bids cost and everything.
+An action is two numbers (`ACTION` of `tandem_sim.experiments.seller_env`): a markup, -1 to 1 times
+`MARKUP_EUR_PER_MWH`, up bids that much dearer and down bids that much cheaper than cost, and the share of
+everything the seller could offer that it offers. `TRUTHFUL_ACTION` bids cost and everything.
 
 An observation holds what the seller itself knows, in this order (`OBSERVATION`, each with its bounds):
 ``hour_sin`` and ``hour_cos`` of the local time at which the ISP to bid starts, its ``day_ahead_price``
@@ -28,15 +28,15 @@ from typing import Any
 
 import yaml
 
-from experiments.case_world import CASE_ISPS, TRUTHFUL, CaseWorld, dealt
-from experiments.scenario import SCENARIOS, parse_scenario, read_scenario
-from experiments.seller_env import SellerEnv, SellersEnv
-from experiments.seller_worlds import SellerWorld, SimulatedWorld
-from grids.errors import InputError
-from markets.case import Case, read_case
-from markets.case_market import CaseMarket
-from markets.schemes import build_schemes
-from sim.settings import Scenario
+from tandem_sim.experiments.case_world import CASE_ISPS, TRUTHFUL, CaseWorld, dealt
+from tandem_sim.experiments.scenario import SCENARIOS, parse_scenario, read_scenario
+from tandem_sim.experiments.seller_env import SellerEnv, SellersEnv
+from tandem_sim.experiments.seller_worlds import SellerWorld, SimulatedWorld
+from tandem_sim.grids.errors import InputError
+from tandem_sim.markets.case import Case, read_case
+from tandem_sim.markets.case_market import CaseMarket
+from tandem_sim.markets.schemes import build_schemes
+from tandem_sim.sim.settings import Scenario
 
 CASE_NOISE = 0.05
 DEFAULT_SCHEME = "common"
@@ -152,7 +152,7 @@ def _case_world(
         raise InputError("case", "scheme", f"{chosen} is not known", f"Use {', '.join(schemes)}")
     if others == "inc-dec":
         raise InputError("case", "others", "inc-dec sells day-ahead, and a case has no such market",
-                         "Use a scenario, or markets.case_game")  # fmt: skip
+                         "Use a scenario, or tandem_sim.markets.case_game")  # fmt: skip
     market = CaseMarket(dealt(case, split), schemes[chosen])
     return CaseWorld(
         market,

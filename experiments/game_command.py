@@ -14,14 +14,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from experiments.case_world import dealt
-from experiments.game_figures import figures
-from experiments.run import check_outputs
-from grids.errors import InputError
-from markets.blocks import Scheme
-from markets.case import Case, read_case
-from markets.case_game import TRUTH, CaseGame, Move, case_game
-from markets.schemes import build_schemes
+from tandem_sim.experiments.case_world import dealt
+from tandem_sim.experiments.game_figures import figures
+from tandem_sim.experiments.run import check_outputs
+from tandem_sim.grids.errors import InputError
+from tandem_sim.markets.blocks import Scheme
+from tandem_sim.markets.case import Case, read_case
+from tandem_sim.markets.case_game import TRUTH, CaseGame, Move, case_game
+from tandem_sim.markets.schemes import build_schemes
 
 MARKUPS = (5.0, 10.0, 20.0, 40.0, 80.0)
 OFFERED = (1.0,)

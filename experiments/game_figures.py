@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from markets.blocks import TSO
-from markets.case_game import CaseGame
-from markets.equilibrium import EndlessError, Play, Profile, iterate
+from tandem_sim.markets.blocks import TSO
+from tandem_sim.markets.case_game import CaseGame
+from tandem_sim.markets.equilibrium import EndlessError, Play, Profile, iterate
 
 GAIN_EUR_PER_H = 1e-3
 """Nobody moves for less."""

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
-from experiments.kpis_non_firm import non_firm_kpis
-from markets.blocks import TSO
-from markets.register import SOLD_TWICE
+from tandem_sim.experiments.kpis_non_firm import non_firm_kpis
+from tandem_sim.markets.blocks import TSO
+from tandem_sim.markets.register import SOLD_TWICE
 
 NARROWING = ("prequalify", "validate_mol")
 """Blocks in which a DSO narrows what the TSO may take."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from markets.replacement import REPLACEMENT
+from tandem_sim.markets.replacement import REPLACEMENT
 
 KEYS = (
     "lv_unsafe_without_limits_pct", "lv_unsafe_with_limits_pct", "lv_unsafe_pct",

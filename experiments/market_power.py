@@ -16,18 +16,18 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.market_structure import (
+from tandem_sim.experiments.market_structure import (
     markets_of,
     pivotal,
     pivotal_isps,
     residual_supply,
     structure,
 )
-from experiments.power_payers import consumer_cost, other_receipts_eur, procurement_eur
-from experiments.power_sellers import by_isp, convergence, seller_figures, with_asked
-from experiments.power_statistics import difference
-from grids.errors import InputError
-from markets.schemes import SCHEMES
+from tandem_sim.experiments.power_payers import consumer_cost, other_receipts_eur, procurement_eur
+from tandem_sim.experiments.power_sellers import by_isp, convergence, seller_figures, with_asked
+from tandem_sim.experiments.power_statistics import difference
+from tandem_sim.grids.errors import InputError
+from tandem_sim.markets.schemes import SCHEMES
 
 SAFETY = ("violated_isps", "violated_isps_created", "unserved_mwh")
 """KPIs that stand beside every cost."""

@@ -15,10 +15,10 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.plot_data import LOCAL_LAYERS
-from markets.bids import DOWN, UP
-from markets.blocks import TSO as T
-from markets.blocks import Scheme
+from tandem_sim.experiments.plot_data import LOCAL_LAYERS
+from tandem_sim.markets.bids import DOWN, UP
+from tandem_sim.markets.blocks import TSO as T
+from tandem_sim.markets.blocks import Scheme
 
 ROUNDING_MW = 1e-6
 """Less than this is bought by rounding."""

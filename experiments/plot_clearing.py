@@ -9,9 +9,19 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from experiments.plot_style import BLUE, DARK, GREY, ORANGE, RED, house_style, new_figure, pale, save
-from experiments.tables import shared_label
-from grids.errors import InputError
+from tandem_sim.experiments.plot_style import (
+    BLUE,
+    DARK,
+    GREY,
+    ORANGE,
+    RED,
+    house_style,
+    new_figure,
+    pale,
+    save,
+)
+from tandem_sim.experiments.tables import shared_label
+from tandem_sim.grids.errors import InputError
 
 NOTE = (
     "Overload and voltage: worst violation on the distribution grids after all layers, in % of the limit, "

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from experiments.kpis import held_back_mwh
-from experiments.plot_data import RunData
-from experiments.plot_grids import LIMIT_PCT, violated
-from experiments.plot_style import (
+from tandem_sim.experiments.kpis import held_back_mwh
+from tandem_sim.experiments.plot_data import RunData
+from tandem_sim.experiments.plot_grids import LIMIT_PCT, violated
+from tandem_sim.experiments.plot_style import (
     DARK,
     colour_of,
     draw_cumulative,

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from markets.blocks import TSO
+from tandem_sim.markets.blocks import TSO
 
 FloatArray = NDArray[np.float64]
 

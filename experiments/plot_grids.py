@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from experiments.plot_data import FloatArray, RunData
-from experiments.plot_style import (
+from tandem_sim.experiments.plot_data import FloatArray, RunData
+from tandem_sim.experiments.plot_style import (
     BLUE,
     DARK,
     GREEN,

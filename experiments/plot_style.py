@@ -19,7 +19,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from experiments.plot_data import FloatArray, RunData, utc_days
+from tandem_sim.experiments.plot_data import FloatArray, RunData, utc_days
 
 mdates: Any = matplotlib.dates  # published without annotations
 
@@ -38,7 +38,7 @@ NIGHT_FROM, NIGHT_UNTIL = 22, 6
 @contextmanager
 def house_style() -> Iterator[None]:
     """Matplotlib's defaults and the house style for a while, whatever a person's own settings are."""
-    path = resources.files("experiments") / "tandem.mplstyle"
+    path = resources.files("tandem_sim.experiments") / "tandem.mplstyle"
     with resources.as_file(path) as house, style.context(["default", house]):
         yield
 

@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.plot_data import FloatArray, RunData
-from experiments.plot_style import (
+from tandem_sim.experiments.plot_data import FloatArray, RunData
+from tandem_sim.experiments.plot_style import (
     BLUE,
     DARK,
     DASHES,

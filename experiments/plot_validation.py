@@ -14,10 +14,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from experiments.kpis import NARROWING
-from experiments.plot_data import FloatArray, RunData
-from experiments.plot_grids import violated
-from experiments.plot_style import (
+from tandem_sim.experiments.kpis import NARROWING
+from tandem_sim.experiments.plot_data import FloatArray, RunData
+from tandem_sim.experiments.plot_grids import violated
+from tandem_sim.experiments.plot_style import (
     DARK,
     PALE,
     colour_of,
@@ -32,7 +32,7 @@ from experiments.plot_style import (
     time_axis,
     zero_line,
 )
-from markets.blocks import TSO
+from tandem_sim.markets.blocks import TSO
 
 SCHEMES_PER_ROW = 4
 """Legend entries side by side."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from experiments.plot_comparison import comparison_figure
-from experiments.plot_data import read_run
-from experiments.plot_grids import grid_figure, interface_figure
-from experiments.plot_low_voltage import low_voltage_figure
-from experiments.plot_style import house_style, save
-from experiments.plot_system import cost_figure, imbalance_figure, price_figure, state_figure
-from experiments.plot_validation import validates, validation_figure
+from tandem_sim.experiments.plot_comparison import comparison_figure
+from tandem_sim.experiments.plot_data import read_run
+from tandem_sim.experiments.plot_grids import grid_figure, interface_figure
+from tandem_sim.experiments.plot_low_voltage import low_voltage_figure
+from tandem_sim.experiments.plot_style import house_style, save
+from tandem_sim.experiments.plot_system import cost_figure, imbalance_figure, price_figure, state_figure
+from tandem_sim.experiments.plot_validation import validates, validation_figure
 
 
 def plot_run(run: Path, zone: str, title: str) -> list[Path]:

@@ -13,16 +13,16 @@ import pandas as pd
 import typer
 from rich.console import Console
 
-from experiments.market_power import power_by_isp, power_of
-from experiments.power_figure import draw_power
-from experiments.power_statistics import DRAWS, FEWEST, LEVEL, SEED, over_seeds
-from experiments.power_table import power_table
-from experiments.run import check_outputs
-from experiments.scenario import fields_of, read_scenario, source_of
-from experiments.sweep import Point
-from experiments.sweep_command import check_workers, run_shown
-from grids.errors import InputError
-from sim.settings import Scenario
+from tandem_sim.experiments.market_power import power_by_isp, power_of
+from tandem_sim.experiments.power_figure import draw_power
+from tandem_sim.experiments.power_statistics import DRAWS, FEWEST, LEVEL, SEED, over_seeds
+from tandem_sim.experiments.power_table import power_table
+from tandem_sim.experiments.run import check_outputs
+from tandem_sim.experiments.scenario import fields_of, read_scenario, source_of
+from tandem_sim.experiments.sweep import Point
+from tandem_sim.experiments.sweep_command import check_workers, run_shown
+from tandem_sim.grids.errors import InputError
+from tandem_sim.sim.settings import Scenario
 
 TRUTHFUL = "truthful"
 REFERENCE = "common"

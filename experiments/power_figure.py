@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
-from experiments.plot_style import (
+from tandem_sim.experiments.plot_style import (
     BLUE,
     DARK,
     GREY,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from markets.bids import UP
+from tandem_sim.markets.bids import UP
 
 _KEY = ["isp", "system", "provider", "direction"]
 ROUNDING_MW = 1e-9

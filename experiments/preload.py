@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from grids.load import load_network
+from tandem_sim.grids.load import load_network
 
 GRIDS = "TANDEM_PRELOADED_GRIDS"
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.kpis import kpis_of
-from experiments.plots import plot_run
-from experiments.unfinished import (
+from tandem_sim.experiments.kpis import kpis_of
+from tandem_sim.experiments.plots import plot_run
+from tandem_sim.experiments.unfinished import (
     check_unfinished,
     code_digest,
     identity,
@@ -19,14 +19,14 @@ from experiments.unfinished import (
     versions,
     working_folder,
 )
-from grids.errors import InputError
-from grids.picture import Margins
-from markets.blocks import TSO as T
-from markets.case_options import CaseOptions
-from sim.checkpoint import Checkpoints
-from sim.export import IspExport
-from sim.run import run
-from sim.settings import Scenario
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.picture import Margins
+from tandem_sim.markets.blocks import TSO as T
+from tandem_sim.markets.case_options import CaseOptions
+from tandem_sim.sim.checkpoint import Checkpoints
+from tandem_sim.sim.export import IspExport
+from tandem_sim.sim.run import run
+from tandem_sim.sim.settings import Scenario
 
 DAY_S = 86_400
 

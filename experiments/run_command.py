@@ -12,14 +12,14 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from experiments.plots import comparison_paths, plot_comparison
-from experiments.run import DAY_S, check_outputs, check_run, run_scenario
-from experiments.scenario import faults_named, fields_of, read_scenario, source_of
-from experiments.tables import kpi_table
-from grids.errors import InputError
-from grids.text import one_line
-from sim.calendar import Calendar
-from sim.settings import Scenario
+from tandem_sim.experiments.plots import comparison_paths, plot_comparison
+from tandem_sim.experiments.run import DAY_S, check_outputs, check_run, run_scenario
+from tandem_sim.experiments.scenario import faults_named, fields_of, read_scenario, source_of
+from tandem_sim.experiments.tables import kpi_table
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.text import one_line
+from tandem_sim.sim.calendar import Calendar
+from tandem_sim.sim.settings import Scenario
 
 SCENARIO_HELP = "A bundled scenario (see `tandem scenarios`) or the path of a YAML file."
 WIDE = 120

@@ -11,9 +11,9 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from grids.errors import InputError
-from grids.text import one_line, read_text
-from sim.settings import Scenario
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.text import one_line, read_text
+from tandem_sim.sim.settings import Scenario
 
 SCENARIOS = ("reference", "dutch", "belgian", "street", "nfca-clash")
 """Scenarios that travel inside the package."""
@@ -73,7 +73,9 @@ def faults_named(source: str) -> Iterator[None]:
 
 
 def _bundled(name: str) -> str:
-    return (resources.files("experiments") / "scenarios" / f"{name}.yaml").read_text(encoding="utf-8")
+    return (resources.files("tandem_sim.experiments") / "scenarios" / f"{name}.yaml").read_text(
+        encoding="utf-8"
+    )
 
 
 def parse_scenario(text: str, source: str, overrides: dict[str, Any] | None = None) -> Scenario:

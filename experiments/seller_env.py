@@ -1,4 +1,7 @@
-"""Sellers as agents: what PettingZoo and Gymnasium see of a `SellerWorld`. See `experiments.environment`."""
+"""Sellers as agents: what PettingZoo and Gymnasium see of a `SellerWorld`.
+
+See `tandem_sim.experiments.environment`.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from agents.strategies import OfferView, Outcome
-from experiments.seller_worlds import PlayedActions, SellerWorld
-from grids.arrays import FloatArray
-from markets.bids import DOWN, UP
+from tandem_sim.agents.strategies import OfferView, Outcome
+from tandem_sim.experiments.seller_worlds import PlayedActions, SellerWorld
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.bids import DOWN, UP
 
 try:
     import gymnasium
@@ -18,7 +21,7 @@ try:
     from gymnasium.spaces import Box
 except ImportError as error:
     raise ImportError(
-        "experiments.environment needs pettingzoo and gymnasium: pip install 'tandem-sim[rl]'"
+        "tandem_sim.experiments.environment needs pettingzoo and gymnasium: pip install 'tandem-sim[rl]'"
     ) from error
 
 MARKUP_EUR_PER_MWH = 50.0
@@ -30,11 +33,11 @@ OBSERVATION = (
     ("up_mw", 0.0, 1e5), ("down_mw", 0.0, 1e5), ("up_cost", -1e4, 1e4), ("down_cost", -1e4, 1e4),
     ("share_sold", 0.0, 1.0), ("mean_received", -1e5, 1e5), ("profit_eur", -1e8, 1e8),
 )  # fmt: skip
-"""Names and bounds of what is observed; units stand in `experiments.environment`."""
+"""Names and bounds of what is observed; units stand in `tandem_sim.experiments.environment`."""
 
 
 class SellersEnv(pettingzoo.ParallelEnv[str, np.ndarray, np.ndarray]):
-    """Sellers of one market as agents; see `experiments.environment`.
+    """Sellers of one market as agents; see `tandem_sim.experiments.environment`.
 
     Episodes end by truncation. The first is that of the world's own seed, and ``reset(seed=...)`` begins the
     one of another; after that every reset draws the next seed from the one given last.

@@ -11,15 +11,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from agents.aggregator import Aggregator
-from agents.strategies import Offers, OfferView, Outcome, Strategy, marked_up
-from grids.errors import InputError
-from markets.solver import solving_by
-from sim.calendar import Calendar
-from sim.clock import Clock
-from sim.run import moments_ahead, start
-from sim.settings import Scenario
-from sim.world import World
+from tandem_sim.agents.aggregator import Aggregator
+from tandem_sim.agents.strategies import Offers, OfferView, Outcome, Strategy, marked_up
+from tandem_sim.grids.errors import InputError
+from tandem_sim.markets.solver import solving_by
+from tandem_sim.sim.calendar import Calendar
+from tandem_sim.sim.clock import Clock
+from tandem_sim.sim.run import moments_ahead, start
+from tandem_sim.sim.settings import Scenario
+from tandem_sim.sim.world import World
 
 
 class PlayedActions:

@@ -25,12 +25,12 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field, ValidationError
 
-from experiments.scenario import read_scenario, source_of
-from experiments.unfinished import run_id
-from grids.errors import InputError
-from grids.text import one_line, read_text
-from sim.sections import Section
-from sim.settings import Scenario
+from tandem_sim.experiments.scenario import read_scenario, source_of
+from tandem_sim.experiments.unfinished import run_id
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.text import one_line, read_text
+from tandem_sim.sim.sections import Section
+from tandem_sim.sim.settings import Scenario
 
 SUMMARY = "sweep.parquet"
 """Table with a row for each run."""

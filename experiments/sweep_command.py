@@ -15,12 +15,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from experiments.run import check_outputs
-from experiments.sweep import SUMMARY, Point, read_sweep
-from experiments.sweep_local import on_this_machine
-from experiments.sweep_runs import Pool, is_finished, run_sweep, varied, write_table
-from experiments.sweep_summary import STATISTICS, summarised, summary_table
-from grids.errors import InputError
+from tandem_sim.experiments.run import check_outputs
+from tandem_sim.experiments.sweep import SUMMARY, Point, read_sweep
+from tandem_sim.experiments.sweep_local import on_this_machine
+from tandem_sim.experiments.sweep_runs import Pool, is_finished, run_sweep, varied, write_table
+from tandem_sim.experiments.sweep_summary import STATISTICS, summarised, summary_table
+from tandem_sim.grids.errors import InputError
 
 TELL_EVERY_S = 30.0
 """Where there is no terminal to draw a bar on, progress is a line, at most so often."""
@@ -134,7 +134,7 @@ def _pool(workers: int | None, dask: str | None, out: Path) -> Pool:
             "--dask", dask, "goes without --workers", "Leave one out: a cluster has its own workers"
         )
     try:
-        from experiments.sweep_dask import on_dask
+        from tandem_sim.experiments.sweep_dask import on_dask
     except ImportError as error:
         raise InputError(
             "--dask", dask, f"needs a package that is missing ({error})",

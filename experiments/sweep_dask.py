@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from distributed import Client, Future, KilledWorker, as_completed
 
-from experiments.sweep_workers import Ended
-from grids.errors import InputError
-from grids.text import one_line
+from tandem_sim.experiments.sweep_workers import Ended
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.text import one_line
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from experiments.preload import GRIDS
-from experiments.sweep_runs import Found, Job
-from experiments.sweep_workers import Ended, in_processes
-from grids.load import is_file
-from sim.settings import Scenario
+from tandem_sim.experiments.preload import GRIDS
+from tandem_sim.experiments.sweep_runs import Found, Job
+from tandem_sim.experiments.sweep_workers import Ended, in_processes
+from tandem_sim.grids.load import is_file
+from tandem_sim.sim.settings import Scenario
 
 
 def on_this_machine(

@@ -18,14 +18,14 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.power_statistics import flat
-from experiments.run import manifest_of, run_scenario
-from experiments.scenario import faults_named
-from experiments.sweep import SUMMARY, Point
-from experiments.sweep_workers import Ended
-from experiments.unfinished import BusyError
-from grids.text import one_line
-from sim.checkpoint import StaleError
+from tandem_sim.experiments.power_statistics import flat
+from tandem_sim.experiments.run import manifest_of, run_scenario
+from tandem_sim.experiments.scenario import faults_named
+from tandem_sim.experiments.sweep import SUMMARY, Point
+from tandem_sim.experiments.sweep_workers import Ended
+from tandem_sim.experiments.unfinished import BusyError
+from tandem_sim.grids.text import one_line
+from tandem_sim.sim.checkpoint import StaleError
 
 WRITE_EVERY_S = 5.0
 """The table is written while runs are made, at most so often."""

@@ -9,9 +9,9 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from experiments.kpis_non_firm import KEYS
-from markets.blocks import Scheme
-from sim.settings import Scenario
+from tandem_sim.experiments.kpis_non_firm import KEYS
+from tandem_sim.markets.blocks import Scheme
+from tandem_sim.sim.settings import Scenario
 
 KPI_ROWS: tuple[tuple[str, str, str], ...] = (
     ("procurement_cost_eur", "procurement cost of energy", "EUR"),

@@ -15,14 +15,11 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-import agents
-import grids
-import markets
-import sim
-from grids.errors import InputError
-from grids.text import one_line
-from sim.checkpoint import Checkpoints
-from sim.settings import Scenario
+from tandem_sim import agents, grids, markets, sim
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.text import one_line
+from tandem_sim.sim.checkpoint import Checkpoints
+from tandem_sim.sim.settings import Scenario
 
 SUFFIX, LOCK = ".unfinished", "lock"
 LIBRARIES = (

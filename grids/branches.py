@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from pandapower.auxiliary import pandapowerNet
 
-from grids.arrays import BoolArray, FloatArray, IntArray
-from grids.errors import InputError
+from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
+from tandem_sim.grids.errors import InputError
 
 NO_LIMIT_MVA = 9000.0
 """Ratings above this mean that the data set states no limit (MATPOWER writes 9900)."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from pandapower.pypower.makePTDF import makePTDF
 
-from grids.arrays import FloatArray
-from grids.branches import BR_R, BR_STATUS, BR_X, F_BUS, SHIFT, T_BUS, TAP
-from grids.network import BUS_TYPE, Network
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.grids.branches import BR_R, BR_STATUS, BR_X, F_BUS, SHIFT, T_BUS, TAP
+from tandem_sim.grids.network import BUS_TYPE, Network
 
 
 @dataclass(frozen=True)

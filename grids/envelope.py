@@ -16,8 +16,8 @@ from typing import Any, Literal
 import numpy as np
 from scipy.optimize import linprog
 
-from grids.arrays import BoolArray, FloatArray, IntArray
-from grids.feeder_limits import (
+from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
+from tandem_sim.grids.feeder_limits import (
     BROKEN_PU,
     EXPORT,
     IMPORT,
@@ -32,7 +32,7 @@ from grids.feeder_limits import (
     linearised,
     name_of,
 )
-from grids.three_phase import Feeder
+from tandem_sim.grids.three_phase import Feeder
 
 Rule = Literal["optimal", "fair", "weighted"]
 RULES: tuple[Rule, ...] = ("optimal", "fair", "weighted")

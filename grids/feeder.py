@@ -11,9 +11,9 @@ import pandas as pd
 from pandapower import topology
 from pandapower.auxiliary import pandapowerNet
 
-from grids.arrays import ComplexArray
-from grids.errors import InputError
-from grids.three_phase import PHASES, Feeder, User, phase_impedance, source_phases
+from tandem_sim.grids.arrays import ComplexArray
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.three_phase import PHASES, Feeder, User, phase_impedance, source_phases
 
 BASE_MVA = 1.0
 IEC_VOLTAGE_FACTOR = 1.1  # of short-circuit powers, IEC 60909

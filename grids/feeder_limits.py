@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grids.arrays import ComplexArray, FloatArray, IntArray
-from grids.errors import InputError
-from grids.three_phase import Feeder, PortState
+from tandem_sim.grids.arrays import ComplexArray, FloatArray, IntArray
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.three_phase import Feeder, PortState
 
 LOW, HIGH, CURRENT = 0, 1, 2
 CHUNK = 256

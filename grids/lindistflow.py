@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grids.arrays import BoolArray, FloatArray, IntArray
-from grids.errors import InputError
-from grids.network import Network
+from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.network import Network
 
 MOST_CROSS_FLOW = 0.05
 """Share of the reactive flow that may turn up as active flow in one of several parallel branches."""

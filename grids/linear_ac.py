@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from grids.arrays import FloatArray
-from grids.errors import InputError
-from grids.powerflow import AcState, PowerFlow
-from grids.rows import GridRows, rated_ends
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.powerflow import AcState, PowerFlow
+from tandem_sim.grids.rows import GridRows, rated_ends
 
 STEP_SHARE = 1e-4
 """Step of the finite differences as a share of the base power: small against the curvature of the power flow,
@@ -18,9 +18,9 @@ def linearise_ac(power_flow: PowerFlow, p_mw: FloatArray, q_mvar: FloatArray) ->
     """Rows around the AC state at injections (N,) in MW and Mvar, by two power flows per node.
 
     Flows are positive from the from end and taken at the heavier end of the branch, losses included; limits
-    are those of `grids.rows.distribution_rows_ac`. Activation is at unity power factor. An injection
-    at the root changes nothing: the external grid takes it up. Raises `InputError` when a power flow has no
-    solution.
+    are those of `tandem_sim.grids.rows.distribution_rows_ac`. Activation is at unity power factor. An
+    injection at the root changes nothing: the external grid takes it up. Raises `InputError` when a power
+    flow has no solution.
     """
     network = power_flow.network
     base = power_flow.solve(p_mw, q_mvar)

@@ -20,9 +20,9 @@ from pandapower.auxiliary import pandapowerNet
 from pandapower.converter.matpower.from_mpc import from_mpc
 from scipy.io.matlab import MatReadError
 
-from grids.errors import InputError
-from grids.network import Network
-from grids.text import one_line, read_text
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.network import Network
+from tandem_sim.grids.text import one_line, read_text
 
 BUNDLED = ("case69", "case141")
 """Radial feeders as tables in SI units: Baran and Wu (1989), Khodr et al. (2008); root bus 1 at 1.0 p.u."""
@@ -188,7 +188,7 @@ def _read_matpower(path: Path) -> pandapowerNet:
 
 
 def _read_tables(name: str) -> pandapowerNet:
-    folder = resources.files("grids") / "data"
+    folder = resources.files("tandem_sim.grids") / "data"
     with resources.as_file(folder / f"{name}_bus.csv") as path:
         bus = pd.read_csv(path)
     with resources.as_file(folder / f"{name}_line.csv") as path:

@@ -17,9 +17,9 @@ import pandas as pd
 from pandapower.auxiliary import _add_ppc_options, pandapowerNet
 from pandapower.pd2ppc import _pd2ppc
 
-from grids.arrays import FloatArray, IntArray
-from grids.branches import BR_STATUS, F_BUS, T_BUS, Branches, read_branches
-from grids.errors import InputError
+from tandem_sim.grids.arrays import FloatArray, IntArray
+from tandem_sim.grids.branches import BR_STATUS, F_BUS, T_BUS, Branches, read_branches
+from tandem_sim.grids.errors import InputError
 
 DEFAULT_VM_MIN_PU, DEFAULT_VM_MAX_PU = 0.9, 1.1
 

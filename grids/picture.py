@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from grids.arrays import FloatArray
-from grids.lindistflow import LinDistFlow
-from grids.powerflow import PowerFlow
-from grids.rows import GridRows, distribution_rows, distribution_rows_ac
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.grids.lindistflow import LinDistFlow
+from tandem_sim.grids.powerflow import PowerFlow
+from tandem_sim.grids.rows import GridRows, distribution_rows, distribution_rows_ac
 
 Offset = Literal["ac", "linear"]
 OFFSETS: tuple[Offset, ...] = ("ac", "linear")

@@ -10,8 +10,8 @@ import numpy as np
 import pandapower as pp
 from lightsim2grid.network import init_from_powermodels
 
-from grids.arrays import ComplexArray, FloatArray
-from grids.network import BUS_TYPE, ISOLATED, Network
+from tandem_sim.grids.arrays import ComplexArray, FloatArray
+from tandem_sim.grids.network import BUS_TYPE, ISOLATED, Network
 
 TOLERANCE_PU = 1e-8  # Newton-Raphson mismatch, the default of pandapower (MVA over base)
 MAX_ITERATIONS = 20

@@ -32,7 +32,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from grids.arrays import FloatArray, IntArray
+from tandem_sim.grids.arrays import FloatArray, IntArray
 
 HOUSEHOLD = ("H0-A", "H0-B", "H0-C", "H0-G", "H0-L")
 COMMERCIAL = (

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from grids.arrays import BoolArray, FloatArray, IntArray
-from grids.dc import DcModel
-from grids.errors import InputError
-from grids.lindistflow import LinDistFlow
-from grids.network import Network
-from grids.powerflow import AcState
+from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
+from tandem_sim.grids.dc import DcModel
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.lindistflow import LinDistFlow
+from tandem_sim.grids.network import Network
+from tandem_sim.grids.powerflow import AcState
 
 RELATIVE_TOLERANCE = 1e-6
 """A limit counts as broken when it is exceeded by more than this share of itself."""

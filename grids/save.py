@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandapower as pp
 
-from grids.arrays import FloatArray, IntArray
-from grids.network import Network
+from tandem_sim.grids.arrays import FloatArray, IntArray
+from tandem_sim.grids.network import Network
 
 INJECTIONS = ("load", "sgen", "gen", "storage")
 REPLACED = ("motor", "asymmetric_load", "asymmetric_sgen")

@@ -20,8 +20,8 @@ from pandapower import topology
 from pandapower.auxiliary import pandapowerNet
 from pandapower.toolbox import pp_elements, select_subnet
 
-from grids.errors import InputError
-from grids.text import one_line
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.text import one_line
 
 UPPER_FROM_KV = 60.0
 """Nominal voltage from which a bus belongs to the upper part; a substation's transformers cross it."""

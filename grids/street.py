@@ -17,10 +17,10 @@ import pandapower as pp
 from pandapower import topology
 from pandapower.auxiliary import pandapowerNet
 
-from grids.arrays import FloatArray
-from grids.errors import InputError
-from grids.feeder import read_feeder
-from grids.three_phase import Feeder
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.feeder import read_feeder
+from tandem_sim.grids.three_phase import Feeder
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from grids.errors import InputError
+from tandem_sim.grids.errors import InputError
 
 
 def read_text(path: Path) -> str:

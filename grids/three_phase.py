@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grids.arrays import BoolArray, ComplexArray, FloatArray, IntArray
+from tandem_sim.grids.arrays import BoolArray, ComplexArray, FloatArray, IntArray
 
 PHASES = "abc"
 _TURN = np.exp(2j * np.pi / 3)

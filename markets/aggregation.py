@@ -12,17 +12,17 @@ from typing import Any, Literal
 
 import numpy as np
 
-from grids.arrays import FloatArray
-from grids.dc import TransmissionGrid
-from grids.rows import GridRows, transmission_rows
-from markets.auctions import area_state, expected_mw
-from markets.bids import Bids
-from markets.blocks import TSO, Block, View, Written
-from markets.houses import unsold_mw
-from markets.limits import Columns, grid_rows
-from markets.pricing import Pricing, pay_eur_per_h
-from markets.programme import Cleared, Status, clear
-from markets.warm import WarmProgramme
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.grids.dc import TransmissionGrid
+from tandem_sim.grids.rows import GridRows, transmission_rows
+from tandem_sim.markets.auctions import area_state, expected_mw
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.blocks import TSO, Block, View, Written
+from tandem_sim.markets.houses import unsold_mw
+from tandem_sim.markets.limits import Columns, grid_rows
+from tandem_sim.markets.pricing import Pricing, pay_eur_per_h
+from tandem_sim.markets.programme import Cleared, Status, clear
+from tandem_sim.markets.warm import WarmProgramme
 
 Kind = Literal["discrete", "exact"]
 KINDS: tuple[Kind, ...] = ("discrete", "exact")

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from itertools import combinations
 from math import factorial
 
-from markets.auctions import clear_system, expected_mw
-from markets.blocks import TSO, Values
-from markets.houses import offered_mw, unsold_mw
-from markets.programme import Cleared
+from tandem_sim.markets.auctions import clear_system, expected_mw
+from tandem_sim.markets.blocks import TSO, Values
+from tandem_sim.markets.houses import offered_mw, unsold_mw
+from tandem_sim.markets.programme import Cleared
 
 CANCELLED = 1e-3
 """Charges whose sum is less than this share of their sizes cancel out."""

@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from grids.arrays import FloatArray
-from markets.equilibrium import Profile
-from markets.programme import clear
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.equilibrium import Profile
+from tandem_sim.markets.programme import clear
 
 
 @dataclass(frozen=True)

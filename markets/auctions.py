@@ -8,16 +8,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from grids.arrays import FloatArray
-from grids.dc import TransmissionGrid
-from grids.rows import GridRows, transmission_rows
-from markets.bids import Bids
-from markets.blocks import TSO, Block, Values, View, Written
-from markets.houses import offered_mw, unsold_mw
-from markets.limits import Columns, grid_rows
-from markets.pooling import PooledBy, in_pools
-from markets.pricing import Pricing, pay_eur_per_h
-from markets.programme import Cleared, clear
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.grids.dc import TransmissionGrid
+from tandem_sim.grids.rows import GridRows, transmission_rows
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.blocks import TSO, Block, Values, View, Written
+from tandem_sim.markets.houses import offered_mw, unsold_mw
+from tandem_sim.markets.limits import Columns, grid_rows
+from tandem_sim.markets.pooling import PooledBy, in_pools
+from tandem_sim.markets.pricing import Pricing, pay_eur_per_h
+from tandem_sim.markets.programme import Cleared, clear
 
 DistributionRows = Literal["none", "full"]
 

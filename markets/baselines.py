@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from grids.arrays import BoolArray, FloatArray
+from tandem_sim.grids.arrays import BoolArray, FloatArray
 
 Method = Literal["counterfactual", "schedule", "last_isp", "high_x_of_y", "mbma"]
 ESTIMATES: tuple[Method, ...] = ("schedule", "last_isp", "high_x_of_y", "mbma")

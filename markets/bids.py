@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from grids.arrays import BoolArray, FloatArray, IntArray
+from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
 
 UP, DOWN = 1, -1
 _COLUMNS = (
@@ -33,7 +33,8 @@ class Bids:
     """One book of bids, n of them, all in one system (transmission, or one DSO's area) for one ISP.
 
     Prices follow the sign rule: an up bid costs the buyer ``+price`` per MWh, a down bid ``-price``. Offers
-    of reactive power are a book of their own, in Mvar and without that rule: see `markets.reactive`.
+    of reactive power are a book of their own, in Mvar and without that rule: see
+    `tandem_sim.markets.reactive`.
     """
 
     bid_id: StrArray  # (n,) unique

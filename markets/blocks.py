@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from grids.arrays import FloatArray
-from markets.information import Information
-from markets.ledger import Ledger
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.information import Information
+from tandem_sim.markets.ledger import Ledger
 
 Party = Literal["dso", "tso", "operator"]
 TSO = "T"
@@ -70,7 +70,7 @@ GIVEN = frozenset(
         "tso.sold",
     }
 )
-"""What stands in the houses before the first block runs (see `markets.houses`)."""
+"""What stands in the houses before the first block runs (see `tandem_sim.markets.houses`)."""
 
 Values = Mapping[str, Any]
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from grids.arrays import BoolArray, FloatArray, IntArray
-from markets.bids import DOWN, UP, StrArray
-from markets.products import Service
-from markets.programme import clear
-from markets.register import FlexibilityRegister
+from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
+from tandem_sim.markets.bids import DOWN, UP, StrArray
+from tandem_sim.markets.products import Service
+from tandem_sim.markets.programme import clear
+from tandem_sim.markets.register import FlexibilityRegister
 
 SOLD_MW = 1e-6
 """An award below this is rounding."""

@@ -11,22 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from grids.arrays import BoolArray, FloatArray
-from grids.dc import DcModel, TransmissionGrid
-from grids.errors import InputError
-from grids.lindistflow import LinDistFlow
-from grids.load import load_network
-from grids.network import Network
-from grids.picture import NO_MARGINS, GridPicture, Margins, Offset
-from grids.powerflow import PowerFlow
-from grids.rows import GridRows
-from grids.text import one_line, read_text
-from markets.bids import Bids
-from markets.blocks import GATES, TSO, Values
-from markets.case_bids import no_such_bus, read_bids
-from markets.case_options import NO_OPTIONS, CaseOptions, read_options
-from markets.schemes import Options
-from markets.shared_balancing import Profile
+from tandem_sim.grids.arrays import BoolArray, FloatArray
+from tandem_sim.grids.dc import DcModel, TransmissionGrid
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.lindistflow import LinDistFlow
+from tandem_sim.grids.load import load_network
+from tandem_sim.grids.network import Network
+from tandem_sim.grids.picture import NO_MARGINS, GridPicture, Margins, Offset
+from tandem_sim.grids.powerflow import PowerFlow
+from tandem_sim.grids.rows import GridRows
+from tandem_sim.grids.text import one_line, read_text
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.blocks import GATES, TSO, Values
+from tandem_sim.markets.case_bids import no_such_bus, read_bids
+from tandem_sim.markets.case_options import NO_OPTIONS, CaseOptions, read_options
+from tandem_sim.markets.schemes import Options
+from tandem_sim.markets.shared_balancing import Profile
 
 CASE_KEYS = ("name", "transmission", "distribution", "bids", "options", "forecasts")
 LARGEST = 1e12

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from grids.arrays import BoolArray, FloatArray
-from grids.errors import InputError
-from grids.network import Network
-from grids.text import one_line, read_text
-from markets.bids import DOWN, UP, Bids
-from markets.blocks import TSO
+from tandem_sim.grids.arrays import BoolArray, FloatArray
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.network import Network
+from tandem_sim.grids.text import one_line, read_text
+from tandem_sim.markets.bids import DOWN, UP, Bids
+from tandem_sim.markets.blocks import TSO
 
 COLUMNS = ("bid_id", "system", "bus", "direction", "quantity_mw", "price_eur_per_mwh")
 OPTIONAL = ("side", "provider", "held_mw", "forwardable", "power")
@@ -34,7 +34,7 @@ def no_such_bus(path: Path, field: str, bus: float, network: Network) -> InputEr
 
 
 def read_bids(path: Path, networks: Mapping[str, Network]) -> tuple[dict[str, Bids], dict[str, Bids]]:
-    """The books of all systems: of active power, and of reactive power (`markets.reactive`).
+    """The books of all systems: of active power, and of reactive power (`tandem_sim.markets.reactive`).
 
     Raises `InputError` naming file, line and column.
     """

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from grids.arrays import FloatArray
-from markets.bids import UP, Bids
-from markets.blocks import Scheme
-from markets.case import Case
-from markets.case_market import CaseMarket, Played
-from markets.equilibrium import Profile
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.bids import UP, Bids
+from tandem_sim.markets.blocks import Scheme
+from tandem_sim.markets.case import Case
+from tandem_sim.markets.case_market import CaseMarket, Played
+from tandem_sim.markets.equilibrium import Profile
 
 PLAN = ".plan"
 """Ending of the bids that take back a plan."""

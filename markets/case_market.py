@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from grids.arrays import FloatArray, IntArray
-from grids.picture import GridPicture
-from grids.rows import GridRows, transmission_rows
-from markets.auctions import unserved_mw
-from markets.bids import Bids
-from markets.blocks import TSO, Scheme, carry
-from markets.case import Area, Case
-from markets.houses import book_entries
-from markets.ledger import BOOK_TOLERANCE_MW, Ledger
-from markets.limits import OVERLOAD_EUR_PER_MWH, VOLTAGE_EUR_PER_H_PU2
-from markets.outcome import bought_mvar, open_case, paid_by_operator, rows_with, told_by_gate
-from markets.solver import solving_by
+from tandem_sim.grids.arrays import FloatArray, IntArray
+from tandem_sim.grids.picture import GridPicture
+from tandem_sim.grids.rows import GridRows, transmission_rows
+from tandem_sim.markets.auctions import unserved_mw
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.blocks import TSO, Scheme, carry
+from tandem_sim.markets.case import Area, Case
+from tandem_sim.markets.houses import book_entries
+from tandem_sim.markets.ledger import BOOK_TOLERANCE_MW, Ledger
+from tandem_sim.markets.limits import OVERLOAD_EUR_PER_MWH, VOLTAGE_EUR_PER_H_PU2
+from tandem_sim.markets.outcome import bought_mvar, open_case, paid_by_operator, rows_with, told_by_gate
+from tandem_sim.markets.solver import solving_by
 
 SAME = ("bid_id", "node", "direction", "demand", "held_mw")
 """What of a bid its seller cannot choose."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from grids.errors import InputError
-from grids.picture import NO_MARGINS, OFFSETS, Margins, Offset
-from markets.schemes import CHOICES, DEFAULTS, SCHEMES, Options
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.picture import NO_MARGINS, OFFSETS, Margins, Offset
+from tandem_sim.markets.schemes import CHOICES, DEFAULTS, SCHEMES, Options
 
 RANGES = {
     "step_mw": (1e-3, 1e12),

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from grids.arrays import BoolArray, FloatArray
-from grids.network import Network
-from grids.save import buses_of_nodes, save_network
-from markets.bids import UP, Bids
-from markets.blocks import TSO
-from markets.case_bids import COLUMNS, OPTIONAL
-from markets.case_options import CaseOptions
+from tandem_sim.grids.arrays import BoolArray, FloatArray
+from tandem_sim.grids.network import Network
+from tandem_sim.grids.save import buses_of_nodes, save_network
+from tandem_sim.markets.bids import UP, Bids
+from tandem_sim.markets.blocks import TSO
+from tandem_sim.markets.case_bids import COLUMNS, OPTIONAL
+from tandem_sim.markets.case_options import CaseOptions
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linprog
 
-from grids.arrays import FloatArray
-from grids.feeder_limits import Band, broken_pu, figures, limits_of
-from grids.three_phase import Feeder
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.grids.feeder_limits import Band, broken_pu, figures, limits_of
+from tandem_sim.grids.three_phase import Feeder
 
 SMALL_KW = 1e-3
 

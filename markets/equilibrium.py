@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from grids.arrays import FloatArray
+from tandem_sim.grids.arrays import FloatArray
 
 EPSILON_EUR_PER_H = 1e-6
 

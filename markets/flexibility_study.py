@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from grids.arrays import BoolArray, FloatArray
-from grids.lindistflow import LinDistFlow
-from grids.rows import RELATIVE_TOLERANCE, GridRows, distribution_rows
-from markets.bids import DOWN, UP, Bids
-from markets.limits import Columns, grid_rows
-from markets.programme import clear
+from tandem_sim.grids.arrays import BoolArray, FloatArray
+from tandem_sim.grids.lindistflow import LinDistFlow
+from tandem_sim.grids.rows import RELATIVE_TOLERANCE, GridRows, distribution_rows
+from tandem_sim.markets.bids import DOWN, UP, Bids
+from tandem_sim.markets.limits import Columns, grid_rows
+from tandem_sim.markets.programme import clear
 
 LOW_LOAD_SHARE = 0.25
 """Consumption in the hour of least load, as a share of that at peak."""

@@ -12,7 +12,7 @@ import highspy
 import numpy as np
 from scipy import sparse
 
-from grids.arrays import FloatArray
+from tandem_sim.grids.arrays import FloatArray
 
 _highspy: Any = highspy  # untyped
 _OPTIONS = {"output_flag": False, "threads": 1, "presolve": "off", "simplex_strategy": 1}

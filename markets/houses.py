@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from grids.arrays import FloatArray
-from grids.dc import TransmissionGrid
-from grids.rows import GridRows
-from markets.bids import Bids
-from markets.blocks import TSO
-from markets.ledger import Ledger
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.grids.dc import TransmissionGrid
+from tandem_sim.grids.rows import GridRows
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.blocks import TSO
+from tandem_sim.markets.ledger import Ledger
 
 
 def open_houses(

@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from grids.arrays import FloatArray
-from markets.bids import DOWN, UP, Bids
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.bids import DOWN, UP, Bids
 
 Rule = Literal["single", "dual"]
 Alpha = Literal["none", "elia-2019", "elia-2020"]

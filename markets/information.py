@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from grids.dc import DcModel, TransmissionGrid
-from grids.rows import GridRows
-from markets.bids import Bids
+from tandem_sim.grids.dc import DcModel, TransmissionGrid
+from tandem_sim.grids.rows import GridRows
+from tandem_sim.markets.bids import Bids
 
 KINDS_SHARED = ("bids", "bid_limits", "grid_rows", "supply_points", "numbers")
 NUMBERS_PER_BID = 4

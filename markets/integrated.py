@@ -5,10 +5,10 @@ Source: SmartNet, coordination scheme E.
 
 from __future__ import annotations
 
-from markets.auctions import clear_system, expected_mw
-from markets.blocks import TSO, Block, View, Written
-from markets.houses import offered_mw, unsold_mw, wanted_mw
-from markets.pricing import Pricing
+from tandem_sim.markets.auctions import clear_system, expected_mw
+from tandem_sim.markets.blocks import TSO, Block, View, Written
+from tandem_sim.markets.houses import offered_mw, unsold_mw, wanted_mw
+from tandem_sim.markets.pricing import Pricing
 
 
 def integrated_market(pricing: Pricing = "pay-as-bid") -> Block:

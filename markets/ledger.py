@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from grids.arrays import FloatArray
+from tandem_sim.grids.arrays import FloatArray
 
 BOOK_TOLERANCE_MW = 1e-9
 """Rounding a solver may leave on a bound; a larger excess is a double sale."""

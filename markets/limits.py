@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from grids.arrays import BoolArray, FloatArray, IntArray
-from grids.rows import GridRows
+from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
+from tandem_sim.grids.rows import GridRows
 
 OVERLOAD_EUR_PER_MWH = 10_000.0
 VOLTAGE_EUR_PER_H_PU2 = 1e6

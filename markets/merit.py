@@ -1,7 +1,7 @@
 """The merit order: in which order bids are served, and the programmes whose answer it gives without a solver.
 
-Each answer here is an optimum of the same programme that `markets.programme` would hand to the solver, not an
-approximation; where that cannot be shown the answer is None, and the solver is asked.
+Each answer here is an optimum of the same programme that `tandem_sim.markets.programme` would hand to the
+solver, not an approximation; where that cannot be shown the answer is None, and the solver is asked.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grids.arrays import BoolArray, FloatArray
-from markets.limits import Rows
+from tandem_sim.grids.arrays import BoolArray, FloatArray
+from tandem_sim.markets.limits import Rows
 
 TIE_STEP_EUR_PER_MWH = 1e-6
 IDLE_EUR_PER_MWH = 1e-7
@@ -49,8 +49,9 @@ def fill_balance(
     imbalance_bound_mw: float,
     rows: Sequence[Rows],
 ) -> Filled | None:
-    """Serve a balance in merit order (arguments as of `markets.programme.clear`, costs in their order).
+    """Serve a balance in merit order.
 
+    Arguments are those of `tandem_sim.markets.programme.clear`, costs in their order.
     Without its rows the programme is a continuous knapsack. Imbalance stands in it as two more bids. At a
     price ``p`` of injection every bid up that asks less is taken whole, every bid down that offers more too,
     and no other is touched; what they inject together rises with ``p``. The price at which it reaches the
@@ -110,7 +111,7 @@ def nothing_to_trade(
     imbalance_bound_mw: float,
     rows: Sequence[Rows],
 ) -> Filled | None:
-    """Leave a balance without a need as it is (arguments as of `markets.programme.clear`).
+    """Leave a balance without a need as it is (arguments as of `tandem_sim.markets.programme.clear`).
 
     Nobody gains by a trade if the best bid down offers less than the cheapest bid up asks, imbalance being
     two more bids. Every price of injection between theirs is then a dual with which no reduced cost has the

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from grids.arrays import FloatArray
-from grids.rows import RELATIVE_TOLERANCE, GridRows
-from markets.auctions import area_state, clear_system, expected_mw
-from markets.bids import DOWN, UP, Bids
-from markets.blocks import TSO, Block, Repeat, Values, View, Written
-from markets.houses import offered_mw, unsold_mw
-from markets.prequalification import envelope_mw
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.grids.rows import RELATIVE_TOLERANCE, GridRows
+from tandem_sim.markets.auctions import area_state, clear_system, expected_mw
+from tandem_sim.markets.bids import DOWN, UP, Bids
+from tandem_sim.markets.blocks import TSO, Block, Repeat, Values, View, Written
+from tandem_sim.markets.houses import offered_mw, unsold_mw
+from tandem_sim.markets.prequalification import envelope_mw
 
 PowerFlowRows = Callable[[FloatArray], GridRows | None]
 """Rows of an area around its power flow after a change of injections (N,) in MW; None without a solution."""

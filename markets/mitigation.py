@@ -12,11 +12,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from grids.arrays import FloatArray
-from markets.auctions import clear_area
-from markets.bids import UP, Bids
-from markets.blocks import Block, Values, View, Written
-from markets.houses import unsold_mw
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.auctions import clear_area
+from tandem_sim.markets.bids import UP, Bids
+from tandem_sim.markets.blocks import Block, Values, View, Written
+from tandem_sim.markets.houses import unsold_mw
 
 WORSE_EUR_PER_H = 1e-3
 """Penalties that rise by more show that limits could not be kept without a seller."""

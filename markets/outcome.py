@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from grids.arrays import BoolArray, FloatArray
-from grids.picture import GridPicture
-from grids.rows import GridRows, Violations, ac_violations
-from markets.allocation import MOST_OPERATORS, by_duals, coalition_costs, shapley
-from markets.auctions import unserved_mw
-from markets.bids import DOWN, UP, Bids
-from markets.blocks import GATES, TSO, Scheme, carry
-from markets.case import Area, Case
-from markets.flexibility_study import registered_mw, worst_cases, zones
-from markets.houses import open_houses
-from markets.ledger import Ledger
+from tandem_sim.grids.arrays import BoolArray, FloatArray
+from tandem_sim.grids.picture import GridPicture
+from tandem_sim.grids.rows import GridRows, Violations, ac_violations
+from tandem_sim.markets.allocation import MOST_OPERATORS, by_duals, coalition_costs, shapley
+from tandem_sim.markets.auctions import unserved_mw
+from tandem_sim.markets.bids import DOWN, UP, Bids
+from tandem_sim.markets.blocks import GATES, TSO, Scheme, carry
+from tandem_sim.markets.case import Area, Case
+from tandem_sim.markets.flexibility_study import registered_mw, worst_cases, zones
+from tandem_sim.markets.houses import open_houses
+from tandem_sim.markets.ledger import Ledger
 
 
 @dataclass(frozen=True)

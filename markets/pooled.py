@@ -7,13 +7,13 @@ from typing import Literal
 
 import numpy as np
 
-from markets.auctions import area_state
-from markets.bids import Bids
-from markets.blocks import Block, View, Written
-from markets.houses import unsold_mw
-from markets.limits import Columns, grid_rows
-from markets.pricing import Pricing, pay_eur_per_h
-from markets.programme import clear
+from tandem_sim.markets.auctions import area_state
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.blocks import Block, View, Written
+from tandem_sim.markets.houses import unsold_mw
+from tandem_sim.markets.limits import Columns, grid_rows
+from tandem_sim.markets.pricing import Pricing, pay_eur_per_h
+from tandem_sim.markets.programme import clear
 
 Perimeter = Literal["own", "pooled"]
 PERIMETERS: tuple[Perimeter, ...] = ("own", "pooled")

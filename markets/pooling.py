@@ -10,8 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from grids.arrays import BoolArray, FloatArray
-from markets.bids import DOWN, UP, Bids
+from tandem_sim.grids.arrays import BoolArray, FloatArray
+from tandem_sim.markets.bids import DOWN, UP, Bids
 
 PooledBy = Literal["provider", "operator"]
 POOLED_BY: tuple[PooledBy, ...] = ("provider", "operator")

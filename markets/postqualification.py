@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from grids.arrays import FloatArray
-from grids.rows import GridRows
-from markets.bids import Bids
-from markets.blocks import Block, View, Written
-from markets.limits import Columns, grid_rows
-from markets.programme import clear
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.grids.rows import GridRows
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.blocks import Block, View, Written
+from tandem_sim.markets.limits import Columns, grid_rows
+from tandem_sim.markets.programme import clear
 
 ROUNDING_MW = 1e-9
 

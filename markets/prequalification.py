@@ -6,14 +6,14 @@ from typing import Literal
 
 import numpy as np
 
-from grids.arrays import FloatArray
-from grids.rows import RELATIVE_TOLERANCE, GridRows
-from markets.auctions import area_state
-from markets.bids import DOWN, UP, Bids
-from markets.blocks import Block, View, Written
-from markets.flexibility_study import in_green_mw
-from markets.limits import Columns, grid_rows
-from markets.programme import clear
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.grids.rows import RELATIVE_TOLERANCE, GridRows
+from tandem_sim.markets.auctions import area_state
+from tandem_sim.markets.bids import DOWN, UP, Bids
+from tandem_sim.markets.blocks import Block, View, Written
+from tandem_sim.markets.flexibility_study import in_green_mw
+from tandem_sim.markets.limits import Columns, grid_rows
+from tandem_sim.markets.programme import clear
 
 Method = Literal["envelope", "uniform", "disqualify", "static"]
 METHODS: tuple[Method, ...] = ("envelope", "uniform", "disqualify", "static")

@@ -6,9 +6,9 @@ from typing import Literal
 
 import numpy as np
 
-from grids.arrays import FloatArray
-from markets.bids import Bids
-from markets.programme import Cleared
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.programme import Cleared
 
 Pricing = Literal["pay-as-bid", "pay-as-cleared", "locational"]
 PRICINGS: tuple[Pricing, ...] = ("pay-as-bid", "pay-as-cleared", "locational")

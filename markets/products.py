@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from grids.arrays import BoolArray
-from markets.bids import Bids
+from tandem_sim.grids.arrays import BoolArray
+from tandem_sim.markets.bids import Bids
 
 Service = Literal["aFRR", "mFRR", "LFM"]
 

@@ -1,6 +1,7 @@
-"""The linear programme behind every auction, solved by ``scipy.optimize.linprog`` (see `markets.solver`).
+"""The linear programme behind every auction, solved by ``scipy.optimize.linprog``.
 
-Where the merit order is its optimum it is not written down at all (see `markets.merit`).
+How it is solved stands in `tandem_sim.markets.solver`. Where the merit order is its optimum it is not written
+down at all (see `tandem_sim.markets.merit`).
 
 ``min c.x`` over ``0 <= x <= available``, a soft balance ``sum(sign x) = need`` and soft two-sided rows.
 Penalties keep the programme feasible and never enter a reported cost. A solve has a status; only `OPTIMAL`
@@ -17,11 +18,11 @@ from functools import partial
 import numpy as np
 from scipy import sparse
 
-from grids.arrays import FloatArray, IntArray
-from markets.highs import Solved
-from markets.limits import Rows
-from markets.merit import Filled, fill_balance, fill_nested, nothing_to_trade, ordered_costs
-from markets.solver import solve
+from tandem_sim.grids.arrays import FloatArray, IntArray
+from tandem_sim.markets.highs import Solved
+from tandem_sim.markets.limits import Rows
+from tandem_sim.markets.merit import Filled, fill_balance, fill_nested, nothing_to_trade, ordered_costs
+from tandem_sim.markets.solver import solve
 
 UNSERVED_EUR_PER_MWH = 10_000.0
 FEW_ROWS = 8

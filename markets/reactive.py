@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from grids.arrays import FloatArray
-from grids.rows import GridRows
-from markets.auctions import area_state
-from markets.bids import Bids
-from markets.blocks import Block, View, Written
-from markets.limits import VOLTAGE_EUR_PER_H_PU2, Columns, Rows
-from markets.programme import clear
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.grids.rows import GridRows
+from tandem_sim.markets.auctions import area_state
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.blocks import Block, View, Written
+from tandem_sim.markets.limits import VOLTAGE_EUR_PER_H_PU2, Columns, Rows
+from tandem_sim.markets.programme import clear
 
 VOLTAGE_MARKET = "voltage_market"
 ROUNDING_PU2 = 1e-7

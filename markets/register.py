@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from grids.arrays import FloatArray
-from markets.bids import UP, Bids
-from markets.products import Service, implied_by, implying
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.bids import UP, Bids
+from tandem_sim.markets.products import Service, implied_by, implying
 
 SOLD_TWICE = "offered already in another book"
 """Reason with which an attempt to sell the same resource twice is refused."""

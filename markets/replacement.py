@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grids.arrays import FloatArray
-from markets.bids import Bids
-from markets.programme import Cleared, clear
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.programme import Cleared, clear
 
 REPLACEMENT = "replacement"
 """Layer of the ledger in which replacements are booked."""

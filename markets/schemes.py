@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from markets.aggregation import DEFAULT_STEP_MW, KINDS, Kind, aggregate_bids, rsf_market, translate_bids
-from markets.auctions import dso_market, forward_bids, tso_market
-from markets.blocks import Block, Repeat, Scheme
-from markets.integrated import integrated_market
-from markets.merit_order import MAX_ROUNDS, negotiate
-from markets.mitigation import mitigate
-from markets.pooled import PERIMETERS, Perimeter, pooled_market
-from markets.pooling import POOLED_BY, PooledBy
-from markets.postqualification import post_qualify
-from markets.prequalification import METHODS, Method, prequalify
-from markets.pricing import PRICINGS, Pricing
-from markets.reactive import voltage_market
-from markets.shared_balancing import dso_balancing
+from tandem_sim.markets.aggregation import (
+    DEFAULT_STEP_MW,
+    KINDS,
+    Kind,
+    aggregate_bids,
+    rsf_market,
+    translate_bids,
+)
+from tandem_sim.markets.auctions import dso_market, forward_bids, tso_market
+from tandem_sim.markets.blocks import Block, Repeat, Scheme
+from tandem_sim.markets.integrated import integrated_market
+from tandem_sim.markets.merit_order import MAX_ROUNDS, negotiate
+from tandem_sim.markets.mitigation import mitigate
+from tandem_sim.markets.pooled import PERIMETERS, Perimeter, pooled_market
+from tandem_sim.markets.pooling import POOLED_BY, PooledBy
+from tandem_sim.markets.postqualification import post_qualify
+from tandem_sim.markets.prequalification import METHODS, Method, prequalify
+from tandem_sim.markets.pricing import PRICINGS, Pricing
+from tandem_sim.markets.reactive import voltage_market
+from tandem_sim.markets.shared_balancing import dso_balancing
 
 SCHEDULE = frozenset({"area.exchange"})
 OFFERS = SCHEDULE | {"area.bids", "area.offers"}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from markets.bids import Bids
-from markets.imbalance import ImbalancePrices
-from markets.ledger import Ledger
-from markets.reactive import ReactiveTrade
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.imbalance import ImbalancePrices
+from tandem_sim.markets.ledger import Ledger
+from tandem_sim.markets.reactive import ReactiveTrade
 
 MISSING_MW = 1e-6
 """A shortfall below this is rounding."""

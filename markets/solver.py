@@ -15,8 +15,8 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import linprog
 
-from grids.arrays import FloatArray, IntArray
-from markets.highs import Solved, solve_directly
+from tandem_sim.grids.arrays import FloatArray, IntArray
+from tandem_sim.markets.highs import Solved, solve_directly
 
 Solver = Literal["linprog", "highspy"]
 SOLVERS: tuple[Solver, ...] = ("linprog", "highspy")

@@ -8,9 +8,9 @@ from typing import Any
 import highspy
 import numpy as np
 
-from grids.arrays import FloatArray
-from markets.limits import Rows
-from markets.programme import ClearingError
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.limits import Rows
+from tandem_sim.markets.programme import ClearingError
 
 
 class WarmProgramme:

@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from agents.aggregator import Aggregator
-from agents.dso import DSO
-from agents.tso import RESERVE
-from grids.arrays import FloatArray
-from markets.bids import UP, Bids
-from markets.blocks import TSO as T
-from markets.blocks import Scheme
-from markets.capacity import CapacityBook, Contract
-from markets.ledger import Ledger
-from markets.reactive import ReactiveTrade
-from markets.replacement import REPLACEMENT
-from markets.settlement import Standing
+from tandem_sim.agents.aggregator import Aggregator
+from tandem_sim.agents.dso import DSO
+from tandem_sim.agents.tso import RESERVE
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.bids import UP, Bids
+from tandem_sim.markets.blocks import TSO as T
+from tandem_sim.markets.blocks import Scheme
+from tandem_sim.markets.capacity import CapacityBook, Contract
+from tandem_sim.markets.ledger import Ledger
+from tandem_sim.markets.reactive import ReactiveTrade
+from tandem_sim.markets.replacement import REPLACEMENT
+from tandem_sim.markets.settlement import Standing
 
 
 def buyer_of_layer(scheme: Scheme) -> dict[str, str]:

@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from agents.fleet import FleetStep, HouseholdFleet
-from grids.arrays import FloatArray
-from markets.bids import Bids
-from markets.blocks import TSO
-from markets.capacity import CapacityBook
-from markets.imbalance import ImbalancePrices
-from markets.ledger import BOOK_TOLERANCE_MW, Ledger
-from markets.reactive import ReactiveTrade
-from markets.register import FlexibilityRegister, unit_of
-from markets.settlement import Payment, balances
-from sim.physics import GridResult
+from tandem_sim.agents.fleet import FleetStep, HouseholdFleet
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.blocks import TSO
+from tandem_sim.markets.capacity import CapacityBook
+from tandem_sim.markets.imbalance import ImbalancePrices
+from tandem_sim.markets.ledger import BOOK_TOLERANCE_MW, Ledger
+from tandem_sim.markets.reactive import ReactiveTrade
+from tandem_sim.markets.register import FlexibilityRegister, unit_of
+from tandem_sim.markets.settlement import Payment, balances
+from tandem_sim.sim.physics import GridResult
 
 MONEY_TOLERANCE_EUR = 1e-6
 POWER_TOLERANCE_KW = 1e-6

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from agents.compliance import Caps
-from agents.contracts import Contracts
-from agents.fleet import FleetStep
-from grids.arrays import BoolArray, FloatArray, IntArray
-from sim.audit import POWER_TOLERANCE_KW, AuditError
+from tandem_sim.agents.compliance import Caps
+from tandem_sim.agents.contracts import Contracts
+from tandem_sim.agents.fleet import FleetStep
+from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
+from tandem_sim.sim.audit import POWER_TOLERANCE_KW, AuditError
 
 
 class NonFirmAudit:

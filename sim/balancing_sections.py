@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from markets.baselines import Method
-from sim.sections import Count, Name, NotNegative, Positive, Section, Share
+from tandem_sim.markets.baselines import Method
+from tandem_sim.sim.sections import Count, Name, NotNegative, Positive, Section, Share
 
 Hour = Annotated[int, Field(ge=0, le=24, strict=True)]
 

@@ -8,31 +8,31 @@ from typing import Any
 
 import numpy as np
 
-from agents.afrr import AfrrSettings
-from agents.fleet import HouseholdFleet
-from agents.population import Population
-from grids.arrays import IntArray
-from grids.errors import InputError
-from grids.profiles import ProfileError
-from markets.baselines import BaselineRules
-from markets.capacity import CapacityBook
-from markets.register import FlexibilityRegister
-from sim.bus import build_bus
-from sim.calendar import Calendar
-from sim.clock import Clock
-from sim.control import ImbalancePricing, Reserve
-from sim.equip import equip
-from sim.equip_non_firm import equip_non_firm
-from sim.low_voltage import LowVoltage, build_low_voltage, pools_of_streets, with_street_sites
-from sim.meters import Meters, day_index
-from sim.randomness import stream
-from sim.recorder import Recorder
-from sim.settings import Scenario
-from sim.settling import SettlementRules, Settler
-from sim.surroundings import Grids, build_grids
-from sim.timetable import local_auctions, tenders, tso_auctions
-from sim.wiring import FLEET_NAME, MARKET_NAME, Arrange, Wiring
-from sim.world import World
+from tandem_sim.agents.afrr import AfrrSettings
+from tandem_sim.agents.fleet import HouseholdFleet
+from tandem_sim.agents.population import Population
+from tandem_sim.grids.arrays import IntArray
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.profiles import ProfileError
+from tandem_sim.markets.baselines import BaselineRules
+from tandem_sim.markets.capacity import CapacityBook
+from tandem_sim.markets.register import FlexibilityRegister
+from tandem_sim.sim.bus import build_bus
+from tandem_sim.sim.calendar import Calendar
+from tandem_sim.sim.clock import Clock
+from tandem_sim.sim.control import ImbalancePricing, Reserve
+from tandem_sim.sim.equip import equip
+from tandem_sim.sim.equip_non_firm import equip_non_firm
+from tandem_sim.sim.low_voltage import LowVoltage, build_low_voltage, pools_of_streets, with_street_sites
+from tandem_sim.sim.meters import Meters, day_index
+from tandem_sim.sim.randomness import stream
+from tandem_sim.sim.recorder import Recorder
+from tandem_sim.sim.settings import Scenario
+from tandem_sim.sim.settling import SettlementRules, Settler
+from tandem_sim.sim.surroundings import Grids, build_grids
+from tandem_sim.sim.timetable import local_auctions, tenders, tso_auctions
+from tandem_sim.sim.wiring import FLEET_NAME, MARKET_NAME, Arrange, Wiring
+from tandem_sim.sim.world import World
 
 SWIFT_S = 50
 """Latency up to which every message reaches its gate, with the default gates."""

@@ -8,12 +8,12 @@ from functools import partial
 
 import numpy as np
 
-from agents.messages import HouseMessage, Message
-from agents.participant import Record
-from markets.information import contents
-from sim.clock import Clock
-from sim.randomness import stream
-from sim.sections import LinkSettings
+from tandem_sim.agents.messages import HouseMessage, Message
+from tandem_sim.agents.participant import Record
+from tandem_sim.markets.information import contents
+from tandem_sim.sim.clock import Clock
+from tandem_sim.sim.randomness import stream
+from tandem_sim.sim.sections import LinkSettings
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,10 @@ from typing import Any
 
 import mesa
 
-from grids.errors import InputError
-from sim.clock import Clock
-from sim.recorder import START, Mark
-from sim.world import World
+from tandem_sim.grids.errors import InputError
+from tandem_sim.sim.clock import Clock
+from tandem_sim.sim.recorder import START, Mark
+from tandem_sim.sim.world import World
 
 MAGIC = b"tandem checkpoint 1\n"
 NEWEST, BEFORE, SPOOL = "checkpoint", "checkpoint.before", "tables.spool"

@@ -8,7 +8,7 @@ from typing import Any
 import simpy
 from simpy.events import EventPriority
 
-from markets.blocks import GATES
+from tandem_sim.markets.blocks import GATES
 
 MESSAGE_PRIORITY = 2
 """Messages due at a second arrive before any gate of that second (SimPy itself uses 0 and 1)."""

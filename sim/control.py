@@ -9,18 +9,34 @@ from typing import Any
 
 import numpy as np
 
-from agents.afrr import AfrrBids, AfrrResult, AfrrSettings, ControllerState, Monitor, imbalance_path, run_isp
-from agents.dso import DSO
-from agents.fleet import SitesAhead
-from grids.arrays import BoolArray, FloatArray
-from grids.rows import GridRows
-from markets.bids import Bids, StrArray
-from markets.blocks import TSO as T
-from markets.blocks import Scheme
-from markets.imbalance import Alpha, ImbalancePrices, Regulation, Rule, adder, dual_price, single_price
-from markets.ledger import Ledger
-from markets.register import FlexibilityRegister
-from markets.replacement import SLOW_S
+from tandem_sim.agents.afrr import (
+    AfrrBids,
+    AfrrResult,
+    AfrrSettings,
+    ControllerState,
+    Monitor,
+    imbalance_path,
+    run_isp,
+)
+from tandem_sim.agents.dso import DSO
+from tandem_sim.agents.fleet import SitesAhead
+from tandem_sim.grids.arrays import BoolArray, FloatArray
+from tandem_sim.grids.rows import GridRows
+from tandem_sim.markets.bids import Bids, StrArray
+from tandem_sim.markets.blocks import TSO as T
+from tandem_sim.markets.blocks import Scheme
+from tandem_sim.markets.imbalance import (
+    Alpha,
+    ImbalancePrices,
+    Regulation,
+    Rule,
+    adder,
+    dual_price,
+    single_price,
+)
+from tandem_sim.markets.ledger import Ledger
+from tandem_sim.markets.register import FlexibilityRegister
+from tandem_sim.markets.replacement import SLOW_S
 
 AWARD_MW = 1e-6
 """A mean activation below this is rounding."""

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from agents.aggregator import Aggregator
-from agents.amendment import AmendRules
-from agents.capacity import AuctionRules, CapacityDesk, CapacitySeller
-from agents.dso import DSO
-from agents.participant import Desk
-from agents.portfolio import HouseholdPortfolio
-from agents.qualification import Applicant, AssetTest, QualificationDesk, QualificationRules
-from agents.reactive import ReactiveDesk, ReactiveSeller
-from grids.arrays import BoolArray
-from markets.blocks import TSO as T
-from markets.capacity import CapacityBook
-from markets.products import Product
-from markets.register import FlexibilityRegister, Unit
-from sim.balancing_sections import CapacitySettings
-from sim.settings import Scenario
-from sim.timetable import CapacityNeeds, local_hours
-from sim.world import World
+from tandem_sim.agents.aggregator import Aggregator
+from tandem_sim.agents.amendment import AmendRules
+from tandem_sim.agents.capacity import AuctionRules, CapacityDesk, CapacitySeller
+from tandem_sim.agents.dso import DSO
+from tandem_sim.agents.participant import Desk
+from tandem_sim.agents.portfolio import HouseholdPortfolio
+from tandem_sim.agents.qualification import Applicant, AssetTest, QualificationDesk, QualificationRules
+from tandem_sim.agents.reactive import ReactiveDesk, ReactiveSeller
+from tandem_sim.grids.arrays import BoolArray
+from tandem_sim.markets.blocks import TSO as T
+from tandem_sim.markets.capacity import CapacityBook
+from tandem_sim.markets.products import Product
+from tandem_sim.markets.register import FlexibilityRegister, Unit
+from tandem_sim.sim.balancing_sections import CapacitySettings
+from tandem_sim.sim.settings import Scenario
+from tandem_sim.sim.timetable import CapacityNeeds, local_hours
+from tandem_sim.sim.world import World
 
 DeskOf = Callable[[str], Desk]
 

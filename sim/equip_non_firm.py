@@ -6,19 +6,19 @@ from functools import partial
 
 import numpy as np
 
-from agents.contracts import ContractBook
-from agents.curtailment_trading import TradingDesk
-from agents.dso import DSO
-from agents.non_firm import Activation, NonFirmDesk
-from agents.portfolio import HouseholdPortfolio
-from agents.remedies import Redispatcher
-from grids.arrays import IntArray
-from sim.audit_non_firm import NonFirmAudit
-from sim.foresight import Foresight
-from sim.low_voltage import LowVoltage
-from sim.non_firm import NonFirm
-from sim.settings import Scenario
-from sim.world import World
+from tandem_sim.agents.contracts import ContractBook
+from tandem_sim.agents.curtailment_trading import TradingDesk
+from tandem_sim.agents.dso import DSO
+from tandem_sim.agents.non_firm import Activation, NonFirmDesk
+from tandem_sim.agents.portfolio import HouseholdPortfolio
+from tandem_sim.agents.remedies import Redispatcher
+from tandem_sim.grids.arrays import IntArray
+from tandem_sim.sim.audit_non_firm import NonFirmAudit
+from tandem_sim.sim.foresight import Foresight
+from tandem_sim.sim.low_voltage import LowVoltage
+from tandem_sim.sim.non_firm import NonFirm
+from tandem_sim.sim.settings import Scenario
+from tandem_sim.sim.world import World
 
 
 def equip_non_firm(

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from agents.area import Area
-from grids.dc import TransmissionGrid
-from grids.network import Network
-from markets.bids import Bids
-from markets.blocks import TSO, Values
-from markets.case_options import CaseOptions
-from markets.case_writing import System, write_case
-from markets.ledger import Ledger
+from tandem_sim.agents.area import Area
+from tandem_sim.grids.dc import TransmissionGrid
+from tandem_sim.grids.network import Network
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.blocks import TSO, Values
+from tandem_sim.markets.case_options import CaseOptions
+from tandem_sim.markets.case_writing import System, write_case
+from tandem_sim.markets.ledger import Ledger
 
 
 @dataclass

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from agents.area import Area
-from agents.fleet import HouseholdFleet
-from agents.forecast import ForecastErrors
-from grids.arrays import FloatArray
-from markets.blocks import TSO
-from sim.calendar import Calendar
-from sim.clock import Clock
+from tandem_sim.agents.area import Area
+from tandem_sim.agents.fleet import HouseholdFleet
+from tandem_sim.agents.forecast import ForecastErrors
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.blocks import TSO
+from tandem_sim.sim.calendar import Calendar
+from tandem_sim.sim.clock import Clock
 
 
 class Foresight:

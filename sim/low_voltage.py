@@ -9,22 +9,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from agents.area import Area
-from agents.compliance import Caps, Hookups, Standing
-from agents.contracts import Contracts
-from agents.streets import Street
-from grids.arrays import BoolArray, FloatArray, IntArray
-from grids.envelope import guaranteed
-from grids.errors import InputError
-from grids.feeder import read_feeder
-from grids.feeder_limits import Band
-from grids.load import load_net
-from grids.three_phase import Feeder
-from sim.calendar import Calendar
-from sim.non_firm_sections import NonFirmSettings, StreetSettings
-from sim.randomness import stream
-from sim.settings import Scenario
-from sim.surroundings import Grids
+from tandem_sim.agents.area import Area
+from tandem_sim.agents.compliance import Caps, Hookups, Standing
+from tandem_sim.agents.contracts import Contracts
+from tandem_sim.agents.streets import Street
+from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
+from tandem_sim.grids.envelope import guaranteed
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.feeder import read_feeder
+from tandem_sim.grids.feeder_limits import Band
+from tandem_sim.grids.load import load_net
+from tandem_sim.grids.three_phase import Feeder
+from tandem_sim.sim.calendar import Calendar
+from tandem_sim.sim.non_firm_sections import NonFirmSettings, StreetSettings
+from tandem_sim.sim.randomness import stream
+from tandem_sim.sim.settings import Scenario
+from tandem_sim.sim.surroundings import Grids
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from agents.area import Area
-from agents.fleet import FleetGroups, FleetStep
-from agents.participant import Record
-from grids.arrays import BoolArray, FloatArray, IntArray
-from markets.baselines import ESTIMATES, BaselineRules, DayIndex, MeterHistory, Method
-from sim.calendar import Calendar
+from tandem_sim.agents.area import Area
+from tandem_sim.agents.fleet import FleetGroups, FleetStep
+from tandem_sim.agents.participant import Record
+from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
+from tandem_sim.markets.baselines import ESTIMATES, BaselineRules, DayIndex, MeterHistory, Method
+from tandem_sim.sim.calendar import Calendar
 
 ACTIVATED_KW = 1e-6
 

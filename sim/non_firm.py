@@ -7,27 +7,27 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from agents.afrr import AfrrResult
-from agents.aggregator import Aggregator
-from agents.compliance import Standing
-from agents.contracts import ContractBook
-from agents.dso import DSO
-from agents.fleet import FleetStep
-from agents.household import FleetDesk
-from agents.messages import OrderMessage
-from agents.operator import Register
-from agents.participant import Record
-from agents.remedies import MadeGood, Transfer
-from agents.streets import Street, StreetState, look_at
-from agents.tso import TSO
-from grids.arrays import BoolArray, FloatArray, IntArray
-from markets.bids import DOWN, UP, Bids
-from markets.blocks import TSO as T
-from markets.register import FlexibilityRegister
-from markets.settlement import Payment
-from sim.audit_non_firm import NonFirmAudit
-from sim.control import reserve_books
-from sim.tables import TABLES
+from tandem_sim.agents.afrr import AfrrResult
+from tandem_sim.agents.aggregator import Aggregator
+from tandem_sim.agents.compliance import Standing
+from tandem_sim.agents.contracts import ContractBook
+from tandem_sim.agents.dso import DSO
+from tandem_sim.agents.fleet import FleetStep
+from tandem_sim.agents.household import FleetDesk
+from tandem_sim.agents.messages import OrderMessage
+from tandem_sim.agents.operator import Register
+from tandem_sim.agents.participant import Record
+from tandem_sim.agents.remedies import MadeGood, Transfer
+from tandem_sim.agents.streets import Street, StreetState, look_at
+from tandem_sim.agents.tso import TSO
+from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
+from tandem_sim.markets.bids import DOWN, UP, Bids
+from tandem_sim.markets.blocks import TSO as T
+from tandem_sim.markets.register import FlexibilityRegister
+from tandem_sim.markets.settlement import Payment
+from tandem_sim.sim.audit_non_firm import NonFirmAudit
+from tandem_sim.sim.control import reserve_books
+from tandem_sim.sim.tables import TABLES
 
 Books = Mapping[str, tuple[Bids, FloatArray]]
 

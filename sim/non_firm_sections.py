@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from agents.contracts import LimitKind, Terms
-from agents.non_firm import Who
-from agents.remedies import Remedy
-from grids.envelope import Points, Rule
-from sim.sections import BusIndex, Count, Finite, Name, NotNegative, Positive, Section, Share
+from tandem_sim.agents.contracts import LimitKind, Terms
+from tandem_sim.agents.non_firm import Who
+from tandem_sim.agents.remedies import Remedy
+from tandem_sim.grids.envelope import Points, Rule
+from tandem_sim.sim.sections import BusIndex, Count, Finite, Name, NotNegative, Positive, Section, Share
 
 Hour = Annotated[int, Field(ge=0, le=24, strict=True)]
 

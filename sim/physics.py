@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agents.area import Area
-from agents.fleet import FleetStep
-from grids.arrays import FloatArray
-from grids.dc import DcModel
-from grids.errors import PowerFlowMismatchError
-from grids.powerflow import AcState, PowerFlow
-from grids.rows import (
+from tandem_sim.agents.area import Area
+from tandem_sim.agents.fleet import FleetStep
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.grids.dc import DcModel
+from tandem_sim.grids.errors import PowerFlowMismatchError
+from tandem_sim.grids.powerflow import AcState, PowerFlow
+from tandem_sim.grids.rows import (
     GridRows,
     Violations,
     ac_violations,
@@ -21,7 +21,7 @@ from grids.rows import (
     distribution_rows_ac,
     overloads,
 )
-from markets.blocks import TSO
+from tandem_sim.markets.blocks import TSO
 
 AUDIT_TOLERANCE_PU = 1e-6
 Injections = tuple[FloatArray, FloatArray]

@@ -16,8 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sim.calendar import Calendar
-from sim.tables import TABLES, TEXT, schema
+from tandem_sim.sim.calendar import Calendar
+from tandem_sim.sim.tables import TABLES, TEXT, schema
 
 SPOOLED = pa.ipc.IpcWriteOptions(compression="zstd")
 ROWS_PER_GROUP = 100_000

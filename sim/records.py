@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from agents.afrr import AfrrResult, within_band
-from agents.fleet import FleetStep
-from agents.participant import Record
-from grids.arrays import FloatArray
-from markets.bids import Bids
-from markets.blocks import TSO as T
-from markets.ledger import Ledger
-from markets.reactive import ReactiveTrade
-from markets.settlement import Payment, Standing
-from sim.physics import GridResult
+from tandem_sim.agents.afrr import AfrrResult, within_band
+from tandem_sim.agents.fleet import FleetStep
+from tandem_sim.agents.participant import Record
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.blocks import TSO as T
+from tandem_sim.markets.ledger import Ledger
+from tandem_sim.markets.reactive import ReactiveTrade
+from tandem_sim.markets.settlement import Payment, Standing
+from tandem_sim.sim.physics import GridResult
 
 
 def record_grids(record: Record, isp: int, grids: Mapping[str, GridResult]) -> None:

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from markets.solver import solving_by
-from sim.build import build_world
-from sim.calendar import Calendar
-from sim.checkpoint import Checkpoints
-from sim.clock import Clock
-from sim.export import IspExport
-from sim.settings import Scenario
-from sim.timetable import local_auctions, nominations, tenders, tso_auctions
-from sim.wiring import Arrange
-from sim.world import World
+from tandem_sim.markets.solver import solving_by
+from tandem_sim.sim.build import build_world
+from tandem_sim.sim.calendar import Calendar
+from tandem_sim.sim.checkpoint import Checkpoints
+from tandem_sim.sim.clock import Clock
+from tandem_sim.sim.export import IspExport
+from tandem_sim.sim.settings import Scenario
+from tandem_sim.sim.timetable import local_auctions, nominations, tenders, tso_auctions
+from tandem_sim.sim.wiring import Arrange
+from tandem_sim.sim.world import World
 
 DAY_AHEAD_CLEARS_S = 3600
 """Seconds between the day-ahead gate and its clearing."""

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from markets.blocks import GATES
-from markets.imbalance import Alpha, Rule
+from tandem_sim.markets.blocks import GATES
+from tandem_sim.markets.imbalance import Alpha, Rule
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -10,15 +10,15 @@ from zoneinfo import available_timezones
 
 from pydantic import Field, field_validator, model_validator
 
-from agents.population import Population
-from agents.strategy_table import STRATEGIES
-from markets.aggregation import DEFAULT_STEP_MW, Kind
-from markets.merit_order import MAX_ROUNDS
-from markets.prequalification import Method
-from markets.pricing import Pricing
-from markets.schemes import SCHEMES, Options, build_schemes
-from markets.solver import Solver
-from sim.balancing_sections import (
+from tandem_sim.agents.population import Population
+from tandem_sim.agents.strategy_table import STRATEGIES
+from tandem_sim.markets.aggregation import DEFAULT_STEP_MW, Kind
+from tandem_sim.markets.merit_order import MAX_ROUNDS
+from tandem_sim.markets.prequalification import Method
+from tandem_sim.markets.pricing import Pricing
+from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
+from tandem_sim.markets.solver import Solver
+from tandem_sim.sim.balancing_sections import (
     CapacitySettings,
     ConductSettings,
     ForwardingSettings,
@@ -27,8 +27,8 @@ from sim.balancing_sections import (
     RegisterSettings,
     SettlementSettings,
 )
-from sim.non_firm_sections import IncidentSettings, NonFirmSettings, StreetSettings
-from sim.sections import (
+from tandem_sim.sim.non_firm_sections import IncidentSettings, NonFirmSettings, StreetSettings
+from tandem_sim.sim.sections import (
     Count,
     DistributionSettings,
     DsoSettings,

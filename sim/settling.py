@@ -7,26 +7,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agents.afrr import AfrrResult
-from agents.aggregator import Aggregator
-from agents.brp import BRP
-from agents.dso import DSO
-from agents.fleet import FleetStep
-from agents.household import FleetDesk
-from agents.market_operator import MarketOperator
-from agents.messages import ImbalanceMessage
-from agents.sales_book import ClosedBook
-from agents.sellers import seller_rows
-from agents.tso import TSO
-from grids.arrays import FloatArray
-from markets.auctions import unserved_mw
-from markets.bids import Bids
-from markets.blocks import TSO as T
-from markets.capacity import CapacityBook
-from markets.imbalance import ImbalancePrices, mid_price, regulation_state
-from markets.ledger import Ledger
-from markets.register import FlexibilityRegister
-from markets.settlement import (
+from tandem_sim.agents.afrr import AfrrResult
+from tandem_sim.agents.aggregator import Aggregator
+from tandem_sim.agents.brp import BRP
+from tandem_sim.agents.dso import DSO
+from tandem_sim.agents.fleet import FleetStep
+from tandem_sim.agents.household import FleetDesk
+from tandem_sim.agents.market_operator import MarketOperator
+from tandem_sim.agents.messages import ImbalanceMessage
+from tandem_sim.agents.sales_book import ClosedBook
+from tandem_sim.agents.sellers import seller_rows
+from tandem_sim.agents.tso import TSO
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.auctions import unserved_mw
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.blocks import TSO as T
+from tandem_sim.markets.capacity import CapacityBook
+from tandem_sim.markets.imbalance import ImbalancePrices, mid_price, regulation_state
+from tandem_sim.markets.ledger import Ledger
+from tandem_sim.markets.register import FlexibilityRegister
+from tandem_sim.markets.settlement import (
     Payment,
     activation_payments,
     capacity_payments,
@@ -35,8 +35,8 @@ from markets.settlement import (
     reactive_payments,
     shortfall_payments,
 )
-from sim.accounts import awarded_mw, bought_mw, buyer_of_layer, buyers, reactive_trades, standings
-from sim.audit import (
+from tandem_sim.sim.accounts import awarded_mw, bought_mw, buyer_of_layer, buyers, reactive_trades, standings
+from tandem_sim.sim.audit import (
     audit_balance,
     audit_buyers,
     audit_capacity,
@@ -47,12 +47,12 @@ from sim.audit import (
     audit_register,
     audit_sequence,
 )
-from sim.control import ImbalancePricing, Reserve
-from sim.meters import Measured, Meters
-from sim.non_firm import NonFirm
-from sim.physics import GridResult
-from sim.recorder import Recorder
-from sim.records import (
+from tandem_sim.sim.control import ImbalancePricing, Reserve
+from tandem_sim.sim.meters import Measured, Meters
+from tandem_sim.sim.non_firm import NonFirm
+from tandem_sim.sim.physics import GridResult
+from tandem_sim.sim.recorder import Recorder
+from tandem_sim.sim.records import (
     record_reactive,
     record_reserve,
     record_settlement,

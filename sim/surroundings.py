@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from agents.area import Area
-from grids.arrays import FloatArray, IntArray
-from grids.dc import DcModel
-from grids.errors import InputError
-from grids.lindistflow import LinDistFlow
-from grids.load import load_net
-from grids.network import Network
-from grids.powerflow import PowerFlow
-from grids.profiles import ProfileError, measured, span
-from sim.calendar import Calendar
-from sim.sections import DistributionSettings, GridSettings
-from sim.settings import Scenario
+from tandem_sim.agents.area import Area
+from tandem_sim.grids.arrays import FloatArray, IntArray
+from tandem_sim.grids.dc import DcModel
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.lindistflow import LinDistFlow
+from tandem_sim.grids.load import load_net
+from tandem_sim.grids.network import Network
+from tandem_sim.grids.powerflow import PowerFlow
+from tandem_sim.grids.profiles import ProfileError, measured, span
+from tandem_sim.sim.calendar import Calendar
+from tandem_sim.sim.sections import DistributionSettings, GridSettings
+from tandem_sim.sim.settings import Scenario
 
 
 @dataclass(frozen=True)

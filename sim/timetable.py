@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from agents.capacity import Needs
-from markets.bids import DOWN, UP
-from sim.balancing_sections import CapacitySettings
-from sim.calendar import Calendar
+from tandem_sim.agents.capacity import Needs
+from tandem_sim.markets.bids import DOWN, UP
+from tandem_sim.sim.balancing_sections import CapacitySettings
+from tandem_sim.sim.calendar import Calendar
 
 TENDER_S = 3600
 """Seconds from the call for offers to the auction."""

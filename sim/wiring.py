@@ -9,37 +9,44 @@ from typing import Any
 
 import numpy as np
 
-from agents.admission import Admission
-from agents.aggregator import Aggregator, Conduct
-from agents.area import Area
-from agents.brp import BRP, Purchasing
-from agents.day_ahead import DayAheadMarket
-from agents.dso import DSO
-from agents.fleet import HouseholdFleet
-from agents.forecast import ForecastErrors
-from agents.household import FleetDesk, Household
-from agents.market_operator import MarketOperator
-from agents.participant import Desk, Participant
-from agents.portfolio import HouseholdPortfolio, LargeLoad, LoadPortfolio, Portfolio, Unit, UnitPortfolio
-from agents.strategy_table import Surroundings, build_strategy
-from agents.tso import TSO
-from grids.arrays import BoolArray, FloatArray, IntArray
-from grids.picture import GridPicture, Margins
-from grids.powerflow import PowerFlow
-from markets.bids import DOWN, UP
-from markets.blocks import TSO as T
-from markets.flexibility_study import worst_cases, zones
-from markets.products import REQUIREMENTS, Product
-from markets.schemes import build_schemes
-from sim.bus import Bus
-from sim.clock import Clock
-from sim.foresight import Foresight
-from sim.physics import Physics
-from sim.randomness import stream
-from sim.sections import StrategySettings
-from sim.settings import Scenario
-from sim.surroundings import Grids
-from sim.world import World
+from tandem_sim.agents.admission import Admission
+from tandem_sim.agents.aggregator import Aggregator, Conduct
+from tandem_sim.agents.area import Area
+from tandem_sim.agents.brp import BRP, Purchasing
+from tandem_sim.agents.day_ahead import DayAheadMarket
+from tandem_sim.agents.dso import DSO
+from tandem_sim.agents.fleet import HouseholdFleet
+from tandem_sim.agents.forecast import ForecastErrors
+from tandem_sim.agents.household import FleetDesk, Household
+from tandem_sim.agents.market_operator import MarketOperator
+from tandem_sim.agents.participant import Desk, Participant
+from tandem_sim.agents.portfolio import (
+    HouseholdPortfolio,
+    LargeLoad,
+    LoadPortfolio,
+    Portfolio,
+    Unit,
+    UnitPortfolio,
+)
+from tandem_sim.agents.strategy_table import Surroundings, build_strategy
+from tandem_sim.agents.tso import TSO
+from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
+from tandem_sim.grids.picture import GridPicture, Margins
+from tandem_sim.grids.powerflow import PowerFlow
+from tandem_sim.markets.bids import DOWN, UP
+from tandem_sim.markets.blocks import TSO as T
+from tandem_sim.markets.flexibility_study import worst_cases, zones
+from tandem_sim.markets.products import REQUIREMENTS, Product
+from tandem_sim.markets.schemes import build_schemes
+from tandem_sim.sim.bus import Bus
+from tandem_sim.sim.clock import Clock
+from tandem_sim.sim.foresight import Foresight
+from tandem_sim.sim.physics import Physics
+from tandem_sim.sim.randomness import stream
+from tandem_sim.sim.sections import StrategySettings
+from tandem_sim.sim.settings import Scenario
+from tandem_sim.sim.surroundings import Grids
+from tandem_sim.sim.world import World
 
 TSO_NAME, MARKET_NAME, FLEET_NAME, PLATFORM_NAME = "TSO", "day-ahead market", "households", "market operator"
 AFRR_S = REQUIREMENTS["aFRR"].full_activation_s

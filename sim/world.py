@@ -7,37 +7,37 @@ from collections.abc import Callable, Sequence
 import mesa
 import numpy as np
 
-from agents.afrr import AfrrResult
-from agents.aggregator import Aggregator
-from agents.area import Area
-from agents.brp import BRP
-from agents.day_ahead import DayAheadMarket
-from agents.dso import DSO
-from agents.household import FleetDesk
-from agents.market_operator import MarketOperator
-from agents.operator import Operator, Register
-from agents.tso import RESERVE, TSO
-from grids.arrays import FloatArray
-from grids.network import Network
-from markets.bids import Bids
-from markets.blocks import TSO as T
-from markets.register import FlexibilityRegister
-from sim.audit import (
+from tandem_sim.agents.afrr import AfrrResult
+from tandem_sim.agents.aggregator import Aggregator
+from tandem_sim.agents.area import Area
+from tandem_sim.agents.brp import BRP
+from tandem_sim.agents.day_ahead import DayAheadMarket
+from tandem_sim.agents.dso import DSO
+from tandem_sim.agents.household import FleetDesk
+from tandem_sim.agents.market_operator import MarketOperator
+from tandem_sim.agents.operator import Operator, Register
+from tandem_sim.agents.tso import RESERVE, TSO
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.grids.network import Network
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.blocks import TSO as T
+from tandem_sim.markets.register import FlexibilityRegister
+from tandem_sim.sim.audit import (
     audit_energy,
     audit_interface,
     audit_orders,
     audit_slack,
 )
-from sim.calendar import Calendar
-from sim.control import Reserve, grid_monitor, reserve_books
-from sim.export import IspExport
-from sim.foresight import Foresight
-from sim.non_firm import NonFirm
-from sim.physics import Physics
-from sim.recorder import Recorder
-from sim.records import record_grids
-from sim.settling import Delivery, Settler
-from sim.timetable import CapacityNeeds
+from tandem_sim.sim.calendar import Calendar
+from tandem_sim.sim.control import Reserve, grid_monitor, reserve_books
+from tandem_sim.sim.export import IspExport
+from tandem_sim.sim.foresight import Foresight
+from tandem_sim.sim.non_firm import NonFirm
+from tandem_sim.sim.physics import Physics
+from tandem_sim.sim.recorder import Recorder
+from tandem_sim.sim.records import record_grids
+from tandem_sim.sim.settling import Delivery, Settler
+from tandem_sim.sim.timetable import CapacityNeeds
 
 NOT_ACCEPTED = "the DSO has not accepted the merit order list; the area is left out"
 
@@ -74,7 +74,9 @@ class World(mesa.Model):
     non_firm: NonFirm | None = None
 
     def __init__(self) -> None:
-        super().__init__(rng=0)  # streams come from names (sim.randomness); Mesa's own stays unused
+        super().__init__(
+            rng=0
+        )  # streams come from names (tandem_sim.sim.randomness); Mesa's own stays unused
         self._delivery: dict[int, Delivery] = {}
         self._reserve: dict[int, AfrrResult] = {}
 

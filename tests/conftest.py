@@ -9,9 +9,9 @@ import pytest
 from hypothesis import settings
 from pandapower.auxiliary import pandapowerNet
 
-from grids.load import load_net
-from grids.network import Network
-from grids.powerflow import PowerFlow
+from tandem_sim.grids.load import load_net
+from tandem_sim.grids.network import Network
+from tandem_sim.grids.powerflow import PowerFlow
 
 # The same examples in every run; ``pytest --hypothesis-profile default`` draws new ones.
 settings.register_profile("same examples", derandomize=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.strategies import (
+from tandem_sim.agents.strategies import (
     BOOK,
     BaselineStrategy,
     OfferView,
@@ -19,8 +19,8 @@ from agents.strategies import (
     checked,
     sights_of,
 )
-from markets.blocks import GATES, TSO, Block, Scheme, Values, Written, apply, houses_of, view_of
-from markets.ledger import Ledger
+from tandem_sim.markets.blocks import GATES, TSO, Block, Scheme, Values, Written, apply, houses_of, view_of
+from tandem_sim.markets.ledger import Ledger
 
 HOUSES = ("area.", "tso.", "operator.")
 

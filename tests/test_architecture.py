@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
+import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,7 +33,8 @@ HOMES = {
     "distributed": {"experiments"},
     "filelock": {"experiments"},
 }
-MAX_FILE_LINES, MAX_FUNCTION_LINES = 330, 70
+PACKAGE = "tandem_sim"
+MAX_FILE_LINES, MAX_FUNCTION_LINES = 500, 70
 SOURCES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 COMPANIONS = [
@@ -49,19 +54,22 @@ def _imports(tree: ast.Module) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "relative import: packages are imported by their names"
             assert node.module
-            yield node.module
+            if node.module != PACKAGE:
+                yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def wrong_imports(layer: str, source: str) -> list[str]:
     """Imports of `source` that a file in `layer` must not make."""
-    above = set(LAYERS[LAYERS.index(layer) + 1 :])
+    allowed = LAYERS[: LAYERS.index(layer) + 1]
     wrong = []
     for name in _imports(ast.parse(source)):
         stranger = any(
             (name == lib or name.startswith(f"{lib}.")) and layer not in at for lib, at in HOMES.items()
         )
-        if name.split(".")[0] in above or stranger:
+        top, _, inside = name.partition(".")
+        upwards = top == PACKAGE and inside.split(".")[0] not in allowed
+        if upwards or top in LAYERS or stranger:
             wrong.append(name)
     return wrong
 
@@ -102,9 +110,12 @@ def test_no_path_of_a_machine(path: Path) -> None:
 @pytest.mark.parametrize(
     ("layer", "line"),
     [
-        ("grids", "from markets.bids import Bids"),
-        ("markets", "def f():\n    import agents.tso"),
-        ("sim", "import experiments"),
+        ("grids", "from tandem_sim.markets.bids import Bids"),
+        ("markets", "def f():\n    import tandem_sim.agents.tso"),
+        ("sim", "import tandem_sim.experiments"),
+        ("sim", "from tandem_sim import experiments"),
+        ("sim", "import tandem_sim"),
+        ("sim", "from markets.bids import Bids"),
         ("agents", "import simpy"),
         ("markets", "import mesa"),
         ("markets", "import pandapower.networks as pn"),
@@ -125,3 +136,41 @@ def test_the_length_check_can_fail() -> None:
 
 def test_every_layer_is_seen() -> None:
     assert {path.relative_to(ROOT).parts[0] for path in SOURCES} >= {"grids", "markets", "agents"}
+
+
+def test_the_wheel_holds_every_package() -> None:
+    """Packages are named one by one in pyproject.toml: a folder that is forgotten there would be missing."""
+    setup = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    folders = {path.parent for path in SOURCES}
+    assert {path / "__init__.py" for path in folders} <= set(SOURCES)
+    assert set(setup["packages"]) == {PACKAGE} | {
+        f"{PACKAGE}." + str(folder.relative_to(ROOT)).replace(os.sep, ".") for folder in folders
+    }
+    places = {PACKAGE: PACKAGE} | {f"{PACKAGE}.{layer}": layer for layer in LAYERS}
+    assert setup["package-dir"] == places
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_module_has_one_name(layer: str) -> None:
+    """Under two names it would be two modules, and `isinstance` would fail between them without a word."""
+    tried = subprocess.run(
+        [sys.executable, "-c", f"import {layer}"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert f"is imported as {PACKAGE}.{layer}" in tried.stderr
+
+
+def test_a_checkout_without_links_is_importable(tmp_path: Path) -> None:
+    """Where links come out as plain files the five folders are found beside the package."""
+    package = tmp_path / PACKAGE
+    package.mkdir()
+    source = (ROOT / PACKAGE / "__init__.py").read_text(encoding="utf-8")
+    (package / "__init__.py").write_text(source, encoding="utf-8")
+    for layer in LAYERS:
+        (package / layer).write_text(f"../{layer}", encoding="utf-8")
+        (tmp_path / layer).mkdir()
+        (tmp_path / layer / "__init__.py").write_text("")
+    code = f"import {PACKAGE}.grids as g; print(g.__name__, g.__file__)"
+    told = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert told == [f"{PACKAGE}.grids", str(tmp_path / "grids" / "__init__.py")]

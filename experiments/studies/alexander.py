@@ -1,7 +1,7 @@
 """ALEXANDER D3.3, chapter 4, rebuilt on many synthetic cases.
 
-``python -m experiments.studies.alexander [--seeds N] [--out DIR]`` writes ``alexander.csv`` (a row per case
-and scheme), ``alexander_causes.csv`` (the same under other recipes), ``alexander_times.csv``,
+``python -m tandem_sim.experiments.studies.alexander [--seeds N] [--out DIR]`` writes ``alexander.csv`` (a row
+per case and scheme), ``alexander_causes.csv`` (the same under other recipes), ``alexander_times.csv``,
 ``alexander_tables.md`` and ``alexander.png``. All but the times depend on nothing but the seeds. What comes
 out, and why it differs from the publication, stands in ``docs/studies/alexander.md``.
 """
@@ -20,10 +20,10 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from experiments.plot_style import house_style, save
-from experiments.studies.alexander_causes import CAUSES
-from experiments.studies.alexander_figure import study_figure
-from experiments.studies.alexander_tables import (
+from tandem_sim.experiments.plot_style import house_style, save
+from tandem_sim.experiments.studies.alexander_causes import CAUSES
+from tandem_sim.experiments.studies.alexander_figure import study_figure
+from tandem_sim.experiments.studies.alexander_tables import (
     agreement_table,
     beyond_table,
     cause_table,
@@ -33,8 +33,8 @@ from experiments.studies.alexander_tables import (
     unqualified_table,
     usable,
 )
-from experiments.studies.alexander_trials import MAIN, STRESSED, Setting, run_setting, warm_up
-from grids.errors import InputError
+from tandem_sim.experiments.studies.alexander_trials import MAIN, STRESSED, Setting, run_setting, warm_up
+from tandem_sim.grids.errors import InputError
 
 SEEDS, CAUSE_SEEDS = 50, 15
 RESULTS, CAUSES_FILE, TIMES = "alexander.csv", "alexander_causes.csv", "alexander_times.csv"

@@ -13,17 +13,17 @@ from functools import cache
 
 import numpy as np
 
-from grids.arrays import BoolArray, FloatArray, IntArray
-from grids.dc import DcModel, TransmissionGrid
-from grids.lindistflow import LinDistFlow
-from grids.load import load_network
-from grids.network import Network
-from grids.powerflow import PowerFlow
-from grids.rows import distribution_rows
-from markets.bids import DOWN, UP, Bids
-from markets.blocks import TSO
-from markets.case import Area, Case
-from sim.randomness import stream
+from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
+from tandem_sim.grids.dc import DcModel, TransmissionGrid
+from tandem_sim.grids.lindistflow import LinDistFlow
+from tandem_sim.grids.load import load_network
+from tandem_sim.grids.network import Network
+from tandem_sim.grids.powerflow import PowerFlow
+from tandem_sim.grids.rows import distribution_rows
+from tandem_sim.markets.bids import DOWN, UP, Bids
+from tandem_sim.markets.blocks import TSO
+from tandem_sim.markets.case import Area, Case
+from tandem_sim.sim.randomness import stream
 
 KINDS = ("A", "B", "C", "D")
 FEEDERS = {"D1": ("case69", 4), "D2": ("case141", 9)}

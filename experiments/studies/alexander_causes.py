@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from experiments.studies.alexander_cases import SHARED, TIGHT
-from experiments.studies.alexander_trials import FREE, Setting
-from markets.auctions import FIXED, Interface
+from tandem_sim.experiments.studies.alexander_cases import SHARED, TIGHT
+from tandem_sim.experiments.studies.alexander_trials import FREE, Setting
+from tandem_sim.markets.auctions import FIXED, Interface
 
 PRICED = Interface(price_eur_per_mwh=50.0, bound_mw=None)
 

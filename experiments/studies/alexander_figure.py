@@ -13,10 +13,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
-from experiments.plot_style import BLUE, DARK, GREEN, GREY, PALE, RED, minus, pale
-from experiments.studies.alexander_cases import KINDS
-from experiments.studies.alexander_published import INEFFICIENCY_PCT, is_safe
-from experiments.studies.alexander_trials import CHAPTER_4
+from tandem_sim.experiments.plot_style import BLUE, DARK, GREEN, GREY, PALE, RED, minus, pale
+from tandem_sim.experiments.studies.alexander_cases import KINDS
+from tandem_sim.experiments.studies.alexander_published import INEFFICIENCY_PCT, is_safe
+from tandem_sim.experiments.studies.alexander_trials import CHAPTER_4
 
 TITLES = {
     "A": "A: up need, transmission cheap",

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from experiments.studies.alexander_cases import KINDS
-from experiments.studies.alexander_published import (
+from tandem_sim.experiments.studies.alexander_cases import KINDS
+from tandem_sim.experiments.studies.alexander_published import (
     COMMON,
     CONGESTED_LINES,
     INEFFICIENCY_PCT,
@@ -22,7 +22,7 @@ from experiments.studies.alexander_published import (
     ByKind,
     is_safe,
 )
-from experiments.studies.alexander_trials import BEYOND, CHAPTER_4, with_safety
+from tandem_sim.experiments.studies.alexander_trials import BEYOND, CHAPTER_4, with_safety
 
 EUR_STUDIES = ("need", "step")
 """Experiments whose table also states the loss in EUR/h."""

@@ -8,14 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.studies.alexander_cases import KINDS, SHARED, TIGHT, Recipe, generate
-from experiments.studies.alexander_published import COMMON, SCHEMES_OF_CHAPTER_4
-from markets.auctions import FIXED, Interface, dso_market
-from markets.blocks import Block, Scheme
-from markets.case import Case
-from markets.outcome import Outcome, clear_case
-from markets.prequalification import METHODS
-from markets.schemes import SCHEMES, Options, build_schemes
+from tandem_sim.experiments.studies.alexander_cases import KINDS, SHARED, TIGHT, Recipe, generate
+from tandem_sim.experiments.studies.alexander_published import COMMON, SCHEMES_OF_CHAPTER_4
+from tandem_sim.markets.auctions import FIXED, Interface, dso_market
+from tandem_sim.markets.blocks import Block, Scheme
+from tandem_sim.markets.case import Case
+from tandem_sim.markets.outcome import Outcome, clear_case
+from tandem_sim.markets.prequalification import METHODS
+from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
 
 FREE = Interface(price_eur_per_mwh=0.0, bound_mw=None)
 """The first local market lets its interface flow go; the TSO's market balances what it leaves."""

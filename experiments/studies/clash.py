@@ -1,4 +1,4 @@
-"""The clash of reserve and non-firm connections: ``python -m experiments.studies.clash FOLDER``.
+"""The clash of reserve and non-firm connections: ``python -m tandem_sim.experiments.studies.clash FOLDER``.
 
 Runs `nfca-clash` without a remedy, with each alone, with all, with limits set before bids go out, and with
 trading of curtailment: once with an aggregator whose whole portfolio is the feeder, once with its customers
@@ -16,12 +16,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from experiments.plot_style import BLUE, GREEN, ORANGE, RED, house_style, new_figure, save
-from experiments.scenario import read_scenario
-from markets.bids import DOWN
-from markets.replacement import REPLACEMENT
-from sim.run import run
-from sim.settings import Scenario
+from tandem_sim.experiments.plot_style import BLUE, GREEN, ORANGE, RED, house_style, new_figure, save
+from tandem_sim.experiments.scenario import read_scenario
+from tandem_sim.markets.bids import DOWN
+from tandem_sim.markets.replacement import REPLACEMENT
+from tandem_sim.sim.run import run
+from tandem_sim.sim.settings import Scenario
 
 SCENARIO = "nfca-clash"
 CASES: dict[str, dict[str, Any]] = {

@@ -1,9 +1,9 @@
 """Types of low-voltage feeders: whether fairness costs capacity in them, and what binds, current or voltage.
 
-``python -m experiments.studies.envelope_feeders FOLDER`` writes ``envelope_grids.csv`` (SimBench's six
-low-voltage grids, each whole with its transformer), ``envelope_feeders.csv`` (each of their outgoing feeders
-on its own, from a stiff busbar), ``envelope_feeder_types.csv`` (the feeders counted by kind of grid) and
-``envelope_feeders.png``. Types are those of ALEXANDER D3.3, 5.2; what comes out stands in
+``python -m tandem_sim.experiments.studies.envelope_feeders FOLDER`` writes ``envelope_grids.csv`` (SimBench's
+six low-voltage grids, each whole with its transformer), ``envelope_feeders.csv`` (each of their outgoing
+feeders on its own, from a stiff busbar), ``envelope_feeder_types.csv`` (the feeders counted by kind of grid)
+and ``envelope_feeders.png``. Types are those of ALEXANDER D3.3, 5.2; what comes out stands in
 ``docs/studies/envelopes.md``.
 """
 
@@ -19,14 +19,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from experiments.plot_style import BLUE, DARK, GREY, RED, house_style, new_figure, save
-from grids.arrays import FloatArray
-from grids.envelope import Rule, guaranteed, random_points
-from grids.feeder import read_feeder
-from grids.feeder_limits import Band, broken_pu
-from grids.load import load_net
-from grids.street import Outgoing, split
-from grids.three_phase import Feeder
+from tandem_sim.experiments.plot_style import BLUE, DARK, GREY, RED, house_style, new_figure, save
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.grids.envelope import Rule, guaranteed, random_points
+from tandem_sim.grids.feeder import read_feeder
+from tandem_sim.grids.feeder_limits import Band, broken_pu
+from tandem_sim.grids.load import load_net
+from tandem_sim.grids.street import Outgoing, split
+from tandem_sim.grids.three_phase import Feeder
 
 GRIDS = tuple(
     f"1-LV-{kind}--0-sw" for kind in ("rural1", "rural2", "rural3", "semiurb4", "semiurb5", "urban6")

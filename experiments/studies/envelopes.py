@@ -1,8 +1,9 @@
 """Guaranteed capacities set beside the published ones, and against participation.
 
-``python -m experiments.studies.envelopes FOLDER`` writes ``envelopes.csv``, ``envelope_participation.csv``,
-``envelopes.png``, and what `experiments.studies.envelope_feeders` writes. What comes out, beside what
-ALEXANDER D3.3, 5.1, published for a reduced IEEE European LV feeder, stands in ``docs/studies/envelopes.md``.
+``python -m tandem_sim.experiments.studies.envelopes FOLDER`` writes ``envelopes.csv``,
+``envelope_participation.csv``, ``envelopes.png``, and what `tandem_sim.experiments.studies.envelope_feeders`
+writes. What comes out, beside what ALEXANDER D3.3, 5.1, published for a reduced IEEE European LV feeder,
+stands in ``docs/studies/envelopes.md``.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from experiments.plot_style import BLUE, DARK, GREEN, ORANGE, RED, house_style, new_figure, save
-from experiments.studies import envelope_feeders
-from grids.arrays import BoolArray
-from grids.envelope import POINTS, Points, Rule, guaranteed, random_points
-from grids.errors import InputError
-from grids.feeder import read_feeder
-from grids.feeder_limits import Band, broken_pu
-from grids.load import load_net
-from grids.three_phase import Feeder
+from tandem_sim.experiments.plot_style import BLUE, DARK, GREEN, ORANGE, RED, house_style, new_figure, save
+from tandem_sim.experiments.studies import envelope_feeders
+from tandem_sim.grids.arrays import BoolArray
+from tandem_sim.grids.envelope import POINTS, Points, Rule, guaranteed, random_points
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.feeder import read_feeder
+from tandem_sim.grids.feeder_limits import Band, broken_pu
+from tandem_sim.grids.load import load_net
+from tandem_sim.grids.three_phase import Feeder
 
 NET = "ieee_european_lv_asymmetric"
 CONNECTION_KW = 9.2

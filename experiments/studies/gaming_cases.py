@@ -10,9 +10,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from experiments.studies.alexander_cases import Recipe, generate
-from markets.case import Case
-from sim.randomness import stream
+from tandem_sim.experiments.studies.alexander_cases import Recipe, generate
+from tandem_sim.markets.case import Case
+from tandem_sim.sim.randomness import stream
 
 BALANCED = Recipe(need_mw=0.0)
 """The system lacks nothing: whatever is bought, is bought against congestion."""

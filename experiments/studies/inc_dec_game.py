@@ -1,4 +1,4 @@
-"""Increase-decrease gaming under four schemes: ``python -m experiments.studies.inc_dec_game``.
+"""Increase-decrease gaming under four schemes: ``python -m tandem_sim.experiments.studies.inc_dec_game``.
 
 Sellers behind overloaded lines may schedule day-ahead what loads the line further, at a small loss, and offer
 to take it back. Played with and without that, on feeders that are congested, near their limits, or far from
@@ -16,14 +16,14 @@ import numpy as np
 import pandas as pd
 import typer
 
-from experiments.game_figures import figures
-from experiments.plot_style import BLUE, GREEN, ORANGE, house_style, new_figure, save
-from experiments.studies.alexander_cases import Recipe
-from experiments.studies.gaming_cases import BALANCED, FOOTNOTE, UNCONGESTED, quartiles, world
-from markets.bids import DOWN, UP
-from markets.case import Case
-from markets.case_game import TRUTH, Move, Plan, case_game
-from markets.schemes import SCHEMES
+from tandem_sim.experiments.game_figures import figures
+from tandem_sim.experiments.plot_style import BLUE, GREEN, ORANGE, house_style, new_figure, save
+from tandem_sim.experiments.studies.alexander_cases import Recipe
+from tandem_sim.experiments.studies.gaming_cases import BALANCED, FOOTNOTE, UNCONGESTED, quartiles, world
+from tandem_sim.markets.bids import DOWN, UP
+from tandem_sim.markets.case import Case
+from tandem_sim.markets.case_game import TRUTH, Move, Plan, case_game
+from tandem_sim.markets.schemes import SCHEMES
 
 SCHEME_NAMES = ("multilevel-01", "multilevel-03", "common", "integrated")
 STATES: dict[str, Recipe] = {

@@ -1,4 +1,4 @@
-"""A year of learning under each scheme: ``python -m experiments.studies.learning``.
+"""A year of learning under each scheme: ``python -m tandem_sim.experiments.studies.learning``.
 
 The ten household aggregators of `reference` learn mark-ups (Q-learning) for a year of hours, by six schemes,
 beside the same year in which they bid the truth. Runs that are in `--runs` already are not repeated. Writes
@@ -17,10 +17,10 @@ import typer
 from matplotlib.axes import Axes
 from rich.console import Console
 
-from experiments.market_power import power_by_isp
-from experiments.plot_style import CYCLE, DASHES, FOOTNOTE, house_style, new_figure, save
-from experiments.power_command import Trial, plan, summary
-from experiments.sweep_command import check_workers, run_shown
+from tandem_sim.experiments.market_power import power_by_isp
+from tandem_sim.experiments.plot_style import CYCLE, DASHES, FOOTNOTE, house_style, new_figure, save
+from tandem_sim.experiments.power_command import Trial, plan, summary
+from tandem_sim.experiments.sweep_command import check_workers, run_shown
 
 SCENARIO = "reference"
 SCHEME_NAMES = ("common", "multilevel-01", "multilevel-03", "central-01", "hybrid", "fragmented")

@@ -1,9 +1,9 @@
 """What non-firm connections leave of low-voltage flexibility, over a year.
 
 ``tandem sweep experiments/sweeps/non_firm_year.yaml --out RUNS`` makes the runs, and then
-``python -m experiments.studies.non_firm RUNS FOLDER`` writes ``non_firm.csv``, ``non_firm_seasons.csv`` and
-``non_firm.png``. Bands are 95 % intervals of a bootstrap over the weeks of the year (seeded): they say how
-much a figure owes to single weeks, and nothing of other populations.
+``python -m tandem_sim.experiments.studies.non_firm RUNS FOLDER`` writes ``non_firm.csv``,
+``non_firm_seasons.csv`` and ``non_firm.png``. Bands are 95 % intervals of a bootstrap over the weeks of the
+year (seeded): they say how much a figure owes to single weeks, and nothing of other populations.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from experiments.plot_style import BLUE, DARK, GREEN, ORANGE, RED, house_style, new_figure, save
-from experiments.sweep import SUMMARY
-from grids.arrays import FloatArray
+from tandem_sim.experiments.plot_style import BLUE, DARK, GREEN, ORANGE, RED, house_style, new_figure, save
+from tandem_sim.experiments.sweep import SUMMARY
+from tandem_sim.grids.arrays import FloatArray
 
 DRAWS = 1000
 SEASONS = {

@@ -1,4 +1,4 @@
-"""Pay-as-bid against pay-as-cleared: ``python -m experiments.studies.pay_rules``.
+"""Pay-as-bid against pay-as-cleared: ``python -m tandem_sim.experiments.studies.pay_rules``.
 
 The same cases under both rules: what best responses end in, and what four learners make of 1 600 ISPs of the
 same market, against the truth with the same random numbers. How far learners are from the best they could
@@ -18,22 +18,22 @@ import pandas as pd
 import typer
 from matplotlib.axes import Axes
 
-from agents.learners import QLearning
-from agents.strategies import Offers, OfferView, Outcome, Strategy, Truthful
-from experiments.case_world import CaseWorld
-from experiments.collusion import answer_to_deviation, profit_gain
-from experiments.game_figures import figures
-from experiments.plot_style import BLUE, DASHES, GREEN, ORANGE, house_style, new_figure, save
-from experiments.studies.gaming_cases import BALANCED, FOOTNOTE, world
-from grids.arrays import FloatArray
-from markets.bids import Bids
-from markets.blocks import Scheme
-from markets.case import Case
-from markets.case_game import TRUTH, Move, case_game, with_owners
-from markets.case_market import CaseMarket, Played
-from markets.pricing import Pricing
-from markets.schemes import Options, build_schemes
-from sim.randomness import stream
+from tandem_sim.agents.learners import QLearning
+from tandem_sim.agents.strategies import Offers, OfferView, Outcome, Strategy, Truthful
+from tandem_sim.experiments.case_world import CaseWorld
+from tandem_sim.experiments.collusion import answer_to_deviation, profit_gain
+from tandem_sim.experiments.game_figures import figures
+from tandem_sim.experiments.plot_style import BLUE, DASHES, GREEN, ORANGE, house_style, new_figure, save
+from tandem_sim.experiments.studies.gaming_cases import BALANCED, FOOTNOTE, world
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.blocks import Scheme
+from tandem_sim.markets.case import Case
+from tandem_sim.markets.case_game import TRUTH, Move, case_game, with_owners
+from tandem_sim.markets.case_market import CaseMarket, Played
+from tandem_sim.markets.pricing import Pricing
+from tandem_sim.markets.schemes import Options, build_schemes
+from tandem_sim.sim.randomness import stream
 
 RULES: tuple[Pricing, ...] = ("pay-as-bid", "pay-as-cleared")
 SCHEME_NAMES = ("multilevel-03", "common")

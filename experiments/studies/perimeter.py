@@ -1,9 +1,9 @@
-"""Local market power against the perimeter of the market: ``python -m experiments.studies.perimeter``.
+"""Local market power against the perimeter of the market.
 
-Sellers own all distributed flexibility of two feeders and best-respond with mark-ups until nobody gains or
-they go in circles. The perimeter is each DSO's own local market, one market of both DSOs, or the common
-market with transmission; beside it, for two sellers, each mitigation alone. Writes ``perimeter.csv``,
-``mitigations.csv`` and ``perimeter.png``.
+Run it by ``python -m tandem_sim.experiments.studies.perimeter``. Sellers own all distributed flexibility of
+two feeders and best-respond with mark-ups until nobody gains or they go in circles. The perimeter is each
+DSO's own local market, one market of both DSOs, or the common market with transmission; beside it, for two
+sellers, each mitigation alone. Writes ``perimeter.csv``, ``mitigations.csv`` and ``perimeter.png``.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import pandas as pd
 import typer
 from matplotlib.axes import Axes
 
-from experiments.game_figures import figures
-from experiments.plot_style import BLUE, GREEN, ORANGE, house_style, new_figure, save
-from experiments.studies.gaming_cases import BALANCED, FOOTNOTE, quartiles, world
-from markets.blocks import Scheme
-from markets.case import Case
-from markets.case_game import NO_RULES, TRUTH, Move, Rules, case_game, with_contracts
-from markets.schemes import SCHEMES, Options, build_schemes
+from tandem_sim.experiments.game_figures import figures
+from tandem_sim.experiments.plot_style import BLUE, GREEN, ORANGE, house_style, new_figure, save
+from tandem_sim.experiments.studies.gaming_cases import BALANCED, FOOTNOTE, quartiles, world
+from tandem_sim.markets.blocks import Scheme
+from tandem_sim.markets.case import Case
+from tandem_sim.markets.case_game import NO_RULES, TRUTH, Move, Rules, case_game, with_contracts
+from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
 
 SELLERS = (1, 2, 3, 4, 6, 8)
 MARKUPS = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0)

@@ -1,4 +1,4 @@
-"""What size costs: ``python -m experiments.studies.scale``.
+"""What size costs: ``python -m tandem_sim.experiments.studies.scale``.
 
 A day of SimBench's HV/MV grid, cut at its substations, with 2 to 20 DSOs, 10 000 to 100 000 households and
 10 to 160 aggregators: processor time of an ISP, where it goes, memory, and programmes solved. Then what it
@@ -24,8 +24,8 @@ import pandas as pd
 import typer
 from matplotlib.axes import Axes
 
-from experiments.memory import peak_mib
-from experiments.plot_style import (
+from tandem_sim.experiments.memory import peak_mib
+from tandem_sim.experiments.plot_style import (
     BLUE,
     DARK,
     GREEN,
@@ -37,12 +37,12 @@ from experiments.plot_style import (
     new_figure,
     save,
 )
-from experiments.studies.scale_parallel import programmes
-from experiments.studies.scale_world import Point, opened, write_worlds
-from grids.powerflow import PowerFlow
-from markets import solver
-from markets.blocks import TSO
-from sim.clock import Clock
+from tandem_sim.experiments.studies.scale_parallel import programmes
+from tandem_sim.experiments.studies.scale_world import Point, opened, write_worlds
+from tandem_sim.grids.powerflow import PowerFlow
+from tandem_sim.markets import solver
+from tandem_sim.markets.blocks import TSO
+from tandem_sim.sim.clock import Clock
 
 PARTS = {
     "bids": ("offer", "dso_close", "tso_close"),
@@ -99,7 +99,7 @@ def watched(spent: defaultdict[str, float]) -> Iterator[None]:
     with (
         patch.object(Clock, "gate", timed_gate),
         patch.object(PowerFlow, "solve", timed("power flow", solve)),
-        patch("markets.solver.linprog", timed("solver", vars(solver)["linprog"])),
+        patch("tandem_sim.markets.solver.linprog", timed("solver", vars(solver)["linprog"])),
     ):
         yield
 

@@ -17,10 +17,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from experiments.studies.scale_world import Point, opened
-from markets.blocks import Block, View, Written
-from markets.schemes import SCHEMES
-from sim.sections import GateSettings
+from tandem_sim.experiments.studies.scale_world import Point, opened
+from tandem_sim.markets.blocks import Block, View, Written
+from tandem_sim.markets.schemes import SCHEMES
+from tandem_sim.sim.sections import GateSettings
 
 WORKERS = 2
 REPEATS = 15

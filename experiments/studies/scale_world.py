@@ -16,19 +16,19 @@ from typing import Any
 
 import yaml
 
-from experiments.scenario import read_scenario
-from grids.load import load_net
-from grids.split import (
+from tandem_sim.experiments.scenario import read_scenario
+from tandem_sim.grids.load import load_net
+from tandem_sim.grids.split import (
     Substation,
     split_at_substations,
     with_loops_opened,
     with_one_external_grid,
     write_nets,
 )
-from markets.solver import solving_by
-from sim.clock import Clock
-from sim.run import start
-from sim.world import World
+from tandem_sim.markets.solver import solving_by
+from tandem_sim.sim.clock import Clock
+from tandem_sim.sim.run import start
+from tandem_sim.sim.world import World
 
 GRID = "1-HVMV-mixed-all-1-no_sw"
 VM_PU = 1.025

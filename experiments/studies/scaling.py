@@ -1,9 +1,10 @@
-"""What a run costs, by its length and by its households: ``python -m experiments.studies.scaling``.
+"""What a run costs, by its length and by its households.
 
-One long run of the reference scenario, with processor time and peak memory at the end of every day, and runs
-of two days with 100 to 10 000 households, in turns, because the speed of a shared machine changes from minute
-to minute: the best of each counts. Each run is a process of its own. Writes ``scaling_days.csv``,
-``scaling_households.csv`` and ``scaling.png``; the long run itself goes to `--run`, figures and all.
+Run it by ``python -m tandem_sim.experiments.studies.scaling``. One long run of the reference scenario, with
+processor time and peak memory at the end of every day, and runs of two days with 100 to 10 000 households, in
+turns, because the speed of a shared machine changes from minute to minute: the best of each counts. Each run
+is a process of its own. Writes ``scaling_days.csv``, ``scaling_households.csv`` and ``scaling.png``; the long
+run itself goes to `--run`, figures and all.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ import numpy as np
 import pandas as pd
 import typer
 
-from experiments.memory import peak_mib, resident_mib
-from experiments.plot_style import BLUE, GREY, RED, house_style, new_figure, save
-from experiments.run import run_scenario
-from experiments.scenario import read_scenario
-from grids.arrays import FloatArray
-from sim.run import run
+from tandem_sim.experiments.memory import peak_mib, resident_mib
+from tandem_sim.experiments.plot_style import BLUE, GREY, RED, house_style, new_figure, save
+from tandem_sim.experiments.run import run_scenario
+from tandem_sim.experiments.scenario import read_scenario
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.sim.run import run
 
 HOUSEHOLDS = (100, 300, 1_000, 3_000, 10_000)
 TURNS = 3

@@ -1,9 +1,10 @@
-"""A learner of another library sells on the one-case world: ``python -m experiments.studies.train_learner``.
+"""A learner of another library sells on the one-case world.
 
-PPO of stable-baselines3 (extra ``train``) plays one seller of a case, ``tests/cases/A`` or the one named as
-argument, all others bidding the truth, once paid as bid and once as cleared. What it has learned is compared
-with the truth and with every fixed markup of a grid, over days that neither has seen. Prints the table of
-docs/studies/learner.md. Everything is seeded.
+Run it by ``python -m tandem_sim.experiments.studies.train_learner``. PPO of stable-baselines3 (extra
+``train``) plays one seller of a case, ``tests/cases/A`` or the one named as argument, all others bidding the
+truth, once paid as bid and once as cleared. What it has learned is compared with the truth and with every
+fixed markup of a grid, over days that neither has seen. Prints the table of docs/studies/learner.md.
+Everything is seeded.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ import numpy as np
 from gymnasium.spaces import Box
 from gymnasium.wrappers import TransformAction
 
-from experiments.environment import single_agent_env
-from experiments.seller_env import MARKUP_EUR_PER_MWH, TRUTHFUL_ACTION, SellerEnv
-from markets.case import Case, read_case
-from markets.pricing import Pricing
+from tandem_sim.experiments.environment import single_agent_env
+from tandem_sim.experiments.seller_env import MARKUP_EUR_PER_MWH, TRUTHFUL_ACTION, SellerEnv
+from tandem_sim.markets.case import Case, read_case
+from tandem_sim.markets.pricing import Pricing
 
 CASE, SELLER, SCHEME = Path("tests/cases/A"), "S1", "common"
 PRICINGS: tuple[Pricing, ...] = ("pay-as-bid", "pay-as-cleared")

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from agents.messages import Message
-from agents.participant import Desk
-from markets.capacity import CapacityBook
+from tandem_sim.agents.messages import Message
+from tandem_sim.agents.participant import Desk
+from tandem_sim.markets.capacity import CapacityBook
 
 M = TypeVar("M", bound=Message)
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from agents.admission import Admission
-from markets.bids import UP, Bids
-from markets.products import Product, Service
-from markets.register import SOLD_TWICE, FlexibilityRegister, Unit
+from tandem_sim.agents.admission import Admission
+from tandem_sim.markets.bids import UP, Bids
+from tandem_sim.markets.products import Product, Service
+from tandem_sim.markets.register import SOLD_TWICE, FlexibilityRegister, Unit
 
 PRODUCT = Product("p", min_quantity_mw=0.1, tick_mw=0.1, price_floor_eur_per_mwh=0.0, pool_minimum_mw=1.0)
 ANY_SIZE = replace(PRODUCT, pool_minimum_mw=0.0)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.afrr import (
+from tandem_sim.agents.afrr import (
     AfrrBids,
     AfrrSettings,
     ControllerState,

@@ -7,8 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.afrr import AfrrBids, AfrrSettings, ControllerState, Dispatcher, imbalance_path, run_isp
-from grids.arrays import BoolArray
+from tandem_sim.agents.afrr import (
+    AfrrBids,
+    AfrrSettings,
+    ControllerState,
+    Dispatcher,
+    imbalance_path,
+    run_isp,
+)
+from tandem_sim.grids.arrays import BoolArray
 
 HOW = AfrrSettings()
 CYCLES = 225  # of 4 s in a quarter-hour

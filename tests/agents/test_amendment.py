@@ -13,18 +13,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.admission import Admission
-from agents.aggregator import Aggregator, Conduct
-from agents.amendment import AmendRules, amended
-from agents.dso import DSO
-from agents.messages import AmendMessage, AwardMessage, BidsMessage, DayAheadMessage
-from agents.operator import Register
-from agents.portfolio import Portfolio, Resources
-from agents.strategies import Truthful
-from markets.bids import DOWN, UP, Bids
-from markets.houses import offered_mw
-from markets.products import Product
-from markets.schemes import SCHEMES
+from tandem_sim.agents.admission import Admission
+from tandem_sim.agents.aggregator import Aggregator, Conduct
+from tandem_sim.agents.amendment import AmendRules, amended
+from tandem_sim.agents.dso import DSO
+from tandem_sim.agents.messages import AmendMessage, AwardMessage, BidsMessage, DayAheadMessage
+from tandem_sim.agents.operator import Register
+from tandem_sim.agents.portfolio import Portfolio, Resources
+from tandem_sim.agents.strategies import Truthful
+from tandem_sim.markets.bids import DOWN, UP, Bids
+from tandem_sim.markets.houses import offered_mw
+from tandem_sim.markets.products import Product
+from tandem_sim.markets.schemes import SCHEMES
 from tests.agents.desktop import Desktop
 
 PRODUCT = Product("p", price_floor_eur_per_mwh=-50.0, price_cap_eur_per_mwh=300.0)

@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.capacity import BEYOND, AuctionRules, CapacityDesk, CapacitySeller, Needs, Outlook
-from agents.messages import (
+from tandem_sim.agents.capacity import BEYOND, AuctionRules, CapacityDesk, CapacitySeller, Needs, Outlook
+from tandem_sim.agents.messages import (
     CapacityAwardMessage,
     CapacityBidsMessage,
     TenderMessage,
 )
-from grids.arrays import FloatArray
-from markets.bids import DOWN, UP
-from markets.capacity import CapacityBids, CapacityBook, Contract
-from markets.products import Service
-from markets.register import SOLD_TWICE, FlexibilityRegister, Unit
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.bids import DOWN, UP
+from tandem_sim.markets.capacity import CapacityBids, CapacityBook, Contract
+from tandem_sim.markets.products import Service
+from tandem_sim.markets.register import SOLD_TWICE, FlexibilityRegister, Unit
 from tests.agents.desktop import Desktop, owed_mw
 
 BLOCK = range(16, 32)

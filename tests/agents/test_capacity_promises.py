@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.capacity import CapacitySeller
-from agents.day_ahead import DayAheadMarket
-from agents.messages import (
+from tandem_sim.agents.capacity import CapacitySeller
+from tandem_sim.agents.day_ahead import DayAheadMarket
+from tandem_sim.agents.messages import (
     CapacityAwardMessage,
     DayAheadMessage,
     NominationMessage,
@@ -20,12 +20,12 @@ from agents.messages import (
     ScheduleMessage,
     TenderMessage,
 )
-from agents.portfolio import Unit
-from grids.arrays import FloatArray
-from grids.errors import InputError
-from markets.bids import DOWN, UP
-from markets.capacity import Contract
-from markets.products import Service
+from tandem_sim.agents.portfolio import Unit
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.grids.errors import InputError
+from tandem_sim.markets.bids import DOWN, UP
+from tandem_sim.markets.capacity import Contract
+from tandem_sim.markets.products import Service
 from tests.agents.desktop import Desktop
 
 BLOCK = range(16, 32)

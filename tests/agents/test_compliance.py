@@ -6,10 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agents.compliance import Caps, Connections, Hookups, Standing, comply
-from agents.fleet import HouseholdFleet
-from agents.population import Population
-from grids.arrays import FloatArray
+from tandem_sim.agents.compliance import Caps, Connections, Hookups, Standing, comply
+from tandem_sim.agents.fleet import HouseholdFleet
+from tandem_sim.agents.population import Population
+from tandem_sim.grids.arrays import FloatArray
 
 EVERYTHING = Population(
     pv_share=0.7, battery_share=0.4, ev_share=0.7, heat_pump_share=0.6, pv_kwp=(6.0, 12.0)

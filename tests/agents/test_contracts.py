@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.contracts import ContractBook, ContractError, Contracts, Terms
-from grids.arrays import BoolArray, IntArray
+from tandem_sim.agents.contracts import ContractBook, ContractError, Contracts, Terms
+from tandem_sim.grids.arrays import BoolArray, IntArray
 
 QUARTER = 0.25
 ALL = np.array([0, 1, 2])

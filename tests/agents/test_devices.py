@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.devices import Batteries, HeatPumps, Vehicles, spread
-from agents.population import Population, draw
-from agents.windows import sessions
-from grids.arrays import FloatArray
+from tandem_sim.agents.devices import Batteries, HeatPumps, Vehicles, spread
+from tandem_sim.agents.population import Population, draw
+from tandem_sim.agents.windows import sessions
+from tandem_sim.grids.arrays import FloatArray
 
 HOURS = 0.25
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agents.fleet import DEVICES, FleetStep, HouseholdFleet
-from agents.population import Population
-from grids.arrays import FloatArray
-from grids.profiles import ProfileError
+from tandem_sim.agents.fleet import DEVICES, FleetStep, HouseholdFleet
+from tandem_sim.agents.population import Population
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.grids.profiles import ProfileError
 
 SITES, AGGREGATORS = 6, 2
 WINTER, SUMMER = "2016-01-11", "2016-06-13"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from agents.forecast import ForecastErrors
+from tandem_sim.agents.forecast import ForecastErrors
 
 N = 100_000
 

@@ -12,16 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.contracts import ContractBook, Contracts, Terms
-from agents.fleet_views import FleetReach
-from agents.household import FleetDesk
-from agents.messages import LimitMessage
-from agents.non_firm import LEVELS, Activation, Excess, NonFirmDesk
-from agents.streets import Street, by_feeder, look_at
-from grids.arrays import IntArray
-from grids.feeder import read_feeder
-from grids.feeder_limits import Band, broken_pu
-from grids.three_phase import Feeder
+from tandem_sim.agents.contracts import ContractBook, Contracts, Terms
+from tandem_sim.agents.fleet_views import FleetReach
+from tandem_sim.agents.household import FleetDesk
+from tandem_sim.agents.messages import LimitMessage
+from tandem_sim.agents.non_firm import LEVELS, Activation, Excess, NonFirmDesk
+from tandem_sim.agents.streets import Street, by_feeder, look_at
+from tandem_sim.grids.arrays import IntArray
+from tandem_sim.grids.feeder import read_feeder
+from tandem_sim.grids.feeder_limits import Band, broken_pu
+from tandem_sim.grids.three_phase import Feeder
 from tests.agents.desktop import Desktop
 
 WIDE = Band(0.5, 1.5)

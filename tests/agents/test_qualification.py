@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents import messages  # pytest would take AssetResultMessage for a class of tests
-from agents.messages import AssetsMessage, QualificationMessage
-from agents.qualification import (
+from tandem_sim.agents import messages  # pytest would take AssetResultMessage for a class of tests
+from tandem_sim.agents.messages import AssetsMessage, QualificationMessage
+from tandem_sim.agents.qualification import (
     NO_GREEN,
     TELLING_MW,
     Applicant,
@@ -18,10 +18,10 @@ from agents.qualification import (
     QualificationDesk,
     QualificationRules,
 )
-from grids.arrays import BoolArray
-from markets.bids import DOWN, UP
-from markets.products import Service
-from markets.register import FlexibilityRegister, Unit
+from tandem_sim.grids.arrays import BoolArray
+from tandem_sim.markets.bids import DOWN, UP
+from tandem_sim.markets.products import Service
+from tandem_sim.markets.register import FlexibilityRegister, Unit
 from tests.agents.desktop import Desktop
 
 VALID_S, SUSPENSION_S, STRIKES = 10_000, 500, 3

@@ -10,24 +10,24 @@ import mesa
 import numpy as np
 import pytest
 
-from agents.fleet import DEVICES, HouseholdFleet
-from agents.household import FleetDesk
-from agents.messages import (
+from tandem_sim.agents.fleet import DEVICES, HouseholdFleet
+from tandem_sim.agents.household import FleetDesk
+from tandem_sim.agents.messages import (
     Message,
     ReactiveAwardMessage,
     ReactiveBidsMessage,
     ReactiveOrderMessage,
     RejectionMessage,
 )
-from agents.participant import Desk
-from agents.population import Population
-from agents.portfolio import Inverters
-from agents.reactive import ReactiveDesk, ReactiveSeller
-from markets.bids import Bids
-from markets.products import Product
-from markets.register import FlexibilityRegister, Unit
-from sim.calendar import Calendar
-from sim.randomness import stream
+from tandem_sim.agents.participant import Desk
+from tandem_sim.agents.population import Population
+from tandem_sim.agents.portfolio import Inverters
+from tandem_sim.agents.reactive import ReactiveDesk, ReactiveSeller
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.products import Product
+from tandem_sim.markets.register import FlexibilityRegister, Unit
+from tandem_sim.sim.calendar import Calendar
+from tandem_sim.sim.randomness import stream
 from tests.markets.hand import book
 
 PRODUCT = Product("reactive power", price_floor_eur_per_mwh=0.0, price_cap_eur_per_mwh=9.0, unit="Mvar")

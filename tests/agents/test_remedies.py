@@ -13,11 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.messages import HelpAcceptMessage, HelpMessage, HelpOfferMessage, LimitMessage, ShortfallMessage
-from agents.portfolio import HouseholdPortfolio
-from agents.remedies import MadeGood, Redispatcher, Remedy, Sold, Transfer
-from grids.arrays import FloatArray
-from markets.bids import DOWN, UP
+from tandem_sim.agents.messages import (
+    HelpAcceptMessage,
+    HelpMessage,
+    HelpOfferMessage,
+    LimitMessage,
+    ShortfallMessage,
+)
+from tandem_sim.agents.portfolio import HouseholdPortfolio
+from tandem_sim.agents.remedies import MadeGood, Redispatcher, Remedy, Sold, Transfer
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.bids import DOWN, UP
 from tests.agents.desktop import Desktop
 
 NAN = float("nan")

@@ -7,12 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from agents.portfolio import Resources
-from agents.sales_book import ClosedBook, SalesBook
-from agents.sellers import seller_rows
-from agents.strategies import Offers, OfferView
-from grids.arrays import FloatArray
-from markets.bids import DOWN, UP, Bids
+from tandem_sim.agents.portfolio import Resources
+from tandem_sim.agents.sales_book import ClosedBook, SalesBook
+from tandem_sim.agents.sellers import seller_rows
+from tandem_sim.agents.strategies import Offers, OfferView
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.bids import DOWN, UP, Bids
 
 ISP = 3
 

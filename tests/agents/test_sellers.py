@@ -9,13 +9,13 @@ import mesa
 import numpy as np
 import pytest
 
-from agents.aggregator import Aggregator
-from agents.day_ahead import DayAheadMarket
-from agents.messages import AwardMessage, BidsMessage, DayAheadMessage, Message, ScheduleMessage
-from agents.participant import Desk
-from agents.portfolio import LargeLoad, LoadPortfolio, Unit, UnitPortfolio
-from agents.strategies import Truthful
-from markets.products import Product
+from tandem_sim.agents.aggregator import Aggregator
+from tandem_sim.agents.day_ahead import DayAheadMarket
+from tandem_sim.agents.messages import AwardMessage, BidsMessage, DayAheadMessage, Message, ScheduleMessage
+from tandem_sim.agents.participant import Desk
+from tandem_sim.agents.portfolio import LargeLoad, LoadPortfolio, Unit, UnitPortfolio
+from tandem_sim.agents.strategies import Truthful
+from tandem_sim.markets.products import Product
 
 
 class Desktop:

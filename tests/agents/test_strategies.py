@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import agents.strategies
-from agents.best_response import BestResponse, served_in_order
-from agents.bidder import Bidder
-from agents.inc_dec import IncDec
-from agents.learners import MARKETS, Exp3, MarkupLearner, QLearning, RothErev
-from agents.strategies import (
+from tandem_sim.agents import strategies
+from tandem_sim.agents.best_response import BestResponse, served_in_order
+from tandem_sim.agents.bidder import Bidder
+from tandem_sim.agents.inc_dec import IncDec
+from tandem_sim.agents.learners import MARKETS, Exp3, MarkupLearner, QLearning, RothErev
+from tandem_sim.agents.strategies import (
     FixedMarkup,
     Offers,
     OfferView,
@@ -29,10 +29,10 @@ from agents.strategies import (
     Withholding,
     checked,
 )
-from agents.strategy_table import STRATEGIES, Surroundings, build_strategy
-from grids.arrays import FloatArray
-from grids.errors import InputError
-from markets.programme import clear
+from tandem_sim.agents.strategy_table import STRATEGIES, Surroundings, build_strategy
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.grids.errors import InputError
+from tandem_sim.markets.programme import clear
 from tests.contracts import check_strategy
 
 LEARNERS: tuple[type[MarkupLearner], ...] = (RothErev, QLearning, Exp3)
@@ -129,7 +129,7 @@ def test_a_bidder_looks_at_what_its_strategy_of_the_moment_declares() -> None:
 
 
 def test_a_strategy_that_takes_too_long_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agents.strategies, "MOST_S", 0.001)
+    monkeypatch.setattr(strategies, "MOST_S", 0.001)
 
     def slow(view: OfferView) -> Offers:
         time.sleep(0.01)

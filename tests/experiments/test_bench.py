@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments import bench
-from experiments.bench_figure import Figure
+from tandem_sim.experiments import bench
+from tandem_sim.experiments.bench_figure import Figure
 
 SLOW = Figure("a step", 150.0, "steps/s", 300, "higher", 160.0, "clearing alone")
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from experiments.cli import main
-from markets.case import read_case
+from tandem_sim.experiments.cli import main
+from tandem_sim.markets.case import read_case
 
 SMALL = Path(__file__).parents[1] / "sim" / "small.yaml"
 CASE = Path(__file__).parents[1] / "cases" / "A"

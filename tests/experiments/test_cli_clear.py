@@ -11,11 +11,11 @@ from typing import Any
 import pandapower as pp
 import pytest
 
-from markets.blocks import Scheme
-from markets.case import Case
-from markets.outcome import Outcome, clear_case
-from markets.programme import ClearingError
-from markets.schemes import SCHEMES
+from tandem_sim.markets.blocks import Scheme
+from tandem_sim.markets.case import Case
+from tandem_sim.markets.outcome import Outcome, clear_case
+from tandem_sim.markets.programme import ClearingError
+from tandem_sim.markets.schemes import SCHEMES
 from tests.experiments.test_cli import CASE, refused, tandem
 from tests.markets.test_edge_markets import HEAD, little_case
 
@@ -287,7 +287,7 @@ def test_a_scheme_without_a_solution_is_named_and_the_others_are_written(
             raise ClearingError("tso_market: the market has no solution")
         return clear_case(case, scheme)
 
-    monkeypatch.setattr("experiments.cli.clear_case", fail)
+    monkeypatch.setattr("tandem_sim.experiments.cli.clear_case", fail)
     out, figure = little.parent / "result.json", little.parent / "figure.png"
     assert tandem(monkeypatch, "clear", little, "--out", out, "--figure", figure) == 1
     shown = capsys.readouterr()

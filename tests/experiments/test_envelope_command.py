@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from experiments.cli import app
-from experiments.envelope_command import COLUMNS
-from grids.errors import InputError
+from tandem_sim.experiments.cli import app
+from tandem_sim.experiments.envelope_command import COLUMNS
+from tandem_sim.grids.errors import InputError
 
 
 def test_a_net_gets_a_table_a_csv_and_a_check(tmp_path: Path) -> None:

@@ -16,17 +16,23 @@ import yaml
 from gymnasium.utils.env_checker import check_env
 from pettingzoo.test import parallel_api_test, parallel_seed_test
 
-from experiments.case_world import CaseWorld, dealt
-from experiments.environment import parallel_env, single_agent_env
-from experiments.seller_env import ACTION, MARKUP_EUR_PER_MWH, OBSERVATION, TRUTHFUL_ACTION, SellersEnv
-from experiments.seller_worlds import SimulatedWorld
-from grids.errors import InputError
-from markets.blocks import TSO
-from markets.case import Case
-from markets.case_market import CaseMarket
-from markets.outcome import clear_case
-from markets.schemes import SCHEMES
-from sim.run import run
+from tandem_sim.experiments.case_world import CaseWorld, dealt
+from tandem_sim.experiments.environment import parallel_env, single_agent_env
+from tandem_sim.experiments.seller_env import (
+    ACTION,
+    MARKUP_EUR_PER_MWH,
+    OBSERVATION,
+    TRUTHFUL_ACTION,
+    SellersEnv,
+)
+from tandem_sim.experiments.seller_worlds import SimulatedWorld
+from tandem_sim.grids.errors import InputError
+from tandem_sim.markets.blocks import TSO
+from tandem_sim.markets.case import Case
+from tandem_sim.markets.case_market import CaseMarket
+from tandem_sim.markets.outcome import clear_case
+from tandem_sim.markets.schemes import SCHEMES
+from tandem_sim.sim.run import run
 from tests.markets.hand import book, feeder, system
 from tests.sim.conftest import SMALL, hashes, small_scenario
 
@@ -297,11 +303,11 @@ def test_an_unknown_strategy_of_others_is_named() -> None:
 
 @pytest.mark.parametrize("library", ["pettingzoo", "gymnasium"])
 def test_without_the_extra_one_message_says_so(monkeypatch: pytest.MonkeyPatch, library: str) -> None:
-    for module in ("experiments.environment", "experiments.seller_env"):
+    for module in ("tandem_sim.experiments.environment", "tandem_sim.experiments.seller_env"):
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(ImportError, match=r"pip install 'tandem-sim\[rl\]'"):
-        importlib.import_module("experiments.environment")
+        importlib.import_module("tandem_sim.experiments.environment")
 
 
 def test_bounds_are_those_documented() -> None:

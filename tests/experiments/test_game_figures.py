@@ -6,13 +6,13 @@ import json
 
 import pytest
 
-from experiments import game_figures
-from experiments.game_figures import figures
-from markets.bids import Bids
-from markets.case_game import TRUTH, CaseGame, Move, case_game
-from markets.equilibrium import EndlessError
-from markets.programme import ClearingError
-from markets.schemes import SCHEMES
+from tandem_sim.experiments import game_figures
+from tandem_sim.experiments.game_figures import figures
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.case_game import TRUTH, CaseGame, Move, case_game
+from tandem_sim.markets.equilibrium import EndlessError
+from tandem_sim.markets.programme import ClearingError
+from tandem_sim.markets.schemes import SCHEMES
 from tests.markets.hand import book, feeder, system
 
 

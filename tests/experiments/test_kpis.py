@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from experiments.kpis import held_back_mwh
-from experiments.scenario import parse_scenario, read_scenario
-from grids.errors import InputError
+from tandem_sim.experiments.kpis import held_back_mwh
+from tandem_sim.experiments.scenario import parse_scenario, read_scenario
+from tandem_sim.grids.errors import InputError
 
 
 def test_what_is_held_back_is_counted_once_over_all_rounds() -> None:

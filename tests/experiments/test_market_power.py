@@ -11,14 +11,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.collusion import answer_to_deviation, profit_gain
-from experiments.market_power import power_by_isp, power_of
-from experiments.market_structure import herfindahl, markets_of, pivotal, residual_supply, structure
-from experiments.power_payers import KINDS, consumer_cost, other_receipts_eur, procurement_eur
-from experiments.power_sellers import by_isp, convergence, seller_figures, with_asked
-from experiments.power_statistics import bootstrap, difference, flat, over_seeds
-from grids.errors import InputError
-from markets.schemes import SCHEMES
+from tandem_sim.experiments.collusion import answer_to_deviation, profit_gain
+from tandem_sim.experiments.market_power import power_by_isp, power_of
+from tandem_sim.experiments.market_structure import (
+    herfindahl,
+    markets_of,
+    pivotal,
+    residual_supply,
+    structure,
+)
+from tandem_sim.experiments.power_payers import KINDS, consumer_cost, other_receipts_eur, procurement_eur
+from tandem_sim.experiments.power_sellers import by_isp, convergence, seller_figures, with_asked
+from tandem_sim.experiments.power_statistics import bootstrap, difference, flat, over_seeds
+from tandem_sim.grids.errors import InputError
+from tandem_sim.markets.schemes import SCHEMES
 
 SELLERS = [
     "isp", "system", "provider", "direction", "able_mw", "offered_mw", "sold_mw", "price_eur_per_mwh",

@@ -16,10 +16,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle, StepPatch
 
-from experiments.kpis import held_back_mwh
-from experiments.plot_data import RunData, read_run
-from experiments.plot_style import FOOTNOTE, house_style
-from experiments.plot_validation import (
+from tandem_sim.experiments.kpis import held_back_mwh
+from tandem_sim.experiments.plot_data import RunData, read_run
+from tandem_sim.experiments.plot_style import FOOTNOTE, house_style
+from tandem_sim.experiments.plot_validation import (
     broken_limits,
     cost_eur,
     difference,
@@ -30,10 +30,10 @@ from experiments.plot_validation import (
     validates,
     validation_figure,
 )
-from experiments.plots import plot_comparison
-from sim.calendar import Calendar
-from sim.recorder import Recorder
-from sim.tables import TABLES
+from tandem_sim.experiments.plots import plot_comparison
+from tandem_sim.sim.calendar import Calendar
+from tandem_sim.sim.recorder import Recorder
+from tandem_sim.sim.tables import TABLES
 
 ZONE = "Europe/Brussels"
 ISPS = 8

@@ -12,15 +12,21 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.plot_comparison import comparison_figure
-from experiments.plot_data import RunData, read_run
-from experiments.plot_grids import grid_figure, interface_figure
-from experiments.plot_style import FOOTNOTE, house_style
-from experiments.plot_system import cost_figure, imbalance_figure, net_eur, price_figure, state_figure
-from experiments.plots import plot_comparison, plot_run
-from sim.calendar import Calendar
-from sim.recorder import Recorder
-from sim.tables import TABLES
+from tandem_sim.experiments.plot_comparison import comparison_figure
+from tandem_sim.experiments.plot_data import RunData, read_run
+from tandem_sim.experiments.plot_grids import grid_figure, interface_figure
+from tandem_sim.experiments.plot_style import FOOTNOTE, house_style
+from tandem_sim.experiments.plot_system import (
+    cost_figure,
+    imbalance_figure,
+    net_eur,
+    price_figure,
+    state_figure,
+)
+from tandem_sim.experiments.plots import plot_comparison, plot_run
+from tandem_sim.sim.calendar import Calendar
+from tandem_sim.sim.recorder import Recorder
+from tandem_sim.sim.tables import TABLES
 
 ZONE = "Europe/Brussels"
 NAMES = [

@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from experiments.power_command import plan, strategic_sellers
-from experiments.power_statistics import flat
-from experiments.scenario import read_scenario
-from grids.errors import InputError
+from tandem_sim.experiments.power_command import plan, strategic_sellers
+from tandem_sim.experiments.power_statistics import flat
+from tandem_sim.experiments.scenario import read_scenario
+from tandem_sim.grids.errors import InputError
 from tests.experiments.test_cli import SMALL, refused, tandem
 
 FIELDS = (

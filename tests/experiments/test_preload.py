@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-import experiments.preload
-from experiments import sweep_local
-from experiments.preload import GRIDS, preload
-from experiments.scenario import read_scenario
-from experiments.sweep import Point
-from experiments.sweep_local import on_this_machine
-from experiments.sweep_runs import Job
-from grids import load
+from tandem_sim.experiments import preload as preloading
+from tandem_sim.experiments import sweep_local
+from tandem_sim.experiments.preload import GRIDS, preload
+from tandem_sim.experiments.scenario import read_scenario
+from tandem_sim.experiments.sweep import Point
+from tandem_sim.experiments.sweep_local import on_this_machine
+from tandem_sim.experiments.sweep_runs import Job
+from tandem_sim.grids import load
 
 
 def test_grids_are_read_and_what_cannot_be_is_left_to_the_runs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,7 +38,7 @@ def test_no_grid_ends_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
         raise KeyError(grid)
 
     monkeypatch.setenv(GRIDS, "case69 case14")
-    monkeypatch.setattr(experiments.preload, "load_network", load_network)
+    monkeypatch.setattr(preloading, "load_network", load_network)
     preload()
     assert read == ["case69", "case14"]
 

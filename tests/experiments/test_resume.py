@@ -16,16 +16,16 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from agents.strategies import Truthful
-from experiments import run as run_module
-from experiments import sweep_runs
-from experiments.run import run_scenario
-from experiments.sweep import Point
-from experiments.sweep_runs import Job, make_run
-from experiments.unfinished import LOCK, BusyError, unfinished_of
-from grids.errors import InputError
-from sim.checkpoint import BEFORE, NEWEST, SPOOL
-from sim.settings import Scenario
+from tandem_sim.agents.strategies import Truthful
+from tandem_sim.experiments import run as run_module
+from tandem_sim.experiments import sweep_runs
+from tandem_sim.experiments.run import run_scenario
+from tandem_sim.experiments.sweep import Point
+from tandem_sim.experiments.sweep_runs import Job, make_run
+from tandem_sim.experiments.unfinished import LOCK, BusyError, unfinished_of
+from tandem_sim.grids.errors import InputError
+from tandem_sim.sim.checkpoint import BEFORE, NEWEST, SPOOL
+from tandem_sim.sim.settings import Scenario
 from tests.sim.conftest import small_scenario
 
 HOUR_S = 3600
@@ -85,7 +85,7 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(
 ) -> None:
     out, rng = tmp_path / "run", random.Random(7)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["experiments.run", "tests.sim.conftest"])
+    context.set_forkserver_preload(["tandem_sim.experiments.run", "tests.sim.conftest"])
     kills = 0
     while not out.exists():
         process = context.Process(target=simulate, args=(out,), kwargs={"checkpoint_s": HOUR_S})
@@ -248,7 +248,7 @@ def test_another_scenario_or_other_code_does_not_go_on(halved: Path, monkeypatch
     with pytest.raises(InputError) as refused:
         simulate(halved, fields={"seed": 8})
     assert refused.value.field == "scenario"
-    monkeypatch.setattr("experiments.unfinished._sources", list)
+    monkeypatch.setattr("tandem_sim.experiments.unfinished._sources", list)
     with pytest.raises(InputError) as refused:
         simulate(halved)
     assert refused.value.field == "code"
@@ -318,7 +318,9 @@ def test_a_folder_that_somebody_else_made_is_not_touched(tmp_path: Path) -> None
 
 
 def test_a_strategy_that_has_changed_does_not_go_on(halved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("experiments.unfinished._strategy_sources", lambda scenario: [Path(__file__)])
+    monkeypatch.setattr(
+        "tandem_sim.experiments.unfinished._strategy_sources", lambda scenario: [Path(__file__)]
+    )
     with pytest.raises(InputError) as refused:
         simulate(halved)
     assert refused.value.field == "strategies"

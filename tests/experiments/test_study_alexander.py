@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.studies.alexander import CAUSES_FILE, RESULTS, TABLES, main
-from experiments.studies.alexander_cases import (
+from tandem_sim.experiments.studies.alexander import CAUSES_FILE, RESULTS, TABLES, main
+from tandem_sim.experiments.studies.alexander_cases import (
     D_UP_EUR_PER_MWH,
     DOWN_EUR_PER_MWH,
     KINDS,
@@ -22,11 +22,11 @@ from experiments.studies.alexander_cases import (
     Recipe,
     generate,
 )
-from experiments.studies.alexander_tables import inefficiency_table, usable
-from experiments.studies.alexander_trials import MAIN, STRESSED, run_setting, scheme_of
-from grids.arrays import FloatArray
-from markets.bids import DOWN, UP, Bids
-from markets.case import Case
+from tandem_sim.experiments.studies.alexander_tables import inefficiency_table, usable
+from tandem_sim.experiments.studies.alexander_trials import MAIN, STRESSED, run_setting, scheme_of
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.bids import DOWN, UP, Bids
+from tandem_sim.markets.case import Case
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "studies"
 SEEDS = (0, 1)

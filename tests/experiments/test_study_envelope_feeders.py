@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.studies.envelope_feeders import classified, counted, driver
-from grids.feeder_limits import Band
+from tandem_sim.experiments.studies.envelope_feeders import classified, counted, driver
+from tandem_sim.grids.feeder_limits import Band
 from tests.grids.feeders import line_of
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.studies import inc_dec_game, learning, pay_rules, perimeter
-from experiments.studies.gaming_cases import BALANCED, owned_by_node, world
-from markets.bids import Bids
+from tandem_sim.experiments.studies import inc_dec_game, learning, pay_rules, perimeter
+from tandem_sim.experiments.studies.gaming_cases import BALANCED, owned_by_node, world
+from tandem_sim.markets.bids import Bids
 from tests.experiments.test_cli import SMALL
 
 

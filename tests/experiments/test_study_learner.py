@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.seller_env import TRUTHFUL_ACTION
-from experiments.studies import train_learner
-from markets.case import Case, read_case
+from tandem_sim.experiments.seller_env import TRUTHFUL_ACTION
+from tandem_sim.experiments.studies import train_learner
+from tandem_sim.markets.case import Case, read_case
 
 CASE_A = Path(__file__).parents[1] / "cases" / "A"
 

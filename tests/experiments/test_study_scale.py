@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from experiments.scenario import read_scenario
-from experiments.studies import scale
-from experiments.studies.scale_world import Point, write_worlds
-from sim.run import start
+from tandem_sim.experiments.scenario import read_scenario
+from tandem_sim.experiments.studies import scale
+from tandem_sim.experiments.studies.scale_world import Point, write_worlds
+from tandem_sim.sim.run import start
 
 SMALL = (
     Point(1, 100, 3, isps=10), Point(2, 200, 3, isps=10), Point(2, 100, 3, isps=10),

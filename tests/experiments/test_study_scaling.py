@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from experiments.studies.scaling import draw, isp_ms, long_run
+from tandem_sim.experiments.studies.scaling import draw, isp_ms, long_run
 
 FEW = {"households": 60, "aggregators": 2, "aggregators_per_bus": 1, "validation.audit_share": 0.0}
 

@@ -17,14 +17,14 @@ import pandas as pd
 import pytest
 import yaml
 
-from experiments import sweep_command
-from experiments.sweep import SUMMARY, Point, read_sweep
-from experiments.sweep_command import time_left
-from experiments.sweep_local import on_this_machine
-from experiments.sweep_runs import Found, Job, _column, journal, note, outcome, run_sweep
-from experiments.sweep_summary import STATISTICS
-from experiments.sweep_workers import Ended
-from experiments.unfinished import code_digest
+from tandem_sim.experiments import sweep_command
+from tandem_sim.experiments.sweep import SUMMARY, Point, read_sweep
+from tandem_sim.experiments.sweep_command import time_left
+from tandem_sim.experiments.sweep_local import on_this_machine
+from tandem_sim.experiments.sweep_runs import Found, Job, _column, journal, note, outcome, run_sweep
+from tandem_sim.experiments.sweep_summary import STATISTICS
+from tandem_sim.experiments.sweep_workers import Ended
+from tandem_sim.experiments.unfinished import code_digest
 from tests.experiments.test_cli import SMALL, refused, tandem
 
 SWEEP: dict[str, Any] = {
@@ -159,7 +159,7 @@ def test_the_command_says_what_is_wrong(
         capsys, tandem(monkeypatch, "sweep", file, *out, "--workers", 2, "--dask", "x"), "without --workers"
     )
     monkeypatch.setitem(sys.modules, "distributed", None)
-    monkeypatch.delitem(sys.modules, "experiments.sweep_dask", raising=False)
+    monkeypatch.delitem(sys.modules, "tandem_sim.experiments.sweep_dask", raising=False)
     refused(capsys, tandem(monkeypatch, "sweep", file, *out, "--dask", "x"), "--dask", "tandem-sim[dask]")
     refused(capsys, tandem(monkeypatch, "sweep", file, "--out", SMALL), "--out", "cannot be written")
     bad = written(tmp_path, schemes=["nope"])

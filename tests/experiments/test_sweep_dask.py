@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from distributed import LocalCluster
 
-from experiments import sweep_dask
-from experiments.sweep_dask import on_dask
-from grids.errors import InputError
+from tandem_sim.experiments import sweep_dask
+from tandem_sim.experiments.sweep_dask import on_dask
+from tandem_sim.grids.errors import InputError
 
 
 @pytest.fixture(scope="module")

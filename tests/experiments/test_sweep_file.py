@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from experiments.scenario import fields_of, read_scenario
-from experiments.sweep import read_sweep
-from grids.errors import InputError
+from tandem_sim.experiments.scenario import fields_of, read_scenario
+from tandem_sim.experiments.sweep import read_sweep
+from tandem_sim.grids.errors import InputError
 from tests.experiments.test_cli import SMALL
 from tests.experiments.test_sweep import written
 

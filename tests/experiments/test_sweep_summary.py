@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from experiments.sweep_runs import write_table
-from experiments.sweep_summary import interval, summarised, summary_table
+from tandem_sim.experiments.sweep_runs import write_table
+from tandem_sim.experiments.sweep_summary import interval, summarised, summary_table
 
 T2, T1 = 4.302653, 12.706205
 """95 % quantiles of Student's t, two-sided, with two degrees of freedom and with one."""

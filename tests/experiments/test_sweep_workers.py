@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments import sweep_workers
-from experiments.sweep_workers import ATTEMPTS, THREADS, Ended, in_processes
+from tandem_sim.experiments import sweep_workers
+from tandem_sim.experiments.sweep_workers import ATTEMPTS, THREADS, Ended, in_processes
 
 TASKS = 200
 ROOT = Path(__file__).parents[2]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandapower as pp
 
-from grids.feeder import read_feeder
-from grids.three_phase import Feeder
+from tandem_sim.grids.feeder import read_feeder
+from tandem_sim.grids.three_phase import Feeder
 
 
 def line_of(lengths_km: list[float], ratings_ka: list[float]) -> Feeder:

@@ -10,8 +10,8 @@ import pandapower as pp
 import pytest
 from pandapower.auxiliary import pandapowerNet
 
-from grids.dc import DcModel
-from grids.network import Network
+from tandem_sim.grids.dc import DcModel
+from tandem_sim.grids.network import Network
 
 
 def _triangle() -> pandapowerNet:

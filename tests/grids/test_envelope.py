@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandapower.auxiliary import pandapowerNet
 
-from grids.envelope import POINTS, RULES, Points, Rule, guaranteed, random_points
-from grids.errors import InputError
-from grids.feeder import read_feeder
-from grids.feeder_limits import Band, broken_pu
+from tandem_sim.grids.envelope import POINTS, RULES, Points, Rule, guaranteed, random_points
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.feeder import read_feeder
+from tandem_sim.grids.feeder_limits import Band, broken_pu
 from tests.grids.feeders import line_of
 
 WIDE = Band(0.5, 1.5)

@@ -7,11 +7,11 @@ import pandapower as pp
 import pytest
 from pandapower.auxiliary import pandapowerNet
 
-from grids.arrays import FloatArray
-from grids.errors import InputError
-from grids.lindistflow import LinDistFlow
-from grids.network import Network
-from grids.powerflow import PowerFlow
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.lindistflow import LinDistFlow
+from tandem_sim.grids.network import Network
+from tandem_sim.grids.powerflow import PowerFlow
 
 
 def _chain(scale: float = 1.0) -> pandapowerNet:

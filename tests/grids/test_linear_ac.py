@@ -10,12 +10,12 @@ import pandapower as pp
 import pytest
 from pandapower.auxiliary import pandapowerNet
 
-from grids.errors import InputError
-from grids.lindistflow import LinDistFlow
-from grids.linear_ac import linearise_ac
-from grids.network import Network
-from grids.powerflow import PowerFlow
-from grids.rows import distribution_rows_ac
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.lindistflow import LinDistFlow
+from tandem_sim.grids.linear_ac import linearise_ac
+from tandem_sim.grids.network import Network
+from tandem_sim.grids.powerflow import PowerFlow
+from tandem_sim.grids.rows import distribution_rows_ac
 
 
 def _meshed_mv(net_of: Callable[[str], pandapowerNet]) -> Network:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pandapower as pp
 import pytest
 
-from grids.errors import InputError
-from grids.load import load_net, load_network, network_names
-from grids.network import Network
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.load import load_net, load_network, network_names
+from tandem_sim.grids.network import Network
 
 MARKER = "tandem_was_here"
 MATPOWER = """function mpc = tiny

@@ -10,8 +10,8 @@ import pandapower as pp
 import pytest
 from pandapower.auxiliary import pandapowerNet
 
-from grids.errors import InputError
-from grids.network import Network
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.network import Network
 
 
 def _net() -> pandapowerNet:

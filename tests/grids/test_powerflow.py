@@ -10,9 +10,9 @@ import pandapower as pp
 import pytest
 from pandapower.auxiliary import pandapowerNet
 
-from grids.arrays import FloatArray
-from grids.network import Network
-from grids.powerflow import AcState, PowerFlow
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.grids.network import Network
+from tandem_sim.grids.powerflow import AcState, PowerFlow
 
 GRIDS = ("case14", "case69", "case141", "1-LV-rural1--0-sw", "1-MV-rural--0-sw")
 TOLERANCE_PU, TOLERANCE_MW, TOLERANCE_PERCENT = 1e-6, 1e-5, 1e-3

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grids import profiles
-from grids.profiles import ProfileError, full_load_hours, measured, span
+from tandem_sim.grids import profiles
+from tandem_sim.grids.profiles import ProfileError, full_load_hours, measured, span
 
 
 def _times(start: str, periods: int, minutes: int = 15) -> pd.DatetimeIndex:

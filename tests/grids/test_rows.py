@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from grids.dc import DcModel
-from grids.errors import InputError
-from grids.lindistflow import LinDistFlow
-from grids.network import Network
-from grids.powerflow import PowerFlow
-from grids.rows import (
+from tandem_sim.grids.dc import DcModel
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.lindistflow import LinDistFlow
+from tandem_sim.grids.network import Network
+from tandem_sim.grids.powerflow import PowerFlow
+from tandem_sim.grids.rows import (
     GridRows,
     Violations,
     ac_violations,

@@ -10,11 +10,11 @@ import numpy as np
 import pandapower as pp
 import pytest
 
-from grids.errors import InputError
-from grids.lindistflow import LinDistFlow
-from grids.load import load_net, load_network
-from grids.network import Network
-from grids.split import (
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.lindistflow import LinDistFlow
+from tandem_sim.grids.load import load_net, load_network
+from tandem_sim.grids.network import Network
+from tandem_sim.grids.split import (
     Substation,
     split_at_substations,
     with_loops_opened,

@@ -11,9 +11,9 @@ import pytest
 import simbench
 from pandapower.auxiliary import pandapowerNet
 
-from grids.errors import InputError
-from grids.feeder import read_feeder
-from grids.street import split
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.feeder import read_feeder
+from tandem_sim.grids.street import split
 
 STREETS = (((0.1, "near"), (0.05, "far")), ((0.2, "other"),))
 TRAFO: dict[str, Any] = {

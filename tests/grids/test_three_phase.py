@@ -11,8 +11,8 @@ import pytest
 import simbench
 from pandapower.auxiliary import pandapowerNet
 
-from grids.errors import InputError
-from grids.feeder import read_feeder
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.feeder import read_feeder
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from grids.dc import DcModel, TransmissionGrid
-from markets.bids import Bids
-from markets.case import Area, Case
+from tandem_sim.grids.dc import DcModel, TransmissionGrid
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.case import Area, Case
 from tests.markets.small import area, network
 
 Row = tuple[str, int, int, float, float]

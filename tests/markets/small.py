@@ -8,15 +8,15 @@ import numpy as np
 import pandapower as pp
 from pandapower.auxiliary import pandapowerNet
 
-from grids.arrays import FloatArray, IntArray
-from grids.branches import Branches
-from grids.dc import DcModel, TransmissionGrid
-from grids.lindistflow import LinDistFlow
-from grids.network import Network
-from grids.powerflow import PowerFlow
-from grids.rows import GridRows, distribution_rows
-from markets.bids import Bids
-from markets.case import Area, Case
+from tandem_sim.grids.arrays import FloatArray, IntArray
+from tandem_sim.grids.branches import Branches
+from tandem_sim.grids.dc import DcModel, TransmissionGrid
+from tandem_sim.grids.lindistflow import LinDistFlow
+from tandem_sim.grids.network import Network
+from tandem_sim.grids.powerflow import PowerFlow
+from tandem_sim.grids.rows import GridRows, distribution_rows
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.case import Area, Case
 
 
 @cache

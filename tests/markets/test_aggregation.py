@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grids.rows import Violations
-from markets.aggregation import AreaProgramme, discrete_points, exact_points
-from markets.bids import Bids
-from markets.outcome import clear_case
-from markets.schemes import SCHEMES, Options, build_schemes
+from tandem_sim.grids.rows import Violations
+from tandem_sim.markets.aggregation import AreaProgramme, discrete_points, exact_points
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.outcome import clear_case
+from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
 from tests.markets.small import network, random_bids, random_case, random_tree, rows_of
 
 SEEDS = st.integers(0, 2**32 - 1)

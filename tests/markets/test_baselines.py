@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grids.arrays import FloatArray
-from markets.baselines import BaselineRules, DayIndex, MeterHistory
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.baselines import BaselineRules, DayIndex, MeterHistory
 
 PER_DAY = 2
 """ISPs a day in these tests: one at 0:00, one at 12:00. Day 0 is a Monday, days 5 and 6 are a weekend."""

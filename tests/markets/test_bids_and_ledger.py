@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grids.arrays import FloatArray
-from markets.bids import DOWN, UP, Bids
-from markets.ledger import DoubleSaleError, Ledger
-from markets.products import Product
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.bids import DOWN, UP, Bids
+from tandem_sim.markets.ledger import DoubleSaleError, Ledger
+from tandem_sim.markets.products import Product
 
 
 def _book(quantity: list[float], price: list[float] | None = None) -> Bids:

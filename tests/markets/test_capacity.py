@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from markets.bids import DOWN, UP
-from markets.capacity import CapacityBids, CapacityBook, Contract, clear_capacity
-from markets.register import FlexibilityRegister, Unit
+from tandem_sim.markets.bids import DOWN, UP
+from tandem_sim.markets.capacity import CapacityBids, CapacityBook, Contract, clear_capacity
+from tandem_sim.markets.register import FlexibilityRegister, Unit
 from tests.agents.desktop import owed_mw
 
 Row = tuple[str, str, int, float, float]

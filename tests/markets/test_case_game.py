@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from markets.bids import Bids
-from markets.case import Case
-from markets.case_game import (
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.case import Case
+from tandem_sim.markets.case_game import (
     TRUTH,
     CaseGame,
     Move,
@@ -17,8 +17,8 @@ from markets.case_game import (
     with_contracts,
     with_owners,
 )
-from markets.equilibrium import best_response, gains, iterate
-from markets.schemes import SCHEMES, Options, build_schemes
+from tandem_sim.markets.equilibrium import best_response, gains, iterate
+from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
 from tests.markets.hand import book, feeder, system
 
 PLAN = {"gamer": [Plan("D", 2, 1, 5.0, 30.0)]}

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from grids.arrays import FloatArray
-from markets.auctions import expected_mw
-from markets.bids import Bids
-from markets.blocks import TSO
-from markets.case import Case, read_case
-from markets.case_market import CaseMarket, shifted_case
-from markets.outcome import clear_case, open_case
-from markets.schemes import SCHEMES, Options, build_schemes
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.auctions import expected_mw
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.blocks import TSO
+from tandem_sim.markets.case import Case, read_case
+from tandem_sim.markets.case_market import CaseMarket, shifted_case
+from tandem_sim.markets.outcome import clear_case, open_case
+from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
 from tests.markets.hand import book, feeder, system
 from tests.markets.small import random_case
 

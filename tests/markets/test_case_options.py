@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from grids.errors import InputError
-from grids.load import load_network
-from grids.network import Network
-from grids.picture import OFFSETS, Margins
-from markets.case import read_case
-from markets.case_options import CaseOptions
-from markets.outcome import clear_case
-from markets.schemes import SCHEMES, Options, build_schemes
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.load import load_network
+from tandem_sim.grids.network import Network
+from tandem_sim.grids.picture import OFFSETS, Margins
+from tandem_sim.markets.case import read_case
+from tandem_sim.markets.case_options import CaseOptions
+from tandem_sim.markets.outcome import clear_case
+from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
 from tests.markets.test_edge_markets import little_case
 
 Spec = dict[str, Any]
@@ -37,7 +37,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _grids_read_once(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test changes a grid, and reading one takes most of the time."""
-    monkeypatch.setattr("markets.case.load_network", lambda grid, folder: _grid(grid, source))
+    monkeypatch.setattr("tandem_sim.markets.case.load_network", lambda grid, folder: _grid(grid, source))
 
 
 @cache

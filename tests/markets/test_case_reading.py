@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from grids.errors import InputError
-from grids.load import load_network
-from grids.network import Network
-from markets.case import read_case
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.load import load_network
+from tandem_sim.grids.network import Network
+from tandem_sim.markets.case import read_case
 
 SOURCE = Path(__file__).resolve().parents[1] / "cases" / "A"
 
@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def _grids_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test changes a grid, and reading one takes most of the time."""
-    monkeypatch.setattr("markets.case.load_network", lambda grid, folder: _grid(grid))
+    monkeypatch.setattr("tandem_sim.markets.case.load_network", lambda grid, folder: _grid(grid))
 
 
 @cache

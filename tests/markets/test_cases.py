@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from markets.blocks import TSO, Scheme
-from markets.case import Case, read_case
-from markets.outcome import clear_case
-from markets.schemes import SCHEMES, Options, build_schemes
+from tandem_sim.markets.blocks import TSO, Scheme
+from tandem_sim.markets.case import Case, read_case
+from tandem_sim.markets.outcome import clear_case
+from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
 
 CASES = Path(__file__).resolve().parents[1] / "cases"
 NAMES = ("A", "B", "C", "D", "V")

@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grids.arrays import FloatArray
-from grids.feeder import read_feeder
-from grids.feeder_limits import Band, broken_pu
-from grids.three_phase import Feeder
-from markets.curtailment import Trades, trade_curtailment
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.grids.feeder import read_feeder
+from tandem_sim.grids.feeder_limits import Band, broken_pu
+from tandem_sim.grids.three_phase import Feeder
+from tandem_sim.markets.curtailment import Trades, trade_curtailment
 
 NEAR, FAR = 0, 1
 TOLERANCE = 0.06

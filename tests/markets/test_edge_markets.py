@@ -14,11 +14,11 @@ from typing import Any
 import pandapower as pp
 import pytest
 
-from grids.errors import InputError
-from grids.picture import Offset
-from markets.case import Case, read_case
-from markets.outcome import Outcome, allocate, clear_case
-from markets.schemes import SCHEMES, Options, build_schemes
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.picture import Offset
+from tandem_sim.markets.case import Case, read_case
+from tandem_sim.markets.outcome import Outcome, allocate, clear_case
+from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
 
 HEAD = "bid_id,system,bus,direction,quantity_mw,price_eur_per_mwh\n"
 BIDS = """d1,D1,11,up,1,60

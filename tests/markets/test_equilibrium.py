@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grids.arrays import FloatArray
-from markets.auction_game import AuctionGame
-from markets.equilibrium import EndlessError, Play, best_response, gains, iterate
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.auction_game import AuctionGame
+from tandem_sim.markets.equilibrium import EndlessError, Play, best_response, gains, iterate
 
 GRID = np.arange(20.0, 101.0, 4.0)
 COST = np.array([20.0, 20.0])

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from markets import programme
-from markets.limits import Rows
-from markets.programme import UNSERVED_EUR_PER_MWH, Cleared, Status, clear
+from tandem_sim.markets import programme
+from tandem_sim.markets.limits import Rows
+from tandem_sim.markets.programme import UNSERVED_EUR_PER_MWH, Cleared, Status, clear
 
 INF = float("inf")
 

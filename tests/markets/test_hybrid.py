@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grids.arrays import FloatArray
-from grids.picture import GridPicture
-from grids.rows import GridRows, Violations
-from markets.auctions import dso_market, forward_bids, tso_market
-from markets.blocks import TSO, Repeat, RoundsError, Scheme, Written, carry
-from markets.case import Case
-from markets.merit_order import accepted, build_mol, negotiate, validate_mol
-from markets.outcome import clear_case, open_case
-from markets.schemes import MOL, SCHEMES
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.grids.picture import GridPicture
+from tandem_sim.grids.rows import GridRows, Violations
+from tandem_sim.markets.auctions import dso_market, forward_bids, tso_market
+from tandem_sim.markets.blocks import TSO, Repeat, RoundsError, Scheme, Written, carry
+from tandem_sim.markets.case import Case
+from tandem_sim.markets.merit_order import accepted, build_mol, negotiate, validate_mol
+from tandem_sim.markets.outcome import clear_case, open_case
+from tandem_sim.markets.schemes import MOL, SCHEMES
 from tests.contracts import check_block
 from tests.markets.hand import book, feeder, system
 from tests.markets.small import area as area_of

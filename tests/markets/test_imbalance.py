@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from markets.bids import Bids
-from markets.imbalance import (
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.imbalance import (
     ImbalancePrices,
     Regulation,
     adder,

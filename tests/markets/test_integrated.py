@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from markets.bids import Bids
-from markets.case import Case
-from markets.outcome import clear_case
-from markets.schemes import SCHEMES, Options, build_schemes
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.case import Case
+from tandem_sim.markets.outcome import clear_case
+from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
 from tests.markets.hand import Row, book, feeder, system
 from tests.markets.small import random_case
 

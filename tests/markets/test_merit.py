@@ -13,16 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grids.arrays import FloatArray
-from markets import programme
-from markets.case import read_case
-from markets.limits import Rows
-from markets.merit import TIE_STEP_EUR_PER_MWH, ordered_costs
-from markets.outcome import clear_case
-from markets.programme import Cleared, Status, clear
-from markets.schemes import SCHEMES
-from markets.solver import solve
-from sim.run import run
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets import programme
+from tandem_sim.markets.case import read_case
+from tandem_sim.markets.limits import Rows
+from tandem_sim.markets.merit import TIE_STEP_EUR_PER_MWH, ordered_costs
+from tandem_sim.markets.outcome import clear_case
+from tandem_sim.markets.programme import Cleared, Status, clear
+from tandem_sim.markets.schemes import SCHEMES
+from tandem_sim.markets.solver import solve
+from tandem_sim.sim.run import run
 from tests.sim.conftest import small_scenario
 
 INF, NAN = float("inf"), float("nan")

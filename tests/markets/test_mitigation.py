@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grids.errors import InputError
-from markets.bids import Bids
-from markets.blocks import Repeat
-from markets.case_market import CaseMarket
-from markets.case_options import read_options
-from markets.outcome import open_case
-from markets.schemes import Options, build_schemes
+from tandem_sim.grids.errors import InputError
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.blocks import Repeat
+from tandem_sim.markets.case_market import CaseMarket
+from tandem_sim.markets.case_options import read_options
+from tandem_sim.markets.outcome import open_case
+from tandem_sim.markets.schemes import Options, build_schemes
 from tests.contracts import check_scheme
 from tests.markets.hand import book, feeder, system
 from tests.markets.small import random_bids, random_case

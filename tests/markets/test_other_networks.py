@@ -15,9 +15,9 @@ import pandapower as pp
 import pandapower.networks as pn
 import pytest
 
-from markets.case import Case, read_case
-from markets.outcome import clear_case
-from markets.schemes import SCHEMES
+from tandem_sim.markets.case import Case, read_case
+from tandem_sim.markets.outcome import clear_case
+from tandem_sim.markets.schemes import SCHEMES
 from tests.markets.oracle import Bid, Market
 
 ORACLE_SCHEMES = ("central-01", "common", "multilevel-01", "multilevel-03", "multilevel-04", "fragmented")

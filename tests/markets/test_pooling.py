@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grids.arrays import FloatArray
-from markets.auctions import forward_bids
-from markets.bids import DOWN, UP, Bids
-from markets.outcome import clear_case
-from markets.pooling import POOLED_BY, PooledBy, in_pools
-from markets.schemes import Options, build_schemes
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.auctions import forward_bids
+from tandem_sim.markets.bids import DOWN, UP, Bids
+from tandem_sim.markets.outcome import clear_case
+from tandem_sim.markets.pooling import POOLED_BY, PooledBy, in_pools
+from tandem_sim.markets.schemes import Options, build_schemes
 from tests.contracts import check_block
 from tests.markets.hand import feeder, system
 

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grids.arrays import FloatArray
-from grids.rows import GridRows, Violations
-from markets.bids import DOWN, UP
-from markets.case import Case
-from markets.limits import OVERLOAD_EUR_PER_MWH, VOLTAGE_EUR_PER_H_PU2
-from markets.outcome import Outcome, clear_case
-from markets.prequalification import Method, envelope_mw, qualified_mw
-from markets.programme import UNSERVED_EUR_PER_MWH
-from markets.schemes import SCHEMES
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.grids.rows import GridRows, Violations
+from tandem_sim.markets.bids import DOWN, UP
+from tandem_sim.markets.case import Case
+from tandem_sim.markets.limits import OVERLOAD_EUR_PER_MWH, VOLTAGE_EUR_PER_H_PU2
+from tandem_sim.markets.outcome import Outcome, clear_case
+from tandem_sim.markets.prequalification import Method, envelope_mw, qualified_mw
+from tandem_sim.markets.programme import UNSERVED_EUR_PER_MWH
+from tandem_sim.markets.schemes import SCHEMES
 from tests.markets.small import random_bids, random_case, random_tree, rows_of
 
 SEEDS = st.integers(0, 2**32 - 1)

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grids.arrays import FloatArray
-from grids.rows import GridRows, Violations
-from markets.blocks import TSO, Block
-from markets.case import Area, Case
-from markets.ledger import Ledger
-from markets.limits import VOLTAGE_EUR_PER_H_PU2
-from markets.outcome import clear_case, open_case
-from markets.products import Product
-from markets.reactive import ReactiveTrade, least_cost_mvar, voltage_market
-from markets.schemes import SCHEMES, Options, build_schemes
-from markets.settlement import Payment, reactive_payments
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.grids.rows import GridRows, Violations
+from tandem_sim.markets.blocks import TSO, Block
+from tandem_sim.markets.case import Area, Case
+from tandem_sim.markets.ledger import Ledger
+from tandem_sim.markets.limits import VOLTAGE_EUR_PER_H_PU2
+from tandem_sim.markets.outcome import clear_case, open_case
+from tandem_sim.markets.products import Product
+from tandem_sim.markets.reactive import ReactiveTrade, least_cost_mvar, voltage_market
+from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
+from tandem_sim.markets.settlement import Payment, reactive_payments
 from tests.contracts import check_block, check_scheme
 from tests.markets.hand import Row, book, system
 from tests.markets.small import area, network, random_bids, random_case, random_tree, rows_of

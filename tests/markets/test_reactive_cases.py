@@ -11,12 +11,12 @@ import numpy as np
 import pandapower as pp
 import pytest
 
-from grids.errors import InputError
-from markets.case import Case, read_case
-from markets.case_bids import read_bids
-from markets.case_options import read_options
-from markets.outcome import Outcome, clear_case
-from markets.schemes import build_schemes
+from tandem_sim.grids.errors import InputError
+from tandem_sim.markets.case import Case, read_case
+from tandem_sim.markets.case_bids import read_bids
+from tandem_sim.markets.case_options import read_options
+from tandem_sim.markets.outcome import Outcome, clear_case
+from tandem_sim.markets.schemes import build_schemes
 from tests.markets.small import random_tree
 from tests.markets.test_edge_markets import little_case
 

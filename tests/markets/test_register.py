@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from markets.bids import DOWN, UP, Bids
-from markets.products import REQUIREMENTS, Service, implied_by, implying
-from markets.register import SOLD_TWICE, FlexibilityRegister, Unit, unit_of
+from tandem_sim.markets.bids import DOWN, UP, Bids
+from tandem_sim.markets.products import REQUIREMENTS, Service, implied_by, implying
+from tandem_sim.markets.register import SOLD_TWICE, FlexibilityRegister, Unit, unit_of
 
 DAY = 86_400
 U1 = Unit("A.D1.u1", "D1", 3, up_mw=2.0, down_mw=1.0)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from markets.bids import DOWN, UP, Bids
-from markets.replacement import Replaced, replace_missing
+from tandem_sim.markets.bids import DOWN, UP, Bids
+from tandem_sim.markets.replacement import Replaced, replace_missing
 
 BOOK = Bids.of(
     ["cheap up", "dear up", "poor down", "rich down"], ["G1", "G2", "G1", "G2"], [0, 1, 0, 1],

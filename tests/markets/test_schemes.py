@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from markets.auctions import dso_market, forward_bids, tso_market
-from markets.blocks import (
+from tandem_sim.markets.auctions import dso_market, forward_bids, tso_market
+from tandem_sim.markets.blocks import (
     GATES,
     TSO,
     Block,
@@ -23,10 +23,10 @@ from markets.blocks import (
     carry,
     view_of,
 )
-from markets.information import KINDS_SHARED
-from markets.ledger import Ledger
-from markets.outcome import clear_case, open_case
-from markets.schemes import GRID, OFFERS, SCHEMES
+from tandem_sim.markets.information import KINDS_SHARED
+from tandem_sim.markets.ledger import Ledger
+from tandem_sim.markets.outcome import clear_case, open_case
+from tandem_sim.markets.schemes import GRID, OFFERS, SCHEMES
 from tests.contracts import check_block, check_declaration, check_scheme
 from tests.markets.small import random_case
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from markets.bids import Bids
-from markets.imbalance import ImbalancePrices
-from markets.ledger import Ledger
-from markets.settlement import (
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.imbalance import ImbalancePrices
+from tandem_sim.markets.ledger import Ledger
+from tandem_sim.markets.settlement import (
     activation_payments,
     balances,
     cost_payments,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from markets.settlement import Payment, Standing, balances, capacity_payments, shortfall_payments
+from tandem_sim.markets.settlement import Payment, Standing, balances, capacity_payments, shortfall_payments
 
 QUARTER = 0.25
 

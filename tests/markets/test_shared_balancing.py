@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grids.rows import Violations
-from markets.case import Case
-from markets.outcome import clear_case
-from markets.schemes import SCHEMES, Options, build_schemes
+from tandem_sim.grids.rows import Violations
+from tandem_sim.markets.case import Case
+from tandem_sim.markets.outcome import clear_case
+from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
 from tests.markets.hand import book, feeder, system
 from tests.markets.small import random_case
 

@@ -9,14 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grids.lindistflow import LinDistFlow
-from grids.rows import Violations
-from markets.bids import DOWN, UP
-from markets.blocks import carry
-from markets.flexibility_study import LOW_LOAD_SHARE, in_green_mw, registered_mw, worst_cases, zones
-from markets.ledger import Ledger
-from markets.outcome import clear_case, open_case
-from markets.schemes import SCHEMES, Options, build_schemes
+from tandem_sim.grids.lindistflow import LinDistFlow
+from tandem_sim.grids.rows import Violations
+from tandem_sim.markets.bids import DOWN, UP
+from tandem_sim.markets.blocks import carry
+from tandem_sim.markets.flexibility_study import (
+    LOW_LOAD_SHARE,
+    in_green_mw,
+    registered_mw,
+    worst_cases,
+    zones,
+)
+from tandem_sim.markets.ledger import Ledger
+from tandem_sim.markets.outcome import clear_case, open_case
+from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
 from tests.markets.hand import book, feeder, system
 from tests.markets.small import random_bids, random_case, random_tree
 

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from experiments.scenario import parse_scenario
-from sim.run import run
-from sim.settings import Scenario
-from sim.wiring import Arrange
+from tandem_sim.experiments.scenario import parse_scenario
+from tandem_sim.sim.run import run
+from tandem_sim.sim.settings import Scenario
+from tandem_sim.sim.wiring import Arrange
 
 SMALL = Path(__file__).parent / "small.yaml"
 

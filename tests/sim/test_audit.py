@@ -7,16 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from agents.fleet import HouseholdFleet
-from agents.population import Population
-from grids.powerflow import AcState
-from grids.rows import Violations
-from markets.bids import Bids
-from markets.imbalance import ImbalancePrices
-from markets.ledger import Ledger
-from markets.programme import Cleared, Status
-from markets.settlement import Payment
-from sim.audit import (
+from tandem_sim.agents.fleet import HouseholdFleet
+from tandem_sim.agents.population import Population
+from tandem_sim.grids.powerflow import AcState
+from tandem_sim.grids.rows import Violations
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.imbalance import ImbalancePrices
+from tandem_sim.markets.ledger import Ledger
+from tandem_sim.markets.programme import Cleared, Status
+from tandem_sim.markets.settlement import Payment
+from tandem_sim.sim.audit import (
     AuditError,
     audit_balance,
     audit_buyers,
@@ -28,9 +28,9 @@ from sim.audit import (
     audit_price,
     audit_slack,
 )
-from sim.calendar import Calendar
-from sim.physics import GridResult
-from sim.randomness import stream
+from tandem_sim.sim.calendar import Calendar
+from tandem_sim.sim.physics import GridResult
+from tandem_sim.sim.randomness import stream
 
 BOOKS = {"D1": Bids.of(["a", "b"], ["A", "B"], [1, 2], [1, -1], [2.0, 1.0], [50.0, 20.0])}
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from sim.calendar import Calendar
+from tandem_sim.sim.calendar import Calendar
 
 
 @pytest.mark.parametrize(

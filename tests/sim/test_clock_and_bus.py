@@ -6,11 +6,11 @@ from functools import partial
 import numpy as np
 import pytest
 
-from agents.messages import Message
-from markets.blocks import GATES
-from sim.bus import Bus, Link
-from sim.clock import Clock
-from sim.randomness import stream
+from tandem_sim.agents.messages import Message
+from tandem_sim.markets.blocks import GATES
+from tandem_sim.sim.bus import Bus, Link
+from tandem_sim.sim.clock import Clock
+from tandem_sim.sim.randomness import stream
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(["settle", "dso_clear", "deliver"])))

@@ -13,15 +13,15 @@ import numpy as np
 import pandapower as pp
 import pytest
 
-from experiments.cli import main
-from experiments.run import run_scenario
-from grids.load import load_network
-from grids.network import Network
-from grids.powerflow import PowerFlow
-from grids.save import save_network
-from markets.case import Case, read_case
-from markets.outcome import Outcome, clear_case
-from markets.schemes import build_schemes
+from tandem_sim.experiments.cli import main
+from tandem_sim.experiments.run import run_scenario
+from tandem_sim.grids.load import load_network
+from tandem_sim.grids.network import Network
+from tandem_sim.grids.powerflow import PowerFlow
+from tandem_sim.grids.save import save_network
+from tandem_sim.markets.case import Case, read_case
+from tandem_sim.markets.outcome import Outcome, clear_case
+from tandem_sim.markets.schemes import build_schemes
 from tests.experiments.test_cli import refused, scenario_with
 from tests.sim.conftest import small_scenario
 
@@ -65,7 +65,7 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Export]:
         return made[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("experiments.run.plot_run", lambda *given: [])
+        patch.setattr("tandem_sim.experiments.run.plot_run", lambda *given: [])
         yield make
 
 
@@ -190,7 +190,7 @@ def begin(monkeypatch: pytest.MonkeyPatch, scenario: Path, moment: str, *argumen
     def run_scenario(*_: Any, export_isp: int | None, **__: Any) -> None:
         raise SimulatedError(export_isp)
 
-    monkeypatch.setattr("experiments.run_command.run_scenario", run_scenario)
+    monkeypatch.setattr("tandem_sim.experiments.run_command.run_scenario", run_scenario)
     monkeypatch.setattr(
         sys, "argv", ["tandem", "run", *map(str, (scenario, *arguments)), f"--export-isp={moment}"]
     )

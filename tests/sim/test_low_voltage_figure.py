@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from matplotlib.patches import StepPatch
 
-from experiments.plot_data import read_run
-from experiments.plot_low_voltage import low_voltage_figure
-from experiments.plot_style import house_style
+from tandem_sim.experiments.plot_data import read_run
+from tandem_sim.experiments.plot_low_voltage import low_voltage_figure
+from tandem_sim.experiments.plot_style import house_style
 from tests.sim.conftest import table
 from tests.sim.test_non_firm import PLAIN, ZONE
 

@@ -12,17 +12,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from agents.compliance import Caps
-from agents.contracts import ContractBook
-from agents.fleet import FleetStep, HouseholdFleet
-from agents.non_firm import Choice, NonFirmDesk
-from experiments.kpis_non_firm import non_firm_kpis
-from grids.arrays import BoolArray, FloatArray, IntArray
-from grids.errors import InputError
-from markets.replacement import REPLACEMENT
-from sim.audit import AuditError
-from sim.run import run
-from sim.sections import GateSettings
+from tandem_sim.agents.compliance import Caps
+from tandem_sim.agents.contracts import ContractBook
+from tandem_sim.agents.fleet import FleetStep, HouseholdFleet
+from tandem_sim.agents.non_firm import Choice, NonFirmDesk
+from tandem_sim.experiments.kpis_non_firm import non_firm_kpis
+from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
+from tandem_sim.grids.errors import InputError
+from tandem_sim.markets.replacement import REPLACEMENT
+from tandem_sim.sim.audit import AuditError
+from tandem_sim.sim.run import run
+from tandem_sim.sim.sections import GateSettings
 from tests.sim.conftest import hashes, small_scenario, table
 
 Runs = Callable[..., Path]

@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-import sim.settling
-from agents.compliance import Caps
-from agents.fleet import FleetStep, HouseholdFleet
-from agents.household import FleetDesk
-from grids.arrays import FloatArray
-from markets.capacity import CapacityBook, Contract
-from markets.ledger import Ledger
-from markets.register import FlexibilityRegister, Unit
-from markets.settlement import Payment
-from sim.accounts import bought_mw
-from sim.audit import AuditError, audit_capacity
-from sim.control import ImbalancePricing
-from sim.physics import Physics
-from sim.run import run
+from tandem_sim.agents.compliance import Caps
+from tandem_sim.agents.fleet import FleetStep, HouseholdFleet
+from tandem_sim.agents.household import FleetDesk
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.capacity import CapacityBook, Contract
+from tandem_sim.markets.ledger import Ledger
+from tandem_sim.markets.register import FlexibilityRegister, Unit
+from tandem_sim.markets.settlement import Payment
+from tandem_sim.sim import settling
+from tandem_sim.sim.accounts import bought_mw
+from tandem_sim.sim.audit import AuditError, audit_capacity
+from tandem_sim.sim.control import ImbalancePricing
+from tandem_sim.sim.physics import Physics
+from tandem_sim.sim.run import run
 from tests.agents.desktop import owed_mw
 from tests.sim.conftest import small_scenario
 
@@ -72,12 +72,12 @@ def test_an_order_that_nobody_gave(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 
 def test_a_payment_that_is_lost(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    _tamper(monkeypatch, sim.settling, "activation_payments", lambda payments: payments[1:])
+    _tamper(monkeypatch, settling, "activation_payments", lambda payments: payments[1:])
     _caught(tmp_path, "EUR was paid for awards that are due")
 
 
 def test_a_payment_that_is_made_twice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    _tamper(monkeypatch, sim.settling, "activation_payments", lambda payments: [*payments, *payments])
+    _tamper(monkeypatch, settling, "activation_payments", lambda payments: [*payments, *payments])
     _caught(tmp_path, "EUR was paid for awards that are due")
 
 
@@ -85,7 +85,7 @@ def test_a_bill_to_the_wrong_operator(monkeypatch: pytest.MonkeyPatch, tmp_path:
     def to_the_dso(payments: list[Payment]) -> list[Payment]:
         return [replace(p, payer="DSO-D1") for p in payments]
 
-    _tamper(monkeypatch, sim.settling, "activation_payments", to_the_dso)
+    _tamper(monkeypatch, settling, "activation_payments", to_the_dso)
     _caught(tmp_path, "DSOs paid")
 
 
@@ -112,7 +112,9 @@ def test_an_invented_imbalance_price(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 
 def test_an_imbalance_of_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("sim.settling.bought_mw", lambda *given: {**bought_mw(*given), "BRP-T": 0.5})
+    monkeypatch.setattr(
+        "tandem_sim.sim.settling.bought_mw", lambda *given: {**bought_mw(*given), "BRP-T": 0.5}
+    )
     _caught(tmp_path, "imbalances add up to")
 
 
@@ -131,7 +133,7 @@ def test_capacity_paid_at_another_price(monkeypatch: pytest.MonkeyPatch, tmp_pat
     def dearer(payments: list[Payment]) -> list[Payment]:
         return [replace(p, amount_eur=1.01 * p.amount_eur) for p in payments]
 
-    _tamper(monkeypatch, sim.settling, "capacity_payments", dearer)
+    _tamper(monkeypatch, settling, "capacity_payments", dearer)
     _caught(tmp_path, "for capacity worth", **STANDING)
 
 
@@ -140,7 +142,7 @@ def test_a_penalty_beyond_its_rule(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         first = payments[0]
         return [*payments, Payment(first.payee, first.payer, "unavailability", 0.0, 1e6)]
 
-    _tamper(monkeypatch, sim.settling, "capacity_payments", greedy)
+    _tamper(monkeypatch, settling, "capacity_payments", greedy)
     _caught(tmp_path, "at most", **STANDING)
 
 
@@ -168,25 +170,25 @@ def test_a_unit_that_sells_more_than_it_is_registered_for(
 
 
 def test_an_isp_settled_twice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    honest = sim.settling.Settler.settle
+    honest = settling.Settler.settle
 
-    def again(self: sim.settling.Settler, isp: int, *given: Any) -> None:
+    def again(self: settling.Settler, isp: int, *given: Any) -> None:
         honest(self, isp, *given)
         if isp == 3:
             honest(self, isp, *given)
 
-    monkeypatch.setattr(sim.settling.Settler, "settle", again)
+    monkeypatch.setattr(settling.Settler, "settle", again)
     _caught(tmp_path, "ISP 3 is settled after ISP 3")
 
 
 def test_an_isp_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    honest = sim.settling.Settler.settle
+    honest = settling.Settler.settle
 
-    def lazy(self: sim.settling.Settler, isp: int, *given: Any) -> None:
+    def lazy(self: settling.Settler, isp: int, *given: Any) -> None:
         if isp != 2:
             honest(self, isp, *given)
 
-    monkeypatch.setattr(sim.settling.Settler, "settle", lazy)
+    monkeypatch.setattr(settling.Settler, "settle", lazy)
     _caught(tmp_path, "ISP 3 is settled after ISP 1")
 
 

@@ -14,19 +14,19 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from experiments.run import run_scenario
-from grids.arrays import FloatArray
-from grids.load import load_net
-from grids.rows import GridRows
-from markets.case import read_case
-from markets.outcome import clear_case
-from markets.reactive import ReactiveTrade
-from markets.schemes import build_schemes
-from markets.settlement import Payment, reactive_payments
-from sim.audit import AuditError, audit_reactive
-from sim.control import grid_monitor
-from sim.run import run
-from sim.settings import Scenario
+from tandem_sim.experiments.run import run_scenario
+from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.grids.load import load_net
+from tandem_sim.grids.rows import GridRows
+from tandem_sim.markets.case import read_case
+from tandem_sim.markets.outcome import clear_case
+from tandem_sim.markets.reactive import ReactiveTrade
+from tandem_sim.markets.schemes import build_schemes
+from tandem_sim.markets.settlement import Payment, reactive_payments
+from tandem_sim.sim.audit import AuditError, audit_reactive
+from tandem_sim.sim.control import grid_monitor
+from tandem_sim.sim.run import run
+from tandem_sim.sim.settings import Scenario
 from tests.markets.hand import book, feeder
 from tests.sim.conftest import small_scenario, table
 
@@ -77,7 +77,7 @@ def bought(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run with a market of reactive power, one ISP exported; no figures."""
     out = tmp_path_factory.mktemp("export") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("experiments.run.plot_run", lambda *given: [])
+        patch.setattr("tandem_sim.experiments.run.plot_run", lambda *given: [])
         run_scenario(scenario(), folder, out, export_isp=EVENING)
     return out
 
@@ -233,6 +233,8 @@ def test_planted_faults_are_caught(
 def test_a_payment_made_twice_stops_a_run(
     folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("sim.settling.reactive_payments", lambda *given: 2 * reactive_payments(*given))
+    monkeypatch.setattr(
+        "tandem_sim.sim.settling.reactive_payments", lambda *given: 2 * reactive_payments(*given)
+    )
     with pytest.raises(AuditError, match="EUR for reactive power worth"):
         run(scenario(), folder, tmp_path)

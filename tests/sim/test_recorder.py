@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sim import recorder as recorder_module
-from sim.calendar import Calendar
-from sim.recorder import MANY, Recorder
-from sim.tables import TABLES
+from tandem_sim.sim import recorder as recorder_module
+from tandem_sim.sim.calendar import Calendar
+from tandem_sim.sim.recorder import MANY, Recorder
+from tandem_sim.sim.tables import TABLES
 
 CALENDAR = Calendar.of_days("2016-07-01", 1, 15, "Europe/Brussels")
 ROWS = {"isp": [0, 1, 2], "system": ["D1"] * 3, "bid_id": ["a", "b", "c"], "reason": ["late"] * 3}

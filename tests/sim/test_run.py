@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from markets.schemes import SCHEMES
+from tandem_sim.markets.schemes import SCHEMES
 from tests.sim.conftest import hashes, small_scenario, table
 
 Runs = Callable[..., Path]

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from simpy.exceptions import SimPyException
 
-from agents.strategies import Offers, OfferView, Outcome, StrategyError
-from grids.errors import InputError
-from sim.run import run
+from tandem_sim.agents.strategies import Offers, OfferView, Outcome, StrategyError
+from tandem_sim.grids.errors import InputError
+from tandem_sim.sim.run import run
 from tests.sim.conftest import hashes, small_scenario, table
 
 

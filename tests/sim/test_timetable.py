@@ -7,11 +7,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from grids.errors import InputError
-from markets.bids import DOWN, UP
-from sim.balancing_sections import CapacitySettings, LocalCapacitySettings, LocalNeed
-from sim.calendar import Calendar
-from sim.timetable import (
+from tandem_sim.grids.errors import InputError
+from tandem_sim.markets.bids import DOWN, UP
+from tandem_sim.sim.balancing_sections import CapacitySettings, LocalCapacitySettings, LocalNeed
+from tandem_sim.sim.calendar import Calendar
+from tandem_sim.sim.timetable import (
     CapacityNeeds,
     blocks_of,
     local_auctions,
