@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tandem_sim.markets.bids import Bids
-from tandem_sim.markets.pooling import PooledBy, in_pools
+from tandem_sim.markets.choices import PooledBy
+from tandem_sim.markets.pooling import in_pools
 from tandem_sim.markets.products import Product, Service
 from tandem_sim.markets.register import FlexibilityRegister
 

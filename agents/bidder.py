@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from tandem_sim.agents.errors import StrategyError
 from tandem_sim.agents.participant import Record
 from tandem_sim.agents.sales_book import ClosedBook
 from tandem_sim.agents.strategies import (
@@ -14,10 +15,9 @@ from tandem_sim.agents.strategies import (
     BaselineStrategy,
     Offers,
     OfferView,
-    Outcome,
     PublishedBook,
+    SellerResult,
     Strategy,
-    StrategyError,
     SupplyStrategy,
     Truthful,
     asked,
@@ -59,7 +59,7 @@ class Bidder:
         """Whether its strategy wants to hear what becomes of offers, its own or all."""
         return self.strategy.learns or BOOK in self.sees
 
-    def hear(self, outcome: Outcome, books: Mapping[str, ClosedBook]) -> None:
+    def hear(self, outcome: SellerResult, books: Mapping[str, ClosedBook]) -> None:
         """An ISP is settled: keep what is published, tell the strategy what became of its own offers."""
         if BOOK in self.sees:
             self._published = {

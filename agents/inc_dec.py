@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tandem_sim.agents.strategies import BOOK, Offers, OfferView, Outcome
+from tandem_sim.agents.strategies import BOOK, Offers, OfferView, SellerResult
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.markets.bids import DOWN, UP
 
@@ -58,7 +58,7 @@ class IncDec:
         price = np.clip(worse + side * self._markup, view.price_floor, view.price_cap)
         return Offers(price, view.quantity_mw)
 
-    def learn(self, outcome: Outcome) -> None:
+    def learn(self, outcome: SellerResult) -> None:
         """Which way it was called, if it was."""
         called = float(outcome.direction @ outcome.sold_mw)
         self._game[outcome.isp % len(self._game)] = np.sign(called) if abs(called) > SEEN_MW else 0.0

@@ -16,7 +16,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from tandem_sim.agents.strategies import Offers, OfferView, Outcome, marked_up
+from tandem_sim.agents.strategies import Offers, OfferView, SellerResult, marked_up
 from tandem_sim.grids.arrays import FloatArray
 
 Market = Literal["both", "local", "tso"]
@@ -62,7 +62,7 @@ class MarkupLearner(ABC):
         forwardable = np.full(len(view.cost), market != "local")
         return Offers(marked_up(view, markup), view.quantity_mw, forwardable)
 
-    def learn(self, outcome: Outcome) -> None:
+    def learn(self, outcome: SellerResult) -> None:
         """Profit of the ISP's arm, scaled to -1..1."""
         if outcome.isp not in self._chosen:
             return  # nothing was offered

@@ -9,7 +9,7 @@ import numpy as np
 
 from tandem_sim.agents.portfolio import Resources
 from tandem_sim.agents.remedies import Sold
-from tandem_sim.agents.strategies import Offers, OfferView, Outcome
+from tandem_sim.agents.strategies import Offers, OfferView, SellerResult
 from tandem_sim.grids.arrays import FloatArray, IntArray
 from tandem_sim.markets.bids import DOWN, UP, Bids
 
@@ -146,7 +146,7 @@ class SalesBook:
         """What bids (n,) of an ISP cost at home, EUR/MWh."""
         return self._isps[isp].cost[self._rows(bid_id)]
 
-    def outcome(self, isp: int, books: Mapping[str, ClosedBook]) -> Outcome:
+    def outcome(self, isp: int, books: Mapping[str, ClosedBook]) -> SellerResult:
         """The same bid by bid over all systems, in the order of their books."""
         book = self._isps.get(isp) or self._blank()
         found: list[tuple[IntArray, FloatArray, FloatArray, FloatArray, FloatArray]] = []
@@ -159,9 +159,9 @@ class SalesBook:
             found.append((side, mw, sold, closed.received_eur_per_h[mine], cost))
         if not found:
             none = np.empty(0)
-            return Outcome(isp, np.empty(0, dtype=np.int64), none, none, none, none)
+            return SellerResult(isp, np.empty(0, dtype=np.int64), none, none, none, none)
         sides, *rest = (np.concatenate(column) for column in zip(*found, strict=True))
-        return Outcome(isp, sides, *rest)
+        return SellerResult(isp, sides, *rest)
 
     def cost_eur_per_h(self, isp: int, delivered_kw: FloatArray) -> float:
         """Close an ISP: what net deliveries of resources in kW, up positive, cost, signed like prices.

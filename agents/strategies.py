@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
+from tandem_sim.agents.errors import StrategyError
 from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
 
 Stage = Literal["first", "left"]
@@ -80,7 +81,7 @@ class Offers:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SellerResult:
     """What became of all offers of an ISP, n of them over all systems: direction, MW sold, EUR/h received.
 
     A down bid that pays has received less than nothing. `cost` is what the MW sold cost at home, EUR/h.
@@ -113,7 +114,7 @@ class Strategy(Protocol):
         """Prices and quantities of what the view holds."""
         ...
 
-    def learn(self, outcome: Outcome) -> None:
+    def learn(self, outcome: SellerResult) -> None:
         """Hear what became of an ISP's offers, in the order of ISPs."""
         ...
 
@@ -138,10 +139,6 @@ class SupplyStrategy(Protocol):
 
 MOST_S = 5.0
 """Seconds that a strategy may take for one offer."""
-
-
-class StrategyError(ValueError):
-    """An offer that no aggregator may make: whose strategy, and what was wrong."""
 
 
 _Answer = TypeVar("_Answer")
@@ -238,7 +235,7 @@ class Truthful:
         """The cost itself."""
         return Offers(view.cost, view.quantity_mw)
 
-    def learn(self, outcome: Outcome) -> None:
+    def learn(self, outcome: SellerResult) -> None:
         """Nothing to learn."""
 
 
@@ -270,7 +267,7 @@ class FixedMarkup:
         """Cost and markup."""
         return Offers(marked_up(view, self._markup), view.quantity_mw)
 
-    def learn(self, outcome: Outcome) -> None:
+    def learn(self, outcome: SellerResult) -> None:
         """Nothing to learn."""
 
 
@@ -288,7 +285,7 @@ class Withholding:
         """Cost, and what is not withheld."""
         return Offers(view.cost, self._left * view.quantity_mw)
 
-    def learn(self, outcome: Outcome) -> None:
+    def learn(self, outcome: SellerResult) -> None:
         """Nothing to learn."""
 
 

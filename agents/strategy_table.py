@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tandem_sim.agents.best_response import BestResponse
+from tandem_sim.agents.errors import StrategyError
 from tandem_sim.agents.inc_dec import IncDec
 from tandem_sim.agents.learners import Exp3, QLearning, RothErev
 from tandem_sim.agents.strategies import (
@@ -18,7 +19,6 @@ from tandem_sim.agents.strategies import (
     BaselineInflation,
     FixedMarkup,
     Strategy,
-    StrategyError,
     Truthful,
     Withholding,
     sights_of,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -11,14 +10,14 @@ import numpy as np
 from scipy.optimize import linprog
 
 from tandem_sim.experiments.bench_figure import Figure, milliseconds
+from tandem_sim.experiments.bundled import CASES, case_path
 from tandem_sim.experiments.environment import parallel_env
 from tandem_sim.grids.load import load_network
 from tandem_sim.grids.powerflow import PowerFlow
-from tandem_sim.markets.aggregation import KINDS
 from tandem_sim.markets.case import Case, read_case
 from tandem_sim.markets.case_market import CaseMarket
+from tandem_sim.markets.choices import KINDS, METHODS
 from tandem_sim.markets.outcome import clear_case
-from tandem_sim.markets.prequalification import METHODS
 from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
 
 
@@ -38,7 +37,7 @@ def cases() -> list[Figure]:
 
     The limit is what the common market (all bids, all rows that can bind) hands to HiGHS, solved bare.
     """
-    read = {name: read_case(Path("tests/cases") / name) for name in "ABCDV"}
+    read = {name: read_case(case_path(name)) for name in CASES}
     bare = {name: _bare_common_ms(case) for name, case in read.items()}
     variants = {name: scheme for name, scheme in SCHEMES.items() if name != "aggregation"}
     variants |= {f"multilevel-03/{m}": build_schemes(Options(m))["multilevel-03"] for m in METHODS[1:]}
@@ -71,11 +70,11 @@ def steps() -> list[Figure]:
     """A step of all sellers of the one-case world, case A, beside the market's own clearing."""
     figures = []
     for name in ("central-01", "common", "multilevel-01", "multilevel-03"):
-        env = parallel_env(Path("tests/cases/A"), scheme=name, isps=1000)
+        env = parallel_env("alexander-a", scheme=name, isps=1000)
         env.reset(seed=1)
         action = {seller: np.array([0.1, 0.9]) for seller in env.agents}
         step = milliseconds(partial(env.step, action), 50)
-        market = CaseMarket(read_case(Path("tests/cases/A")), SCHEMES[name])
+        market = CaseMarket(read_case(case_path("alexander-a")), SCHEMES[name])
         clearings = 1000.0 / milliseconds(market.play, 50)
         what = f"one-case world, {name}"
         figures.append(Figure(what, 1000.0 / step, "steps/s", 300, "higher", clearings, "clearing alone"))

@@ -10,7 +10,7 @@ import numpy as np
 
 from tandem_sim.agents.bidder import Bidder
 from tandem_sim.agents.sales_book import ClosedBook
-from tandem_sim.agents.strategies import OfferView, Outcome, Strategy, Truthful
+from tandem_sim.agents.strategies import OfferView, SellerResult, Strategy, Truthful
 from tandem_sim.agents.strategy_table import Surroundings, build_strategy
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.grids.errors import InputError
@@ -111,7 +111,7 @@ class CaseWorld:
     def _outcome(
         self, seller: str, books: Mapping[str, Bids], sold_mw: Mapping[str, FloatArray],
         received_eur_per_h: Mapping[str, FloatArray],
-    ) -> Outcome:  # fmt: skip
+    ) -> SellerResult:  # fmt: skip
         def mine(arrays: Mapping[str, FloatArray]) -> FloatArray:
             return np.concatenate([arrays[system][rows] for system, rows in self._rows[seller].items()])
 
@@ -119,7 +119,7 @@ class CaseWorld:
         direction = np.concatenate([books[system].direction[rows] for system, rows in places])
         offered = mine({system: bids.quantity_mw for system, bids in books.items()})
         cost = mine({system: bids.signed_price * sold_mw[system] for system, bids in self._true.items()})
-        return Outcome(self.isp, direction, offered, mine(sold_mw), mine(received_eur_per_h), cost)
+        return SellerResult(self.isp, direction, offered, mine(sold_mw), mine(received_eur_per_h), cost)
 
     def _drawn(self) -> dict[str, Bids]:
         """The books of an ISP at cost."""

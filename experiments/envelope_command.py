@@ -1,4 +1,4 @@
-"""The command ``tandem envelope``: guaranteed capacities of a low-voltage net, and what binds for whom."""
+"""What ``tandem envelope`` does: guaranteed capacities of a low-voltage net, and what binds for whom."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from tandem_sim.grids.arrays import BoolArray, FloatArray
-from tandem_sim.grids.envelope import POINTS, RULES, Envelope, Points, Rule, guaranteed, random_points
+from tandem_sim.grids.choices import POINTS, RULES, Points, Rule
+from tandem_sim.grids.envelope import Envelope, guaranteed, random_points
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.feeder import read_feeder
 from tandem_sim.grids.feeder_limits import Band, broken_pu

@@ -26,13 +26,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from tandem_sim.experiments.bundled import SCENARIOS, case_path
 from tandem_sim.experiments.case_world import CASE_ISPS, TRUTHFUL, CaseWorld, dealt
-from tandem_sim.experiments.scenario import SCENARIOS, parse_scenario, read_scenario
+from tandem_sim.experiments.scenario import read_scenario, scenario_of
 from tandem_sim.experiments.seller_env import SellerEnv, SellersEnv
 from tandem_sim.experiments.seller_worlds import SellerWorld, SimulatedWorld
 from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.text import check_known
 from tandem_sim.markets.case import Case, read_case
 from tandem_sim.markets.case_market import CaseMarket
 from tandem_sim.markets.schemes import build_schemes
@@ -124,7 +124,7 @@ def _world(
     _whole("isps", isps, 1)
     _whole("split", split, 1)
     if isinstance(given, str | Path) and str(given) not in SCENARIOS:
-        path = Path(given)
+        path = case_path(given)
         if path.is_dir() or path.suffix == ".json":
             given = read_case(path)
     if isinstance(given, Case):
@@ -139,7 +139,7 @@ def _world(
         scenario, folder = read_scenario(str(given), changes)
         return SimulatedWorld(scenario, folder, isps)
     keys = given.model_dump(mode="json", by_alias=True) if isinstance(given, Scenario) else dict(given)
-    return SimulatedWorld(parse_scenario(yaml.safe_dump(keys), "scenario", changes), None, isps)
+    return SimulatedWorld(scenario_of(keys, "scenario", changes), None, isps)
 
 
 def _case_world(
@@ -148,8 +148,7 @@ def _case_world(
 ) -> CaseWorld:  # fmt: skip
     chosen = scheme or case.options.scheme or DEFAULT_SCHEME
     schemes = build_schemes(case.options.options)
-    if chosen not in schemes:
-        raise InputError("case", "scheme", f"{chosen} is not known", f"Use {', '.join(schemes)}")
+    check_known("scheme", [chosen], list(schemes))
     if others == "inc-dec":
         raise InputError("case", "others", "inc-dec sells day-ahead, and a case has no such market",
                          "Use a scenario, or tandem_sim.markets.case_game")  # fmt: skip

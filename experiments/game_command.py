@@ -1,23 +1,23 @@
-"""The command ``tandem game``: what a case lets its sellers get away with, scheme by scheme."""
+"""What ``tandem game`` does: what a case lets its sellers get away with, scheme by scheme."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from tandem_sim.experiments.bundled import case_path
 from tandem_sim.experiments.case_world import dealt
 from tandem_sim.experiments.game_figures import figures
+from tandem_sim.experiments.logs import terminal
 from tandem_sim.experiments.run import check_outputs
 from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.text import check_known
 from tandem_sim.markets.blocks import Scheme
 from tandem_sim.markets.case import Case, read_case
 from tandem_sim.markets.case_game import TRUTH, CaseGame, Move, case_game
@@ -25,42 +25,30 @@ from tandem_sim.markets.schemes import build_schemes
 
 MARKUPS = (5.0, 10.0, 20.0, 40.0, 80.0)
 OFFERED = (1.0,)
-WIDE = 130
-"""Columns of a table that goes to a file."""
 COLUMNS = ("scheme", "ends in", "profiles", "mark-up", "profit", "paid", "if truthful", "true cost",
            "if truthful", "penalty", "gain left")  # fmt: skip
 
 
-def game(
-    case: Annotated[Path, typer.Argument(help="A case.json or the folder that holds it.")],
-    scheme: Annotated[
-        list[str] | None, typer.Option(help="Coordination scheme; several to compare. [default: the case's]")
-    ] = None,
-    player: Annotated[list[str] | None, typer.Option(help="Seller that plays. [default: all]")] = None,
-    sellers: Annotated[
-        int | None, typer.Option(help="Deal the bids to so many sellers, whoever owns them.")
-    ] = None,
-    markup: Annotated[
-        list[float] | None, typer.Option(help="EUR/MWh asked above cost, besides none. [default: 5 to 80]")
-    ] = None,
-    offered: Annotated[
-        list[float] | None, typer.Option(help="Share of what is owned that is offered, besides all.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+def play(
+    case: str,
+    schemes: Sequence[str],
+    players: Sequence[str],
+    sellers: int | None,
+    markups: Sequence[float],
+    offered: Sequence[float],
+    out: Path | None,
+    *,
+    quiet: bool,
 ) -> None:
-    """Let sellers of a case answer each other with mark-ups until nobody gains, or in circles.
-
-    An equilibrium is verified by trying every other move of every seller. EUR/h.
-    """
+    """Play a case under each scheme, and show what it ends in."""
     check_outputs((), True, [] if out is None else [out])
-    owned = dealt(read_case(case), sellers)
-    schemes = _schemes(owned, scheme or [])
-    moves = _moves(markup or MARKUPS, offered or OFFERED)
+    owned = dealt(read_case(case_path(case)), sellers)
+    moves = _moves(markups or MARKUPS, offered or OFFERED)
     found = []
-    for each in schemes:
-        played = _game(owned, each, player or [], moves)
+    for each in _schemes(owned, schemes):
+        played = _game(owned, each, players, moves)
         found.append({"scheme": each.name, **figures(played)})
-    Console(width=None if sys.stdout.isatty() else WIDE).print(_table(owned.name, found))
+    terminal(quiet).print(_table(owned.name, found))
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
@@ -69,9 +57,7 @@ def game(
 def _schemes(case: Case, names: Sequence[str]) -> list[Scheme]:
     table = build_schemes(case.options.options)
     wanted = list(names) or ([case.options.scheme] if case.options.scheme else ["multilevel-03", "common"])
-    for name in wanted:
-        if name not in table:
-            raise InputError("--scheme", name, "is no scheme", f"Use {', '.join(table)}")
+    check_known("--scheme", wanted, list(table))
     return [table[name] for name in wanted]
 
 

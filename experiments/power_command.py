@@ -1,4 +1,4 @@
-"""The command ``tandem power``: what strategic bidding is worth, to whom, and who pays, scheme by scheme."""
+"""What ``tandem power`` does: what strategic bidding is worth, to whom, and who pays, scheme by scheme."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import pandas as pd
-import typer
-from rich.console import Console
 
+from tandem_sim.experiments.logs import terminal
 from tandem_sim.experiments.market_power import power_by_isp, power_of
 from tandem_sim.experiments.power_figure import draw_power
 from tandem_sim.experiments.power_statistics import DRAWS, FEWEST, LEVEL, SEED, over_seeds
@@ -22,10 +21,11 @@ from tandem_sim.experiments.scenario import fields_of, read_scenario, source_of
 from tandem_sim.experiments.sweep import Point
 from tandem_sim.experiments.sweep_command import check_workers, run_shown
 from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.text import check_known
+from tandem_sim.markets.choices import ABOUT
 from tandem_sim.sim.settings import Scenario
 
 TRUTHFUL = "truthful"
-REFERENCE = "common"
 HONEST: dict[str, Any] = {"strategy": TRUTHFUL, "strategies": []}
 """Fields of the counterfactual; all else is as the scenario says."""
 UNHELD: dict[str, Any] = {**HONEST, "mitigation.enabled": False}
@@ -46,33 +46,25 @@ class Trial:
         return self.bid, self.truth, self.reference
 
 
-def power(
-    scenario: Annotated[str, typer.Argument(help="A bundled scenario or the path of a YAML file.")],
-    scheme: Annotated[
-        list[str] | None, typer.Option(help="Coordination scheme; several to compare them.")
-    ] = None,
-    seed: Annotated[
-        list[int] | None, typer.Option(help="Seed; three or more give an interval over them.")
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Replace a field of the scenario: section.key=value, several times."),
-    ] = None,
-    reference: Annotated[
-        str, typer.Option(help="Scheme that all are set against for the inefficiency of a scheme.")
-    ] = REFERENCE,
-    workers: Annotated[int | None, typer.Option(help="Processes. [default: one a core]")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for runs, tables and the figure.")] = Path("runs/power"),
+def measure_power(
+    scenario: str,
+    schemes: Sequence[str],
+    seeds: Sequence[int],
+    fields: Sequence[str],
+    reference: str,
+    workers: int | None,
+    out: Path,
+    *,
+    quiet: bool,
 ) -> None:
-    """Run a scenario as it bids and as if all bid the truth: profits, mark-ups, pivotal sellers, who pays.
-
-    Finished runs in the folder are not repeated; results are written anew.
-    """
+    """Make the runs that market power is measured by, write the figures, and show them."""
     check_workers(workers)
     files = {name: out / name for name in ("power.json", "power.parquet", "power.png")}
-    trials = plan(scenario, scheme or [], seed or [], fields_of(set_ or []), reference)
+    check_known("--scheme", schemes, list(ABOUT))
+    check_known("--reference", [reference], list(ABOUT))
+    trials = plan(scenario, schemes, seeds, fields_of(fields), reference)
     check_outputs((), True, list(files.values()))
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = terminal(quiet)
     points = list({point.name: point for trial in trials for point in trial.runs}.values())
     _, failed = run_shown(points, out / "runs", workers, console)
     for point, error in failed:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tandem_sim.experiments.kpis import kpis_of
+from tandem_sim.experiments.logs import log_to_file
 from tandem_sim.experiments.plots import plot_run
 from tandem_sim.experiments.unfinished import (
     check_unfinished,
@@ -23,12 +27,15 @@ from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.picture import Margins
 from tandem_sim.markets.blocks import TSO as T
 from tandem_sim.markets.case_options import CaseOptions
+from tandem_sim.sim.calendar import Calendar
 from tandem_sim.sim.checkpoint import Checkpoints
 from tandem_sim.sim.export import IspExport
 from tandem_sim.sim.run import run
 from tandem_sim.sim.settings import Scenario
 
 DAY_S = 86_400
+LOG = "run.log"
+log = logging.getLogger(__name__)
 
 
 def run_scenario(
@@ -56,13 +63,38 @@ def run_scenario(
         if not (resume and _is_complete(out, scenario, export_isp)):
             checkpoints = Checkpoints(working, identity(scenario, folder, export_isp), checkpoint_s)
             export = None if export_isp is None else _export(scenario, export_isp, partial / "case")
-            run(scenario, folder, partial, on_isp, export=export, checkpoints=checkpoints)
-            _write_up(scenario, partial, plots)
+            with log_to_file(working / LOG), _told(scenario, on_isp) as watched:
+                run(scenario, folder, partial, watched, export=export, checkpoints=checkpoints)
+                _write_up(scenario, partial, plots)
+            (working / LOG).rename(partial / LOG)
             if out.exists():
                 out.rename(working / "replaced")
             partial.rename(out)
         checkpoints.remove()
         return _read_json(out / "kpis.json")
+
+
+@contextmanager
+def _told(scenario: Scenario, on_isp: Callable[[int], None]) -> Iterator[Callable[[int], None]]:
+    """`on_isp`, with a line in the log for every day simulated; and how the run began and ended."""
+    calendar = Calendar.of_days(str(scenario.start), scenario.days, scenario.isp_minutes, scenario.zone)
+    begun, spent = time.monotonic(), time.process_time()
+    log.info(
+        "run %s: %s, scheme %s, seed %d, %d ISPs from %s",
+        run_id(scenario), scenario.name, scenario.scheme, scenario.seed, calendar.n_isp, scenario.start,
+    )  # fmt: skip
+    log.info("code %s; %s", code_digest()[:16], ", ".join(f"{k} {v}" for k, v in versions().items()))
+    last = {isps[-1] for _, isps in calendar.days()}
+
+    def watched(isp: int) -> None:
+        on_isp(isp)
+        if isp in last:
+            day = calendar.time(calendar.seconds(isp)).tz_convert(scenario.zone)
+            log.info("simulated %s: %d of %d ISPs", f"{day:%Y-%m-%d}", isp + 1, calendar.n_isp)
+
+    yield watched
+    elapsed, cpu = time.monotonic() - begun, time.process_time() - spent
+    log.info("finished: %.1f s, %.1f s of processor time in this process", elapsed, cpu)
 
 
 def _write_up(scenario: Scenario, folder: Path, plots: bool) -> None:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib import resources
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import ValidationError
 
+from tandem_sim.experiments.bundled import SCENARIOS, scenario_text
 from tandem_sim.grids.errors import InputError
-from tandem_sim.grids.text import one_line, read_text
+from tandem_sim.grids.text import check_known, hint, one_line, read_text
 from tandem_sim.sim.settings import Scenario
-
-SCENARIOS = ("reference", "dutch", "belgian", "street", "nfca-clash")
-"""Scenarios that travel inside the package."""
 
 
 def read_scenario(name: str, overrides: dict[str, Any] | None = None) -> tuple[Scenario, Path | None]:
@@ -26,14 +24,14 @@ def read_scenario(name: str, overrides: dict[str, Any] | None = None) -> tuple[S
     every problem found.
     """
     if name in SCENARIOS:
-        return parse_scenario(_bundled(name), source_of(name), overrides), None
+        return parse_scenario(scenario_text(name), source_of(name), overrides), None
     path = Path(name)
     if path.suffix not in {".yaml", ".yml"}:
         raise InputError(
             name,
             "SCENARIO",
             "is no bundled scenario and no YAML file",
-            f"Use {', '.join(SCENARIOS)} or the path of a .yaml file",
+            f"{hint(name, SCENARIOS)}, or give the path of a .yaml file",
         )
     if not path.is_file():
         raise InputError(name, "SCENARIO", "the file does not exist", "Check the path")
@@ -72,20 +70,18 @@ def faults_named(source: str) -> Iterator[None]:
         raise InputError(source, error.field, error.problem, error.mend) from error
 
 
-def _bundled(name: str) -> str:
-    return (resources.files("tandem_sim.experiments") / "scenarios" / f"{name}.yaml").read_text(
-        encoding="utf-8"
-    )
+def parse_scenario(text: str, source: str, overrides: Mapping[str, Any] | None = None) -> Scenario:
+    """Check a scenario's text; see `scenario_of`."""
+    return scenario_of(_mapping(text, source), source, overrides)
 
 
-def parse_scenario(text: str, source: str, overrides: dict[str, Any] | None = None) -> Scenario:
-    """Check a scenario's text. `source` is named in errors.
+def scenario_of(keys: Mapping[str, Any], source: str, overrides: Mapping[str, Any] | None = None) -> Scenario:
+    """Check a scenario's keys. `source` is named in errors.
 
     A scenario may be ``based_on`` a bundled one: its keys then replace those of that one, section by section.
     """
-    data = _resolved(text, source)
     try:
-        return Scenario.model_validate(_overridden(data, overrides or {}))
+        return Scenario.model_validate(_overridden(_resolved(dict(keys), source), overrides or {}))
     except ValidationError as error:
         problems = [_plain(e) for e in error.errors()]
         field, problem = problems[0].split(": ", 1)
@@ -94,7 +90,7 @@ def parse_scenario(text: str, source: str, overrides: dict[str, Any] | None = No
         ) from error
 
 
-def _overridden(data: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+def _overridden(data: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """`data` with keys replaced; a key with dots is one inside sections."""
     for path, value in overrides.items():
         *sections, key = path.split(".")
@@ -105,17 +101,14 @@ def _overridden(data: dict[str, Any], overrides: dict[str, Any]) -> dict[str, An
     return data
 
 
-def _resolved(text: str, source: str) -> dict[str, Any]:
-    """The keys of a scenario's text, put over those of the bundled one it is based on, and so on."""
-    data = _mapping(text, source)
+def _resolved(data: dict[str, Any], source: str) -> dict[str, Any]:
+    """The keys of a scenario, put over those of the bundled one it is based on, and so on."""
     base = data.pop("based_on", None)
     if base is None:
         return data
-    if base not in SCENARIOS:
-        raise InputError(
-            source, "based_on", f"is {base!r}, no bundled scenario", f"Use {', '.join(SCENARIOS)}"
-        )
-    return _merged(_resolved(_bundled(base), source_of(base)), data)
+    check_known(f"{source}: based_on", [base], SCENARIOS)
+    named = source_of(base)
+    return _merged(_resolved(_mapping(scenario_text(base), named), named), data)
 
 
 def _merged(base: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
@@ -156,10 +149,21 @@ def _plain(error: Any) -> str:
     if not field and error["type"] == "value_error":
         return message
     if error["type"] == "extra_forbidden":
-        message = "is an unknown key"
+        message = f"is an unknown key{_meant(error['loc'])}"
     elif error["type"] == "missing":
         message = "is missing"
     else:
         given = error.get("input")
         message += f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
     return f"{field or 'scenario'}: {message}"
+
+
+def _meant(place: tuple[str | int, ...]) -> str:
+    """The key that was probably meant by an unknown one, as a question; nothing where none is near."""
+    kind: Any = Scenario
+    for step in place[:-1]:
+        if isinstance(step, str):
+            kind = kind.model_fields[step].annotation
+        kind = next((k for k in get_args(kind) if k is not type(None)), kind)
+    near = get_close_matches(str(place[-1]), getattr(kind, "model_fields", {}), n=1)
+    return f" (did you mean {near[0]}?)" if near else ""

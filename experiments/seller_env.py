@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tandem_sim.agents.strategies import OfferView, Outcome
+from tandem_sim.agents.strategies import OfferView, SellerResult
 from tandem_sim.experiments.seller_worlds import PlayedActions, SellerWorld
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.markets.bids import DOWN, UP
@@ -195,7 +195,7 @@ def _known(views: Sequence[OfferView], hour: float) -> FloatArray:
     return np.array([np.sin(angle), np.cos(angle), price, *mw, *cost])
 
 
-def _became(outcome: Outcome, hours: float) -> FloatArray:
+def _became(outcome: SellerResult, hours: float) -> FloatArray:
     """What became of its bids: the last part of an observation."""
     offered, sold = float(outcome.offered_mw.sum()), float(outcome.sold_mw.sum())
     received = float(outcome.received_eur_per_h.sum())

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tandem_sim.agents.aggregator import Aggregator
-from tandem_sim.agents.strategies import Offers, OfferView, Outcome, Strategy, marked_up
+from tandem_sim.agents.strategies import Offers, OfferView, SellerResult, Strategy, marked_up
 from tandem_sim.grids.errors import InputError
 from tandem_sim.markets.solver import solving_by
 from tandem_sim.sim.calendar import Calendar
@@ -32,7 +32,7 @@ class PlayedActions:
 
     def __init__(self) -> None:
         self._played: dict[int, tuple[float, float]] = {}
-        self._heard: list[Outcome] = []
+        self._heard: list[SellerResult] = []
 
     def play(self, isp: int, eur_per_mwh: float, share: float) -> None:
         """Bid an ISP with this markup (up dearer, down cheaper) and so much of everything, 0 to 1."""
@@ -43,12 +43,12 @@ class PlayedActions:
         markup, share = self._played.get(view.isp, (0.0, 1.0))
         return Offers(marked_up(view, markup), share * view.quantity_mw)
 
-    def learn(self, outcome: Outcome) -> None:
+    def learn(self, outcome: SellerResult) -> None:
         """Keep the outcome for the agent."""
         self._played.pop(outcome.isp, None)
         self._heard.append(outcome)
 
-    def heard(self) -> list[Outcome]:
+    def heard(self) -> list[SellerResult]:
         """Outcomes since this was last asked, in the order of ISPs."""
         heard, self._heard = self._heard, []
         return heard

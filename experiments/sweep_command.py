@@ -1,4 +1,4 @@
-"""The command ``tandem sweep``: many runs of one scenario, and a row for each."""
+"""What ``tandem sweep`` does: many runs of one scenario, and a row for each."""
 
 from __future__ import annotations
 
@@ -8,38 +8,33 @@ import time
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
 import pandas as pd
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from tandem_sim.experiments.bundled import SWEEPS, sweep_path
+from tandem_sim.experiments.logs import terminal
 from tandem_sim.experiments.run import check_outputs
 from tandem_sim.experiments.sweep import SUMMARY, Point, read_sweep
 from tandem_sim.experiments.sweep_local import on_this_machine
 from tandem_sim.experiments.sweep_runs import Pool, is_finished, run_sweep, varied, write_table
 from tandem_sim.experiments.sweep_summary import STATISTICS, summarised, summary_table
 from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.text import hint
 
 TELL_EVERY_S = 30.0
 """Where there is no terminal to draw a bar on, progress is a line, at most so often."""
 
 
-def sweep(
-    file: Annotated[Path, typer.Argument(help="A sweep file (YAML): a scenario and what varies.")],
-    out: Annotated[Path, typer.Option(help="Folder for the runs and their tables.")] = Path("runs/sweep"),
-    workers: Annotated[int | None, typer.Option(help="Processes. [default: one a core]")] = None,
-    dask: Annotated[
-        str | None, typer.Option(help="Address of a Dask scheduler, whose workers make the runs.")
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on in a folder with runs: keep those that are finished.")
-    ] = False,
+def make_sweep(
+    name: str, out: Path, workers: int | None, dask: str | None, *, resume: bool, quiet: bool
 ) -> None:
-    """Run a scenario under every combination that a file names, and summarise over seeds."""
+    """Make the runs of a sweep, bundled or a file, and show the summary over seeds."""
+    file = sweep_path(name)
     if not file.is_file():
-        raise InputError(str(file), "FILE", "the file does not exist", "Check the path")
+        problem = "the file does not exist, and no bundled sweep is called so"
+        raise InputError(name, "FILE", problem, f"Check the path. {hint(name, SWEEPS)}")
     check_workers(workers)
     points = read_sweep(file)
     check_outputs((), True, [out / SUMMARY, out / STATISTICS])
@@ -50,7 +45,7 @@ def sweep(
             "holds runs already",
             "Pass --resume to keep what is finished, or choose another",
         )
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = terminal(quiet)
     try:
         table, failed = run_shown(points, out, workers, console, dask)
     except KeyboardInterrupt:
@@ -96,7 +91,7 @@ def run_shown(
     failed: list[tuple[Point, str]] = []
     missing = sum(not is_finished(out / point.name) for point in points)
     columns = BarColumn(), MofNCompleteColumn(), TextColumn("runs{task.fields[left]}")
-    with Progress(*columns, console=console) as progress:
+    with Progress(*columns, console=console, disable=console.quiet) as progress:
         bar = progress.add_task("sweep", total=len(points), completed=len(points) - missing, left="")
         begun = told = time.monotonic()
         done = 0

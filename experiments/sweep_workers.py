@@ -27,7 +27,7 @@ R = TypeVar("R")
 NOTHING: Mapping[str, str] = MappingProxyType({})
 ATTEMPTS = 3
 """So often is a task tried whose process dies."""
-PRELOADED = ["tandem_sim.experiments.cli", "tandem_sim.experiments.run", "tandem_sim.experiments.preload"]
+PRELOADED = ["tandem_sim.experiments.run", "tandem_sim.experiments.preload"]
 """Imported once, by the server that processes are forked from."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Read by numerical libraries when they are first imported."""

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tandem_sim.experiments.kpis_non_firm import KEYS
+from tandem_sim.grids.profiles import PROFILES, full_load_hours
 from tandem_sim.markets.blocks import Scheme
 from tandem_sim.sim.settings import Scenario
 
@@ -174,6 +175,18 @@ def scheme_table(schemes: Mapping[str, Scheme]) -> Table:
             ", ".join(scheme.information_shared()) or "nothing",
             scheme.source,
         )
+    return table
+
+
+def profile_table() -> Table:
+    """The measured profiles by what they are of, with the energy of a year at 1 kW."""
+    table = Table(title="measured profiles of SimBench: 2016, every 15 minutes", box=SIMPLE_HEAD)
+    table.add_column("of")
+    table.add_column("profile")
+    table.add_column("kWh a year at 1 kW", justify="right")
+    for kind, names in PROFILES.items():
+        for k, (name, hours) in enumerate(zip(names, full_load_hours(names), strict=True)):
+            table.add_row("" if k else kind, name, f"{hours:,.0f}")
     return table
 
 

@@ -11,12 +11,13 @@ Source: guaranteed capacities from operating envelopes, optimal and equal, as in
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from scipy.optimize import linprog
 
 from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
+from tandem_sim.grids.choices import Points, Rule
 from tandem_sim.grids.feeder_limits import (
     BROKEN_PU,
     EXPORT,
@@ -34,10 +35,6 @@ from tandem_sim.grids.feeder_limits import (
 )
 from tandem_sim.grids.three_phase import Feeder
 
-Rule = Literal["optimal", "fair", "weighted"]
-RULES: tuple[Rule, ...] = ("optimal", "fair", "weighted")
-Points = Literal["any", "one-way"]
-POINTS: tuple[Points, ...] = ("any", "one-way")
 MOST_ROUNDS = 40
 SETTLED_KW = 1e-3
 SETTLED_PU = 1e-5

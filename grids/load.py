@@ -7,6 +7,7 @@ import json
 import warnings
 from collections.abc import Iterator
 from copy import deepcopy
+from difflib import get_close_matches
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -67,6 +68,12 @@ def load_net(grid: str, folder: Path | None = None) -> pandapowerNet:
     return deepcopy(_published(grid))  # whoever gets it may change it
 
 
+def _meant(grid: str) -> str:
+    """The name that was probably meant by one that is not known, as a question."""
+    near = get_close_matches(grid, [name for names in grid_names().values() for name in names], n=1)
+    return f"Did you mean {near[0]}? " if near else ""
+
+
 def is_file(grid: str) -> bool:
     """Whether a grid is called by a file, and not by the name under which it is published."""
     return Path(grid).suffix.lower() in {".json", ".m", ".mat"}
@@ -85,9 +92,18 @@ def _published(grid: str) -> pandapowerNet:
         grid,
         "grid",
         "no such grid",
-        f"Use a .json, .m or .mat file, a SimBench code, one of {', '.join(BUNDLED)}, "
-        "or a name from pandapower.networks such as case14 or create_cigre_network_mv",
+        f"{_meant(grid)}Use a .json, .m or .mat file, a SimBench code, one of {', '.join(BUNDLED)}, or a "
+        "name from pandapower.networks such as case14 (tandem grids lists them all)",
     )
+
+
+def grid_names() -> dict[str, list[str]]:
+    """Every name by which a published grid can be called, by where it comes from."""
+    return {
+        "bundled": list(BUNDLED),
+        "pandapower.networks": network_names(),
+        "SimBench": sorted(simbench.collect_all_simbench_codes()),
+    }
 
 
 def network_names() -> list[str]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.grids.choices import Offset
 from tandem_sim.grids.lindistflow import LinDistFlow
 from tandem_sim.grids.powerflow import PowerFlow
 from tandem_sim.grids.rows import GridRows, distribution_rows, distribution_rows_ac
 
-Offset = Literal["ac", "linear"]
-OFFSETS: tuple[Offset, ...] = ("ac", "linear")
 """Flows and voltages of a state by AC power flow, or by LinDistFlow itself."""
 
 

@@ -49,6 +49,17 @@ EV_HOME = ("HLS_A_3.7", "HLS_B_3.7", "HLS_C_3.7", "HLS_A_11.0", "HLS_B_11.0", "H
 REGION = ("mv_comm", "mv_rural", "mv_semiurb", "mv_urban", "hv_mixed1", "hv_mixed2", "hv_mixed3", "hv_urban")
 EV_HOME_KW = (3.7, 3.7, 3.7, 11.0, 11.0, 22.0)
 
+PROFILES: dict[str, tuple[str, ...]] = {
+    "household": HOUSEHOLD,
+    "commerce and farming": COMMERCIAL,
+    "region, its generation taken off": REGION,
+    "photovoltaics": PV,
+    "wind": WIND,
+    "heat pump": HEAT_PUMP,
+    "electric car at home": EV_HOME,
+}
+"""Every profile by what it is of."""
+
 _LOADS = HOUSEHOLD + COMMERCIAL + HEAT_PUMP + EV_HOME + REGION
 _RENEWABLES = PV + WIND
 KNOWN = _LOADS + _RENEWABLES

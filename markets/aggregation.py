@@ -8,7 +8,7 @@ programme as a function of its right-hand side. Source: ALEXANDER D3.3, cluster 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -18,14 +18,13 @@ from tandem_sim.grids.rows import GridRows, transmission_rows
 from tandem_sim.markets.auctions import area_state, expected_mw
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.blocks import TSO, Block, View, Written
+from tandem_sim.markets.choices import Kind, Pricing
 from tandem_sim.markets.houses import unsold_mw
 from tandem_sim.markets.limits import Columns, grid_rows
-from tandem_sim.markets.pricing import Pricing, pay_eur_per_h
+from tandem_sim.markets.pricing import pay_eur_per_h
 from tandem_sim.markets.programme import Cleared, Status, clear
 from tandem_sim.markets.warm import WarmProgramme
 
-Kind = Literal["discrete", "exact"]
-KINDS: tuple[Kind, ...] = ("discrete", "exact")
 DEFAULT_STEP_MW = 0.5
 SAME_MW = 1e-9  # closer points are one
 SOLVER_SLACK = 1e-7  # beyond a state that a solver has reached only within its tolerance

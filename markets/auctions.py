@@ -13,10 +13,11 @@ from tandem_sim.grids.dc import TransmissionGrid
 from tandem_sim.grids.rows import GridRows, transmission_rows
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.blocks import TSO, Block, Values, View, Written
+from tandem_sim.markets.choices import PooledBy, Pricing
 from tandem_sim.markets.houses import offered_mw, unsold_mw
 from tandem_sim.markets.limits import Columns, grid_rows
-from tandem_sim.markets.pooling import PooledBy, in_pools
-from tandem_sim.markets.pricing import Pricing, pay_eur_per_h
+from tandem_sim.markets.pooling import in_pools
+from tandem_sim.markets.pricing import pay_eur_per_h
 from tandem_sim.markets.programme import Cleared, clear
 
 DistributionRows = Literal["none", "full"]

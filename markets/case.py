@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from tandem_sim.grids.arrays import BoolArray, FloatArray
+from tandem_sim.grids.choices import Offset
 from tandem_sim.grids.dc import DcModel, TransmissionGrid
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.lindistflow import LinDistFlow
 from tandem_sim.grids.load import load_network
 from tandem_sim.grids.network import Network
-from tandem_sim.grids.picture import NO_MARGINS, GridPicture, Margins, Offset
+from tandem_sim.grids.picture import NO_MARGINS, GridPicture, Margins
 from tandem_sim.grids.powerflow import PowerFlow
 from tandem_sim.grids.rows import GridRows
 from tandem_sim.grids.text import one_line, read_text

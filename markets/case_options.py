@@ -6,9 +6,11 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from tandem_sim.grids.choices import OFFSETS, Offset
 from tandem_sim.grids.errors import InputError
-from tandem_sim.grids.picture import NO_MARGINS, OFFSETS, Margins, Offset
-from tandem_sim.markets.schemes import CHOICES, DEFAULTS, SCHEMES, Options
+from tandem_sim.grids.picture import NO_MARGINS, Margins
+from tandem_sim.markets.choices import CHOICES
+from tandem_sim.markets.schemes import DEFAULTS, SCHEMES, Options
 
 RANGES = {
     "step_mw": (1e-3, 1e12),

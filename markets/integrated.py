@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from tandem_sim.markets.auctions import clear_system, expected_mw
 from tandem_sim.markets.blocks import TSO, Block, View, Written
+from tandem_sim.markets.choices import Pricing
 from tandem_sim.markets.houses import offered_mw, unsold_mw, wanted_mw
-from tandem_sim.markets.pricing import Pricing
 
 
 def integrated_market(pricing: Pricing = "pay-as-bid") -> Block:

@@ -6,15 +6,11 @@ mFRR. A pool here may be called in part, and each member keeps its price: poolin
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 
 from tandem_sim.grids.arrays import BoolArray, FloatArray
 from tandem_sim.markets.bids import DOWN, UP, Bids
-
-PooledBy = Literal["provider", "operator"]
-POOLED_BY: tuple[PooledBy, ...] = ("provider", "operator")
+from tandem_sim.markets.choices import PooledBy
 
 
 def in_pools(bids: Bids, offered_mw: FloatArray, minimum_mw: float, by: PooledBy = "provider") -> BoolArray:

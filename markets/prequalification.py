@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 
 from tandem_sim.grids.arrays import FloatArray
@@ -11,12 +9,10 @@ from tandem_sim.grids.rows import RELATIVE_TOLERANCE, GridRows
 from tandem_sim.markets.auctions import area_state
 from tandem_sim.markets.bids import DOWN, UP, Bids
 from tandem_sim.markets.blocks import Block, View, Written
+from tandem_sim.markets.choices import Method
 from tandem_sim.markets.flexibility_study import in_green_mw
 from tandem_sim.markets.limits import Columns, grid_rows
 from tandem_sim.markets.programme import clear
-
-Method = Literal["envelope", "uniform", "disqualify", "static"]
-METHODS: tuple[Method, ...] = ("envelope", "uniform", "disqualify", "static")
 
 
 def envelope_mw(

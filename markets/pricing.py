@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.choices import Pricing
 from tandem_sim.markets.programme import Cleared
 
-Pricing = Literal["pay-as-bid", "pay-as-cleared", "locational"]
-PRICINGS: tuple[Pricing, ...] = ("pay-as-bid", "pay-as-cleared", "locational")
 """Rules by name: its own price; the dual of the balance; that dual plus those of the limits it moves."""
 
 

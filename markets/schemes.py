@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tandem_sim.markets.aggregation import (
-    DEFAULT_STEP_MW,
-    KINDS,
-    Kind,
-    aggregate_bids,
-    rsf_market,
-    translate_bids,
-)
+from tandem_sim.markets.aggregation import DEFAULT_STEP_MW, aggregate_bids, rsf_market, translate_bids
 from tandem_sim.markets.auctions import dso_market, forward_bids, tso_market
 from tandem_sim.markets.blocks import Block, Repeat, Scheme
+from tandem_sim.markets.choices import (
+    ABOUT,
+    CHOICES,
+    Kind,
+    Method,
+    Perimeter,
+    PooledBy,
+    Pricing,
+)
 from tandem_sim.markets.integrated import integrated_market
 from tandem_sim.markets.merit_order import MAX_ROUNDS, negotiate
 from tandem_sim.markets.mitigation import mitigate
-from tandem_sim.markets.pooled import PERIMETERS, Perimeter, pooled_market
-from tandem_sim.markets.pooling import POOLED_BY, PooledBy
+from tandem_sim.markets.pooled import pooled_market
 from tandem_sim.markets.postqualification import post_qualify
-from tandem_sim.markets.prequalification import METHODS, Method, prequalify
-from tandem_sim.markets.pricing import PRICINGS, Pricing
+from tandem_sim.markets.prequalification import prequalify
 from tandem_sim.markets.reactive import voltage_market
 from tandem_sim.markets.shared_balancing import dso_balancing
 
@@ -32,78 +32,6 @@ RSF = SCHEDULE | {"area.rsf"}
 BOUNDARY = frozenset({"area.boundary"})
 MOL = OFFERS | {"area.accepted"}
 EVERYTHING = GRID | {"tso.bids", "tso.grid", "tso.sold"}
-
-ABOUT: dict[str, tuple[str, str]] = {
-    "central-01": ("one TSO market, blind to distribution grids", "ALEXANDER D3.3 cluster 1; SmartNet CS_A"),
-    "central-02": (
-        "one TSO market on bids that each DSO has limited to what its grid can carry",
-        "ALEXANDER D3.3; Belgian NFS (static), iCAROS (day-ahead, dynamic)",
-    ),
-    "central-03": ("one TSO market that holds the distribution rows itself", "ALEXANDER D3.3"),
-    "multilevel-01": (
-        "local markets first, the remainder goes to a blind TSO market",
-        "ALEXANDER D3.3 cluster 2; SmartNet CS_B; CoordiNet multi-level",
-    ),
-    "multilevel-02": (
-        "as multilevel-01, each DSO mends its grid afterwards with what is left",
-        "ALEXANDER D3.3",
-    ),
-    "multilevel-02-post": (
-        "as multilevel-01, each DSO refuses afterwards what its grid cannot carry",
-        "ALEXANDER D3.3 (multilevel-02 with post-qualification)",
-    ),
-    "multilevel-03": (
-        "as multilevel-01, each DSO limits what it forwards to what its grid can carry",
-        "ALEXANDER D3.3; Fluvius LFM",
-    ),
-    "multilevel-04": (
-        "as multilevel-01, the TSO market holds the distribution rows itself",
-        "ALEXANDER D3.3",
-    ),
-    "multilevel-05": (
-        "TSO first and blind, local markets with the remainder",
-        "ALEXANDER D3.3; ATTEST (TSO first)",
-    ),
-    "multilevel-06": (
-        "TSO first on bids that each DSO has limited, local markets with the remainder",
-        "ALEXANDER D3.3",
-    ),
-    "aggregation": (
-        "each DSO offers its area as one supply function of the interface flow",
-        "ALEXANDER D3.3 cluster 3; SmartNet CS_D decentralised; OneNet Poland; Redispatch 3.0",
-    ),
-    "fragmented": (
-        "local markets and a TSO market without distributed resources",
-        "CoordiNet; SmartNet CS_C without its fixed boundary",
-    ),
-    "shared-balancing": (
-        "each DSO holds a scheduled flow at its boundary and decongests its area; TSO without access to it",
-        "SmartNet CS_C",
-    ),
-    "hybrid": (
-        "one TSO market on a merit order list that each DSO has validated by power flow",
-        "Dutch hybrid scheme",
-    ),
-    "integrated": (
-        "an independent operator clears operators and companies together by willingness to pay",
-        "SmartNet CS_E",
-    ),
-    "common": (
-        "all needs, bids and grids in one market",
-        "ALEXANDER D3.3; SmartNet CS_D centralised; OneNet Northern",
-    ),
-}
-"""What each scheme does, and where it comes from."""
-
-
-CHOICES: dict[str, tuple[str, ...]] = {
-    "method": METHODS,
-    "aggregation": KINDS,
-    "pricing": PRICINGS,
-    "pooled_by": POOLED_BY,
-    "perimeter": PERIMETERS,
-}
-"""What the options with names may be."""
 
 
 @dataclass(frozen=True)

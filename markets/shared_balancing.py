@@ -12,9 +12,10 @@ import numpy as np
 from tandem_sim.markets.auctions import area_state
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.blocks import Block, View, Written
+from tandem_sim.markets.choices import Pricing
 from tandem_sim.markets.houses import unsold_mw
 from tandem_sim.markets.limits import Columns, grid_rows
-from tandem_sim.markets.pricing import Pricing, pay_eur_per_h
+from tandem_sim.markets.pricing import pay_eur_per_h
 from tandem_sim.markets.programme import clear
 
 

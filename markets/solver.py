@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 from scipy.optimize import linprog
 
 from tandem_sim.grids.arrays import FloatArray, IntArray
+from tandem_sim.markets.choices import Solver
 from tandem_sim.markets.highs import Solved, solve_directly
 
-Solver = Literal["linprog", "highspy"]
-SOLVERS: tuple[Solver, ...] = ("linprog", "highspy")
 _chosen: ContextVar[Solver] = ContextVar("solver", default="linprog")
 
 

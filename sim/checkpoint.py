@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
 import os
 import pickle
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,7 @@ from tandem_sim.sim.clock import Clock
 from tandem_sim.sim.recorder import START, Mark
 from tandem_sim.sim.world import World
 
+log = logging.getLogger(__name__)
 MAGIC = b"tandem checkpoint 1\n"
 NEWEST, BEFORE, SPOOL = "checkpoint", "checkpoint.before", "tables.spool"
 MEND = "Remove the folder and start anew, or resume with what the run was started with"
@@ -87,6 +89,7 @@ class Checkpoints:
                 "Keep plain values in strategies, or run without checkpoints (--checkpoint-days 0)",
             ) from error
         self._write(content.getvalue())
+        log.debug("checkpoint at second %d, %d bytes", clock.now(), content.tell())
 
     def restore(self, world: World, clock: Clock) -> None:
         """Bring a world just built, and its clock, to the newest checkpoint, if there is one.
@@ -116,6 +119,7 @@ class Checkpoints:
         for name, found in state["states"].items():
             vars(anchors[name]).update(found)
         clock.set(state["now"], state["calls"])
+        log.info("resumed at second %d from %s", clock.now(), path.name)
 
     def _write(self, content: bytes) -> None:
         fresh = self.folder / "checkpoint.new"

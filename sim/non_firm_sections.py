@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from tandem_sim.agents.contracts import LimitKind, Terms
 from tandem_sim.agents.non_firm import Who
 from tandem_sim.agents.remedies import Remedy
-from tandem_sim.grids.envelope import Points, Rule
+from tandem_sim.grids.choices import Points, Rule
 from tandem_sim.sim.sections import BusIndex, Count, Finite, Name, NotNegative, Positive, Section, Share
 
 Hour = Annotated[int, Field(ge=0, le=24, strict=True)]

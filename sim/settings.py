@@ -12,12 +12,11 @@ from pydantic import Field, field_validator, model_validator
 
 from tandem_sim.agents.population import Population
 from tandem_sim.agents.strategy_table import STRATEGIES
-from tandem_sim.markets.aggregation import DEFAULT_STEP_MW, Kind
+from tandem_sim.grids.text import hint
+from tandem_sim.markets.aggregation import DEFAULT_STEP_MW
+from tandem_sim.markets.choices import Kind, Method, Pricing, Solver
 from tandem_sim.markets.merit_order import MAX_ROUNDS
-from tandem_sim.markets.prequalification import Method
-from tandem_sim.markets.pricing import Pricing
 from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
-from tandem_sim.markets.solver import Solver
 from tandem_sim.sim.balancing_sections import (
     CapacitySettings,
     ConductSettings,
@@ -214,8 +213,9 @@ def _strategy_problems(scenario: Scenario) -> list[str]:
     seen: set[str] = set()
     for k, given in enumerate(scenario.strategies):
         if given.name not in STRATEGIES and ":" not in given.name:
-            known = ", ".join(STRATEGIES)
-            problems.append(f"strategies.{k}.name: {given.name} is no strategy; known are {known}")
+            problems.append(
+                f"strategies.{k}.name: {given.name} is no strategy. {hint(given.name, STRATEGIES)}"
+            )
         for name in given.aggregators:
             if name not in sellers:
                 problems.append(f"strategies.{k}.aggregators: {name} sells nothing in this scenario")
@@ -303,5 +303,5 @@ def _is_range(value: Any) -> bool:
 
 def _known(value: str, table: dict[str, Any], what: str) -> str:
     if value not in table:
-        raise ValueError(f"{value} is no {what}; known are {', '.join(table)}")
+        raise ValueError(f"{value} is no {what}. {hint(value, table)}")
     return value

@@ -1,7 +1,144 @@
-"""Tandem: how TSOs, DSOs and aggregators buy and activate flexibility on one grid."""
+"""Tandem: how TSOs, DSOs and aggregators buy and activate flexibility on one grid.
 
+``import tandem_sim as tandem`` gives everything a script needs. Nothing heavy is imported before it is used.
+
+Scenarios and runs
+    `read_scenario`, `Scenario`, `scenarios`; `run`, `load`, `Run`
+Cases
+    `cases`, `clear`, `Clearing`, `Outcome`
+Schemes and strategies
+    `schemes`, `Scheme`; `strategies`, `Strategy` and what it deals in: `OfferView`, `Offers`, `SellerResult`,
+    `PublishedBook`, `SupplyStrategy`, `BaselineStrategy`; the contracts to test one in `tandem_sim.testing`
+Environments of reinforcement learning (extra ``rl``)
+    `parallel_env`, `single_agent_env`
+Errors
+    `InputError`, `StrategyError`, `ClearingError`
+
+A day under two schemes, and the tables of the first:
+
+    import tandem_sim as tandem
+
+    blind = tandem.run("reference", "runs/blind", scheme="central-01", days=1)
+    safe = tandem.run("reference", "runs/safe", scheme="multilevel-03", days=1)
+    print(blind.kpis["violated_isps_created"], safe.kpis["violated_isps_created"])
+    grid = blind["grid"]                                    # a pandas frame
+
+The layers below are importable too, ``tandem_sim.grids`` to ``tandem_sim.experiments``; they may change
+between versions without notice.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-_HERE = Path(__file__).parent
-if not (_HERE / "grids").is_dir():  # a checkout whose links came out as plain files
-    __path__.append(str(_HERE.parent))
+if TYPE_CHECKING:
+    from tandem_sim.agents.errors import StrategyError
+    from tandem_sim.agents.strategies import (
+        BaselineStrategy,
+        Offers,
+        OfferView,
+        PublishedBook,
+        SellerResult,
+        Strategy,
+        SupplyStrategy,
+    )
+    from tandem_sim.experiments.api import (
+        Clearing,
+        Run,
+        cases,
+        clear,
+        load,
+        read_scenario,
+        run,
+        scenarios,
+        schemes,
+        strategies,
+    )
+    from tandem_sim.experiments.environment import parallel_env, single_agent_env
+    from tandem_sim.grids.errors import InputError
+    from tandem_sim.markets.blocks import Scheme
+    from tandem_sim.markets.outcome import Outcome
+    from tandem_sim.markets.programme import ClearingError
+    from tandem_sim.sim.settings import Scenario
+
+__all__ = [
+    "BaselineStrategy",
+    "Clearing",
+    "ClearingError",
+    "InputError",
+    "OfferView",
+    "Offers",
+    "Outcome",
+    "PublishedBook",
+    "Run",
+    "Scenario",
+    "Scheme",
+    "SellerResult",
+    "Strategy",
+    "StrategyError",
+    "SupplyStrategy",
+    "cases",
+    "clear",
+    "load",
+    "parallel_env",
+    "read_scenario",
+    "run",
+    "scenarios",
+    "schemes",
+    "single_agent_env",
+    "strategies",
+]
+
+_HOMES = {
+    "agents.errors": ("StrategyError",),
+    "agents.strategies": (
+        "BaselineStrategy",
+        "OfferView",
+        "Offers",
+        "PublishedBook",
+        "SellerResult",
+        "Strategy",
+        "SupplyStrategy",
+    ),
+    "experiments.api": (
+        "Clearing",
+        "Run",
+        "cases",
+        "clear",
+        "load",
+        "read_scenario",
+        "run",
+        "scenarios",
+        "schemes",
+        "strategies",
+    ),
+    "experiments.environment": ("parallel_env", "single_agent_env"),
+    "grids.errors": ("InputError",),
+    "markets.blocks": ("Scheme",),
+    "markets.outcome": ("Outcome",),
+    "markets.programme": ("ClearingError",),
+    "sim.settings": ("Scenario",),
+}
+"""Modules that hold the public names: a name is imported when it is first used."""
+
+_FOLDER = Path(__file__).parent
+if not (_FOLDER / "grids").is_dir():  # a checkout whose links came out as plain files
+    __path__.append(str(_FOLDER.parent))
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
+            return value
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("tandem-sim")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

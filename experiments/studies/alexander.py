@@ -42,7 +42,8 @@ TABLES, FIGURE = "alexander_tables.md", "alexander.png"
 """What a run writes; anything else in the folder stays."""
 
 MAIN_TITLE = (
-    "Recipe of tests/cases: 3 lines per feeder overloaded by 11 %, local markets hold the interface flow"
+    "Recipe of the bundled cases: 3 lines per feeder overloaded by 11 %, local markets hold the "
+    "interface flow"
 )
 STRESSED_TITLE = (
     "Tight grids: 6 lines per feeder overloaded by 173 %, the first local market leaves the flow free"
@@ -79,7 +80,7 @@ def study(
 def tables_of(results: Sequence[pd.DataFrame]) -> str:
     """All tables as one markdown text: the main setting, the tight one, then the experiments by study."""
     main, tight, causes = usable(results[0]), usable(results[1]), usable(pd.concat(results[2:]))
-    recipes = {"recipe of tests/cases": main, "tight grids, first layer free": tight}
+    recipes = {"recipe of the bundled cases": main, "tight grids, first layer free": tight}
     parts = ["## Agreement with the publication", agreement_table(recipes)]
     for name, table in recipes.items():
         cases = table.drop_duplicates(["kind", "seed"]).groupby("kind").size().to_dict()
@@ -87,7 +88,7 @@ def tables_of(results: Sequence[pd.DataFrame]) -> str:
         parts += [f"## Inefficiency (%), {name} (cases: {counted})", inefficiency_table(table)]
         parts += [f"## Limits broken, {name}", safety_table(table)]
         parts += [f"## Volume not qualified (%), {name}", unqualified_table(table)]
-    parts += ["## Schemes beyond chapter 4, recipe of tests/cases", beyond_table(main)]
+    parts += ["## Schemes beyond chapter 4, recipe of the bundled cases", beyond_table(main)]
     for study_name in dict.fromkeys(causes.study):
         parts += [f"## Experiment: {study_name}", cause_table(causes[causes.study == study_name])]
     return "\n".join(parts)

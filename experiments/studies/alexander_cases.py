@@ -3,7 +3,7 @@
 IEEE 14-bus transmission with the 69-bus feeder of Baran and Wu at bus 4 and the 141-bus feeder of Khodr et
 al. at bus 9. The deliverable gives the kinds, the price ranges and the results, but neither injections,
 ratings nor bids: all that is drawn here is synthetic. The recipe is read off five cases whose data are known
-(`tests/cases`). Injection is positive; MW, EUR/MWh.
+(bundled as ``alexander-a`` to ``-d`` and ``-v``). Injection is positive; MW, EUR/MWh.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ RELIEF_MARGIN = 1.2  # bids behind an overloaded line over what its relief takes
 
 @dataclass(frozen=True)
 class Recipe:
-    """What the deliverable leaves open and the study varies; the defaults are those of `tests/cases`."""
+    """What the deliverable leaves open and the study varies; the defaults are those of the bundled cases."""
 
     need_mw: float = 8.0  # injection that the system lacks (kinds A to C) or has too much (kind D)
     overloaded_lines: int = 3  # per feeder, in the base state

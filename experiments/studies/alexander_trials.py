@@ -13,8 +13,8 @@ from tandem_sim.experiments.studies.alexander_published import COMMON, SCHEMES_O
 from tandem_sim.markets.auctions import FIXED, Interface, dso_market
 from tandem_sim.markets.blocks import Block, Scheme
 from tandem_sim.markets.case import Case
+from tandem_sim.markets.choices import METHODS
 from tandem_sim.markets.outcome import Outcome, clear_case
-from tandem_sim.markets.prequalification import METHODS
 from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
 
 FREE = Interface(price_eur_per_mwh=0.0, bound_mw=None)
@@ -53,7 +53,7 @@ class Setting:
     first_layer: Interface = FIXED
 
 
-MAIN = Setting("shared", "recipe of tests/cases, interface fixed", schemes=(*CHAPTER_4, *BEYOND))
+MAIN = Setting("shared", "recipe of the bundled cases, interface fixed", schemes=(*CHAPTER_4, *BEYOND))
 STRESSED = Setting("tight", "tight grids, first layer free", TIGHT, first_layer=FREE)
 
 

@@ -21,7 +21,8 @@ from matplotlib.axes import Axes
 
 from tandem_sim.experiments.plot_style import BLUE, DARK, GREY, RED, house_style, new_figure, save
 from tandem_sim.grids.arrays import FloatArray
-from tandem_sim.grids.envelope import Rule, guaranteed, random_points
+from tandem_sim.grids.choices import Rule
+from tandem_sim.grids.envelope import guaranteed, random_points
 from tandem_sim.grids.feeder import read_feeder
 from tandem_sim.grids.feeder_limits import Band, broken_pu
 from tandem_sim.grids.load import load_net

@@ -18,7 +18,8 @@ from matplotlib.axes import Axes
 from tandem_sim.experiments.plot_style import BLUE, DARK, GREEN, ORANGE, RED, house_style, new_figure, save
 from tandem_sim.experiments.studies import envelope_feeders
 from tandem_sim.grids.arrays import BoolArray
-from tandem_sim.grids.envelope import POINTS, Points, Rule, guaranteed, random_points
+from tandem_sim.grids.choices import POINTS, Points, Rule
+from tandem_sim.grids.envelope import guaranteed, random_points
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.feeder import read_feeder
 from tandem_sim.grids.feeder_limits import Band, broken_pu

@@ -19,7 +19,7 @@ import typer
 from matplotlib.axes import Axes
 
 from tandem_sim.agents.learners import QLearning
-from tandem_sim.agents.strategies import Offers, OfferView, Outcome, Strategy, Truthful
+from tandem_sim.agents.strategies import Offers, OfferView, SellerResult, Strategy, Truthful
 from tandem_sim.experiments.case_world import CaseWorld
 from tandem_sim.experiments.collusion import answer_to_deviation, profit_gain
 from tandem_sim.experiments.game_figures import figures
@@ -31,7 +31,7 @@ from tandem_sim.markets.blocks import Scheme
 from tandem_sim.markets.case import Case
 from tandem_sim.markets.case_game import TRUTH, Move, case_game, with_owners
 from tandem_sim.markets.case_market import CaseMarket, Played
-from tandem_sim.markets.pricing import Pricing
+from tandem_sim.markets.choices import Pricing
 from tandem_sim.markets.schemes import Options, build_schemes
 from tandem_sim.sim.randomness import stream
 
@@ -64,7 +64,7 @@ class Deviator:
         wanted = self._strategy.offers(view)
         return Truthful().offers(view) if view.isp in self._during else wanted
 
-    def learn(self, outcome: Outcome) -> None:
+    def learn(self, outcome: SellerResult) -> None:
         """As the strategy, but for what it did not choose."""
         if outcome.isp not in self._during:
             self._strategy.learn(outcome)

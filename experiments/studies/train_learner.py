@@ -1,7 +1,7 @@
 """A learner of another library sells on the one-case world.
 
 Run it by ``python -m tandem_sim.experiments.studies.train_learner``. PPO of stable-baselines3 (extra
-``train``) plays one seller of a case, ``tests/cases/A`` or the one named as argument, all others bidding the
+``train``) plays one seller of a case, ``alexander-a`` or the one named as argument, all others bidding the
 truth, once paid as bid and once as cleared. What it has learned is compared with the truth and with every
 fixed markup of a grid, over days that neither has seen. Prints the table of docs/studies/learner.md.
 Everything is seeded.
@@ -12,19 +12,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Box
 from gymnasium.wrappers import TransformAction
 
+from tandem_sim.experiments.bundled import case_path
 from tandem_sim.experiments.environment import single_agent_env
 from tandem_sim.experiments.seller_env import MARKUP_EUR_PER_MWH, TRUTHFUL_ACTION, SellerEnv
 from tandem_sim.markets.case import Case, read_case
-from tandem_sim.markets.pricing import Pricing
+from tandem_sim.markets.choices import Pricing
 
-CASE, SELLER, SCHEME = Path("tests/cases/A"), "S1", "common"
+CASE, SELLER, SCHEME = "alexander-a", "S1", "common"
 PRICINGS: tuple[Pricing, ...] = ("pay-as-bid", "pay-as-cleared")
 STEPS, SEED = 9_600, 1
 RANGE = ((0.0, 0.5), (10.0, 1.0))
@@ -120,7 +120,7 @@ def learned(case: Case, pricing: Pricing, steps: int = STEPS, seed: int = SEED) 
 
 def main() -> None:
     """Train under every pricing rule and print."""
-    case = read_case(Path(sys.argv[1]) if len(sys.argv) > 1 else CASE)
+    case = read_case(case_path(sys.argv[1] if len(sys.argv) > 1 else CASE))
     print("| paid | truthful | learner | asks, EUR/MWh | offers | best fixed markup | earns |")
     print("|---|---:|---:|---:|---:|---:|---:|")
     for pricing in PRICINGS:

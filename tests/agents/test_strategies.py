@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from tandem_sim.agents import strategies
 from tandem_sim.agents.best_response import BestResponse, served_in_order
 from tandem_sim.agents.bidder import Bidder
+from tandem_sim.agents.errors import StrategyError
 from tandem_sim.agents.inc_dec import IncDec
 from tandem_sim.agents.learners import MARKETS, Exp3, MarkupLearner, QLearning, RothErev
 from tandem_sim.agents.strategies import (
     FixedMarkup,
     Offers,
     OfferView,
-    Outcome,
     PublishedBook,
+    SellerResult,
     Strategy,
-    StrategyError,
     Truthful,
     Withholding,
     checked,
@@ -33,7 +33,7 @@ from tandem_sim.agents.strategy_table import STRATEGIES, Surroundings, build_str
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.grids.errors import InputError
 from tandem_sim.markets.programme import clear
-from tests.contracts import check_strategy
+from tandem_sim.testing import check_strategy
 
 LEARNERS: tuple[type[MarkupLearner], ...] = (RothErev, QLearning, Exp3)
 
@@ -57,7 +57,7 @@ class _Rogue:
     def __init__(self, make: Callable[[OfferView], Offers]) -> None:
         self.offers = make
 
-    def learn(self, outcome: Outcome) -> None:
+    def learn(self, outcome: SellerResult) -> None:
         """Nothing."""
 
 
@@ -172,7 +172,7 @@ class Mine:
         """Cost and something."""
         return Offers(view.cost + self.extra, view.quantity_mw)
 
-    def learn(self, outcome: Outcome) -> None:
+    def learn(self, outcome: SellerResult) -> None:
         """Nothing."""
 
 
@@ -286,7 +286,7 @@ def test_a_learner_chooses_the_market_that_pays() -> None:
         assert offer.forwardable is not None
         pay = 0.0 if offer.forwardable[0] else 10.0
         one = np.ones(1)
-        learner.learn(Outcome(isp, np.array([1]), one, one, pay * one, 0.0 * one))
+        learner.learn(SellerResult(isp, np.array([1]), one, one, pay * one, 0.0 * one))
     assert learner.markets[int(np.argmax(learner.probabilities()))] == "local"
     dear, cheap = Exp3(np.random.default_rng(9), (10.0,), markets=("tso",)), _view(0, cost=20.0)
     assert dear.offers(cheap).price[0] == 100.0  # 20 + 10 and the hurdle of 100, up to the cap
@@ -297,10 +297,10 @@ def test_inc_dec_watches_first_and_stops_when_it_is_not_called() -> None:
     strategy = IncDec(np.random.default_rng(1), isps_per_day=4, eur_per_mwh=20.0, tries=1.0)
     assert strategy.supply_markup(range(4)).tolist() == [0.0] * 4
     one = np.ones(1)
-    strategy.learn(Outcome(1, np.array([-1]), one, one, -one, -one))
-    strategy.learn(Outcome(2, np.array([1]), one, one, one, one))
+    strategy.learn(SellerResult(1, np.array([-1]), one, one, -one, -one))
+    strategy.learn(SellerResult(2, np.array([1]), one, one, one, one))
     assert strategy.supply_markup(range(4, 8)).tolist() == [0.0, -20.0, 20.0, 0.0]
-    strategy.learn(Outcome(5, np.array([-1]), one, 0.0 * one, 0.0 * one, 0.0 * one))
+    strategy.learn(SellerResult(5, np.array([-1]), one, 0.0 * one, 0.0 * one, 0.0 * one))
     assert strategy.supply_markup(range(8, 12)).tolist() == [0.0, 0.0, 20.0, 0.0]
 
 
@@ -328,7 +328,7 @@ def _auction(
             sold, left = min(capacity, left), left - min(capacity, left)
             one = np.array([sold])
             sellers[k].learn(
-                Outcome(isp, np.array([1]), np.array([capacity]), one, prices[isp, k] * one, cost * one)
+                SellerResult(isp, np.array([1]), np.array([capacity]), one, prices[isp, k] * one, cost * one)
             )
     return prices
 

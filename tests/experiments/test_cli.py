@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 import yaml
 
+from tandem_sim.experiments.bundled import case_path
 from tandem_sim.experiments.cli import main
 from tandem_sim.markets.case import read_case
 
 SMALL = Path(__file__).parents[1] / "sim" / "small.yaml"
-CASE = Path(__file__).parents[1] / "cases" / "A"
+CASE = case_path("alexander-a")
 Edit = Callable[[dict[str, Any]], None]
 
 

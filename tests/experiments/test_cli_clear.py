@@ -19,6 +19,7 @@ from tandem_sim.markets.schemes import SCHEMES
 from tests.experiments.test_cli import CASE, refused, tandem
 from tests.markets.test_edge_markets import HEAD, little_case
 
+ANSWERS = Path(__file__).parents[1] / "markets" / "expected"
 PNG = b"\x89PNG\r\n\x1a\n"
 Shown = pytest.CaptureFixture[str]
 
@@ -100,7 +101,7 @@ def test_clear_writes_what_the_format_promises(
     assert "multilevel-03" in capsys.readouterr().out
     entries = json.loads(out.read_text(encoding="utf-8"))
     assert [e["scheme"] for e in entries] == list(SCHEMES)
-    expected = json.loads((CASE / "expected.json").read_text(encoding="utf-8"))
+    expected = json.loads((ANSWERS / "alexander-a.json").read_text(encoding="utf-8"))
     for entry in (e for e in entries if e["scheme"] in expected):
         assert entry["cost_eur_per_h"] == pytest.approx(expected[entry["scheme"]]["cost_eur_per_h"], rel=1e-4)
         assert set(entry["interface_mw"]) == {"D1", "D2"}
@@ -220,12 +221,12 @@ def test_nothing_is_written_if_one_output_cannot_be(
 @pytest.mark.parametrize(
     ("option", "value", "mend"),
     [
-        ("--scheme", "multilevel-99", "Use all or one of central-01"),
-        ("--scheme", "", "Use all or one of central-01"),
-        ("--method", "exact", "Use one of envelope, uniform, disqualify, static"),
-        ("--aggregation", "fine", "Use one of discrete, exact"),
-        ("--pricing", "Locational", "Use one of pay-as-bid, pay-as-cleared, locational"),
-        ("--offset", "dc", "Use one of ac, linear"),
+        ("--scheme", "multilevel-99", "Did you mean multilevel-0"),
+        ("--scheme", "", "Use all, central-01"),
+        ("--method", "exact", "Use envelope, uniform, disqualify, static"),
+        ("--aggregation", "fine", "Use discrete, exact"),
+        ("--pricing", "Locational", "Did you mean locational? Known: pay-as-bid, pay-as-cleared, locational"),
+        ("--offset", "dc", "Use ac, linear"),
         *(("--step", value, "Give a positive number of MW") for value in ("0", "-1", "nan", "inf")),
         *(("--tolerance", value, "Give a number of MW, zero or more") for value in ("-0.1", "nan", "inf")),
     ],
@@ -287,7 +288,7 @@ def test_a_scheme_without_a_solution_is_named_and_the_others_are_written(
             raise ClearingError("tso_market: the market has no solution")
         return clear_case(case, scheme)
 
-    monkeypatch.setattr("tandem_sim.experiments.cli.clear_case", fail)
+    monkeypatch.setattr("tandem_sim.experiments.api.clear_case", fail)
     out, figure = little.parent / "result.json", little.parent / "figure.png"
     assert tandem(monkeypatch, "clear", little, "--out", out, "--figure", figure) == 1
     shown = capsys.readouterr()

@@ -16,6 +16,7 @@ import yaml
 from gymnasium.utils.env_checker import check_env
 from pettingzoo.test import parallel_api_test, parallel_seed_test
 
+from tandem_sim.experiments.bundled import case_path
 from tandem_sim.experiments.case_world import CaseWorld, dealt
 from tandem_sim.experiments.environment import parallel_env, single_agent_env
 from tandem_sim.experiments.seller_env import (
@@ -36,7 +37,7 @@ from tandem_sim.sim.run import run
 from tests.markets.hand import book, feeder, system
 from tests.sim.conftest import SMALL, hashes, small_scenario
 
-CASE_A = Path(__file__).parents[1] / "cases" / "A"
+CASE_A = case_path("alexander-a")
 TRUTH = np.array(TRUTHFUL_ACTION, dtype=np.float32)
 NAMES = [name for name, _, _ in OBSERVATION]
 
@@ -279,7 +280,7 @@ def test_actions_that_are_none() -> None:
     ("given", "options", "problem"),
     [
         ("nowhere", {}, "is no bundled scenario"),
-        (CASE_A, {"scheme": "central-99"}, "scheme: central-99 is not known"),
+        (CASE_A, {"scheme": "central-99"}, "scheme: central-99: is not known"),
         (CASE_A, {"noise": 1.5}, "noise: is 1.5. Give 0 or more"),
         (CASE_A, {"isps": 0}, "isps: is 0"),
         (CASE_A, {"split": 0}, "split: is 0"),

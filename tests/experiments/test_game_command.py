@@ -9,7 +9,7 @@ import pytest
 
 from tests.experiments.test_cli import refused, tandem
 
-CASE = "tests/cases/A"
+CASE = "alexander-a"
 
 
 def test_it_compares_schemes_by_what_they_end_in(
@@ -33,10 +33,10 @@ def test_it_compares_schemes_by_what_they_end_in(
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
-        (["--scheme", "barter"], "is no scheme"),
+        (["--scheme", "barter"], "--scheme: barter: is not known"),
         (["--player", "nobody"], "sells nothing in this case"),
         (["--sellers", 2, "--player", "S1", "--player", "S1"], "is named twice"),
-        (["--json", "tests/cases"], "exists already"),
+        (["--json", "tests/markets"], "exists already"),
         (["--markup", -5], "is no mark-up"),
         (["--offered", 2], "is no share"),
         (["--sellers", 0], "Give 1 or more sellers"),

@@ -123,8 +123,8 @@ def test_bad_requests_name_what_to_mend(
     markup = "--set", "strategy=fixed-markup"
     refuse(expected="no seller is strategic")
     refuse("--set", "strategies=[{aggregators: [A01], name: truthful}]", expected="no seller is strategic")
-    refuse(*markup, "--scheme", "nope", expected="nope is no scheme")
-    refuse(*markup, "--reference", "nope", expected="nope is no scheme")
+    refuse(*markup, "--scheme", "nope", expected="nope: is not known")
+    refuse(*markup, "--reference", "nope", expected="nope: is not known")
     refuse(*markup, "--seed", -1, expected="seed")
     refuse(*markup, "--workers", 0, expected="--workers")
     assert not out.exists()

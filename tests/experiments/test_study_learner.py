@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
+from tandem_sim.experiments.bundled import case_path
 from tandem_sim.experiments.seller_env import TRUTHFUL_ACTION
 from tandem_sim.experiments.studies import train_learner
 from tandem_sim.markets.case import Case, read_case
 
-CASE_A = Path(__file__).parents[1] / "cases" / "A"
+CASE_A = case_path("alexander-a")
 
 
 @pytest.fixture(scope="module")

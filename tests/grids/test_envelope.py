@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandapower.auxiliary import pandapowerNet
 
-from tandem_sim.grids.envelope import POINTS, RULES, Points, Rule, guaranteed, random_points
+from tandem_sim.grids.choices import POINTS, RULES, Points, Rule
+from tandem_sim.grids.envelope import guaranteed, random_points
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.feeder import read_feeder
 from tandem_sim.grids.feeder_limits import Band, broken_pu

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tandem_sim.experiments.bundled import case_path
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.markets.auctions import expected_mw
 from tandem_sim.markets.bids import Bids
@@ -21,14 +21,13 @@ from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
 from tests.markets.hand import book, feeder, system
 from tests.markets.small import random_case
 
-CASES = Path(__file__).parents[1] / "cases"
 SOME = ("central-01", "central-02", "multilevel-02", "multilevel-03", "aggregation", "shared-balancing",
         "hybrid", "common")  # fmt: skip
 
 
 @cache
 def case_of(name: str, offset: Any = None) -> Case:
-    return read_case(CASES / name, offset)
+    return read_case(case_path(f"alexander-{name.lower()}"), offset)
 
 
 def hand() -> Case:

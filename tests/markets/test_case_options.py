@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tandem_sim.grids.choices import OFFSETS
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.load import load_network
 from tandem_sim.grids.network import Network
-from tandem_sim.grids.picture import OFFSETS, Margins
+from tandem_sim.grids.picture import Margins
 from tandem_sim.markets.case import read_case
 from tandem_sim.markets.case_options import CaseOptions
 from tandem_sim.markets.outcome import clear_case

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
+from tandem_sim.experiments.bundled import case_path
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.load import load_network
 from tandem_sim.grids.network import Network
 from tandem_sim.markets.case import read_case
 
-SOURCE = Path(__file__).resolve().parents[1] / "cases" / "A"
+SOURCE = case_path("alexander-a")
 
 
 @pytest.fixture

@@ -10,24 +10,25 @@ from typing import Any
 
 import pytest
 
+from tandem_sim.experiments.bundled import CASES, case_path
 from tandem_sim.markets.blocks import TSO, Scheme
 from tandem_sim.markets.case import Case, read_case
 from tandem_sim.markets.outcome import clear_case
 from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
 
-CASES = Path(__file__).resolve().parents[1] / "cases"
-NAMES = ("A", "B", "C", "D", "V")
+ANSWERS = Path(__file__).parent / "expected"
+NAMES = tuple(CASES)
 COUNTS = ("congested_lines", "voltage_violations")
 
 
 @cache
 def _case(name: str) -> Case:
-    return read_case(CASES / name)
+    return read_case(case_path(name))
 
 
 @cache
 def _expected(name: str) -> dict[str, Any]:
-    return dict(json.loads((CASES / name / "expected.json").read_text(encoding="utf-8")))
+    return dict(json.loads((ANSWERS / f"{name}.json").read_text(encoding="utf-8")))
 
 
 PAIRS = [(name, key) for name in NAMES for key in _expected(name)]
@@ -62,7 +63,7 @@ def test_all_cases_and_schemes_are_compared() -> None:
 
 @pytest.mark.parametrize("scheme", sorted(SCHEMES))
 def test_awards_never_exceed_offers(scheme: str) -> None:
-    case = _case("A")
+    case = _case("alexander-a")
     books = {TSO: case.tso_bids, **{k: a.bids for k, a in case.areas.items()}}
     offered = {
         bid: mw
@@ -78,18 +79,18 @@ def test_awards_never_exceed_offers(scheme: str) -> None:
 
 
 def test_order_of_the_bid_table_does_not_matter(tmp_path: Path) -> None:
-    for file in (CASES / "B").iterdir():
+    for file in case_path("alexander-b").iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    head, *rows = (CASES / "B" / "bids.csv").read_text(encoding="utf-8").splitlines()
+    head, *rows = (case_path("alexander-b") / "bids.csv").read_text(encoding="utf-8").splitlines()
     (tmp_path / "bids.csv").write_text("\n".join([head, *reversed(rows)]) + "\n", encoding="utf-8")
     scheme = SCHEMES["multilevel-03"]
-    shuffled, plain = clear_case(read_case(tmp_path), scheme), clear_case(_case("B"), scheme)
+    shuffled, plain = clear_case(read_case(tmp_path), scheme), clear_case(_case("alexander-b"), scheme)
     assert shuffled.cost_eur_per_h == plain.cost_eur_per_h
     assert shuffled.cleared == plain.cleared
 
 
 def test_a_diverged_grid_is_reported_beside_the_ac_violations() -> None:
-    case = _case("A")
+    case = _case("alexander-a")
     area = case.areas["D1"]
     heavy = replace(area.network, p_mw=50.0 * area.network.p_mw, q_mvar=50.0 * area.network.q_mvar)
     fallen = replace(case, areas={**case.areas, "D1": replace(area, network=heavy)})
@@ -98,7 +99,7 @@ def test_a_diverged_grid_is_reported_beside_the_ac_violations() -> None:
 
 
 def test_ac_offsets_change_the_answer_only_a_little() -> None:
-    linear = clear_case(_case("A"), SCHEMES["common"])
-    ac = clear_case(read_case(CASES / "A", offset="ac"), SCHEMES["common"])
+    linear = clear_case(_case("alexander-a"), SCHEMES["common"])
+    ac = clear_case(read_case(case_path("alexander-a"), offset="ac"), SCHEMES["common"])
     assert ac.cost_eur_per_h != linear.cost_eur_per_h
     assert ac.cost_eur_per_h == pytest.approx(linear.cost_eur_per_h, rel=0.1)

@@ -14,8 +14,8 @@ from typing import Any
 import pandapower as pp
 import pytest
 
+from tandem_sim.grids.choices import Offset
 from tandem_sim.grids.errors import InputError
-from tandem_sim.grids.picture import Offset
 from tandem_sim.markets.case import Case, read_case
 from tandem_sim.markets.outcome import Outcome, allocate, clear_case
 from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes

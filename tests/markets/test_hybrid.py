@@ -18,7 +18,7 @@ from tandem_sim.markets.case import Case
 from tandem_sim.markets.merit_order import accepted, build_mol, negotiate, validate_mol
 from tandem_sim.markets.outcome import clear_case, open_case
 from tandem_sim.markets.schemes import MOL, SCHEMES
-from tests.contracts import check_block
+from tandem_sim.testing import check_block
 from tests.markets.hand import book, feeder, system
 from tests.markets.small import area as area_of
 from tests.markets.small import random_case

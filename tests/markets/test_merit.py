@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tandem_sim.experiments.bundled import case_path
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.markets import programme
 from tandem_sim.markets.case import read_case
@@ -28,7 +29,6 @@ from tests.sim.conftest import small_scenario
 INF, NAN = float("inf"), float("nan")
 BY_MERIT = "merit order"
 SEEDS = st.integers(0, 2**32 - 1)
-CASES = Path(__file__).parents[1] / "cases"
 
 
 def solved(*args: Any, **kwargs: Any) -> Cleared:
@@ -228,7 +228,7 @@ def test_how_many_programmes_of_the_cases_are_solved(scheme: str, solved_of: dic
     found = {}
     for name in solved_of:
         with counting() as count:
-            clear_case(read_case(CASES / name), SCHEMES[scheme])
+            clear_case(read_case(case_path(f"alexander-{name.lower()}")), SCHEMES[scheme])
         found[name] = count["solved"]
     assert found == solved_of
 

@@ -15,7 +15,7 @@ from tandem_sim.markets.case_market import CaseMarket
 from tandem_sim.markets.case_options import read_options
 from tandem_sim.markets.outcome import open_case
 from tandem_sim.markets.schemes import Options, build_schemes
-from tests.contracts import check_scheme
+from tandem_sim.testing import check_scheme
 from tests.markets.hand import book, feeder, system
 from tests.markets.small import random_bids, random_case
 

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.markets.auctions import forward_bids
 from tandem_sim.markets.bids import DOWN, UP, Bids
+from tandem_sim.markets.choices import POOLED_BY, PooledBy
 from tandem_sim.markets.outcome import clear_case
-from tandem_sim.markets.pooling import POOLED_BY, PooledBy, in_pools
+from tandem_sim.markets.pooling import in_pools
 from tandem_sim.markets.schemes import Options, build_schemes
-from tests.contracts import check_block
+from tandem_sim.testing import check_block
 from tests.markets.hand import feeder, system
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tandem_sim.markets.allocation import by_duals, coalition_costs, shapley
 from tandem_sim.markets.blocks import TSO, carry
 from tandem_sim.markets.case import Case
+from tandem_sim.markets.choices import PRICINGS
 from tandem_sim.markets.outcome import allocate, clear_case, open_case
-from tandem_sim.markets.pricing import PRICINGS
 from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
 from tests.markets.hand import book, feeder, system
 from tests.markets.small import random_case

@@ -20,7 +20,7 @@ from tandem_sim.markets.products import Product
 from tandem_sim.markets.reactive import ReactiveTrade, least_cost_mvar, voltage_market
 from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
 from tandem_sim.markets.settlement import Payment, reactive_payments
-from tests.contracts import check_block, check_scheme
+from tandem_sim.testing import check_block, check_scheme
 from tests.markets.hand import Row, book, system
 from tests.markets.small import area, network, random_bids, random_case, random_tree, rows_of
 

@@ -27,7 +27,7 @@ from tandem_sim.markets.information import KINDS_SHARED
 from tandem_sim.markets.ledger import Ledger
 from tandem_sim.markets.outcome import clear_case, open_case
 from tandem_sim.markets.schemes import GRID, OFFERS, SCHEMES
-from tests.contracts import check_block, check_declaration, check_scheme
+from tandem_sim.testing import check_block, check_declaration, check_scheme
 from tests.markets.small import random_case
 
 NO_ROUNDS = sorted(n for n, s in SCHEMES.items() if all(isinstance(step, Block) for step in s.steps))

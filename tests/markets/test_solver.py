@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from scipy import sparse
 from scipy.optimize import linprog
 
+from tandem_sim.markets.choices import SOLVERS
 from tandem_sim.markets.highs import solve_directly
-from tandem_sim.markets.solver import SOLVERS, solve, solving_by
+from tandem_sim.markets.solver import solve, solving_by
 
 
 @settings(deadline=None, max_examples=60)

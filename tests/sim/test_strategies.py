@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from simpy.exceptions import SimPyException
 
-from tandem_sim.agents.strategies import Offers, OfferView, Outcome, StrategyError
+from tandem_sim.agents.errors import StrategyError
+from tandem_sim.agents.strategies import Offers, OfferView, SellerResult
 from tandem_sim.grids.errors import InputError
 from tandem_sim.sim.run import run
 from tests.sim.conftest import hashes, small_scenario, table
@@ -26,7 +27,7 @@ class NotANumber:
         """Prices that are no numbers from the tenth ISP on."""
         return Offers(view.cost * (np.nan if view.isp >= 10 else 1.0), view.quantity_mw)
 
-    def learn(self, outcome: Outcome) -> None:
+    def learn(self, outcome: SellerResult) -> None:
         """Count, and check that nothing is sold that was not offered."""
         NotANumber.heard += 1
         assert (outcome.sold_mw <= outcome.offered_mw + 1e-9).all()
@@ -142,7 +143,7 @@ class Deaf(NotANumber):
         """The truth."""
         return Offers(view.cost, view.quantity_mw)
 
-    def learn(self, outcome: Outcome) -> None:
+    def learn(self, outcome: SellerResult) -> None:
         """Fail."""
         raise KeyError("outcome")
 

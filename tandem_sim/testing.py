@@ -1,4 +1,11 @@
-"""Contracts as callables: what every block and every scheme must keep, whoever wrote it."""
+"""Contracts as callables: what every strategy, block and scheme must keep, whoever wrote it.
+
+A test of a strategy of your own is one line:
+
+>>> from tandem_sim import strategies
+>>> from tandem_sim.testing import check_strategy
+>>> check_strategy(lambda seed: strategies()["fixed-markup"]())
+"""
 
 from __future__ import annotations
 
@@ -12,8 +19,8 @@ from tandem_sim.agents.strategies import (
     BOOK,
     BaselineStrategy,
     OfferView,
-    Outcome,
     PublishedBook,
+    SellerResult,
     Strategy,
     SupplyStrategy,
     checked,
@@ -115,7 +122,7 @@ def check_strategy(make: Callable[[int], Strategy], isps: int = 40) -> None:
                 "it answers to what it may not see"
             )
         paid = view.direction * first.price * first.quantity_mw
-        heard = Outcome(
+        heard = SellerResult(
             isp, view.direction, first.quantity_mw, first.quantity_mw, paid,
             view.direction * view.cost * first.quantity_mw,
         )  # fmt: skip

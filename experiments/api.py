@@ -1,0 +1,300 @@
+"""What a program does with Tandem; imported as ``tandem_sim``, whose names these are."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tandem_sim.agents.strategies import Strategy
+from tandem_sim.agents.strategy_table import STRATEGIES
+from tandem_sim.experiments.bundled import CASES, SCENARIOS, case_path
+from tandem_sim.experiments.run import DAY_S, manifest_of, run_scenario
+from tandem_sim.experiments.scenario import faults_named, scenario_of, source_of
+from tandem_sim.experiments.scenario import read_scenario as read_file
+from tandem_sim.grids.choices import OFFSETS
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.text import check_known, hint
+from tandem_sim.markets.blocks import RoundsError, Scheme
+from tandem_sim.markets.case import Case, read_case
+from tandem_sim.markets.choices import CHOICES
+from tandem_sim.markets.outcome import Outcome, allocate, clear_case
+from tandem_sim.markets.programme import ClearingError
+from tandem_sim.markets.schemes import DEFAULTS, Options, build_schemes
+from tandem_sim.sim.settings import Scenario
+
+Given = str | Path | Scenario | Mapping[str, Any]
+"""A scenario: a bundled name, the path of a YAML file, an object, or its keys."""
+
+
+def scenarios() -> list[str]:
+    """Names of the bundled scenarios.
+
+    >>> scenarios()
+    ['reference', 'dutch', 'belgian', 'street', 'nfca-clash']
+    """
+    return list(SCENARIOS)
+
+
+def cases() -> list[str]:
+    """Names of the bundled cases.
+
+    >>> cases()
+    ['alexander-a', 'alexander-b', 'alexander-c', 'alexander-d', 'alexander-v']
+    """
+    return list(CASES)
+
+
+def schemes(options: Options = DEFAULTS) -> dict[str, Scheme]:
+    """Every coordination scheme by name, with the options it leaves open.
+
+    >>> print(schemes()["multilevel-01"].summary)
+    local markets first, the remainder goes to a blind TSO market
+    """
+    return build_schemes(options)
+
+
+def strategies() -> dict[str, type[Strategy]]:
+    """Every built-in strategy of sellers by name.
+
+    >>> list(strategies())[:3]
+    ['truthful', 'fixed-markup', 'withholding']
+    """
+    return dict(STRATEGIES)
+
+
+def read_scenario(scenario: Given, changes: Mapping[str, Any] | None = None) -> Scenario:
+    """A scenario, checked, with `changes` put over it: values by field path.
+
+    Raises `InputError` that names every field at fault.
+
+    >>> changed = read_scenario("reference", {"days": 2, "dso.offset": "linear"})
+    >>> changed.days, changed.dso.offset
+    (2, 'linear')
+    >>> read_scenario(changed, {"seed": 7}).days
+    2
+    """
+    return _read(scenario, changes)[0]
+
+
+def _read(given: Given, changes: Mapping[str, Any] | None) -> tuple[Scenario, Path | None]:
+    """A scenario, and the folder its relative paths start from if it is a file."""
+    if isinstance(given, str | Path):
+        return read_file(str(given), dict(changes or {}))
+    keys = given.model_dump(mode="json", by_alias=True) if isinstance(given, Scenario) else given
+    return scenario_of(keys, "scenario", changes), None
+
+
+def run(
+    scenario: Given,
+    out: str | Path,
+    *,
+    scheme: str | None = None,
+    seed: int | None = None,
+    days: int | None = None,
+    changes: Mapping[str, Any] | None = None,
+    folder: str | Path | None = None,
+    figures: bool = False,
+    overwrite: bool = False,
+    resume: bool = False,
+    checkpoint_days: int = 1,
+    on_isp: Callable[[int], None] = lambda isp: None,
+) -> Run:
+    """Simulate a scenario and write its tables and key figures into the folder `out`.
+
+    Parameters
+    ----------
+    scenario: bundled name, path of a YAML file, `Scenario`, or keys.
+    out: folder of the results; it must not exist, unless `overwrite` or `resume` says so.
+    scheme, seed, days: replace those of the scenario.
+    changes: any other fields, by path: ``{"dso.offset": "linear"}``.
+    folder: where relative paths of grids start; the folder of a file, else the current one.
+    figures: draw the figures of `tandem run` too: seconds more.
+    overwrite: replace the results of an earlier run.
+    resume: go on with a run that was not finished, and keep one that is.
+    checkpoint_days: simulated days from one checkpoint to the next; 0 for none.
+    on_isp: called with the number of every ISP that was delivered, from 0.
+
+    Raises `InputError` for what cannot be used, `StrategyError` for a strategy that breaks the rules.
+
+    >>> from tempfile import mkdtemp
+    >>> small = {"households": 200, "isp_minutes": 60}
+    >>> found = run("reference", mkdtemp() + "/day", days=1, changes=small)
+    >>> found.kpis["isps"], len(found["system"]), found.scenario.households
+    (24, 24, 200)
+    """
+    named = {"scheme": scheme, "seed": seed, "days": days}
+    fixed = {key: value for key, value in named.items() if value is not None}
+    found, beside = _read(scenario, {**(changes or {}), **fixed})
+    source = source_of(str(scenario)) if isinstance(scenario, str | Path) else "scenario"
+    with faults_named(source):
+        run_scenario(
+            found,
+            Path(folder) if folder is not None else beside,
+            Path(out),
+            on_isp,
+            overwrite=overwrite,
+            resume=resume,
+            checkpoint_s=checkpoint_days * DAY_S,
+            plots=figures,
+        )
+    return load(out)
+
+
+def load(folder: str | Path) -> Run:
+    """The finished run in a folder. Raises `InputError` where there is none."""
+    path = Path(folder)
+    if not manifest_of(path):
+        inside = sorted(p.name for p in path.iterdir() if manifest_of(p)) if path.is_dir() else []
+        problem = "holds no finished run" if path.is_dir() else "does not exist"
+        advice = f"Load one of its runs: {', '.join(inside)}" if inside else "Name the folder of a run"
+        raise InputError(str(path), "folder", problem, advice)
+    return Run(path)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its tables as frames, its key figures, and what made it.
+
+    ``run["grid"]`` reads the table ``grid``; docs/formats.md lists tables and columns with their units.
+    """
+
+    folder: Path
+
+    @property
+    def tables(self) -> list[str]:
+        """Names of its tables."""
+        return sorted(path.stem for path in self.folder.glob("*.parquet"))
+
+    def __getitem__(self, table: str) -> pd.DataFrame:
+        """A table, read anew at each call. Raises KeyError for a table that is not there."""
+        if table not in self.tables:
+            raise KeyError(f"{table}: no such table in {self.folder}. {hint(table, self.tables)}")
+        return pd.read_parquet(self.folder / f"{table}.parquet")
+
+    @cached_property
+    def kpis(self) -> dict[str, Any]:
+        """Key figures by name; every name ends in its unit."""
+        found: dict[str, Any] = json.loads((self.folder / "kpis.json").read_text(encoding="utf-8"))
+        return found
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """What is needed to make the run again: scenario, seed, versions, digest of the code."""
+        return manifest_of(self.folder)
+
+    @cached_property
+    def scenario(self) -> Scenario:
+        """The scenario that was run."""
+        return scenario_of(self.manifest["scenario"], str(self.folder / "manifest.json"))
+
+
+def clear(
+    case: str | Path | Case,
+    schemes: str | Iterable[str] | None = None,
+    *,
+    method: str | None = None,
+    aggregation: str | None = None,
+    step_mw: float | None = None,
+    pricing: str | None = None,
+    tolerance_mw: float | None = None,
+    offset: str | None = None,
+) -> Clearing:
+    """Clear one market instance under one or several schemes.
+
+    Parameters
+    ----------
+    case: bundled name, folder, ``case.json``, or `Case`.
+    schemes: a name or names; without any the scheme of the case, or all.
+    method: prequalification: envelope (by price), uniform, disqualify or static.
+    aggregation: points of residual supply functions: discrete (every `step_mw`, MW) or exact.
+    pricing: pay-as-bid, pay-as-cleared or locational.
+    tolerance_mw: band around the scheduled flow of shared balancing, MW.
+    offset: base state of the linear model: linear, or ac for AC power flow.
+
+    What is not given, the case may say. Raises `InputError`; a market without a solution does not end the
+    others, it stands in `Clearing.failed`.
+
+    >>> cleared = clear("alexander-b", ["central-01", "common"])
+    >>> cleared.table()[["cost_eur_per_h", "congested_lines"]].round(3)
+                cost_eur_per_h  congested_lines
+    scheme
+    central-01         380.739                9
+    common             385.230                0
+    """
+    given = {
+        "method": method,
+        "aggregation": aggregation,
+        "step_mw": step_mw,
+        "pricing": pricing,
+        "tolerance_mw": tolerance_mw,
+    }
+    fixed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    check_options({**fixed, "offset": offset or "linear"})
+    base = next((known for known in OFFSETS if known == offset), None)
+    instance = case if isinstance(case, Case) else read_case(case_path(case), base)
+    table = build_schemes(replace(instance.options.options, **fixed))
+    names = [schemes] if isinstance(schemes, str) else list(schemes or ())
+    check_known("schemes", names, list(table))
+    if not names:
+        names = [instance.options.scheme] if instance.options.scheme else list(table)
+    found = {name: _tried(instance, table[name]) for name in dict.fromkeys(["common", *names])}
+    common = found["common"]
+    outcomes = {name: o for name in names if isinstance(o := found[name], Outcome)}
+    failed = {name: str(found[name]) for name in names if name not in outcomes}
+    reference = common.cost_eur_per_h if isinstance(common, Outcome) else None
+    return Clearing(instance.name, outcomes, failed, reference)
+
+
+def check_options(given: Mapping[str, Any], called: Callable[[str], str] = str) -> None:
+    """Refuse an option of `clear` that nobody knows or that is out of range; `called` names it in errors."""
+    for name, value in given.items():
+        known = OFFSETS if name == "offset" else CHOICES.get(name)
+        if known is not None:
+            check_known(called(name), [value], known)
+        if name == "step_mw" and not 0.001 <= value < math.inf:
+            problem = "is no step", "Give a positive number of MW, at least 0.001"
+            raise InputError(called(name), str(value), *problem)
+        if name == "tolerance_mw" and not 0 <= value < math.inf:
+            raise InputError(called(name), str(value), "is no band", "Give a number of MW, zero or more")
+
+
+def _tried(case: Case, scheme: Scheme) -> Outcome | ClearingError | RoundsError:
+    """The outcome of a scheme, or the reason why its markets have no solution."""
+    try:
+        outcome = clear_case(case, scheme)
+        return replace(outcome, allocation=allocate(case, scheme))
+    except (ClearingError, RoundsError) as error:
+        return error
+
+
+@dataclass(frozen=True)
+class Clearing:
+    """What each scheme made of a case, and why those that `failed` have no solution."""
+
+    case: str
+    outcomes: dict[str, Outcome]
+    failed: dict[str, str]
+    common_cost_eur_per_h: float | None  # what inefficiency is measured against; None without a solution
+
+    def __getitem__(self, scheme: str) -> Outcome:
+        """What a scheme did. Raises KeyError for one that was not asked for or failed."""
+        return self.outcomes[scheme]
+
+    def entries(self) -> list[dict[str, Any]]:
+        """A dictionary a scheme, as `tandem clear --out` writes them."""
+        return [outcome.as_dict(self.common_cost_eur_per_h) for outcome in self.outcomes.values()]
+
+    def table(self) -> pd.DataFrame:
+        """A row for each scheme, a column for each single figure."""
+        rows = [
+            {key: value for key, value in entry.items() if not isinstance(value, dict | list)}
+            for entry in self.entries()
+        ]
+        return pd.DataFrame(rows).set_index("scheme")

@@ -1,0 +1,146 @@
+"""``tandem clear``, ``game`` and ``envelope``: commands that look at one case or one feeder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tandem_sim.experiments.cli.choices import (
+    complete_kind,
+    complete_method,
+    complete_offset,
+    complete_points,
+    complete_pricing,
+    complete_rule,
+    complete_scheme,
+    one_of,
+)
+from tandem_sim.experiments.cli.options import CaseName, Quiet, Schemes, Verbose
+from tandem_sim.experiments.logs import log_to_terminal, terminal
+from tandem_sim.grids.choices import OFFSETS, POINTS, RULES
+from tandem_sim.markets.choices import ABOUT, KINDS, METHODS, PRICINGS
+
+
+def clear(
+    case: CaseName,
+    scheme: Annotated[
+        str | None,
+        typer.Option(
+            help=f"A coordination scheme ({one_of(ABOUT)}), or all. [default: all]",
+            autocompletion=complete_scheme,
+        ),
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Prequalification: {one_of(METHODS)}; envelope goes by price.",
+            autocompletion=complete_method,
+        ),
+    ] = None,
+    aggregation: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Points of the supply functions: {one_of(KINDS)}; discrete is every --step.",
+            autocompletion=complete_kind,
+        ),
+    ] = None,
+    step: Annotated[float | None, typer.Option(help="Step of discrete aggregation, MW.")] = None,
+    pricing: Annotated[
+        str | None,
+        typer.Option(help=f"What awards are paid: {one_of(PRICINGS)}.", autocompletion=complete_pricing),
+    ] = None,
+    tolerance: Annotated[
+        float | None, typer.Option(help="Band around the scheduled flow of shared-balancing, MW.")
+    ] = None,
+    offset: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Base state of the linear model: {one_of(OFFSETS)}; ac is by AC power flow.",
+            autocompletion=complete_offset,
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the results as JSON.")] = None,
+    figure: Annotated[Path | None, typer.Option(help="Draw the table as a PNG.")] = None,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Clear one market instance under one or all schemes. What is not given, the case may say."""
+    from tandem_sim.experiments.clear_command import clear_and_show
+
+    log_to_terminal(verbose)
+    given = {
+        "method": method,
+        "aggregation": aggregation,
+        "step_mw": step,
+        "pricing": pricing,
+        "tolerance_mw": tolerance,
+        "offset": offset,
+    }
+    clear_and_show(case, scheme, given, out, figure, quiet=quiet)
+
+
+def game(
+    case: CaseName,
+    scheme: Schemes = None,
+    player: Annotated[list[str] | None, typer.Option(help="Seller that plays. [default: all]")] = None,
+    sellers: Annotated[
+        int | None, typer.Option(help="Deal the bids to so many sellers, whoever owns them.")
+    ] = None,
+    markup: Annotated[
+        list[float] | None, typer.Option(help="EUR/MWh asked above cost, besides none. [default: 5 to 80]")
+    ] = None,
+    offered: Annotated[
+        list[float] | None, typer.Option(help="Share of what is owned that is offered, besides all.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Let sellers of a case answer each other with mark-ups until nobody gains, or in circles.
+
+    An equilibrium is verified by trying every other move of every seller. EUR/h. Without --scheme the one of
+    the case is played, or multilevel-03 and common.
+    """
+    from tandem_sim.experiments.game_command import play
+
+    log_to_terminal(verbose)
+    play(case, scheme or [], player or [], sellers, markup or [], offered or [], out, quiet=quiet)
+
+
+def envelope(
+    net: Annotated[str, typer.Argument(help="Low-voltage net: pandapower name, SimBench code or .json.")],
+    rule: Annotated[
+        str, typer.Option(help=f"How capacity is shared: {one_of(RULES)}.", autocompletion=complete_rule)
+    ] = "optimal",
+    points: Annotated[
+        str,
+        typer.Option(
+            help=f"{one_of(POINTS)}: safe for any choice of users, or where all go one way.",
+            autocompletion=complete_points,
+        ),
+    ] = "any",
+    participation: Annotated[float, typer.Option(help="Share of users under contract (0 to 1).")] = 1.0,
+    connection_kw: Annotated[float, typer.Option(help="Connection capacity of a user, kW.")] = 9.2,
+    vmin: Annotated[float, typer.Option(help="Lowest voltage at users, p.u.")] = 0.9,
+    vmax: Annotated[float, typer.Option(help="Highest voltage at users, p.u.")] = 1.1,
+    loading: Annotated[float, typer.Option(help="Largest share of rated current.")] = 1.0,
+    source_vm: Annotated[float | None, typer.Option(help="Voltage of the source, p.u.")] = None,
+    seed: Annotated[int, typer.Option(help="Who takes part first, and points of the check.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="Write one line per user to this CSV.")] = None,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Guaranteed capacities of a low-voltage net: what its non-firm connections can always have."""
+    from tandem_sim.experiments.envelope_command import Request, show, work_out, write_csv
+    from tandem_sim.grids.feeder_limits import Band
+
+    log_to_terminal(verbose)
+    request = Request(
+        net, rule, points, participation, connection_kw, Band(vmin, vmax, loading), source_vm, seed
+    )
+    answer = work_out(request)
+    if out is not None:
+        write_csv(answer, out)
+    show(request, answer, terminal(quiet))

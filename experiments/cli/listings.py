@@ -1,0 +1,95 @@
+"""Commands that list what there is to choose from, and ``tandem validate``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tandem_sim.agents.choices import ABOUT_STRATEGIES
+from tandem_sim.experiments.bundled import CASES, SCENARIOS, SWEEPS, scenario_text, sweep_text
+from tandem_sim.experiments.cli.choices import complete, complete_scenario, complete_sweep
+from tandem_sim.experiments.logs import terminal
+from tandem_sim.grids.text import check_known
+
+
+def validate(
+    file: Annotated[
+        str,
+        typer.Argument(
+            help="A scenario (bundled name or YAML) or a case (bundled name, JSON or folder).",
+            autocompletion=complete([*SCENARIOS, *CASES], ".yaml", ".yml", ".json"),
+        ),
+    ],
+) -> None:
+    """Check a scenario or a case by building all that a run would, without running it."""
+    from tandem_sim.experiments.validate_command import check_file
+
+    typer.echo(check_file(file))
+
+
+def schemes() -> None:
+    """List the coordination schemes, their steps and what each shares."""
+    from tandem_sim.experiments.tables import scheme_table
+    from tandem_sim.markets.schemes import SCHEMES
+
+    terminal().print(scheme_table(SCHEMES))
+
+
+def scenarios(
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Print the YAML of this one.", autocompletion=complete_scenario),
+    ] = None,
+) -> None:
+    """List the bundled scenarios, or print one to start from: tandem scenarios reference > mine.yaml."""
+    if name is None:
+        import yaml
+
+        for known in SCENARIOS:
+            typer.echo(f"{known}: {yaml.safe_load(scenario_text(known))['description']}")
+        return
+    check_known("NAME", [name], SCENARIOS)
+    typer.echo(scenario_text(name), nl=False)
+
+
+def cases() -> None:
+    """List the bundled cases: market instances for `tandem clear` and `tandem game`."""
+    for name, about in CASES.items():
+        typer.echo(f"{name}: {about}")
+
+
+def sweeps(
+    name: Annotated[
+        str | None, typer.Argument(help="Print the YAML of this one.", autocompletion=complete_sweep)
+    ] = None,
+) -> None:
+    """List the bundled sweeps, or print one to start from."""
+    if name is None:
+        for known, about in SWEEPS.items():
+            typer.echo(f"{known}: {about}")
+        return
+    check_known("NAME", [name], list(SWEEPS))
+    typer.echo(sweep_text(name), nl=False)
+
+
+def strategies() -> None:
+    """List the strategies that sellers may play."""
+    for name, about in ABOUT_STRATEGIES.items():
+        typer.echo(f"{name}: {about}")
+    typer.echo("module:Class: one of your own, see tandem_sim.Strategy")
+
+
+def profiles() -> None:
+    """List the measured profiles by what they are of, with the energy of each."""
+    from tandem_sim.experiments.tables import profile_table
+
+    terminal().print(profile_table())
+
+
+def grids() -> None:
+    """List the grids that can be named: bundled, of pandapower and of SimBench."""
+    from tandem_sim.grids.load import grid_names
+
+    for source, names in grid_names().items():
+        typer.echo(f"{source}: {', '.join(names)}")

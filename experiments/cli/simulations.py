@@ -1,0 +1,116 @@
+"""``tandem run``, ``sweep`` and ``power``: commands that simulate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tandem_sim.experiments.bundled import SWEEPS
+from tandem_sim.experiments.cli.choices import complete_scheme, complete_sweep, one_of
+from tandem_sim.experiments.cli.options import Fields, Quiet, ScenarioName, Schemes, Verbose, Workers
+from tandem_sim.experiments.logs import log_to_terminal
+
+
+def run(
+    scenario: ScenarioName,
+    scheme: Schemes = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of every random stream.")] = None,
+    days: Annotated[int | None, typer.Option(help="Number of local days.")] = None,
+    out: Annotated[
+        Path, typer.Option(help="Folder for the results; one sub-folder per scheme when there are several.")
+    ] = Path("runs/latest"),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the results of an earlier run.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that was not finished; keep one that is.")
+    ] = False,
+    checkpoint_days: Annotated[
+        int, typer.Option(min=0, help="Simulated days from one checkpoint to the next; 0 for none.")
+    ] = 1,
+    set_: Fields = None,
+    export_isp: Annotated[
+        str | None,
+        typer.Option(help="Also write the market of this moment as a case, for `tandem clear` (local time)."),
+    ] = None,
+    figures: Annotated[bool, typer.Option(help="Draw figures, or leave them out.")] = True,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Simulate a scenario and write tables, KPIs and figures."""
+    from tandem_sim.experiments.run_command import Request, simulate
+
+    log_to_terminal(verbose)
+    simulate(
+        Request(
+            scenario=scenario,
+            schemes=scheme or [],
+            seed=seed,
+            days=days,
+            out=out,
+            overwrite=overwrite,
+            resume=resume,
+            checkpoint_days=checkpoint_days,
+            fields=set_ or [],
+            export_isp=export_isp,
+            figures=figures,
+            quiet=quiet,
+        )
+    )
+
+
+def sweep(
+    file: Annotated[
+        str,
+        typer.Argument(
+            help=f"A sweep file (YAML), or a bundled sweep ({one_of(SWEEPS)}).",
+            autocompletion=complete_sweep,
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the runs and their tables.")] = Path("runs/sweep"),
+    workers: Workers = None,
+    dask: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler, whose workers make the runs.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on in a folder with runs: keep those that are finished.")
+    ] = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Run a scenario under every combination that a file names, and summarise over seeds."""
+    from tandem_sim.experiments.sweep_command import make_sweep
+
+    log_to_terminal(verbose)
+    make_sweep(file, out, workers, dask, resume=resume, quiet=quiet)
+
+
+def power(
+    scenario: ScenarioName,
+    scheme: Schemes = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="Seed; three or more give an interval over them.")
+    ] = None,
+    set_: Fields = None,
+    reference: Annotated[
+        str,
+        typer.Option(
+            help="Scheme that all are set against for the inefficiency of a scheme.",
+            autocompletion=complete_scheme,
+        ),
+    ] = "common",
+    workers: Workers = None,
+    out: Annotated[Path, typer.Option(help="Folder for runs, tables and the figure.")] = Path("runs/power"),
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Run a scenario as it bids and as if all bid the truth: profits, mark-ups, pivotal sellers, who pays.
+
+    Finished runs in the folder are not repeated; results are written anew.
+    """
+    from tandem_sim.experiments.power_command import measure_power
+
+    log_to_terminal(verbose)
+    measure_power(scenario, scheme or [], seed or [], set_ or [], reference, workers, out, quiet=quiet)
