@@ -18,6 +18,7 @@ from rich.table import Table
 from tandem_sim.experiments.bench_figure import Figure
 from tandem_sim.experiments.bench_markets import cases, steps, validation
 from tandem_sim.experiments.bench_runs import isps, memory, timeseries
+from tandem_sim.experiments.bench_start import start
 from tandem_sim.experiments.bench_sweep import throughput
 
 
@@ -28,7 +29,8 @@ def main(out: Path = Path("bench.json")) -> None:
     )
     for column in ("what", "measured", "beside it, same run", "ratio", "target", ""):
         table.add_column(column)
-    figures = [*validation(), *timeseries(), *cases(), *steps(), *isps(), *memory(), *sweeps()]
+    parts = (start, validation, timeseries, cases, steps, isps, memory, sweeps)
+    figures = [figure for part in parts for figure in part()]
     for figure in figures:
         table.add_row(*figure.row)
     Console(width=140).print(table)

@@ -5,7 +5,6 @@ A bundled name wins over a file of the same name in the current folder; write ``
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 
 SCENARIOS = ("reference", "dutch", "belgian", "street", "nfca-clash")
@@ -22,7 +21,7 @@ SWEEPS: dict[str, str] = {
     "non-firm-year": "eight years of street under non-firm connections: hours of computing",
 }
 
-_HOME = resources.files("tandem_sim.experiments")
+_HOME = Path(__file__).parent
 
 
 def scenario_text(name: str) -> str:
@@ -35,6 +34,11 @@ def sweep_text(name: str) -> str:
     return (_HOME / "sweeps" / f"{name}.yaml").read_text(encoding="utf-8")
 
 
+def field_text() -> str:
+    """A line for each field of a scenario; see `tandem_sim.experiments.fields`."""
+    return (_HOME / "field_paths.txt").read_text(encoding="utf-8")
+
+
 def case_path(case: str | Path) -> Path:
     """Where a case lies that is called by a bundled name or by a path.
 
@@ -43,9 +47,9 @@ def case_path(case: str | Path) -> Path:
     >>> case_path("mine/case.json").as_posix()
     'mine/case.json'
     """
-    return Path(str(_HOME / "cases" / str(case))) if str(case) in CASES else Path(case)
+    return _HOME / "cases" / str(case) if str(case) in CASES else Path(case)
 
 
 def sweep_path(sweep: str | Path) -> Path:
     """Where a sweep file lies that is called by a bundled name or by a path."""
-    return Path(str(_HOME / "sweeps" / f"{sweep}.yaml")) if str(sweep) in SWEEPS else Path(sweep)
+    return _HOME / "sweeps" / f"{sweep}.yaml" if str(sweep) in SWEEPS else Path(sweep)

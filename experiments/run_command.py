@@ -40,6 +40,7 @@ class Request:
     export_isp: str | None
     figures: bool
     quiet: bool
+    bar: bool  # whether progress is drawn
 
 
 def simulate(asked: Request) -> None:
@@ -88,7 +89,7 @@ def _run_one(
         TimeRemainingColumn(),
         TextColumn("left"),
     )
-    with Progress(*columns, console=console, disable=asked.quiet) as progress:
+    with Progress(*columns, console=console, disable=not asked.bar) as progress:
         task = progress.add_task("run", total=calendar.n_isp, date="building the world")
 
         def on_isp(isp: int) -> None:

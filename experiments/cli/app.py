@@ -31,6 +31,7 @@ app = typer.Typer(
     name="tandem",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 for command in COMMANDS:
     app.command()(command)

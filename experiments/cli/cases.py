@@ -66,7 +66,10 @@ def clear(
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Clear one market instance under one or all schemes. What is not given, the case may say."""
+    """Clear one market instance under one or all schemes.
+
+    What is not given, the case may say.
+    """
     from tandem_sim.experiments.clear_command import clear_and_show
 
     log_to_terminal(verbose)
@@ -98,9 +101,9 @@ def game(
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Let sellers of a case answer each other with mark-ups until nobody gains, or in circles.
+    """Let sellers of a case answer each other with mark-ups.
 
-    An equilibrium is verified by trying every other move of every seller. EUR/h. Without --scheme the one of
+    They go on until nobody gains, or in circles. An equilibrium is verified by trying every other move of every seller. EUR/h. Without --scheme the one of
     the case is played, or multilevel-03 and common.
     """
     from tandem_sim.experiments.game_command import play
@@ -132,7 +135,10 @@ def envelope(
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Guaranteed capacities of a low-voltage net: what its non-firm connections can always have."""
+    """Guarantee capacities to the users of a low-voltage net.
+
+    They are what its non-firm connections can always have.
+    """
     from tandem_sim.experiments.envelope_command import Request, show, work_out, write_csv
     from tandem_sim.grids.feeder_limits import Band
 

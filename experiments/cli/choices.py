@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from importlib import resources
 from pathlib import Path
 
-from tandem_sim.experiments.bundled import CASES, SCENARIOS, SWEEPS
+from tandem_sim.experiments.bundled import CASES, SCENARIOS, SWEEPS, field_text
 from tandem_sim.grids.choices import OFFSETS, POINTS, RULES
 from tandem_sim.markets.choices import ABOUT, KINDS, METHODS, PRICINGS
 
@@ -15,8 +14,7 @@ Completer = Callable[[str], list[str]]
 
 def field_values() -> dict[str, list[str]]:
     """Every field of a scenario by its path, such as ``non_firm.who``, and the names its value may have."""
-    text = (resources.files("tandem_sim.experiments") / "field_paths.txt").read_text(encoding="utf-8")
-    return {path: names for path, *names in map(str.split, text.splitlines())}
+    return {path: names for path, *names in map(str.split, field_text().splitlines())}
 
 
 def one_of(names: Iterable[str]) -> str:

@@ -22,14 +22,17 @@ def validate(
         ),
     ],
 ) -> None:
-    """Check a scenario or a case by building all that a run would, without running it."""
+    """Check a scenario or a case without running it.
+
+    All that a run would need is built, grids included.
+    """
     from tandem_sim.experiments.validate_command import check_file
 
     typer.echo(check_file(file))
 
 
 def schemes() -> None:
-    """List the coordination schemes, their steps and what each shares."""
+    """List coordination schemes, their steps and what each shares."""
     from tandem_sim.experiments.tables import scheme_table
     from tandem_sim.markets.schemes import SCHEMES
 
@@ -42,7 +45,10 @@ def scenarios(
         typer.Argument(help="Print the YAML of this one.", autocompletion=complete_scenario),
     ] = None,
 ) -> None:
-    """List the bundled scenarios, or print one to start from: tandem scenarios reference > mine.yaml."""
+    """List the bundled scenarios, or print one.
+
+    One of your own starts as a copy: tandem scenarios reference > my_scenario.yaml
+    """
     if name is None:
         import yaml
 
@@ -54,7 +60,7 @@ def scenarios(
 
 
 def cases() -> None:
-    """List the bundled cases: market instances for `tandem clear` and `tandem game`."""
+    """List the bundled cases, for clear and game."""
     for name, about in CASES.items():
         typer.echo(f"{name}: {about}")
 
@@ -64,7 +70,7 @@ def sweeps(
         str | None, typer.Argument(help="Print the YAML of this one.", autocompletion=complete_sweep)
     ] = None,
 ) -> None:
-    """List the bundled sweeps, or print one to start from."""
+    """List the bundled sweeps, or print one."""
     if name is None:
         for known, about in SWEEPS.items():
             typer.echo(f"{known}: {about}")
@@ -81,14 +87,17 @@ def strategies() -> None:
 
 
 def profiles() -> None:
-    """List the measured profiles by what they are of, with the energy of each."""
+    """List the measured profiles and the energy of each."""
     from tandem_sim.experiments.tables import profile_table
 
     terminal().print(profile_table())
 
 
 def grids() -> None:
-    """List the grids that can be named: bundled, of pandapower and of SimBench."""
+    """List the grids that can be called by name.
+
+    They are bundled, or come with pandapower and SimBench.
+    """
     from tandem_sim.grids.load import grid_names
 
     for source, names in grid_names().items():

@@ -57,6 +57,7 @@ def run(
             export_isp=export_isp,
             figures=figures,
             quiet=quiet,
+            bar=not (quiet or verbose),
         )
     )
 
@@ -80,7 +81,10 @@ def sweep(
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Run a scenario under every combination that a file names, and summarise over seeds."""
+    """Run a scenario under every combination of what varies.
+
+    A file, or a bundled sweep, names the scenario and what varies. Results are summarised over seeds.
+    """
     from tandem_sim.experiments.sweep_command import make_sweep
 
     log_to_terminal(verbose)
@@ -106,9 +110,9 @@ def power(
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Run a scenario as it bids and as if all bid the truth: profits, mark-ups, pivotal sellers, who pays.
+    """Measure market power against the same runs bidding the truth.
 
-    Finished runs in the folder are not repeated; results are written anew.
+    Profits, mark-ups, pivotal sellers, and who pays. Finished runs in the folder are not repeated; results are written anew.
     """
     from tandem_sim.experiments.power_command import measure_power
 

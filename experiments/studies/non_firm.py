@@ -1,6 +1,6 @@
 """What non-firm connections leave of low-voltage flexibility, over a year.
 
-``tandem sweep experiments/sweeps/non_firm_year.yaml --out RUNS`` makes the runs, and then
+``tandem sweep non-firm-year --out RUNS`` makes the runs, and then
 ``python -m tandem_sim.experiments.studies.non_firm RUNS FOLDER`` writes ``non_firm.csv``,
 ``non_firm_seasons.csv`` and ``non_firm.png``. Bands are 95 % intervals of a bootstrap over the weeks of the
 year (seeded): they say how much a figure owes to single weeks, and nothing of other populations.
