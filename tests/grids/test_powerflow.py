@@ -13,8 +13,9 @@ from pandapower.auxiliary import pandapowerNet
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.grids.network import Network
 from tandem_sim.grids.powerflow import AcState, PowerFlow
+from tests.nets import FROM_SIMBENCH
 
-GRIDS = ("case14", "case69", "case141", "1-LV-rural1--0-sw", "1-MV-rural--0-sw")
+GRIDS = ("case14", "case69", "case141", "create_cigre_network_mv", *FROM_SIMBENCH)
 TOLERANCE_PU, TOLERANCE_MW, TOLERANCE_PERCENT = 1e-6, 1e-5, 1e-3
 
 Nets = Callable[[str], pandapowerNet]

@@ -21,6 +21,7 @@ from tandem_sim.grids.split import (
     with_one_external_grid,
     write_nets,
 )
+from tests.nets import empty_net
 
 LINE = "NA2XS2Y 1x185 RM/25 12/20 kV"
 SIMBENCH = "1-HVMV-mixed-all-1-no_sw"
@@ -29,7 +30,7 @@ SIMBENCH = "1-HVMV-mixed-all-1-no_sw"
 @pytest.fixture
 def net() -> Any:
     """Three 110 kV buses in a ring; two transformers and an open ring below bus 1, a closed one below 2."""
-    net = pp.create_empty_network(name="two substations", sn_mva=10.0)
+    net = empty_net(name="two substations", sn_mva=10.0)
     pp.create_buses(net, 3, 110.0)
     pp.create_ext_grid(net, 0, vm_pu=1.04)
     pp.create_ext_grid(net, 2, vm_pu=1.03)
@@ -166,6 +167,7 @@ def test_what_cannot_be_cut_is_refused(net: Any, change: Callable[[Any], None], 
         split_at_substations(net)
 
 
+@pytest.mark.long("1729 buses take 15 s: what the small net shows, at fifteen substations of measured data")
 def test_simbench_is_cut_into_fifteen_radial_grids() -> None:
     net = load_net(SIMBENCH)
     upper, stations = _assert_solves_alike(net)
