@@ -24,7 +24,7 @@ Flows = Callable[[str], PowerFlow]
 
 def _solved(net: pandapowerNet) -> pandapowerNet:
     net = copy.deepcopy(net)
-    pp.runpp(net, calculate_voltage_angles=True, init="dc")
+    pp.runpp(net, calculate_voltage_angles=True, init="dc", numba=False)
     return net
 
 
@@ -89,7 +89,7 @@ def test_changed_loads_equal_runpp_of_the_changed_net(grid: str, net_of: Nets, p
     net.load["p_mw"] *= 1.3
     net.load["q_mvar"] *= 1.3
     state = flow.solve(p, q)
-    pp.runpp(net, calculate_voltage_angles=True, init="dc")
+    pp.runpp(net, calculate_voltage_angles=True, init="dc", numba=False)
     vm = net.res_bus.vm_pu.loc[flow.network.bus_index].to_numpy()
     assert np.abs(state.vm_pu[flow.network.bus_node] - vm).max() < TOLERANCE_PU
 

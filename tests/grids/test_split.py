@@ -53,17 +53,17 @@ def net() -> Any:
 
 def _assert_solves_alike(net: Any) -> tuple[Any, list[Substation]]:
     """The parts, each with the voltage above it, against the whole: all voltages, and flows at the cuts."""
-    pp.runpp(net, calculate_voltage_angles=True)
+    pp.runpp(net, calculate_voltage_angles=True, numba=False)
     upper, stations = split_at_substations(net, net.res_bus.vm_pu.to_dict())
     for station in stations:
-        pp.runpp(station.net)
+        pp.runpp(station.net, numba=False)
         whole = net.res_bus.vm_pu.loc[station.net.bus.index]
         np.testing.assert_allclose(station.net.res_bus.vm_pu, whole, atol=1e-6)
         mine = net.res_trafo.loc[station.net.trafo.index]
         flow = station.net.res_ext_grid.iloc[0]
         np.testing.assert_allclose([flow.p_mw, flow.q_mvar], mine[["p_hv_mw", "q_hv_mvar"]].sum(), atol=1e-3)
         pp.create_load(upper, station.upper_bus, flow.p_mw, flow.q_mvar)
-    pp.runpp(upper, calculate_voltage_angles=True)
+    pp.runpp(upper, calculate_voltage_angles=True, numba=False)
     np.testing.assert_allclose(upper.res_bus.vm_pu, net.res_bus.vm_pu.loc[upper.bus.index], atol=1e-6)
     np.testing.assert_allclose(upper.res_ext_grid.p_mw, net.res_ext_grid.p_mw, atol=1e-3)
     return split_at_substations(net)

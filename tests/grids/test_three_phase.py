@@ -31,7 +31,7 @@ def test_voltages_and_currents_are_those_of_the_reference_power_flow(european: p
     net.asymmetric_load[columns] = 0.0
     for k, user in enumerate(feeder.users):
         net.asymmetric_load.loc[net.asymmetric_load.index[k], f"p_{user.phases}_mw"] = kw[k] / 1000.0
-    pp.runpp_3ph(net)
+    pp.runpp_3ph(net, numba=False)
     state = feeder.solve(kw)
     assert state.converged.all()
     judge = [net.res_bus_3ph.at[user.bus, f"vm_{user.phases}_pu"] for user in feeder.users]
@@ -51,7 +51,7 @@ def test_a_balanced_grid_needs_one_phase_and_agrees_with_the_reference(
     net = copy.deepcopy(net_of(grid))
     net.sgen["in_service"] = False
     net.load["q_mvar"] = 0.0
-    pp.runpp(net)
+    pp.runpp(net, numba=False)
     feeder = read_feeder(net, grid)
     state = feeder.solve(1000.0 * net.load.p_mw.to_numpy())
     judge = net.res_bus.vm_pu[[user.bus for user in feeder.users]].to_numpy()
