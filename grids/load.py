@@ -7,8 +7,9 @@ import json
 import warnings
 from collections.abc import Iterator
 from copy import deepcopy
+from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -50,11 +51,16 @@ def load_network(grid: str, folder: Path | None = None) -> Network:
     code such as ``1-MV-rural--0-sw``, a bundled table (``case69``, ``case141``) or the name of a network in
     ``pandapower.networks`` (``case14``, ``create_cigre_network_mv``). Raises `InputError`.
     """
-    return Network.from_pandapower(load_net(grid, folder), name=grid)
+    return Network.from_pandapower(_shared(grid, folder), name=grid)  # which copies what it keeps
 
 
 def load_net(grid: str, folder: Path | None = None) -> pandapowerNet:
     """The pandapower net behind `load_network`, to change before it becomes a `Network`."""
+    return deepcopy(_shared(grid, folder))  # whoever gets it may change it
+
+
+def _shared(grid: str, folder: Path | None) -> pandapowerNet:
+    """The net of a grid as it is kept for all who ask: not to be changed."""
     if is_file(grid):
         path = (folder or Path()) / grid
         if not path.is_file():
@@ -64,8 +70,8 @@ def load_net(grid: str, folder: Path | None = None) -> pandapowerNet:
                 "the grid file does not exist",
                 "Give a path relative to the file that names it",
             )
-        return _read_json(path) if path.suffix.lower() == ".json" else _read_matpower(path)
-    return deepcopy(_published(grid))  # whoever gets it may change it
+        return _of_content(_Content.of(path))
+    return _published(grid)
 
 
 def _meant(grid: str) -> str:
@@ -77,6 +83,37 @@ def _meant(grid: str) -> str:
 def is_file(grid: str) -> bool:
     """Whether a grid is called by a file, and not by the name under which it is published."""
     return Path(grid).suffix.lower() in {".json", ".m", ".mat"}
+
+
+@dataclass(frozen=True)
+class _Content:
+    """What stands in a grid file. The same content is the same grid, whatever its file is called."""
+
+    kind: str  # the suffix, which says how it is parsed
+    content: str | bytes
+    path: Path = field(compare=False)  # what errors name: they are not kept, so it is the file asked for
+
+    @classmethod
+    def of(cls, path: Path) -> _Content:
+        kind = path.suffix.lower()
+        if kind == ".json":
+            return cls(kind, read_text(path), path)
+        if path.suffix != kind:
+            raise InputError(
+                str(path), "grid", f"ends in {path.suffix}, which is not read", f"Rename it to end in {kind}"
+            )
+        try:
+            return cls(kind, path.read_bytes(), path)
+        except OSError as error:
+            raise _no_matpower_case(path, error) from error
+
+
+@lru_cache(maxsize=16)
+def _of_content(file: _Content) -> pandapowerNet:
+    """The net of a file, parsed once for one content: pandapower needs ten times as long as for a copy."""
+    if isinstance(file.content, str):
+        return _parse_json(file.content, file.path)
+    return _read_matpower(file.path)
 
 
 @lru_cache(maxsize=8)
@@ -121,8 +158,7 @@ def network_names() -> list[str]:
     )
 
 
-def _read_json(path: Path) -> pandapowerNet:
-    text = read_text(path)
+def _parse_json(text: str, path: Path) -> pandapowerNet:
     try:
         tree = json.loads(text)
     except json.JSONDecodeError as error:
@@ -136,7 +172,9 @@ def _read_json(path: Path) -> pandapowerNet:
         raise InputError(
             str(path), "net", f"cannot be read ({one_line(error)})", "Write it with pandapower.to_json"
         ) from error
+    nets = 0
     for module, cls in _named_classes(tree):
+        nets += cls == pandapowerNet.__name__
         if (module, cls) not in SAFE_CLASSES:
             raise InputError(
                 str(path),
@@ -147,7 +185,9 @@ def _read_json(path: Path) -> pandapowerNet:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # notes on files of older pandapower versions
         try:
-            net = pp.from_json_string(text)
+            # A net is filled into an empty one, half of the work. Nets in a net need one each.
+            empty = deepcopy(_empty()) if nets == 1 else None
+            net = pp.from_json_string(text, empty_dict_like_object=empty)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise InputError(
                 str(path),
@@ -158,6 +198,11 @@ def _read_json(path: Path) -> pandapowerNet:
     if not isinstance(net, pandapowerNet):
         raise InputError(str(path), "net", "is not a pandapower network", "Write it with pandapower.to_json")
     return net
+
+
+@cache
+def _empty() -> pandapowerNet:
+    return pp.create_empty_network()
 
 
 def _named_classes(tree: Any) -> Iterator[tuple[str, str]]:
@@ -195,12 +240,16 @@ def _read_matpower(path: Path) -> pandapowerNet:
             OSError,
             MatReadError,
         ) as error:
-            raise InputError(
-                str(path),
-                "mpc",
-                f"is not a MATPOWER case ({one_line(error)})",
-                "Give a version-2 case with bus, gen and branch",
-            ) from error
+            raise _no_matpower_case(path, error) from error
+
+
+def _no_matpower_case(path: Path, error: Exception) -> InputError:
+    return InputError(
+        str(path),
+        "mpc",
+        f"is not a MATPOWER case ({one_line(error)})",
+        "Give a version-2 case with bus, gen and branch",
+    )
 
 
 def _read_tables(name: str) -> pandapowerNet:

@@ -23,6 +23,7 @@ from tandem_sim.grids.feeder import read_feeder
 from tandem_sim.grids.feeder_limits import Band, broken_pu
 from tandem_sim.grids.three_phase import Feeder
 from tests.agents.desktop import Desktop
+from tests.nets import empty_net
 
 WIDE = Band(0.5, 1.5)
 FREE = Terms()
@@ -34,7 +35,7 @@ INF = float("inf")
 
 def _feeder(trunk_kw: float, spurs_kw: Sequence[float], ohm: float = 1e-6) -> Feeder:
     """A trunk from the source to a junction, and a spur to every user. At 0.4 kV they carry so many kW."""
-    net = pp.create_empty_network(sn_mva=1.0)
+    net = empty_net(sn_mva=1.0)
     source, junction = pp.create_bus(net, 0.4), pp.create_bus(net, 0.4)
     pp.create_ext_grid(net, source)
 

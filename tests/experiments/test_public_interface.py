@@ -22,9 +22,7 @@ SMALL = Path(__file__).parents[1] / "sim" / "small.yaml"
 HOURLY = {"isp_minutes": 60, "population.sustain_isps": 1}
 
 
-@pytest.mark.parametrize(
-    "module", ["experiments.api", "experiments.bundled", "grids.text", "testing"]
-)
+@pytest.mark.parametrize("module", ["experiments.api", "experiments.bundled", "grids.text", "testing"])
 def test_examples_of_docstrings_run(module: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     tried = doctest.testmod(
@@ -95,7 +93,9 @@ def _blocks(language: str) -> list[str]:
 def test_every_command_of_the_readme_is_one() -> None:
     """Each line is taken apart as the shell and the command would; what it does is for those who run it."""
     command = typer.main.get_command(app)
-    lines = [line for block in _blocks("console") for line in block.splitlines() if line.startswith("tandem ")]
+    lines = [
+        line for block in _blocks("console") for line in block.splitlines() if line.startswith("tandem ")
+    ]
     assert len(lines) > 20
     for line in lines:
         _, *words = shlex.split(line.partition(">")[0], comments=True)
@@ -105,7 +105,9 @@ def test_every_command_of_the_readme_is_one() -> None:
         command.commands[name].make_context(name, arguments)
 
 
-@pytest.mark.long("simulates two days of reference as the README does; the same calls are tested on a small one")
+@pytest.mark.long(
+    "simulates two days of reference as the README does; the same calls are tested on a small one"
+)
 def test_the_script_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     (script,) = _blocks("python")[:1]

@@ -6,11 +6,12 @@ import pandapower as pp
 
 from tandem_sim.grids.feeder import read_feeder
 from tandem_sim.grids.three_phase import Feeder
+from tests.nets import empty_net
 
 
 def line_of(lengths_km: list[float], ratings_ka: list[float]) -> Feeder:
     """Users one behind the other on one line of 0.4 kV, from a stiff source."""
-    net = pp.create_empty_network(sn_mva=1.0)
+    net = empty_net(sn_mva=1.0)
     before = pp.create_bus(net, 0.4)
     pp.create_ext_grid(net, before)
     for km, ka in zip(lengths_km, ratings_ka, strict=True):

@@ -12,11 +12,12 @@ from pandapower.auxiliary import pandapowerNet
 
 from tandem_sim.grids.dc import DcModel
 from tandem_sim.grids.network import Network
+from tests.nets import empty_net
 
 
 def _triangle() -> pandapowerNet:
     """Three 110 kV buses, three lines of 12.1 ohm (0.1 p.u. on 100 MVA), external grid at bus 0."""
-    net = pp.create_empty_network(sn_mva=100.0)
+    net = empty_net(sn_mva=100.0)
     pp.create_buses(net, 3, vn_kv=110.0)
     pp.create_ext_grid(net, 0)
     for a, b in ((0, 1), (1, 2), (0, 2)):

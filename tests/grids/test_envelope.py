@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import numpy as np
 import pandapower as pp
-import pandapower.networks as pn
 import pytest
-import simbench
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandapower.auxiliary import pandapowerNet
@@ -24,8 +23,15 @@ WIDE = Band(0.5, 1.5)
 
 
 @pytest.fixture(scope="module")
-def european() -> pandapowerNet:
-    return pn.ieee_european_lv_asymmetric("on_peak_566")
+def european(net_of: Callable[[str], pandapowerNet]) -> pandapowerNet:
+    return net_of("ieee_european_lv_asymmetric")
+
+
+def _with_every(net: pandapowerNet, step: int) -> pandapowerNet:
+    """A copy in which only every so many users are served."""
+    net = copy.deepcopy(net)
+    net.asymmetric_load["in_service"] = np.arange(len(net.asymmetric_load)) % step == 0
+    return net
 
 
 def test_a_current_limit_by_hand() -> None:
@@ -62,35 +68,42 @@ def test_a_strong_feeder_gives_everybody_the_connection() -> None:
         assert set(best.binding) == {"connection"}
 
 
+ALL_USERS = pytest.mark.long("a minute on a busy machine: every rule at the size the studies have, 55 users")
+
+
 @pytest.mark.parametrize("points", POINTS)
 @pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize(("every", "kw"), [(3, 20.0), pytest.param(1, 9.2, marks=ALL_USERS)])
 def test_no_point_of_the_european_feeder_breaks_a_limit(
-    european: pandapowerNet, rule: Rule, points: Points
+    european: pandapowerNet, rule: Rule, points: Points, every: int, kw: float
 ) -> None:
-    feeder, band = read_feeder(european, "european", 1.0), Band(0.9, 1.1)
-    best = guaranteed(feeder, np.full(55, 9.2), band, rule, points=points)
+    feeder, band = read_feeder(_with_every(european, every), "european", 1.0), Band(0.9, 1.1)
+    connection = np.full(len(feeder.users), kw)
+    best = guaranteed(feeder, connection, band, rule, points=points)
+    assert best.import_kw.sum() < 0.7 * connection.sum()  # limits bind
     inside = random_points(best, 2000, np.random.default_rng(1), points)
     inside = np.vstack([inside, best.import_kw, -best.export_kw])
     assert np.max(broken_pu(feeder, band, inside)) <= 1e-6
     if points == "one-way" and rule == "fair":  # it could not be larger: one phase alone breaks a limit then
         on = np.array([[user.phases == f for user in feeder.users] for f in "abc"])
-        for kw in (1.03 * best.import_kw, -1.03 * best.export_kw):
-            assert np.max(broken_pu(feeder, band, on * kw)) > 0.0
+        for more in (1.03 * best.import_kw, -1.03 * best.export_kw):
+            assert np.max(broken_pu(feeder, band, on * more)) > 0.0
 
 
 def test_the_reference_power_flow_agrees_that_all_users_at_their_limits_are_safe(
     european: pandapowerNet,
 ) -> None:
-    feeder, band = read_feeder(european, "european", 1.0), Band(0.9, 1.1)
-    best = guaranteed(feeder, np.full(55, 9.2), band, "optimal", points="one-way")
-    net = copy.deepcopy(european)
+    net, band = _with_every(european, 3), Band(0.9, 1.1)
+    feeder = read_feeder(net, "european", 1.0)
+    best = guaranteed(feeder, np.full(len(feeder.users), 20.0), band, "optimal", points="one-way")
     net.ext_grid["vm_pu"] = 1.0
     columns = [f"{q}_{f}_{unit}" for q, unit in (("p", "mw"), ("q", "mvar")) for f in "abc"]
+    served = net.asymmetric_load.index[net.asymmetric_load.in_service]
     for kw in (best.import_kw, -best.export_kw):
         net.asymmetric_load[columns] = 0.0
         for k, user in enumerate(feeder.users):
-            net.asymmetric_load.loc[net.asymmetric_load.index[k], f"p_{user.phases}_mw"] = kw[k] / 1000.0
-        pp.runpp_3ph(net)
+            net.asymmetric_load.loc[served[k], f"p_{user.phases}_mw"] = kw[k] / 1000.0
+        pp.runpp_3ph(net, numba=False)
         vm = np.array([net.res_bus_3ph.at[u.bus, f"vm_{u.phases}_pu"] for u in feeder.users])
         assert vm.min() >= band.low_pu - 1e-4
         assert vm.max() <= band.high_pu + 1e-4
@@ -191,8 +204,17 @@ def test_a_source_at_the_edge_of_the_band_leaves_no_export(european: pandapowerN
     assert best.export_kw == pytest.approx(np.zeros(55), abs=1e-3)
 
 
-def test_a_grid_of_simbench_is_safe_too() -> None:
-    feeder = read_feeder(simbench.get_simbench_net("1-LV-rural2--0-sw"), "rural2")
+@pytest.mark.parametrize(
+    "grid",
+    [
+        "create_kerber_dorfnetz",
+        pytest.param(
+            "1-LV-rural2--0-sw", marks=pytest.mark.long("SimBench takes 3 s to read: one more village")
+        ),
+    ],
+)
+def test_a_village_is_safe_too(grid: str, net_of: Callable[[str], pandapowerNet]) -> None:
+    feeder = read_feeder(net_of(grid), grid)
     best = guaranteed(feeder, np.full(len(feeder.users), 9.2), Band(), "fair")
     inside = random_points(best, 500, np.random.default_rng(3))
     assert np.max(broken_pu(feeder, Band(), inside)) <= 1e-6

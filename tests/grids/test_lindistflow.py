@@ -12,11 +12,12 @@ from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.lindistflow import LinDistFlow
 from tandem_sim.grids.network import Network
 from tandem_sim.grids.powerflow import PowerFlow
+from tests.nets import empty_net
 
 
 def _chain(scale: float = 1.0) -> pandapowerNet:
     """10 kV, 1 MVA base: bus 0 - (1, 2) ohm - bus 1 - (3, 1) ohm - bus 2; impedances times `scale`."""
-    net = pp.create_empty_network(sn_mva=1.0)
+    net = empty_net(sn_mva=1.0)
     pp.create_buses(net, 3, vn_kv=10.0)
     pp.create_ext_grid(net, 0, vm_pu=1.02)
     pp.create_line_from_parameters(net, 0, 1, 1.0, 1.0 * scale, 2.0 * scale, 0.0, max_i_ka=0.1)
@@ -31,7 +32,7 @@ def _chain(scale: float = 1.0) -> pandapowerNet:
 
 def _with_transformer(root: str, parallel: int = 1, scale: float = 1.0, apart: bool = False) -> pandapowerNet:
     """A 20/10 kV transformer, 2 steps of 2.5 % up on the hv side, and a line away from the root."""
-    net = pp.create_empty_network(sn_mva=1.0)
+    net = empty_net(sn_mva=1.0)
     pp.create_buses(net, 3, vn_kv=[20.0, 10.0, 10.0] if root == "hv" else [20.0, 20.0, 10.0])
     hv, lv, root_bus = (0, 1, 0) if root == "hv" else (1, 2, 2)
     leaf, inner = (2, 1) if root == "hv" else (0, 1)

@@ -16,6 +16,7 @@ from tandem_sim.grids.linear_ac import linearise_ac
 from tandem_sim.grids.network import Network
 from tandem_sim.grids.powerflow import PowerFlow
 from tandem_sim.grids.rows import distribution_rows_ac
+from tests.nets import empty_net
 
 
 def _meshed_mv(net_of: Callable[[str], pandapowerNet]) -> Network:
@@ -54,7 +55,7 @@ def test_predicts_ac_after_a_small_change(
 
 
 def test_equals_lindistflow_sensitivities_where_losses_vanish() -> None:
-    net = pp.create_empty_network(sn_mva=1.0)
+    net = empty_net(sn_mva=1.0)
     pp.create_buses(net, 3, vn_kv=10.0)
     pp.create_ext_grid(net, 0)
     for a in (0, 1):

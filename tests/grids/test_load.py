@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import operator
 import sys
 from pathlib import Path
 
 import pandapower as pp
+import pandas as pd
 import pytest
 
+from tandem_sim.grids import load
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.load import load_net, load_network, network_names
 from tandem_sim.grids.network import Network
+from tests.nets import empty_net
 
+CASE_A = Path(__file__).parents[1] / "cases" / "A"
 MARKER = "tandem_was_here"
 MATPOWER = """function mpc = tiny
 mpc.version = '2';
@@ -38,7 +43,7 @@ mpc.branch = [
 @pytest.fixture
 def grid_file(tmp_path: Path) -> Path:
     """A pandapower JSON of three buses."""
-    net = pp.create_empty_network(name="tiny")
+    net = empty_net(name="tiny")
     pp.create_buses(net, 2, vn_kv=20.0)
     pp.create_ext_grid(net, 0)
     pp.create_line_from_parameters(net, 0, 1, 1.0, 0.1, 0.1, 0.0, max_i_ka=0.1)
@@ -154,6 +159,106 @@ def test_text_that_is_no_matpower_case_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not a MATPOWER case") as error:
         load_net("bad.m", tmp_path)
     assert error.value.field == "mpc"
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, parser: str) -> list[object]:
+    """What a parser of `tandem_sim.grids.load` is given from now on."""
+    given: list[object] = []
+    parse = operator.attrgetter(parser)(load)
+
+    def count(content: object, **how: object) -> object:
+        given.append(content)
+        return parse(content, **how)
+
+    monkeypatch.setattr(f"tandem_sim.grids.load.{parser}", count)
+    return given
+
+
+@pytest.mark.parametrize(("name", "parser"), [("grid.json", "pp.from_json_string"), ("tiny.m", "from_mpc")])
+def test_a_content_is_parsed_once_and_a_changed_one_anew(
+    name: str, parser: str, grid_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = {"grid.json": grid_file.read_text(encoding="utf-8"), "tiny.m": MATPOWER}[name]
+    text = text.replace("tiny", "often")  # as no other test has it
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    given = counted(monkeypatch, parser)
+    first, second = load_net(name, tmp_path), load_net(name, tmp_path)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / name).write_text(text, encoding="utf-8")
+    other = load_network(name, tmp_path / "other")
+    assert len(given) == 1
+    pd.testing.assert_frame_equal(first.load, second.load)
+    for old, new in (("0.4,", "0.3,"), ("1.5 0.5", "1.4 0.5")):
+        text = text.replace(old, new)
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    assert load_network(name, tmp_path).p_mw.sum() == pytest.approx(other.p_mw.sum() + 0.1)
+    assert len(given) == 2
+
+
+def test_a_net_that_is_changed_does_not_change_the_next(grid_file: Path) -> None:
+    net = load_net("grid.json", grid_file.parent)
+    net.load["p_mw"] = 9.0
+    net.std_types["line"].clear()
+    pp.create_load(net, 1, p_mw=1.0)
+    again = load_net("grid.json", grid_file.parent)
+    assert again.load.p_mw.tolist() == [0.4]
+    assert again.std_types["line"]
+    assert load_network("grid.json", grid_file.parent).p_mw.tolist() == [0.0, -0.4]
+
+
+def test_one_net_of_a_file_is_not_another(grid_file: Path) -> None:
+    text = grid_file.read_text(encoding="utf-8")
+    (grid_file.parent / "more.json").write_text(text.replace("0.4,", "0.6,"), encoding="utf-8")
+    for name, mw in (("grid", 0.4), ("more", 0.6), ("grid", 0.4)):
+        assert load_net(f"{name}.json", grid_file.parent).load.p_mw.tolist() == [mw]
+
+
+@pytest.mark.parametrize(("name", "text"), [("bad.json", "[1, 2, 3]"), ("bad.m", "function mpc = bad\n")])
+def test_an_error_names_the_file_asked_for_and_not_one_of_the_same_content(
+    name: str, text: str, tmp_path: Path
+) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).write_text(text)
+        with pytest.raises(InputError) as error:
+            load_net(name, tmp_path / folder)
+        assert error.value.source == str(tmp_path / folder / name)
+
+
+def test_the_name_of_a_file_says_how_it_is_parsed(tmp_path: Path) -> None:
+    for name in ("tiny.m", "tiny.mat"):
+        (tmp_path / name).write_text(MATPOWER)
+    load_net("tiny.m", tmp_path)
+    with pytest.raises(InputError, match="is not a MATPOWER case"):
+        load_net("tiny.mat", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["tiny.M", "tiny.MAT"])
+def test_a_matpower_file_whose_name_ends_in_capitals_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(MATPOWER)
+    with pytest.raises(InputError, match=r"grid: ends in \.MA?T?, which is not read. Rename it"):
+        load_net(name, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["D1", "net in a net"])
+def test_a_net_is_what_pandapower_reads(name: str, grid_file: Path) -> None:
+    """Every table, its types and its order, and all that is no table."""
+    path = CASE_A / f"{name}.json"
+    if name == "net in a net":
+        tree = json.loads(grid_file.read_text(encoding="utf-8"))
+        tree["_object"]["user"] = json.loads(grid_file.read_text(encoding="utf-8"))
+        path = grid_file
+        path.write_text(json.dumps(tree), encoding="utf-8")
+    found, expected = load_net(str(path)), pp.from_json_string(path.read_text(encoding="utf-8"))
+    assert list(found) == list(expected)
+    for key, value in expected.items():
+        if isinstance(value, pd.DataFrame):
+            pd.testing.assert_frame_equal(found[key], value, check_exact=True, check_column_type=True)
+        elif key == "user":
+            pd.testing.assert_frame_equal(found.user.load, value.load)
+            assert found.user is not found
+        else:
+            assert found[key] == value, key
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:

@@ -12,11 +12,12 @@ from pandapower.auxiliary import pandapowerNet
 
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.network import Network
+from tests.nets import empty_net
 
 
 def _net() -> pandapowerNet:
     """Buses 10, 11, 12 at 20 kV: 10 and 11 joined by a closed switch, a line 11-12."""
-    net = pp.create_empty_network(sn_mva=1.0)
+    net = empty_net(sn_mva=1.0)
     pp.create_buses(net, 3, vn_kv=20.0, index=[10, 11, 12], min_vm_pu=[0.9, 0.95, 0.92], max_vm_pu=1.1)
     pp.create_ext_grid(net, 10, vm_pu=1.01)
     pp.create_switch(net, 10, 11, et="b", closed=True)
@@ -68,7 +69,7 @@ def test_voltage_band_defaults_where_the_data_states_none() -> None:
 
 def test_ratings_above_9000_mva_mean_no_limit(network_of: Callable[[str], Network]) -> None:
     assert np.isinf(network_of("case14").branches.s_max_mva).all()
-    assert np.isfinite(network_of("1-MV-rural--0-sw").branches.s_max_mva).all()
+    assert np.isfinite(network_of("create_cigre_network_mv").branches.s_max_mva).all()
 
 
 def test_the_net_is_left_untouched(net_of: Callable[[str], pandapowerNet]) -> None:
@@ -115,7 +116,7 @@ def test_bus_out_of_service_is_left_out() -> None:
 
 
 def test_net_without_branches_is_refused() -> None:
-    net = pp.create_empty_network()
+    net = empty_net()
     pp.create_ext_grid(net, pp.create_bus(net, vn_kv=20.0))
     assert _refusal(net).field == "line"
 

@@ -13,8 +13,9 @@ from pandapower.auxiliary import pandapowerNet
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.grids.network import Network
 from tandem_sim.grids.powerflow import AcState, PowerFlow
+from tests.nets import FROM_SIMBENCH
 
-GRIDS = ("case14", "case69", "case141", "1-LV-rural1--0-sw", "1-MV-rural--0-sw")
+GRIDS = ("case14", "case69", "case141", "create_cigre_network_mv", *FROM_SIMBENCH)
 TOLERANCE_PU, TOLERANCE_MW, TOLERANCE_PERCENT = 1e-6, 1e-5, 1e-3
 
 Nets = Callable[[str], pandapowerNet]
@@ -23,7 +24,7 @@ Flows = Callable[[str], PowerFlow]
 
 def _solved(net: pandapowerNet) -> pandapowerNet:
     net = copy.deepcopy(net)
-    pp.runpp(net, calculate_voltage_angles=True, init="dc")
+    pp.runpp(net, calculate_voltage_angles=True, init="dc", numba=False)
     return net
 
 
@@ -88,7 +89,7 @@ def test_changed_loads_equal_runpp_of_the_changed_net(grid: str, net_of: Nets, p
     net.load["p_mw"] *= 1.3
     net.load["q_mvar"] *= 1.3
     state = flow.solve(p, q)
-    pp.runpp(net, calculate_voltage_angles=True, init="dc")
+    pp.runpp(net, calculate_voltage_angles=True, init="dc", numba=False)
     vm = net.res_bus.vm_pu.loc[flow.network.bus_index].to_numpy()
     assert np.abs(state.vm_pu[flow.network.bus_node] - vm).max() < TOLERANCE_PU
 

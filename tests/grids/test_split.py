@@ -21,6 +21,7 @@ from tandem_sim.grids.split import (
     with_one_external_grid,
     write_nets,
 )
+from tests.nets import empty_net
 
 LINE = "NA2XS2Y 1x185 RM/25 12/20 kV"
 SIMBENCH = "1-HVMV-mixed-all-1-no_sw"
@@ -29,7 +30,7 @@ SIMBENCH = "1-HVMV-mixed-all-1-no_sw"
 @pytest.fixture
 def net() -> Any:
     """Three 110 kV buses in a ring; two transformers and an open ring below bus 1, a closed one below 2."""
-    net = pp.create_empty_network(name="two substations", sn_mva=10.0)
+    net = empty_net(name="two substations", sn_mva=10.0)
     pp.create_buses(net, 3, 110.0)
     pp.create_ext_grid(net, 0, vm_pu=1.04)
     pp.create_ext_grid(net, 2, vm_pu=1.03)
@@ -52,17 +53,17 @@ def net() -> Any:
 
 def _assert_solves_alike(net: Any) -> tuple[Any, list[Substation]]:
     """The parts, each with the voltage above it, against the whole: all voltages, and flows at the cuts."""
-    pp.runpp(net, calculate_voltage_angles=True)
+    pp.runpp(net, calculate_voltage_angles=True, numba=False)
     upper, stations = split_at_substations(net, net.res_bus.vm_pu.to_dict())
     for station in stations:
-        pp.runpp(station.net)
+        pp.runpp(station.net, numba=False)
         whole = net.res_bus.vm_pu.loc[station.net.bus.index]
         np.testing.assert_allclose(station.net.res_bus.vm_pu, whole, atol=1e-6)
         mine = net.res_trafo.loc[station.net.trafo.index]
         flow = station.net.res_ext_grid.iloc[0]
         np.testing.assert_allclose([flow.p_mw, flow.q_mvar], mine[["p_hv_mw", "q_hv_mvar"]].sum(), atol=1e-3)
         pp.create_load(upper, station.upper_bus, flow.p_mw, flow.q_mvar)
-    pp.runpp(upper, calculate_voltage_angles=True)
+    pp.runpp(upper, calculate_voltage_angles=True, numba=False)
     np.testing.assert_allclose(upper.res_bus.vm_pu, net.res_bus.vm_pu.loc[upper.bus.index], atol=1e-6)
     np.testing.assert_allclose(upper.res_ext_grid.p_mw, net.res_ext_grid.p_mw, atol=1e-3)
     return split_at_substations(net)
@@ -166,6 +167,7 @@ def test_what_cannot_be_cut_is_refused(net: Any, change: Callable[[Any], None], 
         split_at_substations(net)
 
 
+@pytest.mark.long("1729 buses take 15 s: what the small net shows, at fifteen substations of measured data")
 def test_simbench_is_cut_into_fifteen_radial_grids() -> None:
     net = load_net(SIMBENCH)
     upper, stations = _assert_solves_alike(net)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandapower as pp
-import pandapower.networks as pn
 import pytest
-import simbench
 from pandapower.auxiliary import pandapowerNet
 
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.feeder import read_feeder
 from tandem_sim.grids.street import split
+from tests.nets import empty_net
 
 STREETS = (((0.1, "near"), (0.05, "far")), ((0.2, "other"),))
 TRAFO: dict[str, Any] = {
@@ -32,7 +33,7 @@ def _street(net: pandapowerNet, before: int, street: tuple[tuple[float, str], ..
 
 def _two_streets() -> tuple[pandapowerNet, int]:
     """20 kV, a transformer, and two streets from its busbar: two users on the first, one on the second."""
-    net = pp.create_empty_network(sn_mva=1.0)
+    net = empty_net(sn_mva=1.0)
     above, busbar = pp.create_bus(net, 20.0), pp.create_bus(net, 0.4)
     pp.create_ext_grid(net, above, vm_pu=1.02)
     pp.create_transformer_from_parameters(net, above, busbar, **TRAFO)
@@ -46,7 +47,7 @@ def test_the_feeders_are_those_of_each_street_alone() -> None:
     streets = split(net, "two", 1.03)
     assert len(streets) == 2
     for found, street in zip(streets, STREETS, strict=True):
-        alone = pp.create_empty_network(sn_mva=1.0)
+        alone = empty_net(sn_mva=1.0)
         pp.create_ext_grid(alone, pp.create_bus(alone, 0.4), vm_pu=1.03)
         _street(alone, 0, street)
         judge = read_feeder(alone, "alone")
@@ -81,19 +82,20 @@ def test_a_busbar_of_two_halves_is_one_busbar() -> None:
     assert len(split(net, "halves")) == 3
 
 
-def test_every_user_of_a_simbench_grid_is_in_one_feeder() -> None:
-    net = simbench.get_simbench_net("1-LV-urban6--0-sw")
-    streets = split(net, "urban6")
+def test_every_user_of_a_village_is_in_one_feeder(net_of: Callable[[str], pandapowerNet]) -> None:
+    net = copy.deepcopy(net_of("create_kerber_dorfnetz"))
+    net.load["name"] = [f"house {k}" for k in net.load.index]
+    streets = split(net, "village")
     names = [user.name for street in streets for user in street.feeder.users]
     assert sorted(names) == sorted(net.load.name)
-    assert len(streets) == 7
-    whole = read_feeder(net, "urban6")
+    assert [len(s.feeder.users) for s in streets] == [9, 9, 16, 12, 7, 4]
+    whole = read_feeder(net, "village")
     carried = {name for s in streets for name in s.feeder.section_name}
     assert carried == set(whole.section_name) - {"trafo 0"}  # and no line is lost
 
 
-def test_users_on_single_phases_keep_them() -> None:
-    net = pn.ieee_european_lv_asymmetric("on_peak_566")
+def test_users_on_single_phases_keep_them(net_of: Callable[[str], pandapowerNet]) -> None:
+    net = net_of("ieee_european_lv_asymmetric")
     (street,) = split(net, "european", 1.01)
     whole = read_feeder(net, "european")
     assert street.feeder.users == whole.users

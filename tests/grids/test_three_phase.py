@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import numpy as np
 import pandapower as pp
-import pandapower.networks as pn
 import pytest
-import simbench
 from pandapower.auxiliary import pandapowerNet
 
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.feeder import read_feeder
+from tests.nets import FROM_SIMBENCH, empty_net
 
 
 @pytest.fixture(scope="module")
-def european() -> pandapowerNet:
+def european(net_of: Callable[[str], pandapowerNet]) -> pandapowerNet:
     """The IEEE European LV test feeder: 55 users on single phases."""
-    return pn.ieee_european_lv_asymmetric("on_peak_566")
+    return net_of("ieee_european_lv_asymmetric")
 
 
 def test_voltages_and_currents_are_those_of_the_reference_power_flow(european: pandapowerNet) -> None:
@@ -31,7 +31,7 @@ def test_voltages_and_currents_are_those_of_the_reference_power_flow(european: p
     net.asymmetric_load[columns] = 0.0
     for k, user in enumerate(feeder.users):
         net.asymmetric_load.loc[net.asymmetric_load.index[k], f"p_{user.phases}_mw"] = kw[k] / 1000.0
-    pp.runpp_3ph(net)
+    pp.runpp_3ph(net, numba=False)
     state = feeder.solve(kw)
     assert state.converged.all()
     judge = [net.res_bus_3ph.at[user.bus, f"vm_{user.phases}_pu"] for user in feeder.users]
@@ -44,12 +44,15 @@ def test_voltages_and_currents_are_those_of_the_reference_power_flow(european: p
         assert ka == pytest.approx([row.i_a_ka, row.i_b_ka, row.i_c_ka], abs=1e-5)
 
 
-def test_a_balanced_grid_needs_one_phase_and_agrees_with_the_reference() -> None:
-    net = simbench.get_simbench_net("1-LV-rural1--0-sw")
+@pytest.mark.parametrize("grid", ["create_kerber_landnetz_kabel_1", FROM_SIMBENCH[0]])
+def test_a_balanced_grid_needs_one_phase_and_agrees_with_the_reference(
+    grid: str, net_of: Callable[[str], pandapowerNet]
+) -> None:
+    net = copy.deepcopy(net_of(grid))
     net.sgen["in_service"] = False
     net.load["q_mvar"] = 0.0
-    pp.runpp(net)
-    feeder = read_feeder(net, "rural1")
+    pp.runpp(net, numba=False)
+    feeder = read_feeder(net, grid)
     state = feeder.solve(1000.0 * net.load.p_mw.to_numpy())
     judge = net.res_bus.vm_pu[[user.bus for user in feeder.users]].to_numpy()
     assert np.abs(state.voltage[0]) == pytest.approx(judge, abs=5e-5)  # line charging is left out
@@ -57,7 +60,7 @@ def test_a_balanced_grid_needs_one_phase_and_agrees_with_the_reference() -> None
 
 def _two_users(**line: float) -> pandapowerNet:
     """A source of 1.0 p.u. at 0.4 kV, 100 m of line, a user, 100 m more, another user."""
-    net = pp.create_empty_network(sn_mva=1.0)
+    net = empty_net(sn_mva=1.0)
     buses = [pp.create_bus(net, 0.4) for _ in range(3)]
     pp.create_ext_grid(net, buses[0])
     for a, b in ((0, 1), (1, 2)):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-import pandapower as pp
 from pandapower.auxiliary import pandapowerNet
 
 from tandem_sim.grids.arrays import FloatArray, IntArray
@@ -17,12 +16,13 @@ from tandem_sim.grids.powerflow import PowerFlow
 from tandem_sim.grids.rows import GridRows, distribution_rows
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.case import Area, Case
+from tests.nets import empty_net
 
 
 @cache
 def _no_net() -> pandapowerNet:
     """A stand-in for the pandapower net, which none of these tests looks at."""
-    return pp.create_empty_network()
+    return empty_net()
 
 
 def network(

@@ -21,6 +21,7 @@ from tandem_sim.grids.feeder import read_feeder
 from tandem_sim.grids.feeder_limits import Band, broken_pu
 from tandem_sim.grids.three_phase import Feeder
 from tandem_sim.markets.curtailment import Trades, trade_curtailment
+from tests.nets import empty_net
 
 NEAR, FAR = 0, 1
 TOLERANCE = 0.06
@@ -29,7 +30,7 @@ TOLERANCE = 0.06
 
 def _line(ohm: Sequence[float], ratings_kw: Sequence[float]) -> Feeder:
     """Users one behind the other, each section with its resistance and the kW it carries at 0.4 kV."""
-    net = pp.create_empty_network(sn_mva=1.0)
+    net = empty_net(sn_mva=1.0)
     before = pp.create_bus(net, 0.4)
     pp.create_ext_grid(net, before)
     for r, kw in zip(ohm, ratings_kw, strict=True):

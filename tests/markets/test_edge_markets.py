@@ -19,6 +19,7 @@ from tandem_sim.grids.errors import InputError
 from tandem_sim.markets.case import Case, read_case
 from tandem_sim.markets.outcome import Outcome, allocate, clear_case
 from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
+from tests.nets import empty_net
 
 HEAD = "bid_id,system,bus,direction,quantity_mw,price_eur_per_mwh\n"
 BIDS = """d1,D1,11,up,1,60
@@ -31,7 +32,7 @@ t2,T,2,down,2,10
 
 def feeder_net(load_mw: dict[int, float], first: int, kv: float, ka: float = 1.0, ohm: float = 0.02) -> Any:
     """Three buses in a row from `first` on, fed at the first."""
-    net = pp.create_empty_network()
+    net = empty_net()
     pp.create_buses(net, 3, vn_kv=kv, index=range(first, first + 3), min_vm_pu=0.9, max_vm_pu=1.1)
     pp.create_ext_grid(net, first)
     for k in (first, first + 1):

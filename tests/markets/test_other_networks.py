@@ -73,7 +73,7 @@ def _supply(net: Any, areas: dict[str, tuple[Any, int]], need_mw: float) -> None
 
 def _rate(net: Any, rng: np.random.Generator, share_tight: float) -> None:
     """Lines rated at 1.2 to 2 times their present current and a little; some at 0.95 times."""
-    pp.runpp(net)
+    pp.runpp(net, numba=False)
     factor = rng.uniform(1.2, 2.0, len(net.line))
     factor[rng.random(len(net.line)) < share_tight] = 0.95
     net.line["max_i_ka"] = (net.res_line.i_ka.fillna(0.0) + 0.003) * factor / net.line.df / net.line.parallel
@@ -218,7 +218,7 @@ def test_voltages_of_the_common_market_are_near_the_ac_power_flow(both: Pair) ->
                 mw = b.direction * cleared[b.bid_id]
                 pp.create_sgen(net, b.bus, p_mw=mw)
                 dp[network.nodes_of(np.array([b.bus]), "bus")] += mw
-        pp.runpp(net)
+        pp.runpp(net, numba=False)
         linear = np.sqrt(area.rows.after(dp).w_pu2)[network.bus_node]
         ac = net.res_bus.vm_pu.loc[network.bus_index].to_numpy()
         assert np.abs(linear - ac).max() < AC_DISTANCE_PU, name
