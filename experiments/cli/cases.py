@@ -103,8 +103,8 @@ def game(
 ) -> None:
     """Let sellers of a case answer each other with mark-ups.
 
-    They go on until nobody gains, or in circles. An equilibrium is verified by trying every other move of every seller. EUR/h. Without --scheme the one of
-    the case is played, or multilevel-03 and common.
+    They go on until nobody gains, or in circles. An equilibrium is verified by trying every other
+    move of every seller. EUR/h. Without --scheme the one of the case is played, or multilevel-03 and common.
     """
     from tandem_sim.experiments.game_command import play
 

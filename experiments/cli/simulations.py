@@ -112,7 +112,8 @@ def power(
 ) -> None:
     """Measure market power against the same runs bidding the truth.
 
-    Profits, mark-ups, pivotal sellers, and who pays. Finished runs in the folder are not repeated; results are written anew.
+    Profits, mark-ups, pivotal sellers, and who pays. Finished runs in the folder are not
+    repeated; results are written anew.
     """
     from tandem_sim.experiments.power_command import measure_power
 

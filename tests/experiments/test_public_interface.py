@@ -1,4 +1,4 @@
-"""What a script imports: every example of its docstrings runs, and a run folder reads back as it was written."""
+"""What a script imports: examples of docstrings run, and a run folder reads back as it was written."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _blocks(language: str) -> list[str]:
 
 def test_every_command_of_the_readme_is_one() -> None:
     """Each line is taken apart as the shell and the command would; what it does is for those who run it."""
-    command = typer.main.get_command(app)
+    commands: Any = typer.main.get_command(app)
     lines = [
         line for block in _blocks("console") for line in block.splitlines() if line.startswith("tandem ")
     ]
@@ -102,7 +102,7 @@ def test_every_command_of_the_readme_is_one() -> None:
         if words == ["--install-completion"]:
             continue
         name, *arguments = words
-        command.commands[name].make_context(name, arguments)
+        commands.commands[name].make_context(name, arguments)
 
 
 @pytest.mark.long(
