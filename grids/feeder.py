@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,12 +118,13 @@ def _tree(
         )
     parent: dict[int, int] = {}
     branch: dict[int, _Branch] = {}
+    lines, vn_kv = net.line.to_dict("index"), net.bus.vn_kv.to_dict()
     for above, bus in nx.bfs_edges(reached, root):
         (key,) = reached[above][bus]
         table, index = key[0], key[1]
         parent[bus] = above
         if table == "line":
-            branch[bus] = _line(net, name, index, balanced)
+            branch[bus] = _line(lines[index], vn_kv, name, index, balanced)
         elif table == "trafo":
             branch[bus] = _transformer(net, name, index, bus, balanced)
         elif table == "switch":
@@ -132,17 +134,18 @@ def _tree(
     return parent, branch
 
 
-def _line(net: pandapowerNet, name: str, index: int, balanced: bool) -> _Branch:
-    row = net.line.loc[index]
-    base_ohm = float(net.bus.vn_kv.at[row.from_bus]) ** 2 / BASE_MVA
-    scale = row.length_km / row.parallel / base_ohm
-    z1 = complex(row.r_ohm_per_km, row.x_ohm_per_km) * scale
+def _line(
+    row: Mapping[Hashable, Any], vn_kv: Mapping[int, float], name: str, index: int, balanced: bool
+) -> _Branch:
+    kv = float(vn_kv[row["from_bus"]])
+    scale = row["length_km"] / row["parallel"] / (kv**2 / BASE_MVA)
+    z1 = complex(row["r_ohm_per_km"], row["x_ohm_per_km"]) * scale
     z0 = (
         z1
         if balanced
         else _zero_sequence(row, name, f"line {index}", "r0_ohm_per_km", "x0_ohm_per_km") * scale
     )
-    limit = row.max_i_ka * row.df * row.parallel * np.sqrt(3.0) * float(net.bus.vn_kv.at[row.from_bus])
+    limit = row["max_i_ka"] * row["df"] * row["parallel"] * np.sqrt(3.0) * kv
     limit = float(limit) / BASE_MVA if np.isfinite(limit) else np.inf
     return _Branch(f"line {index}", phase_impedance(z0, z1, z1), limit)
 
@@ -194,7 +197,7 @@ def _zero_sequence(row: Any, name: str, where: str, *columns: str) -> complex:
 def _numbers(row: Any, name: str, where: str, *columns: str) -> list[float]:
     values = []
     for column in columns:
-        value = float(row[column]) if column in row.index else np.nan
+        value = float(row[column]) if column in row else np.nan
         if not np.isfinite(value):
             raise InputError(
                 name,
