@@ -49,11 +49,15 @@ def read_feeder(net: pandapowerNet, name: str, source_vm_pu: float | None = None
         for f in (PHASES[:1] if balanced else user.phases)
     ]
     gain_to = {bus: float(np.prod([branch[b].gain for b in path])) for bus, path in _all_paths(paths).items()}
-    z, source = _impedances(net, users, ports, paths, branch, gain_to, vm, root, balanced)
+    behind_bus: dict[int, list[int]] = {bus: [] for path in paths for bus in path}  # ports, in their order
+    for k, (u, _) in enumerate(ports):
+        for bus in paths[u]:
+            behind_bus[bus].append(k)
+    z, source = _impedances(net, users, ports, paths, behind_bus, branch, gain_to, vm, balanced)
     behind: dict[frozenset[int], str] = {}
     limit: dict[frozenset[int], float] = {}
-    for bus in dict.fromkeys(b for path in paths for b in path):
-        carried = frozenset(k for k, (u, _) in enumerate(ports) if bus in paths[u])
+    for bus, those in behind_bus.items():
+        carried = frozenset(those)
         if branch[bus].limit < limit.get(carried, np.inf):
             behind[carried], limit[carried] = branch[bus].name, branch[bus].limit
     downstream = np.array([[k in s for k in range(len(ports))] for s in behind], dtype=bool)
@@ -232,19 +236,20 @@ def _impedances(
     users: list[User],
     ports: list[tuple[int, int]],
     paths: list[list[int]],
+    behind_bus: dict[int, list[int]],
     branch: dict[int, _Branch],
     gain_to: dict[int, float],
     vm: float,
-    root: int,
     balanced: bool,
 ) -> tuple[ComplexArray, ComplexArray]:
     """Common impedances of ports (P, P), and their voltages without load (P,)."""
     phases = np.array([f for _, f in ports])
     gain = np.array([gain_to[users[u].bus] for u, _ in ports])
     z = np.zeros((len(ports), len(ports)), dtype=np.complex128)
-    for bus in dict.fromkeys(b for path in paths for b in path):
-        on = np.array([bus in paths[u] for u, _ in ports])
-        path = paths[ports[int(np.flatnonzero(on)[0])][0]]
+    for bus, those in behind_bus.items():
+        on = np.zeros(len(ports), dtype=bool)
+        on[those] = True
+        path = paths[ports[those[0]][0]]
         blocked = any(branch[b].delta for b in path[: path.index(bus)])
         between = branch[bus].z
         if blocked:  # a delta below it keeps zero-sequence current away: take that sequence out
