@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,11 +49,15 @@ def read_feeder(net: pandapowerNet, name: str, source_vm_pu: float | None = None
         for f in (PHASES[:1] if balanced else user.phases)
     ]
     gain_to = {bus: float(np.prod([branch[b].gain for b in path])) for bus, path in _all_paths(paths).items()}
-    z, source = _impedances(net, users, ports, paths, branch, gain_to, vm, root, balanced)
+    behind_bus: dict[int, list[int]] = {bus: [] for path in paths for bus in path}  # ports, in their order
+    for k, (u, _) in enumerate(ports):
+        for bus in paths[u]:
+            behind_bus[bus].append(k)
+    z, source = _impedances(net, users, ports, paths, behind_bus, branch, gain_to, vm, balanced)
     behind: dict[frozenset[int], str] = {}
     limit: dict[frozenset[int], float] = {}
-    for bus in dict.fromkeys(b for path in paths for b in path):
-        carried = frozenset(k for k, (u, _) in enumerate(ports) if bus in paths[u])
+    for bus, those in behind_bus.items():
+        carried = frozenset(those)
         if branch[bus].limit < limit.get(carried, np.inf):
             behind[carried], limit[carried] = branch[bus].name, branch[bus].limit
     downstream = np.array([[k in s for k in range(len(ports))] for s in behind], dtype=bool)
@@ -117,12 +122,13 @@ def _tree(
         )
     parent: dict[int, int] = {}
     branch: dict[int, _Branch] = {}
+    lines, vn_kv = net.line.to_dict("index"), net.bus.vn_kv.to_dict()
     for above, bus in nx.bfs_edges(reached, root):
         (key,) = reached[above][bus]
         table, index = key[0], key[1]
         parent[bus] = above
         if table == "line":
-            branch[bus] = _line(net, name, index, balanced)
+            branch[bus] = _line(lines[index], vn_kv, name, index, balanced)
         elif table == "trafo":
             branch[bus] = _transformer(net, name, index, bus, balanced)
         elif table == "switch":
@@ -132,17 +138,18 @@ def _tree(
     return parent, branch
 
 
-def _line(net: pandapowerNet, name: str, index: int, balanced: bool) -> _Branch:
-    row = net.line.loc[index]
-    base_ohm = float(net.bus.vn_kv.at[row.from_bus]) ** 2 / BASE_MVA
-    scale = row.length_km / row.parallel / base_ohm
-    z1 = complex(row.r_ohm_per_km, row.x_ohm_per_km) * scale
+def _line(
+    row: Mapping[Hashable, Any], vn_kv: Mapping[int, float], name: str, index: int, balanced: bool
+) -> _Branch:
+    kv = float(vn_kv[row["from_bus"]])
+    scale = row["length_km"] / row["parallel"] / (kv**2 / BASE_MVA)
+    z1 = complex(row["r_ohm_per_km"], row["x_ohm_per_km"]) * scale
     z0 = (
         z1
         if balanced
         else _zero_sequence(row, name, f"line {index}", "r0_ohm_per_km", "x0_ohm_per_km") * scale
     )
-    limit = row.max_i_ka * row.df * row.parallel * np.sqrt(3.0) * float(net.bus.vn_kv.at[row.from_bus])
+    limit = row["max_i_ka"] * row["df"] * row["parallel"] * np.sqrt(3.0) * kv
     limit = float(limit) / BASE_MVA if np.isfinite(limit) else np.inf
     return _Branch(f"line {index}", phase_impedance(z0, z1, z1), limit)
 
@@ -194,7 +201,7 @@ def _zero_sequence(row: Any, name: str, where: str, *columns: str) -> complex:
 def _numbers(row: Any, name: str, where: str, *columns: str) -> list[float]:
     values = []
     for column in columns:
-        value = float(row[column]) if column in row.index else np.nan
+        value = float(row[column]) if column in row else np.nan
         if not np.isfinite(value):
             raise InputError(
                 name,
@@ -229,19 +236,20 @@ def _impedances(
     users: list[User],
     ports: list[tuple[int, int]],
     paths: list[list[int]],
+    behind_bus: dict[int, list[int]],
     branch: dict[int, _Branch],
     gain_to: dict[int, float],
     vm: float,
-    root: int,
     balanced: bool,
 ) -> tuple[ComplexArray, ComplexArray]:
     """Common impedances of ports (P, P), and their voltages without load (P,)."""
     phases = np.array([f for _, f in ports])
     gain = np.array([gain_to[users[u].bus] for u, _ in ports])
     z = np.zeros((len(ports), len(ports)), dtype=np.complex128)
-    for bus in dict.fromkeys(b for path in paths for b in path):
-        on = np.array([bus in paths[u] for u, _ in ports])
-        path = paths[ports[int(np.flatnonzero(on)[0])][0]]
+    for bus, those in behind_bus.items():
+        on = np.zeros(len(ports), dtype=bool)
+        on[those] = True
+        path = paths[ports[those[0]][0]]
         blocked = any(branch[b].delta for b in path[: path.index(bus)])
         between = branch[bus].z
         if blocked:  # a delta below it keeps zero-sequence current away: take that sequence out

@@ -65,7 +65,7 @@ def test_processes_compute_with_one_thread_each_and_the_one_that_asked_as_before
     """In a fresh interpreter: another test may have started the server that processes are forked from."""
     code = (
         "import os\n"
-        "from experiments import sweep_workers\n"
+        "from tandem_sim.experiments import sweep_workers\n"
         "from tests.experiments.test_sweep_workers import _threads\n"
         "sweep_workers.PRELOADED = []\n"
         "(found,) = sweep_workers.in_processes(_threads, [0], 1)\n"
@@ -137,7 +137,7 @@ def _slow(folder: Path, seconds: float) -> float:
 def test_processes_end_with_the_one_that_asked_for_them(tmp_path: Path) -> None:
     code = (
         "from functools import partial; from pathlib import Path; import sys\n"
-        "from experiments import sweep_workers\n"
+        "from tandem_sim.experiments import sweep_workers\n"
         "from tests.experiments.test_sweep_workers import _slow\n"
         "sweep_workers.PRELOADED = []\n"
         "list(sweep_workers.in_processes(partial(_slow, Path(sys.argv[1])), [60, 60], 2))"

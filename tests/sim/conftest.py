@@ -14,6 +14,10 @@ from tandem_sim.sim.settings import Scenario
 from tandem_sim.sim.wiring import Arrange
 
 SMALL = Path(__file__).parent / "small.yaml"
+HOURLY: dict[str, Any] = {"isp_minutes": 60, "validation": {"audit_share": 0.0}}
+"""A day of 24 ISPs that are not solved again by ``runpp``, for what shows in those too."""
+HALF_HOURLY: dict[str, Any] = {**HOURLY, "isp_minutes": 30}
+"""The same with 48 ISPs: megawatts are not megawatt-hours, and steps from one ISP to the next are small."""
 
 
 def small_scenario(**overrides: Any) -> Scenario:
@@ -26,14 +30,15 @@ def hashes(folder: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Runs of the small scenario by scheme and other overrides, each made once in a session."""
+    """Runs of the small scenario by its overrides, however they are written, each made once in a session."""
     made: dict[str, Path] = {}
 
     def make(arrange: Arrange = list, label: str = "", **overrides: Any) -> Path:
-        key = f"{sorted(overrides.items())} {label}"
+        scenario = small_scenario(**overrides)
+        key = f"{scenario.model_dump_json()} {label}"
         if key not in made:
             made[key] = tmp_path_factory.mktemp("run")
-            run(small_scenario(**overrides), None, made[key], arrange=arrange)
+            run(scenario, None, made[key], arrange=arrange)
         return made[key]
 
     return make

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from tandem_sim.markets.case import Case, read_case
 from tandem_sim.markets.outcome import Outcome, clear_case
 from tandem_sim.markets.schemes import build_schemes
 from tests.experiments.test_cli import refused, scenario_with
-from tests.sim.conftest import small_scenario
+from tests.sim.conftest import HALF_HOURLY, HOURLY, small_scenario
 
 Sold = dict[tuple[str, str], float]
 
@@ -46,15 +46,15 @@ Export = Callable[..., Exported]
 
 
 @pytest.fixture(scope="module")
-def export(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Export]:
-    """Runs of the small scenario with one ISP exported, each made once; figures are not drawn."""
+def export(tmp_path_factory: pytest.TempPathFactory) -> Export:
+    """Hourly runs of the small scenario with one ISP exported, each made once; figures are not drawn."""
     made: dict[str, Exported] = {}
 
-    def make(isp: int = 75, **overrides: Any) -> Exported:
+    def make(isp: int = 17, **overrides: Any) -> Exported:
         key = f"{isp} {sorted(overrides.items())}"
         if key not in made:
             out = tmp_path_factory.mktemp("export") / "run"
-            run_scenario(small_scenario(**overrides), None, out, export_isp=isp)
+            run_scenario(small_scenario(**HOURLY | overrides), None, out, export_isp=isp, plots=False)
             case = read_case(out / "case")
             schemes = build_schemes(case.options.options)
             recorded = json.loads((out / "case" / "recorded.json").read_text(encoding="utf-8"))
@@ -64,9 +64,7 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Export]:
             made[key] = Exported(out / "case", case, sold, outcome)
         return made[key]
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tandem_sim.experiments.run.plot_run", lambda *given: [])
-        yield make
+    return make
 
 
 def agree(exported: Exported) -> None:
@@ -80,7 +78,6 @@ def agree(exported: Exported) -> None:
 @pytest.mark.parametrize(
     "overrides",
     [
-        {"scheme": "multilevel-03"},
         {"scheme": "hybrid"},
         {"scheme": "integrated"},
         {"scheme": "shared-balancing"},
@@ -104,7 +101,7 @@ def test_an_exported_isp_clears_as_it_did_in_the_run(export: Export, overrides: 
     assert exported.outcome.unserved_imbalance_mw == pytest.approx(0.0, abs=1e-6)
 
 
-CONGESTED = 87  # the local market has some twenty bids mend the feeder
+CONGESTED = 21  # the local market has some twenty bids mend the feeder
 
 
 @pytest.mark.parametrize(
@@ -123,7 +120,7 @@ def test_a_congested_isp_clears_as_it_did_in_the_run(export: Export, overrides: 
 
 
 def test_an_area_left_out_of_the_run_is_left_out_again(export: Export) -> None:
-    exported = export(71, scheme="hybrid", mol_rounds=1)
+    exported = export(35, scheme="hybrid", mol_rounds=1, **HALF_HOURLY)
     agree(exported)
     assert exported.outcome.left_out == ("D1",)
 
@@ -136,10 +133,10 @@ def test_an_isp_of_a_run_that_lost_messages_is_a_case_too(export: Export) -> Non
 
 
 def test_what_the_case_of_an_isp_says(export: Export) -> None:
-    exported = export(scheme="multilevel-03")
+    exported = export(CONGESTED, scheme="multilevel-03")
     case, area = exported.case, exported.case.areas["D1"]
     scenario = small_scenario(scheme="multilevel-03")
-    assert case.name == "small, seed 7, ISP 75"
+    assert case.name == "small, seed 7, ISP 21"
     assert case.options.options == scenario.scheme_options
     assert (case.options.margins.flow, case.options.margins.voltage_pu) == (0.05, 0.002)
     assert area.network.branches.s_max_mva[area.network.branches.label.index("line 4")] == 0.25

@@ -4,63 +4,65 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.sim.conftest import hashes, table
+from tests.sim.conftest import HALF_HOURLY, hashes, table
 
 Runs = Callable[..., Path]
-ON = {"enabled": True}
+ON = {"enabled": True, "cycle_s": 10}
+DAY: dict[str, Any] = {"scheme": "multilevel-03", **HALF_HOURLY}
 
 
 def test_the_reserve_closes_most_of_what_the_market_could_not_foresee(small_run: Runs) -> None:
-    with_it = table(small_run(scheme="multilevel-03", reserve=ON), "system")
-    without = table(small_run(scheme="multilevel-03"), "system")
+    with_it = table(small_run(**DAY, reserve=ON), "system")
+    without = table(small_run(**DAY), "system")
     assert with_it.imbalance_after_mw.abs().mean() < 0.5 * without.imbalance_after_mw.abs().mean()
-    reserve = table(small_run(scheme="multilevel-03", reserve=ON), "reserve")
-    assert len(reserve) == 96
+    reserve = table(small_run(**DAY, reserve=ON), "reserve")
+    assert len(reserve) == 48
     assert (reserve.error_mw < reserve.error_without_mw).mean() > 0.9
     assert (reserve.outside_band_mw == 0.0).mean() > 0.9
 
 
 def test_what_it_delivers_is_booked_ordered_and_paid_once(small_run: Runs) -> None:
-    run = small_run(scheme="multilevel-03", reserve=ON)
+    run = small_run(**DAY, reserve=ON)
     activations, orders = table(run, "activations"), table(run, "orders")
     reserve = table(run, "reserve")
     mine = activations[activations.layer == "afrr"]
-    net = (mine.direction * mine.quantity_mw).groupby(mine.isp).sum().reindex(range(96), fill_value=0.0)
+    net = (mine.direction * mine.quantity_mw).groupby(mine.isp).sum().reindex(range(48), fill_value=0.0)
     np.testing.assert_allclose(net, reserve.up_mw - reserve.down_mw, atol=1e-3)
     sold = activations.groupby(["isp", "bid_id"]).quantity_mw.sum()
     offered = orders.set_index(["isp", "bid_id"]).quantity_mw
     assert (sold <= offered.loc[sold.index] + 1e-9).all()
     assert {"T", "D1"} == set(mine.system)
     settlement = table(run, "settlement")
-    owed = (activations.direction * activations.quantity_mw * activations.price_eur_per_mwh).sum() * 0.25
+    owed = (activations.direction * activations.quantity_mw * activations.price_eur_per_mwh).sum() * 0.5
     assert settlement[settlement.kind == "activation"].amount_eur.sum() == pytest.approx(owed, abs=1e-6)
 
 
 def test_dsos_stop_what_hurts_and_validation_leaves_them_little_to_stop(small_run: Runs) -> None:
-    blind = table(small_run(scheme="central-01", reserve=ON), "reserve")
-    validated = table(small_run(scheme="multilevel-03", reserve=ON), "reserve")
+    blind = table(small_run(**DAY | {"scheme": "central-01"}, reserve=ON), "reserve")
+    validated = table(small_run(**DAY, reserve=ON), "reserve")
     assert blind.terminated_bids.sum() > 5 * validated.terminated_bids.sum()
-    free = small_run(scheme="central-01", reserve={"enabled": True, "termination": False})
+    free = small_run(**DAY | {"scheme": "central-01"}, reserve={**ON, "termination": False})
     assert table(free, "reserve").terminated_bids.sum() == 0
 
     def broken(run: Path) -> int:
         grid = table(run, "grid")
         return int((grid[grid.system == "D1"].congested_lines > 0).sum())
 
-    assert broken(free) >= broken(small_run(scheme="central-01", reserve=ON))
+    assert broken(free) >= broken(small_run(**DAY | {"scheme": "central-01"}, reserve=ON))
 
 
 def test_areas_without_access_stay_out_of_it(small_run: Runs) -> None:
-    activations = table(small_run(scheme="fragmented", reserve=ON), "activations")
+    activations = table(small_run(**DAY | {"scheme": "fragmented"}, reserve=ON), "activations")
     assert set(activations[activations.layer == "afrr"].system) == {"T"}
 
 
 def test_dual_pricing_never_makes_an_imbalance_cheaper_than_its_counterpart(small_run: Runs) -> None:
-    run = small_run(scheme="multilevel-03", reserve=ON, imbalance={"rule": "dual"})
+    run = small_run(**DAY, reserve=ON, imbalance={"rule": "dual"})
     system, reserve = table(run, "system"), table(run, "reserve")
     spread = system.imbalance_price_short_eur_per_mwh - system.imbalance_price_long_eur_per_mwh
     two = (reserve.regulation_state == 2).to_numpy()
@@ -71,7 +73,7 @@ def test_dual_pricing_never_makes_an_imbalance_cheaper_than_its_counterpart(smal
 
 
 def test_noise_inside_the_isp_is_seeded(small_run: Runs) -> None:
-    first = small_run(label="one", scheme="multilevel-03", reserve=ON)
-    assert hashes(first) == hashes(small_run(label="two", scheme="multilevel-03", reserve=ON))
-    other = small_run(scheme="multilevel-03", reserve=ON, seed=8)
+    first = small_run(label="one", **DAY, reserve=ON)
+    assert hashes(first) == hashes(small_run(label="two", **DAY, reserve=ON))
+    other = small_run(**DAY, reserve=ON, seed=8)
     assert hashes(first)["reserve.parquet"] != hashes(other)["reserve.parquet"]

@@ -14,7 +14,7 @@ from tandem_sim.agents.errors import StrategyError
 from tandem_sim.agents.strategies import Offers, OfferView, SellerResult
 from tandem_sim.grids.errors import InputError
 from tandem_sim.sim.run import run
-from tests.sim.conftest import hashes, small_scenario, table
+from tests.sim.conftest import HOURLY, hashes, small_scenario, table
 
 
 class NotANumber:
@@ -42,10 +42,10 @@ ROGUE = {"aggregators": ["A03"], "name": "tests.sim.test_strategies:NotANumber"}
 
 def test_learners_are_seeded_and_paid_no_less_than_they_asked(small_run: Callable[..., Path]) -> None:
     """The audit checks the payments; the same seed gives the same bytes, and learners do not bid cost."""
-    one = small_run(strategies=LEARNING)
-    again = small_run(strategies=LEARNING, label="again")
+    one = small_run(strategies=LEARNING, **HOURLY)
+    again = small_run(strategies=LEARNING, label="again", **HOURLY)
     assert hashes(one) == hashes(again)
-    truth = table(small_run(), "orders")
+    truth = table(small_run(**HOURLY), "orders")
     orders = table(one, "orders")
     bids = orders.merge(truth, on=["isp", "bid_id"], suffixes=("", "_true"))
     up = bids[(bids.provider == "A01") & (bids.direction == 1)]
@@ -57,13 +57,13 @@ def test_a_fault_stops_the_run_and_names_strategy_and_seller(tmp_path: Path) -> 
     with pytest.raises(
         (StrategyError, SimPyException), match=r"NotANumber of A03, ISP 10: prices must be finite"
     ):
-        run(small_scenario(strategies=[ROGUE]), None, tmp_path)
+        run(small_scenario(strategies=[ROGUE], **HOURLY), None, tmp_path)
 
 
 def test_or_the_truth_is_bid_from_then_on(small_run: Callable[..., Path]) -> None:
     NotANumber.heard = 0
-    folder = small_run(strategies=[ROGUE], strategy_fault="truthful")
-    assert hashes(folder)["orders.parquet"] == hashes(small_run())["orders.parquet"]
+    folder = small_run(strategies=[ROGUE], strategy_fault="truthful", **HOURLY)
+    assert hashes(folder)["orders.parquet"] == hashes(small_run(**HOURLY))["orders.parquet"]
     rows = table(folder, "fallbacks")
     assert rows.party.tolist() == ["A03"]
     assert rows.isp.tolist() == [10]
@@ -93,7 +93,7 @@ def _behind_a_line(small_run: Callable[..., Path], name: str, rating_mva: float 
     ratings = {} if free else {"line 0": rating_mva}
     return small_run(
         transmission={**base, "units": [*base["units"], unit], "ratings_mva": ratings},
-        days=2 if free else 3, publishes_books=True, forecast={"mape": 0.0 if free else 0.05},
+        **HOURLY, days=1 if free else 2, publishes_books=True, forecast={"mape": 0.0 if free else 0.05},
         distribution=[{**area, "ratings_mva": {} if free else area["ratings_mva"]}],
         strategies=[{"aggregators": ["G3"], "name": name}], label=f"{name} {rating_mva}",
     )  # fmt: skip
@@ -120,8 +120,8 @@ def test_inc_dec_pays_behind_a_congested_line_and_nowhere_else(small_run: Callab
 def test_best_response_needs_published_books_and_moves_with_them(small_run: Callable[..., Path]) -> None:
     mine = [{"aggregators": ["A01"], "name": "best-response", "options": {"markups": [0, 10, 30]}}]
     with pytest.raises(InputError, match="looks at published books, and none are published"):
-        small_run(strategies=mine, label="secret")
-    folder = small_run(strategies=mine, publishes_books=True, label="published")
+        small_run(strategies=mine, **HOURLY)
+    folder = small_run(strategies=mine, publishes_books=True, **HOURLY)
     rows = table(folder, "sellers")
     asked = (rows.direction * (rows.price_eur_per_mwh - rows.cost_eur_per_mwh))[rows.provider == "A01"]
     assert asked.max() > 9.0
@@ -130,8 +130,8 @@ def test_best_response_needs_published_books_and_moves_with_them(small_run: Call
 
 def test_who_refuses_to_forward_sells_nothing_to_the_tso(small_run: Callable[..., Path]) -> None:
     local = [{"aggregators": ["A01"], "name": "exp3", "options": {"markups": [0.0], "markets": ["local"]}}]
-    awards = table(small_run(strategies=local, label="local"), "activations")
-    truth = table(small_run(), "activations")
+    awards = table(small_run(strategies=local, **HOURLY), "activations")
+    truth = table(small_run(**HOURLY), "activations")
     assert not len(awards[(awards.provider == "A01") & (awards.layer == "tso_market")])
     assert len(truth[(truth.provider == "A01") & (truth.layer == "tso_market")])
 
@@ -151,7 +151,7 @@ class Deaf(NotANumber):
 def test_what_learning_raises_is_named_too(tmp_path: Path) -> None:
     deaf = {"aggregators": ["A02"], "name": "tests.sim.test_strategies:Deaf"}
     with pytest.raises((StrategyError, SimPyException), match=r"Deaf of A02, ISP 0: KeyError"):
-        run(small_scenario(strategies=[deaf]), None, tmp_path)
+        run(small_scenario(strategies=[deaf], **HOURLY), None, tmp_path)
 
 
 def test_a_pivotal_pool_is_held_to_the_reference(small_run: Callable[..., Path]) -> None:
@@ -162,12 +162,12 @@ def test_a_pivotal_pool_is_held_to_the_reference(small_run: Callable[..., Path])
         ]
     }
     held = {**greedy, "mitigation": {"enabled": True, "reference_up_eur_per_mwh": 80.0}}
-    free, mended = (table(small_run(**over, label=str(len(over))), "activations") for over in (greedy, held))
+    free, mended = (table(small_run(**over, **HOURLY), "activations") for over in (greedy, held))
     local = [t[(t.layer == "dso_market") & (t.direction == 1)].price_eur_per_mwh for t in (free, mended)]
     assert local[0].min() > 300.0
     assert local[1].min() == 80.0
     with pytest.raises(InputError, match="scheme central-01 has no local market"):
-        small_run(**held, scheme="central-01", label="central")
+        small_run(**held, scheme="central-01", **HOURLY)
 
 
 def test_a_strike_binds_what_is_under_contract(small_run: Callable[..., Path]) -> None:
@@ -183,7 +183,7 @@ def test_a_strike_binds_what_is_under_contract(small_run: Callable[..., Path]) -
             {"aggregators": ["A01", "A02", "A03"], "name": "fixed-markup", "options": {"eur_per_mwh": 300.0}}
         ],
     }  # fmt: skip
-    folder = small_run(**over, label="struck")
+    folder = small_run(**over, **HOURLY)
     orders, system = table(folder, "orders"), table(folder, "system")
     orders = orders[orders.provider.isin(["A01", "A02", "A03"]) & (orders.direction == 1)]
     orders = orders.merge(system[["isp", "day_ahead_price_eur_per_mwh"]], on="isp")
