@@ -35,9 +35,6 @@ class Solved:
     status: int
     message: str
     x: FloatArray  # (n,)
-    upper_duals: FloatArray  # (m,) of ``A_ub x <= b_ub``: cost per unit of the right-hand side
-    equal_duals: FloatArray  # (k,) of ``A_eq x = b_eq``
-    bound_duals: FloatArray  # (n,) of both bounds of every column together
 
 
 def solve_directly(
@@ -65,15 +62,7 @@ def solve_directly(
     highs.run()
     status = highs.getModelStatus()
     found, message = highs.getSolution(), highs.modelStatusToString(status)
-    duals = np.array(found.row_dual)
-    return Solved(
-        _CODES.get(status, 4),
-        message,
-        np.array(found.col_value),
-        duals[:m],
-        duals[m:],
-        np.array(found.col_dual),
-    )
+    return Solved(_CODES.get(status, 4), message, np.array(found.col_value))
 
 
 def _model(

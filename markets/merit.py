@@ -13,26 +13,20 @@ import numpy as np
 
 from tandem_sim.grids.arrays import BoolArray, FloatArray
 from tandem_sim.markets.limits import Rows
+from tandem_sim.markets.tolerances import NOTHING_MW
 
 TIE_STEP_EUR_PER_MWH = 1e-6
 IDLE_EUR_PER_MWH = 1e-7
 """What a bid costs more in the ordering if it could trade with one at its own price: nobody gains by that."""
 
-SAME_MW = 1e-9
-"""A need this close to a sum of bids is that sum, and a limit this close is full: what rounding leaves over
-calls no bid."""
-
 
 @dataclass(frozen=True)
 class Filled:
-    """An optimum found by merit order, with its duals. n bids."""
+    """An optimum found by merit order. n bids."""
 
     quantity_mw: FloatArray  # (n,)
-    short_mw: float
-    long_mw: float
-    price_eur_per_mwh: float  # dual of the balance; nan without one
-    value_eur_per_mwh: FloatArray  # (n,) duals of balance and rows times the effects of each column
-    limits_eur_per_h: dict[str, float]  # duals of the rows of each owner times what the quantities do to them
+    short_mw: float = 0.0
+    long_mw: float = 0.0
 
 
 def ordered_costs(cost: FloatArray, sign: FloatArray | None) -> FloatArray:
@@ -55,15 +49,14 @@ def fill_balance(
     Without its rows the programme is a continuous knapsack. Imbalance stands in it as two more bids. At a
     price ``p`` of injection every bid up that asks less is taken whole, every bid down that offers more too,
     and no other is touched; what they inject together rises with ``p``. The price at which it reaches the
-    need is the dual of the balance, the bid at that price serves the rest, and no reduced cost has the wrong
-    sign: the optimum. It is the only one, for no other bid stands at that price. If it also keeps all rows,
+    need is a dual of the balance, the bid at that price serves the rest, and no reduced cost has the wrong
+    sign: the optimum. It is the only one, for no other bid stands at that price. Where the need falls between
+    two bids, every price between theirs is a dual, and the optimum is as single. If it also keeps all rows,
     it is the optimum with them: leaving out rows can only make a programme cheaper. Strictly inside, their
     duals are zero, and no soft row has a slack.
 
     None where rows are touched; where bids at the margin stand at one price; where the need is out of reach;
-    for values no programme should hold; and where the need falls between two bids, so that every price
-    between theirs is a dual. Of these a need of nothing, with nothing to trade, is answered: its price is the
-    one nearest to zero, where the simplex ends that starts there, and no award depends on it.
+    and for values no programme should hold.
     """
     n = len(ordered)
     capacity = np.concatenate([available, np.full(2, imbalance_bound_mw)])
@@ -81,17 +74,15 @@ def fill_balance(
     net = np.cumsum(np.append(0.0, up)) - np.cumsum(np.append(0.0, down[::-1]))[::-1]
     distance = np.abs(net - need_mw)
     merit = np.concatenate([[-np.inf], price[order], [np.inf]])  # of bid k - 1 at k
-    if (distance <= SAME_MW).any():
+    if (distance <= NOTHING_MW).any():
         k = int(distance.argmin())
         taken = np.where(np.arange(len(order)) < k, up, down)
-        if taken.any() or merit[k] == merit[k + 1]:
+        if merit[k] == merit[k + 1]:
             return None
-        dual = float(np.clip(0.0, merit[k], merit[k + 1]))
     elif net[0] < need_mw < net[-1]:
         k = int(np.searchsorted(net, need_mw))
         taken = np.where(np.arange(len(order)) < k, up, down)
-        dual = float(merit[k])
-        if dual in (merit[k - 1], merit[k + 1]):
+        if merit[k] in (merit[k - 1], merit[k + 1]):
             return None
         taken[k - 1] = need_mw - net[k - 1] if rising[k - 1] else net[k] - need_mw
     else:
@@ -100,7 +91,7 @@ def fill_balance(
     x[order] = taken
     if not all(part.strictly_kept(x[:n]) for part in rows):
         return None
-    return Filled(x[:n], float(x[n + 1]), float(x[n]), dual, sign * dual, {part.owner: 0.0 for part in rows})
+    return Filled(x[:n], float(x[n + 1]), float(x[n]))
 
 
 def nothing_to_trade(
@@ -115,7 +106,7 @@ def nothing_to_trade(
 
     Nobody gains by a trade if the best bid down offers less than the cheapest bid up asks, imbalance being
     two more bids. Every price of injection between theirs is then a dual with which no reduced cost has the
-    wrong sign; the one nearest to zero is answered, as in `fill_balance`. For rows holds what is said there.
+    wrong sign. For rows holds what is said in `fill_balance`.
 
     None where a trade pays or rows are touched, and for values no programme should hold.
     """
@@ -130,8 +121,7 @@ def nothing_to_trade(
     x = np.zeros(len(cost))
     if not (lowest < highest and all(part.strictly_kept(x) for part in rows)):
         return None
-    dual = min(max(0.0, lowest), highest)
-    return Filled(x, 0.0, 0.0, dual, sign * dual, {part.owner: 0.0 for part in rows})
+    return Filled(x)
 
 
 def fill_nested(ordered: FloatArray, available: FloatArray, rows: Sequence[Rows]) -> Filled | None:
@@ -144,31 +134,25 @@ def fill_nested(ordered: FloatArray, available: FloatArray, rows: Sequence[Rows]
     which one around it takes again adds nothing to the worth of that one, so that its own dual is zero. Rows
     of any other kind are left out of this and looked at afterwards, as in `fill_balance`.
 
-    None where a row left out is touched, where one is broken before anything is taken, where nested limits
-    have several owners (their shares are then the solver's), and for values no programme should hold.
+    None where a row left out is touched, where one is broken before anything is taken, and for values no
+    programme should hold.
     """
     if not _proper(ordered, available):
         return None
     parts = [(part, _sums(part)) for part in rows]
     found = _nested([part.pick(sums) for part, sums in parts if sums.any()])
-    if found is None or len({part.owner for part, sums in parts if sums.any()}) > 1:
+    if found is None:
         return None
-    x, worth = np.where(ordered < 0.0, available, 0.0), np.zeros(len(ordered))
+    x = np.where(ordered < 0.0, available, 0.0)
     by_cost = np.argsort(ordered, kind="stable")
     for members, room_mw in found:
         inside = by_cost[members[by_cost]]
         wanted = x[inside]
         left_mw = room_mw - (np.cumsum(wanted) - wanted)
-        x[inside] = np.clip(np.where(left_mw > SAME_MW, left_mw, 0.0), 0.0, wanted)
-        left_over = inside[wanted - x[inside] > SAME_MW]
-        if len(left_over):
-            worth[members] = np.maximum(worth[members], -ordered[left_over[0]])
+        x[inside] = np.clip(np.where(left_mw > NOTHING_MW, left_mw, 0.0), 0.0, wanted)
     if not all(part.pick(~sums).strictly_kept(x) for part, sums in parts):
         return None
-    limits = {part.owner: 0.0 for part in rows} | {
-        part.owner: -float(worth @ x) for part, sums in parts if sums.any()
-    }
-    return Filled(x, 0.0, 0.0, float("nan"), -worth, limits)
+    return Filled(x)
 
 
 def _proper(ordered: FloatArray, available: FloatArray) -> bool:

@@ -11,18 +11,19 @@ has quantities.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
 
 import numpy as np
 from scipy import sparse
 
-from tandem_sim.grids.arrays import FloatArray, IntArray
-from tandem_sim.markets.highs import Solved
+from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
 from tandem_sim.markets.limits import Rows
 from tandem_sim.markets.merit import Filled, fill_balance, fill_nested, nothing_to_trade, ordered_costs
 from tandem_sim.markets.solver import solve
+from tandem_sim.markets.tolerances import NOTHING_MW
+from tandem_sim.markets.worth import Optimum
 
 UNSERVED_EUR_PER_MWH = 10_000.0
 FEW_ROWS = 8
@@ -56,12 +57,23 @@ class Cleared:
     cost_eur_per_h: float  # procurement, without penalties; nan unless optimal
     short_mw: float  # need left unserved (more injection wanted)
     long_mw: float  # need left unserved (less injection wanted)
-    price_eur_per_mwh: float  # dual of the balance; nan without one
     penalty_eur_per_h: float = 0.0  # of limits that could not be kept; no part of the cost
-    value_eur_per_mwh: FloatArray = field(default_factory=lambda: np.empty(0))
-    """(n,) what a MW of each column is worth to balance and limits together: the duals times its effects."""
-    limits_eur_per_h: Mapping[str, float] = field(default_factory=dict)
-    """What the cleared quantities are worth to the limits of each owner: duals times effects, summed."""
+    optimum: Optimum | None = None  # what prices are worked out from; None unless there is one
+
+    @property
+    def price_eur_per_mwh(self) -> float:
+        """Price of the balance (see `tandem_sim.markets.worth`); nan without one."""
+        return float("nan") if self.optimum is None else self.optimum.price_eur_per_mwh
+
+    @property
+    def value_eur_per_mwh(self) -> FloatArray:
+        """What a MW of each column (n,) is worth to balance and limits together."""
+        return np.empty(0) if self.optimum is None else self.optimum.value_eur_per_mwh
+
+    @property
+    def limits_eur_per_h(self) -> Mapping[str, float]:
+        """What the cleared quantities are worth to the limits of each owner: duals times effects, summed."""
+        return {} if self.optimum is None else self.optimum.limits_eur_per_h
 
     def require(self, who: str) -> Cleared:
         """Return this answer, or raise a `ClearingError` that says who asked and what the solver said."""
@@ -100,35 +112,48 @@ def clear(
     rows = [part.pick(keep) for part, keep in breakable if keep.any()]
     if len(cost) == 0 and sign is None:
         status = Status.INFEASIBLE if any(np.isinf(r.penalty) for r in rows) else Status.OPTIMAL
-        return Cleared(status, "no bids", np.empty(0), 0.0, 0.0, 0.0, float("nan"))
+        return Cleared(status, "no bids", np.empty(0), 0.0, 0.0, 0.0)
     bound = imbalance_bound_mw if imbalance_bound_mw is not None else np.inf
+    fixed = _members(choices, len(cost))
+    asked = (available, sign, need_mw, imbalance_price, bound, rows)
     if sign is not None and need_mw == 0.0 and not choices:
         idle = nothing_to_trade(cost, available, sign, imbalance_price, bound, rows)
         if idle is not None:
-            return _by_merit(cost, idle)
+            return _by_merit(idle, Optimum(idle.quantity_mw, cost, cost, *asked, 0.0, 0.0, fixed))
     ordered = ordered_costs(cost, sign)
-    if choices:
-        filled = None
-    elif sign is None:
-        filled = fill_nested(ordered, available, rows)
-    else:
-        filled = fill_balance(ordered, available, sign, need_mw, imbalance_price, bound, rows)
+    filled = None
+    if not choices:
+        filled = (
+            fill_nested(ordered, available, rows)
+            if sign is None
+            else fill_balance(ordered, available, sign, need_mw, imbalance_price, bound, rows)
+        )
     if filled is not None:
-        return _by_merit(cost, filled)
-    asked = partial(_solved, cost, ordered, available, sign, need_mw, imbalance_price, bound, choices)
-    return (
-        asked(rows)
-        if choices or sum(len(r.base) for r in rows) <= FEW_ROWS
-        else _grown(asked, rows, len(cost))
-    )
+        short, long_ = filled.short_mw, filled.long_mw
+        return _by_merit(filled, Optimum(filled.quantity_mw, cost, ordered, *asked, short, long_, fixed))
+    solved = partial(_solved, cost, ordered, available, sign, need_mw, imbalance_price, bound, choices)
+    few = choices or sum(len(r.base) for r in rows) <= FEW_ROWS
+    answer = solved(rows) if few else _grown(solved, rows, len(cost))
+    if answer.status is not Status.OPTIMAL:
+        return answer
+    x, short, long_ = answer.quantity_mw, answer.short_mw, answer.long_mw
+    return replace(answer, optimum=Optimum(x, cost, ordered, *asked, short, long_, fixed))
 
 
-def _by_merit(cost: FloatArray, filled: Filled) -> Cleared:
+def _members(choices: Sequence[IntArray], n: int) -> BoolArray | None:
+    """Which columns (n,) are in a choice; None without any."""
+    if not choices:
+        return None
+    fixed = np.zeros(n, dtype=bool)
+    fixed[np.concatenate(choices)] = True
+    return fixed
+
+
+def _by_merit(filled: Filled, optimum: Optimum) -> Cleared:
     """The answer of the merit order: all limits are kept."""
-    x, price, value = filled.quantity_mw, filled.price_eur_per_mwh, filled.value_eur_per_mwh
-    procured, limits = float(cost @ x), filled.limits_eur_per_h
+    cost = float(optimum.cost @ filled.quantity_mw)
     return Cleared(
-        Status.OPTIMAL, "merit order", x, procured, filled.short_mw, filled.long_mw, price, 0.0, value, limits
+        Status.OPTIMAL, "merit order", filled.quantity_mw, cost, filled.short_mw, filled.long_mw, 0.0, optimum
     )
 
 
@@ -189,29 +214,18 @@ def _solved(
     status, message = _STATUS[answer.status], answer.message
     if status is not Status.OPTIMAL:
         nan = float("nan")
-        return Cleared(status, message, np.empty(0), nan, nan, nan, nan)
-    x = np.clip(answer.x[:n], 0.0, available)
-    short, long_ = (float(answer.x[n]), float(answer.x[n + 1])) if sign is not None else (0.0, 0.0)
-    price = float(answer.equal_duals[0]) if sign is not None else float("nan")
+        return Cleared(status, message, np.empty(0), nan, nan, nan)
+    x = _whole(np.clip(answer.x[:n], 0.0, available), available)
+    short, long_ = (_whole(answer.x[n : n + 2]).tolist()) if sign is not None else (0.0, 0.0)
     slack = slice(n + n_balance, None)
     penalty = float(c[slack] @ answer.x[slack])
-    value = ordered - answer.bound_duals[:n]
-    limits = _worth_of_limits(rows, answer, x)
-    return Cleared(status, message, x, float(cost @ x), short, long_, price, penalty, value, limits)
+    return Cleared(status, message, x, float(cost @ x), short, long_, penalty)
 
 
-def _worth_of_limits(rows: Sequence[Rows], answer: Solved, x: FloatArray) -> dict[str, float]:
-    """Duals of the rows times what `x` does to them, by owner (EUR/h)."""
-    worth: dict[str, float] = {}
-    duals, first = answer.upper_duals, 0
-    for part in rows:
-        effect = part.matrix @ x
-        for side, slack in ((1.0, part.high - part.base), (-1.0, part.base - part.low)):
-            bounded = slack != np.inf
-            here = duals[first : first + int(bounded.sum())]
-            worth[part.owner] = worth.get(part.owner, 0.0) + side * float(here @ effect[bounded])
-            first += len(here)
-    return worth
+def _whole(x: FloatArray, available: FloatArray | float = np.inf) -> FloatArray:
+    """Quantities without what is nothing: none of a bid, or all of it."""
+    x = np.where(x <= NOTHING_MW, 0.0, x)
+    return np.where(x >= available - NOTHING_MW, available, x)
 
 
 def _equalities(

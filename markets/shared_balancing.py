@@ -56,9 +56,7 @@ def dso_balancing(tolerance_mw: float = 0.0, pricing: Pricing = "pay-as-bid") ->
         ).require(f"dso_balancing of {area}")
         n = len(bids)
         band = answer.quantity_mw[n:]
-        local = replace(
-            answer, quantity_mw=answer.quantity_mw[:n], value_eur_per_mwh=answer.value_eur_per_mwh[:n]
-        )
+        local = replace(answer, quantity_mw=answer.quantity_mw[:n])
         entries = {
             "local": local,
             "boundary": profile.scheduled_mw + float(band[0] - band[1]),

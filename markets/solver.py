@@ -44,7 +44,7 @@ def solve(
 ) -> Solved:
     """``min cost.x`` over ``lower <= x <= upper`` (n,) and the rows given; columns `integral` are whole.
 
-    Whole numbers always go to `linprog`, and have no duals. Raises ValueError for nan.
+    Whole numbers always go to `linprog`. Raises ValueError for nan.
     """
     if np.isnan(lower).any() or np.isnan(upper).any():
         raise ValueError("a bound of a programme is nan")  # linprog would take it for none
@@ -60,12 +60,4 @@ def solve(
         cost, A_ub=a_ub, b_ub=b_ub, A_eq=a_eq, b_eq=b_eq, bounds=np.column_stack([lower, upper]),
         method="highs", integrality=integrality, options={"presolve": integral is not None},
     )  # fmt: skip
-    none = np.empty(0)
-    if found.x is None or integral is not None:
-        return Solved(
-            found.status, str(found.message), none if found.x is None else found.x, none, none, none
-        )
-    bounds = found.lower.marginals + found.upper.marginals
-    return Solved(
-        found.status, str(found.message), found.x, found.ineqlin.marginals, found.eqlin.marginals, bounds
-    )
+    return Solved(found.status, str(found.message), np.empty(0) if found.x is None else found.x)

@@ -131,7 +131,8 @@ def test_common_programmes_do_reach_the_merit_order(need: float) -> None:
     assert answer.message == BY_MERIT
     expected = [max(need, 0.0), 0.0, max(-need, 0.0), 0.0] if abs(need) > 0.1 else np.zeros(4)
     assert answer.quantity_mw.tolist() == list(expected)  # and nothing for what rounding left of a need
-    assert answer.price_eur_per_mwh == (50.0 if need > 0.1 else 20.0)  # without a need: nearest to zero
+    # The last unit called; without a need the middle of what the best bids of both sides leave.
+    assert answer.price_eur_per_mwh == (50.0 if need > 0.1 else 20.0 if need < -0.1 else 35.0)
 
 
 def test_nested_limits_by_hand() -> None:
@@ -148,7 +149,6 @@ def test_nested_limits_by_hand() -> None:
 
 def test_what_the_merit_order_cannot_decide_goes_to_the_solver() -> None:
     one, two = np.ones(1), np.ones(2)
-    between_bids = clear(np.array([10.0, 20.0]), two, two, 1.0)
     tight = clear(
         np.array([10.0, 20.0]), two, two, 0.5, [Rows(np.eye(1, 2), np.zeros(1), -one, 0.2 * one, 9.0)]
     )
@@ -156,14 +156,18 @@ def test_what_the_merit_order_cannot_decide_goes_to_the_solver() -> None:
     broken = clear(-one, one, rows=[Rows(np.ones((1, 1)), 3.0 * one, -one, one, INF)])
     crossing = Rows(np.array([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]]), np.zeros(2), np.full(2, -9.0), two, INF)
     crossed = clear(-np.array([1.0, 1.5, 1.2]), np.ones(3), rows=[crossing])
-    halves = [Rows(np.eye(1, 2, k), np.zeros(1), -one, 0.5 * one, INF, owner) for k, owner in enumerate("TD")]
-    shared = clear(-two, two, rows=halves)
-    answers = between_bids, tight, nowhere, broken, crossed, shared
+    answers = tight, nowhere, broken, crossed
     assert BY_MERIT not in [answer.message for answer in answers]
-    assert between_bids.cost_eur_per_h == pytest.approx(10.0)
     assert [nowhere.status, broken.status] == [Status.INFEASIBLE] * 2
     assert crossed.quantity_mw == pytest.approx([1.0, 0.0, 1.0])
-    assert shared.limits_eur_per_h == pytest.approx({"T": -0.5, "D": -0.5}, abs=1e-5)
+
+
+def test_limits_of_several_owners_are_worth_what_each_gives_up() -> None:
+    one, two = np.ones(1), np.ones(2)
+    halves = [Rows(np.eye(1, 2, k), np.zeros(1), -one, 0.5 * one, INF, owner) for k, owner in enumerate("TD")]
+    shared = clear(-two, two, rows=halves)
+    assert shared.message == BY_MERIT
+    assert shared.limits_eur_per_h == {"T": -0.5, "D": -0.5}
 
 
 @pytest.mark.parametrize("where", ["cost", "available", "need_mw", "base", "matrix"])

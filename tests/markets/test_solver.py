@@ -18,7 +18,7 @@ from tandem_sim.markets.solver import solve, solving_by
 
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 2**32 - 1))
-def test_answers_and_duals_are_those_of_linprog(seed: int) -> None:
+def test_answers_are_those_of_linprog(seed: int) -> None:
     rng = np.random.default_rng(seed)
     n, m = int(rng.integers(1, 30)), int(rng.integers(0, 6))
     cost, lower, upper = rng.normal(size=n), np.zeros(n), rng.uniform(0.0, 2.0, n)
@@ -35,9 +35,6 @@ def test_answers_and_duals_are_those_of_linprog(seed: int) -> None:
     if found.status:
         return
     np.testing.assert_array_equal(found.x, asked.x)
-    np.testing.assert_array_equal(found.bound_duals, asked.lower.marginals + asked.upper.marginals)
-    np.testing.assert_array_equal(found.upper_duals, asked.ineqlin.marginals)
-    np.testing.assert_array_equal(found.equal_duals, asked.eqlin.marginals)
 
 
 def test_what_has_no_answer_says_why() -> None:
@@ -57,8 +54,7 @@ def test_the_choice_holds_within_its_context_and_changes_no_answer() -> None:
         with solving_by(solver):
             answers.append(solve(*given))
     assert answers[0].message != answers[1].message  # scipy words it its own way
-    for name in ("x", "upper_duals", "equal_duals", "bound_duals"):
-        np.testing.assert_array_equal(*(getattr(answer, name) for answer in answers))
+    np.testing.assert_array_equal(answers[0].x, answers[1].x)
     assert solve(*given).message == answers[0].message  # linprog, unless somebody asks
 
 

@@ -1,0 +1,9 @@
+"""How close is the same, and how little is nothing: one number for one idea."""
+
+NOTHING_MW = 1e-9
+"""Power below this is none: it is not called, sets no price, and fills no limit. A need this close to a sum
+of bids is that sum. Rounding of sums over thousands of bids stays below it, a product's step far above."""
+
+ON_LIMIT = 1e-8
+"""MW, or p.u.**2, within which an optimum stands on a limit: what HiGHS leaves of a constraint that binds (it
+allows 1e-7 of a scaled one, and ends some orders below)."""
