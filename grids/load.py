@@ -108,7 +108,7 @@ class _Content:
             raise _no_matpower_case(path, error) from error
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=32)
 def _of_content(file: _Content) -> pandapowerNet:
     """The net of a file, parsed once for one content: pandapower needs ten times as long as for a copy."""
     if isinstance(file.content, str):

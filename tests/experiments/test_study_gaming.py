@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ import pytest
 
 from tandem_sim.experiments.studies import inc_dec_game, learning, pay_rules, perimeter
 from tandem_sim.experiments.studies.gaming_cases import BALANCED, owned_by_node, world
+from tandem_sim.experiments.sweep_workers import Ended
 from tandem_sim.markets.bids import Bids
 from tests.experiments.test_cli import SMALL
 
@@ -67,9 +70,9 @@ def test_learners_are_judged_by_what_the_same_isps_would_have_paid(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name, value in {
-        "ISPS": 80,
-        "LAST": 60,
-        "EVERY": 10,
+        "ISPS": 50,
+        "LAST": 30,
+        "EVERY": 5,
         "BLOCK": 10,
         "SCHEME_NAMES": ("common",),
     }.items():
@@ -88,19 +91,31 @@ def test_learners_are_judged_by_what_the_same_isps_would_have_paid(
     assert pay_rules.figure(rows, paths, tmp_path).stat().st_size > 10_000
 
 
+def _here(
+    work: Callable[[Any], Any], tasks: Sequence[Any], workers: int, environment: Mapping[str, str]
+) -> Iterator[Ended[Any, Any]]:
+    """All tasks in this process: it has imported everything and holds the grids."""
+    for task in tasks:
+        yield Ended(task, work(task))
+
+
 def test_a_year_of_learning_is_set_against_the_truth_and_not_run_twice(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pools = ["A01", "A02", "A03"]
-    given = {"solver": "highspy", "strategies": [{"aggregators": pools, "name": "q-learning"}]}
+    monkeypatch.setattr("tandem_sim.experiments.sweep_local.in_processes", _here)
+    monkeypatch.setattr("tandem_sim.experiments.run.plot_run", lambda *given: [])  # nobody looks at them here
+    learners = [{"aggregators": pools, "name": "q-learning"}]
+    given = {"isp_minutes": 60, "solver": "highspy", "strategies": learners}
     for name, value in {"SCENARIO": str(SMALL), "POOLS": pools, "SCHEME_NAMES": ("common",), "FIELDS": given,
-                        "WEEK_H": 24}.items():  # fmt: skip
+                        "WEEK_H": 12}.items():  # fmt: skip
         monkeypatch.setattr(learning, name, value)
     learning.main(tmp_path / "out", tmp_path / "runs", 1, 3)
     found = pd.read_csv(tmp_path / "out" / "learning.csv").iloc[0]
     assert found.profit_pools_eur > 0.0
     assert found.profit_others_eur == pytest.approx(0.0, abs=1e-6)  # they bid the truth and are paid as bid
     weeks = pd.read_csv(tmp_path / "out" / "learning_weeks.csv")
+    assert weeks.week.tolist() == [0, 1]
     assert weeks.profit_eur.sum() == pytest.approx(found.profit_pools_eur, abs=1e-2)
     assert (tmp_path / "out" / "learning.png").stat().st_size > 10_000
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").glob("*/*.parquet")}

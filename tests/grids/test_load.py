@@ -11,13 +11,14 @@ import pandapower as pp
 import pandas as pd
 import pytest
 
+from tandem_sim.experiments.bundled import case_path
 from tandem_sim.grids import load
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.load import load_net, load_network, network_names
 from tandem_sim.grids.network import Network
 from tests.nets import empty_net
 
-CASE_A = Path(__file__).parents[1] / "cases" / "A"
+CASE_A = case_path("alexander-a")
 MARKER = "tandem_was_here"
 MATPOWER = """function mpc = tiny
 mpc.version = '2';

@@ -42,6 +42,17 @@ def feeder_net(load_mw: dict[int, float], first: int, kv: float, ka: float = 1.0
     return net
 
 
+@cache
+def _feeder(
+    load_mw: tuple[tuple[int, float], ...], first: int, kv: float, source_mw: float = 0.0, **line: float
+) -> str:
+    """A feeder as a file says it; `source_mw` are fed in where it begins."""
+    net = feeder_net(dict(load_mw), first, kv, **line)
+    if source_mw:
+        pp.create_sgen(net, first, p_mw=source_mw)
+    return str(pp.to_json(net))
+
+
 def little_case(
     folder: Path,
     bids: str = BIDS,
@@ -54,11 +65,11 @@ def little_case(
     buses 1, 2, .., and `need_mw` of injection wanted. `line` are properties of the areas' lines.
     """
     folder.mkdir(parents=True)
-    transmission = feeder_net({1: 1.0}, 0, 110.0)
-    pp.create_sgen(transmission, 0, p_mw=1.0 + 2.0 * len(areas) - need_mw)
-    pp.to_json(transmission, str(folder / "T.json"))
+    transmission = _feeder(((1, 1.0),), 0, 110.0, 1.0 + 2.0 * len(areas) - need_mw)
+    (folder / "T.json").write_text(transmission, encoding="utf-8")
     for area in areas:
-        pp.to_json(feeder_net({11: 2.0 - end_mw, 12: end_mw}, 10, 20.0, **line), str(folder / f"{area}.json"))
+        text = _feeder(((11, 2.0 - end_mw), (12, end_mw)), 10, 20.0, **line)
+        (folder / f"{area}.json").write_text(text, encoding="utf-8")
     entries = [{"id": a, "grid": f"{a}.json", "interface_bus": k} for k, a in enumerate(areas, start=1)]
     spec = {"name": "little", "transmission": {"grid": "T.json"}, "distribution": entries, "bids": "bids.csv"}
     (folder / "case.json").write_text(json.dumps(spec), encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from tandem_sim.experiments.bundled import case_path
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.markets import programme
-from tandem_sim.markets.case import read_case
+from tandem_sim.markets.case import Case, read_case
 from tandem_sim.markets.limits import Rows
 from tandem_sim.markets.merit import TIE_STEP_EUR_PER_MWH, ordered_costs
 from tandem_sim.markets.outcome import clear_case
@@ -209,6 +210,11 @@ def counting() -> Iterator[dict[str, int]]:
         yield count
 
 
+@cache
+def case_of(name: str) -> Case:
+    return read_case(case_path(f"alexander-{name.lower()}"))
+
+
 def test_few_programmes_of_a_simulated_day_are_solved(tmp_path: Path) -> None:
     with counting() as count:
         run(small_scenario(scheme="multilevel-03"), None, tmp_path)
@@ -232,7 +238,7 @@ def test_how_many_programmes_of_the_cases_are_solved(scheme: str, solved_of: dic
     found = {}
     for name in solved_of:
         with counting() as count:
-            clear_case(read_case(case_path(f"alexander-{name.lower()}")), SCHEMES[scheme])
+            clear_case(case_of(name), SCHEMES[scheme])
         found[name] = count["solved"]
     assert found == solved_of
 
