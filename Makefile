@@ -18,7 +18,7 @@ run: $(STAMP) ## simulate a week of the reference scenario under two schemes
 	$(BIN)/tandem run reference --scheme multilevel-03 --scheme central-01 --out runs/reference --overwrite
 
 test: $(STAMP) ## run the tests, one process a core
-	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal
 
 lint: $(STAMP) ## check style, format and types
 	$(BIN)/ruff check .
