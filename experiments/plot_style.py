@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from tandem_sim.experiments.plot_data import FloatArray, RunData, utc_days
 
@@ -123,10 +123,11 @@ def time_axis(ax: Axes, data: RunData, narrow: bool = False) -> None:
     """Ticks at local hours, midnights, Mondays or months, whatever suits the horizon and the width."""
     zone, days = ZoneInfo(data.zone), float(data.edges[-1] - data.edges[0])
     major, minor, form = _date_ticks(days * (2.0 if narrow else 1.0), zone)
-    ax.xaxis.set_major_locator(major)
-    ax.xaxis.set_minor_locator(minor)
-    ax.xaxis.set_major_formatter(mdates.DateFormatter(form, tz=zone))
     ax.set_xlim(data.edges[0], data.edges[-1])
+    for place, locator in ((ax.xaxis.set_major_locator, major), (ax.xaxis.set_minor_locator, minor)):
+        place(locator)
+        place(FixedLocator(locator()))  # found once: the layout asks for them some forty times
+    ax.xaxis.set_major_formatter(mdates.DateFormatter(form, tz=zone))
     years = sorted({data.local[0].year, data.local[-1].year})
     ax.set_xlabel(f"Local time, {data.zone} ({'-'.join(map(str, years))})")
 

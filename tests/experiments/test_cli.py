@@ -13,7 +13,9 @@ import yaml
 
 from tandem_sim.experiments.bundled import case_path
 from tandem_sim.experiments.cli import main
+from tandem_sim.experiments.plots import plot_run
 from tandem_sim.markets.case import read_case
+from tests.sim.conftest import HOURLY
 
 SMALL = Path(__file__).parents[1] / "sim" / "small.yaml"
 CASE = case_path("alexander-a")
@@ -245,25 +247,35 @@ def test_results_are_never_overwritten_unasked(
 def test_run_writes_a_run_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "run"
+    """Figures of every run are asked for, and those of the first are drawn."""
+    titles: list[str] = []
+
+    def draw_first(run: Path, zone: str, title: str) -> list[Path]:
+        titles.append(title)
+        return plot_run(run, zone, title) if len(titles) == 1 else []
+
+    monkeypatch.setattr("tandem_sim.experiments.run.plot_run", draw_first)
+    path, out = scenario_with(tmp_path, lambda data: data.update(HOURLY)), tmp_path / "run"
     schemes = "--scheme", "common", "--scheme", "central-01"
     moment = "--export-isp", "2016-04-18T18:00"
-    assert tandem(monkeypatch, "run", SMALL, *schemes, *moment, "--out", out) == 0
+    assert tandem(monkeypatch, "run", path, *schemes, *moment, "--out", out) == 0
     shown = capsys.readouterr().out
     assert "procurement cost" in shown
     assert shown.count("Case: ") == 2
+    assert titles == ["small, common", "small, central-01"]
     for scheme in ("common", "central-01"):
         names = {p.name for p in (out / scheme).iterdir()}
-        assert names >= {"manifest.json", "kpis.json", "figures", "orders.parquet", "settlement.parquet"}
+        assert names >= {"manifest.json", "kpis.json", "orders.parquet", "settlement.parquet"}
         manifest = json.loads((out / scheme / "manifest.json").read_text(encoding="utf-8"))
         assert manifest["scheme"] == scheme
-        case = read_case(out / scheme / "case")
-        assert (case.name, case.options.scheme) == ("small, seed 7, ISP 72", scheme)
-        assert len(list((out / scheme / "figures").glob("*.png"))) >= 6
+        assert (out / scheme / "case" / "case.json").is_file()
+    case = read_case(out / "central-01" / "case")
+    assert (case.name, case.options.scheme) == ("small, seed 7, ISP 18", "central-01")
+    assert len(list((out / "common" / "figures").glob("*.png"))) == 6
     assert (out / "comparison.png").is_file()
-    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["run", "scenario.yaml"]
     before = (out / "common" / "kpis.json").read_bytes()
-    again = tandem(monkeypatch, "run", SMALL, "--scheme", "common", "--out", out / "common", "--overwrite")
+    again = tandem(monkeypatch, "run", path, "--scheme", "common", "--out", out / "common", "--overwrite")
     assert again == 0
     assert (out / "common" / "kpis.json").read_bytes() == before
 

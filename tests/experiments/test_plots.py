@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -136,10 +136,10 @@ def _house_style() -> Iterator[None]:
         yield
 
 
-def _figures(data: RunData) -> list[Figure]:
+def _figures(data: RunData, grids: Sequence[str] = ("D1", "D2")) -> list[Figure]:
     whole = [imbalance_figure, price_figure, interface_figure, state_figure, cost_figure]
-    grids = [grid_figure(data, name) for name in data.distribution]
-    return [*(draw(data) for draw in whole), *grids, comparison_figure({"a": data, "b": data})]
+    parts = [grid_figure(data, name) for name in grids]
+    return [*(draw(data) for draw in whole), *parts, comparison_figure({"a": data, "b": data})]
 
 
 def _titled(figure: Figure, start: str) -> Axes:
@@ -151,32 +151,39 @@ def _legend(ax: Axes) -> list[str]:
     return [] if legend is None else [text.get_text() for text in legend.get_texts()]
 
 
-@pytest.mark.parametrize("kind", ["active", "quiet"])
-def test_every_figure_is_written(kind: str, request: pytest.FixtureRequest) -> None:
-    run: Path = request.getfixturevalue(kind)
-    written = plot_run(run, ZONE, "tiny, central-01")
+@pytest.fixture(scope="module")
+def drawn(active: Path) -> dict[str, bytes]:
+    """The figures of the run in which something happens, drawn once."""
+    return {path.name: path.read_bytes() for path in plot_run(active, ZONE, "tiny, central-01")}
+
+
+def test_every_figure_is_written(drawn: dict[str, bytes], active: Path) -> None:
+    assert list(drawn) == NAMES
+    assert all(content.startswith(PNG) for content in drawn.values())
+    assert {path.name: path.read_bytes() for path in (active / "figures").iterdir()} == drawn
+
+
+def test_every_figure_of_a_run_in_which_nothing_happens_is_written(quiet: Path) -> None:
+    written = plot_run(quiet, ZONE, "tiny, central-01")
     assert [path.name for path in written] == NAMES
-    assert all(path.parent == run / "figures" and path.read_bytes().startswith(PNG) for path in written)
+    assert all(path.parent == quiet / "figures" and path.read_bytes().startswith(PNG) for path in written)
 
 
-def test_the_same_run_gives_the_same_bytes(active: Path) -> None:
-    first = [path.read_bytes() for path in plot_run(active, ZONE, "tiny")]
-    assert [path.read_bytes() for path in plot_run(active, ZONE, "tiny")] == first
-    assert not any(b"Software" in content for content in first)
+def test_the_same_run_gives_the_same_bytes_whatever_the_settings_of_the_process(
+    active: Path, drawn: dict[str, bytes]
+) -> None:
+    # A person's own settings neither change the figures nor are changed by them.
+    mpl.rcParams["font.size"] = 17.0
+    again = {path.name: path.read_bytes() for path in plot_run(active, ZONE, "tiny, central-01")}
+    assert again == drawn
+    assert mpl.rcParams["font.size"] == 17.0
+    assert not any(b"Software" in content for content in drawn.values())
 
 
 def test_comparison_is_written(active: Path, quiet: Path, tmp_path: Path) -> None:
     written = plot_comparison({"multilevel-03": active, "central-01": quiet}, ZONE, tmp_path / "figures")
     assert [path.name for path in written] == ["comparison.png"]
     assert written[0].read_bytes().startswith(PNG)
-
-
-def test_settings_of_the_process_stay_as_they_are(quiet: Path) -> None:
-    # A person's own settings neither change the figures nor are changed by them.
-    expected = [path.read_bytes() for path in plot_run(quiet, ZONE, "tiny")]
-    mpl.rcParams["font.size"] = 17.0
-    assert [path.read_bytes() for path in plot_run(quiet, ZONE, "tiny")] == expected
-    assert mpl.rcParams["font.size"] == 17.0
 
 
 @pytest.mark.parametrize("which", ["data", "long_data"])
@@ -290,7 +297,7 @@ def test_one_isp_can_be_drawn(data: RunData) -> None:
         settlement=data.settlement[data.settlement.isp == 0],
         energy_mwh=data.energy_mwh[first.to_numpy()],
     )
-    for figure in _figures(single):
+    for figure in _figures(single, ["D1"]):
         figure.canvas.draw()
 
 

@@ -10,10 +10,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from tandem_sim.experiments import sweep_command
 from tandem_sim.experiments.power_command import plan, strategic_sellers
 from tandem_sim.experiments.power_statistics import flat
 from tandem_sim.experiments.scenario import read_scenario
+from tandem_sim.experiments.sweep_runs import Pool
 from tandem_sim.grids.errors import InputError
+from tests.experiments.pools import in_this_process
 from tests.experiments.test_cli import SMALL, refused, tandem
 
 FIELDS = (
@@ -41,8 +44,16 @@ def powered(tmp_path_factory: pytest.TempPathFactory) -> Powered:
     given = [part for field in FIELDS for part in ("--set", field)]
     schemes = "--scheme", "multilevel-03", "--scheme", "common"
     arguments: list[object] = ["power", SMALL, *schemes, *given, "--workers", 2, "--out", out]
+    asked: list[int | None] = []
+
+    def pool(workers: int | None, *given: object) -> Pool:
+        asked.append(workers)
+        return in_this_process
+
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sweep_command, "_pool", pool)
         code = tandem(patch, *arguments)
+    assert asked == [2]
     found = json.loads((out / "power.json").read_text(encoding="utf-8"))
     return Powered(arguments, out, code, found, pd.read_parquet(out / "power.parquet"))
 
@@ -136,6 +147,7 @@ def test_a_run_that_fails_ends_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The profiles end in 2016, which is found when a run starts."""
+    monkeypatch.setattr(sweep_command, "_pool", lambda *given: in_this_process)
     late = "--set", "start=2017-02-01", "--set", "strategy=fixed-markup", "--scheme", "common"
     assert tandem(monkeypatch, "power", SMALL, *late, "--workers", 1, "--out", tmp_path / "out") == 1
     assert "as the scenario says" in capsys.readouterr().err

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
+import os
 import random
 import resource
 import shutil
 import signal
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from tandem_sim.experiments.unfinished import LOCK, BusyError, unfinished_of
 from tandem_sim.grids.errors import InputError
 from tandem_sim.sim.checkpoint import BEFORE, NEWEST, SPOOL
 from tandem_sim.sim.settings import Scenario
-from tests.sim.conftest import small_scenario
+from tests.sim.conftest import HOURLY, small_scenario
 
 HOUR_S = 3600
 
@@ -42,9 +44,9 @@ def contents(out: Path) -> dict[str, str]:
 
 
 def simulate(out: Path, **how: Any) -> None:
-    """The small day with a checkpoint every three hours, resumed if there is one."""
+    """The small day, hourly, with a checkpoint every three hours, resumed if there is one."""
     given = {"resume": True, "checkpoint_s": 3 * HOUR_S, "plots": False, **how}
-    run_scenario(small_scenario(**given.pop("fields", {})), None, out, **given)
+    run_scenario(small_scenario(**HOURLY | given.pop("fields", {})), None, out, **given)
 
 
 def dying(isp: int) -> Callable[[int], None]:
@@ -69,7 +71,7 @@ def died(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What is left of a run that died in the afternoon."""
     out = tmp_path_factory.mktemp("died") / "run"
     with pytest.raises(KilledError):
-        simulate(out, on_isp=dying(60))
+        simulate(out, on_isp=dying(15))
     return unfinished_of(out)
 
 
@@ -80,25 +82,68 @@ def halved(tmp_path: Path, died: Path) -> Path:
     return tmp_path / "run"
 
 
+def _dies_at_call(out: Path, calls: int, building: bool, fields: dict[str, Any]) -> None:
+    """A run whose process is killed at the n-th call of any function: of all, or once ISPs are delivered."""
+    left = calls
+
+    def count(*_: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    if building:
+        sys.setprofile(count)
+    simulate(out, fields=fields, checkpoint_s=HOUR_S, on_isp=lambda isp: sys.setprofile(count))
+
+
+def _dies_often(out: Path, calls: Sequence[int], fields: dict[str, Any]) -> None:
+    """One attempt after the other, each in a process of its own that finds grids and profiles in memory."""
+    simulate(out.with_name("warm"), fields=fields, checkpoint_s=0)
+    shutil.rmtree(out.with_name("warm"))
+    for k, n in enumerate(calls):
+        pid = os.fork()
+        if pid == 0:
+            _dies_at_call(out, n, k == 0, fields)
+            os._exit(1)  # it was to be killed
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+
+
+def _killed_often(out: Path, calls: Sequence[int], fields: dict[str, Any]) -> list[int]:
+    """Kill a run as often, and let it end; the ISPs that were still to be delivered then."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tandem_sim.experiments.run", "tests.sim.conftest"])
+    process = context.Process(target=_dies_often, args=(out, calls, fields))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    assert not out.exists()
+    seen: list[int] = []
+    simulate(out, fields=fields, checkpoint_s=HOUR_S, on_isp=seen.append)
+    assert [path.name for path in out.parent.iterdir()] == ["run"]
+    return seen
+
+
 def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(
     tmp_path: Path, whole: dict[str, str]
 ) -> None:
-    out, rng = tmp_path / "run", random.Random(7)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tandem_sim.experiments.run", "tests.sim.conftest"])
-    kills = 0
-    while not out.exists():
-        process = context.Process(target=simulate, args=(out,), kwargs={"checkpoint_s": HOUR_S})
-        process.start()
-        process.join(rng.uniform(2.0, 5.0) if kills < 4 else None)  # one to build, three to simulate
-        if process.is_alive():
-            process.kill()
-            process.join()
-            kills += 1
-        assert process.exitcode in (0, -signal.SIGKILL)
-    assert kills > 0
-    assert contents(out) == whole
-    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    rng = random.Random(7)
+    seen = _killed_often(tmp_path / "run", [rng.randrange(50_000, 200_000) for _ in range(4)], {})
+    assert 0 < seen[0] < 24  # it had come somewhere meanwhile
+    assert contents(tmp_path / "run") == whole
+
+
+@pytest.mark.long(
+    "twenty kills in a day of quarter-hours, with messages on their way; the short one has four"
+)
+def test_a_run_killed_again_and_again_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    fields = {"isp_minutes": 15, "messages": {"latency_s": 2, "spread_s": 400.0, "loss": 0.02}}
+    simulate(tmp_path / "whole", fields=fields, checkpoint_s=0)
+    rng, run = random.Random(8), tmp_path / "killed" / "run"
+    run.parent.mkdir()
+    seen = _killed_often(run, [rng.randrange(50_000, 400_000) for _ in range(20)], fields)
+    assert 0 < seen[0] < 96
+    assert contents(run) == contents(tmp_path / "whole")
 
 
 def test_it_goes_on_from_the_newest_checkpoint_and_not_from_the_beginning(
@@ -107,7 +152,7 @@ def test_it_goes_on_from_the_newest_checkpoint_and_not_from_the_beginning(
     assert not halved.exists()
     seen: list[int] = []
     simulate(halved, on_isp=seen.append)
-    assert seen == list(range(49, 96))  # at 12:00 the ISP of that second has been delivered
+    assert seen == list(range(13, 24))  # at 12:00 the ISP of that second has been delivered
     assert contents(halved) == whole
 
 
@@ -121,7 +166,7 @@ def test_it_goes_on_from_the_newest_checkpoint_and_not_from_the_beginning(
 )
 def test_lists_learners_and_messages_on_their_way_are_kept(tmp_path: Path, fields: dict[str, Any]) -> None:
     simulate(tmp_path / "whole", fields=fields, checkpoint_s=0)
-    for isp in (33, 70):
+    for isp in (8, 17):
         with pytest.raises(KilledError):
             simulate(tmp_path / "run", fields=fields, on_isp=dying(isp))
     simulate(tmp_path / "run", fields=fields)
@@ -163,7 +208,7 @@ def test_results_that_are_being_replaced_are_not_taken_for_the_new_ones(
         simulate(halved)
     seen: list[int] = []
     simulate(halved, overwrite=True, on_isp=seen.append)
-    assert seen[0] == 49
+    assert seen[0] == 13
     assert contents(halved) == whole
     assert not unfinished_of(halved).exists()
 
@@ -192,7 +237,7 @@ def test_a_run_killed_between_its_two_last_steps_is_whole_after_all(
 def test_checkpoints_serve_though_no_more_are_wanted(halved: Path, whole: dict[str, str]) -> None:
     seen: list[int] = []
     simulate(halved, on_isp=seen.append, checkpoint_s=0)
-    assert seen[0] == 49
+    assert seen[0] == 13
     assert contents(halved) == whole
     assert not unfinished_of(halved).exists()
 
@@ -229,7 +274,7 @@ def test_a_damaged_checkpoint_is_refused_and_the_one_before_serves(
     newest.unlink()
     seen: list[int] = []
     simulate(halved, on_isp=seen.append)
-    assert seen[0] == 37  # three hours earlier
+    assert seen[0] == 10  # three hours earlier
     assert contents(halved) == whole
 
 
@@ -258,7 +303,7 @@ def test_two_processes_do_not_work_on_one_run(halved: Path) -> None:
     with FileLock(unfinished_of(halved) / LOCK, preserve_lock_file=True):
         with pytest.raises(BusyError, match="being worked on by another process"):
             simulate(halved)
-        job = Job(Point({}, small_scenario(), None, "small.yaml"), halved)
+        job = Job(Point({}, small_scenario(**HOURLY), None, "small.yaml"), halved)
         assert make_run(job) is None  # not over, and no failure
     assert (unfinished_of(halved) / NEWEST).is_file()
     assert [event["event"] for event in sweep_runs.events(halved)] == ["started"]
@@ -277,7 +322,7 @@ def test_a_full_disk_is_one_message_and_loses_nothing(
     halved: Path, whole: dict[str, str], tmp_path: Path
 ) -> None:
     safe = (unfinished_of(halved) / NEWEST).read_bytes()
-    room = (unfinished_of(halved) / SPOOL).stat().st_size + 20_000
+    room = (unfinished_of(halved) / SPOOL).stat().st_size + 1_000
     process = multiprocessing.get_context("forkserver").Process(target=_with_little_room, args=(halved, room))
     process.start()
     process.join()
@@ -297,7 +342,7 @@ def test_a_folder_that_cannot_be_made_is_one_message(tmp_path: Path) -> None:
 
 def test_a_run_that_fails_before_its_first_checkpoint_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KilledError):
-        simulate(tmp_path / "a" / "b" / "run", on_isp=dying(3))
+        simulate(tmp_path / "a" / "b" / "run", on_isp=dying(1))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -361,8 +406,8 @@ def test_a_sweep_goes_on_with_a_run_that_was_begun_if_its_checkpoint_serves(
         return run_scenario(scenario, folder, out, seen.append, **how)
 
     monkeypatch.setattr(sweep_runs, "run_scenario", watched)
-    found = make_run(Job(Point({}, small_scenario(), None, "small.yaml", plots=False), halved))
+    found = make_run(Job(Point({}, small_scenario(**HOURLY), None, "small.yaml", plots=False), halved))
     assert found is not None
     assert found["error"] == ""
-    assert seen[0] == (0 if damaged else 49)
+    assert seen[0] == (0 if damaged else 13)
     assert contents(halved) == whole

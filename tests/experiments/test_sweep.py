@@ -25,12 +25,14 @@ from tandem_sim.experiments.sweep_runs import Found, Job, _column, journal, note
 from tandem_sim.experiments.sweep_summary import STATISTICS
 from tandem_sim.experiments.sweep_workers import Ended
 from tandem_sim.experiments.unfinished import code_digest
+from tests.experiments.pools import in_this_process
 from tests.experiments.test_cli import SMALL, refused, tandem
 
 SWEEP: dict[str, Any] = {
     "scenario": "small.yaml",
     "set": {"households": 150, "isp_minutes": 60, "validation.audit_share": 0.0},
     "schemes": ["central-01"],
+    "plots": False,
     "vary": {"population.pv_share": [0.4, 0.9]},
     "also": [{"start": "2017-02-01"}],  # beyond the profiles: found when it runs
 }
@@ -80,6 +82,7 @@ def test_every_point_is_a_row_with_its_fields_and_key_figures(swept: Swept) -> N
         assert {"kpis.json", "manifest.json", "orders.parquet"} <= {
             f.name for f in (swept.out / name).iterdir()
         }
+        assert not (swept.out / name / "figures").exists()
     kept = pd.read_parquet(swept.out / SUMMARY)
     assert kept.columns.tolist() == table.columns.tolist()
     for column in ("run_id", "error", "net_households_eur", "population.pv_share"):
@@ -112,6 +115,7 @@ def test_runs_of_different_code_are_told_apart(
 ) -> None:
     assert swept.table.code.tolist()[:2] == [code_digest()] * 2
     manifest = swept.out / swept.table.run_id[0] / "manifest.json"
+    monkeypatch.setattr(sweep_command, "_pool", lambda *given: in_this_process)
     before = manifest.read_text(encoding="utf-8")
     manifest.write_text(before.replace(code_digest(), "older"), encoding="utf-8")
     tandem(monkeypatch, "sweep", swept.file, "--out", swept.out, "--workers", 1, "--resume")

@@ -74,7 +74,7 @@ def _blind(file: str) -> tuple[str, bool]:
 
 
 def test_a_cluster_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep_dask, "TIMEOUT_S", 0.5)
+    monkeypatch.setattr(sweep_dask, "TIMEOUT_S", 0.2)
     for address in ("tcp://127.0.0.1:1", "nonsense:x:y", "127.0.0.1"):
         with pytest.raises(InputError, match="no Dask scheduler answers") as found:
             next(on_dask(abs, [1], address, tmp_path))

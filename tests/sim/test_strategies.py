@@ -93,7 +93,7 @@ def _behind_a_line(small_run: Callable[..., Path], name: str, rating_mva: float 
     ratings = {} if free else {"line 0": rating_mva}
     return small_run(
         transmission={**base, "units": [*base["units"], unit], "ratings_mva": ratings},
-        **HOURLY, days=1 if free else 2, publishes_books=True, forecast={"mape": 0.0 if free else 0.05},
+        **HOURLY, days=2, publishes_books=True, forecast={"mape": 0.0 if free else 0.05},
         distribution=[{**area, "ratings_mva": {} if free else area["ratings_mva"]}],
         strategies=[{"aggregators": ["G3"], "name": name}], label=f"{name} {rating_mva}",
     )  # fmt: skip
