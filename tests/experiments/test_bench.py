@@ -16,7 +16,7 @@ SLOW = Figure("a step", 150.0, "steps/s", 300, "higher", 160.0, "clearing alone"
 def test_every_figure_stands_in_the_table_and_in_the_file(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    for name in ("cases", "validation", "timeseries", "memory", "sweeps"):
+    for name in ("start", "cases", "validation", "timeseries", "memory", "sweeps"):
         monkeypatch.setattr(bench, name, list)
     monkeypatch.setattr(bench, "isps", lambda: [Figure("an ISP", 43.0, "ms", 5, "lower", 4.0, "bare LP")])
     monkeypatch.setattr(bench, "steps", lambda: [SLOW])

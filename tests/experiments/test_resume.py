@@ -21,7 +21,7 @@ from filelock import FileLock
 from tandem_sim.agents.strategies import Truthful
 from tandem_sim.experiments import run as run_module
 from tandem_sim.experiments import sweep_runs
-from tandem_sim.experiments.run import run_scenario
+from tandem_sim.experiments.run import LOG, run_scenario
 from tandem_sim.experiments.sweep import Point
 from tandem_sim.experiments.sweep_runs import Job, make_run
 from tandem_sim.experiments.unfinished import LOCK, BusyError, unfinished_of
@@ -38,8 +38,8 @@ class KilledError(Exception):
 
 
 def contents(out: Path) -> dict[str, str]:
-    """Every file of a run, by content."""
-    files = [f for f in sorted(out.rglob("*")) if f.is_file()]
+    """Every file of a run, by content, but for the log, which tells when things happened."""
+    files = [f for f in sorted(out.rglob("*")) if f.is_file() and f.name != LOG]
     return {str(f.relative_to(out)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
 
 

@@ -86,11 +86,10 @@ def test_the_shell_completes_names_and_fields(words: str, expected: set[str]) ->
 
 
 def test_the_package_is_imported_without_what_it_offers() -> None:
-    packages, shown = imported("import tandem_sim as tandem\nprint(tandem.scenarios.__module__)")
-    assert "pandapower" in packages  # the check can fail
-    packages, _ = imported("import tandem_sim as tandem\ndir(tandem)\ntandem.__version__")
+    packages, _ = imported("import tandem_sim as tandem\ndir(tandem)\ntandem.__version__, tandem.InputError")
     assert packages & HEAVY == set()
-    assert "tandem_sim.experiments.api" in shown
+    packages, _ = imported("import numpy")
+    assert packages & HEAVY == {"numpy"}  # the check can fail
 
 
 def test_every_public_name_is_there_and_says_what_it_is() -> None:

@@ -14,7 +14,7 @@ from tandem_sim.grids.rows import Violations
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.imbalance import ImbalancePrices
 from tandem_sim.markets.ledger import Ledger
-from tandem_sim.markets.programme import Cleared, Status
+from tandem_sim.markets.programme import clear
 from tandem_sim.markets.settlement import Payment
 from tandem_sim.sim.audit import (
     AuditError,
@@ -154,7 +154,8 @@ def test_a_bid_paid_less_than_it_asked_for_is_caught() -> None:
 
 
 def test_an_invented_imbalance_price_is_caught() -> None:
-    cleared = Cleared(Status.OPTIMAL, "", np.empty(0), 0.0, 0.0, 0.0, 55.0)
+    cleared = clear(np.array([55.0]), np.array([2.0]), np.ones(1), 1.0)
+    assert cleared.price_eur_per_mwh == 55.0
     ledger = _ledger([1.0, 0.0])
     house = {"balancing": cleared}
     for price in (50.0, 30.0, 55.0):  # of the bid called, day-ahead, of unserved need
