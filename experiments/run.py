@@ -129,7 +129,13 @@ def _export(scenario: Scenario, isp: int, folder: Path) -> IspExport:
         isp,
         folder,
         f"{scenario.name}, seed {scenario.seed}, ISP {isp}",
-        CaseOptions(scenario.scheme, scenario.dso.offset, margins, scenario.scheme_options),
+        CaseOptions(
+            scenario.scheme,
+            scenario.dso.offset,
+            margins,
+            scenario.scheme_options,
+            scenario.product.admitted_eur_per_mwh,
+        ),
         {T: scenario.transmission.ratings_mva, **{d.id: d.ratings_mva for d in scenario.distribution}},
         {d.id: d.interface_bus for d in scenario.distribution},
     )

@@ -14,10 +14,9 @@ from typing import Protocol
 from tandem_sim.agents.aggregator import Aggregator
 from tandem_sim.agents.strategies import Offers, OfferView, SellerResult, Strategy, marked_up
 from tandem_sim.grids.errors import InputError
-from tandem_sim.markets.solver import solving_by
 from tandem_sim.sim.calendar import Calendar
 from tandem_sim.sim.clock import Clock
-from tandem_sim.sim.run import moments_ahead, start
+from tandem_sim.sim.run import auctions_of, moments_ahead, start
 from tandem_sim.sim.settings import Scenario
 from tandem_sim.sim.world import World
 
@@ -130,7 +129,7 @@ class SimulatedWorld:
         for name, strategy in strategies.items():
             self._by_name[name].bidder.play(strategy)
         self.isp = 0
-        with solving_by(scenario.solver):
+        with auctions_of(scenario):
             clock.run_to(self._moments[0], "offer")
 
     def views(self, seller: str) -> list[OfferView]:
@@ -144,7 +143,7 @@ class SimulatedWorld:
         """Run until right before the next bids; behind the last, until its ISP is settled."""
         world, clock = self._alive()
         self.isp += 1
-        with solving_by(self._scenario.solver):
+        with auctions_of(self._scenario):
             if self.isp < self.n_isps:
                 clock.run_to(self._moments[self.isp], "offer")
             elif self.n_isps < self._calendar.n_isp:

@@ -26,6 +26,7 @@ from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.blocks import GATES, TSO, Values
 from tandem_sim.markets.case_bids import no_such_bus, read_bids
 from tandem_sim.markets.case_options import NO_OPTIONS, CaseOptions, read_options
+from tandem_sim.markets.penalties import largest
 from tandem_sim.markets.schemes import Options
 from tandem_sim.markets.shared_balancing import Profile
 
@@ -108,6 +109,13 @@ class Case:
     options: CaseOptions = NO_OPTIONS
     forecasts: Mapping[str, Mapping[str, Values]] = field(default_factory=dict)
 
+    @property
+    def admitted_eur_per_mwh(self) -> float:
+        """The largest price in size that its markets admit: what its options say, else what is bid."""
+        limit = self.options.price_limit_eur_per_mwh
+        books = (self.tso_bids, *(area.bids for area in self.areas.values()))
+        return largest(book.price for book in books) if limit is None else limit
+
 
 def read_case(path: Path, offset: Offset | None = None) -> Case:
     """Read ``CASE.json`` (or a folder holding ``case.json``) with its grids and bids.
@@ -125,6 +133,7 @@ def read_case(path: Path, offset: Offset | None = None) -> Case:
     books, reactive = read_bids(bids, {TSO: t_network, **{area: e.network for area, e in entries.items()}})
     defaults = Options(reactive=any(len(book) for book in reactive.values()))
     options = read_options(spec.get("options", {}), path, defaults)
+    _check_prices(books, options.price_limit_eur_per_mwh, bids)
     areas = {}
     for area, entry in entries.items():
         found = _area(entry, books[area], offset or options.offset, options.margins, path)
@@ -145,6 +154,16 @@ def read_case(path: Path, offset: Offset | None = None) -> Case:
             str(file), "forecasts", "the file does not exist", "Give a JSON file beside the case"
         )
     return replace(case, forecasts=_forecasts(_read_json(file), case, file))
+
+
+def _check_prices(books: Mapping[str, Bids], limit: float | None, path: Path) -> None:
+    """Refuse a bid beyond the price limit of the market, by name."""
+    for book in books.values() if limit is not None else ():
+        beyond = np.flatnonzero(np.abs(book.price) > limit)
+        if len(beyond):
+            bid, price = book.bid_id[beyond[0]], float(book.price[beyond[0]])
+            problem = f"asks {price:g} EUR/MWh, beyond the limit of {limit:g} EUR/MWh"
+            raise InputError(str(path), f"bid {bid}", problem, "Lower it, or raise price_limit_eur_per_mwh")
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from tandem_sim.markets.blocks import TSO, Scheme, carry
 from tandem_sim.markets.case import Area, Case
 from tandem_sim.markets.houses import book_entries
 from tandem_sim.markets.ledger import BOOK_TOLERANCE_MW, Ledger
-from tandem_sim.markets.limits import OVERLOAD_EUR_PER_MWH, VOLTAGE_EUR_PER_H_PU2
 from tandem_sim.markets.outcome import bought_mvar, open_case, paid_by_operator, rows_with, told_by_gate
+from tandem_sim.markets.penalties import admitting, largest, overload_eur_per_mwh, voltage_eur_per_h_pu2
 from tandem_sim.markets.solver import solving_by
 
 SAME = ("bid_id", "node", "direction", "demand", "held_mw")
@@ -105,9 +105,10 @@ class CaseMarket:
         opened = self._opened(shift_mw or {})
         ledger = Ledger()
         houses = {s: {**opened.houses[s], **book_entries(s, bids, ledger)} for s, bids in bid.items()}
-        with solving_by("highspy"):
+        admitted = largest([opened.case.admitted_eur_per_mwh, *(bids.price for bids in bid.values())])
+        with solving_by("highspy"), admitting(admitted):
             carry(self.scheme, houses, ledger, told_by_gate(opened.case, houses))
-        return self._played(opened.case, houses, ledger)
+            return self._played(opened.case, houses, ledger)
 
     def _played(self, case: Case, houses: dict[str, dict[str, Any]], ledger: Ledger) -> Played:
         sold = {system: ledger.sold(system) for system in self.books}
@@ -225,7 +226,7 @@ def broken_eur_per_h(rows: GridRows) -> float:
     """What the limits that a state breaks would cost in an auction (EUR/h): penalties times the excess."""
     over = np.maximum(rows.flow_mw - rows.flow_max_mw, 0.0) + np.maximum(rows.flow_min_mw - rows.flow_mw, 0.0)
     volts = np.maximum(rows.w_pu2 - rows.w_max_pu2, 0.0) + np.maximum(rows.w_min_pu2 - rows.w_pu2, 0.0)
-    return float(OVERLOAD_EUR_PER_MWH * over.sum() + VOLTAGE_EUR_PER_H_PU2 * volts.sum())
+    return float(overload_eur_per_mwh() * over.sum() + voltage_eur_per_h_pu2() * volts.sum())
 
 
 def shifted_case(case: Case, shift_mw: Mapping[str, FloatArray], balance_node: int) -> Case:

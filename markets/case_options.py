@@ -32,6 +32,7 @@ class CaseOptions:
     offset: Offset = "linear"
     margins: Margins = NO_MARGINS
     options: Options = DEFAULTS
+    price_limit_eur_per_mwh: float | None = None  # admitted either side of zero; None: whatever is bid
 
 
 NO_OPTIONS = CaseOptions()
@@ -42,7 +43,7 @@ def read_options(given: Any, path: Path, defaults: Options = DEFAULTS) -> CaseOp
     if not isinstance(given, dict):
         raise InputError(str(path), "options", "is not a JSON object", "Give options by name")
     kinds = {f.name: type(getattr(defaults, f.name)) for f in fields(Options)}
-    known = ("scheme", "offset", "flow_margin", "voltage_margin_pu", *kinds)
+    known = ("scheme", "offset", "flow_margin", "voltage_margin_pu", "price_limit_eur_per_mwh", *kinds)
     for key, value in given.items():
         if key not in known:
             raise InputError(str(path), f"options.{key}", "is an unknown key", f"Use {', '.join(known)} only")
@@ -52,7 +53,13 @@ def read_options(given: Any, path: Path, defaults: Options = DEFAULTS) -> CaseOp
         schemes = replace(defaults, **{key: kinds[key](given[key]) for key in kinds if key in given})
     except ValueError as error:
         raise InputError(str(path), "options", str(error), "Choose one of them") from error
-    return CaseOptions(given.get("scheme"), given.get("offset", "linear"), margins, schemes)
+    return CaseOptions(
+        given.get("scheme"),
+        given.get("offset", "linear"),
+        margins,
+        schemes,
+        given.get("price_limit_eur_per_mwh"),
+    )
 
 
 def _check(key: str, value: Any, kind: type | None, path: Path) -> None:

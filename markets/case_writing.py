@@ -78,9 +78,9 @@ def _entry(system: str, s: System) -> dict[str, Any]:
 
 
 def _options(options: CaseOptions) -> dict[str, Any]:
-    scheme = {} if options.scheme is None else {"scheme": options.scheme}
+    named = {"scheme": options.scheme, "price_limit_eur_per_mwh": options.price_limit_eur_per_mwh}
     return {
-        **scheme,
+        **{key: value for key, value in named.items() if value is not None},
         "offset": options.offset,
         "flow_margin": options.margins.flow,
         "voltage_margin_pu": options.margins.voltage_pu,

@@ -8,9 +8,8 @@ import numpy as np
 
 from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
 from tandem_sim.grids.rows import GridRows
+from tandem_sim.markets.penalties import overload_eur_per_mwh, voltage_eur_per_h_pu2
 
-OVERLOAD_EUR_PER_MWH = 10_000.0
-VOLTAGE_EUR_PER_H_PU2 = 1e6
 TOLERANCE = 1e-9
 """MW, or p.u.**2, by which a row counts as kept all the same: a hundredth of what the solver allows."""
 
@@ -97,7 +96,9 @@ def grid_rows(
     limited = np.isfinite(rows.limit_mw)
     flow_matrix, flow_mw = rows.flow_matrix[limited], rows.flow_mw[limited]
     low_mw, high_mw = rows.flow_min_mw[limited], rows.flow_max_mw[limited]
-    flow_price, voltage_price = (np.inf, np.inf) if hard else (OVERLOAD_EUR_PER_MWH, VOLTAGE_EUR_PER_H_PU2)
+    flow_price, voltage_price = overload_eur_per_mwh(), voltage_eur_per_h_pu2()
+    if hard:
+        flow_price = voltage_price = np.inf
     parts = [
         Rows(flow_matrix, flow_mw, low_mw, high_mw, flow_price, owner),
         Rows(rows.voltage_matrix, rows.w_pu2, rows.w_min_pu2, rows.w_max_pu2, voltage_price, owner),

@@ -20,6 +20,7 @@ from tandem_sim.markets.case import Area, Case
 from tandem_sim.markets.flexibility_study import registered_mw, worst_cases, zones
 from tandem_sim.markets.houses import open_houses
 from tandem_sim.markets.ledger import Ledger
+from tandem_sim.markets.penalties import admitting
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ def clear_case(case: Case, scheme: Scheme) -> Outcome:
     """Carry `case` through `scheme` and look at the distribution grids afterwards."""
     houses, ledger = open_case(case, scheme)
     start = time.perf_counter()
-    information = carry(scheme, houses, ledger, told_by_gate(case, houses))
+    with admitting(case.admitted_eur_per_mwh):
+        information = carry(scheme, houses, ledger, told_by_gate(case, houses))
     seconds = time.perf_counter() - start
     linear, ac, interface = Violations(), Violations(), {}
     bought = {name: bought_mvar(area, houses[name]) for name, area in case.areas.items()}
@@ -197,11 +199,12 @@ def allocate(case: Case, scheme: Scheme) -> dict[str, dict[str, float]]:
         return {}
     houses, ledger = open_case(case, scheme)
     fresh, _ = open_case(case, scheme)
-    carry(scheme, houses, ledger, told_by_gate(case, houses))
-    told_by_gate(case, fresh)("tso_clear")
-    found = {"duals": by_duals(houses[TSO]["balancing"], houses[TSO]["need"])}
-    if len(houses) <= MOST_OPERATORS:
-        found["shapley"] = shapley(coalition_costs(fresh))
+    with admitting(case.admitted_eur_per_mwh):
+        carry(scheme, houses, ledger, told_by_gate(case, houses))
+        told_by_gate(case, fresh)("tso_clear")
+        found = {"duals": by_duals(houses[TSO]["balancing"], houses[TSO]["need"])}
+        if len(houses) <= MOST_OPERATORS:
+            found["shapley"] = shapley(coalition_costs(fresh))
     return found
 
 

@@ -21,11 +21,11 @@ from scipy import sparse
 from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
 from tandem_sim.markets.limits import Rows
 from tandem_sim.markets.merit import Filled, fill_balance, fill_nested, nothing_to_trade, ordered_costs
+from tandem_sim.markets.penalties import unserved_eur_per_mwh
 from tandem_sim.markets.solver import solve
 from tandem_sim.markets.tolerances import NOTHING_MW
 from tandem_sim.markets.worth import Optimum
 
-UNSERVED_EUR_PER_MWH = 10_000.0
 FEW_ROWS = 8
 """Programmes with more rows than this are solved with those first that matter."""
 
@@ -90,7 +90,7 @@ def clear(
     sign: FloatArray | None = None,
     need_mw: float = 0.0,
     rows: Sequence[Rows] = (),
-    imbalance_price: float = UNSERVED_EUR_PER_MWH,
+    imbalance_price: float | None = None,
     imbalance_bound_mw: float | None = None,
     choices: Sequence[IntArray] = (),
 ) -> Cleared:
@@ -103,7 +103,7 @@ def clear(
     sign: (n,) effect of a column on the balance; None leaves the balance out.
     need_mw: right-hand side of the balance, MW of injection wanted.
     rows: soft (or hard) two-sided rows on the columns.
-    imbalance_price: EUR/MWh of deviation from the balance, either side.
+    imbalance_price: EUR/MWh of deviation from the balance, either side; None: the penalty of unserved need.
     imbalance_bound_mw: bound on that deviation; None means free.
     choices: groups of columns of which exactly one is taken, whole (integers). Prices are then those of the
         programme with the choices made.
@@ -114,10 +114,11 @@ def clear(
         status = Status.INFEASIBLE if any(np.isinf(r.penalty) for r in rows) else Status.OPTIMAL
         return Cleared(status, "no bids", np.empty(0), 0.0, 0.0, 0.0)
     bound = imbalance_bound_mw if imbalance_bound_mw is not None else np.inf
+    beyond = unserved_eur_per_mwh() if imbalance_price is None else imbalance_price
     fixed = _members(choices, len(cost))
-    asked = (available, sign, need_mw, imbalance_price, bound, rows)
+    asked = (available, sign, need_mw, beyond, bound, rows)
     if sign is not None and need_mw == 0.0 and not choices:
-        idle = nothing_to_trade(cost, available, sign, imbalance_price, bound, rows)
+        idle = nothing_to_trade(cost, available, sign, beyond, bound, rows)
         if idle is not None:
             return _by_merit(idle, Optimum(idle.quantity_mw, cost, cost, *asked, 0.0, 0.0, fixed))
     ordered = ordered_costs(cost, sign)
@@ -126,12 +127,12 @@ def clear(
         filled = (
             fill_nested(ordered, available, rows)
             if sign is None
-            else fill_balance(ordered, available, sign, need_mw, imbalance_price, bound, rows)
+            else fill_balance(ordered, available, sign, need_mw, beyond, bound, rows)
         )
     if filled is not None:
         short, long_ = filled.short_mw, filled.long_mw
         return _by_merit(filled, Optimum(filled.quantity_mw, cost, ordered, *asked, short, long_, fixed))
-    solved = partial(_solved, cost, ordered, available, sign, need_mw, imbalance_price, bound, choices)
+    solved = partial(_solved, cost, ordered, available, sign, need_mw, beyond, bound, choices)
     few = choices or sum(len(r.base) for r in rows) <= FEW_ROWS
     answer = solved(rows) if few else _grown(solved, rows, len(cost))
     if answer.status is not Status.OPTIMAL:

@@ -18,7 +18,8 @@ from tandem_sim.grids.rows import GridRows
 from tandem_sim.markets.auctions import area_state
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.blocks import Block, View, Written
-from tandem_sim.markets.limits import VOLTAGE_EUR_PER_H_PU2, Columns, Rows
+from tandem_sim.markets.limits import Columns, Rows
+from tandem_sim.markets.penalties import voltage_eur_per_h_pu2
 from tandem_sim.markets.programme import clear
 
 VOLTAGE_MARKET = "voltage_market"
@@ -81,7 +82,7 @@ def least_cost_mvar(rows: GridRows, offers: Bids, who: str) -> FloatArray:
     columns = Columns(offers.node, offers.direction)
     effect = columns.effect(rows.voltage_q_matrix)
     w, low, high, kept = rows.w_pu2, rows.w_min_pu2, rows.w_max_pu2, rows.relaxed()
-    wanted = Rows(effect[outside], w[outside], low[outside], high[outside], VOLTAGE_EUR_PER_H_PU2)
+    wanted = Rows(effect[outside], w[outside], low[outside], high[outside], voltage_eur_per_h_pu2())
     no_worse = Rows(effect, w, kept.w_min_pu2, kept.w_max_pu2, np.inf)
     q, most = rows.q_mvar + np.zeros(len(rows.flow_mw)), rows.reactive_limit_mvar()
     rated = np.isfinite(most)

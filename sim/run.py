@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tandem_sim.markets.penalties import admitting
 from tandem_sim.markets.solver import solving_by
 from tandem_sim.sim.build import build_world
 from tandem_sim.sim.calendar import Calendar
@@ -21,6 +23,13 @@ DAY_AHEAD_CLEARS_S = 3600
 """Seconds between the day-ahead gate and its clearing."""
 Gate = tuple[str, list[tuple[int, Any]], Callable[[Any], None]]
 """Its name, (second, what) in order, and what is done with it."""
+
+
+@contextmanager
+def auctions_of(scenario: Scenario) -> Iterator[None]:
+    """Within this context auctions are those of a scenario: its solver, and penalties above its prices."""
+    with solving_by(scenario.solver), admitting(scenario.product.admitted_eur_per_mwh):
+        yield
 
 
 def run(
@@ -40,7 +49,7 @@ def run(
     one, and leaves more of them behind.
     """
     world, clock = start(scenario, folder, out, on_isp, arrange, export, checkpoints)
-    with solving_by(scenario.solver):
+    with auctions_of(scenario):
         if checkpoints is not None:
             for second in checkpoints.moments(clock.now(), world.calendar.seconds(world.calendar.n_isp)):
                 clock.run_through(second)

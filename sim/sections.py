@@ -115,6 +115,11 @@ class ProductSettings(Section):
             raise ValueError("price_floor_eur_per_mwh must lie below price_cap_eur_per_mwh")
         return self
 
+    @property
+    def admitted_eur_per_mwh(self) -> float:
+        """The largest price in size that may be bid."""
+        return max(abs(self.price_floor_eur_per_mwh), abs(self.price_cap_eur_per_mwh))
+
 
 class GateSettings(Section):
     """Lead times before delivery, in minutes. No bid goes out before the day-ahead price is known."""

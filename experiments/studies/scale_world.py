@@ -25,9 +25,8 @@ from tandem_sim.grids.split import (
     with_one_external_grid,
     write_nets,
 )
-from tandem_sim.markets.solver import solving_by
 from tandem_sim.sim.clock import Clock
-from tandem_sim.sim.run import start
+from tandem_sim.sim.run import auctions_of, start
 from tandem_sim.sim.world import World
 
 GRID = "1-HVMV-mixed-all-1-no_sw"
@@ -132,5 +131,5 @@ def opened(
         str(folder / f"{point.scenario}.yaml"),
         {"households": point.households, "aggregators": point.aggregators},
     )
-    with tempfile.TemporaryDirectory() as out, solving_by(scenario.solver):
+    with tempfile.TemporaryDirectory() as out, auctions_of(scenario):
         yield *start(scenario, beside, Path(out), on_isp), Path(out)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tandem_sim.markets import programme
 from tandem_sim.markets.limits import Rows
-from tandem_sim.markets.programme import UNSERVED_EUR_PER_MWH, Cleared, Status, clear
+from tandem_sim.markets.penalties import UNSERVED_EUR_PER_MWH
+from tandem_sim.markets.programme import Cleared, Status, clear
 
 INF = float("inf")
 

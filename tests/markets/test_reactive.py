@@ -14,8 +14,8 @@ from tandem_sim.grids.rows import GridRows, Violations
 from tandem_sim.markets.blocks import TSO, Block
 from tandem_sim.markets.case import Area, Case
 from tandem_sim.markets.ledger import Ledger
-from tandem_sim.markets.limits import VOLTAGE_EUR_PER_H_PU2
 from tandem_sim.markets.outcome import clear_case, open_case
+from tandem_sim.markets.penalties import VOLTAGE_EUR_PER_H_PU2
 from tandem_sim.markets.products import Product
 from tandem_sim.markets.reactive import ReactiveTrade, least_cost_mvar, voltage_market
 from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
