@@ -33,10 +33,13 @@ from tandem_sim.grids.dc import DcModel, TransmissionGrid
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.blocks import TSO as T
 from tandem_sim.markets.blocks import Scheme
-from tandem_sim.markets.imbalance import ACTIVATED_MW, Regulation
+from tandem_sim.markets.imbalance import Regulation
+from tandem_sim.markets.penalties import unserved_eur_per_mwh
+from tandem_sim.markets.pricing import Sale
 from tandem_sim.markets.programme import Cleared
 from tandem_sim.markets.register import FlexibilityRegister
 from tandem_sim.markets.replacement import REPLACEMENT, replace_missing
+from tandem_sim.markets.tolerances import NOTHING_MW
 
 RESERVE = "afrr"
 """Layer of the ledger in which the automatic reserve is booked."""
@@ -197,7 +200,7 @@ class TSO(Operator):
         found = replace_missing(bids, left, fast, energy, reserve)
         award = found.answer.quantity_mw
         if award.any():
-            self._register[isp].book(T, REPLACEMENT, award, bids.signed_price * award)
+            self._register[isp].book(T, REPLACEMENT, Sale.of(award, bids.signed_price * award))
             self._announce(isp, REPLACEMENT, T, award)
         self.slow_mw[isp] = found.slow_mw
         self.replaced[isp] = {(m.sender, m.direction): (m.energy_mw, m.reserve_mw) for m in told}
@@ -210,34 +213,37 @@ class TSO(Operator):
         return [a.name for a in self._areas if not houses.get(a.name, {}).get("accepted", False)]
 
     def regulation(self, isp: int, delta_mw: FloatArray | None = None) -> Regulation:
-        """What balancing an ISP took: volumes and marginal prices of all that was bought for the TSO.
+        """What balancing an ISP took: volumes and prices of all that was bought for the TSO to balance.
 
         `delta_mw` is what the automatic reserve delivered minute by minute (net, up positive), if there is
         one. Need that nobody served counts as called at the price of its penalty.
         """
-        houses = self._houses(isp)
+        houses, ledger = self._houses(isp), self._register[isp]
         bought = {RESERVE, REPLACEMENT, *(block.name for block in self.scheme.blocks if block.buyer == "tso")}
-        mw, prices = {1: 0.0, -1: 0.0}, {1: [-np.inf], -1: [np.inf]}
-        for layer, systems in self._register[isp].layers.items():
+        mw, paid = {1: 0.0, -1: 0.0}, {1: 0.0, -1: 0.0}
+        prices: dict[int, list[float]] = {1: [], -1: []}
+        for layer, systems in ledger.layers.items():
             for system, award in systems.items() if layer in bought else ():
                 bids: Bids = houses[system]["bids"]
                 if len(bids) != len(award):  # an area's bids never reached the TSO
                     continue
+                called_mw = ledger.purposes[layer][system].balancing_mw
                 for direction, best in ((1, np.max), (-1, np.min)):
-                    called = (award > ACTIVATED_MW) & (bids.direction == direction) & ~bids.demand
+                    called = (called_mw > NOTHING_MW) & (bids.direction == direction) & ~bids.demand
                     if called.any():
-                        mw[direction] += float(award[called].sum())
+                        mw[direction] += float(called_mw[called].sum())
+                        unit = ledger.paid[layer][system][called] / award[called]
+                        paid[direction] += direction * float(unit @ called_mw[called])
                         prices[direction].append(float(best(bids.price[called])))
+        nan = float("nan")
+        mean = {d: paid[d] / mw[d] if mw[d] > 0.0 else nan for d in (1, -1)}
         answer: Cleared = houses[T]["balancing"]
         for direction, unserved in ((1, answer.short_mw), (-1, answer.long_mw)):
-            if unserved > ACTIVATED_MW and mw[direction] == 0.0:
+            if unserved > NOTHING_MW:
                 mw[direction] += unserved
-                prices[direction].append(answer.price_eur_per_mwh)
-        up, down = max(prices[1]), min(prices[-1])
+                prices[direction].append(direction * unserved_eur_per_mwh())
         reserve = self._register[isp].layers.get(RESERVE, {})
         manual = mw[1] - mw[-1] - sum(float(houses[s]["bids"].direction @ x) for s, x in reserve.items())
         net = np.array([manual]) if delta_mw is None else manual + delta_mw
-        nan = float("nan")
-        return Regulation(
-            net, mw[1], mw[-1], up if np.isfinite(up) else nan, down if np.isfinite(down) else nan
-        )
+        up, down = max(prices[1], default=nan), min(prices[-1], default=nan)
+        return Regulation(net, mw[1], mw[-1], up, down, mean[1], mean[-1])

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from tandem_sim.experiments.kpis_non_firm import non_firm_kpis
 from tandem_sim.markets.blocks import TSO
 from tandem_sim.markets.register import SOLD_TWICE
+from tandem_sim.markets.settlement import FOR_ENERGY
 
 NARROWING = ("prequalify", "validate_mol")
 """Blocks in which a DSO narrows what the TSO may take."""
@@ -164,7 +165,7 @@ def _isp_hours(system: pd.DataFrame) -> float:
 
 
 def _procurement(settlement: pd.DataFrame, activations: pd.DataFrame, hours: float) -> dict[str, Any]:
-    bought = settlement[settlement.kind == "activation"]
+    bought = settlement[settlement.kind.isin(FOR_ENERGY)]
     by_operator = bought.groupby("payer").amount_eur.sum()
     energy = activations.quantity_mw * hours
     from_der = activations.system != TSO

@@ -26,6 +26,7 @@ from tandem_sim.experiments.plot_style import (
     time_axis,
     zero_line,
 )
+from tandem_sim.markets.settlement import FOR_ENERGY
 
 SCHEMES_PER_ROW = 6
 """Legend entries side by side."""
@@ -148,7 +149,7 @@ def _scheme_rows(ax: Axes, names: list[str], largest: float) -> None:
 def _cost_lines(ax: Axes, runs: Mapping[str, RunData]) -> None:
     for k, data in enumerate(runs.values()):
         colour, dash = colour_of(k)
-        amount = data.amount_eur(data.settlement.kind == "activation")
+        amount = data.amount_eur(data.settlement.kind.isin(FOR_ENERGY))
         draw_cumulative(ax, data, amount, color=colour, linestyle=dash)
     zero_line(ax)
     ax.set_title("Cost of energy, TSO and DSOs")

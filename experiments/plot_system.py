@@ -33,6 +33,7 @@ from tandem_sim.experiments.plot_style import (
     time_axis,
     zero_line,
 )
+from tandem_sim.markets.settlement import FOR_ENERGY
 
 SOURCE_LOOK = {
     "transmission": (BLUE, "Transmission units"),
@@ -168,7 +169,7 @@ def cost_figure(data: RunData) -> Figure:
     figure = new_figure("Who pays, who earns", data.title, 11, 7.4)
     axes = figure.subplot_mosaic([["tso", "dso"], ["net", "net"]], height_ratios=[1.0, 1.25])
     settlement = data.settlement
-    bought = settlement.kind == "activation"
+    bought = settlement.kind.isin(FOR_ENERGY)
     payers = sorted(settlement.payer[bought].unique())
     for ax, wanted, title in (
         (axes["tso"], [p for p in payers if p == "TSO"], "Cost of energy to the TSO"),

@@ -33,6 +33,7 @@ from tandem_sim.experiments.plot_style import (
     zero_line,
 )
 from tandem_sim.markets.blocks import TSO
+from tandem_sim.markets.settlement import FOR_ENERGY
 
 SCHEMES_PER_ROW = 4
 """Legend entries side by side."""
@@ -97,11 +98,14 @@ def broken_limits(data: RunData) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
 
 
 def cost_eur(data: RunData) -> pd.DataFrame:
-    """What operators pay per ISP (EUR): `activation`, and `capacity` less fines for what was unavailable."""
+    """What operators pay per ISP (EUR).
+
+    `activation`, make-whole with it, and `capacity` less fines for what was unavailable.
+    """
     kind = data.settlement.kind
     capacity = data.amount_eur(kind == "capacity") - data.amount_eur(kind == "unavailability")
     return pd.DataFrame(
-        {"activation": data.amount_eur(kind == "activation"), "capacity": capacity}, index=data.system.isp
+        {"activation": data.amount_eur(kind.isin(FOR_ENERGY)), "capacity": capacity}, index=data.system.isp
     )
 
 

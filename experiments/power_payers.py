@@ -20,8 +20,10 @@ from typing import Any
 
 import pandas as pd
 
+from tandem_sim.markets.settlement import FOR_ENERGY
+
 KINDS = (
-    "activation", "capacity", "reactive", "non-firm compensation", "unavailability", "shortfall", "imbalance",
+    *FOR_ENERGY, "capacity", "reactive", "non-firm compensation", "unavailability", "shortfall", "imbalance",
 )  # fmt: skip
 """Kinds of payments that cross the line between consumers and the rest."""
 OTHER = ("capacity", "unavailability", "reactive", "imbalance", "shortfall", "substitution")
@@ -34,8 +36,8 @@ def operators_of(areas: Sequence[str]) -> list[str]:
 
 
 def procurement_eur(settlement: pd.DataFrame, areas: Sequence[str]) -> dict[str, float]:
-    """What each operator pays for energy activated (kind ``activation``), EUR."""
-    paid = settlement[settlement.kind == "activation"].groupby("payer").amount_eur.sum()
+    """What each operator pays for energy activated (kinds ``activation`` and ``make-whole``), EUR."""
+    paid = settlement[settlement.kind.isin(FOR_ENERGY)].groupby("payer").amount_eur.sum()
     return {name: float(paid.get(name, 0.0)) for name in operators_of(areas)}
 
 

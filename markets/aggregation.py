@@ -21,7 +21,7 @@ from tandem_sim.markets.blocks import TSO, Block, View, Written
 from tandem_sim.markets.choices import Kind, Pricing
 from tandem_sim.markets.houses import unsold_mw
 from tandem_sim.markets.limits import Columns, grid_rows
-from tandem_sim.markets.pricing import pay_eur_per_h
+from tandem_sim.markets.pricing import sale_of
 from tandem_sim.markets.programme import Cleared, Status, clear
 from tandem_sim.markets.warm import WarmProgramme
 
@@ -195,8 +195,7 @@ def rsf_market(kind: Kind = "exact", pricing: Pricing = "pay-as-bid") -> Block:
         entries: dict[str, Any] = {area: {"target": e} for area, e in target.items()}
         return Written(
             entries={**entries, TSO: {"balancing": answer, "need": need}},
-            awards={house: x[: len(own)]},
-            paid={house: pay_eur_per_h(pricing, own, x[: len(own)], answer)},
+            sales={house: sale_of(pricing, own, x[: len(own)], answer)},
         )
 
     return Block(
@@ -233,8 +232,7 @@ def translate_bids(pricing: Pricing = "pay-as-bid") -> Block:
         bids: Bids = view.own["bids"]
         model = AreaProgramme(area_state(view.own), bids, unsold_mw(view.own))
         answer = model.dispatch(view.own["target"])
-        paid = pay_eur_per_h(pricing, bids, answer.quantity_mw, answer)
-        return Written(awards={area: answer.quantity_mw}, paid={area: paid})
+        return Written(sales={area: sale_of(pricing, bids, answer.quantity_mw, answer)})
 
     return Block(
         "translate_bids",

@@ -17,7 +17,7 @@ from tandem_sim.markets.choices import PooledBy, Pricing
 from tandem_sim.markets.houses import offered_mw, unsold_mw
 from tandem_sim.markets.limits import Columns, grid_rows
 from tandem_sim.markets.pooling import in_pools
-from tandem_sim.markets.pricing import pay_eur_per_h
+from tandem_sim.markets.pricing import sale_of
 from tandem_sim.markets.programme import Cleared, clear
 
 DistributionRows = Literal["none", "full"]
@@ -75,8 +75,7 @@ def dso_market(
         exchange = view.own["exchange"] + float(bids.direction @ answer.quantity_mw)
         return Written(
             entries={area: {"local": answer, "exchange": exchange}},
-            awards={area: answer.quantity_mw},
-            paid={area: pay_eur_per_h(pricing, bids, answer.quantity_mw, answer)},
+            sales={area: sale_of(pricing, bids, answer.quantity_mw, answer)},
         )
 
     return Block(
@@ -193,8 +192,8 @@ def clear_system(
         rows=limits,
     ).require(who)
     awards = dict(zip(books, np.split(answer.quantity_mw, ends[:-1]), strict=True))
-    paid = {s: pay_eur_per_h(pricing, books[s], award, answer, first[s]) for s, award in awards.items()}
-    return Written(entries={TSO: {"balancing": answer, "need": need}}, awards=awards, paid=paid)
+    sales = {s: sale_of(pricing, books[s], award, answer, first[s]) for s, award in awards.items()}
+    return Written(entries={TSO: {"balancing": answer, "need": need}}, sales=sales)
 
 
 def unserved_mw(houses: Mapping[str, Any]) -> float:

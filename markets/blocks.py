@@ -16,6 +16,7 @@ from typing import Any, Literal
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.markets.information import Information
 from tandem_sim.markets.ledger import Ledger
+from tandem_sim.markets.pricing import Sale
 
 Party = Literal["dso", "tso", "operator"]
 TSO = "T"
@@ -90,15 +91,19 @@ class View:
 
 @dataclass(frozen=True)
 class Written:
-    """What a block hands back: entries by house, and per system the awards (MW added per bid) and their pay.
+    """What a block hands back: entries by house, and per system what it buys and pays.
 
     `refused` takes back awards of an earlier layer: (layer, system) -> MW per bid.
     """
 
     entries: Mapping[str, Values] = field(default_factory=dict)
-    awards: Mapping[str, FloatArray] = field(default_factory=dict)
-    paid: Mapping[str, FloatArray] = field(default_factory=dict)  # EUR/h per bid of `awards`
+    sales: Mapping[str, Sale] = field(default_factory=dict)
     refused: Mapping[tuple[str, str], FloatArray] = field(default_factory=dict)
+
+    @property
+    def awards(self) -> dict[str, FloatArray]:
+        """MW bought of each bid, by system."""
+        return {system: sale.award_mw for system, sale in self.sales.items()}
 
 
 @dataclass(frozen=True)
@@ -221,10 +226,10 @@ def apply(block: Block, written: Written, houses: dict[str, dict[str, Any]], led
     """Put what a block wrote where it belongs; awards are booked in the ledger and added to `sold`."""
     for house, values in written.entries.items():
         houses[house].update(values)
-    for house, award in written.awards.items():
-        if not len(award):
+    for house, sale in written.sales.items():
+        if not len(sale.award_mw):
             continue
-        ledger.book(house, block.name, award, written.paid[house])
+        ledger.book(house, block.name, sale)
         houses[house]["sold"] = ledger.sold(house)
     for (layer, house), refused in written.refused.items():
         ledger.cancel(house, layer, refused)

@@ -10,19 +10,20 @@ import numpy as np
 
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.markets.bids import DOWN, UP, Bids
+from tandem_sim.markets.tolerances import NOTHING_MW
 
 Rule = Literal["single", "dual"]
 Alpha = Literal["none", "elia-2019", "elia-2020"]
-ACTIVATED_MW = 1e-6
-"""An activation below this is rounding, and sets no price."""
 
 
 @dataclass(frozen=True)
 class Regulation:
-    """What balancing an ISP took: net activation in the order it was called, and marginal prices.
+    """What balancing an ISP took: net activation in the order it was called, and prices.
 
-    `delta_mw` (k,) is the net activation minute by minute (one entry if it does not change); volumes (MW) and
-    prices (EUR/MWh) are those of all that was called, the dearest up and the cheapest down bid, nan if none.
+    `delta_mw` (k,) is the net activation minute by minute (one entry if it does not change). Volumes (MW) and
+    marginal prices (EUR/MWh) are those of all that was called to balance, the dearest up and the cheapest
+    down bid, need that nobody served at its penalty, nan if none; what was called against limits of grids is
+    no part of them (Regulation (EU) 2017/2195, art. 30(1)(b)). Means are what a MWh activated was paid.
     """
 
     delta_mw: FloatArray
@@ -30,6 +31,18 @@ class Regulation:
     down_mw: float
     up_price: float
     down_price: float
+    up_mean: float = float("nan")
+    down_mean: float = float("nan")
+
+    @property
+    def up_floor(self) -> float:
+        """The least price of a shortage: marginal, and no less than the mean paid (art. 55(4))."""
+        return float(np.fmax(self.up_price, self.up_mean))
+
+    @property
+    def down_cap(self) -> float:
+        """The largest price of a surplus: marginal, and no more than the mean paid (art. 55(5))."""
+        return float(np.fmin(self.down_price, self.down_mean))
 
 
 @dataclass(frozen=True)
@@ -58,7 +71,7 @@ def regulation_state(found: Regulation) -> int:
     0: nothing was called; 1 or -1: the balance delta was only up or only down, or crossed zero while it only
     rose or only fell; 2: it crossed zero and turned. Source: TenneT, imbalance pricing system.
     """
-    up, down = (found.delta_mw > ACTIVATED_MW).any(), (found.delta_mw < -ACTIVATED_MW).any()
+    up, down = (found.delta_mw > NOTHING_MW).any(), (found.delta_mw < -NOTHING_MW).any()
     if not up and not down:
         return 0
     if up != down:
@@ -69,17 +82,25 @@ def regulation_state(found: Regulation) -> int:
     return -1 if len(steps) and (steps <= 0).all() else 2
 
 
-def single_price(found: Regulation, mid_price: float, alpha: float = 0.0) -> ImbalancePrices:
-    """One price for everybody: marginal price of the dominating direction, `alpha` dearer for its cause.
+def single_price(
+    found: Regulation, mid_price: float, alpha: float = 0.0, both_sides: bool = True
+) -> ImbalancePrices:
+    """One price for everybody: marginal price of the dominating direction, `alpha` worse for its cause.
 
-    A short system (net activation up) pays the marginal incremental price plus alpha, a long one gets the
-    marginal decremental price minus alpha; without activation the mid price holds (Elia's tariff).
+    In a short system (net activation up) whoever is short pays the marginal incremental price plus alpha, in
+    a long one whoever is long gets the marginal decremental price minus alpha; without activation the mid
+    price holds. With `both_sides` parties on the other side have the same price, as in a single price;
+    without, they have the marginal price alone: so Elia published it until 2019 (21 February 2018, 00:00 to
+    00:15: system long by 215 MW, alpha 1.46, marginal decremental price 28.67, long 27.21, short 28.67).
     """
     net = found.up_mw - found.down_mw
-    if abs(net) < ACTIVATED_MW:
+    if abs(net) < NOTHING_MW:
         return ImbalancePrices(mid_price, mid_price)
-    price = found.up_price + alpha if net > 0 else found.down_price - alpha
-    return ImbalancePrices(price, price)
+    marginal = found.up_floor if net > 0 else found.down_cap
+    worse = marginal + alpha if net > 0 else marginal - alpha
+    if both_sides:
+        return ImbalancePrices(worse, worse)
+    return ImbalancePrices(marginal, worse) if net > 0 else ImbalancePrices(worse, marginal)
 
 
 def dual_price(found: Regulation, mid_price: float) -> ImbalancePrices:
@@ -88,8 +109,8 @@ def dual_price(found: Regulation, mid_price: float) -> ImbalancePrices:
     if state == 0:
         return ImbalancePrices(mid_price, mid_price)
     if state == 2:
-        return ImbalancePrices(np.fmin(found.down_price, mid_price), np.fmax(found.up_price, mid_price))
-    price = found.up_price if state == 1 else found.down_price
+        return ImbalancePrices(np.fmin(found.down_cap, mid_price), np.fmax(found.up_floor, mid_price))
+    price = found.up_floor if state == 1 else found.down_cap
     price = (
         mid_price if np.isnan(price) else price
     )  # called and cancelled out: no bid of that direction stands

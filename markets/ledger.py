@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.pricing import Sale
+from tandem_sim.markets.purposes import Purposes
 
 BOOK_TOLERANCE_MW = 1e-9
 """Rounding a solver may leave on a bound; a larger excess is a double sale."""
@@ -18,11 +20,13 @@ class DoubleSaleError(RuntimeError):
 
 @dataclass
 class Ledger:
-    """Bookings of one ISP: layer -> system -> MW per bid, and what they are paid."""
+    """Bookings of one ISP: layer -> system -> MW per bid, what they are paid, and why they were bought."""
 
     offered: dict[str, FloatArray] = field(default_factory=dict)  # system -> (n,) MW
     layers: dict[str, dict[str, FloatArray]] = field(default_factory=dict)  # layer -> system -> (n,) MW
     paid: dict[str, dict[str, FloatArray]] = field(default_factory=dict)  # the same in EUR/h
+    make_whole: dict[str, dict[str, FloatArray]] = field(default_factory=dict)  # EUR/h, part of `paid`
+    purposes: dict[str, dict[str, Purposes]] = field(default_factory=dict)
     _sold: dict[str, FloatArray] = field(default_factory=dict)
 
     def open(self, system: str, offered_mw: FloatArray) -> None:
@@ -33,8 +37,9 @@ class Ledger:
         self._sold[system] = np.zeros(len(offered_mw))
         self._sold[system].flags.writeable = False
 
-    def book(self, system: str, layer: str, award_mw: FloatArray, paid_eur_per_h: FloatArray) -> None:
-        """Book an award (n,) MW of one layer and its pay. A `DoubleSaleError` leaves the ledger as it was."""
+    def book(self, system: str, layer: str, sale: Sale) -> None:
+        """Book what one layer bought of a book. A `DoubleSaleError` leaves the ledger as it was."""
+        award_mw = sale.award_mw
         sold = self._sold[system] + award_mw
         if (award_mw < -BOOK_TOLERANCE_MW).any() or (sold > self.offered[system] + BOOK_TOLERANCE_MW).any():
             worst = int(np.argmax(sold - self.offered[system]))
@@ -44,9 +49,15 @@ class Ledger:
             )
         sold = np.clip(sold, 0.0, self.offered[system])
         sold.flags.writeable = False
-        for table, values in ((self.layers, award_mw), (self.paid, paid_eur_per_h)):
+        for table, values in (
+            (self.layers, award_mw),
+            (self.paid, sale.paid_eur_per_h),
+            (self.make_whole, sale.make_whole_eur_per_h),
+        ):
             per_system = table.setdefault(layer, {})
             per_system[system] = per_system[system] + values if system in per_system else values
+        why = self.purposes.setdefault(layer, {})
+        why[system] = why[system].plus(sale.purposes) if system in why else sale.purposes
         self._sold[system] = sold
 
     def cancel(self, system: str, layer: str, refused_mw: FloatArray) -> None:
@@ -58,6 +69,8 @@ class Ledger:
         share = np.divide(left, award, out=np.zeros(len(award)), where=award > 0)
         self.layers[layer][system] = left
         self.paid[layer][system] = self.paid[layer][system] * share
+        self.make_whole[layer][system] = self.make_whole[layer][system] * share
+        self.purposes[layer][system] = self.purposes[layer][system].scaled(share)
         sold = np.clip(self._sold[system] - (award - left), 0.0, None)
         sold.flags.writeable = False
         self._sold[system] = sold

@@ -24,6 +24,7 @@ class Rows:
     high: FloatArray  # (m,)
     penalty: float  # inf makes the rows hard
     owner: str = ""  # whose limits they are
+    of_voltage: bool = False  # else of branches
 
     def breakable(self, least: FloatArray, most: FloatArray) -> BoolArray:
         """Which rows (m,) some ``least <= x <= most`` can break: the others cannot change the answer.
@@ -38,7 +39,7 @@ class Rows:
     def pick(self, which: BoolArray) -> Rows:
         """Only the rows (m,) asked for."""
         matrix, base, low, high = (a[which] for a in (self.matrix, self.base, self.low, self.high))
-        return Rows(matrix, base, low, high, self.penalty, self.owner)
+        return Rows(matrix, base, low, high, self.penalty, self.owner, self.of_voltage)
 
     def strictly_kept(self, x: FloatArray) -> bool:
         """Whether all rows stay strictly inside their limits at `x` (n,); not, for one of nan."""
@@ -101,7 +102,7 @@ def grid_rows(
         flow_price = voltage_price = np.inf
     parts = [
         Rows(flow_matrix, flow_mw, low_mw, high_mw, flow_price, owner),
-        Rows(rows.voltage_matrix, rows.w_pu2, rows.w_min_pu2, rows.w_max_pu2, voltage_price, owner),
+        Rows(rows.voltage_matrix, rows.w_pu2, rows.w_min_pu2, rows.w_max_pu2, voltage_price, owner, True),
     ]
     reach = columns.reach(available, rows.flow_matrix.shape[1])
     kept = [part.pick(keep) for part in parts if (keep := part.breakable(*reach)).any()]

@@ -12,7 +12,7 @@ from tandem_sim.markets.blocks import Block, View, Written
 from tandem_sim.markets.choices import Pricing
 from tandem_sim.markets.houses import unsold_mw
 from tandem_sim.markets.limits import Columns, grid_rows
-from tandem_sim.markets.pricing import pay_eur_per_h
+from tandem_sim.markets.pricing import sale_of
 from tandem_sim.markets.programme import clear
 
 
@@ -51,8 +51,7 @@ def pooled_market(
                 a: {"local": replace(answer, quantity_mw=awards[a]), "exchange": mw}
                 for a, mw in moved.items()
             },
-            awards=awards,
-            paid={a: pay_eur_per_h(pricing, books[a], mw, answer, first[a]) for a, mw in awards.items()},
+            sales={a: sale_of(pricing, books[a], mw, answer, first[a]) for a, mw in awards.items()},
         )
 
     reads = ("area.bids", "area.grid", "area.sold", "area.exchange")

@@ -2,29 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.choices import Pricing
 from tandem_sim.markets.programme import Cleared
+from tandem_sim.markets.purposes import Purposes, purposes_of
 
-"""Rules by name: its own price; the dual of the balance; that dual plus those of the limits it moves."""
+
+@dataclass(frozen=True)
+class Sale:
+    """What a market buys from one book, why, and what it pays. n bids; EUR/h signed like prices."""
+
+    award_mw: FloatArray  # (n,)
+    paid_eur_per_h: FloatArray  # (n,) all that is paid
+    make_whole_eur_per_h: FloatArray  # (n,) of it, what lifts the pay to the bid's own price
+    purposes: Purposes
+
+    @classmethod
+    def of(cls, award_mw: FloatArray, paid_eur_per_h: FloatArray) -> Sale:
+        """A sale for balancing at a pay that needs no making whole."""
+        none = np.zeros(len(award_mw))
+        return cls(award_mw, paid_eur_per_h, none, Purposes(award_mw, none))
 
 
-def pay_eur_per_h(
-    pricing: Pricing, bids: Bids, award_mw: FloatArray, answer: Cleared, first: int = 0
-) -> FloatArray:
-    """What the buyer pays for each award (n,), EUR/h, signed like prices.
+def sale_of(pricing: Pricing, bids: Bids, award_mw: FloatArray, answer: Cleared, first: int = 0) -> Sale:
+    """The sale of a book whose bids' columns in the auction of `answer` start at `first`.
 
-    The bids' columns in the programme of `answer` start at `first`. Under the two uniform rules nobody gets
-    less than its bid (make-whole): a bid called against a limit may stand out of the merit order of the
-    balance. Where a limit or the need is broken, the duals are those of the penalties: scarcity prices.
+    Paid is, by the rule's name: the bid's own price; the price of the balance; that price plus the duals of
+    the limits the bid moves. Under the two uniform rules nobody gets less than its bid: a bid called against
+    a limit may stand out of the merit order of the balance, and what it lacks is make-whole. Where a limit
+    or the need is broken, the duals are those of the penalties: scarcity prices.
     """
+    columns = slice(first, first + len(bids))
+    asked = bids.signed_price * award_mw
     if pricing == "pay-as-bid":
-        return bids.signed_price * award_mw
-    if pricing == "pay-as-cleared":
-        unit = bids.direction * answer.price_eur_per_mwh
+        uniform = asked
+    elif pricing == "pay-as-cleared":
+        uniform = bids.direction * answer.price_eur_per_mwh * award_mw
     else:
-        unit = answer.value_eur_per_mwh[first : first + len(bids)]
-    return np.asarray(np.maximum(unit, bids.signed_price) * award_mw)
+        uniform = answer.value_eur_per_mwh[columns] * award_mw
+    paid = np.maximum(uniform, asked)
+    return Sale(award_mw, paid, paid - uniform, purposes_of(answer).part(columns))

@@ -10,6 +10,11 @@ from tandem_sim.markets.imbalance import ImbalancePrices
 from tandem_sim.markets.ledger import Ledger
 from tandem_sim.markets.reactive import ReactiveTrade
 
+MAKE_WHOLE = "make-whole"
+FOR_ENERGY = ("activation", MAKE_WHOLE)
+"""Kinds of payments that operators make for energy activated."""
+FOR_AWARDS = (*FOR_ENERGY, "purchase")
+"""Kinds of payments that settle awards, those of companies with them."""
 MISSING_MW = 1e-6
 """A shortfall below this is rounding."""
 
@@ -44,7 +49,8 @@ def activation_payments(
 ) -> list[Payment]:
     """What the ledger says is due for everything awarded, from the buyer of a layer to each provider.
 
-    What companies buy is a payment of kind ``purchase``, negative where they pay.
+    What companies buy is a payment of kind ``purchase``, negative where they pay. What lifts the pay of a bid
+    from a uniform price to its own is a payment of kind ``make-whole``, without energy.
 
     `buyer_of` names who pays in a layer for a system: (layer, system) -> party.
     """
@@ -52,13 +58,18 @@ def activation_payments(
     for layer, systems in ledger.layers.items():
         for system, award in systems.items():
             bids = books[system]
-            paid, (won,) = ledger.paid[layer][system], (award > 0).nonzero()
+            paid, extra = ledger.paid[layer][system], ledger.make_whole[layer][system]
+            (won,) = (award > 0).nonzero()
             bought = bids.demand[won]
             for kind, called in (("activation", won[~bought]), ("purchase", won[bought])):
                 for provider, mine in bids.by_provider(called).items():
                     mwh = float(bids.direction[mine] @ award[mine]) * hours
-                    amount = float(paid[mine].sum()) * hours
-                    payments.append(Payment(buyer_of[layer, system], provider, kind, mwh, amount))
+                    lifted = float(extra[mine].sum()) * hours
+                    amount = float(paid[mine].sum()) * hours - lifted
+                    buyer = buyer_of[layer, system]
+                    payments.append(Payment(buyer, provider, kind, mwh, amount))
+                    if lifted:
+                        payments.append(Payment(buyer, provider, MAKE_WHOLE, 0.0, lifted))
     return payments
 
 

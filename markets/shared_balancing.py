@@ -15,7 +15,7 @@ from tandem_sim.markets.blocks import Block, View, Written
 from tandem_sim.markets.choices import Pricing
 from tandem_sim.markets.houses import unsold_mw
 from tandem_sim.markets.limits import Columns, grid_rows
-from tandem_sim.markets.pricing import pay_eur_per_h
+from tandem_sim.markets.pricing import sale_of
 from tandem_sim.markets.programme import clear
 
 
@@ -62,8 +62,9 @@ def dso_balancing(tolerance_mw: float = 0.0, pricing: Pricing = "pay-as-bid") ->
             "boundary": profile.scheduled_mw + float(band[0] - band[1]),
             "unserved": need - target,
         }
-        paid = pay_eur_per_h(pricing, bids, local.quantity_mw, local)
-        return Written(entries={area: entries}, awards={area: local.quantity_mw}, paid={area: paid})
+        return Written(
+            entries={area: entries}, sales={area: sale_of(pricing, bids, local.quantity_mw, answer)}
+        )
 
     return Block(
         "dso_balancing",

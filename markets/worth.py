@@ -74,6 +74,16 @@ class Optimum:
         return sum(finite) / len(finite) if finite else 0.0
 
     @property
+    def limits_bind(self) -> bool:
+        """Whether the optimum stands on or beyond any limit."""
+        return bool(self._sides.owner)
+
+    @property
+    def voltages_bind(self) -> bool:
+        """Whether the optimum stands on or beyond a limit of a voltage."""
+        return any(self._sides.of_voltage)
+
+    @property
     def _both_called(self) -> bool:
         called = self.quantity_mw > NOTHING_MW
         sign = self.sign if self.sign is not None else np.zeros(len(called))
@@ -119,10 +129,15 @@ class _Sides:
     most: FloatArray
     weight: FloatArray  # (k,) what a unit of dual counts in their sum
     owner: list[str]
+    of_voltage: list[bool]
 
     @classmethod
     def of(cls, at: Optimum) -> _Sides:
-        effects, least, most, owner = [np.empty((0, len(at.cost)))], [], [], []
+        effects = [np.empty((0, len(at.cost)))]
+        least: list[float] = []
+        most: list[float] = []
+        owner: list[str] = []
+        of_voltage: list[bool] = []
         for part in at.rows:
             state = part.base + part.matrix @ at.quantity_mw
             for side, over in ((1.0, state - part.high), (-1.0, part.low - state)):
@@ -132,9 +147,10 @@ class _Sides:
                 least.extend(np.where(beyond & np.isfinite(part.penalty), part.penalty, 0.0).tolist())
                 most.extend([part.penalty] * len(on))
                 owner.extend([part.owner] * len(on))
+                of_voltage.extend([part.of_voltage] * len(on))
         top = np.array(most)
         weight = np.where(np.isfinite(top) & (top > 0.0), 1.0 / np.where(top > 0.0, top, 1.0), 1.0)
-        return cls(at, np.vstack(effects), np.array(least), top, weight, owner)
+        return cls(at, np.vstack(effects), np.array(least), top, weight, owner, of_voltage)
 
     def interval(self) -> tuple[float, float]:
         """Least and largest price of the balance that goes with some duals."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -12,18 +11,18 @@ from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.blocks import TSO
 from tandem_sim.markets.capacity import CapacityBook
-from tandem_sim.markets.imbalance import ImbalancePrices
+from tandem_sim.markets.imbalance import ImbalancePrices, Regulation
 from tandem_sim.markets.ledger import BOOK_TOLERANCE_MW, Ledger
+from tandem_sim.markets.penalties import unserved_eur_per_mwh
 from tandem_sim.markets.reactive import ReactiveTrade
 from tandem_sim.markets.register import FlexibilityRegister, unit_of
-from tandem_sim.markets.settlement import Payment, balances
+from tandem_sim.markets.settlement import FOR_AWARDS, Payment, balances
+from tandem_sim.markets.tolerances import NOTHING_MW
 from tandem_sim.sim.physics import GridResult
 
 MONEY_TOLERANCE_EUR = 1e-6
 POWER_TOLERANCE_KW = 1e-6
 FLOW_TOLERANCE_MW = 1e-5  # of a converged power flow
-FOR_AWARDS = ("activation", "purchase")
-"""Kinds of payments that settle awards."""
 
 
 class AuditError(RuntimeError):
@@ -228,12 +227,30 @@ def audit_price(
     mid: float,
     ledger: Ledger,
     books: Mapping[str, Bids],
-    house: Mapping[str, Any],
+    found: Regulation,
 ) -> None:
-    """Imbalance prices are those of activated bids, of unserved need or the mid price, but for the adder."""
-    called = [books[s].price[award > 0] for systems in ledger.layers.values() for s, award in systems.items()]
-    known = np.concatenate([*called, [mid, house["balancing"].price_eur_per_mwh]])
+    """Imbalance prices are those of bids called to balance, of unserved need, the mid price or a mean paid.
+
+    But for the adder. A shortage costs no less than what was paid for energy upwards, a surplus earns no more
+    than what was paid for energy downwards, in the direction that was called on balance.
+    """
+    called = [
+        books[s].price[why.balancing_mw > NOTHING_MW]
+        for systems in ledger.purposes.values()
+        for s, why in systems.items()
+    ]
+    penalty = unserved_eur_per_mwh()
+    known = np.concatenate([*called, [mid, penalty, -penalty, found.up_mean, found.down_mean]])
     known = np.concatenate([known, known + alpha, known - alpha])
+    net = found.up_mw - found.down_mw
+    if net > NOTHING_MW and prices.short < found.up_mean - 1e-9:
+        raise AuditError(
+            f"ISP {isp}: a shortage costs {prices.short}, less than {found.up_mean} paid upwards"
+        )
+    if net < -NOTHING_MW and prices.long > found.down_mean + 1e-9:
+        raise AuditError(
+            f"ISP {isp}: a surplus earns {prices.long}, more than {found.down_mean} paid downwards"
+        )
     for price in (prices.long, prices.short):
         if not np.isclose(known, price, rtol=0.0, atol=1e-9).any():
             raise AuditError(f"ISP {isp}: the imbalance price of {price} EUR/MWh is that of no activated bid")

@@ -116,7 +116,7 @@ class ImbalancePricing:
         if self.rule == "dual":
             return dual_price(found, mid_price), 0.0
         alpha = adder(self.alpha, np.array(self._surplus))
-        return single_price(found, mid_price, alpha), alpha
+        return single_price(found, mid_price, alpha, both_sides=self.alpha != "elia-2019"), alpha
 
 
 def reserve_books(

@@ -15,6 +15,7 @@ from tandem_sim.markets.blocks import TSO as T
 from tandem_sim.markets.ledger import Ledger
 from tandem_sim.markets.reactive import ReactiveTrade
 from tandem_sim.markets.settlement import Payment, Standing
+from tandem_sim.markets.tolerances import NOTHING_MW
 from tandem_sim.sim.physics import GridResult
 
 
@@ -74,7 +75,7 @@ def record_reserve(record: Record, isp: int, control: AfrrResult, state: int) ->
 def record_settlement(
     record: Record, isp: int, payments: Sequence[Payment], ledger: Ledger, books: Mapping[str, Bids]
 ) -> None:
-    """Payments, and awards by layer; what companies bought is a payment only."""
+    """Payments, and awards by layer and purpose; what companies bought is a payment only."""
     record(
         "settlement",
         {
@@ -88,8 +89,10 @@ def record_settlement(
     )
     for layer, systems in ledger.layers.items():
         for system, award in systems.items():
-            bids = books[system]
-            won = np.flatnonzero((award > 0) & ~bids.demand)
+            bids, why = books[system], ledger.purposes[layer][system].by_name(award)
+            mw = np.array(list(why.values()))
+            won, kind = np.nonzero((mw.T > NOTHING_MW) & ~bids.demand[:, None])
+            names = list(why)
             record(
                 "activations",
                 {
@@ -98,9 +101,10 @@ def record_settlement(
                     "system": [system] * len(won),
                     "bid_id": bids.bid_id[won].tolist(),
                     "provider": bids.provider[won].tolist(),
+                    "purpose": [names[k] for k in kind],
                     "node": bids.node[won],
                     "direction": bids.direction[won],
-                    "quantity_mw": award[won],
+                    "quantity_mw": mw[kind, won],
                     "price_eur_per_mwh": bids.price[won],
                 },
             )

@@ -154,7 +154,7 @@ class Settler:
         prices, alpha = self.pricing.prices(found, mid, delivery.system_before)
         if control is not None:
             record_reserve(self.recorder, isp, control, regulation_state(found))
-        audit_price(isp, prices, alpha, mid, ledger, books, self.tso.known[isp][T])
+        audit_price(isp, prices, alpha, mid, ledger, books, found)
         return prices
 
     def _imbalances(

@@ -32,7 +32,9 @@ TABLES: dict[str, dict[str, pa.DataType]] = {
         real="need_mw cost_eur_per_h short_mw long_mw price_eur_per_mwh penalty_eur_per_h",
     ),
     "activations": _columns(
-        text="system layer bid_id provider", integer="node direction", real="quantity_mw price_eur_per_mwh"
+        text="system layer bid_id provider purpose",
+        integer="node direction",
+        real="quantity_mw price_eur_per_mwh",
     ),
     "sellers": _columns(
         text="system provider",

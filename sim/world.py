@@ -21,6 +21,7 @@ from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.grids.network import Network
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.blocks import TSO as T
+from tandem_sim.markets.pricing import Sale
 from tandem_sim.markets.register import FlexibilityRegister
 from tandem_sim.sim.audit import (
     audit_energy,
@@ -278,7 +279,7 @@ class World(mesa.Model):
             self.non_firm.reserve_called(isp, left, self._reserve[isp])
         for system, mw in mean.items():
             bids = left[system][0]
-            ledger.book(system, RESERVE, mw, bids.signed_price * mw)
+            ledger.book(system, RESERVE, Sale.of(mw, bids.signed_price * mw))
             for aggregator in self.aggregators if system != T else ():
                 mine = (own := bids.places_of(aggregator.name))[mw[own] > 0]
                 if len(mine):

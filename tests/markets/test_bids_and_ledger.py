@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.markets.bids import DOWN, UP, Bids
 from tandem_sim.markets.ledger import DoubleSaleError, Ledger
+from tandem_sim.markets.pricing import Sale
 from tandem_sim.markets.products import Product
 
 
@@ -75,8 +76,8 @@ def _ledger(**offered: list[float]) -> Ledger:
 
 def test_ledger_by_hand() -> None:
     ledger = _ledger(T=[2.0], D1=[3.0, 1.0])
-    ledger.book("D1", "dso_market", np.array([1.0, 0.0]), np.zeros(2))
-    ledger.book("D1", "tso_market", np.array([2.0, 0.5]), np.zeros(2))
+    ledger.book("D1", "dso_market", Sale.of(np.array([1.0, 0.0]), np.zeros(2)))
+    ledger.book("D1", "tso_market", Sale.of(np.array([2.0, 0.5]), np.zeros(2)))
     assert ledger.sold("D1").tolist() == [3.0, 0.5]
     assert ledger.sold("T").tolist() == [0.0]
     assert ledger.layers["dso_market"]["D1"].tolist() == [1.0, 0.0]
@@ -84,15 +85,15 @@ def test_ledger_by_hand() -> None:
 
 def test_nothing_is_sold_twice_and_a_refusal_changes_nothing() -> None:
     ledger = _ledger(D1=[3.0, 1.0])
-    ledger.book("D1", "dso_market", np.array([2.5, 0.0]), np.zeros(2))
+    ledger.book("D1", "dso_market", Sale.of(np.array([2.5, 0.0]), np.zeros(2)))
     with pytest.raises(
         DoubleSaleError, match=r"layer tso_market, system D1: bid 0 would sell 3\.5 MW of 3\.0 MW"
     ):
-        ledger.book("D1", "tso_market", np.array([1.0, 0.5]), np.zeros(2))
+        ledger.book("D1", "tso_market", Sale.of(np.array([1.0, 0.5]), np.zeros(2)))
     assert ledger.sold("D1").tolist() == [2.5, 0.0]
     assert "tso_market" not in ledger.layers
     with pytest.raises(DoubleSaleError):
-        ledger.book("D1", "tso_market", np.array([-0.1, 0.0]), np.zeros(2))
+        ledger.book("D1", "tso_market", Sale.of(np.array([-0.1, 0.0]), np.zeros(2)))
 
 
 def test_a_book_is_opened_once() -> None:
@@ -106,7 +107,7 @@ def test_what_is_sold_is_read_only_from_the_start() -> None:
     for _ in range(2):
         with pytest.raises(ValueError, match="read-only"):
             ledger.sold("D1")[0] = 1.0
-        ledger.book("D1", "a", np.array([1.0]), np.zeros(1))
+        ledger.book("D1", "a", Sale.of(np.array([1.0]), np.zeros(1)))
 
 
 @settings(deadline=None, max_examples=100)
@@ -124,7 +125,7 @@ def test_ledger_invariants(offered: list[float], sales: list[tuple[str, list[flo
         before = ledger.sold("D1").copy()
         fits = (award >= 0).all() and (before + award <= ledger.offered["D1"]).all()
         try:
-            ledger.book("D1", layer, award, np.zeros(len(award)))
+            ledger.book("D1", layer, Sale.of(award, np.zeros(len(award))))
         except DoubleSaleError:
             assert not fits
             assert (ledger.sold("D1") == before).all()

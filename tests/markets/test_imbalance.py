@@ -26,17 +26,36 @@ def _found(delta: list[float], up_price: float = NAN, down_price: float = NAN) -
     )
 
 
-def test_elias_published_example() -> None:
-    # A long system: marginal decremental price 28.67, alpha 1.46: positive imbalances are paid 27.21 EUR/MWh.
-    prices = single_price(_found([-150.0], down_price=28.67), mid_price=40.0, alpha=1.46)
-    assert prices.long == pytest.approx(27.21)
-    assert prices.short == prices.long
-    # The rows of 21 February 2018: alpha, marginal decremental price, price paid to long parties.
-    for alpha, decremental, published in ((1.46, 28.67, 27.21), (1.48, 28.67, 27.19), (0.0, 28.67, 28.67)):
-        long = single_price(_found([-150.0], down_price=decremental), 40.0, alpha).long
-        assert long == pytest.approx(published)
-    # A short system pays the marginal incremental price plus alpha.
-    assert single_price(_found([150.0], up_price=60.0), 40.0, 1.46).short == pytest.approx(61.46)
+@pytest.mark.parametrize(
+    ("system_mw", "alpha", "decremental", "long", "short"),
+    [
+        (215.246, 1.46, 28.67, 27.21, 28.67),
+        (146.673, 1.48, 28.67, 27.19, 28.67),
+        (57.224, 0.0, 28.67, 28.67, 28.67),
+    ],
+)
+def test_elias_published_rows(
+    system_mw: float, alpha: float, decremental: float, long: float, short: float
+) -> None:
+    """Elia, imbalance prices of 21 February 2018, 00:00 to 00:45: a long system, alpha on its side alone."""
+    prices = single_price(_found([-system_mw], down_price=decremental), 40.0, alpha, both_sides=False)
+    assert (prices.long, prices.short) == pytest.approx((long, short))
+
+
+def test_alpha_of_a_short_system_is_on_the_side_of_who_is_short() -> None:
+    found = _found([150.0], up_price=60.0)
+    assert single_price(found, 40.0, 1.5, both_sides=False) == ImbalancePrices(long=60.0, short=61.5)
+    assert single_price(found, 40.0, 1.5) == ImbalancePrices(61.5, 61.5)
+
+
+def test_a_shortage_costs_no_less_than_what_was_paid() -> None:
+    """Regulation (EU) 2017/2195, art. 55(4), (5): bounded by the weighted average of what was activated."""
+    up = Regulation(np.ones(1), 2.0, 1.0, 50.0, 20.0, 65.0, 15.0)
+    assert single_price(up, 40.0) == ImbalancePrices(65.0, 65.0)  # the bound of the net direction
+    down = Regulation(-np.ones(1), 1.0, 2.0, 50.0, 20.0, 65.0, 15.0)
+    assert single_price(down, 40.0) == ImbalancePrices(15.0, 15.0)
+    turned = Regulation(np.array([1.0, -1.0, 2.0]), 2.0, 1.0, 50.0, 20.0, 65.0, 15.0)
+    assert dual_price(turned, 40.0) == ImbalancePrices(long=15.0, short=65.0)
 
 
 def test_alpha_by_hand() -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tandem_sim.markets.allocation import by_duals, coalition_costs, shapley
 from tandem_sim.markets.blocks import TSO, carry
 from tandem_sim.markets.case import Case
-from tandem_sim.markets.choices import PRICINGS
+from tandem_sim.markets.choices import PRICINGS, Pricing
+from tandem_sim.markets.ledger import Ledger
 from tandem_sim.markets.outcome import allocate, clear_case, open_case
 from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
 from tests.markets.hand import book, feeder, system
@@ -34,6 +35,39 @@ def test_three_rules_by_hand() -> None:
         paid[pricing] = outcome.paid_eur_per_h["T"]
     # As bid 3 x 20 + 2 x 50; as cleared 5 x 50; locational 3 x 20 behind the full branch, 2 x 50 elsewhere.
     assert paid == pytest.approx({"pay-as-bid": 160.0, "pay-as-cleared": 250.0, "locational": 160.0})
+
+
+def _sold(case: Case, pricing: Pricing) -> tuple[Ledger, str]:
+    scheme = build_schemes(Options(pricing=pricing))["common"]
+    houses, ledger = open_case(case, scheme)
+    carry(scheme, houses, ledger)
+    return ledger, scheme.blocks[0].name
+
+
+def test_what_a_limit_makes_dearer_is_no_balancing() -> None:
+    """Without the branch: 4 MW at 20 and 1 MW at 50. It lets 3 MW through: 1 MW more at 50 is congestion."""
+    ledger, market = _sold(_export_limited(), "pay-as-cleared")
+    area, system_ = (ledger.purposes[market][s].by_name(ledger.layers[market][s]) for s in ("D", TSO))
+    assert {k: v.tolist() for k, v in area.items()} == {
+        "balancing": pytest.approx([3.0]), "congestion": pytest.approx([0.0]), "voltage": [0.0]
+    }  # fmt: skip
+    assert system_["balancing"] == pytest.approx([1.0])
+    assert system_["congestion"] == pytest.approx([1.0])
+
+
+def test_a_bid_called_against_a_limit_is_made_whole() -> None:
+    """The area must shed 1 MW through 3 MW of branch: 60 there, while the balance is worth 20."""
+    area = feeder(book(("d", 1, 1, 4.0, 60.0)), 3.0, base_mw=(-4.0, 0.0))
+    case = system(5.0, book(("t", 0, 1, 9.0, 20.0)), D=area)
+    ledger, market = _sold(case, "pay-as-cleared")
+    assert ledger.layers[market]["D"] == pytest.approx([1.0])
+    assert ledger.paid[market]["D"] == pytest.approx([60.0])
+    assert ledger.make_whole[market]["D"] == pytest.approx([40.0])
+    assert ledger.make_whole[market][TSO] == pytest.approx([0.0])
+    assert ledger.purposes[market]["D"].by_name(np.ones(1))["congestion"] == pytest.approx([1.0])
+    for pricing in ("pay-as-bid", "locational"):
+        ledger, market = _sold(case, pricing)
+        assert ledger.make_whole[market]["D"] == pytest.approx([0.0])
 
 
 def test_down_bids_pay_back_no_more_than_they_offered() -> None:

@@ -26,6 +26,7 @@ from tandem_sim.markets.blocks import (
 from tandem_sim.markets.information import KINDS_SHARED
 from tandem_sim.markets.ledger import Ledger
 from tandem_sim.markets.outcome import clear_case, open_case
+from tandem_sim.markets.pricing import Sale
 from tandem_sim.markets.schemes import GRID, OFFERS, SCHEMES
 from tandem_sim.testing import check_block, check_declaration, check_scheme
 from tests.markets.small import random_case
@@ -150,7 +151,7 @@ def test_the_contract_can_fail() -> None:
     moody = _block(writes=("area.x",), run=lambda house, view: Written(entries={house: {"x": next(draws)}}))
     with pytest.raises(AssertionError, match="is not a function of its view"):
         check_block(moody, "D1", houses)
-    thief = _block(run=lambda house, view: Written(awards={"D2": np.zeros(10)}))
+    thief = _block(run=lambda house, view: Written(sales={"D2": Sale.of(np.zeros(10), np.zeros(10))}))
     with pytest.raises(AssertionError, match="sells another's bids"):
         check_block(thief, "D1", houses)
 

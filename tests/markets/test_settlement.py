@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.imbalance import ImbalancePrices
 from tandem_sim.markets.ledger import Ledger
+from tandem_sim.markets.pricing import Sale
 from tandem_sim.markets.settlement import (
     activation_payments,
     balances,
@@ -44,8 +45,8 @@ def test_money_sums_to_zero_and_activations_are_paid_at_their_price(
     ledger.open("D1", book.quantity_mw)
     local = book.quantity_mw * np.array(first, dtype=float)
     balancing = (book.quantity_mw - local) * np.array(second, dtype=float)
-    ledger.book("D1", "dso_market", local, book.signed_price * local)
-    ledger.book("D1", "tso_market", balancing, book.signed_price * balancing)
+    ledger.book("D1", "dso_market", Sale.of(local, book.signed_price * local))
+    ledger.book("D1", "tso_market", Sale.of(balancing, book.signed_price * balancing))
     buyers = {("dso_market", "D1"): "DSO-D1", ("tso_market", "D1"): "TSO"}
     payments = activation_payments(ledger, {"D1": book}, buyers, 0.25)
     owed = {"DSO-D1": book.signed_price @ local * 0.25, "TSO": book.signed_price @ balancing * 0.25}
@@ -64,7 +65,7 @@ def test_signs_by_hand() -> None:
     book = Bids.of(["u", "d"], ["A", "B"], [1, 2], [1, -1], [2.0, 1.0], [60.0, 20.0])
     ledger = Ledger()
     ledger.open("D1", book.quantity_mw)
-    ledger.book("D1", "dso_market", np.array([2.0, 1.0]), np.array([120.0, -20.0]))
+    ledger.book("D1", "dso_market", Sale.of(np.array([2.0, 1.0]), np.array([120.0, -20.0])))
     payments = activation_payments(ledger, {"D1": book}, {("dso_market", "D1"): "DSO"}, 0.25)
     assert {(p.payee, p.amount_eur, p.quantity_mwh) for p in payments} == {
         ("A", 30.0, 0.5),

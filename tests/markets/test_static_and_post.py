@@ -22,6 +22,7 @@ from tandem_sim.markets.flexibility_study import (
 )
 from tandem_sim.markets.ledger import Ledger
 from tandem_sim.markets.outcome import clear_case, open_case
+from tandem_sim.markets.pricing import Sale
 from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
 from tests.markets.hand import book, feeder, system
 from tests.markets.small import random_bids, random_case, random_tree
@@ -107,10 +108,11 @@ def test_refusal_leaves_nothing_worse_than_the_local_market_did(seed: int) -> No
 def test_the_ledger_takes_back_no_more_than_was_sold() -> None:
     ledger = Ledger()
     ledger.open("D", np.array([2.0, 2.0]))
-    ledger.book("D", "tso_market", np.array([2.0, 1.0]), np.array([100.0, 60.0]))
+    ledger.book("D", "tso_market", Sale.of(np.array([2.0, 1.0]), np.array([100.0, 60.0])))
     with pytest.raises(ValueError, match="more is cancelled than was awarded"):
         ledger.cancel("D", "tso_market", np.array([0.0, 1.5]))
     ledger.cancel("D", "tso_market", np.array([0.5, 1.0]))
     assert ledger.sold("D") == pytest.approx([1.5, 0.0])
     assert ledger.paid["tso_market"]["D"] == pytest.approx([75.0, 0.0])
-    ledger.book("D", "late", np.array([0.5, 2.0]), np.zeros(2))  # what was taken back can be sold again
+    again = Sale.of(np.array([0.5, 2.0]), np.zeros(2))
+    ledger.book("D", "late", again)  # what was taken back can be sold again

@@ -12,9 +12,10 @@ from tandem_sim.agents.population import Population
 from tandem_sim.grids.powerflow import AcState
 from tandem_sim.grids.rows import Violations
 from tandem_sim.markets.bids import Bids
-from tandem_sim.markets.imbalance import ImbalancePrices
+from tandem_sim.markets.imbalance import ImbalancePrices, Regulation
 from tandem_sim.markets.ledger import Ledger
-from tandem_sim.markets.programme import clear
+from tandem_sim.markets.pricing import Sale
+from tandem_sim.markets.purposes import Purposes
 from tandem_sim.markets.settlement import Payment
 from tandem_sim.sim.audit import (
     AuditError,
@@ -39,7 +40,7 @@ def _ledger(*awards: list[float]) -> Ledger:
     ledger = Ledger()
     ledger.open("D1", BOOKS["D1"].quantity_mw)
     for k, award in enumerate(awards):
-        ledger.book("D1", f"layer {k}", np.array(award), BOOKS["D1"].signed_price * np.array(award))
+        ledger.book("D1", f"layer {k}", Sale.of(np.array(award), BOOKS["D1"].signed_price * np.array(award)))
     return ledger
 
 
@@ -147,20 +148,33 @@ def test_a_bill_sent_to_the_wrong_operator_is_caught() -> None:
 def test_a_bid_paid_less_than_it_asked_for_is_caught() -> None:
     ledger = Ledger()
     ledger.open("D1", BOOKS["D1"].quantity_mw)
-    ledger.book("D1", "dso_market", np.array([1.0, 0.0]), np.array([48.0, 0.0]))  # it asked for 50
+    ledger.book("D1", "dso_market", Sale.of(np.array([1.0, 0.0]), np.array([48.0, 0.0])))  # it asked for 50
     payments = [Payment("DSO-D1", "A", "activation", 0.25, 12.0)]
     with pytest.raises(AuditError, match="bid a is paid less than it asked for in dso_market"):
         audit_money(0, payments, ledger, BOOKS, 0.25)
 
 
 def test_an_invented_imbalance_price_is_caught() -> None:
-    cleared = clear(np.array([55.0]), np.array([2.0]), np.ones(1), 1.0)
-    assert cleared.price_eur_per_mwh == 55.0
     ledger = _ledger([1.0, 0.0])
-    house = {"balancing": cleared}
-    for price in (50.0, 30.0, 55.0):  # of the bid called, day-ahead, of unserved need
+    nan = float("nan")
+    house = Regulation(np.zeros(1), 0.0, 0.0, nan, nan)
+    for price in (50.0, 30.0, 10_000.0, -10_000.0):  # of the bid called, day-ahead, of unserved need
         audit_price(0, ImbalancePrices(price, price), 0.0, 30.0, ledger, BOOKS, house)
     audit_price(0, ImbalancePrices(28.5, 51.5), 1.5, 30.0, ledger, BOOKS, house)  # an adder of 1.5
+    short = Regulation(np.ones(1), 1.0, 0.0, 50.0, nan, 48.0, nan)
+    audit_price(0, ImbalancePrices(50.0, 50.0), 0.0, 30.0, ledger, BOOKS, short)
+    with pytest.raises(AuditError, match=r"a shortage costs 30.0, less than 48.0 paid upwards"):
+        audit_price(0, ImbalancePrices(30.0, 30.0), 0.0, 30.0, ledger, BOOKS, short)
+    long = Regulation(-np.ones(1), 0.0, 1.0, nan, 20.0, nan, 22.0)
+    with pytest.raises(AuditError, match=r"a surplus earns 30.0, more than 22.0 paid downwards"):
+        audit_price(0, ImbalancePrices(30.0, 30.0), 0.0, 30.0, ledger, BOOKS, long)
+    against_limits = Ledger()
+    against_limits.open("D1", BOOKS["D1"].quantity_mw)
+    sale = Sale.of(np.array([1.0, 0.0]), np.array([50.0, 0.0]))
+    relief = replace(sale, purposes=Purposes(np.zeros(2), np.zeros(2)))
+    against_limits.book("D1", "tso_market", relief)
+    with pytest.raises(AuditError, match="no activated bid"):
+        audit_price(0, ImbalancePrices(50.0, 50.0), 0.0, 30.0, against_limits, BOOKS, house)
     with pytest.raises(AuditError, match="no activated bid"):
         audit_price(0, ImbalancePrices(-50.0, -50.0), 0.0, 30.0, ledger, BOOKS, house)
     with pytest.raises(AuditError, match="no activated bid"):

@@ -16,6 +16,7 @@ from tandem_sim.agents.household import FleetDesk
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.markets.capacity import CapacityBook, Contract
 from tandem_sim.markets.ledger import Ledger
+from tandem_sim.markets.pricing import Sale
 from tandem_sim.markets.register import FlexibilityRegister, Unit
 from tandem_sim.markets.settlement import Payment
 from tandem_sim.sim import settling
@@ -90,11 +91,13 @@ def test_a_bill_to_the_wrong_operator(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 def test_a_bid_sold_beyond_its_quantity(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def careless(self: Ledger, system: str, layer: str, award_mw: FloatArray, paid: FloatArray) -> None:
-        award, pay = award_mw + 1000.0 * (award_mw > 0), paid
-        for table, values in ((self.layers, award), (self.paid, pay)):
+    def careless(self: Ledger, system: str, layer: str, sale: Sale) -> None:
+        award = sale.award_mw + 1000.0 * (sale.award_mw > 0)
+        for table, values in ((self.layers, award), (self.paid, sale.paid_eur_per_h)):
             table.setdefault(layer, {})[system] = values
-        self._sold[system] = self._sold[system] + award_mw
+        self.make_whole.setdefault(layer, {})[system] = sale.make_whole_eur_per_h
+        self.purposes.setdefault(layer, {})[system] = sale.purposes
+        self._sold[system] = self._sold[system] + sale.award_mw
 
     monkeypatch.setattr(Ledger, "book", careless)
     _caught(tmp_path, r"sold .* MW of .* MW offered")
