@@ -116,6 +116,7 @@ def test_a_year_of_learning_is_set_against_the_truth_and_not_run_twice(
     assert found.profit_others_eur == pytest.approx(0.0, abs=1e-6)  # they bid the truth and are paid as bid
     weeks = pd.read_csv(tmp_path / "out" / "learning_weeks.csv")
     assert weeks.week.tolist() == [0, 1]
+    assert weeks.sold_mwh.sum() == pytest.approx(found.sold_pools_mwh, abs=1e-3)
     assert weeks.profit_eur.sum() == pytest.approx(found.profit_pools_eur, abs=1e-2)
     assert (tmp_path / "out" / "learning.png").stat().st_size > 10_000
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").glob("*/*.parquet")}

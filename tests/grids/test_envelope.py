@@ -68,7 +68,7 @@ def test_a_strong_feeder_gives_everybody_the_connection() -> None:
         assert set(best.binding) == {"connection"}
 
 
-ALL_USERS = pytest.mark.long("a minute on a busy machine: every rule at the size the studies have, 55 users")
+ALL_USERS = pytest.mark.long("5 s: every rule at the size the studies have, 55 users")
 
 
 @pytest.mark.parametrize("points", POINTS)

@@ -170,11 +170,11 @@ def test_ac_violations_by_current(power_flow_of: Flows) -> None:
     flow = power_flow_of("create_cigre_network_mv")
     network = flow.network
     p, q = 0.5 * network.p_mw, 0.5 * network.q_mvar
-    rows = distribution_rows(LinDistFlow.build(network), p, q)
+    rows = distribution_rows(LinDistFlow.build(network), p, q).tightened(0.0, 0.05)  # about 1.075 p.u.
     calm = ac_violations(flow.solve(p, q), rows)
     assert (calm.lines, calm.diverged) == (0, 0)
     leaf = int(np.argmax(LinDistFlow.build(network).voltage_matrix.diagonal()))
-    p[leaf] += 20.0
+    p[leaf] += 10.0  # loads of 143 to 182 %, and 42 % beside them
     state = flow.solve(p, q)
     found = ac_violations(state, rows)
     assert found.lines == int((state.loading_percent > 100.0).sum()) > 0
