@@ -30,7 +30,7 @@ from tandem_sim.sim.checkpoint import BEFORE, NEWEST, SPOOL
 from tandem_sim.sim.settings import Scenario
 from tests.sim.conftest import HOURLY, small_scenario
 
-OFTEN_S, SELDOM_S = 35 * 60, 175 * 60
+OFTEN_S, SELDOM_S = 42 * 60, 175 * 60
 """Between checkpoints: at all distances from an hour, so that markets are open and lists half negotiated."""
 
 
@@ -167,7 +167,7 @@ def test_it_goes_on_from_the_newest_checkpoint_and_not_from_the_beginning(
 )
 def test_lists_learners_and_messages_on_their_way_are_kept(tmp_path: Path, fields: dict[str, Any]) -> None:
     simulate(tmp_path / "whole", fields=fields, checkpoint_s=0)
-    for isp in (8, 18):  # with checkpoints of 7:35 and 17:30
+    for isp in (8, 15):  # with checkpoints of 7:42 and 14:42, between two looks at a merit order list
         with pytest.raises(KilledError):
             simulate(tmp_path / "run", fields=fields, checkpoint_s=OFTEN_S, on_isp=dying(isp))
     simulate(tmp_path / "run", fields=fields)
