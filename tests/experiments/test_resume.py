@@ -30,7 +30,8 @@ from tandem_sim.sim.checkpoint import BEFORE, NEWEST, SPOOL
 from tandem_sim.sim.settings import Scenario
 from tests.sim.conftest import HOURLY, small_scenario
 
-HOUR_S = 3600
+OFTEN_S, SELDOM_S = 42 * 60, 175 * 60
+"""Between checkpoints: at all distances from an hour, so that markets are open and lists half negotiated."""
 
 
 class KilledError(Exception):
@@ -44,8 +45,8 @@ def contents(out: Path) -> dict[str, str]:
 
 
 def simulate(out: Path, **how: Any) -> None:
-    """The small day, hourly, with a checkpoint every three hours, resumed if there is one."""
-    given = {"resume": True, "checkpoint_s": 3 * HOUR_S, "plots": False, **how}
+    """The small day, hourly, with a checkpoint every 175 minutes, resumed if there is one."""
+    given = {"resume": True, "checkpoint_s": SELDOM_S, "plots": False, **how}
     run_scenario(small_scenario(**HOURLY | given.pop("fields", {})), None, out, **given)
 
 
@@ -94,7 +95,7 @@ def _dies_at_call(out: Path, calls: int, building: bool, fields: dict[str, Any])
 
     if building:
         sys.setprofile(count)
-    simulate(out, fields=fields, checkpoint_s=HOUR_S, on_isp=lambda isp: sys.setprofile(count))
+    simulate(out, fields=fields, checkpoint_s=OFTEN_S, on_isp=lambda isp: sys.setprofile(count))
 
 
 def _dies_often(out: Path, calls: Sequence[int], fields: dict[str, Any]) -> None:
@@ -119,7 +120,7 @@ def _killed_often(out: Path, calls: Sequence[int], fields: dict[str, Any]) -> li
     assert process.exitcode == 0
     assert not out.exists()
     seen: list[int] = []
-    simulate(out, fields=fields, checkpoint_s=HOUR_S, on_isp=seen.append)
+    simulate(out, fields=fields, checkpoint_s=OFTEN_S, on_isp=seen.append)
     assert [path.name for path in out.parent.iterdir()] == ["run"]
     return seen
 
@@ -152,7 +153,7 @@ def test_it_goes_on_from_the_newest_checkpoint_and_not_from_the_beginning(
     assert not halved.exists()
     seen: list[int] = []
     simulate(halved, on_isp=seen.append)
-    assert seen == list(range(13, 24))  # at 12:00 the ISP of that second has been delivered
+    assert seen == list(range(15, 24))  # at 14:35 that of two o'clock has been delivered
     assert contents(halved) == whole
 
 
@@ -166,9 +167,9 @@ def test_it_goes_on_from_the_newest_checkpoint_and_not_from_the_beginning(
 )
 def test_lists_learners_and_messages_on_their_way_are_kept(tmp_path: Path, fields: dict[str, Any]) -> None:
     simulate(tmp_path / "whole", fields=fields, checkpoint_s=0)
-    for isp in (8, 17):
+    for isp in (8, 15):  # with checkpoints of 7:42 and 14:42, between two looks at a merit order list
         with pytest.raises(KilledError):
-            simulate(tmp_path / "run", fields=fields, on_isp=dying(isp))
+            simulate(tmp_path / "run", fields=fields, checkpoint_s=OFTEN_S, on_isp=dying(isp))
     simulate(tmp_path / "run", fields=fields)
     assert contents(tmp_path / "run") == contents(tmp_path / "whole")
 
@@ -208,7 +209,7 @@ def test_results_that_are_being_replaced_are_not_taken_for_the_new_ones(
         simulate(halved)
     seen: list[int] = []
     simulate(halved, overwrite=True, on_isp=seen.append)
-    assert seen[0] == 13
+    assert seen[0] == 15
     assert contents(halved) == whole
     assert not unfinished_of(halved).exists()
 
@@ -237,7 +238,7 @@ def test_a_run_killed_between_its_two_last_steps_is_whole_after_all(
 def test_checkpoints_serve_though_no_more_are_wanted(halved: Path, whole: dict[str, str]) -> None:
     seen: list[int] = []
     simulate(halved, on_isp=seen.append, checkpoint_s=0)
-    assert seen[0] == 13
+    assert seen[0] == 15
     assert contents(halved) == whole
     assert not unfinished_of(halved).exists()
 
@@ -274,7 +275,7 @@ def test_a_damaged_checkpoint_is_refused_and_the_one_before_serves(
     newest.unlink()
     seen: list[int] = []
     simulate(halved, on_isp=seen.append)
-    assert seen[0] == 10  # three hours earlier
+    assert seen[0] == 12  # at 11:40
     assert contents(halved) == whole
 
 
@@ -409,5 +410,5 @@ def test_a_sweep_goes_on_with_a_run_that_was_begun_if_its_checkpoint_serves(
     found = make_run(Job(Point({}, small_scenario(**HOURLY), None, "small.yaml", plots=False), halved))
     assert found is not None
     assert found["error"] == ""
-    assert seen[0] == (0 if damaged else 13)
+    assert seen[0] == (0 if damaged else 15)
     assert contents(halved) == whole

@@ -39,6 +39,18 @@ def test_no_scheme_breaks_when_messages_are_lost(small_run: Runs, scheme: str) -
     assert table(run, "messages").lost.sum() > 80
 
 
+@pytest.mark.long(
+    "96 ISPs under every scheme, some of them solved again by runpp; the short ones have 24, none"
+)
+@pytest.mark.parametrize("scheme", list(SCHEMES))
+def test_no_scheme_breaks_in_a_day_of_quarter_hours_when_messages_are_lost(
+    small_run: Runs, scheme: str
+) -> None:
+    run = small_run(scheme=scheme, messages={"latency_s": 1, "loss": 0.3})
+    assert len(table(run, "system")) == 96
+    assert table(run, "messages").lost.sum() > 100
+
+
 @pytest.mark.parametrize("scheme", ["hybrid", "integrated", "multilevel-02-post"])
 def test_results_that_come_too_late_buy_nothing_from_nowhere(small_run: Runs, scheme: str) -> None:
     late = small_run(scheme=scheme, messages={"latency_s": 800, "loss": 0.0}, **HALF_HOURLY)
