@@ -19,6 +19,14 @@ Pricing = Literal["pay-as-bid", "pay-as-cleared", "locational"]
 PRICINGS: tuple[Pricing, ...] = ("pay-as-bid", "pay-as-cleared", "locational")
 """What awards are paid."""
 
+LocalPricing = Literal["same", "pay-as-bid", "pay-as-cleared", "locational"]
+LOCAL_PRICINGS: tuple[LocalPricing, ...] = ("same", *PRICINGS)
+"""What awards of DSOs' own markets are paid; `same` as those of the TSO's."""
+
+ReservePricing = Literal["pay-as-bid", "pay-as-cleared"]
+"""What automatic reserve (aFRR) is paid; as cleared is by ISP: the dearest bid that delivered upwards in it
+sets the price of all, downwards the cheapest."""
+
 PooledBy = Literal["provider", "operator"]
 POOLED_BY: tuple[PooledBy, ...] = ("provider", "operator")
 """Whose small bids are added up to the smallest one that the TSO takes."""
@@ -35,6 +43,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "method": METHODS,
     "aggregation": KINDS,
     "pricing": PRICINGS,
+    "local_pricing": LOCAL_PRICINGS,
     "pooled_by": POOLED_BY,
     "perimeter": PERIMETERS,
 }

@@ -11,6 +11,7 @@ from tandem_sim.markets.choices import (
     ABOUT,
     CHOICES,
     Kind,
+    LocalPricing,
     Method,
     Perimeter,
     PooledBy,
@@ -39,7 +40,8 @@ class Options:
     """What a scheme leaves open.
 
     `method` is the prequalification where a scheme has one; `aggregation` and `step_mw` say which points of
-    its residual supply function an area sends; `pricing` is what awards are paid; `tolerance_mw` the band
+    its residual supply function an area sends; `pricing` is what awards are paid, `local_pricing` those of
+    markets of DSOs if they have a rule of their own; `tolerance_mw` the band
     around the scheduled flow of shared balancing; `max_rounds` bounds the validation of a merit order list;
     `pool_minimum_mw` is what bids forwarded from a local market must add up to, by provider or by operator.
     With `reactive`, a market of reactive power stands ahead of every local market that comes first. With
@@ -60,6 +62,7 @@ class Options:
     mitigate: bool = False
     reference_up: float = 100.0
     reference_down: float = 0.0
+    local_pricing: LocalPricing = "same"
 
     def __post_init__(self) -> None:
         """Raise ValueError for a choice nobody knows."""
@@ -80,14 +83,17 @@ DEFAULTS = Options()
 def build_schemes(options: Options = DEFAULTS) -> dict[str, Scheme]:
     """Every scheme by name."""
     o, pay = options, options.pricing
+    pay_local = o.pricing if o.local_pricing == "same" else o.local_pricing
     held = (
         mitigate("dso_clear", o.reference_up, o.reference_down),
         mitigate("correct", o.reference_up, o.reference_down),
     )
     pooled = o.perimeter == "pooled"
-    local: tuple[Block, ...] = (pooled_market(pricing=pay) if pooled else dso_market(pricing=pay),)
-    late: tuple[Block, ...] = (dso_market("correct", pricing=pay),)
-    mend: tuple[Block, ...] = (dso_market("correct", "corrective_market", pricing=pay),)
+    local: tuple[Block, ...] = (
+        pooled_market(pricing=pay_local) if pooled else dso_market(pricing=pay_local),
+    )
+    late: tuple[Block, ...] = (dso_market("correct", pricing=pay_local),)
+    mend: tuple[Block, ...] = (dso_market("correct", "corrective_market", pricing=pay_local),)
     if o.mitigate:
         local, late, mend = (held[0], *local), (held[1], *late), (held[1], *mend)
     if o.reactive:
@@ -111,7 +117,7 @@ def build_schemes(options: Options = DEFAULTS) -> dict[str, Scheme]:
         "multilevel-06": ((qualify, tso, *late), OFFERS),
         "aggregation": ((aggregate_bids(o.aggregation, o.step_mw), over_rsf, translate), RSF),
         "fragmented": ((*local, tso_alone), SCHEDULE),
-        "shared-balancing": ((dso_balancing(o.tolerance_mw, pay), tso_at_schedule), BOUNDARY),
+        "shared-balancing": ((dso_balancing(o.tolerance_mw, pay_local), tso_at_schedule), BOUNDARY),
         "hybrid": ((negotiate(o.max_rounds), tso_market(pricing=pay, validated=True)), MOL),
         "integrated": ((integrated_market(pay),), EVERYTHING),
         "common": ((tso_market("full", name="common_market", pricing=pay),), GRID),

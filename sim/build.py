@@ -75,7 +75,12 @@ def build_world(
     if r.enabled:
         how = AfrrSettings(r.cycle_s, r.full_activation_s, r.gain, r.integral_s, monitor_s=r.monitor_s)
         world.reserve = Reserve(
-            how, r.noise_mw, r.termination, stream(scenario.seed, "inside the ISP"), r.setpoint_loss
+            how,
+            r.noise_mw,
+            r.termination,
+            stream(scenario.seed, "inside the ISP"),
+            r.setpoint_loss,
+            pricing=r.pricing,
         )
     book = equip(scenario, world, agents.desk, agents.operators, agents.product, agents.zones_of, MARKET_NAME)
     if low is not None:

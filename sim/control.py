@@ -25,6 +25,7 @@ from tandem_sim.grids.rows import GridRows
 from tandem_sim.markets.bids import Bids, StrArray
 from tandem_sim.markets.blocks import TSO as T
 from tandem_sim.markets.blocks import Scheme
+from tandem_sim.markets.choices import ReservePricing
 from tandem_sim.markets.imbalance import (
     Alpha,
     ImbalancePrices,
@@ -35,6 +36,7 @@ from tandem_sim.markets.imbalance import (
     single_price,
 )
 from tandem_sim.markets.ledger import Ledger
+from tandem_sim.markets.pricing import Sale
 from tandem_sim.markets.register import FlexibilityRegister
 from tandem_sim.markets.replacement import SLOW_S
 
@@ -52,6 +54,7 @@ class Reserve:
     rng: np.random.Generator
     setpoint_loss: float = 0.0
     state: ControllerState = field(default_factory=ControllerState)
+    pricing: ReservePricing = "pay-as-bid"
 
     def dispatch(
         self,
@@ -88,6 +91,33 @@ class Reserve:
         mean[mean < AWARD_MW] = 0.0
         ends = np.cumsum([len(mw) for _, mw in books.values()])[:-1]
         return result, dict(zip(books, np.split(mean, ends), strict=True))
+
+    def sales(
+        self, books: Mapping[str, tuple[Bids, FloatArray]], mean_mw: Mapping[str, FloatArray]
+    ) -> dict[str, Sale]:
+        """What was delivered of each book, and its pay: as bid, or at the price of the last bid of the ISP.
+
+        The dearest bid that delivered upwards sets the price of all upwards, the cheapest downwards.
+        """
+        price, direction, mw = (
+            np.concatenate(parts)
+            for parts in (
+                [bids.price for bids, _ in books.values()],
+                [bids.direction for bids, _ in books.values()],
+                [mean_mw[system] for system in books],
+            )
+        )
+        last_up = price[(mw > 0.0) & (direction > 0)].max(initial=-np.inf)
+        last_down = price[(mw > 0.0) & (direction < 0)].min(initial=np.inf)
+        sales = {}
+        for system, (bids, _) in books.items():
+            delivered = mean_mw[system]
+            unit = bids.price
+            if self.pricing == "pay-as-cleared":
+                last = np.where(bids.direction > 0, last_up, last_down)
+                unit = np.where(delivered > 0.0, last, 0.0)
+            sales[system] = Sale.of(delivered, bids.direction * unit * delivered)
+        return sales
 
     def _heard(self, provider: StrArray, cycles: int) -> BoolArray | None:
         """Which set-points arrive, (cycles, n): one telegram carries those of all bids of a BSP."""

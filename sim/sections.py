@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from tandem_sim.markets.blocks import GATES
+from tandem_sim.markets.choices import ReservePricing
 from tandem_sim.markets.imbalance import Alpha, Rule
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -192,6 +193,7 @@ class ReserveSettings(Section):
     noise_mw: NotNegative = 2.0  # of the imbalance inside the ISP, standard deviation (synthetic)
     monitor_s: Count = 60
     termination: bool = True  # DSOs may stop what hurts their grids
+    pricing: ReservePricing = "pay-as-bid"  # as cleared by ISP: see `tandem_sim.markets.choices`
     setpoint_loss: Share = 0.0  # of set-points that reach no BSP in a cycle: it keeps to the last one
 
 

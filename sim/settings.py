@@ -14,7 +14,7 @@ from tandem_sim.agents.population import Population
 from tandem_sim.agents.strategy_table import STRATEGIES
 from tandem_sim.grids.text import hint
 from tandem_sim.markets.aggregation import DEFAULT_STEP_MW
-from tandem_sim.markets.choices import Kind, Method, Pricing, Solver
+from tandem_sim.markets.choices import Kind, LocalPricing, Method, Pricing, Solver
 from tandem_sim.markets.merit_order import MAX_ROUNDS
 from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
 from tandem_sim.sim.balancing_sections import (
@@ -61,6 +61,7 @@ class Scenario(Section):
     aggregation: Kind = "exact"
     aggregation_step_mw: Positive = DEFAULT_STEP_MW
     pricing: Pricing = "pay-as-bid"
+    local_pricing: LocalPricing = "same"
     boundary_tolerance_mw: NotNegative = 0.0
     solver: Solver = "linprog"
     mol_rounds: Annotated[Count, Field(le=60)] = MAX_ROUNDS
@@ -116,6 +117,7 @@ class Scenario(Section):
             mitigate=self.mitigation.enabled,
             reference_up=self.mitigation.reference_up_eur_per_mwh,
             reference_down=self.mitigation.reference_down_eur_per_mwh,
+            local_pricing=self.local_pricing,
         )
 
     @field_validator("zone")

@@ -21,7 +21,6 @@ from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.grids.network import Network
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.blocks import TSO as T
-from tandem_sim.markets.pricing import Sale
 from tandem_sim.markets.register import FlexibilityRegister
 from tandem_sim.sim.audit import (
     audit_energy,
@@ -277,9 +276,10 @@ class World(mesa.Model):
         )
         if able is not None and self.non_firm is not None:
             self.non_firm.reserve_called(isp, left, self._reserve[isp])
+        sales = self.reserve.sales(left, mean)
         for system, mw in mean.items():
             bids = left[system][0]
-            ledger.book(system, RESERVE, Sale.of(mw, bids.signed_price * mw))
+            ledger.book(system, RESERVE, sales[system])
             for aggregator in self.aggregators if system != T else ():
                 mine = (own := bids.places_of(aggregator.name))[mw[own] > 0]
                 if len(mine):

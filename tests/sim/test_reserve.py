@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
+from tandem_sim.agents.afrr import AfrrSettings
+from tandem_sim.markets.bids import Bids
+from tandem_sim.sim.control import Reserve
 from tests.sim.conftest import HALF_HOURLY, hashes, table
 
 Runs = Callable[..., Path]
@@ -77,3 +80,20 @@ def test_noise_inside_the_isp_is_seeded(small_run: Runs) -> None:
     assert hashes(first) == hashes(small_run(label="two", **DAY, reserve=ON))
     other = small_run(**DAY, reserve=ON, seed=8)
     assert hashes(first)["reserve.parquet"] != hashes(other)["reserve.parquet"]
+
+
+def test_reserve_is_paid_as_bid_or_at_the_price_of_the_last_bid_of_the_isp() -> None:
+    """Up 2 MW at 40 and 1 MW at 70 delivered, 9 MW at 90 not; down 3 MW at 20 delivered: by hand, EUR/h."""
+    t = Bids.of(["u1", "d1"], ["G", "G"], [0, 0], [1, -1], [2.0, 5.0], [40.0, 20.0])
+    d = Bids.of(["u2", "u3"], ["A", "A"], [1, 1], [1, 1], [4.0, 9.0], [70.0, 90.0])
+    books = {"T": (t, t.quantity_mw), "D1": (d, d.quantity_mw)}
+    mean = {"T": np.array([2.0, 3.0]), "D1": np.array([1.0, 0.0])}
+    settings = AfrrSettings(4, 300.0, 0.2, 100.0)
+    for pricing, expected in (
+        ("pay-as-bid", {"T": [80.0, -60.0], "D1": [70.0, 0.0]}),
+        ("pay-as-cleared", {"T": [140.0, -60.0], "D1": [70.0, 0.0]}),
+    ):
+        reserve = Reserve(settings, 0.0, False, np.random.default_rng(0), pricing=cast(Any, pricing))
+        sales = reserve.sales(books, mean)
+        assert {system: sale.paid_eur_per_h.tolist() for system, sale in sales.items()} == expected
+        assert all((sale.purposes.balancing_mw == sale.award_mw).all() for sale in sales.values())
