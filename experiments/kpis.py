@@ -83,7 +83,7 @@ def kpis_of(run: Path) -> dict[str, Any]:
         **non_firm_kpis(tables, hours),
         **conflict_kpis(tables["conflicts"], tables["units"]),
         **left_to_tso(tables["validation"], hours),
-        **_reserves_apart(tables, hours),
+        **reserves_apart(tables, hours),
     }
 
 
@@ -146,7 +146,7 @@ def left_to_tso(validation: pd.DataFrame, hours: float) -> dict[str, float | Non
     return {"left_to_tso_mwh": left, "left_to_tso_pct": _share(left, offered)}
 
 
-def _reserves_apart(tables: dict[str, pd.DataFrame], hours: float) -> dict[str, float | None]:
+def reserves_apart(tables: dict[str, pd.DataFrame], hours: float) -> dict[str, float | None]:
     """What the TSO pays for aFRR and for mFRR (EUR): energy and capacity, unavailability not taken off.
 
     Energy is None without an automatic reserve, for then all that the TSO pays is one product; aFRR is paid
