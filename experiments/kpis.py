@@ -8,10 +8,14 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
+from tandem_sim.agents.tso import RESERVE
+from tandem_sim.experiments.kpis_conflicts import conflict_kpis
 from tandem_sim.experiments.kpis_non_firm import non_firm_kpis
 from tandem_sim.markets.blocks import TSO
 from tandem_sim.markets.register import SOLD_TWICE
+from tandem_sim.markets.replacement import REPLACEMENT
 from tandem_sim.markets.settlement import FOR_ENERGY
+from tandem_sim.sim.wiring import TSO_NAME
 
 NARROWING = ("prequalify", "validate_mol")
 """Blocks in which a DSO narrows what the TSO may take."""
@@ -34,6 +38,8 @@ READ: dict[str, list[str] | None] = {
     "non_firm": None,
     "remedies": None,
     "curtailment_trades": ["kw"],
+    "conflicts": None,
+    "units": None,
 }
 """Tables that figures are worked out from, and their columns (None: all). A year has millions of rows."""
 
@@ -76,6 +82,9 @@ def kpis_of(run: Path) -> dict[str, Any]:
         ),
         "voltage_error_max_pu": float(tables["grid"].voltage_error_pu.max()),
         **non_firm_kpis(tables, hours),
+        **conflict_kpis(tables["conflicts"], tables["units"]),
+        **left_to_tso(tables["validation"], hours),
+        **reserves_apart(tables, hours),
     }
 
 
@@ -120,6 +129,44 @@ def held_back_mwh(validation: pd.DataFrame, hours: float) -> float | None:
     first, last = rows.first(), rows.last()  # as offered, and as left after the last round
     offered = first.offered_up_mw + first.offered_down_mw
     return float((offered - last.kept_up_mw - last.kept_down_mw).sum()) * hours
+
+
+def left_to_tso(validation: pd.DataFrame, hours: float) -> dict[str, float | None]:
+    """Of what is on offer in areas (MWh, both ways), what DSOs leave to the TSO, their own purchases first.
+
+    From the table `validation`: what is left of every area after its last block. None where no block stands
+    between areas and the TSO: then everything is left (`central-01`, `multilevel-05`) or nothing is
+    (`fragmented`), and that table has no row that says how much it would be.
+    """
+    if not len(validation):
+        return {"left_to_tso_mwh": None, "left_to_tso_pct": None}
+    rows = validation.groupby(["isp", "system"])
+    first, last = rows.first(), rows.last()
+    offered = float((first.offered_up_mw + first.offered_down_mw).sum()) * hours
+    left = float((last.kept_up_mw + last.kept_down_mw).sum()) * hours
+    return {"left_to_tso_mwh": left, "left_to_tso_pct": _share(left, offered)}
+
+
+def reserves_apart(tables: dict[str, pd.DataFrame], hours: float) -> dict[str, float | None]:
+    """What the TSO pays for aFRR and for mFRR (EUR): energy and capacity, unavailability not taken off.
+
+    Energy is None without an automatic reserve, for then all that the TSO pays is one product; aFRR is paid
+    as bid, mFRR is the rest of what the TSO buys but replacements. Capacity is None where none is bought.
+    """
+    acts, capacity, money = tables["activations"], tables["capacity"], tables["settlement"]
+    afrr_energy = mfrr_energy = None
+    if len(tables["reserve"]):
+        eur = (acts.direction * acts.price_eur_per_mwh * acts.quantity_mw * hours).groupby(acts.layer).sum()
+        paid = float(money[(money.kind == "activation") & (money.payer == TSO_NAME)].amount_eur.sum())
+        afrr_energy = float(eur.get(RESERVE, 0.0))
+        mfrr_energy = paid - afrr_energy - float(eur.get(REPLACEMENT, 0.0))
+    ready = (capacity.pay_eur_per_h * hours)[capacity.operator == TSO_NAME].groupby(capacity.service).sum()
+    return {
+        "afrr_energy_cost_eur": afrr_energy,
+        "mfrr_energy_cost_eur": mfrr_energy,
+        "afrr_capacity_cost_eur": float(ready.get("aFRR", 0.0)) if len(capacity) else None,
+        "mfrr_capacity_cost_eur": float(ready.get("mFRR", 0.0)) if len(capacity) else None,
+    }
 
 
 def _standing(capacity: pd.DataFrame, settlement: pd.DataFrame, hours: float) -> dict[str, Any]:

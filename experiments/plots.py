@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import pandas as pd
+
+from tandem_sim.experiments.conflicts import CONFLICTS
 from tandem_sim.experiments.plot_comparison import comparison_figure
+from tandem_sim.experiments.plot_conflicts import conflict_figure
 from tandem_sim.experiments.plot_data import read_run
 from tandem_sim.experiments.plot_grids import grid_figure, interface_figure
 from tandem_sim.experiments.plot_low_voltage import low_voltage_figure
@@ -17,11 +21,12 @@ from tandem_sim.experiments.plot_validation import validates, validation_figure
 def plot_run(run: Path, zone: str, title: str) -> list[Path]:
     """Draw every figure of a run into its folder `figures`; the paths written.
 
-    `zone` is the scenario's time zone, `title` names scenario and scheme.
+    `zone` is the scenario's time zone, `title` names scenario and scheme. What the TSO undoes of the DSOs'
+    purchases is drawn where a DSO has bought anything.
     """
     folder = run / "figures"
     folder.mkdir(exist_ok=True)
-    data = read_run(run, zone, title)
+    data, conflicts = read_run(run, zone, title), pd.read_parquet(run / CONFLICTS)
     with house_style():
         written = [
             save(imbalance_figure(data), folder / "imbalance.png"),
@@ -31,6 +36,8 @@ def plot_run(run: Path, zone: str, title: str) -> list[Path]:
             save(cost_figure(data), folder / "cost.png"),
         ]
         written += [save(grid_figure(data, name), folder / f"grid_{name}.png") for name in data.distribution]
+        if len(conflicts):
+            written.append(save(conflict_figure(data, conflicts), folder / "conflicts.png"))
         if len(data.low_voltage):
             written.append(save(low_voltage_figure(data), folder / "low_voltage.png"))
     return written

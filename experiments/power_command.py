@@ -11,10 +11,11 @@ from typing import Any
 
 import pandas as pd
 
+from tandem_sim.experiments.intervals import FEWEST, LEVEL, METHOD
 from tandem_sim.experiments.logs import terminal
 from tandem_sim.experiments.market_power import power_by_isp, power_of
 from tandem_sim.experiments.power_figure import draw_power
-from tandem_sim.experiments.power_statistics import DRAWS, FEWEST, LEVEL, SEED, over_seeds
+from tandem_sim.experiments.power_statistics import over_seeds
 from tandem_sim.experiments.power_table import power_table
 from tandem_sim.experiments.run import check_outputs
 from tandem_sim.experiments.scenario import fields_of, read_scenario, source_of
@@ -132,10 +133,8 @@ def summary(trials: Sequence[Trial], runs: Path, scenario: str, reference: str) 
         "reference": reference,
         "strategic": strategic_sellers(trials[0].bid.scenario),
         "interval": {
-            "method": "percentile bootstrap of the mean over seeds; of differences, paired by seed",
+            "method": METHOD,
             "level": LEVEL,
-            "draws": DRAWS,
-            "seed": SEED,
             "note": f"fewer than {FEWEST} seeds: no intervals" if few else "",
         },
         "schemes": schemes,

@@ -80,7 +80,7 @@ def power_figure(found: Mapping[str, Any]) -> Figure:
 def _footnote(found: Mapping[str, Any]) -> str:
     interval = found["interval"]
     lines = (
-        interval["note"] or f"Lines: {100 * interval['level']:g} % bootstrap over seeds, differences paired"
+        interval["note"] or f"Lines: {100 * interval['level']:g} % (Student t) over seeds, differences paired"
     )
     return (
         f"{lines}. Strategic: {', '.join(found['strategic'])}. Cost of consumers: all that operators and "

@@ -1,46 +1,13 @@
-"""Intervals over seeds: the bootstrap of paired differences."""
+"""Figures over seeds: numbers of nested figures, their differences, their means with intervals."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-LEVEL, DRAWS, SEED = 0.95, 10_000, 1
-FEWEST = 3
-"""With fewer seeds there is no interval."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A mean over `n` seeds and its interval; `low` and `high` are None with fewer than `FEWEST` seeds."""
-
-    mean: float
-    low: float | None
-    high: float | None
-    n: int
-
-
-def bootstrap(
-    differences: Sequence[float], level: float = LEVEL, draws: int = DRAWS, seed: int = SEED
-) -> Interval:
-    """Percentile bootstrap of the mean of paired differences (n,), one per seed, in their unit.
-
-    Differences are drawn again with replacement, `draws` times, by a stream of its own that `seed` fixes;
-    the interval holds the middle `level` of the means (Efron and Tibshirani, 1993, ch. 13). With few seeds
-    it is too narrow: read it as an indication. Raises ValueError without any difference.
-    """
-    values = np.asarray(differences, dtype=np.float64)
-    if not len(values):
-        raise ValueError("bootstrap: no differences")
-    if len(values) < FEWEST:
-        return Interval(float(values.mean()), None, None, len(values))
-    drawn = np.random.default_rng(seed).integers(len(values), size=(draws, len(values)))
-    tail = 50.0 * (1.0 - level)
-    low, high = np.percentile(values[drawn].mean(axis=1), [tail, 100.0 - tail])
-    return Interval(float(values.mean()), float(low), float(high), len(values))
+from tandem_sim.experiments.intervals import interval
 
 
 def flat(figures: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
@@ -69,8 +36,15 @@ def difference(figures: Mapping[str, Any], reference: Mapping[str, Any]) -> dict
 def over_seeds(figures: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Mean and interval of every number, by its path, over one mapping of figures per seed.
 
-    A number that a seed lacks (a market in which nothing was bought) has a smaller `n`.
+    The interval is Student's t, of differences the paired one, because figures of one seed share their random
+    numbers; `low` and `high` are None where there is none. A number that a seed lacks (a market in which
+    nothing was bought) has a smaller `n`.
     """
     flats = [flat(one) for one in figures]
-    paths = dict.fromkeys(path for one in flats for path in one)
-    return {path: asdict(bootstrap([one[path] for one in flats if path in one])) for path in paths}
+    found: dict[str, dict[str, Any]] = {}
+    for path in dict.fromkeys(path for one in flats for path in one):
+        values = np.array([one[path] for one in flats if path in one])
+        mean, *ends = interval(values)
+        low, high = (None if np.isnan(end) else end for end in ends)
+        found[path] = {"mean": mean, "low": low, "high": high, "n": len(values)}
+    return found

@@ -41,7 +41,7 @@ def power_table(found: Mapping[str, Any]) -> Table:
     schemes: Mapping[str, Any] = found["schemes"]
     seeds = len(next(iter(schemes.values()))["seeds"])
     title = f"{found['scenario']}: strategic against truthful bidding, mean of {seeds} seed(s)"
-    note = found["interval"]["note"] or f"[ ] {100 * found['interval']['level']:g} % bootstrap over seeds"
+    note = found["interval"]["note"] or f"[ ] {100 * found['interval']['level']:g} % (Student t) over seeds"
     caption = f"{note}; reference of the inefficiency by scheme: {found['reference']}"
     table = Table(title=escape(title), caption=escape(caption), box=SIMPLE_HEAD)
     table.add_column("")

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tandem_sim.experiments.conflicts import write_conflicts
 from tandem_sim.experiments.kpis import kpis_of
 from tandem_sim.experiments.logs import log_to_file
 from tandem_sim.experiments.plots import plot_run
@@ -27,6 +28,7 @@ from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.picture import Margins
 from tandem_sim.markets.blocks import TSO as T
 from tandem_sim.markets.case_options import CaseOptions
+from tandem_sim.markets.schemes import build_schemes
 from tandem_sim.sim.calendar import Calendar
 from tandem_sim.sim.checkpoint import Checkpoints
 from tandem_sim.sim.export import IspExport
@@ -98,7 +100,9 @@ def _told(scenario: Scenario, on_isp: Callable[[int], None]) -> Iterator[Callabl
 
 
 def _write_up(scenario: Scenario, folder: Path, plots: bool) -> None:
-    """Everything of a run but its tables, which are there."""
+    """Everything of a run but the tables that the simulation wrote, which are there."""
+    scheme = build_schemes(scenario.scheme_options)[scenario.scheme]
+    write_conflicts(folder, scheme, scenario.isp_minutes / 60.0)
     _write_json(folder / "kpis.json", kpis_of(folder))
     if plots:
         plot_run(folder, scenario.zone, f"{scenario.name}, {scenario.scheme}")

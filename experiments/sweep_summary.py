@@ -7,30 +7,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
-from scipy.stats import t as student
+
+from tandem_sim.experiments.intervals import FEWEST, LEVEL, interval
 
 STATISTICS = "summary.parquet"
-LEVEL = 0.95
 HEADLINES = ("procurement_cost_eur", "violated_isps", "unserved_mwh", "net_households_eur")
 """KPIs shown on the terminal; the table of the summary has all."""
 NOT_KPIS = ("run_id", "scheme", "seed", "error", "seconds", "attempts", "code")
-
-
-def interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Mean of `values` (n,), one per seed, and the ends of its 95 % Student-t interval, in their unit.
-
-    The ends are NaN with fewer than two values, the mean too with none.
-    """
-    n = len(values)
-    if n < 2:
-        return (float(values[0]) if n else float("nan")), float("nan"), float("nan")
-    mean = float(values.mean())
-    half = float(student.ppf(0.5 + LEVEL / 2.0, n - 1) * values.std(ddof=1) / np.sqrt(n))
-    return mean, mean - half, mean + half
 
 
 def summarised(table: pd.DataFrame, fields: Sequence[str]) -> pd.DataFrame:
@@ -72,9 +58,12 @@ def summarised(table: pd.DataFrame, fields: Sequence[str]) -> pd.DataFrame:
 def summary_table(summary: pd.DataFrame, fields: Sequence[str]) -> Table:
     """Headline KPIs for the terminal."""
     keys = ["scheme", *fields]
-    alone = summary[summary.kpi.isin(HEADLINES)].n < 2
+    alone = summary[summary.kpi.isin(HEADLINES)].n < FEWEST
     note = " One seed gives no interval." if bool(alone.any()) else ""
-    caption = f"[ ] 95 % (Student t) over seeds; difference to the first row of a KPI, seed by seed.{note}"
+    caption = (
+        f"[ ] {100 * LEVEL:g} % (Student t) over seeds; difference to the first row of a KPI, seed by seed."
+        f"{note}"
+    )
     table = Table(caption=escape(caption), box=SIMPLE_HEAD)
     for name in ("kpi", *keys):
         table.add_column(escape(name), overflow="fold")

@@ -9,6 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
+from tandem_sim.experiments.kpis_conflicts import KEYS as CONFLICT_KEYS
 from tandem_sim.experiments.kpis_non_firm import KEYS
 from tandem_sim.grids.profiles import PROFILES, full_load_hours
 from tandem_sim.markets.blocks import Scheme
@@ -16,6 +17,8 @@ from tandem_sim.sim.settings import Scenario
 
 KPI_ROWS: tuple[tuple[str, str, str], ...] = (
     ("procurement_cost_eur", "procurement cost of energy", "EUR"),
+    ("afrr_energy_cost_eur", "  of the TSO's, aFRR", "EUR"),
+    ("mfrr_energy_cost_eur", "  of the TSO's, mFRR", "EUR"),
     ("activated_mwh", "activated energy", "MWh"),
     ("activated_from_distribution_mwh", "  of it from distribution", "MWh"),
     ("violated_isps", "ISPs with a limit broken in distribution", "ISPs"),
@@ -28,8 +31,23 @@ KPI_ROWS: tuple[tuple[str, str, str], ...] = (
     ("local_markets_short_of_flexibility", "local markets that ran out of flexibility", "clearings"),
     ("held_back_mwh", "offers that DSOs held back from the TSO", "MWh"),
     ("held_back_pct", "  share of what was offered", "%"),
+    ("left_to_tso_mwh", "flexibility left to the TSO after DSOs", "MWh"),
+    ("left_to_tso_pct", "  share of what areas offer", "%"),
+    ("bought_by_dsos_mwh", "bought by DSOs", "MWh"),
+    ("conflict_undone_at_node_mwh", "  undone by the TSO at the same node", "MWh"),
+    ("conflict_undone_at_node_pct", "    share of what DSOs bought", "%"),
+    ("conflict_undone_at_node_eur", "    paid by both for it", "EUR"),
+    ("conflict_undone_on_unit_mwh", "  undone on the very same unit", "MWh"),
+    ("conflict_undone_on_unit_pct", "    share of what DSOs bought", "%"),
+    ("bought_by_dsos_isps", "ISPs in which a DSO buys", "ISPs"),
+    ("conflict_isps", "  in which some of it is undone", "ISPs"),
+    ("round_trips", "units sold both ways in one ISP", "unit-ISPs"),
+    ("stacking_units", "units paid for more than one service", "units"),
+    ("stacking_revenue_pct", "  their share of all units' revenue", "%"),
     ("reserve_bids_stopped", "reserve bids that DSOs stopped inside an ISP", "bid-ISPs"),
     ("capacity_cost_eur", "capacity, less penalties", "EUR"),
+    ("afrr_capacity_cost_eur", "  of the TSO's, aFRR", "EUR"),
+    ("mfrr_capacity_cost_eur", "  of the TSO's, mFRR", "EUR"),
     ("capacity_owed_mwh", "  stood ready by contract", "MW h"),
     ("capacity_missing_mwh", "  not offered by its sellers", "MW h"),
     ("capacity_blocked_mwh", "  offered, and held back by DSOs", "MW h"),
@@ -81,6 +99,8 @@ KPI_ROWS: tuple[tuple[str, str, str], ...] = (
 OPTIONAL = {
     "capacity_cost_eur", "capacity_owed_mwh", "capacity_missing_mwh", "capacity_blocked_mwh",
     "shortfall_charges_eur", "qualifications_withdrawn", "double_selling_refused", "fallbacks", *KEYS,
+    "afrr_energy_cost_eur", "mfrr_energy_cost_eur", "afrr_capacity_cost_eur", "mfrr_capacity_cost_eur",
+    *CONFLICT_KEYS, "left_to_tso_mwh", "left_to_tso_pct",
 }  # fmt: skip
 """Rows left out where no run has anything to say."""
 

@@ -95,7 +95,7 @@ def power(
     scenario: ScenarioName,
     scheme: Schemes = None,
     seed: Annotated[
-        list[int] | None, typer.Option(help="Seed; three or more give an interval over them.")
+        list[int] | None, typer.Option(help="Seed; two or more give an interval over them.")
     ] = None,
     set_: Fields = None,
     reference: Annotated[

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from tandem_sim.experiments.kpis import held_back_mwh
+from tandem_sim.experiments.kpis import held_back_mwh, reserves_apart
 from tandem_sim.experiments.scenario import parse_scenario, read_scenario
 from tandem_sim.grids.errors import InputError
 
@@ -20,6 +20,30 @@ def test_what_is_held_back_is_counted_once_over_all_rounds() -> None:
     ]
     assert held_back_mwh(pd.DataFrame(rows, columns=columns), 0.25) == pytest.approx(1.0)
     assert held_back_mwh(pd.DataFrame(rows[:1], columns=columns), 0.25) is None
+
+
+def test_afrr_and_mfrr_cost_apart() -> None:
+    """In half an hour the TSO pays 100 EUR: aFRR 2 MW * 50 less 1 MW * 20, or 40, replacement 10."""
+    awards = [("afrr", 1, 2.0, 50.0), ("afrr", -1, 1.0, 20.0), ("replacement", 1, 0.5, 40.0)]
+    awards += [("tso_market", 1, 9.0, 70.0)]  # paid as cleared: its bids' prices do not say what it costs
+    paid = [("TSO", "activation", 100.0), ("DSO-D1", "activation", 7.0), ("TSO", "imbalance", 900.0)]
+    ready = [("TSO", "aFRR", 12.0), ("TSO", "mFRR", 6.0), ("TSO", "aFRR", 4.0), ("DSO-D1", "LFM", 99.0)]
+    tables = {
+        "activations": pd.DataFrame(
+            awards, columns=["layer", "direction", "quantity_mw", "price_eur_per_mwh"]
+        ),
+        "settlement": pd.DataFrame(paid, columns=["payer", "kind", "amount_eur"]),
+        "capacity": pd.DataFrame(ready, columns=["operator", "service", "pay_eur_per_h"]),
+        "reserve": pd.DataFrame({"isp": [0]}),
+    }
+    assert reserves_apart(tables, 0.5) == {
+        "afrr_energy_cost_eur": 40.0,
+        "mfrr_energy_cost_eur": 50.0,
+        "afrr_capacity_cost_eur": 8.0,
+        "mfrr_capacity_cost_eur": 3.0,
+    }
+    none = {name: frame[:0] if name in ("reserve", "capacity") else frame for name, frame in tables.items()}
+    assert set(reserves_apart(none, 0.5).values()) == {None}
 
 
 def test_a_scenario_may_be_based_on_a_bundled_one() -> None:

@@ -22,7 +22,7 @@ from tandem_sim.experiments.market_structure import (
 )
 from tandem_sim.experiments.power_payers import KINDS, consumer_cost, other_receipts_eur, procurement_eur
 from tandem_sim.experiments.power_sellers import by_isp, convergence, seller_figures, with_asked
-from tandem_sim.experiments.power_statistics import bootstrap, difference, flat, over_seeds
+from tandem_sim.experiments.power_statistics import difference, flat, over_seeds
 from tandem_sim.grids.errors import InputError
 from tandem_sim.markets.schemes import SCHEMES
 
@@ -231,30 +231,6 @@ def test_procurement_is_activation_by_payer() -> None:
     assert other_receipts_eur(SETTLED)["A02"] == pytest.approx(2 + 9)
 
 
-def test_an_interval_needs_three_seeds() -> None:
-    two = bootstrap([1.0, 3.0])
-    assert (two.mean, two.low, two.high, two.n) == (2.0, None, None, 2)
-    with pytest.raises(ValueError, match="no differences"):
-        bootstrap([])
-
-
-def test_an_interval_worked_by_hand() -> None:
-    """Of three draws of (0, 0, 3) the mean is 3 in 1 of 27 cases (3.7 %), 0 in 8: so 95 % is 0 to 3."""
-    found = bootstrap([0.0, 0.0, 3.0])
-    assert (found.mean, found.low, found.high, found.n) == (1.0, 0.0, 3.0, 3)
-    middle = bootstrap([0.0, 0.0, 3.0], level=0.90)  # 5 % off each end: 3 is cut off, 2 (6 of 27) is not
-    assert (middle.low, middle.high) == (0.0, 2.0)
-    same = bootstrap([5.0] * 4)
-    assert (same.low, same.high) == (5.0, 5.0)
-
-
-def test_an_interval_is_seeded() -> None:
-    values = [1.0, 4.0, 9.0, 16.0, 25.0]
-    assert bootstrap(values, draws=99) == bootstrap(values, draws=99)
-    assert bootstrap(values, draws=99, seed=2) != bootstrap(values, draws=99)
-    assert bootstrap(values, draws=99).n == 5
-
-
 def test_figures_by_path_and_their_differences() -> None:
     one = {"a": {"b": 3.0, "c": None, "d": 2}, "e": True, "f": {"g": 1.0}}
     two = {"a": {"b": 1.0, "c": 2.0, "d": 2}, "e": True}
@@ -263,8 +239,9 @@ def test_figures_by_path_and_their_differences() -> None:
         "a": {"b": 2.0, "c": None, "d": 0}, "f": {"g": None},
     }  # fmt: skip
     found = over_seeds([one, {"a": {"b": 5.0}}])
-    assert found["a.b"] == {"mean": 4.0, "low": None, "high": None, "n": 2}
-    assert found["f.g"]["n"] == 1
+    # 3 and 5: standard error 1, and Student's t with one degree of freedom
+    assert found["a.b"] == pytest.approx({"mean": 4.0, "low": 4 - 12.706205, "high": 4 + 12.706205, "n": 2})
+    assert found["f.g"] == {"mean": 1.0, "low": None, "high": None, "n": 1}
 
 
 def test_profit_gain() -> None:

@@ -12,6 +12,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from tandem_sim.experiments.conflicts import write_conflicts
 from tandem_sim.experiments.plot_comparison import comparison_figure
 from tandem_sim.experiments.plot_data import RunData, read_run
 from tandem_sim.experiments.plot_grids import grid_figure, interface_figure
@@ -24,6 +25,7 @@ from tandem_sim.experiments.plot_system import (
     state_figure,
 )
 from tandem_sim.experiments.plots import plot_comparison, plot_run
+from tandem_sim.markets.schemes import SCHEMES
 from tandem_sim.sim.calendar import Calendar
 from tandem_sim.sim.recorder import Recorder
 from tandem_sim.sim.tables import TABLES
@@ -38,6 +40,8 @@ NAMES = [
     "grid_D1.png",
     "grid_D2.png",
 ]
+CONFLICTS_TOO = [*NAMES, "conflicts.png"]
+"""Where a DSO has bought anything."""
 DIVERGED, VIOLATED = 30, (40, 41)
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -106,6 +110,7 @@ def _folder(path: Path, active: bool, days: int = 1, isp_minutes: int = 15) -> P
     for isp in range(calendar.n_isp):
         _record_isp(record, isp, active)
     record.close()
+    write_conflicts(path, SCHEMES["multilevel-01"], isp_minutes / 60.0)
     return path
 
 
@@ -158,7 +163,7 @@ def drawn(active: Path) -> dict[str, bytes]:
 
 
 def test_every_figure_is_written(drawn: dict[str, bytes], active: Path) -> None:
-    assert list(drawn) == NAMES
+    assert list(drawn) == CONFLICTS_TOO
     assert all(content.startswith(PNG) for content in drawn.values())
     assert {path.name: path.read_bytes() for path in (active / "figures").iterdir()} == drawn
 

@@ -68,7 +68,7 @@ def test_every_kind_of_run_is_made_once(powered: Powered) -> None:
     assert len(made) == 4  # as bid and truthful, of two schemes
     assert (powered.out / "power.png").read_bytes().startswith(b"\x89PNG")
     assert powered.found["strategic"] == ["A01", "G1"]
-    assert powered.found["interval"]["note"] == "fewer than 3 seeds: no intervals"
+    assert powered.found["interval"]["note"] == "fewer than 2 seeds: no intervals"
 
 
 def test_the_truth_earns_nothing_and_asks_nothing_above_cost(powered: Powered) -> None:

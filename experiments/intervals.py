@@ -1,0 +1,29 @@
+"""Intervals over seeds by Student's t; of differences, of their values seed by seed (the paired interval)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+METHOD = "Student's t interval of the mean over seeds; of differences, paired by seed"
+LEVEL = 0.95
+FEWEST = 2
+"""With fewer seeds there is no interval."""
+
+
+def interval(values: NDArray[np.float64], level: float = LEVEL) -> tuple[float, float, float]:
+    """Mean of `values` (n,), one per seed, and the ends of its interval, in their unit.
+
+    The ends are the mean less and plus the quantile of Student's t with n - 1 degrees of freedom times the
+    standard error. Of values that are spread normally the interval holds the true mean in a share `level` of
+    cases, however few they are; of others it is an approximation. The ends are NaN with fewer than `FEWEST`
+    values, the mean too with none.
+    """
+    from scipy.stats import t as student  # slow to import, and few need it
+
+    n = len(values)
+    if n < FEWEST:
+        return (float(values[0]) if n else float("nan")), float("nan"), float("nan")
+    mean = float(values.mean())
+    half = float(student.ppf(0.5 + level / 2.0, n - 1) * values.std(ddof=1) / np.sqrt(n))
+    return mean, mean - half, mean + half
