@@ -39,9 +39,9 @@ from tandem_sim.markets.pricing import Sale
 from tandem_sim.markets.programme import Cleared
 from tandem_sim.markets.register import FlexibilityRegister
 from tandem_sim.markets.replacement import REPLACEMENT, replace_missing
+from tandem_sim.markets.settlement import RESERVE
 from tandem_sim.markets.tolerances import NOTHING_MW
 
-RESERVE = "afrr"
 """Layer of the ledger in which the automatic reserve is booked."""
 
 

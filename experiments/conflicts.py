@@ -25,9 +25,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tandem_sim.agents.tso import RESERVE
 from tandem_sim.markets.blocks import Scheme
 from tandem_sim.markets.register import unit_of
+from tandem_sim.markets.settlement import RESERVE
 from tandem_sim.sim.accounts import buyer_of_layer
 from tandem_sim.sim.tables import INT, REAL, TEXT
 from tandem_sim.sim.wiring import TSO_NAME

@@ -8,13 +8,12 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
-from tandem_sim.agents.tso import RESERVE
 from tandem_sim.experiments.kpis_conflicts import conflict_kpis
 from tandem_sim.experiments.kpis_non_firm import non_firm_kpis
 from tandem_sim.markets.blocks import TSO
 from tandem_sim.markets.register import SOLD_TWICE
 from tandem_sim.markets.replacement import REPLACEMENT
-from tandem_sim.markets.settlement import FOR_ENERGY
+from tandem_sim.markets.settlement import FOR_ENERGY, RESERVE
 from tandem_sim.sim.wiring import TSO_NAME
 
 NARROWING = ("prequalify", "validate_mol")
@@ -150,16 +149,16 @@ def left_to_tso(validation: pd.DataFrame, hours: float) -> dict[str, float | Non
 def reserves_apart(tables: dict[str, pd.DataFrame], hours: float) -> dict[str, float | None]:
     """What the TSO pays for aFRR and for mFRR (EUR): energy and capacity, unavailability not taken off.
 
-    Energy is None without an automatic reserve, for then all that the TSO pays is one product; aFRR is paid
-    as bid, mFRR is the rest of what the TSO buys but replacements. Capacity is None where none is bought.
+    Energy is None without an automatic reserve, for then all that the TSO pays is one product; mFRR is all
+    that the TSO buys but aFRR and replacements. Capacity is None where none is bought.
     """
     acts, capacity, money = tables["activations"], tables["capacity"], tables["settlement"]
     afrr_energy = mfrr_energy = None
     if len(tables["reserve"]):
         eur = (acts.direction * acts.price_eur_per_mwh * acts.quantity_mw * hours).groupby(acts.layer).sum()
-        paid = float(money[(money.kind == "activation") & (money.payer == TSO_NAME)].amount_eur.sum())
-        afrr_energy = float(eur.get(RESERVE, 0.0))
-        mfrr_energy = paid - afrr_energy - float(eur.get(REPLACEMENT, 0.0))
+        paid = money[money.kind.isin(FOR_ENERGY) & (money.payer == TSO_NAME)]
+        afrr_energy = float(paid[paid.kind == RESERVE].amount_eur.sum())
+        mfrr_energy = float(paid.amount_eur.sum()) - afrr_energy - float(eur.get(REPLACEMENT, 0.0))
     ready = (capacity.pay_eur_per_h * hours)[capacity.operator == TSO_NAME].groupby(capacity.service).sum()
     return {
         "afrr_energy_cost_eur": afrr_energy,

@@ -11,7 +11,9 @@ from tandem_sim.markets.ledger import Ledger
 from tandem_sim.markets.reactive import ReactiveTrade
 
 MAKE_WHOLE = "make-whole"
-FOR_ENERGY = ("activation", MAKE_WHOLE)
+RESERVE = "afrr"
+"""Layer of the automatic reserve, and the kind of payment for its energy."""
+FOR_ENERGY = ("activation", RESERVE, MAKE_WHOLE)
 """Kinds of payments that operators make for energy activated."""
 FOR_AWARDS = (*FOR_ENERGY, "purchase")
 """Kinds of payments that settle awards, those of companies with them."""
@@ -50,7 +52,8 @@ def activation_payments(
     """What the ledger says is due for everything awarded, from the buyer of a layer to each provider.
 
     What companies buy is a payment of kind ``purchase``, negative where they pay. What lifts the pay of a bid
-    from a uniform price to its own is a payment of kind ``make-whole``, without energy.
+    from a uniform price to its own is a payment of kind ``make-whole``, without energy. Energy of the
+    automatic reserve is of kind ``afrr``.
 
     `buyer_of` names who pays in a layer for a system: (layer, system) -> party.
     """
@@ -61,7 +64,8 @@ def activation_payments(
             paid, extra = ledger.paid[layer][system], ledger.make_whole[layer][system]
             (won,) = (award > 0).nonzero()
             bought = bids.demand[won]
-            for kind, called in (("activation", won[~bought]), ("purchase", won[bought])):
+            energy = RESERVE if layer == RESERVE else "activation"
+            for kind, called in ((energy, won[~bought]), ("purchase", won[bought])):
                 for provider, mine in bids.by_provider(called).items():
                     mwh = float(bids.direction[mine] @ award[mine]) * hours
                     lifted = float(extra[mine].sum()) * hours

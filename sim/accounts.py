@@ -8,7 +8,6 @@ import numpy as np
 
 from tandem_sim.agents.aggregator import Aggregator
 from tandem_sim.agents.dso import DSO
-from tandem_sim.agents.tso import RESERVE
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.markets.bids import UP, Bids
 from tandem_sim.markets.blocks import TSO as T
@@ -17,7 +16,7 @@ from tandem_sim.markets.capacity import CapacityBook, Contract
 from tandem_sim.markets.ledger import Ledger
 from tandem_sim.markets.reactive import ReactiveTrade
 from tandem_sim.markets.replacement import REPLACEMENT
-from tandem_sim.markets.settlement import Standing
+from tandem_sim.markets.settlement import RESERVE, Standing
 
 
 def buyer_of_layer(scheme: Scheme) -> dict[str, str]:

@@ -16,12 +16,13 @@ from tandem_sim.agents.dso import DSO
 from tandem_sim.agents.household import FleetDesk
 from tandem_sim.agents.market_operator import MarketOperator
 from tandem_sim.agents.operator import Operator, Register
-from tandem_sim.agents.tso import RESERVE, TSO
+from tandem_sim.agents.tso import TSO
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.grids.network import Network
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.blocks import TSO as T
 from tandem_sim.markets.register import FlexibilityRegister
+from tandem_sim.markets.settlement import RESERVE
 from tandem_sim.sim.audit import (
     audit_energy,
     audit_interface,

@@ -26,7 +26,13 @@ def test_afrr_and_mfrr_cost_apart() -> None:
     """In half an hour the TSO pays 100 EUR: aFRR 2 MW * 50 less 1 MW * 20, or 40, replacement 10."""
     awards = [("afrr", 1, 2.0, 50.0), ("afrr", -1, 1.0, 20.0), ("replacement", 1, 0.5, 40.0)]
     awards += [("tso_market", 1, 9.0, 70.0)]  # paid as cleared: its bids' prices do not say what it costs
-    paid = [("TSO", "activation", 100.0), ("DSO-D1", "activation", 7.0), ("TSO", "imbalance", 900.0)]
+    paid = [
+        ("TSO", "activation", 55.0),
+        ("TSO", "afrr", 40.0),
+        ("TSO", "make-whole", 5.0),
+        ("DSO-D1", "activation", 7.0),
+        ("TSO", "imbalance", 900.0),
+    ]
     ready = [("TSO", "aFRR", 12.0), ("TSO", "mFRR", 6.0), ("TSO", "aFRR", 4.0), ("DSO-D1", "LFM", 99.0)]
     tables = {
         "activations": pd.DataFrame(

@@ -11,6 +11,7 @@ import pytest
 
 from tandem_sim.agents.afrr import AfrrSettings
 from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.settlement import FOR_ENERGY
 from tandem_sim.sim.control import Reserve
 from tests.sim.conftest import HALF_HOURLY, hashes, table
 
@@ -42,7 +43,7 @@ def test_what_it_delivers_is_booked_ordered_and_paid_once(small_run: Runs) -> No
     assert {"T", "D1"} == set(mine.system)
     settlement = table(run, "settlement")
     owed = (activations.direction * activations.quantity_mw * activations.price_eur_per_mwh).sum() * 0.5
-    assert settlement[settlement.kind == "activation"].amount_eur.sum() == pytest.approx(owed, abs=1e-6)
+    assert settlement[settlement.kind.isin(FOR_ENERGY)].amount_eur.sum() == pytest.approx(owed, abs=1e-6)
 
 
 def test_dsos_stop_what_hurts_and_validation_leaves_them_little_to_stop(small_run: Runs) -> None:
