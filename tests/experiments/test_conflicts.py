@@ -172,7 +172,10 @@ def _run(folder: Path, awards: list[Award], isps: int = 48) -> Path:
     for isp in range(isps):
         record("system", {**dict.fromkeys(TABLES["system"], 0.0), "isp": isp})
     for award in awards:
-        record("activations", {**dict(zip(COLUMNS, award, strict=True)), "provider": "A01"})
+        record(
+            "activations",
+            {**dict(zip(COLUMNS, award, strict=True)), "provider": "A01", "purpose": "congestion"},
+        )
     record.close()
     return folder
 
