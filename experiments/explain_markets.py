@@ -94,25 +94,23 @@ def _cleared(bid: Bid, market: Market) -> str:
     name = name_of(market.block.name, bid.system)
     if market.idle:
         return f"{capital(name)} had nothing to mend and called nothing."
-    parts = [capital(name)]
+    parts = []
     if market.block.party != "dso":
-        parts.append(f" {needed(market.need_mw)};")
-    elif math.isfinite(market.price):
-        parts.append(
-            " held the flow at the boundary;" if not market.need_mw else f" {needed(market.need_mw)};"
-        )
-    if math.isfinite(market.price):
-        parts.append(f" its balance was worth {per_mwh(market.price)}, {against(bid, market.gain(bid))};")
-    did = "let it buy" if bid.demand else "called"
-    if market.offered_mw <= SAME_MW:
-        parts.append(" nothing of the bid was on offer to it")
-    elif market.called_mw > SAME_MW:
-        parts.append(f" it {did} {part_of(market.called_mw, market.offered_mw)} left")
-    else:
-        parts.append(f" it {did} nothing of the bid" if not bid.demand else " it sold it nothing")
+        beside = " beside what companies wished" if market.block.name == "integrated_market" else ""
+        parts.append(f"{needed(market.need_mw)}{beside}")
     if market.penalty_eur_per_h > SAME_PRICE:
-        parts.append("; it ran out of flexibility, so that the price is that of a penalty")
-    return "".join(parts) + "."
+        parts.append(f"flexibility ran out, so its price of {per_mwh(market.price)} is that of a penalty")
+    elif math.isfinite(market.price):
+        parts.append(f"its balance was worth {per_mwh(market.price)}, {against(bid, market.gain(bid))}")
+    did = ("sold it", "sold it nothing") if bid.demand else ("called", "called nothing of the bid")
+    if market.offered_mw <= SAME_MW:
+        parts.append("nothing of the bid was on offer to it")
+    elif market.called_mw > SAME_MW:
+        parts.append(f"it {did[0]} {part_of(market.called_mw, market.offered_mw)} left")
+    else:
+        parts.append(f"it {did[1]}")
+    link = " " if market.block.party != "dso" else ": "
+    return f"{capital(name)}{link}{'; '.join(parts)}."
 
 
 def against(bid: Bid, gain: float) -> str:
@@ -142,9 +140,10 @@ def _closed(bid: Bid, block: Block, row: pd.Series) -> str:
     """A market that takes no bids of areas."""
     price = float(row.price_eur_per_mwh)
     worth = f"; its balance was worth {per_mwh(price)}" if math.isfinite(price) else ""
-    how = "through the supply function of its DSO" if reads(block, "area.rsf") else "not at all"
+    how = f"saw bids of {bid.system} through the supply function of its DSO"
+    how = how if reads(block, "area.rsf") else f"takes no bids of {bid.system}"
     name = capital(name_of(block.name, bid.system))
-    return f"{name} {needed(float(row.need_mw))}{worth}; bids of {bid.system} reach it {how}."
+    return f"{name} {needed(float(row.need_mw))}{worth}; it {how}."
 
 
 def reads(block: Block, entry: str) -> bool:

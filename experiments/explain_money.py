@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 from tandem_sim.agents.tso import RESERVE
+from tandem_sim.experiments.explain_markets import SAME_PRICE
 from tandem_sim.experiments.explain_tables import SAME_MW, Bid, IspTables, rows_of
 from tandem_sim.experiments.explain_words import eur, mw_text, name_of, per_mwh
 from tandem_sim.markets.blocks import TSO
@@ -15,30 +16,42 @@ from tandem_sim.sim.accounts import buyer_of_layer
 ALWAYS_AS_BID = (RESERVE, REPLACEMENT)
 
 
-def unit_eur_per_mwh(at: IspTables, bid: Bid, layer: str) -> float | None:
-    """What the buyer pays for a MWh of a bid in a layer, below zero what the seller pays; None if not kept.
-
-    An up bid costs its buyer its price, a down bid the opposite of it; paid as cleared it costs no less.
-    """
-    own = bid.direction * bid.price
-    pricing = at.scenario.pricing
-    if pricing == "pay-as-bid" or layer in ALWAYS_AS_BID:
-        return own
+def cleared_eur_per_mwh(at: IspTables, bid: Bid, layer: str) -> float | None:
+    """The price of a layer's balance, signed as what a MWh of the bid costs its buyer; None if not kept."""
     rows = at["clearings"]
     dso = any(block.name == layer and block.party == "dso" for block in at.scheme.blocks)
     rows = rows[(rows.layer == layer) & (rows.system == (bid.system if dso else TSO))]
-    if pricing != "pay-as-cleared" or rows.empty or not math.isfinite(rows.price_eur_per_mwh.iloc[-1]):
+    if rows.empty or not math.isfinite(rows.price_eur_per_mwh.iloc[-1]):
         return None
-    return max(bid.direction * float(rows.price_eur_per_mwh.iloc[-1]), own)
+    return bid.direction * float(rows.price_eur_per_mwh.iloc[-1])
+
+
+def unit_pay(at: IspTables, bid: Bid, layer: str) -> tuple[float, str] | None:
+    """What the buyer pays for a MWh of a bid in a layer, and by which rule; None if that is not kept.
+
+    An up bid costs its buyer its price, a down bid the opposite of it: below zero the seller pays. Paid as
+    cleared it costs no less.
+    """
+    own, pricing = bid.direction * bid.price, at.scenario.pricing
+    if pricing == "pay-as-bid" or layer in ALWAYS_AS_BID:
+        return own, "as bid"
+    price = cleared_eur_per_mwh(at, bid, layer) if pricing == "pay-as-cleared" else None
+    if price is None:
+        return None
+    if own - price > SAME_PRICE:
+        return own, f"as cleared at {per_mwh(bid.direction * price)}, and made whole to its own price"
+    return price, "as cleared"
 
 
 def pay_eur(at: IspTables, bid: Bid, called: Mapping[str, float]) -> float | None:
     """What the seller of a bid gets for what was called of it in the ISP; None where that is not kept."""
-    parts = [unit_eur_per_mwh(at, bid, layer) for layer in called]
-    mws = called.values()
-    if any(part is None for part in parts):
-        return None
-    return sum(part * mw * at.hours for part, mw in zip(parts, mws, strict=True) if part is not None)
+    total = 0.0
+    for layer, mw in called.items():
+        unit = unit_pay(at, bid, layer)
+        if unit is None:
+            return None
+        total += unit[0] * mw * at.hours
+    return total
 
 
 def money_lines(at: IspTables, bid: Bid, called: Mapping[str, float]) -> list[str]:
@@ -60,13 +73,11 @@ def money_lines(at: IspTables, bid: Bid, called: Mapping[str, float]) -> list[st
 
 def _layer(at: IspTables, bid: Bid, layer: str, mw: float) -> str:
     house = {"dso": f"DSO-{bid.system}", "tso": "TSO"}[buyer_of_layer(at.scheme).get(layer, "tso")]
-    unit = unit_eur_per_mwh(at, bid, layer)
-    for_what = f"{mw_text(mw)} for {at.hours:g} h in {name_of(layer, bid.system)}"
-    if unit is None:
-        return f"{house} paid for {for_what} by {at.scenario.pricing} prices, which are not kept bid by bid."
-    how = "as bid" if layer in ALWAYS_AS_BID else at.scenario.pricing.removeprefix("pay-").replace("-", " ")
-    if how != "as bid" and unit <= bid.direction * bid.price:
-        how = "as bid: no less (make-whole)"
+    found = unit_pay(at, bid, layer)
+    for_what = f"{mw_text(mw)} during {at.hours:g} h, called by {name_of(layer, bid.system)}"
+    if found is None:
+        return f"{house} paid for {for_what}, at prices that are not kept bid by bid ({at.scenario.pricing})."
+    unit, how = found
     payer, payee = (house, bid.provider) if unit >= 0.0 else (bid.provider, house)
     return (
         f"{payer} paid {payee} {eur(abs(unit) * mw * at.hours)} for {for_what}: {per_mwh(abs(unit))}, {how}."

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tandem_sim.experiments.explain_markets import POST_QUALIFY, SAME_PRICE, Market, reads, stood_mw
 from tandem_sim.experiments.explain_tables import SAME_MW, Bid, IspTables, is_local
-from tandem_sim.experiments.explain_words import mw_text, name_of, part_of, per_mwh, terms
+from tandem_sim.experiments.explain_words import mw_text, name_of, needed, part_of, per_mwh, terms
 from tandem_sim.markets.blocks import TSO
 from tandem_sim.sim.world import NOT_ACCEPTED
 
@@ -23,18 +23,26 @@ def reason(at: IspTables, bid: Bid, markets: Sequence[Market]) -> Reason:
     if is_local(bid) and not buys and len(open_to) == len(markets):
         return _by_price(bid, open_to[-1]) or _in_local_market(bid, open_to[-1])
     market = (buys or open_to)[-1]
-    shut = _shut_out(at, bid, market)
-    if shut is not None:
+    if market.called_mw >= market.offered_mw - SAME_MW and at.held_mw(bid) > SAME_MW:
+        return _held(at, bid)
+    price, shut = _by_price(bid, market), _shut_out(at, bid, market)
+    if shut is None:
+        return price or _in_the_money(at, bid, market)
+    if price is None or market.gain(bid) >= -SAME_PRICE:
         return shut
-    return _by_price(bid, market) or _in_the_money(at, bid, market)
+    return price[0], f"{price[1]}. Besides: {shut[1]}"
 
 
 def _nowhere(at: IspTables, bid: Bid, markets: Sequence[Market]) -> Reason:
     if bid.mw <= SAME_MW:
         return "Withdrawn", "its provider took it back after the local market"
     if markets and at.held_mw(bid) > SAME_MW:
-        return "Held for the automatic reserve", f"{mw_text(at.held_mw(bid))} of it are owed as aFRR capacity"
+        return _held(at, bid)
     return "Not on offer", f"under {at.scheme.name} no market takes bids of {bid.system}"
+
+
+def _held(at: IspTables, bid: Bid) -> Reason:
+    return "Held for the automatic reserve", f"{mw_text(at.held_mw(bid))} of it are owed as aFRR capacity"
 
 
 def _by_price(bid: Bid, market: Market) -> Reason | None:
@@ -51,6 +59,9 @@ def _by_price(bid: Bid, market: Market) -> Reason | None:
     if gain < -SAME_PRICE and market.last is not None and bid.gain(market.last) < -SAME_PRICE:
         last = terms(bid.direction, market.last)
         return "Passed over", f"the last unit that {name} called {bid.way} {last}, it {own}"
+    if gain < -SAME_PRICE and market.last is None and market.block.party != "dso":
+        out = f"the bid {own}, {per_mwh(-gain)} out of the money"
+        return "Passed over", f"{name} {needed(market.need_mw)} and called nothing {bid.way}; {out}"
     if gain < -SAME_PRICE:
         return "Passed over", f"it was {per_mwh(-gain)} out of the money in {name}; it {own}"
     if gain <= SAME_PRICE and market.last is None:

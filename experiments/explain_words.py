@@ -15,7 +15,7 @@ LAYERS = {
     "tso_market": "the TSO's market",
     "common_market": "the common market",
     "integrated_market": "the integrated market",
-    "translate_bids": "the DSO of {}, for the TSO",
+    "translate_bids": "the DSO of {} on behalf of the TSO",
     RESERVE: "the automatic reserve",
     REPLACEMENT: "the TSO, to replace what limits blocked",
 }
@@ -55,7 +55,7 @@ def per_mwh(price: float) -> str:
 
 def eur(amount: float) -> str:
     """Money with its unit."""
-    return f"{amount:.2f} EUR" if abs(amount) >= 0.1 else f"{amount + 0.0:.4f} EUR"
+    return f"{amount:.2f} EUR" if abs(amount) >= 0.1 else f"{round(amount, 4) + 0.0:.4f} EUR"
 
 
 def terms(direction: int, price: float) -> str:
