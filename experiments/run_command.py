@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tandem_sim.experiments.logs import terminal
+from tandem_sim.experiments.moments import isp_at
 from tandem_sim.experiments.plots import comparison_paths, plot_comparison
 from tandem_sim.experiments.run import DAY_S, check_outputs, check_run, run_scenario
 from tandem_sim.experiments.scenario import faults_named, fields_of, read_scenario, source_of
 from tandem_sim.experiments.tables import kpi_table
-from tandem_sim.grids.errors import InputError
-from tandem_sim.grids.text import check_known, one_line
+from tandem_sim.grids.text import check_known
 from tandem_sim.markets.choices import ABOUT
 from tandem_sim.sim.calendar import Calendar
 from tandem_sim.sim.settings import Scenario
@@ -80,7 +78,7 @@ def _run_one(
     asked: Request,
 ) -> dict[str, Any]:
     calendar = Calendar.of_days(str(settings.start), settings.days, settings.isp_minutes, settings.zone)
-    exported = None if asked.export_isp is None else _isp_of(asked.export_isp, calendar)
+    exported = None if asked.export_isp is None else isp_at(asked.export_isp, calendar, "--export-isp")
     columns = (
         TextColumn(f"{settings.scheme:<14}"),
         BarColumn(),
@@ -107,18 +105,3 @@ def _run_one(
             checkpoint_s=asked.checkpoint_days * DAY_S,
             plots=asked.figures,
         )
-
-
-def _isp_of(moment: str, calendar: Calendar) -> int:
-    """The ISP that holds a moment given in local time, or with an offset of its own."""
-    try:
-        time = pd.Timestamp(datetime.fromisoformat(moment))
-        if time.tzinfo is None:
-            local = pd.DatetimeIndex([time]).tz_localize(calendar.zone, ambiguous="NaT", nonexistent="NaT")
-            if local.hasnans:
-                raise ValueError("that local time is skipped, or comes twice, as clocks change")
-            time = local[0]
-        return calendar.isp_of(time)
-    except ValueError as error:
-        mend = "Give a moment of the horizon, such as 2016-04-18T18:00 or 2016-04-18T18:00+02:00"
-        raise InputError("--export-isp", moment, f"names no ISP ({one_line(error)})", mend) from error

@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from tandem_sim.agents.errors import StrategyError
-from tandem_sim.experiments.cli import cases, listings, simulations
+from tandem_sim.experiments.cli import cases, listings, results, simulations
 from tandem_sim.grids.errors import InputError
 
 COMMANDS = (
     simulations.run,
     simulations.sweep,
     simulations.power,
+    results.explain,
     cases.clear,
     cases.game,
     cases.envelope,

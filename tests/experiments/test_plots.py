@@ -94,6 +94,7 @@ def _record_trade(record: Recorder, isp: int) -> None:
     ]
     for layer, system, provider, direction, mw, payer in trades:
         row = {"isp": isp, "layer": layer, "system": system, "bid_id": "b", "provider": provider, "node": 1}
+        row["purpose"] = "balancing" if payer == "TSO" else "congestion"
         record("activations", {**row, "direction": direction, "quantity_mw": mw, "price_eur_per_mwh": 40.0})
         money = {"isp": isp, "payer": payer, "payee": provider, "quantity_mwh": mw / 4.0}
         record("settlement", {**money, "kind": "activation", "amount_eur": direction * mw * 10.0})
