@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 
-from tandem_sim.agents.tso import RESERVE
 from tandem_sim.experiments.api import Run
 from tandem_sim.experiments.explain_markets import Station, stations
 from tandem_sim.experiments.explain_money import money_lines, pay_eur
@@ -20,6 +19,7 @@ from tandem_sim.experiments.explain_words import capital, eur, mw_text, name_of,
 from tandem_sim.grids.errors import InputError
 from tandem_sim.markets.blocks import GATES
 from tandem_sim.markets.replacement import REPLACEMENT
+from tandem_sim.markets.settlement import RESERVE
 
 HINTS = 3
 """Bids that are named where one is mistyped."""

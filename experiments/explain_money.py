@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from tandem_sim.agents.tso import RESERVE
 from tandem_sim.experiments.explain_markets import SAME_PRICE
 from tandem_sim.experiments.explain_tables import SAME_MW, Bid, IspTables, rows_of
 from tandem_sim.experiments.explain_words import eur, mw_text, name_of, per_mwh
 from tandem_sim.markets.blocks import TSO
 from tandem_sim.markets.replacement import REPLACEMENT
+from tandem_sim.markets.settlement import RESERVE
 from tandem_sim.sim.accounts import buyer_of_layer
 
 ALWAYS_AS_BID = (RESERVE, REPLACEMENT)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tandem_sim.agents.tso import RESERVE
 from tandem_sim.experiments.explain_tables import SAME_MW, Bid, way
 from tandem_sim.markets.replacement import REPLACEMENT
+from tandem_sim.markets.settlement import RESERVE
 
 LEAST_SHOWN_MW = 5e-5
 
