@@ -13,11 +13,25 @@ from tandem_sim.markets.replacement import REPLACEMENT
 from tandem_sim.markets.settlement import RESERVE
 from tandem_sim.sim.accounts import buyer_of_layer
 
-ALWAYS_AS_BID = (RESERVE, REPLACEMENT)
+
+def pricing_of(at: IspTables, layer: str) -> str:
+    """The price rule of a layer, by the scenario of the run."""
+    scenario = at.scenario
+    if layer == RESERVE:
+        return scenario.reserve.pricing
+    if layer == REPLACEMENT:
+        return "pay-as-bid"
+    local = buyer_of_layer(at.scheme).get(layer) == "dso" and scenario.local_pricing != "same"
+    return scenario.local_pricing if local else scenario.pricing
 
 
 def cleared_eur_per_mwh(at: IspTables, bid: Bid, layer: str) -> float | None:
-    """The price of a layer's balance, signed as what a MWh of the bid costs its buyer; None if not kept."""
+    """The uniform price of a layer, signed as what a MWh of the bid costs its buyer; None if not kept."""
+    if layer == RESERVE:
+        acts = at["activations"]
+        called = acts[(acts.layer == RESERVE) & (acts.direction == bid.direction)].price_eur_per_mwh
+        last = called.max() if bid.direction > 0 else called.min()
+        return None if called.empty else bid.direction * float(last)
     rows = at["clearings"]
     dso = any(block.name == layer and block.party == "dso" for block in at.scheme.blocks)
     rows = rows[(rows.layer == layer) & (rows.system == (bid.system if dso else TSO))]
@@ -32,8 +46,8 @@ def unit_pay(at: IspTables, bid: Bid, layer: str) -> tuple[float, str] | None:
     An up bid costs its buyer its price, a down bid the opposite of it: below zero the seller pays. Paid as
     cleared it costs no less.
     """
-    own, pricing = bid.direction * bid.price, at.scenario.pricing
-    if pricing == "pay-as-bid" or layer in ALWAYS_AS_BID:
+    own, pricing = bid.direction * bid.price, pricing_of(at, layer)
+    if pricing == "pay-as-bid":
         return own, "as bid"
     price = cleared_eur_per_mwh(at, bid, layer) if pricing == "pay-as-cleared" else None
     if price is None:
@@ -76,7 +90,9 @@ def _layer(at: IspTables, bid: Bid, layer: str, mw: float) -> str:
     found = unit_pay(at, bid, layer)
     for_what = f"{mw_text(mw)} during {at.hours:g} h, called by {name_of(layer, bid.system)}"
     if found is None:
-        return f"{house} paid for {for_what}, at prices that are not kept bid by bid ({at.scenario.pricing})."
+        return (
+            f"{house} paid for {for_what}, at prices that are not kept bid by bid ({pricing_of(at, layer)})."
+        )
     unit, how = found
     payer, payee = (house, bid.provider) if unit >= 0.0 else (bid.provider, house)
     return (
