@@ -162,8 +162,8 @@ def _in_the_money(at: IspTables, bid: Bid, market: Market) -> Reason:
 def _split(at: IspTables, market: Market) -> bool:
     """Whether bids on transmission were called against their merit order: then one of its limits was full."""
     orders, sold = at["orders"], at["activations"]
-    ready = at["capacity"]
-    ready = ready.provider[ready.service == "aFRR"]  # what they hold ready is no sign of a limit
+    owed = at["capacity"]
+    ready = owed.provider[owed.service == "aFRR"]  # what they hold ready is no sign of a limit
     orders = orders[(orders.system == TSO) & ~orders.demand.astype(bool) & ~orders.provider.isin(ready)]
     called = (
         sold[(sold.system == TSO) & (sold.layer == market.block.name)].groupby("bid_id").quantity_mw.sum()
