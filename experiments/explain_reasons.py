@@ -103,7 +103,7 @@ def _shut_out(at: IspTables, bid: Bid, market: Market) -> Reason | None:
     if checked is not None and checked[1] <= SAME_MW < checked[0]:
         return (
             "Held back by its DSO",
-            f"of {mw_text(checked[0])} offered {bid.way} in {bid.system} it let none stand",
+            f"its DSO let none of {mw_text(checked[0])} offered {bid.way} in {bid.system} stand",
         )
     return None
 
@@ -162,7 +162,9 @@ def _in_the_money(at: IspTables, bid: Bid, market: Market) -> Reason:
 def _split(at: IspTables, market: Market) -> bool:
     """Whether bids on transmission were called against their merit order: then one of its limits was full."""
     orders, sold = at["orders"], at["activations"]
-    orders = orders[(orders.system == TSO) & ~orders.demand.astype(bool)]
+    owed = at["capacity"]
+    ready = owed.provider[owed.service == "aFRR"]  # what they hold ready is no sign of a limit
+    orders = orders[(orders.system == TSO) & ~orders.demand.astype(bool) & ~orders.provider.isin(ready)]
     called = (
         sold[(sold.system == TSO) & (sold.layer == market.block.name)].groupby("bid_id").quantity_mw.sum()
     )

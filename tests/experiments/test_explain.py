@@ -168,7 +168,7 @@ def test_a_bid_refused_at_the_gate_says_why(run_of: Any) -> None:
     [
         (3.2, "Held back by its DSO: it was 5.80 EUR/MWh in the money; "
               "its DSO let 3.20 of 4.10 MW offered up in D1 stand."),
-        (0.0, "Held back by its DSO: of 4.10 MW offered up in D1 it let none stand."),
+        (0.0, "Held back by its DSO: its DSO let none of 4.10 MW offered up in D1 stand."),
         (4.1, "Bounded by a limit: it was 5.80 EUR/MWh in the money, and "
               "a limit of the transmission grid left no room."),
     ],
