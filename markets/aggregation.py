@@ -19,6 +19,7 @@ from tandem_sim.markets.auctions import area_state, expected_mw
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.blocks import TSO, Block, View, Written
 from tandem_sim.markets.choices import Kind, Pricing
+from tandem_sim.markets.clearing import Clearing, left_of
 from tandem_sim.markets.houses import unsold_mw
 from tandem_sim.markets.limits import Columns, grid_rows
 from tandem_sim.markets.pricing import pay_eur_per_h
@@ -197,6 +198,7 @@ def rsf_market(kind: Kind = "exact", pricing: Pricing = "pay-as-bid") -> Block:
             entries={**entries, TSO: {"balancing": answer, "need": need}},
             awards={house: x[: len(own)]},
             paid={house: pay_eur_per_h(pricing, own, x[: len(own)], answer)},
+            clearings={house: Clearing(answer, need, sum(target.values()))},
         )
 
     return Block(
@@ -234,7 +236,12 @@ def translate_bids(pricing: Pricing = "pay-as-bid") -> Block:
         model = AreaProgramme(area_state(view.own), bids, unsold_mw(view.own))
         answer = model.dispatch(view.own["target"])
         paid = pay_eur_per_h(pricing, bids, answer.quantity_mw, answer)
-        return Written(awards={area: answer.quantity_mw}, paid={area: paid})
+        wanted, served = view.own["target"], float(bids.direction @ answer.quantity_mw)
+        return Written(
+            awards={area: answer.quantity_mw},
+            paid={area: paid},
+            clearings={area: Clearing(left_of(answer, wanted, served), wanted)},
+        )
 
     return Block(
         "translate_bids",

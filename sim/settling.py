@@ -19,7 +19,6 @@ from tandem_sim.agents.sales_book import ClosedBook
 from tandem_sim.agents.sellers import seller_rows
 from tandem_sim.agents.tso import TSO
 from tandem_sim.grids.arrays import FloatArray
-from tandem_sim.markets.auctions import unserved_mw
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.blocks import TSO as T
 from tandem_sim.markets.capacity import CapacityBook
@@ -255,9 +254,7 @@ class Settler:
             "imbalance_after_mw": delivery.system_after,
             "imbalance_price_long_eur_per_mwh": prices.long,
             "imbalance_price_short_eur_per_mwh": prices.short,
-            "unserved_mw": unserved_mw(
-                {T: house, **{d.house: d.known.get(isp, {}).get(d.house, {}) for d in self.dsos}}
-            ),
+            "unserved_mw": ledger.unserved_mw(),
         }
         wanted: FloatArray = self.fleet_desk.wanted_kw[isp]
         record_system(self.recorder, isp, self.hours, step, wanted, sold, figures)
