@@ -30,6 +30,7 @@ from tandem_sim.markets.case_options import CaseOptions
 from tandem_sim.sim.calendar import Calendar
 from tandem_sim.sim.checkpoint import Checkpoints
 from tandem_sim.sim.export import IspExport
+from tandem_sim.sim.reconcile import reconcile_figures
 from tandem_sim.sim.run import run
 from tandem_sim.sim.settings import Scenario
 
@@ -99,7 +100,9 @@ def _told(scenario: Scenario, on_isp: Callable[[int], None]) -> Iterator[Callabl
 
 def _write_up(scenario: Scenario, folder: Path, plots: bool) -> None:
     """Everything of a run but its tables, which are there."""
-    _write_json(folder / "kpis.json", kpis_of(folder))
+    figures = kpis_of(folder)
+    reconcile_figures(folder, scenario.isp_minutes / 60.0, figures)
+    _write_json(folder / "kpis.json", figures)
     if plots:
         plot_run(folder, scenario.zone, f"{scenario.name}, {scenario.scheme}")
     _write_json(folder / "manifest.json", manifest(scenario))
