@@ -19,7 +19,10 @@ from tandem_sim.markets.products import Product
 
 @dataclass(frozen=True)
 class AmendRules:
-    """Quantities may fall to what is sold; `reprice` lets bids that sold nothing change their price."""
+    """Quantities may fall to what is sold; `reprice` lets bids that sold nothing change their price.
+
+    What is amended keeps the rules of its product: its price, and its quantity if anything is left to sell.
+    """
 
     reprice: bool
     product: Product
@@ -32,10 +35,15 @@ def amended(
     quantity, price, held = (np.array(x) for x in (bids.quantity_mw, bids.price, bids.held_mw))
     place = {b: k for k, b in enumerate(bids.bid_id.tolist())}
     rows = []
-    floor, cap = rules.product.price_floor_eur_per_mwh, rules.product.price_cap_eur_per_mwh
-    for bid, mw, asked in zip(
-        message.bid_id, message.quantity_mw.tolist(), message.price.tolist(), strict=True
-    ):
+    changes = zip(
+        message.bid_id,
+        message.quantity_mw.tolist(),
+        message.price.tolist(),
+        rules.product.quantity_reasons(message.quantity_mw),
+        rules.product.price_reasons(message.price),
+        strict=True,
+    )
+    for bid, mw, asked, bad_quantity, bad_price in changes:
         k = place.get(bid)
         if k is None or bids.provider[k] != message.sender:
             rows.append(_row(bid, "no such bid of this provider", None, mw, None, asked))
@@ -43,8 +51,12 @@ def amended(
         reason = ""
         if not sold_mw[k] - 1e-9 <= mw <= quantity[k] + 1e-9:
             reason = "a quantity may only fall, to what is sold at the least"
-        elif asked != price[k] and (not rules.reprice or sold_mw[k] > 0 or not floor <= asked <= cap):
+        elif asked != price[k] and (not rules.reprice or sold_mw[k] > 0):
             reason = "the price may not be changed"
+        elif mw > sold_mw[k] + 1e-9 and bad_quantity:
+            reason = bad_quantity
+        elif asked != price[k]:
+            reason = bad_price
         rows.append(_row(bid, reason, float(quantity[k]), mw, float(price[k]), asked))
         if not reason:
             quantity[k] = np.clip(mw, sold_mw[k], quantity[k])

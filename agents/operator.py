@@ -18,9 +18,9 @@ from tandem_sim.grids.rows import GridRows
 from tandem_sim.markets.aggregation import NO_SUPPLY
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.blocks import TSO, Block, Party, Scheme, Written, apply, view_of
+from tandem_sim.markets.clearing import Clearing
 from tandem_sim.markets.houses import book_entries
 from tandem_sim.markets.ledger import Ledger
-from tandem_sim.markets.programme import Cleared
 
 ROUNDS = ("mol", "mol_validate")
 """Gates of a negotiation in rounds: operators keep the forecast they began with, or no round would settle."""
@@ -113,7 +113,8 @@ class Operator(Participant, ABC):
             before = houses[self.house].get("offers")
             written = block.run(self.house, view_of(block, self.house, houses))
             apply(block, written, houses, self._register[isp])
-            self._record_clearing(isp, block)
+            for system, clearing in written.clearings.items():
+                self._record_clearing(isp, system, block.name, clearing)
             if "area.offers" in block.writes and before is not None:
                 self._record_validation(isp, block, before)
             for system, award in written.awards.items():
@@ -259,21 +260,17 @@ class Operator(Participant, ABC):
             },
         )
 
-    def _record_clearing(self, isp: int, block: Block) -> None:
-        entry = "local" if self.party == "dso" else "balancing"
-        prefix = "area." if self.party == "dso" else "tso."
-        if prefix + entry not in block.writes:
-            return
-        house = self._houses(isp)[self.house]
-        answer: Cleared = house[entry]
+    def _record_clearing(self, isp: int, system: str, layer: str, clearing: Clearing) -> None:
+        answer = clearing.answer
         self.desk.record(
             "clearings",
             {
                 "isp": isp,
-                "system": self.house,
-                "layer": block.name,
+                "system": system,
+                "layer": layer,
                 "status": answer.status.value,
-                "need_mw": float(house.get("need", 0.0)) if self.house == TSO else 0.0,
+                "need_mw": clearing.need_mw,
+                "exchange_mw": clearing.exchange_mw,
                 "cost_eur_per_h": answer.cost_eur_per_h,
                 "short_mw": answer.short_mw,
                 "long_mw": answer.long_mw,

@@ -15,6 +15,7 @@ from tandem_sim.markets.bids import UP
 from tandem_sim.markets.blocks import TSO
 from tandem_sim.markets.products import Service, implied_by
 from tandem_sim.markets.register import FlexibilityRegister, Unit
+from tandem_sim.markets.settlement import Place
 
 NO_GREEN = "the network flexibility study has the connection in a red zone"
 TELLING_MW = 0.01
@@ -117,13 +118,17 @@ class QualificationDesk:
         if not case.waiting:
             self._close(case)
 
-    def judge(self, isp: int, ordered_mw: Mapping[str, float], delivered_mw: Mapping[str, float]) -> None:
-        """Count ISPs in a row in which a group missed the band of -10 % and +20 %; withdraw at the limit."""
-        for provider, ordered in ordered_mw.items():
-            if abs(ordered) < TELLING_MW:
-                continue
-            sign = 1.0 if ordered > 0 else -1.0
-            good = within_band(np.array([sign * ordered]), np.array([sign * delivered_mw[provider]]))[0]
+    def judge(self, isp: int, ordered_mw: Mapping[Place, float], delivered_mw: Mapping[Place, float]) -> None:
+        """Count ISPs in a row in which a group missed the band of -10 % and +20 %; withdraw at the limit.
+
+        A group misses it where it does in any place (MW in the direction of the place).
+        """
+        kept: dict[str, bool] = {}
+        for place, ordered in ordered_mw.items():
+            if ordered >= TELLING_MW:
+                good = within_band(np.array([ordered]), np.array([delivered_mw[place]]))[0]
+                kept[place[0]] = kept.get(place[0], True) and bool(good)
+        for provider, good in kept.items():
             self._failed[provider] = 0 if good else self._failed.get(provider, 0) + 1
             if self._failed[provider] >= self.rules.strikes:
                 self._withdraw(isp, provider)

@@ -33,6 +33,7 @@ from tandem_sim.grids.dc import DcModel, TransmissionGrid
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.blocks import TSO as T
 from tandem_sim.markets.blocks import Scheme
+from tandem_sim.markets.clearing import Clearing
 from tandem_sim.markets.imbalance import Regulation
 from tandem_sim.markets.penalties import unserved_eur_per_mwh
 from tandem_sim.markets.pricing import Sale
@@ -198,7 +199,9 @@ class TSO(Operator):
         ]
         reserve = {d: sum(m.reserve_mw for m in told if m.direction == d) for d in (1, -1)}
         found = replace_missing(bids, left, fast, energy, reserve)
-        award = found.answer.quantity_mw
+        award, clearing = found.answer.quantity_mw, Clearing(found.answer, energy)
+        self._register[isp].note(T, REPLACEMENT, clearing)
+        self._record_clearing(isp, T, REPLACEMENT, clearing)
         if award.any():
             self._register[isp].book(T, REPLACEMENT, Sale.of(award, bids.signed_price * award))
             self._announce(isp, REPLACEMENT, T, award)

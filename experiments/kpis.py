@@ -19,12 +19,15 @@ from tandem_sim.sim.wiring import TSO_NAME
 NARROWING = ("prequalify", "validate_mol")
 """Blocks in which a DSO narrows what the TSO may take."""
 
+NO_LOCAL_MARKET = ("translate_bids", "post_qualify")
+"""Auctions of a DSO in which it serves or corrects what the TSO has bought, and buys nothing of its own."""
+
 
 READ: dict[str, list[str] | None] = {
     "system": None,
     "grid": None,
     "settlement": ["payer", "payee", "kind", "amount_eur"],
-    "clearings": ["system", "penalty_eur_per_h"],
+    "clearings": ["system", "layer", "penalty_eur_per_h"],
     "messages": ["numbers"],
     "rejections": ["bid_id", "reason"],
     "reserve": ["terminated_bids"],
@@ -108,7 +111,7 @@ def _rows(run: Path, table: str) -> int:
 
 def _short(clearings: pd.DataFrame) -> int | None:
     """Local auctions that could not keep every limit; None where there are no local markets."""
-    local = clearings[clearings.system != TSO]
+    local = clearings[(clearings.system != TSO) & ~clearings.layer.isin(NO_LOCAL_MARKET)]
     return int((local.penalty_eur_per_h > 1.0).sum()) if len(local) else None
 
 

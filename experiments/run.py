@@ -32,6 +32,7 @@ from tandem_sim.markets.schemes import build_schemes
 from tandem_sim.sim.calendar import Calendar
 from tandem_sim.sim.checkpoint import Checkpoints
 from tandem_sim.sim.export import IspExport
+from tandem_sim.sim.reconcile import reconcile_figures
 from tandem_sim.sim.run import run
 from tandem_sim.sim.settings import Scenario
 
@@ -103,7 +104,9 @@ def _write_up(scenario: Scenario, folder: Path, plots: bool) -> None:
     """Everything of a run but the tables that the simulation wrote, which are there."""
     scheme = build_schemes(scenario.scheme_options)[scenario.scheme]
     write_conflicts(folder, scheme, scenario.isp_minutes / 60.0)
-    _write_json(folder / "kpis.json", kpis_of(folder))
+    figures = kpis_of(folder)
+    reconcile_figures(folder, scenario.isp_minutes / 60.0, figures)
+    _write_json(folder / "kpis.json", figures)
     if plots:
         plot_run(folder, scenario.zone, f"{scenario.name}, {scenario.scheme}")
     _write_json(folder / "manifest.json", manifest(scenario))

@@ -19,6 +19,7 @@ from tandem_sim.markets.auctions import area_state, expected_mw
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.blocks import TSO, Block, View, Written
 from tandem_sim.markets.choices import Kind, Pricing
+from tandem_sim.markets.clearing import Clearing, left_of
 from tandem_sim.markets.houses import unsold_mw
 from tandem_sim.markets.limits import Columns, grid_rows
 from tandem_sim.markets.pricing import sale_of
@@ -196,6 +197,7 @@ def rsf_market(kind: Kind = "exact", pricing: Pricing = "pay-as-bid") -> Block:
         return Written(
             entries={**entries, TSO: {"balancing": answer, "need": need}},
             sales={house: sale_of(pricing, own, x[: len(own)], answer)},
+            clearings={house: Clearing(answer, need, sum(target.values()))},
         )
 
     return Block(
@@ -232,7 +234,11 @@ def translate_bids(pricing: Pricing = "pay-as-bid") -> Block:
         bids: Bids = view.own["bids"]
         model = AreaProgramme(area_state(view.own), bids, unsold_mw(view.own))
         answer = model.dispatch(view.own["target"])
-        return Written(sales={area: sale_of(pricing, bids, answer.quantity_mw, answer)})
+        wanted, served = view.own["target"], float(bids.direction @ answer.quantity_mw)
+        return Written(
+            sales={area: sale_of(pricing, bids, answer.quantity_mw, answer)},
+            clearings={area: Clearing(left_of(answer, wanted, served), wanted)},
+        )
 
     return Block(
         "translate_bids",

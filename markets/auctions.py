@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from tandem_sim.grids.rows import GridRows, transmission_rows
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.blocks import TSO, Block, Values, View, Written
 from tandem_sim.markets.choices import PooledBy, Pricing
+from tandem_sim.markets.clearing import Clearing
 from tandem_sim.markets.houses import offered_mw, unsold_mw
 from tandem_sim.markets.limits import Columns, grid_rows
 from tandem_sim.markets.pooling import in_pools
@@ -73,9 +74,11 @@ def dso_market(
         bids: Bids = view.own["bids"]
         answer = clear_area(view.own, unsold_mw(view.own), interface).require(f"{name} of {area}")
         exchange = view.own["exchange"] + float(bids.direction @ answer.quantity_mw)
+        balanced = replace(answer, short_mw=0.0, long_mw=0.0)  # what it lacks comes over the interface
         return Written(
             entries={area: {"local": answer, "exchange": exchange}},
             sales={area: sale_of(pricing, bids, answer.quantity_mw, answer)},
+            clearings={area: Clearing(balanced, 0.0, answer.short_mw - answer.long_mw)},
         )
 
     return Block(
@@ -193,11 +196,9 @@ def clear_system(
     ).require(who)
     awards = dict(zip(books, np.split(answer.quantity_mw, ends[:-1]), strict=True))
     sales = {s: sale_of(pricing, books[s], award, answer, first[s]) for s, award in awards.items()}
-    return Written(entries={TSO: {"balancing": answer, "need": need}}, sales=sales)
-
-
-def unserved_mw(houses: Mapping[str, Any]) -> float:
-    """Imbalance of the system that a scheme left unserved (MW): what areas left, signed, and the TSO."""
-    answers: list[Cleared] = [houses[TSO]["balancing"]] if "balancing" in houses[TSO] else []
-    areas = sum(float(values.get("unserved", 0.0)) for values in houses.values())
-    return abs(areas + sum(a.short_mw - a.long_mw for a in answers))
+    taken = sum(float((books[s].direction * books[s].demand) @ award) for s, award in awards.items())
+    return Written(
+        entries={TSO: {"balancing": answer, "need": need}},
+        sales=sales,
+        clearings={TSO: Clearing(answer, need, taken)},
+    )

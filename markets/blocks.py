@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.clearing import Clearing
 from tandem_sim.markets.information import Information
 from tandem_sim.markets.ledger import Ledger
 from tandem_sim.markets.pricing import Sale
@@ -93,12 +94,14 @@ class View:
 class Written:
     """What a block hands back: entries by house, and per system what it buys and pays.
 
-    `refused` takes back awards of an earlier layer: (layer, system) -> MW per bid.
+    `refused` takes back awards of an earlier layer: (layer, system) -> MW per bid. `clearings` say by house
+    what was asked for and what of it was left.
     """
 
     entries: Mapping[str, Values] = field(default_factory=dict)
     sales: Mapping[str, Sale] = field(default_factory=dict)
     refused: Mapping[tuple[str, str], FloatArray] = field(default_factory=dict)
+    clearings: Mapping[str, Clearing] = field(default_factory=dict)
 
     @property
     def awards(self) -> dict[str, FloatArray]:
@@ -224,6 +227,8 @@ def houses_of(block: Block, houses: Iterable[str]) -> list[str]:
 
 def apply(block: Block, written: Written, houses: dict[str, dict[str, Any]], ledger: Ledger) -> None:
     """Put what a block wrote where it belongs; awards are booked in the ledger and added to `sold`."""
+    for house, clearing in written.clearings.items():
+        ledger.note(house, block.name, clearing)
     for house, values in written.entries.items():
         houses[house].update(values)
     for house, sale in written.sales.items():

@@ -11,7 +11,6 @@ import numpy as np
 from tandem_sim.grids.arrays import FloatArray, IntArray
 from tandem_sim.grids.picture import GridPicture
 from tandem_sim.grids.rows import GridRows, transmission_rows
-from tandem_sim.markets.auctions import unserved_mw
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.blocks import TSO, Scheme, carry
 from tandem_sim.markets.case import Area, Case
@@ -127,7 +126,7 @@ class CaseMarket:
             },
             float(sum(c.sum() for c in cost.values())),
             paid_by_operator(self.scheme, ledger),
-            unserved_mw(houses),
+            ledger.unserved_mw(),
             self._penalty(case, houses, sold),
         )
 

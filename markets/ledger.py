@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.clearing import Clearing
 from tandem_sim.markets.pricing import Sale
 from tandem_sim.markets.purposes import Purposes
 
@@ -27,6 +28,7 @@ class Ledger:
     paid: dict[str, dict[str, FloatArray]] = field(default_factory=dict)  # the same in EUR/h
     make_whole: dict[str, dict[str, FloatArray]] = field(default_factory=dict)  # EUR/h, part of `paid`
     purposes: dict[str, dict[str, Purposes]] = field(default_factory=dict)
+    clearings: dict[str, dict[str, Clearing]] = field(default_factory=dict)  # layer -> system -> the auction
     _sold: dict[str, FloatArray] = field(default_factory=dict)
 
     def open(self, system: str, offered_mw: FloatArray) -> None:
@@ -82,6 +84,15 @@ class Ledger:
         if (offered_mw < self._sold[system] - BOOK_TOLERANCE_MW).any():
             raise ValueError(f"system {system}: an offer cannot be lowered below what is sold of it")
         self.offered[system] = offered_mw
+
+    def note(self, system: str, layer: str, clearing: Clearing) -> None:
+        """Keep what the auction of a layer was asked to serve in a system, and what it left."""
+        self.clearings.setdefault(layer, {})[system] = clearing
+
+    def unserved_mw(self) -> float:
+        """Need that all auctions left (MW >= 0), of every system and either direction: nothing is netted."""
+        answers = [c.answer for systems in self.clearings.values() for c in systems.values()]
+        return sum((a.short_mw + a.long_mw for a in answers), 0.0)
 
     def sold(self, system: str) -> FloatArray:
         """MW sold of each bid of a system over all layers (n,), read-only."""

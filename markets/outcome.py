@@ -13,7 +13,6 @@ from tandem_sim.grids.arrays import BoolArray, FloatArray
 from tandem_sim.grids.picture import GridPicture
 from tandem_sim.grids.rows import GridRows, Violations, ac_violations
 from tandem_sim.markets.allocation import MOST_OPERATORS, by_duals, coalition_costs, shapley
-from tandem_sim.markets.auctions import unserved_mw
 from tandem_sim.markets.bids import DOWN, UP, Bids
 from tandem_sim.markets.blocks import GATES, TSO, Scheme, carry
 from tandem_sim.markets.case import Area, Case
@@ -118,7 +117,7 @@ def clear_case(case: Case, scheme: Scheme) -> Outcome:
         demand_value_eur_per_h=served,
         linear=linear,
         ac=ac,
-        unserved_imbalance_mw=unserved_mw(houses),
+        unserved_imbalance_mw=ledger.unserved_mw(),
         unqualified_pct=_unqualified(houses),
         interface_mw=interface,
         cleared=_cleared(books, ledger),

@@ -10,6 +10,7 @@ from tandem_sim.markets.auctions import area_state
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.blocks import Block, View, Written
 from tandem_sim.markets.choices import Pricing
+from tandem_sim.markets.clearing import Clearing
 from tandem_sim.markets.houses import unsold_mw
 from tandem_sim.markets.limits import Columns, grid_rows
 from tandem_sim.markets.pricing import sale_of
@@ -45,13 +46,15 @@ def pooled_market(
             imbalance_bound_mw=0.0,
         ).require(name)
         awards = dict(zip(books, np.split(answer.quantity_mw, ends[:-1]), strict=True))
-        moved = {a: areas[a]["exchange"] + float(books[a].direction @ mw) for a, mw in awards.items()}
+        local = {
+            a: replace(answer, quantity_mw=mw, cost_eur_per_h=float(books[a].signed_price @ mw))
+            for a, mw in awards.items()
+        }
+        net = {a: float(books[a].direction @ mw) for a, mw in awards.items()}
         return Written(
-            entries={
-                a: {"local": replace(answer, quantity_mw=awards[a]), "exchange": mw}
-                for a, mw in moved.items()
-            },
+            entries={a: {"local": local[a], "exchange": areas[a]["exchange"] + net[a]} for a in areas},
             sales={a: sale_of(pricing, books[a], mw, answer, first[a]) for a, mw in awards.items()},
+            clearings={a: Clearing(local[a], 0.0, -net[a]) for a in areas},
         )
 
     reads = ("area.bids", "area.grid", "area.sold", "area.exchange")

@@ -10,10 +10,11 @@ import numpy as np
 
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.grids.rows import GridRows
-from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.bids import DOWN, UP, Bids
 from tandem_sim.markets.blocks import Block, View, Written
+from tandem_sim.markets.clearing import Clearing
 from tandem_sim.markets.limits import Columns, grid_rows
-from tandem_sim.markets.programme import clear
+from tandem_sim.markets.programme import Cleared, Status, clear
 
 ROUNDING_MW = 1e-9
 
@@ -21,7 +22,7 @@ ROUNDING_MW = 1e-9
 def post_qualify(layer: str = "tso_market") -> Block:
     """The DSO lets as much of the awards of `layer` stand as is safe, and refuses the dearest first.
 
-    Nobody replaces what is refused: it is left unserved (``area.unserved``), and not paid.
+    Nobody replaces what is refused: it is left unserved, and not paid. Its own award is what it takes back.
     """
 
     def run(area: str, view: View) -> Written:
@@ -32,15 +33,20 @@ def post_qualify(layer: str = "tso_market") -> Block:
         before = rows.after(bids.injection_mw(local, rows.flow_matrix.shape[1])).relaxed()
         refused = award - standing_mw(before, bids, award)
         refused[refused < ROUNDING_MW] = 0.0
-        entries = {"unserved": float(bids.direction @ refused)}
-        return Written(entries={area: entries}, refused={(layer, area): refused} if refused.any() else {})
+        up, down = (float(refused[bids.direction == d].sum()) for d in (UP, DOWN))
+        cost = -float(bids.signed_price @ refused)
+        answer = Cleared(Status.OPTIMAL, "post-qualification", -refused, cost, up, down)
+        return Written(
+            refused={(layer, area): refused} if refused.any() else {},
+            clearings={area: Clearing(answer, 0.0)},
+        )
 
     return Block(
         "post_qualify",
         "dso",
         "correct",
         ("area.bids", "area.grid", "area.sold", "area.local"),
-        ("area.sold", "area.unserved"),
+        ("area.sold",),
         run,
     )
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from tandem_sim.grids.arrays import BoolArray
+from tandem_sim.grids.arrays import BoolArray, FloatArray
 from tandem_sim.markets.bids import Bids
 
 Service = Literal["aFRR", "mFRR", "LFM"]
@@ -31,36 +31,50 @@ class Product:
 
     def reasons(self, bids: Bids) -> list[str]:
         """Why each bid is rejected (n,), an empty string for an accepted one."""
-        reasons = [""] * len(bids)
-        steps = bids.quantity_mw / self.tick_mw if self.tick_mw else np.zeros(len(bids))
-        checks: tuple[tuple[BoolArray, str], ...] = (
+        both = zip(self.quantity_reasons(bids.quantity_mw), self.price_reasons(bids.price), strict=True)
+        return [quantity or price for quantity, price in both]
+
+    def quantity_reasons(self, quantity_mw: FloatArray) -> list[str]:
+        """Which rule each quantity (n,) breaks, an empty string for none."""
+        steps = quantity_mw / self.tick_mw if self.tick_mw else np.zeros(len(quantity_mw))
+        return _first_of(
             (
-                ~np.isfinite(bids.quantity_mw) | (bids.quantity_mw <= 0),
+                ~np.isfinite(quantity_mw) | (quantity_mw <= 0),
                 f"quantity must be a positive number of {self.unit}",
             ),
             (
-                bids.quantity_mw < self.min_quantity_mw - 1e-12,
+                quantity_mw < self.min_quantity_mw - 1e-12,
                 f"quantity is below the minimum of {self.min_quantity_mw} {self.unit}",
             ),
             (
                 np.abs(steps - np.round(steps)) > 1e-6,
                 f"quantity is not a multiple of the tick of {self.tick_mw} {self.unit}",
             ),
-            (~np.isfinite(bids.price), "price is not a number"),
+        )
+
+    def price_reasons(self, price: FloatArray) -> list[str]:
+        """Which rule each price (n,) breaks, an empty string for none."""
+        return _first_of(
+            (~np.isfinite(price), "price is not a number"),
             (
-                bids.price < self.price_floor_eur_per_mwh,
+                price < self.price_floor_eur_per_mwh,
                 f"price is below the floor of {self.price_floor_eur_per_mwh} EUR/{self.unit}h",
             ),
             (
-                bids.price > self.price_cap_eur_per_mwh,
+                price > self.price_cap_eur_per_mwh,
                 f"price is above the cap of {self.price_cap_eur_per_mwh} EUR/{self.unit}h",
             ),
         )
-        for broken, reason in checks:
-            if broken.any():
-                for k in np.flatnonzero(broken):
-                    reasons[k] = reasons[k] or reason
-        return reasons
+
+
+def _first_of(*checks: tuple[BoolArray, str]) -> list[str]:
+    """The reason of the first check that each of n values fails, empty where it fails none."""
+    reasons = [""] * len(checks[0][0])
+    for broken, reason in checks:
+        if broken.any():
+            for k in np.flatnonzero(broken):
+                reasons[k] = reasons[k] or reason
+    return reasons
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ FOR_AWARDS = (*FOR_ENERGY, "purchase")
 """Kinds of payments that settle awards, those of companies with them."""
 MISSING_MW = 1e-6
 """A shortfall below this is rounding."""
+Place = tuple[str, str, int]
+"""Where a pool is held to its orders: pool, system, direction."""
 
 
 @dataclass(frozen=True)
@@ -124,21 +126,25 @@ def reactive_payments(trades: Sequence[ReactiveTrade], hours: float) -> list[Pay
 
 
 def shortfall_payments(
-    ordered_mw: Mapping[str, float],
-    delivered_mw: Mapping[str, float],
+    ordered_mw: Mapping[Place, float],
+    delivered_mw: Mapping[Place, float],
     settler: str,
     eur_per_mwh: float,
     hours: float,
     tolerance: float = 0.1,
 ) -> list[Payment]:
-    """What a pool pays on MWh missing beyond a tolerance, on top of the imbalance price."""
+    """What a pool pays on MWh missing beyond a tolerance, on top of the imbalance price.
+
+    Each place is judged on its own: `ordered_mw` >= 0 and `delivered_mw` are MW in the direction of the
+    place, negative where the pool moved the other way. More in one place makes up for nothing in another.
+    """
     payments = []
-    for party, ordered in ordered_mw.items():
-        sign = 1.0 if ordered >= 0 else -1.0
-        missing = (1.0 - tolerance) * abs(ordered) - sign * delivered_mw[party]
-        if eur_per_mwh > 0 and abs(ordered) > MISSING_MW and missing > MISSING_MW:
+    for place, ordered in ordered_mw.items():
+        pool, _, direction = place
+        missing = (1.0 - tolerance) * ordered - delivered_mw[place]
+        if eur_per_mwh > 0 and ordered > MISSING_MW and missing > MISSING_MW:
             mwh = missing * hours
-            payments.append(Payment(party, settler, "shortfall", -sign * mwh, eur_per_mwh * mwh))
+            payments.append(Payment(pool, settler, "shortfall", -direction * mwh, eur_per_mwh * mwh))
     return payments
 
 

@@ -13,6 +13,7 @@ from tandem_sim.markets.auctions import area_state
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.blocks import Block, View, Written
 from tandem_sim.markets.choices import Pricing
+from tandem_sim.markets.clearing import Clearing, left_of
 from tandem_sim.markets.houses import unsold_mw
 from tandem_sim.markets.limits import Columns, grid_rows
 from tandem_sim.markets.pricing import sale_of
@@ -31,7 +32,7 @@ def dso_balancing(tolerance_mw: float = 0.0, pricing: Pricing = "pay-as-bid") ->
     """Least cost of bringing the interface flow to its schedule and keeping the area's limits.
 
     The flow may end anywhere within `tolerance_mw` of the schedule at no cost. The schedule comes first: only
-    what the bids cannot reach stays unserved (``area.unserved``), and limits that then cannot be kept are
+    what the bids cannot reach stays unserved, and limits that then cannot be kept are
     broken. The TSO is told the flow the area commits to (``area.boundary``), and takes the rest as given.
     """
 
@@ -43,10 +44,9 @@ def dso_balancing(tolerance_mw: float = 0.0, pricing: Pricing = "pay-as-bid") ->
         reach = available @ np.maximum(sign, 0.0), available @ np.minimum(sign, 0.0)
         target = float(np.clip(need, reach[1] - tolerance_mw, reach[0] + tolerance_mw))
         rows = area_state(view.own)
-        band = np.zeros(2)
         bounds = np.concatenate([available, np.full(2, tolerance_mw)])
         answer = clear(
-            np.concatenate([bids.signed_price, band]),
+            np.concatenate([bids.signed_price, np.zeros(2)]),
             bounds,
             sign=np.concatenate([sign, [1.0, -1.0]]),
             need_mw=target,
@@ -55,15 +55,12 @@ def dso_balancing(tolerance_mw: float = 0.0, pricing: Pricing = "pay-as-bid") ->
             imbalance_bound_mw=0.0,
         ).require(f"dso_balancing of {area}")
         n = len(bids)
-        band = answer.quantity_mw[n:]
+        band = float(answer.quantity_mw[n] - answer.quantity_mw[n + 1])
         local = replace(answer, quantity_mw=answer.quantity_mw[:n])
-        entries = {
-            "local": local,
-            "boundary": profile.scheduled_mw + float(band[0] - band[1]),
-            "unserved": need - target,
-        }
         return Written(
-            entries={area: entries}, sales={area: sale_of(pricing, bids, local.quantity_mw, answer)}
+            entries={area: {"local": local, "boundary": profile.scheduled_mw + band}},
+            sales={area: sale_of(pricing, bids, local.quantity_mw, answer)},
+            clearings={area: Clearing(left_of(local, need, target), need, band)},
         )
 
     return Block(
@@ -71,6 +68,6 @@ def dso_balancing(tolerance_mw: float = 0.0, pricing: Pricing = "pay-as-bid") ->
         "dso",
         "dso_clear",
         ("area.bids", "area.grid", "area.sold", "area.scheduled"),
-        ("area.sold", "area.local", "area.boundary", "area.unserved"),
+        ("area.sold", "area.local", "area.boundary"),
         run,
     )

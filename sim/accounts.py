@@ -8,6 +8,7 @@ import numpy as np
 
 from tandem_sim.agents.aggregator import Aggregator
 from tandem_sim.agents.dso import DSO
+from tandem_sim.agents.remedies import Change
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.markets.bids import UP, Bids
 from tandem_sim.markets.blocks import TSO as T
@@ -55,6 +56,23 @@ def awarded_mw(pools: Sequence[str], books: Mapping[str, Bids], ledger: Ledger) 
         for name, won in bids.by_provider(net.nonzero()[0]).items():
             awarded[name] += float(net[won].sum())
     return awarded
+
+
+def ordered_mw(
+    pools: Sequence[Aggregator], books: Mapping[str, Bids], ledger: Ledger, changes: Sequence[Change], n: int
+) -> FloatArray:
+    """Net MW ordered of each of n device groups, up positive: awards, and what remedies moved since."""
+    ordered, by_name = np.zeros(n), {pool.name: pool for pool in pools}
+    for system, bids in books.items():
+        if system == T:
+            continue
+        sold = ledger.sold(system)
+        for name, won in bids.by_provider(sold.nonzero()[0]).items():
+            group, direction = by_name[name].sales.groups_of(bids.bid_id[won].tolist())
+            np.add.at(ordered, group, direction * sold[won])
+    for change in changes:
+        np.add.at(ordered, change.group, change.direction * change.kw / 1000.0)
+    return ordered
 
 
 def reactive_trades(

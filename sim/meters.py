@@ -15,6 +15,8 @@ from tandem_sim.agents.fleet import FleetGroups, FleetStep
 from tandem_sim.agents.participant import Record
 from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
 from tandem_sim.markets.baselines import ESTIMATES, BaselineRules, DayIndex, MeterHistory, Method
+from tandem_sim.markets.bids import DOWN, UP
+from tandem_sim.markets.settlement import Place
 from tandem_sim.sim.calendar import Calendar
 
 ACTIVATED_KW = 1e-6
@@ -25,11 +27,13 @@ class Measured:
     """Deliveries of one ISP (MW, up positive): of every pool as measured, and by area what meters cannot see.
 
     `unseen_mw` is true delivery minus measured delivery of all pools in an area; `true_mw` the true one.
+    `group_mw` (G,) is what the meter of each device group shows.
     """
 
     pool_mw: Mapping[str, float]
     unseen_mw: Mapping[str, float]
     true_mw: Mapping[str, float]
+    group_mw: FloatArray
 
 
 @dataclass
@@ -70,7 +74,27 @@ class Meters:
             dict(zip(self.pools, measured.sum(axis=1).tolist(), strict=True)),
             {a.name: float((true - measured)[:, k].sum()) for k, a in enumerate(self.areas)},
             {a.name: float(true[:, k].sum()) for k, a in enumerate(self.areas)},
+            seen,
         )
+
+    def by_place(
+        self, ordered_mw: FloatArray, measured_mw: FloatArray
+    ) -> tuple[dict[Place, float], dict[Place, float]]:
+        """What was ordered of every pool in every area and direction, and delivered there: MW that way.
+
+        `ordered_mw` and `measured_mw` (G,) are net, up positive. A group counts for the direction it was
+        ordered, so that its orders up and down are one order, as its meter sees one delivery.
+        """
+        ordered: dict[Place, float] = {}
+        delivered: dict[Place, float] = {}
+        for direction in (UP, DOWN):
+            mine = direction * ordered_mw > 0.0
+            asked = self._cells(np.where(mine, direction * ordered_mw, 0.0))
+            came = self._cells(np.where(mine, direction * measured_mw, 0.0))
+            for pool, area in np.argwhere(asked > 0.0).tolist():
+                place = self.pools[pool], self.areas[area].name, direction
+                ordered[place], delivered[place] = float(asked[pool, area]), float(came[pool, area])
+        return ordered, delivered
 
     def _cells(self, group_mw: FloatArray) -> FloatArray:
         n = len(self.pools) * len(self.areas)

@@ -17,7 +17,7 @@ from tandem_sim.agents.household import FleetDesk
 from tandem_sim.agents.messages import OrderMessage
 from tandem_sim.agents.operator import Register
 from tandem_sim.agents.participant import Record
-from tandem_sim.agents.remedies import MadeGood, Transfer
+from tandem_sim.agents.remedies import Change, MadeGood, Transfer
 from tandem_sim.agents.streets import Street, StreetState, look_at
 from tandem_sim.agents.tso import TSO
 from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
@@ -52,6 +52,7 @@ class NonFirm:
     year_of: IntArray
     standing: Standing
     transfers: dict[int, list[Transfer]] = field(default_factory=dict)
+    changes: dict[int, list[Change]] = field(default_factory=dict)  # of orders, by ISP
     _made_good: dict[int, list[tuple[str, MadeGood]]] = field(default_factory=dict)
     _undelivered: dict[tuple[int, str, int], tuple[float, float]] = field(default_factory=dict)
     _opened: dict[tuple[int, int], float] = field(default_factory=dict)
@@ -155,15 +156,15 @@ class NonFirm:
             if pool.remedies is not None
             for done in pool.remedies.make_good(isp)
         ]
-        for _, done in found:
-            for change in done.changes:
-                none = np.zeros(len(change.kw))
-                up, down = (change.kw, none) if change.direction == UP else (none, change.kw)
-                self.fleet_desk.receive(
-                    OrderMessage(
-                        change.owner, self.fleet_desk.name, isp, group=change.group, up_kw=up, down_kw=down
-                    )
+        self.changes[isp] = [change for _, done in found for change in done.changes]
+        for change in self.changes[isp]:
+            none = np.zeros(len(change.kw))
+            up, down = (change.kw, none) if change.direction == UP else (none, change.kw)
+            self.fleet_desk.receive(
+                OrderMessage(
+                    change.owner, self.fleet_desk.name, isp, group=change.group, up_kw=up, down_kw=down
                 )
+            )
         self._made_good[isp] = found
         self.transfers[isp] = [transfer for _, done in found for transfer in done.transfers]
 
@@ -207,6 +208,7 @@ class NonFirm:
     def forget(self, isp: int) -> None:
         """Drop what is known of an ISP that has been settled."""
         self.transfers.pop(isp, None)
+        self.changes.pop(isp, None)
         self._missed.pop(isp, None)
 
     def _compensation(self, isp: int, dso: DSO, step: FleetStep) -> list[Payment]:

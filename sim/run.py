@@ -14,6 +14,7 @@ from tandem_sim.sim.calendar import Calendar
 from tandem_sim.sim.checkpoint import Checkpoints
 from tandem_sim.sim.clock import Clock
 from tandem_sim.sim.export import IspExport
+from tandem_sim.sim.reconcile import reconcile
 from tandem_sim.sim.settings import Scenario
 from tandem_sim.sim.timetable import local_auctions, nominations, tenders, tso_auctions
 from tandem_sim.sim.wiring import Arrange
@@ -41,7 +42,7 @@ def run(
     export: IspExport | None = None,
     checkpoints: Checkpoints | None = None,
 ) -> None:
-    """Simulate a scenario and write its tables into `out`.
+    """Simulate a scenario and write its tables into `out`; an `AuditError` if they do not agree.
 
     `folder` is where the scenario's relative paths start; `on_isp` is called after every delivered ISP.
     `arrange` orders the creation of agents and processes: no result depends on it, and tests reverse it.
@@ -56,6 +57,7 @@ def run(
                 checkpoints.save(world, clock)
         clock.run()
     world.recorder.close()
+    reconcile(out, scenario.isp_minutes / 60.0)
 
 
 def start(

@@ -15,11 +15,11 @@ from tandem_sim.agents.fleet import FleetStep
 from tandem_sim.agents.household import FleetDesk
 from tandem_sim.agents.market_operator import MarketOperator
 from tandem_sim.agents.messages import ImbalanceMessage
+from tandem_sim.agents.remedies import Change
 from tandem_sim.agents.sales_book import ClosedBook
 from tandem_sim.agents.sellers import seller_rows
 from tandem_sim.agents.tso import TSO
 from tandem_sim.grids.arrays import FloatArray
-from tandem_sim.markets.auctions import unserved_mw
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.blocks import TSO as T
 from tandem_sim.markets.capacity import CapacityBook
@@ -28,6 +28,7 @@ from tandem_sim.markets.ledger import Ledger
 from tandem_sim.markets.register import FlexibilityRegister
 from tandem_sim.markets.settlement import (
     Payment,
+    Place,
     activation_payments,
     capacity_payments,
     cost_payments,
@@ -35,7 +36,15 @@ from tandem_sim.markets.settlement import (
     reactive_payments,
     shortfall_payments,
 )
-from tandem_sim.sim.accounts import awarded_mw, bought_mw, buyer_of_layer, buyers, reactive_trades, standings
+from tandem_sim.sim.accounts import (
+    awarded_mw,
+    bought_mw,
+    buyer_of_layer,
+    buyers,
+    ordered_mw,
+    reactive_trades,
+    standings,
+)
 from tandem_sim.sim.audit import (
     audit_balance,
     audit_buyers,
@@ -122,11 +131,16 @@ class Settler:
         by_pool = awarded_mw([p.name for p in self.pools], books, ledger)
         wanted, declared = self.fleet_desk.wanted_kw[isp], self.tso.declared_mw(isp, len(step.up_kw))
         measured = self.meters.measure(isp, step, wanted, declared)
-        for t in self.non_firm.transfers.get(isp, ()) if self.non_firm is not None else ():
-            by_pool[t.payer] -= t.direction * t.mw
-            by_pool[t.payee] += t.direction * t.mw
+        changes: Sequence[Change] = ()
+        if self.non_firm is not None:
+            changes = self.non_firm.changes.get(isp, ())
+            for t in self.non_firm.transfers.get(isp, ()):
+                by_pool[t.payer] -= t.direction * t.mw
+                by_pool[t.payee] += t.direction * t.mw
+        asked = ordered_mw(self.pools, books, ledger, changes, len(wanted))
+        places = self.meters.by_place(asked, measured.group_mw)
         imbalance, uncorrected = self._imbalances(delivery, books, ledger, by_pool, measured)
-        payments = self._payments(isp, books, ledger, by_pool, measured, imbalance, prices, step)
+        payments = self._payments(isp, books, ledger, places, imbalance, prices, step)
         net_award = sum(float(b.direction @ ledger.sold(s)) for s, b in books.items())
         audit_ledger(isp, ledger, books)
         audit_money(isp, payments, ledger, books, self.hours)
@@ -135,7 +149,7 @@ class Settler:
         if self.register is not None:
             audit_register(isp, self.register, ledger, books)
         if self.tso.qualification is not None:
-            self.tso.qualification.judge(isp, by_pool, measured.pool_mw)
+            self.tso.qualification.judge(isp, *places)
         self._bill(isp, imbalance, prices)
         record_settlement(self.recorder, isp, payments, ledger, books)
         self._record(isp, books, ledger, delivery, prices, step)
@@ -158,7 +172,7 @@ class Settler:
         return prices
 
     def _imbalances(
-        self, delivery: Delivery, books: Mapping[str, Bids], ledger: Ledger, ordered_mw: Mapping[str, float],
+        self, delivery: Delivery, books: Mapping[str, Bids], ledger: Ledger, by_pool: Mapping[str, float],
         measured: Measured,
     ) -> tuple[dict[str, float], float]:  # fmt: skip
         """Imbalance of every party (MW, positive: long), and what no BRP is corrected for."""
@@ -174,18 +188,20 @@ class Settler:
                 imbalance[name] += seen
                 uncorrected -= seen
         for pool, mw in measured.pool_mw.items():
-            imbalance[pool] = mw - ordered_mw[pool]
+            imbalance[pool] = mw - by_pool[pool]
         return imbalance, uncorrected
 
     def _payments(
-        self, isp: int, books: Mapping[str, Bids], ledger: Ledger, ordered_mw: Mapping[str, float],
-        measured: Measured, imbalance: Mapping[str, float], prices: ImbalancePrices, step: FleetStep,
+        self, isp: int, books: Mapping[str, Bids], ledger: Ledger,
+        places: tuple[Mapping[Place, float], Mapping[Place, float]], imbalance: Mapping[str, float],
+        prices: ImbalancePrices, step: FleetStep,
     ) -> list[Payment]:  # fmt: skip
+        """All payments of an ISP. `places`: MW ordered and delivered, place by place."""
         scheme, hours, tso = self.tso.scheme, self.hours, self.tso.name
         payments = activation_payments(ledger, books, buyers(scheme, tso, self.dsos), hours)
         payments += imbalance_payments(imbalance, prices, tso, hours)
         penalty = self.rules.shortfall_eur_per_mwh
-        payments += shortfall_payments(ordered_mw, measured.pool_mw, tso, penalty, hours)
+        payments += shortfall_payments(*places, tso, penalty, hours)
         self._account(isp, books, ledger)
         delivered_kw = step.up_kw - step.down_kw
         cost = {a.name: a.settle(isp, delivered_kw) for a in self.pools}
@@ -255,9 +271,7 @@ class Settler:
             "imbalance_after_mw": delivery.system_after,
             "imbalance_price_long_eur_per_mwh": prices.long,
             "imbalance_price_short_eur_per_mwh": prices.short,
-            "unserved_mw": unserved_mw(
-                {T: house, **{d.house: d.known.get(isp, {}).get(d.house, {}) for d in self.dsos}}
-            ),
+            "unserved_mw": ledger.unserved_mw(),
         }
         wanted: FloatArray = self.fleet_desk.wanted_kw[isp]
         record_system(self.recorder, isp, self.hours, step, wanted, sold, figures)

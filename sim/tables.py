@@ -29,7 +29,7 @@ TABLES: dict[str, dict[str, pa.DataType]] = {
     "rejections": _columns(text="system bid_id reason"),
     "clearings": _columns(
         text="system layer status",
-        real="need_mw cost_eur_per_h short_mw long_mw price_eur_per_mwh penalty_eur_per_h",
+        real="need_mw exchange_mw cost_eur_per_h short_mw long_mw price_eur_per_mwh penalty_eur_per_h",
     ),
     "activations": _columns(
         text="system layer bid_id provider purpose",

@@ -86,10 +86,11 @@ def test_a_quantity_is_never_raised() -> None:
         ("a", 60.0, FREE, ""),
         ("a", 60.0, FIXED, ""),
         ("b", -50.0, FREE, ""),
-        ("b", -50.5, FREE, NOT_REPRICED),
+        ("b", -50.5, FREE, "price is below the floor of -50.0 EUR/MWh"),
         ("b", 300.0, FREE, ""),
-        ("b", 300.5, FREE, NOT_REPRICED),
-        ("b", NAN, FREE, NOT_REPRICED),
+        ("b", 300.5, FREE, "price is above the cap of 300.0 EUR/MWh"),
+        ("b", NAN, FREE, "price is not a number"),
+        ("b", 300.5, FIXED, NOT_REPRICED),
     ],
 )
 def test_a_price_changes_where_national_terms_allow_it_and_nothing_is_sold(
@@ -98,6 +99,41 @@ def test_a_price_changes_where_national_terms_allow_it_and_nothing_is_sold(
     mw, before = {"a": (4.0, 60.0), "b": (3.0, 20.0)}[bid]
     left = _change(bid, mw, price, rules)
     assert left == ((mw, price, "") if not reason else (mw + 1.0, before, reason))
+
+
+COARSE = AmendRules(True, Product("p", 0.5, 0.1, price_floor_eur_per_mwh=-50.0, price_cap_eur_per_mwh=300.0))
+BELOW = "quantity is below the minimum of 0.5 MW"
+OFF = "quantity is not a multiple of the tick of 0.1 MW"
+
+
+@pytest.mark.parametrize(
+    ("bid", "mw", "reason"),
+    [
+        ("b", 0.00005, BELOW),
+        ("b", 0.4, BELOW),
+        ("b", 0.5, ""),
+        ("b", 3.25, OFF),
+        ("b", 3.3, ""),
+        ("b", 0.0, ""),  # withdrawn
+        ("a", 2.0, ""),  # what is sold: the rest is withdrawn
+        ("a", 2.05, OFF),
+        ("a", 2.1, ""),
+        ("a", 1.9, NOT_RAISED),
+    ],
+)
+def test_an_amended_quantity_keeps_the_rules_of_the_product(bid: str, mw: float, reason: str) -> None:
+    price, before = {"a": (60.0, 5.0), "b": (20.0, 4.0)}[bid]
+    assert _change(bid, mw, price, COARSE) == (before if reason else mw, price, reason)
+
+
+def test_what_is_sold_off_the_tick_may_stay_as_it_is_and_a_withdrawn_bid_has_a_price() -> None:
+    # An auction sells any quantity: the seller may withdraw the rest, and say so again.
+    sold = np.array([2.0345, 0.0, 0.0])
+    message = _message(("a", 2.0345, 60.0), ("a", 2.0345, 60.0), ("b", 0.0, NAN), ("b", 0.0, 20.0))
+    book, rows = amended(BOOK, sold, message, COARSE)
+    assert [row["reason"] for row in rows] == ["", "", "price is not a number", ""]
+    assert book.quantity_mw.tolist() == [2.0345, 0.0, 3.0]
+    assert book.price.tolist() == [60.0, 20.0, 70.0]
 
 
 def test_nobody_changes_anothers_bid_and_an_unknown_bid_is_named() -> None:
@@ -156,6 +192,9 @@ def test_whatever_is_asked_for_bids_only_fall_and_what_is_sold_stays(
     assert (book.quantity_mw >= sold - 1e-12).all()
     moved = (book.quantity_mw != BOOK.quantity_mw) | (book.price != BOOK.price)
     assert (BOOK.provider[moved] == sender).all()
+    coarse, _ = amended(BOOK, sold, _message(*changes, sender=sender), replace(COARSE, reprice=reprice))
+    left = (coarse.quantity_mw != BOOK.quantity_mw) & (coarse.quantity_mw > sold + 1e-9)
+    assert COARSE.product.reasons(coarse.pick(left)) == [""] * int(left.sum())
     repriced = book.price != BOOK.price
     assert not repriced.any() or (reprice and not sold[repriced].any() and book.price.max() <= 300.0)
 

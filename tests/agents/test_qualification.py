@@ -75,7 +75,16 @@ class Process:
     def judge(self, ordered: float, *delivered: float) -> None:
         """ISPs in which A delivered so much of the same order."""
         for mw in delivered:
-            self.desk.judge(0, {"A": ordered}, {"A": mw})
+            self.judge_places({"D1": (ordered, mw)})
+
+    def judge_places(self, moved: Mapping[str, tuple[float, float]]) -> None:
+        """An ISP in which so many MW (up positive) were ordered of A and delivered in every area."""
+        side = {area: 1 if ordered > 0 else -1 for area, (ordered, _) in moved.items()}
+        self.desk.judge(
+            0,
+            {("A", area, side[area]): side[area] * ordered for area, (ordered, _) in moved.items()},
+            {("A", area, side[area]): side[area] * came for area, (_, came) in moved.items()},
+        )
 
     def events(self) -> list[tuple[str, str, str]]:
         """What the table ``register`` says: unit, service, event."""
@@ -209,6 +218,23 @@ def test_who_delivers_well_now_and_then_keeps_it(ordered: float, delivered: Sequ
     process.judge(ordered, *delivered)
     assert process.register.qualified("A", "aFRR", 1)
     assert not process.top.take(QualificationMessage)
+
+
+def test_a_group_is_judged_in_every_place() -> None:
+    # 5 MW up in one area and 5 MW down in the other, and nothing comes: zero of zero, and yet all is missing.
+    process = Process()
+    process.qualify(U1)
+    for _ in range(STRIKES):
+        process.judge_places({"D1": (5.0, 0.0), "D2": (-5.0, 0.0)})
+    assert not process.register.qualified("A", "aFRR", 1)
+    # What one area has too little of, another does not make good.
+    process = Process()
+    process.qualify(U1)
+    for _ in range(STRIKES - 1):
+        process.judge_places({"D1": (5.0, 6.0), "D2": (5.0, 4.0)})
+    assert process.register.qualified("A", "aFRR", 1)
+    process.judge_places({"D1": (5.0, 6.0), "D2": (5.0, 4.0)})
+    assert not process.register.qualified("A", "aFRR", 1)
 
 
 def test_moving_the_wrong_way_is_bad_delivery_and_small_orders_do_not_break_a_row() -> None:

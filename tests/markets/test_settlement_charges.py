@@ -6,9 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tandem_sim.markets.settlement import Payment, Standing, balances, capacity_payments, shortfall_payments
+from tandem_sim.markets.settlement import (
+    Payment,
+    Place,
+    Standing,
+    balances,
+    capacity_payments,
+    shortfall_payments,
+)
 
 QUARTER = 0.25
+UP_HERE, DOWN_THERE = ("A", "D1", 1), ("A", "D2", -1)
 
 
 def _standing(owed: float, offered: float, price: float = 8.0, kept: float | None = None) -> Standing:
@@ -55,7 +63,9 @@ def test_contracts_of_one_provider_are_settled_apart() -> None:
 
 
 def _shortfall(ordered: float, delivered: float, eur_per_mwh: float = 50.0) -> list[Payment]:
-    return shortfall_payments({"A": ordered}, {"A": delivered}, "TSO", eur_per_mwh, QUARTER)
+    side = 1 if ordered >= 0 else -1
+    place = "A", "D1", side
+    return shortfall_payments({place: side * ordered}, {place: side * delivered}, "TSO", eur_per_mwh, QUARTER)
 
 
 def test_energy_missing_beyond_the_tolerance_is_charged() -> None:
@@ -88,15 +98,34 @@ def test_within_the_tolerance_beyond_the_order_or_without_one_nothing_is_due(
 
 def test_without_a_charge_there_is_no_booking_and_the_tolerance_can_be_narrowed() -> None:
     assert _shortfall(10.0, 0.0, eur_per_mwh=0.0) == []
-    (bill,) = shortfall_payments({"A": 10.0}, {"A": 9.5}, "TSO", 100.0, QUARTER, tolerance=0.0)
+    (bill,) = shortfall_payments({UP_HERE: 10.0}, {UP_HERE: 9.5}, "TSO", 100.0, QUARTER, tolerance=0.0)
     assert bill.amount_eur == pytest.approx(12.5)  # 0.5 MW for a quarter of an hour
 
 
 def test_pools_are_charged_one_by_one() -> None:
-    ordered = {"A": 10.0, "B": 4.0, "C": -2.0}
-    payments = shortfall_payments(ordered, {"A": 9.5, "B": 1.6, "C": 0.0}, "TSO", 50.0, QUARTER)
+    b, c = ("B", "D1", 1), ("C", "D1", -1)
+    ordered = {UP_HERE: 10.0, b: 4.0, c: 2.0}
+    payments = shortfall_payments(ordered, {UP_HERE: 9.5, b: 1.6, c: 0.0}, "TSO", 50.0, QUARTER)
     # B lacks 3.6 - 1.6 = 2 MW, C 1.8 MW: 25 and 22.50 EUR.
     assert {p.payer: p.amount_eur for p in payments} == pytest.approx({"B": 25.0, "C": 22.5})
+
+
+def test_nothing_delivered_in_two_areas_is_missing_in_both() -> None:
+    # +5 MW in one area and -5 MW in the other, nothing comes: 4.5 MW missing each, 1.125 MWh, 56.25 EUR.
+    ordered = {UP_HERE: 5.0, DOWN_THERE: 5.0}
+    payments = shortfall_payments(ordered, dict.fromkeys(ordered, 0.0), "TSO", 50.0, QUARTER)
+    assert [p.payer for p in payments] == ["A", "A"]
+    assert [p.quantity_mwh for p in payments] == pytest.approx([-1.125, 1.125])
+    assert [p.amount_eur for p in payments] == pytest.approx([56.25, 56.25])
+
+
+def test_more_in_one_place_or_direction_makes_up_for_nothing_in_another() -> None:
+    # 4 MW up and 4 MW down in one area: all of the one and twice as much, none of the other: 3.6 MW missing.
+    down_here = ("A", "D1", -1)
+    (bill,) = shortfall_payments(
+        {UP_HERE: 4.0, down_here: 4.0}, {UP_HERE: 8.0, down_here: 0.0}, "TSO", 50.0, QUARTER
+    )
+    assert [bill.quantity_mwh, bill.amount_eur] == pytest.approx([0.9, 45.0])
 
 
 STANDINGS = st.lists(
@@ -113,13 +142,14 @@ STANDINGS = st.lists(
     ),
     max_size=6,
 )
-MOVES = st.dictionaries(st.sampled_from("AB"), st.tuples(st.floats(-9, 9), st.floats(-9, 9)))
+PLACES = st.tuples(st.sampled_from("AB"), st.sampled_from(["D1", "D2"]), st.sampled_from([1, -1]))
+MOVES = st.dictionaries(PLACES, st.tuples(st.floats(0, 9), st.floats(-9, 9)))
 
 
 @settings(deadline=None, max_examples=60)
 @given(STANDINGS, st.floats(0.0, 3.0), MOVES)
 def test_no_euro_appears_and_no_charge_is_negative_or_beyond_its_rule(
-    standings: list[Standing], factor: float, moves: dict[str, tuple[float, float]]
+    standings: list[Standing], factor: float, moves: dict[Place, tuple[float, float]]
 ) -> None:
     payments = capacity_payments(standings, factor, QUARTER)
     penalties = [p for p in payments if p.kind == "unavailability"]
@@ -130,10 +160,11 @@ def test_no_euro_appears_and_no_charge_is_negative_or_beyond_its_rule(
     most = factor * QUARTER * sum(s.owed_eur_per_h for s in standings)
     assert 0.0 <= sum(p.amount_eur for p in penalties) <= most + 1e-9
     assert len(penalties) == sum(s.offered_mw < s.owed_mw - 1e-6 for s in standings)
-    ordered, delivered = ({name: pair[k] for name, pair in moves.items()} for k in (0, 1))
+    ordered, delivered = ({place: pair[k] for place, pair in moves.items()} for k in (0, 1))
     shortfalls = shortfall_payments(ordered, delivered, "TSO", 50.0, QUARTER)
     assert all(p.amount_eur > 0 for p in shortfalls)
-    for bill in shortfalls:  # never more than all of the order and what went the wrong way
-        moved, asked = delivered[bill.payer], ordered[bill.payer]
-        assert abs(bill.quantity_mwh) <= abs(asked - moved) * QUARTER + 1e-9
+    for pool in "AB":  # never more than all of the orders and what went the wrong way
+        lacking = sum(max(ordered[p] - delivered[p], 0.0) for p in moves if p[0] == pool)
+        charged = sum(abs(bill.quantity_mwh) for bill in shortfalls if bill.payer == pool)
+        assert charged <= lacking * QUARTER + 1e-9
     assert sum(balances([*payments, *shortfalls]).values()) == pytest.approx(0.0, abs=1e-9)

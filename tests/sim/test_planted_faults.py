@@ -13,8 +13,10 @@ import pytest
 from tandem_sim.agents.compliance import Caps
 from tandem_sim.agents.fleet import FleetStep, HouseholdFleet
 from tandem_sim.agents.household import FleetDesk
+from tandem_sim.agents.sellers import seller_rows
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.markets.capacity import CapacityBook, Contract
+from tandem_sim.markets.clearing import Clearing
 from tandem_sim.markets.ledger import Ledger
 from tandem_sim.markets.pricing import Sale
 from tandem_sim.markets.register import FlexibilityRegister, Unit
@@ -24,9 +26,10 @@ from tandem_sim.sim.accounts import bought_mw
 from tandem_sim.sim.audit import AuditError, audit_capacity
 from tandem_sim.sim.control import ImbalancePricing
 from tandem_sim.sim.physics import Physics
+from tandem_sim.sim.records import record_system
 from tandem_sim.sim.run import run
 from tests.agents.desktop import owed_mw
-from tests.sim.conftest import small_scenario
+from tests.sim.conftest import HOURLY, small_scenario
 
 STANDING: dict[str, Any] = {
     "register": {"enabled": True},
@@ -193,6 +196,46 @@ def test_an_isp_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
 
     monkeypatch.setattr(settling.Settler, "settle", lazy)
     _caught(tmp_path, "ISP 3 is settled after ISP 1")
+
+
+def test_need_unserved_that_is_not_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(Ledger, "unserved_mw", lambda self: 0.0)
+    shared = {"scheme": "shared-balancing", "households": 40, **HOURLY}
+    _caught(tmp_path, r"ISP \d+: unserved_mw of system is 0\.0, unserved of clearings is", **shared)
+
+
+def test_a_need_of_which_half_is_forgotten(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    honest = Ledger.note
+
+    def forgetful(self: Ledger, system: str, layer: str, clearing: Clearing) -> None:
+        honest(self, system, layer, clearing)
+        object.__setattr__(clearing, "need_mw", 0.5 * clearing.need_mw)
+
+    monkeypatch.setattr(Ledger, "note", forgetful)
+    _caught(tmp_path, r"ISP \d+, tso_market, T: need - short", scheme="central-01", **HOURLY)
+
+
+def test_a_seller_told_of_more_than_it_sold(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    honest = seller_rows
+
+    def flattering(*given: Any) -> dict[str, Any]:
+        rows = honest(*given)
+        return {**rows, "sold_mw": rows["sold_mw"] + 0.1 * (rows["sold_mw"] > 0.0)}
+
+    monkeypatch.setattr(settling, "seller_rows", flattering)
+    _caught(tmp_path, "sold_mw of sellers is .* award .* of activations is", **HOURLY)
+
+
+def test_an_award_left_out_of_the_total(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    honest = record_system
+
+    def forgetful(record: Any, isp: int, hours: float, step: Any, wanted: Any, sold: Any, *rest: Any) -> None:
+        honest(record, isp, hours, step, wanted, {"D1": sold["D1"]}, *rest)
+
+    monkeypatch.setattr(settling, "record_system", forgetful)
+    _caught(
+        tmp_path, r"activated_(up|down)_mw of system is .*, (up|down) award .MW. of activations", **HOURLY
+    )
 
 
 def test_contracts_are_what_the_audit_looks_at() -> None:

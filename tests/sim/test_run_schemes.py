@@ -134,3 +134,23 @@ def test_a_local_market_keeps_its_area_balanced(small_run: Runs) -> None:
     net = (local.direction * local.quantity_mw).groupby(local.isp).sum()
     left = clearings[clearings.layer == "dso_market"].set_index("isp")
     np.testing.assert_allclose(net, (left.long_mw - left.short_mw).loc[net.index], atol=1e-7)
+
+
+@pytest.mark.parametrize("scheme", list(SCHEMES))
+def test_need_is_awards_and_what_is_unserved(small_run: Runs, scheme: str) -> None:
+    run = small_run(scheme=scheme, **HOURLY)
+    activations, rows = table(run, "activations"), table(run, "clearings")
+    wanted = rows[rows.layer.isin(["tso_market", "common_market", "integrated_market", "dso_balancing"])]
+    assert (wanted.need_mw.abs() > 1e-3).mean() > 0.9
+    rows["layer"] = rows.layer.replace("post_qualify", "tso_market")  # its refusals are of that layer
+    local = rows.layer.isin(["dso_market", "corrective_market", "dso_balancing", "translate_bids"])
+    rows["place"] = rows.system.where(local, "all")
+    activations["place"] = activations.system.where(activations.layer.isin(rows.layer[local]), "all")
+    keys = ["isp", "layer", "place"]
+    rows["served"] = rows.need_mw - rows.short_mw + rows.long_mw - rows.exchange_mw
+    net = (activations.direction * activations.quantity_mw).groupby([activations[k] for k in keys]).sum()
+    served = rows.groupby(keys).served.sum()
+    assert set(net.index) <= set(served.index)
+    np.testing.assert_allclose(net.reindex(served.index, fill_value=0.0), served, atol=1e-6)
+    left = (rows.short_mw + rows.long_mw).groupby(rows.isp).sum()
+    np.testing.assert_allclose(table(run, "system").unserved_mw, left, atol=1e-9)

@@ -1,0 +1,60 @@
+"""What pools are held to, place by place and direction by direction, by hand."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from tandem_sim.agents.fleet import FleetGroups
+from tandem_sim.agents.remedies import Change
+from tandem_sim.markets.baselines import BaselineRules, DayIndex
+from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.ledger import Ledger
+from tandem_sim.markets.pricing import Sale
+from tandem_sim.sim.accounts import ordered_mw
+from tandem_sim.sim.meters import Meters
+
+# Groups 0 and 1 of A in D1, group 2 of A in D2, group 3 of B in D2.
+GROUPS = FleetGroups(np.array([0, 0, 0, 1]), np.array([0, 1, 2, 2]), np.zeros(4, dtype=np.int64))
+AREAS = [SimpleNamespace(name="D1", sites=range(2)), SimpleNamespace(name="D2", sites=range(2, 3))]
+
+
+def _meters() -> Meters:
+    days = DayIndex({}, {}, {})
+    return Meters(
+        "counterfactual", BaselineRules(), ["A", "B"], cast(Any, AREAS), GROUPS, days, lambda *row: None
+    )
+
+
+def test_orders_and_deliveries_are_not_netted_over_areas_and_directions() -> None:
+    ordered = np.array([5.0, -2.0, -3.0, 1.0])
+    asked, came = _meters().by_place(ordered, np.array([4.0, 0.5, -3.0, 0.0]))
+    assert asked == {("A", "D1", 1): 5.0, ("A", "D1", -1): 2.0, ("A", "D2", -1): 3.0, ("B", "D2", 1): 1.0}
+    # Group 1 was ordered down and moved 0.5 MW up: half a megawatt the wrong way, and no help to group 0.
+    assert came == {("A", "D1", 1): 4.0, ("A", "D1", -1): -0.5, ("A", "D2", -1): 3.0, ("B", "D2", 1): 0.0}
+
+
+def test_an_order_is_what_a_meter_can_see_with_what_remedies_moved() -> None:
+    # Group 0 sold 5 MW up in one layer and 2 MW down in another: 3 MW up are to be seen. Group 2 sold 4 MW
+    # down, of which 1 MW has gone to group 3 of B.
+    d1 = Bids.of(["a+", "a-"], ["A", "A"], [0, 0], [1, -1], [9.0, 9.0], [50.0, 20.0])
+    d2 = Bids.of(["b-"], ["A"], [0], [-1], [9.0], [20.0])
+    books, ledger = {"T": Bids.empty(), "D1": d1, "D2": d2}, Ledger()
+    for system, bids in books.items():
+        ledger.open(system, bids.quantity_mw)
+    for layer, system, award in (
+        ("local", "D1", [5.0, 0.0]), ("tso", "D1", [0.0, 2.0]), ("tso", "D2", [4.0]),
+    ):  # fmt: skip
+        ledger.book(system, layer, Sale.of(np.array(award), np.array(award)))
+    place = {"a+": (0, 1), "a-": (0, -1), "b-": (2, -1)}
+    sales = SimpleNamespace(groups_of=lambda ids: tuple(np.array([place[i] for i in ids]).T))
+    pools = [SimpleNamespace(name=name, sales=sales) for name in "AB"]
+    changes = [
+        Change("A", -1, np.array([2]), np.array([-1000.0])),
+        Change("B", -1, np.array([3]), np.array([1000.0])),
+    ]
+    found = ordered_mw(cast(Any, pools), books, ledger, changes, 4)
+    assert found == pytest.approx(np.array([3.0, 0.0, -3.0, -1.0]))
