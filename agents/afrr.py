@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tandem_sim.grids.arrays import BoolArray, FloatArray
+from tandem_sim.markets.tolerances import NOTHING_MW
 
 Monitor = Callable[[FloatArray], FloatArray | None]
 """Given delivered MW (n,), new upper bounds (n,) if an operator signals a negative impact; else None."""
@@ -141,7 +142,7 @@ class Dispatcher:
             return self._moving.copy()
         steps, rising = self._moving / self._step_mw, target >= self._moving
         whole = np.where(rising, np.floor(steps + 1e-9), np.ceil(steps - 1e-9)) * self._step_mw
-        return np.where(np.abs(self._moving - target) < 1e-9, target, whole)
+        return np.where(np.abs(self._moving - target) < NOTHING_MW, target, whole)
 
 
 def run_isp(
@@ -180,7 +181,7 @@ def run_isp(
         if monitor is not None and c % look == look - 1:
             bound = monitor(dispatch.delivered)
             if bound is not None:
-                terminated |= bound < dispatch.order.bound_mw - 1e-9
+                terminated |= bound < dispatch.order.bound_mw - NOTHING_MW
                 dispatch.order.lower(bound)
     state.delivered_mw = float(net[-1]) if k else state.delivered_mw
     return AfrrResult(setpoints, deliveries, error, net, terminated)
@@ -205,6 +206,6 @@ def within_band(
 ) -> BoolArray:
     """Whether each delivery (n,) lies within -10 % and +20 % of the request, as the Dutch aFRR asks."""
     return np.asarray(
-        (delivered_mw >= (1.0 + low) * requested_mw - 1e-9)
-        & (delivered_mw <= (1.0 + high) * requested_mw + 1e-9)
+        (delivered_mw >= (1.0 + low) * requested_mw - NOTHING_MW)
+        & (delivered_mw <= (1.0 + high) * requested_mw + NOTHING_MW)
     )

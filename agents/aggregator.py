@@ -41,6 +41,7 @@ from tandem_sim.agents.strategies import OfferView, Stage, Strategy
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.markets.bids import DOWN, UP, Bids
 from tandem_sim.markets.products import Product
+from tandem_sim.markets.tolerances import NOTHING_MW
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ class Aggregator(Participant):
                 k, done = now.get(bid), sold.get(bid, 0.0)
                 able = max(float(new.quantity_mw[k]) if k is not None else 0.0, done)
                 wanted = float(new.price[k]) if k is not None and reprices and not done else asked
-                if able < mw - 1e-9 or wanted != asked:
+                if able < mw - NOTHING_MW or wanted != asked:
                     change.append((bid, min(able, mw), wanted))
             if change:
                 ids, mws, prices = zip(*change, strict=True)
@@ -170,7 +171,7 @@ class Aggregator(Participant):
     def _bids(self, isp: int, day_ahead_price: float, found: Resources, stage: Stage = "first") -> Bids:
         tick = self._product.tick_mw
         quantity = np.floor(found.quantity_mw / tick + 1e-9) * tick if tick else found.quantity_mw
-        (keep,) = (quantity >= max(self._product.min_quantity_mw, 1e-9)).nonzero()
+        (keep,) = (quantity >= max(self._product.min_quantity_mw, NOTHING_MW)).nonzero()
         floor, cap = self._product.price_floor_eur_per_mwh, self._product.price_cap_eur_per_mwh
         view = OfferView(
             isp, day_ahead_price, found.direction[keep], quantity[keep], found.cost[keep], floor, cap,

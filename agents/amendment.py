@@ -15,6 +15,7 @@ from tandem_sim.agents.messages import AmendMessage
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.products import Product
+from tandem_sim.markets.tolerances import NOTHING_MW
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,11 @@ def amended(
             rows.append(_row(bid, "no such bid of this provider", None, mw, None, asked))
             continue
         reason = ""
-        if not sold_mw[k] - 1e-9 <= mw <= quantity[k] + 1e-9:
+        if not sold_mw[k] - NOTHING_MW <= mw <= quantity[k] + NOTHING_MW:
             reason = "a quantity may only fall, to what is sold at the least"
         elif asked != price[k] and (not rules.reprice or sold_mw[k] > 0):
             reason = "the price may not be changed"
-        elif mw > sold_mw[k] + 1e-9 and bad_quantity:
+        elif mw > sold_mw[k] + NOTHING_MW and bad_quantity:
             reason = bad_quantity
         elif asked != price[k]:
             reason = bad_price

@@ -20,6 +20,7 @@ from tandem_sim.markets.bids import DOWN, UP
 from tandem_sim.markets.capacity import CapacityBids, CapacityBook, Contract, clear_capacity
 from tandem_sim.markets.products import Service
 from tandem_sim.markets.register import SOLD_TWICE
+from tandem_sim.markets.tolerances import NOTHING_MW
 
 BEYOND = "more capacity than the pool is qualified for"
 Needs = Mapping[Service, Mapping[int, float]]
@@ -92,7 +93,7 @@ class CapacityDesk:
     def _refused(self, block: range, bids: CapacityBids) -> CapacityBids:
         """Offers cut to what their pools have not sold elsewhere; what is cut is recorded."""
         room = self._book.room_mw(block, bids, "LFM")
-        for k in np.flatnonzero(room < bids.quantity_mw - 1e-9):
+        for k in np.flatnonzero(room < bids.quantity_mw - NOTHING_MW):
             provider, system, direction = str(bids.provider[k]), str(bids.system[k]), int(bids.direction[k])
             most = self._book.register.pool_mw(provider, direction, "LFM", system)
             self._desk.record(
@@ -101,10 +102,10 @@ class CapacityDesk:
                     "isp": block.start,
                     "system": system,
                     "bid_id": f"{provider}.capacity.{'up' if direction == UP else 'down'}",
-                    "reason": BEYOND if bids.quantity_mw[k] > most + 1e-9 else SOLD_TWICE,
+                    "reason": BEYOND if bids.quantity_mw[k] > most + NOTHING_MW else SOLD_TWICE,
                 },
             )
-        return bids.limited(room, np.flatnonzero(room > 1e-9))
+        return bids.limited(room, np.flatnonzero(room > NOTHING_MW))
 
     def _announce(
         self, block: range, bids: CapacityBids, left: FloatArray, contracts: Mapping[str, Sequence[Contract]]
@@ -114,7 +115,7 @@ class CapacityDesk:
             mine = np.flatnonzero(bids.provider == provider)
             forwarded: dict[tuple[str, int], float] = {}
             for k in mine:
-                if on and left[k] > 1e-9:
+                if on and left[k] > NOTHING_MW:
                     key = str(bids.system[k]), int(bids.direction[k])
                     forwarded[key] = forwarded.get(key, 0.0) + float(left[k])
             self._desk.send(
@@ -127,8 +128,8 @@ class CapacityDesk:
                     forwarded_mw=forwarded,
                 )
             )
-        if self._forward_to is not None and (left > 1e-9).any():
-            rest = bids.limited(left, np.flatnonzero(left > 1e-9))
+        if self._forward_to is not None and (left > NOTHING_MW).any():
+            rest = bids.limited(left, np.flatnonzero(left > NOTHING_MW))
             rows = list(
                 zip(
                     rest.provider.tolist(), rest.system.tolist(), rest.direction.tolist(),
@@ -162,7 +163,7 @@ class CapacityDesk:
             },
         )  # fmt: skip
         for direction, mw in short_mw.items():
-            if mw > 1e-6:
+            if mw > NOTHING_MW:
                 self._desk.record(
                     "rejections",
                     {
@@ -264,7 +265,7 @@ class CapacitySeller:
         before = np.cumsum(quantity_mw[order]) - quantity_mw[order]
         strike = direction * day_ahead_price + self.strike_eur_per_mwh
         asked = direction * price
-        asked[order] = np.where(before < owed - 1e-9, np.minimum(asked[order], strike), asked[order])
+        asked[order] = np.where(before < owed - NOTHING_MW, np.minimum(asked[order], strike), asked[order])
         return np.asarray(direction * asked)
 
     def forget(self, isp: int) -> None:

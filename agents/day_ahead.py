@@ -19,8 +19,8 @@ from tandem_sim.agents.portfolio import Unit
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.grids.errors import InputError
 from tandem_sim.markets.programme import clear
+from tandem_sim.markets.tolerances import NOTHING_MW
 
-SERVED_MW = 1e-6
 SUPPLY_BLOCKS = 20
 """Steps in which a unit's quadratic cost is offered."""
 
@@ -104,7 +104,7 @@ class DayAheadMarket(Participant):
             asked = self._price + np.repeat(markup[:, k], SUPPLY_BLOCKS)
             answer = clear(asked, available, np.ones(len(self._price)), float(demand[k]) - floor)
             answer.require(f"{self.name}, ISP {day[k]}")
-            if (gap := answer.short_mw - answer.long_mw) and abs(gap) > SERVED_MW:
+            if (gap := answer.short_mw - answer.long_mw) and abs(gap) > NOTHING_MW:
                 raise InputError(
                     "scenario",
                     "transmission.units",

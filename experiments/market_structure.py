@@ -19,9 +19,8 @@ from tandem_sim.experiments.plot_data import LOCAL_LAYERS
 from tandem_sim.markets.bids import DOWN, UP
 from tandem_sim.markets.blocks import TSO as T
 from tandem_sim.markets.blocks import Scheme
+from tandem_sim.markets.tolerances import NOTHING_MW
 
-ROUNDING_MW = 1e-6
-"""Less than this is bought by rounding."""
 SIDES = {"up": UP, "down": DOWN}
 _OFFERS = ("area.bids", "area.offers", "area.rsf")
 _SELLER = ["isp", "direction", "provider"]
@@ -78,8 +77,8 @@ def residual_supply(market: Market, sellers: pd.DataFrame, activations: pd.DataF
     rows.insert(0, "market", market.name)
     whole = rows.groupby(["isp", "direction"])[["able_mw", "sold_mw"]].transform("sum")
     rows["bought_mw"] = whole.sold_mw
-    rows["rsi"] = (whole.able_mw - rows.able_mw) / whole.sold_mw.where(whole.sold_mw > ROUNDING_MW)
-    return rows[rows.bought_mw > ROUNDING_MW].reset_index(drop=True)
+    rows["rsi"] = (whole.able_mw - rows.able_mw) / whole.sold_mw.where(whole.sold_mw > NOTHING_MW)
+    return rows[rows.bought_mw > NOTHING_MW].reset_index(drop=True)
 
 
 def pivotal(rows: pd.DataFrame) -> pd.Series:

@@ -24,10 +24,10 @@ from tandem_sim.markets.houses import unsold_mw
 from tandem_sim.markets.limits import Columns, grid_rows
 from tandem_sim.markets.pricing import sale_of
 from tandem_sim.markets.programme import Cleared, Status, clear
+from tandem_sim.markets.tolerances import NOTHING_MW
 from tandem_sim.markets.warm import WarmProgramme
 
 DEFAULT_STEP_MW = 0.5
-SAME_MW = 1e-9  # closer points are one
 SOLVER_SLACK = 1e-7  # beyond a state that a solver has reached only within its tolerance
 SAME_EUR = 1e-9  # relative: a chord and a tangent that meet the function
 
@@ -91,7 +91,7 @@ class AreaProgramme:
             sign=self._sign,
             need_mw=float(np.clip(change_mw, low, high)),
             rows=grid_rows(self._rows, self._columns, self._available, hard=True),
-            imbalance_bound_mw=SAME_MW,
+            imbalance_bound_mw=NOTHING_MW,
         )
         return answer.require("translation of an aggregated bid")
 
@@ -112,13 +112,13 @@ def exact_points(area: AreaProgramme) -> ResidualSupply:
     Every solve either proves a segment or finds a new slope: there are about twice as many as segments.
     """
     low, high = area.range_mw
-    if high - low < SAME_MW:
+    if high - low < NOTHING_MW:
         return ResidualSupply(np.array([low]), np.array([area.cost(low)[0]]))
     found = {low: area.cost(low), high: area.cost(high)}
     pending = [(low, high)]
     while pending:
         a, b = pending.pop()
-        if b - a < 1e3 * SAME_MW:
+        if b - a < 1e3 * NOTHING_MW:
             continue
         middle = _meeting(a, found[a], b, found[b])
         cost, slope = area.cost(middle)

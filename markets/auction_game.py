@@ -11,6 +11,7 @@ import numpy as np
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.markets.equilibrium import Profile
 from tandem_sim.markets.programme import clear
+from tandem_sim.markets.tolerances import NOTHING_MW
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,6 @@ class AuctionGame:
         sold = answer.quantity_mw
         paid = named
         if self.pricing == "pay-as-cleared":
-            called = named[sold > 1e-9]
+            called = named[sold > NOTHING_MW]
             paid = np.full(len(named), called.max() if len(called) else 0.0)
         return np.asarray((paid - self.cost) * sold)

@@ -18,9 +18,8 @@ from tandem_sim.markets.bids import DOWN, UP, StrArray
 from tandem_sim.markets.products import Service
 from tandem_sim.markets.programme import clear
 from tandem_sim.markets.register import FlexibilityRegister
+from tandem_sim.markets.tolerances import NOTHING_MW
 
-SOLD_MW = 1e-6
-"""An award below this is rounding."""
 _COLUMNS = ("provider", "system", "direction", "quantity_mw", "price", "forwarded")
 
 
@@ -147,16 +146,16 @@ def clear_capacity(
     for provider in np.unique(bids.provider):
         for direction in (UP, DOWN):
             pool = (bids.provider == provider) & (bids.direction == direction)
-            if available[pool].sum() < pool_minimum_mw - 1e-9:
+            if available[pool].sum() < pool_minimum_mw - NOTHING_MW:
                 available[pool] = 0.0
     for direction in (UP, DOWN):
         side = np.flatnonzero(bids.direction == direction)
         need = need_mw.get(direction, 0.0)
         within = min(need, float(available[side].sum()))
-        if within > SOLD_MW:
+        if within > NOTHING_MW:
             answer = clear(bids.price[side], available[side], np.ones(len(side)), within)
             award[side] = answer.require("capacity auction").quantity_mw
-        award[award < SOLD_MW] = 0.0
+        award[award < NOTHING_MW] = 0.0
         won = side[award[side] > 0]
         if marginal and len(won):
             paid[won] = bids.price[won].max()

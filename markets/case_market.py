@@ -15,10 +15,11 @@ from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.blocks import TSO, Scheme, carry
 from tandem_sim.markets.case import Area, Case
 from tandem_sim.markets.houses import book_entries
-from tandem_sim.markets.ledger import BOOK_TOLERANCE_MW, Ledger
+from tandem_sim.markets.ledger import Ledger
 from tandem_sim.markets.outcome import bought_mvar, open_case, paid_by_operator, rows_with, told_by_gate
 from tandem_sim.markets.penalties import admitting, largest, overload_eur_per_mwh, voltage_eur_per_h_pu2
 from tandem_sim.markets.solver import solving_by
+from tandem_sim.markets.tolerances import NOTHING_MW
 
 SAME = ("bid_id", "node", "direction", "demand", "held_mw")
 """What of a bid its seller cannot choose."""
@@ -182,7 +183,7 @@ class CaseMarket:
                 if not np.isfinite(getattr(bids, name)).all():
                     raise ValueError(f"books of {system}: {name} must be finite numbers")
             over = bids.quantity_mw - own.quantity_mw
-            if (over > BOOK_TOLERANCE_MW).any():
+            if (over > NOTHING_MW).any():
                 k = int(np.argmax(over))
                 raise ValueError(
                     f"books of {system}: {bids.bid_id[k]} offers {bids.quantity_mw[k]:g} MW of "

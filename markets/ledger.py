@@ -10,9 +10,7 @@ from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.markets.clearing import Clearing
 from tandem_sim.markets.pricing import Sale
 from tandem_sim.markets.purposes import Purposes
-
-BOOK_TOLERANCE_MW = 1e-9
-"""Rounding a solver may leave on a bound; a larger excess is a double sale."""
+from tandem_sim.markets.tolerances import NOTHING_MW
 
 
 class DoubleSaleError(RuntimeError):
@@ -43,7 +41,7 @@ class Ledger:
         """Book what one layer bought of a book. A `DoubleSaleError` leaves the ledger as it was."""
         award_mw = sale.award_mw
         sold = self._sold[system] + award_mw
-        if (award_mw < -BOOK_TOLERANCE_MW).any() or (sold > self.offered[system] + BOOK_TOLERANCE_MW).any():
+        if (award_mw < -NOTHING_MW).any() or (sold > self.offered[system] + NOTHING_MW).any():
             worst = int(np.argmax(sold - self.offered[system]))
             raise DoubleSaleError(
                 f"layer {layer}, system {system}: bid {worst} would sell {sold[worst]} MW "
@@ -65,7 +63,7 @@ class Ledger:
     def cancel(self, system: str, layer: str, refused_mw: FloatArray) -> None:
         """Take back (n,) MW of what a layer was awarded, and its pay in proportion."""
         award = self.layers[layer][system]
-        if (refused_mw < -BOOK_TOLERANCE_MW).any() or (refused_mw > award + BOOK_TOLERANCE_MW).any():
+        if (refused_mw < -NOTHING_MW).any() or (refused_mw > award + NOTHING_MW).any():
             raise ValueError(f"layer {layer}, system {system}: more is cancelled than was awarded")
         left = np.clip(award - refused_mw, 0.0, None)
         share = np.divide(left, award, out=np.zeros(len(award)), where=award > 0)
@@ -79,9 +77,9 @@ class Ledger:
 
     def lower(self, system: str, offered_mw: FloatArray) -> None:
         """Take lower offers (n,) MW of a book, none below what is sold."""
-        if (offered_mw > self.offered[system] + BOOK_TOLERANCE_MW).any():
+        if (offered_mw > self.offered[system] + NOTHING_MW).any():
             raise ValueError(f"system {system}: an offer cannot be raised after its book has closed")
-        if (offered_mw < self._sold[system] - BOOK_TOLERANCE_MW).any():
+        if (offered_mw < self._sold[system] - NOTHING_MW).any():
             raise ValueError(f"system {system}: an offer cannot be lowered below what is sold of it")
         self.offered[system] = offered_mw
 

@@ -15,8 +15,7 @@ from tandem_sim.markets.blocks import Block, View, Written
 from tandem_sim.markets.clearing import Clearing
 from tandem_sim.markets.limits import Columns, grid_rows
 from tandem_sim.markets.programme import Cleared, Status, clear
-
-ROUNDING_MW = 1e-9
+from tandem_sim.markets.tolerances import NOTHING_MW
 
 
 def post_qualify(layer: str = "tso_market") -> Block:
@@ -32,7 +31,7 @@ def post_qualify(layer: str = "tso_market") -> Block:
         rows: GridRows = view.own["grid"]
         before = rows.after(bids.injection_mw(local, rows.flow_matrix.shape[1])).relaxed()
         refused = award - standing_mw(before, bids, award)
-        refused[refused < ROUNDING_MW] = 0.0
+        refused[refused < NOTHING_MW] = 0.0
         up, down = (float(refused[bids.direction == d].sum()) for d in (UP, DOWN))
         cost = -float(bids.signed_price @ refused)
         answer = Cleared(Status.OPTIMAL, "post-qualification", -refused, cost, up, down)

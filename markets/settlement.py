@@ -9,6 +9,7 @@ from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.imbalance import ImbalancePrices
 from tandem_sim.markets.ledger import Ledger
 from tandem_sim.markets.reactive import ReactiveTrade
+from tandem_sim.markets.tolerances import NOTHING_MW
 
 MAKE_WHOLE = "make-whole"
 RESERVE = "afrr"
@@ -17,8 +18,6 @@ FOR_ENERGY = ("activation", RESERVE, MAKE_WHOLE)
 """Kinds of payments that operators make for energy activated."""
 FOR_AWARDS = (*FOR_ENERGY, "purchase")
 """Kinds of payments that settle awards, those of companies with them."""
-MISSING_MW = 1e-6
-"""A shortfall below this is rounding."""
 Place = tuple[str, str, int]
 """Where a pool is held to its orders: pool, system, direction."""
 
@@ -107,7 +106,7 @@ def capacity_payments(standings: Sequence[Standing], penalty_factor: float, hour
     for s in standings:
         payments.append(Payment(s.operator, s.provider, "capacity", 0.0, s.owed_eur_per_h * hours))
         missing = max(s.owed_mw - s.offered_mw, 0.0)
-        if missing > MISSING_MW:
+        if missing > NOTHING_MW:
             penalty = penalty_factor * s.owed_eur_per_h * missing / s.owed_mw * hours
             payments.append(Payment(s.provider, s.operator, "unavailability", 0.0, penalty))
     return payments
@@ -142,7 +141,7 @@ def shortfall_payments(
     for place, ordered in ordered_mw.items():
         pool, _, direction = place
         missing = (1.0 - tolerance) * ordered - delivered_mw[place]
-        if eur_per_mwh > 0 and ordered > MISSING_MW and missing > MISSING_MW:
+        if eur_per_mwh > 0 and ordered > NOTHING_MW and missing > NOTHING_MW:
             mwh = missing * hours
             payments.append(Payment(pool, settler, "shortfall", -direction * mwh, eur_per_mwh * mwh))
     return payments

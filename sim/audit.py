@@ -12,7 +12,7 @@ from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.blocks import TSO
 from tandem_sim.markets.capacity import CapacityBook
 from tandem_sim.markets.imbalance import ImbalancePrices, Regulation
-from tandem_sim.markets.ledger import BOOK_TOLERANCE_MW, Ledger
+from tandem_sim.markets.ledger import Ledger
 from tandem_sim.markets.penalties import unserved_eur_per_mwh
 from tandem_sim.markets.reactive import ReactiveTrade
 from tandem_sim.markets.register import FlexibilityRegister, unit_of
@@ -37,11 +37,11 @@ def audit_ledger(isp: int, ledger: Ledger, books: Mapping[str, Bids]) -> None:
             award = systems.get(system)
             if award is None:
                 continue
-            if (award < -BOOK_TOLERANCE_MW).any():
+            if (award < -NOTHING_MW).any():
                 raise AuditError(f"ISP {isp}: layer {layer} awarded a negative quantity in {system}")
             total += award
         over = total - bids.quantity_mw
-        if (over > BOOK_TOLERANCE_MW).any():
+        if (over > NOTHING_MW).any():
             k = int(np.argmax(over))
             raise AuditError(
                 f"ISP {isp}: bid {bids.bid_id[k]} sold {total[k]} MW of {bids.quantity_mw[k]} MW offered"
@@ -123,7 +123,7 @@ def audit_reactive(
     bought = 0.0
     for trade in trades:
         over = np.maximum(trade.awarded_mvar - trade.offers.quantity_mw, -trade.awarded_mvar)
-        if (over > BOOK_TOLERANCE_MW).any():
+        if (over > NOTHING_MW).any():
             k = int(np.argmax(over))
             sold, offered, bid = trade.awarded_mvar[k], trade.offers.quantity_mw[k], trade.offers.bid_id[k]
             raise AuditError(f"ISP {isp}: bid {bid} sold {sold} Mvar of {offered} Mvar offered")
@@ -132,7 +132,7 @@ def audit_reactive(
         paid = sum(p.amount_eur for p in payments if p.kind == "reactive" and p.payer == trade.buyer)
         if abs(paid - owed) > MONEY_TOLERANCE_EUR * max(1.0, owed):
             raise AuditError(f"ISP {isp}: {trade.buyer} paid {paid} EUR for reactive power worth {owed} EUR")
-    if abs(float(group_mvar.sum()) - bought) > BOOK_TOLERANCE_MW * max(1.0, len(group_mvar)):
+    if abs(float(group_mvar.sum()) - bought) > NOTHING_MW * max(1.0, len(group_mvar)):
         raise AuditError(f"ISP {isp}: households inject {group_mvar.sum()} Mvar of {bought} Mvar bought")
 
 
@@ -143,7 +143,7 @@ def audit_register(
     sold: dict[tuple[str, str, int], float] = {}
     for system, bids in books.items():
         award = ledger.sold(system)
-        for k in np.flatnonzero((award > BOOK_TOLERANCE_MW) & ~bids.demand):
+        for k in np.flatnonzero((award > NOTHING_MW) & ~bids.demand):
             key = str(bids.provider[k]), unit_of(str(bids.bid_id[k])), int(bids.direction[k])
             sold[key] = sold.get(key, 0.0) + float(award[k])
     for (provider, name, direction), mw in sold.items():

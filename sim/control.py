@@ -39,9 +39,7 @@ from tandem_sim.markets.ledger import Ledger
 from tandem_sim.markets.pricing import Sale
 from tandem_sim.markets.register import FlexibilityRegister
 from tandem_sim.markets.replacement import SLOW_S
-
-AWARD_MW = 1e-6
-"""A mean activation below this is rounding."""
+from tandem_sim.markets.tolerances import NOTHING_MW
 
 
 @dataclass
@@ -88,7 +86,7 @@ class Reserve:
         watch = monitor if self.termination else None
         result = run_isp(self.settings, bids, path, self.state, watch, heard, able_mw)
         mean = np.minimum(result.delivered_mean_mw, left)
-        mean[mean < AWARD_MW] = 0.0
+        mean[mean < NOTHING_MW] = 0.0
         ends = np.cumsum([len(mw) for _, mw in books.values()])[:-1]
         return result, dict(zip(books, np.split(mean, ends), strict=True))
 

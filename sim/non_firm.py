@@ -25,6 +25,7 @@ from tandem_sim.markets.bids import DOWN, UP, Bids
 from tandem_sim.markets.blocks import TSO as T
 from tandem_sim.markets.register import FlexibilityRegister
 from tandem_sim.markets.settlement import Payment
+from tandem_sim.markets.tolerances import NOTHING_MW
 from tandem_sim.sim.audit_non_firm import NonFirmAudit
 from tandem_sim.sim.control import reserve_books
 from tandem_sim.sim.tables import TABLES
@@ -283,7 +284,7 @@ class NonFirm:
             done = energy.get(key, MadeGood(key[1]))
             blocked, undelivered = reserve.get(key, (0.0, 0.0))
             energy_mw, reserve_mw = told.get(key, (0.0, 0.0))
-            if blocked + done.blocked_kw + energy_mw + reserve_mw <= 1e-9:
+            if blocked + done.blocked_kw + energy_mw + reserve_mw <= NOTHING_MW:
                 continue
             self.record(
                 "remedies",
@@ -308,7 +309,7 @@ class NonFirm:
 
     def _record_opened(self, isp: int, direction: int, mw: float) -> None:
         """What the reserve took from slow bids that the TSO opened to it, in a row of the TSO's own."""
-        if mw > 1e-9:
+        if mw > NOTHING_MW:
             names = [name for name in TABLES["remedies"] if name != "isp"]
             row = {**dict.fromkeys(names, 0.0), "provider": self.tso.name, "direction": direction}
             self.record("remedies", {"isp": isp, **row, "tso_called_mw": mw})

@@ -12,7 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tandem_sim.experiments.conflicts import write_conflicts
 from tandem_sim.experiments.kpis import kpis_of
+from tandem_sim.markets.schemes import build_schemes
 from tandem_sim.sim.audit import AuditError
 from tandem_sim.sim.reconcile import reconcile, reconcile_figures
 from tandem_sim.sim.recorder import Recorder
@@ -125,6 +127,7 @@ def test_every_market_has_its_own_account(
 )
 def test_key_figures_are_sums_of_tables(small_run: Runs, figure: str) -> None:
     made = small_run(scheme="multilevel-01", **HOURLY)
+    write_conflicts(made, build_schemes()["multilevel-01"], 1.0)
     figures = kpis_of(made)
     reconcile_figures(made, 1.0, figures)
     wrong = {"TSO": 1.0} if figure == "procurement_cost_by_operator_eur" else figures[figure] + 0.1
