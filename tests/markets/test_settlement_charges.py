@@ -49,7 +49,7 @@ def test_what_a_dso_holds_back_of_it_is_not_the_providers_fault() -> None:
 
 
 def test_rounding_is_no_shortfall_and_nothing_owed_is_nothing_missing() -> None:
-    assert len(capacity_payments([_standing(4.0, 4.0 - 1e-9)], 1.3, QUARTER)) == 1
+    assert len(capacity_payments([_standing(4.0, 4.0 - 5e-10)], 1.3, QUARTER)) == 1
     (nothing,) = capacity_payments([_standing(0.0, 0.0)], 1.3, QUARTER)
     assert nothing.amount_eur == 0.0
     assert capacity_payments([], 1.3, QUARTER) == []
