@@ -13,11 +13,13 @@ import numpy as np
 from tandem_sim.agents.area import Area
 from tandem_sim.grids.dc import TransmissionGrid
 from tandem_sim.grids.network import Network
+from tandem_sim.grids.save import save_network
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.blocks import TSO, Values
 from tandem_sim.markets.case_options import CaseOptions
 from tandem_sim.markets.case_writing import System, write_case
 from tandem_sim.markets.ledger import Ledger
+from tandem_sim.sim.physics import Injections
 
 
 @dataclass
@@ -48,10 +50,17 @@ class IspExport:
             p, q = own["forecast"]
             told[house] = {"p_mw": p, "q_mvar": q}
 
-    def close(self, books: Mapping[str, Bids], ledger: Ledger, scheduled_mw: Mapping[str, float]) -> None:
-        """Write the case folder, and beside it what was sold in the run (``recorded.json``).
+    def close(
+        self,
+        books: Mapping[str, Bids],
+        ledger: Ledger,
+        scheduled_mw: Mapping[str, float],
+        delivered: Mapping[str, Injections],
+    ) -> None:
+        """Write the case folder, and beside it what was sold in the run and what came of it.
 
-        `scheduled_mw` is the flow into each area that its BRP has scheduled.
+        `scheduled_mw` is the flow into each area that its BRP has scheduled; `delivered` is what the nodes of
+        every grid have injected. Sales go to ``recorded.json``, grids as delivered to ``delivered/``.
         """
         self._scheduled = scheduled_mw
         assert self.transmission is not None  # set by whoever builds the world
@@ -60,6 +69,10 @@ class IspExport:
         for area in self.areas:
             systems[area.name] = self._system(area.name, area.network, books[area.name], static)
         write_case(self.folder, self.name, systems, self.options, self._forecasts)
+        (self.folder / "delivered").mkdir(exist_ok=True)
+        for system, (p_mw, q_mvar) in delivered.items():
+            path = self.folder / "delivered" / f"{system}.json"
+            save_network(systems[system].network, p_mw, q_mvar, path)
         cleared = [
             {"bid_id": str(books[s].bid_id[k]), "layer": layer, "quantity_mw": float(award[k])}
             for layer, awards in ledger.layers.items()

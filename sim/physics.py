@@ -30,7 +30,10 @@ Injections = tuple[FloatArray, FloatArray]
 
 @dataclass(frozen=True)
 class GridResult:
-    """One grid in one ISP after activation; `base` is the same ISP had nothing been activated in it."""
+    """One grid in one ISP after activation; `base` is the same ISP had nothing been activated in it.
+
+    `injections` are those of `state`, on transmission with what areas take.
+    """
 
     state: AcState
     interface_mw: float  # into a distribution grid, or from the slack into transmission
@@ -40,6 +43,7 @@ class GridResult:
     linear: Violations | None  # after activation, by the clearing model
     flow_error_mw: float  # clearing model against AC, worst branch, same injections
     voltage_error_pu: float
+    injections: Injections
 
 
 class Physics:
@@ -93,7 +97,7 @@ class Physics:
                 p_t[node] += p.sum()
                 q_t[node] += q.sum()
         state = self._solve(self._t_flow, p_t, q_t, isp, audit)
-        results[TSO] = self._transmission(state, p_t)
+        results[TSO] = self._transmission(state, p_t, q_t)
         return results
 
     def _area(self, area: Area, before: Injections, after: Injections, isp: int, audit: bool) -> GridResult:
@@ -116,9 +120,10 @@ class Physics:
             linear=rows.violations(),
             flow_error_mw=flow_error,
             voltage_error_pu=voltage_error,
+            injections=(p, q),
         )
 
-    def _transmission(self, state: AcState, p_mw: FloatArray) -> GridResult:
+    def _transmission(self, state: AcState, p_mw: FloatArray, q_mvar: FloatArray) -> GridResult:
         lines, worst = overloads(state)
         error = float("nan")
         if state.converged:
@@ -128,7 +133,8 @@ class Physics:
                 )
             )
         after = Violations(lines, worst) if state.converged else Violations(diverged=1)
-        return GridResult(state, state.root_mw, state.losses_mw, after, None, None, error, float("nan"))
+        nan, sums = float("nan"), (state.root_mw, state.losses_mw)
+        return GridResult(state, *sums, after, None, None, error, nan, (p_mw, q_mvar))
 
     def _solve(self, flow: PowerFlow, p: FloatArray, q: FloatArray, isp: int, audit: bool) -> AcState:
         state = flow.reference(p, q, compiled=True) if self._reference else flow.solve(p, q)

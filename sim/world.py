@@ -236,10 +236,12 @@ class World(mesa.Model):
     def settle(self, isp: int) -> None:
         """Money changes hands, books are audited and closed."""
         books, ledger = self._books(isp), self.register[isp]
-        self.settler.settle(isp, books, ledger, self._delivery.pop(isp), self._reserve.pop(isp, None))
+        delivery = self._delivery.pop(isp)
+        self.settler.settle(isp, books, ledger, delivery, self._reserve.pop(isp, None))
         if self.export is not None and isp == self.export.isp:
             flows = {a.name: -self.brp_of_area[a.name].schedule_mw[isp] for a in self.areas}
-            self.export.close(books, ledger, flows)
+            delivered = {system: grid.injections for system, grid in delivery.grids.items()}
+            self.export.close(books, ledger, flows, delivered)
         self._close(isp)
 
     def _transmission_activation(self, isp: int) -> FloatArray:

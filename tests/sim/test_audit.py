@@ -122,7 +122,7 @@ def test_orders_that_are_not_the_awards_are_caught(fleet: HouseholdFleet) -> Non
 def _grid(interface_mw: float, losses_mw: float) -> GridResult:
     none = np.zeros(1)
     state = AcState(True, none, none, none, none, none, none, losses_mw, interface_mw, 0.0)
-    return GridResult(state, interface_mw, losses_mw, Violations(), None, None, 0.0, 0.0)
+    return GridResult(state, interface_mw, losses_mw, Violations(), None, None, 0.0, 0.0, (none, none))
 
 
 def test_power_that_no_meter_and_no_loss_explains_is_caught() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandapower as pp
+import pandas as pd
 import pytest
 
 from tandem_sim.experiments.cli import main
@@ -148,6 +149,30 @@ def test_what_the_case_of_an_isp_says(export: Export) -> None:
     for scheme in build_schemes(case.options.options).values():  # and any other scheme may clear it
         entry = clear_case(case, scheme).as_dict(None)
         assert json.loads(json.dumps(entry, allow_nan=False)) == entry
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"scheme": "multilevel-03"},
+        {"scheme": "multilevel-02", "local_reactive": {"enabled": True}, "reserve": {"enabled": True}},
+    ],
+    ids=lambda overrides: overrides["scheme"],
+)
+def test_the_grids_as_delivered_have_the_flows_of_the_run(export: Export, overrides: dict[str, Any]) -> None:
+    exported = export(CONGESTED, **overrides)
+    grid = pd.read_parquet(exported.folder.parent / "grid.parquet").query(f"isp == {CONGESTED}")
+    assert set(grid.system) == {"T", "D1"}
+    for row in grid.itertuples():
+        net = pp.from_json(str(exported.folder / "delivered" / f"{row.system}.json"))
+        pp.runpp(net)
+        supplied = net.res_ext_grid.p_mw.sum()
+        lost = net.res_line.pl_mw.sum() + net.res_trafo.pl_mw.sum() + net.res_shunt.p_mw.sum()
+        assert supplied == pytest.approx(row.interface_mw, abs=1e-5)
+        assert lost == pytest.approx(row.losses_mw, abs=1e-5)
+        assert net.res_bus.vm_pu.min() == pytest.approx(row.vm_min_pu, abs=1e-6)
+        assert abs(supplied) > 0.05
+        assert lost > 1e-4
 
 
 def test_a_power_flow_does_not_depend_on_the_state_before() -> None:
