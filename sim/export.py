@@ -60,8 +60,7 @@ class IspExport:
         """Write the case folder, and beside it what was sold in the run and what came of it.
 
         `scheduled_mw` is the flow into each area that its BRP has scheduled; `delivered` is what the nodes of
-        every grid have injected. What was sold goes to ``recorded.json``, grids as delivered to
-        ``delivered/``.
+        every grid have injected. Sales go to ``recorded.json``, grids as delivered to ``delivered/``.
         """
         self._scheduled = scheduled_mw
         assert self.transmission is not None  # set by whoever builds the world

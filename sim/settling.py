@@ -15,7 +15,6 @@ from tandem_sim.agents.fleet import FleetStep
 from tandem_sim.agents.household import FleetDesk
 from tandem_sim.agents.market_operator import MarketOperator
 from tandem_sim.agents.messages import ImbalanceMessage
-from tandem_sim.agents.remedies import Change
 from tandem_sim.agents.sales_book import ClosedBook
 from tandem_sim.agents.sellers import seller_rows
 from tandem_sim.agents.tso import TSO
@@ -131,14 +130,10 @@ class Settler:
         by_pool = awarded_mw([p.name for p in self.pools], books, ledger)
         wanted, declared = self.fleet_desk.wanted_kw[isp], self.tso.declared_mw(isp, len(step.up_kw))
         measured = self.meters.measure(isp, step, wanted, declared)
-        changes: Sequence[Change] = ()
-        if self.non_firm is not None:
-            changes = self.non_firm.changes.get(isp, ())
-            for t in self.non_firm.transfers.get(isp, ()):
-                by_pool[t.payer] -= t.direction * t.mw
-                by_pool[t.payee] += t.direction * t.mw
-        asked = ordered_mw(self.pools, books, ledger, changes, len(wanted))
-        places = self.meters.by_place(asked, measured.group_mw)
+        for t in self.non_firm.transfers.get(isp, ()) if self.non_firm is not None else ():
+            by_pool[t.payer] -= t.direction * t.mw
+            by_pool[t.payee] += t.direction * t.mw
+        places = self._places(isp, books, ledger, measured)
         imbalance, uncorrected = self._imbalances(delivery, books, ledger, by_pool, measured)
         payments = self._payments(isp, books, ledger, places, imbalance, prices, step)
         net_award = sum(float(b.direction @ ledger.sold(s)) for s, b in books.items())
@@ -153,6 +148,16 @@ class Settler:
         self._bill(isp, imbalance, prices)
         record_settlement(self.recorder, isp, payments, ledger, books)
         self._record(isp, books, ledger, delivery, prices, step)
+
+    def _places(
+        self, isp: int, books: Mapping[str, Bids], ledger: Ledger, measured: Measured
+    ) -> tuple[Mapping[Place, float], Mapping[Place, float]]:
+        """MW ordered and delivered, place by place; none where neither charges nor strikes depend on them."""
+        if self.rules.shortfall_eur_per_mwh <= 0.0 and self.tso.qualification is None:
+            return {}, {}
+        changes = self.non_firm.changes.get(isp, ()) if self.non_firm is not None else ()
+        ordered = ordered_mw(self.pools, books, ledger, changes, len(measured.group_mw))
+        return self.meters.by_place(ordered, measured.group_mw)
 
     def _prices(
         self,
