@@ -37,7 +37,6 @@ from tandem_sim.markets.clearing import Clearing
 from tandem_sim.markets.imbalance import Regulation
 from tandem_sim.markets.penalties import unserved_eur_per_mwh
 from tandem_sim.markets.pricing import Sale
-from tandem_sim.markets.programme import Cleared
 from tandem_sim.markets.register import FlexibilityRegister
 from tandem_sim.markets.replacement import REPLACEMENT, replace_missing
 from tandem_sim.markets.settlement import RESERVE
@@ -219,7 +218,7 @@ class TSO(Operator):
         """What balancing an ISP took: volumes and prices of all that was bought for the TSO to balance.
 
         `delta_mw` is what the automatic reserve delivered minute by minute (net, up positive), if there is
-        one. Need that nobody served counts as called at the price of its penalty.
+        one. Need that nobody served, in whatever market, counts as called at the price of its penalty.
         """
         houses, ledger = self._houses(isp), self._register[isp]
         bought = {RESERVE, REPLACEMENT, *(block.name for block in self.scheme.blocks if block.buyer == "tso")}
@@ -240,11 +239,11 @@ class TSO(Operator):
                         prices[direction].append(float(best(bids.price[called])))
         nan = float("nan")
         mean = {d: paid[d] / mw[d] if mw[d] > 0.0 else nan for d in (1, -1)}
-        answer: Cleared = houses[T]["balancing"]
-        for direction, unserved in ((1, answer.short_mw), (-1, answer.long_mw)):
-            if unserved > NOTHING_MW:
-                mw[direction] += unserved
-                prices[direction].append(direction * unserved_eur_per_mwh())
+        for clearing in (c for systems in ledger.clearings.values() for c in systems.values()):
+            for direction, unserved in ((1, clearing.answer.short_mw), (-1, clearing.answer.long_mw)):
+                if unserved > NOTHING_MW:
+                    mw[direction] += unserved
+                    prices[direction].append(direction * unserved_eur_per_mwh())
         reserve = self._register[isp].layers.get(RESERVE, {})
         manual = mw[1] - mw[-1] - sum(float(houses[s]["bids"].direction @ x) for s, x in reserve.items())
         net = np.array([manual]) if delta_mw is None else manual + delta_mw
