@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -88,23 +88,32 @@ BENCHES = {ROOT / "experiments" / f"bench_{part}.py" for part in ("markets", "ru
 """They compare Tandem with the bare solver and with bare pandapower, so they must call them."""
 
 
-@pytest.mark.parametrize("path", [p for p in SOURCES if p not in BENCHES], ids=_name)
-def test_imports_run_one_way_and_libraries_stay_at_home(path: Path) -> None:
-    assert wrong_imports(path.relative_to(ROOT).parts[0], path.read_text(encoding="utf-8")) == []
+def _found(paths: Iterable[Path], problems: Callable[[Path, str], Sequence[object]]) -> dict[str, object]:
+    """What is wrong with each file of `paths`, by its name."""
+    texts = ((path, path.read_text(encoding="utf-8")) for path in paths)
+    return {_name(path): wrong for path, text in texts if (wrong := problems(path, text))}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=_name)
-def test_files_and_functions_stay_short(path: Path) -> None:
-    source = path.read_text(encoding="utf-8")
-    assert source.count("\n") <= MAX_FILE_LINES
-    assert long_functions(source) == []
+def test_imports_run_one_way_and_libraries_stay_at_home() -> None:
+    layered = [path for path in SOURCES if path not in BENCHES]
+    assert _found(layered, lambda path, text: wrong_imports(path.relative_to(ROOT).parts[0], text)) == {}
 
 
-@pytest.mark.parametrize("path", SOURCES + TESTS + COMPANIONS, ids=_name)
-def test_no_path_of_a_machine(path: Path) -> None:
+def test_files_and_functions_stay_short() -> None:
+    assert _found(SOURCES, lambda _, text: long_functions(text)) == {}
+    assert (
+        _found(SOURCES, lambda _, text: [text.count("\n")] if text.count("\n") > MAX_FILE_LINES else []) == {}
+    )
+
+
+def test_no_path_of_a_machine() -> None:
     machine_path = re.compile(r"(?<![\w.])/(?:work|home|root|farm|tmp|opt|mnt|Users)/|[A-Z]:\\\\")
-    lines = path.read_text(encoding="utf-8").splitlines()
-    assert [line for line in lines if machine_path.search(line) and "machine_path" not in line] == []
+
+    def paths(_: Path, text: str) -> list[str]:
+        lines = text.splitlines()
+        return [line for line in lines if machine_path.search(line) and "machine_path" not in line]
+
+    assert _found(SOURCES + TESTS + COMPANIONS, paths) == {}
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from tests.sim.conftest import small_scenario
 
 ISP = 72  # of quarters of an hour from local midnight: 18:00
 Rows = dict[str, list[dict[str, Any]]]
-PLAYED = ("multilevel-03", "central-01", "common", "integrated", "aggregation", "fragmented", "hybrid")
+PLAYED = ("multilevel-03", "integrated", "aggregation", "hybrid")
 
 
 def order(bid_id: str, mw: float, price: float, system: str = "D1", **more: Any) -> dict[str, Any]:
