@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -31,9 +32,21 @@ class LinDistFlow:
     voltage_q_matrix: FloatArray  # (N, N): dw per Mvar
     w_root_gain: FloatArray  # (N,): product of the squared ratios between the root and the node
     downhill: BoolArray  # (E,): the from end is the one towards the root
-    w_min_pu2: FloatArray  # (N,): limits on squared voltages
-    w_max_pu2: FloatArray  # (N,)
-    buses: IntArray  # (N,): buses joined in each node
+
+    @cached_property
+    def w_min_pu2(self) -> FloatArray:
+        """Lower limits (N,) of the network on squared voltages."""
+        return self.network.node_limits_pu()[0] ** 2
+
+    @cached_property
+    def w_max_pu2(self) -> FloatArray:
+        """Upper limits (N,) of the network on squared voltages."""
+        return self.network.node_limits_pu()[1] ** 2
+
+    @cached_property
+    def buses(self) -> IntArray:
+        """Buses (N,) joined in each node."""
+        return np.bincount(self.network.bus_node, minlength=self.network.n_nodes)
 
     @classmethod
     def build(cls, network: Network) -> LinDistFlow:
@@ -54,9 +67,7 @@ class LinDistFlow:
             m_q[node] = g * m_q[up] + 2.0 * x / network.base_mva * below
             gain[node] = g * gain[up]
         downhill = parent[network.branches.to_node] == network.branches.from_node
-        low, high = network.node_limits_pu()
-        buses = np.bincount(network.bus_node, minlength=n)
-        return cls(network, flow, m_p, m_q, gain, downhill, low**2, high**2, buses)
+        return cls(network, flow, m_p, m_q, gain, downhill)
 
     def flows_mw(self, p_mw: FloatArray) -> FloatArray:
         """Active flow of every branch (E,), MW towards the leaves, for injections (N,)."""

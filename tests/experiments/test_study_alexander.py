@@ -199,3 +199,9 @@ def test_committed_tables_are_those_of_the_results() -> None:
     quoted = [line for line in page.splitlines() if line.startswith("|") and ", safe " in line]
     assert quoted
     assert set(quoted) <= set(tables.splitlines())
+
+
+def test_a_voltage_band_of_a_recipe_is_the_one_that_markets_keep() -> None:
+    recipe = replace(SHARED, root_vm_pu=1.04, vm_max_pu=1.042)
+    for area in generate("B", 1, recipe).areas.values():
+        assert area.rows.w_max_pu2 == pytest.approx(1.042**2)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 import pandapower as pp
 import pytest
@@ -12,6 +15,7 @@ from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.lindistflow import LinDistFlow
 from tandem_sim.grids.network import Network
 from tandem_sim.grids.powerflow import PowerFlow
+from tandem_sim.grids.rows import distribution_rows
 from tests.nets import empty_net
 
 
@@ -172,3 +176,13 @@ def test_parallel_transformers_with_unlike_taps_are_refused() -> None:
     with pytest.raises(InputError, match="circulating flow") as error:
         _model(net)
     assert error.value.field == "trafo 0"
+
+
+def test_limits_are_those_of_the_network_it_is_given(network_of: Callable[[str], Network]) -> None:
+    """Whoever puts another network of the same lines in its place gets that network's voltage band."""
+    network = network_of("case69")
+    narrow = replace(network, vm_max_pu=np.full(len(network.bus_index), 1.042))
+    lin = LinDistFlow.build(network)
+    assert lin.w_max_pu2 == pytest.approx(1.1**2)
+    rows = distribution_rows(replace(lin, network=narrow), network.p_mw, network.q_mvar)
+    assert rows.w_max_pu2 == pytest.approx(1.042**2)
