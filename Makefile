@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUNS := .venv/.runs
 TESTS := .venv/.tests
-ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
+# One thread a process, since there is one a core; and what is compiled is kept, whatever the environment says.
+ALONE := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-all lint bench clean
@@ -26,10 +27,10 @@ run: $(RUNS) ## simulate a week of the reference scenario under two schemes
 	$(BIN)/tandem run reference --scheme multilevel-03 --scheme central-01 --out runs/reference --overwrite
 
 test: $(TESTS) ## run the tests, one process a core
-	$(ONE_THREAD) $(BIN)/python -m pytest -q -n auto --dist worksteal
+	$(ALONE) $(BIN)/python -m pytest -q -n auto --dist worksteal
 
 test-all: $(TESTS) ## run the tests and the long walks that `make test` leaves out
-	$(ONE_THREAD) $(BIN)/python -m pytest -q -n auto --dist worksteal -m ''
+	$(ALONE) $(BIN)/python -m pytest -q -n auto --dist worksteal -m ''
 
 lint: $(TESTS) ## check style, format and types
 	$(BIN)/ruff check .
@@ -37,7 +38,7 @@ lint: $(TESTS) ## check style, format and types
 	$(BIN)/mypy
 
 bench: $(TESTS) ## measure speed beside limits measured in the same run
-	$(ONE_THREAD) $(BIN)/python -m tandem_sim.experiments.bench
+	$(ALONE) $(BIN)/python -m tandem_sim.experiments.bench
 
 clean: ## remove the environment, caches and run folders
 	rm -rf .venv build dist runs ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
