@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandapower as pp
 from lightsim2grid.network import init_from_powermodels
+from pandapower.auxiliary import pandapowerNet
 
 from tandem_sim.grids.arrays import ComplexArray, FloatArray
 from tandem_sim.grids.network import BUS_TYPE, ISOLATED, Network
@@ -67,14 +70,23 @@ class PowerFlow:
         return self._state(voltage, p_mw, q_mvar)
 
     def reference(self, p_mw: FloatArray, q_mvar: FloatArray, compiled: bool = False) -> AcState:
-        """The same state by ``pandapower.runpp`` on the net itself: slow, and the judge.
+        """The same state by ``pandapower.runpp`` on a net of its own: slow, and the judge.
 
-        It may be `compiled` (by numba): a solve then takes less time, and the first one seconds more.
+        It shares neither model nor solver with `solve`: pandapower's own Newton-Raphson, not the one of
+        lightsim2grid, which pandapower would take where it is installed. It may be `compiled` (by numba): a
+        solve then takes less time, and the first one seconds more.
         """
-        net = self.network.net
-        _set_injections(self.network, p_mw, q_mvar)
+        net = self.judged
+        _set_injections(net, self.network, p_mw, q_mvar)
         try:
-            pp.runpp(net, calculate_voltage_angles=True, init="dc", tolerance_mva=1e-8, numba=compiled)
+            pp.runpp(
+                net,
+                calculate_voltage_angles=True,
+                init="dc",
+                tolerance_mva=1e-8,
+                numba=compiled,
+                lightsim2grid=False,
+            )
         except pp.LoadflowNotConverged:
             return _diverged(self.network)
         buses = self.network.bus_index
@@ -83,6 +95,11 @@ class PowerFlow:
         voltage = self._solution(net)
         voltage[self.network.bus_node] = vm * np.exp(1j * angle)
         return self._state(voltage, p_mw, q_mvar)
+
+    @cached_property
+    def judged(self) -> pandapowerNet:
+        """The net that `reference` solves: a copy, with one load per node once it has been solved."""
+        return copy.deepcopy(self.network.net)
 
     @staticmethod
     def _solution(net: Any) -> ComplexArray:
@@ -198,9 +215,8 @@ def _fast_model(network: Network) -> Any:
         return init_from_powermodels(data)
 
 
-def _set_injections(network: Network, p_mw: FloatArray, q_mvar: FloatArray) -> None:
-    """Replace every load, generator output and storage of the private net by one load per node."""
-    net = network.net
+def _set_injections(net: pandapowerNet, network: Network, p_mw: FloatArray, q_mvar: FloatArray) -> None:
+    """Replace every load, generator output and storage of a net by one load per node."""
     if not len(net.load) or net.load.index.name != "tandem_node":
         for table in ("sgen", "storage", "motor", "asymmetric_load", "asymmetric_sgen"):
             if table in net and len(net[table]):

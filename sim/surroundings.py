@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from tandem_sim.grids.arrays import FloatArray, IntArray
 from tandem_sim.grids.dc import DcModel
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.lindistflow import LinDistFlow
-from tandem_sim.grids.load import load_net
+from tandem_sim.grids.load import is_file, load_net
 from tandem_sim.grids.network import Network
 from tandem_sim.grids.powerflow import PowerFlow
 from tandem_sim.grids.profiles import ProfileError, measured, span
@@ -103,13 +104,23 @@ def _incidents(scenario: Scenario, calendar: Calendar, network: Network) -> Floa
 
 
 def _network(settings: GridSettings, folder: Path | None, field: str) -> Network:
-    net = load_net(settings.grid, folder)
+    network = _loads_alone(settings.grid, folder) if is_file(settings.grid) else _published(settings.grid)
+    return network.with_ratings(settings.ratings_mva, f"{field}.ratings_mva", "scenario")
+
+
+@lru_cache(maxsize=16)
+def _published(grid: str) -> Network:
+    """A published grid for all runs of a process: they ask for the same few."""
+    return _loads_alone(grid, None)
+
+
+def _loads_alone(grid: str, folder: Path | None) -> Network:
+    """A grid of which the scenario keeps wires and loads: it brings units, PV and batteries of its own."""
+    net = load_net(grid, folder)
     net.gen["p_mw"] = 0.0  # units are scheduled by the day-ahead market; their voltage set-points stay
-    for table in ("sgen", "storage"):  # the scenario brings units, PV and batteries of its own
+    for table in ("sgen", "storage"):
         net[table]["in_service"] = False
-    return Network.from_pandapower(net, settings.grid).with_ratings(
-        settings.ratings_mva, f"{field}.ratings_mva", "scenario"
-    )
+    return Network.from_pandapower(net, grid)
 
 
 def _area(
