@@ -248,7 +248,7 @@ def clear(
     common = found["common"]
     outcomes = {name: o for name in names if isinstance(o := found[name], Outcome)}
     failed = {name: str(found[name]) for name in names if name not in outcomes}
-    reference = common.cost_eur_per_h if isinstance(common, Outcome) else None
+    reference = common.net_cost_eur_per_h if isinstance(common, Outcome) else None
     return Clearing(instance.name, outcomes, failed, reference)
 
 
