@@ -161,7 +161,10 @@ class IspTables:
             return self._bought(bid)
         found = self["activations"]
         found = found[(found.bid_id == bid.bid_id) & (found.system == bid.system)]
-        return dict(zip(found.layer, found.quantity_mw.astype(float), strict=True))
+        return {
+            str(layer): float(mw)
+            for layer, mw in found.groupby("layer", sort=False).quantity_mw.sum().items()
+        }
 
     def _bought(self, bid: Bid) -> dict[str, float]:
         """What a company has bought: it has one wish an ISP, and its payments tell how much of it was met."""

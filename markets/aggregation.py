@@ -191,6 +191,8 @@ def rsf_market(kind: Kind = "exact", pricing: Pricing = "pay-as-bid") -> Block:
             rows=grid_rows(transmission_rows(grid.dc, p), everybody, available, owner=TSO),
             choices=list(places.values()) if kind == "discrete" else (),
         ).require("TSO market over residual supply functions")
+        assert answer.optimum is not None
+        answer = replace(answer, optimum=replace(answer.optimum, wanted_mw=need))
         x = answer.quantity_mw
         target = {area: parts[area].start_mw + float(sign[at] @ x[at]) for area, at in places.items()}
         entries: dict[str, Any] = {area: {"target": e} for area, e in target.items()}

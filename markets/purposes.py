@@ -57,6 +57,16 @@ def purposes_of(answer: Cleared) -> Purposes:
     return Purposes(free, x - relieved)
 
 
+def unserved_without_limits(answer: Cleared) -> tuple[float, float]:
+    """Need that an auction left (short and long, MW) and would have left had there been no limits."""
+    at = answer.optimum
+    if at is None or not (answer.short_mw or answer.long_mw) or not at.limits_bind:
+        return answer.short_mw, answer.long_mw
+    free = clear(at.cost, at.available, at.sign, at.need_mw, (), at.imbalance_price, at.imbalance_bound_mw)
+    for_limits = max(at.short_mw - free.short_mw, 0.0), max(at.long_mw - free.long_mw, 0.0)
+    return max(answer.short_mw - for_limits[0], 0.0), max(answer.long_mw - for_limits[1], 0.0)
+
+
 def _without(at: Optimum, voltages: bool, flows: bool) -> FloatArray:
     """What the same auction buys (n,) with only some of its limits."""
     rows = [part for part in at.rows if (voltages if part.of_voltage else flows)]

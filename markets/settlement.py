@@ -12,6 +12,8 @@ from tandem_sim.markets.reactive import ReactiveTrade
 from tandem_sim.markets.tolerances import NOTHING_MW
 
 MAKE_WHOLE = "make-whole"
+NOTHING_EUR = 1e-9
+"""A payment below this is rounding."""
 RESERVE = "afrr"
 """Layer of the automatic reserve, and the kind of payment for its energy."""
 FOR_ENERGY = ("activation", RESERVE, MAKE_WHOLE)
@@ -70,6 +72,7 @@ def activation_payments(
                 for provider, mine in bids.by_provider(called).items():
                     mwh = float(bids.direction[mine] @ award[mine]) * hours
                     lifted = float(extra[mine].sum()) * hours
+                    lifted = lifted if abs(lifted) > NOTHING_EUR else 0.0
                     amount = float(paid[mine].sum()) * hours - lifted
                     buyer = buyer_of[layer, system]
                     payments.append(Payment(buyer, provider, kind, mwh, amount))

@@ -7,3 +7,7 @@ of bids is that sum. Rounding of sums over thousands of bids stays below it, a p
 ON_LIMIT = 1e-8
 """MW, or p.u.**2, within which an optimum stands on a limit: what HiGHS leaves of a constraint that binds (it
 allows 1e-7 of a scaled one, and ends some orders below)."""
+
+BROKEN = 1e-6
+"""MW, or p.u.**2, beyond which a soft limit counts as broken and is worth its penalty. HiGHS leaves a limit
+that is broken by less than 1e-7 as it is, and with it the dual that it has there."""

@@ -35,7 +35,7 @@ from scipy import sparse
 from tandem_sim.grids.arrays import BoolArray, FloatArray
 from tandem_sim.markets.limits import Rows
 from tandem_sim.markets.solver import solve
-from tandem_sim.markets.tolerances import NOTHING_MW, ON_LIMIT
+from tandem_sim.markets.tolerances import BROKEN, NOTHING_MW, ON_LIMIT
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ class Optimum:
     short_mw: float = 0.0
     long_mw: float = 0.0
     fixed: BoolArray | None = None  # (n,) columns that were chosen whole and set no price
+    wanted_mw: float | None = None  # the need where that of the programme is counted from another state
 
     @cached_property
     def price_interval(self) -> tuple[float, float]:
@@ -66,8 +67,9 @@ class Optimum:
         if self.sign is None:
             return float("nan")
         low, high = self.price_interval
-        if not self._both_called and abs(self.need_mw) > NOTHING_MW:
-            end = low if self.need_mw > 0.0 else high
+        need = self.need_mw if self.wanted_mw is None else self.wanted_mw
+        if not self._both_called and abs(need) > NOTHING_MW:
+            end = low if need > 0.0 else high
             if np.isfinite(end):
                 return end
         finite = [end for end in (low, high) if np.isfinite(end)]
@@ -143,7 +145,7 @@ class _Sides:
             for side, over in ((1.0, state - part.high), (-1.0, part.low - state)):
                 on = np.flatnonzero(over >= -ON_LIMIT)
                 effects.append(side * part.matrix[on])
-                beyond = over[on] > ON_LIMIT
+                beyond = over[on] > BROKEN
                 least.extend(np.where(beyond & np.isfinite(part.penalty), part.penalty, 0.0).tolist())
                 most.extend([part.penalty] * len(on))
                 owner.extend([part.owner] * len(on))

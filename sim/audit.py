@@ -228,6 +228,7 @@ def audit_price(
     ledger: Ledger,
     books: Mapping[str, Bids],
     found: Regulation,
+    bound: tuple[bool, bool],
 ) -> None:
     """Imbalance prices are those of bids called to balance, of unserved need, the mid price or a mean paid.
 
@@ -242,12 +243,11 @@ def audit_price(
     penalty = unserved_eur_per_mwh()
     known = np.concatenate([*called, [mid, penalty, -penalty, found.up_mean, found.down_mean]])
     known = np.concatenate([known, known + alpha, known - alpha])
-    net = found.up_mw - found.down_mw
-    if net > NOTHING_MW and prices.short < found.up_mean - 1e-9:
+    if bound[0] and prices.short < found.up_mean - 1e-9:
         raise AuditError(
             f"ISP {isp}: a shortage costs {prices.short}, less than {found.up_mean} paid upwards"
         )
-    if net < -NOTHING_MW and prices.long > found.down_mean + 1e-9:
+    if bound[1] and prices.long > found.down_mean + 1e-9:
         raise AuditError(
             f"ISP {isp}: a surplus earns {prices.long}, more than {found.down_mean} paid downwards"
         )

@@ -33,6 +33,7 @@ from tandem_sim.markets.imbalance import (
     Rule,
     adder,
     dual_price,
+    regulation_state,
     single_price,
 )
 from tandem_sim.markets.ledger import Ledger
@@ -137,6 +138,17 @@ class ImbalancePricing:
     rule: Rule
     alpha: Alpha
     _surplus: deque[float] = field(default_factory=lambda: deque(maxlen=8))
+
+    def bound_by(self, found: Regulation) -> tuple[bool, bool]:
+        """Whether the means of what was paid upwards and downwards bound the prices of an ISP (art. 55).
+
+        Of the net direction under a single price; under dual prices of the regulation state, 2 being both.
+        """
+        if self.rule == "dual":
+            state = regulation_state(found)
+            return state in (1, 2), state in (-1, 2)
+        net = found.up_mw - found.down_mw
+        return net > NOTHING_MW, net < -NOTHING_MW
 
     def prices(self, found: Regulation, mid_price: float, surplus_mw: float) -> tuple[ImbalancePrices, float]:
         """Prices of an ISP, and the adder in them; `surplus_mw` is the imbalance before activation."""

@@ -168,12 +168,14 @@ class Settler:
         control: AfrrResult | None,
     ) -> ImbalancePrices:
         minutes = self.reserve.minutes_mw(control) if self.reserve and control else None
-        found = self.tso.regulation(isp, minutes)
+        bought = self.tso.books_as_bought(isp, books)
+        found = self.tso.regulation(isp, bought, minutes)
         mid = mid_price(list(books.values()), self.tso.day_ahead_price[isp])
         prices, alpha = self.pricing.prices(found, mid, delivery.system_before)
         if control is not None:
             record_reserve(self.recorder, isp, control, regulation_state(found))
-        audit_price(isp, prices, alpha, mid, ledger, books, found)
+        bound = self.pricing.bound_by(found)
+        audit_price(isp, prices, alpha, mid, ledger, bought, found, bound)
         return prices
 
     def _imbalances(

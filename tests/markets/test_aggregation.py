@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from tandem_sim.grids.rows import Violations
 from tandem_sim.markets.aggregation import AreaProgramme, discrete_points, exact_points
 from tandem_sim.markets.bids import Bids
-from tandem_sim.markets.outcome import clear_case
+from tandem_sim.markets.blocks import TSO, carry
+from tandem_sim.markets.outcome import clear_case, open_case
 from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
+from tests.markets.hand import book, feeder, system
 from tests.markets.small import network, random_bids, random_case, random_tree, rows_of
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -114,3 +116,16 @@ def test_the_property_above_is_not_empty() -> None:
         common = clear_case(random_case(np.random.default_rng(seed)), SCHEMES["common"])
         feasible += common.linear == Violations() and common.unserved_imbalance_mw < 1e-7
     assert feasible >= 3
+
+
+@pytest.mark.parametrize(
+    ("need", "price"), [(0.0, 45.0), (-2.0, 30.0), (2.0, 60.0), (-1.0, 30.0), (3.0, 70.0)]
+)
+def test_a_price_over_supply_functions_is_that_of_the_bids_behind_them(need: float, price: float) -> None:
+    """An area offers 2 MW up at 60 and 2 MW down at 30, transmission 9 MW at 70 and at 5: by hand."""
+    area = feeder(book(("u", 1, 1, 2.0, 60.0), ("d", 1, -1, 2.0, 30.0)), 100.0)
+    case = system(need, book(("t", 0, 1, 9.0, 70.0), ("td", 0, -1, 9.0, 5.0)), D=area)
+    for scheme in (build_schemes(Options(aggregation="exact"))["aggregation"], SCHEMES["common"]):
+        houses, ledger = open_case(case, scheme)
+        carry(scheme, houses, ledger)
+        assert houses[TSO]["balancing"].price_eur_per_mwh == pytest.approx(price), scheme.name

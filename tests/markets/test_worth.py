@@ -132,3 +132,12 @@ def test_a_limit_exactly_full_that_need_not_be_wider_is_worth_nothing() -> None:
     answer = clear(np.array([10.0, 15.0]), np.full(2, 5.0), np.ones(2), 2.0, [limit])
     assert answer.price_eur_per_mwh == 10.0  # of the last MW called: one less costs 10 less
     assert answer.limits_eur_per_h == pytest.approx({"D": 0.0})
+
+
+@pytest.mark.parametrize("beyond", [2e-8, 5e-8, 9e-8, 2e-7, 1e-3])
+@pytest.mark.parametrize("path", PATHS)
+def test_a_limit_broken_by_less_than_the_solver_sees_has_a_price(path: str, beyond: float) -> None:
+    """1 MW of line, exceeded by the base state: bids up at 50 and down at 20 may mend it, or need not."""
+    line = Rows(np.array([[-1.0, 0.0]]), np.array([1.0 + beyond]), -np.ones(1), np.ones(1), PENALTY, "D")
+    answer = PATHS[path](np.array([50.0, -20.0]), np.ones(2), np.array([1.0, -1.0]), 0.0, [line], 0.0, 0.0)
+    assert 20.0 - 1e-6 <= answer.price_eur_per_mwh <= 50.0 + 1e-6

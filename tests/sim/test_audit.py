@@ -159,25 +159,29 @@ def test_an_invented_imbalance_price_is_caught() -> None:
     nan = float("nan")
     house = Regulation(np.zeros(1), 0.0, 0.0, nan, nan)
     for price in (50.0, 30.0, 10_000.0, -10_000.0):  # of the bid called, day-ahead, of unserved need
-        audit_price(0, ImbalancePrices(price, price), 0.0, 30.0, ledger, BOOKS, house)
-    audit_price(0, ImbalancePrices(28.5, 51.5), 1.5, 30.0, ledger, BOOKS, house)  # an adder of 1.5
+        audit_price(0, ImbalancePrices(price, price), 0.0, 30.0, ledger, BOOKS, house, (False, False))
+    audit_price(
+        0, ImbalancePrices(28.5, 51.5), 1.5, 30.0, ledger, BOOKS, house, (False, False)
+    )  # an adder of 1.5
     short = Regulation(np.ones(1), 1.0, 0.0, 50.0, nan, 48.0, nan)
-    audit_price(0, ImbalancePrices(50.0, 50.0), 0.0, 30.0, ledger, BOOKS, short)
+    audit_price(0, ImbalancePrices(50.0, 50.0), 0.0, 30.0, ledger, BOOKS, short, (True, False))
     with pytest.raises(AuditError, match=r"a shortage costs 30.0, less than 48.0 paid upwards"):
-        audit_price(0, ImbalancePrices(30.0, 30.0), 0.0, 30.0, ledger, BOOKS, short)
+        audit_price(0, ImbalancePrices(30.0, 30.0), 0.0, 30.0, ledger, BOOKS, short, (True, False))
     long = Regulation(-np.ones(1), 0.0, 1.0, nan, 20.0, nan, 22.0)
     with pytest.raises(AuditError, match=r"a surplus earns 30.0, more than 22.0 paid downwards"):
-        audit_price(0, ImbalancePrices(30.0, 30.0), 0.0, 30.0, ledger, BOOKS, long)
+        audit_price(0, ImbalancePrices(30.0, 30.0), 0.0, 30.0, ledger, BOOKS, long, (False, True))
     against_limits = Ledger()
     against_limits.open("D1", BOOKS["D1"].quantity_mw)
     sale = Sale.of(np.array([1.0, 0.0]), np.array([50.0, 0.0]))
     relief = replace(sale, purposes=Purposes(np.zeros(2), np.zeros(2)))
     against_limits.book("D1", "tso_market", relief)
     with pytest.raises(AuditError, match="no activated bid"):
-        audit_price(0, ImbalancePrices(50.0, 50.0), 0.0, 30.0, against_limits, BOOKS, house)
+        audit_price(0, ImbalancePrices(50.0, 50.0), 0.0, 30.0, against_limits, BOOKS, house, (False, False))
     with pytest.raises(AuditError, match="no activated bid"):
-        audit_price(0, ImbalancePrices(-50.0, -50.0), 0.0, 30.0, ledger, BOOKS, house)
+        audit_price(0, ImbalancePrices(-50.0, -50.0), 0.0, 30.0, ledger, BOOKS, house, (False, False))
     with pytest.raises(AuditError, match="no activated bid"):
-        audit_price(0, ImbalancePrices(30.0, 51.5), 0.0, 30.0, ledger, BOOKS, house)
+        audit_price(0, ImbalancePrices(30.0, 51.5), 0.0, 30.0, ledger, BOOKS, house, (False, False))
     with pytest.raises(AuditError, match="more than 30"):
-        audit_price(0, ImbalancePrices(50.0, 30.0), 0.0, 30.0, ledger, BOOKS, house)  # swapped
+        audit_price(
+            0, ImbalancePrices(50.0, 30.0), 0.0, 30.0, ledger, BOOKS, house, (False, False)
+        )  # swapped
