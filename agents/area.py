@@ -25,6 +25,7 @@ class Area:
     site_label: tuple[str, ...]  # (S,) as bids name them
     share: FloatArray  # (N,) share of the area's nominal load
     tan_phi: FloatArray  # (N,) reactive per active load
+    fixed_mvar: FloatArray  # (N,) injections of reactive power without active power
     nominal_mw: float  # injection of the nominal load (<= 0)
     other_mw: FloatArray  # (T,) injection of the load besides households, over all nodes (<= 0)
 
@@ -39,7 +40,7 @@ class Area:
         """
         other = self.share * self.other_mw[isp]
         net, load = self.at_nodes(site_kw) / 1000.0, self.at_nodes(site_load_kw) / 1000.0
-        return other + net, self.tan_phi * (other + load)
+        return other + net, self.tan_phi * (other + load) + self.fixed_mvar
 
     def at_nodes(self, by_site: FloatArray) -> FloatArray:
         """What the sites of all areas have, summed over the nodes (N,) of this one."""

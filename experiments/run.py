@@ -35,6 +35,7 @@ from tandem_sim.sim.export import IspExport
 from tandem_sim.sim.reconcile import reconcile_figures
 from tandem_sim.sim.run import run
 from tandem_sim.sim.settings import Scenario
+from tandem_sim.sim.surroundings import grid_contents
 
 DAY_S = 86_400
 LOG = "run.log"
@@ -68,7 +69,7 @@ def run_scenario(
             export = None if export_isp is None else _export(scenario, export_isp, partial / "case")
             with log_to_file(working / LOG), _told(scenario, on_isp) as watched:
                 run(scenario, folder, partial, watched, export=export, checkpoints=checkpoints)
-                _write_up(scenario, partial, plots)
+                _write_up(scenario, folder, partial, plots)
             (working / LOG).rename(partial / LOG)
             if out.exists():
                 out.rename(working / "replaced")
@@ -100,7 +101,7 @@ def _told(scenario: Scenario, on_isp: Callable[[int], None]) -> Iterator[Callabl
     log.info("finished: %.1f s, %.1f s of processor time in this process", elapsed, cpu)
 
 
-def _write_up(scenario: Scenario, folder: Path, plots: bool) -> None:
+def _write_up(scenario: Scenario, inputs: Path | None, folder: Path, plots: bool) -> None:
     """Everything of a run but the tables that the simulation wrote, which are there."""
     scheme = build_schemes(scenario.scheme_options)[scenario.scheme]
     write_conflicts(folder, scheme, scenario.isp_minutes / 60.0)
@@ -109,7 +110,7 @@ def _write_up(scenario: Scenario, folder: Path, plots: bool) -> None:
     _write_json(folder / "kpis.json", figures)
     if plots:
         plot_run(folder, scenario.zone, f"{scenario.name}, {scenario.scheme}")
-    _write_json(folder / "manifest.json", manifest(scenario))
+    _write_json(folder / "manifest.json", manifest(scenario, inputs))
 
 
 def check_run(out: Path, scenario: Scenario, overwrite: bool, resume: bool) -> None:
@@ -193,8 +194,8 @@ def _nearest(out: Path) -> Path:
     return next(parent for parent in out.resolve().parents if parent.exists())
 
 
-def manifest(scenario: Scenario) -> dict[str, Any]:
-    """What is needed to make the run again."""
+def manifest(scenario: Scenario, inputs: Path | None) -> dict[str, Any]:
+    """What is needed to make the run again, and what was made of its grids, whose files lie in `inputs`."""
     return {
         "run_id": run_id(scenario),
         "seed": scenario.seed,
@@ -202,6 +203,7 @@ def manifest(scenario: Scenario) -> dict[str, Any]:
         "scenario": scenario.model_dump(mode="json", by_alias=True),
         "code": code_digest(),
         "versions": versions(),
+        "grids": grid_contents(scenario, inputs),
     }
 
 

@@ -56,28 +56,25 @@ def read_branches(net: pandapowerNet, ppc: dict[str, Any], name: str) -> Branche
             i_max = (
                 _column(rows, "max_i_ka", np.inf) * _column(rows, "df", 1.0) * _column(rows, "parallel", 1.0)
             )
+            i_max *= _loading(rows)
             s_max[start:end] = np.sqrt(3.0) * vn * i_max
             i_from[start:end] = i_to[start:end] = i_max
         elif table == "trafo":
-            count = _column(rows, "parallel", 1.0)
-            sn = _column(rows, "sn_mva", np.inf)
-            s_max[start:end] = sn * count
-            rated = sn * count * _column(rows, "df", 1.0) / np.sqrt(3.0)
-            i_from[start:end] = rated / _column(rows, "vn_hv_kv", np.nan)
-            i_to[start:end] = rated / _column(rows, "vn_lv_kv", np.nan)
+            rated = (
+                _column(rows, "sn_mva", np.inf) * _column(rows, "df", 1.0) * _column(rows, "parallel", 1.0)
+            )
+            s_max[start:end] = rated = rated * _loading(rows)
+            i_from[start:end] = rated / np.sqrt(3.0) / _column(rows, "vn_hv_kv", np.nan)
+            i_to[start:end] = rated / np.sqrt(3.0) / _column(rows, "vn_lv_kv", np.nan)
         elif table == "trafo3w":
             for third, side in enumerate(("hv", "mv", "lv")):
                 part = slice(start + third * len(rows), start + (third + 1) * len(rows))
-                s_max[part] = _column(rows, f"sn_{side}_mva", np.inf)
+                s_max[part] = _column(rows, f"sn_{side}_mva", np.inf) * _loading(rows)
                 i_from[part] = i_to[part] = (
                     s_max[part] / np.sqrt(3.0) / _column(rows, f"vn_{side}_kv", np.nan)
                 )
     unlimited: BoolArray = ~(s_max <= NO_LIMIT_MVA)
     s_max[unlimited] = i_from[unlimited] = i_to[unlimited] = np.inf
-    if (s_max < 0).any():
-        raise InputError(
-            name, label[int(np.argmax(s_max < 0))], "has a negative rating", "Give a rating of zero or more"
-        )
     on = branch[:, BR_STATUS].astype(bool)
     _refuse_uneven(branch, on, label, name)
     tap: FloatArray = np.where(branch[:, TAP] == 0.0, 1.0, branch[:, TAP])
@@ -106,6 +103,11 @@ def _refuse_uneven(branch: FloatArray, on: BoolArray, label: list[str], name: st
             "has different values seen from its two ends, which the pi model cannot show",
             "Give the branch the same values in both directions",
         )
+
+
+def _loading(rows: pd.DataFrame) -> FloatArray:
+    """Share of its rating that a branch may be loaded with, ``max_loading_percent``: 1 if none is given."""
+    return _column(rows, "max_loading_percent", 100.0) / 100.0
 
 
 def _column(rows: pd.DataFrame, column: str, default: float) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Transmission as the lossless DC model: branch flows are linear in injections."""
+"""Transmission as the lossless DC model: branch flows are affine in injections."""
 
 from __future__ import annotations
 
@@ -10,21 +10,40 @@ from pandapower.pypower.makePTDF import makePTDF
 
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.grids.branches import BR_R, BR_STATUS, BR_X, F_BUS, SHIFT, T_BUS, TAP
+from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.network import BUS_TYPE, Network
 
 
 @dataclass(frozen=True)
 class DcModel:
-    """``f = H p`` with susceptances ``1/(x tap)``; E branches, N nodes (Wood and Wollenberg, 2014)."""
+    """``f = H (p - c) + f0``: E branches, N nodes (Wood and Wollenberg, 2014; MATPOWER manual, 3.7).
+
+    ``H`` are the factors of the susceptances ``1/(x tap)``. Constants are ``f0``, what a phase shift drives
+    through its own branch, and ``c``, what these flows take from nodes and what shunts draw at nominal
+    voltage: ``pandapower.rundcpp`` has the same.
+    """
 
     network: Network
     ptdf: FloatArray  # (E, N): MW on a branch per MW injected at a node and taken out at the root
     limit_mw: FloatArray  # (E,)
+    drawn_mw: FloatArray  # (N,) c
+    shifted_mw: FloatArray  # (E,) f0
 
     @classmethod
     def build(cls, network: Network) -> DcModel:
-        """Power transfer distribution factors of `network`, by pandapower's own routine."""
+        """Power transfer distribution factors of `network`, by pandapower's own routine.
+
+        Raises `InputError` for a branch without reactance: it has no place in this model.
+        """
         branches = network.branches
+        none = branches.x_pu == 0.0
+        if none.any():
+            raise InputError(
+                network.name,
+                branches.label[int(np.argmax(none))],
+                "has no reactance, which the DC model of transmission divides by",
+                "Give it one, or join its buses by a closed switch",
+            )
         bus = np.zeros((network.n_nodes, 13))
         bus[:, 0] = np.arange(network.n_nodes)
         bus[:, BUS_TYPE] = 1
@@ -35,11 +54,15 @@ class DcModel:
         branch[:, TAP], branch[:, SHIFT] = branches.tap, np.rad2deg(branches.shift_rad)
         branch[:, BR_STATUS] = 1
         ptdf = makePTDF(network.base_mva, bus, branch, slack=network.root)
-        return cls(network, np.ascontiguousarray(ptdf, dtype=np.float64), branches.s_max_mva)
+        shifted = -branches.shift_rad / (branches.x_pu * branches.tap) * network.base_mva + 0.0
+        drawn = network.shunt_mw
+        drawn += np.bincount(branches.from_node, shifted, network.n_nodes)
+        drawn -= np.bincount(branches.to_node, shifted, network.n_nodes)
+        return cls(network, np.ascontiguousarray(ptdf, dtype=np.float64), branches.s_max_mva, drawn, shifted)
 
     def flows_mw(self, p_mw: FloatArray) -> FloatArray:
         """Branch flows (E,) in MW, positive from the from end, for injections (N,) in MW."""
-        return np.asarray(self.ptdf @ p_mw)
+        return np.asarray(self.ptdf @ (p_mw - self.drawn_mw) + self.shifted_mw)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,9 @@
 
 Source: Baran and Wu (1989), the lossless simplification with transformer ratios. With ``P, Q`` the flow
 towards the leaves and ``w = vm_pu**2``: ``w_child = g w_parent - 2 (r P + x Q) / S_base``.
+
+A state counts what shunts, line charging and iron losses draw at its voltages, which is linear in ``w``, and
+what generators inject to hold their voltage. Sensitivities are those of injections alone: neither moves.
 """
 
 from __future__ import annotations
@@ -9,15 +12,29 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from scipy.linalg import lu_factor, lu_solve
 
-from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
+from tandem_sim.grids.arrays import BoolArray, ComplexArray, FloatArray, IntArray
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.network import Network
 
 MOST_CROSS_FLOW = 0.05
 """Share of the reactive flow that may turn up as active flow in one of several parallel branches."""
+HELD_PU2 = 1e-9
+"""A squared voltage within this of its set-point is held."""
+
+
+@dataclass(frozen=True)
+class LinState:
+    """One state by LinDistFlow. E branches, N nodes; flows are positive towards the leaves."""
+
+    flow_mw: FloatArray  # (E,)
+    flow_mvar: FloatArray  # (E,)
+    w_pu2: FloatArray  # (N,) squared voltages
+    held_mvar: FloatArray  # (G,) what generators inject to hold their voltage
 
 
 @dataclass(frozen=True)
@@ -69,19 +86,81 @@ class LinDistFlow:
         downhill = parent[network.branches.to_node] == network.branches.from_node
         return cls(network, flow, m_p, m_q, gain, downhill)
 
-    def flows_mw(self, p_mw: FloatArray) -> FloatArray:
-        """Active flow of every branch (E,), MW towards the leaves, for injections (N,)."""
-        return np.asarray(self.flow_matrix @ p_mw)
+    @cached_property
+    def _admittance_pu(self) -> ComplexArray:
+        """Admittance to ground of every node (N,), p.u.: shunts, and the halves of lines and transformers."""
+        network, b = self.network, self.network.branches
+        half = (b.g_pu + 1j * b.b_pu) / 2.0
+        y = network.shunt_g_pu + 1j * network.shunt_b_pu
+        np.add.at(y, b.from_node, half / b.tap**2)
+        np.add.at(y, b.to_node, half)
+        return y
 
-    def w_pu2(self, p_mw: FloatArray, q_mvar: FloatArray) -> FloatArray:
-        """Squared voltages (N,) in p.u.**2 for injections (N,) in MW and Mvar."""
-        w0 = self.w_root_gain * self.network.root_vm_pu**2
-        return np.asarray(w0 + self.voltage_matrix @ p_mw + self.voltage_q_matrix @ q_mvar)
+    @cached_property
+    def _with_admittances(self) -> Any:
+        """Factors of the matrix that turns voltages without admittances into voltages with them."""
+        y, base = self._admittance_pu, self.network.base_mva
+        drop = base * (self.voltage_matrix * y.real - self.voltage_q_matrix * y.imag)
+        return lu_factor(np.eye(len(y)) + drop)
 
-    def limits_mw(self, q_mvar: FloatArray) -> FloatArray:
-        """Limit on the active flow of every branch (E,): ``sqrt(S**2 - Q**2)``, 0 where Q alone fills it."""
-        q_flow = self.flow_matrix @ q_mvar
-        return np.sqrt(np.maximum(self.network.branches.s_max_mva**2 - q_flow**2, 0.0))
+    def state(self, p_mw: FloatArray, q_mvar: FloatArray) -> LinState:
+        """Flows and voltages for injections (N,) in MW and Mvar.
+
+        Generators that hold a voltage add reactive power to `q_mvar` within their limits; one that reaches a
+        limit stays there, and its voltage moves. Raises `InputError` where they hold voltages that no
+        reactive power brings about.
+        """
+        network, y, held = self.network, self._admittance_pu, np.zeros(len(self.network.pv_node))
+        w = (
+            self.w_root_gain * network.root_vm_pu**2
+            + self.voltage_matrix @ p_mw
+            + self.voltage_q_matrix @ q_mvar
+        )
+        if y.any() or len(held):
+            w = lu_solve(self._with_admittances, w)
+            if len(held):
+                effect = lu_solve(self._with_admittances, self.voltage_q_matrix[:, network.pv_node])
+                held = _held_mvar(network, effect[network.pv_node], w[network.pv_node])
+                w = w + effect @ held
+            p_mw = p_mw - network.base_mva * y.real * w
+            q_mvar = q_mvar + network.base_mva * y.imag * w
+            q_mvar[network.pv_node] += held
+        return LinState(self.flow_matrix @ p_mw, self.flow_matrix @ q_mvar, w, held)
+
+
+def _held_mvar(network: Network, effect: FloatArray, w_pu2: FloatArray) -> FloatArray:
+    """Reactive power (G,) of generators that hold their voltages, Mvar, within their limits.
+
+    `effect` (G, G) is what a Mvar of each does to the squared voltages `w_pu2` (G,) they find. At a solution
+    a generator holds its voltage, or stands at its upper limit below it, or at its lower limit above it.
+    """
+    low, high = network.pv_q_mvar
+    missing = network.pv_vm_pu**2 - w_pu2
+    q = np.zeros(len(missing))
+    free: BoolArray = np.ones(len(missing), dtype=bool)
+    for _ in range(4 * len(missing) + 4):
+        try:
+            q[free] = np.linalg.solve(
+                effect[np.ix_(free, free)], missing[free] - effect[np.ix_(free, ~free)] @ q[~free]
+            )
+        except np.linalg.LinAlgError:
+            break
+        beyond = free & ((q < low) | (q > high))
+        if beyond.any():
+            q[beyond] = np.clip(q, low, high)[beyond]
+            free &= ~beyond
+            continue
+        short = missing - effect @ q  # above zero: the voltage is too low
+        wrong = ~free & (low < high) & np.where(q >= high, short < -HELD_PU2, short > HELD_PU2)
+        if not wrong.any():
+            return q
+        free[np.argmax(np.where(wrong, np.abs(short), -1.0))] = True
+    raise InputError(
+        network.name,
+        "gen",
+        "generators hold voltages that no reactive power within their limits brings about in LinDistFlow",
+        "Take the offsets from the AC power flow (offset: ac), or widen the limits",
+    )
 
 
 def _tree(network: Network) -> tuple[IntArray, list[int], list[IntArray]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -44,14 +44,15 @@ SAFE_CLASSES = {
 """What a pandapower JSON may ask to be rebuilt. All else would import and run a stranger's choice of code."""
 
 
-def load_network(grid: str, folder: Path | None = None) -> Network:
+def load_network(grid: str, folder: Path | None = None, left_out: Mapping[str, str] | None = None) -> Network:
     """Load the grid called `grid`.
 
     `grid` is a file (``*.json`` pandapower, ``*.m`` or ``*.mat`` MATPOWER; relative to `folder`), a SimBench
     code such as ``1-MV-rural--0-sw``, a bundled table (``case69``, ``case141``) or the name of a network in
-    ``pandapower.networks`` (``case14``, ``create_cigre_network_mv``). Raises `InputError`.
+    ``pandapower.networks`` (``case14``, ``create_cigre_network_mv``). `left_out` names injecting tables that
+    are not wanted, and why. Raises `InputError`.
     """
-    return Network.from_pandapower(_shared(grid, folder), name=grid)  # which copies what it keeps
+    return Network.from_pandapower(_shared(grid, folder), grid, left_out)  # which copies what it keeps
 
 
 def load_net(grid: str, folder: Path | None = None) -> pandapowerNet:

@@ -17,31 +17,18 @@ import pandas as pd
 from pandapower.auxiliary import _add_ppc_options, pandapowerNet
 from pandapower.pd2ppc import _pd2ppc
 
-from tandem_sim.grids.arrays import FloatArray, IntArray
+from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
 from tandem_sim.grids.branches import BR_STATUS, F_BUS, T_BUS, Branches, read_branches
+from tandem_sim.grids.checks import check_net
+from tandem_sim.grids.contents import REFUSED, Content, contents_of, live_rows
 from tandem_sim.grids.errors import InputError
 
 DEFAULT_VM_MIN_PU, DEFAULT_VM_MAX_PU = 0.9, 1.1
 
 # Columns of the MATPOWER bus matrix (Zimmerman et al., 2011).
 BUS_TYPE, PD, QD, GS, BS, BASE_KV = 1, 2, 3, 4, 5, 9
+GEN_BUS, VG, GEN_STATUS = 0, 5, 7  # and of its generator matrix
 ISOLATED = 4
-
-NOT_MODELLED = (
-    "ward",
-    "xward",
-    "dcline",
-    "svc",
-    "tcsc",
-    "ssc",
-    "vsc",
-    "vsc_stacked",
-    "vsc_bipolar",
-    "line_dc",
-    "source_dc",
-    "load_dc",
-)
-"""Tables that `Network` cannot carry: voltage-dependent, controlled or direct-current elements."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +48,12 @@ class Network:
     q_mvar: FloatArray  # (N,)
     shunt_g_pu: FloatArray  # (N,)
     shunt_b_pu: FloatArray  # (N,)
-    pv_node: IntArray  # voltage-controlling generators besides the root
-    pv_vm_pu: FloatArray
+    pv_node: IntArray  # (G,) nodes whose voltage generators hold, the root not among them
+    pv_vm_pu: FloatArray  # (G,)
+    pv_q_mvar: FloatArray  # (2, G) least and most reactive power that they inject for it, inf without a limit
     branches: Branches
     net: pandapowerNet  # a private copy, for the reference power flow
+    contents: tuple[Content, ...] = ()  # what was made of each of its tables
 
     @property
     def n_nodes(self) -> int:
@@ -75,6 +64,11 @@ class Network:
     def interface_mw(self) -> float:
         """Lossless flow into this grid through its root in the base state (MW, positive inwards)."""
         return -float(self.p_mw.sum())
+
+    @property
+    def shunt_mw(self) -> FloatArray:
+        """What shunts draw at nominal voltage (N,), MW: constants of the lossless models."""
+        return self.shunt_g_pu * self.base_mva
 
     def node_limits_pu(self) -> tuple[FloatArray, FloatArray]:
         """Lower and upper voltage limit of every node (N,), the tightest of the buses it joins."""
@@ -121,25 +115,35 @@ class Network:
         return replace(self, branches=replace(b, s_max_mva=s_max, i_max_from_ka=i_from, i_max_to_ka=i_to))
 
     @classmethod
-    def from_pandapower(cls, net: pandapowerNet, name: str = "") -> Network:
+    def from_pandapower(
+        cls, net: pandapowerNet, name: str = "", left_out: Mapping[str, str] | None = None
+    ) -> Network:
         """Read a pandapower net. The net itself is left untouched.
 
-        Raises `InputError` when the net has no single external grid, a bus without supply, no branch, or an
-        element in service that is not modelled.
+        `left_out` names injecting tables whose power the caller does not want (set-points of voltage stay),
+        and why; the words turn up in `contents`.
+
+        Raises `InputError` when a value of the net cannot be used (`tandem_sim.grids.checks`), the net has no
+        single external grid, a bus without supply, no branch, or an element in service that is not modelled.
         """
         net = copy.deepcopy(net)
         name = name or str(net.get("name") or "network")
+        check_net(net, name)
         _refuse_unknown_elements(net, name)
+        contents = contents_of(net, left_out or {})
+        for table in left_out or {}:
+            _silence(net, table)
         root_bus, root_vm = _external_grid(net, name)
         ppc = _per_unit_model(net, name)
         served = net.bus.index[net.bus.in_service.to_numpy(dtype=bool)].to_numpy(dtype=np.int64)
-        bus, lookup = _live_nodes(net, ppc, served, name)
-        bus_node = lookup[served]
-        pv_node, pv_vm, p_gen = _generators(net, lookup, len(bus), root_bus)
+        bus, number, lookup = _live_nodes(net, ppc, served, name)
+        bus_node, root = lookup[served], int(lookup[root_bus])
+        pv_node, pv_vm = _held_voltages(ppc, number, root)
         limits = [
             _limits(net, served, c, d)
             for c, d in (("min_vm_pu", DEFAULT_VM_MIN_PU), ("max_vm_pu", DEFAULT_VM_MAX_PU))
         ]
+        branches = read_branches(net, ppc, name)
         return cls(
             name=name,
             base_mva=float(ppc["baseMVA"]),
@@ -148,21 +152,23 @@ class Network:
             vm_min_pu=limits[0],
             vm_max_pu=limits[1],
             node_vn_kv=bus[:, BASE_KV].copy(),
-            root=int(lookup[root_bus]),
+            root=root,
             root_vm_pu=root_vm,
-            p_mw=p_gen - bus[:, PD],
+            p_mw=_generation(net, lookup, len(bus)) - bus[:, PD],
             q_mvar=-bus[:, QD],
             shunt_g_pu=bus[:, GS] / ppc["baseMVA"],
             shunt_b_pu=bus[:, BS] / ppc["baseMVA"],
             pv_node=pv_node,
             pv_vm_pu=pv_vm,
-            branches=read_branches(net, ppc, name),
+            pv_q_mvar=_reactive_limits(net, lookup, pv_node),
+            branches=branches,
             net=net,
+            contents=contents + _assumed(net, served, branches),
         )
 
 
 def _refuse_unknown_elements(net: pandapowerNet, name: str) -> None:
-    for table in NOT_MODELLED:
+    for table in REFUSED:
         if table in net and net[table].in_service.to_numpy(dtype=bool).any():
             raise InputError(
                 name,
@@ -177,6 +183,35 @@ def _refuse_unknown_elements(net: pandapowerNet, name: str) -> None:
             "a generator takes part in the slack, besides the external grid",
             "Set gen.slack to False: the external grid is the one slack bus",
         )
+
+
+def _silence(net: pandapowerNet, table: str) -> None:
+    """Elements of a table inject nothing any more; generators go on holding their voltage."""
+    if table == "gen":
+        net.gen["p_mw"] = 0.0
+    elif len(net[table]):
+        net[table]["in_service"] = False
+
+
+def _assumed(net: pandapowerNet, served: IntArray, branches: Branches) -> tuple[Content, ...]:
+    """What the net does not say, and what is assumed instead."""
+    band = f"no voltage limit given: {DEFAULT_VM_MIN_PU:g} to {DEFAULT_VM_MAX_PU:g} p.u."
+    given = [_given(net, served, column) for column in ("min_vm_pu", "max_vm_pu")]
+    unlimited = [
+        label.split()[0] for label, s in zip(branches.label, branches.s_max_mva, strict=True) if s == np.inf
+    ]
+    found = [Content("bus", int((~(given[0] & given[1])).sum()), np.nan, "assumed", band)]
+    found += [
+        Content(
+            table,
+            unlimited.count(table),
+            np.nan,
+            "assumed",
+            "no rating in the data: never overloaded, unless ratings_mva gives one",
+        )
+        for table in sorted(set(unlimited) - {"switch", "xward"})
+    ]
+    return tuple(content for content in found if content.count)
 
 
 def _external_grid(net: pandapowerNet, name: str) -> tuple[int, float]:
@@ -226,8 +261,8 @@ def _per_unit_model(net: pandapowerNet, name: str) -> dict[str, Any]:
 
 def _live_nodes(
     net: pandapowerNet, ppc: dict[str, Any], served: IntArray, name: str
-) -> tuple[FloatArray, IntArray]:
-    """The supplied rows of the bus matrix, and the map from pandapower bus to them (-1: none).
+) -> tuple[FloatArray, IntArray, IntArray]:
+    """Supplied rows of the bus matrix, and maps to them from its rows and from pandapower buses (-1: none).
 
     pandapower keeps rows for buses that a closed switch fused away or that nothing supplies. The branch
     matrix is renumbered in place to the rows kept.
@@ -250,25 +285,58 @@ def _live_nodes(
     for end in (F_BUS, T_BUS):
         branch[:, end] = number[branch[:, end].real.astype(np.int64)]
     branch[(branch[:, F_BUS] < 0) | (branch[:, T_BUS] < 0), BR_STATUS] = 0
-    return rows[live], lookup
+    return rows[live], number, lookup
 
 
-def _generators(
-    net: pandapowerNet, lookup: IntArray, n_nodes: int, root_bus: int
-) -> tuple[IntArray, FloatArray, FloatArray]:
-    p_node = np.zeros(n_nodes)
-    gen = net.gen[net.gen.in_service.to_numpy(dtype=bool)]
-    node = lookup[gen.bus.to_numpy(dtype=np.int64)]
-    np.add.at(p_node, node, gen.p_mw.to_numpy(dtype=float) * gen.scaling.fillna(1.0).to_numpy(dtype=float))
-    keep = node != lookup[root_bus]  # the external grid holds the voltage where both stand
+def _held_voltages(ppc: dict[str, Any], number: IntArray, root: int) -> tuple[IntArray, FloatArray]:
+    """Nodes whose voltage is held, by generators and by extended wards, and their set-points (p.u.).
+
+    The external grid holds the voltage where both stand.
+    """
+    gens = ppc["gen"][ppc["gen"][:, GEN_STATUS] > 0]
+    node = number[gens[:, GEN_BUS].real.astype(np.int64)]
+    keep = (node >= 0) & (node != root)
     nodes, first = np.unique(node[keep], return_index=True)
-    vm_pu: FloatArray = gen.vm_pu.to_numpy(dtype=float)[keep][first]
-    return nodes, vm_pu, p_node
+    vm_pu: FloatArray = gens[keep, VG][first].real
+    return nodes, vm_pu
+
+
+def _live_generators(net: pandapowerNet, lookup: IntArray) -> tuple[pd.DataFrame, IntArray]:
+    """Generators in service at supplied buses, and their nodes."""
+    gen = net.gen[live_rows(net, "gen")]
+    return gen, lookup[gen.bus.to_numpy(dtype=np.int64)]
+
+
+def _generation(net: pandapowerNet, lookup: IntArray, n_nodes: int) -> FloatArray:
+    """Active power of generators (N,), MW."""
+    gen, node = _live_generators(net, lookup)
+    p_mw = gen.p_mw.to_numpy(dtype=float) * gen.scaling.fillna(1.0).to_numpy(dtype=float)
+    return np.bincount(node, p_mw, n_nodes).astype(np.float64)
+
+
+def _reactive_limits(net: pandapowerNet, lookup: IntArray, nodes: IntArray) -> FloatArray:
+    """Least and most reactive injection (2, G) of the generators at `nodes` (G,), Mvar."""
+    gen, node = _live_generators(net, lookup)
+    limits = np.zeros((2, len(nodes)))
+    for line, (column, none) in enumerate((("min_q_mvar", -np.inf), ("max_q_mvar", np.inf))):
+        values = np.full(len(gen), none)
+        if column in gen:
+            values = pd.to_numeric(gen[column]).fillna(none).to_numpy(dtype=float)
+        for k, held in enumerate(nodes.tolist()):
+            here = values[node == held]
+            limits[line, k] = here.sum() if len(here) else none  # an extended ward has no limit
+    return limits
+
+
+def _given(net: pandapowerNet, served: IntArray, column: str) -> BoolArray:
+    """Which of the buses in service state a limit."""
+    if column not in net.bus:
+        return np.zeros(len(served), dtype=bool)
+    return np.asarray(net.bus.loc[served, column].notna().to_numpy(dtype=bool))
 
 
 def _limits(net: pandapowerNet, served: IntArray, column: str, default: float) -> FloatArray:
     if column not in net.bus:
         return np.full(len(served), default)
-    values = pd.to_numeric(net.bus.loc[served, column], errors="coerce").fillna(default)
-    limit_pu: FloatArray = values.to_numpy(dtype=float)
+    limit_pu: FloatArray = pd.to_numeric(net.bus.loc[served, column]).fillna(default).to_numpy(dtype=float)
     return limit_pu

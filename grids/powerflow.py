@@ -221,6 +221,9 @@ def _set_injections(net: pandapowerNet, network: Network, p_mw: FloatArray, q_mv
         for table in ("sgen", "storage", "motor", "asymmetric_load", "asymmetric_sgen"):
             if table in net and len(net[table]):
                 net[table]["in_service"] = False
+        for table in ("ward", "xward"):  # their constant powers are among the injections
+            if table in net and len(net[table]):
+                net[table][["ps_mw", "qs_mvar"]] = 0.0
         net.gen["p_mw"] = 0.0
         net.load = net.load.iloc[0:0]
         nodes, first = np.unique(network.bus_node, return_index=True)

@@ -216,18 +216,22 @@ def transmission_rows(dc: DcModel, p_mw: FloatArray) -> GridRows:
 
 
 def distribution_rows(lin: LinDistFlow, p_mw: FloatArray, q_mvar: FloatArray) -> GridRows:
-    """LinDistFlow rows of a distribution grid at injections (N,): offsets from the linear model itself."""
+    """LinDistFlow rows of a distribution grid at injections (N,): offsets from the linear model itself.
+
+    The limit on an active flow is ``sqrt(S**2 - Q**2)``, 0 where reactive flow alone fills the rating.
+    """
+    state, rating = lin.state(p_mw, q_mvar), lin.network.branches.s_max_mva
     return GridRows(
         lin.flow_matrix,
-        lin.flows_mw(p_mw),
-        lin.limits_mw(q_mvar),
+        state.flow_mw,
+        np.sqrt(np.maximum(rating**2 - state.flow_mvar**2, 0.0)),
         lin.voltage_matrix,
-        lin.w_pu2(p_mw, q_mvar),
+        state.w_pu2,
         lin.w_min_pu2,
         lin.w_max_pu2,
         lin.buses,
-        q_mvar=lin.flow_matrix @ q_mvar,
-        rating_mva=lin.network.branches.s_max_mva,
+        q_mvar=state.flow_mvar,
+        rating_mva=rating,
         voltage_q_matrix=lin.voltage_q_matrix,
     )
 

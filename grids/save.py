@@ -31,6 +31,9 @@ def save_network(network: Network, p_mw: FloatArray, q_mvar: FloatArray, path: P
             net[table]["p_mw"] = 0.0
         if len(net[table]) and "q_mvar" in net[table]:
             net[table]["q_mvar"] = 0.0
+    for table in ("ward", "xward"):
+        if table in net and len(net[table]):
+            net[table][["ps_mw", "qs_mvar"]] = 0.0
     for table in REPLACED:
         if table in net and len(net[table]):
             net[table]["in_service"] = False

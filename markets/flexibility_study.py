@@ -20,16 +20,21 @@ LOW_LOAD_SHARE = 0.25
 
 
 def worst_cases(
-    lin: LinDistFlow, load_mw: FloatArray, generation_mw: FloatArray, load_mvar: FloatArray
+    lin: LinDistFlow,
+    load_mw: FloatArray,
+    generation_mw: FloatArray,
+    load_mvar: FloatArray,
+    fixed_mvar: FloatArray | float = 0.0,
 ) -> dict[int, GridRows]:
     """The state that is worst for each direction of flexibility, by LinDistFlow.
 
     For up: all generation (N,) >= 0 and least load; for down: peak load (N,) <= 0 and no generation.
+    Reactive power that goes with no load, `fixed_mvar` (N,), is there in both.
     """
     low = LOW_LOAD_SHARE
     return {
-        UP: distribution_rows(lin, generation_mw + low * load_mw, low * load_mvar),
-        DOWN: distribution_rows(lin, load_mw, load_mvar),
+        UP: distribution_rows(lin, generation_mw + low * load_mw, low * load_mvar + fixed_mvar),
+        DOWN: distribution_rows(lin, load_mw, load_mvar + fixed_mvar),
     }
 
 

@@ -56,6 +56,7 @@ class Physics:
         transmission_flow: PowerFlow,
         interface_node: Mapping[str, int],
         tan_phi: FloatArray,
+        fixed_mvar: FloatArray,
         offset: str,
         solver: str,
     ) -> None:
@@ -64,6 +65,7 @@ class Physics:
         self._t_flow = transmission_flow
         self._interface_node = dict(interface_node)
         self._t_tan_phi = tan_phi
+        self._t_fixed_mvar = fixed_mvar
         self._offset = offset
         self._reference = solver == "pandapower"
 
@@ -83,7 +85,7 @@ class Physics:
         `PowerFlowMismatchError`.
         """
         results: dict[str, GridResult] = {}
-        p_t, q_t = unit_mw + load_mw, self._t_tan_phi * load_mw
+        p_t, q_t = unit_mw + load_mw, self._t_tan_phi * load_mw + self._t_fixed_mvar
         for area in self._areas:
             p0, q0 = area.injections(isp, step.site_base_kw, step.site_load_kw)
             p, _ = area.injections(isp, step.site_p_kw, step.site_load_kw)

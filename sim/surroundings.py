@@ -5,19 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tandem_sim.agents.area import Area
 from tandem_sim.grids.arrays import FloatArray, IntArray
+from tandem_sim.grids.contents import Content
 from tandem_sim.grids.dc import DcModel
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.lindistflow import LinDistFlow
-from tandem_sim.grids.load import is_file, load_net
+from tandem_sim.grids.load import is_file, load_network
 from tandem_sim.grids.network import Network
 from tandem_sim.grids.powerflow import PowerFlow
 from tandem_sim.grids.profiles import ProfileError, measured, span
+from tandem_sim.markets.blocks import TSO as T
 from tandem_sim.sim.calendar import Calendar
 from tandem_sim.sim.sections import DistributionSettings, GridSettings
 from tandem_sim.sim.settings import Scenario
@@ -33,6 +36,7 @@ class Grids:
     interface_node: dict[str, int]
     load_mw: FloatArray  # (T, N)
     tan_phi: FloatArray  # (N,)
+    fixed_mvar: FloatArray  # (N,) injections of reactive power without active power
     site_of: IntArray  # (H,) site of each household
     n_sites: int
     incident_mw: FloatArray  # (T, N) injection that nobody foresees
@@ -67,11 +71,8 @@ def build_grids(scenario: Scenario, calendar: Calendar, folder: Path | None) -> 
         areas.append(_area(d, networks[d.id], nominal, sites, first, times))
         first += len(sites)
         offset += len(nominal)
-    q = np.where(
-        transmission.p_mw != 0,
-        transmission.q_mvar / np.where(transmission.p_mw != 0, transmission.p_mw, 1.0),
-        0.0,
-    )
+    idle = transmission.p_mw == 0
+    q = np.where(idle, 0.0, transmission.q_mvar / np.where(idle, 1.0, transmission.p_mw))
     profile = _profile(settings.load_profile, times, "transmission.load_profile")
     return Grids(
         transmission,
@@ -80,6 +81,7 @@ def build_grids(scenario: Scenario, calendar: Calendar, folder: Path | None) -> 
         interface_node,
         profile[:, None] * load[None, :],
         q,
+        np.where(idle, transmission.q_mvar, 0.0),
         np.concatenate(site_of).astype(np.int64),
         first,
         _incidents(scenario, calendar, transmission),
@@ -103,6 +105,31 @@ def _incidents(scenario: Scenario, calendar: Calendar, network: Network) -> Floa
     return change
 
 
+LEFT_OUT = {
+    "gen": "units of the scenario are scheduled instead; the voltage is held all the same",
+    "sgen": "the scenario brings its own generation",
+    "asymmetric_sgen": "the scenario brings its own generation",
+    "storage": "the scenario brings its own batteries",
+}
+"""Tables of a grid that a scenario does not take: of a net it keeps wires and loads."""
+
+
+def grid_contents(scenario: Scenario, folder: Path | None) -> dict[str, list[dict[str, Any]]]:
+    """What a run makes of every grid, table by table, by transmission ``T`` and area."""
+    found = {T: _network(scenario.transmission, folder, "transmission").contents}
+    for k, d in enumerate(scenario.distribution):
+        network = _network(d, folder, f"distribution.{k}")
+        found[d.id] = network.contents + _feeding_in(network)
+    return {name: [content.as_row() for content in contents] for name, contents in found.items()}
+
+
+def _feeding_in(network: Network) -> tuple[Content, ...]:
+    """Buses of an area whose loads feed in on balance."""
+    in_mw = network.p_mw[network.p_mw > 0]
+    how = "buses whose loads feed in on balance: only consumption is shared out to households"
+    return (Content("load", len(in_mw), -float(in_mw.sum()), "left out", how),) if len(in_mw) else ()
+
+
 def _network(settings: GridSettings, folder: Path | None, field: str) -> Network:
     network = _loads_alone(settings.grid, folder) if is_file(settings.grid) else _published(settings.grid)
     return network.with_ratings(settings.ratings_mva, f"{field}.ratings_mva", "scenario")
@@ -115,12 +142,8 @@ def _published(grid: str) -> Network:
 
 
 def _loads_alone(grid: str, folder: Path | None) -> Network:
-    """A grid of which the scenario keeps wires and loads: it brings units, PV and batteries of its own."""
-    net = load_net(grid, folder)
-    net.gen["p_mw"] = 0.0  # units are scheduled by the day-ahead market; their voltage set-points stay
-    for table in ("sgen", "storage"):
-        net[table]["in_service"] = False
-    return Network.from_pandapower(net, grid)
+    """A grid of which the scenario keeps wires and loads."""
+    return load_network(grid, folder, LEFT_OUT)
 
 
 def _area(
@@ -144,6 +167,7 @@ def _area(
         site_label=tuple(f"{node:04d}" for node in sites),
         share=nominal / nominal.sum(),
         tan_phi=tan_phi,
+        fixed_mvar=np.where(active == 0, network.q_mvar, 0.0),
         nominal_mw=-float(nominal.sum()),
         other_mw=-profile * d.other_share * float(nominal.sum()),
     )

@@ -140,7 +140,8 @@ class Wiring:
             make(arrange)
         w.physics = Physics(
             self.grids.areas, self.grids.dc, PowerFlow(self.grids.transmission), self.grids.interface_node,
-            self.grids.tan_phi, self.scenario.dso.offset, self.scenario.validation.solver,
+            self.grids.tan_phi, self.grids.fixed_mvar, self.scenario.dso.offset,
+            self.scenario.validation.solver,
         )  # fmt: skip
         everyone: list[Participant] = [
             w.fleet_desk,
@@ -226,7 +227,7 @@ class Wiring:
         }
         load = area.share * area.nominal_mw
         sun = registered[DOWN] - registered[UP]  # only PV can go down and not up
-        return zones(worst_cases(area.lin, load, sun, area.tan_phi * load), registered)
+        return zones(worst_cases(area.lin, load, sun, area.tan_phi * load, area.fixed_mvar), registered)
 
     def _tso(self) -> TSO:
         unit_node = {u.name: u.node for u in self.units}

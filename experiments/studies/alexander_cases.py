@@ -200,8 +200,8 @@ def _ratings(
 
     Overload is put on lines that carry something and whose own branch of the feeder offers the relief.
     """
-    q_flow = lin.flow_matrix @ lin.network.q_mvar
-    flow = lin.flows_mw(p_mw)
+    q_flow = lin.state(p_mw, lin.network.q_mvar).flow_mvar
+    flow = lin.state(p_mw, lin.network.q_mvar).flow_mw
     rating = np.hypot(flow, q_flow) * _between(recipe.headroom, rng.random(len(flow)))
     rating = np.maximum(rating, LEAST_RATING_MVA)
     up, down = _behind(lin, bids, UP), _behind(lin, bids, DOWN)

@@ -52,6 +52,20 @@ def test_injection_is_positive_and_load_and_storage_charging_are_not() -> None:
     assert network.interface_mw == pytest.approx(0.9)
 
 
+def test_ratings_of_transformers_and_admitted_loadings_by_hand() -> None:
+    net = _net()
+    bus = pp.create_bus(net, vn_kv=0.4, index=13)
+    pp.create_transformer(net, 12, bus, "0.63 MVA 20/0.4 kV", df=0.5, parallel=2)
+    branches = Network.from_pandapower(net, "small").branches
+    assert branches.s_max_mva[1] == pytest.approx(0.63)  # 0.63 * 0.5 * 2
+    assert branches.i_max_to_ka[1] == pytest.approx(0.63 / np.sqrt(3.0) / 0.4)
+    whole = branches.s_max_mva[0]
+    net.line["max_loading_percent"], net.trafo["max_loading_percent"] = 60.0, 80.0
+    branches = Network.from_pandapower(net, "small").branches
+    assert branches.s_max_mva == pytest.approx([0.6 * whole, 0.8 * 0.63])
+    assert branches.i_max_from_ka == pytest.approx([0.6 * 0.2 * 0.5 * 3.0, 0.8 * 0.63 / np.sqrt(3.0) / 20.0])
+
+
 def test_rating_counts_derating_and_parallel_lines() -> None:
     branches = Network.from_pandapower(_net(), "small").branches
     assert branches.s_max_mva == pytest.approx([np.sqrt(3.0) * 20.0 * 0.2 * 0.5 * 3.0])
@@ -124,7 +138,7 @@ def test_net_without_branches_is_refused() -> None:
 def test_negative_rating_is_refused_with_its_line() -> None:
     net = _net()
     net.line["max_i_ka"] = -0.1
-    assert _refusal(net).field == "line 0"
+    assert _refusal(net).field == "line 0.max_i_ka"
 
 
 def test_voltage_dependent_loads_are_refused() -> None:
@@ -139,14 +153,6 @@ def test_unknown_bus_is_refused_with_the_field_that_names_it(network_of: Callabl
     assert error.value.field == "bids.bus"
 
 
-def _add_ward(net: pandapowerNet) -> None:
-    pp.create_ward(net, 12, 0.1, 0.0, 0.0, 0.0)
-
-
-def _add_xward(net: pandapowerNet) -> None:
-    pp.create_xward(net, 12, 0.1, 0.0, 0.0, 0.0, 0.1, 0.1, 1.0)
-
-
 def _add_dcline(net: pandapowerNet) -> None:
     pp.create_dcline(net, 10, 12, 0.1, 1.0, 0.0, 1.0, 1.0)
 
@@ -159,7 +165,7 @@ def _add_ssc(net: pandapowerNet) -> None:
     pp.create_ssc(net, 12, 0.1, 0.1)
 
 
-@pytest.mark.parametrize("add", [_add_ward, _add_xward, _add_dcline, _add_svc, _add_ssc])
+@pytest.mark.parametrize("add", [_add_dcline, _add_svc, _add_ssc])
 def test_elements_that_are_not_modelled_are_refused_by_table(add: Callable[[pandapowerNet], None]) -> None:
     table = add.__name__.removeprefix("_add_")
     net = _net()

@@ -138,6 +138,8 @@ def test_reactive_power_moves_voltages_as_the_model_worked_out_anew(
 ) -> None:
     network = network_of(grid)  # all but case69 hang on a transformer
     lin, rng = LinDistFlow.build(network), np.random.default_rng(2)
+    none = 0.0 * network.branches.b_pu  # sensitivities hold line charging still, so it is left out here
+    lin = replace(lin, network=replace(network, branches=replace(network.branches, b_pu=none, g_pu=none)))
     dq = rng.uniform(-0.5, 0.5, network.n_nodes) * np.abs(network.q_mvar).max()
     rows = distribution_rows(lin, network.p_mw, network.q_mvar)
     moved, anew = rows.after_reactive(dq), distribution_rows(lin, network.p_mw, network.q_mvar + dq)

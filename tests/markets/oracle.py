@@ -46,6 +46,7 @@ class Edge:
     x: float
     ratio: float
     limit_mva: float  # inf without a limit
+    ground: complex = 0.0  # admittance to ground at each end, p.u.; that at `a` lies behind the ratio
 
 
 @dataclass(frozen=True)
@@ -92,17 +93,28 @@ def injections(net: Any) -> tuple[dict[int, float], dict[int, float]]:
 
 
 def edges(net: Any) -> list[Edge]:
-    """Lines and transformers in service whose switches are all closed."""
+    """Lines and transformers in service whose switches are all closed.
+
+    A line that is open at one end hangs on the other, and ends in a node of its own: -1 less its index.
+    """
     node = node_of(net)
     opened = {(s.et, s.element) for s in net.switch[~net.switch.closed].itertuples()}
+    open_at = {
+        (s.element, s.bus) for s in net.switch[~net.switch.closed & (net.switch.et == "l")].itertuples()
+    }
     found = []
     for k, row in zip(net.line.index, net.line.itertuples(), strict=True):
         kv = net.bus.vn_kv[row.from_bus]
         limit = math.sqrt(3.0) * kv * row.max_i_ka * row.df * row.parallel
         ohm_km = row.length_km / row.parallel / kv**2
         r, x = row.r_ohm_per_km * ohm_km, row.x_ohm_per_km * ohm_km
-        if row.in_service and ("l", k) not in opened:
-            found.append(Edge(f"line {k}", node[row.from_bus], node[row.to_bus], r, x, 1.0, _rating(limit)))
+        farad = row.c_nf_per_km * 1e-9 * row.length_km * row.parallel
+        siemens = row.g_us_per_km * 1e-6 * row.length_km * row.parallel
+        ground = complex(siemens, 2.0 * math.pi * net.f_hz * farad) * kv**2 / 2.0
+        ends = [(bus, (k, bus) in open_at) for bus in (row.from_bus, row.to_bus)]
+        if row.in_service and not all(is_open for _, is_open in ends):
+            a, b = (-1 - k if is_open else node[bus] for bus, is_open in ends)
+            found.append(Edge(f"line {k}", a, b, r, x, 1.0, _rating(limit), ground))
     for k, row in zip(net.trafo.index, net.trafo.itertuples(), strict=True):
         hv, lv = row.vn_hv_kv, row.vn_lv_kv
         if row.tap_side in ("hv", "lv") and row.tap_changer_type == "Ratio" and not pd.isna(row.tap_pos):
@@ -112,10 +124,25 @@ def edges(net: Any) -> list[Edge]:
         per_percent = (lv / kv_lv) ** 2 / 100.0 / row.sn_mva / row.parallel
         r, z = row.vkr_percent * per_percent, row.vk_percent * per_percent
         x, ratio = math.sqrt(z**2 - r**2), (hv / lv) / (kv_hv / kv_lv)
-        limit = _rating(row.sn_mva * row.parallel)
+        limit = _rating(row.sn_mva * row.df * row.parallel)
         if row.in_service and ("t", k) not in opened:
-            found.append(Edge(f"trafo {k}", node[row.hv_bus], node[row.lv_bus], r, x, ratio, limit))
+            whole, ground = _star_as_triangle(complex(r, x), _magnetising(row, kv_lv / lv))
+            a, b = node[row.hv_bus], node[row.lv_bus]
+            found.append(Edge(f"trafo {k}", a, b, whole.real, whole.imag, ratio, limit, ground))
     return found
+
+
+def _magnetising(row: Any, turns: float) -> complex:
+    """Admittance of a transformer's iron, p.u. on 1 MVA at its low-voltage side."""
+    iron = row.pfe_kw / 1000.0
+    idle = row.i0_percent / 100.0 * row.sn_mva
+    y = complex(iron, -math.sqrt(max(idle**2 - iron**2, 0.0)))
+    return y * float(turns**2 * row.parallel)
+
+
+def _star_as_triangle(z: complex, y: complex) -> tuple[complex, complex]:
+    """Half of `z` either side of an admittance `y`: as one impedance with an admittance at each end."""
+    return z * (1.0 + z * y / 4.0), y / 2.0 / (1.0 + z * y / 4.0)
 
 
 def _rating(mva: float) -> float:
@@ -143,7 +170,33 @@ class Area:
                 assert other not in self.feeder, "not radial"
                 self.feeder[other] = _feeder(at, group)
                 self.order.append(other)
-        assert set(self.order) == set(self.node.values())
+        assert set(self.order) - {-1 - k for k in net.line.index} == set(self.node.values())
+        self.ground = dict.fromkeys(self.order, 0j)  # admittance to ground of every node
+        for edge in edges(net):
+            self.ground[edge.a] += edge.ground / edge.ratio**2
+            self.ground[edge.b] += edge.ground
+        for row in net.shunt[net.shunt.in_service].itertuples():
+            at_rated = complex(row.p_mw, -row.q_mvar) * row.step
+            self.ground[self.node[row.bus]] += at_rated * (net.bus.vn_kv[row.bus] / row.vn_kv) ** 2
+        self.drawn = self._drawn()
+
+    def _drawn(self) -> dict[int, complex]:
+        """What admittances draw in the base state (MW + j Mvar by node), by walking until nothing moves."""
+        drawn = dict.fromkeys(self.order, 0j)
+        for _ in range(100):
+            last = drawn
+            w = self.w(*self.less(last, {}))
+            drawn = {node: y.conjugate() * w[node] for node, y in self.ground.items()}
+            if max(abs(drawn[node] - last[node]) for node in drawn) < 1e-14:
+                break
+        return drawn
+
+    def less(
+        self, drawn: Mapping[int, complex], dp: Mapping[int, float]
+    ) -> tuple[dict[int, float], dict[int, float]]:
+        """Base injections (MW, Mvar by node) with a change of active power, less what admittances draw."""
+        p = {n: self.p.get(n, 0.0) + dp.get(n, 0.0) - drawn[n].real for n in self.order}
+        return p, {n: self.q.get(n, 0.0) - drawn[n].imag for n in self.order}
 
     def flows(self, injection: Mapping[int, float]) -> dict[str, float]:
         """Flow (MW or Mvar, towards the leaves) of every branch for injections by node."""
@@ -173,17 +226,17 @@ class Area:
 
     def limits(self, bids: Sequence[Bid], mine: str, dp: Mapping[int, float]) -> list[Limit]:
         """All limits of this area (id `mine`) after injections changed by `dp` (MW by node)."""
-        p = {node: mw + dp.get(node, 0.0) for node, mw in self.p.items()}
+        p, q = self.less(self.drawn, dp)
         units = [{self.node[b.bus]: float(b.direction)} if b.system == mine else {} for b in bids]
-        flow, flow_q, flows = self.flows(p), self.flows(self.q), [self.flows(u) for u in units]
-        w, none, ws = self.w(p, self.q), self.w({}, {}), [self.w(u, {}) for u in units]
+        flow, flow_q, flows = self.flows(p), self.flows(q), [self.flows(u) for u in units]
+        w, none, ws = self.w(p, q), self.w({}, {}), [self.w(u, {}) for u in units]
         found = []
         for label, mva in self.limit_mva.items():
             if math.isfinite(mva):
                 mw = math.sqrt(max(mva**2 - flow_q[label] ** 2, 0.0))
                 effect = np.array([f[label] for f in flows])
                 found.append(Limit(f"{mine} {label}", flow[label], effect, -mw, mw, OVERLOAD))
-        for node in self.order:
+        for node in dict.fromkeys(self.node.values()):
             bands = [self.band(bus) for bus, at in self.node.items() if at == node]
             low, high = max(b[0] for b in bands) ** 2, min(b[1] for b in bands) ** 2
             effect = np.array([u[node] - none[node] for u in ws])

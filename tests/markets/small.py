@@ -68,6 +68,7 @@ def network(
         shunt_b_pu=np.zeros(n),
         pv_node=np.empty(0, dtype=np.int64),
         pv_vm_pu=np.empty(0),
+        pv_q_mvar=np.empty((2, 0)),
         branches=branches,
         net=_no_net(),
     )
@@ -79,7 +80,7 @@ def random_tree(rng: np.random.Generator, slack: float = 1.3) -> Network:
     parent = np.array([int(rng.integers(0, k)) for k in range(1, n)])
     p = np.concatenate([[0.0], rng.uniform(-1.0, 0.5, n - 1)])
     draw = network(parent, np.arange(1, n), rng.uniform(0.005, 0.05, n - 1), np.full(n - 1, 1e3), p)
-    flow = np.abs(LinDistFlow.build(draw).flows_mw(p))
+    flow = np.abs(LinDistFlow.build(draw).state(p, 0.0 * p).flow_mw)
     rating = np.hypot(flow, flow / 3.0) * rng.uniform(2.0 * slack - 2.0, 2.0, n - 1) + 0.1
     band = (1.0 - float(rng.uniform(0.01, 0.1)), 1.0 + float(rng.uniform(0.01, 0.1)))
     flip = rng.random(n - 1) < 0.5  # branches may be drawn either way
