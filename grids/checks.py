@@ -15,6 +15,7 @@ import pandas as pd
 from pandapower.auxiliary import pandapowerNet
 
 from tandem_sim.grids.arrays import BoolArray, FloatArray
+from tandem_sim.grids.contents import MODELLED
 from tandem_sim.grids.errors import InputError
 
 
@@ -148,6 +149,7 @@ BUS_COLUMNS = {
         ("bus",),
     ),
 }
+TAP_CHANGERS = ("Ratio", "Symmetrical", "Ideal", "Tabular", "")
 SWITCHED = {"l": "line", "t": "trafo", "t3": "trafo3w", "b": "bus"}
 """What a switch stands at, by its column ``et``."""
 
@@ -165,14 +167,20 @@ def check_net(net: pandapowerNet, name: str) -> None:
     net become plain numbers and flags; values out of service that cannot be used become harmless ones, since
     pandapower multiplies them by zero.
     """
-    if not np.isfinite(_real(net.sn_mva)) or not _real(net.sn_mva) > 0.0:
-        raise InputError(name, "sn_mva", f"is {net.sn_mva!r}"[:80], "Give a base power above zero, in MVA")
+    for field, what in (
+        ("sn_mva", "a base power above zero, in MVA"),
+        ("f_hz", "a frequency above zero, in Hz"),
+    ):
+        value = _real(net.get(field))
+        if not np.isfinite(value) or not value > 0.0:
+            raise InputError(name, field, f"is {net.get(field)!r}"[:80], f"Give {what}")
+    _check_tables(net, name)
     if not net.bus.index.is_unique or not pd.api.types.is_integer_dtype(net.bus.index):
         raise InputError(
             name, "bus", "its index does not number buses", "Give every bus a whole number of its own"
         )
     for table, rules in COLUMNS.items():
-        if table not in net or not len(net[table]):
+        if not len(net[table]):
             continue
         on = in_service(net, table, name)
         net[table]["in_service"] = on
@@ -180,11 +188,38 @@ def check_net(net: pandapowerNet, name: str) -> None:
             _check_column(net[table][on], table, column, rule, name)
             _make_plain(net[table], column, rule, on)
     for table, columns in BUS_COLUMNS.items():
-        if table in net and len(net[table]):
+        if len(net[table]):
             _check_buses(net, table, columns, name)
     _check_switches(net, name)
+    _check_taps(net, name)
     _check_impedances(net, name)
     _check_order(net, name)
+
+
+def _check_tables(net: pandapowerNet, name: str) -> None:
+    """Every table that is read is there, and numbers its rows once."""
+    for table in MODELLED:
+        if table not in net or not isinstance(net[table], pd.DataFrame):
+            hint = "Write the net with pandapower.to_json, which writes every table"
+            raise InputError(name, table, "the table is missing", hint)
+        twice = net[table].index.duplicated()
+        if twice.any():
+            problem = f"{table} {net[table].index[twice][0]} stands there twice"
+            raise InputError(name, table, problem, "Give every row an index of its own")
+
+
+def _check_taps(net: pandapowerNet, name: str) -> None:
+    """Tap changers are of a kind that pandapower knows: it passes over others without a word."""
+    for table in ("trafo", "trafo3w"):
+        for column in ("tap_changer_type", "tap2_changer_type"):
+            for index, kind in net[table].get(column, pd.Series(dtype=object)).items():
+                if not pd.isna(kind) and kind not in TAP_CHANGERS:
+                    raise InputError(
+                        name,
+                        f"{table} {index}.{column}",
+                        f"is {_shown(kind)}",
+                        f"Use one of {', '.join(filter(None, TAP_CHANGERS))}, or leave it empty for none",
+                    )
 
 
 def _real(value: Any) -> float:
@@ -293,7 +328,7 @@ def _check_impedances(net: pandapowerNet, name: str) -> None:
         ("impedance", (("rft_pu", "xft_pu"), ("rtf_pu", "xtf_pu"))),
         ("xward", (("r_ohm", "x_ohm"),)),
     ):
-        if table in net and len(net[table]):
+        if len(net[table]):
             rows = net[table][in_service(net, table, name)]
             for r, x in parts:
                 none = (rows[r].to_numpy(dtype=float) == 0.0) & (rows[x].to_numpy(dtype=float) == 0.0)

@@ -22,6 +22,7 @@ from tandem_sim.grids.branches import BR_STATUS, F_BUS, T_BUS, Branches, read_br
 from tandem_sim.grids.checks import check_net
 from tandem_sim.grids.contents import REFUSED, Content, contents_of, live_rows
 from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.text import one_line
 
 DEFAULT_VM_MIN_PU, DEFAULT_VM_MAX_PU = 0.9, 1.1
 
@@ -202,6 +203,10 @@ def _assumed(net: pandapowerNet, served: IntArray, branches: Branches) -> tuple[
     ]
     found = [Content("bus", int((~(given[0] & given[1])).sum()), np.nan, "assumed", band)]
     found += [
+        Content(table, _idle_taps(net[table]), np.nan, "assumed", "tap_changer_type is empty: no tap changer")
+        for table in ("trafo", "trafo3w")
+    ]
+    found += [
         Content(
             table,
             unlimited.count(table),
@@ -212,6 +217,16 @@ def _assumed(net: pandapowerNet, served: IntArray, branches: Branches) -> tuple[
         for table in sorted(set(unlimited) - {"switch", "xward"})
     ]
     return tuple(content for content in found if content.count)
+
+
+def _idle_taps(rows: pd.DataFrame) -> int:
+    """Transformers in service that state a position off neutral of a tap changer that they do not have."""
+    if "tap_changer_type" not in rows:
+        return 0
+    moved = (rows.tap_pos - rows.tap_neutral).fillna(0.0) != 0.0
+    step = rows[["tap_step_percent", "tap_step_degree"]].fillna(0.0).any(axis=1)
+    none = rows.tap_changer_type.isna() | (rows.tap_changer_type == "")
+    return int((moved & step & none & rows.in_service).sum())
 
 
 def _external_grid(net: pandapowerNet, name: str) -> tuple[int, float]:
@@ -255,7 +270,15 @@ def _per_unit_model(net: pandapowerNet, name: str) -> dict[str, Any]:
         init_vm_pu="flat",
         init_va_degree="flat",
     )
-    ppc, _ = _pd2ppc(net)
+    try:
+        ppc, _ = _pd2ppc(net)
+    except (LookupError, TypeError, ValueError, AttributeError, NotImplementedError, UserWarning) as error:
+        raise InputError(
+            name,
+            "net",
+            f"pandapower cannot build its model of it ({one_line(error)})",
+            "Correct the net until pandapower.runpp takes it",
+        ) from error
     return dict(ppc)
 
 

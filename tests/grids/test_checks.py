@@ -55,6 +55,7 @@ FAULTS: list[tuple[str, int, str, Any, str]] = [
     ("trafo", 0, "vk_percent", 0.0, "trafo 0.vk_percent"),
     ("trafo", 0, "vkr_percent", 50.0, "trafo 0.vk_percent"),
     ("trafo", 0, "tap_pos", np.inf, "trafo 0.tap_pos"),
+    ("trafo", 0, "tap_changer_type", "Foo", "trafo 0.tap_changer_type"),
     ("load", 0, "p_mw", np.nan, "load 0.p_mw"),
     ("load", 0, "q_mvar", np.inf, "load 0.q_mvar"),
     ("load", 0, "bus", 99, "load 0.bus"),
@@ -130,6 +131,25 @@ def test_a_base_power_of_zero_is_named() -> None:
     net = _net()
     net.sn_mva = 0.0
     with pytest.raises(InputError, match="sn_mva: is 0"):
+        Network.from_pandapower(net, "small")
+
+
+def test_rows_that_share_an_index_and_tables_that_are_missing_are_named() -> None:
+    net = _net()
+    net.line.index = [0, 0]
+    with pytest.raises(InputError, match="line: line 0 stands there twice"):
+        Network.from_pandapower(net, "small")
+    net = _net()
+    del net["trafo3w"]
+    with pytest.raises(InputError, match="trafo3w: the table is missing"):
+        Network.from_pandapower(net, "small")
+
+
+def test_what_pandapower_cannot_build_ends_in_one_message() -> None:
+    net = _net()
+    pp.create_gen(net, 2, p_mw=0.01, vm_pu=1.0)
+    net.gen.at[1, "vm_pu"] = 0.9  # two set-points at one bus
+    with pytest.raises(InputError, match="different setpoints"):
         Network.from_pandapower(net, "small")
 
 

@@ -32,6 +32,15 @@ def test_rows_and_megawatts_of_every_table() -> None:
     assert ("line", "assumed") not in found  # their types have ratings
 
 
+def test_a_tap_position_without_a_tap_changer_is_listed() -> None:
+    net = _net()
+    net.trafo["tap_pos"], net.trafo["tap_changer_type"] = 2.0, None
+    found = [c for c in Network.from_pandapower(net, "small").contents if "tap_changer_type" in c.how]
+    assert [(c.table, c.count, c.use) for c in found] == [("trafo", 1, "assumed")]
+    net.trafo["tap_changer_type"] = "Ratio"
+    assert not [c for c in Network.from_pandapower(net, "small").contents if "tap_changer_type" in c.how]
+
+
 def test_power_that_is_not_wanted_is_left_out_and_listed() -> None:
     network = Network.from_pandapower(_net(), "small", {"sgen": "not wanted", "gen": "scheduled elsewhere"})
     whole = Network.from_pandapower(_net(), "small")

@@ -9,7 +9,8 @@ and the cases of MATPOWER, and writes ``grids.csv`` into FOLDER: about an hour. 
 * ``lin_mw``, ``lin_w``: flows and squared voltages of `LinDistFlow` against a walk over the tables of the net
   (``tests/markets/oracle.py``); ``lin_ac_pu``, its distance from the AC power flow, is no error of the code.
 
-Where there is none, ``refused`` says why.
+Where there is none, ``refused`` says why. Tandem takes one external grid: where a net has several in service,
+the walk looks at the net whose others are generators (``changed``).
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from tandem_sim.grids.lindistflow import LinDistFlow
 from tandem_sim.grids.load import load_net, network_names
 from tandem_sim.grids.network import Network
 from tandem_sim.grids.powerflow import AcState, PowerFlow
+from tandem_sim.grids.split import with_one_external_grid
 from tests.markets.oracle import Area
 
 MOST_BUSES = 2500
@@ -65,6 +67,8 @@ def look(source: str, name: str) -> Row:
         row["buses"] = len(net.bus)
         if len(net.bus) > MOST_BUSES:
             return row | {"refused": f"not walked: more than {MOST_BUSES} buses"}
+        if len(net.ext_grid) > 1:
+            net, row["changed"] = with_one_external_grid(net), "all external grids but one hold their voltage"
         network = Network.from_pandapower(net, str(row["grid"]))
     except InputError as error:
         return row | {"refused": f"{error.field}: {error.problem}"}
