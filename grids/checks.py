@@ -241,6 +241,8 @@ def _flags(rows: pd.DataFrame, table: str, column: str, name: str) -> BoolArray:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, np.generic):
+        value = value.item()
     return "empty" if value is None or value != value else repr(value)[:40]
 
 
