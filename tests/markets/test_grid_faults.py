@@ -64,8 +64,8 @@ def _cleared(folder: Path, change: Callable[[pandapowerNet, pandapowerNet], obje
 
 
 def test_without_a_fault_a_low_voltage_is_mended(tmp_path: Path) -> None:
-    # The line has 6 + j6 ohm on 400 ohm, 0.015 + j0.015 p.u.; the transformer 0.005 and 0.12 on 4 MVA. So w2 =
-    # 1 - 2 (r + x), below 0.95**2, and a MW up at bus 2 raises it by 2 r: bought at 57, sold on at 40 EUR/MWh.
+    # The line has 6 + j6 ohm on 400 ohm, 0.015 + j0.015 p.u.; the transformer 0.005 and 0.12 on 4 MVA. w2 =
+    # 1 - 2 (r + x), below 0.95**2; a MW up at bus 2 raises it by 2 r: bought at 57, sold on at 40 EUR/MWh.
     r, x = 0.015 + 0.005 / 4.0, 0.015 + np.sqrt(0.12**2 - 0.005**2) / 4.0
     bought = (0.95**2 - 1.0 + 2.0 * (r + x)) / (2.0 * r)
     found = _cleared(tmp_path, lambda t, d: None)
@@ -95,7 +95,7 @@ def test_a_generator_at_a_dead_bus_feeds_nothing_in(tmp_path: Path) -> None:
 
 def test_a_phase_shifter_overloads_itself_and_is_relieved(tmp_path: Path) -> None:
     # 61 MW from bus 1 to 2, two thirds of them directly: 40.67 MW. In place of line 1-2 a transformer of its
-    # reactance that turns by -10 degrees drives pi/18/0.3 = 58.18 MW more round the ring: 98.84 on 98 MVA. A MW
+    # reactance that turns by -10 degrees drives pi/18/0.3 = 58.18 MW round the ring: 98.84 on 98 MVA. A MW
     # up at bus 2 and down at bus 1 takes two thirds of it away, at 57 less 40 EUR/MWh.
     def change(t: pandapowerNet, d: pandapowerNet) -> None:
         d.bus["min_vm_pu"] = 0.9
