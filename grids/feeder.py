@@ -1,80 +1,93 @@
-"""From a pandapower net to a feeder with phases. Every fault in the data is an `InputError`."""
+"""From a pandapower net to a feeder with phases. Every fault in the data is an `InputError`.
+
+Branches, impedances, taps, shunts, ratings and powers are those of `Network`, so that a feeder is the grid
+that markets are cleared on; from the tables come users, phases and zero-sequence data only.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+import copy
 from dataclasses import dataclass
 from typing import Any
 
-import networkx as nx
 import numpy as np
 import pandas as pd
-from pandapower import topology
 from pandapower.auxiliary import pandapowerNet
 
-from tandem_sim.grids.arrays import ComplexArray
+from tandem_sim.grids.arrays import ComplexArray, FloatArray, IntArray
 from tandem_sim.grids.errors import InputError
-from tandem_sim.grids.three_phase import PHASES, Feeder, User, phase_impedance, source_phases
+from tandem_sim.grids.network import Network
+from tandem_sim.grids.sequences import Sequence, negative, positive, zero
+from tandem_sim.grids.three_phase import PHASES, SEQUENCES, Feeder, User
 
 BASE_MVA = 1.0
-IEC_VOLTAGE_FACTOR = 1.1  # of short-circuit powers, IEC 60909
+CARRIED = 1e-3
+"""A branch that carries less than this share of any port's current is no section."""
+ALIKE = 1e-5
+"""Sections are one where shares differ by no more, and currents without load by no more of the rating."""
+POWERS = {
+    quantity: tuple(f"{quantity}_{f}_{unit}" for f in PHASES)
+    for quantity, unit in (("p", "mw"), ("q", "mvar"))
+}
 
 
 @dataclass(frozen=True)
-class _Branch:
-    """What leads to a bus from its parent, p.u.: impedance, current limit, and its voltage ratio."""
+class _Ports:
+    """Users' ports first, then those of powers that belong to no user, drawn (Q,) in p.u. of one phase."""
 
-    name: str
-    z: ComplexArray  # (3, 3)
-    limit: float
-    gain: float = 1.0
-    delta: bool = False  # zero-sequence current does not pass
+    user: IntArray  # (P,)
+    node: IntArray  # (P + Q,)
+    phase: IntArray  # (P + Q,)
+    fixed: ComplexArray  # (Q,)
+    balanced: bool  # one phase stands for all three
 
 
 def read_feeder(net: pandapowerNet, name: str, source_vm_pu: float | None = None) -> Feeder:
     """The feeder of a net: users are its loads, those of table ``asymmetric_load`` on the phases they load.
 
-    `source_vm_pu` replaces the voltage of the external grid. Where every user has three phases, one phase
-    stands for all and zero-sequence data are not needed. Raises `InputError`.
+    `source_vm_pu` replaces the voltage of the external grid. All other powers (static generators, storages,
+    motors, wards) are held as the net has them. Where nothing stands on single phases, one phase stands for
+    all and zero-sequence data are not needed. Raises `InputError`.
     """
     users = _users(net, name)
-    balanced = all(user.phases == PHASES for user in users)
-    root, vm = _source(net, name)
-    vm = vm if source_vm_pu is None else source_vm_pu
-    parent, branch = _tree(net, name, root, balanced)
-    paths = [_path(user, parent, name) for user in users]
-    ports = [
-        (u, PHASES.index(f))
-        for u, user in enumerate(users)
-        for f in (PHASES[:1] if balanced else user.phases)
-    ]
-    gain_to = {bus: float(np.prod([branch[b].gain for b in path])) for bus, path in _all_paths(paths).items()}
-    behind_bus: dict[int, list[int]] = {bus: [] for path in paths for bus in path}  # ports, in their order
-    for k, (u, _) in enumerate(ports):
-        for bus in paths[u]:
-            behind_bus[bus].append(k)
-    z, source = _impedances(net, users, ports, paths, behind_bus, branch, gain_to, vm, balanced)
-    behind: dict[frozenset[int], str] = {}
-    limit: dict[frozenset[int], float] = {}
-    for bus, those in behind_bus.items():
-        carried = frozenset(those)
-        if branch[bus].limit < limit.get(carried, np.inf):
-            behind[carried], limit[carried] = branch[bus].name, branch[bus].limit
-    downstream = np.array([[k in s for k in range(len(ports))] for s in behind], dtype=bool)
-    count = np.array([len(user.phases) for user in users])
-    user_of = np.array([u for u, _ in ports], dtype=np.int64)
+    single = _single_phase_sources(net, name)
+    balanced = all(user.phases == PHASES for user in users) and not single
+    if not balanced:
+        _refuse_delta(net, name)
+    network = Network.from_pandapower(_without_users(net), name)
+    if len(network.pv_node):
+        raise InputError(
+            name, "gen", "holds a voltage, which is not modelled in a feeder", "Make it a static generator"
+        )
+    ports = _ports(network, users, single, balanced)
+    vm = network.root_vm_pu if source_vm_pu is None else source_vm_pu
+    sequences = [positive(network)] if balanced else [positive(network), negative(network), zero(network)]
+    _refuse_astray(network, sequences, ports)
+    idle = [sequence.idle(vm if k == 0 else 0.0) for k, sequence in enumerate(sequences)]
+    nodes, at = np.unique(ports.node, return_inverse=True)
+    drop = [sequence.drop(nodes)[:, at] for sequence in sequences]
+    onto = SEQUENCES[: len(sequences), ports.phase]  # (S, P + Q) how a sequence stands on the phase of a port
+    of = np.conj(onto) / len(sequences)  # how much of a port's current is of a sequence
+    source = sum(turn * v[ports.node] for turn, v in zip(onto, idle, strict=True))
+    z = sum(np.outer(t, o) * d[ports.node] for t, o, d in zip(onto, of, drop, strict=True))
+    names, limit, flow, share = _sections(
+        network, sequences, idle, [o * d for o, d in zip(of, drop, strict=True)]
+    )
     return Feeder(
-        name,
-        tuple(users),
-        user_of,
-        np.array([f for _, f in ports], dtype=np.int64),
-        1.0 / count[user_of],
-        source,
-        z,
-        downstream.reshape(len(behind), len(ports)),
-        tuple(behind.values()),
-        np.array(list(limit.values())),
-        1000.0 * BASE_MVA / 3.0,
+        name=name,
+        users=tuple(users),
+        port_user=ports.user,
+        port_phase=ports.phase[: len(ports.user)],
+        port_share=1.0 / np.array([len(user.phases) for user in users])[ports.user],
+        source=np.asarray(source, dtype=np.complex128),
+        z_pu=np.asarray(z, dtype=np.complex128),
+        fixed_pu=ports.fixed,
+        section_name=names,
+        section_limit=limit,
+        section_idle=flow,
+        section_share=share,
+        base_kw=1000.0 * BASE_MVA / 3.0,
+        left_out=_left_out(net),
     )
 
 
@@ -82,7 +95,15 @@ def _users(net: pandapowerNet, name: str) -> list[User]:
     found: list[User] = []
     unequal = net.asymmetric_load[net.asymmetric_load.in_service]
     for k, row in unequal.iterrows():
-        phases = "".join(f for f in PHASES if row[f"p_{f}_mw"] != 0.0) or PHASES
+        power = row[list(POWERS["p"])].to_numpy(dtype=float)
+        if np.isnan(power).any():
+            raise InputError(
+                name,
+                f"asymmetric_load {k}",
+                "has a power that is no number",
+                "Give zero on phases without load",
+            )
+        phases = "".join(f for f, p in zip(PHASES, power, strict=True) if p != 0.0) or PHASES
         found.append(User(_name(row, "asymmetric_load", k), int(row.bus), phases))
     for k, row in net.load[net.load.in_service].iterrows():
         found.append(User(_name(row, "load", k), int(row.bus), PHASES))
@@ -101,173 +122,135 @@ def _name(row: Any, table: str, k: Any) -> str:
     )
 
 
-def _source(net: pandapowerNet, name: str) -> tuple[int, float]:
-    sources = net.ext_grid[net.ext_grid.in_service]
-    if len(sources) != 1:
-        raise InputError(
-            name, "ext_grid", f"has {len(sources)} sources", "Give a feeder with one external grid"
-        )
-    return int(sources.bus.iloc[0]), float(sources.vm_pu.iloc[0])
+def _single_phase_sources(net: pandapowerNet, name: str) -> dict[int, ComplexArray]:
+    """Power drawn (3,) MVA, by bus, of what table ``asymmetric_sgen`` has on phases unequally."""
+    found: dict[int, ComplexArray] = {}
+    for k, row in net.asymmetric_sgen[net.asymmetric_sgen.in_service].iterrows():
+        p, q = (row[list(POWERS[quantity])].to_numpy(dtype=float) for quantity in ("p", "q"))
+        power = -(p + 1j * q) * float(row.scaling)
+        if np.isnan(power).any():
+            raise InputError(
+                name, f"asymmetric_sgen {k}", "has a power that is no number", "Give zero on idle phases"
+            )
+        if net.bus.in_service.at[row.bus] and (power != power[0]).any():
+            found[int(row.bus)] = found.get(int(row.bus), 0.0) + power
+    return found
 
 
-def _tree(
-    net: pandapowerNet, name: str, root: int, balanced: bool
-) -> tuple[dict[int, int], dict[int, _Branch]]:
-    """Parent of every bus, and the branch from it."""
-    graph = topology.create_nxgraph(net, respect_switches=True, multi=True)
-    reached = graph.subgraph(nx.node_connected_component(graph, root))
-    if reached.number_of_edges() != reached.number_of_nodes() - 1:
-        raise InputError(
-            name, "line", "the feeder is not radial", "Open switches or take parallel branches together"
-        )
-    parent: dict[int, int] = {}
-    branch: dict[int, _Branch] = {}
-    lines, vn_kv = net.line.to_dict("index"), net.bus.vn_kv.to_dict()
-    for above, bus in nx.bfs_edges(reached, root):
-        (key,) = reached[above][bus]
-        table, index = key[0], key[1]
-        parent[bus] = above
-        if table == "line":
-            branch[bus] = _line(lines[index], vn_kv, name, index, balanced)
-        elif table == "trafo":
-            branch[bus] = _transformer(net, name, index, bus, balanced)
-        elif table == "switch":
-            branch[bus] = _Branch(f"switch {index}", np.zeros((3, 3), dtype=np.complex128), np.inf)
-        else:
-            raise InputError(name, table, "is not modelled in a feeder", "Use lines, transformers, switches")
-    return parent, branch
+def _refuse_delta(net: pandapowerNet, name: str) -> None:
+    """Feeders connect everything to neutral: what stands between phases is an error."""
+    for table in ("load", "asymmetric_load", "sgen", "asymmetric_sgen"):
+        rows = net[table][net[table].in_service]
+        delta = rows.index[rows["type"].astype(str).str.lower() == "delta"]
+        if len(delta):
+            raise InputError(
+                name,
+                f"{table} {delta[0]}.type",
+                "is delta, and with single phases everything is connected to neutral",
+                "Give the power of each phase to neutral, and the type wye",
+            )
 
 
-def _line(
-    row: Mapping[Hashable, Any], vn_kv: Mapping[int, float], name: str, index: int, balanced: bool
-) -> _Branch:
-    kv = float(vn_kv[row["from_bus"]])
-    scale = row["length_km"] / row["parallel"] / (kv**2 / BASE_MVA)
-    z1 = complex(row["r_ohm_per_km"], row["x_ohm_per_km"]) * scale
-    z0 = (
-        z1
-        if balanced
-        else _zero_sequence(row, name, f"line {index}", "r0_ohm_per_km", "x0_ohm_per_km") * scale
+def _without_users(net: pandapowerNet) -> pandapowerNet:
+    """A copy in which users and what is told by phases draw nothing."""
+    left = copy.deepcopy(net)
+    left.load[["p_mw", "q_mvar"]] = 0.0
+    left.asymmetric_load[[*POWERS["p"], *POWERS["q"]]] = 0.0
+    unequal = left.asymmetric_sgen[list(POWERS["p"])].nunique(axis=1) > 1
+    unequal |= left.asymmetric_sgen[list(POWERS["q"])].nunique(axis=1) > 1
+    left.asymmetric_sgen.loc[unequal, [*POWERS["p"], *POWERS["q"]]] = 0.0
+    return left
+
+
+def _ports(network: Network, users: list[User], single: dict[int, ComplexArray], balanced: bool) -> _Ports:
+    bus = np.array([user.bus for user in users], dtype=np.int64)
+    at = network.nodes_of(bus, "load")
+    phases = PHASES[:1] if balanced else PHASES
+    user = [(u, PHASES.index(f)) for u, one in enumerate(users) for f in phases if f in one.phases]
+    drawn = np.repeat((-(network.p_mw + 1j * network.q_mvar) / 3.0)[:, None], 3, axis=1)  # (N, 3) MVA
+    for place, power in single.items():
+        drawn[network.nodes_of(np.array([place]), "asymmetric_sgen")[0]] += power
+    drawn[network.root] = 0.0  # the source holds the voltage there, whatever is drawn
+    node, phase = np.nonzero(drawn[:, : len(phases)])
+    return _Ports(
+        np.array([u for u, _ in user], dtype=np.int64),
+        np.concatenate([at[[u for u, _ in user]], node]),
+        np.concatenate([np.array([f for _, f in user], dtype=np.int64), phase]),
+        drawn[node, phase] / (BASE_MVA / 3.0),
+        balanced,
     )
-    limit = row["max_i_ka"] * row["df"] * row["parallel"] * np.sqrt(3.0) * kv
-    limit = float(limit) / BASE_MVA if np.isfinite(limit) else np.inf
-    return _Branch(f"line {index}", phase_impedance(z0, z1, z1), limit)
 
 
-def _transformer(net: pandapowerNet, name: str, index: int, bus: int, balanced: bool) -> _Branch:
-    row = net.trafo.loc[index]
-    where = f"trafo {index}"
-    if bus != row.lv_bus:
-        raise InputError(name, where, "feeds its high-voltage side", "Put the source above the transformer")
-    side = row.tap_side if "tap_side" in row.index else None
-    steps = 0.0
-    if side in ("hv", "lv") and np.isfinite(row.tap_pos) and np.isfinite(row.tap_neutral):
-        steps = float(row.tap_pos - row.tap_neutral) * float(np.nan_to_num(row.tap_step_percent)) / 100.0
-    hv = row.vn_hv_kv * (1.0 + steps if side == "hv" else 1.0)
-    lv = row.vn_lv_kv * (1.0 + steps if side == "lv" else 1.0)
-    gain = float(net.bus.vn_kv.at[row.hv_bus] / hv * lv / net.bus.vn_kv.at[row.lv_bus])
-    scale = BASE_MVA / row.sn_mva / row.parallel / 100.0 * (lv / net.bus.vn_kv.at[row.lv_bus]) ** 2
-    z1 = complex(row.vkr_percent, np.sqrt(row.vk_percent**2 - row.vkr_percent**2)) * scale
-    z0 = z1
-    if not balanced:
-        group = str(row["vector_group"]) if "vector_group" in row.index else "unknown"
-        if not group.startswith("Dyn"):
-            raise InputError(
-                name,
-                f"{where}.vector_group",
-                f"is {group}, and users have single phases",
-                "Give a Dyn transformer with zero-sequence data",
-            )
-        z0 = _zero_of_transformer(row, name, where) * scale
-    limit = float(row.sn_mva * row.parallel * row.df) / BASE_MVA
-    return _Branch(where, phase_impedance(z0, z1, z1), limit, gain, delta=True)
-
-
-def _zero_of_transformer(row: Any, name: str, where: str) -> complex:
-    """Zero-sequence impedance of a Dyn transformer seen from its star, percent: leakage and magnetising T."""
-    vkr0, vk0 = _numbers(row, name, where, "vkr0_percent", "vk0_percent")
-    ratio, split = _numbers(row, name, where, "mag0_percent", "si0_hv_partial")
-    leakage = complex(vkr0, np.sqrt(max(vk0**2 - vkr0**2, 0.0)))
-    magnetising = abs(leakage) * ratio / 100.0 * 1j
-    primary = split * leakage
-    return (1.0 - split) * leakage + primary * magnetising / (primary + magnetising)
-
-
-def _zero_sequence(row: Any, name: str, where: str, *columns: str) -> complex:
-    r, x = _numbers(row, name, where, *columns)
-    return complex(r, x)
-
-
-def _numbers(row: Any, name: str, where: str, *columns: str) -> list[float]:
-    values = []
-    for column in columns:
-        value = float(row[column]) if column in row else np.nan
-        if not np.isfinite(value):
-            raise InputError(
-                name,
-                f"{where}.{column}",
-                "is missing, and users have single phases",
-                "Give zero-sequence data, or three-phase users only",
-            )
-        values.append(value)
-    return values
-
-
-def _path(user: User, parent: dict[int, int], name: str) -> list[int]:
-    """Buses from a user up to, and without, the source."""
-    path, bus = [], user.bus
-    while bus in parent:
-        path.append(bus)
-        bus = parent[bus]
-    if not path:
+def _refuse_astray(network: Network, sequences: list[Sequence], ports: _Ports) -> None:
+    """Every port has a way for currents of all sequences, or an error says which bus has none."""
+    astray = [node for sequence in sequences for node in ports.node[~sequence.tied()[ports.node]]]
+    if astray:
+        bus = network.bus_index[network.bus_node == astray[0]][0]
         raise InputError(
-            name, f"load {user.name}", f"bus {user.bus} is not supplied", "Connect it, or take it out"
+            network.name,
+            f"bus {bus}",
+            "has loads to neutral, and nothing earths its neutral (a delta stands between it and the source)",
+            "Connect it to the star of a transformer, or give three-phase users only",
         )
-    return path
 
 
-def _all_paths(paths: list[list[int]]) -> dict[int, list[int]]:
-    """The path of every bus on the way to a user."""
-    return {bus: path[k:] for path in paths for k, bus in enumerate(path)}
+def _sections(
+    network: Network, sequences: list[Sequence], idle: list[ComplexArray], drop: list[ComplexArray]
+) -> tuple[tuple[str, ...], FloatArray, ComplexArray, ComplexArray]:
+    """Name, limit (L,), current without load (L, F) and by currents of ports (L, F, P + Q) of every section.
+
+    Both ends of every rated branch; of those that carry the same, the weakest.
+    """
+    b, f = network.branches, len(sequences)
+    turn = SEQUENCES[:f, :f]  # (S, F)
+    rated = [
+        i_ka * np.sqrt(3.0) * network.node_vn_kv[node] / BASE_MVA
+        for i_ka, node in ((b.i_max_from_ka, b.from_node), (b.i_max_to_ka, b.to_node))
+    ]
+    flow = np.einsum("sf,seh->ehf", turn, [s.into_branches(v) for s, v in zip(sequences, idle, strict=True)])
+    by_sequence = [s.into_branches(-d) for s, d in zip(sequences, drop, strict=True)]
+    same: dict[bytes, list[tuple[str, float, ComplexArray, ComplexArray]]] = {}
+    for e, label in enumerate(b.label):
+        for end, limits in enumerate(rated):
+            share = sum(np.outer(t, i[e, end]) for t, i in zip(turn, by_sequence, strict=True))
+            carried = np.abs(share) > CARRIED
+            if not np.isfinite(limits[e]) or not carried.any():
+                continue
+            first = share[np.arange(f), carried.argmax(axis=1)]  # only sizes count: turn all alike
+            back = np.where(carried.any(axis=1), np.conj(first) / np.maximum(np.abs(first), CARRIED), 1.0)
+            found = (label, float(limits[e]), flow[e, end] * back, share * back[:, None])
+            _keep_weakest(same.setdefault(carried.tobytes(), []), found)
+    kept = [section for alike in same.values() for section in alike]
+    n = drop[0].shape[1]
+    return (
+        tuple(section[0] for section in kept),
+        np.array([section[1] for section in kept]),
+        np.array([section[2] for section in kept], dtype=np.complex128).reshape(len(kept), f),
+        np.array([section[3] for section in kept], dtype=np.complex128).reshape(len(kept), f, n),
+    )
 
 
-def _impedances(
-    net: pandapowerNet,
-    users: list[User],
-    ports: list[tuple[int, int]],
-    paths: list[list[int]],
-    behind_bus: dict[int, list[int]],
-    branch: dict[int, _Branch],
-    gain_to: dict[int, float],
-    vm: float,
-    balanced: bool,
-) -> tuple[ComplexArray, ComplexArray]:
-    """Common impedances of ports (P, P), and their voltages without load (P,)."""
-    phases = np.array([f for _, f in ports])
-    gain = np.array([gain_to[users[u].bus] for u, _ in ports])
-    z = np.zeros((len(ports), len(ports)), dtype=np.complex128)
-    for bus, those in behind_bus.items():
-        on = np.zeros(len(ports), dtype=bool)
-        on[those] = True
-        path = paths[ports[those[0]][0]]
-        blocked = any(branch[b].delta for b in path[: path.index(bus)])
-        between = branch[bus].z
-        if blocked:  # a delta below it keeps zero-sequence current away: take that sequence out
-            between = between - between.sum() / 9.0
-        ratio = np.where(on, gain / gain_to[bus], 0.0)
-        z += np.outer(ratio, ratio) * between[np.ix_(phases, phases)]
-    if balanced:
-        return z, np.asarray(vm * gain, dtype=np.complex128)
-    z += np.outer(gain, gain) * _negative_of_source(net)[np.ix_(phases, phases)]
-    return z, np.asarray(gain * source_phases(vm)[phases])
+def _keep_weakest(
+    kept: list[tuple[str, float, ComplexArray, ComplexArray]],
+    new: tuple[str, float, ComplexArray, ComplexArray],
+) -> None:
+    for k, (_, limit, flow, share) in enumerate(kept):
+        if np.abs(share - new[3]).max() <= ALIKE and np.abs(flow - new[2]).max() <= ALIKE * min(
+            limit, new[1]
+        ):
+            if new[1] < limit:
+                kept[k] = new
+            return
+    kept.append(new)
 
 
-def _negative_of_source(net: pandapowerNet) -> ComplexArray:
-    """The source holds the positive sequence; the negative one sees its short-circuit impedance, if known."""
-    row = net.ext_grid[net.ext_grid.in_service].iloc[0]
-    known = [float(row[c]) if c in row.index else np.nan for c in ("s_sc_max_mva", "rx_max")]
-    if not np.isfinite(known).all():
-        return np.zeros((3, 3), dtype=np.complex128)
-    size = IEC_VOLTAGE_FACTOR * BASE_MVA / known[0]
-    x = size / np.sqrt(1.0 + known[1] ** 2)
-    return phase_impedance(0.0, 0.0, complex(known[1] * x, x))
+def _left_out(net: pandapowerNet) -> tuple[str, ...]:
+    """What a net has and its feeder has not, with its size."""
+    kvar = 0.0
+    for table, columns in (("load", ("q_mvar",)), ("asymmetric_load", POWERS["q"])):
+        rows = net[table][net[table].in_service]
+        each = rows[list(columns)].abs().sum(axis=1) * rows.scaling.fillna(1.0)
+        kvar += 1000.0 * float(each.sum())
+    if not kvar:
+        return ()
+    return (f"reactive power of loads, {kvar:.1f} kvar in all: users are at unity power factor",)

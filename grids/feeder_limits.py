@@ -50,21 +50,18 @@ def broken_pu(feeder: Feeder, band: Band, import_kw: FloatArray) -> FloatArray:
 def limits_of(feeder: Feeder, connection_kw: FloatArray, band: Band, sides: tuple[float, ...]) -> Limits:
     """Every voltage, and currents of the sections that their users could overload, for each of `sides`."""
     p = len(feeder.port_user)
-    most = connection_kw[feeder.port_user] * feeder.port_share / feeder.base_kw / 0.5  # at half voltage
+    most = np.abs(feeder.port_power(connection_kw[None])[0]) / 0.5  # currents at half voltage
+    reach = np.abs(feeder.section_idle) + np.abs(feeder.section_share) @ most
     entries = [
         (kind, k, int(feeder.port_phase[k]), start, side)
         for side in sides
         for kind, start in ((LOW, IMPORT), (HIGH, EXPORT))
         for k in range(p)
     ]
-    for section in range(len(feeder.section_name)):
-        for phase in range(3):
-            on = feeder.downstream[section] & (feeder.port_phase == phase)
-            if most[on].sum() > band.loading * feeder.section_limit[section]:
-                entries += [
-                    (CURRENT, section, phase, start, start if len(sides) > 1 else 0.0)
-                    for start in (IMPORT, EXPORT)
-                ]
+    for section, phase in np.argwhere(reach > band.loading * feeder.section_limit[:, None]).tolist():
+        entries += [
+            (CURRENT, section, phase, start, start if len(sides) > 1 else 0.0) for start in (IMPORT, EXPORT)
+        ]
     table = np.array(entries, dtype=np.float64).reshape(-1, 5)
     whole = table[:, :3].astype(np.int64)
     return Limits(whole[:, 0], whole[:, 1], whole[:, 2], table[:, 3], table[:, 4])
@@ -111,14 +108,14 @@ def figures(feeder: Feeder, rows: Limits, band: Band, points_kw: FloatArray) -> 
         part = slice(first, first + CHUNK)
         state = feeder.solve(points_kw[part])
         value[part], by_v, by_i = _differentials(feeder, rows, band, state, part)
-        slope[part] = feeder.gradients(feeder.port_power(points_kw[part]), state, by_v, by_i)
+        slope[part] = feeder.gradients(state, by_v, by_i)
     return value, slope
 
 
 def _differentials(
     feeder: Feeder, rows: Limits, band: Band, state: PortState, part: slice
 ) -> tuple[FloatArray, ComplexArray, ComplexArray]:
-    """Excess of rows (K,), and their differentials by voltage and current of ports (K, P), complex."""
+    """Excess of rows (K,), and differentials by voltages (K, P) and currents (K, P + Q) of ports, complex."""
     kind, place, phase = rows.kind[part], rows.place[part], rows.phase[part]
     k = np.arange(len(kind))
     volt, vm = kind != CURRENT, np.abs(state.voltage)
@@ -127,30 +124,49 @@ def _differentials(
     limit = np.where(kind == LOW, band.low_pu, band.high_pu)
     by_v = np.zeros_like(state.voltage)
     by_v[k, port] = np.where(volt, sign * np.conj(state.voltage[k, port]) / vm[k, port], 0.0j)
-    section = np.where(volt, 0, place)
-    carried = feeder.downstream[section] & (feeder.port_phase == phase[:, None]) & ~volt[:, None]
-    current = np.where(carried, state.current, 0.0).sum(axis=1)
+    value = sign * (vm[k, port] - limit)
+    by_i = np.zeros_like(state.current)
+    on, section, phase = ~volt, place[~volt], phase[~volt]
+    share = feeder.section_share[section, phase]  # (rows of currents, P + Q)
+    current = feeder.section_idle[section, phase] + (share * state.current[on]).sum(axis=1)
     size = np.maximum(np.abs(current), 1e-12)
     rated = band.loading * feeder.section_limit[section]
-    by_i = np.where(carried, (np.conj(current) / size / rated)[:, None], 0.0j)
-    value = np.where(volt, sign * (vm[k, port] - limit), size / rated - 1.0)
+    by_i[on] = (np.conj(current) / size / rated)[:, None] * share
+    value[on] = size / rated - 1.0
     return np.where(state.converged, value, 1.0), by_v, by_i
 
 
 def idle_kept(feeder: Feeder, band: Band) -> None:
-    """Voltages without any load lie within their limits, or no choice of users is safe: `InputError`.
+    """Limits hold without any load of users, or no choice of theirs is safe: `InputError`.
 
-    Without load no current flows: voltages are all that can be wrong.
+    What flows then is drawn by powers that belong to no user, and by shunts and charging.
     """
-    vm = np.abs(feeder.source)
-    broken = np.maximum(band.low_pu - vm, vm - band.high_pu) > BROKEN_PU
-    if broken.any():
+    state = feeder.solve(np.zeros(len(feeder.users)))
+    if not state.converged.all():
+        raise InputError(
+            feeder.name,
+            "sgen",
+            "what belongs to no user alone is more than the feeder can carry at any voltage",
+            "Lower static generators, storages, motors or wards",
+        )
+    vm = np.abs(state.voltage)
+    if np.maximum(band.low_pu - vm, vm - band.high_pu).max() > BROKEN_PU:
         raise InputError(
             feeder.name,
             "voltage",
             f"is {vm.min():.3f} to {vm.max():.3f} p.u. at users without any load, and "
             f"{band.low_pu:g} to {band.high_pu:g} p.u. is allowed: no envelope is safe",
             "Change the voltage of the source, or the band",
+        )
+    loading = np.abs(feeder.section_current(state.current))[0] / feeder.section_limit[:, None]
+    if loading.max(initial=0.0) > band.loading + BROKEN_PU:
+        section = int(loading.max(axis=1).argmax())
+        raise InputError(
+            feeder.name,
+            feeder.section_name[section],
+            f"is loaded by {100 * loading.max():.1f} % without any load of users, and "
+            f"{100 * band.loading:g} % is allowed: no envelope is safe",
+            "Lower static generators, storages, motors, wards or shunts",
         )
 
 

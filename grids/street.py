@@ -1,8 +1,9 @@
 """The outgoing feeders of a low-voltage net, each on its own: a net is cut at the busbar of its transformer.
 
 What a street can carry is one question, what its transformer can carry for all its streets is another: here
-the busbar is a stiff source, the transformer and its rating, which all feeders share, are left out. Its
-voltage drop belongs into the voltage at the busbar, which the caller gives, or into a narrower band.
+the busbar is a stiff source, the transformer and its rating, which all feeders share, are left out, and so is
+what stands at the busbar itself. The voltage drop of the transformer belongs into the voltage at the busbar,
+which the caller gives, or into a narrower band.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def split(net: pandapowerNet, name: str, busbar_vm_pu: float = 1.0) -> list[Outg
     alone.ext_grid["in_service"] = False
     pp.create_ext_grid(alone, busbar, vm_pu=busbar_vm_pu)
     graph = topology.create_nxgraph(alone, respect_switches=True, multi=True)
-    joined = nx.Graph([(a, b) for a, b, key in graph.edges(keys=True) if key[0] == "switch"])
+    joined = nx.Graph([(a, b) for a, b, key in graph.edges(keys=True) if _ideal(net, key)])
     joined.add_node(busbar)
     bars = nx.node_connected_component(joined, busbar)
     behind = nx.node_connected_component(graph, busbar) - bars
@@ -51,13 +52,37 @@ def split(net: pandapowerNet, name: str, busbar_vm_pu: float = 1.0) -> list[Outg
     km = topology.calc_distance_to_bus(alone, busbar)
     streets: list[Outgoing] = []
     for buses in sorted(nx.connected_components(graph.subgraph(behind)), key=min):
-        for table in ("load", "asymmetric_load"):
-            alone[table]["in_service"] = net[table].in_service & net[table].bus.isin(buses)
-        if alone.load.in_service.any() or alone.asymmetric_load.in_service.any():
-            feeder = read_feeder(alone, f"{name}, feeder {len(streets) + 1}")
-            away = [float(km[user.bus]) for user in feeder.users]
-            streets.append(Outgoing(feeder, np.array(away)))
+        if not net.load.bus[net.load.in_service].isin(buses).any() and not (
+            net.asymmetric_load.bus[net.asymmetric_load.in_service].isin(buses).any()
+        ):
+            continue
+        ways = [key for a, b, key in graph.edges(keys=True) if (a in buses) != (b in buses)]
+        if len(ways) > 1:
+            raise InputError(
+                name,
+                " and ".join(f"{key[0]} {key[1]}" for key in ways[:2]),
+                "leave the busbar towards the same buses: the net is not radial",
+                "Open a switch, or read the net whole as a feeder",
+            )
+        feeder = read_feeder(_only(alone, bars | buses), f"{name}, feeder {len(streets) + 1}")
+        away = [float(km[user.bus]) for user in feeder.users]
+        streets.append(Outgoing(feeder, np.array(away)))
     return streets
+
+
+def _only(net: pandapowerNet, buses: set[Any]) -> pandapowerNet:
+    """A copy in which only some buses, and the lines between them, are in service."""
+    part = copy.deepcopy(net)
+    part.bus["in_service"] &= part.bus.index.isin(buses)
+    part.line["in_service"] &= part.line.from_bus.isin(buses) & part.line.to_bus.isin(buses)
+    for table in ("load", "asymmetric_load"):
+        part[table]["in_service"] &= part[table].bus.isin(buses)
+    return part
+
+
+def _ideal(net: pandapowerNet, key: tuple[str, int]) -> bool:
+    """Whether an edge of the net's graph is a switch that makes one bus of two."""
+    return key[0] == "switch" and not net.switch.z_ohm.at[key[1]]
 
 
 def _busbar(net: pandapowerNet, name: str) -> int:
