@@ -25,6 +25,7 @@ CARRIED = 1e-3
 """A branch that carries less than this share of any port's current is no section."""
 ALIKE = 1e-5
 """Sections are one where shares differ by no more, and currents without load by no more of the rating."""
+UNITS = ("sgen", "asymmetric_sgen", "storage")
 POWERS = {
     quantity: tuple(f"{quantity}_{f}_{unit}" for f in PHASES)
     for quantity, unit in (("p", "mw"), ("q", "mvar"))
@@ -39,16 +40,21 @@ class _Ports:
     node: IntArray  # (P + Q,)
     phase: IntArray  # (P + Q,)
     fixed: ComplexArray  # (Q,)
-    balanced: bool  # one phase stands for all three
 
 
-def read_feeder(net: pandapowerNet, name: str, source_vm_pu: float | None = None) -> Feeder:
+def read_feeder(
+    net: pandapowerNet, name: str, source_vm_pu: float | None = None, units: bool = True
+) -> Feeder:
     """The feeder of a net: users are its loads, those of table ``asymmetric_load`` on the phases they load.
 
-    `source_vm_pu` replaces the voltage of the external grid. All other powers (static generators, storages,
-    motors, wards) are held as the net has them. Where nothing stands on single phases, one phase stands for
+    `source_vm_pu` replaces the voltage of the external grid. All other powers are held as the net has them:
+    motors, wards, and static generators and storages. Without `units` the latter two are left out, for what
+    is behind the connections of users is theirs. Where nothing stands on single phases, one phase stands for
     all and zero-sequence data are not needed. Raises `InputError`.
     """
+    left_out = _left_out(net, units)
+    if not units:
+        net = _without_units(net)
     users = _users(net, name)
     single = _single_phase_sources(net, name)
     balanced = all(user.phases == PHASES for user in users) and not single
@@ -59,7 +65,7 @@ def read_feeder(net: pandapowerNet, name: str, source_vm_pu: float | None = None
         raise InputError(
             name, "gen", "holds a voltage, which is not modelled in a feeder", "Make it a static generator"
         )
-    ports = _ports(network, users, single, balanced)
+    ports = _ports(network, users, single, PHASES[:1] if balanced else PHASES)
     vm = network.root_vm_pu if source_vm_pu is None else source_vm_pu
     sequences = [positive(network)] if balanced else [positive(network), negative(network), zero(network)]
     _refuse_astray(network, sequences, ports)
@@ -68,8 +74,8 @@ def read_feeder(net: pandapowerNet, name: str, source_vm_pu: float | None = None
     drop = [sequence.drop(nodes)[:, at] for sequence in sequences]
     onto = SEQUENCES[: len(sequences), ports.phase]  # (S, P + Q) how a sequence stands on the phase of a port
     of = np.conj(onto) / len(sequences)  # how much of a port's current is of a sequence
-    source = sum(turn * v[ports.node] for turn, v in zip(onto, idle, strict=True))
-    z = sum(np.outer(t, o) * d[ports.node] for t, o, d in zip(onto, of, drop, strict=True))
+    source = np.einsum("sp,sp->p", onto, np.array(idle)[:, ports.node])
+    z = np.einsum("sp,sq,spq->pq", onto, of, np.array(drop)[:, ports.node])
     names, limit, flow, share = _sections(
         network, sequences, idle, [o * d for o, d in zip(of, drop, strict=True)]
     )
@@ -79,15 +85,15 @@ def read_feeder(net: pandapowerNet, name: str, source_vm_pu: float | None = None
         port_user=ports.user,
         port_phase=ports.phase[: len(ports.user)],
         port_share=1.0 / np.array([len(user.phases) for user in users])[ports.user],
-        source=np.asarray(source, dtype=np.complex128),
-        z_pu=np.asarray(z, dtype=np.complex128),
+        source=source,
+        z_pu=z,
         fixed_pu=ports.fixed,
         section_name=names,
         section_limit=limit,
         section_idle=flow,
         section_share=share,
         base_kw=1000.0 * BASE_MVA / 3.0,
-        left_out=_left_out(net),
+        left_out=left_out,
     )
 
 
@@ -162,10 +168,9 @@ def _without_users(net: pandapowerNet) -> pandapowerNet:
     return left
 
 
-def _ports(network: Network, users: list[User], single: dict[int, ComplexArray], balanced: bool) -> _Ports:
+def _ports(network: Network, users: list[User], single: dict[int, ComplexArray], phases: str) -> _Ports:
     bus = np.array([user.bus for user in users], dtype=np.int64)
     at = network.nodes_of(bus, "load")
-    phases = PHASES[:1] if balanced else PHASES
     user = [(u, PHASES.index(f)) for u, one in enumerate(users) for f in phases if f in one.phases]
     drawn = np.repeat((-(network.p_mw + 1j * network.q_mvar) / 3.0)[:, None], 3, axis=1)  # (N, 3) MVA
     for place, power in single.items():
@@ -176,8 +181,7 @@ def _ports(network: Network, users: list[User], single: dict[int, ComplexArray],
         np.array([u for u, _ in user], dtype=np.int64),
         np.concatenate([at[[u for u, _ in user]], node]),
         np.concatenate([np.array([f for _, f in user], dtype=np.int64), phase]),
-        drawn[node, phase] / (BASE_MVA / 3.0),
-        balanced,
+        np.asarray(drawn[node, phase] / (BASE_MVA / 3.0), dtype=np.complex128),
     )
 
 
@@ -212,7 +216,7 @@ def _sections(
     same: dict[bytes, list[tuple[str, float, ComplexArray, ComplexArray]]] = {}
     for e, label in enumerate(b.label):
         for end, limits in enumerate(rated):
-            share = sum(np.outer(t, i[e, end]) for t, i in zip(turn, by_sequence, strict=True))
+            share = turn.T @ np.array([into[e, end] for into in by_sequence])  # (F, P + Q)
             carried = np.abs(share) > CARRIED
             if not np.isfinite(limits[e]) or not carried.any():
                 continue
@@ -244,13 +248,30 @@ def _keep_weakest(
     kept.append(new)
 
 
-def _left_out(net: pandapowerNet) -> tuple[str, ...]:
+def _left_out(net: pandapowerNet, units: bool) -> tuple[str, ...]:
     """What a net has and its feeder has not, with its size."""
-    kvar = 0.0
-    for table, columns in (("load", ("q_mvar",)), ("asymmetric_load", POWERS["q"])):
-        rows = net[table][net[table].in_service]
-        each = rows[list(columns)].abs().sum(axis=1) * rows.scaling.fillna(1.0)
-        kvar += 1000.0 * float(each.sum())
-    if not kvar:
-        return ()
-    return (f"reactive power of loads, {kvar:.1f} kvar in all: users are at unity power factor",)
+    words = []
+    kvar = 1000.0 * sum(_size(net, table, "q") for table in ("load", "asymmetric_load"))
+    if kvar:
+        words.append(f"reactive power of loads, {kvar:.1f} kvar in all: users are at unity power factor")
+    kw = 1000.0 * sum(_size(net, table, "p") for table in UNITS)
+    if kw and not units:
+        words.append(
+            f"static generators and storages, {kw:.1f} kW in all: they are behind users' connections"
+        )
+    return tuple(words)
+
+
+def _size(net: pandapowerNet, table: str, quantity: str) -> float:
+    """Sum of the sizes of a table's powers in service, MW or Mvar."""
+    rows = net[table][net[table].in_service.astype(bool)]
+    columns = [c for c in (*POWERS[quantity], "p_mw" if quantity == "p" else "q_mvar") if c in rows]
+    each = rows[columns].abs().sum(axis=1) * rows.scaling.fillna(1.0)
+    return float(each.sum())
+
+
+def _without_units(net: pandapowerNet) -> pandapowerNet:
+    left = copy.deepcopy(net)
+    for table in UNITS:
+        left[table]["in_service"] = False
+    return left

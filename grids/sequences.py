@@ -32,7 +32,8 @@ NONE_PERCENT = 1e-8
 class Sequence:
     """Admittances of branches (E,) between and at their ends, and of nodes to ground (N,).
 
-    The current into a branch is ``ff v_from + ft v_to`` at its from end, ``tf v_from + tt v_to`` at its to end.
+    The current into a branch is ``ff v_from + ft v_to`` at its from end and ``tf v_from + tt v_to`` at its
+    to end.
     """
 
     from_node: IntArray
@@ -112,8 +113,9 @@ def negative(network: Network) -> Sequence:
 def zero(network: Network) -> Sequence:
     """The zero sequence, from the tables of lines and transformers.
 
-    Shunts are stars with their centre earthed, and a switch has the impedance of the positive sequence. Raises
-    `InputError` where data are missing, and for branches that are no lines, switches or Dyn transformers.
+    Shunts are stars with their centre earthed, and a switch has the impedance of the positive sequence.
+    Raises `InputError` where data are missing, and for branches that are no lines, switches or Dyn
+    transformers.
     """
     b, count = network.branches, len(network.branches)
     z, charging, star = (np.zeros(count, dtype=np.complex128) for _ in range(3))
@@ -141,20 +143,26 @@ def zero(network: Network) -> Sequence:
     series = np.zeros(count, dtype=np.complex128)
     series[through] = _inverted(network, z[through], np.flatnonzero(through), "zero-sequence impedance")
     own = series + 0.5 * charging
-    ground = (network.shunt_g_pu + 1j * network.shunt_b_pu) * network.base_mva
     return Sequence(
-        b.from_node, b.to_node, own, -series, -series, own + star, ground, network.root, _source(network)[1]
+        b.from_node,
+        b.to_node,
+        own,
+        -series,
+        -series,
+        own + star,
+        _shunts(network),
+        network.root,
+        _source(network)[1],
     )
 
 
 def _alike(network: Network, turn: float, source_z: complex) -> Sequence:
     """The positive (`turn` 1) or negative (-1) sequence: the pi model of MATPOWER."""
     b, base = network.branches, network.base_mva
-    z = (b.r_pu + 1j * b.x_pu) / base
+    z = np.asarray((b.r_pu + 1j * b.x_pu) / base, dtype=np.complex128)
     series = _inverted(network, z, np.arange(len(b)), "impedance")
     own = series + 0.5 * (b.g_pu + 1j * b.b_pu) * base
     shift = np.exp(1j * turn * b.shift_rad)
-    ground = (network.shunt_g_pu + 1j * network.shunt_b_pu) * base
     return Sequence(
         b.from_node,
         b.to_node,
@@ -162,10 +170,14 @@ def _alike(network: Network, turn: float, source_z: complex) -> Sequence:
         -series * shift / b.tap,
         -series * np.conj(shift) / b.tap,
         own,
-        ground,
+        _shunts(network),
         network.root,
         source_z,
     )
+
+
+def _shunts(network: Network) -> ComplexArray:
+    return np.asarray((network.shunt_g_pu + 1j * network.shunt_b_pu) * network.base_mva, dtype=np.complex128)
 
 
 def _inverted(network: Network, z: ComplexArray, branch: IntArray, what: str) -> ComplexArray:

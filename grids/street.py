@@ -32,11 +32,12 @@ class Outgoing:
     km: FloatArray
 
 
-def split(net: pandapowerNet, name: str, busbar_vm_pu: float = 1.0) -> list[Outgoing]:
+def split(net: pandapowerNet, name: str, busbar_vm_pu: float = 1.0, units: bool = True) -> list[Outgoing]:
     """The outgoing feeders of a radial net with users, by their lowest buses; `net` stays as it is.
 
     Every user stands behind exactly one line that leaves the low-voltage busbar, and belongs to its feeder.
-    `busbar_vm_pu` is the voltage that the busbar is held at. Raises `InputError`.
+    `busbar_vm_pu` is the voltage that the busbar is held at, `units` are as in `read_feeder`. Raises
+    `InputError`.
     """
     alone = copy.deepcopy(net)
     busbar = _busbar(net, name)
@@ -64,7 +65,7 @@ def split(net: pandapowerNet, name: str, busbar_vm_pu: float = 1.0) -> list[Outg
                 "leave the busbar towards the same buses: the net is not radial",
                 "Open a switch, or read the net whole as a feeder",
             )
-        feeder = read_feeder(_only(alone, bars | buses), f"{name}, feeder {len(streets) + 1}")
+        feeder = read_feeder(_only(alone, bars | buses), f"{name}, feeder {len(streets) + 1}", units=units)
         away = [float(km[user.bus]) for user in feeder.users]
         streets.append(Outgoing(feeder, np.array(away)))
     return streets

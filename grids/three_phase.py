@@ -71,7 +71,7 @@ class Feeder:
     @property
     def held_kva(self) -> complex:
         """Power that belongs to no user: drawn by all phases together, kW and kvar."""
-        return complex(self.fixed_pu.sum()) * self.base_kw * 3.0 / self.section_idle.shape[1]
+        return complex(self.fixed_pu.sum() * self.base_kw * 3.0 / self.section_idle.shape[1])
 
     @property
     def downstream(self) -> BoolArray:

@@ -50,7 +50,8 @@ def build_low_voltage(
     for k, given in enumerate(scenario.low_voltage):
         field = f"low_voltage.{k}"
         area, site, node = _place(given, areas, field)
-        feeder = read_feeder(load_net(given.grid, folder), given.grid, given.source_vm_pu)
+        net = load_net(given.grid, folder)
+        feeder = read_feeder(net, given.grid, given.source_vm_pu, units=False)  # households bring their own
         band = Band(given.band.low_pu, given.band.high_pu, given.band.loading)
         held = _held(scenario, given.name, len(feeder.users))
         limits = _guaranteed(scenario.non_firm, given, feeder, band, held)

@@ -57,10 +57,11 @@ class Grid:
 
 
 def read(code: str) -> Grid:
-    """A SimBench grid."""
+    """A SimBench grid. Its PV stands behind connections of users, whose limits count."""
     net = load_net(code)
     peak_kw = dict(zip(net.load.name, 1000.0 * net.load.p_mw, strict=True))
-    return Grid(code, read_feeder(net, code), split(net, code), peak_kw)
+    whole, streets = read_feeder(net, code, units=False), split(net, code, units=False)
+    return Grid(code, whole, streets, peak_kw)
 
 
 def classified(feeder: Feeder, connection_kw: FloatArray, band: Band) -> Row:
