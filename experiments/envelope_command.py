@@ -148,6 +148,14 @@ def show(request: Request, answer: Answer, console: Console) -> None:
         f"{int(mine.sum())} of {len(mine)} users under contract; {answer.seconds:.1f} s, {e.rounds} rounds"
         + (f", shrunk by {100 * (1 - e.shrunk):.2f} % in the last check" if e.shrunk < 1.0 else "")
     )
+    held = answer.feeder.held_kva
+    if held:
+        console.print(
+            f"Held as the net has it, and drawn by no user: {held.real:.1f} kW, {held.imag:.1f} kvar "
+            "(static generators, storages, motors, wards). The guarantee holds at that power only"
+        )
+    for words in answer.feeder.left_out:
+        console.print(f"Left out: {escape(words)}")
     if e.relaxed:
         console.print(f"Broken by firm users alone, relaxed to what they do: {', '.join(e.relaxed[:5])}")
     verdict = "no limit broken" if answer.worst_pu <= 1e-6 else f"worst {answer.worst_pu:.2e} p.u. beyond"

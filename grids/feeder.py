@@ -6,7 +6,6 @@ that markets are cleared on; from the tables come users, phases and zero-sequenc
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ import pandas as pd
 from pandapower.auxiliary import pandapowerNet
 
 from tandem_sim.grids.arrays import ComplexArray, FloatArray, IntArray
+from tandem_sim.grids.contents import live_rows
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.network import Network
 from tandem_sim.grids.sequences import Sequence, negative, positive, zero
@@ -25,7 +25,9 @@ CARRIED = 1e-3
 """A branch that carries less than this share of any port's current is no section."""
 ALIKE = 1e-5
 """Sections are one where shares differ by no more, and currents without load by no more of the rating."""
+USERS = ("load", "asymmetric_load")
 UNITS = ("sgen", "asymmetric_sgen", "storage")
+BEHIND = "behind the connections of users"
 POWERS = {
     quantity: tuple(f"{quantity}_{f}_{unit}" for f in PHASES)
     for quantity, unit in (("p", "mw"), ("q", "mvar"))
@@ -52,20 +54,24 @@ def read_feeder(
     is behind the connections of users is theirs. Where nothing stands on single phases, one phase stands for
     all and zero-sequence data are not needed. Raises `InputError`.
     """
-    left_out = _left_out(net, units)
+    apart = dict.fromkeys(USERS, "users of the feeder") | {"asymmetric_sgen": "held, phase by phase"}
     if not units:
-        net = _without_units(net)
-    users = _users(net, name)
-    single = _single_phase_sources(net, name)
-    balanced = all(user.phases == PHASES for user in users) and not single
-    if not balanced:
-        _refuse_delta(net, name)
-    network = Network.from_pandapower(_without_users(net), name)
+        apart |= dict.fromkeys(UNITS, BEHIND)
+    network = Network.from_pandapower(net, name, apart)
     if len(network.pv_node):
         raise InputError(
-            name, "gen", "holds a voltage, which is not modelled in a feeder", "Make it a static generator"
+            name,
+            f"bus {_a_bus(network, int(network.pv_node[0]))}",
+            "a generator or an extended ward holds its voltage, which a feeder does not model",
+            "Make it a static generator, or a ward",
         )
-    ports = _ports(network, users, single, PHASES[:1] if balanced else PHASES)
+    users = _users(net, name)
+    held = _held_by_phase(net) if units else {}
+    unequal = any((power != power[0]).any() for power in held.values())
+    balanced = all(user.phases == PHASES for user in users) and not unequal
+    if not balanced:
+        _refuse_delta(net, name)
+    ports = _ports(network, users, held, PHASES[:1] if balanced else PHASES)
     vm = network.root_vm_pu if source_vm_pu is None else source_vm_pu
     sequences = [positive(network)] if balanced else [positive(network), negative(network), zero(network)]
     _refuse_astray(network, sequences, ports)
@@ -93,25 +99,16 @@ def read_feeder(
         section_idle=flow,
         section_share=share,
         base_kw=1000.0 * BASE_MVA / 3.0,
-        left_out=left_out,
+        left_out=_left_out(net, network),
     )
 
 
 def _users(net: pandapowerNet, name: str) -> list[User]:
     found: list[User] = []
-    unequal = net.asymmetric_load[net.asymmetric_load.in_service]
-    for k, row in unequal.iterrows():
-        power = row[list(POWERS["p"])].to_numpy(dtype=float)
-        if np.isnan(power).any():
-            raise InputError(
-                name,
-                f"asymmetric_load {k}",
-                "has a power that is no number",
-                "Give zero on phases without load",
-            )
-        phases = "".join(f for f, p in zip(PHASES, power, strict=True) if p != 0.0) or PHASES
+    for k, row in net.asymmetric_load[live_rows(net, "asymmetric_load")].iterrows():
+        phases = "".join(f for f in PHASES if row[f"p_{f}_mw"] != 0.0) or PHASES
         found.append(User(_name(row, "asymmetric_load", k), int(row.bus), phases))
-    for k, row in net.load[net.load.in_service].iterrows():
+    for k, row in net.load[live_rows(net, "load")].iterrows():
         found.append(User(_name(row, "load", k), int(row.bus), PHASES))
     if not found:
         raise InputError(name, "load", "the net has no load in service", "Give a net with users")
@@ -128,52 +125,37 @@ def _name(row: Any, table: str, k: Any) -> str:
     )
 
 
-def _single_phase_sources(net: pandapowerNet, name: str) -> dict[int, ComplexArray]:
-    """Power drawn (3,) MVA, by bus, of what table ``asymmetric_sgen`` has on phases unequally."""
+def _held_by_phase(net: pandapowerNet) -> dict[int, ComplexArray]:
+    """Power (3,) MVA that table ``asymmetric_sgen`` draws, by bus."""
     found: dict[int, ComplexArray] = {}
-    for k, row in net.asymmetric_sgen[net.asymmetric_sgen.in_service].iterrows():
-        p, q = (row[list(POWERS[quantity])].to_numpy(dtype=float) for quantity in ("p", "q"))
-        power = -(p + 1j * q) * float(row.scaling)
-        if np.isnan(power).any():
-            raise InputError(
-                name, f"asymmetric_sgen {k}", "has a power that is no number", "Give zero on idle phases"
-            )
-        if net.bus.in_service.at[row.bus] and (power != power[0]).any():
-            found[int(row.bus)] = found.get(int(row.bus), 0.0) + power
+    rows = net.asymmetric_sgen[live_rows(net, "asymmetric_sgen")]
+    p, q = (rows[list(POWERS[quantity])].to_numpy(dtype=float) for quantity in ("p", "q"))
+    power = -(p + 1j * q) * rows.scaling.fillna(1.0).to_numpy(dtype=float)[:, None]
+    for bus, drawn in zip(rows.bus.tolist(), power, strict=True):
+        found[bus] = found.get(bus, np.zeros(3)) + drawn
     return found
 
 
 def _refuse_delta(net: pandapowerNet, name: str) -> None:
-    """Feeders connect everything to neutral: what stands between phases is an error."""
+    """Everything is connected to neutral; between phases the same powers would draw other currents."""
     for table in ("load", "asymmetric_load", "sgen", "asymmetric_sgen"):
-        rows = net[table][net[table].in_service]
+        rows = net[table][live_rows(net, table)]
         delta = rows.index[rows["type"].astype(str).str.lower() == "delta"]
         if len(delta):
             raise InputError(
                 name,
                 f"{table} {delta[0]}.type",
-                "is delta, and with single phases everything is connected to neutral",
-                "Give the power of each phase to neutral, and the type wye",
+                "is delta, and a feeder with single phases connects everything to neutral",
+                "Give the power from each phase to neutral, and the type wye",
             )
 
 
-def _without_users(net: pandapowerNet) -> pandapowerNet:
-    """A copy in which users and what is told by phases draw nothing."""
-    left = copy.deepcopy(net)
-    left.load[["p_mw", "q_mvar"]] = 0.0
-    left.asymmetric_load[[*POWERS["p"], *POWERS["q"]]] = 0.0
-    unequal = left.asymmetric_sgen[list(POWERS["p"])].nunique(axis=1) > 1
-    unequal |= left.asymmetric_sgen[list(POWERS["q"])].nunique(axis=1) > 1
-    left.asymmetric_sgen.loc[unequal, [*POWERS["p"], *POWERS["q"]]] = 0.0
-    return left
-
-
-def _ports(network: Network, users: list[User], single: dict[int, ComplexArray], phases: str) -> _Ports:
+def _ports(network: Network, users: list[User], held: dict[int, ComplexArray], phases: str) -> _Ports:
     bus = np.array([user.bus for user in users], dtype=np.int64)
     at = network.nodes_of(bus, "load")
     user = [(u, PHASES.index(f)) for u, one in enumerate(users) for f in phases if f in one.phases]
     drawn = np.repeat((-(network.p_mw + 1j * network.q_mvar) / 3.0)[:, None], 3, axis=1)  # (N, 3) MVA
-    for place, power in single.items():
+    for place, power in held.items():
         drawn[network.nodes_of(np.array([place]), "asymmetric_sgen")[0]] += power
     drawn[network.root] = 0.0  # the source holds the voltage there, whatever is drawn
     node, phase = np.nonzero(drawn[:, : len(phases)])
@@ -189,10 +171,9 @@ def _refuse_astray(network: Network, sequences: list[Sequence], ports: _Ports) -
     """Every port has a way for currents of all sequences, or an error says which bus has none."""
     astray = [node for sequence in sequences for node in ports.node[~sequence.tied()[ports.node]]]
     if astray:
-        bus = network.bus_index[network.bus_node == astray[0]][0]
         raise InputError(
             network.name,
-            f"bus {bus}",
+            f"bus {_a_bus(network, int(astray[0]))}",
             "has loads to neutral, and nothing earths its neutral (a delta stands between it and the source)",
             "Connect it to the star of a transformer, or give three-phase users only",
         )
@@ -248,30 +229,21 @@ def _keep_weakest(
     kept.append(new)
 
 
-def _left_out(net: pandapowerNet, units: bool) -> tuple[str, ...]:
+def _left_out(net: pandapowerNet, network: Network) -> tuple[str, ...]:
     """What a net has and its feeder has not, with its size."""
-    words = []
-    kvar = 1000.0 * sum(_size(net, table, "q") for table in ("load", "asymmetric_load"))
-    if kvar:
-        words.append(f"reactive power of loads, {kvar:.1f} kvar in all: users are at unity power factor")
-    kw = 1000.0 * sum(_size(net, table, "p") for table in UNITS)
-    if kw and not units:
-        words.append(
-            f"static generators and storages, {kw:.1f} kW in all: they are behind users' connections"
+    mvar = sum(
+        float(
+            (rows[[c for c in rows if c.startswith("q_")]].abs().sum(axis=1) * rows.scaling.fillna(1.0)).sum()
         )
-    return tuple(words)
+        for rows in (net[table][live_rows(net, table)] for table in USERS)
+    )
+    words = [f"reactive power of loads, {1000.0 * mvar:.1f} kvar: users are at unity power factor"]
+    return tuple(words if mvar else ()) + tuple(
+        f"{content.count} of table {content.table}, {1000.0 * content.p_mw:.1f} kW: {content.how}"
+        for content in network.contents
+        if content.use == "left out" and content.how == BEHIND
+    )
 
 
-def _size(net: pandapowerNet, table: str, quantity: str) -> float:
-    """Sum of the sizes of a table's powers in service, MW or Mvar."""
-    rows = net[table][net[table].in_service.astype(bool)]
-    columns = [c for c in (*POWERS[quantity], "p_mw" if quantity == "p" else "q_mvar") if c in rows]
-    each = rows[columns].abs().sum(axis=1) * rows.scaling.fillna(1.0)
-    return float(each.sum())
-
-
-def _without_units(net: pandapowerNet) -> pandapowerNet:
-    left = copy.deepcopy(net)
-    for table in UNITS:
-        left[table]["in_service"] = False
-    return left
+def _a_bus(network: Network, node: int) -> int:
+    return int(network.bus_index[network.bus_node == node][0])

@@ -101,7 +101,7 @@ class Sequence:
 
 
 def positive(network: Network) -> Sequence:
-    """The positive sequence, from a stiff source. `InputError` for a branch without impedance."""
+    """The positive sequence, from a stiff source."""
     return _alike(network, 1.0, 0j)
 
 
@@ -141,7 +141,14 @@ def zero(network: Network) -> Sequence:
             )
     through = star == 0.0
     series = np.zeros(count, dtype=np.complex128)
-    series[through] = _inverted(network, z[through], np.flatnonzero(through), "zero-sequence impedance")
+    if (through & (z == 0.0)).any():
+        raise InputError(
+            network.name,
+            b.label[int(np.argmax(through & (z == 0.0)))],
+            "has no zero-sequence impedance",
+            "Give it one, or join its buses by a closed switch",
+        )
+    series[through] = 1.0 / z[through]
     own = series + 0.5 * charging
     return Sequence(
         b.from_node,
@@ -159,8 +166,7 @@ def zero(network: Network) -> Sequence:
 def _alike(network: Network, turn: float, source_z: complex) -> Sequence:
     """The positive (`turn` 1) or negative (-1) sequence: the pi model of MATPOWER."""
     b, base = network.branches, network.base_mva
-    z = np.asarray((b.r_pu + 1j * b.x_pu) / base, dtype=np.complex128)
-    series = _inverted(network, z, np.arange(len(b)), "impedance")
+    series = np.asarray(base / (b.r_pu + 1j * b.x_pu), dtype=np.complex128)
     own = series + 0.5 * (b.g_pu + 1j * b.b_pu) * base
     shift = np.exp(1j * turn * b.shift_rad)
     return Sequence(
@@ -178,17 +184,6 @@ def _alike(network: Network, turn: float, source_z: complex) -> Sequence:
 
 def _shunts(network: Network) -> ComplexArray:
     return np.asarray((network.shunt_g_pu + 1j * network.shunt_b_pu) * network.base_mva, dtype=np.complex128)
-
-
-def _inverted(network: Network, z: ComplexArray, branch: IntArray, what: str) -> ComplexArray:
-    if (z == 0.0).any():
-        raise InputError(
-            network.name,
-            network.branches.label[int(branch[np.argmax(z == 0.0)])],
-            f"has no {what}",
-            "Give it one, or join its buses by a closed switch",
-        )
-    return np.asarray(1.0 / z)
 
 
 def _line(

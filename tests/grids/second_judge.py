@@ -32,8 +32,8 @@ def _filled(kind: ComponentType, rows: list[dict[str, Any]]) -> Any:
 def voltages(net: pandapowerNet, drawn_mva: dict[int, Any], vm_pu: float) -> FloatArray:
     """Voltage of every bus and phase (B, 3) p.u. behind a stiff source, by the asymmetric power flow.
 
-    `drawn_mva` has the complex power (3,) MVA that phases draw at a bus. Lines, Dyn transformers and shunts in
-    service are read. A transformer has the same leakage in all sequences here, and no magnetising current.
+    `drawn_mva` has the complex power (3,) MVA that phases draw at a bus. Lines, Dyn transformers and shunts
+    are read. A transformer has the same leakage in all sequences here, and no magnetising current.
     """
     top = int(net.bus.index.max()) + 1
     parts: dict[ComponentType, list[dict[str, Any]]] = {
@@ -61,6 +61,7 @@ def voltages(net: pandapowerNet, drawn_mva: dict[int, Any], vm_pu: float) -> Flo
                 "sn": 1e6 * row.sn_mva, "uk": row.vk_percent / 100.0,
                 "pk": 1e4 * row.vkr_percent * row.sn_mva, "i0": 0.0, "p0": 0.0,
                 "winding_from": WindingType.delta, "winding_to": WindingType.wye_n,
+                "x_grounding_to": row.xn_ohm, "r_grounding_to": row.rn_ohm,
                 "clock": round(row.shift_degree / 30.0) % 12, "tap_side": 0,
                 "tap_pos": int(row.tap_pos - row.tap_neutral), "tap_min": -9, "tap_max": 9, "tap_nom": 0,
                 "tap_size": 10.0 * row.vn_hv_kv * row.tap_step_percent,

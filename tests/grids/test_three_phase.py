@@ -55,7 +55,7 @@ def test_a_balanced_grid_needs_one_phase_and_agrees_with_the_reference(
     feeder = read_feeder(net, grid)
     state = feeder.solve(1000.0 * net.load.p_mw.to_numpy())
     judge = net.res_bus.vm_pu[[user.bus for user in feeder.users]].to_numpy()
-    assert np.abs(state.voltage[0]) == pytest.approx(judge, abs=5e-5)  # line charging is left out
+    assert np.abs(state.voltage[0]) == pytest.approx(judge, abs=1e-8)
 
 
 def _two_users(**line: float) -> pandapowerNet:
@@ -123,16 +123,12 @@ def test_a_collapsed_feeder_is_no_solution() -> None:
 
 def test_what_cannot_be_a_feeder_is_refused(european: pandapowerNet) -> None:
     net = _two_users()
-    pp.create_line_from_parameters(net, 0, 2, 0.1, 0.4, 0.1, 0.0, 0.2)
-    with pytest.raises(InputError, match="not radial"):
-        read_feeder(net, "ring")
-    net = _two_users()
     net.load["in_service"] = False
     with pytest.raises(InputError, match="no load in service"):
         read_feeder(net, "empty")
     net = _two_users()
     net.line["in_service"] = False
-    with pytest.raises(InputError, match="bus 1 is not supplied"):
+    with pytest.raises(InputError, match=r"2 bus.* have no connection to the external grid .bus 1"):
         read_feeder(net, "dark")
     net = _two_users()
     pp.create_asymmetric_load(net, 1, p_a_mw=0.002)
@@ -144,5 +140,5 @@ def test_what_cannot_be_a_feeder_is_refused(european: pandapowerNet) -> None:
         read_feeder(net, "star")
     net = _two_users()
     pp.create_ext_grid(net, 2)
-    with pytest.raises(InputError, match="2 sources"):
+    with pytest.raises(InputError, match="2 external grids"):
         read_feeder(net, "two sources")
