@@ -309,7 +309,7 @@ HORIZON, CORRECT = "within start and days", "Correct the key"
         (_given(street={"bus": 400}), "low_voltage.0.bus", "bus 400", "bus"),
         (_given(street={"copies": 9}), "low_voltage.0.grid", "has 55 users, and bus 61 of", "lower copies"),
         (_given(households=60), "low_voltage.0.grid", "has 55 users, and bus 61", "Raise households"),
-        (_given(street={"grid": "case145"}), "line", "not radial", "Open switches"),
+        (_given(street={"grid": "case145"}), "bus 59", "a generator or an extended ward holds", "static gen"),
         (_given({"guaranteed_import_kw": None}, {"source_vm_pu": 0.94}), "voltage", "no envelope is", "band"),
         (_given(street=LATE), "low_voltage.0.rush.at", "outside the horizon", HORIZON),
         (_given(incidents=[INCIDENT]), "incidents.0.start", "no ISP of the horizon", HORIZON),
