@@ -11,10 +11,11 @@ import pandapower as pp
 import pytest
 from pandapower.auxiliary import pandapowerNet
 
-from tandem_sim.grids.envelope import guaranteed
+from tandem_sim.grids.choices import RULES, Rule
+from tandem_sim.grids.envelope import guaranteed, random_points
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.feeder import read_feeder
-from tandem_sim.grids.feeder_limits import Band
+from tandem_sim.grids.feeder_limits import Band, broken_pu
 from tandem_sim.grids.network import Network
 from tandem_sim.grids.three_phase import PHASES, Feeder
 from tests.grids.second_judge import drawn_by, voltages
@@ -328,6 +329,24 @@ def test_what_is_held_must_fit_before_anything_is_guaranteed() -> None:
     net.sgen["p_mw"] = -5.0
     with pytest.raises(InputError, match="more than the feeder can carry at any voltage"):
         guaranteed(read_feeder(net, "gone"), np.full(3, 10.0), Band(0.5, 1.5))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_no_point_of_an_envelope_breaks_a_limit_beside_what_is_held(rule: Rule) -> None:
+    net = _without_magnetising(_on_phases(_village()))
+    pp.create_asymmetric_sgen(net, 4, p_a_mw=0.006)
+    pp.create_shunt(net, 3, q_mvar=-0.03)
+    pp.create_line_from_parameters(net, 3, 4, 0.2, **LINE)
+    feeder, band = read_feeder(net, "held"), Band(0.93, 1.07)
+    best = guaranteed(feeder, np.full(3, 60.0), band, rule)
+    inside = random_points(best, 1000, np.random.default_rng(1))
+    corners = np.array([best.import_kw, -best.export_kw])
+    assert -1e-3 < np.max(broken_pu(feeder, band, np.vstack([inside, corners]))) <= 1e-6
+    for kw in np.vstack([inside[:20], corners]):
+        drawn = drawn_by(feeder.users, kw)
+        drawn[4] = drawn[4] - np.array([0.006, 0.0, 0.0])
+        judge = _judged(feeder, voltages(net, drawn, 1.02))
+        assert band.low_pu - 1e-6 <= judge.min() <= judge.max() <= band.high_pu + 1e-6
 
 
 def test_a_user_at_the_source_may_do_what_it_likes() -> None:

@@ -82,6 +82,31 @@ def test_a_busbar_of_two_halves_is_one_busbar() -> None:
     assert len(split(net, "halves")) == 3
 
 
+def test_a_switch_with_an_impedance_belongs_to_the_street_behind_it() -> None:
+    net, busbar = _two_streets()
+    other = pp.create_bus(net, 0.4)
+    pp.create_switch(net, busbar, other, et="b", z_ohm=0.08)
+    pp.create_load(net, other, 0.01, name="behind a switch")
+    street = split(net, "switch")[-1]
+    assert [user.name for user in street.feeder.users] == ["behind a switch"]
+    assert abs(street.feeder.z_pu[0, 0]) == pytest.approx(0.08 / 0.16)  # p.u. of 0.4 kV and 1 MVA
+
+
+def test_what_is_held_counts_in_its_own_street_only() -> None:
+    net, _ = _two_streets()
+    pp.create_sgen(net, 3, 0.02)
+    assert [street.feeder.held_kva for street in split(net, "held")] == pytest.approx([-20.0, 0.0])
+    assert [street.feeder.held_kva for street in split(net, "own", units=False)] == [0.0, 0.0]
+
+
+def test_a_ring_within_a_street_is_one_street() -> None:
+    net, _ = _two_streets()
+    pp.create_line_from_parameters(net, 2, 3, 0.05, 0.3, 0.08, 0.0, 0.1)
+    street = split(net, "ring")[0].feeder
+    # 50 m and another 50 m side by side behind 100 m: 0.03 ohm and half of 0.015 ohm are shared and own.
+    assert street.z_pu.real == pytest.approx(np.array([[0.03, 0.03], [0.03, 0.0375]]) / 0.16)
+
+
 def test_every_user_of_a_village_is_in_one_feeder(net_of: Callable[[str], pandapowerNet]) -> None:
     net = copy.deepcopy(net_of("create_kerber_dorfnetz"))
     net.load["name"] = [f"house {k}" for k in net.load.index]
