@@ -224,6 +224,14 @@ def _star(network: Network, label: str, row: Mapping[str, Any], lv_kv: float, bu
     vkr = vkr if abs(vkr) > NONE_PERCENT else float(row["vkr_percent"])
     vk = vk if abs(vk) > NONE_PERCENT else float(row["vk_percent"])
     ratio, r_by_x, part = _numbers(network, label, row, "mag0_percent", "mag0_rx", "si0_hv_partial")
+    for column, value, fits in (("mag0_percent", ratio, ratio > 0), ("si0_hv_partial", part, 0 <= part <= 1)):
+        if not fits:
+            raise InputError(
+                network.name,
+                f"{label}.{column}",
+                f"is {value:g}, which no transformer has",
+                "Give the magnetising impedance above zero, in percent of the leakage, and a share of 0 to 1",
+            )
     leakage = complex(vkr, np.sqrt(max(vk**2 - vkr**2, 0.0)))
     magnetising = abs(leakage) * ratio / 100.0 * complex(r_by_x, 1.0) / np.hypot(r_by_x, 1.0)
     delta = part * leakage

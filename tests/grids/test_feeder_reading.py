@@ -392,6 +392,15 @@ def test_what_a_feeder_cannot_show_is_refused_by_name() -> None:
     net.line.loc[0, "c0_nf_per_km"] = np.nan
     with pytest.raises(InputError, match=r"line 0\.c0_nf_per_km: is missing"):
         read_feeder(net, "charging")
+    for column, value in (("mag0_percent", 0.0), ("si0_hv_partial", 1.2)):
+        net = _on_phases(_village())
+        net.trafo[column] = value
+        with pytest.raises(InputError, match=rf"trafo 0\.{column}: is {value:g}, which no transformer has"):
+            read_feeder(net, "transformer")
+    net = _on_phases(_village())
+    net.trafo["vector_group"] = "YNyn"
+    with pytest.raises(InputError, match=r"trafo 0\.vector_group: is YNyn, and users have single phases"):
+        read_feeder(net, "star")
     net = _on_phases(_village())
     pp.create_impedance(net, 3, 4, 0.01, 0.01, 1.0)
     with pytest.raises(InputError, match="impedance 0: is not modelled with single-phase users"):
