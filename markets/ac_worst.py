@@ -100,7 +100,7 @@ def _climbed(
                 if excess[limit] > climb.excess:
                     taken = np.where(x > 0.0, share, 1.0)  # who has no limit yet may get one
                     climb.excess, climb.weight = float(excess[limit]), np.maximum(slope[k] * taken, 0.0)
-                further = _next(climb, share, slope[k] * x)
+                further = _next(climb, share, slope[k] * x, most[limit] - excess[limit])
                 if further is not None:
                     after.setdefault(further.tobytes(), (further, []))[1].append(limit)
         frontier = {key: (share, np.array(which)) for key, (share, which) in after.items()}
@@ -112,8 +112,11 @@ def _climbed(
     )
 
 
-def _next(climb: _Climb, share: FloatArray, slope: FloatArray) -> FloatArray | None:
-    """The next shares to try from `share` (n,), by what the excess gains with each (n,); None at the top."""
+def _next(climb: _Climb, share: FloatArray, slope: FloatArray, room: float) -> FloatArray | None:
+    """The next shares (n,) to try from `share`, by what the excess gains with each of them.
+
+    None at the top, and where twice of what can be gained leaves some of the `room` below the limit.
+    """
     if climb.before is not None:
         back = float(slope @ (share - climb.before))
         if back < 0.0:  # the last step went over the top: between its ends
@@ -122,7 +125,7 @@ def _next(climb: _Climb, share: FloatArray, slope: FloatArray) -> FloatArray | N
             return np.asarray(between)
     corner = np.where(slope > NOTHING, 1.0, np.where(slope < -NOTHING, 0.0, share))
     gain = float(slope @ (corner - share))
-    if gain <= WORTH:
+    if gain <= max(WORTH, 0.5 * room):
         return None
     climb.before, climb.gain = share, gain
     return corner

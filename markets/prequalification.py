@@ -16,14 +16,15 @@ from tandem_sim.markets.bids import DOWN, UP, Bids
 from tandem_sim.markets.blocks import Block, View, Written
 from tandem_sim.markets.choices import EnvelopeCheck, Method
 from tandem_sim.markets.flexibility_study import in_green_mw
-from tandem_sim.markets.limits import Columns, Rows, grid_rows
+from tandem_sim.markets.limits import TOLERANCE, Columns, Rows, grid_rows
 from tandem_sim.markets.programme import clear
 
 GRACE = 5e-4
 """Share of an AC limit by which a base without room may be made worse: else no MW could be called at all, for
 every call moves the voltage that a current depends on."""
-KEPT = 1e-6
-"""Share of an AC limit by which it counts as kept all the same."""
+SPARE = 1e-4
+"""Share of an AC limit that is left for what the search for the worst may miss; twice of it by cuts, so that
+they come to an end."""
 ROUNDS = 12
 """Programmes solved with one more set of cuts each; after them all limits shrink in proportion."""
 
@@ -142,7 +143,7 @@ def _dropped(bids: Bids, limit_mw: FloatArray, held: Sequence[Rows]) -> FloatArr
         high, low = (np.concatenate([getattr(p, side) for p in held]) for side in ("high", "low"))
         over = np.maximum(state - high, low - state)
         row = int(over.argmax())
-        if over[row] <= KEPT:
+        if over[row] <= TOLERANCE:
             break
         harm = np.abs(matrix[row] * limit)
         way = UP if harm[bids.direction == UP].sum() >= harm[bids.direction == DOWN].sum() else DOWN
@@ -179,9 +180,9 @@ def ac_qualified_mw(
         if found is None:
             x = bound = _less(bids, x, method)
             continue
-        if (found.excess <= most[found.limit] + KEPT).all():
+        if (found.excess <= most[found.limit] - SPARE).all():
             break
-        cuts.append(found.cuts(base, most, x))
+        cuts.append(found.cuts(base, most - 2.0 * SPARE, x))
         if method == "disqualify":
             kept = _dropped(bids, x, cuts[-1:])
             x = _less(bids, x, method) if (kept == x).all() else kept

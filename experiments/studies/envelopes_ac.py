@@ -54,13 +54,13 @@ WAYS = (Way("none"), Way("fixed margins", margins=Margins(0.05, 0.002)), Way("ch
 def limited(grid: Network, rng: np.random.Generator) -> Network:
     """A grid whose ratings and voltage band lie near its base state, some broken by it.
 
-    Ratings are 0.97 to 2 times the base current and something for branches that carry next to nothing; the
+    Ratings are 0.99 to 2 times the base current and something for branches that carry next to nothing; the
     band ends up to 0.02 p.u. beyond the base voltages.
     """
     flow = PowerFlow(grid)
     state = flow.solve(grid.p_mw, grid.q_mvar)
     b, wide = grid.branches, np.hypot(state.p_from_mw, state.q_from_mvar)
-    rating = wide * rng.uniform(0.97, 2.0, len(b)) + 0.05 * wide.max()
+    rating = wide * rng.uniform(0.99, 2.0, len(b)) + 0.05 * wide.max()
     scale = grid.node_vn_kv * np.sqrt(3.0)
     limits = replace(
         b,
