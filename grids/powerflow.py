@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import copy
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandapower as pp
 from lightsim2grid.network import init_from_powermodels
 from pandapower.auxiliary import pandapowerNet
+from scipy import sparse
+from scipy.sparse.linalg import splu
 
-from tandem_sim.grids.arrays import ComplexArray, FloatArray
+from tandem_sim.grids.arrays import ComplexArray, FloatArray, IntArray
 from tandem_sim.grids.network import BUS_TYPE, ISOLATED, Network
 
 TOLERANCE_PU = 1e-8  # Newton-Raphson mismatch, the default of pandapower (MVA over base)
@@ -34,6 +36,7 @@ class AcState:
     losses_mw: float  # of branches and shunts: what the external grid adds to the injections
     root_mw: float  # taken from the external grid
     root_mvar: float
+    voltage_pu: ComplexArray = field(default_factory=lambda: np.empty(0, dtype=np.complex128))  # (N,)
 
 
 SCALE = 1e6
@@ -130,7 +133,60 @@ class PowerFlow:
             losses_mw=float((s_from + s_to).real.sum() + shunts.real.sum()),
             root_mw=float(taken.real),
             root_mvar=float(taken.imag),
+            voltage_pu=voltage,
         )
+
+    def slopes(self, state: AcState, branches: IntArray, nodes: IntArray) -> tuple[FloatArray, FloatArray]:
+        """How loadings (k,) and voltage magnitudes (m,) of a solved state move with active injections.
+
+        (k, N) in percent a MW and (m, N) in p.u. a MW, reactive injections held. By the adjoint of the
+        Newton-Raphson Jacobian (MATPOWER manual, appendix on derivatives): one sparse factorisation. An
+        injection at the root moves nothing. Of a branch the end that is loaded more counts.
+        """
+        n, root, pv, v = len(state.vm_pu), self.network.root, self.network.pv_node, state.voltage_pu
+        turns = np.flatnonzero(np.arange(n) != root)  # nodes with a free angle, then those with a free size
+        sizes = np.setdiff1d(turns, pv)
+        by_angle, by_size = 1j * v, v / state.vm_pu  # dv of each node
+        own = np.asarray(self._admittance @ v).conj()
+        ds_angle = sparse.diags_array(own * by_angle) + _across(v, self._admittance, by_angle)
+        ds_size = sparse.diags_array(own * by_size) + _across(v, self._admittance, by_size)
+        p_angle, p_size = ds_angle.real[turns][:, turns], ds_size.real[turns][:, sizes]
+        q_angle, q_size = ds_angle.imag[sizes][:, turns], ds_size.imag[sizes][:, sizes]
+        jacobian = sparse.block_array([[p_angle, p_size], [q_angle, q_size]], format="csc")
+        moved = np.zeros((len(branches) + len(nodes), 2, n))  # by angle and by size of every voltage
+        at_ends = v[self._ends[:, branches]]
+        current = self._own[:, branches] * at_ends + self._across[:, branches] * at_ends[::-1]
+        limit = 100.0 * self._i_base_ka[:, branches] / np.maximum(self._i_max_ka[:, branches], 1e-12)
+        end, k = (np.abs(current) * limit).argmax(axis=0), np.arange(len(branches))
+        pull = limit[end, k] * current[end, k].conj() / np.maximum(np.abs(current[end, k]), 1e-12)
+        for side, admittance in ((end, self._own), (1 - end, self._across)):
+            node = self._ends[side, branches]
+            factor = pull * admittance[end, branches]
+            moved[k, 0, node] += (factor * by_angle[node]).real
+            moved[k, 1, node] += (factor * by_size[node]).real
+        moved[len(branches) + np.arange(len(nodes)), 1, nodes] = 1.0
+        seen = np.hstack([moved[:, 0, turns], moved[:, 1, sizes]])
+        answer = splu(jacobian.T.tocsc()).solve(seen.T) / self.network.base_mva
+        slopes = np.zeros((len(seen), n))
+        slopes[:, turns] = answer[: len(turns)].T
+        return slopes[: len(branches)], slopes[len(branches) :]
+
+    @cached_property
+    def _admittance(self) -> sparse.csr_array:
+        """Currents out of nodes by voltages (N, N), shunts included."""
+        n, (start, to) = self.network.n_nodes, self._ends
+        nodes = np.arange(n)
+        values = np.concatenate([self._own[0], self._own[1], self._across[0], self._across[1]])
+        rows, columns = np.concatenate([start, to, start, to]), np.concatenate([start, to, to, start])
+        places = np.concatenate([rows, nodes]), np.concatenate([columns, nodes])
+        data = np.concatenate([values, self._shunt_pu.conj()])
+        return sparse.coo_array((data, places), shape=(n, n)).tocsr()
+
+
+def _across(v: ComplexArray, admittance: sparse.csr_array, dv: ComplexArray) -> sparse.csr_array:
+    """What voltages that move by `dv` (N,) do to powers through currents, (N, N)."""
+    moved = sparse.diags_array(v) @ (admittance @ sparse.diags_array(dv)).conj()
+    return cast(sparse.csr_array, moved)
 
 
 def _share(current_ka: FloatArray, rating_ka: FloatArray) -> FloatArray:

@@ -66,6 +66,7 @@ GIVEN = frozenset(
         "area.exchange",
         "area.scheduled",
         "area.power_flow",
+        "area.ac_limits",
         "area.zones",
         "tso.bids",
         "tso.grid",

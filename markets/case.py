@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tandem_sim.grids.ac_limits import AcLimits
 from tandem_sim.grids.arrays import BoolArray, FloatArray
 from tandem_sim.grids.choices import Offset
 from tandem_sim.grids.dc import DcModel, TransmissionGrid
@@ -71,8 +72,9 @@ def grid_entries(
     scheduled_mw: float | None,
     bought_mvar: FloatArray | float = 0.0,
 ) -> dict[str, Any]:
-    """Entries of a DSO that expects injections (N,): ``forecast``, ``grid``, ``power_flow``, ``scheduled``.
+    """Entries of a DSO that expects injections (N,).
 
+    They are ``forecast``, ``grid``, ``power_flow``, ``ac_limits`` and ``scheduled``.
     `bought_mvar` (N,), reactive power it has bought, is part of the grid's state and not of the forecast.
     Where the power flow has no solution the rows are those of LinDistFlow.
     """
@@ -83,6 +85,7 @@ def grid_entries(
         "forecast": (p_mw, q_mvar),
         "grid": picture.linear_rows(p_mw, q) if rows is None else rows,
         "power_flow": partial(_rows_after, picture, p_mw, q),
+        "ac_limits": AcLimits(picture, p_mw, q),
         "scheduled": Profile(expected if scheduled_mw is None else scheduled_mw, expected),
     }
 

@@ -11,6 +11,10 @@ Method = Literal["envelope", "uniform", "disqualify", "static"]
 METHODS: tuple[Method, ...] = ("envelope", "uniform", "disqualify", "static")
 """How a DSO limits bids to what its grid can carry: by price, by the same share, whole bids, or red zones."""
 
+EnvelopeCheck = Literal["none", "ac"]
+ENVELOPE_CHECKS: tuple[EnvelopeCheck, ...] = ("none", "ac")
+"""Whether limits on bids that hold in the linear model are cut until they hold in the AC power flow too."""
+
 Kind = Literal["discrete", "exact"]
 KINDS: tuple[Kind, ...] = ("discrete", "exact")
 """Which points of its residual supply function an area sends."""
@@ -41,6 +45,7 @@ SOLVERS: tuple[Solver, ...] = ("linprog", "highspy")
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "method": METHODS,
+    "envelope_check": ENVELOPE_CHECKS,
     "aggregation": KINDS,
     "pricing": PRICINGS,
     "local_pricing": LOCAL_PRICINGS,

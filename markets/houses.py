@@ -23,7 +23,8 @@ def open_houses(
     In a DSO's house: ``grid`` (rows of the base state), ``bids`` (its order book), ``offers`` (MW of each bid
     that the TSO's market may take), ``sold`` (MW booked) and ``exchange`` (change of the area's injection by
     its local market, MW). In the TSO's: ``grid``, ``bids`` and ``sold``. Some schemes are given more:
-    ``scheduled`` (interface flow in MW), ``power_flow``, ``zones`` and ``reactive_bids`` of an area.
+    ``scheduled`` (interface flow in MW), ``power_flow``, ``ac_limits``, ``zones`` and ``reactive_bids`` of an
+    area.
     """
     ledger = Ledger()
     houses: dict[str, dict[str, Any]] = {TSO: {"grid": transmission, **book_entries(TSO, tso_bids, ledger)}}

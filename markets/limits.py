@@ -46,6 +46,11 @@ class Rows:
         state = self.base + self.matrix @ x
         return bool(((state < self.high) & (state > self.low)).all())
 
+    def largest_share(self, x: FloatArray) -> float:
+        """How much of `x` (n,) rows that grow with it allow, as a share; more than 1 if there is room."""
+        with np.errstate(divide="ignore"):
+            return float(((self.high - self.base) / (self.matrix @ x)).min(initial=np.inf))
+
     def held(self, sides: BoolArray) -> Rows:
         """Only the sides (2, m) asked for, above and below, of only the rows that have one."""
         which: BoolArray = sides[0] | sides[1]

@@ -172,7 +172,7 @@ def open_case(case: Case, scheme: Scheme) -> tuple[dict[str, dict[str, Any]], Le
     )
     for name, area in case.areas.items():
         network = area.network
-        if scheme.reads("area.scheduled") or scheme.reads("area.power_flow"):
+        if any(scheme.reads(f"area.{entry}") for entry in ("scheduled", "power_flow", "ac_limits")):
             houses[name].update(area.entries(network.p_mw, network.q_mvar))
         if scheme.reads("area.zones"):
             houses[name]["zones"] = _study(area) if area.zones is None else area.zones

@@ -18,6 +18,7 @@ from tandem_sim.grids.rows import GridRows
 from tandem_sim.markets.auctions import area_state
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.blocks import Block, View, Written
+from tandem_sim.markets.choices import EnvelopeCheck
 from tandem_sim.markets.limits import Columns, Rows
 from tandem_sim.markets.penalties import voltage_eur_per_h_pu2
 from tandem_sim.markets.programme import clear
@@ -38,26 +39,30 @@ class ReactiveTrade:
     delivered_mvar: FloatArray  # (n,)
 
 
-def voltage_market() -> Block:
+def voltage_market(check: EnvelopeCheck = "none") -> Block:
     """Least cost of reactive power that brings voltages into their band, as far as there are offers.
 
     It buys nothing where voltages hold. Writes what it buys (``area.reactive_mvar``, Mvar per offer) and the
     rows moved by that, for the active market behind it: voltages, and what reactive flow leaves of ratings.
+    Where prequalification behind it goes by the AC power flow (`check`), so does the reactive power.
     """
+    of_ac = ("area.ac_limits",) if check == "ac" else ()
 
     def run(area: str, view: View) -> Written:
         offers: Bids = view.own["reactive_bids"]
         bought = least_cost_mvar(area_state(view.own), offers, f"{VOLTAGE_MARKET} of {area}")
         grid: GridRows = view.own["grid"]
-        moved = grid.after_reactive(offers.injection_mw(bought, grid.flow_matrix.shape[1]))
-        return Written(entries={area: {"reactive_mvar": bought, "grid": _settled(moved)}})
+        dq = offers.injection_mw(bought, grid.flow_matrix.shape[1])
+        moved = {name.removeprefix("area."): view.own["ac_limits"].after_reactive(dq) for name in of_ac}
+        moved["grid"] = _settled(grid.after_reactive(dq))
+        return Written(entries={area: {"reactive_mvar": bought, **moved}})
 
     return Block(
         VOLTAGE_MARKET,
         "dso",
         "dso_clear",
-        ("area.bids", "area.grid", "area.sold", "area.reactive_bids"),
-        ("area.reactive_mvar", "area.grid"),
+        ("area.bids", "area.grid", "area.sold", "area.reactive_bids", *of_ac),
+        ("area.reactive_mvar", "area.grid", *of_ac),
         run,
     )
 

@@ -10,6 +10,7 @@ from tandem_sim.markets.blocks import Block, Repeat, Scheme
 from tandem_sim.markets.choices import (
     ABOUT,
     CHOICES,
+    EnvelopeCheck,
     Kind,
     LocalPricing,
     Method,
@@ -46,7 +47,8 @@ class Options:
     `pool_minimum_mw` is what bids forwarded from a local market must add up to, by provider or by operator.
     With `reactive`, a market of reactive power stands ahead of every local market that comes first. With
     `mitigate`, local markets hold pivotal sellers to the reference prices (EUR/MWh); with the perimeter
-    ``pooled`` the DSOs share the local market that comes first.
+    ``pooled`` the DSOs share the local market that comes first. `envelope_check` says whether what
+    prequalification lets through has to hold in the AC power flow too.
     """
 
     method: Method = "envelope"
@@ -63,6 +65,7 @@ class Options:
     reference_up: float = 100.0
     reference_down: float = 0.0
     local_pricing: LocalPricing = "same"
+    envelope_check: EnvelopeCheck = "none"
 
     def __post_init__(self) -> None:
         """Raise ValueError for a choice nobody knows."""
@@ -75,6 +78,8 @@ class Options:
             raise ValueError(
                 "mitigate asks who is pivotal in one area: it does not go with a pooled perimeter"
             )
+        if self.envelope_check != "none" and self.method == "static":
+            raise ValueError("envelope_check looks at the grid of the day: it does not go with method static")
 
 
 DEFAULTS = Options()
@@ -97,9 +102,9 @@ def build_schemes(options: Options = DEFAULTS) -> dict[str, Scheme]:
     if o.mitigate:
         local, late, mend = (held[0], *local), (held[1], *late), (held[1], *mend)
     if o.reactive:
-        local = (voltage_market(), *local)
+        local = (voltage_market(o.envelope_check), *local)
     refuse = post_qualify()
-    forward, qualify = forward_bids(o.pool_minimum_mw, o.pooled_by), prequalify(o.method)
+    forward, qualify = forward_bids(o.pool_minimum_mw, o.pooled_by), prequalify(o.method, o.envelope_check)
     tso, tso_full = tso_market(pricing=pay), tso_market("full", pricing=pay)
     tso_alone = tso_market(der=False, pricing=pay)
     tso_at_schedule = tso_market(der=False, pricing=pay, flow="boundary")

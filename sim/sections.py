@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from tandem_sim.markets.blocks import GATES
-from tandem_sim.markets.choices import ReservePricing
+from tandem_sim.markets.choices import EnvelopeCheck, ReservePricing
 from tandem_sim.markets.imbalance import Alpha, Rule
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -180,6 +180,7 @@ class DsoSettings(Section):
     offset: Literal["ac", "linear"] = "ac"
     flow_margin: Annotated[Share, Field(le=0.9)] = 0.05
     voltage_margin_pu: Annotated[NotNegative, Field(le=0.05)] = 0.002
+    envelope_check: EnvelopeCheck = "none"  # whether limits on bids must hold in the AC power flow too
 
 
 class ReserveSettings(Section):

@@ -118,6 +118,7 @@ class Scenario(Section):
             reference_up=self.mitigation.reference_up_eur_per_mwh,
             reference_down=self.mitigation.reference_down_eur_per_mwh,
             local_pricing=self.local_pricing,
+            envelope_check=self.dso.envelope_check,
         )
 
     @field_validator("zone")
@@ -139,6 +140,8 @@ class Scenario(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Scenario:
+        if self.dso.envelope_check != "none" and self.prequalification == "static":
+            raise ValueError("dso.envelope_check: does not go with static zones, which are not of the day")
         problems = _repeated_names(self) + _population_problems(self.population)
         if self.aggregators_per_bus > self.aggregators:
             problems.append("aggregators_per_bus: must not exceed aggregators")
