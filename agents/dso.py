@@ -33,6 +33,7 @@ from tandem_sim.agents.reactive import ReactiveDesk
 from tandem_sim.grids.arrays import BoolArray, FloatArray
 from tandem_sim.grids.picture import NO_MARGINS, GridPicture
 from tandem_sim.grids.rows import GridRows
+from tandem_sim.markets.aggregation import NO_TARGET
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.blocks import Scheme
 from tandem_sim.markets.case import grid_entries
@@ -163,7 +164,7 @@ class DSO(Operator):
     def complete(self, isp: int) -> None:
         """A TSO that sent no order has bought nothing."""
         house = self._houses(isp).setdefault(self.house, {})
-        house.setdefault("target", 0.0)
+        house.setdefault("target", NO_TARGET)
         house.setdefault("zones", self._zones)
 
     def forget(self, isp: int) -> None:

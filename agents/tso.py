@@ -35,13 +35,11 @@ from tandem_sim.markets.blocks import TSO as T
 from tandem_sim.markets.blocks import Scheme
 from tandem_sim.markets.clearing import Clearing
 from tandem_sim.markets.imbalance import Regulation
-from tandem_sim.markets.penalties import unserved_eur_per_mwh
 from tandem_sim.markets.pricing import Sale
-from tandem_sim.markets.purposes import unserved_without_limits
 from tandem_sim.markets.register import FlexibilityRegister
+from tandem_sim.markets.regulation import regulation_of
 from tandem_sim.markets.replacement import REPLACEMENT, replace_missing
 from tandem_sim.markets.settlement import RESERVE
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 
 class TSO(Operator):
@@ -227,56 +225,10 @@ class TSO(Operator):
     def regulation(
         self, isp: int, books: Mapping[str, Bids], delta_mw: FloatArray | None = None
     ) -> Regulation:
-        """What balancing an ISP took: volumes and prices of all that was bought for the TSO to balance.
+        """What balancing an ISP took of all that was bought for the TSO.
 
         `books` are those of `books_as_bought`; `delta_mw` is what the automatic reserve delivered minute by
-        minute (net, up positive), if there is one. Need that nobody served counts as called at the price of
-        its penalty, but for what was left because of a limit: congestion sets no imbalance price. Nor does it
-        through means: energy called to balance counts there with its pay, or the marginal price if that is
-        nearer to nothing.
+        minute (net, up positive), if there is one.
         """
-        ledger = self._register[isp]
         bought = {RESERVE, REPLACEMENT, *(block.name for block in self.scheme.blocks if block.buyer == "tso")}
-        mw = {1: 0.0, -1: 0.0}
-        prices: dict[int, list[float]] = {1: [], -1: []}
-        paid: dict[int, list[tuple[FloatArray, FloatArray]]] = {1: [], -1: []}  # EUR/MWh, MW
-        for layer, systems in ledger.layers.items():
-            for system, award in systems.items() if layer in bought else ():
-                bids = books[system]
-                called_mw = ledger.purposes[layer][system].balancing_mw
-                for direction, best in ((1, np.max), (-1, np.min)):
-                    called = (called_mw > NOTHING_MW) & (bids.direction == direction) & ~bids.demand
-                    if called.any():
-                        mw[direction] += float(called_mw[called].sum())
-                        unit = direction * ledger.paid[layer][system][called] / award[called]
-                        paid[direction].append((unit, called_mw[called]))
-                        prices[direction].append(float(best(bids.price[called])))
-        nan = float("nan")
-        mean = {
-            direction: _mean_paid(paid[direction], near(prices[direction], default=nan), near)
-            for direction, near in ((1, max), (-1, min))
-        }
-        for clearing in (c for systems in ledger.clearings.values() for c in systems.values()):
-            for direction, unserved in zip((1, -1), unserved_without_limits(clearing.answer), strict=True):
-                if unserved > NOTHING_MW:
-                    mw[direction] += unserved
-                    prices[direction].append(direction * unserved_eur_per_mwh())
-        reserve = self._register[isp].layers.get(RESERVE, {})
-        manual = mw[1] - mw[-1] - sum(float(books[s].direction @ x) for s, x in reserve.items())
-        net = np.array([manual]) if delta_mw is None else manual + delta_mw
-        up, down = max(prices[1], default=nan), min(prices[-1], default=nan)
-        return Regulation(net, mw[1], mw[-1], up, down, mean[1], mean[-1])
-
-
-def _mean_paid(
-    paid: Sequence[tuple[FloatArray, FloatArray]], marginal: float, near: Callable[..., float]
-) -> float:
-    """Mean pay of a MWh called to balance (EUR/MWh), none beyond the marginal price; nan without any.
-
-    `near` is max upwards, min downwards.
-    """
-    if not paid:
-        return float("nan")
-    unit, mw = (np.concatenate(parts) for parts in zip(*paid, strict=True))
-    bounded = np.minimum(unit, marginal) if near is max else np.maximum(unit, marginal)
-    return float(bounded @ mw / mw.sum())
+        return regulation_of(self._register[isp], books, bought, delta_mw)

@@ -24,6 +24,7 @@ from tandem_sim.markets.houses import unsold_mw
 from tandem_sim.markets.limits import Columns, grid_rows
 from tandem_sim.markets.pricing import sale_of
 from tandem_sim.markets.programme import Cleared, Status, clear
+from tandem_sim.markets.purposes import purposes_of
 from tandem_sim.markets.tolerances import NOTHING_MW
 from tandem_sim.markets.warm import WarmProgramme
 
@@ -45,6 +46,15 @@ class ResidualSupply:
         return length, np.diff(self.cost) / length
 
 
+@dataclass(frozen=True)
+class Target:
+    """What the TSO buys of an area as a whole: a change of its net injection (MW)."""
+
+    change_mw: float
+    unlimited_mw: float  # what it would have bought had there been no limits of transmission
+
+
+NO_TARGET = Target(0.0, 0.0)
 NO_SUPPLY = ResidualSupply(np.zeros(1), np.zeros(1))
 """An area that offers nothing but its present flow."""
 
@@ -82,14 +92,18 @@ class AreaProgramme:
         """Least cost (EUR/h) of a change of injection inside the range, and its slope there (EUR/MWh)."""
         return self._programme.solve(change_mw)
 
+    def within(self, change_mw: float) -> float:
+        """The nearest change that the area can bring (MW)."""
+        low, high = self.range_mw
+        return float(np.clip(change_mw, low, high))
+
     def dispatch(self, change_mw: float) -> Cleared:
         """The bids that bring the change at least cost."""
-        low, high = self.range_mw
         answer = clear(
             self._bids.signed_price,
             self._available,
             sign=self._sign,
-            need_mw=float(np.clip(change_mw, low, high)),
+            need_mw=self.within(change_mw),
             rows=grid_rows(self._rows, self._columns, self._available, hard=True),
             imbalance_bound_mw=NOTHING_MW,
         )
@@ -194,12 +208,19 @@ def rsf_market(kind: Kind = "exact", pricing: Pricing = "pay-as-bid") -> Block:
         assert answer.optimum is not None
         answer = replace(answer, optimum=replace(answer.optimum, wanted_mw=need))
         x = answer.quantity_mw
-        target = {area: parts[area].start_mw + float(sign[at] @ x[at]) for area, at in places.items()}
-        entries: dict[str, Any] = {area: {"target": e} for area, e in target.items()}
+        why = purposes_of(answer)
+        target = {
+            area: Target(
+                parts[area].start_mw + float(sign[at] @ x[at]),
+                parts[area].start_mw + float(sign[at] @ why.unlimited_mw[at]),
+            )
+            for area, at in places.items()
+        }
+        entries: dict[str, Any] = {area: {"target": each} for area, each in target.items()}
         return Written(
             entries={**entries, TSO: {"balancing": answer, "need": need}},
-            sales={house: sale_of(pricing, own, x[: len(own)], answer)},
-            clearings={house: Clearing(answer, need, sum(target.values()))},
+            sales={house: sale_of(pricing, own, x[: len(own)], answer, why=why)},
+            clearings={house: Clearing(answer, need, sum(each.change_mw for each in target.values()))},
         )
 
     return Block(
@@ -230,15 +251,21 @@ def _columns(rsf: ResidualSupply, kind: Kind) -> _Columns:
 
 
 def translate_bids(pricing: Pricing = "pay-as-bid") -> Block:
-    """The DSO finds the bids that bring the change the TSO has bought, at least cost."""
+    """The DSO finds the bids that bring the change the TSO has bought, at least cost.
+
+    Of these, balancing is what would have brought, without limits of the area, the change that the TSO would
+    have bought without its own.
+    """
 
     def run(area: str, view: View) -> Written:
         bids: Bids = view.own["bids"]
         model = AreaProgramme(area_state(view.own), bids, unsold_mw(view.own))
-        answer = model.dispatch(view.own["target"])
-        wanted, served = view.own["target"], float(bids.direction @ answer.quantity_mw)
+        target: Target = view.own["target"]
+        answer = model.dispatch(target.change_mw)
+        wanted, served = target.change_mw, float(bids.direction @ answer.quantity_mw)
+        why = purposes_of(answer, model.within(target.unlimited_mw))
         return Written(
-            sales={area: sale_of(pricing, bids, answer.quantity_mw, answer)},
+            sales={area: sale_of(pricing, bids, answer.quantity_mw, answer, why=why)},
             clearings={area: Clearing(left_of(answer, wanted, served), wanted)},
         )
 

@@ -20,6 +20,7 @@ from tandem_sim.markets.limits import Columns, grid_rows
 from tandem_sim.markets.pooling import in_pools
 from tandem_sim.markets.pricing import sale_of
 from tandem_sim.markets.programme import Cleared, clear
+from tandem_sim.markets.purposes import purposes_of
 
 DistributionRows = Literal["none", "full"]
 
@@ -195,7 +196,8 @@ def clear_system(
         rows=limits,
     ).require(who)
     awards = dict(zip(books, np.split(answer.quantity_mw, ends[:-1]), strict=True))
-    sales = {s: sale_of(pricing, books[s], award, answer, first[s]) for s, award in awards.items()}
+    why = purposes_of(answer)
+    sales = {s: sale_of(pricing, books[s], mw, answer, first[s], why) for s, mw in awards.items()}
     taken = sum(float((books[s].direction * books[s].demand) @ award) for s, award in awards.items())
     return Written(
         entries={TSO: {"balancing": answer, "need": need}},

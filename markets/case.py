@@ -136,7 +136,7 @@ def read_case(path: Path, offset: Offset | None = None) -> Case:
     books, reactive = read_bids(bids, {TSO: t_network, **{area: e.network for area, e in entries.items()}})
     defaults = Options(reactive=any(len(book) for book in reactive.values()))
     options = read_options(spec.get("options", {}), path, defaults)
-    _check_prices(books, options.price_limit_eur_per_mwh, bids)
+    check_prices(books, options.price_limit_eur_per_mwh, str(bids))
     areas = {}
     for area, entry in entries.items():
         found = _area(entry, books[area], offset or options.offset, options.margins, path)
@@ -159,14 +159,14 @@ def read_case(path: Path, offset: Offset | None = None) -> Case:
     return replace(case, forecasts=_forecasts(_read_json(file), case, file))
 
 
-def _check_prices(books: Mapping[str, Bids], limit: float | None, path: Path) -> None:
-    """Refuse a bid beyond the price limit of the market, by name."""
+def check_prices(books: Mapping[str, Bids], limit: float | None, source: str) -> None:
+    """Refuse a bid beyond the price limit of the market, by name: an `InputError` says whose and where."""
     for book in books.values() if limit is not None else ():
         beyond = np.flatnonzero(np.abs(book.price) > limit)
         if len(beyond):
             bid, price = book.bid_id[beyond[0]], float(book.price[beyond[0]])
             problem = f"asks {price:g} EUR/MWh, beyond the limit of {limit:g} EUR/MWh"
-            raise InputError(str(path), f"bid {bid}", problem, "Lower it, or raise price_limit_eur_per_mwh")
+            raise InputError(source, f"bid {bid}", problem, "Lower it, or raise price_limit_eur_per_mwh")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from tandem_sim.grids.picture import GridPicture
 from tandem_sim.grids.rows import GridRows, transmission_rows
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.blocks import TSO, Scheme, carry
-from tandem_sim.markets.case import Area, Case
+from tandem_sim.markets.case import Area, Case, check_prices
 from tandem_sim.markets.houses import book_entries
 from tandem_sim.markets.ledger import Ledger
 from tandem_sim.markets.outcome import bought_mvar, open_case, paid_by_operator, rows_with, told_by_gate
@@ -99,7 +99,8 @@ class CaseMarket:
         differ, quantities (no more than is owned) and consent to forwarding. `shift_mw` by system (N,) is
         injected at its nodes beside the base state, because sellers have sold so much more day-ahead; the
         other side is taken out at the balance node, so that the system needs what it needed. The forecasts
-        of a case are shifted like its base state. Raises ValueError for what may not be bid or shifted.
+        of a case are shifted like its base state. Raises ValueError for what may not be bid or shifted, an
+        `InputError` for a bid beyond the price limit of the case.
         """
         bid = {**self.books, **self._checked(books or {})}
         opened = self._opened(shift_mw or {})
@@ -191,6 +192,7 @@ class CaseMarket:
                 )
             if (bids.quantity_mw < 0.0).any():
                 raise ValueError(f"books of {system}: quantity_mw must not be negative")
+        check_prices(books, self.case.options.price_limit_eur_per_mwh, f"case {self.case.name}")
         return books
 
     def _known(self, system: str, what: str) -> None:

@@ -21,9 +21,10 @@ class Regulation:
     """What balancing an ISP took: net activation in the order it was called, and prices.
 
     `delta_mw` (k,) is the net activation minute by minute (one entry if it does not change). Volumes (MW) and
-    marginal prices (EUR/MWh) are those of all that was called to balance, the dearest up and the cheapest
-    down bid, need that nobody served at its penalty, nan if none; what was called against limits of grids is
-    no part of them (Regulation (EU) 2017/2195, art. 30(1)(b)). Means are what a MWh activated was paid.
+    marginal prices (EUR/MWh) are those of all that would have been called had there been no limits of grids,
+    the dearest up and the cheapest down bid, need that nobody served at its penalty, nan if none: net, what
+    the system needed; what was called against limits is no part of them (Regulation (EU) 2017/2195,
+    art. 30(1)(b)). Means are what a MWh called to balance was paid, nan if none.
     """
 
     delta_mw: FloatArray

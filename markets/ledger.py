@@ -70,7 +70,8 @@ class Ledger:
         self.layers[layer][system] = left
         self.paid[layer][system] = self.paid[layer][system] * share
         self.make_whole[layer][system] = self.make_whole[layer][system] * share
-        self.purposes[layer][system] = self.purposes[layer][system].scaled(share)
+        kept = np.where(award > 0, share, 1.0)
+        self.purposes[layer][system] = self.purposes[layer][system].scaled(kept)
         sold = np.clip(self._sold[system] - (award - left), 0.0, None)
         sold.flags.writeable = False
         self._sold[system] = sold

@@ -15,6 +15,7 @@ from tandem_sim.markets.houses import unsold_mw
 from tandem_sim.markets.limits import Columns, grid_rows
 from tandem_sim.markets.pricing import sale_of
 from tandem_sim.markets.programme import clear
+from tandem_sim.markets.purposes import purposes_of
 
 
 def pooled_market(
@@ -50,10 +51,11 @@ def pooled_market(
             a: replace(answer, quantity_mw=mw, cost_eur_per_h=float(books[a].signed_price @ mw))
             for a, mw in awards.items()
         }
+        why = purposes_of(answer)
         net = {a: float(books[a].direction @ mw) for a, mw in awards.items()}
         return Written(
             entries={a: {"local": local[a], "exchange": areas[a]["exchange"] + net[a]} for a in areas},
-            sales={a: sale_of(pricing, books[a], mw, answer, first[a]) for a, mw in awards.items()},
+            sales={a: sale_of(pricing, books[a], mw, answer, first[a], why) for a, mw in awards.items()},
             clearings={a: Clearing(local[a], 0.0, -net[a]) for a in areas},
         )
 

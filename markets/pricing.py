@@ -25,12 +25,20 @@ class Sale:
     @classmethod
     def of(cls, award_mw: FloatArray, paid_eur_per_h: FloatArray) -> Sale:
         """A sale for balancing at a pay that needs no making whole."""
-        none = np.zeros(len(award_mw))
-        return cls(award_mw, paid_eur_per_h, none, Purposes(award_mw, none))
+        return cls(award_mw, paid_eur_per_h, np.zeros(len(award_mw)), Purposes.to_balance(award_mw))
 
 
-def sale_of(pricing: Pricing, bids: Bids, award_mw: FloatArray, answer: Cleared, first: int = 0) -> Sale:
+def sale_of(
+    pricing: Pricing,
+    bids: Bids,
+    award_mw: FloatArray,
+    answer: Cleared,
+    first: int = 0,
+    why: Purposes | None = None,
+) -> Sale:
     """The sale of a book whose bids' columns in the auction of `answer` start at `first`.
+
+    `why` says why every column of the auction was bought; None: it is worked out here.
 
     Paid is, by the rule's name: the bid's own price; the price of the balance; that price plus the duals of
     the limits the bid moves. Under the two uniform rules nobody gets less than its bid: a bid called against
@@ -46,4 +54,5 @@ def sale_of(pricing: Pricing, bids: Bids, award_mw: FloatArray, answer: Cleared,
     else:
         uniform = answer.value_eur_per_mwh[columns] * award_mw
     paid = np.maximum(uniform, asked)
-    return Sale(award_mw, paid, paid - uniform, purposes_of(answer).part(columns))
+    why = purposes_of(answer) if why is None else why
+    return Sale(award_mw, paid, paid - uniform, why.part(columns))

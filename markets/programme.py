@@ -18,7 +18,7 @@ from functools import partial
 import numpy as np
 from scipy import sparse
 
-from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
+from tandem_sim.grids.arrays import FloatArray, IntArray
 from tandem_sim.markets.limits import Rows
 from tandem_sim.markets.merit import Filled, fill_balance, fill_nested, nothing_to_trade, ordered_costs
 from tandem_sim.markets.penalties import unserved_eur_per_mwh
@@ -115,12 +115,11 @@ def clear(
         return Cleared(status, "no bids", np.empty(0), 0.0, 0.0, 0.0)
     bound = imbalance_bound_mw if imbalance_bound_mw is not None else np.inf
     beyond = unserved_eur_per_mwh() if imbalance_price is None else imbalance_price
-    fixed = _members(choices, len(cost))
     asked = (available, sign, need_mw, beyond, bound, rows)
     if sign is not None and need_mw == 0.0 and not choices:
         idle = nothing_to_trade(cost, available, sign, beyond, bound, rows)
         if idle is not None:
-            return _by_merit(idle, Optimum(idle.quantity_mw, cost, cost, *asked, 0.0, 0.0, fixed))
+            return _by_merit(idle, Optimum(idle.quantity_mw, cost, cost, *asked))
     ordered = ordered_costs(cost, sign)
     filled = None
     if not choices:
@@ -131,23 +130,14 @@ def clear(
         )
     if filled is not None:
         short, long_ = filled.short_mw, filled.long_mw
-        return _by_merit(filled, Optimum(filled.quantity_mw, cost, ordered, *asked, short, long_, fixed))
+        return _by_merit(filled, Optimum(filled.quantity_mw, cost, ordered, *asked, short, long_))
     solved = partial(_solved, cost, ordered, available, sign, need_mw, beyond, bound, choices)
     few = choices or sum(len(r.base) for r in rows) <= FEW_ROWS
     answer = solved(rows) if few else _grown(solved, rows, len(cost))
     if answer.status is not Status.OPTIMAL:
         return answer
     x, short, long_ = answer.quantity_mw, answer.short_mw, answer.long_mw
-    return replace(answer, optimum=Optimum(x, cost, ordered, *asked, short, long_, fixed))
-
-
-def _members(choices: Sequence[IntArray], n: int) -> BoolArray | None:
-    """Which columns (n,) are in a choice; None without any."""
-    if not choices:
-        return None
-    fixed = np.zeros(n, dtype=bool)
-    fixed[np.concatenate(choices)] = True
-    return fixed
+    return replace(answer, optimum=Optimum(x, cost, ordered, *asked, short, long_, choices))
 
 
 def _by_merit(filled: Filled, optimum: Optimum) -> Cleared:

@@ -12,13 +12,15 @@ from tandem_sim.markets.reactive import ReactiveTrade
 from tandem_sim.markets.tolerances import NOTHING_MW
 
 MAKE_WHOLE = "make-whole"
+PURCHASE = "purchase"
+PURCHASE_MAKE_WHOLE = "purchase make-whole"
 NOTHING_EUR = 1e-9
 """A payment below this is rounding."""
 RESERVE = "afrr"
 """Layer of the automatic reserve, and the kind of payment for its energy."""
 FOR_ENERGY = ("activation", RESERVE, MAKE_WHOLE)
 """Kinds of payments that operators make for energy activated."""
-FOR_AWARDS = (*FOR_ENERGY, "purchase")
+FOR_AWARDS = (*FOR_ENERGY, PURCHASE, PURCHASE_MAKE_WHOLE)
 """Kinds of payments that settle awards, those of companies with them."""
 Place = tuple[str, str, int]
 """Where a pool is held to its orders: pool, system, direction."""
@@ -55,8 +57,9 @@ def activation_payments(
     """What the ledger says is due for everything awarded, from the buyer of a layer to each provider.
 
     What companies buy is a payment of kind ``purchase``, negative where they pay. What lifts the pay of a bid
-    from a uniform price to its own is a payment of kind ``make-whole``, without energy. Energy of the
-    automatic reserve is of kind ``afrr``.
+    from a uniform price to its own is a payment of kind ``make-whole``, without energy; of a company's bid,
+    who pays no more than it bid, ``purchase make-whole``: nothing is procured by it. Energy of the automatic
+    reserve is of kind ``afrr``.
 
     `buyer_of` names who pays in a layer for a system: (layer, system) -> party.
     """
@@ -68,7 +71,10 @@ def activation_payments(
             (won,) = (award > 0).nonzero()
             bought = bids.demand[won]
             energy = RESERVE if layer == RESERVE else "activation"
-            for kind, called in ((energy, won[~bought]), ("purchase", won[bought])):
+            for kind, whole, called in (
+                (energy, MAKE_WHOLE, won[~bought]),
+                (PURCHASE, PURCHASE_MAKE_WHOLE, won[bought]),
+            ):
                 for provider, mine in bids.by_provider(called).items():
                     mwh = float(bids.direction[mine] @ award[mine]) * hours
                     lifted = float(extra[mine].sum()) * hours
@@ -77,7 +83,7 @@ def activation_payments(
                     buyer = buyer_of[layer, system]
                     payments.append(Payment(buyer, provider, kind, mwh, amount))
                     if lifted:
-                        payments.append(Payment(buyer, provider, MAKE_WHOLE, 0.0, lifted))
+                        payments.append(Payment(buyer, provider, whole, 0.0, lifted))
     return payments
 
 

@@ -32,7 +32,7 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
-from tandem_sim.grids.arrays import BoolArray, FloatArray
+from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
 from tandem_sim.markets.limits import Rows
 from tandem_sim.markets.solver import solve
 from tandem_sim.markets.tolerances import BROKEN, NOTHING_MW, ON_LIMIT
@@ -53,8 +53,16 @@ class Optimum:
     rows: Sequence[Rows]
     short_mw: float = 0.0
     long_mw: float = 0.0
-    fixed: BoolArray | None = None  # (n,) columns that were chosen whole and set no price
+    choices: Sequence[IntArray] = ()  # groups of columns of which one was chosen whole; they set no price
     wanted_mw: float | None = None  # the need where that of the programme is counted from another state
+
+    @cached_property
+    def free(self) -> BoolArray:
+        """Columns (n,) in no choice."""
+        found = np.ones(len(self.cost), dtype=bool)
+        for group in self.choices:
+            found[group] = False
+        return found
 
     @cached_property
     def price_interval(self) -> tuple[float, float]:
@@ -185,9 +193,8 @@ class _Sides:
         x = np.concatenate([at.quantity_mw, [at.short_mw, at.long_mw]])
         most = np.concatenate([at.available, np.full(2, bound)])
         some, left = x > NOTHING_MW, x < most - NOTHING_MW
-        if at.fixed is not None:
-            free = np.concatenate([~at.fixed, [True, True]])
-            some, left = some & free, left & free
+        free = np.concatenate([at.free, [True, True]])
+        some, left = some & free, left & free
         up = sign > 0.0
         low = price[(up & some) | (~up & left)].max(initial=-np.inf)
         high = price[(up & left) | (~up & some)].min(initial=np.inf)
@@ -203,8 +210,7 @@ class _Sides:
         balance = at.sign is not None
         x, most = at.quantity_mw, at.available
         some, left = x > NOTHING_MW, x < most - NOTHING_MW
-        if at.fixed is not None:
-            some, left = some & ~at.fixed, left & ~at.fixed
+        some, left = some & at.free, left & at.free
         columns = -self.effect.T
         if at.sign is not None:
             columns = np.column_stack([at.sign, columns])

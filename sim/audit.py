@@ -230,13 +230,14 @@ def audit_price(
     found: Regulation,
     bound: tuple[bool, bool],
 ) -> None:
-    """Imbalance prices are those of bids called to balance, of unserved need, the mid price or a mean paid.
+    """Imbalance prices are those of bids that balance, of unserved need, the mid price or a mean paid.
 
-    But for the adder. A shortage costs no less than what was paid for energy upwards, a surplus earns no more
+    Bids that balance are those that markets buy, or would have bought had there been no limits. But for the
+    adder. A shortage costs no less than what was paid for energy upwards, a surplus earns no more
     than what was paid for energy downwards, in the direction that was called on balance.
     """
     called = [
-        books[s].price[why.balancing_mw > NOTHING_MW]
+        books[s].price[why.unlimited_mw > NOTHING_MW]
         for systems in ledger.purposes.values()
         for s, why in systems.items()
     ]

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from tandem_sim.grids.arrays import FloatArray, IntArray
 from tandem_sim.markets.blocks import TSO
-from tandem_sim.markets.settlement import FOR_AWARDS, RESERVE
+from tandem_sim.markets.settlement import MAKE_WHOLE, PURCHASE, RESERVE
 from tandem_sim.sim.audit import MONEY_TOLERANCE_EUR, AuditError
 
 POWER_TOLERANCE_MW = 1e-6
@@ -213,8 +213,8 @@ def _settlement(folder: Path, names: _Names, received: _Sums, hours: float) -> t
     """
     paid, moved = _Sums("pay for awards (EUR) of settlement"), _Sums("activated (MWh) of settlement")
     bought = _Sums("purchased (MWh) of settlement")
-    energy, purchase = [names.code("activation"), names.code(RESERVE)], names.code("purchase")
-    more = [names.code(kind) for kind in FOR_AWARDS if kind not in ("activation", RESERVE, "purchase")]
+    energy, purchase = [names.code("activation"), names.code(RESERVE)], names.code(PURCHASE)
+    more = [names.code(MAKE_WHOLE)]
     sellers = np.unique((received.total()[0] >> 1 >> BITS) % (1 << BITS))
     for rows in _groups(folder, "settlement", names, ("payee", "kind"), ("quantity_mwh", "amount_eur")):
         key, kind, mwh = _key(rows["isp"], rows["payee"], 0), rows["kind"], rows["quantity_mwh"]

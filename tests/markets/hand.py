@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from tandem_sim.grids.dc import DcModel, TransmissionGrid
@@ -46,3 +48,10 @@ def system(need_mw: float, tso_bids: Bids, **areas: Area) -> Case:
     line = network(np.array([0]), np.array([1]), np.array([0.1]), np.array([np.inf]), p)
     grid = TransmissionGrid(DcModel.build(line), p, dict.fromkeys(areas, 1), interface)
     return Case("by hand", grid, tso_bids, areas)
+
+
+def over_line(case: Case, line_mw: float) -> Case:
+    """The system with a line that carries `line_mw` from node 0, where the need stands, to areas at 1."""
+    grid = case.transmission
+    line = network(np.array([0]), np.array([1]), np.array([0.1]), np.array([line_mw]), grid.p_mw)
+    return replace(case, transmission=replace(grid, dc=DcModel.build(line)))

@@ -11,6 +11,7 @@ import pytest
 
 from tandem_sim.experiments.bundled import case_path
 from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.grids.errors import InputError
 from tandem_sim.markets.auctions import expected_mw
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.blocks import TSO
@@ -212,3 +213,17 @@ def test_a_shift_without_ac_solution_is_refused() -> None:
     case = case_of("A", "ac")
     with pytest.raises(ValueError, match="shift_mw of D1: the AC power flow has no solution"):
         shifted_case(case, {"D1": np.full(case.areas["D1"].network.n_nodes, -1e4)}, 0)
+
+
+def test_a_bid_beyond_the_price_limit_is_refused_by_name() -> None:
+    """A case that admits 9 999 EUR/MWh has penalties of 10 000: 12 000 is refused, and raises none."""
+    case = hand()
+    limited = replace(case, options=replace(case.options, price_limit_eur_per_mwh=9999.0))
+    dear = replace(case.tso_bids, price=np.array([12_000.0]))
+    said = "by hand: bid t: asks 12000 EUR/MWh, beyond the limit of 9999 EUR/MWh"
+    with pytest.raises(InputError, match=said):
+        CaseMarket(limited, SCHEMES["common"]).play({TSO: dear})
+    at_limit = replace(case.tso_bids, price=np.array([9999.0]))
+    assert CaseMarket(limited, SCHEMES["common"]).play({TSO: at_limit}).sold_mw[TSO] == pytest.approx([1.0])
+    # Without a limit a market admits what is bid, and its penalties follow.
+    assert CaseMarket(case, SCHEMES["common"]).play({TSO: dear}).sold_mw[TSO] == pytest.approx([1.0])

@@ -8,15 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.blocks import TSO, carry
 from tandem_sim.markets.imbalance import ImbalancePrices
 from tandem_sim.markets.ledger import Ledger
+from tandem_sim.markets.outcome import open_case
 from tandem_sim.markets.pricing import Sale
+from tandem_sim.markets.schemes import Options, build_schemes
 from tandem_sim.markets.settlement import (
+    FOR_ENERGY,
     activation_payments,
     balances,
     cost_payments,
     imbalance_payments,
 )
+from tests.markets.hand import book, feeder, system
 
 BIDS = st.lists(
     st.tuples(
@@ -75,3 +80,25 @@ def test_signs_by_hand() -> None:
     (bill,) = imbalance_payments({"A": -0.4}, ImbalancePrices(90.0, 100.0), "TSO", 0.25)
     assert (bill.payer, bill.payee, bill.amount_eur) == ("TSO", "A", -10.0)
     assert balances([*payments, bill]) == pytest.approx({"DSO": -25.0, "A": 20.0, "B": -5.0, "TSO": 10.0})
+
+
+def test_what_a_company_is_spared_is_no_procurement() -> None:
+    """An area exports 4 MW over 3; a company there takes 1 MW at no more than 10, where a MWh costs 40.
+
+    It pays the price of the market, 40, and gets back 30; the seller of the 3 MW needed and of that 1 MW gets
+    160. For a quarter the purchase is 10 EUR, 7.5 of which come back; procured is for the seller's 40 EUR.
+    """
+    area = feeder(book(("A", 1, -1, 3.0, 10.0), demand=("A",)), 3.0, base_mw=(4.0, 0.0))
+    case = system(3.0, book(("t", 0, 1, 9.0, 40.0)), D=area)
+    scheme = build_schemes(Options(pricing="pay-as-cleared"))["integrated"]
+    houses, ledger = open_case(case, scheme)
+    carry(scheme, houses, ledger)
+    books = {name: values["bids"] for name, values in houses.items()}
+    market = scheme.blocks[-1].name
+    payments = activation_payments(ledger, books, {(market, s): "TSO" for s in (TSO, "D")}, 0.25)
+    found = {(p.payee, p.kind): (p.quantity_mwh, p.amount_eur) for p in payments}
+    assert found[("A", "purchase")] == pytest.approx((-0.25, -10.0))
+    assert found[("A", "purchase make-whole")] == pytest.approx((0.0, 7.5))
+    assert found[("t", "activation")] == pytest.approx((1.0, 40.0))
+    assert len(found) == 3
+    assert sum(p.amount_eur for p in payments if p.kind in FOR_ENERGY) == pytest.approx(40.0)

@@ -173,7 +173,7 @@ def test_an_invented_imbalance_price_is_caught() -> None:
     against_limits = Ledger()
     against_limits.open("D1", BOOKS["D1"].quantity_mw)
     sale = Sale.of(np.array([1.0, 0.0]), np.array([50.0, 0.0]))
-    relief = replace(sale, purposes=Purposes(np.zeros(2), np.zeros(2)))
+    relief = replace(sale, purposes=Purposes(np.zeros(2), np.zeros(2), np.zeros(2)))
     against_limits.book("D1", "tso_market", relief)
     with pytest.raises(AuditError, match="no activated bid"):
         audit_price(0, ImbalancePrices(50.0, 50.0), 0.0, 30.0, against_limits, BOOKS, house, (False, False))
