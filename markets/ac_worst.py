@@ -1,9 +1,9 @@
 """The worst that bids can do to AC limits when each is called for anything up to a limit of its own.
 
 For one limit of the grid the worst activation ``0 <= y <= x`` is looked for by the power flow and its
-slopes: a Frank-Wolfe ascent over the box, once from all bids up and once from all bids down. In a radial grid
-it is a corner where everything that harms is taken and nothing else; or, where the reactive losses of a
-transformer bend the voltage, a point between two corners.
+slopes: Frank-Wolfe ascents over the box, from all bids up and from all bids down. In a radial grid it is a
+corner where everything that harms is taken and nothing else; or, where the reactive losses of a transformer
+bend the voltage, a point between two corners.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ import numpy as np
 
 from tandem_sim.grids.ac_limits import AcLimits
 from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
+from tandem_sim.grids.powerflow import AcState
 from tandem_sim.markets.bids import DOWN, UP, Bids
 from tandem_sim.markets.limits import Rows
 
-NEAR_CURRENT, NEAR_VOLTAGE = 0.1, 0.02
-"""Limits further off than this share are not looked at: from where an ascent starts bids move them away, or
-only by what voltages do to currents and reactive losses to voltages, which is less."""
+NEAR = 0.02
+"""Limits further off than this share where all bids go one way are not looked at (those of currents, further
+off than this and what voltages differ by between both ways): other calls move them less."""
+WEAK = 0.1
+"""Bids that move a limit by less a MW than this share of what the strongest does may go the other way too."""
 NOTHING = 1e-7
 """Share of a limit: a bid that moves it by less is left where it is."""
 WORTH = 5e-5
@@ -49,67 +52,90 @@ class Worst:
         return Rows(matrix, start, np.full(len(start), -np.inf), most[limit], np.inf)
 
 
-def worst(limits: AcLimits, bids: Bids, x: FloatArray, most: FloatArray) -> Worst | None:
+def worst(
+    limits: AcLimits, bids: Bids, x: FloatArray, most: FloatArray, thorough: bool = True
+) -> Worst | None:
     """The worst activations within limits `x` (n,) of bids; None where a power flow finds no solution.
 
     Of those limits that are exceeded or near where all bids go one way, `most` (R,) being what is allowed.
+    Without being `thorough` only ascents from there are made, which find most of it in few power flows.
     """
+    ways = [(bids.direction == direction).astype(np.float64) for direction in (UP, DOWN)]
+    states = [limits.state(bids.injection_mw(way * x, len(limits.p_mw))) for way in ways]
+    if not all(state.converged for state in states):
+        return None
+    swing = float(np.abs(states[0].vm_pu / states[1].vm_pu - 1.0).max())
+    near = np.where(np.arange(len(most)) < limits.n_branches, NEAR + swing, NEAR)
     found = []
-    for direction in (UP, DOWN):
-        climbed = _climbed(limits, bids, x, most, (bids.direction == direction).astype(np.float64))
-        if climbed is None:
+    for way, state in zip(ways, states, strict=True):
+        which = np.flatnonzero(limits.excess(state) > most - near)
+        starts = _starts(limits, bids, way, state, which) if thorough else [(way, which)]
+        climbs = _climbed(limits, bids, x, most, starts)
+        if climbs is None:
             return None
-        found.append(climbed)
+        found += [(limit, climb) for limit, climb in climbs.items() if climb.weight is not None]
     return Worst(
-        np.concatenate([w.limit for w in found]),
-        np.concatenate([w.excess for w in found]),
-        np.vstack([w.weight for w in found]),
+        np.array([limit for limit, _ in found], dtype=np.int64),
+        np.array([climb.excess for _, climb in found], dtype=np.float64),
+        np.array([climb.weight for _, climb in found]).reshape(len(found), len(x)),
     )
+
+
+Points = list[tuple[FloatArray, IntArray]]
+"""Shares (n,) of the limits of bids that are called, and the limits of the grid (k,) they are tried for."""
+
+
+def _starts(limits: AcLimits, bids: Bids, way: FloatArray, state: AcState, which: IntArray) -> Points:
+    """Where ascents begin: all bids one `way` (n,), and for each limit its weak bids the other way.
+
+    A voltage has a top where nothing moves it to first order, so that slopes alone would not leave it.
+    """
+    size = np.abs(limits.slopes(state, which)[:, bids.node])
+    weak = size < WEAK * size.max(axis=1, initial=0.0)[:, None]
+    turned: dict[bytes, tuple[FloatArray, list[int]]] = {}
+    for limit, share in zip(which.tolist(), np.where(weak, 1.0 - way, way), strict=True):
+        turned.setdefault(share.tobytes(), (share, []))[1].append(limit)
+    return [(way, which), *((share, np.array(rows)) for share, rows in turned.values())]
 
 
 @dataclass
 class _Climb:
     """One limit on its way up: the worst point found, and where the last step began."""
 
-    excess: float
-    weight: FloatArray
-    before: FloatArray | None = None  # share of each bid taken (n,) before the last step
+    excess: float = -np.inf
+    weight: FloatArray | None = None  # (n,) of the worst point
+    before: FloatArray | None = None  # share of each bid called (n,) before the last step
     gain: float = 0.0  # what that step promised
 
 
 def _climbed(
-    limits: AcLimits, bids: Bids, x: FloatArray, most: FloatArray, start: FloatArray
-) -> Worst | None:
-    """Ascents from the shares `start` (n,) of all bids, one for every limit that is near there."""
-    climbs: dict[int, _Climb] = {}
-    frontier: dict[bytes, tuple[FloatArray, IntArray]] = {}
-    n_nodes = len(limits.p_mw)
-    for step in range(CLIMBS):
-        after: dict[bytes, tuple[FloatArray, list[int]]] = {}
-        for share, which in frontier.values() if step else [(start, None)]:
-            state = limits.state(bids.injection_mw(share * x, n_nodes))
-            if not state.converged:
-                return None
-            excess = limits.excess(state)
-            if which is None:
-                of_branch = np.arange(len(most)) < limits.n_branches
-                which = np.flatnonzero(excess > most - np.where(of_branch, NEAR_CURRENT, NEAR_VOLTAGE))
-            slope = limits.slopes(state, which)[:, bids.node] * bids.direction
-            for k, limit in enumerate(which.tolist()):
-                climb = climbs.setdefault(limit, _Climb(-np.inf, slope[k]))
-                if excess[limit] > climb.excess:
-                    taken = np.where(x > 0.0, share, 1.0)  # who has no limit yet may get one
-                    climb.excess, climb.weight = float(excess[limit]), np.maximum(slope[k] * taken, 0.0)
-                further = _next(climb, share, slope[k] * x, most[limit] - excess[limit])
-                if further is not None:
-                    after.setdefault(further.tobytes(), (further, []))[1].append(limit)
-        frontier = {key: (share, np.array(which)) for key, (share, which) in after.items()}
-    weights = [c.weight for c in climbs.values()]
-    return Worst(
-        np.array(list(climbs), dtype=np.int64),
-        np.array([c.excess for c in climbs.values()], dtype=np.float64),
-        np.array(weights).reshape(len(weights), len(x)),
-    )
+    limits: AcLimits, bids: Bids, x: FloatArray, most: FloatArray, starts: Points
+) -> dict[int, _Climb] | None:
+    """The worst of ascents from all `starts`, by limit; None where a power flow finds no solution."""
+    best: dict[int, _Climb] = {}
+    for start in starts:
+        climbs, points = {int(limit): _Climb() for limit in start[1]}, [start]
+        for _ in range(CLIMBS):
+            after: dict[bytes, tuple[FloatArray, list[int]]] = {}
+            for share, which in points:
+                state = limits.state(bids.injection_mw(share * x, len(limits.p_mw)))
+                if not state.converged:
+                    return None
+                excess = limits.excess(state)
+                slope = limits.slopes(state, which)[:, bids.node] * bids.direction
+                for k, limit in enumerate(which.tolist()):
+                    climb = climbs[limit]
+                    if excess[limit] > climb.excess:
+                        called = np.where(x > 0.0, share, 1.0)  # who has no limit yet may get one
+                        climb.excess, climb.weight = float(excess[limit]), np.maximum(slope[k] * called, 0.0)
+                    further = _next(climb, share, slope[k] * x, most[limit] - excess[limit])
+                    if further is not None:
+                        after.setdefault(further.tobytes(), (further, []))[1].append(limit)
+            points = [(share, np.array(which)) for share, which in after.values()]
+        for limit, climb in climbs.items():
+            if limit not in best or climb.excess > best[limit].excess:
+                best[limit] = climb
+    return best
 
 
 def _next(climb: _Climb, share: FloatArray, slope: FloatArray, room: float) -> FloatArray | None:

@@ -175,13 +175,18 @@ def ac_qualified_mw(
         return np.zeros(len(bids))
     base = limits.excess(state)
     most, cuts, bound = np.maximum(base + GRACE, 0.0), list[Rows](), offered_mw
+    thorough = False
     while x.any():
-        found = worst(limits, bids, x, most)
+        found = worst(limits, bids, x, most, thorough)
         if found is None:
             x = bound = _less(bids, x, method)
             continue
         if (found.excess <= most[found.limit] - SPARE).all():
-            break
+            if thorough:
+                break
+            thorough = True
+            continue
+        thorough = False
         cuts.append(found.cuts(base, most - 2.0 * SPARE, x))
         if method == "disqualify":
             kept = _dropped(bids, x, cuts[-1:])

@@ -95,6 +95,32 @@ def calls(rng: np.random.Generator, limit: FloatArray, bids: Bids, n: int) -> It
         yield limit * drawn * sides[k // 2 % 3]
 
 
+def searched(judge: AcLimits, bids: Bids, limit: FloatArray, allowed: FloatArray, seed: int) -> float:
+    """The worst excess (share of a limit) that changing one bid after the other finds, by power flows alone.
+
+    From both directions alone and two random corners, for the limit that is worst there.
+    """
+    rng = np.random.default_rng(seed)
+
+    def excess(share: FloatArray) -> FloatArray:
+        state = judge.state(bids.injection_mw(share * limit, len(judge.p_mw)))
+        return np.nan_to_num(judge.excess(state) - allowed, nan=np.inf)
+
+    worst, up = -np.inf, (bids.direction == UP).astype(np.float64)
+    for share in (up, 1.0 - up, *rng.integers(0, 2, (2, len(up))).astype(np.float64)):
+        row = int(excess(share).argmax())
+        best = float(excess(share)[row])
+        for bid in np.tile(rng.permutation(np.flatnonzero(limit > 0.0)), 2):
+            for value in (0.0, 0.5, 1.0):
+                tried = share.copy()
+                tried[bid] = value
+                found = float(excess(tried)[row])
+                if found > best:
+                    share, best = tried, found
+        worst = max(worst, best)
+    return worst
+
+
 def judged(
     grid: Network, bids: Bids, offset: Offset, way: Way, method: Method, seed: int, points: int
 ) -> dict[str, float]:
@@ -126,7 +152,8 @@ def judged(
         "down_mw": float(limit[bids.direction == DOWN].sum()), "points": len(over),
         "broken": int((over > BROKEN).sum()), "touched": int((over > 1e-5).sum()),
         "worst_current_pct": 100.0 * max(float(worst[:, :e].max()), 0.0),
-        "worst_voltage_pct": 100.0 * max(float(worst[:, e:].max()), 0.0), "seconds": seconds,
+        "worst_voltage_pct": 100.0 * max(float(worst[:, e:].max()), 0.0),
+        "searched_pct": 100.0 * max(searched(judge, bids, limit, allowed, seed), 0.0), "seconds": seconds,
     }  # fmt: skip
 
 
@@ -163,6 +190,7 @@ def summed(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
         "broken_pct": 100.0 * found.broken / found.points,
         "touched_pct": 100.0 * found.touched / found.points,
         "worst_current_pct": by.worst_current_pct.max(), "worst_voltage_pct": by.worst_voltage_pct.max(),
+        "searched_pct": by.searched_pct.max(),
         "kept_pct": 100.0 * kept / without.reindex(kept.index.droplevel("way")).to_numpy(),
         "ms": 1000.0 * found.seconds / by.size(),
     })  # fmt: skip
