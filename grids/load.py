@@ -19,10 +19,9 @@ import pandapower.networks as pn
 import pandas as pd
 import simbench
 from pandapower.auxiliary import pandapowerNet
-from pandapower.converter.matpower.from_mpc import from_mpc
-from scipy.io.matlab import MatReadError
 
 from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.matpower import read_matpower
 from tandem_sim.grids.network import Network
 from tandem_sim.grids.text import one_line, read_text
 
@@ -106,7 +105,9 @@ class _Content:
         try:
             return cls(kind, path.read_bytes(), path)
         except OSError as error:
-            raise _no_matpower_case(path, error) from error
+            raise InputError(
+                str(path), "file", f"cannot be read ({error.strerror})", "Check the path and its permissions"
+            ) from error
 
 
 @lru_cache(maxsize=32)
@@ -114,7 +115,7 @@ def _of_content(file: _Content) -> pandapowerNet:
     """The net of a file, parsed once for one content: pandapower needs ten times as long as for a copy."""
     if isinstance(file.content, str):
         return _parse_json(file.content, file.path)
-    return _read_matpower(file.path)
+    return read_matpower(file.content, file.path)
 
 
 @lru_cache(maxsize=8)
@@ -225,32 +226,6 @@ def _named_classes(tree: Any) -> Iterator[tuple[str, str]]:
                 stack.append(json.loads(item))
             except json.JSONDecodeError:
                 continue  # an ordinary string that happens to start with a bracket
-
-
-def _read_matpower(path: Path) -> pandapowerNet:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return from_mpc(str(path))
-        except (
-            AttributeError,
-            LookupError,
-            TypeError,
-            ValueError,
-            NotImplementedError,
-            OSError,
-            MatReadError,
-        ) as error:
-            raise _no_matpower_case(path, error) from error
-
-
-def _no_matpower_case(path: Path, error: Exception) -> InputError:
-    return InputError(
-        str(path),
-        "mpc",
-        f"is not a MATPOWER case ({one_line(error)})",
-        "Give a version-2 case with bus, gen and branch",
-    )
 
 
 def _read_tables(name: str) -> pandapowerNet:
