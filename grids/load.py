@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import json
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import cache, lru_cache
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import pandapower as pp
 import pandapower.networks as pn
@@ -23,24 +20,12 @@ from pandapower.auxiliary import pandapowerNet
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.matpower import read_matpower
 from tandem_sim.grids.network import Network
-from tandem_sim.grids.text import one_line, read_text
+from tandem_sim.grids.pandapower_json import read_pandapower_json
+from tandem_sim.grids.simbench_taps import with_simbench_taps
+from tandem_sim.grids.text import read_text
 
 BUNDLED = ("case69", "case141")
 """Radial feeders as tables in SI units: Baran and Wu (1989), Khodr et al. (2008); root bus 1 at 1.0 p.u."""
-
-SAFE_CLASSES = {
-    ("pandapower.auxiliary", "pandapowerNet"),
-    ("pandas.core.frame", "DataFrame"),
-    ("pandas.core.series", "Series"),
-    ("pandas", "DataFrame"),
-    ("pandas", "Series"),
-    ("numpy", "ndarray"),
-    ("numpy", "array"),
-    ("builtins", "tuple"),
-    ("builtins", "set"),
-    ("builtins", "frozenset"),
-}
-"""What a pandapower JSON may ask to be rebuilt. All else would import and run a stranger's choice of code."""
 
 
 def load_network(grid: str, folder: Path | None = None, left_out: Mapping[str, str] | None = None) -> Network:
@@ -114,7 +99,7 @@ class _Content:
 def _of_content(file: _Content) -> pandapowerNet:
     """The net of a file, parsed once for one content: pandapower needs ten times as long as for a copy."""
     if isinstance(file.content, str):
-        return _parse_json(file.content, file.path)
+        return read_pandapower_json(file.content, file.path)
     return read_matpower(file.content, file.path)
 
 
@@ -124,7 +109,7 @@ def _published(grid: str) -> pandapowerNet:
     if grid in BUNDLED:
         return _read_tables(grid)
     if grid in simbench.collect_all_simbench_codes():
-        return simbench.get_simbench_net(grid)
+        return with_simbench_taps(simbench.get_simbench_net(grid))
     if grid in network_names():
         return getattr(pn, grid)()
     raise InputError(
@@ -158,74 +143,6 @@ def network_names() -> list[str]:
             for p in inspect.signature(maker).parameters.values()
         )
     )
-
-
-def _parse_json(text: str, path: Path) -> pandapowerNet:
-    try:
-        tree = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(
-            str(path),
-            f"line {error.lineno}",
-            f"is not JSON ({error.msg})",
-            "Write it with pandapower.to_json",
-        ) from error
-    except (RecursionError, ValueError) as error:  # too deep, or a number of thousands of digits
-        raise InputError(
-            str(path), "net", f"cannot be read ({one_line(error)})", "Write it with pandapower.to_json"
-        ) from error
-    nets = 0
-    for module, cls in _named_classes(tree):
-        nets += cls == pandapowerNet.__name__
-        if (module, cls) not in SAFE_CLASSES:
-            raise InputError(
-                str(path),
-                "_module",
-                f"names {one_line(f'{module}.{cls}')}, which reading the file would import",
-                "Only plain network tables are read: save the net without controllers and other objects",
-            )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # notes on files of older pandapower versions
-        try:
-            # A net is filled into an empty one, half of the work. Nets in a net need one each.
-            empty = deepcopy(_empty()) if nets == 1 else None
-            net = pp.from_json_string(text, empty_dict_like_object=empty)
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(
-                str(path),
-                "net",
-                f"pandapower cannot read it ({one_line(error)})",
-                "Write it with pandapower.to_json",
-            ) from error
-    if not isinstance(net, pandapowerNet):
-        raise InputError(str(path), "net", "is not a pandapower network", "Write it with pandapower.to_json")
-    return net
-
-
-@cache
-def _empty() -> pandapowerNet:
-    return pp.create_empty_network()
-
-
-def _named_classes(tree: Any) -> Iterator[tuple[str, str]]:
-    """Every class a pandapower JSON names, strings that hold JSON of their own included."""
-    stack = [tree]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, dict):
-            if "_module" in item or "_class" in item:
-                yield str(item.get("_module")), str(item.get("_class"))
-                content = item.get("_object")
-                if isinstance(content, str) and content.lstrip()[:1] not in ("{", "["):
-                    yield "the file", content  # pandapower would open such a string as a path
-            stack.extend(item.values())
-        elif isinstance(item, list):
-            stack.extend(item)
-        elif isinstance(item, str) and item.lstrip()[:1] in ("{", "["):
-            try:
-                stack.append(json.loads(item))
-            except json.JSONDecodeError:
-                continue  # an ordinary string that happens to start with a bracket
 
 
 def _read_tables(name: str) -> pandapowerNet:
