@@ -68,6 +68,9 @@ class PowerFlow:
             for node, load in zip(nodes.tolist(), new[nodes].tolist(), strict=True):
                 change(node, load)
         voltage = self._model.ac_pf(self._start, MAX_ITERATIONS, SCALE * TOLERANCE_PU)
+        if voltage.shape[0] == 0:  # perhaps for the order of pivots that it keeps from the state before
+            self._model.tell_solver_need_reset()
+            voltage = self._model.ac_pf(self._start, MAX_ITERATIONS, SCALE * TOLERANCE_PU)
         if voltage.shape[0] == 0:  # once more from where the DC power flow is, as the reference starts
             angles = self._model.dc_pf(self._start, 1, TOLERANCE_PU)
             if angles.shape[0]:

@@ -106,6 +106,11 @@ def _set(*keys: Any, value: Any) -> Edit:
         (_set("zone", value="localtime"), ("zone", "localtime")),
         (_set("dso", value={"voltage_margin_pu": 0.06}), ("dso.voltage_margin_pu", "0.05")),
         (_set("dso", value={"flow_margin": 1}), ("dso.flow_margin", "0.9")),
+        (_set("dso", value={"envelope_check": "dc"}), ("dso.envelope_check", "'none' or 'ac'")),
+        (
+            lambda s: s.update(prequalification="static", dso={"envelope_check": "ac"}),
+            ("dso.envelope_check", "static"),
+        ),
         (_set("households", value=True), ("households", "integer")),
         (_set("start", value="9999-12-31"), ("start", "2200")),
         (_set("aggregators_per_bus", value=4), ("aggregators_per_bus: must not exceed aggregators",)),

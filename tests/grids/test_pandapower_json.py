@@ -360,7 +360,7 @@ def test_taps_of_simbench_change_the_ratio(code: str, through_a_file: bool, tmp_
 
 
 def test_taps_of_other_nets_are_what_pandapower_makes_of_them(tmp_path: Path) -> None:
-    """pandapower 3 ignores a position without ``tap_changer_type``; so does Tandem where nothing says more."""
+    """pandapower 3 ignores a position without ``tap_changer_type``; so does Tandem if nothing says more."""
     net = pn.create_cigre_network_lv()
     pp.to_json(net, str(tmp_path / "net.json"))
     assert load_net("net.json", tmp_path).trafo.tap_changer_type.isna().all()

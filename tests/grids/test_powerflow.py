@@ -13,6 +13,7 @@ from pandapower.auxiliary import pandapowerNet
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.grids.network import Network
 from tandem_sim.grids.powerflow import AcState, PowerFlow
+from tests.markets.small import network
 from tests.nets import FROM_SIMBENCH
 
 GRIDS = ("case14", "case69", "case141", "create_cigre_network_mv", *FROM_SIMBENCH)
@@ -128,6 +129,15 @@ def test_divergence_is_a_state_and_is_survived(path: str, power_flow_of: Flows) 
     again: AcState = getattr(flow, path)(p, q)
     assert again.converged
     assert again.vm_pu.min() == pytest.approx(0.90919, abs=1e-4)
+
+
+def test_a_solution_is_found_whatever_was_solved_before() -> None:
+    # A line of 0.05 + 0.1j p.u. at 2 p.u. of load, so w^2 - 0.8 w + 0.05 = 0, after a collapse and no load.
+    ends, x = (np.array([0]), np.array([1])), np.array([0.1])
+    flow = PowerFlow(network(*ends, x, np.array([1e3]), np.zeros(2), tan_phi=0.0))
+    found = [flow.solve(np.array([0.0, -mw]), np.zeros(2)) for mw in (0.0, 60.0, 0.0, 20.0)]
+    assert [state.converged for state in found] == [True, False, True, True]
+    assert found[-1].vm_pu[1] ** 2 == pytest.approx(0.4 + np.sqrt(0.11), abs=1e-8)
 
 
 def test_losses_are_the_difference_between_what_enters_and_what_is_used(power_flow_of: Flows) -> None:

@@ -116,6 +116,14 @@ def test_options_are_read_and_what_is_not_given_keeps_its_default(folder: Path) 
     assert read_case(change(folder, at("options", {}))).options == CaseOptions()
 
 
+def test_the_check_of_envelopes_is_an_option_of_a_case(folder: Path) -> None:
+    change(folder, at("options", {"envelope_check": "ac"}))
+    assert read_case(folder).options == CaseOptions(options=Options(envelope_check="ac"))
+    refused(change(folder, at("options.envelope_check", "dc")), "case.json", "options.envelope_check", "dc")
+    both = {"envelope_check": "ac", "method": "static"}
+    refused(change(folder, at("options", both)), "case.json", "options", "method static")
+
+
 def test_offset_of_the_call_comes_before_that_of_the_case(folder: Path) -> None:
     change(folder, at("options.offset", "ac"))
     assert read_case(folder).areas["D1"].offset == "ac"

@@ -111,6 +111,7 @@ CONGESTED = 21  # the local market has some twenty bids mend the feeder
         {"scheme": "multilevel-03"},
         {"scheme": "multilevel-02"},
         {"scheme": "multilevel-03", "dso": {"offset": "linear"}},
+        {"scheme": "multilevel-03", "dso": {"envelope_check": "ac"}},
     ],
     ids=str,
 )

@@ -126,6 +126,20 @@ def test_red_zones_stay_out_of_the_market(small_run: Runs) -> None:
     assert called < sold <= set(up.node)
 
 
+def test_limits_checked_by_power_flow_let_less_through(small_run: Runs) -> None:
+    # Without margins, in a model without losses, what is let through is too much.
+    given = {"scheme": "central-02", "distribution": TIGHT, "forecast": {"mape": 0.0}, **HOURLY}
+    exact = {"offset": "linear", "flow_margin": 0.0, "voltage_margin_pu": 0.0}
+    runs = {check: small_run(dso={**exact, "envelope_check": check}, **given) for check in ("none", "ac")}
+    kept = {check: table(run, "validation") for check, run in runs.items()}
+    for way in ("up", "down"):
+        assert kept["ac"][f"kept_{way}_mw"].sum() <= kept["none"][f"kept_{way}_mw"].sum() + 1e-9
+    assert kept["ac"].kept_down_mw.sum() < 0.999 * kept["none"].kept_down_mw.sum()
+    grid = table(runs["ac"], "grid")
+    area = grid[grid.system == "D1"]
+    assert (area.max_overload_pct <= area.base_max_overload_pct + 0.05).all()
+
+
 def test_a_local_market_keeps_its_area_balanced(small_run: Runs) -> None:
     run = small_run(scheme="multilevel-01", **HOURLY)
     activations, clearings = table(run, "activations"), table(run, "clearings")
