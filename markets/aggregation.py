@@ -25,7 +25,7 @@ from tandem_sim.markets.limits import Columns, grid_rows
 from tandem_sim.markets.pricing import sale_of
 from tandem_sim.markets.programme import Cleared, Status, clear
 from tandem_sim.markets.purposes import purposes_of
-from tandem_sim.markets.tolerances import NOTHING_MW
+from tandem_sim.markets.tolerances import MISSED_MW, NOTHING_MW
 from tandem_sim.markets.warm import WarmProgramme
 
 DEFAULT_STEP_MW = 0.5
@@ -105,7 +105,7 @@ class AreaProgramme:
             sign=self._sign,
             need_mw=self.within(change_mw),
             rows=grid_rows(self._rows, self._columns, self._available, hard=True),
-            imbalance_bound_mw=NOTHING_MW,
+            imbalance_bound_mw=MISSED_MW,
         )
         return answer.require("translation of an aggregated bid")
 

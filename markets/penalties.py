@@ -10,7 +10,8 @@ cost, but what nobody serves has the price of its penalty. They have one common 
 A market breaks a limit rather than relieve it where relief costs more than the penalty. Moving a MW between
 two bids costs at most twice the largest admitted price ``P``, so limits are kept wherever bids move them by
 at least ``2 P / penalty`` MW a MW: 0.04 for bids of up to 200 EUR/MWh, 0.95 from 10 000 EUR/MWh on. Behind
-smaller sensitivities a limit may stay broken though bids could mend it.
+smaller sensitivities a limit may stay broken though bids could mend it. Between 5 000 and 10 000 EUR/MWh that
+is so behind a sensitivity of 1 too: the factor stays 1 there, so that published cases keep their answers.
 
 European balancing platforms admit 99 999 EUR/MWh in size (ACER Decision 01/2020 of 24 January 2020), for a
 transitional time until July 2026 15 000 EUR/MWh (ACER Decision 03/2022 of 25 February 2022).

@@ -11,3 +11,8 @@ allows 1e-7 of a scaled one, and ends some orders below)."""
 BROKEN = 1e-6
 """MW, or p.u.**2, beyond which a soft limit counts as broken and is worth its penalty. HiGHS leaves a limit
 that is broken by less than 1e-7 as it is, and with it the dual that it has there."""
+
+MISSED_MW = 1e-6
+"""MW by which an area may miss a change of its injection that it has found to be possible, at the penalty of
+unserved need. HiGHS finds the ends of what limits allow within 1e-7 of each limit, and may find nothing that
+keeps all limits and has exactly such an end."""

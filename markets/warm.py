@@ -10,34 +10,43 @@ import numpy as np
 
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.markets.limits import Rows
+from tandem_sim.markets.penalties import unserved_eur_per_mwh
 from tandem_sim.markets.programme import ClearingError
+from tandem_sim.markets.tolerances import MISSED_MW
 
 
 class WarmProgramme:
-    """``min c.x`` over ``0 <= x <= available``, hard rows, and ``sign.x = change``; only `change` changes."""
+    """``min c.x`` over ``0 <= x <= available``, hard rows, and ``sign.x = change``; only `change` changes.
+
+    A change may be missed by `MISSED_MW`, at the penalty of unserved need, which is no part of the cost.
+    """
 
     def __init__(
         self, cost: FloatArray, available: FloatArray, sign: FloatArray, rows: Sequence[Rows]
     ) -> None:
-        n = len(cost)
-        self._cost, self._n = cost, n
+        n = len(cost) + 2  # what is missed of a change upwards and downwards
+        self._cost = np.concatenate([cost, np.full(2, unserved_eur_per_mwh())])
+        self._sign = np.concatenate([sign, np.zeros(2)])
+        self._n, self._bids = n, len(cost)
         module: Any = highspy  # untyped
         self._highs = module.Highs()
         self._highs.setOptionValue("output_flag", False)
         self._highs.setOptionValue("threads", 1)
         matrix = np.vstack([sign[None, :], *(part.matrix for part in rows)])
+        missed = np.zeros((len(matrix), 2))
+        missed[0] = 1.0, -1.0
+        matrix = np.hstack([matrix, missed])
         low = np.concatenate([[0.0], *(part.low - part.base for part in rows)])
         high = np.concatenate([[0.0], *(part.high - part.base for part in rows)])
-        self._highs.addVars(n, np.zeros(n), available)
-        self._highs.changeColsCost(n, np.arange(n, dtype=np.int32), cost)
+        self._highs.addVars(n, np.zeros(n), np.append(available, np.full(2, MISSED_MW)))
+        self._highs.changeColsCost(n, np.arange(n, dtype=np.int32), self._cost)
         starts = np.arange(len(matrix), dtype=np.int32) * n
         index = np.tile(np.arange(n, dtype=np.int32), len(matrix))
         self._highs.addRows(len(matrix), low, high, matrix.size, starts, index, matrix.ravel())
-        self._sign = sign
 
     def range(self) -> tuple[float, float]:
         """Smallest and largest change that the rows allow."""
-        if not self._n:
+        if not self._bids:
             return 0.0, 0.0
         columns = np.arange(self._n, dtype=np.int32)
         self._highs.changeRowBounds(0, -highspy.kHighsInf, highspy.kHighsInf)
@@ -47,15 +56,17 @@ class WarmProgramme:
             self._run()
             ends.append(direction * self._highs.getInfo().objective_function_value)
         self._highs.changeColsCost(self._n, columns, self._cost)
-        return ends[0], ends[1]
+        return min(ends), max(ends)  # of one point alone in either order, by rounding
 
     def solve(self, change: float) -> tuple[float, float]:
         """Least cost at a change, and its slope there (one of them, at a breakpoint)."""
-        if not self._n:
+        if not self._bids:
             return 0.0, 0.0
         self._highs.changeRowBounds(0, change, change)
         self._run()
-        return self._highs.getInfo().objective_function_value, self._highs.getSolution().row_dual[0]
+        found = self._highs.getSolution()
+        bids = slice(self._bids)
+        return float(self._cost[bids] @ np.array(found.col_value)[bids]), found.row_dual[0]
 
     def _run(self) -> None:
         self._highs.run()

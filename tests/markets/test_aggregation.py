@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tandem_sim.grids.rows import Violations
+from tandem_sim.grids.rows import GridRows, Violations
 from tandem_sim.markets.aggregation import AreaProgramme, discrete_points, exact_points
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.blocks import TSO, carry
@@ -129,3 +130,32 @@ def test_a_price_over_supply_functions_is_that_of_the_bids_behind_them(need: flo
         houses, ledger = open_case(case, scheme)
         carry(scheme, houses, ledger)
         assert houses[TSO]["balancing"].price_eur_per_mwh == pytest.approx(price), scheme.name
+
+
+def _at_limit(seed: int) -> tuple[GridRows, Bids]:
+    """A random area of which about half of the limits lie exactly where its base state is."""
+    rng = np.random.default_rng(seed)
+    grid = random_tree(rng, slack=float(rng.choice([0.7, 1.0, 1.3])))
+    rows = rows_of(grid)
+    scale = 10.0 ** rng.uniform(-1.0, 2.0)
+    bids = random_bids(rng, grid.n_nodes, int(rng.integers(1, 14)))
+    if seed % 2:
+        some = rng.random(len(rows.w_pu2)) < 0.5
+        rows = replace(rows, w_min_pu2=np.where(some, rows.w_pu2, rows.w_min_pu2))
+    else:
+        some = rng.random(len(rows.flow_mw)) < 0.5
+        rows = replace(rows, limit_mw=np.where(some, np.abs(rows.flow_mw), rows.limit_mw))
+    return rows, replace(bids, quantity_mw=scale * bids.quantity_mw)
+
+
+@pytest.mark.parametrize("seed", [511, 1195, 1826, 1859, 2273, 2478])  # of 4 000, in which 8 had none
+def test_an_area_at_its_limits_has_a_supply_function(seed: int) -> None:
+    """Ends of a range are found within the solver's tolerance, and can be asked for all the same."""
+    rows, bids = _at_limit(seed)
+    area = AreaProgramme(rows, bids, bids.quantity_mw)
+    rsf = exact_points(area)
+    assert len(discrete_points(area, 0.5).change_mw) >= 1
+    for change, cost in zip(rsf.change_mw, rsf.cost, strict=True):
+        x = area.dispatch(change).quantity_mw
+        assert bids.direction @ x == pytest.approx(change, abs=1.1e-6)
+        assert bids.signed_price @ x == pytest.approx(cost, abs=1e-3)  # 2e-6 MW at 100 EUR/MWh, times moves

@@ -66,3 +66,12 @@ def test_a_case_admits_what_is_bid_or_what_it_says(tmp_path: Path) -> None:
     (folder / "case.json").write_text(json.dumps(spec), encoding="utf-8")
     with pytest.raises(InputError, match="bid dear: asks 12000 EUR/MWh, beyond the limit of 9999 EUR/MWh"):
         read_case(folder)
+
+
+@pytest.mark.parametrize(("limit", "kept"), [(4999.0, True), (9999.0, False), (10_000.0, True)])
+def test_below_ten_thousand_two_bids_at_the_limit_may_leave_an_overload(limit: float, kept: bool) -> None:
+    """A branch is 1 MW over; moving a MW costs twice the limit, the overload 10 000 EUR/h, or 21 000."""
+    with admitting(limit):
+        line = Rows(np.array([[1.0, 0.0]]), -ONE, 0.0 * ONE, 9.0 * ONE, overload_eur_per_mwh(), "D")
+        found = clear(limit * np.array([1.0, 1.0]), np.full(2, 5.0), np.array([1.0, -1.0]), 0.0, [line])
+        assert found.quantity_mw.tolist() == ([1.0, 1.0] if kept else [0.0, 0.0])
