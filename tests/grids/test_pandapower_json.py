@@ -252,7 +252,8 @@ def test_a_net_of_a_later_version_is_refused(tmp_path: Path) -> None:
 )
 def test_numbers_of_numpy_are_plain_numbers(number: Any, tmp_path: Path) -> None:
     net = two_sided()
-    net["sn_mva"] = number if number else 12.5
+    base = 12.5 if isinstance(number, bool | np.bool_) else number
+    net["sn_mva"] = base
     net["user"] = {"inner": [number, (number,)]}
     net.std_types["line"]["own"] = {"max_i_ka": number}
     net.load["note"] = pd.Series([number], dtype=object)
@@ -265,7 +266,7 @@ def test_numbers_of_numpy_are_plain_numbers(number: Any, tmp_path: Path) -> None
     ):
         assert value == number
         assert type(value) in (float, int, bool)
-    assert found.sn_mva == (number if number else 12.5)
+    assert found.sn_mva == base
     assert found.load.note.iloc[0] == number
     assert load_network("net.json", tmp_path).base_mva == float(found.sn_mva)
 

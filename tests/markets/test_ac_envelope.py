@@ -215,7 +215,7 @@ def three_windings() -> Network:
 def test_bids_that_harm_from_opposite_directions_are_limited_together(method: Method) -> None:
     grid = three_windings()
     middle, low = (int(grid.nodes_of(np.array([bus]), "bus")[0]) for bus in (1, 3))
-    base = LinDistFlow.build(grid).w_pu2(grid.p_mw, grid.q_mvar)
+    base = LinDistFlow.build(grid).state(grid.p_mw, grid.q_mvar).w_pu2
     tight = replace(grid, vm_max_pu=np.full(len(grid.bus_index), np.sqrt(base.max()) + 0.002))
     _, rows = pictured(tight, "linear")
     assert (rows.voltage_matrix[low, [middle, low]] * [-1.0, 1.0] > 0.0).all()
