@@ -29,7 +29,7 @@ from tandem_sim.markets.prequalification import ac_qualified_mw, qualified_mw
 
 GRIDS = (
     "case33bw", "case69", "case141", "create_cigre_network_mv", "create_cigre_network_lv",
-    "create_kerber_dorfnetz", "1-MV-rural--0-sw", "1-MV-semiurb--0-sw", "1-MV-urban--0-sw", "1-MV-comm--0-sw",
+    "1-LV-semiurb4--0-sw", "1-MV-rural--0-sw", "1-MV-semiurb--0-sw", "1-MV-urban--0-sw", "1-MV-comm--0-sw",
 )  # fmt: skip
 BOOKS, POINTS = 5, 200
 """Books of bids and states of limits a grid, and calls tried inside the envelopes of each."""
