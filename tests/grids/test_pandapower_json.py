@@ -337,7 +337,6 @@ def simbench_taps(code: str) -> dict[str, float]:
     "code",
     [
         "1-MV-urban--0-sw",
-        pytest.param("1-MV-comm--1-sw", marks=pytest.mark.long("SimBench takes 3 s to read a grid")),
         pytest.param("1-LV-rural1--2-sw", marks=pytest.mark.long("SimBench takes 3 s to read a grid")),
         pytest.param("1-HVMV-mixed-all-1-no_sw", marks=pytest.mark.long("SimBench takes 3 s to read a grid")),
     ],
@@ -360,7 +359,7 @@ def test_taps_of_simbench_change_the_ratio(code: str, through_a_file: bool, tmp_
 
 
 def test_taps_of_other_nets_are_what_pandapower_makes_of_them(tmp_path: Path) -> None:
-    """pandapower 3 ignores a position without ``tap_changer_type``; so does Tandem where nothing says more."""
+    """pandapower 3 ignores a position without ``tap_changer_type``; so does Tandem where no more is said."""
     net = pn.create_cigre_network_lv()
     pp.to_json(net, str(tmp_path / "net.json"))
     assert load_net("net.json", tmp_path).trafo.tap_changer_type.isna().all()
