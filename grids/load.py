@@ -1,4 +1,4 @@
-"""Where grids come from: pandapower's test networks, SimBench, pandapower JSON, MATPOWER, bundled tables."""
+"""Where grids come from: files of several formats, pandapower's test networks, SimBench, bundled tables."""
 
 from __future__ import annotations
 
@@ -17,24 +17,29 @@ import pandas as pd
 import simbench
 from pandapower.auxiliary import pandapowerNet
 
+from tandem_sim.grids.cgmes import read_cgmes
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.matpower import read_matpower
 from tandem_sim.grids.network import Network
 from tandem_sim.grids.pandapower_json import read_pandapower_json
 from tandem_sim.grids.simbench_taps import with_simbench_taps
 from tandem_sim.grids.text import read_text
+from tandem_sim.grids.ucte import read_ucte
 
 BUNDLED = ("case69", "case141")
 """Radial feeders as tables in SI units: Baran and Wu (1989), Khodr et al. (2008); root bus 1 at 1.0 p.u."""
+FILES = (".json", ".m", ".mat", ".uct", ".zip", ".xml")
+"""What grid files end in: pandapower JSON, MATPOWER (two), UCTE, CGMES (two)."""
 
 
 def load_network(grid: str, folder: Path | None = None, left_out: Mapping[str, str] | None = None) -> Network:
     """Load the grid called `grid`.
 
-    `grid` is a file (``*.json`` pandapower, ``*.m`` or ``*.mat`` MATPOWER; relative to `folder`), a SimBench
-    code such as ``1-MV-rural--0-sw``, a bundled table (``case69``, ``case141``) or the name of a network in
-    ``pandapower.networks`` (``case14``, ``create_cigre_network_mv``). `left_out` names injecting tables that
-    are not wanted, and why. Raises `InputError`.
+    `grid` is a file (``*.json`` pandapower, ``*.m`` or ``*.mat`` MATPOWER, ``*.uct`` UCTE, ``*.zip`` or
+    ``*.xml`` CGMES; relative to `folder`), a SimBench code such as ``1-MV-rural--0-sw``, a bundled table
+    (``case69``, ``case141``) or the name of a network in ``pandapower.networks`` (``case14``,
+    ``create_cigre_network_mv``). `left_out` names injecting tables that are not wanted, and why. Raises
+    `InputError`.
     """
     return Network.from_pandapower(_shared(grid, folder), grid, left_out)  # which copies what it keeps
 
@@ -67,7 +72,7 @@ def _meant(grid: str) -> str:
 
 def is_file(grid: str) -> bool:
     """Whether a grid is called by a file, and not by the name under which it is published."""
-    return Path(grid).suffix.lower() in {".json", ".m", ".mat"}
+    return Path(grid).suffix.lower() in FILES
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,10 @@ def _of_content(file: _Content) -> pandapowerNet:
     """The net of a file, parsed once for one content: pandapower needs ten times as long as for a copy."""
     if isinstance(file.content, str):
         return read_pandapower_json(file.content, file.path)
+    if file.kind == ".uct":
+        return read_ucte(file.content, file.path)
+    if file.kind in (".zip", ".xml"):
+        return read_cgmes(file.content, file.path)
     return read_matpower(file.content, file.path)
 
 
@@ -116,7 +125,7 @@ def _published(grid: str) -> pandapowerNet:
         grid,
         "grid",
         "no such grid",
-        f"{_meant(grid)}Use a .json, .m or .mat file, a SimBench code, one of {', '.join(BUNDLED)}, or a "
+        f"{_meant(grid)}Use a file ({', '.join(FILES)}), a SimBench code, one of {', '.join(BUNDLED)}, or a "
         "name from pandapower.networks such as case14 (tandem grids lists them all)",
     )
 

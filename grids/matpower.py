@@ -243,7 +243,7 @@ class _Case:
 
     def net(self) -> pandapowerNet:
         """The case as a pandapower net of 50 Hz, on which nothing depends."""
-        net = pp.create_empty_network(name=self.path.stem, sn_mva=self.base_mva)
+        net = pp.create_empty_network(sn_mva=self.base_mva)
         bus = self.bus
         self.index: IntArray = bus[:, BUS_I].astype(np.int64) - 1
         pp.create_buses(

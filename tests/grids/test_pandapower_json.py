@@ -338,7 +338,6 @@ def simbench_taps(code: str) -> dict[str, float]:
     "code",
     [
         "1-MV-urban--0-sw",
-        pytest.param("1-MV-comm--1-sw", marks=pytest.mark.long("SimBench takes 3 s to read a grid")),
         pytest.param("1-LV-rural1--2-sw", marks=pytest.mark.long("SimBench takes 3 s to read a grid")),
         pytest.param("1-HVMV-mixed-all-1-no_sw", marks=pytest.mark.long("SimBench takes 3 s to read a grid")),
     ],
