@@ -1,7 +1,7 @@
 """CGMES models (``.zip`` or ``.xml``, versions 2.4.15 and 3.0) as pandapower nets, by pandapower's converter.
 
 What a stranger's archive may do is bounded first: no document type or entity, which could read files or grow
-without end, no archive in an archive, and sizes that fit into memory. pandapower gets copies with plain names.
+without end, no archive in an archive, and sizes that fit into memory. pandapower gets plain copies.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _DECLARES = re.compile(rb"<!\s*(DOCTYPE|ENTITY|ELEMENT|ATTLIST|NOTATION|\[(?!CDA
 def read_cgmes(content: bytes, path: Path) -> pandapowerNet:
     """The net of a CGMES model: an archive of profiles, or one XML file.
 
-    Raises `InputError` for archives and XML that are not read, for models without the profiles they need,
+    Raises `InputError` for archives and XML that are not read, for models without the profiles they need, and
     where lxml, with which pandapower parses XML, is not installed.
     """
     documents = _unpacked(content, path) if path.suffix == ".zip" else {path.name: content}

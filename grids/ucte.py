@@ -1,8 +1,8 @@
 """UCTE-DEF files (``.uct``) as pandapower nets, through pandapower's converter.
 
 The converter takes what it can and drops the rest. So the fixed columns of the format (UCTE data exchange
-format for load flow and three-phase short-circuit studies, version 2, 2007) are checked here first, and what the
-converter would read in another way than the format means it is refused by its line.
+format for load flow and three-phase short-circuit studies, version 2, 2007) are checked here first, and what
+the converter would read in another way than the format means it is refused by its line.
 """
 
 from __future__ import annotations
