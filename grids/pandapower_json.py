@@ -38,6 +38,11 @@ NUMBERS = {
     *(("numpy", name) for name in ("float16", "float32", "float64", "bool", "bool_")),
 }
 """Kinds of single numbers that pandapower writes as objects. They are read here, as plain numbers."""
+TABLE_KEYS = {
+    *("_module", "_class", "_object", "orient", "typ", "dtype", "is_multiindex", "is_multicolumn"),
+    *("index_name", "index_names", "column_name", "column_names"),
+}
+"""What pandapower writes of a table. More would be handed to ``pandas.read_json``."""
 REFUSED = (
     AttributeError,
     LookupError,
@@ -58,7 +63,7 @@ def read_pandapower_json(text: str, path: Path) -> pandapowerNet:
     tree = _tree(text, path)
     nets = 0
     numbers = False
-    for module, name in _named_classes(tree):
+    for module, name in _named_classes(tree, path):
         nets += name == pandapowerNet.__name__
         if (module, name) in NUMBERS:
             numbers = True
@@ -89,9 +94,27 @@ def read_pandapower_json(text: str, path: Path) -> pandapowerNet:
             raise _unreadable(path, error) from error
 
 
+class _TwiceError(ValueError):
+    """A key that stands twice in one object: readers of JSON differ in which value they take."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _TwiceError(next(key for key in keys if keys.count(key) > 1))
+    return found
+
+
+def _loads(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=_once)
+
+
 def _tree(text: str, path: Path) -> Any:
     try:
-        return json.loads(text)
+        return _loads(text)
+    except _TwiceError as error:
+        raise _twice(path, error) from error
     except json.JSONDecodeError as error:
         raise InputError(
             str(path),
@@ -113,13 +136,20 @@ def _unreadable(path: Path, error: BaseException) -> InputError:
     )
 
 
+def _twice(path: Path, error: _TwiceError) -> InputError:
+    return InputError(str(path), one_line(error)[:60], "stands twice in one object", "Keep one of the two")
+
+
 @cache
 def _empty() -> pandapowerNet:
     return pp.create_empty_network()
 
 
-def _named_classes(tree: Any) -> Iterator[tuple[str, str]]:
-    """Every class a pandapower JSON names, strings that hold JSON of their own included."""
+def _named_classes(tree: Any, path: Path) -> Iterator[tuple[str, str]]:
+    """Every class a pandapower JSON names, strings that hold JSON of their own included.
+
+    Content that Python and pandas could read in different ways is refused: classes hide in the difference.
+    """
     stack = [tree]
     while stack:
         item = stack.pop()
@@ -128,17 +158,39 @@ def _named_classes(tree: Any) -> Iterator[tuple[str, str]]:
                 module, name = str(item.get("_module")), str(item.get("_class"))
                 yield module, name
                 content = item.get("_object")
-                number = (module, name) in NUMBERS
-                if isinstance(content, str) and not number and content.lstrip()[:1] not in ("{", "["):
-                    yield "the file", content  # pandapower would open such a string as a path
+                if isinstance(content, str) and (module, name) not in NUMBERS:
+                    if content.lstrip()[:1] not in ("{", "["):
+                        yield "the file", content  # pandapower would open such a string as a path
+                    _check_content(content, path)
+                if name in ("DataFrame", "Series") and not set(item) <= TABLE_KEYS:
+                    raise InputError(
+                        str(path),
+                        one_line(min(set(item) - TABLE_KEYS))[:60],
+                        f"says how a {name} is to be read, and is not known",
+                        "Write the file with pandapower.to_json",
+                    )
             stack.extend(item.values())
         elif isinstance(item, list):
             stack.extend(item)
         elif isinstance(item, str) and item.lstrip()[:1] in ("{", "["):
             try:
-                stack.append(json.loads(item))
+                stack.append(_loads(item))
             except json.JSONDecodeError:
                 continue  # an ordinary string that happens to start with a bracket
+            except _TwiceError as error:
+                raise _twice(path, error) from error
+
+
+def _check_content(content: str, path: Path) -> None:
+    try:
+        json.loads(content)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise InputError(
+            str(path),
+            "_object",
+            f"holds a table that is not JSON ({one_line(error)})",
+            "Write the file with pandapower.to_json",
+        ) from error
 
 
 def _with_plain_numbers(item: Any) -> Any:

@@ -69,7 +69,7 @@ def foreign_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.mark.parametrize(
-    "hiding", ["plain", "string", "string in string", "escaped key", "class of a good module"]
+    "hiding", ["plain", "string", "string in string", "escaped key", "class of a good module", "cell"]
 )
 def test_json_that_names_foreign_code_is_refused_and_nothing_is_imported(
     hiding: str, grid_file: Path, foreign_module: str
@@ -81,6 +81,10 @@ def test_json_that_names_foreign_code_is_refused_and_nothing_is_imported(
     place = tree["_object"]
     if hiding == "string":
         place["user"] = json.dumps(payload)
+    elif hiding == "cell":
+        table = json.loads(place["load"]["_object"])
+        table["data"][0][table["columns"].index("name")] = payload
+        place["load"]["_object"] = json.dumps(table)
     elif hiding == "string in string":
         place["user"] = json.dumps({"deep": json.dumps([payload])})
     else:
@@ -96,6 +100,51 @@ def test_json_that_names_foreign_code_is_refused_and_nothing_is_imported(
     assert error.value.field == "_module"
     assert foreign_module not in sys.modules
     assert not hasattr(sys, MARKER)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        (
+            '"data":',
+            '"columns":["name"],"data":',
+            "columns",
+        ),  # two: which one a reader takes is its own affair
+        ("]]}", "]],}", "_object"),  # pandas is content with it
+        ("]]}", "]]} ", ""),
+    ],
+)
+def test_a_class_does_not_hide_in_what_python_and_pandas_read_differently(
+    old: str, new: str, field: str, grid_file: Path, foreign_module: str
+) -> None:
+    tree = json.loads(grid_file.read_text())
+    table = json.loads(tree["_object"]["load"]["_object"])
+    payload = {"_module": foreign_module, "_class": "Net", "_object": "{}"}
+    table["data"][0][table["columns"].index("name")] = payload
+    text = json.dumps(table, separators=(",", ":"))
+    assert text.count(old) == 1
+    tree["_object"]["load"]["_object"] = text.replace(old, new)
+    grid_file.write_text(json.dumps(tree))
+    with pytest.raises(InputError) as error:
+        load_net("grid.json", grid_file.parent)
+    assert error.value.field == field or not field
+    assert foreign_module not in sys.modules
+
+
+def test_a_table_says_no_more_of_how_it_is_read_than_pandapower_writes(grid_file: Path) -> None:
+    tree = json.loads(grid_file.read_text())
+    tree["_object"]["load"]["lines"] = True
+    grid_file.write_text(json.dumps(tree))
+    with pytest.raises(InputError, match="how a DataFrame is to be read") as error:
+        load_net("grid.json", grid_file.parent)
+    assert error.value.field == "lines"
+
+
+def test_a_key_that_stands_twice_is_named(grid_file: Path) -> None:
+    text = grid_file.read_text().replace('"sn_mva": 1.0', '"sn_mva": 1.0, "sn_mva": 100.0')
+    grid_file.write_text(text)
+    with pytest.raises(InputError, match="sn_mva: stands twice in one object"):
+        load_net("grid.json", grid_file.parent)
 
 
 def test_the_foreign_module_would_have_left_its_mark(
