@@ -149,7 +149,8 @@ BUS_COLUMNS = {
         ("bus",),
     ),
 }
-TAP_CHANGERS = ("Ratio", "Symmetrical", "Ideal", "Tabular", "")
+TAP_CHANGERS = ("Ratio", "Symmetrical", "Ideal", "Tabular")
+NO_TAP_CHANGER = ("", "nan", "None")  # as pandapower writes that there is none
 SWITCHED = {"l": "line", "t": "trafo", "t3": "trafo3w", "b": "bus"}
 """What a switch stands at, by its column ``et``."""
 
@@ -213,12 +214,12 @@ def _check_taps(net: pandapowerNet, name: str) -> None:
     for table in ("trafo", "trafo3w"):
         for column in ("tap_changer_type", "tap2_changer_type"):
             for index, kind in net[table].get(column, pd.Series(dtype=object)).items():
-                if not pd.isna(kind) and kind not in TAP_CHANGERS:
+                if not pd.isna(kind) and kind not in TAP_CHANGERS + NO_TAP_CHANGER:
                     raise InputError(
                         name,
                         f"{table} {index}.{column}",
                         f"is {_shown(kind)}",
-                        f"Use one of {', '.join(filter(None, TAP_CHANGERS))}, or leave it empty for none",
+                        f"Use one of {', '.join(TAP_CHANGERS)}, or leave it empty for none",
                     )
 
 

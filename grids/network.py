@@ -19,7 +19,7 @@ from pandapower.pd2ppc import _pd2ppc
 
 from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
 from tandem_sim.grids.branches import BR_STATUS, F_BUS, T_BUS, Branches, read_branches
-from tandem_sim.grids.checks import check_net
+from tandem_sim.grids.checks import NO_TAP_CHANGER, check_net
 from tandem_sim.grids.contents import REFUSED, Content, contents_of, live_rows
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.text import one_line
@@ -225,7 +225,7 @@ def _idle_taps(rows: pd.DataFrame) -> int:
         return 0
     moved = (rows.tap_pos - rows.tap_neutral).fillna(0.0) != 0.0
     step = rows[["tap_step_percent", "tap_step_degree"]].fillna(0.0).any(axis=1)
-    none = rows.tap_changer_type.isna() | (rows.tap_changer_type == "")
+    none = rows.tap_changer_type.isna() | rows.tap_changer_type.isin(NO_TAP_CHANGER)
     return int((moved & step & none & rows.in_service).sum())
 
 
