@@ -139,7 +139,7 @@ def _converted(documents: dict[str, bytes], version: str, path: Path) -> pandapo
             files.append(str(plain))
         try:
             net = from_cim(files, cgmes_version=version, create_tap_controller=False, ignore_errors=False)
-        except Exception as error:
+        except Exception as error:  # whatever the converter stumbles over, it ends in one message
             shown = one_line(error).replace(f"{folder}/", "")
             raise InputError(
                 str(path),

@@ -97,7 +97,7 @@ COLUMNS: Mapping[str, Mapping[str, Number]] = {
     },
     "trafo3w": {
         **{
-            f"{column.format(side)}": rule
+            column.format(side): rule
             for side in ("hv", "mv", "lv")
             for column, rule in (
                 ("sn_{}_mva", POSITIVE),
@@ -115,13 +115,8 @@ COLUMNS: Mapping[str, Mapping[str, Number]] = {
     },
     "impedance": {
         "sn_mva": POSITIVE,
-        **{
-            f"{part}{way}_pu": ANY if part in "rx" and len(way) == 2 else MAYBE
-            for part, way in (
-                *((p, w) for p in "rx" for w in ("ft", "tf")),
-                *((p, w) for p in "gb" for w in ("f", "t")),
-            )
-        },
+        **dict.fromkeys(("rft_pu", "xft_pu", "rtf_pu", "xtf_pu"), ANY),
+        **dict.fromkeys(("gf_pu", "bf_pu", "gt_pu", "bt_pu"), MAYBE),
     },
 }
 """Columns of every table that are looked at, and what they may hold."""
@@ -235,10 +230,27 @@ def _flags(rows: pd.DataFrame, table: str, column: str, name: str) -> BoolArray:
         )
     values = rows[column]
     wrong = ~values.isin([True, False]).to_numpy()
-    if wrong.any():
-        where = f"{table} {rows.index[int(np.argmax(wrong))]}.{column}"
-        raise InputError(name, where, f"is {_shown(values[wrong].iloc[0])}", "Give True or False")
+    _refuse_first(wrong, name, rows, f"{table} {{}}.{column}", "Give True or False", "is {}", values)
     return np.asarray(values.to_numpy(dtype=bool))
+
+
+def _refuse_first(
+    wrong: BoolArray,
+    name: str,
+    rows: pd.DataFrame,
+    where: str,
+    hint: str,
+    problem: str,
+    *values: pd.Series[Any] | FloatArray,
+) -> None:
+    """Raise an `InputError` for the first wrong row, if there is one.
+
+    `where` has a place for its index, `problem` one for each of `values` in it.
+    """
+    if wrong.any():
+        k = int(np.argmax(wrong))
+        shown = [_shown(np.asarray(column, dtype=object)[k]) for column in values]
+        raise InputError(name, where.format(rows.index[k]), problem.format(*shown), hint)
 
 
 def _shown(value: object) -> str:
@@ -251,9 +263,7 @@ def _numbers(rows: pd.DataFrame, table: str, column: str, name: str) -> FloatArr
     """A column as numbers, nan where it is empty; text and the like are an `InputError`."""
     values = pd.to_numeric(rows[column], errors="coerce")
     wrong = (values.isna() & rows[column].notna()).to_numpy()
-    if wrong.any():
-        where = f"{table} {rows.index[int(np.argmax(wrong))]}.{column}"
-        raise InputError(name, where, f"is {_shown(rows[column][wrong].iloc[0])}", "Give a number")
+    _refuse_first(wrong, name, rows, f"{table} {{}}.{column}", "Give a number", "is {}", rows[column])
     return np.asarray(values.to_numpy(dtype=float))
 
 
@@ -270,14 +280,8 @@ def _check_column(rows: pd.DataFrame, table: str, column: str, rule: Number, nam
     if rule.least == 0.0 and rule.absent:
         fine |= values == np.inf  # a limit that is none
     wrong = ~(fine | empty) if rule.absent else ~fine
-    if wrong.any():
-        k = int(np.argmax(wrong))
-        raise InputError(
-            name,
-            f"{table} {rows.index[k]}.{column}",
-            f"is {_shown(values[k].item())}",
-            f"Give {rule.words}, or take the element out of service",
-        )
+    hint = f"Give {rule.words}, or take the element out of service"
+    _refuse_first(wrong, name, rows, f"{table} {{}}.{column}", hint, "is {}", values)
 
 
 def _make_plain(rows: pd.DataFrame, column: str, rule: Number, on: BoolArray) -> None:
@@ -298,14 +302,8 @@ def _check_buses(net: pandapowerNet, table: str, columns: tuple[str, ...], name:
         if column not in rows:
             raise InputError(name, f"{table}.{column}", "the column is missing", "Give the index of a bus")
         wrong = ~rows[column].isin(net.bus.index).to_numpy()
-        if wrong.any():
-            k = int(np.argmax(wrong))
-            raise InputError(
-                name,
-                f"{table} {rows.index[k]}.{column}",
-                f"bus {_shown(rows[column].iloc[k])} does not exist",
-                "Use an index of table bus",
-            )
+        where, hint = f"{table} {{}}.{column}", "Use an index of table bus"
+        _refuse_first(wrong, name, rows, where, hint, "bus {} does not exist", rows[column])
 
 
 def _check_switches(net: pandapowerNet, name: str) -> None:
@@ -335,27 +333,19 @@ def _check_impedances(net: pandapowerNet, name: str) -> None:
             rows = net[table][in_service(net, table, name)]
             for r, x in parts:
                 none = (rows[r].to_numpy(dtype=float) == 0.0) & (rows[x].to_numpy(dtype=float) == 0.0)
-                if none.any():
-                    raise InputError(
-                        name,
-                        f"{table} {rows.index[int(np.argmax(none))]}",
-                        f"has no impedance ({r} and {x} are zero)",
-                        "Give it one, or join its buses by a closed switch",
-                    )
+                hint = "Give it one, or join its buses by a closed switch"
+                problem = f"has no impedance ({r} and {x} are zero)"
+                _refuse_first(none, name, rows, f"{table} {{}}", hint, problem)
     for table, sides in (("trafo", ("",)), ("trafo3w", ("hv_", "mv_", "lv_"))):
         rows = net[table][in_service(net, table, name)] if len(net[table]) else net[table]
         for side in sides if len(rows) else ():
             vk = rows[f"vk_{side}percent"].to_numpy(dtype=float)
             vkr = rows[f"vkr_{side}percent"].to_numpy(dtype=float)
             wrong = (vk == 0.0) | (np.abs(vkr) > np.abs(vk) * (1.0 + 1e-9))
-            if wrong.any():
-                k = int(np.argmax(wrong))
-                raise InputError(
-                    name,
-                    f"{table} {rows.index[k]}.vk_{side}percent",
-                    f"is {vk[k]:g} with a resistive part of {vkr[k]:g}: there is no such impedance",
-                    f"Give a short-circuit voltage that is not zero and not below vkr_{side}percent",
-                )
+            where = f"{table} {{}}.vk_{side}percent"
+            hint = f"Give a short-circuit voltage that is not zero and not below vkr_{side}percent"
+            problem = "is {} with a resistive part of {}: there is no such impedance"
+            _refuse_first(wrong, name, rows, where, hint, problem, vk, vkr)
 
 
 def _check_order(net: pandapowerNet, name: str) -> None:
@@ -365,13 +355,6 @@ def _check_order(net: pandapowerNet, name: str) -> None:
         if not len(rows) or low not in rows or high not in rows:
             continue
         rows = rows[in_service(net, table, name)]
-        low_values, high_values = _numbers(rows, table, low, name), _numbers(rows, table, high, name)
-        wrong = low_values > high_values
-        if wrong.any():
-            k = int(np.argmax(wrong))
-            raise InputError(
-                name,
-                f"{table} {rows.index[k]}.{low}",
-                f"is {low_values[k]:g}, above {high} of {high_values[k]:g}",
-                "Exchange the two, or correct them",
-            )
+        least, most = _numbers(rows, table, low, name), _numbers(rows, table, high, name)
+        where, hint = f"{table} {{}}.{low}", "Exchange the two, or correct them"
+        _refuse_first(least > most, name, rows, where, hint, f"is {{}}, above {high} of {{}}", least, most)
