@@ -31,8 +31,10 @@ GRIDS = (
     "case33bw", "case69", "case141", "create_cigre_network_mv", "create_cigre_network_lv",
     "1-LV-semiurb4--0-sw", "1-MV-rural--0-sw", "1-MV-semiurb--0-sw", "1-MV-urban--0-sw", "1-MV-comm--0-sw",
 )  # fmt: skip
-BOOKS, POINTS = 5, 200
-"""Books of bids and states of limits a grid, and calls tried inside the envelopes of each."""
+BOOKS, POINTS = 10, 100
+"""Books of bids and draws of limits a grid, and calls tried inside the envelopes of each."""
+LEAST = {"keeps": 1.01, "breaks": 0.99}
+"""Smallest rating as a share of the base current: the base keeps all limits, or breaks some."""
 BIDS = 60
 BROKEN = 1e-3
 """Share of a limit: who exceeds it by more has broken it."""
@@ -51,16 +53,20 @@ WAYS = (Way("none"), Way("fixed margins", margins=Margins(0.05, 0.002)), Way("ch
 """The margins are the defaults of `dso.flow_margin` and `dso.voltage_margin_pu`."""
 
 
-def limited(grid: Network, rng: np.random.Generator) -> Network:
-    """A grid whose ratings and voltage band lie near its base state, some broken by it.
+def limited(grid: Network, rng: np.random.Generator, base: str = "breaks") -> Network:
+    """A grid whose ratings and voltage band lie near its base state, which `base` keeps or breaks.
 
-    Ratings are 0.99 to 2 times the base current and something for branches that carry next to nothing; the
-    band ends up to 0.02 p.u. beyond the base voltages.
+    Ratings are up to twice the base current, and of branches that carry next to nothing a twentieth of the
+    largest one; the band ends up to 0.02 p.u. beyond the base voltages.
     """
     flow = PowerFlow(grid)
     state = flow.solve(grid.p_mw, grid.q_mvar)
-    b, wide = grid.branches, np.hypot(state.p_from_mw, state.q_from_mvar)
-    rating = wide * rng.uniform(0.99, 2.0, len(b)) + 0.05 * wide.max()
+    b = grid.branches
+    wide = np.maximum(  # a rating is a current
+        np.hypot(state.p_from_mw, state.q_from_mvar) / state.vm_pu[b.from_node],
+        np.hypot(state.p_to_mw, state.q_to_mvar) / state.vm_pu[b.to_node],
+    )
+    rating = np.maximum(wide * rng.uniform(LEAST[base], 2.0, len(b)), 0.05 * wide.max())
     scale = grid.node_vn_kv * np.sqrt(3.0)
     limits = replace(
         b,
@@ -68,8 +74,7 @@ def limited(grid: Network, rng: np.random.Generator) -> Network:
         i_max_from_ka=rating / scale[b.from_node],
         i_max_to_ka=rating / scale[b.to_node],
     )
-    low = state.vm_pu.min() - rng.uniform(-0.0005, 0.02)
-    high = state.vm_pu.max() + rng.uniform(-0.0005, 0.02)
+    low, high = state.vm_pu.min() - rng.uniform(0.0, 0.02), state.vm_pu.max() + rng.uniform(0.0, 0.02)
     n = len(grid.bus_index)
     return replace(grid, branches=limits, vm_min_pu=np.full(n, low), vm_max_pu=np.full(n, high))
 
@@ -163,19 +168,20 @@ def measured(
     points: int = POINTS,
     methods: Sequence[Method] = ("envelope",),
 ) -> pd.DataFrame:
-    """One row per grid, book, method, offset and way."""
+    """One row per grid, book, method, offset and way; books are in turn those of a base that keeps limits."""
     rows = []
     for name in grids:
         whole = load_network(name)
         for seed in range(books):
             rng = np.random.default_rng([seed, len(name), whole.n_nodes])
-            grid = limited(whole, rng)
+            base = tuple(LEAST)[seed % len(LEAST)]
+            grid = limited(whole, rng, base)
             bids = book(grid, rng)
             for method in methods:
                 for offset in OFFSETS:
                     for way in WAYS:
                         found = judged(grid, bids, offset, way, method, seed, points)
-                        about = {"grid": name, "book": seed, "method": method}
+                        about = {"grid": name, "book": seed, "base": base, "method": method}
                         rows.append({**about, "offset": offset, "way": way.name, **found})
     return pd.DataFrame(rows)
 
@@ -202,8 +208,10 @@ def main(folder: Path) -> None:
     methods = [m for m in METHODS if m != "static"]
     table = measured(methods=methods)
     table.drop(columns="seconds").to_csv(folder / "envelopes_ac.csv", index=False, float_format="%.5f")
-    for keys in (["method", "offset", "way"], ["grid", "offset", "way"]):
-        print(summed(table, keys).round(3).to_string())
+    for keys in (["method", "offset", "base", "way"], ["grid", "offset", "base", "way"]):
+        print(
+            summed(table[table.method == "envelope"] if "grid" in keys else table, keys).round(3).to_string()
+        )
 
 
 if __name__ == "__main__":
