@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from tandem_sim.grids.arrays import FloatArray, IntArray
 from tandem_sim.grids.contents import Content
 from tandem_sim.grids.dc import DcModel
 from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.feeder import BEHIND, UNITS, USERS
 from tandem_sim.grids.lindistflow import LinDistFlow
 from tandem_sim.grids.load import is_file, load_network
 from tandem_sim.grids.network import Network
@@ -115,12 +116,25 @@ LEFT_OUT = {
 
 
 def grid_contents(scenario: Scenario, folder: Path | None) -> dict[str, list[dict[str, Any]]]:
-    """What a run makes of every grid, table by table, by transmission ``T`` and area."""
+    """What a run makes of every grid, table by table, by transmission ``T``, area and low-voltage feeder."""
     found = {T: _network(scenario.transmission, folder, "transmission").contents}
     for k, d in enumerate(scenario.distribution):
         network = _network(d, folder, f"distribution.{k}")
         found[d.id] = network.contents + _feeding_in(network)
+    for given in scenario.low_voltage:
+        found[given.name] = _of_feeder(given.grid, folder)
     return {name: [content.as_row() for content in contents] for name, contents in found.items()}
+
+
+def _of_feeder(grid: str, folder: Path | None) -> tuple[Content, ...]:
+    """What is made of the net of a low-voltage feeder, whose loads are users; the scenario gives its band."""
+    contents = load_network(grid, folder, dict.fromkeys(UNITS, BEHIND)).contents
+    users = "users of the feeder, on the phases they load"
+    return tuple(
+        replace(content, how=users) if content.table in USERS and content.use == "modelled" else content
+        for content in contents
+        if (content.table, content.use) != ("bus", "assumed")
+    )
 
 
 def _feeding_in(network: Network) -> tuple[Content, ...]:
