@@ -89,14 +89,15 @@ class PowerFlow:
         net = self.judged
         _set_injections(net, self.network, p_mw, q_mvar)
         try:
-            pp.runpp(
-                net,
-                calculate_voltage_angles=True,
-                init="dc",
-                tolerance_mva=1e-8,
-                numba=compiled,
-                lightsim2grid=False,
-            )
+            with np.errstate(invalid="ignore"):  # it shares reactive power by limits, which may be infinite
+                pp.runpp(
+                    net,
+                    calculate_voltage_angles=True,
+                    init="dc",
+                    tolerance_mva=1e-8,
+                    numba=compiled,
+                    lightsim2grid=False,
+                )
         except pp.LoadflowNotConverged:
             return _diverged(self.network)
         buses = self.network.bus_index

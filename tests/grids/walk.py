@@ -83,7 +83,8 @@ def look(source: str, name: str) -> Row:
 
 def _ac(net: Any, network: Network, state: AcState) -> Row:
     try:
-        pp.runpp(net, calculate_voltage_angles=True, init="dc", lightsim2grid=False, tolerance_mva=1e-8)
+        with np.errstate(invalid="ignore"):  # of reactive power shared by limits, which may be infinite
+            pp.runpp(net, calculate_voltage_angles=True, init="dc", lightsim2grid=False, tolerance_mva=1e-8)
     except pp.LoadflowNotConverged:
         return {"ac": "runpp finds no solution" + (", Tandem does" if state.converged else "")}
     if not state.converged:
