@@ -43,6 +43,9 @@ from tandem_sim.markets.bids import DOWN, UP, Bids
 from tandem_sim.markets.products import Product
 from tandem_sim.markets.tolerances import NOTHING_MW
 
+DECLARED = "declared baseline"
+"""What a seller draws for how far off a baseline is that it declares."""
+
 
 @dataclass(frozen=True)
 class Conduct:
@@ -95,7 +98,7 @@ class Aggregator(Participant):
             case DayAheadMessage():
                 self._day_ahead.update(enumerate(message.price.tolist(), start=message.isp))
                 if isinstance(self.portfolio, UnitPortfolio):
-                    self.portfolio.schedule_mw.update(enumerate(message.p_mw.tolist(), start=message.isp))
+                    self.portfolio.scheduled(message.isp, message.p_mw)
             case AwardMessage():
                 self._order(message)
             case RejectionMessage() | MeterMessage():
@@ -223,7 +226,7 @@ class Aggregator(Participant):
         if self._conduct.declares_to is None:
             return
         group, declared = [], []
-        wrong = 1.0 + self._conduct.mape / MEAN_ABS_NORMAL * float(self.desk.rng.standard_normal())
+        wrong = 1.0 + self._conduct.mape / MEAN_ABS_NORMAL * self._error(isp)
         for part in self.portfolio.resources(isp, self._day_ahead[isp]):
             up = part.direction == UP
             group.append(part.resource[up])
@@ -238,6 +241,9 @@ class Aggregator(Participant):
                 declared_mw=np.concatenate(declared),
             )
         )
+
+    def _error(self, isp: int) -> float:
+        return float(self.desk.draws(DECLARED, isp).standard_normal())
 
     def _order(self, award: AwardMessage) -> None:
         """Pass an award on to the resources behind the bids. Units follow their awards without being told."""
@@ -275,5 +281,5 @@ class Aggregator(Participant):
         if self.remedies is not None:
             self.remedies.forget(isp)
         if isinstance(self.portfolio, UnitPortfolio):
-            self.portfolio.schedule_mw.pop(isp, None)
+            self.portfolio.forget(isp)
         return self.sales.cost_eur_per_h(isp, delivered_kw)

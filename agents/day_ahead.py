@@ -15,11 +15,11 @@ from tandem_sim.agents.messages import (
     SupplyMessage,
 )
 from tandem_sim.agents.participant import Desk, Participant
-from tandem_sim.agents.portfolio import Unit
+from tandem_sim.agents.portfolio import ACROSS_MIDNIGHT, Unit
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.grids.errors import InputError
-from tandem_sim.markets.programme import clear
 from tandem_sim.markets.tolerances import NOTHING_MW
+from tandem_sim.markets.unit_schedules import Schedules, Supply, schedule_units
 
 SUPPLY_BLOCKS = 20
 """Steps in which a unit's quadratic cost is offered."""
@@ -58,9 +58,10 @@ class DayAheadMarket(Participant):
         marginal = (
             np.array([u.c1 for u in units])[:, None] + 2.0 * np.array([u.c2 for u in units])[:, None] * middle
         )
-        self._price = marginal.ravel()
+        self._price = marginal  # (units, steps), as are the next two
         self._low = width[:, None] * np.arange(SUPPLY_BLOCKS)
         self._width = np.repeat(width[:, None], SUPPLY_BLOCKS, axis=1)
+        self._last: tuple[int, FloatArray] | None = None  # the last ISP scheduled, and outputs in it (units,)
 
     def receive(self, message: Message) -> None:
         """Add up the schedules of a day; take what units ask above cost, and what they sold as capacity."""
@@ -79,51 +80,57 @@ class DayAheadMarket(Participant):
             case _:
                 super().receive(message)
 
-    def _supply(self, isp: int) -> tuple[FloatArray, FloatArray]:
-        """What units must run at least (U,), and the steps above it (U * SUPPLY_BLOCKS,), in MW.
+    def _supply(self, day: range, markup: FloatArray) -> Supply:
+        """What units can do in the ISPs of a day.
 
-        Capacity sold downwards raises the least output, capacity sold upwards lowers the most.
+        Capacity sold downwards raises the least output, capacity sold upwards lowers the most. It is offered
+        as half of what schedule and ramp leave (see `UnitPortfolio`), so twice its MW are kept of the ramp.
         """
-        least = np.array([u.p_min_mw for u in self._units])
-        kept = self._reserved.pop(isp, None)
-        if kept is None:
-            return least, self._width.ravel()
-        room = np.array([u.p_max_mw for u in self._units]) - least
-        bottom, top = kept[:, 1:], (room - kept[:, 0])[:, None]
-        steps = np.minimum(self._low + self._width, top) - np.maximum(self._low, bottom)
-        return least + kept[:, 1], np.maximum(steps, 0.0).ravel()
+        kept = np.array([self._reserved.pop(isp, np.zeros((len(self._units), 2))) for isp in day])
+        up, down = kept[:, :, 0].T, kept[:, :, 1].T
+        least = np.array([u.p_min_mw for u in self._units])[:, None]
+        top = np.array([u.p_max_mw for u in self._units])[:, None] - least - up
+        low = self._low[:, :, None]
+        steps = np.minimum(low + self._width[:, :, None], top[:, None]) - np.maximum(low, down[:, None])
+        most = np.maximum(up, down)
+        callable_mw = np.maximum(most, np.column_stack([most[:, :1], most[:, :-1]]))
+        ramp = np.array([u.ramp_mw for u in self._units])[:, None]
+        room = np.maximum(ramp - 2.0 * callable_mw, 0.0)
+        before = np.full(len(self._units), np.nan)
+        if self._last is not None and self._last[0] == day.start - 1:
+            before = self._last[1]
+            room[:, 0] = np.minimum(room[:, 0], ACROSS_MIDNIGHT * ramp[:, 0])
+        asked = self._price[:, :, None] + markup[:, None]
+        return Supply(least + down, np.maximum(steps, 0.0), asked, room, before)
 
     def clear_day(self, day: range) -> None:
         """Clear a day and send schedules and prices."""
         demand = self._demand.pop(day.start)
-        schedule, price = np.empty((len(self._units), len(day))), np.empty(len(day))
-        markup = self._markup.pop(day.start, np.zeros(schedule.shape))
-        for k in range(len(day)):
-            least, available = self._supply(day[k])
-            floor = float(least.sum())
-            asked = self._price + np.repeat(markup[:, k], SUPPLY_BLOCKS)
-            answer = clear(asked, available, np.ones(len(self._price)), float(demand[k]) - floor)
-            answer.require(f"{self.name}, ISP {day[k]}")
-            if (gap := answer.short_mw - answer.long_mw) and abs(gap) > NOTHING_MW:
-                raise InputError(
-                    "scenario",
-                    "transmission.units",
-                    f"cannot follow the demand scheduled for ISP {day[k]}: {abs(gap):.1f} MW too "
-                    f"{'little' if gap > 0 else 'much'} supply",
-                    "Give units more capacity, or sell less of it as reserve"
-                    if gap > 0
-                    else "Lower p_min_mw, or buy less capacity downwards",
-                )
-            schedule[:, k] = least + answer.quantity_mw.reshape(len(self._units), -1).sum(axis=1)
-            price[k] = answer.price_eur_per_mwh
+        markup = self._markup.pop(day.start, np.zeros((len(self._units), len(day))))
+        found = schedule_units(self._supply(day, markup), demand, self.name)
+        if (np.abs(found.short_mw) > NOTHING_MW).any():
+            k = int(np.abs(found.short_mw).argmax())
+            gap = float(found.short_mw[k])
+            raise InputError(
+                "scenario",
+                "transmission.units",
+                f"cannot follow the demand scheduled for ISP {day[k]}: {abs(gap):.1f} MW too "
+                f"{'little' if gap > 0 else 'much'} supply",
+                "Give units more capacity, or sell less of it as reserve"
+                if gap > 0
+                else "Lower p_min_mw, or buy less capacity downwards",
+            )
+        schedule, price = found.output_mw, found.price_eur_per_mwh
+        self._last = day[-1], schedule[:, -1].copy()
         for seller, p in zip(self._sellers, schedule, strict=True):
             self.desk.send(DayAheadMessage(self.name, seller, day.start, p_mw=p, price=price))
             self.desk.send(ScheduleMessage(seller, self._operator, day.start, p_mw=p))
         for receiver in self._told:
             self.desk.send(DayAheadMessage(self.name, receiver, day.start, price=price))
-        self._record(day, schedule, price, markup)
+        self._record(day, found, markup)
 
-    def _record(self, day: range, schedule: FloatArray, price: FloatArray, markup: FloatArray) -> None:
+    def _record(self, day: range, found: Schedules, markup: FloatArray) -> None:
+        schedule, price = found.output_mw, found.price_eur_per_mwh
         c1, c2 = np.array([(u.c1, u.c2) for u in self._units]).T[:, :, None]
         cost = c1 * schedule + c2 * schedule**2
         n = len(self._units)
@@ -136,5 +143,6 @@ class DayAheadMarket(Participant):
                 "price_eur_per_mwh": np.tile(price, n),
                 "cost_eur_per_h": cost.ravel(),
                 "markup_eur_per_mwh": markup.ravel(),
+                "ramp_excess_mw": found.excess_mw.ravel(),
             },
         )

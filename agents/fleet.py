@@ -66,15 +66,16 @@ class HouseholdFleet:
     @classmethod
     def build(
         cls, population: Population, site_of: IntArray, aggregator_of: IntArray, times: pd.DatetimeIndex,
-        n_sites: int, rng: np.random.Generator, hookups: Hookups | None = None,
+        n_sites: int, rows: FloatArray, hookups: Hookups | None = None,
     ) -> "HouseholdFleet":  # fmt: skip
         """Draw a fleet and let it live a day unasked, so that it starts with cars plugged in.
 
         site_of, aggregator_of: (H,) site 0..n_sites-1 and aggregator >= 0 of each household. times: UTC left
-        labels of the whole horizon inside the measured year (``tandem_sim.grids.profiles.span``). hookups:
-        what feeders bring. Raises ValueError (``ProfileError`` for times) naming the argument at fault.
+        labels of the whole horizon inside the measured year (``tandem_sim.grids.profiles.span``). rows:
+        (H, ROW) numbers in 0..1 that decide who a household is (see ``draw``). hookups: what feeders bring.
+        Raises ValueError (``ProfileError`` for times) naming the argument at fault.
         """
-        layout = lay_out(population, site_of, aggregator_of, times, n_sites, rng, hookups)
+        layout = lay_out(population, site_of, aggregator_of, times, n_sites, rows, hookups)
         return cls(layout, None if hookups is None else hookups.standing)
 
     @property

@@ -1,5 +1,6 @@
 """The fixed side of a household fleet: who owns what, where, in which group, laid out in arrays."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,7 @@ import pandas as pd
 
 from tandem_sim.agents.compliance import Connections, Hookups
 from tandem_sim.agents.devices import Batteries, HeatPumps, Vehicles
-from tandem_sim.agents.population import Households, Population, draw
+from tandem_sim.agents.population import ROW, Households, Population, draw
 from tandem_sim.agents.windows import (
     ENERGY,
     HEAT_PUMP_AT,
@@ -184,13 +185,15 @@ def _matches(owners: IntArray, others: IntArray) -> tuple[IntArray, IntArray]:
     return here, there
 
 
-def _check(site_of: IntArray, aggregator_of: IntArray, n_sites: int) -> None:
+def _check(site_of: IntArray, aggregator_of: IntArray, rows: FloatArray, n_sites: int) -> None:
     if site_of.ndim != 1 or site_of.shape != aggregator_of.shape:
         raise ValueError("site_of and aggregator_of must be one-dimensional, one element per household")
     if len(site_of) and (site_of.min() < 0 or site_of.max() >= n_sites):
         raise ValueError(f"site_of must lie in 0..n_sites - 1 = {n_sites - 1}")
     if len(aggregator_of) and aggregator_of.min() < 0:
         raise ValueError("aggregator_of must not be negative")
+    if rows.shape != (len(site_of), ROW):
+        raise ValueError(f"rows must have {ROW} numbers for each of the {len(site_of)} households")
 
 
 def _pumps(population: Population, homes: Households, pump: IntArray, hours: float) -> HeatPumps:
@@ -217,14 +220,14 @@ def _connections(
 
 def lay_out(
     population: Population, site_of: IntArray, aggregator_of: IntArray, times: pd.DatetimeIndex, n_sites: int,
-    rng: np.random.Generator, hookups: Hookups | None = None,
+    rows: FloatArray, hookups: Hookups | None = None,
 ) -> Layout:  # fmt: skip
     """Draw the households and arrange them; see ``HouseholdFleet.build`` for the arguments."""
-    _check(site_of, aggregator_of, n_sites)
+    _check(site_of, aggregator_of, rows, n_sites)
     hours = step_of(times) / pd.Timedelta(hours=1)
-    furthest = round(168 * population.shift_weeks / hours) + int(population.jitter_h / hours)
+    furthest = round(168 * population.shift_weeks / hours) + math.ceil(population.jitter_h / hours)
     window = load_window(times, furthest, round(_BURN_IN_H / hours))
-    homes = draw(population, len(site_of), 1 / hours, rng)
+    homes = draw(population, rows, 1 / hours)
     hookups = hookups or Hookups(np.full(len(site_of), -1, dtype=np.int64))
     return arrange(population, homes, site_of, aggregator_of, window, len(times), hours, n_sites, hookups)
 

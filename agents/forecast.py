@@ -29,7 +29,7 @@ class ForecastErrors:
 
     mape: float
     size_mw: Mapping[str, float]
-    news: Mapping[str, FloatArray]  # per area (len(KNOTS_H) - 1, n_isp), unit variance
+    news: Mapping[str, FloatArray]  # per area (n_isp, len(KNOTS_H) - 1), unit variance
 
     @classmethod
     def draw(
@@ -40,18 +40,21 @@ class ForecastErrors:
         n_isp: int,
         rngs: Mapping[str, np.random.Generator],
     ) -> ForecastErrors:
-        """Draw the news; `persistence` is the AR(1) coefficient from one ISP to the next."""
+        """Draw the news; `persistence` is the AR(1) coefficient from one ISP to the next.
+
+        It is drawn ISP by ISP, so that a longer horizon begins with the news of a shorter one.
+        """
         news = {}
         for area in size_mw:
-            noise = rngs[area].standard_normal((len(KNOTS_H) - 1, n_isp))
-            noise[:, 1:] *= np.sqrt(1.0 - persistence**2)
-            news[area] = np.asarray(lfilter([1.0], [1.0, -persistence], noise, axis=1), dtype=np.float64)
+            noise = rngs[area].standard_normal((n_isp, len(KNOTS_H) - 1))  # ISP by ISP: see the docstring
+            noise[1:] *= np.sqrt(1.0 - persistence**2)
+            news[area] = np.asarray(lfilter([1.0], [1.0, -persistence], noise, axis=0), dtype=np.float64)
         return cls(mape, dict(size_mw), news)
 
     def error_mw(self, area: str, isp: int, lead_h: float) -> float:
         """Error of a forecast of an area's injection `lead_h` hours ahead (MW); at most 48 h count."""
         scale = self.mape / MEAN_ABS_NORMAL * self.size_mw[area]
-        return float(scale * (_shares(lead_h) @ self.news[area][:, isp]))
+        return float(scale * (_shares(lead_h) @ self.news[area][isp]))
 
 
 @lru_cache(maxsize=1024)  # leads are few: gates stand at fixed times before delivery

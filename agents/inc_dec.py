@@ -44,7 +44,8 @@ class IncDec:
     def supply_markup(self, isps: range) -> FloatArray:
         """Below cost where it expects to be called down, above where it expects to be called up."""
         at = np.arange(isps.start, isps.stop) % len(self._game)
-        tried = self._rng.choice([UP, DOWN], size=len(at)) * (self._rng.random(len(at)) < self._tries)
+        side, dares = self._rng.random((len(at), 2)).T  # ISP by ISP: a day that ends early begins alike
+        tried = np.where(side < 0.5, UP, DOWN) * (dares < self._tries)
         self._game[at] = np.where(self._congested[at] & (self._game[at] == 0.0), tried, self._game[at])
         return np.asarray(self._eur * self._game[at])
 

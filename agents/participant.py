@@ -13,16 +13,18 @@ from tandem_sim.agents.messages import Message
 
 Record = Callable[[str, Mapping[str, Any]], None]
 """Write one row (scalars) or many rows (equally long arrays) of a table."""
+Draws = Callable[..., np.random.Generator]
+"""The random stream that belongs to a label and a key (see `tandem_sim.sim.randomness.stream`)."""
 
 
 @dataclass(frozen=True)
 class Desk:
-    """What an agent is handed instead of a clock: time, bus, random stream, and the recorder."""
+    """What an agent is handed instead of a clock: time, bus, recorder, and random streams."""
 
     now: Callable[[], int]
     send: Callable[[Message], None]
     record: Record
-    rng: np.random.Generator
+    draws: Draws
 
 
 class Participant(mesa.Agent):

@@ -8,6 +8,7 @@ plausible for detached houses in Belgium and Germany and meant to be replaced by
 from dataclasses import dataclass, fields
 
 import numpy as np
+from scipy.special import ndtri
 
 from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
 from tandem_sim.grids.profiles import EV_HOME, EV_HOME_KW, HEAT_PUMP, HOUSEHOLD, PV
@@ -141,56 +142,76 @@ class Households:
     comfort_eur_per_mwh: FloatArray
 
 
-def draw(
-    population: Population, households: int, isps_per_hour: float, rng: np.random.Generator
-) -> Households:
-    """Draw ``households`` at random.
+ROW = 64
+"""Numbers that every household has; those without a column below are kept for what is added later."""
+COLUMNS = {
+    "pv": 0, "battery": 1, "ev": 2, "heat_pump": 3, "consumption": 4,
+    "load_profile": 5, "load_weeks": 6, "load_hours": 7,
+    "pv_profile": 8, "pv_kwp": 9, "feed_in": 10,
+    "battery_kwh": 11, "battery_kw": 12, "charge_efficiency": 13, "discharge_efficiency": 14, "wear": 15,
+    "ev_profile": 16, "ev_weeks": 17, "ev_hours": 18, "ev_smart": 19, "parking": 20, "inconvenience": 21,
+    "heat_pump_profile": 22, "heat_pump_hours": 23, "heat_pump_kw": 24, "cop": 25, "heat_capacity": 26,
+    "heat_loss": 27, "comfort": 28,
+    "aggregator": 29,
+}  # fmt: skip
+"""Which of its numbers decides what of a household. A column keeps its place for good: results hang on it."""
 
-    Every attribute is drawn for every household, in the order below, so that a changed share or range leaves
-    all other draws as they were.
+
+def draw(population: Population, rows: FloatArray, isps_per_hour: float) -> Households:
+    """Households of a population, one for each of the rows (H, ROW) of numbers in 0..1.
+
+    Every attribute is decided by a number of its own (`COLUMNS`), so that a changed share or range leaves all
+    others as they were. Shifts are drawn in hours and rounded to whole ISPs: a household is the same whatever
+    the ISP.
     """
-    h, p = households, population
-    per_week, jitter = round(168 * isps_per_hour), int(p.jitter_h * isps_per_hour)
+    p = population
 
-    def between(bounds: Range) -> FloatArray:
-        return bounds[0] + (bounds[1] - bounds[0]) * rng.random(h)
+    def number(name: str) -> FloatArray:
+        return rows[:, COLUMNS[name]]
 
-    def moved() -> IntArray:
-        weeks = rng.integers(-p.shift_weeks, p.shift_weeks + 1, h)
-        shift: IntArray = weeks * per_week + rng.integers(-jitter, jitter + 1, h)
-        return shift
+    def between(name: str, bounds: Range) -> FloatArray:
+        return np.asarray(bounds[0] + (bounds[1] - bounds[0]) * number(name))
 
-    owns = rng.random((4, h))
-    has_pv = owns[0] < p.pv_share
-    annual = p.consumption_kwh * np.exp(p.consumption_sigma * rng.standard_normal(h))
-    ev_profile = rng.integers(0, len(EV_HOME), h)
+    def one_of(name: str, count: int) -> IntArray:
+        return (number(name) * count).astype(np.int64)
+
+    def hours(name: str) -> FloatArray:
+        return between(name, (-p.jitter_h, p.jitter_h))
+
+    def moved(weeks: str, by: str) -> IntArray:
+        whole = one_of(weeks, 2 * p.shift_weeks + 1) - p.shift_weeks
+        return np.rint((168 * whole + hours(by)) * isps_per_hour).astype(np.int64)
+
+    has_pv = number("pv") < p.pv_share
+    annual = p.consumption_kwh * np.exp(p.consumption_sigma * ndtri(number("consumption")))
+    ev_profile = one_of("ev_profile", len(EV_HOME))
     return Households(
         annual_kwh=np.clip(annual, *p.consumption_range_kwh),
-        load_profile=rng.integers(0, len(HOUSEHOLD), h),
-        load_shift=moved(),
+        load_profile=one_of("load_profile", len(HOUSEHOLD)),
+        load_shift=moved("load_weeks", "load_hours"),
         has_pv=has_pv,
-        pv_profile=rng.integers(0, len(PV), h),
-        pv_kwp=between(p.pv_kwp),
-        feed_in_eur_per_mwh=between(p.feed_in_eur_per_mwh),
-        has_battery=has_pv & (owns[1] * p.pv_share < p.battery_share),
-        battery_kwh=between(p.battery_kwh),
-        battery_kw=between(p.battery_kw),
-        charge_efficiency=between(p.battery_efficiency),
-        discharge_efficiency=between(p.battery_efficiency),
-        wear_eur_per_mwh=between(p.wear_eur_per_mwh),
-        has_ev=owns[2] < p.ev_share,
+        pv_profile=one_of("pv_profile", len(PV)),
+        pv_kwp=between("pv_kwp", p.pv_kwp),
+        feed_in_eur_per_mwh=between("feed_in", p.feed_in_eur_per_mwh),
+        has_battery=has_pv & (number("battery") * p.pv_share < p.battery_share),
+        battery_kwh=between("battery_kwh", p.battery_kwh),
+        battery_kw=between("battery_kw", p.battery_kw),
+        charge_efficiency=between("charge_efficiency", p.battery_efficiency),
+        discharge_efficiency=between("discharge_efficiency", p.battery_efficiency),
+        wear_eur_per_mwh=between("wear", p.wear_eur_per_mwh),
+        has_ev=number("ev") < p.ev_share,
         ev_profile=ev_profile,
-        ev_shift=moved(),
+        ev_shift=moved("ev_weeks", "ev_hours"),
         ev_kw=np.asarray(EV_HOME_KW)[ev_profile],
-        ev_smart=rng.random(h) < p.smart_share,
-        ev_parking_h=between(p.parking_h),
-        inconvenience_eur_per_mwh=between(p.inconvenience_eur_per_mwh),
-        has_heat_pump=owns[3] < p.heat_pump_share,
-        heat_pump_profile=rng.integers(0, len(HEAT_PUMP), h),
-        heat_pump_shift=rng.integers(-jitter, jitter + 1, h),
-        heat_pump_kw=between(p.heat_pump_kw),
-        cop=between(p.cop),
-        heat_capacity_kwh_per_k=between(p.heat_capacity_kwh_per_k),
-        heat_loss_h=between(p.heat_loss_h),
-        comfort_eur_per_mwh=between(p.comfort_eur_per_mwh),
+        ev_smart=number("ev_smart") < p.smart_share,
+        ev_parking_h=between("parking", p.parking_h),
+        inconvenience_eur_per_mwh=between("inconvenience", p.inconvenience_eur_per_mwh),
+        has_heat_pump=number("heat_pump") < p.heat_pump_share,
+        heat_pump_profile=one_of("heat_pump_profile", len(HEAT_PUMP)),
+        heat_pump_shift=np.rint(hours("heat_pump_hours") * isps_per_hour).astype(np.int64),
+        heat_pump_kw=between("heat_pump_kw", p.heat_pump_kw),
+        cop=between("cop", p.cop),
+        heat_capacity_kwh_per_k=between("heat_capacity", p.heat_capacity_kwh_per_k),
+        heat_loss_h=between("heat_loss", p.heat_loss_h),
+        comfort_eur_per_mwh=between("comfort", p.comfort_eur_per_mwh),
     )

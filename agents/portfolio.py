@@ -194,14 +194,25 @@ class Unit:
     blocks: int = 2  # bids per direction
 
 
+ACROSS_MIDNIGHT = 1.0 / 3.0
+"""Share of its ramp by which a unit's schedule moves from one day into the next."""
+
+
 class UnitPortfolio:
-    """One unit on transmission: steps of headroom around its day-ahead schedule."""
+    """One unit on transmission: steps of headroom around its day-ahead schedule.
+
+    It offers what it can deliver whatever is called of it before and after. A call up in one ISP and down in
+    the next moves the unit by both, and by its schedule's own move, so each way half of what schedule and
+    ramp leave can be sold, into the ISP and out of it. Behind the last ISP of a day, whose successor is not
+    scheduled everywhere, the schedule moves by `ACROSS_MIDNIGHT` of the ramp at most.
+    """
 
     def __init__(self, unit: Unit, fast_share: float) -> None:
         """`fast_share` is the full activation time of aFRR as a share of an ISP."""
         self.unit = unit
         self._fast_share = fast_share
-        self.schedule_mw: dict[int, float] = {}
+        self._rooms: dict[int, tuple[float, float, float]] = {}  # ISP -> schedule, room up, room down
+        self._last: tuple[int, float] | None = None  # the last ISP scheduled, and its schedule
         ids = [f"{unit.name}.{side}.{k}" for side in ("up", "down") for k in range(unit.blocks)]
         self._ids = np.array(ids, dtype=np.str_)
         self._direction = np.repeat([UP, DOWN], unit.blocks)
@@ -211,14 +222,30 @@ class UnitPortfolio:
 
     def resources(self, isp: int, day_ahead_price: float) -> list[Resources]:
         """Headroom within the ramp, in equal steps, each priced at the marginal cost of its middle."""
-        unit, p = self.unit, self.schedule_mw[isp]
-        up = max(min(unit.p_max_mw - p, unit.ramp_mw), 0.0)
-        down = max(min(p - unit.p_min_mw, unit.ramp_mw), 0.0)
+        unit, (p, up, down) = self.unit, self._rooms[isp]
         quantity = np.repeat([up / unit.blocks, down / unit.blocks], unit.blocks)
         output = np.concatenate([p + up * self._middle, p - down * self._middle])
         cost = unit.c1 + 2.0 * unit.c2 * output + unit.adder * self._direction
         base = np.full(2 * unit.blocks, p)
         return [Resources(TSO, self._resource, self._ids, self._node, self._direction, quantity, cost, base)]
+
+    def scheduled(self, first: int, p_mw: FloatArray) -> None:
+        """Take the schedule (K,) of the ISPs from `first` on, which are those of a day."""
+        unit = self.unit
+        before = np.nan if self._last is None or self._last[0] != first - 1 else self._last[1]
+        moves = np.diff(p_mw, prepend=before)  # into each ISP
+        rise = np.append(moves[1:], -ACROSS_MIDNIGHT * unit.ramp_mw)  # out of it, at worst for a call up
+        fall = np.append(moves[1:], ACROSS_MIDNIGHT * unit.ramp_mw)  # and for one down
+        moves = np.nan_to_num(moves, nan=0.0)
+        up = np.minimum(unit.p_max_mw - p_mw, 0.5 * (unit.ramp_mw + np.minimum(-moves, rise)))
+        down = np.minimum(p_mw - unit.p_min_mw, 0.5 * (unit.ramp_mw + np.minimum(moves, -fall)))
+        for k, row in enumerate(zip(p_mw.tolist(), up.tolist(), down.tolist(), strict=True)):
+            self._rooms[first + k] = row[0], max(row[1], 0.0), max(row[2], 0.0)
+        self._last = first + len(p_mw) - 1, float(p_mw[-1])
+
+    def forget(self, isp: int) -> None:
+        """Drop an ISP that has been settled."""
+        self._rooms.pop(isp, None)
 
     def assets(self) -> Assets:
         """One unit; of its ramp in an ISP it moves a share within 5 minutes."""
@@ -228,9 +255,10 @@ class UnitPortfolio:
         return Assets("aFRR", (Registered(unit.name, TSO, unit.node, move, move),), ((fast, fast),))
 
     def outlook(self, isps: range) -> dict[tuple[str, int], float]:
-        """What it can keep free either way: its ramp, and at most half of its range."""
+        """What it can keep free either way within 5 minutes: of its ramp, and at most half of its range."""
         unit = self.unit
-        free = min(unit.ramp_mw * min(self._fast_share, 1.0), 0.5 * (unit.p_max_mw - unit.p_min_mw))
+        share = min(self._fast_share, 0.5 * (1.0 - ACROSS_MIDNIGHT))
+        free = min(unit.ramp_mw * share, 0.5 * (unit.p_max_mw - unit.p_min_mw))
         return {(TSO, UP): free, (TSO, DOWN): free}
 
 

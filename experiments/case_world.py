@@ -17,7 +17,7 @@ from tandem_sim.grids.errors import InputError
 from tandem_sim.markets.bids import DOWN, UP, Bids
 from tandem_sim.markets.case import Case
 from tandem_sim.markets.case_market import CaseMarket
-from tandem_sim.sim.randomness import stream
+from tandem_sim.sim.randomness import CASE, stream
 
 CASE_ISPS, CASE_ISP_MINUTES = 96, 15
 """A case has no clock of its own: its ISPs are the quarters of days that start at midnight."""
@@ -54,7 +54,7 @@ class CaseWorld:
 
     def begin(self, seed: int, strategies: Mapping[str, Strategy]) -> None:
         """Start at the first ISP."""
-        self._rng = stream(seed, "case")
+        self._rng = stream(seed, CASE)
         self._bidders = {}
         for seller in self.sellers:
             strategy = strategies.get(seller) or self._other(seller, seed)

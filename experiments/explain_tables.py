@@ -57,7 +57,7 @@ def rows_of(frame: pd.DataFrame) -> Iterable[Any]:
 
 def calendar_of(scenario: Scenario) -> Calendar:
     """The ISPs of a scenario."""
-    return Calendar.of_days(str(scenario.start), scenario.days, scenario.isp_minutes, scenario.zone)
+    return scenario.calendar
 
 
 def isp_of(run: Run, moment: str) -> int:

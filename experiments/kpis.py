@@ -25,6 +25,7 @@ NO_LOCAL_MARKET = ("translate_bids", "post_qualify")
 
 READ: dict[str, list[str] | None] = {
     "system": None,
+    "schedules": ["isp", "ramp_excess_mw"],
     "grid": None,
     "settlement": ["payer", "payee", "kind", "amount_eur"],
     "clearings": ["system", "layer", "penalty_eur_per_h"],
@@ -60,6 +61,7 @@ def kpis_of(run: Path) -> dict[str, Any]:
         **_safety(tables["grid"]),
         **_balance(system, hours),
         **_money(tables["settlement"]),
+        "isps_beyond_ramps": int(tables["schedules"].query("ramp_excess_mw > 0").isp.nunique()),
         "losses_mwh": float(tables["grid"].loc[tables["grid"].system != TSO, "losses_mw"].sum() * hours),
         "curtailed_mwh": float(system.curtailed_mwh.sum()),
         "delivered_pct": _share(float(system.delivered_mwh.sum()), float(system.ordered_mwh.sum())),

@@ -29,7 +29,6 @@ from tandem_sim.grids.picture import Margins
 from tandem_sim.markets.blocks import TSO as T
 from tandem_sim.markets.case_options import CaseOptions
 from tandem_sim.markets.schemes import build_schemes
-from tandem_sim.sim.calendar import Calendar
 from tandem_sim.sim.checkpoint import Checkpoints
 from tandem_sim.sim.export import IspExport
 from tandem_sim.sim.reconcile import reconcile_figures
@@ -81,7 +80,7 @@ def run_scenario(
 @contextmanager
 def _told(scenario: Scenario, on_isp: Callable[[int], None]) -> Iterator[Callable[[int], None]]:
     """`on_isp`, with a line in the log for every day simulated; and how the run began and ended."""
-    calendar = Calendar.of_days(str(scenario.start), scenario.days, scenario.isp_minutes, scenario.zone)
+    calendar = scenario.calendar
     begun, spent = time.monotonic(), time.process_time()
     log.info(
         "run %s: %s, scheme %s, seed %d, %d ISPs from %s",

@@ -18,7 +18,6 @@ from tandem_sim.experiments.scenario import faults_named, fields_of, read_scenar
 from tandem_sim.experiments.tables import kpi_table
 from tandem_sim.grids.text import check_known
 from tandem_sim.markets.choices import ABOUT
-from tandem_sim.sim.calendar import Calendar
 from tandem_sim.sim.settings import Scenario
 
 
@@ -77,7 +76,7 @@ def _run_one(
     out: Path,
     asked: Request,
 ) -> dict[str, Any]:
-    calendar = Calendar.of_days(str(settings.start), settings.days, settings.isp_minutes, settings.zone)
+    calendar = settings.calendar
     exported = None if asked.export_isp is None else isp_at(asked.export_isp, calendar, "--export-isp")
     columns = (
         TextColumn(f"{settings.scheme:<14}"),

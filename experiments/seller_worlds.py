@@ -14,7 +14,6 @@ from typing import Protocol
 from tandem_sim.agents.aggregator import Aggregator
 from tandem_sim.agents.strategies import Offers, OfferView, SellerResult, Strategy, marked_up
 from tandem_sim.grids.errors import InputError
-from tandem_sim.sim.calendar import Calendar
 from tandem_sim.sim.clock import Clock
 from tandem_sim.sim.run import auctions_of, moments_ahead, start
 from tandem_sim.sim.settings import Scenario
@@ -89,7 +88,7 @@ class SimulatedWorld:
 
     def __init__(self, scenario: Scenario, folder: Path | None, isps: int | None) -> None:
         """`folder` is where relative paths of the scenario start. `InputError` for more ISPs than it has."""
-        calendar = Calendar.of_days(str(scenario.start), scenario.days, scenario.isp_minutes, scenario.zone)
+        calendar = scenario.calendar
         if isps is not None and not 1 <= isps <= calendar.n_isp:
             raise InputError("scenario", "isps", f"is {isps}", f"Give 1 to {calendar.n_isp}")
         t = scenario.transmission

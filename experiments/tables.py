@@ -90,6 +90,7 @@ KPI_ROWS: tuple[tuple[str, str, str], ...] = (
     ("delivered_pct", "delivered of what was sold", "%"),
     ("curtailed_mwh", "PV curtailed", "MWh"),
     ("losses_mwh", "distribution losses", "MWh"),
+    ("isps_beyond_ramps", "ISPs scheduled beyond ramps", ""),
     ("messages", "messages", ""),
     ("flow_error_max_mw", "worst flow error of LinDistFlow", "MW"),
     ("voltage_error_max_pu", "worst voltage error of LinDistFlow", "p.u."),
@@ -98,7 +99,8 @@ KPI_ROWS: tuple[tuple[str, str, str], ...] = (
 
 OPTIONAL = {
     "capacity_cost_eur", "capacity_owed_mwh", "capacity_missing_mwh", "capacity_blocked_mwh",
-    "shortfall_charges_eur", "qualifications_withdrawn", "double_selling_refused", "fallbacks", *KEYS,
+    "shortfall_charges_eur", "qualifications_withdrawn", "double_selling_refused", "fallbacks",
+    "isps_beyond_ramps", *KEYS,
     "afrr_energy_cost_eur", "mfrr_energy_cost_eur", "afrr_capacity_cost_eur", "mfrr_capacity_cost_eur",
     *CONFLICT_KEYS, "left_to_tso_mwh", "left_to_tso_pct",
 }  # fmt: skip

@@ -11,7 +11,7 @@ import numpy as np
 from tandem_sim.agents.afrr import AfrrSettings
 from tandem_sim.agents.fleet import HouseholdFleet
 from tandem_sim.agents.population import Population
-from tandem_sim.grids.arrays import IntArray
+from tandem_sim.grids.arrays import FloatArray, IntArray
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.profiles import ProfileError
 from tandem_sim.markets.baselines import BaselineRules
@@ -25,13 +25,14 @@ from tandem_sim.sim.equip import equip
 from tandem_sim.sim.equip_non_firm import equip_non_firm
 from tandem_sim.sim.low_voltage import LowVoltage, build_low_voltage, pools_of_streets, with_street_sites
 from tandem_sim.sim.meters import Meters, day_index
-from tandem_sim.sim.randomness import stream
+from tandem_sim.sim.randomness import AUDITED, stream
 from tandem_sim.sim.recorder import Recorder
+from tandem_sim.sim.residents import aggregators_of, household_rows
 from tandem_sim.sim.settings import Scenario
 from tandem_sim.sim.settling import SettlementRules, Settler
 from tandem_sim.sim.surroundings import Grids, build_grids
 from tandem_sim.sim.timetable import local_auctions, tenders, tso_auctions
-from tandem_sim.sim.wiring import FLEET_NAME, MARKET_NAME, Arrange, Wiring
+from tandem_sim.sim.wiring import MARKET_NAME, Arrange, Wiring
 from tandem_sim.sim.world import World
 
 SWIFT_S = 50
@@ -52,14 +53,15 @@ def build_world(
 
     `spool` is where rows wait to become tables, if they are to be kept (see `Recorder`).
     """
-    calendar = Calendar.of_days(str(scenario.start), scenario.days, scenario.isp_minutes, scenario.zone)
+    calendar = scenario.calendar
     grids = build_grids(scenario, calendar, folder)
     low = build_low_voltage(scenario, folder, calendar, grids.areas, grids.site_of)
-    aggregator_of = _pools(scenario, grids)
+    rows = household_rows(scenario, grids)
+    aggregator_of = aggregators_of(scenario, grids, rows)
     if low is not None:
         grids = with_street_sites(grids, low)
         aggregator_of = pools_of_streets(scenario, low, aggregator_of)
-    fleet = _fleet(scenario, calendar, grids, aggregator_of, low)
+    fleet = _fleet(scenario, calendar, grids, aggregator_of, rows, low)
     recorder = Recorder(out, calendar, spool)
     clock = Clock(first_second(scenario, calendar))
     bus = build_bus(scenario.messages, scenario.seed, clock, recorder)
@@ -78,7 +80,7 @@ def build_world(
             how,
             r.noise_mw,
             r.termination,
-            stream(scenario.seed, "inside the ISP"),
+            scenario.seed,
             r.setpoint_loss,
             pricing=r.pricing,
         )
@@ -86,14 +88,12 @@ def build_world(
     if low is not None:
         world.non_firm = equip_non_firm(scenario, world, low, aggregator_of, agents.foresight)
     world.settler = _settler(scenario, world, book)
-    rng = stream(scenario.seed, "validation")
     latency = scenario.messages.latency_s
     swift = scenario.messages.spread_s == 0.0 and latency <= SWIFT_S
     swift = swift and 2 * latency < 60 * scenario.gates.correct  # an award, then an order
     world.reliable = scenario.messages.loss == 0.0 and swift
-    world.audited = frozenset(
-        np.flatnonzero(rng.random(calendar.n_isp) < scenario.validation.audit_share).tolist()
-    )
+    chance = stream(scenario.seed, AUDITED).random(calendar.n_isp)
+    world.audited = frozenset(np.flatnonzero(chance < scenario.validation.audit_share).tolist())
     return world, clock
 
 
@@ -140,26 +140,17 @@ def _settler(scenario: Scenario, world: World, book: CapacityBook | None) -> Set
     )
 
 
-def _pools(scenario: Scenario, grids: Grids) -> IntArray:
-    """Aggregator of every household (H,) by number: a few serve each bus."""
-    rng = stream(scenario.seed, "placement")
-    local = np.array(
-        [rng.permutation(scenario.aggregators)[: scenario.aggregators_per_bus] for _ in range(grids.n_sites)]
-    )
-    pick = rng.integers(scenario.aggregators_per_bus, size=len(grids.site_of))
-    return np.asarray(local[grids.site_of, pick].astype(np.int64))
-
-
 def _fleet(
-    scenario: Scenario, calendar: Calendar, grids: Grids, aggregator_of: IntArray, low: LowVoltage | None
-) -> HouseholdFleet:
+    scenario: Scenario, calendar: Calendar, grids: Grids, aggregator_of: IntArray, rows: FloatArray,
+    low: LowVoltage | None,
+) -> HouseholdFleet:  # fmt: skip
     given: dict[str, Any] = {
         k: tuple(v) if isinstance(v, list) else v for k, v in scenario.population.items()
     }
     population, times = Population(**given), calendar.times()
     try:
         return HouseholdFleet.build(
-            population, grids.site_of, aggregator_of, times, grids.n_sites, stream(scenario.seed, FLEET_NAME),
+            population, grids.site_of, aggregator_of, times, grids.n_sites, rows,
             None if low is None else low.hookups,
         )  # fmt: skip
     except ProfileError as error:

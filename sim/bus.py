@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +13,7 @@ from tandem_sim.agents.messages import HouseMessage, Message
 from tandem_sim.agents.participant import Record
 from tandem_sim.markets.information import contents
 from tandem_sim.sim.clock import Clock
-from tandem_sim.sim.randomness import stream
+from tandem_sim.sim.randomness import MESSAGE, stream
 from tandem_sim.sim.sections import LinkSettings
 
 
@@ -29,6 +30,11 @@ class Link:
     distribution: str = "constant"
     spread_s: float = 0.0
 
+    @property
+    def certain(self) -> bool:
+        """Whether nothing is left to chance."""
+        return self.loss == 0.0 and (self.distribution == "constant" or self.spread_s == 0.0)
+
     def delay_s(self, rng: np.random.Generator) -> int:
         """Seconds that one message takes."""
         if self.distribution == "constant" or self.spread_s == 0.0:
@@ -40,15 +46,15 @@ class Link:
 
 ARRIVES_S = 900
 """By then a message whose protocol repeats it has arrived."""
+_Key = tuple[str, str, int]  # sender, receiver, ISP
 
 
 class Bus:
     """Carries messages between agents, by name."""
 
-    def __init__(
-        self, clock: Clock, link: Link, rng: np.random.Generator, log: Callable[[Message, bool], None]
-    ) -> None:
-        self._clock, self._link, self._rng, self._log = clock, link, rng, log
+    def __init__(self, clock: Clock, link: Link, seed: int, log: Callable[[Message, bool], None]) -> None:
+        self._clock, self._link, self._seed, self._log = clock, link, seed, log
+        self._second, self._alike = -1, Counter[_Key]()  # how many messages of a key were sent this second
         self._inboxes: dict[str, Callable[[Message], None]] = {}
 
     def connect(self, inboxes: Mapping[str, Callable[[Message], None]]) -> None:
@@ -59,13 +65,27 @@ class Bus:
         """Send a message now. A lost message is logged and reaches nobody."""
         now = self._clock.now()
         inbox = self._inboxes[message.receiver]
-        lost = not message.acknowledged and self._link.loss > 0.0 and self._rng.random() < self._link.loss
-        delay = self._link.delay_s(self._rng)
+        lost, delay = self._passage(message, now)
         due = now + (min(delay, ARRIVES_S) if message.acknowledged else delay)
         stamped = _stamped(message, now, -1 if lost else due)
         self._log(stamped, lost)
         if not lost:
             self._clock.call(due, partial(inbox, stamped))
+
+    def _passage(self, message: Message, now: int) -> tuple[bool, int]:
+        """Whether a message sent now gets lost, and the seconds it takes.
+
+        Chance belongs to the message: what happens to one says nothing about any other.
+        """
+        if self._link.certain:
+            return False, self._link.latency_s
+        if now != self._second:
+            self._second, self._alike = now, Counter()
+        key = message.sender, message.receiver, message.isp
+        rng = stream(self._seed, MESSAGE, *key, now, self._alike[key])
+        self._alike[key] += 1
+        lost = rng.random() < self._link.loss and not message.acknowledged
+        return lost, self._link.delay_s(rng)
 
 
 def _stamped(message: Message, sent_s: int, delivered_s: int) -> Message:
@@ -78,7 +98,7 @@ def _stamped(message: Message, sent_s: int, delivered_s: int) -> Message:
 def build_bus(settings: LinkSettings, seed: int, clock: Clock, record: Record) -> Bus:
     """A bus that logs every message in the table ``messages``."""
     link = Link(settings.latency_s, settings.loss, settings.distribution, settings.spread_s)
-    return Bus(clock, link, stream(seed, "bus"), partial(_log, record))
+    return Bus(clock, link, seed, partial(_log, record))
 
 
 def _log(record: Record, message: Message, lost: bool) -> None:

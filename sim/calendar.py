@@ -20,11 +20,26 @@ class Calendar:
     zone: str
 
     @classmethod
-    def of_days(cls, first_day: str, days: int, isp_minutes: int, zone: str) -> Calendar:
-        """`days` local days from local midnight of `first_day`; 92 or 100 quarters when clocks change."""
-        first = pd.Timestamp(first_day).normalize()
-        start, end = _utc(first, zone), _utc(first + pd.Timedelta(days=days), zone)
-        return cls(start, end, isp_minutes, zone)
+    def of_days(cls, start: str, days: int, isp_minutes: int, zone: str) -> Calendar:
+        """`days` local days from a local time to the same local time; 92 or 100 quarters when clocks change.
+
+        Raises ValueError for a start between two ISPs or in an hour that clocks skip, and where clocks change
+        by less than an ISP: half an hour on Lord Howe Island.
+        """
+        first = pd.Timestamp(start)
+        if (first - first.normalize()) % pd.Timedelta(minutes=isp_minutes):
+            raise ValueError(f"{start} lies between two ISPs of {isp_minutes} minutes")
+        begin, end = _utc(first, zone), _utc(first + pd.Timedelta(days=days), zone)
+        if begin.tz_convert(zone).tz_localize(None) != first != first.normalize():
+            raise ValueError(f"{start} does not exist in {zone}: clocks skip it")
+        calendar = cls(begin, end, isp_minutes, zone)
+        times = pd.date_range(begin, end, freq=f"{isp_minutes}min")
+        ahead = times.tz_convert(zone).tz_localize(None) - times.tz_localize(None)
+        if times[-1] != end or len(set(ahead % pd.Timedelta(minutes=isp_minutes))) > 1:
+            raise ValueError(
+                f"clocks of {zone} change by less than an ISP of {isp_minutes} minutes within the horizon"
+            )
+        return calendar
 
     @property
     def isp_seconds(self) -> int:

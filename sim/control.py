@@ -41,6 +41,7 @@ from tandem_sim.markets.pricing import Sale
 from tandem_sim.markets.register import FlexibilityRegister
 from tandem_sim.markets.replacement import SLOW_S
 from tandem_sim.markets.tolerances import NOTHING_MW
+from tandem_sim.sim.randomness import INSIDE_ISP, SET_POINTS, stream
 
 
 @dataclass
@@ -50,7 +51,7 @@ class Reserve:
     settings: AfrrSettings
     sigma_mw: float
     termination: bool
-    rng: np.random.Generator
+    seed: int
     setpoint_loss: float = 0.0
     state: ControllerState = field(default_factory=ControllerState)
     pricing: ReservePricing = "pay-as-bid"
@@ -58,6 +59,7 @@ class Reserve:
     def dispatch(
         self,
         books: Mapping[str, tuple[Bids, FloatArray]],
+        isp: int,
         surplus_mw: float,
         isp_s: int,
         monitor: Monitor,
@@ -71,7 +73,11 @@ class Reserve:
         sold, `slow_mw` what of MW left moves no faster than mFRR.
         """
         path = imbalance_path(
-            surplus_mw, isp_s // self.settings.cycle_s, self.sigma_mw, self.settings, self.rng
+            surplus_mw,
+            isp_s // self.settings.cycle_s,
+            self.sigma_mw,
+            self.settings,
+            stream(self.seed, INSIDE_ISP, isp),
         )
         left = np.concatenate([mw for _, mw in books.values()])
         ramp = left / self.settings.full_activation_s
@@ -83,7 +89,7 @@ class Reserve:
             np.concatenate([b.price for b, _ in books.values()]),
             ramp,
         )
-        heard = self._heard(np.concatenate([b.provider for b, _ in books.values()]), len(path))
+        heard = self._heard(isp, np.concatenate([b.provider for b, _ in books.values()]), len(path))
         watch = monitor if self.termination else None
         result = run_isp(self.settings, bids, path, self.state, watch, heard, able_mw)
         mean = np.minimum(result.delivered_mean_mw, left)
@@ -118,12 +124,13 @@ class Reserve:
             sales[system] = Sale.of(delivered, bids.direction * unit * delivered)
         return sales
 
-    def _heard(self, provider: StrArray, cycles: int) -> BoolArray | None:
+    def _heard(self, isp: int, provider: StrArray, cycles: int) -> BoolArray | None:
         """Which set-points arrive, (cycles, n): one telegram carries those of all bids of a BSP."""
         if self.setpoint_loss == 0.0:
             return None
         names, owner = np.unique(provider, return_inverse=True)
-        arrived = self.rng.random((cycles, len(names))) >= self.setpoint_loss
+        drawn = [stream(self.seed, SET_POINTS, isp, name).random(cycles) for name in names.tolist()]
+        arrived = self.setpoint_loss <= np.array(drawn).reshape(len(names), cycles).T
         return np.asarray(arrived[:, owner])
 
     def minutes_mw(self, result: AfrrResult) -> FloatArray:

@@ -23,6 +23,8 @@ from tandem_sim.sim.timetable import CapacityNeeds, local_hours
 from tandem_sim.sim.world import World
 
 DeskOf = Callable[[str], Desk]
+PRICE = "capacity price"
+"""What a seller draws for what standing ready costs it."""
 
 
 def equip(
@@ -116,7 +118,7 @@ def _sellers(scenario: Scenario, world: World, desk: DeskOf, market: str) -> Non
 
     def seller(agent: Aggregator, price: float, twice: bool, tells: str | None) -> CapacitySeller:
         own = desk(f"capacity {agent.name}")
-        spread = 1.0 + c.price_spread * (float(own.rng.random()) - 0.5)
+        spread = 1.0 + c.price_spread * (float(own.draws(PRICE).random()) - 0.5)
         return CapacitySeller(
             agent.name,
             own,

@@ -22,7 +22,7 @@ from tandem_sim.grids.load import load_net
 from tandem_sim.grids.three_phase import Feeder
 from tandem_sim.sim.calendar import Calendar
 from tandem_sim.sim.non_firm_sections import NonFirmSettings, StreetSettings
-from tandem_sim.sim.randomness import stream
+from tandem_sim.sim.randomness import CONTRACTS, stream
 from tandem_sim.sim.settings import Scenario
 from tandem_sim.sim.surroundings import Grids
 
@@ -47,7 +47,7 @@ def build_low_voltage(
     rush_isp, rush_kwh = connection_of.copy(), np.zeros(len(site_of))
     streets: list[Street] = []
     parts: list[Contracts] = []
-    for k, given in enumerate(scenario.low_voltage):
+    for k, given in scenario.feeders:
         field = f"low_voltage.{k}"
         area, site, node = _place(given, areas, field)
         net = load_net(given.grid, folder)
@@ -113,7 +113,7 @@ def with_street_sites(grids: Grids, low: LowVoltage) -> Grids:
 def pools_of_streets(scenario: Scenario, low: LowVoltage, aggregator_of: IntArray) -> IntArray:
     """Aggregator of every household (H,) by number, streets with one of their own included."""
     found, number, at = aggregator_of.copy(), scenario.aggregators, 0
-    for given in scenario.low_voltage:
+    for _, given in scenario.feeders:
         for street in low.streets[at : at + given.copies]:
             if given.own_aggregator:
                 connection = low.hookups.connection_of
@@ -161,7 +161,7 @@ def _held(scenario: Scenario, street: str, users: int) -> BoolArray:
     settings = scenario.non_firm
     held = np.zeros(users, dtype=bool)
     if settings.enabled:
-        order = stream(scenario.seed, f"contracts {street}").permutation(users)
+        order = stream(scenario.seed, CONTRACTS, street).permutation(users)
         held[order[: round(settings.participation * users)]] = True
     return held
 

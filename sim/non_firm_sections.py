@@ -179,3 +179,8 @@ class IncidentSettings(Section):
         if self.start >= self.end:
             raise ValueError("start must lie before end")
         return self
+
+    @property
+    def order(self) -> tuple[int, datetime, datetime, float]:
+        """What incidents are sorted by."""
+        return self.bus, self.start, self.end, self.mw

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields
-from datetime import date
+from datetime import date, datetime, time
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
@@ -26,6 +26,7 @@ from tandem_sim.sim.balancing_sections import (
     RegisterSettings,
     SettlementSettings,
 )
+from tandem_sim.sim.calendar import Calendar
 from tandem_sim.sim.non_firm_sections import IncidentSettings, NonFirmSettings, StreetSettings
 from tandem_sim.sim.sections import (
     Count,
@@ -34,6 +35,7 @@ from tandem_sim.sim.sections import (
     ForecastSettings,
     GateSettings,
     ImbalanceSettings,
+    LargeLoadSettings,
     LinkSettings,
     NotNegative,
     Positive,
@@ -42,6 +44,7 @@ from tandem_sim.sim.sections import (
     Section,
     StrategySettings,
     TransmissionSettings,
+    UnitSettings,
     ValidationSettings,
 )
 
@@ -51,7 +54,7 @@ class Scenario(Section):
 
     name: str
     description: str = ""
-    start: Annotated[date, Field(ge=date(1900, 1, 1), le=date(2200, 1, 1))]
+    start: datetime | date
     days: Annotated[Count, Field(le=366)]
     zone: str = "Europe/Brussels"
     isp_minutes: Literal[5, 15, 30, 60] = 15
@@ -102,6 +105,31 @@ class Scenario(Section):
         return [f"A{k + 1:02d}" for k in range(self.aggregators + of_streets)]
 
     @property
+    def areas(self) -> list[tuple[int, DistributionSettings]]:
+        """Distribution areas by name, each with its place in the scenario: their order changes nothing."""
+        return sorted(enumerate(self.distribution), key=lambda given: given[1].id)
+
+    @property
+    def feeders(self) -> list[tuple[int, StreetSettings]]:
+        """Low-voltage feeders by name, each with its place in the scenario."""
+        return sorted(enumerate(self.low_voltage), key=lambda given: given[1].name)
+
+    @property
+    def incidents_in_order(self) -> list[tuple[int, IncidentSettings]]:
+        """Incidents by bus and time, each with its place in the scenario."""
+        return sorted(enumerate(self.incidents), key=lambda given: given[1].order)
+
+    @property
+    def units(self) -> list[UnitSettings]:
+        """Units on transmission by name."""
+        return sorted(self.transmission.units, key=lambda unit: unit.name)
+
+    @property
+    def large_loads(self) -> list[LargeLoadSettings]:
+        """Large loads on transmission by name."""
+        return sorted(self.transmission.large_loads, key=lambda load: load.name)
+
+    @property
     def scheme_options(self) -> Options:
         """What the scheme leaves open, as this scenario has it."""
         return Options(
@@ -120,6 +148,31 @@ class Scenario(Section):
             local_pricing=self.local_pricing,
             envelope_check=self.dso.envelope_check,
         )
+
+    @property
+    def calendar(self) -> Calendar:
+        """The ISPs of the horizon."""
+        return Calendar.of_days(str(self.start), self.days, self.isp_minutes, self.zone)
+
+    @field_validator("start", mode="before")
+    @classmethod
+    def _local_start(cls, value: Any) -> Any:
+        """A local date, or a local date and time; midnight is what a date says."""
+        if isinstance(value, str):
+            try:
+                value = datetime.fromisoformat(value)
+            except ValueError:
+                raise ValueError(f"{value} is no date, and no time such as 2016-04-18T06:00") from None
+        if not isinstance(value, date):
+            raise ValueError("is neither a date nor a date and time, as 2016-04-18 or 2016-04-18T06:00")
+        if isinstance(value, datetime):
+            if value.tzinfo is not None:
+                raise ValueError("is a local time of the scenario's zone, without an offset")
+            if value.time() == time.min:
+                value = value.date()
+        if not 1900 <= value.year < 2200:
+            raise ValueError("must lie between 1900 and 2199")
+        return value
 
     @field_validator("zone")
     @classmethod
@@ -142,7 +195,7 @@ class Scenario(Section):
     def _consistent(self) -> Scenario:
         if self.dso.envelope_check != "none" and self.prequalification == "static":
             raise ValueError("dso.envelope_check: does not go with static zones, which are not of the day")
-        problems = _repeated_names(self) + _population_problems(self.population)
+        problems = _repeated_names(self) + _population_problems(self.population) + _calendar_problems(self)
         if self.aggregators_per_bus > self.aggregators:
             problems.append("aggregators_per_bus: must not exceed aggregators")
         gates = self.gates
@@ -208,6 +261,14 @@ def _balancing_problems(scenario: Scenario) -> list[str]:
         for name in sorted(set(scenario.conduct.double_selling) - pools)
     ]
     return problems
+
+
+def _calendar_problems(scenario: Scenario) -> list[str]:
+    try:
+        assert scenario.calendar
+    except ValueError as error:
+        return [f"{'isp_minutes' if 'clocks of' in str(error) else 'start'}: {error}"]
+    return []
 
 
 def _strategy_problems(scenario: Scenario) -> list[str]:

@@ -50,9 +50,9 @@ def build_grids(scenario: Scenario, calendar: Calendar, folder: Path | None) -> 
     transmission = _network(settings, folder, "transmission")
     load = transmission.p_mw * settings.load_scale
     interface_node = {}
-    networks = {d.id: _network(d, folder, f"distribution.{k}") for k, d in enumerate(scenario.distribution)}
-    shares = {d.id: np.maximum(-networks[d.id].p_mw * d.load_scale, 0.0) for d in scenario.distribution}
-    for k, d in enumerate(scenario.distribution):
+    networks = {d.id: _network(d, folder, f"distribution.{k}") for k, d in scenario.areas}
+    shares = {d.id: np.maximum(-networks[d.id].p_mw * d.load_scale, 0.0) for _, d in scenario.areas}
+    for k, d in scenario.areas:
         if shares[d.id].sum() <= 0:
             raise InputError(
                 "scenario",
@@ -62,7 +62,7 @@ def build_grids(scenario: Scenario, calendar: Calendar, folder: Path | None) -> 
             )
     counts = _apportion(np.concatenate(list(shares.values())), scenario.households)
     areas, first, offset, site_of = [], 0, 0, []
-    for k, d in enumerate(scenario.distribution):
+    for k, d in scenario.areas:
         field = f"distribution.{k}.interface_bus"
         interface_node[d.id] = int(transmission.nodes_of(np.array([d.interface_bus]), field, "scenario")[0])
         nominal = shares[d.id]
@@ -93,7 +93,7 @@ def _incidents(scenario: Scenario, calendar: Calendar, network: Network) -> Floa
     """Changes of injection on transmission by incidents (T, N), MW."""
     change = np.zeros((calendar.n_isp, network.n_nodes))
     times = calendar.times()
-    for k, incident in enumerate(scenario.incidents):
+    for k, incident in scenario.incidents_in_order:
         node = network.nodes_of(np.array([incident.bus]), f"incidents.{k}.bus", "scenario")
         start, end = (calendar.utc(pd.Timestamp(moment)) for moment in (incident.start, incident.end))
         hit = (times >= start) & (times < end)
@@ -118,10 +118,10 @@ LEFT_OUT = {
 def grid_contents(scenario: Scenario, folder: Path | None) -> dict[str, list[dict[str, Any]]]:
     """What a run makes of every grid, table by table, by transmission ``T``, area and low-voltage feeder."""
     found = {T: _network(scenario.transmission, folder, "transmission").contents}
-    for k, d in enumerate(scenario.distribution):
+    for k, d in scenario.areas:
         network = _network(d, folder, f"distribution.{k}")
         found[d.id] = network.contents + _feeding_in(network)
-    for given in scenario.low_voltage:
+    for _, given in scenario.feeders:
         found[given.name] = _of_feeder(given.grid, folder)
     return {name: [content.as_row() for content in contents] for name, contents in found.items()}
 
@@ -189,6 +189,7 @@ def _area(
 
 def _profile(names: list[str], times: pd.DatetimeIndex, field: str) -> FloatArray:
     """Mean of measured profiles, 1 at the peak of their year."""
+    names = sorted(names)  # sums depend on their order in the last digit
     try:
         year = measured(names, pd.date_range(*span(), freq="15min", inclusive="left")).mean(axis=1)
         return np.asarray(measured(names, times).mean(axis=1) / year.max())

@@ -42,7 +42,9 @@ TABLES: dict[str, dict[str, pa.DataType]] = {
         real="able_mw offered_mw sold_mw price_eur_per_mwh cost_eur_per_mwh "
         "offered_cost_eur_per_mwh received_eur_per_h cost_eur_per_h",
     ),
-    "schedules": _columns(text="unit", real="p_mw price_eur_per_mwh cost_eur_per_h markup_eur_per_mwh"),
+    "schedules": _columns(
+        text="unit", real="p_mw price_eur_per_mwh cost_eur_per_h markup_eur_per_mwh ramp_excess_mw"
+    ),
     "grid": _columns(
         text="system",
         boolean="converged base_converged",

@@ -42,7 +42,7 @@ from tandem_sim.sim.bus import Bus
 from tandem_sim.sim.clock import Clock
 from tandem_sim.sim.foresight import Foresight
 from tandem_sim.sim.physics import Physics
-from tandem_sim.sim.randomness import stream
+from tandem_sim.sim.randomness import FORECAST, SELLER, STRATEGY, stream
 from tandem_sim.sim.sections import StrategySettings
 from tandem_sim.sim.settings import Scenario
 from tandem_sim.sim.surroundings import Grids
@@ -88,7 +88,7 @@ class Wiring:
                 u.c2,
                 u.adder,
             )
-            for u in scenario.transmission.units
+            for u in scenario.units
         ]
         self.large_loads = [
             LargeLoad(
@@ -99,7 +99,7 @@ class Wiring:
                 x.down_mw,
                 x.down_price,
             )
-            for x in scenario.transmission.large_loads
+            for x in scenario.large_loads
         ]
         self.scheme = build_schemes(scenario.scheme_options)[scenario.scheme]
         self.integrated = any(b.party == "operator" for b in self.scheme.blocks)
@@ -111,14 +111,14 @@ class Wiring:
         sizes = {T: -float(grids.transmission.p_mw.sum()) * scenario.transmission.load_scale}
         sizes |= {
             d.id: -float(a.network.p_mw.sum()) * d.load_scale
-            for d, a in zip(scenario.distribution, grids.areas, strict=True)
+            for d, a in zip((given for _, given in scenario.areas), grids.areas, strict=True)
         }
         errors = ForecastErrors.draw(
             scenario.forecast.mape,
             scenario.forecast.persistence,
             sizes,
             len(grids.load_mw),
-            {area: stream(scenario.seed, f"forecast {area}") for area in sizes},
+            {area: stream(scenario.seed, FORECAST, area) for area in sizes},
         )
         world.foresight = self.foresight = Foresight(world.calendar, clock, fleet, grids.load_mw, errors)
 
@@ -128,8 +128,9 @@ class Wiring:
         )
 
     def desk(self, name: str) -> Desk:
-        """A desk with a random stream of its own."""
-        return Desk(self.clock.now, self.bus.send, self.world.recorder, stream(self.scenario.seed, name))
+        """A desk with random streams of its own."""
+        draws = partial(stream, self.scenario.seed, SELLER, name)
+        return Desk(self.clock.now, self.bus.send, self.world.recorder, draws)
 
     def settle_in(self, arrange: Arrange) -> None:
         """Create everybody, in whatever order `arrange` asks; the world lists agents by name."""
@@ -244,7 +245,7 @@ class Wiring:
         given = {who: (k, mine) for k, mine in enumerate(s.strategies) for who in mine.aggregators}
         number, mine = given.get(name, (None, StrategySettings(aggregators=[name], name=s.strategy)))
         field = "strategy" if number is None else f"strategies.{number}"
-        own = stream(s.seed, f"strategy {name}")
+        own = stream(s.seed, STRATEGY, name)
         handed = Surroundings(own, 86_400 // self.world.calendar.isp_seconds, s.publishes_books)
         strategy = build_strategy(mine.name, mine.options, handed, field)
         declares = pool and s.settlement.measures

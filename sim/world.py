@@ -275,7 +275,7 @@ class World(mesa.Model):
             left, slow = self.non_firm.with_replacements(isp, left)
             able = self.non_firm.reserve_able(isp, left)
         self._reserve[isp], mean = self.reserve.dispatch(
-            left, surplus, self.calendar.isp_seconds, monitor, able, slow
+            left, isp, surplus, self.calendar.isp_seconds, monitor, able, slow
         )
         if able is not None and self.non_firm is not None:
             self.non_firm.reserve_called(isp, left, self._reserve[isp])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, TypeVar
-
-import numpy as np
 
 from tandem_sim.agents.messages import Message
 from tandem_sim.agents.participant import Desk
 from tandem_sim.markets.capacity import CapacityBook
+from tandem_sim.sim.randomness import stream
 
 M = TypeVar("M", bound=Message)
 
@@ -25,7 +25,7 @@ class Desktop:
             lambda: self.now,
             self.sent.append,
             lambda t, r: self.rows.append((t, r)),
-            np.random.default_rng(0),
+            partial(stream, 0),
         )
 
     def take(self, kind: type[M]) -> list[M]:

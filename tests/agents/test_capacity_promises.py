@@ -170,11 +170,20 @@ def test_units_keep_head_and_foot_room_for_what_they_sold(
 
 
 def test_room_is_kept_above_the_least_and_in_the_isps_of_the_block_alone() -> None:
-    unit, peak = Unit("G1", 0, 20.0, 100.0, 50.0, c1=10.0), Unit("G2", 0, 0.0, 200.0, 50.0, c1=90.0)
+    unit, peak = Unit("G1", 0, 20.0, 100.0, 500.0, c1=10.0), Unit("G2", 0, 0.0, 200.0, 500.0, c1=90.0)
     kept = _kept("G1", 15.0, 10.0, range(17, 19))
     schedule, _ = _schedules((unit, peak), [95.0, 95.0, 30.0, 20.0], kept)
     assert schedule["G1"] == pytest.approx([95.0, 85.0, 30.0, 20.0])  # between 30 and 85 MW in 17 and 18
     assert schedule["G2"] == pytest.approx([0.0, 10.0, 0.0, 0.0])
+
+
+def test_ramp_is_kept_for_what_was_sold_into_its_isps_and_out_of_them() -> None:
+    # Of 50 MW of ramp twice 15 are kept into 17, 18, 19. G1 must be at 30 in 18: at most 50 in 17, 70 in 16.
+    unit, peak = Unit("G1", 0, 20.0, 100.0, 50.0, c1=10.0), Unit("G2", 0, 0.0, 200.0, 50.0, c1=90.0)
+    kept = _kept("G1", 15.0, 10.0, range(17, 19))
+    schedule, _ = _schedules((unit, peak), [95.0, 95.0, 30.0, 20.0], kept)
+    assert schedule["G1"] == pytest.approx([70.0, 50.0, 30.0, 20.0])
+    assert schedule["G2"] == pytest.approx([25.0, 45.0, 0.0, 0.0])
 
 
 def test_a_demand_that_the_room_kept_leaves_unserved_is_an_error() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tandem_sim.agents.compliance import Caps, Connections, Hookups, Standing, comply
 from tandem_sim.agents.fleet import HouseholdFleet
-from tandem_sim.agents.population import Population
+from tandem_sim.agents.population import ROW, Population
 from tandem_sim.grids.arrays import FloatArray
 
 EVERYTHING = Population(
@@ -62,12 +62,16 @@ def test_headroom_is_shared_by_the_devices_of_a_connection() -> None:
     np.testing.assert_allclose(kept.down, [0.25, 0.25])  # 3 kW of room for 12 kW
 
 
+def _rows(households: int, seed: int = 1) -> FloatArray:
+    return np.random.default_rng(seed).random((households, ROW))
+
+
 def _fleet(seed: int, standing: Standing | None = None) -> HouseholdFleet:
     times = pd.date_range("2016-01-11", periods=96, freq="15min", tz="UTC")
     homes = np.arange(60)
     connection = np.where(homes < 40, homes, -1)
     return HouseholdFleet.build(
-        EVERYTHING, homes % 2, homes % 3, times, 2, np.random.default_rng(seed), Hookups(connection, standing)
+        EVERYTHING, homes % 2, homes % 3, times, 2, _rows(60, seed), Hookups(connection, standing)
     )
 
 
@@ -96,8 +100,8 @@ def test_connections_add_up_to_their_sites() -> None:
     times = pd.date_range("2016-06-13", periods=48, freq="15min", tz="UTC")
     homes = np.arange(50)
     args = (EVERYTHING, homes % 3, homes % 2, times, 3)
-    whole = HouseholdFleet.build(*args, np.random.default_rng(1))
-    apart = HouseholdFleet.build(*args, np.random.default_rng(1), Hookups(homes))
+    whole = HouseholdFleet.build(*args, _rows(50))
+    apart = HouseholdFleet.build(*args, _rows(50), Hookups(homes))
     for isp in range(48):
         one, two = whole.step(isp, None, None), apart.step(isp, None, None)
         np.testing.assert_allclose(one.site_p_kw, two.site_p_kw, atol=1e-9)
@@ -141,7 +145,7 @@ def test_connections_are_numbered_without_gap() -> None:
     homes: FloatArray = np.zeros(4)
     with pytest.raises(ValueError, match="connection_of"):
         HouseholdFleet.build(
-            EVERYTHING, homes.astype(np.int64), homes.astype(np.int64), times, 1, np.random.default_rng(1),
+            EVERYTHING, homes.astype(np.int64), homes.astype(np.int64), times, 1, _rows(4),
             Hookups(np.array([0, 2, -1, -1])),
         )  # fmt: skip
 
@@ -151,8 +155,8 @@ def test_a_rush_before_a_journey_charges_at_once_and_is_accounted_for() -> None:
     homes = np.arange(40)
     hookups = Hookups(homes, None, np.full(40, 70), np.full(40, 30.0))
     args = (EVERYTHING, homes % 2, homes % 3, times, 2)
-    calm = HouseholdFleet.build(*args, np.random.default_rng(2), Hookups(homes))
-    rush = HouseholdFleet.build(*args, np.random.default_rng(2), hookups)
+    calm = HouseholdFleet.build(*args, _rows(40, 2), Hookups(homes))
+    rush = HouseholdFleet.build(*args, _rows(40, 2), hookups)
     more = np.zeros(40)
     for isp in range(96):
         one, two = calm.step(isp, None, None), rush.step(isp, None, None)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tandem_sim.agents.devices import Batteries, HeatPumps, Vehicles, spread
-from tandem_sim.agents.population import Population, draw
+from tandem_sim.agents.population import ROW, Population, draw
 from tandem_sim.agents.windows import sessions
 from tandem_sim.grids.arrays import FloatArray
 
@@ -160,8 +160,9 @@ def test_population_names_the_field_at_fault(field: str, value: object) -> None:
 
 
 def test_changed_shares_leave_other_draws_alone() -> None:
-    one = draw(Population(), 500, 4.0, np.random.default_rng(3))
-    two = draw(Population(ev_share=0.9, pv_kwp=(1.0, 2.0)), 500, 4.0, np.random.default_rng(3))
+    rows = np.random.default_rng(3).random((500, ROW))
+    one = draw(Population(), rows, 4.0)
+    two = draw(Population(ev_share=0.9, pv_kwp=(1.0, 2.0)), rows, 4.0)
     np.testing.assert_array_equal(one.annual_kwh, two.annual_kwh)
     np.testing.assert_array_equal(one.has_battery, two.has_battery)
     np.testing.assert_array_equal(one.comfort_eur_per_mwh, two.comfort_eur_per_mwh)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tandem_sim.agents.fleet import DEVICES, FleetStep, HouseholdFleet
-from tandem_sim.agents.population import Population
+from tandem_sim.agents.population import ROW, Population
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.grids.profiles import ProfileError
 
@@ -27,7 +27,8 @@ def _fleet(
     times = pd.date_range(start, periods=1440 // minutes * days, freq=f"{minutes}min", tz="UTC")
     rng = np.random.default_rng(1)
     site_of, aggregator_of = rng.integers(0, SITES, households), rng.integers(0, AGGREGATORS, households)
-    return HouseholdFleet.build(population or Population(), site_of, aggregator_of, times, SITES, rng)
+    rows = np.random.default_rng(2).random((households, ROW))
+    return HouseholdFleet.build(population or Population(), site_of, aggregator_of, times, SITES, rows)
 
 
 @lru_cache(maxsize=1)
@@ -293,6 +294,4 @@ def test_misuse_is_refused_by_name() -> None:
         fleet.restore(fleet.snapshot() | {"theta_k": few})
     times = pd.date_range(WINTER, periods=96, freq="15min", tz="UTC")
     with pytest.raises(ValueError, match="site_of must lie in"):
-        HouseholdFleet.build(
-            Population(), np.array([7]), np.array([0]), times, SITES, np.random.default_rng(0)
-        )
+        HouseholdFleet.build(Population(), np.array([7]), np.array([0]), times, SITES, np.zeros((1, ROW)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import mesa
@@ -20,7 +21,7 @@ from tandem_sim.agents.messages import (
     RejectionMessage,
 )
 from tandem_sim.agents.participant import Desk
-from tandem_sim.agents.population import Population
+from tandem_sim.agents.population import ROW, Population
 from tandem_sim.agents.portfolio import Inverters
 from tandem_sim.agents.reactive import ReactiveDesk, ReactiveSeller
 from tandem_sim.markets.bids import Bids
@@ -40,7 +41,7 @@ class Office:
         self.sent: list[Any] = []
         self.rows: list[tuple[str, Mapping[str, Any]]] = []
         keep = self.rows.append
-        self.desk = Desk(lambda: 100, self.sent.append, lambda t, r: keep((t, r)), np.random.default_rng(0))
+        self.desk = Desk(lambda: 100, self.sent.append, lambda t, r: keep((t, r)), partial(stream, 0))
 
     def refused(self) -> dict[str, str]:
         return {row["bid_id"]: row["reason"] for table, row in self.rows if table == "rejections"}
@@ -165,7 +166,9 @@ def fleet() -> HouseholdFleet:
     calendar = Calendar.of_days("2016-04-18", 1, 15, "Europe/Brussels")
     sites, pools = np.arange(40, dtype=np.int64) % 4, np.zeros(40, dtype=np.int64)
     population = Population(pv_share=0.5, battery_share=0.5, ev_share=0.5, heat_pump_share=0.5)
-    return HouseholdFleet.build(population, sites, pools, calendar.times(), 5, stream(1, "fleet"))
+    return HouseholdFleet.build(
+        population, sites, pools, calendar.times(), 5, np.random.default_rng(1).random((len(sites), ROW))
+    )
 
 
 def test_pv_and_batteries_have_inverters(fleet: HouseholdFleet) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import mesa
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tandem_sim.agents.aggregator import Aggregator
 from tandem_sim.agents.day_ahead import DayAheadMarket
@@ -16,6 +19,7 @@ from tandem_sim.agents.participant import Desk
 from tandem_sim.agents.portfolio import LargeLoad, LoadPortfolio, Unit, UnitPortfolio
 from tandem_sim.agents.strategies import Truthful
 from tandem_sim.markets.products import Product
+from tandem_sim.sim.randomness import stream
 
 
 class Desktop:
@@ -25,27 +29,69 @@ class Desktop:
         self.sent: list[Message] = []
         self.rows: list[tuple[str, Mapping[str, Any]]] = []
         self.desk = Desk(
-            lambda: 0, self.sent.append, lambda t, r: self.rows.append((t, r)), np.random.default_rng(0)
+            lambda: 0, self.sent.append, lambda t, r: self.rows.append((t, r)), partial(stream, 0)
         )
 
 
+def _unit(*schedule_mw: float, first: int = 0, least: float = 0.0) -> UnitPortfolio:
+    """c = 20 p + 0.1 p^2, so marginal cost is 20 + 0.2 p; up to 100 MW, 20 MW of ramp, half of it 10 MW."""
+    portfolio = UnitPortfolio(Unit("G", 3, least, 100.0, 20.0, 20.0, 0.1, adder=5.0), 1 / 3)
+    portfolio.scheduled(first, np.array(schedule_mw))
+    return portfolio
+
+
+def _offered(portfolio: UnitPortfolio, isp: int) -> tuple[float, float]:
+    (found,) = portfolio.resources(isp, 0.0)
+    return float(found.quantity_mw[:2].sum()), float(found.quantity_mw[2:].sum())
+
+
 def test_a_unit_offers_its_headroom_within_the_ramp_at_marginal_cost() -> None:
-    # c = 20 p + 0.1 p^2: marginal cost is 20 + 0.2 p; at 90 of 100 MW there are 10 MW up; the ramp is 20 MW.
-    portfolio = UnitPortfolio(Unit("G", 3, 0.0, 100.0, 20.0, 20.0, 0.1, adder=5.0), 1 / 3)
-    portfolio.schedule_mw[0] = 90.0
-    (found,) = portfolio.resources(0, 0.0)
-    assert found.quantity_mw.tolist() == [5.0, 5.0, 10.0, 10.0]
-    # Middles: 92.5 and 97.5 going up, 85 and 75 going down; adder on top going up, off going down.
-    assert found.cost == pytest.approx([20 + 18.5 + 5, 20 + 19.5 + 5, 20 + 17.0 - 5, 20 + 15.0 - 5])
+    (found,) = _unit(94.0, 94.0, 94.0).resources(1, 0.0)
+    assert found.quantity_mw.tolist() == [3.0, 3.0, 5.0, 5.0]
+    # Middles: 95.5 and 98.5 going up, 91.5 and 86.5 going down; adder on top going up, off going down.
+    assert found.cost == pytest.approx([20 + 19.1 + 5, 20 + 19.7 + 5, 20 + 18.3 - 5, 20 + 17.3 - 5])
     assert found.direction.tolist() == [1, 1, -1, -1]
     assert set(found.node) == {3}
 
 
+def test_a_unit_offers_half_of_what_its_schedule_leaves_of_the_ramp() -> None:
+    # Rising by 12 into ISP 1 leaves 8 up and 32 down; falling by 6 out of it leaves 14 and 26 to come back.
+    assert _offered(_unit(40.0, 52.0, 46.0), 1) == (0.5 * 8.0, 0.5 * 26.0)
+    # By hand: 4 up in ISP 1 after 13 down before is 52 + 4 - (40 - 13) = 29 > 20, but ISP 0 sells less:
+    up, down = _offered(_unit(40.0, 52.0, 46.0), 0)
+    assert (up, down) == (10.0, 0.5 * 8.0)
+    assert 52.0 + 4.0 - (40.0 - down) == 20.0
+
+
+def test_behind_the_last_isp_of_a_day_a_third_of_the_ramp_is_left_to_the_next_schedule() -> None:
+    portfolio = _unit(50.0, 50.0)
+    assert _offered(portfolio, 1) == pytest.approx((0.5 * (20.0 - 20.0 / 3.0), 0.5 * (20.0 - 20.0 / 3.0)))
+    portfolio.scheduled(2, np.array([50.0 - 20.0 / 3.0, 50.0]))
+    # The most that the next day may fall: up at 23:45 and down at 0:00 together still keep the ramp.
+    (up, _), (_, down) = _offered(portfolio, 1), _offered(portfolio, 2)
+    assert up + 20.0 / 3.0 + down == pytest.approx(20.0)
+
+
+@settings(max_examples=50, deadline=None)
+@given(moves=st.lists(st.floats(-20.0, 20.0), min_size=2, max_size=8), seed=st.integers(0, 1000))
+def test_whatever_is_called_the_ramp_is_kept(moves: list[float], seed: int) -> None:
+    schedule = np.clip(50.0 + np.cumsum([0.0, *moves]), 0.0, 100.0)
+    portfolio, rng = _unit(*schedule), np.random.default_rng(seed)
+    called = []
+    for isp in range(len(schedule)):
+        up, down = _offered(portfolio, isp)
+        called.append(rng.choice([up, -down, 0.0]))
+    output = schedule + np.array(called)
+    assert (np.abs(np.diff(output)) <= 20.0 + 1e-9).all()
+    assert (output >= -1e-9).all()
+    assert (output <= 100.0 + 1e-9).all()
+
+
 def test_a_unit_at_its_limits_offers_nothing_beyond() -> None:
-    portfolio = UnitPortfolio(Unit("G", 0, 10.0, 100.0, 20.0, 20.0), 1 / 3)
-    portfolio.schedule_mw.update({0: 100.0, 1: 10.0})
-    assert portfolio.resources(0, 0.0)[0].quantity_mw.tolist() == [0.0, 0.0, 10.0, 10.0]
-    assert portfolio.resources(1, 0.0)[0].quantity_mw.tolist() == [10.0, 10.0, 0.0, 0.0]
+    portfolio = _unit(100.0, 100.0, 100.0, least=10.0)
+    assert portfolio.resources(1, 0.0)[0].quantity_mw.tolist() == [0.0, 0.0, 5.0, 5.0]
+    portfolio = _unit(10.0, 10.0, 10.0, least=10.0)
+    assert portfolio.resources(1, 0.0)[0].quantity_mw.tolist() == [5.0, 5.0, 0.0, 0.0]
 
 
 def test_the_day_ahead_market_equalises_marginal_costs() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tandem_sim.agents.fleet import HouseholdFleet
-from tandem_sim.agents.population import Population
+from tandem_sim.agents.population import ROW, Population
 from tandem_sim.grids.powerflow import AcState
 from tandem_sim.grids.rows import Violations
 from tandem_sim.markets.bids import Bids
@@ -31,7 +31,6 @@ from tandem_sim.sim.audit import (
 )
 from tandem_sim.sim.calendar import Calendar
 from tandem_sim.sim.physics import GridResult
-from tandem_sim.sim.randomness import stream
 
 BOOKS = {"D1": Bids.of(["a", "b"], ["A", "B"], [1, 2], [1, -1], [2.0, 1.0], [50.0, 20.0])}
 
@@ -86,7 +85,9 @@ def fleet() -> HouseholdFleet:
     calendar = Calendar.of_days("2016-04-18", 1, 15, "Europe/Brussels")
     sites, pools = np.zeros(60, dtype=np.int64), np.zeros(60, dtype=np.int64)
     population = Population(pv_share=0.6, battery_share=0.5, ev_share=0.5, heat_pump_share=0.5)
-    return HouseholdFleet.build(population, sites, pools, calendar.times(), 1, stream(1, "fleet"))
+    return HouseholdFleet.build(
+        population, sites, pools, calendar.times(), 1, np.random.default_rng(1).random((len(sites), ROW))
+    )
 
 
 def test_energy_from_nothing_is_caught(fleet: HouseholdFleet) -> None:

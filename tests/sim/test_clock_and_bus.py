@@ -38,7 +38,7 @@ def test_messages_due_at_a_second_arrive_before_its_gates() -> None:
 
 def _bus(loss: float, latency: int = 3) -> tuple[Clock, Bus, list[Message], list[tuple[Message, bool]]]:
     clock, inbox, log = Clock(0), [], []  # type: ignore[var-annotated]
-    bus = Bus(clock, Link(latency, loss), stream(1, "bus"), lambda m, lost: log.append((m, lost)))
+    bus = Bus(clock, Link(latency, loss), 1, lambda m, lost: log.append((m, lost)))
     bus.connect({"b": inbox.append})
     return clock, bus, inbox, log
 

@@ -42,7 +42,7 @@ def test_balancing_draws_on_distribution_where_the_scheme_lets_it(small_run: Run
     activations = table(small_run(scheme=scheme, **HOURLY), "activations")
     layers = ["tso_market", "common_market", "integrated_market", "translate_bids"]
     bought = activations[activations.layer.isin(layers)]
-    assert (bought.system == "D1").sum() > 50
+    assert (bought.system == "D1").sum() > 20
 
 
 def test_balancing_reduces_the_imbalance(small_run: Runs) -> None:
@@ -89,7 +89,7 @@ def test_companies_buy_and_pay_in_the_integrated_market(small_run: Runs) -> None
     alone = table(small_run(scheme="common", **HOURLY), "settlement")
     before = alone[(alone.kind == "imbalance") & alone.payee.str.startswith("BRP")]
     # What they bought they no longer lack.
-    assert imbalance.quantity_mwh.abs().sum() < 0.6 * before.quantity_mwh.abs().sum()
+    assert imbalance.quantity_mwh.abs().sum() < 0.8 * before.quantity_mwh.abs().sum()
 
 
 def test_a_merit_order_list_is_negotiated_in_rounds(small_run: Runs) -> None:
