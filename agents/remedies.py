@@ -1,8 +1,8 @@
 """What a pool does when limits on connections keep it from what it sold: it re-dispatches, asks, and tells.
 
-After ALEXANDER D3.3, 3.5.1: the aggregator re-dispatches within its portfolio, the TSO re-dispatches to other
-aggregators or corrects by a market of its own. Here it is the pool that asks other aggregators, and pays them.
-Those that a scenario allows are tried in this order.
+After ALEXANDER D3.3, 3.5.1: the aggregator re-dispatches within its portfolio, the TSO re-dispatches to
+others or corrects by a market of its own. Here it is the pool that asks other aggregators, and pays them.
+Those remedies that a scenario allows are tried in this order.
 """
 
 from __future__ import annotations

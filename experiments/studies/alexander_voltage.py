@@ -117,9 +117,9 @@ def base_table(results: pd.DataFrame) -> str:
             [
                 kind,
                 str(len(cases)),
-                f"{buses.median():.0f} ({buses.max()})",
+                f"{buses.median():g} ({buses.max()})",
                 f"{(buses > 0).sum()}",
-                f"{ac.median():.0f} ({ac.max()}), {(ac > 0).sum()}",
+                f"{ac.median():g} ({ac.max()}), {(ac > 0).sum()}",
                 f"{cases.base_congested_lines.median():.0f}",
                 f"{(dearer > 1e-3 * cases.common_eur_per_h.abs()).sum()}",
             ]
@@ -148,14 +148,14 @@ def voltage_table(results: pd.DataFrame) -> str:
             buses, depth = part.voltage_violations, part.max_voltage_violation_pct
             if stated == 0 and not buses.any():
                 continue
-            middle, low, high = (f"{buses.quantile(q):.0f}" for q in (0.5, 0.25, 0.75))
+            middle, low, high = (f"{buses.quantile(q):.3g}" for q in (0.5, 0.25, 0.75))
             rows.append(
                 [
                     scheme,
                     kind,
                     f"{stated:g}",
                     f"{middle} [{low}; {high}] ({buses.max()})",
-                    f"{part.ac_voltage_violations.median():.0f} ({part.ac_voltage_violations.max()})",
+                    f"{part.ac_voltage_violations.median():g} ({part.ac_voltage_violations.max()})",
                     f"{(buses > 0).sum()}/{len(part)}",
                     f"{MAX_VOLTAGE_VIOLATION_PCT.get(scheme, SAFE)[k]:g}",
                     f"{number(depth.median(), 1)} ({depth.max():.1f})",
@@ -166,13 +166,12 @@ def voltage_table(results: pd.DataFrame) -> str:
 
 def findings_table(results: pd.DataFrame) -> str:
     """Published findings on voltage (tables 4-2, 4-5 and 4-8), and in how many cases each holds here."""
-    by_case = results.set_index(["kind", "scheme", "seed"]).sort_index()
 
     def buses(kind: str, scheme: str) -> pd.Series:
-        return by_case.loc[(kind, scheme)].voltage_violations
+        return _by_seed(results, kind, scheme).voltage_violations
 
     def loss(kind: str, scheme: str) -> pd.Series:
-        return by_case.loc[(kind, scheme)].inefficiency_pct
+        return _by_seed(results, kind, scheme).inefficiency_pct
 
     rows = []
     for text, holds in _findings(buses, loss):
@@ -216,3 +215,7 @@ def _findings(buses: Outside, loss: Outside) -> list[tuple[str, pd.Series]]:
 
 def _none_outside(buses: Outside, kind: str, schemes: Iterable[str]) -> pd.Series:
     return pd.concat([buses(kind, scheme) for scheme in schemes], axis=1).eq(0).all(axis=1)
+
+
+def _by_seed(results: pd.DataFrame, kind: str, scheme: str) -> pd.DataFrame:
+    return results[(results.kind == kind) & (results.scheme == scheme)].set_index("seed")
