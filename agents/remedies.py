@@ -1,7 +1,8 @@
 """What a pool does when limits on connections keep it from what it sold: it re-dispatches, asks, and tells.
 
-ALEXANDER D3.3, 3.5.1, figure 3-12: the aggregator re-dispatches within its portfolio, others step in, the TSO
-corrects. Those that a scenario allows are tried in this order.
+After ALEXANDER D3.3, 3.5.1: the aggregator re-dispatches within its portfolio, the TSO re-dispatches to
+others or corrects by a market of its own. Here it is the pool that asks other aggregators, and pays them.
+Those remedies that a scenario allows are tried in this order.
 """
 
 from __future__ import annotations

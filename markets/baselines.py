@@ -1,8 +1,9 @@
 """Baselines: what a meter would have shown unasked, estimated from its readings.
 
-Sources: "last quarter-hour" and "High X of Y" as in Elia's baseline study of 2021 (X and Y are options here);
-"meter before / meter after" in the sense of NAESB: readings of a period before the activation against those
-during it; schedule: what the provider declared ahead.
+Sources: "last quarter-hour" and "High X of Y" after Elia's study on baseline methodologies of 2021 (not
+checked against its text; X and Y are options here); "meter before / meter after" in the sense of NAESB:
+readings of a period before the activation against those during it; schedule: what the provider declared
+ahead.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ ABOUT: dict[str, tuple[str, str]] = {
     "central-01": ("one TSO market, blind to distribution grids", "ALEXANDER D3.3 cluster 1; SmartNet CS_A"),
     "central-02": (
         "one TSO market on bids that each DSO has limited to what its grid can carry",
-        "ALEXANDER D3.3; Belgian NFS (static), iCAROS (day-ahead, dynamic)",
+        "ALEXANDER D3.3; Belgian NFS (method static)",
     ),
     "central-03": ("one TSO market that holds the distribution rows itself", "ALEXANDER D3.3"),
     "multilevel-01": (
@@ -75,7 +75,7 @@ ABOUT: dict[str, tuple[str, str]] = {
     ),
     "multilevel-03": (
         "as multilevel-01, each DSO limits what it forwards to what its grid can carry",
-        "ALEXANDER D3.3; Fluvius LFM",
+        "ALEXANDER D3.3; Fluvius LFM (method static)",
     ),
     "multilevel-04": (
         "as multilevel-01, the TSO market holds the distribution rows itself",
@@ -83,7 +83,7 @@ ABOUT: dict[str, tuple[str, str]] = {
     ),
     "multilevel-05": (
         "TSO first and blind, local markets with the remainder",
-        "ALEXANDER D3.3; ATTEST (TSO first)",
+        "ALEXANDER D3.3",
     ),
     "multilevel-06": (
         "TSO first on bids that each DSO has limited, local markets with the remainder",
@@ -91,11 +91,11 @@ ABOUT: dict[str, tuple[str, str]] = {
     ),
     "aggregation": (
         "each DSO offers its area as one supply function of the interface flow",
-        "ALEXANDER D3.3 cluster 3; SmartNet CS_D decentralised; OneNet Poland; Redispatch 3.0",
+        "ALEXANDER D3.3 cluster 3; SmartNet CS_D decentralised",
     ),
     "fragmented": (
         "local markets and a TSO market without distributed resources",
-        "CoordiNet; SmartNet CS_C without its fixed boundary",
+        "CoordiNet fragmented",
     ),
     "shared-balancing": (
         "each DSO holds a scheduled flow at its boundary and decongests its area; TSO without access to it",
@@ -103,7 +103,7 @@ ABOUT: dict[str, tuple[str, str]] = {
     ),
     "hybrid": (
         "one TSO market on a merit order list that each DSO has validated by power flow",
-        "Dutch hybrid scheme",
+        "hybrid scheme proposed for the Netherlands",
     ),
     "integrated": (
         "an independent operator clears operators and companies together by willingness to pay",
@@ -111,7 +111,7 @@ ABOUT: dict[str, tuple[str, str]] = {
     ),
     "common": (
         "all needs, bids and grids in one market",
-        "ALEXANDER D3.3; SmartNet CS_D centralised; OneNet Northern",
+        "ALEXANDER D3.3 cluster 3; SmartNet CS_D centralised",
     ),
 }
-"""What each scheme does, and where it comes from."""
+"""What each scheme does, and where it comes from: what is taken of each source stands in docs/model.md."""

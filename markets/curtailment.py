@@ -1,7 +1,8 @@
 """Trading of curtailment on one feeder: those whose import is limited buy relief from their neighbours.
 
-Trades are worth the most value less cost that the feeder's linearised limits allow, and hold only if the
-three-phase power flow then finds every limit kept (BiTraDER, as in ALEXANDER D3.3, 3.5.2).
+After BiTraDER as in ALEXANDER D3.3, 3.5.2: trades near real time between customers, within the limits of the
+grid. How they are found is Tandem's: trades are worth the most value less cost that the feeder's linearised
+limits allow, and hold only if the three-phase power flow then finds every limit kept.
 """
 
 from __future__ import annotations

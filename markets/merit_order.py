@@ -1,7 +1,8 @@
 """The hybrid scheme: the TSO's merit order list goes to the DSOs for validation until they accept it.
 
 Source: the offering process proposed for the Netherlands (hybrid TSO-DSO managed model): the DSO runs a power
-flow and clears a bid or lowers its bounds, the TSO rebuilds the list until it is accepted.
+flow and clears a bid or updates its bounds, the TSO rebuilds the list until it is accepted. That the TSO says
+how much of each bid it would call, and what is free beside a safe call, is Tandem's.
 """
 
 from __future__ import annotations

@@ -37,7 +37,8 @@ def envelope_mw(
     ``max sum(w_b x_b)`` over ``0 <= x_b <= offered_b`` with the area's rows hard; limits that the base
     already breaks are relaxed to the base ("do not aggravate"). ``w = 1`` for `uniform`; for `envelope`
     (price-based) ``w = 1 + (c_max - c_b)`` for up bids and ``1 + (c_b - c_min)`` for down bids, over the
-    area's bids of that direction (Kaushal et al., 2024; ALEXANDER D3.3, 4.3.5).
+    area's bids of that direction. Both are methods of Kaushal et al. (2024), as in ALEXANDER D3.3, 4.3.5; the
+    deliverable says that prices count and not by which weight, so this weight is Tandem's.
 
     Every activation within the limits, up and down together, then keeps the rows, if all bids move a row the
     same way. Where some do not (a negative resistance in the star of a three-winding transformer), both

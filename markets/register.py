@@ -1,8 +1,9 @@
 """The flexibility register: who may sell what, until when, and what is offered for an ISP already.
 
 Source: prequalification as proposed for the Netherlands (the TSO passes assets in distribution to their DSO,
-which tests them) and in OneNet and CoordiNet (grid qualification of units, product qualification of groups, a
-stricter qualification implying the looser one, uniqueness of bids among markets).
+which tests them); two kinds of it, of the grid and of the product, and bids unique among markets, as in
+demonstrations of OneNet (there both kinds mostly for units and groups; here the grid is tested for units, the
+product for groups); a stricter qualification that implies the looser one, as CoordiNet recommends.
 """
 
 from __future__ import annotations

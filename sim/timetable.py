@@ -1,7 +1,8 @@
 """When capacity is bought: the moments of tenders and auctions, and the ISPs they are for.
 
-The market day of everybody else runs from 0:00 to 24:00. A local market day may start at another hour: in
-Flanders at 16:00, so that capacity for 0:00 to 15:59 of a day is bought eight days ahead, for the rest seven.
+The market day of everybody else runs from 0:00 to 24:00. A local market day may start at another hour: in the
+Flemish pilot at 16:00, so that capacity for 0:00 to 15:59 of a day is bought eight days ahead, for the rest
+seven.
 Source: ALEXANDER D3.3, 3.3.3 and figure 3-6.
 """
 

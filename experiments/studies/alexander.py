@@ -2,8 +2,10 @@
 
 ``python -m tandem_sim.experiments.studies.alexander [--seeds N] [--out DIR]`` writes ``alexander.csv`` (a row
 per case and scheme), ``alexander_causes.csv`` (the same under other recipes), ``alexander_times.csv``,
-``alexander_tables.md`` and ``alexander.png``. All but the times depend on nothing but the seeds. What comes
-out, and why it differs from the publication, stands in ``docs/studies/alexander.md``.
+``alexander_tables.md`` and ``alexander.png``, and of the voltage-bound cases ``alexander_voltage.csv``,
+``alexander_voltage_tables.md`` and ``alexander_voltage.png``; with ``--voltage-only`` the last three alone.
+All but the times depend on nothing but the seeds. What comes out, and why it differs from the publication,
+stands in ``docs/studies/alexander.md``.
 """
 
 from __future__ import annotations
@@ -34,11 +36,15 @@ from tandem_sim.experiments.studies.alexander_tables import (
     usable,
 )
 from tandem_sim.experiments.studies.alexander_trials import MAIN, STRESSED, Setting, run_setting, warm_up
+from tandem_sim.experiments.studies.alexander_voltage import STEPS, VOLTAGE, voltage_tables, with_base_states
+from tandem_sim.experiments.studies.alexander_voltage_figure import voltage_figure
 from tandem_sim.grids.errors import InputError
 
 SEEDS, CAUSE_SEEDS = 50, 15
 RESULTS, CAUSES_FILE, TIMES = "alexander.csv", "alexander_causes.csv", "alexander_times.csv"
 TABLES, FIGURE = "alexander_tables.md", "alexander.png"
+VOLTAGE_RESULTS, VOLTAGE_TABLES = "alexander_voltage.csv", "alexander_voltage_tables.md"
+VOLTAGE_FIGURE = "alexander_voltage.png"
 """What a run writes; anything else in the folder stays."""
 
 MAIN_TITLE = (
@@ -59,11 +65,21 @@ def study(
     out: Annotated[Path, typer.Option(help="Folder for the results, replaced file by file.")] = Path(
         "runs/studies/alexander"
     ),
+    voltage_only: Annotated[
+        bool, typer.Option("--voltage-only", help="Only the kind of case in which voltage binds.")
+    ] = False,
 ) -> None:
     """Rebuild chapter 4 of ALEXANDER D3.3: four kinds of case, many seeds, every scheme."""
     _check_folder(out)
-    settings = [MAIN, STRESSED, *CAUSES]
-    results, times = _run(settings, seeds)
+    if not voltage_only:
+        _study_lines(seeds, out)
+    _study_voltage(seeds, out)
+    console.print(f"Results: {out}", soft_wrap=True)
+
+
+def _study_lines(seeds: int, out: Path) -> None:
+    """The two recipes whose lines bind, and the experiments on them."""
+    results, times = _run([MAIN, STRESSED, *CAUSES], seeds)
     results[0].drop(columns=["study", "label"]).to_csv(out / RESULTS, index=False)
     pd.concat(results[1:]).to_csv(out / CAUSES_FILE, index=False)
     times[0].drop(columns=["study", "label"]).to_csv(out / TIMES, index=False)
@@ -74,7 +90,20 @@ def study(
         save(figure, out / FIGURE)
     print(tables)
     print(time_table(times[0]))
-    console.print(f"Results: {out}", soft_wrap=True)
+
+
+def _study_voltage(seeds: int, out: Path) -> None:
+    """The kind of case in which voltage binds, and the steps that lead there."""
+    settings = [VOLTAGE, *STEPS]
+    found, _ = _run(settings, seeds)
+    results = pd.concat([with_base_states(r, s) for r, s in zip(found, settings, strict=True)])
+    results.to_csv(out / VOLTAGE_RESULTS, index=False)
+    tables = voltage_tables(usable(results))
+    (out / VOLTAGE_TABLES).write_text(tables, encoding="utf-8")
+    with house_style():
+        bound = usable(results)
+        save(voltage_figure(bound[bound.study == VOLTAGE.study]), out / VOLTAGE_FIGURE)
+    print(tables)
 
 
 def tables_of(results: Sequence[pd.DataFrame]) -> str:
@@ -95,7 +124,9 @@ def tables_of(results: Sequence[pd.DataFrame]) -> str:
 
 
 def _run(settings: Sequence[Setting], seeds: int) -> tuple[list[pd.DataFrame], list[pd.DataFrame]]:
-    counts = [seeds if setting in (MAIN, STRESSED) else min(seeds, CAUSE_SEEDS) for setting in settings]
+    counts = [
+        seeds if setting in (MAIN, STRESSED, VOLTAGE) else min(seeds, CAUSE_SEEDS) for setting in settings
+    ]
     results, times = [], []
     with Progress(console=console) as progress:
         total = sum(n * len(s.kinds) * len(s.schemes) for s, n in zip(settings, counts, strict=True))

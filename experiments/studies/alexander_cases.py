@@ -67,7 +67,8 @@ class Recipe:
         3.0,
     )  # output of a feeder's generator over the load of its bus
     root_vm_pu: float = 1.0  # voltage at which transmission feeds both feeders
-    vm_max_pu: float = 1.1  # upper end of the feeders' voltage band; the lower is 0.9
+    vm_min_pu: float = 0.9  # ends of the feeders' voltage band
+    vm_max_pu: float = 1.1
 
 
 SHARED = Recipe()
@@ -78,6 +79,15 @@ TIGHT = Recipe(
     locally_solvable=False,
 )
 """Little room on every line, and overloads as many and as deep as the published ones."""
+VOLTAGE_BOUND = Recipe(
+    root_vm_pu=1.04,  # the 69-bus feeder loses 0.09 p.u. at full load: less would not hold 0.95 at its end
+    vm_min_pu=0.95,
+    vm_max_pu=1.05,
+    headroom=(2.0, 3.0),  # room on lines, so that it is the voltage that stops a bid
+    volume=2.0,
+    need_mw=16.0,  # as much more as the feeders offer more
+)
+"""Set-point 1.04 p.u. under a band of 5 % either way, lines with room, twice the bids and the need."""
 
 
 def generate(kind: str, seed: int, recipe: Recipe = SHARED) -> Case:
@@ -154,8 +164,8 @@ def _area(name: str, grid: str, kind: str, seed: int, recipe: Recipe) -> Area:
         bids = Bids.join([bids, *_new_bids(name, network, critical, stream(seed, f"alexander {name} new"))])
     labels = network.branches.label
     rated = network.with_ratings(dict(zip(labels, rating_mva.tolist(), strict=True)), "ratings")
-    vm_max_pu = np.full(len(network.bus_index), recipe.vm_max_pu)
-    rated = replace(rated, p_mw=p_mw, root_vm_pu=recipe.root_vm_pu, vm_max_pu=vm_max_pu)
+    low, high = (np.full(len(network.bus_index), end) for end in (recipe.vm_min_pu, recipe.vm_max_pu))
+    rated = replace(rated, p_mw=p_mw, root_vm_pu=recipe.root_vm_pu, vm_min_pu=low, vm_max_pu=high)
     lin = replace(lin, network=rated)
     return Area(rated, lin, distribution_rows(lin, p_mw, rated.q_mvar), bids, PowerFlow(rated))
 

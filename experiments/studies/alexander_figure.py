@@ -50,7 +50,7 @@ def study_figure(results: Mapping[str, pd.DataFrame]) -> Figure:
         axes = band.subplots(1, 2 * len(KINDS), width_ratios=[1.0, 0.14] * len(KINDS))
         for k, kind in enumerate(KINDS):
             part = table[table.kind == kind]
-            _panel(axes[2 * k], part, k, first=k == 0)
+            inefficiency_panel(axes[2 * k], part, k, first=k == 0)
             _safe_strip(axes[2 * k + 1], part)
     cases = max(table.seed.nunique() for table in results.values())
     figure.supxlabel(minus(NOTE.format(cases=cases)), x=0.01, ha="left", fontsize=7, color=GREY)
@@ -79,7 +79,8 @@ def _legend(band: Any) -> None:
     )
 
 
-def _panel(ax: Axes, part: pd.DataFrame, kind: int, first: bool) -> None:
+def inefficiency_panel(ax: Axes, part: pd.DataFrame, kind: int, first: bool) -> None:
+    """Median and quartiles of the inefficiency by scheme, published values beside; labels where `first`."""
     for row, scheme in enumerate(CHAPTER_4):
         values = part[part.scheme == scheme].inefficiency_pct
         low, middle, high = (float(values.quantile(q)) for q in (0.25, 0.5, 0.75))
@@ -102,7 +103,7 @@ def _panel(ax: Axes, part: pd.DataFrame, kind: int, first: bool) -> None:
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: minus(f"{value:g}")))
     ax.grid(True, axis="x")
     ax.grid(False, axis="y")
-    _scheme_rows(ax, labels=first)
+    scheme_rows(ax, labels=first)
     ax.set_title(TITLES[KINDS[kind]])
     ax.set_xlabel("Inefficiency (%)")
 
@@ -118,11 +119,12 @@ def _safe_strip(ax: Axes, part: pd.DataFrame) -> None:
     ax.grid(False)
     for spine in ax.spines.values():
         spine.set_visible(False)
-    _scheme_rows(ax, labels=False)
+    scheme_rows(ax, labels=False)
     ax.tick_params(length=0)
 
 
-def _scheme_rows(ax: Axes, labels: bool) -> None:
+def scheme_rows(ax: Axes, labels: bool) -> None:
+    """A row for each scheme, from the top."""
     ax.set_yticks(range(len(CHAPTER_4)), CHAPTER_4)
     ax.set_ylim(len(CHAPTER_4) - 0.4, -0.6)
     ax.tick_params(axis="y", labelleft=labels, length=0)
