@@ -32,6 +32,7 @@ LIBRARIES = (
     "simbench",
     "lightsim2grid",
     "pyarrow",
+    "holidays",
 )
 
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from tandem_sim.markets.baselines import Method
+from tandem_sim.sim.public_holidays import ZONE, check_code
 from tandem_sim.sim.sections import Count, Name, NotNegative, Positive, Section, Share
 
 Hour = Annotated[int, Field(ge=0, le=24, strict=True)]
+
+
+def _no_is_norway(value: Any) -> Any:
+    if value is False:
+        raise ValueError('is read as "false": write none for no holidays, "NO" in quotes for Norway')
+    return value
+
+
+HolidayCode = Annotated[str, BeforeValidator(_no_is_norway), AfterValidator(check_code)]
 
 
 class RegisterSettings(Section):
@@ -109,8 +119,9 @@ class SettlementSettings(Section):
     schedule_mape: Share = 0.05  # error of a declared baseline, mean absolute share of it (synthetic)
     x: Count = 4
     y: Count = 5
-    adjusted: bool = False
+    adjusted: bool = False  # High X of Y is shifted by what today is off before the event
     before_isps: Count = 4
+    holidays: HolidayCode = ZONE  # country (and part) whose public holidays are no working days
     correct_brp: bool = True  # the BRP's perimeter is corrected for what aggregators activated in it
     shortfall_eur_per_mwh: NotNegative = 0.0  # on what is missing beyond the tolerance of 10 %
 

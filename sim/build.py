@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from tandem_sim.sim.equip import equip
 from tandem_sim.sim.equip_non_firm import equip_non_firm
 from tandem_sim.sim.low_voltage import LowVoltage, build_low_voltage, pools_of_streets, with_street_sites
 from tandem_sim.sim.meters import Meters, day_index
+from tandem_sim.sim.public_holidays import public_holidays
 from tandem_sim.sim.randomness import AUDITED, stream
 from tandem_sim.sim.recorder import Recorder
 from tandem_sim.sim.residents import aggregators_of, household_rows
@@ -111,9 +113,11 @@ def first_second(scenario: Scenario, calendar: Calendar) -> int:
 def _settler(scenario: Scenario, world: World, book: CapacityBook | None) -> Settler:
     s = scenario.settlement
     names = [pool.name for pool in world.aggregators]
+    last = scenario.start + timedelta(days=scenario.days)
+    free = public_holidays(s.holidays, scenario.zone, scenario.start, last)
     meters = Meters(
         s.baseline, BaselineRules(s.x, s.y, s.adjusted, s.before_isps), names, world.areas,
-        world.fleet_desk.fleet.groups, day_index(world.calendar), world.recorder,
+        world.fleet_desk.fleet.groups, day_index(world.calendar, free), world.recorder,
     )  # fmt: skip
     rules = SettlementRules(
         scenario.capacity.penalty_factor, s.shortfall_eur_per_mwh, s.correct_brp, scenario.capacity.nomination

@@ -5,8 +5,9 @@ Every device group is metered on its own; the baseline of an activated one comes
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
 import numpy as np
 
@@ -14,8 +15,9 @@ from tandem_sim.agents.area import Area
 from tandem_sim.agents.fleet import FleetGroups, FleetStep
 from tandem_sim.agents.participant import Record
 from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
-from tandem_sim.markets.baselines import ESTIMATES, BaselineRules, DayIndex, MeterHistory, Method
+from tandem_sim.markets.baselines import ESTIMATES, BaselineRules, MeterHistory, Method
 from tandem_sim.markets.bids import DOWN, UP
+from tandem_sim.markets.day_matching import DayIndex
 from tandem_sim.markets.settlement import Place
 from tandem_sim.sim.calendar import Calendar
 
@@ -145,17 +147,22 @@ class Meters:
         )
 
 
-def day_index(calendar: Calendar) -> DayIndex:
-    """Days of a horizon for baselines. Saturday and Sunday are no working days; holidays count as they fall.
+def day_index(calendar: Calendar, holidays: Collection[date] = frozenset()) -> DayIndex:
+    """Days of a horizon for baselines. Saturdays, Sundays and `holidays` are no working days.
 
-    In the hour that clocks repeat, the later reading of a clock time replaces the earlier one.
+    The clock time of an ISP is that of its start, rounded down to whole ISPs since local midnight: where
+    clocks change by half an hour, ISPs of an hour stay the same hours of the day. Of a clock time that comes
+    twice in a day, the later reading replaces the earlier one.
     """
     day: dict[int, int] = {}
     clock: dict[int, int] = {}
     working: dict[int, bool] = {}
     local = calendar.times().tz_convert(calendar.zone)
+    minutes = calendar.isp_minutes
     for number, (_, isps) in enumerate(calendar.days()):
-        working[number] = bool(local[isps.start].dayofweek < 5)
+        first = local[isps.start]
+        working[number] = bool(first.dayofweek < 5 and first.date() not in holidays)
         for isp in isps:
-            day[isp], clock[isp] = number, int(local[isp].hour * 60 + local[isp].minute)
-    return DayIndex(day, clock, working)
+            day[isp] = number
+            clock[isp] = int(local[isp].hour * 60 + local[isp].minute) // minutes * minutes
+    return DayIndex(day, clock, working, minutes)

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = ("grids", "markets", "agents", "sim", "experiments")  # each may import itself and those before it
 HOMES = {
     "simpy": {"sim"},
+    "holidays": {"sim"},
     "mesa": {"agents", "sim"},
     "pandapower": {"grids"},
     "lightsim2grid": {"grids"},

@@ -10,8 +10,9 @@ import pytest
 
 from tandem_sim.agents.fleet import FleetGroups
 from tandem_sim.agents.remedies import Change
-from tandem_sim.markets.baselines import BaselineRules, DayIndex
+from tandem_sim.markets.baselines import BaselineRules
 from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.day_matching import DayIndex
 from tandem_sim.markets.ledger import Ledger
 from tandem_sim.markets.pricing import Sale
 from tandem_sim.sim.accounts import ordered_mw
