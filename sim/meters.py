@@ -150,19 +150,17 @@ class Meters:
 def day_index(calendar: Calendar, holidays: Collection[date] = frozenset()) -> DayIndex:
     """Days of a horizon for baselines. Saturdays, Sundays and `holidays` are no working days.
 
-    The clock time of an ISP is that of its start, rounded down to whole ISPs since local midnight: where
-    clocks change by half an hour, ISPs of an hour stay the same hours of the day. Of a clock time that comes
-    twice in a day, the later reading replaces the earlier one.
+    The clock time of an ISP is that of its start. Of a clock time that comes twice in a day, the later reading
+    replaces the earlier one.
     """
     day: dict[int, int] = {}
     clock: dict[int, int] = {}
     working: dict[int, bool] = {}
     local = calendar.times().tz_convert(calendar.zone)
-    minutes = calendar.isp_minutes
     for number, (_, isps) in enumerate(calendar.days()):
         first = local[isps.start]
         working[number] = bool(first.dayofweek < 5 and first.date() not in holidays)
         for isp in isps:
             day[isp] = number
-            clock[isp] = int(local[isp].hour * 60 + local[isp].minute) // minutes * minutes
-    return DayIndex(day, clock, working, minutes)
+            clock[isp] = int(local[isp].hour * 60 + local[isp].minute)
+    return DayIndex(day, clock, working, calendar.isp_minutes)

@@ -55,3 +55,35 @@ def test_a_midnight_that_does_not_exist_or_comes_twice(day: str, zone: str, firs
     calendar = Calendar.of_days(day, 1, 15, zone)
     assert calendar.start == pd.Timestamp(first, tz="UTC")
     assert [len(isp) for _, isp in calendar.days()] == [isps]
+
+
+def test_a_horizon_may_begin_at_any_hour_and_day() -> None:
+    calendar = Calendar.of_days("2016-03-26 18:30", 1, 15, "Europe/Brussels")  # clocks change in the night
+    assert calendar.start == pd.Timestamp("2016-03-26 17:30", tz="UTC")
+    assert calendar.n_isp == 92  # from 18:30 to 18:30
+    (first, evening), (second, rest) = calendar.days()
+    assert (len(evening), len(rest)) == (22, 70)
+    # Both days clear at noon of the day before them, which for the first lies before the horizon.
+    assert calendar.time(first) == pd.Timestamp("2016-03-25 12:00", tz="Europe/Brussels").tz_convert("UTC")
+    assert calendar.time(second) == pd.Timestamp("2016-03-26 12:00", tz="Europe/Brussels").tz_convert("UTC")
+
+
+@pytest.mark.parametrize(
+    ("start", "minutes", "zone", "message"),
+    [
+        ("2016-04-18 06:07", 15, "Europe/Brussels", "between two ISPs"),
+        ("2016-03-27 02:30", 15, "Europe/Brussels", "clocks skip it"),
+        ("2016-04-02", 60, "Australia/Lord_Howe", "change by less than an ISP"),  # 0:00 would be at half past
+        ("2016-10-01", 60, "Australia/Lord_Howe", "change by less than an ISP"),
+    ],
+)
+def test_a_horizon_that_does_not_consist_of_isps_is_refused(
+    start: str, minutes: int, zone: str, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        Calendar.of_days(start, 3, minutes, zone)
+
+
+def test_clock_changes_of_half_an_hour_are_right_in_half_hours() -> None:
+    calendar = Calendar.of_days("2016-04-02", 3, 30, "Australia/Lord_Howe")  # the second day has 24.5 hours
+    assert [len(day) for _, day in calendar.days()] == [48, 49, 48]
