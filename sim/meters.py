@@ -150,7 +150,7 @@ class Meters:
 def day_index(calendar: Calendar, holidays: Collection[date] = frozenset()) -> DayIndex:
     """Days of a horizon for baselines. Saturdays, Sundays and `holidays` are no working days.
 
-    The clock time of an ISP is that of its start. Of a clock time that comes twice in a day, the later reading
+    The clock time of an ISP is that of its start. Of one that comes twice in a day, the later reading
     replaces the earlier one.
     """
     day: dict[int, int] = {}

@@ -105,7 +105,7 @@ def test_noon_is_noon_before_and_after_clocks_change(first: str, isps: int) -> N
 
 @pytest.mark.parametrize(("first", "isps"), [("2016-04-02", 49), ("2016-10-01", 47)])
 def test_half_hours_keep_their_clock_where_clocks_change_by_half_an_hour(first: str, isps: int) -> None:
-    """Lord Howe Island: in autumn the half-hour from 1:30 comes twice, in spring that from 2:00 is skipped."""
+    """Lord Howe Island: in autumn 1:30 comes twice, in spring 2:00 is skipped."""
     index = day_index(Calendar.of_days(first, 3, 30, "Australia/Lord_Howe"))
     clocks = [[index.clock[i] for i, d in index.day.items() if d == day] for day in range(3)]
     assert [len(c) for c in clocks] == [48, isps, 48]
