@@ -21,7 +21,8 @@ from tandem_sim.markets.schemes import SCHEMES
 from tests.markets.oracle import Bid, Market
 
 ORACLE_SCHEMES = (
-    "central-01", "central-03-relaxed", "common", "multilevel-01", "multilevel-03", "multilevel-04", "fragmented"
+    "central-01", "central-03-relaxed", "common",
+    "multilevel-01", "multilevel-03", "multilevel-04", "fragmented",
 )  # fmt: skip
 BINDING = {
     "rural": ("T line", "rural line"),
