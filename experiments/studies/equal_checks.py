@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
-from tandem_sim.experiments.studies.alexander_cases import KINDS, generate
+from tandem_sim.experiments.studies.alexander_cases import KINDS, SHARED, Recipe, generate
 from tandem_sim.experiments.studies.equal_statements import STATEMENTS, Statement
 from tandem_sim.experiments.studies.equal_trials import Trial
 from tandem_sim.experiments.studies.small_cases import random_case
 from tandem_sim.markets.choices import PRICINGS
 from tandem_sim.sim.randomness import stream
 
-WIDE = (0.5, 1.5)
+WIDE, NARROW = (0.5, 1.5), (0.99, 1.01)
+"""Voltage bands (p.u.) that nothing leaves, and that something does."""
 RECIPES: tuple[Mapping[str, Any], ...] = (
-    {},
-    {"band": WIDE},
-    {"slack": 1.6},
-    {"band": WIDE, "down_below": 75.0},
-    {"line_mva": 0.4},
-    {"slack": 1.6, "band": WIDE},
-    {"slack": 1.15, "band": WIDE},
-    {"slack": 1.6, "line_mva": 0.3, "down_below": 75.0},
+    {"band": NARROW, "slack": 1.9, "down_below": 75.0},
     {"band": WIDE, "line_mva": 0.4},
-    {"slack": 1.6, "band": WIDE, "down_below": 75.0},
+    {"band": NARROW, "slack": 1.6},
+    {"band": WIDE, "down_below": 75.0},
+    {"band": NARROW, "line_mva": 0.4},
+    {"band": WIDE, "slack": 1.6},
+    {"band": WIDE, "slack": 1.15},
+    {"band": NARROW, "slack": 1.6, "line_mva": 0.3, "down_below": 75.0},
+    {"band": NARROW, "slack": 1.9},
+    {"band": WIDE, "slack": 1.6, "down_below": 75.0},
 )
 """How small cases are drawn, in turn: base states that keep or break limits, voltages that bind or cannot,
 trades within an area that pay, rated lines of transmission. Arguments of `small_cases.random_case`."""
+ALEXANDER_RECIPES = (SHARED, replace(SHARED, root_vm_pu=1.04, vm_max_pu=1.042), Recipe(overloaded_lines=0))
+"""Overloaded lines; a voltage band that binds besides; neither."""
 
 COLUMNS = ["statement", "family", "case", "pricing", "met", "same", "telling", "apart_eur_per_h"]
 
@@ -40,9 +44,10 @@ def small_trial(number: int) -> Trial:
 
 
 def alexander_trial(number: int) -> Trial:
-    """A case of the ALEXANDER study: kinds take turns, then seeds."""
+    """A case of the ALEXANDER study: kinds take turns, then seeds with their recipes."""
     seed, kind = divmod(number, len(KINDS))
-    return Trial(generate(KINDS[kind], seed), PRICINGS[number % len(PRICINGS)])
+    case = generate(KINDS[kind], seed, ALEXANDER_RECIPES[seed % len(ALEXANDER_RECIPES)])
+    return Trial(case, PRICINGS[number % len(PRICINGS)])
 
 
 FAMILIES: Mapping[str, Callable[[int], Trial]] = {"small": small_trial, "ALEXANDER": alexander_trial}

@@ -149,7 +149,8 @@ def too_much_behind_a_branch() -> Example:
         system(2.0, book(T_UP), D=feeder(bids, 1.0)),
         {
             "central-01": 80.0, "common": 110.0, "central-03-relaxed": 110.0, "multilevel-01": 80.0,
-            "multilevel-02": 150.0, "multilevel-02-post": 40.0, "multilevel-04": 110.0, "multilevel-05": 150.0,
+            "multilevel-02": 150.0, "multilevel-02-post": 40.0, "multilevel-04": 110.0,
+            "multilevel-05": 150.0,
         },
         unserved={"multilevel-02-post": 1.0},
         broken={"central-01": 1, "multilevel-01": 1},
@@ -216,7 +217,7 @@ def called_first() -> Example:
     """A list that is accepted at once."""
     bids: tuple[Row, ...] = (("far", 2, 1, 0.9, 10.0), ("near", 1, 1, 2.0, 10.5))
     return Example(
-        "Voltages that bind",
+        "What is called first, where voltages bind",
         """1 MW is wanted; the grid is that of the example near and far, with 0.9 MW of far at 10 and 2 MW
         of near at 10.5. The list of the hybrid scheme calls 0.9 MW of far and 0.1 MW of near; that takes
         0.019 of the room of 0.02, 0.0002 stay free, and the DSO accepts it: 9 + 1.05 = 10.05 EUR/h. An

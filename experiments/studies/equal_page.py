@@ -56,9 +56,10 @@ said.
 **The cases:** *small* ones have a triangle of transmission and two radial areas of 3 to 12 nodes with 10
 bids each. They are drawn in ten ways: base states that keep or break limits, voltages that bind or cannot,
 trades within an area that pay, rated lines of transmission. *ALEXANDER* cases are those of [the study of
-chapter 4](studies/alexander.md), kinds A to D in turn: IEEE 14-bus and two feeders, the grids published,
-the rest synthetic. Pricing rules take turns. "Telling" are cases that meet the condition and in which
-something happens that could have set the schemes apart.
+chapter 4](studies/alexander.md), kinds A to D in turn (IEEE 14-bus and two feeders, the grids published,
+the rest synthetic): with its overloaded lines, with a voltage band that binds besides, and with neither.
+Pricing rules take turns. "Telling" are cases that meet the condition and in which something happens that
+could have set the schemes apart.
 
 `{EXACT}` is `aggregation` that sends every breakpoint (`--aggregation exact`). `{NARROWED}` is `central-02`
 with DSOs that keep free what the hybrid scheme does: 0.1 % of each flow limit and 0.0002 p.u.^2 of each

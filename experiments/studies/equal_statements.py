@@ -127,8 +127,9 @@ STATEMENTS: tuple[Statement, ...] = (
         and exact aggregation sends all of it. It keeps the limits of the area hard, the common market at a
         penalty; a dispatch that keeps them and is the cheapest with a penalty is the cheapest without.""",
         telling=LIMITS_MATTER,
-        parts="""Where the common market breaks a limit of an area because nothing else serves the need; in
-        what is paid under uniform prices; and with the points that `aggregation` sends by default.""",
+        parts="""Where the common market leaves a limit of an area broken, for instance because nothing else
+        serves the need; in what is paid under uniform prices; and with the points that `aggregation` sends
+        by default.""",
         examples=(examples.full_branch, examples.price_of_an_area, examples.points_of_a_curve),
     ),
     Statement(

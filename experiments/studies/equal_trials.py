@@ -35,18 +35,17 @@ def schemes_of(pricing: Pricing) -> Mapping[str, Scheme]:
 
 @dataclass
 class Trial:
-    """One case and what schemes make of it, each cleared once. `instead` replaces schemes by their names."""
+    """One case and what schemes make of it, each cleared once: `found` by the name of the scheme."""
 
     case: Case
     pricing: Pricing = "pay-as-bid"
-    instead: Mapping[str, str] = field(default_factory=dict)
-    _found: dict[str, Outcome] = field(default_factory=dict)
+    found: dict[str, Outcome] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Outcome:
-        if name not in self._found:
+        if name not in self.found:
             case = narrowed(self.case) if name == NARROWED else self.case
-            self._found[name] = clear_case(case, schemes_of(self.pricing)[self.instead.get(name, name)])
-        return self._found[name]
+            self.found[name] = clear_case(case, schemes_of(self.pricing)[name])
+        return self.found[name]
 
 
 def narrowed(case: Case) -> Case:
