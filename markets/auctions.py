@@ -22,7 +22,7 @@ from tandem_sim.markets.pricing import sale_of
 from tandem_sim.markets.programme import Cleared, clear
 from tandem_sim.markets.purposes import purposes_of
 
-DistributionRows = Literal["none", "full"]
+DistributionRows = Literal["none", "full", "relaxed"]
 
 
 def area_state(values: Values) -> GridRows:
@@ -116,14 +116,15 @@ def tso_market(
     """Balance of the whole system at least cost, with the DC rows of transmission.
 
     `der` takes what the areas offer; ``distribution_rows="full"`` adds every area's own rows, which the
-    scheme must share. `flow` says what the TSO goes by at the boundary: its own forecast and the change the
+    scheme must share; ``"relaxed"`` adds them as what the market must not aggravate (see `clear_system`).
+    `flow` says what the TSO goes by at the boundary: its own forecast and the change the
     area's market made (``exchange``), or the flow the DSO has committed to (``boundary``). With `validated`
     an area whose DSO has not accepted the merit order list is left out.
     """
-    full = distribution_rows == "full"
+    seen, relaxed = distribution_rows != "none", distribution_rows == "relaxed"
     reads = ["tso.bids", "tso.grid", "tso.sold", f"area.{flow}"]
     reads += ["area.bids", "area.offers"] if der else []
-    reads += ["area.grid", "area.sold"] if full else []
+    reads += ["area.grid", "area.sold"] if seen else []
     reads += ["area.accepted"] if validated else []
 
     def run(house: str, view: View) -> Written:
@@ -133,8 +134,8 @@ def tso_market(
             refused = validated and not values["accepted"]
             available[area] = np.zeros(len(values["offers"])) if refused else offered_mw(values)
         p = expected_mw(view.own, view.areas)
-        limits_of = {TSO, *areas} if full else {TSO}
-        return clear_system(view.own, areas, available, p, limits_of, pricing, name)
+        limits_of = {TSO, *areas} if seen else {TSO}
+        return clear_system(view.own, areas, available, p, limits_of, pricing, name, relaxed)
 
     writes = ("tso.sold", "tso.balancing", "tso.need") + (("area.sold",) if der else ())
     return Block(name, "tso", "tso_clear", tuple(reads), writes, run)
@@ -160,12 +161,16 @@ def clear_system(
     limits_of: Collection[str],
     pricing: Pricing,
     who: str,
+    relaxed: bool = False,
 ) -> Written:
     """One auction over the books of transmission and `areas`, within the limits of the grids named.
 
     `available` (MW per bid) by system, transmission first; `p_mw` (N,) are the injections on transmission
     had nothing been activated. With transmission in `limits_of` the need is what they lack to balance;
-    without it (a market the TSO takes no part in) the imbalance is left as it is.
+    without it (a market the TSO takes no part in) the imbalance is left as it is. With `relaxed` limits of
+    areas that are broken already stand at the present state, on the side that is broken, and all of them are
+    hard: nothing is made worse, and nothing has to be mended. Buying nothing keeps them, so there is always
+    an answer.
     """
     grid: TransmissionGrid = tso["grid"]
     books: dict[str, Bids] = {TSO: tso["bids"], **{area: v["bids"] for area, v in areas.items()}}
@@ -178,7 +183,9 @@ def clear_system(
     for system in books:
         if system in limits_of and system != TSO:
             own = Columns(books[system].node, books[system].direction, first[system], width)
-            limits += grid_rows(area_state(areas[system]), own, offered, owner=system)
+            rows = area_state(areas[system])
+            rows = rows.relaxed() if relaxed else rows
+            limits += grid_rows(rows, own, offered, hard=relaxed, owner=system)
     need = 0.0
     if TSO in limits_of:
         nodes = [

@@ -60,7 +60,14 @@ ABOUT: dict[str, tuple[str, str]] = {
         "one TSO market on bids that each DSO has limited to what its grid can carry",
         "ALEXANDER D3.3; Belgian NFS (method static)",
     ),
-    "central-03": ("one TSO market that holds the distribution rows itself", "ALEXANDER D3.3"),
+    "central-03": (
+        "one TSO market that holds the distribution rows itself, and mends what is broken",
+        "ALEXANDER D3.3",
+    ),
+    "central-03-relaxed": (
+        "as central-03, but limits broken already need not be mended: the TSO must not aggravate",
+        "ALEXANDER D3.3 cluster 1, read as: the TSO's purchases may cause no violation",
+    ),
     "multilevel-01": (
         "local markets first, the remainder goes to a blind TSO market",
         "ALEXANDER D3.3 cluster 2; SmartNet CS_B; CoordiNet multi-level",

@@ -113,6 +113,7 @@ def build_schemes(options: Options = DEFAULTS) -> dict[str, Scheme]:
         "central-01": ((tso,), OFFERS),
         "central-02": ((qualify, tso), OFFERS),
         "central-03": ((tso_full,), GRID),
+        "central-03-relaxed": ((tso_market("relaxed", pricing=pay),), GRID),
         "multilevel-01": ((*local, forward, tso), OFFERS),
         "multilevel-02": ((*local, forward, tso, *mend), OFFERS),
         "multilevel-02-post": ((*local, forward, tso, refuse), OFFERS),

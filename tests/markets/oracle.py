@@ -319,8 +319,13 @@ def envelope(
         return np.zeros(len(bids))
     best = max(prices) if direction > 0 else min(prices)
     weight = np.array([1.0 + abs(best - b.price) for b in bids])
-    held = [replace(x, low=min(x.low, x.base), high=max(x.high, x.base), penalty=math.inf) for x in limits]
+    held = not_aggravated(limits)
     return programme(-weight * mine, upper * mine, held, np.zeros(len(bids)), 0.0, soft=False)[0]
+
+
+def not_aggravated(limits: Sequence[Limit]) -> list[Limit]:
+    """Hard limits, of which one that the present state breaks is moved to that state, on that side."""
+    return [replace(x, low=min(x.low, x.base), high=max(x.high, x.base), penalty=math.inf) for x in limits]
 
 
 @dataclass
@@ -366,9 +371,11 @@ class Market:
         if scheme == "fragmented":
             upper = upper * self.of("T")
         limits = self._transmission(sold)
-        if scheme in ("common", "multilevel-04"):
-            for name, area in self.areas.items():
+        for name, area in self.areas.items():
+            if scheme in ("common", "multilevel-04"):
                 limits += area.limits(self.bids, name, self._moved(name, sold))
+            if scheme == "central-03-relaxed":
+                limits += not_aggravated(area.limits(self.bids, name, self._moved(name, sold)))
         need = -sum(self._injections(sold).values())
         bought, answer.unserved = programme(self.cost, upper, limits, self.direction, need, soft=True)
         return self._judge(sold + bought, answer)

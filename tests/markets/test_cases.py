@@ -57,7 +57,7 @@ def test_agrees_with_the_independent_implementation(name: str, answer: str) -> N
 
 
 def test_all_cases_and_schemes_are_compared() -> None:
-    assert len(PAIRS) == 5 * 16
+    assert len(PAIRS) == 5 * 17
     assert {key.partition("/")[0] for _, key in PAIRS} <= set(SCHEMES)
 
 

@@ -20,7 +20,10 @@ from tandem_sim.markets.outcome import clear_case
 from tandem_sim.markets.schemes import SCHEMES
 from tests.markets.oracle import Bid, Market
 
-ORACLE_SCHEMES = ("central-01", "common", "multilevel-01", "multilevel-03", "multilevel-04", "fragmented")
+ORACLE_SCHEMES = (
+    "central-01", "central-03-relaxed", "common",
+    "multilevel-01", "multilevel-03", "multilevel-04", "fragmented",
+)  # fmt: skip
 BINDING = {
     "rural": ("T line", "rural line"),
     "cigre": ("T line", "cigre node"),

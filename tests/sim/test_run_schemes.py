@@ -140,6 +140,27 @@ def test_limits_checked_by_power_flow_let_less_through(small_run: Runs) -> None:
     assert (area.max_overload_pct <= area.base_max_overload_pct + 0.05).all()
 
 
+def test_what_is_broken_is_mended_unless_the_tso_need_not(small_run: Runs) -> None:
+    # Nobody errs, so what activation does to limits is what the scheme makes of them.
+    given = {"distribution": TIGHT, "forecast": {"mape": 0.0}, **HOURLY}
+    areas = {}
+    for scheme in ("central-03", "central-03-relaxed"):
+        grid = table(small_run(scheme=scheme, **given), "grid")
+        areas[scheme] = grid[grid.system == "D1"]
+    mended, left = areas.values()
+    assert mended.base_max_overload_pct.sum() > 10.0
+    assert mended.max_overload_pct.sum() < 0.5 * mended.base_max_overload_pct.sum()
+    assert left.base_max_overload_pct.sum() > 10.0
+    np.testing.assert_allclose(left.max_overload_pct, left.base_max_overload_pct, atol=0.05)
+
+
+def test_central_03_is_the_common_market_but_for_its_name(small_run: Runs) -> None:
+    runs = [small_run(scheme=scheme, **HOURLY) for scheme in ("central-03", "common")]
+    for path in sorted(runs[0].glob("*.parquet")):
+        one, other = (table(run, path.stem) for run in runs)
+        pd.testing.assert_frame_equal(one.replace("tso_market", "common_market"), other)
+
+
 def test_a_local_market_keeps_its_area_balanced(small_run: Runs) -> None:
     run = small_run(scheme="multilevel-01", **HOURLY)
     activations, clearings = table(run, "activations"), table(run, "clearings")
