@@ -13,6 +13,8 @@ from tandem_sim.agents.messages import Message
 
 Record = Callable[[str, Mapping[str, Any]], None]
 """Write one row (scalars) or many rows (equally long arrays) of a table."""
+Carry = Callable[[Message, int], Message | None]
+"""A message sent at a second as it arrives, None if it is lost (see `tandem_sim.sim.bus.Bus.carry`)."""
 
 
 @dataclass(frozen=True)

@@ -57,15 +57,22 @@ class Bus:
 
     def send(self, message: Message) -> None:
         """Send a message now. A lost message is logged and reaches nobody."""
-        now = self._clock.now()
         inbox = self._inboxes[message.receiver]
+        arriving = self.carry(message, self._clock.now())
+        if arriving is not None:
+            self._clock.call(arriving.delivered_s, partial(inbox, arriving))
+
+    def carry(self, message: Message, sent_s: int) -> Message | None:
+        """A message sent at a second as it arrives, with its times, or None if it is lost. It is logged.
+
+        No inbox gets it: for what is sent and heard in a loop that runs ahead of the clock.
+        """
         lost = not message.acknowledged and self._link.loss > 0.0 and self._rng.random() < self._link.loss
         delay = self._link.delay_s(self._rng)
-        due = now + (min(delay, ARRIVES_S) if message.acknowledged else delay)
-        stamped = _stamped(message, now, -1 if lost else due)
+        due = sent_s + (min(delay, ARRIVES_S) if message.acknowledged else delay)
+        stamped = _stamped(message, sent_s, -1 if lost else due)
         self._log(stamped, lost)
-        if not lost:
-            self._clock.call(due, partial(inbox, stamped))
+        return None if lost else stamped
 
 
 def _stamped(message: Message, sent_s: int, delivered_s: int) -> Message:
