@@ -23,8 +23,8 @@ class AfrrSettings:
     """The controller. Times in seconds, ramps as the full activation time of a bid.
 
     `delay_s` passes from a decision to the set-point that follows it. With `step_mw` the set-point of a BSP
-    moves in multiples of it, or to what is wanted if that is nearer: a step is sent when the ramp has come to
-    the step before, so that its assets have the time of the ramp to follow.
+    moves to multiples of it, or to what is wanted if that is nearer: a step is sent when the ramp has come to
+    the step before, so that assets have the time of their ramp to follow.
     """
 
     cycle_s: int = 4
@@ -70,12 +70,12 @@ class ControllerState:
 class AfrrResult:
     """One ISP of k control cycles over n bids (MW, >= 0 in the bid's direction, unless said otherwise)."""
 
-    setpoint_mw: FloatArray  # (k, n)
+    setpoint_mw: FloatArray  # (k, n) as sent
+    requested_mw: FloatArray  # (k, n) where the ramps of bids are on their way to the set-points
     delivered_mw: FloatArray  # (k, n)
     error_mw: FloatArray  # (k,) area control error, positive: long
     net_mw: FloatArray  # (k,) delivered, up positive
     terminated: BoolArray  # (n,) bounds lowered
-    arrived: BoolArray  # (k, n) the ramp has come to the set-point
 
     def minutes_mw(self, cycle_s: int) -> FloatArray:
         """Net delivery of each minute, MW (whole minutes; one value if the ISP has none)."""
@@ -87,8 +87,8 @@ class AfrrResult:
 
     @property
     def requested_mean_mw(self) -> FloatArray:
-        """Mean set-point of each bid (n,)."""
-        return np.asarray(self.setpoint_mw.mean(axis=0))
+        """Mean request of each bid (n,)."""
+        return np.asarray(self.requested_mw.mean(axis=0))
 
     @property
     def delivered_mean_mw(self) -> FloatArray:
@@ -139,29 +139,29 @@ class Dispatcher:
         self._step_mw = settings.step_mw
         self._wait = settings.delay_s // settings.cycle_s
         self._start_mw, self._decided = state.delivered_mw, state.decided_mw
-        self._moving = self.order.split(self._start_mw)  # where the ramps are
-        self.delivered = self._moving.copy()
-        self._known = self._moving.copy()  # the last set-point that arrived
+        self.requested = self.order.split(self._start_mw)  # where the ramps are
+        self.delivered = self.requested.copy()
+        self._known = self.requested.copy()  # the last set-point that arrived
 
     def follow(
         self, wanted_mw: float, heard: BoolArray | None = None, able_mw: FloatArray | None = None
-    ) -> tuple[FloatArray, BoolArray]:
-        """Set-points (n,) of this cycle when a total is wanted, and whether ramps have come to them (n,).
+    ) -> FloatArray:
+        """Set-points (n,) of this cycle when a total is wanted, which moves them when the delay is over.
 
-        What is wanted now moves set-points when the delay is over. The asset follows its set-point at the
-        ramp of its bid (`delivered`); one that is not `heard` (n,) leaves it with the last it has, and none
-        delivers more than it is able to (`able_mw`, (n,)).
+        Bids are requested to move at their ramp (`requested`), and assets do (`delivered`); a set-point that
+        is not `heard` (n,) leaves its asset with the last it has, and none delivers more than it is able to
+        (`able_mw`, (n,)).
         """
         self._decided.append(wanted_mw)
         due = self._decided.popleft() if len(self._decided) > self._wait else self._start_mw
         target = self.order.split(due)
-        self._moving += np.minimum(np.maximum(target - self._moving, -self._ramp), self._ramp)
+        self.requested += np.minimum(np.maximum(target - self.requested, -self._ramp), self._ramp)
         setpoint = self._stepped(target)
         self._known = setpoint if heard is None else np.where(heard, setpoint, self._known)
         self.delivered += np.minimum(np.maximum(self._known - self.delivered, -self._ramp), self._ramp)
         if able_mw is not None:
             np.minimum(self.delivered, able_mw, out=self.delivered)
-        return setpoint, np.abs(setpoint - self._moving) <= NOTHING_MW
+        return setpoint
 
     def _stepped(self, target: FloatArray) -> FloatArray:
         """Each BSP a part of the way from its ramps to what is wanted: up to the next whole step of its sum.
@@ -169,15 +169,15 @@ class Dispatcher:
         Sums are net: a BSP is told one set-point, and chooses among its bids.
         """
         if self._step_mw <= 0.0:
-            return self._moving.copy()
-        owner, direction, left = self._bids.owner, self._bids.direction, target - self._moving
-        now = np.bincount(owner, direction * self._moving)
+            return self.requested.copy()
+        owner, direction, left = self._bids.owner, self._bids.direction, target - self.requested
+        now = np.bincount(owner, direction * self.requested)
         gap = np.bincount(owner, direction * left)
         steps = now / self._step_mw
         whole = np.where(gap >= 0.0, np.ceil(steps - 1e-9), np.floor(steps + 1e-9)) * self._step_mw
         far = np.abs(gap) > NOTHING_MW
         share = np.minimum(np.divide(whole - now, gap, out=np.ones(len(gap)), where=far), 1.0)
-        return np.asarray(self._moving + np.maximum(share, 0.0)[owner] * left)
+        return np.asarray(self.requested + np.maximum(share, 0.0)[owner] * left)
 
 
 def run_isp(
@@ -199,9 +199,9 @@ def run_isp(
     """
     k, n = len(imbalance_mw), len(bids.price)
     dispatch = Dispatcher(settings, bids, state)
-    setpoints, deliveries = np.empty((k, n)), np.empty((k, n))
-    arrived, terminated = np.empty((k, n), dtype=bool), np.zeros(n, dtype=bool)
+    setpoints, requests, deliveries = np.empty((k, n)), np.empty((k, n)), np.empty((k, n))
     error, net = np.empty(k), np.empty(k)
+    terminated = np.zeros(n, dtype=bool)
     look = max(round(settings.monitor_s / settings.cycle_s), 1)
     signals: list[tuple[int, FloatArray]] = []  # on their way
     for c in range(k):
@@ -211,16 +211,16 @@ def run_isp(
         wanted = -settings.gain * error[c] + state.integral_mw
         if low < wanted < high or wanted * error[c] > 0.0:  # at a bound only away from it
             state.integral_mw -= error[c] * settings.cycle_s / settings.integral_s
-        setpoints[c], arrived[c] = dispatch.follow(
+        setpoints[c] = dispatch.follow(
             min(max(wanted, low), high), None if heard is None else heard[c], able_mw
         )
-        deliveries[c] = dispatch.delivered
+        requests[c], deliveries[c] = dispatch.requested, dispatch.delivered
         net[c] = float(bids.direction @ dispatch.delivered)
         if monitor is not None and c % look == look - 1:
             signals += monitor((c + 1) * settings.cycle_s, dispatch.delivered)
     _take(signals, k * settings.cycle_s, dispatch.order, terminated)
     state.delivered_mw = float(net[-1]) if k else state.delivered_mw
-    return AfrrResult(setpoints, deliveries, error, net, terminated, arrived)
+    return AfrrResult(setpoints, requests, deliveries, error, net, terminated)
 
 
 def _take(

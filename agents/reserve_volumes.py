@@ -23,9 +23,10 @@ class Volumes:
     """v comparisons, arrays (v,), each of a BSP, a direction and five minutes.
 
     `start_s` counts from the start of the ISP, `owner` is the number of the BSP, `direction` +1 or -1.
-    Volumes are MWh >= 0 in that direction: the set-points sent, and what assets delivered beyond their
-    reference. For `stable_s` seconds the set-point stood unchanged above zero, its ramps at an end;
-    `stable_requested_mw` and `stable_delivered_mw` are the means of these seconds, zero where there are none.
+    Volumes are MWh >= 0 in that direction: what was requested, on its way to the set-points at the ramp of
+    the bids, and what was delivered. For `stable_s` seconds the set-point stood unchanged above zero and the
+    ramp had come to it; `stable_requested_mw` and `stable_delivered_mw` are the means of these seconds, zero
+    where there are none.
     """
 
     start_s: IntArray
@@ -45,10 +46,12 @@ def five_minutes(bids: AfrrBids, control: AfrrResult, cycle_s: int) -> Volumes:
     group = 2 * bids.owner + (bids.direction < 0)  # of every bid
     member = np.zeros((len(group), 2 * owners))
     member[np.arange(len(group)), group] = 1.0
-    asked, got = control.setpoint_mw @ member, control.delivered_mw @ member  # (k, groups)
-    still = np.zeros(asked.shape, dtype=bool)  # the first cycle has nothing before it to compare with
-    still[1:] = (asked[1:] > NOTHING_MW) & (np.abs(np.diff(asked, axis=0)) <= NOTHING_MW)
-    still[1:] &= (~control.arrived[:-1] @ member) == 0.0
+    sent, asked, got = (  # (k, groups)
+        mw @ member for mw in (control.setpoint_mw, control.requested_mw, control.delivered_mw)
+    )
+    still = np.zeros(sent.shape, dtype=bool)  # the first cycle has none before it
+    still[1:] = (sent[1:] > NOTHING_MW) & (np.abs(np.diff(sent, axis=0)) <= NOTHING_MW)
+    still[1:] &= np.abs(asked - sent)[:-1] <= NOTHING_MW
     first = np.flatnonzero(np.diff(np.arange(cycles) * cycle_s // PERIOD_S, prepend=-1))
 
     def total(per_cycle: FloatArray | BoolArray) -> FloatArray:

@@ -39,7 +39,7 @@ def test_an_asset_that_hears_nothing_keeps_to_the_last_setpoint() -> None:
     bids = _bids((1, 10, 50), full_activation_s=40.0)
     dispatch, setpoint, delivered = Dispatcher(HOW, bids), [], []
     for heard in (True, False, False, True, True):
-        setpoint.append(float(dispatch.follow(10.0, np.array([heard]))[0][0]))
+        setpoint.append(float(dispatch.follow(10.0, np.array([heard]))[0]))
         delivered.append(float(dispatch.delivered[0]))
     assert setpoint == pytest.approx([1.0, 2.0, 3.0, 4.0, 5.0])
     assert delivered == pytest.approx([1.0, 1.0, 1.0, 2.0, 3.0])
