@@ -2,58 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from tandem_sim.grids.arrays import BoolArray, FloatArray
+from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
 from tandem_sim.markets.tolerances import NOTHING_MW
 
-Monitor = Callable[[FloatArray], FloatArray | None]
-"""Given delivered MW (n,), new upper bounds (n,) if an operator signals a negative impact; else None."""
+Monitor = Callable[[int, FloatArray], Sequence[tuple[int, FloatArray]]]
+"""What operators signal, given a second of the ISP and what is then delivered, (n,) MW.
+
+Each signal: the second of the ISP at which the controller hears it, and upper bounds (n,), inf where none.
+"""
 
 
 @dataclass(frozen=True)
 class AfrrSettings:
-    """The controller. Times in seconds, ramps as the full activation time of a bid."""
+    """The controller. Times in seconds, ramps as the full activation time of a bid.
+
+    `delay_s` passes from a decision to the set-point that follows it. With `step_mw` the set-point of a BSP
+    moves to multiples of it, or to what is wanted if that is nearer: a step is sent when the ramp has come to
+    the step before, so that assets have the time of their ramp to follow.
+    """
 
     cycle_s: int = 4
     full_activation_s: float = 300.0
     gain: float = 0.2  # MW called at once per MW of area control error
     integral_s: float = 100.0  # time in which the integrator calls as much again
-    delay_s: float = 0.0  # from the decision to the first change of a set-point
-    step_mw: float = 0.0  # set-points move in multiples of this; 0: freely
+    delay_s: int = 0
+    step_mw: float = 0.0  # 0: set-points move with the ramp
     monitor_s: int = 60  # how often operators of distribution grids look
 
 
 @dataclass(frozen=True)
 class AfrrBids:
-    """n bids of the merit order list, n arrays: direction +1 or -1, MW, EUR/MWh, and ramp in MW/s."""
+    """n bids of the merit order list, n arrays: direction +1 or -1, MW, EUR/MWh, and ramp in MW/s.
+
+    `owner` numbers their BSPs; without it every bid has one of its own.
+    """
 
     direction: FloatArray
     quantity_mw: FloatArray
     price: FloatArray
     ramp_mw_per_s: FloatArray
+    owner: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+    def __post_init__(self) -> None:
+        if not len(self.owner):
+            object.__setattr__(self, "owner", np.arange(len(self.price)))
 
 
 @dataclass
 class ControllerState:
-    """What passes from one ISP to the next: the integrator and the power on the way (MW, up positive)."""
+    """What passes from one ISP to the next (MW, up positive).
+
+    The integrator, the power delivered, and the totals decided that no set-point has followed yet.
+    """
 
     integral_mw: float = 0.0
     delivered_mw: float = 0.0
+    decided_mw: deque[float] = field(default_factory=deque)
 
 
 @dataclass(frozen=True)
 class AfrrResult:
     """One ISP of k control cycles over n bids (MW, >= 0 in the bid's direction, unless said otherwise)."""
 
-    setpoint_mw: FloatArray  # (k, n)
+    setpoint_mw: FloatArray  # (k, n) as sent
+    requested_mw: FloatArray  # (k, n) where the ramps of bids are on their way to the set-points
     delivered_mw: FloatArray  # (k, n)
     error_mw: FloatArray  # (k,) area control error, positive: long
     net_mw: FloatArray  # (k,) delivered, up positive
-    terminated: BoolArray = field(default_factory=lambda: np.empty(0, dtype=bool))  # (n,) bounds lowered
+    terminated: BoolArray  # (n,) bounds lowered
 
     def minutes_mw(self, cycle_s: int) -> FloatArray:
         """Net delivery of each minute, MW (whole minutes; one value if the ISP has none)."""
@@ -65,8 +87,8 @@ class AfrrResult:
 
     @property
     def requested_mean_mw(self) -> FloatArray:
-        """Mean set-point of each bid (n,)."""
-        return np.asarray(self.setpoint_mw.mean(axis=0))
+        """Mean request of each bid (n,)."""
+        return np.asarray(self.requested_mw.mean(axis=0))
 
     @property
     def delivered_mean_mw(self) -> FloatArray:
@@ -92,10 +114,12 @@ class MeritOrder:
             self._before[side] = total - self.bound_mw[side]
             self.most[direction] = float(total[-1]) if len(side) else 0.0
 
-    def lower(self, bound_mw: FloatArray) -> None:
-        """Take lower bounds (n,) from now on."""
+    def lower(self, bound_mw: FloatArray) -> BoolArray:
+        """Take lower bounds (n,) from now on; which of them are lower than before."""
+        lowered = bound_mw < self.bound_mw - NOTHING_MW
         self.bound_mw = np.minimum(self.bound_mw, bound_mw)
         self._rank()
+        return np.asarray(lowered)
 
     def split(self, wanted_mw: float) -> FloatArray:
         """MW wanted of each bid (n,), >= 0."""
@@ -106,29 +130,32 @@ class MeritOrder:
 class Dispatcher:
     """Set-points of the bids of one ISP and what their assets deliver, cycle by cycle."""
 
-    def __init__(self, settings: AfrrSettings, bids: AfrrBids, start_mw: float = 0.0) -> None:
-        """`start_mw` is what the ISP before delivered: it passes to this merit order without a step."""
+    def __init__(self, settings: AfrrSettings, bids: AfrrBids, state: ControllerState | None = None) -> None:
+        """What `state` says is delivered passes to this merit order without a step; decisions are added."""
+        state = ControllerState() if state is None else state
         self.order = MeritOrder(bids)
+        self._bids = bids
         self._ramp = bids.ramp_mw_per_s * settings.cycle_s
         self._step_mw = settings.step_mw
-        self._wait = round(settings.delay_s / settings.cycle_s)
-        self._moving = self.order.split(start_mw)  # the ramped set-point before it is rounded to steps
-        self.delivered = self._moving.copy()
-        self._known = self._moving.copy()  # the last set-point that arrived
+        self._wait = settings.delay_s // settings.cycle_s
+        self._start_mw, self._decided = state.delivered_mw, state.decided_mw
+        self.requested = self.order.split(self._start_mw)  # where the ramps are
+        self.delivered = self.requested.copy()
+        self._known = self.requested.copy()  # the last set-point that arrived
 
     def follow(
         self, wanted_mw: float, heard: BoolArray | None = None, able_mw: FloatArray | None = None
     ) -> FloatArray:
-        """Set-points (n,) of this cycle for a wanted total; a set-point moves no faster than the bid ramps.
+        """Set-points (n,) of this cycle when a total is wanted, which moves them when the delay is over.
 
-        The asset follows its set-point at the same ramp (`delivered`); one that is not `heard` (n,) leaves it
-        with the last it has, and none delivers more than it is able to (`able_mw`, (n,)).
+        Bids are requested to move at their ramp (`requested`), and assets do (`delivered`); a set-point that
+        is not `heard` (n,) leaves its asset with the last it has, and none delivers more than it is able to
+        (`able_mw`, (n,)).
         """
-        target = self.order.split(wanted_mw)
-        if self._wait > 0:
-            self._wait -= 1
-        else:
-            self._moving += np.minimum(np.maximum(target - self._moving, -self._ramp), self._ramp)
+        self._decided.append(wanted_mw)
+        due = self._decided.popleft() if len(self._decided) > self._wait else self._start_mw
+        target = self.order.split(due)
+        self.requested += np.minimum(np.maximum(target - self.requested, -self._ramp), self._ramp)
         setpoint = self._stepped(target)
         self._known = setpoint if heard is None else np.where(heard, setpoint, self._known)
         self.delivered += np.minimum(np.maximum(self._known - self.delivered, -self._ramp), self._ramp)
@@ -137,12 +164,20 @@ class Dispatcher:
         return setpoint
 
     def _stepped(self, target: FloatArray) -> FloatArray:
-        """In whole steps: a step is sent when the ramp has reached it, the target when it is there."""
+        """Each BSP a part of the way from its ramps to what is wanted: up to the next whole step of its sum.
+
+        Sums are net: a BSP is told one set-point, and chooses among its bids.
+        """
         if self._step_mw <= 0.0:
-            return self._moving.copy()
-        steps, rising = self._moving / self._step_mw, target >= self._moving
-        whole = np.where(rising, np.floor(steps + 1e-9), np.ceil(steps - 1e-9)) * self._step_mw
-        return np.where(np.abs(self._moving - target) < NOTHING_MW, target, whole)
+            return self.requested.copy()
+        owner, direction, left = self._bids.owner, self._bids.direction, target - self.requested
+        now = np.bincount(owner, direction * self.requested)
+        gap = np.bincount(owner, direction * left)
+        steps = now / self._step_mw
+        whole = np.where(gap >= 0.0, np.ceil(steps - 1e-9), np.floor(steps + 1e-9)) * self._step_mw
+        far = np.abs(gap) > NOTHING_MW
+        share = np.minimum(np.divide(whole - now, gap, out=np.ones(len(gap)), where=far), 1.0)
+        return np.asarray(self.requested + np.maximum(share, 0.0)[owner] * left)
 
 
 def run_isp(
@@ -159,15 +194,18 @@ def run_isp(
     `imbalance_mw` (k,) is the system's surplus per cycle had no aFRR been called; `heard` (k, n) says which
     set-points arrive (None: all); `able_mw` (n,) is what bids can deliver, unknown to the controller (None:
     all they offer). The wanted total is ``-gain e + integral``, ``d integral / dt = -e / integral_s``, with
-    ``e`` the area control error, held within what the bids offer (the integrator stops there).
+    ``e`` the area control error, held within what the bids offer (the integrator stops there). A bound that
+    `monitor` asks for holds from the first cycle that begins when it has been heard.
     """
     k, n = len(imbalance_mw), len(bids.price)
-    dispatch = Dispatcher(settings, bids, state.delivered_mw)
-    setpoints, deliveries = np.empty((k, n)), np.empty((k, n))
+    dispatch = Dispatcher(settings, bids, state)
+    setpoints, requests, deliveries = np.empty((k, n)), np.empty((k, n)), np.empty((k, n))
     error, net = np.empty(k), np.empty(k)
-    look = max(round(settings.monitor_s / settings.cycle_s), 1)
     terminated = np.zeros(n, dtype=bool)
+    look = max(round(settings.monitor_s / settings.cycle_s), 1)
+    signals: list[tuple[int, FloatArray]] = []  # on their way
     for c in range(k):
+        _take(signals, c * settings.cycle_s, dispatch.order, terminated)
         error[c] = imbalance_mw[c] + float(bids.direction @ dispatch.delivered)
         low, high = -dispatch.order.most[-1.0], dispatch.order.most[1.0]
         wanted = -settings.gain * error[c] + state.integral_mw
@@ -176,15 +214,22 @@ def run_isp(
         setpoints[c] = dispatch.follow(
             min(max(wanted, low), high), None if heard is None else heard[c], able_mw
         )
-        deliveries[c] = dispatch.delivered
+        requests[c], deliveries[c] = dispatch.requested, dispatch.delivered
         net[c] = float(bids.direction @ dispatch.delivered)
         if monitor is not None and c % look == look - 1:
-            bound = monitor(dispatch.delivered)
-            if bound is not None:
-                terminated |= bound < dispatch.order.bound_mw - NOTHING_MW
-                dispatch.order.lower(bound)
+            signals += monitor((c + 1) * settings.cycle_s, dispatch.delivered)
+    _take(signals, k * settings.cycle_s, dispatch.order, terminated)
     state.delivered_mw = float(net[-1]) if k else state.delivered_mw
-    return AfrrResult(setpoints, deliveries, error, net, terminated)
+    return AfrrResult(setpoints, requests, deliveries, error, net, terminated)
+
+
+def _take(
+    signals: list[tuple[int, FloatArray]], now_s: int, order: MeritOrder, terminated: BoolArray
+) -> None:
+    """Lower the bounds of signals heard by now, and mark the bids (n,) that this stops."""
+    for signal in [signal for signal in signals if signal[0] <= now_s]:
+        terminated |= order.lower(signal[1])
+    signals[:] = [signal for signal in signals if signal[0] > now_s]
 
 
 def imbalance_path(

@@ -88,6 +88,13 @@ class PlatformMessage(HouseMessage):
 
 
 @dataclass(frozen=True)
+class TerminationMessage(HouseMessage):
+    """DSO to TSO, inside an ISP: the reserve hurts its grid. `bounds`: MW that bids may deliver at most."""
+
+    if_lost: ClassVar[str] = "the reserve goes on until the DSO looks again"
+
+
+@dataclass(frozen=True)
 class AwardMessage(Message):
     """Market operator to aggregator: MW awarded per bid in one layer."""
 

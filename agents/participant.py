@@ -15,6 +15,8 @@ Record = Callable[[str, Mapping[str, Any]], None]
 """Write one row (scalars) or many rows (equally long arrays) of a table."""
 Draws = Callable[..., np.random.Generator]
 """The random stream that belongs to a label and a key (see `tandem_sim.sim.randomness.stream`)."""
+Carry = Callable[[Message, int], Message | None]
+"""A message sent at a second as it arrives, None if it is lost (see `tandem_sim.sim.bus.Bus.carry`)."""
 
 
 @dataclass(frozen=True)

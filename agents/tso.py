@@ -80,6 +80,7 @@ class TSO(Operator):
         self.qualification: QualificationDesk | None = None
         self.capacity: CapacityDesk | None = None
         self.nominated_mw: dict[tuple[int, str], tuple[float, float]] = {}  # ISP, BSP -> up, down
+        self._nominated_to = 0  # the first ISP that may still be nominated for
         self._declared: dict[int, list[BaselineMessage]] = {}
         self._missing: dict[int, list[ShortfallMessage]] = {}
         self.slow_mw: dict[int, FloatArray] = {}  # of bids on transmission, opened to the reserve by ISP
@@ -101,9 +102,7 @@ class TSO(Operator):
             case CapacityBidsMessage() if self.capacity is not None:
                 self.capacity.take(message)
             case NominationMessage():
-                both = zip(message.up_mw.tolist(), message.down_mw.tolist(), strict=True)
-                for k, pair in enumerate(both):
-                    self.nominated_mw[message.isp + k, message.sender] = pair
+                self._nominated(message)
             case ShortfallMessage():
                 self._missing.setdefault(message.isp, []).append(message)
             case BaselineMessage():
@@ -111,6 +110,21 @@ class TSO(Operator):
                     self._declared.setdefault(message.isp, []).append(message)
             case _:
                 super().receive(message)
+
+    def _nominated(self, message: NominationMessage) -> None:
+        """Keep a nomination that has come before its gate."""
+        if message.isp < self._nominated_to:
+            about = f"{message.kind} from {message.sender}"
+            late = {"party": self.name, "about": about, "consequence": message.if_lost}
+            self.desk.record("fallbacks", {"isp": message.isp, **late})
+            return
+        both = zip(message.up_mw.tolist(), message.down_mw.tolist(), strict=True)
+        for k, pair in enumerate(both):
+            self.nominated_mw[message.isp + k, message.sender] = pair
+
+    def close_nominations(self, day: range) -> None:
+        """Gate closure for nominations of a day's ISPs."""
+        self._nominated_to = day.stop
 
     def close_books(self, isp: int) -> None:
         """Gate closure for bids on transmission, and for those of areas without a local market."""

@@ -14,6 +14,7 @@ from tandem_sim.markets.blocks import TSO
 from tandem_sim.markets.register import SOLD_TWICE
 from tandem_sim.markets.replacement import REPLACEMENT
 from tandem_sim.markets.settlement import FOR_ENERGY, RESERVE
+from tandem_sim.markets.tolerances import NOTHING_MW
 from tandem_sim.sim.wiring import TSO_NAME
 
 NARROWING = ("prequalify", "validate_mol")
@@ -32,6 +33,7 @@ READ: dict[str, list[str] | None] = {
     "messages": ["numbers"],
     "rejections": ["bid_id", "reason"],
     "reserve": ["terminated_bids"],
+    "reserve_volumes": None,
     "validation": None,
     "capacity": None,
     "register": ["event"],
@@ -89,6 +91,7 @@ def kpis_of(run: Path) -> dict[str, Any]:
         **conflict_kpis(tables["conflicts"], tables["units"]),
         **left_to_tso(tables["validation"], hours),
         **reserves_apart(tables, hours),
+        **reserve_followed(tables["reserve_volumes"]),
     }
 
 
@@ -170,6 +173,22 @@ def reserves_apart(tables: dict[str, pd.DataFrame], hours: float) -> dict[str, f
         "mfrr_energy_cost_eur": mfrr_energy,
         "afrr_capacity_cost_eur": float(ready.get("aFRR", 0.0)) if len(capacity) else None,
         "mfrr_capacity_cost_eur": float(ready.get("mFRR", 0.0)) if len(capacity) else None,
+    }
+
+
+def reserve_followed(volumes: pd.DataFrame) -> dict[str, float | None]:
+    """How well BSPs followed the reserve, by the five-minute comparisons; None where nothing was requested.
+
+    The share of the energy requested in comparisons outside the band, and of the time of stable periods the
+    share in those in which less than requested was delivered on average.
+    """
+    requested, stable = volumes.requested_mwh, volumes.stable_s
+    short = volumes.stable_delivered_mw < volumes.stable_requested_mw - NOTHING_MW
+    return {
+        "reserve_outside_band_pct": _share(
+            float(requested[~volumes.within_band.astype(bool)].sum()), float(requested.sum())
+        ),
+        "reserve_short_when_stable_pct": _share(float(stable[short].sum()), float(stable.sum())),
     }
 
 

@@ -45,6 +45,8 @@ KPI_ROWS: tuple[tuple[str, str, str], ...] = (
     ("stacking_units", "units paid for more than one service", "units"),
     ("stacking_revenue_pct", "  their share of all units' revenue", "%"),
     ("reserve_bids_stopped", "reserve bids that DSOs stopped inside an ISP", "bid-ISPs"),
+    ("reserve_outside_band_pct", "aFRR requested and not delivered within its band", "%"),
+    ("reserve_short_when_stable_pct", "stable periods of aFRR short of the request", "% of their time"),
     ("capacity_cost_eur", "capacity, less penalties", "EUR"),
     ("afrr_capacity_cost_eur", "  of the TSO's, aFRR", "EUR"),
     ("mfrr_capacity_cost_eur", "  of the TSO's, mFRR", "EUR"),
@@ -102,7 +104,8 @@ OPTIONAL = {
     "shortfall_charges_eur", "qualifications_withdrawn", "double_selling_refused", "fallbacks",
     "isps_beyond_ramps", *KEYS,
     "afrr_energy_cost_eur", "mfrr_energy_cost_eur", "afrr_capacity_cost_eur", "mfrr_capacity_cost_eur",
-    *CONFLICT_KEYS, "left_to_tso_mwh", "left_to_tso_pct",
+    *CONFLICT_KEYS, "left_to_tso_mwh", "left_to_tso_pct", "reserve_outside_band_pct",
+    "reserve_short_when_stable_pct",
 }  # fmt: skip
 """Rows left out where no run has anything to say."""
 

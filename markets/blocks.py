@@ -32,6 +32,7 @@ GATES = (
     "schedules",
     "day_ahead",
     "nominate",
+    "close_nominations",
     "limit_ahead",
     "offer",
     "dso_close",

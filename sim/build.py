@@ -70,14 +70,16 @@ def build_world(
     world = World()
     world.calendar, world.areas, world.recorder, world.on_isp = calendar, grids.areas, recorder, on_isp
     world.transmission, world.register = grids.transmission, {}
-    world.load_mw = grids.load_mw + grids.incident_mw
+    world.load_mw, world.carry = grids.load_mw + grids.incident_mw, bus.carry
     if scenario.register_.enabled:
         world.flexibility = FlexibilityRegister()
     agents = Wiring(scenario, world, clock, bus, grids, fleet, aggregator_of)
     agents.settle_in(arrange)
     r = scenario.reserve
     if r.enabled:
-        how = AfrrSettings(r.cycle_s, r.full_activation_s, r.gain, r.integral_s, monitor_s=r.monitor_s)
+        how = AfrrSettings(
+            r.cycle_s, r.full_activation_s, r.gain, r.integral_s, r.delay_s, r.step_mw, r.monitor_s
+        )
         world.reserve = Reserve(
             how,
             r.noise_mw,

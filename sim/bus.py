@@ -63,26 +63,33 @@ class Bus:
 
     def send(self, message: Message) -> None:
         """Send a message now. A lost message is logged and reaches nobody."""
-        now = self._clock.now()
         inbox = self._inboxes[message.receiver]
-        lost, delay = self._passage(message, now)
-        due = now + (min(delay, ARRIVES_S) if message.acknowledged else delay)
-        stamped = _stamped(message, now, -1 if lost else due)
-        self._log(stamped, lost)
-        if not lost:
-            self._clock.call(due, partial(inbox, stamped))
+        arriving = self.carry(message, self._clock.now())
+        if arriving is not None:
+            self._clock.call(arriving.delivered_s, partial(inbox, arriving))
 
-    def _passage(self, message: Message, now: int) -> tuple[bool, int]:
-        """Whether a message sent now gets lost, and the seconds it takes.
+    def carry(self, message: Message, sent_s: int) -> Message | None:
+        """A message sent at a second as it arrives, with its times, or None if it is lost. It is logged.
+
+        No inbox gets it: for what is sent and heard in a loop that runs ahead of the clock.
+        """
+        lost, delay = self._passage(message, sent_s)
+        due = sent_s + (min(delay, ARRIVES_S) if message.acknowledged else delay)
+        stamped = _stamped(message, sent_s, -1 if lost else due)
+        self._log(stamped, lost)
+        return None if lost else stamped
+
+    def _passage(self, message: Message, sent_s: int) -> tuple[bool, int]:
+        """Whether a message sent at a second gets lost, and the seconds it takes.
 
         Chance belongs to the message: what happens to one says nothing about any other.
         """
         if self._link.certain:
             return False, self._link.latency_s
-        if now != self._second:
-            self._second, self._alike = now, Counter()
+        if sent_s != self._second:
+            self._second, self._alike = sent_s, Counter()
         key = message.sender, message.receiver, message.isp
-        rng = stream(self._seed, MESSAGE, *key, now, self._alike[key])
+        rng = stream(self._seed, MESSAGE, *key, sent_s, self._alike[key])
         self._alike[key] += 1
         lost = rng.random() < self._link.loss and not message.acknowledged
         return lost, self._link.delay_s(rng)

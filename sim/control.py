@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,10 +18,8 @@ from tandem_sim.agents.afrr import (
     imbalance_path,
     run_isp,
 )
-from tandem_sim.agents.dso import DSO
-from tandem_sim.agents.fleet import SitesAhead
-from tandem_sim.grids.arrays import BoolArray, FloatArray
-from tandem_sim.grids.rows import GridRows
+from tandem_sim.agents.reserve_volumes import Volumes, five_minutes
+from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
 from tandem_sim.markets.bids import Bids, StrArray
 from tandem_sim.markets.blocks import TSO as T
 from tandem_sim.markets.blocks import Scheme
@@ -42,6 +40,18 @@ from tandem_sim.markets.register import FlexibilityRegister
 from tandem_sim.markets.replacement import SLOW_S
 from tandem_sim.markets.tolerances import NOTHING_MW
 from tandem_sim.sim.randomness import INSIDE_ISP, SET_POINTS, stream
+
+
+class Dispatched(NamedTuple):
+    """What the reserve did in an ISP: cycle by cycle, on average (MW) by system, and by provider.
+
+    `volumes` numbers its providers by `providers`.
+    """
+
+    control: AfrrResult
+    mean_mw: dict[str, FloatArray]
+    volumes: Volumes
+    providers: StrArray
 
 
 @dataclass
@@ -65,8 +75,8 @@ class Reserve:
         monitor: Monitor,
         able_mw: FloatArray | None = None,
         slow_mw: FloatArray | None = None,
-    ) -> tuple[AfrrResult, dict[str, FloatArray]]:
-        """One ISP: the path inside it, and the mean activation of every bid (MW) by system.
+    ) -> Dispatched:
+        """One ISP.
 
         `books` holds each system's bids and the MW left of them; `surplus_mw` is the mean imbalance had no
         aFRR been called. Over all bids as joined (n,): `able_mw` is what they can deliver although more was
@@ -83,19 +93,22 @@ class Reserve:
         ramp = left / self.settings.full_activation_s
         if slow_mw is not None:
             ramp = (left - slow_mw) / self.settings.full_activation_s + slow_mw / SLOW_S
+        names, owner = np.unique(np.concatenate([b.provider for b, _ in books.values()]), return_inverse=True)
         bids = AfrrBids(
             np.concatenate([b.direction for b, _ in books.values()]).astype(np.float64),
             left,
             np.concatenate([b.price for b, _ in books.values()]),
             ramp,
+            owner,
         )
-        heard = self._heard(isp, np.concatenate([b.provider for b, _ in books.values()]), len(path))
+        heard = self._heard(isp, owner, names, len(path))
         watch = monitor if self.termination else None
         result = run_isp(self.settings, bids, path, self.state, watch, heard, able_mw)
         mean = np.minimum(result.delivered_mean_mw, left)
         mean[mean < NOTHING_MW] = 0.0
         ends = np.cumsum([len(mw) for _, mw in books.values()])[:-1]
-        return result, dict(zip(books, np.split(mean, ends), strict=True))
+        by_system = dict(zip(books, np.split(mean, ends), strict=True))
+        return Dispatched(result, by_system, five_minutes(bids, result, self.settings.cycle_s), names)
 
     def sales(
         self, books: Mapping[str, tuple[Bids, FloatArray]], mean_mw: Mapping[str, FloatArray]
@@ -124,11 +137,10 @@ class Reserve:
             sales[system] = Sale.of(delivered, bids.direction * unit * delivered)
         return sales
 
-    def _heard(self, isp: int, provider: StrArray, cycles: int) -> BoolArray | None:
+    def _heard(self, isp: int, owner: IntArray, names: StrArray, cycles: int) -> BoolArray | None:
         """Which set-points arrive, (cycles, n): one telegram carries those of all bids of a BSP."""
         if self.setpoint_loss == 0.0:
             return None
-        names, owner = np.unique(provider, return_inverse=True)
         drawn = [stream(self.seed, SET_POINTS, isp, name).random(cycles) for name in names.tolist()]
         arrived = self.setpoint_loss <= np.array(drawn).reshape(len(names), cycles).T
         return np.asarray(arrived[:, owner])
@@ -193,47 +205,3 @@ def reserve_books(
             left = np.minimum(left, np.maximum(house["offers"] - sum(taken, np.zeros(len(bids))), 0.0))
         books[system] = bids, left if register is None else register.within_fast_mw(bids, left, now_s)
     return books
-
-
-def grid_monitor(
-    dsos: Sequence[DSO],
-    isp: int,
-    ahead: SitesAhead,
-    ordered_mw: Mapping[str, FloatArray],
-    site_mvar: FloatArray,
-    books: Mapping[str, tuple[Bids, FloatArray]],
-) -> Monitor:
-    """DSOs watch their grids: where activation hurts, bids of that direction go back to what last was safe.
-
-    Each sees its grid as metered (rows around the state with the orders of the markets: `ordered_mw` (N,) by
-    area, reactive `site_mvar` over the sites of all areas), and whether what the reserve delivers breaks a
-    limit that would hold without it.
-    """
-    watch: list[tuple[slice, Bids, GridRows]] = []
-    first = 0
-    for system, (bids, _) in books.items():
-        columns = slice(first, first + len(bids))
-        first += len(bids)
-        dso = next((d for d in dsos if d.house == system), None)
-        if dso is None or not len(bids):
-            continue
-        p, q = dso.area.injections(isp, ahead.site_base_kw, ahead.site_load_kw)
-        rows = dso.rows_now(p + ordered_mw[system], q + dso.area.at_nodes(site_mvar))
-        watch.append((columns, bids, rows.relaxed()))
-    last_safe: dict[int, FloatArray] = {}
-
-    def monitor(delivered: FloatArray) -> FloatArray | None:
-        bound = np.full(len(delivered), np.inf)
-        for k, (columns, bids, allowed) in enumerate(watch):
-            now = delivered[columns]
-            after = allowed.after(bids.injection_mw(now, allowed.flow_matrix.shape[1])).violations()
-            if not (after.lines or after.buses):
-                last_safe[k] = now.copy()
-                continue
-            before = last_safe.get(k, np.zeros(len(now)))
-            net = float(bids.direction @ (now - before))
-            hurting = bids.direction == (1 if net >= 0 else -1)
-            bound[columns] = np.where(hurting, before, np.inf)
-        return bound if np.isfinite(bound).any() else None
-
-    return monitor

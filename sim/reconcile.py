@@ -37,13 +37,14 @@ def reconcile(folder: Path, hours: float) -> None:
     """
     names = _Names()
     asked, left, wide, exchange = _clearings(folder, names)
-    awarded, sold, up, down, energy = _activations(folder, names, wide)
+    awarded, sold, up, down, energy, reserve = _activations(folder, names, wide)
     _agree(names, asked, awarded)
     told, received = _sellers(folder, names, hours)
     _agree(names, told, sold)
     paid, moved, bought = _settlement(folder, names, received, hours)
     _agree(names, received, paid, MONEY_TOLERANCE_EUR)
     _agree(names, energy.times(hours), moved)
+    _agree(names, reserve.times(hours), _volumes(folder, names))
     _agree(names, exchange.times(hours), bought)
     for shown, summed in zip(_system(folder, names), (up, down, left), strict=True):
         _agree(names, shown, summed)
@@ -173,11 +174,14 @@ def _clearings(folder: Path, names: _Names) -> tuple[_Sums, _Sums, list[int], _S
 
 def _activations(
     folder: Path, names: _Names, wide: Sequence[int]
-) -> tuple[_Sums, _Sums, _Sums, _Sums, _Sums]:
-    """Awards: net by auction; by seller, system and direction; all up; all down; net by seller."""
+) -> tuple[_Sums, _Sums, _Sums, _Sums, _Sums, _Sums]:
+    """Awards: net by auction; by seller, system and direction; all up; all down; net by seller.
+
+    And of the reserve by seller and direction.
+    """
     awarded, sold = _Sums("net award (MW) of activations"), _Sums("award (MW) of activations")
     up, down = _Sums("up award (MW) of activations"), _Sums("down award (MW) of activations")
-    energy = _Sums("net energy (MWh) of activations")
+    energy, reserve = _Sums("net energy (MWh) of activations"), _Sums("aFRR (MWh) of activations")
     texts = ("system", "layer", "provider")
     for rows in _groups(folder, "activations", names, texts, ("direction", "quantity_mw")):
         isp, mw, below = rows["isp"], rows["quantity_mw"], rows["direction"] < 0
@@ -189,7 +193,16 @@ def _activations(
         up.add(_key(isp[~below], 0, 0), mw[~below])
         down.add(_key(isp[below], 0, 0), mw[below])
         energy.add(_key(isp, rows["provider"], 0), net)
-    return awarded, sold, up, down, energy
+        reserve.add(_key(isp, rows["provider"], 0, below)[~auction], mw[~auction])
+    return awarded, sold, up, down, energy, reserve
+
+
+def _volumes(folder: Path, names: _Names) -> _Sums:
+    """What the five-minute comparisons say was delivered as aFRR (MWh), by seller and direction."""
+    delivered = _Sums("delivered_mwh of reserve_volumes")
+    for rows in _groups(folder, "reserve_volumes", names, ("provider",), ("direction", "delivered_mwh")):
+        delivered.add(_key(rows["isp"], rows["provider"], 0, rows["direction"] < 0), rows["delivered_mwh"])
+    return delivered
 
 
 def _sellers(folder: Path, names: _Names, hours: float) -> tuple[_Sums, _Sums]:

@@ -9,8 +9,9 @@ import numpy as np
 from tandem_sim.agents.afrr import AfrrResult, within_band
 from tandem_sim.agents.fleet import FleetStep
 from tandem_sim.agents.participant import Record
+from tandem_sim.agents.reserve_volumes import Volumes
 from tandem_sim.grids.arrays import FloatArray
-from tandem_sim.markets.bids import Bids
+from tandem_sim.markets.bids import Bids, StrArray
 from tandem_sim.markets.blocks import TSO as T
 from tandem_sim.markets.ledger import Ledger
 from tandem_sim.markets.reactive import ReactiveTrade
@@ -68,6 +69,25 @@ def record_reserve(record: Record, isp: int, control: AfrrResult, state: int) ->
             "up_max_mw": float(max(net.max(), 0.0)),
             "down_max_mw": float(max(-net.min(), 0.0)),
             "outside_band_mw": float(control.requested_mean_mw[outside].sum()),
+        },
+    )
+
+
+def record_volumes(record: Record, isp: int, volumes: Volumes, providers: StrArray) -> None:
+    """Rows of the five-minute comparisons of an ISP; `providers` names BSPs by number."""
+    record(
+        "reserve_volumes",
+        {
+            "isp": np.full(len(volumes.owner), isp),
+            "start_s": volumes.start_s,
+            "provider": providers[volumes.owner].tolist(),
+            "direction": volumes.direction,
+            "requested_mwh": volumes.requested_mwh,
+            "delivered_mwh": volumes.delivered_mwh,
+            "within_band": volumes.within_band,
+            "stable_s": volumes.stable_s,
+            "stable_requested_mw": volumes.stable_requested_mw,
+            "stable_delivered_mw": volumes.stable_delivered_mw,
         },
     )
 

@@ -16,7 +16,7 @@ from tandem_sim.sim.clock import Clock
 from tandem_sim.sim.export import IspExport
 from tandem_sim.sim.reconcile import reconcile
 from tandem_sim.sim.settings import Scenario
-from tandem_sim.sim.timetable import local_auctions, nominations, tenders, tso_auctions
+from tandem_sim.sim.timetable import NOMINATE_S, local_auctions, nominations, tenders, tso_auctions
 from tandem_sim.sim.wiring import Arrange
 from tandem_sim.sim.world import World
 
@@ -158,5 +158,9 @@ def _selling_gates(scenario: Scenario, world: World, begin: int) -> list[Gate]:
             ("tender_local", tenders(local), world.tender_local), ("clear_local", local, world.clear_local)
         ]  # fmt: skip
     if settings.nomination:
-        gates.append(("nominate", nominations(calendar), world.nominate))
+        close = nominations(calendar)
+        gates += [
+            ("nominate", [(second - NOMINATE_S, day) for second, day in close], world.nominate),
+            ("close_nominations", close, world.close_nominations),
+        ]
     return gates

@@ -191,6 +191,8 @@ class ReserveSettings(Section):
     full_activation_s: Positive = 300.0
     gain: NotNegative = 0.2  # MW per MW of area control error, at once
     integral_s: Positive = 100.0
+    delay_s: Annotated[int, Field(ge=0, le=900, strict=True)] = 0  # from a decision to its set-point
+    step_mw: NotNegative = 0.0  # in which the set-point of a BSP moves; 0: with its ramp
     noise_mw: NotNegative = 2.0  # of the imbalance inside the ISP, standard deviation (synthetic)
     monitor_s: Count = 60
     termination: bool = True  # DSOs may stop what hurts their grids

@@ -206,6 +206,11 @@ class Scenario(Section):
         isp_s = 60 * self.isp_minutes
         if isp_s % self.reserve.cycle_s:
             problems.append(f"reserve.cycle_s: must divide the {isp_s} s of an ISP")
+        if self.reserve.delay_s % self.reserve.cycle_s or self.reserve.delay_s >= isp_s:
+            problems.append(
+                f"reserve.delay_s: must be a multiple of cycle_s {self.reserve.cycle_s}, for set-points move "
+                f"once a cycle, and less than the {isp_s} s of an ISP"
+            )
         if self.imbalance.rule == "dual" and self.imbalance.alpha != "none":
             problems.append("imbalance.alpha: goes with the single price only")
         problems += _balancing_problems(self) + _non_firm_problems(self) + _strategy_problems(self)

@@ -85,6 +85,12 @@ TABLES: dict[str, dict[str, pa.DataType]] = {
         integer="regulation_state terminated_bids",
         real="surplus_mw error_mw error_without_mw up_mw down_mw up_max_mw down_max_mw outside_band_mw",
     ),
+    "reserve_volumes": _columns(
+        text="provider",
+        integer="start_s direction stable_s",
+        boolean="within_band",
+        real="requested_mwh delivered_mwh stable_requested_mw stable_delivered_mw",
+    ),
     "reactive": _columns(
         text="system bid_id provider", integer="node direction", real="quantity_mvar price_eur_per_mvarh"
     ),

@@ -22,6 +22,8 @@ TENDER_S = 3600
 """Seconds from the call for offers to the auction."""
 NOON = 12
 NOMINATION = pd.Timedelta(hours=14, minutes=45)
+NOMINATE_S = 900
+"""Seconds from the sending of nominations to the gate at which they must have arrived."""
 Moments = list[tuple[int, list[range]]]
 """(second of an auction, blocks of ISPs it is for)."""
 
@@ -94,7 +96,7 @@ def local_auctions(calendar: Calendar, settings: CapacitySettings) -> Moments:
 
 
 def nominations(calendar: Calendar) -> list[tuple[int, range]]:
-    """For every day the gate D-1 14:45."""
+    """For every day the gate D-1 14:45: what is nominated must have arrived."""
     return [(_second(calendar, isps.start, 1, NOMINATION), isps) for _, isps in calendar.days()]
 
 

@@ -16,6 +16,7 @@ from tandem_sim.agents.dso import DSO
 from tandem_sim.agents.household import FleetDesk
 from tandem_sim.agents.market_operator import MarketOperator
 from tandem_sim.agents.operator import Operator, Register
+from tandem_sim.agents.participant import Carry
 from tandem_sim.agents.tso import TSO
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.grids.network import Network
@@ -30,14 +31,15 @@ from tandem_sim.sim.audit import (
     audit_slack,
 )
 from tandem_sim.sim.calendar import Calendar
-from tandem_sim.sim.control import Reserve, grid_monitor, reserve_books
+from tandem_sim.sim.control import Reserve, reserve_books
 from tandem_sim.sim.export import IspExport
 from tandem_sim.sim.foresight import Foresight
 from tandem_sim.sim.non_firm import NonFirm
 from tandem_sim.sim.physics import Physics
 from tandem_sim.sim.recorder import Recorder
-from tandem_sim.sim.records import record_grids
+from tandem_sim.sim.records import record_grids, record_volumes
 from tandem_sim.sim.settling import Delivery, Settler
+from tandem_sim.sim.termination import TerminationSignals, grid_monitor
 from tandem_sim.sim.timetable import CapacityNeeds
 
 NOT_ACCEPTED = "the DSO has not accepted the merit order list; the area is left out"
@@ -62,6 +64,7 @@ class World(mesa.Model):
     foresight: Foresight
     register: Register
     recorder: Recorder
+    carry: Carry  # messages inside an ISP
     load_mw: FloatArray  # (T, N) on transmission
     audited: frozenset[int]
     reliable: bool  # no message is lost or late, so orders must equal awards
@@ -140,6 +143,10 @@ class World(mesa.Model):
         for seller in (*self.aggregators, *self.producers):
             if seller.capacity is not None:
                 seller.capacity.nominate(day, self.tso.name)
+
+    def close_nominations(self, day: range) -> None:
+        """What has not been nominated by now counts as not offered."""
+        self.tso.close_nominations(day)
 
     def amend(self, isp: int) -> None:
         """Aggregators change what the local markets have left."""
@@ -269,18 +276,20 @@ class World(mesa.Model):
             self.clearer.known[isp], ledger, self.tso.scheme, self.flexibility, self.tso.desk.now()
         )
         mvar = self.fleet_desk.site_mvar(isp)
-        monitor = grid_monitor(self.dsos, isp, ahead, ordered, mvar, left)
+        start, length = self.calendar.seconds(isp), self.calendar.isp_seconds
+        signals = TerminationSignals(self.carry, self.recorder, self.tso.name, isp, start, start + length)
+        monitor = grid_monitor(self.dsos, signals, ahead, ordered, mvar, left)
         able = slow = None
         if self.non_firm is not None:
             left, slow = self.non_firm.with_replacements(isp, left)
             able = self.non_firm.reserve_able(isp, left)
-        self._reserve[isp], mean = self.reserve.dispatch(
-            left, isp, surplus, self.calendar.isp_seconds, monitor, able, slow
-        )
+        done = self.reserve.dispatch(left, isp, surplus, length, monitor, able, slow)
+        self._reserve[isp] = done.control
+        record_volumes(self.recorder, isp, done.volumes, done.providers)
         if able is not None and self.non_firm is not None:
-            self.non_firm.reserve_called(isp, left, self._reserve[isp])
-        sales = self.reserve.sales(left, mean)
-        for system, mw in mean.items():
+            self.non_firm.reserve_called(isp, left, done.control)
+        sales = self.reserve.sales(left, done.mean_mw)
+        for system, mw in done.mean_mw.items():
             bids = left[system][0]
             ledger.book(system, RESERVE, sales[system])
             for aggregator in self.aggregators if system != T else ():

@@ -1,4 +1,4 @@
-"""aFRR inside the ISP: the worked example of the Dutch offering process, and what must always hold."""
+"""aFRR inside the ISP: merit order, controller, signals of operators, and what must always hold."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tandem_sim.agents.afrr import (
     AfrrBids,
     AfrrSettings,
     ControllerState,
-    Dispatcher,
     MeritOrder,
     imbalance_path,
     run_isp,
     within_band,
 )
+from tandem_sim.grids.arrays import FloatArray
 
 CYCLES = 225  # of 4 s in a quarter-hour
 
@@ -24,34 +24,6 @@ CYCLES = 225  # of 4 s in a quarter-hour
 def _bids(*rows: tuple[float, float, float], full_activation_s: float = 300.0) -> AfrrBids:
     direction, quantity, price = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
     return AfrrBids(direction, quantity, price, quantity / full_activation_s)
-
-
-def test_the_worked_example() -> None:
-    """Reference 200 MW, a bid of 20 MW at 2 MW a minute, 10 MW wanted from 10:00 on.
-
-    From 10:01 the set-point rises by 1 MW every 30 s until it stands at 10 MW, and stays. The system is still
-    short: it rises on to the 20 MW of the bid. Then the bid is no longer called: back to the reference.
-    """
-    # 30 s of delay and 30 s of ramp to the first whole MW: 10:01. One-second cycles show every step.
-    how = AfrrSettings(cycle_s=1, delay_s=30.0, step_mw=1.0)
-    bids = AfrrBids(np.array([1.0]), np.array([20.0]), np.array([50.0]), np.array([2.0 / 60.0]))
-    bsp, setpoint, power = Dispatcher(how, bids), [], []
-    for wanted in [10.0] * 450 + [20.0] * 450 + [0.0] * 900:
-        setpoint.append(200.0 + float(bsp.follow(wanted)[0]))
-        power.append(200.0 + float(bsp.delivered[0]))
-    assert set(setpoint[:59]) == {200.0}
-    for step in range(10):  # 10:01:00, 10:01:30, .., 10:05:30
-        assert setpoint[59 + 30 * step - 1] == pytest.approx(200.0 + step)
-        assert setpoint[59 + 30 * step] == pytest.approx(201.0 + step)
-    assert setpoint[329:450] == pytest.approx([210.0] * 121)
-    assert setpoint[450:900] == sorted(setpoint[450:900])
-    assert setpoint[749:900] == pytest.approx([220.0] * 151)  # 10 MW more take another five minutes
-    assert setpoint[900:] == sorted(setpoint[900:], reverse=True)
-    assert setpoint[1499:] == pytest.approx([200.0] * 301)  # and 20 MW back take ten
-    # The asset follows the steps at its ramp: never ahead of the set-point going up, never 1 MW behind.
-    lag = np.array(setpoint[:900]) - np.array(power[:900])
-    assert lag.min() >= -1e-9
-    assert lag.max() <= 1.0
 
 
 def test_the_merit_order_calls_the_cheapest_first() -> None:
@@ -76,8 +48,8 @@ def test_a_lasting_shortage_is_closed_and_energy_adds_up() -> None:
 def test_an_operator_can_terminate_what_hurts_its_grid() -> None:
     bids = _bids((1, 10, 50), (1, 10, 60))
 
-    def monitor(delivered: np.ndarray) -> np.ndarray | None:
-        return np.array([3.0, np.inf]) if delivered[0] > 3.0 else None
+    def monitor(second: int, delivered: FloatArray) -> list[tuple[int, FloatArray]]:
+        return [(second, np.array([3.0, np.inf]))] if delivered[0] > 3.0 else []
 
     result = run_isp(AfrrSettings(), bids, np.full(CYCLES, -8.0), ControllerState(), monitor)
     assert result.terminated.tolist() == [True, False]

@@ -27,7 +27,7 @@ def _bids(*rows: tuple[float, float, float], full_activation_s: float = 300.0) -
 
 
 def _followed(bids: AfrrBids, wanted: float, heard: list[list[bool]], start_mw: float = 0.0) -> Dispatcher:
-    dispatch = Dispatcher(HOW, bids, start_mw)
+    dispatch = Dispatcher(HOW, bids, ControllerState(delivered_mw=start_mw))
     for now in heard:
         dispatch.follow(wanted, np.array(now))
     return dispatch

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from tandem_sim.experiments.kpis import held_back_mwh, reserves_apart
+from tandem_sim.experiments.kpis import held_back_mwh, reserve_followed, reserves_apart
 from tandem_sim.experiments.scenario import parse_scenario, read_scenario
 from tandem_sim.grids.errors import InputError
 
@@ -52,6 +52,22 @@ def test_afrr_and_mfrr_cost_apart() -> None:
     assert set(reserves_apart(none, 0.5).values()) == {None}
 
 
+def test_how_well_the_reserve_was_followed() -> None:
+    """Of 4 MWh requested 1 is outside the band; of 600 s that set-points stood still, 200 s are short."""
+    rows = [
+        (2.0, True, 400, 6.0, 6.0),
+        (1.0, True, 200, 10.0, 9.9),  # within the band, but less than requested while stable
+        (1.0, False, 0, 0.0, 0.0),
+    ]
+    columns = ["requested_mwh", "within_band", "stable_s", "stable_requested_mw", "stable_delivered_mw"]
+    volumes = pd.DataFrame(rows, columns=columns)
+    assert reserve_followed(volumes) == {
+        "reserve_outside_band_pct": pytest.approx(25.0),
+        "reserve_short_when_stable_pct": pytest.approx(100.0 / 3.0),
+    }
+    assert set(reserve_followed(volumes[:0]).values()) == {None}
+
+
 def test_a_scenario_may_be_based_on_a_bundled_one() -> None:
     text = "based_on: reference\nname: mine\ndays: 2\nforecast: {mape: 0.05}\n"
     mine, reference = parse_scenario(text, "mine.yaml"), read_scenario("reference")[0]
@@ -65,4 +81,7 @@ def test_a_scenario_may_be_based_on_a_bundled_one() -> None:
 def test_the_dutch_day_is_the_reference_with_the_dutch_rules() -> None:
     dutch = read_scenario("dutch")[0]
     assert (dutch.scheme, dutch.imbalance.rule, dutch.reserve.enabled) == ("hybrid", "dual", True)
+    reserve = dutch.reserve  # every 4 s, a minute after the decision, at most 1 MW
+    assert (reserve.cycle_s, reserve.delay_s, reserve.step_mw) == (4, 60, 1.0)
+    assert dutch.capacity.nomination
     assert dutch.households == read_scenario("reference")[0].households

@@ -163,6 +163,11 @@ def test_it_goes_on_from_the_newest_checkpoint_and_not_from_the_beginning(
         {"scheme": "hybrid"},
         {"scheme": "integrated", "strategy": "q-learning"},
         {"messages": {"latency_s": 2, "spread_s": 400.0, "distribution": "exponential", "loss": 0.02}},
+        {
+            "scheme": "central-01",
+            "messages": {"loss": 0.02},
+            "reserve": {"enabled": True, "cycle_s": 20, "delay_s": 60, "step_mw": 1.0, "noise_mw": 8.0},
+        },
     ],
 )
 def test_lists_learners_and_messages_on_their_way_are_kept(tmp_path: Path, fields: dict[str, Any]) -> None:

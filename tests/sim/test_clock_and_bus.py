@@ -62,6 +62,22 @@ def test_lost_messages_are_logged_and_reach_nobody() -> None:
     assert all(m.delivered_s == -1 for m, is_lost in log if is_lost)
 
 
+def test_what_is_carried_has_its_times_and_its_row_and_reaches_no_inbox() -> None:
+    clock, bus, inbox, log = _bus(0.0)
+    carried = bus.carry(Message("a", "b", 0), 250)
+    clock.run()
+    assert carried == Message("a", "b", 0, sent_s=250, delivered_s=253)
+    assert log == [(carried, False)]
+    assert inbox == []
+
+
+def test_of_what_is_carried_a_share_is_lost_too() -> None:
+    _, bus, _, log = _bus(0.3)
+    found = [bus.carry(Message("a", "b", 0), k) for k in range(1000)]
+    assert [message is None for message in found] == [is_lost for _, is_lost in log]
+    assert 250 < found.count(None) < 350
+
+
 def test_an_unknown_receiver_is_an_error() -> None:
     _, bus, _, _ = _bus(0.0)
     with pytest.raises(KeyError, match="nobody"):

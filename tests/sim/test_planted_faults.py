@@ -13,6 +13,7 @@ import pytest
 from tandem_sim.agents.compliance import Caps
 from tandem_sim.agents.fleet import FleetStep, HouseholdFleet
 from tandem_sim.agents.household import FleetDesk
+from tandem_sim.agents.reserve_volumes import Volumes, five_minutes
 from tandem_sim.agents.sellers import seller_rows
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.markets.capacity import CapacityBook, Contract
@@ -21,7 +22,7 @@ from tandem_sim.markets.ledger import Ledger
 from tandem_sim.markets.pricing import Sale
 from tandem_sim.markets.register import FlexibilityRegister, Unit
 from tandem_sim.markets.settlement import Payment
-from tandem_sim.sim import settling
+from tandem_sim.sim import control, settling
 from tandem_sim.sim.accounts import bought_mw
 from tandem_sim.sim.audit import AuditError, audit_capacity
 from tandem_sim.sim.control import ImbalancePricing
@@ -224,6 +225,18 @@ def test_a_seller_told_of_more_than_it_sold(monkeypatch: pytest.MonkeyPatch, tmp
 
     monkeypatch.setattr(settling, "seller_rows", flattering)
     _caught(tmp_path, "sold_mw of sellers is .* award .* of activations is", **HOURLY)
+
+
+def test_reserve_compared_that_nobody_was_paid_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    honest = five_minutes
+
+    def generous(*given: Any) -> Volumes:
+        found = honest(*given)
+        return replace(found, delivered_mwh=1.01 * found.delivered_mwh)
+
+    monkeypatch.setattr(control, "five_minutes", generous)
+    reserve = {"enabled": True, "cycle_s": 60}
+    _caught(tmp_path, r"aFRR .MWh. of activations is .*, delivered_mwh of", reserve=reserve, **HOURLY)
 
 
 def test_an_award_left_out_of_the_total(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

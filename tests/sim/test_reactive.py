@@ -24,9 +24,9 @@ from tandem_sim.markets.reactive import ReactiveTrade
 from tandem_sim.markets.schemes import build_schemes
 from tandem_sim.markets.settlement import Payment, reactive_payments
 from tandem_sim.sim.audit import AuditError, audit_reactive
-from tandem_sim.sim.control import grid_monitor
 from tandem_sim.sim.run import run
 from tandem_sim.sim.settings import Scenario
+from tandem_sim.sim.termination import grid_monitor
 from tests.markets.hand import book, feeder
 from tests.sim.conftest import HALF_HOURLY, small_scenario, table
 
@@ -192,8 +192,10 @@ def test_a_dso_that_watches_the_reserve_sees_reactive_power_too() -> None:
     )
     dso: Any = SimpleNamespace(house="D", area=area, rows_now=rows_now)
     preview: Any = SimpleNamespace(site_base_kw=None, site_load_kw=None)
+    signals: Any = SimpleNamespace(isp=0)
     left = {"D": (book(("a", 1, 1, 0.5, 50.0)), np.array([0.5]))}
-    grid_monitor([dso], 0, preview, {"D": np.array([0.0, 0.0, 0.25])}, np.array([0.125, -0.25]), left)
+    ordered = {"D": np.array([0.0, 0.0, 0.25])}
+    grid_monitor([dso], signals, preview, ordered, np.array([0.125, -0.25]), left)
     assert seen == [[0.0, -1.0, -1.75], [-0.5, -0.375, -0.75]]
 
 

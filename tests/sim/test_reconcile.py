@@ -28,7 +28,7 @@ Change = Callable[[pd.DataFrame], pd.DataFrame]
 
 def _tampered(run: Path, folder: Path, table: str, change: Change) -> Path:
     """A copy of the tables of a run with one of them changed."""
-    for name in ("clearings", "activations", "sellers", "settlement", "system"):
+    for name in ("clearings", "activations", "sellers", "settlement", "system", "reserve_volumes"):
         shutil.copy(run / f"{name}.parquet", folder)
     rows = change(pd.read_parquet(run / f"{table}.parquet"))
     made = pa.Table.from_pandas(rows, schema=schema(table), preserve_index=False)

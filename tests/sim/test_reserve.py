@@ -46,6 +46,36 @@ def test_what_it_delivers_is_booked_ordered_and_paid_once(small_run: Runs) -> No
     assert settlement[settlement.kind.isin(FOR_ENERGY)].amount_eur.sum() == pytest.approx(owed, abs=1e-6)
 
 
+def test_five_minute_volumes_add_up_to_what_was_booked_and_delivered(small_run: Runs) -> None:
+    run = small_run(**DAY, reserve=ON)
+    volumes, reserve = table(run, "reserve_volumes"), table(run, "reserve")
+    assert set(volumes.start_s) == {0, 300, 600, 900, 1200, 1500}
+    assert not volumes.duplicated(["isp", "provider", "direction", "start_s"]).any()
+    net = (
+        (volumes.direction * volumes.delivered_mwh)
+        .groupby(volumes.isp)
+        .sum()
+        .reindex(range(48), fill_value=0.0)
+    )
+    np.testing.assert_allclose(net, 0.5 * (reserve.up_mw - reserve.down_mw), atol=1e-6)
+    acts = table(run, "activations").query("layer == 'afrr'")
+    booked = acts.groupby(["isp", "provider", "direction"]).quantity_mw.sum() * 0.5
+    compared = volumes.groupby(["isp", "provider", "direction"]).delivered_mwh.sum()
+    np.testing.assert_allclose(compared.reindex(booked.index), booked, atol=1e-6)
+    assert volumes.within_band.all()  # every set-point arrives, and all that is offered can be delivered
+    lossy = table(small_run(**DAY, reserve={**ON, "setpoint_loss": 0.9}), "reserve_volumes")
+    assert not lossy.within_band.all()
+
+
+def test_steps_change_what_is_sent_and_a_delay_what_is_delivered(small_run: Runs) -> None:
+    """Assets follow at the ramps of their bids, in whatever steps they are told; a delay costs control."""
+    plain, stepped = small_run(**DAY, reserve=ON), small_run(**DAY, reserve={**ON, "step_mw": 1.0})
+    alike = ["error_mw", "up_mw", "down_mw", "outside_band_mw"]
+    assert (table(stepped, "reserve")[alike] - table(plain, "reserve")[alike]).abs().max().max() < 1e-6
+    delayed = small_run(**DAY, reserve={**ON, "delay_s": 60})
+    assert table(delayed, "reserve").error_mw.mean() > table(plain, "reserve").error_mw.mean()
+
+
 def test_dsos_stop_what_hurts_and_validation_leaves_them_little_to_stop(small_run: Runs) -> None:
     blind = table(small_run(**DAY | {"scheme": "central-01"}, reserve=ON), "reserve")
     validated = table(small_run(**DAY, reserve=ON), "reserve")

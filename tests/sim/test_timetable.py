@@ -81,6 +81,20 @@ def test_nominations_close_the_day_before_and_offers_are_asked_for_an_hour_ahead
     assert tenders([(7200, [range(4)])]) == [(3600, [range(4)])]
 
 
+def test_set_points_move_once_a_cycle() -> None:
+    for given, complaint in (
+        ({"delay_s": 62, "cycle_s": 4}, "reserve.delay_s: must be a multiple of cycle_s 4"),
+        ({"delay_s": 900}, "less than the 900 s of an ISP"),
+        ({"delay_s": -4}, "delay_s"),
+        ({"delay_s": 904}, "delay_s"),
+        ({"step_mw": -1.0}, "step_mw"),
+        ({"step_mw": float("inf")}, "step_mw"),
+    ):
+        with pytest.raises(InputError, match=complaint):
+            small_scenario(reserve=given)
+    assert small_scenario(reserve={"delay_s": 60, "step_mw": 1.0}).reserve.delay_s == 60
+
+
 def test_a_dso_needs_the_most_of_any_hour_in_a_block() -> None:
     needs = [
         LocalNeed(area="D1", direction="up", mw=0.4, from_hour=17, to_hour=21),
