@@ -54,9 +54,8 @@ def figure(statistics: pd.DataFrame, hours: pd.DataFrame, folder: Path) -> Path:
     keys = ["family", "check"]
     checks = [(str(f), str(c)) for f, c in statistics[keys].drop_duplicates().to_numpy()]
     rows = statistics.set_index([*keys, "kpi"])
-    note = (
-        f"Means over seeds (n = {int(statistics.n.max())}), lines: 95 % intervals (Student's t). {FOOTNOTE}"
-    )
+    seeds = int(statistics.n.max())
+    note = f"Means over seeds (n = {seeds}), lines: 95 % intervals (Student's t), cut at axes. {FOOTNOTE}"
     with house_style():
         drawn = new_figure(
             "What checks by DSOs block and prevent", "reference, three days", 14.5, 8.2, "", note
@@ -75,7 +74,7 @@ def figure(statistics: pd.DataFrame, hours: pd.DataFrame, folder: Path) -> Path:
         _cost(cost, rows, checks)
         _scatter(told, rows, checks, "numbers_told_per_isp", "slipped_h")
         told.set_xscale("symlog", linthresh=100.0)
-        told.set_xlim(left=-30.0)
+        told.set_xlim(left=-30.0, right=1e5)
         told.set_title("What DSOs tell, and what slips through")
         told.set_xlabel("Numbers told by DSOs per ISP")
         told.set_ylabel("Limits broken or made worse (area-hours a day)")
@@ -103,8 +102,16 @@ def _scatter(ax: Axes, rows: pd.DataFrame, checks: Sequence[tuple[str, str]], ac
         ax.hlines(y[0], x[1], x[2], color=colour, alpha=0.5, linewidth=1.0)
         ax.vlines(x[0], y[1], y[2], color=colour, alpha=0.5, linewidth=1.0)
         _mark(ax, x[0], y[0], family, check)
-    ax.margins(x=0.05, y=0.08)
+    for scale, kpi in ((ax.set_xlim, across), (ax.set_ylim, up)):
+        means = [_values(rows, check, kpi)[0] for check in checks]
+        scale(*_ends(float(np.nanmin(means)), float(np.nanmax(means))))
     ax.grid(True, axis="both")
+
+
+def _ends(least: float, most: float) -> tuple[float, float]:
+    """Ends of an axis around all means: of intervals that reach further, what is beyond is not drawn."""
+    room = 0.08 * (most - min(least, 0.0)) or 1.0
+    return min(least, 0.0) - room, most + room
 
 
 def _mark(ax: Axes, x: float, y: float, family: str, check: str) -> None:
@@ -150,7 +157,7 @@ def _hours(ax: Axes, hours: pd.DataFrame) -> None:
     ax.set_xlabel("Local time of the day")
     ax.set_ylabel("% of what is offered that way")
     ax.set_title(f"Blocked by hour ({FIRST_FAMILY})")
-    ax.legend(loc="center left")
+    ax.legend(loc="best")
 
 
 def _cost(ax: Axes, rows: pd.DataFrame, checks: Sequence[tuple[str, str]]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 
 from tandem_sim.experiments.plot_style import (
     BLUE,
@@ -50,7 +51,7 @@ def figure(statistics: pd.DataFrame, hours: pd.DataFrame, causes: pd.DataFrame, 
     seeds, given = int(statistics.n.max()), statistics[statistics.ratings == GIVEN]
     first, *_ = everyone = [str(name) for name in dict.fromkeys(given.scheme)]
     schemes = [name for name in everyone if sums.get(name, 0.0) > 0.0]
-    note = f"Means over seeds (n = {seeds}), lines: 95 % intervals over seeds (Student's t). {FOOTNOTE}"
+    note = f"Means over seeds (n = {seeds}), lines: 95 % intervals (Student's t), cut at axes. {FOOTNOTE}"
     with house_style():
         drawn = new_figure("What DSOs buy and the TSO undoes", "reference, three days", 14.0, 7.6, "", note)
         (levels, needs, ratings), (hour, cause, money) = drawn.subplots(2, 3)
@@ -169,8 +170,10 @@ def _by_cause(ax: Axes, causes: pd.DataFrame, schemes: Sequence[str]) -> None:
 
 
 def _legend(ax: Axes) -> None:
-    """A legend in two columns above all that is drawn."""
-    ax.set_ylim(0.0, 1.25 * ax.dataLim.y1)
+    """A legend in two columns above all bars; intervals end at the edge of the axes."""
+    bars = [bar for bar in ax.patches if isinstance(bar, Rectangle)]
+    highest = max((float(bar.get_y() + bar.get_height()) for bar in bars), default=1.0)
+    ax.set_ylim(0.0, 1.6 * highest)
     ax.legend(loc="upper right", ncols=2, fontsize=7)
 
 
