@@ -103,8 +103,8 @@ def _scatter(ax: Axes, rows: pd.DataFrame, checks: Sequence[tuple[str, str]], ac
         ax.vlines(x[0], y[1], y[2], color=colour, alpha=0.5, linewidth=1.0)
         _mark(ax, x[0], y[0], family, check)
     for scale, kpi in ((ax.set_xlim, across), (ax.set_ylim, up)):
-        means = [_values(rows, check, kpi)[0] for check in checks]
-        scale(*_ends(float(np.nanmin(means)), float(np.nanmax(means))))
+        means = [mean for check in checks if np.isfinite(mean := float(_values(rows, check, kpi)[0]))]
+        scale(*_ends(min(means, default=0.0), max(means, default=0.0)))
     ax.grid(True, axis="both")
 
 
