@@ -29,6 +29,7 @@ from tandem_sim.sim.randomness import stream
 from tandem_sim.sim.recorder import Recorder
 from tandem_sim.sim.settings import Scenario
 from tandem_sim.sim.settling import SettlementRules, Settler
+from tandem_sim.sim.study import study_terms
 from tandem_sim.sim.surroundings import Grids, build_grids
 from tandem_sim.sim.timetable import local_auctions, tenders, tso_auctions
 from tandem_sim.sim.wiring import FLEET_NAME, MARKET_NAME, Arrange, Wiring
@@ -82,7 +83,7 @@ def build_world(
             r.setpoint_loss,
             pricing=r.pricing,
         )
-    book = equip(scenario, world, agents.desk, agents.operators, agents.product, agents.zones_of, MARKET_NAME)
+    book = equip(scenario, world, agents.desk, agents.operators, agents.product, MARKET_NAME)
     if low is not None:
         world.non_firm = equip_non_firm(scenario, world, low, aggregator_of, agents.foresight)
     world.settler = _settler(scenario, world, book)
@@ -160,7 +161,7 @@ def _fleet(
     try:
         return HouseholdFleet.build(
             population, grids.site_of, aggregator_of, times, grids.n_sites, stream(scenario.seed, FLEET_NAME),
-            None if low is None else low.hookups,
+            None if low is None else low.hookups, study_terms(scenario, len(grids.site_of)),
         )  # fmt: skip
     except ProfileError as error:
         raise InputError(
