@@ -187,7 +187,7 @@ class DSO(Operator):
         house = self._houses(isp).setdefault(self.house, {})
         house.setdefault("target", NO_TARGET)
         if self.study is not None:
-            house.setdefault("zones", self.study.zones(isp))
+            house["zones"] = self.study.zones(isp)
 
     def forget(self, isp: int) -> None:
         """Drop schedule and list too."""

@@ -8,7 +8,7 @@ import pandas as pd
 
 from tandem_sim.agents.compliance import Connections, Hookups
 from tandem_sim.agents.devices import Batteries, HeatPumps, Vehicles
-from tandem_sim.agents.fleet_standing import Devices, StudyTerms, standings
+from tandem_sim.agents.fleet_standing import Devices, StudyTerms, ratings, standings
 from tandem_sim.agents.population import Households, Population, draw
 from tandem_sim.agents.windows import (
     ENERGY,
@@ -241,10 +241,7 @@ def arrange(
     """Arrange given households into a Layout."""
     has = (homes.has_pv, homes.has_battery, homes.has_ev, homes.has_heat_pump)
     owners = pv, bat, ev, pump = tuple(np.flatnonzero(h).astype(np.int64) for h in has)
-    kva = [homes.pv_kwp[pv], homes.battery_kw[bat], homes.ev_kw[ev], homes.heat_pump_kw[pump]]
-    phases = homes.phases
-    if hookups.phases_of is not None:
-        phases = np.where(hookups.phases_of > 0, hookups.phases_of, phases)
+    kva, phases = ratings(homes, owners, hookups.phases_of)
     standing = standings(terms, owners, kva, phases)
     groups, group_of = _grouped(owners, standing, site_of, aggregator_of, n_sites)
     load_at = window.places(HOUSEHOLD_AT + homes.load_profile, homes.load_shift)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tandem_sim.agents.population import Households
 from tandem_sim.grids.arrays import FloatArray, IntArray
 from tandem_sim.markets.choices import Region
 from tandem_sim.markets.study_register import exempt
@@ -61,6 +62,19 @@ class Devices:
 def suffix(standing: int) -> str:
     """What the name of a group ends with, so that units of different standing have different names."""
     return ("", "-exempt")[standing] if standing <= EXEMPT else f"-new{standing - EXEMPT}"
+
+
+def ratings(
+    homes: Households, owners: Sequence[IntArray], phases_of: IntArray | None
+) -> tuple[list[FloatArray], IntArray]:
+    """Rated power of devices in kVA, kind by kind, and phases (H,) of households.
+
+    `owners` are the households that have a device, by kind; `phases_of` (H,) what nets say, 0 where none does.
+    """
+    sizes = (homes.pv_kwp, homes.battery_kw, homes.ev_kw, homes.heat_pump_kw)
+    told = 0 if phases_of is None else phases_of
+    phases = np.where(np.asarray(told) > 0, told, homes.phases).astype(np.int64)
+    return [size[owner] for size, owner in zip(sizes, owners, strict=True)], phases
 
 
 def standings(
