@@ -242,8 +242,9 @@ def arrange(
     has = (homes.has_pv, homes.has_battery, homes.has_ev, homes.has_heat_pump)
     owners = pv, bat, ev, pump = tuple(np.flatnonzero(h).astype(np.int64) for h in has)
     kva, phases = ratings(homes, owners, hookups.phases_of)
-    standing = standings(terms, owners, kva, phases)
-    groups, group_of = _grouped(owners, standing, site_of, aggregator_of, n_sites)
+    groups, group_of = _grouped(
+        owners, standings(terms, owners, kva, phases), site_of, aggregator_of, n_sites
+    )
     load_at = window.places(HOUSEHOLD_AT + homes.load_profile, homes.load_shift)
     load_kw = homes.annual_kwh / full_load_hours(HOUSEHOLD)[homes.load_profile]
     load_site, load_place, (load_sum,) = _summed(site_of, load_at, load_kw)

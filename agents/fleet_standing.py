@@ -69,7 +69,7 @@ def ratings(
 ) -> tuple[list[FloatArray], IntArray]:
     """Rated power of devices in kVA, kind by kind, and phases (H,) of households.
 
-    `owners` are the households that have a device, by kind; `phases_of` (H,) what nets say, 0 where none does.
+    `owners` are the households that have a device, by kind; `phases_of` (H,) what nets say, 0: nothing.
     """
     sizes = (homes.pv_kwp, homes.battery_kw, homes.ev_kw, homes.heat_pump_kw)
     told = 0 if phases_of is None else phases_of
