@@ -8,7 +8,7 @@ import pandas as pd
 
 from tandem_sim.agents.compliance import Connections, Hookups
 from tandem_sim.agents.devices import Batteries, HeatPumps, Vehicles
-from tandem_sim.agents.fleet_standing import Devices, StudyTerms, ratings, standings
+from tandem_sim.agents.fleet_standing import Devices, StudyTerms, as_studied
 from tandem_sim.agents.population import Households, Population, draw
 from tandem_sim.agents.windows import (
     ENERGY,
@@ -241,10 +241,8 @@ def arrange(
     """Arrange given households into a Layout."""
     has = (homes.has_pv, homes.has_battery, homes.has_ev, homes.has_heat_pump)
     owners = pv, bat, ev, pump = tuple(np.flatnonzero(h).astype(np.int64) for h in has)
-    kva, phases = ratings(homes, owners, hookups.phases_of)
-    groups, group_of = _grouped(
-        owners, standings(terms, owners, kva, phases), site_of, aggregator_of, n_sites
-    )
+    kva, phases, standing = as_studied(terms, homes, owners, hookups.phases_of)
+    groups, group_of = _grouped(owners, standing, site_of, aggregator_of, n_sites)
     load_at = window.places(HOUSEHOLD_AT + homes.load_profile, homes.load_shift)
     load_kw = homes.annual_kwh / full_load_hours(HOUSEHOLD)[homes.load_profile]
     load_site, load_place, (load_sum,) = _summed(site_of, load_at, load_kw)

@@ -64,26 +64,19 @@ def suffix(standing: int) -> str:
     return ("", "-exempt")[standing] if standing <= EXEMPT else f"-new{standing - EXEMPT}"
 
 
-def ratings(
-    homes: Households, owners: Sequence[IntArray], phases_of: IntArray | None
-) -> tuple[list[FloatArray], IntArray]:
-    """Rated power of devices in kVA, kind by kind, and phases (H,) of households.
+def as_studied(
+    terms: StudyTerms | None, homes: Households, owners: Sequence[IntArray], phases_of: IntArray | None
+) -> tuple[list[FloatArray], IntArray, list[IntArray]]:
+    """Rated power of devices in kVA, phases of households (H,), and standing of devices.
 
-    `owners` are the households that have a device, by kind; `phases_of` (H,) what nets say, 0: nothing.
+    Devices come kind by kind; `owners` are the households that have one. `phases_of` (H,) is what nets say
+    of phases, 0 where none says anything. All stand alike where no study is made.
     """
     sizes = (homes.pv_kwp, homes.battery_kw, homes.ev_kw, homes.heat_pump_kw)
-    told = 0 if phases_of is None else phases_of
-    phases = np.where(np.asarray(told) > 0, told, homes.phases).astype(np.int64)
-    return [size[owner] for size, owner in zip(sizes, owners, strict=True)], phases
-
-
-def standings(
-    terms: StudyTerms | None, owners: Sequence[IntArray], kva: Sequence[FloatArray], phases: IntArray
-) -> list[IntArray]:
-    """Standing of every device, kind by kind; all alike where no study is made.
-
-    `owners` and `kva` are by kind, (D,) in all; `phases` (H,) those of households.
-    """
+    kva = [size[owner] for size, owner in zip(sizes, owners, strict=True)]
+    told = np.zeros(len(homes.phases), dtype=np.int64) if phases_of is None else phases_of
+    phases = np.where(told > 0, told, homes.phases)
     if terms is None:
-        return [np.zeros(len(owner), dtype=np.int64) for owner in owners]
-    return [terms.standings(o, s, phases[o]) for o, s in zip(owners, kva, strict=True)]
+        return kva, phases, [np.zeros(len(owner), dtype=np.int64) for owner in owners]
+    standing = [terms.standings(o, size, phases[o]) for o, size in zip(owners, kva, strict=True)]
+    return kva, phases, standing
