@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -16,6 +15,7 @@ from tandem_sim.grids.load import load_net, load_network
 from tandem_sim.grids.save import buses_of_nodes
 from tandem_sim.markets.register import unit_of
 from tandem_sim.markets.study_register import NEWCOMER, RED, RISKS, UNANSWERED
+from tandem_sim.sim.build import build_world
 from tandem_sim.sim.run import run
 from tests.sim.conftest import HOURLY, hashes, small_scenario, table
 
@@ -277,10 +277,25 @@ def test_a_bus_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert "700" in str(error.value)
 
 
-def test_a_street_tells_phases() -> None:
-    """Of the IEEE European LV feeder all users stand on one phase, as its table of loads says."""
+def test_the_net_of_a_street_tells_phases_to_the_study(tmp_path: Path) -> None:
+    # Of the IEEE European LV feeder all 55 users stand on one phase, as its table of loads says.
     name = "ieee_european_lv_asymmetric"
     feeder = read_feeder(load_net(name, None), name, 1.0, units=False)
-    assert {len(user.phases) for user in feeder.users} == {1}
-    assert len(feeder.users) == 55
-    assert np.isin([user.phases for user in feeder.users], list("abc")).all()
+    assert [len(user.phases) for user in feeder.users] == [1] * 55
+    street = {"name": "S", "area": "D1", "bus": 61, "grid": name, "source_vm_pu": 1.0}
+    everybody = {"pv_share": 1.0, "battery_share": 1.0, "ev_share": 1.0, "heat_pump_share": 1.0}
+    given = _given({"region": "flanders"}, households=420, population=everybody, low_voltage=[street])
+    world, _ = build_world(small_scenario(**given), None, tmp_path, lambda isp: None, list)
+    (dso,) = world.dsos
+    assert dso.study is not None
+    units = {a.unit: a for a in dso.study.course.applications}
+    on_street = {unit: a for unit, a in units.items() if "-S." in unit}
+    assert sum(len(a.kva) for a in on_street.values()) == 4 * 55
+    assert all((a.phases == 1).all() for a in on_street.values())
+    pv = {unit: a for unit, a in on_street.items() if ".pv" in unit}
+    assert sum(len(a.kva) for a in pv.values()) == 55
+    for unit, a in pv.items():
+        assert unit.endswith("-exempt") == bool((a.kva < 5.0).all()) == bool((a.kva < 5.0).any())
+    assert {unit.endswith("-exempt") for unit in pv} == {True, False}
+    elsewhere = [a for unit, a in units.items() if "-S." not in unit and ".pv" in unit]
+    assert all((a.phases[a.kva > 5.0] == 3).all() for a in elsewhere)
