@@ -80,13 +80,15 @@ class Hookups:
 
     connection_of (H,): number 0..C-1 of households that are worked out one by one, -1 for the others.
     standing: limits of connections known from the start. rush_isp (H,): ISP in which a household plugs in its
-    car to charge rush_kwh (H,) at full power, before a journey; -1 for those that do not.
+    car to charge rush_kwh (H,) at full power, before a journey; -1 for those that do not. phases_of (H,):
+    phases of the net that a household is on, 0 where no net says so.
     """
 
     connection_of: IntArray
     standing: Standing | None = None
     rush_isp: IntArray | None = None
     rush_kwh: FloatArray | None = None
+    phases_of: IntArray | None = None
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from tandem_sim.agents.messages import (
     HouseMessage,
     Message,
     ReactiveBidsMessage,
+    RevisionMessage,
     ScheduleMessage,
 )
 from tandem_sim.agents.non_firm import NonFirmDesk
@@ -30,13 +31,15 @@ from tandem_sim.agents.operator import Operator, Register
 from tandem_sim.agents.participant import Desk
 from tandem_sim.agents.qualification import AssetTest
 from tandem_sim.agents.reactive import ReactiveDesk
-from tandem_sim.grids.arrays import BoolArray, FloatArray
+from tandem_sim.agents.study import StudyDesk
+from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.grids.picture import NO_MARGINS, GridPicture
 from tandem_sim.grids.rows import GridRows
 from tandem_sim.markets.aggregation import NO_TARGET
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.blocks import Scheme
 from tandem_sim.markets.case import grid_entries
+from tandem_sim.markets.register import Unit
 
 
 class DSO(Operator):
@@ -57,14 +60,14 @@ class DSO(Operator):
         errors: ForecastErrors,
         lead_h: Callable[[int], float],
         picture: GridPicture,
-        zones: BoolArray,
+        study: StudyDesk | None,
         operators: Mapping[str, str],
         clearer: str,
     ) -> None:
         """Wire the DSO.
 
-        `lead_h` tells how far ahead an ISP is (hours); `zones` (2, N) are the green nodes of its last network
-        flexibility study; `operators` names the operator of every house, `clearer` who clears behind it.
+        `lead_h` tells how far ahead an ISP is (hours); `study` is its network flexibility study, if anybody
+        goes by one; `operators` names the operator of every house, `clearer` who clears behind it.
         """
         super().__init__(model, name, desk, area.name, scheme, admission, register, operators)
         self.area = area
@@ -72,10 +75,11 @@ class DSO(Operator):
         self._errors = errors
         self._lead_h = lead_h
         self._picture = picture
-        self._zones = zones
+        self.study = study
         self._clearer = clearer
         self.capacity: CapacityDesk | None = None
         self.test: AssetTest | None = None  # of units that ask for qualification
+        self._tested: dict[str, tuple[AssetsMessage, tuple[Unit, ...]]] = {}  # by provider: asked, allowed
         self.amend_rules: AmendRules | None = None
         self.reactive: ReactiveDesk | None = None
         self.non_firm: NonFirmDesk | None = None
@@ -96,6 +100,7 @@ class DSO(Operator):
                 self._scheduled_mw.update(enumerate(flow, start=message.isp))
             case AssetsMessage() if self.test is not None:
                 units, reasons = self.test(message.units)
+                self._tested[message.provider] = message, units
                 answer = AssetResultMessage(
                     self.name,
                     message.sender,
@@ -113,6 +118,22 @@ class DSO(Operator):
                 self.reactive.take(message)
             case _:
                 super().receive(message)
+
+    def retest(self, isp: int) -> None:
+        """Tell the TSO of units that may sell more or less than when they were tested last."""
+        if self.test is None or self.study is None:
+            return
+        for provider, (asked, before) in self._tested.items():
+            units, reasons = self.test(asked.units)
+            self._tested[provider] = asked, units
+            changed = tuple(unit for unit in units if unit not in before)
+            if changed:
+                found = {u.name: reasons.get(u.name, "") for u in changed}
+                self.desk.send(
+                    RevisionMessage(
+                        self.name, asked.sender, isp, provider=provider, units=changed, reasons=found
+                    )
+                )
 
     def _amend(self, message: AmendMessage, rules: AmendRules) -> None:
         """Change bids of the closed book before they are forwarded; afterwards it is too late."""
@@ -165,7 +186,8 @@ class DSO(Operator):
         """A TSO that sent no order has bought nothing."""
         house = self._houses(isp).setdefault(self.house, {})
         house.setdefault("target", NO_TARGET)
-        house.setdefault("zones", self._zones)
+        if self.study is not None:
+            house["zones"] = self.study.zones(isp)
 
     def forget(self, isp: int) -> None:
         """Drop schedule and list too."""

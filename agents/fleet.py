@@ -1,7 +1,8 @@
 """A fleet of households: all state in arrays, one vectorised pass per ISP for everyone.
 
 Flexibility is offered and activated per **group**: the devices of one class (``DEVICES``) that one aggregator
-holds at one site (a site is a grid bus). An order is spread over a group's devices in proportion to their
+holds at one site (a site is a grid bus), and of one standing where a network flexibility study tells them
+apart. An order is spread over a group's devices in proportion to their
 offers.
 
 The baseline of an ISP is what the fleet would do in that ISP from its present state, unasked. Rebounds are
@@ -27,6 +28,7 @@ from tandem_sim.agents.fleet_connections import offers, reach
 from tandem_sim.agents.fleet_layout import DEVICES, FleetGroups, FleetState, Layout, lay_out
 from tandem_sim.agents.fleet_motion import group_offer, prices, sites
 from tandem_sim.agents.fleet_readings import total
+from tandem_sim.agents.fleet_standing import StudyTerms
 from tandem_sim.agents.fleet_views import FleetPreview, FleetReach, FleetRollout, FleetStep, SitesAhead
 from tandem_sim.agents.population import Population
 from tandem_sim.grids.arrays import FloatArray, IntArray
@@ -66,16 +68,17 @@ class HouseholdFleet:
     @classmethod
     def build(
         cls, population: Population, site_of: IntArray, aggregator_of: IntArray, times: pd.DatetimeIndex,
-        n_sites: int, rows: FloatArray, hookups: Hookups | None = None,
+        n_sites: int, rows: FloatArray, hookups: Hookups | None = None, terms: StudyTerms | None = None,
     ) -> "HouseholdFleet":  # fmt: skip
         """Draw a fleet and let it live a day unasked, so that it starts with cars plugged in.
 
         site_of, aggregator_of: (H,) site 0..n_sites-1 and aggregator >= 0 of each household. times: UTC left
         labels of the whole horizon inside the measured year (``tandem_sim.grids.profiles.span``). rows:
         (H, ROW) numbers in 0..1 that decide who a household is (see ``draw``). hookups: what feeders bring.
+        terms: by which a network flexibility study tells devices apart, if one is made.
         Raises ValueError (``ProfileError`` for times) naming the argument at fault.
         """
-        layout = lay_out(population, site_of, aggregator_of, times, n_sites, rows, hookups)
+        layout = lay_out(population, site_of, aggregator_of, times, n_sites, rows, hookups, terms)
         return cls(layout, None if hookups is None else hookups.standing)
 
     @property
@@ -89,8 +92,8 @@ class HouseholdFleet:
         return self._layout.groups
 
     def rated_kw(self) -> dict[int, FloatArray]:
-        """Rated power of flexible devices by site (n_sites,), for up (1) and down (-1); see ``Layout``."""
-        return self._layout.rated_kw()
+        """Rated power of the devices of each group (G,), for up (1) and down (-1); see ``Devices``."""
+        return self._layout.devices.rated_kw(len(self.groups))
 
     def swing_kw(self) -> dict[int, FloatArray]:
         """Most that the devices of each group (G,) can move up (1) and down (-1); see ``Layout``."""

@@ -1,6 +1,7 @@
 """The fixed side of a household fleet: who owns what, where, in which group, laid out in arrays."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 
 from tandem_sim.agents.compliance import Connections, Hookups
 from tandem_sim.agents.devices import Batteries, HeatPumps, Vehicles
+from tandem_sim.agents.fleet_standing import Devices, StudyTerms, as_studied
 from tandem_sim.agents.population import ROW, Households, Population, draw
 from tandem_sim.agents.windows import (
     ENERGY,
@@ -27,11 +29,15 @@ _BURN_IN_H = 24
 
 @dataclass(frozen=True)
 class FleetGroups:
-    """The G groups that offer flexibility, sorted by aggregator, site, device; arrays of shape (G,)."""
+    """The G groups that offer flexibility, sorted by aggregator, site, device, standing; arrays (G,).
+
+    standing: 0, but where a network flexibility study tells devices apart (see ``fleet_standing``).
+    """
 
     aggregator: IntArray
     site: IntArray
     device: IntArray
+    standing: IntArray
 
     def __len__(self) -> int:
         """Return the number of groups."""
@@ -110,21 +116,12 @@ class Layout:
     connections: Connections
     rush_isp: IntArray  # (E,) see ``Hookups``; -1 for cars that do not rush
     rush_kwh: FloatArray
+    devices: Devices
 
     def by_device(self, values: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """Values of members (M,) by device: views of those of PV groups, batteries, EVs and heat pumps."""
         pv, battery, ev = self.cuts
         return values[:pv], values[pv:battery], values[battery:ev], values[ev:]
-
-    def rated_kw(self) -> dict[int, FloatArray]:
-        """Rated power of flexible devices by site (n_sites,), for up (1) and down (-1).
-
-        PV can only be held back; batteries, EVs and heat pumps count with their full power either way.
-        """
-        pv, *others = np.split(self.member_site, self.cuts)
-        power = np.concatenate([self.batteries.power_kw, self.ev_kw, self.pumps.power_kw])
-        both = np.bincount(np.concatenate(others), weights=power, minlength=self.n_sites).astype(np.float64)
-        return {1: both, -1: both + np.bincount(pv, weights=self._pv_kw(), minlength=self.n_sites)}
 
     def swing_kw(self) -> dict[int, FloatArray]:
         """Most that the devices of each group (G,) can move, for up (1) and down (-1).
@@ -168,14 +165,20 @@ def _summed(
 
 
 def _grouped(
-    owners: tuple[IntArray, ...], site_of: IntArray, aggregator_of: IntArray, n_sites: int
-) -> tuple[FleetGroups, list[IntArray]]:
+    owners: tuple[IntArray, ...], standing: Sequence[IntArray], site_of: IntArray, aggregator_of: IntArray,
+    n_sites: int,
+) -> tuple[FleetGroups, list[IntArray]]:  # fmt: skip
     """Groups over the owners of each device class, and the group of every device, class by class."""
-    keys = [(aggregator_of[o] * n_sites + site_of[o]) * len(DEVICES) + d for d, o in enumerate(owners)]
+    kinds = 1 + max(int(s.max(initial=0)) for s in standing)
+    keys = [
+        ((aggregator_of[o] * n_sites + site_of[o]) * len(DEVICES) + d) * kinds + s
+        for d, (o, s) in enumerate(zip(owners, standing, strict=True))
+    ]
     distinct, where = np.unique(np.concatenate(keys), return_inverse=True)
-    place, device = np.divmod(distinct, len(DEVICES))
+    rest, kind = np.divmod(distinct, kinds)
+    place, device = np.divmod(rest, len(DEVICES))
     aggregator, site = np.divmod(place, n_sites)
-    groups = FleetGroups(aggregator, site, device)
+    groups = FleetGroups(aggregator, site, device, kind)
     return groups, np.split(where.ravel(), np.cumsum([len(k) for k in keys])[:-1])
 
 
@@ -220,7 +223,7 @@ def _connections(
 
 def lay_out(
     population: Population, site_of: IntArray, aggregator_of: IntArray, times: pd.DatetimeIndex, n_sites: int,
-    rows: FloatArray, hookups: Hookups | None = None,
+    rows: FloatArray, hookups: Hookups | None = None, terms: StudyTerms | None = None,
 ) -> Layout:  # fmt: skip
     """Draw the households and arrange them; see ``HouseholdFleet.build`` for the arguments."""
     _check(site_of, aggregator_of, rows, n_sites)
@@ -229,17 +232,20 @@ def lay_out(
     window = load_window(times, furthest, round(_BURN_IN_H / hours))
     homes = draw(population, rows, 1 / hours)
     hookups = hookups or Hookups(np.full(len(site_of), -1, dtype=np.int64))
-    return arrange(population, homes, site_of, aggregator_of, window, len(times), hours, n_sites, hookups)
+    return arrange(
+        population, homes, site_of, aggregator_of, window, len(times), hours, n_sites, hookups, terms
+    )  # fmt: skip
 
 
 def arrange(
     population: Population, homes: Households, site_of: IntArray, aggregator_of: IntArray, window: Window,
-    horizon: int, hours: float, n_sites: int, hookups: Hookups,
+    horizon: int, hours: float, n_sites: int, hookups: Hookups, terms: StudyTerms | None = None,
 ) -> Layout:  # fmt: skip
     """Arrange given households into a Layout."""
     has = (homes.has_pv, homes.has_battery, homes.has_ev, homes.has_heat_pump)
     owners = pv, bat, ev, pump = tuple(np.flatnonzero(h).astype(np.int64) for h in has)
-    groups, group_of = _grouped(owners, site_of, aggregator_of, n_sites)
+    kva, phases, standing = as_studied(terms, homes, owners, hookups.phases_of)
+    groups, group_of = _grouped(owners, standing, site_of, aggregator_of, n_sites)
     load_at = window.places(HOUSEHOLD_AT + homes.load_profile, homes.load_shift)
     load_kw = homes.annual_kwh / full_load_hours(HOUSEHOLD)[homes.load_profile]
     load_site, load_place, (load_sum,) = _summed(site_of, load_at, load_kw)
@@ -299,4 +305,5 @@ def arrange(
         rush_isp=np.full(len(ev), -1) if hookups.rush_isp is None else hookups.rush_isp[ev],
         rush_kwh=np.zeros(len(ev)) if hookups.rush_kwh is None else hookups.rush_kwh[ev],
         connections=_connections(homes, apart, n, site_of, load_at, load_kw, member, cuts),
+        devices=Devices.join(group_of, kva, phases[np.concatenate(owners)]),
     )

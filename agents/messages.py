@@ -157,6 +157,16 @@ class AssetResultMessage(Message):
 
 
 @dataclass(frozen=True)
+class RevisionMessage(Message):
+    """DSO to TSO, unasked: units tested before that may now sell these MW instead, and why not more."""
+
+    acknowledged: ClassVar[bool] = True
+    provider: str = ""
+    units: tuple[Unit, ...] = ()
+    reasons: Mapping[str, str] = field(default_factory=dict)  # unit -> reason
+
+
+@dataclass(frozen=True)
 class QualificationMessage(Message):
     """TSO to BSP: services its group may sell until a second; none of them: refused or withdrawn."""
 

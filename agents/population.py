@@ -15,7 +15,12 @@ from tandem_sim.grids.profiles import EV_HOME, EV_HOME_KW, HEAT_PUMP, HOUSEHOLD,
 
 Range = tuple[float, float]
 
-_SHARES = ("pv_share", "battery_share", "ev_share", "heat_pump_share", "smart_share")
+_SHARES = (
+    "pv_share", "battery_share", "ev_share", "heat_pump_share", "smart_share", "three_phase_share",
+)  # fmt: skip
+SINGLE_PHASE_FEED_IN_KVA = 5.0
+"""Most that a generator or battery may feed in on one phase in Belgium: the unbalance that Synergrid's
+specification C10/11 accepts (Brugel, the Brussels regulator, in its questions and answers on renewables)."""
 _POSITIVE = (
     "pv_kwp", "battery_kwh", "battery_kw", "heat_pump_kw", "cop", "heat_capacity_kwh_per_k", "heat_loss_h",
 )  # fmt: skip
@@ -33,6 +38,8 @@ class Population:
         battery_share: of all households, and only where there is PV.
         smart_share: of the EVs, those that spread their charging evenly until departure; the others charge at
         once at full power.
+        three_phase_share: of the households, those connected on three phases. Besides them all are whose PV
+        or battery is larger than what may feed in on one (``SINGLE_PHASE_FEED_IN_KVA``).
     Sizes
         consumption_kwh, consumption_sigma: median and log-deviation of annual base consumption (lognormal,
         cut to ``consumption_range_kwh``). battery_kwh is usable energy. battery_efficiency is one way,
@@ -76,6 +83,7 @@ class Population:
     shift_weeks: int = 3
     jitter_h: float = 0.5
     sustain_isps: int = 5
+    three_phase_share: float = 0.5
 
     def __post_init__(self) -> None:
         """Raise ValueError naming every field at fault."""
@@ -140,6 +148,16 @@ class Households:
     heat_capacity_kwh_per_k: FloatArray
     heat_loss_h: FloatArray
     comfort_eur_per_mwh: FloatArray
+    three_phase: BoolArray
+
+    @property
+    def phases(self) -> IntArray:
+        """Phases (H,) on which a household and all its devices are connected, 1 or 3."""
+        feeds_in = np.maximum(
+            np.where(self.has_pv, self.pv_kwp, 0.0), np.where(self.has_battery, self.battery_kw, 0.0)
+        )
+        three = self.three_phase | (feeds_in > SINGLE_PHASE_FEED_IN_KVA)
+        return np.where(three, 3, 1).astype(np.int64)
 
 
 ROW = 64
@@ -152,7 +170,7 @@ COLUMNS = {
     "ev_profile": 16, "ev_weeks": 17, "ev_hours": 18, "ev_smart": 19, "parking": 20, "inconvenience": 21,
     "heat_pump_profile": 22, "heat_pump_hours": 23, "heat_pump_kw": 24, "cop": 25, "heat_capacity": 26,
     "heat_loss": 27, "comfort": 28,
-    "aggregator": 29,
+    "aggregator": 29, "three_phase": 30, "newcomer": 31,
 }  # fmt: skip
 """Which of its numbers decides what of a household. A column keeps its place for good: results hang on it."""
 
@@ -214,4 +232,5 @@ def draw(population: Population, rows: FloatArray, isps_per_hour: float) -> Hous
         heat_capacity_kwh_per_k=between("heat_capacity", p.heat_capacity_kwh_per_k),
         heat_loss_h=between("heat_loss", p.heat_loss_h),
         comfort_eur_per_mwh=between("comfort", p.comfort_eur_per_mwh),
+        three_phase=number("three_phase") < p.three_phase_share,
     )

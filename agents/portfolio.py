@@ -10,6 +10,7 @@ import numpy as np
 
 from tandem_sim.agents.area import Area
 from tandem_sim.agents.fleet import DEVICES
+from tandem_sim.agents.fleet_standing import suffix
 from tandem_sim.agents.household import FleetDesk
 from tandem_sim.grids.arrays import FloatArray, IntArray
 from tandem_sim.markets.bids import DOWN, UP, StrArray
@@ -83,6 +84,11 @@ class _Part:
     ids: StrArray
 
 
+def unit_name(pool: str, area: Area, site: int, device: int, standing: int) -> str:
+    """Name of a device group, of its bids and in the register; `site` counts within the area."""
+    return f"{pool}.{area.name}.{area.site_label[site]}.{DEVICES[device]}{suffix(standing)}"
+
+
 class HouseholdPortfolio:
     """The device groups of one aggregator's households."""
 
@@ -100,8 +106,8 @@ class HouseholdPortfolio:
             at = groups.site[mine] - area.sites.start
             node = area.site_node[at]
             stems = tuple(
-                f"{name}.{area.name}.{area.site_label[s]}.{DEVICES[d]}"
-                for s, d in zip(at, groups.device[mine], strict=True)
+                unit_name(name, area, int(s), int(d), int(k))
+                for s, d, k in zip(at, groups.device[mine], groups.standing[mine], strict=True)
             )
             ids = np.array([f"{s}.up" for s in stems] + [f"{s}.down" for s in stems], dtype=np.str_)
             direction = np.repeat([UP, DOWN], len(mine))

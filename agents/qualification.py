@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from tandem_sim.agents.afrr import within_band
-from tandem_sim.agents.messages import AssetResultMessage, AssetsMessage, QualificationMessage
+from tandem_sim.agents.messages import (
+    AssetResultMessage,
+    AssetsMessage,
+    QualificationMessage,
+    RevisionMessage,
+)
 from tandem_sim.agents.participant import Desk
-from tandem_sim.grids.arrays import BoolArray
 from tandem_sim.markets.bids import UP
 from tandem_sim.markets.blocks import TSO
 from tandem_sim.markets.products import Service, implied_by
 from tandem_sim.markets.register import FlexibilityRegister, Unit
 from tandem_sim.markets.settlement import Place
 
-NO_GREEN = "the network flexibility study has the connection in a red zone"
 TELLING_MW = 0.01
 """Net activation of a group below this says nothing about how well it delivers."""
 
@@ -34,10 +37,13 @@ class QualificationRules:
 
 @dataclass(frozen=True)
 class AssetTest:
-    """What units are tested against: what is connected, and green zones (2, N) if the operator asks."""
+    """What units are tested against: what is connected, and the operator's study, if it goes by one.
+
+    `study` says of a unit by name whether it may sell now, up and down, and why not.
+    """
 
     connected: Mapping[str, Unit]
-    green: BoolArray | None = None
+    study: Callable[[str], tuple[bool, bool, str]] | None = None
 
     def __call__(self, units: Sequence[Unit]) -> tuple[tuple[Unit, ...], dict[str, str]]:
         """Units with the MW that may be sold, and why some are less than asked for."""
@@ -50,11 +56,11 @@ class AssetTest:
             up, down = min(unit.up_mw, true.up_mw), min(unit.down_mw, true.down_mw)
             if (up, down) != (unit.up_mw, unit.down_mw):
                 reasons[unit.name] = "more than its connection can do was asked for"
-            if self.green is not None:
-                green = self.green[:, unit.node]
-                if not green.all():
-                    reasons[unit.name] = NO_GREEN
-                up, down = up * float(green[0]), down * float(green[1])
+            if self.study is not None:
+                may_up, may_down, reason = self.study(unit.name)
+                if reason:
+                    reasons[unit.name] = reason
+                up, down = up * may_up, down * may_down
             tested.append(Unit(unit.name, unit.system, unit.node, up, down))
         return tuple(tested), reasons
 
@@ -85,6 +91,7 @@ class QualificationDesk:
         self.register, self.rules = register, rules
         self._name, self._desk, self._test, self._operators = name, desk, test, dict(operators)
         self._cases: dict[str, _Case] = {}
+        self._fast: dict[str, tuple[float, float]] = {}  # unit -> MW up, down for aFRR, as asked last
         self._failed: dict[str, int] = {}  # ISPs in a row
         self._suspended: dict[str, int] = {}  # until second
 
@@ -118,6 +125,23 @@ class QualificationDesk:
         if not case.waiting:
             self._close(case)
 
+    def revised(self, message: RevisionMessage) -> None:
+        """A DSO's study lets units sell more or less than they were entered with."""
+        provider, now = message.provider, self._desk.now()
+        able = [u for u in message.units if u.up_mw > 0 or u.down_mw > 0]
+        self.register.enter(provider, able, [self._fast_mw(u) for u in able], now, ())
+        self.register.strike(provider, [u.name for u in message.units if u not in able])
+        for unit in message.units:
+            self._record(
+                message.isp, provider, unit.system, unit.name, "", "revised", unit.up_mw, unit.down_mw,
+                message.reasons[unit.name],
+            )  # fmt: skip
+
+    def _fast_mw(self, unit: Unit) -> tuple[float, float]:
+        """What a unit may move within the full activation time of aFRR, no more than it may at all."""
+        up, down = self._fast[unit.name]
+        return min(up, unit.up_mw), min(down, unit.down_mw)
+
     def judge(self, isp: int, ordered_mw: Mapping[Place, float], delivered_mw: Mapping[Place, float]) -> None:
         """Count ISPs in a row in which a group missed the band of -10 % and +20 %; withdraw at the limit.
 
@@ -146,13 +170,13 @@ class QualificationDesk:
     def _close(self, case: _Case) -> None:
         asked, now = case.asked, self._desk.now()
         del self._cases[asked.provider]
-        fast = {u.name: f for u, f in zip(asked.units, asked.fast_mw, strict=True)}
+        self._fast |= {u.name: f for u, f in zip(asked.units, asked.fast_mw, strict=True)}
         if self._suspended.get(asked.provider, now) > now:
             self._answer(asked, (), 0, "suspended for repeated non-delivery")
             return
         units = sorted((u for u in case.units if u.up_mw > 0 or u.down_mw > 0), key=lambda u: u.name)
         until = now + self.rules.valid_s
-        limited = [(min(fast[u.name][0], u.up_mw), min(fast[u.name][1], u.down_mw)) for u in units]
+        limited = [self._fast_mw(u) for u in units]
         granted = implied_by(asked.service) if units else ()
         self.register.enter(asked.provider, units, limited, until, granted[:1])
         passed = {u.name: u for u in units}

@@ -22,6 +22,7 @@ from tandem_sim.agents.messages import (
     Message,
     NominationMessage,
     PlatformMessage,
+    RevisionMessage,
     ScheduleMessage,
     ShortfallMessage,
 )
@@ -99,6 +100,8 @@ class TSO(Operator):
                 self.qualification.asked(message)
             case AssetResultMessage() if self.qualification is not None:
                 self.qualification.tested(message)
+            case RevisionMessage() if self.qualification is not None:
+                self.qualification.revised(message)
             case CapacityBidsMessage() if self.capacity is not None:
                 self.capacity.take(message)
             case NominationMessage():

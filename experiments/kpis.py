@@ -208,7 +208,7 @@ def _standing(capacity: pd.DataFrame, settlement: pd.DataFrame, hours: float) ->
         **charges,
         "capacity_owed_mwh": float(capacity.owed_mw.sum() * hours),
         "capacity_missing_mwh": float(missing.sum() * hours),
-        "capacity_blocked_mwh": float((capacity.owed_mw - missing - reached).sum() * hours),
+        "capacity_blocked_mwh": float((capacity.owed_mw - missing - reached).clip(lower=0.0).sum() * hours),
     }
 
 

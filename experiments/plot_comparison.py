@@ -122,18 +122,19 @@ def _energy_bars(ax: Axes, runs: Mapping[str, RunData]) -> None:
 
 def _held_back_bars(ax: Axes, runs: Mapping[str, RunData]) -> None:
     """What validation changes: offers kept from the TSO, and reserve bids stopped inside the ISP."""
-    largest = 0.0
+    largest, room = 0.0, 1.4
     for k, data in enumerate(runs.values()):
         colour, _ = colour_of(k)
         mwh = held_back_mwh(data.validation, data.hours) or 0.0
         stopped = int(data.reserve.terminated_bids.sum())
         bar = ax.barh(k, mwh, height=0.6, color=colour)
-        label = f"{mwh:,.0f}" + (f", {stopped:,} stopped" if stopped else "")
+        label = f"{mwh:,.0f}" + (f"\n{stopped:,} stopped" if stopped else "")
+        room = 2.2 if stopped else room  # for the longer label
         ax.bar_label(bar, labels=[label], padding=2, fontsize=7)
         largest = max(largest, mwh)
     ax.set_title("Held back by DSOs")
     ax.set_xlabel("Offers held back (MWh)")
-    _scheme_rows(ax, list(runs), 1.4 * largest)
+    _scheme_rows(ax, list(runs), room * largest)
     ax.tick_params(axis="y", labelleft=False)
 
 

@@ -24,6 +24,7 @@ TSO = "T"
 """Name of the transmission system, its house and its operator."""
 
 GATES = (
+    "study",
     "connection",
     "tender_local",
     "clear_local",

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tandem_sim.grids.ac_limits import AcLimits
-from tandem_sim.grids.arrays import BoolArray, FloatArray
+from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.grids.choices import Offset
 from tandem_sim.grids.dc import DcModel, TransmissionGrid
 from tandem_sim.grids.errors import InputError
@@ -27,11 +27,15 @@ from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.blocks import GATES, TSO, Values
 from tandem_sim.markets.case_bids import no_such_bus, read_bids
 from tandem_sim.markets.case_options import NO_OPTIONS, CaseOptions, read_options
+from tandem_sim.markets.flexibility_study import Zones
 from tandem_sim.markets.penalties import largest
+from tandem_sim.markets.register import unit_of
 from tandem_sim.markets.schemes import Options
 from tandem_sim.markets.shared_balancing import Profile
 
 CASE_KEYS = ("name", "transmission", "distribution", "bids", "options", "forecasts")
+SIDES = {"both": (True, True), "up": (True, False), "down": (False, True), "none": (False, False)}
+"""What a unit that stands otherwise than its zone may sell, for up and for down."""
 LARGEST = 1e12
 """No number of a case is as large as this."""
 AREA_KEYS = ("id", "grid", "interface_bus", "scheduled_mw", "ratings_mva", "green")
@@ -49,7 +53,7 @@ class Area:
     scheduled_mw: float | None = None  # flow at the boundary; the base flow unless the case says otherwise
     offset: Offset = "linear"
     margins: Margins = NO_MARGINS
-    zones: BoolArray | None = None  # (2, N) green nodes for up and down, if a study has found them
+    zones: Zones | None = None  # of a network flexibility study, if there has been one
     reactive: Bids = field(default_factory=Bids.empty)  # offers of reactive power
 
     @property
@@ -137,6 +141,7 @@ def read_case(path: Path, offset: Offset | None = None) -> Case:
     defaults = Options(reactive=any(len(book) for book in reactive.values()))
     options = read_options(spec.get("options", {}), path, defaults)
     check_prices(books, options.price_limit_eur_per_mwh, str(bids))
+    _check_units(entries, books, path)
     areas = {}
     for area, entry in entries.items():
         found = _area(entry, books[area], offset or options.offset, options.margins, path)
@@ -176,7 +181,7 @@ class _Entry:
     network: Network
     node: int
     scheduled_mw: float | None
-    zones: BoolArray | None
+    zones: Zones | None
 
 
 def _distribution(spec: dict[str, Any], transmission: Network, path: Path) -> dict[str, _Entry]:
@@ -228,9 +233,9 @@ def _network(entry: Any, path: Path, place: tuple[str, ...]) -> Network:
     return network.with_ratings(mva, field_, str(path)) if mva else network
 
 
-def _zones(given: Any, network: Network, place: str, path: Path) -> BoolArray:
-    """Green nodes (2, N) from lists of buses for ``up`` and ``down``."""
-    known_keys(given, ("up", "down"), f"{place}.", path)
+def _zones(given: Any, network: Network, place: str, path: Path) -> Zones:
+    """Green nodes from lists of buses for ``up`` and ``down``, and ``units`` that stand otherwise."""
+    known_keys(given, ("up", "down", "units"), f"{place}.", path)
     green = np.zeros((2, network.n_nodes), dtype=bool)
     for line, direction in enumerate(("up", "down")):
         buses = given.get(direction, [])
@@ -240,7 +245,25 @@ def _zones(given: Any, network: Network, place: str, path: Path) -> BoolArray:
             if bus not in network.bus_index.tolist():
                 raise no_such_bus(path, f"{place}.{direction}", bus, network)
             green[line, network.nodes_of(np.array([bus]), place)] = True
-    return green
+    units = given.get("units", {})
+    if not isinstance(units, dict):
+        raise InputError(str(path), f"{place}.units", "is not an object", "Give what each unit may sell")
+    for unit, sides in units.items():
+        if not isinstance(sides, str) or sides not in SIDES:
+            where, mend = f"{place}.units.{unit}", f"Use one of {', '.join(SIDES)}"
+            raise InputError(str(path), where, f"is {sides!r}"[:80], mend)
+    return Zones(green, {unit: SIDES[sides] for unit, sides in units.items()})
+
+
+def _check_units(entries: Mapping[str, _Entry], books: Mapping[str, Bids], path: Path) -> None:
+    """Refuse units of a study that bid nothing: what is said of them would have no effect."""
+    for k, (area, entry) in enumerate(entries.items()):
+        bidding = {unit_of(bid) for bid in books[area].bid_id.tolist()}
+        for unit in entry.zones.units if entry.zones is not None else ():
+            if unit not in bidding:
+                where = f"distribution.{k}.green.units.{unit}"
+                mend = "Name units as their bids, without .up or .down"
+                raise InputError(str(path), where, f"bids nothing in {area}", mend)
 
 
 def _real(value: Any, place: str, path: Path) -> float:

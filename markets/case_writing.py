@@ -11,13 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from tandem_sim.grids.arrays import BoolArray, FloatArray
+from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.grids.network import Network
 from tandem_sim.grids.save import buses_of_nodes, save_network
 from tandem_sim.markets.bids import UP, Bids
 from tandem_sim.markets.blocks import TSO
+from tandem_sim.markets.case import SIDES
 from tandem_sim.markets.case_bids import COLUMNS, OPTIONAL
 from tandem_sim.markets.case_options import CaseOptions
+from tandem_sim.markets.flexibility_study import Zones
+from tandem_sim.markets.register import unit_of
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class System:
     ratings_mva: Mapping[str, float]
     interface_bus: int | None = None
     scheduled_mw: float | None = None
-    zones: BoolArray | None = None  # (2, N)
+    zones: Zones | None = None
     reactive: Bids = field(default_factory=Bids.empty)
 
 
@@ -73,7 +76,12 @@ def _entry(system: str, s: System) -> dict[str, Any]:
     if s.ratings_mva:
         entry["ratings_mva"] = dict(s.ratings_mva)
     if s.zones is not None:
-        entry["green"] = {d: bus[(bus >= 0) & s.zones[k]].tolist() for k, d in enumerate(("up", "down"))}
+        green = s.zones.green
+        entry["green"] = {d: bus[(bus >= 0) & green[k]].tolist() for k, d in enumerate(("up", "down"))}
+        names, bidding = {given: name for name, given in SIDES.items()}, map(unit_of, s.bids.bid_id.tolist())
+        units = {unit: names[s.zones.units[unit]] for unit in bidding if unit in s.zones.units}
+        if units:
+            entry["green"]["units"] = units
     return entry
 
 

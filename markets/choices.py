@@ -11,6 +11,9 @@ Method = Literal["envelope", "uniform", "disqualify", "static"]
 METHODS: tuple[Method, ...] = ("envelope", "uniform", "disqualify", "static")
 """How a DSO limits bids to what its grid can carry: by price, by the same share, whole bids, or red zones."""
 
+Region = Literal["flanders", "wallonia", "brussels"]
+"""Whose rules a network flexibility study follows."""
+
 EnvelopeCheck = Literal["none", "ac"]
 ENVELOPE_CHECKS: tuple[EnvelopeCheck, ...] = ("none", "ac")
 """Whether limits on bids that hold in the linear model are cut until they hold in the AC power flow too."""

@@ -1,10 +1,14 @@
-"""The network flexibility study: zones found once for a worst case, and kept until the next study.
+"""The network flexibility study: zones found for a worst case, and kept until the next study.
 
 Source: Synergrid C8/01 as described in ALEXANDER D3.3, 3.2.2: a zone is green (flexibility may be sold) or
-red (it may not), whatever the state of the grid on the day.
+red (it may not), whatever the state of the grid on the day. Who asks for a study, and what its answers mean
+in the course of time, is told in `tandem_sim.markets.study_register`.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,6 +18,7 @@ from tandem_sim.grids.rows import RELATIVE_TOLERANCE, GridRows, distribution_row
 from tandem_sim.markets.bids import DOWN, UP, Bids
 from tandem_sim.markets.limits import Columns, grid_rows
 from tandem_sim.markets.programme import clear
+from tandem_sim.markets.register import unit_of
 
 LOW_LOAD_SHARE = 0.25
 """Consumption in the hour of least load, as a share of that at peak."""
@@ -38,26 +43,57 @@ def worst_cases(
     }
 
 
-def zones(worst: dict[int, GridRows], registered_mw: dict[int, FloatArray]) -> BoolArray:
-    """Green nodes (2, N) for up and for down.
+@dataclass(frozen=True)
+class Zones:
+    """What a study lets be sold: green nodes (2, N), up and down, and units that stand otherwise than theirs.
 
-    As much registered capacity (N,) MW as the worst case carries is let in, limits that it breaks already
-    relaxed to it; a node is green if all of its capacity is. All green nodes together are then safe: flows
-    and voltages of a radial grid are monotone in injections, so leaving out the red ones cannot hurt.
+    `units` says for up and for down whether a unit may sell: one that is exempt or still qualified in a red
+    zone, or that has no answer yet in a green one.
     """
-    green = np.ones((2, len(registered_mw[UP])), dtype=bool)
+
+    green: BoolArray
+    units: Mapping[str, tuple[bool, bool]] = field(default_factory=dict)
+
+    def open_to(self, bids: Bids) -> BoolArray:
+        """Which bids (n,) may be sold; a bid belongs to the unit that it is named after."""
+        line = np.where(bids.direction == UP, 0, 1)
+        found: BoolArray = self.green[line, bids.node]
+        if self.units:
+            for k, bid in enumerate(bids.bid_id.tolist()):
+                own = self.units.get(unit_of(bid))
+                if own is not None:
+                    found[k] = own[line[k]]
+        return found
+
+    def open_mw(self, bids: Bids, offered_mw: FloatArray) -> FloatArray:
+        """What is offered (n,) MW by who may sell; nothing of what others offer."""
+        return np.where(self.open_to(bids), offered_mw, 0.0)
+
+
+def fitting(
+    worst: Mapping[int, GridRows], asking_mw: Mapping[int, FloatArray], sure_mw: Mapping[int, FloatArray]
+) -> BoolArray:
+    """Nodes (2, N), up and down, all of whose asking capacity (N,) MW fits; those where nobody asks do.
+
+    As much of what asks is let in as the worst case carries in which all of `sure_mw` (N,) is activated, the
+    capacity that acts whatever is answered; limits that this state breaks already are relaxed to it. A node
+    fits if all that asks there is let in. All of `sure_mw` and of what fits together then break no limit that
+    `sure_mw` alone keeps: flows and voltages of a radial grid are monotone in injections, so leaving out the
+    rest cannot hurt.
+    """
+    fits = np.ones((2, len(asking_mw[UP])), dtype=bool)
     for line, direction in enumerate((UP, DOWN)):
-        capacity = registered_mw[direction]
+        capacity = asking_mw[direction]
         at = np.flatnonzero(capacity > 0)
         if not len(at):
             continue
-        rows = worst[direction].relaxed()
+        rows = worst[direction].after(direction * sure_mw[direction]).relaxed()
         columns = Columns(at, np.full(len(at), direction))
         limits = grid_rows(rows, columns, capacity[at], hard=True)
         answer = clear(-np.ones(len(at)), capacity[at], rows=limits)
         let_in = answer.require("network flexibility study").quantity_mw
-        green[line, at] = let_in >= capacity[at] * (1.0 - RELATIVE_TOLERANCE)
-    return green
+        fits[line, at] = let_in >= capacity[at] * (1.0 - RELATIVE_TOLERANCE)
+    return fits
 
 
 def registered_mw(bids: Bids, n_nodes: int) -> dict[int, FloatArray]:
@@ -71,9 +107,3 @@ def registered_mw(bids: Bids, n_nodes: int) -> dict[int, FloatArray]:
         ).astype(np.float64)
         for d in (UP, DOWN)
     }
-
-
-def in_green_mw(green: BoolArray, bids: Bids, offered_mw: FloatArray) -> FloatArray:
-    """What is offered (n,) MW in green zones; nothing of what is offered in red ones."""
-    line = np.where(bids.direction == UP, 0, 1)
-    return np.where(green[line, bids.node], offered_mw, 0.0)

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from tandem_sim.grids.arrays import BoolArray, FloatArray
+from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.grids.picture import GridPicture
 from tandem_sim.grids.rows import GridRows, Violations, ac_violations
 from tandem_sim.markets.allocation import MOST_OPERATORS, by_duals, coalition_costs, shapley
 from tandem_sim.markets.bids import DOWN, UP, Bids
 from tandem_sim.markets.blocks import GATES, TSO, Scheme, carry
 from tandem_sim.markets.case import Area, Case
-from tandem_sim.markets.flexibility_study import registered_mw, worst_cases, zones
+from tandem_sim.markets.flexibility_study import Zones, fitting, registered_mw, worst_cases
 from tandem_sim.markets.houses import open_houses
 from tandem_sim.markets.ledger import Ledger
 from tandem_sim.markets.penalties import admitting
@@ -181,12 +181,13 @@ def open_case(case: Case, scheme: Scheme) -> tuple[dict[str, dict[str, Any]], Le
     return houses, ledger
 
 
-def _study(area: Area) -> BoolArray:
-    """Green nodes of an area, its injections taken as those of the peak, its bids as what is registered."""
+def _study(area: Area) -> Zones:
+    """Zones of an area, its injections taken as those of the peak, its bids as what is registered."""
     network = area.network
     load, generation = np.minimum(network.p_mw, 0.0), np.maximum(network.p_mw, 0.0)
     worst = worst_cases(area.lin, load, generation, network.q_mvar)
-    return zones(worst, registered_mw(area.bids, network.n_nodes))
+    nobody = dict.fromkeys((UP, DOWN), np.zeros(network.n_nodes))
+    return Zones(fitting(worst, registered_mw(area.bids, network.n_nodes), nobody))
 
 
 def allocate(case: Case, scheme: Scheme) -> dict[str, dict[str, float]]:

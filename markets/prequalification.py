@@ -15,7 +15,7 @@ from tandem_sim.markets.auctions import area_state
 from tandem_sim.markets.bids import DOWN, UP, Bids
 from tandem_sim.markets.blocks import Block, View, Written
 from tandem_sim.markets.choices import EnvelopeCheck, Method
-from tandem_sim.markets.flexibility_study import in_green_mw
+from tandem_sim.markets.flexibility_study import Zones
 from tandem_sim.markets.limits import TOLERANCE, Columns, Rows, grid_rows
 from tandem_sim.markets.programme import clear
 
@@ -223,7 +223,8 @@ def prequalify(method: Method = "envelope", check: EnvelopeCheck = "none") -> Bl
     def run(area: str, view: View) -> Written:
         bids, offers = view.own["bids"], view.own["offers"]
         if method == "static":
-            qualified = in_green_mw(view.own["zones"], bids, offers)
+            zones: Zones = view.own["zones"]
+            qualified = zones.open_mw(bids, offers)
         elif check == "ac":
             limits: AcLimits = view.own["ac_limits"]
             sold = bids.injection_mw(view.own["sold"], len(limits.p_mw))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from tandem_sim.markets.baselines import Method
+from tandem_sim.markets.choices import Region
 from tandem_sim.sim.public_holidays import ZONE, check_code
-from tandem_sim.sim.sections import Count, Name, NotNegative, Positive, Section, Share
+from tandem_sim.sim.sections import BusIndex, Count, Name, NotNegative, Positive, Section, Share
 
 Hour = Annotated[int, Field(ge=0, le=24, strict=True)]
 
@@ -22,11 +24,77 @@ def _no_is_norway(value: Any) -> Any:
 HolidayCode = Annotated[str, BeforeValidator(_no_is_norway), AfterValidator(check_code)]
 
 
+class NewcomerSettings(Section):
+    """A share of all households, drawn at random, that ask for a study on a date of their own."""
+
+    share: Share
+    applied: date
+
+
+class ReviewSettings(Section):
+    """A DSO looks again at what it has qualified, its worst case being worse from then on (synthetic)."""
+
+    area: Name
+    on: date
+    load_factor: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 1.0  # on the load at peak
+    generation_factor: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 1.0  # on all generation
+
+
+class EmergencySettings(Section):
+    """Temporary measures of a DSO: nobody at these buses is forwarded to the TSO."""
+
+    area: Name
+    buses: list[BusIndex] = Field(min_length=1)
+    start: datetime
+    end: datetime
+    cause: str = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _no_congestion(self) -> EmergencySettings:
+        if "congestion" in self.cause.lower():
+            raise ValueError("cause: congestion is no emergency, a DSO has to buy flexibility against it")
+        if self.start.tzinfo is not None or self.end.tzinfo is not None:
+            raise ValueError("start and end are local times of the scenario's zone, without an offset")
+        if self.start >= self.end:
+            raise ValueError(f"end {self.end} does not lie behind start {self.start}")
+        return self
+
+
+class StudySettings(Section):
+    """The network flexibility study (Belgium): whose rules, who asks late, and what happens later.
+
+    Households that are no newcomers have asked long ago and are answered when the run begins.
+    """
+
+    region: Region = "flanders"
+    newcomers: list[NewcomerSettings] = Field(default=[])
+    reviews: list[ReviewSettings] = Field(default=[])
+    contracts: dict[str, date] = Field(default={})  # pools with contracts of several years, and their ends
+    emergencies: list[EmergencySettings] = Field(default=[])
+
+    @model_validator(mode="after")
+    def _shares(self) -> StudySettings:
+        if sum(n.share for n in self.newcomers) > 1.0:
+            raise ValueError("newcomers: their shares add up to more than 1")
+        return self
+
+    @property
+    def by_date(self) -> list[NewcomerSettings]:
+        """Newcomers in the order in which they apply."""
+        return sorted(self.newcomers, key=lambda n: (n.applied, n.share))
+
+    @property
+    def in_time(self) -> list[str]:
+        """Keys that have an effect only where a study is made."""
+        return [k for k in ("newcomers", "reviews", "contracts", "emergencies") if getattr(self, k)]
+
+
 class RegisterSettings(Section):
     """The flexibility register: prequalification, its renewal, and its withdrawal after bad delivery."""
 
     enabled: bool = False
-    grid_test: bool = False  # DSOs refuse units in red zones of their network flexibility study
+    grid_test: bool = False  # DSOs refuse units that their network flexibility study does not let sell
+    study: StudySettings = StudySettings()
     valid_days: Annotated[float, Field(ge=1.5, allow_inf_nan=False)] = 1825.0  # five years, as for FRR
     strikes: Count = 8  # ISPs in a row outside the delivery band that cost a group its qualification
     suspension_hours: NotNegative = 24.0

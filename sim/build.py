@@ -32,6 +32,7 @@ from tandem_sim.sim.recorder import Recorder
 from tandem_sim.sim.residents import aggregators_of, household_rows
 from tandem_sim.sim.settings import Scenario
 from tandem_sim.sim.settling import SettlementRules, Settler
+from tandem_sim.sim.study import study_terms
 from tandem_sim.sim.surroundings import Grids, build_grids
 from tandem_sim.sim.timetable import local_auctions, tenders, tso_auctions
 from tandem_sim.sim.wiring import MARKET_NAME, Arrange, Wiring
@@ -88,7 +89,7 @@ def build_world(
             r.setpoint_loss,
             pricing=r.pricing,
         )
-    book = equip(scenario, world, agents.desk, agents.operators, agents.product, agents.zones_of, MARKET_NAME)
+    book = equip(scenario, world, agents.desk, agents.operators, agents.product, MARKET_NAME)
     if low is not None:
         world.non_firm = equip_non_firm(scenario, world, low, aggregator_of, agents.foresight)
     world.settler = _settler(scenario, world, book)
@@ -157,7 +158,7 @@ def _fleet(
     try:
         return HouseholdFleet.build(
             population, grids.site_of, aggregator_of, times, grids.n_sites, rows,
-            None if low is None else low.hookups,
+            None if low is None else low.hookups, study_terms(scenario, rows),
         )  # fmt: skip
     except ProfileError as error:
         raise InputError(

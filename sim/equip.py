@@ -7,12 +7,10 @@ from collections.abc import Callable, Mapping
 from tandem_sim.agents.aggregator import Aggregator
 from tandem_sim.agents.amendment import AmendRules
 from tandem_sim.agents.capacity import AuctionRules, CapacityDesk, CapacitySeller
-from tandem_sim.agents.dso import DSO
 from tandem_sim.agents.participant import Desk
 from tandem_sim.agents.portfolio import HouseholdPortfolio
 from tandem_sim.agents.qualification import Applicant, AssetTest, QualificationDesk, QualificationRules
 from tandem_sim.agents.reactive import ReactiveDesk, ReactiveSeller
-from tandem_sim.grids.arrays import BoolArray
 from tandem_sim.markets.blocks import TSO as T
 from tandem_sim.markets.capacity import CapacityBook
 from tandem_sim.markets.products import Product
@@ -29,12 +27,11 @@ PRICE = "capacity price"
 
 def equip(
     scenario: Scenario, world: World, desk: DeskOf, operators: Mapping[str, str], product: Product,
-    green: Callable[[DSO], BoolArray], market: str,
+    market: str,
 ) -> CapacityBook | None:  # fmt: skip
     """Register, capacity, amendments and reactive power, as far as the scenario has them; the capacity book.
 
-    `operators` names the operator of every system, `green` the zones of a DSO's network flexibility study,
-    `market` the day-ahead market.
+    `operators` names the operator of every system, `market` the day-ahead market.
     """
     if scenario.forwarding.amend:
         for dso in world.dsos:
@@ -43,7 +40,7 @@ def equip(
         _reactive(scenario, world, operators)
     if world.flexibility is None:
         return None
-    _register(scenario, world, desk, operators, world.flexibility, green)
+    _register(scenario, world, desk, operators, world.flexibility)
     if not scenario.capacity.enabled:
         return None
     book = CapacityBook(world.flexibility)
@@ -78,7 +75,6 @@ def _register(
     desk: DeskOf,
     operators: Mapping[str, str],
     register: FlexibilityRegister,
-    green: Callable[[DSO], BoolArray],
 ) -> None:
     r = scenario.register_
     valid_s, suspended_s = round(86_400 * r.valid_days), round(3600 * r.suspension_hours)
@@ -97,7 +93,8 @@ def _register(
         world.tso.name, world.tso.desk, register, rules, test, operators
     )
     for dso in world.dsos:
-        dso.test = AssetTest(connected.get(dso.house, {}), green(dso) if r.grid_test else None)
+        study = dso.study.test if r.grid_test and dso.study is not None else None
+        dso.test = AssetTest(connected.get(dso.house, {}), study)
 
 
 def _buyers(settings: CapacitySettings, world: World, book: CapacityBook) -> None:

@@ -45,6 +45,7 @@ def build_low_voltage(
         return None
     connection_of = np.full(len(site_of), -1, dtype=np.int64)
     rush_isp, rush_kwh = connection_of.copy(), np.zeros(len(site_of))
+    phases_of = np.zeros(len(site_of), dtype=np.int64)
     streets: list[Street] = []
     parts: list[Contracts] = []
     for k, given in scenario.feeders:
@@ -68,6 +69,7 @@ def build_low_voltage(
                     "Raise households, lower copies, or choose a bus with more load",
                 )
             connection_of[free[:users]] = np.arange(first, first + users)
+            phases_of[free[:users]] = [len(user.phases) for user in feeder.users]
             if given.rush is not None:
                 rush_isp[free[:users]], rush_kwh[free[:users]] = _rush(given, calendar, field), given.rush.kwh
             if name in {street.name for street in streets}:
@@ -79,7 +81,7 @@ def build_low_voltage(
             parts.append(_contracts(scenario.non_firm, street, held, limits, calendar.isp_hours, field))
     contracts = Contracts.join(parts)
     standing = _standing(scenario.non_firm, contracts, calendar)
-    hookups = Hookups(connection_of, standing, rush_isp, rush_kwh)
+    hookups = Hookups(connection_of, standing, rush_isp, rush_kwh, phases_of)
     return LowVoltage(tuple(streets), contracts, standing, hookups)
 
 

@@ -39,6 +39,6 @@ CASE: Final = "case"
 
 def stream(seed: int, label: str, *key: str | int) -> np.random.Generator:
     """The stream that belongs to a label and a key: the same numbers whoever asks for it, and when."""
-    name = json.dumps([label, *key], ensure_ascii=True, separators=(",", ":"))
-    digest = hashlib.sha256(name.encode("ascii")).digest()
+    name = json.dumps([label, *key], separators=(",", ":")) if key else label
+    digest = hashlib.sha256(name.encode("utf-8")).digest()
     return np.random.default_rng([seed, int.from_bytes(digest[:8], "little")])

@@ -99,6 +99,7 @@ def _gates(scenario: Scenario, world: World, begin: int) -> list[Gate]:
     days, before = calendar.days(), moments_ahead(scenario, calendar)
     end = [(calendar.seconds(isp) + calendar.isp_seconds, isp) for isp in range(calendar.n_isp)]
     return [
+        *_study_gates(world, begin),
         *_selling_gates(scenario, world, begin),
         ("schedules", days, world.schedules),
         ("day_ahead", [(second + DAY_AHEAD_CLEARS_S, day) for second, day in days], world.day_ahead),
@@ -135,6 +136,18 @@ def _limiting_gates(scenario: Scenario, world: World, before: dict[str, list[tup
     if "tso" in settings.remedies:
         gates.append(("replace", before["replace"], acts.replace))
     return gates
+
+
+def _study_gates(world: World, begin: int) -> list[Gate]:
+    """The gate of network flexibility studies, if any is made: what lies before the run is done at once."""
+    calendar, studies = world.calendar, [dso.study for dso in world.dsos if dso.study is not None]
+    if not studies:
+        return []
+    seconds = {begin} | {s for study in studies for s in study.course.moments() if s > begin}
+    end = calendar.seconds(calendar.n_isp)
+    return [
+        ("study", [(s, max(s, 0) // calendar.isp_seconds) for s in sorted(seconds) if s < end], world.study)
+    ]
 
 
 def _selling_gates(scenario: Scenario, world: World, begin: int) -> list[Gate]:

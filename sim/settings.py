@@ -174,6 +174,11 @@ class Scenario(Section):
             raise ValueError("must lie between 1900 and 2199")
         return value
 
+    @property
+    def studies(self) -> bool:
+        """Whether DSOs make a network flexibility study: for the check of bids, or of units that register."""
+        return self.prequalification == "static" or (self.register_.enabled and self.register_.grid_test)
+
     @field_validator("zone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
@@ -214,6 +219,7 @@ class Scenario(Section):
         if self.imbalance.rule == "dual" and self.imbalance.alpha != "none":
             problems.append("imbalance.alpha: goes with the single price only")
         problems += _balancing_problems(self) + _non_firm_problems(self) + _strategy_problems(self)
+        problems += _study_problems(self)
         if self.messages.latency_s >= isp_s:
             problems.append(f"messages.latency_s: must be less than the {isp_s} s of an ISP")
         if problems:
@@ -274,6 +280,33 @@ def _calendar_problems(scenario: Scenario) -> list[str]:
     except ValueError as error:
         return [f"{'isp_minutes' if 'clocks of' in str(error) else 'start'}: {error}"]
     return []
+
+
+def _study_problems(scenario: Scenario) -> list[str]:
+    """What is wrong with a network flexibility study, each as "field: problem"."""
+    study, register = scenario.register_.study, scenario.register_
+    problems = [
+        f"register.study.{key}: no study is made, for prequalification is not static and there is no "
+        "register with grid_test"
+        for key in study.in_time
+        if not scenario.studies
+    ]
+    if register.grid_test and not register.enabled:
+        problems.append("register.grid_test: there is no register, for register.enabled is false")
+    if scenario.studies and study.emergencies and scenario.prequalification != "static":
+        problems.append("register.study.emergencies: measures are taken where bids are checked, static only")
+    areas, pools = {d.id for d in scenario.distribution}, set(scenario.pools)
+    placed = {f"reviews.{k}": review.area for k, review in enumerate(study.reviews)}
+    placed |= {f"emergencies.{k}": emergency.area for k, emergency in enumerate(study.emergencies)}
+    problems += [
+        f"register.study.{where}.area: {area} is no area; known are {', '.join(sorted(areas))}"
+        for where, area in placed.items()
+        if area not in areas
+    ]
+    return problems + [
+        f"register.study.contracts.{name}: {name} is no aggregator (A01 .. A{len(pools):02d})"
+        for name in sorted(set(study.contracts) - pools)
+    ]
 
 
 def _strategy_problems(scenario: Scenario) -> list[str]:

@@ -59,6 +59,11 @@ TABLES: dict[str, dict[str, pa.DataType]] = {
         real="offered_up_mw offered_down_mw kept_up_mw kept_down_mw",
     ),
     "register": _columns(text="provider system unit service event reason", real="up_mw down_mw"),
+    "study": _columns(
+        text="system unit event applicant reason",
+        integer="node devices at_s",
+        real="single_phase_kva three_phase_kva up_mw down_mw until_s",
+    ),
     "capacity_bids": _columns(
         text="operator service provider system",
         integer="isps direction",

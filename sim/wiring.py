@@ -29,13 +29,12 @@ from tandem_sim.agents.portfolio import (
     UnitPortfolio,
 )
 from tandem_sim.agents.strategy_table import Surroundings, build_strategy
+from tandem_sim.agents.study import StudyDesk
 from tandem_sim.agents.tso import TSO
-from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
+from tandem_sim.grids.arrays import FloatArray, IntArray
 from tandem_sim.grids.picture import GridPicture, Margins
 from tandem_sim.grids.powerflow import PowerFlow
-from tandem_sim.markets.bids import DOWN, UP
 from tandem_sim.markets.blocks import TSO as T
-from tandem_sim.markets.flexibility_study import worst_cases, zones
 from tandem_sim.markets.products import REQUIREMENTS, Product
 from tandem_sim.markets.schemes import build_schemes
 from tandem_sim.sim.bus import Bus
@@ -45,6 +44,7 @@ from tandem_sim.sim.physics import Physics
 from tandem_sim.sim.randomness import FORECAST, SELLER, STRATEGY, stream
 from tandem_sim.sim.sections import StrategySettings
 from tandem_sim.sim.settings import Scenario
+from tandem_sim.sim.study import build_study
 from tandem_sim.sim.surroundings import Grids
 from tandem_sim.sim.world import World
 
@@ -205,30 +205,21 @@ class Wiring:
         picture = GridPicture(area.lin, area.power_flow, self.scenario.dso.offset, margins)
         return DSO(
             self.world, name, self.desk(name), area, self.scheme, self.local_admission, self.world.register,
-            self.world.fleet_desk, self.foresight.errors, self.foresight.lead_h, picture, self._zones(area),
-            self.operators, self.clearer,
+            self.world.fleet_desk, self.foresight.errors, self.foresight.lead_h, picture,
+            self._study(area, name), self.operators, self.clearer,
         )  # fmt: skip
 
-    def _zones(self, area: Area) -> BoolArray:
-        """Zones for schemes that go by them."""
-        if not self.scheme.reads("area.zones"):
-            return np.ones((2, area.network.n_nodes), dtype=bool)
-        return self._study(area)
-
-    def zones_of(self, dso: DSO) -> BoolArray:
-        """Green nodes (2, N) of a DSO's network flexibility study."""
-        return self._study(dso.area)
-
-    def _study(self, area: Area) -> BoolArray:
-        """The study itself: nominal load at peak, every device registered and rated."""
-        n = area.network.n_nodes
-        registered = {
-            direction: np.bincount(area.site_node, weights=kw[area.sites], minlength=n) / 1000.0
-            for direction, kw in self.fleet.rated_kw().items()
-        }
-        load = area.share * area.nominal_mw
-        sun = registered[DOWN] - registered[UP]  # only PV can go down and not up
-        return zones(worst_cases(area.lin, load, sun, area.tan_phi * load, area.fixed_mvar), registered)
+    def _study(self, area: Area, dso: str) -> StudyDesk | None:
+        """The network flexibility study, where anybody goes by it."""
+        tested = self.scenario.register_.enabled and self.scenario.register_.grid_test
+        if not (self.scheme.reads("area.zones") or tested):
+            return None
+        register, course = build_study(
+            self.scenario, self.world.calendar, area, self.fleet, int(self.clock.now())
+        )
+        return StudyDesk(
+            area.name, self.desk(f"study {dso}"), register, course, self.world.calendar.isp_seconds
+        )
 
     def _tso(self) -> TSO:
         unit_node = {u.name: u.node for u in self.units}

@@ -105,8 +105,19 @@ class World(mesa.Model):
         """The day-ahead market clears."""
         self.market.clear_day(day)
 
+    def study(self, isp: int) -> None:
+        """DSOs do what is due of their network flexibility studies."""
+        for dso in self.dsos:
+            if dso.study is not None:
+                dso.study.proceed(isp)
+
     def connection(self, day: range) -> None:
-        """Once a day, BSPs whose groups are not qualified, or will not be for long, ask to be."""
+        """Once a day DSOs tell what their studies have changed, and BSPs whose groups need it ask anew.
+
+        They need it if they are not qualified, or will not be for long.
+        """
+        for dso in self.dsos:
+            dso.retest(day.start)
         for seller in (*self.aggregators, *self.producers):
             if seller.applicant is not None:
                 seller.applicant.apply(day.start)

@@ -205,7 +205,7 @@ def _dso(top: Desktop, scheme: str) -> tuple[DSO, Register]:
     register: Register = {}
     dso = DSO(
         mesa.Model(rng=0), "DSO-D1", top.desk, nothing, SCHEMES[scheme], Admission(PRODUCT), register,
-        nothing, nothing, lambda isp: 0.0, nothing, np.ones((2, 4), dtype=bool),
+        nothing, nothing, lambda isp: 0.0, nothing, None,
         {"D1": "DSO-D1", "T": "TSO"}, "TSO",
     )  # fmt: skip
     dso.amend_rules = FREE

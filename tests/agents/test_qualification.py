@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pytest
 
 from tandem_sim.agents import messages  # pytest would take AssetResultMessage for a class of tests
 from tandem_sim.agents.messages import AssetsMessage, QualificationMessage
 from tandem_sim.agents.qualification import (
-    NO_GREEN,
     TELLING_MW,
     Applicant,
     AssetTest,
     QualificationDesk,
     QualificationRules,
 )
-from tandem_sim.grids.arrays import BoolArray
 from tandem_sim.markets.bids import DOWN, UP
 from tandem_sim.markets.products import Service
 from tandem_sim.markets.register import FlexibilityRegister, Unit
+from tandem_sim.markets.study_register import RED
 from tests.agents.desktop import Desktop
 
 VALID_S, SUSPENSION_S, STRIKES = 10_000, 500, 3
@@ -36,12 +34,12 @@ OPERATORS = {"T": "TSO", "D1": "DSO-D1", "D2": "DSO-D2"}
 class Process:
     """A TSO's desk, and DSOs that answer when told to."""
 
-    def __init__(self, green: Mapping[str, BoolArray] | None = None) -> None:
+    def __init__(self, study: Callable[[str], tuple[bool, bool, str]] | None = None) -> None:
         self.top = Desktop()
         self.register = FlexibilityRegister()
         self.tests = {
             system: AssetTest(
-                {u.name: u for u in (G, U1, U2) if u.system == system}, (green or {}).get(system)
+                {u.name: u for u in (G, U1, U2) if u.system == system}, study if system != "T" else None
             )
             for system in OPERATORS
         }
@@ -162,16 +160,14 @@ def test_who_claims_too_much_gets_what_is_connected() -> None:
 
 
 def test_in_a_red_zone_a_unit_sells_only_what_its_zone_allows() -> None:
-    green = np.ones((2, 4), dtype=bool)
-    green[1, 3] = False  # node 3 of D1 is red downwards
-    d2 = np.ones((2, 4), dtype=bool)
-    d2[:, 1] = False  # node 1 of D2 both ways
-    process = Process({"D1": green, "D2": d2})
+    # Node 3 of D1 is red downwards, node 1 of D2 both ways.
+    study = {U1.name: (True, False, RED), U2.name: (False, False, RED)}
+    process = Process(study.__getitem__)
     process.qualify(U1, U2)
     assert process.register.units("A") == {U1.name: Unit(U1.name, "D1", 3, 2.0, 0.0)}
     assert process.register.pool_mw("A", DOWN, "aFRR") == 0.0
     rows = {r["unit"]: (r["event"], r["reason"]) for r in process.top.table("register") if r["unit"]}
-    assert rows == {U1.name: ("qualified", NO_GREEN), U2.name: ("refused", NO_GREEN)}
+    assert rows == {U1.name: ("qualified", RED), U2.name: ("refused", RED)}
 
 
 def test_a_unit_that_fails_its_renewal_leaves_the_register() -> None:

@@ -162,6 +162,15 @@ def test_it_goes_on_from_the_newest_checkpoint_and_not_from_the_beginning(
     [
         {"scheme": "hybrid"},
         {"scheme": "integrated", "strategy": "q-learning"},
+        {
+            "scheme": "central-02",
+            "prequalification": "static",
+            "register": {  # newcomers are answered at one o'clock, and the register hears of it at noon
+                "enabled": True,
+                "grid_test": True,
+                "study": {"newcomers": [{"share": 0.5, "applied": "2016-03-19"}]},
+            },
+        },
         {"messages": {"latency_s": 2, "spread_s": 400.0, "distribution": "exponential", "loss": 0.02}},
         {
             "scheme": "central-01",

@@ -175,6 +175,37 @@ def test_static_zones_of_the_case_decide_who_may_sell(folder: Path, green: Spec,
     assert {bid: mw for bid, _, mw in cleared} == pytest.approx({sold: 1.0})
 
 
+@pytest.mark.parametrize(
+    ("units", "sold"),
+    [
+        ({}, "d2"), ({"d2": "none"}, "t1"), ({"d2": "down"}, "t1"), ({"d1": "both"}, "d1"),
+        ({"d1": "up", "d2": "none"}, "d1"), ({"d1": "none", "d2": "both"}, "d2"),
+    ],
+)  # fmt: skip
+def test_units_may_stand_otherwise_than_their_zone(folder: Path, units: Spec, sold: str) -> None:
+    # d1 at bus 11 is the cheaper one; bus 12, where d2 is, is the only green one.
+    green = {"up": [12], "units": units}
+    case = read_case(change(folder, at(f"{D1}.green", green), at("options.method", "static")))
+    cleared = clear_case(case, build_schemes(case.options.options)["central-02"]).cleared
+    assert {bid: mw for bid, _, mw in cleared} == pytest.approx({sold: 1.0})
+
+
+@pytest.mark.parametrize(
+    ("units", "field", "problem"),
+    [
+        ([], "green.units", "is not an object"),
+        ({"d1": "yes"}, "green.units.d1", "is 'yes'"),
+        ({"d1": ["up"]}, "green.units.d1", "is ['up']"),
+        ({"d7": "up"}, "green.units.d7", "bids nothing in D1"),
+        ({"t1": "up"}, "green.units.t1", "bids nothing in D1"),
+    ],
+)
+def test_units_of_a_study_that_make_no_sense_are_refused(
+    folder: Path, units: Any, field: str, problem: str
+) -> None:
+    refused(change(folder, at(f"{D1}.green", {"units": units})), "case.json", f"{D1}.{field}", problem)
+
+
 def told(*edits: Edit) -> Spec:
     """Forecasts of both systems."""
     forecasts: Spec = {

@@ -15,10 +15,10 @@ from tandem_sim.markets.bids import DOWN, UP
 from tandem_sim.markets.blocks import carry
 from tandem_sim.markets.flexibility_study import (
     LOW_LOAD_SHARE,
-    in_green_mw,
+    Zones,
+    fitting,
     registered_mw,
     worst_cases,
-    zones,
 )
 from tandem_sim.markets.ledger import Ledger
 from tandem_sim.markets.outcome import clear_case, open_case
@@ -38,7 +38,7 @@ def test_zones_by_hand() -> None:
     area = feeder(bids, 5.0, base_mw=(-2.0, 0.0))
     case = system(7.0, book(("t", 0, 1, 9.0, 90.0)), D=area)
     houses, _ = open_case(case, STATIC["central-02"])
-    green = houses["D"]["zones"]
+    green = houses["D"]["zones"].green
     assert green[0, 1] != green[0, 2]  # one of them is red for up
     assert green[1].all()  # worst for down: 2 MW of load and 2 MW more on 5 MW
     outcome = clear_case(case, STATIC["central-02"])
@@ -51,7 +51,7 @@ def test_zones_by_hand() -> None:
 
 def test_a_study_is_kept_whatever_the_day_brings() -> None:
     bids = book(("b", 2, 1, 3.0, 40.0))
-    area = replace(feeder(bids, 5.0, base_mw=(-2.0, 0.0)), zones=np.zeros((2, 3), dtype=bool))
+    area = replace(feeder(bids, 5.0, base_mw=(-2.0, 0.0)), zones=Zones(np.zeros((2, 3), dtype=bool)))
     case = system(3.0, book(("t", 0, 1, 9.0, 90.0)), D=area)
     assert {bid for bid, _, _ in clear_case(case, STATIC["central-02"]).cleared} == {"t"}
 
@@ -64,8 +64,9 @@ def test_all_green_bids_together_are_safe_in_the_worst_case(seed: int) -> None:
     bids = random_bids(rng, grid.n_nodes, 12)
     load, generation = np.minimum(grid.p_mw, 0.0), np.maximum(grid.p_mw, 0.0)
     worst = worst_cases(LinDistFlow.build(grid), load, generation, grid.q_mvar)
-    green = zones(worst, registered_mw(bids, grid.n_nodes))
-    sold = in_green_mw(green, bids, bids.quantity_mw)
+    nobody = dict.fromkeys((UP, DOWN), np.zeros(grid.n_nodes))
+    zones = Zones(fitting(worst, registered_mw(bids, grid.n_nodes), nobody))
+    sold = zones.open_mw(bids, bids.quantity_mw)
     assert set(np.unique(sold / bids.quantity_mw)) <= {0.0, 1.0}
     for direction in (UP, DOWN):
         rows = worst[direction].relaxed()

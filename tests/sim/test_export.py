@@ -83,7 +83,11 @@ def agree(exported: Exported) -> None:
         {"scheme": "integrated"},
         {"scheme": "shared-balancing"},
         {"scheme": "aggregation"},
-        {"scheme": "central-02", "prequalification": "static"},
+        {
+            "scheme": "central-02",
+            "prequalification": "static",
+            "register": {"study": {"newcomers": [{"share": 0.5, "applied": "2016-04-01"}]}},
+        },
         {
             "scheme": "multilevel-02",
             "register": {"enabled": True},

@@ -19,7 +19,8 @@ from tandem_sim.sim.accounts import ordered_mw
 from tandem_sim.sim.meters import Meters
 
 # Groups 0 and 1 of A in D1, group 2 of A in D2, group 3 of B in D2.
-GROUPS = FleetGroups(np.array([0, 0, 0, 1]), np.array([0, 1, 2, 2]), np.zeros(4, dtype=np.int64))
+NONE = np.zeros(4, dtype=np.int64)
+GROUPS = FleetGroups(np.array([0, 0, 0, 1]), np.array([0, 1, 2, 2]), NONE, NONE)
 AREAS = [SimpleNamespace(name="D1", sites=range(2)), SimpleNamespace(name="D2", sites=range(2, 3))]
 
 

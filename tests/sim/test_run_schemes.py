@@ -117,7 +117,10 @@ def test_uniform_prices_pay_sellers_more_and_call_the_same_bids(small_run: Runs,
 
 def test_red_zones_stay_out_of_the_market(small_run: Runs) -> None:
     # D1's study leaves some nodes red: they bid, and are never called for balancing.
-    static = small_run(scheme="central-02", prequalification="static", distribution=TIGHT, **HOURLY)
+    study = {"study": {"region": "wallonia"}}  # which exempts nobody
+    static = small_run(
+        scheme="central-02", prequalification="static", distribution=TIGHT, register=study, **HOURLY
+    )
     ours, offered = table(static, "activations"), table(static, "orders")
     up = offered[(offered.system == "D1") & (offered.direction > 0)]
     called = set(ours[(ours.system == "D1") & (ours.direction > 0)].node)
