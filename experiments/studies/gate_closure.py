@@ -43,12 +43,12 @@ from tandem_sim.sim.sections import GateSettings
 
 FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
 FEW = (0.25, 1.0, 4.0)
-MAIN, OTHERS = ("multilevel-03", "common"), ("central-01", "hybrid", "fragmented")
-"""In `fragmented` the TSO buys of units alone, whose energy does not come back later."""
+MAIN = "multilevel-03"
 MAPES: dict[float, tuple[float, ...]] = {0.0: FACTORS, 0.015: FEW, 0.03: FACTORS, 0.06: FEW}
-"""Factors tried by forecast error, under the schemes of `MAIN`."""
-OTHER_MAPES = (0.0, 0.03)
-"""Forecast errors under those of `OTHERS`, at the factors of `FEW`."""
+"""Factors tried by forecast error, under `MAIN`."""
+OTHERS = {"common": FACTORS, "central-01": FEW, "hybrid": FEW, "fragmented": FEW}
+"""Factors tried by scheme, with perfect forecasts and those of `MAPE`. In `fragmented` the TSO buys of units
+alone, whose energy does not come back later."""
 MAPE = 0.03
 """The default of `forecast.mape`, at which schemes are compared."""
 MEAN, DIFFERENCE = ("mean", "low", "high"), ("difference", "difference_low", "difference_high")
@@ -91,20 +91,20 @@ MEASURES = (
     "closing_mwh", "closing_beyond_bids_mwh", "closing_eur", "brps_eur", "above_day_ahead_eur", "tso_eur",
     "tso_and_closing_eur", "dsos_eur", "procurement_cost_eur", "relief_mwh", "relief_unneeded_mwh",
     "relief_unneeded_pct", "relief_missed", "bought_by_dsos_mwh", "conflict_undone_at_node_mwh",
-    "activated_from_distribution_mwh", "households_eur", "called_eur", "scheduled_eur", "violated_isps",
+    "activated_from_distribution_mwh", "households_eur", "called_eur", "scheduled_eur",
+    "price_up_eur_per_mwh", "price_down_eur_per_mwh", "violated_isps",
     "violated_isps_created", "max_overload_pct", "delivered_pct", "unserved_mwh",
 )  # fmt: skip
 
 
 def settings() -> Iterator[Setting]:
     """All settings, references among them."""
-    for scheme in MAIN:
-        for mape, factors in MAPES.items():
+    for mape, factors in MAPES.items():
+        for factor in factors:
+            yield Setting(MAIN, factor, mape)
+    for scheme, factors in OTHERS.items():
+        for mape in (0.0, MAPE):
             for factor in factors:
-                yield Setting(scheme, factor, mape)
-    for scheme in OTHERS:
-        for mape in OTHER_MAPES:
-            for factor in FEW:
                 yield Setting(scheme, factor, mape)
 
 
@@ -152,7 +152,7 @@ def _line(
 
 def _leads(scheme: str, mape: float, shift: float) -> dict[float, Setting]:
     """Settings of a line by minutes ahead, a little aside so that intervals do not hide each other."""
-    factors = MAPES[mape] if scheme in MAIN else FEW
+    factors = MAPES[mape] if scheme == MAIN else OTHERS[scheme]
     return {CLEAR_MIN * factor * 2.0**shift: Setting(scheme, factor, mape) for factor in factors}
 
 
@@ -190,26 +190,27 @@ def figure(spread: pd.DataFrame, folder: Path) -> Path:
             "Upright lines: 95 % over seeds (of differences at the same seed). "
         ))  # fmt: skip
         (one, two, three), (four, five, six) = drawn.subplots(2, 3)
-        _by_error(one, spread, EXTRA_COST, MAIN[0])
-        one.set_title(f"Regret, {MAIN[0]}")
+        _by_error(one, spread, EXTRA_COST, MAIN)
+        one.set_title(f"Regret, {MAIN}")
         one.set_ylabel("EUR a day")
         _by_scheme(two, spread, BY_GATES)
         two.set_title(f"... more than with the shortest lead times, {error}")
         two.set_ylabel("EUR a day")
-        _by_error(three, spread, "left_mwh", MAIN[0])
-        three.set_title(f"Left to the reserve, {MAIN[0]}")
+        _by_error(three, spread, "left_mwh", MAIN)
+        three.set_title(f"Left to the reserve, {MAIN}")
         three.set_ylabel("MWh a day")
-        _by_error(four, spread, "unneeded_pct", MAIN[0])
-        four.set_title(f"Bought and not needed, {MAIN[0]}")
+        _by_error(four, spread, "unneeded_pct", MAIN)
+        four.set_title(f"Bought and not needed, {MAIN}")
         four.set_ylabel("% of what markets buy, net")
         for k, (measure, look) in enumerate(PAYERS.items()):
-            _line(five, spread, measure, _leads(MAIN[0], MAPE, 0.08 * (k - 1)), look, DIFFERENCE)
+            _line(five, spread, measure, _leads(MAIN, MAPE, 0.08 * (k - 1)), look, DIFFERENCE)
         five.set_title(f"Paid more than with perfect forecasts, {error}")
-        five.set_ylabel(f"EUR a day, {MAIN[0]}")
+        five.set_ylabel(f"EUR a day, {MAIN}")
         _by_scheme(six, spread, "violated_isps")
         six.set_title(f"ISPs with a limit broken, {error}")
         six.set_ylabel("of 96 ISPs")
         six.margins(y=0.3)  # room for the legend
+        six.set_ylim(bottom=0.0)
         for ax in (one, two, three, four, five, six):
             ax.set_xscale("log", base=2)
             ax.set_xticks([CLEAR_MIN * f for f in FACTORS], [f"{CLEAR_MIN * f:.3g}" for f in FACTORS])
@@ -258,7 +259,7 @@ def tables(spread: pd.DataFrame) -> str:
     every = list(settings())
     parts = {
         "Regret": (REGRET, [one for one in every if one.mape > 0.0]),
-        "Counter-activation": (COUNTER, [one for one in every if one.scheme in MAIN or one.mape == MAPE]),
+        "Counter-activation": (COUNTER, every),
         "Who is exposed (EUR a day more than with perfect forecasts at the same gates)": (
             EXPOSED, [one for one in every if one.mape > 0.0],
         ),
