@@ -118,25 +118,23 @@ def closing(after_mw: pd.Series, orders: pd.DataFrame, activations: pd.DataFrame
     ISP: ``mwh`` and ``beyond_mwh`` (of it, beyond all bids) for an ISP of an hour, and ``eur``, what it costs
     (less than nothing where bids down pay).
     """
-    sellers = orders[(orders.system == T) & ~orders.demand]
     called = activations[activations.system == T].groupby(["isp", "bid_id"]).quantity_mw.sum()
-    keys = pd.MultiIndex.from_frame(sellers[["isp", "bid_id"]])
-    left = sellers.quantity_mw.to_numpy() - called.reindex(keys, fill_value=0.0).to_numpy()
-    book = sellers.assign(left_mw=np.maximum(left, 0.0), signed=sellers.direction * sellers.price_eur_per_mwh)
-    by_side = dict(list(book.groupby(["isp", "direction"])))
-    rows = []
-    for isp, after in after_mw.items():
-        wanted, cost, side = abs(float(after)), 0.0, -int(np.sign(after))
-        beyond = wanted
-        if wanted > NOTHING_MW:
-            if (isp, side) not in by_side:
-                raise ValueError(f"ISP {isp}: no bid on transmission could close {-float(after):g} MW")
-            bids = by_side[isp, side].sort_values(["signed", "bid_id"])
-            taken = np.minimum(bids.left_mw, np.maximum(wanted - (bids.left_mw.cumsum() - bids.left_mw), 0.0))
-            beyond = max(wanted - float(taken.sum()), 0.0)
-            cost = float(bids.signed @ taken) + beyond * float(bids.signed.iloc[-1])
-        rows.append({"isp": isp, "mwh": wanted, "beyond_mwh": beyond, "eur": cost})
-    return pd.DataFrame(rows).set_index("isp")
+    book = orders[(orders.system == T) & ~orders.demand]
+    book = book[book.direction == -np.sign(book.isp.map(after_mw))]
+    keys = pd.MultiIndex.from_frame(book[["isp", "bid_id"]])
+    left = np.maximum(book.quantity_mw.to_numpy() - called.reindex(keys, fill_value=0.0).to_numpy(), 0.0)
+    book = book.assign(left_mw=left, signed=book.direction * book.price_eur_per_mwh)
+    book = book.sort_values(["isp", "signed", "bid_id"])
+    wanted = after_mw.abs()
+    if missing := sorted(set(wanted.index[wanted > NOTHING_MW]) - set(book.isp)):
+        raise ValueError(f"ISP {missing[0]}: no bid on transmission could close {wanted[missing[0]]:g} MW")
+    cheaper = book.groupby("isp").left_mw.cumsum() - book.left_mw
+    taken = np.clip(book.isp.map(wanted) - cheaper, 0.0, book.left_mw)
+    by_isp = pd.DataFrame({"mwh": taken, "eur": taken * book.signed}).groupby(book.isp).sum()
+    by_isp = by_isp.reindex(wanted.index, fill_value=0.0)
+    beyond = (wanted - by_isp.mwh).clip(lower=0.0)
+    last = book.groupby("isp").signed.last().reindex(wanted.index, fill_value=0.0)
+    return pd.DataFrame({"mwh": wanted, "beyond_mwh": beyond, "eur": by_isp.eur + beyond * last})
 
 
 def true_cost(power: PowerRun, closing_eur: float) -> dict[str, float]:

@@ -9,7 +9,7 @@ intervals), ``gate_closure_tables.md`` and ``gate_closure.png``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -42,13 +42,17 @@ from tandem_sim.experiments.studies.paired_runs import (
 from tandem_sim.sim.sections import GateSettings
 
 FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
-MAPES = (0.0, 0.015, 0.03, 0.06)
-MAIN = ("multilevel-03", "common")
-"""Schemes run at all factors and errors."""
-OTHERS = ("central-01", "hybrid")
-OTHER_FACTORS, OTHER_MAPES = (0.25, 1.0, 4.0), (0.0, 0.03)
+FEW = (0.25, 1.0, 4.0)
+MAIN = "multilevel-03"
+MAPES: dict[float, tuple[float, ...]] = {0.0: FACTORS, 0.015: FEW, 0.03: FACTORS, 0.06: FEW}
+"""Factors tried by forecast error, under `MAIN`."""
+OTHERS = {"common": FACTORS, "central-01": FEW, "hybrid": FEW, "fragmented": FEW}
+"""Factors tried by scheme, with perfect forecasts and those of `MAPE`. In `fragmented` the TSO buys of units
+alone, whose energy does not come back later."""
 MAPE = 0.03
 """The default of `forecast.mape`, at which schemes are compared."""
+MEAN, DIFFERENCE = ("mean", "low", "high"), ("difference", "difference_low", "difference_high")
+"""Columns of `paired` that a line with intervals is drawn from."""
 CLEAR_MIN = GateSettings().tso_clear
 """Minutes ahead of delivery at which the TSO's market clears at factor 1."""
 
@@ -78,24 +82,30 @@ class Setting:
 
 
 KEYS = ("scheme", "factor", "mape")
+BY_GATES = "regret_by_gates_eur"
+"""Column of the regret that is more than with the shortest lead times."""
 MEASURES = (
-    EXTRA_COST, "true_cost_eur", "imbalance_before_mwh", "imbalance_after_mwh", "bought_mwh", "unneeded_mwh",
-    "unneeded_pct", "wrong_mwh", "wrong_pct", "countered_mwh", "countered_pct", "missing_mwh", "left_mwh",
-    "reserve_up_mwh", "reserve_down_mwh", "afrr_energy_cost_eur", "reserve_bids_stopped", "closing_mwh",
-    "closing_beyond_bids_mwh", "closing_eur", "brps_eur", "above_day_ahead_eur", "tso_eur",
+    EXTRA_COST, BY_GATES, "true_cost_eur", "imbalance_before_mwh", "imbalance_after_mwh", "bought_mwh",
+    "unneeded_mwh", "unneeded_pct", "wrong_mwh", "wrong_pct", "countered_mwh", "countered_pct", "missing_mwh",
+    "left_mwh", "reserve_up_mwh", "reserve_down_mwh", "afrr_energy_cost_eur", "reserve_bids_stopped",
+    "closing_mwh", "closing_beyond_bids_mwh", "closing_eur", "brps_eur", "above_day_ahead_eur", "tso_eur",
     "tso_and_closing_eur", "dsos_eur", "procurement_cost_eur", "relief_mwh", "relief_unneeded_mwh",
     "relief_unneeded_pct", "relief_missed", "bought_by_dsos_mwh", "conflict_undone_at_node_mwh",
-    "violated_isps", "violated_isps_created", "max_overload_pct", "delivered_pct", "unserved_mwh",
+    "activated_from_distribution_mwh", "households_eur", "called_eur", "scheduled_eur",
+    "price_up_eur_per_mwh", "price_down_eur_per_mwh", "violated_isps",
+    "violated_isps_created", "max_overload_pct", "delivered_pct", "unserved_mwh",
 )  # fmt: skip
 
 
 def settings() -> Iterator[Setting]:
     """All settings, references among them."""
-    for schemes, factors, mapes in ((MAIN, FACTORS, MAPES), (OTHERS, OTHER_FACTORS, OTHER_MAPES)):
-        for scheme in schemes:
+    for mape, factors in MAPES.items():
+        for factor in factors:
+            yield Setting(MAIN, factor, mape)
+    for scheme, factors in OTHERS.items():
+        for mape in (0.0, MAPE):
             for factor in factors:
-                for mape in mapes:
-                    yield Setting(scheme, factor, mape)
+                yield Setting(scheme, factor, mape)
 
 
 def plan(seeds: int) -> list[Planned]:
@@ -111,26 +121,38 @@ def plan(seeds: int) -> list[Planned]:
     ])  # fmt: skip
 
 
+def by_gates(rows: pd.DataFrame) -> pd.Series:
+    """How much more runs regret than with the shortest lead times at the same scheme, error and seed."""
+    same = ["scheme", "mape", "seed"]
+    shortest = rows[rows.factor == min(FACTORS)].set_index(same)[EXTRA_COST]
+    others = shortest.loc[pd.MultiIndex.from_frame(rows[same])]
+    return pd.Series(rows[EXTRA_COST].to_numpy() - others.to_numpy(), rows.index)
+
+
 def is_setting(spread: pd.DataFrame, setting: Setting) -> pd.Series:
     """Which rows are of a setting."""
     return spread[list(KEYS)].eq(pd.Series(asdict(setting))).all(axis=1)
 
 
 def _line(
-    ax: Axes, spread: pd.DataFrame, measure: str, line: Mapping[float, Setting], look: tuple[str, str, str],
-    *, difference: bool,
-) -> None:  # fmt: skip
+    ax: Axes,
+    spread: pd.DataFrame,
+    measure: str,
+    line: Mapping[float, Setting],
+    look: tuple[str, str, str],
+    names: Sequence[str] = MEAN,
+) -> None:
     """A measure, or its difference to perfect forecasts, by lead; `look` is label, colour and dash."""
     rows = pd.concat([spread[is_setting(spread, one) & (spread.measure == measure)] for one in line.values()])
-    names = ("difference", "difference_low", "difference_high") if difference else ("mean", "low", "high")
     middle, low, high = (rows[name] for name in names)
     label, colour, dash = look
     ax.plot(list(line), middle, dash, marker="o", markersize=4, color=colour, label=label)
     ax.vlines(list(line), low, high, color=colour, alpha=0.5)
 
 
-def _leads(scheme: str, mape: float, factors: tuple[float, ...], shift: float) -> dict[float, Setting]:
+def _leads(scheme: str, mape: float, shift: float) -> dict[float, Setting]:
     """Settings of a line by minutes ahead, a little aside so that intervals do not hide each other."""
+    factors = MAPES[mape] if scheme == MAIN else OTHERS[scheme]
     return {CLEAR_MIN * factor * 2.0**shift: Setting(scheme, factor, mape) for factor in factors}
 
 
@@ -140,6 +162,7 @@ SCHEMES = {
     "common": (RED, "--"),
     "central-01": (GREEN, ":"),
     "hybrid": (ORANGE, "-."),
+    "fragmented": (DARK, "-"),
 }
 PAYERS = {
     "brps_eur": ("BRPs", BLUE, "-"),
@@ -148,43 +171,46 @@ PAYERS = {
 }
 
 
-def _by_error(ax: Axes, spread: pd.DataFrame, measure: str, scheme: str, dash: str = "-") -> None:
+def _by_error(ax: Axes, spread: pd.DataFrame, measure: str, scheme: str) -> None:
     for k, (mape, colour) in enumerate(ERRORS.items()):
-        label = f"error {100 * mape:g} %" if dash == "-" else ""
-        line = _leads(scheme, mape, FACTORS, 0.08 * (k - 1))
-        _line(ax, spread, measure, line, (label, colour, dash), difference=False)
+        look = (f"error {100 * mape:g} %", colour, "-")
+        _line(ax, spread, measure, _leads(scheme, mape, 0.08 * (k - 1)), look)
+
+
+def _by_scheme(ax: Axes, spread: pd.DataFrame, measure: str) -> None:
+    for k, (scheme, (colour, dash)) in enumerate(SCHEMES.items()):
+        _line(ax, spread, measure, _leads(scheme, MAPE, 0.08 * (k - 2)), (scheme, colour, dash))
 
 
 def figure(spread: pd.DataFrame, folder: Path) -> Path:
-    """Regret by lead, error and scheme; energy bought the wrong way; who pays; limits broken."""
+    """Regret by lead, error and scheme; what is left and not needed; who pays; limits broken."""
+    error = f"error {100 * MAPE:g} %"
     with house_style():
         drawn = new_figure("Forecast error against gate closure", "reference, 18 April 2016", 14.0, 8.0, (
-            "Lines across: 95 % over seeds (of differences to perfect forecasts at the same seed and gates). "
+            "Upright lines: 95 % over seeds (of differences at the same seed). "
         ))  # fmt: skip
         (one, two, three), (four, five, six) = drawn.subplots(2, 3)
-        for ax, scheme in zip((one, two), MAIN, strict=True):
-            _by_error(ax, spread, EXTRA_COST, scheme)
-            ax.set_title(f"Regret, {scheme}")
-            ax.set_ylabel("EUR a day")
-        _by_error(four, spread, "unneeded_pct", MAIN[0])
-        _by_error(four, spread, "countered_pct", MAIN[0], dash="--")
-        four.plot([], [], "--", color=DARK, label="of it undone by the reserve")
-        four.set_title(f"Bought and not needed, {MAIN[0]}")
+        _by_error(one, spread, EXTRA_COST, MAIN)
+        one.set_title(f"Regret, {MAIN}")
+        one.set_ylabel("EUR a day")
+        _by_scheme(two, spread, BY_GATES)
+        two.set_title(f"... more than with the shortest lead times, {error}")
+        two.set_ylabel("EUR a day")
+        _by_error(three, spread, "left_mwh", MAIN)
+        three.set_title(f"Left to the reserve, {MAIN}")
+        three.set_ylabel("MWh a day")
+        _by_error(four, spread, "unneeded_pct", MAIN)
+        four.set_title(f"Bought and not needed, {MAIN}")
         four.set_ylabel("% of what markets buy, net")
-        for k, (scheme, (colour, dash)) in enumerate(SCHEMES.items()):
-            line = _leads(scheme, MAPE, FACTORS if scheme in MAIN else OTHER_FACTORS, 0.08 * (k - 1.5))
-            for ax, measure in ((three, EXTRA_COST), (six, "violated_isps")):
-                _line(ax, spread, measure, line, (scheme, colour, dash), difference=False)
-        three.set_title(f"Regret by scheme, error {100 * MAPE:g} %")
-        three.set_ylabel("EUR a day")
-        six.set_title(f"ISPs with a limit broken, error {100 * MAPE:g} %")
-        six.set_ylabel("of 96 ISPs")
         for k, (measure, look) in enumerate(PAYERS.items()):
-            _line(
-                five, spread, measure, _leads(MAIN[0], MAPE, FACTORS, 0.08 * (k - 1)), look, difference=True
-            )
-        five.set_title(f"Paid more than with perfect forecasts, {MAIN[0]}, {100 * MAPE:g} %")
-        five.set_ylabel("EUR a day")
+            _line(five, spread, measure, _leads(MAIN, MAPE, 0.08 * (k - 1)), look, DIFFERENCE)
+        five.set_title(f"Paid more than with perfect forecasts, {error}")
+        five.set_ylabel(f"EUR a day, {MAIN}")
+        _by_scheme(six, spread, "violated_isps")
+        six.set_title(f"ISPs with a limit broken, {error}")
+        six.set_ylabel("of 96 ISPs")
+        six.margins(y=0.3)  # room for the legend
+        six.set_ylim(bottom=0.0)
         for ax in (one, two, three, four, five, six):
             ax.set_xscale("log", base=2)
             ax.set_xticks([CLEAR_MIN * f for f in FACTORS], [f"{CLEAR_MIN * f:.3g}" for f in FACTORS])
@@ -198,7 +224,10 @@ def figure(spread: pd.DataFrame, folder: Path) -> Path:
 HEADS = ("scheme", "clears, min ahead", "error, %")
 REGRET = (
     Column("imbalance before, MWh", "imbalance_before_mwh"),
-    Column("left to the reserve, MWh", "left_mwh", decimals=1), Column("regret, EUR", EXTRA_COST),
+    Column("left to the reserve, MWh", "left_mwh", decimals=1),
+    Column("from households, MWh", "activated_from_distribution_mwh"),
+    Column("delivered, %", "delivered_pct", decimals=1), Column("regret, EUR", EXTRA_COST),
+    Column("more than with the shortest lead times, EUR", BY_GATES),
     Column("paid for the reserve, EUR", "afrr_energy_cost_eur"),
 )  # fmt: skip
 COUNTER = (
@@ -230,7 +259,7 @@ def tables(spread: pd.DataFrame) -> str:
     every = list(settings())
     parts = {
         "Regret": (REGRET, [one for one in every if one.mape > 0.0]),
-        "Counter-activation": (COUNTER, [one for one in every if one.scheme in MAIN or one.mape == MAPE]),
+        "Counter-activation": (COUNTER, every),
         "Who is exposed (EUR a day more than with perfect forecasts at the same gates)": (
             EXPOSED, [one for one in every if one.mape > 0.0],
         ),
@@ -258,6 +287,7 @@ def main(
     """Run what is missing and write tables and figure."""
     out.mkdir(parents=True, exist_ok=True)
     rows = made(plan(seeds), runs, workers)
+    rows[BY_GATES] = by_gates(rows)
     spread = paired(rows, KEYS, MEASURES)
     rows.to_csv(out / "gate_closure.csv", index=False, float_format="%.4f", lineterminator="\n")
     spread.to_csv(out / "gate_closure_summary.csv", index=False, float_format="%.4f", lineterminator="\n")

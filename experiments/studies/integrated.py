@@ -181,8 +181,8 @@ BARS = {
     "hybrid": Setting("hybrid"),
     "integrated, 0": Setting(INTEGRATED, spread=0.0),
     "integrated, 20": Setting(INTEGRATED, spread=20.0),
+    "integrated, 30": Setting(INTEGRATED, spread=30.0),
     "integrated, 50": MAIN[1],
-    "integrated, 100": Setting(INTEGRATED, spread=100.0),
     "integrated, 50, as cleared": Setting(INTEGRATED, spread=SPREAD, pricing=CLEARED),
 }
 PAYERS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 from tandem_sim.experiments.market_power import PowerRun
-from tandem_sim.experiments.run import run_scenario
 from tandem_sim.experiments.scenario import read_scenario
 from tandem_sim.experiments.studies import gate_closure, integrated
 from tandem_sim.experiments.studies.balance_accounts import (
@@ -19,7 +18,6 @@ from tandem_sim.experiments.studies.balance_accounts import (
     closing,
     companies,
     extra_cost,
-    figures,
     kept,
     payments,
     prices,
@@ -27,16 +25,17 @@ from tandem_sim.experiments.studies.balance_accounts import (
     true_cost,
 )
 from tandem_sim.experiments.studies.paired_runs import (
-    DAY,
     EXTRA_COST,
     Column,
     Planned,
     Wanted,
+    made,
     paired,
     planned,
     rows_of,
     table,
 )
+from tandem_sim.experiments.sweep_workers import Ended
 from tests.experiments.test_cli import SMALL
 
 QUARTER = 0.25
@@ -285,11 +284,21 @@ def test_gates_are_scaled_together() -> None:
         assert max(minutes.values()) <= 600.0
 
 
+def test_what_gates_add_to_the_regret() -> None:
+    """Of 100 EUR with the shortest lead times and 130 with others 30 are due to the gates, seed by seed."""
+    rows = frame(
+        f"scheme mape seed factor {EXTRA_COST}",
+        ("common", 0.03, 1, 4.0, 130.0), ("common", 0.03, 1, 0.25, 100.0), ("common", 0.03, 2, 0.25, 500.0),
+        ("common", 0.03, 2, 4.0, 490.0), ("hybrid", 0.03, 1, 0.25, 7.0),
+    )  # fmt: skip
+    assert gate_closure.by_gates(rows).tolist() == [30.0, 0.0, 0.0, -10.0, 0.0]
+
+
 def synthetic(plan: Sequence[Planned]) -> pd.DataFrame:
     """Rows of a plan with figures that are noise: what tables and figures are drawn from."""
     rng = np.random.default_rng(1)
     names = sorted({*integrated.MEASURES, *gate_closure.MEASURES, "drawn_mwh", "day_ahead_eur_per_mwh"})
-    names.remove(EXTRA_COST)
+    names = [name for name in names if name not in (EXTRA_COST, gate_closure.BY_GATES)]
     return rows_of(
         plan, {one.point.name: dict(zip(names, rng.random(len(names)), strict=True)) for one in plan}
     )
@@ -324,26 +333,42 @@ def test_a_study_writes_its_tables_and_its_figure(
     assert (tmp_path / f"{name}.png").stat().st_size > 10_000
 
 
-def test_figures_of_a_run_agree_with_its_other_tables(tmp_path: Path) -> None:
-    """What sellers keep, and that nothing of the need is lost, found a second way."""
-    fields = {"scheme": "integrated", "isp_minutes": 60, "pricing": "pay-as-cleared"}
-    scenario, folder = read_scenario(str(SMALL), {**DAY, **fields})
-    run_scenario(scenario, folder, tmp_path / "run", plots=False)
-    found = figures(tmp_path / "run")
-    sellers, settlement = (
-        pd.read_parquet(tmp_path / "run" / f"{name}.parquet") for name in ("sellers", "settlement")
-    )
+def _here(
+    work: Callable[[Any], Any], tasks: Sequence[Any], workers: int, environment: Mapping[str, str]
+) -> Iterator[Ended[Any, Any]]:
+    """All tasks in this process: it has imported everything and holds the grids."""
+    for task in tasks:
+        yield Ended(task, work(task))
+
+
+def test_figures_of_a_run_agree_with_its_other_tables(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What sellers keep and what is left to the reserve, found a second way; and nothing is run twice."""
+    monkeypatch.setattr("tandem_sim.experiments.sweep_local.in_processes", _here)
+    monkeypatch.setattr("tandem_sim.experiments.studies.paired_runs.SCENARIO", str(SMALL))
+    fields = {"isp_minutes": 60, "pricing": "pay-as-cleared"}
+    one, other = (fields | {"scheme": scheme} for scheme in ("integrated", "common"))
+    plan = planned([Wanted({"scheme": "integrated"}, one, other), Wanted({"scheme": "common"}, other, other)])
+    rows = made(plan, tmp_path, 1)
+    assert rows.scheme.tolist() == ["integrated", "common"]
+    assert rows[EXTRA_COST].tolist()[1] == 0.0
+    found, run = rows.iloc[0], tmp_path / rows.run[0]
+    sellers, settlement = (pd.read_parquet(run / f"{name}.parquet") for name in ("sellers", "settlement"))
     pools = sellers.provider.unique()
     net = settlement[settlement.payee.isin(pools)].amount_eur.sum()
     net -= settlement[settlement.payer.isin(pools)].amount_eur.sum()
-    assert found["sellers_eur"] == pytest.approx(
-        net - sellers[sellers.system == "T"].cost_eur_per_h.sum(), abs=1e-6
-    )
-    assert found["sellers_eur"] > 0.0
-    assert found["purchased_pct"] > 50.0
+    called = sellers[sellers.system == "T"].cost_eur_per_h.sum()
+    assert found.sellers_eur == pytest.approx(net - called, abs=1e-6)
+    assert found.sellers_eur > 0.0
+    assert found.purchased_pct > 50.0
+    assert rows.wanted_mwh[1] == 0.0
     parts = ("scheduled_eur", "called_eur", "households_eur", "closing_eur")
-    assert found["true_cost_eur"] == pytest.approx(sum(found[part] for part in parts))
-    assert found["closing_mwh"] == pytest.approx(found["imbalance_after_mwh"])
-    assert found["left_mwh"] == pytest.approx(found["missing_mwh"] + found["unneeded_mwh"])
-    surplus = pd.read_parquet(tmp_path / "run" / "reserve.parquet").surplus_mw  # as its controller sees it
-    assert found["left_mwh"] == pytest.approx(float(surplus.abs().sum()), rel=0.01)
+    assert found.true_cost_eur == pytest.approx(sum(found[part] for part in parts))
+    assert found.closing_mwh == pytest.approx(found.imbalance_after_mwh)
+    assert found.left_mwh == pytest.approx(found.missing_mwh + found.unneeded_mwh)
+    surplus = pd.read_parquet(run / "reserve.parquet").surplus_mw  # as its controller sees it
+    assert found.left_mwh == pytest.approx(float(surplus.abs().sum()), rel=0.01)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/*.parquet")}
+    assert made(plan, tmp_path, 1).equals(rows)
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/*.parquet")}
