@@ -220,7 +220,7 @@ def test_few_programmes_of_a_simulated_day_are_solved(tmp_path: Path) -> None:
         run(small_scenario(scheme="multilevel-03"), None, tmp_path)
     # Day-ahead, local and TSO market, an envelope for either direction: 480, less those in which no trade
     # pays or no limit can break.
-    assert count["ordered"] == 335
+    assert count["ordered"] == 339
     assert 0 < count["solved"] <= 40  # local markets with a limit to mend: 26
 
 
