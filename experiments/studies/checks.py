@@ -39,17 +39,21 @@ class Check:
 
 
 RESERVE: dict[str, Any] = {"reserve.enabled": True}
+WALLOON: dict[str, Any] = {"prequalification": "static", "register.study.region": "wallonia"}
+"""Zones of a network flexibility study hold for everybody; by Flemish rules small devices are exempt."""
 CHECKS = (
     Check("central", NO_CHECK, "central-01"),
-    Check("central", "static zones", "central-02", {"prequalification": "static"}),
+    Check("central", "static zones", "central-02", WALLOON),
+    Check("central", "static zones, small exempt", "central-02", {"prequalification": "static"}),
     Check("central", "whole bids", "central-02", {"prequalification": "disqualify"}),
     Check("central", "uniform limits", "central-02", {"prequalification": "uniform"}),
     Check("central", "envelope", "central-02"),
     Check("central", "envelope, AC", "central-02", {"dso.envelope_check": "ac"}),
     Check("central", "merit order list", "hybrid"),
     Check("central", "rows in the market", "central-03"),
+    Check("central", "rows, none worse", "central-03-relaxed"),
     Check("multilevel", NO_CHECK, "multilevel-01"),
-    Check("multilevel", "static zones", "multilevel-03", {"prequalification": "static"}),
+    Check("multilevel", "static zones", "multilevel-03", WALLOON),
     Check("multilevel", "envelope", "multilevel-03"),
     Check("multilevel", "rows in the market", "multilevel-04"),
     Check("multilevel", "corrective market", "multilevel-02"),
