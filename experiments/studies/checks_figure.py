@@ -60,7 +60,7 @@ def figure(statistics: pd.DataFrame, hours: pd.DataFrame, folder: Path) -> Path:
     note = f"Means over seeds (n = {seeds}), lines: 95 % intervals (Student's t), cut at axes. {FOOTNOTE}"
     with house_style():
         drawn = new_figure(
-            "What checks by DSOs block and prevent", "reference, three days", 14.5, 8.2, "", note
+            "What checks by DSOs block and prevent", "reference, two days", 14.5, 8.2, "", note
         )
         (block, drop, parts), (hour, told, cost) = drawn.subplots(2, 3, width_ratios=(1.0, 1.0, 1.15))
         _scatter(block, rows, checks, "blocked_pct", "prevented_pct")

@@ -53,8 +53,8 @@ SCHEME_NAMES = (
 """The first is what others are compared with: markets behind one another, neither looks at the other."""
 RATINGS = (0.8, 1.0, 1.25)
 """Factors on the ratings of distribution branches: load and need of the system stay as they are."""
-ONLY_GIVEN = ("multilevel-04", "common")
-"""Not run at other ratings, to save time: the first does nearly what `multilevel-03` does."""
+ONLY_GIVEN = ("multilevel-02", "multilevel-04", "multilevel-06", "shared-balancing", "common")
+"""Not run at other ratings, to save time."""
 NEEDS = (ALL_HOURS, SHORTAGE, SURPLUS)
 RUN = ["ratings", "scheme", "seed"]
 

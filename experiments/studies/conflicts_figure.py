@@ -53,7 +53,7 @@ def figure(statistics: pd.DataFrame, hours: pd.DataFrame, causes: pd.DataFrame, 
     schemes = [name for name in everyone if sums.get(name, 0.0) > 0.0]
     note = f"Means over seeds (n = {seeds}), lines: 95 % intervals (Student's t), cut at axes. {FOOTNOTE}"
     with house_style():
-        drawn = new_figure("What DSOs buy and the TSO undoes", "reference, three days", 14.0, 7.6, "", note)
+        drawn = new_figure("What DSOs buy and the TSO undoes", "reference, two days", 14.0, 7.6, "", note)
         (levels, needs, ratings), (hour, cause, money) = drawn.subplots(2, 3)
         everything = given[given.need == ALL_HOURS]
         _bars(levels, everything, schemes, LEVEL_LOOK, "undone_{}_pct")

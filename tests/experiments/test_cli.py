@@ -112,7 +112,7 @@ def _set(*keys: Any, value: Any) -> Edit:
             ("dso.envelope_check", "static"),
         ),
         (_set("households", value=True), ("households", "integer")),
-        (_set("start", value="9999-12-31"), ("start", "2200")),
+        (_set("start", value="9999-12-31"), ("start", "2199")),
         (_set("aggregators_per_bus", value=4), ("aggregators_per_bus: must not exceed aggregators",)),
         (_set("zone", value="Europe/Atlantis"), ("zone", "Europe/Atlantis")),
         (_set("transmission", "load_profile", value=["hv_mars"]), ("load_profile", "hv_mars")),

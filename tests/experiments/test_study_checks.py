@@ -150,7 +150,7 @@ def test_the_study_on_a_small_world_twice_the_same(
     monkeypatch.setattr(paired, "WORLD", world)
     tried = (
         Check("central", checks.NO_CHECK, "central-01"),
-        Check("central", "static zones", "central-02", {"prequalification": "static"}),
+        Check("central", "static zones", "central-02", checks.WALLOON),
         Check("central", "envelope", "central-02"),
     )
     monkeypatch.setattr(checks, "CHECKS", tried)

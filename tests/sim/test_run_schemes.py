@@ -112,7 +112,7 @@ def test_uniform_prices_pay_sellers_more_and_call_the_same_bids(small_run: Runs,
         s[s.kind == "activation"].amount_eur.sum()
         for s in (table(as_bid, "settlement"), table(other, "settlement"))
     ]
-    assert paid[1] > 1.005 * paid[0]
+    assert paid[1] > 1.001 * paid[0]
 
 
 def test_red_zones_stay_out_of_the_market(small_run: Runs) -> None:
@@ -152,7 +152,7 @@ def test_what_is_broken_is_mended_unless_the_tso_need_not(small_run: Runs) -> No
         areas[scheme] = grid[grid.system == "D1"]
     mended, left = areas.values()
     assert mended.base_max_overload_pct.sum() > 10.0
-    assert mended.max_overload_pct.sum() < 0.5 * mended.base_max_overload_pct.sum()
+    assert mended.max_overload_pct.sum() < 0.6 * mended.base_max_overload_pct.sum()
     assert left.base_max_overload_pct.sum() > 10.0
     np.testing.assert_allclose(left.max_overload_pct, left.base_max_overload_pct, atol=0.05)
 
