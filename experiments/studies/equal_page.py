@@ -213,11 +213,10 @@ def _checks(statement: Statement, own: pd.DataFrame) -> str:
     if statement.beside is None:
         return text
     one, other = statement.beside
-    worst = {family: own[(own.family == family) & own.met].apart_eur_per_h.max() for family in FAMILIES}
-    each = ", ".join(f"{_number(mw)} EUR/h in {family} cases" for family, mw in worst.items())
-    return (
-        text + f"\nThe costs of `{one}` and `{other}` are at most {each} apart where the condition is met.\n"
-    )
+    met = own[own.met].groupby("family").apart_eur_per_h.max()
+    each = " and ".join(f"{_number(met[family])} EUR/h in {family} cases" for family in FAMILIES)
+    more = f"Where the condition is met, the costs of `{one}` and `{other}` differ by at most {each}."
+    return "\n".join([text, _prose(more)])
 
 
 def _payments(statement: Statement) -> str:
