@@ -213,8 +213,8 @@ def _checks(statement: Statement, own: pd.DataFrame) -> str:
     if statement.beside is None:
         return text
     one, other = statement.beside
-    met = own[own.met].groupby("family").apart_eur_per_h.max()
-    each = " and ".join(f"{_number(met[family])} EUR/h in {family} cases" for family in FAMILIES)
+    worst = {family: own[(own.family == family) & own.met].apart_eur_per_h.max() for family in FAMILIES}
+    each = " and ".join(f"{_number(eur)} EUR/h in {family} cases" for family, eur in worst.items())
     more = f"Where the condition is met, the costs of `{one}` and `{other}` differ by at most {each}."
     return "\n".join([text, _prose(more)])
 
