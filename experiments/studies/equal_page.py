@@ -214,10 +214,9 @@ def _checks(statement: Statement, own: pd.DataFrame) -> str:
         return text
     one, other = statement.beside
     worst = {family: own[(own.family == family) & own.met].apart_eur_per_h.max() for family in FAMILIES}
-    each = ", ".join(f"{_number(mw)} EUR/h in {family} cases" for family, mw in worst.items())
-    return (
-        text + f"\nThe costs of `{one}` and `{other}` are at most {each} apart where the condition is met.\n"
-    )
+    each = " and ".join(f"{_number(eur)} EUR/h in {family} cases" for family, eur in worst.items())
+    more = f"Where the condition is met, the costs of `{one}` and `{other}` differ by at most {each}."
+    return "\n".join([text, _prose(more)])
 
 
 def _payments(statement: Statement) -> str:

@@ -31,6 +31,7 @@ from tandem_sim.experiments.studies.equal_trials import (
 from tandem_sim.grids.rows import Violations
 from tandem_sim.markets.bids import DOWN, UP
 from tandem_sim.markets.choices import PRICINGS, Pricing
+from tandem_sim.markets.merit_order import MARGIN, MARGIN_PU2
 
 ANY = PRICINGS
 UNIFORM: tuple[Pricing, ...] = ("pay-as-bid", "pay-as-cleared")
@@ -97,7 +98,7 @@ def _safe_apart(trial: Trial) -> bool:
     """Whether blind calls up alone and down alone keep all limits, with the margin of hybrid to spare."""
     blind = trial["central-01"]
     return keeps(blind) and all(
-        after(area, blind, direction=d).tightened(1e-3, 2e-4).violations() == Violations()
+        after(area, blind, direction=d).tightened(MARGIN, MARGIN_PU2).violations() == Violations()
         for area in trial.case.areas.values()
         for d in (UP, DOWN)
     )
