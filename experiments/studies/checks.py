@@ -1,6 +1,6 @@
 """From static zones to validation: ``python -m tandem_sim.experiments.studies.checks --out docs/studies``.
 
-Three autumn days of `reference` with five seeds, without a check by DSOs and with each kind of check: static
+Two autumn days of `reference` with five seeds, without a check by DSOs and with each kind of check: static
 zones, limits on bids, validation of the merit order list, grid rows in the TSO's market, a corrective market,
 refusal after the market, and termination inside the ISP. For each: what it blocks, what of that would have
 broken a limit, what slips through, what it costs, and how much DSOs tell. Runs that are in `--runs` already

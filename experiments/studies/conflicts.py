@@ -1,6 +1,6 @@
 """What one operator buys and another undoes: ``python -m tandem_sim.experiments.studies.conflicts``.
 
-Schemes with a market of DSOs on three autumn days of `reference`, with tighter and wider distribution grids
+Schemes with a market of DSOs on two autumn days of `reference`, with tighter and wider distribution grids
 and five seeds, beside one market for all. For every run: what DSOs buy, what the TSO undoes of it on the same
 unit, at the same node, in the same area, what both pay for that, in whose shortage or surplus, at what hour,
 and how much would be undone by chance. Runs that are in `--runs` already are not repeated. Writes
