@@ -57,7 +57,7 @@ EARLY = _given({"role": "prequalification"})
 BUSY_STREET = {"own_aggregator": True, "rush": {"at": "2016-01-18T17:00:00", "kwh": 30.0}}
 RESERVE = {"reserve": {"enabled": True, "cycle_s": 60}, "register": {"enabled": True, "strikes": 96}}
 TRADES = {"participation": 0.6, "trading": True, "compensation_eur_per_mwh": 100.0}
-BUSY = _given(TRADES | {"remedies": ["portfolio", "aggregators"]}, BUSY_STREET, **RESERVE)
+BUSY = _given(TRADES | {"remedies": ["portfolio", "aggregators"]}, BUSY_STREET, seed=3, **RESERVE)
 """Everybody's car is plugged in at five, pools serve one street each, and what is limited is traded."""
 TSO_ONLY = _given({"remedies": ["tso"]}, BUSY_STREET, **RESERVE) | HALF_HOURLY
 
