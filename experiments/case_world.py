@@ -17,7 +17,7 @@ from tandem_sim.grids.errors import InputError
 from tandem_sim.markets.bids import DOWN, UP, Bids
 from tandem_sim.markets.case import Case
 from tandem_sim.markets.case_market import CaseMarket
-from tandem_sim.sim.randomness import CASE, stream
+from tandem_sim.sim.randomness import CASE, STRATEGY, stream
 
 CASE_ISPS, CASE_ISP_MINUTES = 96, 15
 """A case has no clock of its own: its ISPs are the quarters of days that start at midnight."""
@@ -104,7 +104,7 @@ class CaseWorld:
         """Nothing is held."""
 
     def _other(self, seller: str, seed: int) -> Strategy:
-        own = stream(seed, f"strategy {seller}")
+        own = stream(seed, STRATEGY, seller)
         handed = Surroundings(own, 24 * 60 // CASE_ISP_MINUTES, publishes_books=True)
         return build_strategy(self._others, {}, handed, "others")
 

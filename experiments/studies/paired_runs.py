@@ -10,16 +10,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
 
 from tandem_sim.experiments.intervals import interval
 from tandem_sim.experiments.scenario import read_scenario, source_of
 from tandem_sim.experiments.studies.alexander_tables import markdown, number
 from tandem_sim.experiments.studies.balance_accounts import extra_cost, figures
+from tandem_sim.experiments.studies.paired import SCENARIO, make
 from tandem_sim.experiments.sweep import Point
-from tandem_sim.experiments.sweep_command import check_workers, run_shown
 
-SCENARIO = "reference"
 DAY: dict[str, Any] = {
     "start": "2016-04-18",
     "days": 1,
@@ -71,11 +69,8 @@ def made(plan: Sequence[Planned], runs: Path, workers: int | None) -> pd.DataFra
     Columns: what the study varies, ``run`` and ``reference`` (run ids), all figures of
     `balance_accounts.figures`, and `EXTRA_COST`.
     """
-    check_workers(workers)
     points = list({one.point.name: one.point for one in plan}.values())
-    _, failed = run_shown(points, runs, workers, Console())
-    if failed:
-        raise SystemExit("; ".join(f"{point.fields}: {error}" for point, error in failed))
+    make(points, runs, workers)
     return rows_of(plan, {point.name: figures(runs / point.name) for point in points})
 
 
