@@ -22,7 +22,6 @@ from tandem_sim.experiments.plot_style import (
     BLUE,
     DARK,
     GREEN,
-    ORANGE,
     RED,
     house_style,
     new_figure,
@@ -46,7 +45,7 @@ FEW = (0.25, 1.0, 4.0)
 MAIN = "multilevel-03"
 MAPES: dict[float, tuple[float, ...]] = {0.0: FACTORS, 0.015: FEW, 0.03: FACTORS, 0.06: FEW}
 """Factors tried by forecast error, under `MAIN`."""
-OTHERS = {"common": FACTORS, "central-01": FEW, "hybrid": FEW, "fragmented": FEW}
+OTHERS = {"common": FEW, "central-01": FEW, "fragmented": FEW}
 """Factors tried by scheme, with perfect forecasts and those of `MAPE`. In `fragmented` the TSO buys of units
 alone, whose energy does not come back later."""
 MAPE = 0.03
@@ -161,7 +160,6 @@ SCHEMES = {
     "multilevel-03": (BLUE, "-"),
     "common": (RED, "--"),
     "central-01": (GREEN, ":"),
-    "hybrid": (ORANGE, "-."),
     "fragmented": (DARK, "-"),
 }
 PAYERS = {
