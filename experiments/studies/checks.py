@@ -140,7 +140,6 @@ def markdown_tables(statistics: pd.DataFrame) -> str:
     cost = {
         "cost of energy, EUR a day": ("cost_eur", 0, False),
         "more than without, EUR a day": ("cost_eur", 0, True),
-        "more, %": ("cost_more_pct", 1, False),
         "activated, MWh a day more": ("activated_mwh", 1, True),
         "imbalance before, MWh a day more": ("imbalance_before_mwh", 1, True),
         "unserved, MWh a day": ("unserved_mwh", 2, False),

@@ -165,7 +165,8 @@ def _hours(ax: Axes, hours: pd.DataFrame) -> None:
 def _cost(ax: Axes, rows: pd.DataFrame, checks: Sequence[tuple[str, str]]) -> None:
     shown = [check for check in checks if check[1] != "none"]
     for k, check in enumerate(shown):
-        mean, low, high = _values(rows, check, "cost_more_pct")
+        apart = rows.loc[(*check, "cost_eur"), ["difference", "difference_low", "difference_high"]]
+        mean, low, high = apart.to_numpy(dtype=np.float64)
         ax.hlines(k, low, high, color=DARK, linewidth=1.0)
         _mark(ax, float(mean), k, *check)
     ax.axvline(0.0, color=DARK, linewidth=0.7)
@@ -173,5 +174,5 @@ def _cost(ax: Axes, rows: pd.DataFrame, checks: Sequence[tuple[str, str]]) -> No
     ax.invert_yaxis()
     ax.margins(x=0.05)
     ax.grid(True, axis="both")
-    ax.set_title("Cost of energy against no check, seed by seed")
-    ax.set_xlabel("%")
+    ax.set_title("Cost of energy less that without")
+    ax.set_xlabel("EUR a day, seed by seed")

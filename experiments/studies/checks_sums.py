@@ -162,7 +162,7 @@ def figures_of(run: Run, without: Run) -> dict[str, float]:
     told = run["messages"]
     slipped, slips = (float((table.created | table.worse).sum()) for table in (limits, base))
     rise, rises = (float(table.rise_pp[table.broken].sum()) for table in (limits, base))
-    kpis, others = run.kpis, without.kpis
+    kpis = run.kpis
     return {
         "offered_mwh": float(offers.offered_mw.sum()) * hours / days,
         **{f"offered_{way}_mwh": float(by_way.offered_mw[d]) * hours / days for way, d in WAYS.items()},
@@ -188,7 +188,6 @@ def figures_of(run: Run, without: Run) -> dict[str, float]:
         "prevented_pct": share(slips - slipped, slips),
         "prevented_overload_pct": share(rises - rise, rises),
         "cost_eur": kpis["procurement_cost_eur"] / days,
-        "cost_more_pct": 100.0 * (kpis["procurement_cost_eur"] / others["procurement_cost_eur"] - 1.0),
         "activated_mwh": kpis["activated_mwh"] / days,
         "imbalance_before_mwh": kpis["imbalance_before_mwh"] / days,
         "unserved_mwh": kpis["unserved_mwh"] / days,
