@@ -176,14 +176,11 @@ def _left_over(by_error: Axes, by_spread: Axes, spread: pd.DataFrame) -> None:
         ax.legend(loc="best")
 
 
+CALM = 0.015
+"""Forecast error at which who pays is drawn: with larger ones a few ISPs of scarcity hide all else."""
 BARS = {
-    "multilevel-03": Setting("multilevel-03"),
-    "hybrid": Setting("hybrid"),
-    "integrated, 0": Setting(INTEGRATED, spread=0.0),
-    "integrated, 20": Setting(INTEGRATED, spread=20.0),
-    "integrated, 30": Setting(INTEGRATED, spread=30.0),
-    "integrated, 50": MAIN[1],
-    "integrated, 50, as cleared": Setting(INTEGRATED, spread=SPREAD, pricing=CLEARED),
+    **{name: Setting(name, CALM) for name in OTHERS},
+    **{f"integrated, {x:g}": Setting(INTEGRATED, CALM, x) for x in SPREADS[CALM]},
 }
 PAYERS = {
     "brps_eur": "BRPs",
@@ -205,9 +202,9 @@ def _payers(ax: Axes, spread: pd.DataFrame) -> None:
     ax.invert_yaxis()
     ax.axvline(0.0, color=DARK, linewidth=0.7)
     ax.grid(axis="x")
-    ax.set_title(f"Who pays more than under common, error {100 * MAPE:g} %")
+    ax.set_title(f"Who pays more than under common, error {100 * CALM:g} %")
     ax.set_xlabel("EUR a day")
-    ax.legend(loc="lower right")
+    ax.legend(loc="upper left")
 
 
 def figure(spread: pd.DataFrame, folder: Path) -> Path:
