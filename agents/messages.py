@@ -27,18 +27,19 @@ class Message:
     acknowledged: ClassVar[bool] = False
     if_lost: ClassVar[str] = ""
     kind: ClassVar[str] = ""  # its name in tables: that of its class
+    chance: ClassVar[str] = ""  # its name in random streams, which stays whatever the class is called
     sender: str
     receiver: str
     isp: int  # the ISP it is about; the first one of a day for day-ahead messages
     sent_s: int = -1
     delivered_s: int = -1
 
-    def __init_subclass__(cls) -> None:
-        cls.kind = cls.__name__.removesuffix("Message")
+    def __init_subclass__(cls, chance: str) -> None:
+        cls.kind, cls.chance = cls.__name__.removesuffix("Message"), chance
 
 
 @dataclass(frozen=True)
-class ScheduleMessage(Message):
+class ScheduleMessage(Message, chance="schedule"):
     """BRP to day-ahead market and TSO: net injection per ISP of a day (MW)."""
 
     acknowledged: ClassVar[bool] = True
@@ -46,7 +47,7 @@ class ScheduleMessage(Message):
 
 
 @dataclass(frozen=True)
-class DayAheadMessage(Message):
+class DayAheadMessage(Message, chance="day ahead"):
     """Day-ahead market to sellers: the receiver's schedule (MW) and the price (EUR/MWh) per ISP of a day."""
 
     acknowledged: ClassVar[bool] = True
@@ -55,7 +56,7 @@ class DayAheadMessage(Message):
 
 
 @dataclass(frozen=True)
-class BidsMessage(Message):
+class BidsMessage(Message, chance="bids"):
     """Aggregator to market operator: its bids in one system."""
 
     if_lost: ClassVar[str] = "no bids"
@@ -64,7 +65,7 @@ class BidsMessage(Message):
 
 
 @dataclass(frozen=True)
-class RejectionMessage(Message):
+class RejectionMessage(Message, chance="rejection"):
     """Market operator to aggregator: bids that broke their product's rules, and why."""
 
     if_lost: ClassVar[str] = "the sender is not told"
@@ -72,7 +73,7 @@ class RejectionMessage(Message):
 
 
 @dataclass(frozen=True)
-class HouseMessage(Message):
+class HouseMessage(Message, chance="house"):
     """Operator to operator: entries of the sender's house that the scheme shares."""
 
     if_lost: ClassVar[str] = "the receiver goes by what it knew, or without the area"
@@ -81,21 +82,21 @@ class HouseMessage(Message):
 
 
 @dataclass(frozen=True)
-class PlatformMessage(HouseMessage):
+class PlatformMessage(HouseMessage, chance="platform"):
     """The same to or from the platform of an independent operator, which confirms what it receives."""
 
     acknowledged: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
-class TerminationMessage(HouseMessage):
+class TerminationMessage(HouseMessage, chance="termination"):
     """DSO to TSO, inside an ISP: the reserve hurts its grid. `bounds`: MW that bids may deliver at most."""
 
     if_lost: ClassVar[str] = "the reserve goes on until the DSO looks again"
 
 
 @dataclass(frozen=True)
-class AwardMessage(Message):
+class AwardMessage(Message, chance="award"):
     """Market operator to aggregator: MW awarded per bid in one layer."""
 
     if_lost: ClassVar[str] = "not activated; the shortfall is settled"
@@ -107,7 +108,7 @@ class AwardMessage(Message):
 
 
 @dataclass(frozen=True)
-class OrderMessage(Message):
+class OrderMessage(Message, chance="order"):
     """Aggregator to its resources: wanted change per resource group (kW, up positive part and down part)."""
 
     if_lost: ClassVar[str] = "resources keep to what they were told last"
@@ -117,7 +118,7 @@ class OrderMessage(Message):
 
 
 @dataclass(frozen=True)
-class MeterMessage(Message):
+class MeterMessage(Message, chance="meter"):
     """Meters to an aggregator: delivered change per bid group (kW)."""
 
     if_lost: ClassVar[str] = "the aggregator is not told; the settlement reads the meters itself"
@@ -127,7 +128,7 @@ class MeterMessage(Message):
 
 
 @dataclass(frozen=True)
-class ImbalanceMessage(Message):
+class ImbalanceMessage(Message, chance="imbalance"):
     """TSO to a BRP: its imbalance of one ISP (MWh, positive: long) and the price (EUR/MWh)."""
 
     acknowledged: ClassVar[bool] = True
@@ -136,7 +137,7 @@ class ImbalanceMessage(Message):
 
 
 @dataclass(frozen=True)
-class AssetsMessage(Message):
+class AssetsMessage(Message, chance="assets"):
     """BSP to TSO, and TSO to the DSO of the assets: please prequalify these units of a group."""
 
     acknowledged: ClassVar[bool] = True
@@ -147,7 +148,7 @@ class AssetsMessage(Message):
 
 
 @dataclass(frozen=True)
-class AssetResultMessage(Message):
+class AssetResultMessage(Message, chance="asset result"):
     """DSO to TSO: the units as tested (MW it allows), and why some were cut."""
 
     acknowledged: ClassVar[bool] = True
@@ -157,7 +158,7 @@ class AssetResultMessage(Message):
 
 
 @dataclass(frozen=True)
-class RevisionMessage(Message):
+class RevisionMessage(Message, chance="revision"):
     """DSO to TSO, unasked: units tested before that may now sell these MW instead, and why not more."""
 
     acknowledged: ClassVar[bool] = True
@@ -167,7 +168,7 @@ class RevisionMessage(Message):
 
 
 @dataclass(frozen=True)
-class QualificationMessage(Message):
+class QualificationMessage(Message, chance="qualification"):
     """TSO to BSP: services its group may sell until a second; none of them: refused or withdrawn."""
 
     acknowledged: ClassVar[bool] = True
@@ -177,7 +178,7 @@ class QualificationMessage(Message):
 
 
 @dataclass(frozen=True)
-class TenderMessage(Message):
+class TenderMessage(Message, chance="tender"):
     """Operator to BSPs: offer capacity for these blocks of ISPs, of pools in these systems."""
 
     acknowledged: ClassVar[bool] = True
@@ -186,7 +187,7 @@ class TenderMessage(Message):
 
 
 @dataclass(frozen=True)
-class CapacityBidsMessage(Message):
+class CapacityBidsMessage(Message, chance="capacity bids"):
     """BSP to operator, or from a DSO's tender to the TSO: capacity for one block of ISPs."""
 
     acknowledged: ClassVar[bool] = True
@@ -195,7 +196,7 @@ class CapacityBidsMessage(Message):
 
 
 @dataclass(frozen=True)
-class CapacityAwardMessage(Message):
+class CapacityAwardMessage(Message, chance="capacity award"):
     """Operator to BSP: capacity sold for a block; of the rest what was forwarded, by system and direction."""
 
     acknowledged: ClassVar[bool] = True
@@ -205,7 +206,7 @@ class CapacityAwardMessage(Message):
 
 
 @dataclass(frozen=True)
-class NominationMessage(Message):
+class NominationMessage(Message, chance="nomination"):
     """BSP to TSO: what of its sold capacity it will bid as energy in the ISPs of a day (MW by direction)."""
 
     if_lost: ClassVar[str] = "the capacity of the day counts as not offered"
@@ -214,7 +215,7 @@ class NominationMessage(Message):
 
 
 @dataclass(frozen=True)
-class BaselineMessage(Message):
+class BaselineMessage(Message, chance="baseline"):
     """Aggregator to TSO: what its device groups will inject unasked (MW)."""
 
     if_lost: ClassVar[str] = "the last reading without activation is the baseline"
@@ -223,7 +224,7 @@ class BaselineMessage(Message):
 
 
 @dataclass(frozen=True)
-class ReservedMessage(Message):
+class ReservedMessage(Message, chance="reserved"):
     """Producer to day-ahead market: MW that sold capacity keeps free, upwards and downwards, in a block."""
 
     acknowledged: ClassVar[bool] = True
@@ -233,7 +234,7 @@ class ReservedMessage(Message):
 
 
 @dataclass(frozen=True)
-class SupplyMessage(Message):
+class SupplyMessage(Message, chance="supply"):
     """Producer to day-ahead market: EUR/MWh asked above marginal cost in each ISP of a day."""
 
     acknowledged: ClassVar[bool] = True
@@ -241,7 +242,7 @@ class SupplyMessage(Message):
 
 
 @dataclass(frozen=True)
-class AmendMessage(Message):
+class AmendMessage(Message, chance="amend"):
     """BSP to operator: new quantities and prices of bids the local market left; 0 MW withdraws one."""
 
     if_lost: ClassVar[str] = "the bids stand as they were"
@@ -252,7 +253,7 @@ class AmendMessage(Message):
 
 
 @dataclass(frozen=True)
-class LimitMessage(Message):
+class LimitMessage(Message, chance="limit"):
     """DSO to its customers: net import and export that their connections may have in an ISP (kW)."""
 
     acknowledged: ClassVar[bool] = True
@@ -262,7 +263,7 @@ class LimitMessage(Message):
 
 
 @dataclass(frozen=True)
-class HelpMessage(Message):
+class HelpMessage(Message, chance="help"):
     """Aggregator to another: wanted, somebody to deliver so many kW in a direction should they be called."""
 
     if_lost: ClassVar[str] = "nobody is asked"
@@ -271,7 +272,7 @@ class HelpMessage(Message):
 
 
 @dataclass(frozen=True)
-class HelpOfferMessage(Message):
+class HelpOfferMessage(Message, chance="help offer"):
     """Answer to it: kW of device groups, each at a price (EUR/MWh, signed like bids)."""
 
     if_lost: ClassVar[str] = "no help"
@@ -282,7 +283,7 @@ class HelpOfferMessage(Message):
 
 
 @dataclass(frozen=True)
-class HelpAcceptMessage(Message):
+class HelpAcceptMessage(Message, chance="help accept"):
     """Aggregator to a helper: so many kW of a group are wanted, to be paid as far as they are called."""
 
     acknowledged: ClassVar[bool] = True
@@ -292,7 +293,7 @@ class HelpAcceptMessage(Message):
 
 
 @dataclass(frozen=True)
-class ShortfallMessage(Message):
+class ShortfallMessage(Message, chance="shortfall"):
     """Aggregator to TSO: MW of energy sold, and of reserve on offer, that limits on connections block."""
 
     if_lost: ClassVar[str] = "the TSO does not know, and buys no replacement"
@@ -302,7 +303,7 @@ class ShortfallMessage(Message):
 
 
 @dataclass(frozen=True)
-class ReactiveBidsMessage(Message):
+class ReactiveBidsMessage(Message, chance="reactive bids"):
     """Aggregator to DSO: its offers of reactive power in one area (see `tandem_sim.markets.reactive`)."""
 
     if_lost: ClassVar[str] = "no offers of reactive power"
@@ -311,7 +312,7 @@ class ReactiveBidsMessage(Message):
 
 
 @dataclass(frozen=True)
-class ReactiveAwardMessage(Message):
+class ReactiveAwardMessage(Message, chance="reactive award"):
     """DSO to aggregator: Mvar bought of each offer."""
 
     if_lost: ClassVar[str] = "no reactive power is delivered, and none is paid"
@@ -321,7 +322,7 @@ class ReactiveAwardMessage(Message):
 
 
 @dataclass(frozen=True)
-class ReactiveOrderMessage(Message):
+class ReactiveOrderMessage(Message, chance="reactive order"):
     """Aggregator to its resources: reactive power wanted of each group (Mvar, injection positive)."""
 
     if_lost: ClassVar[str] = "no reactive power is delivered, and none is paid"

@@ -46,7 +46,7 @@ class Link:
 
 ARRIVES_S = 900
 """By then a message whose protocol repeats it has arrived."""
-_Key = tuple[str, str, int]  # sender, receiver, ISP
+_Key = tuple[str, str, str, int]  # sender, receiver, what it is, ISP
 
 
 class Bus:
@@ -88,7 +88,7 @@ class Bus:
             return False, self._link.latency_s
         if sent_s != self._second:
             self._second, self._alike = sent_s, Counter()
-        key = message.sender, message.receiver, message.isp
+        key = message.sender, message.receiver, message.chance, message.isp
         rng = stream(self._seed, MESSAGE, *key, sent_s, self._alike[key])
         self._alike[key] += 1
         lost = rng.random() < self._link.loss and not message.acknowledged

@@ -163,6 +163,15 @@ def test_a_message_that_is_not_sent_shifts_no_other() -> None:
         assert _arrivals(isp) == others
 
 
+def test_every_message_has_a_name_of_its_own_in_random_streams() -> None:
+    def below(kind: type[Message]) -> list[type[Message]]:
+        return [kind, *(each for sub in kind.__subclasses__() for each in below(sub))]
+
+    names = [kind.chance for kind in below(Message)[1:]]
+    assert all(names)
+    assert len(set(names)) == len(names)
+
+
 def test_labels_keep_results_as_they_were() -> None:
     """These numbers stand in every result so far: whoever changes them changes all of them."""
     assert stream(1, "forecast", "D1").random() == 0.533354010010212
