@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from tandem_sim.markets.schemes import SCHEMES
-from tests.sim.conftest import HALF_HOURLY, HOURLY, table
+from tests.sim import conftest
+from tests.sim.conftest import table
+
+HOURLY: dict[str, Any] = {**conftest.HOURLY, "seed": 1}
+HALF_HOURLY: dict[str, Any] = {**conftest.HALF_HOURLY, "seed": 1}
+"""A day on which the TSO is short and calls households in many ISPs."""
 
 Runs = Callable[..., Path]
 TIGHT = [
@@ -42,7 +48,7 @@ def test_balancing_draws_on_distribution_where_the_scheme_lets_it(small_run: Run
     activations = table(small_run(scheme=scheme, **HOURLY), "activations")
     layers = ["tso_market", "common_market", "integrated_market", "translate_bids"]
     bought = activations[activations.layer.isin(layers)]
-    assert (bought.system == "D1").sum() > 20
+    assert (bought.system == "D1").sum() > 50
 
 
 def test_balancing_reduces_the_imbalance(small_run: Runs) -> None:
@@ -89,7 +95,7 @@ def test_companies_buy_and_pay_in_the_integrated_market(small_run: Runs) -> None
     alone = table(small_run(scheme="common", **HOURLY), "settlement")
     before = alone[(alone.kind == "imbalance") & alone.payee.str.startswith("BRP")]
     # What they bought they no longer lack.
-    assert imbalance.quantity_mwh.abs().sum() < 0.8 * before.quantity_mwh.abs().sum()
+    assert imbalance.quantity_mwh.abs().sum() < 0.6 * before.quantity_mwh.abs().sum()
 
 
 def test_a_merit_order_list_is_negotiated_in_rounds(small_run: Runs) -> None:
@@ -112,7 +118,7 @@ def test_uniform_prices_pay_sellers_more_and_call_the_same_bids(small_run: Runs,
         s[s.kind == "activation"].amount_eur.sum()
         for s in (table(as_bid, "settlement"), table(other, "settlement"))
     ]
-    assert paid[1] > 1.001 * paid[0]
+    assert paid[1] > 1.005 * paid[0]
 
 
 def test_red_zones_stay_out_of_the_market(small_run: Runs) -> None:
@@ -152,7 +158,7 @@ def test_what_is_broken_is_mended_unless_the_tso_need_not(small_run: Runs) -> No
         areas[scheme] = grid[grid.system == "D1"]
     mended, left = areas.values()
     assert mended.base_max_overload_pct.sum() > 10.0
-    assert mended.max_overload_pct.sum() < 0.6 * mended.base_max_overload_pct.sum()
+    assert mended.max_overload_pct.sum() < 0.5 * mended.base_max_overload_pct.sum()
     assert left.base_max_overload_pct.sum() > 10.0
     np.testing.assert_allclose(left.max_overload_pct, left.base_max_overload_pct, atol=0.05)
 

@@ -16,6 +16,7 @@ from tests.sim.conftest import HALF_HOURLY, HOURLY, hashes, table
 Runs = Callable[..., Path]
 
 NATIONAL: dict[str, Any] = {
+    "seed": 1,
     **HALF_HOURLY,
     "reserve": {"enabled": True, "cycle_s": 20},
     "register": {"enabled": True},
@@ -192,7 +193,7 @@ def test_an_inflated_baseline_pays_and_shows_as_error(small_run: Runs) -> None:
 
     assert income(inflated, "A03") > income(honest, "A03") + 1.0
     assert income(inflated, "BRP-D1") < income(honest, "BRP-D1") - 1.0  # whose perimeter is corrected too far
-    assert bias(inflated)["A03"] < -0.05
+    assert bias(inflated)["A03"] < -0.15
     assert bias(inflated)["A01"] == pytest.approx(0.0, abs=1e-6)
 
 
