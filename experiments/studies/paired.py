@@ -76,18 +76,14 @@ def compared(rows: pd.DataFrame, groups: Sequence[str], fields: Sequence[str]) -
 def cell(statistics: Mapping[Any, Any], decimals: int, difference: bool = False) -> str:
     """Mean and interval of a row of `compared`, or the difference and its interval: "1.2 [0.9; 1.5]".
 
-    Without an interval, or where it has no width, the mean alone.
+    Without an interval, or where it has no width in these decimals, the mean alone.
     """
     names = ("difference", "difference_low", "difference_high") if difference else ("mean", "low", "high")
     mean, low, high = (float(statistics[name]) for name in names)
     if np.isnan(mean):
         return NONE
-    text = number(mean, decimals)
-    return (
-        text
-        if np.isnan(low) or low == high
-        else f"{text} [{number(low, decimals)}; {number(high, decimals)}]"
-    )
+    text, *ends = (number(value, decimals) for value in (mean, low, high))
+    return text if np.isnan(low) or ends == [text, text] else f"{text} [{'; '.join(ends)}]"
 
 
 def share(part: float, whole: float) -> float:

@@ -13,9 +13,9 @@ import pandas as pd
 
 from tandem_sim.experiments.intervals import interval
 from tandem_sim.experiments.scenario import read_scenario, source_of
-from tandem_sim.experiments.studies.alexander_tables import markdown, number
+from tandem_sim.experiments.studies.alexander_tables import markdown
 from tandem_sim.experiments.studies.balance_accounts import extra_cost, figures
-from tandem_sim.experiments.studies.paired import SCENARIO, make
+from tandem_sim.experiments.studies.paired import SCENARIO, cell, make
 from tandem_sim.experiments.sweep import Point
 
 DAY: dict[str, Any] = {
@@ -138,19 +138,7 @@ def table(
     rows = []
     for labels, mine in lines.items():
         part = spread[mine].set_index("measure")
-        rows.append([*labels, str(part.n.max()), *(cell(part, column) for column in columns)])
+        found = part.to_dict("index")
+        cells = [cell(found[c.measure], c.decimals, c.difference) for c in columns]
+        rows.append([*labels, str(part.n.max()), *cells])
     return markdown([*heads, "seeds", *(column.head for column in columns)], rows)
-
-
-def cell(part: pd.DataFrame, column: Column) -> str:
-    """Mean [low; high] of a measure (or of its difference); `part` has a row per measure."""
-    names = ["mean", "low", "high"]
-    if column.difference:
-        names = ["difference", "difference_low", "difference_high"]
-    mean, low, high = part.loc[[column.measure], names].to_numpy(dtype=np.float64)[0].tolist()
-    if np.isnan(mean):
-        return "-"
-    text = number(mean, column.decimals)
-    if np.isnan(low):
-        return text
-    return f"{text} [{number(low, column.decimals)}; {number(high, column.decimals)}]"
