@@ -6,7 +6,8 @@ how far off it was, in the mean, from 5 to 2 hours before the event. It is the s
 (with same-day adjustment)" of Japan's guideline for aggregators (METI, Energy Resource Aggregation Business
 guideline of 1 June 2020, chapter 2): days lie within 30 days, and of those with the lowest mean the most
 distant drops out. NYISO's customer baseline load (highest 5 of 10) and Elia's High X of Y choose whole days
-too.
+too. METI's choice of days was checked in pages that quote it; its hours of adjustment, and what is said of
+NYISO and Elia, were not checked against their texts.
 
 Where a simulation cannot follow these rules, or they do not fit what it meters:
 
