@@ -49,8 +49,8 @@ def simulate(asked: Request) -> None:
     plans = [(name, *read_scenario(asked.scenario, {**fixed, "scheme": name})) for name in names]
     out, several = asked.out, len(plans) > 1
     folders = {name: out / name if several else out for name in names}
-    for name, settings, _ in plans:
-        check_run(folders[name], settings, asked.overwrite, asked.resume)
+    for name, settings, folder in plans:
+        check_run(folders[name], settings, folder, asked.overwrite, asked.resume)
     compares = several and asked.figures
     check_outputs((), asked.overwrite or asked.resume, comparison_paths(out) if compares else ())
     console = terminal(asked.quiet)

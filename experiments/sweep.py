@@ -25,8 +25,8 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field, ValidationError
 
+from tandem_sim.experiments.identity import asked_id
 from tandem_sim.experiments.scenario import read_scenario, source_of
-from tandem_sim.experiments.unfinished import run_id
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.text import one_line, read_text
 from tandem_sim.sim.sections import Section
@@ -68,8 +68,8 @@ class Point:
 
     @cached_property
     def name(self) -> str:
-        """Name of its sub-folder: the identity of the run."""
-        return run_id(self.scenario)
+        """Name of its sub-folder: what is asked for, in short."""
+        return asked_id(self.scenario)
 
 
 def read_sweep(path: Path) -> list[Point]:

@@ -15,10 +15,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from tandem_sim.experiments.bundled import SWEEPS, sweep_path
 from tandem_sim.experiments.logs import terminal
+from tandem_sim.experiments.own_files import SUFFIX
 from tandem_sim.experiments.run import check_outputs
 from tandem_sim.experiments.sweep import SUMMARY, Point, read_sweep
 from tandem_sim.experiments.sweep_local import on_this_machine
-from tandem_sim.experiments.sweep_runs import Pool, is_finished, run_sweep, varied, write_table
+from tandem_sim.experiments.sweep_runs import (
+    Pool,
+    check_folder,
+    is_finished,
+    run_sweep,
+    varied,
+    write_table,
+)
 from tandem_sim.experiments.sweep_summary import STATISTICS, summarised, summary_table
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.text import hint
@@ -38,19 +46,9 @@ def make_sweep(
     check_workers(workers)
     points = read_sweep(file)
     check_outputs((), True, [out / SUMMARY, out / STATISTICS])
-    if not resume and _holds_runs(out):
-        raise InputError(
-            str(out),
-            "--out",
-            "holds runs already",
-            "Pass --resume to keep what is finished, or choose another",
-        )
+    check_resumed(out, resume=resume)
     console = terminal(quiet)
-    try:
-        table, failed = run_shown(points, out, workers, console, dask)
-    except KeyboardInterrupt:
-        print("tandem: interrupted; go on with --resume", file=sys.stderr)
-        raise SystemExit(130) from None
+    table, failed = run_shown(points, out, workers, console, dask)
     fields = list(dict.fromkeys(name for point in points for name in varied(point)))
     summary = summarised(table, fields)
     write_table(summary, out / STATISTICS)
@@ -61,17 +59,21 @@ def make_sweep(
         f"Table: {out / SUMMARY}, summary: {out / STATISTICS}",
         soft_wrap=True,
     )
-    codes = table.code.nunique() if "code" in table else 0
-    if codes > 1:
-        print(
-            f"tandem: {out / SUMMARY}: the runs were made by {codes} versions of the code (column code); "
-            "remove the folders of the old ones and --resume to have them made again",
-            file=sys.stderr,
-        )
     for point, error in failed:
         print(f"tandem: {file}: {point.fields}: {error}", file=sys.stderr)
     if failed:
         raise SystemExit(1)
+
+
+def check_resumed(out: Path, *, resume: bool) -> None:
+    """An `InputError` for a folder that holds runs, unless it is to be resumed."""
+    if not resume and _holds_runs(out):
+        raise InputError(
+            str(out),
+            "--out",
+            "holds runs already",
+            "Pass --resume to keep what is finished, or choose another",
+        )
 
 
 def check_workers(workers: int | None) -> None:
@@ -86,7 +88,9 @@ def run_shown(
     """Make the runs that are not there yet, and show how far it is: their table, and failed ones with errors.
 
     Runs are made by `workers` processes (one a core if None), or by the cluster at the address `dask`.
+    Raises `InputError` if finished runs in `out` are not those that would be made now.
     """
+    check_folder(points, out)
     pool = _pool(workers, dask, out)
     failed: list[tuple[Point, str]] = []
     missing = sum(not is_finished(out / point.name) for point in points)
@@ -117,7 +121,12 @@ def time_left(elapsed_s: float, done: int, left: int) -> timedelta:
 
 
 def _holds_runs(out: Path) -> bool:
-    return (out / SUMMARY).exists() or any(out.glob("*.jsonl")) or any(out.glob("*/kpis.json"))
+    return (
+        (out / SUMMARY).exists()
+        or any(out.glob("*.jsonl"))
+        or any(out.glob("*/kpis.json"))
+        or any(out.glob(f"*{SUFFIX}"))
+    )
 
 
 def _pool(workers: int | None, dask: str | None, out: Path) -> Pool:

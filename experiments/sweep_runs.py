@@ -2,7 +2,8 @@
 
 The folder is the state. A run is finished when its sub-folder has ``kpis.json``, because `run_scenario` moves
 a run there only when it is complete; it is not made again. Beside it ``<run id>.jsonl`` tells what happened,
-an event a line: ``started``, ``finished`` and ``failed`` (with ``seconds``), ``died``.
+an event a line: ``started``, ``anew`` (its checkpoint could not serve, with the reason), ``finished`` and
+``failed`` (with ``seconds``), ``died``.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ from typing import Any
 
 import pandas as pd
 
+from tandem_sim.experiments.outputs import whole
+from tandem_sim.experiments.own_files import file_fault
 from tandem_sim.experiments.power_statistics import flat
-from tandem_sim.experiments.run import manifest_of, run_scenario
+from tandem_sim.experiments.run import differing, is_run, manifest_of, parts_of, run_scenario
 from tandem_sim.experiments.scenario import faults_named
 from tandem_sim.experiments.sweep import SUMMARY, Point
 from tandem_sim.experiments.sweep_workers import Ended
 from tandem_sim.experiments.unfinished import BusyError
+from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.text import one_line
 from tandem_sim.sim.checkpoint import StaleError
 
@@ -74,6 +78,33 @@ def run_sweep(
     return table
 
 
+def check_folder(points: Sequence[Point], out: Path) -> None:
+    """An `InputError` if runs in `out` are not those of `points`, or files there are not to be written to.
+
+    A run that is finished there must be the run that would be made now: same grids, code, libraries.
+    """
+    for point in points:
+        folder = out / point.name
+        for file in (journal(folder), _whole_error(folder)):
+            if (file.exists() or file.is_symlink()) and (fault := file_fault(file.lstat())):
+                raise InputError(str(file), "--out", fault, "Remove it, or choose another folder")
+    finished = [point for point in points if is_finished(out / point.name)]
+    compared = {p.name: _other_parts(p, out / p.name) for p in finished}
+    others = {name: parts for name, parts in compared.items() if parts}
+    if others:
+        name, parts = next(iter(others.items()))
+        raise InputError(
+            str(out), "--resume",
+            f"{len(others)} finished runs are not those that would be made now; {name} differs in "
+            f"{one_line(', '.join(parts))}",
+            "Choose another folder, or remove those runs to have them made again",
+        )  # fmt: skip
+
+
+def _other_parts(point: Point, folder: Path) -> list[str]:
+    return differing(folder, point.scenario, point.folder) if is_run(folder) else ["its manifest"]
+
+
 def is_finished(folder: Path) -> bool:
     """Whether a run is complete."""
     return (folder / "kpis.json").is_file()
@@ -86,7 +117,7 @@ def make_run(job: Job) -> Found | None:
 
     An error is kept, in a line and whole (``<run id>.error.txt``), because a sweep outlives it.
     """
-    folder, whole = job.folder, job.folder.with_suffix(".error.txt")
+    folder = job.folder
     if is_finished(folder):
         return outcome(folder)
     note(folder, "started", pid=os.getpid())
@@ -97,11 +128,12 @@ def make_run(job: Job) -> Found | None:
     except BusyError:  # a cluster took who makes it for dead: it is not over, and not for us to tell of
         return None
     except Exception as error:  # noqa: BLE001 - whatever ends a run is kept
-        whole.write_text(traceback.format_exc(), encoding="utf-8")
+        with whole(_whole_error(folder)) as part:
+            part.write_text(traceback.format_exc(), encoding="utf-8")
         note(folder, "failed", seconds=_since(begun), error=f"{type(error).__name__}: {one_line(error)}")
     else:
         note(folder, "finished", seconds=_since(begun))
-        whole.unlink(missing_ok=True)  # of an earlier attempt
+        _whole_error(folder).unlink(missing_ok=True)  # of an earlier attempt
     return outcome(folder)
 
 
@@ -111,21 +143,31 @@ def _simulate(job: Job) -> None:
     given = (point.scenario, point.folder, job.folder)
     try:
         run_scenario(*given, overwrite=True, resume=True, plots=point.plots)
-    except StaleError:
+    except StaleError as error:
+        note(job.folder, "anew", error=one_line(error))
         run_scenario(*given, overwrite=True, plots=point.plots)
 
 
 def note(folder: Path, event: str, **facts: Any) -> None:
     """Add what happened to a run to its journal."""
-    with journal(folder).open("ab+") as file:
+    with open(journal(folder), "ab+", opener=_through_no_link) as file:
         if file.tell() and file.seek(-1, os.SEEK_END) and file.read() != b"\n":
             file.write(b"\n")  # whoever wrote before was killed in the middle of a line
         file.write(json.dumps({"event": event, **facts}).encode() + b"\n")
 
 
+def _through_no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
 def journal(folder: Path) -> Path:
     """Where it is told what happened to the run of a folder."""
     return folder.with_suffix(".jsonl")
+
+
+def _whole_error(folder: Path) -> Path:
+    """Where the error of a run stands whole."""
+    return folder.with_suffix(".error.txt")
 
 
 def events(folder: Path) -> list[dict[str, Any]]:
@@ -148,7 +190,7 @@ def outcome(folder: Path) -> Found | None:
     if is_finished(folder):
         seconds = last.get("seconds") if last.get("event") == "finished" else None
         kpis = flat(json.loads((folder / "kpis.json").read_text(encoding="utf-8")))
-        code = manifest_of(folder).get("code")
+        code = parts_of(manifest_of(folder)).get("code")
         return {"error": "", "seconds": seconds, "attempts": tries, "code": code, **kpis}
     if last.get("event") in ("failed", "died"):
         return {"error": last["error"], "seconds": last.get("seconds"), "attempts": tries}
@@ -179,9 +221,8 @@ def varied(point: Point) -> list[str]:
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a table in one step: a reader finds the old one or the new one, whole."""
-    unfinished = path.with_name(f".{path.name}")
-    table.to_parquet(unfinished, index=False)
-    os.replace(unfinished, path)
+    with whole(path) as part:
+        table.to_parquet(part, index=False)
 
 
 def _job(point: Point, out: Path) -> Job:

@@ -14,6 +14,7 @@ from tandem_sim.sim.calendar import Calendar
 from tandem_sim.sim.checkpoint import Checkpoints
 from tandem_sim.sim.clock import Clock
 from tandem_sim.sim.export import IspExport
+from tandem_sim.sim.interruption import asked_to_end, until_the_isp_is_over
 from tandem_sim.sim.reconcile import reconcile
 from tandem_sim.sim.settings import Scenario
 from tandem_sim.sim.timetable import NOMINATE_S, local_auctions, nominations, tenders, tso_auctions
@@ -47,17 +48,32 @@ def run(
     `folder` is where the scenario's relative paths start; `on_isp` is called after every delivered ISP.
     `arrange` orders the creation of agents and processes: no result depends on it, and tests reverse it.
     `export` collects the market of one ISP. With `checkpoints` the run goes on from the newest, if there is
-    one, and leaves more of them behind.
+    one, and leaves more of them behind. A signal that asks to end (`interruption`) is heard between two ISPs:
+    the run leaves a checkpoint of that moment and raises `Interrupted`.
     """
     world, clock = start(scenario, folder, out, on_isp, arrange, export, checkpoints)
-    with auctions_of(scenario):
-        if checkpoints is not None:
-            for second in checkpoints.moments(clock.now(), world.calendar.seconds(world.calendar.n_isp)):
-                clock.run_through(second)
-                checkpoints.save(world, clock)
-        clock.run()
+    with auctions_of(scenario), until_the_isp_is_over():
+        _run_with_checkpoints(world, clock, checkpoints)
     world.recorder.close()
     reconcile(out, scenario.isp_minutes / 60.0)
+
+
+def _run_with_checkpoints(world: World, clock: Clock, checkpoints: Checkpoints | None) -> None:
+    """Run to the end, with a checkpoint wherever one is due, or where the process is asked to end."""
+    calendar = world.calendar
+    end = calendar.seconds(calendar.n_isp)
+    due = set() if checkpoints is None else set(checkpoints.moments(clock.now(), end))
+    isps = range(clock.now() // calendar.isp_seconds + 1, calendar.n_isp)
+    for second in [*sorted(due.union(map(calendar.seconds, isps))), None]:
+        if second is None:
+            clock.run()
+        else:
+            clock.run_through(second)
+        interrupted = asked_to_end()
+        if checkpoints is not None and (second in due or (interrupted and checkpoints.are_taken)):
+            checkpoints.save(world, clock)
+        if interrupted:
+            raise interrupted
 
 
 def start(

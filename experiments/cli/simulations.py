@@ -107,15 +107,20 @@ def power(
     ] = "common",
     workers: Workers = None,
     out: Annotated[Path, typer.Option(help="Folder for runs, tables and the figure.")] = Path("runs/power"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on in a folder with runs: keep those that are finished.")
+    ] = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
     """Measure market power against the same runs bidding the truth.
 
-    Profits, mark-ups, pivotal sellers, and who pays. Finished runs in the folder are not
+    Profits, mark-ups, pivotal sellers, and who pays. With --resume finished runs in the folder are not
     repeated; results are written anew.
     """
     from tandem_sim.experiments.power_command import measure_power
 
     log_to_terminal(verbose)
-    measure_power(scenario, scheme or [], seed or [], set_ or [], reference, workers, out, quiet=quiet)
+    measure_power(
+        scenario, scheme or [], seed or [], set_ or [], reference, workers, out, resume=resume, quiet=quiet
+    )

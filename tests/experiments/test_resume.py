@@ -21,10 +21,11 @@ from filelock import FileLock
 from tandem_sim.agents.strategies import Truthful
 from tandem_sim.experiments import run as run_module
 from tandem_sim.experiments import sweep_runs
-from tandem_sim.experiments.run import LOG, run_scenario
+from tandem_sim.experiments.own_files import LOCK, LOG
+from tandem_sim.experiments.run import run_scenario
 from tandem_sim.experiments.sweep import Point
 from tandem_sim.experiments.sweep_runs import Job, make_run
-from tandem_sim.experiments.unfinished import LOCK, BusyError, unfinished_of
+from tandem_sim.experiments.unfinished import BusyError, unfinished_of
 from tandem_sim.grids.errors import InputError
 from tandem_sim.sim.checkpoint import BEFORE, NEWEST, SPOOL
 from tandem_sim.sim.settings import Scenario
@@ -209,7 +210,7 @@ def test_a_finished_run_is_taken_as_it_is(halved: Path, whole: dict[str, str]) -
     assert contents(halved) == whole
     with pytest.raises(InputError, match="exists already"):
         simulate(halved, resume=False)
-    with pytest.raises(InputError, match="exists already"):
+    with pytest.raises(InputError, match="holds a finished run that differs in scenario: seed"):
         simulate(halved, fields={"seed": 8})
 
 
@@ -232,7 +233,7 @@ def test_a_run_killed_between_its_two_last_steps_is_whole_after_all(
     halved: Path, whole: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     halved.mkdir()
-    (halved / "manifest.json").write_text('{"run_id": "old", "versions": {}}')
+    (halved / "manifest.json").write_text('{"world": {}, "run": {}, "provenance": {}}')
     real = Path.rename
 
     def killed(path: Path, target: Path) -> Path:
@@ -307,8 +308,8 @@ def test_damaged_rows_are_refused(halved: Path, cut: str) -> None:
 def test_another_scenario_or_other_code_does_not_go_on(halved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError) as refused:
         simulate(halved, fields={"seed": 8})
-    assert refused.value.field == "scenario"
-    monkeypatch.setattr("tandem_sim.experiments.unfinished._sources", list)
+    assert refused.value.field == "scenario: seed"
+    monkeypatch.setattr("tandem_sim.experiments.identity._sources", list)
     with pytest.raises(InputError) as refused:
         simulate(halved)
     assert refused.value.field == "code"
@@ -379,11 +380,11 @@ def test_a_folder_that_somebody_else_made_is_not_touched(tmp_path: Path) -> None
 
 def test_a_strategy_that_has_changed_does_not_go_on(halved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "tandem_sim.experiments.unfinished._strategy_sources", lambda scenario: [Path(__file__)]
+        "tandem_sim.experiments.identity._strategy_sources", lambda scenario: [Path(__file__)]
     )
     with pytest.raises(InputError) as refused:
         simulate(halved)
-    assert refused.value.field == "strategies"
+    assert refused.value.field == "source of test_resume"
 
 
 def test_a_strategy_that_is_not_there_is_one_message(tmp_path: Path) -> None:
