@@ -72,12 +72,13 @@ def working_folder(out: Path, resume: bool) -> Iterator[Path]:
     except OSError as error:
         raise _unwritable(folder, error) from error
     finally:
-        if not checkpoints.found:
-            _remove(folder)
-            for parent in made:
-                if parent.is_dir() and _is_empty(parent):
-                    parent.rmdir()
-        lock.release()
+        with suppress(OSError):  # a disk that is gone: its lock is gone too, and there is nothing to remove
+            if not checkpoints.found:
+                _remove(folder)
+                for parent in made:
+                    if parent.is_dir() and _is_empty(parent):
+                        parent.rmdir()
+            lock.release()
 
 
 def _remove(folder: Path) -> None:

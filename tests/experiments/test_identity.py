@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def test_runs_of_one_world_differ_in_rules_alone(changes: dict[str, Any], same_w
 
 def test_code_libraries_and_python_are_parts_of_the_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     before = identity_of(small_scenario(**HOURLY), None)
-    real = identity.version
+    real = metadata.version
     monkeypatch.setattr(identity, "version", lambda name: "0" if name == "scipy" else real(name))
     monkeypatch.setattr(identity, "code_digest", lambda: "older")
     after = identity_of(small_scenario(**HOURLY), None)

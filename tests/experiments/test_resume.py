@@ -84,9 +84,13 @@ def halved(tmp_path: Path, died: Path) -> Path:
     return tmp_path / "run"
 
 
-def _dies_at_call(out: Path, calls: int, building: bool, fields: dict[str, Any]) -> None:
-    """A run whose process is killed at the n-th call of any function: of all, or once ISPs are delivered."""
+def _dies_at_call(out: Path, calls: int, begin: str, how: dict[str, Any]) -> None:
+    """A run whose process is killed at the n-th call of any function.
+
+    Calls are counted from the start ("world"), once ISPs are delivered ("isps"), or once all are ("end").
+    """
     left = calls
+    last = small_scenario(**HOURLY | how.get("fields", {})).calendar.n_isp - 1
 
     def count(*_: Any) -> None:
         nonlocal left
@@ -94,34 +98,38 @@ def _dies_at_call(out: Path, calls: int, building: bool, fields: dict[str, Any])
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    if building:
+    def on_isp(isp: int) -> None:
+        if begin == "isps" or isp == last:
+            sys.setprofile(count)
+
+    if begin == "world":
         sys.setprofile(count)
-    simulate(out, fields=fields, checkpoint_s=OFTEN_S, on_isp=lambda isp: sys.setprofile(count))
+    simulate(out, checkpoint_s=OFTEN_S, on_isp=on_isp, **how)
 
 
-def _dies_often(out: Path, calls: Sequence[int], fields: dict[str, Any]) -> None:
+def _dies_often(out: Path, kills: Sequence[tuple[str, int]], how: dict[str, Any]) -> None:
     """One attempt after the other, each in a process of its own that finds grids and profiles in memory."""
-    simulate(out.with_name("warm"), fields=fields, checkpoint_s=0)
+    simulate(out.with_name("warm"), checkpoint_s=0, **how)
     shutil.rmtree(out.with_name("warm"))
-    for k, n in enumerate(calls):
+    for begin, n in kills:
         pid = os.fork()
         if pid == 0:
-            _dies_at_call(out, n, k == 0, fields)
+            _dies_at_call(out, n, begin, how)
             os._exit(1)  # it was to be killed
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
 
 
-def _killed_often(out: Path, calls: Sequence[int], fields: dict[str, Any]) -> list[int]:
+def _killed_often(out: Path, kills: Sequence[tuple[str, int]], how: dict[str, Any]) -> list[int]:
     """Kill a run as often, and let it end; the ISPs that were still to be delivered then."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tandem_sim.experiments.run", "tests.sim.conftest"])
-    process = context.Process(target=_dies_often, args=(out, calls, fields))
+    process = context.Process(target=_dies_often, args=(out, kills, how))
     process.start()
     process.join()
     assert process.exitcode == 0
     assert not out.exists()
     seen: list[int] = []
-    simulate(out, fields=fields, checkpoint_s=OFTEN_S, on_isp=seen.append)
+    simulate(out, checkpoint_s=OFTEN_S, on_isp=seen.append, **how)
     assert [path.name for path in out.parent.iterdir()] == ["run"]
     return seen
 
@@ -130,21 +138,26 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(
     tmp_path: Path, whole: dict[str, str]
 ) -> None:
     rng = random.Random(7)
-    seen = _killed_often(tmp_path / "run", [rng.randrange(50_000, 200_000) for _ in range(4)], {})
+    kills = [(begin, rng.randrange(50_000, 200_000)) for begin in ("world", "isps", "isps", "isps")]
+    seen = _killed_often(tmp_path / "run", kills, {})
     assert 0 < seen[0] < 24  # it had come somewhere meanwhile
     assert contents(tmp_path / "run") == whole
 
 
 @pytest.mark.long(
-    "twenty kills in a day of quarter-hours, with messages on their way; the short one has four"
+    "thirty kills in a day of quarter-hours, with messages on their way, figures and a case; the short one "
+    "has four in a day of hours"
 )
 def test_a_run_killed_again_and_again_ends_with_the_same_bytes(tmp_path: Path) -> None:
     fields = {"isp_minutes": 15, "messages": {"latency_s": 2, "spread_s": 400.0, "loss": 0.02}}
-    simulate(tmp_path / "whole", fields=fields, checkpoint_s=0)
+    how = {"fields": fields, "plots": True, "export_isp": 90}
+    simulate(tmp_path / "whole", checkpoint_s=0, **how)
     rng, run = random.Random(8), tmp_path / "killed" / "run"
     run.parent.mkdir()
-    seen = _killed_often(run, [rng.randrange(50_000, 400_000) for _ in range(20)], fields)
-    assert 0 < seen[0] < 96
+    kills = [("world" if k == 0 else "isps", rng.randrange(50_000, 400_000)) for k in range(15)]
+    kills += [("end", round(10 ** rng.uniform(3.0, 6.3))) for _ in range(15)]  # in tables, KPIs and figures
+    seen = _killed_often(run, kills, how)
+    assert len(seen) < 96
     assert contents(run) == contents(tmp_path / "whole")
 
 
@@ -189,7 +202,7 @@ def test_lists_learners_and_messages_on_their_way_are_kept(tmp_path: Path, field
     assert contents(tmp_path / "run") == contents(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("stage", ["kpis_of", "manifest"])
+@pytest.mark.parametrize("stage", ["kpis_of", "plot_run", "manifest"])
 def test_a_run_killed_while_it_is_written_up_goes_on_too(
     halved: Path, whole: dict[str, str], monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
@@ -199,7 +212,7 @@ def test_a_run_killed_while_it_is_written_up_goes_on_too(
     with monkeypatch.context() as patch:
         patch.setattr(run_module, stage, killed)
         with pytest.raises(KilledError):
-            simulate(halved)
+            simulate(halved, plots=True)
     simulate(halved)
     assert contents(halved) == whole
 
