@@ -191,7 +191,7 @@ def test_case_that_is_no_json(folder: Path) -> None:
     (folder / "case.json").write_bytes(b'{"name": "\xe9"}')
     _refused(folder, "line 1", "is not UTF-8")
     (folder / "case.json").write_text("[" * 100_000)
-    _refused(folder, "case", "cannot be read")
+    _refused(folder, "line 1", "nests more than 40")
     (folder / "case.json").write_text('{"name": ')
     _refused(folder, "line 1", "is not JSON")
     (folder / "case.json").write_text("[]")
