@@ -11,7 +11,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from tandem_sim.experiments.bundled import SCENARIOS, scenario_text
-from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.errors import InputError, printable
 from tandem_sim.grids.text import check_known, hint, is_there, one_line, read_text, shown
 from tandem_sim.grids.yaml_documents import LARGEST_YAML, read_yaml, yaml_value
 from tandem_sim.sim.settings import Scenario
@@ -33,9 +33,9 @@ def read_scenario(name: str, overrides: dict[str, Any] | None = None) -> tuple[S
 
 
 def read_keys(name: str) -> tuple[dict[str, Any], Path | None]:
-    """The keys of a scenario and its folder, as `read_scenario` finds them, before they are checked."""
+    """The keys of a scenario, over those it is based on, and its folder; they are not checked yet."""
     text, folder = _found(name)
-    return _mapping(text, source_of(name)), folder
+    return _resolved(_mapping(text, source_of(name)), source_of(name)), folder
 
 
 def _found(name: str) -> tuple[str, Path | None]:
@@ -167,7 +167,13 @@ def _meant(place: tuple[str | int, ...]) -> str:
     kind: Any = Scenario
     for step in place[:-1]:
         if isinstance(step, str):
-            kind = kind.model_fields[step].annotation
+            kind = _fields(kind)[step].annotation
         kind = next((k for k in get_args(kind) if k is not type(None)), kind)
-    near = get_close_matches(str(place[-1]), getattr(kind, "model_fields", {}), n=1)
+    near = get_close_matches(printable(place[-1]), _fields(kind), n=1)
     return f" (did you mean {near[0]}?)" if near else ""
+
+
+def _fields(kind: Any) -> dict[str, Any]:
+    """The fields of a section as a file names them; of anything else none."""
+    fields = getattr(kind, "model_fields", {})
+    return {field.alias or name: field for name, field in fields.items()}

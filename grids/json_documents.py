@@ -25,7 +25,8 @@ DEEPEST = 40
 """Most lists and objects inside one another; files of Tandem have ten."""
 _STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"'
 _BRACKET = re.compile(rf"{_STRING}|[\[\]{{}}]", re.DOTALL)
-_TOKEN = re.compile(rf"{_STRING}|[\[\]{{}}:,]|[-+.\w]+", re.DOTALL)
+_NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?"
+_TOKEN = re.compile(rf"{_STRING}|[\[\]{{}}:,]|{_NUMBER}|-?[A-Za-z]+", re.DOTALL)
 _SUSPECT = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)")
 
 
