@@ -79,8 +79,8 @@ class _Composer:
     def document(self) -> Any:
         for break_ in "\x85\u2028\u2029":  # line ends of YAML 1.1, not of 1.2
             if break_ in self._text:
-                line = len(self._text[: self._text.index(break_)].splitlines())
-                raise self._fault(max(line, 1), f"holds a line separator ({printable(break_)})", "Remove it")
+                line = self._text.count("\n", 0, self._text.index(break_)) + 1
+                raise self._fault(line, f"holds a line separator ({printable(break_)})", "Remove it")
         try:
             self._loader = yaml.SafeLoader(self._text)
             self._next(yaml.StreamStartEvent)
