@@ -11,7 +11,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from tandem_sim.experiments.bundled import SCENARIOS, scenario_text
-from tandem_sim.grids.errors import InputError, printable
+from tandem_sim.grids.errors import LONGEST, InputError, printable
 from tandem_sim.grids.text import check_known, hint, is_there, one_line, read_text, shown
 from tandem_sim.grids.yaml_documents import LARGEST_YAML, read_yaml, yaml_value
 from tandem_sim.sim.settings import Scenario
@@ -148,8 +148,8 @@ def _mapping(text: str, source: str) -> dict[str, Any]:
 
 def _plain(error: Any) -> str:
     """One problem as "field: problem"; what concerns the whole scenario names its field itself."""
-    message = one_line(error["msg"]).removeprefix("Value error, ")
-    field = ".".join(map(str, error["loc"]))
+    field = printable(".".join(map(str, error["loc"])))
+    message = one_line(error["msg"], 200 if field else LONGEST["problem"]).removeprefix("Value error, ")
     if not field and error["type"] == "value_error":
         return message
     if error["type"] == "extra_forbidden":

@@ -108,9 +108,9 @@ def is_there(path: Path, kind: Callable[[Path], bool] = Path.is_file) -> bool:
         return False
 
 
-def one_line(message: object) -> str:
+def one_line(message: object, longest: int = 400) -> str:
     """A foreign message on one line, without a full stop at its end, cut where it is long."""
-    return printable(" ".join(str(message).split()), 400).removesuffix(".")
+    return printable(" ".join(str(message).split()), longest).removesuffix(".")
 
 
 def hint(given: object, known: Iterable[str]) -> str:

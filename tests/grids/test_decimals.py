@@ -41,7 +41,6 @@ def test_any_text_is_a_number_or_odd_or_neither(text: str) -> None:
         "0x1F",
         "nan",
         "inf",
-        "infinity",
         " 1",
         "1 ",
         "true",
