@@ -18,21 +18,7 @@ from tandem_sim.grids.network import Network
 from tandem_sim.markets.case import read_case
 
 SOURCE = case_path("alexander-a")
-NO_NUMBERS = ["1_000", "\u0663", "\uff11", "010", "0x1F", "nan", "inf", "Infinity", "true", "1:30", "1e", "1e999"]
-    "1_000",
-    "\u0663",
-    "\uff11",
-    "010",
-    "0x1F",
-    "0o7",
-    "nan",
-    "inf",
-    "Infinity",
-    "true",
-    "1:30",
-    "1e",
-    "1e999",
-]
+NO_NUMBERS = ["1_000", "\u0663", "\uff11", "010", "0x1F", "nan", "inf", "Infinity", "true", "1:30", "1e999"]
 """Most of which Python takes for a number."""
 
 
