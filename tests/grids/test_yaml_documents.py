@@ -156,9 +156,9 @@ def test_what_is_refused(text: str, line: int, problem: str) -> None:
 
 
 def test_a_bomb_of_aliases_is_refused_at_once() -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     refused(BOMB, 8, f"more than {MOST_NODES} values")
-    assert time.monotonic() - begun < 5.0
+    assert time.process_time() - begun < 5.0
 
 
 @pytest.mark.parametrize("text", ["[" * 10**5, "[\n" * 10**5, "- " * 10**5, "a:\n" + " - " * 50_000])
