@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import tempfile
 import time
@@ -20,6 +19,7 @@ from tandem_sim.experiments.own_files import LOG, REPLACED, RUN, run_fault
 from tandem_sim.experiments.plots import plot_run
 from tandem_sim.experiments.unfinished import check_unfinished, unfinished_of, working_folder
 from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.json_documents import read_json_object
 from tandem_sim.grids.picture import Margins
 from tandem_sim.grids.text import one_line
 from tandem_sim.markets.blocks import TSO as T
@@ -71,7 +71,7 @@ def run_scenario(
                 out.rename(working / REPLACED)
             partial.rename(out)
         checkpoints.remove()
-        return _read_json(out / "kpis.json")
+        return read_json_object(out / "kpis.json")
 
 
 def _checkpoints(
@@ -224,10 +224,9 @@ def is_run(out: Path) -> bool:
 def manifest_of(out: Path) -> dict[str, Any]:
     """What a folder says it is; nothing if that is not for Tandem to read."""
     try:
-        found = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_json_object(out / "manifest.json")
+    except InputError:
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _nearest(out: Path) -> Path:
@@ -248,8 +247,3 @@ def manifest(scenario: Scenario, inputs: Path | None) -> dict[str, Any]:
         "provenance": provenance(),
         "grids": grid_contents(scenario, inputs),
     }
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found

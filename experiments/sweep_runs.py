@@ -23,6 +23,7 @@ from tandem_sim.experiments.outputs import whole
 from tandem_sim.experiments.own_files import file_fault
 from tandem_sim.experiments.power_statistics import flat
 from tandem_sim.experiments.run import differing, is_run, manifest_of, parts_of, run_scenario
+from tandem_sim.experiments.run_folder import read_journal, read_kpis
 from tandem_sim.experiments.scenario import faults_named
 from tandem_sim.experiments.sweep import SUMMARY, Point
 from tandem_sim.experiments.sweep_workers import Ended
@@ -172,14 +173,7 @@ def _whole_error(folder: Path) -> Path:
 
 def events(folder: Path) -> list[dict[str, Any]]:
     """What happened to a run, in order, without a line that its writer was killed in."""
-    found = []
-    if journal(folder).is_file():
-        for line in journal(folder).read_text(encoding="utf-8").splitlines():
-            try:
-                found.append(json.loads(line))
-            except json.JSONDecodeError:
-                continue
-    return found
+    return read_journal(journal(folder)) if journal(folder).is_file() else []
 
 
 def outcome(folder: Path) -> Found | None:
@@ -189,7 +183,7 @@ def outcome(folder: Path) -> Found | None:
     tries = sum(event["event"] == "started" for event in told) or None
     if is_finished(folder):
         seconds = last.get("seconds") if last.get("event") == "finished" else None
-        kpis = flat(json.loads((folder / "kpis.json").read_text(encoding="utf-8")))
+        kpis = flat(read_kpis(folder))
         code = parts_of(manifest_of(folder)).get("code")
         return {"error": "", "seconds": seconds, "attempts": tries, "code": code, **kpis}
     if last.get("event") in ("failed", "died"):

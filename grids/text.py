@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, time
 from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
-from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.errors import InputError, cut, printable
+
+_HALF = re.compile("[\ud800-\udfff]")
+MOST_BYTES = 2**28
+"""Most bytes of a file of text, of whatever format; what formats allow is less."""
+SHOWN_ITEMS = 6
+"""Most items that a message prints of a list or a mapping, on each of `SHOWN_DEPTH` levels."""
+SHOWN_DEPTH = 3
+LARGEST_SHOWN = 10**40
+"""Whole numbers beyond it are told by their length."""
 
 
-def read_text(path: Path) -> str:
-    """A file as text, line ends as they are. `InputError` if it cannot be read or is no UTF-8 text."""
+def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
+    """A file as text, line ends as they are. `InputError` if it cannot be read, is too large or no UTF-8."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(most_bytes + 1)
     except OSError as error:
         raise InputError(
             str(path), "file", f"cannot be read ({error.strerror})", "Check the path and its permissions"
         ) from error
+    if len(data) > most_bytes:
+        raise InputError(str(path), "file", f"has more than {most_bytes} bytes", "Make it smaller")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -29,9 +45,72 @@ def read_text(path: Path) -> str:
     raise InputError(str(path), f"line {line}", problem, "Save it as UTF-8 text")
 
 
-def one_line(message: object) -> str:
-    """A foreign message on one line, without a full stop at its end."""
-    return " ".join(str(message).split()).removesuffix(".")
+def shown(value: object, longest: int = 80) -> str:
+    """A value as a message prints it: at most `longest` characters of one line, in bounded time.
+
+    Made for values that others wrote, which may be huge, nested without end or hold themselves. Text stands
+    in quotes; an object whose text would be its own affair is told by its type.
+
+    >>> shown([1.5, "two", None]), shown("x" * 10**6, 20), shown(10**5000)
+    ("[1.5, 'two', None]", "'xxxxxxxxxx... xxxx'", 'a whole number of about 5000 digits')
+    """
+    return printable(_shown(value, longest, SHOWN_DEPTH), longest)
+
+
+def _shown(value: Any, longest: int, depth: int) -> str:
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):  # a number of NumPy
+        value = value.item()
+    if isinstance(value, str):
+        return repr(cut(value, longest - 2))  # without its quotes
+    if isinstance(value, bytes):
+        return repr(value[:longest])
+    if isinstance(value, int) and not -LARGEST_SHOWN < value < LARGEST_SHOWN:
+        return f"a whole number of about {round(value.bit_length() * 0.30103)} digits"
+    if value is None or isinstance(value, int | float | complex):
+        return repr(value)
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        pairs = ((key, _inner(key, longest, depth), value[key]) for key in islice(value, SHOWN_ITEMS))
+        items = [f"{name}: {_inner(item, longest, depth)}" for _, name, item in pairs]
+        return f"{{{_listed(items, len(value))}}}"
+    if isinstance(value, list | tuple | set | frozenset):
+        items = [_inner(item, longest, depth) for item in islice(value, SHOWN_ITEMS)]
+        first, last = "[]" if isinstance(value, list) else "()" if isinstance(value, tuple) else "{}"
+        return f"{first}{_listed(items, len(value))}{last}"
+    return f"a {type(value).__name__}"
+
+
+def _inner(value: Any, longest: int, depth: int) -> str:
+    """An item of a list or a mapping; no more than that there is one beyond the last level."""
+    nested = isinstance(value, Mapping | list | tuple | set | frozenset)
+    return "..." if nested and depth <= 1 else _shown(value, longest, depth - 1)
+
+
+def _listed(items: list[str], n: int) -> str:
+    return ", ".join(items if n <= len(items) else [*items, f"... ({n} in all)"])
+
+
+def unwritable(text: str) -> str | None:
+    """What a text holds that neither a file nor a name of a file can: a NUL or half a character."""
+    if "\0" in text:
+        return "a NUL character"
+    return None if text.isascii() or not _HALF.search(text) else "half a character (a surrogate)"
+
+
+def is_there(path: Path, kind: Callable[[Path], bool] = Path.is_file) -> bool:
+    """Whether a path that others wrote is a file, or what `kind` asks; a name no file can have is none."""
+    try:
+        return kind(path)
+    except (OSError, ValueError):
+        return False
+
+
+def one_line(message: object, longest: int = 400) -> str:
+    """A foreign message on one line, without a full stop at its end, cut where it is long."""
+    return printable(" ".join(str(message).split()), longest).removesuffix(".")
 
 
 def hint(given: object, known: Iterable[str]) -> str:
@@ -43,13 +122,14 @@ def hint(given: object, known: Iterable[str]) -> str:
     'Use common'
     """
     names = list(known)
-    near = get_close_matches(str(given), names, n=1)
+    near = get_close_matches(printable(given), names, n=1)
     listed = ", ".join(names)
     return f"Did you mean {near[0]}? Known: {listed}" if near else f"Use {listed}"
 
 
-def check_known(source: str, names: Iterable[str], known: Sequence[str]) -> None:
+def check_known(source: str, names: Iterable[object], known: Sequence[str]) -> None:
     """Raise an `InputError` for a name that is none of the known ones, with the one that was meant."""
     for name in names:
         if name not in known:
-            raise InputError(source, name, "is not known", hint(name, known))
+            field = name if isinstance(name, str) else shown(name)
+            raise InputError(source, field, "is not known", hint(field, known))

@@ -12,7 +12,7 @@ import typer
 
 from tandem_sim.agents.errors import StrategyError
 from tandem_sim.experiments.cli import cases, listings, results, simulations
-from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.errors import InputError, printable
 from tandem_sim.grids.text import one_line
 from tandem_sim.sim.interruption import Interrupted, heeded
 
@@ -71,7 +71,7 @@ def main() -> None:
         print(f"tandem: ended by {interrupted}. {how_to_go_on(sys.argv)}", file=sys.stderr)
         raise SystemExit(128 + interrupted.number) from None
     except (InputError, StrategyError) as error:
-        message = " ".join(str(error).splitlines())  # one line, though a file or a key may be named over two
+        message = printable(error, 6_000)  # one line, though a file or a key may be named over two
         print(f"tandem: {message}", file=sys.stderr)  # plain, so that scripts can read it
         raise SystemExit(2) from None
     except MemoryError as error:
