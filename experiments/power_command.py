@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from tandem_sim.agents.allowed_code import AllowedCode
 from tandem_sim.experiments.intervals import FEWEST, LEVEL, METHOD
 from tandem_sim.experiments.logs import terminal
 from tandem_sim.experiments.market_power import power_by_isp, power_of
@@ -20,7 +21,7 @@ from tandem_sim.experiments.power_table import power_table
 from tandem_sim.experiments.run import check_outputs
 from tandem_sim.experiments.scenario import fields_of, read_scenario, source_of
 from tandem_sim.experiments.sweep import Point
-from tandem_sim.experiments.sweep_command import check_workers, run_shown
+from tandem_sim.experiments.sweep_command import check_points, check_workers, run_shown
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.text import check_known
 from tandem_sim.markets.choices import ABOUT
@@ -55,6 +56,7 @@ def measure_power(
     reference: str,
     workers: int | None,
     out: Path,
+    allowed: AllowedCode,
     *,
     quiet: bool,
 ) -> None:
@@ -67,7 +69,8 @@ def measure_power(
     check_outputs((), True, list(files.values()))
     console = terminal(quiet)
     points = list({point.name: point for trial in trials for point in trial.runs}.values())
-    _, failed = run_shown(points, out / "runs", workers, console)
+    check_points(points, allowed)
+    _, failed = run_shown(points, out / "runs", workers, console, allowed=allowed)
     for point, error in failed:
         print(f"tandem: {scenario}: {point.fields}: {error}", file=sys.stderr)
     if failed:

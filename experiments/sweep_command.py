@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Iterable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from tandem_sim.agents.allowed_code import NO_CODE, AllowedCode
 from tandem_sim.experiments.bundled import SWEEPS, sweep_path
 from tandem_sim.experiments.logs import terminal
 from tandem_sim.experiments.run import check_outputs
@@ -22,14 +24,16 @@ from tandem_sim.experiments.sweep_runs import Pool, is_finished, run_sweep, vari
 from tandem_sim.experiments.sweep_summary import STATISTICS, summarised, summary_table
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.text import hint
+from tandem_sim.sim.named_code import check_code
 
 TELL_EVERY_S = 30.0
 """Where there is no terminal to draw a bar on, progress is a line, at most so often."""
 
 
 def make_sweep(
-    name: str, out: Path, workers: int | None, dask: str | None, *, resume: bool, quiet: bool
-) -> None:
+    name: str, out: Path, workers: int | None, dask: str | None, allowed: AllowedCode, *, resume: bool,
+    quiet: bool,
+) -> None:  # fmt: skip
     """Make the runs of a sweep, bundled or a file, and show the summary over seeds."""
     file = sweep_path(name)
     if not file.is_file():
@@ -37,6 +41,7 @@ def make_sweep(
         raise InputError(name, "FILE", problem, f"Check the path. {hint(name, SWEEPS)}")
     check_workers(workers)
     points = read_sweep(file)
+    check_points(points, allowed)
     check_outputs((), True, [out / SUMMARY, out / STATISTICS])
     if not resume and _holds_runs(out):
         raise InputError(
@@ -47,7 +52,7 @@ def make_sweep(
         )
     console = terminal(quiet)
     try:
-        table, failed = run_shown(points, out, workers, console, dask)
+        table, failed = run_shown(points, out, workers, console, dask, allowed)
     except KeyboardInterrupt:
         print("tandem: interrupted; go on with --resume", file=sys.stderr)
         raise SystemExit(130) from None
@@ -80,9 +85,16 @@ def check_workers(workers: int | None) -> None:
         raise InputError("--workers", str(workers), "is no number of processes", "Give one or more")
 
 
+def check_points(points: Iterable[Point], allowed: AllowedCode) -> None:
+    """An `InputError` if a scenario of a sweep names code that is not allowed."""
+    for point in points:
+        check_code(point.scenario, allowed, point.source)
+
+
 def run_shown(
-    points: list[Point], out: Path, workers: int | None, console: Console, dask: str | None = None
-) -> tuple[pd.DataFrame, list[tuple[Point, str]]]:
+    points: list[Point], out: Path, workers: int | None, console: Console, dask: str | None = None,
+    allowed: AllowedCode = NO_CODE,
+) -> tuple[pd.DataFrame, list[tuple[Point, str]]]:  # fmt: skip
     """Make the runs that are not there yet, and show how far it is: their table, and failed ones with errors.
 
     Runs are made by `workers` processes (one a core if None), or by the cluster at the address `dask`.
@@ -108,7 +120,7 @@ def run_shown(
                 console.print(f"{len(points) - missing + done} of {len(points)} runs{left}")
                 told = now
 
-        return run_sweep(points, out, pool, on_run), failed
+        return run_sweep(points, out, pool, on_run, allowed), failed
 
 
 def time_left(elapsed_s: float, done: int, left: int) -> timedelta:

@@ -9,16 +9,17 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from tandem_sim import agents, grids, markets, sim
+from tandem_sim.agents.allowed_code import source_files
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.text import one_line
 from tandem_sim.sim.checkpoint import Checkpoints
+from tandem_sim.sim.named_code import strategy_names
 from tandem_sim.sim.settings import Scenario
 
 SUFFIX, LOCK = ".unfinished", "lock"
@@ -131,8 +132,8 @@ def versions() -> dict[str, str]:
 
 
 def run_id(scenario: Scenario) -> str:
-    """Identity of a run: a hash of the whole scenario, seed included."""
-    text = json.dumps(scenario.model_dump(mode="json"), sort_keys=True)
+    """Identity of a run: a hash of all of the scenario that tables depend on, seed included."""
+    text = json.dumps(scenario.model_dump(mode="json", exclude={"strategy_limit_s"}), sort_keys=True)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
 
 
@@ -145,7 +146,7 @@ def identity(scenario: Scenario, folder: Path | None, export_isp: int | None) ->
         "scenario": run_id(scenario),
         "exported ISP": str(export_isp),
         "grid files": _digest([path for path in paths if path.is_file()]),
-        "strategies": _digest(_strategy_sources(scenario)),
+        "strategies": _digest(source_files(strategy_names(scenario).values())),
         "code": code_digest(),
         "versions": json.dumps(versions()),
     }
@@ -160,22 +161,6 @@ def _sources() -> list[Path]:
     """Code on which the tables of a run depend; that of key figures and plots runs behind them."""
     packages: tuple[Any, ...] = (grids, markets, agents, sim)
     return [path for package in packages for path in sorted(Path(package.__path__[0]).rglob("*.py"))]
-
-
-def _strategy_sources(scenario: Scenario) -> list[Path]:
-    """Files of the strategies that a person brought along, ``module:Class``."""
-    names = {scenario.strategy, *(given.name for given in scenario.strategies)}
-    modules = sorted({name.partition(":")[0] for name in names if ":" in name})
-    return [path for module in modules if (path := _source_of(module)) is not None]
-
-
-def _source_of(module: str) -> Path | None:
-    """The file of a module; None for one that is not there, which is told when the world is built."""
-    try:
-        spec = find_spec(module)
-    except (ImportError, ValueError):
-        return None
-    return None if spec is None or spec.origin is None else Path(spec.origin)
 
 
 def _digest(paths: list[Path]) -> str:

@@ -14,7 +14,7 @@ from tandem_sim.agents.errors import StrategyError
 from tandem_sim.agents.strategies import Offers, OfferView, SellerResult
 from tandem_sim.grids.errors import InputError
 from tandem_sim.sim.run import run
-from tests.sim.conftest import HOURLY, hashes, small_scenario, table
+from tests.sim.conftest import HOURLY, OWN_CODE, hashes, small_scenario, table
 
 
 class NotANumber:
@@ -57,7 +57,7 @@ def test_a_fault_stops_the_run_and_names_strategy_and_seller(tmp_path: Path) -> 
     with pytest.raises(
         (StrategyError, SimPyException), match=r"NotANumber of A03, ISP 10: prices must be finite"
     ):
-        run(small_scenario(strategies=[ROGUE], **HOURLY), None, tmp_path)
+        run(small_scenario(strategies=[ROGUE], **HOURLY), None, tmp_path, allowed=OWN_CODE)
 
 
 def test_or_the_truth_is_bid_from_then_on(small_run: Callable[..., Path]) -> None:
@@ -151,7 +151,7 @@ class Deaf(NotANumber):
 def test_what_learning_raises_is_named_too(tmp_path: Path) -> None:
     deaf = {"aggregators": ["A02"], "name": "tests.sim.test_strategies:Deaf"}
     with pytest.raises((StrategyError, SimPyException), match=r"Deaf of A02, ISP 0: KeyError"):
-        run(small_scenario(strategies=[deaf], **HOURLY), None, tmp_path)
+        run(small_scenario(strategies=[deaf], **HOURLY), None, tmp_path, allowed=OWN_CODE)
 
 
 def test_a_pivotal_pool_is_held_to_the_reference(small_run: Callable[..., Path]) -> None:
