@@ -140,7 +140,7 @@ def told(error: BaseException) -> str:
 
 
 def source_files(names: Iterable[str]) -> list[Path]:
-    """Python files that classes come from, of names as `imported` takes them. Nothing is imported.
+    """Files that classes come from, of names as `imported` takes them. Nothing is imported.
 
     Of a module in a package these are all files of the outermost package, since they may import each other;
     of any other the one file. What is not found, or is no file, is left out: a run that needs it says so.

@@ -54,8 +54,7 @@ def within(limit_s: float, question: Callable[[], _Answer]) -> _Answer:
 
 def _alarmed(limit_s: float, question: Callable[[], _Answer]) -> _Answer:
     others_s, others_again_s = signal.getitimer(signal.ITIMER_REAL)
-    handler = signal.getsignal(signal.SIGALRM)
-    if 0.0 < others_s <= limit_s or handler is None:  # None: one that Python could not set again
+    if 0.0 < others_s <= limit_s:
         return question()
     listening = True
 
@@ -64,7 +63,7 @@ def _alarmed(limit_s: float, question: Callable[[], _Answer]) -> _Answer:
             raise _Alarm
 
     began = time.perf_counter()
-    signal.signal(signal.SIGALRM, end)
+    handler = signal.signal(signal.SIGALRM, end)
     try:
         try:
             signal.setitimer(signal.ITIMER_REAL, limit_s, AGAIN_S)
@@ -74,7 +73,7 @@ def _alarmed(limit_s: float, question: Callable[[], _Answer]) -> _Answer:
     finally:
         listening = False  # should one have been heard just before
         signal.setitimer(signal.ITIMER_REAL, 0.0)
-        signal.signal(signal.SIGALRM, handler)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL if handler is None else handler)
         if others_s:
             left_s = others_s - (time.perf_counter() - began)
             signal.setitimer(signal.ITIMER_REAL, max(left_s, 1e-6), others_again_s)

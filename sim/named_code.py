@@ -46,6 +46,6 @@ def limit_strategies(sellers: Iterable[Aggregator], limit_s: float) -> None:
         watched = watched or not is_built_in(seller.bidder.strategy)
     if watched and limit_s and not can_interrupt():
         log.warning(
-            "strategy_limit_s: a strategy that never returns cannot be ended here, only one that returns late. "
-            "Run in the main thread, and not on Windows, where it can"
+            "strategy_limit_s: a strategy that never returns cannot be ended here, only one that returns "
+            "late: that takes the main thread of a process, and not Windows"
         )
