@@ -21,7 +21,7 @@ from tandem_sim.experiments.power_table import power_table
 from tandem_sim.experiments.run import check_outputs
 from tandem_sim.experiments.scenario import fields_of, read_scenario, source_of
 from tandem_sim.experiments.sweep import Point
-from tandem_sim.experiments.sweep_command import check_points, check_workers, run_shown
+from tandem_sim.experiments.sweep_command import check_workers, run_shown
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.text import check_known
 from tandem_sim.markets.choices import ABOUT
@@ -69,7 +69,6 @@ def measure_power(
     check_outputs((), True, list(files.values()))
     console = terminal(quiet)
     points = list({point.name: point for trial in trials for point in trial.runs}.values())
-    check_points(points, allowed)
     _, failed = run_shown(points, out / "runs", workers, console, allowed=allowed)
     for point, error in failed:
         print(f"tandem: {scenario}: {point.fields}: {error}", file=sys.stderr)

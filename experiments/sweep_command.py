@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -41,7 +40,6 @@ def make_sweep(
         raise InputError(name, "FILE", problem, f"Check the path. {hint(name, SWEEPS)}")
     check_workers(workers)
     points = read_sweep(file)
-    check_points(points, allowed)
     check_outputs((), True, [out / SUMMARY, out / STATISTICS])
     if not resume and _holds_runs(out):
         raise InputError(
@@ -85,23 +83,21 @@ def check_workers(workers: int | None) -> None:
         raise InputError("--workers", str(workers), "is no number of processes", "Give one or more")
 
 
-def check_points(points: Iterable[Point], allowed: AllowedCode) -> None:
-    """An `InputError` if a scenario of a sweep names code that is not allowed."""
-    for point in points:
-        check_code(point.scenario, allowed, point.source)
-
-
 def run_shown(
     points: list[Point], out: Path, workers: int | None, console: Console, dask: str | None = None,
     allowed: AllowedCode = NO_CODE,
 ) -> tuple[pd.DataFrame, list[tuple[Point, str]]]:  # fmt: skip
     """Make the runs that are not there yet, and show how far it is: their table, and failed ones with errors.
 
-    Runs are made by `workers` processes (one a core if None), or by the cluster at the address `dask`.
+    Runs are made by `workers` processes (one a core if None), or by the cluster at the address `dask`. Raises
+    `InputError` if one of them needs code that is not `allowed`.
     """
+    to_make = [point for point in points if not is_finished(out / point.name)]
+    for point in to_make:
+        check_code(point.scenario, allowed, point.source)
     pool = _pool(workers, dask, out)
     failed: list[tuple[Point, str]] = []
-    missing = sum(not is_finished(out / point.name) for point in points)
+    missing = len(to_make)
     columns = BarColumn(), MofNCompleteColumn(), TextColumn("runs{task.fields[left]}")
     with Progress(*columns, console=console, disable=console.quiet) as progress:
         bar = progress.add_task("sweep", total=len(points), completed=len(points) - missing, left="")

@@ -44,6 +44,7 @@ class Mine:
 LAST = 1000
 """
 FIELDS: dict[str, Any] = {"households": 150, "isp_minutes": 60, "validation": {"audit_share": 0.0}}
+SHORT: dict[str, Any] = {"days": 1, "households": 150, "isp_minutes": 60}
 DRIVER = """
 import json, sys
 from tandem_sim.experiments.cli import main
@@ -120,9 +121,20 @@ def test_what_is_allowed_runs_here_and_in_workers_and_does_not_go_on_once_it_has
     assert len(list((given / "swept").glob("*/kpis.json"))) == 2
     assert (given / "out.unfinished" / "checkpoint").is_file()
     (given / "mine.py").write_text(CANARY, encoding="utf-8")
-    codes, said = told(given, [*run, "--resume"], ["explain", "swept", "--isp", 3])
-    assert codes == [2, 2]
+    resumed = ["sweep", "sweep.yaml", "--out", "swept", "--resume"]  # finished runs need no code
+    codes, said = told(given, resumed, [*run, "--resume"])
+    assert codes == [0, 2]
     assert "strategies: are not those that the run was started with" in said
+    assert (given / "imported.txt").read_text(encoding="utf-8") == imports
+
+
+def test_from_python_it_is_allowed_by_name(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="names tests.code:Mine, code that is not imported unasked"):
+        tandem_sim.run("reference", tmp_path / "run", changes={"strategy": "tests.code:Mine"})
+    own = {"strategy": "tests.code:Mine"}
+    with pytest.raises(InputError, match=r"cannot be imported \(ModuleNotFoundError"):
+        tandem_sim.run("reference", tmp_path / "run", changes=own | SHORT, allow_code=["tests.code"])
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
