@@ -16,6 +16,7 @@ from tandem_sim.agents.allowed_code import NO_CODE, AllowedCode
 from tandem_sim.agents.strategies import Offers, OfferView, SellerResult, Strategy, marked_up
 from tandem_sim.grids.errors import InputError
 from tandem_sim.sim.clock import Clock
+from tandem_sim.sim.named_code import check_code
 from tandem_sim.sim.run import auctions_of, moments_ahead, start
 from tandem_sim.sim.settings import Scenario
 from tandem_sim.sim.world import World
@@ -92,8 +93,9 @@ class SimulatedWorld:
     ) -> None:
         """`folder` is where relative paths of the scenario start, `allowed` the code its strategies may be.
 
-        `InputError` for more ISPs than it has.
+        `InputError` for more ISPs than it has, and for code that is not allowed.
         """
+        check_code(scenario, allowed)
         calendar = scenario.calendar
         if isps is not None and not 1 <= isps <= calendar.n_isp:
             raise InputError("scenario", "isps", f"is {isps}", f"Give 1 to {calendar.n_isp}")
