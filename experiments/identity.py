@@ -20,13 +20,15 @@ import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from tandem_sim import agents, grids, markets, sim
+from tandem_sim.agents.allowed_code import source_files
+from tandem_sim.agents.strategy_table import STRATEGIES
 from tandem_sim.grids.load import is_file
 from tandem_sim.markets.blocks import TSO
+from tandem_sim.sim.named_code import strategy_names
 from tandem_sim.sim.settings import Scenario
 
 WORLD = (
@@ -34,7 +36,7 @@ WORLD = (
     "aggregators", "aggregators_per_bus", "population", "forecast", "messages", "low_voltage", "incidents",
 )  # fmt: skip
 """Fields of a scenario that belong to the world; all others but those `ASIDE` are rules."""
-ASIDE = ("name", "description")
+ASIDE = ("name", "description", "strategy_limit_s")
 """Fields that change no byte of a table."""
 LIBRARIES = (
     "mesa",
@@ -93,7 +95,7 @@ def identity_of(scenario: Scenario, folder: Path | None) -> Identity:
     rules = {f"scenario: {key}": _digest_of(fields[key]) for key in fields if key not in (*WORLD, *ASIDE)}
     run = {
         **rules,
-        **{f"source of {path.stem}": _digest_of_files([path]) for path in _strategy_sources(scenario)},
+        **_strategy_sources(scenario),
         "code": code_digest(),
         "python": platform.python_version(),
         **{name: version(name) for name in LIBRARIES},
@@ -164,20 +166,10 @@ def _without_grids(value: Any) -> Any:
     return [_without_grids(inner) for inner in value] if isinstance(value, list) else value
 
 
-def _strategy_sources(scenario: Scenario) -> list[Path]:
-    """Files of the strategies that a person brought along, ``module:Class``."""
-    names = {scenario.strategy, *(given.name for given in scenario.strategies)}
-    modules = sorted({name.partition(":")[0] for name in names if ":" in name})
-    return [path for module in modules if (path := _source_of(module)) is not None]
-
-
-def _source_of(module: str) -> Path | None:
-    """The file of a module; None for one that is not there, which is told when the world is built."""
-    try:
-        spec = find_spec(module)
-    except (ImportError, ValueError):
-        return None
-    return None if spec is None or spec.origin is None else Path(spec.origin)
+def _strategy_sources(scenario: Scenario) -> dict[str, str]:
+    """Digest of the source of every strategy that is not Tandem's own; nothing is imported for it."""
+    names = sorted(set(strategy_names(scenario).values()) - STRATEGIES.keys())
+    return {f"source of {name}": _digest_of_files(source_files([name])) for name in names}
 
 
 def _digest_of(value: Any) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from tandem_sim.agents.allowed_code import AllowedCode
 from tandem_sim.experiments.intervals import FEWEST, LEVEL, METHOD
 from tandem_sim.experiments.logs import terminal
 from tandem_sim.experiments.market_power import power_by_isp, power_of
@@ -56,6 +57,7 @@ def measure_power(
     reference: str,
     workers: int | None,
     out: Path,
+    allowed: AllowedCode,
     *,
     resume: bool,
     quiet: bool,
@@ -70,7 +72,7 @@ def measure_power(
     console = terminal(quiet)
     points = list({point.name: point for trial in trials for point in trial.runs}.values())
     check_resumed(out / "runs", resume=resume)
-    _, failed = run_shown(points, out / "runs", workers, console)
+    _, failed = run_shown(points, out / "runs", workers, console, allowed=allowed)
     for point, error in failed:
         print(f"tandem: {scenario}: {point.fields}: {error}", file=sys.stderr)
     if failed:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tandem_sim.agents.allowed_code import NO_CODE, AllowedCode
 from tandem_sim.experiments.conflicts import write_conflicts
 from tandem_sim.experiments.identity import asked_id, identity_of, provenance, versions
 from tandem_sim.experiments.kpis import kpis_of
@@ -27,6 +28,7 @@ from tandem_sim.markets.case_options import CaseOptions
 from tandem_sim.markets.schemes import build_schemes
 from tandem_sim.sim.checkpoint import Checkpoints
 from tandem_sim.sim.export import IspExport
+from tandem_sim.sim.named_code import check_code
 from tandem_sim.sim.reconcile import reconcile_figures
 from tandem_sim.sim.run import run
 from tandem_sim.sim.settings import Scenario
@@ -47,6 +49,7 @@ def run_scenario(
     resume: bool = False,
     checkpoint_s: int = DAY_S,
     plots: bool = True,
+    allowed: AllowedCode = NO_CODE,
 ) -> dict[str, Any]:
     """Simulate and write everything; returns the KPIs.
 
@@ -54,16 +57,25 @@ def run_scenario(
     built in a folder beside `out` and moved when complete. There a checkpoint is kept every `checkpoint_s`
     seconds of simulated time (0: never); `resume` goes on from the newest, and takes a run that is complete
     as it is. A run that fails before its first checkpoint leaves nothing. Figures are drawn if `plots`.
+    Strategies of one's own come from code that is `allowed`.
     """
     out = out.resolve()
-    check_run(out, scenario, folder, overwrite, resume)
+    check_run(out, scenario, folder, overwrite, resume, allowed)
     with working_folder(out, resume) as working:
         partial, checkpoints = working / RUN, Checkpoints(working, {})
         if not (resume and _is_complete(out, scenario, folder, export_isp)):
             checkpoints = _checkpoints(working, scenario, folder, export_isp, checkpoint_s)
             export = None if export_isp is None else _export(scenario, export_isp, partial / "case")
             with log_to_file(working / LOG), _told(scenario, folder, on_isp) as watched:
-                run(scenario, folder, partial, watched, export=export, checkpoints=checkpoints)
+                run(
+                    scenario,
+                    folder,
+                    partial,
+                    watched,
+                    export=export,
+                    checkpoints=checkpoints,
+                    allowed=allowed,
+                )
                 _write_up(scenario, folder, partial, plots)
             (working / LOG).rename(partial / LOG)
             if out.exists():
@@ -128,8 +140,15 @@ def _write_up(scenario: Scenario, inputs: Path | None, folder: Path, plots: bool
     write_json(folder / "manifest.json", manifest(scenario, inputs))
 
 
-def check_run(out: Path, scenario: Scenario, folder: Path | None, overwrite: bool, resume: bool) -> None:
-    """An `InputError` if a run cannot go to `out`, or if what lies there would be lost."""
+def check_run(
+    out: Path,
+    scenario: Scenario,
+    folder: Path | None,
+    overwrite: bool,
+    resume: bool,
+    allowed: AllowedCode = NO_CODE,
+) -> None:
+    """An `InputError` if a run cannot go to `out`, would lose what is there, or needs code not `allowed`."""
     out = out.resolve()
     check_unfinished(out, overwrite, resume)
     if resume and not overwrite and (other := differing(out, scenario, folder)):
@@ -139,6 +158,7 @@ def check_run(out: Path, scenario: Scenario, folder: Path | None, overwrite: boo
         )  # fmt: skip
     if not (resume and _is_complete(out, scenario, folder, None)):
         check_outputs([out], overwrite)
+        check_code(scenario, allowed)
 
 
 def _is_complete(out: Path, scenario: Scenario, folder: Path | None, export_isp: int | None) -> bool:

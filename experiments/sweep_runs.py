@@ -19,6 +19,7 @@ from typing import Any
 
 import pandas as pd
 
+from tandem_sim.agents.allowed_code import NO_CODE, AllowedCode
 from tandem_sim.experiments.outputs import whole
 from tandem_sim.experiments.own_files import file_fault
 from tandem_sim.experiments.power_statistics import flat
@@ -38,10 +39,11 @@ WRITE_EVERY_S = 5.0
 
 @dataclass(frozen=True)
 class Job:
-    """A run to make, and its folder."""
+    """A run to make, its folder, and the code that its strategies may come from."""
 
     point: Point
     folder: Path
+    allowed: AllowedCode = NO_CODE
 
 
 Found = dict[str, Any]
@@ -52,8 +54,9 @@ Pool = Callable[[Callable[[Job], Found | None], Sequence[Job]], Iterator[Ended[J
 
 
 def run_sweep(
-    points: Sequence[Point], out: Path, pool: Pool, on_run: Callable[[Point, str], None] = lambda p, e: None
-) -> pd.DataFrame:
+    points: Sequence[Point], out: Path, pool: Pool, on_run: Callable[[Point, str], None] = lambda p, e: None,
+    allowed: AllowedCode = NO_CODE,
+) -> pd.DataFrame:  # fmt: skip
     """Make the runs that `out` does not hold, and the table: a row per point with its fields, KPIs and error.
 
     `on_run` is called after every run with its error, empty if it went well. However it ends, the table holds
@@ -62,7 +65,7 @@ def run_sweep(
     out = out.absolute()
     out.mkdir(parents=True, exist_ok=True)
     known = {point.name: outcome(out / point.name) for point in points}
-    jobs = [_job(point, out) for point in points if not is_finished(out / point.name)]
+    jobs = [_job(point, out, allowed) for point in points if not is_finished(out / point.name)]
     written = time.monotonic()
     try:
         for ended in pool(make_run, jobs):
@@ -143,10 +146,10 @@ def _simulate(job: Job) -> None:
     point = job.point
     given = (point.scenario, point.folder, job.folder)
     try:
-        run_scenario(*given, overwrite=True, resume=True, plots=point.plots)
+        run_scenario(*given, overwrite=True, resume=True, plots=point.plots, allowed=job.allowed)
     except StaleError as error:
         note(job.folder, "anew", error=one_line(error))
-        run_scenario(*given, overwrite=True, plots=point.plots)
+        run_scenario(*given, overwrite=True, plots=point.plots, allowed=job.allowed)
 
 
 def note(folder: Path, event: str, **facts: Any) -> None:
@@ -219,10 +222,10 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         table.to_parquet(part, index=False)
 
 
-def _job(point: Point, out: Path) -> Job:
+def _job(point: Point, out: Path, allowed: AllowedCode) -> Job:
     """With paths that hold in any working directory."""
     home = None if point.folder is None else point.folder.absolute()
-    return Job(replace(point, folder=home), out / point.name)
+    return Job(replace(point, folder=home), out / point.name, allowed)
 
 
 def _since(begun: float) -> float:

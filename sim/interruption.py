@@ -16,8 +16,8 @@ NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 """Those that mean the same thing; a system that lacks one does without it."""
 
 
-class Interrupted(BaseException):
-    """A signal has asked this process to end. No error: nothing that handles errors may keep it."""
+class Interrupted(KeyboardInterrupt):
+    """A signal has asked this process to end. Whatever lets Ctrl-C pass lets it pass."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -28,33 +28,41 @@ class Interrupted(BaseException):
         return signal.Signals(self.number).name
 
 
-class _Signals:
+class Signals:
     """What has been asked for; there is one, as there is one set of handlers in a process."""
 
     def __init__(self) -> None:
         self.waits = False  # whether somebody looks after it at the end of the ISP
         self.asked: int | None = None
+        self.interrupted: Interrupted | None = None  # what was raised
 
     def hear(self, number: int, _frame: FrameType | None) -> None:
+        """The handler of the signals."""
         if self.waits and self.asked is None:
             self.asked = number
             return
-        raise Interrupted(number)
+        raise self.interruption(number)
+
+    def interruption(self, number: int) -> Interrupted:
+        """What is raised for a signal."""
+        self.interrupted = Interrupted(number)
+        return self.interrupted
 
 
-_SIGNALS = _Signals()
+_SIGNALS = Signals()
 
 
 @contextmanager
-def heeded() -> Iterator[None]:
+def heeded() -> Iterator[Signals]:
     """Meanwhile signals that ask to end raise `Interrupted`. One that is ignored stays so (``nohup``)."""
+    _SIGNALS.interrupted = None
     numbers = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in numbers}
     for number, handler in before.items():
         if handler != signal.SIG_IGN:
             signal.signal(number, _SIGNALS.hear)
     try:
-        yield
+        yield _SIGNALS
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -72,4 +80,4 @@ def until_the_isp_is_over() -> Iterator[None]:
 
 def asked_to_end() -> Interrupted | None:
     """What to raise when all is safe, if a signal has come since the simulation began."""
-    return None if _SIGNALS.asked is None else Interrupted(_SIGNALS.asked)
+    return None if _SIGNALS.asked is None else _SIGNALS.interruption(_SIGNALS.asked)

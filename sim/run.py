@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tandem_sim.agents.allowed_code import NO_CODE, AllowedCode
 from tandem_sim.markets.penalties import admitting
 from tandem_sim.markets.solver import solving_by
 from tandem_sim.sim.build import build_world
@@ -15,6 +16,7 @@ from tandem_sim.sim.checkpoint import Checkpoints
 from tandem_sim.sim.clock import Clock
 from tandem_sim.sim.export import IspExport
 from tandem_sim.sim.interruption import asked_to_end, until_the_isp_is_over
+from tandem_sim.sim.named_code import limit_strategies
 from tandem_sim.sim.reconcile import reconcile
 from tandem_sim.sim.settings import Scenario
 from tandem_sim.sim.timetable import NOMINATE_S, local_auctions, nominations, tenders, tso_auctions
@@ -42,6 +44,7 @@ def run(
     arrange: Arrange = list,
     export: IspExport | None = None,
     checkpoints: Checkpoints | None = None,
+    allowed: AllowedCode = NO_CODE,
 ) -> None:
     """Simulate a scenario and write its tables into `out`; an `AuditError` if they do not agree.
 
@@ -49,9 +52,10 @@ def run(
     `arrange` orders the creation of agents and processes: no result depends on it, and tests reverse it.
     `export` collects the market of one ISP. With `checkpoints` the run goes on from the newest, if there is
     one, and leaves more of them behind. A signal that asks to end (`interruption`) is heard between two ISPs:
-    the run leaves a checkpoint of that moment and raises `Interrupted`.
+    the run leaves a checkpoint of that moment and raises `Interrupted`. Strategies of one's own come from
+    code that is `allowed`.
     """
-    world, clock = start(scenario, folder, out, on_isp, arrange, export, checkpoints)
+    world, clock = start(scenario, folder, out, on_isp, arrange, export, checkpoints, allowed)
     with auctions_of(scenario), until_the_isp_is_over():
         _run_with_checkpoints(world, clock, checkpoints)
     world.recorder.close()
@@ -84,10 +88,11 @@ def start(
     arrange: Arrange = list,
     export: IspExport | None = None,
     checkpoints: Checkpoints | None = None,
+    allowed: AllowedCode = NO_CODE,
 ) -> tuple[World, Clock]:
     """What `run` runs: a world with all its gates ahead of it. Its recorder is closed by who lets it run."""
     spool = None if checkpoints is None else checkpoints.spool
-    world, clock = build_world(scenario, folder, out, on_isp, arrange, spool)
+    world, clock = build_world(scenario, folder, out, on_isp, arrange, spool, allowed)
     if export is not None:
         world.export, export.transmission, export.areas = export, world.transmission, world.areas
     begin = clock.now()
@@ -95,6 +100,7 @@ def start(
         checkpoints.restore(world, clock)
         if world.export is not None and export is not None:
             world.export.folder = export.folder  # the run may have been moved meanwhile
+    limit_strategies((*world.aggregators, *world.producers), scenario.strategy_limit_s)
     for name, moments, action in arrange(_gates(scenario, world, begin)):
         ahead = [(second, what) for second, what in moments if second >= clock.now()]
         clock.gate(name, ahead, action)

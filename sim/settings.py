@@ -11,7 +11,8 @@ from zoneinfo import available_timezones
 from pydantic import Field, field_validator, model_validator
 
 from tandem_sim.agents.population import Population
-from tandem_sim.agents.strategy_table import STRATEGIES
+from tandem_sim.agents.strategy_table import check_name
+from tandem_sim.agents.time_limit import LIMIT_S
 from tandem_sim.grids.text import hint
 from tandem_sim.markets.aggregation import DEFAULT_STEP_MW
 from tandem_sim.markets.choices import Kind, LocalPricing, Method, Pricing, Solver
@@ -72,6 +73,7 @@ class Scenario(Section):
     strategy: str = "truthful"
     strategies: list[StrategySettings] = Field(default=[])
     strategy_fault: Literal["stop", "truthful"] = "stop"
+    strategy_limit_s: Annotated[NotNegative, Field(le=86_400)] = LIMIT_S
     publishes_books: bool = False
     transmission: TransmissionSettings
     distribution: list[DistributionSettings] = Field(min_length=1)
@@ -194,7 +196,8 @@ class Scenario(Section):
     @field_validator("strategy")
     @classmethod
     def _known_strategy(cls, value: str) -> str:
-        return value if ":" in value else _known(value, STRATEGIES, "strategy")
+        check_name(value)
+        return value
 
     @model_validator(mode="after")
     def _consistent(self) -> Scenario:
@@ -316,10 +319,10 @@ def _strategy_problems(scenario: Scenario) -> list[str]:
     problems: list[str] = []
     seen: set[str] = set()
     for k, given in enumerate(scenario.strategies):
-        if given.name not in STRATEGIES and ":" not in given.name:
-            problems.append(
-                f"strategies.{k}.name: {given.name} is no strategy. {hint(given.name, STRATEGIES)}"
-            )
+        try:
+            check_name(given.name)
+        except ValueError as error:
+            problems.append(f"strategies.{k}.name: {error}")
         for name in given.aggregators:
             if name not in sellers:
                 problems.append(f"strategies.{k}.aggregators: {name} sells nothing in this scenario")

@@ -14,7 +14,7 @@ from tandem_sim.agents.errors import StrategyError
 from tandem_sim.experiments.cli import cases, listings, results, simulations
 from tandem_sim.grids.errors import InputError, printable
 from tandem_sim.grids.text import one_line
-from tandem_sim.sim.interruption import Interrupted, heeded
+from tandem_sim.sim.interruption import heeded
 
 COMMANDS = (
     simulations.run,
@@ -65,11 +65,15 @@ def tandem(
 def main() -> None:
     """Entry point: bad input ends in one message and exit code 2, a signal in how to go on."""
     try:
-        with heeded():
-            app()
-    except Interrupted as interrupted:
-        print(f"tandem: ended by {interrupted}. {how_to_go_on(sys.argv)}", file=sys.stderr)
-        raise SystemExit(128 + interrupted.number) from None
+        with heeded() as signals:
+            try:
+                app()
+            except SystemExit:  # which the command-line library makes of an interrupt
+                if signals.interrupted is None:
+                    raise
+                told = f"ended by {signals.interrupted}. {how_to_go_on(sys.argv)}"
+                print(f"tandem: {told}", file=sys.stderr)
+                raise SystemExit(128 + signals.interrupted.number) from None
     except (InputError, StrategyError) as error:
         message = printable(error, 6_000)  # one line, though a file or a key may be named over two
         print(f"tandem: {message}", file=sys.stderr)  # plain, so that scripts can read it

@@ -12,13 +12,17 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from filelock import FileLock
+from simpy.exceptions import SimPyException
 
-from tandem_sim.agents.strategies import Truthful
+from tandem_sim.agents.allowed_code import AllowedCode
+from tandem_sim.agents.errors import StrategyError
+from tandem_sim.agents.strategies import Offers, OfferView, Truthful
 from tandem_sim.experiments import run as run_module
 from tandem_sim.experiments import sweep_runs
 from tandem_sim.experiments.own_files import LOCK, LOG
@@ -30,7 +34,7 @@ from tandem_sim.grids.errors import InputError
 from tandem_sim.sim.checkpoint import BEFORE, NEWEST, SPOOL
 from tandem_sim.sim.recorder import Recorder
 from tandem_sim.sim.settings import Scenario
-from tests.sim.conftest import HOURLY, small_scenario
+from tests.sim.conftest import HOURLY, OWN_CODE, small_scenario
 
 OFTEN_S, SELDOM_S = 42 * 60, 175 * 60
 """Between checkpoints: at all distances from an hour, so that markets are open and lists half negotiated."""
@@ -400,18 +404,52 @@ def test_a_folder_that_somebody_else_made_is_not_touched(tmp_path: Path) -> None
 
 def test_a_strategy_that_has_changed_does_not_go_on(halved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "tandem_sim.experiments.identity._strategy_sources", lambda scenario: [Path(__file__)]
+        "tandem_sim.experiments.identity._strategy_sources", lambda scenario: {"source of mine:Mine": "new"}
     )
     with pytest.raises(InputError) as refused:
         simulate(halved)
-    assert refused.value.field == "source of test_resume"
+    assert refused.value.field == "source of mine:Mine"
 
 
 def test_a_strategy_that_is_not_there_is_one_message(tmp_path: Path) -> None:
+    allowed = AllowedCode.of(["nowhere"])
     for name in ("nowhere:Class", "nowhere.at_all:Class", ":Class"):
         with pytest.raises(InputError, match="cannot be imported"):
-            simulate(tmp_path / "run", fields={"strategy": name})
+            simulate(tmp_path / "run", fields={"strategy": name}, allowed=allowed)
     assert list(tmp_path.iterdir()) == []
+
+
+class Stuck(Truthful):
+    """Does not come to an end in the afternoon, until somebody sets it free."""
+
+    free = False
+
+    def offers(self, view: OfferView) -> Offers:
+        """The truth, in the end."""
+        while view.isp == 16 and not Stuck.free:
+            with suppress(Exception):
+                time.sleep(0.01)
+        return super().offers(view)
+
+
+def test_a_strategy_that_never_returns_is_stopped_and_the_run_goes_on_with_a_longer_limit(
+    tmp_path: Path, whole: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is done about faults: how long code takes depends on the machine, and no result may."""
+    fields = {"strategy": f"{__name__}:Stuck", "strategy_fault": "truthful", "strategy_limit_s": 0.3}
+    monkeypatch.setattr(Stuck, "free", False)
+    with pytest.raises((StrategyError, SimPyException)) as stopped:
+        simulate(tmp_path / "run", fields=fields, allowed=OWN_CODE)
+    told = str(stopped.value)
+    assert told.startswith("strategy Stuck of "), told
+    assert "ISP 16: offers takes more than 0.3 s. Raise strategy_limit_s" in told
+    monkeypatch.setattr(Stuck, "free", True)
+    seen: list[int] = []
+    longer = {**fields, "strategy_limit_s": 30.0}
+    simulate(tmp_path / "run", fields=longer, allowed=OWN_CODE, on_isp=seen.append)
+    assert seen[0] > 0
+    tables = {name: digest for name, digest in whole.items() if name.endswith(".parquet")}
+    assert tables.items() <= contents(tmp_path / "run").items()
 
 
 class Secretive(Truthful):
@@ -424,9 +462,9 @@ class Secretive(Truthful):
 def test_a_strategy_that_cannot_be_kept_is_named_and_runs_without_checkpoints(tmp_path: Path) -> None:
     fields = {"strategy": f"{__name__}:Secretive"}
     with pytest.raises(InputError, match="no checkpoint can keep") as refused:
-        simulate(tmp_path / "run", fields=fields)
+        simulate(tmp_path / "run", fields=fields, allowed=OWN_CODE)
     assert "--checkpoint-days 0" in refused.value.mend
-    simulate(tmp_path / "run", fields=fields, checkpoint_s=0)
+    simulate(tmp_path / "run", fields=fields, checkpoint_s=0, allowed=OWN_CODE)
     shutil.rmtree(tmp_path / "run")
 
 
