@@ -154,7 +154,8 @@ class _Composer:
         return found.value, found.levels
 
     def _sequence(self, level: int) -> tuple[list[Any], int]:
-        items, levels = [], 0
+        items: list[Any] = []
+        levels = 0
         while not isinstance(event := self._next(), yaml.SequenceEndEvent):
             self._path.append(str(len(items)))
             item, below = self._node(event, level + 1)
