@@ -144,7 +144,7 @@ def test_numbers_and_booleans_in_other_notations_are_errors_and_text_in_quotes(w
         ('"\\ud800"', 1, "surrogate"),
         ('"a\\0"', 1, "NUL"),
         ('"\\U00110000"', 1, "not valid YAML"),
-        ("a: b\n\x01", 2, "\\x01 is not allowed"),
+        ("a: b\n\x01", 2, "not allowed: \\x01"),
         ("a\n\u2028b", 2, "line separator"),
         ("%YAML 1." + "9" * 5000 + "\n--- a", 1, "not valid YAML"),
         ("a: [1,\nb", 2, "not valid YAML"),
@@ -202,7 +202,5 @@ def test_the_size_of_a_document_is_bounded() -> None:
 
 def test_a_value_outside_a_file_names_its_field() -> None:
     assert yaml_value("[1e3, on-time]", "--set", "a=[1e3, on-time]") == [1000.0, "on-time"]
-    with pytest.raises(
-        InputError, match=r"^--set: a=010: is '010', which looks like a number and has a leading zero"
-    ):
+    with pytest.raises(InputError, match=r"^--set: a=010: is '010', which looks like a number"):
         yaml_value("010", "--set", "a=010")
