@@ -69,6 +69,17 @@ def remove_working_files(folder: Path, keep: tuple[str, ...] = ()) -> None:
             path.unlink()
 
 
+def remove_figures(run: Path) -> None:
+    """Remove the figures of a run that an attempt before this one has drawn."""
+    folder = run / "figures"
+    if not folder.is_dir():
+        return
+    for path in _below(folder):
+        if _RUN_FILE.fullmatch(path.relative_to(run).as_posix()):
+            path.unlink()
+    folder.rmdir()
+
+
 def file_fault(about: os.stat_result) -> str:
     """Why a file is not to be written or trusted; empty if it is a plain file of this user alone."""
     if stat.S_ISLNK(about.st_mode):

@@ -16,7 +16,7 @@ from tandem_sim.experiments.identity import asked_id, identity_of, provenance, v
 from tandem_sim.experiments.kpis import kpis_of
 from tandem_sim.experiments.logs import log_to_file
 from tandem_sim.experiments.outputs import write_json
-from tandem_sim.experiments.own_files import LOG, REPLACED, RUN, run_fault
+from tandem_sim.experiments.own_files import LOG, REPLACED, RUN, remove_figures, run_fault
 from tandem_sim.experiments.plots import plot_run
 from tandem_sim.experiments.unfinished import check_unfinished, unfinished_of, working_folder
 from tandem_sim.grids.errors import InputError
@@ -135,6 +135,7 @@ def _write_up(scenario: Scenario, inputs: Path | None, folder: Path, plots: bool
     figures = kpis_of(folder)
     reconcile_figures(folder, scenario.isp_minutes / 60.0, figures)
     write_json(folder / "kpis.json", figures)
+    remove_figures(folder)
     if plots:
         plot_run(folder, scenario.zone, f"{scenario.name}, {scenario.scheme}")
     write_json(folder / "manifest.json", manifest(scenario, inputs))

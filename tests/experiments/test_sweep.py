@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import sys
@@ -27,7 +28,6 @@ from tandem_sim.experiments.sweep_local import on_this_machine
 from tandem_sim.experiments.sweep_runs import Found, Job, _column, journal, note, outcome, run_sweep
 from tandem_sim.experiments.sweep_summary import STATISTICS
 from tandem_sim.experiments.sweep_workers import Ended
-from tandem_sim.sim.interruption import Interrupted
 from tests.experiments.test_cli import SMALL, refused, tandem
 
 SWEEP: dict[str, Any] = {
@@ -202,7 +202,7 @@ def test_a_run_tells_what_happened_to_it(tmp_path: Path) -> None:
     assert (outcome(folder) or {})["seconds"] == 3.5
 
 
-def _one_then(stop: BaseException | None) -> Callable[..., Iterator[Ended[Job, Found | None]]]:
+def _one_then(stop: int | None) -> Callable[..., Iterator[Ended[Job, Found | None]]]:
     """A pool that finishes a run and then is interrupted, or gives the next one up."""
 
     def pool(work: Callable[[Job], Found | None], jobs: Sequence[Job]) -> Iterator[Ended[Job, Found | None]]:
@@ -212,7 +212,7 @@ def _one_then(stop: BaseException | None) -> Callable[..., Iterator[Ended[Job, F
         (jobs[0].folder / "manifest.json").write_text(json.dumps(made), encoding="utf-8")
         yield Ended(jobs[0], outcome(jobs[0].folder))
         if stop is not None:
-            raise stop
+            os.kill(os.getpid(), stop)
         yield from (Ended(job, None, "killed by signal 9, 3 times") for job in jobs[1:])
 
     return pool
@@ -222,7 +222,7 @@ def test_a_sweep_that_is_interrupted_keeps_what_is_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file, out = written(tmp_path), tmp_path / "out"
-    monkeypatch.setattr(sweep_command, "_pool", lambda *_: _one_then(Interrupted(signal.SIGINT)))
+    monkeypatch.setattr(sweep_command, "_pool", lambda *_: _one_then(signal.SIGINT))
     assert tandem(monkeypatch, "sweep", file, "--out", out) == 130
     again = f"go on with: tandem sweep {file} --out {out} --resume"
     assert capsys.readouterr().err == f"tandem: ended by SIGINT. What is safe is kept; {again}\n"
