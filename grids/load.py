@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from tandem_sim.grids.matpower import read_matpower
 from tandem_sim.grids.network import Network
 from tandem_sim.grids.pandapower_json import read_pandapower_json
 from tandem_sim.grids.simbench_taps import with_simbench_taps
-from tandem_sim.grids.text import read_text
+from tandem_sim.grids.text import read_bytes, read_text
 from tandem_sim.grids.ucte import read_ucte
 
 BUNDLED = ("case69", "case141")
@@ -53,7 +54,7 @@ def _shared(grid: str, folder: Path | None) -> pandapowerNet:
     """The net of a grid as it is kept for all who ask: not to be changed."""
     if is_file(grid):
         path = (folder or Path()) / grid
-        if not path.is_file():
+        if not os.path.exists(path):  # which knows no error, whatever the name
             raise InputError(
                 str(path),
                 "grid",
@@ -92,12 +93,7 @@ class _Content:
             raise InputError(
                 str(path), "grid", f"ends in {path.suffix}, which is not read", f"Rename it to end in {kind}"
             )
-        try:
-            return cls(kind, path.read_bytes(), path)
-        except OSError as error:
-            raise InputError(
-                str(path), "file", f"cannot be read ({error.strerror})", "Check the path and its permissions"
-            ) from error
+        return cls(kind, read_bytes(path), path)
 
 
 @lru_cache(maxsize=32)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, time
 from difflib import get_close_matches
@@ -16,16 +18,38 @@ SHOWN_ITEMS = 6
 SHOWN_DEPTH = 3
 LARGEST_SHOWN = 10**40
 """Whole numbers beyond it are told by their length."""
+MAX_FILE_BYTES = 200_000_000
+"""Of a file that is read as a whole: ten times the largest published grid, and what fits into memory parsed."""
 
 
-def read_text(path: Path) -> str:
-    """A file as text, line ends as they are. `InputError` if it cannot be read or is no UTF-8 text."""
+def read_bytes(path: Path) -> bytes:
+    """A file as bytes. `InputError` if it cannot be read, is no regular file, or is too large."""
     try:
-        data = path.read_bytes()
+        with open(path, "rb", opener=_without_waiting) as file:
+            about = os.fstat(file.fileno())
+            if not stat.S_ISREG(about.st_mode):
+                raise InputError(str(path), "file", "is no regular file", "Give the path of a file")
+            data = file.read(MAX_FILE_BYTES + 1) if about.st_size <= MAX_FILE_BYTES else None
     except OSError as error:
         raise InputError(
             str(path), "file", f"cannot be read ({error.strerror})", "Check the path and its permissions"
         ) from error
+    except ValueError as error:  # a NUL in the path
+        raise InputError(str(path), "file", f"cannot be read ({error})", "Check the path") from error
+    if data is None or len(data) > MAX_FILE_BYTES:
+        problem = f"is larger than {MAX_FILE_BYTES // 10**6} MB"
+        raise InputError(str(path), "file", problem, "Give a smaller file")
+    return data
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Opened at once, to be looked at: a pipe would wait for somebody who writes."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def read_text(path: Path) -> str:
+    """A file as text, line ends as they are. `InputError` if it cannot be read or is no UTF-8 text."""
+    data = read_bytes(path)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
