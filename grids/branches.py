@@ -106,11 +106,12 @@ def _refuse_useless(branches: Branches, name: str) -> None:
     wrong = ~finite | (impedance_pu < LEAST_IMPEDANCE_PU) | (branches.tap <= 0.0)
     if wrong.any():
         k = int(np.argmax(wrong))
-        r, x, tap = branches.r_pu[k], branches.x_pu[k], branches.tap[k]
+        names = ("r", "x", "b", "g", "ratio", "shift")
+        shown = ", ".join(f"{what} {values[k]:g}" for what, values in zip(names, model, strict=True))
         raise InputError(
             name,
             branches.label[k],
-            f"has an impedance of {r:g} + {x:g}j p.u. and a ratio of {tap:g}, with which no power flow reckons",
+            f"comes out as {shown} (p.u., rad), with which no power flow reckons",
             "Correct its values, or join its buses by a closed switch",
         )
 

@@ -163,7 +163,7 @@ def flags(rows: pd.DataFrame, table: str, column: str, name: str) -> BoolArray:
             name, f"{table}.{column}", "the column is missing", "Give True or False in every row"
         )
     values = rows[column]
-    if values.dtype.kind == "b":
+    if values.dtype == np.dtype(bool):
         return np.asarray(values.to_numpy(dtype=bool))
     cells = list(values)
     wrong = np.array([not isinstance(v, bool | np.bool_) and _real(v) not in (0.0, 1.0) for v in cells], dtype=bool)

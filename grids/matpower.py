@@ -9,21 +9,18 @@ transformers into magnetisation, and drops status and rating of branches between
 
 from __future__ import annotations
 
-import io
 import logging
 from pathlib import Path
-from typing import Any, cast
-from zlib import error as zlib_error
+from typing import Any
 
 import numpy as np
 import pandapower as pp
 from pandapower.auxiliary import pandapowerNet
-from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
 from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.matlab import run
+from tandem_sim.grids.matlab_binary import read_binary
 from tandem_sim.grids.matlab_scan import Refused
 from tandem_sim.grids.matlab_values import Cell
 from tandem_sim.grids.text import one_line
@@ -107,21 +104,12 @@ def _of_text(content: bytes, path: Path) -> dict[str, Any]:
 
 def _of_binary(content: bytes, path: Path) -> dict[str, Any]:
     try:
-        held = loadmat(cast(Any, io.BytesIO(content)), struct_as_record=False)
-        case = held["mpc"][0, 0]
-        names = case._fieldnames
-    except (
-        AttributeError,
-        LookupError,
-        TypeError,
-        ValueError,
-        NotImplementedError,
-        OSError,
-        MatReadError,
-        zlib_error,
-    ) as error:
+        case = read_binary(content).get("mpc")
+    except ValueError as error:
         raise _no_case(path, one_line(error)) from error
-    return {name: getattr(case, name) for name in names}
+    if not isinstance(case, dict):
+        raise _no_case(path, "mpc has no tables")
+    return case
 
 
 class _Case:
