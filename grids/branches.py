@@ -15,7 +15,7 @@ from tandem_sim.grids.errors import InputError
 NO_LIMIT_MVA = 9000.0
 """Ratings above this mean that the data set states no limit (MATPOWER writes 9900)."""
 LEAST_IMPEDANCE_PU = 1e-12
-"""A hundredth of the smallest of published nets: below it sums of admittances lose all other branches."""
+"""Published nets have 6e-10 and more: far below, sums of admittances lose all other branches."""
 
 # Columns of the MATPOWER branch matrix (Zimmerman et al., 2011).
 F_BUS, T_BUS, BR_R, BR_X, BR_B, TAP, SHIFT, BR_STATUS = 0, 1, 2, 3, 4, 8, 9, 10

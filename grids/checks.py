@@ -166,7 +166,9 @@ def flags(rows: pd.DataFrame, table: str, column: str, name: str) -> BoolArray:
     if values.dtype == np.dtype(bool):
         return np.asarray(values.to_numpy(dtype=bool))
     cells = list(values)
-    wrong = np.array([not isinstance(v, bool | np.bool_) and _real(v) not in (0.0, 1.0) for v in cells], dtype=bool)
+    wrong = np.array(
+        [not isinstance(v, bool | np.bool_) and _real(v) not in (0.0, 1.0) for v in cells], dtype=bool
+    )
     _refuse_first(wrong, name, rows, f"{table} {{}}.{column}", "Give True or False", "is {}", values)
     return np.array([bool(v) for v in cells], dtype=bool)
 
@@ -212,6 +214,8 @@ def _check_column(
 ) -> None:
     """Refuse a value in service that is out of its range, and make the column one of plain numbers."""
     if column not in rows:
+        if rule.default is not None:
+            rows[column] = rule.default
         if rule.absent or not on.any():
             return
         raise InputError(
@@ -239,7 +243,9 @@ def _check_buses(net: pandapowerNet, table: str, columns: tuple[str, ...], name:
         if column not in net[table]:
             raise InputError(name, f"{table}.{column}", "the column is missing", "Give the index of a bus")
         rows = net[table]
-        rows[column] = _references(rows, table, column, net.bus.index, "bus", name)
+        numbers = _references(rows, table, column, net.bus.index, "bus", name)
+        if not pd.api.types.is_integer_dtype(rows[column]):
+            rows[column] = numbers
 
 
 def _references(
@@ -268,11 +274,17 @@ def _check_switches(net: pandapowerNet, name: str) -> None:
     unknown = np.array([not _is_one_of(et, SWITCHED) for et in rows["et"]], dtype=bool)
     hint = f"Use one of {', '.join(SWITCHED)}"
     _refuse_first(unknown, name, rows, "switch {}.et", hint, "is {}", rows["et"])
+    element = np.zeros(len(rows), dtype=np.int64)
     for et, table in SWITCHED.items():
-        those = rows[(rows["et"] == et).to_numpy(dtype=bool)]
-        if len(those):
-            element = _references(those, "switch", "element", net[table].index, table, name)
-            rows.loc[those.index, "element"] = element
+        those = (rows["et"] == et).to_numpy(dtype=bool)
+        element[those] = _references(rows[those], "switch", "element", net[table].index, table, name)
+    if not pd.api.types.is_integer_dtype(rows["element"]):
+        rows["element"] = element
+
+
+def _live(net: pandapowerNet, table: str, name: str) -> pd.DataFrame:
+    """Rows in service."""
+    return net[table][in_service(net, table, name)] if len(net[table]) else net[table]
 
 
 def _check_impedances(net: pandapowerNet, name: str) -> None:
@@ -282,15 +294,15 @@ def _check_impedances(net: pandapowerNet, name: str) -> None:
         ("impedance", (("rft_pu", "xft_pu"), ("rtf_pu", "xtf_pu"))),
         ("xward", (("r_ohm", "x_ohm"),)),
     ):
-        if len(net[table]):
-            rows = net[table][in_service(net, table, name)]
+        rows = _live(net, table, name)
+        if len(rows):
             for r, x in parts:
                 none = (rows[r].to_numpy(dtype=float) == 0.0) & (rows[x].to_numpy(dtype=float) == 0.0)
                 hint = "Give it one, or join its buses by a closed switch"
                 problem = f"has no impedance ({r} and {x} are zero)"
                 _refuse_first(none, name, rows, f"{table} {{}}", hint, problem)
     for table, sides in (("trafo", ("",)), ("trafo3w", ("hv_", "mv_", "lv_"))):
-        rows = net[table][in_service(net, table, name)] if len(net[table]) else net[table]
+        rows = _live(net, table, name)
         for side in sides if len(rows) else ():
             vk = rows[f"vk_{side}percent"].to_numpy(dtype=float)
             vkr = rows[f"vkr_{side}percent"].to_numpy(dtype=float)

@@ -38,6 +38,9 @@ NOT_USED = {
     "version": "the format",
 }
 """Fields that say nothing about the grid as it is modelled here."""
+LARGEST = 1e9
+"""Of numbers that are read, in whatever unit: a larger one is a mistake, and a rating that is none."""
+LARGEST_RATIO = 100.0
 NO_RATING_MVA = 99_999.0
 """What stands for a rate A of zero, which is no limit, where a transformer needs a rated power."""
 UNKNOWN_BASE_KV = 1.0
@@ -155,8 +158,8 @@ class _Case:
             if column in NOT_READ:
                 continue
             values = table[:, k]
-            bad = np.isnan(values) if column in MAY_BE_INFINITE else ~np.isfinite(values)
-            self._refuse(name, bad, k, values, "Give a number")
+            bad = np.isnan(values) if column in MAY_BE_INFINITE else ~(np.abs(values) <= LARGEST)
+            self._refuse(name, bad, k, values, f"Give a number from {-LARGEST:g} to {LARGEST:g}")
         return table
 
     def _refuse(self, table: str, bad: BoolArray, column: int, values: FloatArray, mend: str) -> None:
@@ -208,12 +211,11 @@ class _Case:
         return found
 
     def _check_rest(self) -> None:
-        for column, mend in (
-            (RATE_A, "Give an MVA rating, or 0 for none"),
-            (TAP, "Give a ratio, or 0 for a line"),
-        ):
-            values = self.branch[:, column]
-            self._refuse("branch", values < 0, column, values, mend)
+        rate, tap = self.branch[:, RATE_A], self.branch[:, TAP]
+        self._refuse("branch", rate < 0, RATE_A, rate, "Give an MVA rating, or 0 for none")
+        no_ratio = (tap != 0) & ((tap < 1 / LARGEST_RATIO) | (tap > LARGEST_RATIO))
+        mend = f"Give a ratio from {1 / LARGEST_RATIO:g} to {LARGEST_RATIO:g}, or 0 for a line"
+        self._refuse("branch", no_ratio, TAP, tap, mend)
         lines = self.case.get("dcline")
         if isinstance(lines, np.ndarray) and lines.size:
             on = np.flatnonzero(lines[:, 2] > 0) if lines.ndim == 2 and lines.shape[1] > 2 else np.arange(1)
@@ -321,7 +323,7 @@ class _Case:
             return
         branch, kv = self.branch[rows], self.kv[self.end[rows]]
         ohm = kv**2 / self.base_mva
-        limited = (branch[:, RATE_A] > 0) & np.isfinite(branch[:, RATE_A])
+        limited = (branch[:, RATE_A] > 0) & (branch[:, RATE_A] <= LARGEST)
         pp.create_lines_from_parameters(
             net,
             self.index[self.start[rows]],
@@ -349,7 +351,7 @@ class _Case:
         hv, lv = np.where(up, end, start), np.where(up, start, end)
         seen = np.where(up, ratio**2, 1.0) / self.base_mva
         r, x = branch[:, BR_R] * seen, branch[:, BR_X] * seen
-        limited = (branch[:, RATE_A] > 0) & np.isfinite(branch[:, RATE_A])
+        limited = (branch[:, RATE_A] > 0) & (branch[:, RATE_A] <= LARGEST)
         rated: FloatArray = np.where(limited, branch[:, RATE_A], NO_RATING_MVA)
         step = np.where(up, 1.0 / ratio, ratio) - 1.0
         on = branch[:, BR_STATUS] > 0

@@ -179,7 +179,9 @@ def _frame(item: dict[str, Any], path: Path, place: str) -> pd.DataFrame:
         frame.columns = _whole_names(frame.columns)
     if not frame.columns.is_unique:
         column = frame.columns[frame.columns.duplicated()][0]
-        raise InputError(str(path), f"{place}.{one_line(column)}", "stands there twice", "Keep one of the two")
+        raise InputError(
+            str(path), f"{place}.{one_line(column)}", "stands there twice", "Keep one of the two"
+        )
     types = item.get("dtype") or {}
     columns = [
         _typed(frame[column], types.get(column), path, f"{place}.{one_line(column)}") for column in frame
@@ -194,7 +196,9 @@ def _frame(item: dict[str, Any], path: Path, place: str) -> pd.DataFrame:
 def _split(content: dict[str, Any], path: Path, place: str) -> pd.DataFrame:
     """A table of names of columns, names of rows, and rows."""
     columns, index, rows = (content.get(part) for part in ("columns", "index", "data"))
-    if len(content) != 3 or not (isinstance(columns, list) and isinstance(index, list) and isinstance(rows, list)):
+    if len(content) != 3 or not (
+        isinstance(columns, list) and isinstance(index, list) and isinstance(rows, list)
+    ):
         raise InputError(str(path), place, "is not made of columns, index and data", WRITE)
     for name in (*columns, *index):
         if isinstance(name, dict | list):
@@ -250,7 +254,9 @@ def _typed(values: pd.Series[Any], kind: Any, path: Path, place: str) -> pd.Seri
     if kind is not None and not (
         isinstance(kind, str) and any(known.fullmatch(kind) for known in (WHOLE, REAL, OTHER, OBJECT))
     ):
-        raise InputError(str(path), place, f"has the dtype {shown(kind)}", "Give numbers, flags and texts alone")
+        raise InputError(
+            str(path), place, f"has the dtype {shown(kind)}", "Give numbers, flags and texts alone"
+        )
     if kind is not None and not len(values):
         return values.astype(kind)
     if kind is not None and str(values.dtype) != kind:

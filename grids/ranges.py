@@ -19,6 +19,7 @@ class Number:
     zero: bool = True  # whether the least value itself is allowed
     absent: bool = False  # whether it may be empty, and the column missing
     infinite: bool = False  # whether it may be infinite, beyond `most`
+    default: float | None = None  # what a column that is missing is filled with, which pandapower expects
 
     @property
     def words(self) -> str:
@@ -32,8 +33,8 @@ def _around_zero(most: float, absent: bool = False) -> Number:
     return Number(-most, most, absent=absent)
 
 
-def _above_zero(most: float, absent: bool = False) -> Number:
-    return Number(0.0, most, zero=False, absent=absent)
+def _above_zero(most: float) -> Number:
+    return Number(0.0, most, zero=False)
 
 
 MVA = Number(1e-9, 1e9)
@@ -44,14 +45,14 @@ MAX_INDEX = 20_000_000
 """Of rows: pandapower makes arrays as long as the largest index."""
 
 _MW = _around_zero(1e6)  # and Mvar
-_SCALING = _around_zero(1e6, absent=True)
+_SCALING = Number(-1e6, 1e6, absent=True, default=1.0)
 _SET_POINT_PU = Number(0.1, 2.0)
 _DEGREE = _around_zero(3600.0, absent=True)
 _OHM = _around_zero(1e9)  # a km, or in all
 _CHARGING = _around_zero(1e12)  # nF a km
 _PERCENT = _around_zero(1e9)  # of a rated power, which may stand for none
 _KW = _around_zero(1e9)
-_FACTOR = _above_zero(1e6, absent=True)
+_FACTOR = Number(0.0, 1e6, zero=False, absent=True, default=1.0)
 _LIMIT = Number(0.0, 1e9, absent=True, infinite=True)
 
 _POWER = {"p_mw": _MW, "q_mvar": _MW, "scaling": _SCALING}

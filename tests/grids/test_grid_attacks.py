@@ -132,7 +132,9 @@ ATTACKS: dict[str, Any] = {
     "a method": _entry("user", {"_module": CANARY, "_class": "method", "_object": "run"}),
     "a function of a library": _entry("user", {"_module": "os", "_class": "system", "_object": "true"}),
     "eval": _entry("user", {"_module": "builtins", "_class": "eval", "_object": "1"}),
-    "a class of a good module": _entry("user", {"_module": "pandas", "_class": "read_pickle", "_object": "x"}),
+    "a class of a good module": _entry(
+        "user", {"_module": "pandas", "_class": "read_pickle", "_object": "x"}
+    ),
     "a controller": _entry(
         "user", {"_module": "pandapower.control.basic_controller", "_class": "Controller", "_object": "{}"}
     ),
@@ -211,7 +213,9 @@ def test_the_watch_sees_an_import(watch: _Watch) -> None:
 @pytest.mark.parametrize("depth", [500, 5_000, 100_000])
 @pytest.mark.parametrize("sign", ["[", '{"a":'])
 def test_depth_without_end_is_refused(depth: int, sign: str, good: str, tmp_path: Path) -> None:
-    (tmp_path / "net.json").write_text(good.replace('"_object": {', f'"_object": {{"user": {sign * depth}', 1))
+    (tmp_path / "net.json").write_text(
+        good.replace('"_object": {', f'"_object": {{"user": {sign * depth}', 1)
+    )
     with pytest.raises(InputError):
         load_net("net.json", tmp_path)
     tree = json.loads(good)
