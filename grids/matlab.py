@@ -176,7 +176,7 @@ class _Machine:
         return Cell(put(items, self._arguments(at, items.shape), new, None))
 
     def _own(self, value: Any) -> Any:
-        """A copy of a struct: what is assigned to its fields is not seen elsewhere. Tables are never changed."""
+        """A copy of a struct, whose fields may be assigned to; tables are never changed."""
         if not isinstance(value, dict):
             return value
         self._spend(1000)

@@ -1,4 +1,4 @@
-"""Grid files that would make their reader run, fetch, wait or fill up: each is refused, and nothing is imported."""
+"""Grid files that would make their reader run, fetch, wait or fill up: all are refused, nothing is imported."""
 
 from __future__ import annotations
 
@@ -102,7 +102,8 @@ def _table(content: str, **more: Any) -> dict[str, Any]:
     return {"_module": "pandas", "_class": "DataFrame", "orient": "split", "_object": content, **more}
 
 
-SPLIT = '{"columns":["a"],"index":[0],"data":[[%s]]}'
+SPLIT = json.dumps({"columns": ["a"], "index": [0], "data": [[PAYLOAD]]})
+SERIES = json.dumps({"name": "a", "index": [0], "data": [PAYLOAD]})
 ATTACKS: dict[str, Any] = {
     "an object": _entry("user", PAYLOAD),
     "an object in a list": _entry("user", [[{"deep": [PAYLOAD]}]]),
@@ -115,9 +116,9 @@ ATTACKS: dict[str, Any] = {
     "a list in a cell": _cell([PAYLOAD]),
     "an object without _object": _cell({"_module": CANARY, "_class": "Net"}),
     "a state": _cell({"_module": CANARY, "_class": "Net", "_state": {"a": 1}}),
-    "a series": _entry("user", _series('{"name":"a","index":[0],"data":[%s]}' % json.dumps(PAYLOAD))),
-    "a series in a cell": _cell(_series('{"name":"a","index":[0],"data":[%s]}' % json.dumps(PAYLOAD))),
-    "a table in a table": _cell(_table(SPLIT % json.dumps(PAYLOAD))),
+    "a series": _entry("user", _series(SERIES)),
+    "a series in a cell": _cell(_series(SERIES)),
+    "a table in a table": _cell(_table(SPLIT)),
     "an array": _cell({"_module": "numpy", "_class": "array", "_object": [PAYLOAD]}),
     "a tuple": _entry("user", {"_module": "builtins", "_class": "tuple", "_object": [PAYLOAD]}),
     "a net as a text": _entry(
@@ -312,9 +313,11 @@ def test_a_binary_case_that_unpacks_without_measure_is_refused(tmp_path: Path) -
 
 
 def test_an_archive_with_two_files_of_one_name_is_refused(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "model.zip", "w") as packed, pytest.warns(UserWarning, match="Duplicate"):
-        for name in (*MODEL, "EQ.xml"):
-            packed.writestr(name, MODEL[name])
+    with zipfile.ZipFile(tmp_path / "model.zip", "w") as packed:
+        for name, data in MODEL.items():
+            packed.writestr(name, data)
+        with pytest.warns(UserWarning, match="Duplicate"):
+            packed.writestr("EQ.xml", MODEL["EQ.xml"])
     with pytest.raises(InputError, match="stands there twice"):
         load_net("model.zip", tmp_path)
 
