@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ from tandem_sim.grids.matpower import read_matpower
 from tandem_sim.grids.network import Network
 from tandem_sim.grids.pandapower_json import read_pandapower_json
 from tandem_sim.grids.simbench_taps import with_simbench_taps
-from tandem_sim.grids.text import read_bytes, read_text
+from tandem_sim.grids.text import is_there, read_bytes, read_text
 from tandem_sim.grids.ucte import read_ucte
 
 BUNDLED = ("case69", "case141")
@@ -54,7 +53,7 @@ def _shared(grid: str, folder: Path | None) -> pandapowerNet:
     """The net of a grid as it is kept for all who ask: not to be changed."""
     if is_file(grid):
         path = (folder or Path()) / grid
-        if not os.path.exists(path):  # which knows no error, whatever the name
+        if not is_there(path, Path.exists):
             raise InputError(
                 str(path),
                 "grid",

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tandem_sim.grids.matlab_values import MAX_NUMBERS, Cell, Numbers
-from tandem_sim.grids.text import MAX_FILE_BYTES
+from tandem_sim.grids.text import MOST_BYTES
 
 MAX_DEPTH = 20
 """Structs and cells in structs and cells that are followed."""
@@ -48,7 +48,7 @@ def read_binary(content: bytes) -> dict[str, Any]:
         raise ValueError("no binary file of MATLAB, version 5 to 7.2")
     reader = _Reader(order)
     found: dict[str, Any] = {}
-    left = MAX_FILE_BYTES
+    left = MOST_BYTES
     for kind, data in reader.parts(content[HEAD_BYTES:]):
         if kind == COMPRESSED:
             try:
@@ -58,7 +58,7 @@ def read_binary(content: bytes) -> dict[str, Any]:
                 raise ValueError(str(error)) from error
             left -= len(data)
             if left < 0:
-                raise ValueError(f"it unpacks to more than {MAX_FILE_BYTES // 10**6} MB")
+                raise ValueError(f"it unpacks to more than {MOST_BYTES} bytes")
             kind, data = next(iter(reader.parts(data)), (0, b""))
         if kind != MATRIX:
             raise ValueError(f"it has a part of kind {kind} where a variable is due")

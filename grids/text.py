@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, time
 from difflib import get_close_matches
 from itertools import islice
@@ -13,32 +14,29 @@ from typing import Any
 
 from tandem_sim.grids.errors import InputError, cut, printable
 
+_HALF = re.compile("[\ud800-\udfff]")
+MOST_BYTES = 2**28
+"""Most bytes of a file, of whatever format; the largest case of MATPOWER has 23 million."""
 SHOWN_ITEMS = 6
 """Most items that a message prints of a list or a mapping, on each of `SHOWN_DEPTH` levels."""
 SHOWN_DEPTH = 3
 LARGEST_SHOWN = 10**40
 """Whole numbers beyond it are told by their length."""
-MAX_FILE_BYTES = 200_000_000
-"""Of a file that is read as a whole: nearly nine times the largest case of MATPOWER, which has 23 MB."""
 
 
-def read_bytes(path: Path) -> bytes:
-    """A file as bytes. `InputError` if it cannot be read, is no regular file, or is too large."""
+def read_bytes(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
+    """A file as bytes. `InputError` if it cannot be read, is too large or no regular file."""
     try:
         with open(path, "rb", opener=_without_waiting) as file:
-            about = os.fstat(file.fileno())
-            if not stat.S_ISREG(about.st_mode):
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise InputError(str(path), "file", "is no regular file", "Give the path of a file")
-            data = file.read(MAX_FILE_BYTES + 1) if about.st_size <= MAX_FILE_BYTES else None
+            data = file.read(most_bytes + 1)
     except OSError as error:
         raise InputError(
             str(path), "file", f"cannot be read ({error.strerror})", "Check the path and its permissions"
         ) from error
-    except ValueError as error:  # a NUL in the path
-        raise InputError(str(path), "file", f"cannot be read ({error})", "Check the path") from error
-    if data is None or len(data) > MAX_FILE_BYTES:
-        problem = f"is larger than {MAX_FILE_BYTES // 10**6} MB"
-        raise InputError(str(path), "file", problem, "Give a smaller file")
+    if len(data) > most_bytes:
+        raise InputError(str(path), "file", f"has more than {most_bytes} bytes", "Make it smaller")
     return data
 
 
@@ -47,9 +45,9 @@ def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def read_text(path: Path) -> str:
-    """A file as text, line ends as they are. `InputError` if it cannot be read or is no UTF-8 text."""
-    data = read_bytes(path)
+def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
+    """A file as text, line ends as they are. `InputError` as of `read_bytes`, or if it is no UTF-8."""
+    data = read_bytes(path, most_bytes)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -110,9 +108,24 @@ def _listed(items: list[str], n: int) -> str:
     return ", ".join(items if n <= len(items) else [*items, f"... ({n} in all)"])
 
 
-def one_line(message: object) -> str:
+def unwritable(text: str) -> str | None:
+    """What a text holds that neither a file nor a name of a file can: a NUL or half a character."""
+    if "\0" in text:
+        return "a NUL character"
+    return None if text.isascii() or not _HALF.search(text) else "half a character (a surrogate)"
+
+
+def is_there(path: Path, kind: Callable[[Path], bool] = Path.is_file) -> bool:
+    """Whether a path that others wrote is a file, or what `kind` asks; a name no file can have is none."""
+    try:
+        return kind(path)
+    except (OSError, ValueError):
+        return False
+
+
+def one_line(message: object, longest: int = 400) -> str:
     """A foreign message on one line, without a full stop at its end, cut where it is long."""
-    return printable(" ".join(str(message).split()), 400).removesuffix(".")
+    return printable(" ".join(str(message).split()), longest).removesuffix(".")
 
 
 def hint(given: object, known: Iterable[str]) -> str:
@@ -129,8 +142,9 @@ def hint(given: object, known: Iterable[str]) -> str:
     return f"Did you mean {near[0]}? Known: {listed}" if near else f"Use {listed}"
 
 
-def check_known(source: str, names: Iterable[str], known: Sequence[str]) -> None:
+def check_known(source: str, names: Iterable[object], known: Sequence[str]) -> None:
     """Raise an `InputError` for a name that is none of the known ones, with the one that was meant."""
     for name in names:
         if name not in known:
-            raise InputError(source, name, "is not known", hint(name, known))
+            field = name if isinstance(name, str) else shown(name)
+            raise InputError(source, field, "is not known", hint(field, known))

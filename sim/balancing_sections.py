@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from tandem_sim.markets.baselines import Method
 from tandem_sim.markets.choices import Region
@@ -15,13 +15,7 @@ from tandem_sim.sim.sections import BusIndex, Count, Name, NotNegative, Positive
 Hour = Annotated[int, Field(ge=0, le=24, strict=True)]
 
 
-def _no_is_norway(value: Any) -> Any:
-    if value is False:
-        raise ValueError('is read as "false": write none for no holidays, "NO" in quotes for Norway')
-    return value
-
-
-HolidayCode = Annotated[str, BeforeValidator(_no_is_norway), AfterValidator(check_code)]
+HolidayCode = Annotated[str, AfterValidator(check_code)]
 
 
 class NewcomerSettings(Section):
