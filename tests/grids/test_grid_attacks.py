@@ -1,4 +1,4 @@
-"""Grid files that would make their reader run, fetch, wait or fill up: all are refused, nothing is imported."""
+"""Grid files that would make their reader run, fetch, wait or fill up: all refused, and nothing imported."""
 
 from __future__ import annotations
 
@@ -255,9 +255,7 @@ def test_a_name_that_no_file_can_have_is_a_file_that_does_not_exist(name: str, t
         load_net(name, tmp_path)
 
 
-def test_a_file_beyond_the_limit_is_refused_before_it_is_read(
-    tmp_path: Path,
-) -> None:
+def test_a_file_beyond_the_limit_is_refused_before_it_is_read(tmp_path: Path) -> None:
     with (tmp_path / "large.json").open("wb") as file:
         file.truncate(text.MOST_BYTES + 1)  # no byte of it is on the disk
     with pytest.raises(InputError, match="has more than"):
