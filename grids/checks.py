@@ -284,7 +284,8 @@ def _check_switches(net: pandapowerNet, name: str) -> None:
 
 def _live(net: pandapowerNet, table: str, name: str) -> pd.DataFrame:
     """Rows in service."""
-    return net[table][in_service(net, table, name)] if len(net[table]) else net[table]
+    rows: pd.DataFrame = net[table]
+    return rows[in_service(net, table, name)] if len(rows) else rows
 
 
 def _check_impedances(net: pandapowerNet, name: str) -> None:

@@ -133,7 +133,7 @@ class _Reader:
     def _numbers(self, kind: int, data: bytes) -> Numbers:
         if kind not in STORED:
             raise ValueError(f"it has numbers stored in an unknown way ({kind})")
-        return np.frombuffer(data, dtype=np.dtype(STORED[kind]).newbyteorder(self.order))
+        return np.frombuffer(data, dtype=np.dtype(self.order + STORED[kind]))
 
     def _text(self, kind: int, data: bytes, shape: tuple[int, ...]) -> Any:
         """A row of characters as text; several as a cell of texts."""

@@ -258,7 +258,7 @@ def _typed(values: pd.Series[Any], kind: Any, path: Path, place: str) -> pd.Seri
             str(path), place, f"has the dtype {shown(kind)}", "Give numbers, flags and texts alone"
         )
     if kind is not None and not len(values):
-        return values.astype(kind)
+        return _astype(values, kind)
     if kind is not None and str(values.dtype) != kind:
         values = _converted(values, kind, path, place)
     if values.dtype != object:
@@ -281,16 +281,21 @@ def _converted(values: pd.Series[Any], kind: str, path: Path, place: str) -> pd.
             k = int(np.argmax(wrong))
             problem = f"is {values.iloc[k]:g}, which the dtype {kind} of its column does not hold"
             raise InputError(str(path), place, f"in row {values.index[k]} {problem}", "Give a whole number")
-        return values.astype(kind)
+        return _astype(values, kind)
     if REAL.fullmatch(kind):
         blank = values.isna().all()
-        return values.astype(kind) if numeric or blank or _all_numbers(values) else values
+        return _astype(values, kind) if numeric or blank or _all_numbers(values) else values
     if kind == "bool":
-        return values.astype(bool) if numeric and values.isin([0, 1]).all() else values
+        return _astype(values, bool) if numeric and values.isin([0, 1]).all() else values
     try:
-        return values.astype(kind)
+        return _astype(values, kind)
     except (TypeError, ValueError):
         return values
+
+
+def _astype(values: pd.Series[Any], kind: Any) -> pd.Series[Any]:
+    found: pd.Series[Any] = values.astype(kind)
+    return found
 
 
 def _all_numbers(values: pd.Series[Any]) -> bool:

@@ -8,7 +8,7 @@ import re
 import zipfile
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandapower as pp
@@ -96,15 +96,17 @@ def _number(rng: Generator, data: bytes) -> bytes:
     found = list(NUMBER.finditer(data))
     if not found:
         return data
-    at = _some(rng, found)
-    return data[: at.start()] + _some(rng, ODD).encode() + data[at.end() :]
+    at: re.Match[bytes] = _some(rng, found)
+    odd: str = _some(rng, ODD)
+    return data[: at.start()] + odd.encode() + data[at.end() :]
 
 
 def _fixed_number(rng: Generator, data: bytes) -> bytes:
     """A number replaced so that the columns stay, as a file of fixed columns has them."""
-    at = _some(rng, list(NUMBER.finditer(data)))
+    at: re.Match[bytes] = _some(rng, list(NUMBER.finditer(data)))
     width = at.end() - at.start()
-    return data[: at.start()] + _some(rng, ODD).encode()[:width].rjust(width) + data[at.end() :]
+    odd: str = _some(rng, ODD)
+    return data[: at.start()] + odd.encode()[:width].rjust(width) + data[at.end() :]
 
 
 TEXT: list[Mutate] = [_flipped, _lines, _cut, _number, _number]
@@ -188,12 +190,13 @@ def _mat(packed: bool) -> bytes:
 
 def _saved(tables: dict[str, Any], packed: bool) -> bytes:
     file = io.BytesIO()
-    savemat(file, {"mpc": tables}, do_compression=packed)
+    savemat(cast(Any, file), {"mpc": tables}, do_compression=packed)
     return file.getvalue()
 
 
 def _binary(rng: Generator, data: bytes) -> bytes:
-    return _some(rng, [_flipped, _flipped, _cut])(rng, _mat(bool(rng.integers(2))))
+    way: Mutate = _some(rng, [_flipped, _flipped, _cut])
+    return way(rng, _mat(bool(rng.integers(2))))
 
 
 def _binary_structure(rng: Generator, data: bytes) -> bytes:
@@ -253,4 +256,5 @@ def mutant(kind: str, number: int) -> bytes:
     """The mutant of that number: always the same one."""
     rng = np.random.default_rng([number, sorted(KINDS).index(kind)])
     good, ways = KINDS[kind]
-    return _some(rng, ways)(rng, good())
+    way: Mutate = _some(rng, ways)
+    return way(rng, good())

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandapower as pp
@@ -298,7 +298,7 @@ def test_statements_without_end_or_measure_are_refused(statement: str, problem: 
 
 def test_a_binary_case_that_unpacks_without_measure_is_refused(tmp_path: Path) -> None:
     file = io.BytesIO()
-    savemat(file, {"x": np.zeros((2, 2))})
+    savemat(cast(Any, file), {"x": np.zeros((2, 2))})
     head = file.getvalue()[:128]
     pack = zlib.compressobj(9)
     zeros = b"".join(pack.compress(bytes(10**6)) for _ in range(text.MOST_BYTES // 10**6 + 1)) + pack.flush()
