@@ -14,6 +14,8 @@ from tandem_sim.grids.errors import InputError
 
 NO_LIMIT_MVA = 9000.0
 """Ratings above this mean that the data set states no limit (MATPOWER writes 9900)."""
+LEAST_IMPEDANCE_PU = 1e-12
+"""Published nets have 6e-10 and more: far below, sums of admittances lose all other branches."""
 
 # Columns of the MATPOWER branch matrix (Zimmerman et al., 2011).
 F_BUS, T_BUS, BR_R, BR_X, BR_B, TAP, SHIFT, BR_STATUS = 0, 1, 2, 3, 4, 8, 9, 10
@@ -78,7 +80,7 @@ def read_branches(net: pandapowerNet, ppc: dict[str, Any], name: str) -> Branche
     on = branch[:, BR_STATUS].astype(bool)
     _refuse_uneven(branch, on, label, name)
     tap: FloatArray = np.where(branch[:, TAP] == 0.0, 1.0, branch[:, TAP])
-    return Branches(
+    found = Branches(
         label=tuple(lab for lab, keep in zip(label, on, strict=True) if keep),
         from_node=branch[on, F_BUS].astype(np.int64),
         to_node=branch[on, T_BUS].astype(np.int64),
@@ -92,6 +94,26 @@ def read_branches(net: pandapowerNet, ppc: dict[str, Any], name: str) -> Branche
         i_max_from_ka=i_from[on],
         i_max_to_ka=i_to[on],
     )
+    _refuse_useless(found, name)
+    return found
+
+
+def _refuse_useless(branches: Branches, name: str) -> None:
+    """Values of the model are finite, and no impedance is too small to divide by."""
+    model = (branches.r_pu, branches.x_pu, branches.b_pu, branches.g_pu, branches.tap, branches.shift_rad)
+    finite = np.isfinite(np.array(model)).all(axis=0)
+    impedance_pu = np.hypot(branches.r_pu, branches.x_pu)
+    wrong = ~finite | (impedance_pu < LEAST_IMPEDANCE_PU) | (branches.tap <= 0.0)
+    if wrong.any():
+        k = int(np.argmax(wrong))
+        names = ("r", "x", "b", "g", "ratio", "shift")
+        shown = ", ".join(f"{what} {values[k]:g}" for what, values in zip(names, model, strict=True))
+        raise InputError(
+            name,
+            branches.label[k],
+            f"comes out as {shown} (p.u., rad), with which no power flow reckons",
+            "Correct its values, or join its buses by a closed switch",
+        )
 
 
 def _refuse_uneven(branch: FloatArray, on: BoolArray, label: list[str], name: str) -> None:

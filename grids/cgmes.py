@@ -80,6 +80,10 @@ def _unpacked(content: bytes, path: Path) -> dict[str, bytes]:
                         "is no XML file",
                         "Put the XML files of the profiles themselves into one archive, and nothing else",
                     )
+                if info.filename in found:
+                    raise InputError(
+                        str(path), one_line(info.filename)[:60], "stands there twice", "Keep one of the two"
+                    )
                 with archive.open(info) as member:
                     document = member.read(left + 1)  # never more, whatever the archive says of its size
                 left -= len(document)

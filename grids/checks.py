@@ -6,121 +6,18 @@ without impedance ends in "no solution". Here every such value is named by table
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from pandapower.auxiliary import pandapowerNet
 
-from tandem_sim.grids.arrays import BoolArray, FloatArray
+from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
 from tandem_sim.grids.contents import MODELLED
 from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.ranges import COLUMNS, HERTZ, MAX_INDEX, MVA, SWITCH_OHM, Number
 from tandem_sim.grids.text import shown
-
-
-@dataclass(frozen=True)
-class Number:
-    """What values of a column may be, in rows in service."""
-
-    words: str
-    least: float = -np.inf
-    zero: bool = True  # whether the least value itself is allowed
-    absent: bool = False  # whether it may be empty, and the column missing
-
-
-ANY = Number("a finite number")
-MAYBE = Number("a finite number", absent=True)
-POSITIVE = Number("a number above zero", 0.0, zero=False)
-POSITIVE_MAYBE = Number("a number above zero", 0.0, zero=False, absent=True)
-NOT_NEGATIVE = Number("zero or more", 0.0)
-NOT_NEGATIVE_MAYBE = Number("zero or more", 0.0, absent=True)
-
-_POWER = {"p_mw": ANY, "q_mvar": ANY, "scaling": MAYBE}
-_PHASES = {f"{kind}_{phase}_{unit}": ANY for phase in "abc" for kind, unit in (("p", "mw"), ("q", "mvar"))}
-_TAPS = {
-    f"{tap}_{column}": MAYBE
-    for tap in ("tap", "tap2")
-    for column in ("pos", "neutral", "step_percent", "step_degree")
-}
-COLUMNS: Mapping[str, Mapping[str, Number]] = {
-    "bus": {"vn_kv": POSITIVE, "min_vm_pu": NOT_NEGATIVE_MAYBE, "max_vm_pu": POSITIVE_MAYBE},
-    "ext_grid": {"vm_pu": POSITIVE, "va_degree": MAYBE},
-    "load": _POWER,
-    "sgen": _POWER,
-    "storage": _POWER,
-    "gen": {"p_mw": ANY, "scaling": MAYBE, "vm_pu": POSITIVE},
-    "motor": {
-        "pn_mech_mw": ANY,
-        "loading_percent": ANY,
-        "cos_phi": POSITIVE,
-        "efficiency_percent": POSITIVE,
-        "scaling": MAYBE,
-    },
-    "asymmetric_load": {**_PHASES, "scaling": MAYBE},
-    "asymmetric_sgen": {**_PHASES, "scaling": MAYBE},
-    "shunt": {"p_mw": ANY, "q_mvar": ANY, "vn_kv": POSITIVE, "step": ANY},
-    "ward": {"ps_mw": ANY, "qs_mvar": ANY, "pz_mw": ANY, "qz_mvar": ANY},
-    "xward": {
-        "ps_mw": ANY,
-        "qs_mvar": ANY,
-        "pz_mw": ANY,
-        "qz_mvar": ANY,
-        "r_ohm": ANY,
-        "x_ohm": ANY,
-        "vm_pu": POSITIVE,
-    },
-    "line": {
-        "length_km": POSITIVE,
-        "r_ohm_per_km": ANY,
-        "x_ohm_per_km": ANY,
-        "c_nf_per_km": ANY,
-        "g_us_per_km": MAYBE,
-        "max_i_ka": NOT_NEGATIVE_MAYBE,
-        "df": POSITIVE_MAYBE,
-        "parallel": POSITIVE_MAYBE,
-        "max_loading_percent": NOT_NEGATIVE_MAYBE,
-    },
-    "trafo": {
-        "sn_mva": POSITIVE,
-        "vn_hv_kv": POSITIVE,
-        "vn_lv_kv": POSITIVE,
-        "vk_percent": ANY,
-        "vkr_percent": ANY,
-        "pfe_kw": ANY,
-        "i0_percent": ANY,
-        "shift_degree": MAYBE,
-        "df": POSITIVE_MAYBE,
-        "parallel": POSITIVE_MAYBE,
-        "max_loading_percent": NOT_NEGATIVE_MAYBE,
-        **_TAPS,
-    },
-    "trafo3w": {
-        **{
-            column.format(side): rule
-            for side in ("hv", "mv", "lv")
-            for column, rule in (
-                ("sn_{}_mva", POSITIVE),
-                ("vn_{}_kv", POSITIVE),
-                ("vk_{}_percent", ANY),
-                ("vkr_{}_percent", ANY),
-            )
-        },
-        "pfe_kw": ANY,
-        "i0_percent": ANY,
-        "shift_mv_degree": MAYBE,
-        "shift_lv_degree": MAYBE,
-        "max_loading_percent": NOT_NEGATIVE_MAYBE,
-        **_TAPS,
-    },
-    "impedance": {
-        "sn_mva": POSITIVE,
-        **dict.fromkeys(("rft_pu", "xft_pu", "rtf_pu", "xtf_pu"), ANY),
-        **dict.fromkeys(("gf_pu", "bf_pu", "gt_pu", "bt_pu"), MAYBE),
-    },
-}
-"""Columns of every table that are looked at, and what they may hold."""
 
 BUS_COLUMNS = {
     "line": ("from_bus", "to_bus"),
@@ -147,13 +44,14 @@ BUS_COLUMNS = {
 }
 TAP_CHANGERS = ("Ratio", "Symmetrical", "Ideal", "Tabular")
 NO_TAP_CHANGER = ("", "nan", "None")  # as pandapower writes that there is none
+TAP_SIDES = {"trafo": ("hv", "lv"), "trafo3w": ("hv", "mv", "lv")}
 SWITCHED = {"l": "line", "t": "trafo", "t3": "trafo3w", "b": "bus"}
 """What a switch stands at, by its column ``et``."""
 
 
 def in_service(net: pandapowerNet, table: str, name: str) -> BoolArray:
     """Which rows of a table are in service. A value that is neither True nor False is an `InputError`."""
-    return _flags(net[table], table, "in_service", name)
+    return flags(net[table], table, "in_service", name)
 
 
 def check_net(net: pandapowerNet, name: str) -> None:
@@ -164,26 +62,21 @@ def check_net(net: pandapowerNet, name: str) -> None:
     net become plain numbers and flags; values out of service that cannot be used become harmless ones, since
     pandapower multiplies them by zero.
     """
-    for field, what in (
-        ("sn_mva", "a base power above zero, in MVA"),
-        ("f_hz", "a frequency above zero, in Hz"),
+    for field, rule, what in (
+        ("sn_mva", MVA, "a base power in MVA"),
+        ("f_hz", HERTZ, "a frequency in Hz"),
     ):
         value = _real(net.get(field))
-        if not np.isfinite(value) or not value > 0.0:
-            raise InputError(name, field, f"is {shown(net.get(field))}", f"Give {what}")
+        if not rule.least <= value <= rule.most:
+            raise InputError(name, field, f"is {shown(net.get(field))}", f"Give {what}, {rule.words}")
     _check_tables(net, name)
-    if not net.bus.index.is_unique or not pd.api.types.is_integer_dtype(net.bus.index):
-        raise InputError(
-            name, "bus", "its index does not number buses", "Give every bus a whole number of its own"
-        )
     for table, rules in COLUMNS.items():
         if not len(net[table]):
             continue
         on = in_service(net, table, name)
         net[table]["in_service"] = on
         for column, rule in rules.items():
-            _check_column(net[table][on], table, column, rule, name)
-            _make_plain(net[table], column, rule, on)
+            _check_column(net[table], table, column, rule, on, name)
     for table, columns in BUS_COLUMNS.items():
         if len(net[table]):
             _check_buses(net, table, columns, name)
@@ -194,45 +87,90 @@ def check_net(net: pandapowerNet, name: str) -> None:
 
 
 def _check_tables(net: pandapowerNet, name: str) -> None:
-    """Every table that is read is there, and numbers its rows once."""
+    """Every table that is read is there, and numbers its rows, each once."""
     for table in MODELLED:
         if table not in net or not isinstance(net[table], pd.DataFrame):
             hint = "Write the net with pandapower.to_json, which writes every table"
             raise InputError(name, table, "the table is missing", hint)
-        twice = net[table].index.duplicated()
+        index = net[table].index
+        if not len(index):
+            continue
+        twice = index.duplicated()
         if twice.any():
-            problem = f"{table} {net[table].index[twice][0]} stands there twice"
+            problem = f"{table} {shown(index[twice][0])} stands there twice"
             raise InputError(name, table, problem, "Give every row an index of its own")
+        if not pd.api.types.is_integer_dtype(index) or index.min() < 0 or index.max() > MAX_INDEX:
+            wrong = next(k for k in index if not isinstance(k, int | np.integer) or not 0 <= k <= MAX_INDEX)
+            problem = f"has a row {shown(wrong)}: its index does not number its rows"
+            raise InputError(name, table, problem, f"Give every row a whole number from 0 to {MAX_INDEX}")
 
 
 def _check_taps(net: pandapowerNet, name: str) -> None:
-    """Tap changers are of a kind that pandapower knows: it passes over others without a word."""
-    for table in ("trafo", "trafo3w"):
-        for column in ("tap_changer_type", "tap2_changer_type"):
-            for index, kind in net[table].get(column, pd.Series(dtype=object)).items():
-                if not pd.isna(kind) and kind not in TAP_CHANGERS + NO_TAP_CHANGER:
-                    raise InputError(
-                        name,
-                        f"{table} {index}.{column}",
-                        f"is {_shown(kind)}",
-                        f"Use one of {', '.join(TAP_CHANGERS)}, or leave it empty for none",
-                    )
+    """Tap changers are of a kind, at a side and in a position that there is.
+
+    pandapower passes over other kinds and sides without a word, and takes any position.
+    """
+    for table, sides in TAP_SIDES.items():
+        for tap in ("tap", "tap2"):
+            for column, known in ((f"{tap}_changer_type", TAP_CHANGERS), (f"{tap}_side", sides)):
+                for index, kind in net[table].get(column, pd.Series(dtype=object)).items():
+                    if not _is_empty(kind) and not _is_one_of(kind, known + NO_TAP_CHANGER):
+                        raise InputError(
+                            name,
+                            f"{table} {index}.{column}",
+                            f"is {shown(kind)}",
+                            f"Use one of {', '.join(known)}, or leave it empty for none",
+                        )
+            _check_positions(net[table], table, tap, name)
+
+
+def _check_positions(rows: pd.DataFrame, table: str, tap: str, name: str) -> None:
+    if not len(rows) or f"{tap}_pos" not in rows:
+        return
+    rows = rows[rows["in_service"]]
+    position = _numbers(rows, table, f"{tap}_pos", name)
+    for column, below in ((f"{tap}_min", True), (f"{tap}_max", False)):
+        if column in rows:
+            end = _numbers(rows, table, column, name)
+            wrong = position < end if below else position > end
+            where, hint = f"{table} {{}}.{tap}_pos", "Give a position from the lowest to the highest"
+            problem = f"is {{}}, {'below' if below else 'above'} {column} of {{}}"
+            _refuse_first(wrong, name, rows, where, hint, problem, position, end)
+
+
+def _is_one_of(value: object, known: Iterable[str]) -> bool:
+    return isinstance(value, str) and value in known
+
+
+def _is_empty(value: object) -> bool:
+    return value is None or value is pd.NA or (isinstance(value, float | np.floating) and np.isnan(value))
 
 
 def _real(value: Any) -> float:
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    return float(value) if number else float("nan")
+    """A number as such; nan for everything else, flags and texts among it."""
+    if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
+        return float("nan")
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf")
 
 
-def _flags(rows: pd.DataFrame, table: str, column: str, name: str) -> BoolArray:
+def flags(rows: pd.DataFrame, table: str, column: str, name: str) -> BoolArray:
+    """A column of True and False. Any other value is an `InputError`."""
     if column not in rows:
         raise InputError(
             name, f"{table}.{column}", "the column is missing", "Give True or False in every row"
         )
     values = rows[column]
-    wrong = ~values.isin([True, False]).to_numpy()
+    if values.dtype == np.dtype(bool):
+        return np.asarray(values.to_numpy(dtype=bool))
+    cells = list(values)
+    wrong = np.array(
+        [not isinstance(v, bool | np.bool_) and _real(v) not in (0.0, 1.0) for v in cells], dtype=bool
+    )
     _refuse_first(wrong, name, rows, f"{table} {{}}.{column}", "Give True or False", "is {}", values)
-    return np.asarray(values.to_numpy(dtype=bool))
+    return np.array([bool(v) for v in cells], dtype=bool)
 
 
 def _refuse_first(
@@ -250,77 +188,104 @@ def _refuse_first(
     """
     if wrong.any():
         k = int(np.argmax(wrong))
-        shown = [_shown(np.asarray(column, dtype=object)[k]) for column in values]
+        shown = [_word(np.asarray(column, dtype=object)[k]) for column in values]
         raise InputError(name, where.format(rows.index[k]), problem.format(*shown), hint)
 
 
-def _shown(value: object) -> str:
-    if isinstance(value, np.generic):
-        value = value.item()
-    return "empty" if value is None or value != value else repr(value)[:40]
+def _word(value: object) -> str:
+    return "empty" if _is_empty(value) else shown(value, 40)
 
 
-def _numbers(rows: pd.DataFrame, table: str, column: str, name: str) -> FloatArray:
-    """A column as numbers, nan where it is empty; text and the like are an `InputError`."""
-    values = pd.to_numeric(rows[column], errors="coerce")
-    wrong = (values.isna() & rows[column].notna()).to_numpy()
-    _refuse_first(wrong, name, rows, f"{table} {{}}.{column}", "Give a number", "is {}", rows[column])
-    return np.asarray(values.to_numpy(dtype=float))
+def _numbers(
+    rows: pd.DataFrame, table: str, column: str, name: str, hint: str = "Give a number"
+) -> FloatArray:
+    """A column as numbers, nan where it is empty; texts, flags and the like are an `InputError`."""
+    values = rows[column]
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "iuf":
+        return np.asarray(values.to_numpy(dtype=float))
+    numbers = np.array([_real(value) for value in values], dtype=float)
+    wrong = np.isnan(numbers) & ~np.array([_is_empty(value) for value in values], dtype=bool)
+    _refuse_first(wrong, name, rows, f"{table} {{}}.{column}", hint, "is {}", values)
+    return numbers
 
 
-def _check_column(rows: pd.DataFrame, table: str, column: str, rule: Number, name: str) -> None:
+def _check_column(
+    rows: pd.DataFrame, table: str, column: str, rule: Number, on: BoolArray, name: str
+) -> None:
+    """Refuse a value in service that is out of its range, and make the column one of plain numbers."""
     if column not in rows:
-        if rule.absent or not len(rows):
+        if rule.default is not None:
+            rows[column] = rule.default
+        if rule.absent or not on.any():
             return
         raise InputError(
             name, f"{table}.{column}", "the column is missing", f"Give {rule.words} in every row"
         )
-    values = _numbers(rows, table, column, name)
-    empty = np.isnan(values)
-    fine = np.isfinite(values) & ((values > rule.least) | ((values == rule.least) & rule.zero))
-    if rule.least == 0.0 and rule.absent:
-        fine |= values == np.inf  # a limit that is none
-    wrong = ~(fine | empty) if rule.absent else ~fine
+    values = np.full(len(rows), np.nan)
+    values[on] = _numbers(rows[on], table, column, name)
+    if not on.all():
+        values[~on] = [_real(value) for value in rows[column][~on]]
+    fine = (values >= rule.least) & (values <= rule.most) & ((values != rule.least) | rule.zero)
+    if rule.infinite:
+        fine |= values == np.inf
+    if rule.absent:
+        fine |= np.isnan(values)
     hint = f"Give {rule.words}, or take the element out of service"
-    _refuse_first(wrong, name, rows, f"{table} {{}}.{column}", hint, "is {}", values)
-
-
-def _make_plain(rows: pd.DataFrame, column: str, rule: Number, on: BoolArray) -> None:
-    if column not in rows:
-        return
-    if rows[column].dtype == object:
-        rows[column] = pd.to_numeric(rows[column], errors="coerce")
-    values = rows[column].to_numpy(dtype=float)
-    fine = np.isfinite(values) & (values > rule.least)
-    useless: BoolArray = ~on & ~(fine | np.isnan(values) if rule.absent else fine)
-    if useless.any():
-        rows[column] = np.where(useless, 1.0, values)
+    where = f"{table} {{}}.{column}"
+    _refuse_first(on & ~fine, name, rows, where, hint, "is {}", values)
+    plain = isinstance(rows[column].dtype, np.dtype) and rows[column].dtype.kind in "iuf"
+    if not fine.all() or not plain:
+        rows[column] = np.where(fine, values, 1.0)  # which pandapower multiplies by zero
 
 
 def _check_buses(net: pandapowerNet, table: str, columns: tuple[str, ...], name: str) -> None:
-    rows = net[table]
     for column in columns:
-        if column not in rows:
+        if column not in net[table]:
             raise InputError(name, f"{table}.{column}", "the column is missing", "Give the index of a bus")
-        wrong = ~rows[column].isin(net.bus.index).to_numpy()
-        where, hint = f"{table} {{}}.{column}", "Use an index of table bus"
-        _refuse_first(wrong, name, rows, where, hint, "bus {} does not exist", rows[column])
+        rows = net[table]
+        numbers = _references(rows, table, column, net.bus.index, "bus", name)
+        if not pd.api.types.is_integer_dtype(rows[column]):
+            rows[column] = numbers
+
+
+def _references(
+    rows: pd.DataFrame, table: str, column: str, known: pd.Index[Any], of: str, name: str
+) -> IntArray:
+    """A column that names rows of table `of`, as whole numbers."""
+    hint = f"Use an index of table {of}"
+    numbers = _numbers(rows, table, column, name, hint)
+    wrong = ~np.isin(numbers, known.to_numpy(dtype=float))
+    empty = np.isnan(numbers)
+    where = f"{table} {{}}.{column}"
+    _refuse_first(empty, name, rows, where, hint, "is {}", numbers)
+    _refuse_first(wrong, name, rows, where, hint, f"{of} {{}} does not exist", rows[column])
+    return numbers.astype(np.int64)
 
 
 def _check_switches(net: pandapowerNet, name: str) -> None:
     rows = net.switch
     if not len(rows):
         return
-    _flags(rows, "switch", "closed", name)
-    if "z_ohm" in rows:
-        _check_column(rows, "switch", "z_ohm", NOT_NEGATIVE_MAYBE, name)
-    for index, et, element in zip(rows.index, rows.et, rows.element, strict=True):
-        if et not in SWITCHED:
-            problem, hint = f"is {_shown(et)}", f"Use one of {', '.join(SWITCHED)}"
-            raise InputError(name, f"switch {index}.et", problem, hint)
-        if element not in net[SWITCHED[et]].index:
-            problem = f"{SWITCHED[et]} {_shown(element)} does not exist"
-            raise InputError(name, f"switch {index}.element", problem, f"Use an index of {SWITCHED[et]}")
+    rows["closed"] = flags(rows, "switch", "closed", name)
+    _check_column(rows, "switch", "z_ohm", SWITCH_OHM, np.ones(len(rows), dtype=bool), name)
+    for column in ("et", "element"):
+        if column not in rows:
+            raise InputError(name, f"switch.{column}", "the column is missing", "Say what each switch is at")
+    unknown = np.array([not _is_one_of(et, SWITCHED) for et in rows["et"]], dtype=bool)
+    hint = f"Use one of {', '.join(SWITCHED)}"
+    _refuse_first(unknown, name, rows, "switch {}.et", hint, "is {}", rows["et"])
+    element = np.zeros(len(rows), dtype=np.int64)
+    for et, table in SWITCHED.items():
+        those = (rows["et"] == et).to_numpy(dtype=bool)
+        element[those] = _references(rows[those], "switch", "element", net[table].index, table, name)
+    if not pd.api.types.is_integer_dtype(rows["element"]):
+        rows["element"] = element
+
+
+def _live(net: pandapowerNet, table: str, name: str) -> pd.DataFrame:
+    """Rows in service."""
+    rows: pd.DataFrame = net[table]
+    return rows[in_service(net, table, name)] if len(rows) else rows
 
 
 def _check_impedances(net: pandapowerNet, name: str) -> None:
@@ -330,15 +295,15 @@ def _check_impedances(net: pandapowerNet, name: str) -> None:
         ("impedance", (("rft_pu", "xft_pu"), ("rtf_pu", "xtf_pu"))),
         ("xward", (("r_ohm", "x_ohm"),)),
     ):
-        if len(net[table]):
-            rows = net[table][in_service(net, table, name)]
+        rows = _live(net, table, name)
+        if len(rows):
             for r, x in parts:
                 none = (rows[r].to_numpy(dtype=float) == 0.0) & (rows[x].to_numpy(dtype=float) == 0.0)
                 hint = "Give it one, or join its buses by a closed switch"
                 problem = f"has no impedance ({r} and {x} are zero)"
                 _refuse_first(none, name, rows, f"{table} {{}}", hint, problem)
     for table, sides in (("trafo", ("",)), ("trafo3w", ("hv_", "mv_", "lv_"))):
-        rows = net[table][in_service(net, table, name)] if len(net[table]) else net[table]
+        rows = _live(net, table, name)
         for side in sides if len(rows) else ():
             vk = rows[f"vk_{side}percent"].to_numpy(dtype=float)
             vkr = rows[f"vkr_{side}percent"].to_numpy(dtype=float)

@@ -23,7 +23,7 @@ from tandem_sim.grids.matpower import read_matpower
 from tandem_sim.grids.network import Network
 from tandem_sim.grids.pandapower_json import read_pandapower_json
 from tandem_sim.grids.simbench_taps import with_simbench_taps
-from tandem_sim.grids.text import is_there, read_text
+from tandem_sim.grids.text import is_there, read_bytes, read_text
 from tandem_sim.grids.ucte import read_ucte
 
 BUNDLED = ("case69", "case141")
@@ -53,7 +53,7 @@ def _shared(grid: str, folder: Path | None) -> pandapowerNet:
     """The net of a grid as it is kept for all who ask: not to be changed."""
     if is_file(grid):
         path = (folder or Path()) / grid
-        if not is_there(path):
+        if not is_there(path, Path.exists):
             raise InputError(
                 str(path),
                 "grid",
@@ -92,12 +92,7 @@ class _Content:
             raise InputError(
                 str(path), "grid", f"ends in {path.suffix}, which is not read", f"Rename it to end in {kind}"
             )
-        try:
-            return cls(kind, path.read_bytes(), path)
-        except OSError as error:
-            raise InputError(
-                str(path), "file", f"cannot be read ({error.strerror})", "Check the path and its permissions"
-            ) from error
+        return cls(kind, read_bytes(path), path)
 
 
 @lru_cache(maxsize=32)

@@ -136,7 +136,7 @@ class _Machine:
         if node.kind != "name":
             raise Refused("assigns to a place that is not read (a field of an element, or no name)")
         path.insert(0, node.parts[0])
-        value = _own(self.value(source))
+        value = self._own(self.value(source))
         home: dict[str, Any] = self.names
         for step in path[:-1]:
             home = home.setdefault(step, {})
@@ -175,6 +175,13 @@ class _Machine:
             new[0, 0] = value
         return Cell(put(items, self._arguments(at, items.shape), new, None))
 
+    def _own(self, value: Any) -> Any:
+        """A copy of a struct, whose fields may be assigned to; tables are never changed."""
+        if not isinstance(value, dict):
+            return value
+        self._spend(1000)
+        return {name: self._own(inner) for name, inner in value.items()}
+
     # Values
 
     def _spend(self, numbers: int) -> None:
@@ -192,6 +199,8 @@ class _Machine:
             raise
         if isinstance(value, np.ndarray):
             self._spend(value.size)
+        elif isinstance(value, str):
+            self._spend(len(value))
         return value
 
     def _num(self, number: complex) -> Numbers:
@@ -339,11 +348,6 @@ class _Machine:
             for column, value in enumerate(row):
                 items[k, column] = value
         return Cell(items)
-
-
-def _own(value: Any) -> Any:
-    """A copy of a struct: what is assigned to its fields is not seen elsewhere. Tables are never changed."""
-    return {name: _own(inner) for name, inner in value.items()} if isinstance(value, dict) else value
 
 
 def _joined(rows: list[list[Numbers]]) -> Numbers:

@@ -9,21 +9,18 @@ transformers into magnetisation, and drops status and rating of branches between
 
 from __future__ import annotations
 
-import io
 import logging
 from pathlib import Path
-from typing import Any, cast
-from zlib import error as zlib_error
+from typing import Any
 
 import numpy as np
 import pandapower as pp
 from pandapower.auxiliary import pandapowerNet
-from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
 from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.matlab import run
+from tandem_sim.grids.matlab_binary import read_binary
 from tandem_sim.grids.matlab_scan import Refused
 from tandem_sim.grids.matlab_values import Cell
 from tandem_sim.grids.text import one_line
@@ -41,6 +38,9 @@ NOT_USED = {
     "version": "the format",
 }
 """Fields that say nothing about the grid as it is modelled here."""
+LARGEST = 1e9
+"""Of numbers that are read, in whatever unit: a larger one is a mistake, and a rating that is none."""
+LARGEST_RATIO = 100.0
 NO_RATING_MVA = 99_999.0
 """What stands for a rate A of zero, which is no limit, where a transformer needs a rated power."""
 UNKNOWN_BASE_KV = 1.0
@@ -107,21 +107,12 @@ def _of_text(content: bytes, path: Path) -> dict[str, Any]:
 
 def _of_binary(content: bytes, path: Path) -> dict[str, Any]:
     try:
-        held = loadmat(cast(Any, io.BytesIO(content)), struct_as_record=False)
-        case = held["mpc"][0, 0]
-        names = case._fieldnames
-    except (
-        AttributeError,
-        LookupError,
-        TypeError,
-        ValueError,
-        NotImplementedError,
-        OSError,
-        MatReadError,
-        zlib_error,
-    ) as error:
+        case = read_binary(content).get("mpc")
+    except ValueError as error:
         raise _no_case(path, one_line(error)) from error
-    return {name: getattr(case, name) for name in names}
+    if not isinstance(case, dict):
+        raise _no_case(path, "mpc has no tables")
+    return case
 
 
 class _Case:
@@ -167,8 +158,8 @@ class _Case:
             if column in NOT_READ:
                 continue
             values = table[:, k]
-            bad = np.isnan(values) if column in MAY_BE_INFINITE else ~np.isfinite(values)
-            self._refuse(name, bad, k, values, "Give a number")
+            bad = np.isnan(values) if column in MAY_BE_INFINITE else ~(np.abs(values) <= LARGEST)
+            self._refuse(name, bad, k, values, f"Give a number from {-LARGEST:g} to {LARGEST:g}")
         return table
 
     def _refuse(self, table: str, bad: BoolArray, column: int, values: FloatArray, mend: str) -> None:
@@ -220,12 +211,11 @@ class _Case:
         return found
 
     def _check_rest(self) -> None:
-        for column, mend in (
-            (RATE_A, "Give an MVA rating, or 0 for none"),
-            (TAP, "Give a ratio, or 0 for a line"),
-        ):
-            values = self.branch[:, column]
-            self._refuse("branch", values < 0, column, values, mend)
+        rate, tap = self.branch[:, RATE_A], self.branch[:, TAP]
+        self._refuse("branch", rate < 0, RATE_A, rate, "Give an MVA rating, or 0 for none")
+        no_ratio = (tap != 0) & ((tap < 1 / LARGEST_RATIO) | (tap > LARGEST_RATIO))
+        mend = f"Give a ratio from {1 / LARGEST_RATIO:g} to {LARGEST_RATIO:g}, or 0 for a line"
+        self._refuse("branch", no_ratio, TAP, tap, mend)
         lines = self.case.get("dcline")
         if isinstance(lines, np.ndarray) and lines.size:
             on = np.flatnonzero(lines[:, 2] > 0) if lines.ndim == 2 and lines.shape[1] > 2 else np.arange(1)
@@ -333,7 +323,7 @@ class _Case:
             return
         branch, kv = self.branch[rows], self.kv[self.end[rows]]
         ohm = kv**2 / self.base_mva
-        limited = (branch[:, RATE_A] > 0) & np.isfinite(branch[:, RATE_A])
+        limited = (branch[:, RATE_A] > 0) & (branch[:, RATE_A] <= LARGEST)
         pp.create_lines_from_parameters(
             net,
             self.index[self.start[rows]],
@@ -361,7 +351,7 @@ class _Case:
         hv, lv = np.where(up, end, start), np.where(up, start, end)
         seen = np.where(up, ratio**2, 1.0) / self.base_mva
         r, x = branch[:, BR_R] * seen, branch[:, BR_X] * seen
-        limited = (branch[:, RATE_A] > 0) & np.isfinite(branch[:, RATE_A])
+        limited = (branch[:, RATE_A] > 0) & (branch[:, RATE_A] <= LARGEST)
         rated: FloatArray = np.where(limited, branch[:, RATE_A], NO_RATING_MVA)
         step = np.where(up, 1.0 / ratio, ratio) - 1.0
         on = branch[:, BR_STATUS] > 0

@@ -19,7 +19,7 @@ from pandapower.pd2ppc import _pd2ppc
 
 from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
 from tandem_sim.grids.branches import BR_STATUS, F_BUS, T_BUS, Branches, read_branches
-from tandem_sim.grids.checks import NO_TAP_CHANGER, check_net
+from tandem_sim.grids.checks import NO_TAP_CHANGER, check_net, flags, in_service
 from tandem_sim.grids.contents import REFUSED, Content, contents_of, live_rows
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.text import one_line
@@ -145,7 +145,7 @@ class Network:
             for c, d in (("min_vm_pu", DEFAULT_VM_MIN_PU), ("max_vm_pu", DEFAULT_VM_MAX_PU))
         ]
         branches = read_branches(net, ppc, name)
-        return cls(
+        found = cls(
             name=name,
             base_mva=float(ppc["baseMVA"]),
             bus_index=served,
@@ -166,24 +166,45 @@ class Network:
             net=net,
             contents=contents + _assumed(net, served, branches),
         )
+        _refuse_infinite(found)
+        return found
 
 
 def _refuse_unknown_elements(net: pandapowerNet, name: str) -> None:
     for table in REFUSED:
-        if table in net and net[table].in_service.to_numpy(dtype=bool).any():
+        if isinstance(net.get(table), pd.DataFrame) and in_service(net, table, name).any():
             raise InputError(
                 name,
                 table,
                 "elements of this table are not modelled",
                 "Replace them by loads, sgens or shunts, or set them out of service",
             )
-    if "slack" in net.gen and (net.gen.slack & net.gen.in_service).to_numpy(dtype=bool).any():
+    if "slack" in net.gen and (flags(net.gen, "gen", "slack", name) & in_service(net, "gen", name)).any():
         raise InputError(
             name,
             "gen.slack",
             "a generator takes part in the slack, besides the external grid",
             "Set gen.slack to False: the external grid is the one slack bus",
         )
+
+
+def _refuse_infinite(network: Network) -> None:
+    """Whatever was put together from the tables is finite, node by node."""
+    for array, what in (
+        (network.p_mw, "an active injection"),
+        (network.q_mvar, "a reactive injection"),
+        (network.shunt_g_pu, "a shunt"),
+        (network.shunt_b_pu, "a shunt"),
+    ):
+        wrong = np.flatnonzero(~np.isfinite(array))
+        if len(wrong):
+            bus = network.bus_index[network.bus_node == wrong[0]]
+            raise InputError(
+                network.name,
+                f"bus {bus[0]}" if len(bus) else "bus",
+                f"has {what} of {array[wrong[0]]:g}",
+                "Correct the elements at the bus",
+            )
 
 
 def _silence(net: pandapowerNet, table: str) -> None:
@@ -272,7 +293,7 @@ def _per_unit_model(net: pandapowerNet, name: str) -> dict[str, Any]:
     )
     try:
         ppc, _ = _pd2ppc(net)
-    except (LookupError, TypeError, ValueError, AttributeError, NotImplementedError, UserWarning) as error:
+    except Exception as error:  # whatever pandapower stumbles over in columns that are not looked at here
         raise InputError(
             name,
             "net",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, time
 from difflib import get_close_matches
@@ -14,7 +16,7 @@ from tandem_sim.grids.errors import InputError, cut, printable
 
 _HALF = re.compile("[\ud800-\udfff]")
 MOST_BYTES = 2**28
-"""Most bytes of a file of text, of whatever format; what formats allow is less."""
+"""Most bytes of a file, of whatever format; the largest case of MATPOWER has 23 million."""
 SHOWN_ITEMS = 6
 """Most items that a message prints of a list or a mapping, on each of `SHOWN_DEPTH` levels."""
 SHOWN_DEPTH = 3
@@ -22,10 +24,12 @@ LARGEST_SHOWN = 10**40
 """Whole numbers beyond it are told by their length."""
 
 
-def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
-    """A file as text, line ends as they are. `InputError` if it cannot be read, is too large or no UTF-8."""
+def read_bytes(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
+    """A file as bytes. `InputError` if it cannot be read, is too large or no regular file."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_without_waiting) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise InputError(str(path), "file", "is no regular file", "Give the path of a file")
             data = file.read(most_bytes + 1)
     except OSError as error:
         raise InputError(
@@ -33,6 +37,17 @@ def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
         ) from error
     if len(data) > most_bytes:
         raise InputError(str(path), "file", f"has more than {most_bytes} bytes", "Make it smaller")
+    return data
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Opened at once, to be looked at: a pipe would wait for somebody who writes."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
+    """A file as text, line ends as they are. `InputError` as of `read_bytes`, or if it is no UTF-8."""
+    data = read_bytes(path, most_bytes)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -225,7 +225,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, parser: str) -> list[object]:
 
 
 @pytest.mark.parametrize(
-    ("name", "parser"), [("grid.json", "pp.from_json_string"), ("tiny.m", "read_matpower")]
+    ("name", "parser"), [("grid.json", "read_pandapower_json"), ("tiny.m", "read_matpower")]
 )
 def test_a_content_is_parsed_once_and_a_changed_one_anew(
     name: str, parser: str, grid_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
