@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from tandem_sim.agents.afrr import AfrrSettings
 from tandem_sim.agents.fleet import HouseholdFleet
-from tandem_sim.agents.population import Population
 from tandem_sim.grids.arrays import FloatArray, IntArray
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.profiles import ProfileError
@@ -151,10 +149,7 @@ def _fleet(
     scenario: Scenario, calendar: Calendar, grids: Grids, aggregator_of: IntArray, rows: FloatArray,
     low: LowVoltage | None,
 ) -> HouseholdFleet:  # fmt: skip
-    given: dict[str, Any] = {
-        k: tuple(v) if isinstance(v, list) else v for k, v in scenario.population.items()
-    }
-    population, times = Population(**given), calendar.times()
+    population, times = scenario.population.drawn_from, calendar.times()
     try:
         return HouseholdFleet.build(
             population, grids.site_of, aggregator_of, times, grids.n_sites, rows,
