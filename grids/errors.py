@@ -2,6 +2,37 @@
 
 from __future__ import annotations
 
+LONGEST = {"source": 300, "field": 160, "problem": 1_500, "mend": 3_000}
+"""Most characters that a message prints of each part; `mend` may list all names that are known."""
+
+
+def printable(text: object, longest: int = 80) -> str:
+    r"""A text of others on one line: of bounded length, and what is no printable character as an escape.
+
+    Line ends, control characters, terminal sequences and marks that change the direction of writing would
+    change what a person reads on a terminal. What is too long is cut in the middle, so that the end of a path
+    stays.
+
+    >>> printable("one\ntwo"), printable("folder/" * 100 + "case.json", 30)
+    ('one\\ntwo', 'folder/folder/folde... se.json')
+    """
+    given = cut(str(text), longest)
+    if given.isprintable():
+        return given
+    return cut("".join(c if c.isprintable() else _escaped(c) for c in given), longest)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def cut(text: str, longest: int) -> str:
+    """A text of at most `longest` characters, without its middle if it has more."""
+    if len(text) <= longest:
+        return text
+    end = longest // 4
+    return f"{text[: longest - end - 4]}... {text[len(text) - end :]}"
+
 
 class InputError(ValueError):
     """Something a person gave cannot be used.
@@ -22,8 +53,9 @@ class InputError(ValueError):
         self.mend = mend
 
     def __str__(self) -> str:
-        """All in one line."""
-        return f"{self.source}: {self.field}: {self.problem}. {self.mend}."
+        """All in one line, of bounded length, whatever others wrote into it."""
+        source, field, problem, mend = (printable(getattr(self, part), n) for part, n in LONGEST.items())
+        return f"{source}: {field}: {problem}. {mend}."
 
 
 class PowerFlowMismatchError(RuntimeError):

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, time
 from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
-from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.errors import InputError, cut, printable
+
+SHOWN_ITEMS = 6
+"""Most items that a message prints of a list or a mapping, on each of `SHOWN_DEPTH` levels."""
+SHOWN_DEPTH = 3
+LARGEST_SHOWN = 10**40
+"""Whole numbers beyond it are told by their length."""
 
 
 def read_text(path: Path) -> str:
@@ -29,9 +38,57 @@ def read_text(path: Path) -> str:
     raise InputError(str(path), f"line {line}", problem, "Save it as UTF-8 text")
 
 
+def shown(value: object, longest: int = 80) -> str:
+    """A value as a message prints it: at most `longest` characters of one line, in bounded time.
+
+    Made for values that others wrote, which may be huge, nested without end or hold themselves. Text stands
+    in quotes; an object whose text would be its own affair is told by its type.
+
+    >>> shown([1.5, "two", None]), shown("x" * 10**6, 20), shown(10**5000)
+    ("[1.5, 'two', None]", "'xxxxxxxxxx... xxxx'", 'a whole number of about 5000 digits')
+    """
+    return printable(_shown(value, longest, SHOWN_DEPTH), longest)
+
+
+def _shown(value: Any, longest: int, depth: int) -> str:
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):  # a number of NumPy
+        value = value.item()
+    if isinstance(value, str):
+        return repr(cut(value, longest - 2))  # without its quotes
+    if isinstance(value, bytes):
+        return repr(value[:longest])
+    if isinstance(value, int) and not -LARGEST_SHOWN < value < LARGEST_SHOWN:
+        return f"a whole number of about {round(value.bit_length() * 0.30103)} digits"
+    if value is None or isinstance(value, int | float | complex):
+        return repr(value)
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        pairs = ((key, _inner(key, longest, depth), value[key]) for key in islice(value, SHOWN_ITEMS))
+        items = [f"{name}: {_inner(item, longest, depth)}" for _, name, item in pairs]
+        return f"{{{_listed(items, len(value))}}}"
+    if isinstance(value, list | tuple | set | frozenset):
+        items = [_inner(item, longest, depth) for item in islice(value, SHOWN_ITEMS)]
+        first, last = "[]" if isinstance(value, list) else "()" if isinstance(value, tuple) else "{}"
+        return f"{first}{_listed(items, len(value))}{last}"
+    return f"a {type(value).__name__}"
+
+
+def _inner(value: Any, longest: int, depth: int) -> str:
+    """An item of a list or a mapping; no more than that there is one beyond the last level."""
+    nested = isinstance(value, Mapping | list | tuple | set | frozenset)
+    return "..." if nested and depth <= 1 else _shown(value, longest, depth - 1)
+
+
+def _listed(items: list[str], n: int) -> str:
+    return ", ".join(items if n <= len(items) else [*items, f"... ({n} in all)"])
+
+
 def one_line(message: object) -> str:
-    """A foreign message on one line, without a full stop at its end."""
-    return " ".join(str(message).split()).removesuffix(".")
+    """A foreign message on one line, without a full stop at its end, cut where it is long."""
+    return printable(" ".join(str(message).split()), 400).removesuffix(".")
 
 
 def hint(given: object, known: Iterable[str]) -> str:
@@ -43,7 +100,7 @@ def hint(given: object, known: Iterable[str]) -> str:
     'Use common'
     """
     names = list(known)
-    near = get_close_matches(str(given), names, n=1)
+    near = get_close_matches(printable(given), names, n=1)
     listed = ", ".join(names)
     return f"Did you mean {near[0]}? Known: {listed}" if near else f"Use {listed}"
 

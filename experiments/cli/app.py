@@ -9,7 +9,7 @@ import typer
 
 from tandem_sim.agents.errors import StrategyError
 from tandem_sim.experiments.cli import cases, listings, results, simulations
-from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.errors import InputError, printable
 
 COMMANDS = (
     simulations.run,
@@ -63,6 +63,6 @@ def main() -> None:
         print("tandem: interrupted; what a run had safe is kept for --resume", file=sys.stderr)
         raise SystemExit(130) from None
     except (InputError, StrategyError) as error:
-        message = " ".join(str(error).splitlines())  # one line, though a file or a key may be named over two
+        message = printable(error, 6_000)  # one line, though a file or a key may be named over two
         print(f"tandem: {message}", file=sys.stderr)  # plain, so that scripts can read it
         raise SystemExit(2) from None

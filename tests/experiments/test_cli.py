@@ -148,7 +148,7 @@ def test_yaml_that_is_none(
         (b"start: 2016-13-45\n", ("YAML", "month")),
         (b"[" * 5000, ("YAML",)),
         (b"3: x\n", ("3", "string")),
-        (b'"a\\nb": x\n', ("a b",)),
+        (b'"a\\nb": x\n', (r"a\nb",)),
         (b"", ("not a mapping",)),
     ],
 )

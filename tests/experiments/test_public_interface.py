@@ -22,7 +22,9 @@ SMALL = Path(__file__).parents[1] / "sim" / "small.yaml"
 HOURLY = {"isp_minutes": 60, "population.sustain_isps": 1}
 
 
-@pytest.mark.parametrize("module", ["experiments.api", "experiments.bundled", "grids.text", "testing"])
+@pytest.mark.parametrize(
+    "module", ["experiments.api", "experiments.bundled", "grids.errors", "grids.text", "testing"]
+)
 def test_examples_of_docstrings_run(module: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     tried = doctest.testmod(
