@@ -124,7 +124,7 @@ class TransmissionSettings(GridSettings):
 class DistributionSettings(GridSettings):
     """A distribution grid: one DSO."""
 
-    id: Name = about("Name of the area; its DSO is DSO-<id>.")
+    id: Name = about("Name of the area; its DSO bears it behind DSO-.")
     interface_bus: BusIndex = about("Bus of the transmission grid that the area hangs on.")
     other_profile: list[Word] = several("Measured profiles of load besides households.", 100, least=1)
     other_share: float = share("Share of nominal load that is not households.", 0.3)

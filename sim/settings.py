@@ -24,6 +24,7 @@ from tandem_sim.sim.balancing_sections import (
     SettlementSettings,
 )
 from tandem_sim.sim.calendar import Calendar
+from tandem_sim.sim.described import unusual
 from tandem_sim.sim.non_firm_sections import IncidentSettings, NonFirmSettings, StreetSettings
 from tandem_sim.sim.population_section import PopulationSettings
 from tandem_sim.sim.quantities import (
@@ -181,6 +182,11 @@ class Scenario(Section):
         )
 
     @property
+    def unusual(self) -> list[str]:
+        """Fields that are accepted and outside what studies usually have, a line each."""
+        return unusual(self)
+
+    @property
     def calendar(self) -> Calendar:
         """The ISPs of the horizon."""
         return Calendar.of_days(str(self.start), self.days, self.isp_minutes, self.zone)
@@ -229,7 +235,7 @@ class Scenario(Section):
     def _consistent(self) -> Scenario:
         if self.dso.envelope_check != "none" and self.prequalification == "static":
             raise ValueError("dso.envelope_check: does not go with static zones, which are not of the day")
-        problems = _repeated_names(self) + _calendar_problems(self)
+        problems = _repeated_names(self) + _calendar_problems(self) + _cost_problems(self)
         if self.aggregators_per_bus > self.aggregators:
             problems.append("aggregators_per_bus: must not exceed aggregators")
         gates = self.gates
@@ -300,6 +306,20 @@ def _balancing_problems(scenario: Scenario) -> list[str]:
         f"conduct.double_selling: {name} is no aggregator (A01 .. A{len(pools):02d})"
         for name in sorted(set(scenario.conduct.double_selling) - pools)
     ]
+    return problems
+
+
+def _cost_problems(scenario: Scenario) -> list[str]:
+    """Units whose marginal cost is no price that may be bid: what nobody serves would cost less than they do."""
+    low, high = scenario.product.price_floor_eur_per_mwh, scenario.product.price_cap_eur_per_mwh
+    problems = []
+    for k, unit in enumerate(scenario.transmission.units):
+        first, last = (unit.c1 + 2.0 * unit.c2 * mw for mw in (unit.p_min_mw, unit.p_max_mw))
+        if not low <= first <= last <= high:
+            problems.append(
+                f"transmission.units.{k}: marginal cost c1 + 2 c2 p is {first:g} to {last:g} EUR/MWh, and "
+                f"product admits prices from {low:g} to {high:g}"
+            )
     return problems
 
 
