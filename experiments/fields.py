@@ -54,7 +54,7 @@ def _rows(section: Mapping[str, Any], known: Mapping[str, Any], above: str) -> I
     for name, about in section["properties"].items():
         path, inner, nullable = f"{above}{name}", about, False
         if any(kind == {"type": "null"} for kind in about.get("anyOf", ())):
-            inner, nullable = {**about, **about["anyOf"][0]}, True
+            inner, nullable = {**{k: v for k, v in about.items() if k != "anyOf"}, **about["anyOf"][0]}, True
         below = _section(inner, known)
         if below is not None and not nullable:
             yield from _rows(below, known, f"{path}.")

@@ -47,7 +47,7 @@ def _zero_or_step(value: float) -> float:
 LEAST_STEP_MW = 1e-6
 """Steps below what markets can tell apart would turn rounding errors into refusals."""
 Name = Annotated[
-    str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=60), AfterValidator(_not_reserved)
+    str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=60, strict=True), AfterValidator(_not_reserved)
 ]
 """Name of a unit, a large load or an area: those of agents and messages are made from it."""
 Rating = Annotated[float, Field(ge=0.001, le=MOST_MW, strict=True, allow_inf_nan=False)]

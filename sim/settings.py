@@ -310,7 +310,7 @@ def _balancing_problems(scenario: Scenario) -> list[str]:
 
 
 def _cost_problems(scenario: Scenario) -> list[str]:
-    """Units whose marginal cost is no price that may be bid: what nobody serves would cost less than they do."""
+    """Units whose marginal cost is no price that may be bid, as penalties lie above prices that may be."""
     low, high = scenario.product.price_floor_eur_per_mwh, scenario.product.price_cap_eur_per_mwh
     problems = []
     for k, unit in enumerate(scenario.transmission.units):
