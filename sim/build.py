@@ -23,6 +23,7 @@ from tandem_sim.sim.control import ImbalancePricing, Reserve
 from tandem_sim.sim.equip import equip
 from tandem_sim.sim.equip_non_firm import equip_non_firm
 from tandem_sim.sim.low_voltage import LowVoltage, build_low_voltage, pools_of_streets, with_street_sites
+from tandem_sim.sim.memory_need import check_memory
 from tandem_sim.sim.meters import Meters, day_index
 from tandem_sim.sim.public_holidays import public_holidays
 from tandem_sim.sim.randomness import AUDITED, stream
@@ -56,6 +57,7 @@ def build_world(
     """
     calendar = scenario.calendar
     grids = build_grids(scenario, calendar, folder)
+    check_memory(scenario, grids.n_sites, len(grids.transmission.p_mw), calendar.n_isp)
     low = build_low_voltage(scenario, folder, calendar, grids.areas, grids.site_of)
     rows = household_rows(scenario, grids)
     aggregator_of = aggregators_of(scenario, grids, rows)
