@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationInfo, field_validator, model_validator
 
 from tandem_sim.agents.population import Population
-from tandem_sim.sim.quantities import MOST_EUR_PER_MWH, Span, check_span, count, number, share, span
+from tandem_sim.sim.quantities import Span, check_span, count, number, share, span
 from tandem_sim.sim.sections import Section
 
 _GIVEN = Population()
@@ -16,7 +16,7 @@ _GIVEN = Population()
 
 def costs(meaning: str, default: tuple[float, float]) -> Any:
     """A range of costs of devices."""
-    return span(meaning, "EUR/MWh", (0.0, MOST_EUR_PER_MWH), default, usual=(0.0, 500.0))
+    return span(meaning, "EUR/MWh", (0.0, 2000.0), default, usual=(0.0, 500.0))
 
 
 class PopulationSettings(Section):

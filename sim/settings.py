@@ -106,7 +106,7 @@ class Scenario(Section):
     households: int = count(
         "Households, placed in proportion to nominal bus load.", (1, 10_000_000), usual=(50, 500_000)
     )
-    aggregators: int = count("Aggregators of households.", (1, 10_000), usual=(1, 200))
+    aggregators: int = count("Aggregators of households.", (1, 2000), usual=(1, 200))
     aggregators_per_bus: int = count(
         "Aggregators among which the households of a bus are split.", (1, 1000), 2, usual=(1, 20)
     )
@@ -310,17 +310,23 @@ def _balancing_problems(scenario: Scenario) -> list[str]:
 
 
 def _cost_problems(scenario: Scenario) -> list[str]:
-    """Units whose marginal cost is no price that may be bid, as penalties lie above prices that may be."""
+    """What units and large loads cost must be prices that may be bid, for penalties lie above those."""
     low, high = scenario.product.price_floor_eur_per_mwh, scenario.product.price_cap_eur_per_mwh
+    admitted = f"product admits prices from {low:g} to {high:g} EUR/MWh"
     problems = []
     for k, unit in enumerate(scenario.transmission.units):
         first, last = (unit.c1 + 2.0 * unit.c2 * mw for mw in (unit.p_min_mw, unit.p_max_mw))
-        if not low <= first <= last <= high:
+        if not low <= first - unit.adder <= last + unit.adder <= high:
             problems.append(
-                f"transmission.units.{k}: marginal cost c1 + 2 c2 p is {first:g} to {last:g} EUR/MWh, and "
-                f"product admits prices from {low:g} to {high:g}"
+                f"transmission.units.{k}: marginal cost c1 + 2 c2 p is {first:g} to {last:g} EUR/MWh, adder "
+                f"{unit.adder:g}, and {admitted}"
             )
-    return problems
+    return problems + [
+        f"transmission.large_loads.{k}.{key}: is {asked:g}, and {admitted}"
+        for k, load in enumerate(scenario.transmission.large_loads)
+        for key, asked in (("up_price", load.up_price), ("down_price", load.down_price))
+        if not low <= asked <= high
+    ]
 
 
 def _calendar_problems(scenario: Scenario) -> list[str]:
