@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -16,11 +15,12 @@ from tandem_sim.agents.strategies import Strategy
 from tandem_sim.agents.strategy_table import STRATEGIES
 from tandem_sim.experiments.bundled import CASES, SCENARIOS, case_path
 from tandem_sim.experiments.run import DAY_S, manifest_of, run_scenario
+from tandem_sim.experiments.run_folder import MANIFEST, read_kpis, read_manifest
 from tandem_sim.experiments.scenario import faults_named, scenario_of, source_of
 from tandem_sim.experiments.scenario import read_scenario as read_file
 from tandem_sim.grids.choices import OFFSETS
 from tandem_sim.grids.errors import InputError
-from tandem_sim.grids.text import check_known, hint
+from tandem_sim.grids.text import check_known, hint, is_there
 from tandem_sim.markets.blocks import RoundsError, Scheme
 from tandem_sim.markets.case import Case, read_case
 from tandem_sim.markets.choices import CHOICES
@@ -150,11 +150,13 @@ def run(
 def load(folder: str | Path) -> Run:
     """The finished run in a folder. Raises `InputError` where there is none."""
     path = Path(folder)
-    if not manifest_of(path):
-        inside = sorted(p.name for p in path.iterdir() if manifest_of(p)) if path.is_dir() else []
-        problem = "holds no finished run" if path.is_dir() else "does not exist"
+    if not is_there(path / MANIFEST):
+        there = is_there(path, Path.is_dir)
+        inside = sorted(p.name for p in path.iterdir() if manifest_of(p)) if there else []
+        problem = "holds no finished run" if there else "does not exist"
         advice = f"Load one of its runs: {', '.join(inside)}" if inside else "Name the folder of a run"
         raise InputError(str(path), "folder", problem, advice)
+    read_manifest(path)
     return Run(path)
 
 
@@ -181,18 +183,17 @@ class Run:
     @cached_property
     def kpis(self) -> dict[str, Any]:
         """Key figures by name; every name ends in its unit."""
-        found: dict[str, Any] = json.loads((self.folder / "kpis.json").read_text(encoding="utf-8"))
-        return found
+        return read_kpis(self.folder)
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """What is needed to make the run again: scenario, seed, versions, digest of the code."""
-        return manifest_of(self.folder)
+        return read_manifest(self.folder)
 
     @cached_property
     def scenario(self) -> Scenario:
         """The scenario that was run."""
-        return scenario_of(self.manifest["scenario"], str(self.folder / "manifest.json"))
+        return scenario_of(self.manifest["scenario"], str(self.folder / MANIFEST))
 
 
 def clear(

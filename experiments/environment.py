@@ -32,7 +32,7 @@ from tandem_sim.experiments.scenario import read_scenario, scenario_of
 from tandem_sim.experiments.seller_env import SellerEnv, SellersEnv
 from tandem_sim.experiments.seller_worlds import SellerWorld, SimulatedWorld
 from tandem_sim.grids.errors import InputError
-from tandem_sim.grids.text import check_known
+from tandem_sim.grids.text import check_known, shown
 from tandem_sim.markets.case import Case, read_case
 from tandem_sim.markets.case_market import CaseMarket
 from tandem_sim.markets.schemes import build_schemes
@@ -102,7 +102,7 @@ def single_agent_env(
 
 def _whole(name: str, value: int | None, least: int) -> None:
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
-        raise InputError("environment", name, f"is {value!r}", f"Give a whole number, {least} or more")
+        raise InputError("environment", name, f"is {shown(value)}", f"Give a whole number, {least} or more")
 
 
 def _checked(sellers: Sequence[str], world: SellerWorld) -> Sequence[str]:

@@ -7,7 +7,6 @@ later. A difference between the two is therefore the whole effect of strategic b
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +25,7 @@ from tandem_sim.experiments.market_structure import (
 from tandem_sim.experiments.power_payers import consumer_cost, other_receipts_eur, procurement_eur
 from tandem_sim.experiments.power_sellers import by_isp, convergence, seller_figures, with_asked
 from tandem_sim.experiments.power_statistics import difference
+from tandem_sim.experiments.run_folder import read_kpis, read_market_manifest
 from tandem_sim.grids.errors import InputError
 from tandem_sim.markets.schemes import SCHEMES
 
@@ -78,7 +78,7 @@ class PowerRun:
 def read_power_run(run: Path) -> PowerRun:
     """A run folder. Raises `InputError` where it lacks what is needed."""
     try:
-        texts = [(run / f"{name}.json").read_text(encoding="utf-8") for name in ("manifest", "kpis")]
+        manifest, kpis = read_market_manifest(run), read_kpis(run, SAFETY)
         sellers, *others = (
             pd.read_parquet(run / f"{name}.parquet")
             for name in ("sellers", "activations", "settlement", "schedules")
@@ -88,7 +88,6 @@ def read_power_run(run: Path) -> PowerRun:
         raise InputError(
             str(run), missing, "is missing in this run", "Delete the folder, and run it again"
         ) from error
-    manifest, kpis = map(json.loads, texts)
     return PowerRun(manifest, kpis, with_asked(sellers, others[0]), *others)
 
 

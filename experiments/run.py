@@ -25,6 +25,7 @@ from tandem_sim.experiments.unfinished import (
     working_folder,
 )
 from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.json_documents import read_json_object
 from tandem_sim.grids.picture import Margins
 from tandem_sim.markets.blocks import TSO as T
 from tandem_sim.markets.case_options import CaseOptions
@@ -74,7 +75,7 @@ def run_scenario(
                 out.rename(working / "replaced")
             partial.rename(out)
         checkpoints.remove()
-        return _read_json(out / "kpis.json")
+        return read_json_object(out / "kpis.json")
 
 
 @contextmanager
@@ -182,10 +183,9 @@ def _is_replaceable_run(out: Path) -> bool:
 def manifest_of(out: Path) -> dict[str, Any]:
     """What a folder says it is; nothing if that is not for Tandem to read."""
     try:
-        found = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_json_object(out / "manifest.json")
+    except InputError:
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _nearest(out: Path) -> Path:
@@ -208,8 +208,3 @@ def manifest(scenario: Scenario, inputs: Path | None) -> dict[str, Any]:
 
 def _write_json(path: Path, data: dict[str, Any]) -> None:
     path.write_text(json.dumps(data, indent=1, sort_keys=False) + "\n", encoding="utf-8")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found

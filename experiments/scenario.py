@@ -8,13 +8,18 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import ValidationError
 
 from tandem_sim.experiments.bundled import SCENARIOS, scenario_text
-from tandem_sim.grids.errors import InputError
-from tandem_sim.grids.text import check_known, hint, one_line, read_text
+from tandem_sim.grids.errors import LONGEST, InputError, printable
+from tandem_sim.grids.text import check_known, hint, is_there, one_line, read_text, shown
+from tandem_sim.grids.yaml_documents import LARGEST_YAML, read_yaml, yaml_value
 from tandem_sim.sim.settings import Scenario
+
+MOST_PROBLEMS = 10
+"""Most problems of one scenario that a message lists."""
+DEEPEST_PATH = 10
+"""Most sections that a key given by its path lies in; fields of scenarios lie in three."""
 
 
 def read_scenario(name: str, overrides: dict[str, Any] | None = None) -> tuple[Scenario, Path | None]:
@@ -23,8 +28,20 @@ def read_scenario(name: str, overrides: dict[str, Any] | None = None) -> tuple[S
     `overrides` replace keys, those inside sections by their path (``non_firm.who``). Raises `InputError` with
     every problem found.
     """
+    text, folder = _found(name)
+    return parse_scenario(text, source_of(name), overrides), folder
+
+
+def read_keys(name: str) -> tuple[dict[str, Any], Path | None]:
+    """The keys of a scenario, over those it is based on, and its folder; they are not checked yet."""
+    text, folder = _found(name)
+    return _resolved(_mapping(text, source_of(name)), source_of(name)), folder
+
+
+def _found(name: str) -> tuple[str, Path | None]:
+    """The text of a scenario and its folder."""
     if name in SCENARIOS:
-        return parse_scenario(scenario_text(name), source_of(name), overrides), None
+        return scenario_text(name), None
     path = Path(name)
     if path.suffix not in {".yaml", ".yml"}:
         raise InputError(
@@ -33,9 +50,9 @@ def read_scenario(name: str, overrides: dict[str, Any] | None = None) -> tuple[S
             "is no bundled scenario and no YAML file",
             f"{hint(name, SCENARIOS)}, or give the path of a .yaml file",
         )
-    if not path.is_file():
+    if not is_there(path):
         raise InputError(name, "SCENARIO", "the file does not exist", "Check the path")
-    return parse_scenario(read_text(path), source_of(name), overrides), path.parent
+    return read_text(path, LARGEST_YAML), path.parent
 
 
 def fields_of(given: Sequence[str]) -> dict[str, Any]:
@@ -45,12 +62,7 @@ def fields_of(given: Sequence[str]) -> dict[str, Any]:
         key, equals, value = text.partition("=")
         if not key or not equals:
             raise InputError("--set", text, "is no key=value", "Give, say, non_firm.who=fewest")
-        try:
-            found[key] = yaml.safe_load(value)
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            raise InputError(
-                "--set", text, f"has no valid value ({one_line(error)})", "Correct it"
-            ) from error
+        found[key] = yaml_value(value, "--set", text)
     return found
 
 
@@ -81,19 +93,23 @@ def scenario_of(keys: Mapping[str, Any], source: str, overrides: Mapping[str, An
     A scenario may be ``based_on`` a bundled one: its keys then replace those of that one, section by section.
     """
     try:
-        return Scenario.model_validate(_overridden(_resolved(dict(keys), source), overrides or {}))
+        return Scenario.model_validate(_overridden(_resolved(dict(keys), source), overrides or {}, source))
     except ValidationError as error:
-        problems = [_plain(e) for e in error.errors()]
+        found = error.errors(include_url=False)
+        problems = [_plain(e) for e in found[:MOST_PROBLEMS]]
         field, problem = problems[0].split(": ", 1)
+        more = [f"{len(found) - MOST_PROBLEMS} more"] if len(found) > MOST_PROBLEMS else []
         raise InputError(
-            source, field, "; and also ".join([problem, *problems[1:]]), "Correct the keys named"
+            source, field, "; and also ".join([problem, *problems[1:], *more]), "Correct the keys named"
         ) from error
 
 
-def _overridden(data: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+def _overridden(data: dict[str, Any], overrides: Mapping[str, Any], source: str) -> dict[str, Any]:
     """`data` with keys replaced; a key with dots is one inside sections."""
     for path, value in overrides.items():
         *sections, key = path.split(".")
+        if len(sections) > DEEPEST_PATH:
+            raise InputError(source, path, "is an unknown key", "Name a key by its sections: non_firm.who")
         change: dict[str, Any] = {key: value}
         for section in reversed(sections):
             change = {section: change}
@@ -122,19 +138,7 @@ def _merged(base: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
 
 def _mapping(text: str, source: str) -> dict[str, Any]:
     """The keys of a scenario's text."""
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"line {mark.line + 1}" if mark is not None else "YAML"
-        raise InputError(
-            source,
-            place,
-            f"is not valid YAML ({one_line(getattr(error, 'problem', None) or error)})",
-            "Correct the file",
-        ) from error
-    except (ValueError, RecursionError) as error:  # a date that does not exist, nesting without end
-        raise InputError(source, "YAML", f"cannot be read ({one_line(error)})", "Correct the file") from error
+    data = read_yaml(text, source)
     if not isinstance(data, dict):
         raise InputError(
             source, "scenario", "is not a mapping of keys", "Start from a bundled scenario (tandem scenarios)"
@@ -144,8 +148,8 @@ def _mapping(text: str, source: str) -> dict[str, Any]:
 
 def _plain(error: Any) -> str:
     """One problem as "field: problem"; what concerns the whole scenario names its field itself."""
-    message = one_line(error["msg"]).removeprefix("Value error, ")
-    field = ".".join(map(str, error["loc"]))
+    field = printable(".".join(map(str, error["loc"])))
+    message = one_line(error["msg"], 200 if field else LONGEST["problem"]).removeprefix("Value error, ")
     if not field and error["type"] == "value_error":
         return message
     if error["type"] == "extra_forbidden":
@@ -154,7 +158,7 @@ def _plain(error: Any) -> str:
         message = "is missing"
     else:
         given = error.get("input")
-        message += f" (given: {given!r})" if isinstance(given, str | int | float | bool) else ""
+        message += f" (given: {shown(given)})" if isinstance(given, str | int | float | bool) else ""
     return f"{field or 'scenario'}: {message}"
 
 
@@ -163,7 +167,13 @@ def _meant(place: tuple[str | int, ...]) -> str:
     kind: Any = Scenario
     for step in place[:-1]:
         if isinstance(step, str):
-            kind = kind.model_fields[step].annotation
+            kind = _fields(kind)[step].annotation
         kind = next((k for k in get_args(kind) if k is not type(None)), kind)
-    near = get_close_matches(str(place[-1]), getattr(kind, "model_fields", {}), n=1)
+    near = get_close_matches(printable(place[-1]), _fields(kind), n=1)
     return f" (did you mean {near[0]}?)" if near else ""
+
+
+def _fields(kind: Any) -> dict[str, Any]:
+    """The fields of a section as a file names them; of anything else none."""
+    fields = getattr(kind, "model_fields", {})
+    return {field.alias or name: field for name, field in fields.items()}

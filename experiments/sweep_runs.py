@@ -20,6 +20,7 @@ import pandas as pd
 
 from tandem_sim.experiments.power_statistics import flat
 from tandem_sim.experiments.run import manifest_of, run_scenario
+from tandem_sim.experiments.run_folder import read_journal, read_kpis
 from tandem_sim.experiments.scenario import faults_named
 from tandem_sim.experiments.sweep import SUMMARY, Point
 from tandem_sim.experiments.sweep_workers import Ended
@@ -130,14 +131,7 @@ def journal(folder: Path) -> Path:
 
 def events(folder: Path) -> list[dict[str, Any]]:
     """What happened to a run, in order, without a line that its writer was killed in."""
-    found = []
-    if journal(folder).is_file():
-        for line in journal(folder).read_text(encoding="utf-8").splitlines():
-            try:
-                found.append(json.loads(line))
-            except json.JSONDecodeError:
-                continue
-    return found
+    return read_journal(journal(folder)) if journal(folder).is_file() else []
 
 
 def outcome(folder: Path) -> Found | None:
@@ -147,7 +141,7 @@ def outcome(folder: Path) -> Found | None:
     tries = sum(event["event"] == "started" for event in told) or None
     if is_finished(folder):
         seconds = last.get("seconds") if last.get("event") == "finished" else None
-        kpis = flat(json.loads((folder / "kpis.json").read_text(encoding="utf-8")))
+        kpis = flat(read_kpis(folder))
         code = manifest_of(folder).get("code")
         return {"error": "", "seconds": seconds, "attempts": tries, "code": code, **kpis}
     if last.get("event") in ("failed", "died"):

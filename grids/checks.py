@@ -17,6 +17,7 @@ from pandapower.auxiliary import pandapowerNet
 from tandem_sim.grids.arrays import BoolArray, FloatArray
 from tandem_sim.grids.contents import MODELLED
 from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.text import shown
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,7 @@ def check_net(net: pandapowerNet, name: str) -> None:
     ):
         value = _real(net.get(field))
         if not np.isfinite(value) or not value > 0.0:
-            raise InputError(name, field, f"is {net.get(field)!r}"[:80], f"Give {what}")
+            raise InputError(name, field, f"is {shown(net.get(field))}", f"Give {what}")
     _check_tables(net, name)
     if not net.bus.index.is_unique or not pd.api.types.is_integer_dtype(net.bus.index):
         raise InputError(

@@ -23,7 +23,7 @@ from tandem_sim.grids.matpower import read_matpower
 from tandem_sim.grids.network import Network
 from tandem_sim.grids.pandapower_json import read_pandapower_json
 from tandem_sim.grids.simbench_taps import with_simbench_taps
-from tandem_sim.grids.text import read_text
+from tandem_sim.grids.text import is_there, read_text
 from tandem_sim.grids.ucte import read_ucte
 
 BUNDLED = ("case69", "case141")
@@ -53,7 +53,7 @@ def _shared(grid: str, folder: Path | None) -> pandapowerNet:
     """The net of a grid as it is kept for all who ask: not to be changed."""
     if is_file(grid):
         path = (folder or Path()) / grid
-        if not path.is_file():
+        if not is_there(path):
             raise InputError(
                 str(path),
                 "grid",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, time
 from difflib import get_close_matches
 from itertools import islice
@@ -11,6 +12,9 @@ from typing import Any
 
 from tandem_sim.grids.errors import InputError, cut, printable
 
+_HALF = re.compile("[\ud800-\udfff]")
+MOST_BYTES = 2**28
+"""Most bytes of a file of text, of whatever format; what formats allow is less."""
 SHOWN_ITEMS = 6
 """Most items that a message prints of a list or a mapping, on each of `SHOWN_DEPTH` levels."""
 SHOWN_DEPTH = 3
@@ -18,14 +22,17 @@ LARGEST_SHOWN = 10**40
 """Whole numbers beyond it are told by their length."""
 
 
-def read_text(path: Path) -> str:
-    """A file as text, line ends as they are. `InputError` if it cannot be read or is no UTF-8 text."""
+def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
+    """A file as text, line ends as they are. `InputError` if it cannot be read, is too large or no UTF-8."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(most_bytes + 1)
     except OSError as error:
         raise InputError(
             str(path), "file", f"cannot be read ({error.strerror})", "Check the path and its permissions"
         ) from error
+    if len(data) > most_bytes:
+        raise InputError(str(path), "file", f"has more than {most_bytes} bytes", "Make it smaller")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -86,9 +93,24 @@ def _listed(items: list[str], n: int) -> str:
     return ", ".join(items if n <= len(items) else [*items, f"... ({n} in all)"])
 
 
-def one_line(message: object) -> str:
+def unwritable(text: str) -> str | None:
+    """What a text holds that neither a file nor a name of a file can: a NUL or half a character."""
+    if "\0" in text:
+        return "a NUL character"
+    return None if text.isascii() or not _HALF.search(text) else "half a character (a surrogate)"
+
+
+def is_there(path: Path, kind: Callable[[Path], bool] = Path.is_file) -> bool:
+    """Whether a path that others wrote is a file, or what `kind` asks; a name no file can have is none."""
+    try:
+        return kind(path)
+    except (OSError, ValueError):
+        return False
+
+
+def one_line(message: object, longest: int = 400) -> str:
     """A foreign message on one line, without a full stop at its end, cut where it is long."""
-    return printable(" ".join(str(message).split()), 400).removesuffix(".")
+    return printable(" ".join(str(message).split()), longest).removesuffix(".")
 
 
 def hint(given: object, known: Iterable[str]) -> str:
@@ -105,8 +127,9 @@ def hint(given: object, known: Iterable[str]) -> str:
     return f"Did you mean {near[0]}? Known: {listed}" if near else f"Use {listed}"
 
 
-def check_known(source: str, names: Iterable[str], known: Sequence[str]) -> None:
+def check_known(source: str, names: Iterable[object], known: Sequence[str]) -> None:
     """Raise an `InputError` for a name that is none of the known ones, with the one that was meant."""
     for name in names:
         if name not in known:
-            raise InputError(source, name, "is not known", hint(name, known))
+            field = name if isinstance(name, str) else shown(name)
+            raise InputError(source, field, "is not known", hint(field, known))

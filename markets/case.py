@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,16 +15,17 @@ from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.grids.choices import Offset
 from tandem_sim.grids.dc import DcModel, TransmissionGrid
 from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.json_documents import LARGEST_JSON, read_json
 from tandem_sim.grids.lindistflow import LinDistFlow
 from tandem_sim.grids.load import load_network
 from tandem_sim.grids.network import Network
 from tandem_sim.grids.picture import NO_MARGINS, GridPicture, Margins
 from tandem_sim.grids.powerflow import PowerFlow
 from tandem_sim.grids.rows import GridRows
-from tandem_sim.grids.text import one_line, read_text
+from tandem_sim.grids.text import is_there, read_text, shown
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.blocks import GATES, TSO, Values
-from tandem_sim.markets.case_bids import no_such_bus, read_bids
+from tandem_sim.markets.case_bids import LARGEST, no_such_bus, read_bids
 from tandem_sim.markets.case_options import NO_OPTIONS, CaseOptions, read_options
 from tandem_sim.markets.flexibility_study import Zones
 from tandem_sim.markets.penalties import largest
@@ -36,8 +36,6 @@ from tandem_sim.markets.shared_balancing import Profile
 CASE_KEYS = ("name", "transmission", "distribution", "bids", "options", "forecasts")
 SIDES = {"both": (True, True), "up": (True, False), "down": (False, True), "none": (False, False)}
 """What a unit that stands otherwise than its zone may sell, for up and for down."""
-LARGEST = 1e12
-"""No number of a case is as large as this."""
 AREA_KEYS = ("id", "grid", "interface_bus", "scheduled_mw", "ratings_mva", "green")
 
 
@@ -130,7 +128,7 @@ def read_case(path: Path, offset: Offset | None = None) -> Case:
     `offset` is ``linear`` (flows and voltages of the base state by LinDistFlow, the default) or ``ac`` (by AC
     power flow); None takes what the case says. Raises `InputError` naming file, field and mend.
     """
-    path = path / "case.json" if path.is_dir() else path
+    path = path / "case.json" if is_there(path, Path.is_dir) else path
     spec = _read_json(path)
     known_keys(spec, CASE_KEYS, "", path)
     known_keys(spec.get("transmission", {}), ("grid", "ratings_mva"), "transmission.", path)
@@ -157,7 +155,7 @@ def read_case(path: Path, offset: Offset | None = None) -> Case:
     if "forecasts" not in spec:
         return case
     file = path.parent / _text(spec, ("forecasts",), path)
-    if not file.is_file():
+    if not is_there(file):
         raise InputError(
             str(file), "forecasts", "the file does not exist", "Give a JSON file beside the case"
         )
@@ -209,7 +207,7 @@ def _distribution(spec: dict[str, Any], transmission: Network, path: Path) -> di
         network = _network(entry, path, place)
         bus, where = entry.get("interface_bus"), f"distribution.{k}.interface_bus"
         if not isinstance(bus, int) or isinstance(bus, bool):
-            raise InputError(str(path), where, f"is {bus!r}", "Give the index of a transmission bus")
+            raise InputError(str(path), where, f"is {shown(bus)}", "Give the index of a transmission bus")
         if bus not in set(transmission.bus_index.tolist()):
             raise no_such_bus(path, where, bus, transmission)
         scheduled = entry.get("scheduled_mw")
@@ -236,13 +234,13 @@ def _network(entry: Any, path: Path, place: tuple[str, ...]) -> Network:
 def _zones(given: Any, network: Network, place: str, path: Path) -> Zones:
     """Green nodes from lists of buses for ``up`` and ``down``, and ``units`` that stand otherwise."""
     known_keys(given, ("up", "down", "units"), f"{place}.", path)
-    green = np.zeros((2, network.n_nodes), dtype=bool)
+    green, known = np.zeros((2, network.n_nodes), dtype=bool), set(network.bus_index.tolist())
     for line, direction in enumerate(("up", "down")):
         buses = given.get(direction, [])
         if not isinstance(buses, list):
             raise InputError(str(path), f"{place}.{direction}", "is not a list", "Give a list of buses")
         for bus in buses:
-            if bus not in network.bus_index.tolist():
+            if type(bus) is not int or bus not in known:
                 raise no_such_bus(path, f"{place}.{direction}", bus, network)
             green[line, network.nodes_of(np.array([bus]), place)] = True
     units = given.get("units", {})
@@ -251,7 +249,7 @@ def _zones(given: Any, network: Network, place: str, path: Path) -> Zones:
     for unit, sides in units.items():
         if not isinstance(sides, str) or sides not in SIDES:
             where, mend = f"{place}.units.{unit}", f"Use one of {', '.join(SIDES)}"
-            raise InputError(str(path), where, f"is {sides!r}"[:80], mend)
+            raise InputError(str(path), where, f"is {shown(sides)}", mend)
     return Zones(green, {unit: SIDES[sides] for unit, sides in units.items()})
 
 
@@ -269,7 +267,7 @@ def _check_units(entries: Mapping[str, _Entry], books: Mapping[str, Bids], path:
 def _real(value: Any, place: str, path: Path) -> float:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not -LARGEST < value < LARGEST:
-        raise InputError(str(path), place, f"is {value!r}"[:80], "Give a finite number")
+        raise InputError(str(path), place, f"is {shown(value)}", "Give a finite number")
     return float(value)
 
 
@@ -330,21 +328,11 @@ def _at_nodes(
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
+    if not is_there(path):
         raise InputError(
             str(path), "case", "the file does not exist", "Give the path of a case.json or of its folder"
         )
-    text = read_text(path)
-    try:
-        spec = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(
-            str(path), f"line {error.lineno}", f"is not JSON ({error.msg})", "Correct the file"
-        ) from error
-    except (RecursionError, ValueError) as error:  # too deep, or a number of thousands of digits
-        raise InputError(
-            str(path), "case", f"cannot be read ({one_line(error)})", "Correct the file"
-        ) from error
+    spec = read_json(read_text(path, LARGEST_JSON), str(path))
     if not isinstance(spec, dict):
         raise InputError(
             str(path),

@@ -12,23 +12,28 @@ import numpy as np
 import pandas as pd
 
 from tandem_sim.grids.arrays import BoolArray, FloatArray
-from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.decimals import decimal
+from tandem_sim.grids.errors import InputError, printable
 from tandem_sim.grids.network import Network
-from tandem_sim.grids.text import one_line, read_text
+from tandem_sim.grids.text import is_there, one_line, read_text, shown
 from tandem_sim.markets.bids import DOWN, UP, Bids
 from tandem_sim.markets.blocks import TSO
 
 COLUMNS = ("bid_id", "system", "bus", "direction", "quantity_mw", "price_eur_per_mwh")
 OPTIONAL = ("side", "provider", "held_mw", "forwardable", "power")
 LARGEST_BUS = 2**31 - 1
+LARGEST = 1e12
+"""No number of a case is as large as this."""
+LARGEST_CSV = 2**26
+"""Most bytes of a file of bids: half a million of them have half as much."""
 
 
-def no_such_bus(path: Path, field: str, bus: float, network: Network) -> InputError:
+def no_such_bus(path: Path, field: str, bus: object, network: Network) -> InputError:
     """The fault of naming a bus that a grid does not have."""
     return InputError(
         str(path),
         field,
-        f"bus {bus} does not exist (or is out of service) in grid {network.name}",
+        f"bus {shown(bus)} does not exist (or is out of service) in grid {network.name}",
         "Use the bus indices of the pandapower net",
     )
 
@@ -56,7 +61,7 @@ def read_bids(path: Path, networks: Mapping[str, Network]) -> tuple[dict[str, Bi
 
 def _table(path: Path) -> pd.DataFrame:
     """The bids as the file orders them, indexed by line of the file."""
-    if not path.is_file():
+    if not is_there(path):
         raise InputError(str(path), "bids", "the file does not exist", "Give a CSV relative to the case file")
     table = _read_csv(path)
     missing = [c for c in COLUMNS if c not in table]
@@ -68,9 +73,9 @@ def _table(path: Path) -> pd.DataFrame:
         table["held_mw"] = "0"
     for column in ("bus", "quantity_mw", "price_eur_per_mwh", "held_mw"):
         values = np.array([_number(cell) for cell in table[column]], dtype=np.float64)
-        bad, mend = ~np.isfinite(values), "Give a number"
+        bad, mend = ~np.isfinite(values), "Give a decimal number such as -12.5 or 1e3"
         if column in ("quantity_mw", "held_mw"):
-            bad, mend = bad | (values < 0), "Give a number, zero or more"
+            bad, mend = bad | (values < 0), "Give a decimal number, zero or more"
         if column == "bus":
             with np.errstate(invalid="ignore"):
                 bad = bad | (np.abs(values) > LARGEST_BUS) | (values != np.rint(values))
@@ -108,7 +113,7 @@ def _table(path: Path) -> pd.DataFrame:
 
 def _read_csv(path: Path) -> pd.DataFrame:
     """A CSV with a header as text cells, indexed by line of the file; blank lines count as lines."""
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    reader = csv.reader(io.StringIO(read_text(path, LARGEST_CSV), newline=""), strict=True)
     head: list[str] = []
     lines: list[int] = []
     rows: list[list[str]] = []
@@ -134,10 +139,12 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
 
 def _number(cell: str) -> float:
+    """A number in plain decimal notation; NaN for any other text, and for what no computation can keep."""
     try:
-        return float(cell)
+        found = decimal(cell)
     except ValueError:
         return np.nan
+    return np.nan if found is None or abs(found) >= LARGEST else float(found)
 
 
 def _refuse(
@@ -148,7 +155,7 @@ def _refuse(
     if len(rows):
         cell = table[column].iloc[rows[0]]
         field = f"{column} in line {table.index[rows[0]]}"
-        raise InputError(str(path), field, problem.format("empty" if cell == "" else cell), mend)
+        raise InputError(str(path), field, problem.format("empty" if cell == "" else printable(cell)), mend)
 
 
 def _check_reactive(table: pd.DataFrame, path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from tandem_sim.grids.choices import OFFSETS, Offset
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.picture import NO_MARGINS, Margins
+from tandem_sim.grids.text import shown
 from tandem_sim.markets.choices import CHOICES
 from tandem_sim.markets.schemes import DEFAULTS, SCHEMES, Options
 
@@ -67,15 +68,18 @@ def _check(key: str, value: Any, kind: type | None, path: Path) -> None:
     if key in NAMES:
         if value not in NAMES[key]:
             raise InputError(
-                str(path), place, f"is {value!r}, which is not known", f"Use one of {', '.join(NAMES[key])}"
+                str(path),
+                place,
+                f"is {shown(value)}, which is not known",
+                f"Use one of {', '.join(NAMES[key])}",
             )
         return
     if kind is bool:
         if not isinstance(value, bool):
-            raise InputError(str(path), place, f"is {value!r}"[:80], "Give true or false")
+            raise InputError(str(path), place, f"is {shown(value)}", "Give true or false")
         return
     number = isinstance(value, int | float) and not isinstance(value, bool)
     low, high = RANGES.get(key, (0.0, 1e12))
     if not number or not low <= value <= high or (key == "max_rounds" and value != int(value)):
         whole = "a whole number" if key == "max_rounds" else "a number"
-        raise InputError(str(path), place, f"is {value!r}"[:80], f"Give {whole} from {low:g} to {high:g}")
+        raise InputError(str(path), place, f"is {shown(value)}", f"Give {whole} from {low:g} to {high:g}")

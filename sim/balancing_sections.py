@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, model_validator
+from pydantic import AfterValidator, model_validator
 
 from tandem_sim.markets.baselines import Method
 from tandem_sim.markets.choices import Region
@@ -30,13 +30,7 @@ from tandem_sim.sim.quantities import (
 from tandem_sim.sim.sections import Name, Section
 
 
-def _no_is_norway(value: Any) -> Any:
-    if value is False:
-        raise ValueError('is read as "false": write none for no holidays, "NO" in quotes for Norway')
-    return value
-
-
-HolidayCode = Annotated[str, BeforeValidator(_no_is_norway), AfterValidator(check_code)]
+HolidayCode = Annotated[str, AfterValidator(check_code)]
 
 
 class NewcomerSettings(Section):

@@ -53,10 +53,10 @@ def scenarios(
     One of your own starts as a copy: tandem scenarios reference > my_scenario.yaml
     """
     if name is None:
-        import yaml
+        from tandem_sim.grids.yaml_documents import read_yaml
 
         for known in SCENARIOS:
-            typer.echo(f"{known}: {yaml.safe_load(scenario_text(known))['description']}")
+            typer.echo(f"{known}: {read_yaml(scenario_text(known), known)['description']}")
         return
     check_known("NAME", [name], SCENARIOS)
     typer.echo(scenario_text(name), nl=False)

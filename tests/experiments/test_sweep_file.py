@@ -65,6 +65,15 @@ def test_a_bundled_scenario_is_found_by_its_name(tmp_path: Path) -> None:
         ({"also": [{"dso.flow_margin": 2}]}, "dso.flow_margin", "0.9"),
         ({"also": {"seed": 3}}, "also", "list"),
         ({"speeds": [1]}, "speeds", "not permitted"),
+        ({"scenario": ""}, "scenario", "at least 1"),
+        ({"scenario": "x" * 300 + ".yaml"}, "SCENARIO", "does not exist"),
+        ({"scenario": "/dev/zero"}, "SCENARIO", "no YAML file"),
+        ({"seeds": ["1"]}, "seeds.0", "integer"),
+        ({"seeds": [1.0]}, "seeds.0", "integer"),
+        ({"schemes": [3]}, "schemes.0", "string"),
+        ({"plots": "yes"}, "plots", "boolean"),
+        ({"plots": 1}, "plots", "boolean"),
+        ({"vary": {".".join("a" * 1000): [1]}}, ".".join("a" * 1000), "unknown key"),
     ],
 )
 def test_bad_sweeps_name_file_and_field(
@@ -77,6 +86,46 @@ def test_bad_sweeps_name_file_and_field(
     assert found.value.mend
     if field != "SCENARIO":
         assert found.value.source == str(tmp_path / "sweep.yaml")
+
+
+def test_the_runs_of_a_sweep_are_counted_before_they_are_listed(tmp_path: Path) -> None:
+    fields = [f"{'x' * k}" for k in range(1, 10)]
+    vary = {field: list(range(10)) for field in fields}  # thousand million, of fields that do not exist
+    for changes, count in (
+        ({"vary": vary}, "1000000001"),
+        ({"vary": vary, "seeds": list(range(1000)), "also": []}, r"10\^12"),
+        ({"vary": {f"x{k}": [1, 2, 3] for k in range(6_000)}, "also": []}, r"10\^2862"),  # lg 3 = 0.477121
+    ):
+        with pytest.raises(InputError, match=f"runs: are (about )?{count}.*, and a sweep has at most 10000"):
+            read_sweep(written(tmp_path, **changes))
+
+
+def test_seeds_count_for_further_points_that_name_none(tmp_path: Path) -> None:
+    more = [{"scheme": "common", "days": 1, "households": k} for k in range(1, 12)]
+    given = {"vary": {}, "seeds": list(range(1000)), "also": [*more, {"seed": 3}]}
+    with pytest.raises(InputError, match="runs: are 12001, and"):  # 1000 + 11 of 1000 + 1
+        read_sweep(written(tmp_path, **given))
+
+
+def test_a_scenario_lies_beside_its_sweep_and_nowhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").mkdir()
+    written(tmp_path / "here")
+    file = written(tmp_path / "there", scenario="../here/small.yaml", also=[])
+    assert {point.folder for point in read_sweep(file)} == {tmp_path / "there" / ".." / "here"}
+    (tmp_path / "there" / "small.yaml").unlink()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(InputError, match="does not exist"):
+        read_sweep(written_alone(tmp_path / "there"))
+
+
+def written_alone(folder: Path) -> Path:
+    """A sweep file without the scenario it names."""
+    file = written(folder)
+    (folder / "small.yaml").unlink()
+    return file
 
 
 def test_a_fault_of_the_scenario_itself_names_the_scenario(tmp_path: Path) -> None:
@@ -103,9 +152,9 @@ def test_strategies_vary_like_any_field(tmp_path: Path) -> None:
     [
         ("[1, 2]", "sweep"),
         ("", "sweep"),
-        ("scenario: [a", "YAML"),
-        ("a: !!python/none x", "YAML"),
-        ("a: 2016-02-30", "YAML"),
+        ("scenario: [a", "line 1"),
+        ("a: !!python/none x", "line 1"),
+        ("a: 2016-02-30", "line 1"),
     ],
 )
 def test_files_that_are_no_sweep(text: str, field: str, tmp_path: Path) -> None:

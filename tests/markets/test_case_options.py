@@ -245,15 +245,20 @@ def test_a_forecast_without_a_power_flow_is_seen_by_the_linear_model(folder: Pat
 def faults(path: str, *values: Any, says: str = "", field: str = "") -> list[Any]:
     """Bad values at a path, which the message names (or `field`); it `says` so or repeats the value."""
     return [
-        pytest.param(at(path, v), field or path, says.format(v) or repr(v), id=f"{path}: {v!r:.20}")
+        pytest.param(at(path, v), field or path, says.format(v) or written(v), id=f"{path}: {v!r:.20}")
         for v in values
     ]
+
+
+def written(value: Any) -> str:
+    """A value as a message has it; what is no number of JSON as the file has it."""
+    return {"nan": "is NaN", "inf": "is Infinity"}.get(repr(value), repr(value))
 
 
 NAN, INF = float("nan"), float("inf")
 OBJECT, UNKNOWN, LISTS = "is not a JSON object", "is an unknown key", "no equally long lists"
 RATINGS, GREEN, FLOWS = f"{D1}.ratings_mva", f"{D1}.green", f"{TSO}.interface_mw"
-NO_BUSES: list[Any] = [99, "11", None, True, 11.5, NAN, [11], 10**30]
+NO_BUSES: list[Any] = [99, "11", None, True, 11.5, [11], 10**30]
 
 
 @pytest.mark.parametrize(
@@ -284,6 +289,7 @@ NO_BUSES: list[Any] = [99, "11", None, True, 11.5, NAN, [11], 10**30]
         *faults(GREEN, [], None, 3, True, says=OBJECT),
         *faults(f"{GREEN}.upp", [], says=UNKNOWN),
         *faults(f"{GREEN}.up", *([bus] for bus in NO_BUSES), says="does not exist"),
+        *faults(f"{GREEN}.up", [11, NAN], says="is NaN", field=f"{GREEN}.up.1"),
         *faults(f"{GREEN}.down", [12, 13], says="bus 13 does not exist"),
         *faults(f"{GREEN}.up", 11, None, 1.5, "11", {"11": 1}, says="is not a list"),
         *faults("forecasts", None, 3, [], {}, "", says="not text"),
@@ -305,11 +311,11 @@ def test_bad_values_of_the_case_file(folder: Path, edit: Edit, field: str, probl
         *faults(f"{DSO}.bus", ..., says=LISTS, field=DSO),
         *faults(f"{DSO}.p_mw", ..., [1.0], 3, "ab", None, {}, says=LISTS, field=DSO),
         *faults(f"{DSO}.q_mvar", ..., [0, 0, 0], says=LISTS, field=DSO),
-        *faults(f"{DSO}.p_mw", [NAN, 0], says="is nan", field=DSO),
+        *faults(f"{DSO}.p_mw", [NAN, 0], says="is NaN", field=f"{DSO}.p_mw.0"),
         *faults(f"{DSO}.p_mw", [0, "1"], says="is '1'", field=DSO),
         *faults(f"{DSO}.q_mvar", [None, 0], says="is None", field=DSO),
         *faults(f"{DSO}.q_mvar", [True, 0], says="is True", field=DSO),
-        *faults(f"{DSO}.p_mw", [HUGE, 0], says="is 1000", field=DSO),
+        *faults(f"{DSO}.p_mw", [HUGE, 0], says="is 1000", field=f"{DSO}.p_mw.0"),
         *faults(f"{DSO}.bus", [11, 99], says="bus 99"),
         *faults(f"{DSO}.bus", [11, -1], says="bus -1"),
         *faults(f"{DSO}.bus", [11, 11.7], says="bus 11.7"),

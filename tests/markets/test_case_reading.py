@@ -18,6 +18,8 @@ from tandem_sim.grids.network import Network
 from tandem_sim.markets.case import read_case
 
 SOURCE = case_path("alexander-a")
+NO_NUMBERS = ["1_000", "\u0663", "\uff11", "010", "0x1F", "nan", "inf", "Infinity", "true", "1:30", "1e999"]
+"""Most of which Python takes for a number."""
 
 
 @pytest.fixture
@@ -97,12 +99,18 @@ def test_interface_at_an_unknown_bus(folder: Path) -> None:
         ("direction", "sideways", "direction in line 3", "is sideways"),
         ("quantity_mw", "-1", "quantity_mw in line 3", "is -1"),
         ("quantity_mw", "much", "quantity_mw in line 3", "is much"),
+        *(("quantity_mw", cell, "quantity_mw in line 3", f"is {cell}") for cell in NO_NUMBERS),
+        *(("price_eur_per_mwh", cell, "price_eur_per_mwh in line 3", f"is {cell}") for cell in NO_NUMBERS),
+        *(("bus", cell, "bus in line 3", f"is {cell}") for cell in NO_NUMBERS),
+        ("price_eur_per_mwh", "9" * 5000, "price_eur_per_mwh in line 3", "is 9999"),
+        ("price_eur_per_mwh", "1e300", "price_eur_per_mwh in line 3", "is 1e300"),
+        ("bid_id", "", "bid_id in line 3", "is empty"),
+        ("direction", "u\x1b[2Jp", "direction in line 3", r"is u\\x1b\[2Jp"),
         ("price_eur_per_mwh", "inf", "price_eur_per_mwh in line 3", "is inf"),
         ("bus", "", "bus in line 3", "is empty"),
         ("bus", "3.7", "bus in line 3", "is 3.7"),
         ("bus", "1e30", "bus in line 3", "is 1e30"),
         ("bus", "600", "bus in line 3", "bus 600 does not exist .* in grid D1.json"),
-        ("bid_id", "", "bid_id in line 3", "is empty"),
     ],
 )
 def test_faults_of_the_bids(column: str, value: str, field: str, problem: str, folder: Path) -> None:
@@ -191,7 +199,7 @@ def test_case_that_is_no_json(folder: Path) -> None:
     (folder / "case.json").write_bytes(b'{"name": "\xe9"}')
     _refused(folder, "line 1", "is not UTF-8")
     (folder / "case.json").write_text("[" * 100_000)
-    _refused(folder, "case", "cannot be read")
+    _refused(folder, "line 1", "nests more than 40")
     (folder / "case.json").write_text('{"name": ')
     _refused(folder, "line 1", "is not JSON")
     (folder / "case.json").write_text("[]")

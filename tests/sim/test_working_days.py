@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tandem_sim.experiments.scenario import parse_scenario
 from tandem_sim.grids.errors import InputError
 from tandem_sim.sim.calendar import Calendar
 from tandem_sim.sim.meters import day_index
 from tandem_sim.sim.public_holidays import check_code, country_of, public_holidays
-from tests.sim.conftest import HOURLY, small_scenario, table
+from tests.sim.conftest import HOURLY, SMALL, small_scenario, table
 
 NEW_YEAR, NEW_YEARS_EVE = date(2016, 1, 1), date(2016, 12, 31)
 
@@ -74,13 +75,21 @@ def test_every_country_with_a_time_zone_has_holidays() -> None:
         ("DE-ZZ", "DE-ZZ: ZZ is no part of DE with holidays of its own.*NW"),
         ("DE-", "is no part of DE"),
         ("LU-X", "X is no part of LU with holidays of its own. Use LU"),
-        (False, 'write none for no holidays, "NO" in quotes for Norway'),
+        (False, "valid string"),
         (None, "valid string"),
     ],
 )
 def test_a_code_that_stands_for_nothing_is_refused(code: object, complaint: str) -> None:
     with pytest.raises(InputError, match=f"settlement.holidays.*{complaint}"):
         small_scenario(settlement={"holidays": code})
+
+
+def test_norway_is_written_in_quotes() -> None:
+    text = SMALL.read_text(encoding="utf-8")
+    assert "settlement:" not in text
+    assert parse_scenario(f'{text}\nsettlement: {{holidays: "NO"}}\n', "a.yaml").settlement.holidays == "NO"
+    with pytest.raises(InputError, match=r'is NO, which YAML 1\.1 reads as true or false.*"NO" in quotes'):
+        parse_scenario(f"{text}\nsettlement: {{holidays: NO}}\n", "a.yaml")
 
 
 def test_saturdays_sundays_and_holidays_are_no_working_days() -> None:

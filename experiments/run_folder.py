@@ -1,0 +1,94 @@
+"""What a run folder says of itself, read as something that a stranger may have written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.json_documents import LARGEST_JSON, read_json, read_json_object
+from tandem_sim.grids.text import check_known, one_line, read_text, shown
+from tandem_sim.markets.schemes import SCHEMES
+
+MANIFEST, KPIS = "manifest.json", "kpis.json"
+MEND = "Delete the folder, and run it again"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True)  # beside these keys there may be others
+
+
+class _Area(_Part):
+    id: str
+
+
+class _World(_Part):
+    isp_minutes: Literal[5, 15, 30, 60]
+    zone: str
+    distribution: list[_Area] = Field(min_length=1)
+
+
+class _Market(_Part):
+    scheme: str
+    seed: int
+    scenario: _World
+
+
+class _Event(_Part):
+    event: Literal["started", "finished", "failed", "died"]
+    seconds: float | None = None
+    error: str = ""
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a run, with the scenario that was run. Raises `InputError`."""
+    found = read_json_object(folder / MANIFEST)
+    if not isinstance(found.get("scenario"), dict):
+        raise InputError(str(folder / MANIFEST), "scenario", "is missing or no object", MEND)
+    return found
+
+
+def read_market_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a run whose market is looked at: scheme, seed, ISPs, zone and areas can be used."""
+    found, source = read_manifest(folder), str(folder / MANIFEST)
+    _check(_Market, found, source)
+    check_known(f"{source}: scheme", [found["scheme"]], list(SCHEMES))
+    zone = found["scenario"]["zone"]
+    if zone not in available_timezones():
+        raise InputError(source, "scenario.zone", f"{shown(zone)} is no time zone of the IANA list", MEND)
+    return found
+
+
+def read_kpis(folder: Path, needed: Sequence[str] = ()) -> dict[str, Any]:
+    """The key figures of a run; those `needed` are numbers. Raises `InputError`."""
+    found = read_json_object(folder / KPIS)
+    for key in needed:
+        if type(found.get(key)) not in (int, float):
+            raise InputError(str(folder / KPIS), key, "is missing or no number", MEND)
+    return found
+
+
+def read_journal(path: Path) -> list[dict[str, Any]]:
+    """What happened to a run, in order, without a line that its writer was killed in. Raises `InputError`."""
+    found = []
+    for number, line in enumerate(read_text(path, LARGEST_JSON).splitlines(), 1):
+        try:
+            event = read_json(line, str(path))
+        except InputError:
+            continue  # half a line is no JSON
+        _check(_Event, event, f"{path}: line {number}")
+        found.append(event)
+    return found
+
+
+def _check(kind: type[_Part], found: Any, source: str) -> None:
+    try:
+        kind.model_validate(found)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(map(str, first["loc"])) or "content"
+        raise InputError(source, field, one_line(first["msg"]), MEND) from error
