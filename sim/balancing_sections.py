@@ -29,7 +29,6 @@ from tandem_sim.sim.quantities import (
 )
 from tandem_sim.sim.sections import Name, Section
 
-
 HolidayCode = Annotated[str, AfterValidator(check_code)]
 
 
