@@ -106,7 +106,7 @@ class Scenario(Section):
     households: int = count(
         "Households, placed in proportion to nominal bus load.", (1, 10_000_000), usual=(50, 500_000)
     )
-    aggregators: int = count("Aggregators of households.", (1, 2000), usual=(1, 200))
+    aggregators: int = count("Aggregators of households.", (1, 1000), usual=(1, 200))
     aggregators_per_bus: int = count(
         "Aggregators among which the households of a bus are split.", (1, 1000), 2, usual=(1, 20)
     )

@@ -107,7 +107,7 @@ def _set(*keys: Any, value: Any) -> Edit:
         (_set("product", value={"tick_mw": 1e-300}), ("product.tick_mw", "0 or at least 1e-06")),
         (_set("product", value={"price_cap_eur_per_mwh": 1e9}), ("product.price_cap_eur", "equal to 99999")),
         (_set("messages", value={"loss": 1}), ("messages.loss", "equal to 0.9")),
-        (_set("aggregators", value=10_000_000), ("aggregators", "equal to 2000")),
+        (_set("aggregators", value=10_000_000), ("aggregators", "equal to 1000")),
         (_set("aggregation_step_mw", value=1e-9), ("aggregation_step_mw", "equal to 0.01")),
         (
             _set("mitigation", value={"reference_up_eur_per_mwh": float("nan")}),
