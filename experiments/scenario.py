@@ -149,7 +149,7 @@ def _mapping(text: str, source: str) -> dict[str, Any]:
 def _plain(error: Any) -> str:
     """One problem as "field: problem"; what concerns the whole scenario names its field itself."""
     field = printable(".".join(map(str, error["loc"])))
-    message = one_line(error["msg"], 200 if field else LONGEST["problem"]).removeprefix("Value error, ")
+    message = one_line(error["msg"], LONGEST["problem"]).removeprefix("Value error, ")
     if not field and error["type"] == "value_error":
         return message
     if error["type"] == "extra_forbidden":

@@ -74,13 +74,14 @@ class _Composer:
         self._text, self._source = text, source
         self._anchors: dict[str, _Anchored | None] = {}  # None while its node is being read
         self._nodes = 0
+        self._path: list[str] = []  # keys and indices of what is being read
         self._loader: Any  # of PyYAML, which makes events
 
     def document(self) -> Any:
         for break_ in "\x85\u2028\u2029":  # line ends of YAML 1.1, not of 1.2
             if break_ in self._text:
                 line = self._text.count("\n", 0, self._text.index(break_)) + 1
-                raise self._fault(line, f"holds a line separator ({printable(break_)})", "Remove it")
+                raise self._broken(line, f"holds a line separator ({printable(break_)})", "Remove it")
         try:
             self._loader = yaml.SafeLoader(self._text)
             self._next(yaml.StreamStartEvent)
@@ -92,15 +93,17 @@ class _Composer:
             event = self._next()
         except yaml.reader.ReaderError as error:
             line = self._text.count("\n", 0, error.position) + 1
-            problem = f"is not valid YAML (character {printable(chr(error.character))} is not allowed)"
-            raise self._fault(line, problem, "Remove it") from error
+            problem = (
+                f"is not valid YAML (special characters are not allowed: {printable(chr(error.character))})"
+            )
+            raise self._broken(line, problem, "Remove it") from error
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             said = one_line(getattr(error, "problem", None) or error)
             line = mark.line + 1 if mark is not None else 1
-            raise self._fault(line, f"is not valid YAML ({said})", "Correct the file") from error
+            raise self._broken(line, f"is not valid YAML ({said})", "Correct the file") from error
         if not isinstance(event, yaml.StreamEndEvent):
-            raise self._fault(event.start_mark.line + 1, "begins a second document", "Keep one in the file")
+            raise self._broken(event.start_mark.line + 1, "begins a second document", "Keep one in the file")
         return value
 
     def _next(self, kind: type = yaml.Event) -> Any:
@@ -108,7 +111,7 @@ class _Composer:
         try:
             event = self._loader.get_event()
         except (ValueError, OverflowError) as error:  # an escape or a version that PyYAML takes for a number
-            raise self._fault(
+            raise self._broken(
                 self._loader.line + 1, f"is not valid YAML ({one_line(error)})", "Correct it"
             ) from error
         assert isinstance(event, kind)
@@ -151,9 +154,12 @@ class _Composer:
         return found.value, found.levels
 
     def _sequence(self, level: int) -> tuple[list[Any], int]:
-        items, levels = [], 0
+        items: list[Any] = []
+        levels = 0
         while not isinstance(event := self._next(), yaml.SequenceEndEvent):
+            self._path.append(str(len(items)))
             item, below = self._node(event, level + 1)
+            self._path.pop()
             items.append(item)
             levels = max(levels, below)
         return items, levels + 1
@@ -165,11 +171,13 @@ class _Composer:
         while not isinstance(event := self._next(), yaml.MappingEndEvent):
             line = event.start_mark.line + 1
             key = self._key(event, line)
+            self._path.append(key)
             if key in found:
-                problem = f"key {printable(key)} is there already, in line {lines[key]}"
-                raise self._fault(line, problem, "Keep one of them")
+                problem = f"stands in line {lines[key]} and again in line {line}"
+                raise InputError(self._source, ".".join(self._path), problem, "Keep one of them")
             lines[key] = line
             found[key], below = self._node(self._next(), level + 1)
+            self._path.pop()
             levels = max(levels, below)
         return found, levels + 1
 
@@ -196,7 +204,7 @@ class _Composer:
             return text
         kind = None if tag is None else _KINDS.get(tag.removeprefix(_TAG))
         if tag is not None and (kind is None or not tag.startswith(_TAG)):
-            raise self._fault(line, f"has tag {printable(tag)}, which is not read", "Remove the tag")
+            raise self._fault(line, f"is not valid YAML (tag {printable(tag)} is not read)", "Remove the tag")
         if kind is str:
             return text
         value = self._plain(text, line)
@@ -230,13 +238,15 @@ class _Composer:
             return moment
         odd = odd_number(text)
         if odd is not None:
-            problem = f"{shown(text)} looks like a number and {odd}"
+            problem = f"is {shown(text)}, which looks like a number and {odd}"
             raise self._fault(line, problem, f"Write a decimal number such as -12.5 or 1e3, or {quoted}")
         return text
 
     def _check_tag(self, event: Any, kind: str, line: int) -> None:
         if event.tag not in (None, "!", f"{_TAG}{kind}"):
-            raise self._fault(line, f"has tag {printable(event.tag)}, which is not read", "Remove the tag")
+            raise self._fault(
+                line, f"is not valid YAML (tag {printable(event.tag)} is not read)", "Remove the tag"
+            )
 
     def _check_level(self, level: int, line: int) -> None:
         if level > DEEPEST:
@@ -249,6 +259,13 @@ class _Composer:
             raise self._fault(line, problem, "Make it smaller")
 
     def _fault(self, line: int, problem: str, mend: str) -> InputError:
+        """A fault of what is being read."""
+        if not self._path:
+            return self._broken(line, problem, mend)
+        return InputError(self._source, ".".join(self._path), f"{problem} (line {line})", mend)
+
+    def _broken(self, line: int, problem: str, mend: str) -> InputError:
+        """A fault of a line, whatever stands around it."""
         return InputError(self._source, f"line {line}", problem, mend)
 
 

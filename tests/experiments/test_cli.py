@@ -84,15 +84,12 @@ def _set(*keys: Any, value: Any) -> Edit:
         (_set("population", value={"pv_share": True}), ("population.pv_share: ", "valid number", "True")),
         (
             _set("population", value={"consumption_kwh": float("inf")}),
-            ("population.consumption_kwh: ", "finite number", "inf"),
+            ("population.consumption_kwh: is '.inf'", "not finite"),
         ),
         (_set("population", value={"pv_kwp": [9.0, 3.0]}), ("population.pv_kwp: must be", "low <= high")),
         (_set("population", value={"pv_kwp": [3.0]}), ("population.pv_kwp: must be a range [low, high]",)),
         (_set("population", value={"pv_kwp": 3}), ("population.pv_kwp: must be a range [low, high]", "3")),
-        (
-            _set("population", value={"cop": [2, float("nan")]}),
-            ("population.cop.1: ", "finite number", "nan"),
-        ),
+        (_set("population", value={"cop": [2, float("nan")]}), ("population.cop.1: is '.nan'", "not finite")),
         (_set("population", value={"shift_weeks": 1.5}), ("population.shift_weeks: ", "integer", "1.5")),
         (_set("population", value={"sustain_isps": 2.0}), ("population.sustain_isps: ", "integer", "2.0")),
         (_set("population", value=[1]), ("population: ", "dictionary")),
@@ -111,7 +108,7 @@ def _set(*keys: Any, value: Any) -> Edit:
         (_set("aggregation_step_mw", value=1e-9), ("aggregation_step_mw", "equal to 0.01")),
         (
             _set("mitigation", value={"reference_up_eur_per_mwh": float("nan")}),
-            ("mitigation.reference_up_eur_per_mwh", "finite"),
+            ("mitigation.reference_up_eur_per_mwh: is '.nan'", "not finite"),
         ),
         (_set("transmission", "large_loads", 0, "up_price", value=12_000), ("up_price: is 12000", "9999")),
         (_set("transmission", "units", 0, "name", value=""), ("units.0.name", "pattern")),
