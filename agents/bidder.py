@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from tandem_sim.agents.errors import StrategyError
+from tandem_sim.agents.errors import StrategyError, StrategyLimitError
 from tandem_sim.agents.participant import Record
 from tandem_sim.agents.sales_book import ClosedBook
 from tandem_sim.agents.strategies import (
@@ -24,7 +24,10 @@ from tandem_sim.agents.strategies import (
     checked,
     name_of,
     sights_of,
+    vector,
 )
+from tandem_sim.agents.strategy_table import is_built_in
+from tandem_sim.agents.time_limit import LIMIT_S
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.markets.bids import DOWN, UP, Bids
 
@@ -34,11 +37,15 @@ MOST_SUPPLY_MARKUP = 1000.0
 
 
 class Bidder:
-    """The strategy of one seller. On a fault the run stops, or the truth is bid from then on."""
+    """The strategy of one seller. On a fault the run stops, or the truth is bid from then on.
+
+    One call of a strategy that is not built in may take `limit_s` seconds (0: any time).
+    """
 
     def __init__(self, seller: str, strategy: Strategy, record: Record, replaces_faults: bool) -> None:
         self._seller, self._record, self._replaces_faults = seller, record, replaces_faults
         self._published: dict[str, PublishedBook] = {}  # by system, of the last ISP settled
+        self.limit_s = LIMIT_S
         self.play(strategy)
 
     def play(self, strategy: Strategy) -> None:
@@ -48,7 +55,7 @@ class Bidder:
 
     def offers(self, view: OfferView) -> Offers:
         """What the strategy offers."""
-        return self._ask(view.isp, lambda: checked(self.strategy, view, self._seller))
+        return self._ask(view.isp, lambda: checked(self.strategy, view, self._seller, self._limit_s))
 
     def book(self, system: str) -> PublishedBook | None:
         """What the market has published last, if the strategy looks at it."""
@@ -67,8 +74,8 @@ class Bidder:
                 for system, book in books.items()
             }
         if self.strategy.learns:
-            name = self._name(outcome.isp)
-            self._ask(outcome.isp, lambda: asked(lambda: self.strategy.learn(outcome), name))
+            isp = outcome.isp
+            self._ask(isp, lambda: self._asked(isp, "learn", lambda: self.strategy.learn(outcome)))
 
     def supply_markup(self, day: range) -> FloatArray | None:
         """EUR/MWh asked above marginal cost day-ahead, (len(day),); None if the strategy has no say in it."""
@@ -80,12 +87,21 @@ class Bidder:
         """Baselines (g,) to declare, MW of injection: those expected, or what the strategy makes of them."""
         return self._ask(isp, lambda: self._declared_mw(isp, expected_mw, offered_up_mw))
 
+    @property
+    def _limit_s(self) -> float:
+        return 0.0 if is_built_in(self.strategy) else self.limit_s
+
+    def _asked(self, isp: int, method: str, question: Callable[[], _Answer]) -> _Answer:
+        return asked(question, self._name(isp), method, self._limit_s)
+
     def _name(self, isp: int) -> str:
         return name_of(self.strategy, self._seller, isp)
 
     def _ask(self, isp: int, question: Callable[[], _Answer]) -> _Answer:
         try:
             return question()
+        except StrategyLimitError:
+            raise
         except StrategyError as error:
             if not self._replaces_faults:
                 raise
@@ -98,7 +114,7 @@ class Bidder:
         strategy = self.strategy
         if not isinstance(strategy, SupplyStrategy):
             return np.zeros(len(day))
-        found = self._numbers(day.start, "supply markups", len(day), lambda: strategy.supply_markup(day))
+        found = self._numbers(day.start, "supply_markup", len(day), lambda: strategy.supply_markup(day))
         if (np.abs(found) > MOST_SUPPLY_MARKUP).any():
             raise StrategyError(
                 f"{self._name(day.start)}: a supply markup lies beyond {MOST_SUPPLY_MARKUP:g} EUR/MWh"
@@ -111,15 +127,16 @@ class Bidder:
             return expected_mw
         return self._numbers(
             isp,
-            "declared baselines",
+            "declared_mw",
             len(expected_mw),
             lambda: strategy.declared_mw(expected_mw, offered_up_mw),
         )
 
-    def _numbers(self, isp: int, what: str, n: int, question: Callable[[], FloatArray]) -> FloatArray:
-        found = asked(lambda: np.asarray(question(), dtype=np.float64), self._name(isp))
-        if np.shape(found) != (n,) or not np.isfinite(found).all():
-            raise StrategyError(f"{self._name(isp)}: {what} must be {n} finite numbers")
+    def _numbers(self, isp: int, method: str, n: int, question: Callable[[], FloatArray]) -> FloatArray:
+        what = f"{self._name(isp)}: {method} has"
+        found = self._asked(isp, method, lambda: vector(question(), n, np.float64, what))
+        if not np.isfinite(found).all():
+            raise StrategyError(f"{self._name(isp)}: {method} must be {n} finite numbers")
         return found
 
 

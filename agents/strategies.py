@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tandem_sim.agents.errors import StrategyError
+from tandem_sim.agents.allowed_code import told
+from tandem_sim.agents.errors import StrategyError, StrategyLimitError
+from tandem_sim.agents.time_limit import LIMIT_S, OverdueError, within
 from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
 
 Stage = Literal["first", "left"]
@@ -137,11 +139,8 @@ class SupplyStrategy(Protocol):
         ...
 
 
-MOST_S = 5.0
-"""Seconds that a strategy may take for one offer."""
-
-
 _Answer = TypeVar("_Answer")
+_Number = TypeVar("_Number", np.float64, np.bool_)
 
 
 def sights_of(strategy: Any, name: str) -> frozenset[str]:
@@ -155,27 +154,51 @@ def sights_of(strategy: Any, name: str) -> frozenset[str]:
     return sees
 
 
-def checked(strategy: Strategy, view: OfferView, who: str) -> Offers:
+def checked(strategy: Strategy, view: OfferView, who: str, limit_s: float = LIMIT_S) -> Offers:
     """The offers of a strategy, or a `StrategyError` that names it and its user.
 
-    Whatever a strategy raises is passed on under that name; it may not take more than `MOST_S` seconds.
+    Whatever a strategy raises is passed on under that name; it may take `limit_s` seconds (0: any time).
     """
     name = name_of(strategy, who, view.isp)
     for array in (view.direction, view.quantity_mw, view.cost):
         array.flags.writeable = False
-    found = asked(lambda: _arrays(strategy.offers(view), name), name)
+    n = len(view.direction)
+    found = asked(lambda: _arrays(strategy.offers(view), n, name), name, "offers", limit_s)
     _may_be_offered(found, view, name)
     return found
 
 
-def _arrays(found: Any, name: str) -> Offers:
-    """Offers as arrays of the right kind, whatever sequences a strategy has given; its own stay its own."""
+def _arrays(found: Any, n: int, name: str) -> Offers:
+    """Offers of n numbers as arrays of the right kind, whatever sequences a strategy has given.
+
+    Its own stay its own.
+    """
     if not isinstance(found, Offers):
         raise StrategyError(f"{name}: answers {type(found).__name__} instead of Offers")
-    consent = None if found.forwardable is None else np.array(found.forwardable, dtype=bool)
+    consent = found.forwardable
     return Offers(
-        np.array(found.price, dtype=np.float64), np.array(found.quantity_mw, dtype=np.float64), consent
+        vector(found.price, n, np.float64, f"{name}: prices have"),
+        vector(found.quantity_mw, n, np.float64, f"{name}: quantities have"),
+        None if consent is None else vector(consent, n, np.bool_, f"{name}: forwardable has"),
     )
+
+
+def vector(given: Any, n: int, kind: type[_Number], what: str) -> NDArray[_Number]:
+    """A new array (n,) of what a strategy gives; a `StrategyError` for another shape, ahead of any copy."""
+    if (shape := _shape(given)) != (n,):
+        raise StrategyError(f"{what} shape {shape}, expected ({n},)")
+    return np.array(given, dtype=kind)
+
+
+def _shape(given: Any) -> tuple[int, ...]:
+    """The shape of an array or of sequences in sequences, by the first of the inner ones."""
+    shape = getattr(given, "shape", None)
+    if shape is not None:
+        return tuple(shape)
+    if isinstance(given, str | bytes) or not isinstance(given, Sized):
+        return ()
+    inner = (_shape(item) for item in given) if isinstance(given, list | tuple) else iter(())
+    return (len(given), *next((found for found in inner if found), ()))
 
 
 def name_of(strategy: Any, who: str, isp: int) -> str:
@@ -183,29 +206,27 @@ def name_of(strategy: Any, who: str, isp: int) -> str:
     return f"strategy {type(strategy).__name__} of {who}, ISP {isp}"
 
 
-def asked(question: Callable[[], _Answer], name: str) -> _Answer:
-    """What a strategy answers, whatever it raises passed on under its name, and not after `MOST_S`."""
-    began = time.perf_counter()
+def asked(question: Callable[[], _Answer], name: str, method: str, limit_s: float) -> _Answer:
+    """What a strategy answers by a method; whatever it raises is passed on under its name.
+
+    Raises `StrategyLimitError` once it takes longer than `limit_s` seconds, if that is not 0 (see `within`).
+    """
     try:  # a user's code may raise anything: it is named, and raised on
-        answer = question()
-    except StrategyError:
+        return within(limit_s, question)
+    except (StrategyError, KeyboardInterrupt):
         raise
-    except Exception as error:
-        raise StrategyError(f"{name}: {type(error).__name__}: {error}") from error
-    if (took := time.perf_counter() - began) > MOST_S:
-        raise StrategyError(f"{name}: takes {took:.1f} s, more than {MOST_S:g} s")
-    return answer
+    except OverdueError as error:
+        raise StrategyLimitError(
+            f"{name}: {method} takes more than {limit_s:g} s. "
+            "Raise strategy_limit_s (0: no limit) if it needs more, and go on with --resume"
+        ) from error
+    except BaseException as error:
+        raise StrategyError(f"{name}: {told(error)}") from error
 
 
 def _may_be_offered(found: Offers, view: OfferView, name: str) -> None:
     """Raise `StrategyError` for the first rule that an offer breaks."""
-    n = len(view.direction)
-    if found.forwardable is not None and found.forwardable.shape != (n,):
-        raise StrategyError(f"{name}: forwardable has shape {found.forwardable.shape}, expected ({n},)")
-    for what, values in (("prices", found.price), ("quantities", found.quantity_mw)):
-        if values.shape != (n,):
-            raise StrategyError(f"{name}: {what} have shape {values.shape}, expected ({n},)")
-    if not n:
+    if not len(view.direction):
         return
     over = found.quantity_mw - view.quantity_mw
     cheapest, dearest = found.price.min(), found.price.max()

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from tandem_sim.agents.allowed_code import AllowedCode
 from tandem_sim.agents.strategies import Strategy
 from tandem_sim.agents.strategy_table import STRATEGIES
 from tandem_sim.experiments.bundled import CASES, SCENARIOS, case_path
@@ -104,6 +105,7 @@ def run(
     overwrite: bool = False,
     resume: bool = False,
     checkpoint_days: int = 1,
+    allow_code: Iterable[str] = (),
     on_isp: Callable[[int], None] = lambda isp: None,
 ) -> Run:
     """Simulate a scenario and write its tables and key figures into the folder `out`.
@@ -119,6 +121,7 @@ def run(
     overwrite: replace the results of an earlier run.
     resume: go on with a run that was not finished, and keep one that is.
     checkpoint_days: simulated days from one checkpoint to the next; 0 for none.
+    allow_code: modules that strategies named ``module:Class`` may be imported from, or packages they are in.
     on_isp: called with the number of every ISP that was delivered, from 0.
 
     Raises `InputError` for what cannot be used, `StrategyError` for a strategy that breaks the rules.
@@ -143,6 +146,7 @@ def run(
             resume=resume,
             checkpoint_s=checkpoint_days * DAY_S,
             plots=figures,
+            allowed=AllowedCode.of(allow_code),
         )
     return load(out)
 

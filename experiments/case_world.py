@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from tandem_sim.agents.allowed_code import NO_CODE, AllowedCode
 from tandem_sim.agents.bidder import Bidder
 from tandem_sim.agents.sales_book import ClosedBook
 from tandem_sim.agents.strategies import OfferView, SellerResult, Strategy, Truthful
-from tandem_sim.agents.strategy_table import Surroundings, build_strategy
+from tandem_sim.agents.strategy_table import Permission, Surroundings, build_strategy
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.grids.errors import InputError
 from tandem_sim.markets.bids import DOWN, UP, Bids
@@ -29,10 +30,13 @@ DEALT_TO = 3
 class CaseWorld:
     """The same market instance cleared in every ISP, with costs and volumes that vary from ISP to ISP."""
 
-    def __init__(self, market: CaseMarket, isps: int, noise: float, others: str) -> None:
+    def __init__(
+        self, market: CaseMarket, isps: int, noise: float, others: str, allowed: AllowedCode = NO_CODE
+    ) -> None:
         """`noise` is the standard deviation of a cost as a share of it, and the most a volume may lack.
 
-        `others` names the strategy of sellers that are given none. Raises `InputError` for what cannot be.
+        `others` names the strategy of sellers that are given none, which may be code that is `allowed`.
+        Raises `InputError` for what cannot be.
         """
         if isps < 1:
             raise InputError("case", "isps", f"is {isps}", "Give 1 or more")
@@ -43,6 +47,7 @@ class CaseWorld:
         self.default_seed = 0
         self.isp = 0
         self.market, self._noise, self._others = market, noise, others
+        self._permission = Permission(allowed)
         self._rows = {seller: market.rows_of(seller) for seller in market.sellers}
         self._bidders: dict[str, Bidder] = {}
         self._rng = np.random.default_rng()
@@ -106,7 +111,7 @@ class CaseWorld:
     def _other(self, seller: str, seed: int) -> Strategy:
         own = stream(seed, STRATEGY, seller)
         handed = Surroundings(own, 24 * 60 // CASE_ISP_MINUTES, publishes_books=True)
-        return build_strategy(self._others, {}, handed, "others")
+        return build_strategy(self._others, {}, handed, "others", seller, self._permission)
 
     def _outcome(
         self, seller: str, books: Mapping[str, Bids], sold_mw: Mapping[str, FloatArray],

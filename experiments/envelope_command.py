@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from tandem_sim.experiments.outputs import check_file, whole
 from tandem_sim.grids.arrays import BoolArray, FloatArray
 from tandem_sim.grids.choices import POINTS, RULES, Points, Rule
 from tandem_sim.grids.envelope import Envelope, guaranteed, random_points
@@ -97,17 +98,17 @@ def _checked(request: Request) -> tuple[Rule, Points]:
     return rule, points
 
 
+def check_csv(out: Path) -> None:
+    """Refuse a file that cannot be written, or that is no earlier result."""
+    check_file(out, "--out", lambda path: path.read_bytes().startswith(",".join(COLUMNS).encode()))
+
+
 def write_csv(answer: Answer, out: Path) -> None:
     """One line per user."""
-    try:
-        with out.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            writer.writerows(_rows(answer))
-    except OSError as error:
-        raise InputError(
-            str(out), "--out", f"cannot be written ({error.strerror})", "Choose a file you may write to"
-        ) from error
+    with whole(out) as part, part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        writer.writerows(_rows(answer))
 
 
 def _rows(answer: Answer) -> list[list[str]]:

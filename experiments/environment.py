@@ -22,10 +22,11 @@ Needs the extra ``rl`` (``pip install 'tandem-sim[rl]'``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tandem_sim.agents.allowed_code import AllowedCode
 from tandem_sim.experiments.bundled import SCENARIOS, case_path
 from tandem_sim.experiments.case_world import CASE_ISPS, TRUTHFUL, CaseWorld, dealt
 from tandem_sim.experiments.scenario import read_scenario, scenario_of
@@ -55,6 +56,7 @@ def parallel_env(
     others: str | None = None,
     noise: float | None = None,
     split: int | None = None,
+    allow_code: Iterable[str] = (),
 ) -> SellersEnv:
     """Sellers of a scenario, or of a case cleared in every ISP, as agents of PettingZoo's parallel API.
 
@@ -67,13 +69,14 @@ def parallel_env(
     isps: length of an episode; else all of the scenario, or a day of a case.
     sellers: who is played; else all pools of a scenario, or everybody in a case.
     others: strategy of all who are not played; else that of the scenario, or truthful.
+    allow_code: modules that strategies named ``module:Class`` may be imported from, or packages they are in.
     noise: of a case only, see `CaseWorld`; 0 clears the same ISP every time.
     split: of a case only, deals its bids to so many sellers, see `dealt`.
 
     Raises `InputError` for what cannot be read or does not exist.
     """
     _whole("seed", seed, 0)
-    world = _world(scenario, scheme, isps, others, noise, split)
+    world = _world(scenario, scheme, isps, others, noise, split, AllowedCode.of(allow_code))
     if sellers is None:
         sellers = world.pools
     return SellersEnv(world, _checked(sellers, world), seed)
@@ -89,13 +92,14 @@ def single_agent_env(
     isps: int | None = None,
     noise: float | None = None,
     split: int | None = None,
+    allow_code: Iterable[str] = (),
 ) -> SellerEnv:
     """One seller (else the first) as a Gymnasium environment; see `parallel_env`.
 
     `others` names the strategy of everybody else; None leaves it to the scenario.
     """
     _whole("seed", seed, 0)
-    world = _world(scenario, scheme, isps, others, noise, split)
+    world = _world(scenario, scheme, isps, others, noise, split, AllowedCode.of(allow_code))
     chosen = world.pools[0] if seller is None else seller
     return SellerEnv(SellersEnv(world, _checked([chosen], world), seed))
 
@@ -118,7 +122,7 @@ def _checked(sellers: Sequence[str], world: SellerWorld) -> Sequence[str]:
 
 def _world(
     given: Instance, scheme: str | None, isps: int | None, others: str | None, noise: float | None,
-    split: int | None,
+    split: int | None, allowed: AllowedCode,
 ) -> SellerWorld:  # fmt: skip
     """The world of a case or a scenario, whatever it is given as."""
     _whole("isps", isps, 1)
@@ -128,7 +132,7 @@ def _world(
         if path.is_dir() or path.suffix == ".json":
             given = read_case(path)
     if isinstance(given, Case):
-        return _case_world(given, scheme, isps, others, noise, split)
+        return _case_world(given, scheme, isps, others, noise, split, allowed)
     for name, value in (("noise", noise), ("split", split)):
         if value is not None:
             raise InputError("scenario", name, "is an option of a case only", "Leave it out")
@@ -137,14 +141,14 @@ def _world(
         changes |= {"strategy": others, "strategies": []}
     if isinstance(given, str | Path):
         scenario, folder = read_scenario(str(given), changes)
-        return SimulatedWorld(scenario, folder, isps)
+        return SimulatedWorld(scenario, folder, isps, allowed)
     keys = given.model_dump(mode="json", by_alias=True) if isinstance(given, Scenario) else dict(given)
-    return SimulatedWorld(scenario_of(keys, "scenario", changes), None, isps)
+    return SimulatedWorld(scenario_of(keys, "scenario", changes), None, isps, allowed)
 
 
 def _case_world(
     case: Case, scheme: str | None, isps: int | None, others: str | None, noise: float | None,
-    split: int | None,
+    split: int | None, allowed: AllowedCode,
 ) -> CaseWorld:  # fmt: skip
     chosen = scheme or case.options.scheme or DEFAULT_SCHEME
     schemes = build_schemes(case.options.options)
@@ -158,4 +162,5 @@ def _case_world(
         CASE_ISPS if isps is None else isps,
         CASE_NOISE if noise is None else noise,
         TRUTHFUL if others is None else others,
+        allowed,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from tandem_sim.experiments.bundled import case_path
 from tandem_sim.experiments.case_world import dealt
 from tandem_sim.experiments.game_figures import figures
 from tandem_sim.experiments.logs import terminal
-from tandem_sim.experiments.run import check_outputs
+from tandem_sim.experiments.outputs import check_file, is_list_of, write_json
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.text import check_known
 from tandem_sim.markets.blocks import Scheme
@@ -41,7 +40,8 @@ def play(
     quiet: bool,
 ) -> None:
     """Play a case under each scheme, and show what it ends in."""
-    check_outputs((), True, [] if out is None else [out])
+    if out is not None:
+        check_file(out, "--json", lambda path: is_list_of(path, {"scheme", "profiles"}))
     owned = dealt(read_case(case_path(case)), sellers)
     moves = _moves(markups or MARKUPS, offered or OFFERED)
     found = []
@@ -50,8 +50,7 @@ def play(
         found.append({"scheme": each.name, **figures(played)})
     terminal(quiet).print(_table(owned.name, found))
     if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        write_json(out, found)
 
 
 def _schemes(case: Case, names: Sequence[str]) -> list[Scheme]:

@@ -21,7 +21,6 @@ from tandem_sim.experiments.plot_style import (
     save,
 )
 from tandem_sim.experiments.tables import shared_label
-from tandem_sim.grids.errors import InputError
 
 NOTE = (
     "Overload and voltage: worst violation on the distribution grids after all layers, in % of the limit, "
@@ -32,7 +31,7 @@ Entry = Mapping[str, Any]
 
 
 def plot_clearing(case: str, entries: Sequence[Entry], path: Path) -> None:
-    """Draw one line of bars per scheme into a PNG. An `InputError` if the file cannot be written."""
+    """Draw one line of bars per scheme into a PNG."""
     with house_style():
         size = 13.0, 1.9 + 0.3 * len(entries)
         figure = new_figure("One market instance, every scheme", f"case {case}", *size, footnote=NOTE)
@@ -47,12 +46,7 @@ def plot_clearing(case: str, entries: Sequence[Entry], path: Path) -> None:
             ax.grid(axis="x", visible=True)
         axes[0].set_yticks(range(len(entries)), [e["scheme"] for e in entries])
         axes[0].set_ylim(len(entries) - 0.4, -0.6)
-        try:
-            save(figure, path)
-        except (OSError, ValueError) as error:
-            raise InputError(
-                str(path), "--figure", f"cannot be written ({error})", "Name a PNG file"
-            ) from error
+        save(figure, path)
 
 
 def _bars(

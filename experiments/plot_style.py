@@ -19,6 +19,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
+from tandem_sim.experiments.outputs import whole
 from tandem_sim.experiments.plot_data import FloatArray, RunData, utc_days
 
 mdates: Any = matplotlib.dates  # published without annotations
@@ -57,7 +58,8 @@ def new_figure(
 
 def save(figure: Figure, path: Path) -> Path:
     """Write a PNG whose bytes depend on nothing but the figure."""
-    figure.savefig(path, metadata={"Software": None})
+    with whole(path) as part:
+        figure.savefig(part, format="png", metadata={"Software": None})
     return path
 
 

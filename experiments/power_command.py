@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,16 +10,19 @@ from typing import Any
 
 import pandas as pd
 
+from tandem_sim.agents.allowed_code import AllowedCode
 from tandem_sim.experiments.intervals import FEWEST, LEVEL, METHOD
 from tandem_sim.experiments.logs import terminal
 from tandem_sim.experiments.market_power import power_by_isp, power_of
+from tandem_sim.experiments.outputs import write_json
 from tandem_sim.experiments.power_figure import draw_power
 from tandem_sim.experiments.power_statistics import over_seeds
 from tandem_sim.experiments.power_table import power_table
 from tandem_sim.experiments.run import check_outputs
 from tandem_sim.experiments.scenario import fields_of, read_scenario, source_of
 from tandem_sim.experiments.sweep import Point
-from tandem_sim.experiments.sweep_command import check_workers, run_shown
+from tandem_sim.experiments.sweep_command import check_resumed, check_workers, run_shown
+from tandem_sim.experiments.sweep_runs import write_table
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.text import check_known
 from tandem_sim.markets.choices import ABOUT
@@ -55,7 +57,9 @@ def measure_power(
     reference: str,
     workers: int | None,
     out: Path,
+    allowed: AllowedCode,
     *,
+    resume: bool,
     quiet: bool,
 ) -> None:
     """Make the runs that market power is measured by, write the figures, and show them."""
@@ -67,15 +71,16 @@ def measure_power(
     check_outputs((), True, list(files.values()))
     console = terminal(quiet)
     points = list({point.name: point for trial in trials for point in trial.runs}.values())
-    _, failed = run_shown(points, out / "runs", workers, console)
+    check_resumed(out / "runs", resume=resume)
+    _, failed = run_shown(points, out / "runs", workers, console, allowed=allowed)
     for point, error in failed:
         print(f"tandem: {scenario}: {point.fields}: {error}", file=sys.stderr)
     if failed:
         raise SystemExit(1)
     found = summary(trials, out / "runs", scenario, reference)
-    files["power.json"].write_text(json.dumps(found, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    write_json(files["power.json"], found)
     tables = [power_by_isp(out / "runs" / t.bid.name, out / "runs" / t.truth.name) for t in trials]
-    pd.concat(tables, ignore_index=True).to_parquet(files["power.parquet"], index=False)
+    write_table(pd.concat(tables, ignore_index=True), files["power.parquet"])
     draw_power(found, files["power.png"])
     console.print(power_table(found))
     console.print(f"Figure: {files['power.png']}", soft_wrap=True)

@@ -2,43 +2,40 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tandem_sim.agents.allowed_code import NO_CODE, AllowedCode
 from tandem_sim.experiments.conflicts import write_conflicts
+from tandem_sim.experiments.identity import asked_id, identity_of, provenance, versions
 from tandem_sim.experiments.kpis import kpis_of
 from tandem_sim.experiments.logs import log_to_file
+from tandem_sim.experiments.outputs import write_json
+from tandem_sim.experiments.own_files import LOG, REPLACED, RUN, run_fault
 from tandem_sim.experiments.plots import plot_run
-from tandem_sim.experiments.unfinished import (
-    check_unfinished,
-    code_digest,
-    identity,
-    run_id,
-    unfinished_of,
-    versions,
-    working_folder,
-)
+from tandem_sim.experiments.unfinished import check_unfinished, unfinished_of, working_folder
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.json_documents import read_json_object
 from tandem_sim.grids.picture import Margins
+from tandem_sim.grids.text import one_line
 from tandem_sim.markets.blocks import TSO as T
 from tandem_sim.markets.case_options import CaseOptions
 from tandem_sim.markets.schemes import build_schemes
 from tandem_sim.sim.checkpoint import Checkpoints
 from tandem_sim.sim.export import IspExport
+from tandem_sim.sim.named_code import check_code
 from tandem_sim.sim.reconcile import reconcile_figures
 from tandem_sim.sim.run import run
 from tandem_sim.sim.settings import Scenario
 from tandem_sim.sim.surroundings import grid_contents
+from tandem_sim.sim.user_key import user_key
 
 DAY_S = 86_400
-LOG = "run.log"
 log = logging.getLogger(__name__)
 
 
@@ -52,6 +49,7 @@ def run_scenario(
     resume: bool = False,
     checkpoint_s: int = DAY_S,
     plots: bool = True,
+    allowed: AllowedCode = NO_CODE,
 ) -> dict[str, Any]:
     """Simulate and write everything; returns the KPIs.
 
@@ -59,35 +57,64 @@ def run_scenario(
     built in a folder beside `out` and moved when complete. There a checkpoint is kept every `checkpoint_s`
     seconds of simulated time (0: never); `resume` goes on from the newest, and takes a run that is complete
     as it is. A run that fails before its first checkpoint leaves nothing. Figures are drawn if `plots`.
+    Strategies of one's own come from code that is `allowed`.
     """
     out = out.resolve()
-    check_run(out, scenario, overwrite, resume)
+    check_run(out, scenario, folder, overwrite, resume, allowed)
     with working_folder(out, resume) as working:
-        partial, checkpoints = working / "run", Checkpoints(working, {})
-        if not (resume and _is_complete(out, scenario, export_isp)):
-            checkpoints = Checkpoints(working, identity(scenario, folder, export_isp), checkpoint_s)
+        partial, checkpoints = working / RUN, Checkpoints(working, {})
+        if not (resume and _is_complete(out, scenario, folder, export_isp)):
+            checkpoints = _checkpoints(working, scenario, folder, export_isp, checkpoint_s)
             export = None if export_isp is None else _export(scenario, export_isp, partial / "case")
-            with log_to_file(working / LOG), _told(scenario, on_isp) as watched:
-                run(scenario, folder, partial, watched, export=export, checkpoints=checkpoints)
+            with log_to_file(working / LOG), _told(scenario, folder, on_isp) as watched:
+                run(
+                    scenario,
+                    folder,
+                    partial,
+                    watched,
+                    export=export,
+                    checkpoints=checkpoints,
+                    allowed=allowed,
+                )
                 _write_up(scenario, folder, partial, plots)
             (working / LOG).rename(partial / LOG)
             if out.exists():
-                out.rename(working / "replaced")
+                _check_output(out, True, run_fault(out))  # somebody may have put a file there meanwhile
+                out.rename(working / REPLACED)
             partial.rename(out)
         checkpoints.remove()
         return read_json_object(out / "kpis.json")
 
 
+def _checkpoints(
+    working: Path, scenario: Scenario, folder: Path | None, export_isp: int | None, every_s: int
+) -> Checkpoints:
+    """Checkpoints of a run; none are taken where no key of the user can be kept, and a warning says so."""
+    parts = {**identity_of(scenario, folder).parts, "exported ISP": str(export_isp)}
+    try:
+        key = user_key()
+    except InputError as error:
+        if every_s:
+            log.warning("no checkpoints are taken, so this run cannot be resumed: %s", error)
+        key = None
+    return Checkpoints(working, parts, every_s, key)
+
+
 @contextmanager
-def _told(scenario: Scenario, on_isp: Callable[[int], None]) -> Iterator[Callable[[int], None]]:
+def _told(
+    scenario: Scenario, folder: Path | None, on_isp: Callable[[int], None]
+) -> Iterator[Callable[[int], None]]:
     """`on_isp`, with a line in the log for every day simulated; and how the run began and ended."""
-    calendar = scenario.calendar
+    calendar, identity = scenario.calendar, identity_of(scenario, folder)
     begun, spent = time.monotonic(), time.process_time()
     log.info(
         "run %s: %s, scheme %s, seed %d, %d ISPs from %s",
-        run_id(scenario), scenario.name, scenario.scheme, scenario.seed, calendar.n_isp, scenario.start,
+        identity.run_id, scenario.name, scenario.scheme, scenario.seed, calendar.n_isp, scenario.start,
     )  # fmt: skip
-    log.info("code %s; %s", code_digest()[:16], ", ".join(f"{k} {v}" for k, v in versions().items()))
+    log.info(
+        "world %s, code %s; %s",
+        identity.world_id, identity.run["code"][:16], ", ".join(f"{k} {v}" for k, v in versions().items()),
+    )  # fmt: skip
     last = {isps[-1] for _, isps in calendar.days()}
 
     def watched(isp: int) -> None:
@@ -107,28 +134,57 @@ def _write_up(scenario: Scenario, inputs: Path | None, folder: Path, plots: bool
     write_conflicts(folder, scheme, scenario.isp_minutes / 60.0)
     figures = kpis_of(folder)
     reconcile_figures(folder, scenario.isp_minutes / 60.0, figures)
-    _write_json(folder / "kpis.json", figures)
+    write_json(folder / "kpis.json", figures)
     if plots:
         plot_run(folder, scenario.zone, f"{scenario.name}, {scenario.scheme}")
-    _write_json(folder / "manifest.json", manifest(scenario, inputs))
+    write_json(folder / "manifest.json", manifest(scenario, inputs))
 
 
-def check_run(out: Path, scenario: Scenario, overwrite: bool, resume: bool) -> None:
-    """An `InputError` if a run cannot go to `out`, or if what lies there would be lost."""
+def check_run(
+    out: Path,
+    scenario: Scenario,
+    folder: Path | None,
+    overwrite: bool,
+    resume: bool,
+    allowed: AllowedCode = NO_CODE,
+) -> None:
+    """An `InputError` if a run cannot go to `out`, would lose what is there, or needs code not `allowed`."""
     out = out.resolve()
     check_unfinished(out, overwrite, resume)
-    if not (resume and _is_complete(out, scenario, None)):
+    if resume and not overwrite and (other := differing(out, scenario, folder)):
+        raise InputError(
+            str(out), "--resume", f"holds a finished run that differs in {one_line(', '.join(other))}",
+            "Choose another folder, or pass --overwrite to replace it",
+        )  # fmt: skip
+    if not (resume and _is_complete(out, scenario, folder, None)):
         check_outputs([out], overwrite)
+        check_code(scenario, allowed)
 
 
-def _is_complete(out: Path, scenario: Scenario, export_isp: int | None) -> bool:
+def _is_complete(out: Path, scenario: Scenario, folder: Path | None, export_isp: int | None) -> bool:
     """Whether `out` holds the finished run of this very scenario and code, and nobody is replacing it."""
-    found = manifest_of(out)
     return (
-        (found.get("run_id"), found.get("code")) == (run_id(scenario), code_digest())
+        parts_of(manifest_of(out)) == identity_of(scenario, folder).parts
         and (export_isp is None or (out / "case").is_dir())
-        and not (unfinished_of(out) / "run").exists()
+        and not (unfinished_of(out) / RUN).exists()
     )
+
+
+def differing(out: Path, scenario: Scenario, folder: Path | None) -> list[str]:
+    """What of a scenario's run is not the same in the finished run in `out`; nothing if there is none."""
+    if not is_run(out):
+        return []
+    return identity_of(scenario, folder).differing(parts_of(manifest_of(out)))
+
+
+def parts_of(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """What a finished run was a function of, by name, as its manifest says; empty where it does not."""
+    found: dict[str, str] = {}
+    for identity in ("world", "run"):
+        given = manifest.get(identity)
+        parts = given.get("parts") if isinstance(given, dict) else None
+        found |= parts if isinstance(parts, dict) else {}
+    return found
 
 
 def _export(scenario: Scenario, isp: int, folder: Path) -> IspExport:
@@ -152,17 +208,21 @@ def _export(scenario: Scenario, isp: int, folder: Path) -> IspExport:
 def check_outputs(outs: Sequence[Path], overwrite: bool, figures: Sequence[Path] = ()) -> None:
     """An `InputError` if a folder of `outs`, or a file of `figures`, is taken or cannot be written."""
     for out in outs:
-        _check_output(out, _is_replaceable_run, overwrite)
+        replaces = overwrite and is_run(out)
+        _check_output(out, replaces, run_fault(out) if replaces else "")
     for figure in figures:
-        _check_output(figure, Path.is_file, overwrite)
+        _check_output(figure, overwrite and figure.is_file(), "")
 
 
-def _check_output(out: Path, replaceable: Callable[[Path], bool], overwrite: bool) -> None:
+def _check_output(out: Path, replaces: bool, fault: str) -> None:
+    """Refuse what exists unless it `replaces` an earlier result, in which there is no `fault`."""
     problem, mend = "", "Choose a folder you may write to"
     try:
-        if out.exists() and not _is_empty(out) and not (overwrite and replaceable(out)):
+        if out.exists() and not _is_empty(out) and not replaces:
             problem = "exists already"
             mend = "Choose another folder, or pass --overwrite to replace the results of an earlier run"
+        elif fault:
+            problem, mend = f"cannot be replaced: {fault}", "Move it elsewhere, or choose another folder"
         else:
             with tempfile.TemporaryDirectory(prefix=".tandem-", dir=_nearest(out)):
                 pass  # it can be written
@@ -176,8 +236,9 @@ def _is_empty(out: Path) -> bool:
     return out.is_dir() and not any(out.iterdir())
 
 
-def _is_replaceable_run(out: Path) -> bool:
-    return {"run_id", "versions"} <= manifest_of(out).keys()
+def is_run(out: Path) -> bool:
+    """Whether a folder says that it is a finished run."""
+    return {"world", "run", "provenance"} <= manifest_of(out).keys()
 
 
 def manifest_of(out: Path) -> dict[str, Any]:
@@ -195,16 +256,14 @@ def _nearest(out: Path) -> Path:
 
 def manifest(scenario: Scenario, inputs: Path | None) -> dict[str, Any]:
     """What is needed to make the run again, and what was made of its grids, whose files lie in `inputs`."""
+    identity = identity_of(scenario, inputs)
     return {
-        "run_id": run_id(scenario),
+        "asked": asked_id(scenario),
         "seed": scenario.seed,
         "scheme": scenario.scheme,
         "scenario": scenario.model_dump(mode="json", by_alias=True),
-        "code": code_digest(),
-        "versions": versions(),
+        "world": {"id": identity.world_id, "parts": identity.world},
+        "run": {"id": identity.run_id, "parts": identity.run},
+        "provenance": provenance(),
         "grids": grid_contents(scenario, inputs),
     }
-
-
-def _write_json(path: Path, data: dict[str, Any]) -> None:
-    path.write_text(json.dumps(data, indent=1, sort_keys=False) + "\n", encoding="utf-8")

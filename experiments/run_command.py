@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from tandem_sim.agents.allowed_code import AllowedCode
 from tandem_sim.experiments.logs import tell_unusual, terminal
 from tandem_sim.experiments.moments import isp_at
 from tandem_sim.experiments.plots import comparison_paths, plot_comparison
@@ -37,6 +38,7 @@ class Request:
     export_isp: str | None
     figures: bool
     quiet: bool
+    allowed: AllowedCode
     bar: bool  # whether progress is drawn
 
 
@@ -50,8 +52,9 @@ def simulate(asked: Request) -> None:
     tell_unusual(plans[0][1])
     out, several = asked.out, len(plans) > 1
     folders = {name: out / name if several else out for name in names}
-    for name, settings, _ in plans:
-        check_run(folders[name], settings, asked.overwrite, asked.resume)
+    with faults_named(source_of(asked.scenario)):
+        for name, settings, folder in plans:
+            check_run(folders[name], settings, folder, asked.overwrite, asked.resume, asked.allowed)
     compares = several and asked.figures
     check_outputs((), asked.overwrite or asked.resume, comparison_paths(out) if compares else ())
     console = terminal(asked.quiet)
@@ -104,4 +107,5 @@ def _run_one(
             resume=asked.resume,
             checkpoint_s=asked.checkpoint_days * DAY_S,
             plots=asked.figures,
+            allowed=asked.allowed,
         )

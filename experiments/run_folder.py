@@ -39,7 +39,7 @@ class _Market(_Part):
 
 
 class _Event(_Part):
-    event: Literal["started", "finished", "failed", "died"]
+    event: Literal["started", "anew", "finished", "failed", "died"]
     seconds: float | None = None
     error: str = ""
 

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Protocol
 
 from tandem_sim.agents.aggregator import Aggregator
+from tandem_sim.agents.allowed_code import NO_CODE, AllowedCode
 from tandem_sim.agents.strategies import Offers, OfferView, SellerResult, Strategy, marked_up
 from tandem_sim.grids.errors import InputError
 from tandem_sim.sim.clock import Clock
+from tandem_sim.sim.named_code import check_code
 from tandem_sim.sim.run import auctions_of, moments_ahead, start
 from tandem_sim.sim.settings import Scenario
 from tandem_sim.sim.world import World
@@ -86,8 +88,14 @@ class SellerWorld(Protocol):
 class SimulatedWorld:
     """A scenario, paused ahead of every gate at which sellers bid. Its tables go to a temporary folder."""
 
-    def __init__(self, scenario: Scenario, folder: Path | None, isps: int | None) -> None:
-        """`folder` is where relative paths of the scenario start. `InputError` for more ISPs than it has."""
+    def __init__(
+        self, scenario: Scenario, folder: Path | None, isps: int | None, allowed: AllowedCode = NO_CODE
+    ) -> None:
+        """`folder` is where relative paths of the scenario start, `allowed` the code its strategies may be.
+
+        `InputError` for more ISPs than it has, and for code that is not allowed.
+        """
+        check_code(scenario, allowed)
         calendar = scenario.calendar
         if isps is not None and not 1 <= isps <= calendar.n_isp:
             raise InputError("scenario", "isps", f"is {isps}", f"Give 1 to {calendar.n_isp}")
@@ -98,6 +106,7 @@ class SimulatedWorld:
         self.isp_hours = calendar.isp_hours
         self.default_seed = scenario.seed
         self._scenario, self._folder, self._calendar = scenario, folder, calendar
+        self._allowed = allowed
         local = calendar.times().tz_convert(scenario.zone)
         self._hours = (local.hour + local.minute / 60.0).tolist()
         self._moments = [second for second, _ in moments_ahead(scenario, calendar)["offer"]]
@@ -122,7 +131,7 @@ class SimulatedWorld:
         self.close()
         self._tables = tempfile.TemporaryDirectory(prefix="tandem-")
         scenario = self._scenario.model_copy(update={"seed": seed})
-        world, clock = start(scenario, self._folder, self.tables)
+        world, clock = start(scenario, self._folder, self.tables, allowed=self._allowed)
         self._running = world, clock
         self._by_name = {seller.name: seller for seller in (*world.aggregators, *world.producers)}
         for name, strategy in strategies.items():

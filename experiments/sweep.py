@@ -26,8 +26,8 @@ from typing import Annotated, Any
 from pydantic import Field, StrictBool, ValidationError
 
 from tandem_sim.experiments.bundled import SCENARIOS
+from tandem_sim.experiments.identity import asked_id
 from tandem_sim.experiments.scenario import read_keys, scenario_of, source_of
-from tandem_sim.experiments.unfinished import run_id
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.text import one_line, read_text, shown
 from tandem_sim.grids.yaml_documents import LARGEST_YAML, read_yaml
@@ -79,8 +79,8 @@ class Point:
 
     @cached_property
     def name(self) -> str:
-        """Name of its sub-folder: the identity of the run."""
-        return run_id(self.scenario)
+        """Name of its sub-folder: what is asked for, in short."""
+        return asked_id(self.scenario)
 
 
 def read_sweep(path: Path) -> list[Point]:

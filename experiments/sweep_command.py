@@ -13,23 +13,34 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from tandem_sim.agents.allowed_code import NO_CODE, AllowedCode
 from tandem_sim.experiments.bundled import SWEEPS, sweep_path
 from tandem_sim.experiments.logs import terminal
+from tandem_sim.experiments.own_files import SUFFIX
 from tandem_sim.experiments.run import check_outputs
 from tandem_sim.experiments.sweep import SUMMARY, Point, read_sweep
 from tandem_sim.experiments.sweep_local import on_this_machine
-from tandem_sim.experiments.sweep_runs import Pool, is_finished, run_sweep, varied, write_table
+from tandem_sim.experiments.sweep_runs import (
+    Pool,
+    check_folder,
+    is_finished,
+    run_sweep,
+    varied,
+    write_table,
+)
 from tandem_sim.experiments.sweep_summary import STATISTICS, summarised, summary_table
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.text import hint
+from tandem_sim.sim.named_code import check_code
 
 TELL_EVERY_S = 30.0
 """Where there is no terminal to draw a bar on, progress is a line, at most so often."""
 
 
 def make_sweep(
-    name: str, out: Path, workers: int | None, dask: str | None, *, resume: bool, quiet: bool
-) -> None:
+    name: str, out: Path, workers: int | None, dask: str | None, allowed: AllowedCode, *, resume: bool,
+    quiet: bool,
+) -> None:  # fmt: skip
     """Make the runs of a sweep, bundled or a file, and show the summary over seeds."""
     file = sweep_path(name)
     if not file.is_file():
@@ -38,19 +49,9 @@ def make_sweep(
     check_workers(workers)
     points = read_sweep(file)
     check_outputs((), True, [out / SUMMARY, out / STATISTICS])
-    if not resume and _holds_runs(out):
-        raise InputError(
-            str(out),
-            "--out",
-            "holds runs already",
-            "Pass --resume to keep what is finished, or choose another",
-        )
+    check_resumed(out, resume=resume)
     console = terminal(quiet)
-    try:
-        table, failed = run_shown(points, out, workers, console, dask)
-    except KeyboardInterrupt:
-        print("tandem: interrupted; go on with --resume", file=sys.stderr)
-        raise SystemExit(130) from None
+    table, failed = run_shown(points, out, workers, console, dask, allowed)
     fields = list(dict.fromkeys(name for point in points for name in varied(point)))
     summary = summarised(table, fields)
     write_table(summary, out / STATISTICS)
@@ -61,17 +62,21 @@ def make_sweep(
         f"Table: {out / SUMMARY}, summary: {out / STATISTICS}",
         soft_wrap=True,
     )
-    codes = table.code.nunique() if "code" in table else 0
-    if codes > 1:
-        print(
-            f"tandem: {out / SUMMARY}: the runs were made by {codes} versions of the code (column code); "
-            "remove the folders of the old ones and --resume to have them made again",
-            file=sys.stderr,
-        )
     for point, error in failed:
         print(f"tandem: {file}: {point.fields}: {error}", file=sys.stderr)
     if failed:
         raise SystemExit(1)
+
+
+def check_resumed(out: Path, *, resume: bool) -> None:
+    """An `InputError` for a folder that holds runs, unless it is to be resumed."""
+    if not resume and _holds_runs(out):
+        raise InputError(
+            str(out),
+            "--out",
+            "holds runs already",
+            "Pass --resume to keep what is finished, or choose another",
+        )
 
 
 def check_workers(workers: int | None) -> None:
@@ -81,15 +86,22 @@ def check_workers(workers: int | None) -> None:
 
 
 def run_shown(
-    points: list[Point], out: Path, workers: int | None, console: Console, dask: str | None = None
-) -> tuple[pd.DataFrame, list[tuple[Point, str]]]:
+    points: list[Point], out: Path, workers: int | None, console: Console, dask: str | None = None,
+    allowed: AllowedCode = NO_CODE,
+) -> tuple[pd.DataFrame, list[tuple[Point, str]]]:  # fmt: skip
     """Make the runs that are not there yet, and show how far it is: their table, and failed ones with errors.
 
-    Runs are made by `workers` processes (one a core if None), or by the cluster at the address `dask`.
+    Runs are made by `workers` processes (one a core if None), or by the cluster at the address `dask`. Raises
+    `InputError` if finished runs in `out` are not those that would be made now, or if one needs code that is
+    not `allowed`.
     """
+    check_folder(points, out)
+    to_make = [point for point in points if not is_finished(out / point.name)]
+    for point in to_make:
+        check_code(point.scenario, allowed, point.source)
     pool = _pool(workers, dask, out)
     failed: list[tuple[Point, str]] = []
-    missing = sum(not is_finished(out / point.name) for point in points)
+    missing = len(to_make)
     columns = BarColumn(), MofNCompleteColumn(), TextColumn("runs{task.fields[left]}")
     with Progress(*columns, console=console, disable=console.quiet) as progress:
         bar = progress.add_task("sweep", total=len(points), completed=len(points) - missing, left="")
@@ -108,7 +120,7 @@ def run_shown(
                 console.print(f"{len(points) - missing + done} of {len(points)} runs{left}")
                 told = now
 
-        return run_sweep(points, out, pool, on_run), failed
+        return run_sweep(points, out, pool, on_run, allowed), failed
 
 
 def time_left(elapsed_s: float, done: int, left: int) -> timedelta:
@@ -117,7 +129,12 @@ def time_left(elapsed_s: float, done: int, left: int) -> timedelta:
 
 
 def _holds_runs(out: Path) -> bool:
-    return (out / SUMMARY).exists() or any(out.glob("*.jsonl")) or any(out.glob("*/kpis.json"))
+    return (
+        (out / SUMMARY).exists()
+        or any(out.glob("*.jsonl"))
+        or any(out.glob("*/kpis.json"))
+        or any(out.glob(f"*{SUFFIX}"))
+    )
 
 
 def _pool(workers: int | None, dask: str | None, out: Path) -> Pool:

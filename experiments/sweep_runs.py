@@ -2,7 +2,8 @@
 
 The folder is the state. A run is finished when its sub-folder has ``kpis.json``, because `run_scenario` moves
 a run there only when it is complete; it is not made again. Beside it ``<run id>.jsonl`` tells what happened,
-an event a line: ``started``, ``finished`` and ``failed`` (with ``seconds``), ``died``.
+an event a line: ``started``, ``anew`` (its checkpoint could not serve, with the reason), ``finished`` and
+``failed`` (with ``seconds``), ``died``.
 """
 
 from __future__ import annotations
@@ -18,13 +19,17 @@ from typing import Any
 
 import pandas as pd
 
+from tandem_sim.agents.allowed_code import NO_CODE, AllowedCode
+from tandem_sim.experiments.outputs import whole
+from tandem_sim.experiments.own_files import file_fault
 from tandem_sim.experiments.power_statistics import flat
-from tandem_sim.experiments.run import manifest_of, run_scenario
+from tandem_sim.experiments.run import differing, is_run, manifest_of, parts_of, run_scenario
 from tandem_sim.experiments.run_folder import read_journal, read_kpis
 from tandem_sim.experiments.scenario import faults_named
 from tandem_sim.experiments.sweep import SUMMARY, Point
 from tandem_sim.experiments.sweep_workers import Ended
 from tandem_sim.experiments.unfinished import BusyError
+from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.text import one_line
 from tandem_sim.sim.checkpoint import StaleError
 
@@ -34,10 +39,11 @@ WRITE_EVERY_S = 5.0
 
 @dataclass(frozen=True)
 class Job:
-    """A run to make, and its folder."""
+    """A run to make, its folder, and the code that its strategies may come from."""
 
     point: Point
     folder: Path
+    allowed: AllowedCode = NO_CODE
 
 
 Found = dict[str, Any]
@@ -48,8 +54,9 @@ Pool = Callable[[Callable[[Job], Found | None], Sequence[Job]], Iterator[Ended[J
 
 
 def run_sweep(
-    points: Sequence[Point], out: Path, pool: Pool, on_run: Callable[[Point, str], None] = lambda p, e: None
-) -> pd.DataFrame:
+    points: Sequence[Point], out: Path, pool: Pool, on_run: Callable[[Point, str], None] = lambda p, e: None,
+    allowed: AllowedCode = NO_CODE,
+) -> pd.DataFrame:  # fmt: skip
     """Make the runs that `out` does not hold, and the table: a row per point with its fields, KPIs and error.
 
     `on_run` is called after every run with its error, empty if it went well. However it ends, the table holds
@@ -58,7 +65,7 @@ def run_sweep(
     out = out.absolute()
     out.mkdir(parents=True, exist_ok=True)
     known = {point.name: outcome(out / point.name) for point in points}
-    jobs = [_job(point, out) for point in points if not is_finished(out / point.name)]
+    jobs = [_job(point, out, allowed) for point in points if not is_finished(out / point.name)]
     written = time.monotonic()
     try:
         for ended in pool(make_run, jobs):
@@ -75,6 +82,33 @@ def run_sweep(
     return table
 
 
+def check_folder(points: Sequence[Point], out: Path) -> None:
+    """An `InputError` if runs in `out` are not those of `points`, or files there are not to be written to.
+
+    A run that is finished there must be the run that would be made now: same grids, code, libraries.
+    """
+    for point in points:
+        folder = out / point.name
+        for file in (journal(folder), _whole_error(folder)):
+            if (file.exists() or file.is_symlink()) and (fault := file_fault(file.lstat())):
+                raise InputError(str(file), "--out", fault, "Remove it, or choose another folder")
+    finished = [point for point in points if is_finished(out / point.name)]
+    compared = {p.name: _other_parts(p, out / p.name) for p in finished}
+    others = {name: parts for name, parts in compared.items() if parts}
+    if others:
+        name, parts = next(iter(others.items()))
+        raise InputError(
+            str(out), "--resume",
+            f"{len(others)} finished runs are not those that would be made now; {name} differs in "
+            f"{one_line(', '.join(parts))}",
+            "Choose another folder, or remove those runs to have them made again",
+        )  # fmt: skip
+
+
+def _other_parts(point: Point, folder: Path) -> list[str]:
+    return differing(folder, point.scenario, point.folder) if is_run(folder) else ["its manifest"]
+
+
 def is_finished(folder: Path) -> bool:
     """Whether a run is complete."""
     return (folder / "kpis.json").is_file()
@@ -87,7 +121,7 @@ def make_run(job: Job) -> Found | None:
 
     An error is kept, in a line and whole (``<run id>.error.txt``), because a sweep outlives it.
     """
-    folder, whole = job.folder, job.folder.with_suffix(".error.txt")
+    folder = job.folder
     if is_finished(folder):
         return outcome(folder)
     note(folder, "started", pid=os.getpid())
@@ -98,11 +132,12 @@ def make_run(job: Job) -> Found | None:
     except BusyError:  # a cluster took who makes it for dead: it is not over, and not for us to tell of
         return None
     except Exception as error:  # noqa: BLE001 - whatever ends a run is kept
-        whole.write_text(traceback.format_exc(), encoding="utf-8")
+        with whole(_whole_error(folder)) as part:
+            part.write_text(traceback.format_exc(), encoding="utf-8")
         note(folder, "failed", seconds=_since(begun), error=f"{type(error).__name__}: {one_line(error)}")
     else:
         note(folder, "finished", seconds=_since(begun))
-        whole.unlink(missing_ok=True)  # of an earlier attempt
+        _whole_error(folder).unlink(missing_ok=True)  # of an earlier attempt
     return outcome(folder)
 
 
@@ -111,22 +146,32 @@ def _simulate(job: Job) -> None:
     point = job.point
     given = (point.scenario, point.folder, job.folder)
     try:
-        run_scenario(*given, overwrite=True, resume=True, plots=point.plots)
-    except StaleError:
-        run_scenario(*given, overwrite=True, plots=point.plots)
+        run_scenario(*given, overwrite=True, resume=True, plots=point.plots, allowed=job.allowed)
+    except StaleError as error:
+        note(job.folder, "anew", error=one_line(error))
+        run_scenario(*given, overwrite=True, plots=point.plots, allowed=job.allowed)
 
 
 def note(folder: Path, event: str, **facts: Any) -> None:
     """Add what happened to a run to its journal."""
-    with journal(folder).open("ab+") as file:
+    with open(journal(folder), "ab+", opener=_through_no_link) as file:
         if file.tell() and file.seek(-1, os.SEEK_END) and file.read() != b"\n":
             file.write(b"\n")  # whoever wrote before was killed in the middle of a line
         file.write(json.dumps({"event": event, **facts}).encode() + b"\n")
 
 
+def _through_no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
 def journal(folder: Path) -> Path:
     """Where it is told what happened to the run of a folder."""
     return folder.with_suffix(".jsonl")
+
+
+def _whole_error(folder: Path) -> Path:
+    """Where the error of a run stands whole."""
+    return folder.with_suffix(".error.txt")
 
 
 def events(folder: Path) -> list[dict[str, Any]]:
@@ -142,7 +187,7 @@ def outcome(folder: Path) -> Found | None:
     if is_finished(folder):
         seconds = last.get("seconds") if last.get("event") == "finished" else None
         kpis = flat(read_kpis(folder))
-        code = manifest_of(folder).get("code")
+        code = parts_of(manifest_of(folder)).get("code")
         return {"error": "", "seconds": seconds, "attempts": tries, "code": code, **kpis}
     if last.get("event") in ("failed", "died"):
         return {"error": last["error"], "seconds": last.get("seconds"), "attempts": tries}
@@ -173,15 +218,14 @@ def varied(point: Point) -> list[str]:
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a table in one step: a reader finds the old one or the new one, whole."""
-    unfinished = path.with_name(f".{path.name}")
-    table.to_parquet(unfinished, index=False)
-    os.replace(unfinished, path)
+    with whole(path) as part:
+        table.to_parquet(part, index=False)
 
 
-def _job(point: Point, out: Path) -> Job:
+def _job(point: Point, out: Path, allowed: AllowedCode) -> Job:
     """With paths that hold in any working directory."""
     home = None if point.folder is None else point.folder.absolute()
-    return Job(replace(point, folder=home), out / point.name)
+    return Job(replace(point, folder=home), out / point.name, allowed)
 
 
 def _since(begun: float) -> float:

@@ -137,7 +137,9 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 def _answer(work: Callable[[T], R], task: T, mouth: Connection) -> None:
     """What a process does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the one who asked decides
+    for name in ("SIGINT", "SIGHUP"):  # Ctrl-C and a closed terminal reach all; the one who asked decides
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     mouth.send(work(task))
 

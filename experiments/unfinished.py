@@ -2,38 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import platform
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
-from tandem_sim import agents, grids, markets, sim
+from tandem_sim.experiments.own_files import LOCK, SUFFIX, remove_working_files, working_fault
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.text import one_line
 from tandem_sim.sim.checkpoint import Checkpoints
-from tandem_sim.sim.settings import Scenario
-
-SUFFIX, LOCK = ".unfinished", "lock"
-LIBRARIES = (
-    "mesa",
-    "simpy",
-    "numpy",
-    "pandas",
-    "scipy",
-    "pandapower",
-    "simbench",
-    "lightsim2grid",
-    "pyarrow",
-    "holidays",
-)
 
 
 def unfinished_of(out: Path) -> Path:
@@ -48,12 +26,18 @@ class BusyError(InputError):
 def check_unfinished(out: Path, overwrite: bool, resume: bool) -> None:
     """An `InputError` if what lies where the run would work is not ours, or nobody said what to do."""
     folder = unfinished_of(out)
+    if fault := working_fault(folder):
+        raise InputError(
+            str(folder), "--out", f"is needed to work in, and is not Tandem's: {fault}",
+            "Choose another folder, or move what is there",
+        )  # fmt: skip
     if not folder.exists():
         return
     if not (folder / LOCK).is_file() and not _is_empty(folder):
         raise InputError(
-            str(folder), "--out", "is needed to work in, and is not Tandem's", "Choose another folder"
-        )
+            str(folder), "--out", "is needed to work in, and is not Tandem's: it holds no lock",
+            "Choose another folder",
+        )  # fmt: skip
     if not (overwrite or resume):
         raise InputError(
             str(folder), "--out", "holds a run that was not finished",
@@ -83,24 +67,25 @@ def working_folder(out: Path, resume: bool) -> Iterator[Path]:
     checkpoints = Checkpoints(folder, {})
     try:
         if not (resume and checkpoints.found):
-            _clear(folder)
+            remove_working_files(folder, keep=(LOCK,))
         yield folder
     except OSError as error:
         raise _unwritable(folder, error) from error
     finally:
-        if not checkpoints.found:
-            _remove(folder)
-            for parent in made:
-                if parent.is_dir() and _is_empty(parent):
-                    parent.rmdir()
-        lock.release()
+        with suppress(OSError):  # a disk that is gone: its lock is gone too, and there is nothing to remove
+            if not checkpoints.found:
+                _remove(folder)
+                for parent in made:
+                    if parent.is_dir() and _is_empty(parent):
+                        parent.rmdir()
+            lock.release()
 
 
 def _remove(folder: Path) -> None:
     """Remove a working folder so that at every moment it is ours or empty. The lock is held."""
-    _clear(folder)
-    (folder / LOCK).unlink()
-    with suppress(OSError):  # another process has begun to work in it already
+    with suppress(OSError):  # the disk is gone, or another process has begun to work in it already
+        remove_working_files(folder, keep=(LOCK,))
+        (folder / LOCK).unlink()
         folder.rmdir()
 
 
@@ -113,73 +98,3 @@ def _unwritable(folder: Path, error: OSError) -> InputError:
     problem = f"cannot be written ({one_line(what)})"
     mend = "Make room or choose a folder you may write to; --resume goes on from what is safe"
     return InputError(str(folder), "--out", problem, mend)
-
-
-def _clear(folder: Path) -> None:
-    """Remove what an earlier attempt has left."""
-    for path in folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path.name != LOCK:
-            path.unlink()
-
-
-def versions() -> dict[str, str]:
-    """Versions of Tandem, Python, and the libraries on which numbers depend."""
-    own = {"tandem-sim": version("tandem-sim"), "python": platform.python_version()}
-    return {**own, **{name: version(name) for name in LIBRARIES}}
-
-
-def run_id(scenario: Scenario) -> str:
-    """Identity of a run: a hash of the whole scenario, seed included."""
-    text = json.dumps(scenario.model_dump(mode="json"), sort_keys=True)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
-
-
-def identity(scenario: Scenario, folder: Path | None, export_isp: int | None) -> dict[str, str]:
-    """What must be the same for a run to go on from its checkpoint."""
-    named = {scenario.transmission.grid, *(d.grid for d in scenario.distribution)}
-    named |= {street.grid for street in scenario.low_voltage}
-    paths = [(folder or Path()) / grid for grid in sorted(named)]
-    return {
-        "scenario": run_id(scenario),
-        "exported ISP": str(export_isp),
-        "grid files": _digest([path for path in paths if path.is_file()]),
-        "strategies": _digest(_strategy_sources(scenario)),
-        "code": code_digest(),
-        "versions": json.dumps(versions()),
-    }
-
-
-def code_digest() -> str:
-    """SHA-256 of the code on which tables depend."""
-    return _digest(_sources())
-
-
-def _sources() -> list[Path]:
-    """Code on which the tables of a run depend; that of key figures and plots runs behind them."""
-    packages: tuple[Any, ...] = (grids, markets, agents, sim)
-    return [path for package in packages for path in sorted(Path(package.__path__[0]).rglob("*.py"))]
-
-
-def _strategy_sources(scenario: Scenario) -> list[Path]:
-    """Files of the strategies that a person brought along, ``module:Class``."""
-    names = {scenario.strategy, *(given.name for given in scenario.strategies)}
-    modules = sorted({name.partition(":")[0] for name in names if ":" in name})
-    return [path for module in modules if (path := _source_of(module)) is not None]
-
-
-def _source_of(module: str) -> Path | None:
-    """The file of a module; None for one that is not there, which is told when the world is built."""
-    try:
-        spec = find_spec(module)
-    except (ImportError, ValueError):
-        return None
-    return None if spec is None or spec.origin is None else Path(spec.origin)
-
-
-def _digest(paths: list[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()

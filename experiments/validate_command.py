@@ -10,6 +10,7 @@ from textwrap import wrap
 from types import NoneType
 from typing import Any
 
+from tandem_sim.agents.allowed_code import FLAG, module_of
 from tandem_sim.experiments.bundled import case_path
 from tandem_sim.experiments.logs import tell_unusual
 from tandem_sim.experiments.scenario import faults_named, read_scenario, source_of
@@ -18,6 +19,7 @@ from tandem_sim.markets.blocks import TSO as T
 from tandem_sim.markets.case import read_case
 from tandem_sim.sim.build import build_world
 from tandem_sim.sim.described import entries, written
+from tandem_sim.sim.named_code import without_code
 from tandem_sim.sim.settings import Scenario
 from tandem_sim.sim.surroundings import grid_contents
 
@@ -41,15 +43,26 @@ def check_file(file: str) -> str:
         return "\n".join([says, *_listed(contents)])
     settings, folder = read_scenario(file)
     tell_unusual(settings)
+    trusted, code = without_code(settings)
     with faults_named(source_of(file)), tempfile.TemporaryDirectory() as unused:
-        world, _ = build_world(settings, folder, Path(unused), lambda isp: None, list)
+        world, _ = build_world(trusted, folder, Path(unused), lambda isp: None, list)
         contents = grid_contents(settings, folder)
     buses = sum(len(area.network.bus_index) for area in world.areas)
     says = (
         f"{file}: a scenario of {world.calendar.n_isp} ISPs, {settings.households} households "
         f"on {buses} distribution buses. No problem found."
     )
-    return "\n".join([says, *_listed(contents), *field_list(settings)])
+    return "\n".join([says, *_unchecked(code), *_listed(contents), *field_list(settings)])
+
+
+def _unchecked(code: Mapping[str, str]) -> list[str]:
+    """What is not checked because it is code of others, a line each."""
+    lines = []
+    for field, name in code.items():
+        says = f"{field} names {name}: code that is not imported here, so its options are not checked"
+        module = module_of(name)
+        lines.append(f"{says}. Running it takes {FLAG} {module}." if module else f"{says}.")
+    return lines
 
 
 def field_list(scenario: Scenario) -> list[str]:

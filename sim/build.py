@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tandem_sim.agents.afrr import AfrrSettings
+from tandem_sim.agents.allowed_code import NO_CODE, AllowedCode
 from tandem_sim.agents.fleet import HouseholdFleet
 from tandem_sim.grids.arrays import FloatArray, IntArray
 from tandem_sim.grids.errors import InputError
@@ -50,10 +51,12 @@ def build_world(
     on_isp: Callable[[int], None],
     arrange: Arrange,
     spool: Path | None = None,
+    allowed: AllowedCode = NO_CODE,
 ) -> tuple[World, Clock]:
     """A world ready to run, writing its tables into `out`. Raises `InputError` for what cannot be built.
 
-    `spool` is where rows wait to become tables, if they are to be kept (see `Recorder`).
+    `spool` is where rows wait to become tables, if they are to be kept (see `Recorder`); `allowed` is the
+    code that strategies may come from.
     """
     calendar = scenario.calendar
     grids = build_grids(scenario, calendar, folder)
@@ -74,7 +77,7 @@ def build_world(
     world.load_mw, world.carry = grids.load_mw + grids.incident_mw, bus.carry
     if scenario.register_.enabled:
         world.flexibility = FlexibilityRegister()
-    agents = Wiring(scenario, world, clock, bus, grids, fleet, aggregator_of)
+    agents = Wiring(scenario, world, clock, bus, grids, fleet, aggregator_of, allowed)
     agents.settle_in(arrange)
     r = scenario.reserve
     if r.enabled:

@@ -5,12 +5,15 @@ what they own, random streams, messages on their way, and how long the spool of 
 the scenario and never changes (grids, profiles, schemes) is left out and built again; so are gates, of which
 those still to come are set up anew.
 
-The file is a pickle behind a digest. The digest finds damage, not malice: resume your own runs only.
+The file is a pickle behind a signature (HMAC-SHA256, FIPS 198-1) with a key of this user, which covers all
+that is read: what the run is, how long its tables were and their digest, and the pickle. It is checked before
+anything is looked into, so a checkpoint that somebody else has made or changed runs no code.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import io
 import json
 import logging
@@ -24,13 +27,14 @@ from typing import Any
 import mesa
 
 from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.text import one_line
 from tandem_sim.sim.clock import Clock
 from tandem_sim.sim.recorder import START, Mark
 from tandem_sim.sim.world import World
 
 log = logging.getLogger(__name__)
-MAGIC = b"tandem checkpoint 1\n"
-NEWEST, BEFORE, SPOOL = "checkpoint", "checkpoint.before", "tables.spool"
+MAGIC = b"tandem checkpoint 2\n"
+NEWEST, BEFORE, FRESH, SPOOL = "checkpoint", "checkpoint.before", "checkpoint.new", "tables.spool"
 MEND = "Remove the folder and start anew, or resume with what the run was started with"
 
 
@@ -45,6 +49,7 @@ class Checkpoints:
     folder: Path
     identity: Mapping[str, str]  # what must be the same for a run to go on: scenario, code, libraries
     every_s: int = 86_400  # seconds of simulated time; 0: none is taken
+    key: bytes | None = None  # with which they are signed; without one none is taken, and none is read
 
     @property
     def spool(self) -> Path:
@@ -63,9 +68,14 @@ class Checkpoints:
 
     def moments(self, now: int, end: int) -> Iterator[int]:
         """Seconds of the horizon behind which a checkpoint is due, from now on."""
-        if not self.every_s:
+        if not self.are_taken:
             return
         yield from range(max(now // self.every_s + 1, 1) * self.every_s, end, self.every_s)
+
+    @property
+    def are_taken(self) -> bool:
+        """Whether this run keeps any."""
+        return self.every_s > 0 and self.key is not None
 
     def save(self, world: World, clock: Clock) -> None:
         """Keep the state as it is now, between two seconds. Raises `InputError` for what cannot be kept.
@@ -75,9 +85,8 @@ class Checkpoints:
         """
         anchors, changing = _anchors(world, clock)
         states = {name: _state(anchors[name]) for name in changing}
-        state = {
-            "mark": tuple(world.recorder.mark()), "now": clock.now(), "calls": clock.calls(), "states": states
-        }  # fmt: skip
+        state = {"now": clock.now(), "calls": clock.calls(), "states": states}
+        mark = world.recorder.mark()
         content = io.BytesIO()
         try:
             _Pickler(content, anchors).dump(state)
@@ -88,7 +97,7 @@ class Checkpoints:
                 f"hold something that no checkpoint can keep ({error})",
                 "Keep plain values in strategies, or run without checkpoints (--checkpoint-days 0)",
             ) from error
-        self._write(content.getvalue())
+        self._write(mark, content.getvalue())
         log.debug("checkpoint at second %d, %d bytes", clock.now(), content.tell())
 
     def restore(self, world: World, clock: Clock) -> None:
@@ -102,30 +111,37 @@ class Checkpoints:
         if not path.is_file():
             world.recorder.rewind(START)
             return
+        mark, content = self._read(path)
+        try:
+            world.recorder.rewind(mark)
+        except OSError as error:
+            raise StaleError(
+                str(self.spool), "tables", "are damaged", "Remove the folder and start the run anew"
+            ) from error
         anchors, _ = _anchors(world, clock)
-        content = self._read(path)
         try:
             state = _Unpickler(io.BytesIO(content), anchors).load()
         except (pickle.UnpicklingError, AttributeError, ImportError, KeyError, TypeError) as error:
             raise StaleError(
-                str(path), "state", f"does not fit what is there now ({type(error).__name__}: {error})", MEND
-            ) from error
-        try:
-            world.recorder.rewind(Mark(*state["mark"]))
-        except OSError as error:
-            raise StaleError(
-                str(self.spool), "tables", "are damaged", "Remove the folder and start the run anew"
+                str(path),
+                "state",
+                f"does not fit what is there now ({type(error).__name__}: {one_line(error)})",
+                MEND,
             ) from error
         for name, found in state["states"].items():
             vars(anchors[name]).update(found)
         clock.set(state["now"], state["calls"])
         log.info("resumed at second %d from %s", clock.now(), path.name)
 
-    def _write(self, content: bytes) -> None:
-        fresh = self.folder / "checkpoint.new"
-        body = json.dumps(dict(self.identity)).encode() + b"\n" + content
-        with open(fresh, "wb") as file:
-            file.write(MAGIC + hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+    def _write(self, mark: Mark, content: bytes) -> None:
+        assert self.key is not None  # where it is not, none is taken
+        about = {"identity": dict(self.identity), "spool": mark._asdict()}
+        body = json.dumps(about).encode() + b"\n" + content
+        seal = _signed(self.key, body) + b" " + hashlib.sha256(body).hexdigest().encode()
+        fresh = self.folder / FRESH
+        fresh.unlink(missing_ok=True)  # of an attempt that was killed
+        with open(fresh, "xb") as file:
+            file.write(MAGIC + seal + b"\n" + body)
             file.flush()
             os.fsync(file.fileno())
         newest = self.folder / NEWEST
@@ -133,21 +149,38 @@ class Checkpoints:
             os.replace(newest, self.folder / BEFORE)
         os.replace(fresh, newest)
 
-    def _read(self, path: Path) -> bytes:
-        """The pickle inside a checkpoint of this very run."""
+    def _read(self, path: Path) -> tuple[Mark, bytes]:
+        """How long the spool was, and the pickle inside a checkpoint of this very run, by this user."""
+        if self.key is None:
+            raise StaleError(
+                str(path), "signature", "cannot be checked, for there is no key of this user",
+                "Say where it is (TANDEM_KEY_FILE), or begin anew with --overwrite",
+            )  # fmt: skip
         magic, _, rest = path.read_bytes().partition(b"\n")
-        digest, _, body = rest.partition(b"\n")
+        seal, _, body = rest.partition(b"\n")
+        signature, _, digest = seal.partition(b" ")
         if magic + b"\n" != MAGIC or hashlib.sha256(body).hexdigest().encode() != digest:
             raise StaleError(
-                str(path), "checkpoint", "is damaged",
+                str(path), "checkpoint", "is damaged, or of another version of Tandem",
                 "Remove this file to go on from the checkpoint before it, or the folder to start anew",
             )  # fmt: skip
-        identity, _, content = body.partition(b"\n")
-        given = json.loads(identity)
+        if not hmac.compare_digest(_signed(self.key, body), signature):
+            raise StaleError(
+                str(path), "signature", "is not of this user's key, so it is not read: it could run code",
+                "Go on as the user who began the run, with that user's key (TANDEM_KEY_FILE), or begin anew "
+                "with --overwrite",
+            )  # fmt: skip
+        header, _, content = body.partition(b"\n")
+        about = json.loads(header)
+        given = about["identity"]
         other = [key for key, value in self.identity.items() if given.get(key) != value]
         if other:
             raise StaleError(str(path), ", ".join(other), "are not those that the run was started with", MEND)
-        return content
+        return Mark(**about["spool"]), content
+
+
+def _signed(key: bytes, body: bytes) -> bytes:
+    return hmac.new(key, MAGIC + body, hashlib.sha256).hexdigest().encode()
 
 
 class _Pickler(pickle.Pickler):

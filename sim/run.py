@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tandem_sim.agents.allowed_code import NO_CODE, AllowedCode
 from tandem_sim.markets.penalties import admitting
 from tandem_sim.markets.solver import solving_by
 from tandem_sim.sim.build import build_world
@@ -14,6 +15,8 @@ from tandem_sim.sim.calendar import Calendar
 from tandem_sim.sim.checkpoint import Checkpoints
 from tandem_sim.sim.clock import Clock
 from tandem_sim.sim.export import IspExport
+from tandem_sim.sim.interruption import asked_to_end, until_the_isp_is_over
+from tandem_sim.sim.named_code import limit_strategies
 from tandem_sim.sim.reconcile import reconcile
 from tandem_sim.sim.settings import Scenario
 from tandem_sim.sim.timetable import NOMINATE_S, local_auctions, nominations, tenders, tso_auctions
@@ -41,23 +44,40 @@ def run(
     arrange: Arrange = list,
     export: IspExport | None = None,
     checkpoints: Checkpoints | None = None,
+    allowed: AllowedCode = NO_CODE,
 ) -> None:
     """Simulate a scenario and write its tables into `out`; an `AuditError` if they do not agree.
 
     `folder` is where the scenario's relative paths start; `on_isp` is called after every delivered ISP.
     `arrange` orders the creation of agents and processes: no result depends on it, and tests reverse it.
     `export` collects the market of one ISP. With `checkpoints` the run goes on from the newest, if there is
-    one, and leaves more of them behind.
+    one, and leaves more of them behind. A signal that asks to end (`interruption`) is heard between two ISPs:
+    the run leaves a checkpoint of that moment and raises `Interrupted`. Strategies of one's own come from
+    code that is `allowed`.
     """
-    world, clock = start(scenario, folder, out, on_isp, arrange, export, checkpoints)
-    with auctions_of(scenario):
-        if checkpoints is not None:
-            for second in checkpoints.moments(clock.now(), world.calendar.seconds(world.calendar.n_isp)):
-                clock.run_through(second)
-                checkpoints.save(world, clock)
-        clock.run()
+    world, clock = start(scenario, folder, out, on_isp, arrange, export, checkpoints, allowed)
+    with auctions_of(scenario), until_the_isp_is_over():
+        _run_with_checkpoints(world, clock, checkpoints)
     world.recorder.close()
     reconcile(out, scenario.isp_minutes / 60.0)
+
+
+def _run_with_checkpoints(world: World, clock: Clock, checkpoints: Checkpoints | None) -> None:
+    """Run to the end, with a checkpoint wherever one is due, or where the process is asked to end."""
+    calendar = world.calendar
+    end = calendar.seconds(calendar.n_isp)
+    due = set() if checkpoints is None else set(checkpoints.moments(clock.now(), end))
+    isps = range(clock.now() // calendar.isp_seconds + 1, calendar.n_isp)
+    for second in [*sorted(due.union(map(calendar.seconds, isps))), None]:
+        if second is None:
+            clock.run()
+        else:
+            clock.run_through(second)
+        interrupted = asked_to_end()
+        if checkpoints is not None and (second in due or (interrupted and checkpoints.are_taken)):
+            checkpoints.save(world, clock)
+        if interrupted:
+            raise interrupted
 
 
 def start(
@@ -68,10 +88,11 @@ def start(
     arrange: Arrange = list,
     export: IspExport | None = None,
     checkpoints: Checkpoints | None = None,
+    allowed: AllowedCode = NO_CODE,
 ) -> tuple[World, Clock]:
     """What `run` runs: a world with all its gates ahead of it. Its recorder is closed by who lets it run."""
     spool = None if checkpoints is None else checkpoints.spool
-    world, clock = build_world(scenario, folder, out, on_isp, arrange, spool)
+    world, clock = build_world(scenario, folder, out, on_isp, arrange, spool, allowed)
     if export is not None:
         world.export, export.transmission, export.areas = export, world.transmission, world.areas
     begin = clock.now()
@@ -79,6 +100,7 @@ def start(
         checkpoints.restore(world, clock)
         if world.export is not None and export is not None:
             world.export.folder = export.folder  # the run may have been moved meanwhile
+    limit_strategies((*world.aggregators, *world.producers), scenario.strategy_limit_s)
     for name, moments, action in arrange(_gates(scenario, world, begin)):
         ahead = [(second, what) for second, what in moments if second >= clock.now()]
         clock.gate(name, ahead, action)

@@ -8,7 +8,8 @@ from zoneinfo import available_timezones
 
 from pydantic import field_validator, model_validator
 
-from tandem_sim.agents.strategy_table import STRATEGIES
+from tandem_sim.agents.strategy_table import check_name
+from tandem_sim.agents.time_limit import LIMIT_S
 from tandem_sim.grids.text import hint
 from tandem_sim.markets.aggregation import DEFAULT_STEP_MW
 from tandem_sim.markets.choices import Kind, LocalPricing, Method, Pricing, Solver
@@ -98,6 +99,10 @@ class Scenario(Section):
     strategy_fault: Literal["stop", "truthful"] = about(
         "What happens when a strategy offers what it may not: the run stops, or it bids the truth.", "stop"
     )
+    strategy_limit_s: float = number(
+        "Longest call of a strategy that is not built in (0: no limit).", "s", (0.0, 86_400.0), LIMIT_S,
+        usual=(0.0, 3600.0),
+    )  # fmt: skip
     publishes_books: bool = flag(
         "Whether sellers may see others' bids of the last settled ISP, nameless.", False
     )
@@ -229,7 +234,8 @@ class Scenario(Section):
     @field_validator("strategy")
     @classmethod
     def _known_strategy(cls, value: str) -> str:
-        return value if ":" in value else _known(value, STRATEGIES, "strategy")
+        check_name(value)
+        return value
 
     @model_validator(mode="after")
     def _consistent(self) -> Scenario:
@@ -371,10 +377,10 @@ def _strategy_problems(scenario: Scenario) -> list[str]:
     problems: list[str] = []
     seen: set[str] = set()
     for k, given in enumerate(scenario.strategies):
-        if given.name not in STRATEGIES and ":" not in given.name:
-            problems.append(
-                f"strategies.{k}.name: {given.name} is no strategy. {hint(given.name, STRATEGIES)}"
-            )
+        try:
+            check_name(given.name)
+        except ValueError as error:
+            problems.append(f"strategies.{k}.name: {error}")
         for name in given.aggregators:
             if name not in sellers:
                 problems.append(f"strategies.{k}.aggregators: {name} sells nothing in this scenario")

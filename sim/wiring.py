@@ -11,6 +11,7 @@ import numpy as np
 
 from tandem_sim.agents.admission import Admission
 from tandem_sim.agents.aggregator import Aggregator, Conduct
+from tandem_sim.agents.allowed_code import NO_CODE, AllowedCode
 from tandem_sim.agents.area import Area
 from tandem_sim.agents.brp import BRP, Purchasing
 from tandem_sim.agents.day_ahead import DayAheadMarket
@@ -28,7 +29,7 @@ from tandem_sim.agents.portfolio import (
     Unit,
     UnitPortfolio,
 )
-from tandem_sim.agents.strategy_table import Surroundings, build_strategy
+from tandem_sim.agents.strategy_table import Permission, Surroundings, build_strategy
 from tandem_sim.agents.study import StudyDesk
 from tandem_sim.agents.tso import TSO
 from tandem_sim.grids.arrays import FloatArray, IntArray
@@ -65,6 +66,7 @@ class Wiring:
         grids: Grids,
         fleet: HouseholdFleet,
         aggregator_of: IntArray,
+        allowed: AllowedCode = NO_CODE,
     ) -> None:
         self.scenario, self.world, self.clock, self.bus, self.grids, self.fleet = (
             scenario,
@@ -75,6 +77,7 @@ class Wiring:
             fleet,
         )
         self.aggregator_of = aggregator_of
+        self.permission = Permission(allowed, scenario.strategy_limit_s)
         self.operators = {T: TSO_NAME, **{a.name: f"DSO-{a.name}" for a in grids.areas}}
         self.pools = scenario.pools
         self.units = [
@@ -238,7 +241,7 @@ class Wiring:
         field = "strategy" if number is None else f"strategies.{number}"
         own = stream(s.seed, STRATEGY, name)
         handed = Surroundings(own, 86_400 // self.world.calendar.isp_seconds, s.publishes_books)
-        strategy = build_strategy(mine.name, mine.options, handed, field)
+        strategy = build_strategy(mine.name, mine.options, handed, field, name, self.permission)
         declares = pool and s.settlement.measures
         conduct = Conduct(
             consents=s.forwarding.consent,

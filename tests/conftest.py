@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from functools import cache
 
 import pytest
@@ -12,10 +13,19 @@ from pandapower.auxiliary import pandapowerNet
 from tandem_sim.grids.load import load_net
 from tandem_sim.grids.network import Network
 from tandem_sim.grids.powerflow import PowerFlow
+from tandem_sim.sim.user_key import VARIABLE
 
 # The same examples in every run; ``pytest --hypothesis-profile default`` draws new ones.
 settings.register_profile("same examples", derandomize=True)
 settings.load_profile("same examples")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def key_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Checkpoints of tests, and of processes they start, are signed with a key of their own."""
+    os.environ[VARIABLE] = str(tmp_path_factory.mktemp("user") / "key")
+    yield
+    del os.environ[VARIABLE]
 
 
 @cache

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +13,8 @@ import typer
 from tandem_sim.agents.errors import StrategyError
 from tandem_sim.experiments.cli import cases, listings, results, simulations
 from tandem_sim.grids.errors import InputError, printable
+from tandem_sim.grids.text import one_line
+from tandem_sim.sim.interruption import heeded
 
 COMMANDS = (
     simulations.run,
@@ -28,6 +33,8 @@ COMMANDS = (
     listings.profiles,
     listings.grids,
 )
+RESUMABLE = ("run", "sweep", "power")
+"""Commands that know ``--resume``."""
 app = typer.Typer(
     name="tandem",
     no_args_is_help=True,
@@ -56,13 +63,32 @@ def tandem(
 
 
 def main() -> None:
-    """Entry point: bad input ends in one message and exit code 2."""
+    """Entry point: bad input ends in one message and exit code 2, a signal in how to go on."""
     try:
-        app()
-    except KeyboardInterrupt:
-        print("tandem: interrupted; what a run had safe is kept for --resume", file=sys.stderr)
-        raise SystemExit(130) from None
+        with heeded() as signals:
+            try:
+                app()
+            except SystemExit:  # which the command-line library makes of an interrupt
+                if signals.interrupted is None:
+                    raise
+                told = f"ended by {signals.interrupted}. {how_to_go_on(sys.argv)}"
+                print(f"tandem: {told}", file=sys.stderr)
+                raise SystemExit(128 + signals.interrupted.number) from None
     except (InputError, StrategyError) as error:
         message = printable(error, 6_000)  # one line, though a file or a key may be named over two
         print(f"tandem: {message}", file=sys.stderr)  # plain, so that scripts can read it
         raise SystemExit(2) from None
+    except MemoryError as error:
+        print(f"tandem: there is not enough memory for this ({one_line(error)}).", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def how_to_go_on(arguments: Sequence[str]) -> str:
+    """The command that goes on where this one was ended, for those that can be resumed."""
+    program, *given = arguments
+    if not given or given[0] not in RESUMABLE:
+        return "Nothing was left half-written."
+    name = Path(program).name
+    begin = ["python", "-m", "tandem_sim"] if name == "__main__.py" else [name]
+    again = shlex.join([*begin, *given, *([] if "--resume" in given else ["--resume"])])
+    return f"What is safe is kept; go on with: {again}"

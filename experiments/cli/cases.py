@@ -139,13 +139,15 @@ def envelope(
 
     They are what its non-firm connections can always have.
     """
-    from tandem_sim.experiments.envelope_command import Request, show, work_out, write_csv
+    from tandem_sim.experiments.envelope_command import Request, check_csv, show, work_out, write_csv
     from tandem_sim.grids.feeder_limits import Band
 
     log_to_terminal(verbose)
     request = Request(
         net, rule, points, participation, connection_kw, Band(vmin, vmax, loading), source_vm, seed
     )
+    if out is not None:
+        check_csv(out)
     answer = work_out(request)
     if out is not None:
         write_csv(answer, out)

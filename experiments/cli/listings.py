@@ -83,10 +83,16 @@ def sweeps(
 
 
 def strategies() -> None:
-    """List the strategies that sellers may play."""
+    """List the strategies that sellers may play: built in, installed, or one's own."""
+    from tandem_sim.agents.allowed_code import FLAG, installed, origin
+
     for name, about in ABOUT_STRATEGIES.items():
         typer.echo(f"{name}: {about}")
-    typer.echo("module:Class: one of your own, see tandem_sim.Strategy")
+    for name, entries in sorted(installed().items()):
+        use = " (not used: the name is built in)" if name in ABOUT_STRATEGIES else ""
+        for entry in entries:
+            typer.echo(f"{name}: {entry.value}, installed by {origin(entry)}{use}")
+    typer.echo(f"module:Class: one of your own, with {FLAG} module; see tandem_sim.Strategy")
 
 
 def profiles() -> None:

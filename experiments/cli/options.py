@@ -41,6 +41,13 @@ Fields = Annotated[
         autocompletion=complete_field,
     ),
 ]
+AllowCode = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A module that strategies named module:Class may be imported from (its code runs), or a package "
+        "they are in; several times."
+    ),
+]
 Workers = Annotated[int | None, typer.Option(help="Processes. [default: one a core]")]
 Verbose = Annotated[
     int, typer.Option("--verbose", "-v", count=True, help="Tell more; twice tells most.", show_default=False)

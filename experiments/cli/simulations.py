@@ -9,7 +9,15 @@ import typer
 
 from tandem_sim.experiments.bundled import SWEEPS
 from tandem_sim.experiments.cli.choices import complete_scheme, complete_sweep, one_of
-from tandem_sim.experiments.cli.options import Fields, Quiet, ScenarioName, Schemes, Verbose, Workers
+from tandem_sim.experiments.cli.options import (
+    AllowCode,
+    Fields,
+    Quiet,
+    ScenarioName,
+    Schemes,
+    Verbose,
+    Workers,
+)
 from tandem_sim.experiments.logs import log_to_terminal
 
 
@@ -36,10 +44,12 @@ def run(
         typer.Option(help="Also write the market of this moment as a case, for `tandem clear` (local time)."),
     ] = None,
     figures: Annotated[bool, typer.Option(help="Draw figures, or leave them out.")] = True,
+    allow_code: AllowCode = None,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
     """Simulate a scenario and write tables, KPIs and figures."""
+    from tandem_sim.agents.allowed_code import AllowedCode
     from tandem_sim.experiments.run_command import Request, simulate
 
     log_to_terminal(verbose)
@@ -56,6 +66,7 @@ def run(
             fields=set_ or [],
             export_isp=export_isp,
             figures=figures,
+            allowed=AllowedCode.of(allow_code or ()),
             quiet=quiet,
             bar=not (quiet or verbose),
         )
@@ -78,6 +89,7 @@ def sweep(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on in a folder with runs: keep those that are finished.")
     ] = False,
+    allow_code: AllowCode = None,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
@@ -85,10 +97,11 @@ def sweep(
 
     A file, or a bundled sweep, names the scenario and what varies. Results are summarised over seeds.
     """
+    from tandem_sim.agents.allowed_code import AllowedCode
     from tandem_sim.experiments.sweep_command import make_sweep
 
     log_to_terminal(verbose)
-    make_sweep(file, out, workers, dask, resume=resume, quiet=quiet)
+    make_sweep(file, out, workers, dask, AllowedCode.of(allow_code or ()), resume=resume, quiet=quiet)
 
 
 def power(
@@ -107,15 +120,32 @@ def power(
     ] = "common",
     workers: Workers = None,
     out: Annotated[Path, typer.Option(help="Folder for runs, tables and the figure.")] = Path("runs/power"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on in a folder with runs: keep those that are finished.")
+    ] = False,
+    allow_code: AllowCode = None,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
     """Measure market power against the same runs bidding the truth.
 
-    Profits, mark-ups, pivotal sellers, and who pays. Finished runs in the folder are not
+    Profits, mark-ups, pivotal sellers, and who pays. With --resume finished runs in the folder are not
     repeated; results are written anew.
     """
+    from tandem_sim.agents.allowed_code import AllowedCode
     from tandem_sim.experiments.power_command import measure_power
 
     log_to_terminal(verbose)
-    measure_power(scenario, scheme or [], seed or [], set_ or [], reference, workers, out, quiet=quiet)
+    allowed = AllowedCode.of(allow_code or ())
+    measure_power(
+        scenario,
+        scheme or [],
+        seed or [],
+        set_ or [],
+        reference,
+        workers,
+        out,
+        allowed,
+        resume=resume,
+        quiet=quiet,
+    )

@@ -14,13 +14,11 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from tandem_sim.experiments.run import manifest_of
 from tandem_sim.experiments.scenario import read_scenario, source_of
 from tandem_sim.experiments.studies.alexander_tables import number
 from tandem_sim.experiments.sweep import Point
 from tandem_sim.experiments.sweep_command import check_workers, run_shown
 from tandem_sim.experiments.sweep_summary import summarised
-from tandem_sim.experiments.unfinished import code_digest
 
 SCENARIO = "reference"
 WORLD: dict[str, Any] = {
@@ -40,21 +38,15 @@ def point(labels: Mapping[str, Any], changes: Mapping[str, Any]) -> Point:
 
 
 def make(points: Sequence[Point], runs: Path, workers: int | None) -> None:
-    """Make the runs that the folder `runs` does not hold. If one fails or is of other code, the study ends.
+    """Make the runs that the folder `runs` does not hold. If one fails, the study ends.
 
-    Runs are processes, `workers` at a time (one a core if None); killed and started again, it goes on.
+    Those that are there must be the runs that would be made now, of this code. Runs are processes, `workers`
+    at a time (one a core if None); killed and started again, it goes on.
     """
     check_workers(workers)
     _, failed = run_shown(list(points), runs, workers, Console())
     if failed:
         raise SystemExit("; ".join(f"{point.fields}: {error}" for point, error in failed))
-    now = code_digest()
-    old = [point.name for point in points if manifest_of(runs / point.name).get("code") != now]
-    if old:
-        raise SystemExit(
-            f"{runs}: {len(old)} runs were made by other code, {old[0]} among them. "
-            "Remove their folders, or choose another with --runs"
-        )
 
 
 def compared(rows: pd.DataFrame, groups: Sequence[str], fields: Sequence[str]) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tandem_sim.agents import strategies
+from tandem_sim.agents.allowed_code import AllowedCode
 from tandem_sim.agents.best_response import BestResponse, served_in_order
 from tandem_sim.agents.bidder import Bidder
 from tandem_sim.agents.errors import StrategyError
@@ -29,12 +29,13 @@ from tandem_sim.agents.strategies import (
     Withholding,
     checked,
 )
-from tandem_sim.agents.strategy_table import STRATEGIES, Surroundings, build_strategy
+from tandem_sim.agents.strategy_table import STRATEGIES, Permission, Surroundings, build_strategy
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.grids.errors import InputError
 from tandem_sim.markets.programme import clear
 from tandem_sim.testing import check_strategy
 
+TESTS = Permission(AllowedCode(("tests",)))
 LEARNERS: tuple[type[MarkupLearner], ...] = (RothErev, QLearning, Exp3)
 
 
@@ -128,20 +129,20 @@ def test_a_bidder_looks_at_what_its_strategy_of_the_moment_declares() -> None:
     assert bidder.sees == frozenset({"book"})
 
 
-def test_a_strategy_that_takes_too_long_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(strategies, "MOST_S", 0.001)
-
+def test_a_strategy_that_takes_too_long_is_named() -> None:
     def slow(view: OfferView) -> Offers:
         time.sleep(0.01)
         return Offers(view.cost, view.quantity_mw)
 
     with pytest.raises(StrategyError, match=r"more than 0\.001 s"):
-        checked(_Rogue(slow), _view(), "A07")
+        checked(_Rogue(slow), _view(), "A07", limit_s=0.001)
 
 
 def test_names_options_and_imports() -> None:
     world = Surroundings(np.random.default_rng(1), 96, publishes_books=False)
-    own = build_strategy("tests.agents.test_strategies:Mine", {"extra": 3.0}, world, "strategies.0")
+    own = build_strategy(
+        "tests.agents.test_strategies:Mine", {"extra": 3.0}, world, "strategies.0", "A01", TESTS
+    )
     assert checked(own, _view(), "A01").price.tolist() == [23.0]
     for name, options, field in (
         ("fixed-markup", {"percent": 3}, "strategies.0.options"),
@@ -156,7 +157,7 @@ def test_names_options_and_imports() -> None:
         ("exp3", {"markets": ["moon"]}, "strategies.0.options"),
     ):
         with pytest.raises(InputError) as caught:
-            build_strategy(name, options, world, "strategies.0")
+            build_strategy(name, options, world, "strategies.0", "A01", TESTS)
         assert caught.value.field == field
 
 
@@ -211,7 +212,7 @@ class Peeping(Truthful):
 def test_every_strategy_keeps_the_contract(name: str) -> None:
     def make(seed: int) -> Strategy:
         world = Surroundings(np.random.default_rng(seed), 96, publishes_books=True)
-        return build_strategy(name, {}, world, "strategy")
+        return build_strategy(name, {}, world, "strategy", "A01")
 
     check_strategy(make)
 

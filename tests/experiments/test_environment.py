@@ -16,6 +16,7 @@ import yaml
 from gymnasium.utils.env_checker import check_env
 from pettingzoo.test import parallel_api_test, parallel_seed_test
 
+from tandem_sim.agents.errors import StrategyError
 from tandem_sim.experiments.bundled import case_path
 from tandem_sim.experiments.case_world import CaseWorld, dealt
 from tandem_sim.experiments.environment import parallel_env, single_agent_env
@@ -295,6 +296,16 @@ def test_actions_that_are_none() -> None:
 def test_what_cannot_be_played(given: Any, options: dict[str, Any], problem: str) -> None:
     with pytest.raises(InputError, match=problem):
         parallel_env(given, **options)
+
+
+def test_others_may_play_code_of_ones_own_if_it_is_allowed() -> None:
+    given: dict[str, Any] = {"others": "tests.agents.test_time_limit:Leaving", "sellers": ["S1"]}
+    with pytest.raises(InputError, match=r"--allow-code tests\.agents\.test_time_limit"):
+        parallel_env(CASE_A, **given).reset()
+    with pytest.raises(InputError, match=r"--allow-code tests\.agents\.test_time_limit"):
+        parallel_env(SMALL, others=given["others"])
+    with pytest.raises(StrategyError, match="Leaving of S2: its constructor fails: SystemExit"):
+        parallel_env(CASE_A, **given, allow_code=["tests"]).reset()
 
 
 def test_an_unknown_strategy_of_others_is_named() -> None:

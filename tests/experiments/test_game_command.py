@@ -36,7 +36,7 @@ def test_it_compares_schemes_by_what_they_end_in(
         (["--scheme", "barter"], "--scheme: barter: is not known"),
         (["--player", "nobody"], "sells nothing in this case"),
         (["--sellers", 2, "--player", "S1", "--player", "S1"], "is named twice"),
-        (["--json", "tests/markets"], "exists already"),
+        (["--json", "tests/markets"], "is a folder"),
         (["--markup", -5], "is no mark-up"),
         (["--offered", 2], "is no share"),
         (["--sellers", 0], "Give 1 or more sellers"),

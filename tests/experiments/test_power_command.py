@@ -114,7 +114,8 @@ def test_finished_runs_are_not_repeated(
 ) -> None:
     before = {p: p.stat().st_mtime_ns for p in powered.out.rglob("kpis.json")}
     text = (powered.out / "power.json").read_bytes()
-    assert tandem(monkeypatch, *powered.arguments) == 0
+    refused(capsys, tandem(monkeypatch, *powered.arguments), "holds runs already", "--resume")
+    assert tandem(monkeypatch, *powered.arguments, "--resume") == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert "profit of sellers" in shown
     assert "market D1, up: residual supply index" in shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,14 +19,15 @@ import pytest
 import yaml
 
 from tandem_sim.experiments import sweep_command
+from tandem_sim.experiments.identity import code_digest
+from tandem_sim.experiments.run import manifest
 from tandem_sim.experiments.sweep import SUMMARY, Point, read_sweep
 from tandem_sim.experiments.sweep_command import time_left
 from tandem_sim.experiments.sweep_local import on_this_machine
 from tandem_sim.experiments.sweep_runs import Found, Job, _column, journal, note, outcome, run_sweep
 from tandem_sim.experiments.sweep_summary import STATISTICS
 from tandem_sim.experiments.sweep_workers import Ended
-from tandem_sim.experiments.unfinished import code_digest
-from tests.experiments.pools import in_this_process
+from tandem_sim.sim.interruption import Interrupted
 from tests.experiments.test_cli import SMALL, refused, tandem
 
 SWEEP: dict[str, Any] = {
@@ -110,18 +112,19 @@ def test_a_run_that_fails_is_kept_as_a_row_and_the_others_finish(swept: Swept) -
     assert [error for _, error in swept.told if error] == [failed["error"]]
 
 
-def test_runs_of_different_code_are_told_apart(
+def test_finished_runs_that_would_be_others_now_are_named_with_what_differs(
     swept: Swept, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert swept.table.code.tolist()[:2] == [code_digest()] * 2
-    manifest = swept.out / swept.table.run_id[0] / "manifest.json"
-    monkeypatch.setattr(sweep_command, "_pool", lambda *given: in_this_process)
-    before = manifest.read_text(encoding="utf-8")
-    manifest.write_text(before.replace(code_digest(), "older"), encoding="utf-8")
-    tandem(monkeypatch, "sweep", swept.file, "--out", swept.out, "--workers", 1, "--resume")
-    manifest.write_text(before, encoding="utf-8")
-    assert "made by 2 versions of the code (column code)" in capsys.readouterr().err
-    assert pd.read_parquet(swept.out / SUMMARY).code.tolist()[:2] == ["older", code_digest()]
+    name = swept.table.run_id[0]
+    file = swept.out / name / "manifest.json"
+    before = file.read_text(encoding="utf-8")
+    arguments = "sweep", swept.file, "--out", swept.out, "--workers", 1, "--resume"
+    for after, part in ((before.replace(code_digest(), "older"), "code"), ("{}", "its manifest")):
+        file.write_text(after, encoding="utf-8")
+        code = tandem(monkeypatch, *arguments)
+        refused(capsys, code, "--resume: 1 finished runs are not those", f"{name} differs in {part}.")
+    file.write_text(before, encoding="utf-8")
 
 
 def test_what_is_there_is_kept_on_resume_and_what_failed_is_tried_again(
@@ -192,7 +195,7 @@ def test_a_run_tells_what_happened_to_it(tmp_path: Path) -> None:
     assert outcome(folder) == {"error": "killed by signal 9, 3 times", "seconds": None, "attempts": 2}
     folder.mkdir()
     (folder / "kpis.json").write_text('{"a": 1, "b": {"x": 2.5, "y": null}}', encoding="utf-8")
-    (folder / "manifest.json").write_text('{"code": "5f"}', encoding="utf-8")
+    (folder / "manifest.json").write_text('{"run": {"parts": {"code": "5f"}}}', encoding="utf-8")
     told = {"error": "", "seconds": None, "attempts": 2, "code": "5f"}
     assert outcome(folder) == {**told, "a": 1.0, "b.x": 2.5}
     note(folder, "finished", seconds=3.5)
@@ -205,6 +208,8 @@ def _one_then(stop: BaseException | None) -> Callable[..., Iterator[Ended[Job, F
     def pool(work: Callable[[Job], Found | None], jobs: Sequence[Job]) -> Iterator[Ended[Job, Found | None]]:
         jobs[0].folder.mkdir()
         (jobs[0].folder / "kpis.json").write_text('{"procurement_cost_eur": 5}', encoding="utf-8")
+        made = manifest(jobs[0].point.scenario, jobs[0].point.folder)
+        (jobs[0].folder / "manifest.json").write_text(json.dumps(made), encoding="utf-8")
         yield Ended(jobs[0], outcome(jobs[0].folder))
         if stop is not None:
             raise stop
@@ -217,9 +222,10 @@ def test_a_sweep_that_is_interrupted_keeps_what_is_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file, out = written(tmp_path), tmp_path / "out"
-    monkeypatch.setattr(sweep_command, "_pool", lambda *_: _one_then(KeyboardInterrupt()))
+    monkeypatch.setattr(sweep_command, "_pool", lambda *_: _one_then(Interrupted(signal.SIGINT)))
     assert tandem(monkeypatch, "sweep", file, "--out", out) == 130
-    assert capsys.readouterr().err == "tandem: interrupted; go on with --resume\n"
+    again = f"go on with: tandem sweep {file} --out {out} --resume"
+    assert capsys.readouterr().err == f"tandem: ended by SIGINT. What is safe is kept; {again}\n"
     assert pd.read_parquet(out / SUMMARY).procurement_cost_eur.tolist() == [5.0]
     monkeypatch.setattr(sweep_command, "_pool", lambda *_: _one_then(None))
     monkeypatch.setattr(sweep_command, "TELL_EVERY_S", 0.0)

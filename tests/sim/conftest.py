@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from tandem_sim.agents.allowed_code import AllowedCode
 from tandem_sim.experiments.scenario import parse_scenario
 from tandem_sim.sim.run import run
 from tandem_sim.sim.settings import Scenario
@@ -18,6 +19,10 @@ HOURLY: dict[str, Any] = {"isp_minutes": 60, "validation": {"audit_share": 0.0}}
 """A day of 24 ISPs that are not solved again by ``runpp``, for what shows in those too."""
 HALF_HOURLY: dict[str, Any] = {**HOURLY, "isp_minutes": 30}
 """The same with 48 ISPs: megawatts are not megawatt-hours, and steps from one ISP to the next are small."""
+
+
+OWN_CODE = AllowedCode(("tests",))
+"""Strategies of tests may be imported."""
 
 
 def small_scenario(**overrides: Any) -> Scenario:
@@ -38,7 +43,7 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         key = f"{scenario.model_dump_json()} {label}"
         if key not in made:
             made[key] = tmp_path_factory.mktemp("run")
-            run(scenario, None, made[key], arrange=arrange)
+            run(scenario, None, made[key], arrange=arrange, allowed=OWN_CODE)
         return made[key]
 
     return make

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,10 @@ import pytest
 from simpy.exceptions import SimPyException
 
 from tandem_sim.agents.errors import StrategyError
-from tandem_sim.agents.strategies import Offers, OfferView, SellerResult
+from tandem_sim.agents.strategies import Offers, OfferView, SellerResult, Truthful
 from tandem_sim.grids.errors import InputError
-from tandem_sim.sim.run import run
-from tests.sim.conftest import HOURLY, hashes, small_scenario, table
+from tandem_sim.sim.run import run, start
+from tests.sim.conftest import HOURLY, OWN_CODE, hashes, small_scenario, table
 
 
 class NotANumber:
@@ -57,7 +58,7 @@ def test_a_fault_stops_the_run_and_names_strategy_and_seller(tmp_path: Path) -> 
     with pytest.raises(
         (StrategyError, SimPyException), match=r"NotANumber of A03, ISP 10: prices must be finite"
     ):
-        run(small_scenario(strategies=[ROGUE], **HOURLY), None, tmp_path)
+        run(small_scenario(strategies=[ROGUE], **HOURLY), None, tmp_path, allowed=OWN_CODE)
 
 
 def test_or_the_truth_is_bid_from_then_on(small_run: Callable[..., Path]) -> None:
@@ -151,7 +152,7 @@ class Deaf(NotANumber):
 def test_what_learning_raises_is_named_too(tmp_path: Path) -> None:
     deaf = {"aggregators": ["A02"], "name": "tests.sim.test_strategies:Deaf"}
     with pytest.raises((StrategyError, SimPyException), match=r"Deaf of A02, ISP 0: KeyError"):
-        run(small_scenario(strategies=[deaf], **HOURLY), None, tmp_path)
+        run(small_scenario(strategies=[deaf], **HOURLY), None, tmp_path, allowed=OWN_CODE)
 
 
 def test_a_pivotal_pool_is_held_to_the_reference(small_run: Callable[..., Path]) -> None:
@@ -196,3 +197,26 @@ def test_a_strike_binds_what_is_under_contract(small_run: Callable[..., Path]) -
     due = owed.set_index(["isp", "provider"])
     assert (beyond[orders.isp.isin(due.index.get_level_values(0))] > 100.0).any()  # the rest is free to ask
     assert (struck.reindex(due.index).fillna(0.0) >= due[["owed_mw", "offered_mw"]].min(axis=1) - 1e-6).all()
+
+
+class Patient(Truthful):
+    """The truth, of one's own."""
+
+
+def test_where_nothing_can_be_ended_the_log_says_so_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An alarm rings in the main thread only; a run of strategies that are built in needs none."""
+
+    def begin(name: str) -> None:
+        given = [{"aggregators": ["A01", "A02"], "name": name}]
+        scenario = small_scenario(strategies=given, **HOURLY)
+        world, _ = start(scenario, None, tmp_path / name.rpartition(":")[2], allowed=OWN_CODE)
+        world.recorder.close()
+
+    for name, times in ((f"{__name__}:Patient", 1), ("withholding", 0)):
+        caplog.clear()
+        thread = threading.Thread(target=begin, args=(name,))
+        thread.start()
+        thread.join()
+        assert sum("strategy_limit_s" in text for text in caplog.messages) == times
