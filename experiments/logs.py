@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from tandem_sim.sim.settings import Scenario
+
+log = logging.getLogger(__name__)
 ROOT = logging.getLogger("tandem_sim")
 FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
 WIDE = 130
@@ -48,6 +51,12 @@ def log_to_file(path: Path) -> Iterator[None]:
         ROOT.removeHandler(handler)
         ROOT.setLevel(level)
         handler.close()
+
+
+def tell_unusual(scenario: Scenario) -> None:
+    """A warning for every field whose value is accepted and outside what studies usually have."""
+    for line in scenario.unusual:
+        log.warning("unusual: %s", line)
 
 
 def terminal(quiet: bool = False) -> Console:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tandem_sim.agents.allowed_code import AllowedCode
-from tandem_sim.experiments.logs import terminal
+from tandem_sim.experiments.logs import tell_unusual, terminal
 from tandem_sim.experiments.moments import isp_at
 from tandem_sim.experiments.plots import comparison_paths, plot_comparison
 from tandem_sim.experiments.run import DAY_S, check_outputs, check_run, run_scenario
@@ -49,6 +49,7 @@ def simulate(asked: Request) -> None:
     fixed |= fields_of(asked.fields)
     names = list(dict.fromkeys(asked.schemes or [read_scenario(asked.scenario, fixed)[0].scheme]))
     plans = [(name, *read_scenario(asked.scenario, {**fixed, "scheme": name})) for name in names]
+    tell_unusual(plans[0][1])
     out, several = asked.out, len(plans) > 1
     folders = {name: out / name if several else out for name in names}
     with faults_named(source_of(asked.scenario)):

@@ -1,26 +1,37 @@
-"""What ``tandem validate`` does: build all that a run would, without running it."""
+"""What ``tandem validate`` does: build all that a run would, without running it, and show what was read."""
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from textwrap import wrap
+from types import NoneType
 from typing import Any
 
 from tandem_sim.agents.allowed_code import FLAG, module_of
 from tandem_sim.experiments.bundled import case_path
+from tandem_sim.experiments.logs import tell_unusual
 from tandem_sim.experiments.scenario import faults_named, read_scenario, source_of
+from tandem_sim.grids.text import shown
 from tandem_sim.markets.blocks import TSO as T
 from tandem_sim.markets.case import read_case
 from tandem_sim.sim.build import build_world
+from tandem_sim.sim.described import entries, written
 from tandem_sim.sim.named_code import without_code
+from tandem_sim.sim.settings import Scenario
 from tandem_sim.sim.surroundings import grid_contents
+
+WIDTH = 110
+BLANK = "\0"
+"""Stands for a blank at which no line may end."""
 
 
 def check_file(file: str) -> str:
-    """What a scenario or a case is, and what was made of every table of its grids.
+    """What a scenario or a case is, what was made of every table of its grids, and each field of a scenario.
 
-    Raises `InputError` for what is wrong with it.
+    Raises `InputError` for what is wrong with it. Unusual values are told to the log.
     """
     path = case_path(file)
     if path.suffix == ".json" or path.is_dir():
@@ -31,6 +42,7 @@ def check_file(file: str) -> str:
         says = f"{file}: a case with {len(case.areas)} distribution grids and {bids} bids. No problem found."
         return "\n".join([says, *_listed(contents)])
     settings, folder = read_scenario(file)
+    tell_unusual(settings)
     trusted, code = without_code(settings)
     with faults_named(source_of(file)), tempfile.TemporaryDirectory() as unused:
         world, _ = build_world(trusted, folder, Path(unused), lambda isp: None, list)
@@ -40,7 +52,7 @@ def check_file(file: str) -> str:
         f"{file}: a scenario of {world.calendar.n_isp} ISPs, {settings.households} households "
         f"on {buses} distribution buses. No problem found."
     )
-    return "\n".join([says, *_unchecked(code), *_listed(contents)])
+    return "\n".join([says, *_unchecked(code), *_listed(contents), *field_list(settings)])
 
 
 def _unchecked(code: Mapping[str, str]) -> list[str]:
@@ -51,6 +63,37 @@ def _unchecked(code: Mapping[str, str]) -> list[str]:
         module = module_of(name)
         lines.append(f"{says}. Running it takes {FLAG} {module}." if module else f"{says}.")
     return lines
+
+
+def field_list(scenario: Scenario) -> list[str]:
+    """Every field with its value after defaults and its unit, section by section."""
+    sections: dict[str, list[str]] = {}
+    for entry in entries(scenario):
+        section, _, key = entry.path.rpartition(".")
+        mark = "*" if entry.given else ""
+        unit = f" {entry.unit}".rstrip() if entry.value is not None else ""
+        sections.setdefault(section, []).append(
+            f"{key}{mark} {_value(entry.value)}{unit}".replace(" ", BLANK)
+        )
+    lines = ["Fields (* as given, all others by default):"]
+    for section, values in sections.items():
+        filled = wrap(
+            "; ".join(values), WIDTH, break_long_words=False, break_on_hyphens=False,
+            initial_indent=f"  {section}: " if section else "  ", subsequent_indent="      ",
+        )  # fmt: skip
+        lines += [line.replace(BLANK, " ") for line in filled]
+    return lines
+
+
+def _value(value: Any) -> str:
+    """A value of a field in at most half a line."""
+    if isinstance(value, str) and value.isprintable() and len(value) <= WIDTH // 2:
+        return value
+    if isinstance(value, float | tuple):
+        return written(value)
+    if isinstance(value, bool | NoneType):
+        return json.dumps(value).replace("null", "none")
+    return shown(value, WIDTH // 2)
 
 
 def _listed(contents: Mapping[str, Iterable[Mapping[str, Any]]]) -> list[str]:

@@ -165,7 +165,10 @@ class GridRows:
         depth = np.where(full, apparent, depth)
         worst = float(100.0 * depth[lines].max()) if lines.any() else 0.0
         buses, voltage = voltage_violations(
-            np.sqrt(np.maximum(self.w_pu2, 0.0)), np.sqrt(self.w_min_pu2), np.sqrt(self.w_max_pu2), self.buses
+            np.sqrt(np.maximum(self.w_pu2, 0.0)),
+            np.sqrt(np.maximum(self.w_min_pu2, 0.0)),
+            np.sqrt(self.w_max_pu2),
+            self.buses,
         )
         return Violations(int(lines.sum()), worst, buses, voltage)
 
@@ -175,9 +178,10 @@ def voltage_violations(
 ) -> tuple[int, float]:
     """Buses outside their band and the worst distance in percent of the limit.
 
-    Open line ends are nodes without a bus; their band is 0 to inf, so a lower limit of 0 must divide.
+    Open line ends are nodes without a bus; their band is 0 to inf, and a lower limit of 0 is none.
     """
-    distance = np.maximum(1.0 - vm_pu / np.maximum(vm_min_pu, 1e-9), vm_pu / vm_max_pu - 1.0)
+    below = np.where(vm_min_pu > 0.0, 1.0 - vm_pu / np.maximum(vm_min_pu, 1e-9), -1.0)
+    distance = np.maximum(below, vm_pu / vm_max_pu - 1.0)
     broken = distance > RELATIVE_TOLERANCE
     return int(buses[broken].sum()), float(100.0 * distance[broken].max()) if broken.any() else 0.0
 

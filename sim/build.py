@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from tandem_sim.agents.afrr import AfrrSettings
 from tandem_sim.agents.allowed_code import NO_CODE, AllowedCode
 from tandem_sim.agents.fleet import HouseholdFleet
-from tandem_sim.agents.population import Population
 from tandem_sim.grids.arrays import FloatArray, IntArray
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.profiles import ProfileError
@@ -26,6 +24,7 @@ from tandem_sim.sim.control import ImbalancePricing, Reserve
 from tandem_sim.sim.equip import equip
 from tandem_sim.sim.equip_non_firm import equip_non_firm
 from tandem_sim.sim.low_voltage import LowVoltage, build_low_voltage, pools_of_streets, with_street_sites
+from tandem_sim.sim.memory_need import check_memory
 from tandem_sim.sim.meters import Meters, day_index
 from tandem_sim.sim.public_holidays import public_holidays
 from tandem_sim.sim.randomness import AUDITED, stream
@@ -61,6 +60,7 @@ def build_world(
     """
     calendar = scenario.calendar
     grids = build_grids(scenario, calendar, folder)
+    check_memory(scenario, grids.n_sites, len(grids.transmission.p_mw), calendar.n_isp)
     low = build_low_voltage(scenario, folder, calendar, grids.areas, grids.site_of)
     rows = household_rows(scenario, grids)
     aggregator_of = aggregators_of(scenario, grids, rows)
@@ -154,10 +154,7 @@ def _fleet(
     scenario: Scenario, calendar: Calendar, grids: Grids, aggregator_of: IntArray, rows: FloatArray,
     low: LowVoltage | None,
 ) -> HouseholdFleet:  # fmt: skip
-    given: dict[str, Any] = {
-        k: tuple(v) if isinstance(v, list) else v for k, v in scenario.population.items()
-    }
-    population, times = Population(**given), calendar.times()
+    population, times = scenario.population.drawn_from, calendar.times()
     try:
         return HouseholdFleet.build(
             population, grids.site_of, aggregator_of, times, grids.n_sites, rows,

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from datetime import datetime
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from tandem_sim.agents.contracts import LimitKind, Terms
 from tandem_sim.agents.non_firm import Who
 from tandem_sim.agents.remedies import Remedy
 from tandem_sim.grids.choices import Points, Rule
-from tandem_sim.sim.sections import BusIndex, Count, Finite, Name, NotNegative, Positive, Section, Share
-
-Hour = Annotated[int, Field(ge=0, le=24, strict=True)]
+from tandem_sim.sim.quantities import (
+    MOST_MW,
+    BusIndex,
+    Hour,
+    Moment,
+    about,
+    cost,
+    count,
+    flag,
+    number,
+    several,
+    share,
+    text,
+)
+from tandem_sim.sim.sections import Name, Section
 
 PRESETS: dict[str, dict[str, Any]] = {
     # Bundesnetzagentur (2023), as cited in ALEXANDER D3.3, 3.5.1: 4.2 kW are guaranteed to each customer. The
@@ -34,11 +46,13 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 class BandSettings(Section):
-    """Limits of a low-voltage feeder: voltage at its users (p.u.), loading as a share of rated current."""
+    """Limits of a low-voltage feeder."""
 
-    low_pu: Annotated[float, Field(gt=0.5, lt=1.5)] = 0.9
-    high_pu: Annotated[float, Field(gt=0.5, lt=1.5)] = 1.1
-    loading: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] = 1.0
+    low_pu: float = number("Lowest voltage at its users.", "p.u.", (0.5, 1.5), 0.9, usual=(0.85, 1.0))
+    high_pu: float = number("Highest voltage at its users.", "p.u.", (0.5, 1.5), 1.1, usual=(1.0, 1.15))
+    loading: float = number(
+        "Most current, as a share of the rated one.", "p.u.", (0.01, 10.0), 1.0, usual=(0.5, 1.5)
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> BandSettings:
@@ -50,8 +64,8 @@ class BandSettings(Section):
 class RushSettings(Section):
     """The evening before a journey: cars are plugged in at a local time, to be charged at once."""
 
-    at: datetime
-    kwh: Positive = 30.0
+    at: Moment = about("Local time at which every car is plugged in.")
+    kwh: float = number("Energy each is to be charged with.", "kWh", (0.1, 500.0), 30.0, usual=(5.0, 100.0))
 
     @model_validator(mode="after")
     def _local(self) -> RushSettings:
@@ -63,23 +77,25 @@ class RushSettings(Section):
 class StreetSettings(Section):
     """Low-voltage feeders below one bus of an area: `copies` of a net, each taking households of that bus."""
 
-    name: Name
-    area: Name
-    bus: BusIndex
-    grid: str
-    copies: Annotated[Count, Field(le=200)] = 1
-    connection_kw: Positive = 9.2
-    source_vm_pu: Annotated[float, Field(gt=0.5, lt=1.5)] | None = None  # None: as in the net
-    band: BandSettings = BandSettings()
-    rush: RushSettings | None = None
-    own_aggregator: bool = False  # a pool of its own serves this street, and nobody else
+    name: Name = about("Name of the street.")
+    area: Name = about("Area it belongs to.")
+    bus: BusIndex = about("Bus of the area's grid it hangs on.")
+    grid: str = text("Net of the feeder, as for other grids.", most=4000)
+    copies: int = count("How many such feeders there are.", (1, 200), 1, usual=(1, 50))
+    connection_kw: float = number("Capacity of a connection.", "kW", (0.1, 1000.0), 9.2, usual=(2.0, 50.0))
+    source_vm_pu: float | None = number(
+        "Voltage at its head (none: as in the net).", "p.u.", (0.5, 1.5), None, usual=(0.9, 1.1)
+    )
+    band: BandSettings = about("Limits of the feeder.", BandSettings())
+    rush: RushSettings | None = about("The evening before a journey.", None)
+    own_aggregator: bool = flag("Whether a pool of its own serves this street and nobody else.", False)
 
 
 class WindowSettings(Section):
     """Hours of every day in which limits always hold (time of use), local time."""
 
-    from_hour: Hour
-    to_hour: Hour
+    from_hour: Hour = about("Local hour from which limits hold.", unit="h")
+    to_hour: Hour = about("Local hour until which limits hold.", unit="h")
 
     @model_validator(mode="after")
     def _in_order(self) -> WindowSettings:
@@ -88,32 +104,58 @@ class WindowSettings(Section):
         return self
 
 
+def guaranteed(meaning: str) -> Any:
+    """A guaranteed capacity; None is that of the feeder's operating envelope."""
+    return number(meaning, "kW", (0.0, 1000.0), None, usual=(0.0, 50.0))
+
+
 class NonFirmSettings(Section):
     """Non-firm connection agreements of the households on low-voltage feeders."""
 
-    enabled: bool = False
-    preset: Literal["germany", "australia", "wallonia", "ten-hours"] | None = None
-    participation: Share = 1.0  # share of users under contract, drawn by feeder
-    sides: Literal["both", "import", "export"] = "both"
-    guaranteed_import_kw: NotNegative | None = None  # None: from the operating envelope of the feeder
-    guaranteed_export_kw: NotNegative | None = None
-    rule: Rule = "fair"
-    points: Points = "one-way"
-    permanent: bool = False
-    windows: list[WindowSettings] = Field(default=[])
-    activations_per_year: Count | None = None
-    hours_each: Positive | None = None
-    notice_minutes: NotNegative = 0.0
-    limits: LimitKind = "static"
-    compensation_eur_per_mwh: NotNegative = 0.0
-    free_share: Share = 0.0
-    who: Who = "all"
-    flow_margin: Annotated[Share, Field(le=0.9)] = 0.05
-    voltage_margin_pu: Annotated[NotNegative, Field(le=0.05)] = 0.002
-    role: Literal["prequalification", "correction"] = "correction"
-    remedies: list[Remedy] = Field(default=[])
-    trading: bool = False
-    trade_value_eur_per_mwh: Positive = 200.0  # of import that a limit withholds (synthetic)
+    enabled: bool = flag("Whether there are such agreements.", False)
+    preset: Literal["germany", "australia", "wallonia", "ten-hours"] | None = about(
+        "A contract as a country knows it: gives several of the other fields.", None
+    )
+    participation: float = share("Share of users under contract, drawn by feeder.", 1.0)
+    sides: Literal["both", "import", "export"] = about("What is limited.", "both")
+    guaranteed_import_kw: float | None = guaranteed("Import that is always allowed (none: by envelope).")
+    guaranteed_export_kw: float | None = guaranteed("Export that is always allowed (none: by envelope).")
+    rule: Rule = about("How an envelope is shared out.", "fair")
+    points: Points = about("Against which use an envelope must hold: any, or all one way.", "one-way")
+    permanent: bool = flag("Whether limits hold at all hours.", False)
+    windows: list[WindowSettings] = several("Hours of every day in which limits hold.", 24, [])
+    activations_per_year: int | None = count(
+        "How often a DSO may activate a contract (none: as often as needed).", (1, 100_000), None, unit="1/a",
+        usual=(1, 1000),
+    )  # fmt: skip
+    hours_each: float | None = number(
+        "Longest activation (none: as long as needed); not below an ISP.", "h", (0.05, 8784.0), None,
+        usual=(0.25, 24.0),
+    )  # fmt: skip
+    notice_minutes: float = number(
+        "How long before delivery an activation must be announced.",
+        "min",
+        (0.0, 600.0),
+        0.0,
+        usual=(0.0, 120.0),
+    )
+    limits: LimitKind = about("Limits at the guaranteed capacity, or per ISP and no lower.", "static")
+    compensation_eur_per_mwh: float = cost("Paid for energy withheld.", 0.0)
+    free_share: float = share("Share of a year's PV generation withheld without compensation.", 0.0)
+    who: Who = about("All users under contract, or the fewest that must be limited.", "all")
+    flow_margin: float = share("Share of each rating that is kept free.", 0.05, most=0.9, usual=(0.0, 0.2))
+    voltage_margin_pu: float = number(
+        "What is kept free of each voltage limit.", "p.u.", (0.0, 0.05), 0.002, usual=(0.0, 0.02)
+    )
+    role: Literal["prequalification", "correction"] = about(
+        "Whether limits are set before bids go out, or after markets.", "correction"
+    )
+    remedies: list[Remedy] = several("Who makes good what limits take from what was sold.", 3, [])
+    trading: bool = flag("Whether users trade what limits leave them.", False)
+    trade_value_eur_per_mwh: float = number(
+        "Value of import that a limit withholds (synthetic).", "EUR/MWh", (0.01, 99_999.0), 200.0,
+        usual=(1.0, 5000.0),
+    )  # fmt: skip
 
     @model_validator(mode="before")
     @classmethod
@@ -167,10 +209,10 @@ class NonFirmSettings(Section):
 class IncidentSettings(Section):
     """A change of injection on transmission that nobody foresees, between two local times."""
 
-    bus: BusIndex
-    mw: Finite
-    start: datetime
-    end: datetime
+    bus: BusIndex = about("Bus of the transmission grid.")
+    mw: float = number("Change of injection.", "MW", (-MOST_MW, MOST_MW), usual=(-2000.0, 2000.0))
+    start: Moment = about("Local time at which it begins.")
+    end: Moment = about("Local time at which it ends.")
 
     @model_validator(mode="after")
     def _in_order(self) -> IncidentSettings:

@@ -1,4 +1,4 @@
-"""The sections of a scenario: frozen, checked, unknown keys refused."""
+"""The sections of a scenario: frozen, checked, unknown keys refused. Fields are made in ``quantities``."""
 
 from __future__ import annotations
 
@@ -11,14 +11,23 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from tandem_sim.markets.blocks import GATES
 from tandem_sim.markets.choices import EnvelopeCheck, ReservePricing
 from tandem_sim.markets.imbalance import Alpha, Rule
+from tandem_sim.sim.quantities import (
+    MOST_ENTRIES,
+    MOST_MW,
+    BusIndex,
+    Word,
+    about,
+    cost,
+    count,
+    flag,
+    number,
+    price,
+    several,
+    share,
+    text,
+)
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 LatencyLaw = Literal["constant", "exponential", "lognormal"]
-Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1, strict=True)]
-BusIndex = Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)]
 
 _RESERVED = re.compile(r"TSO|T|households|A\d+|DSO-.*|BRP-.*")
 
@@ -29,8 +38,21 @@ def _not_reserved(name: str) -> str:
     return name
 
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$"), AfterValidator(_not_reserved)]
+def _zero_or_step(value: float) -> float:
+    if 0.0 < value < LEAST_STEP_MW:
+        raise ValueError(f"must be 0 or at least {LEAST_STEP_MW:g}")
+    return value
+
+
+LEAST_STEP_MW = 1e-6
+"""Steps below what markets can tell apart would turn rounding errors into refusals."""
+Name = Annotated[
+    str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=60, strict=True), AfterValidator(_not_reserved)
+]
 """Name of a unit, a large load or an area: those of agents and messages are made from it."""
+Rating = Annotated[float, Field(ge=0.001, le=MOST_MW, strict=True, allow_inf_nan=False)]
+Step = Annotated[float, AfterValidator(_zero_or_step)]
+"""What quantities are multiples of: 0 for none."""
 
 
 class Section(BaseModel):
@@ -42,14 +64,21 @@ class Section(BaseModel):
 class UnitSettings(Section):
     """A conventional unit on transmission: cost ``c1 p + c2 p**2`` EUR/h."""
 
-    name: Name
-    bus: BusIndex
-    p_min_mw: NotNegative = 0.0
-    p_max_mw: Positive
-    ramp_mw_per_isp: Positive
-    c1: Finite
-    c2: NotNegative = 0.0
-    adder: NotNegative = 0.0  # EUR/MWh on top of (below) marginal cost for going up (down)
+    name: Name = about("Name of the unit, which is its agent's name too.")
+    bus: BusIndex = about("Bus of the transmission grid (pandapower index) it feeds into.")
+    p_min_mw: float = number("Least power while it runs.", "MW", (0.0, MOST_MW), 0.0, usual=(0.0, 1000.0))
+    p_max_mw: float = number("Most power it can inject.", "MW", (0.001, MOST_MW), usual=(1.0, 2000.0))
+    ramp_mw_per_isp: float = number(
+        "Most change of power from one ISP to the next.", "MW/ISP", (0.001, MOST_MW), usual=(0.1, 1000.0)
+    )
+    c1: float = price("Linear part of its marginal cost.")
+    c2: float = number(
+        "Half of what marginal cost rises by per MW: cost is c1 p + c2 p^2.", "EUR/MW2h", (0.0, 1000.0), 0.0,
+        usual=(0.0, 10.0),
+    )  # fmt: skip
+    adder: float = cost(
+        "What it asks above marginal cost for going up, and below it for going down.", 0.0, usual=(0.0, 500.0)
+    )
 
     @model_validator(mode="after")
     def _range(self) -> UnitSettings:
@@ -61,54 +90,72 @@ class UnitSettings(Section):
 class LargeLoadSettings(Section):
     """A large load on transmission that sells part of its consumption."""
 
-    name: Name
-    bus: BusIndex
-    up_mw: NotNegative
-    up_price: Finite
-    down_mw: NotNegative
-    down_price: Finite
+    name: Name = about("Name of the large load, which is its agent's name too.")
+    bus: BusIndex = about("Bus of the transmission grid (pandapower index) it consumes at.")
+    up_mw: float = number("Consumption it can stop.", "MW", (0.0, MOST_MW), usual=(0.0, 500.0))
+    up_price: float = price("What it asks for consuming less.")
+    down_mw: float = number("Consumption it can add.", "MW", (0.0, MOST_MW), usual=(0.0, 500.0))
+    down_price: float = price("What it pays for the energy when it consumes more.")
 
 
 class GridSettings(Section):
-    """A grid by name, and ratings that its data lack or the study changes (branch label -> MVA)."""
+    """A grid by name, and ratings that its data lack or the study changes."""
 
-    grid: str
-    ratings_mva: dict[str, Positive] = {}
-    load_scale: NotNegative = 1.0
+    grid: str = text("Grid: a file, a SimBench code, case69, case141 or a pandapower network.", most=4000)
+    ratings_mva: dict[Word, Rating] = several(
+        "Ratings by branch (line 4, trafo 0), where the data have none or the study changes them.", 100_000,
+        {}, unit="MVA",
+    )  # fmt: skip
+    load_scale: float = number(
+        "Factor on the nominal load of the grid's data.", "p.u.", (0.0, 100.0), 1.0, usual=(0.05, 5.0)
+    )
 
 
 class TransmissionSettings(GridSettings):
     """The transmission grid, its load and its units."""
 
-    load_profile: list[str] = Field(min_length=1)
-    units: list[UnitSettings] = Field(min_length=1)
-    large_loads: list[LargeLoadSettings] = []
+    load_profile: list[Word] = several(
+        "Measured profiles: their mean, 1 at its peak of the year, multiplies nominal load.", 100, least=1
+    )
+    units: list[UnitSettings] = several("Conventional units.", MOST_ENTRIES, least=1)
+    large_loads: list[LargeLoadSettings] = several("Large loads that sell flexibility.", MOST_ENTRIES, [])
 
 
 class DistributionSettings(GridSettings):
     """A distribution grid: one DSO."""
 
-    id: Name
-    interface_bus: BusIndex
-    other_profile: list[str] = Field(min_length=1)
-    other_share: Share = 0.3  # of nominal load that is not households
+    id: Name = about("Name of the area; its DSO bears it behind DSO-.")
+    interface_bus: BusIndex = about("Bus of the transmission grid that the area hangs on.")
+    other_profile: list[Word] = several("Measured profiles of load besides households.", 100, least=1)
+    other_share: float = share("Share of nominal load that is not households.", 0.3)
 
 
 class ForecastSettings(Section):
-    """Quality of forecasts: day-ahead mean absolute error, as a share of an area's nominal load."""
+    """Quality of forecasts: errors are shares of an area's nominal load."""
 
-    mape: Share = 0.03
-    persistence: Share = 0.97  # AR(1) coefficient from one ISP to the next
+    mape: float = share(
+        "Day-ahead mean absolute error, as a share of an area's nominal load.", 0.03, usual=(0.0, 0.2)
+    )
+    persistence: float = share(
+        "Correlation of forecast errors of one ISP and the next (AR(1) coefficient).",
+        0.97,
+        usual=(0.5, 0.999),
+    )
 
 
 class ProductSettings(Section):
     """The traded product."""
 
-    min_quantity_mw: NotNegative = 0.001
-    tick_mw: NotNegative = 0.0001
-    price_floor_eur_per_mwh: Finite = -9999.0
-    price_cap_eur_per_mwh: Finite = 9999.0
-    pool_minimum_mw: NotNegative = 0.0  # of the TSO's market: a provider's bids of one direction in a system
+    min_quantity_mw: float = number("Smallest bid.", "MW", (0.0, 1000.0), 0.001, usual=(0.0, 10.0))
+    tick_mw: Step = number(
+        "What quantities are multiples of (0: any).", "MW", (0.0, 100.0), 0.0001, usual=(0.0, 1.0)
+    )
+    price_floor_eur_per_mwh: float = price("Lowest price that may be bid.", -9999.0, usual=(-15_000.0, 0.0))
+    price_cap_eur_per_mwh: float = price("Highest price that may be bid.", 9999.0, usual=(100.0, 15_000.0))
+    pool_minimum_mw: float = number(
+        "What the TSO's market takes from a provider at least: its bids of one direction in a system.", "MW",
+        (0.0, 1000.0), 0.0, usual=(0.0, 10.0),
+    )  # fmt: skip
 
     @model_validator(mode="after")
     def _floor_below_cap(self) -> ProductSettings:
@@ -122,27 +169,32 @@ class ProductSettings(Section):
         return max(abs(self.price_floor_eur_per_mwh), abs(self.price_cap_eur_per_mwh))
 
 
-class GateSettings(Section):
-    """Lead times before delivery, in minutes. No bid goes out before the day-ahead price is known."""
+def lead(meaning: str, default: float, **more: Any) -> Any:
+    """A lead time of a gate before delivery, in minutes."""
+    return number(meaning, "min", (0.1, 600.0), default, usual=(1.0, 240.0), **more)
 
-    limit_ahead: Annotated[Positive, Field(le=600)] = 70.0
-    offer: Annotated[Positive, Field(le=600)] = 65.0
-    dso_close: Positive = 60.0
-    dso_clear: Positive = 55.0
-    amend: Positive = 52.0
-    forward: Positive = 50.0
-    validate_: Positive = Field(default=45.0, alias="validate")
-    tso_close: Positive = 25.0
-    mol: Positive = 24.0
-    mol_validate: Positive = 23.0
-    tso_clear: Positive = 12.5
-    correct: Positive = 7.5
-    limit: Positive = 7.0
-    trade: Positive = 6.6
-    assess: Positive = 6.2
-    report: Positive = 5.8
-    replace_: Positive = Field(default=5.4, alias="replace")
-    declare: Positive = 5.0
+
+class GateSettings(Section):
+    """Lead times before delivery. No bid goes out before the day-ahead price is known."""
+
+    limit_ahead: float = lead("DSOs limit non-firm connections ahead of bids (role prequalification).", 70.0)
+    offer: float = lead("Sellers send their bids.", 65.0)
+    dso_close: float = lead("Books of the DSOs' markets close.", 60.0)
+    dso_clear: float = lead("The DSOs' markets clear.", 55.0)
+    amend: float = lead("Sellers amend what the local market left them.", 52.0)
+    forward: float = lead("DSOs forward bids to the TSO.", 50.0)
+    validate_: float = lead("DSOs limit bids to what their grids can carry.", 45.0, alias="validate")
+    tso_close: float = lead("The TSO's book closes.", 25.0)
+    mol: float = lead("The TSO sends its merit order list (hybrid).", 24.0)
+    mol_validate: float = lead("DSOs validate the merit order list (hybrid).", 23.0)
+    tso_clear: float = lead("The TSO's market clears.", 12.5)
+    correct: float = lead("Corrective markets and post-qualification.", 7.5)
+    limit: float = lead("DSOs limit non-firm connections (role correction).", 7.0)
+    trade: float = lead("Users trade what limits leave them.", 6.6)
+    assess: float = lead("Aggregators work out what limits take of what they have sold.", 6.2)
+    report: float = lead("Aggregators report energy that they cannot deliver.", 5.8)
+    replace_: float = lead("What is reported missing is bought elsewhere.", 5.4, alias="replace")
+    declare: float = lead("Aggregators declare baselines.", 5.0)
 
     @model_validator(mode="after")
     def _in_order(self) -> GateSettings:
@@ -168,55 +220,85 @@ class GateSettings(Section):
 class LinkSettings(Section):
     """How messages travel."""
 
-    latency_s: int = Field(default=1, ge=0, le=900, strict=True)  # and less than an ISP: see Scenario
-    distribution: LatencyLaw = "constant"
-    spread_s: NotNegative = 0.0  # mean of what is added: exponential, or lognormal with a long tail
-    loss: Share = 0.0
+    latency_s: int = count(
+        "Least time a message takes; less than an ISP.", (0, 900), 1, unit="s", usual=(0, 60)
+    )
+    distribution: LatencyLaw = about("Law of the random time that is added.", "constant")
+    spread_s: float = number(
+        "Mean of the random time that is added.", "s", (0.0, 3600.0), 0.0, usual=(0.0, 120.0)
+    )
+    loss: float = share("Share of messages that get lost.", 0.0, most=0.9, usual=(0.0, 0.1))
 
 
 class DsoSettings(Section):
     """How DSOs model their grids, and what they keep free."""
 
-    offset: Literal["ac", "linear"] = "ac"
-    flow_margin: Annotated[Share, Field(le=0.9)] = 0.05
-    voltage_margin_pu: Annotated[NotNegative, Field(le=0.05)] = 0.002
-    envelope_check: EnvelopeCheck = "none"  # whether limits on bids must hold in the AC power flow too
+    offset: Literal["ac", "linear"] = about(
+        "Base state of DSOs' linear models: AC power flow, or linear.", "ac"
+    )
+    flow_margin: float = share("Share of each rating that DSOs keep free.", 0.05, most=0.9, usual=(0.0, 0.2))
+    voltage_margin_pu: float = number(
+        "What DSOs keep free of each voltage limit.", "p.u.", (0.0, 0.05), 0.002, usual=(0.0, 0.02)
+    )
+    envelope_check: EnvelopeCheck = about(
+        "Whether limits on bids must hold in the AC power flow too (any prequalification but static).", "none"
+    )
 
 
 class ReserveSettings(Section):
     """The automatic reserve inside the ISP (aFRR), on what the TSO's market left."""
 
-    enabled: bool = False
-    cycle_s: Annotated[Count, Field(le=60)] = 4
-    full_activation_s: Positive = 300.0
-    gain: NotNegative = 0.2  # MW per MW of area control error, at once
-    integral_s: Positive = 100.0
-    delay_s: Annotated[int, Field(ge=0, le=900, strict=True)] = 0  # from a decision to its set-point
-    step_mw: NotNegative = 0.0  # in which the set-point of a BSP moves; 0: with its ramp
-    noise_mw: NotNegative = 2.0  # of the imbalance inside the ISP, standard deviation (synthetic)
-    monitor_s: Count = 60
-    termination: bool = True  # DSOs may stop what hurts their grids
-    pricing: ReservePricing = "pay-as-bid"  # as cleared by ISP: see `tandem_sim.markets.choices`
-    setpoint_loss: Share = 0.0  # of set-points that reach no BSP in a cycle: it keeps to the last one
+    enabled: bool = flag("Whether there is an automatic reserve.", False)
+    cycle_s: int = count("Time between two set-points; divides the ISP.", (1, 60), 4, unit="s", usual=(1, 10))
+    full_activation_s: float = number(
+        "Time in which a bid goes from 0 to full power.", "s", (1.0, 3600.0), 300.0, usual=(30.0, 900.0)
+    )
+    gain: float = number(
+        "Proportional part of the controller: MW called at once per MW of area control error.", "MW/MW",
+        (0.0, 10.0), 0.2, usual=(0.0, 1.0),
+    )  # fmt: skip
+    integral_s: float = number(
+        "Integral time of the controller.", "s", (1.0, 36_000.0), 100.0, usual=(10.0, 1000.0)
+    )
+    delay_s: int = count(
+        "Time from a decision to its set-point, a multiple of cycle_s.", (0, 900), 0, unit="s", usual=(0, 120)
+    )
+    step_mw: Step = number(
+        "Step in which the set-point of a BSP moves (0: with its ramp).", "MW", (0.0, 1000.0), 0.0,
+        usual=(0.0, 10.0),
+    )  # fmt: skip
+    noise_mw: float = number(
+        "Standard deviation of the imbalance inside the ISP (synthetic).", "MW", (0.0, 10_000.0), 2.0,
+        usual=(0.0, 200.0),
+    )  # fmt: skip
+    monitor_s: int = count(
+        "Time between two looks of DSOs at their grids.", (1, 3600), 60, unit="s", usual=(4, 900)
+    )
+    termination: bool = flag("Whether DSOs may stop what hurts their grids.", True)
+    pricing: ReservePricing = about("What the reserve is paid: as bid, or as cleared by ISP.", "pay-as-bid")
+    setpoint_loss: float = share(
+        "Share of set-points that reach no BSP in a cycle: it keeps to the last one.", 0.0, most=0.9,
+        usual=(0.0, 0.1),
+    )  # fmt: skip
 
 
 class ImbalanceSettings(Section):
     """How imbalance is priced."""
 
-    rule: Rule = "single"
-    alpha: Alpha = "none"
+    rule: Rule = about("One imbalance price, or one for each direction.", "single")
+    alpha: Alpha = about("Addition to a single price where the imbalance lasts.", "none")
 
 
 class StrategySettings(Section):
-    """How some sellers bid: a strategy by name, or a class of one's own as ``module:Class``, and options."""
+    """How some sellers bid."""
 
-    aggregators: list[str] = Field(min_length=1)
-    name: str
-    options: dict[str, Any] = Field(default={})
+    aggregators: list[Word] = several("Sellers it is for: pools, units, large loads.", 10_000, least=1)
+    name: str = text("Strategy by name, or a class of one's own as module:Class.")
+    options: dict[Word, Any] = several("Options of the strategy.", 100, {})
 
 
 class ValidationSettings(Section):
     """AC validation after activation."""
 
-    solver: Literal["lightsim2grid", "pandapower"] = "lightsim2grid"
-    audit_share: Share = 0.01  # of ISPs checked again with pandapower.runpp
+    solver: Literal["lightsim2grid", "pandapower"] = about("Solver of the power flow.", "lightsim2grid")
+    audit_share: float = share("Share of ISPs solved again with pandapower's runpp.", 0.01, usual=(0.0, 0.1))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import fields
 from datetime import date, datetime, time
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from zoneinfo import available_timezones
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
-from tandem_sim.agents.population import Population
 from tandem_sim.agents.strategy_table import check_name
 from tandem_sim.agents.time_limit import LIMIT_S
 from tandem_sim.grids.text import hint
@@ -28,9 +25,22 @@ from tandem_sim.sim.balancing_sections import (
     SettlementSettings,
 )
 from tandem_sim.sim.calendar import Calendar
+from tandem_sim.sim.described import unusual
 from tandem_sim.sim.non_firm_sections import IncidentSettings, NonFirmSettings, StreetSettings
+from tandem_sim.sim.population_section import PopulationSettings
+from tandem_sim.sim.quantities import (
+    MOST_ENTRIES,
+    MOST_MW,
+    about,
+    cost,
+    count,
+    flag,
+    in_reach,
+    number,
+    several,
+    text,
+)
 from tandem_sim.sim.sections import (
-    Count,
     DistributionSettings,
     DsoSettings,
     ForecastSettings,
@@ -38,8 +48,6 @@ from tandem_sim.sim.sections import (
     ImbalanceSettings,
     LargeLoadSettings,
     LinkSettings,
-    NotNegative,
-    Positive,
     ProductSettings,
     ReserveSettings,
     Section,
@@ -53,52 +61,79 @@ from tandem_sim.sim.sections import (
 class Scenario(Section):
     """Everything a run is a function of."""
 
-    name: str
-    description: str = ""
-    start: datetime | date
-    days: Annotated[Count, Field(le=366)]
-    zone: str = "Europe/Brussels"
-    isp_minutes: Literal[5, 15, 30, 60] = 15
-    seed: int = Field(default=1, ge=0, strict=True)
-    scheme: str = "multilevel-03"
-    prequalification: Method = "envelope"
-    aggregation: Kind = "exact"
-    aggregation_step_mw: Positive = DEFAULT_STEP_MW
-    pricing: Pricing = "pay-as-bid"
-    local_pricing: LocalPricing = "same"
-    boundary_tolerance_mw: NotNegative = 0.0
-    solver: Solver = "linprog"
-    mol_rounds: Annotated[Count, Field(le=60)] = MAX_ROUNDS
-    willingness_spread: NotNegative = 50.0
-    strategy: str = "truthful"
-    strategies: list[StrategySettings] = Field(default=[])
-    strategy_fault: Literal["stop", "truthful"] = "stop"
-    strategy_limit_s: Annotated[NotNegative, Field(le=86_400)] = LIMIT_S
-    publishes_books: bool = False
-    transmission: TransmissionSettings
-    distribution: list[DistributionSettings] = Field(min_length=1)
-    households: Count
-    aggregators: Count
-    aggregators_per_bus: Count = 2
-    population: dict[str, Any] = Field(default={})
-    forecast: ForecastSettings = ForecastSettings()
-    product: ProductSettings = ProductSettings()
-    gates: GateSettings = GateSettings()
-    messages: LinkSettings = LinkSettings()
-    dso: DsoSettings = DsoSettings()
-    validation: ValidationSettings = ValidationSettings()
-    reserve: ReserveSettings = ReserveSettings()
-    imbalance: ImbalanceSettings = ImbalanceSettings()
-    register_: RegisterSettings = Field(default=RegisterSettings(), alias="register")
-    capacity: CapacitySettings = CapacitySettings()
-    forwarding: ForwardingSettings = ForwardingSettings()
-    local_reactive: ReactiveSettings = ReactiveSettings()
-    mitigation: MitigationSettings = MitigationSettings()
-    settlement: SettlementSettings = SettlementSettings()
-    conduct: ConductSettings = ConductSettings()
-    low_voltage: list[StreetSettings] = Field(default=[])
-    non_firm: NonFirmSettings = NonFirmSettings()
-    incidents: list[IncidentSettings] = Field(default=[])
+    name: str = text("Name of the scenario, in tables and figures.")
+    description: str = text("What it is, in a sentence.", "", most=2000, least=0)
+    start: datetime | date = about("Local date of the first day, or a local time at which an ISP begins.")
+    days: int = count("Local days from the start on; measured profiles cover 2016.", (1, 366), unit="d")
+    zone: str = text("Time zone of the IANA list.", "Europe/Brussels")
+    isp_minutes: Literal[5, 15, 30, 60] = about(
+        "Length of an ISP (imbalance settlement period).", 15, unit="min"
+    )
+    seed: int = count("Seed of all random numbers.", (0, 2**63 - 1), 1, unit="")
+    scheme: str = text("Coordination scheme (tandem schemes).", "multilevel-03")
+    prequalification: Method = about("How DSOs limit bids to what their grids can carry.", "envelope")
+    aggregation: Kind = about("Supply functions of areas in scheme aggregation.", "exact")
+    aggregation_step_mw: float = number(
+        "Step of discrete supply functions.", "MW", (0.01, 10_000.0), DEFAULT_STEP_MW, usual=(0.05, 50.0)
+    )
+    pricing: Pricing = about("What awards of markets are paid.", "pay-as-bid")
+    local_pricing: LocalPricing = about("What awards of DSOs' markets are paid.", "same")
+    boundary_tolerance_mw: float = number(
+        "Free band around the scheduled flow of shared-balancing.",
+        "MW",
+        (0.0, MOST_MW),
+        0.0,
+        usual=(0.0, 50.0),
+    )
+    solver: Solver = about(
+        "Solver of linear programmes: the same answers, highspy a little sooner.", "linprog"
+    )
+    mol_rounds: int = count(
+        "Most rounds of merit order list and validation (hybrid).", (1, 60), MAX_ROUNDS, usual=(1, 20)
+    )
+    willingness_spread: float = cost(
+        "What BRPs pay above the day-ahead price, and take below it (integrated).", 50.0
+    )
+    strategy: str = text("How all sellers bid (tandem strategies), or a class as module:Class.", "truthful")
+    strategies: list[StrategySettings] = several("Other strategies of some sellers.", MOST_ENTRIES, [])
+    strategy_fault: Literal["stop", "truthful"] = about(
+        "What happens when a strategy offers what it may not: the run stops, or it bids the truth.", "stop"
+    )
+    strategy_limit_s: float = number(
+        "Longest call of a strategy that is not built in (0: no limit).", "s", (0.0, 86_400.0), LIMIT_S,
+        usual=(0.0, 3600.0),
+    )  # fmt: skip
+    publishes_books: bool = flag(
+        "Whether sellers may see others' bids of the last settled ISP, nameless.", False
+    )
+    transmission: TransmissionSettings = about("The transmission grid, its load and its units.")
+    distribution: list[DistributionSettings] = several("Distribution grids, a DSO each.", 200, least=1)
+    households: int = count(
+        "Households, placed in proportion to nominal bus load.", (1, 10_000_000), usual=(50, 500_000)
+    )
+    aggregators: int = count("Aggregators of households.", (1, 1000), usual=(1, 200))
+    aggregators_per_bus: int = count(
+        "Aggregators among which the households of a bus are split.", (1, 1000), 2, usual=(1, 20)
+    )
+    population: PopulationSettings = about("Who lives behind the meters.", PopulationSettings())
+    forecast: ForecastSettings = about("Quality of forecasts.", ForecastSettings())
+    product: ProductSettings = about("The traded product.", ProductSettings())
+    gates: GateSettings = about("Lead times before delivery.", GateSettings())
+    messages: LinkSettings = about("How messages travel.", LinkSettings())
+    dso: DsoSettings = about("How DSOs model their grids.", DsoSettings())
+    validation: ValidationSettings = about("AC validation after activation.", ValidationSettings())
+    reserve: ReserveSettings = about("The automatic reserve (aFRR).", ReserveSettings())
+    imbalance: ImbalanceSettings = about("How imbalance is priced.", ImbalanceSettings())
+    register_: RegisterSettings = about("The flexibility register.", RegisterSettings(), alias="register")
+    capacity: CapacitySettings = about("Capacity auctions.", CapacitySettings())
+    forwarding: ForwardingSettings = about("Bids on their way to the TSO.", ForwardingSettings())
+    local_reactive: ReactiveSettings = about("Local markets of reactive power.", ReactiveSettings())
+    mitigation: MitigationSettings = about("Mitigation of market power.", MitigationSettings())
+    settlement: SettlementSettings = about("How deliveries are measured and paid.", SettlementSettings())
+    conduct: ConductSettings = about("Aggregators that cheat.", ConductSettings())
+    low_voltage: list[StreetSettings] = several("Low-voltage feeders.", 200, [])
+    non_firm: NonFirmSettings = about("Non-firm connections.", NonFirmSettings())
+    incidents: list[IncidentSettings] = several("Unforeseen changes of injection.", MOST_ENTRIES, [])
 
     @property
     def pools(self) -> list[str]:
@@ -152,6 +187,11 @@ class Scenario(Section):
         )
 
     @property
+    def unusual(self) -> list[str]:
+        """Fields that are accepted and outside what studies usually have, a line each."""
+        return unusual(self)
+
+    @property
     def calendar(self) -> Calendar:
         """The ISPs of the horizon."""
         return Calendar.of_days(str(self.start), self.days, self.isp_minutes, self.zone)
@@ -172,9 +212,7 @@ class Scenario(Section):
                 raise ValueError("is a local time of the scenario's zone, without an offset")
             if value.time() == time.min:
                 value = value.date()
-        if not 1900 <= value.year < 2200:
-            raise ValueError("must lie between 1900 and 2199")
-        return value
+        return in_reach(value)
 
     @property
     def studies(self) -> bool:
@@ -203,7 +241,7 @@ class Scenario(Section):
     def _consistent(self) -> Scenario:
         if self.dso.envelope_check != "none" and self.prequalification == "static":
             raise ValueError("dso.envelope_check: does not go with static zones, which are not of the day")
-        problems = _repeated_names(self) + _population_problems(self.population) + _calendar_problems(self)
+        problems = _repeated_names(self) + _calendar_problems(self) + _cost_problems(self)
         if self.aggregators_per_bus > self.aggregators:
             problems.append("aggregators_per_bus: must not exceed aggregators")
         gates = self.gates
@@ -275,6 +313,26 @@ def _balancing_problems(scenario: Scenario) -> list[str]:
         for name in sorted(set(scenario.conduct.double_selling) - pools)
     ]
     return problems
+
+
+def _cost_problems(scenario: Scenario) -> list[str]:
+    """What units and large loads cost must be prices that may be bid, for penalties lie above those."""
+    low, high = scenario.product.price_floor_eur_per_mwh, scenario.product.price_cap_eur_per_mwh
+    admitted = f"product admits prices from {low:g} to {high:g} EUR/MWh"
+    problems = []
+    for k, unit in enumerate(scenario.transmission.units):
+        first, last = (unit.c1 + 2.0 * unit.c2 * mw for mw in (unit.p_min_mw, unit.p_max_mw))
+        if not low <= first - unit.adder <= last + unit.adder <= high:
+            problems.append(
+                f"transmission.units.{k}: marginal cost c1 + 2 c2 p is {first:g} to {last:g} EUR/MWh, adder "
+                f"{unit.adder:g}, and {admitted}"
+            )
+    return problems + [
+        f"transmission.large_loads.{k}.{key}: is {asked:g}, and {admitted}"
+        for k, load in enumerate(scenario.transmission.large_loads)
+        for key, asked in (("up_price", load.up_price), ("down_price", load.down_price))
+        if not low <= asked <= high
+    ]
 
 
 def _calendar_problems(scenario: Scenario) -> list[str]:
@@ -374,38 +432,6 @@ def _repeated_names(scenario: Scenario) -> list[str]:
         for place, name in given.items()
         if first[name] != place
     ]
-
-
-def _population_problems(given: dict[str, Any]) -> list[str]:
-    """What is wrong with a population section, each as "field: problem"."""
-    kinds = {field.name: field.type for field in fields(Population)}
-    problems = []
-    for key, value in given.items():
-        if key not in kinds:
-            problems.append(f"population.{key}: is an unknown key")
-        elif kinds[key] is int and type(value) is not int:
-            problems.append(f"population.{key}: is {value!r}, not a whole number")
-        elif kinds[key] is float and not _is_number(value):
-            problems.append(f"population.{key}: is {value!r}, not a finite number")
-        elif kinds[key] not in (int, float) and not _is_range(value):
-            problems.append(f"population.{key}: is {value!r}, not a range [low, high] of finite numbers")
-    if problems:
-        return problems
-    whole: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
-    try:
-        Population(**whole)
-    except ValueError as error:
-        found = str(error).removeprefix("Population: ").split("; ")
-        return [f"population.{problem.replace(' ', ': ', 1)}" for problem in found]
-    return []
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_range(value: Any) -> bool:
-    return isinstance(value, list | tuple) and len(value) == 2 and all(map(_is_number, value))
 
 
 def _known(value: str, table: dict[str, Any], what: str) -> str:

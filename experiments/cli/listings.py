@@ -24,10 +24,13 @@ def validate(
 ) -> None:
     """Check a scenario or a case without running it.
 
-    All that a run would need is built, grids included.
+    All that a run would need is built, grids included. Shows what was made of grids, and every field of a
+    scenario with its value and unit. Unusual values are told on standard error.
     """
+    from tandem_sim.experiments.logs import log_to_terminal
     from tandem_sim.experiments.validate_command import check_file
 
+    log_to_terminal(0)
     typer.echo(check_file(file))
 
 

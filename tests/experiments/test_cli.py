@@ -14,7 +14,9 @@ import yaml
 from tandem_sim.experiments.bundled import case_path
 from tandem_sim.experiments.cli import main
 from tandem_sim.experiments.plots import plot_run
+from tandem_sim.experiments.scenario import read_scenario
 from tandem_sim.markets.case import read_case
+from tandem_sim.sim.described import entries
 from tests.sim.conftest import HOURLY
 
 SMALL = Path(__file__).parents[1] / "sim" / "small.yaml"
@@ -68,7 +70,7 @@ def _set(*keys: Any, value: Any) -> Edit:
         (_set("distribution", 0, "ratings_mva", value={"line 400": 1}), ("line 400", "no such branch")),
         (
             _set("distribution", 0, "ratings_mva", value={"line 4": -1}),
-            ("ratings_mva.line 4", "greater than 0"),
+            ("ratings_mva.line 4", "greater than or equal to 0.001"),
         ),
         (_set("transmission", "units", 0, "c1", value=float("nan")), ("units.0.c1", "finite")),
         (_set("transmission", "units", 0, "bus", value=77), ("units.G1", "bus 77")),
@@ -77,20 +79,38 @@ def _set(*keys: Any, value: Any) -> Edit:
         (_set("households", value=-5), ("households", "greater than or equal to 1")),
         (_set("scheme", value="multilevel-99"), ("scheme", "multilevel-99", "multilevel-03")),
         (_set("population", value={"pv_sahre": 0.5}), ("population.pv_sahre: is an unknown key",)),
-        (_set("population", value={"pv_share": 1.5}), ("population.pv_share: must lie in 0..1",)),
-        (_set("population", value={"pv_share": "many"}), ("population.pv_share: is 'many'",)),
-        (_set("population", value={"pv_share": True}), ("population.pv_share: is True",)),
+        (_set("population", value={"pv_share": 1.5}), ("population.pv_share: ", "less than or equal to 1")),
+        (_set("population", value={"pv_share": "many"}), ("population.pv_share: ", "valid number", "'many'")),
+        (_set("population", value={"pv_share": True}), ("population.pv_share: ", "valid number", "True")),
         (
             _set("population", value={"consumption_kwh": float("inf")}),
             ("population.consumption_kwh: is '.inf'", "not finite"),
         ),
         (_set("population", value={"pv_kwp": [9.0, 3.0]}), ("population.pv_kwp: must be", "low <= high")),
-        (_set("population", value={"pv_kwp": [3.0]}), ("population.pv_kwp: is [3.0]", "[low, high]")),
-        (_set("population", value={"pv_kwp": 3}), ("population.pv_kwp: is 3", "[low, high]")),
+        (_set("population", value={"pv_kwp": [3.0]}), ("population.pv_kwp: must be a range [low, high]",)),
+        (_set("population", value={"pv_kwp": 3}), ("population.pv_kwp: must be a range [low, high]", "3")),
         (_set("population", value={"cop": [2, float("nan")]}), ("population.cop.1: is '.nan'", "not finite")),
-        (_set("population", value={"shift_weeks": 1.5}), ("population.shift_weeks: is 1.5, not a whole",)),
-        (_set("population", value={"sustain_isps": 2.0}), ("population.sustain_isps: is 2.0, not a whole",)),
+        (_set("population", value={"shift_weeks": 1.5}), ("population.shift_weeks: ", "integer", "1.5")),
+        (_set("population", value={"sustain_isps": 2.0}), ("population.sustain_isps: ", "integer", "2.0")),
         (_set("population", value=[1]), ("population: ", "dictionary")),
+        (
+            _set("population", value={"pv_kwp": [4000, 10000]}),
+            ("population.pv_kwp: ", "within 0.1 to 100 kW"),
+        ),
+        (_set("population", value={"battery_share": 0.6}), ("population: battery_share", "pv_share")),
+        (_set("distribution", 0, "load_scale", value=True), ("distribution.0.load_scale", "valid number")),
+        (_set("distribution", 0, "load_scale", value=1e308), ("distribution.0.load_scale", "equal to 100")),
+        (_set("product", value={"min_quantity_mw": 1e6}), ("product.min_quantity_mw", "equal to 1000")),
+        (_set("product", value={"tick_mw": 1e-300}), ("product.tick_mw", "0 or at least 1e-06")),
+        (_set("product", value={"price_cap_eur_per_mwh": 1e9}), ("product.price_cap_eur", "equal to 99999")),
+        (_set("messages", value={"loss": 1}), ("messages.loss", "equal to 0.9")),
+        (_set("aggregators", value=10_000_000), ("aggregators", "equal to 1000")),
+        (_set("aggregation_step_mw", value=1e-9), ("aggregation_step_mw", "equal to 0.01")),
+        (
+            _set("mitigation", value={"reference_up_eur_per_mwh": float("nan")}),
+            ("mitigation.reference_up_eur_per_mwh: is '.nan'", "not finite"),
+        ),
+        (_set("transmission", "large_loads", 0, "up_price", value=12_000), ("up_price: is 12000", "9999")),
         (_set("transmission", "units", 0, "name", value=""), ("units.0.name", "pattern")),
         (_set("transmission", "units", 0, "name", value="A2"), ("units.0.name", "A2", "gives itself")),
         (_set("transmission", "large_loads", 0, "name", value="DSO-D1"), ("large_loads.0.name", "itself")),
@@ -289,3 +309,32 @@ def test_run_writes_a_run_folder(
 def test_lists(command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert tandem(monkeypatch, command) == 0
     assert ("multilevel-04" if command == "schemes" else "reference") in capsys.readouterr().out
+
+
+def test_validate_shows_every_field_and_tells_what_is_unusual(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = scenario_with(tmp_path, _set("population", "pv_kwp", value=[3, 40]))
+    assert tandem(monkeypatch, "validate", path) == 0
+    told = capsys.readouterr()
+    assert "unusual: population.pv_kwp [3, 40]: usually 1 to 20 kW\n" in told.err
+    fields = told.out[told.out.index("Fields (* as given") :]
+    assert max(map(len, fields.splitlines())) <= 110
+    words = " ".join(fields.split())
+    for expected in (
+        "days* 1 d;", "isp_minutes 15 min;", "aggregators* 3;", "pv_kwp* [3, 40] kW;", "start* 2016-04-18;",
+        "transmission.units.1: name* G2; bus* 1; p_min_mw 0 MW; p_max_mw* 140 MW;", "preset none;",
+        "load_profile* ['hv_urban']", "publishes_books false;",
+    ):  # fmt: skip
+        assert expected in words, expected
+    for entry in entries(read_scenario(str(path))[0]):
+        assert f" {entry.path.rpartition('.')[2]}" in words, entry.path
+
+
+def test_run_tells_what_is_unusual(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the world is built; here it cannot be, for there is no such bus."""
+    path = scenario_with(tmp_path, _set("transmission", "units", 0, "bus", value=99))
+    assert tandem(monkeypatch, "run", path, "--set", "messages.loss=0.5", "--out", tmp_path / "out") == 2
+    assert "unusual: messages.loss 0.5: usually 0 to 0.1\n" in capsys.readouterr().err

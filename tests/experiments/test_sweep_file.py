@@ -192,7 +192,7 @@ def test_a_field_is_replaced_and_its_neighbours_stay() -> None:
     }
     changed, _ = read_scenario("street", given)
     assert (changed.days, changed.non_firm.participation, changed.non_firm.remedies) == (3, 0.25, ["tso"])
-    assert changed.population == {**plain.population, "ev_share": 0.1}
+    assert changed.population == plain.population.model_copy(update={"ev_share": 0.1})
     same = changed.model_copy(update={"days": plain.days, "population": plain.population})
     assert same.non_firm.model_copy(update={"participation": 1.0, "remedies": []}) == plain.non_firm
     assert same.model_copy(update={"non_firm": plain.non_firm}) == plain
