@@ -100,7 +100,7 @@ def _check_tables(net: pandapowerNet, name: str) -> None:
             problem = f"{table} {shown(index[twice][0])} stands there twice"
             raise InputError(name, table, problem, "Give every row an index of its own")
         if not pd.api.types.is_integer_dtype(index) or index.min() < 0 or index.max() > MAX_INDEX:
-            wrong = next(k for k in index if not isinstance(k, int | np.integer) or not 0 <= k <= MAX_INDEX)
+            wrong = next((k for k in index if not 0 <= _real(k) <= MAX_INDEX or _real(k) % 1), index[0])
             problem = f"has a row {shown(wrong)}: its index does not number its rows"
             raise InputError(name, table, problem, f"Give every row a whole number from 0 to {MAX_INDEX}")
 
@@ -216,7 +216,7 @@ def _check_column(
     if column not in rows:
         if rule.default is not None:
             rows[column] = rule.default
-        if rule.absent or not on.any():
+        if rule.absent:
             return
         raise InputError(
             name, f"{table}.{column}", "the column is missing", f"Give {rule.words} in every row"
