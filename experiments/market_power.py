@@ -127,8 +127,11 @@ def power_of(run: Path, truthful: Path, reference: Path | None = None) -> dict[s
 
 
 def _comparable(run: Path, one: PowerRun, two: PowerRun, keys: tuple[str, ...]) -> None:
-    for key in keys:
-        mine, other = one.manifest[key], two.manifest[key]
+    """Refuse runs of two worlds, or that differ in one of these `keys` of their manifests."""
+    for key in (*keys, "world"):
+        mine, other = one.manifest.get(key), two.manifest.get(key)
+        if key == "world":
+            mine, other = (found.get("id") if isinstance(found, dict) else None for found in (mine, other))
         if mine != other:
             raise InputError(
                 str(run), key, f"is {mine}, and {other} in the run it is set against", "Give runs that match"

@@ -43,7 +43,7 @@ def read_json(text: str, source: str) -> Any:
     _check_size(text, source)
     try:
         value = json.loads(
-            text, object_pairs_hook=_once, parse_constant=_constant, parse_float=_real, parse_int=_whole
+            text, object_pairs_hook=once, parse_constant=_constant, parse_float=_real, parse_int=_whole
         )
     except json.JSONDecodeError as error:
         problem = f"is not JSON ({one_line(error.msg)})"
@@ -52,7 +52,7 @@ def read_json(text: str, source: str) -> Any:
         token, problem = error.args
         raise _at(token, text, source, problem) from error
     except KeyError as error:
-        raise _twice(text, source) from error
+        raise twice(text, source) from error
     if _SUSPECT.search(text):
         _check_text(text, source)
     return value
@@ -68,7 +68,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
     return found
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """The pairs of an object; `KeyError` for a key that is there twice."""
     found = dict(pairs)
     if len(found) < len(pairs):
@@ -150,7 +150,7 @@ def _at(wrong: str, text: str, source: str, problem: str) -> InputError:
     return InputError(source, _named(path), f"{problem} (line {line})", "Correct the number")
 
 
-def _twice(text: str, source: str) -> InputError:
+def twice(text: str, source: str) -> InputError:
     """The fault of the first key that an object has twice."""
     around: list[dict[str, int]] = []
     at = 0

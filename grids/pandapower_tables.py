@@ -23,6 +23,7 @@ import pandas as pd
 from pandapower.auxiliary import pandapowerNet
 
 from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.json_documents import once, twice
 from tandem_sim.grids.text import one_line, shown
 
 NUMBERS = {
@@ -50,29 +51,15 @@ WRITE = "Write the file with pandapower.to_json"
 def parsed(text: str, path: Path, field: str = "net") -> Any:
     """A JSON text. One that is none, or has a key twice in one object, is an `InputError` on `field`."""
     try:
-        return json.loads(text, object_pairs_hook=_once)
-    except _TwiceError as error:
-        raise InputError(
-            str(path), one_line(error)[:60], "stands twice in one object", "Keep one of the two"
-        ) from error
+        return json.loads(text, object_pairs_hook=once)
+    except KeyError as error:
+        raise twice(text, str(path)) from error
     except json.JSONDecodeError as error:
         if field == "net":
             field = f"line {error.lineno}"
         raise InputError(str(path), field, f"is not JSON ({one_line(error)})", WRITE) from error
     except (RecursionError, ValueError) as error:  # too deep, or a number of thousands of digits
         raise InputError(str(path), field, f"cannot be read ({one_line(error)})", WRITE) from error
-
-
-class _TwiceError(ValueError):
-    """A key that stands twice in one object: readers of JSON differ in which value they take."""
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise _TwiceError(next(key for key in keys if keys.count(key) > 1))
-    return found
 
 
 def made(item: Any, path: Path, place: str = "net") -> Any:

@@ -289,12 +289,13 @@ SCHEDULED = pd.DataFrame(
 
 def _folder(
     path: Path, table: pd.DataFrame, sold: pd.DataFrame, seed: int = 1, scheme: str = "multilevel-03",
-    broken: int = 0,
+    broken: int = 0, world: str = "7f",
 ) -> Path:  # fmt: skip
     path.mkdir()
     scenario = {"isp_minutes": 15, "zone": "Europe/Brussels", "distribution": [{"id": "D1"}]}
     kpis = {"violated_isps": broken, "violated_isps_created": 0, "unserved_mwh": 0.0}
-    (path / "manifest.json").write_text(json.dumps({"seed": seed, "scheme": scheme, "scenario": scenario}))
+    manifest = {"seed": seed, "scheme": scheme, "scenario": scenario, "world": {"id": world}}
+    (path / "manifest.json").write_text(json.dumps(manifest))
     (path / "kpis.json").write_text(json.dumps(kpis))
     table.to_parquet(path / "sellers.parquet")
     sold.to_parquet(path / "activations.parquet")
@@ -336,6 +337,8 @@ def test_runs_that_do_not_belong_together(tmp_path: Path) -> None:
     run = _folder(tmp_path / "run", STRATEGIC, STRATEGIC_AWARDS)
     with pytest.raises(InputError, match="seed: is 1, and 2"):
         power_of(run, _folder(tmp_path / "seed", STRATEGIC, STRATEGIC_AWARDS, seed=2))
+    with pytest.raises(InputError, match="world: is 7f, and 80"):
+        power_of(run, _folder(tmp_path / "world", STRATEGIC, STRATEGIC_AWARDS, world="80"))
     other = _folder(tmp_path / "scheme", STRATEGIC, STRATEGIC_AWARDS, scheme="common")
     with pytest.raises(InputError, match="scheme: is multilevel-03, and common"):
         power_of(run, other)

@@ -141,9 +141,10 @@ def test_a_table_says_no_more_of_how_it_is_read_than_pandapower_writes(grid_file
 
 
 def test_a_key_that_stands_twice_is_named(grid_file: Path) -> None:
-    text = grid_file.read_text().replace('"sn_mva": 1.0', '"sn_mva": 1.0, "sn_mva": 100.0')
+    text = grid_file.read_text().replace('"sn_mva": 1.0', '"sn_mva": 1.0,\n"sn_mva": 100.0')
     grid_file.write_text(text)
-    with pytest.raises(InputError, match="sn_mva: stands twice in one object"):
+    line = text[: text.index('"sn_mva": 100.0')].count("\n") + 1
+    with pytest.raises(InputError, match=f"sn_mva: stands in line {line - 1} and again in line {line}"):
         load_net("grid.json", grid_file.parent)
 
 
