@@ -36,10 +36,18 @@ def log_to_terminal(verbose: int) -> None:
     ROOT.setLevel(min(handler.level, ROOT.level or logging.WARNING))
 
 
+class _LogFile(logging.FileHandler):
+    """A file whose disk is full ends the run like any other, and prints no traceback beside it."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Raise what writing has raised."""
+        raise
+
+
 @contextmanager
 def log_to_file(path: Path) -> Iterator[None]:
     """Messages of the level info and above, added to the end of a file."""
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _LogFile(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter(FORMAT))
     handler.setLevel(logging.INFO)
     level = ROOT.level
