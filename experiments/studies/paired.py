@@ -19,6 +19,7 @@ from tandem_sim.experiments.studies.alexander_tables import number
 from tandem_sim.experiments.sweep import Point
 from tandem_sim.experiments.sweep_command import check_workers, run_shown
 from tandem_sim.experiments.sweep_summary import summarised
+from tandem_sim.grids.errors import InputError
 
 SCENARIO = "reference"
 WORLD: dict[str, Any] = {
@@ -44,7 +45,10 @@ def make(points: Sequence[Point], runs: Path, workers: int | None) -> None:
     at a time (one a core if None); killed and started again, it goes on.
     """
     check_workers(workers)
-    _, failed = run_shown(list(points), runs, workers, Console())
+    try:
+        _, failed = run_shown(list(points), runs, workers, Console())
+    except InputError as error:
+        raise SystemExit(str(error)) from error
     if failed:
         raise SystemExit("; ".join(f"{point.fields}: {error}" for point, error in failed))
 

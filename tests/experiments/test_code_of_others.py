@@ -120,11 +120,15 @@ def test_what_is_allowed_runs_here_and_in_workers_and_does_not_go_on_once_it_has
     assert imports == "mine\n" * 3  # by each of two workers, and by the run
     assert len(list((given / "swept").glob("*/kpis.json"))) == 2
     assert (given / "out.unfinished" / "checkpoint").is_file()
-    (given / "mine.py").write_text(CANARY, encoding="utf-8")
     resumed = ["sweep", "sweep.yaml", "--out", "swept", "--resume"]  # finished runs need no code
+    codes, _ = told(given, resumed)
+    assert codes == [0]
+    (given / "mine.py").write_text(CANARY, encoding="utf-8")
     codes, said = told(given, resumed, [*run, "--resume"])
-    assert codes == [0, 2]
-    assert "strategies: are not those that the run was started with" in said
+    assert codes == [2, 2]
+    assert "2 finished runs are not those that would be made now" in said
+    assert "differs in source of mine:Mine." in said
+    assert "source of mine:Mine: are not those that the run was started with" in said
     by_the_run = "mine\n"  # it is allowed to, before it finds what its checkpoint is of
     assert (given / "imported.txt").read_text(encoding="utf-8") == imports + by_the_run
 

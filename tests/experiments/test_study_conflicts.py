@@ -194,5 +194,5 @@ def test_the_study_on_a_small_world_twice_the_same(
     assert rows.loc[("common", 1.0), "bought_mwh"] == 0.0
     manifest = next((tmp_path / "runs").glob("*/manifest.json"))
     manifest.write_text(manifest.read_text(encoding="utf-8").replace('"code"', '"kode"'), encoding="utf-8")
-    with pytest.raises(SystemExit, match="1 runs were made by other code"):
+    with pytest.raises(SystemExit, match=r"1 finished runs are not those.*differs in code"):
         conflicts.main(tmp_path / "one", tmp_path / "runs", 1, 1)

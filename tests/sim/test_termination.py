@@ -36,7 +36,10 @@ class Run:
     def __init__(self, **link: Any) -> None:
         self.rows: dict[str, list[Mapping[str, Any]]] = {"messages": [], "fallbacks": []}
         bus = build_bus(
-            LinkSettings(**link), 1, Clock(START_S), lambda name, row: self.rows[name].append(row)
+            LinkSettings().model_copy(update=link),
+            1,
+            Clock(START_S),
+            lambda name, row: self.rows[name].append(row),
         )
         plant, resources = book(("P", 0, 1, 10.0, 50.0)), book(("R", 2, 1, 10.0, 51.0))
         books = {"T": (plant, plant.quantity_mw), "D": (resources, resources.quantity_mw)}
