@@ -158,7 +158,9 @@ def show(request: Request, answer: Answer, console: Console) -> None:
     for words in answer.feeder.left_out:
         console.print(f"Left out: {escape(words)}")
     if e.relaxed:
-        console.print(f"Broken by firm users alone, relaxed to what they do: {', '.join(e.relaxed[:5])}")
+        console.print(
+            f"Broken by firm users alone, relaxed to what they do: {escape(', '.join(e.relaxed[:5]))}"
+        )
     verdict = "no limit broken" if answer.worst_pu <= 1e-6 else f"worst {answer.worst_pu:.2e} p.u. beyond"
     if e.relaxed and answer.worst_pu > 1e-6:
         verdict += " (limits that firm users break)"

@@ -18,8 +18,9 @@ from tandem_sim.experiments.logs import log_to_file
 from tandem_sim.experiments.outputs import write_json
 from tandem_sim.experiments.own_files import LOG, REPLACED, RUN, remove_figures, run_fault
 from tandem_sim.experiments.plots import plot_run
+from tandem_sim.experiments.run_folder import read_kpis
 from tandem_sim.experiments.unfinished import check_unfinished, unfinished_of, working_folder
-from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.errors import InputError, printable
 from tandem_sim.grids.json_documents import read_json_object
 from tandem_sim.grids.picture import Margins
 from tandem_sim.grids.text import one_line
@@ -83,7 +84,7 @@ def run_scenario(
                 out.rename(working / REPLACED)
             partial.rename(out)
         checkpoints.remove()
-        return read_json_object(out / "kpis.json")
+        return read_kpis(out)
 
 
 def _checkpoints(
@@ -109,7 +110,8 @@ def _told(
     begun, spent = time.monotonic(), time.process_time()
     log.info(
         "run %s: %s, scheme %s, seed %d, %d ISPs from %s",
-        identity.run_id, scenario.name, scenario.scheme, scenario.seed, calendar.n_isp, scenario.start,
+        identity.run_id, printable(scenario.name), scenario.scheme, scenario.seed, calendar.n_isp,
+        scenario.start,
     )  # fmt: skip
     log.info(
         "world %s, code %s; %s",

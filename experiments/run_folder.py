@@ -16,6 +16,11 @@ from tandem_sim.markets.schemes import SCHEMES
 
 MANIFEST, KPIS = "manifest.json", "kpis.json"
 MEND = "Delete the folder, and run it again"
+MOST_KPIS = 20_000
+"""Most key figures of a run, those by name counted each: there are a thousand areas at most."""
+LONGEST_NAME = 200
+NO_KPIS = ("run_id", "scheme", "seed", "error", "seconds", "attempts", "code")
+"""What the table of a sweep says of a run beside its key figures."""
 
 
 class _Part(BaseModel):
@@ -36,6 +41,10 @@ class _Market(_Part):
     scheme: str
     seed: int
     scenario: _World
+
+
+class _Kpis(_Part):
+    kpis: dict[str, int | float | None | dict[str, int | float | None]]
 
 
 class _Event(_Part):
@@ -64,8 +73,24 @@ def read_market_manifest(folder: Path) -> dict[str, Any]:
 
 
 def read_kpis(folder: Path, needed: Sequence[str] = ()) -> dict[str, Any]:
-    """The key figures of a run; those `needed` are numbers. Raises `InputError`."""
-    found = read_json_object(folder / KPIS)
+    """The key figures of a run: numbers or null, or numbers by name; those `needed` are numbers.
+
+    Raises `InputError`, also where there are more than any run has.
+    """
+    source = folder / KPIS
+    found = read_json_object(source)
+    _check(_Kpis, {"kpis": found}, str(source))
+    names = [
+        *found,
+        *(f"{key}.{inner}" for key, value in found.items() if type(value) is dict for inner in value),
+    ]
+    for name in names:
+        if not name.isprintable() or len(name) > LONGEST_NAME or name in NO_KPIS:
+            raise InputError(str(source), name, "is no name of a key figure", MEND)
+    if len(names) > MOST_KPIS:
+        raise InputError(
+            str(source), "key figures", f"are {len(names)}, and at most {MOST_KPIS} are read", MEND
+        )
     for key in needed:
         if type(found.get(key)) not in (int, float):
             raise InputError(str(folder / KPIS), key, "is missing or no number", MEND)
