@@ -100,7 +100,13 @@ def _checked(request: Request) -> tuple[Rule, Points]:
 
 def check_csv(out: Path) -> None:
     """Refuse a file that cannot be written, or that is no earlier result."""
-    check_file(out, "--out", lambda path: path.read_bytes().startswith(",".join(COLUMNS).encode()))
+    check_file(out, "--out", _is_ours)
+
+
+def _is_ours(path: Path) -> bool:
+    first = ",".join(COLUMNS).encode()
+    with path.open("rb") as file:
+        return file.read(len(first)) == first
 
 
 def write_csv(answer: Answer, out: Path) -> None:

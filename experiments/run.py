@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tandem_sim.agents.allowed_code import NO_CODE, AllowedCode
@@ -15,7 +16,7 @@ from tandem_sim.experiments.conflicts import write_conflicts
 from tandem_sim.experiments.identity import asked_id, identity_of, provenance, versions
 from tandem_sim.experiments.kpis import kpis_of
 from tandem_sim.experiments.logs import log_to_file
-from tandem_sim.experiments.outputs import write_json
+from tandem_sim.experiments.outputs import FOREIGN, Known, part_fault, write_json
 from tandem_sim.experiments.own_files import LOG, REPLACED, RUN, remove_figures, run_fault
 from tandem_sim.experiments.plots import plot_run
 from tandem_sim.experiments.run_folder import read_kpis
@@ -37,6 +38,7 @@ from tandem_sim.sim.surroundings import grid_contents
 from tandem_sim.sim.user_key import user_key
 
 DAY_S = 86_400
+NO_FILES: Mapping[Path, Known] = MappingProxyType({})
 log = logging.getLogger(__name__)
 
 
@@ -208,13 +210,26 @@ def _export(scenario: Scenario, isp: int, folder: Path) -> IspExport:
     )
 
 
-def check_outputs(outs: Sequence[Path], overwrite: bool, figures: Sequence[Path] = ()) -> None:
-    """An `InputError` if a folder of `outs`, or a file of `figures`, is taken or cannot be written."""
+def check_outputs(outs: Sequence[Path], overwrite: bool, files: Mapping[Path, Known] = NO_FILES) -> None:
+    """An `InputError` if a folder of `outs`, or one of `files`, is taken or cannot be written.
+
+    A file is replaced only if what is there is known as an earlier result.
+    """
     for out in outs:
         replaces = overwrite and is_run(out)
         _check_output(out, replaces, run_fault(out) if replaces else "")
-    for figure in figures:
-        _check_output(figure, overwrite and figure.is_file(), "")
+    for file, is_known in files.items():
+        replaces = overwrite and file.is_file()
+        fault = FOREIGN if replaces and not is_known(file) else part_fault(file)
+        _check_output(file, replaces, fault)
+
+
+def check_inside(folders: Iterable[Path]) -> None:
+    """An `InputError` if one of the folders that are made inside of ``--out`` leads to another place."""
+    for folder in folders:
+        if folder.is_symlink():
+            problem = "is a symbolic link"
+            raise InputError(str(folder), "--out", problem, "Remove it, or choose another folder")
 
 
 def _check_output(out: Path, replaces: bool, fault: str) -> None:

@@ -44,7 +44,7 @@ class _Market(_Part):
 
 
 class _Kpis(_Part):
-    kpis: dict[str, int | float | None | dict[str, int | float | None]]
+    kpis: dict[str, int | float | dict[str, int | float | None] | None]
 
 
 class _Event(_Part):
@@ -79,21 +79,17 @@ def read_kpis(folder: Path, needed: Sequence[str] = ()) -> dict[str, Any]:
     """
     source = folder / KPIS
     found = read_json_object(source)
-    _check(_Kpis, {"kpis": found}, str(source))
-    names = [
-        *found,
-        *(f"{key}.{inner}" for key, value in found.items() if type(value) is dict for inner in value),
-    ]
+    names = [*found, *(name for value in found.values() if type(value) is dict for name in value)]
+    if len(names) > MOST_KPIS:
+        problem = f"are {len(names)}, and at most {MOST_KPIS} are read"
+        raise InputError(str(source), "key figures", problem, MEND)
     for name in names:
         if not name.isprintable() or len(name) > LONGEST_NAME or name in NO_KPIS:
             raise InputError(str(source), name, "is no name of a key figure", MEND)
-    if len(names) > MOST_KPIS:
-        raise InputError(
-            str(source), "key figures", f"are {len(names)}, and at most {MOST_KPIS} are read", MEND
-        )
     for key in needed:
         if type(found.get(key)) not in (int, float):
-            raise InputError(str(folder / KPIS), key, "is missing or no number", MEND)
+            raise InputError(str(source), key, "is missing or no number", MEND)
+    _check(_Kpis, {"kpis": found}, str(source))
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tandem_sim.experiments.intervals import FEWEST, LEVEL, interval
+from tandem_sim.experiments.outputs import is_table_of
 from tandem_sim.experiments.run_folder import NO_KPIS
 
 STATISTICS = "summary.parquet"
@@ -53,6 +55,11 @@ def summarised(table: pd.DataFrame, fields: Sequence[str]) -> pd.DataFrame:
             row["difference"], row["difference_low"], row["difference_high"] = ends
             rows.append(row)
     return pd.DataFrame(rows)
+
+
+def is_statistics(path: Path) -> bool:
+    """Whether a file is the summary of a sweep."""
+    return is_table_of(path, {"kpi", "scheme", "n", "mean"})
 
 
 def summary_table(summary: pd.DataFrame, fields: Sequence[str]) -> Table:

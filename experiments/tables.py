@@ -112,7 +112,7 @@ BY_OPERATOR = "procurement_cost_by_operator_eur"
 
 
 def kpi_table(scenario: Scenario, kpis: Mapping[str, Mapping[str, Any]]) -> Table:
-    """KPIs of several runs side by side; procurement is also split by operator. One that a run lacks is "-"."""
+    """KPIs of several runs side by side, "-" where a run lacks one; procurement is also split by operator."""
     table = Table(
         title=escape(scenario.name) + f": {scenario.days} day(s) from {scenario.start}, seed {scenario.seed}",
         box=SIMPLE_HEAD,
