@@ -19,7 +19,7 @@ from tandem_sim.experiments.logs import log_to_file
 from tandem_sim.experiments.outputs import FOREIGN, Known, part_fault, write_json
 from tandem_sim.experiments.own_files import LOG, REPLACED, RUN, remove_figures, run_fault
 from tandem_sim.experiments.plots import plot_run
-from tandem_sim.experiments.run_folder import read_kpis
+from tandem_sim.experiments.run_folder import FILES, MANIFEST, check_unchanged, digests_of, read_kpis
 from tandem_sim.experiments.unfinished import check_unfinished, unfinished_of, working_folder
 from tandem_sim.grids.errors import InputError, printable
 from tandem_sim.grids.json_documents import read_json_object
@@ -142,7 +142,7 @@ def _write_up(scenario: Scenario, inputs: Path | None, folder: Path, plots: bool
     remove_figures(folder)
     if plots:
         plot_run(folder, scenario.zone, f"{scenario.name}, {scenario.scheme}")
-    write_json(folder / "manifest.json", manifest(scenario, inputs))
+    write_json(folder / MANIFEST, {**manifest(scenario, inputs), FILES: digests_of(folder)})
 
 
 def check_run(
@@ -167,12 +167,17 @@ def check_run(
 
 
 def _is_complete(out: Path, scenario: Scenario, folder: Path | None, export_isp: int | None) -> bool:
-    """Whether `out` holds the finished run of this very scenario and code, and nobody is replacing it."""
-    return (
-        parts_of(manifest_of(out)) == identity_of(scenario, folder).parts
-        and (export_isp is None or (out / "case").is_dir())
-        and not (unfinished_of(out) / RUN).exists()
-    )
+    """Whether `out` holds the finished run of this very scenario and code, and nobody is replacing it.
+
+    Raises `InputError` if one of its files is not what the run wrote.
+    """
+    if (
+        parts_of(manifest_of(out)) != identity_of(scenario, folder).parts
+        or (unfinished_of(out) / RUN).exists()
+    ):
+        return False
+    check_unchanged(out)
+    return export_isp is None or (out / "case").is_dir()
 
 
 def differing(out: Path, scenario: Scenario, folder: Path | None) -> list[str]:

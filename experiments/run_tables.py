@@ -17,7 +17,7 @@ import pyarrow.compute
 import pyarrow.parquet as pq
 
 from tandem_sim.experiments.conflicts import CONFLICT_SCHEMA, CONFLICTS, UNIT_SCHEMA, UNITS
-from tandem_sim.experiments.run_folder import MEND
+from tandem_sim.experiments.run_folder import MEND, check_unchanged
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.text import is_there, one_line, shown
 from tandem_sim.sim.tables import TABLES, schema
@@ -93,6 +93,7 @@ def _opened(path: Path, name: str, needed: Sequence[str]) -> Iterator[pq.Parquet
         if rows * len(found) > MOST_VALUES:
             problem = f"has {rows} rows of {len(found)} columns, and at most {MOST_VALUES} values are read"
             raise InputError(str(path), "table", problem, MEND)
+        check_unchanged(path.parent, path.name)
         texts = [field.name for field in found if _KINDS["text"](field.type)]
         with pq.ParquetFile(path, read_dictionary=texts) as file:
             yield file

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from tandem_sim.experiments.api import load
 from tandem_sim.experiments.explain_command import show
 from tandem_sim.experiments.market_power import power_of
 from tandem_sim.experiments.plots import plot_comparison
+from tandem_sim.experiments.run import run_scenario
 from tandem_sim.experiments.run_folder import read_kpis
 from tandem_sim.experiments.run_tables import LONGEST_TEXT, read_table
 from tandem_sim.experiments.tables import kpi_table
@@ -26,7 +28,7 @@ from tests.experiments.test_explain import ISP, UP, called, written
 from tests.experiments.test_market_power import STRATEGIC, STRATEGIC_AWARDS, _folder
 from tests.experiments.test_plots import ZONE
 from tests.experiments.test_plots import _folder as plotted
-from tests.sim.conftest import small_scenario
+from tests.sim.conftest import HOURLY, small_scenario
 
 Edit = Callable[[Path], None]
 
@@ -40,6 +42,14 @@ def changed(change: Callable[[pa.Table], pa.Table]) -> Edit:
 
 def _cut(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-20])
+
+
+def _empty(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def _other_bytes(file: Path) -> None:
+    file.write_bytes(b"PAR1" + bytes(400) + b"PAR1")
 
 
 def _flipped(file: Path) -> None:
@@ -103,8 +113,8 @@ def _hostile(text: str) -> Callable[[pa.Table], pa.Table]:
 
 
 BROKEN: dict[str, Edit] = {
-    "cut": _cut, "flipped": _flipped, "empty": lambda file: file.write_bytes(b"") and None,
-    "other bytes": lambda file: file.write_bytes(b"PAR1" + bytes(400) + b"PAR1") and None,
+    "cut": _cut, "flipped": _flipped, "empty": _empty,
+    "other bytes": _other_bytes,
     "pipe": _pipe, "endless": _endless, "loop": _loop, "folder": _of_other_files, "gone": Path.unlink,
     "another table": lambda file: pq.write_table(pa.table({"a": [1, 2]}), file),
     "text": changed(_as_text), "lists": changed(_as_lists), "a column less": changed(_one_less),
@@ -237,3 +247,35 @@ def test_key_figures_that_no_run_writes(kpis: dict[str, Any], tmp_path: Path) ->
 def test_key_figures_that_a_run_lacks_are_shown_as_none() -> None:
     lacking = kpi_table(small_scenario(), {"older": {}, "newer": {"procurement_cost_eur": 3.0}})
     assert lacking.row_count > 10
+
+
+def test_a_file_that_was_changed_since_the_run_wrote_it(tmp_path: Path) -> None:
+    scenario, out = small_scenario(**HOURLY), tmp_path / "run"
+
+    def finished() -> dict[str, Any]:
+        return run_scenario(scenario, None, out, plots=False, resume=True, checkpoint_s=0)
+
+    kpis = finished()
+    assert finished() == kpis == load(out).kpis
+    told = load(out).manifest["files"]
+    assert set(told) == {"kpis.json", *(f"{name}.parquet" for name in load(out).tables)}
+    assert told["orders.parquet"] == hashlib.sha256((out / "orders.parquet").read_bytes()).hexdigest()
+
+    orders = out / "orders.parquet"
+    before = orders.read_bytes()
+    table = pq.read_table(orders)
+    dearer = pa.array([price + 1.0 for price in table["price_eur_per_mwh"].to_pylist()])
+    place = table.column_names.index("price_eur_per_mwh")
+    pq.write_table(table.set_column(place, "price_eur_per_mwh", dearer), orders)
+    for read in (finished, lambda: load(out)["orders"], lambda: show(str(out), "0", None)):
+        with pytest.raises(InputError, match=r"orders.parquet: content: is not what this run wrote"):
+            read()
+    assert len(load(out)["sellers"])  # which is as it was
+    orders.unlink()
+    with pytest.raises(InputError, match=r"orders.parquet: is missing in this run"):
+        finished()
+    orders.write_bytes(before)
+    (out / "kpis.json").write_text((out / "kpis.json").read_text().replace('"isps": 24', '"isps": 25'))
+    for read in (finished, lambda: load(out).kpis):
+        with pytest.raises(InputError, match=r"kpis.json: content: is not what this run wrote"):
+            read()
