@@ -174,7 +174,8 @@ def _files_of(module: str) -> Iterator[Path]:
                 yield origin
             return
         if origin is not None and origin.is_file():  # a package with an __init__
-            yield from sorted(path for folder in folders for path in Path(folder).rglob("*.py"))
+            found = (path for folder in folders for path in Path(folder).rglob("*.py"))
+            yield from sorted(path for path in found if path.is_file())  # a pipe or a device has no end
             return
 
 

@@ -17,6 +17,7 @@ from tandem_sim.agents.strategy_table import STRATEGIES
 from tandem_sim.experiments.bundled import CASES, SCENARIOS, case_path
 from tandem_sim.experiments.run import DAY_S, manifest_of, run_scenario
 from tandem_sim.experiments.run_folder import MANIFEST, read_kpis, read_manifest
+from tandem_sim.experiments.run_tables import read_table
 from tandem_sim.experiments.scenario import faults_named, scenario_of, source_of
 from tandem_sim.experiments.scenario import read_scenario as read_file
 from tandem_sim.grids.choices import OFFSETS
@@ -179,10 +180,13 @@ class Run:
         return sorted(path.stem for path in self.folder.glob("*.parquet"))
 
     def __getitem__(self, table: str) -> pd.DataFrame:
-        """A table, read anew at each call. Raises KeyError for a table that is not there."""
+        """A table, read anew at each call.
+
+        Raises KeyError for a table that is not there, `InputError` for a file that is no such table.
+        """
         if table not in self.tables:
             raise KeyError(f"{table}: no such table in {self.folder}. {hint(table, self.tables)}")
-        return pd.read_parquet(self.folder / f"{table}.parquet")
+        return read_table(self.folder, table)
 
     @cached_property
     def kpis(self) -> dict[str, Any]:

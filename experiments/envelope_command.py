@@ -100,7 +100,13 @@ def _checked(request: Request) -> tuple[Rule, Points]:
 
 def check_csv(out: Path) -> None:
     """Refuse a file that cannot be written, or that is no earlier result."""
-    check_file(out, "--out", lambda path: path.read_bytes().startswith(",".join(COLUMNS).encode()))
+    check_file(out, "--out", _is_ours)
+
+
+def _is_ours(path: Path) -> bool:
+    first = ",".join(COLUMNS).encode()
+    with path.open("rb") as file:
+        return file.read(len(first)) == first
 
 
 def write_csv(answer: Answer, out: Path) -> None:
@@ -158,7 +164,9 @@ def show(request: Request, answer: Answer, console: Console) -> None:
     for words in answer.feeder.left_out:
         console.print(f"Left out: {escape(words)}")
     if e.relaxed:
-        console.print(f"Broken by firm users alone, relaxed to what they do: {', '.join(e.relaxed[:5])}")
+        console.print(
+            f"Broken by firm users alone, relaxed to what they do: {escape(', '.join(e.relaxed[:5]))}"
+        )
     verdict = "no limit broken" if answer.worst_pu <= 1e-6 else f"worst {answer.worst_pu:.2e} p.u. beyond"
     if e.relaxed and answer.worst_pu > 1e-6:
         verdict += " (limits that firm users break)"

@@ -34,8 +34,12 @@ def offers_table(at: IspTables) -> Table:
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows_of(at.offers()):
         if row.refused:
-            table.add_row(row.system, escape(row.bid_id), "", "", "", "", escape(f"refused: {row.refused}"))
+            table.add_row(
+                escape(row.system), escape(row.bid_id), "", "", "", "", escape(f"refused: {row.refused}")
+            )
             continue
         figures = number(row.mw), f"{row.price:.2f}", number(row.sold_mw)
-        table.add_row(row.system, escape(row.bid_id), escape(row.provider), way(row.direction), *figures)
+        table.add_row(
+            escape(row.system), escape(row.bid_id), escape(row.provider), way(row.direction), *figures
+        )
     return table

@@ -11,6 +11,7 @@ import pandas as pd
 
 from tandem_sim.experiments.api import Run
 from tandem_sim.experiments.moments import isp_at
+from tandem_sim.experiments.run_tables import read_table
 from tandem_sim.grids.errors import InputError
 from tandem_sim.markets.blocks import TSO, Scheme
 from tandem_sim.markets.schemes import build_schemes
@@ -20,6 +21,8 @@ from tandem_sim.sim.tables import TABLES
 
 SAME_MW = 1e-6
 """MW less than this are none: far below the tick of any product."""
+MAIN = ("orders", "activations", "clearings", "settlement", "rejections", "sellers", "validation")
+"""Tables that every run has; others came later."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +93,11 @@ class IspTables:
         return {}
 
     def __getitem__(self, table: str) -> pd.DataFrame:
-        """Rows of a table; none where a run has no such table."""
+        """Rows of a table; none where a run of an earlier version has no such table. Raises `InputError`."""
         if table not in self._read:
-            path = self.run.folder / f"{table}.parquet"
             found = pd.DataFrame(columns=list(TABLES[table]))
-            if path.exists():
-                found = pd.read_parquet(path, filters=[("isp", "==", self.isp)])
+            if table in MAIN or table in self.run.tables:
+                found = read_table(self.run.folder, table, isp=self.isp)
             self._read[table] = found
         return self._read[table]
 

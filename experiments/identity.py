@@ -27,6 +27,7 @@ from tandem_sim import agents, grids, markets, sim
 from tandem_sim.agents.allowed_code import source_files
 from tandem_sim.agents.strategy_table import STRATEGIES
 from tandem_sim.grids.load import is_file
+from tandem_sim.grids.text import read_bytes
 from tandem_sim.markets.blocks import TSO
 from tandem_sim.sim.named_code import strategy_names
 from tandem_sim.sim.settings import Scenario
@@ -181,6 +182,6 @@ def _digest_of_files(paths: Iterable[Path]) -> str:
     """SHA-256 over what the files hold, in order; what they are called does not count."""
     digest = hashlib.sha256()
     for path in paths:
-        content = path.read_bytes()
+        content = read_bytes(path)
         digest.update(len(content).to_bytes(8) + content)
     return digest.hexdigest()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ ROOT = logging.getLogger("tandem_sim")
 FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
 WIDE = 130
 """Columns where nobody looks: a file or a pipe has no width of its own."""
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 def log_to_terminal(verbose: int) -> None:
@@ -68,7 +69,23 @@ def tell_unusual(scenario: Scenario) -> None:
 
 
 def terminal(quiet: bool = False) -> Console:
-    """Where results are shown; with `quiet`, nowhere."""
-    from rich.console import Console
+    """Where results are shown; with `quiet`, nowhere.
 
-    return Console(width=None if sys.stdout.isatty() else WIDE, quiet=quiet)
+    Names in files may hold what would change the terminal (escape sequences, marks that turn the direction of
+    writing): it is shown as a replacement character.
+    """
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
+
+    class Plain(Console):
+        def render(
+            self, renderable: RenderableType, options: ConsoleOptions | None = None
+        ) -> Iterable[Segment]:
+            for segment in super().render(renderable, options):
+                yield segment if segment.control else Segment(_plain(segment.text), segment.style)
+
+    return Plain(width=None if sys.stdout.isatty() else WIDE, quiet=quiet)
+
+
+def _plain(text: str) -> str:
+    return "".join(c if c.isprintable() or c == "\n" else REPLACEMENT for c in text)

@@ -26,11 +26,20 @@ from tandem_sim.experiments.power_payers import consumer_cost, other_receipts_eu
 from tandem_sim.experiments.power_sellers import by_isp, convergence, seller_figures, with_asked
 from tandem_sim.experiments.power_statistics import difference
 from tandem_sim.experiments.run_folder import read_kpis, read_market_manifest
+from tandem_sim.experiments.run_tables import read_table
 from tandem_sim.grids.errors import InputError
 from tandem_sim.markets.schemes import SCHEMES
 
 SAFETY = ("violated_isps", "violated_isps_created", "unserved_mwh")
 """KPIs that stand beside every cost."""
+READ = {
+    "sellers": "time isp system provider direction able_mw offered_mw sold_mw price_eur_per_mwh "
+    "cost_eur_per_mwh offered_cost_eur_per_mwh received_eur_per_h cost_eur_per_h",
+    "activations": "isp layer system provider direction quantity_mw price_eur_per_mwh",
+    "settlement": "payer payee kind amount_eur",
+    "schedules": "unit p_mw price_eur_per_mwh cost_eur_per_h",
+}
+"""Tables that figures are worked out from, and the columns they need."""
 
 
 @dataclass(frozen=True)
@@ -77,17 +86,8 @@ class PowerRun:
 
 def read_power_run(run: Path) -> PowerRun:
     """A run folder. Raises `InputError` where it lacks what is needed."""
-    try:
-        manifest, kpis = read_market_manifest(run), read_kpis(run, SAFETY)
-        sellers, *others = (
-            pd.read_parquet(run / f"{name}.parquet")
-            for name in ("sellers", "activations", "settlement", "schedules")
-        )
-    except FileNotFoundError as error:
-        missing = Path(str(error.filename)).name if error.filename else "a table"
-        raise InputError(
-            str(run), missing, "is missing in this run", "Delete the folder, and run it again"
-        ) from error
+    manifest, kpis = read_market_manifest(run), read_kpis(run, SAFETY)
+    sellers, *others = (read_table(run, name, columns.split()) for name, columns in READ.items())
     return PowerRun(manifest, kpis, with_asked(sellers, others[0]), *others)
 
 

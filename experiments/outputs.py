@@ -12,12 +12,26 @@ from typing import Any
 
 from tandem_sim.experiments.own_files import PART
 from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.json_documents import LARGEST_JSON, read_json
+from tandem_sim.grids.text import read_text
 
 PNG = b"\x89PNG\r\n\x1a\n"
 """First bytes of every PNG file (ISO/IEC 15948, 5.2)."""
 PNG_FILE = "PNG file"
+FOREIGN = "is no earlier result of this command"
 Known = Callable[[Path], bool]
 """Whether an existing file is one that the command would write."""
+
+
+def part_of(path: Path) -> Path:
+    """Where a file is while it is written."""
+    return path.with_name(f".{path.name}.{PART}")
+
+
+def part_fault(path: Path) -> str:
+    """Why a file cannot be on its way to `path`; empty if it can."""
+    part = part_of(path)
+    return f"needs {part.name} while it is written, which is a folder" if part.is_dir() else ""
 
 
 @contextmanager
@@ -27,7 +41,7 @@ def whole(path: Path) -> Iterator[Path]:
     A reader finds the old file or the new one. What a process that was killed has left goes with the next
     attempt. A symbolic link at `path` is replaced, and what it points at stays.
     """
-    part = path.with_name(f".{path.name}.{PART}")
+    part = part_of(path)
     part.unlink(missing_ok=True)
     os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
@@ -57,7 +71,9 @@ def check_file(path: Path, flag: str, is_known: Known, kind: str = "file") -> No
         elif path.exists() and not path.is_file():
             problem = "cannot be written (is a device)"
         elif path.exists() and path.stat().st_size and not is_known(path):
-            problem, mend = "exists, and is no earlier result of this command", "Choose another file"
+            problem, mend = f"exists, and {FOREIGN}", "Choose another file"
+        elif fault := part_fault(path):
+            problem = fault
         else:
             with tempfile.TemporaryFile(dir=path.parent):
                 pass  # the folder takes files
@@ -75,10 +91,35 @@ def is_png(path: Path) -> bool:
 
 def is_list_of(path: Path, keys: set[str]) -> bool:
     """Whether a file is a JSON list of objects that all have these keys."""
-    try:
-        found = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(found, list) and all(
-        isinstance(entry, dict) and keys <= entry.keys() for entry in found
+    found = _read(path)
+    return (
+        isinstance(found, list)
+        and found != []
+        and all(isinstance(entry, dict) and keys <= entry.keys() for entry in found)
     )
+
+
+def is_object_of(path: Path, keys: set[str]) -> bool:
+    """Whether a file is a JSON object that has these keys."""
+    found = _read(path)
+    return isinstance(found, dict) and keys <= found.keys()
+
+
+def is_table_of(path: Path, columns: set[str]) -> bool:
+    """Whether a file is a table (Parquet) that has these columns, or one without any: of nothing."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        names = set(pq.read_schema(path).names)
+    except (pa.ArrowException, OSError, UnicodeDecodeError):
+        return False
+    return columns <= names or not names
+
+
+def _read(path: Path) -> Any:
+    """What a JSON file holds; None where it is none that a command writes."""
+    try:
+        return read_json(read_text(path, LARGEST_JSON), str(path))
+    except InputError:
+        return None

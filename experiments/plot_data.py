@@ -8,10 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from tandem_sim.experiments.run_folder import MEND
+from tandem_sim.experiments.run_tables import read_table, table_groups
+from tandem_sim.grids.errors import InputError
 from tandem_sim.markets.blocks import TSO
+from tandem_sim.sim.tables import TABLES
 
 FloatArray = NDArray[np.float64]
 
@@ -93,23 +96,35 @@ class RunData:
 
 def read_run(run: Path, zone: str, title: str) -> RunData:
     """Read a run folder. `zone` is the scenario's time zone, `title` names scenario and scheme."""
-    system = pd.read_parquet(run / "system.parquet").sort_values("isp", ignore_index=True)
-    step_s = np.diff(_utc_seconds(system.time))
-    hours = float(np.median(step_s)) / 3600.0 if len(step_s) else 0.25
-    grid = pd.read_parquet(run / "grid.parquet")
-    settlement = pd.read_parquet(run / "settlement.parquet")
-    others = [pd.read_parquet(run / f"{name}.parquet") for name in ("validation", "reserve", "low_voltage")]
+    system = read_table(run, "system", ["time", *TABLES["system"]]).sort_values("isp", ignore_index=True)
+    hours = _hours(system, run)
+    grid, settlement, *others = (
+        read_table(run, name, list(TABLES[name]))
+        for name in ("grid", "settlement", "validation", "reserve", "low_voltage")
+    )
+    for table, name, keys in ((grid, "grid", ["isp", "system"]), (others[1], "reserve", ["isp"])):
+        if table.duplicated(keys).any():
+            raise InputError(str(run / f"{name}.parquet"), keys[-1], "has two rows for an ISP", MEND)
     energy = _energy_mwh(run, system.isp, hours)
     return RunData(zone, title, system, grid, settlement, energy, hours, *others)
 
 
+def _hours(system: pd.DataFrame, run: Path) -> float:
+    """Length of an ISP. Raises `InputError` where rows are not one ISP after the other."""
+    step_s, isps = np.unique(np.diff(_utc_seconds(system.time))), system.isp.to_numpy()
+    if (
+        not len(isps)
+        or (np.diff(isps) != 1).any()
+        or not set(step_s / 60.0) <= {5, 15, 30, 60}
+        or len(step_s) > 1
+    ):
+        raise InputError(str(run / "system.parquet"), "time", "is not that of one ISP after the other", MEND)
+    return float(step_s[0]) / 3600.0 if len(step_s) else 0.25
+
+
 def _energy_mwh(run: Path, isp: pd.Series, hours: float) -> pd.DataFrame:
-    keys, file = ["isp", "source", "direction"], pq.ParquetFile(run / "activations.parquet")
-    parts = []
-    for group in range(
-        file.num_row_groups
-    ):  # a year holds millions of rows: they are added up group by group
-        rows = file.read_row_group(group, ["isp", "layer", "system", "direction", "quantity_mw"]).to_pandas()
+    keys, parts = ["isp", "source", "direction"], []
+    for rows in table_groups(run, "activations", ["isp", "layer", "system", "direction", "quantity_mw"]):
         local = rows.layer.isin(LOCAL_LAYERS)
         rows["source"] = np.where(rows.system == TSO, "transmission", np.where(local, "local", "balancing"))
         parts.append(rows.groupby(keys).quantity_mw.sum())

@@ -21,6 +21,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from tandem_sim.experiments.outputs import whole
 from tandem_sim.experiments.plot_data import FloatArray, RunData, utc_days
+from tandem_sim.grids.errors import printable
 
 mdates: Any = matplotlib.dates  # published without annotations
 
@@ -32,6 +33,7 @@ BLUE, RED, GREEN, ORANGE, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#E69F0
 DARK, GREY, PALE = "#333333", "#8C8C8C", "#C8C8C8"
 CYCLE = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY, DARK)
 DASHES = ("-", "--", ":", "-.")
+LONGEST_TITLE = 400
 NIGHT_FROM, NIGHT_UNTIL = 22, 6
 """Local hours between which the background is shaded."""
 
@@ -50,7 +52,8 @@ def new_figure(
     """A figure with its title, the scenario's title and a footnote, by default on where data come from."""
     figure = Figure(figsize=(width_in, height_in), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(f"{title}  |  {scenario}" if scenario else title, x=0.01, ha="left", parse_math=False)
+    told = printable(f"{title}  |  {scenario}" if scenario else title, LONGEST_TITLE)  # no font has the rest
+    figure.suptitle(told, x=0.01, ha="left", parse_math=False)
     # The footnote stands where the layout reserves room for a shared x label, so nothing can cover it.
     figure.supxlabel(f"{note}{footnote}", x=0.01, ha="left", fontsize=7, color=GREY)
     return figure

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import pandas as pd
-
-from tandem_sim.experiments.conflicts import CONFLICTS
 from tandem_sim.experiments.plot_comparison import comparison_figure
 from tandem_sim.experiments.plot_conflicts import conflict_figure
 from tandem_sim.experiments.plot_data import read_run
@@ -16,6 +13,7 @@ from tandem_sim.experiments.plot_low_voltage import low_voltage_figure
 from tandem_sim.experiments.plot_style import house_style, save
 from tandem_sim.experiments.plot_system import cost_figure, imbalance_figure, price_figure, state_figure
 from tandem_sim.experiments.plot_validation import validates, validation_figure
+from tandem_sim.experiments.run_tables import read_table
 
 
 def plot_run(run: Path, zone: str, title: str) -> list[Path]:
@@ -26,7 +24,7 @@ def plot_run(run: Path, zone: str, title: str) -> list[Path]:
     """
     folder = run / "figures"
     folder.mkdir(exist_ok=True)
-    data, conflicts = read_run(run, zone, title), pd.read_parquet(run / CONFLICTS)
+    data, conflicts = read_run(run, zone, title), read_table(run, "conflicts")
     with house_style():
         written = [
             save(imbalance_figure(data), folder / "imbalance.png"),

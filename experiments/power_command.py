@@ -14,11 +14,11 @@ from tandem_sim.agents.allowed_code import AllowedCode
 from tandem_sim.experiments.intervals import FEWEST, LEVEL, METHOD
 from tandem_sim.experiments.logs import terminal
 from tandem_sim.experiments.market_power import power_by_isp, power_of
-from tandem_sim.experiments.outputs import write_json
+from tandem_sim.experiments.outputs import Known, is_object_of, is_png, is_table_of, write_json
 from tandem_sim.experiments.power_figure import draw_power
 from tandem_sim.experiments.power_statistics import over_seeds
 from tandem_sim.experiments.power_table import power_table
-from tandem_sim.experiments.run import check_outputs
+from tandem_sim.experiments.run import check_inside, check_outputs
 from tandem_sim.experiments.scenario import fields_of, read_scenario, source_of
 from tandem_sim.experiments.sweep import Point
 from tandem_sim.experiments.sweep_command import check_resumed, check_workers, run_shown
@@ -33,6 +33,13 @@ HONEST: dict[str, Any] = {"strategy": TRUTHFUL, "strategies": []}
 """Fields of the counterfactual; all else is as the scenario says."""
 UNHELD: dict[str, Any] = {**HONEST, "mitigation.enabled": False}
 """Those of the reference, whose scheme may have no local market to mitigate."""
+
+KNOWN: dict[str, Known] = {
+    "power.json": lambda path: is_object_of(path, {"reference", "strategic", "schemes"}),
+    "power.parquet": lambda path: is_table_of(path, {"scheme", "seed", "isp", "provider"}),
+    "power.png": is_png,
+}
+"""Files that are written, and how an earlier one is known."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +71,12 @@ def measure_power(
 ) -> None:
     """Make the runs that market power is measured by, write the figures, and show them."""
     check_workers(workers)
-    files = {name: out / name for name in ("power.json", "power.parquet", "power.png")}
+    files = {name: out / name for name in KNOWN}
     check_known("--scheme", schemes, list(ABOUT))
     check_known("--reference", [reference], list(ABOUT))
     trials = plan(scenario, schemes, seeds, fields_of(fields), reference)
-    check_outputs((), True, list(files.values()))
+    check_outputs((), True, {path: KNOWN[name] for name, path in files.items()})
+    check_inside([out / "runs"])
     console = terminal(quiet)
     points = list({point.name: point for trial in trials for point in trial.runs}.values())
     check_resumed(out / "runs", resume=resume)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tandem_sim.agents.allowed_code import NO_CODE, AllowedCode
@@ -15,11 +16,12 @@ from tandem_sim.experiments.conflicts import write_conflicts
 from tandem_sim.experiments.identity import asked_id, identity_of, provenance, versions
 from tandem_sim.experiments.kpis import kpis_of
 from tandem_sim.experiments.logs import log_to_file
-from tandem_sim.experiments.outputs import write_json
+from tandem_sim.experiments.outputs import FOREIGN, Known, part_fault, write_json
 from tandem_sim.experiments.own_files import LOG, REPLACED, RUN, remove_figures, run_fault
 from tandem_sim.experiments.plots import plot_run
+from tandem_sim.experiments.run_folder import FILES, MANIFEST, check_unchanged, digests_of, read_kpis
 from tandem_sim.experiments.unfinished import check_unfinished, unfinished_of, working_folder
-from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.errors import InputError, printable
 from tandem_sim.grids.json_documents import read_json_object
 from tandem_sim.grids.picture import Margins
 from tandem_sim.grids.text import one_line
@@ -36,6 +38,7 @@ from tandem_sim.sim.surroundings import grid_contents
 from tandem_sim.sim.user_key import user_key
 
 DAY_S = 86_400
+NO_FILES: Mapping[Path, Known] = MappingProxyType({})
 log = logging.getLogger(__name__)
 
 
@@ -83,7 +86,7 @@ def run_scenario(
                 out.rename(working / REPLACED)
             partial.rename(out)
         checkpoints.remove()
-        return read_json_object(out / "kpis.json")
+        return read_kpis(out)
 
 
 def _checkpoints(
@@ -109,7 +112,8 @@ def _told(
     begun, spent = time.monotonic(), time.process_time()
     log.info(
         "run %s: %s, scheme %s, seed %d, %d ISPs from %s",
-        identity.run_id, scenario.name, scenario.scheme, scenario.seed, calendar.n_isp, scenario.start,
+        identity.run_id, printable(scenario.name), scenario.scheme, scenario.seed, calendar.n_isp,
+        scenario.start,
     )  # fmt: skip
     log.info(
         "world %s, code %s; %s",
@@ -138,7 +142,7 @@ def _write_up(scenario: Scenario, inputs: Path | None, folder: Path, plots: bool
     remove_figures(folder)
     if plots:
         plot_run(folder, scenario.zone, f"{scenario.name}, {scenario.scheme}")
-    write_json(folder / "manifest.json", manifest(scenario, inputs))
+    write_json(folder / MANIFEST, {**manifest(scenario, inputs), FILES: digests_of(folder)})
 
 
 def check_run(
@@ -163,12 +167,17 @@ def check_run(
 
 
 def _is_complete(out: Path, scenario: Scenario, folder: Path | None, export_isp: int | None) -> bool:
-    """Whether `out` holds the finished run of this very scenario and code, and nobody is replacing it."""
-    return (
-        parts_of(manifest_of(out)) == identity_of(scenario, folder).parts
-        and (export_isp is None or (out / "case").is_dir())
-        and not (unfinished_of(out) / RUN).exists()
-    )
+    """Whether `out` holds the finished run of this very scenario and code, and nobody is replacing it.
+
+    Raises `InputError` if one of its files is not what the run wrote.
+    """
+    if (
+        parts_of(manifest_of(out)) != identity_of(scenario, folder).parts
+        or (unfinished_of(out) / RUN).exists()
+    ):
+        return False
+    check_unchanged(out)
+    return export_isp is None or (out / "case").is_dir()
 
 
 def differing(out: Path, scenario: Scenario, folder: Path | None) -> list[str]:
@@ -206,13 +215,26 @@ def _export(scenario: Scenario, isp: int, folder: Path) -> IspExport:
     )
 
 
-def check_outputs(outs: Sequence[Path], overwrite: bool, figures: Sequence[Path] = ()) -> None:
-    """An `InputError` if a folder of `outs`, or a file of `figures`, is taken or cannot be written."""
+def check_outputs(outs: Sequence[Path], overwrite: bool, files: Mapping[Path, Known] = NO_FILES) -> None:
+    """An `InputError` if a folder of `outs`, or one of `files`, is taken or cannot be written.
+
+    A file is replaced only if what is there is known as an earlier result.
+    """
     for out in outs:
         replaces = overwrite and is_run(out)
         _check_output(out, replaces, run_fault(out) if replaces else "")
-    for figure in figures:
-        _check_output(figure, overwrite and figure.is_file(), "")
+    for file, is_known in files.items():
+        replaces = overwrite and file.is_file()
+        fault = FOREIGN if replaces and not is_known(file) else part_fault(file)
+        _check_output(file, replaces, fault)
+
+
+def check_inside(folders: Iterable[Path]) -> None:
+    """An `InputError` if one of the folders that are made inside of ``--out`` leads to another place."""
+    for folder in folders:
+        if folder.is_symlink():
+            problem = "is a symbolic link"
+            raise InputError(str(folder), "--out", problem, "Remove it, or choose another folder")
 
 
 def _check_output(out: Path, replaces: bool, fault: str) -> None:

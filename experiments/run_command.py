@@ -13,8 +13,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from tandem_sim.agents.allowed_code import AllowedCode
 from tandem_sim.experiments.logs import tell_unusual, terminal
 from tandem_sim.experiments.moments import isp_at
+from tandem_sim.experiments.outputs import is_png
 from tandem_sim.experiments.plots import comparison_paths, plot_comparison
-from tandem_sim.experiments.run import DAY_S, check_outputs, check_run, run_scenario
+from tandem_sim.experiments.run import DAY_S, check_inside, check_outputs, check_run, run_scenario
 from tandem_sim.experiments.scenario import faults_named, fields_of, read_scenario, source_of
 from tandem_sim.experiments.tables import kpi_table
 from tandem_sim.grids.text import check_known
@@ -52,11 +53,14 @@ def simulate(asked: Request) -> None:
     tell_unusual(plans[0][1])
     out, several = asked.out, len(plans) > 1
     folders = {name: out / name if several else out for name in names}
+    if several:
+        check_inside(folders.values())
     with faults_named(source_of(asked.scenario)):
         for name, settings, folder in plans:
             check_run(folders[name], settings, folder, asked.overwrite, asked.resume, asked.allowed)
     compares = several and asked.figures
-    check_outputs((), asked.overwrite or asked.resume, comparison_paths(out) if compares else ())
+    known = dict.fromkeys(comparison_paths(out), is_png) if compares else {}
+    check_outputs((), asked.overwrite or asked.resume, known)
     console = terminal(asked.quiet)
     with faults_named(source_of(asked.scenario)):
         kpis = {

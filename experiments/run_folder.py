@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -11,11 +12,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.json_documents import LARGEST_JSON, read_json, read_json_object
-from tandem_sim.grids.text import check_known, one_line, read_text, shown
+from tandem_sim.grids.text import check_known, is_there, one_line, read_text, shown
 from tandem_sim.markets.schemes import SCHEMES
 
-MANIFEST, KPIS = "manifest.json", "kpis.json"
+MANIFEST, KPIS, FILES = "manifest.json", "kpis.json", "files"
 MEND = "Delete the folder, and run it again"
+MOST_KPIS = 20_000
+"""Most key figures of a run, those by name counted each: there are a thousand areas at most."""
+LONGEST_NAME = 200
+MOST_TABLE_BYTES = 2**34
+"""Most bytes of a table that are looked at; one of 500 million numbers has less."""
+NO_KPIS = ("run_id", "scheme", "seed", "error", "seconds", "attempts", "code")
+"""What the table of a sweep says of a run beside its key figures."""
 
 
 class _Part(BaseModel):
@@ -36,6 +44,10 @@ class _Market(_Part):
     scheme: str
     seed: int
     scenario: _World
+
+
+class _Kpis(_Part):
+    kpis: dict[str, int | float | dict[str, int | float | None] | None]
 
 
 class _Event(_Part):
@@ -63,12 +75,55 @@ def read_market_manifest(folder: Path) -> dict[str, Any]:
     return found
 
 
+def digests_of(folder: Path) -> dict[str, str]:
+    """SHA-256 of the tables and key figures of a run, by file: the part `files` of its manifest."""
+    return {path.name: _digest(path) for path in sorted([*folder.glob("*.parquet"), folder / KPIS])}
+
+
+def check_unchanged(folder: Path, name: str = "") -> None:
+    """An `InputError` if a file of a run folder, or any, is not what its manifest says that the run wrote.
+
+    Folders without a manifest, and manifests of earlier versions, say nothing. Nobody signs a manifest: this
+    finds mishaps and mixed folders, not forgery.
+    """
+    if not is_there(folder / MANIFEST):
+        return
+    files = read_json_object(folder / MANIFEST).get(FILES)
+    for told, digest in files.items() if isinstance(files, dict) else ():
+        path = folder / Path(told).name
+        if name not in ("", told):
+            continue
+        if not is_there(path):
+            raise InputError(str(folder), told, "is missing in this run, or is no file", MEND)
+        if path.stat().st_size > MOST_TABLE_BYTES or _digest(path) != digest:
+            problem = "is not what this run wrote: its digest in the manifest is another"
+            raise InputError(str(path), "content", problem, MEND)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def read_kpis(folder: Path, needed: Sequence[str] = ()) -> dict[str, Any]:
-    """The key figures of a run; those `needed` are numbers. Raises `InputError`."""
-    found = read_json_object(folder / KPIS)
+    """The key figures of a run: numbers or null, or numbers by name; those `needed` are numbers.
+
+    Raises `InputError`, also where there are more than any run has.
+    """
+    source = folder / KPIS
+    found = read_json_object(source)
+    names = [*found, *(name for value in found.values() if type(value) is dict for name in value)]
+    if len(names) > MOST_KPIS:
+        problem = f"are {len(names)}, and at most {MOST_KPIS} are read"
+        raise InputError(str(source), "key figures", problem, MEND)
+    for name in names:
+        if not name.isprintable() or len(name) > LONGEST_NAME or name in NO_KPIS:
+            raise InputError(str(source), name, "is no name of a key figure", MEND)
     for key in needed:
         if type(found.get(key)) not in (int, float):
-            raise InputError(str(folder / KPIS), key, "is missing or no number", MEND)
+            raise InputError(str(source), key, "is missing or no number", MEND)
+    _check(_Kpis, {"kpis": found}, str(source))
+    check_unchanged(folder, KPIS)
     return found
 
 

@@ -24,11 +24,12 @@ from tandem_sim.experiments.sweep_runs import (
     Pool,
     check_folder,
     is_finished,
+    is_summary,
     run_sweep,
     varied,
     write_table,
 )
-from tandem_sim.experiments.sweep_summary import STATISTICS, summarised, summary_table
+from tandem_sim.experiments.sweep_summary import STATISTICS, is_statistics, summarised, summary_table
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.text import hint
 from tandem_sim.sim.named_code import check_code
@@ -48,7 +49,7 @@ def make_sweep(
         raise InputError(name, "FILE", problem, f"Check the path. {hint(name, SWEEPS)}")
     check_workers(workers)
     points = read_sweep(file)
-    check_outputs((), True, [out / SUMMARY, out / STATISTICS])
+    check_outputs((), True, {out / SUMMARY: is_summary, out / STATISTICS: is_statistics})
     check_resumed(out, resume=resume)
     console = terminal(quiet)
     table, failed = run_shown(points, out, workers, console, dask, allowed)

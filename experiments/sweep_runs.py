@@ -20,10 +20,10 @@ from typing import Any
 import pandas as pd
 
 from tandem_sim.agents.allowed_code import NO_CODE, AllowedCode
-from tandem_sim.experiments.outputs import whole
+from tandem_sim.experiments.outputs import is_table_of, whole
 from tandem_sim.experiments.own_files import file_fault
 from tandem_sim.experiments.power_statistics import flat
-from tandem_sim.experiments.run import differing, is_run, manifest_of, parts_of, run_scenario
+from tandem_sim.experiments.run import check_inside, differing, is_run, manifest_of, parts_of, run_scenario
 from tandem_sim.experiments.run_folder import read_journal, read_kpis
 from tandem_sim.experiments.scenario import faults_named
 from tandem_sim.experiments.sweep import SUMMARY, Point
@@ -87,6 +87,7 @@ def check_folder(points: Sequence[Point], out: Path) -> None:
 
     A run that is finished there must be the run that would be made now: same grids, code, libraries.
     """
+    check_inside(out / point.name for point in points)
     for point in points:
         folder = out / point.name
         for file in (journal(folder), _whole_error(folder)):
@@ -209,6 +210,11 @@ def table_of(points: Sequence[Point], known: dict[str, Found | None], out: Path)
     ).join(pd.DataFrame([found for _, found in over]), rsuffix="_kpi")  # should a field be named like a KPI
     write_table(table, out / SUMMARY)
     return table
+
+
+def is_summary(path: Path) -> bool:
+    """Whether a file is the table of a sweep."""
+    return is_table_of(path, {"run_id", "scheme", "seed"})
 
 
 def varied(point: Point) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from tandem_sim.experiments.intervals import FEWEST, LEVEL, interval
+from tandem_sim.experiments.outputs import is_table_of
+from tandem_sim.experiments.run_folder import NO_KPIS
 
 STATISTICS = "summary.parquet"
 HEADLINES = ("procurement_cost_eur", "violated_isps", "unserved_mwh", "net_households_eur")
 """KPIs shown on the terminal; the table of the summary has all."""
-NOT_KPIS = ("run_id", "scheme", "seed", "error", "seconds", "attempts", "code")
 
 
 def summarised(table: pd.DataFrame, fields: Sequence[str]) -> pd.DataFrame:
@@ -34,7 +36,7 @@ def summarised(table: pd.DataFrame, fields: Sequence[str]) -> pd.DataFrame:
     where there is none: intervals of fewer than two seeds, differences of the first combination to itself.
     """
     keys = ["scheme", *fields]
-    numbers = table.drop(columns=[*fields, *(name for name in NOT_KPIS if name in table)]).select_dtypes(
+    numbers = table.drop(columns=[*fields, *(name for name in NO_KPIS if name in table)]).select_dtypes(
         "number"
     )
     combinations = [runs for _, runs in table.groupby(keys, sort=False, dropna=False)]
@@ -53,6 +55,11 @@ def summarised(table: pd.DataFrame, fields: Sequence[str]) -> pd.DataFrame:
             row["difference"], row["difference_low"], row["difference_high"] = ends
             rows.append(row)
     return pd.DataFrame(rows)
+
+
+def is_statistics(path: Path) -> bool:
+    """Whether a file is the summary of a sweep."""
+    return is_table_of(path, {"kpi", "scheme", "n", "mean"})
 
 
 def summary_table(summary: pd.DataFrame, fields: Sequence[str]) -> Table:

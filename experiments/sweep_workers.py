@@ -31,6 +31,9 @@ PRELOADED = ["tandem_sim.experiments.run", "tandem_sim.experiments.preload"]
 """Imported once, by the server that processes are forked from."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Read by numerical libraries when they are first imported."""
+SAFE_PATH = "PYTHONSAFEPATH"
+"""With it, Python that is started anew takes no module from the current folder, which may be a stranger's.
+Where modules are looked for by whoever asked, the processes are told, so that they find the same ones."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ def _started(
     """A process that has begun with a task, and the end of the pipe on which its answer comes."""
     ear, mouth = context.Pipe(duplex=False)
     process = context.Process(target=_answer, args=(work, task, mouth))
-    with _environment(dict.fromkeys(THREADS, "1") | dict(environment)):
+    with _environment({**dict.fromkeys(THREADS, "1"), SAFE_PATH: "1", **environment}):
         try:
             process.start()
         except (EOFError, OSError):

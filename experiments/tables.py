@@ -108,10 +108,11 @@ OPTIONAL = {
     "reserve_short_when_stable_pct",
 }  # fmt: skip
 """Rows left out where no run has anything to say."""
+BY_OPERATOR = "procurement_cost_by_operator_eur"
 
 
 def kpi_table(scenario: Scenario, kpis: Mapping[str, Mapping[str, Any]]) -> Table:
-    """KPIs of several runs side by side; procurement is also split by operator."""
+    """KPIs of several runs side by side, "-" where a run lacks one; procurement is also split by operator."""
     table = Table(
         title=escape(scenario.name) + f": {scenario.days} day(s) from {scenario.start}, seed {scenario.seed}",
         box=SIMPLE_HEAD,
@@ -121,14 +122,14 @@ def kpi_table(scenario: Scenario, kpis: Mapping[str, Mapping[str, Any]]) -> Tabl
     for name in kpis:
         table.add_column(name, justify="right")
     for key, label, unit in KPI_ROWS:
-        if key in OPTIONAL and not any(k[key] for k in kpis.values()):
+        if key in OPTIONAL and not any(k.get(key) for k in kpis.values()):
             continue
-        table.add_row(label, unit, *(_number(k[key]) for k in kpis.values()))
+        table.add_row(label, unit, *(_number(k.get(key)) for k in kpis.values()))
         if key == "procurement_cost_eur":
-            operators = sorted({o for k in kpis.values() for o in k["procurement_cost_by_operator_eur"]})
+            operators = sorted({o for k in kpis.values() for o in k.get(BY_OPERATOR, {})})
             for operator in operators:
-                values = [k["procurement_cost_by_operator_eur"].get(operator, 0.0) for k in kpis.values()]
-                table.add_row(f"  paid by {operator}", "EUR", *(_number(v) for v in values))
+                values = [k.get(BY_OPERATOR, {}).get(operator, 0.0) for k in kpis.values()]
+                table.add_row(f"  paid by {escape(operator)}", "EUR", *(_number(v) for v in values))
     return table
 
 
