@@ -35,6 +35,8 @@ from tandem_sim.sim.world import World
 log = logging.getLogger(__name__)
 MAGIC = b"tandem checkpoint 2\n"
 NEWEST, BEFORE, FRESH, SPOOL = "checkpoint", "checkpoint.before", "checkpoint.new", "tables.spool"
+LARGEST = 2**33
+"""Most bytes of a checkpoint; one of a million households has less than a tenth."""
 MEND = "Remove the folder and start anew, or resume with what the run was started with"
 
 
@@ -156,6 +158,8 @@ class Checkpoints:
                 str(path), "signature", "cannot be checked, for there is no key of this user",
                 "Say where it is (TANDEM_KEY_FILE), or begin anew with --overwrite",
             )  # fmt: skip
+        if path.stat().st_size > LARGEST:
+            raise StaleError(str(path), "checkpoint", "is larger than any that a run takes", MEND)
         magic, _, rest = path.read_bytes().partition(b"\n")
         seal, _, body = rest.partition(b"\n")
         signature, _, digest = seal.partition(b" ")

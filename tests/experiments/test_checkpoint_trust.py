@@ -139,6 +139,13 @@ def test_a_pickle_in_the_place_of_one_s_own_is_refused(begun: Path, tmp_path: Pa
     assert not canary.exists()
 
 
+def test_a_checkpoint_without_end_is_refused_unread(begun: Path, tmp_path: Path) -> None:
+    shutil.copytree(begun, tmp_path / begun.name)
+    os.truncate(tmp_path / begun.name / NEWEST, 2**40)  # sparse: it takes no room
+    with pytest.raises(StaleError, match="is larger than any"):
+        run_scenario(small_scenario(**HOURLY), None, tmp_path / "run", **HOW)
+
+
 def test_a_run_goes_on_with_its_key_wherever_that_is_and_without_it_begins_anew_if_asked(
     begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
