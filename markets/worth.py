@@ -39,8 +39,8 @@ from tandem_sim.markets.solver import solve
 from tandem_sim.markets.tolerances import BROKEN, NOTHING_MW, ON_LIMIT
 
 NO_DUALS = (
-    "no prices go with what the solver found, so it is no optimum: sensitivities, limits or prices differ too "
-    "much in size for it"
+    "no prices go with what the solver found, so it is no optimum: sensitivities, limits or prices differ "
+    "too much in size for it"
 )
 
 
