@@ -23,10 +23,9 @@ from tandem_sim.experiments.envelope_command import Request, work_out
 from tandem_sim.grids.choices import POINTS, RULES
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.load import _of_content, load_network
-from tandem_sim.markets.case import read_case
 from tandem_sim.markets.choices import ABOUT
-from tests.grids.mutants import KINDS, TEXT, mutant
-from tests.markets.case_mutants import changed_cell, outcome
+from tests.grids.mutants import TEXT, mutant
+from tests.markets.case_mutants import changed_cell, outcome, read, short
 from tests.markets.test_edge_markets import HEAD, little_case
 from tests.nets import empty_net
 from tests.sim.test_extremes import at_most
@@ -46,7 +45,8 @@ def feeder() -> bytes:
     pp.create_ext_grid(net, top)
     pp.create_transformer_from_parameters(
         net, top, low, 0.4, 20.0, 0.4, 1.425, 6.0, 1.35, 0.3375,
-        vector_group="Dyn", vk0_percent=6.0, vkr0_percent=1.425, mag0_percent=100.0, mag0_rx=0.0, si0_hv_partial=0.9,
+        vector_group="Dyn", vk0_percent=6.0, vkr0_percent=1.425, mag0_percent=100.0, mag0_rx=0.0,
+        si0_hv_partial=0.9,
     )  # fmt: skip
     for before, after in ((low, users[0]), (users[0], users[1]), (low, users[2])):
         pp.create_line_from_parameters(
@@ -106,7 +106,7 @@ def markets(n: int, folder: Path) -> Iterator[tuple[int, str]]:
     """What becomes of `n` mutants of every format as the distribution grid of a little market."""
     rng = random.Random(4)
     little = little_case(folder / "little")
-    own = (little / "D1.json").read_bytes()
+    own = short((little / "D1.json").read_text(encoding="utf-8")).encode()
     spec = json.loads((little / "case.json").read_text(encoding="utf-8"))
     for k in range(n):
         kind = rng.choice((".json", *FORMATS))
@@ -119,7 +119,7 @@ def markets(n: int, folder: Path) -> Iterator[tuple[int, str]]:
             *_, first, last = load_network(str(path)).bus_index.tolist()
             bids = f"d1,D1,{first},up,1,60\nd2,D1,{last},up,1,70\nd3,D1,{last},down,1,20\n"
             (little / "bids.csv").write_text(f"{HEAD}{bids}t1,T,1,up,2,80\n", encoding="utf-8")
-            found = outcome(read_case(little), rng.sample(sorted(ABOUT), 4))
+            found = outcome(read(little), rng.sample(sorted(ABOUT), 4))
         except InputError as error:
             yield k, said(error)
         else:

@@ -14,7 +14,6 @@ FEW, MANY = 40, 2000
 NUMBERS = pytest.mark.parametrize(
     "n", [FEW, pytest.param(MANY, marks=pytest.mark.long("fifty times as many worlds: half an hour"))]
 )
-GAPS: frozenset[str] = frozenset()
 
 
 @NUMBERS
@@ -26,6 +25,6 @@ def test_worlds_run_or_say_in_one_line_why_not(n: int, tmp_path: Path) -> None:
         with at_most(MOST_S):
             found = outcome(keys, tmp_path / str(k), figures=k % 4 == 0)
         counts["ran" if found == "ran" else "refused"] += 1
-        assert not_finite(tmp_path / str(k)) <= GAPS, keys
+        assert not not_finite(tmp_path / str(k)), keys
     print(dict(counts))
-    assert min(counts["ran"], counts["refused"]) > n // 50
+    assert counts["ran"] > n // 2

@@ -17,15 +17,18 @@ import math
 import random
 import shutil
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
 from tandem_sim.experiments.api import clear
 from tandem_sim.experiments.bundled import CASES, case_path
 from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.load import load_network
+from tandem_sim.grids.network import Network
 from tandem_sim.grids.ranges import COLUMNS
 from tandem_sim.markets.case import Case, read_case
 from tandem_sim.markets.case_options import NAMES, RANGES
@@ -55,11 +58,12 @@ t3,T,2,up,1,100,buy,V,0,yes,active
 
 @cache
 def seeds(scratch: Path) -> tuple[Files, ...]:
-    """The files of every seed by name. The little case is drawn more often than a bundled one, which takes longer to read."""
+    """The files of every seed by name. The little case is drawn more often: others take longer to read."""
     little = little_case(scratch / "little", areas=("D1", "D2"), end_mw=0.8)
     (little / "bids.csv").write_text(WIDE, encoding="utf-8")
     folders = [little] * 40 + [case_path(name) for name in CASES]
-    return tuple({p.name: p.read_text(encoding="utf-8") for p in sorted(f.iterdir())} for f in folders)
+    found = tuple({p.name: p.read_text(encoding="utf-8") for p in sorted(f.iterdir())} for f in folders)
+    return tuple({n: short(t) if n[0] in "DT" else t for n, t in files.items()} for files in found)
 
 
 def cases(n: int, scratch: Path) -> Iterator[tuple[Case, list[str]]]:
@@ -77,11 +81,34 @@ def cases(n: int, scratch: Path) -> Iterator[tuple[Case, list[str]]]:
             (folder / name).write_bytes(text.encode("utf-8", "surrogatepass"))
         schemes = rng.sample(sorted(ABOUT), 4)
         try:
-            case = read_case(folder)
+            case = read(folder)
         except InputError:
             continue
         yield case, list(ABOUT) if k % 10 == 0 else schemes
         k += 1
+
+
+def read(folder: Path) -> Case:
+    """A case, from grids that are read once for one content."""
+    with patch("tandem_sim.markets.case.load_network", _kept):
+        return read_case(folder)
+
+
+def _kept(grid: str, folder: Path) -> Network:
+    path = folder / grid
+    return _network(grid, folder, path.read_bytes()) if path.is_file() else load_network(grid, folder)
+
+
+@lru_cache(maxsize=32)
+def _network(grid: str, folder: Path, content: bytes) -> Network:
+    return load_network(grid, folder)
+
+
+def short(text: str) -> str:
+    """A pandapower JSON without its empty tables, which every net has when it is read."""
+    tree = json.loads(text)
+    kept = {k: v for k, v in tree["_object"].items() if '"index":[]' not in str(v)}
+    return json.dumps(tree | {"_object": kept})
 
 
 def _bids(rng: random.Random, files: Files) -> None:
