@@ -87,6 +87,7 @@ def fields() -> tuple[Row, ...]:
 @cache
 def seed_of(name: str) -> dict[str, Any]:
     """The keys of a seed."""
+    keys: dict[str, Any]
     if name == "small":
         keys = yaml.safe_load(SMALL.read_text(encoding="utf-8"))
     else:
