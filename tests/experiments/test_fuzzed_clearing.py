@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tandem_sim.experiments.bundled import CASES
 from tandem_sim.grids.errors import InputError
 from tests.markets.case_mutants import cases, outcome
 from tests.sim.test_extremes import at_most
@@ -20,7 +21,7 @@ NUMBERS = pytest.mark.parametrize(
 @NUMBERS
 def test_cases_clear_or_say_in_one_line_why_not(n: int, tmp_path: Path) -> None:
     counts: Counter[str] = Counter()
-    for case, schemes in cases(n, tmp_path):
+    for case, schemes in cases(n, tmp_path, () if n == FEW else CASES):
         with at_most(10.0):
             try:
                 found = outcome(case, schemes)

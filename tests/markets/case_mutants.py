@@ -16,7 +16,7 @@ import json
 import math
 import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -57,21 +57,21 @@ t3,T,2,up,1,100,buy,V,0,yes,active
 
 
 @cache
-def seeds(scratch: Path) -> tuple[Files, ...]:
+def seeds(scratch: Path, bundled: Sequence[str]) -> tuple[Files, ...]:
     """The files of every seed by name. The little case is drawn more often: others take longer to read."""
     little = little_case(scratch / "little", areas=("D1", "D2"), end_mw=0.8)
     (little / "bids.csv").write_text(WIDE, encoding="utf-8")
-    folders = [little] * 40 + [case_path(name) for name in CASES]
+    folders = [little] * 40 + [case_path(name) for name in bundled]
     found = tuple({p.name: p.read_text(encoding="utf-8") for p in sorted(f.iterdir())} for f in folders)
     return tuple({n: short(t) if n[0] in "DT" else t for n, t in files.items()} for files in found)
 
 
-def cases(n: int, scratch: Path) -> Iterator[tuple[Case, list[str]]]:
+def cases(n: int, scratch: Path, bundled: Sequence[str] = CASES) -> Iterator[tuple[Case, list[str]]]:
     """The first `n` cases that are read, each with the schemes that it is to be cleared under."""
     rng = random.Random(2)
     k = 0
     while k < n:
-        files = dict(rng.choice(seeds(scratch)))
+        files = dict(rng.choice(seeds(scratch, tuple(bundled))))
         for _ in range(rng.choice((1, 1, 2, 3))):
             rng.choice((_bids, _bids, _spec, _spec, _grid, _spoiled))(rng, files)
         folder = scratch / "case"
