@@ -106,15 +106,12 @@ def worlds(n: int, quick: bool = False) -> Iterator[dict[str, Any]]:
     `quick` ones are all made of the small seed and have no other grids, which take seconds to read.
     """
     rng = random.Random(1)
-    texts = {
-        name: mutants(yaml.safe_dump(seed_of(name)), 1_000_000, "yaml")
-        for name in (SEEDS[:1] if quick else SEEDS)
-    }
+    seeds = SEEDS[:1] if quick else SEEDS
+    texts = {name: mutants(yaml.safe_dump(seed_of(name)), 1_000_000, "yaml") for name in seeds}
     while n:
         name = SEEDS[0] if quick else rng.choices(SEEDS, OFTEN)[0]
-        keys = (
-            _read(next(texts[name])) if rng.random() < 0.25 else _drawn(rng, deepcopy(seed_of(name)), quick)
-        )
+        spoiled = rng.random() < 0.25
+        keys = _read(next(texts[name])) if spoiled else _drawn(rng, deepcopy(seed_of(name)), quick)
         if keys is None or keys == seed_of(name) or not _accepted(keys):
             continue
         yield keys
@@ -229,6 +226,7 @@ def _few_isps(scenario: Scenario) -> Calendar:
 GAPS = {
     "study.until_s": "no end",
     "non_firm.export_kw": "no limit on that side",
+    "non_firm.excess_pct": "the power flow without limits has no solution",
     "sellers.price_eur_per_mwh": "nothing on offer",
     "sellers.offered_cost_eur_per_mwh": "nothing on offer",
 }
