@@ -26,8 +26,8 @@ from tandem_sim.grids.text import check_known, hint, is_there
 from tandem_sim.markets.blocks import RoundsError, Scheme
 from tandem_sim.markets.case import Case, read_case
 from tandem_sim.markets.choices import CHOICES
+from tandem_sim.markets.errors import ClearingError
 from tandem_sim.markets.outcome import Outcome, allocate, clear_case
-from tandem_sim.markets.programme import ClearingError
 from tandem_sim.markets.schemes import DEFAULTS, Options, build_schemes
 from tandem_sim.sim.settings import Scenario
 

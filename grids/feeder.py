@@ -25,6 +25,8 @@ CARRIED = 1e-3
 """A branch that carries less than this share of any port's current is no section."""
 ALIKE = 1e-5
 """Sections are one where shares differ by no more, and currents without load by no more of the rating."""
+NO_RATING = 1e-9
+"""p.u. of `BASE_MVA`: a rating up to this lets nothing through, and no share of it can be reckoned with."""
 USERS = ("load", "asymmetric_load")
 UNITS = ("sgen", "asymmetric_sgen", "storage")
 BEHIND = "behind the connections of users"
@@ -201,6 +203,13 @@ def _sections(
             carried = np.abs(share) > CARRIED
             if not np.isfinite(limits[e]) or not carried.any():
                 continue
+            if limits[e] <= NO_RATING:
+                raise InputError(
+                    network.name,
+                    label,
+                    "is rated at zero and carries what users draw: no envelope is safe",
+                    "Give its rating, or leave it out where there is no limit",
+                )
             first = share[np.arange(f), carried.argmax(axis=1)]  # only sizes count: turn all alike
             back = np.where(carried.any(axis=1), np.conj(first) / np.maximum(np.abs(first), CARRIED), 1.0)
             found = (label, float(limits[e]), flow[e, end] * back, share * back[:, None])

@@ -19,6 +19,7 @@ import numpy as np
 from scipy import sparse
 
 from tandem_sim.grids.arrays import FloatArray, IntArray
+from tandem_sim.markets.errors import ClearingError
 from tandem_sim.markets.limits import Rows
 from tandem_sim.markets.merit import Filled, fill_balance, fill_nested, nothing_to_trade, ordered_costs
 from tandem_sim.markets.penalties import unserved_eur_per_mwh
@@ -41,10 +42,6 @@ class Status(Enum):
 
 
 _STATUS = {0: Status.OPTIMAL, 1: Status.LIMIT, 2: Status.INFEASIBLE, 3: Status.UNBOUNDED, 4: Status.NUMERICAL}
-
-
-class ClearingError(RuntimeError):
-    """An auction whose programme has no optimal solution: who ran it, and what the solver said."""
 
 
 @dataclass(frozen=True)

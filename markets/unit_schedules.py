@@ -10,9 +10,10 @@ from scipy import sparse
 from scipy.optimize import linprog
 
 from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.errors import ClearingError
 from tandem_sim.markets.merit import ordered_costs
 from tandem_sim.markets.penalties import unserved_eur_per_mwh
-from tandem_sim.markets.programme import ClearingError, clear
+from tandem_sim.markets.programme import clear
 from tandem_sim.markets.tolerances import NOTHING_MW
 
 EXCESS_SHARE = 0.1

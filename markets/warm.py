@@ -9,9 +9,9 @@ import highspy
 import numpy as np
 
 from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.errors import ClearingError
 from tandem_sim.markets.limits import Rows
 from tandem_sim.markets.penalties import unserved_eur_per_mwh
-from tandem_sim.markets.programme import ClearingError
 from tandem_sim.markets.tolerances import MISSED_MW
 
 

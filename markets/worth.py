@@ -33,9 +33,15 @@ import numpy as np
 from scipy import sparse
 
 from tandem_sim.grids.arrays import BoolArray, FloatArray, IntArray
+from tandem_sim.markets.errors import ClearingError
 from tandem_sim.markets.limits import Rows
 from tandem_sim.markets.solver import solve
 from tandem_sim.markets.tolerances import BROKEN, NOTHING_MW, ON_LIMIT
+
+NO_DUALS = (
+    "no prices go with what the solver found, so it is no optimum: sensitivities, limits or prices differ "
+    "too much in size for it"
+)
 
 
 @dataclass(frozen=True)
@@ -171,7 +177,7 @@ class _Sides:
             found = [None if end is None else float(end[0]) for end in ends]
             if found[0] is not None and found[1] is not None:
                 return found[0], found[1]
-        raise ArithmeticError("an optimum has no duals")  # it is none
+        raise ClearingError(NO_DUALS)
 
     def least_duals(self, price: float | None) -> FloatArray:
         """The duals (k,) of the least weighted sum that go with a price of the balance."""
@@ -181,7 +187,7 @@ class _Sides:
             found = self._solved(cost, 0.0, price)
             if found is not None:
                 return found[1:] if self.at.sign is not None else found
-        raise ArithmeticError("an optimum has no duals")
+        raise ClearingError(NO_DUALS)
 
     def _plain_interval(self, cost: FloatArray) -> tuple[float, float]:
         """Without limits: between what is called and what is not, imbalance being two more bids."""

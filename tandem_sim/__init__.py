@@ -59,8 +59,8 @@ if TYPE_CHECKING:
     from tandem_sim.experiments.environment import parallel_env, single_agent_env
     from tandem_sim.grids.errors import InputError
     from tandem_sim.markets.blocks import Scheme
+    from tandem_sim.markets.errors import ClearingError
     from tandem_sim.markets.outcome import Outcome
-    from tandem_sim.markets.programme import ClearingError
     from tandem_sim.sim.settings import Scenario
 
 __all__ = [
@@ -118,7 +118,7 @@ _HOMES = {
     "grids.errors": ("InputError",),
     "markets.blocks": ("Scheme",),
     "markets.outcome": ("Outcome",),
-    "markets.programme": ("ClearingError",),
+    "markets.errors": ("ClearingError",),
     "sim.settings": ("Scenario",),
 }
 """Modules that hold the public names: a name is imported when it is first used."""

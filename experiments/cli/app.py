@@ -14,6 +14,7 @@ from tandem_sim.agents.errors import StrategyError
 from tandem_sim.experiments.cli import cases, listings, results, simulations
 from tandem_sim.grids.errors import InputError, printable
 from tandem_sim.grids.text import one_line
+from tandem_sim.markets.errors import ClearingError
 from tandem_sim.sim.interruption import heeded
 
 COMMANDS = (
@@ -74,7 +75,7 @@ def main() -> None:
                 told = f"ended by {signals.interrupted}. {how_to_go_on(sys.argv)}"
                 print(f"tandem: {told}", file=sys.stderr)
                 raise SystemExit(128 + signals.interrupted.number) from None
-    except (InputError, StrategyError) as error:
+    except (InputError, StrategyError, ClearingError) as error:
         message = printable(error, 6_000)  # one line, though a file or a key may be named over two
         print(f"tandem: {message}", file=sys.stderr)  # plain, so that scripts can read it
         raise SystemExit(2) from None

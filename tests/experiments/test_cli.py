@@ -16,6 +16,7 @@ from tandem_sim.experiments.cli import main
 from tandem_sim.experiments.plots import plot_run
 from tandem_sim.experiments.scenario import read_scenario
 from tandem_sim.markets.case import read_case
+from tandem_sim.markets.errors import ClearingError
 from tandem_sim.sim.described import entries
 from tests.sim.conftest import HOURLY
 
@@ -39,6 +40,18 @@ def refused(capsys: pytest.CaptureFixture[str], code: int, *expected: str) -> No
     assert error.count("\n") == 1, error
     for part in expected:
         assert part in error, error
+
+
+def test_a_market_without_a_solution_ends_a_run_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise ClearingError("tso_market: the market has no solution")
+
+    monkeypatch.setattr("tandem_sim.experiments.run.run", fail)
+    code = tandem(monkeypatch, "run", SMALL, "--out", tmp_path / "run")
+    refused(capsys, code, "tandem: tso_market: the market has no solution")
+    assert not (tmp_path / "run").exists()
 
 
 def scenario_with(tmp_path: Path, edit: Edit) -> Path:

@@ -13,8 +13,8 @@ import pytest
 
 from tandem_sim.markets.blocks import Scheme
 from tandem_sim.markets.case import Case
+from tandem_sim.markets.errors import ClearingError
 from tandem_sim.markets.outcome import Outcome, clear_case
-from tandem_sim.markets.programme import ClearingError
 from tandem_sim.markets.schemes import SCHEMES
 from tests.experiments.test_cli import CASE, refused, tandem
 from tests.markets.test_edge_markets import HEAD, little_case

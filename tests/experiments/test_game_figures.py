@@ -11,7 +11,7 @@ from tandem_sim.experiments.game_figures import figures
 from tandem_sim.markets.bids import Bids
 from tandem_sim.markets.case_game import TRUTH, CaseGame, Move, case_game
 from tandem_sim.markets.equilibrium import EndlessError
-from tandem_sim.markets.programme import ClearingError
+from tandem_sim.markets.errors import ClearingError
 from tandem_sim.markets.schemes import SCHEMES
 from tests.markets.hand import book, feeder, system
 

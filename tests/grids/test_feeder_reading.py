@@ -410,3 +410,9 @@ def test_what_a_feeder_cannot_show_is_refused_by_name() -> None:
     pp.create_asymmetric_load(net, 0, p_a_mw=0.01)
     with pytest.raises(InputError, match="bus 0: has loads to neutral, and nothing earths its neutral"):
         read_feeder(net, "below a delta")
+    for column in ("max_i_ka", "max_loading_percent"):
+        net = _village()
+        net.line["max_loading_percent"] = 100.0
+        net.line.loc[1, column] = 0.0
+        with pytest.raises(InputError, match="line 1: is rated at zero and carries what users draw"):
+            read_feeder(net, "no rating")

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from tandem_sim.grids.arrays import FloatArray
+from tandem_sim.markets.errors import ClearingError
 from tandem_sim.markets.limits import Rows
 from tandem_sim.markets.merit import _tie_breaks
-from tandem_sim.markets.programme import ClearingError, Status, clear
+from tandem_sim.markets.programme import Status, clear
 
 UP2 = np.array([1.0, 1.0])
 INF = np.inf

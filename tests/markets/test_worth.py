@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from tandem_sim.grids.arrays import FloatArray
 from tandem_sim.markets import programme
 from tandem_sim.markets.choices import SOLVERS, Solver
+from tandem_sim.markets.errors import ClearingError
 from tandem_sim.markets.limits import Rows
 from tandem_sim.markets.programme import Cleared, clear
 from tandem_sim.markets.solver import solving_by
+from tandem_sim.markets.worth import Optimum
 
 PENALTY = 10_000.0
 SMALL_MW = 1e-5
@@ -141,3 +143,17 @@ def test_a_limit_broken_by_less_than_the_solver_sees_has_a_price(path: str, beyo
     line = Rows(np.array([[-1.0, 0.0]]), np.array([1.0 + beyond]), -np.ones(1), np.ones(1), PENALTY, "D")
     answer = PATHS[path](np.array([50.0, -20.0]), np.ones(2), np.array([1.0, -1.0]), 0.0, [line], 0.0, 0.0)
     assert 20.0 - 1e-6 <= answer.price_eur_per_mwh <= 50.0 + 1e-6
+
+
+def test_what_is_no_optimum_has_no_prices() -> None:
+    """Half a MW of a bid that costs 10 is called, at a full limit that has no use for it: nobody gains by it.
+
+    A bid called in part is worth its price, 10. The limit is full from above, so that a MW is worth -d to it
+    with a dual d of 0 at least: no d makes that 10.
+    """
+    one = np.ones(1)
+    full = Rows(np.ones((1, 1)), np.zeros(1), -one, 0.5 * one, PENALTY, "D")
+    for sign in (None, one):
+        found = Optimum(0.5 * one, 10.0 * one, 10.0 * one, one, sign, -1.0, 5.0, np.inf, [full], long_mw=1.5)
+        with pytest.raises(ClearingError, match="no prices go with what the solver found"):
+            assert found.value_eur_per_mwh
