@@ -87,11 +87,15 @@ def check_net(net: pandapowerNet, name: str) -> None:
 
 
 def _check_tables(net: pandapowerNet, name: str) -> None:
-    """Every table that is read is there, and numbers its rows, each once."""
+    """Every table that is read is there, names its columns, and numbers its rows, each once."""
     for table in MODELLED:
         if table not in net or not isinstance(net[table], pd.DataFrame):
             hint = "Write the net with pandapower.to_json, which writes every table"
             raise InputError(name, table, "the table is missing", hint)
+        nameless = [column for column in net[table].columns if not isinstance(column, str)]
+        if nameless:
+            problem = f"has a column {shown(nameless[0])}: columns have names"
+            raise InputError(name, table, problem, "Give it a name, or take it away")
         index = net[table].index
         if not len(index):
             continue

@@ -145,6 +145,14 @@ def test_rows_that_share_an_index_and_tables_that_are_missing_are_named() -> Non
         Network.from_pandapower(net, "small")
 
 
+@pytest.mark.parametrize("column", [None, 3, ("p_mw", "q_mvar")])
+def test_a_column_without_a_name_is_refused(column: object) -> None:
+    net = _net()
+    net.load[column] = 1.0
+    with pytest.raises(InputError, match=r"load: has a column .*: columns have names"):
+        Network.from_pandapower(net, "net")
+
+
 def test_what_pandapower_cannot_build_ends_in_one_message() -> None:
     net = _net()
     pp.create_gen(net, 2, p_mw=0.01, vm_pu=1.0)
