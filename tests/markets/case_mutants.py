@@ -16,7 +16,7 @@ import json
 import math
 import random
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ t3,T,2,up,1,100,buy,V,0,yes,active
 
 
 @cache
-def seeds(scratch: Path, bundled: Sequence[str]) -> tuple[Files, ...]:
+def seeds(scratch: Path, bundled: tuple[str, ...]) -> tuple[Files, ...]:
     """The files of every seed by name. The little case is drawn more often: others take longer to read."""
     little = little_case(scratch / "little", areas=("D1", "D2"), end_mw=0.8)
     (little / "bids.csv").write_text(WIDE, encoding="utf-8")
@@ -66,7 +66,7 @@ def seeds(scratch: Path, bundled: Sequence[str]) -> tuple[Files, ...]:
     return tuple({n: short(t) if n[0] in "DT" else t for n, t in files.items()} for files in found)
 
 
-def cases(n: int, scratch: Path, bundled: Sequence[str] = CASES) -> Iterator[tuple[Case, list[str]]]:
+def cases(n: int, scratch: Path, bundled: Iterable[str] = CASES) -> Iterator[tuple[Case, list[str]]]:
     """The first `n` cases that are read, each with the schemes that it is to be cleared under."""
     rng = random.Random(2)
     k = 0
