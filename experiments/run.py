@@ -13,7 +13,7 @@ from typing import Any
 
 from tandem_sim.agents.allowed_code import NO_CODE, AllowedCode
 from tandem_sim.experiments.conflicts import write_conflicts
-from tandem_sim.experiments.identity import asked_id, identity_of, provenance, versions
+from tandem_sim.experiments.identity import Identity, asked_id, identity_of, provenance, versions
 from tandem_sim.experiments.kpis import kpis_of
 from tandem_sim.experiments.logs import log_to_file
 from tandem_sim.experiments.outputs import FOREIGN, Known, part_fault, write_json
@@ -67,9 +67,10 @@ def run_scenario(
     with working_folder(out, resume) as working:
         partial, checkpoints = working / RUN, Checkpoints(working, {})
         if not (resume and _is_complete(out, scenario, folder, export_isp)):
-            checkpoints = _checkpoints(working, scenario, folder, export_isp, checkpoint_s)
+            identity = identity_of(scenario, folder)
+            checkpoints = _checkpoints(working, identity, export_isp, checkpoint_s)
             export = None if export_isp is None else _export(scenario, export_isp, partial / "case")
-            with log_to_file(working / LOG), _told(scenario, folder, on_isp) as watched:
+            with log_to_file(working / LOG), _told(scenario, identity, on_isp) as watched:
                 run(
                     scenario,
                     folder,
@@ -79,7 +80,7 @@ def run_scenario(
                     checkpoints=checkpoints,
                     allowed=allowed,
                 )
-                _write_up(scenario, folder, partial, plots)
+                _write_up(scenario, folder, identity, partial, plots)
             (working / LOG).rename(partial / LOG)
             if out.exists():
                 _check_output(out, True, run_fault(out))  # somebody may have put a file there meanwhile
@@ -89,11 +90,9 @@ def run_scenario(
         return read_kpis(out)
 
 
-def _checkpoints(
-    working: Path, scenario: Scenario, folder: Path | None, export_isp: int | None, every_s: int
-) -> Checkpoints:
+def _checkpoints(working: Path, identity: Identity, export_isp: int | None, every_s: int) -> Checkpoints:
     """Checkpoints of a run; none are taken where no key of the user can be kept, and a warning says so."""
-    parts = {**identity_of(scenario, folder).parts, "exported ISP": str(export_isp)}
+    parts = {**identity.parts, "exported ISP": str(export_isp)}
     try:
         key = user_key()
     except InputError as error:
@@ -105,10 +104,10 @@ def _checkpoints(
 
 @contextmanager
 def _told(
-    scenario: Scenario, folder: Path | None, on_isp: Callable[[int], None]
+    scenario: Scenario, identity: Identity, on_isp: Callable[[int], None]
 ) -> Iterator[Callable[[int], None]]:
     """`on_isp`, with a line in the log for every day simulated; and how the run began and ended."""
-    calendar, identity = scenario.calendar, identity_of(scenario, folder)
+    calendar = scenario.calendar
     begun, spent = time.monotonic(), time.process_time()
     log.info(
         "run %s: %s, scheme %s, seed %d, %d ISPs from %s",
@@ -132,8 +131,17 @@ def _told(
     log.info("finished: %.1f s, %.1f s of processor time in this process", elapsed, cpu)
 
 
-def _write_up(scenario: Scenario, inputs: Path | None, folder: Path, plots: bool) -> None:
-    """Everything of a run but the tables that the simulation wrote, which are there."""
+def _write_up(scenario: Scenario, inputs: Path | None, identity: Identity, folder: Path, plots: bool) -> None:
+    """Everything of a run but the tables that the simulation wrote, which are there.
+
+    Raises `InputError` if a grid file is not what it was when the run began, with this `identity`.
+    """
+    changed = [part for part in identity_of(scenario, inputs).differing(identity.parts) if "grid of" in part]
+    if changed:
+        raise InputError(
+            "scenario", ", ".join(changed), "has changed while the run was on its way",
+            "Put back what was there and pass --resume, or begin anew with --overwrite",
+        )  # fmt: skip
     scheme = build_schemes(scenario.scheme_options)[scenario.scheme]
     write_conflicts(folder, scheme, scenario.isp_minutes / 60.0)
     figures = kpis_of(folder)
@@ -142,7 +150,7 @@ def _write_up(scenario: Scenario, inputs: Path | None, folder: Path, plots: bool
     remove_figures(folder)
     if plots:
         plot_run(folder, scenario.zone, f"{scenario.name}, {scenario.scheme}")
-    write_json(folder / MANIFEST, {**manifest(scenario, inputs), FILES: digests_of(folder)})
+    write_json(folder / MANIFEST, {**manifest(scenario, inputs, identity), FILES: digests_of(folder)})
 
 
 def check_run(
@@ -277,9 +285,8 @@ def _nearest(out: Path) -> Path:
     return next(parent for parent in out.resolve().parents if parent.exists())
 
 
-def manifest(scenario: Scenario, inputs: Path | None) -> dict[str, Any]:
+def manifest(scenario: Scenario, inputs: Path | None, identity: Identity) -> dict[str, Any]:
     """What is needed to make the run again, and what was made of its grids, whose files lie in `inputs`."""
-    identity = identity_of(scenario, inputs)
     return {
         "asked": asked_id(scenario),
         "seed": scenario.seed,

@@ -13,7 +13,7 @@ import pytest
 from tandem_sim.experiments import identity
 from tandem_sim.experiments.bundled import case_path
 from tandem_sim.experiments.identity import ASIDE, WORLD, asked_id, identity_of
-from tandem_sim.experiments.run import manifest, parts_of, run_scenario
+from tandem_sim.experiments.run import manifest, manifest_of, parts_of, run_scenario
 from tandem_sim.grids.errors import InputError
 from tandem_sim.sim.settings import Scenario
 from tests.sim.conftest import HOURLY, small_scenario
@@ -110,10 +110,29 @@ def test_a_finished_run_whose_grid_has_changed_is_named_with_what_differs(
     assert (out / "kpis.json").stat().st_mtime_ns > before
 
 
+def test_a_grid_that_changes_while_the_run_is_on_its_way_is_named_and_nothing_is_lost(
+    own_grid: Path, tmp_path: Path
+) -> None:
+    out, file = tmp_path / "run", own_grid / "mine.json"
+    text = file.read_text(encoding="utf-8")
+    how: dict[str, Any] = {"plots": False, "checkpoint_s": 42 * 60, "resume": True}
+
+    def changed(isp: int) -> None:
+        file.write_text(text + "\n", encoding="utf-8")
+
+    with pytest.raises(InputError, match="grid of D1: has changed while the run was on its way"):
+        run_scenario(_on("mine.json"), own_grid, out, changed, **how)
+    file.write_text(text, encoding="utf-8")
+    again: list[int] = []
+    run_scenario(_on("mine.json"), own_grid, out, again.append, **how)
+    assert len(again) < 24
+    assert parts_of(manifest_of(out)) == identity_of(_on("mine.json"), own_grid).parts
+
+
 def test_the_manifest_tells_all_three_and_they_read_back() -> None:
     scenario = small_scenario(**HOURLY)
-    found = json.loads(json.dumps(manifest(scenario, None)))
     one = identity_of(scenario, None)
+    found = json.loads(json.dumps(manifest(scenario, None, one)))
     assert parts_of(found) == one.parts
     assert (found["world"]["id"], found["run"]["id"]) == (one.world_id, one.run_id)
     assert found["provenance"]["versions"]["numpy"] == one.run["numpy"]

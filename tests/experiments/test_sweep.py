@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from tandem_sim.experiments import sweep_command
-from tandem_sim.experiments.identity import code_digest
+from tandem_sim.experiments.identity import code_digest, identity_of
 from tandem_sim.experiments.run import manifest
 from tandem_sim.experiments.sweep import SUMMARY, Point, read_sweep
 from tandem_sim.experiments.sweep_command import time_left
@@ -208,7 +208,8 @@ def _one_then(stop: int | None) -> Callable[..., Iterator[Ended[Job, Found | Non
     def pool(work: Callable[[Job], Found | None], jobs: Sequence[Job]) -> Iterator[Ended[Job, Found | None]]:
         jobs[0].folder.mkdir()
         (jobs[0].folder / "kpis.json").write_text('{"procurement_cost_eur": 5}', encoding="utf-8")
-        made = manifest(jobs[0].point.scenario, jobs[0].point.folder)
+        given = jobs[0].point.scenario, jobs[0].point.folder
+        made = manifest(*given, identity_of(*given))
         (jobs[0].folder / "manifest.json").write_text(json.dumps(made), encoding="utf-8")
         yield Ended(jobs[0], outcome(jobs[0].folder))
         if stop is not None:
