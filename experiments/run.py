@@ -28,7 +28,7 @@ from tandem_sim.grids.text import one_line
 from tandem_sim.markets.blocks import TSO as T
 from tandem_sim.markets.case_options import CaseOptions
 from tandem_sim.markets.schemes import build_schemes
-from tandem_sim.sim.checkpoint import Checkpoints
+from tandem_sim.sim.checkpoint import Checkpoints, StaleError
 from tandem_sim.sim.export import IspExport
 from tandem_sim.sim.named_code import check_code
 from tandem_sim.sim.reconcile import reconcile_figures
@@ -91,11 +91,16 @@ def run_scenario(
 
 
 def _checkpoints(working: Path, identity: Identity, export_isp: int | None, every_s: int) -> Checkpoints:
-    """Checkpoints of a run; none are taken where no key of the user can be kept, and a warning says so."""
+    """Checkpoints of a run; none are taken where no key of the user can be kept, and a warning says so.
+
+    Raises `StaleError` where there are some that cannot be checked for want of a key.
+    """
     parts = {**identity.parts, "exported ISP": str(export_isp)}
     try:
         key = user_key()
     except InputError as error:
+        if Checkpoints(working, {}).found:
+            raise StaleError(error.source, error.field, error.problem, error.mend) from error
         if every_s:
             log.warning("no checkpoints are taken, so this run cannot be resumed: %s", error)
         key = None
@@ -230,7 +235,7 @@ def check_outputs(outs: Sequence[Path], overwrite: bool, files: Mapping[Path, Kn
     """
     for out in outs:
         replaces = overwrite and is_run(out)
-        _check_output(out, replaces, run_fault(out) if replaces else "")
+        _check_output(out, replaces, run_fault(out) if replaces else "", overwrite)
     for file, is_known in files.items():
         replaces = overwrite and file.is_file()
         fault = FOREIGN if replaces and not is_known(file) else part_fault(file)
@@ -238,20 +243,33 @@ def check_outputs(outs: Sequence[Path], overwrite: bool, files: Mapping[Path, Kn
 
 
 def check_inside(folders: Iterable[Path]) -> None:
-    """An `InputError` if one of the folders that are made inside of ``--out`` leads to another place."""
+    """An `InputError` if one of the folders that are made inside of ``--out`` leads to another place.
+
+    Or if ``--out`` is a finished run itself, which must hold nothing else.
+    """
     for folder in folders:
+        if is_run(folder.parent):
+            problem = "is a finished run, and no folder for several"
+            raise InputError(str(folder.parent), "--out", problem, "Choose another folder")
         if folder.is_symlink():
             problem = "is a symbolic link"
             raise InputError(str(folder), "--out", problem, "Remove it, or choose another folder")
 
 
-def _check_output(out: Path, replaces: bool, fault: str) -> None:
-    """Refuse what exists unless it `replaces` an earlier result, in which there is no `fault`."""
+def _check_output(out: Path, replaces: bool, fault: str, overwrites: bool = False) -> None:
+    """Refuse what exists unless it `replaces` an earlier result, in which there is no `fault`.
+
+    `overwrites`: it was asked for, so what is not replaced is something else.
+    """
     problem, mend = "", "Choose a folder you may write to"
     try:
         if out.exists() and not _is_empty(out) and not replaces:
             problem = "exists already"
-            mend = "Choose another folder, or pass --overwrite to replace the results of an earlier run"
+            mend = (
+                "It is no finished run, so it is not replaced: choose another folder"
+                if overwrites
+                else "Choose another folder, or pass --overwrite to replace the results of an earlier run"
+            )
         elif fault:
             problem, mend = f"cannot be replaced: {fault}", "Move it elsewhere, or choose another folder"
         else:

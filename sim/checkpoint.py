@@ -30,6 +30,7 @@ from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.text import one_line
 from tandem_sim.sim.clock import Clock
 from tandem_sim.sim.recorder import START, Mark
+from tandem_sim.sim.user_key import key_file
 from tandem_sim.sim.world import World
 
 log = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ class Checkpoints:
     folder: Path
     identity: Mapping[str, str]  # what must be the same for a run to go on: scenario, code, libraries
     every_s: int = 86_400  # seconds of simulated time; 0: none is taken
-    key: bytes | None = None  # with which they are signed; without one none is taken, and none is read
+    key: bytes | None = None  # with which they are signed; without one none is taken, and none may be there
 
     @property
     def spool(self) -> Path:
@@ -153,11 +154,7 @@ class Checkpoints:
 
     def _read(self, path: Path) -> tuple[Mark, bytes]:
         """How long the spool was, and the pickle inside a checkpoint of this very run, by this user."""
-        if self.key is None:
-            raise StaleError(
-                str(path), "signature", "cannot be checked, for there is no key of this user",
-                "Say where it is (TANDEM_KEY_FILE), or begin anew with --overwrite",
-            )  # fmt: skip
+        assert self.key is not None  # whoever has none does not ask
         if path.stat().st_size > LARGEST:
             raise StaleError(str(path), "checkpoint", "is larger than any that a run takes", MEND)
         magic, _, rest = path.read_bytes().partition(b"\n")
@@ -170,7 +167,8 @@ class Checkpoints:
             )  # fmt: skip
         if not hmac.compare_digest(_signed(self.key, body), signature):
             raise StaleError(
-                str(path), "signature", "is not of this user's key, so it is not read: it could run code",
+                str(path), "signature",
+                f"is not of this user's key ({key_file()}), so it is not read: it could run code",
                 "Go on as the user who began the run, with that user's key (TANDEM_KEY_FILE), or begin anew "
                 "with --overwrite",
             )  # fmt: skip

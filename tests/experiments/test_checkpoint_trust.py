@@ -178,5 +178,5 @@ def test_where_no_key_can_be_kept_runs_are_made_without_checkpoints(
     assert "no checkpoints are taken, so this run cannot be resumed" in caplog.text
     assert not unfinished_of(tmp_path / "run").exists()
     shutil.copytree(begun, unfinished_of(tmp_path / "run"))
-    with pytest.raises(StaleError, match="cannot be checked, for there is no key of this user"):
+    with pytest.raises(StaleError, match="key of checkpoints: cannot be kept or read"):
         run_scenario(small_scenario(**HOURLY), None, tmp_path / "run", **HOW)

@@ -15,7 +15,7 @@ from tandem_sim.experiments.run import run_scenario
 from tandem_sim.experiments.unfinished import unfinished_of
 from tandem_sim.grids.errors import InputError
 from tandem_sim.sim.checkpoint import NEWEST, SPOOL
-from tests.experiments.test_cli import refused, tandem
+from tests.experiments.test_cli import SMALL, refused, tandem
 from tests.sim.conftest import HOURLY, small_scenario
 
 Shown = pytest.CaptureFixture[str]
@@ -56,6 +56,20 @@ def test_a_run_that_holds_a_file_of_somebody_else_is_not_replaced(finished: Path
     (out / "figures" / "thesis.txt").unlink()
     simulate(out)
     assert not (out / "figures").exists()
+
+
+def test_one_run_and_several_do_not_share_a_folder(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Shown
+) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(finished, out)
+    before = sorted(tmp_path.rglob("*"))
+    two = "--scheme", "common", "--scheme", "central-01"
+    code = tandem(monkeypatch, "run", SMALL, *two, "--out", out, "--overwrite")
+    refused(capsys, code, "is a finished run, and no folder for several")
+    code = tandem(monkeypatch, "run", SMALL, "--out", tmp_path, "--overwrite")
+    refused(capsys, code, "exists already. It is no finished run, so it is not replaced")
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def _with_documents(working: Path, _: Path) -> str:
