@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from functools import cache
 
@@ -26,6 +27,15 @@ def key_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     os.environ[VARIABLE] = str(tmp_path_factory.mktemp("user") / "key")
     yield
     del os.environ[VARIABLE]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals_as_usual() -> Iterator[None]:
+    """Whoever runs the tests may ignore signals (``nohup``, ``&``), and what ends a run is not heard then."""
+    before = {n: signal.signal(n, signal.default_int_handler) for n in (signal.SIGINT, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @cache

@@ -50,7 +50,7 @@ def _signalled(patch: pytest.MonkeyPatch, number: int, isp: int, seen: list[int]
     patch.setattr(run_command, "run_scenario", run)
 
 
-@pytest.mark.parametrize(("number", "isp"), zip(SIGNALS, (0, 13, 23), strict=True))
+@pytest.mark.parametrize(("number", "isp"), list(zip(SIGNALS, (0, 13, 23), strict=True)))
 def test_a_signal_ends_a_run_between_two_isps_and_the_command_it_prints_goes_on(
     number: signal.Signals,
     isp: int,
