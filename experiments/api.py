@@ -11,25 +11,26 @@ from typing import Any
 
 import pandas as pd
 
-from tandem_sim.agents.allowed_code import AllowedCode
-from tandem_sim.agents.strategies import Strategy
-from tandem_sim.agents.strategy_table import STRATEGIES
-from tandem_sim.experiments.bundled import CASES, SCENARIOS, case_path
-from tandem_sim.experiments.run import DAY_S, manifest_of, run_scenario
-from tandem_sim.experiments.run_folder import MANIFEST, read_kpis, read_manifest
-from tandem_sim.experiments.run_tables import read_table
-from tandem_sim.experiments.scenario import faults_named, scenario_of, source_of
-from tandem_sim.experiments.scenario import read_scenario as read_file
+from tandem_sim.agents.strategies.allowed_code import AllowedCode
+from tandem_sim.agents.strategies.registry import STRATEGIES
+from tandem_sim.agents.strategies.strategy import Strategy
+from tandem_sim.experiments.run_folder.manifest import MANIFEST, read_kpis, read_manifest
+from tandem_sim.experiments.run_folder.tables import read_table
+from tandem_sim.experiments.runs.bundled import CASES, SCENARIOS, case_path
+from tandem_sim.experiments.runs.run import DAY_S, manifest_of, run_scenario
+from tandem_sim.experiments.runs.scenario import faults_named, scenario_of, source_of
+from tandem_sim.experiments.runs.scenario import read_scenario as read_file
 from tandem_sim.grids.choices import OFFSETS
+from tandem_sim.grids.documents.text import check_known, hint, is_there
 from tandem_sim.grids.errors import InputError
-from tandem_sim.grids.text import check_known, hint, is_there
-from tandem_sim.markets.blocks import RoundsError, Scheme
-from tandem_sim.markets.case import Case, read_case
+from tandem_sim.markets.cases.case import Case, read_case
+from tandem_sim.markets.cases.clear import Outcome, allocate, clear_case
 from tandem_sim.markets.choices import CHOICES
+from tandem_sim.markets.coordination.block import Scheme
+from tandem_sim.markets.coordination.driver import RoundsError
 from tandem_sim.markets.errors import ClearingError
-from tandem_sim.markets.outcome import Outcome, allocate, clear_case
 from tandem_sim.markets.schemes import DEFAULTS, Options, build_schemes
-from tandem_sim.sim.settings import Scenario
+from tandem_sim.sim.scenario.scenario import Scenario
 
 Given = str | Path | Scenario | Mapping[str, Any]
 """A scenario: a bundled name, the path of a YAML file, an object, or its keys."""

@@ -1,4 +1,9 @@
-"""Physics: networks, linear models, AC power flow, operating limits and grid data."""
+"""Layer 1, physics: networks, linear models, AC power flow, operating limits and grid data.
+
+`documents` reads text, YAML and JSON; `io` and `matpower` read grids; `network` is a grid as arrays,
+`power_flow` what injections do to it, `low_voltage` feeders phase by phase. `errors` has all errors of
+Tandem, `types` the array types.
+"""
 
 if __name__ != "tandem_sim.grids":
     raise ImportError("Tandem's grids is imported as tandem_sim.grids")

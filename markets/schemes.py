@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tandem_sim.markets.aggregation import DEFAULT_STEP_MW, aggregate_bids, rsf_market, translate_bids
-from tandem_sim.markets.auctions import dso_market, forward_bids, tso_market
-from tandem_sim.markets.blocks import Block, Repeat, Scheme
+from tandem_sim.markets.auctions.aggregation import (
+    DEFAULT_STEP_MW,
+    aggregate_bids,
+    rsf_market,
+    translate_bids,
+)
+from tandem_sim.markets.auctions.integrated import integrated_market
+from tandem_sim.markets.auctions.local_and_tso import dso_market, forward_bids, tso_market
+from tandem_sim.markets.auctions.mitigation import mitigate
+from tandem_sim.markets.auctions.mol_validation import MAX_ROUNDS, negotiate
+from tandem_sim.markets.auctions.pooled import pooled_market
+from tandem_sim.markets.auctions.reactive_power import voltage_market
+from tandem_sim.markets.auctions.shared_balancing import dso_balancing
 from tandem_sim.markets.choices import (
     ABOUT,
     CHOICES,
@@ -18,14 +28,9 @@ from tandem_sim.markets.choices import (
     PooledBy,
     Pricing,
 )
-from tandem_sim.markets.integrated import integrated_market
-from tandem_sim.markets.merit_order import MAX_ROUNDS, negotiate
-from tandem_sim.markets.mitigation import mitigate
-from tandem_sim.markets.pooled import pooled_market
-from tandem_sim.markets.postqualification import post_qualify
-from tandem_sim.markets.prequalification import prequalify
-from tandem_sim.markets.reactive import voltage_market
-from tandem_sim.markets.shared_balancing import dso_balancing
+from tandem_sim.markets.coordination.block import Block, Repeat, Scheme
+from tandem_sim.markets.grid_checks.postqualification import post_qualify
+from tandem_sim.markets.grid_checks.prequalification import prequalify
 
 SCHEDULE = frozenset({"area.exchange"})
 OFFERS = SCHEDULE | {"area.bids", "area.offers"}

@@ -26,12 +26,12 @@ from typing import Any
 
 import mesa
 
+from tandem_sim.grids.documents.text import one_line
 from tandem_sim.grids.errors import InputError
-from tandem_sim.grids.text import one_line
-from tandem_sim.sim.clock import Clock
-from tandem_sim.sim.recorder import START, Mark
+from tandem_sim.sim.clock.clock import Clock
+from tandem_sim.sim.model import World
+from tandem_sim.sim.output.recorder import START, Mark
 from tandem_sim.sim.user_key import key_file
-from tandem_sim.sim.world import World
 
 log = logging.getLogger(__name__)
 MAGIC = b"tandem checkpoint 2\n"

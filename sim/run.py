@@ -7,21 +7,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tandem_sim.agents.allowed_code import NO_CODE, AllowedCode
-from tandem_sim.markets.penalties import admitting
-from tandem_sim.markets.solver import solving_by
-from tandem_sim.sim.build import build_world
-from tandem_sim.sim.calendar import Calendar
+from tandem_sim.agents.strategies.allowed_code import NO_CODE, AllowedCode
+from tandem_sim.markets.clearing.solvers import solving_by
+from tandem_sim.markets.orders.penalties import admitting
+from tandem_sim.sim.assembly.agents import Arrange
+from tandem_sim.sim.assembly.build import build_world
 from tandem_sim.sim.checkpoint import Checkpoints
-from tandem_sim.sim.clock import Clock
-from tandem_sim.sim.export import IspExport
-from tandem_sim.sim.interruption import asked_to_end, until_the_isp_is_over
-from tandem_sim.sim.named_code import limit_strategies
-from tandem_sim.sim.reconcile import reconcile
-from tandem_sim.sim.settings import Scenario
+from tandem_sim.sim.clock.calendar import Calendar
+from tandem_sim.sim.clock.clock import Clock
+from tandem_sim.sim.clock.interruption import asked_to_end, until_the_isp_is_over
+from tandem_sim.sim.model import World
+from tandem_sim.sim.output.export_isp import IspExport
+from tandem_sim.sim.scenario.named_code import limit_strategies
+from tandem_sim.sim.scenario.scenario import Scenario
+from tandem_sim.sim.settlement.reconcile import reconcile
 from tandem_sim.sim.timetable import NOMINATE_S, local_auctions, nominations, tenders, tso_auctions
-from tandem_sim.sim.wiring import Arrange
-from tandem_sim.sim.world import World
 
 DAY_AHEAD_CLEARS_S = 3600
 """Seconds between the day-ahead gate and its clearing."""

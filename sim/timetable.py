@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from tandem_sim.agents.capacity import Needs
-from tandem_sim.markets.bids import DOWN, UP
-from tandem_sim.sim.balancing_sections import CapacitySettings
-from tandem_sim.sim.calendar import Calendar
+from tandem_sim.agents.services.capacity import Needs
+from tandem_sim.markets.orders.bids import DOWN, UP
+from tandem_sim.sim.clock.calendar import Calendar
+from tandem_sim.sim.scenario.market_sections import CapacitySettings
 
 TENDER_S = 3600
 """Seconds from the call for offers to the auction."""

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tandem_sim.agents.errors import StrategyError
-    from tandem_sim.agents.strategies import (
+    from tandem_sim.agents.strategies.strategy import (
         BaselineStrategy,
         Offers,
         OfferView,
@@ -56,12 +56,12 @@ if TYPE_CHECKING:
         schemes,
         strategies,
     )
-    from tandem_sim.experiments.environment import parallel_env, single_agent_env
+    from tandem_sim.experiments.environments.api import parallel_env, single_agent_env
     from tandem_sim.grids.errors import InputError
-    from tandem_sim.markets.blocks import Scheme
+    from tandem_sim.markets.cases.clear import Outcome
+    from tandem_sim.markets.coordination.block import Scheme
     from tandem_sim.markets.errors import ClearingError
-    from tandem_sim.markets.outcome import Outcome
-    from tandem_sim.sim.settings import Scenario
+    from tandem_sim.sim.scenario.scenario import Scenario
 
 __all__ = [
     "BaselineStrategy",
@@ -93,7 +93,7 @@ __all__ = [
 
 _HOMES = {
     "agents.errors": ("StrategyError",),
-    "agents.strategies": (
+    "agents.strategies.strategy": (
         "BaselineStrategy",
         "OfferView",
         "Offers",
@@ -114,12 +114,12 @@ _HOMES = {
         "schemes",
         "strategies",
     ),
-    "experiments.environment": ("parallel_env", "single_agent_env"),
+    "experiments.environments.api": ("parallel_env", "single_agent_env"),
     "grids.errors": ("InputError",),
-    "markets.blocks": ("Scheme",),
-    "markets.outcome": ("Outcome",),
+    "markets.coordination.block": ("Scheme",),
+    "markets.cases.clear": ("Outcome",),
     "markets.errors": ("ClearingError",),
-    "sim.settings": ("Scenario",),
+    "sim.scenario.scenario": ("Scenario",),
 }
 """Modules that hold the public names: a name is imported when it is first used."""
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tandem_sim.agents.strategies import (
+from tandem_sim.agents.strategies.strategy import (
     BOOK,
     BaselineStrategy,
     OfferView,
@@ -26,8 +26,10 @@ from tandem_sim.agents.strategies import (
     checked,
     sights_of,
 )
-from tandem_sim.markets.blocks import GATES, TSO, Block, Scheme, Values, Written, apply, houses_of, view_of
-from tandem_sim.markets.ledger import Ledger
+from tandem_sim.markets.coordination.block import TSO, Block, Scheme, Values, Written
+from tandem_sim.markets.coordination.driver import apply, houses_of, view_of
+from tandem_sim.markets.coordination.gates import GATES
+from tandem_sim.markets.coordination.ledger import Ledger
 
 HOUSES = ("area.", "tso.", "operator.")
 

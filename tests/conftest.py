@@ -11,9 +11,9 @@ import pytest
 from hypothesis import settings
 from pandapower.auxiliary import pandapowerNet
 
-from tandem_sim.grids.load import load_net
-from tandem_sim.grids.network import Network
-from tandem_sim.grids.powerflow import PowerFlow
+from tandem_sim.grids.io.read import load_net
+from tandem_sim.grids.network.network import Network
+from tandem_sim.grids.power_flow.ac import PowerFlow
 from tandem_sim.sim.user_key import VARIABLE
 
 # The same examples in every run; ``pytest --hypothesis-profile default`` draws new ones.

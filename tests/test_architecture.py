@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import os
 import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -35,7 +37,7 @@ HOMES = {
     "filelock": {"experiments"},
 }
 PACKAGE = "tandem_sim"
-MAX_FILE_LINES, MAX_FUNCTION_LINES = 500, 70
+MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_MODULES = 500, 70, 9
 SOURCES = sorted(path for layer in LAYERS for path in (ROOT / layer).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 COMPANIONS = [
@@ -85,7 +87,7 @@ def long_functions(source: str) -> list[str]:
     ]
 
 
-BENCHES = {ROOT / "experiments" / f"bench_{part}.py" for part in ("markets", "runs")}
+BENCHES = {ROOT / "experiments" / "bench" / f"{part}.py" for part in ("markets", "runs")}
 """They compare Tandem with the bare solver and with bare pandapower, so they must call them."""
 
 
@@ -105,6 +107,83 @@ def test_files_and_functions_stay_short() -> None:
     assert {_name(path) for path in SOURCES if path.read_bytes().count(b"\n") > MAX_FILE_LINES} == set()
 
 
+def _package(path: Path) -> str:
+    """The package of a file by its dotted name; a module at the top of a layer stands for itself."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts if len(parts) == 2 else parts[:-1])
+
+
+def package_arrows(sources: Mapping[str, tuple[str, str]]) -> dict[str, set[str]]:
+    """Which packages import which, from modules by name with their package and text.
+
+    Doors (``__init__`` files) are left out: they import what they show.
+    """
+    arrows: dict[str, set[str]] = {package: set() for package, _ in sources.values()}
+    for package, text in sources.values():
+        for name in _imports(ast.parse(text)):
+            found = sources.get(name.removeprefix(f"{PACKAGE}."))
+            if found is not None and found[0] != package:
+                arrows[package].add(found[0])
+    return arrows
+
+
+def _layered() -> dict[str, tuple[str, str]]:
+    return {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): (
+            _package(path),
+            path.read_text(encoding="utf-8"),
+        )
+        for path in SOURCES
+        if path.name != "__init__.py"
+    }
+
+
+def test_packages_form_no_circle() -> None:
+    list(graphlib.TopologicalSorter(package_arrows(_layered())).static_order())
+
+
+def test_the_check_of_circles_can_fail() -> None:
+    one = ("grids.a", "from tandem_sim.grids.b.y import Y")
+    two = ("grids.b", "def f():\n    from tandem_sim.grids.a import x")
+    arrows = package_arrows({"grids.a.x": one, "grids.b.y": two})
+    with pytest.raises(graphlib.CycleError):
+        list(graphlib.TopologicalSorter(arrows).static_order())
+
+
+def test_packages_are_small_and_say_what_they_are() -> None:
+    """Nine modules at most, and a paragraph for whoever opens the folder."""
+    folders: dict[Path, int] = Counter(path.parent for path in SOURCES if path.name != "__init__.py")
+    assert {_name(folder): n for folder, n in folders.items() if n > MAX_MODULES} == {}
+    doors = {folder: (folder / "__init__.py").read_text(encoding="utf-8") for folder in folders}
+    told = {folder: ast.get_docstring(ast.parse(text)) or "" for folder, text in doors.items()}
+    assert [_name(folder) for folder, text in told.items() if text.count("\n\n") < 1] == []
+    named = {
+        folder: set(re.findall(r"(?<!`)`([a-z][a-z_0-9]*(?:\.[A-Za-z_]+)*)`", text))
+        for folder, text in told.items()
+    }
+    gone = {
+        f"{_name(folder)}: {name}"
+        for folder, names in named.items()
+        for name in names
+        if not _is_there(folder, name)
+    }
+    assert gone == set()
+
+
+def _is_there(folder: Path, name: str) -> bool:
+    """Whether a name is a module, a neighbour of this folder, a module of a layer, or something in these."""
+    paths = [base.joinpath(*name.split(".")) for base in (folder, folder.parent, ROOT)]
+    if any(path.with_suffix(".py").is_file() or path.is_dir() for path in paths):
+        return True
+    module, _, attribute = name.rpartition(".")
+    homes = (
+        [base.joinpath(*module.split(".")).with_suffix(".py") for base in (folder, folder.parent, ROOT)]
+        if module
+        else []
+    )
+    return any(home.is_file() and attribute in home.read_text(encoding="utf-8") for home in homes)
+
+
 def test_no_path_of_a_machine() -> None:
     machine_path = re.compile(r"(?<![\w.])/(?:work|home|root|farm|tmp|opt|mnt|Users)/|[A-Z]:\\\\")
 
@@ -118,8 +197,8 @@ def test_no_path_of_a_machine() -> None:
 @pytest.mark.parametrize(
     ("layer", "line"),
     [
-        ("grids", "from tandem_sim.markets.bids import Bids"),
-        ("markets", "def f():\n    import tandem_sim.agents.tso"),
+        ("grids", "from tandem_sim.markets.orders.bids import Bids"),
+        ("markets", "def f():\n    import tandem_sim.agents.operators.tso"),
         ("sim", "import tandem_sim.experiments"),
         ("sim", "from tandem_sim import experiments"),
         ("sim", "import tandem_sim"),

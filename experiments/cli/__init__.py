@@ -1,8 +1,8 @@
 """The command line: what a person types. Each command imports what it needs only when it is called.
 
-`app` puts the commands together, `choices` knows the names that may be typed, `simulations`, `cases` and
-`listings` hold the commands. What a command does stands in ``experiments/*_command.py``. A new command is a
-function in one of the three, with its imports inside it, and a line in `app`; a test measures that help and
+`app` puts the commands together, `choices` knows the names that may be typed, `simulations`, `cases`,
+`listings` and `results` hold the commands; `experiments.commands` says what each does. A new command is a
+function in one of them, with its imports inside it, and a line in `app`; a test measures that help and
 completion stay quick.
 """
 

@@ -12,10 +12,10 @@ import typer
 
 from tandem_sim.agents.errors import StrategyError
 from tandem_sim.experiments.cli import cases, listings, results, simulations
+from tandem_sim.grids.documents.text import one_line
 from tandem_sim.grids.errors import InputError, printable
-from tandem_sim.grids.text import one_line
 from tandem_sim.markets.errors import ClearingError
-from tandem_sim.sim.interruption import heeded
+from tandem_sim.sim.clock.interruption import heeded
 
 COMMANDS = (
     simulations.run,

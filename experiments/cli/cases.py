@@ -18,7 +18,7 @@ from tandem_sim.experiments.cli.choices import (
     one_of,
 )
 from tandem_sim.experiments.cli.options import CaseName, Quiet, Schemes, Verbose
-from tandem_sim.experiments.logs import log_to_terminal, terminal
+from tandem_sim.experiments.runs.logs import log_to_terminal, terminal
 from tandem_sim.grids.choices import OFFSETS, POINTS, RULES
 from tandem_sim.markets.choices import ABOUT, KINDS, METHODS, PRICINGS
 
@@ -70,7 +70,7 @@ def clear(
 
     What is not given, the case may say.
     """
-    from tandem_sim.experiments.clear_command import clear_and_show
+    from tandem_sim.experiments.commands.clear import clear_and_show
 
     log_to_terminal(verbose)
     given = {
@@ -106,7 +106,7 @@ def game(
     They go on until nobody gains, or in circles. An equilibrium is verified by trying every other
     move of every seller. EUR/h. Without --scheme the one of the case is played, or multilevel-03 and common.
     """
-    from tandem_sim.experiments.game_command import play
+    from tandem_sim.experiments.commands.game import play
 
     log_to_terminal(verbose)
     play(case, scheme or [], player or [], sellers, markup or [], offered or [], out, quiet=quiet)
@@ -139,8 +139,8 @@ def envelope(
 
     They are what its non-firm connections can always have.
     """
-    from tandem_sim.experiments.envelope_command import Request, check_csv, show, work_out, write_csv
-    from tandem_sim.grids.feeder_limits import Band
+    from tandem_sim.experiments.commands.envelope import Request, check_csv, show, work_out, write_csv
+    from tandem_sim.grids.low_voltage.limits import Band
 
     log_to_terminal(verbose)
     request = Request(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from tandem_sim.experiments.bundled import CASES, SCENARIOS, SWEEPS, field_text
+from tandem_sim.experiments.runs.bundled import CASES, SCENARIOS, SWEEPS, field_text
 from tandem_sim.grids.choices import OFFSETS, POINTS, RULES
 from tandem_sim.markets.choices import ABOUT, KINDS, METHODS, PRICINGS
 

@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from tandem_sim.agents.choices import ABOUT_STRATEGIES
-from tandem_sim.experiments.bundled import CASES, SCENARIOS, SWEEPS, scenario_text, sweep_text
 from tandem_sim.experiments.cli.choices import complete, complete_scenario, complete_sweep
-from tandem_sim.experiments.logs import terminal
-from tandem_sim.grids.text import check_known
+from tandem_sim.experiments.runs.bundled import CASES, SCENARIOS, SWEEPS, scenario_text, sweep_text
+from tandem_sim.experiments.runs.logs import terminal
+from tandem_sim.grids.documents.text import check_known
 
 
 def validate(
@@ -27,8 +27,8 @@ def validate(
     All that a run would need is built, grids included. Shows what was made of grids, and every field of a
     scenario with its value and unit. Unusual values are told on standard error.
     """
-    from tandem_sim.experiments.logs import log_to_terminal
-    from tandem_sim.experiments.validate_command import check_file
+    from tandem_sim.experiments.commands.validate import check_file
+    from tandem_sim.experiments.runs.logs import log_to_terminal
 
     log_to_terminal(0)
     typer.echo(check_file(file))
@@ -36,7 +36,7 @@ def validate(
 
 def schemes() -> None:
     """List coordination schemes, their steps and what each shares."""
-    from tandem_sim.experiments.tables import scheme_table
+    from tandem_sim.experiments.results.terminal_tables import scheme_table
     from tandem_sim.markets.schemes import SCHEMES
 
     terminal().print(scheme_table(SCHEMES))
@@ -53,7 +53,7 @@ def scenarios(
     One of your own starts as a copy: tandem scenarios reference > my_scenario.yaml
     """
     if name is None:
-        from tandem_sim.grids.yaml_documents import read_yaml
+        from tandem_sim.grids.documents.yaml_reader import read_yaml
 
         for known in SCENARIOS:
             typer.echo(f"{known}: {read_yaml(scenario_text(known), known)['description']}")
@@ -84,7 +84,7 @@ def sweeps(
 
 def strategies() -> None:
     """List the strategies that sellers may play: built in, installed, or one's own."""
-    from tandem_sim.agents.allowed_code import FLAG, installed, origin
+    from tandem_sim.agents.strategies.allowed_code import FLAG, installed, origin
 
     for name, about in ABOUT_STRATEGIES.items():
         typer.echo(f"{name}: {about}")
@@ -97,7 +97,7 @@ def strategies() -> None:
 
 def profiles() -> None:
     """List the measured profiles and the energy of each."""
-    from tandem_sim.experiments.tables import profile_table
+    from tandem_sim.experiments.results.terminal_tables import profile_table
 
     terminal().print(profile_table())
 
@@ -107,7 +107,7 @@ def grids() -> None:
 
     They are bundled, or come with pandapower and SimBench.
     """
-    from tandem_sim.grids.load import grid_names
+    from tandem_sim.grids.io.read import grid_names
 
     for source, names in grid_names().items():
         typer.echo(f"{source}: {', '.join(names)}")

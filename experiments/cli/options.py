@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from tandem_sim.experiments.bundled import CASES, SCENARIOS
 from tandem_sim.experiments.cli.choices import (
     complete_case,
     complete_field,
@@ -14,6 +13,7 @@ from tandem_sim.experiments.cli.choices import (
     complete_scheme,
     one_of,
 )
+from tandem_sim.experiments.runs.bundled import CASES, SCENARIOS
 from tandem_sim.markets.choices import ABOUT
 
 SCHEMES_HELP = f"Coordination scheme: {one_of(ABOUT)}; give it several times to compare."

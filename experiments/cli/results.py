@@ -18,6 +18,6 @@ def explain(
 
     A sentence a station from gate closure to settlement, and a verdict, all from the tables of the run.
     """
-    from tandem_sim.experiments.explain_command import show
+    from tandem_sim.experiments.commands.explain import show
 
     show(run, isp, bid)

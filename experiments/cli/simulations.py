@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from tandem_sim.experiments.bundled import SWEEPS
 from tandem_sim.experiments.cli.choices import complete_scheme, complete_sweep, one_of
 from tandem_sim.experiments.cli.options import (
     AllowCode,
@@ -18,7 +17,8 @@ from tandem_sim.experiments.cli.options import (
     Verbose,
     Workers,
 )
-from tandem_sim.experiments.logs import log_to_terminal
+from tandem_sim.experiments.runs.bundled import SWEEPS
+from tandem_sim.experiments.runs.logs import log_to_terminal
 
 
 def run(
@@ -49,8 +49,8 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Simulate a scenario and write tables, KPIs and figures."""
-    from tandem_sim.agents.allowed_code import AllowedCode
-    from tandem_sim.experiments.run_command import Request, simulate
+    from tandem_sim.agents.strategies.allowed_code import AllowedCode
+    from tandem_sim.experiments.commands.run import Request, simulate
 
     log_to_terminal(verbose)
     simulate(
@@ -97,8 +97,8 @@ def sweep(
 
     A file, or a bundled sweep, names the scenario and what varies. Results are summarised over seeds.
     """
-    from tandem_sim.agents.allowed_code import AllowedCode
-    from tandem_sim.experiments.sweep_command import make_sweep
+    from tandem_sim.agents.strategies.allowed_code import AllowedCode
+    from tandem_sim.experiments.commands.sweep import make_sweep
 
     log_to_terminal(verbose)
     make_sweep(file, out, workers, dask, AllowedCode.of(allow_code or ()), resume=resume, quiet=quiet)
@@ -132,8 +132,8 @@ def power(
     Profits, mark-ups, pivotal sellers, and who pays. With --resume finished runs in the folder are not
     repeated; results are written anew.
     """
-    from tandem_sim.agents.allowed_code import AllowedCode
-    from tandem_sim.experiments.power_command import measure_power
+    from tandem_sim.agents.strategies.allowed_code import AllowedCode
+    from tandem_sim.experiments.commands.power import measure_power
 
     log_to_terminal(verbose)
     allowed = AllowedCode.of(allow_code or ())

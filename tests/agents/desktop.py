@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from tandem_sim.agents.messages import Message
-from tandem_sim.agents.participant import Desk
-from tandem_sim.markets.capacity import CapacityBook
-from tandem_sim.sim.randomness import stream
+from tandem_sim.agents.base.agent import Desk
+from tandem_sim.agents.base.messages import Message
+from tandem_sim.markets.services.capacity import CapacityBook
+from tandem_sim.sim.clock.randomness import stream
 
 M = TypeVar("M", bound=Message)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from tandem_sim.experiments.sweep_runs import Found, Job
-from tandem_sim.experiments.sweep_workers import Ended
+from tandem_sim.experiments.sweeps.runs import Found, Job
+from tandem_sim.experiments.sweeps.workers import Ended
 
 
 def in_this_process(

@@ -15,10 +15,10 @@ import pytest
 import yaml
 
 import tandem_sim
-from tandem_sim.agents.allowed_code import AllowedCode, imported, installed, source_files
+from tandem_sim.agents.strategies.allowed_code import AllowedCode, imported, installed, source_files
 from tandem_sim.experiments.api import read_scenario
 from tandem_sim.grids.errors import InputError
-from tests.experiments.test_cli import SMALL, tandem
+from tests.experiments.cli.test_cli import SMALL, tandem
 
 ROOT = Path(tandem_sim.__file__).parents[1]
 CANARY = """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tandem_sim.experiments.bundled import CASES
+from tandem_sim.experiments.runs.bundled import CASES
 from tandem_sim.grids.errors import InputError
 from tests.markets.case_mutants import cases, outcome
 from tests.sim.test_extremes import at_most

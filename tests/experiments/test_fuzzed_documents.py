@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from tandem_sim.experiments.bundled import SCENARIOS, SWEEPS, case_path, scenario_text, sweep_text
-from tandem_sim.experiments.scenario import read_scenario
-from tandem_sim.experiments.sweep import read_sweep
+from tandem_sim.experiments.runs.bundled import SCENARIOS, SWEEPS, case_path, scenario_text, sweep_text
+from tandem_sim.experiments.runs.scenario import read_scenario
+from tandem_sim.experiments.sweeps.sweep import read_sweep
 from tandem_sim.grids.errors import LONGEST, InputError
-from tandem_sim.grids.load import load_network
-from tandem_sim.grids.network import Network
-from tandem_sim.markets.case import read_case
+from tandem_sim.grids.io.read import load_network
+from tandem_sim.grids.network.network import Network
+from tandem_sim.markets.cases.case import read_case
 from tests.mutants import Kind, mutants
 
 FEW, MANY = 200, 2000
@@ -83,7 +83,7 @@ def _grid(grid: str) -> Network:
     ("name", "kind"), [("case.json", "json"), ("bids.csv", "csv"), ("forecasts.json", "json")]
 )
 def test_cases(n: int, name: str, kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tandem_sim.markets.case.load_network", lambda grid, folder: _grid(grid))
+    monkeypatch.setattr("tandem_sim.markets.cases.case.load_network", lambda grid, folder: _grid(grid))
     folder = tmp_path / "case"
     shutil.copytree(CASE, folder)
     (folder / "forecasts.json").write_text(FORECASTS, encoding="utf-8")

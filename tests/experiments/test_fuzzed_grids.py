@@ -19,14 +19,14 @@ import pandapower as pp
 import pandas as pd
 import pytest
 
-from tandem_sim.experiments.envelope_command import Request, work_out
+from tandem_sim.experiments.commands.envelope import Request, work_out
 from tandem_sim.grids.choices import POINTS, RULES
 from tandem_sim.grids.errors import InputError
-from tandem_sim.grids.load import _of_content, load_network
+from tandem_sim.grids.io.read import _of_content, load_network
 from tandem_sim.markets.choices import ABOUT
 from tests.grids.mutants import TEXT, mutant
 from tests.markets.case_mutants import changed_cell, outcome, read, short
-from tests.markets.test_edge_markets import HEAD, little_case
+from tests.markets.cases.test_edge_markets import HEAD, little_case
 from tests.nets import empty_net
 from tests.sim.test_extremes import at_most
 

@@ -23,7 +23,8 @@ HOURLY = {"isp_minutes": 60, "population.sustain_isps": 1}
 
 
 @pytest.mark.parametrize(
-    "module", ["experiments.api", "experiments.bundled", "grids.errors", "grids.text", "testing"]
+    "module",
+    ["experiments.api", "experiments.runs.bundled", "grids.errors", "grids.documents.text", "testing"],
 )
 def test_examples_of_docstrings_run(module: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)

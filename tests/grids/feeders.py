@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandapower as pp
 
-from tandem_sim.grids.feeder import read_feeder
-from tandem_sim.grids.three_phase import Feeder
+from tandem_sim.grids.low_voltage.read_feeder import read_feeder
+from tandem_sim.grids.low_voltage.three_phase import Feeder
 from tests.nets import empty_net
 
 

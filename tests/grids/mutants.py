@@ -17,9 +17,9 @@ from numpy.random import Generator
 from scipy.io import savemat
 
 from tests.grids.cgmes import MODEL
-from tests.grids.test_checks import _net
-from tests.grids.test_load import MATPOWER
-from tests.grids.test_ucte import UCTE
+from tests.grids.io.test_read import MATPOWER
+from tests.grids.io.test_ucte import UCTE
+from tests.grids.network.test_checks import _net
 
 ODD = [
     *("nan", "NaN", "Infinity", "-1", "0", "1", "1.5", "1e308", "-1e308", "1e400", "1e-300", "4294967296"),

@@ -15,8 +15,8 @@ from power_grid_model import (
     initialize_array,
 )
 
-from tandem_sim.grids.arrays import FloatArray
-from tandem_sim.grids.three_phase import PHASES
+from tandem_sim.grids.low_voltage.three_phase import PHASES
+from tandem_sim.grids.types import FloatArray
 
 STIFF_VA = 1e20
 

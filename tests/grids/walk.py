@@ -28,13 +28,13 @@ import pandapower as pp
 import pandas as pd
 import simbench
 
-from tandem_sim.grids.dc import DcModel
 from tandem_sim.grids.errors import InputError
-from tandem_sim.grids.lindistflow import LinDistFlow
-from tandem_sim.grids.load import load_net, network_names
-from tandem_sim.grids.network import Network
-from tandem_sim.grids.powerflow import AcState, PowerFlow
-from tandem_sim.grids.split import with_one_external_grid
+from tandem_sim.grids.io.read import load_net, network_names
+from tandem_sim.grids.network.network import Network
+from tandem_sim.grids.network.split import with_one_external_grid
+from tandem_sim.grids.power_flow.ac import AcState, PowerFlow
+from tandem_sim.grids.power_flow.dc import DcModel
+from tandem_sim.grids.power_flow.lindistflow import LinDistFlow
 from tests.markets.oracle import Area
 
 MOST_BUSES = 2500

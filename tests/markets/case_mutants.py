@@ -25,16 +25,16 @@ from unittest.mock import patch
 import numpy as np
 
 from tandem_sim.experiments.api import clear
-from tandem_sim.experiments.bundled import CASES, case_path
+from tandem_sim.experiments.runs.bundled import CASES, case_path
 from tandem_sim.grids.errors import InputError
-from tandem_sim.grids.load import load_network
-from tandem_sim.grids.network import Network
-from tandem_sim.grids.ranges import COLUMNS
-from tandem_sim.markets.case import Case, read_case
-from tandem_sim.markets.case_options import NAMES, RANGES
+from tandem_sim.grids.io.read import load_network
+from tandem_sim.grids.network.network import Network
+from tandem_sim.grids.network.ranges import COLUMNS
+from tandem_sim.markets.cases.case import Case, read_case
+from tandem_sim.markets.cases.options import NAMES, RANGES
 from tandem_sim.markets.choices import ABOUT
 from tandem_sim.markets.tolerances import NOTHING_MW
-from tests.markets.test_edge_markets import little_case
+from tests.markets.cases.test_edge_markets import little_case
 from tests.mutants import Kind, mutants
 
 Files = dict[str, str]
@@ -90,7 +90,7 @@ def cases(n: int, scratch: Path, bundled: Iterable[str] = CASES) -> Iterator[tup
 
 def read(folder: Path) -> Case:
     """A case, from grids that are read once for one content."""
-    with patch("tandem_sim.markets.case.load_network", _kept):
+    with patch("tandem_sim.markets.cases.case.load_network", _kept):
         return read_case(folder)
 
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tandem_sim.experiments.studies.small_cases import Row, book, feeder, over_line, system
+from tandem_sim.experiments.studies.equal_schemes.small_cases import Row, book, feeder, over_line, system
 
 __all__ = ["Row", "book", "feeder", "over_line", "system"]

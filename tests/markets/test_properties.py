@@ -7,14 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tandem_sim.grids.arrays import FloatArray
-from tandem_sim.grids.rows import GridRows, Violations
-from tandem_sim.markets.bids import DOWN, UP
-from tandem_sim.markets.case import Case
+from tandem_sim.grids.power_flow.constraints import GridRows, Violations
+from tandem_sim.grids.types import FloatArray
+from tandem_sim.markets.cases.case import Case
+from tandem_sim.markets.cases.clear import Outcome, clear_case
 from tandem_sim.markets.choices import Method
-from tandem_sim.markets.outcome import Outcome, clear_case
-from tandem_sim.markets.penalties import OVERLOAD_EUR_PER_MWH, UNSERVED_EUR_PER_MWH, VOLTAGE_EUR_PER_H_PU2
-from tandem_sim.markets.prequalification import envelope_mw, qualified_mw
+from tandem_sim.markets.grid_checks.prequalification import envelope_mw, qualified_mw
+from tandem_sim.markets.orders.bids import DOWN, UP
+from tandem_sim.markets.orders.penalties import (
+    OVERLOAD_EUR_PER_MWH,
+    UNSERVED_EUR_PER_MWH,
+    VOLTAGE_EUR_PER_H_PU2,
+)
 from tandem_sim.markets.schemes import SCHEMES
 from tests.markets.small import random_bids, random_case, random_tree, rows_of
 

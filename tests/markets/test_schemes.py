@@ -8,25 +8,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tandem_sim.markets.auctions import dso_market, forward_bids, tso_market
-from tandem_sim.markets.blocks import (
-    GATES,
+from tandem_sim.markets.auctions.local_and_tso import dso_market, forward_bids, tso_market
+from tandem_sim.markets.cases.clear import clear_case, open_case
+from tandem_sim.markets.clearing.pricing import Sale
+from tandem_sim.markets.coordination.block import (
     TSO,
     Block,
     Repeat,
-    RoundsError,
     Scheme,
     SchemeError,
     Values,
     View,
     Written,
-    carry,
-    view_of,
 )
-from tandem_sim.markets.information import KINDS_SHARED
-from tandem_sim.markets.ledger import Ledger
-from tandem_sim.markets.outcome import clear_case, open_case
-from tandem_sim.markets.pricing import Sale
+from tandem_sim.markets.coordination.driver import RoundsError, carry, view_of
+from tandem_sim.markets.coordination.gates import GATES
+from tandem_sim.markets.coordination.information import KINDS_SHARED
+from tandem_sim.markets.coordination.ledger import Ledger
 from tandem_sim.markets.schemes import GRID, OFFERS, SCHEMES
 from tandem_sim.testing import check_block, check_declaration, check_scheme
 from tests.markets.small import random_case

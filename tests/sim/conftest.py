@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tandem_sim.agents.allowed_code import AllowedCode
-from tandem_sim.experiments.scenario import parse_scenario
+from tandem_sim.agents.strategies.allowed_code import AllowedCode
+from tandem_sim.experiments.runs.scenario import parse_scenario
+from tandem_sim.sim.assembly.agents import Arrange
 from tandem_sim.sim.run import run
-from tandem_sim.sim.settings import Scenario
-from tandem_sim.sim.wiring import Arrange
+from tandem_sim.sim.scenario.scenario import Scenario
 
 SMALL = Path(__file__).parent / "small.yaml"
 HOURLY: dict[str, Any] = {"isp_minutes": 60, "validation": {"audit_share": 0.0}}

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tandem_sim.experiments.fields import Row, rows
+from tandem_sim.experiments.runs.fields import Row, rows
 from tests.sim.conftest import SMALL
 
 EVERYTHING: dict[str, Any] = yaml.safe_load(SMALL.read_text(encoding="utf-8")) | {

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from tandem_sim.experiments.fields import Row
-from tandem_sim.experiments.scenario import scenario_of
+from tandem_sim.experiments.runs.fields import Row
+from tandem_sim.experiments.runs.scenario import scenario_of
 from tandem_sim.grids.errors import InputError
-from tandem_sim.sim import memory_need
-from tandem_sim.sim.memory_need import GIB
+from tandem_sim.sim.assembly import memory_need
+from tandem_sim.sim.assembly.memory_need import GIB
 from tandem_sim.sim.run import run
 from tests.sim.everything import EVERYTHING, NUMBERS, holding, with_field
 

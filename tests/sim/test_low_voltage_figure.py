@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from matplotlib.patches import StepPatch
 
-from tandem_sim.experiments.plot_data import read_run
-from tandem_sim.experiments.plot_low_voltage import low_voltage_figure
-from tandem_sim.experiments.plot_style import house_style
+from tandem_sim.experiments.figures.low_voltage import low_voltage_figure
+from tandem_sim.experiments.figures.style import house_style
+from tandem_sim.experiments.results.run_data import read_run
 from tests.sim.conftest import table
-from tests.sim.test_non_firm import PLAIN, ZONE
+from tests.sim.settlement.test_non_firm import PLAIN, ZONE
 
 
 def test_the_figure_draws_voltages_contracts_and_offers(small_run: Callable[..., Path]) -> None:

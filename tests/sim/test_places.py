@@ -8,15 +8,15 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from tandem_sim.agents.fleet import FleetGroups
-from tandem_sim.agents.remedies import Change
-from tandem_sim.markets.baselines import BaselineRules
-from tandem_sim.markets.bids import Bids
-from tandem_sim.markets.day_matching import DayIndex
-from tandem_sim.markets.ledger import Ledger
-from tandem_sim.markets.pricing import Sale
-from tandem_sim.sim.accounts import ordered_mw
-from tandem_sim.sim.meters import Meters
+from tandem_sim.agents.households.fleet import FleetGroups
+from tandem_sim.agents.non_firm.substitution import Change
+from tandem_sim.markets.clearing.pricing import Sale
+from tandem_sim.markets.coordination.ledger import Ledger
+from tandem_sim.markets.orders.bids import Bids
+from tandem_sim.markets.settlement.baselines import BaselineRules
+from tandem_sim.markets.settlement.day_matching import DayIndex
+from tandem_sim.sim.delivery.meters import Meters
+from tandem_sim.sim.settlement.accounts import ordered_mw
 
 # Groups 0 and 1 of A in D1, group 2 of A in D2, group 3 of B in D2.
 NONE = np.zeros(4, dtype=np.int64)

@@ -10,25 +10,26 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tandem_sim.agents.compliance import Caps
-from tandem_sim.agents.fleet import FleetStep, HouseholdFleet
-from tandem_sim.agents.household import FleetDesk
-from tandem_sim.agents.reserve_volumes import Volumes, five_minutes
-from tandem_sim.agents.sellers import seller_rows
-from tandem_sim.grids.arrays import FloatArray
-from tandem_sim.markets.capacity import CapacityBook, Contract
-from tandem_sim.markets.clearing import Clearing
-from tandem_sim.markets.ledger import Ledger
-from tandem_sim.markets.pricing import Sale
-from tandem_sim.markets.register import FlexibilityRegister, Unit
-from tandem_sim.markets.settlement import Payment
-from tandem_sim.sim import control, settling
-from tandem_sim.sim.accounts import bought_mw
-from tandem_sim.sim.audit import AuditError, audit_capacity
-from tandem_sim.sim.control import ImbalancePricing
-from tandem_sim.sim.physics import Physics
-from tandem_sim.sim.records import record_system
+from tandem_sim.agents.devices.connection_limits import Caps
+from tandem_sim.agents.households.fleet import FleetStep, HouseholdFleet
+from tandem_sim.agents.households.fleet_agent import FleetDesk
+from tandem_sim.agents.parties.seller_report import seller_rows
+from tandem_sim.agents.services.reserve_volumes import Volumes, five_minutes
+from tandem_sim.grids.types import FloatArray
+from tandem_sim.markets.clearing.needs import Clearing
+from tandem_sim.markets.clearing.pricing import Sale
+from tandem_sim.markets.coordination.ledger import Ledger
+from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister, Unit
+from tandem_sim.markets.services.capacity import CapacityBook, Contract
+from tandem_sim.markets.settlement.payments import Payment
+from tandem_sim.sim.delivery import reserve as control
+from tandem_sim.sim.delivery.physics import Physics
+from tandem_sim.sim.delivery.reserve import ImbalancePricing
+from tandem_sim.sim.output.records import record_system
 from tandem_sim.sim.run import run
+from tandem_sim.sim.settlement import settler as settling
+from tandem_sim.sim.settlement.accounts import bought_mw
+from tandem_sim.sim.settlement.audit import AuditError, audit_capacity
 from tests.agents.desktop import owed_mw
 from tests.sim.conftest import HOURLY, small_scenario
 
@@ -120,7 +121,7 @@ def test_an_invented_imbalance_price(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 def test_an_imbalance_of_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(
-        "tandem_sim.sim.settling.bought_mw", lambda *given: {**bought_mw(*given), "BRP-T": 0.5}
+        "tandem_sim.sim.settlement.settler.bought_mw", lambda *given: {**bought_mw(*given), "BRP-T": 0.5}
     )
     _caught(tmp_path, "imbalances add up to")
 

@@ -14,19 +14,19 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from tandem_sim.experiments.run import run_scenario
-from tandem_sim.grids.arrays import FloatArray
-from tandem_sim.grids.load import load_net
-from tandem_sim.grids.rows import GridRows
-from tandem_sim.markets.case import read_case
-from tandem_sim.markets.outcome import clear_case
-from tandem_sim.markets.reactive import ReactiveTrade
+from tandem_sim.experiments.runs.run import run_scenario
+from tandem_sim.grids.io.read import load_net
+from tandem_sim.grids.power_flow.constraints import GridRows
+from tandem_sim.grids.types import FloatArray
+from tandem_sim.markets.auctions.reactive_power import ReactiveTrade
+from tandem_sim.markets.cases.case import read_case
+from tandem_sim.markets.cases.clear import clear_case
 from tandem_sim.markets.schemes import build_schemes
-from tandem_sim.markets.settlement import Payment, reactive_payments
-from tandem_sim.sim.audit import AuditError, audit_reactive
+from tandem_sim.markets.settlement.payments import Payment, reactive_payments
+from tandem_sim.sim.delivery.termination import grid_monitor
 from tandem_sim.sim.run import run
-from tandem_sim.sim.settings import Scenario
-from tandem_sim.sim.termination import grid_monitor
+from tandem_sim.sim.scenario.scenario import Scenario
+from tandem_sim.sim.settlement.audit import AuditError, audit_reactive
 from tests.markets.hand import book, feeder
 from tests.sim.conftest import HALF_HOURLY, small_scenario, table
 
@@ -234,7 +234,7 @@ def test_a_payment_made_twice_stops_a_run(
     folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(
-        "tandem_sim.sim.settling.reactive_payments", lambda *given: 2 * reactive_payments(*given)
+        "tandem_sim.sim.settlement.settler.reactive_payments", lambda *given: 2 * reactive_payments(*given)
     )
     with pytest.raises(AuditError, match="EUR for reactive power worth"):
         run(scenario(), folder, tmp_path)

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tandem_sim.agents.messages import Message
-from tandem_sim.sim.build import build_world
-from tandem_sim.sim.bus import Bus, Link
-from tandem_sim.sim.clock import Clock
-from tandem_sim.sim.randomness import stream
-from tandem_sim.sim.tables import TABLES
-from tandem_sim.sim.world import World
+from tandem_sim.agents.base.messages import Message
+from tandem_sim.sim.assembly.build import build_world
+from tandem_sim.sim.clock.bus import Bus, Link
+from tandem_sim.sim.clock.clock import Clock
+from tandem_sim.sim.clock.randomness import stream
+from tandem_sim.sim.model import World
+from tandem_sim.sim.output.tables import TABLES
 from tests.sim.conftest import HOURLY, hashes, small_scenario, table
 
 Runs = Callable[..., Path]

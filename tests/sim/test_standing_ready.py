@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tandem_sim.markets.register import SOLD_TWICE
+from tandem_sim.markets.orders.flexibility_register import SOLD_TWICE
 from tests.sim.conftest import HALF_HOURLY, HOURLY, hashes, table
 
 Runs = Callable[..., Path]

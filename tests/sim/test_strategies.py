@@ -12,7 +12,7 @@ import pytest
 from simpy.exceptions import SimPyException
 
 from tandem_sim.agents.errors import StrategyError
-from tandem_sim.agents.strategies import Offers, OfferView, SellerResult, Truthful
+from tandem_sim.agents.strategies.strategy import Offers, OfferView, SellerResult, Truthful
 from tandem_sim.grids.errors import InputError
 from tandem_sim.sim.run import run, start
 from tests.sim.conftest import HOURLY, OWN_CODE, hashes, small_scenario, table

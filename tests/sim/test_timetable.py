@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from tandem_sim.grids.errors import InputError
-from tandem_sim.markets.bids import DOWN, UP
-from tandem_sim.sim.balancing_sections import CapacitySettings, LocalCapacitySettings, LocalNeed
-from tandem_sim.sim.calendar import Calendar
+from tandem_sim.markets.orders.bids import DOWN, UP
+from tandem_sim.sim.clock.calendar import Calendar
+from tandem_sim.sim.scenario.market_sections import CapacitySettings, LocalCapacitySettings, LocalNeed
 from tandem_sim.sim.timetable import (
     CapacityNeeds,
     blocks_of,

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tandem_sim.experiments.scenario import parse_scenario
+from tandem_sim.experiments.runs.scenario import parse_scenario
 from tandem_sim.grids.errors import InputError
-from tandem_sim.sim.calendar import Calendar
-from tandem_sim.sim.meters import day_index
-from tandem_sim.sim.public_holidays import check_code, country_of, public_holidays
+from tandem_sim.sim.clock.calendar import Calendar
+from tandem_sim.sim.clock.public_holidays import check_code, country_of, public_holidays
+from tandem_sim.sim.delivery.meters import day_index
 from tests.sim.conftest import HOURLY, SMALL, small_scenario, table
 
 NEW_YEAR, NEW_YEARS_EVE = date(2016, 1, 1), date(2016, 12, 31)

@@ -3,8 +3,8 @@
     for keys in worlds(200):
         found = outcome(keys, folder)  # "ran", or the message that refused it; anything else is raised
 
-Three of four come from the schema (`tandem_sim.experiments.fields`): one to eight fields at an end of their
-range, beside it, or anywhere inside; names are any there are. The others are mutants of text and tree
+Three of four come from the schema (`tandem_sim.experiments.runs.fields`): one to eight fields at an end of
+their range, beside it, or anywhere inside; names are any there are. The others are mutants of text and tree
 (`tests.mutants`). Each is made of one of seven seeds: `small.yaml`, the bundled scenarios, and the world with
 one of everything, all scaled down to tens of households and hours of an ISP.
 """
@@ -28,20 +28,20 @@ import yaml
 
 from tandem_sim.agents.choices import ABOUT_STRATEGIES
 from tandem_sim.agents.errors import StrategyError
-from tandem_sim.experiments.conflicts import write_conflicts
-from tandem_sim.experiments.fields import Row, rows
-from tandem_sim.experiments.kpis import kpis_of
-from tandem_sim.experiments.scenario import read_keys, scenario_of
+from tandem_sim.experiments.results.kpis import kpis_of
+from tandem_sim.experiments.run_folder.conflicts import write_conflicts
+from tandem_sim.experiments.runs.fields import Row, rows
+from tandem_sim.experiments.runs.scenario import read_keys, scenario_of
+from tandem_sim.grids.documents.yaml_reader import read_yaml
 from tandem_sim.grids.errors import InputError
-from tandem_sim.grids.yaml_documents import read_yaml
-from tandem_sim.markets.blocks import TSO
 from tandem_sim.markets.choices import ABOUT
+from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.markets.schemes import build_schemes
-from tandem_sim.sim.calendar import Calendar
-from tandem_sim.sim.memory_need import GIB
-from tandem_sim.sim.reconcile import reconcile_figures
+from tandem_sim.sim.assembly.memory_need import GIB
+from tandem_sim.sim.clock.calendar import Calendar
 from tandem_sim.sim.run import run
-from tandem_sim.sim.settings import Scenario
+from tandem_sim.sim.scenario.scenario import Scenario
+from tandem_sim.sim.settlement.reconcile import reconcile_figures
 from tests.mutants import mutants
 from tests.sim.everything import EVERYTHING, holding, with_field
 
@@ -202,7 +202,7 @@ def outcome(keys: dict[str, Any], folder: Path, figures: bool = True) -> str:
     scenario = scenario_of(keys, "mutant")
     with ExitStack() as changed:
         changed.enter_context(patch.object(Scenario, "calendar", property(_few_isps)))
-        changed.enter_context(patch("tandem_sim.sim.memory_need.machine_bytes", lambda: GIB))
+        changed.enter_context(patch("tandem_sim.sim.assembly.memory_need.machine_bytes", lambda: GIB))
         try:
             run(scenario, None, folder)
         except (InputError, StrategyError) as error:

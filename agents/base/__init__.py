@@ -1,0 +1,6 @@
+"""What all agents share: name and inbox, messages, the area of a DSO, forecast errors.
+
+`agent` is the base class, `messages` lists everything agents tell each other. Look next at `operators` and
+`parties`. A further message is a frozen dataclass in `messages` and a handler ``on_...`` of whoever takes
+it.
+"""

@@ -1,0 +1,48 @@
+"""One distribution area as its DSO knows it: the grid, who hangs where, and the load besides households."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tandem_sim.grids.network.network import Network
+from tandem_sim.grids.power_flow.ac import PowerFlow
+from tandem_sim.grids.power_flow.lindistflow import LinDistFlow
+from tandem_sim.grids.types import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class Area:
+    """A distribution grid in the simulation. N nodes, S sites of households: buses with load, LV feeders."""
+
+    name: str
+    network: Network
+    lin: LinDistFlow
+    power_flow: PowerFlow
+    sites: slice  # of the fleet's site arrays
+    site_node: IntArray  # (S,)
+    site_label: tuple[str, ...]  # (S,) as bids name them
+    share: FloatArray  # (N,) share of the area's nominal load
+    tan_phi: FloatArray  # (N,) reactive per active load
+    fixed_mvar: FloatArray  # (N,) injections of reactive power without active power
+    nominal_mw: float  # injection of the nominal load (<= 0)
+    other_mw: FloatArray  # (T,) injection of the load besides households, over all nodes (<= 0)
+
+    def injections(
+        self, isp: int, site_kw: FloatArray, site_load_kw: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Injections of all nodes (N,) in MW and Mvar.
+
+        `site_kw` and `site_load_kw` are the fleet's net injection and its inflexible part, over the sites of
+        all areas. Inflexible and other load draw reactive power as the grid's own data say; devices run at
+        unity power factor, but for what their DSO has bought (`FleetDesk.site_mvar`).
+        """
+        other = self.share * self.other_mw[isp]
+        net, load = self.at_nodes(site_kw) / 1000.0, self.at_nodes(site_load_kw) / 1000.0
+        return other + net, self.tan_phi * (other + load) + self.fixed_mvar
+
+    def at_nodes(self, by_site: FloatArray) -> FloatArray:
+        """What the sites of all areas have, summed over the nodes (N,) of this one."""
+        n = self.network.n_nodes
+        return np.bincount(self.site_node, weights=by_site[self.sites], minlength=n).astype(np.float64)

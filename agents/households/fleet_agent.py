@@ -1,0 +1,185 @@
+"""Households as agents, and the desk through which the fleet hears orders and is metered."""
+
+from __future__ import annotations
+
+import mesa
+import numpy as np
+
+from tandem_sim.agents.base.agent import Desk, Participant
+from tandem_sim.agents.base.messages import (
+    LimitMessage,
+    Message,
+    MeterMessage,
+    OrderMessage,
+    ReactiveOrderMessage,
+)
+from tandem_sim.agents.devices.connection_limits import Caps
+from tandem_sim.agents.households.fleet import FleetPreview, FleetReach, FleetStep, HouseholdFleet, SitesAhead
+from tandem_sim.grids.types import FloatArray
+
+
+class Household(mesa.Agent):
+    """One household: an agent whose state lives in row `row` of its fleet's arrays."""
+
+    def __init__(self, model: mesa.Model, row: int, site: int, aggregator: str) -> None:
+        super().__init__(model)
+        self.row = row
+        self.site = site
+        self.aggregator = aggregator
+
+
+class FleetDesk(Participant):
+    """Takes orders for the household fleet, moves it once per ISP, and reads its meters."""
+
+    def __init__(
+        self,
+        model: mesa.Model,
+        name: str,
+        desk: Desk,
+        fleet: HouseholdFleet,
+        owners: list[str],
+        isps_per_day: int = 96,
+    ) -> None:
+        super().__init__(model, name, desk)
+        self.fleet = fleet
+        self.owners = owners  # aggregator by number
+        self._orders: dict[int, tuple[FloatArray, FloatArray]] = {}  # up and down per group (G,) kW
+        self._reach_at = (-1, -1, -1)  # next ISP, ISP asked for, changes: of `_reach`
+        self._reach: dict[bool, FleetReach] = {}  # with activated limits, and without
+        self._preview: tuple[tuple[int, int, int, float], FleetPreview] | None = None
+        self._sites: tuple[tuple[int, int, int], SitesAhead] | None = None
+        self._changes = 0
+        self._isps_per_day, self._hour = isps_per_day, max(isps_per_day // 24, 1)
+        self._outlook: tuple[int, dict[int, int], FloatArray, FloatArray] | None = None
+        self.steps: dict[int, FleetStep] = {}  # delivered and not yet settled
+        self.wanted_kw: dict[int, FloatArray] = {}  # net order per group (G,), up positive, of the same ISPs
+        self._caps: dict[int, Caps] = {}  # limits activated for connections
+        self._mvar: dict[int, FloatArray] = {}  # reactive power ordered per group (G,), injection positive
+
+    def receive(self, message: Message) -> None:
+        """Add an order to what is wanted of its groups; one that comes too late is recorded and dropped."""
+        match message:
+            case OrderMessage() | ReactiveOrderMessage() | LimitMessage() if (
+                message.isp < self.fleet.next_isp
+            ):
+                late = {
+                    "system": self.name,
+                    "bid_id": message.sender,
+                    "reason": "order came after delivery began",
+                }
+                self.desk.record("rejections", {"isp": message.isp, **late})
+            case OrderMessage():
+                self._order(message)
+            case LimitMessage():
+                self._limit(message)
+            case ReactiveOrderMessage():
+                ordered = self._mvar.setdefault(message.isp, np.zeros(len(self.fleet.groups)))
+                np.add.at(ordered, message.group, message.mvar)
+            case _:
+                super().receive(message)
+
+    def _order(self, message: OrderMessage) -> None:
+        if message.isp not in self._orders:
+            n = len(self.fleet.groups)
+            self._orders[message.isp] = np.zeros(n), np.zeros(n)
+        for order, kw in zip(self._orders[message.isp], (message.up_kw, message.down_kw), strict=True):
+            np.add.at(order, message.group, kw)
+            np.maximum(order, 0.0, out=order)  # a refusal may arrive where its award was lost
+        self._changes += 1
+
+    def _limit(self, message: LimitMessage) -> None:
+        """Keep the limits that a DSO has activated for connections; later ones replace earlier ones."""
+        free = np.full(len(self.fleet.connections), np.inf)
+        known = self._caps.get(message.isp, Caps(free, free))
+        caps = Caps(known.import_kw.copy(), known.export_kw.copy())  # the fleet still compares with the old
+        caps.import_kw[message.connection] = message.import_kw
+        caps.export_kw[message.connection] = message.export_kw
+        self._caps[message.isp] = caps
+        self._changes += 1
+
+    def caps(self, isp: int) -> Caps | None:
+        """Limits activated for an ISP so far."""
+        return self._caps.get(isp)
+
+    def reach(self, isp: int, limited: bool = True) -> FleetReach:
+        """What is expected of an ISP with all orders and limits known now; asked by several.
+
+        With `limited` False as if no contract had been activated for this ISP.
+        """
+        if self._reach_at != (key := (self.fleet.next_isp, isp, self._changes)):
+            self._reach_at, self._reach = key, {}
+        if limited not in self._reach:
+            caps = self._caps if limited else {k: c for k, c in self._caps.items() if k != isp}
+            self._reach[limited] = self.fleet.reach(self.fleet.next_isp, isp, self._orders, caps)
+        return self._reach[limited]
+
+    def ordered_kw(self, isp: int) -> FloatArray:
+        """Net order of every group (G,) for an ISP so far, up positive."""
+        nothing = np.zeros(len(self.fleet.groups))
+        up, down = self._orders.get(isp, (nothing, nothing))
+        return np.asarray(up - down)
+
+    def reactive_mvar(self, isp: int) -> FloatArray:
+        """Reactive power of every group (G,) as ordered, injection positive; what is ordered is delivered."""
+        return self._mvar.get(isp, np.zeros(len(self.fleet.groups)))
+
+    def site_mvar(self, isp: int) -> FloatArray:
+        """The same by site, over all areas."""
+        site, n = self.fleet.groups.site, self.fleet.n_sites
+        return np.bincount(site, weights=self.reactive_mvar(isp), minlength=n).astype(np.float64)
+
+    def preview(self, isp: int, energy_value: float) -> FleetPreview:
+        """The fleet in an ISP to come, given the orders known now. Asked by several, worked out once."""
+        key = (self.fleet.next_isp, isp, self._changes, energy_value)
+        if self._preview is None or self._preview[0] != key:
+            preview = self.fleet.preview(key[0], isp, energy_value, self._orders, self._caps)
+            self._preview = key, preview
+        return self._preview[1]
+
+    def sites_ahead(self, isp: int) -> SitesAhead:
+        """What sites will do unasked in an ISP to come, given the orders known now; asked by several."""
+        key = (self.fleet.next_isp, isp, self._changes)
+        if self._sites is None or self._sites[0] != key:
+            self._sites = key, self.fleet.sites_ahead(key[0], isp, self._orders, self._caps)
+        return self._sites[1]
+
+    def outlook(self, isps: range) -> tuple[FloatArray, FloatArray]:
+        """Offers up and down, (n, G) kW, every hour of a block as they would be within a day from now.
+
+        A block further off is taken for the same hours of the day to come. The fleet looks ahead once a day.
+        """
+        fleet, day = self.fleet, self._isps_per_day
+        now = fleet.next_isp
+        if self._outlook is None or self._outlook[0] != now:
+            isps_ahead = [i for i in range(now, now + day) if i % self._hour == 0 and i < fleet.horizon]
+            up, down = fleet.outlook(now, isps_ahead)
+            places = {isp % day: line for line, isp in enumerate(isps_ahead)}
+            self._outlook = now, places, up, down
+        _, places, up, down = self._outlook
+        hours = {i % day for i in isps} & set(places)
+        lines = sorted(places[h] for h in hours) or list(range(len(places)))
+        return up[lines], down[lines]
+
+    def deliver(self, isp: int) -> FleetStep:
+        """Move the fleet through an ISP with the orders it has got."""
+        up, down = self._orders.pop(isp, (None, None))
+        self.steps[isp] = step = self.fleet.step(isp, up, down, self._caps.get(isp))
+        nothing = np.zeros(len(self.fleet.groups))
+        self.wanted_kw[isp] = nothing if up is None or down is None else up - down
+        self._changes += 1
+        return step
+
+    def forget(self, isp: int) -> None:
+        """Drop what is known of an ISP that has been settled."""
+        del self.steps[isp], self.wanted_kw[isp]
+        self._mvar.pop(isp, None)
+        self._caps.pop(isp, None)
+
+    def meter(self, isp: int) -> None:
+        """Tell every aggregator what its groups delivered."""
+        step, of_groups = self.steps[isp], self.fleet.groups.aggregator
+        moved = np.flatnonzero((step.up_kw > 0) | (step.down_kw > 0))
+        cuts = np.searchsorted(of_groups[moved], np.arange(1, len(self.owners)))  # groups come owner by owner
+        for owner, groups in zip(self.owners, np.split(moved, cuts), strict=True):
+            up, down = step.up_kw[groups], step.down_kw[groups]
+            self.desk.send(MeterMessage(self.name, owner, isp, group=groups, up_kw=up, down_kw=down))

@@ -1,0 +1,309 @@
+"""The fixed side of a household fleet: who owns what, where, in which group, laid out in arrays."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tandem_sim.agents.devices.connection_limits import Connections, Hookups
+from tandem_sim.agents.devices.models import Batteries, HeatPumps, Vehicles
+from tandem_sim.agents.devices.population import ROW, Households, Population, draw
+from tandem_sim.agents.devices.profile_window import (
+    ENERGY,
+    HEAT_PUMP_AT,
+    HEATING_AT,
+    HOUSEHOLD_AT,
+    PV_AT,
+    Window,
+    load_window,
+)
+from tandem_sim.agents.devices.study_view import Devices, StudyTerms, as_studied
+from tandem_sim.grids.io.profiles import HOUSEHOLD, PV, full_load_hours, step_of
+from tandem_sim.grids.types import FloatArray, IntArray
+
+DEVICES = ("pv", "battery", "ev", "heat_pump")
+_BURN_IN_H = 24
+
+
+@dataclass(frozen=True)
+class FleetGroups:
+    """The G groups that offer flexibility, sorted by aggregator, site, device, standing; arrays (G,).
+
+    standing: 0, but where a network flexibility study tells devices apart (see ``fleet_standing``).
+    """
+
+    aggregator: IntArray
+    site: IntArray
+    device: IntArray
+    standing: IntArray
+
+    def __len__(self) -> int:
+        """Return the number of groups."""
+        return len(self.device)
+
+
+@dataclass(frozen=True)
+class FleetState:
+    """Everything that moves, as a value that nobody changes. Batteries (B,), EVs (E,), heat pumps (P,).
+
+    ``next_isp`` is the ISP the next step delivers. Energies in kWh at the meter, except ``stored_kwh``;
+    theta in K; ``ev_depart_isp`` is the first ISP the EV is gone. The second half are running accounts:
+    ``ev_needed_kwh`` etc. count since the start; ``ev_denied_kwh`` is the most that limits of connections may
+    have kept from cars for good, ``theta_forced`` is 1 while a house is out of its band because of them.
+    """
+
+    next_isp: int
+    stored_kwh: FloatArray
+    ev_left_kwh: FloatArray
+    ev_depart_isp: IntArray
+    ev_limit_kw: FloatArray
+    theta_k: FloatArray
+    stored_start_kwh: FloatArray
+    charged_kwh: FloatArray
+    discharged_kwh: FloatArray
+    ev_needed_kwh: FloatArray
+    ev_charged_kwh: FloatArray
+    ev_short_kwh: FloatArray
+    ev_denied_kwh: FloatArray
+    theta_forced: FloatArray
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Fixed arrays of a fleet. Members, M of them, are its PV groups, then each battery, EV and heat pump.
+
+    ``*_at`` are places in the window. The inflexible load is summed per distinct (site, profile, shift), PV
+    per distinct (group, profile), so that their cost does not grow with the number of households.
+    """
+
+    hours: float
+    horizon: int
+    n_sites: int
+    sustain: int
+    window: Window
+    groups: FleetGroups
+    member_group: IntArray
+    member_site: IntArray
+    cuts: tuple[int, int, int]
+    load_site: IntArray
+    load_at: IntArray
+    load_kw: FloatArray
+    pv_member: IntArray
+    pv_at: IntArray
+    pv_kwp: FloatArray
+    pv_feed_in: FloatArray
+    batteries: Batteries
+    battery_wear: FloatArray
+    battery_load_at: IntArray
+    battery_load_kw: FloatArray
+    battery_pv_at: IntArray
+    battery_pv_kwp: FloatArray
+    battery_of_ev: IntArray
+    ev_of_battery: IntArray
+    battery_of_pump: IntArray
+    pump_of_battery: IntArray
+    vehicles: Vehicles
+    ev_at: IntArray
+    ev_kw: FloatArray
+    ev_cost: FloatArray
+    pumps: HeatPumps
+    pump_at: IntArray
+    heating_at: IntArray
+    pump_cost: FloatArray
+    pump_decay_sustained: FloatArray
+    connections: Connections
+    rush_isp: IntArray  # (E,) see ``Hookups``; -1 for cars that do not rush
+    rush_kwh: FloatArray
+    devices: Devices
+
+    def by_device(self, values: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Values of members (M,) by device: views of those of PV groups, batteries, EVs and heat pumps."""
+        pv, battery, ev = self.cuts
+        return values[:pv], values[pv:battery], values[battery:ev], values[ev:]
+
+    def swing_kw(self) -> dict[int, FloatArray]:
+        """Most that the devices of each group (G,) can move, for up (1) and down (-1).
+
+        A battery swings from full charge to full discharge; PV can only be held back.
+        """
+        pv = self._pv_kw()
+        others = np.concatenate([2.0 * self.batteries.power_kw, self.ev_kw, self.pumps.power_kw])
+        n = len(self.groups)
+        up = np.bincount(self.member_group, weights=np.concatenate([0.0 * pv, others]), minlength=n)
+        down = np.bincount(self.member_group, weights=np.concatenate([pv, others]), minlength=n)
+        return {1: up.astype(np.float64), -1: down.astype(np.float64)}
+
+    def inverter_kw(self) -> FloatArray:
+        """Rated power of the PV or batteries of each group (G,); 0 for groups of other devices."""
+        power = np.concatenate([self._pv_kw(), self.batteries.power_kw])
+        group, n = self.member_group[: self.cuts[1]], len(self.groups)
+        return np.bincount(group, weights=power, minlength=n).astype(np.float64)
+
+    def _pv_kw(self) -> FloatArray:
+        """Peak power of every PV group."""
+        return np.bincount(self.pv_member, weights=self.pv_kwp, minlength=self.cuts[0]).astype(np.float64)
+
+    def start(self) -> FleetState:
+        """State before the burn-in: batteries half full, EVs away, houses at their measured temperature."""
+        ev, pump = np.zeros(len(self.ev_kw)), np.zeros(len(self.pump_cost))
+        stored, cells = 0.5 * self.batteries.energy_kwh, np.zeros(len(self.battery_wear))
+        gone = np.full(len(ev), -self.window.first, dtype=np.int64)
+        return FleetState(
+            -self.window.first, stored, ev, gone, ev, pump, stored, cells, cells, ev, ev, ev, ev, pump
+        )
+
+
+def _summed(
+    first: IntArray, second: IntArray, *weights: FloatArray
+) -> tuple[IntArray, IntArray, list[FloatArray]]:
+    """Sum weights over equal (first, second) pairs; return the distinct pairs and their sums."""
+    pairs, where = np.unique(np.column_stack([first, second]), axis=0, return_inverse=True)
+    sums = [np.bincount(where.ravel(), w, len(pairs)).astype(np.float64) for w in weights]
+    return pairs[:, 0].copy(), pairs[:, 1].copy(), sums
+
+
+def _grouped(
+    owners: tuple[IntArray, ...], standing: Sequence[IntArray], site_of: IntArray, aggregator_of: IntArray,
+    n_sites: int,
+) -> tuple[FleetGroups, list[IntArray]]:  # fmt: skip
+    """Groups over the owners of each device class, and the group of every device, class by class."""
+    kinds = 1 + max(int(s.max(initial=0)) for s in standing)
+    keys = [
+        ((aggregator_of[o] * n_sites + site_of[o]) * len(DEVICES) + d) * kinds + s
+        for d, (o, s) in enumerate(zip(owners, standing, strict=True))
+    ]
+    distinct, where = np.unique(np.concatenate(keys), return_inverse=True)
+    rest, kind = np.divmod(distinct, kinds)
+    place, device = np.divmod(rest, len(DEVICES))
+    aggregator, site = np.divmod(place, n_sites)
+    groups = FleetGroups(aggregator, site, device, kind)
+    return groups, np.split(where.ravel(), np.cumsum([len(k) for k in keys])[:-1])
+
+
+def _matches(owners: IntArray, others: IntArray) -> tuple[IntArray, IntArray]:
+    """Positions in ``owners`` and in ``others`` of the households found in both."""
+    _, here, there = np.intersect1d(owners, others, assume_unique=True, return_indices=True)
+    return here, there
+
+
+def _check(site_of: IntArray, aggregator_of: IntArray, rows: FloatArray, n_sites: int) -> None:
+    if site_of.ndim != 1 or site_of.shape != aggregator_of.shape:
+        raise ValueError("site_of and aggregator_of must be one-dimensional, one element per household")
+    if len(site_of) and (site_of.min() < 0 or site_of.max() >= n_sites):
+        raise ValueError(f"site_of must lie in 0..n_sites - 1 = {n_sites - 1}")
+    if len(aggregator_of) and aggregator_of.min() < 0:
+        raise ValueError("aggregator_of must not be negative")
+    if rows.shape != (len(site_of), ROW):
+        raise ValueError(f"rows must have {ROW} numbers for each of the {len(site_of)} households")
+
+
+def _pumps(population: Population, homes: Households, pump: IntArray, hours: float) -> HeatPumps:
+    return HeatPumps.build(
+        homes.heat_pump_kw[pump], homes.cop[pump], homes.heat_capacity_kwh_per_k[pump],
+        homes.heat_loss_h[pump], population.recovery_h, population.band_k, hours,
+    )  # fmt: skip
+
+
+def _connections(
+    homes: Households, apart: IntArray, n: int, site_of: IntArray, load_at: IntArray, load_kw: FloatArray,
+    member: IntArray, cuts: list[int],
+) -> Connections:  # fmt: skip
+    """The n households with a number of their own in ``apart`` (H,), in the order of their numbers."""
+    rows = np.argsort(apart, kind="stable")[: int((apart < n).sum())]
+    if len(rows) != n:
+        raise ValueError("connection_of must number households 0, 1, ... without gap or repetition")
+    generation = np.where(homes.has_pv, homes.pv_kwp * full_load_hours(PV)[homes.pv_profile], 0.0)
+    return Connections(
+        site_of[rows].astype(np.int64), load_at[rows], load_kw[rows], member, (cuts[0], cuts[1], cuts[2]),
+        generation[rows],
+    )  # fmt: skip
+
+
+def lay_out(
+    population: Population, site_of: IntArray, aggregator_of: IntArray, times: pd.DatetimeIndex, n_sites: int,
+    rows: FloatArray, hookups: Hookups | None = None, terms: StudyTerms | None = None,
+) -> Layout:  # fmt: skip
+    """Draw the households and arrange them; see ``HouseholdFleet.build`` for the arguments."""
+    _check(site_of, aggregator_of, rows, n_sites)
+    hours = step_of(times) / pd.Timedelta(hours=1)
+    furthest = round(168 * population.shift_weeks / hours) + math.ceil(population.jitter_h / hours)
+    window = load_window(times, furthest, round(_BURN_IN_H / hours))
+    homes = draw(population, rows, 1 / hours)
+    hookups = hookups or Hookups(np.full(len(site_of), -1, dtype=np.int64))
+    return arrange(
+        population, homes, site_of, aggregator_of, window, len(times), hours, n_sites, hookups, terms
+    )  # fmt: skip
+
+
+def arrange(
+    population: Population, homes: Households, site_of: IntArray, aggregator_of: IntArray, window: Window,
+    horizon: int, hours: float, n_sites: int, hookups: Hookups, terms: StudyTerms | None = None,
+) -> Layout:  # fmt: skip
+    """Arrange given households into a Layout."""
+    has = (homes.has_pv, homes.has_battery, homes.has_ev, homes.has_heat_pump)
+    owners = pv, bat, ev, pump = tuple(np.flatnonzero(h).astype(np.int64) for h in has)
+    kva, phases, standing = as_studied(terms, homes, owners, hookups.phases_of)
+    groups, group_of = _grouped(owners, standing, site_of, aggregator_of, n_sites)
+    load_at = window.places(HOUSEHOLD_AT + homes.load_profile, homes.load_shift)
+    load_kw = homes.annual_kwh / full_load_hours(HOUSEHOLD)[homes.load_profile]
+    load_site, load_place, (load_sum,) = _summed(site_of, load_at, load_kw)
+    pv_at = window.places(PV_AT + homes.pv_profile, np.zeros(len(site_of), dtype=np.int64))
+    feed_in = homes.pv_kwp * homes.feed_in_eur_per_mwh
+    n = int(hookups.connection_of.max(initial=-1)) + 1
+    apart = np.where(hookups.connection_of < 0, n, hookups.connection_of)  # of no connection: summed up
+    of_connection = group_of[0] * (n + 1) + apart[pv]
+    pv_key, pv_place, (pv_kwp, pv_feed_in) = _summed(of_connection, pv_at[pv], homes.pv_kwp[pv], feed_in[pv])
+    pv_keys, pv_member = np.unique(pv_key, return_inverse=True)
+    member_group = np.concatenate([pv_keys // (n + 1), *group_of[1:]]).astype(np.int64)
+    member = np.concatenate([pv_keys % (n + 1), *(apart[o] for o in owners[1:])]).astype(np.int64)
+    pumps = _pumps(population, homes, pump, hours)
+    cells = Batteries(
+        homes.battery_kwh[bat], homes.battery_kw[bat], homes.charge_efficiency[bat],
+        homes.discharge_efficiency[bat],
+    )  # fmt: skip
+    battery_of_ev, ev_of_battery = _matches(bat, ev)
+    battery_of_pump, pump_of_battery = _matches(bat, pump)
+    cuts = np.cumsum([len(pv_keys), len(bat), len(ev)]).tolist()
+    return Layout(
+        hours=hours,
+        horizon=horizon,
+        n_sites=n_sites,
+        sustain=population.sustain_isps,
+        window=window,
+        groups=groups,
+        member_group=member_group,
+        member_site=groups.site[member_group],
+        cuts=(cuts[0], cuts[1], cuts[2]),
+        load_site=load_site,
+        load_at=load_place,
+        load_kw=load_sum,
+        pv_member=pv_member.ravel().astype(np.int64),
+        pv_at=pv_place,
+        pv_kwp=pv_kwp,
+        pv_feed_in=pv_feed_in,
+        batteries=cells,
+        battery_wear=homes.wear_eur_per_mwh[bat],
+        battery_load_at=load_at[bat],
+        battery_load_kw=load_kw[bat],
+        battery_pv_at=pv_at[bat],
+        battery_pv_kwp=homes.pv_kwp[bat],
+        battery_of_ev=battery_of_ev,
+        ev_of_battery=ev_of_battery,
+        battery_of_pump=battery_of_pump,
+        pump_of_battery=pump_of_battery,
+        vehicles=Vehicles(homes.ev_smart[ev], np.rint(homes.ev_parking_h[ev] / hours).astype(np.int64)),
+        ev_at=window.places(ENERGY + homes.ev_profile[ev], homes.ev_shift[ev]),
+        ev_kw=homes.ev_kw[ev],
+        ev_cost=homes.inconvenience_eur_per_mwh[ev],
+        pumps=pumps,
+        pump_at=window.places(HEAT_PUMP_AT + homes.heat_pump_profile[pump], homes.heat_pump_shift[pump]),
+        heating_at=window.places(HEATING_AT + homes.heat_pump_profile[pump], homes.heat_pump_shift[pump]),
+        pump_cost=homes.comfort_eur_per_mwh[pump],
+        pump_decay_sustained=pumps.decay**population.sustain_isps,
+        rush_isp=np.full(len(ev), -1) if hookups.rush_isp is None else hookups.rush_isp[ev],
+        rush_kwh=np.zeros(len(ev)) if hookups.rush_kwh is None else hookups.rush_kwh[ev],
+        connections=_connections(homes, apart, n, site_of, load_at, load_kw, member, cuts),
+        devices=Devices.join(group_of, kva, phases[np.concatenate(owners)]),
+    )

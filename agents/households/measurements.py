@@ -1,0 +1,95 @@
+"""What measured profiles say of one ISP for the devices of a fleet, whatever state they are in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tandem_sim.agents.devices.profile_window import ENERGY, GAP, LENGTH, LEVEL
+from tandem_sim.agents.households.layout import Layout
+from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
+
+RUSH_STAY_H = 14.0
+"""Hours that a car is plugged in before a journey: from the evening to the next morning."""
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """Cars that plug in, n of them: what each needs (kWh at the meter), until when, at which power at most.
+
+    What a car still needs is that alone; cars with `adds` (n,) need it on top of what they are owed.
+    """
+
+    car: IntArray  # (n,) positions among the E cars
+    need_kwh: FloatArray  # (n,)
+    depart_isp: IntArray  # (n,) first ISP they are gone
+    limit_kw: FloatArray  # (n,)
+    adds: BoolArray  # (n,)
+
+
+@dataclass(frozen=True)
+class Readings:
+    """One ISP, kW. Sites (n_sites,), PV groups (V,), pumps (P,), batteries (B,), cars (E,), connections (C,).
+
+    site_load: inflexible load, injection (<= 0). pv: generation. pump_kw: measured consumption, >= 0;
+    heating: pumps in their heating season. surplus: PV less inflexible load of the households with batteries.
+    rushing: cars plugged in before a journey. connection_load: inflexible load, consumption positive.
+    """
+
+    isp: int
+    site_load: FloatArray
+    pv: FloatArray
+    pump_kw: FloatArray
+    heating: BoolArray
+    surplus: FloatArray
+    rushing: BoolArray
+    arrivals: Arrivals
+    connection_load: FloatArray
+
+
+def total(index: IntArray, values: FloatArray, n: int) -> FloatArray:
+    """Sum ``values`` by ``index`` into n places."""
+    # With an empty index numpy counts in integers even though weights are given.
+    return np.bincount(index, values, n).astype(np.float64, copy=False)
+
+
+def read(lay: Layout, isp: int) -> Readings:
+    """Look an ISP up in the profiles."""
+    at, connections = lay.window.read, lay.connections
+    rushing = _rushing(lay, isp)
+    return Readings(
+        isp,
+        -total(lay.load_site, lay.load_kw * at(isp, lay.load_at), lay.n_sites),
+        total(lay.pv_member, lay.pv_kwp * at(isp, lay.pv_at), lay.cuts[0]),
+        lay.pumps.power_kw * at(isp, lay.pump_at),
+        at(isp, lay.heating_at) > 0,
+        lay.battery_pv_kwp * at(isp, lay.battery_pv_at) - lay.battery_load_kw * at(isp, lay.battery_load_at),
+        rushing,
+        _arrivals(lay, isp, rushing),
+        connections.load_kw * at(isp, connections.load_at),
+    )
+
+
+def _rushing(lay: Layout, isp: int) -> BoolArray:
+    """Cars (E,) plugged in before a journey."""
+    night = round(RUSH_STAY_H / lay.hours)
+    return np.asarray((lay.rush_isp >= 0) & (isp >= lay.rush_isp) & (isp < lay.rush_isp + night))
+
+
+def _arrivals(lay: Layout, isp: int, rushing: BoolArray) -> Arrivals:
+    """Sessions that begin; before a journey cars charge at full power in place of their sessions."""
+    rush = np.flatnonzero((lay.rush_isp == isp) & (lay.rush_isp >= 0))
+    energy = np.where(rushing, 0.0, lay.window.read(isp, lay.ev_at))
+    new = np.flatnonzero(energy)
+    at, rated = lay.ev_at[new] - ENERGY, lay.ev_kw[new]
+    length, gap, level = (lay.window.read(isp, at + column) for column in (LENGTH, GAP, LEVEL))
+    stay = np.minimum(np.maximum(lay.vehicles.parking_isps[new], length), gap).astype(np.int64)
+    night = np.full(len(rush), round(RUSH_STAY_H / lay.hours))
+    return Arrivals(
+        np.concatenate([rush, new]),
+        np.concatenate([lay.rush_kwh[rush], energy[new] * rated]),
+        isp + np.concatenate([night, stay]),
+        np.concatenate([lay.ev_kw[rush], level * rated]),
+        np.repeat([True, False], [len(rush), len(new)]),
+    )

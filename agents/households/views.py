@@ -1,0 +1,107 @@
+"""What a fleet of households shows of itself: a delivered ISP, one to come, and what could be done in it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from tandem_sim.grids.types import FloatArray
+
+
+@dataclass(frozen=True)
+class FleetStep:
+    """One delivered ISP. Sites (n_sites,) and groups (G,) in kW; injection positive.
+
+    site_p_kw: actual net injection; site_base_kw: baseline from the state before the step; site_load_kw: the
+    inflexible household load alone (<= 0). group_base_kw: baseline of each group's devices. up_kw, down_kw:
+    delivered by each group, actual minus baseline, >= 0, at most one of them above 0. curtailed_kw: PV held
+    back. battery_soc_mean (0..1) and indoor_theta_mean (K) after the step, ev_energy_kwh charged in it; 0
+    without such devices. Connections (C,) kW: connection_kw actual, connection_base_kw before activation,
+    connection_wish_kw had none been limited either; shed_kw of appliances switched off to keep to limits.
+    lost_kwh: energy that limits cost for good: appliances, PV held back, cars that left short.
+    offer_kw (2, C): what could be offered up and down, sustained; free_offer_kw (2, C) had no contract been.
+    """
+
+    isp: int
+    site_p_kw: FloatArray
+    site_base_kw: FloatArray
+    site_load_kw: FloatArray
+    group_base_kw: FloatArray
+    up_kw: FloatArray
+    down_kw: FloatArray
+    curtailed_kw: float
+    battery_soc_mean: float
+    ev_energy_kwh: float
+    indoor_theta_mean: float
+    connection_kw: FloatArray
+    connection_base_kw: FloatArray
+    connection_wish_kw: FloatArray
+    shed_kw: FloatArray
+    lost_kwh: float
+    offer_kw: FloatArray
+    free_offer_kw: FloatArray
+
+
+@dataclass(frozen=True)
+class SitesAhead:
+    """What sites (n_sites,) will inject in an ISP to come, kW: net, unasked; and inflexible load (<= 0)."""
+
+    site_base_kw: FloatArray
+    site_load_kw: FloatArray
+
+
+@dataclass(frozen=True)
+class FleetPreview:
+    """What an ISP to come looks like: baseline and load of sites as in ``FleetStep``, offers of groups.
+
+    group_base_kw (G,): baseline of each group's devices. up_kw, down_kw (G,) >= 0: sustained offers around
+    it. up_price, down_price (G,) EUR/MWh: cost-true (the buyer pays +up_price; the provider pays back
+    down_price), weighted by offered power; 0 where the offer is 0.
+    """
+
+    isp: int
+    site_base_kw: FloatArray
+    site_load_kw: FloatArray
+    group_base_kw: FloatArray
+    up_kw: FloatArray
+    down_kw: FloatArray
+    up_price: FloatArray
+    down_price: FloatArray
+
+    @cached_property
+    def offer_mw(self) -> FloatArray:
+        """Offers of all groups upwards, then of all downwards, (2 G,) MW."""
+        return np.concatenate([self.up_kw, self.down_kw]) / 1000.0
+
+    @cached_property
+    def offer_price(self) -> FloatArray:
+        """Their prices (2 G,)."""
+        return np.concatenate([self.up_price, self.down_price])
+
+
+@dataclass(frozen=True)
+class FleetReach:
+    """What is expected of an ISP with all orders known.
+
+    connection_kw (C,): net injection; connection_base_kw had nothing been ordered, connection_wish_kw had no
+    connection been limited either.
+    up_kw, down_kw (G,) >= 0: what groups can do around their baseline in this one ISP.
+    ease_kw (C,): how far each connection could still lower its net import at no discomfort; ease_price (C,)
+    EUR/MWh: what that costs its devices in wear and inconvenience.
+    """
+
+    connection_kw: FloatArray
+    connection_base_kw: FloatArray
+    connection_wish_kw: FloatArray
+    up_kw: FloatArray
+    down_kw: FloatArray
+    ease_kw: FloatArray
+    ease_price: FloatArray
+
+
+@dataclass(frozen=True)
+class FleetRollout:
+    """Baseline and inflexible load of sites without orders, (n, n_sites), kW, injection positive."""
+
+    site_base_kw: FloatArray
+    site_load_kw: FloatArray

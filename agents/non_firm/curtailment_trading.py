@@ -1,0 +1,91 @@
+"""Near real time, customers whose import is limited buy relief from neighbours; the DSO checks each trade."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tandem_sim.agents.base.agent import Desk
+from tandem_sim.agents.households.fleet_agent import FleetDesk
+from tandem_sim.agents.non_firm.activation import Activation, NonFirmDesk
+from tandem_sim.agents.non_firm.lv_feeders import Street
+from tandem_sim.grids.types import FloatArray
+from tandem_sim.markets.services.curtailment import SMALL_KW, trade_curtailment
+
+
+@dataclass(frozen=True)
+class Deal:
+    """One seller's relief for one buyer, kW of import for an ISP, at EUR/MWh."""
+
+    buyer: str
+    seller: str
+    kw: float
+    price: float
+
+
+class TradingDesk:
+    """The platform of one DSO. Sellers are those under no limit; they are paid what they ask.
+
+    What buyers would pay is one synthetic value for all, what sellers ask is the wear and inconvenience of
+    their devices.
+    """
+
+    def __init__(
+        self, desk: Desk, limits: NonFirmDesk, streets: Sequence[Street], rule: Activation,
+        fleet_desk: FleetDesk, value_eur_per_mwh: float,
+    ) -> None:  # fmt: skip
+        """`limits` knows what the DSO expects and has activated."""
+        self._desk, self._limits, self._streets = desk, limits, list(streets)
+        self._rule, self._fleet_desk, self._value = rule, fleet_desk, value_eur_per_mwh
+        self.deals: dict[int, list[Deal]] = {}
+
+    def trade(self, isp: int) -> None:
+        """Clear the trades of every feeder with limited customers, and move their limits."""
+        caps, active = self._fleet_desk.caps(isp), self._limits.book.active(isp)
+        if caps is None:
+            return
+        expected, contracts = self._fleet_desk.reach(isp), self._limits.book.contracts
+        imports = -self._limits.expected_kw(isp)
+        for street in self._streets:
+            mine = street.connections
+            if not active[mine].any():
+                continue
+            cap, own = caps.import_kw[mine], imports[mine]
+            limited = active[mine] & np.isfinite(cap)
+            wish = np.minimum(-expected.connection_wish_kw[mine], contracts.connection_kw[mine])
+            wanted = np.where(limited, np.maximum(wish - cap, 0.0), 0.0)
+            able = np.where(active[mine], 0.0, np.clip(expected.ease_kw[mine], 0.0, np.maximum(own, 0.0)))
+            found = trade_curtailment(
+                street.feeder, self._rule.narrow(street.band), own, wanted,
+                np.full(len(cap), self._value), able, expected.ease_price[mine],
+            )  # fmt: skip
+            if found.bought_kw.max(initial=0.0) <= SMALL_KW:
+                continue
+            moved = np.where(found.bought_kw > 0, cap + found.bought_kw, own - found.sold_kw)
+            some = np.flatnonzero((found.bought_kw > SMALL_KW) | (found.sold_kw > SMALL_KW))
+            self._limits.tell(
+                isp, mine.start + some, np.maximum(moved[some], 0.0), caps.export_kw[mine][some]
+            )
+            self._settle(isp, street, found.bought_kw, found.sold_kw, expected.ease_price[mine])
+
+    def _settle(
+        self, isp: int, street: Street, bought: FloatArray, sold: FloatArray, price: FloatArray
+    ) -> None:
+        """Split every seller's relief over the buyers, in proportion to what they bought."""
+        names = self._limits.book.contracts.names[street.connections]
+        share = bought / bought.sum()
+        for seller in np.flatnonzero(sold > SMALL_KW):
+            for buyer in np.flatnonzero(bought > SMALL_KW):
+                deal = Deal(
+                    names[buyer], names[seller], float(sold[seller] * share[buyer]), float(price[seller])
+                )
+                self.deals.setdefault(isp, []).append(deal)
+                self._desk.record(
+                    "curtailment_trades",
+                    {
+                        "isp": isp, "street": street.name, "buyer": deal.buyer, "seller": deal.seller,
+                        "kw": deal.kw, "gained_kw": float(bought[buyer]), "price_eur_per_mwh": deal.price,
+                    },
+                )  # fmt: skip

@@ -1,0 +1,74 @@
+"""Low-voltage feeders in a simulation: whose households hang on them, and how they are seen to stand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tandem_sim.grids.low_voltage.limits import Band, broken_pu
+from tandem_sim.grids.low_voltage.three_phase import Feeder
+from tandem_sim.grids.types import BoolArray, FloatArray
+
+
+@dataclass(frozen=True)
+class Street:
+    """One low-voltage feeder below a bus of an area: its users are consecutive connections of the fleet."""
+
+    name: str
+    area: str
+    node: int  # of the area's network
+    feeder: Feeder
+    band: Band
+    connections: slice
+
+
+@dataclass(frozen=True)
+class StreetState:
+    """K operating points of a feeder, (K,): voltages (p.u.), highest loading (%), and whether limits hold."""
+
+    vm_min_pu: FloatArray
+    vm_max_pu: FloatArray
+    loading_percent: FloatArray
+    safe: BoolArray
+
+
+def by_feeder(streets: Sequence[Street]) -> list[list[Street]]:
+    """Streets that are copies of one feeder with the same limits, solved together."""
+    found: dict[tuple[int, Band], list[Street]] = {}
+    for street in streets:
+        found.setdefault((id(street.feeder), street.band), []).append(street)
+    return list(found.values())
+
+
+def look_at(streets: Sequence[Street], injection_kw: FloatArray) -> list[tuple[Street, StreetState]]:
+    """Three-phase power flow of every street at K points (K, C) kW of all connections' injections.
+
+    A point without a solution is unsafe, and its figures are those of the feeder without load.
+    """
+    answers = []
+    for copies in by_feeder(streets):
+        feeder, band, k = copies[0].feeder, copies[0].band, len(injection_kw)
+        state = feeder.solve(-np.concatenate([injection_kw[:, street.connections] for street in copies]))
+        vm = np.abs(state.voltage)
+        current = np.abs(feeder.section_current(state.current))
+        loading = 100.0 * (current / feeder.section_limit[:, None]).max(axis=(1, 2), initial=0.0)
+        low, high = vm.min(axis=1), vm.max(axis=1)
+        kept = (low >= band.low_pu - 1e-9) & (high <= band.high_pu + 1e-9)
+        kept &= (loading <= 100.0 * band.loading + 1e-6) & state.converged
+        for place, street in enumerate(copies):
+            part = slice(place * k, (place + 1) * k)
+            answers.append((street, StreetState(low[part], high[part], loading[part], kept[part])))
+    return answers
+
+
+def excess_pu(streets: Sequence[Street], bands: Sequence[Band], injection_kw: FloatArray) -> FloatArray:
+    """How far injections (C,) kW exceed the worst limit of every street, (S,) p.u., as of `broken_pu`."""
+    worst = np.empty(len(streets))
+    place = {street.name: k for k, street in enumerate(streets)}
+    for copies in by_feeder(streets):
+        points = np.stack([-injection_kw[street.connections] for street in copies])
+        at = [place[street.name] for street in copies]
+        worst[at] = broken_pu(copies[0].feeder, bands[at[0]], points)
+    return worst

@@ -1,0 +1,79 @@
+"""Bids changed between a local market and the TSO's: lowered, withdrawn, repriced, as the rules allow.
+
+Source: draft network code on demand response, art. 53.4 (e), in ALEXANDER D3.3, 3.3.2: national terms say
+whether providers may change prices and volumes of forwarded bids, or withdraw them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tandem_sim.agents.base.messages import AmendMessage
+from tandem_sim.grids.types import FloatArray
+from tandem_sim.markets.orders.bids import Bids
+from tandem_sim.markets.orders.products import Product
+from tandem_sim.markets.tolerances import NOTHING_MW
+
+
+@dataclass(frozen=True)
+class AmendRules:
+    """Quantities may fall to what is sold; `reprice` lets bids that sold nothing change their price.
+
+    What is amended keeps the rules of its product: its price, and its quantity if anything is left to sell.
+    """
+
+    reprice: bool
+    product: Product
+
+
+def amended(
+    bids: Bids, sold_mw: FloatArray, message: AmendMessage, rules: AmendRules
+) -> tuple[Bids, list[dict[str, Any]]]:
+    """A book after an amendment, and one row for every change asked for (see table ``amendments``)."""
+    quantity, price, held = (np.array(x) for x in (bids.quantity_mw, bids.price, bids.held_mw))
+    place = {b: k for k, b in enumerate(bids.bid_id.tolist())}
+    rows = []
+    changes = zip(
+        message.bid_id,
+        message.quantity_mw.tolist(),
+        message.price.tolist(),
+        rules.product.quantity_reasons(message.quantity_mw),
+        rules.product.price_reasons(message.price),
+        strict=True,
+    )
+    for bid, mw, asked, bad_quantity, bad_price in changes:
+        k = place.get(bid)
+        if k is None or bids.provider[k] != message.sender:
+            rows.append(_row(bid, "no such bid of this provider", None, mw, None, asked))
+            continue
+        reason = ""
+        if not sold_mw[k] - NOTHING_MW <= mw <= quantity[k] + NOTHING_MW:
+            reason = "a quantity may only fall, to what is sold at the least"
+        elif asked != price[k] and (not rules.reprice or sold_mw[k] > 0):
+            reason = "the price may not be changed"
+        elif mw > sold_mw[k] + NOTHING_MW and bad_quantity:
+            reason = bad_quantity
+        elif asked != price[k]:
+            reason = bad_price
+        rows.append(_row(bid, reason, float(quantity[k]), mw, float(price[k]), asked))
+        if not reason:
+            quantity[k] = np.clip(mw, sold_mw[k], quantity[k])
+            held[k] = min(held[k], quantity[k] - sold_mw[k])
+            price[k] = asked
+    return replace(bids, quantity_mw=quantity, price=price, held_mw=held), rows
+
+
+def _row(
+    bid: str, reason: str, mw: float | None, new_mw: float, price: float | None, new_price: float
+) -> dict[str, Any]:
+    return {
+        "bid_id": bid,
+        "reason": reason,
+        "quantity_mw": mw,
+        "new_quantity_mw": new_mw,
+        "price_eur_per_mwh": price,
+        "new_price_eur_per_mwh": new_price,
+    }

@@ -1,0 +1,281 @@
+"""What TSO and DSO have in common: a house, an order book, and their blocks of the scheme."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import mesa
+import numpy as np
+
+from tandem_sim.agents.base.agent import Desk, Participant
+from tandem_sim.agents.base.area import Area
+from tandem_sim.agents.base.messages import AwardMessage, BidsMessage, HouseMessage, Message, RejectionMessage
+from tandem_sim.agents.operators.admission import Admission
+from tandem_sim.grids.power_flow.constraints import GridRows
+from tandem_sim.grids.types import FloatArray
+from tandem_sim.markets.auctions.aggregation import NO_SUPPLY
+from tandem_sim.markets.clearing.needs import Clearing
+from tandem_sim.markets.coordination.block import TSO, Block, Party, Scheme, Written
+from tandem_sim.markets.coordination.driver import apply, view_of
+from tandem_sim.markets.coordination.ledger import Ledger
+from tandem_sim.markets.coordination.state import book_entries
+from tandem_sim.markets.orders.bids import Bids
+
+ROUNDS = ("mol", "mol_validate")
+"""Gates of a negotiation in rounds: operators keep the forecast they began with, or no round would settle."""
+Register = dict[int, Ledger]
+"""The ledger of every open ISP: what a bid sold is booked once, whoever bought it."""
+
+
+class Operator(Participant, ABC):
+    """Runs the blocks of its party at their gates, in its own house, on what it owns and has been sent."""
+
+    party: Party
+
+    def __init__(
+        self,
+        model: mesa.Model,
+        name: str,
+        desk: Desk,
+        house: str,
+        scheme: Scheme,
+        admission: Admission,
+        register: Register,
+        operators: Mapping[str, str],
+    ) -> None:
+        """`operators` names the operator of every house."""
+        super().__init__(model, name, desk)
+        self._operators = dict(operators)
+        self.house = house
+        self.scheme = scheme
+        self._admission = admission
+        self._register = register
+        self._inbox: dict[tuple[int, str], list[Bids]] = {}
+        self._closed: set[tuple[int, str]] = set()
+        self.known: dict[int, dict[str, dict[str, Any]]] = {}  # ISP -> house -> entries
+        self._negotiating: set[int] = set()
+        self._last_grid: dict[str, GridRows] = {}
+        self._settled = -1  # latest ISP that has been settled
+
+    def receive(self, message: Message) -> None:
+        """Collect bids until the book closes; keep what other operators share."""
+        match message:
+            case BidsMessage():
+                key = (message.isp, message.system)
+                if key in self._closed or message.isp <= self._settled:
+                    self._reject(
+                        message, dict.fromkeys(message.bids.bid_id.tolist(), "came after gate closure")
+                    )
+                else:
+                    self._inbox.setdefault(key, []).append(message.bids)
+            case HouseMessage() if message.isp <= self._settled:
+                about = f"{message.house} from {message.sender}"
+                self._note_fallback(message.isp, about, "came after settlement")
+            case HouseMessage():
+                self._houses(message.isp).setdefault(message.house, {}).update(message.entries)
+            case _:
+                super().receive(message)
+
+    def close_book(self, isp: int, systems: Sequence[str]) -> None:
+        """Gate closure: join the accepted bids of each system by bid id and enter them in the ledger."""
+        for system in systems:
+            parts = self._inbox.pop((isp, system), [])
+            self._closed.add((isp, system))
+            book = Bids.join(parts)
+            book = book.pick(np.argsort(book.bid_id, kind="stable"))
+            admitted, reasons = self._admission.admit(isp, book, self.desk.now)
+            if any(reasons):
+                self._reject_rows(isp, system, book, reasons)
+            book = admitted
+            entries = book_entries(system, book, self._register.setdefault(isp, Ledger()))
+            self._houses(isp).setdefault(system, {}).update(entries)
+            self._record_orders(isp, system, book)
+
+    def act(self, gate: str, isp: int) -> None:
+        """Run the blocks of this party that stand at a gate, all on one forecast, that of this moment."""
+        looked = gate in ROUNDS and isp in self._negotiating
+        for block in self.scheme.blocks:
+            if block.party != self.party or block.gate != gate:
+                continue
+            houses = self._houses(isp)
+            looks = any(n.endswith(".grid") and n not in block.foreign_reads() for n in block.reads)
+            if looks and not looked:
+                self.refresh(isp)
+                looked = True
+            if gate in ROUNDS:
+                self._negotiating.add(isp)
+            if gate == "tso_clear":
+                self._note_missing(isp, block)
+            self.complete(isp)
+            if self.house in self._register[isp].offered:  # the ledger is one, whatever messages were lost
+                houses[self.house]["sold"] = self._register[isp].sold(self.house)
+            before = houses[self.house].get("offers")
+            written = block.run(self.house, view_of(block, self.house, houses))
+            apply(block, written, houses, self._register[isp])
+            for system, clearing in written.clearings.items():
+                self._record_clearing(isp, system, block.name, clearing)
+            if "area.offers" in block.writes and before is not None:
+                self._record_validation(isp, block, before)
+            for system, award in written.awards.items():
+                self._announce(isp, block.name, system, award)
+            for (layer, system), refused in written.refused.items():
+                self._announce(isp, layer, system, -refused)
+            self._pass_on(isp, written)
+
+    @abstractmethod
+    def refresh(self, isp: int) -> None:
+        """Put the forecast of this moment into the own house."""
+
+    def complete(self, isp: int) -> None:
+        """Fill in what should have come from others and did not (nothing, unless messages are lost)."""
+
+    def forget(self, isp: int) -> None:
+        """Drop what is known of an ISP that has been settled."""
+        self.known.pop(isp, None)
+        self._settled = isp
+        self._negotiating.discard(isp)
+        self._closed = {key for key in self._closed if key[0] > isp}
+
+    def _complete_areas(self, isp: int, areas: Sequence[Area]) -> None:
+        """Stand-ins for what areas should have sent: an area that sent nothing offers nothing.
+
+        Where the scheme shares grids, the last known one stands; an area without one is blocked.
+        """
+        houses = self._houses(isp)
+        needs_grids = any("area.grid" in b.foreign_reads() for b in self.scheme.blocks)
+        none = np.empty(0)
+        missing = {"bids": Bids.empty(), "offers": none, "sold": none, "exchange": 0.0, "rsf": NO_SUPPLY}
+        for area in areas:
+            house = houses.setdefault(area.name, {})
+            if len(house.get("bids", ())) != len(house.get("offers", house.get("bids", ()))):
+                house["bids"], house["offers"], house["sold"] = Bids.empty(), none, none  # the book was lost
+            for name, value in {**missing, "accepted": False}.items():
+                house.setdefault(name, value)
+            if not needs_grids:
+                continue
+            if "grid" in house:
+                self._last_grid[area.name] = house["grid"]
+            elif area.name in self._last_grid:
+                house["grid"] = self._last_grid[area.name]
+            else:
+                house["grid"] = GridRows.without_limits(area.network.n_nodes)
+                house["offers"] = np.zeros(len(house["offers"]))
+
+    def _note_missing(self, isp: int, block: Block) -> None:
+        """Record what areas should have sent by now and have not; `complete` stands in for it."""
+        names = [n.removeprefix("area.") for n in block.foreign_reads() if n.startswith("area.")]
+        for area, house in self._houses(isp).items():
+            missing = [n for n in names if n not in house] if area != TSO else []
+            if missing:
+                self._note_fallback(
+                    isp, f"{', '.join(missing)} of {area}", "not here in time: a stand-in is used"
+                )
+
+    def _note_fallback(self, isp: int, about: str, consequence: str) -> None:
+        row = {"isp": isp, "party": self.name, "about": about, "consequence": consequence}
+        self.desk.record("fallbacks", row)
+
+    def _houses(self, isp: int) -> dict[str, dict[str, Any]]:
+        return self.known.setdefault(isp, {})
+
+    def _pass_on(self, isp: int, written: Written) -> None:
+        """Tell the operators of other houses what was written there, and what was sold from their books."""
+        for house in sorted({*written.entries, *written.awards}):
+            receiver = self._operators[house]
+            entries = dict(written.entries.get(house, {}))
+            if len(written.awards.get(house, ())):
+                entries["sold"] = self._houses(isp)[house]["sold"]
+            if entries and receiver != self.name:
+                self.desk.send(HouseMessage(self.name, receiver, isp, house=house, entries=entries))
+
+    def _announce(self, isp: int, layer: str, system: str, award: FloatArray) -> None:
+        bids: Bids = self._houses(isp)[system]["bids"]
+        for provider, won in bids.by_provider(award.nonzero()[0]).items():
+            self.desk.send(
+                AwardMessage(
+                    self.name,
+                    provider,
+                    isp,
+                    system=system,
+                    layer=layer,
+                    bid_id=tuple(bids.bid_id[won].tolist()),
+                    quantity_mw=award[won],
+                    price=bids.price[won],
+                )
+            )
+
+    def _reject(self, message: BidsMessage, reasons: dict[str, str]) -> None:
+        self.desk.send(RejectionMessage(self.name, message.sender, message.isp, reasons=reasons))
+        n = len(reasons)
+        self.desk.record(
+            "rejections",
+            {
+                "isp": [message.isp] * n,
+                "system": [message.system] * n,
+                "bid_id": list(reasons),
+                "reason": list(reasons.values()),
+            },
+        )
+
+    def _reject_rows(self, isp: int, system: str, book: Bids, reasons: list[str]) -> None:
+        for provider, places in book.places.items():
+            found = {str(book.bid_id[k]): reasons[k] for k in places.tolist() if reasons[k]}
+            if found:
+                self._reject(BidsMessage(provider, self.name, isp, system=system), found)
+
+    def _record_orders(self, isp: int, system: str, book: Bids) -> None:
+        n = len(book)
+        self.desk.record(
+            "orders",
+            {
+                "isp": np.full(n, isp),
+                "system": [system] * n,
+                "bid_id": book.bid_id,
+                "provider": book.provider,
+                "node": book.node,
+                "direction": book.direction,
+                "demand": book.demand,
+                "quantity_mw": book.quantity_mw,
+                "price_eur_per_mwh": book.price,
+            },
+        )
+
+    def _record_validation(self, isp: int, block: Block, before: FloatArray) -> None:
+        """How much of what was offered to the TSO a block of this operator has let stand."""
+        house = self._houses(isp)[self.house]
+        up = house["bids"].direction > 0
+        after: FloatArray = house["offers"]
+        self.desk.record(
+            "validation",
+            {
+                "isp": isp,
+                "system": self.house,
+                "layer": block.name,
+                "accepted": house.get("accepted", True),
+                "offered_up_mw": float(before[up].sum()),
+                "offered_down_mw": float(before[~up].sum()),
+                "kept_up_mw": float(after[up].sum()),
+                "kept_down_mw": float(after[~up].sum()),
+            },
+        )
+
+    def _record_clearing(self, isp: int, system: str, layer: str, clearing: Clearing) -> None:
+        answer = clearing.answer
+        self.desk.record(
+            "clearings",
+            {
+                "isp": isp,
+                "system": system,
+                "layer": layer,
+                "status": answer.status.value,
+                "need_mw": clearing.need_mw,
+                "exchange_mw": clearing.exchange_mw,
+                "cost_eur_per_h": answer.cost_eur_per_h,
+                "short_mw": answer.short_mw,
+                "long_mw": answer.long_mw,
+                "price_eur_per_mwh": answer.price_eur_per_mwh,
+                "penalty_eur_per_h": answer.penalty_eur_per_h,
+            },
+        )

@@ -1,0 +1,251 @@
+"""The transmission system operator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace as dataclass_replace
+
+import mesa
+import numpy as np
+
+from tandem_sim.agents.base.agent import Desk
+from tandem_sim.agents.base.area import Area
+from tandem_sim.agents.base.forecast import ForecastErrors
+from tandem_sim.agents.base.messages import (
+    AssetResultMessage,
+    AssetsMessage,
+    BaselineMessage,
+    CapacityBidsMessage,
+    DayAheadMessage,
+    Message,
+    NominationMessage,
+    PlatformMessage,
+    RevisionMessage,
+    ScheduleMessage,
+    ShortfallMessage,
+)
+from tandem_sim.agents.households.fleet_agent import FleetDesk
+from tandem_sim.agents.operators.admission import Admission
+from tandem_sim.agents.operators.operator import Operator, Register
+from tandem_sim.agents.services.capacity import CapacityDesk
+from tandem_sim.agents.services.qualification import QualificationDesk
+from tandem_sim.grids.power_flow.dc import DcModel, TransmissionGrid
+from tandem_sim.grids.types import FloatArray
+from tandem_sim.markets.clearing.needs import Clearing
+from tandem_sim.markets.clearing.pricing import Sale
+from tandem_sim.markets.coordination.block import TSO as T
+from tandem_sim.markets.coordination.block import Scheme
+from tandem_sim.markets.orders.bids import Bids
+from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister
+from tandem_sim.markets.services.replacement import REPLACEMENT, replace_missing
+from tandem_sim.markets.settlement.imbalance import Regulation
+from tandem_sim.markets.settlement.payments import RESERVE
+from tandem_sim.markets.settlement.regulation import regulation_of
+
+
+class TSO(Operator):
+    """Forecasts the system imbalance, runs the balancing market, sets the imbalance price."""
+
+    party = "tso"
+
+    def __init__(
+        self,
+        model: mesa.Model,
+        name: str,
+        desk: Desk,
+        scheme: Scheme,
+        admission: Admission,
+        register: Register,
+        dc: DcModel,
+        unit_node: Mapping[str, int],
+        load_mw: FloatArray,
+        areas: Sequence[Area],
+        interface_node: Mapping[str, int],
+        fleet_desk: FleetDesk,
+        errors: ForecastErrors,
+        lead_h: Callable[[int], float],
+        operators: Mapping[str, str],
+    ) -> None:
+        """`load_mw` (T, N) is the load on transmission (<= 0), `unit_node` places the scheduled units."""
+        super().__init__(model, name, desk, T, scheme, admission, register, operators)
+        self._dc = dc
+        self._unit_node = dict(unit_node)
+        self._load_mw = load_mw
+        self._areas = list(areas)
+        self._interface_node = dict(interface_node)
+        self._fleet_desk = fleet_desk
+        self._errors = errors
+        self._lead_h = lead_h
+        self.day_ahead_price: dict[int, float] = {}
+        self.schedules: dict[str, dict[int, float]] = {}
+        self.qualification: QualificationDesk | None = None
+        self.capacity: CapacityDesk | None = None
+        self.nominated_mw: dict[tuple[int, str], tuple[float, float]] = {}  # ISP, BSP -> up, down
+        self._nominated_to = 0  # the first ISP that may still be nominated for
+        self._declared: dict[int, list[BaselineMessage]] = {}
+        self._missing: dict[int, list[ShortfallMessage]] = {}
+        self.slow_mw: dict[int, FloatArray] = {}  # of bids on transmission, opened to the reserve by ISP
+        self.replaced: dict[int, dict[tuple[str, int], tuple[float, float]]] = {}
+
+    def receive(self, message: Message) -> None:
+        """Keep schedules, prices, nominations, baselines; hand requests to their desks."""
+        match message:
+            case ScheduleMessage():
+                self.schedules.setdefault(message.sender, {}).update(
+                    enumerate(message.p_mw.tolist(), start=message.isp)
+                )
+            case DayAheadMessage():
+                self.day_ahead_price.update(enumerate(message.price.tolist(), start=message.isp))
+            case AssetsMessage() if self.qualification is not None:
+                self.qualification.asked(message)
+            case AssetResultMessage() if self.qualification is not None:
+                self.qualification.tested(message)
+            case RevisionMessage() if self.qualification is not None:
+                self.qualification.revised(message)
+            case CapacityBidsMessage() if self.capacity is not None:
+                self.capacity.take(message)
+            case NominationMessage():
+                self._nominated(message)
+            case ShortfallMessage():
+                self._missing.setdefault(message.isp, []).append(message)
+            case BaselineMessage():
+                if message.isp > self._settled:
+                    self._declared.setdefault(message.isp, []).append(message)
+            case _:
+                super().receive(message)
+
+    def _nominated(self, message: NominationMessage) -> None:
+        """Keep a nomination that has come before its gate."""
+        if message.isp < self._nominated_to:
+            about = f"{message.kind} from {message.sender}"
+            late = {"party": self.name, "about": about, "consequence": message.if_lost}
+            self.desk.record("fallbacks", {"isp": message.isp, **late})
+            return
+        both = zip(message.up_mw.tolist(), message.down_mw.tolist(), strict=True)
+        for k, pair in enumerate(both):
+            self.nominated_mw[message.isp + k, message.sender] = pair
+
+    def close_nominations(self, day: range) -> None:
+        """Gate closure for nominations of a day's ISPs."""
+        self._nominated_to = day.stop
+
+    def close_books(self, isp: int) -> None:
+        """Gate closure for bids on transmission, and for those of areas without a local market."""
+        has_local = any(b.party == "dso" for b in self.scheme.blocks)
+        areas = [] if has_local else [area.name for area in self._areas]
+        self.close_book(isp, [T, *areas])
+
+    def refresh(self, isp: int) -> None:
+        """The transmission grid as expected now: scheduled units, forecast loads and interface flows."""
+        self._houses(isp).setdefault(T, {})["grid"] = self.expect(isp)
+
+    def expect(self, isp: int) -> TransmissionGrid:
+        """Forecast of the moment. What is scheduled is known; loads and areas carry their forecast error."""
+        lead = self._lead_h(isp)
+        load = self._load_mw[isp]
+        p = load * (1.0 - self._errors.error_mw(T, isp, lead) / max(-float(load.sum()), 1e-9))
+        p = p + self.units_mw(isp)
+        ahead = self._fleet_desk.sites_ahead(isp)
+        interface = {}
+        for area in self._areas:
+            net, _ = area.injections(isp, ahead.site_base_kw, ahead.site_load_kw)
+            interface[area.name] = -float(net.sum()) - self._errors.error_mw(area.name, isp, lead)
+        return TransmissionGrid(self._dc, p, self._interface_node, interface)
+
+    def units_mw(self, isp: int) -> FloatArray:
+        """Day-ahead schedules of the units by node (N,)."""
+        p = np.zeros(self._dc.network.n_nodes)
+        for unit, node in self._unit_node.items():
+            p[node] += self.schedules[unit][isp]
+        return p
+
+    def forget(self, isp: int) -> None:
+        """Drop schedules and prices too."""
+        super().forget(isp)
+        self.day_ahead_price.pop(isp, None)
+        self._declared.pop(isp, None)
+        self._missing.pop(isp, None)
+        self.slow_mw.pop(isp, None)
+        self.replaced.pop(isp, None)
+        for key in [key for key in self.nominated_mw if key[0] == isp]:
+            del self.nominated_mw[key]
+        for schedule in self.schedules.values():
+            schedule.pop(isp, None)
+
+    def declared_mw(self, isp: int, n_groups: int) -> FloatArray:
+        """Baselines that aggregators declared for an ISP, (n_groups,) MW, nan where none came."""
+        declared = np.full(n_groups, np.nan)
+        for message in self._declared.get(isp, ()):
+            declared[message.group] = message.declared_mw
+        return declared
+
+    def complete(self, isp: int) -> None:
+        """What areas did not send is filled in; one that committed to no flow takes what is forecast."""
+        self._complete_areas(isp, self._areas)
+        houses = self._houses(isp)
+        for area in self._areas if self.scheme.reads("area.boundary") else ():
+            houses[area.name].setdefault("boundary", houses[T]["grid"].interface_mw[area.name])
+
+    def share(self, isp: int, receiver: str) -> None:
+        """Upload the grid as expected now to the platform of an independent operator."""
+        self.refresh(isp)
+        entries = {"grid": self._houses(isp)[T]["grid"]}
+        self.desk.send(PlatformMessage(self.name, receiver, isp, house=T, entries=entries))
+
+    def replace(
+        self, isp: int, register: FlexibilityRegister | None, held_mw: Mapping[tuple[str, int], float]
+    ) -> None:
+        """Replace on transmission what pools say they cannot deliver: energy now, reserve to be called.
+
+        Of reserve no more than the TSO could call of a pool: `held_mw` by pool and direction.
+        """
+        told = self._missing.pop(isp, [])
+        if not told:
+            return
+        bids: Bids = self._houses(isp)[T]["bids"]
+        left = np.where(bids.demand, 0.0, bids.quantity_mw - self._register[isp].sold(T))
+        fast = left if register is None else register.within_fast_mw(bids, left, self.desk.now())
+        energy = sum(m.direction * m.energy_mw for m in told)
+        told = [
+            dataclass_replace(m, reserve_mw=min(m.reserve_mw, held_mw.get((m.sender, m.direction), 0.0)))
+            for m in told
+        ]
+        reserve = {d: sum(m.reserve_mw for m in told if m.direction == d) for d in (1, -1)}
+        found = replace_missing(bids, left, fast, energy, reserve)
+        award, clearing = found.answer.quantity_mw, Clearing(found.answer, energy)
+        self._register[isp].note(T, REPLACEMENT, clearing)
+        self._record_clearing(isp, T, REPLACEMENT, clearing)
+        if award.any():
+            self._register[isp].book(T, REPLACEMENT, Sale.of(award, bids.signed_price * award))
+            self._announce(isp, REPLACEMENT, T, award)
+        self.slow_mw[isp] = found.slow_mw
+        self.replaced[isp] = {(m.sender, m.direction): (m.energy_mw, m.reserve_mw) for m in told}
+
+    def left_out(self, isp: int) -> list[str]:
+        """Areas whose DSO has not accepted the merit order list when the market clears."""
+        if not self.scheme.reads("area.accepted"):
+            return []
+        houses = self._houses(isp)
+        return [a.name for a in self._areas if not houses.get(a.name, {}).get("accepted", False)]
+
+    def books_as_bought(self, isp: int, books: Mapping[str, Bids]) -> dict[str, Bids]:
+        """The books at whose prices the TSO bought: as it was told, else (in `aggregation`) the areas' own.
+
+        A DSO may lower prices of its own book afterwards, for its next market (`mitigate`).
+        """
+        told = {system: house.get("bids") for system, house in self._houses(isp).items()}
+        return {
+            system: known if (known := told.get(system)) is not None and len(known) == len(bids) else bids
+            for system, bids in books.items()
+        }
+
+    def regulation(
+        self, isp: int, books: Mapping[str, Bids], delta_mw: FloatArray | None = None
+    ) -> Regulation:
+        """What balancing an ISP took of all that was bought for the TSO.
+
+        `books` are those of `books_as_bought`; `delta_mw` is what the automatic reserve delivered minute by
+        minute (net, up positive), if there is one.
+        """
+        bought = {RESERVE, REPLACEMENT, *(block.name for block in self.scheme.blocks if block.buyer == "tso")}
+        return regulation_of(self._register[isp], books, bought, delta_mw)

@@ -1,0 +1,285 @@
+"""The aggregator: pools resources, bids, and turns awards into orders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import mesa
+import numpy as np
+
+from tandem_sim.agents.base.agent import Desk, Participant
+from tandem_sim.agents.base.forecast import MEAN_ABS_NORMAL
+from tandem_sim.agents.base.messages import (
+    AmendMessage,
+    AwardMessage,
+    BaselineMessage,
+    BidsMessage,
+    CapacityAwardMessage,
+    DayAheadMessage,
+    HelpAcceptMessage,
+    HelpMessage,
+    HelpOfferMessage,
+    LimitMessage,
+    Message,
+    MeterMessage,
+    OrderMessage,
+    QualificationMessage,
+    ReactiveAwardMessage,
+    RejectionMessage,
+    SupplyMessage,
+    TenderMessage,
+)
+from tandem_sim.agents.non_firm.substitution import Redispatcher
+from tandem_sim.agents.parties.bidder import Bidder
+from tandem_sim.agents.parties.sales_book import ClosedBook, SalesBook
+from tandem_sim.agents.portfolios.portfolio import Portfolio, Resources, UnitPortfolio
+from tandem_sim.agents.services.capacity import CapacitySeller
+from tandem_sim.agents.services.qualification import Applicant
+from tandem_sim.agents.services.reactive_power import ReactiveSeller
+from tandem_sim.agents.strategies.strategy import OfferView, Stage, Strategy
+from tandem_sim.grids.types import FloatArray
+from tandem_sim.markets.orders.bids import DOWN, UP, Bids
+from tandem_sim.markets.orders.products import Product
+from tandem_sim.markets.tolerances import NOTHING_MW
+
+DECLARED = "declared baseline"
+"""What a seller draws for how far off a baseline is that it declares."""
+
+
+@dataclass(frozen=True)
+class Conduct:
+    """How a BSP deals with forwarding, and whether it keeps to the rules."""
+
+    consents: bool = True  # to the forwarding of what a local market leaves
+    reprices: bool = False  # when it amends bids
+    declares_to: str | None = None  # who is told its baseline
+    mape: float = 0.0  # of the baseline it expects, mean absolute error as a share of it
+    sells_twice: bool = False
+    replaces_faults: bool = False  # a strategy that makes an offer it may not make is replaced by the truth
+
+
+HONEST = Conduct()
+
+
+class Aggregator(Participant):
+    """A BSP. One class for pools of households, conventional units and large loads."""
+
+    def __init__(
+        self,
+        model: mesa.Model,
+        name: str,
+        desk: Desk,
+        portfolio: Portfolio,
+        strategy: Strategy,
+        product: Product,
+        receivers: Mapping[str, str],
+        resources_desk: str | None = None,
+        conduct: Conduct = HONEST,
+    ) -> None:
+        """`receivers` names who takes the bids of each system, `resources_desk` who takes the orders."""
+        super().__init__(model, name, desk)
+        self.portfolio = portfolio
+        self.applicant: Applicant | None = None
+        self.capacity: CapacitySeller | None = None
+        self.reactive: ReactiveSeller | None = None
+        self.remedies: Redispatcher | None = None
+        self.bidder = Bidder(name, strategy, desk.record, conduct.replaces_faults)
+        self._product = product
+        self._receivers = dict(receivers)
+        self._resources_desk = resources_desk
+        self._conduct = conduct
+        self._day_ahead: dict[int, float] = {}
+        self.sales = SalesBook(name, conduct.consents)
+
+    def receive(self, message: Message) -> None:
+        """Take prices and schedules, awards, meter readings and rejections."""
+        match message:
+            case DayAheadMessage():
+                self._day_ahead.update(enumerate(message.price.tolist(), start=message.isp))
+                if isinstance(self.portfolio, UnitPortfolio):
+                    self.portfolio.scheduled(message.isp, message.p_mw)
+            case AwardMessage():
+                self._order(message)
+            case RejectionMessage() | MeterMessage():
+                pass  # strategies hear of an ISP when it is settled
+            case LimitMessage() if self.remedies is not None:
+                self.remedies.told(message)
+            case HelpMessage() if self.remedies is not None:
+                self.remedies.asked(message)
+            case HelpOfferMessage() if self.remedies is not None:
+                self.remedies.offered(message)
+            case HelpAcceptMessage() if self.remedies is not None:
+                self.remedies.accepted(message)
+            case QualificationMessage() if self.applicant is not None:
+                self.applicant.told(message)
+            case TenderMessage() if self.capacity is not None:
+                self.capacity.tendered(message)
+            case CapacityAwardMessage() if self.capacity is not None:
+                self.capacity.awarded(message)
+            case ReactiveAwardMessage() if self.reactive is not None:
+                self.reactive.awarded(message)
+            case _:
+                super().receive(message)
+
+    def offer(self, isp: int) -> None:
+        """Send the bids for an ISP to whoever runs the market of each system."""
+        price = self._day_ahead[isp]
+        found = self.portfolio.resources(isp, price)
+        self.sales.open(isp, found)
+        books = self._held(isp, {part.system: self._bids(isp, price, part) for part in found})
+        self.sales.sent(isp, books)
+        for system, bids in books.items():
+            if len(bids):
+                self._send(isp, system, bids)
+        if self.reactive is not None:
+            self.reactive.offer(isp)
+
+    def amend(self, isp: int) -> None:
+        """After the local market: lower or withdraw what can no longer be done, reprice what sold nothing."""
+        price, sold = self._day_ahead[isp], self.sales.sold_mw(isp)
+        reprices = self._conduct.reprices
+        for part in self.portfolio.resources(isp, price):
+            old = self.sales.offered(isp, part.system)
+            new = self._bids(isp, price, part, "left")
+            now = dict(zip(new.bid_id.tolist(), range(len(new)), strict=True))
+            change: list[tuple[str, float, float]] = []
+            rows = zip(old.bid_id.tolist(), old.quantity_mw.tolist(), old.price.tolist(), strict=True)
+            for bid, mw, asked in rows:
+                k, done = now.get(bid), sold.get(bid, 0.0)
+                able = max(float(new.quantity_mw[k]) if k is not None else 0.0, done)
+                wanted = float(new.price[k]) if k is not None and reprices and not done else asked
+                if able < mw - NOTHING_MW or wanted != asked:
+                    change.append((bid, min(able, mw), wanted))
+            if change:
+                ids, mws, prices = zip(*change, strict=True)
+                self.desk.send(
+                    AmendMessage(
+                        self.name, self._receivers[part.system], isp, system=part.system, bid_id=ids,
+                        quantity_mw=np.array(mws), price=np.array(prices),
+                    )
+                )  # fmt: skip
+
+    def _send(self, isp: int, system: str, bids: Bids) -> None:
+        receiver = self._receivers[system]
+        self.desk.send(BidsMessage(self.name, receiver, isp, system=system, bids=bids))
+        if self._conduct.sells_twice:
+            again = np.array([f"{b}.2" for b in bids.bid_id.tolist()], dtype=np.str_)
+            for bid in bids.bid_id.tolist():
+                self.sales.alias(f"{bid}.2", bid)
+            self.desk.send(
+                BidsMessage(self.name, receiver, isp, system=system, bids=replace(bids, bid_id=again))
+            )
+
+    def _bids(self, isp: int, day_ahead_price: float, found: Resources, stage: Stage = "first") -> Bids:
+        tick = self._product.tick_mw
+        quantity = np.floor(found.quantity_mw / tick + 1e-9) * tick if tick else found.quantity_mw
+        (keep,) = (quantity >= max(self._product.min_quantity_mw, NOTHING_MW)).nonzero()
+        floor, cap = self._product.price_floor_eur_per_mwh, self._product.price_cap_eur_per_mwh
+        view = OfferView(
+            isp, day_ahead_price, found.direction[keep], quantity[keep], found.cost[keep], floor, cap,
+            found.system, stage, self.bidder.sees, self.bidder.book(found.system),
+        )  # fmt: skip
+        offers = self.bidder.offers(view)
+        bids = self.sales.price(keep, view, offers)
+        return self._struck(isp, day_ahead_price, found.system, bids)
+
+    def hear(self, isp: int, books: Mapping[str, ClosedBook]) -> None:
+        """Hear what became of the offers of an ISP in the book of every system."""
+        if self.bidder.listens:
+            self.bidder.hear(self.sales.outcome(isp, books), books)
+
+    def supply(self, day: range, receiver: str) -> None:
+        """Tell the day-ahead market what is asked above marginal cost, if the strategy has a say in it."""
+        markup = self.bidder.supply_markup(day)
+        if markup is not None:
+            self.desk.send(SupplyMessage(self.name, receiver, day.start, markup=markup))
+
+    def _held(self, isp: int, books: dict[str, Bids]) -> dict[str, Bids]:
+        """Hold for the automatic reserve what was sold as capacity, the best prices first."""
+        if self.capacity is None:
+            return books
+        ends = np.cumsum([len(b) for b in books.values()])[:-1]
+        whole = Bids.join(list(books.values()))
+        held = np.zeros(len(whole))
+        for direction in (UP, DOWN):
+            side = np.flatnonzero(whole.direction == direction)
+            rank = direction * whole.price[side]
+            held[side] = self.capacity.hold_mw(isp, direction, whole.quantity_mw[side], rank)
+        parts = np.split(held, ends)
+        return {s: replace(b, held_mw=part) for (s, b), part in zip(books.items(), parts, strict=True)}
+
+    def _struck(self, isp: int, day_ahead_price: float, system: str, bids: Bids) -> Bids:
+        """Bids of a system held to the strike of capacity contracts."""
+        if self.capacity is None or self.capacity.strike_eur_per_mwh is None:
+            return bids
+        price = np.array(bids.price)
+        for direction in (UP, DOWN):
+            side = np.flatnonzero(bids.direction == direction)
+            price[side] = self.capacity.struck(
+                isp, system, direction, bids.quantity_mw[side], price[side], day_ahead_price
+            )
+        return replace(bids, price=price)
+
+    def declare(self, isp: int) -> None:
+        """Tell the baselines expected right before delivery, or what the strategy makes of them."""
+        if self._conduct.declares_to is None:
+            return
+        group, declared = [], []
+        wrong = 1.0 + self._conduct.mape / MEAN_ABS_NORMAL * self._error(isp)
+        for part in self.portfolio.resources(isp, self._day_ahead[isp]):
+            up = part.direction == UP
+            group.append(part.resource[up])
+            expected, offered = wrong * part.baseline_mw[up], part.quantity_mw[up]
+            declared.append(self.bidder.declared_mw(isp, expected, offered))
+        self.desk.send(
+            BaselineMessage(
+                self.name,
+                self._conduct.declares_to,
+                isp,
+                group=np.concatenate(group),
+                declared_mw=np.concatenate(declared),
+            )
+        )
+
+    def _error(self, isp: int) -> float:
+        return float(self.desk.draws(DECLARED, isp).standard_normal())
+
+    def _order(self, award: AwardMessage) -> None:
+        """Pass an award on to the resources behind the bids. Units follow their awards without being told."""
+        if self._resources_desk is None:
+            return
+        if not self.sales.is_open(award.isp):
+            late = {"system": award.system, "bid_id": self.name, "reason": "award came after settlement"}
+            self.desk.record("rejections", {"isp": award.isp, **late})
+            return
+        self.sales.sell(award.isp, award.bid_id, award.quantity_mw)
+        self.desk.send(self.order(award.isp, award.bid_id, award.quantity_mw))
+
+    def order(self, isp: int, bid_id: Sequence[str], quantity_mw: FloatArray) -> OrderMessage:
+        """The order to the resources behind bids (n,) for so many MW (n,) of each."""
+        resource, direction = self.sales.groups_of(bid_id)
+        kw = quantity_mw * 1000.0
+        return OrderMessage(
+            self.name,
+            self._resources_desk or "",
+            isp,
+            group=resource,
+            up_kw=np.where(direction == UP, kw, 0.0),
+            down_kw=np.where(direction == UP, 0.0, kw),
+        )
+
+    def settle(self, isp: int, delivered_kw: FloatArray) -> float:
+        """Close the books of an ISP: what the deliveries cost its resources, EUR/h, signed like prices.
+
+        `delivered_kw` is the net delivery of every resource by number, up positive, those of others included;
+        it is empty for sellers whose resources are not metered one by one.
+        """
+        self._day_ahead.pop(isp, None)
+        if self.capacity is not None:
+            self.capacity.forget(isp)
+        if self.remedies is not None:
+            self.remedies.forget(isp)
+        if isinstance(self.portfolio, UnitPortfolio):
+            self.portfolio.forget(isp)
+        return self.sales.cost_eur_per_h(isp, delivered_kw)

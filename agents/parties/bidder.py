@@ -1,0 +1,148 @@
+"""Who asks a strategy on behalf of its seller, and deals with answers that no seller may give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import numpy as np
+
+from tandem_sim.agents.base.agent import Record
+from tandem_sim.agents.errors import StrategyError, StrategyLimitError
+from tandem_sim.agents.parties.sales_book import ClosedBook
+from tandem_sim.agents.strategies.registry import is_built_in
+from tandem_sim.agents.strategies.strategy import (
+    BOOK,
+    BaselineStrategy,
+    Offers,
+    OfferView,
+    PublishedBook,
+    SellerResult,
+    Strategy,
+    SupplyStrategy,
+    Truthful,
+    asked,
+    checked,
+    name_of,
+    sights_of,
+    vector,
+)
+from tandem_sim.agents.strategies.time_limit import LIMIT_S
+from tandem_sim.grids.types import FloatArray
+from tandem_sim.markets.orders.bids import DOWN, UP, Bids
+
+_Answer = TypeVar("_Answer")
+MOST_SUPPLY_MARKUP = 1000.0
+"""EUR/MWh asked above or below cost day-ahead: far below what unserved demand is worth to the market."""
+
+
+class Bidder:
+    """The strategy of one seller. On a fault the run stops, or the truth is bid from then on.
+
+    One call of a strategy that is not built in may take `limit_s` seconds (0: any time).
+    """
+
+    def __init__(self, seller: str, strategy: Strategy, record: Record, replaces_faults: bool) -> None:
+        self._seller, self._record, self._replaces_faults = seller, record, replaces_faults
+        self._published: dict[str, PublishedBook] = {}  # by system, of the last ISP settled
+        self.limit_s = LIMIT_S
+        self.play(strategy)
+
+    def play(self, strategy: Strategy) -> None:
+        """Bid by this strategy from now on, and look at what it declares."""
+        self.strategy = strategy
+        self.sees = sights_of(strategy, f"strategy {type(strategy).__name__} of {self._seller}")
+
+    def offers(self, view: OfferView) -> Offers:
+        """What the strategy offers."""
+        return self._ask(view.isp, lambda: checked(self.strategy, view, self._seller, self._limit_s))
+
+    def book(self, system: str) -> PublishedBook | None:
+        """What the market has published last, if the strategy looks at it."""
+        return self._published.get(system)
+
+    @property
+    def listens(self) -> bool:
+        """Whether its strategy wants to hear what becomes of offers, its own or all."""
+        return self.strategy.learns or BOOK in self.sees
+
+    def hear(self, outcome: SellerResult, books: Mapping[str, ClosedBook]) -> None:
+        """An ISP is settled: keep what is published, tell the strategy what became of its own offers."""
+        if BOOK in self.sees:
+            self._published = {
+                system: _without(self._seller, outcome.isp, book.bids, book.sold_mw)
+                for system, book in books.items()
+            }
+        if self.strategy.learns:
+            isp = outcome.isp
+            self._ask(isp, lambda: self._asked(isp, "learn", lambda: self.strategy.learn(outcome)))
+
+    def supply_markup(self, day: range) -> FloatArray | None:
+        """EUR/MWh asked above marginal cost day-ahead, (len(day),); None if the strategy has no say in it."""
+        if not isinstance(self.strategy, SupplyStrategy):
+            return None
+        return self._ask(day.start, lambda: self._supply_markup(day))
+
+    def declared_mw(self, isp: int, expected_mw: FloatArray, offered_up_mw: FloatArray) -> FloatArray:
+        """Baselines (g,) to declare, MW of injection: those expected, or what the strategy makes of them."""
+        return self._ask(isp, lambda: self._declared_mw(isp, expected_mw, offered_up_mw))
+
+    @property
+    def _limit_s(self) -> float:
+        return 0.0 if is_built_in(self.strategy) else self.limit_s
+
+    def _asked(self, isp: int, method: str, question: Callable[[], _Answer]) -> _Answer:
+        return asked(question, self._name(isp), method, self._limit_s)
+
+    def _name(self, isp: int) -> str:
+        return name_of(self.strategy, self._seller, isp)
+
+    def _ask(self, isp: int, question: Callable[[], _Answer]) -> _Answer:
+        try:
+            return question()
+        except StrategyLimitError:
+            raise
+        except StrategyError as error:
+            if not self._replaces_faults:
+                raise
+            row = {"isp": isp, "party": self._seller, "about": str(error)}
+            self._record("fallbacks", {**row, "consequence": "the truth is bid from now on"})
+            self.play(Truthful())
+            return question()
+
+    def _supply_markup(self, day: range) -> FloatArray:
+        strategy = self.strategy
+        if not isinstance(strategy, SupplyStrategy):
+            return np.zeros(len(day))
+        found = self._numbers(day.start, "supply_markup", len(day), lambda: strategy.supply_markup(day))
+        if (np.abs(found) > MOST_SUPPLY_MARKUP).any():
+            raise StrategyError(
+                f"{self._name(day.start)}: a supply markup lies beyond {MOST_SUPPLY_MARKUP:g} EUR/MWh"
+            )
+        return found
+
+    def _declared_mw(self, isp: int, expected_mw: FloatArray, offered_up_mw: FloatArray) -> FloatArray:
+        strategy = self.strategy
+        if not isinstance(strategy, BaselineStrategy):
+            return expected_mw
+        return self._numbers(
+            isp,
+            "declared_mw",
+            len(expected_mw),
+            lambda: strategy.declared_mw(expected_mw, offered_up_mw),
+        )
+
+    def _numbers(self, isp: int, method: str, n: int, question: Callable[[], FloatArray]) -> FloatArray:
+        what = f"{self._name(isp)}: {method} has"
+        found = self._asked(isp, method, lambda: vector(question(), n, np.float64, what))
+        if not np.isfinite(found).all():
+            raise StrategyError(f"{self._name(isp)}: {method} must be {n} finite numbers")
+        return found
+
+
+def _without(seller: str, isp: int, bids: Bids, sold_mw: FloatArray) -> PublishedBook:
+    """A book as published, without the bids of one seller, who knows them, and those of buying companies."""
+    supply = ~bids.demand
+    bought = {d: float(sold_mw[supply & (bids.direction == d)].sum()) for d in (UP, DOWN)}
+    others = np.flatnonzero(supply & (bids.provider != seller))
+    return PublishedBook(isp, bids.direction[others], bids.quantity_mw[others], bids.price[others], bought)

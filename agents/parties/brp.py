@@ -1,0 +1,97 @@
+"""Balance responsible parties: schedules day-ahead, imbalance afterwards, demand in an integrated market."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import mesa
+import numpy as np
+
+from tandem_sim.agents.base.agent import Desk, Participant
+from tandem_sim.agents.base.messages import (
+    AwardMessage,
+    BidsMessage,
+    DayAheadMessage,
+    ImbalanceMessage,
+    Message,
+    RejectionMessage,
+    ScheduleMessage,
+)
+from tandem_sim.grids.types import FloatArray
+from tandem_sim.markets.coordination.block import TSO
+from tandem_sim.markets.orders.bids import DOWN, UP, Bids
+from tandem_sim.markets.orders.products import Product
+from tandem_sim.markets.tolerances import NOTHING_MW
+
+
+@dataclass(frozen=True)
+class Purchasing:
+    """How a BRP covers its own imbalance: at which node, with whom, and how far from the day-ahead price."""
+
+    receiver: str
+    node: int
+    product: Product
+    spread_eur_per_mwh: float
+
+
+class BRP(Participant):
+    """Owns the schedule of a portfolio of consumption (and the PV behind it)."""
+
+    def __init__(
+        self,
+        model: mesa.Model,
+        name: str,
+        desk: Desk,
+        forecast: Callable[[range], FloatArray],
+        receivers: tuple[str, ...],
+        purchasing: Purchasing | None = None,
+    ) -> None:
+        """`forecast` gives the net injection (MW) expected now for each ISP of a range.
+
+        `receivers` take the schedule; without `purchasing` the BRP buys no flexibility.
+        """
+        super().__init__(model, name, desk)
+        self._forecast = forecast
+        self._receivers = receivers
+        self._purchasing = purchasing
+        self._day_ahead: dict[int, float] = {}
+        self.schedule_mw: dict[int, float] = {}
+
+    def receive(self, message: Message) -> None:
+        """Take prices; of awards, rejections and bills a BRP that does not learn only keeps the paper."""
+        if isinstance(message, DayAheadMessage):
+            self._day_ahead.update(enumerate(message.price.tolist(), start=message.isp))
+        elif not isinstance(message, ImbalanceMessage | AwardMessage | RejectionMessage):
+            super().receive(message)
+
+    def schedule(self, day: range) -> None:
+        """Send the schedule of a day to whoever needs it."""
+        p = self._forecast(day)
+        self.schedule_mw.update(zip(day, p.tolist(), strict=True))
+        for receiver in self._receivers:
+            self.desk.send(ScheduleMessage(self.name, receiver, day.start, p_mw=p))
+
+    def buy(self, isp: int) -> None:
+        """Bid for what the portfolio is expected to lack (or to have too much of) against its schedule.
+
+        A short BRP pays up to the day-ahead price plus the spread, a long one takes no less than that price
+        minus the spread.
+        """
+        if self._purchasing is None:
+            return
+        gap = float(self._forecast(range(isp, isp + 1))[0]) - self.schedule_mw[isp]
+        how, tick = self._purchasing, self._purchasing.product.tick_mw
+        quantity = np.floor(abs(gap) / tick + 1e-9) * tick if tick else abs(gap)
+        if quantity < max(how.product.min_quantity_mw, NOTHING_MW):
+            return
+        direction = DOWN if gap < 0 else UP  # of what it does to the system: see `Bids.of`
+        price = self._day_ahead[isp] - direction * how.spread_eur_per_mwh
+        bid_id = [f"{self.name}-{isp}"]
+        bids = Bids.of(bid_id, [self.name], [how.node], [direction], [quantity], [price], [True])
+        self.desk.send(BidsMessage(self.name, how.receiver, isp, system=TSO, bids=bids))
+
+    def forget(self, isp: int) -> None:
+        """Drop schedule and price of an ISP that has been settled."""
+        del self.schedule_mw[isp]
+        self._day_ahead.pop(isp, None)

@@ -1,0 +1,148 @@
+"""The day-ahead market: least cost supply of what the BRPs have scheduled, network aside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import mesa
+import numpy as np
+
+from tandem_sim.agents.base.agent import Desk, Participant
+from tandem_sim.agents.base.messages import (
+    DayAheadMessage,
+    Message,
+    ReservedMessage,
+    ScheduleMessage,
+    SupplyMessage,
+)
+from tandem_sim.agents.portfolios.portfolio import ACROSS_MIDNIGHT, Unit
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.types import FloatArray
+from tandem_sim.markets.services.day_ahead import Schedules, Supply, schedule_units
+from tandem_sim.markets.tolerances import NOTHING_MW
+
+SUPPLY_BLOCKS = 20
+"""Steps in which a unit's quadratic cost is offered."""
+
+
+class DayAheadMarket(Participant):
+    """Clears every ISP of the next day, and tells units their schedules and everybody the price."""
+
+    def __init__(
+        self,
+        model: mesa.Model,
+        name: str,
+        desk: Desk,
+        units: Sequence[Unit],
+        sellers: Sequence[str],
+        told: Sequence[str],
+        operator: str,
+    ) -> None:
+        """Wire the market.
+
+        `sellers` are the agents of `units`, in the same order; `told` hear the price alone, and `operator`
+        (the TSO) every schedule.
+        """
+        super().__init__(model, name, desk)
+        self._units = list(units)
+        self._sellers = list(sellers)
+        self._told = list(told)
+        self._operator = operator
+        self._demand: dict[int, FloatArray] = {}
+        self._markup: dict[int, FloatArray] = {}  # first ISP of a day -> (units, ISPs) asked above cost
+        self._reserved: dict[int, FloatArray] = {}  # ISP -> (units, 2) MW kept free upwards and downwards
+        width = np.array([(u.p_max_mw - u.p_min_mw) / SUPPLY_BLOCKS for u in units])
+        middle = np.array([u.p_min_mw for u in units])[:, None] + width[:, None] * (
+            np.arange(SUPPLY_BLOCKS) + 0.5
+        )
+        marginal = (
+            np.array([u.c1 for u in units])[:, None] + 2.0 * np.array([u.c2 for u in units])[:, None] * middle
+        )
+        self._price = marginal  # (units, steps), as are the next two
+        self._low = width[:, None] * np.arange(SUPPLY_BLOCKS)
+        self._width = np.repeat(width[:, None], SUPPLY_BLOCKS, axis=1)
+        self._last: tuple[int, FloatArray] | None = None  # the last ISP scheduled, and outputs in it (units,)
+
+    def receive(self, message: Message) -> None:
+        """Add up the schedules of a day; take what units ask above cost, and what they sold as capacity."""
+        match message:
+            case ScheduleMessage():
+                self._demand[message.isp] = self._demand.get(message.isp, 0.0) - message.p_mw
+            case SupplyMessage():
+                asked = np.zeros((len(self._units), len(message.markup)))
+                asked = self._markup.setdefault(message.isp, asked)
+                asked[self._sellers.index(message.sender)] = message.markup
+            case ReservedMessage():
+                unit = self._sellers.index(message.sender)
+                for isp in message.block:
+                    kept = self._reserved.setdefault(isp, np.zeros((len(self._units), 2)))
+                    kept[unit] += message.up_mw, message.down_mw
+            case _:
+                super().receive(message)
+
+    def _supply(self, day: range, markup: FloatArray) -> Supply:
+        """What units can do in the ISPs of a day.
+
+        Capacity sold downwards raises the least output, capacity sold upwards lowers the most. It is offered
+        as half of what schedule and ramp leave (see `UnitPortfolio`), so twice its MW are kept of the ramp.
+        """
+        kept = np.array([self._reserved.pop(isp, np.zeros((len(self._units), 2))) for isp in day])
+        up, down = kept[:, :, 0].T, kept[:, :, 1].T
+        least = np.array([u.p_min_mw for u in self._units])[:, None]
+        top = np.array([u.p_max_mw for u in self._units])[:, None] - least - up
+        low = self._low[:, :, None]
+        steps = np.minimum(low + self._width[:, :, None], top[:, None]) - np.maximum(low, down[:, None])
+        most = np.maximum(up, down)
+        callable_mw = np.maximum(most, np.column_stack([most[:, :1], most[:, :-1]]))
+        ramp = np.array([u.ramp_mw for u in self._units])[:, None]
+        room = np.maximum(ramp - 2.0 * callable_mw, 0.0)
+        before = np.full(len(self._units), np.nan)
+        if self._last is not None and self._last[0] == day.start - 1:
+            before = self._last[1]
+            room[:, 0] = np.minimum(room[:, 0], ACROSS_MIDNIGHT * ramp[:, 0])
+        asked = self._price[:, :, None] + markup[:, None]
+        return Supply(least + down, np.maximum(steps, 0.0), asked, room, before)
+
+    def clear_day(self, day: range) -> None:
+        """Clear a day and send schedules and prices."""
+        demand = self._demand.pop(day.start)
+        markup = self._markup.pop(day.start, np.zeros((len(self._units), len(day))))
+        found = schedule_units(self._supply(day, markup), demand, self.name)
+        if (np.abs(found.short_mw) > NOTHING_MW).any():
+            k = int(np.abs(found.short_mw).argmax())
+            gap = float(found.short_mw[k])
+            raise InputError(
+                "scenario",
+                "transmission.units",
+                f"cannot follow the demand scheduled for ISP {day[k]}: {abs(gap):.1f} MW too "
+                f"{'little' if gap > 0 else 'much'} supply",
+                "Give units more capacity, or sell less of it as reserve"
+                if gap > 0
+                else "Lower p_min_mw, or buy less capacity downwards",
+            )
+        schedule, price = found.output_mw, found.price_eur_per_mwh
+        self._last = day[-1], schedule[:, -1].copy()
+        for seller, p in zip(self._sellers, schedule, strict=True):
+            self.desk.send(DayAheadMessage(self.name, seller, day.start, p_mw=p, price=price))
+            self.desk.send(ScheduleMessage(seller, self._operator, day.start, p_mw=p))
+        for receiver in self._told:
+            self.desk.send(DayAheadMessage(self.name, receiver, day.start, price=price))
+        self._record(day, found, markup)
+
+    def _record(self, day: range, found: Schedules, markup: FloatArray) -> None:
+        schedule, price = found.output_mw, found.price_eur_per_mwh
+        c1, c2 = np.array([(u.c1, u.c2) for u in self._units]).T[:, :, None]
+        cost = c1 * schedule + c2 * schedule**2
+        n = len(self._units)
+        self.desk.record(
+            "schedules",
+            {
+                "isp": np.tile(np.arange(day.start, day.stop), n),
+                "unit": [seller for seller in self._sellers for _ in day],
+                "p_mw": schedule.ravel(),
+                "price_eur_per_mwh": np.tile(price, n),
+                "cost_eur_per_h": cost.ravel(),
+                "markup_eur_per_mwh": markup.ravel(),
+                "ramp_excess_mw": found.excess_mw.ravel(),
+            },
+        )

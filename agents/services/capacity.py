@@ -1,0 +1,274 @@
+"""Capacity auctions: the operator's desk that tenders and clears, and the BSP's that offers and remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tandem_sim.agents.base.agent import Desk
+from tandem_sim.agents.base.messages import (
+    CapacityAwardMessage,
+    CapacityBidsMessage,
+    NominationMessage,
+    ReservedMessage,
+    TenderMessage,
+)
+from tandem_sim.grids.types import FloatArray
+from tandem_sim.markets.orders.bids import DOWN, UP
+from tandem_sim.markets.orders.flexibility_register import SOLD_TWICE
+from tandem_sim.markets.orders.products import Service
+from tandem_sim.markets.services.capacity import CapacityBids, CapacityBook, Contract, clear_capacity
+from tandem_sim.markets.tolerances import NOTHING_MW
+
+BEYOND = "more capacity than the pool is qualified for"
+Needs = Mapping[Service, Mapping[int, float]]
+"""MW wanted of each service and direction, the strictest service first."""
+Outlook = Mapping[tuple[str, int], float]
+"""MW a portfolio expects to have throughout a block: (system, direction) -> MW."""
+
+
+@dataclass(frozen=True)
+class AuctionRules:
+    """How capacity is bought: paid alike (`marginal`) or as bid, and what a provider must at least offer."""
+
+    marginal: bool = False
+    pool_minimum_mw: float = 1.0
+
+
+class CapacityDesk:
+    """An operator's auctions. What it does not buy goes on to `forward_to`, if there is one."""
+
+    def __init__(
+        self, name: str, desk: Desk, book: CapacityBook, rules: AuctionRules, systems: Sequence[str],
+        sellers: Sequence[str], forward_to: str | None = None,
+    ) -> None:  # fmt: skip
+        """`sellers` are asked for pools in `systems`."""
+        self._name, self._desk, self._book, self._rules = name, desk, book, rules
+        self._systems, self._sellers, self._forward_to = tuple(systems), tuple(sellers), forward_to
+        self._inbox: dict[int, list[CapacityBids]] = {}
+
+    def tender(self, blocks: Sequence[range]) -> None:
+        """Ask for offers."""
+        for seller in self._sellers:
+            message = TenderMessage(
+                self._name, seller, blocks[0].start, blocks=tuple(blocks), systems=self._systems
+            )
+            self._desk.send(message)
+
+    def take(self, message: CapacityBidsMessage) -> None:
+        """Keep offers until the auction."""
+        self._inbox.setdefault(message.block.start, []).append(message.bids)
+
+    def clear(self, block: range, needs: Needs) -> None:
+        """Clear one block, the strictest service first; what one service leaves is offered to the next."""
+        bids = CapacityBids.join(self._inbox.pop(block.start, []))
+        bids = self._refused(block, bids)
+        left = np.array(bids.quantity_mw)
+        contracts: dict[str, list[Contract]] = {}
+        for service, need in needs.items():
+            able = bids.limited(self._able_mw(block, bids, left, service), np.arange(len(bids)))
+            result = clear_capacity(able, need, self._rules.marginal, self._rules.pool_minimum_mw)
+            for k in np.flatnonzero(result.award_mw):
+                contract = Contract(
+                    self._name, service, str(bids.provider[k]), str(bids.system[k]), int(bids.direction[k]),
+                    block, float(result.award_mw[k]), float(result.price[k]),
+                )  # fmt: skip
+                self._book.enter(contract)
+                contracts.setdefault(contract.provider, []).append(contract)
+            left -= result.award_mw
+            self._record(
+                block, service, bids, able.quantity_mw, result.award_mw, result.price, result.short_mw
+            )
+        self._announce(block, bids, left, contracts)
+
+    def _able_mw(self, block: range, bids: CapacityBids, left: FloatArray, service: Service) -> FloatArray:
+        """MW of each bid (n,) that may serve: group qualified, units fast enough, none promised before."""
+        register, now = self._book.register, self._desk.now()
+        room = self._book.room_mw(block, bids.limited(left, np.arange(len(bids))), service)
+        able = [register.qualified(provider, service, now) for provider in bids.provider.tolist()]
+        return np.where(np.array(able, dtype=bool), room, 0.0)
+
+    def _refused(self, block: range, bids: CapacityBids) -> CapacityBids:
+        """Offers cut to what their pools have not sold elsewhere; what is cut is recorded."""
+        room = self._book.room_mw(block, bids, "LFM")
+        for k in np.flatnonzero(room < bids.quantity_mw - NOTHING_MW):
+            provider, system, direction = str(bids.provider[k]), str(bids.system[k]), int(bids.direction[k])
+            most = self._book.register.pool_mw(provider, direction, "LFM", system)
+            self._desk.record(
+                "rejections",
+                {
+                    "isp": block.start,
+                    "system": system,
+                    "bid_id": f"{provider}.capacity.{'up' if direction == UP else 'down'}",
+                    "reason": BEYOND if bids.quantity_mw[k] > most + NOTHING_MW else SOLD_TWICE,
+                },
+            )
+        return bids.limited(room, np.flatnonzero(room > NOTHING_MW))
+
+    def _announce(
+        self, block: range, bids: CapacityBids, left: FloatArray, contracts: Mapping[str, Sequence[Contract]]
+    ) -> None:
+        on = self._forward_to is not None
+        for provider in np.unique(bids.provider).tolist():
+            mine = np.flatnonzero(bids.provider == provider)
+            forwarded: dict[tuple[str, int], float] = {}
+            for k in mine:
+                if on and left[k] > NOTHING_MW:
+                    key = str(bids.system[k]), int(bids.direction[k])
+                    forwarded[key] = forwarded.get(key, 0.0) + float(left[k])
+            self._desk.send(
+                CapacityAwardMessage(
+                    self._name,
+                    provider,
+                    block.start,
+                    block=block,
+                    contracts=tuple(contracts.get(provider, ())),
+                    forwarded_mw=forwarded,
+                )
+            )
+        if self._forward_to is not None and (left > NOTHING_MW).any():
+            rest = bids.limited(left, np.flatnonzero(left > NOTHING_MW))
+            rows = list(
+                zip(
+                    rest.provider.tolist(), rest.system.tolist(), rest.direction.tolist(),
+                    rest.quantity_mw.tolist(), rest.price.tolist(), strict=True,
+                )
+            )  # fmt: skip
+            self._desk.send(
+                CapacityBidsMessage(
+                    self._name, self._forward_to, block.start, block=block, bids=CapacityBids.of(rows, True)
+                )
+            )
+
+    def _record(
+        self,
+        block: range,
+        service: Service,
+        bids: CapacityBids,
+        offered_mw: FloatArray,
+        award_mw: FloatArray,
+        price: FloatArray,
+        short_mw: Mapping[int, float],
+    ) -> None:
+        n = len(bids)
+        self._desk.record(
+            "capacity_bids",
+            {
+                "isp": np.full(n, block.start), "isps": np.full(n, len(block)), "operator": [self._name] * n,
+                "service": [service] * n, "provider": bids.provider.tolist(), "system": bids.system.tolist(),
+                "direction": bids.direction, "forwarded": bids.forwarded, "offered_mw": offered_mw,
+                "awarded_mw": award_mw, "price_eur_per_mw_h": np.where(award_mw > 0, price, bids.price),
+            },
+        )  # fmt: skip
+        for direction, mw in short_mw.items():
+            if mw > NOTHING_MW:
+                self._desk.record(
+                    "rejections",
+                    {
+                        "isp": block.start, "system": "", "bid_id": "",
+                        "reason": f"{self._name} lacks {mw:.3f} MW of {service} capacity "
+                        f"{'up' if direction == UP else 'down'}",
+                    },
+                )  # fmt: skip
+
+
+@dataclass
+class CapacitySeller:
+    """A BSP's side: offers a share of what it expects to have, at its cost of standing ready."""
+
+    name: str
+    desk: Desk
+    outlook: Callable[[range], Outlook]
+    price_eur_per_mw_h: float
+    share: float
+    tick_mw: float
+    double: bool = False  # offers again what it has sold or forwarded already
+    market: str | None = None  # day-ahead market that must know what is kept free
+    strike_eur_per_mwh: float | None = None  # most that contracts let it ask beyond the day-ahead price
+    _spoken: dict[int, dict[tuple[str, int], float]] = field(default_factory=dict)  # ISP -> MW
+    _owed: dict[int, list[Contract]] = field(default_factory=dict)  # ISP -> contracts
+
+    def tendered(self, message: TenderMessage) -> None:
+        """Answer a call for capacity."""
+        for block in message.blocks:
+            rows = []
+            for (system, direction), mw in self.outlook(block).items():
+                spoken = max(self._spoken.get(isp, {}).get((system, direction), 0.0) for isp in block)
+                free = self.share * mw - (0.0 if self.double else spoken)
+                mw_offered = np.floor(free / self.tick_mw + 1e-9) * self.tick_mw
+                if system in message.systems and mw_offered > 0:
+                    rows.append((self.name, system, direction, float(mw_offered), self.price_eur_per_mw_h))
+            if rows:
+                self.desk.send(
+                    CapacityBidsMessage(
+                        self.name, message.sender, block.start, block=block, bids=CapacityBids.of(rows)
+                    )
+                )
+
+    def awarded(self, message: CapacityAwardMessage) -> None:
+        """Remember what was sold and forwarded; a producer tells the day-ahead market."""
+        sold = [((c.system, c.direction), c.mw) for c in message.contracts]
+        for isp in message.block:
+            spoken = self._spoken.setdefault(isp, {})
+            for key, mw in [*sold, *message.forwarded_mw.items()]:
+                spoken[key] = spoken.get(key, 0.0) + mw
+        for contract in message.contracts:
+            for isp in contract.isps:
+                self._owed.setdefault(isp, []).append(contract)
+        if self.market is not None and message.contracts:
+            kept = {d: sum(c.mw for c in message.contracts if c.direction == d) for d in (UP, DOWN)}
+            self.desk.send(
+                ReservedMessage(
+                    self.name,
+                    self.market,
+                    message.isp,
+                    block=message.block,
+                    up_mw=kept[UP],
+                    down_mw=kept[DOWN],
+                )
+            )
+
+    def owed_mw(self, isp: int, service: Service, direction: int) -> float:
+        """What contracts oblige to offer in an ISP."""
+        return sum(c.mw for c in self._owed.get(isp, ()) if (c.service, c.direction) == (service, direction))
+
+    def nominate(self, day: range, operator: str) -> None:
+        """Tell the TSO what of the aFRR capacity sold for a day will be bid."""
+        up, down = (np.array([self.owed_mw(isp, "aFRR", d) for isp in day]) for d in (UP, DOWN))
+        if up.any() or down.any():
+            self.desk.send(NominationMessage(self.name, operator, day.start, up_mw=up, down_mw=down))
+
+    def hold_mw(self, isp: int, direction: int, quantity_mw: FloatArray, rank: FloatArray) -> FloatArray:
+        """MW of bids (n,) of one direction to hold for aFRR, the lowest rank first, as far as owed."""
+        owed = self.owed_mw(isp, "aFRR", direction)
+        held = np.zeros(len(quantity_mw))
+        order = np.argsort(rank, kind="stable")
+        before = np.cumsum(quantity_mw[order]) - quantity_mw[order]
+        held[order] = np.clip(owed - before, 0.0, quantity_mw[order])
+        return held
+
+    def struck(
+        self, isp: int, system: str, direction: int, quantity_mw: FloatArray, price: FloatArray,
+        day_ahead_price: float,
+    ) -> FloatArray:  # fmt: skip
+        """Prices of bids (n,) of one system and direction, the best held to the strike as far as MW are owed.
+
+        What is owed is what contracts on that system hold; a bid of which a part is owed is struck whole.
+        """
+        owned = [c for c in self._owed.get(isp, ()) if (c.system, c.direction) == (system, direction)]
+        if self.strike_eur_per_mwh is None or not owned:
+            return price
+        owed = sum(c.mw for c in owned)
+        order = np.argsort(direction * price, kind="stable")
+        before = np.cumsum(quantity_mw[order]) - quantity_mw[order]
+        strike = direction * day_ahead_price + self.strike_eur_per_mwh
+        asked = direction * price
+        asked[order] = np.where(before < owed - NOTHING_MW, np.minimum(asked[order], strike), asked[order])
+        return np.asarray(direction * asked)
+
+    def forget(self, isp: int) -> None:
+        """Drop an ISP that has been settled."""
+        self._owed.pop(isp, None)
+        self._spoken.pop(isp, None)

@@ -1,0 +1,128 @@
+"""Reactive power on the local market: where a DSO buys it, and where an aggregator sells it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tandem_sim.agents.base.agent import Desk
+from tandem_sim.agents.base.messages import (
+    ReactiveAwardMessage,
+    ReactiveBidsMessage,
+    ReactiveOrderMessage,
+    RejectionMessage,
+)
+from tandem_sim.agents.portfolios.portfolio import Inverters
+from tandem_sim.grids.types import FloatArray
+from tandem_sim.markets.orders.bids import DOWN, UP, Bids
+from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister
+from tandem_sim.markets.orders.products import Product
+
+
+@dataclass
+class ReactiveDesk:
+    """A DSO's book of reactive power: taken, closed, answered. With a register, of qualified groups only."""
+
+    name: str
+    desk: Desk
+    system: str
+    product: Product
+    register: FlexibilityRegister | None = None
+    _inbox: dict[int, dict[str, Bids]] = field(default_factory=dict)  # ISP -> sender -> offers
+    _closed: int = -1  # latest ISP whose book has closed
+
+    def take(self, message: ReactiveBidsMessage) -> None:
+        """Keep the latest offers of a sender until the book closes; what comes later is refused."""
+        if message.isp > self._closed:
+            self._inbox.setdefault(message.isp, {})[message.sender] = message.bids
+            return
+        late = dict.fromkeys(message.bids.bid_id.tolist(), "came after gate closure")
+        self._reject(message.isp, message.sender, late)
+
+    def close(self, isp: int) -> Bids:
+        """The offers admitted for an ISP, by id."""
+        self._closed = isp
+        admitted = [Bids.empty()]
+        for sender, offers in self._inbox.pop(isp, {}).items():
+            reasons = self.product.reasons(offers)
+            if self.register is not None and not self.register.qualified(sender, "LFM", self.desk.now()):
+                reasons = [f"{sender} is not qualified for LFM"] * len(offers)
+            refused = {b: r for b, r in zip(offers.bid_id.tolist(), reasons, strict=True) if r}
+            if refused:
+                self._reject(isp, sender, refused)
+            admitted.append(offers.pick(np.array([not r for r in reasons], dtype=bool)))
+        book = Bids.join(admitted)
+        return book.pick(np.argsort(book.bid_id, kind="stable"))
+
+    def announce(self, isp: int, offers: Bids, bought_mvar: FloatArray) -> None:
+        """Tell every provider what was bought of its offers (n,)."""
+        for provider, places in offers.places.items():
+            won = places[bought_mvar[places] != 0.0]
+            if len(won):
+                ids, mvar = tuple(offers.bid_id[won].tolist()), bought_mvar[won]
+                self.desk.send(
+                    ReactiveAwardMessage(
+                        self.name, provider, isp, system=self.system, bid_id=ids, quantity_mvar=mvar
+                    )
+                )
+
+    def _reject(self, isp: int, sender: str, reasons: Mapping[str, str]) -> None:
+        self.desk.send(RejectionMessage(self.name, sender, isp, reasons=reasons))
+        for bid, reason in reasons.items():
+            row = {"isp": isp, "system": self.system, "bid_id": bid, "reason": reason}
+            self.desk.record("rejections", row)
+
+
+class ReactiveSeller:
+    """An aggregator's offers of what its inverters can do beside active power, both ways at one price.
+
+    Inverters are taken as large enough for their rated power at the power factor given. So the offers are the
+    same in every ISP, and selling them takes nothing from active power.
+    """
+
+    def __init__(
+        self, name: str, desk: Desk, inverters: Sequence[Inverters], power_factor: float,
+        price_eur_per_mvarh: float, buyers: Mapping[str, str], resources_desk: str,
+    ) -> None:  # fmt: skip
+        """`buyers` names who buys in each system, `resources_desk` who takes the orders."""
+        self._name, self._desk, self._buyers, self._resources_desk = name, desk, dict(buyers), resources_desk
+        self._books: dict[str, Bids] = {}
+        self._of_bid: dict[str, tuple[int, int]] = {}  # bid id -> group, direction
+        for part in inverters:
+            n, mvar = len(part.group), part.rated_mw * math.tan(math.acos(power_factor))
+            ids = [f"{unit}.{side}.q" for side in ("up", "down") for unit in part.unit]
+            direction = np.repeat([UP, DOWN], n)
+            self._books[part.system] = Bids.of(
+                ids, [name] * (2 * n), np.tile(part.node, 2), direction, np.tile(mvar, 2),
+                np.full(2 * n, price_eur_per_mvarh),
+            )  # fmt: skip
+            keys = zip(np.tile(part.group, 2).tolist(), direction.tolist(), strict=True)
+            self._of_bid.update(zip(ids, keys, strict=True))
+
+    def offer(self, isp: int) -> None:
+        """Send the offers for an ISP to the DSOs."""
+        for system, bids in self._books.items():
+            if len(bids):
+                buyer = self._buyers[system]
+                self._desk.send(ReactiveBidsMessage(self._name, buyer, isp, system=system, bids=bids))
+
+    def awarded(self, message: ReactiveAwardMessage) -> None:
+        """Pass an award on to the inverters behind it."""
+        group, direction = np.array([self._of_bid[b] for b in message.bid_id]).T
+        mvar = direction * message.quantity_mvar
+        order = ReactiveOrderMessage(self._name, self._resources_desk, message.isp, group=group, mvar=mvar)
+        self._desk.send(order)
+
+    def delivered_mvar(self, offers: Bids, awarded_mvar: FloatArray, group_mvar: FloatArray) -> FloatArray:
+        """What this seller delivered of its awards (n,), given what groups (G,) inject; 0 for others' offers.
+
+        A group that was ordered both ways has delivered the difference.
+        """
+        found = np.zeros(len(offers))
+        for k in np.flatnonzero((offers.provider == self._name) & (awarded_mvar > 0)):
+            group, direction = self._of_bid[str(offers.bid_id[k])]
+            found[k] = np.clip(direction * group_mvar[group], 0.0, awarded_mvar[k])
+        return found

@@ -1,0 +1,77 @@
+"""What BSPs were asked for and what they delivered as aFRR, compared every five minutes.
+
+The hybrid scheme proposed for the Netherlands: the TSO compares requested with allocated volumes every five
+minutes and tolerates -10 % to +20 % of the set-point; the mean delivery of a stable period, in which the
+set-point stays unchanged, is to be at least what was requested.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tandem_sim.agents.services.afrr import AfrrBids, AfrrResult, within_band
+from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
+from tandem_sim.markets.tolerances import NOTHING_MW
+
+PERIOD_S = 300
+
+
+@dataclass(frozen=True)
+class Volumes:
+    """v comparisons, arrays (v,), each of a BSP, a direction and five minutes.
+
+    `start_s` counts from the start of the ISP, `owner` is the number of the BSP, `direction` +1 or -1.
+    Volumes are MWh >= 0 in that direction: what was requested, on its way to the set-points at the ramp of
+    the bids, and what was delivered. For `stable_s` seconds the set-point stood unchanged above zero and the
+    ramp had come to it; `stable_requested_mw` and `stable_delivered_mw` are the means of these seconds, zero
+    where there are none.
+    """
+
+    start_s: IntArray
+    owner: IntArray
+    direction: IntArray
+    requested_mwh: FloatArray
+    delivered_mwh: FloatArray
+    within_band: BoolArray
+    stable_s: IntArray
+    stable_requested_mw: FloatArray
+    stable_delivered_mw: FloatArray
+
+
+def five_minutes(bids: AfrrBids, control: AfrrResult, cycle_s: int) -> Volumes:
+    """Compare an ISP period by period. A cycle belongs to the period in which it begins."""
+    cycles, owners = len(control.net_mw), int(bids.owner.max(initial=-1)) + 1
+    group = 2 * bids.owner + (bids.direction < 0)  # of every bid
+    member = np.zeros((len(group), 2 * owners))
+    member[np.arange(len(group)), group] = 1.0
+    sent, asked, got = (  # (k, groups)
+        mw @ member for mw in (control.setpoint_mw, control.requested_mw, control.delivered_mw)
+    )
+    still = np.zeros(sent.shape, dtype=bool)  # the first cycle has none before it
+    still[1:] = (sent[1:] > NOTHING_MW) & (np.abs(np.diff(sent, axis=0)) <= NOTHING_MW)
+    still[1:] &= np.abs(asked - sent)[:-1] <= NOTHING_MW
+    first = np.flatnonzero(np.diff(np.arange(cycles) * cycle_s // PERIOD_S, prepend=-1))
+
+    def total(per_cycle: FloatArray | BoolArray) -> FloatArray:
+        return np.asarray(
+            np.add.reduceat(per_cycle.astype(np.float64), first, axis=0) * cycle_s
+        )  # (p, groups)
+
+    seconds = total(still)
+    divisor = np.maximum(seconds, 1.0)
+    requested, delivered = total(asked) / 3600.0, total(got) / 3600.0
+    period, column = np.nonzero((requested > NOTHING_MW) | (delivered > NOTHING_MW))
+    at = period, column
+    return Volumes(
+        period * PERIOD_S,
+        column // 2,
+        np.where(column % 2, -1, 1),
+        requested[at],
+        delivered[at],
+        within_band(requested[at], delivered[at]),
+        np.rint(seconds[at]).astype(np.int64),
+        (total(asked * still) / divisor)[at],
+        (total(got * still) / divisor)[at],
+    )

@@ -1,0 +1,183 @@
+"""Code that files name and that is imported only if whoever runs Tandem wants it.
+
+A file may name a class as ``module:Class``. Importing a module runs its code, so it is imported only if a
+person allowed the module on the command line or in Python, never because of a file. What an installed
+distribution announces as an entry point needs no permission: who installed it wanted it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from tandem_sim.grids.documents.text import one_line
+from tandem_sim.grids.errors import InputError
+
+GROUP = "tandem_sim.strategies"
+"""Entry points that are strategies: a name to use in scenarios, and the ``module:Class`` it stands for."""
+FLAG = "--allow-code"
+
+
+@dataclass(frozen=True)
+class AllowedCode:
+    """Modules that may be imported because a person said so. No part of a scenario, nor of what a run is."""
+
+    modules: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, modules: Iterable[str]) -> AllowedCode:
+        """Checked names of modules. Raises `InputError` for what is no name of a module."""
+        if isinstance(modules, str):
+            raise InputError(FLAG, modules, "is one name", "Give a list of names of modules")
+        names = tuple(modules)
+        for name in names:
+            if not _is_dotted(name) or name.endswith(".py"):
+                meant = name.partition(":")[0].removesuffix(".py")
+                advice = (
+                    f"Give {meant}" if _is_dotted(meant) else "Give it as Python imports it, say my.module"
+                )
+                raise InputError(FLAG, repr(name), "is no name of a module", advice)
+        return cls(names)
+
+    def covers(self, module: str) -> bool:
+        """Whether a module may be imported: it is named itself, or a package that it is in."""
+        return any(module == name or module.startswith(f"{name}.") for name in self.modules)
+
+    def check(self, name: str, source: str, field: str) -> None:
+        """Raise `InputError` if a `field` of the file `source` names code, ``module:Class``, not allowed."""
+        module = module_of(name)
+        if module is not None and not self.covers(module):
+            raise InputError(
+                source, field, f"names {name}, code that is not imported unasked",
+                f"If you trust it: {FLAG} {module}",
+            )  # fmt: skip
+
+
+NO_CODE = AllowedCode()
+
+
+def module_of(name: str) -> str | None:
+    """The module of ``module:Class``; None for a plain name."""
+    module, colon, _ = name.partition(":")
+    return module if colon else None
+
+
+def is_class_name(name: str) -> bool:
+    """Whether a name reads ``module:Class``, both sides as Python writes them."""
+    module, _, attribute = name.partition(":")
+    return _is_dotted(module) and attribute.isidentifier()
+
+
+def installed() -> dict[str, list[EntryPoint]]:
+    """What installed distributions announce in `GROUP`, by name; nothing is imported.
+
+    A folder with metadata that is only there because somebody works in it is not installed, though
+    ``python -m`` looks there for modules: it may hold a stranger's files.
+    """
+    here = Path.cwd().resolve()
+    found: dict[str, list[EntryPoint]] = {}
+    for entry in entry_points(group=GROUP):
+        if entry.dist is not None and Path(str(entry.dist.locate_file(""))).resolve() != here:
+            found.setdefault(entry.name, []).append(entry)
+    return found
+
+
+def imported(name: str, allowed: AllowedCode, field: str) -> Any:
+    """What ``module:Class`` or the name of an entry point stands for: its code runs.
+
+    Raises `InputError`, naming `field`, for what is not allowed or cannot be imported.
+    """
+    allowed.check(name, "scenario", field)
+    module, _, attribute = name.partition(":")
+    entry = None if attribute else _only(name, field)
+    try:  # code of others may end in any way
+        return getattr(import_module(module), attribute) if entry is None else entry.load()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise InputError(
+            "scenario", field, f"{name} cannot be imported ({told(error)})",
+            "Name module:Class of a module that is installed or on PYTHONPATH, and that can be imported",
+        ) from error  # fmt: skip
+
+
+def _only(name: str, field: str) -> EntryPoint:
+    """The entry point of a name. `InputError` if there is none, or if several distributions have one."""
+    entries = installed().get(name, [])
+    if len(entries) == 1:
+        return entries[0]
+    if entries:
+        several = ", ".join(f"{origin(entry)} ({entry.value})" for entry in entries)
+        raise InputError(
+            "scenario", field, f"{name} is announced by several distributions: {several}",
+            f"Uninstall all but one, or name module:Class and pass {FLAG}",
+        )  # fmt: skip
+    raise InputError(
+        "scenario", field, f"{name} cannot be imported (no installed distribution announces it)",
+        f"Name one that is built in or installed (tandem strategies), or module:Class and pass {FLAG}",
+    )  # fmt: skip
+
+
+def origin(entry: EntryPoint) -> str:
+    """The distribution that announces an entry point, with its version."""
+    assert entry.dist is not None  # `installed` leaves the others out
+    return f"{entry.dist.name} {entry.dist.version}"
+
+
+def told(error: BaseException) -> str:
+    """Type and message of an error that code of others raised, on one short line."""
+    try:
+        message = one_line(error)
+    except Exception:  # noqa: BLE001 - its own text may be code that fails
+        message = ""
+    return f"{type(error).__name__}: {message[:300]}".removesuffix(": ")
+
+
+def source_files(names: Iterable[str]) -> list[Path]:
+    """Files that classes come from, of names as `imported` takes them. Nothing is imported.
+
+    Of a module in a package these are all files of the outermost package, since they may import each other;
+    of any other the one file. What is not found, or is no file, is left out: a run that needs it says so.
+    """
+    known: dict[str, list[EntryPoint]] = {}
+    modules: set[str] = set()
+    for name in names:
+        module = module_of(name)
+        if module is None:
+            known = known or installed()
+            modules |= {entry.module for entry in known.get(name, [])}
+        else:
+            modules.add(module)
+    return list(dict.fromkeys(path for module in sorted(modules) for path in _files_of(module)))
+
+
+def _files_of(module: str) -> Iterator[Path]:
+    """Files of a module, found as Python would, but without importing the packages it is in."""
+    folders: Any = None
+    for name in accumulate(module.split("."), "{}.{}".format):
+        finders = (
+            finder.find_spec(name, folders) for finder in sys.meta_path if hasattr(finder, "find_spec")
+        )
+        spec = next((spec for spec in finders if spec is not None), None)
+        if spec is None:
+            return
+        origin = None if spec.origin is None else Path(spec.origin)
+        folders = spec.submodule_search_locations
+        if folders is None:
+            if name == module and origin is not None and origin.is_file():
+                yield origin
+            return
+        if origin is not None and origin.is_file():  # a package with an __init__
+            found = (path for folder in folders for path in Path(folder).rglob("*.py"))
+            yield from sorted(path for path in found if path.is_file())  # a pipe or a device has no end
+            return
+
+
+def _is_dotted(name: str) -> bool:
+    return all(part.isidentifier() for part in name.split("."))

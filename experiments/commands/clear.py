@@ -1,0 +1,56 @@
+"""What ``tandem clear`` does: one market instance under one or all schemes, in one table."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tandem_sim.experiments.api import check_options, clear
+from tandem_sim.experiments.figures.clearing import plot_clearing
+from tandem_sim.experiments.results.terminal_tables import allocation_table, clearing_table
+from tandem_sim.experiments.run_folder.outputs import PNG_FILE, check_file, is_list_of, is_png, write_json
+from tandem_sim.experiments.runs.logs import terminal
+from tandem_sim.grids.documents.text import check_known
+from tandem_sim.markets.choices import ABOUT
+
+FLAGS = {"step_mw": "--step", "tolerance_mw": "--tolerance"}
+"""Options whose name on the command line is not their own."""
+
+
+def clear_and_show(
+    case: str,
+    scheme: str | None,
+    options: Mapping[str, Any],
+    out: Path | None,
+    figure: Path | None,
+    *,
+    quiet: bool,
+) -> None:
+    """Clear a case, show the table, and write what is asked for."""
+    given = {name: value for name, value in options.items() if value is not None}
+    check_options(given, lambda name: FLAGS.get(name, f"--{name}"))
+    if scheme is not None:
+        check_known("--scheme", [scheme], ["all", *ABOUT])
+    if out is not None:
+        check_file(out, "--out", lambda path: is_list_of(path, {"scheme"}))
+    if figure is not None:
+        check_file(figure, "--figure", is_png, PNG_FILE)
+    wanted = None if scheme is None else list(ABOUT) if scheme == "all" else [scheme]
+    cleared = clear(case, wanted, **given)
+    entries = cleared.entries()
+    if out is not None:
+        failed = [{"scheme": name, "error": problem} for name, problem in cleared.failed.items()]
+        write_json(out, entries + failed)
+    if figure is not None and entries:
+        plot_clearing(cleared.case, entries, figure)
+    console = terminal(quiet)
+    console.print(clearing_table(cleared.case, entries))
+    for entry in entries:
+        if "allocation_eur_per_h" in entry:
+            console.print(allocation_table(entry))
+    for name, problem in cleared.failed.items():
+        print(f"tandem: {case}: {name}: {problem}", file=sys.stderr)
+    if cleared.failed:
+        raise SystemExit(1)

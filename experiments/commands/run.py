@@ -1,0 +1,115 @@
+"""What ``tandem run`` does: simulate a scenario under one scheme or several, and show what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from tandem_sim.agents.strategies.allowed_code import AllowedCode
+from tandem_sim.experiments.figures.figures import comparison_paths, plot_comparison
+from tandem_sim.experiments.results.terminal_tables import kpi_table
+from tandem_sim.experiments.run_folder.outputs import is_png
+from tandem_sim.experiments.runs.logs import tell_unusual, terminal
+from tandem_sim.experiments.runs.moments import isp_at
+from tandem_sim.experiments.runs.run import DAY_S, check_inside, check_outputs, check_run, run_scenario
+from tandem_sim.experiments.runs.scenario import faults_named, fields_of, read_scenario, source_of
+from tandem_sim.grids.documents.text import check_known
+from tandem_sim.markets.choices import ABOUT
+from tandem_sim.sim.scenario.scenario import Scenario
+
+
+@dataclass(frozen=True)
+class Request:
+    """What ``tandem run`` is asked for; see its help."""
+
+    scenario: str
+    schemes: Sequence[str]
+    seed: int | None
+    days: int | None
+    out: Path
+    overwrite: bool
+    resume: bool
+    checkpoint_days: int
+    fields: Sequence[str]
+    export_isp: str | None
+    figures: bool
+    quiet: bool
+    allowed: AllowedCode
+    bar: bool  # whether progress is drawn
+
+
+def simulate(asked: Request) -> None:
+    """Simulate a scenario under each scheme, and show the key figures side by side."""
+    check_known("--scheme", asked.schemes, list(ABOUT))
+    fixed = {k: v for k, v in {"seed": asked.seed, "days": asked.days}.items() if v is not None}
+    fixed |= fields_of(asked.fields)
+    names = list(dict.fromkeys(asked.schemes or [read_scenario(asked.scenario, fixed)[0].scheme]))
+    plans = [(name, *read_scenario(asked.scenario, {**fixed, "scheme": name})) for name in names]
+    tell_unusual(plans[0][1])
+    out, several = asked.out, len(plans) > 1
+    folders = {name: out / name if several else out for name in names}
+    if several:
+        check_inside(folders.values())
+    with faults_named(source_of(asked.scenario)):
+        for name, settings, folder in plans:
+            check_run(folders[name], settings, folder, asked.overwrite, asked.resume, asked.allowed)
+    compares = several and asked.figures
+    known = dict.fromkeys(comparison_paths(out), is_png) if compares else {}
+    check_outputs((), asked.overwrite or asked.resume, known)
+    console = terminal(asked.quiet)
+    with faults_named(source_of(asked.scenario)):
+        kpis = {
+            name: _run_one(console, settings, folder, folders[name], asked)
+            for name, settings, folder in plans
+        }
+    console.print(kpi_table(plans[0][1], kpis))
+    for folder_of_run in folders.values():
+        shown = folder_of_run / "figures" if asked.figures else folder_of_run
+        console.print(f"{'Figures' if asked.figures else 'Tables'}: {shown}", soft_wrap=True)
+        if (folder_of_run / "case").is_dir():
+            console.print(f"Case: {folder_of_run / 'case'}", soft_wrap=True)
+    for figure in plot_comparison(folders, plans[0][1].zone, out) if compares else []:
+        console.print(f"Comparison: {figure}", soft_wrap=True)
+
+
+def _run_one(
+    console: Console,
+    settings: Scenario,
+    folder: Path | None,
+    out: Path,
+    asked: Request,
+) -> dict[str, Any]:
+    calendar = settings.calendar
+    exported = None if asked.export_isp is None else isp_at(asked.export_isp, calendar, "--export-isp")
+    columns = (
+        TextColumn(f"{settings.scheme:<14}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[date]}"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+    )
+    with Progress(*columns, console=console, disable=not asked.bar) as progress:
+        task = progress.add_task("run", total=calendar.n_isp, date="building the world")
+
+        def on_isp(isp: int) -> None:
+            local = calendar.time(calendar.seconds(isp)).tz_convert(settings.zone)
+            progress.update(task, completed=isp + 1, date=f"{local:%a %d %b %Y %H:%M}")
+
+        return run_scenario(
+            settings,
+            folder,
+            out,
+            on_isp,
+            overwrite=asked.overwrite,
+            export_isp=exported,
+            resume=asked.resume,
+            checkpoint_s=asked.checkpoint_days * DAY_S,
+            plots=asked.figures,
+            allowed=asked.allowed,
+        )

@@ -1,0 +1,175 @@
+"""Worlds in which sellers bid one ISP at a time: what they have in common, and a simulation as one.
+
+They ask strategies for offers and tell them outcomes as every run does. What an agent from outside plays goes
+through `PlayedActions`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from tandem_sim.agents.parties.aggregator import Aggregator
+from tandem_sim.agents.strategies.allowed_code import NO_CODE, AllowedCode
+from tandem_sim.agents.strategies.strategy import Offers, OfferView, SellerResult, Strategy, marked_up
+from tandem_sim.grids.errors import InputError
+from tandem_sim.sim.clock.clock import Clock
+from tandem_sim.sim.model import World
+from tandem_sim.sim.run import auctions_of, moments_ahead, start
+from tandem_sim.sim.scenario.named_code import check_code
+from tandem_sim.sim.scenario.scenario import Scenario
+
+
+class PlayedActions:
+    """The strategy of an agent from outside: a markup and a share of what could be offered, for every ISP.
+
+    An ISP for which nothing was played is bid truthfully.
+    """
+
+    learns = True
+
+    def __init__(self) -> None:
+        self._played: dict[int, tuple[float, float]] = {}
+        self._heard: list[SellerResult] = []
+
+    def play(self, isp: int, eur_per_mwh: float, share: float) -> None:
+        """Bid an ISP with this markup (up dearer, down cheaper) and so much of everything, 0 to 1."""
+        self._played[isp] = eur_per_mwh, share
+
+    def offers(self, view: OfferView) -> Offers:
+        """What was played for the ISP."""
+        markup, share = self._played.get(view.isp, (0.0, 1.0))
+        return Offers(marked_up(view, markup), share * view.quantity_mw)
+
+    def learn(self, outcome: SellerResult) -> None:
+        """Keep the outcome for the agent."""
+        self._played.pop(outcome.isp, None)
+        self._heard.append(outcome)
+
+    def heard(self) -> list[SellerResult]:
+        """Outcomes since this was last asked, in the order of ISPs."""
+        heard, self._heard = self._heard, []
+        return heard
+
+
+class SellerWorld(Protocol):
+    """A market that waits for the bids of its sellers before every ISP."""
+
+    sellers: tuple[str, ...]
+    pools: tuple[str, ...]  # those that are played unless one says otherwise
+    n_isps: int  # of an episode
+    isp_hours: float
+    default_seed: int
+    isp: int  # to be bid next
+
+    def begin(self, seed: int, strategies: Mapping[str, Strategy]) -> None:
+        """Start anew, right before the first ISP is bid; `strategies` replace those of some sellers."""
+        ...
+
+    def hour(self) -> float:
+        """Local time of day at which that ISP starts, 0 to 24."""
+        ...
+
+    def views(self, seller: str) -> list[OfferView]:
+        """What a seller knows about that ISP, by system."""
+        ...
+
+    def advance(self) -> None:
+        """The ISP is bid, and time goes on to the next one; behind the last, until it is settled."""
+        ...
+
+    def close(self) -> None:
+        """Give back what is held."""
+        ...
+
+
+class SimulatedWorld:
+    """A scenario, paused ahead of every gate at which sellers bid. Its tables go to a temporary folder."""
+
+    def __init__(
+        self, scenario: Scenario, folder: Path | None, isps: int | None, allowed: AllowedCode = NO_CODE
+    ) -> None:
+        """`folder` is where relative paths of the scenario start, `allowed` the code its strategies may be.
+
+        `InputError` for more ISPs than it has, and for code that is not allowed.
+        """
+        check_code(scenario, allowed)
+        calendar = scenario.calendar
+        if isps is not None and not 1 <= isps <= calendar.n_isp:
+            raise InputError("scenario", "isps", f"is {isps}", f"Give 1 to {calendar.n_isp}")
+        t = scenario.transmission
+        self.pools = tuple(scenario.pools)
+        self.sellers = (*self.pools, *(u.name for u in t.units), *(x.name for x in t.large_loads))
+        self.n_isps = calendar.n_isp if isps is None else isps
+        self.isp_hours = calendar.isp_hours
+        self.default_seed = scenario.seed
+        self._scenario, self._folder, self._calendar = scenario, folder, calendar
+        self._allowed = allowed
+        local = calendar.times().tz_convert(scenario.zone)
+        self._hours = (local.hour + local.minute / 60.0).tolist()
+        self._moments = [second for second, _ in moments_ahead(scenario, calendar)["offer"]]
+        self.isp = 0
+        self._by_name: dict[str, Aggregator] = {}
+        self._running: tuple[World, Clock] | None = None
+        self._tables: tempfile.TemporaryDirectory[str] | None = None
+
+    @property
+    def tables(self) -> Path:
+        """Where the tables are, complete once the last ISP is settled. Raises RuntimeError if closed."""
+        if self._tables is None:
+            raise RuntimeError("there are no tables: the simulation has not begun, or is closed")
+        return Path(self._tables.name)
+
+    def hour(self) -> float:
+        """Local time of day at which that ISP starts, 0 to 24."""
+        return float(self._hours[self.isp])
+
+    def begin(self, seed: int, strategies: Mapping[str, Strategy]) -> None:
+        """Build the world for a seed and run it until right before the first bids."""
+        self.close()
+        self._tables = tempfile.TemporaryDirectory(prefix="tandem-")
+        scenario = self._scenario.model_copy(update={"seed": seed})
+        world, clock = start(scenario, self._folder, self.tables, allowed=self._allowed)
+        self._running = world, clock
+        self._by_name = {seller.name: seller for seller in (*world.aggregators, *world.producers)}
+        for name, strategy in strategies.items():
+            self._by_name[name].bidder.play(strategy)
+        self.isp = 0
+        with auctions_of(scenario):
+            clock.run_to(self._moments[0], "offer")
+
+    def views(self, seller: str) -> list[OfferView]:
+        """What a seller's own resources can do in the ISP, as they stand when bids go out."""
+        world, _ = self._alive()
+        price = float(world.tso.day_ahead_price[self.isp])
+        found = self._by_name[seller].portfolio.resources(self.isp, price)
+        return [OfferView(self.isp, price, part.direction, part.quantity_mw, part.cost) for part in found]
+
+    def advance(self) -> None:
+        """Run until right before the next bids; behind the last, until its ISP is settled."""
+        world, clock = self._alive()
+        self.isp += 1
+        with auctions_of(self._scenario):
+            if self.isp < self.n_isps:
+                clock.run_to(self._moments[self.isp], "offer")
+            elif self.n_isps < self._calendar.n_isp:
+                clock.run_through(self._calendar.seconds(self.n_isps))
+            else:
+                clock.run()
+                self._running = None
+                world.recorder.close()
+
+    def close(self) -> None:
+        """Close and remove the tables."""
+        if self._running is not None:
+            self._running[0].recorder.close()
+        if self._tables is not None:
+            self._tables.cleanup()
+        self._running = self._tables = None
+
+    def _alive(self) -> tuple[World, Clock]:
+        if self._running is None:
+            raise RuntimeError("the simulation is over or has not begun")
+        return self._running

@@ -1,0 +1,151 @@
+"""The stations of a bid on its way through the blocks of a scheme, from the tables of one ISP."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from tandem_sim.experiments.explain.tables import SAME_MW, Bid, IspTables, is_local
+from tandem_sim.experiments.explain.words import capital, name_of, needed, part_of, per_mwh
+from tandem_sim.markets.coordination.block import TSO, Block
+
+SAME_PRICE = 1e-4
+"""EUR/MWh within which a bid stands at the price of a market."""
+POST_QUALIFY = "post_qualify"
+
+
+@dataclass(frozen=True)
+class Market:
+    """A market that could take a bid. `price` of its balance (EUR/MWh) is nan where none is recorded.
+
+    `offered_mw` is what was left of the bid when it cleared, before what a DSO may have held back.
+    """
+
+    block: Block
+    price: float
+    need_mw: float  # injection wanted; 0 in a local market, which only holds its flow
+    penalty_eur_per_h: float
+    offered_mw: float
+    called_mw: float
+    last: float | None  # price of the last unit called in the bid's direction, EUR/MWh
+    idle: bool = False  # a local market that called nobody, and broke no limit
+
+    def gain(self, bid: Bid) -> float:
+        """EUR/MWh by which the bid is in the money, against the price or else the last unit called."""
+        price = self.price if math.isfinite(self.price) else self.last
+        return 0.0 if price is None else bid.gain(price)
+
+
+@dataclass(frozen=True)
+class Station:
+    """What happened to a bid at a gate; `market` where one could have taken it."""
+
+    gate: str
+    text: str
+    market: Market | None = None
+
+
+def stations(at: IspTables, bid: Bid, called: Mapping[str, float]) -> Iterator[Station]:
+    """What each block of the scheme did about a bid, in their order.
+
+    `bid` is as amended, `called` the MW called of it by layer.
+    """
+    left = bid.mw if bid.demand else bid.mw - at.held_mw(bid)
+    clearings = at["clearings"]
+    for block in at.scheme.blocks:
+        house = bid.system if block.party == "dso" else TSO
+        if block.party == "dso" and not is_local(bid):
+            continue
+        rows = clearings[(clearings.system == house) & (clearings.layer == block.name)]
+        checked = at["validation"]
+        checked = checked[(checked.system == bid.system) & (checked.layer == block.name)]
+        takes = ("area.sold" if is_local(bid) else "tso.sold") in block.writes and block.name != POST_QUALIFY
+        if takes:
+            market = _market(at, bid, block, rows, left, called.get(block.name, 0.0))
+            left = max(left - market.called_mw, 0.0)
+            yield Station(block.gate, _cleared(bid, market), market)
+        elif not checked.empty:
+            yield Station(block.gate, _checked(bid, block, checked))
+        elif not rows.empty:
+            yield Station(block.gate, _closed(bid, block, rows.iloc[-1]))
+
+
+def _market(
+    at: IspTables, bid: Bid, block: Block, rows: pd.DataFrame, left_mw: float, called_mw: float
+) -> Market:
+    own = bid.system if block.party == "dso" else None
+    last = at.last_called(block.name, bid.direction, own)
+    if rows.empty:
+        return Market(block, math.nan, 0.0, 0.0, left_mw, called_mw, last)
+    row = rows.iloc[-1]
+    price, need, penalty = (
+        float(row[name]) for name in ("price_eur_per_mwh", "need_mw", "penalty_eur_per_h")
+    )
+    quiet = last is None and at.last_called(block.name, -bid.direction, own) is None
+    idle = own is not None and quiet and penalty <= SAME_PRICE
+    return Market(block, price, need, penalty, left_mw, called_mw, last, idle)
+
+
+def _cleared(bid: Bid, market: Market) -> str:
+    """What a market wanted, its price against that of the bid, and what it called."""
+    name = name_of(market.block.name, bid.system)
+    if market.idle:
+        return f"{capital(name)} had nothing to mend and called nothing."
+    parts = []
+    if market.block.party != "dso":
+        beside = " beside what companies wished" if market.block.name == "integrated_market" else ""
+        parts.append(f"{needed(market.need_mw)}{beside}")
+    if market.penalty_eur_per_h > SAME_PRICE:
+        parts.append(f"flexibility ran out, so its price of {per_mwh(market.price)} is that of a penalty")
+    elif math.isfinite(market.price):
+        parts.append(f"its balance was worth {per_mwh(market.price)}, {against(bid, market.gain(bid))}")
+    did = ("sold it", "sold it nothing") if bid.demand else ("called", "called nothing of the bid")
+    if market.offered_mw <= SAME_MW:
+        parts.append("nothing of the bid was on offer to it")
+    elif market.called_mw > SAME_MW:
+        parts.append(f"it {did[0]} {part_of(market.called_mw, market.offered_mw)} left")
+    else:
+        parts.append(f"it {did[1]}")
+    link = " " if market.block.party != "dso" else ": "
+    return f"{capital(name)}{link}{'; '.join(parts)}."
+
+
+def against(bid: Bid, gain: float) -> str:
+    """Where a bid stands against a price."""
+    if abs(gain) <= SAME_PRICE:
+        return "which is the price of the bid"
+    return f"with the bid {per_mwh(abs(gain))} {'in' if gain > 0 else 'out of'} the money"
+
+
+def _checked(bid: Bid, block: Block, rows: pd.DataFrame) -> str:
+    """How much of all offers in the bid's area and direction a DSO passed on."""
+    offered, kept = stood_mw(rows, bid)
+    of = f"{part_of(kept, offered)} that its area offered {bid.way}"
+    if block.name == "forward_bids":
+        return f"The DSO of {bid.system} passed on to the TSO {of}: what its local market had left."
+    rounds = f" in {len(rows)} rounds" if len(rows) > 1 else ""
+    ended = "" if bool(rows.accepted.iloc[-1]) else ", and did not accept the list"
+    return f"The DSO of {bid.system} let {of} stand as safe for its grid ({block.name}{rounds}){ended}."
+
+
+def stood_mw(rows: pd.DataFrame, bid: Bid) -> tuple[float, float]:
+    """MW offered in a bid's area and direction before the first of these checks, and after the last."""
+    return float(rows[f"offered_{bid.way}_mw"].iloc[0]), float(rows[f"kept_{bid.way}_mw"].iloc[-1])
+
+
+def _closed(bid: Bid, block: Block, row: pd.Series) -> str:
+    """A market that takes no bids of areas."""
+    price = float(row.price_eur_per_mwh)
+    worth = f"; its balance was worth {per_mwh(price)}" if math.isfinite(price) else ""
+    how = f"saw bids of {bid.system} through the supply function of its DSO"
+    how = how if reads(block, "area.rsf") else f"takes no bids of {bid.system}"
+    name = capital(name_of(block.name, bid.system))
+    return f"{name} {needed(float(row.need_mw))}{worth}; it {how}."
+
+
+def reads(block: Block, entry: str) -> bool:
+    """Whether a block reads an entry of another house."""
+    return entry in block.foreign_reads()

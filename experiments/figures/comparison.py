@@ -1,0 +1,159 @@
+"""One figure that sets several runs of the same world side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from tandem_sim.experiments.figures.grids import LIMIT_PCT, violated
+from tandem_sim.experiments.figures.style import (
+    DARK,
+    colour_of,
+    draw_cumulative,
+    new_figure,
+    pale,
+    shade_nights,
+    thousands,
+    time_axis,
+    zero_line,
+)
+from tandem_sim.experiments.results.kpis import held_back_mwh
+from tandem_sim.experiments.results.run_data import RunData
+from tandem_sim.markets.settlement.payments import FOR_ENERGY
+
+SCHEMES_PER_ROW = 6
+"""Legend entries side by side."""
+
+
+def comparison_figure(runs: Mapping[str, RunData]) -> Figure:
+    """Loading (%) per grid, ISPs with violations, energy (MWh) and procurement cost (EUR) per scheme."""
+    grids = list(dict.fromkeys(name for run in runs.values() for name in run.distribution))
+    legend_in = 0.22 * math.ceil(len(runs) / SCHEMES_PER_ROW)
+    heights = [legend_in, *[2.3] * len(grids), max(1.2 + 0.3 * len(runs), 2.4)]
+    figure = new_figure("Coordination schemes compared", "", 12.5, sum(heights) + 1.6)
+    mosaic: list[Any] = [["legend"] * 11]
+    mosaic += [[f"time {g}"] * 8 + [f"sorted {g}"] * 3 for g in grids]
+    mosaic += [["violations"] * 3 + ["energy"] * 2 + ["held"] * 2 + ["cost"] * 4]
+    axes = figure.subplot_mosaic(mosaic, height_ratios=heights)
+    for grid in grids:
+        _loading_rows(axes[f"time {grid}"], axes[f"sorted {grid}"], grid, runs)
+    for grid in grids[:-1]:
+        axes[f"time {grid}"].set_xlabel("")
+        axes[f"sorted {grid}"].set_xlabel("")
+    _violation_bars(axes["violations"], runs)
+    _energy_bars(axes["energy"], runs)
+    _held_back_bars(axes["held"], runs)
+    _cost_lines(axes["cost"], runs)
+    _scheme_legend(axes["legend"], runs)
+    return figure
+
+
+def _scheme_legend(ax: Axes, runs: Mapping[str, RunData]) -> None:
+    looks: list[Any] = [colour_of(k) for k in range(len(runs))]
+    handles = [Line2D([], [], color=colour, linestyle=dash, linewidth=2.5) for colour, dash in looks]
+    ax.axis("off")
+    ax.legend(handles, list(runs), loc="center left", ncols=SCHEMES_PER_ROW, fontsize=9)
+
+
+def _loading_rows(time: Axes, ordered: Axes, grid: str, runs: Mapping[str, RunData]) -> None:
+    first = next(iter(runs.values()))
+    shade_nights(time, first)
+    for k, data in enumerate(runs.values()):
+        colour, dash = colour_of(k)
+        values = data.grid_of(grid).max_loading_pct.to_numpy(dtype=np.float64)
+        look: Any = {"color": colour, "linestyle": dash, "linewidth": 1.1, "alpha": 0.85}
+        if data.is_long:
+            # Bands of several schemes would hide each other.
+            time.stairs(data.daily(values)["max"], data.day_edges, baseline=None, **look)
+        else:
+            time.stairs(values, data.edges, baseline=None, **look)
+        known = np.sort(values[~np.isnan(values)])[::-1]
+        if len(known):
+            share = np.linspace(0.0, 100.0, len(known) + 1)
+            ordered.stairs(known, share, baseline=None, color=colour, linestyle=dash)
+    for ax in (time, ordered):
+        ax.axhline(LIMIT_PCT, color=DARK, linewidth=1.0, linestyle="--", zorder=3)
+        ax.set_ylim(0.0, max(ax.get_ylim()[1], 1.06 * LIMIT_PCT))
+        ax.set_ylabel("Loading (%)")
+    daily = "daily maximum, " if first.is_long else ""
+    time.set_title(f"{grid}: worst branch, {daily}after activation (dashed: limit)")
+    ordered.set_title(f"{grid}: all ISPs, sorted")
+    ordered.set_xlabel("Share of ISPs (%)")
+    time_axis(time, first)
+
+
+def _violation_bars(ax: Axes, runs: Mapping[str, RunData]) -> None:
+    largest = 0
+    for k, data in enumerate(runs.values()):
+        colour, _ = colour_of(k)
+        for prefix, shift, shade in (("base_", -0.2, pale(colour)), ("", 0.2, colour)):
+            any_grid = np.zeros(len(data.system), dtype=np.bool_)
+            for grid in data.distribution:
+                any_grid |= violated(data.grid_of(grid), prefix)
+            bar = ax.barh(k + shift, int(any_grid.sum()), height=0.36, color=shade)
+            ax.bar_label(bar, padding=2, fontsize=7)
+            largest = max(largest, int(any_grid.sum()))
+    ax.set_title("Violations (pale: before activation)")
+    ax.set_xlabel("ISPs with a violation in any DSO grid (number)")
+    _scheme_rows(ax, list(runs), largest)
+
+
+def _energy_bars(ax: Axes, runs: Mapping[str, RunData]) -> None:
+    largest = 0.0
+    for k, data in enumerate(runs.values()):
+        colour, _ = colour_of(k)
+        balancing, local = (float(data.energy_mwh[s].to_numpy().sum()) for s in ("balancing", "local"))
+        ax.barh(k, balancing, height=0.6, color=colour)
+        bar = ax.barh(k, local, left=balancing, height=0.6, color=pale(colour))
+        ax.bar_label(bar, labels=[f"{balancing + local:,.0f}"], padding=2, fontsize=7)
+        largest = max(largest, balancing + local)
+    ax.set_title("Distribution (pale: local)")
+    ax.set_xlabel("Activated, up + down (MWh)")
+    _scheme_rows(ax, list(runs), largest)
+    ax.tick_params(axis="y", labelleft=False)
+
+
+def _held_back_bars(ax: Axes, runs: Mapping[str, RunData]) -> None:
+    """What validation changes: offers kept from the TSO, and reserve bids stopped inside the ISP."""
+    largest, room = 0.0, 1.4
+    for k, data in enumerate(runs.values()):
+        colour, _ = colour_of(k)
+        mwh = held_back_mwh(data.validation, data.hours) or 0.0
+        stopped = int(data.reserve.terminated_bids.sum())
+        bar = ax.barh(k, mwh, height=0.6, color=colour)
+        label = f"{mwh:,.0f}" + (f"\n{stopped:,} stopped" if stopped else "")
+        room = 2.2 if stopped else room  # for the longer label
+        ax.bar_label(bar, labels=[label], padding=2, fontsize=7)
+        largest = max(largest, mwh)
+    ax.set_title("Held back by DSOs")
+    ax.set_xlabel("Offers held back (MWh)")
+    _scheme_rows(ax, list(runs), room * largest)
+    ax.tick_params(axis="y", labelleft=False)
+
+
+def _scheme_rows(ax: Axes, names: list[str], largest: float) -> None:
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.set_xlim(0.0, 1.14 * largest if largest > 0.0 else 1.0)
+    ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    ax.grid(False)
+    ax.grid(True, axis="x")
+
+
+def _cost_lines(ax: Axes, runs: Mapping[str, RunData]) -> None:
+    for k, data in enumerate(runs.values()):
+        colour, dash = colour_of(k)
+        amount = data.amount_eur(data.settlement.kind.isin(FOR_ENERGY))
+        draw_cumulative(ax, data, amount, color=colour, linestyle=dash)
+    zero_line(ax)
+    ax.set_title("Cost of energy, TSO and DSOs")
+    ax.set_ylabel("Cumulative cost (EUR)")
+    thousands(ax)
+    time_axis(ax, next(iter(runs.values())), narrow=True)

@@ -1,0 +1,63 @@
+"""Figures of a run folder and of several runs side by side, as PNG files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tandem_sim.experiments.figures.comparison import comparison_figure
+from tandem_sim.experiments.figures.conflicts import conflict_figure
+from tandem_sim.experiments.figures.grids import grid_figure, interface_figure
+from tandem_sim.experiments.figures.low_voltage import low_voltage_figure
+from tandem_sim.experiments.figures.style import house_style, save
+from tandem_sim.experiments.figures.system import cost_figure, imbalance_figure, price_figure, state_figure
+from tandem_sim.experiments.figures.validation import validates, validation_figure
+from tandem_sim.experiments.results.run_data import read_run
+from tandem_sim.experiments.run_folder.tables import read_table
+
+
+def plot_run(run: Path, zone: str, title: str) -> list[Path]:
+    """Draw every figure of a run into its folder `figures`; the paths written.
+
+    `zone` is the scenario's time zone, `title` names scenario and scheme. What the TSO undoes of the DSOs'
+    purchases is drawn where a DSO has bought anything.
+    """
+    folder = run / "figures"
+    folder.mkdir(exist_ok=True)
+    data, conflicts = read_run(run, zone, title), read_table(run, "conflicts")
+    with house_style():
+        written = [
+            save(imbalance_figure(data), folder / "imbalance.png"),
+            save(price_figure(data), folder / "balancing_price.png"),
+            save(interface_figure(data), folder / "interface_flows.png"),
+            save(state_figure(data), folder / "state_of_charge.png"),
+            save(cost_figure(data), folder / "cost.png"),
+        ]
+        written += [save(grid_figure(data, name), folder / f"grid_{name}.png") for name in data.distribution]
+        if len(conflicts):
+            written.append(save(conflict_figure(data, conflicts), folder / "conflicts.png"))
+        if len(data.low_voltage):
+            written.append(save(low_voltage_figure(data), folder / "low_voltage.png"))
+    return written
+
+
+def comparison_paths(out: Path) -> tuple[Path, Path]:
+    """Where figures of several runs go: all of them side by side, and what a check by DSOs changes."""
+    return out / "comparison.png", out / "validation.png"
+
+
+def plot_comparison(runs: Mapping[str, Path], zone: str, out: Path) -> list[Path]:
+    """Draw runs side by side into the folder `out`; the paths written.
+
+    `runs` maps the name of a scheme, as the legend shall show it, to its run folder. What a check by DSOs
+    changes is drawn where one of several runs has it.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    comparison, validation = comparison_paths(out)
+    validation.unlink(missing_ok=True)  # of an earlier run that is replaced
+    data = {name: read_run(run, zone, name) for name, run in runs.items()}
+    with house_style():
+        written = [save(comparison_figure(data), comparison)]
+        if len(data) > 1 and any(validates(run) for run in data.values()):
+            written.append(save(validation_figure(data), validation))
+    return written

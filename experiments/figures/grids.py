@@ -1,0 +1,167 @@
+"""Figures of the grids: what flows into them, how full their branches are, how their voltages stand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from tandem_sim.experiments.figures.style import (
+    BLUE,
+    DARK,
+    GREEN,
+    ORANGE,
+    RED,
+    SKY,
+    band_note,
+    draw_line,
+    few_ticks,
+    legend_above,
+    new_figure,
+    say,
+    shade_nights,
+    time_axis,
+    zero_line,
+)
+from tandem_sim.experiments.results.run_data import FloatArray, RunData
+
+LIMIT_PCT = 100.0
+VM_LIMITS_PU = (0.9, 1.1)
+NEAR_PU = 0.02
+"""A voltage limit is drawn when a bus came so close to it; else it would only squeeze the band."""
+
+
+def interface_figure(data: RunData) -> Figure:
+    """Flow from transmission into every distribution grid (MW, negative: feeds back)."""
+    names = data.distribution
+    height = 1.7 + 2.1 * len(names)
+    figure = new_figure("Flow from transmission into distribution", data.title, 11, height, band_note(data))
+    axes = figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
+    for ax, name in zip(axes, names, strict=True):
+        flow = _column(data.grid_of(name), "interface_mw")
+        shade_nights(ax, data)
+        if not data.is_long:
+            for part, colour, label in (
+                (np.fmax(flow, 0.0), BLUE, "Import from transmission"),
+                (np.fmin(flow, 0.0), ORANGE, "Export to transmission"),
+            ):
+                ax.stairs(part, data.edges, fill=True, color=colour, alpha=0.3, linewidth=0, label=label)
+        draw_line(ax, data, flow, color=BLUE if data.is_long else DARK, linewidth=1.0)
+        zero_line(ax)
+        ax.set_title(name)
+        ax.set_ylabel("Interface flow (MW)")
+        few_ticks(ax)
+    if not data.is_long:
+        legend_above(axes[0])
+    time_axis(axes[-1], data)
+    return figure
+
+
+def grid_figure(data: RunData, name: str) -> Figure:
+    """One grid: worst branch loading (%), ISPs with violations, band of bus voltages (p.u.)."""
+    figure = new_figure(f"Grid {name}: loading and voltage", data.title, 11, 7.4, band_note(data))
+    loading, marks, voltage = figure.subplots(3, 1, sharex=True, height_ratios=[3.0, 0.8, 2.0])
+    rows = data.grid_of(name)
+    for ax in (loading, marks, voltage):
+        shade_nights(ax, data)
+    _loading(loading, data, rows)
+    _violations(marks, data, rows)
+    _voltage(voltage, data, rows)
+    time_axis(voltage, data)
+    return figure
+
+
+def _loading(ax: Axes, data: RunData, rows: pd.DataFrame) -> None:
+    after, base = _column(rows, "max_loading_pct"), _column(rows, "base_max_overload_pct")
+    before = np.where(base > 0.0, LIMIT_PCT + base, np.nan)
+    if data.is_long:
+        middle = (data.day_edges[:-1] + data.day_edges[1:]) / 2.0
+        ax.plot(
+            middle, data.daily(before)["max"], ".", color=ORANGE, label="Before activation, worst of the day"
+        )
+    else:
+        ax.stairs(
+            before,
+            data.edges,
+            baseline=LIMIT_PCT,
+            fill=True,
+            color=ORANGE,
+            alpha=0.55,
+            linewidth=0,
+            label="Overload before activation",
+        )
+    draw_line(ax, data, after, color=BLUE, linewidth=1.2, label="After activation")
+    ax.axhline(LIMIT_PCT, color=RED, linewidth=1.0, linestyle="--", label="Limit 100 %")
+    ax.set_ylim(0.0, max(ax.get_ylim()[1], 1.06 * LIMIT_PCT))
+    ax.set_title("Worst branch of the grid")
+    ax.set_ylabel("Loading (%)")
+    legend_above(ax)
+
+
+def _violations(ax: Axes, data: RunData, rows: pd.DataFrame) -> None:
+    kinds = [
+        ("before", violated(rows, "base_"), ORANGE),
+        ("after", violated(rows, ""), RED),
+    ]
+    diverged = (rows.converged == False).to_numpy()  # noqa: E712 - a missing row has not diverged
+    if diverged.any():
+        kinds.append(("diverged", diverged, DARK))
+    for k, (label, mask, colour) in enumerate(kinds):
+        if data.is_long:
+            share = 100.0 * data.daily(mask.astype(np.float64))["mean"]
+            ax.stairs(share, data.day_edges, baseline=None, color=colour, label=label.capitalize())
+        else:
+            top = np.where(mask, 0.4 - k, np.nan)
+            ax.stairs(top, data.edges, baseline=-0.4 - k, fill=True, color=colour, linewidth=0.6)
+    counts = ", ".join(f"{label}: {int(mask.sum())}" for label, mask, _ in kinds)
+    ax.set_title(f"ISPs with a line or voltage violation ({counts} of {len(rows)})")
+    if data.is_long:
+        ax.set_ylabel("ISPs (%)")
+        ax.set_ylim(bottom=0.0)
+        legend_above(ax)
+        return
+    ax.set_ylim(0.4 - len(kinds), 0.6)
+    ax.set_yticks([-float(k) for k in range(len(kinds))], [label for label, _, _ in kinds])
+    ax.grid(False)
+
+
+def violated(rows: pd.DataFrame, prefix: str) -> NDArray[np.bool_]:
+    """Whether each row counts a violation of a line or voltage; `prefix` is "base_" before activation."""
+    counts = rows[[f"{prefix}congested_lines", f"{prefix}voltage_violations"]]
+    return np.asarray((counts > 0).any(axis=1), dtype=np.bool_)
+
+
+def _voltage(ax: Axes, data: RunData, rows: pd.DataFrame) -> None:
+    low, high = _column(rows, "vm_min_pu"), _column(rows, "vm_max_pu")
+    edges = data.edges
+    if data.is_long:
+        low, high = data.daily(low)["min"].to_numpy(), data.daily(high)["max"].to_numpy()
+        edges = data.day_edges
+    if np.isnan(low).all():
+        say(ax, "no voltage: the power flow diverged")
+    floor = np.where(np.isnan(high), np.nan, low)
+    ax.stairs(high, edges, baseline=floor, fill=True, color=SKY, alpha=0.45, linewidth=0)
+    ax.stairs(high, edges, baseline=None, color=BLUE, linewidth=1.0, label="Highest bus")
+    ax.stairs(low, edges, baseline=None, color=GREEN, linewidth=1.0, label="Lowest bus")
+    near = [limit for limit in VM_LIMITS_PU if _comes_near(limit, low, high)]
+    for limit in near:
+        ax.axhline(limit, color=RED, linewidth=1.0, linestyle="--", label=f"Limit {limit:g} p.u.")
+    ax.set_ylabel("Voltage (p.u.)")
+    far = [f"{limit:g}" for limit in VM_LIMITS_PU if limit not in near]
+    title = "Bus voltages, daily range" if data.is_long else "Bus voltages"
+    if far:
+        title += f" (off the scale: limit{'s' if len(far) > 1 else ''} {' and '.join(far)} p.u.)"
+    ax.set_title(title)
+    ax.use_sticky_edges = False
+    legend_above(ax)
+
+
+def _comes_near(limit: float, low: FloatArray, high: FloatArray) -> bool:
+    worst = high if limit > 1.0 else -low
+    return bool((worst > (limit - NEAR_PU if limit > 1.0 else -limit - NEAR_PU)).any())
+
+
+def _column(table: pd.DataFrame, name: str) -> FloatArray:
+    return table[name].to_numpy(dtype=np.float64)

@@ -1,0 +1,180 @@
+"""The look shared by all figures: house style, axes of local time, legends beside the data, stable bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import matplotlib.dates
+import numpy as np
+import pandas as pd
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+
+from tandem_sim.experiments.results.run_data import FloatArray, RunData, utc_days
+from tandem_sim.experiments.run_folder.outputs import whole
+from tandem_sim.grids.errors import printable
+
+mdates: Any = matplotlib.dates  # published without annotations
+
+FOOTNOTE = (
+    "Population, ratings and costs are synthetic; "
+    "loads, PV, EV and heat-pump profiles measured (SimBench 2016)"
+)
+BLUE, RED, GREEN, ORANGE, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9"
+DARK, GREY, PALE = "#333333", "#8C8C8C", "#C8C8C8"
+CYCLE = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY, DARK)
+DASHES = ("-", "--", ":", "-.")
+LONGEST_TITLE = 400
+NIGHT_FROM, NIGHT_UNTIL = 22, 6
+"""Local hours between which the background is shaded."""
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Matplotlib's defaults and the house style for a while, whatever a person's own settings are."""
+    path = resources.files("tandem_sim.experiments") / "tandem.mplstyle"
+    with resources.as_file(path) as house, style.context(["default", house]):
+        yield
+
+
+def new_figure(
+    title: str, scenario: str, width_in: float, height_in: float, note: str = "", footnote: str = FOOTNOTE
+) -> Figure:
+    """A figure with its title, the scenario's title and a footnote, by default on where data come from."""
+    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    FigureCanvasAgg(figure)
+    told = printable(f"{title}  |  {scenario}" if scenario else title, LONGEST_TITLE)  # no font has the rest
+    figure.suptitle(told, x=0.01, ha="left", parse_math=False)
+    # The footnote stands where the layout reserves room for a shared x label, so nothing can cover it.
+    figure.supxlabel(f"{note}{footnote}", x=0.01, ha="left", fontsize=7, color=GREY)
+    return figure
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write a PNG whose bytes depend on nothing but the figure."""
+    with whole(path) as part:
+        figure.savefig(part, format="png", metadata={"Software": None})
+    return path
+
+
+def colour_of(index: int) -> tuple[str, str]:
+    """Colour and dash pattern of the n-th thing; the pattern changes when the colours are used up."""
+    return CYCLE[index % len(CYCLE)], DASHES[index // len(CYCLE) % len(DASHES)]
+
+
+def pale(colour: str) -> tuple[float, float, float]:
+    """A colour mixed with white, without the grid lines that transparency would let through."""
+    red, green, blue = (0.35 * part + 0.65 for part in to_rgb(colour))
+    return red, green, blue
+
+
+def band_note(data: RunData) -> str:
+    """First words of the footnote where lines are daily values."""
+    return "Lines: daily mean, bands: daily range. " if data.is_long else ""
+
+
+def draw_line(ax: Axes, data: RunData, values: FloatArray, **look: Any) -> None:
+    """A value per ISP as steps, or its daily mean in a band from daily minimum to maximum."""
+    if not data.is_long:
+        ax.stairs(values, data.edges, baseline=None, **look)
+        return
+    day = data.daily(values)
+    ax.stairs(
+        day["max"],
+        data.day_edges,
+        baseline=day["min"].to_numpy(),
+        fill=True,
+        color=look.get("color"),
+        alpha=0.2,
+        linewidth=0,
+        zorder=1,
+    )
+    ax.stairs(day["mean"], data.day_edges, baseline=None, **look)
+
+
+def draw_cumulative(ax: Axes, data: RunData, values: FloatArray, **look: Any) -> None:
+    """The running sum of a value per ISP, zero at the start of the horizon."""
+    ax.plot(data.edges, np.append(0.0, np.cumsum(values)), **look)
+
+
+def zero_line(ax: Axes) -> None:
+    """A thin line at zero."""
+    ax.axhline(0.0, color=DARK, linewidth=0.7, zorder=2)
+
+
+def shade_nights(ax: Axes, data: RunData) -> None:
+    """Shade local nights; left out where a night would be too thin to see."""
+    if data.is_long:
+        return
+    first, last = data.local[0].tz_localize(None).normalize(), data.local[-1].tz_localize(None).normalize()
+    for day in pd.date_range(first - pd.Timedelta(days=1), last, freq="D"):
+        ends = [day + pd.Timedelta(hours=h) for h in (NIGHT_FROM, 24 + NIGHT_UNTIL)]
+        local = pd.DatetimeIndex(ends).tz_localize(data.zone, ambiguous="NaT", nonexistent="shift_forward")
+        left, right = np.clip(utc_days(local), data.edges[0], data.edges[-1])
+        if left < right:
+            ax.axvspan(left, right, color="#F2F3F7", linewidth=0, zorder=0)
+
+
+def time_axis(ax: Axes, data: RunData, narrow: bool = False) -> None:
+    """Ticks at local hours, midnights, Mondays or months, whatever suits the horizon and the width."""
+    zone, days = ZoneInfo(data.zone), float(data.edges[-1] - data.edges[0])
+    major, minor, form = _date_ticks(days * (2.0 if narrow else 1.0), zone)
+    ax.set_xlim(data.edges[0], data.edges[-1])
+    for place, locator in ((ax.xaxis.set_major_locator, major), (ax.xaxis.set_minor_locator, minor)):
+        place(locator)
+        place(FixedLocator(locator()))  # found once: the layout asks for them some forty times
+    ax.xaxis.set_major_formatter(mdates.DateFormatter(form, tz=zone))
+    years = sorted({data.local[0].year, data.local[-1].year})
+    ax.set_xlabel(f"Local time, {data.zone} ({'-'.join(map(str, years))})")
+
+
+def _date_ticks(days: float, zone: ZoneInfo) -> tuple[Any, Any, str]:
+    if days <= 2.1:
+        return mdates.HourLocator(range(0, 24, 3), tz=zone), mdates.HourLocator(tz=zone), "%H:%M\n%d %b"
+    if days <= 14.5:
+        return mdates.DayLocator(tz=zone), mdates.HourLocator(range(0, 24, 6), tz=zone), "%a\n%d %b"
+    if days <= 100:
+        return mdates.WeekdayLocator(mdates.MO, tz=zone), mdates.DayLocator(tz=zone), "%a\n%d %b"
+    every = range(1, 13) if days <= 400 else range(1, 13, 2)
+    return mdates.MonthLocator(list(every), tz=zone), mdates.WeekdayLocator(mdates.MO, tz=zone), "%b\n%Y"
+
+
+def legend_above(ax: Axes, **options: Any) -> None:
+    """A legend in one row above the right end of the axes, level with the title at the left."""
+    handles, labels = ax.get_legend_handles_labels()
+    columns = options.pop("ncols", len(labels))
+    ax.legend(handles, labels, loc="lower right", bbox_to_anchor=(1.0, 1.02), ncols=columns, **options)
+
+
+def legend_right(ax: Axes) -> None:
+    """A legend in one column to the right of the axes."""
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0))
+
+
+def say(ax: Axes, text: str) -> None:
+    """A quiet remark in the middle of axes that have nothing to show."""
+    ax.text(0.5, 0.6, text, transform=ax.transAxes, ha="center", va="center", color=GREY, fontsize=9)
+
+
+def few_ticks(ax: Axes, count: int = 5) -> None:
+    """At most so many intervals on the y axis."""
+    ax.yaxis.set_major_locator(MaxNLocator(count))
+
+
+def thousands(ax: Axes) -> None:
+    """Tick labels of the y axis with thousands separators and no exponent."""
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: minus(f"{value:,.10g}")))
+
+
+def minus(text: str) -> str:
+    """A number with a true minus sign."""
+    return text.replace("-", "\N{MINUS SIGN}")

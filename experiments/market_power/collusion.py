@@ -1,0 +1,70 @@
+"""Signs of collusion in runs of learners: how much of the monopoly's profit, and what follows a deviation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tandem_sim.grids.types import FloatArray
+
+
+def profit_gain(profit: float, competitive: float, monopoly: float) -> float:
+    """Profit gain: (profit - competitive) / (monopoly - competitive), all in one unit (EUR).
+
+    0 is the competitive outcome, 1 that of a monopoly (Calvano, Calzolari, Denicolo and Pastorello, AER
+    110(10), 2020). It may lie outside. High prices alone are no proof of collusion: sellers may be few,
+    pivotal or not done learning. Only how they answer a deviation tells (`answer_to_deviation`). Raises
+    ValueError where a monopoly gains nothing.
+    """
+    if not monopoly > competitive:
+        raise ValueError(f"the profit of a monopoly, {monopoly:g}, does not exceed {competitive:g}")
+    return (profit - competitive) / (monopoly - competitive)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How rivals answer a deviation: `drop` is the most their mean price falls (EUR/MWh, >= 0).
+
+    `returns_after` counts periods from the deviation until it is back for good, None if it is not. Both a
+    fall and a return are what a scheme of reward and punishment looks like.
+    """
+
+    drop: float
+    punishes: bool
+    returns_after: int | None
+
+    @property
+    def reward_punishment(self) -> bool:
+        """Whether rivals lower prices and come back."""
+        return self.punishes and self.returns_after is not None
+
+
+def answer_to_deviation(prices: FloatArray, deviator: int, at: int, before: int, tolerance: float) -> Answer:
+    """Whether the rivals of a seller that was forced to undercut lower their prices, and return.
+
+    Parameters
+    ----------
+    prices: (periods, sellers) EUR/MWh asked, up bids. Where prices follow the hour of the day, give the
+        differences from the run without the deviation, same seed.
+    deviator: column of the seller whose price was forced down.
+    at: the period of the deviation; rivals can only answer in those behind it.
+    before: so many periods ahead of it give the level that rivals leave and return to.
+    tolerance: EUR/MWh below that level which count as being there; above the noise of exploration.
+
+    After Calvano et al. (2020), who force one seller to its best response for a period. One answer is one
+    draw: repeat it over seeds. Raises ValueError if the series has no such periods or no rivals.
+    """
+    periods, sellers = prices.shape
+    if not (0 < before <= at < periods - 1 and 0 <= deviator < sellers and sellers > 1 and tolerance >= 0):
+        raise ValueError(
+            f"no deviation of seller {deviator} at {at} with {before} periods before in {prices.shape}"
+        )
+    rivals = np.delete(prices, deviator, axis=1).mean(axis=1)
+    below = float(rivals[at - before : at].mean()) - rivals[at + 1 :]
+    drop = max(float(below.max()), 0.0)
+    low = np.flatnonzero(below > tolerance)
+    if not len(low):
+        return Answer(drop, False, None)
+    last = int(low[-1])
+    return Answer(drop, True, last + 2 if last + 1 < len(below) else None)

@@ -1,0 +1,144 @@
+"""What figures need of a run folder: tables on one axis of ISPs, activations already added up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tandem_sim.experiments.run_folder.manifest import MEND
+from tandem_sim.experiments.run_folder.tables import read_table, table_groups
+from tandem_sim.grids.errors import InputError
+from tandem_sim.markets.coordination.block import TSO
+from tandem_sim.sim.output.tables import TABLES
+
+FloatArray = NDArray[np.float64]
+
+LONG_DAYS = 31
+"""Above so many days a quarter-hour is thinner than a pixel: figures show daily values instead."""
+
+SOURCES = ("transmission", "balancing", "local")
+"""Origin of activated energy: transmission units, distribution sold to a balancing or to a local market."""
+
+
+LOCAL_LAYERS = ("dso_market", "corrective_market", "dso_balancing")
+"""Layers in which a DSO buys for its own grid."""
+
+
+@dataclass(frozen=True)
+class RunData:
+    """Tables of one run. `energy_mwh` has a row per ISP and columns (source, direction), never negative."""
+
+    zone: str
+    title: str
+    system: pd.DataFrame
+    grid: pd.DataFrame
+    settlement: pd.DataFrame
+    energy_mwh: pd.DataFrame
+    hours: float
+    validation: pd.DataFrame
+    reserve: pd.DataFrame
+    low_voltage: pd.DataFrame
+
+    @cached_property
+    def edges(self) -> FloatArray:
+        """Boundaries of the ISPs (n + 1,), matplotlib days in UTC."""
+        start = utc_days(self.system.time)
+        return np.append(start, start[-1] + self.hours / 24.0)
+
+    @cached_property
+    def local(self) -> pd.DatetimeIndex:
+        """Start of every ISP in the scenario's zone."""
+        return pd.DatetimeIndex(self.system.time).tz_convert(self.zone)
+
+    @cached_property
+    def is_long(self) -> bool:
+        """Whether figures show daily values."""
+        return float(self.edges[-1] - self.edges[0]) > LONG_DAYS
+
+    @cached_property
+    def first_of_day(self) -> NDArray[np.int64]:
+        """Position of the first ISP of every local day; days have 23, 24 or 25 hours."""
+        date = self.local.normalize()
+        return np.flatnonzero(np.append(True, date[1:] != date[:-1])).astype(np.int64)
+
+    @cached_property
+    def day_edges(self) -> FloatArray:
+        """Boundaries of the local days (days + 1,), matplotlib days in UTC."""
+        return np.append(self.edges[self.first_of_day], self.edges[-1])
+
+    @cached_property
+    def distribution(self) -> list[str]:
+        """Distribution grids, in the order of the run."""
+        return [str(name) for name in self.grid.system.unique() if name != TSO]
+
+    def daily(self, values: FloatArray) -> pd.DataFrame:
+        """Min, mean, max and sum per local day of a value per ISP; NaN is left out."""
+        day = np.repeat(np.arange(len(self.first_of_day)), np.diff(np.append(self.first_of_day, len(values))))
+        return pd.Series(values).groupby(day).agg(["min", "mean", "max", "sum"])
+
+    def grid_of(self, name: str) -> pd.DataFrame:
+        """Rows of one grid, one per ISP; NaN where the run recorded none or where its power flow diverged."""
+        rows = self.grid[self.grid.system == name].set_index("isp").reindex(self.system.isp)
+        physical = ["interface_mw", "losses_mw", "max_loading_pct", "vm_min_pu", "vm_max_pu"]
+        rows.loc[~(rows.converged == True), physical] = np.nan  # noqa: E712 - a missing row is not True either
+        return rows.reset_index()
+
+    def amount_eur(self, rows: pd.Series) -> FloatArray:
+        """Sum per ISP of the settlement rows that a mask selects."""
+        sums = self.settlement[rows].groupby("isp").amount_eur.sum()
+        return np.asarray(sums.reindex(self.system.isp, fill_value=0.0), dtype=np.float64)
+
+
+def read_run(run: Path, zone: str, title: str) -> RunData:
+    """Read a run folder. `zone` is the scenario's time zone, `title` names scenario and scheme."""
+    system = read_table(run, "system", ["time", *TABLES["system"]]).sort_values("isp", ignore_index=True)
+    hours = _hours(system, run)
+    grid, settlement, *others = (
+        read_table(run, name, list(TABLES[name]))
+        for name in ("grid", "settlement", "validation", "reserve", "low_voltage")
+    )
+    for table, name, keys in ((grid, "grid", ["isp", "system"]), (others[1], "reserve", ["isp"])):
+        if table.duplicated(keys).any():
+            raise InputError(str(run / f"{name}.parquet"), keys[-1], "has two rows for an ISP", MEND)
+    energy = _energy_mwh(run, system.isp, hours)
+    return RunData(zone, title, system, grid, settlement, energy, hours, *others)
+
+
+def _hours(system: pd.DataFrame, run: Path) -> float:
+    """Length of an ISP. Raises `InputError` where rows are not one ISP after the other."""
+    step_s, isps = np.unique(np.diff(_utc_seconds(system.time))), system.isp.to_numpy()
+    if (
+        not len(isps)
+        or (np.diff(isps) != 1).any()
+        or not set(step_s / 60.0) <= {5, 15, 30, 60}
+        or len(step_s) > 1
+    ):
+        raise InputError(str(run / "system.parquet"), "time", "is not that of one ISP after the other", MEND)
+    return float(step_s[0]) / 3600.0 if len(step_s) else 0.25
+
+
+def _energy_mwh(run: Path, isp: pd.Series, hours: float) -> pd.DataFrame:
+    keys, parts = ["isp", "source", "direction"], []
+    for rows in table_groups(run, "activations", ["isp", "layer", "system", "direction", "quantity_mw"]):
+        local = rows.layer.isin(LOCAL_LAYERS)
+        rows["source"] = np.where(rows.system == TSO, "transmission", np.where(local, "local", "balancing"))
+        parts.append(rows.groupby(keys).quantity_mw.sum())
+    mwh = pd.concat(parts).groupby(level=keys).sum().unstack(["source", "direction"])
+    wanted = pd.MultiIndex.from_product([SOURCES, (1, -1)])
+    by_isp: pd.DataFrame = mwh.reindex(index=pd.Index(isp), columns=wanted)
+    return by_isp.fillna(0.0).astype(np.float64) * hours
+
+
+def utc_days(time: pd.Series | pd.DatetimeIndex) -> FloatArray:
+    """Days since 1970, the unit of matplotlib's date axes."""
+    return _utc_seconds(time) / 86400.0
+
+
+def _utc_seconds(time: pd.Series | pd.DatetimeIndex) -> FloatArray:
+    stamps = pd.DatetimeIndex(time).tz_convert("UTC").tz_localize(None)
+    return stamps.to_numpy().astype("datetime64[s]").astype(np.float64)

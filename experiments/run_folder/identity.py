@@ -1,0 +1,187 @@
+"""What a run is: its world, everything its tables are a function of, and what made it.
+
+Three identities, each a SHA-256 over named parts, so that two that differ can be told apart by name:
+
+* the **world**: what lies outside of anybody's choice of rules. Calendar, seed, grids, units, loads, people,
+  measured profiles, forecast errors, links. Runs of one world may be compared.
+* the **run**: the world, and all else that changes a byte of its tables: scheme and rules, strategies and
+  their source, Tandem's code, versions of libraries. A run goes on, or is finished, only as the same.
+* **provenance**: versions and machine. They are told, and change nothing.
+
+Name, description and paths belong to none of them: a grid file counts by what it holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from tandem_sim import agents, grids, markets, sim
+from tandem_sim.agents.strategies.allowed_code import source_files
+from tandem_sim.agents.strategies.registry import STRATEGIES
+from tandem_sim.grids.documents.text import read_bytes
+from tandem_sim.grids.io.read import is_file
+from tandem_sim.markets.coordination.block import TSO
+from tandem_sim.sim.scenario.named_code import strategy_names
+from tandem_sim.sim.scenario.scenario import Scenario
+
+WORLD = (
+    "start", "days", "zone", "isp_minutes", "seed", "transmission", "distribution", "households",
+    "aggregators", "aggregators_per_bus", "population", "forecast", "messages", "low_voltage", "incidents",
+)  # fmt: skip
+"""Fields of a scenario that belong to the world; all others but those `ASIDE` are rules."""
+ASIDE = ("name", "description", "strategy_limit_s")
+"""Fields that change no byte of a table."""
+LIBRARIES = (
+    "mesa",
+    "simpy",
+    "numpy",
+    "pandas",
+    "scipy",
+    "highspy",
+    "pandapower",
+    "simbench",
+    "lightsim2grid",
+    "networkx",
+    "pyarrow",
+    "holidays",
+    "tzdata",
+)
+"""Libraries on whose numbers those of a run depend, or which write its tables."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """World and run by their parts: name of the part to its digest, or to a version."""
+
+    world: Mapping[str, str]
+    run: Mapping[str, str]  # the parts beyond those of the world
+
+    @property
+    def world_id(self) -> str:
+        """The world in sixteen hexadecimal digits."""
+        return _digest_of(dict(self.world))[:16]
+
+    @property
+    def run_id(self) -> str:
+        """The run in sixteen hexadecimal digits."""
+        return _digest_of({**self.world, **self.run})[:16]
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """All parts."""
+        return {**self.world, **self.run}
+
+    def differing(self, others: Mapping[str, str]) -> list[str]:
+        """Names of the parts that are not the same in `others`, or not there."""
+        mine = self.parts
+        return [name for name in {**mine, **others} if mine.get(name) != others.get(name)]
+
+
+def identity_of(scenario: Scenario, folder: Path | None) -> Identity:
+    """The identity of a run of a scenario whose relative paths start in `folder`."""
+    fields = scenario.model_dump(mode="json", by_alias=True)
+    world = {
+        **{f"scenario: {key}": _digest_of(_without_grids(fields[key])) for key in WORLD},
+        **{f"grid of {name}": _grid(grid, folder) for name, grid in _grids_of(scenario).items()},
+        "profiles": f"SimBench {version('simbench')}",
+    }
+    rules = {f"scenario: {key}": _digest_of(fields[key]) for key in fields if key not in (*WORLD, *ASIDE)}
+    run = {
+        **rules,
+        **_strategy_sources(scenario),
+        "code": code_digest(),
+        "python": platform.python_version(),
+        **{name: version(name) for name in LIBRARIES},
+    }
+    return Identity(world, run)
+
+
+def asked_id(scenario: Scenario) -> str:
+    """Short name of what is asked for, in sixteen hexadecimal digits: a hash of the scenario, seed included.
+
+    Folders of sweeps bear it. What the scenario refers to (grid files, code, libraries) is no part of it.
+    """
+    fields = scenario.model_dump(mode="json", by_alias=True)
+    return _digest_of({key: value for key, value in fields.items() if key not in ASIDE})[:16]
+
+
+def provenance() -> dict[str, Any]:
+    """Versions of Tandem, Python and the libraries on which numbers depend, and the kind of machine."""
+    libc = "-".join(platform.libc_ver())
+    return {
+        "versions": versions(),
+        "machine": {
+            "system": platform.system(),
+            "release": platform.release(),
+            "architecture": platform.machine(),
+            **({"libc": libc} if libc.strip("-") else {}),
+            "cores": os.cpu_count(),
+        },
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of Tandem, Python, and the libraries on which numbers depend."""
+    own = {"tandem-sim": version("tandem-sim"), "python": platform.python_version()}
+    return {**own, **{name: version(name) for name in LIBRARIES}}
+
+
+def code_digest() -> str:
+    """SHA-256 of the code on which tables depend."""
+    return _digest_of_files(_sources())
+
+
+def _sources() -> list[Path]:
+    """Code on which the tables of a run depend; that of key figures and plots runs behind them."""
+    packages: tuple[Any, ...] = (grids, markets, agents, sim)
+    return [path for package in packages for path in sorted(Path(package.__path__[0]).rglob("*.py"))]
+
+
+def _grids_of(scenario: Scenario) -> dict[str, str]:
+    """Every grid by who uses it."""
+    return {
+        TSO: scenario.transmission.grid,
+        **{area.id: area.grid for area in scenario.distribution},
+        **{street.name: street.grid for street in scenario.low_voltage},
+    }
+
+
+def _grid(grid: str, folder: Path | None) -> str:
+    """What a grid is: of a file the digest of what it holds, else its name."""
+    path = (folder or Path()) / grid
+    return _digest_of_files([path]) if is_file(grid) and path.is_file() else grid
+
+
+def _without_grids(value: Any) -> Any:
+    """A field without its paths: grids are parts of their own."""
+    if isinstance(value, dict):
+        return {key: _without_grids(inner) for key, inner in value.items() if key != "grid"}
+    return [_without_grids(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _strategy_sources(scenario: Scenario) -> dict[str, str]:
+    """Digest of the source of every strategy that is not Tandem's own; nothing is imported for it."""
+    names = sorted(set(strategy_names(scenario).values()) - STRATEGIES.keys())
+    return {f"source of {name}": _digest_of_files(source_files([name])) for name in names}
+
+
+def _digest_of(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def _digest_of_files(paths: Iterable[Path]) -> str:
+    """SHA-256 over what the files hold, in order; what they are called does not count."""
+    digest = hashlib.sha256()
+    for path in paths:
+        content = read_bytes(path)
+        digest.update(len(content).to_bytes(8) + content)
+    return digest.hexdigest()

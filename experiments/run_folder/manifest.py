@@ -1,0 +1,149 @@
+"""What a run folder says of itself, read as something that a stranger may have written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tandem_sim.grids.documents.json_reader import LARGEST_JSON, read_json, read_json_object
+from tandem_sim.grids.documents.text import check_known, is_there, one_line, read_text, shown
+from tandem_sim.grids.errors import InputError
+from tandem_sim.markets.schemes import SCHEMES
+
+MANIFEST, KPIS, FILES = "manifest.json", "kpis.json", "files"
+MEND = "Delete the folder, and run it again"
+MOST_KPIS = 20_000
+"""Most key figures of a run, those by name counted each: there are a thousand areas at most."""
+LONGEST_NAME = 200
+MOST_TABLE_BYTES = 2**34
+"""Most bytes of a table that are looked at; one of 500 million numbers has less."""
+NO_KPIS = ("run_id", "scheme", "seed", "error", "seconds", "attempts", "code")
+"""What the table of a sweep says of a run beside its key figures."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True)  # beside these keys there may be others
+
+
+class _Area(_Part):
+    id: str
+
+
+class _World(_Part):
+    isp_minutes: Literal[5, 15, 30, 60]
+    zone: str
+    distribution: list[_Area] = Field(min_length=1)
+
+
+class _Market(_Part):
+    scheme: str
+    seed: int
+    scenario: _World
+
+
+class _Kpis(_Part):
+    kpis: dict[str, int | float | dict[str, int | float | None] | None]
+
+
+class _Event(_Part):
+    event: Literal["started", "anew", "finished", "failed", "died"]
+    seconds: float | None = None
+    error: str = ""
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a run, with the scenario that was run. Raises `InputError`."""
+    found = read_json_object(folder / MANIFEST)
+    if not isinstance(found.get("scenario"), dict):
+        raise InputError(str(folder / MANIFEST), "scenario", "is missing or no object", MEND)
+    return found
+
+
+def read_market_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a run whose market is looked at: scheme, seed, ISPs, zone and areas can be used."""
+    found, source = read_manifest(folder), str(folder / MANIFEST)
+    _check(_Market, found, source)
+    check_known(f"{source}: scheme", [found["scheme"]], list(SCHEMES))
+    zone = found["scenario"]["zone"]
+    if zone not in available_timezones():
+        raise InputError(source, "scenario.zone", f"{shown(zone)} is no time zone of the IANA list", MEND)
+    return found
+
+
+def digests_of(folder: Path) -> dict[str, str]:
+    """SHA-256 of the tables and key figures of a run, by file: the part `files` of its manifest."""
+    return {path.name: _digest(path) for path in sorted([*folder.glob("*.parquet"), folder / KPIS])}
+
+
+def check_unchanged(folder: Path, name: str = "") -> None:
+    """An `InputError` if a file of a run folder, or any, is not what its manifest says that the run wrote.
+
+    Folders without a manifest, and manifests of earlier versions, say nothing. Nobody signs a manifest: this
+    finds mishaps and mixed folders, not forgery.
+    """
+    if not is_there(folder / MANIFEST):
+        return
+    files = read_json_object(folder / MANIFEST).get(FILES)
+    for told, digest in files.items() if isinstance(files, dict) else ():
+        path = folder / Path(told).name
+        if name not in ("", told):
+            continue
+        if not is_there(path):
+            raise InputError(str(folder), told, "is missing in this run, or is no file", MEND)
+        if path.stat().st_size > MOST_TABLE_BYTES or _digest(path) != digest:
+            problem = "is not what this run wrote: its digest in the manifest is another"
+            raise InputError(str(path), "content", problem, MEND)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_kpis(folder: Path, needed: Sequence[str] = ()) -> dict[str, Any]:
+    """The key figures of a run: numbers or null, or numbers by name; those `needed` are numbers.
+
+    Raises `InputError`, also where there are more than any run has.
+    """
+    source = folder / KPIS
+    found = read_json_object(source)
+    names = [*found, *(name for value in found.values() if type(value) is dict for name in value)]
+    if len(names) > MOST_KPIS:
+        problem = f"are {len(names)}, and at most {MOST_KPIS} are read"
+        raise InputError(str(source), "key figures", problem, MEND)
+    for name in names:
+        if not name.isprintable() or len(name) > LONGEST_NAME or name in NO_KPIS:
+            raise InputError(str(source), name, "is no name of a key figure", MEND)
+    for key in needed:
+        if type(found.get(key)) not in (int, float):
+            raise InputError(str(source), key, "is missing or no number", MEND)
+    _check(_Kpis, {"kpis": found}, str(source))
+    check_unchanged(folder, KPIS)
+    return found
+
+
+def read_journal(path: Path) -> list[dict[str, Any]]:
+    """What happened to a run, in order, without a line that its writer was killed in. Raises `InputError`."""
+    found = []
+    for number, line in enumerate(read_text(path, LARGEST_JSON).splitlines(), 1):
+        try:
+            event = read_json(line, str(path))
+        except InputError:
+            continue  # half a line is no JSON
+        _check(_Event, event, f"{path}: line {number}")
+        found.append(event)
+    return found
+
+
+def _check(kind: type[_Part], found: Any, source: str) -> None:
+    try:
+        kind.model_validate(found)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(map(str, first["loc"])) or "content"
+        raise InputError(source, field, one_line(first["msg"]), MEND) from error

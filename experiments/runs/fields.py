@@ -1,0 +1,155 @@
+"""Fields of a scenario as text, from its schema.
+
+Run by ``python -m tandem_sim.experiments.runs.fields``, which writes them anew.
+
+The schema (`tandem_sim.sim.scenario.scenario`) takes seconds to import, completion must answer at once. So
+paths stand in ``field_paths.txt``, a line each with the names its value may have. ``docs/formats.md`` has a
+table of all fields between two marks. Tests hold both to the schema.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tandem_sim.agents.choices import ABOUT_STRATEGIES
+from tandem_sim.markets.choices import ABOUT
+from tandem_sim.sim.scenario.described import written
+from tandem_sim.sim.scenario.scenario import Scenario
+
+FILE = Path(__file__).parents[1] / "field_paths.txt"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "formats.md"
+BEGIN = "<!-- Fields of a scenario, written by python -m tandem_sim.experiments.runs.fields -->"
+END = "<!-- end of fields -->"
+HEAD = "| key | meaning | unit | default | may be | usual |\n|---|---|---|---|---|---|"
+NAMED = {"scheme": tuple(ABOUT), "strategy": tuple(ABOUT_STRATEGIES)}
+"""Fields of type text whose values have names all the same."""
+REQUIRED = object()
+
+
+class Row(NamedTuple):
+    """A field as the schema has it. Ends of the accepted and the usual range are None where there is none."""
+
+    path: str  # keys of sections in a list stand behind []
+    meaning: str
+    unit: str
+    kind: str  # JSON's: number, integer, string, boolean, array, object
+    default: Any  # REQUIRED where there is none
+    nullable: bool
+    low: float | None
+    high: float | None
+    usual: tuple[float, float] | None
+    names: tuple[Any, ...]  # the only values there are, if they are few
+    length: tuple[int, int] | None  # entries of a list or mapping, characters of a text
+
+
+def rows() -> Iterator[Row]:
+    """Every field of a scenario; sections themselves are left out, lists of sections stand before theirs."""
+    schema = Scenario.model_json_schema(by_alias=True)
+    yield from _rows(schema, schema["$defs"], "")
+
+
+def _rows(section: Mapping[str, Any], known: Mapping[str, Any], above: str) -> Iterator[Row]:
+    needed = set(section.get("required", ()))
+    for name, about in section["properties"].items():
+        path, inner, nullable = f"{above}{name}", about, False
+        if any(kind == {"type": "null"} for kind in about.get("anyOf", ())):
+            inner, nullable = {**{k: v for k, v in about.items() if k != "anyOf"}, **about["anyOf"][0]}, True
+        below = _section(inner, known)
+        if below is not None and not nullable:
+            yield from _rows(below, known, f"{path}.")
+            continue
+        yield _row(path, inner, nullable, REQUIRED if name in needed else about.get("default"))
+        item = below or _section(inner.get("items", {}), known)
+        if item is not None:
+            yield from _rows(item, known, f"{path}." if below else f"{path}[].")
+
+
+def _section(about: Mapping[str, Any], known: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The section that a schema points at, if it does."""
+    return known[about["$ref"].rpartition("/")[2]] if "$ref" in about else None
+
+
+LENGTHS = {"array": "Items", "object": "Properties", "string": "Length"}
+
+
+def _row(path: str, about: Mapping[str, Any], nullable: bool, default: Any) -> Row:
+    kind = (
+        about.get("format") or about.get("type") or ("date or date-time" if "anyOf" in about else "section")
+    )
+    inside = {**_inside(about), **about}
+    usual, counted = about.get("usual"), LENGTHS.get(kind)
+    most = about.get(f"max{counted}")
+    return Row(
+        path, about["description"], about["unit"], kind, default, nullable, inside.get("minimum"),
+        inside.get("maximum"), None if usual is None else tuple(usual), tuple(inside.get("enum", ())),
+        None if most is None else (about.get(f"min{counted}", 0), most),
+    )  # fmt: skip
+
+
+def _inside(about: Mapping[str, Any]) -> dict[str, Any]:
+    """What a list or a mapping says of its entries."""
+    found = about.get("items") or about.get("additionalProperties")
+    kept = ("minimum", "maximum", "enum")
+    return {k: v for k, v in found.items() if k in kept} if isinstance(found, dict) else {}
+
+
+def field_lines() -> Iterator[str]:
+    """Every field that `--set` can reach: its path, and the names its value may have, separated by blanks."""
+    for row in rows():
+        if "[]" not in row.path:
+            names = NAMED.get(row.path, [name for name in row.names if isinstance(name, str)])
+            yield " ".join([row.path, *names])
+
+
+def table() -> str:
+    """The fields as they stand in the documentation."""
+    lines = [
+        f"| `{row.path}` | {row.meaning} | {row.unit} | {_default(row)} | {_may_be(row)} | {_usual(row)} |"
+        for row in rows()
+    ]
+    return "\n".join([HEAD, *lines])
+
+
+def _default(row: Row) -> str:
+    if row.default is REQUIRED:
+        return "required"
+    value = row.default
+    if isinstance(value, list) and value:
+        return written(tuple(value))
+    if isinstance(value, float):
+        return written(value)
+    return "none" if value is None else value or '""' if isinstance(value, str) else json.dumps(value)
+
+
+def _may_be(row: Row) -> str:
+    numbers = "" if row.low is None or row.high is None else f"{written(row.low)} to {written(row.high)}"
+    if row.kind == "boolean":
+        return "true, false"
+    if row.names:
+        return ("any of " if row.kind == "array" else "") + ", ".join(map(str, row.names))
+    if row.usual is not None and row.kind == "array":
+        return f"[low, high] within {numbers}"
+    if row.length is not None:
+        what = "characters" if row.kind == "string" else "entries"
+        least, most = row.length
+        many = f"{least} to {most} {what}" if least else f"up to {most} {what}"
+        return f"{many} from {numbers}" if numbers else many
+    return numbers or row.kind.replace("date-time", "date and time").replace("string", "text")
+
+
+def _usual(row: Row) -> str:
+    return "" if row.usual is None else f"{written(row.usual[0])} to {written(row.usual[1])}"
+
+
+def page() -> str:
+    """The documentation of formats with the table of fields as the schema has it."""
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(f"{BEGIN}\n")
+    return f"{before}{BEGIN}\n{table()}\n{END}{rest.partition(END)[2]}"
+
+
+if __name__ == "__main__":
+    FILE.write_text("\n".join(field_lines()) + "\n", encoding="utf-8")
+    PAGE.write_text(page(), encoding="utf-8")

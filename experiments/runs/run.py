@@ -1,0 +1,317 @@
+"""One run from a scenario to a folder of results: tables, KPIs, figures, manifest."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from tandem_sim.agents.strategies.allowed_code import NO_CODE, AllowedCode
+from tandem_sim.experiments.figures.figures import plot_run
+from tandem_sim.experiments.results.kpis import kpis_of
+from tandem_sim.experiments.run_folder.conflicts import write_conflicts
+from tandem_sim.experiments.run_folder.identity import Identity, asked_id, identity_of, provenance, versions
+from tandem_sim.experiments.run_folder.manifest import FILES, MANIFEST, check_unchanged, digests_of, read_kpis
+from tandem_sim.experiments.run_folder.outputs import FOREIGN, Known, part_fault, write_json
+from tandem_sim.experiments.run_folder.own_files import LOG, REPLACED, RUN, remove_figures, run_fault
+from tandem_sim.experiments.run_folder.unfinished import check_unfinished, unfinished_of, working_folder
+from tandem_sim.experiments.runs.logs import log_to_file
+from tandem_sim.grids.documents.json_reader import read_json_object
+from tandem_sim.grids.documents.text import one_line
+from tandem_sim.grids.errors import InputError, printable
+from tandem_sim.grids.power_flow.operator_model import Margins
+from tandem_sim.markets.cases.options import CaseOptions
+from tandem_sim.markets.coordination.block import TSO as T
+from tandem_sim.markets.schemes import build_schemes
+from tandem_sim.sim.assembly.grids import grid_contents
+from tandem_sim.sim.checkpoint import Checkpoints, StaleError
+from tandem_sim.sim.output.export_isp import IspExport
+from tandem_sim.sim.run import run
+from tandem_sim.sim.scenario.named_code import check_code
+from tandem_sim.sim.scenario.scenario import Scenario
+from tandem_sim.sim.settlement.reconcile import reconcile_figures
+from tandem_sim.sim.user_key import user_key
+
+DAY_S = 86_400
+NO_FILES: Mapping[Path, Known] = MappingProxyType({})
+log = logging.getLogger(__name__)
+
+
+def run_scenario(
+    scenario: Scenario,
+    folder: Path | None,
+    out: Path,
+    on_isp: Callable[[int], None] = lambda isp: None,
+    overwrite: bool = False,
+    export_isp: int | None = None,
+    resume: bool = False,
+    checkpoint_s: int = DAY_S,
+    plots: bool = True,
+    allowed: AllowedCode = NO_CODE,
+) -> dict[str, Any]:
+    """Simulate and write everything; returns the KPIs.
+
+    With `export_isp` the market of that ISP is written as a case into the sub-folder ``case``. Results are
+    built in a folder beside `out` and moved when complete. There a checkpoint is kept every `checkpoint_s`
+    seconds of simulated time (0: never); `resume` goes on from the newest, and takes a run that is complete
+    as it is. A run that fails before its first checkpoint leaves nothing. Figures are drawn if `plots`.
+    Strategies of one's own come from code that is `allowed`.
+    """
+    out = out.resolve()
+    check_run(out, scenario, folder, overwrite, resume, allowed)
+    with working_folder(out, resume) as working:
+        partial, checkpoints = working / RUN, Checkpoints(working, {})
+        if not (resume and _is_complete(out, scenario, folder, export_isp)):
+            identity = identity_of(scenario, folder)
+            checkpoints = _checkpoints(working, identity, export_isp, checkpoint_s)
+            export = None if export_isp is None else _export(scenario, export_isp, partial / "case")
+            with log_to_file(working / LOG), _told(scenario, identity, on_isp) as watched:
+                run(
+                    scenario,
+                    folder,
+                    partial,
+                    watched,
+                    export=export,
+                    checkpoints=checkpoints,
+                    allowed=allowed,
+                )
+                _write_up(scenario, folder, identity, partial, plots)
+            (working / LOG).rename(partial / LOG)
+            if out.exists():
+                _check_output(out, True, run_fault(out))  # somebody may have put a file there meanwhile
+                out.rename(working / REPLACED)
+            partial.rename(out)
+        checkpoints.remove()
+        return read_kpis(out)
+
+
+def _checkpoints(working: Path, identity: Identity, export_isp: int | None, every_s: int) -> Checkpoints:
+    """Checkpoints of a run; none are taken where no key of the user can be kept, and a warning says so.
+
+    Raises `StaleError` where there are some that cannot be checked for want of a key.
+    """
+    parts = {**identity.parts, "exported ISP": str(export_isp)}
+    try:
+        key = user_key()
+    except InputError as error:
+        if Checkpoints(working, {}).found:
+            raise StaleError(error.source, error.field, error.problem, error.mend) from error
+        if every_s:
+            log.warning("no checkpoints are taken, so this run cannot be resumed: %s", error)
+        key = None
+    return Checkpoints(working, parts, every_s, key)
+
+
+@contextmanager
+def _told(
+    scenario: Scenario, identity: Identity, on_isp: Callable[[int], None]
+) -> Iterator[Callable[[int], None]]:
+    """`on_isp`, with a line in the log for every day simulated; and how the run began and ended."""
+    calendar = scenario.calendar
+    begun, spent = time.monotonic(), time.process_time()
+    log.info(
+        "run %s: %s, scheme %s, seed %d, %d ISPs from %s",
+        identity.run_id, printable(scenario.name), scenario.scheme, scenario.seed, calendar.n_isp,
+        scenario.start,
+    )  # fmt: skip
+    log.info(
+        "world %s, code %s; %s",
+        identity.world_id, identity.run["code"][:16], ", ".join(f"{k} {v}" for k, v in versions().items()),
+    )  # fmt: skip
+    last = {isps[-1] for _, isps in calendar.days()}
+
+    def watched(isp: int) -> None:
+        on_isp(isp)
+        if isp in last:
+            day = calendar.time(calendar.seconds(isp)).tz_convert(scenario.zone)
+            log.info("simulated %s: %d of %d ISPs", f"{day:%Y-%m-%d}", isp + 1, calendar.n_isp)
+
+    yield watched
+    elapsed, cpu = time.monotonic() - begun, time.process_time() - spent
+    log.info("finished: %.1f s, %.1f s of processor time in this process", elapsed, cpu)
+
+
+def _write_up(scenario: Scenario, inputs: Path | None, identity: Identity, folder: Path, plots: bool) -> None:
+    """Everything of a run but the tables that the simulation wrote, which are there.
+
+    Raises `InputError` if a grid file is not what it was when the run began, with this `identity`.
+    """
+    changed = [part for part in identity_of(scenario, inputs).differing(identity.parts) if "grid of" in part]
+    if changed:
+        raise InputError(
+            "scenario", ", ".join(changed), "has changed while the run was on its way",
+            "Put back what was there and pass --resume, or begin anew with --overwrite",
+        )  # fmt: skip
+    scheme = build_schemes(scenario.scheme_options)[scenario.scheme]
+    write_conflicts(folder, scheme, scenario.isp_minutes / 60.0)
+    figures = kpis_of(folder)
+    reconcile_figures(folder, scenario.isp_minutes / 60.0, figures)
+    write_json(folder / "kpis.json", figures)
+    remove_figures(folder)
+    if plots:
+        plot_run(folder, scenario.zone, f"{scenario.name}, {scenario.scheme}")
+    write_json(folder / MANIFEST, {**manifest(scenario, inputs, identity), FILES: digests_of(folder)})
+
+
+def check_run(
+    out: Path,
+    scenario: Scenario,
+    folder: Path | None,
+    overwrite: bool,
+    resume: bool,
+    allowed: AllowedCode = NO_CODE,
+) -> None:
+    """An `InputError` if a run cannot go to `out`, would lose what is there, or needs code not `allowed`."""
+    out = out.resolve()
+    check_unfinished(out, overwrite, resume)
+    if resume and not overwrite and (other := differing(out, scenario, folder)):
+        raise InputError(
+            str(out), "--resume", f"holds a finished run that differs in {one_line(', '.join(other))}",
+            "Choose another folder, or pass --overwrite to replace it",
+        )  # fmt: skip
+    if not (resume and _is_complete(out, scenario, folder, None)):
+        check_outputs([out], overwrite)
+        check_code(scenario, allowed)
+
+
+def _is_complete(out: Path, scenario: Scenario, folder: Path | None, export_isp: int | None) -> bool:
+    """Whether `out` holds the finished run of this very scenario and code, and nobody is replacing it.
+
+    Raises `InputError` if one of its files is not what the run wrote.
+    """
+    if (
+        parts_of(manifest_of(out)) != identity_of(scenario, folder).parts
+        or (unfinished_of(out) / RUN).exists()
+    ):
+        return False
+    check_unchanged(out)
+    return export_isp is None or (out / "case").is_dir()
+
+
+def differing(out: Path, scenario: Scenario, folder: Path | None) -> list[str]:
+    """What of a scenario's run is not the same in the finished run in `out`; nothing if there is none."""
+    if not is_run(out):
+        return []
+    return identity_of(scenario, folder).differing(parts_of(manifest_of(out)))
+
+
+def parts_of(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """What a finished run was a function of, by name, as its manifest says; empty where it does not."""
+    found: dict[str, str] = {}
+    for identity in ("world", "run"):
+        given = manifest.get(identity)
+        parts = given.get("parts") if isinstance(given, dict) else None
+        found |= parts if isinstance(parts, dict) else {}
+    return found
+
+
+def _export(scenario: Scenario, isp: int, folder: Path) -> IspExport:
+    margins = Margins(scenario.dso.flow_margin, scenario.dso.voltage_margin_pu)
+    return IspExport(
+        isp,
+        folder,
+        f"{scenario.name}, seed {scenario.seed}, ISP {isp}",
+        CaseOptions(
+            scenario.scheme,
+            scenario.dso.offset,
+            margins,
+            scenario.scheme_options,
+            scenario.product.admitted_eur_per_mwh,
+        ),
+        {T: scenario.transmission.ratings_mva, **{d.id: d.ratings_mva for d in scenario.distribution}},
+        {d.id: d.interface_bus for d in scenario.distribution},
+    )
+
+
+def check_outputs(outs: Sequence[Path], overwrite: bool, files: Mapping[Path, Known] = NO_FILES) -> None:
+    """An `InputError` if a folder of `outs`, or one of `files`, is taken or cannot be written.
+
+    A file is replaced only if what is there is known as an earlier result.
+    """
+    for out in outs:
+        replaces = overwrite and is_run(out)
+        _check_output(out, replaces, run_fault(out) if replaces else "", overwrite)
+    for file, is_known in files.items():
+        replaces = overwrite and file.is_file()
+        fault = FOREIGN if replaces and not is_known(file) else part_fault(file)
+        _check_output(file, replaces, fault)
+
+
+def check_inside(folders: Iterable[Path]) -> None:
+    """An `InputError` if one of the folders that are made inside of ``--out`` leads to another place.
+
+    Or if ``--out`` is a finished run itself, which must hold nothing else.
+    """
+    for folder in folders:
+        if is_run(folder.parent):
+            problem = "is a finished run, and no folder for several"
+            raise InputError(str(folder.parent), "--out", problem, "Choose another folder")
+        if folder.is_symlink():
+            problem = "is a symbolic link"
+            raise InputError(str(folder), "--out", problem, "Remove it, or choose another folder")
+
+
+def _check_output(out: Path, replaces: bool, fault: str, overwrites: bool = False) -> None:
+    """Refuse what exists unless it `replaces` an earlier result, in which there is no `fault`.
+
+    `overwrites`: it was asked for, so what is not replaced is something else.
+    """
+    problem, mend = "", "Choose a folder you may write to"
+    try:
+        if out.exists() and not _is_empty(out) and not replaces:
+            problem = "exists already"
+            mend = (
+                "It is no finished run, so it is not replaced: choose another folder"
+                if overwrites
+                else "Choose another folder, or pass --overwrite to replace the results of an earlier run"
+            )
+        elif fault:
+            problem, mend = f"cannot be replaced: {fault}", "Move it elsewhere, or choose another folder"
+        else:
+            with tempfile.TemporaryDirectory(prefix=".tandem-", dir=_nearest(out)):
+                pass  # it can be written
+    except OSError as error:
+        problem = f"cannot be written ({error.strerror})"
+    if problem:
+        raise InputError(str(out), "--out", problem, mend)
+
+
+def _is_empty(out: Path) -> bool:
+    return out.is_dir() and not any(out.iterdir())
+
+
+def is_run(out: Path) -> bool:
+    """Whether a folder says that it is a finished run."""
+    return {"world", "run", "provenance"} <= manifest_of(out).keys()
+
+
+def manifest_of(out: Path) -> dict[str, Any]:
+    """What a folder says it is; nothing if that is not for Tandem to read."""
+    try:
+        return read_json_object(out / "manifest.json")
+    except InputError:
+        return {}
+
+
+def _nearest(out: Path) -> Path:
+    """The nearest path above `out` that exists."""
+    return next(parent for parent in out.resolve().parents if parent.exists())
+
+
+def manifest(scenario: Scenario, inputs: Path | None, identity: Identity) -> dict[str, Any]:
+    """What is needed to make the run again, and what was made of its grids, whose files lie in `inputs`."""
+    return {
+        "asked": asked_id(scenario),
+        "seed": scenario.seed,
+        "scheme": scenario.scheme,
+        "scenario": scenario.model_dump(mode="json", by_alias=True),
+        "world": {"id": identity.world_id, "parts": identity.world},
+        "run": {"id": identity.run_id, "parts": identity.run},
+        "provenance": provenance(),
+        "grids": grid_contents(scenario, inputs),
+    }

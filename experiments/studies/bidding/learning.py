@@ -1,0 +1,148 @@
+"""A year of learning under each scheme: ``python -m tandem_sim.experiments.studies.bidding.learning``.
+
+The ten household aggregators of `reference` learn mark-ups (Q-learning) for a year of hours, by six schemes,
+beside the same year in which they bid the truth. Runs that are in `--runs` already are not repeated. Writes
+``learning.csv``, ``learning_weeks.csv`` and ``learning.png``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+import typer
+from matplotlib.axes import Axes
+from rich.console import Console
+
+from tandem_sim.experiments.commands.power import Trial, plan, summary
+from tandem_sim.experiments.commands.sweep import check_workers, run_shown
+from tandem_sim.experiments.figures.style import CYCLE, DASHES, FOOTNOTE, house_style, new_figure, save
+from tandem_sim.experiments.market_power.measure import power_by_isp
+
+SCENARIO = "reference"
+SCHEME_NAMES = ("common", "multilevel-01", "multilevel-03", "central-01", "hybrid", "fragmented")
+POOLS = [f"A{k + 1:02d}" for k in range(10)]
+FIELDS: dict[str, Any] = {
+    "start": "2016-01-01",
+    "days": 366,
+    "isp_minutes": 60,  # a quarter of the ISPs of a year
+    "population.sustain_isps": 2,  # as many hours as in the reference
+    "forecast.persistence": 0.885,  # 0.97 to the fourth nearly: errors last as long
+    "validation.audit_share": 0.0005,
+    "solver": "highspy",
+    "strategies": [{"aggregators": POOLS, "name": "q-learning", "options": {"rate": 0.03}}],
+}
+WEEK_H = 168
+
+
+def weeks(trials: Sequence[Trial], runs: Path) -> pd.DataFrame:
+    """A row per scheme and week: profit of the pools, what they sold, and the mean mark-up they asked."""
+    parts = []
+    for trial in trials:
+        rows = power_by_isp(runs / trial.bid.name, runs / trial.truth.name)
+        rows = rows[rows.provider.isin(POOLS)]
+        rows = rows.assign(week=rows.isp // WEEK_H)
+        asked = rows.markup_offered_eur_per_mwh.groupby([rows.scheme, rows.week]).mean()
+        sums = rows.groupby(["scheme", "week"])[["profit_eur", "sold_mwh"]].sum()
+        parts.append(sums.assign(markup_offered_eur_per_mwh=asked).reset_index())
+    return pd.concat(parts, ignore_index=True)
+
+
+def by_scheme(found: Mapping[str, Any]) -> pd.DataFrame:
+    """A row per scheme: what pools earn, who pays for it, what is wasted, what is broken."""
+    rows = []
+    for name, entry in found["schemes"].items():
+        (one,) = entry["seeds"].values()
+        bid, truth, more = one["as_bid"], one["truthful"], one["difference"]
+        pools = [bid["sellers"][pool] for pool in POOLS]
+        rows.append(
+            {
+                "scheme": name,
+                "profit_pools_eur": sum(p["profit_eur"] for p in pools),
+                "sold_pools_mwh": sum(p["sold_mwh"] for p in pools),
+                "sold_pools_truthful_mwh": sum(truth["sellers"][pool]["sold_mwh"] for pool in POOLS),
+                "profit_others_eur": sum(
+                    s["profit_eur"] for seller, s in bid["sellers"].items() if seller not in POOLS
+                ),
+                **{f"extra_{k.lower()}_eur": v for k, v in more["procurement_eur"].items()},
+                "procurement_truthful_eur": sum(truth["procurement_eur"].values()),
+                "extra_consumers_eur": more["consumer_cost"]["total_eur"],
+                "wasted_by_strategy_eur": one["inefficiency"]["by_strategy_eur"],
+                "wasted_by_scheme_eur": one["inefficiency"]["by_scheme_eur"],
+                "markup_change_eur_per_mwh": float(np.mean(
+                    [one["convergence"][p]["markup_change_last_quarters_eur_per_mwh"] for p in POOLS]
+                )),
+                **{f"{k}_truthful": v for k, v in truth["safety"].items()},
+                **bid["safety"],
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _lines(ax: Axes, rows: pd.DataFrame, column: str, title: str, unit: str) -> None:
+    for k, name in enumerate(SCHEME_NAMES):
+        part = rows[(rows.scheme == name)].iloc[:-1]  # the last week is not whole
+        ax.plot(part.week, part[column], DASHES[k % len(DASHES)], color=CYCLE[k], label=name)
+    ax.set_xlabel("week of 2016")
+    ax.set_ylabel(unit)
+    ax.set_title(title)
+    ax.set_ylim(bottom=0.0)
+
+
+def _payers(ax: Axes, table: pd.DataFrame) -> None:
+    at = np.arange(len(table))
+    payers = [name for name in map(str, table) if name.startswith(("extra_tso", "extra_dso"))]
+    for k, column in enumerate(payers):
+        extra = table[column].to_numpy(dtype=np.float64) / 1000.0
+        label = column.removeprefix("extra_").removesuffix("_eur").upper()
+        ax.barh(at + 0.27 * (k - 1), extra, 0.25, color=CYCLE[k], label=label)
+    ax.plot(table.profit_pools_eur / 1000.0, at, "k|", markersize=14, label="profit of pools")
+    ax.set_yticks(at, table.scheme.tolist())
+    ax.invert_yaxis()
+    ax.axvline(0.0, color="black", linewidth=0.8)
+    ax.set_xlabel("1 000 EUR a year above the truth")
+    ax.set_title("Who pays")
+    ax.legend(loc="center right", bbox_to_anchor=(1.0, 0.36), markerscale=0.5, frameon=True, framealpha=1.0)
+
+
+def figure(table: pd.DataFrame, rows: pd.DataFrame, folder: Path) -> Path:
+    """Mark-ups and profits by week, and who pays, by scheme."""
+    with house_style():
+        drawn = new_figure(
+            "A year of learning by ten aggregators", "reference, hours", 13.0, 4.2, "", FOOTNOTE
+        )
+        left, middle, right = drawn.subplots(1, 3)
+        _lines(left, rows, "markup_offered_eur_per_mwh", "Mean mark-up asked", "EUR/MWh")
+        _lines(middle, rows, "profit_eur", "Profit of the pools by week", "EUR")
+        middle.legend(loc="upper right")
+        _payers(right, table)
+        return save(drawn, folder / "learning.png")
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="Folder for tables and figure.")] = Path("runs/studies/learning"),
+    runs: Annotated[Path, typer.Option(help="Folder for the runs.")] = Path("runs/studies/learning/runs"),
+    workers: Annotated[int | None, typer.Option(help="Processes. [default: one a core]")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the year.")] = 1,
+) -> None:
+    """Run what is missing and write tables and figure."""
+    check_workers(workers)
+    out.mkdir(parents=True, exist_ok=True)
+    trials = plan(SCENARIO, SCHEME_NAMES, [seed], FIELDS, "common")
+    points = list({point.name: point for trial in trials for point in trial.runs}.values())
+    _, failed = run_shown(points, runs, workers, Console())
+    if failed:
+        raise SystemExit("; ".join(f"{point.fields}: {error}" for point, error in failed))
+    found = summary(trials, runs, SCENARIO, "common")
+    table, rows = by_scheme(found), weeks(trials, runs)
+    table.to_csv(out / "learning.csv", index=False, float_format="%.4f", lineterminator="\n")
+    rows.to_csv(out / "learning_weeks.csv", index=False, float_format="%.4f", lineterminator="\n")
+    figure(table, rows, out)
+    print(table.set_index("scheme").T.round(1).to_string())
+
+
+if __name__ == "__main__":
+    typer.run(main)

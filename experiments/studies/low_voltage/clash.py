@@ -1,0 +1,145 @@
+"""The clash of reserve and non-firm connections.
+
+Run by ``python -m tandem_sim.experiments.studies.low_voltage.clash FOLDER``.
+
+Runs `nfca-clash` without a remedy, with each alone, with all, with limits set before bids go out, and with
+trading of curtailment: once with an aggregator whose whole portfolio is the feeder, once with its customers
+spread over the others. Writes ``clash.csv`` and ``clash.png``.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from tandem_sim.experiments.figures.style import BLUE, GREEN, ORANGE, RED, house_style, new_figure, save
+from tandem_sim.experiments.runs.scenario import read_scenario
+from tandem_sim.markets.orders.bids import DOWN
+from tandem_sim.markets.services.replacement import REPLACEMENT
+from tandem_sim.sim.run import run
+from tandem_sim.sim.scenario.scenario import Scenario
+
+SCENARIO = "nfca-clash"
+CASES: dict[str, dict[str, Any]] = {
+    "no remedy": {},
+    "portfolio": {"non_firm.remedies": ["portfolio"]},
+    "aggregators": {"non_firm.remedies": ["aggregators"]},
+    "TSO": {"non_firm.remedies": ["tso"]},
+    "all three": {"non_firm.remedies": ["portfolio", "aggregators", "tso"]},
+    "prequalification": {"non_firm.role": "prequalification"},
+    "trading": {"non_firm.trading": True, "non_firm.participation": 0.6},
+    "no trading, 60 %": {"non_firm.participation": 0.6},
+}
+FEEDER = "H"
+FIRST, LAST = "17:30", "18:30"
+"""Local time of the incident: the whole reserve is called in between."""
+
+
+def scenario_of(changes: dict[str, Any], own: bool) -> Scenario:
+    """The scenario with changes; `own`: an aggregator of its own serves the feeder."""
+    scenario, _ = read_scenario(SCENARIO, changes)
+    first, *others = scenario.low_voltage
+    streets = [first.model_copy(update={"own_aggregator": own}), *others]
+    return scenario.model_copy(update={"low_voltage": streets})
+
+
+def measured(folder: Path, scenario: Scenario) -> dict[str, float]:
+    """What was missing in the hour of the incident, what closed the gap, and what it cost."""
+    tables = {}
+    for name in ("remedies", "reserve", "settlement", "low_voltage", "activations", "curtailment_trades"):
+        table = pd.read_parquet(folder / f"{name}.parquet")
+        clock = table.time.dt.tz_convert(scenario.zone).dt.strftime("%H:%M")
+        tables[name] = table[(clock >= FIRST) & (clock < LAST)]
+    hours = scenario.isp_minutes / 60.0
+    remedies, paid = tables["remedies"], tables["settlement"].groupby("kind").amount_eur.sum()
+    down, reserve = remedies[remedies.direction == DOWN], tables["reserve"]
+    feeder = tables["low_voltage"][tables["low_voltage"].street == FEEDER]
+    bought = tables["activations"]
+    replaced = bought[bought.layer == REPLACEMENT]
+    helped = float(down.aggregators_mw.sum() * hours)
+    activation = tables["settlement"].query("kind == 'activation' and payer == 'TSO'")
+    return {
+        "reserve_blocked_mw": float(down.reserve_blocked_mw.sum() / reserve.isp.nunique()),
+        "undelivered_mwh": float(down.reserve_undelivered_mw.sum() * hours),
+        "portfolio_mwh": float(down.portfolio_mw.sum() * hours),
+        "aggregators_mwh": helped,
+        "help_eur_per_mwh": -float(down.aggregators_eur_per_h.sum() * hours) / helped if helped else np.nan,
+        "opened_by_tso_mw": float(down.tso_reserve_mw.sum() / reserve.isp.nunique()),
+        "opened_and_called_mwh": float(down.tso_called_mw.sum() * hours),
+        "replaced_mwh": float(replaced.quantity_mw.sum() * hours),
+        "reserve_down_mwh": float(reserve.down_mw.sum() * hours),
+        "control_error_mw": float(reserve.error_mw.mean()),
+        "paid_by_tso_eur": float(activation.amount_eur.sum()),
+        "shortfall_eur": float(paid.get("shortfall", 0.0)),
+        "household_cost_eur": float(paid.get("household cost", 0.0)),
+        "feeder_safe_pct": 100.0 * float(feeder.safe.mean()),
+        "withheld_kwh": float(feeder.withheld_kwh.sum()),
+        "traded_kwh": float(tables["curtailment_trades"].kw.sum() * hours),
+    }
+
+
+def executed() -> pd.DataFrame:
+    """One row per case and kind of aggregator."""
+    rows = []
+    for own in (True, False):
+        for name, changes in CASES.items():
+            scenario = scenario_of(changes, own)
+            with tempfile.TemporaryDirectory() as folder:
+                run(scenario, None, Path(folder) / "run")
+                figures = measured(Path(folder) / "run", scenario)
+            portfolio = "the feeder alone" if own else "spread"
+            rows.append({"portfolio": portfolio, "case": name, **figures})
+    return pd.DataFrame(rows)
+
+
+def _bars(ax: Axes, table: pd.DataFrame, title: str) -> None:
+    """Who delivered what the feeder could not, in one hour of full call."""
+    rows = table[table.case.isin(["no remedy", "portfolio", "aggregators", "TSO", "all three"])]
+    at, below = np.arange(len(rows)), np.zeros(len(rows))
+    opened = rows.opened_and_called_mwh.to_numpy(dtype=np.float64)
+    missing = np.maximum(rows.undelivered_mwh.to_numpy(dtype=np.float64) - opened, 0.0)
+    parts = (
+        ("own portfolio", rows.portfolio_mwh.to_numpy(dtype=np.float64), GREEN),
+        ("other aggregators", rows.aggregators_mwh.to_numpy(dtype=np.float64), BLUE),
+        ("opened by the TSO", opened, ORANGE),
+        ("missing", missing, RED),
+    )
+    for label, values, colour in parts:
+        kwh = 1000.0 * values
+        ax.bar(at, kwh, 0.6, bottom=below, color=colour, label=label)
+        below = below + kwh
+    ax.set_xticks(at, rows.case.tolist())
+    ax.set_ylabel("kWh in the hour")
+    ax.set_title(title)
+    ax.set_ylim(0.0, 45.0)
+    ax.legend(loc="upper right", ncols=2)
+
+
+def figure(table: pd.DataFrame, folder: Path) -> Path:
+    """What limits kept from the reserve, and who stood in: both kinds of portfolio."""
+    with house_style():
+        drawn = new_figure("Reserve that a limited feeder could not deliver", "", 11.0, 4.2, "", (
+            "nfca-clash, 17:30 to 18:30: the TSO calls its whole reserve; amounts and cars synthetic"
+        ))  # fmt: skip
+        axes = drawn.subplots(1, 2, sharey=True)
+        for ax, (kind, part) in zip(axes, table.groupby("portfolio", sort=False), strict=True):
+            _bars(ax, part, f"Customers of the aggregator: {kind}")
+        return save(drawn, folder / "clash.png")
+
+
+def main(folder: Path) -> None:
+    """Run everything and write it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    table = executed()
+    table.to_csv(folder / "clash.csv", index=False, float_format="%.5f")
+    figure(table, folder)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

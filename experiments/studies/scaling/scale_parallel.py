@@ -1,0 +1,119 @@
+"""What it would take to solve the DSOs' programmes of one gate in other processes.
+
+The houses that the DSOs' blocks are handed at every gate of one ISP are kept, and the blocks run on them
+again: here, and in worker processes that get the houses pickled and send pickled answers back.
+"""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from tandem_sim.experiments.studies.scaling.scale_world import Point, opened
+from tandem_sim.markets.coordination.block import Block, View, Written
+from tandem_sim.markets.schemes import SCHEMES
+from tandem_sim.sim.scenario.sections import GateSettings
+
+WORKERS = 2
+REPEATS = 15
+ISP = 52
+"""The ISP whose programmes are measured: 13:00 local time, PV at work."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One programme of one DSO: the scheme and the number of its block, whose house, and what it may see."""
+
+    scheme: str
+    block: int
+    house: str
+    view: View
+
+    def solved(self) -> Written:
+        """What the block writes."""
+        return SCHEMES[self.scheme].blocks[self.block].run(self.house, self.view)
+
+    def received(self) -> str:
+        """Nothing done: what it takes to get here and back."""
+        return self.house
+
+
+def jobs_of(folder: Path, point: Point, isp: int) -> dict[str, list[Job]]:
+    """What the DSOs' blocks were handed for an ISP, by gate. The world runs until the TSO's book closes."""
+    jobs: dict[str, list[Job]] = {}
+    with opened(folder, point) as (world, clock, _):
+        scheme = world.tso.scheme
+
+        def watching(number: int, block: Block) -> Block:
+            def run(house: str, view: View) -> Written:
+                jobs.setdefault(block.gate, []).append(Job(scheme.name, number, house, view))
+                return block.run(house, view)
+
+            return replace(block, run=run)
+
+        second, gates = world.calendar.seconds(isp), GateSettings()
+        clock.run_to(second - int(60 * gates.dso_clear), "dso_clear")
+        for dso in world.dsos:
+            dso.scheme = replace(scheme, steps=tuple(watching(k, b) for k, b in enumerate(scheme.blocks)))
+        clock.run_through(second - int(60 * gates.validate_))
+        world.recorder.close()
+    return jobs
+
+
+def _ms(action: Callable[[], Any], clock: Callable[[], float] = time.process_time) -> float:
+    """Median of warm repetitions, ms of processor time unless `clock` is another."""
+    action()
+    times = []
+    for _ in range(REPEATS):
+        begin = clock()
+        action()
+        times.append(1000.0 * (clock() - begin))
+    return median(times)
+
+
+def compared(gate: str, jobs: Sequence[Job], pool: Executor) -> dict[str, Any]:
+    """A row for one gate: per programme the work, and what it takes to send it and its answer; all in ms, kB.
+
+    ``here``, ``pool`` and ``sent`` are elapsed times of all programmes together: solved one after the other,
+    solved by the workers, and only sent to them. `break_even_ms` is the work of a programme from which on
+    `WORKERS` save time: where what they save, ``work (1 - 1 / WORKERS)``, is what sending takes.
+    """
+    n = len(jobs)
+    answers = [job.solved() for job in jobs]
+    sent, back = ([pickle.dumps(x, protocol=5) for x in many] for many in (jobs, answers))
+    work = _ms(lambda: [job.solved() for job in jobs]) / n
+    pack, unpack = (
+        _ms(lambda: [pickle.dumps(j, protocol=5) for j in jobs]) / n,
+        _ms(lambda: [pickle.loads(b) for b in sent]) / n,
+    )
+    pack_answer, unpack_answer = (
+        _ms(lambda: [pickle.dumps(a, protocol=5) for a in answers]) / n,
+        _ms(lambda: [pickle.loads(b) for b in back]) / n,
+    )
+    by = partial(pool.map, chunksize=-(-n // WORKERS))
+    sending = _ms(lambda: list(by(Job.received, jobs)), time.perf_counter)
+    return {
+        "gate": gate, "programmes": n, "work_ms": work, "pickle_ms": pack, "unpickle_ms": unpack,
+        "pickle_answer_ms": pack_answer, "unpickle_answer_ms": unpack_answer,
+        "sent_kb": sum(map(len, sent)) / n / 1000.0, "answer_kb": sum(map(len, back)) / n / 1000.0,
+        "here_ms": _ms(lambda: [job.solved() for job in jobs], time.perf_counter),
+        "pool_ms": _ms(lambda: list(by(Job.solved, jobs)), time.perf_counter),
+        "sent_ms": sending, "break_even_ms": sending / n / (1.0 - 1.0 / WORKERS),
+    }  # fmt: skip
+
+
+def programmes(folder: Path, point: Point, isp: int = ISP) -> list[dict[str, Any]]:
+    """A row per gate of one ISP of a world."""
+    jobs = jobs_of(folder, point, isp)
+    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
+        return [
+            {"load_scale": point.load_scale, **compared(gate, batch, pool)} for gate, batch in jobs.items()
+        ]

@@ -1,0 +1,111 @@
+"""The outgoing feeders of a low-voltage net, each on its own: a net is cut at the busbar of its transformer.
+
+What a street can carry is one question, what its transformer can carry for all its streets is another: here
+the busbar is a stiff source, the transformer and its rating, which all feeders share, are left out, and so is
+what stands at the busbar itself. The voltage drop of the transformer belongs into the voltage at the busbar,
+which the caller gives, or into a narrower band.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import pandapower as pp
+from pandapower import topology
+from pandapower.auxiliary import pandapowerNet
+
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.low_voltage.read_feeder import read_feeder
+from tandem_sim.grids.low_voltage.three_phase import Feeder
+from tandem_sim.grids.types import FloatArray
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """An outgoing feeder, and the length of line from the busbar to each of its users, (U,) km."""
+
+    feeder: Feeder
+    km: FloatArray
+
+
+def split(net: pandapowerNet, name: str, busbar_vm_pu: float = 1.0, units: bool = True) -> list[Outgoing]:
+    """The outgoing feeders of a radial net with users, by their lowest buses; `net` stays as it is.
+
+    Every user stands behind exactly one line that leaves the low-voltage busbar, and belongs to its feeder.
+    `busbar_vm_pu` is the voltage that the busbar is held at, `units` are as in `read_feeder`. Raises
+    `InputError`.
+    """
+    alone = copy.deepcopy(net)
+    busbar = _busbar(net, name)
+    alone.trafo["in_service"] = False
+    alone.ext_grid["in_service"] = False
+    pp.create_ext_grid(alone, busbar, vm_pu=busbar_vm_pu)
+    graph = topology.create_nxgraph(alone, respect_switches=True, multi=True)
+    joined = nx.Graph([(a, b) for a, b, key in graph.edges(keys=True) if _ideal(net, key)])
+    joined.add_node(busbar)
+    bars = nx.node_connected_component(joined, busbar)
+    behind = nx.node_connected_component(graph, busbar) - bars
+    _placed(net, name, behind)
+    km = topology.calc_distance_to_bus(alone, busbar)
+    streets: list[Outgoing] = []
+    for buses in sorted(nx.connected_components(graph.subgraph(behind)), key=min):
+        if not net.load.bus[net.load.in_service].isin(buses).any() and not (
+            net.asymmetric_load.bus[net.asymmetric_load.in_service].isin(buses).any()
+        ):
+            continue
+        ways = [key for a, b, key in graph.edges(keys=True) if (a in buses) != (b in buses)]
+        if len(ways) > 1:
+            raise InputError(
+                name,
+                " and ".join(f"{key[0]} {key[1]}" for key in ways[:2]),
+                "leave the busbar towards the same buses: the net is not radial",
+                "Open a switch, or read the net whole as a feeder",
+            )
+        feeder = read_feeder(_only(alone, bars | buses), f"{name}, feeder {len(streets) + 1}", units=units)
+        away = [float(km[user.bus]) for user in feeder.users]
+        streets.append(Outgoing(feeder, np.array(away)))
+    return streets
+
+
+def _only(net: pandapowerNet, buses: set[Any]) -> pandapowerNet:
+    """A copy in which only some buses, and the lines between them, are in service."""
+    part = copy.deepcopy(net)
+    part.bus["in_service"] &= part.bus.index.isin(buses)
+    part.line["in_service"] &= part.line.from_bus.isin(buses) & part.line.to_bus.isin(buses)
+    for table in ("load", "asymmetric_load"):
+        part[table]["in_service"] &= part[table].bus.isin(buses)
+    return part
+
+
+def _ideal(net: pandapowerNet, key: tuple[str, int]) -> bool:
+    """Whether an edge of the net's graph is a switch that makes one bus of two."""
+    return key[0] == "switch" and not net.switch.z_ohm.at[key[1]]
+
+
+def _busbar(net: pandapowerNet, name: str) -> int:
+    buses = net.trafo.lv_bus[net.trafo.in_service].unique()
+    if len(buses) != 1:
+        raise InputError(
+            name,
+            "trafo",
+            f"the net's transformers feed {len(buses)} low-voltage busbars",
+            "Give a net with one, or read it whole as a feeder",
+        )
+    return int(buses[0])
+
+
+def _placed(net: pandapowerNet, name: str, behind: set[Any]) -> None:
+    """Every user stands behind a line that leaves the busbar, or an error says which does not."""
+    for table in ("load", "asymmetric_load"):
+        astray = net[table][net[table].in_service & ~net[table].bus.isin(behind)]
+        if len(astray):
+            raise InputError(
+                name,
+                f"{table} {astray.index[0]}",
+                f"bus {astray.bus.iloc[0]} is not behind a line that leaves the low-voltage busbar",
+                "Connect it to a feeder, or take it out",
+            )

@@ -1,0 +1,297 @@
+"""A grid as linear rows: present flows and squared voltages, their limits, and the effect of injections."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.network.network import Network
+from tandem_sim.grids.power_flow.ac import AcState
+from tandem_sim.grids.power_flow.dc import DcModel
+from tandem_sim.grids.power_flow.lindistflow import LinDistFlow
+from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
+
+RELATIVE_TOLERANCE = 1e-6
+"""A limit counts as broken when it is exceeded by more than this share of itself."""
+
+
+@dataclass(frozen=True)
+class Violations:
+    """Limits broken in one grid at one moment; percentages are of the limit, 0 when nothing is broken."""
+
+    lines: int = 0
+    max_overload_pct: float = 0.0
+    buses: int = 0
+    max_voltage_pct: float = 0.0
+    diverged: int = 0  # grids whose AC power flow found no solution: nothing else is known of them
+
+    def worst_with(self, other: Violations) -> Violations:
+        """Both grids together: counts add up, depths take the worst."""
+        return Violations(
+            self.lines + other.lines,
+            max(self.max_overload_pct, other.max_overload_pct),
+            self.buses + other.buses,
+            max(self.max_voltage_pct, other.max_voltage_pct),
+            self.diverged + other.diverged,
+        )
+
+
+@dataclass(frozen=True)
+class GridRows:
+    """Rows of a linear grid model around an operating point. E branches, N nodes.
+
+    ``flow_mw + flow_matrix @ dp`` and ``w_pu2 + voltage_matrix @ dp`` are the state after a change ``dp``
+    (N,) of injections in MW; one of ``dq`` (N,) in Mvar adds ``voltage_q_matrix @ dq`` to ``w_pu2`` and
+    ``flow_matrix @ dq`` to ``q_mvar``. Transmission has no voltage rows (N' = 0).
+    """
+
+    flow_matrix: FloatArray  # (E, N)
+    flow_mw: FloatArray  # (E,)
+    limit_mw: FloatArray  # (E,) on the absolute flow
+    voltage_matrix: FloatArray  # (N', N)
+    w_pu2: FloatArray  # (N',)
+    w_min_pu2: FloatArray  # (N',)
+    w_max_pu2: FloatArray  # (N',)
+    buses: IntArray  # (N',) pandapower buses joined in each node, for counting
+    relief_up_mw: FloatArray | float = 0.0  # (E,) by how much a flow may exceed its limit, if it does already
+    relief_down_mw: FloatArray | float = 0.0  # (E,) the same for the opposite direction
+    q_mvar: FloatArray | float = 0.0  # (E,) reactive flow, which active power does not change
+    rating_mva: FloatArray | float = np.inf  # (E,) what it and the active flow share
+    voltage_q_matrix: FloatArray = field(default_factory=lambda: np.empty((0, 0)))  # (N', N), if it is known
+
+    @property
+    def flow_max_mw(self) -> FloatArray:
+        """Upper bound of every flow (E,)."""
+        return np.asarray(self.limit_mw + self.relief_up_mw)
+
+    @property
+    def flow_min_mw(self) -> FloatArray:
+        """Lower bound of every flow (E,)."""
+        return np.asarray(-self.limit_mw - self.relief_down_mw)
+
+    @classmethod
+    def without_limits(cls, n_nodes: int) -> GridRows:
+        """A grid of which nothing is known: no rows at all."""
+        none, no_rows = np.empty(0), np.empty((0, n_nodes))
+        buses = np.empty(0, dtype=np.int64)
+        return cls(no_rows, none, none, no_rows, none, none, none, buses, voltage_q_matrix=no_rows)
+
+    def after(self, dp_mw: FloatArray) -> GridRows:
+        """The same grid after a change of injections (N,) in MW."""
+        return replace(
+            self,
+            flow_mw=self.flow_mw + self.flow_matrix @ dp_mw,
+            w_pu2=self.w_pu2 + self.voltage_matrix @ dp_mw,
+        )
+
+    def after_reactive(self, dq_mvar: FloatArray) -> GridRows:
+        """The same grid after a change of reactive injections (N,) in Mvar, positive raising voltages.
+
+        Voltages move, and with the reactive flow what is left of a rating for active power (margins kept).
+        """
+        w = self.w_pu2 + self.voltage_q_matrix @ dq_mvar
+        q, limit = self.q_mvar + self.flow_matrix @ dq_mvar, self.limit_mw.copy()
+        rated, share = self._rated()
+        left = np.sqrt(np.maximum(np.square(self._rating()[rated]) - np.square(q[rated]), 0.0))
+        limit[rated] = share * left
+        return replace(self, w_pu2=w, q_mvar=q, limit_mw=limit)
+
+    def reactive_limit_mvar(self) -> FloatArray:
+        """Most reactive flow (E,) either way that leaves room for the present active flow, margins kept."""
+        rated, share = self._rated()
+        most = np.full(len(self.flow_mw), np.inf)
+        needed = np.divide(self.flow_mw[rated], share, out=np.full(rated.sum(), np.inf), where=share > 0.0)
+        most[rated] = np.sqrt(np.maximum(np.square(self._rating()[rated]) - np.square(needed), 0.0))
+        return most
+
+    def _rating(self) -> FloatArray:
+        return np.broadcast_to(self.rating_mva, self.flow_mw.shape)
+
+    def _rated(self) -> tuple[BoolArray, FloatArray]:
+        """Branches with a rating, and what margins leave of it: limit over what reactive flow leaves."""
+        rating = self._rating()
+        rated: BoolArray = np.isfinite(rating)
+        q = np.broadcast_to(self.q_mvar, self.flow_mw.shape)[rated]
+        whole = np.sqrt(np.maximum(np.square(rating[rated]) - np.square(q), 0.0))
+        ones = np.ones(len(whole))
+        return rated, np.divide(self.limit_mw[rated], whole, out=ones, where=whole > 0.0)
+
+    def excess_pct(self) -> float:
+        """By how much limits are exceeded, in percent of each and summed; zero if all are kept."""
+        rated = np.isfinite(self.limit_mw) & (self.limit_mw > 0.0)
+        over = np.maximum(self.flow_mw - self.flow_max_mw, 0.0) + np.maximum(
+            self.flow_min_mw - self.flow_mw, 0.0
+        )
+        volts = np.maximum(self.w_min_pu2 - self.w_pu2, 0.0) + np.maximum(self.w_pu2 - self.w_max_pu2, 0.0)
+        return 100.0 * float((over[rated] / self.limit_mw[rated]).sum() + 0.5 * volts.sum())
+
+    def relaxed(self) -> GridRows:
+        """Limits that the present state already breaks moved to the present state: "do not aggravate".
+
+        Only on the side that is broken: a branch overloaded towards the leaves keeps its limit the other way.
+        """
+        return replace(
+            self,
+            relief_up_mw=self.relief_up_mw + np.maximum(self.flow_mw - self.flow_max_mw, 0.0),
+            relief_down_mw=self.relief_down_mw + np.maximum(self.flow_min_mw - self.flow_mw, 0.0),
+            w_min_pu2=np.minimum(self.w_min_pu2, self.w_pu2),
+            w_max_pu2=np.maximum(self.w_max_pu2, self.w_pu2),
+        )
+
+    def tightened(self, flow_margin: float, w_margin_pu2: float) -> GridRows:
+        """Limits kept by an operator whose forecast may be wrong: `flow_margin` is a share of the rating."""
+        return replace(
+            self,
+            limit_mw=self.limit_mw * (1.0 - flow_margin),
+            w_min_pu2=self.w_min_pu2 + w_margin_pu2,
+            w_max_pu2=self.w_max_pu2 - w_margin_pu2,
+        )
+
+    def violations(self) -> Violations:
+        """Count the limits this state breaks.
+
+        A branch that reactive flow alone fills carries no active power; its overload is that of the apparent
+        flow, and infinite where the rating is zero.
+        """
+        over = np.maximum(self.flow_mw - self.flow_max_mw, self.flow_min_mw - self.flow_mw)
+        lines = over > RELATIVE_TOLERANCE * np.maximum(self.limit_mw, 1e-9)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            depth = over / self.limit_mw
+            full = (self.limit_mw <= 0.0) & np.isfinite(self.rating_mva)  # reactive flow alone fills it
+            apparent = np.hypot(self.flow_mw, self.q_mvar) / self.rating_mva - 1.0
+        lines |= full & (apparent > RELATIVE_TOLERANCE)
+        depth = np.where(full, apparent, depth)
+        worst = float(100.0 * depth[lines].max()) if lines.any() else 0.0
+        buses, voltage = voltage_violations(
+            np.sqrt(np.maximum(self.w_pu2, 0.0)),
+            np.sqrt(np.maximum(self.w_min_pu2, 0.0)),
+            np.sqrt(self.w_max_pu2),
+            self.buses,
+        )
+        return Violations(int(lines.sum()), worst, buses, voltage)
+
+
+def voltage_violations(
+    vm_pu: FloatArray, vm_min_pu: FloatArray, vm_max_pu: FloatArray, buses: IntArray
+) -> tuple[int, float]:
+    """Buses outside their band and the worst distance in percent of the limit.
+
+    Open line ends are nodes without a bus; their band is 0 to inf, and a lower limit of 0 is none.
+    """
+    below = np.where(vm_min_pu > 0.0, 1.0 - vm_pu / np.maximum(vm_min_pu, 1e-9), -1.0)
+    distance = np.maximum(below, vm_pu / vm_max_pu - 1.0)
+    broken = distance > RELATIVE_TOLERANCE
+    return int(buses[broken].sum()), float(100.0 * distance[broken].max()) if broken.any() else 0.0
+
+
+def ac_violations(state: AcState, rows: GridRows) -> Violations:
+    """The same count on an AC state: branches over 100 % of their current, buses outside their band."""
+    if not state.converged:
+        return Violations(diverged=1)
+    lines, worst = overloads(state)
+    buses, depth = voltage_violations(
+        state.vm_pu, np.sqrt(rows.w_min_pu2), np.sqrt(rows.w_max_pu2), rows.buses
+    )
+    return Violations(lines, worst, buses, depth)
+
+
+def overloads(state: AcState) -> tuple[int, float]:
+    """Branches over 100 % of their current rating, and the worst excess in percent of it."""
+    over = state.loading_percent > 100.0 * (1.0 + RELATIVE_TOLERANCE)
+    return int(over.sum()), float(state.loading_percent[over].max() - 100.0) if over.any() else 0.0
+
+
+def transmission_rows(dc: DcModel, p_mw: FloatArray) -> GridRows:
+    """DC rows of a transmission grid at injections `p_mw` (N,)."""
+    none, no_rows = np.empty(0), np.empty((0, dc.network.n_nodes))
+    return GridRows(
+        dc.ptdf,
+        dc.flows_mw(p_mw),
+        dc.limit_mw,
+        no_rows,
+        none,
+        none,
+        none,
+        np.empty(0, dtype=np.int64),
+        voltage_q_matrix=no_rows,
+    )
+
+
+def distribution_rows(lin: LinDistFlow, p_mw: FloatArray, q_mvar: FloatArray) -> GridRows:
+    """LinDistFlow rows of a distribution grid at injections (N,): offsets from the linear model itself.
+
+    The limit on an active flow is ``sqrt(S**2 - Q**2)``, 0 where reactive flow alone fills the rating.
+    """
+    state, rating = lin.state(p_mw, q_mvar), lin.network.branches.s_max_mva
+    return GridRows(
+        lin.flow_matrix,
+        state.flow_mw,
+        np.sqrt(np.maximum(rating**2 - state.flow_mvar**2, 0.0)),
+        lin.voltage_matrix,
+        state.w_pu2,
+        lin.w_min_pu2,
+        lin.w_max_pu2,
+        lin.buses,
+        q_mvar=state.flow_mvar,
+        rating_mva=rating,
+        voltage_q_matrix=lin.voltage_q_matrix,
+    )
+
+
+def distribution_rows_ac(lin: LinDistFlow, state: AcState) -> GridRows:
+    """LinDistFlow sensitivities around an AC state: offsets and ratings as the AC power flow sees them.
+
+    A rating is a current: at voltage v it carries ``S v`` MVA, less the reactive flow. The larger of the two
+    ends of a branch is taken, so that losses count against the limit.
+    """
+    ends = rated_ends(lin.network, state)
+    return GridRows(
+        lin.flow_matrix,
+        np.where(lin.downhill, ends.p_mw, -ends.p_mw),
+        ends.limit_mw,
+        lin.voltage_matrix,
+        state.vm_pu**2,
+        lin.w_min_pu2,
+        lin.w_max_pu2,
+        lin.buses,
+        q_mvar=np.where(lin.downhill, ends.q_mvar, -ends.q_mvar),
+        rating_mva=ends.rating_mva,
+        voltage_q_matrix=lin.voltage_q_matrix,
+    )
+
+
+@dataclass(frozen=True)
+class RatedEnds:
+    """The heavier end of every branch (E,): flows, positive from the from end, and the rating there."""
+
+    p_mw: FloatArray
+    q_mvar: FloatArray
+    rating_mva: FloatArray  # what the current rating carries at the lower of both voltages
+    from_end: BoolArray
+
+    @property
+    def limit_mw(self) -> FloatArray:
+        """Most active power beside the reactive flow."""
+        return np.sqrt(np.maximum(self.rating_mva**2 - self.q_mvar**2, 0.0))
+
+
+def rated_ends(network: Network, state: AcState) -> RatedEnds:
+    """Flows of an AC state at the heavier end of every branch, and the ratings there.
+
+    Raises `InputError` for a state without a solution.
+    """
+    if not state.converged:
+        raise InputError(
+            network.name,
+            "offset",
+            "the AC power flow of the operating point has no solution",
+            "Correct the injections, or take the offsets from the linear model",
+        )
+    b = network.branches
+    from_end: BoolArray = np.abs(state.p_from_mw) >= np.abs(state.p_to_mw)
+    p_end = np.where(from_end, state.p_from_mw, -state.p_to_mw)
+    q_end = np.where(from_end, state.q_from_mvar, -state.q_to_mvar)
+    vm = np.minimum(state.vm_pu[b.from_node], state.vm_pu[b.to_node])
+    return RatedEnds(p_end, q_end, b.s_max_mva * vm, from_end)

@@ -1,0 +1,279 @@
+"""Aggregation: an area offers the TSO its least cost as a function of its injection, not its grid.
+
+The residual supply function (RSF) of an area is ``C(e)``: least cost of changing the area's net injection by
+``e`` MW with its own rows kept. It is convex and piecewise linear, because it is the value of a linear
+programme as a function of its right-hand side. Source: ALEXANDER D3.3, cluster 3 (discrete points).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tandem_sim.grids.power_flow.constraints import GridRows, transmission_rows
+from tandem_sim.grids.power_flow.dc import TransmissionGrid
+from tandem_sim.grids.types import FloatArray
+from tandem_sim.markets.choices import Kind, Pricing
+from tandem_sim.markets.clearing.auction import Cleared, Status, clear
+from tandem_sim.markets.clearing.constraints import Columns, grid_rows
+from tandem_sim.markets.clearing.needs import Clearing, left_of
+from tandem_sim.markets.clearing.pricing import sale_of
+from tandem_sim.markets.clearing.purposes import purposes_of
+from tandem_sim.markets.clearing.warm_start import WarmProgramme
+from tandem_sim.markets.coordination.block import TSO, Block, View, Written
+from tandem_sim.markets.coordination.state import area_state, expected_mw, unsold_mw
+from tandem_sim.markets.orders.bids import Bids
+from tandem_sim.markets.tolerances import MISSED_MW, NOTHING_MW
+
+DEFAULT_STEP_MW = 0.5
+SOLVER_SLACK = 1e-7  # beyond a state that a solver has reached only within its tolerance
+SAME_EUR = 1e-9  # relative: a chord and a tangent that meet the function
+
+
+@dataclass(frozen=True)
+class ResidualSupply:
+    """Points of an RSF, ``change_mw`` ascending (m,) and ``cost`` (m,) in EUR/h."""
+
+    change_mw: FloatArray  # of the area's net injection; 0 is the present flow
+    cost: FloatArray
+
+    def segments(self) -> tuple[FloatArray, FloatArray]:
+        """Lengths (MW) and slopes (EUR/MWh) between the points, (m - 1,) each; slopes ascend."""
+        length = np.diff(self.change_mw)
+        return length, np.diff(self.cost) / length
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the TSO buys of an area as a whole: a change of its net injection (MW)."""
+
+    change_mw: float
+    unlimited_mw: float  # what it would have bought had there been no limits of transmission
+
+
+NO_TARGET = Target(0.0, 0.0)
+NO_SUPPLY = ResidualSupply(np.zeros(1), np.zeros(1))
+"""An area that offers nothing but its present flow."""
+
+
+class AreaProgramme:
+    """The programme of one area: bids, rows kept hard, and a wanted change of injection."""
+
+    def __init__(self, rows: GridRows, bids: Bids, available_mw: FloatArray) -> None:
+        self._bids, self._available = bids, available_mw
+        self._columns = Columns(bids.node, bids.direction)
+        self._sign = bids.direction.astype(np.float64)
+        self._rows = self._attainable(rows)
+        grid = grid_rows(self._rows, self._columns, available_mw, hard=True)
+        self._programme = WarmProgramme(bids.signed_price, available_mw, self._sign, grid)
+        self.range_mw = self._programme.range()
+
+    def _attainable(self, rows: GridRows) -> GridRows:
+        """Rows that have a solution: limits that no activation can keep move to the nearest reachable."""
+        n = len(self._bids)
+        hard = grid_rows(rows, self._columns, self._available, hard=True)
+        if clear(np.zeros(n), self._available, rows=hard).status is Status.OPTIMAL:
+            return rows
+        soft = grid_rows(rows, self._columns, self._available)
+        best = clear(np.zeros(n), self._available, rows=soft).require("least violation of an area")
+        reached = rows.after(self._bids.injection_mw(best.quantity_mw, rows.flow_matrix.shape[1])).relaxed()
+        return replace(
+            rows,
+            relief_up_mw=reached.relief_up_mw + SOLVER_SLACK,
+            relief_down_mw=reached.relief_down_mw + SOLVER_SLACK,
+            w_min_pu2=reached.w_min_pu2 - SOLVER_SLACK,
+            w_max_pu2=reached.w_max_pu2 + SOLVER_SLACK,
+        )
+
+    def cost(self, change_mw: float) -> tuple[float, float]:
+        """Least cost (EUR/h) of a change of injection inside the range, and its slope there (EUR/MWh)."""
+        return self._programme.solve(change_mw)
+
+    def within(self, change_mw: float) -> float:
+        """The nearest change that the area can bring (MW)."""
+        low, high = self.range_mw
+        return float(np.clip(change_mw, low, high))
+
+    def dispatch(self, change_mw: float) -> Cleared:
+        """The bids that bring the change at least cost."""
+        answer = clear(
+            self._bids.signed_price,
+            self._available,
+            sign=self._sign,
+            need_mw=self.within(change_mw),
+            rows=grid_rows(self._rows, self._columns, self._available, hard=True),
+            imbalance_bound_mw=MISSED_MW,
+        )
+        return answer.require("translation of an aggregated bid")
+
+
+def discrete_points(area: AreaProgramme, step_mw: float) -> ResidualSupply:
+    """``z_min, z_min + step, ..., z_max`` and the present flow, in terms of the interface flow ``z``."""
+    low, high = area.range_mw
+    points = [*np.arange(high, low, -step_mw), low]  # z_min is the largest injection
+    if low < 0.0 < high:
+        points.append(0.0)
+    change = np.unique(np.round(points, 12))
+    return ResidualSupply(change, np.array([area.cost(e)[0] for e in change]))
+
+
+def exact_points(area: AreaProgramme) -> ResidualSupply:
+    """All breakpoints: tangents of two points meet on the function, or above lies another breakpoint.
+
+    Every solve either proves a segment or finds a new slope: there are about twice as many as segments.
+    """
+    low, high = area.range_mw
+    if high - low < NOTHING_MW:
+        return ResidualSupply(np.array([low]), np.array([area.cost(low)[0]]))
+    found = {low: area.cost(low), high: area.cost(high)}
+    pending = [(low, high)]
+    while pending:
+        a, b = pending.pop()
+        if b - a < 1e3 * NOTHING_MW:
+            continue
+        middle = _meeting(a, found[a], b, found[b])
+        cost, slope = area.cost(middle)
+        chord = found[a][0] + (found[b][0] - found[a][0]) * (middle - a) / (b - a)
+        scale = SAME_EUR * max(1.0, abs(cost))
+        if chord - cost <= scale:
+            continue  # the chord is the function: one segment
+        found[middle] = (cost, slope)
+        pending += [(a, middle), (middle, b)]
+    change = np.array(sorted(found))
+    return _without_collinear(ResidualSupply(change, np.array([found[e][0] for e in change])))
+
+
+def _meeting(a: float, at_a: tuple[float, float], b: float, at_b: tuple[float, float]) -> float:
+    """Where the tangents of two points meet; the middle where they do not inside the interval."""
+    (cost_a, slope_a), (cost_b, slope_b) = at_a, at_b
+    if abs(slope_b - slope_a) > 1e-12:
+        meet = (cost_a - cost_b + slope_b * b - slope_a * a) / (slope_b - slope_a)
+        if a + 1e-6 * (b - a) < meet < b - 1e-6 * (b - a):
+            return meet
+    return 0.5 * (a + b)
+
+
+def _without_collinear(rsf: ResidualSupply) -> ResidualSupply:
+    """Points at which the slope changes, and the ends."""
+    if len(rsf.change_mw) < 3:
+        return rsf
+    _, slope = rsf.segments()
+    keep = np.concatenate([[True], np.diff(slope) > 1e-7, [True]])
+    return ResidualSupply(rsf.change_mw[keep], rsf.cost[keep])
+
+
+def aggregate_bids(kind: Kind = "exact", step_mw: float = DEFAULT_STEP_MW) -> Block:
+    """The DSO turns its book and its grid into an RSF: points of interface flow and cost, nothing else."""
+
+    def run(area: str, view: View) -> Written:
+        bids: Bids = view.own["bids"]
+        model = AreaProgramme(area_state(view.own), bids, unsold_mw(view.own))
+        rsf = exact_points(model) if kind == "exact" else discrete_points(model, step_mw)
+        return Written(entries={area: {"rsf": rsf}})
+
+    return Block(
+        "aggregate_bids", "dso", "validate", ("area.bids", "area.grid", "area.sold"), ("area.rsf",), run
+    )
+
+
+def rsf_market(kind: Kind = "exact", pricing: Pricing = "pay-as-bid") -> Block:
+    """The TSO clears its bids and one RSF per area: its segments, or for `discrete` one of its points."""
+
+    def run(house: str, view: View) -> Written:
+        own: Bids = view.own["bids"]
+        grid: TransmissionGrid = view.own["grid"]
+        parts = {area: _columns(values["rsf"], kind) for area, values in view.areas.items()}
+        cost = np.concatenate([own.signed_price, *(c.cost for c in parts.values())])
+        available = np.concatenate([unsold_mw(view.own), *(c.available for c in parts.values())])
+        sign = np.concatenate([own.direction.astype(np.float64), *(c.change_mw for c in parts.values())])
+        ends = np.cumsum([len(own), *(len(c.cost) for c in parts.values())])
+        places = {area: np.arange(a, b) for area, a, b in zip(parts, ends[:-1], ends[1:], strict=True)}
+        p = expected_mw(view.own, view.areas)
+        need = -float(p.sum())
+        nodes = [own.node, *(np.full(len(at), grid.interface_node[area]) for area, at in places.items())]
+        for area in places:
+            p[grid.interface_node[area]] += parts[area].start_mw
+        everybody = Columns(np.concatenate(nodes), sign)
+        answer = clear(
+            cost,
+            available,
+            sign=sign,
+            need_mw=-float(p.sum()),
+            rows=grid_rows(transmission_rows(grid.dc, p), everybody, available, owner=TSO),
+            choices=list(places.values()) if kind == "discrete" else (),
+        ).require("TSO market over residual supply functions")
+        assert answer.optimum is not None
+        answer = replace(answer, optimum=replace(answer.optimum, wanted_mw=need))
+        x = answer.quantity_mw
+        why = purposes_of(answer)
+        target = {
+            area: Target(
+                parts[area].start_mw + float(sign[at] @ x[at]),
+                parts[area].start_mw + float(sign[at] @ why.unlimited_mw[at]),
+            )
+            for area, at in places.items()
+        }
+        entries: dict[str, Any] = {area: {"target": each} for area, each in target.items()}
+        return Written(
+            entries={**entries, TSO: {"balancing": answer, "need": need}},
+            sales={house: sale_of(pricing, own, x[: len(own)], answer, why=why)},
+            clearings={house: Clearing(answer, need, sum(each.change_mw for each in target.values()))},
+        )
+
+    return Block(
+        "tso_market",
+        "tso",
+        "tso_clear",
+        ("tso.bids", "tso.grid", "tso.sold", "area.rsf", "area.exchange"),
+        ("tso.sold", "tso.balancing", "tso.need", "area.target"),
+        run,
+    )
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """An RSF in the TSO's programme: `change_mw` of injection per unit of each column, from `start_mw` on."""
+
+    cost: FloatArray
+    available: FloatArray
+    change_mw: FloatArray
+    start_mw: float
+
+
+def _columns(rsf: ResidualSupply, kind: Kind) -> _Columns:
+    if kind == "discrete":
+        return _Columns(rsf.cost, np.ones(len(rsf.cost)), rsf.change_mw, 0.0)
+    length, slope = rsf.segments()
+    return _Columns(slope, length, np.ones(len(length)), float(rsf.change_mw[0]))
+
+
+def translate_bids(pricing: Pricing = "pay-as-bid") -> Block:
+    """The DSO finds the bids that bring the change the TSO has bought, at least cost.
+
+    Of these, balancing is what would have brought, without limits of the area, the change that the TSO would
+    have bought without its own.
+    """
+
+    def run(area: str, view: View) -> Written:
+        bids: Bids = view.own["bids"]
+        model = AreaProgramme(area_state(view.own), bids, unsold_mw(view.own))
+        target: Target = view.own["target"]
+        answer = model.dispatch(target.change_mw)
+        wanted, served = target.change_mw, float(bids.direction @ answer.quantity_mw)
+        why = purposes_of(answer, model.within(target.unlimited_mw))
+        return Written(
+            sales={area: sale_of(pricing, bids, answer.quantity_mw, answer, why=why)},
+            clearings={area: Clearing(left_of(answer, wanted, served), wanted)},
+        )
+
+    return Block(
+        "translate_bids",
+        "dso",
+        "correct",
+        ("area.bids", "area.grid", "area.sold", "area.target"),
+        ("area.sold",),
+        run,
+        pays="tso",
+    )

@@ -1,0 +1,193 @@
+"""The market blocks: a DSO's local market, forwarding, and the TSO's market."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from tandem_sim.grids.power_flow.constraints import transmission_rows
+from tandem_sim.grids.power_flow.dc import TransmissionGrid
+from tandem_sim.grids.types import FloatArray
+from tandem_sim.markets.choices import PooledBy, Pricing
+from tandem_sim.markets.clearing.auction import Cleared, clear
+from tandem_sim.markets.clearing.constraints import Columns, grid_rows
+from tandem_sim.markets.clearing.needs import Clearing
+from tandem_sim.markets.clearing.pricing import sale_of
+from tandem_sim.markets.clearing.purposes import purposes_of
+from tandem_sim.markets.coordination.block import TSO, Block, Values, View, Written
+from tandem_sim.markets.coordination.state import area_state, expected_mw, offered_mw, unsold_mw
+from tandem_sim.markets.orders.bids import Bids
+from tandem_sim.markets.orders.pooling import in_pools
+
+DistributionRows = Literal["none", "full", "relaxed"]
+
+
+@dataclass(frozen=True)
+class Interface:
+    """How far a local market may move its interface flow, and what a MWh of that costs it."""
+
+    price_eur_per_mwh: float = 0.0
+    bound_mw: float | None = 0.0  # None: as far as it likes
+
+
+FIXED = Interface()
+"""The local area stays balanced. Always feasible: buying nothing leaves the flow where it is."""
+
+
+def clear_area(own: Values, available: FloatArray, interface: Interface = FIXED) -> Cleared:
+    """Least cost over `available` (n,) MW of an area's bids with the area's rows."""
+    bids: Bids = own["bids"]
+    rows = area_state(own)
+    return clear(
+        bids.signed_price,
+        available,
+        sign=bids.direction.astype(np.float64),
+        rows=grid_rows(rows, Columns(bids.node, bids.direction), available),
+        imbalance_price=interface.price_eur_per_mwh,
+        imbalance_bound_mw=interface.bound_mw,
+    )
+
+
+def dso_market(
+    gate: str = "dso_clear",
+    name: str = "dso_market",
+    interface: Interface = FIXED,
+    pricing: Pricing = "pay-as-bid",
+) -> Block:
+    """Least cost over local bids with the area's rows, the interface flow held at its present value.
+
+    Other settings of `interface` let the flow move at a price or within a bound; the TSO is told of the move
+    (``area.exchange``). Behind the TSO's market the flow that market left is the present one.
+    """
+
+    def run(area: str, view: View) -> Written:
+        bids: Bids = view.own["bids"]
+        answer = clear_area(view.own, unsold_mw(view.own), interface).require(f"{name} of {area}")
+        exchange = view.own["exchange"] + float(bids.direction @ answer.quantity_mw)
+        balanced = replace(answer, short_mw=0.0, long_mw=0.0)  # what it lacks comes over the interface
+        return Written(
+            entries={area: {"local": answer, "exchange": exchange}},
+            sales={area: sale_of(pricing, bids, answer.quantity_mw, answer)},
+            clearings={area: Clearing(balanced, 0.0, answer.short_mw - answer.long_mw)},
+        )
+
+    return Block(
+        name,
+        "dso",
+        gate,
+        ("area.bids", "area.grid", "area.sold", "area.exchange"),
+        ("area.sold", "area.local", "area.exchange"),
+        run,
+    )
+
+
+def forward_bids(pool_minimum_mw: float = 0.0, pooled_by: PooledBy = "provider") -> Block:
+    """What is left of every forwardable bid is offered to the TSO, if its pool reaches the minimum."""
+
+    def run(area: str, view: View) -> Written:
+        bids: Bids = view.own["bids"]
+        left = np.where(bids.forwardable, unsold_mw(view.own) + bids.held_mw, 0.0)
+        return Written(
+            entries={area: {"offers": np.where(in_pools(bids, left, pool_minimum_mw, pooled_by), left, 0.0)}}
+        )
+
+    return Block("forward_bids", "dso", "forward", ("area.bids", "area.sold"), ("area.offers",), run)
+
+
+def tso_market(
+    distribution_rows: DistributionRows = "none",
+    der: bool = True,
+    name: str = "tso_market",
+    pricing: Pricing = "pay-as-bid",
+    flow: Literal["exchange", "boundary"] = "exchange",
+    validated: bool = False,
+) -> Block:
+    """Balance of the whole system at least cost, with the DC rows of transmission.
+
+    `der` takes what the areas offer; ``distribution_rows="full"`` adds every area's own rows, which the
+    scheme must share; ``"relaxed"`` adds them as what the market must not aggravate (see `clear_system`).
+    `flow` says what the TSO goes by at the boundary: its own forecast and the change the
+    area's market made (``exchange``), or the flow the DSO has committed to (``boundary``). With `validated`
+    an area whose DSO has not accepted the merit order list is left out.
+    """
+    seen, relaxed = distribution_rows != "none", distribution_rows == "relaxed"
+    reads = ["tso.bids", "tso.grid", "tso.sold", f"area.{flow}"]
+    reads += ["area.bids", "area.offers"] if der else []
+    reads += ["area.grid", "area.sold"] if seen else []
+    reads += ["area.accepted"] if validated else []
+
+    def run(house: str, view: View) -> Written:
+        areas = {area: v for area, v in view.areas.items() if der}
+        available = {house: unsold_mw(view.own)}
+        for area, values in areas.items():
+            refused = validated and not values["accepted"]
+            available[area] = np.zeros(len(values["offers"])) if refused else offered_mw(values)
+        p = expected_mw(view.own, view.areas)
+        limits_of = {TSO, *areas} if seen else {TSO}
+        return clear_system(view.own, areas, available, p, limits_of, pricing, name, relaxed)
+
+    writes = ("tso.sold", "tso.balancing", "tso.need") + (("area.sold",) if der else ())
+    return Block(name, "tso", "tso_clear", tuple(reads), writes, run)
+
+
+def clear_system(
+    tso: Values,
+    areas: Mapping[str, Values],
+    available: Mapping[str, FloatArray],
+    p_mw: FloatArray,
+    limits_of: Collection[str],
+    pricing: Pricing,
+    who: str,
+    relaxed: bool = False,
+) -> Written:
+    """One auction over the books of transmission and `areas`, within the limits of the grids named.
+
+    `available` (MW per bid) by system, transmission first; `p_mw` (N,) are the injections on transmission
+    had nothing been activated. With transmission in `limits_of` the need is what they lack to balance;
+    without it (a market the TSO takes no part in) the imbalance is left as it is. With `relaxed` limits of
+    areas that are broken already stand at the present state, on the side that is broken, and all of them are
+    hard: nothing is made worse, and nothing has to be mended. Buying nothing keeps them, so there is always
+    an answer.
+    """
+    grid: TransmissionGrid = tso["grid"]
+    books: dict[str, Bids] = {TSO: tso["bids"], **{area: v["bids"] for area, v in areas.items()}}
+    ends = np.cumsum([len(b) for b in books.values()])
+    first = dict(zip(books, np.concatenate([[0], ends[:-1]]).tolist(), strict=True))
+    width = int(ends[-1])
+    sign = np.concatenate([b.direction for b in books.values()])
+    offered = np.concatenate(list(available.values()))
+    limits = []
+    for system in books:
+        if system in limits_of and system != TSO:
+            own = Columns(books[system].node, books[system].direction, first[system], width)
+            rows = area_state(areas[system])
+            rows = rows.relaxed() if relaxed else rows
+            limits += grid_rows(rows, own, offered, hard=relaxed, owner=system)
+    need = 0.0
+    if TSO in limits_of:
+        nodes = [
+            b.node if system == TSO else np.full(len(b), grid.interface_node[system])
+            for system, b in books.items()
+        ]
+        everybody = Columns(np.concatenate(nodes), sign)
+        limits = grid_rows(transmission_rows(grid.dc, p_mw), everybody, offered, owner=TSO) + limits
+        need = -float(p_mw.sum())
+    answer = clear(
+        np.concatenate([b.signed_price for b in books.values()]),
+        offered,
+        sign=sign.astype(np.float64),
+        need_mw=need,
+        rows=limits,
+    ).require(who)
+    awards = dict(zip(books, np.split(answer.quantity_mw, ends[:-1]), strict=True))
+    why = purposes_of(answer)
+    sales = {s: sale_of(pricing, books[s], mw, answer, first[s], why) for s, mw in awards.items()}
+    taken = sum(float((books[s].direction * books[s].demand) @ award) for s, award in awards.items())
+    return Written(
+        entries={TSO: {"balancing": answer, "need": need}},
+        sales=sales,
+        clearings={TSO: Clearing(answer, need, taken)},
+    )

@@ -1,0 +1,124 @@
+"""The hybrid scheme: the TSO's merit order list goes to the DSOs for validation until they accept it.
+
+Source: the offering process proposed for the Netherlands (hybrid TSO-DSO managed model): the DSO runs a power
+flow and clears a bid or updates its bounds, the TSO rebuilds the list until it is accepted. That the TSO says
+how much of each bid it would call, and what is free beside a safe call, is Tandem's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from tandem_sim.grids.power_flow.constraints import RELATIVE_TOLERANCE, GridRows
+from tandem_sim.grids.types import FloatArray
+from tandem_sim.markets.auctions.local_and_tso import clear_system
+from tandem_sim.markets.coordination.block import TSO, Block, Repeat, Values, View, Written
+from tandem_sim.markets.coordination.state import area_state, expected_mw, offered_mw, unsold_mw
+from tandem_sim.markets.grid_checks.prequalification import envelope_mw
+from tandem_sim.markets.orders.bids import DOWN, UP, Bids
+
+PowerFlowRows = Callable[[FloatArray], GridRows | None]
+"""Rows of an area around its power flow after a change of injections (N,) in MW; None without a solution."""
+
+MAX_ROUNDS = 6
+SAME_MW = 1e-6
+MARGIN = 1e-3
+"""Share of a flow limit kept free when bounds are lowered, so that the power flow accepts them."""
+MARGIN_PU2 = 2e-4
+"""The same on squared voltages, p.u.**2."""
+
+
+def build_mol() -> Block:
+    """The TSO orders the bids by price and sends each DSO how much of its bids it would call."""
+
+    def run(house: str, view: View) -> Written:
+        available = {house: unsold_mw(view.own), **{k: offered_mw(v) for k, v in view.areas.items()}}
+        p = expected_mw(view.own, view.areas)
+        plan = clear_system(view.own, view.areas, available, p, {TSO}, "pay-as-bid", "build_mol")
+        return Written(entries={area: {"called": plan.awards[area]} for area in view.areas})
+
+    reads = ("tso.bids", "tso.grid", "tso.sold", "area.exchange", "area.bids", "area.offers")
+    return Block("build_mol", "tso", "mol", reads, ("area.called",), run)
+
+
+def validate_mol() -> Block:
+    """Each DSO checks by power flow what the TSO would call, and lowers or clears the bounds of bids.
+
+    What is called and safe is kept, if either direction is safe without the other; beyond it, bids keep as
+    much as still fits. Any call within the bounds sent back is safe in the linear model around that power
+    flow, so that a next list, or a last change of the TSO's need, breaks nothing but for the model's error,
+    which the next round finds. Where the model finds nothing to lower, half of the call is let stand and
+    nothing else.
+    """
+
+    def run(area: str, view: View) -> Written:
+        bids: Bids = view.own["bids"]
+        called: FloatArray = view.own["called"]
+        base = area_state(view.own)
+        n_nodes = base.flow_matrix.shape[1]
+        at_call = bids.injection_mw(called, n_nodes)
+        sold = bids.injection_mw(view.own["sold"], n_nodes)
+        flow: PowerFlowRows = view.own["power_flow"]
+        state = flow(sold + at_call)
+        safe = state is not None and _safe(state, base)
+        around = base if state is None else state.after(-at_call)
+        rows, offers = around.tightened(MARGIN, MARGIN_PU2).relaxed(), view.own["offers"]
+        alone = [
+            rows.after(bids.injection_mw(np.where(bids.direction == d, called, 0.0), n_nodes))
+            for d in (UP, DOWN)
+        ]
+        kept = called
+        if not safe or not all(_safe(one, rows) for one in alone):
+            kept = envelope_mw(rows, bids, np.minimum(called, offers))
+        if not safe and np.allclose(kept, called, atol=SAME_MW):
+            bounds = 0.5 * called  # the linear model sees nothing where the power flow does: go by that alone
+        else:
+            bounds = validated_mw(rows, bids, offers, kept)
+        return Written(entries={area: {"accepted": safe, "offers": bounds}})
+
+    return Block(
+        "validate_mol",
+        "dso",
+        "mol_validate",
+        ("area.bids", "area.grid", "area.sold", "area.offers", "area.called", "area.power_flow"),
+        ("area.accepted", "area.offers"),
+        run,
+    )
+
+
+def validated_mw(rows: GridRows, bids: Bids, offers: FloatArray, kept: FloatArray) -> FloatArray:
+    """Bounds (n,) in MW within `offers`: what is `kept` (n,), and what still fits beside it."""
+    bounds = kept.copy()
+    for direction in (UP, DOWN):
+        side = bids.direction == direction
+        first = np.where(side, kept, 0.0)
+        after = rows.after(bids.injection_mw(first, rows.flow_matrix.shape[1]))
+        bounds += envelope_mw(after, bids, np.where(side, offers - kept, 0.0))
+    return np.minimum(bounds, offers)
+
+
+def _safe(state: GridRows, base: GridRows) -> bool:
+    """Whether a state keeps every limit; where `base` breaks one, it may be no worse but for the margin."""
+    slack = RELATIVE_TOLERANCE * np.maximum(state.limit_mw, 1.0)
+    spare = MARGIN * np.maximum(base.limit_mw, 1.0)
+    top, bottom = state.flow_max_mw + slack, state.flow_min_mw - slack
+    top = np.where(base.flow_mw > base.flow_max_mw, np.maximum(top, base.flow_mw + spare), top)
+    bottom = np.where(base.flow_mw < base.flow_min_mw, np.minimum(bottom, base.flow_mw - spare), bottom)
+    high, low = base.w_max_pu2 + RELATIVE_TOLERANCE, base.w_min_pu2 - RELATIVE_TOLERANCE
+    high = np.where(base.w_pu2 > base.w_max_pu2, base.w_pu2 + MARGIN_PU2, high)
+    low = np.where(base.w_pu2 < base.w_min_pu2, base.w_pu2 - MARGIN_PU2, low)
+    flows = (state.flow_mw <= top) & (state.flow_mw >= bottom)
+    voltages = (state.w_pu2 <= high) & (state.w_pu2 >= low)
+    return bool(flows.all() and voltages.all())
+
+
+def accepted(houses: Mapping[str, Values]) -> bool:
+    """Whether every DSO has accepted the list."""
+    return all(values.get("accepted", False) for house, values in houses.items() if house != TSO)
+
+
+def negotiate(max_rounds: int = MAX_ROUNDS) -> Repeat:
+    """List and validation in turn, until every DSO accepts; who has not by then is left out of the market."""
+    return Repeat((build_mol(), validate_mol()), accepted, max_rounds, goes_on=True)

@@ -1,0 +1,97 @@
+"""Reactive power for voltage: a product of the local market beside active power, bought before it.
+
+An offer is a `Bids` of which quantities are Mvar and prices EUR/Mvarh. Up injects reactive power and raises
+voltages, down absorbs it and lowers them. The sign rule of prices does not hold here: both ways cost the
+buyer ``price * q``, since nobody saves anything by either.
+
+Source: the Flemish pilot of a local flexibility market, which has an active and a reactive product.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tandem_sim.grids.power_flow.constraints import GridRows
+from tandem_sim.grids.types import FloatArray
+from tandem_sim.markets.choices import EnvelopeCheck
+from tandem_sim.markets.clearing.auction import clear
+from tandem_sim.markets.clearing.constraints import Columns, Rows
+from tandem_sim.markets.coordination.block import Block, View, Written
+from tandem_sim.markets.coordination.state import area_state
+from tandem_sim.markets.orders.bids import Bids
+from tandem_sim.markets.orders.penalties import voltage_eur_per_h_pu2
+
+VOLTAGE_MARKET = "voltage_market"
+ROUNDING_PU2 = 1e-7
+"""As close to a limit as the solver brings a squared voltage: nothing for the next market to mend."""
+
+
+@dataclass(frozen=True)
+class ReactiveTrade:
+    """What one DSO has bought in one area and ISP, n offers, and what was delivered of it."""
+
+    buyer: str
+    system: str
+    offers: Bids
+    awarded_mvar: FloatArray  # (n,)
+    delivered_mvar: FloatArray  # (n,)
+
+
+def voltage_market(check: EnvelopeCheck = "none") -> Block:
+    """Least cost of reactive power that brings voltages into their band, as far as there are offers.
+
+    It buys nothing where voltages hold. Writes what it buys (``area.reactive_mvar``, Mvar per offer) and the
+    rows moved by that, for the active market behind it: voltages, and what reactive flow leaves of ratings.
+    Where prequalification behind it goes by the AC power flow (`check`), so does the reactive power.
+    """
+    of_ac = ("area.ac_limits",) if check == "ac" else ()
+
+    def run(area: str, view: View) -> Written:
+        offers: Bids = view.own["reactive_bids"]
+        bought = least_cost_mvar(area_state(view.own), offers, f"{VOLTAGE_MARKET} of {area}")
+        grid: GridRows = view.own["grid"]
+        dq = offers.injection_mw(bought, grid.flow_matrix.shape[1])
+        moved = {name.removeprefix("area."): view.own["ac_limits"].after_reactive(dq) for name in of_ac}
+        moved["grid"] = _settled(grid.after_reactive(dq))
+        return Written(entries={area: {"reactive_mvar": bought, **moved}})
+
+    return Block(
+        VOLTAGE_MARKET,
+        "dso",
+        "dso_clear",
+        ("area.bids", "area.grid", "area.sold", "area.reactive_bids", *of_ac),
+        ("area.reactive_mvar", "area.grid", *of_ac),
+        run,
+    )
+
+
+def _settled(rows: GridRows) -> GridRows:
+    """Voltages that miss their band by rounding stand at its edge."""
+    inside = np.clip(rows.w_pu2, rows.w_min_pu2, rows.w_max_pu2)
+    near = np.abs(rows.w_pu2 - inside) <= ROUNDING_PU2
+    return replace(rows, w_pu2=np.where(near, inside, rows.w_pu2))
+
+
+def least_cost_mvar(rows: GridRows, offers: Bids, who: str) -> FloatArray:
+    """Mvar to take of each offer (n,): ``min price.q``, and the usual penalty on voltages outside their band.
+
+    ``0 <= q <= offered``. No voltage is pushed further out of its band than it is, nor out of it, to the
+    benefit of others, and no reactive flow beyond what the active one leaves of a rating. Raises
+    `ClearingError` naming `who` if the solver fails.
+    """
+    outside = (rows.w_pu2 < rows.w_min_pu2) | (rows.w_pu2 > rows.w_max_pu2)
+    if not outside.any():
+        return np.zeros(len(offers))
+    columns = Columns(offers.node, offers.direction)
+    effect = columns.effect(rows.voltage_q_matrix)
+    w, low, high, kept = rows.w_pu2, rows.w_min_pu2, rows.w_max_pu2, rows.relaxed()
+    wanted = Rows(effect[outside], w[outside], low[outside], high[outside], voltage_eur_per_h_pu2())
+    no_worse = Rows(effect, w, kept.w_min_pu2, kept.w_max_pu2, np.inf)
+    q, most = rows.q_mvar + np.zeros(len(rows.flow_mw)), rows.reactive_limit_mvar()
+    rated = np.isfinite(most)
+    low_q, high_q = np.minimum(-most, q)[rated], np.maximum(most, q)[rated]
+    no_overload = Rows(columns.effect(rows.flow_matrix[rated]), q[rated], low_q, high_q, np.inf)
+    answer = clear(offers.price, offers.quantity_mw, rows=[wanted, no_worse, no_overload])
+    return answer.require(who).quantity_mw

@@ -1,0 +1,267 @@
+"""One case through one scheme: cost, safety, volumes, and what had to be told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tandem_sim.grids.power_flow.constraints import GridRows, Violations, ac_violations
+from tandem_sim.grids.power_flow.operator_model import GridPicture
+from tandem_sim.grids.types import FloatArray
+from tandem_sim.markets.cases.case import Area, Case
+from tandem_sim.markets.cases.cost_allocation import MOST_OPERATORS, by_duals, coalition_costs, shapley
+from tandem_sim.markets.coordination.block import TSO, Scheme
+from tandem_sim.markets.coordination.driver import carry
+from tandem_sim.markets.coordination.gates import GATES
+from tandem_sim.markets.coordination.ledger import Ledger
+from tandem_sim.markets.coordination.state import open_houses
+from tandem_sim.markets.grid_checks.flexibility_study import Zones, fitting, registered_mw, worst_cases
+from tandem_sim.markets.orders.bids import DOWN, UP, Bids
+from tandem_sim.markets.orders.penalties import admitting
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a scheme did to a case. `linear` and `ac` count the violations of all distribution grids."""
+
+    scheme: str
+    cost_eur_per_h: float  # procurement from sellers, at their bids
+    paid_eur_per_h: dict[str, float]  # by whoever pays, by the pricing rule; net of what companies pay
+    demand_mw: float  # bought by companies
+    demand_value_eur_per_h: float  # what that is worth to them
+    linear: Violations
+    ac: Violations
+    unserved_imbalance_mw: float
+    unqualified_pct: dict[int, float] | None  # by direction, None without prequalification
+    interface_mw: dict[str, float]
+    cleared: list[tuple[str, str, float]]  # (bid id, layer, MW)
+    information: dict[str, int]  # what left the operators' houses, by kind
+    seconds: float
+    left_out: tuple[str, ...] = ()  # areas whose DSO never accepted the merit order list
+    reactive: tuple[tuple[str, float], ...] | None = None  # (bid id, Mvar), None where none is offered
+    reactive_cost_eur_per_h: float = 0.0  # of that, no part of the cost above
+    allocation: dict[str, dict[str, float]] = field(default_factory=dict)  # rule -> operator -> EUR/h
+
+    @property
+    def net_cost_eur_per_h(self) -> float:
+        """Procurement less the value of what companies got of it."""
+        return self.cost_eur_per_h - self.demand_value_eur_per_h
+
+    def as_dict(self, common_cost: float | None) -> dict[str, Any]:
+        """The JSON entry of `tandem clear`; inefficiency is against the common market's cost."""
+        result: dict[str, Any] = {
+            "scheme": self.scheme,
+            "cost_eur_per_h": self.cost_eur_per_h,
+            "inefficiency_pct": inefficiency_pct(self.net_cost_eur_per_h, common_cost),
+            **_violations(self.linear),
+            "unserved_imbalance_mw": self.unserved_imbalance_mw,
+        }
+        if self.unqualified_pct is not None:
+            result["unqualified_up_pct"] = self.unqualified_pct[UP]
+            result["unqualified_down_pct"] = self.unqualified_pct[DOWN]
+        if self.demand_mw:
+            result["demand_mw"] = self.demand_mw
+            result["demand_value_eur_per_h"] = self.demand_value_eur_per_h
+        if self.left_out:
+            result["left_out"] = list(self.left_out)
+        if self.reactive is not None:
+            result["reactive"] = [{"bid_id": b, "quantity_mvar": q} for b, q in self.reactive]
+            result["reactive_cost_eur_per_h"] = self.reactive_cost_eur_per_h
+        if self.allocation:
+            result["allocation_eur_per_h"] = self.allocation
+        return {
+            **result,
+            "paid_eur_per_h": self.paid_eur_per_h,
+            "ac": {**_violations(self.ac), "diverged_grids": self.ac.diverged},
+            "information": self.information,
+            "interface_mw": self.interface_mw,
+            "cleared": [{"bid_id": b, "layer": layer, "quantity_mw": q} for b, layer, q in self.cleared],
+            "seconds": self.seconds,
+        }
+
+
+def inefficiency_pct(cost: float, common_cost: float | None) -> float | None:
+    """``(J - J_common) / |J_common|`` in percent (ALEXANDER D3.3, 4.1.3); None where it is not defined."""
+    return (
+        None if common_cost is None or common_cost == 0.0 else 100.0 * (cost - common_cost) / abs(common_cost)
+    )
+
+
+def clear_case(case: Case, scheme: Scheme) -> Outcome:
+    """Carry `case` through `scheme` and look at the distribution grids afterwards."""
+    houses, ledger = open_case(case, scheme)
+    start = time.perf_counter()
+    with admitting(case.admitted_eur_per_mwh):
+        information = carry(scheme, houses, ledger, told_by_gate(case, houses))
+    seconds = time.perf_counter() - start
+    linear, ac, interface = Violations(), Violations(), {}
+    bought = {name: bought_mvar(area, houses[name]) for name, area in case.areas.items()}
+    for name, area in case.areas.items():
+        dp = area.bids.injection_mw(ledger.sold(name), area.network.n_nodes)
+        dq = area.reactive.injection_mw(bought[name], area.network.n_nodes)
+        linear = linear.worst_with(rows_with(area, dq).after(dp).violations())
+        state = area.power_flow.solve(area.network.p_mw + dp, area.network.q_mvar + dq)
+        ac = ac.worst_with(ac_violations(state, area.rows))
+        interface[name] = area.network.interface_mw - float(dp.sum())
+    books = _books(case)
+    value = {s: np.where(b.demand, b.signed_price, 0.0) @ ledger.sold(s) for s, b in books.items()}
+    total = sum(float(b.signed_price @ ledger.sold(s)) for s, b in books.items())
+    served = -sum(float(value[s]) for s in books)
+    return Outcome(
+        scheme=scheme.name,
+        cost_eur_per_h=total + served,
+        paid_eur_per_h=paid_by_operator(scheme, ledger),
+        demand_mw=sum(float(ledger.sold(s)[b.demand].sum()) for s, b in books.items()),
+        demand_value_eur_per_h=served,
+        linear=linear,
+        ac=ac,
+        unserved_imbalance_mw=ledger.unserved_mw(),
+        unqualified_pct=_unqualified(houses),
+        interface_mw=interface,
+        cleared=_cleared(books, ledger),
+        information=information.counts,
+        seconds=seconds,
+        left_out=tuple(k for k, values in houses.items() if not values.get("accepted", True)),
+        reactive=_reactive(case, bought),
+        reactive_cost_eur_per_h=sum(float(a.reactive.price @ bought[name]) for name, a in case.areas.items()),
+    )
+
+
+def bought_mvar(area: Area, house: Mapping[str, Any]) -> FloatArray:
+    """Mvar of each offer of reactive power (n,) that the DSO of an area has bought."""
+    found: FloatArray = house.get("reactive_mvar", np.zeros(len(area.reactive)))
+    return found
+
+
+def rows_with(area: Area, dq_mvar: FloatArray) -> GridRows:
+    """Rows of an area's base state with reactive power (N,) bought, what it takes of ratings included."""
+    if not dq_mvar.any():
+        return area.rows
+    network, picture = area.network, GridPicture(area.lin, area.power_flow, area.offset)
+    rows = picture.rows(network.p_mw, network.q_mvar + dq_mvar)
+    return area.rows.after_reactive(dq_mvar) if rows is None else rows
+
+
+def told_by_gate(case: Case, houses: dict[str, dict[str, Any]]) -> Callable[[str], None]:
+    """What brings the houses up to a gate: the forecasts of the case, those of earlier gates first.
+
+    A DSO knows beside its forecast what reactive power it has bought.
+    """
+    passed: list[str] = []
+
+    def at_gate(gate: str) -> None:
+        for earlier in GATES[len(passed) : GATES.index(gate) + 1]:
+            passed.append(earlier)
+            for system, entries in case.forecasts.get(earlier, {}).items():
+                house = houses[system]
+                house.update(entries)
+                if "reactive_mvar" in house and house["reactive_mvar"].any():
+                    area, (p, q) = case.areas[system], entries["forecast"]
+                    dq = area.reactive.injection_mw(house["reactive_mvar"], area.network.n_nodes)
+                    house.update(area.entries(p, q, dq))
+
+    return at_gate
+
+
+def open_case(case: Case, scheme: Scheme) -> tuple[dict[str, dict[str, Any]], Ledger]:
+    """Houses and ledger of a case, with what `scheme` reads beyond books and grids."""
+    houses, ledger = open_houses(
+        case.transmission, case.tso_bids, {k: (a.seen_rows, a.bids) for k, a in case.areas.items()}
+    )
+    for name, area in case.areas.items():
+        network = area.network
+        if any(scheme.reads(f"area.{entry}") for entry in ("scheduled", "power_flow", "ac_limits")):
+            houses[name].update(area.entries(network.p_mw, network.q_mvar))
+        if scheme.reads("area.zones"):
+            houses[name]["zones"] = _study(area) if area.zones is None else area.zones
+        if scheme.reads("area.reactive_bids"):
+            houses[name]["reactive_bids"] = area.reactive
+    return houses, ledger
+
+
+def _study(area: Area) -> Zones:
+    """Zones of an area, its injections taken as those of the peak, its bids as what is registered."""
+    network = area.network
+    load, generation = np.minimum(network.p_mw, 0.0), np.maximum(network.p_mw, 0.0)
+    worst = worst_cases(area.lin, load, generation, network.q_mvar)
+    nobody = dict.fromkeys((UP, DOWN), np.zeros(network.n_nodes))
+    return Zones(fitting(worst, registered_mw(area.bids, network.n_nodes), nobody))
+
+
+def allocate(case: Case, scheme: Scheme) -> dict[str, dict[str, float]]:
+    """The cost of a market of all operators split among them, by each rule (EUR/h).
+
+    Of as many operators as the Shapley value can be worked out for; empty for other schemes.
+    """
+    if scheme.name != "common":
+        return {}
+    houses, ledger = open_case(case, scheme)
+    fresh, _ = open_case(case, scheme)
+    with admitting(case.admitted_eur_per_mwh):
+        carry(scheme, houses, ledger, told_by_gate(case, houses))
+        told_by_gate(case, fresh)("tso_clear")
+        found = {"duals": by_duals(houses[TSO]["balancing"], houses[TSO]["need"])}
+        if len(houses) <= MOST_OPERATORS:
+            found["shapley"] = shapley(coalition_costs(fresh))
+    return found
+
+
+def _books(case: Case) -> dict[str, Bids]:
+    return {TSO: case.tso_bids, **{k: a.bids for k, a in case.areas.items()}}
+
+
+def paid_by_operator(scheme: Scheme, ledger: Ledger) -> dict[str, float]:
+    """EUR/h paid by each operator under the scheme's pricing rule."""
+    buyer = {block.name: block.buyer for block in scheme.blocks}
+    paid: dict[str, float] = {}
+    for layer, systems in ledger.paid.items():
+        for system, amounts in systems.items():
+            payer = system if buyer[layer] == "dso" else TSO
+            paid[payer] = paid.get(payer, 0.0) + float(amounts.sum())
+    return paid
+
+
+def _unqualified(houses: Mapping[str, Mapping[str, Any]]) -> dict[int, float] | None:
+    held = [values["qualified"] for values in houses.values() if "qualified" in values]
+    if not held:
+        return None
+    result = {}
+    for direction in (UP, DOWN):
+        offered = sum(h[direction][0] for h in held)
+        qualified = sum(h[direction][1] for h in held)
+        result[direction] = 100.0 * (1.0 - qualified / offered) if offered > 0 else 0.0
+    return result
+
+
+def _cleared(books: Mapping[str, Bids], ledger: Ledger) -> list[tuple[str, str, float]]:
+    return [
+        (str(books[system].bid_id[k]), layer, float(mw[k]))
+        for layer, systems in ledger.layers.items()
+        for system, mw in systems.items()
+        for k in np.flatnonzero(mw > 0)
+    ]
+
+
+def _reactive(case: Case, bought_mvar: Mapping[str, FloatArray]) -> tuple[tuple[str, float], ...] | None:
+    """What was bought of each offer of reactive power (Mvar); None where none is offered."""
+    if not any(len(area.reactive) for area in case.areas.values()):
+        return None
+    return tuple(
+        (str(area.reactive.bid_id[k]), float(bought_mvar[name][k]))
+        for name, area in case.areas.items()
+        for k in np.flatnonzero(bought_mvar[name] > 0)
+    )
+
+
+def _violations(v: Violations) -> dict[str, float | None]:
+    worst = v.max_overload_pct if np.isfinite(v.max_overload_pct) else None  # a branch rated zero
+    return {
+        "congested_lines": v.lines,
+        "max_overload_pct": worst,
+        "voltage_violations": v.buses,
+        "max_voltage_violation_pct": v.max_voltage_pct,
+    }

@@ -1,0 +1,256 @@
+"""The linear programme behind every auction, solved by ``scipy.optimize.linprog``.
+
+How it is solved stands in `tandem_sim.markets.clearing.solvers`. Where the merit order is its optimum it is
+not written down at all (see `tandem_sim.markets.clearing.merit_order`).
+
+``min c.x`` over ``0 <= x <= available``, a soft balance ``sum(sign x) = need`` and soft two-sided rows.
+Penalties keep the programme feasible and never enter a reported cost. A solve has a status; only `OPTIMAL`
+has quantities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import partial
+
+import numpy as np
+from scipy import sparse
+
+from tandem_sim.grids.types import FloatArray, IntArray
+from tandem_sim.markets.clearing.constraints import Rows
+from tandem_sim.markets.clearing.merit_order import (
+    Filled,
+    fill_balance,
+    fill_nested,
+    nothing_to_trade,
+    ordered_costs,
+)
+from tandem_sim.markets.clearing.optimum import Optimum
+from tandem_sim.markets.clearing.solvers import solve
+from tandem_sim.markets.errors import ClearingError
+from tandem_sim.markets.orders.penalties import unserved_eur_per_mwh
+from tandem_sim.markets.tolerances import NOTHING_MW
+
+FEW_ROWS = 8
+"""Programmes with more rows than this are solved with those first that matter."""
+
+
+class Status(Enum):
+    """Outcome of a solve."""
+
+    OPTIMAL = "optimal"
+    INFEASIBLE = "infeasible"
+    UNBOUNDED = "unbounded"
+    LIMIT = "iteration or time limit"
+    NUMERICAL = "numerical difficulties"
+
+
+_STATUS = {0: Status.OPTIMAL, 1: Status.LIMIT, 2: Status.INFEASIBLE, 3: Status.UNBOUNDED, 4: Status.NUMERICAL}
+
+
+@dataclass(frozen=True)
+class Cleared:
+    """The answer of one auction. n bids."""
+
+    status: Status
+    message: str
+    quantity_mw: FloatArray  # (n,), empty unless optimal
+    cost_eur_per_h: float  # procurement, without penalties; nan unless optimal
+    short_mw: float  # need left unserved (more injection wanted)
+    long_mw: float  # need left unserved (less injection wanted)
+    penalty_eur_per_h: float = 0.0  # of limits that could not be kept; no part of the cost
+    optimum: Optimum | None = None  # what prices are worked out from; None unless there is one
+
+    @property
+    def price_eur_per_mwh(self) -> float:
+        """Price of the balance (see `tandem_sim.markets.clearing.optimum`); nan without one."""
+        return float("nan") if self.optimum is None else self.optimum.price_eur_per_mwh
+
+    @property
+    def value_eur_per_mwh(self) -> FloatArray:
+        """What a MW of each column (n,) is worth to balance and limits together."""
+        return np.empty(0) if self.optimum is None else self.optimum.value_eur_per_mwh
+
+    @property
+    def limits_eur_per_h(self) -> Mapping[str, float]:
+        """What the cleared quantities are worth to the limits of each owner: duals times effects, summed."""
+        return {} if self.optimum is None else self.optimum.limits_eur_per_h
+
+    def require(self, who: str) -> Cleared:
+        """Return this answer, or raise a `ClearingError` that says who asked and what the solver said."""
+        if self.status is not Status.OPTIMAL:
+            raise ClearingError(
+                f"{who}: the market has no solution ({self.status.value}; solver: {self.message})"
+            )
+        return self
+
+
+def clear(
+    cost: FloatArray,
+    available: FloatArray,
+    sign: FloatArray | None = None,
+    need_mw: float = 0.0,
+    rows: Sequence[Rows] = (),
+    imbalance_price: float | None = None,
+    imbalance_bound_mw: float | None = None,
+    choices: Sequence[IntArray] = (),
+) -> Cleared:
+    """Clear one auction: by merit order where that is the optimum, else by the solver.
+
+    Parameters
+    ----------
+    cost: (n,) EUR/MWh paid per MW of each column, sign rule applied; equal costs are served in column order.
+    available: (n,) MW, upper bounds.
+    sign: (n,) effect of a column on the balance; None leaves the balance out.
+    need_mw: right-hand side of the balance, MW of injection wanted.
+    rows: soft (or hard) two-sided rows on the columns.
+    imbalance_price: EUR/MWh of deviation from the balance, either side; None: the penalty of unserved need.
+    imbalance_bound_mw: bound on that deviation; None means free.
+    choices: groups of columns of which exactly one is taken, whole (integers). Prices are then those of the
+        programme with the choices made.
+    """
+    breakable = [(part, part.breakable(np.zeros(len(cost)), available)) for part in rows]
+    rows = [part.pick(keep) for part, keep in breakable if keep.any()]
+    if len(cost) == 0 and sign is None:
+        status = Status.INFEASIBLE if any(np.isinf(r.penalty) for r in rows) else Status.OPTIMAL
+        return Cleared(status, "no bids", np.empty(0), 0.0, 0.0, 0.0)
+    bound = imbalance_bound_mw if imbalance_bound_mw is not None else np.inf
+    beyond = unserved_eur_per_mwh() if imbalance_price is None else imbalance_price
+    asked = (available, sign, need_mw, beyond, bound, rows)
+    if sign is not None and need_mw == 0.0 and not choices:
+        idle = nothing_to_trade(cost, available, sign, beyond, bound, rows)
+        if idle is not None:
+            return _by_merit(idle, Optimum(idle.quantity_mw, cost, cost, *asked))
+    ordered = ordered_costs(cost, sign)
+    filled = None
+    if not choices:
+        filled = (
+            fill_nested(ordered, available, rows)
+            if sign is None
+            else fill_balance(ordered, available, sign, need_mw, beyond, bound, rows)
+        )
+    if filled is not None:
+        short, long_ = filled.short_mw, filled.long_mw
+        return _by_merit(filled, Optimum(filled.quantity_mw, cost, ordered, *asked, short, long_))
+    solved = partial(_solved, cost, ordered, available, sign, need_mw, beyond, bound, choices)
+    few = choices or sum(len(r.base) for r in rows) <= FEW_ROWS
+    answer = solved(rows) if few else _grown(solved, rows, len(cost))
+    if answer.status is not Status.OPTIMAL:
+        return answer
+    x, short, long_ = answer.quantity_mw, answer.short_mw, answer.long_mw
+    return replace(answer, optimum=Optimum(x, cost, ordered, *asked, short, long_, choices))
+
+
+def _by_merit(filled: Filled, optimum: Optimum) -> Cleared:
+    """The answer of the merit order: all limits are kept."""
+    cost = float(optimum.cost @ filled.quantity_mw)
+    return Cleared(
+        Status.OPTIMAL, "merit order", filled.quantity_mw, cost, filled.short_mw, filled.long_mw, 0.0, optimum
+    )
+
+
+def _grown(asked: Callable[[Sequence[Rows]], Cleared], rows: Sequence[Rows], n: int) -> Cleared:
+    """The answer of the solver on the sides of rows that matter: what its answers break is added.
+
+    Exact: leaving rows out can only make a programme cheaper, so an optimum without them that keeps them is
+    one with them. Their duals are zero, and a soft row that is kept has no slack. A programme without a
+    solution has none with more rows either, but for one without an end, which is asked again with all.
+    """
+    held = [part.broken(np.zeros(n)) for part in rows]
+    while True:
+        answer = asked([part.held(sides) for part, sides in zip(rows, held, strict=True)])
+        if answer.status is Status.UNBOUNDED:
+            return asked(rows)
+        if answer.status is not Status.OPTIMAL:
+            return answer
+        more = [part.broken(answer.quantity_mw) & ~sides for part, sides in zip(rows, held, strict=True)]
+        if not any(each.any() for each in more):
+            return answer
+        held = [sides | each for sides, each in zip(held, more, strict=True)]
+
+
+def _solved(
+    cost: FloatArray,
+    ordered: FloatArray,
+    available: FloatArray,
+    sign: FloatArray | None,
+    need_mw: float,
+    imbalance_price: float,
+    bound: float,
+    choices: Sequence[IntArray],
+    rows: Sequence[Rows],
+) -> Cleared:
+    """The answer of the solver, on costs in the order in which bids are served."""
+    n = len(cost)
+    soft = [r for r in rows if np.isfinite(r.penalty)]
+    n_balance = 2 if sign is not None else 0
+    n_slack = sum(len(r.base) for r in soft)
+    c = np.concatenate(
+        [ordered, np.full(n_balance, imbalance_price), *[np.full(len(r.base), r.penalty) for r in soft]]
+    )
+    upper = np.concatenate([available, np.full(n_balance, bound), np.full(n_slack, np.inf)])
+    a_ub, b_ub = _upper_rows(rows, n, n_balance, n_slack)
+    a_eq = b_eq = None
+    if sign is not None:
+        a_eq, b_eq = _equalities(sign, need_mw, choices, len(c))
+    lower = np.zeros(len(c))
+    solved = partial(solve, c, a_ub, b_ub, a_eq, b_eq)
+    if choices:
+        answer = solved(lower, upper, integral=np.concatenate(choices))
+        if _STATUS[answer.status] is Status.OPTIMAL:
+            for group in choices:
+                lower[group] = upper[group] = np.rint(answer.x[group])
+            answer = solved(lower, upper)
+    else:
+        answer = solved(lower, upper)
+    status, message = _STATUS[answer.status], answer.message
+    if status is not Status.OPTIMAL:
+        nan = float("nan")
+        return Cleared(status, message, np.empty(0), nan, nan, nan)
+    x = _whole(np.clip(answer.x[:n], 0.0, available), available)
+    short, long_ = (_whole(answer.x[n : n + 2]).tolist()) if sign is not None else (0.0, 0.0)
+    slack = slice(n + n_balance, None)
+    penalty = float(c[slack] @ answer.x[slack])
+    return Cleared(status, message, x, float(cost @ x), short, long_, penalty)
+
+
+def _whole(x: FloatArray, available: FloatArray | float = np.inf) -> FloatArray:
+    """Quantities without what is nothing: none of a bid, or all of it."""
+    x = np.where(x <= NOTHING_MW, 0.0, x)
+    return np.where(x >= available - NOTHING_MW, available, x)
+
+
+def _equalities(
+    sign: FloatArray, need_mw: float, choices: Sequence[IntArray], width: int
+) -> tuple[FloatArray, FloatArray]:
+    """The balance with its two slack columns, and one row per choice."""
+    n = len(sign)
+    a = np.zeros((1 + len(choices), width))
+    a[0, :n], a[0, n], a[0, n + 1] = sign, 1.0, -1.0
+    for row, group in enumerate(choices, start=1):
+        a[row, group] = 1.0
+    return a, np.concatenate([[need_mw], np.ones(len(choices))])
+
+
+def _upper_rows(
+    rows: Sequence[Rows], n: int, n_balance: int, n_slack: int
+) -> tuple[sparse.csr_array | None, FloatArray | None]:
+    """All rows as ``A x <= b``; the excess of both sides of a soft row shares one slack column."""
+    if not sum(len(part.base) for part in rows):
+        return None, None
+    blocks, bounds, first = [], [], n + n_balance
+    for part in rows:
+        m = len(part.base)
+        a = np.zeros((2 * m, n + n_balance + n_slack))
+        a[:m, :n], a[m:, :n] = part.matrix, -part.matrix
+        if np.isfinite(part.penalty):
+            slack = np.arange(first, first + m)
+            a[np.arange(m), slack] = a[np.arange(m, 2 * m), slack] = -1.0
+            first += m
+        blocks.append(a)
+        bounds.append(np.concatenate([part.high - part.base, part.base - part.low]))
+    b = np.concatenate(bounds)
+    bounded = b != np.inf  # nan stays, for the solver to refuse
+    return sparse.csr_array(np.vstack(blocks)[bounded]), b[bounded]

@@ -1,0 +1,221 @@
+"""The merit order: in which order bids are served, and the programmes whose answer it gives without a solver.
+
+Each answer here is an optimum of the same programme that `tandem_sim.markets.clearing.auction` would hand to
+the solver, not an approximation; where that cannot be shown the answer is None, and the solver is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tandem_sim.grids.types import BoolArray, FloatArray
+from tandem_sim.markets.clearing.constraints import Rows
+from tandem_sim.markets.tolerances import NOTHING_MW
+
+TIE_STEP_EUR_PER_MWH = 1e-6
+IDLE_EUR_PER_MWH = 1e-7
+"""What a bid costs more in the ordering if it could trade with one at its own price: nobody gains by that."""
+
+
+@dataclass(frozen=True)
+class Filled:
+    """An optimum found by merit order. n bids."""
+
+    quantity_mw: FloatArray  # (n,)
+    short_mw: float = 0.0
+    long_mw: float = 0.0
+
+
+def ordered_costs(cost: FloatArray, sign: FloatArray | None) -> FloatArray:
+    """Costs (n,) in EUR/MWh by which bids are served: as given, but for nudges that break ties."""
+    return cost + _tie_breaks(cost) + _idle_trades(cost, sign)
+
+
+def fill_balance(
+    ordered: FloatArray,
+    available: FloatArray,
+    sign: FloatArray,
+    need_mw: float,
+    imbalance_price: float,
+    imbalance_bound_mw: float,
+    rows: Sequence[Rows],
+) -> Filled | None:
+    """Serve a balance in merit order.
+
+    Arguments are those of `tandem_sim.markets.clearing.auction.clear`, costs in their order.
+    Without its rows the programme is a continuous knapsack. Imbalance stands in it as two more bids. At a
+    price ``p`` of injection every bid up that asks less is taken whole, every bid down that offers more too,
+    and no other is touched; what they inject together rises with ``p``. The price at which it reaches the
+    need is a dual of the balance, the bid at that price serves the rest, and no reduced cost has the wrong
+    sign: the optimum. It is the only one, for no other bid stands at that price. Where the need falls between
+    two bids, every price between theirs is a dual, and the optimum is as single. If it also keeps all rows,
+    it is the optimum with them: leaving out rows can only make a programme cheaper. Strictly inside, their
+    duals are zero, and no soft row has a slack.
+
+    None where rows are touched; where bids at the margin stand at one price; where the need is out of reach;
+    and for values no programme should hold.
+    """
+    n = len(ordered)
+    capacity = np.concatenate([available, np.full(2, imbalance_bound_mw)])
+    effect = np.concatenate([sign, [-1.0, 1.0]])  # long first: at a price of zero nobody is both
+    price = effect * np.concatenate([ordered, np.full(2, imbalance_price)])
+    if not (_proper(price[:n], available) and (np.abs(sign) == 1.0).all() and imbalance_price >= 0.0):
+        return None
+    if not imbalance_bound_mw >= 0.0:
+        return None
+    offered = np.flatnonzero(capacity > 0.0)
+    order = offered[np.argsort(price[offered], kind="stable")]
+    rising = effect[order] > 0.0
+    up, down = np.where(rising, capacity[order], 0.0), np.where(rising, 0.0, capacity[order])
+    # What is injected at a price between bids k - 1 and k; summed from both ends, so that nothing taken is 0.
+    net = np.cumsum(np.append(0.0, up)) - np.cumsum(np.append(0.0, down[::-1]))[::-1]
+    distance = np.abs(net - need_mw)
+    merit = np.concatenate([[-np.inf], price[order], [np.inf]])  # of bid k - 1 at k
+    if (distance <= NOTHING_MW).any():
+        k = int(distance.argmin())
+        taken = np.where(np.arange(len(order)) < k, up, down)
+        if merit[k] == merit[k + 1]:
+            return None
+    elif net[0] < need_mw < net[-1]:
+        k = int(np.searchsorted(net, need_mw))
+        taken = np.where(np.arange(len(order)) < k, up, down)
+        if merit[k] in (merit[k - 1], merit[k + 1]):
+            return None
+        taken[k - 1] = need_mw - net[k - 1] if rising[k - 1] else net[k] - need_mw
+    else:
+        return None
+    x = np.zeros(n + 2)
+    x[order] = taken
+    if not all(part.strictly_kept(x[:n]) for part in rows):
+        return None
+    return Filled(x[:n], float(x[n + 1]), float(x[n]))
+
+
+def nothing_to_trade(
+    cost: FloatArray,
+    available: FloatArray,
+    sign: FloatArray,
+    imbalance_price: float,
+    imbalance_bound_mw: float,
+    rows: Sequence[Rows],
+) -> Filled | None:
+    """Leave a balance without a need as it is (arguments as of `tandem_sim.markets.clearing.auction.clear`).
+
+    Nobody gains by a trade if the best bid down offers less than the cheapest bid up asks, imbalance being
+    two more bids. Every price of injection between theirs is then a dual with which no reduced cost has the
+    wrong sign. For rows holds what is said in `fill_balance`.
+
+    None where a trade pays or rows are touched, and for values no programme should hold.
+    """
+    if not (_proper(cost, available) and (np.abs(sign) == 1.0).all()):
+        return None
+    if not (imbalance_price >= 0.0 and imbalance_bound_mw >= 0.0):
+        return None
+    price, up, offered = sign * cost, sign > 0.0, available > 0.0
+    beyond = imbalance_price if imbalance_bound_mw > 0.0 else np.inf
+    lowest = max(float(price[offered & ~up].max(initial=-np.inf)), -beyond)
+    highest = min(float(price[offered & up].min(initial=np.inf)), beyond)
+    x = np.zeros(len(cost))
+    if not (lowest < highest and all(part.strictly_kept(x) for part in rows)):
+        return None
+    return Filled(x)
+
+
+def fill_nested(ordered: FloatArray, available: FloatArray, rows: Sequence[Rows]) -> Filled | None:
+    """Take whatever pays as far as nested limits let it, in merit order; costs in their order, no balance.
+
+    Flows of a radial grid are sums of injections: of any two branches one carries all that the other does, or
+    they share nothing. Filling such limits in order of cost, the innermost first, is optimal (the greedy of a
+    laminar family). Its proof is the dual: the worth of a MW at a column is that of the best bid which a full
+    limit around it leaves over. What is filled is worth no less, what is left over no more, and a limit from
+    which one around it takes again adds nothing to the worth of that one, so that its own dual is zero. Rows
+    of any other kind are left out of this and looked at afterwards, as in `fill_balance`.
+
+    None where a row left out is touched, where one is broken before anything is taken, and for values no
+    programme should hold.
+    """
+    if not _proper(ordered, available):
+        return None
+    parts = [(part, _sums(part)) for part in rows]
+    found = _nested([part.pick(sums) for part, sums in parts if sums.any()])
+    if found is None:
+        return None
+    x = np.where(ordered < 0.0, available, 0.0)
+    by_cost = np.argsort(ordered, kind="stable")
+    for members, room_mw in found:
+        inside = by_cost[members[by_cost]]
+        wanted = x[inside]
+        left_mw = room_mw - (np.cumsum(wanted) - wanted)
+        x[inside] = np.clip(np.where(left_mw > NOTHING_MW, left_mw, 0.0), 0.0, wanted)
+    if not all(part.pick(~sums).strictly_kept(x) for part, sums in parts):
+        return None
+    return Filled(x)
+
+
+def _proper(ordered: FloatArray, available: FloatArray) -> bool:
+    """Whether costs are numbers and bounds neither negative nor infinite; else the solver shall judge."""
+    return bool(np.isfinite(ordered).all() and np.isfinite(available).all() and (available >= 0.0).all())
+
+
+def _sums(part: Rows) -> BoolArray:
+    """Which hard rows (m,) hold nothing but a sum of columns, times the same number."""
+    alike: BoolArray = ((part.matrix == 0.0) | (part.matrix == _factor(part.matrix)[:, None])).all(axis=1)
+    return alike if np.isinf(part.penalty) else np.zeros(len(alike), dtype=bool)
+
+
+def _factor(matrix: FloatArray) -> FloatArray:
+    """The number (m,) that stands in rows (m, n) of zeros and one other number."""
+    return np.asarray(matrix.max(axis=1, initial=0.0) + matrix.min(axis=1, initial=0.0))
+
+
+def _nested(parts: Sequence[Rows]) -> list[tuple[BoolArray, float]] | None:
+    """Limits ``sum(x[members]) <= room`` of rows that are sums, the innermost first; None if not nested."""
+    if not parts:
+        return []
+    matrix, base = np.vstack([p.matrix for p in parts]), np.concatenate([p.base for p in parts])
+    low, high = np.concatenate([p.low for p in parts]), np.concatenate([p.high for p in parts])
+    members: BoolArray = matrix != 0.0
+    factor = _factor(matrix)
+    shared = members.astype(np.float64) @ members.T
+    size = shared.diagonal()
+    apart_or_around = (shared == 0.0) | (shared == np.minimum(size[:, None], size))
+    # Asked so that nan is no: rows of it are for the solver to refuse.
+    if not (apart_or_around.all() and (base <= high).all() and (base >= low).all()):
+        return None
+    room = np.where(factor > 0.0, high - base, base - low) / np.abs(factor)
+    return [(members[r], float(room[r])) for r in np.argsort(size, kind="stable")]
+
+
+def _tie_breaks(cost: FloatArray) -> FloatArray:
+    """A nudge (n,) that serves equal costs in column order, and never reorders different ones.
+
+    Columns stand in order of time stamp, then bid id. The k-th of a group of equals is nudged by k steps, the
+    step being small against the distance to the next dearer group.
+    """
+    order = np.argsort(cost, kind="stable")
+    ranked = cost[order]
+    rising = np.diff(ranked) > 0
+    if rising.all():
+        return np.zeros(len(cost))
+    starts = np.flatnonzero(np.concatenate([[True], rising]))
+    sizes = np.diff(np.concatenate([starts, [len(cost)]]))
+    gaps = np.concatenate([np.diff(ranked[starts]), [np.inf]])
+    steps = np.minimum(TIE_STEP_EUR_PER_MWH, gaps / (2.0 * sizes))
+    place = np.arange(len(cost)) - np.repeat(starts, sizes)
+    nudge = np.empty(len(cost))
+    nudge[order] = place * np.repeat(steps, sizes)
+    return nudge
+
+
+def _idle_trades(cost: FloatArray, sign: FloatArray | None) -> FloatArray:
+    """A nudge (n,) on bids for which there is one the other way at the very same price."""
+    if sign is None:
+        return np.zeros(len(cost))
+    price, up, down = cost * sign, sign == 1.0, sign == -1.0
+    if price[up].min(initial=np.inf) > price[down].max(initial=-np.inf):
+        return np.zeros(len(cost))
+    both = (up & np.isin(price, price[down])) | (down & np.isin(price, price[up]))
+    return np.where(both, IDLE_EUR_PER_MWH, 0.0)

@@ -1,0 +1,104 @@
+"""Why a market bought what it did: to balance, or against limits of flows or of voltages.
+
+Of what a market with limits buys, *balancing* is what it would have bought had there been no limits; the rest
+is bought against them: *congestion* is what it would have bought with the limits of branches alone, *voltage*
+what the limits of voltages add. Bids called against a limit set no balancing price and no imbalance price
+(Regulation (EU) 2017/2195, art. 30(1)(b)): these are of the market without limits, which buys what the system
+needs, also where a limit kept the market from some of those bids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tandem_sim.grids.types import FloatArray
+from tandem_sim.markets.clearing.auction import Cleared, clear
+from tandem_sim.markets.clearing.constraints import Rows
+from tandem_sim.markets.clearing.optimum import Optimum
+from tandem_sim.markets.tolerances import NOTHING_MW
+
+BALANCING, CONGESTION, VOLTAGE = "balancing", "congestion", "voltage"
+
+
+@dataclass(frozen=True)
+class Purposes:
+    """MW of each award (n,) that balances and that keeps voltages; the rest relieves branches."""
+
+    balancing_mw: FloatArray
+    voltage_mw: FloatArray
+    unlimited_mw: FloatArray
+    """What the market would have bought of each bid had there been no limits: at least what balances."""
+
+    @classmethod
+    def to_balance(cls, award_mw: FloatArray) -> Purposes:
+        """All of each award (n,) balances."""
+        return cls(award_mw, np.zeros(len(award_mw)), award_mw)
+
+    def part(self, columns: slice) -> Purposes:
+        """Those of some columns."""
+        return Purposes(self.balancing_mw[columns], self.voltage_mw[columns], self.unlimited_mw[columns])
+
+    def plus(self, other: Purposes) -> Purposes:
+        """Those of two awards together."""
+        return Purposes(
+            self.balancing_mw + other.balancing_mw,
+            self.voltage_mw + other.voltage_mw,
+            self.unlimited_mw + other.unlimited_mw,
+        )
+
+    def scaled(self, share: FloatArray) -> Purposes:
+        """Those of a share (n,) of each award."""
+        return Purposes(self.balancing_mw * share, self.voltage_mw * share, self.unlimited_mw * share)
+
+    def by_name(self, award_mw: FloatArray) -> dict[str, FloatArray]:
+        """MW of each award (n,) by purpose."""
+        congestion = np.maximum(award_mw - self.balancing_mw - self.voltage_mw, 0.0)
+        return {BALANCING: self.balancing_mw, CONGESTION: congestion, VOLTAGE: self.voltage_mw}
+
+
+def purposes_of(answer: Cleared, unlimited_need_mw: float | None = None) -> Purposes:
+    """Why every column (n,) of an auction was bought.
+
+    `unlimited_need_mw` is what the auction would have had to serve (MW injected) but for limits elsewhere;
+    None: what it had to.
+    """
+    x, at = answer.quantity_mw, answer.optimum
+    if at is None:
+        return Purposes.to_balance(x)
+    need = at.need_mw if unlimited_need_mw is None else unlimited_need_mw
+    if not at.limits_bind and abs(need - at.need_mw) <= NOTHING_MW:
+        return Purposes.to_balance(x)
+    unlimited = _cleared_anew(at, need, ()).quantity_mw
+    balancing, none = np.minimum(x, unlimited), np.zeros(len(x))
+    if not at.voltages_bind:
+        return Purposes(balancing, none, unlimited)
+    flows = [part for part in at.rows if not part.of_voltage]
+    relieved = np.maximum(balancing, np.minimum(x, _cleared_anew(at, at.need_mw, flows).quantity_mw))
+    return Purposes(balancing, x - relieved, unlimited)
+
+
+def unserved_without_limits(answer: Cleared) -> tuple[float, float]:
+    """Need that an auction left (short and long, MW) and would have left had there been no limits."""
+    at = answer.optimum
+    if at is None or not (answer.short_mw or answer.long_mw) or not at.limits_bind:
+        return answer.short_mw, answer.long_mw
+    unlimited = _cleared_anew(at, at.need_mw, ())
+    for_limits = max(at.short_mw - unlimited.short_mw, 0.0), max(at.long_mw - unlimited.long_mw, 0.0)
+    return max(answer.short_mw - for_limits[0], 0.0), max(answer.long_mw - for_limits[1], 0.0)
+
+
+def _cleared_anew(at: Optimum, need_mw: float, rows: Sequence[Rows]) -> Cleared:
+    """The same auction for a need, with only some of its limits."""
+    return clear(
+        at.cost,
+        at.available,
+        at.sign,
+        need_mw,
+        rows,
+        at.imbalance_price,
+        at.imbalance_bound_mw,
+        at.choices,
+    ).require("an auction without its limits")

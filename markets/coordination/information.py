@@ -1,0 +1,77 @@
+"""What left the operators' houses: counted from what blocks read outside their own, or write elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from tandem_sim.grids.power_flow.constraints import GridRows
+from tandem_sim.grids.power_flow.dc import DcModel, TransmissionGrid
+from tandem_sim.markets.orders.bids import Bids
+
+KINDS_SHARED = ("bids", "bid_limits", "grid_rows", "supply_points", "numbers")
+NUMBERS_PER_BID = 4
+"""Bus, direction, quantity and price."""
+
+
+@dataclass
+class Information:
+    """Counts of what was read outside its house. An entry read twice unchanged has left its house once."""
+
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS_SHARED, 0))
+    _seen: dict[tuple[str, str], Any] = field(default_factory=dict)
+
+    def note(self, houses: Mapping[str, Mapping[str, Any]]) -> None:
+        """Count entries that crossed between houses."""
+        for house, entries in houses.items():
+            for name, value in entries.items():
+                if self._seen.get((house, name)) is not value:
+                    self._seen[house, name] = value
+                    for kind, count in contents(name, value).items():
+                        self.counts[kind] += count
+
+
+def contents(name: str, value: Any) -> dict[str, int]:
+    """What one entry of a house holds, by kind.
+
+    ``bids``; ``bid_limits`` (MW that each bid may be called for: envelopes, validated and forwarded
+    remainders); ``grid_rows`` (limits of branches and voltages, each with its sensitivities);
+    ``supply_points`` of residual supply functions; and ``numbers``, everything together.
+    """
+    found = {"numbers": _numbers(value)}
+    if isinstance(value, Bids):
+        found["bids"] = len(value)
+    elif isinstance(value, GridRows):
+        found["grid_rows"] = _n_rows(value)
+    elif isinstance(value, TransmissionGrid):
+        found["grid_rows"] = int(np.isfinite(value.dc.limit_mw).sum())
+    elif name == "rsf":
+        found["supply_points"] = len(value.change_mw)
+    elif name == "offers":
+        found["bid_limits"] = len(value)
+    return found
+
+
+def _n_rows(rows: GridRows) -> int:
+    return int(np.isfinite(rows.limit_mw).sum()) + len(rows.w_pu2)
+
+
+def _numbers(value: Any) -> int:
+    """How many numbers a value is made of."""
+    if isinstance(value, Bids):
+        return NUMBERS_PER_BID * len(value)
+    if isinstance(value, np.ndarray):
+        return value.size
+    if isinstance(value, GridRows):  # sensitivities, present state and both limits of every row
+        width: int = value.flow_matrix.shape[1] + 3
+        return _n_rows(value) * width
+    if isinstance(value, DcModel):
+        return int(np.count_nonzero(np.isfinite(value.limit_mw))) * (value.network.n_nodes + 1)
+    if isinstance(value, Mapping):
+        return sum(_numbers(item) for item in value.values())
+    if is_dataclass(value):
+        return sum(_numbers(getattr(value, f.name)) for f in fields(value))
+    return 1

@@ -1,0 +1,98 @@
+"""The one ledger: what each bid has sold in any layer. No megawatt is sold twice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tandem_sim.grids.types import FloatArray
+from tandem_sim.markets.clearing.needs import Clearing
+from tandem_sim.markets.clearing.pricing import Sale
+from tandem_sim.markets.clearing.purposes import Purposes
+from tandem_sim.markets.tolerances import NOTHING_MW
+
+
+class DoubleSaleError(RuntimeError):
+    """An award that would sell more of a bid than is left of it."""
+
+
+@dataclass
+class Ledger:
+    """Bookings of one ISP: layer -> system -> MW per bid, what they are paid, and why they were bought."""
+
+    offered: dict[str, FloatArray] = field(default_factory=dict)  # system -> (n,) MW
+    layers: dict[str, dict[str, FloatArray]] = field(default_factory=dict)  # layer -> system -> (n,) MW
+    paid: dict[str, dict[str, FloatArray]] = field(default_factory=dict)  # the same in EUR/h
+    make_whole: dict[str, dict[str, FloatArray]] = field(default_factory=dict)  # EUR/h, part of `paid`
+    purposes: dict[str, dict[str, Purposes]] = field(default_factory=dict)
+    clearings: dict[str, dict[str, Clearing]] = field(default_factory=dict)  # layer -> system -> the auction
+    _sold: dict[str, FloatArray] = field(default_factory=dict)
+
+    def open(self, system: str, offered_mw: FloatArray) -> None:
+        """Enter the book of a system, once, before anything is sold from it."""
+        if system in self.offered:
+            raise ValueError(f"the book of {system} is open already")
+        self.offered[system] = offered_mw
+        self._sold[system] = np.zeros(len(offered_mw))
+        self._sold[system].flags.writeable = False
+
+    def book(self, system: str, layer: str, sale: Sale) -> None:
+        """Book what one layer bought of a book. A `DoubleSaleError` leaves the ledger as it was."""
+        award_mw = sale.award_mw
+        sold = self._sold[system] + award_mw
+        if (award_mw < -NOTHING_MW).any() or (sold > self.offered[system] + NOTHING_MW).any():
+            worst = int(np.argmax(sold - self.offered[system]))
+            raise DoubleSaleError(
+                f"layer {layer}, system {system}: bid {worst} would sell {sold[worst]} MW "
+                f"of {self.offered[system][worst]} MW"
+            )
+        sold = np.clip(sold, 0.0, self.offered[system])
+        sold.flags.writeable = False
+        for table, values in (
+            (self.layers, award_mw),
+            (self.paid, sale.paid_eur_per_h),
+            (self.make_whole, sale.make_whole_eur_per_h),
+        ):
+            per_system = table.setdefault(layer, {})
+            per_system[system] = per_system[system] + values if system in per_system else values
+        why = self.purposes.setdefault(layer, {})
+        why[system] = why[system].plus(sale.purposes) if system in why else sale.purposes
+        self._sold[system] = sold
+
+    def cancel(self, system: str, layer: str, refused_mw: FloatArray) -> None:
+        """Take back (n,) MW of what a layer was awarded, and its pay in proportion."""
+        award = self.layers[layer][system]
+        if (refused_mw < -NOTHING_MW).any() or (refused_mw > award + NOTHING_MW).any():
+            raise ValueError(f"layer {layer}, system {system}: more is cancelled than was awarded")
+        left = np.clip(award - refused_mw, 0.0, None)
+        share = np.divide(left, award, out=np.zeros(len(award)), where=award > 0)
+        self.layers[layer][system] = left
+        self.paid[layer][system] = self.paid[layer][system] * share
+        self.make_whole[layer][system] = self.make_whole[layer][system] * share
+        kept = np.where(award > 0, share, 1.0)
+        self.purposes[layer][system] = self.purposes[layer][system].scaled(kept)
+        sold = np.clip(self._sold[system] - (award - left), 0.0, None)
+        sold.flags.writeable = False
+        self._sold[system] = sold
+
+    def lower(self, system: str, offered_mw: FloatArray) -> None:
+        """Take lower offers (n,) MW of a book, none below what is sold."""
+        if (offered_mw > self.offered[system] + NOTHING_MW).any():
+            raise ValueError(f"system {system}: an offer cannot be raised after its book has closed")
+        if (offered_mw < self._sold[system] - NOTHING_MW).any():
+            raise ValueError(f"system {system}: an offer cannot be lowered below what is sold of it")
+        self.offered[system] = offered_mw
+
+    def note(self, system: str, layer: str, clearing: Clearing) -> None:
+        """Keep what the auction of a layer was asked to serve in a system, and what it left."""
+        self.clearings.setdefault(layer, {})[system] = clearing
+
+    def unserved_mw(self) -> float:
+        """Need that all auctions left (MW >= 0), of every system and either direction: nothing is netted."""
+        answers = [c.answer for systems in self.clearings.values() for c in systems.values()]
+        return sum((a.short_mw + a.long_mw for a in answers), 0.0)
+
+    def sold(self, system: str) -> FloatArray:
+        """MW sold of each bid of a system over all layers (n,), read-only."""
+        return self._sold[system]

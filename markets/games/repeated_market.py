@@ -1,0 +1,280 @@
+"""A case under one scheme as a function of what sellers bid: the market that strategic sellers play."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tandem_sim.grids.power_flow.constraints import GridRows, transmission_rows
+from tandem_sim.grids.power_flow.operator_model import GridPicture
+from tandem_sim.grids.types import FloatArray, IntArray
+from tandem_sim.markets.cases.case import Area, Case, check_prices
+from tandem_sim.markets.cases.clear import bought_mvar, open_case, paid_by_operator, rows_with, told_by_gate
+from tandem_sim.markets.clearing.solvers import solving_by
+from tandem_sim.markets.coordination.block import TSO, Scheme
+from tandem_sim.markets.coordination.driver import carry
+from tandem_sim.markets.coordination.ledger import Ledger
+from tandem_sim.markets.coordination.state import book_entries
+from tandem_sim.markets.orders.bids import Bids
+from tandem_sim.markets.orders.penalties import (
+    admitting,
+    largest,
+    overload_eur_per_mwh,
+    voltage_eur_per_h_pu2,
+)
+from tandem_sim.markets.tolerances import NOTHING_MW
+
+SAME = ("bid_id", "node", "direction", "demand", "held_mw")
+"""What of a bid its seller cannot choose."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """What a market made of bids. Arrays (n,) are per bid of a system's book; money is in EUR/h.
+
+    What a seller receives is signed like prices: a down bid that pays has received less than nothing. Costs
+    are the true ones, whatever was bid; what a company that buys has got of it counts as negative cost.
+    """
+
+    sold_mw: Mapping[str, FloatArray]  # system -> (n,)
+    received_eur_per_h: Mapping[str, FloatArray]  # system -> (n,)
+    profit_eur_per_h: dict[str, float]  # seller -> received, less the true cost of what it sold
+    cost_eur_per_h: float  # true cost of everything sold
+    paid_eur_per_h: dict[str, float]  # by payer: each DSO by its area, and the TSO
+    unserved_mw: float
+    penalty_eur_per_h: float
+    """Limits of all grids that the dispatch leaves broken, by the linear models, at the auctions' penalties.
+
+    Taken of the state behind all markets: so schemes blind to a grid can be compared with those that see it.
+    """
+
+
+class CaseMarket:
+    """A case under one scheme, cleared again and again for other bids, by the quicker of the solvers.
+
+    What does not depend on bids is made once. Zones of a static prequalification stay those of the truthful
+    books and the case's own base state: their study is made once a year, not for every ISP.
+    """
+
+    def __init__(
+        self,
+        case: Case,
+        scheme: Scheme,
+        seller_of: Mapping[str, str] | None = None,
+        balance_node: int | None = None,
+    ) -> None:
+        """`seller_of` names the seller of every bid id; by default it is the bid's provider.
+
+        `balance_node` of transmission takes the other side of shifted schedules; by default the one with the
+        largest injection. Raises ValueError for a bid without seller and for a node that does not exist.
+        """
+        p_mw = case.transmission.p_mw
+        if balance_node is not None and not 0 <= balance_node < len(p_mw):
+            raise ValueError(f"balance_node {balance_node} is no node of transmission, 0 to {len(p_mw) - 1}")
+        self.case = case
+        self.scheme = scheme
+        self.balance_node = int(np.argmax(p_mw)) if balance_node is None else balance_node
+        self.books: dict[str, Bids] = {TSO: case.tso_bids, **{k: a.bids for k, a in case.areas.items()}}
+        owners = {system: _owners(bids, seller_of) for system, bids in self.books.items()}
+        self.sellers: tuple[str, ...] = tuple(sorted({name for names in owners.values() for name in names}))
+        self._rows: dict[str, dict[str, IntArray]] = {seller: {} for seller in self.sellers}
+        for system, names in owners.items():
+            for seller in set(names):
+                self._rows[seller][system] = np.flatnonzero(np.array(names) == seller)
+        self._base = _Opened.of(case, scheme, {})
+        self._zones = {k: v["zones"] for k, v in self._base.houses.items() if "zones" in v}
+        self._last: tuple[tuple[tuple[str, bytes], ...], _Opened] = ((), self._base)
+
+    def rows_of(self, seller: str) -> dict[str, IntArray]:
+        """Places of a seller's bids by the systems it has any in. Raises ValueError for an unknown seller."""
+        if seller not in self._rows:
+            raise ValueError(f"{seller} sells nothing here; sellers are {', '.join(self.sellers)}")
+        return dict(self._rows[seller])
+
+    def play(
+        self,
+        books: Mapping[str, Bids] | None = None,
+        shift_mw: Mapping[str, FloatArray] | None = None,
+    ) -> Played:
+        """Clear the case for bids, and for schedules that have been shifted.
+
+        `books` by system replace the truthful ones: the same bids in the same order, of which prices may
+        differ, quantities (no more than is owned) and consent to forwarding. `shift_mw` by system (N,) is
+        injected at its nodes beside the base state, because sellers have sold so much more day-ahead; the
+        other side is taken out at the balance node, so that the system needs what it needed. The forecasts
+        of a case are shifted like its base state. Raises ValueError for what may not be bid or shifted, an
+        `InputError` for a bid beyond the price limit of the case.
+        """
+        bid = {**self.books, **self._checked(books or {})}
+        opened = self._opened(shift_mw or {})
+        ledger = Ledger()
+        houses = {s: {**opened.houses[s], **book_entries(s, bids, ledger)} for s, bids in bid.items()}
+        admitted = largest([opened.case.admitted_eur_per_mwh, *(bids.price for bids in bid.values())])
+        with solving_by("highspy"), admitting(admitted):
+            carry(self.scheme, houses, ledger, told_by_gate(opened.case, houses))
+            return self._played(opened.case, houses, ledger)
+
+    def _played(self, case: Case, houses: dict[str, dict[str, Any]], ledger: Ledger) -> Played:
+        sold = {system: ledger.sold(system) for system in self.books}
+        received = {system: np.zeros(len(bids)) for system, bids in self.books.items()}
+        for systems in ledger.paid.values():
+            for system, amounts in systems.items():
+                received[system] += amounts
+        cost = {system: bids.signed_price * sold[system] for system, bids in self.books.items()}
+        earned = {system: received[system] - cost[system] for system in self.books}
+        return Played(
+            sold,
+            received,
+            {
+                seller: float(sum(earned[system][rows].sum() for system, rows in places.items()))
+                for seller, places in self._rows.items()
+            },
+            float(sum(c.sum() for c in cost.values())),
+            paid_by_operator(self.scheme, ledger),
+            ledger.unserved_mw(),
+            self._penalty(case, houses, sold),
+        )
+
+    def _penalty(
+        self, case: Case, houses: Mapping[str, Mapping[str, Any]], sold: Mapping[str, FloatArray]
+    ) -> float:
+        """EUR/h of all limits that what is `sold` leaves broken."""
+        grid, total = case.transmission, 0.0
+        p = grid.p_mw + self.books[TSO].injection_mw(sold[TSO], len(grid.p_mw))
+        for name, area in case.areas.items():
+            n = area.network.n_nodes
+            dp = self.books[name].injection_mw(sold[name], n)
+            dq = area.reactive.injection_mw(bought_mvar(area, houses[name]), n)
+            total += broken_eur_per_h(rows_with(area, dq).after(dp))
+            p[grid.interface_node[name]] -= grid.interface_mw[name] - float(dp.sum())
+        return total + broken_eur_per_h(transmission_rows(grid.dc, p))
+
+    def _opened(self, shift_mw: Mapping[str, FloatArray]) -> _Opened:
+        """The case with shifted schedules, ready for books; the last one asked for is kept."""
+        shift = {s: self._shift(s, given) for s, given in shift_mw.items()}
+        moved = {s: mw for s, mw in shift.items() if mw.any()}
+        if not moved:
+            return self._base
+        key = tuple((s, moved[s].tobytes()) for s in sorted(moved))
+        if self._last[0] != key:
+            shifted = shifted_case(self.case, moved, self.balance_node)
+            self._last = key, _Opened.of(shifted, self.scheme, self._zones)
+        return self._last[1]
+
+    def _shift(self, system: str, given: FloatArray) -> FloatArray:
+        self._known(system, "shift_mw")
+        network = self.case.transmission.dc.network if system == TSO else self.case.areas[system].network
+        values = np.asarray(given, dtype=np.float64)
+        if values.shape != (network.n_nodes,):
+            raise ValueError(f"shift_mw of {system} has shape {values.shape}, expected ({network.n_nodes},)")
+        if not np.isfinite(values).all():
+            raise ValueError(f"shift_mw of {system}: must be finite numbers")
+        return values
+
+    def _checked(self, books: Mapping[str, Bids]) -> Mapping[str, Bids]:
+        """The books, if they may be bid."""
+        for system, bids in books.items():
+            self._known(system, "books")
+            own = self.books[system]
+            for name in SAME:
+                mine, bid = getattr(own, name), getattr(bids, name)
+                if mine is not bid and not np.array_equal(mine, bid):
+                    raise ValueError(
+                        f"books of {system}: {name} differs from that of the case; only price, quantity_mw "
+                        "and forwardable may"
+                    )
+            for name in ("price", "quantity_mw"):
+                if not np.isfinite(getattr(bids, name)).all():
+                    raise ValueError(f"books of {system}: {name} must be finite numbers")
+            over = bids.quantity_mw - own.quantity_mw
+            if (over > NOTHING_MW).any():
+                k = int(np.argmax(over))
+                raise ValueError(
+                    f"books of {system}: {bids.bid_id[k]} offers {bids.quantity_mw[k]:g} MW of "
+                    f"{own.quantity_mw[k]:g} MW that it owns"
+                )
+            if (bids.quantity_mw < 0.0).any():
+                raise ValueError(f"books of {system}: quantity_mw must not be negative")
+        check_prices(books, self.case.options.price_limit_eur_per_mwh, f"case {self.case.name}")
+        return books
+
+    def _known(self, system: str, what: str) -> None:
+        if system not in self.books:
+            raise ValueError(f"{what}: {system} is no system of the case; it has {', '.join(self.books)}")
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A case and the entries of its houses, of which those of the books are replaced in every play."""
+
+    case: Case
+    houses: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def of(cls, case: Case, scheme: Scheme, zones: Mapping[str, Any]) -> _Opened:
+        """`zones` by area are those found already."""
+        areas = {k: replace(a, zones=zones.get(k, a.zones)) for k, a in case.areas.items()}
+        houses, _ = open_case(replace(case, areas=areas), scheme)
+        return cls(case, houses)
+
+
+def _owners(bids: Bids, seller_of: Mapping[str, str] | None) -> list[str]:
+    if seller_of is None:
+        return [str(name) for name in bids.provider.tolist()]
+    missing = [bid for bid in bids.bid_id.tolist() if bid not in seller_of]
+    if missing:
+        raise ValueError(f"seller_of names no seller of bid {missing[0]}")
+    return [seller_of[bid] for bid in bids.bid_id.tolist()]
+
+
+def broken_eur_per_h(rows: GridRows) -> float:
+    """What the limits that a state breaks would cost in an auction (EUR/h): penalties times the excess."""
+    over = np.maximum(rows.flow_mw - rows.flow_max_mw, 0.0) + np.maximum(rows.flow_min_mw - rows.flow_mw, 0.0)
+    volts = np.maximum(rows.w_pu2 - rows.w_max_pu2, 0.0) + np.maximum(rows.w_min_pu2 - rows.w_pu2, 0.0)
+    return float(overload_eur_per_mwh() * over.sum() + voltage_eur_per_h_pu2() * volts.sum())
+
+
+def shifted_case(case: Case, shift_mw: Mapping[str, FloatArray], balance_node: int) -> Case:
+    """A case of which sellers have sold `shift_mw` (N,) more day-ahead, by system; forecasts move along.
+
+    The other side of the trades is taken out of transmission at `balance_node`. The flow scheduled at a
+    boundary follows the trades of its area. Raises ValueError where an AC offset finds no solution.
+    """
+    areas = {k: _shifted_area(k, a, shift_mw[k]) if k in shift_mw else a for k, a in case.areas.items()}
+
+    def grid_entries(values: Mapping[str, Any]) -> Mapping[str, Any]:
+        grid = values["grid"]
+        p = grid.p_mw + shift_mw.get(TSO, 0.0)
+        p[balance_node] -= sum(float(mw.sum()) for mw in shift_mw.values())
+        flows = {a: f - float(np.sum(shift_mw.get(a, 0.0))) for a, f in grid.interface_mw.items()}
+        return {**values, "grid": replace(grid, p_mw=p, interface_mw=flows)}
+
+    def told(system: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        if system == TSO:
+            return grid_entries(values)
+        if system not in shift_mw:
+            return values
+        p, q = values["forecast"]
+        return areas[system].entries(p + shift_mw[system], q)
+
+    forecasts = {
+        gate: {s: told(s, values) for s, values in systems.items()}
+        for gate, systems in case.forecasts.items()
+    }
+    transmission = grid_entries({"grid": case.transmission})["grid"]
+    return replace(case, transmission=transmission, areas=areas, forecasts=forecasts)
+
+
+def _shifted_area(name: str, area: Area, shift_mw: FloatArray) -> Area:
+    """An area with MW (N,) injected beside its base state; rows of a linear offset move exactly."""
+    network = replace(area.network, p_mw=area.network.p_mw + shift_mw)
+    scheduled = None if area.scheduled_mw is None else area.scheduled_mw - float(shift_mw.sum())
+    if area.offset == "linear":
+        return replace(area, network=network, rows=area.rows.after(shift_mw), scheduled_mw=scheduled)
+    rows = GridPicture(area.lin, area.power_flow, area.offset).rows(network.p_mw, network.q_mvar)
+    if rows is None:
+        raise ValueError(f"shift_mw of {name}: the AC power flow has no solution")
+    return replace(area, network=network, rows=rows, scheduled_mw=scheduled)

@@ -1,0 +1,63 @@
+"""Post-qualification: after the TSO's market a DSO refuses what its grid cannot carry.
+
+Source: ALEXANDER D3.3, multilevel-02: "preventing the activation of certain distributed-connected resource
+bids selected by the TSO".
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tandem_sim.grids.power_flow.constraints import GridRows
+from tandem_sim.grids.types import FloatArray
+from tandem_sim.markets.clearing.auction import Cleared, Status, clear
+from tandem_sim.markets.clearing.constraints import Columns, grid_rows
+from tandem_sim.markets.clearing.needs import Clearing
+from tandem_sim.markets.coordination.block import Block, View, Written
+from tandem_sim.markets.orders.bids import DOWN, UP, Bids
+from tandem_sim.markets.tolerances import NOTHING_MW
+
+
+def post_qualify(layer: str = "tso_market") -> Block:
+    """The DSO lets as much of the awards of `layer` stand as is safe, and refuses the dearest first.
+
+    Nobody replaces what is refused: it is left unserved, and not paid. Its own award is what it takes back.
+    """
+
+    def run(area: str, view: View) -> Written:
+        bids: Bids = view.own["bids"]
+        local: FloatArray = view.own["local"].quantity_mw
+        award = view.own["sold"] - local
+        rows: GridRows = view.own["grid"]
+        before = rows.after(bids.injection_mw(local, rows.flow_matrix.shape[1])).relaxed()
+        refused = award - standing_mw(before, bids, award)
+        refused[refused < NOTHING_MW] = 0.0
+        up, down = (float(refused[bids.direction == d].sum()) for d in (UP, DOWN))
+        cost = -float(bids.signed_price @ refused)
+        answer = Cleared(Status.OPTIMAL, "post-qualification", -refused, cost, up, down)
+        return Written(
+            refused={(layer, area): refused} if refused.any() else {},
+            clearings={area: Clearing(answer, 0.0)},
+        )
+
+    return Block(
+        "post_qualify",
+        "dso",
+        "correct",
+        ("area.bids", "area.grid", "area.sold", "area.local"),
+        ("area.sold",),
+        run,
+    )
+
+
+def standing_mw(rows: GridRows, bids: Bids, award_mw: FloatArray) -> FloatArray:
+    """How much of each award (n,) may stand: as much energy as `rows` allow, the cheapest first.
+
+    ``max sum(w_b x_b)``, ``0 <= x_b <= award_b``, with the price-based weights of the envelope; up and down
+    in one programme, since it is one dispatch that is judged.
+    """
+    signed = bids.signed_price
+    weight = 1.0 + (signed.max(initial=0.0) - signed)
+    limits = grid_rows(rows, Columns(bids.node, bids.direction), award_mw, hard=True)
+    answer = clear(-weight, award_mw, rows=limits)
+    return np.minimum(answer.require("post-qualification").quantity_mw, award_mw)

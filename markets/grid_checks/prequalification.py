@@ -1,0 +1,247 @@
+"""Prequalification: how much of each offered bid the TSO may take so that the DSO's grid stays safe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from tandem_sim.grids.power_flow.ac_limits import AcLimits
+from tandem_sim.grids.power_flow.constraints import RELATIVE_TOLERANCE, GridRows
+from tandem_sim.grids.types import FloatArray
+from tandem_sim.markets.choices import EnvelopeCheck, Method
+from tandem_sim.markets.clearing.auction import clear
+from tandem_sim.markets.clearing.constraints import TOLERANCE, Columns, Rows, grid_rows
+from tandem_sim.markets.coordination.block import Block, View, Written
+from tandem_sim.markets.coordination.state import area_state
+from tandem_sim.markets.grid_checks.ac_worst import worst
+from tandem_sim.markets.grid_checks.flexibility_study import Zones
+from tandem_sim.markets.orders.bids import DOWN, UP, Bids
+
+GRACE = 5e-4
+"""Share of an AC limit by which a base without room may be made worse: else no MW could be called at all, for
+every call moves the voltage that a current depends on."""
+SPARE = 1e-4
+"""Share of an AC limit that is left for what the search for the worst may miss; twice of it by cuts, so that
+they come to an end."""
+ROUNDS = 12
+"""Programmes solved with one more set of cuts each; after them all limits shrink in proportion."""
+
+
+def envelope_mw(
+    rows: GridRows, bids: Bids, offered_mw: FloatArray, method: Method = "envelope"
+) -> FloatArray:
+    """Operating envelope: the limit (n,) in MW of every bid, one linear programme per direction.
+
+    ``max sum(w_b x_b)`` over ``0 <= x_b <= offered_b`` with the area's rows hard; limits that the base
+    already breaks are relaxed to the base ("do not aggravate"). ``w = 1`` for `uniform`; for `envelope`
+    (price-based) ``w = 1 + (c_max - c_b)`` for up bids and ``1 + (c_b - c_min)`` for down bids, over the
+    area's bids of that direction. Both are methods of Kaushal et al. (2024), as in ALEXANDER D3.3, 4.3.5; the
+    deliverable says that prices count and not by which weight, so this weight is Tandem's.
+
+    Every activation within the limits, up and down together, then keeps the rows, if all bids move a row the
+    same way. Where some do not (a negative resistance in the star of a three-winding transformer), both
+    directions are limited in one programme, see `jointly_mw`.
+    """
+    rows = rows.relaxed()
+    if _mixed(rows):
+        return jointly_mw(rows, bids, offered_mw, method)
+    limit, weight = np.zeros(len(bids)), _weights(bids, method)
+    for direction in (UP, DOWN):
+        side = np.flatnonzero((bids.direction == direction) & (offered_mw > 0))
+        if not len(side):
+            continue
+        columns, offered = Columns(bids.node[side], bids.direction[side]), offered_mw[side]
+        breakable = grid_rows(rows, columns, offered, hard=True)
+        if not breakable:  # every weight is positive: without limits everything is taken
+            limit[side] = offered
+            continue
+        answer = clear(-weight[side], offered, rows=breakable)
+        limit[side] = answer.require(
+            f"operating envelope ({'up' if direction == UP else 'down'})"
+        ).quantity_mw
+    return limit
+
+
+def jointly_mw(
+    rows: GridRows, bids: Bids, offered_mw: FloatArray, method: Method, cuts: Sequence[Rows] = ()
+) -> FloatArray:
+    """The operating envelope (n,) in MW of both directions at once, also within `cuts` on limits of bids.
+
+    Each side of a row holds the sum of what bids can do to harm it: no activation can do more. `rows` are
+    relaxed already.
+    """
+    held = [*cuts, *_harm(rows, bids, offered_mw)]
+    answer = clear(-_weights(bids, method), offered_mw, rows=held)
+    return answer.require("operating envelope").quantity_mw
+
+
+def _mixed(rows: GridRows) -> bool:
+    """Whether injections at two nodes move a row opposite ways."""
+    return any(
+        bool(((matrix > 0.0).any(axis=1) & (matrix < 0.0).any(axis=1)).any())
+        for matrix in (rows.flow_matrix, rows.voltage_matrix)
+    )
+
+
+def _weights(bids: Bids, method: Method) -> FloatArray:
+    """What a MW of each bid (n,) is worth to the envelope."""
+    weight = np.ones(len(bids))
+    for direction in (UP, DOWN) if method == "envelope" else ():
+        side = (bids.direction == direction) & ~bids.demand
+        if side.any():
+            price = bids.price[side]
+            weight[side] += price.max() - price if direction == UP else price - price.min()
+    return weight
+
+
+def _harm(rows: GridRows, bids: Bids, offered_mw: FloatArray) -> list[Rows]:
+    """Each side of the rows that bids can break, with nothing but what harms that side."""
+    parts = grid_rows(rows, Columns(bids.node, bids.direction), offered_mw, hard=True)
+    above = [replace(p, matrix=np.maximum(p.matrix, 0.0), low=np.full(len(p.low), -np.inf)) for p in parts]
+    below = [replace(p, matrix=np.minimum(p.matrix, 0.0), high=np.full(len(p.high), np.inf)) for p in parts]
+    return above + below
+
+
+def disqualified_mw(rows: GridRows, bids: Bids, offered_mw: FloatArray) -> FloatArray:
+    """INTERRFACE's method: limits (n,) in MW that are either the whole offer or nothing.
+
+    Per direction the least attractive bid (dearest up, cheapest-paying down) is dropped until full activation
+    of the rest is safe, limits that the base already breaks relaxed to the base (ALEXANDER D3.3, 4.3.5).
+    """
+    rows = rows.relaxed()
+    if _mixed(rows):
+        return _dropped(bids, offered_mw, _harm(rows, bids, offered_mw))
+    limit = np.zeros(len(bids))
+    for direction in (UP, DOWN):
+        side = np.flatnonzero((bids.direction == direction) & (offered_mw > 0))
+        side = side[np.argsort(bids.signed_price[side], kind="stable")]  # the most attractive first
+        activated = direction * offered_mw[side]
+        flow = np.cumsum(rows.flow_matrix[:, bids.node[side]] * activated, axis=1)
+        w = np.cumsum(rows.voltage_matrix[:, bids.node[side]] * activated, axis=1)
+        flow += rows.flow_mw[:, None]
+        w += rows.w_pu2[:, None]
+        slack = 1.0 + RELATIVE_TOLERANCE
+        safe = (flow <= rows.flow_max_mw[:, None] * slack).all(axis=0)
+        safe &= (flow >= rows.flow_min_mw[:, None] * slack).all(axis=0)
+        safe &= (w <= rows.w_max_pu2[:, None] * slack).all(axis=0)
+        safe &= (w >= rows.w_min_pu2[:, None] / slack).all(axis=0)
+        kept = int(np.flatnonzero(safe).max(initial=-1)) + 1
+        limit[side[:kept]] = offered_mw[side[:kept]]
+    return limit
+
+
+def _dropped(bids: Bids, limit_mw: FloatArray, held: Sequence[Rows]) -> FloatArray:
+    """Limits (n,) in MW without the bids that have to go for all rows to be kept, the least attractive first.
+
+    Of the direction that weighs more on the row that is broken furthest.
+    """
+    limit, order = limit_mw.copy(), np.argsort(-bids.signed_price, kind="stable")
+    while limit.any():
+        matrix = np.vstack([part.matrix for part in held])
+        state = np.concatenate([part.base for part in held]) + matrix @ limit
+        high, low = (np.concatenate([getattr(p, side) for p in held]) for side in ("high", "low"))
+        over = np.maximum(state - high, low - state)
+        row = int(over.argmax())
+        if over[row] <= TOLERANCE:
+            break
+        harm = np.abs(matrix[row] * limit)
+        way = UP if harm[bids.direction == UP].sum() >= harm[bids.direction == DOWN].sum() else DOWN
+        limit[order[(limit[order] > 0.0) & (bids.direction[order] == way)][0]] = 0.0
+    return limit
+
+
+def qualified_mw(rows: GridRows, bids: Bids, offered_mw: FloatArray, method: Method) -> FloatArray:
+    """What each bid may be called for (n,) in MW, by a method that looks at the grid of the day."""
+    if method == "disqualify":
+        return disqualified_mw(rows, bids, offered_mw)
+    return envelope_mw(rows, bids, offered_mw, method)
+
+
+def ac_qualified_mw(
+    limits: AcLimits, rows: GridRows, bids: Bids, offered_mw: FloatArray, method: Method
+) -> FloatArray:
+    """What each bid may be called for (n,) in MW: as by `qualified_mw`, cut until the AC power flow agrees.
+
+    For every activation within them, up and down together, no AC limit is exceeded; one that the base
+    exceeds, or is `GRACE` away from, by no more than `GRACE` beyond the base. `limits` and `rows` are those
+    around the base. The worst activations are looked for (`tandem_sim.markets.grid_checks.ac_worst`), each
+    limit they break becomes a cut of the programme, which is solved again with all cuts so far. Nothing is
+    let through where the base has no AC solution.
+    """
+    x = qualified_mw(rows, bids, offered_mw, method)
+    state = limits.state()
+    if not state.converged:
+        return np.zeros(len(bids))
+    base = limits.excess(state)
+    most, cuts, bound = np.maximum(base + GRACE, 0.0), list[Rows](), offered_mw
+    thorough = False
+    while x.any():
+        found = worst(limits, bids, x, most, thorough)
+        if found is None:
+            x = bound = _less(bids, x, method)
+            continue
+        if (found.excess <= most[found.limit] - SPARE).all():
+            if thorough:
+                break
+            thorough = True
+            continue
+        thorough = False
+        cuts.append(found.cuts(base, most - 2.0 * SPARE, x))
+        if method == "disqualify":
+            kept = _dropped(bids, x, cuts[-1:])
+            x = _less(bids, x, method) if (kept == x).all() else kept
+        elif len(cuts) <= ROUNDS:
+            x = jointly_mw(rows.relaxed(), bids, bound, method, cuts)
+        else:
+            x = x * 0.99 * min(1.0, cuts[-1].largest_share(x))
+    return x
+
+
+def _less(bids: Bids, limit_mw: FloatArray, method: Method) -> FloatArray:
+    """Half of all limits (n,) MW; of whole bids all without the least attractive one of each direction."""
+    if method != "disqualify":
+        return limit_mw * 0.5
+    limit = limit_mw.copy()
+    for direction in (UP, DOWN):
+        side = np.flatnonzero((bids.direction == direction) & (limit > 0.0))
+        limit[side[bids.signed_price[side].argsort(kind="stable")[-1:]]] = 0.0
+    return limit
+
+
+def prequalify(method: Method = "envelope", check: EnvelopeCheck = "none") -> Block:
+    """The DSO narrows what it forwards to what its grid can carry, and notes how much it held back.
+
+    `static` looks at the zones of the last network flexibility study instead of at the grid of the day. With
+    the check ``ac`` limits are cut until the AC power flow agrees, see `ac_qualified_mw`.
+    """
+    basis: tuple[str, ...] = ("area.zones",) if method == "static" else ("area.grid", "area.sold")
+    if check == "ac":
+        basis += ("area.ac_limits",)
+
+    def run(area: str, view: View) -> Written:
+        bids, offers = view.own["bids"], view.own["offers"]
+        if method == "static":
+            zones: Zones = view.own["zones"]
+            qualified = zones.open_mw(bids, offers)
+        elif check == "ac":
+            limits: AcLimits = view.own["ac_limits"]
+            sold = bids.injection_mw(view.own["sold"], len(limits.p_mw))
+            qualified = ac_qualified_mw(limits.after(sold), area_state(view.own), bids, offers, method)
+        else:
+            qualified = qualified_mw(area_state(view.own), bids, offers, method)
+        held = {
+            d: (float(offers[bids.direction == d].sum()), float(qualified[bids.direction == d].sum()))
+            for d in (UP, DOWN)
+        }
+        return Written(entries={area: {"offers": qualified, "qualified": held}})
+
+    return Block(
+        "prequalify",
+        "dso",
+        "validate",
+        ("area.bids", "area.offers", *basis),
+        ("area.offers", "area.qualified"),
+        run,
+    )

@@ -1,0 +1,78 @@
+"""Baselines: what a meter would have shown unasked, estimated from its readings.
+
+Sources: "last quarter-hour" after Elia's study on baseline methodologies of 2021 (not checked against its
+text); "High X of Y" see `markets.settlement.day_matching`; "meter before / meter after" in the sense of
+NAESB: readings of a period before the activation against those during it; schedule: what the provider
+declared ahead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from tandem_sim.grids.types import BoolArray, FloatArray
+from tandem_sim.markets.settlement.day_matching import DayIndex, DayMatching
+
+Method = Literal["counterfactual", "schedule", "last_isp", "high_x_of_y", "mbma"]
+ESTIMATES: tuple[Method, ...] = ("schedule", "last_isp", "high_x_of_y", "mbma")
+
+
+@dataclass(frozen=True)
+class BaselineRules:
+    """Parameters of the estimates: days X of Y, their adjustment to the day, and the window of `mbma`."""
+
+    x: int = 4
+    y: int = 5
+    adjusted: bool = False
+    before_isps: int = 4
+
+
+@dataclass
+class MeterHistory:
+    """Readings (MW, injection positive) of n meters and which of them were free of activation.
+
+    Only free readings are evidence of what a meter shows unasked.
+    """
+
+    n: int
+    days: DayIndex
+    rules: BaselineRules
+    _recent: FloatArray = field(init=False)  # (before_isps, n) free readings in a row, the latest first
+    _was_free: BoolArray = field(init=False)
+    _matching: DayMatching = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._recent = np.full((max(self.rules.before_isps, 1), self.n), np.nan)
+        self._was_free = np.zeros(self.n, dtype=bool)
+        rules = self.rules
+        self._matching = DayMatching(self.n, self.days, rules.x, rules.y, rules.adjusted)
+
+    def read(self, isp: int, metered_mw: FloatArray, active: BoolArray) -> None:
+        """Enter the readings (n,) of an ISP; `active` (n,) says which meters were activated."""
+        free = ~active
+        shifted = np.vstack([metered_mw, self._recent[:-1]])
+        alone = np.full_like(self._recent, np.nan)
+        alone[0] = metered_mw
+        self._recent = np.where(free, np.where(self._was_free, shifted, alone), self._recent)
+        self._was_free = free
+        self._matching.read(isp, metered_mw, active)
+
+    def estimates(self, isp: int, declared_mw: FloatArray) -> dict[Method, FloatArray]:
+        """Every estimate of the baselines in an ISP, (n,) each, nan where there is nothing to go by.
+
+        ``last_isp``: the last free reading. ``mbma``: the mean of up to `before_isps` free readings in a row
+        that end with it. ``high_x_of_y``: see `DayMatching.estimate`; the meters are taken to be activated in
+        this ISP. ``schedule``: `declared_mw` (n,).
+        """
+        known = np.isfinite(self._recent)
+        total = np.where(known, self._recent, 0.0).sum(axis=0)
+        mean = np.divide(total, known.sum(axis=0), out=np.full(self.n, np.nan), where=known.any(axis=0))
+        return {
+            "schedule": declared_mw,
+            "last_isp": self._recent[0].copy(),
+            "high_x_of_y": self._matching.estimate(isp),
+            "mbma": mean,
+        }

@@ -1,0 +1,165 @@
+"""Who pays whom for one ISP. Every payment has a payer and a payee, so money cannot appear or vanish."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tandem_sim.markets.auctions.reactive_power import ReactiveTrade
+from tandem_sim.markets.coordination.ledger import Ledger
+from tandem_sim.markets.orders.bids import Bids
+from tandem_sim.markets.settlement.imbalance import ImbalancePrices
+from tandem_sim.markets.tolerances import NOTHING_MW
+
+MAKE_WHOLE = "make-whole"
+PURCHASE = "purchase"
+PURCHASE_MAKE_WHOLE = "purchase make-whole"
+NOTHING_EUR = 1e-9
+"""A payment below this is rounding."""
+RESERVE = "afrr"
+"""Layer of the automatic reserve, and the kind of payment for its energy."""
+FOR_ENERGY = ("activation", RESERVE, MAKE_WHOLE)
+"""Kinds of payments that operators make for energy activated."""
+FOR_AWARDS = (*FOR_ENERGY, PURCHASE, PURCHASE_MAKE_WHOLE)
+"""Kinds of payments that settle awards, those of companies with them."""
+Place = tuple[str, str, int]
+"""Where a pool is held to its orders: pool, system, direction."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A provider's capacity in one ISP: MW owed, offered, and left by the DSOs; and its pay."""
+
+    operator: str
+    service: str
+    provider: str
+    direction: int
+    owed_mw: float
+    offered_mw: float
+    kept_mw: float
+    owed_eur_per_h: float
+
+
+@dataclass(frozen=True)
+class Payment:
+    """One booking. A negative amount flows from payee to payer."""
+
+    payer: str
+    payee: str
+    kind: str
+    quantity_mwh: float
+    amount_eur: float
+
+
+def activation_payments(
+    ledger: Ledger, books: Mapping[str, Bids], buyer_of: Mapping[tuple[str, str], str], hours: float
+) -> list[Payment]:
+    """What the ledger says is due for everything awarded, from the buyer of a layer to each provider.
+
+    What companies buy is a payment of kind ``purchase``, negative where they pay. What lifts the pay of a bid
+    from a uniform price to its own is a payment of kind ``make-whole``, without energy; of a company's bid,
+    who pays no more than it bid, ``purchase make-whole``: nothing is procured by it. Energy of the automatic
+    reserve is of kind ``afrr``.
+
+    `buyer_of` names who pays in a layer for a system: (layer, system) -> party.
+    """
+    payments = []
+    for layer, systems in ledger.layers.items():
+        for system, award in systems.items():
+            bids = books[system]
+            paid, extra = ledger.paid[layer][system], ledger.make_whole[layer][system]
+            (won,) = (award > 0).nonzero()
+            bought = bids.demand[won]
+            energy = RESERVE if layer == RESERVE else "activation"
+            for kind, whole, called in (
+                (energy, MAKE_WHOLE, won[~bought]),
+                (PURCHASE, PURCHASE_MAKE_WHOLE, won[bought]),
+            ):
+                for provider, mine in bids.by_provider(called).items():
+                    mwh = float(bids.direction[mine] @ award[mine]) * hours
+                    lifted = float(extra[mine].sum()) * hours
+                    lifted = lifted if abs(lifted) > NOTHING_EUR else 0.0
+                    amount = float(paid[mine].sum()) * hours - lifted
+                    buyer = buyer_of[layer, system]
+                    payments.append(Payment(buyer, provider, kind, mwh, amount))
+                    if lifted:
+                        payments.append(Payment(buyer, provider, whole, 0.0, lifted))
+    return payments
+
+
+def imbalance_payments(
+    imbalance_mw: Mapping[str, float], prices: ImbalancePrices, settler: str, hours: float
+) -> list[Payment]:
+    """A long party (injects more than it sold or scheduled) gets its price, a short one pays its own."""
+    return [
+        Payment(
+            settler, party, "imbalance", mw * hours, mw * hours * (prices.long if mw > 0 else prices.short)
+        )
+        for party, mw in imbalance_mw.items()
+        if mw != 0.0
+    ]
+
+
+def cost_payments(cost_eur: Mapping[str, float], households: str) -> list[Payment]:
+    """What aggregators pass on to their households for wear, comfort and feed-in lost."""
+    return [
+        Payment(party, households, "household cost", 0.0, amount)
+        for party, amount in cost_eur.items()
+        if amount != 0.0
+    ]
+
+
+def capacity_payments(standings: Sequence[Standing], penalty_factor: float, hours: float) -> list[Payment]:
+    """Standing ready is paid per MW and hour; what was not offered costs `penalty_factor` times that back."""
+    payments = []
+    for s in standings:
+        payments.append(Payment(s.operator, s.provider, "capacity", 0.0, s.owed_eur_per_h * hours))
+        missing = max(s.owed_mw - s.offered_mw, 0.0)
+        if missing > NOTHING_MW:
+            penalty = penalty_factor * s.owed_eur_per_h * missing / s.owed_mw * hours
+            payments.append(Payment(s.provider, s.operator, "unavailability", 0.0, penalty))
+    return payments
+
+
+def reactive_payments(trades: Sequence[ReactiveTrade], hours: float) -> list[Payment]:
+    """DSOs pay each provider its price for the reactive power it delivered, whichever way; no MWh moves."""
+    payments = []
+    for trade in trades:
+        amount = trade.offers.price * trade.delivered_mvar * hours
+        for provider, mine in trade.offers.places.items():
+            if (trade.delivered_mvar[mine] > 0).any():
+                due = float(amount[mine].sum())
+                payments.append(Payment(trade.buyer, provider, "reactive", 0.0, due))
+    return payments
+
+
+def shortfall_payments(
+    ordered_mw: Mapping[Place, float],
+    delivered_mw: Mapping[Place, float],
+    settler: str,
+    eur_per_mwh: float,
+    hours: float,
+    tolerance: float = 0.1,
+) -> list[Payment]:
+    """What a pool pays on MWh missing beyond a tolerance, on top of the imbalance price.
+
+    Each place is judged on its own: `ordered_mw` >= 0 and `delivered_mw` are MW in the direction of the
+    place, negative where the pool moved the other way. More in one place makes up for nothing in another.
+    """
+    payments = []
+    for place, ordered in ordered_mw.items():
+        pool, _, direction = place
+        missing = (1.0 - tolerance) * ordered - delivered_mw[place]
+        if eur_per_mwh > 0 and ordered > NOTHING_MW and missing > NOTHING_MW:
+            mwh = missing * hours
+            payments.append(Payment(pool, settler, "shortfall", -direction * mwh, eur_per_mwh * mwh))
+    return payments
+
+
+def balances(payments: list[Payment]) -> dict[str, float]:
+    """Net receipts of every party (EUR); they sum to zero."""
+    net: dict[str, float] = {}
+    for p in payments:
+        net[p.payer] = net.get(p.payer, 0.0) - p.amount_eur
+        net[p.payee] = net.get(p.payee, 0.0) + p.amount_eur
+    return net

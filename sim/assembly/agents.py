@@ -1,0 +1,274 @@
+"""Wires the agents of one scenario into a world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from tandem_sim.agents.base.agent import Desk, Participant
+from tandem_sim.agents.base.area import Area
+from tandem_sim.agents.base.forecast import ForecastErrors
+from tandem_sim.agents.households.fleet import HouseholdFleet
+from tandem_sim.agents.households.fleet_agent import FleetDesk, Household
+from tandem_sim.agents.operators.admission import Admission
+from tandem_sim.agents.operators.dso import DSO
+from tandem_sim.agents.operators.market_operator import MarketOperator
+from tandem_sim.agents.operators.tso import TSO
+from tandem_sim.agents.parties.aggregator import Aggregator, Conduct
+from tandem_sim.agents.parties.brp import BRP, Purchasing
+from tandem_sim.agents.parties.day_ahead_market import DayAheadMarket
+from tandem_sim.agents.portfolios.portfolio import (
+    HouseholdPortfolio,
+    LargeLoad,
+    LoadPortfolio,
+    Portfolio,
+    Unit,
+    UnitPortfolio,
+)
+from tandem_sim.agents.services.flexibility_study import StudyDesk
+from tandem_sim.agents.strategies.allowed_code import NO_CODE, AllowedCode
+from tandem_sim.agents.strategies.registry import Permission, Surroundings, build_strategy
+from tandem_sim.grids.power_flow.ac import PowerFlow
+from tandem_sim.grids.power_flow.operator_model import GridPicture, Margins
+from tandem_sim.grids.types import FloatArray, IntArray
+from tandem_sim.markets.coordination.block import TSO as T
+from tandem_sim.markets.orders.products import REQUIREMENTS, Product
+from tandem_sim.markets.schemes import build_schemes
+from tandem_sim.sim.assembly.flexibility_study import build_study
+from tandem_sim.sim.assembly.grids import Grids
+from tandem_sim.sim.clock.bus import Bus
+from tandem_sim.sim.clock.clock import Clock
+from tandem_sim.sim.clock.randomness import FORECAST, SELLER, STRATEGY, stream
+from tandem_sim.sim.delivery.forecasts import Foresight
+from tandem_sim.sim.delivery.physics import Physics
+from tandem_sim.sim.model import World
+from tandem_sim.sim.scenario.scenario import Scenario
+from tandem_sim.sim.scenario.sections import StrategySettings
+
+TSO_NAME, MARKET_NAME, FLEET_NAME, PLATFORM_NAME = "TSO", "day-ahead market", "households", "market operator"
+AFRR_S = REQUIREMENTS["aFRR"].full_activation_s
+Arrange = Callable[[Sequence[Any]], Sequence[Any]]
+
+
+class Wiring:
+    """Wires the agents of one scenario into a world."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        world: World,
+        clock: Clock,
+        bus: Bus,
+        grids: Grids,
+        fleet: HouseholdFleet,
+        aggregator_of: IntArray,
+        allowed: AllowedCode = NO_CODE,
+    ) -> None:
+        self.scenario, self.world, self.clock, self.bus, self.grids, self.fleet = (
+            scenario,
+            world,
+            clock,
+            bus,
+            grids,
+            fleet,
+        )
+        self.aggregator_of = aggregator_of
+        self.permission = Permission(allowed, scenario.strategy_limit_s)
+        self.operators = {T: TSO_NAME, **{a.name: f"DSO-{a.name}" for a in grids.areas}}
+        self.pools = scenario.pools
+        self.units = [
+            Unit(
+                u.name,
+                self._bus(u.bus, f"units.{u.name}"),
+                u.p_min_mw,
+                u.p_max_mw,
+                u.ramp_mw_per_isp,
+                u.c1,
+                u.c2,
+                u.adder,
+            )
+            for u in scenario.units
+        ]
+        self.large_loads = [
+            LargeLoad(
+                x.name,
+                self._bus(x.bus, f"large_loads.{x.name}"),
+                x.up_mw,
+                x.up_price,
+                x.down_mw,
+                x.down_price,
+            )
+            for x in scenario.large_loads
+        ]
+        self.scheme = build_schemes(scenario.scheme_options)[scenario.scheme]
+        self.integrated = any(b.party == "operator" for b in self.scheme.blocks)
+        self.clearer = PLATFORM_NAME if self.integrated else TSO_NAME
+        self.product = Product("mFRR energy", *scenario.product.model_dump().values())
+        register, pooled_by = world.flexibility, scenario.forwarding.pooled_by
+        self.admission = Admission(self.product, "mFRR", register, pooled_by)
+        self.local_admission = Admission(replace(self.product, pool_minimum_mw=0.0), "LFM", register)
+        sizes = {T: -float(grids.transmission.p_mw.sum()) * scenario.transmission.load_scale}
+        sizes |= {
+            d.id: -float(a.network.p_mw.sum()) * d.load_scale
+            for d, a in zip((given for _, given in scenario.areas), grids.areas, strict=True)
+        }
+        errors = ForecastErrors.draw(
+            scenario.forecast.mape,
+            scenario.forecast.persistence,
+            sizes,
+            len(grids.load_mw),
+            {area: stream(scenario.seed, FORECAST, area) for area in sizes},
+        )
+        world.foresight = self.foresight = Foresight(world.calendar, clock, fleet, grids.load_mw, errors)
+
+    def _bus(self, bus: int, field: str) -> int:
+        return int(
+            self.grids.transmission.nodes_of(np.array([bus]), f"transmission.{field}.bus", "scenario")[0]
+        )
+
+    def desk(self, name: str) -> Desk:
+        """A desk with random streams of its own."""
+        draws = partial(stream, self.scenario.seed, SELLER, name)
+        return Desk(self.clock.now, self.bus.send, self.world.recorder, draws)
+
+    def settle_in(self, arrange: Arrange) -> None:
+        """Create everybody, in whatever order `arrange` asks; the world lists agents by name."""
+        w = self.world
+        per_day = 86_400 // w.calendar.isp_seconds
+        w.fleet_desk = FleetDesk(w, FLEET_NAME, self.desk(FLEET_NAME), self.fleet, self.pools, per_day)
+        for make in arrange([self._households, self._operators, self._sellers, self._market, self._brps]):
+            make(arrange)
+        w.physics = Physics(
+            self.grids.areas, self.grids.dc, PowerFlow(self.grids.transmission), self.grids.interface_node,
+            self.grids.tan_phi, self.grids.fixed_mvar, self.scenario.dso.offset,
+            self.scenario.validation.solver,
+        )  # fmt: skip
+        everyone: list[Participant] = [
+            w.fleet_desk,
+            *w.dsos,
+            w.tso,
+            *([w.market_operator] if w.market_operator else []),
+            *w.aggregators,
+            *w.producers,
+            w.market,
+            *w.brps,
+        ]
+        self.bus.connect({agent.name: agent.receive for agent in everyone})
+
+    def _households(self, arrange: Arrange) -> None:
+        rows = enumerate(zip(self.grids.site_of.tolist(), self.aggregator_of.tolist(), strict=True))
+        for row, (site, number) in arrange(list(rows)):
+            Household(self.world, row, site, self.pools[number])
+
+    def _operators(self, arrange: Arrange) -> None:
+        self.world.dsos = sorted(
+            (self._dso(area) for area in arrange(self.grids.areas)), key=lambda dso: dso.name
+        )
+        self.world.tso = self._tso()
+        if self.integrated:
+            self.world.market_operator = MarketOperator(
+                self.world, PLATFORM_NAME, self.desk(PLATFORM_NAME), self.scheme, self.admission,
+                self.world.register, self.grids.dc, self.grids.areas, self.grids.interface_node,
+                self.operators,
+            )  # fmt: skip
+
+    def _sellers(self, arrange: Arrange) -> None:
+        w, names = self.world, self.pools
+        to_dso = any(b.party == "dso" for b in self.scheme.blocks)
+        receivers = {a.name: self.operators[a.name] if to_dso else self.clearer for a in self.grids.areas}
+        pools = [
+            self._aggregator(
+                name, HouseholdPortfolio(name, k, w.fleet_desk, self.grids.areas), receivers, FLEET_NAME
+            )
+            for k, name in arrange(list(enumerate(names)))
+        ]
+        w.aggregators = sorted(pools, key=lambda a: names.index(a.name))
+        portfolios: list[tuple[str, Portfolio]] = [
+            (u.name, UnitPortfolio(u, AFRR_S / w.calendar.isp_seconds)) for u in self.units
+        ]
+        portfolios += [(x.name, LoadPortfolio(x)) for x in self.large_loads]
+        sellers = [self._aggregator(n, p, {T: self.clearer}, None) for n, p in arrange(portfolios)]
+        w.producers = sorted(sellers, key=lambda a: a.name)
+
+    def _market(self, arrange: Arrange) -> None:
+        told = [*self.pools, *(x.name for x in self.large_loads), TSO_NAME]
+        if self.integrated:
+            told += sorted(f"BRP-{name}" for name in self.operators)
+        sellers = [u.name for u in self.units]
+        desk = self.desk(MARKET_NAME)
+        self.world.market = DayAheadMarket(self.world, MARKET_NAME, desk, self.units, sellers, told, TSO_NAME)
+
+    def _dso(self, area: Area) -> DSO:
+        name = self.operators[area.name]
+        margins = Margins(self.scenario.dso.flow_margin, self.scenario.dso.voltage_margin_pu)
+        picture = GridPicture(area.lin, area.power_flow, self.scenario.dso.offset, margins)
+        return DSO(
+            self.world, name, self.desk(name), area, self.scheme, self.local_admission, self.world.register,
+            self.world.fleet_desk, self.foresight.errors, self.foresight.lead_h, picture,
+            self._study(area, name), self.operators, self.clearer,
+        )  # fmt: skip
+
+    def _study(self, area: Area, dso: str) -> StudyDesk | None:
+        """The network flexibility study, where anybody goes by it."""
+        tested = self.scenario.register_.enabled and self.scenario.register_.grid_test
+        if not (self.scheme.reads("area.zones") or tested):
+            return None
+        register, course = build_study(
+            self.scenario, self.world.calendar, area, self.fleet, int(self.clock.now())
+        )
+        return StudyDesk(
+            area.name, self.desk(f"study {dso}"), register, course, self.world.calendar.isp_seconds
+        )
+
+    def _tso(self) -> TSO:
+        unit_node = {u.name: u.node for u in self.units}
+        return TSO(
+            self.world, TSO_NAME, self.desk(TSO_NAME), self.scheme, self.admission, self.world.register,
+            self.grids.dc, unit_node, self.grids.load_mw, self.grids.areas, self.grids.interface_node,
+            self.world.fleet_desk, self.foresight.errors, self.foresight.lead_h, self.operators,
+        )  # fmt: skip
+
+    def _aggregator(
+        self, name: str, portfolio: Portfolio, receivers: dict[str, str], orders: str | None
+    ) -> Aggregator:
+        s, pool = self.scenario, orders is not None
+        given = {who: (k, mine) for k, mine in enumerate(s.strategies) for who in mine.aggregators}
+        number, mine = given.get(name, (None, StrategySettings(aggregators=[name], name=s.strategy)))
+        field = "strategy" if number is None else f"strategies.{number}"
+        own = stream(s.seed, STRATEGY, name)
+        handed = Surroundings(own, 86_400 // self.world.calendar.isp_seconds, s.publishes_books)
+        strategy = build_strategy(mine.name, mine.options, handed, field, name, self.permission)
+        declares = pool and s.settlement.measures
+        conduct = Conduct(
+            consents=s.forwarding.consent,
+            reprices=s.forwarding.reprice,
+            declares_to=TSO_NAME if declares else None,
+            mape=s.settlement.schedule_mape,
+            sells_twice=name in s.conduct.double_selling,
+            replaces_faults=s.strategy_fault == "truthful",
+        )
+        return Aggregator(
+            self.world, name, self.desk(name), portfolio, strategy, self.product, receivers, orders, conduct
+        )
+
+    def _brps(self, arrange: Arrange) -> None:
+        w = self.world
+        to_dso = self.scheme.reads("area.scheduled")
+
+        def brp(house: str, forecast: Callable[[range], FloatArray], node: int) -> BRP:
+            name, how = f"BRP-{house}", None
+            if self.integrated:
+                how = Purchasing(PLATFORM_NAME, node, self.product, self.scenario.willingness_spread)
+            own = (self.operators[house],) if to_dso and house != T else ()
+            return BRP(w, name, self.desk(name), forecast, (MARKET_NAME, TSO_NAME, *own), how)
+
+        w.brp_t = brp(T, self.foresight.transmission, int(np.argmin(self.grids.load_mw.sum(axis=0))))
+        w.brp_of_area = {
+            a.name: brp(a.name, partial(self.foresight.distribution, a), self.grids.interface_node[a.name])
+            for a in arrange(self.grids.areas)
+        }
+        w.brps = sorted([w.brp_t, *w.brp_of_area.values()], key=lambda brp: brp.name)

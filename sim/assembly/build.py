@@ -1,0 +1,171 @@
+"""From a scenario to a world ready to run, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+
+from tandem_sim.agents.households.fleet import HouseholdFleet
+from tandem_sim.agents.services.afrr import AfrrSettings
+from tandem_sim.agents.strategies.allowed_code import NO_CODE, AllowedCode
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.io.profiles import ProfileError
+from tandem_sim.grids.types import FloatArray, IntArray
+from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister
+from tandem_sim.markets.services.capacity import CapacityBook
+from tandem_sim.markets.settlement.baselines import BaselineRules
+from tandem_sim.sim.assembly.agents import MARKET_NAME, Arrange, Wiring
+from tandem_sim.sim.assembly.flexibility_study import study_terms
+from tandem_sim.sim.assembly.grids import Grids, build_grids
+from tandem_sim.sim.assembly.low_voltage import (
+    LowVoltage,
+    build_low_voltage,
+    pools_of_streets,
+    with_street_sites,
+)
+from tandem_sim.sim.assembly.memory_need import check_memory
+from tandem_sim.sim.assembly.non_firm import equip_non_firm
+from tandem_sim.sim.assembly.residents import aggregators_of, household_rows
+from tandem_sim.sim.assembly.services import equip
+from tandem_sim.sim.clock.bus import Link, build_bus
+from tandem_sim.sim.clock.calendar import Calendar
+from tandem_sim.sim.clock.clock import Clock
+from tandem_sim.sim.clock.public_holidays import public_holidays
+from tandem_sim.sim.clock.randomness import AUDITED, stream
+from tandem_sim.sim.delivery.meters import Meters, day_index
+from tandem_sim.sim.delivery.reserve import ImbalancePricing, Reserve
+from tandem_sim.sim.model import World
+from tandem_sim.sim.output.recorder import Recorder
+from tandem_sim.sim.scenario.scenario import Scenario
+from tandem_sim.sim.settlement.settler import SettlementRules, Settler
+from tandem_sim.sim.timetable import local_auctions, tenders, tso_auctions
+
+SWIFT_S = 50
+"""Latency up to which every message reaches its gate, with the default gates."""
+REGISTER_S = 3600
+"""Seconds before the first auction in which groups are registered."""
+
+
+def build_world(
+    scenario: Scenario,
+    folder: Path | None,
+    out: Path,
+    on_isp: Callable[[int], None],
+    arrange: Arrange,
+    spool: Path | None = None,
+    allowed: AllowedCode = NO_CODE,
+) -> tuple[World, Clock]:
+    """A world ready to run, writing its tables into `out`. Raises `InputError` for what cannot be built.
+
+    `spool` is where rows wait to become tables, if they are to be kept (see `Recorder`); `allowed` is the
+    code that strategies may come from.
+    """
+    calendar = scenario.calendar
+    grids = build_grids(scenario, calendar, folder)
+    check_memory(scenario, grids.n_sites, len(grids.transmission.p_mw), calendar.n_isp)
+    low = build_low_voltage(scenario, folder, calendar, grids.areas, grids.site_of)
+    rows = household_rows(scenario, grids)
+    aggregator_of = aggregators_of(scenario, grids, rows)
+    if low is not None:
+        grids = with_street_sites(grids, low)
+        aggregator_of = pools_of_streets(scenario, low, aggregator_of)
+    fleet = _fleet(scenario, calendar, grids, aggregator_of, rows, low)
+    recorder = Recorder(out, calendar, spool)
+    clock = Clock(first_second(scenario, calendar))
+    bus = build_bus(Link(**scenario.messages.model_dump()), scenario.seed, clock, recorder)
+    world = World()
+    world.calendar, world.areas, world.recorder, world.on_isp = calendar, grids.areas, recorder, on_isp
+    world.transmission, world.register = grids.transmission, {}
+    world.load_mw, world.carry = grids.load_mw + grids.incident_mw, bus.carry
+    if scenario.register_.enabled:
+        world.flexibility = FlexibilityRegister()
+    agents = Wiring(scenario, world, clock, bus, grids, fleet, aggregator_of, allowed)
+    agents.settle_in(arrange)
+    r = scenario.reserve
+    if r.enabled:
+        how = AfrrSettings(
+            r.cycle_s, r.full_activation_s, r.gain, r.integral_s, r.delay_s, r.step_mw, r.monitor_s
+        )
+        world.reserve = Reserve(
+            how,
+            r.noise_mw,
+            r.termination,
+            scenario.seed,
+            r.setpoint_loss,
+            pricing=r.pricing,
+        )
+    book = equip(scenario, world, agents.desk, agents.operators, agents.product, MARKET_NAME)
+    if low is not None:
+        world.non_firm = equip_non_firm(scenario, world, low, aggregator_of, agents.foresight)
+    world.settler = _settler(scenario, world, book)
+    latency = scenario.messages.latency_s
+    swift = scenario.messages.spread_s == 0.0 and latency <= SWIFT_S
+    swift = swift and 2 * latency < 60 * scenario.gates.correct  # an award, then an order
+    world.reliable = scenario.messages.loss == 0.0 and swift
+    chance = stream(scenario.seed, AUDITED).random(calendar.n_isp)
+    world.audited = frozenset(np.flatnonzero(chance < scenario.validation.audit_share).tolist())
+    return world, clock
+
+
+def first_second(scenario: Scenario, calendar: Calendar) -> int:
+    """When the first gate of a scenario falls."""
+    first = calendar.days()[0][0]
+    if not scenario.capacity.enabled:
+        return first
+    auctions = [tenders(tso_auctions(calendar, scenario.capacity))]
+    if scenario.capacity.local.needs:
+        auctions.append(tenders(local_auctions(calendar, scenario.capacity)))
+    return min(first, *(moments[0][0] for moments in auctions)) - REGISTER_S
+
+
+def _settler(scenario: Scenario, world: World, book: CapacityBook | None) -> Settler:
+    s = scenario.settlement
+    names = [pool.name for pool in world.aggregators]
+    last = scenario.start + timedelta(days=scenario.days)
+    free = public_holidays(s.holidays, scenario.zone, scenario.start, last)
+    meters = Meters(
+        s.baseline, BaselineRules(s.x, s.y, s.adjusted, s.before_isps), names, world.areas,
+        world.fleet_desk.fleet.groups, day_index(world.calendar, free), world.recorder,
+    )  # fmt: skip
+    rules = SettlementRules(
+        scenario.capacity.penalty_factor, s.shortfall_eur_per_mwh, s.correct_brp, scenario.capacity.nomination
+    )
+    pricing = ImbalancePricing(scenario.imbalance.rule, scenario.imbalance.alpha)
+    return Settler(
+        world.tso,
+        world.clearer,
+        world.dsos,
+        world.aggregators,
+        world.producers,
+        world.brps,
+        world.brp_of_area,
+        world.fleet_desk,
+        meters,
+        pricing,
+        world.reserve,
+        rules,
+        world.recorder,
+        world.calendar.isp_hours,
+        world.flexibility,
+        book,
+        world.non_firm,
+    )
+
+
+def _fleet(
+    scenario: Scenario, calendar: Calendar, grids: Grids, aggregator_of: IntArray, rows: FloatArray,
+    low: LowVoltage | None,
+) -> HouseholdFleet:  # fmt: skip
+    population, times = scenario.population.drawn_from, calendar.times()
+    try:
+        return HouseholdFleet.build(
+            population, grids.site_of, aggregator_of, times, grids.n_sites, rows,
+            None if low is None else low.hookups, study_terms(scenario, rows),
+        )  # fmt: skip
+    except ProfileError as error:
+        raise InputError(
+            "scenario", "start", str(error), "Choose start and days within the profiles"
+        ) from error

@@ -1,0 +1,121 @@
+"""From a scenario to the network flexibility study of each area: who asks when, and the worst case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+
+import numpy as np
+import pandas as pd
+
+from tandem_sim.agents.base.area import Area
+from tandem_sim.agents.devices.population import COLUMNS
+from tandem_sim.agents.devices.study_view import EXEMPT, StudyTerms
+from tandem_sim.agents.households.fleet import HouseholdFleet
+from tandem_sim.agents.portfolios.portfolio import unit_name
+from tandem_sim.agents.services.flexibility_study import Course, Emergency, Review
+from tandem_sim.grids.power_flow.constraints import GridRows
+from tandem_sim.grids.types import FloatArray
+from tandem_sim.markets.grid_checks.flexibility_study import worst_cases
+from tandem_sim.markets.grid_checks.study_register import ASKED_BY, STUDY_S, Application, StudyRegister
+from tandem_sim.markets.orders.bids import DOWN, UP
+from tandem_sim.sim.clock.calendar import Calendar
+from tandem_sim.sim.scenario.scenario import Scenario
+
+
+def study_terms(scenario: Scenario, rows: FloatArray) -> StudyTerms | None:
+    """What tells devices apart in the study of a scenario; None where none is made.
+
+    `rows` (H, ROW) are the numbers of the households (see `draw`).
+    """
+    if not scenario.studies:
+        return None
+    study = scenario.register_.study
+    ends = np.cumsum([n.share for n in study.by_date])
+    place = np.searchsorted(ends, rows[:, COLUMNS["newcomer"]], side="right")  # behind all: no newcomer
+    cohort = np.where(place < len(ends), place + 1, 0).astype(np.int64)
+    return StudyTerms(study.region, cohort)
+
+
+def build_study(
+    scenario: Scenario, calendar: Calendar, area: Area, fleet: HouseholdFleet, begin_s: int
+) -> tuple[StudyRegister, Course]:
+    """The study of one area with nobody in it, and what will happen to it.
+
+    The worst case is nominal load at peak and all PV at its rated power, so nothing depends on the days that
+    are simulated. Households that are no newcomers have asked 30 days before anything else happens: the first
+    gate of the run (`begin_s`), a newcomer's application, a review. Raises `InputError` for an unknown bus.
+    """
+    study = scenario.register_.study
+    rated_mw = {d: kw / 1000.0 for d, kw in fleet.rated_kw().items()}
+    reviews, load, generation = [], 1.0, 1.0
+    for given in sorted((r for r in study.reviews if r.area == area.name), key=lambda r: r.on):
+        load, generation = max(load, given.load_factor), max(generation, given.generation_factor)
+        worst = _worst(area, fleet, rated_mw, load, generation)
+        reviews.append(Review(_second(calendar, given.on), worst))
+    emergencies = []
+    for k, e in enumerate(study.emergencies):
+        if e.area == area.name:
+            field = f"register.study.emergencies.{k}.buses"
+            nodes = tuple(area.network.nodes_of(np.array(e.buses), field, "scenario").tolist())
+            emergencies.append(
+                Emergency(nodes, _second(calendar, e.start), _second(calendar, e.end), e.cause)
+            )
+    asked = [_second(calendar, n.applied) for n in study.by_date]
+    founded = min([begin_s, *asked, *(r.at_s for r in reviews)]) - STUDY_S
+    applications = _applications(scenario, calendar, area, fleet, rated_mw, [founded, *asked])
+    register = StudyRegister(study.region, _worst(area, fleet, rated_mw))
+    return register, Course(applications, reviews, emergencies)
+
+
+def _worst(
+    area: Area, fleet: HouseholdFleet, rated_mw: Mapping[int, FloatArray], load_factor: float = 1.0,
+    generation_factor: float = 1.0,
+) -> dict[int, GridRows]:  # fmt: skip
+    """The worst state for each direction, its peak load or its generation larger by a factor."""
+    peak = area.share * area.nominal_mw
+    pv = _at_nodes(area, fleet, rated_mw[DOWN] - rated_mw[UP])  # only PV can go down and not up
+    up = worst_cases(area.lin, peak, generation_factor * pv, area.tan_phi * peak, area.fixed_mvar)
+    high = load_factor * peak
+    return {
+        UP: up[UP],
+        DOWN: worst_cases(area.lin, high, pv, area.tan_phi * high, area.fixed_mvar)[DOWN],
+    }
+
+
+def _at_nodes(area: Area, fleet: HouseholdFleet, by_group: FloatArray) -> FloatArray:
+    """What groups (G,) of all areas have, summed over the nodes (N,) of this one."""
+    return area.at_nodes(
+        np.bincount(fleet.groups.site, weights=by_group, minlength=fleet.n_sites).astype(np.float64)
+    )
+
+
+def _applications(
+    scenario: Scenario, calendar: Calendar, area: Area, fleet: HouseholdFleet,
+    rated_mw: Mapping[int, FloatArray], asked_s: list[int],
+) -> list[Application]:  # fmt: skip
+    """One application for every device group of an area; `asked_s` by cohort, the first of the long there."""
+    study, groups, devices = scenario.register_.study, fleet.groups, fleet.layout.devices
+    order = np.argsort(devices.group, kind="stable")
+    cuts = np.searchsorted(devices.group[order], np.arange(1, len(groups)))
+    of_group = np.split(order, cuts)
+    ends = {pool: _second(calendar, day) for pool, day in study.contracts.items()}
+    found = []
+    inside = (groups.site >= area.sites.start) & (groups.site < area.sites.stop)
+    for k in np.flatnonzero(inside).tolist():
+        pool, site = scenario.pools[groups.aggregator[k]], int(groups.site[k]) - area.sites.start
+        standing = int(groups.standing[k])
+        cohort = 0 if standing <= EXEMPT else standing - EXEMPT
+        found.append(
+            Application(
+                unit_name(pool, area, site, int(groups.device[k]), standing), int(area.site_node[site]),
+                float(rated_mw[UP][k]), float(rated_mw[DOWN][k]), devices.kva[of_group[k]],
+                devices.phases[of_group[k]], ASKED_BY[study.region], asked_s[cohort], ends.get(pool),
+            )
+        )  # fmt: skip
+    return found
+
+
+def _second(calendar: Calendar, local: date | datetime) -> int:
+    """Seconds from the start of the horizon to a local moment, a date standing for its beginning."""
+    return int((calendar.utc(pd.Timestamp(local)) - calendar.start).total_seconds())

@@ -1,0 +1,208 @@
+"""The physical side of a scenario: grids, who lives where, and the measured profiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tandem_sim.agents.base.area import Area
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.io.profiles import ProfileError, measured, span
+from tandem_sim.grids.io.read import is_file, load_network
+from tandem_sim.grids.low_voltage.read_feeder import BEHIND, UNITS, USERS
+from tandem_sim.grids.network.contents import Content
+from tandem_sim.grids.network.network import Network
+from tandem_sim.grids.power_flow.ac import PowerFlow
+from tandem_sim.grids.power_flow.dc import DcModel
+from tandem_sim.grids.power_flow.lindistflow import LinDistFlow
+from tandem_sim.grids.types import FloatArray, IntArray
+from tandem_sim.markets.coordination.block import TSO as T
+from tandem_sim.sim.clock.calendar import Calendar
+from tandem_sim.sim.scenario.scenario import Scenario
+from tandem_sim.sim.scenario.sections import DistributionSettings, GridSettings
+
+
+@dataclass(frozen=True)
+class Grids:
+    """The physical world of a scenario, before anybody acts in it."""
+
+    transmission: Network
+    dc: DcModel
+    areas: list[Area]
+    interface_node: dict[str, int]
+    load_mw: FloatArray  # (T, N)
+    tan_phi: FloatArray  # (N,)
+    fixed_mvar: FloatArray  # (N,) injections of reactive power without active power
+    site_of: IntArray  # (H,) site of each household
+    n_sites: int
+    incident_mw: FloatArray  # (T, N) injection that nobody foresees
+
+
+def build_grids(scenario: Scenario, calendar: Calendar, folder: Path | None) -> Grids:
+    """Load the grids, place the households in proportion to nominal load, and read the measured profiles."""
+    times = calendar.times()
+    settings = scenario.transmission
+    transmission = _network(settings, folder, "transmission")
+    load = transmission.p_mw * settings.load_scale
+    interface_node = {}
+    networks = {d.id: _network(d, folder, f"distribution.{k}") for k, d in scenario.areas}
+    shares = {d.id: np.maximum(-networks[d.id].p_mw * d.load_scale, 0.0) for _, d in scenario.areas}
+    for k, d in scenario.areas:
+        if shares[d.id].sum() <= 0:
+            raise InputError(
+                "scenario",
+                f"distribution.{k}.grid",
+                f"{d.grid} has no load to place households by",
+                "Give a grid with loads, and a load_scale above zero",
+            )
+    counts = _apportion(np.concatenate(list(shares.values())), scenario.households)
+    areas, first, offset, site_of = [], 0, 0, []
+    for k, d in scenario.areas:
+        field = f"distribution.{k}.interface_bus"
+        interface_node[d.id] = int(transmission.nodes_of(np.array([d.interface_bus]), field, "scenario")[0])
+        nominal = shares[d.id]
+        sites = np.flatnonzero(nominal > 0)
+        n = counts[offset : offset + len(nominal)][sites]
+        site_of.append(np.repeat(np.arange(first, first + len(sites)), n))
+        areas.append(_area(d, networks[d.id], nominal, sites, first, times))
+        first += len(sites)
+        offset += len(nominal)
+    idle = transmission.p_mw == 0
+    q = np.where(idle, 0.0, transmission.q_mvar / np.where(idle, 1.0, transmission.p_mw))
+    profile = _profile(settings.load_profile, times, "transmission.load_profile")
+    return Grids(
+        transmission,
+        DcModel.build(transmission),
+        areas,
+        interface_node,
+        profile[:, None] * load[None, :],
+        q,
+        np.where(idle, transmission.q_mvar, 0.0),
+        np.concatenate(site_of).astype(np.int64),
+        first,
+        _incidents(scenario, calendar, transmission),
+    )
+
+
+def _incidents(scenario: Scenario, calendar: Calendar, network: Network) -> FloatArray:
+    """Changes of injection on transmission by incidents (T, N), MW."""
+    change = np.zeros((calendar.n_isp, network.n_nodes))
+    times = calendar.times()
+    for k, incident in scenario.incidents_in_order:
+        node = network.nodes_of(np.array([incident.bus]), f"incidents.{k}.bus", "scenario")
+        start, end = (calendar.utc(pd.Timestamp(moment)) for moment in (incident.start, incident.end))
+        hit = (times >= start) & (times < end)
+        if not hit.any():
+            raise InputError(
+                "scenario", f"incidents.{k}.start", "no ISP of the horizon lies in the incident",
+                "Choose times within start and days",
+            )  # fmt: skip
+        change[np.flatnonzero(hit), int(node[0])] += incident.mw
+    return change
+
+
+LEFT_OUT = {
+    "gen": "units of the scenario are scheduled instead; the voltage is held all the same",
+    "sgen": "the scenario brings its own generation",
+    "asymmetric_sgen": "the scenario brings its own generation",
+    "storage": "the scenario brings its own batteries",
+}
+"""Tables of a grid that a scenario does not take: of a net it keeps wires and loads."""
+
+
+def grid_contents(scenario: Scenario, folder: Path | None) -> dict[str, list[dict[str, Any]]]:
+    """What a run makes of every grid, table by table, by transmission ``T``, area and low-voltage feeder."""
+    found = {T: _network(scenario.transmission, folder, "transmission").contents}
+    for k, d in scenario.areas:
+        network = _network(d, folder, f"distribution.{k}")
+        found[d.id] = network.contents + _feeding_in(network)
+    for _, given in scenario.feeders:
+        found[given.name] = _of_feeder(given.grid, folder)
+    return {name: [content.as_row() for content in contents] for name, contents in found.items()}
+
+
+def _of_feeder(grid: str, folder: Path | None) -> tuple[Content, ...]:
+    """What is made of the net of a low-voltage feeder, whose loads are users; the scenario gives its band."""
+    contents = load_network(grid, folder, dict.fromkeys(UNITS, BEHIND)).contents
+    users = "users of the feeder, on the phases they load"
+    return tuple(
+        replace(content, how=users) if content.table in USERS and content.use == "modelled" else content
+        for content in contents
+        if (content.table, content.use) != ("bus", "assumed")
+    )
+
+
+def _feeding_in(network: Network) -> tuple[Content, ...]:
+    """Buses of an area whose loads feed in on balance."""
+    in_mw = network.p_mw[network.p_mw > 0]
+    how = "buses whose loads feed in on balance: only consumption is shared out to households"
+    return (Content("load", len(in_mw), -float(in_mw.sum()), "left out", how),) if len(in_mw) else ()
+
+
+def _network(settings: GridSettings, folder: Path | None, field: str) -> Network:
+    network = _loads_alone(settings.grid, folder) if is_file(settings.grid) else _published(settings.grid)
+    return network.with_ratings(settings.ratings_mva, f"{field}.ratings_mva", "scenario")
+
+
+@lru_cache(maxsize=16)
+def _published(grid: str) -> Network:
+    """A published grid for all runs of a process: they ask for the same few."""
+    return _loads_alone(grid, None)
+
+
+def _loads_alone(grid: str, folder: Path | None) -> Network:
+    """A grid of which the scenario keeps wires and loads."""
+    return load_network(grid, folder, LEFT_OUT)
+
+
+def _area(
+    d: DistributionSettings,
+    network: Network,
+    nominal: FloatArray,
+    sites: IntArray,
+    first: int,
+    times: pd.DatetimeIndex,
+) -> Area:
+    active = -network.p_mw
+    tan_phi = np.where(nominal > 0, -network.q_mvar / np.where(active > 0, active, 1.0), 0.0)
+    profile = _profile(d.other_profile, times, f"distribution.{d.id}.other_profile")
+    return Area(
+        name=d.id,
+        network=network,
+        lin=LinDistFlow.build(network),
+        power_flow=PowerFlow(network),
+        sites=slice(first, first + len(sites)),
+        site_node=sites.astype(np.int64),
+        site_label=tuple(f"{node:04d}" for node in sites),
+        share=nominal / nominal.sum(),
+        tan_phi=tan_phi,
+        fixed_mvar=np.where(active == 0, network.q_mvar, 0.0),
+        nominal_mw=-float(nominal.sum()),
+        other_mw=-profile * d.other_share * float(nominal.sum()),
+    )
+
+
+def _profile(names: list[str], times: pd.DatetimeIndex, field: str) -> FloatArray:
+    """Mean of measured profiles, 1 at the peak of their year."""
+    names = sorted(names)  # sums depend on their order in the last digit
+    try:
+        year = measured(names, pd.date_range(*span(), freq="15min", inclusive="left")).mean(axis=1)
+        return np.asarray(measured(names, times).mean(axis=1) / year.max())
+    except ProfileError as error:
+        raise InputError(
+            "scenario", field, str(error), "Change the profile's name, or start and days"
+        ) from error
+
+
+def _apportion(weights: FloatArray, total: int) -> IntArray:
+    """Whole numbers in proportion to weights, by largest remainder (ties: first come)."""
+    quota = weights / weights.sum() * total
+    counts = np.floor(quota).astype(np.int64)
+    order = np.argsort(-(quota - counts), kind="stable")
+    counts[order[: total - counts.sum()]] += 1
+    return np.asarray(counts, dtype=np.int64)

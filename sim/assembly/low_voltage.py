@@ -1,0 +1,226 @@
+"""From a scenario's low-voltage sections to feeders, connections and contracts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tandem_sim.agents.base.area import Area
+from tandem_sim.agents.devices.connection_limits import Caps, Hookups, Standing
+from tandem_sim.agents.non_firm.contracts import Contracts
+from tandem_sim.agents.non_firm.lv_feeders import Street
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.io.read import load_net
+from tandem_sim.grids.low_voltage.limits import Band
+from tandem_sim.grids.low_voltage.operating_envelope import guaranteed
+from tandem_sim.grids.low_voltage.read_feeder import read_feeder
+from tandem_sim.grids.low_voltage.three_phase import Feeder
+from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
+from tandem_sim.sim.assembly.grids import Grids
+from tandem_sim.sim.clock.calendar import Calendar
+from tandem_sim.sim.clock.randomness import CONTRACTS, stream
+from tandem_sim.sim.scenario.low_voltage_sections import NonFirmSettings, StreetSettings
+from tandem_sim.sim.scenario.scenario import Scenario
+
+
+@dataclass(frozen=True)
+class LowVoltage:
+    """All feeders of a scenario, and what their C connections are held to."""
+
+    streets: tuple[Street, ...]
+    contracts: Contracts
+    standing: Standing
+    hookups: Hookups
+
+
+def build_low_voltage(
+    scenario: Scenario, folder: Path | None, calendar: Calendar, areas: Sequence[Area], site_of: IntArray
+) -> LowVoltage | None:
+    """Hang households on feeders, in their order at each bus. Raises `InputError` for what does not fit."""
+    if not scenario.low_voltage:
+        return None
+    connection_of = np.full(len(site_of), -1, dtype=np.int64)
+    rush_isp, rush_kwh = connection_of.copy(), np.zeros(len(site_of))
+    phases_of = np.zeros(len(site_of), dtype=np.int64)
+    streets: list[Street] = []
+    parts: list[Contracts] = []
+    for k, given in scenario.feeders:
+        field = f"low_voltage.{k}"
+        area, site, node = _place(given, areas, field)
+        net = load_net(given.grid, folder)
+        feeder = read_feeder(net, given.grid, given.source_vm_pu, units=False)  # households bring their own
+        band = Band(given.band.low_pu, given.band.high_pu, given.band.loading)
+        held = _held(scenario, given.name, len(feeder.users))
+        limits = _guaranteed(scenario.non_firm, given, feeder, band, held)
+        for copy in range(given.copies):
+            name = given.name if given.copies == 1 else f"{given.name}-{copy + 1}"
+            free = np.flatnonzero((site_of == site) & (connection_of < 0))
+            users, first = len(feeder.users), sum(len(p) for p in parts)
+            if len(free) < users:
+                raise InputError(
+                    "scenario",
+                    f"{field}.grid",
+                    f"{given.grid} has {users} users, and bus {given.bus} of {given.area} has {len(free)} "
+                    "households left for it",
+                    "Raise households, lower copies, or choose a bus with more load",
+                )
+            connection_of[free[:users]] = np.arange(first, first + users)
+            phases_of[free[:users]] = [len(user.phases) for user in feeder.users]
+            if given.rush is not None:
+                rush_isp[free[:users]], rush_kwh[free[:users]] = _rush(given, calendar, field), given.rush.kwh
+            if name in {street.name for street in streets}:
+                raise InputError(
+                    "scenario", f"{field}.name", f"{name} is the name of another feeder", "Choose another"
+                )
+            street = Street(name, area.name, node, feeder, band, slice(first, first + users))
+            streets.append(street)
+            parts.append(_contracts(scenario.non_firm, street, held, limits, calendar.isp_hours, field))
+    contracts = Contracts.join(parts)
+    standing = _standing(scenario.non_firm, contracts, calendar)
+    hookups = Hookups(connection_of, standing, rush_isp, rush_kwh, phases_of)
+    return LowVoltage(tuple(streets), contracts, standing, hookups)
+
+
+def with_street_sites(grids: Grids, low: LowVoltage) -> Grids:
+    """The same grids with every street as a site of its own, so that bids say which feeder they come from."""
+    moved = np.empty(grids.n_sites, dtype=np.int64)
+    areas, first = [], 0
+    site_of_connection = np.empty(len(low.contracts), dtype=np.int64)
+    for area in grids.areas:
+        streets = [street for street in low.streets if street.area == area.name]
+        buses = len(area.site_node)
+        moved[area.sites] = np.arange(first, first + buses)
+        for k, street in enumerate(streets):
+            site_of_connection[street.connections] = first + buses + k
+        nodes = np.array([street.node for street in streets], dtype=np.int64)
+        labels = tuple(f"{street.node:04d}-{street.name}" for street in streets)
+        last = first + buses + len(streets)
+        areas.append(
+            replace(
+                area, sites=slice(first, last), site_node=np.concatenate([area.site_node, nodes]),
+                site_label=area.site_label + labels,
+            )
+        )  # fmt: skip
+        first = last
+    known = low.hookups.connection_of >= 0
+    site_of = moved[grids.site_of]
+    site_of[known] = site_of_connection[low.hookups.connection_of[known]]
+    return replace(grids, areas=areas, site_of=site_of, n_sites=first)
+
+
+def pools_of_streets(scenario: Scenario, low: LowVoltage, aggregator_of: IntArray) -> IntArray:
+    """Aggregator of every household (H,) by number, streets with one of their own included."""
+    found, number, at = aggregator_of.copy(), scenario.aggregators, 0
+    for _, given in scenario.feeders:
+        for street in low.streets[at : at + given.copies]:
+            if given.own_aggregator:
+                connection = low.hookups.connection_of
+                mine = (connection >= street.connections.start) & (connection < street.connections.stop)
+                found[mine] = number
+                number += 1
+        at += given.copies
+    return found
+
+
+def _rush(given: StreetSettings, calendar: Calendar, field: str) -> int:
+    """The ISP in which cars of a street are plugged in before a journey."""
+    assert given.rush is not None
+    try:
+        return calendar.isp_of(calendar.utc(pd.Timestamp(given.rush.at)))
+    except ValueError as error:
+        raise InputError(
+            "scenario", f"{field}.rush.at", str(error), "Choose a time within start and days"
+        ) from error
+
+
+def _place(given: StreetSettings, areas: Sequence[Area], field: str) -> tuple[Area, int, int]:
+    """Area, site and node of a feeder's bus."""
+    area = next((a for a in areas if a.name == given.area), None)
+    if area is None:
+        known = ", ".join(a.name for a in areas)
+        raise InputError("scenario", f"{field}.area", f"{given.area} is no area", f"Use one of {known}")
+    node = int(area.network.nodes_of(np.array([given.bus]), f"{field}.bus", "scenario")[0])
+    at = np.flatnonzero(area.site_node == node)
+    if not len(at):
+        raise InputError(
+            "scenario",
+            f"{field}.bus",
+            f"no household lives at bus {given.bus} of {given.area}: it has no load",
+            "Choose a bus with load",
+        )
+    return area, area.sites.start + int(at[0]), node
+
+
+def _held(scenario: Scenario, street: str, users: int) -> BoolArray:
+    """Who of a feeder is under contract (U,), the same on all its copies.
+
+    A larger share only adds to those of a smaller one.
+    """
+    settings = scenario.non_firm
+    held = np.zeros(users, dtype=bool)
+    if settings.enabled:
+        order = stream(scenario.seed, CONTRACTS, street).permutation(users)
+        held[order[: round(settings.participation * users)]] = True
+    return held
+
+
+def _contracts(
+    settings: NonFirmSettings,
+    street: Street,
+    held: BoolArray,
+    limits: tuple[FloatArray, FloatArray, FloatArray],
+    isp_hours: float,
+    field: str,
+) -> Contracts:
+    """Contracts of one feeder; `limits` are connections and guaranteed import and export (U,) kW."""
+    names = [f"{street.name}/{user.name}" for user in street.feeder.users]
+    try:
+        return Contracts.of(names, held, *limits, settings.terms, isp_hours)
+    except ValueError as error:
+        side = "import" if "import" in str(error) else "export"
+        raise InputError(
+            "scenario",
+            f"non_firm.guaranteed_{side}_kw",
+            str(error),
+            f"Guarantee less, or raise {field}.connection_kw",
+        ) from error
+
+
+def _guaranteed(
+    settings: NonFirmSettings, given: StreetSettings, feeder: Feeder, band: Band, held: BoolArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Connections, guaranteed import and export (U,) kW: as agreed, or by the envelope of the feeder."""
+    connection = np.full(len(held), given.connection_kw)
+    if not held.any():
+        return connection, connection, connection
+    agreed = {"import": settings.guaranteed_import_kw, "export": settings.guaranteed_export_kw}
+    limited = [side for side in agreed if settings.sides in ("both", side)]
+    envelope = {"import": connection, "export": connection}
+    if any(agreed[side] is None for side in limited):
+        found = guaranteed(feeder, connection, band, settings.rule, ~held, settings.points)
+        envelope = {"import": found.import_kw, "export": found.export_kw}
+    limits = []
+    for side, kw in agreed.items():
+        limit = envelope[side] if kw is None else np.full(len(held), kw)
+        limits.append(np.where(held & (side in limited), limit, connection))
+    return connection, limits[0], limits[1]
+
+
+def _standing(settings: NonFirmSettings, contracts: Contracts, calendar: Calendar) -> Standing:
+    """Every connection is held to its capacity; where contracts hold without activation, to what they say."""
+    fuse = Caps(contracts.connection_kw, contracts.connection_kw)
+    agreed = Caps(
+        np.where(contracts.held, contracts.import_kw, np.inf),
+        np.where(contracts.held, contracts.export_kw, np.inf),
+    )
+    which = np.zeros(calendar.n_isp, dtype=np.int64)
+    if settings.enabled and settings.permanent:
+        which[:] = 1
+    hour = calendar.times().tz_convert(calendar.zone).hour.to_numpy()
+    for window in settings.windows if settings.enabled else ():
+        which[(hour >= window.from_hour) & (hour < window.to_hour)] = 1
+    return Standing((fuse, fuse.tighter(agreed)), which)

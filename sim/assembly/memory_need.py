@@ -1,0 +1,96 @@
+"""Whether this machine has the memory that a scenario needs: told before the world is built.
+
+The bytes below are rounded up from the growth of resident memory over builds and first ISPs of `reference`
+(x86-64, Python 3.11) with 10 000 to 1 000 000 households, 1 to 250 days, 10 to 1000 pools and 2 to 20 of
+them at a bus.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from tandem_sim.grids.errors import InputError
+from tandem_sim.sim.scenario.scenario import Scenario
+
+GIB = 1 << 30
+BASE = 600 << 20
+"""Bytes of the interpreter, the libraries and grids of some hundred buses."""
+PER_HOUSEHOLD = 1500
+PER_PORTFOLIO = 40_000
+"""Bytes of what a pool has at one bus, with its bids of an ISP."""
+PER_POOL = 30_000
+PER_ISP = 2000
+"""Bytes of the measured profiles of an ISP."""
+PER_NUMBER = 8
+"""Bytes of a number of an array."""
+CGROUP = Path("/sys/fs/cgroup")
+
+
+def needed_bytes(scenario: Scenario, sites: int, buses: int, isps: int) -> dict[str, int]:
+    """About what a scenario needs, by the field that it grows with; ``name`` stands for what is always there.
+
+    `sites` are buses with households, `buses` those of the transmission grid, which have loads and incidents
+    in every ISP.
+    """
+    streets = sum(street.copies for street in scenario.low_voltage)
+    portfolios = min((sites + streets) * scenario.aggregators_per_bus, scenario.households)
+    return {
+        "name": BASE,
+        "households": PER_HOUSEHOLD * scenario.households,
+        "aggregators_per_bus": PER_PORTFOLIO * portfolios,
+        "aggregators": PER_POOL * len(scenario.pools),
+        "days": (PER_ISP + 2 * PER_NUMBER * buses) * isps,
+    }
+
+
+def check_memory(scenario: Scenario, sites: int, buses: int, isps: int) -> None:
+    """Raise an `InputError` for a scenario that needs more memory than there is."""
+    most = machine_bytes()
+    needed = needed_bytes(scenario, sites, buses, isps)
+    whole = sum(needed.values())
+    if most is None or whole <= most:
+        return
+    largest = max(needed, key=lambda field: needed[field] if field != "name" else 0)
+    raise InputError(
+        "scenario",
+        largest,
+        f"would need about {whole / GIB:.1f} GiB of memory, and there are {most / GIB:.1f} GiB "
+        f"({needed[largest] / GIB:.1f} GiB grow with this field)",
+        "Lower it, or run on a machine with more memory",
+    )
+
+
+def machine_bytes() -> int | None:
+    """Memory of this machine, or what its control group (a container's) may use; None if nothing tells."""
+    limits = [limit for path in _limit_files() if (limit := _limit_in(path)) is not None]
+    with suppress(AttributeError, ValueError, OSError):  # no such system call, or no such name
+        limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    return min((limit for limit in limits if limit > 0), default=None)
+
+
+def _limit_files() -> Iterator[Path]:
+    """Where Linux keeps the limits of the control groups of this process: of its own and of those above."""
+    try:
+        groups = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return
+    for line in groups:
+        _, controllers, group = line.split(":", 2)
+        name, root = (
+            ("memory.max", CGROUP) if not controllers else ("memory.limit_in_bytes", CGROUP / "memory")
+        )
+        if controllers in ("", "memory"):
+            own = Path(group.strip("/"))
+            yield from (root / above / name for above in (own, *own.parents))
+
+
+def _limit_in(path: Path) -> int | None:
+    """The limit in a file of the system; None without one."""
+    try:
+        text = path.read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+    return int(text) if text.isdigit() else None  # "max" is none

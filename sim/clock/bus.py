@@ -1,0 +1,131 @@
+"""The message bus: adds latency, may lose messages, logs every one of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from tandem_sim.agents.base.agent import Record
+from tandem_sim.agents.base.messages import HouseMessage, Message
+from tandem_sim.markets.coordination.information import contents
+from tandem_sim.sim.clock.clock import Clock
+from tandem_sim.sim.clock.randomness import MESSAGE, stream
+
+
+@dataclass(frozen=True)
+class Link:
+    """How messages travel: whole seconds of latency at least, what is added, and the share that is lost.
+
+    Added is nothing (``constant``), or a random time of mean `spread_s`, ``exponential`` or ``lognormal``
+    (standard deviation 1 in the exponent: a few messages take long).
+    """
+
+    latency_s: int = 1
+    loss: float = 0.0
+    distribution: str = "constant"
+    spread_s: float = 0.0
+
+    @property
+    def certain(self) -> bool:
+        """Whether nothing is left to chance."""
+        return self.loss == 0.0 and (self.distribution == "constant" or self.spread_s == 0.0)
+
+    def delay_s(self, rng: np.random.Generator) -> int:
+        """Seconds that one message takes."""
+        if self.distribution == "constant" or self.spread_s == 0.0:
+            return self.latency_s
+        if self.distribution == "exponential":
+            return self.latency_s + round(float(rng.exponential(self.spread_s)))
+        return self.latency_s + round(float(rng.lognormal(np.log(self.spread_s) - 0.5, 1.0)))
+
+
+ARRIVES_S = 900
+"""By then a message whose protocol repeats it has arrived."""
+_Key = tuple[str, str, str, int]  # sender, receiver, what it is, ISP
+
+
+class Bus:
+    """Carries messages between agents, by name."""
+
+    def __init__(self, clock: Clock, link: Link, seed: int, log: Callable[[Message, bool], None]) -> None:
+        self._clock, self._link, self._seed, self._log = clock, link, seed, log
+        self._second, self._alike = -1, Counter[_Key]()  # how many messages of a key were sent this second
+        self._inboxes: dict[str, Callable[[Message], None]] = {}
+
+    def connect(self, inboxes: Mapping[str, Callable[[Message], None]]) -> None:
+        """Register the receivers by name."""
+        self._inboxes.update(inboxes)
+
+    def send(self, message: Message) -> None:
+        """Send a message now. A lost message is logged and reaches nobody."""
+        inbox = self._inboxes[message.receiver]
+        arriving = self.carry(message, self._clock.now())
+        if arriving is not None:
+            self._clock.call(arriving.delivered_s, partial(inbox, arriving))
+
+    def carry(self, message: Message, sent_s: int) -> Message | None:
+        """A message sent at a second as it arrives, with its times, or None if it is lost. It is logged.
+
+        No inbox gets it: for what is sent and heard in a loop that runs ahead of the clock.
+        """
+        lost, delay = self._passage(message, sent_s)
+        due = sent_s + (min(delay, ARRIVES_S) if message.acknowledged else delay)
+        stamped = _stamped(message, sent_s, -1 if lost else due)
+        self._log(stamped, lost)
+        return None if lost else stamped
+
+    def _passage(self, message: Message, sent_s: int) -> tuple[bool, int]:
+        """Whether a message sent at a second gets lost, and the seconds it takes.
+
+        Chance belongs to the message: what happens to one says nothing about any other.
+        """
+        if self._link.certain:
+            return False, self._link.latency_s
+        if sent_s != self._second:
+            self._second, self._alike = sent_s, Counter()
+        key = message.sender, message.receiver, message.chance, message.isp
+        rng = stream(self._seed, MESSAGE, *key, sent_s, self._alike[key])
+        self._alike[key] += 1
+        lost = rng.random() < self._link.loss and not message.acknowledged
+        return lost, self._link.delay_s(rng)
+
+
+def _stamped(message: Message, sent_s: int, delivered_s: int) -> Message:
+    """The message with its times: a copy of its fields, which have been checked when it was written."""
+    copy = object.__new__(type(message))
+    vars(copy).update(vars(message), sent_s=sent_s, delivered_s=delivered_s)
+    return copy
+
+
+def build_bus(link: Link, seed: int, clock: Clock, record: Record) -> Bus:
+    """A bus that logs every message in the table ``messages``."""
+    return Bus(clock, link, seed, partial(_log, record))
+
+
+def _log(record: Record, message: Message, lost: bool) -> None:
+    record(
+        "messages",
+        {
+            "isp": message.isp,
+            "kind": message.kind,
+            "sender": message.sender,
+            "receiver": message.receiver,
+            "sent_s": message.sent_s,
+            "delivered_s": message.delivered_s,
+            "numbers": _numbers(message) if isinstance(message, HouseMessage) else 0,
+            "lost": lost,
+        },
+    )
+    if lost:
+        about = f"{message.kind} from {message.sender}"
+        what = {"party": message.receiver, "about": about, "consequence": type(message).if_lost}
+        record("fallbacks", {"isp": message.isp, **what})
+
+
+def _numbers(message: HouseMessage) -> int:
+    """How many numbers one operator tells another in a message."""
+    return sum(contents(name, value)["numbers"] for name, value in message.entries.items())

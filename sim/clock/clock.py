@@ -1,0 +1,86 @@
+"""The one clock: SimPy, integer seconds, and a declared order for gates that fall on the same second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from typing import Any
+
+import simpy
+from simpy.events import EventPriority
+
+from tandem_sim.markets.coordination.gates import GATES
+
+MESSAGE_PRIORITY = 2
+"""Messages due at a second arrive before any gate of that second (SimPy itself uses 0 and 1)."""
+Call = tuple[int, Callable[[], None]]
+"""A function, and the second at which it is called."""
+
+
+class Clock:
+    """Fires gates and delivers messages. Nothing else in Tandem knows what time it is."""
+
+    def __init__(self, start_second: int = 0) -> None:
+        self.set(start_second, [])
+
+    def now(self) -> int:
+        """Seconds since the scenario's start."""
+        return int(self.env.now)
+
+    def at(self, second: int, priority: int) -> simpy.Event:
+        """An event at a second; smaller priorities come first, equal ones in order of creation."""
+        event = simpy.Event(self.env)
+        event._ok, event._value = True, None
+        self.env.schedule(event, EventPriority(priority), second - self.now())
+        return event
+
+    def call(self, second: int, function: Callable[[], None]) -> None:
+        """Call a function when messages are due at `second`; those of one second in the order of asking."""
+        if second in self._calls:
+            self._calls[second].append(function)
+            return
+        self._calls[second] = [function]
+        callbacks = self.at(second, MESSAGE_PRIORITY).callbacks
+        assert callbacks is not None  # an event that has not happened has a list
+        callbacks.append(self._call_all)
+
+    def _call_all(self, _event: simpy.Event) -> None:
+        for function in self._calls.pop(self.now()):
+            function()
+
+    def gate(self, name: str, moments: Iterable[tuple[int, Any]], action: Callable[[Any], None]) -> None:
+        """Fire `action(what)` at each (second, what), sorted; gates of one second follow `GATES`."""
+        self.env.process(self._fire(_priority(name), moments, action))
+
+    def _fire(
+        self, priority: int, moments: Iterable[tuple[int, Any]], action: Callable[[Any], None]
+    ) -> Generator[simpy.Event, None, None]:
+        for second, what in moments:
+            yield self.at(second, priority)
+            action(what)
+
+    def run(self) -> None:
+        """Run until nothing is left to happen."""
+        self.env.run()
+
+    def run_to(self, second: int, gate: str) -> None:
+        """Run until right before a gate. The gate's own moment before that one must be still to come."""
+        self.env.run(until=self.at(second, _priority(gate)))
+
+    def run_through(self, second: int) -> None:
+        """Run until all that falls on a second has happened."""
+        self.env.run(until=second + 1)
+
+    def calls(self) -> list[Call]:
+        """What has been asked for by `call` and is still to come."""
+        return [(second, function) for second, asked in self._calls.items() for function in asked]
+
+    def set(self, second: int, calls: Iterable[Call]) -> None:
+        """Begin anew at a second with these calls to come, and without gates."""
+        self.env = simpy.Environment(initial_time=second)
+        self._calls: dict[int, list[Callable[[], None]]] = {}  # still to come, by second
+        for due, function in calls:
+            self.call(due, function)
+
+
+def _priority(gate: str) -> int:
+    return MESSAGE_PRIORITY + 1 + GATES.index(gate)

@@ -1,0 +1,61 @@
+"""What parties expect of loads and sun before delivery, and how far ahead of it they are."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tandem_sim.agents.base.area import Area
+from tandem_sim.agents.base.forecast import ForecastErrors
+from tandem_sim.agents.households.fleet import HouseholdFleet
+from tandem_sim.grids.types import FloatArray
+from tandem_sim.markets.coordination.block import TSO
+from tandem_sim.sim.clock.calendar import Calendar
+from tandem_sim.sim.clock.clock import Clock
+
+
+class Foresight:
+    """Forecasts as they are at the moment they are asked for."""
+
+    def __init__(
+        self,
+        calendar: Calendar,
+        clock: Clock,
+        fleet: HouseholdFleet,
+        load_mw: FloatArray,
+        errors: ForecastErrors,
+    ) -> None:
+        """`load_mw` (T, N) are the injections on transmission that somebody foresees."""
+        self._calendar, self._clock, self._fleet = calendar, clock, fleet
+        self.load_mw, self.errors = load_mw, errors
+        self._rollout: tuple[tuple[int, int], FloatArray] | None = None
+
+    def lead_h(self, isp: int) -> float:
+        """Hours from now to the start of an ISP."""
+        return self.lead_s(isp) / 3600.0
+
+    def lead_s(self, isp: int) -> float:
+        """Seconds from now to the start of an ISP."""
+        return float(self._calendar.seconds(isp) - self._clock.now())
+
+    def transmission(self, day: range) -> FloatArray:
+        """Net injection (MW) expected on transmission in each ISP of a day, units left out."""
+        return np.asarray(self.load_mw[day.start : day.stop].sum(axis=1) + self._error(TSO, day))
+
+    def distribution(self, area: Area, day: range) -> FloatArray:
+        """Net injection (MW) expected of an area in each ISP of a day."""
+        site = self._site_base_kw(day.stop)[-len(day) :, area.sites].sum(axis=1) / 1000.0
+        return np.asarray(site + area.other_mw[day.start : day.stop] + self._error(area.name, day))
+
+    def share_error(self, area: Area, isp: int) -> float:
+        """Error of the forecast of an area as a share of its nominal load, now."""
+        return self.errors.error_mw(area.name, isp, self.lead_h(isp)) / area.nominal_mw
+
+    def _error(self, area: str, day: range) -> FloatArray:
+        return np.array([self.errors.error_mw(area, isp, self.lead_h(isp)) for isp in day])
+
+    def _site_base_kw(self, stop: int) -> FloatArray:
+        """Baselines of sites from the next ISP on; worked out once for all who ask for the same day."""
+        key = (self._fleet.next_isp, stop)
+        if self._rollout is None or self._rollout[0] != key:
+            self._rollout = (key, self._fleet.rollout(key[0], stop - key[0]).site_base_kw)
+        return self._rollout[1]

@@ -1,0 +1,166 @@
+"""What pools are held to have delivered: their meters against a baseline, by the method of the scenario.
+
+Every device group is metered on its own; the baseline of an activated one comes from its own readings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import numpy as np
+
+from tandem_sim.agents.base.agent import Record
+from tandem_sim.agents.base.area import Area
+from tandem_sim.agents.households.fleet import FleetGroups, FleetStep
+from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
+from tandem_sim.markets.orders.bids import DOWN, UP
+from tandem_sim.markets.settlement.baselines import ESTIMATES, BaselineRules, MeterHistory, Method
+from tandem_sim.markets.settlement.day_matching import DayIndex
+from tandem_sim.markets.settlement.payments import Place
+from tandem_sim.sim.clock.calendar import Calendar
+
+ACTIVATED_KW = 1e-6
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Deliveries of one ISP (MW, up positive): of every pool as measured, and by area what meters cannot see.
+
+    `unseen_mw` is true delivery minus measured delivery of all pools in an area; `true_mw` the true one.
+    `group_mw` (G,) is what the meter of each device group shows.
+    """
+
+    pool_mw: Mapping[str, float]
+    unseen_mw: Mapping[str, float]
+    true_mw: Mapping[str, float]
+    group_mw: FloatArray
+
+
+@dataclass
+class Meters:
+    """Meters of all device groups, and what they say about every pool in every area."""
+
+    method: Method
+    rules: BaselineRules
+    pools: Sequence[str]
+    areas: Sequence[Area]
+    groups: FleetGroups
+    days: DayIndex
+    record: Record
+    _history: MeterHistory = field(init=False)
+    _cell: IntArray = field(init=False)  # (G,) pool and area of a group
+
+    def __post_init__(self) -> None:
+        area_of = np.zeros(len(self.groups), dtype=np.int64)
+        for k, area in enumerate(self.areas):
+            area_of[(self.groups.site >= area.sites.start) & (self.groups.site < area.sites.stop)] = k
+        self._cell = self.groups.aggregator * len(self.areas) + area_of
+        self._history = MeterHistory(len(self.groups), self.days, self.rules)
+
+    def measure(self, isp: int, step: FleetStep, wanted_kw: FloatArray, declared_mw: FloatArray) -> Measured:
+        """Read the meters of an ISP.
+
+        `wanted_kw` (G,) is what was ordered; `declared_mw` (G,) the baselines declared, nan where none came.
+        """
+        moved = (step.up_kw - step.down_kw) / 1000.0
+        seen = moved
+        if self.method != "counterfactual":
+            active = np.abs(wanted_kw) > ACTIVATED_KW
+            base = step.group_base_kw / 1000.0
+            seen = np.where(active, self._seen(isp, base, base + moved, active, declared_mw), 0.0)
+            self._history.read(isp, base + moved, active)
+        true, measured = self._cells(moved), self._cells(seen)
+        return Measured(
+            dict(zip(self.pools, measured.sum(axis=1).tolist(), strict=True)),
+            {a.name: float((true - measured)[:, k].sum()) for k, a in enumerate(self.areas)},
+            {a.name: float(true[:, k].sum()) for k, a in enumerate(self.areas)},
+            seen,
+        )
+
+    def by_place(
+        self, ordered_mw: FloatArray, measured_mw: FloatArray
+    ) -> tuple[dict[Place, float], dict[Place, float]]:
+        """What was ordered of every pool in every area and direction, and delivered there: MW that way.
+
+        `ordered_mw` and `measured_mw` (G,) are net, up positive. A group counts for the direction it was
+        ordered, so that its orders up and down are one order, as its meter sees one delivery.
+        """
+        ordered: dict[Place, float] = {}
+        delivered: dict[Place, float] = {}
+        for direction in (UP, DOWN):
+            mine = direction * ordered_mw > 0.0
+            asked = self._cells(np.where(mine, direction * ordered_mw, 0.0))
+            came = self._cells(np.where(mine, direction * measured_mw, 0.0))
+            for pool, area in np.argwhere(asked > 0.0).tolist():
+                place = self.pools[pool], self.areas[area].name, direction
+                ordered[place], delivered[place] = float(asked[pool, area]), float(came[pool, area])
+        return ordered, delivered
+
+    def _cells(self, group_mw: FloatArray) -> FloatArray:
+        n = len(self.pools) * len(self.areas)
+        sums = np.bincount(self._cell, weights=group_mw, minlength=n).astype(np.float64)
+        return sums.reshape(len(self.pools), -1)
+
+    def _seen(
+        self, isp: int, base: FloatArray, metered: FloatArray, active: BoolArray, declared: FloatArray
+    ) -> FloatArray:
+        """Delivery of every group (G,) as its meter shows it.
+
+        Where the method has no answer, the last free reading counts, else what was declared, else the truth.
+        """
+        found = self._history.estimates(isp, declared)
+        used = base.copy()
+        for method in ("schedule", "last_isp", self.method):
+            estimate = found[method]
+            used = np.where(np.isfinite(estimate), estimate, used)
+        for method in ESTIMATES:
+            self._record(isp, method, found[method], base, active)
+        return np.asarray(metered - used)
+
+    def _record(
+        self, isp: int, method: Method, estimate: FloatArray, base: FloatArray, active: BoolArray
+    ) -> None:
+        """How far off a method was where it had an answer, by pool and area with activated groups."""
+        known = active & np.isfinite(estimate)
+        error = np.where(known, estimate - base, 0.0)
+        counts = self._cells(active.astype(np.float64))
+        truth = np.where(known, base, 0.0)
+        values = [self._cells(x) for x in (known.astype(np.float64), error, np.abs(error), truth)]
+        pools, areas = np.nonzero(counts)
+        covered, bias, absolute, true = (v[pools, areas] for v in values)
+        self.record(
+            "baselines",
+            {
+                "isp": np.full(len(pools), isp),
+                "provider": [self.pools[int(p)] for p in pools],
+                "system": [self.areas[int(a)].name for a in areas],
+                "method": [method] * len(pools),
+                "used": [method == self.method] * len(pools),
+                "meters": counts[pools, areas].astype(np.int64),
+                "covered": covered.astype(np.int64),
+                "true_mw": true,
+                "error_mw": bias,
+                "absolute_error_mw": absolute,
+            },
+        )
+
+
+def day_index(calendar: Calendar, holidays: Collection[date] = frozenset()) -> DayIndex:
+    """Days of a horizon for baselines. Saturdays, Sundays and `holidays` are no working days.
+
+    The clock time of an ISP is that of its start. Of one that comes twice in a day, the later reading
+    replaces the earlier one.
+    """
+    day: dict[int, int] = {}
+    clock: dict[int, int] = {}
+    working: dict[int, bool] = {}
+    local = calendar.times().tz_convert(calendar.zone)
+    for number, (_, isps) in enumerate(calendar.days()):
+        first = local[isps.start]
+        working[number] = bool(first.dayofweek < 5 and first.date() not in holidays)
+        for isp in isps:
+            day[isp] = number
+            clock[isp] = int(local[isp].hour * 60 + local[isp].minute)
+    return DayIndex(day, clock, working, calendar.isp_minutes)

@@ -1,0 +1,112 @@
+"""One ISP's market taken out of a run as a case, to be cleared again on its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tandem_sim.agents.base.area import Area
+from tandem_sim.grids.io.write import save_network
+from tandem_sim.grids.network.network import Network
+from tandem_sim.grids.power_flow.dc import TransmissionGrid
+from tandem_sim.markets.cases.options import CaseOptions
+from tandem_sim.markets.cases.write import System, write_case
+from tandem_sim.markets.coordination.block import TSO, Values
+from tandem_sim.markets.coordination.ledger import Ledger
+from tandem_sim.markets.orders.bids import Bids
+from tandem_sim.sim.delivery.physics import Injections
+
+
+@dataclass
+class IspExport:
+    """Watches the gates of one ISP: what operators expected, who bid, what was sold."""
+
+    isp: int
+    folder: Path
+    name: str
+    options: CaseOptions
+    ratings_mva: Mapping[str, Mapping[str, float]]  # by system
+    interface_bus: Mapping[str, int]
+    transmission: Network | None = None
+    areas: Sequence[Area] = ()
+    _forecasts: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    _houses: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _scheduled: Mapping[str, float] = field(default_factory=dict)
+
+    def observe(self, gate: str, house: str, known: Mapping[str, Values]) -> None:
+        """Note what the operator of `house` expects after it acted at a gate."""
+        own = dict(known.get(house, {}))
+        self._houses[house] = own
+        told = self._forecasts.setdefault(gate, {})
+        if house == TSO and "grid" in own:
+            grid: TransmissionGrid = own["grid"]
+            told[house] = {"p_mw": grid.p_mw, "interface_mw": grid.interface_mw}
+        elif "forecast" in own:
+            p, q = own["forecast"]
+            told[house] = {"p_mw": p, "q_mvar": q}
+
+    def close(
+        self,
+        books: Mapping[str, Bids],
+        ledger: Ledger,
+        scheduled_mw: Mapping[str, float],
+        delivered: Mapping[str, Injections],
+    ) -> None:
+        """Write the case folder, and beside it what was sold in the run and what came of it.
+
+        `scheduled_mw` is the flow into each area that its BRP has scheduled; `delivered` is what the nodes of
+        every grid have injected. Sales go to ``recorded.json``, grids as delivered to ``delivered/``.
+        """
+        self._scheduled = scheduled_mw
+        assert self.transmission is not None  # set by whoever builds the world
+        static = self.options.options.method == "static"
+        systems = {TSO: self._system(TSO, self.transmission, books[TSO], static)}
+        for area in self.areas:
+            systems[area.name] = self._system(area.name, area.network, books[area.name], static)
+        write_case(self.folder, self.name, systems, self.options, self._forecasts)
+        (self.folder / "delivered").mkdir(exist_ok=True)
+        for system, (p_mw, q_mvar) in delivered.items():
+            path = self.folder / "delivered" / f"{system}.json"
+            save_network(systems[system].network, p_mw, q_mvar, path)
+        cleared = [
+            {"bid_id": str(books[s].bid_id[k]), "layer": layer, "quantity_mw": float(award[k])}
+            for layer, awards in ledger.layers.items()
+            for s, award in awards.items()
+            for k in np.flatnonzero(award > 0)
+        ]
+        record = {"scheme": self.options.scheme, "cleared": cleared, **self._reactive()}
+        (self.folder / "recorded.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+    def _reactive(self) -> dict[str, Any]:
+        """What DSOs bought of reactive power, where there is a market of it."""
+        if not self.options.options.reactive:
+            return {}
+        bought = [
+            {"bid_id": str(own["reactive_bids"].bid_id[k]), "quantity_mvar": float(own["reactive_mvar"][k])}
+            for own in self._houses.values()
+            for k in np.flatnonzero(own.get("reactive_mvar", np.empty(0)))
+        ]
+        return {"reactive": bought}
+
+    def _system(self, name: str, network: Network, bids: Bids, static: bool) -> System:
+        last: dict[str, Any] = {}
+        for told in self._forecasts.values():
+            last = told.get(name, last)
+        none = np.zeros(network.n_nodes)
+        own = self._houses.get(name, {})
+        return System(
+            network,
+            last.get("p_mw", none),
+            last.get("q_mvar", none),
+            bids,
+            self.ratings_mva[name],
+            self.interface_bus.get(name),
+            self._scheduled.get(name),
+            own.get("zones") if static else None,
+            own.get("reactive_bids", Bids.empty()),
+        )

@@ -1,0 +1,208 @@
+"""Tables of a run, streamed to Parquet: arrays in the loop, files at the edge."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tandem_sim.sim.clock.calendar import Calendar
+from tandem_sim.sim.output.tables import TABLES, TEXT, schema
+
+SPOOLED = pa.ipc.IpcWriteOptions(compression="zstd")
+ROWS_PER_GROUP = 100_000
+"""Rows of a group in the files, but for the last."""
+ROWS_KEPT = 10_000
+"""Rows of a table held in memory until they go to the spool."""
+MANY = 100
+"""So many rows at once are kept as columns: fewer are quicker one by one."""
+
+
+PART = 1 << 20
+"""Bytes of the spool that are looked at in one go."""
+
+
+class Mark(NamedTuple):
+    """A moment of the spool: its length in bytes, and the SHA-256 of them."""
+
+    length: int
+    digest: str
+
+
+START = Mark(0, hashlib.sha256().hexdigest())
+
+
+class Recorder:
+    """Collects rows and writes them out. Column order and types are those of `TABLES`.
+
+    Rows go to a spool first, one file that only grows: what it holds up to a moment can be kept, and what
+    came later cut off (`mark`, `rewind`). `close` turns it into the tables, in groups whose borders depend
+    on nothing but the rows.
+    """
+
+    def __init__(self, folder: Path, calendar: Calendar, spool: Path | None = None) -> None:
+        """`spool` stays where it is after `close`; without one it lies in `folder` and is removed then."""
+        self._folder = folder
+        self._start = np.datetime64(calendar.start.tz_localize(None), "s")
+        self._isp_seconds = calendar.isp_seconds
+        self._waiting = {table: _Waiting(table) for table in TABLES}
+        self._path, self._kept = spool or folder / "tables.spool", spool is not None
+        folder.mkdir(parents=True, exist_ok=True)
+        self._digest = hashlib.sha256()
+        with open(self._path, "ab" if self._kept else "wb"):
+            pass  # it is there from now on, and can be written
+
+    def __call__(self, table: str, row: Mapping[str, Any]) -> None:
+        """Add one row (scalars) or many (equally long sequences). Every column of the table must be given."""
+        waiting = self._waiting[table]
+        try:
+            values = waiting.in_order(row)
+        except KeyError:
+            values = ()
+        if len(values) != len(row):
+            raise KeyError(
+                f"table {table}: columns {sorted(row.keys() ^ waiting.spec.keys())} are missing or unknown"
+            )
+        waiting.add(values)
+        if waiting.count >= ROWS_KEPT:
+            self._flush(table)
+
+    def mark(self) -> Mark:
+        """Bring all rows safely to the disk, and say what the spool is now."""
+        for table in TABLES:
+            self._flush(table)
+        with open(self._path, "ab") as spool:
+            os.fsync(spool.fileno())
+            return Mark(spool.tell(), self._digest.hexdigest())
+
+    def rewind(self, mark: Mark) -> None:
+        """Forget all rows behind a mark. Raises OSError if what lies before it is not what it was."""
+        self._digest = self._sound(mark)
+        self._waiting = {table: _Waiting(table) for table in TABLES}
+        os.truncate(self._path, mark.length)
+
+    def close(self) -> None:
+        """Write the tables, empty ones too. Raises OSError if the spool is damaged."""
+        self._sound(self.mark())
+        with ExitStack() as stack:
+            files = {name: stack.enter_context(_TableFile(self._folder, name)) for name in TABLES}
+            for name, rows in self._spooled():
+                files[name].add(rows)
+        if not self._kept:
+            self._path.unlink()
+
+    def _sound(self, mark: Mark) -> Any:
+        """The SHA-256 of the spool up to a mark, if it is what it was then."""
+        digest = hashlib.sha256()
+        with open(self._path, "rb") as spool:
+            for first in range(0, mark.length, PART):
+                digest.update(spool.read(min(PART, mark.length - first)))
+        if digest.hexdigest() != mark.digest:
+            raise OSError(errno.EIO, "does not hold what was written", str(self._path))
+        return digest
+
+    def _spooled(self) -> Iterator[tuple[str, pa.Table]]:
+        with open(self._path, "rb") as spool:
+            end = spool.seek(0, os.SEEK_END)
+            spool.seek(0)
+            while spool.tell() < end:
+                with pa.ipc.open_stream(spool) as stream:
+                    name = stream.schema.metadata[b"table"].decode()
+                    yield name, stream.read_all()
+
+    def _flush(self, table: str) -> None:
+        columns = self._waiting[table].taken()
+        if not columns:
+            return
+        isp = columns[0].to_numpy()
+        time = self._start + (isp * self._isp_seconds).astype("timedelta64[s]")
+        arrays = [pa.array(time, type=pa.timestamp("s")).cast(pa.timestamp("s", tz="UTC")), *columns]
+        rows = pa.Table.from_arrays(arrays, schema=schema(table).with_metadata({"table": table}))
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, rows.schema, options=SPOOLED) as stream:
+            stream.write_table(rows)
+        content = sink.getvalue().to_pybytes()
+        with open(self._path, "ab") as spool:
+            spool.write(content)
+        self._digest.update(content)
+
+
+class _Waiting:
+    """Rows of one table on their way to the spool, in the order in which they came.
+
+    Many that came at once are kept as columns, single ones as tuples until many come or all are taken.
+    """
+
+    def __init__(self, table: str) -> None:
+        self.spec = TABLES[table]
+        self.in_order = itemgetter(*self.spec)
+        self.count = 0
+        self._single: list[tuple[Any, ...]] = []
+        self._many: list[list[pa.Array]] = []
+
+    def add(self, values: tuple[Any, ...]) -> None:
+        """Add the values of all columns: scalars, or equally long sequences."""
+        first = values[0]
+        if isinstance(first, (int, np.integer)):
+            self._single.append(values)
+            self.count += 1
+        elif len(first) < MANY:
+            listed = (v.tolist() if isinstance(v, np.ndarray) else v for v in values)
+            self._single += zip(*listed, strict=True)
+            self.count += len(first)
+        else:
+            self._close_up()
+            self._many.append([_column(v, kind) for v, kind in zip(values, self.spec.values(), strict=True)])
+            self.count += len(first)
+
+    def taken(self) -> list[pa.Array]:
+        """All columns, and nothing waits any more; empty if nothing did."""
+        self._close_up()
+        blocks, self._many, self.count = self._many, [], 0
+        return [pa.concat_arrays(parts) for parts in zip(*blocks, strict=True)]
+
+    def _close_up(self) -> None:
+        if self._single:
+            columns = zip(*self._single, strict=True)
+            self._many.append([pa.array(v, type=k) for v, k in zip(columns, self.spec.values(), strict=True)])
+            self._single = []
+
+
+def _column(values: Sequence[Any] | npt.NDArray[Any], kind: pa.DataType) -> pa.Array:
+    """Values as a column that does not change with them."""
+    if isinstance(values, np.ndarray):  # of text, a list is the quicker way
+        return pa.array(values.tolist() if kind == TEXT else values.copy(), type=kind)
+    return pa.array(values, type=kind)
+
+
+class _TableFile:
+    """One Parquet file, written in groups of `ROWS_PER_GROUP`."""
+
+    def __init__(self, folder: Path, table: str) -> None:
+        self._writer = pq.ParquetWriter(folder / f"{table}.parquet", schema(table), compression="zstd")
+        self._waiting = schema(table).empty_table()
+
+    def __enter__(self) -> _TableFile:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._writer.write_table(self._waiting.combine_chunks())
+        self._writer.close()
+
+    def add(self, rows: pa.Table) -> None:
+        """Add rows at the end."""
+        self._waiting = pa.concat_tables([self._waiting, rows.replace_schema_metadata(None)])
+        while len(self._waiting) >= ROWS_PER_GROUP:
+            self._writer.write_table(self._waiting.slice(0, ROWS_PER_GROUP).combine_chunks())
+            self._waiting = self._waiting.slice(ROWS_PER_GROUP)

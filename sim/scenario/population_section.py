@@ -1,0 +1,123 @@
+"""The section of a scenario that says who lives behind the meters; agents take it as their `Population`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationInfo, field_validator, model_validator
+
+from tandem_sim.agents.devices.population import Population
+from tandem_sim.sim.scenario.quantities import Span, check_span, count, number, share, span
+from tandem_sim.sim.scenario.sections import Section
+
+_GIVEN = Population()
+"""Its defaults are those of the section."""
+
+
+def costs(meaning: str, default: tuple[float, float]) -> Any:
+    """A range of costs of devices."""
+    return span(meaning, "EUR/MWh", (0.0, 2000.0), default, usual=(0.0, 500.0))
+
+
+class PopulationSettings(Section):
+    """Shares of households and ranges [low, high] of what they own; ranges are drawn uniformly."""
+
+    pv_share: float = share("Share of households with PV.", _GIVEN.pv_share)
+    battery_share: float = share(
+        "Share of households with a battery; only where there is PV.", _GIVEN.battery_share
+    )
+    ev_share: float = share("Share of households with an electric car.", _GIVEN.ev_share)
+    heat_pump_share: float = share("Share of households with a heat pump.", _GIVEN.heat_pump_share)
+    smart_share: float = share(
+        "Share of cars that charge evenly until departure; the others charge at once.", _GIVEN.smart_share
+    )
+    consumption_kwh: float = number(
+        "Median of annual consumption without cars and heat pumps (lognormal).", "kWh/a", (1.0, 1e6),
+        _GIVEN.consumption_kwh, usual=(500.0, 10_000.0),
+    )  # fmt: skip
+    consumption_sigma: float = number(
+        "Standard deviation of its logarithm.", "", (0.0, 3.0), _GIVEN.consumption_sigma, usual=(0.0, 1.0)
+    )
+    consumption_range_kwh: Span = span(
+        "Range that annual consumption is cut to.", "kWh/a", (1.0, 1e6), _GIVEN.consumption_range_kwh,
+        usual=(100.0, 50_000.0),
+    )  # fmt: skip
+    pv_kwp: Span = span("Peak power of PV.", "kW", (0.1, 100.0), _GIVEN.pv_kwp, usual=(1.0, 20.0))
+    battery_kwh: Span = span(
+        "Usable energy of a battery.", "kWh", (0.1, 1000.0), _GIVEN.battery_kwh, usual=(1.0, 30.0)
+    )
+    battery_kw: Span = span("Power of a battery.", "kW", (0.1, 100.0), _GIVEN.battery_kw, usual=(0.5, 20.0))
+    battery_efficiency: Span = span(
+        "Efficiency of a battery one way, charging and discharging alike.", "p.u.", (0.5, 1.0),
+        _GIVEN.battery_efficiency, usual=(0.85, 1.0),
+    )  # fmt: skip
+    heat_pump_kw: Span = span(
+        "Electrical power of a heat pump.", "kW", (0.1, 100.0), _GIVEN.heat_pump_kw, usual=(0.5, 15.0)
+    )
+    cop: Span = span(
+        "Coefficient of performance of a heat pump.", "p.u.", (1.0, 10.0), _GIVEN.cop, usual=(2.0, 6.0)
+    )
+    heat_capacity_kwh_per_k: Span = span(
+        "Thermal capacity of a house.",
+        "kWh/K",
+        (0.1, 1000.0),
+        _GIVEN.heat_capacity_kwh_per_k,
+        usual=(1.0, 50.0),
+    )
+    heat_loss_h: Span = span(
+        "Thermal time constant of a house.", "h", (1.0, 10_000.0), _GIVEN.heat_loss_h, usual=(10.0, 500.0)
+    )
+    recovery_h: float = number(
+        "Time constant with which a thermostat brings a deviation back to zero; at most heat_loss_h.", "h",
+        (0.1, 10_000.0), _GIVEN.recovery_h, usual=(0.5, 24.0),
+    )  # fmt: skip
+    band_k: float = number(
+        "Half the width of the comfort band.", "K", (0.01, 20.0), _GIVEN.band_k, usual=(0.1, 3.0)
+    )
+    parking_h: Span = span(
+        "Time from a car's arrival to its departure.", "h", (0.0, 168.0), _GIVEN.parking_h, usual=(0.0, 24.0)
+    )
+    wear_eur_per_mwh: Span = costs("Wear of a battery.", _GIVEN.wear_eur_per_mwh)
+    inconvenience_eur_per_mwh: Span = costs(
+        "Inconvenience of charging a car otherwise.", _GIVEN.inconvenience_eur_per_mwh
+    )
+    comfort_eur_per_mwh: Span = costs("Discomfort of heating otherwise.", _GIVEN.comfort_eur_per_mwh)
+    feed_in_eur_per_mwh: Span = costs("Feed-in tariff of PV.", _GIVEN.feed_in_eur_per_mwh)
+    shift_weeks: int = count(
+        "Whole weeks by which profiles of households and cars are moved at most, either way.", (0, 26),
+        _GIVEN.shift_weeks, unit="week", usual=(0, 8),
+    )  # fmt: skip
+    jitter_h: float = number(
+        "Hours by which profiles are moved at most, either way.",
+        "h",
+        (0.0, 84.0),
+        _GIVEN.jitter_h,
+        usual=(0.0, 6.0),
+    )
+    sustain_isps: int = count(
+        "ISPs in a row for which an offer of a device with limited energy must be bearable.", (1, 288),
+        _GIVEN.sustain_isps, unit="ISP", usual=(1, 32),
+    )  # fmt: skip
+    three_phase_share: float = share(
+        "Share of households connected on three phases.", _GIVEN.three_phase_share
+    )
+
+    @field_validator("*")
+    @classmethod
+    def _within(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, tuple) and info.field_name is not None:
+            check_span(value, cls.model_fields[info.field_name])
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> PopulationSettings:
+        try:
+            assert self.drawn_from
+        except ValueError as error:
+            raise ValueError(str(error).removeprefix("Population: ").replace("; ", "; and also ")) from error
+        return self
+
+    @property
+    def drawn_from(self) -> Population:
+        """The population as agents take it."""
+        return Population(**{name: getattr(self, name) for name in type(self).model_fields})

@@ -1,0 +1,440 @@
+"""A scenario: everything a run is a function of. Unknown keys and values out of range are errors."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time
+from typing import Any, Literal
+from zoneinfo import available_timezones
+
+from pydantic import field_validator, model_validator
+
+from tandem_sim.agents.strategies.registry import check_name
+from tandem_sim.agents.strategies.time_limit import LIMIT_S
+from tandem_sim.grids.documents.text import hint
+from tandem_sim.markets.auctions.aggregation import DEFAULT_STEP_MW
+from tandem_sim.markets.auctions.mol_validation import MAX_ROUNDS
+from tandem_sim.markets.choices import Kind, LocalPricing, Method, Pricing, Solver
+from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
+from tandem_sim.sim.clock.calendar import Calendar
+from tandem_sim.sim.scenario.described import unusual
+from tandem_sim.sim.scenario.low_voltage_sections import IncidentSettings, NonFirmSettings, StreetSettings
+from tandem_sim.sim.scenario.market_sections import (
+    CapacitySettings,
+    ConductSettings,
+    ForwardingSettings,
+    MitigationSettings,
+    ReactiveSettings,
+    RegisterSettings,
+    SettlementSettings,
+)
+from tandem_sim.sim.scenario.population_section import PopulationSettings
+from tandem_sim.sim.scenario.quantities import (
+    MOST_ENTRIES,
+    MOST_MW,
+    about,
+    cost,
+    count,
+    flag,
+    in_reach,
+    number,
+    several,
+    text,
+)
+from tandem_sim.sim.scenario.sections import (
+    DistributionSettings,
+    DsoSettings,
+    ForecastSettings,
+    GateSettings,
+    ImbalanceSettings,
+    LargeLoadSettings,
+    LinkSettings,
+    ProductSettings,
+    ReserveSettings,
+    Section,
+    StrategySettings,
+    TransmissionSettings,
+    UnitSettings,
+    ValidationSettings,
+)
+
+
+class Scenario(Section):
+    """Everything a run is a function of."""
+
+    name: str = text("Name of the scenario, in tables and figures.")
+    description: str = text("What it is, in a sentence.", "", most=2000, least=0)
+    start: datetime | date = about("Local date of the first day, or a local time at which an ISP begins.")
+    days: int = count("Local days from the start on; measured profiles cover 2016.", (1, 366), unit="d")
+    zone: str = text("Time zone of the IANA list.", "Europe/Brussels")
+    isp_minutes: Literal[5, 15, 30, 60] = about(
+        "Length of an ISP (imbalance settlement period).", 15, unit="min"
+    )
+    seed: int = count("Seed of all random numbers.", (0, 2**63 - 1), 1, unit="")
+    scheme: str = text("Coordination scheme (tandem schemes).", "multilevel-03")
+    prequalification: Method = about("How DSOs limit bids to what their grids can carry.", "envelope")
+    aggregation: Kind = about("Supply functions of areas in scheme aggregation.", "exact")
+    aggregation_step_mw: float = number(
+        "Step of discrete supply functions.", "MW", (0.01, 10_000.0), DEFAULT_STEP_MW, usual=(0.05, 50.0)
+    )
+    pricing: Pricing = about("What awards of markets are paid.", "pay-as-bid")
+    local_pricing: LocalPricing = about("What awards of DSOs' markets are paid.", "same")
+    boundary_tolerance_mw: float = number(
+        "Free band around the scheduled flow of shared-balancing.",
+        "MW",
+        (0.0, MOST_MW),
+        0.0,
+        usual=(0.0, 50.0),
+    )
+    solver: Solver = about(
+        "Solver of linear programmes: the same answers, highspy a little sooner.", "linprog"
+    )
+    mol_rounds: int = count(
+        "Most rounds of merit order list and validation (hybrid).", (1, 60), MAX_ROUNDS, usual=(1, 20)
+    )
+    willingness_spread: float = cost(
+        "What BRPs pay above the day-ahead price, and take below it (integrated).", 50.0
+    )
+    strategy: str = text("How all sellers bid (tandem strategies), or a class as module:Class.", "truthful")
+    strategies: list[StrategySettings] = several("Other strategies of some sellers.", MOST_ENTRIES, [])
+    strategy_fault: Literal["stop", "truthful"] = about(
+        "What happens when a strategy offers what it may not: the run stops, or it bids the truth.", "stop"
+    )
+    strategy_limit_s: float = number(
+        "Longest call of a strategy that is not built in (0: no limit).", "s", (0.0, 86_400.0), LIMIT_S,
+        usual=(0.0, 3600.0),
+    )  # fmt: skip
+    publishes_books: bool = flag(
+        "Whether sellers may see others' bids of the last settled ISP, nameless.", False
+    )
+    transmission: TransmissionSettings = about("The transmission grid, its load and its units.")
+    distribution: list[DistributionSettings] = several("Distribution grids, a DSO each.", 200, least=1)
+    households: int = count(
+        "Households, placed in proportion to nominal bus load.", (1, 10_000_000), usual=(50, 500_000)
+    )
+    aggregators: int = count("Aggregators of households.", (1, 1000), usual=(1, 200))
+    aggregators_per_bus: int = count(
+        "Aggregators among which the households of a bus are split.", (1, 1000), 2, usual=(1, 20)
+    )
+    population: PopulationSettings = about("Who lives behind the meters.", PopulationSettings())
+    forecast: ForecastSettings = about("Quality of forecasts.", ForecastSettings())
+    product: ProductSettings = about("The traded product.", ProductSettings())
+    gates: GateSettings = about("Lead times before delivery.", GateSettings())
+    messages: LinkSettings = about("How messages travel.", LinkSettings())
+    dso: DsoSettings = about("How DSOs model their grids.", DsoSettings())
+    validation: ValidationSettings = about("AC validation after activation.", ValidationSettings())
+    reserve: ReserveSettings = about("The automatic reserve (aFRR).", ReserveSettings())
+    imbalance: ImbalanceSettings = about("How imbalance is priced.", ImbalanceSettings())
+    register_: RegisterSettings = about("The flexibility register.", RegisterSettings(), alias="register")
+    capacity: CapacitySettings = about("Capacity auctions.", CapacitySettings())
+    forwarding: ForwardingSettings = about("Bids on their way to the TSO.", ForwardingSettings())
+    local_reactive: ReactiveSettings = about("Local markets of reactive power.", ReactiveSettings())
+    mitigation: MitigationSettings = about("Mitigation of market power.", MitigationSettings())
+    settlement: SettlementSettings = about("How deliveries are measured and paid.", SettlementSettings())
+    conduct: ConductSettings = about("Aggregators that cheat.", ConductSettings())
+    low_voltage: list[StreetSettings] = several("Low-voltage feeders.", 200, [])
+    non_firm: NonFirmSettings = about("Non-firm connections.", NonFirmSettings())
+    incidents: list[IncidentSettings] = several("Unforeseen changes of injection.", MOST_ENTRIES, [])
+
+    @property
+    def pools(self) -> list[str]:
+        """Names of the aggregators of households: those that serve any bus, then those of one street."""
+        of_streets = sum(street.copies for street in self.low_voltage if street.own_aggregator)
+        return [f"A{k + 1:02d}" for k in range(self.aggregators + of_streets)]
+
+    @property
+    def areas(self) -> list[tuple[int, DistributionSettings]]:
+        """Distribution areas by name, each with its place in the scenario: their order changes nothing."""
+        return sorted(enumerate(self.distribution), key=lambda given: given[1].id)
+
+    @property
+    def feeders(self) -> list[tuple[int, StreetSettings]]:
+        """Low-voltage feeders by name, each with its place in the scenario."""
+        return sorted(enumerate(self.low_voltage), key=lambda given: given[1].name)
+
+    @property
+    def incidents_in_order(self) -> list[tuple[int, IncidentSettings]]:
+        """Incidents by bus and time, each with its place in the scenario."""
+        return sorted(enumerate(self.incidents), key=lambda given: given[1].order)
+
+    @property
+    def units(self) -> list[UnitSettings]:
+        """Units on transmission by name."""
+        return sorted(self.transmission.units, key=lambda unit: unit.name)
+
+    @property
+    def large_loads(self) -> list[LargeLoadSettings]:
+        """Large loads on transmission by name."""
+        return sorted(self.transmission.large_loads, key=lambda load: load.name)
+
+    @property
+    def scheme_options(self) -> Options:
+        """What the scheme leaves open, as this scenario has it."""
+        return Options(
+            self.prequalification,
+            self.aggregation,
+            self.aggregation_step_mw,
+            self.pricing,
+            self.boundary_tolerance_mw,
+            self.mol_rounds,
+            self.product.pool_minimum_mw,
+            self.forwarding.pooled_by,
+            self.local_reactive.enabled,
+            mitigate=self.mitigation.enabled,
+            reference_up=self.mitigation.reference_up_eur_per_mwh,
+            reference_down=self.mitigation.reference_down_eur_per_mwh,
+            local_pricing=self.local_pricing,
+            envelope_check=self.dso.envelope_check,
+        )
+
+    @property
+    def unusual(self) -> list[str]:
+        """Fields that are accepted and outside what studies usually have, a line each."""
+        return unusual(self)
+
+    @property
+    def calendar(self) -> Calendar:
+        """The ISPs of the horizon."""
+        return Calendar.of_days(str(self.start), self.days, self.isp_minutes, self.zone)
+
+    @field_validator("start", mode="before")
+    @classmethod
+    def _local_start(cls, value: Any) -> Any:
+        """A local date, or a local date and time; midnight is what a date says."""
+        if isinstance(value, str):
+            try:
+                value = datetime.fromisoformat(value)
+            except ValueError:
+                raise ValueError(f"{value} is no date, and no time such as 2016-04-18T06:00") from None
+        if not isinstance(value, date):
+            raise ValueError("is neither a date nor a date and time, as 2016-04-18 or 2016-04-18T06:00")
+        if isinstance(value, datetime):
+            if value.tzinfo is not None:
+                raise ValueError("is a local time of the scenario's zone, without an offset")
+            if value.time() == time.min:
+                value = value.date()
+        return in_reach(value)
+
+    @property
+    def studies(self) -> bool:
+        """Whether DSOs make a network flexibility study: for the check of bids, or of units that register."""
+        return self.prequalification == "static" or (self.register_.enabled and self.register_.grid_test)
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in available_timezones() or not ("/" in value or value == "UTC"):
+            raise ValueError(f"{value} is no time zone of the IANA list, such as Europe/Brussels")
+        return value
+
+    @field_validator("scheme")
+    @classmethod
+    def _known_scheme(cls, value: str) -> str:
+        return _known(value, SCHEMES, "scheme")
+
+    @field_validator("strategy")
+    @classmethod
+    def _known_strategy(cls, value: str) -> str:
+        check_name(value)
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Scenario:
+        if self.dso.envelope_check != "none" and self.prequalification == "static":
+            raise ValueError("dso.envelope_check: does not go with static zones, which are not of the day")
+        problems = _repeated_names(self) + _calendar_problems(self) + _cost_problems(self)
+        if self.aggregators_per_bus > self.aggregators:
+            problems.append("aggregators_per_bus: must not exceed aggregators")
+        gates = self.gates
+        if gates.mol - gates.mol_validate >= (gates.mol - gates.tso_clear) / self.mol_rounds:
+            problems.append(
+                f"mol_rounds: {self.mol_rounds} rounds of list and validation do not fit before tso_clear"
+            )
+        isp_s = 60 * self.isp_minutes
+        if isp_s % self.reserve.cycle_s:
+            problems.append(f"reserve.cycle_s: must divide the {isp_s} s of an ISP")
+        if self.reserve.delay_s % self.reserve.cycle_s or self.reserve.delay_s >= isp_s:
+            problems.append(
+                f"reserve.delay_s: must be a multiple of cycle_s {self.reserve.cycle_s}, for set-points move "
+                f"once a cycle, and less than the {isp_s} s of an ISP"
+            )
+        if self.imbalance.rule == "dual" and self.imbalance.alpha != "none":
+            problems.append("imbalance.alpha: goes with the single price only")
+        problems += _balancing_problems(self) + _non_firm_problems(self) + _strategy_problems(self)
+        problems += _study_problems(self)
+        if self.messages.latency_s >= isp_s:
+            problems.append(f"messages.latency_s: must be less than the {isp_s} s of an ISP")
+        if problems:
+            raise ValueError("; and also ".join(problems))
+        return self
+
+
+def _balancing_problems(scenario: Scenario) -> list[str]:
+    """What is wrong between scheme, register, capacity and conduct, each as "field: problem"."""
+    problems = []
+    if scenario.local_reactive.enabled:
+        schemes = build_schemes(scenario.scheme_options)
+        able = [name for name, scheme in schemes.items() if scheme.reads("area.reactive_bids")]
+        if scenario.scheme not in able:
+            problems.append(
+                f"local_reactive.enabled: scheme {scenario.scheme} has no local market ahead of the TSO's; "
+                f"those with one are {', '.join(able)}"
+            )
+    if scenario.mitigation.enabled:
+        schemes = build_schemes(scenario.scheme_options)
+        able = [name for name, scheme in schemes.items() if any(b.name == "mitigate" for b in scheme.blocks)]
+        if scenario.scheme not in able:
+            problems.append(
+                f"mitigation.enabled: scheme {scenario.scheme} has no local market; "
+                f"those with one are {', '.join(able)}"
+            )
+    if scenario.capacity.enabled and not scenario.register_.enabled:
+        problems.append("register.enabled: capacity can only be sold by who is in the register")
+    capacity, local = scenario.capacity, scenario.capacity.local
+    if (capacity.afrr_up_mw or capacity.afrr_down_mw) and not scenario.reserve.enabled:
+        problems.append(
+            "reserve.enabled: aFRR capacity that no controller calls would be kept from all markets"
+        )
+    if local.needs and local.day_starts % capacity.block_hours:
+        problems.append(
+            f"capacity.local.day_starts: {local.day_starts} must be a multiple of block_hours "
+            f"{capacity.block_hours}, so that blocks are those of the TSO"
+        )
+    if local.needs and local.forwarding and local.days_ahead < 2:
+        problems.append("capacity.local.days_ahead: must be 2 or more, or what is forwarded comes too late")
+    areas = {d.id for d in scenario.distribution}
+    for k, need in enumerate(scenario.capacity.local.needs):
+        if need.area not in areas:
+            problems.append(
+                f"capacity.local.needs.{k}.area: {need.area} is no area; known are {', '.join(areas)}"
+            )
+    pools = set(scenario.pools)
+    problems += [
+        f"conduct.double_selling: {name} is no aggregator (A01 .. A{len(pools):02d})"
+        for name in sorted(set(scenario.conduct.double_selling) - pools)
+    ]
+    return problems
+
+
+def _cost_problems(scenario: Scenario) -> list[str]:
+    """What units and large loads cost must be prices that may be bid, for penalties lie above those."""
+    low, high = scenario.product.price_floor_eur_per_mwh, scenario.product.price_cap_eur_per_mwh
+    admitted = f"product admits prices from {low:g} to {high:g} EUR/MWh"
+    problems = []
+    for k, unit in enumerate(scenario.transmission.units):
+        first, last = (unit.c1 + 2.0 * unit.c2 * mw for mw in (unit.p_min_mw, unit.p_max_mw))
+        if not low <= first - unit.adder <= last + unit.adder <= high:
+            problems.append(
+                f"transmission.units.{k}: marginal cost c1 + 2 c2 p is {first:g} to {last:g} EUR/MWh, adder "
+                f"{unit.adder:g}, and {admitted}"
+            )
+    return problems + [
+        f"transmission.large_loads.{k}.{key}: is {asked:g}, and {admitted}"
+        for k, load in enumerate(scenario.transmission.large_loads)
+        for key, asked in (("up_price", load.up_price), ("down_price", load.down_price))
+        if not low <= asked <= high
+    ]
+
+
+def _calendar_problems(scenario: Scenario) -> list[str]:
+    try:
+        assert scenario.calendar
+    except ValueError as error:
+        return [f"{'isp_minutes' if 'clocks of' in str(error) else 'start'}: {error}"]
+    return []
+
+
+def _study_problems(scenario: Scenario) -> list[str]:
+    """What is wrong with a network flexibility study, each as "field: problem"."""
+    study, register = scenario.register_.study, scenario.register_
+    problems = [
+        f"register.study.{key}: no study is made, for prequalification is not static and there is no "
+        "register with grid_test"
+        for key in study.in_time
+        if not scenario.studies
+    ]
+    if register.grid_test and not register.enabled:
+        problems.append("register.grid_test: there is no register, for register.enabled is false")
+    if scenario.studies and study.emergencies and scenario.prequalification != "static":
+        problems.append("register.study.emergencies: measures are taken where bids are checked, static only")
+    areas, pools = {d.id for d in scenario.distribution}, set(scenario.pools)
+    placed = {f"reviews.{k}": review.area for k, review in enumerate(study.reviews)}
+    placed |= {f"emergencies.{k}": emergency.area for k, emergency in enumerate(study.emergencies)}
+    problems += [
+        f"register.study.{where}.area: {area} is no area; known are {', '.join(sorted(areas))}"
+        for where, area in placed.items()
+        if area not in areas
+    ]
+    return problems + [
+        f"register.study.contracts.{name}: {name} is no aggregator (A01 .. A{len(pools):02d})"
+        for name in sorted(set(study.contracts) - pools)
+    ]
+
+
+def _strategy_problems(scenario: Scenario) -> list[str]:
+    """Unknown strategies, and sellers that do not exist or are named twice, each as "field: problem"."""
+    t = scenario.transmission
+    sellers = {*scenario.pools, *(u.name for u in t.units), *(x.name for x in t.large_loads)}
+    problems: list[str] = []
+    seen: set[str] = set()
+    for k, given in enumerate(scenario.strategies):
+        try:
+            check_name(given.name)
+        except ValueError as error:
+            problems.append(f"strategies.{k}.name: {error}")
+        for name in given.aggregators:
+            if name not in sellers:
+                problems.append(f"strategies.{k}.aggregators: {name} sells nothing in this scenario")
+            elif name in seen:
+                problems.append(f"strategies.{k}.aggregators: {name} has a strategy already")
+            seen.add(name)
+    return problems
+
+
+def _non_firm_problems(scenario: Scenario) -> list[str]:
+    """What is wrong between feeders, contracts, gates and scheme, each as "field: problem"."""
+    problems, settings, gates = [], scenario.non_firm, scenario.gates
+    areas = {d.id for d in scenario.distribution}
+    for k, street in enumerate(scenario.low_voltage):
+        if street.area not in areas:
+            problems.append(f"low_voltage.{k}.area: {street.area} is no area; known are {', '.join(areas)}")
+    if not settings.enabled:
+        return problems
+    if not scenario.low_voltage:
+        problems.append(
+            "low_voltage: contracts are those of users of low-voltage feeders, and there are none"
+        )
+    if settings.hours_each is not None and 60 * settings.hours_each < scenario.isp_minutes:
+        problems.append(
+            f"non_firm.hours_each: {settings.hours_each:g} h is less than an ISP: no contract could be used"
+        )
+    longest = gates.limit_ahead if settings.role == "prequalification" else gates.limit
+    if not settings.always and settings.notice_minutes > longest:
+        problems.append(
+            f"non_firm.notice_minutes: {settings.notice_minutes:g} exceeds the {longest:g} minutes ahead at "
+            f"which contracts are activated (role {settings.role}), so none ever could be"
+        )
+    if "tso" in settings.remedies and scenario.scheme == "integrated":
+        problems.append("non_firm.remedies: tso needs a market that the TSO clears, and integrated has none")
+    return problems
+
+
+def _repeated_names(scenario: Scenario) -> list[str]:
+    t = scenario.transmission
+    given = {f"transmission.units.{k}.name": u.name for k, u in enumerate(t.units)}
+    given |= {f"transmission.large_loads.{k}.name": x.name for k, x in enumerate(t.large_loads)}
+    given |= {f"distribution.{k}.id": d.id for k, d in enumerate(scenario.distribution)}
+    given |= {f"low_voltage.{k}.name": s.name for k, s in enumerate(scenario.low_voltage)}
+    first: dict[str, str] = {}
+    for place, name in given.items():
+        first.setdefault(name, place)
+    return [
+        f"{place}: {name} is used twice (first by {first[name]}), and every name makes an agent"
+        for place, name in given.items()
+        if first[name] != place
+    ]
+
+
+def _known(value: str, table: dict[str, Any], what: str) -> str:
+    if value not in table:
+        raise ValueError(f"{value} is no {what}. {hint(value, table)}")
+    return value

@@ -1,0 +1,138 @@
+"""Who bought, who was awarded, who delivered: sums over books and the ledger of one ISP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tandem_sim.agents.non_firm.substitution import Change
+from tandem_sim.agents.operators.dso import DSO
+from tandem_sim.agents.parties.aggregator import Aggregator
+from tandem_sim.grids.types import FloatArray
+from tandem_sim.markets.auctions.reactive_power import ReactiveTrade
+from tandem_sim.markets.coordination.block import TSO as T
+from tandem_sim.markets.coordination.block import Scheme
+from tandem_sim.markets.coordination.ledger import Ledger
+from tandem_sim.markets.orders.bids import UP, Bids
+from tandem_sim.markets.services.capacity import CapacityBook, Contract
+from tandem_sim.markets.services.replacement import REPLACEMENT
+from tandem_sim.markets.settlement.payments import RESERVE, Standing
+
+
+def buyer_of_layer(scheme: Scheme) -> dict[str, str]:
+    """Party that pays for each layer of the ledger."""
+    return {RESERVE: "tso", REPLACEMENT: "tso", **{block.name: block.buyer for block in scheme.blocks}}
+
+
+def buyers(scheme: Scheme, tso: str, dsos: Sequence[DSO]) -> dict[tuple[str, str], str]:
+    """Name of whoever pays in a layer for a system: (layer, system) -> party."""
+    dso_of = {dso.house: dso.name for dso in dsos}
+    return {
+        (layer, system): dso_of[system] if buyer == "dso" else tso
+        for layer, buyer in buyer_of_layer(scheme).items()
+        for system in (T, *dso_of)
+        if buyer != "dso" or system != T
+    }
+
+
+def bought_mw(bids: Bids, ledger: Ledger) -> dict[str, float]:
+    """MW of net injection that each company has bought in the book of transmission."""
+    bought: dict[str, float] = {}
+    sold = ledger.sold(T)
+    for k in np.flatnonzero(bids.demand & (sold > 0)):
+        name = str(bids.provider[k])
+        bought[name] = bought.get(name, 0.0) - float(bids.direction[k] * sold[k])
+    return bought
+
+
+def awarded_mw(pools: Sequence[str], books: Mapping[str, Bids], ledger: Ledger) -> dict[str, float]:
+    """Net MW awarded to every household pool over all areas, up positive."""
+    awarded = dict.fromkeys(pools, 0.0)
+    for system, bids in books.items():
+        if system == T:
+            continue
+        net = bids.direction * ledger.sold(system)
+        for name, won in bids.by_provider(net.nonzero()[0]).items():
+            awarded[name] += float(net[won].sum())
+    return awarded
+
+
+def ordered_mw(
+    pools: Sequence[Aggregator], books: Mapping[str, Bids], ledger: Ledger, changes: Sequence[Change], n: int
+) -> FloatArray:
+    """Net MW ordered of each of n device groups, up positive: awards, and what remedies moved since."""
+    ordered, by_name = np.zeros(n), {pool.name: pool for pool in pools}
+    for system, bids in books.items():
+        if system == T:
+            continue
+        sold = ledger.sold(system)
+        for name, won in bids.by_provider(sold.nonzero()[0]).items():
+            group, direction = by_name[name].sales.groups_of(bids.bid_id[won].tolist())
+            np.add.at(ordered, group, direction * sold[won])
+    for change in changes:
+        np.add.at(ordered, change.group, change.direction * change.kw / 1000.0)
+    return ordered
+
+
+def reactive_trades(
+    isp: int, dsos: Sequence[DSO], pools: Sequence[Aggregator], group_mvar: FloatArray
+) -> list[ReactiveTrade]:
+    """Reactive power that DSOs have bought for an ISP; `group_mvar` (G,) is what device groups inject."""
+    sellers = [pool.reactive for pool in pools if pool.reactive is not None]
+    trades = []
+    for dso in dsos:
+        house = dso.known.get(isp, {}).get(dso.house, {})
+        if "reactive_mvar" in house:
+            offers, awarded = house["reactive_bids"], house["reactive_mvar"]
+            parts = [seller.delivered_mvar(offers, awarded, group_mvar) for seller in sellers]
+            trades.append(ReactiveTrade(dso.name, dso.house, offers, awarded, np.sum(parts, axis=0)))
+    return trades
+
+
+def standings(
+    isp: int,
+    capacity: CapacityBook,
+    books: Mapping[str, Bids],
+    offers_mw: Mapping[str, FloatArray],
+    nominated_mw: Mapping[tuple[int, str], tuple[float, float]] | None,
+    tso: str,
+) -> list[Standing]:
+    """Capacity owed in an ISP, against what was offered as energy and what DSOs let stand of it.
+
+    Held quantities count for aFRR; of the rest what a pool owes its DSO counts for that, and what is left for
+    mFRR. The TSO is offered only what may be forwarded. `offers_mw` (per bid) is what an area's bids may give
+    to the TSO; `nominated_mw` caps what counts as offered for aFRR.
+    """
+    owed: dict[tuple[str, str, str, int], list[Contract]] = {}
+    local: dict[tuple[str, str, int], float] = {}
+    for contract in capacity.by_isp.get(isp, ()):
+        key = contract.operator, contract.service, contract.provider, contract.direction
+        owed.setdefault(key, []).append(contract)
+        if contract.operator != tso:
+            pool = contract.provider, contract.system, contract.direction
+            local[pool] = local.get(pool, 0.0) + contract.mw
+    found = []
+    for (operator, service, provider, direction), contracts in owed.items():
+        offered = kept = 0.0
+        for system, bids in books.items():
+            mine = (bids.provider == provider) & (bids.direction == direction)
+            mine &= bids.forwardable | (operator != tso)
+            free = float((bids.quantity_mw - bids.held_mw)[mine].sum())
+            if operator != tso:
+                offered += free if system == contracts[0].system else 0.0
+                continue
+            let = offers_mw.get(system, bids.quantity_mw)
+            let = let if len(let) == len(bids) else np.zeros(len(bids))
+            if service == "aFRR":
+                offered += float(bids.held_mw[mine].sum())
+                kept += float(np.minimum(bids.held_mw, let)[mine].sum())
+            else:
+                offered += max(free - local.get((provider, system, direction), 0.0), 0.0)
+                kept += float(np.maximum(let - bids.held_mw, 0.0)[mine].sum())
+        if nominated_mw is not None and service == "aFRR":
+            offered = min(offered, nominated_mw.get((isp, provider), (0.0, 0.0))[0 if direction == UP else 1])
+        kept = offered if operator != tso else min(kept, offered)
+        mw, pay = sum(c.mw for c in contracts), sum(c.mw * c.price for c in contracts)
+        found.append(Standing(operator, service, provider, direction, mw, offered, kept, pay))
+    return found

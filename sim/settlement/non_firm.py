@@ -1,0 +1,315 @@
+"""Non-firm connections in a run: what happens at their gates, at delivery, and in the books."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tandem_sim.agents.base.agent import Record
+from tandem_sim.agents.base.messages import OrderMessage
+from tandem_sim.agents.devices.connection_limits import Standing
+from tandem_sim.agents.households.fleet import FleetStep
+from tandem_sim.agents.households.fleet_agent import FleetDesk
+from tandem_sim.agents.non_firm.contracts import ContractBook
+from tandem_sim.agents.non_firm.lv_feeders import Street, StreetState, look_at
+from tandem_sim.agents.non_firm.substitution import Change, MadeGood, Transfer
+from tandem_sim.agents.operators.dso import DSO
+from tandem_sim.agents.operators.operator import Register
+from tandem_sim.agents.operators.tso import TSO
+from tandem_sim.agents.parties.aggregator import Aggregator
+from tandem_sim.agents.services.afrr import AfrrResult
+from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
+from tandem_sim.markets.coordination.block import TSO as T
+from tandem_sim.markets.orders.bids import DOWN, UP, Bids
+from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister
+from tandem_sim.markets.settlement.payments import Payment
+from tandem_sim.markets.tolerances import NOTHING_MW
+from tandem_sim.sim.delivery.reserve import reserve_books
+from tandem_sim.sim.output.tables import TABLES
+from tandem_sim.sim.settlement.audit_non_firm import NonFirmAudit
+
+Books = Mapping[str, tuple[Bids, FloatArray]]
+
+
+@dataclass
+class NonFirm:
+    """Feeders and contracts of a run."""
+
+    streets: Sequence[Street]
+    book: ContractBook
+    dsos: Sequence[DSO]
+    pools: Sequence[Aggregator]
+    tso: TSO
+    fleet_desk: FleetDesk
+    register: FlexibilityRegister | None
+    ledgers: Register
+    reserve: bool  # the TSO has an automatic one
+    audit: NonFirmAudit
+    record: Record
+    hours: float
+    shortfall_eur_per_mwh: float  # on reserve called and not delivered
+    year_of: IntArray
+    standing: Standing
+    transfers: dict[int, list[Transfer]] = field(default_factory=dict)
+    changes: dict[int, list[Change]] = field(default_factory=dict)  # of orders, by ISP
+    _made_good: dict[int, list[tuple[str, MadeGood]]] = field(default_factory=dict)
+    _undelivered: dict[tuple[int, str, int], tuple[float, float]] = field(default_factory=dict)
+    _opened: dict[tuple[int, int], float] = field(default_factory=dict)
+    _missed: dict[int, list[tuple[str, float]]] = field(default_factory=dict)
+    _held_back_kwh: dict[int, FloatArray] = field(default_factory=dict)  # PV by year, (C,)
+
+    def limit(self, after_markets: bool) -> Callable[[int], None]:
+        """DSOs activate contracts: before bids go out, or after the markets."""
+
+        def act(isp: int) -> None:
+            for dso in self.dsos:
+                dso.limit(isp, after_markets)
+
+        return act
+
+    def trade(self, isp: int) -> None:
+        """Customers trade curtailment."""
+        for dso in self.dsos:
+            if dso.trading is not None:
+                dso.trading.trade(isp)
+
+    def assess(self, isp: int) -> None:
+        """Pools see what they can no longer deliver, and ask each other."""
+        for pool in self.pools:
+            if pool.remedies is not None:
+                pool.remedies.assess(isp)
+
+    def report(self, isp: int) -> None:
+        """Pools accept help, and tell the TSO what is missing."""
+        for pool in self.pools:
+            if pool.remedies is not None:
+                pool.remedies.report(isp)
+
+    def replace(self, isp: int) -> None:
+        """The TSO replaces what is missing."""
+        ledger, known = self.ledgers[isp], self.tso.known[isp]
+        books = reserve_books(known, ledger, self.tso.scheme, self.register, self.tso.desk.now())
+        held: dict[tuple[str, int], float] = {}
+        for bids, left in books.values():
+            for k in np.flatnonzero(left):
+                key = str(bids.provider[k]), int(bids.direction[k])
+                held[key] = held.get(key, 0.0) + float(left[k])
+        self.tso.replace(isp, self.register, held if self.reserve else {})
+
+    def reserve_able(self, isp: int, books: Books) -> FloatArray | None:
+        """What every bid left to the reserve (n,), over all books joined, can deliver; None: all of it."""
+        limited = [p for p in self.pools if p.remedies is not None and isp in p.remedies.limited]
+        areas = [(system, book) for system, (book, _) in books.items() if system != T]
+        if not limited or not areas:
+            return None
+        able = np.concatenate([left for _, left in books.values()])
+        first = np.cumsum([0, *(len(left) for _, left in books.values())])[:-1]
+        start = {system: int(at) for system, at in zip(books, first, strict=True)}
+        for pool in limited:
+            assert pool.remedies is not None
+            mine = [np.flatnonzero(book.provider == pool.name) for _, book in areas]
+            place = np.concatenate([start[name] + at for (name, _), at in zip(areas, mine, strict=True)])
+            ids = [str(b) for (_, book), at in zip(areas, mine, strict=True) for b in book.bid_id[at]]
+            group, direction = pool.sales.groups_of(ids)
+            for side in (UP, DOWN):
+                some = place[direction == side]
+                able[some], blocked = pool.remedies.deliverable_mw(
+                    isp, side, group[direction == side], able[some]
+                )
+                self._undelivered[isp, pool.name, side] = (blocked, 0.0)
+        return able
+
+    def with_replacements(
+        self, isp: int, books: dict[str, tuple[Bids, FloatArray]]
+    ) -> tuple[dict[str, tuple[Bids, FloatArray]], FloatArray | None]:
+        """Books left to the reserve, slow bids opened to it by the TSO included; and these alone, (n,) MW."""
+        opened = self.tso.slow_mw.get(isp)
+        if opened is None or not opened.any():
+            return books, None
+        slow = {system: opened if system == T else np.zeros(len(left)) for system, (_, left) in books.items()}
+        wider = {system: (bids, left + slow[system]) for system, (bids, left) in books.items()}
+        return wider, np.concatenate(list(slow.values()))
+
+    def reserve_called(self, isp: int, books: Books, control: AfrrResult) -> None:
+        """Note what pools did not deliver of what the reserve called."""
+        provider = np.concatenate([bids.provider for bids, _ in books.values()])
+        direction = np.concatenate([bids.direction for bids, _ in books.values()])
+        gap = np.maximum(control.requested_mean_mw - control.delivered_mean_mw, 0.0)
+        opened = self.tso.slow_mw.get(isp)
+        if opened is not None and T in books:
+            at = sum(len(left) for _, left in list(books.values())[: list(books).index(T)])
+            bids, left = books[T]
+            slow = np.maximum(control.delivered_mean_mw[at : at + len(left)] - (left - opened), 0.0)
+            for side in (UP, DOWN):
+                self._opened[isp, side] = float(slow[bids.direction == side].sum())
+        for key, (blocked, _) in self._undelivered.items():
+            if key[0] == isp:
+                mine = (provider == key[1]) & (direction == key[2])
+                self._undelivered[key] = (blocked, float(gap[mine].sum()))
+
+    def make_good(self, isp: int) -> None:
+        """At delivery: pools move what is blocked of their orders to whoever stands in."""
+        found = [
+            (pool.name, done)
+            for pool in self.pools
+            if pool.remedies is not None
+            for done in pool.remedies.make_good(isp)
+        ]
+        self.changes[isp] = [change for _, done in found for change in done.changes]
+        for change in self.changes[isp]:
+            none = np.zeros(len(change.kw))
+            up, down = (change.kw, none) if change.direction == UP else (none, change.kw)
+            self.fleet_desk.receive(
+                OrderMessage(
+                    change.owner, self.fleet_desk.name, isp, group=change.group, up_kw=up, down_kw=down
+                )
+            )
+        self._made_good[isp] = found
+        self.transfers[isp] = [transfer for _, done in found for transfer in done.transfers]
+
+    def deliver(self, isp: int, step: FleetStep) -> None:
+        """Look at every feeder as it now is, hold contracts to their terms, and record both."""
+        caps, active = self.fleet_desk.caps(isp), self.book.active(isp)
+        self.audit.check(isp, step, self.standing.at(isp, caps), caps, active, self._traded(isp))
+        connection = self.book.contracts.connection_kw
+        wish = np.clip(step.connection_wish_kw, -connection, connection)
+        points = np.stack([step.connection_kw, step.connection_base_kw, wish])
+        for street, state in look_at(self.streets, points):
+            self._record_street(isp, street, state, step, wish, active)
+        self._record_pools(isp)
+
+    def _traded(self, isp: int) -> BoolArray:
+        """Connections (C,) that bought or sold curtailment for an ISP."""
+        deals = [d for dso in self.dsos if dso.trading is not None for d in dso.trading.deals.get(isp, ())]
+        names = {name for deal in deals for name in (deal.buyer, deal.seller)}
+        return np.array([name in names for name in self.book.contracts.names], dtype=bool)
+
+    def payments(self, isp: int, step: FleetStep) -> list[Payment]:
+        """Compensation for energy withheld, help among pools, and curtailment traded."""
+        paid = [
+            Payment(
+                t.payer, t.payee, "substitution", t.direction * t.mw * self.hours,
+                t.direction * t.price * t.mw * self.hours,
+            )
+            for t in self.transfers.get(isp, ())
+        ]  # fmt: skip
+        if self.shortfall_eur_per_mwh > 0.0:
+            for name, mw in self._missed.pop(isp, ()):
+                mwh = mw * self.hours
+                paid.append(Payment(name, self.tso.name, "shortfall", mwh, self.shortfall_eur_per_mwh * mwh))
+        for dso in self.dsos:
+            for deal in dso.trading.deals.pop(isp, ()) if dso.trading is not None else ():
+                mwh = deal.kw / 1000.0 * self.hours
+                paid.append(Payment(deal.buyer, deal.seller, "curtailment trade", mwh, deal.price * mwh))
+            paid += self._compensation(isp, dso, step)
+        return paid
+
+    def forget(self, isp: int) -> None:
+        """Drop what is known of an ISP that has been settled."""
+        self.transfers.pop(isp, None)
+        self.changes.pop(isp, None)
+        self._missed.pop(isp, None)
+
+    def _compensation(self, isp: int, dso: DSO, step: FleetStep) -> list[Payment]:
+        contracts, active = self.book.contracts, self._in_force(isp)
+        mine = np.zeros(len(contracts), dtype=bool)
+        for street in self.streets:
+            mine[street.connections] |= street.area == dso.house
+        if not (mine & active).any() or not contracts.compensation_eur_per_mwh.any():
+            return []
+        withheld = self._withheld_kw(step, active & mine) * self.hours
+        export = np.where(step.connection_wish_kw > 0, withheld, 0.0)
+        year = int(self.year_of[isp])
+        so_far = self._held_back_kwh.setdefault(year, np.zeros(len(contracts)))
+        free = contracts.free_share * self.fleet_desk.fleet.connections.generation_kwh
+        unpaid = np.minimum(export, np.maximum(free - so_far, 0.0))
+        so_far += export
+        due = contracts.compensation_eur_per_mwh * (withheld - unpaid) / 1000.0
+        if due.sum() <= 0.0:
+            return []
+        mwh = float((withheld - unpaid).sum()) / 1000.0
+        return [Payment(dso.name, "households", "non-firm compensation", mwh, float(due.sum()))]
+
+    def _in_force(self, isp: int) -> BoolArray:
+        """Contracts (C,) that hold in an ISP: those activated, and those that hold without it."""
+        return self.book.active(isp) | (self.book.contracts.permanent & self.book.contracts.held)
+
+    def _withheld_kw(self, step: FleetStep, who: BoolArray) -> FloatArray:
+        """What limits changed of the net injection of connections (C,), kW >= 0, before any activation."""
+        connection = self.book.contracts.connection_kw
+        wish = np.clip(step.connection_wish_kw, -connection, connection)
+        return np.where(who, np.abs(step.connection_base_kw - wish), 0.0)
+
+    def _record_street(
+        self, isp: int, street: Street, state: StreetState, step: FleetStep, wish: FloatArray,
+        active: BoolArray,
+    ) -> None:  # fmt: skip
+        mine = street.connections
+        withheld = self._withheld_kw(step, self._in_force(isp))[mine]
+        offer, free = step.offer_kw[:, mine].sum(axis=1), step.free_offer_kw[:, mine].sum(axis=1)
+        self.record(
+            "low_voltage",
+            {
+                "isp": isp,
+                "street": street.name,
+                "active_contracts": int(active[mine].sum()),
+                "safe": bool(state.safe[0]),
+                "base_safe": bool(state.safe[1]),
+                "wish_safe": bool(state.safe[2]),
+                "loading_pct": float(state.loading_percent[0]),
+                "wish_loading_pct": float(state.loading_percent[2]),
+                "vm_min_pu": float(state.vm_min_pu[0]),
+                "vm_max_pu": float(state.vm_max_pu[0]),
+                "wish_vm_min_pu": float(state.vm_min_pu[2]),
+                "wish_vm_max_pu": float(state.vm_max_pu[2]),
+                "net_kw": float(step.connection_kw[mine].sum()),
+                "wish_kw": float(wish[mine].sum()),
+                "withheld_kwh": float(withheld.sum()) * self.hours,
+                "shed_kwh": float(step.shed_kw[mine].sum()) * self.hours,
+                "offer_up_kw": float(offer[0]),
+                "offer_down_kw": float(offer[1]),
+                "free_offer_up_kw": float(free[0]),
+                "free_offer_down_kw": float(free[1]),
+            },
+        )
+
+    def _record_pools(self, isp: int) -> None:
+        """One row per pool and direction of which anything was blocked."""
+        reserve = {k[1:]: self._undelivered.pop(k) for k in list(self._undelivered) if k[0] == isp}
+        energy = {(name, done.direction): done for name, done in self._made_good.pop(isp, ())}
+        told = self.tso.replaced.get(isp, {})
+        for key in sorted({*reserve, *energy, *told}):
+            done = energy.get(key, MadeGood(key[1]))
+            blocked, undelivered = reserve.get(key, (0.0, 0.0))
+            energy_mw, reserve_mw = told.get(key, (0.0, 0.0))
+            if blocked + done.blocked_kw + energy_mw + reserve_mw <= NOTHING_MW:
+                continue
+            self.record(
+                "remedies",
+                {
+                    "isp": isp,
+                    "provider": key[0],
+                    "direction": key[1],
+                    "reserve_blocked_mw": blocked,
+                    "reserve_undelivered_mw": undelivered,
+                    "energy_blocked_mw": done.blocked_kw / 1000.0,
+                    "portfolio_mw": done.portfolio_kw / 1000.0,
+                    "aggregators_mw": done.aggregators_kw / 1000.0,
+                    "aggregators_eur_per_h": done.help_eur_per_h,
+                    "tso_energy_mw": energy_mw,
+                    "tso_reserve_mw": reserve_mw,
+                    "tso_called_mw": 0.0,
+                },
+            )
+            self._missed.setdefault(isp, []).append((key[0], undelivered))
+        for side in (UP, DOWN):
+            self._record_opened(isp, side, self._opened.pop((isp, side), 0.0))
+
+    def _record_opened(self, isp: int, direction: int, mw: float) -> None:
+        """What the reserve took from slow bids that the TSO opened to it, in a row of the TSO's own."""
+        if mw > NOTHING_MW:
+            names = [name for name in TABLES["remedies"] if name != "isp"]
+            row = {**dict.fromkeys(names, 0.0), "provider": self.tso.name, "direction": direction}
+            self.record("remedies", {"isp": isp, **row, "tso_called_mw": mw})

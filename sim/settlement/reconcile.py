@@ -1,0 +1,249 @@
+"""Whether the tables of a finished run agree: what was asked for, awarded, sold, paid, and left unserved.
+
+Every figure below stands in two tables that were written apart. Tables are read column by column and one row
+group at a time; what is kept are sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tandem_sim.grids.types import FloatArray, IntArray
+from tandem_sim.markets.coordination.block import TSO
+from tandem_sim.markets.settlement.payments import MAKE_WHOLE, PURCHASE, RESERVE
+from tandem_sim.sim.settlement.audit import MONEY_TOLERANCE_EUR, AuditError
+
+POWER_TOLERANCE_MW = 1e-6
+ROUNDING = 1e-9
+"""Share of a sum that its order may cost it."""
+REFUSALS = {"post_qualify": "tso_market"}
+"""Auctions that take back awards of another layer: `activations` has what stands after them."""
+WITH_COMPANIES = "integrated_market"
+"""The auction in which companies buy: its exchange is what they take."""
+BITS = 14
+"""Bits of a key for a name: a run has fewer than 16 384 systems, layers and parties."""
+
+
+def reconcile(folder: Path, hours: float) -> None:
+    """Raise an `AuditError` that names ISP, tables and numbers where the tables in a folder disagree.
+
+    `hours` is the length of an ISP. Sums agree within 1e-6 MW, MWh or EUR.
+    """
+    names = _Names()
+    asked, left, wide, exchange = _clearings(folder, names)
+    awarded, sold, up, down, energy, reserve = _activations(folder, names, wide)
+    _agree(names, asked, awarded)
+    told, received = _sellers(folder, names, hours)
+    _agree(names, told, sold)
+    paid, moved, bought = _settlement(folder, names, received, hours)
+    _agree(names, received, paid, MONEY_TOLERANCE_EUR)
+    _agree(names, energy.times(hours), moved)
+    _agree(names, reserve.times(hours), _volumes(folder, names))
+    _agree(names, exchange.times(hours), bought)
+    for shown, summed in zip(_system(folder, names), (up, down, left), strict=True):
+        _agree(names, shown, summed)
+
+
+def reconcile_figures(folder: Path, hours: float, figures: Mapping[str, Any]) -> None:
+    """The same for key figures of a run, within 1e-6: they are sums of what sellers and auctions say."""
+    names, received, sold, left = _Names(), 0.0, 0.0, 0.0
+    for rows in _groups(folder, "sellers", names, (), ("sold_mw", "received_eur_per_h")):
+        received += float(rows["received_eur_per_h"].sum()) * hours
+        sold += float(rows["sold_mw"].sum()) * hours
+    for rows in _groups(folder, "clearings", names, (), ("short_mw", "long_mw")):
+        left += float((rows["short_mw"] + rows["long_mw"]).sum()) * hours
+    by_operator = sum(figures["procurement_cost_by_operator_eur"].values())
+    for name, figure, table, value in (
+        ("procurement_cost_eur", figures["procurement_cost_eur"], "sellers", received),
+        ("procurement_cost_by_operator_eur", by_operator, "sellers", received),
+        ("activated_mwh", figures["activated_mwh"], "sellers", sold),
+        ("unserved_mwh", figures["unserved_mwh"], "clearings", left),
+    ):
+        if not abs(figure - value) <= MONEY_TOLERANCE_EUR + ROUNDING * abs(value):
+            raise AuditError(f"key figure {name} is {figure}, by table {table} it is {value}")
+
+
+class _Names:
+    """Numbers for the names in text columns, the same in all tables."""
+
+    def __init__(self) -> None:
+        self._code = {"": 0}  # nobody
+
+    def code(self, name: str) -> int:
+        """The number of a name."""
+        return self._code.setdefault(name, len(self._code))
+
+    def codes(self, column: pa.ChunkedArray) -> IntArray:
+        """Numbers (n,) of a column of dictionaries."""
+        parts = [np.empty(0, dtype=np.int64)]
+        for chunk in column.chunks:
+            known = np.array([self.code(name) for name in chunk.dictionary.to_pylist()], dtype=np.int64)
+            parts.append(known[chunk.indices.to_numpy()])
+        return np.concatenate(parts)
+
+    def said(self, key: int) -> str:
+        """The ISP of a key, and whose and which way it is."""
+        by_code = {code: name for name, code in self._code.items()}
+        names = [(key >> 1 >> BITS) % (1 << BITS), (key >> 1) % (1 << BITS)]
+        where = [by_code[code] for code in names if code]
+        side = ["down"] if key % 2 else []
+        return f"ISP {key >> 1 >> 2 * BITS}" + "".join(f", {word}" for word in [*where, *side])
+
+
+def _key(isp: IntArray, first: IntArray | int, second: IntArray | int, down: Any = 0) -> IntArray:
+    """One number (n,) for an ISP, two names and a direction."""
+    return np.asarray((((isp << BITS | first) << BITS | second) << 1) | down)
+
+
+class _Sums:
+    """A column of a table summed by key, over rows that come group by group."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self._parts: list[tuple[IntArray, FloatArray]] = []
+
+    def add(self, key: IntArray, value: FloatArray) -> None:
+        self._parts.append(_by_key(key, value))
+
+    def times(self, factor: float) -> _Sums:
+        scaled = _Sums(self.what)
+        scaled._parts = [(key, factor * value) for key, value in self._parts]
+        return scaled
+
+    def total(self) -> tuple[IntArray, FloatArray]:
+        """Keys (k,), ascending, and their sums."""
+        keys = [key for key, _ in self._parts] or [np.empty(0, dtype=np.int64)]
+        values = [value for _, value in self._parts] or [np.empty(0)]
+        return _by_key(np.concatenate(keys), np.concatenate(values))
+
+
+def _by_key(key: IntArray, value: FloatArray) -> tuple[IntArray, FloatArray]:
+    found, place = np.unique(key, return_inverse=True)
+    return found, np.bincount(place, weights=value, minlength=len(found)).astype(np.float64)
+
+
+def _agree(names: _Names, one: _Sums, other: _Sums, tolerance: float = POWER_TOLERANCE_MW) -> None:
+    """Both say the same under every key; what one of them has no rows for is zero."""
+    (first, x), (second, y) = one.total(), other.total()
+    keys = np.union1d(first, second)
+    left, right = np.zeros(len(keys)), np.zeros(len(keys))
+    left[np.searchsorted(keys, first)] = x
+    right[np.searchsorted(keys, second)] = y
+    wrong = ~(np.abs(left - right) <= tolerance + ROUNDING * np.abs(left))
+    if wrong.any():
+        k = int(np.argmax(wrong))
+        raise AuditError(f"{names.said(int(keys[k]))}: {one.what} is {left[k]}, {other.what} is {right[k]}")
+
+
+def _groups(
+    folder: Path, table: str, names: _Names, texts: Sequence[str], numbers: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    """Columns of a table as arrays (n,), a row group at a time; texts as numbers of names."""
+    with pq.ParquetFile(folder / f"{table}.parquet", read_dictionary=list(texts)) as file:
+        for group in range(file.num_row_groups):
+            rows = file.read_row_group(group, columns=["isp", *texts, *numbers])
+            found = {name: names.codes(rows.column(name)) for name in texts}
+            yield found | {name: rows.column(name).to_numpy() for name in ("isp", *numbers)}
+
+
+def _clearings(folder: Path, names: _Names) -> tuple[_Sums, _Sums, list[int], _Sums]:
+    """What auctions were to award; what they left; layers that award in all systems; what companies took."""
+    asked, left = _Sums("need - short + long - exchange (MW) of clearings"), _Sums("unserved of clearings")
+    exchange, wide, tso = _Sums("companies' exchange (MWh) of clearings"), set[int](), names.code(TSO)
+    for rows in _groups(
+        folder, "clearings", names, ("system", "layer"), ("need_mw", "exchange_mw", "short_mw", "long_mw")
+    ):
+        layer, system = rows["layer"], rows["system"]
+        for refusal, of in REFUSALS.items():
+            mine = layer == names.code(refusal)
+            layer, system = np.where(mine, names.code(of), layer), np.where(mine, tso, system)
+        wide.update(layer[system == tso].tolist())
+        net = rows["need_mw"] - rows["short_mw"] + rows["long_mw"] - rows["exchange_mw"]
+        asked.add(_key(rows["isp"], layer, system), net)
+        left.add(_key(rows["isp"], 0, 0), rows["short_mw"] + rows["long_mw"])
+        mine = layer == names.code(WITH_COMPANIES)
+        exchange.add(_key(rows["isp"][mine], 0, 0), rows["exchange_mw"][mine])
+    return asked, left, sorted(wide), exchange
+
+
+def _activations(
+    folder: Path, names: _Names, wide: Sequence[int]
+) -> tuple[_Sums, _Sums, _Sums, _Sums, _Sums, _Sums]:
+    """Awards: net by auction; by seller, system and direction; all up; all down; net by seller.
+
+    And of the reserve by seller and direction.
+    """
+    awarded, sold = _Sums("net award (MW) of activations"), _Sums("award (MW) of activations")
+    up, down = _Sums("up award (MW) of activations"), _Sums("down award (MW) of activations")
+    energy, reserve = _Sums("net energy (MWh) of activations"), _Sums("aFRR (MWh) of activations")
+    texts = ("system", "layer", "provider")
+    for rows in _groups(folder, "activations", names, texts, ("direction", "quantity_mw")):
+        isp, mw, below = rows["isp"], rows["quantity_mw"], rows["direction"] < 0
+        net = np.where(below, -mw, mw)
+        system = np.where(np.isin(rows["layer"], wide), names.code(TSO), rows["system"])
+        auction = rows["layer"] != names.code(RESERVE)
+        awarded.add(_key(isp, rows["layer"], system)[auction], net[auction])
+        sold.add(_key(isp, rows["provider"], rows["system"], below), mw)
+        up.add(_key(isp[~below], 0, 0), mw[~below])
+        down.add(_key(isp[below], 0, 0), mw[below])
+        energy.add(_key(isp, rows["provider"], 0), net)
+        reserve.add(_key(isp, rows["provider"], 0, below)[~auction], mw[~auction])
+    return awarded, sold, up, down, energy, reserve
+
+
+def _volumes(folder: Path, names: _Names) -> _Sums:
+    """What the five-minute comparisons say was delivered as aFRR (MWh), by seller and direction."""
+    delivered = _Sums("delivered_mwh of reserve_volumes")
+    for rows in _groups(folder, "reserve_volumes", names, ("provider",), ("direction", "delivered_mwh")):
+        delivered.add(_key(rows["isp"], rows["provider"], 0, rows["direction"] < 0), rows["delivered_mwh"])
+    return delivered
+
+
+def _sellers(folder: Path, names: _Names, hours: float) -> tuple[_Sums, _Sums]:
+    """Sold by seller, system and direction; received (EUR) by seller, of those too that sold nothing."""
+    sold, received = _Sums("sold_mw of sellers"), _Sums("received (EUR) of sellers")
+    for rows in _groups(
+        folder, "sellers", names, ("system", "provider"), ("direction", "sold_mw", "received_eur_per_h")
+    ):
+        some = rows["sold_mw"] != 0.0
+        key = _key(rows["isp"], rows["provider"], rows["system"], rows["direction"] < 0)
+        sold.add(key[some], rows["sold_mw"][some])
+        received.add(_key(rows["isp"], rows["provider"], 0), rows["received_eur_per_h"] * hours)
+    return sold, received
+
+
+def _settlement(folder: Path, names: _Names, received: _Sums, hours: float) -> tuple[_Sums, _Sums, _Sums]:
+    """Pay for awards (EUR) and energy (MWh) by seller; energy that companies bought.
+
+    What companies pay is no seller's: pay is looked for among those whom `sellers` names, and wherever it is
+    called an activation.
+    """
+    paid, moved = _Sums("pay for awards (EUR) of settlement"), _Sums("activated (MWh) of settlement")
+    bought = _Sums("purchased (MWh) of settlement")
+    energy, purchase = [names.code("activation"), names.code(RESERVE)], names.code(PURCHASE)
+    more = [names.code(MAKE_WHOLE)]
+    sellers = np.unique((received.total()[0] >> 1 >> BITS) % (1 << BITS))
+    for rows in _groups(folder, "settlement", names, ("payee", "kind"), ("quantity_mwh", "amount_eur")):
+        key, kind, mwh = _key(rows["isp"], rows["payee"], 0), rows["kind"], rows["quantity_mwh"]
+        of_energy = np.isin(kind, energy)
+        due = of_energy | (np.isin(kind, more) & np.isin(rows["payee"], sellers))
+        paid.add(key[due], rows["amount_eur"][due])
+        moved.add(key[of_energy], mwh[of_energy])
+        bought.add(_key(rows["isp"][kind == purchase], 0, 0), mwh[kind == purchase])
+    return paid, moved, bought
+
+
+def _system(folder: Path, names: _Names) -> tuple[_Sums, ...]:
+    """Activated up, activated down and unserved as `system` has them (MW)."""
+    columns = ("activated_up_mw", "activated_down_mw", "unserved_mw")
+    found = tuple(_Sums(f"{name} of system") for name in columns)
+    for rows in _groups(folder, "system", names, (), columns):
+        for sums, name in zip(found, columns, strict=True):
+            sums.add(_key(rows["isp"], 0, 0), rows[name])
+    return found

@@ -1,0 +1,284 @@
+"""The books of an ISP are closed: what was delivered, who pays whom, audited and recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tandem_sim.agents.base.messages import ImbalanceMessage
+from tandem_sim.agents.households.fleet import FleetStep
+from tandem_sim.agents.households.fleet_agent import FleetDesk
+from tandem_sim.agents.operators.dso import DSO
+from tandem_sim.agents.operators.market_operator import MarketOperator
+from tandem_sim.agents.operators.tso import TSO
+from tandem_sim.agents.parties.aggregator import Aggregator
+from tandem_sim.agents.parties.brp import BRP
+from tandem_sim.agents.parties.sales_book import ClosedBook
+from tandem_sim.agents.parties.seller_report import seller_rows
+from tandem_sim.agents.services.afrr import AfrrResult
+from tandem_sim.grids.types import FloatArray
+from tandem_sim.markets.coordination.block import TSO as T
+from tandem_sim.markets.coordination.ledger import Ledger
+from tandem_sim.markets.orders.bids import Bids
+from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister
+from tandem_sim.markets.services.capacity import CapacityBook
+from tandem_sim.markets.settlement.imbalance import ImbalancePrices, mid_price, regulation_state
+from tandem_sim.markets.settlement.payments import (
+    Payment,
+    Place,
+    activation_payments,
+    capacity_payments,
+    cost_payments,
+    imbalance_payments,
+    reactive_payments,
+    shortfall_payments,
+)
+from tandem_sim.sim.delivery.meters import Measured, Meters
+from tandem_sim.sim.delivery.physics import GridResult
+from tandem_sim.sim.delivery.reserve import ImbalancePricing, Reserve
+from tandem_sim.sim.output.recorder import Recorder
+from tandem_sim.sim.output.records import (
+    record_reactive,
+    record_reserve,
+    record_settlement,
+    record_standings,
+    record_system,
+)
+from tandem_sim.sim.settlement.accounts import (
+    awarded_mw,
+    bought_mw,
+    buyer_of_layer,
+    buyers,
+    ordered_mw,
+    reactive_trades,
+    standings,
+)
+from tandem_sim.sim.settlement.audit import (
+    audit_balance,
+    audit_buyers,
+    audit_capacity,
+    audit_ledger,
+    audit_money,
+    audit_price,
+    audit_reactive,
+    audit_register,
+    audit_sequence,
+)
+from tandem_sim.sim.settlement.non_firm import NonFirm
+
+HOUSEHOLDS = "households"
+
+
+@dataclass
+class Delivery:
+    """What an ISP turned out to be (MW, system wide and lossless)."""
+
+    system_before: float  # surplus had nothing been activated
+    system_after: float
+    brp_mw: dict[str, float]  # actual minus schedule minus what aggregators activated, by BRP
+    grids: dict[str, GridResult]
+
+
+@dataclass(frozen=True)
+class SettlementRules:
+    """Charges of a scenario: for missing capacity and energy; and whether BRPs are corrected."""
+
+    penalty_factor: float = 1.0
+    shortfall_eur_per_mwh: float = 0.0
+    correct_brp: bool = True
+    nomination: bool = False
+
+
+@dataclass
+class Settler:
+    """Settles one ISP after another, none twice and none left out."""
+
+    tso: TSO
+    clearer: TSO | MarketOperator
+    dsos: Sequence[DSO]
+    pools: Sequence[Aggregator]
+    producers: Sequence[Aggregator]
+    brps: Sequence[BRP]
+    brp_of_area: Mapping[str, BRP]
+    fleet_desk: FleetDesk
+    meters: Meters
+    pricing: ImbalancePricing
+    reserve: Reserve | None
+    rules: SettlementRules
+    recorder: Recorder
+    hours: float
+    register: FlexibilityRegister | None
+    capacity: CapacityBook | None
+    non_firm: NonFirm | None = None
+    _last: int = -1
+
+    def settle(
+        self,
+        isp: int,
+        books: Mapping[str, Bids],
+        ledger: Ledger,
+        delivery: Delivery,
+        control: AfrrResult | None,
+    ) -> None:
+        """Work out prices, imbalances and payments of an ISP; audit and record them; tell BRPs their bill."""
+        audit_sequence(isp, self._last)
+        self._last = isp
+        step = self.fleet_desk.steps[isp]
+        prices = self._prices(isp, books, ledger, delivery, control)
+        by_pool = awarded_mw([p.name for p in self.pools], books, ledger)
+        wanted, declared = self.fleet_desk.wanted_kw[isp], self.tso.declared_mw(isp, len(step.up_kw))
+        measured = self.meters.measure(isp, step, wanted, declared)
+        for t in self.non_firm.transfers.get(isp, ()) if self.non_firm is not None else ():
+            by_pool[t.payer] -= t.direction * t.mw
+            by_pool[t.payee] += t.direction * t.mw
+        places = self._places(isp, books, ledger, measured)
+        imbalance, uncorrected = self._imbalances(delivery, books, ledger, by_pool, measured)
+        payments = self._payments(isp, books, ledger, places, imbalance, prices, step)
+        net_award = sum(float(b.direction @ ledger.sold(s)) for s, b in books.items())
+        audit_ledger(isp, ledger, books)
+        audit_money(isp, payments, ledger, books, self.hours)
+        audit_buyers(isp, payments, ledger, buyer_of_layer(self.tso.scheme), self.hours)
+        audit_balance(isp, imbalance, net_award + uncorrected, delivery.system_after)
+        if self.register is not None:
+            audit_register(isp, self.register, ledger, books)
+        if self.tso.qualification is not None:
+            self.tso.qualification.judge(isp, *places)
+        self._bill(isp, imbalance, prices)
+        record_settlement(self.recorder, isp, payments, ledger, books)
+        self._record(isp, books, ledger, delivery, prices, step)
+
+    def _places(
+        self, isp: int, books: Mapping[str, Bids], ledger: Ledger, measured: Measured
+    ) -> tuple[Mapping[Place, float], Mapping[Place, float]]:
+        """MW ordered and delivered, place by place; none where neither charges nor strikes depend on them."""
+        if self.rules.shortfall_eur_per_mwh <= 0.0 and self.tso.qualification is None:
+            return {}, {}
+        changes = self.non_firm.changes.get(isp, ()) if self.non_firm is not None else ()
+        ordered = ordered_mw(self.pools, books, ledger, changes, len(measured.group_mw))
+        return self.meters.by_place(ordered, measured.group_mw)
+
+    def _prices(
+        self,
+        isp: int,
+        books: Mapping[str, Bids],
+        ledger: Ledger,
+        delivery: Delivery,
+        control: AfrrResult | None,
+    ) -> ImbalancePrices:
+        minutes = self.reserve.minutes_mw(control) if self.reserve and control else None
+        bought = self.tso.books_as_bought(isp, books)
+        found = self.tso.regulation(isp, bought, minutes)
+        mid = mid_price(list(books.values()), self.tso.day_ahead_price[isp])
+        prices, alpha = self.pricing.prices(found, mid, delivery.system_before)
+        if control is not None:
+            record_reserve(self.recorder, isp, control, regulation_state(found))
+        bound = self.pricing.bound_by(found)
+        audit_price(isp, prices, alpha, mid, ledger, bought, found, bound)
+        return prices
+
+    def _imbalances(
+        self, delivery: Delivery, books: Mapping[str, Bids], ledger: Ledger, by_pool: Mapping[str, float],
+        measured: Measured,
+    ) -> tuple[dict[str, float], float]:  # fmt: skip
+        """Imbalance of every party (MW, positive: long), and what no BRP is corrected for."""
+        imbalance = dict(delivery.brp_mw)
+        for brp, bought in bought_mw(books[T], ledger).items():
+            imbalance[brp] += bought
+        uncorrected = 0.0
+        for area, unseen in measured.unseen_mw.items():
+            name = self.brp_of_area[area].name
+            imbalance[name] += unseen
+            if not self.rules.correct_brp:
+                seen = measured.true_mw[area] - unseen
+                imbalance[name] += seen
+                uncorrected -= seen
+        for pool, mw in measured.pool_mw.items():
+            imbalance[pool] = mw - by_pool[pool]
+        return imbalance, uncorrected
+
+    def _payments(
+        self, isp: int, books: Mapping[str, Bids], ledger: Ledger,
+        places: tuple[Mapping[Place, float], Mapping[Place, float]], imbalance: Mapping[str, float],
+        prices: ImbalancePrices, step: FleetStep,
+    ) -> list[Payment]:  # fmt: skip
+        """All payments of an ISP. `places`: MW ordered and delivered, place by place."""
+        scheme, hours, tso = self.tso.scheme, self.hours, self.tso.name
+        payments = activation_payments(ledger, books, buyers(scheme, tso, self.dsos), hours)
+        payments += imbalance_payments(imbalance, prices, tso, hours)
+        penalty = self.rules.shortfall_eur_per_mwh
+        payments += shortfall_payments(*places, tso, penalty, hours)
+        self._account(isp, books, ledger)
+        delivered_kw = step.up_kw - step.down_kw
+        cost = {a.name: a.settle(isp, delivered_kw) for a in self.pools}
+        payments += cost_payments({name: eur_per_h * hours for name, eur_per_h in cost.items()}, HOUSEHOLDS)
+        for producer in self.producers:
+            producer.settle(isp, np.empty(0))
+        if self.capacity is not None:
+            payments += self._standing_ready(isp, self.capacity, books)
+        if self.non_firm is not None:
+            payments += self.non_firm.payments(isp, step)
+            self.non_firm.forget(isp)
+        return payments + self._reactive(isp)
+
+    def _account(self, isp: int, books: Mapping[str, Bids], ledger: Ledger) -> None:
+        """Tell every seller what became of its offers, and record it."""
+        closed = {}
+        for system, bids in books.items():
+            layers = [paid[system] for paid in ledger.paid.values() if system in paid]
+            received = np.sum(layers, axis=0) if layers else np.zeros(len(bids))
+            closed[system] = ClosedBook(bids, ledger.sold(system), received)
+        sellers = (*self.pools, *self.producers)
+        for seller in sellers:
+            seller.hear(isp, closed)
+        rows = seller_rows(isp, [seller.sales for seller in sellers], closed)
+        self.recorder("sellers", {"isp": [isp] * len(rows["provider"]), **rows})
+
+    def _reactive(self, isp: int) -> list[Payment]:
+        injected = self.fleet_desk.reactive_mvar(isp)
+        trades = reactive_trades(isp, self.dsos, self.pools, injected)
+        payments = reactive_payments(trades, self.hours)
+        audit_reactive(isp, trades, payments, injected, self.hours)
+        record_reactive(self.recorder, isp, trades)
+        return payments
+
+    def _standing_ready(self, isp: int, capacity: CapacityBook, books: Mapping[str, Bids]) -> list[Payment]:
+        nominated = self.tso.nominated_mw if self.rules.nomination else None
+        houses = self.clearer.known[isp]
+        offers = {s: house["offers"] for s, house in houses.items() if "offers" in house}
+        found = standings(isp, capacity, books, offers, nominated, self.tso.name)
+        payments = capacity_payments(found, self.rules.penalty_factor, self.hours)
+        audit_capacity(isp, capacity, payments, self.rules.penalty_factor, self.hours)
+        record_standings(self.recorder, isp, found)
+        capacity.forget(isp)
+        return payments
+
+    def _bill(self, isp: int, imbalance: Mapping[str, float], prices: ImbalancePrices) -> None:
+        for brp in self.brps:
+            mwh = imbalance[brp.name] * self.hours
+            price = prices.long if mwh > 0 else prices.short
+            bill = ImbalanceMessage(self.tso.name, brp.name, isp, imbalance_mwh=mwh, price=price)
+            self.tso.desk.send(bill)
+
+    def _record(
+        self,
+        isp: int,
+        books: Mapping[str, Bids],
+        ledger: Ledger,
+        delivery: Delivery,
+        prices: ImbalancePrices,
+        step: FleetStep,
+    ) -> None:
+        house, sold = self.clearer.known[isp][T], {s: (b, ledger.sold(s)) for s, b in books.items()}
+        figures = {
+            "day_ahead_price_eur_per_mwh": self.tso.day_ahead_price[isp],
+            "imbalance_before_mw": delivery.system_before,
+            "need_forecast_mw": float(house["need"]),
+            "imbalance_after_mw": delivery.system_after,
+            "imbalance_price_long_eur_per_mwh": prices.long,
+            "imbalance_price_short_eur_per_mwh": prices.short,
+            "unserved_mw": ledger.unserved_mw(),
+        }
+        wanted: FloatArray = self.fleet_desk.wanted_kw[isp]
+        record_system(self.recorder, isp, self.hours, step, wanted, sold, figures)

@@ -1,0 +1,331 @@
+"""A DSO that activates contracts: two to four users on a feeder whose cables carry round figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy as np
+import pandapower as pp
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tandem_sim.agents.base.messages import LimitMessage
+from tandem_sim.agents.households.fleet_agent import FleetDesk
+from tandem_sim.agents.households.views import FleetReach
+from tandem_sim.agents.non_firm.activation import LEVELS, Activation, Excess, NonFirmDesk
+from tandem_sim.agents.non_firm.contracts import ContractBook, Contracts, Terms
+from tandem_sim.agents.non_firm.lv_feeders import Street, by_feeder, look_at
+from tandem_sim.grids.low_voltage.limits import Band, broken_pu
+from tandem_sim.grids.low_voltage.read_feeder import read_feeder
+from tandem_sim.grids.low_voltage.three_phase import Feeder
+from tandem_sim.grids.types import IntArray
+from tests.agents.desktop import Desktop
+from tests.nets import empty_net
+
+WIDE = Band(0.5, 1.5)
+FREE = Terms()
+EXACT = Activation(flow_margin=0.0, voltage_margin_pu=0.0)
+NOW_S = 600.0
+ISP = 3
+INF = float("inf")
+
+
+def _feeder(trunk_kw: float, spurs_kw: Sequence[float], ohm: float = 1e-6) -> Feeder:
+    """A trunk from the source to a junction, and a spur to every user. At 0.4 kV they carry so many kW."""
+    net = empty_net(sn_mva=1.0)
+    source, junction = pp.create_bus(net, 0.4), pp.create_bus(net, 0.4)
+    pp.create_ext_grid(net, source)
+
+    def line(a: int, b: int, kw: float) -> None:
+        pp.create_line_from_parameters(net, a, b, 1.0, ohm, 0.0, 0.0, kw / 1000.0 / np.sqrt(3.0) / 0.4)
+
+    line(source, junction, trunk_kw)
+    for kw in spurs_kw:
+        bus = pp.create_bus(net, 0.4)
+        line(junction, bus, kw)
+        pp.create_load(net, bus, 0.001)
+    return read_feeder(net, "a hand-made feeder")
+
+
+class Fleet:
+    """Stands in for the fleet's desk: injections (C,) kW as expected, and had nothing been sold."""
+
+    name, owners = "households", ["A01", "A02"]
+
+    def __init__(self, kw: Sequence[float], base_kw: Sequence[float] | None = None) -> None:
+        self._kw = np.array(kw)
+        self._base = self._kw if base_kw is None else np.array(base_kw)
+
+    def reach(self, isp: int) -> FleetReach:
+        none = np.zeros(len(self._kw))
+        return FleetReach(self._kw, self._base, self._base, np.empty(0), np.empty(0), none, none)
+
+
+class Scene(Desktop):
+    """Streets side by side, their contracts, and a desk that looks at them once."""
+
+    def __init__(
+        self, feeders: Sequence[Feeder], kw: Sequence[float], rule: Activation = EXACT, terms: Terms = FREE,
+        held: Sequence[bool] | None = None, base_kw: Sequence[float] | None = None, informed: bool = True,
+        connection_kw: float = 9.2, error: float = 0.0,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        ends = np.cumsum([0, *(len(f.users) for f in feeders)]).tolist()
+        self.streets = [
+            Street(f"S-{k + 1}", "D1", 5 + k, feeder, WIDE, slice(ends[k], ends[k + 1]))
+            for k, feeder in enumerate(feeders)
+        ]
+        n = ends[-1]
+        under = np.ones(n, dtype=bool) if held is None else np.array(held)
+        least = np.full(n, 4.0)
+        names = [f"u{k}" for k in range(n)]
+        contracts = Contracts.of(names, under, np.full(n, connection_kw), least, least, terms, 0.25)
+        self.book = ContractBook(contracts, np.full(8, 2016))
+        pool_of: IntArray = np.arange(n) % 2
+        self.desk_of = NonFirmDesk(
+            "DSO-D1", self.desk, self.streets, self.book, rule, cast(FleetDesk, Fleet(kw, base_kw)), pool_of,
+            informed, lambda isp: error, lambda isp: NOW_S,
+        )  # fmt: skip
+
+    def act(self, excess: Excess | None = None) -> list[Mapping[str, Any]]:
+        """What is recorded of the activations of one ISP."""
+        self.desk_of.act(ISP, excess)
+        return self.table("non_firm")
+
+    def limits(self, receiver: str = "households") -> dict[int, tuple[float, float]]:
+        """Import and export limits sent to a receiver, by connection."""
+        return {
+            int(k): (float(a), float(b))
+            for m in self.sent
+            if isinstance(m, LimitMessage) and m.receiver == receiver
+            for k, a, b in zip(m.connection, m.import_kw, m.export_kw, strict=True)
+        }
+
+
+def test_nobody_is_limited_where_everything_holds() -> None:
+    scene = Scene([_feeder(17.0, [9.0, 9.0, 9.0])], [-8.0, -5.0, -3.0])
+    assert scene.act() == []
+    assert scene.sent == []
+    assert not scene.book.active(ISP).any()
+
+
+def test_all_are_held_to_their_guaranteed_import() -> None:
+    """16 kW on 14 kW; at most 4 kW each leaves 4 + 4 + 3."""
+    scene = Scene([_feeder(14.0, [9.0, 9.0, 9.0])], [-8.0, -5.0, -3.0])
+    (row,) = scene.act()
+    assert scene.limits() == {0: (4.0, INF), 1: (4.0, INF), 2: (4.0, INF)}
+    assert scene.book.active(ISP).all()
+    assert row["excess_pct"] == pytest.approx(100.0 * (16.0 / 14.0 - 1.0), abs=1e-3)
+    assert (row["isp"], row["dso"], row["street"], row["cause"]) == (ISP, "DSO-D1", "S-1", "feeder")
+    assert (row["contracts"], row["import_kw"], row["export_kw"]) == (3, 4.0, INF)
+    assert (row["solved"], row["lead_s"]) == (True, 600)
+
+
+@pytest.mark.parametrize(("trunk_kw", "users"), [(14.0, [0]), (12.5, [0]), (11.5, [0, 1])])
+def test_the_fewest_are_those_with_the_largest_relief(trunk_kw: float, users: list[int]) -> None:
+    """8, 5 and 3 kW: the first can give 4 kW, the second 1 kW, the third nothing."""
+    scene = Scene([_feeder(trunk_kw, [9.0] * 3)], [-8.0, -5.0, -3.0], Activation("fewest", 0.0, 0.0))
+    (row,) = scene.act()
+    assert scene.limits() == dict.fromkeys(users, (4.0, INF))
+    assert row["solved"]
+
+
+def test_who_has_no_contract_is_never_limited() -> None:
+    scene = Scene([_feeder(14.0, [9.0] * 3)], [-8.0, -5.0, -3.0], held=[False, True, True])
+    (row,) = scene.act()
+    assert set(scene.limits()) == {1, 2}
+    assert not row["solved"]  # 8 + 4 + 3 kW
+    assert row["contracts"] == 2
+
+
+def test_what_contracts_cannot_solve_is_recorded() -> None:
+    scene = Scene([_feeder(10.0, [9.0] * 3)], [-8.0, -5.0, -3.0])  # 11 kW remain
+    (row,) = scene.act()
+    assert (row["contracts"], row["solved"]) == (3, False)
+    firm = Scene([_feeder(10.0, [9.0] * 3)], [-8.0, -5.0, -3.0], held=[False] * 3)
+    (row,) = firm.act()
+    assert (row["contracts"], row["solved"], row["import_kw"]) == (0, False, INF)
+    assert firm.sent == []
+
+
+def test_a_contract_used_up_or_asked_for_too_late_helps_no_more() -> None:
+    scene = Scene([_feeder(14.0, [9.0] * 3)], [-8.0, -5.0, -3.0], terms=Terms(activations_per_year=1))
+    scene.book.activate(0, np.array([0]), NOW_S)  # one run, not next to ISP 3
+    (row,) = scene.act()
+    assert (set(scene.limits()), row["contracts"], row["solved"]) == ({1, 2}, 2, False)
+    late = Scene([_feeder(14.0, [9.0] * 3)], [-8.0, -5.0, -3.0], terms=Terms(notice_minutes=15.0))
+    (row,) = late.act()
+    assert (row["contracts"], row["solved"]) == (0, False)
+
+
+def test_trouble_with_export_leaves_import_free() -> None:
+    out = Scene([_feeder(14.0, [9.0] * 3)], [8.0, 5.0, 3.0])
+    (row,) = out.act()
+    assert set(out.limits().values()) == {(INF, 4.0)}
+    assert (row["import_kw"], row["export_kw"], row["solved"]) == (INF, 4.0, True)
+
+
+def test_who_eases_a_feeder_is_left_alone() -> None:
+    """18 kW are drawn and 9 kW fed in behind 5 kW: of 12 kW drawn 3 flow, with the sun held to 4 kW 8."""
+    feeder = _feeder(5.0, [20.0] * 4)
+    for rule in (EXACT, Activation("fewest", 0.0, 0.0)):
+        scene = Scene([feeder], [-6.0, -6.0, -6.0, 9.0], rule)
+        (row,) = scene.act()
+        assert set(scene.limits().values()) == {(4.0, INF)}
+        assert row["solved"]
+    weak = Scene([_feeder(50.0, [8.0, 20.0, 20.0, 7.0])], [-9.0, 0.0, 0.0, 9.0])  # both ways at once
+    (row,) = weak.act()
+    assert (row["solved"], set(weak.limits().values())) == (True, {(4.0, 4.0)})
+
+
+def test_dynamic_limits_are_the_highest_tried_that_hold() -> None:
+    """Three times 8 kW on 14 kW: 4 + 0.10 (9.2 - 4) = 4.52 kW each fit, 4.78 kW do not."""
+    scene = Scene([_feeder(14.0, [9.0] * 3)], [-8.0] * 3, terms=Terms(limits="dynamic"))
+    (row,) = scene.act()
+    assert [limit[0] for limit in scene.limits().values()] == pytest.approx([4.52] * 3)
+    assert row["solved"]
+    short = Scene([_feeder(11.0, [9.0] * 3)], [-8.0] * 3, terms=Terms(limits="dynamic"))
+    (row,) = short.act()
+    assert set(short.limits().values()) == {(4.0, INF)}  # nothing holds, so what is guaranteed
+    assert not row["solved"]
+
+
+FOUR = _feeder(20.0, [9.3] * 4)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), dynamic=st.booleans())
+def test_limits_lie_between_guaranteed_and_connection(seed: int, dynamic: bool) -> None:
+    """Importers only: the fewest suffice where all do, none is needless, and no higher limit tried holds."""
+    rng = np.random.default_rng(seed)
+    imports, trunk = rng.uniform(1.0, 9.2, 4), float(rng.uniform(12.0, 25.0))
+    trunk_limit = np.where(FOUR.downstream.all(axis=1), trunk / 1000.0, FOUR.section_limit)
+    feeder, held = replace(FOUR, section_limit=trunk_limit), rng.random(4) < 0.8
+    terms = Terms(limits="dynamic" if dynamic else "static")
+    few, every = (
+        Scene([feeder], (-imports).tolist(), Activation(who, 0.0, 0.0), terms, held.tolist())
+        for who in ("fewest", "all")
+    )
+    found, whole = few.act(), every.act()
+    if not found:
+        assert (whole, imports.sum() <= trunk + 1e-3) == ([], True)
+        return
+    limits = few.limits()
+    assert set(limits) <= set(every.limits()) <= set(np.flatnonzero(held).tolist())
+    assert found[0]["solved"] == whole[0]["solved"]
+    kept = imports.copy()
+    for user, (most, _) in limits.items():
+        assert 4.0 <= most <= 9.2
+        kept[user] = min(kept[user], most)
+    assert bool(broken_pu(feeder, WIDE, kept)[0] <= 0.0) == found[0]["solved"]
+    if not found[0]["solved"]:
+        return
+    eased = imports.copy()  # without whom the least relief comes from
+    spared = min(limits, key=lambda user: imports[user])
+    for user in set(limits) - {spared}:
+        eased[user] = min(eased[user], 4.0)
+    assert eased.sum() > trunk - 1e-3
+    if dynamic:
+        level = (next(iter(limits.values()))[0] - 4.0) / 5.2
+        higher = 4.0 + 5.2 * min((step for step in LEVELS if step > level + 1e-9), default=np.inf)
+        tried = [min(kw, higher) if user in limits else kw for user, kw in enumerate(imports)]
+        assert sum(tried) > trunk - 1e-3
+
+
+def test_households_and_the_pools_they_belong_to_are_told() -> None:
+    scene = Scene([_feeder(14.0, [9.0] * 3)], [-8.0, -5.0, -3.0])
+    scene.act()
+    assert [m.receiver for m in scene.sent] == ["households", "A01", "A02"]
+    assert set(scene.limits("A01")) == {0, 2}
+    assert set(scene.limits("A02")) == {1}
+    one = Scene([_feeder(14.0, [9.0] * 3)], [-8.0, -5.0, -3.0], Activation("fewest", 0.0, 0.0))
+    one.act()
+    assert [m.receiver for m in one.sent] == ["households", "A01"]
+
+
+def test_a_dso_that_sees_no_bids_goes_by_the_baseline() -> None:
+    given: dict[str, Any] = {"kw": [-8.0, -5.0, -3.0], "base_kw": [-6.0, -5.0, -3.0]}
+    feeder = _feeder(15.0, [9.0] * 3)
+    assert Scene([feeder], **given, informed=False).act() == []
+    assert len(Scene([feeder], **given, informed=True).act()) == 1
+
+
+def test_margins_and_the_error_of_the_forecast() -> None:
+    """15.5 kW on 16 kW: 5 % of margin leave 15.2 kW; a forecast 5 % too high sees 16.3 kW."""
+    feeder, kw = _feeder(16.0, [9.0] * 3), [-7.5, -5.0, -3.0]
+    assert Scene([feeder], kw).act() == []
+    assert len(Scene([feeder], kw, Activation("all", 0.05, 0.0)).act()) == 1
+    assert len(Scene([feeder], kw, error=0.05).act()) == 1
+    narrow = Activation("all", 0.05, 0.002).narrow(Band(0.9, 1.1, 1.2))
+    assert (narrow.low_pu, narrow.high_pu, narrow.loading) == pytest.approx((0.902, 1.098, 1.14))
+
+
+def test_a_feeder_without_a_solution_is_brought_back_to_one() -> None:
+    """Cables of 0.5 ohm at 0.4 kV carry 90 kW at no voltage; 4 kW each are no trouble."""
+    scene = Scene([_feeder(1e3, [1e3, 1e3], ohm=0.5)], [-60.0, -30.0], connection_kw=80.0)
+    (row,) = scene.act()
+    assert (np.isnan(row["excess_pct"]), row["solved"], set(scene.limits())) == (True, True, {0, 1})
+
+
+def test_streets_are_looked_at_in_one_go_and_limited_one_by_one() -> None:
+    feeder, other = _feeder(14.0, [9.0] * 2), _feeder(9.5, [9.0] * 2)
+    scene = Scene([feeder, feeder, other], [-7.0, -6.0, -8.0, -7.0, -5.0, -5.0])
+    assert [[s.name for s in copies] for copies in by_feeder(scene.streets)] == [["S-1", "S-2"], ["S-3"]]
+    rows = scene.act()
+    assert [row["street"] for row in rows] == ["S-2", "S-3"]
+    assert set(scene.limits()) == {2, 3, 4, 5}
+    kw = np.array([[-7.0, -6.0, -8.0, -7.0, -5.0, -5.0], [-7.0, -6.0, -4.0, -4.0, -4.0, -4.0]])
+    safe = {street.name: state.safe.tolist() for street, state in look_at(scene.streets, kw)}
+    assert safe == {"S-1": [True, True], "S-2": [False, True], "S-3": [False, True]}
+
+
+STRONG = _feeder(50.0, [20.0, 20.0])
+SIX_AND_NINE = [-6.0, -6.0, -9.0, -9.0]
+"""On two streets that nothing breaks: the first can give 4 kW, the second 10 kW."""
+
+
+def _short_of(percent: float, *nodes: int) -> Excess:
+    """An area over its limits by so many percent, of which a kW more injected at nodes takes 1 % away."""
+    return lambda more: percent - 1000.0 * sum(more.get(node, 0.0) for node in nodes)
+
+
+def test_the_street_that_helps_an_area_most_comes_first_and_enough_is_enough() -> None:
+    scene = Scene([STRONG, STRONG], SIX_AND_NINE)
+    (row,) = scene.act(_short_of(8.0, 5, 6))
+    assert (row["street"], row["cause"], row["solved"], row["excess_pct"]) == ("S-2", "area", True, 8.0)
+    assert scene.limits() == {2: (4.0, INF), 3: (4.0, INF)}
+    rows = Scene([STRONG, STRONG], SIX_AND_NINE).act(_short_of(20.0, 5, 6))  # both are not enough
+    assert [(row["street"], row["solved"]) for row in rows] == [("S-2", False), ("S-1", False)]
+    assert [row["excess_pct"] for row in rows] == pytest.approx([20.0, 10.0])
+
+
+def test_a_street_that_does_not_help_its_area_is_left_alone() -> None:
+    scene = Scene([STRONG, STRONG], SIX_AND_NINE)
+    (row,) = scene.act(_short_of(3.0, 5))  # only what happens at node 5 counts
+    assert (row["street"], row["solved"], set(scene.limits())) == ("S-1", True, {0, 1})
+
+
+def test_an_area_within_its_limits_limits_nobody() -> None:
+    assert Scene([STRONG, STRONG], SIX_AND_NINE).act(_short_of(0.0, 5, 6)) == []
+
+
+def test_an_area_full_of_sun_has_export_limited() -> None:
+    scene = Scene([STRONG, STRONG], [9.0, 9.0, -9.0, -9.0])
+    (row,) = scene.act(lambda more: 5.0 + 1000.0 * sum(more.values()))  # less injection helps
+    assert (row["street"], row["solved"]) == ("S-1", True)
+    assert scene.limits() == {0: (INF, 4.0), 1: (INF, 4.0)}
+
+
+def test_what_limits_of_feeders_do_for_the_area_counts_and_nobody_is_limited_twice() -> None:
+    """The first street is too weak for 12 kW: held to 8 kW it gives the area 4 kW already."""
+    streets = [_feeder(10.0, [9.0] * 2), STRONG]
+    (row,) = Scene(streets, SIX_AND_NINE).act(_short_of(3.0, 5, 6))
+    assert (row["street"], row["cause"], row["solved"]) == ("S-1", "feeder", True)
+    scene = Scene(streets, SIX_AND_NINE)
+    rows = scene.act(_short_of(50.0, 5, 6))
+    assert [(row["street"], row["cause"]) for row in rows] == [("S-1", "feeder"), ("S-2", "area")]
+    assert rows[1]["excess_pct"] == pytest.approx(46.0)
+    assert sorted(scene.limits()) == [0, 1, 2, 3]

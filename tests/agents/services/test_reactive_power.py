@@ -1,0 +1,210 @@
+"""Who buys, sells and delivers reactive power, each alone at a desk without a bus."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import mesa
+import numpy as np
+import pytest
+
+from tandem_sim.agents.base.agent import Desk
+from tandem_sim.agents.base.messages import (
+    Message,
+    ReactiveAwardMessage,
+    ReactiveBidsMessage,
+    ReactiveOrderMessage,
+    RejectionMessage,
+)
+from tandem_sim.agents.devices.population import ROW, Population
+from tandem_sim.agents.households.fleet import DEVICES, HouseholdFleet
+from tandem_sim.agents.households.fleet_agent import FleetDesk
+from tandem_sim.agents.portfolios.portfolio import Inverters
+from tandem_sim.agents.services.reactive_power import ReactiveDesk, ReactiveSeller
+from tandem_sim.markets.orders.bids import Bids
+from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister, Unit
+from tandem_sim.markets.orders.products import Product
+from tandem_sim.sim.clock.calendar import Calendar
+from tandem_sim.sim.clock.randomness import stream
+from tests.markets.hand import book
+
+PRODUCT = Product("reactive power", price_floor_eur_per_mwh=0.0, price_cap_eur_per_mwh=9.0, unit="Mvar")
+
+
+class Office:
+    """What an agent sends and records."""
+
+    def __init__(self) -> None:
+        self.sent: list[Any] = []
+        self.rows: list[tuple[str, Mapping[str, Any]]] = []
+        keep = self.rows.append
+        self.desk = Desk(lambda: 100, self.sent.append, lambda t, r: keep((t, r)), partial(stream, 0))
+
+    def refused(self) -> dict[str, str]:
+        return {row["bid_id"]: row["reason"] for table, row in self.rows if table == "rejections"}
+
+
+def offers_of(name: str, *ids: str, price: float = 4.0, mvar: float = 0.1) -> Bids:
+    found = book(*((i, 1, 1 if i.endswith("up.q") else -1, mvar, price) for i in ids))
+    return replace(found, provider=np.array([name] * len(ids)))
+
+
+def send(desk: ReactiveDesk, bids: Bids, isp: int = 3) -> None:
+    desk.take(ReactiveBidsMessage(str(bids.provider[0]), "DSO-D", isp, system="D", bids=bids))
+
+
+@pytest.fixture
+def office() -> Office:
+    return Office()
+
+
+@pytest.fixture
+def buyer(office: Office) -> ReactiveDesk:
+    return ReactiveDesk("DSO-D", office.desk, "D", PRODUCT)
+
+
+def test_a_book_holds_the_latest_admissible_offers_of_everybody(buyer: ReactiveDesk, office: Office) -> None:
+    send(buyer, offers_of("B", "b.up.q", "b.down.q"))
+    send(buyer, offers_of("A", "x.up.q", mvar=5.0))
+    send(buyer, offers_of("A", "a.up.q", "a.down.q"))  # instead of the ones before
+    send(buyer, offers_of("C", "c.up.q", price=-1.0))
+    send(buyer, offers_of("E", "e.up.q", mvar=np.inf))
+    send(buyer, offers_of("F", "f.up.q", price=9.5))
+    send(buyer, offers_of("A", "later.up.q"), isp=4)
+    assert buyer.close(3).bid_id.tolist() == ["a.down.q", "a.up.q", "b.down.q", "b.up.q"]
+    assert office.refused() == {
+        "c.up.q": "price is below the floor of 0.0 EUR/Mvarh",
+        "e.up.q": "quantity must be a positive number of Mvar",
+        "f.up.q": "price is above the cap of 9.0 EUR/Mvarh",
+    }
+    assert [(m.receiver, list(m.reasons)) for m in office.sent if isinstance(m, RejectionMessage)] == [
+        ("C", ["c.up.q"]), ("E", ["e.up.q"]), ("F", ["f.up.q"])
+    ]  # fmt: skip
+    assert len(buyer.close(4)) == 1
+    assert len(buyer.close(5)) == 0
+
+
+def test_offers_that_come_late_are_refused(buyer: ReactiveDesk, office: Office) -> None:
+    assert len(buyer.close(3)) == 0
+    send(buyer, offers_of("A", "a.up.q"))
+    assert office.refused() == {"a.up.q": "came after gate closure"}
+
+
+def test_groups_that_are_not_qualified_for_the_local_market_are_refused(office: Office) -> None:
+    register = FlexibilityRegister()
+    register.enter("A", [Unit("a", "D", 1, 1.0, 1.0)], [(1.0, 1.0)], 200, ["LFM"])
+    register.enter("B", [Unit("b", "D", 1, 1.0, 1.0)], [(1.0, 1.0)], 100, ["LFM"])  # it is second 100
+    buyer = ReactiveDesk("DSO-D", office.desk, "D", PRODUCT, register)
+    for name in ("A", "B", "C"):
+        send(buyer, offers_of(name, f"{name.lower()}.up.q"))
+    assert buyer.close(3).bid_id.tolist() == ["a.up.q"]
+    assert office.refused() == {
+        "b.up.q": "B is not qualified for LFM", "c.up.q": "C is not qualified for LFM"
+    }  # fmt: skip
+
+
+def test_everybody_is_told_what_was_bought_of_him(buyer: ReactiveDesk, office: Office) -> None:
+    offers = Bids.join(
+        [offers_of("A", "a1.up.q", "a2.up.q"), offers_of("B", "b.up.q"), offers_of("C", "c.up.q")]
+    )
+    buyer.announce(3, offers, np.array([0.0, 0.04, 0.1, 0.0]))
+    told = [(m.receiver, m.bid_id, m.quantity_mvar.tolist()) for m in office.sent]
+    assert told == [("A", ("a2.up.q",), [0.04]), ("B", ("b.up.q",), [0.1])]
+
+
+INVERTERS = [
+    Inverters(
+        "D1", np.array([4, 7]), ("A.D1.0002.pv", "A.D1.0005.battery"), np.array([2, 5]),
+        np.array([0.03, 0.01]),
+    ),
+    Inverters("D2", np.empty(0, dtype=np.int64), (), np.empty(0, dtype=np.int64), np.empty(0)),
+]  # fmt: skip
+
+
+@pytest.fixture
+def seller(office: Office) -> ReactiveSeller:
+    buyers = {"D1": "DSO-D1", "D2": "DSO-D2"}
+    return ReactiveSeller("A", office.desk, INVERTERS, 0.8, 4.0, buyers, "households")
+
+
+def test_inverters_are_offered_both_ways(seller: ReactiveSeller, office: Office) -> None:
+    seller.offer(3)
+    (message,) = office.sent  # none about D2, where it has no inverters
+    bids: Bids = message.bids
+    assert (message.receiver, message.isp, message.system) == ("DSO-D1", 3, "D1")
+    assert bids.bid_id.tolist() == [
+        "A.D1.0002.pv.up.q", "A.D1.0005.battery.up.q", "A.D1.0002.pv.down.q", "A.D1.0005.battery.down.q"
+    ]  # fmt: skip
+    assert bids.direction.tolist() == [1, 1, -1, -1]
+    assert bids.node.tolist() == [2, 5, 2, 5]
+    assert bids.quantity_mw == pytest.approx([0.0225, 0.0075] * 2)  # tan(acos(0.8)) = 0.75
+    assert set(bids.price.tolist()) == {4.0}
+    assert PRODUCT.reasons(bids) == [""] * 4
+
+
+def test_awards_become_orders_and_orders_deliveries(seller: ReactiveSeller, office: Office) -> None:
+    ids = ("A.D1.0005.battery.up.q", "A.D1.0002.pv.down.q")
+    seller.awarded(
+        ReactiveAwardMessage("DSO-D1", "A", 3, system="D1", bid_id=ids, quantity_mvar=np.array([0.005, 0.02]))
+    )
+    (order,) = office.sent
+    assert (order.receiver, order.isp, order.group.tolist()) == ("households", 3, [7, 4])
+    assert order.mvar.tolist() == [0.005, -0.02]
+    offers = offers_of("A", *ids, "A.D1.0002.pv.up.q")
+    awarded, injected = np.array([0.005, 0.02, 0.0]), np.zeros(9)
+    assert seller.delivered_mvar(offers, awarded, injected).tolist() == [0.0, 0.0, 0.0]  # the order was lost
+    np.add.at(injected, order.group, order.mvar)
+    assert seller.delivered_mvar(offers, awarded, injected).tolist() == [0.005, 0.02, 0.0]
+    assert seller.delivered_mvar(offers_of("B", "b.up.q"), np.ones(1), injected).tolist() == [0.0]
+
+
+@pytest.fixture(scope="module")
+def fleet() -> HouseholdFleet:
+    calendar = Calendar.of_days("2016-04-18", 1, 15, "Europe/Brussels")
+    sites, pools = np.arange(40, dtype=np.int64) % 4, np.zeros(40, dtype=np.int64)
+    population = Population(pv_share=0.5, battery_share=0.5, ev_share=0.5, heat_pump_share=0.5)
+    return HouseholdFleet.build(
+        population, sites, pools, calendar.times(), 5, np.random.default_rng(1).random((len(sites), ROW))
+    )
+
+
+def test_pv_and_batteries_have_inverters(fleet: HouseholdFleet) -> None:
+    device, swing = fleet.groups.device, fleet.swing_kw()
+    is_pv, is_battery = device == DEVICES.index("pv"), device == DEVICES.index("battery")
+    rated = fleet.inverter_kw()
+    assert is_pv.any()
+    assert is_battery.any()
+    np.testing.assert_allclose(rated[is_pv], swing[-1][is_pv])
+    np.testing.assert_allclose(rated[is_battery], 0.5 * swing[1][is_battery])  # from full charge to discharge
+    assert not rated[~is_pv & ~is_battery].any()
+
+
+def _desk(fleet: HouseholdFleet, office: Office) -> FleetDesk:
+    return FleetDesk(mesa.Model(rng=0), "households", office.desk, fleet, ["A"])
+
+
+def _order(isp: int, group: Sequence[int], mvar: Sequence[float]) -> Message:
+    return ReactiveOrderMessage("A", "households", isp, group=np.array(group), mvar=np.array(mvar))
+
+
+def test_households_inject_what_they_were_ordered_until_it_is_settled(
+    fleet: HouseholdFleet, office: Office
+) -> None:
+    desk, isp = _desk(fleet, office), fleet.next_isp
+    desk.receive(_order(isp, [0, 2], [0.01, -0.02]))
+    desk.receive(_order(isp, [2], [0.005]))
+    assert desk.reactive_mvar(isp)[:3].tolist() == pytest.approx([0.01, 0.0, -0.015])
+    assert not desk.reactive_mvar(isp + 1).any()
+    by_site = desk.site_mvar(isp)
+    assert by_site.shape == (5,)
+    assert by_site.sum() == pytest.approx(-0.005)
+    assert by_site[fleet.groups.site[0]] != 0.0
+    desk.deliver(isp)
+    desk.receive(_order(isp, [0], [0.05]))  # too late
+    assert office.refused() == {"A": "order came after delivery began"}
+    assert desk.reactive_mvar(isp)[0] == 0.01
+    desk.forget(isp)
+    assert not desk.reactive_mvar(isp).any()
