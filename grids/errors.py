@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 LONGEST = {"source": 300, "field": 160, "problem": 1_500, "mend": 3_000}
-"""Most characters that a message prints of each part; `mend` may list all names that are known."""
+"""Most characters that a message prints of each part; `hint` may list all names that are known."""
 
 
 def printable(text: object, longest: int = 80) -> str:
@@ -45,17 +45,17 @@ class InputError(ValueError):
     mend: what to do about it.
     """
 
-    def __init__(self, source: str, field: str, problem: str, mend: str) -> None:
-        super().__init__(source, field, problem, mend)  # all four, so that copies can be made of it
+    def __init__(self, source: str, field: str, problem: str, hint: str) -> None:
+        super().__init__(source, field, problem, hint)  # all four, so that copies can be made of it
         self.source = source
         self.field = field
         self.problem = problem
-        self.mend = mend
+        self.hint = hint
 
     def __str__(self) -> str:
         """All in one line, of bounded length, whatever others wrote into it."""
-        source, field, problem, mend = (printable(getattr(self, part), n) for part, n in LONGEST.items())
-        return f"{source}: {field}: {problem}. {mend}."
+        source, field, problem, hint = (printable(getattr(self, part), n) for part, n in LONGEST.items())
+        return f"{source}: {field}: {problem}. {hint}."
 
 
 class PowerFlowMismatchError(RuntimeError):

@@ -103,9 +103,9 @@ def build_schemes(options: Options = DEFAULTS) -> dict[str, Scheme]:
         pooled_market(pricing=pay_local) if pooled else dso_market(pricing=pay_local),
     )
     late: tuple[Block, ...] = (dso_market("correct", pricing=pay_local),)
-    mend: tuple[Block, ...] = (dso_market("correct", "corrective_market", pricing=pay_local),)
+    hint: tuple[Block, ...] = (dso_market("correct", "corrective_market", pricing=pay_local),)
     if o.mitigate:
-        local, late, mend = (held[0], *local), (held[1], *late), (held[1], *mend)
+        local, late, hint = (held[0], *local), (held[1], *late), (held[1], *hint)
     if o.reactive:
         local = (voltage_market(o.envelope_check), *local)
     refuse = post_qualify()
@@ -120,7 +120,7 @@ def build_schemes(options: Options = DEFAULTS) -> dict[str, Scheme]:
         "central-03": ((tso_full,), GRID),
         "central-03-relaxed": ((tso_market("relaxed", pricing=pay),), GRID),
         "multilevel-01": ((*local, forward, tso), OFFERS),
-        "multilevel-02": ((*local, forward, tso, *mend), OFFERS),
+        "multilevel-02": ((*local, forward, tso, *hint), OFFERS),
         "multilevel-02-post": ((*local, forward, tso, refuse), OFFERS),
         "multilevel-03": ((*local, forward, qualify, tso), OFFERS),
         "multilevel-04": ((*local, forward, tso_full), GRID),

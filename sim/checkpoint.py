@@ -29,7 +29,7 @@ import mesa
 from tandem_sim.grids.documents.text import one_line
 from tandem_sim.grids.errors import InputError
 from tandem_sim.sim.clock.clock import Clock
-from tandem_sim.sim.model import World
+from tandem_sim.sim.model import FlexibilityModel
 from tandem_sim.sim.output.recorder import START, Mark
 from tandem_sim.sim.user_key import key_file
 
@@ -80,7 +80,7 @@ class Checkpoints:
         """Whether this run keeps any."""
         return self.every_s > 0 and self.key is not None
 
-    def save(self, world: World, clock: Clock) -> None:
+    def save(self, world: FlexibilityModel, clock: Clock) -> None:
         """Keep the state as it is now, between two seconds. Raises `InputError` for what cannot be kept.
 
         The checkpoint before stays beside the new one, and a file is complete or not there: whenever the run
@@ -103,7 +103,7 @@ class Checkpoints:
         self._write(mark, content.getvalue())
         log.debug("checkpoint at second %d, %d bytes", clock.now(), content.tell())
 
-    def restore(self, world: World, clock: Clock) -> None:
+    def restore(self, world: FlexibilityModel, clock: Clock) -> None:
         """Bring a world just built, and its clock, to the newest checkpoint, if there is one.
 
         Raises `StaleError` for a checkpoint that is damaged or of another run.
@@ -209,7 +209,7 @@ class _Unpickler(pickle.Unpickler):
         return self._anchors[pid]
 
 
-def _anchors(world: World, clock: Clock) -> tuple[dict[str, object], list[str]]:
+def _anchors(world: FlexibilityModel, clock: Clock) -> tuple[dict[str, object], list[str]]:
     """What every build of a scenario has, by name; and the names of those whose attributes change.
 
     Clock and recorder change too, but know how to be set themselves.
@@ -217,16 +217,16 @@ def _anchors(world: World, clock: Clock) -> tuple[dict[str, object], list[str]]:
     agents = {
         f"agent {agent.name}": agent
         for agent in (
-            world.fleet_desk, *world.operators, *world.aggregators, *world.producers, world.market,
+            world.fleet_agent, *world.operators, *world.aggregators, *world.transmission_sellers, world.market,
             *world.brps,
         )
     }  # fmt: skip
-    changing: dict[str, object] = {"world": world, "fleet": world.fleet_desk.fleet, **agents}
+    changing: dict[str, object] = {"world": world, "fleet": world.fleet_agent.fleet, **agents}
     fixed: dict[str, object] = {
         "clock": clock, "recorder": world.recorder, "scheme": world.tso.scheme, "load": world.load_mw,
         "transmission": world.transmission, "on_isp": world.on_isp,
-        "physics": world.physics, "layout": world.fleet_desk.fleet.layout,
-        "foreseen load": world.foresight.load_mw, "errors": world.foresight.errors,
+        "physics": world.physics, "layout": world.fleet_agent.fleet.layout,
+        "foreseen load": world.forecasts.load_mw, "errors": world.forecasts.errors,
     }  # fmt: skip
     for area in world.areas:
         parts = {"": area, " network": area.network, " lin": area.lin, " flow": area.power_flow}

@@ -9,7 +9,7 @@ import numpy as np
 
 from tandem_sim.agents.base.agent import Carry
 from tandem_sim.agents.base.area import Area
-from tandem_sim.agents.households.fleet_agent import FleetDesk
+from tandem_sim.agents.households.fleet_agent import FleetAgent
 from tandem_sim.agents.operators.dso import DSO
 from tandem_sim.agents.operators.market_operator import MarketOperator
 from tandem_sim.agents.operators.operator import Operator, Register
@@ -25,7 +25,7 @@ from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister
 from tandem_sim.markets.settlement.payments import RESERVE
 from tandem_sim.sim.clock.calendar import Calendar
-from tandem_sim.sim.delivery.forecasts import Foresight
+from tandem_sim.sim.delivery.forecasts import ForecastService
 from tandem_sim.sim.delivery.physics import Physics
 from tandem_sim.sim.delivery.reserve import Reserve, reserve_books
 from tandem_sim.sim.delivery.termination import TerminationSignals, grid_monitor
@@ -45,7 +45,7 @@ from tandem_sim.sim.timetable import CapacityNeeds
 NOT_ACCEPTED = "the DSO has not accepted the merit order list; the area is left out"
 
 
-class World(mesa.Model):
+class FlexibilityModel(mesa.Model):
     """Agents, physics and books of one run. Gates are fired by the clock; nothing here knows the time."""
 
     calendar: Calendar
@@ -54,14 +54,14 @@ class World(mesa.Model):
     tso: TSO
     dsos: Sequence[DSO]
     aggregators: Sequence[Aggregator]  # household pools, by number
-    producers: Sequence[Aggregator]
+    transmission_sellers: Sequence[Aggregator]
     brps: Sequence[BRP]
     brp_of_area: dict[str, BRP]
     brp_t: BRP
     market: DayAheadMarket
-    fleet_desk: FleetDesk
+    fleet_agent: FleetAgent
     physics: Physics
-    foresight: Foresight
+    forecasts: ForecastService
     register: Register
     recorder: Recorder
     carry: Carry  # messages inside an ISP
@@ -96,7 +96,7 @@ class World(mesa.Model):
 
     def schedules(self, day: range) -> None:
         """Day-ahead gate: BRPs schedule, units that ask for more than their cost say so."""
-        for unit in self.producers:
+        for unit in self.transmission_sellers:
             unit.supply(day, self.market.name)
         for brp in self.brps:
             brp.schedule(day)
@@ -118,7 +118,7 @@ class World(mesa.Model):
         """
         for dso in self.dsos:
             dso.retest(day.start)
-        for seller in (*self.aggregators, *self.producers):
+        for seller in (*self.aggregators, *self.transmission_sellers):
             if seller.applicant is not None:
                 seller.applicant.apply(day.start)
 
@@ -151,7 +151,7 @@ class World(mesa.Model):
 
     def nominate(self, day: range) -> None:
         """BSPs that sold aFRR capacity say what of it they will bid."""
-        for seller in (*self.aggregators, *self.producers):
+        for seller in (*self.aggregators, *self.transmission_sellers):
             if seller.capacity is not None:
                 seller.capacity.nominate(day, self.tso.name)
 
@@ -173,7 +173,7 @@ class World(mesa.Model):
 
     def offer(self, isp: int) -> None:
         """Everybody who sells flexibility bids."""
-        for seller in (*self.aggregators, *self.producers):
+        for seller in (*self.aggregators, *self.transmission_sellers):
             seller.offer(isp)
         for brp in self.brps:
             brp.buy(isp)
@@ -222,13 +222,13 @@ class World(mesa.Model):
             self._dispatch_reserve(isp)
         if self.non_firm is not None:
             self.non_firm.make_good(isp)
-        step = self.fleet_desk.deliver(isp)
-        audit_energy(isp, step, self.fleet_desk.fleet)
+        step = self.fleet_agent.deliver(isp)
+        audit_energy(isp, step, self.fleet_agent.fleet)
         units = self.tso.units_mw(isp)
         called = self._transmission_activation(isp)
         if self.reliable:
-            audit_orders(isp, step, self.fleet_desk.wanted_kw[isp], self._ordered_kw(isp))
-        mvar = self.fleet_desk.site_mvar(isp)
+            audit_orders(isp, step, self.fleet_agent.wanted_kw[isp], self._ordered_kw(isp))
+        mvar = self.fleet_agent.site_mvar(isp)
         grids = self.physics.deliver(isp, step, mvar, units + called, self.load_mw[isp], isp in self.audited)
         before = float(units.sum() + self.load_mw[isp].sum())
         after = before + float(called.sum())
@@ -250,7 +250,7 @@ class World(mesa.Model):
 
     def meter(self, isp: int) -> None:
         """Meters are read."""
-        self.fleet_desk.meter(isp)
+        self.fleet_agent.meter(isp)
 
     def settle(self, isp: int) -> None:
         """Money changes hands, books are audited and closed."""
@@ -275,7 +275,7 @@ class World(mesa.Model):
         """The TSO's controller runs through the ISP on what its market left; means are booked and ordered."""
         assert self.reserve is not None
         ledger, books = self.register[isp], self._books(isp)
-        ahead = self.fleet_desk.sites_ahead(isp)
+        ahead = self.fleet_agent.sites_ahead(isp)
         surplus = float(self.tso.units_mw(isp).sum() + self._transmission_activation(isp).sum())
         surplus += float(self.load_mw[isp].sum())
         ordered = {}
@@ -284,9 +284,9 @@ class World(mesa.Model):
             ordered[area.name] = books[area.name].injection_mw(ledger.sold(area.name), area.network.n_nodes)
             surplus += float(base.sum() + ordered[area.name].sum())
         left = reserve_books(
-            self.clearer.known[isp], ledger, self.tso.scheme, self.flexibility, self.tso.desk.now()
+            self.clearer.known[isp], ledger, self.tso.scheme, self.flexibility, self.tso.context.now()
         )
-        mvar = self.fleet_desk.site_mvar(isp)
+        mvar = self.fleet_agent.site_mvar(isp)
         start, length = self.calendar.seconds(isp), self.calendar.isp_seconds
         signals = TerminationSignals(self.carry, self.recorder, self.tso.name, isp, start, start + length)
         monitor = grid_monitor(self.dsos, signals, ahead, ordered, mvar, left)
@@ -306,7 +306,7 @@ class World(mesa.Model):
             for aggregator in self.aggregators if system != T else ():
                 mine = (own := bids.places_of(aggregator.name))[mw[own] > 0]
                 if len(mine):
-                    self.fleet_desk.receive(aggregator.order(isp, bids.bid_id[mine].tolist(), mw[mine]))
+                    self.fleet_agent.receive(aggregator.order(isp, bids.bid_id[mine].tolist(), mw[mine]))
 
     def _observe(self, isp: int, gate: str, operators: Sequence[Operator]) -> None:
         if self.export is not None and isp == self.export.isp:
@@ -331,7 +331,7 @@ class World(mesa.Model):
         del self.register[isp]
         if self.flexibility is not None:
             self.flexibility.forget(isp)
-        self.fleet_desk.forget(isp)
+        self.fleet_agent.forget(isp)
         for brp in self.brps:
             brp.forget(isp)
         for operator in self.operators:

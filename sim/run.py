@@ -10,13 +10,13 @@ from typing import Any
 from tandem_sim.agents.strategies.allowed_code import NO_CODE, AllowedCode
 from tandem_sim.markets.clearing.solvers import solving_by
 from tandem_sim.markets.orders.penalties import admitting
-from tandem_sim.sim.assembly.agents import Arrange
-from tandem_sim.sim.assembly.build import build_world
+from tandem_sim.sim.assembly.agents import CreationOrder
+from tandem_sim.sim.assembly.build import build_model
 from tandem_sim.sim.checkpoint import Checkpoints
 from tandem_sim.sim.clock.calendar import Calendar
 from tandem_sim.sim.clock.clock import Clock
 from tandem_sim.sim.clock.interruption import asked_to_end, until_the_isp_is_over
-from tandem_sim.sim.model import World
+from tandem_sim.sim.model import FlexibilityModel
 from tandem_sim.sim.output.export_isp import IspExport
 from tandem_sim.sim.scenario.named_code import limit_strategies
 from tandem_sim.sim.scenario.scenario import Scenario
@@ -41,7 +41,7 @@ def run(
     folder: Path | None,
     out: Path,
     on_isp: Callable[[int], None] = lambda isp: None,
-    arrange: Arrange = list,
+    arrange: CreationOrder = list,
     export: IspExport | None = None,
     checkpoints: Checkpoints | None = None,
     allowed: AllowedCode = NO_CODE,
@@ -62,7 +62,7 @@ def run(
     reconcile(out, scenario.isp_minutes / 60.0)
 
 
-def _run_with_checkpoints(world: World, clock: Clock, checkpoints: Checkpoints | None) -> None:
+def _run_with_checkpoints(world: FlexibilityModel, clock: Clock, checkpoints: Checkpoints | None) -> None:
     """Run to the end, with a checkpoint wherever one is due, or where the process is asked to end."""
     calendar = world.calendar
     end = calendar.seconds(calendar.n_isp)
@@ -85,14 +85,14 @@ def start(
     folder: Path | None,
     out: Path,
     on_isp: Callable[[int], None] = lambda isp: None,
-    arrange: Arrange = list,
+    arrange: CreationOrder = list,
     export: IspExport | None = None,
     checkpoints: Checkpoints | None = None,
     allowed: AllowedCode = NO_CODE,
-) -> tuple[World, Clock]:
+) -> tuple[FlexibilityModel, Clock]:
     """What `run` runs: a world with all its gates ahead of it. Its recorder is closed by who lets it run."""
     spool = None if checkpoints is None else checkpoints.spool
-    world, clock = build_world(scenario, folder, out, on_isp, arrange, spool, allowed)
+    world, clock = build_model(scenario, folder, out, on_isp, arrange, spool, allowed)
     if export is not None:
         world.export, export.transmission, export.areas = export, world.transmission, world.areas
     begin = clock.now()
@@ -100,7 +100,7 @@ def start(
         checkpoints.restore(world, clock)
         if world.export is not None and export is not None:
             world.export.folder = export.folder  # the run may have been moved meanwhile
-    limit_strategies((*world.aggregators, *world.producers), scenario.strategy_limit_s)
+    limit_strategies((*world.aggregators, *world.transmission_sellers), scenario.strategy_limit_s)
     for name, moments, action in arrange(_gates(scenario, world, begin)):
         ahead = [(second, what) for second, what in moments if second >= clock.now()]
         clock.gate(name, ahead, action)
@@ -115,7 +115,7 @@ def moments_ahead(scenario: Scenario, calendar: Calendar) -> dict[str, list[tupl
     }
 
 
-def _gates(scenario: Scenario, world: World, begin: int) -> list[Gate]:
+def _gates(scenario: Scenario, world: FlexibilityModel, begin: int) -> list[Gate]:
     """Every gate of a scenario that begins at a second: its moments, and what the world does then."""
     calendar = world.calendar
     days, before = calendar.days(), moments_ahead(scenario, calendar)
@@ -143,7 +143,9 @@ def _gates(scenario: Scenario, world: World, begin: int) -> list[Gate]:
     ]
 
 
-def _limiting_gates(scenario: Scenario, world: World, before: dict[str, list[tuple[int, int]]]) -> list[Gate]:
+def _limiting_gates(
+    scenario: Scenario, world: FlexibilityModel, before: dict[str, list[tuple[int, int]]]
+) -> list[Gate]:
     """Gates of non-firm connections, where contracts are activated at all."""
     settings, acts = scenario.non_firm, world.non_firm
     if acts is None or not settings.enabled:
@@ -160,7 +162,7 @@ def _limiting_gates(scenario: Scenario, world: World, before: dict[str, list[tup
     return gates
 
 
-def _study_gates(world: World, begin: int) -> list[Gate]:
+def _study_gates(world: FlexibilityModel, begin: int) -> list[Gate]:
     """The gate of network flexibility studies, if any is made: what lies before the run is done at once."""
     calendar, studies = world.calendar, [dso.study for dso in world.dsos if dso.study is not None]
     if not studies:
@@ -172,7 +174,7 @@ def _study_gates(world: World, begin: int) -> list[Gate]:
     ]
 
 
-def _selling_gates(scenario: Scenario, world: World, begin: int) -> list[Gate]:
+def _selling_gates(scenario: Scenario, world: FlexibilityModel, begin: int) -> list[Gate]:
     """Gates of the register and of capacity, as far as the scenario has them."""
     if world.flexibility is None:
         return []

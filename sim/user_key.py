@@ -63,18 +63,18 @@ def _make(path: Path) -> None:
 def _read(path: Path) -> bytes:
     with open(path, "rb") as file:
         about = os.fstat(file.fileno())
-        problem, mend = "", f"Name another file in {VARIABLE}"
+        problem, hint = "", f"Name another file in {VARIABLE}"
         if not stat.S_ISREG(about.st_mode):
             problem = "is no file"
         elif os.name == "posix" and about.st_mode & OTHERS:
             problem = "can be read by others, who could sign checkpoints in your name"
-            mend = "Keep it to yourself (chmod 600)"
+            hint = "Keep it to yourself (chmod 600)"
         key = b"" if problem else file.read(MOST)
     if not problem and len(key) < LENGTH:
         problem = f"holds {len(key)} bytes, less than {LENGTH}"
     if problem:
         raise InputError(
             str(path), "key of checkpoints", problem,
-            mend,
+            hint,
         )  # fmt: skip
     return key

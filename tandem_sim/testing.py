@@ -27,11 +27,11 @@ from tandem_sim.agents.strategies.strategy import (
     sights_of,
 )
 from tandem_sim.markets.coordination.block import TSO, Block, Scheme, Values, Written
-from tandem_sim.markets.coordination.driver import apply, houses_of, view_of
+from tandem_sim.markets.coordination.driver import apply, systems_of, view_of
 from tandem_sim.markets.coordination.gates import GATES
 from tandem_sim.markets.coordination.ledger import Ledger
 
-HOUSES = ("area.", "tso.", "operator.")
+OWNERS = ("area.", "tso.", "operator.")
 
 
 def freeze(value: Any) -> None:
@@ -67,13 +67,13 @@ def check_declaration(block: Block) -> None:
     assert block.name
     assert block.gate in GATES
     for name in block.reads + block.writes:
-        assert name.startswith(HOUSES), f"{block.name}: {name} names no house"
+        assert name.startswith(OWNERS), f"{block.name}: {name} names no house"
 
 
-def check_block(block: Block, house: str, houses: Mapping[str, Values]) -> Written:
+def check_block(block: Block, house: str, states: Mapping[str, Values]) -> Written:
     """Run `block` twice on frozen entries: the same answer, nothing mutated, nothing undeclared written."""
     check_declaration(block)
-    view = view_of(block, house, houses)
+    view = view_of(block, house, states)
     freeze(view)
     first, second = block.run(house, view), block.run(house, view)
     assert same(first, second), f"{block.name} is not a function of its view"
@@ -90,11 +90,11 @@ def check_block(block: Block, house: str, houses: Mapping[str, Values]) -> Writt
     return first
 
 
-def check_scheme(scheme: Scheme, houses: dict[str, dict[str, Any]], ledger: Ledger) -> None:
-    """Carry a scheme without `Repeat` through `houses`, checking every block on the way."""
+def check_scheme(scheme: Scheme, states: dict[str, dict[str, Any]], ledger: Ledger) -> None:
+    """Carry a scheme without `Repeat` through `states`, checking every block on the way."""
     for block in scheme.blocks:
-        for house in houses_of(block, houses):
-            apply(block, check_block(block, house, houses), houses, ledger)
+        for house in systems_of(block, states):
+            apply(block, check_block(block, house, states), states, ledger)
     for system, offered in ledger.offered.items():
         layers = [awards[system] for awards in ledger.layers.values() if system in awards]
         total = np.sum(layers, axis=0) if layers else np.zeros(len(offered))

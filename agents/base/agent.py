@@ -20,7 +20,7 @@ Carry = Callable[[Message, int], Message | None]
 
 
 @dataclass(frozen=True)
-class Desk:
+class AgentContext:
     """What an agent is handed instead of a clock: time, bus, recorder, and random streams."""
 
     now: Callable[[], int]
@@ -32,10 +32,10 @@ class Desk:
 class Participant(mesa.Agent):
     """An agent that talks only through messages."""
 
-    def __init__(self, model: mesa.Model, name: str, desk: Desk) -> None:
+    def __init__(self, model: mesa.Model, name: str, context: AgentContext) -> None:
         super().__init__(model)
         self.name = name
-        self.desk = desk
+        self.context = context
 
     def receive(self, message: Message) -> None:
         """Take a message from the bus. An agent that gets what it does not expect has been wired wrongly."""

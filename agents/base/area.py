@@ -36,7 +36,7 @@ class Area:
 
         `site_kw` and `site_load_kw` are the fleet's net injection and its inflexible part, over the sites of
         all areas. Inflexible and other load draw reactive power as the grid's own data say; devices run at
-        unity power factor, but for what their DSO has bought (`FleetDesk.site_mvar`).
+        unity power factor, but for what their DSO has bought (`FleetAgent.site_mvar`).
         """
         other = self.share * self.other_mw[isp]
         net, load = self.at_nodes(site_kw) / 1000.0, self.at_nodes(site_load_kw) / 1000.0

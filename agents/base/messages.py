@@ -73,7 +73,7 @@ class RejectionMessage(Message, chance="rejection"):
 
 
 @dataclass(frozen=True)
-class HouseMessage(Message, chance="house"):
+class StateMessage(Message, chance="house"):
     """Operator to operator: entries of the sender's house that the scheme shares."""
 
     if_lost: ClassVar[str] = "the receiver goes by what it knew, or without the area"
@@ -82,14 +82,14 @@ class HouseMessage(Message, chance="house"):
 
 
 @dataclass(frozen=True)
-class PlatformMessage(HouseMessage, chance="platform"):
+class PlatformMessage(StateMessage, chance="platform"):
     """The same to or from the platform of an independent operator, which confirms what it receives."""
 
     acknowledged: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
-class TerminationMessage(HouseMessage, chance="termination"):
+class TerminationMessage(StateMessage, chance="termination"):
     """DSO to TSO, inside an ISP: the reserve hurts its grid. `bounds`: MW that bids may deliver at most."""
 
     if_lost: ClassVar[str] = "the reserve goes on until the DSO looks again"
@@ -263,7 +263,7 @@ class LimitMessage(Message, chance="limit"):
 
 
 @dataclass(frozen=True)
-class HelpMessage(Message, chance="help"):
+class SubstitutionRequestMessage(Message, chance="help"):
     """Aggregator to another: wanted, somebody to deliver so many kW in a direction should they be called."""
 
     if_lost: ClassVar[str] = "nobody is asked"
@@ -272,7 +272,7 @@ class HelpMessage(Message, chance="help"):
 
 
 @dataclass(frozen=True)
-class HelpOfferMessage(Message, chance="help offer"):
+class SubstitutionOfferMessage(Message, chance="help offer"):
     """Answer to it: kW of device groups, each at a price (EUR/MWh, signed like bids)."""
 
     if_lost: ClassVar[str] = "no help"
@@ -283,7 +283,7 @@ class HelpOfferMessage(Message, chance="help offer"):
 
 
 @dataclass(frozen=True)
-class HelpAcceptMessage(Message, chance="help accept"):
+class SubstitutionAcceptanceMessage(Message, chance="help accept"):
     """Aggregator to a helper: so many kW of a group are wanted, to be paid as far as they are called."""
 
     acknowledged: ClassVar[bool] = True

@@ -75,7 +75,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Hookups:
+class LvConnections:
     """What low-voltage feeders bring to a fleet of H households.
 
     connection_of (H,): number 0..C-1 of households that are worked out one by one, -1 for the others.
@@ -86,8 +86,8 @@ class Hookups:
 
     connection_of: IntArray
     standing: Standing | None = None
-    rush_isp: IntArray | None = None
-    rush_kwh: FloatArray | None = None
+    plug_in_isp: IntArray | None = None
+    plug_in_kwh: FloatArray | None = None
     phases_of: IntArray | None = None
 
 
@@ -126,9 +126,9 @@ def comply(
     pv, battery, shifts = kind == 0, kind == 1, kind > 1
     power = wish.copy()
 
-    def give(wanted: FloatArray, reach: FloatArray, sign: float) -> tuple[FloatArray, FloatArray]:
+    def give(wanted: FloatArray, feasible_range: FloatArray, sign: float) -> tuple[FloatArray, FloatArray]:
         """Move members up or down by what their connection wants, as far as they reach."""
-        share, left = spread(np.append(wanted, 0.0), owner, np.where(owner < n, reach, 0.0))
+        share, left = spread(np.append(wanted, 0.0), owner, np.where(owner < n, feasible_range, 0.0))
         np.add(power, sign * share, out=power)
         return share, left[:-1]
 
@@ -150,9 +150,9 @@ def comply(
     return Kept(power, up, down, denied, forced, shed)
 
 
-def _freedom(owner: IntArray, reach: FloatArray, room_kw: FloatArray) -> FloatArray:
+def _freedom(owner: IntArray, feasible_range: FloatArray, room_kw: FloatArray) -> FloatArray:
     """Share of their reach (M,) that members may use so that all of a connection's together keep its room."""
-    wanted = np.bincount(owner, reach, len(room_kw) + 1)[:-1]
+    wanted = np.bincount(owner, feasible_range, len(room_kw) + 1)[:-1]
     room = np.maximum(room_kw, 0.0)
     share = np.divide(room, wanted, out=np.ones(len(room)), where=wanted > room)
     return np.asarray(np.append(share, 1.0)[owner])

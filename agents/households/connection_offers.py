@@ -8,11 +8,11 @@ from tandem_sim.agents.households.dynamics import Now, activate, bounds, limits,
 from tandem_sim.agents.households.layout import Layout
 from tandem_sim.agents.households.lookahead import Stop
 from tandem_sim.agents.households.measurements import total
-from tandem_sim.agents.households.views import FleetReach
+from tandem_sim.agents.households.views import FeasibleRange
 from tandem_sim.grids.types import FloatArray
 
 
-def reach(lay: Layout, stop: Stop, order: FloatArray | None) -> FleetReach:
+def feasible_range(lay: Layout, stop: Stop, order: FloatArray | None) -> FeasibleRange:
     """What is expected of an ISP with an order (G,) kW, up positive; see ``FleetReach``."""
     state, now, own = stop.state, stop.now, lay.connections
     load = now.seen.connection_load
@@ -22,7 +22,7 @@ def reach(lay: Layout, stop: Stop, order: FloatArray | None) -> FleetReach:
     shed = nothing if now.kept is None else now.kept.shed_kw
     cost, _ = prices(lay, state, now, 0.0)
     ease = own.net_kw(more, nothing)
-    return FleetReach(
+    return FeasibleRange(
         own.net_kw(power, load - shed),
         own.net_kw(now.base, load - shed),
         own.net_kw(now.wish, load),

@@ -22,23 +22,29 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tandem_sim.agents.devices.connection_limits import Caps, Connections, Hookups, Standing
+from tandem_sim.agents.devices.connection_limits import Caps, Connections, LvConnections, Standing
 from tandem_sim.agents.devices.population import Population
 from tandem_sim.agents.devices.study_view import StudyTerms
-from tandem_sim.agents.households.connection_offers import offers, reach
+from tandem_sim.agents.households.connection_offers import feasible_range, offers
 from tandem_sim.agents.households.dynamics import group_offer, prices, sites
 from tandem_sim.agents.households.layout import DEVICES, FleetGroups, FleetState, Layout, lay_out
-from tandem_sim.agents.households.lookahead import UNASKED, Ahead, Order, Stop, wanted_kw
+from tandem_sim.agents.households.lookahead import NO_ORDER, Ahead, Order, Stop, wanted_kw
 from tandem_sim.agents.households.measurements import total
-from tandem_sim.agents.households.views import FleetPreview, FleetReach, FleetRollout, FleetStep, SitesAhead
+from tandem_sim.agents.households.views import (
+    FeasibleRange,
+    FleetBaseline,
+    FleetLookahead,
+    FleetStep,
+    SitesAhead,
+)
 from tandem_sim.grids.types import FloatArray, IntArray
 
 __all__ = [
     "DEVICES",
+    "FeasibleRange",
+    "FleetBaseline",
     "FleetGroups",
-    "FleetPreview",
-    "FleetReach",
-    "FleetRollout",
+    "FleetLookahead",
     "FleetStep",
     "HouseholdFleet",
     "SitesAhead",
@@ -61,14 +67,14 @@ class HouseholdFleet:
         self._state = layout.start()
         unlimited = Ahead(layout, None)
         for isp in range(-layout.window.first, 0):
-            self._state = unlimited.unasked(self._state, isp).leave(UNASKED)[1]
+            self._state = unlimited.without_orders(self._state, isp).leave(NO_ORDER)[1]
         self._open_accounts()
         self._ahead = Ahead(layout, standing)
 
     @classmethod
     def build(
         cls, population: Population, site_of: IntArray, aggregator_of: IntArray, times: pd.DatetimeIndex,
-        n_sites: int, rows: FloatArray, hookups: Hookups | None = None, terms: StudyTerms | None = None,
+        n_sites: int, rows: FloatArray, lv_connections: LvConnections | None = None, terms: StudyTerms | None = None,
     ) -> "HouseholdFleet":  # fmt: skip
         """Draw a fleet and let it live a day unasked, so that it starts with cars plugged in.
 
@@ -78,8 +84,8 @@ class HouseholdFleet:
         terms: by which a network flexibility study tells devices apart, if one is made.
         Raises ValueError (``ProfileError`` for times) naming the argument at fault.
         """
-        layout = lay_out(population, site_of, aggregator_of, times, n_sites, rows, hookups, terms)
-        return cls(layout, None if hookups is None else hookups.standing)
+        layout = lay_out(population, site_of, aggregator_of, times, n_sites, rows, lv_connections, terms)
+        return cls(layout, None if lv_connections is None else lv_connections.standing)
 
     @property
     def layout(self) -> Layout:
@@ -163,17 +169,17 @@ class HouseholdFleet:
             indoor_theta_mean=float(state.theta_k.mean()) if len(state.theta_k) else 0.0,
             connection_kw=lay.connections.net_kw(power, load - shed),
             connection_base_kw=lay.connections.net_kw(now.base, load - shed),
-            connection_wish_kw=lay.connections.net_kw(now.wish, load),
+            connection_unconstrained_kw=lay.connections.net_kw(now.wish, load),
             shed_kw=shed,
             lost_kwh=lost,
             offer_kw=offered[0],
             free_offer_kw=offered[1],
         )
 
-    def preview(
+    def lookahead(
         self, now_isp: int, isp: int, energy_value: float, orders: Mapping[int, Order],
         caps: Mapping[int, Caps] = _NO_CAPS,
-    ) -> FleetPreview:  # fmt: skip
+    ) -> FleetLookahead:  # fmt: skip
         """Look ahead from ``now_isp`` (the next to be delivered) to ``isp``; the fleet itself does not move.
 
         energy_value: EUR/MWh that energy is worth to its household. orders: (up, down) kW wanted per group,
@@ -191,7 +197,7 @@ class HouseholdFleet:
         up_kw, up_price = group_offer(lay, high - now.base, up_cost)
         down_kw, down_price = group_offer(lay, now.base - low, down_saving)
         group_base = total(lay.member_group, now.base, len(lay.groups))
-        return FleetPreview(
+        return FleetLookahead(
             isp, stop.site_base_kw, now.site_load, group_base, up_kw, down_kw, up_price, down_price
         )
 
@@ -202,33 +208,33 @@ class HouseholdFleet:
         stop = self._stop(now_isp, isp, orders, caps)
         return SitesAhead(stop.site_base_kw, stop.now.site_load)
 
-    def reach(
+    def feasible_range(
         self, now_isp: int, isp: int, orders: Mapping[int, Order], caps: Mapping[int, Caps] = _NO_CAPS
-    ) -> FleetReach:
+    ) -> FeasibleRange:
         """What connections will do in an ISP to come, all orders known, and what groups could do in it."""
         stop = self._stop(now_isp, isp, orders, caps)
-        return reach(self._layout, stop, wanted_kw(self._layout, orders.get(isp, UNASKED)))
+        return feasible_range(self._layout, stop, wanted_kw(self._layout, orders.get(isp, NO_ORDER)))
 
-    def rollout(self, now_isp: int, n: int) -> FleetRollout:
+    def baseline_ahead(self, now_isp: int, n: int) -> FleetBaseline:
         """Baselines of the n ISPs from ``now_isp`` (the next to be delivered) on, without any order."""
         lay, state = self._layout, self._state_at(now_isp)
         self._check_isp(now_isp + n - 1, now_isp, lay.horizon - 1)
         base, load = np.empty((n, lay.n_sites)), np.empty((n, lay.n_sites))
         for k in range(n):
-            stop = self._ahead.unasked(state, now_isp + k)
-            _, state = stop.leave(UNASKED)
+            stop = self._ahead.without_orders(state, now_isp + k)
+            _, state = stop.leave(NO_ORDER)
             base[k], load[k] = stop.site_base_kw, stop.now.site_load
-        return FleetRollout(base, load)
+        return FleetBaseline(base, load)
 
-    def outlook(self, now_isp: int, isps: Sequence[int]) -> tuple[FloatArray, FloatArray]:
+    def availability(self, now_isp: int, isps: Sequence[int]) -> tuple[FloatArray, FloatArray]:
         """Sustained offers up and down, (n, G) kW each, at n ISPs to come in rising order, unasked."""
         lay, state = self._layout, self._state_at(now_isp)
         self._check_isp(isps[-1], now_isp, lay.horizon - 1)
         up, down = np.empty((len(isps), len(lay.groups))), np.empty((len(isps), len(lay.groups)))
         for line, isp in enumerate(isps):
             for k in range(state.next_isp, isp):
-                _, state = self._ahead.unasked(state, k).leave(UNASKED)
-            stop = self._ahead.unasked(state, isp)
+                _, state = self._ahead.without_orders(state, k).leave(NO_ORDER)
+            stop = self._ahead.without_orders(state, isp)
             (low, high), base = stop.sustained, stop.now.base
             up[line] = total(lay.member_group, high - base, len(lay.groups))
             down[line] = total(lay.member_group, base - low, len(lay.groups))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mesa
 import numpy as np
 
-from tandem_sim.agents.base.agent import Desk, Participant
+from tandem_sim.agents.base.agent import AgentContext, Participant
 from tandem_sim.agents.base.messages import (
     LimitMessage,
     Message,
@@ -14,7 +14,13 @@ from tandem_sim.agents.base.messages import (
     ReactiveOrderMessage,
 )
 from tandem_sim.agents.devices.connection_limits import Caps
-from tandem_sim.agents.households.fleet import FleetPreview, FleetReach, FleetStep, HouseholdFleet, SitesAhead
+from tandem_sim.agents.households.fleet import (
+    FeasibleRange,
+    FleetLookahead,
+    FleetStep,
+    HouseholdFleet,
+    SitesAhead,
+)
 from tandem_sim.grids.types import FloatArray
 
 
@@ -28,29 +34,29 @@ class Household(mesa.Agent):
         self.aggregator = aggregator
 
 
-class FleetDesk(Participant):
+class FleetAgent(Participant):
     """Takes orders for the household fleet, moves it once per ISP, and reads its meters."""
 
     def __init__(
         self,
         model: mesa.Model,
         name: str,
-        desk: Desk,
+        context: AgentContext,
         fleet: HouseholdFleet,
         owners: list[str],
         isps_per_day: int = 96,
     ) -> None:
-        super().__init__(model, name, desk)
+        super().__init__(model, name, context)
         self.fleet = fleet
         self.owners = owners  # aggregator by number
         self._orders: dict[int, tuple[FloatArray, FloatArray]] = {}  # up and down per group (G,) kW
-        self._reach_at = (-1, -1, -1)  # next ISP, ISP asked for, changes: of `_reach`
-        self._reach: dict[bool, FleetReach] = {}  # with activated limits, and without
-        self._preview: tuple[tuple[int, int, int, float], FleetPreview] | None = None
+        self._feasible_range_at = (-1, -1, -1)  # next ISP, ISP asked for, changes: of `_feasible_range`
+        self._feasible_range: dict[bool, FeasibleRange] = {}  # with activated limits, and without
+        self._lookahead: tuple[tuple[int, int, int, float], FleetLookahead] | None = None
         self._sites: tuple[tuple[int, int, int], SitesAhead] | None = None
         self._changes = 0
         self._isps_per_day, self._hour = isps_per_day, max(isps_per_day // 24, 1)
-        self._outlook: tuple[int, dict[int, int], FloatArray, FloatArray] | None = None
+        self._availability: tuple[int, dict[int, int], FloatArray, FloatArray] | None = None
         self.steps: dict[int, FleetStep] = {}  # delivered and not yet settled
         self.wanted_kw: dict[int, FloatArray] = {}  # net order per group (G,), up positive, of the same ISPs
         self._caps: dict[int, Caps] = {}  # limits activated for connections
@@ -67,7 +73,7 @@ class FleetDesk(Participant):
                     "bid_id": message.sender,
                     "reason": "order came after delivery began",
                 }
-                self.desk.record("rejections", {"isp": message.isp, **late})
+                self.context.record("rejections", {"isp": message.isp, **late})
             case OrderMessage():
                 self._order(message)
             case LimitMessage():
@@ -101,17 +107,19 @@ class FleetDesk(Participant):
         """Limits activated for an ISP so far."""
         return self._caps.get(isp)
 
-    def reach(self, isp: int, limited: bool = True) -> FleetReach:
+    def feasible_range(self, isp: int, limited: bool = True) -> FeasibleRange:
         """What is expected of an ISP with all orders and limits known now; asked by several.
 
         With `limited` False as if no contract had been activated for this ISP.
         """
-        if self._reach_at != (key := (self.fleet.next_isp, isp, self._changes)):
-            self._reach_at, self._reach = key, {}
-        if limited not in self._reach:
+        if self._feasible_range_at != (key := (self.fleet.next_isp, isp, self._changes)):
+            self._feasible_range_at, self._feasible_range = key, {}
+        if limited not in self._feasible_range:
             caps = self._caps if limited else {k: c for k, c in self._caps.items() if k != isp}
-            self._reach[limited] = self.fleet.reach(self.fleet.next_isp, isp, self._orders, caps)
-        return self._reach[limited]
+            self._feasible_range[limited] = self.fleet.feasible_range(
+                self.fleet.next_isp, isp, self._orders, caps
+            )
+        return self._feasible_range[limited]
 
     def ordered_kw(self, isp: int) -> FloatArray:
         """Net order of every group (G,) for an ISP so far, up positive."""
@@ -128,13 +136,13 @@ class FleetDesk(Participant):
         site, n = self.fleet.groups.site, self.fleet.n_sites
         return np.bincount(site, weights=self.reactive_mvar(isp), minlength=n).astype(np.float64)
 
-    def preview(self, isp: int, energy_value: float) -> FleetPreview:
+    def lookahead(self, isp: int, energy_value: float) -> FleetLookahead:
         """The fleet in an ISP to come, given the orders known now. Asked by several, worked out once."""
         key = (self.fleet.next_isp, isp, self._changes, energy_value)
-        if self._preview is None or self._preview[0] != key:
-            preview = self.fleet.preview(key[0], isp, energy_value, self._orders, self._caps)
-            self._preview = key, preview
-        return self._preview[1]
+        if self._lookahead is None or self._lookahead[0] != key:
+            lookahead = self.fleet.lookahead(key[0], isp, energy_value, self._orders, self._caps)
+            self._lookahead = key, lookahead
+        return self._lookahead[1]
 
     def sites_ahead(self, isp: int) -> SitesAhead:
         """What sites will do unasked in an ISP to come, given the orders known now; asked by several."""
@@ -143,19 +151,19 @@ class FleetDesk(Participant):
             self._sites = key, self.fleet.sites_ahead(key[0], isp, self._orders, self._caps)
         return self._sites[1]
 
-    def outlook(self, isps: range) -> tuple[FloatArray, FloatArray]:
+    def availability(self, isps: range) -> tuple[FloatArray, FloatArray]:
         """Offers up and down, (n, G) kW, every hour of a block as they would be within a day from now.
 
         A block further off is taken for the same hours of the day to come. The fleet looks ahead once a day.
         """
         fleet, day = self.fleet, self._isps_per_day
         now = fleet.next_isp
-        if self._outlook is None or self._outlook[0] != now:
+        if self._availability is None or self._availability[0] != now:
             isps_ahead = [i for i in range(now, now + day) if i % self._hour == 0 and i < fleet.horizon]
-            up, down = fleet.outlook(now, isps_ahead)
+            up, down = fleet.availability(now, isps_ahead)
             places = {isp % day: line for line, isp in enumerate(isps_ahead)}
-            self._outlook = now, places, up, down
-        _, places, up, down = self._outlook
+            self._availability = now, places, up, down
+        _, places, up, down = self._availability
         hours = {i % day for i in isps} & set(places)
         lines = sorted(places[h] for h in hours) or list(range(len(places)))
         return up[lines], down[lines]
@@ -182,4 +190,4 @@ class FleetDesk(Participant):
         cuts = np.searchsorted(of_groups[moved], np.arange(1, len(self.owners)))  # groups come owner by owner
         for owner, groups in zip(self.owners, np.split(moved, cuts), strict=True):
             up, down = step.up_kw[groups], step.down_kw[groups]
-            self.desk.send(MeterMessage(self.name, owner, isp, group=groups, up_kw=up, down_kw=down))
+            self.context.send(MeterMessage(self.name, owner, isp, group=groups, up_kw=up, down_kw=down))

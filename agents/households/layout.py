@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tandem_sim.agents.devices.connection_limits import Connections, Hookups
+from tandem_sim.agents.devices.connection_limits import Connections, LvConnections
 from tandem_sim.agents.devices.models import Batteries, HeatPumps, Vehicles
 from tandem_sim.agents.devices.population import ROW, Households, Population, draw
 from tandem_sim.agents.devices.profile_window import (
@@ -114,8 +114,8 @@ class Layout:
     pump_cost: FloatArray
     pump_decay_sustained: FloatArray
     connections: Connections
-    rush_isp: IntArray  # (E,) see ``Hookups``; -1 for cars that do not rush
-    rush_kwh: FloatArray
+    plug_in_isp: IntArray  # (E,) see ``Hookups``; -1 for cars that do not rush
+    plug_in_kwh: FloatArray
     devices: Devices
 
     def by_device(self, values: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
@@ -223,7 +223,7 @@ def _connections(
 
 def lay_out(
     population: Population, site_of: IntArray, aggregator_of: IntArray, times: pd.DatetimeIndex, n_sites: int,
-    rows: FloatArray, hookups: Hookups | None = None, terms: StudyTerms | None = None,
+    rows: FloatArray, lv_connections: LvConnections | None = None, terms: StudyTerms | None = None,
 ) -> Layout:  # fmt: skip
     """Draw the households and arrange them; see ``HouseholdFleet.build`` for the arguments."""
     _check(site_of, aggregator_of, rows, n_sites)
@@ -231,28 +231,30 @@ def lay_out(
     furthest = round(168 * population.shift_weeks / hours) + math.ceil(population.jitter_h / hours)
     window = load_window(times, furthest, round(_BURN_IN_H / hours))
     homes = draw(population, rows, 1 / hours)
-    hookups = hookups or Hookups(np.full(len(site_of), -1, dtype=np.int64))
+    lv_connections = lv_connections or LvConnections(np.full(len(site_of), -1, dtype=np.int64))
     return arrange(
-        population, homes, site_of, aggregator_of, window, len(times), hours, n_sites, hookups, terms
+        population, homes, site_of, aggregator_of, window, len(times), hours, n_sites, lv_connections, terms
     )  # fmt: skip
 
 
 def arrange(
     population: Population, homes: Households, site_of: IntArray, aggregator_of: IntArray, window: Window,
-    horizon: int, hours: float, n_sites: int, hookups: Hookups, terms: StudyTerms | None = None,
+    horizon: int, hours: float, n_sites: int, lv_connections: LvConnections, terms: StudyTerms | None = None,
 ) -> Layout:  # fmt: skip
     """Arrange given households into a Layout."""
     has = (homes.has_pv, homes.has_battery, homes.has_ev, homes.has_heat_pump)
     owners = pv, bat, ev, pump = tuple(np.flatnonzero(h).astype(np.int64) for h in has)
-    kva, phases, standing = as_studied(terms, homes, owners, hookups.phases_of)
+    kva, phases, standing = as_studied(terms, homes, owners, lv_connections.phases_of)
     groups, group_of = _grouped(owners, standing, site_of, aggregator_of, n_sites)
     load_at = window.places(HOUSEHOLD_AT + homes.load_profile, homes.load_shift)
     load_kw = homes.annual_kwh / full_load_hours(HOUSEHOLD)[homes.load_profile]
     load_site, load_place, (load_sum,) = _summed(site_of, load_at, load_kw)
     pv_at = window.places(PV_AT + homes.pv_profile, np.zeros(len(site_of), dtype=np.int64))
     feed_in = homes.pv_kwp * homes.feed_in_eur_per_mwh
-    n = int(hookups.connection_of.max(initial=-1)) + 1
-    apart = np.where(hookups.connection_of < 0, n, hookups.connection_of)  # of no connection: summed up
+    n = int(lv_connections.connection_of.max(initial=-1)) + 1
+    apart = np.where(
+        lv_connections.connection_of < 0, n, lv_connections.connection_of
+    )  # of no connection: summed up
     of_connection = group_of[0] * (n + 1) + apart[pv]
     pv_key, pv_place, (pv_kwp, pv_feed_in) = _summed(of_connection, pv_at[pv], homes.pv_kwp[pv], feed_in[pv])
     pv_keys, pv_member = np.unique(pv_key, return_inverse=True)
@@ -302,8 +304,12 @@ def arrange(
         heating_at=window.places(HEATING_AT + homes.heat_pump_profile[pump], homes.heat_pump_shift[pump]),
         pump_cost=homes.comfort_eur_per_mwh[pump],
         pump_decay_sustained=pumps.decay**population.sustain_isps,
-        rush_isp=np.full(len(ev), -1) if hookups.rush_isp is None else hookups.rush_isp[ev],
-        rush_kwh=np.zeros(len(ev)) if hookups.rush_kwh is None else hookups.rush_kwh[ev],
+        plug_in_isp=np.full(len(ev), -1)
+        if lv_connections.plug_in_isp is None
+        else lv_connections.plug_in_isp[ev],
+        plug_in_kwh=np.zeros(len(ev))
+        if lv_connections.plug_in_kwh is None
+        else lv_connections.plug_in_kwh[ev],
         connections=_connections(homes, apart, n, site_of, load_at, load_kw, member, cuts),
         devices=Devices.join(group_of, kva, phases[np.concatenate(owners)]),
     )

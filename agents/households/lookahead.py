@@ -16,7 +16,7 @@ from tandem_sim.grids.types import FloatArray
 
 Order = tuple[FloatArray | None, FloatArray | None]
 """kW wanted of each group (G,) >= 0, upwards and downwards; None for nothing."""
-UNASKED: Order = (None, None)
+NO_ORDER: Order = (None, None)
 
 
 class Stop:
@@ -71,10 +71,10 @@ class Ahead:
                 stop = self._stops[k] = Stop(self._lay, state, self._read(k), capped)
             if k == isp:
                 return stop
-            state = stop.leave(orders.get(k, UNASKED))[1]
+            state = stop.leave(orders.get(k, NO_ORDER))[1]
         raise ValueError(f"isp is {isp}, but the fleet stands before ISP {state.next_isp}")
 
-    def unasked(self, state: FleetState, isp: int) -> Stop:
+    def without_orders(self, state: FleetState, isp: int) -> Stop:
         """A stop of its own, when nothing is ordered and no limit activated."""
         return Stop(self._lay, state, self._seen.get(isp) or read(self._lay, isp), self.caps(isp, None))
 

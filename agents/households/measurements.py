@@ -10,7 +10,7 @@ from tandem_sim.agents.devices.profile_window import ENERGY, GAP, LENGTH, LEVEL
 from tandem_sim.agents.households.layout import Layout
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 
-RUSH_STAY_H = 14.0
+PLUG_IN_STAY_H = 14.0
 """Hours that a car is plugged in before a journey: from the evening to the next morning."""
 
 
@@ -73,23 +73,23 @@ def read(lay: Layout, isp: int) -> Readings:
 
 def _rushing(lay: Layout, isp: int) -> BoolArray:
     """Cars (E,) plugged in before a journey."""
-    night = round(RUSH_STAY_H / lay.hours)
-    return np.asarray((lay.rush_isp >= 0) & (isp >= lay.rush_isp) & (isp < lay.rush_isp + night))
+    night = round(PLUG_IN_STAY_H / lay.hours)
+    return np.asarray((lay.plug_in_isp >= 0) & (isp >= lay.plug_in_isp) & (isp < lay.plug_in_isp + night))
 
 
 def _arrivals(lay: Layout, isp: int, rushing: BoolArray) -> Arrivals:
     """Sessions that begin; before a journey cars charge at full power in place of their sessions."""
-    rush = np.flatnonzero((lay.rush_isp == isp) & (lay.rush_isp >= 0))
+    plug_in = np.flatnonzero((lay.plug_in_isp == isp) & (lay.plug_in_isp >= 0))
     energy = np.where(rushing, 0.0, lay.window.read(isp, lay.ev_at))
     new = np.flatnonzero(energy)
     at, rated = lay.ev_at[new] - ENERGY, lay.ev_kw[new]
     length, gap, level = (lay.window.read(isp, at + column) for column in (LENGTH, GAP, LEVEL))
     stay = np.minimum(np.maximum(lay.vehicles.parking_isps[new], length), gap).astype(np.int64)
-    night = np.full(len(rush), round(RUSH_STAY_H / lay.hours))
+    night = np.full(len(plug_in), round(PLUG_IN_STAY_H / lay.hours))
     return Arrivals(
-        np.concatenate([rush, new]),
-        np.concatenate([lay.rush_kwh[rush], energy[new] * rated]),
+        np.concatenate([plug_in, new]),
+        np.concatenate([lay.plug_in_kwh[plug_in], energy[new] * rated]),
         isp + np.concatenate([night, stay]),
-        np.concatenate([lay.ev_kw[rush], level * rated]),
-        np.repeat([True, False], [len(rush), len(new)]),
+        np.concatenate([lay.ev_kw[plug_in], level * rated]),
+        np.repeat([True, False], [len(plug_in), len(new)]),
     )

@@ -35,7 +35,7 @@ class FleetStep:
     indoor_theta_mean: float
     connection_kw: FloatArray
     connection_base_kw: FloatArray
-    connection_wish_kw: FloatArray
+    connection_unconstrained_kw: FloatArray
     shed_kw: FloatArray
     lost_kwh: float
     offer_kw: FloatArray
@@ -51,7 +51,7 @@ class SitesAhead:
 
 
 @dataclass(frozen=True)
-class FleetPreview:
+class FleetLookahead:
     """What an ISP to come looks like: baseline and load of sites as in ``FleetStep``, offers of groups.
 
     group_base_kw (G,): baseline of each group's devices. up_kw, down_kw (G,) >= 0: sustained offers around
@@ -80,7 +80,7 @@ class FleetPreview:
 
 
 @dataclass(frozen=True)
-class FleetReach:
+class FeasibleRange:
     """What is expected of an ISP with all orders known.
 
     connection_kw (C,): net injection; connection_base_kw had nothing been ordered, connection_wish_kw had no
@@ -92,7 +92,7 @@ class FleetReach:
 
     connection_kw: FloatArray
     connection_base_kw: FloatArray
-    connection_wish_kw: FloatArray
+    connection_unconstrained_kw: FloatArray
     up_kw: FloatArray
     down_kw: FloatArray
     ease_kw: FloatArray
@@ -100,7 +100,7 @@ class FleetReach:
 
 
 @dataclass(frozen=True)
-class FleetRollout:
+class FleetBaseline:
     """Baseline and inflexible load of sites without orders, (n, n_sites), kW, injection positive."""
 
     site_base_kw: FloatArray

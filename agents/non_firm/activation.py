@@ -8,11 +8,11 @@ from typing import Literal
 
 import numpy as np
 
-from tandem_sim.agents.base.agent import Desk
+from tandem_sim.agents.base.agent import AgentContext
 from tandem_sim.agents.base.messages import LimitMessage
-from tandem_sim.agents.households.fleet_agent import FleetDesk
+from tandem_sim.agents.households.fleet_agent import FleetAgent
 from tandem_sim.agents.non_firm.contracts import ContractBook
-from tandem_sim.agents.non_firm.lv_feeders import Street, excess_pu
+from tandem_sim.agents.non_firm.lv_feeders import LvFeeder, excess_pu
 from tandem_sim.grids.low_voltage.limits import Band, broken_pu
 from tandem_sim.grids.low_voltage.three_phase import Feeder
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
@@ -51,12 +51,12 @@ class Choice:
     solved: bool
 
 
-class NonFirmDesk:
+class ConnectionLimiter:
     """Activates contracts of one DSO's customers."""
 
     def __init__(
-        self, name: str, desk: Desk, streets: Sequence[Street], book: ContractBook, rule: Activation,
-        fleet_desk: FleetDesk, pool_of: IntArray, informed: bool, error: Callable[[int], float],
+        self, name: str, context: AgentContext, lv_feeders: Sequence[LvFeeder], book: ContractBook, rule: Activation,
+        fleet_agent: FleetAgent, pool_of: IntArray, informed: bool, error: Callable[[int], float],
         lead_s: Callable[[int], float],
     ) -> None:  # fmt: skip
         """Set up the desk.
@@ -67,11 +67,11 @@ class NonFirmDesk:
         """
         self.name = name
         self.book = book
-        self._desk = desk
+        self._context = context
         held, always = book.contracts.held, book.contracts.permanent
-        self._streets = [s for s in streets if not (held & always)[s.connections].any()]
+        self._lv_feeders = [s for s in lv_feeders if not (held & always)[s.connections].any()]
         self._rule = rule
-        self._fleet_desk = fleet_desk
+        self._fleet_agent = fleet_agent
         self._pool_of = pool_of
         self._informed = informed
         self._error = error
@@ -84,43 +84,43 @@ class NonFirmDesk:
         if excess is None:
             return
         change: dict[int, float] = {}
-        for street in self._streets:
-            relief = float((kw - before)[street.connections].sum()) / 1000.0
-            change[street.node] = change.get(street.node, 0.0) + relief
+        for lv_feeder in self._lv_feeders:
+            relief = float((kw - before)[lv_feeder.connections].sum()) / 1000.0
+            change[lv_feeder.node] = change.get(lv_feeder.node, 0.0) + relief
         if excess(change) > 0.0:
             self._area(isp, kw, change, excess)
 
     def expected_kw(self, isp: int) -> FloatArray:
         """Injections of connections (C,) as the DSO expects them."""
-        expected = self._fleet_desk.reach(isp)
+        expected = self._fleet_agent.feasible_range(isp)
         kw = expected.connection_kw if self._informed else expected.connection_base_kw
         return np.asarray(kw * (1.0 + self._error(isp)))
 
     def _feeders(self, isp: int, kw: FloatArray) -> FloatArray:
         """Limit customers of every feeder that would not be safe; injections (C,) as they then are."""
-        kw, bands = kw.copy(), [self._rule.narrow(street.band) for street in self._streets]
-        excess = excess_pu(self._streets, bands, kw)
-        for street, band, worst in zip(self._streets, bands, excess.tolist(), strict=True):
-            mine = street.connections
+        kw, bands = kw.copy(), [self._rule.narrow(lv_feeder.band) for lv_feeder in self._lv_feeders]
+        excess = excess_pu(self._lv_feeders, bands, kw)
+        for lv_feeder, band, worst in zip(self._lv_feeders, bands, excess.tolist(), strict=True):
+            mine = lv_feeder.connections
             if worst <= 0.0:
                 continue
             may = self.book.may(isp, self._lead_s(isp))[mine]
-            found = self._choose(street, band, kw[mine], may)
-            self._activate(isp, street, found, worst, "feeder")
+            found = self._choose(lv_feeder, band, kw[mine], may)
+            self._activate(isp, lv_feeder, found, worst, "feeder")
             kw[mine] = np.clip(kw[mine], -found.import_kw, found.export_kw)
         return kw
 
-    def _choose(self, street: Street, band: Band, kw: FloatArray, may: BoolArray) -> Choice:
+    def _choose(self, lv_feeder: LvFeeder, band: Band, kw: FloatArray, may: BoolArray) -> Choice:
         """Whom to limit on a feeder, and to what: import alone, export alone, or both if neither is enough.
 
         The first of them that keeps every limit, or the one that comes closest.
         """
-        mine, free = street.connections, np.full(len(kw), np.inf)
+        mine, free = lv_feeder.connections, np.full(len(kw), np.inf)
         least_in, least_out = self.book.contracts.import_kw[mine], self.book.contracts.export_kw[mine]
         best, closest = Choice(np.zeros(len(kw), dtype=bool), free, free, False), np.inf
         for limits in ((least_in, free), (free, least_out), (least_in, least_out)):
-            found = self._on_sides(street, band, kw, may, limits)
-            after = broken_pu(street.feeder, band, -np.clip(kw, -found.import_kw, found.export_kw))
+            found = self._on_sides(lv_feeder, band, kw, may, limits)
+            after = broken_pu(lv_feeder.feeder, band, -np.clip(kw, -found.import_kw, found.export_kw))
             excess = float(np.nan_to_num(after[0], nan=1e9))  # no solution is worse than any excess
             if found.users.any() and excess < closest - 1e-12:
                 best, closest = replace(found, solved=excess <= 0.0), excess
@@ -130,14 +130,14 @@ class NonFirmDesk:
 
     def _on_sides(
         self,
-        street: Street,
+        lv_feeder: LvFeeder,
         band: Band,
         kw: FloatArray,
         may: BoolArray,
         limits: tuple[FloatArray, FloatArray],
     ) -> Choice:
         """Whom to limit when import, export or both may be held to `limits` (U,) kW, inf: neither."""
-        contracts, mine = self.book.contracts, street.connections
+        contracts, mine = self.book.contracts, lv_feeder.connections
         least_in, least_out = limits
         relief = np.where(may, np.maximum(-kw - least_in, 0.0) + np.maximum(kw - least_out, 0.0), 0.0)
         users = may & bool(relief.sum() > 0.0)
@@ -146,14 +146,14 @@ class NonFirmDesk:
             trials = np.zeros((len(order) + 1, len(kw)), dtype=bool)
             for k, user in enumerate(order):
                 trials[k + 1 :, user] = True
-            users = trials[_first_safe(street.feeder, band, _clipped(kw, trials, least_in, least_out))]
+            users = trials[_first_safe(lv_feeder.feeder, band, _clipped(kw, trials, least_in, least_out))]
         if (contracts.dynamic[mine] & users).any():
             connection = contracts.connection_kw[mine]
             level = LEVELS[:, None] * contracts.dynamic[mine]
             tried = [
                 np.where(np.isinf(m), m, m + level * (connection - np.minimum(m, connection))) for m in limits
             ]
-            best = _first_safe(street.feeder, band, _clipped(kw, users, tried[0], tried[1]))
+            best = _first_safe(lv_feeder.feeder, band, _clipped(kw, users, tried[0], tried[1]))
             least_in, least_out = tried[0][best], tried[1][best]
         return Choice(users, np.where(users, least_in, np.inf), np.where(users, least_out, np.inf), False)
 
@@ -164,38 +164,38 @@ class NonFirmDesk:
         """
         contracts = self.book.contracts
         may, worst = self.book.may(isp, self._lead_s(isp)), excess(change)
-        options: list[tuple[float, Street, Choice]] = []
-        for street in self._streets:
-            mine, users = street.connections, may[street.connections]
+        options: list[tuple[float, LvFeeder, Choice]] = []
+        for lv_feeder in self._lv_feeders:
+            mine, users = lv_feeder.connections, may[lv_feeder.connections]
             free = np.full(len(users), np.inf)
             for limits in ((contracts.import_kw[mine], free), (free, contracts.export_kw[mine])):
                 cap_in, cap_out = (np.where(users, limit, np.inf) for limit in limits)
                 mw = float((np.clip(kw[mine], -cap_in, cap_out) - kw[mine]).sum()) / 1000.0
-                options.append((mw, street, Choice(users, cap_in, cap_out, False)))
+                options.append((mw, lv_feeder, Choice(users, cap_in, cap_out, False)))
         done: set[str] = set()
-        for mw, street, choice in sorted(options, key=lambda option: -abs(option[0])):
-            if worst <= 0.0 or mw == 0.0 or street.name in done:
+        for mw, lv_feeder, choice in sorted(options, key=lambda option: -abs(option[0])):
+            if worst <= 0.0 or mw == 0.0 or lv_feeder.name in done:
                 continue
-            after = excess({**change, street.node: change.get(street.node, 0.0) + mw})
+            after = excess({**change, lv_feeder.node: change.get(lv_feeder.node, 0.0) + mw})
             if after < worst - 1e-9:
-                self._activate(isp, street, replace(choice, solved=after <= 0.0), worst / 100.0, "area")
-                done.add(street.name)
-                change[street.node] = change.get(street.node, 0.0) + mw
+                self._activate(isp, lv_feeder, replace(choice, solved=after <= 0.0), worst / 100.0, "area")
+                done.add(lv_feeder.name)
+                change[lv_feeder.node] = change.get(lv_feeder.node, 0.0) + mw
                 worst = after
 
-    def _activate(self, isp: int, street: Street, found: Choice, worst_pu: float, cause: str) -> None:
+    def _activate(self, isp: int, lv_feeder: LvFeeder, found: Choice, worst_pu: float, cause: str) -> None:
         """Book the activation and tell the customers."""
-        who = street.connections.start + np.flatnonzero(found.users)
+        who = lv_feeder.connections.start + np.flatnonzero(found.users)
         if len(who):
             self.book.activate(isp, who, self._lead_s(isp))
             limits = found.import_kw[found.users], found.export_kw[found.users]
             self.tell(isp, who, *limits)
-        self._desk.record(
+        self._context.record(
             "non_firm",
             {
                 "isp": isp,
                 "dso": self.name,
-                "street": street.name,
+                "street": lv_feeder.name,
                 "cause": cause,
                 "lead_s": round(self._lead_s(isp)),
                 "excess_pct": 100.0 * worst_pu if np.isfinite(worst_pu) else float("nan"),
@@ -209,17 +209,17 @@ class NonFirmDesk:
 
     def tell(self, isp: int, who: IntArray, import_kw: FloatArray, export_kw: FloatArray) -> None:
         """Send limits (n,) kW of connections to the households, and to the pools that serve them."""
-        self._limit(self._fleet_desk.name, isp, who, import_kw, export_kw)
+        self._limit(self._fleet_agent.name, isp, who, import_kw, export_kw)
         pools = self._pool_of[who]
         for pool in np.unique(pools):
             its = pools == pool
-            owner = self._fleet_desk.owners[int(pool)]
+            owner = self._fleet_agent.owners[int(pool)]
             self._limit(owner, isp, who[its], import_kw[its], export_kw[its])
 
     def _limit(
         self, receiver: str, isp: int, who: IntArray, import_kw: FloatArray, export_kw: FloatArray
     ) -> None:
-        self._desk.send(
+        self._context.send(
             LimitMessage(self.name, receiver, isp, connection=who, import_kw=import_kw, export_kw=export_kw)
         )
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tandem_sim.agents.base.agent import Desk
-from tandem_sim.agents.households.fleet_agent import FleetDesk
-from tandem_sim.agents.non_firm.activation import Activation, NonFirmDesk
-from tandem_sim.agents.non_firm.lv_feeders import Street
+from tandem_sim.agents.base.agent import AgentContext
+from tandem_sim.agents.households.fleet_agent import FleetAgent
+from tandem_sim.agents.non_firm.activation import Activation, ConnectionLimiter
+from tandem_sim.agents.non_firm.lv_feeders import LvFeeder
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.services.curtailment import SMALL_KW, trade_curtailment
 
@@ -25,7 +25,7 @@ class Deal:
     price: float
 
 
-class TradingDesk:
+class CurtailmentMarket:
     """The platform of one DSO. Sellers are those under no limit; they are paid what they ask.
 
     What buyers would pay is one synthetic value for all, what sellers ask is the wear and inconvenience of
@@ -33,32 +33,32 @@ class TradingDesk:
     """
 
     def __init__(
-        self, desk: Desk, limits: NonFirmDesk, streets: Sequence[Street], rule: Activation,
-        fleet_desk: FleetDesk, value_eur_per_mwh: float,
+        self, context: AgentContext, limits: ConnectionLimiter, lv_feeders: Sequence[LvFeeder], rule: Activation,
+        fleet_agent: FleetAgent, value_eur_per_mwh: float,
     ) -> None:  # fmt: skip
         """`limits` knows what the DSO expects and has activated."""
-        self._desk, self._limits, self._streets = desk, limits, list(streets)
-        self._rule, self._fleet_desk, self._value = rule, fleet_desk, value_eur_per_mwh
+        self._context, self._limits, self._lv_feeders = context, limits, list(lv_feeders)
+        self._rule, self._fleet_agent, self._value = rule, fleet_agent, value_eur_per_mwh
         self.deals: dict[int, list[Deal]] = {}
 
     def trade(self, isp: int) -> None:
         """Clear the trades of every feeder with limited customers, and move their limits."""
-        caps, active = self._fleet_desk.caps(isp), self._limits.book.active(isp)
+        caps, active = self._fleet_agent.caps(isp), self._limits.book.active(isp)
         if caps is None:
             return
-        expected, contracts = self._fleet_desk.reach(isp), self._limits.book.contracts
+        expected, contracts = self._fleet_agent.feasible_range(isp), self._limits.book.contracts
         imports = -self._limits.expected_kw(isp)
-        for street in self._streets:
-            mine = street.connections
+        for lv_feeder in self._lv_feeders:
+            mine = lv_feeder.connections
             if not active[mine].any():
                 continue
             cap, own = caps.import_kw[mine], imports[mine]
             limited = active[mine] & np.isfinite(cap)
-            wish = np.minimum(-expected.connection_wish_kw[mine], contracts.connection_kw[mine])
+            wish = np.minimum(-expected.connection_unconstrained_kw[mine], contracts.connection_kw[mine])
             wanted = np.where(limited, np.maximum(wish - cap, 0.0), 0.0)
             able = np.where(active[mine], 0.0, np.clip(expected.ease_kw[mine], 0.0, np.maximum(own, 0.0)))
             found = trade_curtailment(
-                street.feeder, self._rule.narrow(street.band), own, wanted,
+                lv_feeder.feeder, self._rule.narrow(lv_feeder.band), own, wanted,
                 np.full(len(cap), self._value), able, expected.ease_price[mine],
             )  # fmt: skip
             if found.bought_kw.max(initial=0.0) <= SMALL_KW:
@@ -68,13 +68,13 @@ class TradingDesk:
             self._limits.tell(
                 isp, mine.start + some, np.maximum(moved[some], 0.0), caps.export_kw[mine][some]
             )
-            self._settle(isp, street, found.bought_kw, found.sold_kw, expected.ease_price[mine])
+            self._settle(isp, lv_feeder, found.bought_kw, found.sold_kw, expected.ease_price[mine])
 
     def _settle(
-        self, isp: int, street: Street, bought: FloatArray, sold: FloatArray, price: FloatArray
+        self, isp: int, lv_feeder: LvFeeder, bought: FloatArray, sold: FloatArray, price: FloatArray
     ) -> None:
         """Split every seller's relief over the buyers, in proportion to what they bought."""
-        names = self._limits.book.contracts.names[street.connections]
+        names = self._limits.book.contracts.names[lv_feeder.connections]
         share = bought / bought.sum()
         for seller in np.flatnonzero(sold > SMALL_KW):
             for buyer in np.flatnonzero(bought > SMALL_KW):
@@ -82,10 +82,10 @@ class TradingDesk:
                     names[buyer], names[seller], float(sold[seller] * share[buyer]), float(price[seller])
                 )
                 self.deals.setdefault(isp, []).append(deal)
-                self._desk.record(
+                self._context.record(
                     "curtailment_trades",
                     {
-                        "isp": isp, "street": street.name, "buyer": deal.buyer, "seller": deal.seller,
+                        "isp": isp, "street": lv_feeder.name, "buyer": deal.buyer, "seller": deal.seller,
                         "kw": deal.kw, "gained_kw": float(bought[buyer]), "price_eur_per_mwh": deal.price,
                     },
                 )  # fmt: skip

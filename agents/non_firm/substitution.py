@@ -13,19 +13,19 @@ from typing import Literal
 
 import numpy as np
 
-from tandem_sim.agents.base.agent import Desk
+from tandem_sim.agents.base.agent import AgentContext
 from tandem_sim.agents.base.messages import (
-    HelpAcceptMessage,
-    HelpMessage,
-    HelpOfferMessage,
     LimitMessage,
     ShortfallMessage,
+    SubstitutionAcceptanceMessage,
+    SubstitutionOfferMessage,
+    SubstitutionRequestMessage,
 )
 from tandem_sim.agents.portfolios.portfolio import HouseholdPortfolio
 from tandem_sim.grids.types import FloatArray, IntArray
 from tandem_sim.markets.orders.bids import DOWN, UP
 
-Remedy = Literal["portfolio", "aggregators", "tso"]
+Substitute = Literal["portfolio", "aggregators", "tso"]
 Lot = tuple[float, str, int, float]
 """Help of one group: price (EUR/MWh), pool, group, kW."""
 SMALL_KW = 1e-6
@@ -64,7 +64,7 @@ class Change:
 
 
 @dataclass
-class MadeGood:
+class Substituted:
     """One ISP of a pool and direction (kW): blocked of what was ordered, and who took it over."""
 
     direction: int
@@ -86,19 +86,19 @@ class _Side:
     unlimited: FloatArray  # spare had no contract been activated
 
 
-class Redispatcher:
+class SubstitutionProcess:
     """Finds stand-ins for what limits block of one pool's sales, and helps others with what it has spare."""
 
     def __init__(
-        self, name: str, desk: Desk, portfolio: HouseholdPortfolio, remedies: Collection[Remedy],
+        self, name: str, context: AgentContext, portfolio: HouseholdPortfolio, remedies: Collection[Substitute],
         peers: Sequence[str], tso: str, sold: Callable[[int], Sold],
     ) -> None:  # fmt: skip
         """`peers` are other pools, `sold` looks up this pool's sales of an ISP."""
-        self._name, self._desk, self._portfolio = name, desk, portfolio
+        self._name, self._context, self._portfolio = name, context, portfolio
         self._remedies = frozenset(remedies)
         self._peers, self._tso, self._sold = list(peers), tso, sold
         self.limited: set[int] = set()  # ISPs in which own customers are limited
-        self._offers: dict[tuple[int, int], list[HelpOfferMessage]] = {}
+        self._offers: dict[tuple[int, int], list[SubstitutionOfferMessage]] = {}
         self._accepted: dict[tuple[int, int], list[Lot]] = {}
         self._promised: dict[tuple[int, int], FloatArray] = {}  # to others, whether they accept or not
         self._lent: dict[tuple[int, int], FloatArray] = {}  # of it accepted
@@ -115,9 +115,11 @@ class Redispatcher:
             missing = self._missing_kw(isp, direction)
             if missing > SMALL_KW:
                 for peer in self._peers:
-                    self._desk.send(HelpMessage(self._name, peer, isp, direction=direction, kw=missing))
+                    self._context.send(
+                        SubstitutionRequestMessage(self._name, peer, isp, direction=direction, kw=missing)
+                    )
 
-    def asked(self, message: HelpMessage) -> None:
+    def asked(self, message: SubstitutionRequestMessage) -> None:
         """Offer to another pool what neither own sales nor own gaps nor earlier promises need."""
         isp, direction = message.isp, message.direction
         if self._portfolio.is_over(isp):
@@ -133,13 +135,13 @@ class Redispatcher:
         group = np.flatnonzero(free > SMALL_KW)
         if len(group):
             promised[group] += free[group]
-            offer = HelpOfferMessage(
+            offer = SubstitutionOfferMessage(
                 self._name, message.sender, isp, direction=direction, group=group, kw=free[group],
                 price=price[group],
             )  # fmt: skip
-            self._desk.send(offer)
+            self._context.send(offer)
 
-    def accepted(self, message: HelpAcceptMessage) -> None:
+    def accepted(self, message: SubstitutionAcceptanceMessage) -> None:
         """Keep what another pool counts on."""
         key = message.isp, message.direction
         if key not in self._promised:
@@ -147,7 +149,7 @@ class Redispatcher:
         lent = self._lent.setdefault(key, np.zeros_like(self._promised[key]))
         lent[message.group] += message.kw
 
-    def offered(self, message: HelpOfferMessage) -> None:
+    def offered(self, message: SubstitutionOfferMessage) -> None:
         """Keep an offer of help until all are in."""
         self._offers.setdefault((message.isp, message.direction), []).append(message)
 
@@ -166,8 +168,10 @@ class Redispatcher:
                 taken = min(kw, missing)
                 if taken > SMALL_KW:
                     self._accepted.setdefault((isp, direction), []).append((price, peer, group, taken))
-                    self._desk.send(
-                        HelpAcceptMessage(self._name, peer, isp, direction=direction, group=group, kw=taken)
+                    self._context.send(
+                        SubstitutionAcceptanceMessage(
+                            self._name, peer, isp, direction=direction, group=group, kw=taken
+                        )
                     )
                     missing -= taken
             if missing > SMALL_KW and "tso" in self._remedies:
@@ -178,7 +182,7 @@ class Redispatcher:
         own = float(self._stand_in_kw(isp, direction, energy).sum())
         sure = max(float(energy.blocked.sum()) - own - self._help_kw(isp, direction), 0.0)
         sure = min(sure, missing_kw)
-        self._desk.send(
+        self._context.send(
             ShortfallMessage(
                 self._name, self._tso, isp, direction=direction, energy_mw=sure / 1000.0,
                 reserve_mw=(missing_kw - sure) / 1000.0,
@@ -207,21 +211,21 @@ class Redispatcher:
         ratio = np.divide(left - missing, left, out=np.zeros(len(left)), where=left > 0)
         return left_mw * ratio[group], total / 1000.0
 
-    def make_good(self, isp: int) -> list[MadeGood]:
+    def make_good(self, isp: int) -> list[Substituted]:
         """At delivery: move what is blocked of the orders to own groups, then to accepted helpers."""
         if isp not in self.limited:
             return []
         found = []
         for direction in (UP, DOWN):
             side = self._side(isp, direction, standby=False)
-            done = MadeGood(direction, blocked_kw=float(side.blocked.sum()))
+            done = Substituted(direction, blocked_kw=float(side.blocked.sum()))
             if done.blocked_kw <= SMALL_KW:
                 continue
             self._take_over(isp, side, done)
             found.append(done)
         return found
 
-    def _take_over(self, isp: int, side: _Side, done: MadeGood) -> None:
+    def _take_over(self, isp: int, side: _Side, done: Substituted) -> None:
         direction, wanted = done.direction, done.blocked_kw
         price = self._sold(isp).price[direction]
         able = self._stand_in_kw(isp, direction, side)

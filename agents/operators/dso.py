@@ -8,7 +8,7 @@ from dataclasses import replace
 import mesa
 import numpy as np
 
-from tandem_sim.agents.base.agent import Desk
+from tandem_sim.agents.base.agent import AgentContext
 from tandem_sim.agents.base.area import Area
 from tandem_sim.agents.base.forecast import ForecastErrors
 from tandem_sim.agents.base.messages import (
@@ -16,24 +16,24 @@ from tandem_sim.agents.base.messages import (
     AssetResultMessage,
     AssetsMessage,
     CapacityBidsMessage,
-    HouseMessage,
     Message,
     ReactiveBidsMessage,
     RevisionMessage,
     ScheduleMessage,
+    StateMessage,
 )
-from tandem_sim.agents.households.fleet_agent import FleetDesk
-from tandem_sim.agents.non_firm.activation import NonFirmDesk
-from tandem_sim.agents.non_firm.curtailment_trading import TradingDesk
+from tandem_sim.agents.households.fleet_agent import FleetAgent
+from tandem_sim.agents.non_firm.activation import ConnectionLimiter
+from tandem_sim.agents.non_firm.curtailment_trading import CurtailmentMarket
 from tandem_sim.agents.operators.admission import Admission
 from tandem_sim.agents.operators.amendment import AmendRules, amended
 from tandem_sim.agents.operators.operator import Operator, Register
-from tandem_sim.agents.services.capacity import CapacityDesk
-from tandem_sim.agents.services.flexibility_study import StudyDesk
+from tandem_sim.agents.services.capacity import CapacityAuctioneer
+from tandem_sim.agents.services.flexibility_study import FlexibilityStudyProcess
 from tandem_sim.agents.services.qualification import AssetTest
-from tandem_sim.agents.services.reactive_power import ReactiveDesk
-from tandem_sim.grids.power_flow.constraints import GridRows
-from tandem_sim.grids.power_flow.operator_model import NO_MARGINS, GridPicture
+from tandem_sim.agents.services.reactive_power import ReactivePowerBuyer
+from tandem_sim.grids.power_flow.constraints import GridConstraints
+from tandem_sim.grids.power_flow.operator_model import NO_MARGINS, OperatorModel
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.auctions.aggregation import NO_TARGET
 from tandem_sim.markets.cases.case import grid_entries
@@ -51,16 +51,16 @@ class DSO(Operator):
         self,
         model: mesa.Model,
         name: str,
-        desk: Desk,
+        context: AgentContext,
         area: Area,
         scheme: Scheme,
         admission: Admission,
         register: Register,
-        fleet_desk: FleetDesk,
+        fleet_agent: FleetAgent,
         errors: ForecastErrors,
         lead_h: Callable[[int], float],
-        picture: GridPicture,
-        study: StudyDesk | None,
+        operator_model: OperatorModel,
+        study: FlexibilityStudyProcess | None,
         operators: Mapping[str, str],
         clearer: str,
     ) -> None:
@@ -69,21 +69,21 @@ class DSO(Operator):
         `lead_h` tells how far ahead an ISP is (hours); `study` is its network flexibility study, if anybody
         goes by one; `operators` names the operator of every house, `clearer` who clears behind it.
         """
-        super().__init__(model, name, desk, area.name, scheme, admission, register, operators)
+        super().__init__(model, name, context, area.name, scheme, admission, register, operators)
         self.area = area
-        self._fleet_desk = fleet_desk
+        self._fleet_agent = fleet_agent
         self._errors = errors
         self._lead_h = lead_h
-        self._picture = picture
+        self._operator_model = operator_model
         self.study = study
         self._clearer = clearer
-        self.capacity: CapacityDesk | None = None
+        self.capacity: CapacityAuctioneer | None = None
         self.test: AssetTest | None = None  # of units that ask for qualification
         self._tested: dict[str, tuple[AssetsMessage, tuple[Unit, ...]]] = {}  # by provider: asked, allowed
         self.amend_rules: AmendRules | None = None
-        self.reactive: ReactiveDesk | None = None
-        self.non_firm: NonFirmDesk | None = None
-        self.trading: TradingDesk | None = None
+        self.reactive: ReactivePowerBuyer | None = None
+        self.non_firm: ConnectionLimiter | None = None
+        self.trading: CurtailmentMarket | None = None
         self._scheduled_mw: dict[int, float] = {}
         self._validated: dict[int, FloatArray] = {}  # the list validated last
         self._forwarded: set[int] = set()
@@ -109,7 +109,7 @@ class DSO(Operator):
                     units=units,
                     reasons=reasons,
                 )
-                self.desk.send(answer)
+                self.context.send(answer)
             case CapacityBidsMessage() if self.capacity is not None:
                 self.capacity.take(message)
             case AmendMessage() if self.amend_rules is not None:
@@ -129,7 +129,7 @@ class DSO(Operator):
             changed = tuple(unit for unit in units if unit not in before)
             if changed:
                 found = {u.name: reasons.get(u.name, "") for u in changed}
-                self.desk.send(
+                self.context.send(
                     RevisionMessage(
                         self.name, asked.sender, isp, provider=provider, units=changed, reasons=found
                     )
@@ -140,7 +140,7 @@ class DSO(Operator):
         house = self.known.get(message.isp, {}).get(self.house, {})
         if message.isp in self._forwarded or "bids" not in house:
             reason = "amendment came after bids were forwarded"
-            self.desk.record(
+            self.context.record(
                 "rejections",
                 {"isp": message.isp, "system": self.house, "bid_id": message.sender, "reason": reason},
             )
@@ -150,7 +150,7 @@ class DSO(Operator):
         ledger.lower(self.house, house["bids"].quantity_mw)
         house["offers"] = np.minimum(house["offers"], house["bids"].quantity_mw)
         for row in rows:
-            self.desk.record(
+            self.context.record(
                 "amendments",
                 {"isp": message.isp, "system": self.house, "provider": message.sender, **row},
             )
@@ -159,12 +159,12 @@ class DSO(Operator):
         """Gate closure, for reactive power too."""
         super().close_book(isp, systems)
         if self.reactive is not None:
-            self._houses(isp)[self.house]["reactive_bids"] = self.reactive.close(isp)
+            self._states(isp)[self.house]["reactive_bids"] = self.reactive.close(isp)
 
     def act(self, gate: str, isp: int) -> None:
         """As every operator; a merit order list is validated once, when it has come."""
         if gate == "mol_validate":
-            house = self._houses(isp).get(self.house, {})
+            house = self._states(isp).get(self.house, {})
             called = house.get("called")
             if called is None or called is self._validated.get(isp) or len(called) != len(house["bids"]):
                 return  # nothing new, or a list made without this area's book
@@ -173,18 +173,20 @@ class DSO(Operator):
             self._forwarded.add(isp)
         super().act(gate, isp)
         if gate == "dso_clear" and self.reactive is not None:
-            house = self._houses(isp)[self.house]
+            house = self._states(isp)[self.house]
             self.reactive.announce(isp, house["reactive_bids"], house["reactive_mvar"])
 
     def refresh(self, isp: int) -> None:
         """The grid as forecast now, its limits narrowed by the margins, and the flow at the boundary."""
         p, q = self.forecast(isp)
-        house = self._houses(isp).setdefault(self.house, {})
-        house.update(grid_entries(self._picture, p, q, self._scheduled_mw.get(isp), self._bought_mvar(isp)))
+        house = self._states(isp).setdefault(self.house, {})
+        house.update(
+            grid_entries(self._operator_model, p, q, self._scheduled_mw.get(isp), self._bought_mvar(isp))
+        )
 
     def complete(self, isp: int) -> None:
         """A TSO that sent no order has bought nothing."""
-        house = self._houses(isp).setdefault(self.house, {})
+        house = self._states(isp).setdefault(self.house, {})
         house.setdefault("target", NO_TARGET)
         if self.study is not None:
             house["zones"] = self.study.zones(isp)
@@ -198,14 +200,14 @@ class DSO(Operator):
 
     def _bought_mvar(self, isp: int) -> FloatArray:
         """Reactive power bought for an ISP so far, by node (N,) Mvar, whether its providers know or not."""
-        house = self._houses(isp).get(self.house, {})
+        house = self._states(isp).get(self.house, {})
         offers: Bids = house.get("reactive_bids", Bids.empty())
         bought: FloatArray = house.get("reactive_mvar", np.zeros(len(offers)))
         return offers.injection_mw(bought, self.area.network.n_nodes)
 
     def forecast(self, isp: int) -> tuple[FloatArray, FloatArray]:
         """Injections of all nodes as expected now had nothing been bought: (N,) MW and (N,) Mvar."""
-        ahead = self._fleet_desk.sites_ahead(isp)
+        ahead = self._fleet_agent.sites_ahead(isp)
         p, q = self.area.injections(isp, ahead.site_base_kw, ahead.site_load_kw)
         return p + self.area.share * self._errors.error_mw(self.area.name, isp, self._lead_h(isp)), q
 
@@ -225,7 +227,7 @@ class DSO(Operator):
         if ledger is not None and bids is not None and self.house in ledger.offered:
             p = p + bids.injection_mw(ledger.sold(self.house), len(p))
         q = q + self._bought_mvar(isp)
-        rows = self._picture.rows(p, q) or self._picture.linear_rows(p, q)
+        rows = self._operator_model.rows(p, q) or self._operator_model.linear_rows(p, q)
 
         def excess(more: Mapping[int, float]) -> float:
             change = np.zeros(len(p))
@@ -235,11 +237,11 @@ class DSO(Operator):
 
         return excess
 
-    def rows_now(self, p_mw: FloatArray, q_mvar: FloatArray) -> GridRows:
+    def constraints_now(self, p_mw: FloatArray, q_mvar: FloatArray) -> GridConstraints:
         """Rows around injections (N,) as metered, without margins: nothing is forecast."""
-        picture = replace(self._picture, margins=NO_MARGINS)
-        rows = picture.rows(p_mw, q_mvar)
-        return picture.linear_rows(p_mw, q_mvar) if rows is None else rows
+        operator_model = replace(self._operator_model, margins=NO_MARGINS)
+        rows = operator_model.rows(p_mw, q_mvar)
+        return operator_model.linear_rows(p_mw, q_mvar) if rows is None else rows
 
     def tell(self, isp: int, gate: str) -> None:
         """Send whoever clears behind the area those entries of this house that its blocks read.
@@ -254,7 +256,7 @@ class DSO(Operator):
             return
         if "grid" in names:
             self.refresh(isp)
-        house = self._houses(isp).get(self.house, {})
+        house = self._states(isp).get(self.house, {})
         entries = {name: house[name] for name in sorted(names) if name in house}
         if entries:
-            self.desk.send(HouseMessage(self.name, self._clearer, isp, house=self.house, entries=entries))
+            self.context.send(StateMessage(self.name, self._clearer, isp, house=self.house, entries=entries))

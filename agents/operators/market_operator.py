@@ -8,7 +8,7 @@ from dataclasses import replace
 import mesa
 import numpy as np
 
-from tandem_sim.agents.base.agent import Desk
+from tandem_sim.agents.base.agent import AgentContext
 from tandem_sim.agents.base.area import Area
 from tandem_sim.agents.base.messages import Message, PlatformMessage
 from tandem_sim.agents.operators.admission import Admission
@@ -32,7 +32,7 @@ class MarketOperator(Operator):
         self,
         model: mesa.Model,
         name: str,
-        desk: Desk,
+        context: AgentContext,
         scheme: Scheme,
         admission: Admission,
         register: Register,
@@ -42,7 +42,7 @@ class MarketOperator(Operator):
         operators: Mapping[str, str],
     ) -> None:
         """`operators` names the operator of every house."""
-        super().__init__(model, name, desk, T, scheme, admission, register, operators)
+        super().__init__(model, name, context, T, scheme, admission, register, operators)
         self._areas = list(areas)
         none = dict.fromkeys(interface_node, 0.0)
         self._blank = TransmissionGrid(dc, np.zeros(dc.network.n_nodes), dict(interface_node), none)
@@ -69,7 +69,7 @@ class MarketOperator(Operator):
         come the TSO's need is unknown, and companies trade alone.
         """
         self._complete_areas(isp, self._areas)
-        house = self._houses(isp)[T]
+        house = self._states(isp)[T]
         grid: TransmissionGrid | None = house.get("grid", self._last)
         if grid is None:
             house["grid"] = self._blank
@@ -80,7 +80,7 @@ class MarketOperator(Operator):
 
     def _pass_on(self, isp: int, written: Written) -> None:
         """Publish the result: the TSO gets all books and what was sold, each DSO those of its own area."""
-        for house, values in self._houses(isp).items():
+        for house, values in self._states(isp).items():
             entries = {str(name): values[name] for name in RESULT if name in values}
             for receiver in dict.fromkeys([self._operators[T], self._operators[house]]):
-                self.desk.send(PlatformMessage(self.name, receiver, isp, house=house, entries=entries))
+                self.context.send(PlatformMessage(self.name, receiver, isp, house=house, entries=entries))

@@ -9,11 +9,11 @@ from typing import Any
 import mesa
 import numpy as np
 
-from tandem_sim.agents.base.agent import Desk, Participant
+from tandem_sim.agents.base.agent import AgentContext, Participant
 from tandem_sim.agents.base.area import Area
-from tandem_sim.agents.base.messages import AwardMessage, BidsMessage, HouseMessage, Message, RejectionMessage
+from tandem_sim.agents.base.messages import AwardMessage, BidsMessage, Message, RejectionMessage, StateMessage
 from tandem_sim.agents.operators.admission import Admission
-from tandem_sim.grids.power_flow.constraints import GridRows
+from tandem_sim.grids.power_flow.constraints import GridConstraints
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.auctions.aggregation import NO_SUPPLY
 from tandem_sim.markets.clearing.needs import Clearing
@@ -38,7 +38,7 @@ class Operator(Participant, ABC):
         self,
         model: mesa.Model,
         name: str,
-        desk: Desk,
+        context: AgentContext,
         house: str,
         scheme: Scheme,
         admission: Admission,
@@ -46,7 +46,7 @@ class Operator(Participant, ABC):
         operators: Mapping[str, str],
     ) -> None:
         """`operators` names the operator of every house."""
-        super().__init__(model, name, desk)
+        super().__init__(model, name, context)
         self._operators = dict(operators)
         self.house = house
         self.scheme = scheme
@@ -56,7 +56,7 @@ class Operator(Participant, ABC):
         self._closed: set[tuple[int, str]] = set()
         self.known: dict[int, dict[str, dict[str, Any]]] = {}  # ISP -> house -> entries
         self._negotiating: set[int] = set()
-        self._last_grid: dict[str, GridRows] = {}
+        self._last_grid: dict[str, GridConstraints] = {}
         self._settled = -1  # latest ISP that has been settled
 
     def receive(self, message: Message) -> None:
@@ -70,11 +70,11 @@ class Operator(Participant, ABC):
                     )
                 else:
                     self._inbox.setdefault(key, []).append(message.bids)
-            case HouseMessage() if message.isp <= self._settled:
+            case StateMessage() if message.isp <= self._settled:
                 about = f"{message.house} from {message.sender}"
                 self._note_fallback(message.isp, about, "came after settlement")
-            case HouseMessage():
-                self._houses(message.isp).setdefault(message.house, {}).update(message.entries)
+            case StateMessage():
+                self._states(message.isp).setdefault(message.house, {}).update(message.entries)
             case _:
                 super().receive(message)
 
@@ -85,12 +85,12 @@ class Operator(Participant, ABC):
             self._closed.add((isp, system))
             book = Bids.join(parts)
             book = book.pick(np.argsort(book.bid_id, kind="stable"))
-            admitted, reasons = self._admission.admit(isp, book, self.desk.now)
+            admitted, reasons = self._admission.admit(isp, book, self.context.now)
             if any(reasons):
                 self._reject_rows(isp, system, book, reasons)
             book = admitted
             entries = book_entries(system, book, self._register.setdefault(isp, Ledger()))
-            self._houses(isp).setdefault(system, {}).update(entries)
+            self._states(isp).setdefault(system, {}).update(entries)
             self._record_orders(isp, system, book)
 
     def act(self, gate: str, isp: int) -> None:
@@ -99,7 +99,7 @@ class Operator(Participant, ABC):
         for block in self.scheme.blocks:
             if block.party != self.party or block.gate != gate:
                 continue
-            houses = self._houses(isp)
+            states = self._states(isp)
             looks = any(n.endswith(".grid") and n not in block.foreign_reads() for n in block.reads)
             if looks and not looked:
                 self.refresh(isp)
@@ -110,10 +110,10 @@ class Operator(Participant, ABC):
                 self._note_missing(isp, block)
             self.complete(isp)
             if self.house in self._register[isp].offered:  # the ledger is one, whatever messages were lost
-                houses[self.house]["sold"] = self._register[isp].sold(self.house)
-            before = houses[self.house].get("offers")
-            written = block.run(self.house, view_of(block, self.house, houses))
-            apply(block, written, houses, self._register[isp])
+                states[self.house]["sold"] = self._register[isp].sold(self.house)
+            before = states[self.house].get("offers")
+            written = block.run(self.house, view_of(block, self.house, states))
+            apply(block, written, states, self._register[isp])
             for system, clearing in written.clearings.items():
                 self._record_clearing(isp, system, block.name, clearing)
             if "area.offers" in block.writes and before is not None:
@@ -143,12 +143,12 @@ class Operator(Participant, ABC):
 
         Where the scheme shares grids, the last known one stands; an area without one is blocked.
         """
-        houses = self._houses(isp)
+        states = self._states(isp)
         needs_grids = any("area.grid" in b.foreign_reads() for b in self.scheme.blocks)
         none = np.empty(0)
         missing = {"bids": Bids.empty(), "offers": none, "sold": none, "exchange": 0.0, "rsf": NO_SUPPLY}
         for area in areas:
-            house = houses.setdefault(area.name, {})
+            house = states.setdefault(area.name, {})
             if len(house.get("bids", ())) != len(house.get("offers", house.get("bids", ()))):
                 house["bids"], house["offers"], house["sold"] = Bids.empty(), none, none  # the book was lost
             for name, value in {**missing, "accepted": False}.items():
@@ -160,13 +160,13 @@ class Operator(Participant, ABC):
             elif area.name in self._last_grid:
                 house["grid"] = self._last_grid[area.name]
             else:
-                house["grid"] = GridRows.without_limits(area.network.n_nodes)
+                house["grid"] = GridConstraints.without_limits(area.network.n_nodes)
                 house["offers"] = np.zeros(len(house["offers"]))
 
     def _note_missing(self, isp: int, block: Block) -> None:
         """Record what areas should have sent by now and have not; `complete` stands in for it."""
         names = [n.removeprefix("area.") for n in block.foreign_reads() if n.startswith("area.")]
-        for area, house in self._houses(isp).items():
+        for area, house in self._states(isp).items():
             missing = [n for n in names if n not in house] if area != TSO else []
             if missing:
                 self._note_fallback(
@@ -175,9 +175,9 @@ class Operator(Participant, ABC):
 
     def _note_fallback(self, isp: int, about: str, consequence: str) -> None:
         row = {"isp": isp, "party": self.name, "about": about, "consequence": consequence}
-        self.desk.record("fallbacks", row)
+        self.context.record("fallbacks", row)
 
-    def _houses(self, isp: int) -> dict[str, dict[str, Any]]:
+    def _states(self, isp: int) -> dict[str, dict[str, Any]]:
         return self.known.setdefault(isp, {})
 
     def _pass_on(self, isp: int, written: Written) -> None:
@@ -186,14 +186,14 @@ class Operator(Participant, ABC):
             receiver = self._operators[house]
             entries = dict(written.entries.get(house, {}))
             if len(written.awards.get(house, ())):
-                entries["sold"] = self._houses(isp)[house]["sold"]
+                entries["sold"] = self._states(isp)[house]["sold"]
             if entries and receiver != self.name:
-                self.desk.send(HouseMessage(self.name, receiver, isp, house=house, entries=entries))
+                self.context.send(StateMessage(self.name, receiver, isp, house=house, entries=entries))
 
     def _announce(self, isp: int, layer: str, system: str, award: FloatArray) -> None:
-        bids: Bids = self._houses(isp)[system]["bids"]
+        bids: Bids = self._states(isp)[system]["bids"]
         for provider, won in bids.by_provider(award.nonzero()[0]).items():
-            self.desk.send(
+            self.context.send(
                 AwardMessage(
                     self.name,
                     provider,
@@ -207,9 +207,9 @@ class Operator(Participant, ABC):
             )
 
     def _reject(self, message: BidsMessage, reasons: dict[str, str]) -> None:
-        self.desk.send(RejectionMessage(self.name, message.sender, message.isp, reasons=reasons))
+        self.context.send(RejectionMessage(self.name, message.sender, message.isp, reasons=reasons))
         n = len(reasons)
-        self.desk.record(
+        self.context.record(
             "rejections",
             {
                 "isp": [message.isp] * n,
@@ -227,7 +227,7 @@ class Operator(Participant, ABC):
 
     def _record_orders(self, isp: int, system: str, book: Bids) -> None:
         n = len(book)
-        self.desk.record(
+        self.context.record(
             "orders",
             {
                 "isp": np.full(n, isp),
@@ -244,10 +244,10 @@ class Operator(Participant, ABC):
 
     def _record_validation(self, isp: int, block: Block, before: FloatArray) -> None:
         """How much of what was offered to the TSO a block of this operator has let stand."""
-        house = self._houses(isp)[self.house]
+        house = self._states(isp)[self.house]
         up = house["bids"].direction > 0
         after: FloatArray = house["offers"]
-        self.desk.record(
+        self.context.record(
             "validation",
             {
                 "isp": isp,
@@ -263,7 +263,7 @@ class Operator(Participant, ABC):
 
     def _record_clearing(self, isp: int, system: str, layer: str, clearing: Clearing) -> None:
         answer = clearing.answer
-        self.desk.record(
+        self.context.record(
             "clearings",
             {
                 "isp": isp,

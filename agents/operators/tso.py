@@ -8,7 +8,7 @@ from dataclasses import replace as dataclass_replace
 import mesa
 import numpy as np
 
-from tandem_sim.agents.base.agent import Desk
+from tandem_sim.agents.base.agent import AgentContext
 from tandem_sim.agents.base.area import Area
 from tandem_sim.agents.base.forecast import ForecastErrors
 from tandem_sim.agents.base.messages import (
@@ -24,11 +24,11 @@ from tandem_sim.agents.base.messages import (
     ScheduleMessage,
     ShortfallMessage,
 )
-from tandem_sim.agents.households.fleet_agent import FleetDesk
+from tandem_sim.agents.households.fleet_agent import FleetAgent
 from tandem_sim.agents.operators.admission import Admission
 from tandem_sim.agents.operators.operator import Operator, Register
-from tandem_sim.agents.services.capacity import CapacityDesk
-from tandem_sim.agents.services.qualification import QualificationDesk
+from tandem_sim.agents.services.capacity import CapacityAuctioneer
+from tandem_sim.agents.services.qualification import PrequalificationProcess
 from tandem_sim.grids.power_flow.dc import DcModel, TransmissionGrid
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.clearing.needs import Clearing
@@ -52,7 +52,7 @@ class TSO(Operator):
         self,
         model: mesa.Model,
         name: str,
-        desk: Desk,
+        context: AgentContext,
         scheme: Scheme,
         admission: Admission,
         register: Register,
@@ -61,25 +61,25 @@ class TSO(Operator):
         load_mw: FloatArray,
         areas: Sequence[Area],
         interface_node: Mapping[str, int],
-        fleet_desk: FleetDesk,
+        fleet_agent: FleetAgent,
         errors: ForecastErrors,
         lead_h: Callable[[int], float],
         operators: Mapping[str, str],
     ) -> None:
         """`load_mw` (T, N) is the load on transmission (<= 0), `unit_node` places the scheduled units."""
-        super().__init__(model, name, desk, T, scheme, admission, register, operators)
+        super().__init__(model, name, context, T, scheme, admission, register, operators)
         self._dc = dc
         self._unit_node = dict(unit_node)
         self._load_mw = load_mw
         self._areas = list(areas)
         self._interface_node = dict(interface_node)
-        self._fleet_desk = fleet_desk
+        self._fleet_agent = fleet_agent
         self._errors = errors
         self._lead_h = lead_h
         self.day_ahead_price: dict[int, float] = {}
         self.schedules: dict[str, dict[int, float]] = {}
-        self.qualification: QualificationDesk | None = None
-        self.capacity: CapacityDesk | None = None
+        self.qualification: PrequalificationProcess | None = None
+        self.capacity: CapacityAuctioneer | None = None
         self.nominated_mw: dict[tuple[int, str], tuple[float, float]] = {}  # ISP, BSP -> up, down
         self._nominated_to = 0  # the first ISP that may still be nominated for
         self._declared: dict[int, list[BaselineMessage]] = {}
@@ -119,7 +119,7 @@ class TSO(Operator):
         if message.isp < self._nominated_to:
             about = f"{message.kind} from {message.sender}"
             late = {"party": self.name, "about": about, "consequence": message.if_lost}
-            self.desk.record("fallbacks", {"isp": message.isp, **late})
+            self.context.record("fallbacks", {"isp": message.isp, **late})
             return
         both = zip(message.up_mw.tolist(), message.down_mw.tolist(), strict=True)
         for k, pair in enumerate(both):
@@ -137,7 +137,7 @@ class TSO(Operator):
 
     def refresh(self, isp: int) -> None:
         """The transmission grid as expected now: scheduled units, forecast loads and interface flows."""
-        self._houses(isp).setdefault(T, {})["grid"] = self.expect(isp)
+        self._states(isp).setdefault(T, {})["grid"] = self.expect(isp)
 
     def expect(self, isp: int) -> TransmissionGrid:
         """Forecast of the moment. What is scheduled is known; loads and areas carry their forecast error."""
@@ -145,7 +145,7 @@ class TSO(Operator):
         load = self._load_mw[isp]
         p = load * (1.0 - self._errors.error_mw(T, isp, lead) / max(-float(load.sum()), 1e-9))
         p = p + self.units_mw(isp)
-        ahead = self._fleet_desk.sites_ahead(isp)
+        ahead = self._fleet_agent.sites_ahead(isp)
         interface = {}
         for area in self._areas:
             net, _ = area.injections(isp, ahead.site_base_kw, ahead.site_load_kw)
@@ -182,15 +182,15 @@ class TSO(Operator):
     def complete(self, isp: int) -> None:
         """What areas did not send is filled in; one that committed to no flow takes what is forecast."""
         self._complete_areas(isp, self._areas)
-        houses = self._houses(isp)
+        states = self._states(isp)
         for area in self._areas if self.scheme.reads("area.boundary") else ():
-            houses[area.name].setdefault("boundary", houses[T]["grid"].interface_mw[area.name])
+            states[area.name].setdefault("boundary", states[T]["grid"].interface_mw[area.name])
 
     def share(self, isp: int, receiver: str) -> None:
         """Upload the grid as expected now to the platform of an independent operator."""
         self.refresh(isp)
-        entries = {"grid": self._houses(isp)[T]["grid"]}
-        self.desk.send(PlatformMessage(self.name, receiver, isp, house=T, entries=entries))
+        entries = {"grid": self._states(isp)[T]["grid"]}
+        self.context.send(PlatformMessage(self.name, receiver, isp, house=T, entries=entries))
 
     def replace(
         self, isp: int, register: FlexibilityRegister | None, held_mw: Mapping[tuple[str, int], float]
@@ -202,9 +202,9 @@ class TSO(Operator):
         told = self._missing.pop(isp, [])
         if not told:
             return
-        bids: Bids = self._houses(isp)[T]["bids"]
+        bids: Bids = self._states(isp)[T]["bids"]
         left = np.where(bids.demand, 0.0, bids.quantity_mw - self._register[isp].sold(T))
-        fast = left if register is None else register.within_fast_mw(bids, left, self.desk.now())
+        fast = left if register is None else register.within_fast_mw(bids, left, self.context.now())
         energy = sum(m.direction * m.energy_mw for m in told)
         told = [
             dataclass_replace(m, reserve_mw=min(m.reserve_mw, held_mw.get((m.sender, m.direction), 0.0)))
@@ -225,15 +225,15 @@ class TSO(Operator):
         """Areas whose DSO has not accepted the merit order list when the market clears."""
         if not self.scheme.reads("area.accepted"):
             return []
-        houses = self._houses(isp)
-        return [a.name for a in self._areas if not houses.get(a.name, {}).get("accepted", False)]
+        states = self._states(isp)
+        return [a.name for a in self._areas if not states.get(a.name, {}).get("accepted", False)]
 
     def books_as_bought(self, isp: int, books: Mapping[str, Bids]) -> dict[str, Bids]:
         """The books at whose prices the TSO bought: as it was told, else (in `aggregation`) the areas' own.
 
         A DSO may lower prices of its own book afterwards, for its next market (`mitigate`).
         """
-        told = {system: house.get("bids") for system, house in self._houses(isp).items()}
+        told = {system: house.get("bids") for system, house in self._states(isp).items()}
         return {
             system: known if (known := told.get(system)) is not None and len(known) == len(bids) else bids
             for system, bids in books.items()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import mesa
 import numpy as np
 
-from tandem_sim.agents.base.agent import Desk, Participant
+from tandem_sim.agents.base.agent import AgentContext, Participant
 from tandem_sim.agents.base.forecast import MEAN_ABS_NORMAL
 from tandem_sim.agents.base.messages import (
     AmendMessage,
@@ -17,9 +17,6 @@ from tandem_sim.agents.base.messages import (
     BidsMessage,
     CapacityAwardMessage,
     DayAheadMessage,
-    HelpAcceptMessage,
-    HelpMessage,
-    HelpOfferMessage,
     LimitMessage,
     Message,
     MeterMessage,
@@ -27,16 +24,19 @@ from tandem_sim.agents.base.messages import (
     QualificationMessage,
     ReactiveAwardMessage,
     RejectionMessage,
+    SubstitutionAcceptanceMessage,
+    SubstitutionOfferMessage,
+    SubstitutionRequestMessage,
     SupplyMessage,
     TenderMessage,
 )
-from tandem_sim.agents.non_firm.substitution import Redispatcher
+from tandem_sim.agents.non_firm.substitution import SubstitutionProcess
 from tandem_sim.agents.parties.bidder import Bidder
 from tandem_sim.agents.parties.sales_book import ClosedBook, SalesBook
 from tandem_sim.agents.portfolios.portfolio import Portfolio, Resources, UnitPortfolio
 from tandem_sim.agents.services.capacity import CapacitySeller
 from tandem_sim.agents.services.qualification import Applicant
-from tandem_sim.agents.services.reactive_power import ReactiveSeller
+from tandem_sim.agents.services.reactive_power import ReactivePowerSeller
 from tandem_sim.agents.strategies.strategy import OfferView, Stage, Strategy
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
@@ -69,25 +69,25 @@ class Aggregator(Participant):
         self,
         model: mesa.Model,
         name: str,
-        desk: Desk,
+        context: AgentContext,
         portfolio: Portfolio,
         strategy: Strategy,
         product: Product,
         receivers: Mapping[str, str],
-        resources_desk: str | None = None,
+        fleet_name: str | None = None,
         conduct: Conduct = HONEST,
     ) -> None:
-        """`receivers` names who takes the bids of each system, `resources_desk` who takes the orders."""
-        super().__init__(model, name, desk)
+        """`receivers` names who takes the bids of each system, `fleet_name` who takes the orders."""
+        super().__init__(model, name, context)
         self.portfolio = portfolio
         self.applicant: Applicant | None = None
         self.capacity: CapacitySeller | None = None
-        self.reactive: ReactiveSeller | None = None
-        self.remedies: Redispatcher | None = None
-        self.bidder = Bidder(name, strategy, desk.record, conduct.replaces_faults)
+        self.reactive: ReactivePowerSeller | None = None
+        self.remedies: SubstitutionProcess | None = None
+        self.bidder = Bidder(name, strategy, context.record, conduct.replaces_faults)
         self._product = product
         self._receivers = dict(receivers)
-        self._resources_desk = resources_desk
+        self._fleet_name = fleet_name
         self._conduct = conduct
         self._day_ahead: dict[int, float] = {}
         self.sales = SalesBook(name, conduct.consents)
@@ -105,11 +105,11 @@ class Aggregator(Participant):
                 pass  # strategies hear of an ISP when it is settled
             case LimitMessage() if self.remedies is not None:
                 self.remedies.told(message)
-            case HelpMessage() if self.remedies is not None:
+            case SubstitutionRequestMessage() if self.remedies is not None:
                 self.remedies.asked(message)
-            case HelpOfferMessage() if self.remedies is not None:
+            case SubstitutionOfferMessage() if self.remedies is not None:
                 self.remedies.offered(message)
-            case HelpAcceptMessage() if self.remedies is not None:
+            case SubstitutionAcceptanceMessage() if self.remedies is not None:
                 self.remedies.accepted(message)
             case QualificationMessage() if self.applicant is not None:
                 self.applicant.told(message)
@@ -153,7 +153,7 @@ class Aggregator(Participant):
                     change.append((bid, min(able, mw), wanted))
             if change:
                 ids, mws, prices = zip(*change, strict=True)
-                self.desk.send(
+                self.context.send(
                     AmendMessage(
                         self.name, self._receivers[part.system], isp, system=part.system, bid_id=ids,
                         quantity_mw=np.array(mws), price=np.array(prices),
@@ -162,12 +162,12 @@ class Aggregator(Participant):
 
     def _send(self, isp: int, system: str, bids: Bids) -> None:
         receiver = self._receivers[system]
-        self.desk.send(BidsMessage(self.name, receiver, isp, system=system, bids=bids))
+        self.context.send(BidsMessage(self.name, receiver, isp, system=system, bids=bids))
         if self._conduct.sells_twice:
             again = np.array([f"{b}.2" for b in bids.bid_id.tolist()], dtype=np.str_)
             for bid in bids.bid_id.tolist():
                 self.sales.alias(f"{bid}.2", bid)
-            self.desk.send(
+            self.context.send(
                 BidsMessage(self.name, receiver, isp, system=system, bids=replace(bids, bid_id=again))
             )
 
@@ -193,7 +193,7 @@ class Aggregator(Participant):
         """Tell the day-ahead market what is asked above marginal cost, if the strategy has a say in it."""
         markup = self.bidder.supply_markup(day)
         if markup is not None:
-            self.desk.send(SupplyMessage(self.name, receiver, day.start, markup=markup))
+            self.context.send(SupplyMessage(self.name, receiver, day.start, markup=markup))
 
     def _held(self, isp: int, books: dict[str, Bids]) -> dict[str, Bids]:
         """Hold for the automatic reserve what was sold as capacity, the best prices first."""
@@ -232,7 +232,7 @@ class Aggregator(Participant):
             group.append(part.resource[up])
             expected, offered = wrong * part.baseline_mw[up], part.quantity_mw[up]
             declared.append(self.bidder.declared_mw(isp, expected, offered))
-        self.desk.send(
+        self.context.send(
             BaselineMessage(
                 self.name,
                 self._conduct.declares_to,
@@ -243,18 +243,18 @@ class Aggregator(Participant):
         )
 
     def _error(self, isp: int) -> float:
-        return float(self.desk.draws(DECLARED, isp).standard_normal())
+        return float(self.context.draws(DECLARED, isp).standard_normal())
 
     def _order(self, award: AwardMessage) -> None:
         """Pass an award on to the resources behind the bids. Units follow their awards without being told."""
-        if self._resources_desk is None:
+        if self._fleet_name is None:
             return
         if not self.sales.is_open(award.isp):
             late = {"system": award.system, "bid_id": self.name, "reason": "award came after settlement"}
-            self.desk.record("rejections", {"isp": award.isp, **late})
+            self.context.record("rejections", {"isp": award.isp, **late})
             return
         self.sales.sell(award.isp, award.bid_id, award.quantity_mw)
-        self.desk.send(self.order(award.isp, award.bid_id, award.quantity_mw))
+        self.context.send(self.order(award.isp, award.bid_id, award.quantity_mw))
 
     def order(self, isp: int, bid_id: Sequence[str], quantity_mw: FloatArray) -> OrderMessage:
         """The order to the resources behind bids (n,) for so many MW (n,) of each."""
@@ -262,7 +262,7 @@ class Aggregator(Participant):
         kw = quantity_mw * 1000.0
         return OrderMessage(
             self.name,
-            self._resources_desk or "",
+            self._fleet_name or "",
             isp,
             group=resource,
             up_kw=np.where(direction == UP, kw, 0.0),

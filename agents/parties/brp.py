@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import mesa
 import numpy as np
 
-from tandem_sim.agents.base.agent import Desk, Participant
+from tandem_sim.agents.base.agent import AgentContext, Participant
 from tandem_sim.agents.base.messages import (
     AwardMessage,
     BidsMessage,
@@ -42,7 +42,7 @@ class BRP(Participant):
         self,
         model: mesa.Model,
         name: str,
-        desk: Desk,
+        context: AgentContext,
         forecast: Callable[[range], FloatArray],
         receivers: tuple[str, ...],
         purchasing: Purchasing | None = None,
@@ -51,7 +51,7 @@ class BRP(Participant):
 
         `receivers` take the schedule; without `purchasing` the BRP buys no flexibility.
         """
-        super().__init__(model, name, desk)
+        super().__init__(model, name, context)
         self._forecast = forecast
         self._receivers = receivers
         self._purchasing = purchasing
@@ -70,7 +70,7 @@ class BRP(Participant):
         p = self._forecast(day)
         self.schedule_mw.update(zip(day, p.tolist(), strict=True))
         for receiver in self._receivers:
-            self.desk.send(ScheduleMessage(self.name, receiver, day.start, p_mw=p))
+            self.context.send(ScheduleMessage(self.name, receiver, day.start, p_mw=p))
 
     def buy(self, isp: int) -> None:
         """Bid for what the portfolio is expected to lack (or to have too much of) against its schedule.
@@ -89,7 +89,7 @@ class BRP(Participant):
         price = self._day_ahead[isp] - direction * how.spread_eur_per_mwh
         bid_id = [f"{self.name}-{isp}"]
         bids = Bids.of(bid_id, [self.name], [how.node], [direction], [quantity], [price], [True])
-        self.desk.send(BidsMessage(self.name, how.receiver, isp, system=TSO, bids=bids))
+        self.context.send(BidsMessage(self.name, how.receiver, isp, system=TSO, bids=bids))
 
     def forget(self, isp: int) -> None:
         """Drop schedule and price of an ISP that has been settled."""

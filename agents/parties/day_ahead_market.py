@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import mesa
 import numpy as np
 
-from tandem_sim.agents.base.agent import Desk, Participant
+from tandem_sim.agents.base.agent import AgentContext, Participant
 from tandem_sim.agents.base.messages import (
     DayAheadMessage,
     Message,
@@ -32,7 +32,7 @@ class DayAheadMarket(Participant):
         self,
         model: mesa.Model,
         name: str,
-        desk: Desk,
+        context: AgentContext,
         units: Sequence[Unit],
         sellers: Sequence[str],
         told: Sequence[str],
@@ -43,7 +43,7 @@ class DayAheadMarket(Participant):
         `sellers` are the agents of `units`, in the same order; `told` hear the price alone, and `operator`
         (the TSO) every schedule.
         """
-        super().__init__(model, name, desk)
+        super().__init__(model, name, context)
         self._units = list(units)
         self._sellers = list(sellers)
         self._told = list(told)
@@ -123,10 +123,10 @@ class DayAheadMarket(Participant):
         schedule, price = found.output_mw, found.price_eur_per_mwh
         self._last = day[-1], schedule[:, -1].copy()
         for seller, p in zip(self._sellers, schedule, strict=True):
-            self.desk.send(DayAheadMessage(self.name, seller, day.start, p_mw=p, price=price))
-            self.desk.send(ScheduleMessage(seller, self._operator, day.start, p_mw=p))
+            self.context.send(DayAheadMessage(self.name, seller, day.start, p_mw=p, price=price))
+            self.context.send(ScheduleMessage(seller, self._operator, day.start, p_mw=p))
         for receiver in self._told:
-            self.desk.send(DayAheadMessage(self.name, receiver, day.start, price=price))
+            self.context.send(DayAheadMessage(self.name, receiver, day.start, price=price))
         self._record(day, found, markup)
 
     def _record(self, day: range, found: Schedules, markup: FloatArray) -> None:
@@ -134,7 +134,7 @@ class DayAheadMarket(Participant):
         c1, c2 = np.array([(u.c1, u.c2) for u in self._units]).T[:, :, None]
         cost = c1 * schedule + c2 * schedule**2
         n = len(self._units)
-        self.desk.record(
+        self.context.record(
             "schedules",
             {
                 "isp": np.tile(np.arange(day.start, day.stop), n),

@@ -11,7 +11,7 @@ import numpy as np
 from tandem_sim.agents.base.area import Area
 from tandem_sim.agents.devices.study_view import suffix
 from tandem_sim.agents.households.fleet import DEVICES
-from tandem_sim.agents.households.fleet_agent import FleetDesk
+from tandem_sim.agents.households.fleet_agent import FleetAgent
 from tandem_sim.grids.types import FloatArray, IntArray
 from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.markets.orders.bids import DOWN, UP, StrArray
@@ -64,7 +64,7 @@ class Portfolio(Protocol):
         """What may be registered."""
         ...
 
-    def outlook(self, isps: range) -> dict[tuple[str, int], float]:
+    def availability(self, isps: range) -> dict[tuple[str, int], float]:
         """MW expected throughout a block of ISPs, by system and direction."""
         ...
 
@@ -92,9 +92,9 @@ def unit_name(pool: str, area: Area, site: int, device: int, standing: int) -> s
 class HouseholdPortfolio:
     """The device groups of one aggregator's households."""
 
-    def __init__(self, name: str, number: int, fleet_desk: FleetDesk, areas: Sequence[Area]) -> None:
-        self._desk = fleet_desk
-        groups = fleet_desk.fleet.groups
+    def __init__(self, name: str, number: int, fleet_agent: FleetAgent, areas: Sequence[Area]) -> None:
+        self._context = fleet_agent
+        groups = fleet_agent.fleet.groups
         self._mine = groups.aggregator == number
         self._parts: list[_Part] = []
         for area in areas:
@@ -116,8 +116,8 @@ class HouseholdPortfolio:
             self._parts.append(_Part(area.name, mine, stems, node, both, offer, direction, nodes, ids))
 
     def resources(self, isp: int, day_ahead_price: float) -> list[Resources]:
-        """Offers of the fleet's preview, sustained as its population asks (see `HouseholdFleet.preview`)."""
-        preview = self._desk.preview(isp, day_ahead_price)
+        """Offers of the fleet's preview, sustained as its population asks (see `HouseholdFleet.lookahead`)."""
+        lookahead = self._context.lookahead(isp, day_ahead_price)
         found = []
         for part in self._parts:
             found.append(
@@ -127,31 +127,33 @@ class HouseholdPortfolio:
                     part.ids,
                     part.both_nodes,
                     part.direction,
-                    preview.offer_mw[part.offer],
-                    preview.offer_price[part.offer],
-                    preview.group_base_kw[part.resource] / 1000.0,
+                    lookahead.offer_mw[part.offer],
+                    lookahead.offer_price[part.offer],
+                    lookahead.group_base_kw[part.resource] / 1000.0,
                 )
             )
         return found
 
     def is_over(self, isp: int) -> bool:
         """Whether an ISP has been delivered."""
-        return isp < self._desk.fleet.next_isp
+        return isp < self._context.fleet.next_isp
 
     def ordered_and_able_kw(self, isp: int, direction: int) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Of all groups (G,) what is ordered in a direction for an ISP, and what devices can do in it.
 
         Within the limits activated for it, and had none been. Zero for the groups of others.
         """
-        ordered = np.maximum(direction * self._desk.ordered_kw(isp), 0.0)
-        both = (self._desk.reach(isp), self._desk.reach(isp, limited=False))
-        able, freely = (reach.up_kw if direction == UP else reach.down_kw for reach in both)
+        ordered = np.maximum(direction * self._context.ordered_kw(isp), 0.0)
+        both = (self._context.feasible_range(isp), self._context.feasible_range(isp, limited=False))
+        able, freely = (
+            feasible_range.up_kw if direction == UP else feasible_range.down_kw for feasible_range in both
+        )
         mine = self._mine.astype(np.float64)
         return mine * ordered, mine * able, mine * np.maximum(able, freely)
 
     def assets(self) -> Assets:
         """Every device group at a node is a unit; all of them follow a signal within minutes."""
-        swing = self._desk.fleet.swing_kw()
+        swing = self._context.fleet.swing_kw()
         units = [
             Registered(
                 name, part.system, int(at), float(swing[UP][k]) / 1000.0, float(swing[DOWN][k]) / 1000.0
@@ -163,7 +165,7 @@ class HouseholdPortfolio:
 
     def inverters(self) -> list[Inverters]:
         """PV and battery groups of every area."""
-        rated = self._desk.fleet.inverter_kw()
+        rated = self._context.fleet.inverter_kw()
         found = []
         for part in self._parts:
             some = np.flatnonzero(rated[part.groups] > 0)
@@ -171,9 +173,9 @@ class HouseholdPortfolio:
             found.append(Inverters(part.system, groups, names, part.node[some], rated[groups] / 1000.0))
         return found
 
-    def outlook(self, isps: range) -> dict[tuple[str, int], float]:
+    def availability(self, isps: range) -> dict[tuple[str, int], float]:
         """The least that the pool could offer at the same hours within a day from now (persistence)."""
-        up, down = self._desk.outlook(isps)
+        up, down = self._context.availability(isps)
         return {
             (part.system, direction): float(kw[:, part.groups].sum(axis=1).min()) / 1000.0
             for part in self._parts
@@ -260,7 +262,7 @@ class UnitPortfolio:
         fast = move * min(self._fast_share, 1.0)
         return Assets("aFRR", (Registered(unit.name, TSO, unit.node, move, move),), ((fast, fast),))
 
-    def outlook(self, isps: range) -> dict[tuple[str, int], float]:
+    def availability(self, isps: range) -> dict[tuple[str, int], float]:
         """What it can keep free either way within 5 minutes: of its ramp, and at most half of its range."""
         unit = self.unit
         share = min(self._fast_share, 0.5 * (1.0 - ACROSS_MIDNIGHT))
@@ -307,6 +309,6 @@ class LoadPortfolio:
             "mFRR", (Registered(load.name, TSO, load.node, load.up_mw, load.down_mw),), ((0.0, 0.0),)
         )
 
-    def outlook(self, isps: range) -> dict[tuple[str, int], float]:
+    def availability(self, isps: range) -> dict[tuple[str, int], float]:
         """The contract's volumes."""
         return {(TSO, UP): self._load.up_mw, (TSO, DOWN): self._load.down_mw}

@@ -96,7 +96,7 @@ class AfrrResult:
         return np.asarray(self.delivered_mw.mean(axis=0))
 
 
-class MeritOrder:
+class ActivationQueue:
     """Splits a wanted total over bids: cheapest up first, best-paying down first."""
 
     def __init__(self, bids: AfrrBids) -> None:
@@ -133,7 +133,7 @@ class Dispatcher:
     def __init__(self, settings: AfrrSettings, bids: AfrrBids, state: ControllerState | None = None) -> None:
         """What `state` says is delivered passes to this merit order without a step; decisions are added."""
         state = ControllerState() if state is None else state
-        self.order = MeritOrder(bids)
+        self.order = ActivationQueue(bids)
         self._bids = bids
         self._ramp = bids.ramp_mw_per_s * settings.cycle_s
         self._step_mw = settings.step_mw
@@ -224,7 +224,7 @@ def run_isp(
 
 
 def _take(
-    signals: list[tuple[int, FloatArray]], now_s: int, order: MeritOrder, terminated: BoolArray
+    signals: list[tuple[int, FloatArray]], now_s: int, order: ActivationQueue, terminated: BoolArray
 ) -> None:
     """Lower the bounds of signals heard by now, and mark the bids (n,) that this stops."""
     for signal in [signal for signal in signals if signal[0] <= now_s]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tandem_sim.agents.base.agent import Desk
+from tandem_sim.agents.base.agent import AgentContext
 from tandem_sim.agents.base.messages import (
     CapacityAwardMessage,
     CapacityBidsMessage,
@@ -25,7 +25,7 @@ from tandem_sim.markets.tolerances import NOTHING_MW
 BEYOND = "more capacity than the pool is qualified for"
 Needs = Mapping[Service, Mapping[int, float]]
 """MW wanted of each service and direction, the strictest service first."""
-Outlook = Mapping[tuple[str, int], float]
+Availability = Mapping[tuple[str, int], float]
 """MW a portfolio expects to have throughout a block: (system, direction) -> MW."""
 
 
@@ -37,15 +37,15 @@ class AuctionRules:
     pool_minimum_mw: float = 1.0
 
 
-class CapacityDesk:
+class CapacityAuctioneer:
     """An operator's auctions. What it does not buy goes on to `forward_to`, if there is one."""
 
     def __init__(
-        self, name: str, desk: Desk, book: CapacityBook, rules: AuctionRules, systems: Sequence[str],
+        self, name: str, context: AgentContext, book: CapacityBook, rules: AuctionRules, systems: Sequence[str],
         sellers: Sequence[str], forward_to: str | None = None,
     ) -> None:  # fmt: skip
         """`sellers` are asked for pools in `systems`."""
-        self._name, self._desk, self._book, self._rules = name, desk, book, rules
+        self._name, self._context, self._book, self._rules = name, context, book, rules
         self._systems, self._sellers, self._forward_to = tuple(systems), tuple(sellers), forward_to
         self._inbox: dict[int, list[CapacityBids]] = {}
 
@@ -55,7 +55,7 @@ class CapacityDesk:
             message = TenderMessage(
                 self._name, seller, blocks[0].start, blocks=tuple(blocks), systems=self._systems
             )
-            self._desk.send(message)
+            self._context.send(message)
 
     def take(self, message: CapacityBidsMessage) -> None:
         """Keep offers until the auction."""
@@ -85,7 +85,7 @@ class CapacityDesk:
 
     def _able_mw(self, block: range, bids: CapacityBids, left: FloatArray, service: Service) -> FloatArray:
         """MW of each bid (n,) that may serve: group qualified, units fast enough, none promised before."""
-        register, now = self._book.register, self._desk.now()
+        register, now = self._book.register, self._context.now()
         room = self._book.room_mw(block, bids.limited(left, np.arange(len(bids))), service)
         able = [register.qualified(provider, service, now) for provider in bids.provider.tolist()]
         return np.where(np.array(able, dtype=bool), room, 0.0)
@@ -96,7 +96,7 @@ class CapacityDesk:
         for k in np.flatnonzero(room < bids.quantity_mw - NOTHING_MW):
             provider, system, direction = str(bids.provider[k]), str(bids.system[k]), int(bids.direction[k])
             most = self._book.register.pool_mw(provider, direction, "LFM", system)
-            self._desk.record(
+            self._context.record(
                 "rejections",
                 {
                     "isp": block.start,
@@ -118,7 +118,7 @@ class CapacityDesk:
                 if on and left[k] > NOTHING_MW:
                     key = str(bids.system[k]), int(bids.direction[k])
                     forwarded[key] = forwarded.get(key, 0.0) + float(left[k])
-            self._desk.send(
+            self._context.send(
                 CapacityAwardMessage(
                     self._name,
                     provider,
@@ -136,7 +136,7 @@ class CapacityDesk:
                     rest.quantity_mw.tolist(), rest.price.tolist(), strict=True,
                 )
             )  # fmt: skip
-            self._desk.send(
+            self._context.send(
                 CapacityBidsMessage(
                     self._name, self._forward_to, block.start, block=block, bids=CapacityBids.of(rows, True)
                 )
@@ -153,7 +153,7 @@ class CapacityDesk:
         short_mw: Mapping[int, float],
     ) -> None:
         n = len(bids)
-        self._desk.record(
+        self._context.record(
             "capacity_bids",
             {
                 "isp": np.full(n, block.start), "isps": np.full(n, len(block)), "operator": [self._name] * n,
@@ -164,7 +164,7 @@ class CapacityDesk:
         )  # fmt: skip
         for direction, mw in short_mw.items():
             if mw > NOTHING_MW:
-                self._desk.record(
+                self._context.record(
                     "rejections",
                     {
                         "isp": block.start, "system": "", "bid_id": "",
@@ -179,8 +179,8 @@ class CapacitySeller:
     """A BSP's side: offers a share of what it expects to have, at its cost of standing ready."""
 
     name: str
-    desk: Desk
-    outlook: Callable[[range], Outlook]
+    context: AgentContext
+    availability: Callable[[range], Availability]
     price_eur_per_mw_h: float
     share: float
     tick_mw: float
@@ -194,14 +194,14 @@ class CapacitySeller:
         """Answer a call for capacity."""
         for block in message.blocks:
             rows = []
-            for (system, direction), mw in self.outlook(block).items():
+            for (system, direction), mw in self.availability(block).items():
                 spoken = max(self._spoken.get(isp, {}).get((system, direction), 0.0) for isp in block)
                 free = self.share * mw - (0.0 if self.double else spoken)
                 mw_offered = np.floor(free / self.tick_mw + 1e-9) * self.tick_mw
                 if system in message.systems and mw_offered > 0:
                     rows.append((self.name, system, direction, float(mw_offered), self.price_eur_per_mw_h))
             if rows:
-                self.desk.send(
+                self.context.send(
                     CapacityBidsMessage(
                         self.name, message.sender, block.start, block=block, bids=CapacityBids.of(rows)
                     )
@@ -219,7 +219,7 @@ class CapacitySeller:
                 self._owed.setdefault(isp, []).append(contract)
         if self.market is not None and message.contracts:
             kept = {d: sum(c.mw for c in message.contracts if c.direction == d) for d in (UP, DOWN)}
-            self.desk.send(
+            self.context.send(
                 ReservedMessage(
                     self.name,
                     self.market,
@@ -238,7 +238,7 @@ class CapacitySeller:
         """Tell the TSO what of the aFRR capacity sold for a day will be bid."""
         up, down = (np.array([self.owed_mw(isp, "aFRR", d) for isp in day]) for d in (UP, DOWN))
         if up.any() or down.any():
-            self.desk.send(NominationMessage(self.name, operator, day.start, up_mw=up, down_mw=down))
+            self.context.send(NominationMessage(self.name, operator, day.start, up_mw=up, down_mw=down))
 
     def hold_mw(self, isp: int, direction: int, quantity_mw: FloatArray, rank: FloatArray) -> FloatArray:
         """MW of bids (n,) of one direction to hold for aFRR, the lowest rank first, as far as owed."""

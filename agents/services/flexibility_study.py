@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tandem_sim.agents.base.agent import Desk
-from tandem_sim.grids.power_flow.constraints import GridRows
+from tandem_sim.agents.base.agent import AgentContext
+from tandem_sim.grids.power_flow.constraints import GridConstraints
 from tandem_sim.markets.grid_checks.flexibility_study import Zones
 from tandem_sim.markets.grid_checks.study_register import STUDY_S, Application, Decision, StudyRegister
 
@@ -18,7 +18,7 @@ class Review:
     """A moment at which a DSO looks again at what it has qualified, and its worst case from then on."""
 
     at_s: int
-    worst: Mapping[int, GridRows]
+    worst: Mapping[int, GridConstraints]
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,14 @@ class Course:
         )
 
 
-class StudyDesk:
+class FlexibilityStudyProcess:
     """Carries the study of an area through its course, and writes down what happens (table ``study``)."""
 
     def __init__(
-        self, house: str, desk: Desk, register: StudyRegister, course: Course, isp_seconds: int
+        self, house: str, context: AgentContext, register: StudyRegister, course: Course, isp_seconds: int
     ) -> None:
         self.register, self.course = register, course
-        self._house, self._desk, self._isp_seconds = house, desk, isp_seconds
+        self._system, self._context, self._isp_seconds = house, context, isp_seconds
         self._ahead = course.moments()
         for e in course.emergencies:
             register.emergency(e.nodes, e.from_s, e.until_s, e.cause)
@@ -66,12 +66,12 @@ class StudyDesk:
 
     def test(self, unit: str) -> tuple[bool, bool, str]:
         """Whether a unit may sell now, up and down, and why not."""
-        now = self._desk.now()
+        now = self._context.now()
         return *self.register.standing(unit, now), self.register.reason(unit, now)
 
     def proceed(self, isp: int) -> None:
         """Do what is due by now, in its order; within a second answers first, applications last."""
-        while self._ahead and self._ahead[0] <= self._desk.now():
+        while self._ahead and self._ahead[0] <= self._context.now():
             second, course = self._ahead.pop(0), self.course
             decisions = self.register.answer(second)
             for review in course.reviews:
@@ -87,10 +87,10 @@ class StudyDesk:
         for d in decisions:
             a, three = d.application, d.application.phases == 3
             up, down = (a.up_mw, a.down_mw) if d.event == "applied" else (a.up_mw * d.up, a.down_mw * d.down)
-            self._desk.record(
+            self._context.record(
                 "study",
                 {
-                    "isp": isp, "system": self._house, "unit": a.unit, "event": d.event, "applicant": a.by,
+                    "isp": isp, "system": self._system, "unit": a.unit, "event": d.event, "applicant": a.by,
                     "node": a.node, "devices": len(a.kva), "single_phase_kva": float(a.kva[~three].sum()),
                     "three_phase_kva": float(a.kva[three].sum()), "up_mw": up, "down_mw": down,
                     "at_s": d.at_s, "until_s": np.nan if d.until_s is None else float(d.until_s),
@@ -100,10 +100,10 @@ class StudyDesk:
 
     def _record_measure(self, isp: int, measure: Emergency) -> None:
         for node in measure.nodes:
-            self._desk.record(
+            self._context.record(
                 "study",
                 {
-                    "isp": isp, "system": self._house, "unit": "", "event": "emergency", "applicant": "",
+                    "isp": isp, "system": self._system, "unit": "", "event": "emergency", "applicant": "",
                     "node": node, "devices": 0, "single_phase_kva": 0.0, "three_phase_kva": 0.0, "up_mw": 0.0,
                     "down_mw": 0.0, "at_s": measure.from_s, "until_s": float(measure.until_s),
                     "reason": measure.cause,

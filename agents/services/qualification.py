@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tandem_sim.agents.base.agent import Desk
+from tandem_sim.agents.base.agent import AgentContext
 from tandem_sim.agents.base.messages import (
     AssetResultMessage,
     AssetsMessage,
@@ -75,13 +75,13 @@ class _Case:
     reasons: dict[str, str] = field(default_factory=dict)
 
 
-class QualificationDesk:
+class PrequalificationProcess:
     """The TSO's part of the process. Assets in distribution go to their DSO, its own it tests itself."""
 
     def __init__(
         self,
         name: str,
-        desk: Desk,
+        context: AgentContext,
         register: FlexibilityRegister,
         rules: QualificationRules,
         test: AssetTest,
@@ -89,7 +89,7 @@ class QualificationDesk:
     ) -> None:
         """`operators` names the operator of every system."""
         self.register, self.rules = register, rules
-        self._name, self._desk, self._test, self._operators = name, desk, test, dict(operators)
+        self._name, self._context, self._test, self._operators = name, context, test, dict(operators)
         self._cases: dict[str, _Case] = {}
         self._fast: dict[str, tuple[float, float]] = {}  # unit -> MW up, down for aFRR, as asked last
         self._failed: dict[str, int] = {}  # ISPs in a row
@@ -97,7 +97,7 @@ class QualificationDesk:
 
     def asked(self, message: AssetsMessage) -> None:
         """A BSP asks: test what is on transmission, pass on the rest."""
-        provider, now = message.provider, self._desk.now()
+        provider, now = message.provider, self._context.now()
         if provider in self._suspended and self._suspended[provider] > now:
             self._answer(message, (), 0, "suspended for repeated non-delivery")
             return
@@ -108,7 +108,7 @@ class QualificationDesk:
         for system in sorted(case.waiting):
             part = tuple(u for u in message.units if u.system == system)
             receiver = self._operators[system]
-            self._desk.send(
+            self._context.send(
                 AssetsMessage(
                     self._name, receiver, message.isp, provider=provider, service=message.service, units=part
                 )
@@ -127,7 +127,7 @@ class QualificationDesk:
 
     def revised(self, message: RevisionMessage) -> None:
         """A DSO's study lets units sell more or less than they were entered with."""
-        provider, now = message.provider, self._desk.now()
+        provider, now = message.provider, self._context.now()
         able = [u for u in message.units if u.up_mw > 0 or u.down_mw > 0]
         self.register.enter(provider, able, [self._fast_mw(u) for u in able], now, ())
         self.register.strike(provider, [u.name for u in message.units if u not in able])
@@ -160,15 +160,15 @@ class QualificationDesk:
     def _withdraw(self, isp: int, provider: str) -> None:
         self._failed[provider] = 0
         lost = self.register.withdraw(provider, "mFRR")
-        self._suspended[provider] = self._desk.now() + self.rules.suspension_s
+        self._suspended[provider] = self._context.now() + self.rules.suspension_s
         reason = f"delivered outside the band in {self.rules.strikes} ISPs in a row"
         for service in lost:
             self._record(isp, provider, "", "", service, "withdrawn", 0.0, 0.0, reason)
         if lost:
-            self._desk.send(QualificationMessage(self._name, provider, isp, reason=reason))
+            self._context.send(QualificationMessage(self._name, provider, isp, reason=reason))
 
     def _close(self, case: _Case) -> None:
-        asked, now = case.asked, self._desk.now()
+        asked, now = case.asked, self._context.now()
         del self._cases[asked.provider]
         self._fast |= {u.name: f for u, f in zip(asked.units, asked.fast_mw, strict=True)}
         if self._suspended.get(asked.provider, now) > now:
@@ -195,7 +195,7 @@ class QualificationDesk:
         self._answer(asked, granted, until if granted else 0, "" if granted else "no unit passed its test")
 
     def _answer(self, asked: AssetsMessage, services: tuple[Service, ...], until: int, reason: str) -> None:
-        self._desk.send(
+        self._context.send(
             QualificationMessage(
                 self._name, asked.provider, asked.isp, services=services, until_s=until, reason=reason
             )
@@ -215,7 +215,7 @@ class QualificationDesk:
         down: float,
         reason: str,
     ) -> None:
-        self._desk.record(
+        self._context.record(
             "register",
             {
                 "isp": isp, "provider": provider, "system": system, "unit": unit, "service": service,
@@ -228,10 +228,10 @@ class Applicant:
     """A BSP's side: asks when its group is not qualified, or will not be for long."""
 
     def __init__(
-        self, name: str, desk: Desk, operator: str, service: Service, units: Sequence[Unit],
+        self, name: str, context: AgentContext, operator: str, service: Service, units: Sequence[Unit],
         fast_mw: Sequence[tuple[float, float]], renew_s: int,
     ) -> None:  # fmt: skip
-        self._name, self._desk, self._operator, self._service = name, desk, operator, service
+        self._name, self._context, self._operator, self._service = name, context, operator, service
         self._units, self._fast = tuple(units), tuple(fast_mw)
         self._renew_s = renew_s
         self._until_s: int | None = None
@@ -239,9 +239,9 @@ class Applicant:
     def apply(self, isp: int) -> None:
         """Ask for qualification if it is needed."""
         until = self._until_s
-        if not self._units or (until is not None and until - self._desk.now() > self._renew_s):
+        if not self._units or (until is not None and until - self._context.now() > self._renew_s):
             return
-        self._desk.send(
+        self._context.send(
             AssetsMessage(
                 self._name,
                 self._operator,

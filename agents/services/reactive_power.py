@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tandem_sim.agents.base.agent import Desk
+from tandem_sim.agents.base.agent import AgentContext
 from tandem_sim.agents.base.messages import (
     ReactiveAwardMessage,
     ReactiveBidsMessage,
@@ -23,11 +23,11 @@ from tandem_sim.markets.orders.products import Product
 
 
 @dataclass
-class ReactiveDesk:
+class ReactivePowerBuyer:
     """A DSO's book of reactive power: taken, closed, answered. With a register, of qualified groups only."""
 
     name: str
-    desk: Desk
+    context: AgentContext
     system: str
     product: Product
     register: FlexibilityRegister | None = None
@@ -48,7 +48,7 @@ class ReactiveDesk:
         admitted = [Bids.empty()]
         for sender, offers in self._inbox.pop(isp, {}).items():
             reasons = self.product.reasons(offers)
-            if self.register is not None and not self.register.qualified(sender, "LFM", self.desk.now()):
+            if self.register is not None and not self.register.qualified(sender, "LFM", self.context.now()):
                 reasons = [f"{sender} is not qualified for LFM"] * len(offers)
             refused = {b: r for b, r in zip(offers.bid_id.tolist(), reasons, strict=True) if r}
             if refused:
@@ -63,20 +63,20 @@ class ReactiveDesk:
             won = places[bought_mvar[places] != 0.0]
             if len(won):
                 ids, mvar = tuple(offers.bid_id[won].tolist()), bought_mvar[won]
-                self.desk.send(
+                self.context.send(
                     ReactiveAwardMessage(
                         self.name, provider, isp, system=self.system, bid_id=ids, quantity_mvar=mvar
                     )
                 )
 
     def _reject(self, isp: int, sender: str, reasons: Mapping[str, str]) -> None:
-        self.desk.send(RejectionMessage(self.name, sender, isp, reasons=reasons))
+        self.context.send(RejectionMessage(self.name, sender, isp, reasons=reasons))
         for bid, reason in reasons.items():
             row = {"isp": isp, "system": self.system, "bid_id": bid, "reason": reason}
-            self.desk.record("rejections", row)
+            self.context.record("rejections", row)
 
 
-class ReactiveSeller:
+class ReactivePowerSeller:
     """An aggregator's offers of what its inverters can do beside active power, both ways at one price.
 
     Inverters are taken as large enough for their rated power at the power factor given. So the offers are the
@@ -84,11 +84,11 @@ class ReactiveSeller:
     """
 
     def __init__(
-        self, name: str, desk: Desk, inverters: Sequence[Inverters], power_factor: float,
-        price_eur_per_mvarh: float, buyers: Mapping[str, str], resources_desk: str,
+        self, name: str, context: AgentContext, inverters: Sequence[Inverters], power_factor: float,
+        price_eur_per_mvarh: float, buyers: Mapping[str, str], fleet_name: str,
     ) -> None:  # fmt: skip
-        """`buyers` names who buys in each system, `resources_desk` who takes the orders."""
-        self._name, self._desk, self._buyers, self._resources_desk = name, desk, dict(buyers), resources_desk
+        """`buyers` names who buys in each system, `fleet_name` who takes the orders."""
+        self._name, self._context, self._buyers, self._fleet_name = name, context, dict(buyers), fleet_name
         self._books: dict[str, Bids] = {}
         self._of_bid: dict[str, tuple[int, int]] = {}  # bid id -> group, direction
         for part in inverters:
@@ -107,14 +107,14 @@ class ReactiveSeller:
         for system, bids in self._books.items():
             if len(bids):
                 buyer = self._buyers[system]
-                self._desk.send(ReactiveBidsMessage(self._name, buyer, isp, system=system, bids=bids))
+                self._context.send(ReactiveBidsMessage(self._name, buyer, isp, system=system, bids=bids))
 
     def awarded(self, message: ReactiveAwardMessage) -> None:
         """Pass an award on to the inverters behind it."""
         group, direction = np.array([self._of_bid[b] for b in message.bid_id]).T
         mvar = direction * message.quantity_mvar
-        order = ReactiveOrderMessage(self._name, self._resources_desk, message.isp, group=group, mvar=mvar)
-        self._desk.send(order)
+        order = ReactiveOrderMessage(self._name, self._fleet_name, message.isp, group=group, mvar=mvar)
+        self._context.send(order)
 
     def delivered_mvar(self, offers: Bids, awarded_mvar: FloatArray, group_mvar: FloatArray) -> FloatArray:
         """What this seller delivered of its awards (n,), given what groups (G,) inject; 0 for others' offers.

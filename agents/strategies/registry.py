@@ -49,7 +49,7 @@ STRATEGIES: dict[str, type[Strategy]] = {
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class StrategyInputs:
     """What the world hands a strategy whose constructor asks for it by name, and what it publishes."""
 
     rng: np.random.Generator
@@ -69,7 +69,7 @@ BUILT_IN_ONLY = Permission()
 
 
 def build_strategy(
-    name: str, options: Mapping[str, Any], world: Surroundings, where: str, seller: str,
+    name: str, options: Mapping[str, Any], world: StrategyInputs, where: str, seller: str,
     permission: Permission = BUILT_IN_ONLY,
 ) -> Strategy:  # fmt: skip
     """The strategy of a seller with its options, `rng` (its own stream) and `isps_per_day` if it takes them.
@@ -106,7 +106,7 @@ def check_name(name: str) -> None:
 
 
 def _made(
-    kind: Callable[..., Any], options: Mapping[str, Any], world: Surroundings, field: str, name: str,
+    kind: Callable[..., Any], options: Mapping[str, Any], world: StrategyInputs, field: str, name: str,
     seller: str, limit_s: float,
 ) -> Any:  # fmt: skip
     """A strategy made by its constructor, which may be a user's code."""
@@ -130,7 +130,7 @@ def _made(
         raise StrategyError(f"{who}: its constructor fails: {told(error)}") from error
 
 
-def _check(strategy: Any, name: str, world: Surroundings, field: str) -> None:
+def _check(strategy: Any, name: str, world: StrategyInputs, field: str) -> None:
     """An `InputError` for what is no strategy, or none that can be played in this world."""
     for method in ("offers", "learn"):
         if not callable(getattr(strategy, method, None)):

@@ -54,16 +54,16 @@ def cases() -> list[Figure]:
 
 def _bare_common_ms(case: Case) -> float:
     """The solver alone on what the common market of a case hands to it."""
-    programmes: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+    problems: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
     solver: Any = linprog
 
     def keep(*given: Any, **options: Any) -> Any:
-        programmes.append((given, options))
+        problems.append((given, options))
         return solver(*given, **options)
 
     with patch("tandem_sim.markets.clearing.solvers.linprog", keep):
         clear_case(case, SCHEMES["common"])
-    return milliseconds(lambda: [solver(*given, **options) for given, options in programmes], 20)
+    return milliseconds(lambda: [solver(*given, **options) for given, options in problems], 20)
 
 
 def steps() -> list[Figure]:

@@ -24,7 +24,7 @@ from tandem_sim.experiments.runs.scenario import read_scenario
 from tandem_sim.grids.network.network import Network
 from tandem_sim.grids.power_flow.ac import PowerFlow
 from tandem_sim.grids.types import FloatArray
-from tandem_sim.markets.clearing import auction as programme
+from tandem_sim.markets.clearing import auction as problem
 from tandem_sim.markets.clearing.solvers import solve, solving_by
 from tandem_sim.sim.run import run, start
 from tandem_sim.sim.scenario.scenario import Scenario
@@ -70,20 +70,20 @@ class _Kept:
 
     def __init__(self) -> None:
         self.by_merit = 0
-        self.programmes: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+        self.problems: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
         self.flows: list[tuple[PowerFlow, tuple[Any, ...]]] = []
 
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Keep what solvers get within this context."""
-        by_merit, flow = programme._by_merit, PowerFlow.solve
+        by_merit, flow = problem._by_merit, PowerFlow.solve
 
         def cleared(*given: Any) -> Any:
             self.by_merit += 1
             return by_merit(*given)
 
         def solved(*given: Any, **options: Any) -> Any:
-            self.programmes.append((given, options))
+            self.problems.append((given, options))
             return solve(*given, **options)
 
         def flowed(of: PowerFlow, *given: Any) -> Any:
@@ -91,8 +91,8 @@ class _Kept:
             return flow(of, *given)
 
         with (
-            patch.object(programme, "solve", solved),
-            patch.object(programme, "_by_merit", cleared),
+            patch.object(problem, "solve", solved),
+            patch.object(problem, "_by_merit", cleared),
             patch.object(PowerFlow, "solve", flowed),
         ):
             yield
@@ -124,7 +124,7 @@ def _bare(scenario: Scenario) -> tuple[float, float, float, float]:
         run(scenario, None, Path(folder))
     begin = time.perf_counter()
     with solving_by("highspy"):
-        for given, options in kept.programmes:
+        for given, options in kept.problems:
             solve(*given, **options)
     seconds = time.perf_counter() - begin
     timed = {id(flow): flow for flow, _ in kept.flows}
@@ -134,8 +134,8 @@ def _bare(scenario: Scenario) -> tuple[float, float, float, float]:
         flow.solve(*injections)
     seconds += sum(flow._model.seconds for flow in timed.values())
     n = DAYS * 96
-    cleared = (kept.by_merit + len(kept.programmes)) / n
-    return 1000.0 * seconds / n, cleared, len(kept.programmes) / n, len(kept.flows) / n
+    cleared = (kept.by_merit + len(kept.problems)) / n
+    return 1000.0 * seconds / n, cleared, len(kept.problems) / n, len(kept.flows) / n
 
 
 def memory() -> list[Figure]:
@@ -169,7 +169,7 @@ def timeseries() -> list[Figure]:
     scenario = _reference(10_000)
     with tempfile.TemporaryDirectory() as folder:
         world, _ = start(scenario, None, Path(folder))
-    homes = world.fleet_desk.fleet.rollout(0, 96)
+    homes = world.fleet_agent.fleet.baseline_ahead(0, 96)
     states: list[tuple[Network, FloatArray, FloatArray]] = []
     for area in world.areas:
         days = [area.injections(k, homes.site_base_kw[k], homes.site_load_kw[k]) for k in range(96)]

@@ -17,7 +17,7 @@ from tandem_sim.experiments.runs.scenario import faults_named, read_scenario, so
 from tandem_sim.grids.documents.text import shown
 from tandem_sim.markets.cases.case import read_case
 from tandem_sim.markets.coordination.block import TSO as T
-from tandem_sim.sim.assembly.build import build_world
+from tandem_sim.sim.assembly.build import build_model
 from tandem_sim.sim.assembly.grids import grid_contents
 from tandem_sim.sim.scenario.described import entries, written
 from tandem_sim.sim.scenario.named_code import without_code
@@ -45,7 +45,7 @@ def check_file(file: str) -> str:
     tell_unusual(settings)
     trusted, code = without_code(settings)
     with faults_named(source_of(file)), tempfile.TemporaryDirectory() as unused:
-        world, _ = build_world(trusted, folder, Path(unused), lambda isp: None, list)
+        world, _ = build_model(trusted, folder, Path(unused), lambda isp: None, list)
         contents = grid_contents(settings, folder)
     buses = sum(len(area.network.bus_index) for area in world.areas)
     says = (

@@ -11,7 +11,7 @@ import numpy as np
 from tandem_sim.agents.parties.bidder import Bidder
 from tandem_sim.agents.parties.sales_book import ClosedBook
 from tandem_sim.agents.strategies.allowed_code import NO_CODE, AllowedCode
-from tandem_sim.agents.strategies.registry import Permission, Surroundings, build_strategy
+from tandem_sim.agents.strategies.registry import Permission, StrategyInputs, build_strategy
 from tandem_sim.agents.strategies.strategy import OfferView, SellerResult, Strategy, Truthful
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.types import FloatArray
@@ -110,7 +110,7 @@ class CaseWorld:
 
     def _other(self, seller: str, seed: int) -> Strategy:
         own = stream(seed, STRATEGY, seller)
-        handed = Surroundings(own, 24 * 60 // CASE_ISP_MINUTES, publishes_books=True)
+        handed = StrategyInputs(own, 24 * 60 // CASE_ISP_MINUTES, publishes_books=True)
         return build_strategy(self._others, {}, handed, "others", seller, self._permission)
 
     def _outcome(

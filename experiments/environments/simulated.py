@@ -16,7 +16,7 @@ from tandem_sim.agents.strategies.allowed_code import NO_CODE, AllowedCode
 from tandem_sim.agents.strategies.strategy import Offers, OfferView, SellerResult, Strategy, marked_up
 from tandem_sim.grids.errors import InputError
 from tandem_sim.sim.clock.clock import Clock
-from tandem_sim.sim.model import World
+from tandem_sim.sim.model import FlexibilityModel
 from tandem_sim.sim.run import auctions_of, moments_ahead, start
 from tandem_sim.sim.scenario.named_code import check_code
 from tandem_sim.sim.scenario.scenario import Scenario
@@ -112,7 +112,7 @@ class SimulatedWorld:
         self._moments = [second for second, _ in moments_ahead(scenario, calendar)["offer"]]
         self.isp = 0
         self._by_name: dict[str, Aggregator] = {}
-        self._running: tuple[World, Clock] | None = None
+        self._running: tuple[FlexibilityModel, Clock] | None = None
         self._tables: tempfile.TemporaryDirectory[str] | None = None
 
     @property
@@ -133,7 +133,7 @@ class SimulatedWorld:
         scenario = self._scenario.model_copy(update={"seed": seed})
         world, clock = start(scenario, self._folder, self.tables, allowed=self._allowed)
         self._running = world, clock
-        self._by_name = {seller.name: seller for seller in (*world.aggregators, *world.producers)}
+        self._by_name = {seller.name: seller for seller in (*world.aggregators, *world.transmission_sellers)}
         for name, strategy in strategies.items():
             self._by_name[name].bidder.play(strategy)
         self.isp = 0
@@ -169,7 +169,7 @@ class SimulatedWorld:
             self._tables.cleanup()
         self._running = self._tables = None
 
-    def _alive(self) -> tuple[World, Clock]:
+    def _alive(self) -> tuple[FlexibilityModel, Clock]:
         if self._running is None:
             raise RuntimeError("the simulation is over or has not begun")
         return self._running

@@ -62,8 +62,8 @@ def _unknown(at: IspTables, bid_id: str) -> InputError:
     known = at.offers().bid_id.tolist()
     near = get_close_matches(bid_id, known, n=HINTS)
     meant = f"Did you mean {' or '.join(near)}? " if near else ""
-    mend = f"{meant}Leave --bid out to see all {len(known)} bids"
-    return InputError(str(at.run.folder), f"--bid {bid_id}", f"is no bid of ISP {at.isp}", mend)
+    hint = f"{meant}Leave --bid out to see all {len(known)} bids"
+    return InputError(str(at.run.folder), f"--bid {bid_id}", f"is no bid of ISP {at.isp}", hint)
 
 
 def _as_it_stood(at: IspTables, offered: Bid) -> Bid:
@@ -166,11 +166,11 @@ def _troubles(at: IspTables, bid: Bid) -> list[str]:
             f"Limits on connections blocked {energy} of what {bid.provider} sold {bid.way}, "
             f"and {reserve} of its reserve."
         )
-    streets = at["low_voltage"]
-    for row in rows_of(streets[[str(s) in bid.bid_id.split(".") for s in streets.street]]):
+    lv_feeders = at["low_voltage"]
+    for row in rows_of(lv_feeders[[str(s) in bid.bid_id.split(".") for s in lv_feeders.lv_feeder]]):
         left, free = (float(getattr(row, f"{part}offer_{bid.way}_kw")) for part in ("", "free_"))
         lines.append(
-            f"Feeder {row.street}: {row.active_contracts} contracts were active and left {left:.1f} of "
+            f"Feeder {row.lv_feeder}: {row.active_contracts} contracts were active and left {left:.1f} of "
             f"{free:.1f} kW of offers {bid.way}."
         )
     return lines

@@ -11,7 +11,7 @@ from tandem_sim.experiments.explain.words import eur, mw_text, name_of, per_mwh
 from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.markets.services.replacement import REPLACEMENT
 from tandem_sim.markets.settlement.payments import RESERVE
-from tandem_sim.sim.settlement.accounts import buyer_of_layer
+from tandem_sim.sim.settlement.accounts import buyer_of_market
 
 
 def pricing_of(at: IspTables, layer: str) -> str:
@@ -21,7 +21,7 @@ def pricing_of(at: IspTables, layer: str) -> str:
         return scenario.reserve.pricing
     if layer == REPLACEMENT:
         return "pay-as-bid"
-    local = buyer_of_layer(at.scheme).get(layer) == "dso" and scenario.local_pricing != "same"
+    local = buyer_of_market(at.scheme).get(layer) == "dso" and scenario.local_pricing != "same"
     return scenario.local_pricing if local else scenario.pricing
 
 
@@ -86,7 +86,7 @@ def money_lines(at: IspTables, bid: Bid, called: Mapping[str, float]) -> list[st
 
 
 def _layer(at: IspTables, bid: Bid, layer: str, mw: float) -> str:
-    house = {"dso": f"DSO-{bid.system}", "tso": "TSO"}[buyer_of_layer(at.scheme).get(layer, "tso")]
+    house = {"dso": f"DSO-{bid.system}", "tso": "TSO"}[buyer_of_market(at.scheme).get(layer, "tso")]
     found = unit_pay(at, bid, layer)
     for_what = f"{mw_text(mw)} during {at.hours:g} h, called by {name_of(layer, bid.system)}"
     if found is None:

@@ -35,13 +35,16 @@ def low_voltage_figure(data: RunData) -> Figure:
     for ax in (voltage, contracts, up, down):
         shade_nights(ax, data)
         few_ticks(ax)
-    lowest, highest = _of(rows.wish_vm_min_pu.min(), data), _of(rows.wish_vm_max_pu.max(), data)
+    lowest, highest = (
+        _of(rows.unconstrained_vm_min_pu.min(), data),
+        _of(rows.unconstrained_vm_max_pu.max(), data),
+    )
     draw_line(voltage, data, lowest, color=ORANGE, linewidth=1.0, label="before activation, no contracts")
     draw_line(voltage, data, highest, color=ORANGE, linewidth=1.0)
     draw_line(voltage, data, _of(rows.vm_min_pu.min(), data), color=BLUE, linewidth=1.0, label="as delivered")
     draw_line(voltage, data, _of(rows.vm_max_pu.max(), data), color=BLUE, linewidth=1.0)
     voltage.set_ylabel("Lowest, highest\nvoltage (p.u.)")
-    voltage.set_title(f"Voltage of the worst of {data.low_voltage.street.nunique()} feeders")
+    voltage.set_title(f"Voltage of the worst of {data.low_voltage.lv_feeder.nunique()} feeders")
     active = _of(rows.active_contracts.sum(), data)
     draw_line(contracts, data, active, color=RED, linewidth=1.0, label="contracts limited")
     contracts.set_ylabel("Contracts")

@@ -36,7 +36,7 @@ def non_firm_kpis(tables: dict[str, pd.DataFrame], hours: float) -> dict[str, An
     trades = tables["curtailment_trades"]
     sums = remedies.drop(columns=["time", "isp", "provider", "direction"]).sum() * hours
     return {
-        "lv_unsafe_without_limits_pct": _pct(~lv.wish_safe),
+        "lv_unsafe_without_limits_pct": _pct(~lv.unconstrained_safe),
         "lv_unsafe_with_limits_pct": _pct(~lv.base_safe),
         "lv_unsafe_pct": _pct(~lv.safe),
         "lv_unsafe_by_activation_pct": _pct(lv.base_safe & ~lv.safe),

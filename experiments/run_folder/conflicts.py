@@ -30,7 +30,7 @@ from tandem_sim.markets.orders.flexibility_register import unit_of
 from tandem_sim.markets.settlement.payments import RESERVE
 from tandem_sim.sim.assembly.agents import TSO_NAME
 from tandem_sim.sim.output.tables import INT, REAL, TEXT
-from tandem_sim.sim.settlement.accounts import buyer_of_layer
+from tandem_sim.sim.settlement.accounts import buyer_of_market
 
 CONFLICTS, UNITS = "conflicts.parquet", "units.parquet"
 SERVICES = ("local", "mfrr", "afrr")
@@ -146,7 +146,7 @@ def units(trades: pd.DataFrame) -> pd.DataFrame:
 
 def write_conflicts(run: Path, scheme: Scheme, hours: float) -> None:
     """Work out both tables of a run folder from its `activations`, ISP by ISP, and write them beside it."""
-    buyer_of, conflict_parts, unit_parts = buyer_of_layer(scheme), [], []
+    buyer_of, conflict_parts, unit_parts = buyer_of_market(scheme), [], []
     for rows in _whole_isps(run / "activations.parquet"):
         trades = trades_of(rows, buyer_of, hours)
         found = conflicts(trades)

@@ -150,7 +150,7 @@ def _grids_of(scenario: Scenario) -> dict[str, str]:
     return {
         TSO: scenario.transmission.grid,
         **{area.id: area.grid for area in scenario.distribution},
-        **{street.name: street.grid for street in scenario.low_voltage},
+        **{lv_feeder.name: lv_feeder.grid for lv_feeder in scenario.low_voltage},
     }
 
 

@@ -62,7 +62,7 @@ def write_json(path: Path, data: Any) -> None:
 
 def check_file(path: Path, flag: str, is_known: Known, kind: str = "file") -> None:
     """An `InputError` if `path`, given as `flag`, cannot be written or holds what is not to be replaced."""
-    problem, mend = "", f"Name a {kind} in a folder you may write to"
+    problem, hint = "", f"Name a {kind} in a folder you may write to"
     try:
         if kind == PNG_FILE and path.suffix.lower() != ".png":
             problem = "cannot be written (is no PNG file)"
@@ -71,7 +71,7 @@ def check_file(path: Path, flag: str, is_known: Known, kind: str = "file") -> No
         elif path.exists() and not path.is_file():
             problem = "cannot be written (is a device)"
         elif path.exists() and path.stat().st_size and not is_known(path):
-            problem, mend = f"exists, and {FOREIGN}", "Choose another file"
+            problem, hint = f"exists, and {FOREIGN}", "Choose another file"
         elif fault := part_fault(path):
             problem = fault
         else:
@@ -80,7 +80,7 @@ def check_file(path: Path, flag: str, is_known: Known, kind: str = "file") -> No
     except OSError as error:
         problem = f"cannot be written ({error.strerror})"
     if problem:
-        raise InputError(str(path), flag, problem, mend)
+        raise InputError(str(path), flag, problem, hint)
 
 
 def is_png(path: Path) -> bool:

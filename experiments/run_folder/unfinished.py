@@ -96,5 +96,5 @@ def _is_empty(folder: Path) -> bool:
 def _unwritable(folder: Path, error: OSError) -> InputError:
     what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or error
     problem = f"cannot be written ({one_line(what)})"
-    mend = "Make room or choose a folder you may write to; --resume goes on from what is safe"
-    return InputError(str(folder), "--out", problem, mend)
+    hint = "Make room or choose a folder you may write to; --resume goes on from what is safe"
+    return InputError(str(folder), "--out", problem, hint)

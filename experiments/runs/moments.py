@@ -27,5 +27,5 @@ def isp_at(moment: str, calendar: Calendar, option: str) -> int:
     except ValueError as error:
         first = calendar.start.tz_convert(calendar.zone)
         full = first.isoformat(timespec="minutes")
-        mend = f"Give a moment of the horizon, such as {first:%Y-%m-%dT%H:%M} or {full}"
-        raise InputError(option, moment, f"names no ISP ({one_line(error)})", mend) from error
+        hint = f"Give a moment of the horizon, such as {first:%Y-%m-%dT%H:%M} or {full}"
+        raise InputError(option, moment, f"names no ISP ({one_line(error)})", hint) from error

@@ -100,7 +100,7 @@ def _checkpoints(working: Path, identity: Identity, export_isp: int | None, ever
         key = user_key()
     except InputError as error:
         if Checkpoints(working, {}).found:
-            raise StaleError(error.source, error.field, error.problem, error.mend) from error
+            raise StaleError(error.source, error.field, error.problem, error.hint) from error
         if every_s:
             log.warning("no checkpoints are taken, so this run cannot be resumed: %s", error)
         key = None
@@ -261,24 +261,24 @@ def _check_output(out: Path, replaces: bool, fault: str, overwrites: bool = Fals
 
     `overwrites`: it was asked for, so what is not replaced is something else.
     """
-    problem, mend = "", "Choose a folder you may write to"
+    problem, hint = "", "Choose a folder you may write to"
     try:
         if out.exists() and not _is_empty(out) and not replaces:
             problem = "exists already"
-            mend = (
+            hint = (
                 "It is no finished run, so it is not replaced: choose another folder"
                 if overwrites
                 else "Choose another folder, or pass --overwrite to replace the results of an earlier run"
             )
         elif fault:
-            problem, mend = f"cannot be replaced: {fault}", "Move it elsewhere, or choose another folder"
+            problem, hint = f"cannot be replaced: {fault}", "Move it elsewhere, or choose another folder"
         else:
             with tempfile.TemporaryDirectory(prefix=".tandem-", dir=_nearest(out)):
                 pass  # it can be written
     except OSError as error:
         problem = f"cannot be written ({error.strerror})"
     if problem:
-        raise InputError(str(out), "--out", problem, mend)
+        raise InputError(str(out), "--out", problem, hint)
 
 
 def _is_empty(out: Path) -> bool:

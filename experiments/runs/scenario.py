@@ -79,7 +79,7 @@ def faults_named(source: str) -> Iterator[None]:
     except InputError as error:
         if error.source != "scenario":
             raise
-        raise InputError(source, error.field, error.problem, error.mend) from error
+        raise InputError(source, error.field, error.problem, error.hint) from error
 
 
 def parse_scenario(text: str, source: str, overrides: Mapping[str, Any] | None = None) -> Scenario:

@@ -73,18 +73,18 @@ def _check_workers(client: Client, address: str, shared: Path) -> None:
             address, "--dask", "the scheduler has no workers", f"Start one with: dask worker {address}"
         ) from error
     shared.mkdir(parents=True, exist_ok=True)
-    mend = "Install the same version there and here"
+    hint = "Install the same version there and here"
     with tempfile.NamedTemporaryFile(prefix=".seen-", dir=shared.absolute()) as file:
         try:
             found = client.run(_seen, file.name)
         except ImportError as error:
             raise InputError(
-                address, "--dask", f"a worker has no Tandem ({one_line(error)})", mend
+                address, "--dask", f"a worker has no Tandem ({one_line(error)})", hint
             ) from error
     here = version("tandem-sim")
     for worker, (there, seen) in found.items():
         if there != here:
-            raise InputError(address, "--dask", f"worker {worker} has Tandem {there}, not {here}", mend)
+            raise InputError(address, "--dask", f"worker {worker} has Tandem {there}, not {here}", hint)
         if not seen:
             raise InputError(
                 str(shared), "--out", f"worker {worker} cannot write to this folder",

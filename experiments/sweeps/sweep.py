@@ -135,7 +135,7 @@ def _scenario(path: Path, name: str, keys: dict[str, Any], fields: dict[str, Any
         return scenario_of(keys, source_of(name), fields)
     except InputError as error:
         scenario_of(keys, source_of(name))
-        raise InputError(str(path), error.field, error.problem, error.mend) from error
+        raise InputError(str(path), error.field, error.problem, error.hint) from error
 
 
 def _combinations(sweep: Sweep) -> Iterator[dict[str, Any]]:

@@ -55,7 +55,7 @@ def yaml_value(text: str, source: str, field: str) -> Any:
     try:
         return read_yaml(text, source)
     except InputError as error:
-        raise InputError(source, field, error.problem, error.mend) from error
+        raise InputError(source, field, error.problem, error.hint) from error
 
 
 @dataclass(frozen=True)
@@ -258,15 +258,15 @@ class _Composer:
             problem = f"makes more than {MOST_NODES} values, those of aliases counted wherever they stand"
             raise self._fault(line, problem, "Make it smaller")
 
-    def _fault(self, line: int, problem: str, mend: str) -> InputError:
+    def _fault(self, line: int, problem: str, hint: str) -> InputError:
         """A fault of what is being read."""
         if not self._path:
-            return self._broken(line, problem, mend)
-        return InputError(self._source, ".".join(self._path), f"{problem} (line {line})", mend)
+            return self._broken(line, problem, hint)
+        return InputError(self._source, ".".join(self._path), f"{problem} (line {line})", hint)
 
-    def _broken(self, line: int, problem: str, mend: str) -> InputError:
+    def _broken(self, line: int, problem: str, hint: str) -> InputError:
         """A fault of a line, whatever stands around it."""
-        return InputError(self._source, f"line {line}", problem, mend)
+        return InputError(self._source, f"line {line}", problem, hint)
 
 
 def _moment(text: str) -> date | None:

@@ -100,8 +100,8 @@ class _Row:
     text: str
     path: Path
 
-    def fault(self, field: str, problem: str, mend: str) -> InputError:
-        return InputError(str(self.path), f"line {self.line}, ##{self.kind} {field}", problem, mend)
+    def fault(self, field: str, problem: str, hint: str) -> InputError:
+        return InputError(str(self.path), f"line {self.line}, ##{self.kind} {field}", problem, hint)
 
     def number(self, field: str) -> float | None:
         """The number in a column, None where it is blank."""

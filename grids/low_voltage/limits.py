@@ -51,14 +51,14 @@ def limits_of(feeder: Feeder, connection_kw: FloatArray, band: Band, sides: tupl
     """Every voltage, and currents of the sections that their users could overload, for each of `sides`."""
     p = len(feeder.port_user)
     most = np.abs(feeder.port_power(connection_kw[None])[0]) / 0.5  # currents at half voltage
-    reach = np.abs(feeder.section_idle) + np.abs(feeder.section_share) @ most
+    feasible_range = np.abs(feeder.section_idle) + np.abs(feeder.section_share) @ most
     entries = [
         (kind, k, int(feeder.port_phase[k]), start, side)
         for side in sides
         for kind, start in ((LOW, IMPORT), (HIGH, EXPORT))
         for k in range(p)
     ]
-    for section, phase in np.argwhere(reach > band.loading * feeder.section_limit[:, None]).tolist():
+    for section, phase in np.argwhere(feasible_range > band.loading * feeder.section_limit[:, None]).tolist():
         entries += [
             (CURRENT, section, phase, start, start if len(sides) > 1 else 0.0) for start in (IMPORT, EXPORT)
         ]

@@ -95,7 +95,7 @@ def guaranteed(
             break
         if abs(goal - last) < SETTLED_KW * u and (value - slack).max() < SETTLED_PU:
             break
-        found, shares = _programme(matrix, slack - value + matrix @ x, most, fixed, rule, (x, step))
+        found, shares = _problem(matrix, slack - value + matrix @ x, most, fixed, rule, (x, step))
         rounds, x, step, last = rounds + 1, found, 0.7 * step, goal
     whole, factor = _shrunk(feeder, rows, band, np.maximum(x, 0.0), fixed, slack)
     return Envelope(
@@ -135,7 +135,7 @@ def _solved(
     return np.asarray(answer.x), np.abs(np.asarray(answer.ineqlin.marginals))
 
 
-def _programme(
+def _problem(
     matrix: FloatArray,
     bound: FloatArray,
     most: FloatArray,

@@ -51,7 +51,7 @@ def split(net: pandapowerNet, name: str, busbar_vm_pu: float = 1.0, units: bool 
     behind = nx.node_connected_component(graph, busbar) - bars
     _placed(net, name, behind)
     km = topology.calc_distance_to_bus(alone, busbar)
-    streets: list[Outgoing] = []
+    lv_feeders: list[Outgoing] = []
     for buses in sorted(nx.connected_components(graph.subgraph(behind)), key=min):
         if not net.load.bus[net.load.in_service].isin(buses).any() and not (
             net.asymmetric_load.bus[net.asymmetric_load.in_service].isin(buses).any()
@@ -65,10 +65,10 @@ def split(net: pandapowerNet, name: str, busbar_vm_pu: float = 1.0, units: bool 
                 "leave the busbar towards the same buses: the net is not radial",
                 "Open a switch, or read the net whole as a feeder",
             )
-        feeder = read_feeder(_only(alone, bars | buses), f"{name}, feeder {len(streets) + 1}", units=units)
+        feeder = read_feeder(_only(alone, bars | buses), f"{name}, feeder {len(lv_feeders) + 1}", units=units)
         away = [float(km[user.bus]) for user in feeder.users]
-        streets.append(Outgoing(feeder, np.array(away)))
-    return streets
+        lv_feeders.append(Outgoing(feeder, np.array(away)))
+    return lv_feeders
 
 
 def _only(net: pandapowerNet, buses: set[Any]) -> pandapowerNet:

@@ -131,8 +131,8 @@ class _Case:
         self.end = self._buses_of("branch", self.branch, T_BUS)
         self._check_rest()
 
-    def _fault(self, field: str, problem: str, mend: str) -> InputError:
-        return InputError(str(self.path), field, problem, mend)
+    def _fault(self, field: str, problem: str, hint: str) -> InputError:
+        return InputError(str(self.path), field, problem, hint)
 
     def _base(self) -> float:
         base = self.case.get("baseMVA")
@@ -163,11 +163,11 @@ class _Case:
             self._refuse(name, bad, k, values, f"Give a number from {-LARGEST:g} to {LARGEST:g}")
         return table
 
-    def _refuse(self, table: str, bad: BoolArray, column: int, values: FloatArray, mend: str) -> None:
+    def _refuse(self, table: str, bad: BoolArray, column: int, values: FloatArray, hint: str) -> None:
         if bad.any():
             row = int(np.argmax(bad))
             raise self._fault(
-                f"mpc.{table} row {row + 1}, {NAMES[table][column]}", f"is {values[row]:g}", mend
+                f"mpc.{table} row {row + 1}, {NAMES[table][column]}", f"is {values[row]:g}", hint
             )
 
     def _check_buses(self) -> None:
@@ -215,8 +215,8 @@ class _Case:
         rate, tap = self.branch[:, RATE_A], self.branch[:, TAP]
         self._refuse("branch", rate < 0, RATE_A, rate, "Give an MVA rating, or 0 for none")
         no_ratio = (tap != 0) & ((tap < 1 / LARGEST_RATIO) | (tap > LARGEST_RATIO))
-        mend = f"Give a ratio from {1 / LARGEST_RATIO:g} to {LARGEST_RATIO:g}, or 0 for a line"
-        self._refuse("branch", no_ratio, TAP, tap, mend)
+        hint = f"Give a ratio from {1 / LARGEST_RATIO:g} to {LARGEST_RATIO:g}, or 0 for a line"
+        self._refuse("branch", no_ratio, TAP, tap, hint)
         lines = self.case.get("dcline")
         if isinstance(lines, np.ndarray) and lines.size:
             on = np.flatnonzero(lines[:, 2] > 0) if lines.ndim == 2 and lines.shape[1] > 2 else np.arange(1)

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from tandem_sim.grids.power_flow.ac import AcState
-from tandem_sim.grids.power_flow.operator_model import GridPicture
+from tandem_sim.grids.power_flow.operator_model import OperatorModel
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 
 MOST_EXCESS = 1e3
@@ -23,14 +23,14 @@ class AcLimits:
     whatever the offset of its linear rows. Excess is a share of the limit, negative where it is kept.
     """
 
-    picture: GridPicture
+    operator_model: OperatorModel
     p_mw: FloatArray
     q_mvar: FloatArray
 
     @property
     def n_branches(self) -> int:
         """How many of the limits, the first ones, are those of branches."""
-        return len(self.picture.lin.network.branches)
+        return len(self.operator_model.lin.network.branches)
 
     def after(self, dp_mw: FloatArray) -> AcLimits:
         """The same limits around a change of active injections (N,) in MW."""
@@ -42,7 +42,7 @@ class AcLimits:
 
     def state(self, change_mw: FloatArray | float = 0.0) -> AcState:
         """The AC state after a change of injections (N,) in MW."""
-        return self.picture.power_flow.solve(self.p_mw + change_mw, self.q_mvar)
+        return self.operator_model.power_flow.solve(self.p_mw + change_mw, self.q_mvar)
 
     def excess(self, state: AcState) -> FloatArray:
         """By how much a solved state exceeds every limit (R,), as a share of it."""
@@ -60,7 +60,7 @@ class AcLimits:
         n, e = len(low), len(state.loading_percent)
         of_branch: BoolArray = which < e
         node, is_low = (which[~of_branch] - e) % n, which[~of_branch] >= e + n
-        loading, voltage = self.picture.power_flow.slopes(state, which[of_branch], node)
+        loading, voltage = self.operator_model.power_flow.slopes(state, which[of_branch], node)
         limit = np.where(is_low, -low[node], high[node])
         found = np.empty((len(which), n))
         found[of_branch] = loading / self._full_percent
@@ -69,12 +69,12 @@ class AcLimits:
 
     @property
     def _full_percent(self) -> float:
-        return 100.0 * (1.0 - self.picture.margins.flow)
+        return 100.0 * (1.0 - self.operator_model.margins.flow)
 
     @cached_property
     def _band(self) -> tuple[FloatArray, FloatArray]:
         """Lowest and highest voltages (N,) in p.u., the same that the linear rows hold."""
-        lin, margin = self.picture.lin, 2.0 * self.picture.margins.voltage_pu
+        lin, margin = self.operator_model.lin, 2.0 * self.operator_model.margins.voltage_pu
         open_end = lin.w_min_pu2 <= 0.0  # of a line: a node without a bus
         low = np.where(open_end, 0.0, lin.w_min_pu2 + margin)
         return np.sqrt(low), np.sqrt(lin.w_max_pu2 - margin)

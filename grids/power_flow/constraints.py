@@ -39,7 +39,7 @@ class Violations:
 
 
 @dataclass(frozen=True)
-class GridRows:
+class GridConstraints:
     """Rows of a linear grid model around an operating point. E branches, N nodes.
 
     ``flow_mw + flow_matrix @ dp`` and ``w_pu2 + voltage_matrix @ dp`` are the state after a change ``dp``
@@ -72,13 +72,13 @@ class GridRows:
         return np.asarray(-self.limit_mw - self.relief_down_mw)
 
     @classmethod
-    def without_limits(cls, n_nodes: int) -> GridRows:
+    def without_limits(cls, n_nodes: int) -> GridConstraints:
         """A grid of which nothing is known: no rows at all."""
         none, no_rows = np.empty(0), np.empty((0, n_nodes))
         buses = np.empty(0, dtype=np.int64)
         return cls(no_rows, none, none, no_rows, none, none, none, buses, voltage_q_matrix=no_rows)
 
-    def after(self, dp_mw: FloatArray) -> GridRows:
+    def after(self, dp_mw: FloatArray) -> GridConstraints:
         """The same grid after a change of injections (N,) in MW."""
         return replace(
             self,
@@ -86,7 +86,7 @@ class GridRows:
             w_pu2=self.w_pu2 + self.voltage_matrix @ dp_mw,
         )
 
-    def after_reactive(self, dq_mvar: FloatArray) -> GridRows:
+    def after_reactive(self, dq_mvar: FloatArray) -> GridConstraints:
         """The same grid after a change of reactive injections (N,) in Mvar, positive raising voltages.
 
         Voltages move, and with the reactive flow what is left of a rating for active power (margins kept).
@@ -127,7 +127,7 @@ class GridRows:
         volts = np.maximum(self.w_min_pu2 - self.w_pu2, 0.0) + np.maximum(self.w_pu2 - self.w_max_pu2, 0.0)
         return 100.0 * float((over[rated] / self.limit_mw[rated]).sum() + 0.5 * volts.sum())
 
-    def relaxed(self) -> GridRows:
+    def relaxed(self) -> GridConstraints:
         """Limits that the present state already breaks moved to the present state: "do not aggravate".
 
         Only on the side that is broken: a branch overloaded towards the leaves keeps its limit the other way.
@@ -140,7 +140,7 @@ class GridRows:
             w_max_pu2=np.maximum(self.w_max_pu2, self.w_pu2),
         )
 
-    def tightened(self, flow_margin: float, w_margin_pu2: float) -> GridRows:
+    def tightened(self, flow_margin: float, w_margin_pu2: float) -> GridConstraints:
         """Limits kept by an operator whose forecast may be wrong: `flow_margin` is a share of the rating."""
         return replace(
             self,
@@ -186,7 +186,7 @@ def voltage_violations(
     return int(buses[broken].sum()), float(100.0 * distance[broken].max()) if broken.any() else 0.0
 
 
-def ac_violations(state: AcState, rows: GridRows) -> Violations:
+def ac_violations(state: AcState, rows: GridConstraints) -> Violations:
     """The same count on an AC state: branches over 100 % of their current, buses outside their band."""
     if not state.converged:
         return Violations(diverged=1)
@@ -203,10 +203,10 @@ def overloads(state: AcState) -> tuple[int, float]:
     return int(over.sum()), float(state.loading_percent[over].max() - 100.0) if over.any() else 0.0
 
 
-def transmission_rows(dc: DcModel, p_mw: FloatArray) -> GridRows:
+def transmission_constraints(dc: DcModel, p_mw: FloatArray) -> GridConstraints:
     """DC rows of a transmission grid at injections `p_mw` (N,)."""
     none, no_rows = np.empty(0), np.empty((0, dc.network.n_nodes))
-    return GridRows(
+    return GridConstraints(
         dc.ptdf,
         dc.flows_mw(p_mw),
         dc.limit_mw,
@@ -219,13 +219,13 @@ def transmission_rows(dc: DcModel, p_mw: FloatArray) -> GridRows:
     )
 
 
-def distribution_rows(lin: LinDistFlow, p_mw: FloatArray, q_mvar: FloatArray) -> GridRows:
+def distribution_constraints(lin: LinDistFlow, p_mw: FloatArray, q_mvar: FloatArray) -> GridConstraints:
     """LinDistFlow rows of a distribution grid at injections (N,): offsets from the linear model itself.
 
     The limit on an active flow is ``sqrt(S**2 - Q**2)``, 0 where reactive flow alone fills the rating.
     """
     state, rating = lin.state(p_mw, q_mvar), lin.network.branches.s_max_mva
-    return GridRows(
+    return GridConstraints(
         lin.flow_matrix,
         state.flow_mw,
         np.sqrt(np.maximum(rating**2 - state.flow_mvar**2, 0.0)),
@@ -240,14 +240,14 @@ def distribution_rows(lin: LinDistFlow, p_mw: FloatArray, q_mvar: FloatArray) ->
     )
 
 
-def distribution_rows_ac(lin: LinDistFlow, state: AcState) -> GridRows:
+def distribution_constraints_ac(lin: LinDistFlow, state: AcState) -> GridConstraints:
     """LinDistFlow sensitivities around an AC state: offsets and ratings as the AC power flow sees them.
 
     A rating is a current: at voltage v it carries ``S v`` MVA, less the reactive flow. The larger of the two
     ends of a branch is taken, so that losses count against the limit.
     """
     ends = rated_ends(lin.network, state)
-    return GridRows(
+    return GridConstraints(
         lin.flow_matrix,
         np.where(lin.downhill, ends.p_mw, -ends.p_mw),
         ends.limit_mw,

@@ -6,7 +6,7 @@ import numpy as np
 
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.power_flow.ac import AcState, PowerFlow
-from tandem_sim.grids.power_flow.constraints import GridRows, rated_ends
+from tandem_sim.grids.power_flow.constraints import GridConstraints, rated_ends
 from tandem_sim.grids.types import FloatArray
 
 STEP_SHARE = 1e-4
@@ -14,11 +14,11 @@ STEP_SHARE = 1e-4
 large against the mismatch it stops at."""
 
 
-def linearise_ac(power_flow: PowerFlow, p_mw: FloatArray, q_mvar: FloatArray) -> GridRows:
+def linearise_ac(power_flow: PowerFlow, p_mw: FloatArray, q_mvar: FloatArray) -> GridConstraints:
     """Rows around the AC state at injections (N,) in MW and Mvar, by two power flows per node.
 
     Flows are positive from the from end and taken at the heavier end of the branch, losses included; limits
-    are those of `tandem_sim.grids.power_flow.constraints.distribution_rows_ac`. Activation is at unity power
+    are those of `tandem_sim.grids.power_flow.constraints.distribution_constraints_ac`. Activation is at unity power
     factor. An injection at the root changes nothing: the external grid takes it up. Raises `InputError` when
     a power flow has no solution.
     """
@@ -42,7 +42,7 @@ def linearise_ac(power_flow: PowerFlow, p_mw: FloatArray, q_mvar: FloatArray) ->
         voltage_q_matrix[:, node] = (state.vm_pu**2 - w_pu2) / step_mw
     low, high = network.node_limits_pu()
     buses = np.bincount(network.bus_node, minlength=network.n_nodes)
-    return GridRows(
+    return GridConstraints(
         flow_matrix, flow_mw, limit_mw, voltage_matrix, w_pu2, low**2, high**2, buses,
         q_mvar=ends.q_mvar, rating_mva=ends.rating_mva, voltage_q_matrix=voltage_q_matrix,
     )  # fmt: skip

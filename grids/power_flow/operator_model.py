@@ -6,7 +6,11 @@ from dataclasses import dataclass
 
 from tandem_sim.grids.choices import Offset
 from tandem_sim.grids.power_flow.ac import PowerFlow
-from tandem_sim.grids.power_flow.constraints import GridRows, distribution_rows, distribution_rows_ac
+from tandem_sim.grids.power_flow.constraints import (
+    GridConstraints,
+    distribution_constraints,
+    distribution_constraints_ac,
+)
 from tandem_sim.grids.power_flow.lindistflow import LinDistFlow
 from tandem_sim.grids.types import FloatArray
 
@@ -25,7 +29,7 @@ NO_MARGINS = Margins()
 
 
 @dataclass(frozen=True)
-class GridPicture:
+class OperatorModel:
     """How an operator turns injections into rows."""
 
     lin: LinDistFlow
@@ -33,19 +37,19 @@ class GridPicture:
     offset: Offset = "linear"
     margins: Margins = NO_MARGINS
 
-    def rows(self, p_mw: FloatArray, q_mvar: FloatArray) -> GridRows | None:
+    def rows(self, p_mw: FloatArray, q_mvar: FloatArray) -> GridConstraints | None:
         """Rows around the state of injections (N,), limits narrowed; None where no power flow is found."""
         if self.offset == "linear":
-            found = distribution_rows(self.lin, p_mw, q_mvar)
+            found = distribution_constraints(self.lin, p_mw, q_mvar)
         else:
             state = self.power_flow.solve(p_mw, q_mvar)
             if not state.converged:
                 return None
-            found = distribution_rows_ac(self.lin, state)
+            found = distribution_constraints_ac(self.lin, state)
         m = self.margins
         return found.tightened(m.flow, 2.0 * m.voltage_pu) if m.flow or m.voltage_pu else found
 
-    def linear_rows(self, p_mw: FloatArray, q_mvar: FloatArray) -> GridRows:
+    def linear_rows(self, p_mw: FloatArray, q_mvar: FloatArray) -> GridConstraints:
         """Rows by LinDistFlow alone: what is left where the power flow has no solution."""
         m = self.margins
-        return distribution_rows(self.lin, p_mw, q_mvar).tightened(m.flow, 2.0 * m.voltage_pu)
+        return distribution_constraints(self.lin, p_mw, q_mvar).tightened(m.flow, 2.0 * m.voltage_pu)

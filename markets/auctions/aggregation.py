@@ -12,16 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from tandem_sim.grids.power_flow.constraints import GridRows, transmission_rows
+from tandem_sim.grids.power_flow.constraints import GridConstraints, transmission_constraints
 from tandem_sim.grids.power_flow.dc import TransmissionGrid
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.choices import Kind, Pricing
 from tandem_sim.markets.clearing.auction import Cleared, Status, clear
-from tandem_sim.markets.clearing.constraints import Columns, grid_rows
+from tandem_sim.markets.clearing.constraints import Columns, auction_constraints
 from tandem_sim.markets.clearing.needs import Clearing, left_of
 from tandem_sim.markets.clearing.pricing import sale_of
 from tandem_sim.markets.clearing.purposes import purposes_of
-from tandem_sim.markets.clearing.warm_start import WarmProgramme
+from tandem_sim.markets.clearing.warm_start import WarmProblem
 from tandem_sim.markets.coordination.block import TSO, Block, View, Written
 from tandem_sim.markets.coordination.state import area_state, expected_mw, unsold_mw
 from tandem_sim.markets.orders.bids import Bids
@@ -58,25 +58,25 @@ NO_SUPPLY = ResidualSupply(np.zeros(1), np.zeros(1))
 """An area that offers nothing but its present flow."""
 
 
-class AreaProgramme:
+class AreaProblem:
     """The programme of one area: bids, rows kept hard, and a wanted change of injection."""
 
-    def __init__(self, rows: GridRows, bids: Bids, available_mw: FloatArray) -> None:
+    def __init__(self, rows: GridConstraints, bids: Bids, available_mw: FloatArray) -> None:
         self._bids, self._available = bids, available_mw
         self._columns = Columns(bids.node, bids.direction)
         self._sign = bids.direction.astype(np.float64)
         self._rows = self._attainable(rows)
-        grid = grid_rows(self._rows, self._columns, available_mw, hard=True)
-        self._programme = WarmProgramme(bids.signed_price, available_mw, self._sign, grid)
-        self.range_mw = self._programme.range()
+        grid = auction_constraints(self._rows, self._columns, available_mw, hard=True)
+        self._problem = WarmProblem(bids.signed_price, available_mw, self._sign, grid)
+        self.range_mw = self._problem.range()
 
-    def _attainable(self, rows: GridRows) -> GridRows:
+    def _attainable(self, rows: GridConstraints) -> GridConstraints:
         """Rows that have a solution: limits that no activation can keep move to the nearest reachable."""
         n = len(self._bids)
-        hard = grid_rows(rows, self._columns, self._available, hard=True)
+        hard = auction_constraints(rows, self._columns, self._available, hard=True)
         if clear(np.zeros(n), self._available, rows=hard).status is Status.OPTIMAL:
             return rows
-        soft = grid_rows(rows, self._columns, self._available)
+        soft = auction_constraints(rows, self._columns, self._available)
         best = clear(np.zeros(n), self._available, rows=soft).require("least violation of an area")
         reached = rows.after(self._bids.injection_mw(best.quantity_mw, rows.flow_matrix.shape[1])).relaxed()
         return replace(
@@ -89,7 +89,7 @@ class AreaProgramme:
 
     def cost(self, change_mw: float) -> tuple[float, float]:
         """Least cost (EUR/h) of a change of injection inside the range, and its slope there (EUR/MWh)."""
-        return self._programme.solve(change_mw)
+        return self._problem.solve(change_mw)
 
     def within(self, change_mw: float) -> float:
         """The nearest change that the area can bring (MW)."""
@@ -103,13 +103,13 @@ class AreaProgramme:
             self._available,
             sign=self._sign,
             need_mw=self.within(change_mw),
-            rows=grid_rows(self._rows, self._columns, self._available, hard=True),
+            rows=auction_constraints(self._rows, self._columns, self._available, hard=True),
             imbalance_bound_mw=MISSED_MW,
         )
         return answer.require("translation of an aggregated bid")
 
 
-def discrete_points(area: AreaProgramme, step_mw: float) -> ResidualSupply:
+def discrete_points(area: AreaProblem, step_mw: float) -> ResidualSupply:
     """``z_min, z_min + step, ..., z_max`` and the present flow, in terms of the interface flow ``z``."""
     low, high = area.range_mw
     points = [*np.arange(high, low, -step_mw), low]  # z_min is the largest injection
@@ -119,7 +119,7 @@ def discrete_points(area: AreaProgramme, step_mw: float) -> ResidualSupply:
     return ResidualSupply(change, np.array([area.cost(e)[0] for e in change]))
 
 
-def exact_points(area: AreaProgramme) -> ResidualSupply:
+def exact_points(area: AreaProblem) -> ResidualSupply:
     """All breakpoints: tangents of two points meet on the function, or above lies another breakpoint.
 
     Every solve either proves a segment or finds a new slope: there are about twice as many as segments.
@@ -169,7 +169,7 @@ def aggregate_bids(kind: Kind = "exact", step_mw: float = DEFAULT_STEP_MW) -> Bl
 
     def run(area: str, view: View) -> Written:
         bids: Bids = view.own["bids"]
-        model = AreaProgramme(area_state(view.own), bids, unsold_mw(view.own))
+        model = AreaProblem(area_state(view.own), bids, unsold_mw(view.own))
         rsf = exact_points(model) if kind == "exact" else discrete_points(model, step_mw)
         return Written(entries={area: {"rsf": rsf}})
 
@@ -201,7 +201,7 @@ def rsf_market(kind: Kind = "exact", pricing: Pricing = "pay-as-bid") -> Block:
             available,
             sign=sign,
             need_mw=-float(p.sum()),
-            rows=grid_rows(transmission_rows(grid.dc, p), everybody, available, owner=TSO),
+            rows=auction_constraints(transmission_constraints(grid.dc, p), everybody, available, owner=TSO),
             choices=list(places.values()) if kind == "discrete" else (),
         ).require("TSO market over residual supply functions")
         assert answer.optimum is not None
@@ -258,7 +258,7 @@ def translate_bids(pricing: Pricing = "pay-as-bid") -> Block:
 
     def run(area: str, view: View) -> Written:
         bids: Bids = view.own["bids"]
-        model = AreaProgramme(area_state(view.own), bids, unsold_mw(view.own))
+        model = AreaProblem(area_state(view.own), bids, unsold_mw(view.own))
         target: Target = view.own["target"]
         answer = model.dispatch(target.change_mw)
         wanted, served = target.change_mw, float(bids.direction @ answer.quantity_mw)

@@ -8,12 +8,12 @@ from typing import Literal
 
 import numpy as np
 
-from tandem_sim.grids.power_flow.constraints import transmission_rows
+from tandem_sim.grids.power_flow.constraints import transmission_constraints
 from tandem_sim.grids.power_flow.dc import TransmissionGrid
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.choices import PooledBy, Pricing
 from tandem_sim.markets.clearing.auction import Cleared, clear
-from tandem_sim.markets.clearing.constraints import Columns, grid_rows
+from tandem_sim.markets.clearing.constraints import Columns, auction_constraints
 from tandem_sim.markets.clearing.needs import Clearing
 from tandem_sim.markets.clearing.pricing import sale_of
 from tandem_sim.markets.clearing.purposes import purposes_of
@@ -45,7 +45,7 @@ def clear_area(own: Values, available: FloatArray, interface: Interface = FIXED)
         bids.signed_price,
         available,
         sign=bids.direction.astype(np.float64),
-        rows=grid_rows(rows, Columns(bids.node, bids.direction), available),
+        rows=auction_constraints(rows, Columns(bids.node, bids.direction), available),
         imbalance_price=interface.price_eur_per_mwh,
         imbalance_bound_mw=interface.bound_mw,
     )
@@ -98,7 +98,7 @@ def forward_bids(pool_minimum_mw: float = 0.0, pooled_by: PooledBy = "provider")
 
 
 def tso_market(
-    distribution_rows: DistributionRows = "none",
+    distribution_constraints: DistributionRows = "none",
     der: bool = True,
     name: str = "tso_market",
     pricing: Pricing = "pay-as-bid",
@@ -113,7 +113,7 @@ def tso_market(
     area's market made (``exchange``), or the flow the DSO has committed to (``boundary``). With `validated`
     an area whose DSO has not accepted the merit order list is left out.
     """
-    seen, relaxed = distribution_rows != "none", distribution_rows == "relaxed"
+    seen, relaxed = distribution_constraints != "none", distribution_constraints == "relaxed"
     reads = ["tso.bids", "tso.grid", "tso.sold", f"area.{flow}"]
     reads += ["area.bids", "area.offers"] if der else []
     reads += ["area.grid", "area.sold"] if seen else []
@@ -165,7 +165,7 @@ def clear_system(
             own = Columns(books[system].node, books[system].direction, first[system], width)
             rows = area_state(areas[system])
             rows = rows.relaxed() if relaxed else rows
-            limits += grid_rows(rows, own, offered, hard=relaxed, owner=system)
+            limits += auction_constraints(rows, own, offered, hard=relaxed, owner=system)
     need = 0.0
     if TSO in limits_of:
         nodes = [
@@ -173,7 +173,10 @@ def clear_system(
             for system, b in books.items()
         ]
         everybody = Columns(np.concatenate(nodes), sign)
-        limits = grid_rows(transmission_rows(grid.dc, p_mw), everybody, offered, owner=TSO) + limits
+        limits = (
+            auction_constraints(transmission_constraints(grid.dc, p_mw), everybody, offered, owner=TSO)
+            + limits
+        )
         need = -float(p_mw.sum())
     answer = clear(
         np.concatenate([b.signed_price for b in books.values()]),

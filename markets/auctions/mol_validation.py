@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from tandem_sim.grids.power_flow.constraints import RELATIVE_TOLERANCE, GridRows
+from tandem_sim.grids.power_flow.constraints import RELATIVE_TOLERANCE, GridConstraints
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.auctions.local_and_tso import clear_system
 from tandem_sim.markets.coordination.block import TSO, Block, Repeat, Values, View, Written
@@ -19,7 +19,7 @@ from tandem_sim.markets.coordination.state import area_state, expected_mw, offer
 from tandem_sim.markets.grid_checks.prequalification import envelope_mw
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 
-PowerFlowRows = Callable[[FloatArray], GridRows | None]
+PowerFlowRows = Callable[[FloatArray], GridConstraints | None]
 """Rows of an area around its power flow after a change of injections (N,) in MW; None without a solution."""
 
 MAX_ROUNDS = 6
@@ -88,7 +88,7 @@ def validate_mol() -> Block:
     )
 
 
-def validated_mw(rows: GridRows, bids: Bids, offers: FloatArray, kept: FloatArray) -> FloatArray:
+def validated_mw(rows: GridConstraints, bids: Bids, offers: FloatArray, kept: FloatArray) -> FloatArray:
     """Bounds (n,) in MW within `offers`: what is `kept` (n,), and what still fits beside it."""
     bounds = kept.copy()
     for direction in (UP, DOWN):
@@ -99,7 +99,7 @@ def validated_mw(rows: GridRows, bids: Bids, offers: FloatArray, kept: FloatArra
     return np.minimum(bounds, offers)
 
 
-def _safe(state: GridRows, base: GridRows) -> bool:
+def _safe(state: GridConstraints, base: GridConstraints) -> bool:
     """Whether a state keeps every limit; where `base` breaks one, it may be no worse but for the margin."""
     slack = RELATIVE_TOLERANCE * np.maximum(state.limit_mw, 1.0)
     spare = MARGIN * np.maximum(base.limit_mw, 1.0)
@@ -114,9 +114,9 @@ def _safe(state: GridRows, base: GridRows) -> bool:
     return bool(flows.all() and voltages.all())
 
 
-def accepted(houses: Mapping[str, Values]) -> bool:
+def accepted(states: Mapping[str, Values]) -> bool:
     """Whether every DSO has accepted the list."""
-    return all(values.get("accepted", False) for house, values in houses.items() if house != TSO)
+    return all(values.get("accepted", False) for house, values in states.items() if house != TSO)
 
 
 def negotiate(max_rounds: int = MAX_ROUNDS) -> Repeat:

@@ -8,7 +8,7 @@ import numpy as np
 
 from tandem_sim.markets.choices import Pricing
 from tandem_sim.markets.clearing.auction import clear
-from tandem_sim.markets.clearing.constraints import Columns, grid_rows
+from tandem_sim.markets.clearing.constraints import Columns, auction_constraints
 from tandem_sim.markets.clearing.needs import Clearing
 from tandem_sim.markets.clearing.pricing import sale_of
 from tandem_sim.markets.clearing.purposes import purposes_of
@@ -37,7 +37,7 @@ def pooled_market(
         limits = []
         for area, bids in books.items():
             own = Columns(bids.node, bids.direction, first[area], int(ends[-1]))
-            limits += grid_rows(area_state(areas[area]), own, available, owner=area)
+            limits += auction_constraints(area_state(areas[area]), own, available, owner=area)
         answer = clear(
             np.concatenate([b.signed_price for b in books.values()]),
             available,

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tandem_sim.grids.power_flow.constraints import GridRows
+from tandem_sim.grids.power_flow.constraints import GridConstraints
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.choices import EnvelopeCheck
 from tandem_sim.markets.clearing.auction import clear
-from tandem_sim.markets.clearing.constraints import Columns, Rows
+from tandem_sim.markets.clearing.constraints import AuctionConstraints, Columns
 from tandem_sim.markets.coordination.block import Block, View, Written
 from tandem_sim.markets.coordination.state import area_state
 from tandem_sim.markets.orders.bids import Bids
@@ -51,7 +51,7 @@ def voltage_market(check: EnvelopeCheck = "none") -> Block:
     def run(area: str, view: View) -> Written:
         offers: Bids = view.own["reactive_bids"]
         bought = least_cost_mvar(area_state(view.own), offers, f"{VOLTAGE_MARKET} of {area}")
-        grid: GridRows = view.own["grid"]
+        grid: GridConstraints = view.own["grid"]
         dq = offers.injection_mw(bought, grid.flow_matrix.shape[1])
         moved = {name.removeprefix("area."): view.own["ac_limits"].after_reactive(dq) for name in of_ac}
         moved["grid"] = _settled(grid.after_reactive(dq))
@@ -67,14 +67,14 @@ def voltage_market(check: EnvelopeCheck = "none") -> Block:
     )
 
 
-def _settled(rows: GridRows) -> GridRows:
+def _settled(rows: GridConstraints) -> GridConstraints:
     """Voltages that miss their band by rounding stand at its edge."""
     inside = np.clip(rows.w_pu2, rows.w_min_pu2, rows.w_max_pu2)
     near = np.abs(rows.w_pu2 - inside) <= ROUNDING_PU2
     return replace(rows, w_pu2=np.where(near, inside, rows.w_pu2))
 
 
-def least_cost_mvar(rows: GridRows, offers: Bids, who: str) -> FloatArray:
+def least_cost_mvar(rows: GridConstraints, offers: Bids, who: str) -> FloatArray:
     """Mvar to take of each offer (n,): ``min price.q``, and the usual penalty on voltages outside their band.
 
     ``0 <= q <= offered``. No voltage is pushed further out of its band than it is, nor out of it, to the
@@ -87,11 +87,13 @@ def least_cost_mvar(rows: GridRows, offers: Bids, who: str) -> FloatArray:
     columns = Columns(offers.node, offers.direction)
     effect = columns.effect(rows.voltage_q_matrix)
     w, low, high, kept = rows.w_pu2, rows.w_min_pu2, rows.w_max_pu2, rows.relaxed()
-    wanted = Rows(effect[outside], w[outside], low[outside], high[outside], voltage_eur_per_h_pu2())
-    no_worse = Rows(effect, w, kept.w_min_pu2, kept.w_max_pu2, np.inf)
+    wanted = AuctionConstraints(
+        effect[outside], w[outside], low[outside], high[outside], voltage_eur_per_h_pu2()
+    )
+    no_worse = AuctionConstraints(effect, w, kept.w_min_pu2, kept.w_max_pu2, np.inf)
     q, most = rows.q_mvar + np.zeros(len(rows.flow_mw)), rows.reactive_limit_mvar()
     rated = np.isfinite(most)
     low_q, high_q = np.minimum(-most, q)[rated], np.maximum(most, q)[rated]
-    no_overload = Rows(columns.effect(rows.flow_matrix[rated]), q[rated], low_q, high_q, np.inf)
+    no_overload = AuctionConstraints(columns.effect(rows.flow_matrix[rated]), q[rated], low_q, high_q, np.inf)
     answer = clear(offers.price, offers.quantity_mw, rows=[wanted, no_worse, no_overload])
     return answer.require(who).quantity_mw

@@ -11,7 +11,7 @@ import numpy as np
 
 from tandem_sim.markets.choices import Pricing
 from tandem_sim.markets.clearing.auction import clear
-from tandem_sim.markets.clearing.constraints import Columns, grid_rows
+from tandem_sim.markets.clearing.constraints import Columns, auction_constraints
 from tandem_sim.markets.clearing.needs import Clearing, left_of
 from tandem_sim.markets.clearing.pricing import sale_of
 from tandem_sim.markets.coordination.block import Block, View, Written
@@ -40,8 +40,8 @@ def dso_balancing(tolerance_mw: float = 0.0, pricing: Pricing = "pay-as-bid") ->
         profile: Profile = view.own["scheduled"]
         available, sign = unsold_mw(view.own), bids.direction.astype(np.float64)
         need = profile.expected_mw - profile.scheduled_mw
-        reach = available @ np.maximum(sign, 0.0), available @ np.minimum(sign, 0.0)
-        target = float(np.clip(need, reach[1] - tolerance_mw, reach[0] + tolerance_mw))
+        feasible_range = available @ np.maximum(sign, 0.0), available @ np.minimum(sign, 0.0)
+        target = float(np.clip(need, feasible_range[1] - tolerance_mw, feasible_range[0] + tolerance_mw))
         rows = area_state(view.own)
         bounds = np.concatenate([available, np.full(2, tolerance_mw)])
         answer = clear(
@@ -49,7 +49,7 @@ def dso_balancing(tolerance_mw: float = 0.0, pricing: Pricing = "pay-as-bid") ->
             bounds,
             sign=np.concatenate([sign, [1.0, -1.0]]),
             need_mw=target,
-            rows=grid_rows(rows, Columns(bids.node, bids.direction, width=len(bids) + 2), bounds),
+            rows=auction_constraints(rows, Columns(bids.node, bids.direction, width=len(bids) + 2), bounds),
             imbalance_price=0.0,
             imbalance_bound_mw=0.0,
         ).require(f"dso_balancing of {area}")

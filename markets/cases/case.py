@@ -18,10 +18,10 @@ from tandem_sim.grids.io.read import load_network
 from tandem_sim.grids.network.network import Network
 from tandem_sim.grids.power_flow.ac import PowerFlow
 from tandem_sim.grids.power_flow.ac_limits import AcLimits
-from tandem_sim.grids.power_flow.constraints import GridRows
+from tandem_sim.grids.power_flow.constraints import GridConstraints
 from tandem_sim.grids.power_flow.dc import DcModel, TransmissionGrid
 from tandem_sim.grids.power_flow.lindistflow import LinDistFlow
-from tandem_sim.grids.power_flow.operator_model import NO_MARGINS, GridPicture, Margins
+from tandem_sim.grids.power_flow.operator_model import NO_MARGINS, Margins, OperatorModel
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.auctions.shared_balancing import Profile
 from tandem_sim.markets.cases.options import NO_OPTIONS, CaseOptions, read_options
@@ -46,7 +46,7 @@ class Area:
 
     network: Network
     lin: LinDistFlow
-    rows: GridRows  # of the base state, limits as they are
+    rows: GridConstraints  # of the base state, limits as they are
     bids: Bids
     power_flow: PowerFlow
     scheduled_mw: float | None = None  # flow at the boundary; the base flow unless the case says otherwise
@@ -56,7 +56,7 @@ class Area:
     reactive: Bids = field(default_factory=Bids.empty)  # offers of reactive power
 
     @property
-    def seen_rows(self) -> GridRows:
+    def seen_rows(self) -> GridConstraints:
         """Rows of the base state as the DSO's markets see them: limits narrowed by its margins."""
         return self.rows.tightened(self.margins.flow, 2.0 * self.margins.voltage_pu)
 
@@ -64,12 +64,12 @@ class Area:
         self, p_mw: FloatArray, q_mvar: FloatArray, bought_mvar: FloatArray | float = 0.0
     ) -> dict[str, Any]:
         """What the DSO puts into its house when it expects injections (N,); see `grid_entries`."""
-        picture = GridPicture(self.lin, self.power_flow, self.offset, self.margins)
-        return grid_entries(picture, p_mw, q_mvar, self.scheduled_mw, bought_mvar)
+        operator_model = OperatorModel(self.lin, self.power_flow, self.offset, self.margins)
+        return grid_entries(operator_model, p_mw, q_mvar, self.scheduled_mw, bought_mvar)
 
 
 def grid_entries(
-    picture: GridPicture,
+    operator_model: OperatorModel,
     p_mw: FloatArray,
     q_mvar: FloatArray,
     scheduled_mw: float | None,
@@ -82,22 +82,22 @@ def grid_entries(
     Where the power flow has no solution the rows are those of LinDistFlow.
     """
     q = q_mvar + bought_mvar
-    rows = picture.rows(p_mw, q)
+    rows = operator_model.rows(p_mw, q)
     expected = -float(p_mw.sum())
     return {
         "forecast": (p_mw, q_mvar),
-        "grid": picture.linear_rows(p_mw, q) if rows is None else rows,
-        "power_flow": partial(_rows_after, picture, p_mw, q),
-        "ac_limits": AcLimits(picture, p_mw, q),
+        "grid": operator_model.linear_rows(p_mw, q) if rows is None else rows,
+        "power_flow": partial(_rows_after, operator_model, p_mw, q),
+        "ac_limits": AcLimits(operator_model, p_mw, q),
         "scheduled": Profile(expected if scheduled_mw is None else scheduled_mw, expected),
     }
 
 
 def _rows_after(
-    picture: GridPicture, p_mw: FloatArray, q_mvar: FloatArray, change_mw: FloatArray
-) -> GridRows | None:
+    operator_model: OperatorModel, p_mw: FloatArray, q_mvar: FloatArray, change_mw: FloatArray
+) -> GridConstraints | None:
     """Rows around the state after a change of injections (N,); None where no power flow is found."""
-    return picture.rows(p_mw + change_mw, q_mvar)
+    return operator_model.rows(p_mw + change_mw, q_mvar)
 
 
 @dataclass(frozen=True)
@@ -249,8 +249,8 @@ def _zones(given: Any, network: Network, place: str, path: Path) -> Zones:
         raise InputError(str(path), f"{place}.units", "is not an object", "Give what each unit may sell")
     for unit, sides in units.items():
         if not isinstance(sides, str) or sides not in SIDES:
-            where, mend = f"{place}.units.{unit}", f"Use one of {', '.join(SIDES)}"
-            raise InputError(str(path), where, f"is {shown(sides)}", mend)
+            where, hint = f"{place}.units.{unit}", f"Use one of {', '.join(SIDES)}"
+            raise InputError(str(path), where, f"is {shown(sides)}", hint)
     return Zones(green, {unit: SIDES[sides] for unit, sides in units.items()})
 
 
@@ -261,8 +261,8 @@ def _check_units(entries: Mapping[str, _Entry], books: Mapping[str, Bids], path:
         for unit in entry.zones.units if entry.zones is not None else ():
             if unit not in bidding:
                 where = f"distribution.{k}.green.units.{unit}"
-                mend = "Name units as their bids, without .up or .down"
-                raise InputError(str(path), where, f"bids nothing in {area}", mend)
+                hint = "Name units as their bids, without .up or .down"
+                raise InputError(str(path), where, f"bids nothing in {area}", hint)
 
 
 def _real(value: Any, place: str, path: Path) -> float:
@@ -275,7 +275,7 @@ def _real(value: Any, place: str, path: Path) -> float:
 def _area(entry: _Entry, bids: Bids, offset: Offset, margins: Margins, path: Path) -> Area:
     network = entry.network
     lin, flow = LinDistFlow.build(network), PowerFlow(network)
-    rows = GridPicture(lin, flow, offset).rows(network.p_mw, network.q_mvar)
+    rows = OperatorModel(lin, flow, offset).rows(network.p_mw, network.q_mvar)
     if rows is None:
         raise InputError(
             str(path),

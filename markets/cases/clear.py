@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tandem_sim.grids.power_flow.constraints import GridRows, Violations, ac_violations
-from tandem_sim.grids.power_flow.operator_model import GridPicture
+from tandem_sim.grids.power_flow.constraints import GridConstraints, Violations, ac_violations
+from tandem_sim.grids.power_flow.operator_model import OperatorModel
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.cases.case import Area, Case
 from tandem_sim.markets.cases.cost_allocation import MOST_OPERATORS, by_duals, coalition_costs, shapley
@@ -18,7 +18,7 @@ from tandem_sim.markets.coordination.block import TSO, Scheme
 from tandem_sim.markets.coordination.driver import carry
 from tandem_sim.markets.coordination.gates import GATES
 from tandem_sim.markets.coordination.ledger import Ledger
-from tandem_sim.markets.coordination.state import open_houses
+from tandem_sim.markets.coordination.state import open_states
 from tandem_sim.markets.grid_checks.flexibility_study import Zones, fitting, registered_mw, worst_cases
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 from tandem_sim.markets.orders.penalties import admitting
@@ -93,13 +93,13 @@ def inefficiency_pct(cost: float, common_cost: float | None) -> float | None:
 
 def clear_case(case: Case, scheme: Scheme) -> Outcome:
     """Carry `case` through `scheme` and look at the distribution grids afterwards."""
-    houses, ledger = open_case(case, scheme)
+    states, ledger = open_case(case, scheme)
     start = time.perf_counter()
     with admitting(case.admitted_eur_per_mwh):
-        information = carry(scheme, houses, ledger, told_by_gate(case, houses))
+        information = carry(scheme, states, ledger, told_by_gate(case, states))
     seconds = time.perf_counter() - start
     linear, ac, interface = Violations(), Violations(), {}
-    bought = {name: bought_mvar(area, houses[name]) for name, area in case.areas.items()}
+    bought = {name: bought_mvar(area, states[name]) for name, area in case.areas.items()}
     for name, area in case.areas.items():
         dp = area.bids.injection_mw(ledger.sold(name), area.network.n_nodes)
         dq = area.reactive.injection_mw(bought[name], area.network.n_nodes)
@@ -120,12 +120,12 @@ def clear_case(case: Case, scheme: Scheme) -> Outcome:
         linear=linear,
         ac=ac,
         unserved_imbalance_mw=ledger.unserved_mw(),
-        unqualified_pct=_unqualified(houses),
+        unqualified_pct=_unqualified(states),
         interface_mw=interface,
         cleared=_cleared(books, ledger),
         information=information.counts,
         seconds=seconds,
-        left_out=tuple(k for k, values in houses.items() if not values.get("accepted", True)),
+        left_out=tuple(k for k, values in states.items() if not values.get("accepted", True)),
         reactive=_reactive(case, bought),
         reactive_cost_eur_per_h=sum(float(a.reactive.price @ bought[name]) for name, a in case.areas.items()),
     )
@@ -137,16 +137,16 @@ def bought_mvar(area: Area, house: Mapping[str, Any]) -> FloatArray:
     return found
 
 
-def rows_with(area: Area, dq_mvar: FloatArray) -> GridRows:
+def rows_with(area: Area, dq_mvar: FloatArray) -> GridConstraints:
     """Rows of an area's base state with reactive power (N,) bought, what it takes of ratings included."""
     if not dq_mvar.any():
         return area.rows
-    network, picture = area.network, GridPicture(area.lin, area.power_flow, area.offset)
-    rows = picture.rows(network.p_mw, network.q_mvar + dq_mvar)
+    network, operator_model = area.network, OperatorModel(area.lin, area.power_flow, area.offset)
+    rows = operator_model.rows(network.p_mw, network.q_mvar + dq_mvar)
     return area.rows.after_reactive(dq_mvar) if rows is None else rows
 
 
-def told_by_gate(case: Case, houses: dict[str, dict[str, Any]]) -> Callable[[str], None]:
+def told_by_gate(case: Case, states: dict[str, dict[str, Any]]) -> Callable[[str], None]:
     """What brings the houses up to a gate: the forecasts of the case, those of earlier gates first.
 
     A DSO knows beside its forecast what reactive power it has bought.
@@ -157,7 +157,7 @@ def told_by_gate(case: Case, houses: dict[str, dict[str, Any]]) -> Callable[[str
         for earlier in GATES[len(passed) : GATES.index(gate) + 1]:
             passed.append(earlier)
             for system, entries in case.forecasts.get(earlier, {}).items():
-                house = houses[system]
+                house = states[system]
                 house.update(entries)
                 if "reactive_mvar" in house and house["reactive_mvar"].any():
                     area, (p, q) = case.areas[system], entries["forecast"]
@@ -169,18 +169,18 @@ def told_by_gate(case: Case, houses: dict[str, dict[str, Any]]) -> Callable[[str
 
 def open_case(case: Case, scheme: Scheme) -> tuple[dict[str, dict[str, Any]], Ledger]:
     """Houses and ledger of a case, with what `scheme` reads beyond books and grids."""
-    houses, ledger = open_houses(
+    states, ledger = open_states(
         case.transmission, case.tso_bids, {k: (a.seen_rows, a.bids) for k, a in case.areas.items()}
     )
     for name, area in case.areas.items():
         network = area.network
         if any(scheme.reads(f"area.{entry}") for entry in ("scheduled", "power_flow", "ac_limits")):
-            houses[name].update(area.entries(network.p_mw, network.q_mvar))
+            states[name].update(area.entries(network.p_mw, network.q_mvar))
         if scheme.reads("area.zones"):
-            houses[name]["zones"] = _study(area) if area.zones is None else area.zones
+            states[name]["zones"] = _study(area) if area.zones is None else area.zones
         if scheme.reads("area.reactive_bids"):
-            houses[name]["reactive_bids"] = area.reactive
-    return houses, ledger
+            states[name]["reactive_bids"] = area.reactive
+    return states, ledger
 
 
 def _study(area: Area) -> Zones:
@@ -199,13 +199,13 @@ def allocate(case: Case, scheme: Scheme) -> dict[str, dict[str, float]]:
     """
     if scheme.name != "common":
         return {}
-    houses, ledger = open_case(case, scheme)
+    states, ledger = open_case(case, scheme)
     fresh, _ = open_case(case, scheme)
     with admitting(case.admitted_eur_per_mwh):
-        carry(scheme, houses, ledger, told_by_gate(case, houses))
+        carry(scheme, states, ledger, told_by_gate(case, states))
         told_by_gate(case, fresh)("tso_clear")
-        found = {"duals": by_duals(houses[TSO]["balancing"], houses[TSO]["need"])}
-        if len(houses) <= MOST_OPERATORS:
+        found = {"duals": by_duals(states[TSO]["balancing"], states[TSO]["need"])}
+        if len(states) <= MOST_OPERATORS:
             found["shapley"] = shapley(coalition_costs(fresh))
     return found
 
@@ -225,8 +225,8 @@ def paid_by_operator(scheme: Scheme, ledger: Ledger) -> dict[str, float]:
     return paid
 
 
-def _unqualified(houses: Mapping[str, Mapping[str, Any]]) -> dict[int, float] | None:
-    held = [values["qualified"] for values in houses.values() if "qualified" in values]
+def _unqualified(states: Mapping[str, Mapping[str, Any]]) -> dict[int, float] | None:
+    held = [values["qualified"] for values in states.values() if "qualified" in values]
     if not held:
         return None
     result = {}

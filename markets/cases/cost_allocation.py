@@ -34,30 +34,30 @@ def by_duals(answer: Cleared, need_mw: float) -> dict[str, float]:
     return {operator: answer.cost_eur_per_h * c / total for operator, c in charge.items()}
 
 
-def coalition_costs(houses: Mapping[str, Values]) -> dict[frozenset[str], float]:
+def coalition_costs(states: Mapping[str, Values]) -> dict[frozenset[str], float]:
     """Least cost (EUR/h) of the needs of every coalition of operators, all bids at its hand.
 
     With the TSO in it the system's balance and the transmission limits must be met, with a DSO the limits of
     its grid. Without the TSO the system keeps the imbalance it has; limits of operators outside are not
     looked at. Penalties of limits that cannot be kept are no part of the cost.
     """
-    operators = [TSO, *(h for h in houses if h != TSO)]
+    operators = [TSO, *(h for h in states if h != TSO)]
     if len(operators) > MOST_OPERATORS:
         raise ValueError(
             f"{len(operators)} operators are too many for a Shapley value (at most {MOST_OPERATORS})"
         )
     return {
-        frozenset(members): _cost(houses, frozenset(members))
+        frozenset(members): _cost(states, frozenset(members))
         for size in range(len(operators) + 1)
         for members in combinations(operators, size)
     }
 
 
-def _cost(houses: Mapping[str, Values], members: frozenset[str]) -> float:
+def _cost(states: Mapping[str, Values], members: frozenset[str]) -> float:
     if not members:
         return 0.0
-    tso = houses[TSO]
-    areas = {h: v for h, v in houses.items() if h != TSO}
+    tso = states[TSO]
+    areas = {h: v for h, v in states.items() if h != TSO}
     available = {TSO: unsold_mw(tso), **{area: offered_mw(values) for area, values in areas.items()}}
     p = expected_mw(tso, areas)
     written = clear_system(

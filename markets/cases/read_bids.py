@@ -73,14 +73,14 @@ def _table(path: Path) -> pd.DataFrame:
         table["held_mw"] = "0"
     for column in ("bus", "quantity_mw", "price_eur_per_mwh", "held_mw"):
         values = np.array([_number(cell) for cell in table[column]], dtype=np.float64)
-        bad, mend = ~np.isfinite(values), "Give a decimal number such as -12.5 or 1e3"
+        bad, hint = ~np.isfinite(values), "Give a decimal number such as -12.5 or 1e3"
         if column in ("quantity_mw", "held_mw"):
-            bad, mend = bad | (values < 0), "Give a decimal number, zero or more"
+            bad, hint = bad | (values < 0), "Give a decimal number, zero or more"
         if column == "bus":
             with np.errstate(invalid="ignore"):
                 bad = bad | (np.abs(values) > LARGEST_BUS) | (values != np.rint(values))
-            mend = "Give the whole number of a bus"
-        _refuse(table, bad, column, path, "is {}", mend)
+            hint = "Give the whole number of a bus"
+        _refuse(table, bad, column, path, "is {}", hint)
         table[column] = values.astype(np.int64) if column == "bus" else values
     _refuse(table, table.bid_id == "", "bid_id", path, "is {}", "Give every bid an id")
     _refuse(
@@ -148,26 +148,26 @@ def _number(cell: str) -> float:
 
 
 def _refuse(
-    table: pd.DataFrame, bad: BoolArray | pd.Series, column: str, path: Path, problem: str, mend: str
+    table: pd.DataFrame, bad: BoolArray | pd.Series, column: str, path: Path, problem: str, hint: str
 ) -> None:
     """An `InputError` for the first bad line, if any; `problem` holds a place for the cell."""
     rows = np.flatnonzero(bad)
     if len(rows):
         cell = table[column].iloc[rows[0]]
         field = f"{column} in line {table.index[rows[0]]}"
-        raise InputError(str(path), field, problem.format("empty" if cell == "" else printable(cell)), mend)
+        raise InputError(str(path), field, problem.format("empty" if cell == "" else printable(cell)), hint)
 
 
 def _check_reactive(table: pd.DataFrame, path: Path) -> None:
     """Reactive power is sold to DSOs, at a price of zero or more, and no reserve holds it."""
     reactive = table.power == "reactive"
-    for column, bad, mend in (
+    for column, bad, hint in (
         ("system", table.system == TSO, "Offer reactive power in a distribution grid"),
         ("side", table.side == "buy", "Sell it: DSOs alone buy reactive power"),
         ("held_mw", table.held_mw > 0, "Hold active power"),
         ("price_eur_per_mwh", table.price_eur_per_mwh < 0, "Ask zero or more, for either direction"),
     ):
-        _refuse(table, reactive & bad, column, path, "is {} for reactive power", mend)
+        _refuse(table, reactive & bad, column, path, "is {} for reactive power", hint)
 
 
 def _check_places(table: pd.DataFrame, path: Path, networks: Mapping[str, Network]) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from scipy import sparse
 
 from tandem_sim.grids.types import FloatArray, IntArray
-from tandem_sim.markets.clearing.constraints import Rows
+from tandem_sim.markets.clearing.constraints import AuctionConstraints
 from tandem_sim.markets.clearing.merit_order import (
     Filled,
     fill_balance,
@@ -92,7 +92,7 @@ def clear(
     available: FloatArray,
     sign: FloatArray | None = None,
     need_mw: float = 0.0,
-    rows: Sequence[Rows] = (),
+    rows: Sequence[AuctionConstraints] = (),
     imbalance_price: float | None = None,
     imbalance_bound_mw: float | None = None,
     choices: Sequence[IntArray] = (),
@@ -151,7 +151,9 @@ def _by_merit(filled: Filled, optimum: Optimum) -> Cleared:
     )
 
 
-def _grown(asked: Callable[[Sequence[Rows]], Cleared], rows: Sequence[Rows], n: int) -> Cleared:
+def _grown(
+    asked: Callable[[Sequence[AuctionConstraints]], Cleared], rows: Sequence[AuctionConstraints], n: int
+) -> Cleared:
     """The answer of the solver on the sides of rows that matter: what its answers break is added.
 
     Exact: leaving rows out can only make a programme cheaper, so an optimum without them that keeps them is
@@ -180,7 +182,7 @@ def _solved(
     imbalance_price: float,
     bound: float,
     choices: Sequence[IntArray],
-    rows: Sequence[Rows],
+    rows: Sequence[AuctionConstraints],
 ) -> Cleared:
     """The answer of the solver, on costs in the order in which bids are served."""
     n = len(cost)
@@ -235,7 +237,7 @@ def _equalities(
 
 
 def _upper_rows(
-    rows: Sequence[Rows], n: int, n_balance: int, n_slack: int
+    rows: Sequence[AuctionConstraints], n: int, n_balance: int, n_slack: int
 ) -> tuple[sparse.csr_array | None, FloatArray | None]:
     """All rows as ``A x <= b``; the excess of both sides of a soft row shares one slack column."""
     if not sum(len(part.base) for part in rows):

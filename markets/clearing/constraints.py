@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tandem_sim.grids.power_flow.constraints import GridRows
+from tandem_sim.grids.power_flow.constraints import GridConstraints
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 from tandem_sim.markets.orders.penalties import overload_eur_per_mwh, voltage_eur_per_h_pu2
 
@@ -15,7 +15,7 @@ TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
-class Rows:
+class AuctionConstraints:
     """Soft rows ``low <= base + matrix @ x <= high``; excess costs `penalty` EUR/h a unit. m rows, n bids."""
 
     matrix: FloatArray  # (m, n)
@@ -36,10 +36,10 @@ class Rows:
         # this order what cannot move stays exactly where it is, be that at a limit.
         return ~((self.base + (middle + around) <= self.high) & (self.base + (middle - around) >= self.low))
 
-    def pick(self, which: BoolArray) -> Rows:
+    def pick(self, which: BoolArray) -> AuctionConstraints:
         """Only the rows (m,) asked for."""
         matrix, base, low, high = (a[which] for a in (self.matrix, self.base, self.low, self.high))
-        return Rows(matrix, base, low, high, self.penalty, self.owner, self.of_voltage)
+        return AuctionConstraints(matrix, base, low, high, self.penalty, self.owner, self.of_voltage)
 
     def strictly_kept(self, x: FloatArray) -> bool:
         """Whether all rows stay strictly inside their limits at `x` (n,); not, for one of nan."""
@@ -51,7 +51,7 @@ class Rows:
         with np.errstate(divide="ignore"):
             return float(((self.high - self.base) / (self.matrix @ x)).min(initial=np.inf))
 
-    def held(self, sides: BoolArray) -> Rows:
+    def held(self, sides: BoolArray) -> AuctionConstraints:
         """Only the sides (2, m) asked for, above and below, of only the rows that have one."""
         which: BoolArray = sides[0] | sides[1]
         some, (above, below) = self.pick(which), sides[:, which]
@@ -75,7 +75,7 @@ class Columns:
     first: int = 0
     width: int | None = None
 
-    def reach(self, available: FloatArray, n_nodes: int) -> tuple[FloatArray, FloatArray]:
+    def feasible_range(self, available: FloatArray, n_nodes: int) -> tuple[FloatArray, FloatArray]:
         """Least and most that columns of ``0 <= x <= available`` (of all) inject at each node (N,), MW."""
         share = self.mw * available[self.first : self.first + len(self.node)]
         least = np.bincount(self.node, np.minimum(share, 0.0), n_nodes).astype(np.float64)
@@ -91,9 +91,9 @@ class Columns:
         return wide
 
 
-def grid_rows(
-    rows: GridRows, columns: Columns, available: FloatArray, hard: bool = False, owner: str = ""
-) -> list[Rows]:
+def auction_constraints(
+    rows: GridConstraints, columns: Columns, available: FloatArray, hard: bool = False, owner: str = ""
+) -> list[AuctionConstraints]:
     """Flow and voltage rows of a grid that ``0 <= x <= available`` can break, on the columns of a programme.
 
     `owner` is whose grid it is. What can break is looked for at the nodes, of which there are fewer than
@@ -106,9 +106,11 @@ def grid_rows(
     if hard:
         flow_price = voltage_price = np.inf
     parts = [
-        Rows(flow_matrix, flow_mw, low_mw, high_mw, flow_price, owner),
-        Rows(rows.voltage_matrix, rows.w_pu2, rows.w_min_pu2, rows.w_max_pu2, voltage_price, owner, True),
+        AuctionConstraints(flow_matrix, flow_mw, low_mw, high_mw, flow_price, owner),
+        AuctionConstraints(
+            rows.voltage_matrix, rows.w_pu2, rows.w_min_pu2, rows.w_max_pu2, voltage_price, owner, True
+        ),
     ]
-    reach = columns.reach(available, rows.flow_matrix.shape[1])
-    kept = [part.pick(keep) for part in parts if (keep := part.breakable(*reach)).any()]
+    feasible_range = columns.feasible_range(available, rows.flow_matrix.shape[1])
+    kept = [part.pick(keep) for part in parts if (keep := part.breakable(*feasible_range)).any()]
     return [replace(part, matrix=columns.effect(part.matrix)) for part in kept]

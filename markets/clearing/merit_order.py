@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tandem_sim.grids.types import BoolArray, FloatArray
-from tandem_sim.markets.clearing.constraints import Rows
+from tandem_sim.markets.clearing.constraints import AuctionConstraints
 from tandem_sim.markets.tolerances import NOTHING_MW
 
 TIE_STEP_EUR_PER_MWH = 1e-6
@@ -41,7 +41,7 @@ def fill_balance(
     need_mw: float,
     imbalance_price: float,
     imbalance_bound_mw: float,
-    rows: Sequence[Rows],
+    rows: Sequence[AuctionConstraints],
 ) -> Filled | None:
     """Serve a balance in merit order.
 
@@ -100,7 +100,7 @@ def nothing_to_trade(
     sign: FloatArray,
     imbalance_price: float,
     imbalance_bound_mw: float,
-    rows: Sequence[Rows],
+    rows: Sequence[AuctionConstraints],
 ) -> Filled | None:
     """Leave a balance without a need as it is (arguments as of `tandem_sim.markets.clearing.auction.clear`).
 
@@ -124,7 +124,9 @@ def nothing_to_trade(
     return Filled(x)
 
 
-def fill_nested(ordered: FloatArray, available: FloatArray, rows: Sequence[Rows]) -> Filled | None:
+def fill_nested(
+    ordered: FloatArray, available: FloatArray, rows: Sequence[AuctionConstraints]
+) -> Filled | None:
     """Take whatever pays as far as nested limits let it, in merit order; costs in their order, no balance.
 
     Flows of a radial grid are sums of injections: of any two branches one carries all that the other does, or
@@ -160,7 +162,7 @@ def _proper(ordered: FloatArray, available: FloatArray) -> bool:
     return bool(np.isfinite(ordered).all() and np.isfinite(available).all() and (available >= 0.0).all())
 
 
-def _sums(part: Rows) -> BoolArray:
+def _sums(part: AuctionConstraints) -> BoolArray:
     """Which hard rows (m,) hold nothing but a sum of columns, times the same number."""
     alike: BoolArray = ((part.matrix == 0.0) | (part.matrix == _factor(part.matrix)[:, None])).all(axis=1)
     return alike if np.isinf(part.penalty) else np.zeros(len(alike), dtype=bool)
@@ -171,7 +173,7 @@ def _factor(matrix: FloatArray) -> FloatArray:
     return np.asarray(matrix.max(axis=1, initial=0.0) + matrix.min(axis=1, initial=0.0))
 
 
-def _nested(parts: Sequence[Rows]) -> list[tuple[BoolArray, float]] | None:
+def _nested(parts: Sequence[AuctionConstraints]) -> list[tuple[BoolArray, float]] | None:
     """Limits ``sum(x[members]) <= room`` of rows that are sums, the innermost first; None if not nested."""
     if not parts:
         return []

@@ -33,7 +33,7 @@ import numpy as np
 from scipy import sparse
 
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
-from tandem_sim.markets.clearing.constraints import Rows
+from tandem_sim.markets.clearing.constraints import AuctionConstraints
 from tandem_sim.markets.clearing.solvers import solve
 from tandem_sim.markets.errors import ClearingError
 from tandem_sim.markets.tolerances import BROKEN, NOTHING_MW, ON_LIMIT
@@ -56,7 +56,7 @@ class Optimum:
     need_mw: float
     imbalance_price: float
     imbalance_bound_mw: float
-    rows: Sequence[Rows]
+    rows: Sequence[AuctionConstraints]
     short_mw: float = 0.0
     long_mw: float = 0.0
     choices: Sequence[IntArray] = ()  # groups of columns of which one was chosen whole; they set no price

@@ -16,7 +16,7 @@ import numpy as np
 
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.clearing.auction import Cleared, clear
-from tandem_sim.markets.clearing.constraints import Rows
+from tandem_sim.markets.clearing.constraints import AuctionConstraints
 from tandem_sim.markets.clearing.optimum import Optimum
 from tandem_sim.markets.tolerances import NOTHING_MW
 
@@ -90,7 +90,7 @@ def unserved_without_limits(answer: Cleared) -> tuple[float, float]:
     return max(answer.short_mw - for_limits[0], 0.0), max(answer.long_mw - for_limits[1], 0.0)
 
 
-def _cleared_anew(at: Optimum, need_mw: float, rows: Sequence[Rows]) -> Cleared:
+def _cleared_anew(at: Optimum, need_mw: float, rows: Sequence[AuctionConstraints]) -> Cleared:
     """The same auction for a need, with only some of its limits."""
     return clear(
         at.cost,

@@ -9,20 +9,20 @@ import highspy
 import numpy as np
 
 from tandem_sim.grids.types import FloatArray
-from tandem_sim.markets.clearing.constraints import Rows
+from tandem_sim.markets.clearing.constraints import AuctionConstraints
 from tandem_sim.markets.errors import ClearingError
 from tandem_sim.markets.orders.penalties import unserved_eur_per_mwh
 from tandem_sim.markets.tolerances import MISSED_MW
 
 
-class WarmProgramme:
+class WarmProblem:
     """``min c.x`` over ``0 <= x <= available``, hard rows, and ``sign.x = change``; only `change` changes.
 
     A change may be missed by `MISSED_MW`, at the penalty of unserved need, which is no part of the cost.
     """
 
     def __init__(
-        self, cost: FloatArray, available: FloatArray, sign: FloatArray, rows: Sequence[Rows]
+        self, cost: FloatArray, available: FloatArray, sign: FloatArray, rows: Sequence[AuctionConstraints]
     ) -> None:
         n = len(cost) + 2  # what is missed of a change upwards and downwards
         self._cost = np.concatenate([cost, np.full(2, unserved_eur_per_mwh())])

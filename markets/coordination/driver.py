@@ -14,45 +14,45 @@ class RoundsError(RuntimeError):
     """A `Repeat` that did not come to an end."""
 
 
-def view_of(block: Block, house: str, houses: Mapping[str, Values]) -> View:
+def view_of(block: Block, house: str, states: Mapping[str, Values]) -> View:
     """The view of `block` when it runs in `house`: declared reads and nothing else."""
     own_prefix = "tso." if block.party == "tso" else "area."
 
     def entries(prefix: str, owner: str) -> dict[str, Any]:
         names = [name.removeprefix(prefix) for name in block.reads if name.startswith(prefix)]
-        return {name: houses[owner][name] for name in names}
+        return {name: states[owner][name] for name in names}
 
     if block.party == "dso":
         return View(own=entries(own_prefix, house), tso=entries("tso.", TSO))
-    areas = {area: entries("area.", area) for area in houses if area != TSO}
+    areas = {area: entries("area.", area) for area in states if area != TSO}
     own = entries("tso.", TSO) if block.party == "tso" else {}
     return View(own=own, areas=areas, tso=entries("tso.", TSO))
 
 
-def houses_of(block: Block, houses: Iterable[str]) -> list[str]:
+def systems_of(block: Block, states: Iterable[str]) -> list[str]:
     """In which houses a block runs: a DSO's block in each DSO's, any other once."""
-    return [house for house in houses if house != TSO] if block.party == "dso" else [TSO]
+    return [house for house in states if house != TSO] if block.party == "dso" else [TSO]
 
 
-def apply(block: Block, written: Written, houses: dict[str, dict[str, Any]], ledger: Ledger) -> None:
+def apply(block: Block, written: Written, states: dict[str, dict[str, Any]], ledger: Ledger) -> None:
     """Put what a block wrote where it belongs; awards are booked in the ledger and added to `sold`."""
     for house, clearing in written.clearings.items():
         ledger.note(house, block.name, clearing)
     for house, values in written.entries.items():
-        houses[house].update(values)
+        states[house].update(values)
     for house, sale in written.sales.items():
         if not len(sale.award_mw):
             continue
         ledger.book(house, block.name, sale)
-        houses[house]["sold"] = ledger.sold(house)
+        states[house]["sold"] = ledger.sold(house)
     for (layer, house), refused in written.refused.items():
         ledger.cancel(house, layer, refused)
-        houses[house]["sold"] = ledger.sold(house)
+        states[house]["sold"] = ledger.sold(house)
 
 
 def carry(
     scheme: Scheme,
-    houses: dict[str, dict[str, Any]],
+    states: dict[str, dict[str, Any]],
     ledger: Ledger,
     at_gate: Callable[[str], None] = lambda gate: None,
 ) -> Information:
@@ -64,14 +64,14 @@ def carry(
 
     def run(block: Block) -> None:
         at_gate(block.gate)
-        for house in houses_of(block, houses):
-            view = view_of(block, house, houses)
+        for house in systems_of(block, states):
+            view = view_of(block, house, states)
             shared.note(view.areas)
             if block.party != "tso":
                 shared.note({TSO: view.tso})
             written = block.run(house, view)
             shared.note({other: entries for other, entries in written.entries.items() if other != house})
-            apply(block, written, houses, ledger)
+            apply(block, written, states, ledger)
 
     for step in scheme.steps:
         if isinstance(step, Block):
@@ -80,7 +80,7 @@ def carry(
         for _ in range(step.max_rounds):
             for block in step.blocks:
                 run(block)
-            if step.until(houses):
+            if step.until(states):
                 break
         else:
             if step.goes_on:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tandem_sim.grids.power_flow.constraints import GridRows
+from tandem_sim.grids.power_flow.constraints import GridConstraints
 from tandem_sim.grids.power_flow.dc import DcModel, TransmissionGrid
 from tandem_sim.markets.orders.bids import Bids
 
@@ -24,9 +24,9 @@ class Information:
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS_SHARED, 0))
     _seen: dict[tuple[str, str], Any] = field(default_factory=dict)
 
-    def note(self, houses: Mapping[str, Mapping[str, Any]]) -> None:
+    def note(self, states: Mapping[str, Mapping[str, Any]]) -> None:
         """Count entries that crossed between houses."""
-        for house, entries in houses.items():
+        for house, entries in states.items():
             for name, value in entries.items():
                 if self._seen.get((house, name)) is not value:
                     self._seen[house, name] = value
@@ -44,7 +44,7 @@ def contents(name: str, value: Any) -> dict[str, int]:
     found = {"numbers": _numbers(value)}
     if isinstance(value, Bids):
         found["bids"] = len(value)
-    elif isinstance(value, GridRows):
+    elif isinstance(value, GridConstraints):
         found["grid_rows"] = _n_rows(value)
     elif isinstance(value, TransmissionGrid):
         found["grid_rows"] = int(np.isfinite(value.dc.limit_mw).sum())
@@ -55,7 +55,7 @@ def contents(name: str, value: Any) -> dict[str, int]:
     return found
 
 
-def _n_rows(rows: GridRows) -> int:
+def _n_rows(rows: GridConstraints) -> int:
     return int(np.isfinite(rows.limit_mw).sum()) + len(rows.w_pu2)
 
 
@@ -65,7 +65,7 @@ def _numbers(value: Any) -> int:
         return NUMBERS_PER_BID * len(value)
     if isinstance(value, np.ndarray):
         return value.size
-    if isinstance(value, GridRows):  # sensitivities, present state and both limits of every row
+    if isinstance(value, GridConstraints):  # sensitivities, present state and both limits of every row
         width: int = value.flow_matrix.shape[1] + 3
         return _n_rows(value) * width
     if isinstance(value, DcModel):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tandem_sim.grids.power_flow.constraints import GridRows
+from tandem_sim.grids.power_flow.constraints import GridConstraints
 from tandem_sim.grids.power_flow.dc import TransmissionGrid
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.coordination.block import TSO, Values
@@ -15,8 +15,8 @@ from tandem_sim.markets.coordination.ledger import Ledger
 from tandem_sim.markets.orders.bids import Bids
 
 
-def open_houses(
-    transmission: TransmissionGrid, tso_bids: Bids, areas: Mapping[str, tuple[GridRows, Bids]]
+def open_states(
+    transmission: TransmissionGrid, tso_bids: Bids, areas: Mapping[str, tuple[GridConstraints, Bids]]
 ) -> tuple[dict[str, dict[str, Any]], Ledger]:
     """Houses and ledger at the start of an ISP.
 
@@ -27,10 +27,10 @@ def open_houses(
     area.
     """
     ledger = Ledger()
-    houses: dict[str, dict[str, Any]] = {TSO: {"grid": transmission, **book_entries(TSO, tso_bids, ledger)}}
+    states: dict[str, dict[str, Any]] = {TSO: {"grid": transmission, **book_entries(TSO, tso_bids, ledger)}}
     for area, (rows, bids) in areas.items():
-        houses[area] = {"grid": rows, **book_entries(area, bids, ledger)}
-    return houses, ledger
+        states[area] = {"grid": rows, **book_entries(area, bids, ledger)}
+    return states, ledger
 
 
 def book_entries(system: str, bids: Bids, ledger: Ledger) -> dict[str, Any]:
@@ -64,9 +64,9 @@ def wanted_mw(values: Mapping[str, Any]) -> FloatArray:
     return np.where(bids.demand, bids.quantity_mw - values["sold"], 0.0)
 
 
-def area_state(values: Values) -> GridRows:
+def area_state(values: Values) -> GridConstraints:
     """Rows of an area after everything booked so far."""
-    rows: GridRows = values["grid"]
+    rows: GridConstraints = values["grid"]
     bids: Bids = values["bids"]
     sold: FloatArray = values["sold"]
     return rows.after(bids.injection_mw(sold, rows.flow_matrix.shape[1])) if sold.any() else rows

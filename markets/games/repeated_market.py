@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tandem_sim.grids.power_flow.constraints import GridRows, transmission_rows
-from tandem_sim.grids.power_flow.operator_model import GridPicture
+from tandem_sim.grids.power_flow.constraints import GridConstraints, transmission_constraints
+from tandem_sim.grids.power_flow.operator_model import OperatorModel
 from tandem_sim.grids.types import FloatArray, IntArray
 from tandem_sim.markets.cases.case import Area, Case, check_prices
 from tandem_sim.markets.cases.clear import bought_mvar, open_case, paid_by_operator, rows_with, told_by_gate
@@ -85,7 +85,7 @@ class CaseMarket:
             for seller in set(names):
                 self._rows[seller][system] = np.flatnonzero(np.array(names) == seller)
         self._base = _Opened.of(case, scheme, {})
-        self._zones = {k: v["zones"] for k, v in self._base.houses.items() if "zones" in v}
+        self._zones = {k: v["zones"] for k, v in self._base.states.items() if "zones" in v}
         self._last: tuple[tuple[tuple[str, bytes], ...], _Opened] = ((), self._base)
 
     def rows_of(self, seller: str) -> dict[str, IntArray]:
@@ -111,13 +111,13 @@ class CaseMarket:
         bid = {**self.books, **self._checked(books or {})}
         opened = self._opened(shift_mw or {})
         ledger = Ledger()
-        houses = {s: {**opened.houses[s], **book_entries(s, bids, ledger)} for s, bids in bid.items()}
+        states = {s: {**opened.states[s], **book_entries(s, bids, ledger)} for s, bids in bid.items()}
         admitted = largest([opened.case.admitted_eur_per_mwh, *(bids.price for bids in bid.values())])
         with solving_by("highspy"), admitting(admitted):
-            carry(self.scheme, houses, ledger, told_by_gate(opened.case, houses))
-            return self._played(opened.case, houses, ledger)
+            carry(self.scheme, states, ledger, told_by_gate(opened.case, states))
+            return self._played(opened.case, states, ledger)
 
-    def _played(self, case: Case, houses: dict[str, dict[str, Any]], ledger: Ledger) -> Played:
+    def _played(self, case: Case, states: dict[str, dict[str, Any]], ledger: Ledger) -> Played:
         sold = {system: ledger.sold(system) for system in self.books}
         received = {system: np.zeros(len(bids)) for system, bids in self.books.items()}
         for systems in ledger.paid.values():
@@ -135,11 +135,11 @@ class CaseMarket:
             float(sum(c.sum() for c in cost.values())),
             paid_by_operator(self.scheme, ledger),
             ledger.unserved_mw(),
-            self._penalty(case, houses, sold),
+            self._penalty(case, states, sold),
         )
 
     def _penalty(
-        self, case: Case, houses: Mapping[str, Mapping[str, Any]], sold: Mapping[str, FloatArray]
+        self, case: Case, states: Mapping[str, Mapping[str, Any]], sold: Mapping[str, FloatArray]
     ) -> float:
         """EUR/h of all limits that what is `sold` leaves broken."""
         grid, total = case.transmission, 0.0
@@ -147,10 +147,10 @@ class CaseMarket:
         for name, area in case.areas.items():
             n = area.network.n_nodes
             dp = self.books[name].injection_mw(sold[name], n)
-            dq = area.reactive.injection_mw(bought_mvar(area, houses[name]), n)
+            dq = area.reactive.injection_mw(bought_mvar(area, states[name]), n)
             total += broken_eur_per_h(rows_with(area, dq).after(dp))
             p[grid.interface_node[name]] -= grid.interface_mw[name] - float(dp.sum())
-        return total + broken_eur_per_h(transmission_rows(grid.dc, p))
+        return total + broken_eur_per_h(transmission_constraints(grid.dc, p))
 
     def _opened(self, shift_mw: Mapping[str, FloatArray]) -> _Opened:
         """The case with shifted schedules, ready for books; the last one asked for is kept."""
@@ -211,14 +211,14 @@ class _Opened:
     """A case and the entries of its houses, of which those of the books are replaced in every play."""
 
     case: Case
-    houses: Mapping[str, Mapping[str, Any]]
+    states: Mapping[str, Mapping[str, Any]]
 
     @classmethod
     def of(cls, case: Case, scheme: Scheme, zones: Mapping[str, Any]) -> _Opened:
         """`zones` by area are those found already."""
         areas = {k: replace(a, zones=zones.get(k, a.zones)) for k, a in case.areas.items()}
-        houses, _ = open_case(replace(case, areas=areas), scheme)
-        return cls(case, houses)
+        states, _ = open_case(replace(case, areas=areas), scheme)
+        return cls(case, states)
 
 
 def _owners(bids: Bids, seller_of: Mapping[str, str] | None) -> list[str]:
@@ -230,7 +230,7 @@ def _owners(bids: Bids, seller_of: Mapping[str, str] | None) -> list[str]:
     return [seller_of[bid] for bid in bids.bid_id.tolist()]
 
 
-def broken_eur_per_h(rows: GridRows) -> float:
+def broken_eur_per_h(rows: GridConstraints) -> float:
     """What the limits that a state breaks would cost in an auction (EUR/h): penalties times the excess."""
     over = np.maximum(rows.flow_mw - rows.flow_max_mw, 0.0) + np.maximum(rows.flow_min_mw - rows.flow_mw, 0.0)
     volts = np.maximum(rows.w_pu2 - rows.w_max_pu2, 0.0) + np.maximum(rows.w_min_pu2 - rows.w_pu2, 0.0)
@@ -274,7 +274,7 @@ def _shifted_area(name: str, area: Area, shift_mw: FloatArray) -> Area:
     scheduled = None if area.scheduled_mw is None else area.scheduled_mw - float(shift_mw.sum())
     if area.offset == "linear":
         return replace(area, network=network, rows=area.rows.after(shift_mw), scheduled_mw=scheduled)
-    rows = GridPicture(area.lin, area.power_flow, area.offset).rows(network.p_mw, network.q_mvar)
+    rows = OperatorModel(area.lin, area.power_flow, area.offset).rows(network.p_mw, network.q_mvar)
     if rows is None:
         raise ValueError(f"shift_mw of {name}: the AC power flow has no solution")
     return replace(area, network=network, rows=rows, scheduled_mw=scheduled)

@@ -15,7 +15,7 @@ import numpy as np
 from tandem_sim.grids.power_flow.ac import AcState
 from tandem_sim.grids.power_flow.ac_limits import AcLimits
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
-from tandem_sim.markets.clearing.constraints import Rows
+from tandem_sim.markets.clearing.constraints import AuctionConstraints
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 
 NEAR = 0.02
@@ -38,7 +38,7 @@ class Worst:
     excess: FloatArray  # (k,) share of it
     weight: FloatArray  # (k, n) how that moves with `x`, per MW, none negative
 
-    def cuts(self, base: FloatArray, most: FloatArray, x: FloatArray) -> Rows:
+    def cuts(self, base: FloatArray, most: FloatArray, x: FloatArray) -> AuctionConstraints:
         """What keeps each limit at `most` (R,), as hard rows on limits of bids; `base` (R,) is at none.
 
         A cut is the tangent at the worst point, or the chord from the base where that lies lower: nothing is
@@ -49,7 +49,7 @@ class Worst:
         limit, excess, moved = self.limit[some], self.excess[some], moved[some]
         start = np.minimum(excess - moved, base[limit])
         matrix = self.weight[some] * ((excess - start) / moved)[:, None]
-        return Rows(matrix, start, np.full(len(start), -np.inf), most[limit], np.inf)
+        return AuctionConstraints(matrix, start, np.full(len(start), -np.inf), most[limit], np.inf)
 
 
 def worst(

@@ -12,11 +12,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tandem_sim.grids.power_flow.constraints import RELATIVE_TOLERANCE, GridRows, distribution_rows
+from tandem_sim.grids.power_flow.constraints import (
+    RELATIVE_TOLERANCE,
+    GridConstraints,
+    distribution_constraints,
+)
 from tandem_sim.grids.power_flow.lindistflow import LinDistFlow
 from tandem_sim.grids.types import BoolArray, FloatArray
 from tandem_sim.markets.clearing.auction import clear
-from tandem_sim.markets.clearing.constraints import Columns, grid_rows
+from tandem_sim.markets.clearing.constraints import Columns, auction_constraints
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 from tandem_sim.markets.orders.flexibility_register import unit_of
 
@@ -30,7 +34,7 @@ def worst_cases(
     generation_mw: FloatArray,
     load_mvar: FloatArray,
     fixed_mvar: FloatArray | float = 0.0,
-) -> dict[int, GridRows]:
+) -> dict[int, GridConstraints]:
     """The state that is worst for each direction of flexibility, by LinDistFlow.
 
     For up: all generation (N,) >= 0 and least load; for down: peak load (N,) <= 0 and no generation.
@@ -38,8 +42,8 @@ def worst_cases(
     """
     low = LOW_LOAD_SHARE
     return {
-        UP: distribution_rows(lin, generation_mw + low * load_mw, low * load_mvar + fixed_mvar),
-        DOWN: distribution_rows(lin, load_mw, load_mvar + fixed_mvar),
+        UP: distribution_constraints(lin, generation_mw + low * load_mw, low * load_mvar + fixed_mvar),
+        DOWN: distribution_constraints(lin, load_mw, load_mvar + fixed_mvar),
     }
 
 
@@ -71,7 +75,9 @@ class Zones:
 
 
 def fitting(
-    worst: Mapping[int, GridRows], asking_mw: Mapping[int, FloatArray], sure_mw: Mapping[int, FloatArray]
+    worst: Mapping[int, GridConstraints],
+    asking_mw: Mapping[int, FloatArray],
+    sure_mw: Mapping[int, FloatArray],
 ) -> BoolArray:
     """Nodes (2, N), up and down, all of whose asking capacity (N,) MW fits; those where nobody asks do.
 
@@ -89,7 +95,7 @@ def fitting(
             continue
         rows = worst[direction].after(direction * sure_mw[direction]).relaxed()
         columns = Columns(at, np.full(len(at), direction))
-        limits = grid_rows(rows, columns, capacity[at], hard=True)
+        limits = auction_constraints(rows, columns, capacity[at], hard=True)
         answer = clear(-np.ones(len(at)), capacity[at], rows=limits)
         let_in = answer.require("network flexibility study").quantity_mw
         fits[line, at] = let_in >= capacity[at] * (1.0 - RELATIVE_TOLERANCE)

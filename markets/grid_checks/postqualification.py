@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tandem_sim.grids.power_flow.constraints import GridRows
+from tandem_sim.grids.power_flow.constraints import GridConstraints
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.clearing.auction import Cleared, Status, clear
-from tandem_sim.markets.clearing.constraints import Columns, grid_rows
+from tandem_sim.markets.clearing.constraints import Columns, auction_constraints
 from tandem_sim.markets.clearing.needs import Clearing
 from tandem_sim.markets.coordination.block import Block, View, Written
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
@@ -28,7 +28,7 @@ def post_qualify(layer: str = "tso_market") -> Block:
         bids: Bids = view.own["bids"]
         local: FloatArray = view.own["local"].quantity_mw
         award = view.own["sold"] - local
-        rows: GridRows = view.own["grid"]
+        rows: GridConstraints = view.own["grid"]
         before = rows.after(bids.injection_mw(local, rows.flow_matrix.shape[1])).relaxed()
         refused = award - standing_mw(before, bids, award)
         refused[refused < NOTHING_MW] = 0.0
@@ -50,7 +50,7 @@ def post_qualify(layer: str = "tso_market") -> Block:
     )
 
 
-def standing_mw(rows: GridRows, bids: Bids, award_mw: FloatArray) -> FloatArray:
+def standing_mw(rows: GridConstraints, bids: Bids, award_mw: FloatArray) -> FloatArray:
     """How much of each award (n,) may stand: as much energy as `rows` allow, the cheapest first.
 
     ``max sum(w_b x_b)``, ``0 <= x_b <= award_b``, with the price-based weights of the envelope; up and down
@@ -58,6 +58,6 @@ def standing_mw(rows: GridRows, bids: Bids, award_mw: FloatArray) -> FloatArray:
     """
     signed = bids.signed_price
     weight = 1.0 + (signed.max(initial=0.0) - signed)
-    limits = grid_rows(rows, Columns(bids.node, bids.direction), award_mw, hard=True)
+    limits = auction_constraints(rows, Columns(bids.node, bids.direction), award_mw, hard=True)
     answer = clear(-weight, award_mw, rows=limits)
     return np.minimum(answer.require("post-qualification").quantity_mw, award_mw)

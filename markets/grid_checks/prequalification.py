@@ -8,11 +8,16 @@ from dataclasses import replace
 import numpy as np
 
 from tandem_sim.grids.power_flow.ac_limits import AcLimits
-from tandem_sim.grids.power_flow.constraints import RELATIVE_TOLERANCE, GridRows
+from tandem_sim.grids.power_flow.constraints import RELATIVE_TOLERANCE, GridConstraints
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.choices import EnvelopeCheck, Method
 from tandem_sim.markets.clearing.auction import clear
-from tandem_sim.markets.clearing.constraints import TOLERANCE, Columns, Rows, grid_rows
+from tandem_sim.markets.clearing.constraints import (
+    TOLERANCE,
+    AuctionConstraints,
+    Columns,
+    auction_constraints,
+)
 from tandem_sim.markets.coordination.block import Block, View, Written
 from tandem_sim.markets.coordination.state import area_state
 from tandem_sim.markets.grid_checks.ac_worst import worst
@@ -30,7 +35,7 @@ ROUNDS = 12
 
 
 def envelope_mw(
-    rows: GridRows, bids: Bids, offered_mw: FloatArray, method: Method = "envelope"
+    rows: GridConstraints, bids: Bids, offered_mw: FloatArray, method: Method = "envelope"
 ) -> FloatArray:
     """Operating envelope: the limit (n,) in MW of every bid, one linear programme per direction.
 
@@ -53,7 +58,7 @@ def envelope_mw(
         if not len(side):
             continue
         columns, offered = Columns(bids.node[side], bids.direction[side]), offered_mw[side]
-        breakable = grid_rows(rows, columns, offered, hard=True)
+        breakable = auction_constraints(rows, columns, offered, hard=True)
         if not breakable:  # every weight is positive: without limits everything is taken
             limit[side] = offered
             continue
@@ -65,7 +70,11 @@ def envelope_mw(
 
 
 def jointly_mw(
-    rows: GridRows, bids: Bids, offered_mw: FloatArray, method: Method, cuts: Sequence[Rows] = ()
+    rows: GridConstraints,
+    bids: Bids,
+    offered_mw: FloatArray,
+    method: Method,
+    cuts: Sequence[AuctionConstraints] = (),
 ) -> FloatArray:
     """The operating envelope (n,) in MW of both directions at once, also within `cuts` on limits of bids.
 
@@ -77,7 +86,7 @@ def jointly_mw(
     return answer.require("operating envelope").quantity_mw
 
 
-def _mixed(rows: GridRows) -> bool:
+def _mixed(rows: GridConstraints) -> bool:
     """Whether injections at two nodes move a row opposite ways."""
     return any(
         bool(((matrix > 0.0).any(axis=1) & (matrix < 0.0).any(axis=1)).any())
@@ -96,15 +105,15 @@ def _weights(bids: Bids, method: Method) -> FloatArray:
     return weight
 
 
-def _harm(rows: GridRows, bids: Bids, offered_mw: FloatArray) -> list[Rows]:
+def _harm(rows: GridConstraints, bids: Bids, offered_mw: FloatArray) -> list[AuctionConstraints]:
     """Each side of the rows that bids can break, with nothing but what harms that side."""
-    parts = grid_rows(rows, Columns(bids.node, bids.direction), offered_mw, hard=True)
+    parts = auction_constraints(rows, Columns(bids.node, bids.direction), offered_mw, hard=True)
     above = [replace(p, matrix=np.maximum(p.matrix, 0.0), low=np.full(len(p.low), -np.inf)) for p in parts]
     below = [replace(p, matrix=np.minimum(p.matrix, 0.0), high=np.full(len(p.high), np.inf)) for p in parts]
     return above + below
 
 
-def disqualified_mw(rows: GridRows, bids: Bids, offered_mw: FloatArray) -> FloatArray:
+def disqualified_mw(rows: GridConstraints, bids: Bids, offered_mw: FloatArray) -> FloatArray:
     """INTERRFACE's method: limits (n,) in MW that are either the whole offer or nothing.
 
     Per direction the least attractive bid (dearest up, cheapest-paying down) is dropped until full activation
@@ -132,7 +141,7 @@ def disqualified_mw(rows: GridRows, bids: Bids, offered_mw: FloatArray) -> Float
     return limit
 
 
-def _dropped(bids: Bids, limit_mw: FloatArray, held: Sequence[Rows]) -> FloatArray:
+def _dropped(bids: Bids, limit_mw: FloatArray, held: Sequence[AuctionConstraints]) -> FloatArray:
     """Limits (n,) in MW without the bids that have to go for all rows to be kept, the least attractive first.
 
     Of the direction that weighs more on the row that is broken furthest.
@@ -152,7 +161,7 @@ def _dropped(bids: Bids, limit_mw: FloatArray, held: Sequence[Rows]) -> FloatArr
     return limit
 
 
-def qualified_mw(rows: GridRows, bids: Bids, offered_mw: FloatArray, method: Method) -> FloatArray:
+def qualified_mw(rows: GridConstraints, bids: Bids, offered_mw: FloatArray, method: Method) -> FloatArray:
     """What each bid may be called for (n,) in MW, by a method that looks at the grid of the day."""
     if method == "disqualify":
         return disqualified_mw(rows, bids, offered_mw)
@@ -160,7 +169,7 @@ def qualified_mw(rows: GridRows, bids: Bids, offered_mw: FloatArray, method: Met
 
 
 def ac_qualified_mw(
-    limits: AcLimits, rows: GridRows, bids: Bids, offered_mw: FloatArray, method: Method
+    limits: AcLimits, rows: GridConstraints, bids: Bids, offered_mw: FloatArray, method: Method
 ) -> FloatArray:
     """What each bid may be called for (n,) in MW: as by `qualified_mw`, cut until the AC power flow agrees.
 
@@ -175,7 +184,7 @@ def ac_qualified_mw(
     if not state.converged:
         return np.zeros(len(bids))
     base = limits.excess(state)
-    most, cuts, bound = np.maximum(base + GRACE, 0.0), list[Rows](), offered_mw
+    most, cuts, bound = np.maximum(base + GRACE, 0.0), list[AuctionConstraints](), offered_mw
     thorough = False
     while x.any():
         found = worst(limits, bids, x, most, thorough)

@@ -22,7 +22,7 @@ from typing import Literal
 
 import numpy as np
 
-from tandem_sim.grids.power_flow.constraints import GridRows
+from tandem_sim.grids.power_flow.constraints import GridConstraints
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 from tandem_sim.markets.choices import Region
 from tandem_sim.markets.grid_checks.flexibility_study import Zones, fitting
@@ -126,7 +126,7 @@ class StudyRegister:
     that they, and all who are qualified already, act in full, and finds out who else fits.
     """
 
-    def __init__(self, region: Region, worst: Mapping[int, GridRows]) -> None:
+    def __init__(self, region: Region, worst: Mapping[int, GridConstraints]) -> None:
         """`worst` is the state of the grid that is worst for each direction (see `worst_cases`)."""
         self.region: Region = region
         self._worst = worst
@@ -166,7 +166,7 @@ class StudyRegister:
         self._pass(now_s)
         return found
 
-    def reevaluate(self, now_s: int, worst: Mapping[int, GridRows]) -> list[Decision]:
+    def reevaluate(self, now_s: int, worst: Mapping[int, GridConstraints]) -> list[Decision]:
         """Look again at what is qualified, in a state that is the worst case now and for later answers.
 
         Where it no longer fits the zone turns red, and who is there has notice. Nobody is let in by it.

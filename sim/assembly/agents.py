@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from tandem_sim.agents.base.agent import Desk, Participant
+from tandem_sim.agents.base.agent import AgentContext, Participant
 from tandem_sim.agents.base.area import Area
 from tandem_sim.agents.base.forecast import ForecastErrors
 from tandem_sim.agents.households.fleet import HouseholdFleet
-from tandem_sim.agents.households.fleet_agent import FleetDesk, Household
+from tandem_sim.agents.households.fleet_agent import FleetAgent, Household
 from tandem_sim.agents.operators.admission import Admission
 from tandem_sim.agents.operators.dso import DSO
 from tandem_sim.agents.operators.market_operator import MarketOperator
@@ -29,11 +29,11 @@ from tandem_sim.agents.portfolios.portfolio import (
     Unit,
     UnitPortfolio,
 )
-from tandem_sim.agents.services.flexibility_study import StudyDesk
+from tandem_sim.agents.services.flexibility_study import FlexibilityStudyProcess
 from tandem_sim.agents.strategies.allowed_code import NO_CODE, AllowedCode
-from tandem_sim.agents.strategies.registry import Permission, Surroundings, build_strategy
+from tandem_sim.agents.strategies.registry import Permission, StrategyInputs, build_strategy
 from tandem_sim.grids.power_flow.ac import PowerFlow
-from tandem_sim.grids.power_flow.operator_model import GridPicture, Margins
+from tandem_sim.grids.power_flow.operator_model import Margins, OperatorModel
 from tandem_sim.grids.types import FloatArray, IntArray
 from tandem_sim.markets.coordination.block import TSO as T
 from tandem_sim.markets.orders.products import REQUIREMENTS, Product
@@ -43,24 +43,24 @@ from tandem_sim.sim.assembly.grids import Grids
 from tandem_sim.sim.clock.bus import Bus
 from tandem_sim.sim.clock.clock import Clock
 from tandem_sim.sim.clock.randomness import FORECAST, SELLER, STRATEGY, stream
-from tandem_sim.sim.delivery.forecasts import Foresight
+from tandem_sim.sim.delivery.forecasts import ForecastService
 from tandem_sim.sim.delivery.physics import Physics
-from tandem_sim.sim.model import World
+from tandem_sim.sim.model import FlexibilityModel
 from tandem_sim.sim.scenario.scenario import Scenario
 from tandem_sim.sim.scenario.sections import StrategySettings
 
 TSO_NAME, MARKET_NAME, FLEET_NAME, PLATFORM_NAME = "TSO", "day-ahead market", "households", "market operator"
 AFRR_S = REQUIREMENTS["aFRR"].full_activation_s
-Arrange = Callable[[Sequence[Any]], Sequence[Any]]
+CreationOrder = Callable[[Sequence[Any]], Sequence[Any]]
 
 
-class Wiring:
+class AgentBuilder:
     """Wires the agents of one scenario into a world."""
 
     def __init__(
         self,
         scenario: Scenario,
-        world: World,
+        world: FlexibilityModel,
         clock: Clock,
         bus: Bus,
         grids: Grids,
@@ -123,23 +123,25 @@ class Wiring:
             len(grids.load_mw),
             {area: stream(scenario.seed, FORECAST, area) for area in sizes},
         )
-        world.foresight = self.foresight = Foresight(world.calendar, clock, fleet, grids.load_mw, errors)
+        world.forecasts = self.forecasts = ForecastService(
+            world.calendar, clock, fleet, grids.load_mw, errors
+        )
 
     def _bus(self, bus: int, field: str) -> int:
         return int(
             self.grids.transmission.nodes_of(np.array([bus]), f"transmission.{field}.bus", "scenario")[0]
         )
 
-    def desk(self, name: str) -> Desk:
+    def context(self, name: str) -> AgentContext:
         """A desk with random streams of its own."""
         draws = partial(stream, self.scenario.seed, SELLER, name)
-        return Desk(self.clock.now, self.bus.send, self.world.recorder, draws)
+        return AgentContext(self.clock.now, self.bus.send, self.world.recorder, draws)
 
-    def settle_in(self, arrange: Arrange) -> None:
+    def create(self, arrange: CreationOrder) -> None:
         """Create everybody, in whatever order `arrange` asks; the world lists agents by name."""
         w = self.world
         per_day = 86_400 // w.calendar.isp_seconds
-        w.fleet_desk = FleetDesk(w, FLEET_NAME, self.desk(FLEET_NAME), self.fleet, self.pools, per_day)
+        w.fleet_agent = FleetAgent(w, FLEET_NAME, self.context(FLEET_NAME), self.fleet, self.pools, per_day)
         for make in arrange([self._households, self._operators, self._sellers, self._market, self._brps]):
             make(arrange)
         w.physics = Physics(
@@ -148,41 +150,41 @@ class Wiring:
             self.scenario.validation.solver,
         )  # fmt: skip
         everyone: list[Participant] = [
-            w.fleet_desk,
+            w.fleet_agent,
             *w.dsos,
             w.tso,
             *([w.market_operator] if w.market_operator else []),
             *w.aggregators,
-            *w.producers,
+            *w.transmission_sellers,
             w.market,
             *w.brps,
         ]
         self.bus.connect({agent.name: agent.receive for agent in everyone})
 
-    def _households(self, arrange: Arrange) -> None:
+    def _households(self, arrange: CreationOrder) -> None:
         rows = enumerate(zip(self.grids.site_of.tolist(), self.aggregator_of.tolist(), strict=True))
         for row, (site, number) in arrange(list(rows)):
             Household(self.world, row, site, self.pools[number])
 
-    def _operators(self, arrange: Arrange) -> None:
+    def _operators(self, arrange: CreationOrder) -> None:
         self.world.dsos = sorted(
             (self._dso(area) for area in arrange(self.grids.areas)), key=lambda dso: dso.name
         )
         self.world.tso = self._tso()
         if self.integrated:
             self.world.market_operator = MarketOperator(
-                self.world, PLATFORM_NAME, self.desk(PLATFORM_NAME), self.scheme, self.admission,
+                self.world, PLATFORM_NAME, self.context(PLATFORM_NAME), self.scheme, self.admission,
                 self.world.register, self.grids.dc, self.grids.areas, self.grids.interface_node,
                 self.operators,
             )  # fmt: skip
 
-    def _sellers(self, arrange: Arrange) -> None:
+    def _sellers(self, arrange: CreationOrder) -> None:
         w, names = self.world, self.pools
         to_dso = any(b.party == "dso" for b in self.scheme.blocks)
         receivers = {a.name: self.operators[a.name] if to_dso else self.clearer for a in self.grids.areas}
         pools = [
             self._aggregator(
-                name, HouseholdPortfolio(name, k, w.fleet_desk, self.grids.areas), receivers, FLEET_NAME
+                name, HouseholdPortfolio(name, k, w.fleet_agent, self.grids.areas), receivers, FLEET_NAME
             )
             for k, name in arrange(list(enumerate(names)))
         ]
@@ -192,27 +194,29 @@ class Wiring:
         ]
         portfolios += [(x.name, LoadPortfolio(x)) for x in self.large_loads]
         sellers = [self._aggregator(n, p, {T: self.clearer}, None) for n, p in arrange(portfolios)]
-        w.producers = sorted(sellers, key=lambda a: a.name)
+        w.transmission_sellers = sorted(sellers, key=lambda a: a.name)
 
-    def _market(self, arrange: Arrange) -> None:
+    def _market(self, arrange: CreationOrder) -> None:
         told = [*self.pools, *(x.name for x in self.large_loads), TSO_NAME]
         if self.integrated:
             told += sorted(f"BRP-{name}" for name in self.operators)
         sellers = [u.name for u in self.units]
-        desk = self.desk(MARKET_NAME)
-        self.world.market = DayAheadMarket(self.world, MARKET_NAME, desk, self.units, sellers, told, TSO_NAME)
+        context = self.context(MARKET_NAME)
+        self.world.market = DayAheadMarket(
+            self.world, MARKET_NAME, context, self.units, sellers, told, TSO_NAME
+        )
 
     def _dso(self, area: Area) -> DSO:
         name = self.operators[area.name]
         margins = Margins(self.scenario.dso.flow_margin, self.scenario.dso.voltage_margin_pu)
-        picture = GridPicture(area.lin, area.power_flow, self.scenario.dso.offset, margins)
+        operator_model = OperatorModel(area.lin, area.power_flow, self.scenario.dso.offset, margins)
         return DSO(
-            self.world, name, self.desk(name), area, self.scheme, self.local_admission, self.world.register,
-            self.world.fleet_desk, self.foresight.errors, self.foresight.lead_h, picture,
+            self.world, name, self.context(name), area, self.scheme, self.local_admission, self.world.register,
+            self.world.fleet_agent, self.forecasts.errors, self.forecasts.lead_h, operator_model,
             self._study(area, name), self.operators, self.clearer,
         )  # fmt: skip
 
-    def _study(self, area: Area, dso: str) -> StudyDesk | None:
+    def _study(self, area: Area, dso: str) -> FlexibilityStudyProcess | None:
         """The network flexibility study, where anybody goes by it."""
         tested = self.scenario.register_.enabled and self.scenario.register_.grid_test
         if not (self.scheme.reads("area.zones") or tested):
@@ -220,16 +224,16 @@ class Wiring:
         register, course = build_study(
             self.scenario, self.world.calendar, area, self.fleet, int(self.clock.now())
         )
-        return StudyDesk(
-            area.name, self.desk(f"study {dso}"), register, course, self.world.calendar.isp_seconds
+        return FlexibilityStudyProcess(
+            area.name, self.context(f"study {dso}"), register, course, self.world.calendar.isp_seconds
         )
 
     def _tso(self) -> TSO:
         unit_node = {u.name: u.node for u in self.units}
         return TSO(
-            self.world, TSO_NAME, self.desk(TSO_NAME), self.scheme, self.admission, self.world.register,
+            self.world, TSO_NAME, self.context(TSO_NAME), self.scheme, self.admission, self.world.register,
             self.grids.dc, unit_node, self.grids.load_mw, self.grids.areas, self.grids.interface_node,
-            self.world.fleet_desk, self.foresight.errors, self.foresight.lead_h, self.operators,
+            self.world.fleet_agent, self.forecasts.errors, self.forecasts.lead_h, self.operators,
         )  # fmt: skip
 
     def _aggregator(
@@ -240,7 +244,7 @@ class Wiring:
         number, mine = given.get(name, (None, StrategySettings(aggregators=[name], name=s.strategy)))
         field = "strategy" if number is None else f"strategies.{number}"
         own = stream(s.seed, STRATEGY, name)
-        handed = Surroundings(own, 86_400 // self.world.calendar.isp_seconds, s.publishes_books)
+        handed = StrategyInputs(own, 86_400 // self.world.calendar.isp_seconds, s.publishes_books)
         strategy = build_strategy(mine.name, mine.options, handed, field, name, self.permission)
         declares = pool and s.settlement.measures
         conduct = Conduct(
@@ -252,10 +256,18 @@ class Wiring:
             replaces_faults=s.strategy_fault == "truthful",
         )
         return Aggregator(
-            self.world, name, self.desk(name), portfolio, strategy, self.product, receivers, orders, conduct
+            self.world,
+            name,
+            self.context(name),
+            portfolio,
+            strategy,
+            self.product,
+            receivers,
+            orders,
+            conduct,
         )
 
-    def _brps(self, arrange: Arrange) -> None:
+    def _brps(self, arrange: CreationOrder) -> None:
         w = self.world
         to_dso = self.scheme.reads("area.scheduled")
 
@@ -264,11 +276,11 @@ class Wiring:
             if self.integrated:
                 how = Purchasing(PLATFORM_NAME, node, self.product, self.scenario.willingness_spread)
             own = (self.operators[house],) if to_dso and house != T else ()
-            return BRP(w, name, self.desk(name), forecast, (MARKET_NAME, TSO_NAME, *own), how)
+            return BRP(w, name, self.context(name), forecast, (MARKET_NAME, TSO_NAME, *own), how)
 
-        w.brp_t = brp(T, self.foresight.transmission, int(np.argmin(self.grids.load_mw.sum(axis=0))))
+        w.brp_t = brp(T, self.forecasts.transmission, int(np.argmin(self.grids.load_mw.sum(axis=0))))
         w.brp_of_area = {
-            a.name: brp(a.name, partial(self.foresight.distribution, a), self.grids.interface_node[a.name])
+            a.name: brp(a.name, partial(self.forecasts.distribution, a), self.grids.interface_node[a.name])
             for a in arrange(self.grids.areas)
         }
         w.brps = sorted([w.brp_t, *w.brp_of_area.values()], key=lambda brp: brp.name)

@@ -17,19 +17,19 @@ from tandem_sim.grids.types import FloatArray, IntArray
 from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister
 from tandem_sim.markets.services.capacity import CapacityBook
 from tandem_sim.markets.settlement.baselines import BaselineRules
-from tandem_sim.sim.assembly.agents import MARKET_NAME, Arrange, Wiring
+from tandem_sim.sim.assembly.agents import MARKET_NAME, AgentBuilder, CreationOrder
 from tandem_sim.sim.assembly.flexibility_study import study_terms
 from tandem_sim.sim.assembly.grids import Grids, build_grids
 from tandem_sim.sim.assembly.low_voltage import (
     LowVoltage,
     build_low_voltage,
-    pools_of_streets,
-    with_street_sites,
+    pools_of_lv_feeders,
+    with_lv_feeder_sites,
 )
 from tandem_sim.sim.assembly.memory_need import check_memory
-from tandem_sim.sim.assembly.non_firm import equip_non_firm
+from tandem_sim.sim.assembly.non_firm import add_non_firm
 from tandem_sim.sim.assembly.residents import aggregators_of, household_rows
-from tandem_sim.sim.assembly.services import equip
+from tandem_sim.sim.assembly.services import add_services
 from tandem_sim.sim.clock.bus import Link, build_bus
 from tandem_sim.sim.clock.calendar import Calendar
 from tandem_sim.sim.clock.clock import Clock
@@ -37,7 +37,7 @@ from tandem_sim.sim.clock.public_holidays import public_holidays
 from tandem_sim.sim.clock.randomness import AUDITED, stream
 from tandem_sim.sim.delivery.meters import Meters, day_index
 from tandem_sim.sim.delivery.reserve import ImbalancePricing, Reserve
-from tandem_sim.sim.model import World
+from tandem_sim.sim.model import FlexibilityModel
 from tandem_sim.sim.output.recorder import Recorder
 from tandem_sim.sim.scenario.scenario import Scenario
 from tandem_sim.sim.settlement.settler import SettlementRules, Settler
@@ -49,15 +49,15 @@ REGISTER_S = 3600
 """Seconds before the first auction in which groups are registered."""
 
 
-def build_world(
+def build_model(
     scenario: Scenario,
     folder: Path | None,
     out: Path,
     on_isp: Callable[[int], None],
-    arrange: Arrange,
+    arrange: CreationOrder,
     spool: Path | None = None,
     allowed: AllowedCode = NO_CODE,
-) -> tuple[World, Clock]:
+) -> tuple[FlexibilityModel, Clock]:
     """A world ready to run, writing its tables into `out`. Raises `InputError` for what cannot be built.
 
     `spool` is where rows wait to become tables, if they are to be kept (see `Recorder`); `allowed` is the
@@ -70,20 +70,20 @@ def build_world(
     rows = household_rows(scenario, grids)
     aggregator_of = aggregators_of(scenario, grids, rows)
     if low is not None:
-        grids = with_street_sites(grids, low)
-        aggregator_of = pools_of_streets(scenario, low, aggregator_of)
+        grids = with_lv_feeder_sites(grids, low)
+        aggregator_of = pools_of_lv_feeders(scenario, low, aggregator_of)
     fleet = _fleet(scenario, calendar, grids, aggregator_of, rows, low)
     recorder = Recorder(out, calendar, spool)
     clock = Clock(first_second(scenario, calendar))
     bus = build_bus(Link(**scenario.messages.model_dump()), scenario.seed, clock, recorder)
-    world = World()
+    world = FlexibilityModel()
     world.calendar, world.areas, world.recorder, world.on_isp = calendar, grids.areas, recorder, on_isp
     world.transmission, world.register = grids.transmission, {}
     world.load_mw, world.carry = grids.load_mw + grids.incident_mw, bus.carry
     if scenario.register_.enabled:
         world.flexibility = FlexibilityRegister()
-    agents = Wiring(scenario, world, clock, bus, grids, fleet, aggregator_of, allowed)
-    agents.settle_in(arrange)
+    agents = AgentBuilder(scenario, world, clock, bus, grids, fleet, aggregator_of, allowed)
+    agents.create(arrange)
     r = scenario.reserve
     if r.enabled:
         how = AfrrSettings(
@@ -97,9 +97,9 @@ def build_world(
             r.setpoint_loss,
             pricing=r.pricing,
         )
-    book = equip(scenario, world, agents.desk, agents.operators, agents.product, MARKET_NAME)
+    book = add_services(scenario, world, agents.context, agents.operators, agents.product, MARKET_NAME)
     if low is not None:
-        world.non_firm = equip_non_firm(scenario, world, low, aggregator_of, agents.foresight)
+        world.non_firm = add_non_firm(scenario, world, low, aggregator_of, agents.forecasts)
     world.settler = _settler(scenario, world, book)
     latency = scenario.messages.latency_s
     swift = scenario.messages.spread_s == 0.0 and latency <= SWIFT_S
@@ -121,14 +121,14 @@ def first_second(scenario: Scenario, calendar: Calendar) -> int:
     return min(first, *(moments[0][0] for moments in auctions)) - REGISTER_S
 
 
-def _settler(scenario: Scenario, world: World, book: CapacityBook | None) -> Settler:
+def _settler(scenario: Scenario, world: FlexibilityModel, book: CapacityBook | None) -> Settler:
     s = scenario.settlement
     names = [pool.name for pool in world.aggregators]
     last = scenario.start + timedelta(days=scenario.days)
     free = public_holidays(s.holidays, scenario.zone, scenario.start, last)
     meters = Meters(
         s.baseline, BaselineRules(s.x, s.y, s.adjusted, s.before_isps), names, world.areas,
-        world.fleet_desk.fleet.groups, day_index(world.calendar, free), world.recorder,
+        world.fleet_agent.fleet.groups, day_index(world.calendar, free), world.recorder,
     )  # fmt: skip
     rules = SettlementRules(
         scenario.capacity.penalty_factor, s.shortfall_eur_per_mwh, s.correct_brp, scenario.capacity.nomination
@@ -139,10 +139,10 @@ def _settler(scenario: Scenario, world: World, book: CapacityBook | None) -> Set
         world.clearer,
         world.dsos,
         world.aggregators,
-        world.producers,
+        world.transmission_sellers,
         world.brps,
         world.brp_of_area,
-        world.fleet_desk,
+        world.fleet_agent,
         meters,
         pricing,
         world.reserve,
@@ -163,7 +163,7 @@ def _fleet(
     try:
         return HouseholdFleet.build(
             population, grids.site_of, aggregator_of, times, grids.n_sites, rows,
-            None if low is None else low.hookups, study_terms(scenario, rows),
+            None if low is None else low.lv_connections, study_terms(scenario, rows),
         )  # fmt: skip
     except ProfileError as error:
         raise InputError(

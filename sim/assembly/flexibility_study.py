@@ -14,7 +14,7 @@ from tandem_sim.agents.devices.study_view import EXEMPT, StudyTerms
 from tandem_sim.agents.households.fleet import HouseholdFleet
 from tandem_sim.agents.portfolios.portfolio import unit_name
 from tandem_sim.agents.services.flexibility_study import Course, Emergency, Review
-from tandem_sim.grids.power_flow.constraints import GridRows
+from tandem_sim.grids.power_flow.constraints import GridConstraints
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.grid_checks.flexibility_study import worst_cases
 from tandem_sim.markets.grid_checks.study_register import ASKED_BY, STUDY_S, Application, StudyRegister
@@ -71,7 +71,7 @@ def build_study(
 def _worst(
     area: Area, fleet: HouseholdFleet, rated_mw: Mapping[int, FloatArray], load_factor: float = 1.0,
     generation_factor: float = 1.0,
-) -> dict[int, GridRows]:  # fmt: skip
+) -> dict[int, GridConstraints]:  # fmt: skip
     """The worst state for each direction, its peak load or its generation larger by a factor."""
     peak = area.share * area.nominal_mw
     pv = _at_nodes(area, fleet, rated_mw[DOWN] - rated_mw[UP])  # only PV can go down and not up

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from tandem_sim.agents.base.area import Area
-from tandem_sim.agents.devices.connection_limits import Caps, Hookups, Standing
+from tandem_sim.agents.devices.connection_limits import Caps, LvConnections, Standing
 from tandem_sim.agents.non_firm.contracts import Contracts
-from tandem_sim.agents.non_firm.lv_feeders import Street
+from tandem_sim.agents.non_firm.lv_feeders import LvFeeder
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.io.read import load_net
 from tandem_sim.grids.low_voltage.limits import Band
@@ -23,7 +23,7 @@ from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 from tandem_sim.sim.assembly.grids import Grids
 from tandem_sim.sim.clock.calendar import Calendar
 from tandem_sim.sim.clock.randomness import CONTRACTS, stream
-from tandem_sim.sim.scenario.low_voltage_sections import NonFirmSettings, StreetSettings
+from tandem_sim.sim.scenario.low_voltage_sections import LvFeederSettings, NonFirmSettings
 from tandem_sim.sim.scenario.scenario import Scenario
 
 
@@ -31,10 +31,10 @@ from tandem_sim.sim.scenario.scenario import Scenario
 class LowVoltage:
     """All feeders of a scenario, and what their C connections are held to."""
 
-    streets: tuple[Street, ...]
+    lv_feeders: tuple[LvFeeder, ...]
     contracts: Contracts
     standing: Standing
-    hookups: Hookups
+    lv_connections: LvConnections
 
 
 def build_low_voltage(
@@ -44,9 +44,9 @@ def build_low_voltage(
     if not scenario.low_voltage:
         return None
     connection_of = np.full(len(site_of), -1, dtype=np.int64)
-    rush_isp, rush_kwh = connection_of.copy(), np.zeros(len(site_of))
+    plug_in_isp, plug_in_kwh = connection_of.copy(), np.zeros(len(site_of))
     phases_of = np.zeros(len(site_of), dtype=np.int64)
-    streets: list[Street] = []
+    lv_feeders: list[LvFeeder] = []
     parts: list[Contracts] = []
     for k, given in scenario.feeders:
         field = f"low_voltage.{k}"
@@ -70,35 +70,38 @@ def build_low_voltage(
                 )
             connection_of[free[:users]] = np.arange(first, first + users)
             phases_of[free[:users]] = [len(user.phases) for user in feeder.users]
-            if given.rush is not None:
-                rush_isp[free[:users]], rush_kwh[free[:users]] = _rush(given, calendar, field), given.rush.kwh
-            if name in {street.name for street in streets}:
+            if given.plug_in is not None:
+                plug_in_isp[free[:users]], plug_in_kwh[free[:users]] = (
+                    _plug_in(given, calendar, field),
+                    given.plug_in.kwh,
+                )
+            if name in {lv_feeder.name for lv_feeder in lv_feeders}:
                 raise InputError(
                     "scenario", f"{field}.name", f"{name} is the name of another feeder", "Choose another"
                 )
-            street = Street(name, area.name, node, feeder, band, slice(first, first + users))
-            streets.append(street)
-            parts.append(_contracts(scenario.non_firm, street, held, limits, calendar.isp_hours, field))
+            lv_feeder = LvFeeder(name, area.name, node, feeder, band, slice(first, first + users))
+            lv_feeders.append(lv_feeder)
+            parts.append(_contracts(scenario.non_firm, lv_feeder, held, limits, calendar.isp_hours, field))
     contracts = Contracts.join(parts)
     standing = _standing(scenario.non_firm, contracts, calendar)
-    hookups = Hookups(connection_of, standing, rush_isp, rush_kwh, phases_of)
-    return LowVoltage(tuple(streets), contracts, standing, hookups)
+    lv_connections = LvConnections(connection_of, standing, plug_in_isp, plug_in_kwh, phases_of)
+    return LowVoltage(tuple(lv_feeders), contracts, standing, lv_connections)
 
 
-def with_street_sites(grids: Grids, low: LowVoltage) -> Grids:
+def with_lv_feeder_sites(grids: Grids, low: LowVoltage) -> Grids:
     """The same grids with every street as a site of its own, so that bids say which feeder they come from."""
     moved = np.empty(grids.n_sites, dtype=np.int64)
     areas, first = [], 0
     site_of_connection = np.empty(len(low.contracts), dtype=np.int64)
     for area in grids.areas:
-        streets = [street for street in low.streets if street.area == area.name]
+        lv_feeders = [lv_feeder for lv_feeder in low.lv_feeders if lv_feeder.area == area.name]
         buses = len(area.site_node)
         moved[area.sites] = np.arange(first, first + buses)
-        for k, street in enumerate(streets):
-            site_of_connection[street.connections] = first + buses + k
-        nodes = np.array([street.node for street in streets], dtype=np.int64)
-        labels = tuple(f"{street.node:04d}-{street.name}" for street in streets)
-        last = first + buses + len(streets)
+        for k, lv_feeder in enumerate(lv_feeders):
+            site_of_connection[lv_feeder.connections] = first + buses + k
+        nodes = np.array([lv_feeder.node for lv_feeder in lv_feeders], dtype=np.int64)
+        labels = tuple(f"{lv_feeder.node:04d}-{lv_feeder.name}" for lv_feeder in lv_feeders)
+        last = first + buses + len(lv_feeders)
         areas.append(
             replace(
                 area, sites=slice(first, last), site_node=np.concatenate([area.site_node, nodes]),
@@ -106,38 +109,38 @@ def with_street_sites(grids: Grids, low: LowVoltage) -> Grids:
             )
         )  # fmt: skip
         first = last
-    known = low.hookups.connection_of >= 0
+    known = low.lv_connections.connection_of >= 0
     site_of = moved[grids.site_of]
-    site_of[known] = site_of_connection[low.hookups.connection_of[known]]
+    site_of[known] = site_of_connection[low.lv_connections.connection_of[known]]
     return replace(grids, areas=areas, site_of=site_of, n_sites=first)
 
 
-def pools_of_streets(scenario: Scenario, low: LowVoltage, aggregator_of: IntArray) -> IntArray:
+def pools_of_lv_feeders(scenario: Scenario, low: LowVoltage, aggregator_of: IntArray) -> IntArray:
     """Aggregator of every household (H,) by number, streets with one of their own included."""
     found, number, at = aggregator_of.copy(), scenario.aggregators, 0
     for _, given in scenario.feeders:
-        for street in low.streets[at : at + given.copies]:
+        for lv_feeder in low.lv_feeders[at : at + given.copies]:
             if given.own_aggregator:
-                connection = low.hookups.connection_of
-                mine = (connection >= street.connections.start) & (connection < street.connections.stop)
+                connection = low.lv_connections.connection_of
+                mine = (connection >= lv_feeder.connections.start) & (connection < lv_feeder.connections.stop)
                 found[mine] = number
                 number += 1
         at += given.copies
     return found
 
 
-def _rush(given: StreetSettings, calendar: Calendar, field: str) -> int:
+def _plug_in(given: LvFeederSettings, calendar: Calendar, field: str) -> int:
     """The ISP in which cars of a street are plugged in before a journey."""
-    assert given.rush is not None
+    assert given.plug_in is not None
     try:
-        return calendar.isp_of(calendar.utc(pd.Timestamp(given.rush.at)))
+        return calendar.isp_of(calendar.utc(pd.Timestamp(given.plug_in.at)))
     except ValueError as error:
         raise InputError(
             "scenario", f"{field}.rush.at", str(error), "Choose a time within start and days"
         ) from error
 
 
-def _place(given: StreetSettings, areas: Sequence[Area], field: str) -> tuple[Area, int, int]:
+def _place(given: LvFeederSettings, areas: Sequence[Area], field: str) -> tuple[Area, int, int]:
     """Area, site and node of a feeder's bus."""
     area = next((a for a in areas if a.name == given.area), None)
     if area is None:
@@ -155,7 +158,7 @@ def _place(given: StreetSettings, areas: Sequence[Area], field: str) -> tuple[Ar
     return area, area.sites.start + int(at[0]), node
 
 
-def _held(scenario: Scenario, street: str, users: int) -> BoolArray:
+def _held(scenario: Scenario, lv_feeder: str, users: int) -> BoolArray:
     """Who of a feeder is under contract (U,), the same on all its copies.
 
     A larger share only adds to those of a smaller one.
@@ -163,21 +166,21 @@ def _held(scenario: Scenario, street: str, users: int) -> BoolArray:
     settings = scenario.non_firm
     held = np.zeros(users, dtype=bool)
     if settings.enabled:
-        order = stream(scenario.seed, CONTRACTS, street).permutation(users)
+        order = stream(scenario.seed, CONTRACTS, lv_feeder).permutation(users)
         held[order[: round(settings.participation * users)]] = True
     return held
 
 
 def _contracts(
     settings: NonFirmSettings,
-    street: Street,
+    lv_feeder: LvFeeder,
     held: BoolArray,
     limits: tuple[FloatArray, FloatArray, FloatArray],
     isp_hours: float,
     field: str,
 ) -> Contracts:
     """Contracts of one feeder; `limits` are connections and guaranteed import and export (U,) kW."""
-    names = [f"{street.name}/{user.name}" for user in street.feeder.users]
+    names = [f"{lv_feeder.name}/{user.name}" for user in lv_feeder.feeder.users]
     try:
         return Contracts.of(names, held, *limits, settings.terms, isp_hours)
     except ValueError as error:
@@ -191,7 +194,7 @@ def _contracts(
 
 
 def _guaranteed(
-    settings: NonFirmSettings, given: StreetSettings, feeder: Feeder, band: Band, held: BoolArray
+    settings: NonFirmSettings, given: LvFeederSettings, feeder: Feeder, band: Band, held: BoolArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Connections, guaranteed import and export (U,) kW: as agreed, or by the envelope of the feeder."""
     connection = np.full(len(held), given.connection_kw)

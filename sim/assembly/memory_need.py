@@ -35,8 +35,8 @@ def needed_bytes(scenario: Scenario, sites: int, buses: int, isps: int) -> dict[
     `sites` are buses with households, `buses` those of the transmission grid, which have loads and incidents
     in every ISP.
     """
-    streets = sum(street.copies for street in scenario.low_voltage)
-    portfolios = min((sites + streets) * scenario.aggregators_per_bus, scenario.households)
+    lv_feeders = sum(lv_feeder.copies for lv_feeder in scenario.low_voltage)
+    portfolios = min((sites + lv_feeders) * scenario.aggregators_per_bus, scenario.households)
     return {
         "name": BASE,
         "households": PER_HOUSEHOLD * scenario.households,

@@ -6,44 +6,44 @@ from functools import partial
 
 import numpy as np
 
-from tandem_sim.agents.non_firm.activation import Activation, NonFirmDesk
+from tandem_sim.agents.non_firm.activation import Activation, ConnectionLimiter
 from tandem_sim.agents.non_firm.contracts import ContractBook
-from tandem_sim.agents.non_firm.curtailment_trading import TradingDesk
-from tandem_sim.agents.non_firm.substitution import Redispatcher
+from tandem_sim.agents.non_firm.curtailment_trading import CurtailmentMarket
+from tandem_sim.agents.non_firm.substitution import SubstitutionProcess
 from tandem_sim.agents.operators.dso import DSO
 from tandem_sim.agents.portfolios.portfolio import HouseholdPortfolio
 from tandem_sim.grids.types import IntArray
 from tandem_sim.sim.assembly.low_voltage import LowVoltage
-from tandem_sim.sim.delivery.forecasts import Foresight
-from tandem_sim.sim.model import World
+from tandem_sim.sim.delivery.forecasts import ForecastService
+from tandem_sim.sim.model import FlexibilityModel
 from tandem_sim.sim.scenario.scenario import Scenario
 from tandem_sim.sim.settlement.audit_non_firm import NonFirmAudit
 from tandem_sim.sim.settlement.non_firm import NonFirm
 
 
-def equip_non_firm(
+def add_non_firm(
     scenario: Scenario,
-    world: World,
+    world: FlexibilityModel,
     low: LowVoltage,
     aggregator_of: IntArray,
-    foresight: Foresight,
+    forecasts: ForecastService,
 ) -> NonFirm:
     """Feeders and contracts of a run. `aggregator_of` (H,) is the pool of every household."""
     calendar = world.calendar
     year_of = calendar.times().tz_convert(calendar.zone).year.to_numpy().astype(np.int64)
     book = ContractBook(low.contracts, year_of)
     if scenario.non_firm.enabled:
-        rows = np.argsort(low.hookups.connection_of, kind="stable")[-len(low.contracts) :]
+        rows = np.argsort(low.lv_connections.connection_of, kind="stable")[-len(low.contracts) :]
         for dso in world.dsos:
-            _desks(scenario, world, dso, low, book, aggregator_of[rows], foresight)
+            _contexts(scenario, world, dso, low, book, aggregator_of[rows], forecasts)
         _remedies(scenario, world)
     return NonFirm(
-        low.streets,
+        low.lv_feeders,
         book,
         world.dsos,
         world.aggregators,
         world.tso,
-        world.fleet_desk,
+        world.fleet_agent,
         world.flexibility,
         world.register,
         scenario.reserve.enabled,
@@ -56,46 +56,46 @@ def equip_non_firm(
     )
 
 
-def _desks(
+def _contexts(
     scenario: Scenario,
-    world: World,
+    world: FlexibilityModel,
     dso: DSO,
     low: LowVoltage,
     book: ContractBook,
     pool_of: IntArray,
-    foresight: Foresight,
+    forecasts: ForecastService,
 ) -> None:
     settings = scenario.non_firm
-    streets = [street for street in low.streets if street.area == dso.house]
-    if not streets:
+    lv_feeders = [lv_feeder for lv_feeder in low.lv_feeders if lv_feeder.area == dso.house]
+    if not lv_feeders:
         return
     rule = Activation(settings.who, settings.flow_margin, settings.voltage_margin_pu)
 
     informed = any(block.party == "dso" for block in dso.scheme.blocks)
-    dso.non_firm = NonFirmDesk(
+    dso.non_firm = ConnectionLimiter(
         dso.name,
-        dso.desk,
-        streets,
+        dso.context,
+        lv_feeders,
         book,
         rule,
-        world.fleet_desk,
+        world.fleet_agent,
         pool_of,
         informed,
-        partial(foresight.share_error, dso.area),
-        foresight.lead_s,
+        partial(forecasts.share_error, dso.area),
+        forecasts.lead_s,
     )
     if settings.trading:
         value = settings.trade_value_eur_per_mwh
-        dso.trading = TradingDesk(dso.desk, dso.non_firm, streets, rule, world.fleet_desk, value)
+        dso.trading = CurtailmentMarket(dso.context, dso.non_firm, lv_feeders, rule, world.fleet_agent, value)
 
 
-def _remedies(scenario: Scenario, world: World) -> None:
+def _remedies(scenario: Scenario, world: FlexibilityModel) -> None:
     names = [pool.name for pool in world.aggregators]
-    groups, reserve = len(world.fleet_desk.fleet.groups), scenario.reserve.enabled
+    groups, reserve = len(world.fleet_agent.fleet.groups), scenario.reserve.enabled
     for pool in world.aggregators:
-        assert isinstance(pool.portfolio, HouseholdPortfolio)  # what `World.aggregators` are
+        assert isinstance(pool.portfolio, HouseholdPortfolio)  # what `FlexibilityModel.aggregators` are
         peers = [name for name in names if name != pool.name]
-        pool.remedies = Redispatcher(
-            pool.name, pool.desk, pool.portfolio, scenario.non_firm.remedies, peers, world.tso.name,
+        pool.remedies = SubstitutionProcess(
+            pool.name, pool.context, pool.portfolio, scenario.non_firm.remedies, peers, world.tso.name,
             partial(pool.sales.promises, n_groups=groups, reserve=reserve),
         )  # fmt: skip

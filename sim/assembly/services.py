@@ -4,34 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tandem_sim.agents.base.agent import Desk
+from tandem_sim.agents.base.agent import AgentContext
 from tandem_sim.agents.operators.amendment import AmendRules
 from tandem_sim.agents.parties.aggregator import Aggregator
 from tandem_sim.agents.portfolios.portfolio import HouseholdPortfolio
-from tandem_sim.agents.services.capacity import AuctionRules, CapacityDesk, CapacitySeller
+from tandem_sim.agents.services.capacity import AuctionRules, CapacityAuctioneer, CapacitySeller
 from tandem_sim.agents.services.qualification import (
     Applicant,
     AssetTest,
-    QualificationDesk,
+    PrequalificationProcess,
     QualificationRules,
 )
-from tandem_sim.agents.services.reactive_power import ReactiveDesk, ReactiveSeller
+from tandem_sim.agents.services.reactive_power import ReactivePowerBuyer, ReactivePowerSeller
 from tandem_sim.markets.coordination.block import TSO as T
 from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister, Unit
 from tandem_sim.markets.orders.products import Product
 from tandem_sim.markets.services.capacity import CapacityBook
-from tandem_sim.sim.model import World
+from tandem_sim.sim.model import FlexibilityModel
 from tandem_sim.sim.scenario.market_sections import CapacitySettings
 from tandem_sim.sim.scenario.scenario import Scenario
 from tandem_sim.sim.timetable import CapacityNeeds, local_hours
 
-DeskOf = Callable[[str], Desk]
+ContextOf = Callable[[str], AgentContext]
 PRICE = "capacity price"
 """What a seller draws for what standing ready costs it."""
 
 
-def equip(
-    scenario: Scenario, world: World, desk: DeskOf, operators: Mapping[str, str], product: Product,
+def add_services(
+    scenario: Scenario, world: FlexibilityModel, context: ContextOf, operators: Mapping[str, str], product: Product,
     market: str,
 ) -> CapacityBook | None:  # fmt: skip
     """Register, capacity, amendments and reactive power, as far as the scenario has them; the capacity book.
@@ -45,17 +45,17 @@ def equip(
         _reactive(scenario, world, operators)
     if world.flexibility is None:
         return None
-    _register(scenario, world, desk, operators, world.flexibility)
+    _register(scenario, world, context, operators, world.flexibility)
     if not scenario.capacity.enabled:
         return None
     book = CapacityBook(world.flexibility)
     world.needs = CapacityNeeds(scenario.capacity, local_hours(world.calendar))
     _buyers(scenario.capacity, world, book)
-    _sellers(scenario, world, desk, market)
+    _sellers(scenario, world, context, market)
     return book
 
 
-def _reactive(scenario: Scenario, world: World, operators: Mapping[str, str]) -> None:
+def _reactive(scenario: Scenario, world: FlexibilityModel, operators: Mapping[str, str]) -> None:
     settings, limits = scenario.local_reactive, scenario.product
     floor = max(limits.price_floor_eur_per_mwh, 0.0)  # or a DSO would buy what it has no use for
     product = Product(
@@ -65,19 +65,19 @@ def _reactive(scenario: Scenario, world: World, operators: Mapping[str, str]) ->
         unit="Mvar",
     )
     for dso in world.dsos:
-        dso.reactive = ReactiveDesk(dso.name, dso.desk, dso.house, product, world.flexibility)
+        dso.reactive = ReactivePowerBuyer(dso.name, dso.context, dso.house, product, world.flexibility)
     for pool in world.aggregators:
-        assert isinstance(pool.portfolio, HouseholdPortfolio)  # what `World.aggregators` are
-        pool.reactive = ReactiveSeller(
-            pool.name, pool.desk, pool.portfolio.inverters(), settings.power_factor,
-            settings.price_eur_per_mvarh, operators, world.fleet_desk.name,
+        assert isinstance(pool.portfolio, HouseholdPortfolio)  # what `FlexibilityModel.aggregators` are
+        pool.reactive = ReactivePowerSeller(
+            pool.name, pool.context, pool.portfolio.inverters(), settings.power_factor,
+            settings.price_eur_per_mvarh, operators, world.fleet_agent.name,
         )  # fmt: skip
 
 
 def _register(
     scenario: Scenario,
-    world: World,
-    desk: DeskOf,
+    world: FlexibilityModel,
+    context: ContextOf,
     operators: Mapping[str, str],
     register: FlexibilityRegister,
 ) -> None:
@@ -85,46 +85,48 @@ def _register(
     valid_s, suspended_s = round(86_400 * r.valid_days), round(3600 * r.suspension_hours)
     rules = QualificationRules(valid_s, r.strikes, suspended_s, min(2 * 86_400, valid_s // 2))
     connected: dict[str, dict[str, Unit]] = {}
-    for seller in (*world.aggregators, *world.producers):
+    for seller in (*world.aggregators, *world.transmission_sellers):
         assets = seller.portfolio.assets()
         for unit in assets.units:
             connected.setdefault(unit.system, {})[unit.name] = unit
         seller.applicant = Applicant(
-            seller.name, desk(seller.name), world.tso.name, assets.service, assets.units, assets.fast_mw,
+            seller.name, context(seller.name), world.tso.name, assets.service, assets.units, assets.fast_mw,
             rules.renew_s,
         )  # fmt: skip
     test = AssetTest(connected.get(T, {}))
-    world.tso.qualification = QualificationDesk(
-        world.tso.name, world.tso.desk, register, rules, test, operators
+    world.tso.qualification = PrequalificationProcess(
+        world.tso.name, world.tso.context, register, rules, test, operators
     )
     for dso in world.dsos:
         study = dso.study.test if r.grid_test and dso.study is not None else None
         dso.test = AssetTest(connected.get(dso.house, {}), study)
 
 
-def _buyers(settings: CapacitySettings, world: World, book: CapacityBook) -> None:
+def _buyers(settings: CapacitySettings, world: FlexibilityModel, book: CapacityBook) -> None:
     rules = AuctionRules(settings.pricing == "pay-as-cleared", settings.pool_minimum_mw)
     pools = [a.name for a in world.aggregators]
-    everybody = [*pools, *(p.name for p in world.producers)]
+    everybody = [*pools, *(p.name for p in world.transmission_sellers)]
     systems = [T, *(d.house for d in world.dsos)]
-    world.tso.capacity = CapacityDesk(world.tso.name, world.tso.desk, book, rules, systems, everybody)
+    world.tso.capacity = CapacityAuctioneer(
+        world.tso.name, world.tso.context, book, rules, systems, everybody
+    )
     local = AuctionRules(rules.marginal, 0.0)
     onward = world.tso.name if settings.local.forwarding else None
     for dso in world.dsos:
         if any(need.area == dso.house for need in settings.local.needs):
-            dso.capacity = CapacityDesk(dso.name, dso.desk, book, local, [dso.house], pools, onward)
+            dso.capacity = CapacityAuctioneer(dso.name, dso.context, book, local, [dso.house], pools, onward)
 
 
-def _sellers(scenario: Scenario, world: World, desk: DeskOf, market: str) -> None:
+def _sellers(scenario: Scenario, world: FlexibilityModel, context: ContextOf, market: str) -> None:
     c = scenario.capacity
 
     def seller(agent: Aggregator, price: float, twice: bool, tells: str | None) -> CapacitySeller:
-        own = desk(f"capacity {agent.name}")
+        own = context(f"capacity {agent.name}")
         spread = 1.0 + c.price_spread * (float(own.draws(PRICE).random()) - 0.5)
         return CapacitySeller(
             agent.name,
             own,
-            agent.portfolio.outlook,
+            agent.portfolio.availability,
             price * spread,
             c.offered_share,
             c.tick_mw,
@@ -138,6 +140,6 @@ def _sellers(scenario: Scenario, world: World, desk: DeskOf, market: str) -> Non
             pool, c.pool_price_eur_per_mw_h, pool.name in scenario.conduct.double_selling, None
         )
     units = {u.name for u in scenario.transmission.units}
-    for producer in world.producers:
+    for producer in world.transmission_sellers:
         tells = market if producer.name in units else None
         producer.capacity = seller(producer, c.unit_price_eur_per_mw_h, False, tells)

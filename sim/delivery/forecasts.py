@@ -13,7 +13,7 @@ from tandem_sim.sim.clock.calendar import Calendar
 from tandem_sim.sim.clock.clock import Clock
 
 
-class Foresight:
+class ForecastService:
     """Forecasts as they are at the moment they are asked for."""
 
     def __init__(
@@ -27,7 +27,7 @@ class Foresight:
         """`load_mw` (T, N) are the injections on transmission that somebody foresees."""
         self._calendar, self._clock, self._fleet = calendar, clock, fleet
         self.load_mw, self.errors = load_mw, errors
-        self._rollout: tuple[tuple[int, int], FloatArray] | None = None
+        self._baseline_ahead: tuple[tuple[int, int], FloatArray] | None = None
 
     def lead_h(self, isp: int) -> float:
         """Hours from now to the start of an ISP."""
@@ -56,6 +56,6 @@ class Foresight:
     def _site_base_kw(self, stop: int) -> FloatArray:
         """Baselines of sites from the next ISP on; worked out once for all who ask for the same day."""
         key = (self._fleet.next_isp, stop)
-        if self._rollout is None or self._rollout[0] != key:
-            self._rollout = (key, self._fleet.rollout(key[0], stop - key[0]).site_base_kw)
-        return self._rollout[1]
+        if self._baseline_ahead is None or self._baseline_ahead[0] != key:
+            self._baseline_ahead = (key, self._fleet.baseline_ahead(key[0], stop - key[0]).site_base_kw)
+        return self._baseline_ahead[1]

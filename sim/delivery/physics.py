@@ -12,11 +12,11 @@ from tandem_sim.agents.households.fleet import FleetStep
 from tandem_sim.grids.errors import PowerFlowMismatchError
 from tandem_sim.grids.power_flow.ac import AcState, PowerFlow
 from tandem_sim.grids.power_flow.constraints import (
-    GridRows,
+    GridConstraints,
     Violations,
     ac_violations,
-    distribution_rows,
-    distribution_rows_ac,
+    distribution_constraints,
+    distribution_constraints_ac,
     overloads,
 )
 from tandem_sim.grids.power_flow.dc import DcModel
@@ -108,7 +108,11 @@ class Physics:
         base = self._solve(area.power_flow, p0, q0, isp, audit and idle)
         state = base if idle else self._solve(area.power_flow, p, q, isp, audit)
         by_ac = self._offset == "ac" and base.converged
-        rows = distribution_rows_ac(area.lin, base) if by_ac else distribution_rows(area.lin, p0, q0)
+        rows = (
+            distribution_constraints_ac(area.lin, base)
+            if by_ac
+            else distribution_constraints(area.lin, p0, q0)
+        )
         if not idle:
             rows = rows.after(p - p0)
             rows = rows.after_reactive(q - q0) if (q != q0).any() else rows
@@ -154,7 +158,7 @@ class Physics:
         return state
 
 
-def _model_error(area: Area, rows: GridRows, state: AcState) -> tuple[float, float]:
+def _model_error(area: Area, rows: GridConstraints, state: AcState) -> tuple[float, float]:
     if not state.converged:
         return float("nan"), float("nan")
     flow = np.maximum(np.abs(state.p_from_mw), np.abs(state.p_to_mw))

@@ -12,7 +12,7 @@ from tandem_sim.agents.base.messages import TerminationMessage
 from tandem_sim.agents.households.fleet import SitesAhead
 from tandem_sim.agents.operators.dso import DSO
 from tandem_sim.agents.services.afrr import Monitor
-from tandem_sim.grids.power_flow.constraints import GridRows
+from tandem_sim.grids.power_flow.constraints import GridConstraints
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.orders.bids import Bids
 
@@ -59,7 +59,7 @@ def grid_monitor(
     area, reactive `site_mvar` over the sites of all areas), and whether what the reserve delivers breaks a
     limit that would hold without it. It signals as often as it sees that.
     """
-    watch: list[tuple[DSO, slice, Bids, GridRows]] = []
+    watch: list[tuple[DSO, slice, Bids, GridConstraints]] = []
     first = 0
     for system, (bids, _) in books.items():
         columns = slice(first, first + len(bids))
@@ -68,7 +68,7 @@ def grid_monitor(
         if dso is None or not len(bids):
             continue
         p, q = dso.area.injections(signals.isp, ahead.site_base_kw, ahead.site_load_kw)
-        rows = dso.rows_now(p + ordered_mw[system], q + dso.area.at_nodes(site_mvar))
+        rows = dso.constraints_now(p + ordered_mw[system], q + dso.area.at_nodes(site_mvar))
         watch.append((dso, columns, bids, rows.relaxed()))
     last_safe: dict[int, FloatArray] = {}
 

@@ -35,13 +35,13 @@ class IspExport:
     transmission: Network | None = None
     areas: Sequence[Area] = ()
     _forecasts: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
-    _houses: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _states: dict[str, dict[str, Any]] = field(default_factory=dict)
     _scheduled: Mapping[str, float] = field(default_factory=dict)
 
     def observe(self, gate: str, house: str, known: Mapping[str, Values]) -> None:
         """Note what the operator of `house` expects after it acted at a gate."""
         own = dict(known.get(house, {}))
-        self._houses[house] = own
+        self._states[house] = own
         told = self._forecasts.setdefault(gate, {})
         if house == TSO and "grid" in own:
             grid: TransmissionGrid = own["grid"]
@@ -88,7 +88,7 @@ class IspExport:
             return {}
         bought = [
             {"bid_id": str(own["reactive_bids"].bid_id[k]), "quantity_mvar": float(own["reactive_mvar"][k])}
-            for own in self._houses.values()
+            for own in self._states.values()
             for k in np.flatnonzero(own.get("reactive_mvar", np.empty(0)))
         ]
         return {"reactive": bought}
@@ -98,7 +98,7 @@ class IspExport:
         for told in self._forecasts.values():
             last = told.get(name, last)
         none = np.zeros(network.n_nodes)
-        own = self._houses.get(name, {})
+        own = self._states.get(name, {})
         return System(
             network,
             last.get("p_mw", none),

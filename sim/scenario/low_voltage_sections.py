@@ -10,7 +10,7 @@ from pydantic import model_validator
 
 from tandem_sim.agents.non_firm.activation import Who
 from tandem_sim.agents.non_firm.contracts import LimitKind, Terms
-from tandem_sim.agents.non_firm.substitution import Remedy
+from tandem_sim.agents.non_firm.substitution import Substitute
 from tandem_sim.grids.choices import Points, Rule
 from tandem_sim.sim.scenario.quantities import (
     MOST_MW,
@@ -61,20 +61,20 @@ class BandSettings(Section):
         return self
 
 
-class RushSettings(Section):
+class PlugInSettings(Section):
     """The evening before a journey: cars are plugged in at a local time, to be charged at once."""
 
     at: Moment = about("Local time at which every car is plugged in.")
     kwh: float = number("Energy each is to be charged with.", "kWh", (0.1, 500.0), 30.0, usual=(5.0, 100.0))
 
     @model_validator(mode="after")
-    def _local(self) -> RushSettings:
+    def _local(self) -> PlugInSettings:
         if self.at.tzinfo is not None:
             raise ValueError("at is a local time of the scenario's zone, without an offset")
         return self
 
 
-class StreetSettings(Section):
+class LvFeederSettings(Section):
     """Low-voltage feeders below one bus of an area: `copies` of a net, each taking households of that bus."""
 
     name: Name = about("Name of the street.")
@@ -87,7 +87,7 @@ class StreetSettings(Section):
         "Voltage at its head (none: as in the net).", "p.u.", (0.5, 1.5), None, usual=(0.9, 1.1)
     )
     band: BandSettings = about("Limits of the feeder.", BandSettings())
-    rush: RushSettings | None = about("The evening before a journey.", None)
+    plug_in: PlugInSettings | None = about("The evening before a journey.", None)
     own_aggregator: bool = flag("Whether a pool of its own serves this street and nobody else.", False)
 
 
@@ -150,7 +150,7 @@ class NonFirmSettings(Section):
     role: Literal["prequalification", "correction"] = about(
         "Whether limits are set before bids go out, or after markets.", "correction"
     )
-    remedies: list[Remedy] = several("Who makes good what limits take from what was sold.", 3, [])
+    remedies: list[Substitute] = several("Who makes good what limits take from what was sold.", 3, [])
     trading: bool = flag("Whether users trade what limits leave them.", False)
     trade_value_eur_per_mwh: float = number(
         "Value of import that a limit withholds (synthetic).", "EUR/MWh", (0.01, 99_999.0), 200.0,

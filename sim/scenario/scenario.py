@@ -17,7 +17,7 @@ from tandem_sim.markets.choices import Kind, LocalPricing, Method, Pricing, Solv
 from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
 from tandem_sim.sim.clock.calendar import Calendar
 from tandem_sim.sim.scenario.described import unusual
-from tandem_sim.sim.scenario.low_voltage_sections import IncidentSettings, NonFirmSettings, StreetSettings
+from tandem_sim.sim.scenario.low_voltage_sections import IncidentSettings, LvFeederSettings, NonFirmSettings
 from tandem_sim.sim.scenario.market_sections import (
     CapacitySettings,
     ConductSettings,
@@ -131,15 +131,15 @@ class Scenario(Section):
     mitigation: MitigationSettings = about("Mitigation of market power.", MitigationSettings())
     settlement: SettlementSettings = about("How deliveries are measured and paid.", SettlementSettings())
     conduct: ConductSettings = about("Aggregators that cheat.", ConductSettings())
-    low_voltage: list[StreetSettings] = several("Low-voltage feeders.", 200, [])
+    low_voltage: list[LvFeederSettings] = several("Low-voltage feeders.", 200, [])
     non_firm: NonFirmSettings = about("Non-firm connections.", NonFirmSettings())
     incidents: list[IncidentSettings] = several("Unforeseen changes of injection.", MOST_ENTRIES, [])
 
     @property
     def pools(self) -> list[str]:
         """Names of the aggregators of households: those that serve any bus, then those of one street."""
-        of_streets = sum(street.copies for street in self.low_voltage if street.own_aggregator)
-        return [f"A{k + 1:02d}" for k in range(self.aggregators + of_streets)]
+        of_lv_feeders = sum(lv_feeder.copies for lv_feeder in self.low_voltage if lv_feeder.own_aggregator)
+        return [f"A{k + 1:02d}" for k in range(self.aggregators + of_lv_feeders)]
 
     @property
     def areas(self) -> list[tuple[int, DistributionSettings]]:
@@ -147,7 +147,7 @@ class Scenario(Section):
         return sorted(enumerate(self.distribution), key=lambda given: given[1].id)
 
     @property
-    def feeders(self) -> list[tuple[int, StreetSettings]]:
+    def feeders(self) -> list[tuple[int, LvFeederSettings]]:
         """Low-voltage feeders by name, each with its place in the scenario."""
         return sorted(enumerate(self.low_voltage), key=lambda given: given[1].name)
 
@@ -394,9 +394,11 @@ def _non_firm_problems(scenario: Scenario) -> list[str]:
     """What is wrong between feeders, contracts, gates and scheme, each as "field: problem"."""
     problems, settings, gates = [], scenario.non_firm, scenario.gates
     areas = {d.id for d in scenario.distribution}
-    for k, street in enumerate(scenario.low_voltage):
-        if street.area not in areas:
-            problems.append(f"low_voltage.{k}.area: {street.area} is no area; known are {', '.join(areas)}")
+    for k, lv_feeder in enumerate(scenario.low_voltage):
+        if lv_feeder.area not in areas:
+            problems.append(
+                f"low_voltage.{k}.area: {lv_feeder.area} is no area; known are {', '.join(areas)}"
+            )
     if not settings.enabled:
         return problems
     if not scenario.low_voltage:

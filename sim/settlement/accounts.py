@@ -20,7 +20,7 @@ from tandem_sim.markets.services.replacement import REPLACEMENT
 from tandem_sim.markets.settlement.payments import RESERVE, Standing
 
 
-def buyer_of_layer(scheme: Scheme) -> dict[str, str]:
+def buyer_of_market(scheme: Scheme) -> dict[str, str]:
     """Party that pays for each layer of the ledger."""
     return {RESERVE: "tso", REPLACEMENT: "tso", **{block.name: block.buyer for block in scheme.blocks}}
 
@@ -30,7 +30,7 @@ def buyers(scheme: Scheme, tso: str, dsos: Sequence[DSO]) -> dict[tuple[str, str
     dso_of = {dso.house: dso.name for dso in dsos}
     return {
         (layer, system): dso_of[system] if buyer == "dso" else tso
-        for layer, buyer in buyer_of_layer(scheme).items()
+        for layer, buyer in buyer_of_market(scheme).items()
         for system in (T, *dso_of)
         if buyer != "dso" or system != T
     }

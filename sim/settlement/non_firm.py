@@ -11,10 +11,10 @@ from tandem_sim.agents.base.agent import Record
 from tandem_sim.agents.base.messages import OrderMessage
 from tandem_sim.agents.devices.connection_limits import Standing
 from tandem_sim.agents.households.fleet import FleetStep
-from tandem_sim.agents.households.fleet_agent import FleetDesk
+from tandem_sim.agents.households.fleet_agent import FleetAgent
 from tandem_sim.agents.non_firm.contracts import ContractBook
-from tandem_sim.agents.non_firm.lv_feeders import Street, StreetState, look_at
-from tandem_sim.agents.non_firm.substitution import Change, MadeGood, Transfer
+from tandem_sim.agents.non_firm.lv_feeders import LvFeeder, LvFeederState, look_at
+from tandem_sim.agents.non_firm.substitution import Change, Substituted, Transfer
 from tandem_sim.agents.operators.dso import DSO
 from tandem_sim.agents.operators.operator import Register
 from tandem_sim.agents.operators.tso import TSO
@@ -37,12 +37,12 @@ Books = Mapping[str, tuple[Bids, FloatArray]]
 class NonFirm:
     """Feeders and contracts of a run."""
 
-    streets: Sequence[Street]
+    lv_feeders: Sequence[LvFeeder]
     book: ContractBook
     dsos: Sequence[DSO]
     pools: Sequence[Aggregator]
     tso: TSO
-    fleet_desk: FleetDesk
+    fleet_agent: FleetAgent
     register: FlexibilityRegister | None
     ledgers: Register
     reserve: bool  # the TSO has an automatic one
@@ -54,7 +54,7 @@ class NonFirm:
     standing: Standing
     transfers: dict[int, list[Transfer]] = field(default_factory=dict)
     changes: dict[int, list[Change]] = field(default_factory=dict)  # of orders, by ISP
-    _made_good: dict[int, list[tuple[str, MadeGood]]] = field(default_factory=dict)
+    _made_good: dict[int, list[tuple[str, Substituted]]] = field(default_factory=dict)
     _undelivered: dict[tuple[int, str, int], tuple[float, float]] = field(default_factory=dict)
     _opened: dict[tuple[int, int], float] = field(default_factory=dict)
     _missed: dict[int, list[tuple[str, float]]] = field(default_factory=dict)
@@ -90,7 +90,7 @@ class NonFirm:
     def replace(self, isp: int) -> None:
         """The TSO replaces what is missing."""
         ledger, known = self.ledgers[isp], self.tso.known[isp]
-        books = reserve_books(known, ledger, self.tso.scheme, self.register, self.tso.desk.now())
+        books = reserve_books(known, ledger, self.tso.scheme, self.register, self.tso.context.now())
         held: dict[tuple[str, int], float] = {}
         for bids, left in books.values():
             for k in np.flatnonzero(left):
@@ -161,9 +161,9 @@ class NonFirm:
         for change in self.changes[isp]:
             none = np.zeros(len(change.kw))
             up, down = (change.kw, none) if change.direction == UP else (none, change.kw)
-            self.fleet_desk.receive(
+            self.fleet_agent.receive(
                 OrderMessage(
-                    change.owner, self.fleet_desk.name, isp, group=change.group, up_kw=up, down_kw=down
+                    change.owner, self.fleet_agent.name, isp, group=change.group, up_kw=up, down_kw=down
                 )
             )
         self._made_good[isp] = found
@@ -171,13 +171,13 @@ class NonFirm:
 
     def deliver(self, isp: int, step: FleetStep) -> None:
         """Look at every feeder as it now is, hold contracts to their terms, and record both."""
-        caps, active = self.fleet_desk.caps(isp), self.book.active(isp)
+        caps, active = self.fleet_agent.caps(isp), self.book.active(isp)
         self.audit.check(isp, step, self.standing.at(isp, caps), caps, active, self._traded(isp))
         connection = self.book.contracts.connection_kw
-        wish = np.clip(step.connection_wish_kw, -connection, connection)
+        wish = np.clip(step.connection_unconstrained_kw, -connection, connection)
         points = np.stack([step.connection_kw, step.connection_base_kw, wish])
-        for street, state in look_at(self.streets, points):
-            self._record_street(isp, street, state, step, wish, active)
+        for lv_feeder, state in look_at(self.lv_feeders, points):
+            self._record_lv_feeder(isp, lv_feeder, state, step, wish, active)
         self._record_pools(isp)
 
     def _traded(self, isp: int) -> BoolArray:
@@ -215,15 +215,15 @@ class NonFirm:
     def _compensation(self, isp: int, dso: DSO, step: FleetStep) -> list[Payment]:
         contracts, active = self.book.contracts, self._in_force(isp)
         mine = np.zeros(len(contracts), dtype=bool)
-        for street in self.streets:
-            mine[street.connections] |= street.area == dso.house
+        for lv_feeder in self.lv_feeders:
+            mine[lv_feeder.connections] |= lv_feeder.area == dso.house
         if not (mine & active).any() or not contracts.compensation_eur_per_mwh.any():
             return []
         withheld = self._withheld_kw(step, active & mine) * self.hours
-        export = np.where(step.connection_wish_kw > 0, withheld, 0.0)
+        export = np.where(step.connection_unconstrained_kw > 0, withheld, 0.0)
         year = int(self.year_of[isp])
         so_far = self._held_back_kwh.setdefault(year, np.zeros(len(contracts)))
-        free = contracts.free_share * self.fleet_desk.fleet.connections.generation_kwh
+        free = contracts.free_share * self.fleet_agent.fleet.connections.generation_kwh
         unpaid = np.minimum(export, np.maximum(free - so_far, 0.0))
         so_far += export
         due = contracts.compensation_eur_per_mwh * (withheld - unpaid) / 1000.0
@@ -239,21 +239,21 @@ class NonFirm:
     def _withheld_kw(self, step: FleetStep, who: BoolArray) -> FloatArray:
         """What limits changed of the net injection of connections (C,), kW >= 0, before any activation."""
         connection = self.book.contracts.connection_kw
-        wish = np.clip(step.connection_wish_kw, -connection, connection)
+        wish = np.clip(step.connection_unconstrained_kw, -connection, connection)
         return np.where(who, np.abs(step.connection_base_kw - wish), 0.0)
 
-    def _record_street(
-        self, isp: int, street: Street, state: StreetState, step: FleetStep, wish: FloatArray,
+    def _record_lv_feeder(
+        self, isp: int, lv_feeder: LvFeeder, state: LvFeederState, step: FleetStep, wish: FloatArray,
         active: BoolArray,
     ) -> None:  # fmt: skip
-        mine = street.connections
+        mine = lv_feeder.connections
         withheld = self._withheld_kw(step, self._in_force(isp))[mine]
         offer, free = step.offer_kw[:, mine].sum(axis=1), step.free_offer_kw[:, mine].sum(axis=1)
         self.record(
             "low_voltage",
             {
                 "isp": isp,
-                "street": street.name,
+                "street": lv_feeder.name,
                 "active_contracts": int(active[mine].sum()),
                 "safe": bool(state.safe[0]),
                 "base_safe": bool(state.safe[1]),
@@ -281,7 +281,7 @@ class NonFirm:
         energy = {(name, done.direction): done for name, done in self._made_good.pop(isp, ())}
         told = self.tso.replaced.get(isp, {})
         for key in sorted({*reserve, *energy, *told}):
-            done = energy.get(key, MadeGood(key[1]))
+            done = energy.get(key, Substituted(key[1]))
             blocked, undelivered = reserve.get(key, (0.0, 0.0))
             energy_mw, reserve_mw = told.get(key, (0.0, 0.0))
             if blocked + done.blocked_kw + energy_mw + reserve_mw <= NOTHING_MW:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tandem_sim.agents.base.messages import ImbalanceMessage
 from tandem_sim.agents.households.fleet import FleetStep
-from tandem_sim.agents.households.fleet_agent import FleetDesk
+from tandem_sim.agents.households.fleet_agent import FleetAgent
 from tandem_sim.agents.operators.dso import DSO
 from tandem_sim.agents.operators.market_operator import MarketOperator
 from tandem_sim.agents.operators.tso import TSO
@@ -49,7 +49,7 @@ from tandem_sim.sim.output.records import (
 from tandem_sim.sim.settlement.accounts import (
     awarded_mw,
     bought_mw,
-    buyer_of_layer,
+    buyer_of_market,
     buyers,
     ordered_mw,
     reactive_trades,
@@ -99,10 +99,10 @@ class Settler:
     clearer: TSO | MarketOperator
     dsos: Sequence[DSO]
     pools: Sequence[Aggregator]
-    producers: Sequence[Aggregator]
+    transmission_sellers: Sequence[Aggregator]
     brps: Sequence[BRP]
     brp_of_area: Mapping[str, BRP]
-    fleet_desk: FleetDesk
+    fleet_agent: FleetAgent
     meters: Meters
     pricing: ImbalancePricing
     reserve: Reserve | None
@@ -125,10 +125,10 @@ class Settler:
         """Work out prices, imbalances and payments of an ISP; audit and record them; tell BRPs their bill."""
         audit_sequence(isp, self._last)
         self._last = isp
-        step = self.fleet_desk.steps[isp]
+        step = self.fleet_agent.steps[isp]
         prices = self._prices(isp, books, ledger, delivery, control)
         by_pool = awarded_mw([p.name for p in self.pools], books, ledger)
-        wanted, declared = self.fleet_desk.wanted_kw[isp], self.tso.declared_mw(isp, len(step.up_kw))
+        wanted, declared = self.fleet_agent.wanted_kw[isp], self.tso.declared_mw(isp, len(step.up_kw))
         measured = self.meters.measure(isp, step, wanted, declared)
         for t in self.non_firm.transfers.get(isp, ()) if self.non_firm is not None else ():
             by_pool[t.payer] -= t.direction * t.mw
@@ -139,7 +139,7 @@ class Settler:
         net_award = sum(float(b.direction @ ledger.sold(s)) for s, b in books.items())
         audit_ledger(isp, ledger, books)
         audit_money(isp, payments, ledger, books, self.hours)
-        audit_buyers(isp, payments, ledger, buyer_of_layer(self.tso.scheme), self.hours)
+        audit_buyers(isp, payments, ledger, buyer_of_market(self.tso.scheme), self.hours)
         audit_balance(isp, imbalance, net_award + uncorrected, delivery.system_after)
         if self.register is not None:
             audit_register(isp, self.register, ledger, books)
@@ -213,7 +213,7 @@ class Settler:
         delivered_kw = step.up_kw - step.down_kw
         cost = {a.name: a.settle(isp, delivered_kw) for a in self.pools}
         payments += cost_payments({name: eur_per_h * hours for name, eur_per_h in cost.items()}, HOUSEHOLDS)
-        for producer in self.producers:
+        for producer in self.transmission_sellers:
             producer.settle(isp, np.empty(0))
         if self.capacity is not None:
             payments += self._standing_ready(isp, self.capacity, books)
@@ -229,14 +229,14 @@ class Settler:
             layers = [paid[system] for paid in ledger.paid.values() if system in paid]
             received = np.sum(layers, axis=0) if layers else np.zeros(len(bids))
             closed[system] = ClosedBook(bids, ledger.sold(system), received)
-        sellers = (*self.pools, *self.producers)
+        sellers = (*self.pools, *self.transmission_sellers)
         for seller in sellers:
             seller.hear(isp, closed)
         rows = seller_rows(isp, [seller.sales for seller in sellers], closed)
         self.recorder("sellers", {"isp": [isp] * len(rows["provider"]), **rows})
 
     def _reactive(self, isp: int) -> list[Payment]:
-        injected = self.fleet_desk.reactive_mvar(isp)
+        injected = self.fleet_agent.reactive_mvar(isp)
         trades = reactive_trades(isp, self.dsos, self.pools, injected)
         payments = reactive_payments(trades, self.hours)
         audit_reactive(isp, trades, payments, injected, self.hours)
@@ -245,8 +245,8 @@ class Settler:
 
     def _standing_ready(self, isp: int, capacity: CapacityBook, books: Mapping[str, Bids]) -> list[Payment]:
         nominated = self.tso.nominated_mw if self.rules.nomination else None
-        houses = self.clearer.known[isp]
-        offers = {s: house["offers"] for s, house in houses.items() if "offers" in house}
+        states = self.clearer.known[isp]
+        offers = {s: house["offers"] for s, house in states.items() if "offers" in house}
         found = standings(isp, capacity, books, offers, nominated, self.tso.name)
         payments = capacity_payments(found, self.rules.penalty_factor, self.hours)
         audit_capacity(isp, capacity, payments, self.rules.penalty_factor, self.hours)
@@ -259,7 +259,7 @@ class Settler:
             mwh = imbalance[brp.name] * self.hours
             price = prices.long if mwh > 0 else prices.short
             bill = ImbalanceMessage(self.tso.name, brp.name, isp, imbalance_mwh=mwh, price=price)
-            self.tso.desk.send(bill)
+            self.tso.context.send(bill)
 
     def _record(
         self,
@@ -280,5 +280,5 @@ class Settler:
             "imbalance_price_short_eur_per_mwh": prices.short,
             "unserved_mw": ledger.unserved_mw(),
         }
-        wanted: FloatArray = self.fleet_desk.wanted_kw[isp]
+        wanted: FloatArray = self.fleet_agent.wanted_kw[isp]
         record_system(self.recorder, isp, self.hours, step, wanted, sold, figures)

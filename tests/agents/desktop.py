@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from tandem_sim.agents.base.agent import Desk
+from tandem_sim.agents.base.agent import AgentContext
 from tandem_sim.agents.base.messages import Message
 from tandem_sim.markets.services.capacity import CapacityBook
 from tandem_sim.sim.clock.randomness import stream
@@ -21,7 +21,7 @@ class Desktop:
         self.now = now
         self.sent: list[Message] = []
         self.rows: list[tuple[str, Mapping[str, Any]]] = []
-        self.desk = Desk(
+        self.context = AgentContext(
             lambda: self.now,
             self.sent.append,
             lambda t, r: self.rows.append((t, r)),

@@ -281,7 +281,7 @@ def transmission_limits(net: Any, p: Mapping[int, float], at: Sequence[int], dir
     return found
 
 
-def programme(
+def problem(
     cost: Array, upper: Array, limits: Sequence[Limit], direction: Array, need_mw: float, soft: bool
 ) -> tuple[Array, float]:
     """Cheapest MW of every bid (n,) that serves a need, and MW of need left unserved (0 unless `soft`).
@@ -320,7 +320,7 @@ def envelope(
     best = max(prices) if direction > 0 else min(prices)
     weight = np.array([1.0 + abs(best - b.price) for b in bids])
     held = not_aggravated(limits)
-    return programme(-weight * mine, upper * mine, held, np.zeros(len(bids)), 0.0, soft=False)[0]
+    return problem(-weight * mine, upper * mine, held, np.zeros(len(bids)), 0.0, soft=False)[0]
 
 
 def not_aggravated(limits: Sequence[Limit]) -> list[Limit]:
@@ -377,7 +377,7 @@ class Market:
             if scheme == "central-03-relaxed":
                 limits += not_aggravated(area.limits(self.bids, name, self._moved(name, sold)))
         need = -sum(self._injections(sold).values())
-        bought, answer.unserved = programme(self.cost, upper, limits, self.direction, need, soft=True)
+        bought, answer.unserved = problem(self.cost, upper, limits, self.direction, need, soft=True)
         return self._judge(sold + bought, answer)
 
     def of(self, system: str) -> npt.NDArray[np.bool_]:
@@ -388,7 +388,7 @@ class Market:
         """A local market that leaves the interface flow as it is."""
         upper = self.quantity * self.of(name)
         limits = self.areas[name].limits(self.bids, name, self._moved(name, sold))
-        return programme(self.cost, upper, limits, self.direction, 0.0, soft=False)[0]
+        return problem(self.cost, upper, limits, self.direction, 0.0, soft=False)[0]
 
     def _qualified(self, sold: Array, offered: Array) -> Array:
         """What the TSO may take of every bid (MW), each area having limited its own."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tandem_sim.grids.power_flow.constraints import GridRows, Violations
+from tandem_sim.grids.power_flow.constraints import GridConstraints, Violations
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.cases.case import Case
 from tandem_sim.markets.cases.clear import Outcome, clear_case
@@ -27,7 +27,7 @@ METHODS = st.sampled_from(["envelope", "uniform", "disqualify"])
 SOLVER_TOLERANCE = 1e-6  # HiGHS keeps rows to 1e-7
 
 
-def _assert_inside(rows: GridRows, limits: GridRows) -> None:
+def _assert_inside(rows: GridConstraints, limits: GridConstraints) -> None:
     assert (rows.flow_mw <= limits.flow_max_mw + SOLVER_TOLERANCE).all()
     assert (rows.flow_mw >= limits.flow_min_mw - SOLVER_TOLERANCE).all()
     assert (rows.w_pu2 <= limits.w_max_pu2 + SOLVER_TOLERANCE).all()
@@ -103,7 +103,7 @@ def test_uniform_envelopes_hold_the_largest_volume(seed: int) -> None:
 
 def test_price_based_envelope_favours_the_cheap_bid() -> None:
     """Two up bids of 1 MW behind a branch with 1.2 MW left: all of the cheap one, 0.2 MW of the other."""
-    rows = GridRows(
+    rows = GridConstraints(
         np.array([[0.0, -1.0]]),
         np.array([-0.8]),
         np.array([2.0]),

@@ -79,7 +79,7 @@ def _scheme(*steps: Block | Repeat, shared: frozenset[str] = OFFERS | GRID) -> S
         ([_block(writes=("area.offers",))], frozenset(), "no block writes the dispatch"),
         ([], frozenset(), "no block writes the dispatch"),
         (
-            [Repeat((_block(reads=("area.envelope",)),), lambda houses: True, 3)],
+            [Repeat((_block(reads=("area.envelope",)),), lambda states: True, 3)],
             frozenset(),
             "block probe reads area.envelope",
         ),
@@ -103,13 +103,13 @@ def test_an_entry_written_earlier_may_be_read() -> None:
 
 
 def test_view_holds_declared_reads_and_nothing_else() -> None:
-    houses, _ = _world()
-    dso = view_of(_block(reads=("area.bids", "area.sold", "tso.grid")), "D2", houses)
+    states, _ = _world()
+    dso = view_of(_block(reads=("area.bids", "area.sold", "tso.grid")), "D2", states)
     assert set(dso.own) == {"bids", "sold"}
-    assert dso.own["bids"] is houses["D2"]["bids"]
+    assert dso.own["bids"] is states["D2"]["bids"]
     assert dso.areas == {}
     assert set(dso.tso) == {"grid"}
-    tso = view_of(_block(party="tso", reads=("area.offers", "tso.bids")), TSO, houses)
+    tso = view_of(_block(party="tso", reads=("area.offers", "tso.bids")), TSO, states)
     assert set(tso.own) == {"bids"}
     assert {area: set(values) for area, values in tso.areas.items()} == {"D1": {"offers"}, "D2": {"offers"}}
 
@@ -121,8 +121,8 @@ def test_a_block_never_sees_what_it_does_not_declare() -> None:
         seen.append((house, set(view.own), set(view.tso)))
         return Written()
 
-    houses, ledger = _world()
-    carry(_scheme(_block(reads=("area.sold",), run=run)), houses, ledger)
+    states, ledger = _world()
+    carry(_scheme(_block(reads=("area.sold",), run=run)), states, ledger)
     assert seen == [("D1", {"sold"}, set()), ("D2", {"sold"}, set())]
 
 
@@ -134,24 +134,24 @@ def test_every_scheme_keeps_the_contract(name: str) -> None:
 
 
 def test_the_contract_can_fail() -> None:
-    houses, _ = _world()
+    states, _ = _world()
 
     def mutate(house: str, view: View) -> Written:
         view.own["sold"][:] = 1.0
         return Written()
 
     with pytest.raises(ValueError, match="read-only"):
-        check_block(_block(reads=("area.sold",), run=mutate), "D1", houses)
+        check_block(_block(reads=("area.sold",), run=mutate), "D1", states)
     spill = _block(run=lambda house, view: Written(entries={house: {"secret": 1}}))
     with pytest.raises(AssertionError, match=r"writes area\.secret without declaring it"):
-        check_block(spill, "D1", houses)
+        check_block(spill, "D1", states)
     draws = iter(range(9))
     moody = _block(writes=("area.x",), run=lambda house, view: Written(entries={house: {"x": next(draws)}}))
     with pytest.raises(AssertionError, match="is not a function of its view"):
-        check_block(moody, "D1", houses)
+        check_block(moody, "D1", states)
     thief = _block(run=lambda house, view: Written(sales={"D2": Sale.of(np.zeros(10), np.zeros(10))}))
     with pytest.raises(AssertionError, match="sells another's bids"):
-        check_block(thief, "D1", houses)
+        check_block(thief, "D1", states)
 
 
 def _counting(stop_at: int) -> tuple[Block, Any, list[str]]:
@@ -161,7 +161,7 @@ def _counting(stop_at: int) -> tuple[Block, Any, list[str]]:
         runs.append(house)
         return Written()
 
-    def until(houses: Mapping[str, Values]) -> bool:
+    def until(states: Mapping[str, Values]) -> bool:
         return len(runs) >= 2 * stop_at  # two areas a round
 
     return _block(run=run), until, runs
@@ -214,36 +214,36 @@ def test_gates_are_one_order_without_repetition() -> None:
 
 
 def test_bids_without_consent_are_not_forwarded() -> None:
-    houses, ledger = _world()
-    book = houses["D1"]["bids"]
+    states, ledger = _world()
+    book = states["D1"]["bids"]
     consent = np.arange(len(book)) % 2 == 0
     object.__setattr__(book, "forwardable", consent)
-    houses["D1"]["sold"] = ledger.sold("D1")
-    written = check_block(forward_bids(), "D1", houses)
+    states["D1"]["sold"] = ledger.sold("D1")
+    written = check_block(forward_bids(), "D1", states)
     offers = written.entries["D1"]["offers"]
     assert (offers[~consent] == 0.0).all()
     assert (offers[consent] == book.quantity_mw[consent]).all()
 
 
 def test_local_market_keeps_the_interface_where_it_is() -> None:
-    houses, _ = _world(seed=11)
+    states, _ = _world(seed=11)
     for area in ("D1", "D2"):
-        written = check_block(dso_market(), area, houses)
-        answer, book = written.entries[area]["local"], houses[area]["bids"]
+        written = check_block(dso_market(), area, states)
+        answer, book = written.entries[area]["local"], states[area]["bids"]
         net = float(book.direction @ answer.quantity_mw)
         assert written.entries[area]["exchange"] == net
         assert net == pytest.approx(answer.long_mw - answer.short_mw, abs=1e-6)
 
 
 def test_tso_market_serves_the_need_from_both_sides() -> None:
-    houses, _ = _world()
-    written = check_block(tso_market(), TSO, houses)
+    states, _ = _world()
+    written = check_block(tso_market(), TSO, states)
     need, answer = written.entries[TSO]["need"], written.entries[TSO]["balancing"]
     delivered = sum(
-        float(houses[system]["bids"].direction @ award) for system, award in written.awards.items()
+        float(states[system]["bids"].direction @ award) for system, award in written.awards.items()
     )
     assert delivered + answer.short_mw - answer.long_mw == pytest.approx(need, abs=1e-7)
     assert set(written.awards) == {TSO, "D1", "D2"}
-    alone = check_block(tso_market(der=False), TSO, houses)
+    alone = check_block(tso_market(der=False), TSO, states)
     assert set(alone.awards) == {TSO}
     assert alone.entries[TSO]["balancing"].cost_eur_per_h >= answer.cost_eur_per_h - 1e-9

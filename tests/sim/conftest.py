@@ -10,7 +10,7 @@ import pytest
 
 from tandem_sim.agents.strategies.allowed_code import AllowedCode
 from tandem_sim.experiments.runs.scenario import parse_scenario
-from tandem_sim.sim.assembly.agents import Arrange
+from tandem_sim.sim.assembly.agents import CreationOrder
 from tandem_sim.sim.run import run
 from tandem_sim.sim.scenario.scenario import Scenario
 
@@ -38,7 +38,7 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Runs of the small scenario by its overrides, however they are written, each made once in a session."""
     made: dict[str, Path] = {}
 
-    def make(arrange: Arrange = list, label: str = "", **overrides: Any) -> Path:
+    def make(arrange: CreationOrder = list, label: str = "", **overrides: Any) -> Path:
         scenario = small_scenario(**overrides)
         key = f"{scenario.model_dump_json()} {label}"
         if key not in made:

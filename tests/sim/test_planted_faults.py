@@ -12,7 +12,7 @@ import pytest
 
 from tandem_sim.agents.devices.connection_limits import Caps
 from tandem_sim.agents.households.fleet import FleetStep, HouseholdFleet
-from tandem_sim.agents.households.fleet_agent import FleetDesk
+from tandem_sim.agents.households.fleet_agent import FleetAgent
 from tandem_sim.agents.parties.seller_report import seller_rows
 from tandem_sim.agents.services.reserve_volumes import Volumes, five_minutes
 from tandem_sim.grids.types import FloatArray
@@ -66,14 +66,14 @@ def test_energy_from_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 
 
 def test_an_order_that_nobody_gave(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    honest = FleetDesk.deliver
+    honest = FleetAgent.deliver
 
-    def eager(self: FleetDesk, isp: int) -> FleetStep:
+    def eager(self: FleetAgent, isp: int) -> FleetStep:
         step = honest(self, isp)
         self.wanted_kw[isp] = self.wanted_kw[isp] + 0.5
         return step
 
-    monkeypatch.setattr(FleetDesk, "deliver", eager)
+    monkeypatch.setattr(FleetAgent, "deliver", eager)
     _caught(tmp_path, "were ordered")
 
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from tandem_sim.experiments.runs.run import run_scenario
 from tandem_sim.grids.io.read import load_net
-from tandem_sim.grids.power_flow.constraints import GridRows
+from tandem_sim.grids.power_flow.constraints import GridConstraints
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.auctions.reactive_power import ReactiveTrade
 from tandem_sim.markets.cases.case import read_case
@@ -182,7 +182,7 @@ def test_settings_out_of_range_are_refused(key: str, value: float) -> None:
 def test_a_dso_that_watches_the_reserve_sees_reactive_power_too() -> None:
     seen: list[list[float]] = []
 
-    def rows_now(p_mw: FloatArray, q_mvar: FloatArray) -> GridRows:
+    def constraints_now(p_mw: FloatArray, q_mvar: FloatArray) -> GridConstraints:
         seen.extend([p_mw.tolist(), q_mvar.tolist()])
         return feeder(book(), 1.0).rows
 
@@ -190,12 +190,12 @@ def test_a_dso_that_watches_the_reserve_sees_reactive_power_too() -> None:
         injections=lambda *given: (np.array([0.0, -1.0, -2.0]), np.full(3, -0.5)),
         at_nodes=lambda by_site: np.append(0.0, by_site),
     )
-    dso: Any = SimpleNamespace(house="D", area=area, rows_now=rows_now)
-    preview: Any = SimpleNamespace(site_base_kw=None, site_load_kw=None)
+    dso: Any = SimpleNamespace(house="D", area=area, constraints_now=constraints_now)
+    lookahead: Any = SimpleNamespace(site_base_kw=None, site_load_kw=None)
     signals: Any = SimpleNamespace(isp=0)
     left = {"D": (book(("a", 1, 1, 0.5, 50.0)), np.array([0.5]))}
     ordered = {"D": np.array([0.0, 0.0, 0.25])}
-    grid_monitor([dso], signals, preview, ordered, np.array([0.125, -0.25]), left)
+    grid_monitor([dso], signals, lookahead, ordered, np.array([0.125, -0.25]), left)
     assert seen == [[0.0, -1.0, -1.75], [-0.5, -0.375, -0.75]]
 
 

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 from tandem_sim.agents.base.messages import Message
-from tandem_sim.sim.assembly.build import build_world
+from tandem_sim.sim.assembly.build import build_model
 from tandem_sim.sim.clock.bus import Bus, Link
 from tandem_sim.sim.clock.clock import Clock
 from tandem_sim.sim.clock.randomness import stream
-from tandem_sim.sim.model import World
+from tandem_sim.sim.model import FlexibilityModel
 from tandem_sim.sim.output.tables import TABLES
 from tests.sim.conftest import HOURLY, hashes, small_scenario, table
 
@@ -56,15 +56,15 @@ def test_a_day_alone_is_the_first_day_of_a_longer_run(small_run: Runs, settings:
         pd.testing.assert_frame_equal(day, first, check_exact=True, obj=name)
 
 
-def _world(tmp_path: Path, **overrides: Any) -> World:
+def _world(tmp_path: Path, **overrides: Any) -> FlexibilityModel:
     scenario = small_scenario(**overrides)
-    world, _ = build_world(scenario, None, tmp_path, lambda isp: None, list)
+    world, _ = build_model(scenario, None, tmp_path, lambda isp: None, list)
     return world
 
 
 def test_houses_are_the_same_whatever_the_isp(tmp_path: Path) -> None:
     quarter, hour = (
-        _world(tmp_path / str(minutes), isp_minutes=minutes).fleet_desk.fleet for minutes in (15, 60)
+        _world(tmp_path / str(minutes), isp_minutes=minutes).fleet_agent.fleet for minutes in (15, 60)
     )
     np.testing.assert_array_equal(quarter.inverter_kw(), hour.inverter_kw())
     for direction in (1, -1):
@@ -129,8 +129,8 @@ def test_the_order_of_areas_units_loads_feeders_and_strategies_changes_nothing(s
 
 
 def test_one_aggregator_more_leaves_houses_and_most_customers(tmp_path: Path) -> None:
-    few = _world(tmp_path / "few", aggregators=4).fleet_desk.fleet.layout
-    more = _world(tmp_path / "more", aggregators=5).fleet_desk.fleet.layout
+    few = _world(tmp_path / "few", aggregators=4).fleet_agent.fleet.layout
+    more = _world(tmp_path / "more", aggregators=5).fleet_agent.fleet.layout
     np.testing.assert_array_equal(np.sort(few.batteries.energy_kwh), np.sort(more.batteries.energy_kwh))
     np.testing.assert_array_equal(few.load_kw, more.load_kw)
 

@@ -92,8 +92,8 @@ def seed_of(name: str) -> dict[str, Any]:
         keys = yaml.safe_load(SMALL.read_text(encoding="utf-8"))
     else:
         keys = deepcopy(EVERYTHING) if name == "everything" else deepcopy(read_keys(name)[0])
-    for street in keys.get("low_voltage", ()):
-        street["copies"] = 1
+    for lv_feeder in keys.get("low_voltage", ()):
+        lv_feeder["copies"] = 1
     households = 400 if name in ("nfca-clash", "everything") else 200 if "low_voltage" in keys else 60
     if name in ("street", "nfca-clash"):
         keys["start"] = f"{keys['start']}T17:00"

@@ -16,7 +16,7 @@ import numpy as np
 from tandem_sim.grids.io.read import load_network
 from tandem_sim.grids.network.network import Network
 from tandem_sim.grids.power_flow.ac import PowerFlow
-from tandem_sim.grids.power_flow.constraints import distribution_rows
+from tandem_sim.grids.power_flow.constraints import distribution_constraints
 from tandem_sim.grids.power_flow.dc import DcModel, TransmissionGrid
 from tandem_sim.grids.power_flow.lindistflow import LinDistFlow
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
@@ -167,7 +167,7 @@ def _area(name: str, grid: str, kind: str, seed: int, recipe: Recipe) -> Area:
     low, high = (np.full(len(network.bus_index), end) for end in (recipe.vm_min_pu, recipe.vm_max_pu))
     rated = replace(rated, p_mw=p_mw, root_vm_pu=recipe.root_vm_pu, vm_min_pu=low, vm_max_pu=high)
     lin = replace(lin, network=rated)
-    return Area(rated, lin, distribution_rows(lin, p_mw, rated.q_mvar), bids, PowerFlow(rated))
+    return Area(rated, lin, distribution_constraints(lin, p_mw, rated.q_mvar), bids, PowerFlow(rated))
 
 
 def _feeder_bids(

@@ -77,8 +77,8 @@ def played(seeds: Sequence[int], kind: str = "A") -> tuple[pd.DataFrame, pd.Data
                 row = figures(case_game(case, scheme, players, MOVES))
                 by_perimeter.append({"seed": seed, "perimeter": name, "sellers": n, **row})
         case, players = world(kind, seed, FEW, BALANCED), [f"S{k + 1}" for k in range(FEW)]
-        for name, mend in MENDS.items():
-            row = figures(case_game(mend.change(case), mend.scheme, players, MOVES, rules=mend.rules))
+        for name, hint in MENDS.items():
+            row = figures(case_game(hint.change(case), hint.scheme, players, MOVES, rules=hint.rules))
             by_mend.append({"seed": seed, "mitigation": name, **row})
     return pd.DataFrame(by_perimeter), pd.DataFrame(by_mend)
 

@@ -163,8 +163,8 @@ def _limits(name: str, area: Area) -> list[str]:
         found.append(
             f"branch {b.from_node[k]}-{b.to_node[k]} of {name} carries {_number(rows.limit_mw[k])} MW"
         )
-    reach = rows.voltage_matrix.max(axis=1) * most
-    for node in np.flatnonzero(rows.w_pu2 + reach > rows.w_max_pu2 + 1e-3).tolist():
+    feasible_range = rows.voltage_matrix.max(axis=1) * most
+    for node in np.flatnonzero(rows.w_pu2 + feasible_range > rows.w_max_pu2 + 1e-3).tolist():
         moves = ", ".join(
             f"{_number(each)} by a MW at node {at}"
             for at, each in enumerate(rows.voltage_matrix[node].tolist())

@@ -12,7 +12,7 @@ import numpy as np
 from tandem_sim.grids.network.made import network
 from tandem_sim.grids.network.network import Network
 from tandem_sim.grids.power_flow.ac import PowerFlow
-from tandem_sim.grids.power_flow.constraints import GridRows, distribution_rows
+from tandem_sim.grids.power_flow.constraints import GridConstraints, distribution_constraints
 from tandem_sim.grids.power_flow.dc import DcModel, TransmissionGrid
 from tandem_sim.grids.power_flow.lindistflow import LinDistFlow
 from tandem_sim.markets.cases.case import Area, Case
@@ -57,9 +57,9 @@ def area(grid: Network, bids: Bids) -> Area:
     return Area(grid, lin, rows_of(grid), bids, PowerFlow(grid))
 
 
-def rows_of(grid: Network) -> GridRows:
+def rows_of(grid: Network) -> GridConstraints:
     """LinDistFlow rows at the base state of a grid."""
-    return distribution_rows(LinDistFlow.build(grid), grid.p_mw, grid.q_mvar)
+    return distribution_constraints(LinDistFlow.build(grid), grid.p_mw, grid.q_mvar)
 
 
 def random_case(

@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from tandem_sim.grids.power_flow.constraints import GridRows, Violations
+from tandem_sim.grids.power_flow.constraints import GridConstraints, Violations
 from tandem_sim.grids.power_flow.operator_model import Margins
 from tandem_sim.markets.auctions.mol_validation import MARGIN, MARGIN_PU2
 from tandem_sim.markets.cases.case import Area, Case
@@ -126,11 +126,11 @@ def voltages_cannot_bind(case: Case) -> bool:
     """Whether no voltage leaves its band, whichever bids are called."""
     return all(
         bool((rows.w_pu2 + most <= rows.w_max_pu2).all() and (rows.w_pu2 + least >= rows.w_min_pu2).all())
-        for rows, least, most in (_reach(area) for area in case.areas.values())
+        for rows, least, most in (_feasible_range(area) for area in case.areas.values())
     )
 
 
-def _reach(area: Area) -> tuple[GridRows, np.ndarray, np.ndarray]:
+def _feasible_range(area: Area) -> tuple[GridConstraints, np.ndarray, np.ndarray]:
     """Rows of an area, and how far all bids down and all bids up move its squared voltages."""
     bids, n = area.bids, area.network.n_nodes
     least, most = (
@@ -140,7 +140,9 @@ def _reach(area: Area) -> tuple[GridRows, np.ndarray, np.ndarray]:
     return area.rows, least, most
 
 
-def after(area: Area, outcome: Outcome, layer: str | None = None, direction: int | None = None) -> GridRows:
+def after(
+    area: Area, outcome: Outcome, layer: str | None = None, direction: int | None = None
+) -> GridConstraints:
     """Rows of an area once an outcome, or one layer or direction of it, is carried out."""
     bids = area.bids
     sold = np.zeros(len(bids))

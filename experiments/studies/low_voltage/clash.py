@@ -45,8 +45,8 @@ def scenario_of(changes: dict[str, Any], own: bool) -> Scenario:
     """The scenario with changes; `own`: an aggregator of its own serves the feeder."""
     scenario, _ = read_scenario(SCENARIO, changes)
     first, *others = scenario.low_voltage
-    streets = [first.model_copy(update={"own_aggregator": own}), *others]
-    return scenario.model_copy(update={"low_voltage": streets})
+    lv_feeders = [first.model_copy(update={"own_aggregator": own}), *others]
+    return scenario.model_copy(update={"low_voltage": lv_feeders})
 
 
 def measured(folder: Path, scenario: Scenario) -> dict[str, float]:
@@ -59,7 +59,7 @@ def measured(folder: Path, scenario: Scenario) -> dict[str, float]:
     hours = scenario.isp_minutes / 60.0
     remedies, paid = tables["remedies"], tables["settlement"].groupby("kind").amount_eur.sum()
     down, reserve = remedies[remedies.direction == DOWN], tables["reserve"]
-    feeder = tables["low_voltage"][tables["low_voltage"].street == FEEDER]
+    feeder = tables["low_voltage"][tables["low_voltage"].lv_feeder == FEEDER]
     bought = tables["activations"]
     replaced = bought[bought.layer == REPLACEMENT]
     helped = float(down.aggregators_mw.sum() * hours)

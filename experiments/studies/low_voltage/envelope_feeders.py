@@ -52,7 +52,7 @@ class Grid:
 
     code: str
     whole: Feeder
-    streets: list[Outgoing]
+    lv_feeders: list[Outgoing]
     peak_kw: dict[str, float]
 
 
@@ -60,8 +60,8 @@ def read(code: str) -> Grid:
     """A SimBench grid. Its PV stands behind connections of users, whose limits count."""
     net = load_net(code)
     peak_kw = dict(zip(net.load.name, 1000.0 * net.load.p_mw, strict=True))
-    whole, streets = read_feeder(net, code, units=False), split(net, code, units=False)
-    return Grid(code, whole, streets, peak_kw)
+    whole, lv_feeders = read_feeder(net, code, units=False), split(net, code, units=False)
+    return Grid(code, whole, lv_feeders, peak_kw)
 
 
 def classified(feeder: Feeder, connection_kw: FloatArray, band: Band) -> Row:
@@ -111,20 +111,20 @@ def feeders(found: list[Grid]) -> pd.DataFrame:
         [
             row
             for grid in found
-            for number, street in enumerate(grid.streets, start=1)
-            for row in _of_street(grid, number, street)
+            for number, lv_feeder in enumerate(grid.lv_feeders, start=1)
+            for row in _of_lv_feeder(grid, number, lv_feeder)
         ]
     )
 
 
-def _of_street(grid: Grid, number: int, street: Outgoing) -> Iterator[Row]:
-    feeder = street.feeder
+def _of_lv_feeder(grid: Grid, number: int, lv_feeder: Outgoing) -> Iterator[Row]:
+    feeder = lv_feeder.feeder
     own = OWN * np.array([grid.peak_kw[user.name] for user in feeder.users])
     sizes = {f"{kw:g}": np.full(len(own), kw) for kw in SIZES_KW} | {"own": own}
     trunk = feeder.downstream.all(axis=1)  # what carries every user
     about: Row = {
         "grid": grid.code, "kind": grid.code.split("-")[2].rstrip("0123456789"), "feeder": number,
-        "users": len(own), "longest_km": float(street.km.max()),
+        "users": len(own), "longest_km": float(lv_feeder.km.max()),
         "line_kva": 1000.0 * float(feeder.section_limit[trunk].min()),
     }  # fmt: skip
     for size, connection in sizes.items():
@@ -148,7 +148,7 @@ def counted(table: pd.DataFrame) -> pd.DataFrame:
 
 def seconds(found: list[Grid]) -> dict[str, float]:
     """Seconds for the envelopes of the first twenty feeders, 9.2 kW a user, by rule and band."""
-    first = [street.feeder for grid in found for street in grid.streets][:STREET]
+    first = [lv_feeder.feeder for grid in found for lv_feeder in grid.lv_feeders][:STREET]
     took = {}
     rules: tuple[Rule, ...] = ("fair", "optimal")
     for rule in rules:

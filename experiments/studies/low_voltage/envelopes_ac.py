@@ -22,7 +22,7 @@ from tandem_sim.grids.network.network import Network
 from tandem_sim.grids.power_flow.ac import PowerFlow
 from tandem_sim.grids.power_flow.ac_limits import AcLimits
 from tandem_sim.grids.power_flow.lindistflow import LinDistFlow
-from tandem_sim.grids.power_flow.operator_model import NO_MARGINS, GridPicture, Margins
+from tandem_sim.grids.power_flow.operator_model import NO_MARGINS, Margins, OperatorModel
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.choices import METHODS, EnvelopeCheck, Method
 from tandem_sim.markets.grid_checks.prequalification import ac_qualified_mw, qualified_mw
@@ -135,17 +135,17 @@ def judged(
     The judge knows no margins: a limit is broken by what exceeds both it and the AC base.
     """
     flow, lin = PowerFlow(grid), LinDistFlow.build(grid)
-    picture = GridPicture(lin, flow, offset, way.margins)
-    rows = picture.rows(grid.p_mw, grid.q_mvar)
+    operator_model = OperatorModel(lin, flow, offset, way.margins)
+    rows = operator_model.rows(grid.p_mw, grid.q_mvar)
     assert rows is not None
     start = time.perf_counter()
     if way.check == "ac":
-        own = AcLimits(picture, grid.p_mw, grid.q_mvar)
+        own = AcLimits(operator_model, grid.p_mw, grid.q_mvar)
         limit = ac_qualified_mw(own, rows, bids, bids.quantity_mw, method)
     else:
         limit = qualified_mw(rows, bids, bids.quantity_mw, method)
     seconds = time.perf_counter() - start
-    judge = AcLimits(replace(picture, margins=NO_MARGINS), grid.p_mw, grid.q_mvar)
+    judge = AcLimits(replace(operator_model, margins=NO_MARGINS), grid.p_mw, grid.q_mvar)
     allowed = np.maximum(judge.excess(judge.state()), 0.0)
     worst = np.array([
         (judge.excess(judge.state(bids.injection_mw(call, grid.n_nodes))) - allowed)

@@ -26,7 +26,7 @@ SEASONS = {
 }  # fmt: skip
 ZONE = "Europe/Brussels"
 STREETS, USERS = 6, 55
-"""Of `street`."""
+"""Of `lv_feeder`."""
 FIELDS = (
     "scheme", "non_firm.participation", "non_firm.who", "non_firm.limits", "non_firm.role", "non_firm.preset",
 )  # fmt: skip
@@ -61,7 +61,7 @@ def weekly(run: Path) -> pd.DataFrame:
         season=local.dt.month.map(month),
         feeder_isps=1,
         unsafe=~lv.safe,
-        unsafe_without=~lv.wish_safe,
+        unsafe_without=~lv.unconstrained_safe,
         unsafe_with=~lv.base_safe,
         unsafe_by_activation=lv.base_safe & ~lv.safe,
         contract_isps=lv.active_contracts,

@@ -27,7 +27,7 @@ from tandem_sim.experiments.studies.paired.points import share
 from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.markets.orders.bids import DOWN, UP
 from tandem_sim.markets.schemes import build_schemes
-from tandem_sim.sim.settlement.accounts import buyer_of_layer
+from tandem_sim.sim.settlement.accounts import buyer_of_market
 
 WORSE_PP = 0.1
 """Percentage points of the rating by which an overload must grow to count as worse."""
@@ -142,7 +142,7 @@ def _offers(run: Run) -> pd.DataFrame:
 def _called(run: Run) -> pd.Series:
     scenario = run.scenario
     return called_mw(
-        run["activations"], buyer_of_layer(build_schemes(scenario.scheme_options)[scenario.scheme])
+        run["activations"], buyer_of_market(build_schemes(scenario.scheme_options)[scenario.scheme])
     )
 
 

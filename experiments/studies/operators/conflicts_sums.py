@@ -30,7 +30,7 @@ from tandem_sim.grids.types import BoolArray
 from tandem_sim.markets.schemes import build_schemes
 from tandem_sim.sim.assembly.agents import TSO_NAME
 from tandem_sim.sim.scenario.scenario import Scenario
-from tandem_sim.sim.settlement.accounts import buyer_of_layer
+from tandem_sim.sim.settlement.accounts import buyer_of_market
 
 LEVELS: dict[str, tuple[str, ...]] = {"unit": UNIT, "node": NODE, "area": ("system",)}
 """Level to the columns that make one place."""
@@ -60,7 +60,7 @@ def trades_in(run: Run) -> pd.DataFrame:
     """Who bought what in a run: see `trades_of`."""
     scenario = run.scenario
     scheme = build_schemes(scenario.scheme_options)[scenario.scheme]
-    return trades_of(run["activations"], buyer_of_layer(scheme), scenario.isp_minutes / 60.0)
+    return trades_of(run["activations"], buyer_of_market(scheme), scenario.isp_minutes / 60.0)
 
 
 def contradictions(trades: pd.DataFrame, behind: Mapping[str, BoolArray]) -> pd.DataFrame:

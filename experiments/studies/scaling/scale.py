@@ -37,7 +37,7 @@ from tandem_sim.experiments.figures.style import (
     new_figure,
     save,
 )
-from tandem_sim.experiments.studies.scaling.scale_parallel import programmes
+from tandem_sim.experiments.studies.scaling.scale_parallel import problems
 from tandem_sim.experiments.studies.scaling.scale_world import Point, opened, write_worlds
 from tandem_sim.grids.power_flow.ac import PowerFlow
 from tandem_sim.markets.clearing import solvers as solver
@@ -231,7 +231,7 @@ def main(
     rows = table(POINTS, folder, alone)
     rows.to_csv(out / "scale.csv", index=False, float_format="%.2f", lineterminator="\n")
     figure(rows, out)
-    sent = pd.DataFrame([row for point in (FULL, LOADED) for row in alone(programmes, folder, point)])
+    sent = pd.DataFrame([row for point in (FULL, LOADED) for row in alone(problems, folder, point)])
     sent.to_csv(out / "scale_parallel.csv", index=False, float_format="%.3f", lineterminator="\n")
     print(rows.round(1).T.to_string())
     print(sent.round(2).T.to_string())

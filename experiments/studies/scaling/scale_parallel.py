@@ -110,7 +110,7 @@ def compared(gate: str, jobs: Sequence[Job], pool: Executor) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def programmes(folder: Path, point: Point, isp: int = ISP) -> list[dict[str, Any]]:
+def problems(folder: Path, point: Point, isp: int = ISP) -> list[dict[str, Any]]:
     """A row per gate of one ISP of a world."""
     jobs = jobs_of(folder, point, isp)
     with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:

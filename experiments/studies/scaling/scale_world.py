@@ -26,7 +26,7 @@ from tandem_sim.grids.network.split import (
     write_nets,
 )
 from tandem_sim.sim.clock.clock import Clock
-from tandem_sim.sim.model import World
+from tandem_sim.sim.model import FlexibilityModel
 from tandem_sim.sim.run import auctions_of, start
 
 GRID = "1-HVMV-mixed-all-1-no_sw"
@@ -122,7 +122,7 @@ def _scenario(point: Point, chosen: list[tuple[str, int]]) -> dict[str, Any]:
 @contextmanager
 def opened(
     folder: Path, point: Point, on_isp: Callable[[int], None] = lambda isp: None
-) -> Iterator[tuple[World, Clock, Path]]:
+) -> Iterator[tuple[FlexibilityModel, Clock, Path]]:
     """The world of a point with its gates ahead, and the folder of its tables, which goes with this context.
 
     Who lets the world run closes its recorder.

@@ -32,7 +32,7 @@ BLOCK = range(16, 32)
 
 
 def _seller(top: Desktop, market: str | None = None) -> CapacitySeller:
-    return CapacitySeller("A", top.desk, lambda isps: {("T", UP): 20.0}, 6.0, 1.0, 1.0, market=market)
+    return CapacitySeller("A", top.context, lambda isps: {("T", UP): 20.0}, 6.0, 1.0, 1.0, market=market)
 
 
 def _award(
@@ -125,7 +125,7 @@ def test_what_was_sold_long_ago_is_no_longer_spoken_for() -> None:
 
 def _market(*units: Unit) -> tuple[Desktop, DayAheadMarket]:
     top, names = Desktop(), [u.name for u in units]
-    return top, DayAheadMarket(mesa.Model(rng=0), "market", top.desk, units, names, ["TSO"], "TSO")
+    return top, DayAheadMarket(mesa.Model(rng=0), "market", top.context, units, names, ["TSO"], "TSO")
 
 
 def _schedules(

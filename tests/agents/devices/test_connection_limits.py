@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tandem_sim.agents.devices.connection_limits import Caps, Connections, Hookups, Standing, comply
+from tandem_sim.agents.devices.connection_limits import Caps, Connections, LvConnections, Standing, comply
 from tandem_sim.agents.devices.population import ROW, Population
 from tandem_sim.agents.households.fleet import HouseholdFleet
 from tandem_sim.grids.types import FloatArray
@@ -71,7 +71,7 @@ def _fleet(seed: int, standing: Standing | None = None) -> HouseholdFleet:
     homes = np.arange(60)
     connection = np.where(homes < 40, homes, -1)
     return HouseholdFleet.build(
-        EVERYTHING, homes % 2, homes % 3, times, 2, _rows(60, seed), Hookups(connection, standing)
+        EVERYTHING, homes % 2, homes % 3, times, 2, _rows(60, seed), LvConnections(connection, standing)
     )
 
 
@@ -101,7 +101,7 @@ def test_connections_add_up_to_their_sites() -> None:
     homes = np.arange(50)
     args = (EVERYTHING, homes % 3, homes % 2, times, 3)
     whole = HouseholdFleet.build(*args, _rows(50))
-    apart = HouseholdFleet.build(*args, _rows(50), Hookups(homes))
+    apart = HouseholdFleet.build(*args, _rows(50), LvConnections(homes))
     for isp in range(48):
         one, two = whole.step(isp, None, None), apart.step(isp, None, None)
         np.testing.assert_allclose(one.site_p_kw, two.site_p_kw, atol=1e-9)
@@ -113,15 +113,15 @@ def test_what_is_previewed_within_limits_is_delivered() -> None:
     fleet = _fleet(3)
     caps = {k: Caps(np.full(40, 1.5), np.full(40, 1.0)) for k in range(96)}
     for isp in range(60):
-        offer = fleet.preview(isp, isp, 50.0, {}, caps)
+        offer = fleet.lookahead(isp, isp, 50.0, {}, caps)
         none = np.zeros(len(offer.up_kw))
         order = (offer.up_kw, none) if isp % 2 else (none, offer.down_kw)
-        reach = fleet.reach(isp, isp, {isp: order}, caps)
+        feasible_range = fleet.feasible_range(isp, isp, {isp: order}, caps)
         step = fleet.step(isp, order[0], order[1], caps[isp])
         np.testing.assert_allclose(step.up_kw - step.down_kw, order[0] - order[1], atol=1e-6)
-        np.testing.assert_allclose(reach.connection_kw, step.connection_kw, atol=1e-9)
-        assert (reach.up_kw >= offer.up_kw - 1e-9).all()
-        assert (reach.down_kw >= offer.down_kw - 1e-9).all()
+        np.testing.assert_allclose(feasible_range.connection_kw, step.connection_kw, atol=1e-9)
+        assert (feasible_range.up_kw >= offer.up_kw - 1e-9).all()
+        assert (feasible_range.down_kw >= offer.down_kw - 1e-9).all()
 
 
 def test_limits_known_from_the_start_hold_and_join_those_activated() -> None:
@@ -146,23 +146,23 @@ def test_connections_are_numbered_without_gap() -> None:
     with pytest.raises(ValueError, match="connection_of"):
         HouseholdFleet.build(
             EVERYTHING, homes.astype(np.int64), homes.astype(np.int64), times, 1, _rows(4),
-            Hookups(np.array([0, 2, -1, -1])),
+            LvConnections(np.array([0, 2, -1, -1])),
         )  # fmt: skip
 
 
 def test_a_rush_before_a_journey_charges_at_once_and_is_accounted_for() -> None:
     times = pd.date_range("2016-01-11", periods=96, freq="15min", tz="UTC")
     homes = np.arange(40)
-    hookups = Hookups(homes, None, np.full(40, 70), np.full(40, 30.0))
+    lv_connections = LvConnections(homes, None, np.full(40, 70), np.full(40, 30.0))
     args = (EVERYTHING, homes % 2, homes % 3, times, 2)
-    calm = HouseholdFleet.build(*args, _rows(40, 2), Hookups(homes))
-    rush = HouseholdFleet.build(*args, _rows(40, 2), hookups)
+    calm = HouseholdFleet.build(*args, _rows(40, 2), LvConnections(homes))
+    plug_in = HouseholdFleet.build(*args, _rows(40, 2), lv_connections)
     more = np.zeros(40)
     for isp in range(96):
-        one, two = calm.step(isp, None, None), rush.step(isp, None, None)
+        one, two = calm.step(isp, None, None), plug_in.step(isp, None, None)
         if isp < 70:
             np.testing.assert_array_equal(one.connection_kw, two.connection_kw)
-        more -= (two.connection_wish_kw - one.connection_wish_kw) / 4.0
-        assert rush.checks() == []
+        more -= (two.connection_unconstrained_kw - one.connection_unconstrained_kw) / 4.0
+        assert plug_in.checks() == []
     cars = (more > 1.0).sum()
     assert cars > 15  # 70 % of 40 households have one

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tandem_sim.agents.devices.connection_limits import Hookups
+from tandem_sim.agents.devices.connection_limits import LvConnections
 from tandem_sim.agents.devices.population import ROW, SINGLE_PHASE_FEED_IN_KVA, Population, draw
 from tandem_sim.agents.devices.study_view import EXEMPT, ORDINARY, StudyTerms, suffix
 from tandem_sim.agents.households.fleet import DEVICES, HouseholdFleet
@@ -30,9 +30,9 @@ def fleet(
     terms: StudyTerms | None = None, phases_of: IntArray | None = None, population: Population = EVERYTHING
 ) -> HouseholdFleet:
     home = np.arange(HOMES)
-    hookups = Hookups(np.full(HOMES, -1), phases_of=phases_of)
+    lv_connections = LvConnections(np.full(HOMES, -1), phases_of=phases_of)
     return HouseholdFleet.build(
-        population, home % SITES, home % POOLS, TIMES, SITES, _rows(HOMES, 3), hookups, terms
+        population, home % SITES, home % POOLS, TIMES, SITES, _rows(HOMES, 3), lv_connections, terms
     )
 
 
@@ -73,7 +73,7 @@ def test_groups_are_split_by_what_the_region_exempts() -> None:
     for way in (1, -1):
         assert split.rated_kw()[way].sum() == pytest.approx(whole.rated_kw()[way].sum())
         assert split.swing_kw()[way].sum() == pytest.approx(whole.swing_kw()[way].sum())
-    one, two = whole.preview(0, 2, 60.0, {}), split.preview(0, 2, 60.0, {})
+    one, two = whole.lookahead(0, 2, 60.0, {}), split.lookahead(0, 2, 60.0, {})
     np.testing.assert_allclose(one.site_base_kw, two.site_base_kw)
     assert two.up_kw.sum() == pytest.approx(one.up_kw.sum())
 
@@ -82,7 +82,7 @@ def test_an_order_moves_nobody_of_another_standing() -> None:
     split = fleet(StudyTerms("flanders", NOBODY))
     for isp in range(2):
         split.step(isp, None, None)
-    offer = split.preview(2, 2, 60.0, {})
+    offer = split.lookahead(2, 2, 60.0, {})
     bound = split.groups.standing == ORDINARY
     step = split.step(2, np.where(bound, 0.0, offer.up_kw), None)
     np.testing.assert_allclose(step.up_kw[~bound], offer.up_kw[~bound])
@@ -119,10 +119,10 @@ def test_the_net_of_a_street_says_on_how_many_phases_its_users_are() -> None:
     kind, standing = split.groups.device[devices.group], split.groups.standing[devices.group]
     pv = np.flatnonzero(kind == DEVICES.index("pv"))  # one for every household, in order
     assert len(pv) == HOMES
-    on_street = np.arange(HOMES) < 120
-    expected = np.where(on_street & (devices.kva[pv] >= 5.0), ORDINARY, EXEMPT)
+    on_lv_feeder = np.arange(HOMES) < 120
+    expected = np.where(on_lv_feeder & (devices.kva[pv] >= 5.0), ORDINARY, EXEMPT)
     np.testing.assert_array_equal(standing[pv], expected)
-    assert (devices.phases[pv][on_street] == 1).all()
+    assert (devices.phases[pv][on_lv_feeder] == 1).all()
     assert 0 < (expected == ORDINARY).sum() < 120
 
 

@@ -85,7 +85,7 @@ def test_offers_are_deliverable(start: str, direction: str) -> None:
     n = len(fleet.groups)
     ordered = delivered = 0.0
     for isp in range(660):
-        offer = fleet.preview(isp, isp + 4, 60.0, orders)
+        offer = fleet.lookahead(isp, isp + 4, 60.0, orders)
         share = rng.integers(0, 2, n).astype(np.float64)
         if direction != "mixed":
             share = np.full(n, float(direction == "up"))
@@ -115,7 +115,7 @@ def test_offers_made_blind_are_deliverable_in_bursts(start: str, direction: str)
     ordered = delivered = 0.0
     for isp in range(660):
         if isp // 4 % 4 == 0:
-            offer = fleet.preview(isp, isp + 4, 60.0, {})
+            offer = fleet.lookahead(isp, isp + 4, 60.0, {})
             orders[isp + 4] = (offer.up_kw, nothing) if direction == "up" else (nothing, offer.down_kw)
         up, down = orders.get(isp, (nothing, nothing))
         step = fleet.step(isp, up, down)
@@ -127,10 +127,10 @@ def test_offers_made_blind_are_deliverable_in_bursts(start: str, direction: str)
 def test_preview_sees_the_step_to_come_and_moves_nothing() -> None:
     fleet = _fleet(days=2)
     before = fleet.snapshot()
-    first = fleet.preview(0, 3, 60.0, {})
+    first = fleet.lookahead(0, 3, 60.0, {})
     orders = {2: (first.up_kw, np.zeros_like(first.down_kw)), 0: (np.zeros_like(first.up_kw), first.down_kw)}
-    seen = fleet.preview(0, 3, 60.0, orders)
-    turned = fleet.preview(0, 3, 60.0, dict(reversed(orders.items())))
+    seen = fleet.lookahead(0, 3, 60.0, orders)
+    turned = fleet.lookahead(0, 3, 60.0, dict(reversed(orders.items())))
     np.testing.assert_array_equal(seen.up_price, turned.up_price)
     for name, value in fleet.snapshot().items():
         np.testing.assert_array_equal(value, before[name])
@@ -145,7 +145,7 @@ def test_preview_sees_the_step_to_come_and_moves_nothing() -> None:
 def test_rollout_is_what_an_unasked_fleet_does() -> None:
     fleet = _fleet(days=2)
     fleet.step(0, None, None)
-    ahead = fleet.rollout(1, 100)
+    ahead = fleet.baseline_ahead(1, 100)
     for isp in range(1, 101):
         step = fleet.step(isp, None, None)
         np.testing.assert_array_equal(step.site_p_kw, ahead.site_base_kw[isp - 1])
@@ -212,7 +212,7 @@ def test_activation_behind_a_battery_reaches_the_grid() -> None:
 def test_prices_follow_cost() -> None:
     """Up is never cheaper than the energy value, down never pays more; PV asks for its feed-in tariff."""
     fleet = _fleet(SUMMER, days=1)
-    offer = fleet.preview(0, 40, 60.0, {})
+    offer = fleet.lookahead(0, 40, 60.0, {})
     device = fleet.groups.device
     up, down = offer.up_kw > 0, offer.down_kw > 0
     assert (offer.up_price[up] >= 60.0).all()
@@ -230,7 +230,7 @@ def test_prices_follow_cost() -> None:
 
 def test_households_use_what_they_were_drawn_to_use() -> None:
     """Mean base load of a winter week near 3500 kWh a year per household, winter somewhat above the mean."""
-    ahead = _fleet(households=2000, population=_only("pv")).rollout(0, 672)
+    ahead = _fleet(households=2000, population=_only("pv")).baseline_ahead(0, 672)
     assert -0.75 < ahead.site_load_kw.sum(axis=1).mean() / 2000 < -0.4
     assert (ahead.site_load_kw <= 0).all()
 
@@ -244,7 +244,7 @@ def test_other_isp_lengths_keep_the_physics(minutes: int) -> None:
         load += step.site_load_kw.sum() * minutes / 60
     assert fleet.checks() == []
     # Jitter is whole ISPs, so the diversity of shorter ISPs differs slightly, the energy of a day hardly.
-    expected = _fleet(days=2).rollout(0, 96).site_load_kw.sum() * 0.25
+    expected = _fleet(days=2).baseline_ahead(0, 96).site_load_kw.sum() * 0.25
     assert load == pytest.approx(expected, rel=0.1)
 
 
@@ -253,7 +253,7 @@ def test_fleets_without_devices_are_fleets(households: int) -> None:
     nobody = Population(pv_share=0, battery_share=0, ev_share=0, heat_pump_share=0)
     fleet = _fleet(days=1, households=households, population=nobody)
     assert len(fleet.groups) == 0
-    offer = fleet.preview(0, 5, 60.0, {})
+    offer = fleet.lookahead(0, 5, 60.0, {})
     step = fleet.step(0, np.empty(0), np.empty(0))
     assert np.count_nonzero(step.site_p_kw) == households
     assert len(offer.up_kw) == 0
@@ -285,9 +285,9 @@ def test_misuse_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="down_share must hold"):
         fleet.step(0, None, np.full(len(fleet.groups), -1.0))
     with pytest.raises(ValueError, match="now_isp is 2"):
-        fleet.preview(2, 4, 60.0, {})
+        fleet.lookahead(2, 4, 60.0, {})
     with pytest.raises(ValueError, match="beyond the horizon of 96"):
-        fleet.rollout(0, 97)
+        fleet.baseline_ahead(0, 97)
     with pytest.raises(ValueError, match="snapshot must hold exactly"):
         fleet.restore({})
     with pytest.raises(ValueError, match="snapshot theta_k has shape"):

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tandem_sim.agents.base.messages import LimitMessage
-from tandem_sim.agents.households.fleet_agent import FleetDesk
-from tandem_sim.agents.households.views import FleetReach
-from tandem_sim.agents.non_firm.activation import LEVELS, Activation, Excess, NonFirmDesk
+from tandem_sim.agents.households.fleet_agent import FleetAgent
+from tandem_sim.agents.households.views import FeasibleRange
+from tandem_sim.agents.non_firm.activation import LEVELS, Activation, ConnectionLimiter, Excess
 from tandem_sim.agents.non_firm.contracts import ContractBook, Contracts, Terms
-from tandem_sim.agents.non_firm.lv_feeders import Street, by_feeder, look_at
+from tandem_sim.agents.non_firm.lv_feeders import LvFeeder, by_feeder, look_at
 from tandem_sim.grids.low_voltage.limits import Band, broken_pu
 from tandem_sim.grids.low_voltage.read_feeder import read_feeder
 from tandem_sim.grids.low_voltage.three_phase import Feeder
@@ -59,9 +59,9 @@ class Fleet:
         self._kw = np.array(kw)
         self._base = self._kw if base_kw is None else np.array(base_kw)
 
-    def reach(self, isp: int) -> FleetReach:
+    def feasible_range(self, isp: int) -> FeasibleRange:
         none = np.zeros(len(self._kw))
-        return FleetReach(self._kw, self._base, self._base, np.empty(0), np.empty(0), none, none)
+        return FeasibleRange(self._kw, self._base, self._base, np.empty(0), np.empty(0), none, none)
 
 
 class Scene(Desktop):
@@ -74,8 +74,8 @@ class Scene(Desktop):
     ) -> None:  # fmt: skip
         super().__init__()
         ends = np.cumsum([0, *(len(f.users) for f in feeders)]).tolist()
-        self.streets = [
-            Street(f"S-{k + 1}", "D1", 5 + k, feeder, WIDE, slice(ends[k], ends[k + 1]))
+        self.lv_feeders = [
+            LvFeeder(f"S-{k + 1}", "D1", 5 + k, feeder, WIDE, slice(ends[k], ends[k + 1]))
             for k, feeder in enumerate(feeders)
         ]
         n = ends[-1]
@@ -85,14 +85,14 @@ class Scene(Desktop):
         contracts = Contracts.of(names, under, np.full(n, connection_kw), least, least, terms, 0.25)
         self.book = ContractBook(contracts, np.full(8, 2016))
         pool_of: IntArray = np.arange(n) % 2
-        self.desk_of = NonFirmDesk(
-            "DSO-D1", self.desk, self.streets, self.book, rule, cast(FleetDesk, Fleet(kw, base_kw)), pool_of,
+        self.context_of = ConnectionLimiter(
+            "DSO-D1", self.context, self.lv_feeders, self.book, rule, cast(FleetAgent, Fleet(kw, base_kw)), pool_of,
             informed, lambda isp: error, lambda isp: NOW_S,
         )  # fmt: skip
 
     def act(self, excess: Excess | None = None) -> list[Mapping[str, Any]]:
         """What is recorded of the activations of one ISP."""
-        self.desk_of.act(ISP, excess)
+        self.context_of.act(ISP, excess)
         return self.table("non_firm")
 
     def limits(self, receiver: str = "households") -> dict[int, tuple[float, float]]:
@@ -273,12 +273,12 @@ def test_a_feeder_without_a_solution_is_brought_back_to_one() -> None:
 def test_streets_are_looked_at_in_one_go_and_limited_one_by_one() -> None:
     feeder, other = _feeder(14.0, [9.0] * 2), _feeder(9.5, [9.0] * 2)
     scene = Scene([feeder, feeder, other], [-7.0, -6.0, -8.0, -7.0, -5.0, -5.0])
-    assert [[s.name for s in copies] for copies in by_feeder(scene.streets)] == [["S-1", "S-2"], ["S-3"]]
+    assert [[s.name for s in copies] for copies in by_feeder(scene.lv_feeders)] == [["S-1", "S-2"], ["S-3"]]
     rows = scene.act()
     assert [row["street"] for row in rows] == ["S-2", "S-3"]
     assert set(scene.limits()) == {2, 3, 4, 5}
     kw = np.array([[-7.0, -6.0, -8.0, -7.0, -5.0, -5.0], [-7.0, -6.0, -4.0, -4.0, -4.0, -4.0]])
-    safe = {street.name: state.safe.tolist() for street, state in look_at(scene.streets, kw)}
+    safe = {lv_feeder.name: state.safe.tolist() for lv_feeder, state in look_at(scene.lv_feeders, kw)}
     assert safe == {"S-1": [True, True], "S-2": [False, True], "S-3": [False, True]}
 
 
@@ -321,10 +321,10 @@ def test_an_area_full_of_sun_has_export_limited() -> None:
 
 def test_what_limits_of_feeders_do_for_the_area_counts_and_nobody_is_limited_twice() -> None:
     """The first street is too weak for 12 kW: held to 8 kW it gives the area 4 kW already."""
-    streets = [_feeder(10.0, [9.0] * 2), STRONG]
-    (row,) = Scene(streets, SIX_AND_NINE).act(_short_of(3.0, 5, 6))
+    lv_feeders = [_feeder(10.0, [9.0] * 2), STRONG]
+    (row,) = Scene(lv_feeders, SIX_AND_NINE).act(_short_of(3.0, 5, 6))
     assert (row["street"], row["cause"], row["solved"]) == ("S-1", "feeder", True)
-    scene = Scene(streets, SIX_AND_NINE)
+    scene = Scene(lv_feeders, SIX_AND_NINE)
     rows = scene.act(_short_of(50.0, 5, 6))
     assert [(row["street"], row["cause"]) for row in rows] == [("S-1", "feeder"), ("S-2", "area")]
     assert rows[1]["excess_pct"] == pytest.approx(46.0)

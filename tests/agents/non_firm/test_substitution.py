@@ -14,13 +14,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tandem_sim.agents.base.messages import (
-    HelpAcceptMessage,
-    HelpMessage,
-    HelpOfferMessage,
     LimitMessage,
     ShortfallMessage,
+    SubstitutionAcceptanceMessage,
+    SubstitutionOfferMessage,
+    SubstitutionRequestMessage,
 )
-from tandem_sim.agents.non_firm.substitution import MadeGood, Redispatcher, Remedy, Sold, Transfer
+from tandem_sim.agents.non_firm.substitution import (
+    Sold,
+    Substitute,
+    Substituted,
+    SubstitutionProcess,
+    Transfer,
+)
 from tandem_sim.agents.portfolios.portfolio import HouseholdPortfolio
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.orders.bids import DOWN, UP
@@ -28,7 +34,7 @@ from tests.agents.desktop import Desktop
 
 NAN = float("nan")
 ISP = 7
-ALL: tuple[Remedy, Remedy, Remedy] = ("portfolio", "aggregators", "tso")
+ALL: tuple[Substitute, Substitute, Substitute] = ("portfolio", "aggregators", "tso")
 PORTFOLIO, OTHERS, TSO = ALL
 Amounts = Sequence[float] | FloatArray
 
@@ -53,7 +59,7 @@ class Pool(Desktop):
     """A pool with sales set by hand, all in one direction."""
 
     def __init__(
-        self, name: str, groups: Groups, price: Amounts, remedies: Sequence[Remedy] = ALL,
+        self, name: str, groups: Groups, price: Amounts, remedies: Sequence[Substitute] = ALL,
         standby: Amounts = (0.0,) * 6, limited: bool = True,
     ) -> None:  # fmt: skip
         super().__init__()
@@ -62,19 +68,19 @@ class Pool(Desktop):
         ready, prices = np.array(standby, float), np.array(price, float)
         sold = Sold({side: ready, other: nothing}, {side: prices, other: unsold})
         peers = [peer for peer in ("A01", "A02", "A03") if peer != name]
-        self.remedies = Redispatcher(
-            name, self.desk, cast(HouseholdPortfolio, groups), remedies, peers, "TSO", lambda isp: sold
+        self.remedies = SubstitutionProcess(
+            name, self.context, cast(HouseholdPortfolio, groups), remedies, peers, "TSO", lambda isp: sold
         )
         if limited:
             self.remedies.told(LimitMessage("DSO-D1", name, ISP))
 
-    def good(self) -> MadeGood:
+    def good(self) -> Substituted:
         """What is made good of the only direction in which anything is ordered."""
         (done,) = self.remedies.make_good(ISP)
         return done
 
 
-def _first(remedies: Sequence[Remedy] = ALL, direction: int = UP, standby: Amounts = (0.0,) * 6) -> Pool:
+def _first(remedies: Sequence[Substitute] = ALL, direction: int = UP, standby: Amounts = (0.0,) * 6) -> Pool:
     """10 kW are ordered of group 0, which can do 4 kW: 6 kW are blocked. Groups 1 and 2 can do 5 and 3 kW."""
     groups = Groups([10, 0, 0, 0, 0, 0], [4, 5, 3, 0, 0, 0], direction)
     return Pool("A01", groups, [50.0, 80.0, 60.0, NAN, NAN, NAN], remedies, standby)
@@ -94,15 +100,15 @@ def _third(able: float = 4.0) -> Pool:
 def _help(pool: Pool, *helpers: Pool) -> None:
     """The whole exchange: the pool asks, helpers offer, it accepts."""
     pool.remedies.assess(ISP)
-    asked = {m.receiver: m for m in pool.take(HelpMessage)}
+    asked = {m.receiver: m for m in pool.take(SubstitutionRequestMessage)}
     for name, helper in zip(("A02", "A03"), helpers, strict=False):
         if name in asked:
             helper.remedies.asked(asked[name])
-        for offer in helper.take(HelpOfferMessage):
+        for offer in helper.take(SubstitutionOfferMessage):
             pool.remedies.offered(offer)
     pool.remedies.report(ISP)
     for message in pool.sent:
-        if isinstance(message, HelpAcceptMessage):
+        if isinstance(message, SubstitutionAcceptanceMessage):
             {"A02": helpers[0], "A03": helpers[-1]}[message.receiver].remedies.accepted(message)
 
 
@@ -148,11 +154,11 @@ def test_others_are_asked_for_what_the_portfolio_leaves() -> None:
     pool = _first((PORTFOLIO, OTHERS))
     pool.groups.able[1] = 1.0  # 4 kW in the portfolio
     pool.remedies.assess(ISP)
-    asked = pool.take(HelpMessage)
+    asked = pool.take(SubstitutionRequestMessage)
     assert [(m.receiver, m.direction, m.kw) for m in asked] == [("A02", UP, 2.0), ("A03", UP, 2.0)]
     alone = _first((OTHERS,))
     alone.remedies.assess(ISP)
-    assert [m.kw for m in alone.take(HelpMessage)] == [6.0, 6.0]
+    assert [m.kw for m in alone.take(SubstitutionRequestMessage)] == [6.0, 6.0]
     enough = _first((PORTFOLIO, OTHERS))
     enough.remedies.assess(ISP)
     assert enough.sent == []
@@ -162,7 +168,7 @@ def test_offers_of_others_are_accepted_cheapest_first_and_paid_at_their_price() 
     """6 kW missing: 2 at 70 of A02, 4 at 75 of A03; the 2.5 kW at 90 are left."""
     pool = _first((OTHERS,))
     _help(pool, _second(), _third())
-    accepted = pool.take(HelpAcceptMessage)
+    accepted = pool.take(SubstitutionAcceptanceMessage)
     assert [(m.receiver, m.group, m.kw) for m in accepted] == [("A02", 3, 2.0), ("A03", 5, 4.0)]
     done = pool.good()
     assert done.transfers == [
@@ -179,20 +185,23 @@ def test_downward_help_is_that_which_pays_back_most() -> None:
     pool.remedies.assess(ISP)
     for peer, group, price in (("A02", 3, 10.0), ("A03", 5, 40.0)):
         pool.remedies.offered(
-            HelpOfferMessage(
+            SubstitutionOfferMessage(
                 peer, "A01", ISP, direction=DOWN, group=np.array([group]), kw=np.array([5.0]),
                 price=np.array([price]),
             )
         )  # fmt: skip
     pool.remedies.report(ISP)
-    assert [(m.receiver, m.kw) for m in pool.take(HelpAcceptMessage)] == [("A03", 5.0), ("A02", 1.0)]
+    assert [(m.receiver, m.kw) for m in pool.take(SubstitutionAcceptanceMessage)] == [
+        ("A03", 5.0),
+        ("A02", 1.0),
+    ]
     assert pool.good().help_eur_per_h == pytest.approx(-(0.005 * 40.0 + 0.001 * 10.0))
 
 
 def _offer(helper: Pool, asker: str, kw: float = 100.0, isp: int = ISP) -> dict[int, float]:
     """What A02 offers to who asks for so many kW, by group."""
-    helper.remedies.asked(HelpMessage(asker, "A02", isp, direction=UP, kw=kw))
-    offers = helper.take(HelpOfferMessage)
+    helper.remedies.asked(SubstitutionRequestMessage(asker, "A02", isp, direction=UP, kw=kw))
+    offers = helper.take(SubstitutionOfferMessage)
     assert {m.receiver for m in offers} <= {asker}
     return {int(g): float(kw) for m in offers for g, kw in zip(m.group, m.kw, strict=True)}
 
@@ -218,7 +227,9 @@ def test_what_is_lent_stands_in_for_nothing_of_the_lenders_own() -> None:
     helper = _second(limited=True)
     assert _offer(helper, "A01", 3.0) == {3: 2.0, 4: 1.0}
     for group, kw in ((3, 2.0), (4, 1.0)):
-        helper.remedies.accepted(HelpAcceptMessage("A01", "A02", ISP, direction=UP, group=group, kw=kw))
+        helper.remedies.accepted(
+            SubstitutionAcceptanceMessage("A01", "A02", ISP, direction=UP, group=group, kw=kw)
+        )
     left = np.array([0.002, 0.001])
     able, blocked = helper.remedies.deliverable_mw(ISP, UP, np.array([3, 4]), left)
     assert [*able, blocked] == pytest.approx([0.0005, 0.001, 0.002])
@@ -304,7 +315,7 @@ def test_an_isp_that_is_settled_is_forgotten() -> None:
     remedies=st.sets(st.sampled_from(ALL)),
     direction=st.sampled_from([UP, DOWN]),
 )
-def test_orders_move_and_never_grow(seed: int, remedies: set[Remedy], direction: int) -> None:
+def test_orders_move_and_never_grow(seed: int, remedies: set[Substitute], direction: int) -> None:
     rng = np.random.default_rng(seed)
     mine = np.arange(6) < 3
     order, able = (np.where(mine, rng.uniform(0, 10, 6), 0.0) for _ in range(2))
@@ -317,7 +328,7 @@ def test_orders_move_and_never_grow(seed: int, remedies: set[Remedy], direction:
         np.where(mine, NAN, rng.uniform(0, 100, 6)), limited=False,
     )  # fmt: skip
     _help(pool, helper)
-    promised = sum(m.kw for m in pool.take(HelpAcceptMessage))
+    promised = sum(m.kw for m in pool.take(SubstitutionAcceptanceMessage))
     blocked = np.maximum(order - able, 0.0)
     spare = np.maximum(able - order, 0.0)[np.isfinite(price)].sum() * (PORTFOLIO in remedies)
     found = pool.remedies.make_good(ISP)

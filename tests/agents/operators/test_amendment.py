@@ -204,7 +204,7 @@ def _dso(top: Desktop, scheme: str) -> tuple[DSO, Register]:
     nothing: Any = cast(Any, SimpleNamespace(name="D1"))
     register: Register = {}
     dso = DSO(
-        mesa.Model(rng=0), "DSO-D1", top.desk, nothing, SCHEMES[scheme], Admission(PRODUCT), register,
+        mesa.Model(rng=0), "DSO-D1", top.context, nothing, SCHEMES[scheme], Admission(PRODUCT), register,
         nothing, nothing, lambda isp: 0.0, nothing, None,
         {"D1": "DSO-D1", "T": "TSO"}, "TSO",
     )  # fmt: skip
@@ -271,7 +271,7 @@ def test_an_aggregator_lowers_what_it_can_no_longer_do_and_keeps_what_it_has_sol
 ) -> None:
     top, portfolio = Desktop(), Shrinking()
     agent = Aggregator(
-        mesa.Model(rng=0), "A", top.desk, cast(Portfolio, portfolio), Truthful(), PRODUCT, {"D1": "DSO-D1"},
+        mesa.Model(rng=0), "A", top.context, cast(Portfolio, portfolio), Truthful(), PRODUCT, {"D1": "DSO-D1"},
         "meter", Conduct(reprices=reprices),
     )  # fmt: skip
     agent.receive(DayAheadMessage("market", "A", 0, price=np.array([40.0])))

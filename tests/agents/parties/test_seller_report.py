@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tandem_sim.agents.base.agent import Desk
+from tandem_sim.agents.base.agent import AgentContext
 from tandem_sim.agents.base.messages import (
     AwardMessage,
     BidsMessage,
@@ -34,7 +34,7 @@ class Desktop:
     def __init__(self) -> None:
         self.sent: list[Message] = []
         self.rows: list[tuple[str, Mapping[str, Any]]] = []
-        self.desk = Desk(
+        self.context = AgentContext(
             lambda: 0, self.sent.append, lambda t, r: self.rows.append((t, r)), partial(stream, 0)
         )
 
@@ -104,7 +104,7 @@ def test_the_day_ahead_market_equalises_marginal_costs() -> None:
     # 20 + 0.2 p1 = 30 + 0.1 p2 and p1 + p2 = 100: p1 = 66.67, p2 = 33.33 at 33.33 EUR/MWh; blocks are 5 MW.
     units = [Unit("G1", 0, 0.0, 100.0, 50.0, 20.0, 0.1), Unit("G2", 1, 0.0, 100.0, 50.0, 30.0, 0.05)]
     top = Desktop()
-    market = DayAheadMarket(mesa.Model(rng=0), "market", top.desk, units, ["G1", "G2"], ["A01"], "TSO")
+    market = DayAheadMarket(mesa.Model(rng=0), "market", top.context, units, ["G1", "G2"], ["A01"], "TSO")
     market.receive(ScheduleMessage("BRP-a", "market", 0, p_mw=np.array([-60.0])))
     market.receive(ScheduleMessage("BRP-b", "market", 0, p_mw=np.array([-40.0])))
     market.clear_day(range(1))
@@ -122,7 +122,7 @@ def _aggregator(top: Desktop, product: Product) -> Aggregator:
         LargeLoad("L", 4, up_mw=5.00047, up_price=120.0, down_mw=0.0004, down_price=3.0)
     )
     agent = Aggregator(
-        mesa.Model(rng=0), "L", top.desk, portfolio, Truthful(), product, {"T": "TSO"}, "meter"
+        mesa.Model(rng=0), "L", top.context, portfolio, Truthful(), product, {"T": "TSO"}, "meter"
     )
     agent.receive(DayAheadMessage("market", "L", 0, price=np.array([40.0])))
     return agent

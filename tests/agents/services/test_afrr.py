@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tandem_sim.agents.services.afrr import (
+    ActivationQueue,
     AfrrBids,
     AfrrSettings,
     ControllerState,
-    MeritOrder,
     imbalance_path,
     run_isp,
     within_band,
@@ -27,7 +27,7 @@ def _bids(*rows: tuple[float, float, float], full_activation_s: float = 300.0) -
 
 
 def test_the_merit_order_calls_the_cheapest_first() -> None:
-    order = MeritOrder(_bids((1, 5, 60), (1, 5, 40), (-1, 4, 10), (-1, 4, 30)))
+    order = ActivationQueue(_bids((1, 5, 60), (1, 5, 40), (-1, 4, 10), (-1, 4, 30)))
     assert order.split(7.0) == pytest.approx([2.0, 5.0, 0.0, 0.0])
     assert order.split(-5.0) == pytest.approx([0.0, 0.0, 1.0, 4.0])  # 30 pays back most
     assert order.split(99.0) == pytest.approx([5.0, 5.0, 0.0, 0.0])

@@ -15,10 +15,10 @@ from tandem_sim.agents.base.messages import (
 from tandem_sim.agents.services.capacity import (
     BEYOND,
     AuctionRules,
-    CapacityDesk,
+    Availability,
+    CapacityAuctioneer,
     CapacitySeller,
     Needs,
-    Outlook,
 )
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.orders.bids import DOWN, UP
@@ -47,12 +47,12 @@ def _auction(
 ) -> Desktop:  # fmt: skip
     """One auction for one block, every row an offer of its own."""
     top = Desktop()
-    desk = CapacityDesk(name, top.desk, book, rules, ["T", "D1"], [], forward_to)
+    context = CapacityAuctioneer(name, top.context, book, rules, ["T", "D1"], [], forward_to)
     for row in rows:
-        desk.take(CapacityBidsMessage(row[0], name, BLOCK.start, block=BLOCK, bids=CapacityBids.of([row])))
+        context.take(CapacityBidsMessage(row[0], name, BLOCK.start, block=BLOCK, bids=CapacityBids.of([row])))
     if forwarded is not None:
-        desk.take(CapacityBidsMessage("DSO-D1", name, BLOCK.start, block=BLOCK, bids=forwarded))
-    desk.clear(BLOCK, needs)
+        context.take(CapacityBidsMessage("DSO-D1", name, BLOCK.start, block=BLOCK, bids=forwarded))
+    context.clear(BLOCK, needs)
     return top
 
 
@@ -195,17 +195,17 @@ def test_an_offer_beyond_the_pool_is_cut_for_that() -> None:
 
 def test_blocks_are_tendered_together_and_cleared_one_by_one() -> None:
     top, book, later = Desktop(), _book(("A", "T", 5.0, 5.0)), range(32, 48)
-    desk = CapacityDesk("TSO", top.desk, book, FREE, ["T", "D1"], ["A", "B"])
-    desk.tender([BLOCK, later])
+    context = CapacityAuctioneer("TSO", top.context, book, FREE, ["T", "D1"], ["A", "B"])
+    context.tender([BLOCK, later])
     assert top.take(TenderMessage) == [
         TenderMessage("TSO", name, 16, blocks=(BLOCK, later), systems=("T", "D1")) for name in "AB"
     ]
     offer = CapacityBids.of([("A", "T", UP, 5.0, 1.0)])
-    desk.take(CapacityBidsMessage("A", "TSO", 32, block=later, bids=offer))
-    desk.clear(BLOCK, {"mFRR": {UP: 2.0}})
+    context.take(CapacityBidsMessage("A", "TSO", 32, block=later, bids=offer))
+    context.clear(BLOCK, {"mFRR": {UP: 2.0}})
     assert not top.take(CapacityAwardMessage)
     for mw in (2.0, 0.0):  # an offer is cleared once
-        desk.clear(later, {"mFRR": {UP: 2.0}})
+        context.clear(later, {"mFRR": {UP: 2.0}})
         assert sum(c.mw for m in top.take(CapacityAwardMessage) for c in m.contracts) == pytest.approx(mw)
     assert book.sold_mw(range(96), "A", "T", UP) == pytest.approx(2.0)
 
@@ -234,11 +234,11 @@ def test_however_often_it_is_offered_no_pool_sells_more_than_it_has(
             assert sum(c.mw for c in mine if c.service == "aFRR") <= quick + 1e-6
 
 
-OUTLOOK: Outlook = {("D1", UP): 10.0, ("D1", DOWN): 3.1, ("D2", UP): 0.4, ("D2", DOWN): 8.0}
+OUTLOOK: Availability = {("D1", UP): 10.0, ("D1", DOWN): 3.1, ("D2", UP): 0.4, ("D2", DOWN): 8.0}
 
 
 def _seller(top: Desktop, double: bool = False, market: str | None = None) -> CapacitySeller:
-    return CapacitySeller("A", top.desk, lambda isps: OUTLOOK, 6.0, 0.5, 0.25, double, market)
+    return CapacitySeller("A", top.context, lambda isps: OUTLOOK, 6.0, 0.5, 0.25, double, market)
 
 
 def _offered(seller: CapacitySeller, top: Desktop, *blocks: range) -> list[dict[tuple[str, int], float]]:
@@ -250,7 +250,7 @@ def _offered(seller: CapacitySeller, top: Desktop, *blocks: range) -> list[dict[
 
 
 def _award(
-    *sold: tuple[Service, str, int, float], block: range = BLOCK, forwarded: Outlook | None = None
+    *sold: tuple[Service, str, int, float], block: range = BLOCK, forwarded: Availability | None = None
 ) -> CapacityAwardMessage:
     contracts = tuple(Contract("TSO", s, "A", system, d, block, mw, 6.0) for s, system, d, mw in sold)
     return CapacityAwardMessage(

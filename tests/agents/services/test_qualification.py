@@ -13,7 +13,7 @@ from tandem_sim.agents.services.qualification import (
     TELLING_MW,
     Applicant,
     AssetTest,
-    QualificationDesk,
+    PrequalificationProcess,
     QualificationRules,
 )
 from tandem_sim.markets.grid_checks.study_register import RED
@@ -44,12 +44,14 @@ class Process:
             for system in OPERATORS
         }
         rules = QualificationRules(VALID_S, STRIKES, SUSPENSION_S)
-        self.desk = QualificationDesk("TSO", self.top.desk, self.register, rules, self.tests["T"], OPERATORS)
+        self.context = PrequalificationProcess(
+            "TSO", self.top.context, self.register, rules, self.tests["T"], OPERATORS
+        )
 
     def ask(self, *units: Unit, service: Service = "aFRR") -> list[AssetsMessage]:
         """A request of A; what the TSO passes on."""
         fast = tuple(FAST.get(u.name, (0.0, 0.0)) for u in units)
-        self.desk.asked(
+        self.context.asked(
             AssetsMessage("A", "TSO", 0, provider="A", service=service, units=units, fast_mw=fast)
         )
         return self.top.take(AssetsMessage)
@@ -57,7 +59,7 @@ class Process:
     def answer(self, request: AssetsMessage) -> None:
         """A DSO tests and answers."""
         units, reasons = self.tests[request.receiver.removeprefix("DSO-")](request.units)
-        self.desk.tested(
+        self.context.tested(
             messages.AssetResultMessage(
                 request.receiver, "TSO", 0, provider=request.provider, units=units, reasons=reasons
             )
@@ -78,7 +80,7 @@ class Process:
     def judge_places(self, moved: Mapping[str, tuple[float, float]]) -> None:
         """An ISP in which so many MW (up positive) were ordered of A and delivered in every area."""
         side = {area: 1 if ordered > 0 else -1 for area, (ordered, _) in moved.items()}
-        self.desk.judge(
+        self.context.judge(
             0,
             {("A", area, side[area]): side[area] * ordered for area, (ordered, _) in moved.items()},
             {("A", area, side[area]): side[area] * came for area, (_, came) in moved.items()},
@@ -274,7 +276,7 @@ def test_a_group_suspended_while_its_test_is_under_way_is_not_qualified_by_it() 
 
 
 def _applicant(top: Desktop, units: tuple[Unit, ...] = (G, U1)) -> Applicant:
-    return Applicant("A", top.desk, "TSO", "aFRR", units, [FAST[u.name] for u in units], renew_s=200)
+    return Applicant("A", top.context, "TSO", "aFRR", units, [FAST[u.name] for u in units], renew_s=200)
 
 
 def test_an_applicant_asks_until_it_is_qualified_and_renews_before_it_ends() -> None:

@@ -11,7 +11,7 @@ import mesa
 import numpy as np
 import pytest
 
-from tandem_sim.agents.base.agent import Desk
+from tandem_sim.agents.base.agent import AgentContext
 from tandem_sim.agents.base.messages import (
     Message,
     ReactiveAwardMessage,
@@ -21,9 +21,9 @@ from tandem_sim.agents.base.messages import (
 )
 from tandem_sim.agents.devices.population import ROW, Population
 from tandem_sim.agents.households.fleet import DEVICES, HouseholdFleet
-from tandem_sim.agents.households.fleet_agent import FleetDesk
+from tandem_sim.agents.households.fleet_agent import FleetAgent
 from tandem_sim.agents.portfolios.portfolio import Inverters
-from tandem_sim.agents.services.reactive_power import ReactiveDesk, ReactiveSeller
+from tandem_sim.agents.services.reactive_power import ReactivePowerBuyer, ReactivePowerSeller
 from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister, Unit
 from tandem_sim.markets.orders.products import Product
@@ -41,7 +41,9 @@ class Office:
         self.sent: list[Any] = []
         self.rows: list[tuple[str, Mapping[str, Any]]] = []
         keep = self.rows.append
-        self.desk = Desk(lambda: 100, self.sent.append, lambda t, r: keep((t, r)), partial(stream, 0))
+        self.context = AgentContext(
+            lambda: 100, self.sent.append, lambda t, r: keep((t, r)), partial(stream, 0)
+        )
 
     def refused(self) -> dict[str, str]:
         return {row["bid_id"]: row["reason"] for table, row in self.rows if table == "rejections"}
@@ -52,8 +54,8 @@ def offers_of(name: str, *ids: str, price: float = 4.0, mvar: float = 0.1) -> Bi
     return replace(found, provider=np.array([name] * len(ids)))
 
 
-def send(desk: ReactiveDesk, bids: Bids, isp: int = 3) -> None:
-    desk.take(ReactiveBidsMessage(str(bids.provider[0]), "DSO-D", isp, system="D", bids=bids))
+def send(context: ReactivePowerBuyer, bids: Bids, isp: int = 3) -> None:
+    context.take(ReactiveBidsMessage(str(bids.provider[0]), "DSO-D", isp, system="D", bids=bids))
 
 
 @pytest.fixture
@@ -62,11 +64,13 @@ def office() -> Office:
 
 
 @pytest.fixture
-def buyer(office: Office) -> ReactiveDesk:
-    return ReactiveDesk("DSO-D", office.desk, "D", PRODUCT)
+def buyer(office: Office) -> ReactivePowerBuyer:
+    return ReactivePowerBuyer("DSO-D", office.context, "D", PRODUCT)
 
 
-def test_a_book_holds_the_latest_admissible_offers_of_everybody(buyer: ReactiveDesk, office: Office) -> None:
+def test_a_book_holds_the_latest_admissible_offers_of_everybody(
+    buyer: ReactivePowerBuyer, office: Office
+) -> None:
     send(buyer, offers_of("B", "b.up.q", "b.down.q"))
     send(buyer, offers_of("A", "x.up.q", mvar=5.0))
     send(buyer, offers_of("A", "a.up.q", "a.down.q"))  # instead of the ones before
@@ -87,7 +91,7 @@ def test_a_book_holds_the_latest_admissible_offers_of_everybody(buyer: ReactiveD
     assert len(buyer.close(5)) == 0
 
 
-def test_offers_that_come_late_are_refused(buyer: ReactiveDesk, office: Office) -> None:
+def test_offers_that_come_late_are_refused(buyer: ReactivePowerBuyer, office: Office) -> None:
     assert len(buyer.close(3)) == 0
     send(buyer, offers_of("A", "a.up.q"))
     assert office.refused() == {"a.up.q": "came after gate closure"}
@@ -97,7 +101,7 @@ def test_groups_that_are_not_qualified_for_the_local_market_are_refused(office: 
     register = FlexibilityRegister()
     register.enter("A", [Unit("a", "D", 1, 1.0, 1.0)], [(1.0, 1.0)], 200, ["LFM"])
     register.enter("B", [Unit("b", "D", 1, 1.0, 1.0)], [(1.0, 1.0)], 100, ["LFM"])  # it is second 100
-    buyer = ReactiveDesk("DSO-D", office.desk, "D", PRODUCT, register)
+    buyer = ReactivePowerBuyer("DSO-D", office.context, "D", PRODUCT, register)
     for name in ("A", "B", "C"):
         send(buyer, offers_of(name, f"{name.lower()}.up.q"))
     assert buyer.close(3).bid_id.tolist() == ["a.up.q"]
@@ -106,7 +110,7 @@ def test_groups_that_are_not_qualified_for_the_local_market_are_refused(office: 
     }  # fmt: skip
 
 
-def test_everybody_is_told_what_was_bought_of_him(buyer: ReactiveDesk, office: Office) -> None:
+def test_everybody_is_told_what_was_bought_of_him(buyer: ReactivePowerBuyer, office: Office) -> None:
     offers = Bids.join(
         [offers_of("A", "a1.up.q", "a2.up.q"), offers_of("B", "b.up.q"), offers_of("C", "c.up.q")]
     )
@@ -125,12 +129,12 @@ INVERTERS = [
 
 
 @pytest.fixture
-def seller(office: Office) -> ReactiveSeller:
+def seller(office: Office) -> ReactivePowerSeller:
     buyers = {"D1": "DSO-D1", "D2": "DSO-D2"}
-    return ReactiveSeller("A", office.desk, INVERTERS, 0.8, 4.0, buyers, "households")
+    return ReactivePowerSeller("A", office.context, INVERTERS, 0.8, 4.0, buyers, "households")
 
 
-def test_inverters_are_offered_both_ways(seller: ReactiveSeller, office: Office) -> None:
+def test_inverters_are_offered_both_ways(seller: ReactivePowerSeller, office: Office) -> None:
     seller.offer(3)
     (message,) = office.sent  # none about D2, where it has no inverters
     bids: Bids = message.bids
@@ -145,7 +149,7 @@ def test_inverters_are_offered_both_ways(seller: ReactiveSeller, office: Office)
     assert PRODUCT.reasons(bids) == [""] * 4
 
 
-def test_awards_become_orders_and_orders_deliveries(seller: ReactiveSeller, office: Office) -> None:
+def test_awards_become_orders_and_orders_deliveries(seller: ReactivePowerSeller, office: Office) -> None:
     ids = ("A.D1.0005.battery.up.q", "A.D1.0002.pv.down.q")
     seller.awarded(
         ReactiveAwardMessage("DSO-D1", "A", 3, system="D1", bid_id=ids, quantity_mvar=np.array([0.005, 0.02]))
@@ -182,8 +186,8 @@ def test_pv_and_batteries_have_inverters(fleet: HouseholdFleet) -> None:
     assert not rated[~is_pv & ~is_battery].any()
 
 
-def _desk(fleet: HouseholdFleet, office: Office) -> FleetDesk:
-    return FleetDesk(mesa.Model(rng=0), "households", office.desk, fleet, ["A"])
+def _context(fleet: HouseholdFleet, office: Office) -> FleetAgent:
+    return FleetAgent(mesa.Model(rng=0), "households", office.context, fleet, ["A"])
 
 
 def _order(isp: int, group: Sequence[int], mvar: Sequence[float]) -> Message:
@@ -193,18 +197,18 @@ def _order(isp: int, group: Sequence[int], mvar: Sequence[float]) -> Message:
 def test_households_inject_what_they_were_ordered_until_it_is_settled(
     fleet: HouseholdFleet, office: Office
 ) -> None:
-    desk, isp = _desk(fleet, office), fleet.next_isp
-    desk.receive(_order(isp, [0, 2], [0.01, -0.02]))
-    desk.receive(_order(isp, [2], [0.005]))
-    assert desk.reactive_mvar(isp)[:3].tolist() == pytest.approx([0.01, 0.0, -0.015])
-    assert not desk.reactive_mvar(isp + 1).any()
-    by_site = desk.site_mvar(isp)
+    context, isp = _context(fleet, office), fleet.next_isp
+    context.receive(_order(isp, [0, 2], [0.01, -0.02]))
+    context.receive(_order(isp, [2], [0.005]))
+    assert context.reactive_mvar(isp)[:3].tolist() == pytest.approx([0.01, 0.0, -0.015])
+    assert not context.reactive_mvar(isp + 1).any()
+    by_site = context.site_mvar(isp)
     assert by_site.shape == (5,)
     assert by_site.sum() == pytest.approx(-0.005)
     assert by_site[fleet.groups.site[0]] != 0.0
-    desk.deliver(isp)
-    desk.receive(_order(isp, [0], [0.05]))  # too late
+    context.deliver(isp)
+    context.receive(_order(isp, [0], [0.05]))  # too late
     assert office.refused() == {"A": "order came after delivery began"}
-    assert desk.reactive_mvar(isp)[0] == 0.01
-    desk.forget(isp)
-    assert not desk.reactive_mvar(isp).any()
+    assert context.reactive_mvar(isp)[0] == 0.01
+    context.forget(isp)
+    assert not context.reactive_mvar(isp).any()

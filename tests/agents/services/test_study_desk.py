@@ -12,9 +12,9 @@ import pytest
 from tandem_sim.agents.base.messages import AssetResultMessage, AssetsMessage, RevisionMessage
 from tandem_sim.agents.operators.admission import Admission
 from tandem_sim.agents.operators.dso import DSO
-from tandem_sim.agents.services.flexibility_study import Course, Emergency, Review, StudyDesk
-from tandem_sim.agents.services.qualification import AssetTest, QualificationDesk, QualificationRules
-from tandem_sim.grids.power_flow.constraints import GridRows
+from tandem_sim.agents.services.flexibility_study import Course, Emergency, FlexibilityStudyProcess, Review
+from tandem_sim.agents.services.qualification import AssetTest, PrequalificationProcess, QualificationRules
+from tandem_sim.grids.power_flow.constraints import GridConstraints
 from tandem_sim.markets.grid_checks.flexibility_study import worst_cases
 from tandem_sim.markets.grid_checks.study_register import (
     DAY_S,
@@ -38,7 +38,7 @@ NEW = Unit("A.D.new", "D", 1, 3.0, 0.0)
 SMALL = Unit("A.D.small", "D", 2, 0.5, 0.5)
 
 
-def worst(peak_mw: float = 2.0) -> dict[int, GridRows]:
+def worst(peak_mw: float = 2.0) -> dict[int, GridConstraints]:
     """Room for 5 + 2 / 4 MW up behind the branch of 5 MW, and for 5 - 2 MW down."""
     return worst_cases(AREA.lin, np.array([0.0, -peak_mw, 0.0]), np.zeros(3), np.zeros(3))
 
@@ -56,10 +56,10 @@ def asks(unit: Unit, day: int, kva: float = 20.0) -> Application:
     )
 
 
-def study(top: Desktop, *more: Application, **later: Any) -> StudyDesk:
+def study(top: Desktop, *more: Application, **later: Any) -> FlexibilityStudyProcess:
     """OLD and SMALL (exempt) have asked 40 days before the start, and others when they do."""
     course = Course([asks(OLD, -40), asks(SMALL, -40, 2.0), *more], **later)
-    return StudyDesk("D", top.desk, StudyRegister("flanders", worst()), course, 900)
+    return FlexibilityStudyProcess("D", top.context, StudyRegister("flanders", worst()), course, 900)
 
 
 def rows(top: Desktop) -> list[tuple[str, str, int, str]]:
@@ -72,24 +72,24 @@ def rows(top: Desktop) -> list[tuple[str, str, int, str]]:
 
 def test_what_lies_before_the_run_is_caught_up_with_and_the_rest_happens_in_its_time() -> None:
     top = Desktop(now=-3600)
-    desk = study(top, asks(NEW, 2))
-    assert desk.course.moments() == [d * DAY_S for d in (-40, -10, 2, 32)]
-    desk.proceed(0)
+    context = study(top, asks(NEW, 2))
+    assert context.course.moments() == [d * DAY_S for d in (-40, -10, 2, 32)]
+    context.proceed(0)
     assert rows(top) == [
         ("applied", OLD.name, -40, ""), ("exempt", SMALL.name, -40, ""), ("answered", OLD.name, -10, ""),
     ]  # fmt: skip
-    assert desk.test(OLD.name) == (True, True, "")  # it has nothing to sell down, where its zone is green
-    assert desk.test(NEW.name) == (False, False, UNANSWERED)
+    assert context.test(OLD.name) == (True, True, "")  # it has nothing to sell down, where its zone is green
+    assert context.test(NEW.name) == (False, False, UNANSWERED)
     for day in (2, 32):
         top.now = day * DAY_S
-        desk.proceed(day * 96)
+        context.proceed(day * 96)
     assert rows(top)[3:] == [
         ("applied", NEW.name, 2, ""), ("answered", NEW.name, 32, RED), ("notice", OLD.name, 32, NEWCOMER),
     ]  # fmt: skip
     last = top.table("study")[-1]
     assert (last["isp"], last["until_s"], last["up_mw"], last["node"]) == (3072, 397 * DAY_S, 3.0, 1)
-    assert desk.zones(3072).units == {OLD.name: (True, True)}
-    assert desk.zones(397 * 96).units == {}  # as known now
+    assert context.zones(3072).units == {OLD.name: (True, True)}
+    assert context.zones(397 * 96).units == {}  # as known now
     applied = top.table("study")[0]
     assert (applied["devices"], applied["single_phase_kva"], applied["three_phase_kva"]) == (1, 20.0, 0.0)
     assert (applied["applicant"], applied["until_s"]) == ("grid user", -10 * DAY_S)
@@ -100,37 +100,37 @@ def test_reviews_and_emergencies_have_their_moments() -> None:
     review = Review(20 * DAY_S, worst(5.5))  # no room down any more, up as ever; SMALL is exempt
     emergency = Emergency((1,), 30 * DAY_S, 31 * DAY_S, "flood")
     heavy = Unit("A.D.heavy", "D", 2, 0.0, 2.0)
-    desk = study(top, asks(heavy, -40), reviews=[review], emergencies=[emergency])
-    assert not desk.zones(30 * 96).green[:, 1].any()
-    desk.proceed(0)
+    context = study(top, asks(heavy, -40), reviews=[review], emergencies=[emergency])
+    assert not context.zones(30 * 96).green[:, 1].any()
+    context.proceed(0)
     assert rows(top)[-2:] == [("notice", heavy.name, 20, RISKS), ("emergency", "", 30, "flood")]
-    assert desk.register.standing(heavy.name, 384 * DAY_S) == (True, True)
-    assert desk.register.standing(heavy.name, 385 * DAY_S)[1] is False
+    assert context.register.standing(heavy.name, 384 * DAY_S) == (True, True)
+    assert context.register.standing(heavy.name, 385 * DAY_S)[1] is False
     assert top.table("study")[-1]["until_s"] == 31 * DAY_S
 
 
-def _dso(top: Desktop, desk: StudyDesk) -> DSO:
+def _dso(top: Desktop, context: FlexibilityStudyProcess) -> DSO:
     nothing: Any = cast(Any, SimpleNamespace(name="D"))
     product = Product("mFRR energy")
     dso = DSO(
-        mesa.Model(rng=0), "DSO-D", top.desk, nothing, SCHEMES["multilevel-01"], Admission(product), {},
-        nothing, nothing, lambda isp: 0.0, nothing, desk, {"D": "DSO-D", "T": "TSO"}, "TSO",
+        mesa.Model(rng=0), "DSO-D", top.context, nothing, SCHEMES["multilevel-01"], Admission(product), {},
+        nothing, nothing, lambda isp: 0.0, nothing, context, {"D": "DSO-D", "T": "TSO"}, "TSO",
     )  # fmt: skip
-    dso.test = AssetTest({u.name: u for u in (OLD, NEW, SMALL)}, desk.test)
+    dso.test = AssetTest({u.name: u for u in (OLD, NEW, SMALL)}, context.test)
     return dso
 
 
 def test_the_register_follows_the_study() -> None:
     top, tso = Desktop(), Desktop()
-    desk = study(top, asks(NEW, -20))  # to be answered on day 10: OLD has notice until day 375
-    dso, register = _dso(top, desk), FlexibilityRegister()
+    context = study(top, asks(NEW, -20))  # to be answered on day 10: OLD has notice until day 375
+    dso, register = _dso(top, context), FlexibilityRegister()
     rules = QualificationRules(2000 * DAY_S, 8, 0)
-    qualification = QualificationDesk(
-        "TSO", tso.desk, register, rules, AssetTest({}), {"D": "DSO-D", "T": "TSO"}
+    qualification = PrequalificationProcess(
+        "TSO", tso.context, register, rules, AssetTest({}), {"D": "DSO-D", "T": "TSO"}
     )
     units = (OLD, NEW, SMALL)
     fast = tuple((0.4, 0.4) for _ in units)
-    desk.proceed(0)
+    context.proceed(0)
     qualification.asked(AssetsMessage("A", "TSO", 0, provider="A", service="aFRR", units=units, fast_mw=fast))
     (passed_on,) = tso.take(AssetsMessage)
     dso.receive(passed_on)
@@ -141,7 +141,7 @@ def test_the_register_follows_the_study() -> None:
 
     def look(day: int) -> list[RevisionMessage]:
         top.now = tso.now = day * DAY_S
-        desk.proceed(day * 96)
+        context.proceed(day * 96)
         dso.retest(day * 96)
         found = top.take(RevisionMessage)
         for message in found:
@@ -161,13 +161,13 @@ def test_the_register_follows_the_study() -> None:
 def test_a_unit_whose_answer_comes_enters_the_register_with_what_it_can_move_fast() -> None:
     top, tso = Desktop(), Desktop()
     mild = Unit("A.D.mild", "D", 1, 2.0, 0.0)
-    desk = study(top, asks(mild, -20))
-    dso, register = _dso(top, desk), FlexibilityRegister()
-    dso.test = AssetTest({mild.name: mild, OLD.name: OLD}, desk.test)
-    qualification = QualificationDesk(
-        "TSO", tso.desk, register, QualificationRules(2000 * DAY_S, 8, 0), AssetTest({}), {"D": "DSO-D"}
+    context = study(top, asks(mild, -20))
+    dso, register = _dso(top, context), FlexibilityRegister()
+    dso.test = AssetTest({mild.name: mild, OLD.name: OLD}, context.test)
+    qualification = PrequalificationProcess(
+        "TSO", tso.context, register, QualificationRules(2000 * DAY_S, 8, 0), AssetTest({}), {"D": "DSO-D"}
     )
-    desk.proceed(0)
+    context.proceed(0)
     qualification.asked(
         AssetsMessage(
             "A", "TSO", 0, provider="A", service="aFRR", units=(OLD, mild), fast_mw=((1.0, 1.0), (0.75, 0.75))
@@ -177,7 +177,7 @@ def test_a_unit_whose_answer_comes_enters_the_register_with_what_it_can_move_fas
     qualification.tested(top.take(AssetResultMessage)[0])
     assert register.pool_mw("A", UP, "aFRR") == pytest.approx(1.0)
     top.now = tso.now = 10 * DAY_S
-    desk.proceed(960)
+    context.proceed(960)
     dso.retest(960)
     (told,) = top.take(RevisionMessage)
     qualification.revised(told)

@@ -18,7 +18,7 @@ from tandem_sim.agents.strategies.allowed_code import AllowedCode
 from tandem_sim.agents.strategies.best_response import BestResponse, served_in_order
 from tandem_sim.agents.strategies.inc_dec import IncDec
 from tandem_sim.agents.strategies.learners import MARKETS, Exp3, MarkupLearner, QLearning, RothErev
-from tandem_sim.agents.strategies.registry import STRATEGIES, Permission, Surroundings, build_strategy
+from tandem_sim.agents.strategies.registry import STRATEGIES, Permission, StrategyInputs, build_strategy
 from tandem_sim.agents.strategies.strategy import (
     FixedMarkup,
     Offers,
@@ -139,7 +139,7 @@ def test_a_strategy_that_takes_too_long_is_named() -> None:
 
 
 def test_names_options_and_imports() -> None:
-    world = Surroundings(np.random.default_rng(1), 96, publishes_books=False)
+    world = StrategyInputs(np.random.default_rng(1), 96, publishes_books=False)
     own = build_strategy(
         "tests.agents.strategies.test_strategy:Mine", {"extra": 3.0}, world, "strategies.0", "A01", TESTS
     )
@@ -211,7 +211,7 @@ class Peeping(Truthful):
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_every_strategy_keeps_the_contract(name: str) -> None:
     def make(seed: int) -> Strategy:
-        world = Surroundings(np.random.default_rng(seed), 96, publishes_books=True)
+        world = StrategyInputs(np.random.default_rng(seed), 96, publishes_books=True)
         return build_strategy(name, {}, world, "strategy", "A01")
 
     check_strategy(make)

@@ -15,7 +15,7 @@ import pytest
 
 from tandem_sim.agents.errors import StrategyError, StrategyLimitError
 from tandem_sim.agents.parties.bidder import Bidder
-from tandem_sim.agents.strategies.registry import Permission, Surroundings, build_strategy
+from tandem_sim.agents.strategies.registry import Permission, StrategyInputs, build_strategy
 from tandem_sim.agents.strategies.strategy import Offers, OfferView, SellerResult, Truthful, checked
 from tandem_sim.agents.strategies.time_limit import OverdueError, within
 from tests.sim.conftest import OWN_CODE
@@ -232,7 +232,7 @@ class Leaving(Truthful):
 
 
 def test_constructors_are_held_to_the_same() -> None:
-    world = Surroundings(np.random.default_rng(1), 96, publishes_books=False)
+    world = StrategyInputs(np.random.default_rng(1), 96, publishes_books=False)
     given: Any = ({}, world, "strategies.0", "A03", Permission(OWN_CODE, SOON_S))
     with pytest.raises(StrategyLimitError, match=f"{__name__}:Slow of A03: its constructor takes more than"):
         build_strategy(f"{__name__}:Slow", *given)

@@ -232,10 +232,10 @@ def test_nothing_is_written_if_one_output_cannot_be(
     ],
 )
 def test_bad_options(
-    option: str, value: str, mend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Shown
+    option: str, value: str, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Shown
 ) -> None:
     outputs = "--out", tmp_path / "result.json", "--figure", tmp_path / "figure.png"
-    refused(capsys, tandem(monkeypatch, "clear", CASE, f"{option}={value}", *outputs), f"{option}: ", mend)
+    refused(capsys, tandem(monkeypatch, "clear", CASE, f"{option}={value}", *outputs), f"{option}: ", hint)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -21,7 +21,7 @@ from tandem_sim.sim.output.tables import TABLES, schema
 from tests.sim.conftest import small_scenario
 
 ISP = 72  # of quarters of an hour from local midnight: 18:00
-Rows = dict[str, list[dict[str, Any]]]
+AuctionConstraints = dict[str, list[dict[str, Any]]]
 PLAYED = ("multilevel-03", "integrated", "aggregation", "hybrid")
 
 
@@ -46,7 +46,7 @@ def checked(layer: str, offered: float, kept: float) -> dict[str, Any]:
     return {"system": "D1", "layer": layer, "accepted": True, **sums}
 
 
-def written(folder: Path, rows: Rows, **changes: Any) -> tandem.Run:
+def written(folder: Path, rows: AuctionConstraints, **changes: Any) -> tandem.Run:
     """A run folder with these rows in ISP 72 and nothing else."""
     folder.mkdir(parents=True)
     scenario = small_scenario(**{"scheme": "multilevel-03", **changes})

@@ -79,7 +79,7 @@ def test_a_checkpoint_of_another_key_is_refused_unread(tmp_path: Path, canary: P
     forged(working, canary, _parts(), b"k" * 32)
     with pytest.raises(StaleError, match="is not of this user's key") as error:
         run_scenario(small_scenario(**HOURLY), None, tmp_path / "run", **HOW)
-    assert VARIABLE in error.value.mend
+    assert VARIABLE in error.value.hint
     assert not canary.exists()
     assert (working / NEWEST).is_file()
 

@@ -30,7 +30,7 @@ from tandem_sim.markets.schemes import SCHEMES
 from tandem_sim.sim.clock.calendar import Calendar
 from tandem_sim.sim.output.recorder import Recorder
 from tandem_sim.sim.output.tables import TABLES
-from tandem_sim.sim.settlement.accounts import buyer_of_layer
+from tandem_sim.sim.settlement.accounts import buyer_of_market
 
 SCHEME = SCHEMES["multilevel-01"]
 HALF_HOUR = 0.5
@@ -63,7 +63,7 @@ def activations(awards: list[Award]) -> pd.DataFrame:
 
 
 def trades(awards: list[Award]) -> pd.DataFrame:
-    return trades_of(activations(awards), buyer_of_layer(SCHEME), HALF_HOUR)
+    return trades_of(activations(awards), buyer_of_market(SCHEME), HALF_HOUR)
 
 
 def test_a_bid_names_its_unit_and_a_layer_who_pays() -> None:
@@ -159,7 +159,7 @@ def test_key_figures_by_hand() -> None:
 
 
 def test_nothing_bought_gives_nothing_and_no_share() -> None:
-    nothing = trades_of(activations(AWARDS)[:0], buyer_of_layer(SCHEME), HALF_HOUR)
+    nothing = trades_of(activations(AWARDS)[:0], buyer_of_market(SCHEME), HALF_HOUR)
     assert (len(conflicts(nothing)), len(units(nothing)), len(undone(nothing, UNIT))) == (0, 0, 0)
     found = conflict_kpis(conflicts(nothing), units(nothing))
     assert found["conflict_undone_at_node_pct"] is None

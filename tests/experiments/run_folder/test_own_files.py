@@ -37,11 +37,13 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_file_that_a_run_writes_is_on_the_list(finished: Path) -> None:
     assert run_fault(finished) == ""
     assert len(list(finished.rglob("*"))) > 40
-    for unasked in ("notes.txt", "figures/mine.png", "case/thesis.docx", "more/kpis.json"):
-        (finished / unasked).parent.mkdir(exist_ok=True)
-        (finished / unasked).write_text("mine")
-        assert run_fault(finished).startswith(f"holds {unasked.removesuffix('/kpis.json')}, which was not")
-        (finished / unasked).unlink()
+    for without_orders in ("notes.txt", "figures/mine.png", "case/thesis.docx", "more/kpis.json"):
+        (finished / without_orders).parent.mkdir(exist_ok=True)
+        (finished / without_orders).write_text("mine")
+        assert run_fault(finished).startswith(
+            f"holds {without_orders.removesuffix('/kpis.json')}, which was not"
+        )
+        (finished / without_orders).unlink()
     (finished / "more").rmdir()
 
 

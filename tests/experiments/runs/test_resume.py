@@ -296,7 +296,7 @@ def test_what_an_attempt_without_checkpoint_left_is_no_part_of_the_next(
 def test_what_was_not_finished_is_replaced_only_if_asked(halved: Path, whole: dict[str, str]) -> None:
     with pytest.raises(InputError, match="not finished") as refused:
         simulate(halved, resume=False)
-    assert "--resume" in refused.value.mend
+    assert "--resume" in refused.value.hint
     simulate(halved, resume=False, overwrite=True)
     assert contents(halved) == whole
 
@@ -464,7 +464,7 @@ def test_a_strategy_that_cannot_be_kept_is_named_and_runs_without_checkpoints(tm
     fields = {"strategy": f"{__name__}:Secretive"}
     with pytest.raises(InputError, match="no checkpoint can keep") as refused:
         simulate(tmp_path / "run", fields=fields, allowed=OWN_CODE)
-    assert "--checkpoint-days 0" in refused.value.mend
+    assert "--checkpoint-days 0" in refused.value.hint
     simulate(tmp_path / "run", fields=fields, checkpoint_s=0, allowed=OWN_CODE)
     shutil.rmtree(tmp_path / "run")
 

@@ -83,7 +83,7 @@ def test_bad_sweeps_name_file_and_field(
         read_sweep(written(tmp_path, **changes))
     assert found.value.field == field
     assert problem in found.value.problem
-    assert found.value.mend
+    assert found.value.hint
     if field != "SCENARIO":
         assert found.value.source == str(tmp_path / "sweep.yaml")
 

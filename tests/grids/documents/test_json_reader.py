@@ -23,7 +23,7 @@ def refused(text: str, field: str, problem: str) -> None:
         read_json(text, "file.json")
     assert (found.value.source, found.value.field) == ("file.json", field)
     assert problem in found.value.problem
-    assert found.value.mend
+    assert found.value.hint
     assert str(found.value).isprintable()
 
 

@@ -28,7 +28,7 @@ def refused(text: str, line: int, problem: str) -> None:
     assert found.value.source == "file.yaml"
     assert f"line {line}" in f"{found.value.field}: {found.value.problem}"
     assert problem in found.value.problem
-    assert found.value.mend
+    assert found.value.hint
     assert str(found.value).isprintable()
 
 

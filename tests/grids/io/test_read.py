@@ -323,8 +323,8 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 def test_unknown_name_lists_what_there_is() -> None:
     with pytest.raises(InputError, match="no such grid") as error:
         load_net("case15b")
-    assert "case69" in error.value.mend
-    assert "case14" in error.value.mend
+    assert "case69" in error.value.hint
+    assert "case14" in error.value.hint
 
 
 def test_names_from_pandapower_need_no_arguments() -> None:

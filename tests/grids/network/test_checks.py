@@ -84,7 +84,7 @@ def test_a_value_no_power_flow_can_use_is_named(
     with pytest.raises(InputError) as error:
         Network.from_pandapower(net, "small")
     assert (error.value.source, error.value.field) == ("small", field)
-    assert error.value.mend
+    assert error.value.hint
     if (
         "in_service" in net[table]
         and table not in ("bus", "ext_grid")

@@ -97,7 +97,7 @@ def _refusal(net: pandapowerNet) -> InputError:
     with pytest.raises(InputError) as error:
         Network.from_pandapower(net, "small")
     assert error.value.source == "small"
-    assert error.value.mend
+    assert error.value.hint
     return error.value
 
 

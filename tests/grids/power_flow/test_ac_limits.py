@@ -13,7 +13,7 @@ from pandapower.auxiliary import pandapowerNet
 from tandem_sim.grids.power_flow.ac import PowerFlow
 from tandem_sim.grids.power_flow.ac_limits import AcLimits
 from tandem_sim.grids.power_flow.lindistflow import LinDistFlow
-from tandem_sim.grids.power_flow.operator_model import NO_MARGINS, GridPicture, Margins
+from tandem_sim.grids.power_flow.operator_model import NO_MARGINS, Margins, OperatorModel
 
 Nets = Callable[[str], pandapowerNet]
 Flows = Callable[[str], PowerFlow]
@@ -21,8 +21,8 @@ Flows = Callable[[str], PowerFlow]
 
 def limits_of(flow: PowerFlow, margins: Margins = NO_MARGINS) -> AcLimits:
     network = flow.network
-    picture = GridPicture(LinDistFlow.build(network), flow, "linear", margins)
-    return AcLimits(picture, network.p_mw, network.q_mvar)
+    operator_model = OperatorModel(LinDistFlow.build(network), flow, "linear", margins)
+    return AcLimits(operator_model, network.p_mw, network.q_mvar)
 
 
 @pytest.mark.parametrize(
@@ -81,5 +81,5 @@ def test_changes_add_up(power_flow_of: Flows) -> None:
     n = len(limits.p_mw)
     dp, dq = np.full(n, 0.01), np.full(n, -0.005)
     moved = limits.after(dp).after_reactive(dq)
-    direct = limits.picture.power_flow.solve(limits.p_mw + 2.0 * dp, limits.q_mvar + dq)
+    direct = limits.operator_model.power_flow.solve(limits.p_mw + 2.0 * dp, limits.q_mvar + dq)
     np.testing.assert_array_equal(moved.state(dp).vm_pu, direct.vm_pu)

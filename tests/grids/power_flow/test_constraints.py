@@ -12,12 +12,12 @@ from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.network.network import Network
 from tandem_sim.grids.power_flow.ac import PowerFlow
 from tandem_sim.grids.power_flow.constraints import (
-    GridRows,
+    GridConstraints,
     Violations,
     ac_violations,
-    distribution_rows,
-    distribution_rows_ac,
-    transmission_rows,
+    distribution_constraints,
+    distribution_constraints_ac,
+    transmission_constraints,
     voltage_violations,
 )
 from tandem_sim.grids.power_flow.dc import DcModel
@@ -28,9 +28,9 @@ GRIDS = ("case69", "create_cigre_network_mv", *FROM_SIMBENCH)
 Flows = Callable[[str], PowerFlow]
 
 
-def _rows() -> GridRows:
+def _rows() -> GridConstraints:
     """Two branches in a row, three nodes: the last feeds 2 MW too much through branch 0."""
-    return GridRows(
+    return GridConstraints(
         flow_matrix=np.array([[0.0, -1.0, -1.0], [0.0, 0.0, -1.0]]),
         flow_mw=np.array([-12.0, 3.0]),
         limit_mw=np.array([10.0, 5.0]),
@@ -96,7 +96,7 @@ def test_voltage_depth_is_a_share_of_the_broken_limit() -> None:
 
 def test_transmission_rows_have_no_voltages(network_of: Callable[[str], Network]) -> None:
     network = network_of("case9")
-    rows = transmission_rows(DcModel.build(network), network.p_mw)
+    rows = transmission_constraints(DcModel.build(network), network.p_mw)
     assert len(rows.w_pu2) == 0
     assert rows.flow_mw.shape == (9,)
     assert rows.violations().buses == 0
@@ -104,9 +104,9 @@ def test_transmission_rows_have_no_voltages(network_of: Callable[[str], Network]
 
 def test_linear_rows_count_the_low_voltages_of_case69(network_of: Callable[[str], Network]) -> None:
     network = network_of("case69")
-    rows = distribution_rows(LinDistFlow.build(network), network.p_mw, network.q_mvar)
+    rows = distribution_constraints(LinDistFlow.build(network), network.p_mw, network.q_mvar)
     assert rows.violations() == Violations()  # lossless: the lowest voltage stays above 0.9
-    heavy = distribution_rows(LinDistFlow.build(network), 1.5 * network.p_mw, 1.5 * network.q_mvar)
+    heavy = distribution_constraints(LinDistFlow.build(network), 1.5 * network.p_mw, 1.5 * network.q_mvar)
     assert heavy.violations().buses > 0
     assert heavy.violations().max_voltage_pct == pytest.approx(
         100.0 * (1.0 - np.sqrt(heavy.w_pu2.min()) / 0.9), rel=1e-9
@@ -118,7 +118,7 @@ def test_ac_offsets_are_the_ac_state_and_predict_a_small_change(grid: str, power
     flow = power_flow_of(grid)
     network, lin = flow.network, LinDistFlow.build(flow.network)
     state = flow.solve(network.p_mw, network.q_mvar)
-    rows = distribution_rows_ac(lin, state)
+    rows = distribution_constraints_ac(lin, state)
     assert rows.w_pu2 == pytest.approx(state.vm_pu**2)
     heavier = np.maximum(np.abs(state.p_from_mw), np.abs(state.p_to_mw))
     assert np.abs(rows.flow_mw) == pytest.approx(heavier)
@@ -128,7 +128,7 @@ def test_ac_offsets_are_the_ac_state_and_predict_a_small_change(grid: str, power
     moved = np.abs(after.vm_pu**2 - state.vm_pu**2).max()
     assert moved > 1e-6
     assert np.abs(predicted.w_pu2 - after.vm_pu**2).max() < 0.25 * moved
-    exact = distribution_rows_ac(lin, after)
+    exact = distribution_constraints_ac(lin, after)
     assert np.abs(predicted.flow_mw - exact.flow_mw).max() < 0.25 * np.abs(exact.flow_mw - rows.flow_mw).max()
 
 
@@ -141,8 +141,8 @@ def test_reactive_power_moves_voltages_as_the_model_worked_out_anew(
     none = 0.0 * network.branches.b_pu  # sensitivities hold line charging still, so it is left out here
     lin = replace(lin, network=replace(network, branches=replace(network.branches, b_pu=none, g_pu=none)))
     dq = rng.uniform(-0.5, 0.5, network.n_nodes) * np.abs(network.q_mvar).max()
-    rows = distribution_rows(lin, network.p_mw, network.q_mvar)
-    moved, anew = rows.after_reactive(dq), distribution_rows(lin, network.p_mw, network.q_mvar + dq)
+    rows = distribution_constraints(lin, network.p_mw, network.q_mvar)
+    moved, anew = rows.after_reactive(dq), distribution_constraints(lin, network.p_mw, network.q_mvar + dq)
     np.testing.assert_allclose(moved.w_pu2, anew.w_pu2, rtol=0.0, atol=1e-12)
     assert np.abs(moved.w_pu2 - rows.w_pu2).max() > 1e-5
     assert moved.flow_mw is rows.flow_mw
@@ -157,7 +157,7 @@ def test_reactive_power_moves_ac_voltages_as_predicted(grid: str, power_flow_of:
     state = flow.solve(network.p_mw, network.q_mvar)
     dq = -0.05 * network.q_mvar
     after = flow.solve(network.p_mw, network.q_mvar + dq)
-    predicted = distribution_rows_ac(lin, state).after_reactive(dq)
+    predicted = distribution_constraints_ac(lin, state).after_reactive(dq)
     moved = np.abs(after.vm_pu**2 - state.vm_pu**2).max()
     assert moved > 1e-6
     assert np.abs(predicted.w_pu2 - after.vm_pu**2).max() < 0.25 * moved
@@ -172,7 +172,7 @@ def test_ac_violations_by_current(power_flow_of: Flows) -> None:
     flow = power_flow_of("create_cigre_network_mv")
     network = flow.network
     p, q = 0.5 * network.p_mw, 0.5 * network.q_mvar
-    rows = distribution_rows(LinDistFlow.build(network), p, q).tightened(0.0, 0.05)  # about 1.075 p.u.
+    rows = distribution_constraints(LinDistFlow.build(network), p, q).tightened(0.0, 0.05)  # about 1.075 p.u.
     calm = ac_violations(flow.solve(p, q), rows)
     assert (calm.lines, calm.diverged) == (0, 0)
     leaf = int(np.argmax(LinDistFlow.build(network).voltage_matrix.diagonal()))
@@ -188,16 +188,16 @@ def test_a_diverged_state_is_neither_safe_nor_an_offset(power_flow_of: Flows) ->
     flow = power_flow_of("case69")
     network, lin = flow.network, LinDistFlow.build(flow.network)
     state = flow.solve(50.0 * network.p_mw, 50.0 * network.q_mvar)
-    found = ac_violations(state, distribution_rows(lin, network.p_mw, network.q_mvar))
+    found = ac_violations(state, distribution_constraints(lin, network.p_mw, network.q_mvar))
     assert found.diverged == 1
     with pytest.raises(InputError, match="has no solution"):
-        distribution_rows_ac(lin, state)
+        distribution_constraints_ac(lin, state)
 
 
 def test_a_branch_that_reactive_flow_alone_fills_is_overloaded_by_its_apparent_flow() -> None:
     # 2 Mvar on 1.6 MVA leave nothing for active power; with 1.5 MW beside it the apparent flow is 2.5 MVA.
     rows = replace(
-        GridRows.without_limits(2),
+        GridConstraints.without_limits(2),
         flow_matrix=np.array([[0.0, -1.0]]),
         flow_mw=np.array([1.5]),
         limit_mw=np.array([0.0]),

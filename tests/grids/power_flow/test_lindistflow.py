@@ -13,7 +13,7 @@ from pandapower.auxiliary import pandapowerNet
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.network.network import Network
 from tandem_sim.grids.power_flow.ac import PowerFlow
-from tandem_sim.grids.power_flow.constraints import distribution_rows
+from tandem_sim.grids.power_flow.constraints import distribution_constraints
 from tandem_sim.grids.power_flow.lindistflow import LinDistFlow
 from tandem_sim.grids.types import FloatArray
 from tests.nets import empty_net
@@ -72,7 +72,7 @@ def test_chain_by_hand() -> None:
         [1.0404, 1.0144, 0.9984], abs=1e-9
     )
     # S = sqrt(3)*10*0.1 = 1.732051 and 0.866025 MVA; less Q: sqrt(3 - 0.09) and sqrt(0.75 - 0.04).
-    assert distribution_rows(lin, n.p_mw, n.q_mvar).limit_mw == pytest.approx(
+    assert distribution_constraints(lin, n.p_mw, n.q_mvar).limit_mw == pytest.approx(
         [np.sqrt(2.91), np.sqrt(0.71)], abs=1e-9
     )
     # 1 MW more at bus 2: both flows fall by 1; w1 rises by 2*0.01, w2 by 2*(0.01 + 0.03).
@@ -86,7 +86,7 @@ def test_chain_by_hand() -> None:
 def test_rating_that_reactive_power_fills_leaves_no_room() -> None:
     lin = _model(_chain())
     q = lin.network.q_mvar * 10.0  # 3 Mvar on 1.73 MVA, 2 Mvar on 0.87 MVA
-    assert distribution_rows(lin, 0.0 * q, q).limit_mw.tolist() == [0.0, 0.0]
+    assert distribution_constraints(lin, 0.0 * q, q).limit_mw.tolist() == [0.0, 0.0]
 
 
 def test_transformer_seen_from_its_hv_side_by_hand() -> None:
@@ -97,7 +97,7 @@ def test_transformer_seen_from_its_hv_side_by_hand() -> None:
     w = _by_bus(lin, lin.state(lin.network.p_mw, lin.network.q_mvar).w_pu2)
     assert w == pytest.approx([1.0, 0.884333, 0.873333], abs=2e-6)
     trafo = lin.network.branches.label.index("trafo 0")
-    assert distribution_rows(lin, np.zeros(3), np.zeros(3)).limit_mw[trafo] == pytest.approx(2.0)
+    assert distribution_constraints(lin, np.zeros(3), np.zeros(3)).limit_mw[trafo] == pytest.approx(2.0)
 
 
 def test_transformer_seen_from_its_lv_side_by_hand() -> None:
@@ -117,7 +117,7 @@ def test_parallel_transformers_share_flow_and_halve_the_impedance(root: str, apa
     p, q = double.network.p_mw, double.network.q_mvar
     trafos = [k for k, label in enumerate(double.network.branches.label) if label.startswith("trafo")]
     assert double.state(p, q).flow_mw[trafos] == pytest.approx([0.4, 0.4] if apart else [0.8], abs=1e-9)
-    assert distribution_rows(double, p, 0.0 * q).limit_mw[trafos] == pytest.approx(
+    assert distribution_constraints(double, p, 0.0 * q).limit_mw[trafos] == pytest.approx(
         [2.0, 2.0] if apart else [4.0]
     )
     gain = single.w_root_gain
@@ -275,5 +275,5 @@ def test_limits_are_those_of_the_network_it_is_given(network_of: Callable[[str],
     narrow = replace(network, vm_max_pu=np.full(len(network.bus_index), 1.042))
     lin = LinDistFlow.build(network)
     assert lin.w_max_pu2 == pytest.approx(1.1**2)
-    rows = distribution_rows(replace(lin, network=narrow), network.p_mw, network.q_mvar)
+    rows = distribution_constraints(replace(lin, network=narrow), network.p_mw, network.q_mvar)
     assert rows.w_max_pu2 == pytest.approx(1.042**2)

@@ -13,7 +13,7 @@ from pandapower.auxiliary import pandapowerNet
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.network.network import Network
 from tandem_sim.grids.power_flow.ac import PowerFlow
-from tandem_sim.grids.power_flow.constraints import distribution_rows_ac
+from tandem_sim.grids.power_flow.constraints import distribution_constraints_ac
 from tandem_sim.grids.power_flow.lindistflow import LinDistFlow
 from tandem_sim.grids.power_flow.linearised_ac import linearise_ac
 from tests.nets import empty_net
@@ -64,7 +64,7 @@ def test_equals_lindistflow_sensitivities_where_losses_vanish() -> None:
     network = Network.from_pandapower(net, "short")
     flow, lin = PowerFlow(network), LinDistFlow.build(network)
     rows = linearise_ac(flow, network.p_mw, network.q_mvar)
-    by_hand = distribution_rows_ac(lin, flow.solve(network.p_mw, network.q_mvar))
+    by_hand = distribution_constraints_ac(lin, flow.solve(network.p_mw, network.q_mvar))
     assert rows.flow_matrix == pytest.approx(by_hand.flow_matrix, abs=1e-3)
     assert rows.voltage_matrix == pytest.approx(by_hand.voltage_matrix, abs=1e-6)
     assert rows.voltage_q_matrix == pytest.approx(by_hand.voltage_q_matrix, abs=1e-6)

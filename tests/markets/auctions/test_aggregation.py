@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tandem_sim.grids.power_flow.constraints import GridRows, Violations
-from tandem_sim.markets.auctions.aggregation import AreaProgramme, discrete_points, exact_points
+from tandem_sim.grids.power_flow.constraints import GridConstraints, Violations
+from tandem_sim.markets.auctions.aggregation import AreaProblem, discrete_points, exact_points
 from tandem_sim.markets.cases.clear import clear_case, open_case
 from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.markets.coordination.driver import carry
@@ -23,7 +23,7 @@ from tests.markets.small import network, random_bids, random_case, random_tree, 
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-def _feeder(limit_mva: float = 10.0) -> AreaProgramme:
+def _feeder(limit_mva: float = 10.0) -> AreaProblem:
     """Two nodes; up 1 MW at 30 and 2 MW at 50, down 1 MW at 20 and 1 MW at 10, all behind one branch."""
     grid = network(
         np.array([0]), np.array([1]), np.array([0.01]), np.array([limit_mva]), np.array([0.0, -3.0])
@@ -36,7 +36,7 @@ def _feeder(limit_mva: float = 10.0) -> AreaProgramme:
         [1.0, 2.0, 1.0, 1.0],
         [30.0, 50.0, 20.0, 10.0],
     )
-    return AreaProgramme(rows_of(grid), bids, bids.quantity_mw)
+    return AreaProblem(rows_of(grid), bids, bids.quantity_mw)
 
 
 def test_a_supply_function_by_hand() -> None:
@@ -69,7 +69,7 @@ def test_what_cannot_be_kept_is_kept_as_well_as_possible() -> None:
     assert area.range_mw == pytest.approx((3.0 - np.sqrt(1.2**2 - 1.0), 3.0), abs=1e-6)
     grid = network(np.array([0]), np.array([1]), np.array([0.01]), np.array([1.2]), np.array([0.0, -3.0]))
     bids = Bids.of(["a"], ["a"], [1], [1], [1.5], [30.0])
-    short = AreaProgramme(rows_of(grid), bids, bids.quantity_mw)
+    short = AreaProblem(rows_of(grid), bids, bids.quantity_mw)
     assert short.range_mw == pytest.approx((1.5, 1.5), abs=1e-6)
     assert short.dispatch(0.0).quantity_mw == pytest.approx([1.5], abs=1e-6)
 
@@ -80,7 +80,7 @@ def test_supply_functions_are_convex_and_true_between_their_points(seed: int) ->
     rng = np.random.default_rng(seed)
     grid = random_tree(rng)
     bids = random_bids(rng, grid.n_nodes, 12)
-    area = AreaProgramme(rows_of(grid), bids, bids.quantity_mw)
+    area = AreaProblem(rows_of(grid), bids, bids.quantity_mw)
     rsf = exact_points(area)
     if len(rsf.change_mw) < 2:
         return
@@ -128,12 +128,12 @@ def test_a_price_over_supply_functions_is_that_of_the_bids_behind_them(need: flo
     area = feeder(book(("u", 1, 1, 2.0, 60.0), ("d", 1, -1, 2.0, 30.0)), 100.0)
     case = system(need, book(("t", 0, 1, 9.0, 70.0), ("td", 0, -1, 9.0, 5.0)), D=area)
     for scheme in (build_schemes(Options(aggregation="exact"))["aggregation"], SCHEMES["common"]):
-        houses, ledger = open_case(case, scheme)
-        carry(scheme, houses, ledger)
-        assert houses[TSO]["balancing"].price_eur_per_mwh == pytest.approx(price), scheme.name
+        states, ledger = open_case(case, scheme)
+        carry(scheme, states, ledger)
+        assert states[TSO]["balancing"].price_eur_per_mwh == pytest.approx(price), scheme.name
 
 
-def _at_limit(seed: int) -> tuple[GridRows, Bids]:
+def _at_limit(seed: int) -> tuple[GridConstraints, Bids]:
     """A random area of which about half of the limits lie exactly where its base state is."""
     rng = np.random.default_rng(seed)
     grid = random_tree(rng, slack=float(rng.choice([0.7, 1.0, 1.3])))
@@ -153,7 +153,7 @@ def _at_limit(seed: int) -> tuple[GridRows, Bids]:
 def test_an_area_at_its_limits_has_a_supply_function(seed: int) -> None:
     """Ends of a range are found within the solver's tolerance, and can be asked for all the same."""
     rows, bids = _at_limit(seed)
-    area = AreaProgramme(rows, bids, bids.quantity_mw)
+    area = AreaProblem(rows, bids, bids.quantity_mw)
     rsf = exact_points(area)
     assert len(discrete_points(area, 0.5).change_mw) >= 1
     for change, cost in zip(rsf.change_mw, rsf.cost, strict=True):

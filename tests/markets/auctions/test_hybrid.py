@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tandem_sim.grids.power_flow.constraints import GridRows, Violations
-from tandem_sim.grids.power_flow.operator_model import GridPicture
+from tandem_sim.grids.power_flow.constraints import GridConstraints, Violations
+from tandem_sim.grids.power_flow.operator_model import OperatorModel
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.auctions.local_and_tso import dso_market, forward_bids, tso_market
 from tandem_sim.markets.auctions.mol_validation import accepted, build_mol, negotiate, validate_mol
@@ -83,13 +83,13 @@ def test_redispatch_behind_the_same_transformer_leaves_less_room() -> None:
 
 def test_a_list_that_is_safe_is_accepted_at_once_and_bounds_leave_room_for_nothing_unsafe() -> None:
     case = _worked_example()
-    houses, _ = open_case(case, SCHEMES["hybrid"])
-    houses["D"]["called"] = np.array([3.0])
-    written = check_block(validate_mol(), "D", houses)
+    states, _ = open_case(case, SCHEMES["hybrid"])
+    states["D"]["called"] = np.array([3.0])
+    written = check_block(validate_mol(), "D", states)
     assert written.entries["D"]["accepted"]
     assert written.entries["D"]["offers"] == pytest.approx([5.0], abs=0.026)  # 3 called, 2 more would fit
-    houses["D"]["called"] = np.array([10.0])
-    written = check_block(validate_mol(), "D", houses)
+    states["D"]["called"] = np.array([10.0])
+    written = check_block(validate_mol(), "D", states)
     assert not written.entries["D"]["accepted"]
     assert written.entries["D"]["offers"] == pytest.approx([5.0], abs=0.026)
 
@@ -97,35 +97,35 @@ def test_a_list_that_is_safe_is_accepted_at_once_and_bounds_leave_room_for_nothi
 def test_what_only_the_power_flow_sees_halves_the_call() -> None:
     """Another branch is overloaded as soon as more than 1 MW is called, and no bid moves its flow."""
     case = _worked_example()
-    houses, _ = open_case(case, SCHEMES["hybrid"])
-    base: GridRows = houses["D"]["grid"]
+    states, _ = open_case(case, SCHEMES["hybrid"])
+    base: GridConstraints = states["D"]["grid"]
 
-    def power_flow(dp_mw: FloatArray) -> GridRows:
+    def power_flow(dp_mw: FloatArray) -> GridConstraints:
         after = base.after(dp_mw)
         hidden = np.where([False, dp_mw[1] > 1.0], 2.0 * after.limit_mw, after.flow_mw)
         return replace(after, flow_mw=hidden)
 
-    houses["D"]["power_flow"] = power_flow
+    states["D"]["power_flow"] = power_flow
     called, rounds = np.array([4.0]), []
     for _ in range(4):
-        houses["D"]["called"] = called
-        written = check_block(validate_mol(), "D", houses).entries["D"]
+        states["D"]["called"] = called
+        written = check_block(validate_mol(), "D", states).entries["D"]
         rounds.append((written["accepted"], float(written["offers"][0])))
         if written["accepted"]:
             break
-        called = houses["D"]["offers"] = written["offers"]
+        called = states["D"]["offers"] = written["offers"]
     assert [done for done, _ in rounds] == [False, False, True]
     assert [bound for _, bound in rounds[:2]] == pytest.approx([2.0, 1.0])
 
 
 def test_an_area_that_has_not_accepted_is_left_out() -> None:
     case = _worked_example()
-    houses, _ = open_case(case, SCHEMES["hybrid"])
-    houses["D"]["accepted"] = False
-    written = check_block(tso_market(validated=True), TSO, houses)
+    states, _ = open_case(case, SCHEMES["hybrid"])
+    states["D"]["accepted"] = False
+    written = check_block(tso_market(validated=True), TSO, states)
     assert written.awards["D"] == pytest.approx([0.0])
-    houses["D"]["accepted"] = True
-    assert check_block(tso_market(validated=True), TSO, houses).awards["D"] == pytest.approx([10.0])
+    states["D"]["accepted"] = True
+    assert check_block(tso_market(validated=True), TSO, states).awards["D"] == pytest.approx([10.0])
 
 
 def test_rounds_are_bounded() -> None:
@@ -162,7 +162,7 @@ def test_validation_by_ac_power_flow_holds_in_ac() -> None:
     case = _worked_example()
     areas = {k: replace(a, offset="ac") for k, a in case.areas.items()}
     for name, a in areas.items():
-        rows = GridPicture(a.lin, a.power_flow, "ac").rows(a.network.p_mw, a.network.q_mvar)
+        rows = OperatorModel(a.lin, a.power_flow, "ac").rows(a.network.p_mw, a.network.q_mvar)
         assert rows is not None
         areas[name] = replace(a, rows=rows)
     outcome = clear_case(replace(case, areas=areas), SCHEMES["hybrid"])

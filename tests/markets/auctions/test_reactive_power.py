@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tandem_sim.grids.power_flow.constraints import GridRows, Violations
+from tandem_sim.grids.power_flow.constraints import GridConstraints, Violations
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.auctions.reactive_power import ReactiveTrade, least_cost_mvar, voltage_market
 from tandem_sim.markets.cases.case import Area, Case
@@ -86,8 +86,8 @@ def test_nothing_is_bought_where_voltages_hold(price: float) -> None:
     at = two_bus((0.979, 1.1))  # 0.9584 < 0.96
     offers = ("a", 1, 1, 0.6, price), ("b", 1, -1, 0.6, price)
     assert bought(at, *offers) == [0.0, 0.0]
-    houses, _ = open_case(_case(at, *offers), REACTIVE["multilevel-01"])
-    written = check_block(voltage_market(), "D", houses).entries["D"]
+    states, _ = open_case(_case(at, *offers), REACTIVE["multilevel-01"])
+    written = check_block(voltage_market(), "D", states).entries["D"]
     assert written["grid"].w_pu2.tolist() == at.rows.w_pu2.tolist()
 
 
@@ -129,11 +129,11 @@ def test_the_active_market_mends_what_is_left() -> None:
 
 def test_rounding_of_the_solver_is_not_left_for_the_active_market() -> None:
     at = two_bus((0.99, 1.1))
-    houses, _ = open_case(_case(at), REACTIVE["multilevel-01"])
+    states, _ = open_case(_case(at), REACTIVE["multilevel-01"])
     for miss, left in ((5e-8, 0.0), (5e-7, 5e-7)):
         w = np.array([1.0, 0.9801 - miss])
-        houses["D"]["grid"] = replace(at.rows, w_pu2=w, w_min_pu2=np.full(2, 0.9801))
-        grid = check_block(voltage_market(), "D", houses).entries["D"]["grid"]
+        states["D"]["grid"] = replace(at.rows, w_pu2=w, w_min_pu2=np.full(2, 0.9801))
+        grid = check_block(voltage_market(), "D", states).entries["D"]["grid"]
         assert grid.w_pu2.tolist() == [1.0, 0.9801 - left]
 
 
@@ -147,7 +147,7 @@ def test_what_reactive_power_takes_of_ratings_counts_afterwards() -> None:
     assert outcome.linear == Violations()
 
 
-def _out_of_band(rows: GridRows) -> FloatArray:
+def _out_of_band(rows: GridConstraints) -> FloatArray:
     return np.maximum(np.maximum(rows.w_min_pu2 - rows.w_pu2, rows.w_pu2 - rows.w_max_pu2), 0.0)
 
 
@@ -205,11 +205,11 @@ def test_schemes_with_it_keep_the_contract(name: str) -> None:
             k: replace(a, reactive=random_bids(rng, a.network.n_nodes, 8, f"{k}-q"))
             for k, a in case.areas.items()
         }
-        houses, ledger = open_case(replace(case, areas=areas), scheme)
-        check_scheme(scheme, houses, ledger)
+        states, ledger = open_case(replace(case, areas=areas), scheme)
+        check_scheme(scheme, states, ledger)
         assert isinstance(ledger, Ledger)
         assert not set(ledger.layers) & {"voltage_market"}  # no active power is sold in it
-        assert TSO in houses
+        assert TSO in states
 
 
 def test_both_directions_are_paid_by_the_buyer() -> None:

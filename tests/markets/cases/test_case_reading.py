@@ -44,7 +44,7 @@ def _refused(folder: Path, field: str, problem: str) -> None:
     with pytest.raises(InputError, match=problem) as error:
         read_case(folder)
     assert error.value.field == field
-    assert error.value.mend
+    assert error.value.hint
 
 
 def _set(key: str, value: Any) -> Callable[[dict[str, Any]], None]:

@@ -75,7 +75,7 @@ def refused(folder: Path, file: str, field: str, problem: str) -> None:
     assert Path(error.value.source).name == file
     assert error.value.field == field
     assert problem in error.value.problem
-    assert error.value.mend
+    assert error.value.hint
 
 
 def at(path: str, value: Any) -> Edit:

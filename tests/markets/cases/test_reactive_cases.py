@@ -115,7 +115,7 @@ def test_faults_of_reactive_bids(row: str, field: str, problem: str, tmp_path: P
     with pytest.raises(InputError) as error:
         read_bids(tmp_path / "bids.csv", {"T": grid, "D1": grid})
     assert (error.value.field, error.value.problem) == (field, problem)
-    assert error.value.mend
+    assert error.value.hint
 
 
 def test_forecasts_of_later_gates_know_what_was_bought(folder: Path) -> None:

@@ -109,9 +109,9 @@ def test_prices_count_what_must_not_be_aggravated() -> None:
     for pricing in ("pay-as-cleared", "locational"):
         scheme = build_schemes(Options(pricing=pricing))[RELAXED]
         assert clear_case(case, scheme).paid_eur_per_h == pytest.approx({TSO: -5.0})
-    houses, ledger = open_case(case, SCHEMES[RELAXED])
-    carry(SCHEMES[RELAXED], houses, ledger)
-    answer = houses[TSO]["balancing"]
+    states, ledger = open_case(case, SCHEMES[RELAXED])
+    carry(SCHEMES[RELAXED], states, ledger)
+    answer = states[TSO]["balancing"]
     assert answer.price_eur_per_mwh == pytest.approx(5.0)
     assert answer.value_eur_per_mwh[-1] == pytest.approx(-20.0)
 

@@ -12,7 +12,7 @@ from scipy.optimize import linprog
 
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.clearing.auction import Status, clear
-from tandem_sim.markets.clearing.constraints import Rows
+from tandem_sim.markets.clearing.constraints import AuctionConstraints
 from tandem_sim.markets.clearing.merit_order import _tie_breaks
 from tandem_sim.markets.errors import ClearingError
 
@@ -20,8 +20,10 @@ UP2 = np.array([1.0, 1.0])
 INF = np.inf
 
 
-def _row(matrix: list[float], base: float, low: float, high: float, penalty: float) -> Rows:
-    return Rows(np.array([matrix]), np.array([base]), np.array([low]), np.array([high]), penalty)
+def _row(matrix: list[float], base: float, low: float, high: float, penalty: float) -> AuctionConstraints:
+    return AuctionConstraints(
+        np.array([matrix]), np.array([base]), np.array([low]), np.array([high]), penalty
+    )
 
 
 def test_two_up_bids_and_a_need() -> None:
@@ -131,14 +133,14 @@ def test_no_bids() -> None:
     short = clear(empty, empty, sign=empty, need_mw=3.0)
     assert short.require("a market").short_mw == pytest.approx(3.0)
     broken = _row([], base=5.0, low=-2.0, high=2.0, penalty=INF)
-    broken = Rows(np.empty((1, 0)), broken.base, broken.low, broken.high, INF)
+    broken = AuctionConstraints(np.empty((1, 0)), broken.base, broken.low, broken.high, INF)
     assert clear(empty, empty, rows=[broken]).status is Status.INFEASIBLE
-    soft = Rows(broken.matrix, broken.base, broken.low, broken.high, 1.0)
+    soft = AuctionConstraints(broken.matrix, broken.base, broken.low, broken.high, 1.0)
     assert clear(empty, empty, rows=[soft]).status is Status.OPTIMAL
 
 
 def test_only_rows_that_can_break_are_kept() -> None:
-    rows = Rows(
+    rows = AuctionConstraints(
         np.array([[1.0, 0.0], [1.0, -1.0], [0.0, 2.0]]), np.zeros(3), np.full(3, -2.0), np.full(3, 4.0), 1.0
     )
     kept = rows.breakable(np.zeros(2), np.array([3.0, 2.5]))  # ranges: 0..3, -2.5..3, 0..5

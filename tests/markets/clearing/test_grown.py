@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tandem_sim.markets.clearing import auction as programme
+from tandem_sim.markets.clearing import auction as problem
 from tandem_sim.markets.clearing.auction import Cleared, Status, clear
-from tandem_sim.markets.clearing.constraints import Rows
+from tandem_sim.markets.clearing.constraints import AuctionConstraints
 from tandem_sim.markets.orders.penalties import UNSERVED_EUR_PER_MWH
 
 INF = float("inf")
 
 
-def book(seed: int) -> tuple[dict[str, Any], list[Rows]]:
+def book(seed: int) -> tuple[dict[str, Any], list[AuctionConstraints]]:
     """What `clear` takes, with more rows than it hands over at once, some of them broken from the start."""
     rng = np.random.default_rng(seed)
     n, m, hard = int(rng.integers(2, 60)), int(rng.integers(9, 50)), bool(rng.random() < 0.5)
@@ -30,12 +30,12 @@ def book(seed: int) -> tuple[dict[str, Any], list[Rows]]:
     high[rng.random(m) < 0.2] = INF
     if hard and rng.random() < 0.8:  # the others have no answer, or only by luck
         low, high = np.minimum(low, base), np.maximum(high, base)
-    others = Rows(rng.normal(size=(3, n)), np.zeros(3), -np.ones(3), np.ones(3), 1e4, "D2")
+    others = AuctionConstraints(rng.normal(size=(3, n)), np.zeros(3), -np.ones(3), np.ones(3), 1e4, "D2")
     given: dict[str, Any] = {
         "cost": cost, "available": rng.uniform(0.0, 1.0, n) * (rng.random(n) < 0.9), "sign": sign,
         "need_mw": float(rng.normal()) if sign is not None else 0.0,
     }  # fmt: skip
-    return given, [Rows(matrix, base, low, high, INF if hard else 1e4, "D1"), others]
+    return given, [AuctionConstraints(matrix, base, low, high, INF if hard else 1e4, "D1"), others]
 
 
 def objective(answer: Cleared) -> float:
@@ -48,7 +48,7 @@ def objective(answer: Cleared) -> float:
 def test_rows_that_matter_are_enough(seed: int) -> None:
     given, rows = book(seed)
     found = clear(**given, rows=rows)
-    with patch.object(programme, "FEW_ROWS", 10**6):
+    with patch.object(problem, "FEW_ROWS", 10**6):
         asked = clear(**given, rows=rows)
     assert found.status is asked.status
     if asked.status is not Status.OPTIMAL:
@@ -65,6 +65,6 @@ def test_rows_that_matter_are_enough(seed: int) -> None:
 def test_rows_of_nan_are_refused_aloud() -> None:
     matrix = np.ones((9, 2))
     matrix[8, 1] = np.nan
-    rows = [Rows(matrix, np.zeros(9), -np.ones(9), np.ones(9), 1e4, "D1")]
+    rows = [AuctionConstraints(matrix, np.zeros(9), -np.ones(9), np.ones(9), 1e4, "D1")]
     with pytest.raises(ValueError, match=r"nan|inf"):
         clear(np.array([-5.0, -4.0]), np.ones(2), rows=rows)

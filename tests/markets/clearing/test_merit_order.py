@@ -18,9 +18,9 @@ from tandem_sim.experiments.runs.bundled import case_path
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.cases.case import Case, read_case
 from tandem_sim.markets.cases.clear import clear_case
-from tandem_sim.markets.clearing import auction as programme
+from tandem_sim.markets.clearing import auction as problem
 from tandem_sim.markets.clearing.auction import Cleared, Status, clear
-from tandem_sim.markets.clearing.constraints import Rows
+from tandem_sim.markets.clearing.constraints import AuctionConstraints
 from tandem_sim.markets.clearing.merit_order import TIE_STEP_EUR_PER_MWH, ordered_costs
 from tandem_sim.markets.clearing.solvers import solve
 from tandem_sim.markets.schemes import SCHEMES
@@ -35,7 +35,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 def solved(*args: Any, **kwargs: Any) -> Cleared:
     """The answer of the solver to what `clear` is asked."""
     none: Callable[..., None] = lambda *_: None  # noqa: E731
-    with patch.multiple(programme, nothing_to_trade=none, fill_balance=none, fill_nested=none):
+    with patch.multiple(problem, nothing_to_trade=none, fill_balance=none, fill_nested=none):
         return clear(*args, **kwargs)
 
 
@@ -62,10 +62,10 @@ def book(rng: np.random.Generator, n: int) -> tuple[FloatArray, FloatArray, Floa
     return price * sign, available, sign
 
 
-def some_rows(rng: np.random.Generator, n: int) -> list[Rows]:
+def some_rows(rng: np.random.Generator, n: int) -> list[AuctionConstraints]:
     """Soft rows, tight or wide, of two owners."""
     return [
-        Rows(
+        AuctionConstraints(
             rng.normal(size=(m, n)).round(1),
             rng.normal(size=m),
             -rng.uniform(0.5, 8.0, m),
@@ -107,7 +107,7 @@ def test_nested_limits_are_answered_like_their_programme(seed: int) -> None:
     room = rng.uniform(0.0, 6.0, nodes)
     factor = rng.choice([-1.0, 1.0], nodes) * rng.choice([1.0, 0.5], nodes)
     up = factor > 0.0
-    flows = Rows(
+    flows = AuctionConstraints(
         carries[:, node] * factor[:, None],
         np.zeros(nodes),
         np.where(up, -100.0, -room),
@@ -115,7 +115,7 @@ def test_nested_limits_are_answered_like_their_programme(seed: int) -> None:
         INF,
         "D",
     )
-    voltages = Rows(
+    voltages = AuctionConstraints(
         rng.uniform(0.0, 1.0, (2, n)), np.zeros(2), np.full(2, -9.0), rng.uniform(2.0, 20.0, 2), INF, "D"
     )
     cost, available, _ = book(rng, n)
@@ -138,7 +138,7 @@ def test_common_programmes_do_reach_the_merit_order(need: float) -> None:
 
 def test_nested_limits_by_hand() -> None:
     # 3 MW through the transformer, 2 of them through the feeder of the two best bids.
-    rows = Rows(
+    rows = AuctionConstraints(
         np.array([[1.0, 1.0, 1.0], [1.0, 1.0, 0.0]]), np.zeros(2), np.full(2, -9.0), np.array([3.0, 2.0]), INF
     )
     answer = clear(np.array([-3.0, -4.0, -2.0]), np.full(3, 1.5), rows=[rows])
@@ -151,11 +151,17 @@ def test_nested_limits_by_hand() -> None:
 def test_what_the_merit_order_cannot_decide_goes_to_the_solver() -> None:
     one, two = np.ones(1), np.ones(2)
     tight = clear(
-        np.array([10.0, 20.0]), two, two, 0.5, [Rows(np.eye(1, 2), np.zeros(1), -one, 0.2 * one, 9.0)]
+        np.array([10.0, 20.0]),
+        two,
+        two,
+        0.5,
+        [AuctionConstraints(np.eye(1, 2), np.zeros(1), -one, 0.2 * one, 9.0)],
     )
     nowhere = clear(one, one, one, 5.0, imbalance_bound_mw=1.0)
-    broken = clear(-one, one, rows=[Rows(np.ones((1, 1)), 3.0 * one, -one, one, INF)])
-    crossing = Rows(np.array([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]]), np.zeros(2), np.full(2, -9.0), two, INF)
+    broken = clear(-one, one, rows=[AuctionConstraints(np.ones((1, 1)), 3.0 * one, -one, one, INF)])
+    crossing = AuctionConstraints(
+        np.array([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]]), np.zeros(2), np.full(2, -9.0), two, INF
+    )
     crossed = clear(-np.array([1.0, 1.5, 1.2]), np.ones(3), rows=[crossing])
     answers = tight, nowhere, broken, crossed
     assert BY_MERIT not in [answer.message for answer in answers]
@@ -165,7 +171,10 @@ def test_what_the_merit_order_cannot_decide_goes_to_the_solver() -> None:
 
 def test_limits_of_several_owners_are_worth_what_each_gives_up() -> None:
     one, two = np.ones(1), np.ones(2)
-    halves = [Rows(np.eye(1, 2, k), np.zeros(1), -one, 0.5 * one, INF, owner) for k, owner in enumerate("TD")]
+    halves = [
+        AuctionConstraints(np.eye(1, 2, k), np.zeros(1), -one, 0.5 * one, INF, owner)
+        for k, owner in enumerate("TD")
+    ]
     shared = clear(-two, two, rows=halves)
     assert shared.message == BY_MERIT
     assert shared.limits_eur_per_h == {"T": -0.5, "D": -0.5}
@@ -179,7 +188,7 @@ def test_no_nan_is_answered(where: str, balanced: bool) -> None:
     values = {"cost": -np.ones(2), "available": np.ones(2), "base": np.zeros(1), "matrix": np.ones((1, 2))}
     if where in values:
         values[where][..., 0] = NAN
-    row = Rows(values["matrix"], values["base"], -np.ones(1), 1.5 * np.ones(1), INF)
+    row = AuctionConstraints(values["matrix"], values["base"], -np.ones(1), 1.5 * np.ones(1), INF)
     with pytest.raises(ValueError, match=r"nan|inf"):
         clear(
             values["cost"],
@@ -203,7 +212,7 @@ def counting() -> Iterator[dict[str, int]]:
         return call
 
     with patch.multiple(
-        programme,
+        problem,
         ordered_costs=counted("ordered", ordered_costs),
         solve=counted("solved", solve),
     ):
@@ -247,7 +256,7 @@ def test_how_many_programmes_of_the_cases_are_solved(scheme: str, solved_of: dic
 
 def test_a_limit_that_two_bids_fill_but_for_rounding_is_worth_what_the_next_bid_is() -> None:
     cost, available = np.array([-10.0, -9.0, -1.0]), np.array([0.1, 0.2, 1.0])
-    row = Rows(np.ones((1, 3)), np.zeros(1), np.array([-INF]), np.array([0.3]), INF, "D1")
+    row = AuctionConstraints(np.ones((1, 3)), np.zeros(1), np.array([-INF]), np.array([0.3]), INF, "D1")
     found = clear(cost, available, rows=[row])
     assert found.message == BY_MERIT
     np.testing.assert_allclose(found.quantity_mw, [0.1, 0.2, 0.0], atol=1e-12)  # 0.3 - 0.1 < 0.2 in binary

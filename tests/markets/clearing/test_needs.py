@@ -24,8 +24,8 @@ NO_BIDS = book()
 
 
 def _carried(case: Case, scheme: Scheme) -> Ledger:
-    houses, ledger = open_case(case, scheme)
-    carry(scheme, houses, ledger, told_by_gate(case, houses))
+    states, ledger = open_case(case, scheme)
+    carry(scheme, states, ledger, told_by_gate(case, states))
     return ledger
 
 

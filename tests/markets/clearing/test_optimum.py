@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.choices import SOLVERS, Solver
-from tandem_sim.markets.clearing import auction as programme
+from tandem_sim.markets.clearing import auction as problem
 from tandem_sim.markets.clearing.auction import Cleared, clear
-from tandem_sim.markets.clearing.constraints import Rows
+from tandem_sim.markets.clearing.constraints import AuctionConstraints
 from tandem_sim.markets.clearing.optimum import Optimum
 from tandem_sim.markets.clearing.solvers import solving_by
 from tandem_sim.markets.errors import ClearingError
@@ -30,7 +30,7 @@ def least_cost(answer: Cleared) -> float:
 
 
 def slopes(
-    cost: FloatArray, available: FloatArray, sign: FloatArray, need: float, rows: list[Rows]
+    cost: FloatArray, available: FloatArray, sign: FloatArray, need: float, rows: list[AuctionConstraints]
 ) -> tuple[float, float]:
     """Of the least cost to the left and to the right of a need, by solving again (EUR/MWh)."""
     at = [least_cost(clear(cost, available, sign, need + step, rows)) for step in (-SMALL_MW, 0.0, SMALL_MW)]
@@ -47,13 +47,13 @@ def book(rng: np.random.Generator) -> tuple[FloatArray, FloatArray, FloatArray, 
     return sign * price, available, sign, need
 
 
-def some_rows(rng: np.random.Generator, n: int) -> list[Rows]:
+def some_rows(rng: np.random.Generator, n: int) -> list[AuctionConstraints]:
     m = int(rng.integers(0, 4))
     if not m:
         return []
     matrix: FloatArray = rng.choice([-1.0, -0.5, 0.0, 0.5, 1.0], (m, n))
     limit: FloatArray = rng.integers(0, 4, m).astype(np.float64)
-    return [Rows(matrix, np.zeros(m), -limit, limit, 50_000.0, "D")]
+    return [AuctionConstraints(matrix, np.zeros(m), -limit, limit, 50_000.0, "D")]
 
 
 def by_solver(solver: Solver) -> Callable[..., Cleared]:
@@ -62,7 +62,7 @@ def by_solver(solver: Solver) -> Callable[..., Cleared]:
     def cleared(*given: object) -> Cleared:
         with (
             solving_by(solver),
-            patch.multiple(programme, nothing_to_trade=none, fill_balance=none, fill_nested=none),
+            patch.multiple(problem, nothing_to_trade=none, fill_balance=none, fill_nested=none),
         ):
             return clear(*given)  # type: ignore[arg-type]
 
@@ -115,7 +115,9 @@ def test_a_rest_of_rounding_calls_no_bid(path: str, rest: float) -> None:
 def test_equal_bids_leave_no_trace_in_the_price(path: str) -> None:
     answer = PATHS[path](np.full(4, 10.0), np.ones(4), np.ones(4), 2.5)
     assert answer.price_eur_per_mwh == 10.0
-    limited = Rows(np.array([[1.0, 1.0, 0.0, 0.0]]), np.zeros(1), -np.ones(1), np.ones(1), 50_000.0, "D")
+    limited = AuctionConstraints(
+        np.array([[1.0, 1.0, 0.0, 0.0]]), np.zeros(1), -np.ones(1), np.ones(1), 50_000.0, "D"
+    )
     assert PATHS[path](np.full(4, 10.0), np.ones(4), np.ones(4), 2.5, [limited]).price_eur_per_mwh == 10.0
 
 
@@ -127,7 +129,9 @@ def test_what_nobody_serves_has_the_price_of_the_penalty() -> None:
 
 def test_a_limit_exactly_full_that_need_not_be_wider_is_worth_nothing() -> None:
     """2 MW fit, and the third MW costs the same elsewhere; at 2.5 elsewhere is dearer by 5 EUR/MWh."""
-    limit = Rows(np.array([[1.0, 0.0]]), np.zeros(1), -np.full(1, 2.0), np.full(1, 2.0), 50_000.0, "D")
+    limit = AuctionConstraints(
+        np.array([[1.0, 0.0]]), np.zeros(1), -np.full(1, 2.0), np.full(1, 2.0), 50_000.0, "D"
+    )
     for other, worth in ((10.0, 0.0), (15.0, -10.0)):
         answer = clear(np.array([10.0, other]), np.full(2, 5.0), np.ones(2), 2.5, [limit])
         assert answer.limits_eur_per_h == pytest.approx({"D": worth})
@@ -140,7 +144,9 @@ def test_a_limit_exactly_full_that_need_not_be_wider_is_worth_nothing() -> None:
 @pytest.mark.parametrize("path", PATHS)
 def test_a_limit_broken_by_less_than_the_solver_sees_has_a_price(path: str, beyond: float) -> None:
     """1 MW of line, exceeded by the base state: bids up at 50 and down at 20 may mend it, or need not."""
-    line = Rows(np.array([[-1.0, 0.0]]), np.array([1.0 + beyond]), -np.ones(1), np.ones(1), PENALTY, "D")
+    line = AuctionConstraints(
+        np.array([[-1.0, 0.0]]), np.array([1.0 + beyond]), -np.ones(1), np.ones(1), PENALTY, "D"
+    )
     answer = PATHS[path](np.array([50.0, -20.0]), np.ones(2), np.array([1.0, -1.0]), 0.0, [line], 0.0, 0.0)
     assert 20.0 - 1e-6 <= answer.price_eur_per_mwh <= 50.0 + 1e-6
 
@@ -152,7 +158,7 @@ def test_what_is_no_optimum_has_no_prices() -> None:
     with a dual d of 0 at least: no d makes that 10.
     """
     one = np.ones(1)
-    full = Rows(np.ones((1, 1)), np.zeros(1), -one, 0.5 * one, PENALTY, "D")
+    full = AuctionConstraints(np.ones((1, 1)), np.zeros(1), -one, 0.5 * one, PENALTY, "D")
     for sign in (None, one):
         found = Optimum(0.5 * one, 10.0 * one, 10.0 * one, one, sign, -1.0, 5.0, np.inf, [full], long_mw=1.5)
         with pytest.raises(ClearingError, match="no prices go with what the solver found"):

@@ -40,8 +40,8 @@ def test_three_rules_by_hand() -> None:
 
 def _sold(case: Case, pricing: Pricing) -> tuple[Ledger, str]:
     scheme = build_schemes(Options(pricing=pricing))["common"]
-    houses, ledger = open_case(case, scheme)
-    carry(scheme, houses, ledger)
+    states, ledger = open_case(case, scheme)
+    carry(scheme, states, ledger)
     return ledger, scheme.blocks[0].name
 
 
@@ -87,11 +87,11 @@ def test_nobody_is_paid_less_than_it_asked_for_under_any_rule(seed: int, name: s
     dispatch = []
     for pricing in PRICINGS:
         scheme = build_schemes(Options(pricing=pricing))[name]
-        houses, ledger = open_case(case, scheme)
-        carry(scheme, houses, ledger)
+        states, ledger = open_case(case, scheme)
+        carry(scheme, states, ledger)
         for layer, systems in ledger.layers.items():
             for system_name, award in systems.items():
-                asked = houses[system_name]["bids"].signed_price * award
+                asked = states[system_name]["bids"].signed_price * award
                 assert (ledger.paid[layer][system_name] >= asked - 1e-7).all(), (layer, system_name)
                 if pricing == "pay-as-bid":
                     assert ledger.paid[layer][system_name] == pytest.approx(asked, abs=1e-9)
@@ -103,8 +103,8 @@ def test_allocation_by_hand() -> None:
     # The area draws 4 MW over 3 MW, up bids behind the branch cost 50; the system lacks 5 MW, at 20.
     area = feeder(book(("d", 1, 1, 4.0, 50.0)), 3.0, base_mw=(-4.0, 0.0))
     case = system(5.0, book(("t", 0, 1, 9.0, 20.0), ("td", 0, -1, 9.0, 5.0)), D=area)
-    houses, _ = open_case(case, SCHEMES["common"])
-    costs = coalition_costs(houses)
+    states, _ = open_case(case, SCHEMES["common"])
+    costs = coalition_costs(states)
     # Alone the DSO buys 1 MW at 50 and 1 MW down at 5; alone the TSO 5 MW at 20; together 1 at 50, 4 at 20.
     assert costs[frozenset()] == 0.0
     assert costs[frozenset({"D"})] == pytest.approx(45.0)
@@ -143,6 +143,6 @@ def test_the_shapley_value_keeps_its_axioms(values: list[float]) -> None:
 
 def test_duals_that_cancel_out_allocate_nothing() -> None:
     case = system(0.0, book(("t", 0, 1, 1.0, 20.0)), D=feeder(book(), 1.0))
-    houses, ledger = open_case(case, SCHEMES["common"])
-    carry(SCHEMES["common"], houses, ledger)
-    assert by_duals(houses[TSO]["balancing"], houses[TSO]["need"]) == {}
+    states, ledger = open_case(case, SCHEMES["common"])
+    carry(SCHEMES["common"], states, ledger)
+    assert by_duals(states[TSO]["balancing"], states[TSO]["need"]) == {}

@@ -23,9 +23,9 @@ BOTH = pytest.mark.parametrize("scheme", [SCHEMES["common"], EXACT], ids=["commo
 
 
 def _sold(case: Case, scheme: Scheme) -> tuple[Ledger, dict[str, Bids]]:
-    houses, ledger = open_case(case, scheme)
-    carry(scheme, houses, ledger)
-    return ledger, {name: values["bids"] for name, values in houses.items()}
+    states, ledger = open_case(case, scheme)
+    carry(scheme, states, ledger)
+    return ledger, {name: values["bids"] for name, values in states.items()}
 
 
 def _bought(case: Case, scheme: Scheme) -> dict[str, dict[str, float]]:

@@ -26,7 +26,7 @@ MOVES = (TRUTH, Move(planned=1.0), Move(20.0, planned=1.0), Move(45.0, planned=1
 LOCAL = ("multilevel-01", "multilevel-03", "common")
 
 
-def _street(limit_mw: float) -> Case:
+def _lv_feeder(limit_mw: float) -> Case:
     """3 MW behind a branch; relief costs 80 EUR/MWh, and whoever takes more elsewhere pays 35."""
     bids = book(("rival", 2, 1, 10.0, 80.0), ("sink", 0, -1, 10.0, 35.0))
     return system(0.0, Bids.empty(), D=feeder(bids, limit_mw, (0.0, -3.0)))
@@ -34,7 +34,13 @@ def _street(limit_mw: float) -> Case:
 
 def _inc_dec(limit_mw: float, scheme: str, rules: Rules | None = None) -> CaseGame:
     return case_game(
-        _street(limit_mw), SCHEMES[scheme], ["gamer"], MOVES, PLAN, 40.0, Rules() if rules is None else rules
+        _lv_feeder(limit_mw),
+        SCHEMES[scheme],
+        ["gamer"],
+        MOVES,
+        PLAN,
+        40.0,
+        Rules() if rules is None else rules,
     )
 
 
@@ -158,6 +164,6 @@ def test_what_makes_no_game_is_refused() -> None:
         case_game(_loaded(), SCHEMES["common"], ["one"], (Move(5.0),))
     cheap = {"gamer": [Plan("D", 2, 1, 5.0, 50.0)]}
     with pytest.raises(ValueError, match="pays without being called"):
-        case_game(_street(4.0), SCHEMES["common"], ["gamer"], MOVES, cheap, 40.0)
+        case_game(_lv_feeder(4.0), SCHEMES["common"], ["gamer"], MOVES, cheap, 40.0)
     with pytest.raises(ValueError, match="must lie between 0 and 1"):
         with_contracts(_loaded(), np.inf)

@@ -126,10 +126,10 @@ def test_a_shift_leaves_the_need_and_moves_flows(offset: Any) -> None:
     shift = np.zeros(network.n_nodes)
     shift[20] = 0.2
     moved = shifted_case(case, {"D1": shift}, node)
-    houses, _ = open_case(case, SCHEMES["common"])
+    states, _ = open_case(case, SCHEMES["common"])
     after, _ = open_case(moved, SCHEMES["common"])
     before_mw, after_mw = (
-        expected_mw(h[TSO], {k: v for k, v in h.items() if k != TSO}) for h in (houses, after)
+        expected_mw(h[TSO], {k: v for k, v in h.items() if k != TSO}) for h in (states, after)
     )
     assert float(after_mw.sum()) == pytest.approx(float(before_mw.sum()), abs=1e-12)
     change = after_mw - before_mw

@@ -29,9 +29,9 @@ from tandem_sim.grids.io.read import load_network
 from tandem_sim.grids.network.network import Network
 from tandem_sim.grids.power_flow.ac import PowerFlow
 from tandem_sim.grids.power_flow.ac_limits import AcLimits
-from tandem_sim.grids.power_flow.constraints import GridRows, Violations
+from tandem_sim.grids.power_flow.constraints import GridConstraints, Violations
 from tandem_sim.grids.power_flow.lindistflow import LinDistFlow
-from tandem_sim.grids.power_flow.operator_model import GridPicture
+from tandem_sim.grids.power_flow.operator_model import OperatorModel
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.auctions.reactive_power import voltage_market
 from tandem_sim.markets.cases.clear import clear_case, open_case
@@ -55,11 +55,11 @@ METHODS: tuple[Method, ...] = ("envelope", "uniform", "disqualify")
 CHECKED = build_schemes(Options(envelope_check="ac"))
 
 
-def pictured(grid: Network, offset: Offset) -> tuple[AcLimits, GridRows]:
-    picture = GridPicture(LinDistFlow.build(grid), PowerFlow(grid), offset)
-    rows = picture.rows(grid.p_mw, grid.q_mvar)
+def pictured(grid: Network, offset: Offset) -> tuple[AcLimits, GridConstraints]:
+    operator_model = OperatorModel(LinDistFlow.build(grid), PowerFlow(grid), offset)
+    rows = operator_model.rows(grid.p_mw, grid.q_mvar)
     assert rows is not None
-    return AcLimits(picture, grid.p_mw, grid.q_mvar), rows
+    return AcLimits(operator_model, grid.p_mw, grid.q_mvar), rows
 
 
 def checked_mw(grid: Network, bids: Bids, offset: Offset, method: Method = "envelope") -> FloatArray:
@@ -167,7 +167,7 @@ def test_runpp_agrees_at_every_corner() -> None:
     limits, rows = pictured(grid, "linear")
     limit = ac_qualified_mw(limits, rows, bids, bids.quantity_mw, "envelope")
     assert 0.0 < limit.sum() < qualified_mw(rows, bids, bids.quantity_mw, "envelope").sum()
-    flow = limits.picture.power_flow
+    flow = limits.operator_model.power_flow
     allowed = np.maximum(limits.excess(flow.reference(grid.p_mw, grid.q_mvar)) + GRACE, 0.0)
     for corner in itertools.product((0.0, 1.0), repeat=6):
         change = bids.injection_mw(limit * np.array(corner), grid.n_nodes)
@@ -177,9 +177,9 @@ def test_runpp_agrees_at_every_corner() -> None:
 def test_a_base_without_a_solution_lets_nothing_through() -> None:
     grid = line(8.0, (0.8, 1.1))
     dead = replace(grid, p_mw=np.array([0.0, -100.0]), q_mvar=np.zeros(2))
-    picture = GridPicture(LinDistFlow.build(dead), PowerFlow(dead), "linear")
-    rows, bids = picture.linear_rows(dead.p_mw, dead.q_mvar), hand.book(("a", 1, UP, 1.0, 50.0))
-    limits = AcLimits(picture, dead.p_mw, dead.q_mvar)
+    operator_model = OperatorModel(LinDistFlow.build(dead), PowerFlow(dead), "linear")
+    rows, bids = operator_model.linear_rows(dead.p_mw, dead.q_mvar), hand.book(("a", 1, UP, 1.0, 50.0))
+    limits = AcLimits(operator_model, dead.p_mw, dead.q_mvar)
     assert ac_qualified_mw(limits, rows, bids, bids.quantity_mw, "envelope") == pytest.approx([0.0])
 
 
@@ -258,9 +258,9 @@ def test_what_has_been_sold_is_part_of_the_base() -> None:
     # 8 MVA, of which 3 MW down are sold: some 4.4 MW more fit, and 7.4 MW without.
     bids = hand.book(("a", 1, DOWN, 3.0, 20.0), ("b", 1, DOWN, 20.0, 10.0))
     grid = line(8.0, (0.8, 1.1))
-    houses, _ = open_case(hand.system(0.0, hand.book(), D=area(grid, bids)), CHECKED["central-02"])
+    states, _ = open_case(hand.system(0.0, hand.book(), D=area(grid, bids)), CHECKED["central-02"])
     offers = np.array([0.0, 20.0])
-    own = {**houses["D"], "sold": np.array([3.0, 0.0]), "offers": offers}
+    own = {**states["D"], "sold": np.array([3.0, 0.0]), "offers": offers}
     left = prequalify("envelope", "ac").run("D", View(own)).entries["D"]["offers"]
     free = prequalify("envelope", "ac").run("D", View({**own, "sold": np.zeros(2)})).entries["D"]["offers"]
     assert left[1] == pytest.approx(free[1] - 3.0, abs=5e-3)
@@ -269,17 +269,17 @@ def test_what_has_been_sold_is_part_of_the_base() -> None:
 def test_reactive_power_that_was_bought_is_part_of_the_base() -> None:
     bids = hand.book(("a", 1, DOWN, 20.0, 10.0))
     grid = line(8.0, (0.8, 1.1))
-    houses, _ = open_case(
+    states, _ = open_case(
         hand.system(
             0.0, hand.book(), D=replace(area(grid, bids), reactive=hand.book(("q", 1, UP, 2.0, 1.0)))
         ),
         build_schemes(Options(envelope_check="ac", reactive=True))["multilevel-03"],
     )
-    narrow = replace(houses["D"]["grid"], w_min_pu2=np.array([0.0, 1.02]))  # wants 0.1 p.u. of it: 1 Mvar
-    written = voltage_market("ac").run("D", View({**houses["D"], "grid": narrow})).entries["D"]
+    narrow = replace(states["D"]["grid"], w_min_pu2=np.array([0.0, 1.02]))  # wants 0.1 p.u. of it: 1 Mvar
+    written = voltage_market("ac").run("D", View({**states["D"], "grid": narrow})).entries["D"]
     assert written["reactive_mvar"] == pytest.approx([1.0], rel=1e-3)
     assert written["ac_limits"].q_mvar == pytest.approx([0.0, 1.0], rel=1e-3)
-    assert "ac_limits" not in voltage_market().run("D", View({**houses["D"], "grid": narrow})).entries["D"]
+    assert "ac_limits" not in voltage_market().run("D", View({**states["D"], "grid": narrow})).entries["D"]
 
 
 def test_static_zones_are_not_checked() -> None:
@@ -323,7 +323,7 @@ def test_the_study_finds_no_broken_limit_in_ten_grids() -> None:
 def test_whole_bids_go_where_harm_comes_from_both_directions() -> None:
     """The dearest bid of the direction that weighs more, until what is left is safe."""
     none, no_rows = np.empty(0), np.array([[1.0, -1.0]])
-    rows = GridRows(
+    rows = GridConstraints(
         np.zeros((0, 2)), none, none, no_rows, np.ones(1), np.full(1, 0.5), np.full(1, 3.5), np.ones(1, int)
     )
     bids = hand.book(("a", 0, UP, 1.0, 50.0), ("b", 0, UP, 1.0, 60.0), ("c", 1, DOWN, 1.0, 10.0))

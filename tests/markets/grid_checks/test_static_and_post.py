@@ -37,8 +37,8 @@ def test_zones_by_hand() -> None:
     bids = book(("a", 1, 1, 4.0, 50.0), ("b", 2, 1, 3.0, 40.0), ("c", 2, -1, 2.0, 10.0))
     area = feeder(bids, 5.0, base_mw=(-2.0, 0.0))
     case = system(7.0, book(("t", 0, 1, 9.0, 90.0)), D=area)
-    houses, _ = open_case(case, STATIC["central-02"])
-    green = houses["D"]["zones"].green
+    states, _ = open_case(case, STATIC["central-02"])
+    green = states["D"]["zones"].green
     assert green[0, 1] != green[0, 2]  # one of them is red for up
     assert green[1].all()  # worst for down: 2 MW of load and 2 MW more on 5 MW
     outcome = clear_case(case, STATIC["central-02"])
@@ -94,8 +94,8 @@ def test_refusal_by_hand() -> None:
 def test_refusal_leaves_nothing_worse_than_the_local_market_did(seed: int) -> None:
     case = random_case(np.random.default_rng(seed))
     scheme = SCHEMES["multilevel-02-post"]
-    houses, ledger = open_case(case, scheme)
-    carry(scheme, houses, ledger)
+    states, ledger = open_case(case, scheme)
+    carry(scheme, states, ledger)
     for name, area in case.areas.items():
         local = area.bids.injection_mw(ledger.layers["dso_market"][name], area.network.n_nodes)
         allowed = area.rows.after(local).relaxed()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tandem_sim.grids.power_flow.constraints import GridRows
+from tandem_sim.grids.power_flow.constraints import GridConstraints
 from tandem_sim.grids.power_flow.lindistflow import LinDistFlow
 from tandem_sim.markets.choices import Region
 from tandem_sim.markets.grid_checks.flexibility_study import Zones, worst_cases
@@ -32,7 +32,7 @@ from tests.markets.small import random_tree
 AREA = feeder(Bids.empty(), 5.0)  # the branch from the root to node 1 carries 5 MW, node 2 hangs behind it
 
 
-def worst(peak_mw: float = 2.0) -> dict[int, GridRows]:
+def worst(peak_mw: float = 2.0) -> dict[int, GridConstraints]:
     """With 2 MW of load at node 1 there is room for 5 + 2 / 4 = 5.5 MW up, and for 5 - 2 = 3 MW down."""
     load = np.array([0.0, -peak_mw, 0.0])
     return worst_cases(AREA.lin, load, np.zeros(3), np.zeros(3))

@@ -12,7 +12,7 @@ from tandem_sim.grids.errors import InputError
 from tandem_sim.markets.cases.case import read_case
 from tandem_sim.markets.cases.clear import clear_case
 from tandem_sim.markets.clearing.auction import clear
-from tandem_sim.markets.clearing.constraints import Rows
+from tandem_sim.markets.clearing.constraints import AuctionConstraints
 from tandem_sim.markets.orders.penalties import (
     admitting,
     factor_of,
@@ -47,7 +47,9 @@ def test_nobody_earns_by_leaving_need_or_breaking_a_limit(limit: float) -> None:
         assert (greedy.quantity_mw.tolist(), greedy.short_mw) == ([0.0], 0.0)
         if limit < 10_000.0:
             return  # two bids at the limit are worth more than a MW of overload: see `penalties`
-        line = Rows(np.ones((1, 2)), np.zeros(1), -np.full(1, 9.0), ONE, overload_eur_per_mwh(), "D")
+        line = AuctionConstraints(
+            np.ones((1, 2)), np.zeros(1), -np.full(1, 9.0), ONE, overload_eur_per_mwh(), "D"
+        )
         pair = clear(-limit * np.ones(2), np.full(2, 5.0), np.array([1.0, -1.0]), 0.0, [line])
         assert pair.penalty_eur_per_h == 0.0
         assert pair.quantity_mw.tolist() == [0.5, 0.5]
@@ -77,6 +79,8 @@ def test_a_case_admits_what_is_bid_or_what_it_says(tmp_path: Path) -> None:
 def test_below_ten_thousand_two_bids_at_the_limit_may_leave_an_overload(limit: float, kept: bool) -> None:
     """A branch is 1 MW over; moving a MW costs twice the limit, the overload 10 000 EUR/h, or 21 000."""
     with admitting(limit):
-        line = Rows(np.array([[1.0, 0.0]]), -ONE, 0.0 * ONE, 9.0 * ONE, overload_eur_per_mwh(), "D")
+        line = AuctionConstraints(
+            np.array([[1.0, 0.0]]), -ONE, 0.0 * ONE, 9.0 * ONE, overload_eur_per_mwh(), "D"
+        )
         found = clear(limit * np.array([1.0, 1.0]), np.full(2, 5.0), np.array([1.0, -1.0]), 0.0, [line])
         assert found.quantity_mw.tolist() == ([1.0, 1.0] if kept else [0.0, 0.0])

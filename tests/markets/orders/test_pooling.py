@@ -99,8 +99,8 @@ def test_pools_are_what_one_would_count(rows: list[tuple[str, int, int, bool]], 
 
 
 def _forwarded(bids: Bids, sold_mw: list[float], minimum_mw: float, by: PooledBy = "provider") -> list[float]:
-    houses: dict[str, dict[str, Any]] = {"T": {}, "D": {"bids": bids, "sold": np.array(sold_mw)}}
-    written = check_block(forward_bids(minimum_mw, by), "D", houses)
+    states: dict[str, dict[str, Any]] = {"T": {}, "D": {"bids": bids, "sold": np.array(sold_mw)}}
+    written = check_block(forward_bids(minimum_mw, by), "D", states)
     offers: FloatArray = written.entries["D"]["offers"]
     return [float(x) for x in offers]
 

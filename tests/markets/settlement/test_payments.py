@@ -92,9 +92,9 @@ def test_what_a_company_is_spared_is_no_procurement() -> None:
     area = feeder(book(("A", 1, -1, 3.0, 10.0), demand=("A",)), 3.0, base_mw=(4.0, 0.0))
     case = system(3.0, book(("t", 0, 1, 9.0, 40.0)), D=area)
     scheme = build_schemes(Options(pricing="pay-as-cleared"))["integrated"]
-    houses, ledger = open_case(case, scheme)
-    carry(scheme, houses, ledger)
-    books = {name: values["bids"] for name, values in houses.items()}
+    states, ledger = open_case(case, scheme)
+    carry(scheme, states, ledger)
+    books = {name: values["bids"] for name, values in states.items()}
     market = scheme.blocks[-1].name
     payments = activation_payments(ledger, books, {(market, s): "TSO" for s in (TSO, "D")}, 0.25)
     found = {(p.payee, p.kind): (p.quantity_mwh, p.amount_eur) for p in payments}

@@ -15,7 +15,7 @@ from tandem_sim.grids.io.write import buses_of_nodes
 from tandem_sim.grids.low_voltage.read_feeder import read_feeder
 from tandem_sim.markets.grid_checks.study_register import NEWCOMER, RED, RISKS, UNANSWERED
 from tandem_sim.markets.orders.flexibility_register import unit_of
-from tandem_sim.sim.assembly.build import build_world
+from tandem_sim.sim.assembly.build import build_model
 from tandem_sim.sim.run import run
 from tests.sim.conftest import HOURLY, hashes, small_scenario, table
 
@@ -282,17 +282,17 @@ def test_the_net_of_a_street_tells_phases_to_the_study(tmp_path: Path) -> None:
     name = "ieee_european_lv_asymmetric"
     feeder = read_feeder(load_net(name, None), name, 1.0, units=False)
     assert [len(user.phases) for user in feeder.users] == [1] * 55
-    street = {"name": "S", "area": "D1", "bus": 61, "grid": name, "source_vm_pu": 1.0}
+    lv_feeder = {"name": "S", "area": "D1", "bus": 61, "grid": name, "source_vm_pu": 1.0}
     everybody = {"pv_share": 1.0, "battery_share": 1.0, "ev_share": 1.0, "heat_pump_share": 1.0}
-    given = _given({"region": "flanders"}, households=420, population=everybody, low_voltage=[street])
-    world, _ = build_world(small_scenario(**given), None, tmp_path, lambda isp: None, list)
+    given = _given({"region": "flanders"}, households=420, population=everybody, low_voltage=[lv_feeder])
+    world, _ = build_model(small_scenario(**given), None, tmp_path, lambda isp: None, list)
     (dso,) = world.dsos
     assert dso.study is not None
     units = {a.unit: a for a in dso.study.course.applications}
-    on_street = {unit: a for unit, a in units.items() if "-S." in unit}
-    assert sum(len(a.kva) for a in on_street.values()) == 4 * 55
-    assert all((a.phases == 1).all() for a in on_street.values())
-    pv = {unit: a for unit, a in on_street.items() if ".pv" in unit}
+    on_lv_feeder = {unit: a for unit, a in units.items() if "-S." in unit}
+    assert sum(len(a.kva) for a in on_lv_feeder.values()) == 4 * 55
+    assert all((a.phases == 1).all() for a in on_lv_feeder.values())
+    pv = {unit: a for unit, a in on_lv_feeder.items() if ".pv" in unit}
     assert sum(len(a.kva) for a in pv.values()) == 55
     for unit, a in pv.items():
         assert unit.endswith("-exempt") == bool((a.kva < 5.0).all()) == bool((a.kva < 5.0).any())

@@ -10,7 +10,7 @@ import pytest
 
 from tandem_sim.grids.errors import InputError
 from tandem_sim.sim.assembly import memory_need
-from tandem_sim.sim.assembly.build import build_world
+from tandem_sim.sim.assembly.build import build_model
 from tandem_sim.sim.assembly.memory_need import (
     PER_HOUSEHOLD,
     PER_ISP,
@@ -27,7 +27,7 @@ def _peak(folder: Path, **changes: Any) -> int:
     """Most bytes that Python objects and arrays take while a world is built."""
     tracemalloc.start()
     try:
-        build_world(small_scenario(**changes), None, folder, lambda isp: None, list)
+        build_model(small_scenario(**changes), None, folder, lambda isp: None, list)
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -63,7 +63,7 @@ def test_a_scenario_too_large_names_the_field_that_makes_it_so(monkeypatch: pyte
 def test_a_world_too_large_is_not_built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(memory_need, "machine_bytes", lambda: 64 * MIB)
     with pytest.raises(InputError, match="GiB of memory"):
-        build_world(small_scenario(), None, tmp_path / "out", lambda isp: None, list)
+        build_model(small_scenario(), None, tmp_path / "out", lambda isp: None, list)
     assert not (tmp_path / "out").exists()
 
 

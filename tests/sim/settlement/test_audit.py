@@ -107,8 +107,8 @@ def test_energy_from_nothing_is_caught(fleet: HouseholdFleet) -> None:
 
 def test_orders_that_are_not_the_awards_are_caught(fleet: HouseholdFleet) -> None:
     isp = fleet.next_isp
-    preview = fleet.preview(isp, isp, 40.0, {})
-    up, none = 0.5 * preview.up_kw, np.zeros(len(preview.up_kw))
+    lookahead = fleet.lookahead(isp, isp, 40.0, {})
+    up, none = 0.5 * lookahead.up_kw, np.zeros(len(lookahead.up_kw))
     step = fleet.step(isp, up, none)
     awarded = float(up.sum())
     assert awarded > 1.0

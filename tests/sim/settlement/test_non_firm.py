@@ -14,7 +14,7 @@ import pytest
 
 from tandem_sim.agents.devices.connection_limits import Caps
 from tandem_sim.agents.households.fleet import FleetStep, HouseholdFleet
-from tandem_sim.agents.non_firm.activation import Choice, NonFirmDesk
+from tandem_sim.agents.non_firm.activation import Choice, ConnectionLimiter
 from tandem_sim.agents.non_firm.contracts import ContractBook
 from tandem_sim.experiments.results.kpis_non_firm import non_firm_kpis
 from tandem_sim.grids.errors import InputError
@@ -37,7 +37,7 @@ WEAK: Section = {"copies": 1, "band": {"low_pu": 0.99}}
 """A feeder in trouble from the first ISP on."""
 
 
-def _given(non_firm: Section | None = None, street: Section | None = None, **more: Any) -> Section:
+def _given(non_firm: Section | None = None, lv_feeder: Section | None = None, **more: Any) -> Section:
     """The small scenario in January, with more cars and heat pumps, and two feeders of 55 users each."""
     area = {
         "id": "D1", "grid": "case69", "load_scale": 0.2, "interface_bus": 4, "other_profile": ["G0-A"],
@@ -47,7 +47,7 @@ def _given(non_firm: Section | None = None, street: Section | None = None, **mor
     return {
         "seed": 2, "households": 420, "start": "2016-01-18", "distribution": [area],
         "population": {"ev_share": 0.8, "heat_pump_share": 0.6, "pv_share": 0.5, "battery_share": 0.4},
-        "low_voltage": [STREET | (street or {})], "non_firm": contracts | (non_firm or {}),
+        "low_voltage": [STREET | (lv_feeder or {})], "non_firm": contracts | (non_firm or {}),
         "validation": {"audit_share": 0.0}, **more,
     }  # fmt: skip
 
@@ -96,9 +96,9 @@ def test_limits_are_those_of_active_contracts(small_run: Runs, given: Section) -
 
 def test_a_feeder_is_safer_with_limits_than_without(small_run: Runs) -> None:
     feeders = table(small_run(**PLAIN), "low_voltage")
-    assert (~feeders.safe).sum() < (~feeders.wish_safe).sum()
+    assert (~feeders.safe).sum() < (~feeders.unconstrained_safe).sum()
     worst = feeders[feeders.active_contracts > 0]
-    assert (worst.vm_min_pu - worst.wish_vm_min_pu).mean() > 0.0
+    assert (worst.vm_min_pu - worst.unconstrained_vm_min_pu).mean() > 0.0
 
 
 def test_households_and_pools_hear_of_every_limit(small_run: Runs) -> None:
@@ -121,8 +121,8 @@ def test_limits_set_ahead_keep_bids_from_going_out(small_run: Runs) -> None:
 
     def down_mw(folder: Path) -> float:
         orders = table(folder, "orders")
-        street = orders.bid_id.str.extract(r"\.\d{4}-(S-\d)\.", expand=False)
-        mine = pd.MultiIndex.from_arrays([orders.isp, street]).isin(both) & (orders.direction < 0)
+        lv_feeder = orders.bid_id.str.extract(r"\.\d{4}-(S-\d)\.", expand=False)
+        mine = pd.MultiIndex.from_arrays([orders.isp, lv_feeder]).isin(both) & (orders.direction < 0)
         return float(orders.quantity_mw[mine].sum())
 
     assert len(both) > 5
@@ -135,9 +135,9 @@ def test_customers_trade_what_limits_withhold(small_run: Runs) -> None:
     assert len(deals) > 10
     assert (deals.kw > 0.0).all()
     active = feeders.set_index(["isp", "street"]).active_contracts
-    assert (active.loc[list(zip(deals.isp, deals.street, strict=True))] > 0).all()
+    assert (active.loc[list(zip(deals.isp, deals.lv_feeder, strict=True))] > 0).all()
     for column in ("buyer", "seller"):  # neighbours
-        assert (deals[column].str.rsplit("/", n=1).str[0] == deals.street).all()
+        assert (deals[column].str.rsplit("/", n=1).str[0] == deals.lv_feeder).all()
     for _, rows in deals.groupby(["isp", "street"]):
         assert not set(rows.buyer) & set(rows.seller)
         assert rows.groupby("buyer").gained_kw.nunique().max() == 1
@@ -227,10 +227,10 @@ def test_contracts_are_applied_no_oftener_and_no_longer_than_agreed(small_run: R
     limited, free = _limited(folder), _limited(small_run(**PLAIN))
     assert set(limited.contracts) == {USERS}
     assert len(limited) < len(free)
-    for street, rows in table(folder, "low_voltage").groupby("street"):
+    for lv_feeder, rows in table(folder, "low_voltage").groupby("street"):
         on = rows.sort_values("isp").active_contracts > 0
         runs = [len(list(same)) for active, same in groupby(on) if active]
-        assert (len(runs) <= 2, max(runs)) == (True, 2), street
+        assert (len(runs) <= 2, max(runs)) == (True, 2), lv_feeder
     rows = table(folder, "non_firm")
     assert rows.solved[rows.contracts == 0].tolist() == [False] * (len(rows) - len(limited))
     assert len(rows) > len(limited) + 3  # what is used up is recorded
@@ -270,25 +270,25 @@ def test_a_book_that_allows_too_much_is_found(
 def test_a_dso_that_limits_below_what_is_guaranteed_is_found(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    honest = NonFirmDesk._choose
+    honest = ConnectionLimiter._choose
 
-    def greedy(self: NonFirmDesk, *given: Any) -> Choice:
+    def greedy(self: ConnectionLimiter, *given: Any) -> Choice:
         found = honest(self, *given)
         return replace(found, import_kw=0.9 * found.import_kw)
 
-    monkeypatch.setattr(NonFirmDesk, "_choose", greedy)
+    monkeypatch.setattr(ConnectionLimiter, "_choose", greedy)
     _caught(tmp_path, r"S/\w+ is limited below its guaranteed capacity, by 0\.42")
 
 
 def test_a_dso_that_limits_who_has_no_contract_is_found(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    honest = NonFirmDesk.tell
+    honest = ConnectionLimiter.tell
 
-    def astray(self: NonFirmDesk, isp: int, who: IntArray, into: FloatArray, out: FloatArray) -> None:
+    def astray(self: ConnectionLimiter, isp: int, who: IntArray, into: FloatArray, out: FloatArray) -> None:
         honest(self, isp, (who + 1) % USERS, into, out)
 
-    monkeypatch.setattr(NonFirmDesk, "tell", astray)
+    monkeypatch.setattr(ConnectionLimiter, "tell", astray)
     _caught(tmp_path, "is limited without an active contract", participation=0.5)
 
 
@@ -305,29 +305,29 @@ HORIZON, CORRECT = "within start and days", "Correct the key"
          "S-1/LOAD1 is guaranteed 12 kW of import, more than its connection of 9.2 kW", "low_voltage.0.conn"),
         (_given({"sides": "both", "guaranteed_export_kw": 9.3}), "non_firm.guaranteed_export_kw",
          "9.3 kW of export", "Guarantee less"),
-        (_given(street={"bus": 1}), "low_voltage.0.bus", "no household lives at bus 1 of D1", "with load"),
-        (_given(street={"bus": 400}), "low_voltage.0.bus", "bus 400", "bus"),
-        (_given(street={"copies": 9}), "low_voltage.0.grid", "has 55 users, and bus 61 of", "lower copies"),
+        (_given(lv_feeder={"bus": 1}), "low_voltage.0.bus", "no household lives at bus 1 of D1", "with load"),
+        (_given(lv_feeder={"bus": 400}), "low_voltage.0.bus", "bus 400", "bus"),
+        (_given(lv_feeder={"copies": 9}), "low_voltage.0.grid", "has 55 users, and bus 61 of", "lower copies"),
         (_given(households=60), "low_voltage.0.grid", "has 55 users, and bus 61", "Raise households"),
-        (_given(street={"grid": "case145"}), "bus 59", "a generator or an extended ward holds", "static gen"),
+        (_given(lv_feeder={"grid": "case145"}), "bus 59", "a generator or an extended ward holds", "static gen"),
         (_given({"guaranteed_import_kw": None}, {"source_vm_pu": 0.94}), "voltage", "no envelope is", "band"),
-        (_given(street=LATE), "low_voltage.0.rush.at", "outside the horizon", HORIZON),
+        (_given(lv_feeder=LATE), "low_voltage.0.rush.at", "outside the horizon", HORIZON),
         (_given(incidents=[INCIDENT]), "incidents.0.start", "no ISP of the horizon", HORIZON),
-        (_given(street={"area": "D9"}), "low_voltage.0.area", "D9 is no area; known are D1", CORRECT),
+        (_given(lv_feeder={"area": "D9"}), "low_voltage.0.area", "D9 is no area; known are D1", CORRECT),
         (_given({"notice_minutes": 30}), "non_firm.notice_minutes", "30 exceeds the 7 min", CORRECT),
         (_given({"notice_minutes": 90, "role": "prequalification"}), "non_firm.notice_minutes", "70 min", ""),
         (_given(low_voltage=[]), "low_voltage", "and there are none", CORRECT),
         (_given({"remedies": ["tso"]}, scheme="integrated"), "non_firm.remedies", "integrated has", CORRECT),
         (_given({"windows": OVERLAP}), "non_firm", "windows 8-12 and 11-13 overlap", CORRECT),
         (_given({"permanent": True, "hours_each": 1}), "non_firm", "temporary contracts", CORRECT),
-        (_given(street={"band": {"low_pu": 1.2}}), "low_voltage.0.band", "1.2 must lie below", CORRECT),
+        (_given(lv_feeder={"band": {"low_pu": 1.2}}), "low_voltage.0.band", "1.2 must lie below", CORRECT),
     ],
 )  # fmt: skip
 def test_bad_input_names_field_and_mend(
-    given: Section, field: str, problem: str, mend: str, tmp_path: Path
+    given: Section, field: str, problem: str, hint: str, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError) as found:
         run(small_scenario(**given), None, tmp_path)
     assert found.value.field == field
     assert problem in found.value.problem
-    assert mend in found.value.mend
+    assert hint in found.value.hint
