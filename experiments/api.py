@@ -40,7 +40,7 @@ def scenarios() -> list[str]:
     """Names of the bundled scenarios.
 
     >>> scenarios()
-    ['reference', 'dutch', 'belgian', 'street', 'nfca-clash']
+    ['reference', 'dutch', 'belgian', 'lv-feeder', 'nfca-clash']
     """
     return list(SCENARIOS)
 
@@ -209,11 +209,11 @@ def clear(
     case: str | Path | Case,
     schemes: str | Iterable[str] | None = None,
     *,
-    method: str | None = None,
+    grid_prequalification: str | None = None,
     aggregation: str | None = None,
-    step_mw: float | None = None,
+    aggregation_step_mw: float | None = None,
     pricing: str | None = None,
-    tolerance_mw: float | None = None,
+    boundary_tolerance_mw: float | None = None,
     offset: str | None = None,
 ) -> Clearing:
     """Clear one market instance under one or several schemes.
@@ -222,10 +222,10 @@ def clear(
     ----------
     case: bundled name, folder, ``case.json``, or `Case`.
     schemes: a name or names; without any the scheme of the case, or all.
-    method: prequalification: envelope (by price), uniform, disqualify or static.
-    aggregation: points of residual supply functions: discrete (every `step_mw`, MW) or exact.
+    grid_prequalification: grid prequalification: envelope (by price), uniform, disqualify or static.
+    aggregation: points of residual supply functions: discrete (every `aggregation_step_mw`, MW) or exact.
     pricing: pay-as-bid, pay-as-cleared or locational.
-    tolerance_mw: band around the scheduled flow of shared balancing, MW.
+    boundary_tolerance_mw: band around the scheduled flow of shared balancing, MW.
     offset: base state of the linear model: linear, or ac for AC power flow.
 
     What is not given, the case may say. Raises `InputError`; a market without a solution does not end the
@@ -239,11 +239,11 @@ def clear(
     common             385.230                0
     """
     given = {
-        "method": method,
+        "grid_prequalification": grid_prequalification,
         "aggregation": aggregation,
-        "step_mw": step_mw,
+        "aggregation_step_mw": aggregation_step_mw,
         "pricing": pricing,
-        "tolerance_mw": tolerance_mw,
+        "boundary_tolerance_mw": boundary_tolerance_mw,
     }
     fixed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     check_options({**fixed, "offset": offset or "linear"})
@@ -268,10 +268,10 @@ def check_options(given: Mapping[str, Any], called: Callable[[str], str] = str) 
         known = OFFSETS if name == "offset" else CHOICES.get(name)
         if known is not None:
             check_known(called(name), [value], known)
-        if name == "step_mw" and not 0.001 <= value < math.inf:
+        if name == "aggregation_step_mw" and not 0.001 <= value < math.inf:
             problem = "is no step", "Give a positive number of MW, at least 0.001"
             raise InputError(called(name), str(value), *problem)
-        if name == "tolerance_mw" and not 0 <= value < math.inf:
+        if name == "boundary_tolerance_mw" and not 0 <= value < math.inf:
             raise InputError(called(name), str(value), "is no band", "Give a number of MW, zero or more")
 
 

@@ -47,7 +47,7 @@ SOLVERS: tuple[Solver, ...] = ("linprog", "highspy")
 """Who solves linear programmes: both are HiGHS and give the same answers."""
 
 CHOICES: dict[str, tuple[str, ...]] = {
-    "method": METHODS,
+    "grid_prequalification": METHODS,
     "envelope_check": ENVELOPE_CHECKS,
     "aggregation": KINDS,
     "pricing": PRICINGS,

@@ -45,30 +45,30 @@ EVERYTHING = GRID | {"tso.bids", "tso.grid", "tso.sold"}
 class Options:
     """What a scheme leaves open.
 
-    `method` is the prequalification where a scheme has one; `aggregation` and `step_mw` say which points of
+    `grid_prequalification` is the prequalification where a scheme has one; `aggregation` and `aggregation_step_mw` say which points of
     its residual supply function an area sends; `pricing` is what awards are paid, `local_pricing` those of
-    markets of DSOs if they have a rule of their own; `tolerance_mw` the band
-    around the scheduled flow of shared balancing; `max_rounds` bounds the validation of a merit order list;
+    markets of DSOs if they have a rule of their own; `boundary_tolerance_mw` the band
+    around the scheduled flow of shared balancing; `mol_rounds` bounds the validation of a merit order list;
     `pool_minimum_mw` is what bids forwarded from a local market must add up to, by provider or by operator.
-    With `reactive`, a market of reactive power stands ahead of every local market that comes first. With
-    `mitigate`, local markets hold pivotal sellers to the reference prices (EUR/MWh); with the perimeter
+    With `local_reactive`, a market of reactive power stands ahead of every local market that comes first. With
+    `mitigation`, local markets hold pivotal sellers to the reference prices (EUR/MWh); with the perimeter
     ``pooled`` the DSOs share the local market that comes first. `envelope_check` says whether what
     prequalification lets through has to hold in the AC power flow too.
     """
 
-    method: Method = "envelope"
+    grid_prequalification: Method = "envelope"
     aggregation: Kind = "discrete"
-    step_mw: float = DEFAULT_STEP_MW
+    aggregation_step_mw: float = DEFAULT_STEP_MW
     pricing: Pricing = "pay-as-bid"
-    tolerance_mw: float = 0.0
-    max_rounds: int = MAX_ROUNDS
+    boundary_tolerance_mw: float = 0.0
+    mol_rounds: int = MAX_ROUNDS
     pool_minimum_mw: float = 0.0
     pooled_by: PooledBy = "provider"
-    reactive: bool = False
+    local_reactive: bool = False
     perimeter: Perimeter = "own"
-    mitigate: bool = False
-    reference_up: float = 100.0
-    reference_down: float = 0.0
+    mitigation: bool = False
+    reference_up_eur_per_mwh: float = 100.0
+    reference_down_eur_per_mwh: float = 0.0
     local_pricing: LocalPricing = "same"
     envelope_check: EnvelopeCheck = "none"
 
@@ -79,11 +79,11 @@ class Options:
                 raise ValueError(
                     f"{name} {getattr(self, name)!r} is not known; use one of {', '.join(known)}"
                 )
-        if self.mitigate and self.perimeter == "pooled":
+        if self.mitigation and self.perimeter == "pooled":
             raise ValueError(
-                "mitigate asks who is pivotal in one area: it does not go with a pooled perimeter"
+                "mitigation asks who is pivotal in one area: it does not go with a pooled perimeter"
             )
-        if self.envelope_check != "none" and self.method == "static":
+        if self.envelope_check != "none" and self.grid_prequalification == "static":
             raise ValueError("envelope_check looks at the grid of the day: it does not go with method static")
 
 
@@ -95,21 +95,21 @@ def build_schemes(options: Options = DEFAULTS) -> dict[str, Scheme]:
     o, pay = options, options.pricing
     pay_local = o.pricing if o.local_pricing == "same" else o.local_pricing
     held = (
-        mitigate("dso_clear", o.reference_up, o.reference_down),
-        mitigate("correct", o.reference_up, o.reference_down),
+        mitigate("dso_clear", o.reference_up_eur_per_mwh, o.reference_down_eur_per_mwh),
+        mitigate("correct", o.reference_up_eur_per_mwh, o.reference_down_eur_per_mwh),
     )
     pooled = o.perimeter == "pooled"
     local: tuple[Block, ...] = (
         pooled_market(pricing=pay_local) if pooled else dso_market(pricing=pay_local),
     )
     late: tuple[Block, ...] = (dso_market("correct", pricing=pay_local),)
-    hint: tuple[Block, ...] = (dso_market("correct", "corrective_market", pricing=pay_local),)
-    if o.mitigate:
-        local, late, hint = (held[0], *local), (held[1], *late), (held[1], *hint)
-    if o.reactive:
+    corrective: tuple[Block, ...] = (dso_market("correct", "corrective_market", pricing=pay_local),)
+    if o.mitigation:
+        local, late, corrective = (held[0], *local), (held[1], *late), (held[1], *corrective)
+    if o.local_reactive:
         local = (voltage_market(o.envelope_check), *local)
     refuse = post_qualify()
-    forward, qualify = forward_bids(o.pool_minimum_mw, o.pooled_by), prequalify(o.method, o.envelope_check)
+    forward, qualify = forward_bids(o.pool_minimum_mw, o.pooled_by), prequalify(o.grid_prequalification, o.envelope_check)
     tso, tso_full = tso_market(pricing=pay), tso_market("full", pricing=pay)
     tso_alone = tso_market(der=False, pricing=pay)
     tso_at_schedule = tso_market(der=False, pricing=pay, flow="boundary")
@@ -120,16 +120,16 @@ def build_schemes(options: Options = DEFAULTS) -> dict[str, Scheme]:
         "central-03": ((tso_full,), GRID),
         "central-03-relaxed": ((tso_market("relaxed", pricing=pay),), GRID),
         "multilevel-01": ((*local, forward, tso), OFFERS),
-        "multilevel-02": ((*local, forward, tso, *hint), OFFERS),
+        "multilevel-02": ((*local, forward, tso, *corrective), OFFERS),
         "multilevel-02-post": ((*local, forward, tso, refuse), OFFERS),
         "multilevel-03": ((*local, forward, qualify, tso), OFFERS),
         "multilevel-04": ((*local, forward, tso_full), GRID),
         "multilevel-05": ((tso, *late), OFFERS),
         "multilevel-06": ((qualify, tso, *late), OFFERS),
-        "aggregation": ((aggregate_bids(o.aggregation, o.step_mw), over_rsf, translate), RSF),
+        "aggregation": ((aggregate_bids(o.aggregation, o.aggregation_step_mw), over_rsf, translate), RSF),
         "fragmented": ((*local, tso_alone), SCHEDULE),
-        "shared-balancing": ((dso_balancing(o.tolerance_mw, pay_local), tso_at_schedule), BOUNDARY),
-        "hybrid": ((negotiate(o.max_rounds), tso_market(pricing=pay, validated=True)), MOL),
+        "shared-balancing": ((dso_balancing(o.boundary_tolerance_mw, pay_local), tso_at_schedule), BOUNDARY),
+        "hybrid": ((negotiate(o.mol_rounds), tso_market(pricing=pay, validated=True)), MOL),
         "integrated": ((integrated_market(pay),), EVERYTHING),
         "common": ((tso_market("full", name="common_market", pricing=pay),), GRID),
     }

@@ -12,7 +12,7 @@ from tandem_sim.agents.base.area import Area
 from tandem_sim.agents.households.fleet_agent import FleetAgent
 from tandem_sim.agents.operators.dso import DSO
 from tandem_sim.agents.operators.market_operator import MarketOperator
-from tandem_sim.agents.operators.operator import Operator, Register
+from tandem_sim.agents.operators.operator import Ledgers, Operator
 from tandem_sim.agents.operators.tso import TSO
 from tandem_sim.agents.parties.aggregator import Aggregator
 from tandem_sim.agents.parties.brp import BRP
@@ -62,7 +62,7 @@ class FlexibilityModel(mesa.Model):
     fleet_agent: FleetAgent
     physics: Physics
     forecasts: ForecastService
-    register: Register
+    register: Ledgers
     recorder: Recorder
     carry: Carry  # messages inside an ISP
     load_mw: FloatArray  # (T, N) on transmission
@@ -190,7 +190,7 @@ class FlexibilityModel(mesa.Model):
         def act(isp: int) -> None:
             for dso in self.dsos:
                 dso.act(gate, isp)
-                if gate in ("validate", "mol_validate"):
+                if gate in ("prequalify", "mol_validate"):
                     dso.tell(isp, gate)
             self._observe(isp, gate, self.dsos)
 
@@ -221,7 +221,7 @@ class FlexibilityModel(mesa.Model):
         if self.reserve is not None:
             self._dispatch_reserve(isp)
         if self.non_firm is not None:
-            self.non_firm.make_good(isp)
+            self.non_firm.deliver_substitutes(isp)
         step = self.fleet_agent.deliver(isp)
         audit_energy(isp, step, self.fleet_agent.fleet)
         units = self.tso.units_mw(isp)
@@ -292,7 +292,7 @@ class FlexibilityModel(mesa.Model):
         monitor = grid_monitor(self.dsos, signals, ahead, ordered, mvar, left)
         able = slow = None
         if self.non_firm is not None:
-            left, slow = self.non_firm.with_replacements(isp, left)
+            left, slow = self.non_firm.with_substitutes(isp, left)
             able = self.non_firm.reserve_able(isp, left)
         done = self.reserve.dispatch(left, isp, surplus, length, monitor, able, slow)
         self._reserve[isp] = done.control

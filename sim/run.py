@@ -129,7 +129,7 @@ def _gates(scenario: Scenario, world: FlexibilityModel, begin: int) -> list[Gate
         ("dso_close", before["dso_close"], world.dso_close),
         *(
             (gate, before[gate], world.dso_gate(gate))
-            for gate in ("dso_clear", "forward", "validate", "mol_validate", "correct")
+            for gate in ("dso_clear", "forward", "prequalify", "mol_validate", "correct")
         ),
         *([("amend", before["amend"], world.amend)] if scenario.forwarding.amend else []),
         ("tso_close", before["tso_close"], world.tso_close),
@@ -157,8 +157,8 @@ def _limiting_gates(
     if settings.trading:
         gates.append(("trade", before["trade"], acts.trade))
     gates += [("assess", before["assess"], acts.assess), ("report", before["report"], acts.report)]
-    if "tso" in settings.remedies:
-        gates.append(("replace", before["replace"], acts.replace))
+    if "tso" in settings.substitution:
+        gates.append(("substitute", before["substitute"], acts.substitute))
     return gates
 
 

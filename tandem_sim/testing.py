@@ -96,8 +96,8 @@ def check_scheme(scheme: Scheme, states: dict[str, dict[str, Any]], ledger: Ledg
         for house in systems_of(block, states):
             apply(block, check_block(block, house, states), states, ledger)
     for system, offered in ledger.offered.items():
-        layers = [awards[system] for awards in ledger.layers.values() if system in awards]
-        total = np.sum(layers, axis=0) if layers else np.zeros(len(offered))
+        markets = [awards[system] for awards in ledger.markets.values() if system in awards]
+        total = np.sum(markets, axis=0) if markets else np.zeros(len(offered))
         assert (total <= offered + 1e-9).all(), f"{scheme.name} sold more of {system} than was offered"
         assert np.abs(total - ledger.sold(system)).max(initial=0.0) < 1e-9
 

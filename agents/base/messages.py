@@ -97,11 +97,11 @@ class TerminationMessage(StateMessage, chance="termination"):
 
 @dataclass(frozen=True)
 class AwardMessage(Message, chance="award"):
-    """Market operator to aggregator: MW awarded per bid in one layer."""
+    """Market operator to aggregator: MW awarded per bid in one market."""
 
     if_lost: ClassVar[str] = "not activated; the shortfall is settled"
     system: str = ""
-    layer: str = ""
+    market: str = ""
     bid_id: tuple[str, ...] = ()
     quantity_mw: FloatArray = field(default_factory=lambda: np.empty(0))
     price: FloatArray = field(default_factory=lambda: np.empty(0))

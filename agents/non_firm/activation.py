@@ -195,7 +195,7 @@ class ConnectionLimiter:
             {
                 "isp": isp,
                 "dso": self.name,
-                "street": lv_feeder.name,
+                "lv_feeder": lv_feeder.name,
                 "cause": cause,
                 "lead_s": round(self._lead_s(isp)),
                 "excess_pct": 100.0 * worst_pu if np.isfinite(worst_pu) else float("nan"),

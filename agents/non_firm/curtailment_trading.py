@@ -85,7 +85,7 @@ class CurtailmentMarket:
                 self._context.record(
                     "curtailment_trades",
                     {
-                        "isp": isp, "street": lv_feeder.name, "buyer": deal.buyer, "seller": deal.seller,
+                        "isp": isp, "lv_feeder": lv_feeder.name, "buyer": deal.buyer, "seller": deal.seller,
                         "kw": deal.kw, "gained_kw": float(bought[buyer]), "price_eur_per_mwh": deal.price,
                     },
                 )  # fmt: skip

@@ -90,12 +90,12 @@ class SubstitutionProcess:
     """Finds stand-ins for what limits block of one pool's sales, and helps others with what it has spare."""
 
     def __init__(
-        self, name: str, context: AgentContext, portfolio: HouseholdPortfolio, remedies: Collection[Substitute],
+        self, name: str, context: AgentContext, portfolio: HouseholdPortfolio, substitution: Collection[Substitute],
         peers: Sequence[str], tso: str, sold: Callable[[int], Sold],
     ) -> None:  # fmt: skip
         """`peers` are other pools, `sold` looks up this pool's sales of an ISP."""
         self._name, self._context, self._portfolio = name, context, portfolio
-        self._remedies = frozenset(remedies)
+        self._remedies = frozenset(substitution)
         self._peers, self._tso, self._sold = list(peers), tso, sold
         self.limited: set[int] = set()  # ISPs in which own customers are limited
         self._offers: dict[tuple[int, int], list[SubstitutionOfferMessage]] = {}
@@ -211,7 +211,7 @@ class SubstitutionProcess:
         ratio = np.divide(left - missing, left, out=np.zeros(len(left)), where=left > 0)
         return left_mw * ratio[group], total / 1000.0
 
-    def make_good(self, isp: int) -> list[Substituted]:
+    def deliver_substitutes(self, isp: int) -> list[Substituted]:
         """At delivery: move what is blocked of the orders to own groups, then to accepted helpers."""
         if isp not in self.limited:
             return []

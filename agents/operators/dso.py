@@ -27,7 +27,7 @@ from tandem_sim.agents.non_firm.activation import ConnectionLimiter
 from tandem_sim.agents.non_firm.curtailment_trading import CurtailmentMarket
 from tandem_sim.agents.operators.admission import Admission
 from tandem_sim.agents.operators.amendment import AmendRules, amended
-from tandem_sim.agents.operators.operator import Operator, Register
+from tandem_sim.agents.operators.operator import Ledgers, Operator
 from tandem_sim.agents.services.capacity import CapacityAuctioneer
 from tandem_sim.agents.services.flexibility_study import FlexibilityStudyProcess
 from tandem_sim.agents.services.qualification import AssetTest
@@ -55,7 +55,7 @@ class DSO(Operator):
         area: Area,
         scheme: Scheme,
         admission: Admission,
-        register: Register,
+        register: Ledgers,
         fleet_agent: FleetAgent,
         errors: ForecastErrors,
         lead_h: Callable[[int], float],
@@ -249,7 +249,7 @@ class DSO(Operator):
         At validation everything; when a merit order list is validated, what that has changed.
         """
         names = self._told
-        if gate != "validate":
+        if gate != "prequalify":
             written = {n for b in self.scheme.blocks if b.gate == gate for n in b.writes}
             names = {n for n in names if f"area.{n}" in written}
         if not names:

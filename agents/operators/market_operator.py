@@ -12,7 +12,7 @@ from tandem_sim.agents.base.agent import AgentContext
 from tandem_sim.agents.base.area import Area
 from tandem_sim.agents.base.messages import Message, PlatformMessage
 from tandem_sim.agents.operators.admission import Admission
-from tandem_sim.agents.operators.operator import Operator, Register
+from tandem_sim.agents.operators.operator import Ledgers, Operator
 from tandem_sim.grids.power_flow.dc import DcModel, TransmissionGrid
 from tandem_sim.markets.coordination.block import TSO as T
 from tandem_sim.markets.coordination.block import Scheme, Written
@@ -35,7 +35,7 @@ class MarketOperator(Operator):
         context: AgentContext,
         scheme: Scheme,
         admission: Admission,
-        register: Register,
+        register: Ledgers,
         dc: DcModel,
         areas: Sequence[Area],
         interface_node: Mapping[str, int],

@@ -25,7 +25,7 @@ from tandem_sim.markets.orders.bids import Bids
 
 ROUNDS = ("mol", "mol_validate")
 """Gates of a negotiation in rounds: operators keep the forecast they began with, or no round would settle."""
-Register = dict[int, Ledger]
+Ledgers = dict[int, Ledger]
 """The ledger of every open ISP: what a bid sold is booked once, whoever bought it."""
 
 
@@ -42,7 +42,7 @@ class Operator(Participant, ABC):
         house: str,
         scheme: Scheme,
         admission: Admission,
-        register: Register,
+        register: Ledgers,
         operators: Mapping[str, str],
     ) -> None:
         """`operators` names the operator of every house."""
@@ -120,8 +120,8 @@ class Operator(Participant, ABC):
                 self._record_validation(isp, block, before)
             for system, award in written.awards.items():
                 self._announce(isp, block.name, system, award)
-            for (layer, system), refused in written.refused.items():
-                self._announce(isp, layer, system, -refused)
+            for (market, system), refused in written.refused.items():
+                self._announce(isp, market, system, -refused)
             self._pass_on(isp, written)
 
     @abstractmethod
@@ -190,7 +190,7 @@ class Operator(Participant, ABC):
             if entries and receiver != self.name:
                 self.context.send(StateMessage(self.name, receiver, isp, house=house, entries=entries))
 
-    def _announce(self, isp: int, layer: str, system: str, award: FloatArray) -> None:
+    def _announce(self, isp: int, market: str, system: str, award: FloatArray) -> None:
         bids: Bids = self._states(isp)[system]["bids"]
         for provider, won in bids.by_provider(award.nonzero()[0]).items():
             self.context.send(
@@ -199,7 +199,7 @@ class Operator(Participant, ABC):
                     provider,
                     isp,
                     system=system,
-                    layer=layer,
+                    market=market,
                     bid_id=tuple(bids.bid_id[won].tolist()),
                     quantity_mw=award[won],
                     price=bids.price[won],
@@ -228,7 +228,7 @@ class Operator(Participant, ABC):
     def _record_orders(self, isp: int, system: str, book: Bids) -> None:
         n = len(book)
         self.context.record(
-            "orders",
+            "bids",
             {
                 "isp": np.full(n, isp),
                 "system": [system] * n,
@@ -248,27 +248,27 @@ class Operator(Participant, ABC):
         up = house["bids"].direction > 0
         after: FloatArray = house["offers"]
         self.context.record(
-            "validation",
+            "bid_checks",
             {
                 "isp": isp,
                 "system": self.house,
-                "layer": block.name,
+                "market": block.name,
                 "accepted": house.get("accepted", True),
                 "offered_up_mw": float(before[up].sum()),
                 "offered_down_mw": float(before[~up].sum()),
-                "kept_up_mw": float(after[up].sum()),
-                "kept_down_mw": float(after[~up].sum()),
+                "allowed_up_mw": float(after[up].sum()),
+                "allowed_down_mw": float(after[~up].sum()),
             },
         )
 
-    def _record_clearing(self, isp: int, system: str, layer: str, clearing: Clearing) -> None:
+    def _record_clearing(self, isp: int, system: str, market: str, clearing: Clearing) -> None:
         answer = clearing.answer
         self.context.record(
             "clearings",
             {
                 "isp": isp,
                 "system": system,
-                "layer": layer,
+                "market": market,
                 "status": answer.status.value,
                 "need_mw": clearing.need_mw,
                 "exchange_mw": clearing.exchange_mw,

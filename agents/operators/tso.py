@@ -26,7 +26,7 @@ from tandem_sim.agents.base.messages import (
 )
 from tandem_sim.agents.households.fleet_agent import FleetAgent
 from tandem_sim.agents.operators.admission import Admission
-from tandem_sim.agents.operators.operator import Operator, Register
+from tandem_sim.agents.operators.operator import Ledgers, Operator
 from tandem_sim.agents.services.capacity import CapacityAuctioneer
 from tandem_sim.agents.services.qualification import PrequalificationProcess
 from tandem_sim.grids.power_flow.dc import DcModel, TransmissionGrid
@@ -37,7 +37,7 @@ from tandem_sim.markets.coordination.block import TSO as T
 from tandem_sim.markets.coordination.block import Scheme
 from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister
-from tandem_sim.markets.services.replacement import REPLACEMENT, replace_missing
+from tandem_sim.markets.services.substitution import SUBSTITUTION, substitute_missing
 from tandem_sim.markets.settlement.imbalance import Regulation
 from tandem_sim.markets.settlement.payments import RESERVE
 from tandem_sim.markets.settlement.regulation import regulation_of
@@ -55,7 +55,7 @@ class TSO(Operator):
         context: AgentContext,
         scheme: Scheme,
         admission: Admission,
-        register: Register,
+        register: Ledgers,
         dc: DcModel,
         unit_node: Mapping[str, int],
         load_mw: FloatArray,
@@ -85,7 +85,7 @@ class TSO(Operator):
         self._declared: dict[int, list[BaselineMessage]] = {}
         self._missing: dict[int, list[ShortfallMessage]] = {}
         self.slow_mw: dict[int, FloatArray] = {}  # of bids on transmission, opened to the reserve by ISP
-        self.replaced: dict[int, dict[tuple[str, int], tuple[float, float]]] = {}
+        self.substituted: dict[int, dict[tuple[str, int], tuple[float, float]]] = {}
 
     def receive(self, message: Message) -> None:
         """Keep schedules, prices, nominations, baselines; hand requests to their desks."""
@@ -166,7 +166,7 @@ class TSO(Operator):
         self._declared.pop(isp, None)
         self._missing.pop(isp, None)
         self.slow_mw.pop(isp, None)
-        self.replaced.pop(isp, None)
+        self.substituted.pop(isp, None)
         for key in [key for key in self.nominated_mw if key[0] == isp]:
             del self.nominated_mw[key]
         for schedule in self.schedules.values():
@@ -192,7 +192,7 @@ class TSO(Operator):
         entries = {"grid": self._states(isp)[T]["grid"]}
         self.context.send(PlatformMessage(self.name, receiver, isp, house=T, entries=entries))
 
-    def replace(
+    def substitute(
         self, isp: int, register: FlexibilityRegister | None, held_mw: Mapping[tuple[str, int], float]
     ) -> None:
         """Replace on transmission what pools say they cannot deliver: energy now, reserve to be called.
@@ -211,15 +211,15 @@ class TSO(Operator):
             for m in told
         ]
         reserve = {d: sum(m.reserve_mw for m in told if m.direction == d) for d in (1, -1)}
-        found = replace_missing(bids, left, fast, energy, reserve)
+        found = substitute_missing(bids, left, fast, energy, reserve)
         award, clearing = found.answer.quantity_mw, Clearing(found.answer, energy)
-        self._register[isp].note(T, REPLACEMENT, clearing)
-        self._record_clearing(isp, T, REPLACEMENT, clearing)
+        self._register[isp].note(T, SUBSTITUTION, clearing)
+        self._record_clearing(isp, T, SUBSTITUTION, clearing)
         if award.any():
-            self._register[isp].book(T, REPLACEMENT, Sale.of(award, bids.signed_price * award))
-            self._announce(isp, REPLACEMENT, T, award)
+            self._register[isp].book(T, SUBSTITUTION, Sale.of(award, bids.signed_price * award))
+            self._announce(isp, SUBSTITUTION, T, award)
         self.slow_mw[isp] = found.slow_mw
-        self.replaced[isp] = {(m.sender, m.direction): (m.energy_mw, m.reserve_mw) for m in told}
+        self.substituted[isp] = {(m.sender, m.direction): (m.energy_mw, m.reserve_mw) for m in told}
 
     def left_out(self, isp: int) -> list[str]:
         """Areas whose DSO has not accepted the merit order list when the market clears."""
@@ -247,5 +247,5 @@ class TSO(Operator):
         `books` are those of `books_as_bought`; `delta_mw` is what the automatic reserve delivered minute by
         minute (net, up positive), if there is one.
         """
-        bought = {RESERVE, REPLACEMENT, *(block.name for block in self.scheme.blocks if block.buyer == "tso")}
+        bought = {RESERVE, SUBSTITUTION, *(block.name for block in self.scheme.blocks if block.buyer == "tso")}
         return regulation_of(self._register[isp], books, bought, delta_mw)

@@ -83,7 +83,7 @@ class Aggregator(Participant):
         self.applicant: Applicant | None = None
         self.capacity: CapacitySeller | None = None
         self.reactive: ReactivePowerSeller | None = None
-        self.remedies: SubstitutionProcess | None = None
+        self.substitution: SubstitutionProcess | None = None
         self.bidder = Bidder(name, strategy, context.record, conduct.replaces_faults)
         self._product = product
         self._receivers = dict(receivers)
@@ -103,14 +103,14 @@ class Aggregator(Participant):
                 self._order(message)
             case RejectionMessage() | MeterMessage():
                 pass  # strategies hear of an ISP when it is settled
-            case LimitMessage() if self.remedies is not None:
-                self.remedies.told(message)
-            case SubstitutionRequestMessage() if self.remedies is not None:
-                self.remedies.asked(message)
-            case SubstitutionOfferMessage() if self.remedies is not None:
-                self.remedies.offered(message)
-            case SubstitutionAcceptanceMessage() if self.remedies is not None:
-                self.remedies.accepted(message)
+            case LimitMessage() if self.substitution is not None:
+                self.substitution.told(message)
+            case SubstitutionRequestMessage() if self.substitution is not None:
+                self.substitution.asked(message)
+            case SubstitutionOfferMessage() if self.substitution is not None:
+                self.substitution.offered(message)
+            case SubstitutionAcceptanceMessage() if self.substitution is not None:
+                self.substitution.accepted(message)
             case QualificationMessage() if self.applicant is not None:
                 self.applicant.told(message)
             case TenderMessage() if self.capacity is not None:
@@ -278,8 +278,8 @@ class Aggregator(Participant):
         self._day_ahead.pop(isp, None)
         if self.capacity is not None:
             self.capacity.forget(isp)
-        if self.remedies is not None:
-            self.remedies.forget(isp)
+        if self.substitution is not None:
+            self.substitution.forget(isp)
         if isinstance(self.portfolio, UnitPortfolio):
             self.portfolio.forget(isp)
         return self.sales.cost_eur_per_h(isp, delivered_kw)

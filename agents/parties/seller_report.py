@@ -42,23 +42,23 @@ def _rows_of(isp: int, system: str, sales: Sequence[SalesBook], closed: ClosedBo
     for k, _, parts in could:
         sizes[2 * k : 2 * k + 2] = parts.n_up, len(parts.mw) - parts.n_up
     able_place = np.repeat(np.arange(others), sizes)
-    able_mw = np.concatenate([np.empty(0), *(parts.mw for _, _, parts in could)])
+    available_mw = np.concatenate([np.empty(0), *(parts.mw for _, _, parts in could)])
     able_cost = np.concatenate([np.empty(0), *(parts.cost for _, _, parts in could)])
     some = np.flatnonzero(sizes)
 
     def summed(values: FloatArray, at: IntArray) -> FloatArray:
         return np.bincount(at, values, others + 1)[some].astype(np.float64)
 
-    offered, could_mw = summed(bids.quantity_mw, place), summed(able_mw, able_place)
+    offered, could_mw = summed(bids.quantity_mw, place), summed(available_mw, able_place)
     return {
         "seller": some // 2,
         "system": np.full(len(some), system),
         "direction": np.where(some % 2, DOWN, UP),
-        "able_mw": could_mw,
+        "available_mw": could_mw,
         "offered_mw": offered,
         "sold_mw": summed(closed.sold_mw, place),
         "price_eur_per_mwh": _mean(summed(bids.price * bids.quantity_mw, place), offered),
-        "cost_eur_per_mwh": _mean(summed(able_cost * able_mw, able_place), could_mw),
+        "cost_eur_per_mwh": _mean(summed(able_cost * available_mw, able_place), could_mw),
         "offered_cost_eur_per_mwh": _mean(summed(bid_cost * bids.quantity_mw, place), offered),
         "received_eur_per_h": summed(closed.received_eur_per_h, place),
         "cost_eur_per_h": summed(bids.direction * bid_cost * closed.sold_mw, place),

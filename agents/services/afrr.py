@@ -144,13 +144,13 @@ class Dispatcher:
         self._known = self.requested.copy()  # the last set-point that arrived
 
     def follow(
-        self, wanted_mw: float, heard: BoolArray | None = None, able_mw: FloatArray | None = None
+        self, wanted_mw: float, heard: BoolArray | None = None, available_mw: FloatArray | None = None
     ) -> FloatArray:
         """Set-points (n,) of this cycle when a total is wanted, which moves them when the delay is over.
 
         Bids are requested to move at their ramp (`requested`), and assets do (`delivered`); a set-point that
         is not `heard` (n,) leaves its asset with the last it has, and none delivers more than it is able to
-        (`able_mw`, (n,)).
+        (`available_mw`, (n,)).
         """
         self._decided.append(wanted_mw)
         due = self._decided.popleft() if len(self._decided) > self._wait else self._start_mw
@@ -159,8 +159,8 @@ class Dispatcher:
         setpoint = self._stepped(target)
         self._known = setpoint if heard is None else np.where(heard, setpoint, self._known)
         self.delivered += np.minimum(np.maximum(self._known - self.delivered, -self._ramp), self._ramp)
-        if able_mw is not None:
-            np.minimum(self.delivered, able_mw, out=self.delivered)
+        if available_mw is not None:
+            np.minimum(self.delivered, available_mw, out=self.delivered)
         return setpoint
 
     def _stepped(self, target: FloatArray) -> FloatArray:
@@ -187,12 +187,12 @@ def run_isp(
     state: ControllerState,
     monitor: Monitor | None = None,
     heard: BoolArray | None = None,
-    able_mw: FloatArray | None = None,
+    available_mw: FloatArray | None = None,
 ) -> AfrrResult:
     """Dispatch aFRR through one ISP; `state` is carried on.
 
     `imbalance_mw` (k,) is the system's surplus per cycle had no aFRR been called; `heard` (k, n) says which
-    set-points arrive (None: all); `able_mw` (n,) is what bids can deliver, unknown to the controller (None:
+    set-points arrive (None: all); `available_mw` (n,) is what bids can deliver, unknown to the controller (None:
     all they offer). The wanted total is ``-gain e + integral``, ``d integral / dt = -e / integral_s``, with
     ``e`` the area control error, held within what the bids offer (the integrator stops there). A bound that
     `monitor` asks for holds from the first cycle that begins when it has been heard.
@@ -212,7 +212,7 @@ def run_isp(
         if low < wanted < high or wanted * error[c] > 0.0:  # at a bound only away from it
             state.integral_mw -= error[c] * settings.cycle_s / settings.integral_s
         setpoints[c] = dispatch.follow(
-            min(max(wanted, low), high), None if heard is None else heard[c], able_mw
+            min(max(wanted, low), high), None if heard is None else heard[c], available_mw
         )
         requests[c], deliveries[c] = dispatch.requested, dispatch.delivered
         net[c] = float(bids.direction @ dispatch.delivered)

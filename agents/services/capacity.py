@@ -230,19 +230,19 @@ class CapacitySeller:
                 )
             )
 
-    def owed_mw(self, isp: int, service: Service, direction: int) -> float:
+    def obligation_mw(self, isp: int, service: Service, direction: int) -> float:
         """What contracts oblige to offer in an ISP."""
         return sum(c.mw for c in self._owed.get(isp, ()) if (c.service, c.direction) == (service, direction))
 
     def nominate(self, day: range, operator: str) -> None:
         """Tell the TSO what of the aFRR capacity sold for a day will be bid."""
-        up, down = (np.array([self.owed_mw(isp, "aFRR", d) for isp in day]) for d in (UP, DOWN))
+        up, down = (np.array([self.obligation_mw(isp, "aFRR", d) for isp in day]) for d in (UP, DOWN))
         if up.any() or down.any():
             self.context.send(NominationMessage(self.name, operator, day.start, up_mw=up, down_mw=down))
 
     def hold_mw(self, isp: int, direction: int, quantity_mw: FloatArray, rank: FloatArray) -> FloatArray:
         """MW of bids (n,) of one direction to hold for aFRR, the lowest rank first, as far as owed."""
-        owed = self.owed_mw(isp, "aFRR", direction)
+        owed = self.obligation_mw(isp, "aFRR", direction)
         held = np.zeros(len(quantity_mw))
         order = np.argsort(rank, kind="stable")
         before = np.cumsum(quantity_mw[order]) - quantity_mw[order]

@@ -88,7 +88,7 @@ class FlexibilityStudyProcess:
             a, three = d.application, d.application.phases == 3
             up, down = (a.up_mw, a.down_mw) if d.event == "applied" else (a.up_mw * d.up, a.down_mw * d.down)
             self._context.record(
-                "study",
+                "flexibility_study",
                 {
                     "isp": isp, "system": self._system, "unit": a.unit, "event": d.event, "applicant": a.by,
                     "node": a.node, "devices": len(a.kva), "single_phase_kva": float(a.kva[~three].sum()),
@@ -101,7 +101,7 @@ class FlexibilityStudyProcess:
     def _record_measure(self, isp: int, measure: Emergency) -> None:
         for node in measure.nodes:
             self._context.record(
-                "study",
+                "flexibility_study",
                 {
                     "isp": isp, "system": self._system, "unit": "", "event": "emergency", "applicant": "",
                     "node": node, "devices": 0, "single_phase_kva": 0.0, "three_phase_kva": 0.0, "up_mw": 0.0,

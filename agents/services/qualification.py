@@ -216,7 +216,7 @@ class PrequalificationProcess:
         reason: str,
     ) -> None:
         self._context.record(
-            "register",
+            "flexibility_register",
             {
                 "isp": isp, "provider": provider, "system": system, "unit": unit, "service": service,
                 "event": event, "up_mw": up, "down_mw": down, "reason": reason,

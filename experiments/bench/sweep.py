@@ -27,7 +27,7 @@ from tandem_sim.experiments.sweeps.sweep import Point
 from tandem_sim.experiments.sweeps.workers import ATTEMPTS
 
 FIELDS: dict[str, Any] = {
-    "days": 1, "isp_minutes": 60, "households": 20, "aggregators": 2, "validation.audit_share": 0.0,
+    "days": 1, "isp_minutes": 60, "households": 20, "aggregators": 2, "power_flow_check.audit_share": 0.0,
     "distribution": [{"id": "D1", "grid": "case69", "interface_bus": 4, "other_profile": ["G0-A"]}],
 }  # fmt: skip
 """Of `reference`: runs that take seconds."""

@@ -32,26 +32,26 @@ def clear(
             autocompletion=complete_scheme,
         ),
     ] = None,
-    method: Annotated[
+    grid_prequalification: Annotated[
         str | None,
         typer.Option(
-            help=f"Prequalification: {one_of(METHODS)}; envelope goes by price.",
+            help=f"Grid prequalification of bids: {one_of(METHODS)}; envelope goes by price.",
             autocompletion=complete_method,
         ),
     ] = None,
     aggregation: Annotated[
         str | None,
         typer.Option(
-            help=f"Points of the supply functions: {one_of(KINDS)}; discrete is every --step.",
+            help=f"Points of the supply functions: {one_of(KINDS)}; discrete is every --aggregation-step-mw.",
             autocompletion=complete_kind,
         ),
     ] = None,
-    step: Annotated[float | None, typer.Option(help="Step of discrete aggregation, MW.")] = None,
+    aggregation_step_mw: Annotated[float | None, typer.Option(help="Step of discrete aggregation, MW.")] = None,
     pricing: Annotated[
         str | None,
         typer.Option(help=f"What awards are paid: {one_of(PRICINGS)}.", autocompletion=complete_pricing),
     ] = None,
-    tolerance: Annotated[
+    boundary_tolerance_mw: Annotated[
         float | None, typer.Option(help="Band around the scheduled flow of shared-balancing, MW.")
     ] = None,
     offset: Annotated[
@@ -74,11 +74,11 @@ def clear(
 
     log_to_terminal(verbose)
     given = {
-        "method": method,
+        "grid_prequalification": grid_prequalification,
         "aggregation": aggregation,
-        "step_mw": step,
+        "aggregation_step_mw": aggregation_step_mw,
         "pricing": pricing,
-        "tolerance_mw": tolerance,
+        "boundary_tolerance_mw": boundary_tolerance_mw,
         "offset": offset,
     }
     clear_and_show(case, scheme, given, out, figure, quiet=quiet)

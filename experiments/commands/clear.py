@@ -15,8 +15,6 @@ from tandem_sim.experiments.runs.logs import terminal
 from tandem_sim.grids.documents.text import check_known
 from tandem_sim.markets.choices import ABOUT
 
-FLAGS = {"step_mw": "--step", "tolerance_mw": "--tolerance"}
-"""Options whose name on the command line is not their own."""
 
 
 def clear_and_show(
@@ -30,7 +28,7 @@ def clear_and_show(
 ) -> None:
     """Clear a case, show the table, and write what is asked for."""
     given = {name: value for name, value in options.items() if value is not None}
-    check_options(given, lambda name: FLAGS.get(name, f"--{name}"))
+    check_options(given, lambda name: "--" + name.replace("_", "-"))
     if scheme is not None:
         check_known("--scheme", [scheme], ["all", *ABOUT])
     if out is not None:

@@ -25,7 +25,7 @@ def show(folder: str, moment: str, bid_id: str | None) -> None:
 
 
 def offers_table(at: IspTables) -> Table:
-    """The bids of an ISP: MW, EUR/MWh and MW sold in all layers; or why it was refused."""
+    """The bids of an ISP: MW, EUR/MWh and MW sold in all markets; or why it was refused."""
     title = f"ISP {at.isp}, {at.start:%a %d %b %Y %H:%M}, {at.scheme.name}"
     table = Table(title=escape(title), box=SIMPLE_HEAD)
     for column in ("system", "bid", "provider", ""):

@@ -18,7 +18,7 @@ from tandem_sim.experiments.explain.tables import SAME_MW, Bid, IspTables, is_lo
 from tandem_sim.experiments.explain.words import capital, eur, mw_text, name_of, part_of, per_mwh, terms, wish
 from tandem_sim.grids.errors import InputError
 from tandem_sim.markets.coordination.gates import GATES
-from tandem_sim.markets.services.replacement import REPLACEMENT
+from tandem_sim.markets.services.substitution import SUBSTITUTION
 from tandem_sim.markets.settlement.payments import RESERVE
 
 HINTS = 3
@@ -117,9 +117,9 @@ def _amended(at: IspTables, bid: Bid) -> list[Station]:
 def _later(at: IspTables, bid: Bid, called: Mapping[str, float]) -> list[Station]:
     """What called a bid behind the markets: replacements and the automatic reserve."""
     found = []
-    if REPLACEMENT in called:
+    if SUBSTITUTION in called:
         why = "to replace what limits on connections blocked"
-        found.append(Station("replace", f"The TSO called {mw_text(called[REPLACEMENT])} of it {why}."))
+        found.append(Station("substitute", f"The TSO called {mw_text(called[SUBSTITUTION])} of it {why}."))
     if RESERVE in called:
         text = f"The automatic reserve called {mw_text(called[RESERVE])} of it, as a mean over the ISP."
         found.append(Station("deliver", text))
@@ -127,22 +127,22 @@ def _later(at: IspTables, bid: Bid, called: Mapping[str, float]) -> list[Station
 
 
 def _other_sales(at: IspTables, bid: Bid, called: Mapping[str, float]) -> list[str]:
-    """Its purpose, where recorded; whether it was sold in several layers, or both ways."""
+    """Its purpose, where recorded; whether it was sold in several markets, or both ways."""
     rows = at["activations"]
     mine = rows[(rows.bid_id == bid.bid_id) & (rows.system == bid.system)]
     lines = []
     if "purpose" in rows.columns:
         for row in rows_of(mine):
-            name, mw = capital(name_of(row.layer, bid.system)), mw_text(float(row.quantity_mw))
+            name, mw = capital(name_of(row.market, bid.system)), mw_text(float(row.quantity_mw))
             lines.append(f"{name} called {mw} for {row.purpose}.")
     if len(called) > 1:
-        parts = [f"{mw_text(mw)} by {name_of(layer, bid.system)}" for layer, mw in called.items()]
+        parts = [f"{mw_text(mw)} by {name_of(market, bid.system)}" for market, mw in called.items()]
         lines.append(f"It was sold in parts, none of them twice: {' and '.join(parts)}.")
     swap = {"up": "down", "down": "up"}
     opposite = ".".join(swap.get(part, part) for part in bid.bid_id.split("."))
     other = rows[(rows.bid_id == opposite) & (rows.system == bid.system) & (rows.direction == -bid.direction)]
     for row in rows_of(other) if called else ():
-        who, mw = name_of(row.layer, bid.system), mw_text(float(row.quantity_mw))
+        who, mw = name_of(row.market, bid.system), mw_text(float(row.quantity_mw))
         lines.append(f"Round trip: {who} called {mw} of the same resource the other way ({opposite}).")
     return lines
 
@@ -158,7 +158,7 @@ def _troubles(at: IspTables, bid: Bid) -> list[str]:
     late = at["rejections"]
     for row in rows_of(late[late.bid_id == bid.provider]):
         lines.append(f"{bid.provider}, {row.system}: {row.reason}.")
-    blocked = at["remedies"]
+    blocked = at["substitution"]
     blocked = blocked[(blocked.provider == bid.provider) & (blocked.direction == bid.direction)]
     for row in rows_of(blocked):
         energy, reserve = mw_text(float(row.energy_blocked_mw)), mw_text(float(row.reserve_blocked_mw))
@@ -183,7 +183,7 @@ def _verdict(at: IspTables, bid: Bid, called: Mapping[str, float], found: list[S
     if mw <= SAME_MW:
         word, why = reason(at, bid, markets)
         return f"{word}: {why}."
-    who = " and ".join(name_of(layer, bid.system) for layer in called)
+    who = " and ".join(name_of(market, bid.system) for market in called)
     if bid.demand:
         return _bought(bid, mw, who)
     paid = pay_eur(at, bid, called)

@@ -51,7 +51,7 @@ class Station:
 def stations(at: IspTables, bid: Bid, called: Mapping[str, float]) -> Iterator[Station]:
     """What each block of the scheme did about a bid, in their order.
 
-    `bid` is as amended, `called` the MW called of it by layer.
+    `bid` is as amended, `called` the MW called of it by market.
     """
     left = bid.mw if bid.demand else bid.mw - at.held_mw(bid)
     clearings = at["clearings"]
@@ -59,9 +59,9 @@ def stations(at: IspTables, bid: Bid, called: Mapping[str, float]) -> Iterator[S
         house = bid.system if block.party == "dso" else TSO
         if block.party == "dso" and not is_local(bid):
             continue
-        rows = clearings[(clearings.system == house) & (clearings.layer == block.name)]
-        checked = at["validation"]
-        checked = checked[(checked.system == bid.system) & (checked.layer == block.name)]
+        rows = clearings[(clearings.system == house) & (clearings.market == block.name)]
+        checked = at["bid_checks"]
+        checked = checked[(checked.system == bid.system) & (checked.market == block.name)]
         takes = ("area.sold" if is_local(bid) else "tso.sold") in block.writes and block.name != POST_QUALIFY
         if takes:
             market = _market(at, bid, block, rows, left, called.get(block.name, 0.0))

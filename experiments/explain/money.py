@@ -9,47 +9,47 @@ from tandem_sim.experiments.explain.markets import SAME_PRICE
 from tandem_sim.experiments.explain.tables import SAME_MW, Bid, IspTables, rows_of
 from tandem_sim.experiments.explain.words import eur, mw_text, name_of, per_mwh
 from tandem_sim.markets.coordination.block import TSO
-from tandem_sim.markets.services.replacement import REPLACEMENT
+from tandem_sim.markets.services.substitution import SUBSTITUTION
 from tandem_sim.markets.settlement.payments import RESERVE
 from tandem_sim.sim.settlement.accounts import buyer_of_market
 
 
-def pricing_of(at: IspTables, layer: str) -> str:
-    """The price rule of a layer, by the scenario of the run."""
+def pricing_of(at: IspTables, market: str) -> str:
+    """The price rule of a market, by the scenario of the run."""
     scenario = at.scenario
-    if layer == RESERVE:
+    if market == RESERVE:
         return scenario.reserve.pricing
-    if layer == REPLACEMENT:
+    if market == SUBSTITUTION:
         return "pay-as-bid"
-    local = buyer_of_market(at.scheme).get(layer) == "dso" and scenario.local_pricing != "same"
+    local = buyer_of_market(at.scheme).get(market) == "dso" and scenario.local_pricing != "same"
     return scenario.local_pricing if local else scenario.pricing
 
 
-def cleared_eur_per_mwh(at: IspTables, bid: Bid, layer: str) -> float | None:
-    """The uniform price of a layer, signed as what a MWh of the bid costs its buyer; None if not kept."""
-    if layer == RESERVE:
+def cleared_eur_per_mwh(at: IspTables, bid: Bid, market: str) -> float | None:
+    """The uniform price of a market, signed as what a MWh of the bid costs its buyer; None if not kept."""
+    if market == RESERVE:
         acts = at["activations"]
-        called = acts[(acts.layer == RESERVE) & (acts.direction == bid.direction)].price_eur_per_mwh
+        called = acts[(acts.market == RESERVE) & (acts.direction == bid.direction)].price_eur_per_mwh
         last = called.max() if bid.direction > 0 else called.min()
         return None if called.empty else bid.direction * float(last)
     rows = at["clearings"]
-    dso = any(block.name == layer and block.party == "dso" for block in at.scheme.blocks)
-    rows = rows[(rows.layer == layer) & (rows.system == (bid.system if dso else TSO))]
+    dso = any(block.name == market and block.party == "dso" for block in at.scheme.blocks)
+    rows = rows[(rows.market == market) & (rows.system == (bid.system if dso else TSO))]
     if rows.empty or not math.isfinite(rows.price_eur_per_mwh.iloc[-1]):
         return None
     return bid.direction * float(rows.price_eur_per_mwh.iloc[-1])
 
 
-def unit_pay(at: IspTables, bid: Bid, layer: str) -> tuple[float, str] | None:
-    """What the buyer pays for a MWh of a bid in a layer, and by which rule; None if that is not kept.
+def unit_pay(at: IspTables, bid: Bid, market: str) -> tuple[float, str] | None:
+    """What the buyer pays for a MWh of a bid in a market, and by which rule; None if that is not kept.
 
     An up bid costs its buyer its price, a down bid the opposite of it: below zero the seller pays. Paid as
     cleared it costs no less.
     """
-    own, pricing = bid.direction * bid.price, pricing_of(at, layer)
+    own, pricing = bid.direction * bid.price, pricing_of(at, market)
     if pricing == "pay-as-bid":
         return own, "as bid"
-    price = cleared_eur_per_mwh(at, bid, layer) if pricing == "pay-as-cleared" else None
+    price = cleared_eur_per_mwh(at, bid, market) if pricing == "pay-as-cleared" else None
     if price is None:
         return None
     if own - price > SAME_PRICE:
@@ -60,8 +60,8 @@ def unit_pay(at: IspTables, bid: Bid, layer: str) -> tuple[float, str] | None:
 def pay_eur(at: IspTables, bid: Bid, called: Mapping[str, float]) -> float | None:
     """What the seller of a bid gets for what was called of it in the ISP; None where that is not kept."""
     total = 0.0
-    for layer, mw in called.items():
-        unit = unit_pay(at, bid, layer)
+    for market, mw in called.items():
+        unit = unit_pay(at, bid, market)
         if unit is None:
             return None
         total += unit[0] * mw * at.hours
@@ -69,8 +69,8 @@ def pay_eur(at: IspTables, bid: Bid, called: Mapping[str, float]) -> float | Non
 
 
 def money_lines(at: IspTables, bid: Bid, called: Mapping[str, float]) -> list[str]:
-    """The pay of a bid layer by layer, and what its provider was paid in all."""
-    lines = [_layer(at, bid, layer, mw) for layer, mw in called.items() if mw > SAME_MW and not bid.demand]
+    """The pay of a bid market by market, and what its provider was paid in all."""
+    lines = [_of_market(at, bid, market, mw) for market, mw in called.items() if mw > SAME_MW and not bid.demand]
     totals = at["settlement"]
     got, gave = totals[totals.payee == bid.provider], totals[totals.payer == bid.provider]
     net: dict[str, list[float]] = {}
@@ -85,13 +85,13 @@ def money_lines(at: IspTables, bid: Bid, called: Mapping[str, float]) -> list[st
     return lines
 
 
-def _layer(at: IspTables, bid: Bid, layer: str, mw: float) -> str:
-    house = {"dso": f"DSO-{bid.system}", "tso": "TSO"}[buyer_of_market(at.scheme).get(layer, "tso")]
-    found = unit_pay(at, bid, layer)
-    for_what = f"{mw_text(mw)} during {at.hours:g} h, called by {name_of(layer, bid.system)}"
+def _of_market(at: IspTables, bid: Bid, market: str, mw: float) -> str:
+    house = {"dso": f"DSO-{bid.system}", "tso": "TSO"}[buyer_of_market(at.scheme).get(market, "tso")]
+    found = unit_pay(at, bid, market)
+    for_what = f"{mw_text(mw)} during {at.hours:g} h, called by {name_of(market, bid.system)}"
     if found is None:
         return (
-            f"{house} paid for {for_what}, at prices that are not kept bid by bid ({pricing_of(at, layer)})."
+            f"{house} paid for {for_what}, at prices that are not kept bid by bid ({pricing_of(at, market)})."
         )
     unit, how = found
     payer, payee = (house, bid.provider) if unit >= 0.0 else (bid.provider, house)

@@ -110,9 +110,9 @@ def _shut_out(at: IspTables, bid: Bid, market: Market) -> Reason | None:
 
 def pool_mw(at: IspTables, bid: Bid) -> float:
     """MW that the bid's pool had left for the TSO, in its area and direction."""
-    orders, sold = at["orders"], at["activations"]
+    orders, sold = at["bids"], at["activations"]
     local = {block.name for block in at.scheme.blocks if block.party == "dso" and block.gate == "dso_clear"}
-    sold = sold[(sold.system == bid.system) & (sold.direction == bid.direction) & sold.layer.isin(local)]
+    sold = sold[(sold.system == bid.system) & (sold.direction == bid.direction) & sold.market.isin(local)]
     mine = orders[(orders.system == bid.system) & (orders.direction == bid.direction)]
     if at.scenario.forwarding.pooled_by == "provider":
         mine, sold = mine[mine.provider == bid.provider], sold[sold.provider == bid.provider]
@@ -124,8 +124,8 @@ def pool_mw(at: IspTables, bid: Bid) -> float:
 
 def _checked_mw(at: IspTables, bid: Bid) -> tuple[float, float] | None:
     """MW offered in the bid's area and direction, and what its DSO's check let stand; None without."""
-    rows = at["validation"]
-    rows = rows[(rows.system == bid.system) & (rows.layer != "forward_bids")]
+    rows = at["bid_checks"]
+    rows = rows[(rows.system == bid.system) & (rows.market != "forward_bids")]
     return None if rows.empty else stood_mw(rows, bid)
 
 
@@ -161,12 +161,12 @@ def _in_the_money(at: IspTables, bid: Bid, market: Market) -> Reason:
 
 def _split(at: IspTables, market: Market) -> bool:
     """Whether bids on transmission were called against their merit order: then one of its limits was full."""
-    orders, sold = at["orders"], at["activations"]
+    orders, sold = at["bids"], at["activations"]
     owed = at["capacity"]
     ready = owed.provider[owed.service == "aFRR"]  # what they hold ready is no sign of a limit
     orders = orders[(orders.system == TSO) & ~orders.demand.astype(bool) & ~orders.provider.isin(ready)]
     called = (
-        sold[(sold.system == TSO) & (sold.layer == market.block.name)].groupby("bid_id").quantity_mw.sum()
+        sold[(sold.system == TSO) & (sold.market == market.block.name)].groupby("bid_id").quantity_mw.sum()
     )
     mw = called.reindex(orders.bid_id, fill_value=0.0).to_numpy(float)
     gain = (orders.direction * (market.price - orders.price_eur_per_mwh)).to_numpy(float)

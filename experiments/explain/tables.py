@@ -21,7 +21,7 @@ from tandem_sim.sim.scenario.scenario import Scenario
 
 SAME_MW = 1e-6
 """MW less than this are none: far below the tick of any product."""
-MAIN = ("orders", "activations", "clearings", "settlement", "rejections", "sellers", "validation")
+MAIN = ("bids", "activations", "clearings", "settlement", "rejections", "sellers", "bid_checks")
 """Tables that every run has; others came later."""
 
 
@@ -138,7 +138,7 @@ class IspTables:
 
     def offered(self, bid_id: str) -> Bid | None:
         """A bid as its book closed; None where it was in none."""
-        found = self["orders"][self["orders"].bid_id == bid_id]
+        found = self["bids"][self["bids"].bid_id == bid_id]
         return None if found.empty else bid_of(found.iloc[0])
 
     def _names_a_bid(self, name: str) -> bool:
@@ -158,14 +158,14 @@ class IspTables:
         return bid
 
     def called(self, bid: Bid) -> dict[str, float]:
-        """MW called of a bid by layer; of a company's wish, what it bought."""
+        """MW called of a bid by market; of a company's wish, what it bought."""
         if bid.demand:
             return self._bought(bid)
         found = self["activations"]
         found = found[(found.bid_id == bid.bid_id) & (found.system == bid.system)]
         return {
-            str(layer): float(mw)
-            for layer, mw in found.groupby("layer", sort=False).quantity_mw.sum().items()
+            str(market): float(mw)
+            for market, mw in found.groupby("market", sort=False).quantity_mw.sum().items()
         }
 
     def _bought(self, bid: Bid) -> dict[str, float]:
@@ -176,10 +176,10 @@ class IspTables:
         markets = [b.name for b in self.scheme.blocks if "tso.sold" in b.writes]
         return {markets[0]: mw} if mw > SAME_MW and markets else {}
 
-    def last_called(self, layer: str, direction: int, system: str | None = None) -> float | None:
-        """Price of the dearest unit called up in a layer, or of that which paid least down; None without."""
+    def last_called(self, market: str, direction: int, system: str | None = None) -> float | None:
+        """Price of the dearest unit called up in a market, or of that which paid least down; None without."""
         found = self["activations"]
-        found = found[(found.layer == layer) & (found.direction == direction)]
+        found = found[(found.market == market) & (found.direction == direction)]
         if system is not None:
             found = found[found.system == system]
         return None if found.empty else direction * float((direction * found.price_eur_per_mwh).max())
@@ -190,7 +190,7 @@ class IspTables:
         owed = owed[
             (owed.service == "aFRR") & (owed.provider == bid.provider) & (owed.direction == bid.direction)
         ]
-        orders = self["orders"]
+        orders = self["bids"]
         side = orders[
             (orders.provider == bid.provider)
             & (orders.direction == bid.direction)
@@ -199,7 +199,7 @@ class IspTables:
         rank = bid.direction * side.price_eur_per_mwh
         best = side.loc[rank.sort_values(kind="stable").index]
         before = float(best.quantity_mw.cumsum().shift(fill_value=0.0)[best.bid_id == bid.bid_id].sum())
-        return min(max(float(owed.owed_mw.sum()) - before, 0.0), bid.mw)
+        return min(max(float(owed.obligation_mw.sum()) - before, 0.0), bid.mw)
 
     def offers(self) -> pd.DataFrame:
         """Every bid of the ISP: `system, bid_id, provider, direction, mw, price, sold_mw, refused`.
@@ -209,7 +209,7 @@ class IspTables:
         """
         rows: list[dict[str, Any]] = []
         sold = self["activations"].groupby(["system", "bid_id"]).quantity_mw.sum().to_dict()
-        for row in rows_of(self["orders"]):
+        for row in rows_of(self["bids"]):
             bid = bid_of(row)
             mw = sum(self.called(bid).values()) if bid.demand else sold.get((bid.system, bid.bid_id), 0.0)
             rows.append(

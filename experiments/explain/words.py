@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from tandem_sim.experiments.explain.tables import SAME_MW, Bid, way
-from tandem_sim.markets.services.replacement import REPLACEMENT
+from tandem_sim.markets.services.substitution import SUBSTITUTION
 from tandem_sim.markets.settlement.payments import RESERVE
 
 LEAST_SHOWN_MW = 5e-5
 
-LAYERS = {
+MARKETS = {
     "dso_market": "the local market of {}",
     "corrective_market": "the corrective market of {}",
     "dso_balancing": "the local market of {}, which holds its flow at the boundary",
@@ -17,13 +17,13 @@ LAYERS = {
     "integrated_market": "the integrated market",
     "translate_bids": "the DSO of {} on behalf of the TSO",
     RESERVE: "the automatic reserve",
-    REPLACEMENT: "the TSO, to replace what limits blocked",
+    SUBSTITUTION: "the TSO, to replace what limits blocked",
 }
 
 
-def name_of(layer: str, system: str) -> str:
-    """Who calls bids of a system in a layer of the ledger."""
-    return LAYERS.get(layer, layer).format(system)
+def name_of(market: str, system: str) -> str:
+    """Who calls bids of a system in a market of the ledger."""
+    return MARKETS.get(market, market).format(system)
 
 
 def mw_text(mw: float) -> str:

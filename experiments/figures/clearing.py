@@ -23,7 +23,7 @@ from tandem_sim.experiments.figures.style import (
 from tandem_sim.experiments.results.terminal_tables import shared_label
 
 NOTE = (
-    "Overload and voltage: worst violation on the distribution grids after all layers, in % of the limit, "
+    "Overload and voltage: worst violation on the distribution grids after all markets, in % of the limit, "
     "with the number of broken limits; bars by the linear model, dots by AC power flow.\n"
     "Inefficiency in red: something is broken or unserved. Numbers shared: read outside their own house."
 )

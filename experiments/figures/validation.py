@@ -47,7 +47,7 @@ DOT = 4.5
 
 def validates(data: RunData) -> bool:
     """Whether a DSO checked in this run what the TSO may take."""
-    return bool(data.validation.layer.isin(NARROWING).any())
+    return bool(data.bid_checks.market.isin(NARROWING).any())
 
 
 def reference_of(runs: Mapping[str, RunData]) -> str:
@@ -60,7 +60,7 @@ def held_back_mw(data: RunData) -> pd.DataFrame:
 
     Offered before the first round of a check, held back after the last one.
     """
-    rows = data.validation[data.validation.layer.isin(NARROWING)].groupby(["isp", "system"])
+    rows = data.bid_checks[data.bid_checks.market.isin(NARROWING)].groupby(["isp", "system"])
     first, last = rows.first(), rows.last()
     parts = {f"offered_{way}": first[f"offered_{way}_mw"] for way in ("up", "down")}
     parts |= {f"held_{way}": parts[f"offered_{way}"] - last[f"kept_{way}_mw"] for way in ("up", "down")}

@@ -33,9 +33,9 @@ from tandem_sim.markets.schemes import SCHEMES
 SAFETY = ("violated_isps", "violated_isps_created", "unserved_mwh")
 """KPIs that stand beside every cost."""
 READ = {
-    "sellers": "time isp system provider direction able_mw offered_mw sold_mw price_eur_per_mwh "
+    "sellers": "time isp system provider direction available_mw offered_mw sold_mw price_eur_per_mwh "
     "cost_eur_per_mwh offered_cost_eur_per_mwh received_eur_per_h cost_eur_per_h",
-    "activations": "isp layer system provider direction quantity_mw price_eur_per_mwh",
+    "activations": "isp market system provider direction quantity_mw price_eur_per_mwh",
     "settlement": "payer payee kind amount_eur",
     "schedules": "unit p_mw price_eur_per_mwh cost_eur_per_h",
 }

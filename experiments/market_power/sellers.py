@@ -41,7 +41,7 @@ def seller_figures(rows: pd.DataFrame, hours: float) -> dict[str, Any]:
     """
     sold, offered = float(rows.sold_mw.sum()), float(rows.offered_mw.sum())
     cost, received = float(rows.cost_eur_per_h.sum()), float(rows.received_eur_per_h.sum())
-    kept = rows.able_mw - rows.offered_mw
+    kept = rows.available_mw - rows.offered_mw
     up = rows[(rows.direction == UP) & (rows.sold_mw > 0.0)]
     priced = up[up.received_eur_per_h > 0.0]
     revenue = float(priced.received_eur_per_h.sum())
@@ -119,7 +119,7 @@ def by_isp(rows: pd.DataFrame, hours: float) -> pd.DataFrame:
         {
             "profit_eur": (sums.received_eur_per_h - sums.cost_eur_per_h) * hours,
             "sold_mwh": sums.sold_mw * hours,
-            "withheld_mwh": (sums.able_mw - sums.offered_mw) * hours,
+            "withheld_mwh": (sums.available_mw - sums.offered_mw) * hours,
             "markup_sold_eur_per_mwh": (sums.asked_eur_per_h - sums.cost_eur_per_h) / sold,
             "markup_offered_eur_per_mwh": sums.markup / offered,
         }

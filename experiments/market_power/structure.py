@@ -1,8 +1,8 @@
 """Who could hold a market to ransom: residual supply, pivotal sellers and concentration, ISP by ISP.
 
-The perimeter of a DSO's market is its area; what is bought there is bought in its local layers. The perimeter
+The perimeter of a DSO's market is its area; what is bought there is bought in its local markets. The perimeter
 of the TSO's market is everything that may be offered to it, all areas unless the scheme keeps them from it;
-what is bought there is all the rest, the needs of DSOs too where one market serves both. MW that a layer
+what is bought there is all the rest, the needs of DSOs too where one market serves both. MW that a market
 earlier in the ISP has bought are on offer to no later one. What DSOs hold back of offers to the TSO counts as
 on offer: indices are then on the side of more competition.
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from tandem_sim.experiments.results.run_data import LOCAL_LAYERS
+from tandem_sim.experiments.results.run_data import LOCAL_MARKETS
 from tandem_sim.markets.coordination.block import TSO as T
 from tandem_sim.markets.coordination.block import Scheme
 from tandem_sim.markets.orders.bids import DOWN, UP
@@ -28,56 +28,56 @@ _SELLER = ["isp", "direction", "provider"]
 
 @dataclass(frozen=True)
 class Market:
-    """One market: the systems whose sellers may offer to it, its layers, and layers that sell before it.
+    """One market: the systems whose sellers may offer to it, its markets, and markets that sell before it.
 
-    The TSO's market (``T``) has every layer that is no local one, so `layers` is None there.
+    The TSO's market (``T``) has every market that is no local one, so `markets` is None there.
     """
 
     name: str
     systems: tuple[str, ...]
-    layers: tuple[str, ...] | None
+    markets: tuple[str, ...] | None
     earlier: tuple[str, ...] = ()
 
-    def buys_in(self, layer: pd.Series) -> pd.Series:
-        """Which of the layers (rows) belong to it."""
-        return ~layer.isin(LOCAL_LAYERS) if self.layers is None else layer.isin(self.layers)
+    def buys_in(self, market: pd.Series) -> pd.Series:
+        """Which of the markets (rows) belong to it."""
+        return ~market.isin(LOCAL_MARKETS) if self.markets is None else market.isin(self.markets)
 
 
 def markets_of(scheme: Scheme, areas: Sequence[str]) -> list[Market]:
     """The TSO's market of a scheme and the local ones, if it has any."""
     names = [block.name for block in scheme.blocks]
-    local = tuple(name for name in names if name in LOCAL_LAYERS)
+    local = tuple(name for name in names if name in LOCAL_MARKETS)
     buying = [b for b in scheme.blocks if b.buyer == "tso"]
     open_to_areas = any(name in block.reads for block in buying for name in _OFFERS)
     first = names.index(buying[0].name)
-    before = tuple(name for name in names[:first] if name in LOCAL_LAYERS)
+    before = tuple(name for name in names[:first] if name in LOCAL_MARKETS)
     found = [Market(T, (T, *areas) if open_to_areas else (T,), None, before)]
-    for k, layer in enumerate(local):
-        earlier = tuple(names[: names.index(layer)])
-        found += [Market(area if k == 0 else f"{area} {layer}", (area,), (layer,), earlier) for area in areas]
+    for k, market in enumerate(local):
+        earlier = tuple(names[: names.index(market)])
+        found += [Market(area if k == 0 else f"{area} {market}", (area,), (market,), earlier) for area in areas]
     return found
 
 
 def residual_supply(market: Market, sellers: pd.DataFrame, activations: pd.DataFrame) -> pd.DataFrame:
     """One row per ISP, direction and seller of a market, in ISPs and directions in which it buys.
 
-    Columns: `able_mw` of the seller, `sold_mw` by it in this market, `bought_mw` of everybody and `rsi`, the
+    Columns: `available_mw` of the seller, `sold_mw` by it in this market, `bought_mw` of everybody and `rsi`, the
     residual supply index: MW that all others are able to offer over MW bought. Below 1 the seller is
     pivotal: without it the market could not have bought what it did. `sellers` and `activations` are tables
     of a run (MW >= 0, direction +1 up, -1 down).
     """
     inside = sellers[sellers.system.isin(market.systems)]
     awards = activations[activations.system.isin(market.systems)]
-    sold = awards[market.buys_in(awards.layer)].groupby(_SELLER).quantity_mw.sum()
-    gone = awards[awards.layer.isin(market.earlier)].groupby(_SELLER).quantity_mw.sum()
-    rows = inside.groupby(_SELLER).able_mw.sum().to_frame()
-    rows["able_mw"] = (rows.able_mw - gone.reindex(rows.index, fill_value=0.0)).clip(lower=0.0)
+    sold = awards[market.buys_in(awards.market)].groupby(_SELLER).quantity_mw.sum()
+    gone = awards[awards.market.isin(market.earlier)].groupby(_SELLER).quantity_mw.sum()
+    rows = inside.groupby(_SELLER).available_mw.sum().to_frame()
+    rows["available_mw"] = (rows.available_mw - gone.reindex(rows.index, fill_value=0.0)).clip(lower=0.0)
     rows["sold_mw"] = sold.reindex(rows.index, fill_value=0.0)
     rows = rows.reset_index()
     rows.insert(0, "market", market.name)
-    whole = rows.groupby(["isp", "direction"])[["able_mw", "sold_mw"]].transform("sum")
+    whole = rows.groupby(["isp", "direction"])[["available_mw", "sold_mw"]].transform("sum")
     rows["bought_mw"] = whole.sold_mw
-    rows["rsi"] = (whole.able_mw - rows.able_mw) / whole.sold_mw.where(whole.sold_mw > NOTHING_MW)
+    rows["rsi"] = (whole.available_mw - rows.available_mw) / whole.sold_mw.where(whole.sold_mw > NOTHING_MW)
     return rows[rows.bought_mw > NOTHING_MW].reset_index(drop=True)
 
 
@@ -116,7 +116,7 @@ def _side(rows: pd.DataFrame, hours: float) -> dict[str, Any]:
         "pivotal_isps": int(rows[pivotal(rows)].isp.nunique()),
         "rsi_mean": float(worst @ bought / bought.sum()),
         "rsi_min": float(worst.min()),
-        "hhi_able": float(by_isp.able_mw.apply(herfindahl).mean()),
+        "hhi_able": float(by_isp.available_mw.apply(herfindahl).mean()),
         "hhi_sold": float(by_isp.sold_mw.apply(herfindahl).mean()),
     }
 

@@ -12,7 +12,7 @@ from tandem_sim.experiments.results.kpis_conflicts import conflict_kpis
 from tandem_sim.experiments.results.kpis_non_firm import non_firm_kpis
 from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.markets.orders.flexibility_register import SOLD_TWICE
-from tandem_sim.markets.services.replacement import REPLACEMENT
+from tandem_sim.markets.services.substitution import SUBSTITUTION
 from tandem_sim.markets.settlement.payments import FOR_ENERGY, RESERVE
 from tandem_sim.markets.tolerances import NOTHING_MW
 from tandem_sim.sim.assembly.agents import TSO_NAME
@@ -29,19 +29,19 @@ READ: dict[str, list[str] | None] = {
     "schedules": ["isp", "ramp_excess_mw"],
     "grid": None,
     "settlement": ["payer", "payee", "kind", "amount_eur"],
-    "clearings": ["system", "layer", "penalty_eur_per_h"],
+    "clearings": ["system", "market", "penalty_eur_per_h"],
     "messages": ["numbers"],
     "rejections": ["bid_id", "reason"],
     "reserve": ["terminated_bids"],
     "reserve_volumes": None,
-    "validation": None,
+    "bid_checks": None,
     "capacity": None,
-    "register": ["event"],
+    "flexibility_register": ["event"],
     "baselines": None,
     "amendments": ["reason"],
     "low_voltage": None,
     "non_firm": None,
-    "remedies": None,
+    "substitution": None,
     "curtailment_trades": ["kw"],
     "conflicts": None,
     "units": None,
@@ -67,18 +67,18 @@ def kpis_of(run: Path) -> dict[str, Any]:
         "losses_mwh": float(tables["grid"].loc[tables["grid"].system != TSO, "losses_mw"].sum() * hours),
         "curtailed_mwh": float(system.curtailed_mwh.sum()),
         "delivered_pct": _share(float(system.delivered_mwh.sum()), float(system.ordered_mwh.sum())),
-        **_held_back(tables["validation"], hours),
+        **_held_back(tables["bid_checks"], hours),
         "reserve_bids_stopped": int(tables["reserve"].terminated_bids.sum())
         if len(tables["reserve"])
         else None,
         **_standing(tables["capacity"], tables["settlement"], hours),
-        "qualifications_withdrawn": int((tables["register"].event == "withdrawn").sum()),
+        "qualifications_withdrawn": int((tables["flexibility_register"].event == "withdrawn").sum()),
         "double_selling_refused": int((tables["rejections"].reason == SOLD_TWICE).sum()),
         "bids_amended": int((tables["amendments"].reason == "").sum()),
         "baseline_error_pct": _baseline_error_pct(tables["baselines"], tables["activations"]),
         "fallbacks": _rows(run, "fallbacks"),
         "numbers_shared": int(tables["messages"].numbers.sum()),
-        "bids": _rows(run, "orders"),
+        "bids": _rows(run, "bids"),
         "rejected_bids": int((tables["rejections"].bid_id != "").sum()),
         "messages": len(tables["messages"]),
         "local_markets_short_of_flexibility": _short(tables["clearings"]),
@@ -89,7 +89,7 @@ def kpis_of(run: Path) -> dict[str, Any]:
         "voltage_error_max_pu": float(tables["grid"].voltage_error_pu.max()),
         **non_firm_kpis(tables, hours),
         **conflict_kpis(tables["conflicts"], tables["units"]),
-        **left_to_tso(tables["validation"], hours),
+        **left_to_tso(tables["bid_checks"], hours),
         **reserves_apart(tables, hours),
         **reserve_followed(tables["reserve_volumes"]),
     }
@@ -97,7 +97,7 @@ def kpis_of(run: Path) -> dict[str, Any]:
 
 def _activations(run: Path) -> pd.DataFrame:
     """Activations summed over ISPs and bids, at their mean price; read group by group."""
-    keys = ["system", "layer", "direction"]
+    keys = ["system", "market", "direction"]
     file = pq.ParquetFile(run / "activations.parquet")
     parts = []
     for group in range(file.num_row_groups):
@@ -116,26 +116,26 @@ def _rows(run: Path, table: str) -> int:
 
 def _short(clearings: pd.DataFrame) -> int | None:
     """Local auctions that could not keep every limit; None where there are no local markets."""
-    local = clearings[(clearings.system != TSO) & ~clearings.layer.isin(NO_LOCAL_MARKET)]
+    local = clearings[(clearings.system != TSO) & ~clearings.market.isin(NO_LOCAL_MARKET)]
     return int((local.penalty_eur_per_h > 1.0).sum()) if len(local) else None
 
 
 def _held_back(validation: pd.DataFrame, hours: float) -> dict[str, Any]:
     """What DSOs kept from the TSO's market although it was offered; None without prequalification."""
     held = held_back_mwh(validation, hours)
-    first = validation[validation.layer.isin(NARROWING)].groupby(["isp", "system"]).first()
+    first = validation[validation.market.isin(NARROWING)].groupby(["isp", "system"]).first()
     offered = float((first.offered_up_mw + first.offered_down_mw).sum()) * hours
     return {"held_back_mwh": held, "held_back_pct": None if held is None else _share(held, offered)}
 
 
 def held_back_mwh(validation: pd.DataFrame, hours: float) -> float | None:
     """Offers to the TSO that prequalification or validation did not let stand (MWh); None without either."""
-    rows = validation[validation.layer.isin(NARROWING)].groupby(["isp", "system"])
+    rows = validation[validation.market.isin(NARROWING)].groupby(["isp", "system"])
     if not len(rows):
         return None
     first, last = rows.first(), rows.last()  # as offered, and as left after the last round
     offered = first.offered_up_mw + first.offered_down_mw
-    return float((offered - last.kept_up_mw - last.kept_down_mw).sum()) * hours
+    return float((offered - last.allowed_up_mw - last.allowed_down_mw).sum()) * hours
 
 
 def left_to_tso(validation: pd.DataFrame, hours: float) -> dict[str, float | None]:
@@ -150,7 +150,7 @@ def left_to_tso(validation: pd.DataFrame, hours: float) -> dict[str, float | Non
     rows = validation.groupby(["isp", "system"])
     first, last = rows.first(), rows.last()
     offered = float((first.offered_up_mw + first.offered_down_mw).sum()) * hours
-    left = float((last.kept_up_mw + last.kept_down_mw).sum()) * hours
+    left = float((last.allowed_up_mw + last.allowed_down_mw).sum()) * hours
     return {"left_to_tso_mwh": left, "left_to_tso_pct": _share(left, offered)}
 
 
@@ -163,10 +163,10 @@ def reserves_apart(tables: dict[str, pd.DataFrame], hours: float) -> dict[str, f
     acts, capacity, money = tables["activations"], tables["capacity"], tables["settlement"]
     afrr_energy = mfrr_energy = None
     if len(tables["reserve"]):
-        eur = (acts.direction * acts.price_eur_per_mwh * acts.quantity_mw * hours).groupby(acts.layer).sum()
+        eur = (acts.direction * acts.price_eur_per_mwh * acts.quantity_mw * hours).groupby(acts.market).sum()
         paid = money[money.kind.isin(FOR_ENERGY) & (money.payer == TSO_NAME)]
         afrr_energy = float(paid[paid.kind == RESERVE].amount_eur.sum())
-        mfrr_energy = float(paid.amount_eur.sum()) - afrr_energy - float(eur.get(REPLACEMENT, 0.0))
+        mfrr_energy = float(paid.amount_eur.sum()) - afrr_energy - float(eur.get(SUBSTITUTION, 0.0))
     ready = (capacity.pay_eur_per_h * hours)[capacity.operator == TSO_NAME].groupby(capacity.service).sum()
     return {
         "afrr_energy_cost_eur": afrr_energy,
@@ -200,15 +200,15 @@ def _standing(capacity: pd.DataFrame, settlement: pd.DataFrame, hours: float) ->
         "shortfall_charges_eur": float(paid.get("shortfall", 0.0)),
     }
     if not len(capacity):
-        none = ("capacity_owed_mwh", "capacity_missing_mwh", "capacity_blocked_mwh")
+        none = ("capacity_obligation_mwh", "capacity_missing_mwh", "capacity_blocked_mwh")
         return {**charges, "capacity_cost_eur": None, **dict.fromkeys(none)}
-    missing = (capacity.owed_mw - capacity.offered_mw).clip(lower=0.0)
-    reached = capacity.kept_mw.clip(upper=capacity.owed_mw)
+    missing = (capacity.obligation_mw - capacity.offered_mw).clip(lower=0.0)
+    reached = capacity.fulfilled_mw.clip(upper=capacity.obligation_mw)
     return {
         **charges,
-        "capacity_owed_mwh": float(capacity.owed_mw.sum() * hours),
+        "capacity_obligation_mwh": float(capacity.obligation_mw.sum() * hours),
         "capacity_missing_mwh": float(missing.sum() * hours),
-        "capacity_blocked_mwh": float((capacity.owed_mw - missing - reached).clip(lower=0.0).sum() * hours),
+        "capacity_blocked_mwh": float((capacity.obligation_mw - missing - reached).clip(lower=0.0).sum() * hours),
     }
 
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import pandas as pd
 
-from tandem_sim.markets.services.replacement import REPLACEMENT
+from tandem_sim.markets.services.substitution import SUBSTITUTION
 
 KEYS = (
     "lv_unsafe_without_limits_pct", "lv_unsafe_with_limits_pct", "lv_unsafe_pct",
     "lv_unsafe_by_activation_pct", "lv_offers_left_up_pct", "lv_offers_left_down_pct", "limits_activated",
     "limits_unsolved", "limited_contract_hours", "most_activations", "withheld_mwh", "lost_mwh", "shed_mwh",
     "blocked_energy_mwh", "blocked_reserve_mwh", "reserve_undelivered_mwh", "reserve_opened_mwh",
-    "made_good_by_portfolio_mwh", "made_good_by_aggregators_mwh", "made_good_by_tso_mwh",
-    "replacement_cost_eur", "substitution_cost_eur", "non_firm_compensation_eur", "curtailment_traded_mwh",
+    "substituted_by_portfolio_mwh", "substituted_by_aggregators_mwh", "substituted_by_tso_mwh",
+    "tso_substitution_cost_eur", "aggregator_substitution_cost_eur", "non_firm_compensation_eur", "curtailment_traded_mwh",
 )  # fmt: skip
 
 
@@ -25,16 +25,16 @@ def non_firm_kpis(tables: dict[str, pd.DataFrame], hours: float) -> dict[str, An
     activate anything without limits and with them, as delivered, and those safe but for the markets. What
     limits leave of offers is energy with contracts over energy without, of the devices on the feeders.
     """
-    lv, acts, remedies = tables["low_voltage"], tables["non_firm"], tables["remedies"]
+    lv, acts, substitution = tables["low_voltage"], tables["non_firm"], tables["substitution"]
     if not len(lv):
         return dict.fromkeys(KEYS)
     offers = lv[["offer_up_kw", "free_offer_up_kw", "offer_down_kw", "free_offer_down_kw"]].sum()
     paid = tables["settlement"].groupby("kind").amount_eur.sum()
     bought = tables["activations"]
-    replaced = bought[bought.layer == REPLACEMENT]
+    replaced = bought[bought.market == SUBSTITUTION]
     replacement = (replaced.direction * replaced.price_eur_per_mwh * replaced.quantity_mw).sum() * hours
     trades = tables["curtailment_trades"]
-    sums = remedies.drop(columns=["time", "isp", "provider", "direction"]).sum() * hours
+    sums = substitution.drop(columns=["time", "isp", "provider", "direction"]).sum() * hours
     return {
         "lv_unsafe_without_limits_pct": _pct(~lv.unconstrained_safe),
         "lv_unsafe_with_limits_pct": _pct(~lv.base_safe),
@@ -53,11 +53,11 @@ def non_firm_kpis(tables: dict[str, pd.DataFrame], hours: float) -> dict[str, An
         "blocked_reserve_mwh": float(sums.reserve_blocked_mw),
         "reserve_undelivered_mwh": float(sums.reserve_undelivered_mw),
         "reserve_opened_mwh": float(sums.tso_called_mw),
-        "made_good_by_portfolio_mwh": float(sums.portfolio_mw),
-        "made_good_by_aggregators_mwh": float(sums.aggregators_mw),
-        "made_good_by_tso_mwh": float(replaced.quantity_mw.sum() * hours),
-        "replacement_cost_eur": float(replacement),
-        "substitution_cost_eur": float(paid.get("substitution", 0.0)),
+        "substituted_by_portfolio_mwh": float(sums.portfolio_mw),
+        "substituted_by_aggregators_mwh": float(sums.aggregators_mw),
+        "substituted_by_tso_mwh": float(replaced.quantity_mw.sum() * hours),
+        "tso_substitution_cost_eur": float(replacement),
+        "aggregator_substitution_cost_eur": float(paid.get("substitution", 0.0)),
         "non_firm_compensation_eur": float(paid.get("non-firm compensation", 0.0)),
         "curtailment_traded_mwh": float(trades.kw.sum() / 1000.0 * hours),
     }

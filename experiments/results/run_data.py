@@ -25,7 +25,7 @@ SOURCES = ("transmission", "balancing", "local")
 """Origin of activated energy: transmission units, distribution sold to a balancing or to a local market."""
 
 
-LOCAL_LAYERS = ("dso_market", "corrective_market", "dso_balancing")
+LOCAL_MARKETS = ("dso_market", "corrective_market", "dso_balancing")
 """Layers in which a DSO buys for its own grid."""
 
 
@@ -40,7 +40,7 @@ class RunData:
     settlement: pd.DataFrame
     energy_mwh: pd.DataFrame
     hours: float
-    validation: pd.DataFrame
+    bid_checks: pd.DataFrame
     reserve: pd.DataFrame
     low_voltage: pd.DataFrame
 
@@ -100,7 +100,7 @@ def read_run(run: Path, zone: str, title: str) -> RunData:
     hours = _hours(system, run)
     grid, settlement, *others = (
         read_table(run, name, list(TABLES[name]))
-        for name in ("grid", "settlement", "validation", "reserve", "low_voltage")
+        for name in ("grid", "settlement", "bid_checks", "reserve", "low_voltage")
     )
     for table, name, keys in ((grid, "grid", ["isp", "system"]), (others[1], "reserve", ["isp"])):
         if table.duplicated(keys).any():
@@ -124,8 +124,8 @@ def _hours(system: pd.DataFrame, run: Path) -> float:
 
 def _energy_mwh(run: Path, isp: pd.Series, hours: float) -> pd.DataFrame:
     keys, parts = ["isp", "source", "direction"], []
-    for rows in table_groups(run, "activations", ["isp", "layer", "system", "direction", "quantity_mw"]):
-        local = rows.layer.isin(LOCAL_LAYERS)
+    for rows in table_groups(run, "activations", ["isp", "market", "system", "direction", "quantity_mw"]):
+        local = rows.market.isin(LOCAL_MARKETS)
         rows["source"] = np.where(rows.system == TSO, "transmission", np.where(local, "local", "balancing"))
         parts.append(rows.groupby(keys).quantity_mw.sum())
     mwh = pd.concat(parts).groupby(level=keys).sum().unstack(["source", "direction"])

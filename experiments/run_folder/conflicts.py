@@ -38,7 +38,7 @@ SERVICES = ("local", "mfrr", "afrr")
 
 NODE = ("system", "node")
 UNIT = (*NODE, "provider", "unit")
-READ = ["time", "isp", *UNIT[:-1], "layer", "bid_id", "direction", "quantity_mw", "price_eur_per_mwh"]
+READ = ["time", "isp", *UNIT[:-1], "market", "bid_id", "direction", "quantity_mw", "price_eur_per_mwh"]
 
 CONFLICT_SCHEMA = pa.schema(
     [
@@ -65,14 +65,14 @@ UNIT_SCHEMA = pa.schema(
 def trades_of(activations: pd.DataFrame, buyer_of: Mapping[str, str], hours: float) -> pd.DataFrame:
     """Rows of `activations` with who bought them, of which unit and as which service.
 
-    `buyer_of` maps a layer to the party that pays for it; `hours` is the length of an ISP. Columns: ``isp``,
+    `buyer_of` maps a market to the party that pays for it; `hours` is the length of an ISP. Columns: ``isp``,
     those of `UNIT`, ``operator``, ``service``, ``direction`` (1 up, -1 down), ``mwh`` (positive) and ``eur``
     (what the buyer pays at the price of the bid; negative where the seller pays).
     """
-    local = activations.layer.map(buyer_of) == "dso"
+    local = activations.market.map(buyer_of) == "dso"
     mwh = activations.quantity_mw * hours
     units = {bid: unit_of(bid) for bid in activations.bid_id.unique()}
-    other = np.where(activations.layer == RESERVE, "afrr", "mfrr")
+    other = np.where(activations.market == RESERVE, "afrr", "mfrr")
     return activations[["isp", *NODE, "provider", "direction"]].assign(
         unit=activations.bid_id.map(units),
         operator=("DSO-" + activations.system).where(local, TSO_NAME),

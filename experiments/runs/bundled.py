@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-SCENARIOS = ("reference", "dutch", "belgian", "street", "nfca-clash")
+SCENARIOS = ("reference", "dutch", "belgian", "lv-feeder", "nfca-clash")
 CASES: dict[str, str] = {
     "alexander-a": "8 MW short; transmission asks less than distribution",
     "alexander-b": "8 MW short; transmission asks more than distribution",
@@ -18,7 +18,7 @@ CASES: dict[str, str] = {
 """Synthetic market instances after the four kinds of ALEXANDER D3.3, chapter 4, and what marks each."""
 SWEEPS: dict[str, str] = {
     "schemes-by-seed": "a day of reference, two schemes, three seeds",
-    "non-firm-year": "eight years of street under non-firm connections: hours of computing",
+    "non-firm-year": "eight years of lv-feeder under non-firm connections: hours of computing",
 }
 
 _HOME = Path(__file__).parents[1]

@@ -2,7 +2,7 @@
 
 A sweep file names a scenario and what varies:
 
-    scenario: street
+    scenario: lv-feeder
     schemes: [multilevel-03, central-01]
     seeds: [1, 2]
     set: {days: 2}                       # fields that all runs share

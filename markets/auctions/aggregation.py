@@ -174,7 +174,7 @@ def aggregate_bids(kind: Kind = "exact", step_mw: float = DEFAULT_STEP_MW) -> Bl
         return Written(entries={area: {"rsf": rsf}})
 
     return Block(
-        "aggregate_bids", "dso", "validate", ("area.bids", "area.grid", "area.sold"), ("area.rsf",), run
+        "aggregate_bids", "dso", "prequalify", ("area.bids", "area.grid", "area.sold"), ("area.rsf",), run
     )
 
 

@@ -137,7 +137,7 @@ def read_case(path: Path, offset: Offset | None = None) -> Case:
     entries = _distribution(spec, t_network, path)
     bids = path.parent / _text(spec, ("bids",), path)
     books, reactive = read_bids(bids, {TSO: t_network, **{area: e.network for area, e in entries.items()}})
-    defaults = Options(reactive=any(len(book) for book in reactive.values()))
+    defaults = Options(local_reactive=any(len(book) for book in reactive.values()))
     options = read_options(spec.get("options", {}), path, defaults)
     check_prices(books, options.price_limit_eur_per_mwh, str(bids))
     _check_units(entries, books, path)

@@ -38,7 +38,7 @@ class Outcome:
     unserved_imbalance_mw: float
     unqualified_pct: dict[int, float] | None  # by direction, None without prequalification
     interface_mw: dict[str, float]
-    cleared: list[tuple[str, str, float]]  # (bid id, layer, MW)
+    cleared: list[tuple[str, str, float]]  # (bid id, market, MW)
     information: dict[str, int]  # what left the operators' houses, by kind
     seconds: float
     left_out: tuple[str, ...] = ()  # areas whose DSO never accepted the merit order list
@@ -79,7 +79,7 @@ class Outcome:
             "ac": {**_violations(self.ac), "diverged_grids": self.ac.diverged},
             "information": self.information,
             "interface_mw": self.interface_mw,
-            "cleared": [{"bid_id": b, "layer": layer, "quantity_mw": q} for b, layer, q in self.cleared],
+            "cleared": [{"bid_id": b, "market": market, "quantity_mw": q} for b, market, q in self.cleared],
             "seconds": self.seconds,
         }
 
@@ -96,7 +96,7 @@ def clear_case(case: Case, scheme: Scheme) -> Outcome:
     states, ledger = open_case(case, scheme)
     start = time.perf_counter()
     with admitting(case.admitted_eur_per_mwh):
-        information = carry(scheme, states, ledger, told_by_gate(case, states))
+        information = carry(scheme, states, ledger, forecasts_by_gate(case, states))
     seconds = time.perf_counter() - start
     linear, ac, interface = Violations(), Violations(), {}
     bought = {name: bought_mvar(area, states[name]) for name, area in case.areas.items()}
@@ -146,7 +146,7 @@ def rows_with(area: Area, dq_mvar: FloatArray) -> GridConstraints:
     return area.rows.after_reactive(dq_mvar) if rows is None else rows
 
 
-def told_by_gate(case: Case, states: dict[str, dict[str, Any]]) -> Callable[[str], None]:
+def forecasts_by_gate(case: Case, states: dict[str, dict[str, Any]]) -> Callable[[str], None]:
     """What brings the houses up to a gate: the forecasts of the case, those of earlier gates first.
 
     A DSO knows beside its forecast what reactive power it has bought.
@@ -202,8 +202,8 @@ def allocate(case: Case, scheme: Scheme) -> dict[str, dict[str, float]]:
     states, ledger = open_case(case, scheme)
     fresh, _ = open_case(case, scheme)
     with admitting(case.admitted_eur_per_mwh):
-        carry(scheme, states, ledger, told_by_gate(case, states))
-        told_by_gate(case, fresh)("tso_clear")
+        carry(scheme, states, ledger, forecasts_by_gate(case, states))
+        forecasts_by_gate(case, fresh)("tso_clear")
         found = {"duals": by_duals(states[TSO]["balancing"], states[TSO]["need"])}
         if len(states) <= MOST_OPERATORS:
             found["shapley"] = shapley(coalition_costs(fresh))
@@ -218,9 +218,9 @@ def paid_by_operator(scheme: Scheme, ledger: Ledger) -> dict[str, float]:
     """EUR/h paid by each operator under the scheme's pricing rule."""
     buyer = {block.name: block.buyer for block in scheme.blocks}
     paid: dict[str, float] = {}
-    for layer, systems in ledger.paid.items():
+    for market, systems in ledger.paid.items():
         for system, amounts in systems.items():
-            payer = system if buyer[layer] == "dso" else TSO
+            payer = system if buyer[market] == "dso" else TSO
             paid[payer] = paid.get(payer, 0.0) + float(amounts.sum())
     return paid
 
@@ -239,8 +239,8 @@ def _unqualified(states: Mapping[str, Mapping[str, Any]]) -> dict[int, float] | 
 
 def _cleared(books: Mapping[str, Bids], ledger: Ledger) -> list[tuple[str, str, float]]:
     return [
-        (str(books[system].bid_id[k]), layer, float(mw[k]))
-        for layer, systems in ledger.layers.items()
+        (str(books[system].bid_id[k]), market, float(mw[k]))
+        for market, systems in ledger.markets.items()
         for system, mw in systems.items()
         for k in np.flatnonzero(mw > 0)
     ]

@@ -14,12 +14,12 @@ from tandem_sim.markets.choices import CHOICES
 from tandem_sim.markets.schemes import DEFAULTS, SCHEMES, Options
 
 RANGES = {
-    "step_mw": (1e-3, 1e12),
-    "max_rounds": (1, 60),
+    "aggregation_step_mw": (1e-3, 1e12),
+    "mol_rounds": (1, 60),
     "flow_margin": (0, 0.9),
     "voltage_margin_pu": (0, 0.05),
-    "reference_up": (-1e6, 1e6),
-    "reference_down": (-1e6, 1e6),
+    "reference_up_eur_per_mwh": (-1e6, 1e6),
+    "reference_down_eur_per_mwh": (-1e6, 1e6),
 }
 """Smallest and largest value of an option; else zero and above."""
 NAMES = {"scheme": tuple(SCHEMES), "offset": OFFSETS, **CHOICES}
@@ -80,6 +80,6 @@ def _check(key: str, value: Any, kind: type | None, path: Path) -> None:
         return
     number = isinstance(value, int | float) and not isinstance(value, bool)
     low, high = RANGES.get(key, (0.0, 1e12))
-    if not number or not low <= value <= high or (key == "max_rounds" and value != int(value)):
-        whole = "a whole number" if key == "max_rounds" else "a number"
+    if not number or not low <= value <= high or (key == "mol_rounds" and value != int(value)):
+        whole = "a whole number" if key == "mol_rounds" else "a number"
         raise InputError(str(path), place, f"is {shown(value)}", f"Give {whole} from {low:g} to {high:g}")

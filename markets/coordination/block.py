@@ -61,7 +61,7 @@ class View:
 class Written:
     """What a block hands back: entries by house, and per system what it buys and pays.
 
-    `refused` takes back awards of an earlier layer: (layer, system) -> MW per bid. `clearings` say by house
+    `refused` takes back awards of an earlier market: (market, system) -> MW per bid. `clearings` say by house
     what was asked for and what of it was left.
     """
 

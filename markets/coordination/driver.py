@@ -45,8 +45,8 @@ def apply(block: Block, written: Written, states: dict[str, dict[str, Any]], led
             continue
         ledger.book(house, block.name, sale)
         states[house]["sold"] = ledger.sold(house)
-    for (layer, house), refused in written.refused.items():
-        ledger.cancel(house, layer, refused)
+    for (market, house), refused in written.refused.items():
+        ledger.cancel(house, market, refused)
         states[house]["sold"] = ledger.sold(house)
 
 

@@ -1,4 +1,4 @@
-"""The one ledger: what each bid has sold in any layer. No megawatt is sold twice."""
+"""The one ledger: what each bid has sold in any market. No megawatt is sold twice."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class DoubleSaleError(RuntimeError):
 
 @dataclass
 class Ledger:
-    """Bookings of one ISP: layer -> system -> MW per bid, what they are paid, and why they were bought."""
+    """Bookings of one ISP: market -> system -> MW per bid, what they are paid, and why they were bought."""
 
     offered: dict[str, FloatArray] = field(default_factory=dict)  # system -> (n,) MW
-    layers: dict[str, dict[str, FloatArray]] = field(default_factory=dict)  # layer -> system -> (n,) MW
+    markets: dict[str, dict[str, FloatArray]] = field(default_factory=dict)  # market -> system -> (n,) MW
     paid: dict[str, dict[str, FloatArray]] = field(default_factory=dict)  # the same in EUR/h
     make_whole: dict[str, dict[str, FloatArray]] = field(default_factory=dict)  # EUR/h, part of `paid`
     purposes: dict[str, dict[str, Purposes]] = field(default_factory=dict)
-    clearings: dict[str, dict[str, Clearing]] = field(default_factory=dict)  # layer -> system -> the auction
+    clearings: dict[str, dict[str, Clearing]] = field(default_factory=dict)  # market -> system -> the auction
     _sold: dict[str, FloatArray] = field(default_factory=dict)
 
     def open(self, system: str, offered_mw: FloatArray) -> None:
@@ -37,41 +37,41 @@ class Ledger:
         self._sold[system] = np.zeros(len(offered_mw))
         self._sold[system].flags.writeable = False
 
-    def book(self, system: str, layer: str, sale: Sale) -> None:
-        """Book what one layer bought of a book. A `DoubleSaleError` leaves the ledger as it was."""
+    def book(self, system: str, market: str, sale: Sale) -> None:
+        """Book what one market bought of a book. A `DoubleSaleError` leaves the ledger as it was."""
         award_mw = sale.award_mw
         sold = self._sold[system] + award_mw
         if (award_mw < -NOTHING_MW).any() or (sold > self.offered[system] + NOTHING_MW).any():
             worst = int(np.argmax(sold - self.offered[system]))
             raise DoubleSaleError(
-                f"layer {layer}, system {system}: bid {worst} would sell {sold[worst]} MW "
+                f"market {market}, system {system}: bid {worst} would sell {sold[worst]} MW "
                 f"of {self.offered[system][worst]} MW"
             )
         sold = np.clip(sold, 0.0, self.offered[system])
         sold.flags.writeable = False
         for table, values in (
-            (self.layers, award_mw),
+            (self.markets, award_mw),
             (self.paid, sale.paid_eur_per_h),
             (self.make_whole, sale.make_whole_eur_per_h),
         ):
-            per_system = table.setdefault(layer, {})
+            per_system = table.setdefault(market, {})
             per_system[system] = per_system[system] + values if system in per_system else values
-        why = self.purposes.setdefault(layer, {})
+        why = self.purposes.setdefault(market, {})
         why[system] = why[system].plus(sale.purposes) if system in why else sale.purposes
         self._sold[system] = sold
 
-    def cancel(self, system: str, layer: str, refused_mw: FloatArray) -> None:
-        """Take back (n,) MW of what a layer was awarded, and its pay in proportion."""
-        award = self.layers[layer][system]
+    def cancel(self, system: str, market: str, refused_mw: FloatArray) -> None:
+        """Take back (n,) MW of what a market was awarded, and its pay in proportion."""
+        award = self.markets[market][system]
         if (refused_mw < -NOTHING_MW).any() or (refused_mw > award + NOTHING_MW).any():
-            raise ValueError(f"layer {layer}, system {system}: more is cancelled than was awarded")
+            raise ValueError(f"market {market}, system {system}: more is cancelled than was awarded")
         left = np.clip(award - refused_mw, 0.0, None)
         share = np.divide(left, award, out=np.zeros(len(award)), where=award > 0)
-        self.layers[layer][system] = left
-        self.paid[layer][system] = self.paid[layer][system] * share
-        self.make_whole[layer][system] = self.make_whole[layer][system] * share
+        self.markets[market][system] = left
+        self.paid[market][system] = self.paid[market][system] * share
+        self.make_whole[market][system] = self.make_whole[market][system] * share
         kept = np.where(award > 0, share, 1.0)
-        self.purposes[layer][system] = self.purposes[layer][system].scaled(kept)
+        self.purposes[market][system] = self.purposes[market][system].scaled(kept)
         sold = np.clip(self._sold[system] - (award - left), 0.0, None)
         sold.flags.writeable = False
         self._sold[system] = sold
@@ -84,9 +84,9 @@ class Ledger:
             raise ValueError(f"system {system}: an offer cannot be lowered below what is sold of it")
         self.offered[system] = offered_mw
 
-    def note(self, system: str, layer: str, clearing: Clearing) -> None:
-        """Keep what the auction of a layer was asked to serve in a system, and what it left."""
-        self.clearings.setdefault(layer, {})[system] = clearing
+    def note(self, system: str, market: str, clearing: Clearing) -> None:
+        """Keep what the auction of a market was asked to serve in a system, and what it left."""
+        self.clearings.setdefault(market, {})[system] = clearing
 
     def unserved_mw(self) -> float:
         """Need that all auctions left (MW >= 0), of every system and either direction: nothing is netted."""
@@ -94,5 +94,5 @@ class Ledger:
         return sum((a.short_mw + a.long_mw for a in answers), 0.0)
 
     def sold(self, system: str) -> FloatArray:
-        """MW sold of each bid of a system over all layers (n,), read-only."""
+        """MW sold of each bid of a system over all markets (n,), read-only."""
         return self._sold[system]

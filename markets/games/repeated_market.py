@@ -12,7 +12,13 @@ from tandem_sim.grids.power_flow.constraints import GridConstraints, transmissio
 from tandem_sim.grids.power_flow.operator_model import OperatorModel
 from tandem_sim.grids.types import FloatArray, IntArray
 from tandem_sim.markets.cases.case import Area, Case, check_prices
-from tandem_sim.markets.cases.clear import bought_mvar, open_case, paid_by_operator, rows_with, told_by_gate
+from tandem_sim.markets.cases.clear import (
+    bought_mvar,
+    forecasts_by_gate,
+    open_case,
+    paid_by_operator,
+    rows_with,
+)
 from tandem_sim.markets.clearing.solvers import solving_by
 from tandem_sim.markets.coordination.block import TSO, Scheme
 from tandem_sim.markets.coordination.driver import carry
@@ -114,7 +120,7 @@ class CaseMarket:
         states = {s: {**opened.states[s], **book_entries(s, bids, ledger)} for s, bids in bid.items()}
         admitted = largest([opened.case.admitted_eur_per_mwh, *(bids.price for bids in bid.values())])
         with solving_by("highspy"), admitting(admitted):
-            carry(self.scheme, states, ledger, told_by_gate(opened.case, states))
+            carry(self.scheme, states, ledger, forecasts_by_gate(opened.case, states))
             return self._played(opened.case, states, ledger)
 
     def _played(self, case: Case, states: dict[str, dict[str, Any]], ledger: Ledger) -> Played:

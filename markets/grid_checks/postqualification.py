@@ -18,8 +18,8 @@ from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 from tandem_sim.markets.tolerances import NOTHING_MW
 
 
-def post_qualify(layer: str = "tso_market") -> Block:
-    """The DSO lets as much of the awards of `layer` stand as is safe, and refuses the dearest first.
+def post_qualify(market: str = "tso_market") -> Block:
+    """The DSO lets as much of the awards of `market` stand as is safe, and refuses the dearest first.
 
     Nobody replaces what is refused: it is left unserved, and not paid. Its own award is what it takes back.
     """
@@ -36,7 +36,7 @@ def post_qualify(layer: str = "tso_market") -> Block:
         cost = -float(bids.signed_price @ refused)
         answer = Cleared(Status.OPTIMAL, "post-qualification", -refused, cost, up, down)
         return Written(
-            refused={(layer, area): refused} if refused.any() else {},
+            refused={(market, area): refused} if refused.any() else {},
             clearings={area: Clearing(answer, 0.0)},
         )
 

@@ -249,7 +249,7 @@ def prequalify(method: Method = "envelope", check: EnvelopeCheck = "none") -> Bl
     return Block(
         "prequalify",
         "dso",
-        "validate",
+        "prequalify",
         ("area.bids", "area.offers", *basis),
         ("area.offers", "area.qualified"),
         run,

@@ -34,9 +34,9 @@ class Standing:
     service: str
     provider: str
     direction: int
-    owed_mw: float
+    obligation_mw: float
     offered_mw: float
-    kept_mw: float
+    fulfilled_mw: float
     owed_eur_per_h: float
 
 
@@ -54,23 +54,23 @@ class Payment:
 def activation_payments(
     ledger: Ledger, books: Mapping[str, Bids], buyer_of: Mapping[tuple[str, str], str], hours: float
 ) -> list[Payment]:
-    """What the ledger says is due for everything awarded, from the buyer of a layer to each provider.
+    """What the ledger says is due for everything awarded, from the buyer of a market to each provider.
 
     What companies buy is a payment of kind ``purchase``, negative where they pay. What lifts the pay of a bid
     from a uniform price to its own is a payment of kind ``make-whole``, without energy; of a company's bid,
     who pays no more than it bid, ``purchase make-whole``: nothing is procured by it. Energy of the automatic
     reserve is of kind ``afrr``.
 
-    `buyer_of` names who pays in a layer for a system: (layer, system) -> party.
+    `buyer_of` names who pays in a market for a system: (market, system) -> party.
     """
     payments = []
-    for layer, systems in ledger.layers.items():
+    for market, systems in ledger.markets.items():
         for system, award in systems.items():
             bids = books[system]
-            paid, extra = ledger.paid[layer][system], ledger.make_whole[layer][system]
+            paid, extra = ledger.paid[market][system], ledger.make_whole[market][system]
             (won,) = (award > 0).nonzero()
             bought = bids.demand[won]
-            energy = RESERVE if layer == RESERVE else "activation"
+            energy = RESERVE if market == RESERVE else "activation"
             for kind, whole, called in (
                 (energy, MAKE_WHOLE, won[~bought]),
                 (PURCHASE, PURCHASE_MAKE_WHOLE, won[bought]),
@@ -80,7 +80,7 @@ def activation_payments(
                     lifted = float(extra[mine].sum()) * hours
                     lifted = lifted if abs(lifted) > NOTHING_EUR else 0.0
                     amount = float(paid[mine].sum()) * hours - lifted
-                    buyer = buyer_of[layer, system]
+                    buyer = buyer_of[market, system]
                     payments.append(Payment(buyer, provider, kind, mwh, amount))
                     if lifted:
                         payments.append(Payment(buyer, provider, whole, 0.0, lifted))
@@ -114,9 +114,9 @@ def capacity_payments(standings: Sequence[Standing], penalty_factor: float, hour
     payments = []
     for s in standings:
         payments.append(Payment(s.operator, s.provider, "capacity", 0.0, s.owed_eur_per_h * hours))
-        missing = max(s.owed_mw - s.offered_mw, 0.0)
+        missing = max(s.obligation_mw - s.offered_mw, 0.0)
         if missing > NOTHING_MW:
-            penalty = penalty_factor * s.owed_eur_per_h * missing / s.owed_mw * hours
+            penalty = penalty_factor * s.owed_eur_per_h * missing / s.obligation_mw * hours
             payments.append(Payment(s.provider, s.operator, "unavailability", 0.0, penalty))
     return payments
 

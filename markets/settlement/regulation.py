@@ -22,7 +22,7 @@ def regulation_of(
     bought: Collection[str],
     delta_mw: FloatArray | None = None,
 ) -> Regulation:
-    """What balancing an ISP took, of the layers `bought` for the TSO.
+    """What balancing an ISP took, of the markets `bought` for the TSO.
 
     `delta_mw` is what the automatic reserve delivered minute by minute (net, up positive), if there is one.
     Volumes and marginal prices are those of the same markets without limits: so the net volume is what the
@@ -34,9 +34,9 @@ def regulation_of(
     mw = {1: 0.0, -1: 0.0}
     prices: dict[int, list[float]] = {1: [], -1: []}
     paid: dict[int, list[tuple[FloatArray, FloatArray]]] = {1: [], -1: []}  # EUR/MWh, MW
-    for layer, systems in ledger.layers.items():
-        for system, award in systems.items() if layer in bought else ():
-            bids, why = books[system], ledger.purposes[layer][system]
+    for market, systems in ledger.markets.items():
+        for system, award in systems.items() if market in bought else ():
+            bids, why = books[system], ledger.purposes[market][system]
             for direction, best in ((1, np.max), (-1, np.min)):
                 sellers = (bids.direction == direction) & ~bids.demand
                 wanted = sellers & (why.unlimited_mw > NOTHING_MW)
@@ -45,7 +45,7 @@ def regulation_of(
                     prices[direction].append(float(best(bids.price[wanted])))
                 called = sellers & (why.balancing_mw > NOTHING_MW)
                 if called.any():
-                    unit = direction * ledger.paid[layer][system][called] / award[called]
+                    unit = direction * ledger.paid[market][system][called] / award[called]
                     paid[direction].append((unit, why.balancing_mw[called]))
     nan = float("nan")
     mean = {
@@ -57,7 +57,7 @@ def regulation_of(
             if unserved > NOTHING_MW:
                 mw[direction] += unserved
                 prices[direction].append(direction * unserved_eur_per_mwh())
-    reserve = ledger.layers.get(RESERVE, {})
+    reserve = ledger.markets.get(RESERVE, {})
     manual = mw[1] - mw[-1] - sum(float(books[s].direction @ x) for s, x in reserve.items())
     net = np.array([manual]) if delta_mw is None else manual + delta_mw
     up, down = max(prices[1], default=nan), min(prices[-1], default=nan)

@@ -147,7 +147,7 @@ class AgentBuilder:
         w.physics = Physics(
             self.grids.areas, self.grids.dc, PowerFlow(self.grids.transmission), self.grids.interface_node,
             self.grids.tan_phi, self.grids.fixed_mvar, self.scenario.dso.offset,
-            self.scenario.validation.solver,
+            self.scenario.power_flow_check.solver,
         )  # fmt: skip
         everyone: list[Participant] = [
             w.fleet_agent,
@@ -218,7 +218,7 @@ class AgentBuilder:
 
     def _study(self, area: Area, dso: str) -> FlexibilityStudyProcess | None:
         """The network flexibility study, where anybody goes by it."""
-        tested = self.scenario.register_.enabled and self.scenario.register_.grid_test
+        tested = self.scenario.flexibility_register.enabled and self.scenario.flexibility_register.grid_test
         if not (self.scheme.reads("area.zones") or tested):
             return None
         register, course = build_study(

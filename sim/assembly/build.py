@@ -80,7 +80,7 @@ def build_model(
     world.calendar, world.areas, world.recorder, world.on_isp = calendar, grids.areas, recorder, on_isp
     world.transmission, world.register = grids.transmission, {}
     world.load_mw, world.carry = grids.load_mw + grids.incident_mw, bus.carry
-    if scenario.register_.enabled:
+    if scenario.flexibility_register.enabled:
         world.flexibility = FlexibilityRegister()
     agents = AgentBuilder(scenario, world, clock, bus, grids, fleet, aggregator_of, allowed)
     agents.create(arrange)
@@ -106,7 +106,7 @@ def build_model(
     swift = swift and 2 * latency < 60 * scenario.gates.correct  # an award, then an order
     world.reliable = scenario.messages.loss == 0.0 and swift
     chance = stream(scenario.seed, AUDITED).random(calendar.n_isp)
-    world.audited = frozenset(np.flatnonzero(chance < scenario.validation.audit_share).tolist())
+    world.audited = frozenset(np.flatnonzero(chance < scenario.power_flow_check.audit_share).tolist())
     return world, clock
 
 

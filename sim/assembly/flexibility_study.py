@@ -30,7 +30,7 @@ def study_terms(scenario: Scenario, rows: FloatArray) -> StudyTerms | None:
     """
     if not scenario.studies:
         return None
-    study = scenario.register_.study
+    study = scenario.flexibility_register.study
     ends = np.cumsum([n.share for n in study.by_date])
     place = np.searchsorted(ends, rows[:, COLUMNS["newcomer"]], side="right")  # behind all: no newcomer
     cohort = np.where(place < len(ends), place + 1, 0).astype(np.int64)
@@ -46,7 +46,7 @@ def build_study(
     are simulated. Households that are no newcomers have asked 30 days before anything else happens: the first
     gate of the run (`begin_s`), a newcomer's application, a review. Raises `InputError` for an unknown bus.
     """
-    study = scenario.register_.study
+    study = scenario.flexibility_register.study
     rated_mw = {d: kw / 1000.0 for d, kw in fleet.rated_kw().items()}
     reviews, load, generation = [], 1.0, 1.0
     for given in sorted((r for r in study.reviews if r.area == area.name), key=lambda r: r.on):
@@ -56,7 +56,7 @@ def build_study(
     emergencies = []
     for k, e in enumerate(study.emergencies):
         if e.area == area.name:
-            field = f"register.study.emergencies.{k}.buses"
+            field = f"flexibility_register.study.emergencies.{k}.buses"
             nodes = tuple(area.network.nodes_of(np.array(e.buses), field, "scenario").tolist())
             emergencies.append(
                 Emergency(nodes, _second(calendar, e.start), _second(calendar, e.end), e.cause)
@@ -95,7 +95,7 @@ def _applications(
     rated_mw: Mapping[int, FloatArray], asked_s: list[int],
 ) -> list[Application]:  # fmt: skip
     """One application for every device group of an area; `asked_s` by cohort, the first of the long there."""
-    study, groups, devices = scenario.register_.study, fleet.groups, fleet.layout.devices
+    study, groups, devices = scenario.flexibility_register.study, fleet.groups, fleet.layout.devices
     order = np.argsort(devices.group, kind="stable")
     cuts = np.searchsorted(devices.group[order], np.arange(1, len(groups)))
     of_group = np.split(order, cuts)

@@ -136,7 +136,7 @@ def _plug_in(given: LvFeederSettings, calendar: Calendar, field: str) -> int:
         return calendar.isp_of(calendar.utc(pd.Timestamp(given.plug_in.at)))
     except ValueError as error:
         raise InputError(
-            "scenario", f"{field}.rush.at", str(error), "Choose a time within start and days"
+            "scenario", f"{field}.plug_in.at", str(error), "Choose a time within start and days"
         ) from error
 
 

@@ -95,7 +95,7 @@ def _remedies(scenario: Scenario, world: FlexibilityModel) -> None:
     for pool in world.aggregators:
         assert isinstance(pool.portfolio, HouseholdPortfolio)  # what `FlexibilityModel.aggregators` are
         peers = [name for name in names if name != pool.name]
-        pool.remedies = SubstitutionProcess(
-            pool.name, pool.context, pool.portfolio, scenario.non_firm.remedies, peers, world.tso.name,
+        pool.substitution = SubstitutionProcess(
+            pool.name, pool.context, pool.portfolio, scenario.non_firm.substitution, peers, world.tso.name,
             partial(pool.sales.promises, n_groups=groups, reserve=reserve),
         )  # fmt: skip

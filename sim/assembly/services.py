@@ -81,7 +81,7 @@ def _register(
     operators: Mapping[str, str],
     register: FlexibilityRegister,
 ) -> None:
-    r = scenario.register_
+    r = scenario.flexibility_register
     valid_s, suspended_s = round(86_400 * r.valid_days), round(3600 * r.suspension_hours)
     rules = QualificationRules(valid_s, r.strikes, suspended_s, min(2 * 86_400, valid_s // 2))
     connected: dict[str, dict[str, Unit]] = {}

@@ -27,7 +27,7 @@ from tandem_sim.markets.coordination.block import Scheme
 from tandem_sim.markets.coordination.ledger import Ledger
 from tandem_sim.markets.orders.bids import Bids, StrArray
 from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister
-from tandem_sim.markets.services.replacement import SLOW_S
+from tandem_sim.markets.services.substitution import SLOW_S
 from tandem_sim.markets.settlement.imbalance import (
     Alpha,
     ImbalancePrices,
@@ -73,13 +73,13 @@ class Reserve:
         surplus_mw: float,
         isp_s: int,
         monitor: Monitor,
-        able_mw: FloatArray | None = None,
+        available_mw: FloatArray | None = None,
         slow_mw: FloatArray | None = None,
     ) -> Dispatched:
         """One ISP.
 
         `books` holds each system's bids and the MW left of them; `surplus_mw` is the mean imbalance had no
-        aFRR been called. Over all bids as joined (n,): `able_mw` is what they can deliver although more was
+        aFRR been called. Over all bids as joined (n,): `available_mw` is what they can deliver although more was
         sold, `slow_mw` what of MW left moves no faster than mFRR.
         """
         path = imbalance_path(
@@ -103,7 +103,7 @@ class Reserve:
         )
         heard = self._heard(isp, owner, names, len(path))
         watch = monitor if self.termination else None
-        result = run_isp(self.settings, bids, path, self.state, watch, heard, able_mw)
+        result = run_isp(self.settings, bids, path, self.state, watch, heard, available_mw)
         mean = np.minimum(result.delivered_mean_mw, left)
         mean[mean < NOTHING_MW] = 0.0
         ends = np.cumsum([len(mw) for _, mw in books.values()])[:-1]
@@ -201,7 +201,7 @@ def reserve_books(
         if system != T:
             if not open_to_it:
                 continue
-            taken = [ledger.layers[b.name][system] for b in buys if system in ledger.layers.get(b.name, {})]
+            taken = [ledger.markets[b.name][system] for b in buys if system in ledger.markets.get(b.name, {})]
             left = np.minimum(left, np.maximum(house["offers"] - sum(taken, np.zeros(len(bids))), 0.0))
         books[system] = bids, left if register is None else register.within_fast_mw(bids, left, now_s)
     return books

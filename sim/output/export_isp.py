@@ -64,7 +64,7 @@ class IspExport:
         """
         self._scheduled = scheduled_mw
         assert self.transmission is not None  # set by whoever builds the world
-        static = self.options.options.method == "static"
+        static = self.options.options.grid_prequalification == "static"
         systems = {TSO: self._system(TSO, self.transmission, books[TSO], static)}
         for area in self.areas:
             systems[area.name] = self._system(area.name, area.network, books[area.name], static)
@@ -74,8 +74,8 @@ class IspExport:
             path = self.folder / "delivered" / f"{system}.json"
             save_network(systems[system].network, p_mw, q_mvar, path)
         cleared = [
-            {"bid_id": str(books[s].bid_id[k]), "layer": layer, "quantity_mw": float(award[k])}
-            for layer, awards in ledger.layers.items()
+            {"bid_id": str(books[s].bid_id[k]), "market": market, "quantity_mw": float(award[k])}
+            for market, awards in ledger.markets.items()
             for s, award in awards.items()
             for k in np.flatnonzero(award > 0)
         ]
@@ -84,7 +84,7 @@ class IspExport:
 
     def _reactive(self) -> dict[str, Any]:
         """What DSOs bought of reactive power, where there is a market of it."""
-        if not self.options.options.reactive:
+        if not self.options.options.local_reactive:
             return {}
         bought = [
             {"bid_id": str(own["reactive_bids"].bid_id[k]), "quantity_mvar": float(own["reactive_mvar"][k])}

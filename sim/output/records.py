@@ -95,7 +95,7 @@ def record_volumes(record: Record, isp: int, volumes: Volumes, providers: StrArr
 def record_settlement(
     record: Record, isp: int, payments: Sequence[Payment], ledger: Ledger, books: Mapping[str, Bids]
 ) -> None:
-    """Payments, and awards by layer and purpose; what companies bought is a payment only."""
+    """Payments, and awards by market and purpose; what companies bought is a payment only."""
     record(
         "settlement",
         {
@@ -107,9 +107,9 @@ def record_settlement(
             "amount_eur": [p.amount_eur for p in payments],
         },
     )
-    for layer, systems in ledger.layers.items():
+    for market, systems in ledger.markets.items():
         for system, award in systems.items():
-            bids, why = books[system], ledger.purposes[layer][system].by_name(award)
+            bids, why = books[system], ledger.purposes[market][system].by_name(award)
             mw = np.array(list(why.values()))
             won, kind = np.nonzero((mw.T > NOTHING_MW) & ~bids.demand[:, None])
             names = list(why)
@@ -117,7 +117,7 @@ def record_settlement(
                 "activations",
                 {
                     "isp": np.full(len(won), isp),
-                    "layer": [layer] * len(won),
+                    "market": [market] * len(won),
                     "system": [system] * len(won),
                     "bid_id": bids.bid_id[won].tolist(),
                     "provider": bids.provider[won].tolist(),
@@ -160,9 +160,9 @@ def record_standings(record: Record, isp: int, standings: Sequence[Standing]) ->
                 "service": s.service,
                 "provider": s.provider,
                 "direction": s.direction,
-                "owed_mw": s.owed_mw,
+                "obligation_mw": s.obligation_mw,
                 "offered_mw": s.offered_mw,
-                "kept_mw": s.kept_mw,
+                "fulfilled_mw": s.fulfilled_mw,
                 "pay_eur_per_h": s.owed_eur_per_h,
             },
         )

@@ -20,7 +20,7 @@ TABLES: dict[str, dict[str, pa.DataType]] = {
         "activated_up_mw activated_down_mw imbalance_after_mw unserved_mw battery_soc ev_charged_mwh "
         "indoor_deviation_k curtailed_mwh limits_lost_mwh ordered_mwh delivered_mwh",
     ),
-    "orders": _columns(
+    "bids": _columns(
         text="system bid_id provider",
         integer="node direction",
         boolean="demand",
@@ -28,18 +28,18 @@ TABLES: dict[str, dict[str, pa.DataType]] = {
     ),
     "rejections": _columns(text="system bid_id reason"),
     "clearings": _columns(
-        text="system layer status",
+        text="system market status",
         real="need_mw exchange_mw cost_eur_per_h short_mw long_mw price_eur_per_mwh penalty_eur_per_h",
     ),
     "activations": _columns(
-        text="system layer bid_id provider purpose",
+        text="system market bid_id provider purpose",
         integer="node direction",
         real="quantity_mw price_eur_per_mwh",
     ),
     "sellers": _columns(
         text="system provider",
         integer="direction",
-        real="able_mw offered_mw sold_mw price_eur_per_mwh cost_eur_per_mwh "
+        real="available_mw offered_mw sold_mw price_eur_per_mwh cost_eur_per_mwh "
         "offered_cost_eur_per_mwh received_eur_per_h cost_eur_per_h",
     ),
     "schedules": _columns(
@@ -53,13 +53,13 @@ TABLES: dict[str, dict[str, pa.DataType]] = {
         real="interface_mw losses_mw max_loading_pct vm_min_pu vm_max_pu max_overload_pct "
         "max_voltage_violation_pct base_max_overload_pct flow_error_mw voltage_error_pu",
     ),
-    "validation": _columns(
-        text="system layer",
+    "bid_checks": _columns(
+        text="system market",
         boolean="accepted",
-        real="offered_up_mw offered_down_mw kept_up_mw kept_down_mw",
+        real="offered_up_mw offered_down_mw allowed_up_mw allowed_down_mw",
     ),
-    "register": _columns(text="provider system unit service event reason", real="up_mw down_mw"),
-    "study": _columns(
+    "flexibility_register": _columns(text="provider system unit service event reason", real="up_mw down_mw"),
+    "flexibility_study": _columns(
         text="system unit event applicant reason",
         integer="node devices at_s",
         real="single_phase_kva three_phase_kva up_mw down_mw until_s",
@@ -73,7 +73,7 @@ TABLES: dict[str, dict[str, pa.DataType]] = {
     "capacity": _columns(
         text="operator service provider",
         integer="direction",
-        real="owed_mw offered_mw kept_mw pay_eur_per_h",
+        real="obligation_mw offered_mw fulfilled_mw pay_eur_per_h",
     ),
     "amendments": _columns(
         text="system provider bid_id reason",
@@ -100,25 +100,25 @@ TABLES: dict[str, dict[str, pa.DataType]] = {
         text="system bid_id provider", integer="node direction", real="quantity_mvar price_eur_per_mvarh"
     ),
     "low_voltage": _columns(
-        text="street",
+        text="lv_feeder",
         integer="active_contracts",
-        boolean="safe base_safe wish_safe",
-        real="loading_pct wish_loading_pct vm_min_pu vm_max_pu wish_vm_min_pu wish_vm_max_pu net_kw wish_kw "
+        boolean="safe base_safe unconstrained_safe",
+        real="loading_pct unconstrained_loading_pct vm_min_pu vm_max_pu unconstrained_vm_min_pu unconstrained_vm_max_pu net_kw unconstrained_kw "
         "withheld_kwh shed_kwh offer_up_kw offer_down_kw free_offer_up_kw free_offer_down_kw",
     ),
     "non_firm": _columns(
-        text="dso street cause",
+        text="dso lv_feeder cause",
         integer="lead_s contracts most_used",
         boolean="solved",
         real="excess_pct import_kw export_kw",
     ),
-    "remedies": _columns(
+    "substitution": _columns(
         text="provider",
         integer="direction",
         real="reserve_blocked_mw reserve_undelivered_mw energy_blocked_mw portfolio_mw aggregators_mw "
         "aggregators_eur_per_h tso_energy_mw tso_reserve_mw tso_called_mw",
     ),
-    "curtailment_trades": _columns(text="street buyer seller", real="kw gained_kw price_eur_per_mwh"),
+    "curtailment_trades": _columns(text="lv_feeder buyer seller", real="kw gained_kw price_eur_per_mwh"),
     "settlement": _columns(text="payer payee kind", real="quantity_mwh amount_eur"),
     "messages": _columns(text="kind sender receiver", integer="sent_s delivered_s numbers", boolean="lost"),
 }

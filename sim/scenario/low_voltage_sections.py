@@ -150,7 +150,7 @@ class NonFirmSettings(Section):
     role: Literal["prequalification", "correction"] = about(
         "Whether limits are set before bids go out, or after markets.", "correction"
     )
-    remedies: list[Substitute] = several("Who makes good what limits take from what was sold.", 3, [])
+    substitution: list[Substitute] = several("Who makes good what limits take from what was sold.", 3, [])
     trading: bool = flag("Whether users trade what limits leave them.", False)
     trade_value_eur_per_mwh: float = number(
         "Value of import that a limit withholds (synthetic).", "EUR/MWh", (0.01, 99_999.0), 200.0,

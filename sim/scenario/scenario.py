@@ -48,13 +48,13 @@ from tandem_sim.sim.scenario.sections import (
     ImbalanceSettings,
     LargeLoadSettings,
     LinkSettings,
+    PowerFlowCheckSettings,
     ProductSettings,
     ReserveSettings,
     Section,
     StrategySettings,
     TransmissionSettings,
     UnitSettings,
-    ValidationSettings,
 )
 
 
@@ -71,7 +71,7 @@ class Scenario(Section):
     )
     seed: int = count("Seed of all random numbers.", (0, 2**63 - 1), 1, unit="")
     scheme: str = text("Coordination scheme (tandem schemes).", "multilevel-03")
-    prequalification: Method = about("How DSOs limit bids to what their grids can carry.", "envelope")
+    grid_prequalification: Method = about("How DSOs limit bids to what their grids can carry.", "envelope")
     aggregation: Kind = about("Supply functions of areas in scheme aggregation.", "exact")
     aggregation_step_mw: float = number(
         "Step of discrete supply functions.", "MW", (0.01, 10_000.0), DEFAULT_STEP_MW, usual=(0.05, 50.0)
@@ -121,10 +121,10 @@ class Scenario(Section):
     gates: GateSettings = about("Lead times before delivery.", GateSettings())
     messages: LinkSettings = about("How messages travel.", LinkSettings())
     dso: DsoSettings = about("How DSOs model their grids.", DsoSettings())
-    validation: ValidationSettings = about("AC validation after activation.", ValidationSettings())
+    power_flow_check: PowerFlowCheckSettings = about("AC validation after activation.", PowerFlowCheckSettings())
     reserve: ReserveSettings = about("The automatic reserve (aFRR).", ReserveSettings())
     imbalance: ImbalanceSettings = about("How imbalance is priced.", ImbalanceSettings())
-    register_: RegisterSettings = about("The flexibility register.", RegisterSettings(), alias="register")
+    flexibility_register: RegisterSettings = about("The flexibility register.", RegisterSettings())
     capacity: CapacitySettings = about("Capacity auctions.", CapacitySettings())
     forwarding: ForwardingSettings = about("Bids on their way to the TSO.", ForwardingSettings())
     local_reactive: ReactiveSettings = about("Local markets of reactive power.", ReactiveSettings())
@@ -170,7 +170,7 @@ class Scenario(Section):
     def scheme_options(self) -> Options:
         """What the scheme leaves open, as this scenario has it."""
         return Options(
-            self.prequalification,
+            self.grid_prequalification,
             self.aggregation,
             self.aggregation_step_mw,
             self.pricing,
@@ -179,9 +179,9 @@ class Scenario(Section):
             self.product.pool_minimum_mw,
             self.forwarding.pooled_by,
             self.local_reactive.enabled,
-            mitigate=self.mitigation.enabled,
-            reference_up=self.mitigation.reference_up_eur_per_mwh,
-            reference_down=self.mitigation.reference_down_eur_per_mwh,
+            mitigation=self.mitigation.enabled,
+            reference_up_eur_per_mwh=self.mitigation.reference_up_eur_per_mwh,
+            reference_down_eur_per_mwh=self.mitigation.reference_down_eur_per_mwh,
             local_pricing=self.local_pricing,
             envelope_check=self.dso.envelope_check,
         )
@@ -217,7 +217,7 @@ class Scenario(Section):
     @property
     def studies(self) -> bool:
         """Whether DSOs make a network flexibility study: for the check of bids, or of units that register."""
-        return self.prequalification == "static" or (self.register_.enabled and self.register_.grid_test)
+        return self.grid_prequalification == "static" or (self.flexibility_register.enabled and self.flexibility_register.grid_test)
 
     @field_validator("zone")
     @classmethod
@@ -239,7 +239,7 @@ class Scenario(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Scenario:
-        if self.dso.envelope_check != "none" and self.prequalification == "static":
+        if self.dso.envelope_check != "none" and self.grid_prequalification == "static":
             raise ValueError("dso.envelope_check: does not go with static zones, which are not of the day")
         problems = _repeated_names(self) + _calendar_problems(self) + _cost_problems(self)
         if self.aggregators_per_bus > self.aggregators:
@@ -287,8 +287,8 @@ def _balancing_problems(scenario: Scenario) -> list[str]:
                 f"mitigation.enabled: scheme {scenario.scheme} has no local market; "
                 f"those with one are {', '.join(able)}"
             )
-    if scenario.capacity.enabled and not scenario.register_.enabled:
-        problems.append("register.enabled: capacity can only be sold by who is in the register")
+    if scenario.capacity.enabled and not scenario.flexibility_register.enabled:
+        problems.append("flexibility_register.enabled: capacity can only be sold by who is in the register")
     capacity, local = scenario.capacity, scenario.capacity.local
     if (capacity.afrr_up_mw or capacity.afrr_down_mw) and not scenario.reserve.enabled:
         problems.append(
@@ -345,27 +345,27 @@ def _calendar_problems(scenario: Scenario) -> list[str]:
 
 def _study_problems(scenario: Scenario) -> list[str]:
     """What is wrong with a network flexibility study, each as "field: problem"."""
-    study, register = scenario.register_.study, scenario.register_
+    study, register = scenario.flexibility_register.study, scenario.flexibility_register
     problems = [
-        f"register.study.{key}: no study is made, for prequalification is not static and there is no "
+        f"flexibility_register.study.{key}: no study is made, for prequalification is not static and there is no "
         "register with grid_test"
         for key in study.in_time
         if not scenario.studies
     ]
     if register.grid_test and not register.enabled:
-        problems.append("register.grid_test: there is no register, for register.enabled is false")
-    if scenario.studies and study.emergencies and scenario.prequalification != "static":
-        problems.append("register.study.emergencies: measures are taken where bids are checked, static only")
+        problems.append("flexibility_register.grid_test: there is no register, for flexibility_register.enabled is false")
+    if scenario.studies and study.emergencies and scenario.grid_prequalification != "static":
+        problems.append("flexibility_register.study.emergencies: measures are taken where bids are checked, static only")
     areas, pools = {d.id for d in scenario.distribution}, set(scenario.pools)
     placed = {f"reviews.{k}": review.area for k, review in enumerate(study.reviews)}
     placed |= {f"emergencies.{k}": emergency.area for k, emergency in enumerate(study.emergencies)}
     problems += [
-        f"register.study.{where}.area: {area} is no area; known are {', '.join(sorted(areas))}"
+        f"flexibility_register.study.{where}.area: {area} is no area; known are {', '.join(sorted(areas))}"
         for where, area in placed.items()
         if area not in areas
     ]
     return problems + [
-        f"register.study.contracts.{name}: {name} is no aggregator (A01 .. A{len(pools):02d})"
+        f"flexibility_register.study.contracts.{name}: {name} is no aggregator (A01 .. A{len(pools):02d})"
         for name in sorted(set(study.contracts) - pools)
     ]
 
@@ -415,8 +415,8 @@ def _non_firm_problems(scenario: Scenario) -> list[str]:
             f"non_firm.notice_minutes: {settings.notice_minutes:g} exceeds the {longest:g} minutes ahead at "
             f"which contracts are activated (role {settings.role}), so none ever could be"
         )
-    if "tso" in settings.remedies and scenario.scheme == "integrated":
-        problems.append("non_firm.remedies: tso needs a market that the TSO clears, and integrated has none")
+    if "tso" in settings.substitution and scenario.scheme == "integrated":
+        problems.append("non_firm.substitution: tso needs a market that the TSO clears, and integrated has none")
     return problems
 
 

@@ -183,7 +183,7 @@ class GateSettings(Section):
     dso_clear: float = lead("The DSOs' markets clear.", 55.0)
     amend: float = lead("Sellers amend what the local market left them.", 52.0)
     forward: float = lead("DSOs forward bids to the TSO.", 50.0)
-    validate_: float = lead("DSOs limit bids to what their grids can carry.", 45.0, alias="validate")
+    prequalify: float = lead("DSOs limit bids to what their grids can carry.", 45.0)
     tso_close: float = lead("The TSO's book closes.", 25.0)
     mol: float = lead("The TSO sends its merit order list (hybrid).", 24.0)
     mol_validate: float = lead("DSOs validate the merit order list (hybrid).", 23.0)
@@ -193,7 +193,7 @@ class GateSettings(Section):
     trade: float = lead("Users trade what limits leave them.", 6.6)
     assess: float = lead("Aggregators work out what limits take of what they have sold.", 6.2)
     report: float = lead("Aggregators report energy that they cannot deliver.", 5.8)
-    replace_: float = lead("What is reported missing is bought elsewhere.", 5.4, alias="replace")
+    substitute: float = lead("What is reported missing is bought elsewhere.", 5.4)
     declare: float = lead("Aggregators declare baselines.", 5.0)
 
     @model_validator(mode="after")
@@ -297,7 +297,7 @@ class StrategySettings(Section):
     options: dict[Word, Any] = several("Options of the strategy.", 100, {})
 
 
-class ValidationSettings(Section):
+class PowerFlowCheckSettings(Section):
     """AC validation after activation."""
 
     solver: Literal["lightsim2grid", "pandapower"] = about("Solver of the power flow.", "lightsim2grid")

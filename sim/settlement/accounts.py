@@ -16,21 +16,21 @@ from tandem_sim.markets.coordination.block import Scheme
 from tandem_sim.markets.coordination.ledger import Ledger
 from tandem_sim.markets.orders.bids import UP, Bids
 from tandem_sim.markets.services.capacity import CapacityBook, Contract
-from tandem_sim.markets.services.replacement import REPLACEMENT
+from tandem_sim.markets.services.substitution import SUBSTITUTION
 from tandem_sim.markets.settlement.payments import RESERVE, Standing
 
 
 def buyer_of_market(scheme: Scheme) -> dict[str, str]:
-    """Party that pays for each layer of the ledger."""
-    return {RESERVE: "tso", REPLACEMENT: "tso", **{block.name: block.buyer for block in scheme.blocks}}
+    """Party that pays for each market of the ledger."""
+    return {RESERVE: "tso", SUBSTITUTION: "tso", **{block.name: block.buyer for block in scheme.blocks}}
 
 
 def buyers(scheme: Scheme, tso: str, dsos: Sequence[DSO]) -> dict[tuple[str, str], str]:
-    """Name of whoever pays in a layer for a system: (layer, system) -> party."""
+    """Name of whoever pays in a market for a system: (market, system) -> party."""
     dso_of = {dso.house: dso.name for dso in dsos}
     return {
-        (layer, system): dso_of[system] if buyer == "dso" else tso
-        for layer, buyer in buyer_of_market(scheme).items()
+        (market, system): dso_of[system] if buyer == "dso" else tso
+        for market, buyer in buyer_of_market(scheme).items()
         for system in (T, *dso_of)
         if buyer != "dso" or system != T
     }

@@ -30,15 +30,15 @@ class AuditError(RuntimeError):
 
 
 def audit_ledger(isp: int, ledger: Ledger, books: Mapping[str, Bids]) -> None:
-    """Awards over all layers never exceed what was offered, and are never negative."""
+    """Awards over all markets never exceed what was offered, and are never negative."""
     for system, bids in books.items():
         total = np.zeros(len(bids))
-        for layer, systems in ledger.layers.items():
+        for market, systems in ledger.markets.items():
             award = systems.get(system)
             if award is None:
                 continue
             if (award < -NOTHING_MW).any():
-                raise AuditError(f"ISP {isp}: layer {layer} awarded a negative quantity in {system}")
+                raise AuditError(f"ISP {isp}: market {market} awarded a negative quantity in {system}")
             total += award
         over = total - bids.quantity_mw
         if (over > NOTHING_MW).any():
@@ -69,12 +69,12 @@ def audit_money(
     owed = sum(float(pay.sum()) * hours for systems in ledger.paid.values() for pay in systems.values())
     if abs(paid - owed) > MONEY_TOLERANCE_EUR * max(1.0, abs(owed)):
         raise AuditError(f"ISP {isp}: {paid} EUR was paid for awards that are due {owed} EUR")
-    for layer, systems in ledger.layers.items():
+    for market, systems in ledger.markets.items():
         for system, award in systems.items():
-            short = books[system].signed_price * award - ledger.paid[layer][system]
+            short = books[system].signed_price * award - ledger.paid[market][system]
             if (short * hours > MONEY_TOLERANCE_EUR * np.maximum(1.0, np.abs(award))).any():
                 bid = books[system].bid_id[int(np.argmax(short))]
-                raise AuditError(f"ISP {isp}: bid {bid} is paid less than it asked for in {layer}")
+                raise AuditError(f"ISP {isp}: bid {bid} is paid less than it asked for in {market}")
 
 
 def audit_capacity(
@@ -211,9 +211,9 @@ def audit_buyers(
     """Who bought pays: the TSO what its blocks awarded, DSOs the rest."""
     owed = sum(
         float(pay.sum()) * hours
-        for layer, systems in ledger.paid.items()
+        for market, systems in ledger.paid.items()
         for pay in systems.values()
-        if buyer[layer] == "dso"
+        if buyer[market] == "dso"
     )
     paid = sum(p.amount_eur for p in payments if p.kind in FOR_AWARDS and p.payer.startswith("DSO-"))
     if abs(paid - owed) > MONEY_TOLERANCE_EUR * max(1.0, abs(owed)):

@@ -16,7 +16,7 @@ from tandem_sim.agents.non_firm.contracts import ContractBook
 from tandem_sim.agents.non_firm.lv_feeders import LvFeeder, LvFeederState, look_at
 from tandem_sim.agents.non_firm.substitution import Change, Substituted, Transfer
 from tandem_sim.agents.operators.dso import DSO
-from tandem_sim.agents.operators.operator import Register
+from tandem_sim.agents.operators.operator import Ledgers
 from tandem_sim.agents.operators.tso import TSO
 from tandem_sim.agents.parties.aggregator import Aggregator
 from tandem_sim.agents.services.afrr import AfrrResult
@@ -44,7 +44,7 @@ class NonFirm:
     tso: TSO
     fleet_agent: FleetAgent
     register: FlexibilityRegister | None
-    ledgers: Register
+    ledgers: Ledgers
     reserve: bool  # the TSO has an automatic one
     audit: NonFirmAudit
     record: Record
@@ -54,7 +54,7 @@ class NonFirm:
     standing: Standing
     transfers: dict[int, list[Transfer]] = field(default_factory=dict)
     changes: dict[int, list[Change]] = field(default_factory=dict)  # of orders, by ISP
-    _made_good: dict[int, list[tuple[str, Substituted]]] = field(default_factory=dict)
+    _substituted: dict[int, list[tuple[str, Substituted]]] = field(default_factory=dict)
     _undelivered: dict[tuple[int, str, int], tuple[float, float]] = field(default_factory=dict)
     _opened: dict[tuple[int, int], float] = field(default_factory=dict)
     _missed: dict[int, list[tuple[str, float]]] = field(default_factory=dict)
@@ -78,16 +78,16 @@ class NonFirm:
     def assess(self, isp: int) -> None:
         """Pools see what they can no longer deliver, and ask each other."""
         for pool in self.pools:
-            if pool.remedies is not None:
-                pool.remedies.assess(isp)
+            if pool.substitution is not None:
+                pool.substitution.assess(isp)
 
     def report(self, isp: int) -> None:
         """Pools accept help, and tell the TSO what is missing."""
         for pool in self.pools:
-            if pool.remedies is not None:
-                pool.remedies.report(isp)
+            if pool.substitution is not None:
+                pool.substitution.report(isp)
 
-    def replace(self, isp: int) -> None:
+    def substitute(self, isp: int) -> None:
         """The TSO replaces what is missing."""
         ledger, known = self.ledgers[isp], self.tso.known[isp]
         books = reserve_books(known, ledger, self.tso.scheme, self.register, self.tso.context.now())
@@ -96,11 +96,11 @@ class NonFirm:
             for k in np.flatnonzero(left):
                 key = str(bids.provider[k]), int(bids.direction[k])
                 held[key] = held.get(key, 0.0) + float(left[k])
-        self.tso.replace(isp, self.register, held if self.reserve else {})
+        self.tso.substitute(isp, self.register, held if self.reserve else {})
 
     def reserve_able(self, isp: int, books: Books) -> FloatArray | None:
         """What every bid left to the reserve (n,), over all books joined, can deliver; None: all of it."""
-        limited = [p for p in self.pools if p.remedies is not None and isp in p.remedies.limited]
+        limited = [p for p in self.pools if p.substitution is not None and isp in p.substitution.limited]
         areas = [(system, book) for system, (book, _) in books.items() if system != T]
         if not limited or not areas:
             return None
@@ -108,20 +108,20 @@ class NonFirm:
         first = np.cumsum([0, *(len(left) for _, left in books.values())])[:-1]
         start = {system: int(at) for system, at in zip(books, first, strict=True)}
         for pool in limited:
-            assert pool.remedies is not None
+            assert pool.substitution is not None
             mine = [np.flatnonzero(book.provider == pool.name) for _, book in areas]
             place = np.concatenate([start[name] + at for (name, _), at in zip(areas, mine, strict=True)])
             ids = [str(b) for (_, book), at in zip(areas, mine, strict=True) for b in book.bid_id[at]]
             group, direction = pool.sales.groups_of(ids)
             for side in (UP, DOWN):
                 some = place[direction == side]
-                able[some], blocked = pool.remedies.deliverable_mw(
+                able[some], blocked = pool.substitution.deliverable_mw(
                     isp, side, group[direction == side], able[some]
                 )
                 self._undelivered[isp, pool.name, side] = (blocked, 0.0)
         return able
 
-    def with_replacements(
+    def with_substitutes(
         self, isp: int, books: dict[str, tuple[Bids, FloatArray]]
     ) -> tuple[dict[str, tuple[Bids, FloatArray]], FloatArray | None]:
         """Books left to the reserve, slow bids opened to it by the TSO included; and these alone, (n,) MW."""
@@ -149,13 +149,13 @@ class NonFirm:
                 mine = (provider == key[1]) & (direction == key[2])
                 self._undelivered[key] = (blocked, float(gap[mine].sum()))
 
-    def make_good(self, isp: int) -> None:
+    def deliver_substitutes(self, isp: int) -> None:
         """At delivery: pools move what is blocked of their orders to whoever stands in."""
         found = [
             (pool.name, done)
             for pool in self.pools
-            if pool.remedies is not None
-            for done in pool.remedies.make_good(isp)
+            if pool.substitution is not None
+            for done in pool.substitution.deliver_substitutes(isp)
         ]
         self.changes[isp] = [change for _, done in found for change in done.changes]
         for change in self.changes[isp]:
@@ -166,7 +166,7 @@ class NonFirm:
                     change.owner, self.fleet_agent.name, isp, group=change.group, up_kw=up, down_kw=down
                 )
             )
-        self._made_good[isp] = found
+        self._substituted[isp] = found
         self.transfers[isp] = [transfer for _, done in found for transfer in done.transfers]
 
     def deliver(self, isp: int, step: FleetStep) -> None:
@@ -253,19 +253,19 @@ class NonFirm:
             "low_voltage",
             {
                 "isp": isp,
-                "street": lv_feeder.name,
+                "lv_feeder": lv_feeder.name,
                 "active_contracts": int(active[mine].sum()),
                 "safe": bool(state.safe[0]),
                 "base_safe": bool(state.safe[1]),
-                "wish_safe": bool(state.safe[2]),
+                "unconstrained_safe": bool(state.safe[2]),
                 "loading_pct": float(state.loading_percent[0]),
-                "wish_loading_pct": float(state.loading_percent[2]),
+                "unconstrained_loading_pct": float(state.loading_percent[2]),
                 "vm_min_pu": float(state.vm_min_pu[0]),
                 "vm_max_pu": float(state.vm_max_pu[0]),
-                "wish_vm_min_pu": float(state.vm_min_pu[2]),
-                "wish_vm_max_pu": float(state.vm_max_pu[2]),
+                "unconstrained_vm_min_pu": float(state.vm_min_pu[2]),
+                "unconstrained_vm_max_pu": float(state.vm_max_pu[2]),
                 "net_kw": float(step.connection_kw[mine].sum()),
-                "wish_kw": float(wish[mine].sum()),
+                "unconstrained_kw": float(wish[mine].sum()),
                 "withheld_kwh": float(withheld.sum()) * self.hours,
                 "shed_kwh": float(step.shed_kw[mine].sum()) * self.hours,
                 "offer_up_kw": float(offer[0]),
@@ -278,8 +278,8 @@ class NonFirm:
     def _record_pools(self, isp: int) -> None:
         """One row per pool and direction of which anything was blocked."""
         reserve = {k[1:]: self._undelivered.pop(k) for k in list(self._undelivered) if k[0] == isp}
-        energy = {(name, done.direction): done for name, done in self._made_good.pop(isp, ())}
-        told = self.tso.replaced.get(isp, {})
+        energy = {(name, done.direction): done for name, done in self._substituted.pop(isp, ())}
+        told = self.tso.substituted.get(isp, {})
         for key in sorted({*reserve, *energy, *told}):
             done = energy.get(key, Substituted(key[1]))
             blocked, undelivered = reserve.get(key, (0.0, 0.0))
@@ -287,7 +287,7 @@ class NonFirm:
             if blocked + done.blocked_kw + energy_mw + reserve_mw <= NOTHING_MW:
                 continue
             self.record(
-                "remedies",
+                "substitution",
                 {
                     "isp": isp,
                     "provider": key[0],
@@ -310,6 +310,6 @@ class NonFirm:
     def _record_opened(self, isp: int, direction: int, mw: float) -> None:
         """What the reserve took from slow bids that the TSO opened to it, in a row of the TSO's own."""
         if mw > NOTHING_MW:
-            names = [name for name in TABLES["remedies"] if name != "isp"]
+            names = [name for name in TABLES["substitution"] if name != "isp"]
             row = {**dict.fromkeys(names, 0.0), "provider": self.tso.name, "direction": direction}
-            self.record("remedies", {"isp": isp, **row, "tso_called_mw": mw})
+            self.record("substitution", {"isp": isp, **row, "tso_called_mw": mw})

@@ -23,11 +23,11 @@ POWER_TOLERANCE_MW = 1e-6
 ROUNDING = 1e-9
 """Share of a sum that its order may cost it."""
 REFUSALS = {"post_qualify": "tso_market"}
-"""Auctions that take back awards of another layer: `activations` has what stands after them."""
+"""Auctions that take back awards of another market: `activations` has what stands after them."""
 WITH_COMPANIES = "integrated_market"
 """The auction in which companies buy: its exchange is what they take."""
 BITS = 14
-"""Bits of a key for a name: a run has fewer than 16 384 systems, layers and parties."""
+"""Bits of a key for a name: a run has fewer than 16 384 systems, markets and parties."""
 
 
 def reconcile(folder: Path, hours: float) -> None:
@@ -153,21 +153,21 @@ def _groups(
 
 
 def _clearings(folder: Path, names: _Names) -> tuple[_Sums, _Sums, list[int], _Sums]:
-    """What auctions were to award; what they left; layers that award in all systems; what companies took."""
+    """What auctions were to award; what they left; markets that award in all systems; what companies took."""
     asked, left = _Sums("need - short + long - exchange (MW) of clearings"), _Sums("unserved of clearings")
     exchange, wide, tso = _Sums("companies' exchange (MWh) of clearings"), set[int](), names.code(TSO)
     for rows in _groups(
-        folder, "clearings", names, ("system", "layer"), ("need_mw", "exchange_mw", "short_mw", "long_mw")
+        folder, "clearings", names, ("system", "market"), ("need_mw", "exchange_mw", "short_mw", "long_mw")
     ):
-        layer, system = rows["layer"], rows["system"]
+        market, system = rows["market"], rows["system"]
         for refusal, of in REFUSALS.items():
-            mine = layer == names.code(refusal)
-            layer, system = np.where(mine, names.code(of), layer), np.where(mine, tso, system)
-        wide.update(layer[system == tso].tolist())
+            mine = market == names.code(refusal)
+            market, system = np.where(mine, names.code(of), market), np.where(mine, tso, system)
+        wide.update(market[system == tso].tolist())
         net = rows["need_mw"] - rows["short_mw"] + rows["long_mw"] - rows["exchange_mw"]
-        asked.add(_key(rows["isp"], layer, system), net)
+        asked.add(_key(rows["isp"], market, system), net)
         left.add(_key(rows["isp"], 0, 0), rows["short_mw"] + rows["long_mw"])
-        mine = layer == names.code(WITH_COMPANIES)
+        mine = market == names.code(WITH_COMPANIES)
         exchange.add(_key(rows["isp"][mine], 0, 0), rows["exchange_mw"][mine])
     return asked, left, sorted(wide), exchange
 
@@ -182,13 +182,13 @@ def _activations(
     awarded, sold = _Sums("net award (MW) of activations"), _Sums("award (MW) of activations")
     up, down = _Sums("up award (MW) of activations"), _Sums("down award (MW) of activations")
     energy, reserve = _Sums("net energy (MWh) of activations"), _Sums("aFRR (MWh) of activations")
-    texts = ("system", "layer", "provider")
+    texts = ("system", "market", "provider")
     for rows in _groups(folder, "activations", names, texts, ("direction", "quantity_mw")):
         isp, mw, below = rows["isp"], rows["quantity_mw"], rows["direction"] < 0
         net = np.where(below, -mw, mw)
-        system = np.where(np.isin(rows["layer"], wide), names.code(TSO), rows["system"])
-        auction = rows["layer"] != names.code(RESERVE)
-        awarded.add(_key(isp, rows["layer"], system)[auction], net[auction])
+        system = np.where(np.isin(rows["market"], wide), names.code(TSO), rows["system"])
+        auction = rows["market"] != names.code(RESERVE)
+        awarded.add(_key(isp, rows["market"], system)[auction], net[auction])
         sold.add(_key(isp, rows["provider"], rows["system"], below), mw)
         up.add(_key(isp[~below], 0, 0), mw[~below])
         down.add(_key(isp[below], 0, 0), mw[below])

@@ -226,8 +226,8 @@ class Settler:
         """Tell every seller what became of its offers, and record it."""
         closed = {}
         for system, bids in books.items():
-            layers = [paid[system] for paid in ledger.paid.values() if system in paid]
-            received = np.sum(layers, axis=0) if layers else np.zeros(len(bids))
+            markets = [paid[system] for paid in ledger.paid.values() if system in paid]
+            received = np.sum(markets, axis=0) if markets else np.zeros(len(bids))
             closed[system] = ClosedBook(bids, ledger.sold(system), received)
         sellers = (*self.pools, *self.transmission_sellers)
         for seller in sellers:

@@ -39,7 +39,7 @@ class Desktop:
         return [row for table, row in self.rows if table == name]
 
 
-def owed_mw(book: CapacityBook, isp: int, provider: str, service: str, direction: int) -> float:
+def obligation_mw(book: CapacityBook, isp: int, provider: str, service: str, direction: int) -> float:
     """What a provider owes in an ISP, over all contracts of one service and direction."""
     asked = provider, service, direction
     return sum(c.mw for c in book.by_isp.get(isp, ()) if (c.provider, c.service, c.direction) == asked)

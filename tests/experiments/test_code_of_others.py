@@ -43,7 +43,7 @@ class Mine:
 
 LAST = 1000
 """
-FIELDS: dict[str, Any] = {"households": 150, "isp_minutes": 60, "validation": {"audit_share": 0.0}}
+FIELDS: dict[str, Any] = {"households": 150, "isp_minutes": 60, "power_flow_check": {"audit_share": 0.0}}
 SHORT: dict[str, Any] = {"days": 1, "households": 150, "isp_minutes": 60}
 DRIVER = """
 import json, sys

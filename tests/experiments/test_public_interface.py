@@ -86,7 +86,7 @@ def test_a_clearing_holds_what_each_scheme_did_and_measures_against_the_common_m
     with pytest.raises(tandem.InputError, match="Did you mean common"):
         tandem.clear("alexander-a", "comon")
     with pytest.raises(tandem.InputError, match="is no step"):
-        tandem.clear("alexander-a", "aggregation", step_mw=0.0)
+        tandem.clear("alexander-a", "aggregation", aggregation_step_mw=0.0)
 
 
 def _blocks(language: str) -> list[str]:

@@ -159,7 +159,7 @@ def _spec(rng: random.Random, files: Files) -> None:
         return
     if way <= 3:
         options = spec.setdefault("options", {})
-        more = ("tolerance_mw", "pool_minimum_mw", "mitigate", "reactive")
+        more = ("boundary_tolerance_mw", "pool_minimum_mw", "mitigation", "local_reactive")
         for name in rng.sample((*NAMES, *RANGES, *more), 3):
             if isinstance(options, dict):
                 options[name] = _option(rng, name)
@@ -184,10 +184,10 @@ def _size(rng: random.Random) -> float:
 def _option(rng: random.Random, name: str) -> Any:
     if name in NAMES:
         return rng.choice(NAMES[name])
-    if name in ("mitigate", "reactive"):
+    if name in ("mitigation", "local_reactive"):
         return rng.random() < 0.7
     low, high = RANGES.get(name, (0.0, 1e12))
-    if name == "max_rounds":
+    if name == "mol_rounds":
         return rng.choice((1, 2, 60))
     return rng.choice((low, high, low + (high - low) * 1e-9, min(high, max(low, _size(rng)))))
 

@@ -208,7 +208,7 @@ def test_information_is_counted_from_what_blocks_read() -> None:
 
 def test_gates_are_one_order_without_repetition() -> None:
     assert len(set(GATES)) == len(GATES)
-    around = ("dso_clear", "forward", "validate", "tso_clear", "deliver", "settle")
+    around = ("dso_clear", "forward", "prequalify", "tso_clear", "deliver", "settle")
     place = [GATES.index(gate) for gate in around]
     assert place == sorted(place)
 

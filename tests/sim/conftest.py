@@ -15,7 +15,7 @@ from tandem_sim.sim.run import run
 from tandem_sim.sim.scenario.scenario import Scenario
 
 SMALL = Path(__file__).parent / "small.yaml"
-HOURLY: dict[str, Any] = {"isp_minutes": 60, "validation": {"audit_share": 0.0}}
+HOURLY: dict[str, Any] = {"isp_minutes": 60, "power_flow_check": {"audit_share": 0.0}}
 """A day of 24 ISPs that are not solved again by ``runpp``, for what shows in those too."""
 HALF_HOURLY: dict[str, Any] = {**HOURLY, "isp_minutes": 30}
 """The same with 48 ISPs: megawatts are not megawatt-hours, and steps from one ISP to the next are small."""

@@ -14,7 +14,7 @@ EVERYTHING: dict[str, Any] = yaml.safe_load(SMALL.read_text(encoding="utf-8")) |
     "start": "2016-01-18T17:00",
     "strategies": [{"aggregators": ["A01"], "name": "fixed-markup"}],
     "reserve": {"enabled": True, "cycle_s": 60},
-    "register": {
+    "flexibility_register": {
         "enabled": True,
         "grid_test": True,
         "study": {
@@ -34,12 +34,12 @@ EVERYTHING: dict[str, Any] = yaml.safe_load(SMALL.read_text(encoding="utf-8")) |
     "low_voltage": [
         {
             "name": "S", "area": "D1", "bus": 61, "grid": "ieee_european_lv_asymmetric", "source_vm_pu": 1.0,
-            "band": {"low_pu": 0.95}, "rush": {"at": "2016-01-18T17:00:00", "kwh": 30.0},
+            "band": {"low_pu": 0.95}, "plug_in": {"at": "2016-01-18T17:00:00", "kwh": 30.0},
         }
     ],
     "non_firm": {
         "enabled": True, "guaranteed_import_kw": 4.2, "guaranteed_export_kw": 5.0, "trading": True,
-        "remedies": ["portfolio", "aggregators", "tso"], "participation": 0.6,
+        "substitution": ["portfolio", "aggregators", "tso"], "participation": 0.6,
     },
     "incidents": [{"bus": 3, "mw": 5.0, "start": "2016-01-18T17:30:00", "end": "2016-01-18T18:30:00"}],
 }  # fmt: skip

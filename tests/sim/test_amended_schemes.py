@@ -12,7 +12,7 @@ from tests.sim.conftest import table
 SMALL = {
     "households": 40,
     "forwarding": {"amend": True, "reprice": True},
-    "validation": {"audit_share": 0.0},
+    "power_flow_check": {"audit_share": 0.0},
 }
 """Quarter-hours: in longer ISPs nothing has changed between the offer and its amendment."""
 
@@ -24,5 +24,5 @@ def test_a_scenario_that_lets_bids_be_amended_runs_under_every_scheme(
     run = small_run(scheme=scheme, **SMALL)
     assert table(run, "system").isp.tolist() == list(range(96))
     sold = table(run, "activations").groupby(["isp", "bid_id"]).quantity_mw.sum()
-    offered = table(run, "orders").set_index(["isp", "bid_id"]).quantity_mw
+    offered = table(run, "bids").set_index(["isp", "bid_id"]).quantity_mw
     assert (sold <= offered.loc[sold.index] + 1e-9).all()

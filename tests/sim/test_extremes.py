@@ -35,8 +35,8 @@ NEEDED: dict[str, dict[str, Any]] = {
     "messages.spread_s": {"messages": {"distribution": "lognormal"}},
     "non_firm.windows": {"non_firm": {"enabled": True, "windows": [{"from_hour": 1, "to_hour": 20}]}},
     "non_firm.hours_each": {"non_firm": {"enabled": True, "guaranteed_import_kw": 4.2}},
-    "register.study.emergencies": {
-        "prequalification": "static", "register": {"enabled": True, "study": {"emergencies": [EMERGENCY]}},
+    "flexibility_register.study.emergencies": {
+        "grid_prequalification": "static", "flexibility_register": {"enabled": True, "study": {"emergencies": [EMERGENCY]}},
     },
 }  # fmt: skip
 """What must be chosen for a field to have an effect, beside what everything has."""
@@ -67,7 +67,7 @@ def _base(row: Row) -> dict[str, Any]:
     base = {**EVERYTHING, **needed}
     if "scheme" in needed:  # schemes without a local market first
         base |= {"local_reactive": {}, "mitigation": {}}
-        base["non_firm"] = {**EVERYTHING["non_firm"], "remedies": ["portfolio"]}
+        base["non_firm"] = {**EVERYTHING["non_firm"], "substitution": ["portfolio"]}
     return base
 
 

@@ -40,17 +40,17 @@ def test_orders_and_deliveries_are_not_netted_over_areas_and_directions() -> Non
 
 
 def test_an_order_is_what_a_meter_can_see_with_what_remedies_moved() -> None:
-    # Group 0 sold 5 MW up in one layer and 2 MW down in another: 3 MW up are to be seen. Group 2 sold 4 MW
+    # Group 0 sold 5 MW up in one market and 2 MW down in another: 3 MW up are to be seen. Group 2 sold 4 MW
     # down, of which 1 MW has gone to group 3 of B.
     d1 = Bids.of(["a+", "a-"], ["A", "A"], [0, 0], [1, -1], [9.0, 9.0], [50.0, 20.0])
     d2 = Bids.of(["b-"], ["A"], [0], [-1], [9.0], [20.0])
     books, ledger = {"T": Bids.empty(), "D1": d1, "D2": d2}, Ledger()
     for system, bids in books.items():
         ledger.open(system, bids.quantity_mw)
-    for layer, system, award in (
+    for market, system, award in (
         ("local", "D1", [5.0, 0.0]), ("tso", "D1", [0.0, 2.0]), ("tso", "D2", [4.0]),
     ):  # fmt: skip
-        ledger.book(system, layer, Sale.of(np.array(award), np.array(award)))
+        ledger.book(system, market, Sale.of(np.array(award), np.array(award)))
     place = {"a+": (0, 1), "a-": (0, -1), "b-": (2, -1)}
     sales = SimpleNamespace(groups_of=lambda ids: tuple(np.array([place[i] for i in ids]).T))
     pools = [SimpleNamespace(name=name, sales=sales) for name in "AB"]

@@ -30,11 +30,11 @@ from tandem_sim.sim.run import run
 from tandem_sim.sim.settlement import settler as settling
 from tandem_sim.sim.settlement.accounts import bought_mw
 from tandem_sim.sim.settlement.audit import AuditError, audit_capacity
-from tests.agents.desktop import owed_mw
+from tests.agents.desktop import obligation_mw
 from tests.sim.conftest import HOURLY, small_scenario
 
 STANDING: dict[str, Any] = {
-    "register": {"enabled": True},
+    "flexibility_register": {"enabled": True},
     "reserve": {"enabled": True, "cycle_s": 60},
     "capacity": {"afrr_up_mw": 2.0, "afrr_down_mw": 2.0, "pool_minimum_mw": 0.05, "tick_mw": 0.01},
 }
@@ -96,12 +96,12 @@ def test_a_bill_to_the_wrong_operator(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 def test_a_bid_sold_beyond_its_quantity(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def careless(self: Ledger, system: str, layer: str, sale: Sale) -> None:
+    def careless(self: Ledger, system: str, market: str, sale: Sale) -> None:
         award = sale.award_mw + 1000.0 * (sale.award_mw > 0)
-        for table, values in ((self.layers, award), (self.paid, sale.paid_eur_per_h)):
-            table.setdefault(layer, {})[system] = values
-        self.make_whole.setdefault(layer, {})[system] = sale.make_whole_eur_per_h
-        self.purposes.setdefault(layer, {})[system] = sale.purposes
+        for table, values in ((self.markets, award), (self.paid, sale.paid_eur_per_h)):
+            table.setdefault(market, {})[system] = values
+        self.make_whole.setdefault(market, {})[system] = sale.make_whole_eur_per_h
+        self.purposes.setdefault(market, {})[system] = sale.purposes
         self._sold[system] = self._sold[system] + sale.award_mw
 
     monkeypatch.setattr(Ledger, "book", careless)
@@ -174,7 +174,7 @@ def test_a_unit_that_sells_more_than_it_is_registered_for(
     honest = FlexibilityRegister.enter
     monkeypatch.setattr(FlexibilityRegister, "enter", small)
     monkeypatch.setattr(FlexibilityRegister, "reasons", blind)
-    _caught(tmp_path, "is registered for", register={"enabled": True})
+    _caught(tmp_path, "is registered for", flexibility_register={"enabled": True})
 
 
 def test_an_isp_settled_twice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -209,8 +209,8 @@ def test_need_unserved_that_is_not_told(monkeypatch: pytest.MonkeyPatch, tmp_pat
 def test_a_need_of_which_half_is_forgotten(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     honest = Ledger.note
 
-    def forgetful(self: Ledger, system: str, layer: str, clearing: Clearing) -> None:
-        honest(self, system, layer, clearing)
+    def forgetful(self: Ledger, system: str, market: str, clearing: Clearing) -> None:
+        honest(self, system, market, clearing)
         object.__setattr__(clearing, "need_mw", 0.5 * clearing.need_mw)
 
     monkeypatch.setattr(Ledger, "note", forgetful)
@@ -257,4 +257,4 @@ def test_contracts_are_what_the_audit_looks_at() -> None:
     book.enter(Contract("TSO", "aFRR", "A", "D1", 1, range(2), 1.0, 5.0))
     with pytest.raises(AuditError, match=r"A sold 1\.0 MW of capacity in D1 and has 0"):
         audit_capacity(0, book, [], 1.3, 0.25)
-    assert np.isclose(owed_mw(book, 1, "A", "aFRR", 1), 1.0)
+    assert np.isclose(obligation_mw(book, 1, "A", "aFRR", 1), 1.0)

@@ -148,7 +148,7 @@ def test_lost_messages_mean_no_reactive_power_and_no_pay(made: Runs) -> None:
 def test_an_exported_isp_clears_as_it_did_in_the_run(bought: Path) -> None:
     case = read_case(bought / "case")
     recorded = json.loads((bought / "case" / "recorded.json").read_text(encoding="utf-8"))
-    assert case.options.options.reactive
+    assert case.options.options.local_reactive
     outcome = clear_case(case, build_schemes(case.options.options)[recorded["scheme"]])
     reactive = {q["bid_id"]: q["quantity_mvar"] for q in recorded["reactive"]}
     assert len(reactive) > 5
@@ -156,8 +156,8 @@ def test_an_exported_isp_clears_as_it_did_in_the_run(bought: Path) -> None:
     sold = table(bought, "reactive")
     there = sold[sold.isp == EVENING].set_index("bid_id").quantity_mvar.to_dict()
     assert there == pytest.approx(reactive, rel=0.0, abs=1e-12)
-    again = {(bid, layer): mw for bid, layer, mw in outcome.cleared}
-    cleared = {(c["bid_id"], c["layer"]): c["quantity_mw"] for c in recorded["cleared"]}
+    again = {(bid, market): mw for bid, market, mw in outcome.cleared}
+    cleared = {(c["bid_id"], c["market"]): c["quantity_mw"] for c in recorded["cleared"]}
     assert again == pytest.approx(cleared, rel=0.0, abs=1e-9)
     assert outcome.ac.buses == 0
     assert case.areas["D1"].rows.violations().buses > 0  # its grids are those before anything was bought

@@ -18,13 +18,13 @@ def test_a_list_that_dsos_never_see_leaves_their_areas_out(small_run: Runs) -> N
     reasons = set(table(late, "rejections").reason)
     assert "the DSO has not accepted the merit order list; the area is left out" in reasons
     activations = table(late, "activations")
-    assert set(activations[activations.layer == "tso_market"].system) == {"T"}
+    assert set(activations[activations.market == "tso_market"].system) == {"T"}
 
 
 def test_lost_and_late_messages_have_consequences_and_break_nothing(small_run: Runs) -> None:
     lossy = small_run(messages={"latency_s": 2, "loss": 0.2}, **HOURLY)
     assert table(lossy, "messages").lost.mean() == pytest.approx(0.2, abs=0.05)
-    assert len(table(lossy, "orders")) < len(table(small_run(**HOURLY), "orders"))
+    assert len(table(lossy, "bids")) < len(table(small_run(**HOURLY), "bids"))
     late = small_run(messages={"latency_s": 360, "loss": 0.0}, **HOURLY)
     rejected = table(late, "rejections")
     assert (rejected.reason == "came after gate closure").all()

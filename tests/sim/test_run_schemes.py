@@ -28,7 +28,7 @@ TIGHT = [
 @pytest.mark.parametrize("scheme", list(SCHEMES))
 def test_every_scheme_runs_a_day_and_its_tables_agree(small_run: Runs, scheme: str) -> None:
     run = small_run(scheme=scheme, **HOURLY)
-    system, activations, orders = (table(run, name) for name in ("system", "activations", "orders"))
+    system, activations, orders = (table(run, name) for name in ("system", "activations", "bids"))
     assert len(system) == 24
     assert system.notna().all().all()
     sold = activations.groupby(["isp", "bid_id"]).quantity_mw.sum()
@@ -46,8 +46,8 @@ def test_every_scheme_runs_a_day_and_its_tables_agree(small_run: Runs, scheme: s
 @pytest.mark.parametrize("scheme", sorted(set(SCHEMES) - {"fragmented", "shared-balancing"}))
 def test_balancing_draws_on_distribution_where_the_scheme_lets_it(small_run: Runs, scheme: str) -> None:
     activations = table(small_run(scheme=scheme, **HOURLY), "activations")
-    layers = ["tso_market", "common_market", "integrated_market", "translate_bids"]
-    bought = activations[activations.layer.isin(layers)]
+    markets = ["tso_market", "common_market", "integrated_market", "translate_bids"]
+    bought = activations[activations.market.isin(markets)]
     assert (bought.system == "D1").sum() > 50
 
 
@@ -61,16 +61,16 @@ def test_balancing_reduces_the_imbalance(small_run: Runs) -> None:
 @pytest.mark.parametrize("scheme", ["fragmented", "shared-balancing"])
 def test_schemes_may_leave_distribution_out_of_the_tso_market(small_run: Runs, scheme: str) -> None:
     activations = table(small_run(scheme=scheme, **HOURLY), "activations")
-    assert set(activations[activations.layer == "tso_market"].system) == {"T"}
+    assert set(activations[activations.market == "tso_market"].system) == {"T"}
 
 
 def test_areas_hold_their_schedule_where_balancing_is_shared(small_run: Runs) -> None:
     run = small_run(scheme="shared-balancing", **HALF_HOURLY)
     activations, messages = table(run, "activations"), table(run, "messages")
-    local = activations[activations.layer == "dso_balancing"]
+    local = activations[activations.market == "dso_balancing"]
     plain = table(small_run(scheme="fragmented", **HALF_HOURLY), "activations")
     # The DSO buys the deviation of its area from the BRP's schedule, not only against congestion.
-    assert local.quantity_mw.sum() > 2.0 * plain[plain.layer == "dso_market"].quantity_mw.sum()
+    assert local.quantity_mw.sum() > 2.0 * plain[plain.market == "dso_market"].quantity_mw.sum()
 
     # As forecast 55 minutes ahead, the flow at the boundary ends nearer its schedule than in `fragmented`.
     def deviation(folder: Path) -> float:
@@ -87,7 +87,7 @@ def test_areas_hold_their_schedule_where_balancing_is_shared(small_run: Runs) ->
 
 def test_companies_buy_and_pay_in_the_integrated_market(small_run: Runs) -> None:
     run = small_run(scheme="integrated", **HOURLY)
-    settlement, orders = table(run, "settlement"), table(run, "orders")
+    settlement, orders = table(run, "settlement"), table(run, "bids")
     bought = settlement[settlement.kind == "purchase"]
     assert set(bought.payee) == {"BRP-T", "BRP-D1"}
     assert set(orders[orders.demand].provider) == {"BRP-T", "BRP-D1"}
@@ -125,9 +125,9 @@ def test_red_zones_stay_out_of_the_market(small_run: Runs) -> None:
     # D1's study leaves some nodes red: they bid, and are never called for balancing.
     study = {"study": {"region": "wallonia"}}  # which exempts nobody
     static = small_run(
-        scheme="central-02", prequalification="static", distribution=TIGHT, register=study, **HOURLY
+        scheme="central-02", grid_prequalification="static", distribution=TIGHT, flexibility_register=study, **HOURLY
     )
-    ours, offered = table(static, "activations"), table(static, "orders")
+    ours, offered = table(static, "activations"), table(static, "bids")
     up = offered[(offered.system == "D1") & (offered.direction > 0)]
     called = set(ours[(ours.system == "D1") & (ours.direction > 0)].node)
     free = table(small_run(scheme="central-01", distribution=TIGHT, **HOURLY), "activations")
@@ -140,10 +140,10 @@ def test_limits_checked_by_power_flow_let_less_through(small_run: Runs) -> None:
     given = {"scheme": "central-02", "distribution": TIGHT, "forecast": {"mape": 0.0}, **HOURLY}
     exact = {"offset": "linear", "flow_margin": 0.0, "voltage_margin_pu": 0.0}
     runs = {check: small_run(dso={**exact, "envelope_check": check}, **given) for check in ("none", "ac")}
-    kept = {check: table(run, "validation") for check, run in runs.items()}
+    kept = {check: table(run, "bid_checks") for check, run in runs.items()}
     for way in ("up", "down"):
         assert kept["ac"][f"kept_{way}_mw"].sum() <= kept["none"][f"kept_{way}_mw"].sum() + 1e-9
-    assert kept["ac"].kept_down_mw.sum() < 0.999 * kept["none"].kept_down_mw.sum()
+    assert kept["ac"].allowed_down_mw.sum() < 0.999 * kept["none"].allowed_down_mw.sum()
     grid = table(runs["ac"], "grid")
     area = grid[grid.system == "D1"]
     assert (area.max_overload_pct <= area.base_max_overload_pct + 0.05).all()
@@ -173,10 +173,10 @@ def test_central_03_is_the_common_market_but_for_its_name(small_run: Runs) -> No
 def test_a_local_market_keeps_its_area_balanced(small_run: Runs) -> None:
     run = small_run(scheme="multilevel-01", **HOURLY)
     activations, clearings = table(run, "activations"), table(run, "clearings")
-    local = activations[activations.layer == "dso_market"]
+    local = activations[activations.market == "dso_market"]
     assert len(local) > 0
     net = (local.direction * local.quantity_mw).groupby(local.isp).sum()
-    left = clearings[clearings.layer == "dso_market"].set_index("isp")
+    left = clearings[clearings.market == "dso_market"].set_index("isp")
     np.testing.assert_allclose(net, (left.long_mw - left.short_mw).loc[net.index], atol=1e-7)
 
 
@@ -184,13 +184,13 @@ def test_a_local_market_keeps_its_area_balanced(small_run: Runs) -> None:
 def test_need_is_awards_and_what_is_unserved(small_run: Runs, scheme: str) -> None:
     run = small_run(scheme=scheme, **HOURLY)
     activations, rows = table(run, "activations"), table(run, "clearings")
-    wanted = rows[rows.layer.isin(["tso_market", "common_market", "integrated_market", "dso_balancing"])]
+    wanted = rows[rows.market.isin(["tso_market", "common_market", "integrated_market", "dso_balancing"])]
     assert (wanted.need_mw.abs() > 1e-3).mean() > 0.9
-    rows["layer"] = rows.layer.replace("post_qualify", "tso_market")  # its refusals are of that layer
-    local = rows.layer.isin(["dso_market", "corrective_market", "dso_balancing", "translate_bids"])
+    rows["market"] = rows.market.replace("post_qualify", "tso_market")  # its refusals are of that market
+    local = rows.market.isin(["dso_market", "corrective_market", "dso_balancing", "translate_bids"])
     rows["place"] = rows.system.where(local, "all")
-    activations["place"] = activations.system.where(activations.layer.isin(rows.layer[local]), "all")
-    keys = ["isp", "layer", "place"]
+    activations["place"] = activations.system.where(activations.market.isin(rows.market[local]), "all")
+    keys = ["isp", "market", "place"]
     rows["served"] = rows.need_mw - rows.short_mw + rows.long_mw - rows.exchange_mw
     net = (activations.direction * activations.quantity_mw).groupby([activations[k] for k in keys]).sum()
     served = rows.groupby(keys).served.sum()

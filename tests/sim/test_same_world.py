@@ -26,14 +26,14 @@ BUSY: dict[str, Any] = {
     "messages": {"loss": 0.02, "spread_s": 40.0, "distribution": "exponential"},
     "reserve": {"enabled": True, "setpoint_loss": 0.05},
     "imbalance": {"rule": "dual"},
-    "register": {"enabled": True, "grid_test": True},
+    "flexibility_register": {"enabled": True, "grid_test": True},
     "capacity": {
         "afrr_up_mw": 2.0, "afrr_down_mw": 2.0, "mfrr_up_mw": 1.0, "nomination": True,
         "local": {"needs": [{"area": "D1", "direction": "up", "mw": 0.05, "from_hour": 17, "to_hour": 21}]},
     },
     "forwarding": {"amend": True, "reprice": True, "consent": True},
     "settlement": {"baseline": "schedule", "schedule_mape": 0.05},
-    "validation": {"audit_share": 0.1},
+    "power_flow_check": {"audit_share": 0.1},
 }  # fmt: skip
 """All that draws random numbers, and all that looks ahead."""
 PLAYED: dict[str, Any] = {

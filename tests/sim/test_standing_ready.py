@@ -19,7 +19,7 @@ NATIONAL: dict[str, Any] = {
     "seed": 1,
     **HALF_HOURLY,
     "reserve": {"enabled": True, "cycle_s": 20},
-    "register": {"enabled": True},
+    "flexibility_register": {"enabled": True},
     "capacity": {
         "afrr_up_mw": 3.0,
         "afrr_down_mw": 2.5,
@@ -44,7 +44,7 @@ def run(small_run: Runs) -> Path:
 
 
 def test_everybody_who_sells_is_registered_first(run: Path) -> None:
-    register, orders = table(run, "register"), table(run, "orders")
+    register, orders = table(run, "flexibility_register"), table(run, "bids")
     units = register[(register.unit != "") & (register.event == "qualified")]
     assert not units.unit.duplicated().any()
     stems = orders.bid_id.str.replace(r"\.(up|down)(\.\d+)?$", "", regex=True)
@@ -90,11 +90,11 @@ def test_standing_ready_is_paid_as_contracted_and_what_is_missing_is_charged(run
     standing, money = table(run, "capacity"), table(run, "settlement")
     paid = money[money.kind == "capacity"]
     assert paid.amount_eur.sum() == pytest.approx(standing.pay_eur_per_h.sum() * 0.5)
-    missing = (standing.owed_mw - standing.offered_mw).clip(lower=0.0)
-    due = (1.3 * standing.pay_eur_per_h * missing / standing.owed_mw).sum() * 0.5
+    missing = (standing.obligation_mw - standing.offered_mw).clip(lower=0.0)
+    due = (1.3 * standing.pay_eur_per_h * missing / standing.obligation_mw).sum() * 0.5
     assert money[money.kind == "unavailability"].amount_eur.sum() == pytest.approx(due)
-    assert (standing.kept_mw <= standing.offered_mw + 1e-9).all()
-    owed = standing[standing.service == "aFRR"].groupby(["isp", "direction"]).owed_mw.sum()
+    assert (standing.fulfilled_mw <= standing.offered_mw + 1e-9).all()
+    owed = standing[standing.service == "aFRR"].groupby(["isp", "direction"]).obligation_mw.sum()
     assert owed.xs(1, level="direction").to_numpy() == pytest.approx(3.0)
     assert owed.xs(-1, level="direction").to_numpy() == pytest.approx(2.5)
     assert len(owed) == 2 * 48
@@ -132,7 +132,7 @@ def test_units_keep_room_for_what_they_sold(run: Path, small_run: Runs) -> None:
     standing = table(run, "capacity")
     units = standing[standing.provider.str.startswith("G")]
     assert len(units)
-    assert (units.offered_mw >= units.owed_mw - 1e-6).all()
+    assert (units.offered_mw >= units.obligation_mw - 1e-6).all()
 
 
 def test_money_sums_to_zero_and_every_isp_is_settled_once(run: Path) -> None:
@@ -167,7 +167,7 @@ def test_who_sells_its_capacity_twice_is_refused_and_counted(small_run: Runs) ->
     assert twice.bid_id.str.startswith("A02").all()
     bought = table(cheat, "capacity_bids")
     sold = bought[bought.provider == "A02"].groupby(["isp", "system", "direction"]).awarded_mw.sum()
-    register = table(cheat, "register")
+    register = table(cheat, "flexibility_register")
     mine = register[(register.provider == "A02") & (register.unit != "")]
     assert (sold <= max(mine.up_mw.sum(), mine.down_mw.sum()) + 1e-6).all()
 
@@ -227,12 +227,12 @@ def test_a_brp_that_is_not_corrected_bears_what_aggregators_do(small_run: Runs) 
 def test_bad_delivery_costs_the_qualification_and_the_market(small_run: Runs) -> None:
     folder = small_run(
         **_with(
-            register={"enabled": True, "strikes": 2, "suspension_hours": 6},
+            flexibility_register={"enabled": True, "strikes": 2, "suspension_hours": 6},
             settlement={"baseline": "last_isp"},
             capacity={},
         )
     )
-    register = table(folder, "register")
+    register = table(folder, "flexibility_register")
     lost = register[register.event == "withdrawn"]
     assert len(lost)
     assert lost.reason.str.contains("2 ISPs in a row").all()
@@ -240,16 +240,16 @@ def test_bad_delivery_costs_the_qualification_and_the_market(small_run: Runs) ->
     # It may go on selling to its DSO, but no new bid of it reaches the TSO.
     sold = table(folder, "activations")
     after = sold[(sold.provider == provider) & (sold.isp > isp + 2) & (sold.isp < isp + 6)]
-    assert set(after.layer) <= {"dso_market"}
+    assert set(after.market) <= {"dso_market"}
     before = sold[(sold.provider == provider) & (sold.isp <= isp)]
-    assert {"tso_market", "afrr"} <= set(before.layer)
+    assert {"tso_market", "afrr"} <= set(before.market)
     system = table(folder, "system")
     assert len(system) == 24
 
 
 def test_qualifications_that_run_out_are_renewed(small_run: Runs) -> None:
-    folder = small_run(**_with(days=2, register={"enabled": True, "valid_days": 1.5}, capacity={}))
-    register = table(folder, "register")
+    folder = small_run(**_with(days=2, flexibility_register={"enabled": True, "valid_days": 1.5}, capacity={}))
+    register = table(folder, "flexibility_register")
     again = register[(register.provider == "A01") & (register.unit == "") & (register.service == "aFRR")]
     assert len(again) > 1
     assert not table(folder, "rejections").reason.str.contains("not qualified").any()
@@ -266,6 +266,6 @@ def test_days_on_which_clocks_change_settle_without_gap_or_double(
     paid = money.kind == "capacity"
     assert paid.sum() == len(standing)  # two contracts of equal worth are two equal rows
     assert not money[~paid].duplicated(["isp", "payer", "payee", "kind", "quantity_mwh", "amount_eur"]).any()
-    per_isp = standing[(standing.service == "aFRR") & (standing.direction == 1)].groupby("isp").owed_mw.sum()
+    per_isp = standing[(standing.service == "aFRR") & (standing.direction == 1)].groupby("isp").obligation_mw.sum()
     assert per_isp.index.tolist() == list(range(isps))
     assert per_isp.to_numpy() == pytest.approx(3.0)

@@ -46,8 +46,8 @@ def test_learners_are_seeded_and_paid_no_less_than_they_asked(small_run: Callabl
     one = small_run(strategies=LEARNING, **HOURLY)
     again = small_run(strategies=LEARNING, label="again", **HOURLY)
     assert hashes(one) == hashes(again)
-    truth = table(small_run(**HOURLY), "orders")
-    orders = table(one, "orders")
+    truth = table(small_run(**HOURLY), "bids")
+    orders = table(one, "bids")
     bids = orders.merge(truth, on=["isp", "bid_id"], suffixes=("", "_true"))
     up = bids[(bids.provider == "A01") & (bids.direction == 1)]
     markup = up.price_eur_per_mwh - up.price_eur_per_mwh_true
@@ -64,7 +64,7 @@ def test_a_fault_stops_the_run_and_names_strategy_and_seller(tmp_path: Path) -> 
 def test_or_the_truth_is_bid_from_then_on(small_run: Callable[..., Path]) -> None:
     NotANumber.heard = 0
     folder = small_run(strategies=[ROGUE], strategy_fault="truthful", **HOURLY)
-    assert hashes(folder)["orders.parquet"] == hashes(small_run(**HOURLY))["orders.parquet"]
+    assert hashes(folder)["bids.parquet"] == hashes(small_run(**HOURLY))["bids.parquet"]
     rows = table(folder, "fallbacks")
     assert rows.party.tolist() == ["A03"]
     assert rows.isp.tolist() == [10]
@@ -133,8 +133,8 @@ def test_who_refuses_to_forward_sells_nothing_to_the_tso(small_run: Callable[...
     local = [{"aggregators": ["A01"], "name": "exp3", "options": {"markups": [0.0], "markets": ["local"]}}]
     awards = table(small_run(strategies=local, **HOURLY), "activations")
     truth = table(small_run(**HOURLY), "activations")
-    assert not len(awards[(awards.provider == "A01") & (awards.layer == "tso_market")])
-    assert len(truth[(truth.provider == "A01") & (truth.layer == "tso_market")])
+    assert not len(awards[(awards.provider == "A01") & (awards.market == "tso_market")])
+    assert len(truth[(truth.provider == "A01") & (truth.market == "tso_market")])
 
 
 class Deaf(NotANumber):
@@ -164,7 +164,7 @@ def test_a_pivotal_pool_is_held_to_the_reference(small_run: Callable[..., Path])
     }
     held = {**greedy, "mitigation": {"enabled": True, "reference_up_eur_per_mwh": 80.0}}
     free, mended = (table(small_run(**over, **HOURLY), "activations") for over in (greedy, held))
-    local = [t[(t.layer == "dso_market") & (t.direction == 1)].price_eur_per_mwh for t in (free, mended)]
+    local = [t[(t.market == "dso_market") & (t.direction == 1)].price_eur_per_mwh for t in (free, mended)]
     assert local[0].min() > 300.0
     assert local[1].min() == 80.0
     with pytest.raises(InputError, match="scheme central-01 has no local market"):
@@ -173,7 +173,7 @@ def test_a_pivotal_pool_is_held_to_the_reference(small_run: Callable[..., Path])
 
 def test_a_strike_binds_what_is_under_contract(small_run: Callable[..., Path]) -> None:
     over: dict[str, Any] = {
-        "register": {"enabled": True},
+        "flexibility_register": {"enabled": True},
         "capacity": {
             "tick_mw": 0.01, "offered_share": 0.8, "strike_eur_per_mwh": 30.0,
             "local": {
@@ -185,7 +185,7 @@ def test_a_strike_binds_what_is_under_contract(small_run: Callable[..., Path]) -
         ],
     }  # fmt: skip
     folder = small_run(**over, **HOURLY)
-    orders, system = table(folder, "orders"), table(folder, "system")
+    orders, system = table(folder, "bids"), table(folder, "system")
     orders = orders[orders.provider.isin(["A01", "A02", "A03"]) & (orders.direction == 1)]
     orders = orders.merge(system[["isp", "day_ahead_price_eur_per_mwh"]], on="isp")
     beyond = orders.price_eur_per_mwh - orders.day_ahead_price_eur_per_mwh
@@ -196,7 +196,7 @@ def test_a_strike_binds_what_is_under_contract(small_run: Callable[..., Path]) -
     struck = orders[beyond.round(6) <= 30.0].groupby(["isp", "provider"]).quantity_mw.sum()
     due = owed.set_index(["isp", "provider"])
     assert (beyond[orders.isp.isin(due.index.get_level_values(0))] > 100.0).any()  # the rest is free to ask
-    assert (struck.reindex(due.index).fillna(0.0) >= due[["owed_mw", "offered_mw"]].min(axis=1) - 1e-6).all()
+    assert (struck.reindex(due.index).fillna(0.0) >= due[["obligation_mw", "offered_mw"]].min(axis=1) - 1e-6).all()
 
 
 class Patient(Truthful):

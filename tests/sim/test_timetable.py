@@ -114,8 +114,8 @@ def test_a_dso_needs_the_most_of_any_hour_in_a_block() -> None:
 @pytest.mark.parametrize(
     ("given", "complaint"),
     [
-        ({"capacity": {"afrr_up_mw": 1.0}}, "register.enabled: capacity can only be sold"),
-        ({"register": {"enabled": True}, "capacity": {"afrr_up_mw": 1.0}}, "reserve.enabled: aFRR capacity"),
+        ({"capacity": {"afrr_up_mw": 1.0}}, "flexibility_register.enabled: capacity can only be sold"),
+        ({"flexibility_register": {"enabled": True}, "capacity": {"afrr_up_mw": 1.0}}, "reserve.enabled: aFRR capacity"),
         ({"capacity": {"block_hours": 6, "local": {"needs": [NEED]}}}, "must be a multiple of block_hours 6"),
         ({"capacity": {"local": {"days_ahead": 1, "needs": [NEED]}}}, "days_ahead: must be 2 or more"),
         ({"capacity": {"local": {"needs": [{**NEED, "area": "D9"}]}}}, "D9 is no area; known are D1"),
@@ -125,7 +125,7 @@ def test_a_dso_needs_the_most_of_any_hour_in_a_block() -> None:
         ),
         ({"conduct": {"double_selling": ["A77"]}}, "A77 is no aggregator"),
         ({"settlement": {"x": 6}}, "x 6 exceeds y 5"),
-        ({"register": {"valid_days": 1.0}}, "valid_days"),
+        ({"flexibility_register": {"valid_days": 1.0}}, "valid_days"),
     ],
 )
 def test_sections_that_do_not_fit_together_are_refused(given: dict[str, Any], complaint: str) -> None:

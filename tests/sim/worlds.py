@@ -46,7 +46,7 @@ from tests.mutants import mutants
 from tests.sim.everything import EVERYTHING, holding, with_field
 
 ISPS = 2
-SEEDS = ("small", "reference", "dutch", "belgian", "street", "nfca-clash", "everything")
+SEEDS = ("small", "reference", "dutch", "belgian", "lv-feeder", "nfca-clash", "everything")
 OFTEN = (20, 2, 1, 1, 1, 1, 2)
 """How often each is taken: the small one runs in a tenth of the time of others."""
 SMALL = Path(__file__).with_name("small.yaml")
@@ -95,7 +95,7 @@ def seed_of(name: str) -> dict[str, Any]:
     for lv_feeder in keys.get("low_voltage", ()):
         lv_feeder["copies"] = 1
     households = 400 if name in ("nfca-clash", "everything") else 200 if "low_voltage" in keys else 60
-    if name in ("street", "nfca-clash"):
+    if name in ("lv-feeder", "nfca-clash"):
         keys["start"] = f"{keys['start']}T17:00"
     return keys | {"households": households, "isp_minutes": 60, "days": 1}
 

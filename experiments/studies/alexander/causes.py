@@ -21,7 +21,7 @@ _FIRST = (
 _BLIND = ("multilevel-01", "multilevel-02", "multilevel-05")
 _METHODS = ("multilevel-03", "multilevel-03/uniform", "multilevel-03/disqualify", "multilevel-04")
 
-FIRST_LAYER = [
+FIRST_MARKET = [
     Setting("first layer", name, TIGHT, ("A", "D"), _FIRST, rule)
     for name, rule in (("interface fixed", FIXED), ("priced at 50 EUR/MWh", PRICED), ("free", FREE))
 ]
@@ -109,7 +109,7 @@ BLOCKED = [
     )
 ]
 CAUSES = (
-    *FIRST_LAYER,
+    *FIRST_MARKET,
     *SCARCITY,
     *SEVERITY,
     *HEADROOM,

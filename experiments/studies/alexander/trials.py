@@ -50,32 +50,32 @@ class Setting:
     recipe: Recipe = SHARED
     kinds: Sequence[str] = KINDS
     schemes: Sequence[str] = CHAPTER_4
-    first_layer: Interface = FIXED
+    first_market: Interface = FIXED
 
 
 MAIN = Setting("shared", "recipe of the bundled cases, interface fixed", schemes=(*CHAPTER_4, *BEYOND))
-STRESSED = Setting("tight", "tight grids, first layer free", TIGHT, first_layer=FREE)
+STRESSED = Setting("tight", "tight grids, first layer free", TIGHT, first_market=FREE)
 
 
-def scheme_of(label: str, first_layer: Interface = FIXED) -> Scheme:
+def scheme_of(label: str, first_market: Interface = FIXED) -> Scheme:
     """The scheme of ``name``, ``name/method``, ``aggregation/step`` (MW) or ``aggregation/exact``.
 
-    `first_layer` replaces the interface rule of a local market that other markets follow.
+    `first_market` replaces the interface rule of a local market that other markets follow.
     """
     name, _, variant = label.partition("/")
     method = next((method for method in METHODS if method == variant), None)
     if method is not None:
-        options = Options(method=method)
+        options = Options(grid_prequalification=method)
     elif variant == "exact":
         options = Options(aggregation="exact")
     else:
-        options = Options(step_mw=float(variant)) if variant else Options()
+        options = Options(aggregation_step_mw=float(variant)) if variant else Options()
     scheme = build_schemes(options)[name]
     first = scheme.steps[0]
     leads = isinstance(first, Block) and first.name == "dso_market" and len(scheme.steps) > 1
-    if first_layer == FIXED or not leads:
+    if first_market == FIXED or not leads:
         return scheme
-    return replace(scheme, steps=(dso_market(interface=first_layer), *scheme.steps[1:]))
+    return replace(scheme, steps=(dso_market(interface=first_market), *scheme.steps[1:]))
 
 
 def run_setting(
@@ -88,7 +88,7 @@ def run_setting(
     stands in ``common_eur_per_h``; ``solvable`` says whether that market keeps all limits: where it does not,
     no scheme can, and its cost is no yardstick.
     """
-    schemes = {label: scheme_of(label, setting.first_layer) for label in setting.schemes}
+    schemes = {label: scheme_of(label, setting.first_market) for label in setting.schemes}
     common = scheme_of(COMMON)
     results, times = [], []
     for seed in seeds:

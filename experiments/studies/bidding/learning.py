@@ -31,7 +31,7 @@ FIELDS: dict[str, Any] = {
     "isp_minutes": 60,  # a quarter of the ISPs of a year
     "population.sustain_isps": 2,  # as many hours as in the reference
     "forecast.persistence": 0.885,  # 0.97 to the fourth nearly: errors last as long
-    "validation.audit_share": 0.0005,
+    "power_flow_check.audit_share": 0.0005,
     "solver": "highspy",
     "strategies": [{"aggregators": POOLS, "name": "q-learning", "options": {"rate": 0.03}}],
 }

@@ -48,7 +48,7 @@ PERIMETERS: dict[str, Scheme] = {
 
 
 @dataclass(frozen=True)
-class Mend:
+class Measure:
     """One mitigation: a scheme, rules of the game, and what becomes of the case."""
 
     scheme: Scheme
@@ -56,13 +56,13 @@ class Mend:
     change: Callable[[Case], Case] = lambda case: case
 
 
-MENDS: dict[str, Mend] = {
-    "none": Mend(SCHEMES[LOCAL]),
-    "caps 70 and 0": Mend(SCHEMES[LOCAL], Rules(70.0, 0.0)),
-    "pivotal: 55 and 10": Mend(_local(Options(mitigate=True, reference_up=55.0, reference_down=10.0))),
-    "half under contract": Mend(SCHEMES[LOCAL], Rules(strike_markup=5.0), lambda c: with_contracts(c, 0.5)),
-    "pay as cleared": Mend(_local(Options(pricing="pay-as-cleared"))),
-    "DSOs pooled": Mend(PERIMETERS["DSOs pooled"]),
+MEASURES: dict[str, Measure] = {
+    "none": Measure(SCHEMES[LOCAL]),
+    "caps 70 and 0": Measure(SCHEMES[LOCAL], Rules(70.0, 0.0)),
+    "pivotal: 55 and 10": Measure(_local(Options(mitigation=True, reference_up_eur_per_mwh=55.0, reference_down_eur_per_mwh=10.0))),
+    "half under contract": Measure(SCHEMES[LOCAL], Rules(strike_markup=5.0), lambda c: with_contracts(c, 0.5)),
+    "pay as cleared": Measure(_local(Options(pricing="pay-as-cleared"))),
+    "DSOs pooled": Measure(PERIMETERS["DSOs pooled"]),
 }
 """Prices in EUR/MWh: true costs lie at 42 to 55 upwards and 10 to 25 downwards."""
 
@@ -77,8 +77,8 @@ def played(seeds: Sequence[int], kind: str = "A") -> tuple[pd.DataFrame, pd.Data
                 row = figures(case_game(case, scheme, players, MOVES))
                 by_perimeter.append({"seed": seed, "perimeter": name, "sellers": n, **row})
         case, players = world(kind, seed, FEW, BALANCED), [f"S{k + 1}" for k in range(FEW)]
-        for name, hint in MENDS.items():
-            row = figures(case_game(hint.change(case), hint.scheme, players, MOVES, rules=hint.rules))
+        for name, measure in MEASURES.items():
+            row = figures(case_game(measure.change(case), measure.scheme, players, MOVES, rules=measure.rules))
             by_mend.append({"seed": seed, "mitigation": name, **row})
     return pd.DataFrame(by_perimeter), pd.DataFrame(by_mend)
 
@@ -107,7 +107,7 @@ def _by_perimeter(ax: Axes, rows: pd.DataFrame, value: Callable[[pd.DataFrame], 
 def _bars(ax: Axes, rows: pd.DataFrame) -> None:
     rows = ended_only(rows)
     extra: pd.Series = rows.paid - rows.paid_truthful
-    spread = quartiles(extra, rows.mitigation).loc[list(MENDS)]
+    spread = quartiles(extra, rows.mitigation).loc[list(MEASURES)]
     at = np.arange(len(spread))
     ax.barh(at, spread[0.5], 0.6, color=BLUE)
     ax.hlines(at, spread[0.25], spread[0.75], color="black", linewidth=1.0)

@@ -20,7 +20,7 @@ from tandem_sim.experiments.studies.equal_schemes.trials import (
     base_keeps,
     bought,
     keeps,
-    layer_keeps,
+    market_keeps,
     no_trade_pays,
     of_areas,
     same_awards,
@@ -90,7 +90,7 @@ def _tso_buys_in_areas(trial: Trial) -> bool:
 
 
 def _mended_and_branches_only(trial: Trial) -> bool:
-    local = layer_keeps(trial.case, trial["multilevel-01"], "dso_market")
+    local = market_keeps(trial.case, trial["multilevel-01"], "dso_market")
     return local and voltages_cannot_bind(trial.case)
 
 

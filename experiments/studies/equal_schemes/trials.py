@@ -55,7 +55,7 @@ def narrowed(case: Case) -> Case:
 
 
 def awards(outcome: Outcome) -> dict[str, float]:
-    """MW bought of each bid over all layers."""
+    """MW bought of each bid over all markets."""
     total: dict[str, float] = {}
     for bid, _, mw in outcome.cleared:
         total[bid] = total.get(bid, 0.0) + mw
@@ -90,7 +90,7 @@ def same_awards(one: Outcome, other: Outcome) -> bool:
 
 
 def same_bits(one: Outcome, other: Outcome) -> bool:
-    """Whether the same bids are called to the last bit, in layers of whatever name."""
+    """Whether the same bids are called to the last bit, in markets of whatever name."""
     return [(bid, mw) for bid, _, mw in one.cleared] == [(bid, mw) for bid, _, mw in other.cleared]
 
 
@@ -141,22 +141,22 @@ def _feasible_range(area: Area) -> tuple[GridConstraints, np.ndarray, np.ndarray
 
 
 def after(
-    area: Area, outcome: Outcome, layer: str | None = None, direction: int | None = None
+    area: Area, outcome: Outcome, market: str | None = None, direction: int | None = None
 ) -> GridConstraints:
-    """Rows of an area once an outcome, or one layer or direction of it, is carried out."""
+    """Rows of an area once an outcome, or one market or direction of it, is carried out."""
     bids = area.bids
     sold = np.zeros(len(bids))
     for bid, at, mw in outcome.cleared:
-        if layer in (None, at):
+        if market in (None, at):
             sold[bids.bid_id == bid] += mw
     if direction is not None:
         sold = np.where(bids.direction == direction, sold, 0.0)
     return area.rows.after(bids.injection_mw(sold, area.network.n_nodes))
 
 
-def layer_keeps(case: Case, outcome: Outcome, layer: str) -> bool:
-    """Whether the grids keep all limits after one layer of an outcome alone."""
-    return all(after(a, outcome, layer).violations() == Violations() for a in case.areas.values())
+def market_keeps(case: Case, outcome: Outcome, market: str) -> bool:
+    """Whether the grids keep all limits after one market of an outcome alone."""
+    return all(after(a, outcome, market).violations() == Violations() for a in case.areas.values())
 
 
 def no_trade_pays(case: Case) -> bool:

@@ -21,17 +21,17 @@ from matplotlib.axes import Axes
 from tandem_sim.experiments.figures.style import BLUE, GREEN, ORANGE, RED, house_style, new_figure, save
 from tandem_sim.experiments.runs.scenario import read_scenario
 from tandem_sim.markets.orders.bids import DOWN
-from tandem_sim.markets.services.replacement import REPLACEMENT
+from tandem_sim.markets.services.substitution import SUBSTITUTION
 from tandem_sim.sim.run import run
 from tandem_sim.sim.scenario.scenario import Scenario
 
 SCENARIO = "nfca-clash"
 CASES: dict[str, dict[str, Any]] = {
     "no remedy": {},
-    "portfolio": {"non_firm.remedies": ["portfolio"]},
-    "aggregators": {"non_firm.remedies": ["aggregators"]},
-    "TSO": {"non_firm.remedies": ["tso"]},
-    "all three": {"non_firm.remedies": ["portfolio", "aggregators", "tso"]},
+    "portfolio": {"non_firm.substitution": ["portfolio"]},
+    "aggregators": {"non_firm.substitution": ["aggregators"]},
+    "TSO": {"non_firm.substitution": ["tso"]},
+    "all three": {"non_firm.substitution": ["portfolio", "aggregators", "tso"]},
     "prequalification": {"non_firm.role": "prequalification"},
     "trading": {"non_firm.trading": True, "non_firm.participation": 0.6},
     "no trading, 60 %": {"non_firm.participation": 0.6},
@@ -52,16 +52,16 @@ def scenario_of(changes: dict[str, Any], own: bool) -> Scenario:
 def measured(folder: Path, scenario: Scenario) -> dict[str, float]:
     """What was missing in the hour of the incident, what closed the gap, and what it cost."""
     tables = {}
-    for name in ("remedies", "reserve", "settlement", "low_voltage", "activations", "curtailment_trades"):
+    for name in ("substitution", "reserve", "settlement", "low_voltage", "activations", "curtailment_trades"):
         table = pd.read_parquet(folder / f"{name}.parquet")
         clock = table.time.dt.tz_convert(scenario.zone).dt.strftime("%H:%M")
         tables[name] = table[(clock >= FIRST) & (clock < LAST)]
     hours = scenario.isp_minutes / 60.0
-    remedies, paid = tables["remedies"], tables["settlement"].groupby("kind").amount_eur.sum()
-    down, reserve = remedies[remedies.direction == DOWN], tables["reserve"]
+    substitution, paid = tables["substitution"], tables["settlement"].groupby("kind").amount_eur.sum()
+    down, reserve = substitution[substitution.direction == DOWN], tables["reserve"]
     feeder = tables["low_voltage"][tables["low_voltage"].lv_feeder == FEEDER]
     bought = tables["activations"]
-    replaced = bought[bought.layer == REPLACEMENT]
+    replaced = bought[bought.market == SUBSTITUTION]
     helped = float(down.aggregators_mw.sum() * hours)
     activation = tables["settlement"].query("kind == 'activation' and payer == 'TSO'")
     return {

@@ -41,14 +41,14 @@ class Check:
 
 
 RESERVE: dict[str, Any] = {"reserve.enabled": True}
-WALLOON: dict[str, Any] = {"prequalification": "static", "register.study.region": "wallonia"}
+WALLOON: dict[str, Any] = {"grid_prequalification": "static", "flexibility_register.study.region": "wallonia"}
 """Zones of a network flexibility study hold for everybody; by Flemish rules small devices are exempt."""
 CHECKS = (
     Check("central", NO_CHECK, "central-01"),
     Check("central", "static zones", "central-02", WALLOON),
-    Check("central", "static zones, small exempt", "central-02", {"prequalification": "static"}),
-    Check("central", "whole bids", "central-02", {"prequalification": "disqualify"}),
-    Check("central", "uniform limits", "central-02", {"prequalification": "uniform"}),
+    Check("central", "static zones, small exempt", "central-02", {"grid_prequalification": "static"}),
+    Check("central", "whole bids", "central-02", {"grid_prequalification": "disqualify"}),
+    Check("central", "uniform limits", "central-02", {"grid_prequalification": "uniform"}),
     Check("central", "envelope", "central-02"),
     Check("central", "envelope, AC", "central-02", {"dso.envelope_check": "ac"}),
     Check("central", "merit order list", "hybrid"),

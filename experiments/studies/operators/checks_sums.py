@@ -44,7 +44,7 @@ def offers_of(validation: pd.DataFrame, orders: pd.DataFrame, clearings: pd.Data
     book. Blocked is what is not let stand, all of an area whose DSO has not accepted the merit order list in
     the end, and awards that are refused afterwards.
     """
-    checks = validation[validation.layer.isin(NARROWING)]
+    checks = validation[validation.market.isin(NARROWING)]
     if len(checks):
         first, last = checks.groupby(PLACE).first(), checks.groupby(PLACE).last()
         offered = _by_way(first, "offered")
@@ -56,7 +56,7 @@ def offers_of(validation: pd.DataFrame, orders: pd.DataFrame, clearings: pd.Data
         rows = orders[(orders.system != TSO) & ~orders.demand.astype(bool)]
         offered = rows.groupby(KEYS).quantity_mw.sum()
         blocked = 0.0 * offered
-    refusals = clearings[clearings.layer == REFUSED].set_index(PLACE)
+    refusals = clearings[clearings.market == REFUSED].set_index(PLACE)
     refused = _long(pd.DataFrame({UP: refusals.short_mw, DOWN: refusals.long_mw}))
     found = pd.DataFrame({"offered_mw": offered, "blocked_mw": blocked})
     return found.assign(blocked_mw=blocked.add(refused.reindex(found.index, fill_value=0.0)))
@@ -76,9 +76,9 @@ def _long(wide: pd.DataFrame) -> pd.Series:
 def called_mw(activations: pd.DataFrame, buyer_of: Mapping[str, str]) -> pd.Series:
     """MW that the TSO calls in areas, by `KEYS`: all its markets and its automatic reserve.
 
-    `buyer_of` maps a layer to the party that pays for it.
+    `buyer_of` maps a market to the party that pays for it.
     """
-    rows = activations[(activations.system != TSO) & (activations.layer.map(buyer_of) == "tso")]
+    rows = activations[(activations.system != TSO) & (activations.market.map(buyer_of) == "tso")]
     return rows.groupby(KEYS).quantity_mw.sum()
 
 
@@ -136,7 +136,7 @@ def dropped_parts(called: pd.Series, unchecked: pd.Series, limits: pd.DataFrame)
 
 
 def _offers(run: Run) -> pd.DataFrame:
-    return offers_of(run["validation"], run["orders"], run["clearings"])
+    return offers_of(run["bid_checks"], run["bids"], run["clearings"])
 
 
 def _called(run: Run) -> pd.Series:

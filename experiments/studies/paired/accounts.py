@@ -51,7 +51,7 @@ def figures(run: Path) -> dict[str, float]:
     system, clearings, grid = (
         pd.read_parquet(run / f"{name}.parquet") for name in ("system", "clearings", "grid")
     )
-    orders = pd.read_parquet(run / "orders.parquet", filters=[("system", "==", T)])
+    orders = pd.read_parquet(run / "bids.parquet", filters=[("system", "==", T)])
     hours = power.hours
     closed = closing(system.set_index("isp").imbalance_after_mw, orders, power.activations) * hours
     closing_eur = float(closed.eur.sum())
@@ -80,7 +80,7 @@ def balance(system: pd.DataFrame, activations: pd.DataFrame, hours: float) -> di
     """
     need = -system.imbalance_before_mw.to_numpy(dtype=np.float64)
     net = activations.direction * activations.quantity_mw
-    reserve = activations.layer == RESERVE
+    reserve = activations.market == RESERVE
     bought, called = (
         net[rows]
         .groupby(activations.isp)

@@ -22,7 +22,7 @@ DAY: dict[str, Any] = {
     "start": "2016-04-18",
     "days": 1,
     "solver": "highspy",
-    "validation.audit_share": 0.0,
+    "power_flow_check.audit_share": 0.0,
     "reserve.enabled": True,
     "reserve.noise_mw": 0.0,
     "reserve.cycle_s": 20,

@@ -46,7 +46,7 @@ from tandem_sim.sim.clock.clock import Clock
 
 PARTS = {
     "bids": ("offer", "dso_close", "tso_close"),
-    "dso": ("dso_clear", "forward", "validate"),
+    "dso": ("dso_clear", "forward", "prequalify"),
     "tso": ("tso_clear",),
     "delivery": ("deliver",),
     "settlement": ("meter", "settle"),
@@ -106,7 +106,7 @@ def watched(spent: defaultdict[str, float]) -> Iterator[None]:
 
 def what_happened(out: Path, point: Point) -> dict[str, float]:
     """Figures of the run's own tables that tell whether there was anything to solve."""
-    orders = pd.read_parquet(out / "orders.parquet", columns=["isp"])
+    orders = pd.read_parquet(out / "bids.parquet", columns=["isp"])
     grid = pd.read_parquet(out / "grid.parquet")
     system = pd.read_parquet(out / "system.parquet")
     areas = grid[grid.system != TSO]

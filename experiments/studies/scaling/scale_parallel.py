@@ -63,7 +63,7 @@ def jobs_of(folder: Path, point: Point, isp: int) -> dict[str, list[Job]]:
         clock.run_to(second - int(60 * gates.dso_clear), "dso_clear")
         for dso in world.dsos:
             dso.scheme = replace(scheme, steps=tuple(watching(k, b) for k, b in enumerate(scheme.blocks)))
-        clock.run_through(second - int(60 * gates.validate_))
+        clock.run_through(second - int(60 * gates.prequalify))
         world.recorder.close()
     return jobs
 

@@ -115,7 +115,7 @@ def _scenario(point: Point, chosen: list[tuple[str, int]]) -> dict[str, Any]:
         ],
         "households": point.households,
         "aggregators": point.aggregators,
-        "validation": {"audit_share": 0.0},
+        "power_flow_check": {"audit_share": 0.0},
     }  # fmt: skip
 
 

@@ -49,13 +49,13 @@ def test_what_is_owed_is_the_sum_of_contracts_of_a_service_and_direction() -> No
         ("aFRR", "D1", DOWN, 0.5),
     )  # fmt: skip
     _award(seller, ("aFRR", "D1", UP, 1.0), block=range(30, 40))
-    assert [seller.owed_mw(isp, "aFRR", UP) for isp in (15, 16, 29, 30, 32, 40)] == pytest.approx(
+    assert [seller.obligation_mw(isp, "aFRR", UP) for isp in (15, 16, 29, 30, 32, 40)] == pytest.approx(
         [0.0, 3.5, 3.5, 4.5, 1.0, 0.0]
     )
-    assert seller.owed_mw(16, "mFRR", UP) == pytest.approx(4.0)
-    assert seller.owed_mw(16, "aFRR", DOWN) == pytest.approx(0.5)
+    assert seller.obligation_mw(16, "mFRR", UP) == pytest.approx(4.0)
+    assert seller.obligation_mw(16, "aFRR", DOWN) == pytest.approx(0.5)
     seller.forget(30)
-    assert [seller.owed_mw(isp, "aFRR", UP) for isp in (29, 30, 31)] == pytest.approx([3.5, 0.0, 4.5])
+    assert [seller.obligation_mw(isp, "aFRR", UP) for isp in (29, 30, 31)] == pytest.approx([3.5, 0.0, 4.5])
 
 
 def test_the_best_prices_are_held_until_what_is_owed_is_covered() -> None:

@@ -119,7 +119,7 @@ def test_all_are_held_to_their_guaranteed_import() -> None:
     assert scene.limits() == {0: (4.0, INF), 1: (4.0, INF), 2: (4.0, INF)}
     assert scene.book.active(ISP).all()
     assert row["excess_pct"] == pytest.approx(100.0 * (16.0 / 14.0 - 1.0), abs=1e-3)
-    assert (row["isp"], row["dso"], row["street"], row["cause"]) == (ISP, "DSO-D1", "S-1", "feeder")
+    assert (row["isp"], row["dso"], row["lv_feeder"], row["cause"]) == (ISP, "DSO-D1", "S-1", "feeder")
     assert (row["contracts"], row["import_kw"], row["export_kw"]) == (3, 4.0, INF)
     assert (row["solved"], row["lead_s"]) == (True, 600)
 
@@ -275,7 +275,7 @@ def test_streets_are_looked_at_in_one_go_and_limited_one_by_one() -> None:
     scene = Scene([feeder, feeder, other], [-7.0, -6.0, -8.0, -7.0, -5.0, -5.0])
     assert [[s.name for s in copies] for copies in by_feeder(scene.lv_feeders)] == [["S-1", "S-2"], ["S-3"]]
     rows = scene.act()
-    assert [row["street"] for row in rows] == ["S-2", "S-3"]
+    assert [row["lv_feeder"] for row in rows] == ["S-2", "S-3"]
     assert set(scene.limits()) == {2, 3, 4, 5}
     kw = np.array([[-7.0, -6.0, -8.0, -7.0, -5.0, -5.0], [-7.0, -6.0, -4.0, -4.0, -4.0, -4.0]])
     safe = {lv_feeder.name: state.safe.tolist() for lv_feeder, state in look_at(scene.lv_feeders, kw)}
@@ -295,17 +295,17 @@ def _short_of(percent: float, *nodes: int) -> Excess:
 def test_the_street_that_helps_an_area_most_comes_first_and_enough_is_enough() -> None:
     scene = Scene([STRONG, STRONG], SIX_AND_NINE)
     (row,) = scene.act(_short_of(8.0, 5, 6))
-    assert (row["street"], row["cause"], row["solved"], row["excess_pct"]) == ("S-2", "area", True, 8.0)
+    assert (row["lv_feeder"], row["cause"], row["solved"], row["excess_pct"]) == ("S-2", "area", True, 8.0)
     assert scene.limits() == {2: (4.0, INF), 3: (4.0, INF)}
     rows = Scene([STRONG, STRONG], SIX_AND_NINE).act(_short_of(20.0, 5, 6))  # both are not enough
-    assert [(row["street"], row["solved"]) for row in rows] == [("S-2", False), ("S-1", False)]
+    assert [(row["lv_feeder"], row["solved"]) for row in rows] == [("S-2", False), ("S-1", False)]
     assert [row["excess_pct"] for row in rows] == pytest.approx([20.0, 10.0])
 
 
 def test_a_street_that_does_not_help_its_area_is_left_alone() -> None:
     scene = Scene([STRONG, STRONG], SIX_AND_NINE)
     (row,) = scene.act(_short_of(3.0, 5))  # only what happens at node 5 counts
-    assert (row["street"], row["solved"], set(scene.limits())) == ("S-1", True, {0, 1})
+    assert (row["lv_feeder"], row["solved"], set(scene.limits())) == ("S-1", True, {0, 1})
 
 
 def test_an_area_within_its_limits_limits_nobody() -> None:
@@ -315,7 +315,7 @@ def test_an_area_within_its_limits_limits_nobody() -> None:
 def test_an_area_full_of_sun_has_export_limited() -> None:
     scene = Scene([STRONG, STRONG], [9.0, 9.0, -9.0, -9.0])
     (row,) = scene.act(lambda more: 5.0 + 1000.0 * sum(more.values()))  # less injection helps
-    assert (row["street"], row["solved"]) == ("S-1", True)
+    assert (row["lv_feeder"], row["solved"]) == ("S-1", True)
     assert scene.limits() == {0: (INF, 4.0), 1: (INF, 4.0)}
 
 
@@ -323,9 +323,9 @@ def test_what_limits_of_feeders_do_for_the_area_counts_and_nobody_is_limited_twi
     """The first street is too weak for 12 kW: held to 8 kW it gives the area 4 kW already."""
     lv_feeders = [_feeder(10.0, [9.0] * 2), STRONG]
     (row,) = Scene(lv_feeders, SIX_AND_NINE).act(_short_of(3.0, 5, 6))
-    assert (row["street"], row["cause"], row["solved"]) == ("S-1", "feeder", True)
+    assert (row["lv_feeder"], row["cause"], row["solved"]) == ("S-1", "feeder", True)
     scene = Scene(lv_feeders, SIX_AND_NINE)
     rows = scene.act(_short_of(50.0, 5, 6))
-    assert [(row["street"], row["cause"]) for row in rows] == [("S-1", "feeder"), ("S-2", "area")]
+    assert [(row["lv_feeder"], row["cause"]) for row in rows] == [("S-1", "feeder"), ("S-2", "area")]
     assert rows[1]["excess_pct"] == pytest.approx(46.0)
     assert sorted(scene.limits()) == [0, 1, 2, 3]

@@ -59,7 +59,7 @@ class Pool(Desktop):
     """A pool with sales set by hand, all in one direction."""
 
     def __init__(
-        self, name: str, groups: Groups, price: Amounts, remedies: Sequence[Substitute] = ALL,
+        self, name: str, groups: Groups, price: Amounts, substitution: Sequence[Substitute] = ALL,
         standby: Amounts = (0.0,) * 6, limited: bool = True,
     ) -> None:  # fmt: skip
         super().__init__()
@@ -68,22 +68,22 @@ class Pool(Desktop):
         ready, prices = np.array(standby, float), np.array(price, float)
         sold = Sold({side: ready, other: nothing}, {side: prices, other: unsold})
         peers = [peer for peer in ("A01", "A02", "A03") if peer != name]
-        self.remedies = SubstitutionProcess(
-            name, self.context, cast(HouseholdPortfolio, groups), remedies, peers, "TSO", lambda isp: sold
+        self.substitution = SubstitutionProcess(
+            name, self.context, cast(HouseholdPortfolio, groups), substitution, peers, "TSO", lambda isp: sold
         )
         if limited:
-            self.remedies.told(LimitMessage("DSO-D1", name, ISP))
+            self.substitution.told(LimitMessage("DSO-D1", name, ISP))
 
     def good(self) -> Substituted:
         """What is made good of the only direction in which anything is ordered."""
-        (done,) = self.remedies.make_good(ISP)
+        (done,) = self.substitution.deliver_substitutes(ISP)
         return done
 
 
-def _first(remedies: Sequence[Substitute] = ALL, direction: int = UP, standby: Amounts = (0.0,) * 6) -> Pool:
+def _first(substitution: Sequence[Substitute] = ALL, direction: int = UP, standby: Amounts = (0.0,) * 6) -> Pool:
     """10 kW are ordered of group 0, which can do 4 kW: 6 kW are blocked. Groups 1 and 2 can do 5 and 3 kW."""
     groups = Groups([10, 0, 0, 0, 0, 0], [4, 5, 3, 0, 0, 0], direction)
-    return Pool("A01", groups, [50.0, 80.0, 60.0, NAN, NAN, NAN], remedies, standby)
+    return Pool("A01", groups, [50.0, 80.0, 60.0, NAN, NAN, NAN], substitution, standby)
 
 
 def _second(order: float = 0.0, able: float = 2.0, limited: bool = False, more: float = 2.5) -> Pool:
@@ -99,25 +99,25 @@ def _third(able: float = 4.0) -> Pool:
 
 def _help(pool: Pool, *helpers: Pool) -> None:
     """The whole exchange: the pool asks, helpers offer, it accepts."""
-    pool.remedies.assess(ISP)
+    pool.substitution.assess(ISP)
     asked = {m.receiver: m for m in pool.take(SubstitutionRequestMessage)}
     for name, helper in zip(("A02", "A03"), helpers, strict=False):
         if name in asked:
-            helper.remedies.asked(asked[name])
+            helper.substitution.asked(asked[name])
         for offer in helper.take(SubstitutionOfferMessage):
-            pool.remedies.offered(offer)
-    pool.remedies.report(ISP)
+            pool.substitution.offered(offer)
+    pool.substitution.report(ISP)
     for message in pool.sent:
         if isinstance(message, SubstitutionAcceptanceMessage):
-            {"A02": helpers[0], "A03": helpers[-1]}[message.receiver].remedies.accepted(message)
+            {"A02": helpers[0], "A03": helpers[-1]}[message.receiver].substitution.accepted(message)
 
 
 def test_a_pool_without_limits_does_nothing() -> None:
     groups = Groups([10, 0, 0, 0, 0, 0], [4, 5, 3, 0, 0, 0])
     pool = Pool("A01", groups, [50.0, 80.0, 60.0, NAN, NAN, NAN], limited=False)
     _help(pool, _second(), _third())
-    assert (pool.sent, pool.remedies.make_good(ISP)) == ([], [])
-    able, blocked = pool.remedies.deliverable_mw(ISP, UP, np.array([0]), np.array([0.01]))
+    assert (pool.sent, pool.substitution.deliver_substitutes(ISP)) == ([], [])
+    able, blocked = pool.substitution.deliverable_mw(ISP, UP, np.array([0]), np.array([0.01]))
     assert [*able, blocked] == [0.01, 0.0]
 
 
@@ -153,14 +153,14 @@ def test_a_group_that_bids_nothing_has_no_price_and_does_not_stand_in() -> None:
 def test_others_are_asked_for_what_the_portfolio_leaves() -> None:
     pool = _first((PORTFOLIO, OTHERS))
     pool.groups.able[1] = 1.0  # 4 kW in the portfolio
-    pool.remedies.assess(ISP)
+    pool.substitution.assess(ISP)
     asked = pool.take(SubstitutionRequestMessage)
     assert [(m.receiver, m.direction, m.kw) for m in asked] == [("A02", UP, 2.0), ("A03", UP, 2.0)]
     alone = _first((OTHERS,))
-    alone.remedies.assess(ISP)
+    alone.substitution.assess(ISP)
     assert [m.kw for m in alone.take(SubstitutionRequestMessage)] == [6.0, 6.0]
     enough = _first((PORTFOLIO, OTHERS))
-    enough.remedies.assess(ISP)
+    enough.substitution.assess(ISP)
     assert enough.sent == []
 
 
@@ -182,15 +182,15 @@ def test_offers_of_others_are_accepted_cheapest_first_and_paid_at_their_price() 
 
 def test_downward_help_is_that_which_pays_back_most() -> None:
     pool = _first((OTHERS,), DOWN)
-    pool.remedies.assess(ISP)
+    pool.substitution.assess(ISP)
     for peer, group, price in (("A02", 3, 10.0), ("A03", 5, 40.0)):
-        pool.remedies.offered(
+        pool.substitution.offered(
             SubstitutionOfferMessage(
                 peer, "A01", ISP, direction=DOWN, group=np.array([group]), kw=np.array([5.0]),
                 price=np.array([price]),
             )
         )  # fmt: skip
-    pool.remedies.report(ISP)
+    pool.substitution.report(ISP)
     assert [(m.receiver, m.kw) for m in pool.take(SubstitutionAcceptanceMessage)] == [
         ("A03", 5.0),
         ("A02", 1.0),
@@ -200,7 +200,7 @@ def test_downward_help_is_that_which_pays_back_most() -> None:
 
 def _offer(helper: Pool, asker: str, kw: float = 100.0, isp: int = ISP) -> dict[int, float]:
     """What A02 offers to who asks for so many kW, by group."""
-    helper.remedies.asked(SubstitutionRequestMessage(asker, "A02", isp, direction=UP, kw=kw))
+    helper.substitution.asked(SubstitutionRequestMessage(asker, "A02", isp, direction=UP, kw=kw))
     offers = helper.take(SubstitutionOfferMessage)
     assert {m.receiver for m in offers} <= {asker}
     return {int(g): float(kw) for m in offers for g, kw in zip(m.group, m.kw, strict=True)}
@@ -218,7 +218,7 @@ def test_what_is_promised_is_not_offered_again() -> None:
     assert _offer(helper, "A01", 3.0) == {3: 2.0, 4: 1.0}
     assert _offer(helper, "A03") == {4: 1.5}
     assert _offer(helper, "A03") == {}
-    helper.remedies.forget(ISP)
+    helper.substitution.forget(ISP)
     assert _offer(helper, "A03") == {3: 2.0, 4: 2.5}
 
 
@@ -227,11 +227,11 @@ def test_what_is_lent_stands_in_for_nothing_of_the_lenders_own() -> None:
     helper = _second(limited=True)
     assert _offer(helper, "A01", 3.0) == {3: 2.0, 4: 1.0}
     for group, kw in ((3, 2.0), (4, 1.0)):
-        helper.remedies.accepted(
+        helper.substitution.accepted(
             SubstitutionAcceptanceMessage("A01", "A02", ISP, direction=UP, group=group, kw=kw)
         )
     left = np.array([0.002, 0.001])
-    able, blocked = helper.remedies.deliverable_mw(ISP, UP, np.array([3, 4]), left)
+    able, blocked = helper.substitution.deliverable_mw(ISP, UP, np.array([3, 4]), left)
     assert [*able, blocked] == pytest.approx([0.0005, 0.001, 0.002])
     helper.groups.order[3] = 6.0
     assert helper.good().portfolio_kw == pytest.approx(1.5)
@@ -251,13 +251,13 @@ def test_a_helper_keeps_what_its_own_sales_and_gaps_need() -> None:
 def test_the_tso_hears_of_energy_and_reserve_apart() -> None:
     """10 kW sold and 2 kW on offer of group 0, which can do 4 kW."""
     alone = _first((TSO,), standby=[2, 0, 0, 0, 0, 0])
-    alone.remedies.report(ISP)
+    alone.substitution.report(ISP)
     (told,) = alone.take(ShortfallMessage)
     assert (told.receiver, told.direction) == ("TSO", UP)
     assert (told.energy_mw, told.reserve_mw) == pytest.approx((0.006, 0.002))
     # Own groups could do the 6 kW sold; of what is on offer (2 and 4 kW) 1 and 3 kW remain against 8 blocked.
     own = _first((PORTFOLIO, TSO), standby=[2, 4, 0, 0, 0, 0])
-    own.remedies.report(ISP)
+    own.substitution.report(ISP)
     (told,) = own.take(ShortfallMessage)
     assert (told.energy_mw, told.reserve_mw) == pytest.approx((0.0, 0.004))
 
@@ -279,16 +279,16 @@ def test_what_a_reserve_gets_of_bids_that_are_blocked() -> None:
     """2 kW left of group 0, which can do nothing; two bids of 3 kW of group 1, which can do 5 kW."""
     groups, group = Groups([0] * 6, [0, 5, 1.5, 0, 0, 0]), np.array([0, 1, 1])
     left, price = np.array([0.002, 0.003, 0.003]), [50.0, 80.0, 60.0, NAN, NAN, NAN]
-    able, blocked = Pool("A01", groups, price, ()).remedies.deliverable_mw(ISP, UP, group, left)
+    able, blocked = Pool("A01", groups, price, ()).substitution.deliverable_mw(ISP, UP, group, left)
     assert [*able, blocked] == pytest.approx([0.0, 0.0025, 0.0025, 0.003])
     # The 1.5 kW of group 2 stand in for half of what is blocked.
-    able, blocked = Pool("A01", groups, price, (PORTFOLIO,)).remedies.deliverable_mw(ISP, UP, group, left)
+    able, blocked = Pool("A01", groups, price, (PORTFOLIO,)).substitution.deliverable_mw(ISP, UP, group, left)
     assert [*able, blocked] == pytest.approx([0.001, 0.00275, 0.00275, 0.003])
 
 
 def test_energy_sold_comes_before_reserve_on_offer() -> None:
     """Group 0 lacks 6 kW of energy: the 8 kW of stand-ins leave 2 kW for the reserve, which lacks 4 kW."""
-    able, blocked = _first((PORTFOLIO,)).remedies.deliverable_mw(ISP, UP, np.array([0]), np.array([0.004]))
+    able, blocked = _first((PORTFOLIO,)).substitution.deliverable_mw(ISP, UP, np.array([0]), np.array([0.004]))
     assert [*able, blocked] == pytest.approx([0.002, 0.004])
 
 
@@ -296,33 +296,33 @@ def test_help_accepted_counts_for_the_reserve() -> None:
     price, standby = [50.0, NAN, NAN, NAN, NAN, NAN], [3.0, 0, 0, 0, 0, 0]
     pool = Pool("A01", Groups([0] * 6, [0] * 6), price, (OTHERS,), standby)
     _help(pool, _second(able=0.0, more=1.5))
-    able, blocked = pool.remedies.deliverable_mw(ISP, UP, np.array([0]), np.array([0.003]))
+    able, blocked = pool.substitution.deliverable_mw(ISP, UP, np.array([0]), np.array([0.003]))
     assert [*able, blocked] == pytest.approx([0.0015, 0.003])
 
 
 def test_an_isp_that_is_settled_is_forgotten() -> None:
     pool = _first((OTHERS,))
     _help(pool, _second(), _third())
-    pool.remedies.forget(ISP)
-    assert pool.remedies.limited == set()
-    pool.remedies.told(LimitMessage("DSO-D1", "A01", ISP))
+    pool.substitution.forget(ISP)
+    assert pool.substitution.limited == set()
+    pool.substitution.told(LimitMessage("DSO-D1", "A01", ISP))
     assert pool.good().transfers == []  # nothing is accepted any more
 
 
 @settings(max_examples=120, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
-    remedies=st.sets(st.sampled_from(ALL)),
+    substitution=st.sets(st.sampled_from(ALL)),
     direction=st.sampled_from([UP, DOWN]),
 )
-def test_orders_move_and_never_grow(seed: int, remedies: set[Substitute], direction: int) -> None:
+def test_orders_move_and_never_grow(seed: int, substitution: set[Substitute], direction: int) -> None:
     rng = np.random.default_rng(seed)
     mine = np.arange(6) < 3
     order, able = (np.where(mine, rng.uniform(0, 10, 6), 0.0) for _ in range(2))
     order[rng.random(6) < 0.3] = 0.0
     price = np.where(mine & (rng.random(6) < 0.8), rng.uniform(-20, 100, 6), NAN)
     standby = np.where(np.isfinite(price), rng.uniform(0, 3, 6), 0.0)
-    pool = Pool("A01", Groups(order, able, direction), price, sorted(remedies), standby)
+    pool = Pool("A01", Groups(order, able, direction), price, sorted(substitution), standby)
     helper = Pool(
         "A02", Groups([0] * 6, np.where(mine, 0.0, rng.uniform(0, 3, 6)), direction),
         np.where(mine, NAN, rng.uniform(0, 100, 6)), limited=False,
@@ -330,8 +330,8 @@ def test_orders_move_and_never_grow(seed: int, remedies: set[Substitute], direct
     _help(pool, helper)
     promised = sum(m.kw for m in pool.take(SubstitutionAcceptanceMessage))
     blocked = np.maximum(order - able, 0.0)
-    spare = np.maximum(able - order, 0.0)[np.isfinite(price)].sum() * (PORTFOLIO in remedies)
-    found = pool.remedies.make_good(ISP)
+    spare = np.maximum(able - order, 0.0)[np.isfinite(price)].sum() * (PORTFOLIO in substitution)
+    found = pool.substitution.deliver_substitutes(ISP)
     assert len(found) == int(blocked.sum() > 1e-6)
     for done in found:
         assert done.blocked_kw == pytest.approx(blocked.sum())
@@ -345,7 +345,7 @@ def test_orders_move_and_never_grow(seed: int, remedies: set[Substitute], direct
         assert (after[:3] <= np.maximum(order, able)[:3] + 1e-9).all()
         assert (after[3:] <= helper.groups.able[3:] + 1e-9).all()
         assert sum(t.mw for t in done.transfers) == pytest.approx(done.aggregators_kw / 1000.0)
-    assert OTHERS in remedies or promised == 0.0
+    assert OTHERS in substitution or promised == 0.0
 
 
 def test_what_devices_lack_anyway_is_no_matter_of_limits() -> None:

@@ -17,7 +17,7 @@ from tandem_sim.agents.base.messages import AmendMessage, AwardMessage, BidsMess
 from tandem_sim.agents.operators.admission import Admission
 from tandem_sim.agents.operators.amendment import AmendRules, amended
 from tandem_sim.agents.operators.dso import DSO
-from tandem_sim.agents.operators.operator import Register
+from tandem_sim.agents.operators.operator import Ledgers
 from tandem_sim.agents.parties.aggregator import Aggregator, Conduct
 from tandem_sim.agents.portfolios.portfolio import Portfolio, Resources
 from tandem_sim.agents.strategies.strategy import Truthful
@@ -199,10 +199,10 @@ def test_whatever_is_asked_for_bids_only_fall_and_what_is_sold_stays(
     assert not repriced.any() or (reprice and not sold[repriced].any() and book.price.max() <= 300.0)
 
 
-def _dso(top: Desktop, scheme: str) -> tuple[DSO, Register]:
+def _dso(top: Desktop, scheme: str) -> tuple[DSO, Ledgers]:
     """A DSO whose book holds 4 MW of A; nothing of its grid is looked at."""
     nothing: Any = cast(Any, SimpleNamespace(name="D1"))
-    register: Register = {}
+    register: Ledgers = {}
     dso = DSO(
         mesa.Model(rng=0), "DSO-D1", top.context, nothing, SCHEMES[scheme], Admission(PRODUCT), register,
         nothing, nothing, lambda isp: 0.0, nothing, None,

@@ -144,7 +144,7 @@ def test_an_award_becomes_an_order_and_a_cost() -> None:
     agent = _aggregator(top, Product("p"))
     agent.offer(0)
     award = AwardMessage(
-        "TSO", "L", 0, system="T", layer="tso_market", bid_id=("L.up", "L.down"),
+        "TSO", "L", 0, system="T", market="tso_market", bid_id=("L.up", "L.down"),
         quantity_mw=np.array([2.0, 0.0002]), price=np.array([120.0, 3.0]),
     )  # fmt: skip
     agent.receive(award)

@@ -46,7 +46,7 @@ def test_offers_are_added_up_by_seller_system_and_direction() -> None:
     assert rows["provider"] == ["B", "A", "A"]
     assert rows["system"].tolist() == ["D1"] * 3
     assert rows["direction"].tolist() == [UP, UP, DOWN]
-    assert rows["able_mw"].tolist() == [1.0, 3.0, 4.0]
+    assert rows["available_mw"].tolist() == [1.0, 3.0, 4.0]
     assert rows["offered_mw"].tolist() == [0.0, 2.0, 4.0]
     assert rows["sold_mw"].tolist() == [0.0, 1.5, 2.0]
     assert rows["received_eur_per_h"].tolist() == [0.0, 24.0, -6.0]

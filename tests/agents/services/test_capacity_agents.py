@@ -25,7 +25,7 @@ from tandem_sim.markets.orders.bids import DOWN, UP
 from tandem_sim.markets.orders.flexibility_register import SOLD_TWICE, FlexibilityRegister, Unit
 from tandem_sim.markets.orders.products import Service
 from tandem_sim.markets.services.capacity import CapacityBids, CapacityBook, Contract
-from tests.agents.desktop import Desktop, owed_mw
+from tests.agents.desktop import Desktop, obligation_mw
 
 BLOCK = range(16, 32)
 FREE = AuctionRules(pool_minimum_mw=0.0)
@@ -80,7 +80,7 @@ def test_afrr_is_bought_first_and_what_it_leaves_is_offered_as_mfrr() -> None:
     assert {key[0]: price for key, (_, price) in found.items()} == {"A": 5.0, "B": 6.0}
     for (provider, service), mw in expected.items():
         for isp, owed in ((15, 0.0), (16, mw), (31, mw), (32, 0.0)):
-            assert owed_mw(book, isp, provider, service, UP) == pytest.approx(owed)
+            assert obligation_mw(book, isp, provider, service, UP) == pytest.approx(owed)
     first, second = top.table("capacity_bids")
     assert (first["service"], second["service"]) == (["aFRR"] * 2, ["mFRR"] * 2)
     assert first["offered_mw"] == pytest.approx([4.0, 10.0])
@@ -103,10 +103,10 @@ def test_directions_are_apart() -> None:
     book = _book(("A", "T", 10.0, 4.0))
     needs: Needs = {"aFRR": {UP: 3.0, DOWN: 4.0}, "mFRR": {UP: 9.0}}
     _auction(book, needs, ("A", "T", UP, 10.0, 5.0), ("A", "T", DOWN, 10.0, 2.0))
-    assert owed_mw(book, 16, "A", "aFRR", UP) == pytest.approx(3.0)
-    assert owed_mw(book, 16, "A", "aFRR", DOWN) == pytest.approx(4.0)
-    assert owed_mw(book, 16, "A", "mFRR", UP) == pytest.approx(7.0)
-    assert owed_mw(book, 16, "A", "mFRR", DOWN) == 0.0
+    assert obligation_mw(book, 16, "A", "aFRR", UP) == pytest.approx(3.0)
+    assert obligation_mw(book, 16, "A", "aFRR", DOWN) == pytest.approx(4.0)
+    assert obligation_mw(book, 16, "A", "mFRR", UP) == pytest.approx(7.0)
+    assert obligation_mw(book, 16, "A", "mFRR", DOWN) == 0.0
 
 
 def test_who_is_not_qualified_sells_nothing_and_what_is_lacking_is_recorded() -> None:

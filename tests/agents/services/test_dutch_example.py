@@ -65,14 +65,14 @@ def _second(clock: str) -> int:
 
 def _follow(
     wanted_mw: list[tuple[str, float]], until: str, how: AfrrSettings = EVERY_SECOND, bids: AfrrBids = BIDS,
-    able_mw: FloatArray | None = None,
+    available_mw: FloatArray | None = None,
 ) -> Day:  # fmt: skip
     """The TSO wants so many MW from a moment on."""
     bsp, cycles = Dispatcher(how, bids), _second(until) // how.cycle_s
     sent, asked, got = (np.empty((cycles, len(bids.price))) for _ in range(3))
     for c in range(cycles):
         wanted = [mw for clock, mw in wanted_mw if _second(clock) <= c * how.cycle_s][-1]
-        sent[c] = bsp.follow(wanted, able_mw=able_mw)
+        sent[c] = bsp.follow(wanted, available_mw=available_mw)
         asked[c], got[c] = bsp.requested, bsp.delivered
     net = got @ bids.direction
     control = AfrrResult(sent, asked, got, np.zeros(cycles), net, np.zeros(len(bids.price), dtype=bool))
@@ -176,16 +176,16 @@ def test_the_stable_period_starts_at_10_06(day: Day) -> None:
     assert second.stable_delivered_mw == pytest.approx([10.0, 20.0, 20.0])
 
 
-@pytest.mark.parametrize(("able_mw", "kept"), [(10.0, True), (9.5, True), (9.0, True), (8.9, False)])
+@pytest.mark.parametrize(("available_mw", "kept"), [(10.0, True), (9.5, True), (9.0, True), (8.9, False)])
 def test_less_than_requested_is_tolerated_to_10_percent_and_shows_in_the_stable_period(
-    able_mw: float, kept: bool
+    available_mw: float, kept: bool
 ) -> None:
-    able = np.array([able_mw, 10.0, 10.0, 10.0])
-    found = _compared(_follow([("10:00", 10.0)], "10:15", able_mw=able), "10:00")
+    able = np.array([available_mw, 10.0, 10.0, 10.0])
+    found = _compared(_follow([("10:00", 10.0)], "10:15", available_mw=able), "10:00")
     assert bool(found.within_band[2]) is kept
     assert found.requested_mwh[2] == pytest.approx(10.0 / 12.0)
-    assert found.stable_delivered_mw[2] == pytest.approx(able_mw)
-    assert bool(found.stable_delivered_mw[2] >= found.stable_requested_mw[2] - 1e-9) is (able_mw == 10.0)
+    assert found.stable_delivered_mw[2] == pytest.approx(available_mw)
+    assert bool(found.stable_delivered_mw[2] >= found.stable_requested_mw[2] - 1e-9) is (available_mw == 10.0)
 
 
 def test_a_boundary_of_15_mw_from_the_dso_is_never_exceeded() -> None:

@@ -88,7 +88,7 @@ class Process:
 
     def events(self) -> list[tuple[str, str, str]]:
         """What the table ``register`` says: unit, service, event."""
-        return [(str(r["unit"]), str(r["service"]), str(r["event"])) for r in self.top.table("register")]
+        return [(str(r["unit"]), str(r["service"]), str(r["event"])) for r in self.top.table("flexibility_register")]
 
 
 def test_units_in_two_areas_go_to_both_dsos_and_are_answered_when_both_have_tested() -> None:
@@ -135,7 +135,7 @@ def test_a_unit_that_is_not_connected_is_refused_and_the_rest_enters() -> None:
     told = process.qualify(U1, moved, unknown, elsewhere)
     assert told.services
     assert set(process.register.units("A")) == {U1.name}
-    rows = {r["unit"]: r for r in process.top.table("register") if r["unit"]}
+    rows = {r["unit"]: r for r in process.top.table("flexibility_register") if r["unit"]}
     for name in (moved.name, unknown.name, elsewhere.name):
         assert (rows[name]["event"], rows[name]["up_mw"], rows[name]["down_mw"]) == ("refused", 0.0, 0.0)
         assert rows[name]["reason"] == "no such unit is connected there"
@@ -156,7 +156,7 @@ def test_who_claims_too_much_gets_what_is_connected() -> None:
     # 9 MW up are claimed of 2 MW, and 0.5 MW down of 1 MW asked for: fast at most as much.
     assert process.register.units("A")[U1.name] == Unit(U1.name, "D1", 3, 2.0, 0.5)
     assert process.register.pool_mw("A", DOWN, "aFRR") == pytest.approx(0.5)
-    (row,) = (r for r in process.top.table("register") if r["unit"])
+    (row,) = (r for r in process.top.table("flexibility_register") if r["unit"])
     assert (row["event"], row["up_mw"], row["down_mw"]) == ("qualified", 2.0, 0.5)
     assert row["reason"] == "more than its connection can do was asked for"
 
@@ -168,7 +168,7 @@ def test_in_a_red_zone_a_unit_sells_only_what_its_zone_allows() -> None:
     process.qualify(U1, U2)
     assert process.register.units("A") == {U1.name: Unit(U1.name, "D1", 3, 2.0, 0.0)}
     assert process.register.pool_mw("A", DOWN, "aFRR") == 0.0
-    rows = {r["unit"]: (r["event"], r["reason"]) for r in process.top.table("register") if r["unit"]}
+    rows = {r["unit"]: (r["event"], r["reason"]) for r in process.top.table("flexibility_register") if r["unit"]}
     assert rows == {U1.name: ("qualified", RED), U2.name: ("refused", RED)}
 
 

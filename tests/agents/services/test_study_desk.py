@@ -66,7 +66,7 @@ def rows(top: Desktop) -> list[tuple[str, str, int, str]]:
     """Event, unit, day and reason of all that was written down."""
     return [
         (str(r["event"]), str(r["unit"]), int(r["at_s"]) // DAY_S, str(r["reason"]))
-        for r in top.table("study")
+        for r in top.table("flexibility_study")
     ]
 
 
@@ -86,11 +86,11 @@ def test_what_lies_before_the_run_is_caught_up_with_and_the_rest_happens_in_its_
     assert rows(top)[3:] == [
         ("applied", NEW.name, 2, ""), ("answered", NEW.name, 32, RED), ("notice", OLD.name, 32, NEWCOMER),
     ]  # fmt: skip
-    last = top.table("study")[-1]
+    last = top.table("flexibility_study")[-1]
     assert (last["isp"], last["until_s"], last["up_mw"], last["node"]) == (3072, 397 * DAY_S, 3.0, 1)
     assert context.zones(3072).units == {OLD.name: (True, True)}
     assert context.zones(397 * 96).units == {}  # as known now
-    applied = top.table("study")[0]
+    applied = top.table("flexibility_study")[0]
     assert (applied["devices"], applied["single_phase_kva"], applied["three_phase_kva"]) == (1, 20.0, 0.0)
     assert (applied["applicant"], applied["until_s"]) == ("grid user", -10 * DAY_S)
 
@@ -106,7 +106,7 @@ def test_reviews_and_emergencies_have_their_moments() -> None:
     assert rows(top)[-2:] == [("notice", heavy.name, 20, RISKS), ("emergency", "", 30, "flood")]
     assert context.register.standing(heavy.name, 384 * DAY_S) == (True, True)
     assert context.register.standing(heavy.name, 385 * DAY_S)[1] is False
-    assert top.table("study")[-1]["until_s"] == 31 * DAY_S
+    assert top.table("flexibility_study")[-1]["until_s"] == 31 * DAY_S
 
 
 def _dso(top: Desktop, context: FlexibilityStudyProcess) -> DSO:
@@ -154,7 +154,7 @@ def test_the_register_follows_the_study() -> None:
     assert {u.name: (u.up_mw, told.reasons[u.name]) for u in told.units} == {OLD.name: (0.0, RED)}
     assert set(register.units("A")) == {SMALL.name}
     assert look(377) == []
-    revised = [r for r in tso.table("register") if r["event"] == "revised"]
+    revised = [r for r in tso.table("flexibility_register") if r["event"] == "revised"]
     assert [(r["unit"], r["up_mw"], r["reason"]) for r in revised] == [(OLD.name, 0.0, RED)]
 
 

@@ -158,17 +158,17 @@ def test_pricing_changes_what_is_paid_and_nothing_else(
 def test_tolerance_is_the_band_around_the_scheduled_flow(
     little: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    say(little, scheduled_mw=1.5, options={"scheme": "shared-balancing", "tolerance_mw": 0.1})
-    for options, mw in (((), 0.4), (("--tolerance", 0.2), 0.3), (("--tolerance", 0), 0.5)):
+    say(little, scheduled_mw=1.5, options={"scheme": "shared-balancing", "boundary_tolerance_mw": 0.1})
+    for options, mw in (((), 0.4), (("--boundary-tolerance-mw", 0.2), 0.3), (("--boundary-tolerance-mw", 0), 0.5)):
         (entry,) = cleared(monkeypatch, little, *options).values()
-        bought = {c["bid_id"]: c["quantity_mw"] for c in entry["cleared"] if c["layer"] == "dso_balancing"}
+        bought = {c["bid_id"]: c["quantity_mw"] for c in entry["cleared"] if c["market"] == "dso_balancing"}
         assert bought == pytest.approx({"d1": mw})
         assert entry["interface_mw"] == {"D1": pytest.approx(2.0 - mw)}
 
 
 def test_method_static_goes_by_the_zones_of_the_case(little: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     say(little, green={"up": [12], "down": [11, 12]})
-    entry = cleared(monkeypatch, little, "--method", "static", "--scheme", "central-02")["central-02"]
+    entry = cleared(monkeypatch, little, "--grid-prequalification", "static", "--scheme", "central-02")["central-02"]
     assert {c["bid_id"]: c["quantity_mw"] for c in entry["cleared"]} == pytest.approx({"d2": 1.0, "t1": 0.5})
     assert (entry["unqualified_up_pct"], entry["unqualified_down_pct"]) == (50.0, 0.0)
 
@@ -223,12 +223,12 @@ def test_nothing_is_written_if_one_output_cannot_be(
     [
         ("--scheme", "multilevel-99", "Did you mean multilevel-0"),
         ("--scheme", "", "Use all, central-01"),
-        ("--method", "exact", "Use envelope, uniform, disqualify, static"),
+        ("--grid-prequalification", "exact", "Use envelope, uniform, disqualify, static"),
         ("--aggregation", "fine", "Use discrete, exact"),
         ("--pricing", "Locational", "Did you mean locational? Known: pay-as-bid, pay-as-cleared, locational"),
         ("--offset", "dc", "Use ac, linear"),
-        *(("--step", value, "Give a positive number of MW") for value in ("0", "-1", "nan", "inf")),
-        *(("--tolerance", value, "Give a number of MW, zero or more") for value in ("-0.1", "nan", "inf")),
+        *(("--aggregation-step-mw", value, "Give a positive number of MW") for value in ("0", "-1", "nan", "inf")),
+        *(("--boundary-tolerance-mw", value, "Give a number of MW, zero or more") for value in ("-0.1", "nan", "inf")),
     ],
 )
 def test_bad_options(

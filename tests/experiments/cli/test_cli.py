@@ -141,7 +141,7 @@ def _set(*keys: Any, value: Any) -> Edit:
         (_set("dso", value={"flow_margin": 1}), ("dso.flow_margin", "0.9")),
         (_set("dso", value={"envelope_check": "dc"}), ("dso.envelope_check", "'none' or 'ac'")),
         (
-            lambda s: s.update(prequalification="static", dso={"envelope_check": "ac"}),
+            lambda s: s.update(grid_prequalification="static", dso={"envelope_check": "ac"}),
             ("dso.envelope_check", "static"),
         ),
         (_set("households", value=True), ("households", "integer")),
@@ -303,7 +303,7 @@ def test_run_writes_a_run_folder(
     assert titles == ["small, common", "small, central-01"]
     for scheme in ("common", "central-01"):
         names = {p.name for p in (out / scheme).iterdir()}
-        assert names >= {"manifest.json", "kpis.json", "orders.parquet", "settlement.parquet"}
+        assert names >= {"manifest.json", "kpis.json", "bids.parquet", "settlement.parquet"}
         manifest = json.loads((out / scheme / "manifest.json").read_text(encoding="utf-8"))
         assert manifest["scheme"] == scheme
         assert (out / scheme / "case" / "case.json").is_file()

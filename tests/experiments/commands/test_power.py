@@ -20,7 +20,7 @@ from tests.experiments.cli.test_cli import SMALL, refused, tandem
 from tests.experiments.pools import in_this_process
 
 FIELDS = (
-    "isp_minutes=60", "validation.audit_share=0.0", "seed=1",
+    "isp_minutes=60", "power_flow_check.audit_share=0.0", "seed=1",
     "strategies=[{aggregators: [A01, G1], name: fixed-markup, options: {eur_per_mwh: 7}}]",
 )  # fmt: skip
 

@@ -31,19 +31,19 @@ def order(bid_id: str, mw: float, price: float, system: str = "D1", **more: Any)
     return {**row, "direction": direction, "quantity_mw": mw, "price_eur_per_mwh": price, **more}
 
 
-def called(bid: dict[str, Any], mw: float, layer: str = "tso_market") -> dict[str, Any]:
+def called(bid: dict[str, Any], mw: float, market: str = "tso_market") -> dict[str, Any]:
     same = ("system", "bid_id", "provider", "node", "direction", "price_eur_per_mwh")
-    return {**{name: bid[name] for name in same}, "layer": layer, "quantity_mw": mw}
+    return {**{name: bid[name] for name in same}, "market": market, "quantity_mw": mw}
 
 
-def cleared(price: float, need: float, system: str = "T", layer: str = "tso_market") -> dict[str, Any]:
-    row = {"system": system, "layer": layer, "status": "optimal", "need_mw": need, "penalty_eur_per_h": 0.0}
+def cleared(price: float, need: float, system: str = "T", market: str = "tso_market") -> dict[str, Any]:
+    row = {"system": system, "market": market, "status": "optimal", "need_mw": need, "penalty_eur_per_h": 0.0}
     return {**row, "price_eur_per_mwh": price, "cost_eur_per_h": 0.0, "short_mw": 0.0, "long_mw": 0.0}
 
 
-def checked(layer: str, offered: float, kept: float) -> dict[str, Any]:
-    sums = {"offered_up_mw": offered, "kept_up_mw": kept, "offered_down_mw": 1.0, "kept_down_mw": 1.0}
-    return {"system": "D1", "layer": layer, "accepted": True, **sums}
+def checked(market: str, offered: float, kept: float) -> dict[str, Any]:
+    sums = {"offered_up_mw": offered, "allowed_up_mw": kept, "offered_down_mw": 1.0, "allowed_down_mw": 1.0}
+    return {"system": "D1", "market": market, "accepted": True, **sums}
 
 
 def written(folder: Path, rows: AuctionConstraints, **changes: Any) -> tandem.Run:
@@ -74,9 +74,9 @@ UP = order("A01.up", 2.0, 34.2)
 def test_a_bid_called_in_full_is_paid_its_price_for_a_quarter_of_an_hour(run_of: Any) -> None:
     paid = {"payer": "TSO", "payee": "A01", "kind": "activation", "quantity_mwh": 0.5, "amount_eur": 17.1}
     rows = {
-        "orders": [UP], "activations": [{**called(UP, 2.0), "purpose": "balancing"}], "settlement": [paid],
+        "bids": [UP], "activations": [{**called(UP, 2.0), "purpose": "balancing"}], "settlement": [paid],
         "clearings": [cleared(0.0, 0.0, "D1", "dso_market"), cleared(40.0, 2.0)],
-        "validation": [checked("forward_bids", 2.0, 2.0), checked("prequalify", 2.0, 2.0)],
+        "bid_checks": [checked("forward_bids", 2.0, 2.0), checked("prequalify", 2.0, 2.0)],
     }  # fmt: skip
     lines = explain(run_of(rows), "2016-04-18T18:10", "A01.up")
     assert lines == [
@@ -104,7 +104,7 @@ def verdict(run: tandem.Run, bid: str) -> str:
 def test_the_marginal_bid_is_called_in_part_and_a_dearer_one_is_passed_over(run_of: Any) -> None:
     dear, down = order("A02.up", 1.0, 45.0), order("A02.down", 1.0, 10.0)
     rows = {
-        "orders": [UP, dear, down], "activations": [called(UP, 0.5)], "clearings": [cleared(34.2, 0.5)],
+        "bids": [UP, dear, down], "activations": [called(UP, 0.5)], "clearings": [cleared(34.2, 0.5)],
     }  # fmt: skip
     run = run_of(rows, scheme="central-01")
     part = verdict(run, "A01.up")
@@ -129,7 +129,7 @@ def test_the_marginal_bid_is_called_in_part_and_a_dearer_one_is_passed_over(run_
 )
 def test_a_down_bid_pays_its_price(run_of: Any, price: float, sentence: str, pay: str) -> None:
     down = order("A01.down", 1.0, price)
-    rows = {"orders": [down], "activations": [called(down, 1.0)], "clearings": [cleared(price, -1.0)]}
+    rows = {"bids": [down], "activations": [called(down, 1.0)], "clearings": [cleared(price, -1.0)]}
     lines = explain(run_of(rows, scheme="central-01"), ISP, "A01.down")
     assert any(line.startswith(sentence) for line in lines)
     assert lines[-1].endswith(pay)
@@ -139,7 +139,7 @@ def test_pay_as_cleared_is_the_price_of_the_balance_and_never_less_than_the_bid(
     dear = order("A02.up", 1.0, 60.0)
     whole = {"payer": "TSO", "payee": "A02", "kind": "make-whole", "quantity_mwh": 0.0, "amount_eur": 5.0}
     rows = {
-        "orders": [UP, dear], "activations": [called(UP, 2.0), called(dear, 1.0)],
+        "bids": [UP, dear], "activations": [called(UP, 2.0), called(dear, 1.0)],
         "clearings": [cleared(40.0, 3.0)], "settlement": [whole],
     }  # fmt: skip
     run = run_of(rows, scheme="central-03", pricing="pay-as-cleared")
@@ -156,7 +156,7 @@ def test_a_bid_refused_at_the_gate_says_why(run_of: Any) -> None:
         {"system": "households", "bid_id": "A01", "reason": "order came after delivery began"},
     ]
     run = run_of(
-        {"orders": [UP], "rejections": refused, "clearings": [cleared(20.0, 0.0)]}, scheme="central-01"
+        {"bids": [UP], "rejections": refused, "clearings": [cleared(20.0, 0.0)]}, scheme="central-01"
     )
     assert verdict(run, "A01.up.2") == "Refused at gate closure: offered already in another book."
     assert IspTables(run, ISP).offers().bid_id.tolist() == ["A01.up", "A01.up.2"]
@@ -177,8 +177,8 @@ def test_a_bid_in_the_money_is_held_back_by_its_dso_or_by_a_limit(
     run_of: Any, kept: float, expected: str
 ) -> None:
     rows = {
-        "orders": [UP], "clearings": [cleared(40.0, 2.0)],
-        "validation": [checked("forward_bids", 4.1, 4.1), checked("prequalify", 4.1, kept)],
+        "bids": [UP], "clearings": [cleared(40.0, 2.0)],
+        "bid_checks": [checked("forward_bids", 4.1, 4.1), checked("prequalify", 4.1, kept)],
     }  # fmt: skip
     assert verdict(run_of(rows), "A01.up") == expected
 
@@ -187,8 +187,8 @@ def test_what_the_tables_do_not_tell_is_not_made_up(run_of: Any) -> None:
     """A unit on transmission that is cheap and idle shows that a limit there may have been full too."""
     unit = order("G1.up", 10.0, 20.0, "T")
     rows = {
-        "orders": [UP, unit], "clearings": [cleared(40.0, 2.0)],
-        "validation": [checked("prequalify", 4.1, 3.2)],
+        "bids": [UP, unit], "clearings": [cleared(40.0, 2.0)],
+        "bid_checks": [checked("prequalify", 4.1, 3.2)],
     }  # fmt: skip
     found = verdict(run_of(rows), "A01.up")
     assert found.startswith("Bounded: it was 5.80 EUR/MWh in the money; the tables do not tell which")
@@ -197,7 +197,7 @@ def test_what_the_tables_do_not_tell_is_not_made_up(run_of: Any) -> None:
 
 
 def test_a_pool_below_the_minimum_is_not_forwarded(run_of: Any) -> None:
-    rows = {"orders": [UP], "clearings": [cleared(40.0, 2.0)]}
+    rows = {"bids": [UP], "clearings": [cleared(40.0, 2.0)]}
     found = verdict(run_of(rows, product={"pool_minimum_mw": 3.0}), "A01.up")
     assert found == "Not forwarded: its pool (by provider) had 2.00 MW up, the TSO's least is 3 MW."
 
@@ -205,7 +205,7 @@ def test_a_pool_below_the_minimum_is_not_forwarded(run_of: Any) -> None:
 def test_a_resource_sold_in_parts_and_both_ways(run_of: Any) -> None:
     down = order("A01.down", 1.0, 10.0)
     rows = {
-        "orders": [UP, down],
+        "bids": [UP, down],
         "activations": [called(UP, 0.5, "dso_market"), called(UP, 1.5), called(down, 0.5, "dso_market")],
         "clearings": [cleared(20.0, 0.0, "D1", "dso_market"), cleared(40.0, 2.0)],
     }
@@ -219,9 +219,9 @@ def test_a_resource_sold_in_parts_and_both_ways(run_of: Any) -> None:
 def test_what_is_owed_as_reserve_is_in_no_energy_market(run_of: Any) -> None:
     """1.5 MW are owed; the cheaper bid of 1 MW is held whole, half of the dearer one of 1 MW is."""
     cheap, dear = order("A01.x.up", 1.0, 30.0), order("A01.y.up", 1.0, 35.0)
-    owed = {"operator": "TSO", "service": "aFRR", "provider": "A01", "direction": 1, "owed_mw": 1.5}
+    owed = {"operator": "TSO", "service": "aFRR", "provider": "A01", "direction": 1, "obligation_mw": 1.5}
     rows = {
-        "orders": [dear, cheap], "activations": [called(dear, 0.5)], "clearings": [cleared(40.0, 0.5)],
+        "bids": [dear, cheap], "activations": [called(dear, 0.5)], "clearings": [cleared(40.0, 0.5)],
         "capacity": [owed],
     }  # fmt: skip
     run = run_of(rows, scheme="central-01")
@@ -240,7 +240,7 @@ def test_an_amended_bid_counts_as_amended(run_of: Any) -> None:
     }  # fmt: skip
     now = {**UP, "price_eur_per_mwh": 36.0}
     rows = {
-        "orders": [UP], "amendments": [change], "activations": [called(now, 1.0)],
+        "bids": [UP], "amendments": [change], "activations": [called(now, 1.0)],
         "clearings": [cleared(40.0, 1.0)],
     }  # fmt: skip
     lines = explain(run_of(rows), ISP, "A01.up")
@@ -252,7 +252,7 @@ def test_an_amended_bid_counts_as_amended(run_of: Any) -> None:
 
 def test_a_lost_order_is_told(run_of: Any) -> None:
     lost = {"party": "households", "about": "order from A01", "consequence": "not activated"}
-    run = run_of({"orders": [UP], "fallbacks": [lost], "clearings": [cleared(20.0, 0.0)]})
+    run = run_of({"bids": [UP], "fallbacks": [lost], "clearings": [cleared(20.0, 0.0)]})
     told = "A message did not arrive at households (order from A01): not activated."
     assert told in explain(run, ISP, "A01.up")
 
@@ -268,7 +268,7 @@ def test_a_company_buys_up_to_its_price(run_of: Any) -> None:
     }
     row = {**wish, "provider": "BRP-D1"}
     rows = {
-        "orders": [row],
+        "bids": [row],
         "settlement": [bought],
         "clearings": [cleared(76.0, 0.0, "T", "integrated_market")],
     }
@@ -281,7 +281,7 @@ def test_a_company_buys_up_to_its_price(run_of: Any) -> None:
 
 
 def test_what_is_not_there_is_named(run_of: Any, tmp_path: Path) -> None:
-    run = run_of({"orders": [UP]})
+    run = run_of({"bids": [UP]})
     with pytest.raises(
         tandem.InputError, match=r"is no bid of ISP 72\. Did you mean A01\.up\? Leave --bid out"
     ):
@@ -297,7 +297,7 @@ def test_what_is_not_there_is_named(run_of: Any, tmp_path: Path) -> None:
 def test_the_command_explains_lists_and_names_the_runs_of_a_folder(
     run_of: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = {"orders": [UP], "activations": [called(UP, 2.0)], "clearings": [cleared(34.2, 2.0)]}
+    rows = {"bids": [UP], "activations": [called(UP, 2.0)], "clearings": [cleared(34.2, 2.0)]}
     run = run_of(rows, scheme="central-01")
 
     def typed(*arguments: object) -> int:
@@ -324,7 +324,7 @@ def test_every_bid_of_a_real_isp_is_explained_with_what_it_sold(tmp_path: Path, 
     at = IspTables(tandem.run(small, tmp_path / "run", scheme=scheme, changes=changes), 18)
     sold = at["activations"].groupby("bid_id").quantity_mw.sum()
     offers = at.offers()
-    assert len(offers) == len(at["orders"])
+    assert len(offers) == len(at["bids"])
     for bid, mw in zip(offers.bid_id, offers.sold_mw, strict=True):
         lines = explain_bid(at, bid)
         assert lines[-1].startswith(

@@ -92,8 +92,8 @@ def _record_trade(record: Recorder, isp: int) -> None:
         ("tso_market", "D1", "A01", -1, 2.0, "TSO"),
         ("dso_market", "D2", "A01", 1, 1.0, "DSO-D2"),
     ]
-    for layer, system, provider, direction, mw, payer in trades:
-        row = {"isp": isp, "layer": layer, "system": system, "bid_id": "b", "provider": provider, "node": 1}
+    for market, system, provider, direction, mw, payer in trades:
+        row = {"isp": isp, "market": market, "system": system, "bid_id": "b", "provider": provider, "node": 1}
         row["purpose"] = "balancing" if payer == "TSO" else "congestion"
         record("activations", {**row, "direction": direction, "quantity_mw": mw, "price_eur_per_mwh": 40.0})
         money = {"isp": isp, "payer": payer, "payee": provider, "quantity_mwh": mw / 4.0}

@@ -62,7 +62,7 @@ def _run(path: Path, over: Overloads, checks: list[Any], price: float, days: int
     for isp in range(calendar.n_isp if days else ISPS):
         _write(record, "system", isp=isp)
         _write_grids(record, isp, over)
-        award = {"isp": isp, "layer": "tso_market", "direction": 1, "quantity_mw": 4.0}
+        award = {"isp": isp, "market": "tso_market", "direction": 1, "quantity_mw": 4.0}
         _write(record, "activations", **award, system="T", bid_id="b", provider="G1")
         for kind, payer, payee, eur in (
             ("activation", "TSO", "G1", price),
@@ -72,9 +72,9 @@ def _run(path: Path, over: Overloads, checks: list[Any], price: float, days: int
             ("shortfall", "G1", "TSO", 60.0),
         ):
             _write(record, "settlement", isp=isp, kind=kind, payer=payer, payee=payee, amount_eur=eur)
-    names = ("isp", "system", "layer", "offered_up_mw", "offered_down_mw", "kept_up_mw", "kept_down_mw")
+    names = ("isp", "system", "market", "offered_up_mw", "offered_down_mw", "allowed_up_mw", "allowed_down_mw")
     for row in checks:
-        _write(record, "validation", **dict(zip(names, row, strict=True)))
+        _write(record, "bid_checks", **dict(zip(names, row, strict=True)))
     record.close()
     return path
 
@@ -137,15 +137,15 @@ def test_held_back_is_offered_at_first_less_kept_at_last(runs: dict[str, RunData
     expected = np.zeros((ISPS, 4))  # offered up and down, held back up and down
     expected[[0, 5]] = [12.0, 3.0, 4.0, 1.0], [2.0, 3.0, 0.0, 3.0]
     assert mw.to_numpy().tolist() == expected.tolist()
-    assert held_back_mwh(runs["hybrid"].validation, 0.25) == 2.0 == expected[:, 2:].sum() * 0.25
+    assert held_back_mwh(runs["hybrid"].bid_checks, 0.25) == 2.0 == expected[:, 2:].sum() * 0.25
     assert not held_back_mw(runs["central-01"]).to_numpy().any()
 
 
 def test_the_reference_is_the_first_run_without_validation(runs: dict[str, RunData]) -> None:
     assert validates(runs["hybrid"])
     assert not validates(runs["central-01"])
-    forwarded = runs["hybrid"].validation.query("layer == 'forward_bids'")
-    assert not validates(replace(runs["hybrid"], validation=forwarded))
+    forwarded = runs["hybrid"].bid_checks.query("market == 'forward_bids'")
+    assert not validates(replace(runs["hybrid"], bid_checks=forwarded))
     assert reference_of(runs) == "central-01"
     assert reference_of({"a": runs["hybrid"], "b": runs["hybrid"]}) == "a"
 
@@ -245,7 +245,7 @@ def test_long_horizons_show_daily_values(tmp_path: Path) -> None:
     data = read_run(_run(tmp_path / "long", BROKEN, CHECKS, 10.0, days=33), ZONE, "long")
     assert data.is_long
     data = replace(data, reserve=pd.DataFrame({"isp": [2, 3, 96], "terminated_bids": [7, 5, 1]}))
-    figure = validation_figure({"hybrid": data, "other": replace(data, validation=data.validation[:0])})
+    figure = validation_figure({"hybrid": data, "other": replace(data, bid_checks=data.bid_checks[:0])})
     assert "Overload: daily maximum." in figure.get_supxlabel()
     held, _, late, *_ = _titled(figure, "Refused")
     assert [values[0] for values in _steps(held, fill=True)] == [14 / 96, 4 / 96, -6 / 96, -4 / 96]

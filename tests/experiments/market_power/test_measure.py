@@ -32,10 +32,10 @@ from tandem_sim.grids.errors import InputError
 from tandem_sim.markets.schemes import SCHEMES
 
 SELLERS = [
-    "isp", "system", "provider", "direction", "able_mw", "offered_mw", "sold_mw", "price_eur_per_mwh",
+    "isp", "system", "provider", "direction", "available_mw", "offered_mw", "sold_mw", "price_eur_per_mwh",
     "cost_eur_per_mwh", "received_eur_per_h", "cost_eur_per_h",
 ]  # fmt: skip
-AWARDS = ["isp", "layer", "system", "provider", "direction", "quantity_mw", "price_eur_per_mwh"]
+AWARDS = ["isp", "market", "system", "provider", "direction", "quantity_mw", "price_eur_per_mwh"]
 PAYMENTS = ["payer", "payee", "kind", "amount_eur"]
 
 
@@ -98,7 +98,7 @@ def test_a_seller_is_pivotal_if_the_others_could_not_have_served_what_was_bought
 
 def test_hardly_any_purchases_do_not_make_the_mean() -> None:
     """RSI 2 where 5 MW are bought, 1000 where 0.01 MW are: 10 MW of the other seller over what is bought."""
-    columns = ["isp", "direction", "provider", "able_mw", "sold_mw", "bought_mw", "rsi"]
+    columns = ["isp", "direction", "provider", "available_mw", "sold_mw", "bought_mw", "rsi"]
     rows = pd.DataFrame(
         [(k, 1, name, 10.0, mw / 2, mw, 10.0 / mw) for k, mw in ((0, 5.0), (1, 0.01)) for name in "AB"],
         columns=columns,
@@ -127,11 +127,11 @@ def test_perimeters_follow_the_scheme(scheme: str, names: list[str], systems: tu
 
 
 @pytest.mark.parametrize("name", SCHEMES)
-def test_every_layer_belongs_to_one_market(name: str) -> None:
-    layers = pd.Series([block.name for block in SCHEMES[name].blocks] + ["afrr", "replacement"])
+def test_everything_sold_belongs_to_one_market(name: str) -> None:
+    sold_in = pd.Series([block.name for block in SCHEMES[name].blocks] + ["afrr", "substitution"])
     markets = markets_of(SCHEMES[name], ["D1"])
-    owners = pd.concat([market.buys_in(layers).astype(int) for market in markets], axis=1).sum(axis=1)
-    assert owners.tolist() == [1] * len(layers)
+    owners = pd.concat([market.buys_in(sold_in).astype(int) for market in markets], axis=1).sum(axis=1)
+    assert owners.tolist() == [1] * len(sold_in)
     assert not any(market.buys_in(pd.Series(market.earlier)).any() for market in markets if market.earlier)
 
 

@@ -11,7 +11,7 @@ from tandem_sim.grids.errors import InputError
 
 
 def test_what_is_held_back_is_counted_once_over_all_rounds() -> None:
-    columns = ["isp", "system", "layer", "offered_up_mw", "offered_down_mw", "kept_up_mw", "kept_down_mw"]
+    columns = ["isp", "system", "market", "offered_up_mw", "offered_down_mw", "allowed_up_mw", "allowed_down_mw"]
     rows = [
         (0, "D1", "forward_bids", 9.0, 0.0, 8.0, 0.0),  # forwarding is no refusal
         (0, "D1", "validate_mol", 8.0, 2.0, 6.0, 2.0),
@@ -24,7 +24,7 @@ def test_what_is_held_back_is_counted_once_over_all_rounds() -> None:
 
 def test_afrr_and_mfrr_cost_apart() -> None:
     """In half an hour the TSO pays 100 EUR: aFRR 2 MW * 50 less 1 MW * 20, or 40, replacement 10."""
-    awards = [("afrr", 1, 2.0, 50.0), ("afrr", -1, 1.0, 20.0), ("replacement", 1, 0.5, 40.0)]
+    awards = [("afrr", 1, 2.0, 50.0), ("afrr", -1, 1.0, 20.0), ("substitution", 1, 0.5, 40.0)]
     awards += [("tso_market", 1, 9.0, 70.0)]  # paid as cleared: its bids' prices do not say what it costs
     paid = [
         ("TSO", "activation", 55.0),
@@ -36,7 +36,7 @@ def test_afrr_and_mfrr_cost_apart() -> None:
     ready = [("TSO", "aFRR", 12.0), ("TSO", "mFRR", 6.0), ("TSO", "aFRR", 4.0), ("DSO-D1", "LFM", 99.0)]
     tables = {
         "activations": pd.DataFrame(
-            awards, columns=["layer", "direction", "quantity_mw", "price_eur_per_mwh"]
+            awards, columns=["market", "direction", "quantity_mw", "price_eur_per_mwh"]
         ),
         "settlement": pd.DataFrame(paid, columns=["payer", "kind", "amount_eur"]),
         "capacity": pd.DataFrame(ready, columns=["operator", "service", "pay_eur_per_h"]),

@@ -30,7 +30,7 @@ from tests.experiments.runs.test_resume import KilledError, dying
 from tests.sim.conftest import HOURLY, small_scenario
 
 HOW: dict[str, Any] = {"resume": True, "checkpoint_s": 175 * 60, "plots": False}
-FIELDS = ("--set", "isp_minutes=60", "--set", "validation.audit_share=0.0")
+FIELDS = ("--set", "isp_minutes=60", "--set", "power_flow_check.audit_share=0.0")
 
 
 class Canary:
@@ -94,7 +94,7 @@ def test_no_command_unpickles_a_stranger_s_checkpoint(
     refused(capsys, tandem(monkeypatch, *run), "holds a run that was not finished")
     refused(capsys, tandem(monkeypatch, *run, "--resume"), "signature: is not of this user's key")
 
-    fields = {"isp_minutes": 60, "validation.audit_share": 0.0}
+    fields = {"isp_minutes": 60, "power_flow_check.audit_share": 0.0}
     scenario, folder = read_scenario(str(SMALL), {**fields, "scheme": "central-01"})
     sweep = tmp_path / "sweep.yaml"
     sweep.write_text(

@@ -35,7 +35,7 @@ from tandem_sim.sim.settlement.accounts import buyer_of_market
 SCHEME = SCHEMES["multilevel-01"]
 HALF_HOUR = 0.5
 Award = tuple[int, str, str, int, str, int, float, float]
-COLUMNS = ("isp", "layer", "system", "node", "bid_id", "direction", "quantity_mw", "price_eur_per_mwh")
+COLUMNS = ("isp", "market", "system", "node", "bid_id", "direction", "quantity_mw", "price_eur_per_mwh")
 AWARDS: list[Award] = [
     # Node 1 of D1 in ISP 0: the DSO buys 10 MW up, the TSO 8 MW down, 3 MW of them on unit a.
     (0, "dso_market", "D1", 1, "a.up", 1, 4.0, 50.0),
@@ -232,7 +232,7 @@ def test_what_dsos_leave_to_the_tso() -> None:
         (0, "D1", "prequalify", 5.0, 3.0, 4.0, 1.0),
         (0, "D2", "forward_bids", 2.0, 0.0, 2.0, 0.0),
     ]
-    columns = ["isp", "system", "layer", "offered_up_mw", "offered_down_mw", "kept_up_mw", "kept_down_mw"]
+    columns = ["isp", "system", "market", "offered_up_mw", "offered_down_mw", "allowed_up_mw", "allowed_down_mw"]
     frame = pd.DataFrame(rows, columns=columns)
     found = left_to_tso(frame, HALF_HOUR)
     assert found == pytest.approx({"left_to_tso_mwh": 3.5, "left_to_tso_pct": 100.0 * 7.0 / 12.0})

@@ -138,12 +138,12 @@ def refused(read: Callable[[], Any], file: Path) -> None:
 def run(tmp_path: Path) -> Path:
     """A run folder in which one bid was called."""
     return written(
-        tmp_path / "run", {"orders": [UP], "activations": [{**called(UP, 2.0), "purpose": "x"}]}
+        tmp_path / "run", {"bids": [UP], "activations": [{**called(UP, 2.0), "purpose": "x"}]}
     ).folder
 
 
 @pytest.mark.parametrize("how", BROKEN)
-@pytest.mark.parametrize("table", ["orders", "activations"])
+@pytest.mark.parametrize("table", ["bids", "activations"])
 def test_explain_and_load(table: str, how: str, run: Path) -> None:
     file = run / f"{table}.parquet"
     BROKEN[how](file)
@@ -182,7 +182,7 @@ OF_ROWS = ("text", "lists", "escapes")
         ),
         *(
             (table, how)
-            for table in ("validation", "low_voltage")
+            for table in ("bid_checks", "low_voltage")
             for how in BROKEN_FOR_FIGURES
             if how not in OF_ROWS
         ),
@@ -231,20 +231,20 @@ def test_a_small_file_of_very_many_rows(run: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("about", [b"{", b'{"index_columns": ["isp"], "columns": [], "column_indexes": []}'])
 def test_what_a_file_says_of_itself_for_pandas_is_not_read(about: bytes, run: Path) -> None:
-    before = load(run)["orders"]
-    changed(lambda table: table.replace_schema_metadata({b"pandas": about}))(run / "orders.parquet")
-    pd.testing.assert_frame_equal(load(run)["orders"], before)
+    before = load(run)["bids"]
+    changed(lambda table: table.replace_schema_metadata({b"pandas": about}))(run / "bids.parquet")
+    pd.testing.assert_frame_equal(load(run)["bids"], before)
 
 
 def test_rows_of_an_isp_are_those_that_a_filter_finds(run: Path) -> None:
-    orders = pq.read_table(run / "orders.parquet")
+    orders = pq.read_table(run / "bids.parquet")
     isps = [0, 0, 1, 3, 3, 3]
     many = pa.concat_tables([orders] * len(isps)).set_column(1, "isp", pa.array(isps))
-    pq.write_table(many, run / "orders.parquet", row_group_size=2)
+    pq.write_table(many, run / "bids.parquet", row_group_size=2)
     for isp in range(5):
-        expected = pd.read_parquet(run / "orders.parquet", filters=[("isp", "==", isp)])
+        expected = pd.read_parquet(run / "bids.parquet", filters=[("isp", "==", isp)])
         assert len(expected) == isps.count(isp)
-        pd.testing.assert_frame_equal(read_table(run, "orders", isp=isp), expected)
+        pd.testing.assert_frame_equal(read_table(run, "bids", isp=isp), expected)
 
 
 @pytest.mark.parametrize(
@@ -276,20 +276,20 @@ def test_a_file_that_was_changed_since_the_run_wrote_it(tmp_path: Path) -> None:
     assert finished() == kpis == load(out).kpis
     told = load(out).manifest["files"]
     assert set(told) == {"kpis.json", *(f"{name}.parquet" for name in load(out).tables)}
-    assert told["orders.parquet"] == hashlib.sha256((out / "orders.parquet").read_bytes()).hexdigest()
+    assert told["bids.parquet"] == hashlib.sha256((out / "bids.parquet").read_bytes()).hexdigest()
 
-    orders = out / "orders.parquet"
+    orders = out / "bids.parquet"
     before = orders.read_bytes()
     table = pq.read_table(orders)
     dearer = pa.array([price + 1.0 for price in table["price_eur_per_mwh"].to_pylist()])
     place = table.column_names.index("price_eur_per_mwh")
     pq.write_table(table.set_column(place, "price_eur_per_mwh", dearer), orders)
-    for read in (finished, lambda: load(out)["orders"], lambda: show(str(out), "0", None)):
-        with pytest.raises(InputError, match=r"orders.parquet: content: is not what this run wrote"):
+    for read in (finished, lambda: load(out)["bids"], lambda: show(str(out), "0", None)):
+        with pytest.raises(InputError, match=r"bids.parquet: content: is not what this run wrote"):
             read()
     assert len(load(out)["sellers"])  # which is as it was
     orders.unlink()
-    with pytest.raises(InputError, match=r"orders.parquet: is missing in this run"):
+    with pytest.raises(InputError, match=r"bids.parquet: is missing in this run"):
         finished()
     orders.write_bytes(before)
     (out / "kpis.json").write_text((out / "kpis.json").read_text().replace('"isps": 24', '"isps": 25'))

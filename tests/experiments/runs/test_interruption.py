@@ -22,7 +22,7 @@ from tandem_sim.sim.clock.interruption import Interrupted, asked_to_end, heeded,
 from tests.experiments.cli.test_cli import SMALL, tandem
 from tests.experiments.runs.test_resume import contents
 
-HOURLY = ("--set", "isp_minutes=60", "--set", "validation.audit_share=0.0", "--no-figures")
+HOURLY = ("--set", "isp_minutes=60", "--set", "power_flow_check.audit_share=0.0", "--no-figures")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 

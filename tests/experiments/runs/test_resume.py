@@ -189,8 +189,8 @@ def test_it_goes_on_from_the_newest_checkpoint_and_not_from_the_beginning(
         {"scheme": "integrated", "strategy": "q-learning"},
         {
             "scheme": "central-02",
-            "prequalification": "static",
-            "register": {  # newcomers are answered at one o'clock, and the register hears of it at noon
+            "grid_prequalification": "static",
+            "flexibility_register": {  # newcomers are answered at one o'clock, and the register hears of it at noon
                 "enabled": True,
                 "grid_test": True,
                 "study": {"newcomers": [{"share": 0.5, "applied": "2016-03-19"}]},

@@ -31,8 +31,8 @@ def test_a_sweep_is_every_combination_once(tmp_path: Path) -> None:
 
 
 def test_a_bundled_scenario_is_found_by_its_name(tmp_path: Path) -> None:
-    (point,) = read_sweep(written(tmp_path, scenario="street", vary={}, also=[], set={}))
-    assert (point.scenario.name, point.folder, point.fields) == ("street", None, {"scheme": "central-01"})
+    (point,) = read_sweep(written(tmp_path, scenario="lv-feeder", vary={}, also=[], set={}))
+    assert (point.scenario.name, point.folder, point.fields) == ("lv-feeder", None, {"scheme": "central-01"})
 
 
 @pytest.mark.parametrize(
@@ -166,9 +166,9 @@ def test_files_that_are_no_sweep(text: str, field: str, tmp_path: Path) -> None:
 
 
 def test_fields_are_read_as_yaml() -> None:
-    given = ["days=2", "non_firm.remedies=[portfolio, tso]", "name=a=b", "dso.offset=linear", "x=", "y=1.5"]
+    given = ["days=2", "non_firm.substitution=[portfolio, tso]", "name=a=b", "dso.offset=linear", "x=", "y=1.5"]
     assert fields_of(given) == {
-        "days": 2, "non_firm.remedies": ["portfolio", "tso"], "name": "a=b", "dso.offset": "linear",
+        "days": 2, "non_firm.substitution": ["portfolio", "tso"], "name": "a=b", "dso.offset": "linear",
         "x": None, "y": 1.5,
     }  # fmt: skip
     assert fields_of([]) == {}
@@ -183,18 +183,18 @@ def test_fields_that_are_none(text: str) -> None:
 
 
 def test_a_field_is_replaced_and_its_neighbours_stay() -> None:
-    plain, _ = read_scenario("street")
+    plain, _ = read_scenario("lv-feeder")
     given = {
         "non_firm.participation": 0.25,
         "population.ev_share": 0.1,
-        "non_firm.remedies": ["tso"],
+        "non_firm.substitution": ["tso"],
         "days": 3,
     }
-    changed, _ = read_scenario("street", given)
-    assert (changed.days, changed.non_firm.participation, changed.non_firm.remedies) == (3, 0.25, ["tso"])
+    changed, _ = read_scenario("lv-feeder", given)
+    assert (changed.days, changed.non_firm.participation, changed.non_firm.substitution) == (3, 0.25, ["tso"])
     assert changed.population == plain.population.model_copy(update={"ev_share": 0.1})
     same = changed.model_copy(update={"days": plain.days, "population": plain.population})
-    assert same.non_firm.model_copy(update={"participation": 1.0, "remedies": []}) == plain.non_firm
+    assert same.non_firm.model_copy(update={"participation": 1.0, "substitution": []}) == plain.non_firm
     assert same.model_copy(update={"non_firm": plain.non_firm}) == plain
 
 
@@ -202,5 +202,5 @@ def test_a_list_and_a_section_that_is_not_there_are_replaced_whole() -> None:
     small, _ = read_scenario(str(SMALL), {"gates.limit_ahead": 80, "incidents": []})
     assert small.gates.limit_ahead == 80.0
     with pytest.raises(InputError) as found:
-        read_scenario("street", {"low_voltage.0.copies": 2})
+        read_scenario("lv-feeder", {"low_voltage.0.copies": 2})
     assert found.value.field == "low_voltage"

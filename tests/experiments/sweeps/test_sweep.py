@@ -32,7 +32,7 @@ from tests.experiments.cli.test_cli import SMALL, refused, tandem
 
 SWEEP: dict[str, Any] = {
     "scenario": "small.yaml",
-    "set": {"households": 150, "isp_minutes": 60, "validation.audit_share": 0.0},
+    "set": {"households": 150, "isp_minutes": 60, "power_flow_check.audit_share": 0.0},
     "schemes": ["central-01"],
     "plots": False,
     "vary": {"population.pv_share": [0.4, 0.9]},
@@ -81,7 +81,7 @@ def test_every_point_is_a_row_with_its_fields_and_key_figures(swept: Swept) -> N
     assert table.attempts.tolist() == [1, 1, 1]
     assert good.net_households_eur.nunique() == 2  # more sun, another result
     for name in good.run_id:
-        assert {"kpis.json", "manifest.json", "orders.parquet"} <= {
+        assert {"kpis.json", "manifest.json", "bids.parquet"} <= {
             f.name for f in (swept.out / name).iterdir()
         }
         assert not (swept.out / name / "figures").exists()

@@ -105,7 +105,7 @@ def test_exact_aggregation_equals_the_common_market_and_discrete_falls_towards_i
     assert exact.linear == Violations()
     served = []
     for step in (0.8, 0.4, 0.2, 0.1, 0.05):  # each set of points holds the one before it
-        outcome = clear_case(case, build_schemes(Options(step_mw=step))["aggregation"])
+        outcome = clear_case(case, build_schemes(Options(aggregation_step_mw=step))["aggregation"])
         if outcome.unserved_imbalance_mw < 1e-7:
             served.append(outcome.cost_eur_per_h)
             assert outcome.cost_eur_per_h >= common.cost_eur_per_h - 1e-5

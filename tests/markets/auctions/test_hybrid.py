@@ -72,10 +72,10 @@ def test_redispatch_behind_the_same_transformer_leaves_less_room() -> None:
     case = system(20.0, book(("t", 0, 1, 30.0, 60.0)), D=area_of(tight, bids))
     outcome = clear_case(case, REDISPATCHED)
     # 20 MW on 15: 5 MW down at node 2, made good by the cheapest 5 MW up at node 1.
-    local = {bid: mw for bid, layer, mw in outcome.cleared if layer == "dso_market"}
+    local = {bid: mw for bid, market, mw in outcome.cleared if market == "dso_market"}
     assert local == pytest.approx({"down": 5.0, "bsp-d": 5.0})
     # The TSO would call the other 5 MW of it and 5 MW of the next: 10 MW where 5 MW fit.
-    called = {bid: mw for bid, layer, mw in outcome.cleared if layer == "tso_market"}
+    called = {bid: mw for bid, market, mw in outcome.cleared if market == "tso_market"}
     assert called["bsp-d"] == pytest.approx(5.0, abs=0.026)
     assert called.get("dear", 0.0) == pytest.approx(0.0, abs=1e-6)
     assert outcome.linear == Violations()

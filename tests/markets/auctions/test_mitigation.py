@@ -19,7 +19,7 @@ from tandem_sim.testing import check_scheme
 from tests.markets.hand import book, feeder, system
 from tests.markets.small import random_bids, random_case
 
-HELD = build_schemes(Options(mitigate=True, reference_up=60.0, reference_down=30.0))
+HELD = build_schemes(Options(mitigation=True, reference_up_eur_per_mwh=60.0, reference_down_eur_per_mwh=30.0))
 POOLED = build_schemes(Options(perimeter="pooled"))
 WITH_LOCAL = [name for name, scheme in HELD.items() if any(b.name == "mitigate" for b in scheme.blocks)]
 WITH_POOL = [name for name, scheme in POOLED.items() if any(b.name == "pooled_market" for b in scheme.blocks)]
@@ -69,11 +69,11 @@ def test_a_pool_never_leaves_more_broken_than_dsos_apart() -> None:
 
 
 def test_options_in_a_case_file() -> None:
-    given = {"mitigate": True, "reference_up": 80.0, "reference_down": -20.0}
+    given = {"mitigation": True, "reference_up_eur_per_mwh": 80.0, "reference_down_eur_per_mwh": -20.0}
     options = read_options(given, Path("case.json")).options
-    assert (options.mitigate, options.reference_up, options.reference_down) == (True, 80.0, -20.0)
+    assert (options.mitigation, options.reference_up_eur_per_mwh, options.reference_down_eur_per_mwh) == (True, 80.0, -20.0)
     assert read_options({"perimeter": "pooled"}, Path("case.json")).options.perimeter == "pooled"
-    with pytest.raises(InputError, match="options: mitigate asks who is pivotal in one area"):
+    with pytest.raises(InputError, match="options: mitigation asks who is pivotal in one area"):
         read_options({**given, "perimeter": "pooled"}, Path("case.json"))
 
 
@@ -84,7 +84,7 @@ def test_an_unknown_perimeter_is_refused() -> None:
 
 def test_a_pool_cannot_be_mitigated_area_by_area() -> None:
     with pytest.raises(ValueError, match="does not go with a pooled perimeter"):
-        Options(mitigate=True, perimeter="pooled")
+        Options(mitigation=True, perimeter="pooled")
 
 
 def test_the_market_that_mends_afterwards_is_mitigated_too() -> None:
@@ -92,7 +92,7 @@ def test_the_market_that_mends_afterwards_is_mitigated_too() -> None:
     bids = book(("one", 2, 1, 5.0, 520.0), ("cheap", 2, -1, 2.0, 45.0), ("sink", 0, -1, 10.0, 10.0))
     case = system(-2.0, Bids.empty(), D=feeder(bids, 4.0, (0.0, -4.0)))
     paid = []
-    for schemes in (build_schemes(Options()), build_schemes(Options(mitigate=True, reference_up=60.0))):
+    for schemes in (build_schemes(Options()), build_schemes(Options(mitigation=True, reference_up_eur_per_mwh=60.0))):
         found = CaseMarket(case, schemes["multilevel-02"]).play()
         assert found.sold_mw["D"][0] == pytest.approx(2.0)
         paid.append(float(found.received_eur_per_h["D"][0]))

@@ -24,7 +24,7 @@ from tandem_sim.testing import check_block, check_scheme
 from tests.markets.hand import Row, book, system
 from tests.markets.small import area, network, random_bids, random_case, random_tree, rows_of
 
-REACTIVE = build_schemes(Options(reactive=True))
+REACTIVE = build_schemes(Options(local_reactive=True))
 LOCAL_FIRST = [
     "multilevel-01", "multilevel-02", "multilevel-02-post", "multilevel-03", "multilevel-04", "fragmented"
 ]  # fmt: skip
@@ -208,7 +208,7 @@ def test_schemes_with_it_keep_the_contract(name: str) -> None:
         states, ledger = open_case(replace(case, areas=areas), scheme)
         check_scheme(scheme, states, ledger)
         assert isinstance(ledger, Ledger)
-        assert not set(ledger.layers) & {"voltage_market"}  # no active power is sold in it
+        assert not set(ledger.markets) & {"voltage_market"}  # no active power is sold in it
         assert TSO in states
 
 

@@ -35,7 +35,7 @@ def test_each_side_balances_its_own_part() -> None:
     # Scheduled 0.5 MW, drawing 3: the DSO buys 2.5 MW up (2 at 50, 0.5 at 60). The system lacks 1 MW with the
     # area at 3 MW; at its schedule it has 1.5 MW too much, which the TSO takes out on transmission.
     outcome = clear_case(_case(0.5), SCHEMES["shared-balancing"])
-    assert [(bid, layer) for bid, layer, _ in outcome.cleared] == [
+    assert [(bid, market) for bid, market, _ in outcome.cleared] == [
         ("u1", "dso_balancing"),
         ("u2", "dso_balancing"),
         ("td", "tso_market"),
@@ -48,7 +48,7 @@ def test_each_side_balances_its_own_part() -> None:
 
 def test_a_band_at_the_boundary_is_used_where_it_saves() -> None:
     # Within 1 MW of the schedule: 1.5 MW up is enough, and the TSO takes out 0.5 MW.
-    table = build_schemes(Options(tolerance_mw=1.0))
+    table = build_schemes(Options(boundary_tolerance_mw=1.0))
     outcome = clear_case(_case(0.5), table["shared-balancing"])
     called = {bid: mw for bid, _, mw in outcome.cleared}
     assert called == pytest.approx({"u1": 1.5, "td": 0.5})

@@ -38,7 +38,7 @@ def _scheme(key: str) -> Scheme:
     """Keys of the answers read ``scheme``, ``scheme/method`` or ``aggregation/step``."""
     name, _, variant = key.partition("/")
     if name == "aggregation":
-        return build_schemes(Options(step_mw=float(variant or 0.5)))[name]
+        return build_schemes(Options(aggregation_step_mw=float(variant or 0.5)))[name]
     method: Any = variant or "envelope"
     return build_schemes(Options(method))[name]
 

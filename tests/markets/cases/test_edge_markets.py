@@ -130,7 +130,7 @@ def cleared(case: Case, variant: str, scheme: str) -> Outcome:
 
 
 def sold(outcome: Outcome) -> dict[str, float]:
-    """MW by bid, over all layers."""
+    """MW by bid, over all markets."""
     total: dict[str, float] = {}
     for bid, _, mw in outcome.cleared:
         total[bid] = total.get(bid, 0.0) + mw

@@ -98,12 +98,12 @@ ALL_OPTIONS: Spec = {
     "offset": "ac",
     "flow_margin": 0.05,
     "voltage_margin_pu": 0.002,
-    "method": "static",
+    "grid_prequalification": "static",
     "aggregation": "exact",
-    "step_mw": 0.1,
+    "aggregation_step_mw": 0.1,
     "pricing": "locational",
-    "tolerance_mw": 0.25,
-    "max_rounds": 3,
+    "boundary_tolerance_mw": 0.25,
+    "mol_rounds": 3,
 }
 
 
@@ -122,7 +122,7 @@ def test_the_check_of_envelopes_is_an_option_of_a_case(folder: Path) -> None:
     change(folder, at("options", {"envelope_check": "ac"}))
     assert read_case(folder).options == CaseOptions(options=Options(envelope_check="ac"))
     refused(change(folder, at("options.envelope_check", "dc")), "case.json", "options.envelope_check", "dc")
-    both = {"envelope_check": "ac", "method": "static"}
+    both = {"envelope_check": "ac", "grid_prequalification": "static"}
     refused(change(folder, at("options", both)), "case.json", "options", "method static")
 
 
@@ -164,7 +164,7 @@ def test_scheduled_flow_is_held_by_shared_balancing(
 ) -> None:
     case = read_case(change(folder, at(f"{D1}.scheduled_mw", scheduled)))
     cleared = clear_case(case, SCHEMES["shared-balancing"]).cleared
-    assert {bid: mw for bid, layer, mw in cleared if layer == "dso_balancing"} == pytest.approx(bought)
+    assert {bid: mw for bid, market, mw in cleared if market == "dso_balancing"} == pytest.approx(bought)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_scheduled_flow_is_held_by_shared_balancing(
     [({"up": [12]}, "d2"), ({"up": [11], "down": [12]}, "d1"), ({}, "t1"), ({"up": [11, 11, 10]}, "d1")],
 )
 def test_static_zones_of_the_case_decide_who_may_sell(folder: Path, green: Spec, sold: str) -> None:
-    case = read_case(change(folder, at(f"{D1}.green", green), at("options.method", "static")))
+    case = read_case(change(folder, at(f"{D1}.green", green), at("options.grid_prequalification", "static")))
     cleared = clear_case(case, build_schemes(case.options.options)["central-02"]).cleared
     assert {bid: mw for bid, _, mw in cleared} == pytest.approx({sold: 1.0})
 
@@ -187,7 +187,7 @@ def test_static_zones_of_the_case_decide_who_may_sell(folder: Path, green: Spec,
 def test_units_may_stand_otherwise_than_their_zone(folder: Path, units: Spec, sold: str) -> None:
     # d1 at bus 11 is the cheaper one; bus 12, where d2 is, is the only green one.
     green = {"up": [12], "units": units}
-    case = read_case(change(folder, at(f"{D1}.green", green), at("options.method", "static")))
+    case = read_case(change(folder, at(f"{D1}.green", green), at("options.grid_prequalification", "static")))
     cleared = clear_case(case, build_schemes(case.options.options)["central-02"]).cleared
     assert {bid: mw for bid, _, mw in cleared} == pytest.approx({sold: 1.0})
 
@@ -269,16 +269,16 @@ NO_BUSES: list[Any] = [99, "11", None, True, 11.5, [11], 10**30]
         *faults("options", [], None, 3, "ac", says=OBJECT),
         *faults("options.schem", "common", says=UNKNOWN),
         *faults("options.scheme", "nope", "all", "", 3, [], {}),
-        *faults("options.method", "exact", None, ["static"]),
+        *faults("options.grid_prequalification", "exact", None, ["static"]),
         *faults("options.aggregation", "fine", 1),
         *faults("options.pricing", "free", True),
         *faults("options.offset", "dc", None),
-        *faults("options.step_mw", -1, 0, "1", NAN, True, None),
-        *faults("options.tolerance_mw", -0.5, INF, [1]),
-        *faults("options.max_rounds", 0, -1, 0.5, 1.5, 61, "6"),
+        *faults("options.aggregation_step_mw", -1, 0, "1", NAN, True, None),
+        *faults("options.boundary_tolerance_mw", -0.5, INF, [1]),
+        *faults("options.mol_rounds", 0, -1, 0.5, 1.5, 61, "6"),
         *faults("options.flow_margin", -0.1, NAN, {}, 1, 2),
         *faults("options.voltage_margin_pu", -1, 0.5, "0.01"),
-        *faults("options.tolerance_mw", HUGE, says="is 1000"),
+        *faults("options.boundary_tolerance_mw", HUGE, says="is 1000"),
         *faults(f"{D1}.scheduled_mw", "2", True, NAN, [2]),
         *faults(f"{D1}.scheduled_mw", HUGE, says="is 1000"),
         *faults(RATINGS, [], None, 3, says="is not an object"),

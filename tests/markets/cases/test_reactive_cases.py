@@ -60,8 +60,8 @@ def test_reactive_rows_make_a_book_of_their_own(folder: Path) -> None:
     assert area.reactive.bid_id.tolist() == ["q1", "q2", "q3"]
     assert area.reactive.direction.tolist() == [1, 1, -1]
     assert area.reactive.quantity_mw.tolist() == [3.0, 3.0, 3.0]
-    assert case.options.options.reactive
-    assert not read_case(write(folder, *BIDS)).options.options.reactive
+    assert case.options.options.local_reactive
+    assert not read_case(write(folder, *BIDS)).options.options.local_reactive
 
 
 def test_voltages_are_mended_and_the_result_says_how(folder: Path) -> None:
@@ -85,7 +85,7 @@ def test_voltages_are_mended_and_the_result_says_how(folder: Path) -> None:
 
 def test_the_option_of_the_case_comes_before_its_bids(folder: Path) -> None:
     spec = json.loads((folder / "case.json").read_text(encoding="utf-8"))
-    (folder / "case.json").write_text(json.dumps({**spec, "options": {"reactive": False}}), encoding="utf-8")
+    (folder / "case.json").write_text(json.dumps({**spec, "options": {"local_reactive": False}}), encoding="utf-8")
     outcome = clear(read_case(folder))
     assert outcome.reactive == ()
     assert outcome.linear.buses == 1
@@ -94,8 +94,8 @@ def test_the_option_of_the_case_comes_before_its_bids(folder: Path) -> None:
 @pytest.mark.parametrize("given", [1, "yes", None])
 def test_an_option_that_is_neither_true_nor_false(given: Any) -> None:
     with pytest.raises(InputError, match="Give true or false") as error:
-        read_options({"reactive": given}, Path("case.json"))
-    assert error.value.field == "options.reactive"
+        read_options({"local_reactive": given}, Path("case.json"))
+    assert error.value.field == "options.local_reactive"
 
 
 @pytest.mark.parametrize(
@@ -132,4 +132,4 @@ def test_forecasts_of_later_gates_know_what_was_bought(folder: Path) -> None:
     assert with_offers.cleared == []
     write(folder, *BIDS, "d1,D1,10,down,2,30,active")
     without = clear(read_case(folder), "multilevel-02")
-    assert {(bid, layer) for bid, layer, _ in without.cleared} == {("u1", "dso_market"), ("d1", "dso_market")}
+    assert {(bid, market) for bid, market, _ in without.cleared} == {("u1", "dso_market"), ("d1", "dso_market")}

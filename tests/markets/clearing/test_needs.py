@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tandem_sim.markets.auctions.local_and_tso import Interface, dso_market, tso_market
 from tandem_sim.markets.cases.case import Case
-from tandem_sim.markets.cases.clear import open_case, told_by_gate
+from tandem_sim.markets.cases.clear import forecasts_by_gate, open_case
 from tandem_sim.markets.coordination.block import Scheme
 from tandem_sim.markets.coordination.driver import carry
 from tandem_sim.markets.coordination.ledger import Ledger
@@ -25,15 +25,15 @@ NO_BIDS = book()
 
 def _carried(case: Case, scheme: Scheme) -> Ledger:
     states, ledger = open_case(case, scheme)
-    carry(scheme, states, ledger, told_by_gate(case, states))
+    carry(scheme, states, ledger, forecasts_by_gate(case, states))
     return ledger
 
 
 def _rows(ledger: Ledger) -> dict[tuple[str, str], tuple[float, float, float, float]]:
-    """Need, exchange, short and long (MW) by layer and system."""
+    """Need, exchange, short and long (MW) by market and system."""
     return {
-        (layer, system): (c.need_mw, c.exchange_mw, c.answer.short_mw, c.answer.long_mw)
-        for layer, systems in ledger.clearings.items()
+        (market, system): (c.need_mw, c.exchange_mw, c.answer.short_mw, c.answer.long_mw)
+        for market, systems in ledger.clearings.items()
         for system, c in systems.items()
     }
 
@@ -45,7 +45,7 @@ def _balancing(scheduled_mw: dict[str, float], tolerance_mw: float = 0.0) -> Led
         for name, flow in scheduled_mw.items()
     }
     case = system(1.0, book(("t", 0, 1, 9.0, 70.0), ("td", 0, -1, 9.0, 5.0)), **areas)
-    return _carried(case, build_schemes(Options(tolerance_mw=tolerance_mw))["shared-balancing"])
+    return _carried(case, build_schemes(Options(boundary_tolerance_mw=tolerance_mw))["shared-balancing"])
 
 
 def test_an_area_that_holds_its_schedule_says_what_it_needed_and_what_it_left() -> None:
@@ -125,13 +125,13 @@ def test_every_need_is_accounted_for_in_every_scheme(scheme: str, seed: int, shi
     ledger = _carried(replace(case, areas=areas), pooled if scheme == "pooled" else SCHEMES[scheme])
     books = {"T": case.tso_bids, **{k: a.bids for k, a in areas.items()}}
     net = {
-        layer: sum(float((books[s].direction * ~books[s].demand) @ award) for s, award in systems.items())
-        for layer, systems in ledger.layers.items()
+        market: sum(float((books[s].direction * ~books[s].demand) @ award) for s, award in systems.items())
+        for market, systems in ledger.markets.items()
     }
     asked = dict.fromkeys(ledger.clearings, 0.0)
-    for (layer, _), (need, exchange, short, long_) in _rows(ledger).items():
-        assert min(short, long_) == 0.0 or layer == "post_qualify"
-        asked[layer] += need - short + long_ - exchange
+    for (market, _), (need, exchange, short, long_) in _rows(ledger).items():
+        assert min(short, long_) == 0.0 or market == "post_qualify"
+        asked[market] += need - short + long_ - exchange
     asked["tso_market"] = asked.get("tso_market", 0.0) + asked.pop("post_qualify", 0.0)
     assert {k: net.get(k, 0.0) for k in asked} == pytest.approx(asked, abs=1e-6)
     assert set(net) <= {*asked}

@@ -48,7 +48,7 @@ def _sold(case: Case, pricing: Pricing) -> tuple[Ledger, str]:
 def test_what_a_limit_makes_dearer_is_no_balancing() -> None:
     """Without the branch: 4 MW at 20 and 1 MW at 50. It lets 3 MW through: 1 MW more at 50 is congestion."""
     ledger, market = _sold(_export_limited(), "pay-as-cleared")
-    area, system_ = (ledger.purposes[market][s].by_name(ledger.layers[market][s]) for s in ("D", TSO))
+    area, system_ = (ledger.purposes[market][s].by_name(ledger.markets[market][s]) for s in ("D", TSO))
     assert {k: v.tolist() for k, v in area.items()} == {
         "balancing": pytest.approx([3.0]), "congestion": pytest.approx([0.0]), "voltage": [0.0]
     }  # fmt: skip
@@ -61,7 +61,7 @@ def test_a_bid_called_against_a_limit_is_made_whole() -> None:
     area = feeder(book(("d", 1, 1, 4.0, 60.0)), 3.0, base_mw=(-4.0, 0.0))
     case = system(5.0, book(("t", 0, 1, 9.0, 20.0)), D=area)
     ledger, market = _sold(case, "pay-as-cleared")
-    assert ledger.layers[market]["D"] == pytest.approx([1.0])
+    assert ledger.markets[market]["D"] == pytest.approx([1.0])
     assert ledger.paid[market]["D"] == pytest.approx([60.0])
     assert ledger.make_whole[market]["D"] == pytest.approx([40.0])
     assert ledger.make_whole[market][TSO] == pytest.approx([0.0])
@@ -89,12 +89,12 @@ def test_nobody_is_paid_less_than_it_asked_for_under_any_rule(seed: int, name: s
         scheme = build_schemes(Options(pricing=pricing))[name]
         states, ledger = open_case(case, scheme)
         carry(scheme, states, ledger)
-        for layer, systems in ledger.layers.items():
+        for market, systems in ledger.markets.items():
             for system_name, award in systems.items():
                 asked = states[system_name]["bids"].signed_price * award
-                assert (ledger.paid[layer][system_name] >= asked - 1e-7).all(), (layer, system_name)
+                assert (ledger.paid[market][system_name] >= asked - 1e-7).all(), (market, system_name)
                 if pricing == "pay-as-bid":
-                    assert ledger.paid[layer][system_name] == pytest.approx(asked, abs=1e-9)
+                    assert ledger.paid[market][system_name] == pytest.approx(asked, abs=1e-9)
         dispatch.append(clear_case(case, scheme).cleared)
     assert dispatch[0] == dispatch[1] == dispatch[2]
 

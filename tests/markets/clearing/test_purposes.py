@@ -32,9 +32,9 @@ def _bought(case: Case, scheme: Scheme) -> dict[str, dict[str, float]]:
     """MW by bid id and purpose; what is nothing is left out."""
     ledger, books = _sold(case, scheme)
     found: dict[str, dict[str, float]] = {}
-    for layer, systems in ledger.layers.items():
+    for market, systems in ledger.markets.items():
         for name, award in systems.items():
-            for purpose, mw in ledger.purposes[layer][name].by_name(award).items():
+            for purpose, mw in ledger.purposes[market][name].by_name(award).items():
                 for k in np.flatnonzero(mw > 1e-6):
                     found.setdefault(str(books[name].bid_id[k]), {})[purpose] = round(float(mw[k]), 6)
     return found
@@ -81,7 +81,7 @@ def test_points_are_chosen_whole_without_limits_too() -> None:
     """
     area = feeder(book(("d", 1, 1, 4.0, 20.0)), 100.0)
     case = over_line(system(3.0, book(("t", 0, 1, 9.0, 50.0)), D=area), 2.0)
-    scheme = build_schemes(Options(aggregation="discrete", step_mw=2.0))["aggregation"]
+    scheme = build_schemes(Options(aggregation="discrete", aggregation_step_mw=2.0))["aggregation"]
     assert _bought(case, scheme) == {"d": {"balancing": 2.0}, "t": {"balancing": 1.0}}
 
 

@@ -130,7 +130,7 @@ def test_withheld_power_and_cached_profiles() -> None:
 
 def test_a_pivotal_seller_is_held_to_the_reference_and_a_rival_is_not() -> None:
     markups = (TRUTH, Move(50.0))
-    held = build_schemes(Options(mitigate=True, reference_up=40.0))["multilevel-03"]
+    held = build_schemes(Options(mitigation=True, reference_up_eur_per_mwh=40.0))["multilevel-03"]
     free = SCHEMES["multilevel-03"]
     alone = system(
         0.0, Bids.empty(),

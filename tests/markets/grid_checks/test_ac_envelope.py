@@ -273,7 +273,7 @@ def test_reactive_power_that_was_bought_is_part_of_the_base() -> None:
         hand.system(
             0.0, hand.book(), D=replace(area(grid, bids), reactive=hand.book(("q", 1, UP, 2.0, 1.0)))
         ),
-        build_schemes(Options(envelope_check="ac", reactive=True))["multilevel-03"],
+        build_schemes(Options(envelope_check="ac", local_reactive=True))["multilevel-03"],
     )
     narrow = replace(states["D"]["grid"], w_min_pu2=np.array([0.0, 1.02]))  # wants 0.1 p.u. of it: 1 Mvar
     written = voltage_market("ac").run("D", View({**states["D"], "grid": narrow})).entries["D"]
@@ -284,7 +284,7 @@ def test_reactive_power_that_was_bought_is_part_of_the_base() -> None:
 
 def test_static_zones_are_not_checked() -> None:
     with pytest.raises(ValueError, match="envelope_check"):
-        Options(method="static", envelope_check="ac")
+        Options(grid_prequalification="static", envelope_check="ac")
 
 
 # The study

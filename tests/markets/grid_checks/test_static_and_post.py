@@ -28,7 +28,7 @@ from tests.markets.hand import book, feeder, system
 from tests.markets.small import random_bids, random_case, random_tree
 
 SEEDS = st.integers(0, 10_000)
-STATIC = build_schemes(Options(method="static"))
+STATIC = build_schemes(Options(grid_prequalification="static"))
 
 
 def test_zones_by_hand() -> None:
@@ -97,7 +97,7 @@ def test_refusal_leaves_nothing_worse_than_the_local_market_did(seed: int) -> No
     states, ledger = open_case(case, scheme)
     carry(scheme, states, ledger)
     for name, area in case.areas.items():
-        local = area.bids.injection_mw(ledger.layers["dso_market"][name], area.network.n_nodes)
+        local = area.bids.injection_mw(ledger.markets["dso_market"][name], area.network.n_nodes)
         allowed = area.rows.after(local).relaxed()
         after = area.rows.after(area.bids.injection_mw(ledger.sold(name), area.network.n_nodes))
         assert (after.flow_mw <= allowed.flow_max_mw + 1e-6).all()

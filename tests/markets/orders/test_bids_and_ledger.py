@@ -80,18 +80,18 @@ def test_ledger_by_hand() -> None:
     ledger.book("D1", "tso_market", Sale.of(np.array([2.0, 0.5]), np.zeros(2)))
     assert ledger.sold("D1").tolist() == [3.0, 0.5]
     assert ledger.sold("T").tolist() == [0.0]
-    assert ledger.layers["dso_market"]["D1"].tolist() == [1.0, 0.0]
+    assert ledger.markets["dso_market"]["D1"].tolist() == [1.0, 0.0]
 
 
 def test_nothing_is_sold_twice_and_a_refusal_changes_nothing() -> None:
     ledger = _ledger(D1=[3.0, 1.0])
     ledger.book("D1", "dso_market", Sale.of(np.array([2.5, 0.0]), np.zeros(2)))
     with pytest.raises(
-        DoubleSaleError, match=r"layer tso_market, system D1: bid 0 would sell 3\.5 MW of 3\.0 MW"
+        DoubleSaleError, match=r"market tso_market, system D1: bid 0 would sell 3\.5 MW of 3\.0 MW"
     ):
         ledger.book("D1", "tso_market", Sale.of(np.array([1.0, 0.5]), np.zeros(2)))
     assert ledger.sold("D1").tolist() == [2.5, 0.0]
-    assert "tso_market" not in ledger.layers
+    assert "tso_market" not in ledger.markets
     with pytest.raises(DoubleSaleError):
         ledger.book("D1", "tso_market", Sale.of(np.array([-0.1, 0.0]), np.zeros(2)))
 
@@ -118,18 +118,18 @@ def test_what_is_sold_is_read_only_from_the_start() -> None:
     ),
 )
 def test_ledger_invariants(offered: list[float], sales: list[tuple[str, list[float]]]) -> None:
-    """Whatever is tried, sold is the sum of the layers and within the offer; refusals leave no trace."""
+    """Whatever is tried, sold is the sum of the markets and within the offer; refusals leave no trace."""
     ledger = _ledger(D1=offered)
-    for layer, tried in sales:
+    for market, tried in sales:
         award: FloatArray = np.array(tried[: len(offered)])
         before = ledger.sold("D1").copy()
         fits = (award >= 0).all() and (before + award <= ledger.offered["D1"]).all()
         try:
-            ledger.book("D1", layer, Sale.of(award, np.zeros(len(award))))
+            ledger.book("D1", market, Sale.of(award, np.zeros(len(award))))
         except DoubleSaleError:
             assert not fits
             assert (ledger.sold("D1") == before).all()
-        total = sum((systems["D1"] for systems in ledger.layers.values()), start=np.zeros(len(offered)))
+        total = sum((systems["D1"] for systems in ledger.markets.values()), start=np.zeros(len(offered)))
         assert ledger.sold("D1") == pytest.approx(total, abs=1e-8)
         assert (ledger.sold("D1") >= 0).all()
         assert (ledger.sold("D1") <= ledger.offered["D1"]).all()

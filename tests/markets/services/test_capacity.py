@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tandem_sim.markets.orders.bids import DOWN, UP
 from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister, Unit
 from tandem_sim.markets.services.capacity import CapacityBids, CapacityBook, Contract, clear_capacity
-from tests.agents.desktop import owed_mw
+from tests.agents.desktop import obligation_mw
 
 Row = tuple[str, str, int, float, float]
 THREE = CapacityBids.of([("A", "D1", UP, 2.0, 8.0), ("B", "T", UP, 3.0, 5.0), ("C", "T", UP, 4.0, 12.0)])
@@ -202,14 +202,14 @@ def test_what_is_owed_is_summed_over_systems_and_operators() -> None:
     book.enter(_contract(range(2, 4), 1.5, system="D2"))
     book.enter(_contract(range(4), 3.0, service="aFRR"))
     book.enter(_contract(range(4), 4.0, direction=DOWN))
-    assert [owed_mw(book, isp, "A", "mFRR", UP) for isp in range(5)] == pytest.approx(
+    assert [obligation_mw(book, isp, "A", "mFRR", UP) for isp in range(5)] == pytest.approx(
         [2.0, 2.0, 3.5, 3.5, 0.0]
     )
-    assert owed_mw(book, 0, "A", "aFRR", UP) == pytest.approx(3.0)
-    assert owed_mw(book, 0, "A", "LFM", UP) == 0.0
-    assert owed_mw(book, 0, "B", "mFRR", UP) == 0.0
+    assert obligation_mw(book, 0, "A", "aFRR", UP) == pytest.approx(3.0)
+    assert obligation_mw(book, 0, "A", "LFM", UP) == 0.0
+    assert obligation_mw(book, 0, "B", "mFRR", UP) == 0.0
     book.forget(2)
-    assert [owed_mw(book, isp, "A", "mFRR", UP) for isp in range(4)] == pytest.approx([2.0, 2.0, 0.0, 3.5])
+    assert [obligation_mw(book, isp, "A", "mFRR", UP) for isp in range(4)] == pytest.approx([2.0, 2.0, 0.0, 3.5])
     book.forget(99)
 
 

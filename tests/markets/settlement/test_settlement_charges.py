@@ -159,7 +159,7 @@ def test_no_euro_appears_and_no_charge_is_negative_or_beyond_its_rule(
     )
     most = factor * QUARTER * sum(s.owed_eur_per_h for s in standings)
     assert 0.0 <= sum(p.amount_eur for p in penalties) <= most + 1e-9
-    assert len(penalties) == sum(s.offered_mw < s.owed_mw - 1e-6 for s in standings)
+    assert len(penalties) == sum(s.offered_mw < s.obligation_mw - 1e-6 for s in standings)
     ordered, delivered = ({place: pair[k] for place, pair in moves.items()} for k in (0, 1))
     shortfalls = shortfall_payments(ordered, delivered, "TSO", 50.0, QUARTER)
     assert all(p.amount_eur > 0 for p in shortfalls)

@@ -34,7 +34,7 @@ def test_a_wind_farm_of_a_users_grid_is_listed_and_its_capacitor_kept(tmp_path: 
 
 
 def test_low_voltage_feeders_are_listed_too() -> None:
-    found = grid_contents(*read_scenario("street"))
+    found = grid_contents(*read_scenario("lv-feeder"))
     assert list(found) == ["T", "D1", "S"]
     (users,) = [row for row in found["S"] if row["table"] == "asymmetric_load"]
     assert (users["count"], users["use"]) == (55, "modelled")

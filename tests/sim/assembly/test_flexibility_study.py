@@ -33,8 +33,8 @@ ANSWERED = 25  # the ISP that begins then
 
 def _given(study: dict[str, Any], distribution: Any = None, **more: Any) -> dict[str, Any]:
     return {
-        "scheme": "central-02", "prequalification": "static", "distribution": distribution or TIGHT,
-        "register": {"study": study}, **HOURLY, **more,
+        "scheme": "central-02", "grid_prequalification": "static", "distribution": distribution or TIGHT,
+        "flexibility_register": {"study": study}, **HOURLY, **more,
     }  # fmt: skip
 
 
@@ -45,12 +45,12 @@ def _called(folder: Path) -> set[str]:
 
 def _held_mwh(folder: Path, way: str) -> float:
     """What the DSO kept from the TSO in a direction; an ISP is an hour."""
-    kept = table(folder, "validation")
+    kept = table(folder, "bid_checks")
     return float((kept[f"offered_{way}_mw"] - kept[f"kept_{way}_mw"]).sum())
 
 
 def _offered_mwh(folder: Path, units: set[str], way: str) -> float:
-    orders = table(folder, "orders")
+    orders = table(folder, "bids")
     of_them = (orders.system == "D1") & orders.bid_id.map(unit_of).isin(units)
     return float(orders.quantity_mw[of_them & (orders.direction == (1 if way == "up" else -1))].sum())
 
@@ -62,7 +62,7 @@ def _refused(folder: Path, way: str) -> set[str]:
 
 
 def _of(folder: Path, event: str) -> pd.DataFrame:
-    rows = table(folder, "study")
+    rows = table(folder, "flexibility_study")
     return rows[rows.event == event]
 
 
@@ -101,7 +101,7 @@ def test_elsewhere_all_ask_and_red_zones_are_closed(small_run: Runs, region: str
 
 
 def test_the_study_is_no_matter_of_the_days_simulated(small_run: Runs) -> None:
-    one, two = (table(small_run(**_given({"region": "flanders"}, days=days)), "study") for days in (1, 2))
+    one, two = (table(small_run(**_given({"region": "flanders"}, days=days)), "flexibility_study") for days in (1, 2))
     pd.testing.assert_frame_equal(one, two)
     assert len(one) > 100
 
@@ -121,8 +121,8 @@ def test_newcomers_sell_from_their_answer_on(small_run: Runs) -> None:
     by_new = sold.bid_id.map(unit_of).str.endswith("-new1")
     assert sold.isp[by_new].min() > ANSWERED
     assert (~by_new & (sold.isp < ANSWERED)).any()
-    kept = table(folder, "validation").set_index("isp")
-    left = kept.kept_down_mw / kept.offered_down_mw
+    kept = table(folder, "bid_checks").set_index("isp")
+    left = kept.allowed_down_mw / kept.offered_down_mw
     assert left.loc[: ANSWERED - 1].max() < 0.8
     assert left.loc[ANSWERED + 1 :].min() == pytest.approx(1.0)
     # The ISP whose check came before the answer goes by what was known then.
@@ -207,13 +207,13 @@ def test_the_register_hears_of_answers_and_lets_units_sell(small_run: Runs) -> N
     folder = small_run(
         scheme="central-01", distribution=WIDE, days=3, register=register, **HOURLY
     )  # fmt: skip
-    rows = table(folder, "register")
+    rows = table(folder, "flexibility_register")
     new = rows[rows.unit.str.endswith("-new1")]
     assert set(new.event) == {"refused", "revised"}
     assert set(new.reason[new.event == "refused"]) == {UNANSWERED}
     # Told at noon after the answer: on 19 April, of which the next day is the third.
     assert set(new.isp[new.event == "revised"]) == {48}
-    orders = table(folder, "orders")
+    orders = table(folder, "bids")
     by_new = orders.bid_id.map(unit_of).str.endswith("-new1")
     assert 36 <= orders.isp[by_new].min() <= 38
     refused = table(folder, "rejections")
@@ -230,9 +230,9 @@ def test_the_order_in_which_agents_are_created_changes_nothing(small_run: Runs) 
 
 def test_a_day_without_a_study_is_what_it_was_whatever_the_region(small_run: Runs) -> None:
     plain = small_run(**HOURLY)
-    brussels = small_run(register={"study": {"region": "brussels"}}, **HOURLY)
+    brussels = small_run(flexibility_register={"study": {"region": "brussels"}}, **HOURLY)
     assert hashes(plain) == hashes(brussels)
-    assert table(plain, "study").empty
+    assert table(plain, "flexibility_study").empty
 
 
 LATER = {"area": "D1", "on": "2016-01-01"}
@@ -261,10 +261,10 @@ def test_a_study_that_cannot_be_is_refused(study: dict[str, Any], complaint: str
 
 
 def test_what_would_have_no_effect_is_refused() -> None:
-    with pytest.raises(InputError, match=r"register.study.newcomers: no study is made"):
-        small_scenario(register={"study": {"newcomers": TWICE}})
-    with pytest.raises(InputError, match=r"register.grid_test: there is no register"):
-        small_scenario(register={"grid_test": True})
+    with pytest.raises(InputError, match=r"flexibility_register.study.newcomers: no study is made"):
+        small_scenario(flexibility_register={"study": {"newcomers": TWICE}})
+    with pytest.raises(InputError, match=r"flexibility_register.grid_test: there is no register"):
+        small_scenario(flexibility_register={"grid_test": True})
     register = {"enabled": True, "grid_test": True, "study": {"emergencies": [FLOOD]}}
     with pytest.raises(InputError, match=r"emergencies: measures are taken where bids are checked"):
         small_scenario(register=register)
@@ -272,7 +272,7 @@ def test_what_would_have_no_effect_is_refused() -> None:
 
 def test_a_bus_that_is_not_there_is_named(tmp_path: Path) -> None:
     flood = FLOOD | {"buses": [4, 700]}
-    with pytest.raises(InputError, match=r"register.study.emergencies.0.buses") as error:
+    with pytest.raises(InputError, match=r"flexibility_register.study.emergencies.0.buses") as error:
         run(small_scenario(**_given({"emergencies": [flood]})), None, tmp_path)
     assert "700" in str(error.value)
 

@@ -32,9 +32,9 @@ def test_the_reserve_closes_most_of_what_the_market_could_not_foresee(small_run:
 
 def test_what_it_delivers_is_booked_ordered_and_paid_once(small_run: Runs) -> None:
     run = small_run(**DAY, reserve=ON)
-    activations, orders = table(run, "activations"), table(run, "orders")
+    activations, orders = table(run, "activations"), table(run, "bids")
     reserve = table(run, "reserve")
-    mine = activations[activations.layer == "afrr"]
+    mine = activations[activations.market == "afrr"]
     net = (mine.direction * mine.quantity_mw).groupby(mine.isp).sum().reindex(range(48), fill_value=0.0)
     np.testing.assert_allclose(net, reserve.up_mw - reserve.down_mw, atol=1e-3)
     sold = activations.groupby(["isp", "bid_id"]).quantity_mw.sum()
@@ -58,7 +58,7 @@ def test_five_minute_volumes_add_up_to_what_was_booked_and_delivered(small_run: 
         .reindex(range(48), fill_value=0.0)
     )
     np.testing.assert_allclose(net, 0.5 * (reserve.up_mw - reserve.down_mw), atol=1e-6)
-    acts = table(run, "activations").query("layer == 'afrr'")
+    acts = table(run, "activations").query("market == 'afrr'")
     booked = acts.groupby(["isp", "provider", "direction"]).quantity_mw.sum() * 0.5
     compared = volumes.groupby(["isp", "provider", "direction"]).delivered_mwh.sum()
     np.testing.assert_allclose(compared.reindex(booked.index), booked, atol=1e-6)
@@ -92,7 +92,7 @@ def test_dsos_stop_what_hurts_and_validation_leaves_them_little_to_stop(small_ru
 
 def test_areas_without_access_stay_out_of_it(small_run: Runs) -> None:
     activations = table(small_run(**DAY | {"scheme": "fragmented"}, reserve=ON), "activations")
-    assert set(activations[activations.layer == "afrr"].system) == {"T"}
+    assert set(activations[activations.market == "afrr"].system) == {"T"}
 
 
 def test_dual_pricing_never_makes_an_imbalance_cheaper_than_its_counterpart(small_run: Runs) -> None:

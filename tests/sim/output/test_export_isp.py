@@ -40,7 +40,7 @@ class Exported:
 
     @property
     def again(self) -> Sold:
-        return {(bid, layer): mw for bid, layer, mw in self.outcome.cleared}
+        return {(bid, market): mw for bid, market, mw in self.outcome.cleared}
 
 
 Export = Callable[..., Exported]
@@ -60,7 +60,7 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Export:
             schemes = build_schemes(case.options.options)
             recorded = json.loads((out / "case" / "recorded.json").read_text(encoding="utf-8"))
             assert recorded["scheme"] == case.options.scheme
-            sold = {(c["bid_id"], c["layer"]): c["quantity_mw"] for c in recorded["cleared"]}
+            sold = {(c["bid_id"], c["market"]): c["quantity_mw"] for c in recorded["cleared"]}
             outcome = clear_case(case, schemes[recorded["scheme"]])
             made[key] = Exported(out / "case", case, sold, outcome)
         return made[key]
@@ -69,7 +69,7 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Export:
 
 
 def agree(exported: Exported) -> None:
-    """The same bids in the same layers, to a milliwatt; what the automatic reserve called is no market's."""
+    """The same bids in the same markets, to a milliwatt; what the automatic reserve called is no market's."""
     recorded = {key: mw for key, mw in exported.recorded.items() if key[1] != "afrr"}
     assert recorded
     assert exported.again.keys() == recorded.keys()
@@ -85,12 +85,12 @@ def agree(exported: Exported) -> None:
         {"scheme": "aggregation"},
         {
             "scheme": "central-02",
-            "prequalification": "static",
-            "register": {"study": {"newcomers": [{"share": 0.5, "applied": "2016-04-01"}]}},
+            "grid_prequalification": "static",
+            "flexibility_register": {"study": {"newcomers": [{"share": 0.5, "applied": "2016-04-01"}]}},
         },
         {
             "scheme": "multilevel-02",
-            "register": {"enabled": True},
+            "flexibility_register": {"enabled": True},
             "reserve": {"enabled": True, "cycle_s": 60},
             "capacity": {"afrr_up_mw": 2.0, "afrr_down_mw": 2.0, "pool_minimum_mw": 0.05, "tick_mw": 0.01},
             "product": {"pool_minimum_mw": 0.02},
@@ -121,7 +121,7 @@ CONGESTED = 21  # the local market has some twenty bids mend the feeder
 )
 def test_a_congested_isp_clears_as_it_did_in_the_run(export: Export, overrides: dict[str, Any]) -> None:
     exported = export(CONGESTED, **overrides)
-    assert sum(layer == "dso_market" for _, layer in exported.recorded) > 10
+    assert sum(market == "dso_market" for _, market in exported.recorded) > 10
     agree(exported)
 
 

@@ -25,7 +25,7 @@ def test_every_table_exists_and_rows_come_back(tmp_path: Path) -> None:
     assert table.bid_id.tolist() == ["a", "b", "c", "d"]
     assert table.time.iloc[0] == CALENDAR.start
     assert table.time.iloc[-1] == CALENDAR.end - pd.Timedelta(minutes=15)
-    assert pd.read_parquet(tmp_path / "orders.parquet").empty
+    assert pd.read_parquet(tmp_path / "bids.parquet").empty
 
 
 def test_tables_are_streamed_in_groups_without_changing_them(

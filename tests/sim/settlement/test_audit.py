@@ -39,7 +39,7 @@ def _ledger(*awards: list[float]) -> Ledger:
     ledger = Ledger()
     ledger.open("D1", BOOKS["D1"].quantity_mw)
     for k, award in enumerate(awards):
-        ledger.book("D1", f"layer {k}", Sale.of(np.array(award), BOOKS["D1"].signed_price * np.array(award)))
+        ledger.book("D1", f"market {k}", Sale.of(np.array(award), BOOKS["D1"].signed_price * np.array(award)))
     return ledger
 
 
@@ -57,14 +57,14 @@ def test_honest_books_pass() -> None:
 
 def test_a_megawatt_sold_twice_is_caught() -> None:
     ledger = _ledger([1.0, 0.0])
-    ledger.layers["planted"] = {"D1": np.array([1.5, 0.0])}
+    ledger.markets["planted"] = {"D1": np.array([1.5, 0.0])}
     with pytest.raises(AuditError, match=r"ISP 3: bid a sold 2\.5 MW of 2\.0 MW"):
         audit_ledger(3, ledger, BOOKS)
 
 
 def test_a_negative_award_is_caught() -> None:
     ledger = _ledger()
-    ledger.layers["planted"] = {"D1": np.array([-0.1, 0.0])}
+    ledger.markets["planted"] = {"D1": np.array([-0.1, 0.0])}
     with pytest.raises(AuditError, match="negative"):
         audit_ledger(0, ledger, BOOKS)
 
@@ -140,7 +140,7 @@ def test_power_that_no_meter_and_no_loss_explains_is_caught() -> None:
 
 def test_a_bill_sent_to_the_wrong_operator_is_caught() -> None:
     ledger = _ledger([1.0, 0.0])  # 1 MW at 50 for a quarter: 12.5 EUR
-    buyers = {"layer 0": "dso"}
+    buyers = {"market 0": "dso"}
     audit_buyers(0, [Payment("DSO-D1", "A", "activation", 0.25, 12.5)], ledger, buyers, 0.25)
     with pytest.raises(AuditError, match="DSOs paid 0"):
         audit_buyers(0, [Payment("BRP-T", "A", "activation", 0.25, 12.5)], ledger, buyers, 0.25)

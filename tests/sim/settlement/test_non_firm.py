@@ -19,7 +19,7 @@ from tandem_sim.agents.non_firm.contracts import ContractBook
 from tandem_sim.experiments.results.kpis_non_firm import non_firm_kpis
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
-from tandem_sim.markets.services.replacement import REPLACEMENT
+from tandem_sim.markets.services.substitution import SUBSTITUTION
 from tandem_sim.sim.run import run
 from tandem_sim.sim.scenario.sections import GateSettings
 from tandem_sim.sim.settlement.audit import AuditError
@@ -48,18 +48,18 @@ def _given(non_firm: Section | None = None, lv_feeder: Section | None = None, **
         "seed": 2, "households": 420, "start": "2016-01-18", "distribution": [area],
         "population": {"ev_share": 0.8, "heat_pump_share": 0.6, "pv_share": 0.5, "battery_share": 0.4},
         "low_voltage": [STREET | (lv_feeder or {})], "non_firm": contracts | (non_firm or {}),
-        "validation": {"audit_share": 0.0}, **more,
+        "power_flow_check": {"audit_share": 0.0}, **more,
     }  # fmt: skip
 
 
 PLAIN = _given()
 EARLY = _given({"role": "prequalification"})
-BUSY_STREET = {"own_aggregator": True, "rush": {"at": "2016-01-18T17:00:00", "kwh": 30.0}}
-RESERVE = {"reserve": {"enabled": True, "cycle_s": 60}, "register": {"enabled": True, "strikes": 96}}
+BUSY_STREET = {"own_aggregator": True, "plug_in": {"at": "2016-01-18T17:00:00", "kwh": 30.0}}
+RESERVE = {"reserve": {"enabled": True, "cycle_s": 60}, "flexibility_register": {"enabled": True, "strikes": 96}}
 TRADES = {"participation": 0.6, "trading": True, "compensation_eur_per_mwh": 100.0}
-BUSY = _given(TRADES | {"remedies": ["portfolio", "aggregators"]}, BUSY_STREET, **RESERVE)
+BUSY = _given(TRADES | {"substitution": ["portfolio", "aggregators"]}, BUSY_STREET, **RESERVE)
 """Everybody's car is plugged in at five, pools serve one street each, and what is limited is traded."""
-TSO_ONLY = _given({"remedies": ["tso"]}, BUSY_STREET, **RESERVE) | HALF_HOURLY
+TSO_ONLY = _given({"substitution": ["tso"]}, BUSY_STREET, **RESERVE) | HALF_HOURLY
 
 
 def _limited(folder: Path) -> pd.DataFrame:
@@ -72,7 +72,7 @@ def test_the_order_in_which_agents_are_created_changes_nothing(small_run: Runs) 
     day = BUSY | HOURLY
     backwards = small_run(arrange=lambda things: list(reversed(things)), label="backwards", **day)
     assert hashes(backwards) == hashes(small_run(**day))
-    assert all(len(table(backwards, name)) for name in ("non_firm", "curtailment_trades", "remedies"))
+    assert all(len(table(backwards, name)) for name in ("non_firm", "curtailment_trades", "substitution"))
 
 
 @pytest.mark.parametrize("given", [PLAIN, BUSY, EARLY], ids=["plain", "busy", "early"])
@@ -85,12 +85,12 @@ def test_limits_are_those_of_active_contracts(small_run: Runs, given: Section) -
     assert np.isinf(limited.export_kw).all()  # sides: import
     held = round(USERS * given["non_firm"].get("participation", 1.0))
     assert limited.contracts.max() == held
-    told = limited.groupby(["isp", "street"]).contracts.sum()
-    active = feeders.set_index(["isp", "street"]).active_contracts
+    told = limited.groupby(["isp", "lv_feeder"]).contracts.sum()
+    active = feeders.set_index(["isp", "lv_feeder"]).active_contracts
     pd.testing.assert_series_equal(active[active > 0].sort_index(), told.sort_index(), check_names=False)
     assert (feeders.withheld_kwh[feeders.active_contracts == 0] == 0.0).all()
     assert feeders.withheld_kwh.sum() > 0.1
-    blocked = table(folder, "remedies")
+    blocked = table(folder, "substitution")
     assert set(blocked.isp) <= set(limited.isp)
 
 
@@ -116,11 +116,11 @@ def test_limits_set_ahead_keep_bids_from_going_out(small_run: Runs) -> None:
     gates = GateSettings()
     assert (ahead.lead_s == round(60 * gates.limit_ahead)).all()
     assert (_limited(late).lead_s == round(60 * gates.limit)).all()
-    keys = ["isp", "street"]
+    keys = ["isp", "lv_feeder"]
     both = pd.MultiIndex.from_frame(ahead[keys]).intersection(pd.MultiIndex.from_frame(_limited(late)[keys]))
 
     def down_mw(folder: Path) -> float:
-        orders = table(folder, "orders")
+        orders = table(folder, "bids")
         lv_feeder = orders.bid_id.str.extract(r"\.\d{4}-(S-\d)\.", expand=False)
         mine = pd.MultiIndex.from_arrays([orders.isp, lv_feeder]).isin(both) & (orders.direction < 0)
         return float(orders.quantity_mw[mine].sum())
@@ -134,11 +134,11 @@ def test_customers_trade_what_limits_withhold(small_run: Runs) -> None:
     deals, feeders = table(folder, "curtailment_trades"), table(folder, "low_voltage")
     assert len(deals) > 10
     assert (deals.kw > 0.0).all()
-    active = feeders.set_index(["isp", "street"]).active_contracts
+    active = feeders.set_index(["isp", "lv_feeder"]).active_contracts
     assert (active.loc[list(zip(deals.isp, deals.lv_feeder, strict=True))] > 0).all()
     for column in ("buyer", "seller"):  # neighbours
         assert (deals[column].str.rsplit("/", n=1).str[0] == deals.lv_feeder).all()
-    for _, rows in deals.groupby(["isp", "street"]):
+    for _, rows in deals.groupby(["isp", "lv_feeder"]):
         assert not set(rows.buyer) & set(rows.seller)
         assert rows.groupby("buyer").gained_kw.nunique().max() == 1
     paid = table(folder, "settlement")
@@ -163,14 +163,14 @@ def test_the_dso_compensates_what_is_withheld(small_run: Runs) -> None:
 
 def test_what_is_blocked_is_made_good_at_most_once_and_helpers_are_paid(small_run: Runs) -> None:
     folder = small_run(**BUSY)
-    remedies, paid = table(folder, "remedies"), table(folder, "settlement")
-    assert remedies.portfolio_mw.sum() > 0.001
-    assert remedies.aggregators_mw.sum() > 0.001
-    made = remedies.portfolio_mw + remedies.aggregators_mw
-    assert (made <= remedies.energy_blocked_mw + 1e-9).all()
-    assert not remedies[["tso_energy_mw", "tso_reserve_mw"]].any().any()
+    substitution, paid = table(folder, "substitution"), table(folder, "settlement")
+    assert substitution.portfolio_mw.sum() > 0.001
+    assert substitution.aggregators_mw.sum() > 0.001
+    made = substitution.portfolio_mw + substitution.aggregators_mw
+    assert (made <= substitution.energy_blocked_mw + 1e-9).all()
+    assert not substitution[["tso_energy_mw", "tso_reserve_mw"]].any().any()
     helped = paid[paid.kind == "substitution"].groupby(["isp", "payer"])
-    rows = remedies.assign(mwh=0.25 * remedies.direction * remedies.aggregators_mw)
+    rows = substitution.assign(mwh=0.25 * substitution.direction * substitution.aggregators_mw)
     asked = rows[rows.aggregators_mw > 0].groupby(["isp", "provider"])
     assert set(asked.groups) == set(helped.groups)
     np.testing.assert_allclose(helped.quantity_mwh.sum(), asked.mwh.sum(), atol=1e-9)
@@ -179,12 +179,12 @@ def test_what_is_blocked_is_made_good_at_most_once_and_helpers_are_paid(small_ru
 
 def test_the_tso_replaces_on_transmission_what_pools_report(small_run: Runs) -> None:
     folder = small_run(**TSO_ONLY)
-    remedies, bought = table(folder, "remedies"), table(folder, "activations")
-    assert not remedies[["portfolio_mw", "aggregators_mw"]].any().any()
-    replaced = bought[bought.layer == REPLACEMENT]
+    substitution, bought = table(folder, "substitution"), table(folder, "activations")
+    assert not substitution[["portfolio_mw", "aggregators_mw"]].any().any()
+    replaced = bought[bought.market == SUBSTITUTION]
     assert set(replaced.system) == {"T"}
     net = (replaced.direction * replaced.quantity_mw).groupby(replaced.isp).sum()
-    told = (remedies.direction * remedies.tso_energy_mw).groupby(remedies.isp).sum()
+    told = (substitution.direction * substitution.tso_energy_mw).groupby(substitution.isp).sum()
     assert told.abs().sum() > 0.005
     np.testing.assert_allclose(net, told[told.abs() > 1e-9], atol=1e-6)
 
@@ -192,12 +192,12 @@ def test_the_tso_replaces_on_transmission_what_pools_report(small_run: Runs) -> 
 @pytest.mark.parametrize(("given", "hours"), [(BUSY, 0.25), (TSO_ONLY, 0.5)], ids=["busy", "tso"])
 def test_key_figures_are_those_of_the_tables(small_run: Runs, given: Section, hours: float) -> None:
     tables = {file.stem: pd.read_parquet(file) for file in small_run(**given).glob("*.parquet")}
-    kpis, feeders, remedies = non_firm_kpis(tables, hours), tables["low_voltage"], tables["remedies"]
+    kpis, feeders, substitution = non_firm_kpis(tables, hours), tables["low_voltage"], tables["substitution"]
     assert kpis["limits_activated"] == (tables["non_firm"].contracts > 0).sum()
     assert kpis["limited_contract_hours"] == pytest.approx(hours * feeders.active_contracts.sum())
     assert kpis["lv_unsafe_pct"] == pytest.approx(100.0 * (~feeders.safe).mean())
-    assert kpis["made_good_by_aggregators_mwh"] == pytest.approx(hours * remedies.aggregators_mw.sum())
-    assert (kpis["made_good_by_tso_mwh"] > 0.0) == (given is TSO_ONLY)
+    assert kpis["substituted_by_aggregators_mwh"] == pytest.approx(hours * substitution.aggregators_mw.sum())
+    assert (kpis["substituted_by_tso_mwh"] > 0.0) == (given is TSO_ONLY)
     assert kpis["lv_offers_left_down_pct"] < 100.0
 
 
@@ -227,7 +227,7 @@ def test_contracts_are_applied_no_oftener_and_no_longer_than_agreed(small_run: R
     limited, free = _limited(folder), _limited(small_run(**PLAIN))
     assert set(limited.contracts) == {USERS}
     assert len(limited) < len(free)
-    for lv_feeder, rows in table(folder, "low_voltage").groupby("street"):
+    for lv_feeder, rows in table(folder, "low_voltage").groupby("lv_feeder"):
         on = rows.sort_values("isp").active_contracts > 0
         runs = [len(list(same)) for active, same in groupby(on) if active]
         assert (len(runs) <= 2, max(runs)) == (True, 2), lv_feeder
@@ -294,7 +294,7 @@ def test_a_dso_that_limits_who_has_no_contract_is_found(
 
 INCIDENT = {"bus": 3, "mw": 40, "start": "2016-01-20T17:30:00", "end": "2016-01-20T18:30:00"}
 OVERLAP = [{"from_hour": 8, "to_hour": 12}, {"from_hour": 11, "to_hour": 13}]
-LATE = {"rush": {"at": "2016-01-20T17:00:00"}}
+LATE = {"plug_in": {"at": "2016-01-20T17:00:00"}}
 HORIZON, CORRECT = "within start and days", "Correct the key"
 
 
@@ -311,13 +311,13 @@ HORIZON, CORRECT = "within start and days", "Correct the key"
         (_given(households=60), "low_voltage.0.grid", "has 55 users, and bus 61", "Raise households"),
         (_given(lv_feeder={"grid": "case145"}), "bus 59", "a generator or an extended ward holds", "static gen"),
         (_given({"guaranteed_import_kw": None}, {"source_vm_pu": 0.94}), "voltage", "no envelope is", "band"),
-        (_given(lv_feeder=LATE), "low_voltage.0.rush.at", "outside the horizon", HORIZON),
+        (_given(lv_feeder=LATE), "low_voltage.0.plug_in.at", "outside the horizon", HORIZON),
         (_given(incidents=[INCIDENT]), "incidents.0.start", "no ISP of the horizon", HORIZON),
         (_given(lv_feeder={"area": "D9"}), "low_voltage.0.area", "D9 is no area; known are D1", CORRECT),
         (_given({"notice_minutes": 30}), "non_firm.notice_minutes", "30 exceeds the 7 min", CORRECT),
         (_given({"notice_minutes": 90, "role": "prequalification"}), "non_firm.notice_minutes", "70 min", ""),
         (_given(low_voltage=[]), "low_voltage", "and there are none", CORRECT),
-        (_given({"remedies": ["tso"]}, scheme="integrated"), "non_firm.remedies", "integrated has", CORRECT),
+        (_given({"substitution": ["tso"]}, scheme="integrated"), "non_firm.substitution", "integrated has", CORRECT),
         (_given({"windows": OVERLAP}), "non_firm", "windows 8-12 and 11-13 overlap", CORRECT),
         (_given({"permanent": True, "hours_each": 1}), "non_firm", "temporary contracts", CORRECT),
         (_given(lv_feeder={"band": {"low_pu": 1.2}}), "low_voltage.0.band", "1.2 must lie below", CORRECT),

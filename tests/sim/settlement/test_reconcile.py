@@ -70,7 +70,7 @@ def _without(**where: Any) -> Change:
         ("clearings", _without(system="T"), "tso_market, .*: need - short"),
         ("activations", _more("quantity_mw", 0.01), "net award"),
         ("activations", _more("direction", -2, direction=1), "net award"),
-        ("activations", _without(layer="tso_market"), "net award"),
+        ("activations", _without(market="tso_market"), "net award"),
         ("sellers", _more("sold_mw", 0.01), "sold_mw of sellers is .*, award"),
         ("sellers", _more("received_eur_per_h", 0.01), "received .* of sellers is .*, pay for awards"),
         ("settlement", _more("amount_eur", 1e-4, kind="activation"), "pay for awards"),
@@ -109,9 +109,9 @@ def test_an_award_of_another_seller_is_found(small_run: Runs, tmp_path: Path) ->
     ("scheme", "table", "change", "message"),
     [
         ("integrated", "settlement", _more("quantity_mwh", 0.01, kind="purchase"), "companies' exchange"),
-        ("multilevel-02-post", "clearings", _more("short_mw", 0.01, layer="post_qualify"), "tso_market, T"),
-        ("shared-balancing", "clearings", _more("long_mw", 0.01, layer="dso_balancing"), "dso_balancing, D1"),
-        ("aggregation", "clearings", _more("need_mw", 0.01, layer="translate_bids"), "translate_bids, D1"),
+        ("multilevel-02-post", "clearings", _more("short_mw", 0.01, market="post_qualify"), "tso_market, T"),
+        ("shared-balancing", "clearings", _more("long_mw", 0.01, market="dso_balancing"), "dso_balancing, D1"),
+        ("aggregation", "clearings", _more("need_mw", 0.01, market="translate_bids"), "translate_bids, D1"),
         ("aggregation", "clearings", _more("exchange_mw", 0.01, system="T"), "tso_market, T"),
     ],
 )

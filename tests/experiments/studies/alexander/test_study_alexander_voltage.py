@@ -77,7 +77,7 @@ def test_a_lower_set_point_would_not_hold_the_band_at_full_load() -> None:
 def test_buses_outside_their_band_are_those_of_pandapower() -> None:
     case = generate("B", SEED, VOLTAGE_BOUND)
     outcome = clear_case(case, scheme_of("multilevel-01"))
-    cleared = {(bid, layer): mw for bid, layer, mw in outcome.cleared}
+    cleared = {(bid, market): mw for bid, market, mw in outcome.cleared}
     before, after = 0, 0
     for name, area in case.areas.items():
         grid, nothing = FEEDERS[name][0], np.zeros(area.network.n_nodes)

@@ -48,7 +48,7 @@ def test_a_monopolist_of_relief_asks_the_most_there_is_and_wider_markets_pay_les
     extra = (mends.paid - mends.paid_truthful).set_axis(mends.mitigation)
     assert (extra[["caps 70 and 0", "pivotal: 55 and 10", "half under contract"]] < 0.5 * extra["none"]).all()
     assert perimeter.figure(rows, mends, tmp_path).stat().st_size > 10_000
-    assert len(perimeter.summary(mends, ["mitigation"])) == len(perimeter.MENDS)
+    assert len(perimeter.summary(mends, ["mitigation"])) == len(perimeter.MEASURES)
 
 
 def test_inc_dec_pays_where_lines_are_congested_and_never_where_they_are_not(

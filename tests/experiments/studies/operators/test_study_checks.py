@@ -23,12 +23,12 @@ from tandem_sim.experiments.studies.paired import points as paired
 from tests.experiments.cli.test_cli import SMALL
 from tests.experiments.pools import in_this_process
 
-NO_CLEARINGS = pd.DataFrame(columns=["isp", "system", "layer", "short_mw", "long_mw"])
+NO_CLEARINGS = pd.DataFrame(columns=["isp", "system", "market", "short_mw", "long_mw"])
 
 
 def _validation(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
-    names = ["isp", "system", "layer", "accepted", "offered_up_mw", "offered_down_mw"]
-    return pd.DataFrame(rows, columns=[*names, "kept_up_mw", "kept_down_mw"])
+    names = ["isp", "system", "market", "accepted", "offered_up_mw", "offered_down_mw"]
+    return pd.DataFrame(rows, columns=[*names, "allowed_up_mw", "allowed_down_mw"])
 
 
 def _series(values: dict[tuple[int, str, int], float]) -> pd.Series:
@@ -81,7 +81,7 @@ def test_without_any_block_the_book_is_what_is_offered() -> None:
 def test_only_what_the_tso_pays_for_in_areas_is_called_by_it() -> None:
     rows = [(0, "D1", 1, "dso_market", 1.0), (0, "D1", 1, "tso_market", 2.0), (0, "D1", 1, "afrr", 0.5)]
     rows += [(0, "T", 1, "tso_market", 9.0)]
-    frame = pd.DataFrame(rows, columns=[*KEYS, "layer", "quantity_mw"])
+    frame = pd.DataFrame(rows, columns=[*KEYS, "market", "quantity_mw"])
     buyer = {"dso_market": "dso", "tso_market": "tso", "afrr": "tso"}
     assert called_mw(frame, buyer).to_dict() == {(0, "D1", 1): 2.5}
 
@@ -142,7 +142,7 @@ def test_the_first_check_of_every_family_is_none() -> None:
 def test_the_study_on_a_small_world_twice_the_same(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    world: dict[str, Any] = {"isp_minutes": 60, "solver": "highspy", "validation.audit_share": 0.0}
+    world: dict[str, Any] = {"isp_minutes": 60, "solver": "highspy", "power_flow_check.audit_share": 0.0}
     monkeypatch.setattr(
         "tandem_sim.experiments.commands.sweep.on_this_machine",
         lambda work, jobs, workers: in_this_process(work, jobs),

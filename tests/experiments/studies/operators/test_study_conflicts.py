@@ -166,7 +166,7 @@ def test_differences_are_taken_seed_by_seed_within_a_group() -> None:
 def test_the_study_on_a_small_world_twice_the_same(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    world: dict[str, Any] = {"isp_minutes": 60, "solver": "highspy", "validation.audit_share": 0.0}
+    world: dict[str, Any] = {"isp_minutes": 60, "solver": "highspy", "power_flow_check.audit_share": 0.0}
     monkeypatch.setattr(
         "tandem_sim.experiments.commands.sweep.on_this_machine",
         lambda work, jobs, workers: in_this_process(work, jobs),

@@ -54,7 +54,7 @@ def test_what_is_bought_is_useful_or_unneeded_and_the_rest_is_missing() -> None:
         (5, -10.0, -1.0), (6, -10.0, 1.0), (7, 4.0, 1.0), (8, 8.0, 0.0),
     )  # fmt: skip
     activations = frame(
-        "isp layer direction quantity_mw",
+        "isp market direction quantity_mw",
         (5, "tso_market", 1, 6.0), (5, "afrr", 1, 3.0),
         (6, "tso_market", 1, 15.0), (6, "dso_market", -1, 2.0), (6, "afrr", -1, 2.0),
         (7, "tso_market", 1, 2.0), (7, "afrr", -1, 5.0),
@@ -74,7 +74,7 @@ def test_what_is_bought_is_useful_or_unneeded_and_the_rest_is_missing() -> None:
     )
     assert (found["reserve_up_mwh"], found["reserve_down_mwh"]) == pytest.approx((3 / 4, 7 / 4))
     assert found["imbalance_after_mwh"] == pytest.approx(3 / 4)
-    still = balance(system, activations[activations.layer == "afrr"], QUARTER)
+    still = balance(system, activations[activations.market == "afrr"], QUARTER)
     assert np.isnan(still["unneeded_pct"])
     assert still["left_mwh"] == still["missing_mwh"] == pytest.approx(32.0 / 4)
 

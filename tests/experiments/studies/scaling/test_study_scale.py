@@ -81,7 +81,7 @@ def test_tables_and_figure_of_a_small_study(
     assert (rows[["build_cpu_s", "isp_cpu_ms", "max_rss_mib", "power_flow_ms"]] > 0.0).all(axis=None)
     assert (rows.converged_pct == 100.0).all()
     sent = pd.read_csv(tmp_path / "scale_parallel.csv")
-    assert sent.gate.tolist() == 2 * ["dso_clear", "forward", "validate"]
+    assert sent.gate.tolist() == 2 * ["dso_clear", "forward", "prequalify"]
     assert (sent.problems == 2).all()
     assert (sent.drop(columns="gate") > 0.0).all(axis=None)
     assert (tmp_path / "scale.png").stat().st_size > 10_000
@@ -95,7 +95,7 @@ def test_twenty_dsos_stand_where_the_data_have_load(
         {
             "households": TWENTY.households,
             "aggregators": TWENTY.aggregators,
-            "validation.audit_share": 1.0,
+            "power_flow_check.audit_share": 1.0,
             "isp_minutes": 60,
         },
     )

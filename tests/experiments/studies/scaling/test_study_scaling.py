@@ -21,7 +21,7 @@ def _hourly(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is measured are the hours of the reference scenario."""
 
     def hourly(name: str, fields: dict[str, Any]) -> tuple[Scenario, Path | None]:
-        return read_scenario(name, {**fields, "isp_minutes": 60, "validation.audit_share": 0.0})
+        return read_scenario(name, {**fields, "isp_minutes": 60, "power_flow_check.audit_share": 0.0})
 
     monkeypatch.setattr(scaling, "read_scenario", hourly)
     monkeypatch.setattr(scaling, "PER_DAY", 24)

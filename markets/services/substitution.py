@@ -10,23 +10,23 @@ from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.clearing.auction import Cleared, clear
 from tandem_sim.markets.orders.bids import Bids
 
-REPLACEMENT = "replacement"
-"""Layer of the ledger in which replacements are booked."""
+SUBSTITUTION = "substitution"
+"""Market of the ledger in which the TSO books substitutes of blocked energy."""
 SLOW_S = 750.0
 """Full activation time of what replaces reserve: that of mFRR, 12.5 minutes."""
 
 
 @dataclass(frozen=True)
-class Replaced:
+class SubstitutedByTso:
     """Energy bought at once, and MW per bid (n,) that the reserve may call although they are slow."""
 
     answer: Cleared
     slow_mw: FloatArray
 
 
-def replace_missing(
+def substitute_missing(
     bids: Bids, left_mw: FloatArray, fast_mw: FloatArray, energy_mw: float, reserve_mw: dict[int, float]
-) -> Replaced:
+) -> SubstitutedByTso:
     """Buy missing energy at least cost, and open slow bids to the reserve, the best prices first.
 
     left_mw (n,): unsold; fast_mw (n,): what of it the reserve may call anyway. energy_mw: missing, up
@@ -42,4 +42,4 @@ def replace_missing(
         side = side[np.argsort(direction * bids.price[side], kind="stable")]
         before = np.concatenate([[0.0], np.cumsum(room[side])])[: len(side)]
         slow[side] = np.clip(wanted - before, 0.0, room[side])
-    return Replaced(answer, slow)
+    return SubstitutedByTso(answer, slow)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
-from tandem_sim.markets.services.replacement import Replaced, replace_missing
+from tandem_sim.markets.services.substitution import SubstitutedByTso, substitute_missing
 
 BOOK = Bids.of(
     ["cheap up", "dear up", "poor down", "rich down"], ["G1", "G2", "G1", "G2"], [0, 1, 0, 1],
@@ -18,8 +18,8 @@ LEFT = np.full(4, 10.0)
 NONE = {UP: 0.0, DOWN: 0.0}
 
 
-def _bought(energy_mw: float, left: tuple[float, ...] = (10.0, 10.0, 10.0, 10.0)) -> Replaced:
-    return replace_missing(BOOK, np.array(left), np.zeros(4), energy_mw, NONE)
+def _bought(energy_mw: float, left: tuple[float, ...] = (10.0, 10.0, 10.0, 10.0)) -> SubstitutedByTso:
+    return substitute_missing(BOOK, np.array(left), np.zeros(4), energy_mw, NONE)
 
 
 def test_missing_injection_is_bought_from_the_cheapest_bids_up() -> None:
@@ -47,27 +47,27 @@ def test_what_nobody_can_serve_is_reported(energy_mw: float, short: float, long:
 
 
 def test_without_any_bid_all_of_it_is_unserved() -> None:
-    found = replace_missing(Bids.empty(), np.empty(0), np.empty(0), 2.0, {UP: 1.0, DOWN: 0.0})
+    found = substitute_missing(Bids.empty(), np.empty(0), np.empty(0), 2.0, {UP: 1.0, DOWN: 0.0})
     assert (found.answer.short_mw, len(found.answer.quantity_mw), len(found.slow_mw)) == (2.0, 0, 0)
 
 
 def test_missing_reserve_opens_what_is_slow_the_best_price_first() -> None:
     """Of 10 MW each, 4, 0, 10 and 7 MW are fast: the reserve may call them anyway."""
     fast = np.array([4.0, 0.0, 10.0, 7.0])
-    found = replace_missing(BOOK, LEFT, fast, 0.0, {UP: 8.0, DOWN: 5.0})
+    found = substitute_missing(BOOK, LEFT, fast, 0.0, {UP: 8.0, DOWN: 5.0})
     assert not found.answer.quantity_mw.any()
     assert found.slow_mw == pytest.approx([6.0, 2.0, 0.0, 3.0])  # 6 cheap, then 2 dear; down only 3 are slow
-    assert replace_missing(BOOK, LEFT, fast, 0.0, {UP: 0.0, DOWN: 2.0}).slow_mw.tolist() == [0, 0, 0, 2]
-    assert not replace_missing(BOOK, LEFT, LEFT, 0.0, {UP: 9.0, DOWN: 9.0}).slow_mw.any()
+    assert substitute_missing(BOOK, LEFT, fast, 0.0, {UP: 0.0, DOWN: 2.0}).slow_mw.tolist() == [0, 0, 0, 2]
+    assert not substitute_missing(BOOK, LEFT, LEFT, 0.0, {UP: 9.0, DOWN: 9.0}).slow_mw.any()
 
 
 def test_down_the_highest_price_is_opened_first() -> None:
-    found = replace_missing(BOOK, LEFT, np.zeros(4), 0.0, {UP: 0.0, DOWN: 12.0})
+    found = substitute_missing(BOOK, LEFT, np.zeros(4), 0.0, {UP: 0.0, DOWN: 12.0})
     assert found.slow_mw == pytest.approx([0.0, 0.0, 2.0, 10.0])
 
 
 def test_what_is_bought_as_energy_is_not_opened_to_the_reserve() -> None:
-    found = replace_missing(BOOK, LEFT, np.array([0.0, 3.0, 0.0, 0.0]), 9.0, {UP: 20.0, DOWN: 0.0})
+    found = substitute_missing(BOOK, LEFT, np.array([0.0, 3.0, 0.0, 0.0]), 9.0, {UP: 20.0, DOWN: 0.0})
     assert found.answer.quantity_mw == pytest.approx([9.0, 0.0, 0.0, 0.0])
     assert found.slow_mw == pytest.approx([1.0, 7.0, 0.0, 0.0])
 
@@ -85,7 +85,7 @@ def test_nothing_is_sold_twice_and_no_cheaper_bid_is_passed_over(
     rng = np.random.default_rng(seed)
     left = rng.uniform(0.0, 10.0, 4)
     fast = left * rng.random(4)
-    found = replace_missing(BOOK, left, fast, energy, {UP: up, DOWN: down})
+    found = substitute_missing(BOOK, left, fast, energy, {UP: up, DOWN: down})
     bought, slow = found.answer.quantity_mw, found.slow_mw
     assert (bought + slow <= left + 1e-7).all()
     served = float(BOOK.direction @ bought) + found.answer.short_mw - found.answer.long_mw
