@@ -22,13 +22,11 @@ from tandem_sim.experiments.runs.scenario import faults_named, scenario_of, sour
 from tandem_sim.experiments.runs.scenario import read_scenario as read_file
 from tandem_sim.grids.choices import OFFSETS
 from tandem_sim.grids.documents.text import check_known, hint, is_there
-from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.errors import ClearingError, InputError, RoundsError
 from tandem_sim.markets.cases.case import Case, read_case
 from tandem_sim.markets.cases.clear import Outcome, allocate, clear_case
 from tandem_sim.markets.choices import CHOICES
 from tandem_sim.markets.coordination.block import Scheme
-from tandem_sim.markets.coordination.driver import RoundsError
-from tandem_sim.markets.errors import ClearingError
 from tandem_sim.markets.schemes import DEFAULTS, Options, build_schemes
 from tandem_sim.sim.scenario.scenario import Scenario
 

@@ -27,7 +27,7 @@ from typing import Any
 import mesa
 
 from tandem_sim.grids.documents.text import one_line
-from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.errors import InputError, StaleError
 from tandem_sim.sim.clock.clock import Clock
 from tandem_sim.sim.model import FlexibilityModel
 from tandem_sim.sim.output.recorder import START, Mark
@@ -41,8 +41,6 @@ LARGEST = 2**33
 MEND = "Remove the folder and start anew, or resume with what the run was started with"
 
 
-class StaleError(InputError):
-    """A checkpoint that cannot serve: it is damaged, or of another run or other code."""
 
 
 @dataclass(frozen=True)

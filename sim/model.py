@@ -135,7 +135,7 @@ class FlexibilityModel(mesa.Model):
             if dso.capacity is None:
                 continue
             for block in blocks:
-                dso.capacity.clear(block, self.needs.of_dso(dso.house, block))
+                dso.capacity.clear(block, self.needs.of_dso(dso.system, block))
 
     def tender(self, blocks: Sequence[range]) -> None:
         """The TSO asks for capacity."""
@@ -182,7 +182,7 @@ class FlexibilityModel(mesa.Model):
         """Local books close, where the scheme has local markets."""
         if any(block.party == "dso" for block in self.tso.scheme.blocks):
             for dso in self.dsos:
-                dso.close_book(isp, [dso.house])
+                dso.close_book(isp, [dso.system])
 
     def dso_gate(self, gate: str) -> Callable[[int], None]:
         """DSOs run their blocks of a gate; after validation they tell the TSO what the scheme shares."""
@@ -265,10 +265,10 @@ class FlexibilityModel(mesa.Model):
 
     def _transmission_activation(self, isp: int) -> FloatArray:
         n = self.load_mw.shape[1]
-        ledger, house = self.register.get(isp), self.clearer.known.get(isp, {}).get(T, {})
-        if ledger is None or "bids" not in house:
+        ledger, state = self.register.get(isp), self.clearer.known.get(isp, {}).get(T, {})
+        if ledger is None or "bids" not in state:
             return np.zeros(n)
-        bids: Bids = house["bids"]
+        bids: Bids = state["bids"]
         return bids.injection_mw(np.where(bids.demand, 0.0, ledger.sold(T)), n)
 
     def _dispatch_reserve(self, isp: int) -> None:
@@ -311,15 +311,15 @@ class FlexibilityModel(mesa.Model):
     def _observe(self, isp: int, gate: str, operators: Sequence[Operator]) -> None:
         if self.export is not None and isp == self.export.isp:
             for operator in operators:
-                self.export.observe(gate, operator.house, operator.known.get(isp, {}))
+                self.export.observe(gate, operator.system, operator.known.get(isp, {}))
 
     def _books(self, isp: int) -> dict[str, Bids]:
         known = self.clearer.known[isp]
         books = {T: known[T]["bids"]}
         for dso in self.dsos:
-            own = dso.known.get(isp, {}).get(dso.house, {})
-            holder = own if "bids" in own else known.get(dso.house, {})
-            books[dso.house] = holder.get("bids", Bids.empty())
+            own = dso.known.get(isp, {}).get(dso.system, {})
+            holder = own if "bids" in own else known.get(dso.system, {})
+            books[dso.system] = holder.get("bids", Bids.empty())
         return books
 
     def _ordered_kw(self, isp: int) -> float:

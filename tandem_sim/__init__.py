@@ -12,7 +12,7 @@ Schemes and strategies
 Environments of reinforcement learning (extra ``rl``)
     `parallel_env`, `single_agent_env`
 Errors
-    `InputError`, `StrategyError`, `ClearingError`
+    `TandemError`, the base of all; `InputError`, `StrategyError`, `ClearingError`; `FaultError`, a fault of Tandem
 
 A day under two schemes, and the tables of the first:
 
@@ -34,7 +34,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tandem_sim.agents.errors import StrategyError
     from tandem_sim.agents.strategies.strategy import (
         BaselineStrategy,
         Offers,
@@ -57,16 +56,16 @@ if TYPE_CHECKING:
         strategies,
     )
     from tandem_sim.experiments.environments.api import parallel_env, single_agent_env
-    from tandem_sim.grids.errors import InputError
+    from tandem_sim.grids.errors import ClearingError, FaultError, InputError, StrategyError, TandemError
     from tandem_sim.markets.cases.clear import Outcome
     from tandem_sim.markets.coordination.block import Scheme
-    from tandem_sim.markets.errors import ClearingError
     from tandem_sim.sim.scenario.scenario import Scenario
 
 __all__ = [
     "BaselineStrategy",
     "Clearing",
     "ClearingError",
+    "FaultError",
     "InputError",
     "OfferView",
     "Offers",
@@ -79,6 +78,7 @@ __all__ = [
     "Strategy",
     "StrategyError",
     "SupplyStrategy",
+    "TandemError",
     "cases",
     "clear",
     "load",
@@ -92,7 +92,6 @@ __all__ = [
 ]
 
 _HOMES = {
-    "agents.errors": ("StrategyError",),
     "agents.strategies.strategy": (
         "BaselineStrategy",
         "OfferView",
@@ -115,10 +114,9 @@ _HOMES = {
         "strategies",
     ),
     "experiments.environments.api": ("parallel_env", "single_agent_env"),
-    "grids.errors": ("InputError",),
+    "grids.errors": ("ClearingError", "FaultError", "InputError", "StrategyError", "TandemError"),
     "markets.coordination.block": ("Scheme",),
     "markets.cases.clear": ("Outcome",),
-    "markets.errors": ("ClearingError",),
     "sim.scenario.scenario": ("Scenario",),
 }
 """Modules that hold the public names: a name is imported when it is first used."""

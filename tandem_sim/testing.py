@@ -63,19 +63,19 @@ def same(a: Any, b: Any) -> bool:
 
 
 def check_declaration(block: Block) -> None:
-    """A block names its gate, and the house of every entry it reads and writes."""
+    """A block names its gate, and the owner of every entry it reads and writes."""
     assert block.name
     assert block.gate in GATES
     for name in block.reads + block.writes:
-        assert name.startswith(OWNERS), f"{block.name}: {name} names no house"
+        assert name.startswith(OWNERS), f"{block.name}: {name} names no owner"
 
 
-def check_block(block: Block, house: str, states: Mapping[str, Values]) -> Written:
+def check_block(block: Block, system: str, states: Mapping[str, Values]) -> Written:
     """Run `block` twice on frozen entries: the same answer, nothing mutated, nothing undeclared written."""
     check_declaration(block)
-    view = view_of(block, house, states)
+    view = view_of(block, system, states)
     freeze(view)
-    first, second = block.run(house, view), block.run(house, view)
+    first, second = block.run(system, view), block.run(system, view)
     assert same(first, second), f"{block.name} is not a function of its view"
     for owner, entries in first.entries.items():
         for name in entries:
@@ -85,16 +85,16 @@ def check_block(block: Block, house: str, states: Mapping[str, Values]) -> Writt
         full = "tso.sold" if system == TSO else "area.sold"
         assert full in block.writes, f"{block.name} awards in {system} without declaring {full}"
     if block.party == "dso":
-        assert set(first.entries) <= {house}, f"{block.name} writes into another house"
-        assert set(first.awards) <= {house}, f"{block.name} sells another's bids"
+        assert set(first.entries) <= {system}, f"{block.name} writes into another state"
+        assert set(first.awards) <= {system}, f"{block.name} sells another's bids"
     return first
 
 
 def check_scheme(scheme: Scheme, states: dict[str, dict[str, Any]], ledger: Ledger) -> None:
     """Carry a scheme without `Repeat` through `states`, checking every block on the way."""
     for block in scheme.blocks:
-        for house in systems_of(block, states):
-            apply(block, check_block(block, house, states), states, ledger)
+        for system in systems_of(block, states):
+            apply(block, check_block(block, system, states), states, ledger)
     for system, offered in ledger.offered.items():
         markets = [awards[system] for awards in ledger.markets.values() if system in awards]
         total = np.sum(markets, axis=0) if markets else np.zeros(len(offered))

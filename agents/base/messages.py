@@ -74,10 +74,10 @@ class RejectionMessage(Message, chance="rejection"):
 
 @dataclass(frozen=True)
 class StateMessage(Message, chance="house"):
-    """Operator to operator: entries of the sender's house that the scheme shares."""
+    """Operator to operator: entries of the sender's state that the scheme shares."""
 
     if_lost: ClassVar[str] = "the receiver goes by what it knew, or without the area"
-    house: str = ""
+    system: str = ""
     entries: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -5,16 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tandem_sim.grids.io.profiles import (
-    EV_HOME,
-    HEAT_PUMP,
-    HOUSEHOLD,
-    PV,
-    ProfileError,
-    measured,
-    span,
-    step_of,
-)
+from tandem_sim.grids.errors import ProfileError
+from tandem_sim.grids.io.profiles import EV_HOME, HEAT_PUMP, HOUSEHOLD, PV, measured, span, step_of
 from tandem_sim.grids.types import FloatArray, IntArray
 
 _CHARGING = 0.01

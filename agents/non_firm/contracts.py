@@ -11,13 +11,12 @@ from typing import Literal
 
 import numpy as np
 
+from tandem_sim.grids.errors import ContractError
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 
 LimitKind = Literal["static", "dynamic"]
 
 
-class ContractError(ValueError):
-    """An activation that a contract does not allow: whose, when, and why."""
 
 
 @dataclass(frozen=True)

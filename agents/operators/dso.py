@@ -67,7 +67,7 @@ class DSO(Operator):
         """Wire the DSO.
 
         `lead_h` tells how far ahead an ISP is (hours); `study` is its network flexibility study, if anybody
-        goes by one; `operators` names the operator of every house, `clearer` who clears behind it.
+        goes by one; `operators` names the operator of every system, `clearer` who clears behind it.
         """
         super().__init__(model, name, context, area.name, scheme, admission, register, operators)
         self.area = area
@@ -137,59 +137,59 @@ class DSO(Operator):
 
     def _amend(self, message: AmendMessage, rules: AmendRules) -> None:
         """Change bids of the closed book before they are forwarded; afterwards it is too late."""
-        house = self.known.get(message.isp, {}).get(self.house, {})
-        if message.isp in self._forwarded or "bids" not in house:
+        state = self.known.get(message.isp, {}).get(self.system, {})
+        if message.isp in self._forwarded or "bids" not in state:
             reason = "amendment came after bids were forwarded"
             self.context.record(
                 "rejections",
-                {"isp": message.isp, "system": self.house, "bid_id": message.sender, "reason": reason},
+                {"isp": message.isp, "system": self.system, "bid_id": message.sender, "reason": reason},
             )
             return
         ledger = self._register[message.isp]
-        house["bids"], rows = amended(house["bids"], ledger.sold(self.house), message, rules)
-        ledger.lower(self.house, house["bids"].quantity_mw)
-        house["offers"] = np.minimum(house["offers"], house["bids"].quantity_mw)
+        state["bids"], rows = amended(state["bids"], ledger.sold(self.system), message, rules)
+        ledger.lower(self.system, state["bids"].quantity_mw)
+        state["offers"] = np.minimum(state["offers"], state["bids"].quantity_mw)
         for row in rows:
             self.context.record(
                 "amendments",
-                {"isp": message.isp, "system": self.house, "provider": message.sender, **row},
+                {"isp": message.isp, "system": self.system, "provider": message.sender, **row},
             )
 
     def close_book(self, isp: int, systems: Sequence[str]) -> None:
         """Gate closure, for reactive power too."""
         super().close_book(isp, systems)
         if self.reactive is not None:
-            self._states(isp)[self.house]["reactive_bids"] = self.reactive.close(isp)
+            self._states(isp)[self.system]["reactive_bids"] = self.reactive.close(isp)
 
     def act(self, gate: str, isp: int) -> None:
         """As every operator; a merit order list is validated once, when it has come."""
         if gate == "mol_validate":
-            house = self._states(isp).get(self.house, {})
-            called = house.get("called")
-            if called is None or called is self._validated.get(isp) or len(called) != len(house["bids"]):
+            state = self._states(isp).get(self.system, {})
+            called = state.get("called")
+            if called is None or called is self._validated.get(isp) or len(called) != len(state["bids"]):
                 return  # nothing new, or a list made without this area's book
             self._validated[isp] = called
         if gate == "forward":
             self._forwarded.add(isp)
         super().act(gate, isp)
         if gate == "dso_clear" and self.reactive is not None:
-            house = self._states(isp)[self.house]
-            self.reactive.announce(isp, house["reactive_bids"], house["reactive_mvar"])
+            state = self._states(isp)[self.system]
+            self.reactive.announce(isp, state["reactive_bids"], state["reactive_mvar"])
 
     def refresh(self, isp: int) -> None:
         """The grid as forecast now, its limits narrowed by the margins, and the flow at the boundary."""
         p, q = self.forecast(isp)
-        house = self._states(isp).setdefault(self.house, {})
-        house.update(
+        state = self._states(isp).setdefault(self.system, {})
+        state.update(
             grid_entries(self._operator_model, p, q, self._scheduled_mw.get(isp), self._bought_mvar(isp))
         )
 
     def complete(self, isp: int) -> None:
         """A TSO that sent no order has bought nothing."""
-        house = self._states(isp).setdefault(self.house, {})
-        house.setdefault("target", NO_TARGET)
+        state = self._states(isp).setdefault(self.system, {})
+        state.setdefault("target", NO_TARGET)
         if self.study is not None:
-            house["zones"] = self.study.zones(isp)
+            state["zones"] = self.study.zones(isp)
 
     def forget(self, isp: int) -> None:
         """Drop schedule and list too."""
@@ -200,9 +200,9 @@ class DSO(Operator):
 
     def _bought_mvar(self, isp: int) -> FloatArray:
         """Reactive power bought for an ISP so far, by node (N,) Mvar, whether its providers know or not."""
-        house = self._states(isp).get(self.house, {})
-        offers: Bids = house.get("reactive_bids", Bids.empty())
-        bought: FloatArray = house.get("reactive_mvar", np.zeros(len(offers)))
+        state = self._states(isp).get(self.system, {})
+        offers: Bids = state.get("reactive_bids", Bids.empty())
+        bought: FloatArray = state.get("reactive_mvar", np.zeros(len(offers)))
         return offers.injection_mw(bought, self.area.network.n_nodes)
 
     def forecast(self, isp: int) -> tuple[FloatArray, FloatArray]:
@@ -223,9 +223,9 @@ class DSO(Operator):
         """
         p, q = self.forecast(isp)
         ledger = self._register.get(isp)
-        bids = self.known.get(isp, {}).get(self.house, {}).get("bids")
-        if ledger is not None and bids is not None and self.house in ledger.offered:
-            p = p + bids.injection_mw(ledger.sold(self.house), len(p))
+        bids = self.known.get(isp, {}).get(self.system, {}).get("bids")
+        if ledger is not None and bids is not None and self.system in ledger.offered:
+            p = p + bids.injection_mw(ledger.sold(self.system), len(p))
         q = q + self._bought_mvar(isp)
         rows = self._operator_model.rows(p, q) or self._operator_model.linear_rows(p, q)
 
@@ -244,7 +244,7 @@ class DSO(Operator):
         return operator_model.linear_rows(p_mw, q_mvar) if rows is None else rows
 
     def tell(self, isp: int, gate: str) -> None:
-        """Send whoever clears behind the area those entries of this house that its blocks read.
+        """Send whoever clears behind the area those entries of its state that its blocks read.
 
         At validation everything; when a merit order list is validated, what that has changed.
         """
@@ -256,7 +256,7 @@ class DSO(Operator):
             return
         if "grid" in names:
             self.refresh(isp)
-        house = self._states(isp).get(self.house, {})
-        entries = {name: house[name] for name in sorted(names) if name in house}
+        state = self._states(isp).get(self.system, {})
+        entries = {name: state[name] for name in sorted(names) if name in state}
         if entries:
-            self.context.send(StateMessage(self.name, self._clearer, isp, house=self.house, entries=entries))
+            self.context.send(StateMessage(self.name, self._clearer, isp, system=self.system, entries=entries))

@@ -20,7 +20,7 @@ from tandem_sim.markets.coordination.state import wanted_mw
 from tandem_sim.markets.orders.bids import Bids
 
 RESULT = ("bids", "sold", "balancing", "need")
-"""Entries of a house that are published when the market has cleared."""
+"""Entries of a state that are published when the market has cleared."""
 
 
 class MarketOperator(Operator):
@@ -41,7 +41,7 @@ class MarketOperator(Operator):
         interface_node: Mapping[str, int],
         operators: Mapping[str, str],
     ) -> None:
-        """`operators` names the operator of every house."""
+        """`operators` names the operator of every system."""
         super().__init__(model, name, context, T, scheme, admission, register, operators)
         self._areas = list(areas)
         none = dict.fromkeys(interface_node, 0.0)
@@ -50,7 +50,7 @@ class MarketOperator(Operator):
 
     def receive(self, message: Message) -> None:
         """Keep the TSO's latest grid, also one that comes after its gate."""
-        if isinstance(message, PlatformMessage) and "grid" in message.entries and message.house == T:
+        if isinstance(message, PlatformMessage) and "grid" in message.entries and message.system == T:
             self._last = message.entries["grid"]
         super().receive(message)
 
@@ -69,18 +69,18 @@ class MarketOperator(Operator):
         come the TSO's need is unknown, and companies trade alone.
         """
         self._complete_areas(isp, self._areas)
-        house = self._states(isp)[T]
-        grid: TransmissionGrid | None = house.get("grid", self._last)
+        state = self._states(isp)[T]
+        grid: TransmissionGrid | None = state.get("grid", self._last)
         if grid is None:
-            house["grid"] = self._blank
+            state["grid"] = self._blank
             return
-        bids: Bids = house["bids"]
-        taken_over = bids.injection_mw(wanted_mw(house), len(grid.p_mw))
-        house["grid"] = replace(grid, p_mw=grid.p_mw - taken_over)
+        bids: Bids = state["bids"]
+        taken_over = bids.injection_mw(wanted_mw(state), len(grid.p_mw))
+        state["grid"] = replace(grid, p_mw=grid.p_mw - taken_over)
 
     def _pass_on(self, isp: int, written: Written) -> None:
         """Publish the result: the TSO gets all books and what was sold, each DSO those of its own area."""
-        for house, values in self._states(isp).items():
+        for system, values in self._states(isp).items():
             entries = {str(name): values[name] for name in RESULT if name in values}
-            for receiver in dict.fromkeys([self._operators[T], self._operators[house]]):
-                self.context.send(PlatformMessage(self.name, receiver, isp, house=house, entries=entries))
+            for receiver in dict.fromkeys([self._operators[T], self._operators[system]]):
+                self.context.send(PlatformMessage(self.name, receiver, isp, system=system, entries=entries))

@@ -1,4 +1,4 @@
-"""What TSO and DSO have in common: a house, an order book, and their blocks of the scheme."""
+"""What TSO and DSO have in common: a state of knowledge, an order book, and their blocks of the scheme."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Ledgers = dict[int, Ledger]
 
 
 class Operator(Participant, ABC):
-    """Runs the blocks of its party at their gates, in its own house, on what it owns and has been sent."""
+    """Runs the blocks of its party at their gates, on its own state: what it owns and has been sent."""
 
     party: Party
 
@@ -39,22 +39,22 @@ class Operator(Participant, ABC):
         model: mesa.Model,
         name: str,
         context: AgentContext,
-        house: str,
+        system: str,
         scheme: Scheme,
         admission: Admission,
         register: Ledgers,
         operators: Mapping[str, str],
     ) -> None:
-        """`operators` names the operator of every house."""
+        """`operators` names the operator of every system."""
         super().__init__(model, name, context)
         self._operators = dict(operators)
-        self.house = house
+        self.system = system
         self.scheme = scheme
         self._admission = admission
         self._register = register
         self._inbox: dict[tuple[int, str], list[Bids]] = {}
         self._closed: set[tuple[int, str]] = set()
-        self.known: dict[int, dict[str, dict[str, Any]]] = {}  # ISP -> house -> entries
+        self.known: dict[int, dict[str, dict[str, Any]]] = {}  # ISP -> system -> entries
         self._negotiating: set[int] = set()
         self._last_grid: dict[str, GridConstraints] = {}
         self._settled = -1  # latest ISP that has been settled
@@ -71,10 +71,10 @@ class Operator(Participant, ABC):
                 else:
                     self._inbox.setdefault(key, []).append(message.bids)
             case StateMessage() if message.isp <= self._settled:
-                about = f"{message.house} from {message.sender}"
+                about = f"{message.system} from {message.sender}"
                 self._note_fallback(message.isp, about, "came after settlement")
             case StateMessage():
-                self._states(message.isp).setdefault(message.house, {}).update(message.entries)
+                self._states(message.isp).setdefault(message.system, {}).update(message.entries)
             case _:
                 super().receive(message)
 
@@ -109,10 +109,10 @@ class Operator(Participant, ABC):
             if gate == "tso_clear":
                 self._note_missing(isp, block)
             self.complete(isp)
-            if self.house in self._register[isp].offered:  # the ledger is one, whatever messages were lost
-                states[self.house]["sold"] = self._register[isp].sold(self.house)
-            before = states[self.house].get("offers")
-            written = block.run(self.house, view_of(block, self.house, states))
+            if self.system in self._register[isp].offered:  # the ledger is one, whatever messages were lost
+                states[self.system]["sold"] = self._register[isp].sold(self.system)
+            before = states[self.system].get("offers")
+            written = block.run(self.system, view_of(block, self.system, states))
             apply(block, written, states, self._register[isp])
             for system, clearing in written.clearings.items():
                 self._record_clearing(isp, system, block.name, clearing)
@@ -126,7 +126,7 @@ class Operator(Participant, ABC):
 
     @abstractmethod
     def refresh(self, isp: int) -> None:
-        """Put the forecast of this moment into the own house."""
+        """Put the forecast of this moment into its own state."""
 
     def complete(self, isp: int) -> None:
         """Fill in what should have come from others and did not (nothing, unless messages are lost)."""
@@ -148,26 +148,26 @@ class Operator(Participant, ABC):
         none = np.empty(0)
         missing = {"bids": Bids.empty(), "offers": none, "sold": none, "exchange": 0.0, "rsf": NO_SUPPLY}
         for area in areas:
-            house = states.setdefault(area.name, {})
-            if len(house.get("bids", ())) != len(house.get("offers", house.get("bids", ()))):
-                house["bids"], house["offers"], house["sold"] = Bids.empty(), none, none  # the book was lost
+            state = states.setdefault(area.name, {})
+            if len(state.get("bids", ())) != len(state.get("offers", state.get("bids", ()))):
+                state["bids"], state["offers"], state["sold"] = Bids.empty(), none, none  # the book was lost
             for name, value in {**missing, "accepted": False}.items():
-                house.setdefault(name, value)
+                state.setdefault(name, value)
             if not needs_grids:
                 continue
-            if "grid" in house:
-                self._last_grid[area.name] = house["grid"]
+            if "grid" in state:
+                self._last_grid[area.name] = state["grid"]
             elif area.name in self._last_grid:
-                house["grid"] = self._last_grid[area.name]
+                state["grid"] = self._last_grid[area.name]
             else:
-                house["grid"] = GridConstraints.without_limits(area.network.n_nodes)
-                house["offers"] = np.zeros(len(house["offers"]))
+                state["grid"] = GridConstraints.without_limits(area.network.n_nodes)
+                state["offers"] = np.zeros(len(state["offers"]))
 
     def _note_missing(self, isp: int, block: Block) -> None:
         """Record what areas should have sent by now and have not; `complete` stands in for it."""
         names = [n.removeprefix("area.") for n in block.foreign_reads() if n.startswith("area.")]
-        for area, house in self._states(isp).items():
-            missing = [n for n in names if n not in house] if area != TSO else []
+        for area, state in self._states(isp).items():
+            missing = [n for n in names if n not in state] if area != TSO else []
             if missing:
                 self._note_fallback(
                     isp, f"{', '.join(missing)} of {area}", "not here in time: a stand-in is used"
@@ -182,13 +182,13 @@ class Operator(Participant, ABC):
 
     def _pass_on(self, isp: int, written: Written) -> None:
         """Tell the operators of other houses what was written there, and what was sold from their books."""
-        for house in sorted({*written.entries, *written.awards}):
-            receiver = self._operators[house]
-            entries = dict(written.entries.get(house, {}))
-            if len(written.awards.get(house, ())):
-                entries["sold"] = self._states(isp)[house]["sold"]
+        for system in sorted({*written.entries, *written.awards}):
+            receiver = self._operators[system]
+            entries = dict(written.entries.get(system, {}))
+            if len(written.awards.get(system, ())):
+                entries["sold"] = self._states(isp)[system]["sold"]
             if entries and receiver != self.name:
-                self.context.send(StateMessage(self.name, receiver, isp, house=house, entries=entries))
+                self.context.send(StateMessage(self.name, receiver, isp, system=system, entries=entries))
 
     def _announce(self, isp: int, market: str, system: str, award: FloatArray) -> None:
         bids: Bids = self._states(isp)[system]["bids"]
@@ -244,16 +244,16 @@ class Operator(Participant, ABC):
 
     def _record_validation(self, isp: int, block: Block, before: FloatArray) -> None:
         """How much of what was offered to the TSO a block of this operator has let stand."""
-        house = self._states(isp)[self.house]
-        up = house["bids"].direction > 0
-        after: FloatArray = house["offers"]
+        state = self._states(isp)[self.system]
+        up = state["bids"].direction > 0
+        after: FloatArray = state["offers"]
         self.context.record(
             "bid_checks",
             {
                 "isp": isp,
-                "system": self.house,
+                "system": self.system,
                 "market": block.name,
-                "accepted": house.get("accepted", True),
+                "accepted": state.get("accepted", True),
                 "offered_up_mw": float(before[up].sum()),
                 "offered_down_mw": float(before[~up].sum()),
                 "allowed_up_mw": float(after[up].sum()),

@@ -190,7 +190,7 @@ class TSO(Operator):
         """Upload the grid as expected now to the platform of an independent operator."""
         self.refresh(isp)
         entries = {"grid": self._states(isp)[T]["grid"]}
-        self.context.send(PlatformMessage(self.name, receiver, isp, house=T, entries=entries))
+        self.context.send(PlatformMessage(self.name, receiver, isp, system=T, entries=entries))
 
     def substitute(
         self, isp: int, register: FlexibilityRegister | None, held_mw: Mapping[tuple[str, int], float]
@@ -233,7 +233,7 @@ class TSO(Operator):
 
         A DSO may lower prices of its own book afterwards, for its next market (`mitigate`).
         """
-        told = {system: house.get("bids") for system, house in self._states(isp).items()}
+        told = {system: state.get("bids") for system, state in self._states(isp).items()}
         return {
             system: known if (known := told.get(system)) is not None and len(known) == len(bids) else bids
             for system, bids in books.items()

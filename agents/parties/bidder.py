@@ -8,7 +8,6 @@ from typing import TypeVar
 import numpy as np
 
 from tandem_sim.agents.base.agent import Record
-from tandem_sim.agents.errors import StrategyError, StrategyLimitError
 from tandem_sim.agents.parties.sales_book import ClosedBook
 from tandem_sim.agents.strategies.registry import is_built_in
 from tandem_sim.agents.strategies.strategy import (
@@ -28,6 +27,7 @@ from tandem_sim.agents.strategies.strategy import (
     vector,
 )
 from tandem_sim.agents.strategies.time_limit import LIMIT_S
+from tandem_sim.grids.errors import StrategyError, StrategyLimitError
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 

@@ -52,10 +52,10 @@ class FlexibilityStudyProcess:
     """Carries the study of an area through its course, and writes down what happens (table ``study``)."""
 
     def __init__(
-        self, house: str, context: AgentContext, register: StudyRegister, course: Course, isp_seconds: int
+        self, system: str, context: AgentContext, register: StudyRegister, course: Course, isp_seconds: int
     ) -> None:
         self.register, self.course = register, course
-        self._system, self._context, self._isp_seconds = house, context, isp_seconds
+        self._system, self._context, self._isp_seconds = system, context, isp_seconds
         self._ahead = course.moments()
         for e in course.emergencies:
             register.emergency(e.nodes, e.from_s, e.until_s, e.cause)

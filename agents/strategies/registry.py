@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from tandem_sim.agents.errors import StrategyError, StrategyLimitError
 from tandem_sim.agents.strategies.allowed_code import (
     NO_CODE,
     AllowedCode,
@@ -31,9 +30,9 @@ from tandem_sim.agents.strategies.strategy import (
     Withholding,
     sights_of,
 )
-from tandem_sim.agents.strategies.time_limit import LIMIT_S, OverdueError, within
+from tandem_sim.agents.strategies.time_limit import LIMIT_S, within
 from tandem_sim.grids.documents.text import hint
-from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.errors import InputError, OverdueError, StrategyError, StrategyLimitError
 
 STRATEGIES: dict[str, type[Strategy]] = {
     "truthful": Truthful,

@@ -10,9 +10,9 @@ from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from tandem_sim.agents.errors import StrategyError, StrategyLimitError
 from tandem_sim.agents.strategies.allowed_code import told
-from tandem_sim.agents.strategies.time_limit import LIMIT_S, OverdueError, within
+from tandem_sim.agents.strategies.time_limit import LIMIT_S, within
+from tandem_sim.grids.errors import OverdueError, StrategyError, StrategyLimitError, WithheldError
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 
 Stage = Literal["first", "left"]
@@ -22,8 +22,6 @@ SIGHTS = frozenset({BOOK})
 """What a strategy may ask to see beside its own resources, prices and rules."""
 
 
-class WithheldError(LookupError):
-    """A strategy reads what it has not declared that it looks at."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TypeVar
 
+from tandem_sim.grids.errors import OverdueError
+
 LIMIT_S = 60.0
 """Seconds that one call of a strategy of one's own may take, unless a scenario says otherwise."""
 AGAIN_S = 1.0
@@ -16,8 +18,6 @@ AGAIN_S = 1.0
 _Answer = TypeVar("_Answer")
 
 
-class OverdueError(Exception):
-    """Code has taken longer than it may."""
 
 
 class _Alarm(BaseException):

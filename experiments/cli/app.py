@@ -10,11 +10,9 @@ from typing import Annotated
 
 import typer
 
-from tandem_sim.agents.errors import StrategyError
 from tandem_sim.experiments.cli import cases, listings, results, simulations
 from tandem_sim.grids.documents.text import one_line
-from tandem_sim.grids.errors import InputError, printable
-from tandem_sim.markets.errors import ClearingError
+from tandem_sim.grids.errors import FaultError, TandemError, printable
 from tandem_sim.sim.clock.interruption import heeded
 
 COMMANDS = (
@@ -75,7 +73,10 @@ def main() -> None:
                 told = f"ended by {signals.interrupted}. {how_to_go_on(sys.argv)}"
                 print(f"tandem: {told}", file=sys.stderr)
                 raise SystemExit(128 + signals.interrupted.number) from None
-    except (InputError, StrategyError, ClearingError) as error:
+    except FaultError:
+        print("tandem: this is a fault of Tandem, please report it with the scenario", file=sys.stderr)
+        raise
+    except TandemError as error:
         message = printable(error, 6_000)  # one line, though a file or a key may be named over two
         print(f"tandem: {message}", file=sys.stderr)  # plain, so that scripts can read it
         raise SystemExit(2) from None

@@ -16,7 +16,6 @@ from tandem_sim.grids.documents.text import check_known
 from tandem_sim.markets.choices import ABOUT
 
 
-
 def clear_and_show(
     case: str,
     scheme: str | None,

@@ -56,10 +56,10 @@ def stations(at: IspTables, bid: Bid, called: Mapping[str, float]) -> Iterator[S
     left = bid.mw if bid.demand else bid.mw - at.held_mw(bid)
     clearings = at["clearings"]
     for block in at.scheme.blocks:
-        house = bid.system if block.party == "dso" else TSO
+        system = bid.system if block.party == "dso" else TSO
         if block.party == "dso" and not is_local(bid):
             continue
-        rows = clearings[(clearings.system == house) & (clearings.market == block.name)]
+        rows = clearings[(clearings.system == system) & (clearings.market == block.name)]
         checked = at["bid_checks"]
         checked = checked[(checked.system == bid.system) & (checked.market == block.name)]
         takes = ("area.sold" if is_local(bid) else "tso.sold") in block.writes and block.name != POST_QUALIFY
@@ -133,7 +133,7 @@ def _checked(bid: Bid, block: Block, rows: pd.DataFrame) -> str:
 
 def stood_mw(rows: pd.DataFrame, bid: Bid) -> tuple[float, float]:
     """MW offered in a bid's area and direction before the first of these checks, and after the last."""
-    return float(rows[f"offered_{bid.way}_mw"].iloc[0]), float(rows[f"kept_{bid.way}_mw"].iloc[-1])
+    return float(rows[f"offered_{bid.way}_mw"].iloc[0]), float(rows[f"allowed_{bid.way}_mw"].iloc[-1])
 
 
 def _closed(bid: Bid, block: Block, row: pd.Series) -> str:
@@ -147,5 +147,5 @@ def _closed(bid: Bid, block: Block, row: pd.Series) -> str:
 
 
 def reads(block: Block, entry: str) -> bool:
-    """Whether a block reads an entry of another house."""
+    """Whether a block reads an entry of another operator's state."""
     return entry in block.foreign_reads()

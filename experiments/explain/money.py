@@ -86,15 +86,15 @@ def money_lines(at: IspTables, bid: Bid, called: Mapping[str, float]) -> list[st
 
 
 def _of_market(at: IspTables, bid: Bid, market: str, mw: float) -> str:
-    house = {"dso": f"DSO-{bid.system}", "tso": "TSO"}[buyer_of_market(at.scheme).get(market, "tso")]
+    buyer = {"dso": f"DSO-{bid.system}", "tso": "TSO"}[buyer_of_market(at.scheme).get(market, "tso")]
     found = unit_pay(at, bid, market)
     for_what = f"{mw_text(mw)} during {at.hours:g} h, called by {name_of(market, bid.system)}"
     if found is None:
         return (
-            f"{house} paid for {for_what}, at prices that are not kept bid by bid ({pricing_of(at, market)})."
+            f"{buyer} paid for {for_what}, at prices that are not kept bid by bid ({pricing_of(at, market)})."
         )
     unit, how = found
-    payer, payee = (house, bid.provider) if unit >= 0.0 else (bid.provider, house)
+    payer, payee = (buyer, bid.provider) if unit >= 0.0 else (bid.provider, buyer)
     return (
         f"{payer} paid {payee} {eur(abs(unit) * mw * at.hours)} for {for_what}: {per_mwh(abs(unit))}, {how}."
     )

@@ -63,7 +63,7 @@ def held_back_mw(data: RunData) -> pd.DataFrame:
     rows = data.bid_checks[data.bid_checks.market.isin(NARROWING)].groupby(["isp", "system"])
     first, last = rows.first(), rows.last()
     parts = {f"offered_{way}": first[f"offered_{way}_mw"] for way in ("up", "down")}
-    parts |= {f"held_{way}": parts[f"offered_{way}"] - last[f"kept_{way}_mw"] for way in ("up", "down")}
+    parts |= {f"held_{way}": parts[f"offered_{way}"] - last[f"allowed_{way}_mw"] for way in ("up", "down")}
     by_isp = pd.DataFrame(parts).groupby("isp").sum()
     return by_isp.reindex(data.system.isp, fill_value=0.0).astype(np.float64)
 

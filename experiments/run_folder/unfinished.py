@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 
 from tandem_sim.experiments.run_folder.own_files import LOCK, SUFFIX, remove_working_files, working_fault
 from tandem_sim.grids.documents.text import one_line
-from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.errors import BusyError, InputError
 from tandem_sim.sim.checkpoint import Checkpoints
 
 
@@ -19,8 +19,6 @@ def unfinished_of(out: Path) -> Path:
     return out.with_name(out.name + SUFFIX)
 
 
-class BusyError(InputError):
-    """Another process is at work on the run."""
 
 
 def check_unfinished(out: Path, overwrite: bool, resume: bool) -> None:

@@ -23,13 +23,13 @@ from tandem_sim.experiments.run_folder.unfinished import check_unfinished, unfin
 from tandem_sim.experiments.runs.logs import log_to_file
 from tandem_sim.grids.documents.json_reader import read_json_object
 from tandem_sim.grids.documents.text import one_line
-from tandem_sim.grids.errors import InputError, printable
+from tandem_sim.grids.errors import InputError, StaleError, printable
 from tandem_sim.grids.power_flow.operator_model import Margins
 from tandem_sim.markets.cases.options import CaseOptions
 from tandem_sim.markets.coordination.block import TSO as T
 from tandem_sim.markets.schemes import build_schemes
 from tandem_sim.sim.assembly.grids import grid_contents
-from tandem_sim.sim.checkpoint import Checkpoints, StaleError
+from tandem_sim.sim.checkpoint import Checkpoints
 from tandem_sim.sim.output.export_isp import IspExport
 from tandem_sim.sim.run import run
 from tandem_sim.sim.scenario.named_code import check_code

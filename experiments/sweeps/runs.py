@@ -24,7 +24,6 @@ from tandem_sim.experiments.results.statistics import flat
 from tandem_sim.experiments.run_folder.manifest import read_journal, read_kpis
 from tandem_sim.experiments.run_folder.outputs import is_table_of, whole
 from tandem_sim.experiments.run_folder.own_files import file_fault
-from tandem_sim.experiments.run_folder.unfinished import BusyError
 from tandem_sim.experiments.runs.run import (
     check_inside,
     differing,
@@ -37,8 +36,7 @@ from tandem_sim.experiments.runs.scenario import faults_named
 from tandem_sim.experiments.sweeps.sweep import SUMMARY, Point
 from tandem_sim.experiments.sweeps.workers import Ended
 from tandem_sim.grids.documents.text import one_line
-from tandem_sim.grids.errors import InputError
-from tandem_sim.sim.checkpoint import StaleError
+from tandem_sim.grids.errors import BusyError, InputError, StaleError
 
 WRITE_EVERY_S = 5.0
 """The table is written while runs are made, at most so often."""

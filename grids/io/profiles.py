@@ -32,6 +32,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tandem_sim.grids.errors import ProfileError
 from tandem_sim.grids.types import FloatArray, IntArray
 
 HOUSEHOLD = ("H0-A", "H0-B", "H0-C", "H0-G", "H0-L")
@@ -72,8 +73,6 @@ _ROWS = 366 * 96
 _NS_PER_HOUR = pd.Timedelta(hours=1).value
 
 
-class ProfileError(ValueError):
-    """The measured data cannot give what was asked; the message says which part and how to mend it."""
 
 
 def _read(file: str, columns: tuple[str, ...]) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tandem_sim.grids.matpower.tokens import Refused
+from tandem_sim.grids.errors import MatlabError
 from tandem_sim.grids.matpower.values import (
     MAX_NUMBERS,
     MAX_WORK,
@@ -71,19 +71,19 @@ _OF_SCALARS = {"*": ".*", "/": "./", "\\": ".\\", "^": ".^"}
 def combined(sign: str, left: Any, right: Any) -> Numbers:
     """What an operator makes of two values."""
     if isinstance(left, str) and isinstance(right, str) and sign in ("==", "~=", "!="):
-        raise Refused("compares texts by letters: strcmp compares them whole")
+        raise MatlabError("compares texts by letters: strcmp compares them whole")
     a, b = as_numbers(left), as_numbers(right)
     if sign in _OF_SCALARS:
         if sign == "*" and 1 not in (a.size, b.size):
             if a.shape[1] != b.shape[0]:
-                raise Refused(f"multiplies tables of {a.shape[1]} columns and {b.shape[0]} rows")
+                raise MatlabError(f"multiplies tables of {a.shape[1]} columns and {b.shape[0]} rows")
             if a.shape[0] * b.shape[1] > MAX_NUMBERS or a.size * b.shape[1] > MAX_WORK:
-                raise Refused("multiplies tables that are too large")
+                raise MatlabError("multiplies tables that are too large")
             product: Numbers = a @ b
             return product
         divisor = {"*": 1, "/": b.size, "\\": a.size, "^": max(a.size, b.size)}[sign]
         if divisor != 1:
-            raise Refused(
+            raise MatlabError(
                 f"uses {sign} with a table on the wrong side, which is not read (.{sign} goes by element)"
             )
         sign = _OF_SCALARS[sign]
@@ -109,7 +109,7 @@ def _along(function: Callable[..., Numbers], keeps: bool = False) -> Callable[..
         if dimension is not None:
             axis = as_whole(dimension) - 1
             if axis not in (0, 1):
-                raise Refused("works along a dimension that is neither 1 nor 2")
+                raise MatlabError("works along a dimension that is neither 1 nor 2")
         else:
             axis = 1 if numbers.shape[0] == 1 else 0
         return np.asarray(function(numbers, axis) if keeps else function(numbers, axis=axis, keepdims=True))
@@ -143,11 +143,11 @@ def _filled(fill: float) -> Callable[..., Numbers]:
 def _sizes(sizes: tuple[Any, ...]) -> tuple[int, int]:
     numbers = [n for size in sizes for n in as_numbers(size).ravel()]
     if len(numbers) > 2:
-        raise Refused("makes a table of more than two dimensions")
+        raise MatlabError("makes a table of more than two dimensions")
     found = [max(as_whole(one_number(n)), 0) for n in numbers] or [1]
     rows, columns = found[0], found[-1]
     if rows * columns > MAX_NUMBERS:
-        raise Refused(f"makes a table of more than {MAX_NUMBERS} numbers")
+        raise MatlabError(f"makes a table of more than {MAX_NUMBERS} numbers")
     return rows, columns
 
 
@@ -180,7 +180,7 @@ def _strcmp(a: Any, b: Any) -> Numbers:
 def _repmat(value: Any, *sizes: Any) -> Numbers:
     numbers, (rows, columns) = as_numbers(value), _sizes(sizes)
     if numbers.size * rows * columns > MAX_NUMBERS:
-        raise Refused(f"makes a table of more than {MAX_NUMBERS} numbers")
+        raise MatlabError(f"makes a table of more than {MAX_NUMBERS} numbers")
     return np.tile(numbers, (rows, columns))
 
 
@@ -188,7 +188,7 @@ def _linspace(first: Any, last: Any, count: Any) -> Numbers:
     _sizes((count,))
     n = as_whole(count)
     if not 1 <= n <= MAX_NUMBERS:
-        raise Refused("makes a row of no or too many numbers")
+        raise MatlabError("makes a row of no or too many numbers")
     return np.linspace(as_scalar(first), as_scalar(last), n).reshape(1, -1)
 
 
@@ -198,7 +198,7 @@ def _reshape(value: Any, rows: Any, columns: Any) -> Numbers:
     try:
         return numbers.reshape((r, c), order="F")
     except ValueError:
-        raise Refused("reshapes a table to another number of elements") from None
+        raise MatlabError("reshapes a table to another number of elements") from None
 
 
 def _pair(function: Callable[[Numbers, Numbers], Numbers]) -> Callable[..., Numbers]:
@@ -211,7 +211,7 @@ def _pair(function: Callable[[Numbers, Numbers], Numbers]) -> Callable[..., Numb
 
 def _struct(*pairs: Any) -> dict[str, Any]:
     if len(pairs) % 2 or any(not isinstance(name, str) for name in pairs[::2]):
-        raise Refused("makes a struct of something else than names and values")
+        raise MatlabError("makes a struct of something else than names and values")
     return dict(zip(pairs[::2], pairs[1::2], strict=True))
 
 
@@ -220,7 +220,7 @@ def _diag(value: Any) -> Numbers:
     if 1 not in numbers.shape:
         return np.diag(numbers).reshape(-1, 1)
     if numbers.size**2 > MAX_NUMBERS:
-        raise Refused(f"makes a table of more than {MAX_NUMBERS} numbers")
+        raise MatlabError(f"makes a table of more than {MAX_NUMBERS} numbers")
     return np.diag(numbers.ravel())
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from tandem_sim.grids.errors import MatlabError
 from tandem_sim.grids.matpower.functions import COLUMNS, CONSTANTS, FUNCTIONS, MANY, combined, named_columns
 from tandem_sim.grids.matpower.statements import Node, Statement, statements
-from tandem_sim.grids.matpower.tokens import Refused
 from tandem_sim.grids.matpower.values import (
     MAX_NUMBERS,
     MAX_WORK,
@@ -37,7 +37,7 @@ from tandem_sim.grids.matpower.values import (
 def run(text: str) -> tuple[dict[str, Any], list[str]]:
     """Carry out a text: its variables, and the names its function returns.
 
-    Values are arrays (rows, columns), `str`, `dict` (structs) and `Cell`. Raises `Refused`, with its line.
+    Values are arrays (rows, columns), `str`, `dict` (structs) and `Cell`. Raises `MatlabError`, with its line.
     """
     machine = _Machine()
     with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
@@ -62,14 +62,14 @@ class _Machine:
         try:
             self._spend(1000)
             self._do(statement)
-        except Refused as refused:
+        except MatlabError as refused:
             if not refused.line:
-                raise Refused(refused.why, statement.line) from None
+                raise MatlabError(refused.why, statement.line) from None
             raise
         except RecursionError:
-            raise Refused("is nested too deeply", statement.line) from None
+            raise MatlabError("is nested too deeply", statement.line) from None
         except MemoryError:
-            raise Refused("needs more memory than there is", statement.line) from None
+            raise MatlabError("needs more memory than there is", statement.line) from None
 
     def _do(self, statement: Statement) -> None:
         if statement.kind == "function":
@@ -99,7 +99,7 @@ class _Machine:
     def _loop(self, name: str, over: Node, body: list[Statement]) -> None:
         values = self.value(over)
         if isinstance(values, Cell) or not isinstance(values, np.ndarray):
-            raise Refused("loops over something else than numbers")
+            raise MatlabError("loops over something else than numbers")
         for column in range(values.shape[1]):
             self.names[name] = values[:, column : column + 1].copy()
             self._spend(1000)
@@ -116,9 +116,9 @@ class _Machine:
         elif len(targets) == 1:
             values = [self.value(node)]
         else:
-            raise Refused("asks for several values of what gives one here")
+            raise MatlabError("asks for several values of what gives one here")
         if len(targets) > len(values):
-            raise Refused(f"asks for {len(targets)} values, there are {len(values)}")
+            raise MatlabError(f"asks for {len(targets)} values, there are {len(values)}")
         for target, value in zip(targets, values, strict=False):
             if target is not None:
                 self.names[target] = value
@@ -134,14 +134,14 @@ class _Machine:
             path.insert(0, node.parts[1])
             node = node.parts[0]
         if node.kind != "name":
-            raise Refused("assigns to a place that is not read (a field of an element, or no name)")
+            raise MatlabError("assigns to a place that is not read (a field of an element, or no name)")
         path.insert(0, node.parts[0])
         value = self._own(self.value(source))
         home: dict[str, Any] = self.names
         for step in path[:-1]:
             home = home.setdefault(step, {})
             if not isinstance(home, dict):
-                raise Refused(f"assigns a field of {step}, which is no struct")
+                raise MatlabError(f"assigns a field of {step}, which is no struct")
         last = path[-1]
         if at is None:
             home[last] = value
@@ -152,23 +152,23 @@ class _Machine:
             return
         table = np.zeros((0, 0)) if whole is None else whole
         if not isinstance(table, np.ndarray):
-            raise Refused(f"assigns an element of {last}, which is no table")
+            raise MatlabError(f"assigns an element of {last}, which is no table")
         places = self._arguments(at, table.shape)
         if source.kind == "table" and not np.size(value):
             home[last] = without(table, places)
             return
         if not isinstance(value, np.ndarray):
-            raise Refused("puts something else than numbers into a table")
+            raise MatlabError("puts something else than numbers into a table")
         self._spend(table.size + value.size)
         home[last] = put(table, places, value, 0.0)
 
     def _put_cell(self, kind: str, whole: Any, at: list[Node], value: Any) -> Cell:
         items = np.empty((0, 0), dtype=object) if whole is None else getattr(whole, "items", None)
         if not isinstance(items, np.ndarray):
-            raise Refused("assigns an element in braces of what is no cell array")
+            raise MatlabError("assigns an element in braces of what is no cell array")
         if kind == "index":
             if not isinstance(value, Cell):
-                raise Refused("puts something else than a cell array into a cell array")
+                raise MatlabError("puts something else than a cell array into a cell array")
             new = value.items
         else:
             new = np.empty((1, 1), dtype=object)
@@ -187,13 +187,13 @@ class _Machine:
     def _spend(self, numbers: int) -> None:
         self.work += numbers
         if self.work > MAX_WORK:
-            raise Refused("asks for more work than a case needs")
+            raise MatlabError("asks for more work than a case needs")
 
     def value(self, node: Node) -> Any:
         """What an expression is worth."""
         try:
             value = getattr(self, "_" + node.kind.replace(" ", "_"))(*node.parts)
-        except Refused as refused:
+        except MatlabError as refused:
             if not refused.line:
                 refused.line = node.line
             raise
@@ -213,11 +213,11 @@ class _Machine:
         return text
 
     def _all(self) -> None:
-        raise Refused("has a : where a value is due")
+        raise MatlabError("has a : where a value is due")
 
     def _last(self) -> Numbers:
         if not self.inside:
-            raise Refused("has an end outside of what is indexed")
+            raise MatlabError("has an end outside of what is indexed")
         *shape, position, count = self.inside[-1]
         if count == 1:
             return one_number(float(shape[0] * shape[1]))
@@ -232,16 +232,16 @@ class _Machine:
             return one_number(MANY[name][0])
         if name in FUNCTIONS:
             return self._function(name, [])
-        raise Refused(f"uses {name}, which is not known here")
+        raise MatlabError(f"uses {name}, which is not known here")
 
     def _function(self, name: str, arguments: list[Node]) -> Any:
         values = [self.value(argument) for argument in arguments]
         try:
             return FUNCTIONS[name](*values)
         except (TypeError, AttributeError):
-            raise Refused(f"calls {name} with arguments that are not read") from None
+            raise MatlabError(f"calls {name} with arguments that are not read") from None
         except ValueError as error:
-            raise Refused(f"calls {name}: {error}") from None
+            raise MatlabError(f"calls {name}: {error}") from None
 
     def _arguments(self, nodes: list[Node], shape: tuple[int, ...]) -> list[Any]:
         """Indices as numbers; None stands for all."""
@@ -261,8 +261,8 @@ class _Machine:
             if name in FUNCTIONS:
                 return self._function(name, arguments)
             if name in CONSTANTS or name in MANY:
-                raise Refused(f"calls {name} with arguments")
-            raise Refused(f"calls {name}, which is not known here")
+                raise MatlabError(f"calls {name} with arguments")
+            raise MatlabError(f"calls {name}, which is not known here")
         value = self.value(base)
         if not arguments:
             return value
@@ -273,24 +273,24 @@ class _Machine:
         ):
             return value
         if not isinstance(value, np.ndarray):
-            raise Refused("takes an element of what is no table")
+            raise MatlabError("takes an element of what is no table")
         return taken(value, self._arguments(arguments, value.shape))
 
     def _cell_index(self, base: Node, arguments: list[Node]) -> Any:
         value = self.value(base)
         if not isinstance(value, Cell):
-            raise Refused("takes an element in braces of what is no cell array")
+            raise MatlabError("takes an element in braces of what is no cell array")
         found = taken(value.items, self._arguments(arguments, value.items.shape))
         if found.size != 1:
-            raise Refused("takes several elements of a cell array at once")
+            raise MatlabError("takes several elements of a cell array at once")
         return found[0, 0]
 
     def _field(self, base: Node, name: str) -> Any:
         value = self.value(base)
         if not isinstance(value, dict):
-            raise Refused(f"takes the field {name} of what is no struct")
+            raise MatlabError(f"takes the field {name} of what is no struct")
         if name not in value:
-            raise Refused(f"takes the field {name}, which has not been assigned")
+            raise MatlabError(f"takes the field {name}, which has not been assigned")
         return value[name]
 
     def _transpose(self, sign: str, node: Node) -> Any:
@@ -318,10 +318,10 @@ class _Machine:
         start, stop = as_scalar(self.value(first)), as_scalar(self.value(last))
         by = 1.0 if step is None else as_scalar(self.value(step))
         if not np.isfinite([start, stop, by]).all():
-            raise Refused("has a range without end")
+            raise MatlabError("has a range without end")
         count = int(np.floor((stop - start) / by + 1e-10)) + 1 if by else 0
         if count > MAX_NUMBERS:
-            raise Refused(f"makes a row of more than {MAX_NUMBERS} numbers")
+            raise MatlabError(f"makes a row of more than {MAX_NUMBERS} numbers")
         return (start + by * np.arange(max(count, 0))).reshape(1, -1)
 
     def _matrix(self, rows: list[list[Node]]) -> Any:
@@ -329,10 +329,10 @@ class _Machine:
         flat = [value for row in values for value in row]
         if flat and all(isinstance(value, str) for value in flat):
             if len(rows) != 1:
-                raise Refused("puts texts in rows of a table")
+                raise MatlabError("puts texts in rows of a table")
             return "".join(flat)
         if any(isinstance(value, Cell) for value in flat):
-            raise Refused("joins cell arrays in a table")
+            raise MatlabError("joins cell arrays in a table")
         for value in flat:
             as_numbers(value)
         parts = [[value for value in row if value.size] for row in values]
@@ -344,7 +344,7 @@ class _Machine:
         items = np.empty((len(values), width), dtype=object)
         for k, row in enumerate(values):
             if len(row) != width:
-                raise Refused(f"has a row of {len(row)} elements, the first has {width}", rows[k][0].line)
+                raise MatlabError(f"has a row of {len(row)} elements, the first has {width}", rows[k][0].line)
             for column, value in enumerate(row):
                 items[k, column] = value
         return Cell(items)
@@ -357,11 +357,11 @@ def _joined(rows: list[list[Numbers]]) -> Numbers:
     wide = []
     for row in rows:
         if len({part.shape[0] for part in row}) > 1:
-            raise Refused("puts tables of different height side by side")
+            raise MatlabError("puts tables of different height side by side")
         wide.append(np.hstack(row))
     for part in wide:
         if part.shape[1] != wide[0].shape[1]:
-            raise Refused(f"has a row of {part.shape[1]} numbers, the first has {wide[0].shape[1]}")
+            raise MatlabError(f"has a row of {part.shape[1]} numbers, the first has {wide[0].shape[1]}")
     if sum(part.size for part in wide) > MAX_NUMBERS:
-        raise Refused(f"makes a table of more than {MAX_NUMBERS} numbers")
+        raise MatlabError(f"makes a table of more than {MAX_NUMBERS} numbers")
     return np.vstack(wide)

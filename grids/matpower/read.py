@@ -19,10 +19,9 @@ import pandapower as pp
 from pandapower.auxiliary import pandapowerNet
 
 from tandem_sim.grids.documents.text import one_line
-from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.errors import InputError, MatlabError
 from tandem_sim.grids.matpower.binary import read_binary
 from tandem_sim.grids.matpower.language import run
-from tandem_sim.grids.matpower.tokens import Refused
 from tandem_sim.grids.matpower.values import Cell
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 
@@ -87,7 +86,7 @@ def _of_text(content: bytes, path: Path) -> dict[str, Any]:
         raise _no_case(path, "it holds a NUL byte, so it is not text")
     try:
         names, returned = run(text)
-    except Refused as refused:
+    except MatlabError as refused:
         lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         shown = one_line(lines[min(refused.line, len(lines)) - 1])
         shown = shown if len(shown) <= 60 else shown[:57] + "..."

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tandem_sim.grids.matpower.tokens import CLOSING, MAX_DEPTH, Refused, Scanner, Token
+from tandem_sim.grids.errors import MatlabError
+from tandem_sim.grids.matpower.tokens import CLOSING, MAX_DEPTH, Scanner, Token
 
 KEYWORDS = frozenset(
     [
@@ -94,7 +95,7 @@ class _Parser:
     def expect(self, sign: str) -> None:
         token = self.take()
         if token.kind != "op" or token.value != sign:
-            raise Refused(f"has {token.value!a} where {sign} is due", token.line)
+            raise MatlabError(f"has {token.value!a} where {sign} is due", token.line)
 
     def over(self) -> bool:
         """Whether the text has ended."""
@@ -109,18 +110,18 @@ class _Parser:
         if not self.over():
             line = self.take().line
             if found and found[0].kind != "function":
-                raise Refused("closes a block that is not open", line)
+                raise MatlabError("closes a block that is not open", line)
             while self.peek().kind == "end" and not self.over():
                 self.take()
             if not self.over():
-                raise Refused("goes on behind the end of its function", self.peek().line)
+                raise MatlabError("goes on behind the end of its function", self.peek().line)
         return found
 
     def block(self, *stops: str) -> list[Statement]:
         """Statements up to one of the words that close a block, or to the end of the text."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise Refused(f"has more than {MAX_DEPTH} blocks in blocks", self.peek().line)
+            raise MatlabError(f"has more than {MAX_DEPTH} blocks in blocks", self.peek().line)
         found: list[Statement] = []
         while not self.over():
             token = self.peek()
@@ -132,7 +133,7 @@ class _Parser:
             found.append(self.statement())
         else:
             if "" not in stops:
-                raise Refused("opens a block that has no end", self.peek().line)
+                raise MatlabError("opens a block that has no end", self.peek().line)
         self.depth -= 1
         return found
 
@@ -159,7 +160,7 @@ class _Parser:
     def finish(self) -> None:
         token = self.take()
         if token.kind != "end":
-            raise Refused(f"goes on with {token.value!a}, which is not read", token.line)
+            raise MatlabError(f"goes on with {token.value!a}, which is not read", token.line)
 
     def targets(self) -> list[str | None] | None:
         """The names of ``[A, B, ~] = ...``, or None if the bracket is something else."""
@@ -190,14 +191,14 @@ class _Parser:
         if word == "for":
             name = self.take()
             if name.kind != "name":
-                raise Refused("is no loop over a name", token.line)
+                raise MatlabError("is no loop over a name", token.line)
             self.expect("=")
             over = self.expression()
             self.finish()
             body = self.block("end", "endfor")
             self.take()
             return Statement("for", (name.value, over, body), token.line)
-        raise Refused(f"uses {word}, which is not read", token.line)
+        raise MatlabError(f"uses {word}, which is not read", token.line)
 
     def choice(self, line: int) -> Statement:
         branches = []
@@ -216,10 +217,10 @@ class _Parser:
     def head(self, line: int) -> Statement:
         """``function mpc = name`` or ``function [baseMVA, bus, ...] = name``, which opens the text."""
         if self.depth > 1 or any(t.kind != "end" for t in self.seen[: self.at - 1]):
-            raise Refused("defines a second function, which is not read", line)
+            raise MatlabError("defines a second function, which is not read", line)
         names = self.targets() if self.found("[") else [str(self.take().value)]
         if names is None:
-            raise Refused("is not the head of a case", line)
+            raise MatlabError("is not the head of a case", line)
         self.expect("=")
         self.expression()  # the name of the case
         self.finish()
@@ -230,7 +231,7 @@ class _Parser:
     def expression(self) -> Node:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise Refused(f"is nested more than {MAX_DEPTH} times", self.peek().line)
+            raise MatlabError(f"is nested more than {MAX_DEPTH} times", self.peek().line)
         node = self.binary(0)
         self.depth -= 1
         return node
@@ -303,7 +304,7 @@ class _Parser:
                 self.take()
                 name = self.take()
                 if name.kind != "name":
-                    raise Refused("names a field by an expression", name.line)
+                    raise MatlabError("names a field by an expression", name.line)
                 node = Node("field", (node, name.value), token.line)
             elif self.found("'", ".'"):
                 self.take()
@@ -341,7 +342,7 @@ class _Parser:
             if token.value == "end" and self.indexing[-1]:
                 return Node("last", (), token.line)
             if token.value in KEYWORDS:
-                raise Refused(f"has the word {token.value} where a value is due", token.line)
+                raise MatlabError(f"has the word {token.value} where a value is due", token.line)
             return Node("name", (token.value,), token.line)
         if token.kind == "op" and token.value == "(":
             self.indexing.append(False)
@@ -353,7 +354,7 @@ class _Parser:
             rows = self.rows(CLOSING[token.value])
             return Node("matrix" if token.value == "[" else "cell", (rows,), token.line)
         shown = "its end" if token.kind == "end" else repr(token.value)
-        raise Refused(f"has {shown} where a value is due", token.line)
+        raise MatlabError(f"has {shown} where a value is due", token.line)
 
     def rows(self, close: str) -> list[list[Node]]:
         self.indexing.append(self.indexing[-1])
@@ -365,21 +366,21 @@ class _Parser:
             elif self.found(","):
                 comma = self.take()
                 if not rows[-1] or self.found(","):
-                    raise Refused("has a comma with nothing before it", comma.line)
+                    raise MatlabError("has a comma with nothing before it", comma.line)
             else:
                 rows[-1].append(self.expression())
                 if not self.found(",", ";", "\n", close):
                     token = self.peek()
-                    raise Refused(f"has {token.value!a} inside a list", token.line)
+                    raise MatlabError(f"has {token.value!a} inside a list", token.line)
         self.take()
         self.indexing.pop()
         return [row for row in rows if row]
 
 
 def statements(text: str) -> list[Statement]:
-    """The statements of a text. `Refused` names what is not read and its line."""
+    """The statements of a text. `MatlabError` names what is not read and its line."""
     parser = _Parser(iter(Scanner(text.replace("\r\n", "\n").replace("\r", "\n"))))
     try:
         return parser.whole()
     except RecursionError:
-        raise Refused("is nested too deeply", parser.peek().line) from None
+        raise MatlabError("is nested too deeply", parser.peek().line) from None

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tandem_sim.grids.errors import MatlabError
 from tandem_sim.grids.types import FloatArray
 
 MAX_DEPTH = 40
@@ -22,12 +23,6 @@ _OPERATOR = re.compile(r"\.\*|\./|\.\\|\.\^|\.'|==|~=|!=|<=|>=|&&|\|\||[-+*/\\^'
 CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
-class Refused(Exception):
-    """What a text asks for is not done: why, and in which line if that is known."""
-
-    def __init__(self, why: str, line: int = 0) -> None:
-        super().__init__(why)
-        self.why, self.line = why, line
 
 
 @dataclass(frozen=True)
@@ -53,7 +48,7 @@ def numbers_of(body: str, line: int) -> FloatArray | None:
     width = len(rows[0][1]) if rows else 0
     for k, row in rows:
         if len(row) != width:
-            raise Refused(f"has a row of {len(row)} numbers, the first has {width}", k)
+            raise MatlabError(f"has a row of {len(row)} numbers, the first has {width}", k)
     return values.reshape(len(rows), width)
 
 
@@ -80,7 +75,7 @@ class Scanner:
                 yield token
         if self.open:
             sign, line = self.open[-1]
-            raise Refused(f"opens a {sign} that is never closed", line)
+            raise MatlabError(f"opens a {sign} that is never closed", line)
         yield Token("end", "\n", self.line)
 
     def _token(self, kind: str, value: Any) -> Token:
@@ -138,7 +133,7 @@ class Scanner:
             if found is not None:
                 self.at = found.end()
                 return self._word(kind, found.group())
-        raise Refused(f"holds the sign {sign!a}, which is not read", self.line)
+        raise MatlabError(f"holds the sign {sign!a}, which is not read", self.line)
 
     def _line_end(self) -> Token | None:
         line = self.line
@@ -148,7 +143,7 @@ class Scanner:
             return Token("end", "\n", line)
         if self._in_list():
             return Token("op", "\n", line)
-        raise Refused("ends inside brackets", line)
+        raise MatlabError("ends inside brackets", line)
 
     def _comment(self) -> None:
         """To the end of the line, or to the line ``%}`` of a block that starts with a line ``%{``."""
@@ -166,7 +161,7 @@ class Scanner:
                 return
             start += len(row) + 1
             self.line += 1
-        raise Refused("starts a comment %{ that is never closed", first)
+        raise MatlabError("starts a comment %{ that is never closed", first)
 
     def _string(self, quote: str) -> Token:
         at, found = self.at + 1, ""
@@ -175,7 +170,7 @@ class Scanner:
         while True:
             close = self.text.find(quote, at, end)
             if close < 0:
-                raise Refused("holds a text that is not closed", self.line)
+                raise MatlabError("holds a text that is not closed", self.line)
             found += self.text[at:close]
             at = close + 1
             if self.text[at : at + 1] != quote:
@@ -205,10 +200,10 @@ class Scanner:
             if word in CLOSING:
                 self.open.append((word, self.line))
                 if len(self.open) > MAX_DEPTH:
-                    raise Refused(f"has more than {MAX_DEPTH} brackets in brackets", self.line)
+                    raise MatlabError(f"has more than {MAX_DEPTH} brackets in brackets", self.line)
             elif word in ")]}":
                 if not self.open or CLOSING[self.open[-1][0]] != word:
-                    raise Refused(f"closes a {word} that is not open", self.line)
+                    raise MatlabError(f"closes a {word} that is not open", self.line)
                 self.open.pop()
             elif word in ",;" and not self.open:
                 return Token("end", word, self.line)

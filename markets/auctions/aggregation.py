@@ -181,7 +181,7 @@ def aggregate_bids(kind: Kind = "exact", step_mw: float = DEFAULT_STEP_MW) -> Bl
 def rsf_market(kind: Kind = "exact", pricing: Pricing = "pay-as-bid") -> Block:
     """The TSO clears its bids and one RSF per area: its segments, or for `discrete` one of its points."""
 
-    def run(house: str, view: View) -> Written:
+    def run(system: str, view: View) -> Written:
         own: Bids = view.own["bids"]
         grid: TransmissionGrid = view.own["grid"]
         parts = {area: _columns(values["rsf"], kind) for area, values in view.areas.items()}
@@ -218,8 +218,8 @@ def rsf_market(kind: Kind = "exact", pricing: Pricing = "pay-as-bid") -> Block:
         entries: dict[str, Any] = {area: {"target": each} for area, each in target.items()}
         return Written(
             entries={**entries, TSO: {"balancing": answer, "need": need}},
-            sales={house: sale_of(pricing, own, x[: len(own)], answer, why=why)},
-            clearings={house: Clearing(answer, need, sum(each.change_mw for each in target.values()))},
+            sales={system: sale_of(pricing, own, x[: len(own)], answer, why=why)},
+            clearings={system: Clearing(answer, need, sum(each.change_mw for each in target.values()))},
         )
 
     return Block(

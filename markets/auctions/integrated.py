@@ -19,7 +19,7 @@ def integrated_market(pricing: Pricing = "pay-as-bid") -> Block:
     pays the sellers, and receives what the companies pay.
     """
 
-    def run(house: str, view: View) -> Written:
+    def run(system: str, view: View) -> Written:
         available = {TSO: unsold_mw(view.tso) + wanted_mw(view.tso)}
         for area, values in view.areas.items():
             available[area] = offered_mw(values) + wanted_mw(values)

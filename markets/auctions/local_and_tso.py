@@ -119,9 +119,9 @@ def tso_market(
     reads += ["area.grid", "area.sold"] if seen else []
     reads += ["area.accepted"] if validated else []
 
-    def run(house: str, view: View) -> Written:
+    def run(system: str, view: View) -> Written:
         areas = {area: v for area, v in view.areas.items() if der}
-        available = {house: unsold_mw(view.own)}
+        available = {system: unsold_mw(view.own)}
         for area, values in areas.items():
             refused = validated and not values["accepted"]
             available[area] = np.zeros(len(values["offers"])) if refused else offered_mw(values)

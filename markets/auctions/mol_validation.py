@@ -33,8 +33,8 @@ MARGIN_PU2 = 2e-4
 def build_mol() -> Block:
     """The TSO orders the bids by price and sends each DSO how much of its bids it would call."""
 
-    def run(house: str, view: View) -> Written:
-        available = {house: unsold_mw(view.own), **{k: offered_mw(v) for k, v in view.areas.items()}}
+    def run(system: str, view: View) -> Written:
+        available = {system: unsold_mw(view.own), **{k: offered_mw(v) for k, v in view.areas.items()}}
         p = expected_mw(view.own, view.areas)
         plan = clear_system(view.own, view.areas, available, p, {TSO}, "pay-as-bid", "build_mol")
         return Written(entries={area: {"called": plan.awards[area]} for area in view.areas})
@@ -116,7 +116,7 @@ def _safe(state: GridConstraints, base: GridConstraints) -> bool:
 
 def accepted(states: Mapping[str, Values]) -> bool:
     """Whether every DSO has accepted the list."""
-    return all(values.get("accepted", False) for house, values in states.items() if house != TSO)
+    return all(values.get("accepted", False) for system, values in states.items() if system != TSO)
 
 
 def negotiate(max_rounds: int = MAX_ROUNDS) -> Repeat:

@@ -26,7 +26,7 @@ def pooled_market(
     has no other seller only because of where a DSO's area ends. Each DSO pays for the bids of its own area.
     """
 
-    def run(house: str, view: View) -> Written:
+    def run(system: str, view: View) -> Written:
         areas = {area: values for area, values in view.areas.items() if len(values["bids"])}
         if not areas:
             return Written()

@@ -63,7 +63,7 @@ class Area:
     def entries(
         self, p_mw: FloatArray, q_mvar: FloatArray, bought_mvar: FloatArray | float = 0.0
     ) -> dict[str, Any]:
-        """What the DSO puts into its house when it expects injections (N,); see `grid_entries`."""
+        """What the DSO puts into its state when it expects injections (N,); see `grid_entries`."""
         operator_model = OperatorModel(self.lin, self.power_flow, self.offset, self.margins)
         return grid_entries(operator_model, p_mw, q_mvar, self.scheduled_mw, bought_mvar)
 
@@ -104,7 +104,7 @@ def _rows_after(
 class Case:
     """One market instance. Base injections are the nets' own.
 
-    `forecasts`, if there are any, say what each operator put into its house at which gate: gate -> system ->
+    `forecasts`, if there are any, say what each operator put into its state at which gate: gate -> system ->
     entries. Without them everybody sees the base state at every gate.
     """
 

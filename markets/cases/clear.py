@@ -131,9 +131,9 @@ def clear_case(case: Case, scheme: Scheme) -> Outcome:
     )
 
 
-def bought_mvar(area: Area, house: Mapping[str, Any]) -> FloatArray:
+def bought_mvar(area: Area, state: Mapping[str, Any]) -> FloatArray:
     """Mvar of each offer of reactive power (n,) that the DSO of an area has bought."""
-    found: FloatArray = house.get("reactive_mvar", np.zeros(len(area.reactive)))
+    found: FloatArray = state.get("reactive_mvar", np.zeros(len(area.reactive)))
     return found
 
 
@@ -157,12 +157,12 @@ def forecasts_by_gate(case: Case, states: dict[str, dict[str, Any]]) -> Callable
         for earlier in GATES[len(passed) : GATES.index(gate) + 1]:
             passed.append(earlier)
             for system, entries in case.forecasts.get(earlier, {}).items():
-                house = states[system]
-                house.update(entries)
-                if "reactive_mvar" in house and house["reactive_mvar"].any():
+                state = states[system]
+                state.update(entries)
+                if "reactive_mvar" in state and state["reactive_mvar"].any():
                     area, (p, q) = case.areas[system], entries["forecast"]
-                    dq = area.reactive.injection_mw(house["reactive_mvar"], area.network.n_nodes)
-                    house.update(area.entries(p, q, dq))
+                    dq = area.reactive.injection_mw(state["reactive_mvar"], area.network.n_nodes)
+                    state.update(area.entries(p, q, dq))
 
     return at_gate
 

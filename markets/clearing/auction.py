@@ -18,6 +18,7 @@ from functools import partial
 import numpy as np
 from scipy import sparse
 
+from tandem_sim.grids.errors import ClearingError
 from tandem_sim.grids.types import FloatArray, IntArray
 from tandem_sim.markets.clearing.constraints import AuctionConstraints
 from tandem_sim.markets.clearing.merit_order import (
@@ -29,7 +30,6 @@ from tandem_sim.markets.clearing.merit_order import (
 )
 from tandem_sim.markets.clearing.optimum import Optimum
 from tandem_sim.markets.clearing.solvers import solve
-from tandem_sim.markets.errors import ClearingError
 from tandem_sim.markets.orders.penalties import unserved_eur_per_mwh
 from tandem_sim.markets.tolerances import NOTHING_MW
 

@@ -32,10 +32,10 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
+from tandem_sim.grids.errors import ClearingError
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 from tandem_sim.markets.clearing.constraints import AuctionConstraints
 from tandem_sim.markets.clearing.solvers import solve
-from tandem_sim.markets.errors import ClearingError
 from tandem_sim.markets.tolerances import BROKEN, NOTHING_MW, ON_LIMIT
 
 NO_DUALS = (

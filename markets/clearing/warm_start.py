@@ -8,9 +8,9 @@ from typing import Any
 import highspy
 import numpy as np
 
+from tandem_sim.grids.errors import ClearingError
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.clearing.constraints import AuctionConstraints
-from tandem_sim.markets.errors import ClearingError
 from tandem_sim.markets.orders.penalties import unserved_eur_per_mwh
 from tandem_sim.markets.tolerances import MISSED_MW
 

@@ -1,9 +1,9 @@
 """Coordination schemes as values: blocks, what they read and write, and the checks.
 
 A scheme is a tuple of blocks. A block declares its party, its gate, what it reads and what it writes, and is
-otherwise a pure function from the view it is handed to new values. Names of entries carry the house they live
-in: ``offers`` is the reader's own; ``area.offers`` (read by the TSO) lives in each DSO's house; ``tso.need``
-(read by a DSO) in the TSO's. Reading outside one's own house must be declared `shared` by the scheme.
+otherwise a pure function from the view it is handed to new values. Names of entries say whose state they
+belong to: ``area.offers`` is an entry of each DSO's state, ``tso.need`` of the TSO's. What a block reads of
+another operator's state the scheme must declare as `shared`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+from tandem_sim.grids.errors import SchemeError
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.clearing.needs import Clearing
 from tandem_sim.markets.clearing.pricing import Sale
@@ -20,7 +21,7 @@ from tandem_sim.markets.coordination.gates import GATES
 
 Party = Literal["dso", "tso", "operator"]
 TSO = "T"
-"""Name of the transmission system, its house and its operator."""
+"""Name of the transmission system and of its operator."""
 
 GIVEN = frozenset(
     {
@@ -39,13 +40,11 @@ GIVEN = frozenset(
         "tso.sold",
     }
 )
-"""What stands in the houses before the first block runs (see `tandem_sim.markets.coordination.state`)."""
+"""What is in the states before the first block runs (see `tandem_sim.markets.coordination.state`)."""
 
 Values = Mapping[str, Any]
 
 
-class SchemeError(ValueError):
-    """A scheme that is badly composed: which block, and why."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +58,9 @@ class View:
 
 @dataclass(frozen=True)
 class Written:
-    """What a block hands back: entries by house, and per system what it buys and pays.
+    """What a block hands back: entries by system, and by system what it buys and pays.
 
-    `refused` takes back awards of an earlier market: (market, system) -> MW per bid. `clearings` say by house
+    `refused` takes back awards of an earlier market: (market, system) -> MW per bid. `clearings` say by system
     what was asked for and what of it was left.
     """
 
@@ -78,14 +77,14 @@ class Written:
 
 @dataclass(frozen=True)
 class Block:
-    """One step of a scheme. `reads` and `writes` are entry names with their house (``area.`` or ``tso.``)."""
+    """One step of a scheme. `reads` and `writes` are entry names with their owner (``area.`` or ``tso.``)."""
 
     name: str
     party: Party
     gate: str
     reads: tuple[str, ...]
     writes: tuple[str, ...]
-    run: Callable[[str, View], Written]  # (house it runs in, view) -> what it writes
+    run: Callable[[str, View], Written]  # (system it runs in, view) -> what it writes
     pays: Party | None = None  # who buys what it awards, if not its own party
 
     @property
@@ -94,7 +93,7 @@ class Block:
         return self.pays or self.party
 
     def foreign_reads(self) -> tuple[str, ...]:
-        """Entries read outside the house of the block's own party."""
+        """Entries read outside the state of the block's own party."""
         own = {"dso": "area.", "tso": "tso.", "operator": "operator."}[self.party]
         return tuple(name for name in self.reads if not name.startswith(own))
 
@@ -114,7 +113,7 @@ class Repeat:
 
 @dataclass(frozen=True)
 class Scheme:
-    """A coordination scheme: a name, its steps, and what may leave its house. Checked when built."""
+    """A coordination scheme: a name, its steps, and what operators share. Checked when built."""
 
     name: str
     steps: tuple[Block | Repeat, ...]
@@ -135,7 +134,7 @@ class Scheme:
         return any(entry in block.reads for block in self.blocks)
 
     def information_shared(self) -> tuple[str, ...]:
-        """Entries that leave their house under this scheme, in order of first reading."""
+        """Entries that one operator shares with another under this scheme, in order of first reading."""
         return tuple(dict.fromkeys(name for block in self.blocks for name in block.foreign_reads()))
 
     def _check(self) -> None:
@@ -160,7 +159,7 @@ class Scheme:
             for name in block.foreign_reads():
                 if name not in self.shared:
                     raise SchemeError(
-                        f"{where} reads {name} outside the house of the {block.party}, "
+                        f"{where} reads {name} outside the state of the {block.party}, "
                         "but the scheme does not share it"
                     )
             known.update(block.writes)

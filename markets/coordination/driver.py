@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from tandem_sim.grids.errors import RoundsError
 from tandem_sim.markets.coordination.block import TSO, Block, Scheme, Values, View, Written
 from tandem_sim.markets.coordination.information import Information
 from tandem_sim.markets.coordination.ledger import Ledger
 
 
-class RoundsError(RuntimeError):
-    """A `Repeat` that did not come to an end."""
-
-
-def view_of(block: Block, house: str, states: Mapping[str, Values]) -> View:
-    """The view of `block` when it runs in `house`: declared reads and nothing else."""
+def view_of(block: Block, system: str, states: Mapping[str, Values]) -> View:
+    """The view of `block` when it runs in `system`: declared reads and nothing else."""
     own_prefix = "tso." if block.party == "tso" else "area."
 
     def entries(prefix: str, owner: str) -> dict[str, Any]:
@@ -23,7 +20,7 @@ def view_of(block: Block, house: str, states: Mapping[str, Values]) -> View:
         return {name: states[owner][name] for name in names}
 
     if block.party == "dso":
-        return View(own=entries(own_prefix, house), tso=entries("tso.", TSO))
+        return View(own=entries(own_prefix, system), tso=entries("tso.", TSO))
     areas = {area: entries("area.", area) for area in states if area != TSO}
     own = entries("tso.", TSO) if block.party == "tso" else {}
     return View(own=own, areas=areas, tso=entries("tso.", TSO))
@@ -31,23 +28,23 @@ def view_of(block: Block, house: str, states: Mapping[str, Values]) -> View:
 
 def systems_of(block: Block, states: Iterable[str]) -> list[str]:
     """In which houses a block runs: a DSO's block in each DSO's, any other once."""
-    return [house for house in states if house != TSO] if block.party == "dso" else [TSO]
+    return [system for system in states if system != TSO] if block.party == "dso" else [TSO]
 
 
 def apply(block: Block, written: Written, states: dict[str, dict[str, Any]], ledger: Ledger) -> None:
     """Put what a block wrote where it belongs; awards are booked in the ledger and added to `sold`."""
-    for house, clearing in written.clearings.items():
-        ledger.note(house, block.name, clearing)
-    for house, values in written.entries.items():
-        states[house].update(values)
-    for house, sale in written.sales.items():
+    for system, clearing in written.clearings.items():
+        ledger.note(system, block.name, clearing)
+    for system, values in written.entries.items():
+        states[system].update(values)
+    for system, sale in written.sales.items():
         if not len(sale.award_mw):
             continue
-        ledger.book(house, block.name, sale)
-        states[house]["sold"] = ledger.sold(house)
-    for (market, house), refused in written.refused.items():
-        ledger.cancel(house, market, refused)
-        states[house]["sold"] = ledger.sold(house)
+        ledger.book(system, block.name, sale)
+        states[system]["sold"] = ledger.sold(system)
+    for (market, system), refused in written.refused.items():
+        ledger.cancel(system, market, refused)
+        states[system]["sold"] = ledger.sold(system)
 
 
 def carry(
@@ -64,13 +61,13 @@ def carry(
 
     def run(block: Block) -> None:
         at_gate(block.gate)
-        for house in systems_of(block, states):
-            view = view_of(block, house, states)
+        for system in systems_of(block, states):
+            view = view_of(block, system, states)
             shared.note(view.areas)
             if block.party != "tso":
                 shared.note({TSO: view.tso})
-            written = block.run(house, view)
-            shared.note({other: entries for other, entries in written.entries.items() if other != house})
+            written = block.run(system, view)
+            shared.note({other: entries for other, entries in written.entries.items() if other != system})
             apply(block, written, states, ledger)
 
     for step in scheme.steps:

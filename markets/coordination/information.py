@@ -1,4 +1,4 @@
-"""What left the operators' houses: counted from what blocks read outside their own, or write elsewhere."""
+"""What operators share: counted from what blocks read outside their own, or write elsewhere."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ NUMBERS_PER_BID = 4
 
 @dataclass
 class Information:
-    """Counts of what was read outside its house. An entry read twice unchanged has left its house once."""
+    """Counts of what was read outside the state of its owner. An entry read twice unchanged counts once."""
 
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS_SHARED, 0))
     _seen: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def note(self, states: Mapping[str, Mapping[str, Any]]) -> None:
-        """Count entries that crossed between houses."""
-        for house, entries in states.items():
+        """Count entries that one operator read of another."""
+        for system, entries in states.items():
             for name, value in entries.items():
-                if self._seen.get((house, name)) is not value:
-                    self._seen[house, name] = value
+                if self._seen.get((system, name)) is not value:
+                    self._seen[system, name] = value
                     for kind, count in contents(name, value).items():
                         self.counts[kind] += count
 
 
 def contents(name: str, value: Any) -> dict[str, int]:
-    """What one entry of a house holds, by kind.
+    """What one entry of a state holds, by kind.
 
     ``bids``; ``bid_limits`` (MW that each bid may be called for: envelopes, validated and forwarded
     remainders); ``grid_rows`` (limits of branches and voltages, each with its sensitivities);

@@ -6,15 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tandem_sim.grids.errors import DoubleSaleError
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.clearing.needs import Clearing
 from tandem_sim.markets.clearing.pricing import Sale
 from tandem_sim.markets.clearing.purposes import Purposes
 from tandem_sim.markets.tolerances import NOTHING_MW
-
-
-class DoubleSaleError(RuntimeError):
-    """An award that would sell more of a bid than is left of it."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What stands in each operator's house before a scheme starts."""
+"""What each operator knows before a scheme starts."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tandem_sim.markets.orders.bids import Bids
 def open_states(
     transmission: TransmissionGrid, tso_bids: Bids, areas: Mapping[str, tuple[GridConstraints, Bids]]
 ) -> tuple[dict[str, dict[str, Any]], Ledger]:
-    """Houses and ledger at the start of an ISP.
+    """States and ledger at the start of an ISP.
 
-    In a DSO's house: ``grid`` (rows of the base state), ``bids`` (its order book), ``offers`` (MW of each bid
+    In a DSO's state: ``grid`` (rows of the base state), ``bids`` (its order book), ``offers`` (MW of each bid
     that the TSO's market may take), ``sold`` (MW booked) and ``exchange`` (change of the area's injection by
     its local market, MW). In the TSO's: ``grid``, ``bids`` and ``sold``. Some schemes are given more:
     ``scheduled`` (interface flow in MW), ``power_flow``, ``ac_limits``, ``zones`` and ``reactive_bids`` of an
@@ -34,7 +34,7 @@ def open_states(
 
 
 def book_entries(system: str, bids: Bids, ledger: Ledger) -> dict[str, Any]:
-    """Enter a closed order book in the ledger; the entries it puts into its system's house."""
+    """Enter a closed order book in the ledger; the entries it adds to its system's state."""
     ledger.open(system, bids.quantity_mw)
     entries: dict[str, Any] = {"bids": bids, "sold": ledger.sold(system)}
     if system != TSO:
@@ -44,7 +44,7 @@ def book_entries(system: str, bids: Bids, ledger: Ledger) -> dict[str, Any]:
 
 
 def unsold_mw(values: Mapping[str, Any]) -> FloatArray:
-    """MW left of each bid (n,) for the energy markets of a house.
+    """MW left of each bid (n,) for the energy markets that go by a state.
 
     Demand of companies is not for sale, nor what is held for the automatic reserve.
     """

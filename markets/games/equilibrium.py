@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
+from tandem_sim.grids.errors import NoEquilibriumError
 from tandem_sim.grids.types import FloatArray
 
 EPSILON_EUR_PER_H = 1e-6
@@ -32,8 +33,6 @@ class Game(Protocol):
         ...
 
 
-class EndlessError(RuntimeError):
-    """Best responses that neither settle nor come back within the rounds allowed."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def best_response(game: Game, player: int, played: Profile) -> tuple[int, float]
 def iterate(game: Game, start: Profile, most_rounds: int = 1000, epsilon: float = EPSILON_EUR_PER_H) -> Play:
     """Let players answer one another in turn until a round changes nothing or a profile comes back.
 
-    A player moves only if it gains more than `epsilon` EUR/h. Raises `EndlessError` if neither an
+    A player moves only if it gains more than `epsilon` EUR/h. Raises `NoEquilibriumError` if neither an
     equilibrium nor a cycle shows within `most_rounds`.
     """
     played = tuple(int(move) for move in start)
@@ -84,7 +83,7 @@ def iterate(game: Game, start: Profile, most_rounds: int = 1000, epsilon: float 
             turns.append((played, max(won, 0.0)))
         if played == before:
             return Play((played,), True, number + 1, float(gains(game, played).max()))
-    raise EndlessError(f"neither equilibrium nor cycle within {most_rounds} rounds")
+    raise NoEquilibriumError(f"neither equilibrium nor cycle within {most_rounds} rounds")
 
 
 def gains(game: Game, played: Profile) -> FloatArray:

@@ -9,10 +9,10 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import linprog
 
+from tandem_sim.grids.errors import ClearingError
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.clearing.auction import clear
 from tandem_sim.markets.clearing.merit_order import ordered_costs
-from tandem_sim.markets.errors import ClearingError
 from tandem_sim.markets.orders.penalties import unserved_eur_per_mwh
 from tandem_sim.markets.tolerances import NOTHING_MW
 

@@ -271,11 +271,11 @@ class AgentBuilder:
         w = self.world
         to_dso = self.scheme.reads("area.scheduled")
 
-        def brp(house: str, forecast: Callable[[range], FloatArray], node: int) -> BRP:
-            name, how = f"BRP-{house}", None
+        def brp(system: str, forecast: Callable[[range], FloatArray], node: int) -> BRP:
+            name, how = f"BRP-{system}", None
             if self.integrated:
                 how = Purchasing(PLATFORM_NAME, node, self.product, self.scenario.willingness_spread)
-            own = (self.operators[house],) if to_dso and house != T else ()
+            own = (self.operators[system],) if to_dso and system != T else ()
             return BRP(w, name, self.context(name), forecast, (MARKET_NAME, TSO_NAME, *own), how)
 
         w.brp_t = brp(T, self.forecasts.transmission, int(np.argmin(self.grids.load_mw.sum(axis=0))))

@@ -11,8 +11,7 @@ import numpy as np
 from tandem_sim.agents.households.fleet import HouseholdFleet
 from tandem_sim.agents.services.afrr import AfrrSettings
 from tandem_sim.agents.strategies.allowed_code import NO_CODE, AllowedCode
-from tandem_sim.grids.errors import InputError
-from tandem_sim.grids.io.profiles import ProfileError
+from tandem_sim.grids.errors import InputError, ProfileError
 from tandem_sim.grids.types import FloatArray, IntArray
 from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister
 from tandem_sim.markets.services.capacity import CapacityBook

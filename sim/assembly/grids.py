@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from tandem_sim.agents.base.area import Area
-from tandem_sim.grids.errors import InputError
-from tandem_sim.grids.io.profiles import ProfileError, measured, span
+from tandem_sim.grids.errors import InputError, ProfileError
+from tandem_sim.grids.io.profiles import measured, span
 from tandem_sim.grids.io.read import is_file, load_network
 from tandem_sim.grids.low_voltage.read_feeder import BEHIND, UNITS, USERS
 from tandem_sim.grids.network.contents import Content

@@ -66,7 +66,7 @@ def _contexts(
     forecasts: ForecastService,
 ) -> None:
     settings = scenario.non_firm
-    lv_feeders = [lv_feeder for lv_feeder in low.lv_feeders if lv_feeder.area == dso.house]
+    lv_feeders = [lv_feeder for lv_feeder in low.lv_feeders if lv_feeder.area == dso.system]
     if not lv_feeders:
         return
     rule = Activation(settings.who, settings.flow_margin, settings.voltage_margin_pu)

@@ -65,7 +65,7 @@ def _reactive(scenario: Scenario, world: FlexibilityModel, operators: Mapping[st
         unit="Mvar",
     )
     for dso in world.dsos:
-        dso.reactive = ReactivePowerBuyer(dso.name, dso.context, dso.house, product, world.flexibility)
+        dso.reactive = ReactivePowerBuyer(dso.name, dso.context, dso.system, product, world.flexibility)
     for pool in world.aggregators:
         assert isinstance(pool.portfolio, HouseholdPortfolio)  # what `FlexibilityModel.aggregators` are
         pool.reactive = ReactivePowerSeller(
@@ -99,22 +99,22 @@ def _register(
     )
     for dso in world.dsos:
         study = dso.study.test if r.grid_test and dso.study is not None else None
-        dso.test = AssetTest(connected.get(dso.house, {}), study)
+        dso.test = AssetTest(connected.get(dso.system, {}), study)
 
 
 def _buyers(settings: CapacitySettings, world: FlexibilityModel, book: CapacityBook) -> None:
     rules = AuctionRules(settings.pricing == "pay-as-cleared", settings.pool_minimum_mw)
     pools = [a.name for a in world.aggregators]
     everybody = [*pools, *(p.name for p in world.transmission_sellers)]
-    systems = [T, *(d.house for d in world.dsos)]
+    systems = [T, *(d.system for d in world.dsos)]
     world.tso.capacity = CapacityAuctioneer(
         world.tso.name, world.tso.context, book, rules, systems, everybody
     )
     local = AuctionRules(rules.marginal, 0.0)
     onward = world.tso.name if settings.local.forwarding else None
     for dso in world.dsos:
-        if any(need.area == dso.house for need in settings.local.needs):
-            dso.capacity = CapacityAuctioneer(dso.name, dso.context, book, local, [dso.house], pools, onward)
+        if any(need.area == dso.system for need in settings.local.needs):
+            dso.capacity = CapacityAuctioneer(dso.name, dso.context, book, local, [dso.system], pools, onward)
 
 
 def _sellers(scenario: Scenario, world: FlexibilityModel, context: ContextOf, market: str) -> None:

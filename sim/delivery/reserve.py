@@ -193,8 +193,8 @@ def reserve_books(
     buys = [b for b in scheme.blocks if b.party != "dso"]
     open_to_it = any("area.offers" in b.reads for b in buys)
     books: dict[str, tuple[Bids, FloatArray]] = {}
-    for system, house in known.items():
-        bids: Bids = house.get("bids", Bids.empty())
+    for system, state in known.items():
+        bids: Bids = state.get("bids", Bids.empty())
         if system not in ledger.offered or len(bids) != len(ledger.sold(system)):
             continue  # its book never reached the TSO
         left = np.where(bids.demand, 0.0, bids.quantity_mw - ledger.sold(system))
@@ -202,6 +202,6 @@ def reserve_books(
             if not open_to_it:
                 continue
             taken = [ledger.markets[b.name][system] for b in buys if system in ledger.markets.get(b.name, {})]
-            left = np.minimum(left, np.maximum(house["offers"] - sum(taken, np.zeros(len(bids))), 0.0))
+            left = np.minimum(left, np.maximum(state["offers"] - sum(taken, np.zeros(len(bids))), 0.0))
         books[system] = bids, left if register is None else register.within_fast_mw(bids, left, now_s)
     return books

@@ -33,7 +33,7 @@ class TerminationSignals:
     def send(self, dso: DSO, bound_mw: FloatArray, second: int) -> int | None:
         """Send bounds of bids (MW) at a second of the ISP: when they arrive, None if they are lost."""
         message = TerminationMessage(
-            dso.name, self.tso, self.isp, house=dso.house, entries={"bounds": bound_mw}
+            dso.name, self.tso, self.isp, system=dso.system, entries={"bounds": bound_mw}
         )
         arriving = self.carry(message, self.start_s + second)
         if arriving is None:
@@ -64,7 +64,7 @@ def grid_monitor(
     for system, (bids, _) in books.items():
         columns = slice(first, first + len(bids))
         first += len(bids)
-        dso = next((d for d in dsos if d.house == system), None)
+        dso = next((d for d in dsos if d.system == system), None)
         if dso is None or not len(bids):
             continue
         p, q = dso.area.injections(signals.isp, ahead.site_base_kw, ahead.site_load_kw)

@@ -38,17 +38,17 @@ class IspExport:
     _states: dict[str, dict[str, Any]] = field(default_factory=dict)
     _scheduled: Mapping[str, float] = field(default_factory=dict)
 
-    def observe(self, gate: str, house: str, known: Mapping[str, Values]) -> None:
-        """Note what the operator of `house` expects after it acted at a gate."""
-        own = dict(known.get(house, {}))
-        self._states[house] = own
+    def observe(self, gate: str, system: str, known: Mapping[str, Values]) -> None:
+        """Note what the operator of `system` expects after it acted at a gate."""
+        own = dict(known.get(system, {}))
+        self._states[system] = own
         told = self._forecasts.setdefault(gate, {})
-        if house == TSO and "grid" in own:
+        if system == TSO and "grid" in own:
             grid: TransmissionGrid = own["grid"]
-            told[house] = {"p_mw": grid.p_mw, "interface_mw": grid.interface_mw}
+            told[system] = {"p_mw": grid.p_mw, "interface_mw": grid.interface_mw}
         elif "forecast" in own:
             p, q = own["forecast"]
-            told[house] = {"p_mw": p, "q_mvar": q}
+            told[system] = {"p_mw": p, "q_mvar": q}
 
     def close(
         self,

@@ -27,7 +27,7 @@ def buyer_of_market(scheme: Scheme) -> dict[str, str]:
 
 def buyers(scheme: Scheme, tso: str, dsos: Sequence[DSO]) -> dict[tuple[str, str], str]:
     """Name of whoever pays in a market for a system: (market, system) -> party."""
-    dso_of = {dso.house: dso.name for dso in dsos}
+    dso_of = {dso.system: dso.name for dso in dsos}
     return {
         (market, system): dso_of[system] if buyer == "dso" else tso
         for market, buyer in buyer_of_market(scheme).items()
@@ -82,11 +82,11 @@ def reactive_trades(
     sellers = [pool.reactive for pool in pools if pool.reactive is not None]
     trades = []
     for dso in dsos:
-        house = dso.known.get(isp, {}).get(dso.house, {})
-        if "reactive_mvar" in house:
-            offers, awarded = house["reactive_bids"], house["reactive_mvar"]
+        state = dso.known.get(isp, {}).get(dso.system, {})
+        if "reactive_mvar" in state:
+            offers, awarded = state["reactive_bids"], state["reactive_mvar"]
             parts = [seller.delivered_mvar(offers, awarded, group_mvar) for seller in sellers]
-            trades.append(ReactiveTrade(dso.name, dso.house, offers, awarded, np.sum(parts, axis=0)))
+            trades.append(ReactiveTrade(dso.name, dso.system, offers, awarded, np.sum(parts, axis=0)))
     return trades
 
 

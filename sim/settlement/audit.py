@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tandem_sim.agents.households.fleet import FleetStep, HouseholdFleet
+from tandem_sim.grids.errors import AuditError
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.auctions.reactive_power import ReactiveTrade
 from tandem_sim.markets.coordination.block import TSO
@@ -25,8 +26,6 @@ POWER_TOLERANCE_KW = 1e-6
 FLOW_TOLERANCE_MW = 1e-5  # of a converged power flow
 
 
-class AuditError(RuntimeError):
-    """An invariant was broken: which, and in which ISP."""
 
 
 def audit_ledger(isp: int, ledger: Ledger, books: Mapping[str, Bids]) -> None:

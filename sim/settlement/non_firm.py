@@ -216,7 +216,7 @@ class NonFirm:
         contracts, active = self.book.contracts, self._in_force(isp)
         mine = np.zeros(len(contracts), dtype=bool)
         for lv_feeder in self.lv_feeders:
-            mine[lv_feeder.connections] |= lv_feeder.area == dso.house
+            mine[lv_feeder.connections] |= lv_feeder.area == dso.system
         if not (mine & active).any() or not contracts.compensation_eur_per_mwh.any():
             return []
         withheld = self._withheld_kw(step, active & mine) * self.hours

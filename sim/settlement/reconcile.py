@@ -14,10 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tandem_sim.grids.errors import AuditError
 from tandem_sim.grids.types import FloatArray, IntArray
 from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.markets.settlement.payments import MAKE_WHOLE, PURCHASE, RESERVE
-from tandem_sim.sim.settlement.audit import MONEY_TOLERANCE_EUR, AuditError
+from tandem_sim.sim.settlement.audit import MONEY_TOLERANCE_EUR
 
 POWER_TOLERANCE_MW = 1e-6
 ROUNDING = 1e-9

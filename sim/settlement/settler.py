@@ -246,7 +246,7 @@ class Settler:
     def _standing_ready(self, isp: int, capacity: CapacityBook, books: Mapping[str, Bids]) -> list[Payment]:
         nominated = self.tso.nominated_mw if self.rules.nomination else None
         states = self.clearer.known[isp]
-        offers = {s: house["offers"] for s, house in states.items() if "offers" in house}
+        offers = {s: state["offers"] for s, state in states.items() if "offers" in state}
         found = standings(isp, capacity, books, offers, nominated, self.tso.name)
         payments = capacity_payments(found, self.rules.penalty_factor, self.hours)
         audit_capacity(isp, capacity, payments, self.rules.penalty_factor, self.hours)
@@ -270,11 +270,11 @@ class Settler:
         prices: ImbalancePrices,
         step: FleetStep,
     ) -> None:
-        house, sold = self.clearer.known[isp][T], {s: (b, ledger.sold(s)) for s, b in books.items()}
+        state, sold = self.clearer.known[isp][T], {s: (b, ledger.sold(s)) for s, b in books.items()}
         figures = {
             "day_ahead_price_eur_per_mwh": self.tso.day_ahead_price[isp],
             "imbalance_before_mw": delivery.system_before,
-            "need_forecast_mw": float(house["need"]),
+            "need_forecast_mw": float(state["need"]),
             "imbalance_after_mw": delivery.system_after,
             "imbalance_price_long_eur_per_mwh": prices.long,
             "imbalance_price_short_eur_per_mwh": prices.short,

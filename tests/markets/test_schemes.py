@@ -8,20 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tandem_sim.grids.errors import RoundsError, SchemeError
 from tandem_sim.markets.auctions.local_and_tso import dso_market, forward_bids, tso_market
 from tandem_sim.markets.cases.clear import clear_case, open_case
 from tandem_sim.markets.clearing.pricing import Sale
-from tandem_sim.markets.coordination.block import (
-    TSO,
-    Block,
-    Repeat,
-    Scheme,
-    SchemeError,
-    Values,
-    View,
-    Written,
-)
-from tandem_sim.markets.coordination.driver import RoundsError, carry, view_of
+from tandem_sim.markets.coordination.block import TSO, Block, Repeat, Scheme, Values, View, Written
+from tandem_sim.markets.coordination.driver import carry, view_of
 from tandem_sim.markets.coordination.gates import GATES
 from tandem_sim.markets.coordination.information import KINDS_SHARED
 from tandem_sim.markets.coordination.ledger import Ledger
@@ -43,7 +35,7 @@ def _block(**changes: Any) -> Block:
         "gate": "forward",
         "reads": ("area.bids",),
         "writes": ("area.sold",),
-        "run": lambda house, view: Written(),
+        "run": lambda system, view: Written(),
     }
     return Block(**{**parts, **changes})
 
@@ -63,12 +55,12 @@ def _scheme(*steps: Block | Repeat, shared: frozenset[str] = OFFERS | GRID) -> S
         (
             [_block(party="tso", gate="tso_clear", reads=("area.bids",))],
             frozenset({"area.offers"}),
-            "block probe reads area.bids outside the house of the tso, but the scheme does not share it",
+            "block probe reads area.bids outside the state of the tso, but the scheme does not share it",
         ),
         (
             [_block(reads=("tso.grid",))],
             frozenset(),
-            "block probe reads tso.grid outside the house of the dso, but the scheme does not share it",
+            "block probe reads tso.grid outside the state of the dso, but the scheme does not share it",
         ),
         (
             [_block(gate="forward"), _block(name="late", gate="dso_clear")],
@@ -117,8 +109,8 @@ def test_view_holds_declared_reads_and_nothing_else() -> None:
 def test_a_block_never_sees_what_it_does_not_declare() -> None:
     seen: list[tuple[str, set[str], set[str]]] = []
 
-    def run(house: str, view: View) -> Written:
-        seen.append((house, set(view.own), set(view.tso)))
+    def run(system: str, view: View) -> Written:
+        seen.append((system, set(view.own), set(view.tso)))
         return Written()
 
     states, ledger = _world()
@@ -136,20 +128,20 @@ def test_every_scheme_keeps_the_contract(name: str) -> None:
 def test_the_contract_can_fail() -> None:
     states, _ = _world()
 
-    def mutate(house: str, view: View) -> Written:
+    def mutate(system: str, view: View) -> Written:
         view.own["sold"][:] = 1.0
         return Written()
 
     with pytest.raises(ValueError, match="read-only"):
         check_block(_block(reads=("area.sold",), run=mutate), "D1", states)
-    spill = _block(run=lambda house, view: Written(entries={house: {"secret": 1}}))
+    spill = _block(run=lambda system, view: Written(entries={system: {"secret": 1}}))
     with pytest.raises(AssertionError, match=r"writes area\.secret without declaring it"):
         check_block(spill, "D1", states)
     draws = iter(range(9))
-    moody = _block(writes=("area.x",), run=lambda house, view: Written(entries={house: {"x": next(draws)}}))
+    moody = _block(writes=("area.x",), run=lambda system, view: Written(entries={system: {"x": next(draws)}}))
     with pytest.raises(AssertionError, match="is not a function of its view"):
         check_block(moody, "D1", states)
-    thief = _block(run=lambda house, view: Written(sales={"D2": Sale.of(np.zeros(10), np.zeros(10))}))
+    thief = _block(run=lambda system, view: Written(sales={"D2": Sale.of(np.zeros(10), np.zeros(10))}))
     with pytest.raises(AssertionError, match="sells another's bids"):
         check_block(thief, "D1", states)
 
@@ -157,8 +149,8 @@ def test_the_contract_can_fail() -> None:
 def _counting(stop_at: int) -> tuple[Block, Any, list[str]]:
     runs: list[str] = []
 
-    def run(house: str, view: View) -> Written:
-        runs.append(house)
+    def run(system: str, view: View) -> Written:
+        runs.append(system)
         return Written()
 
     def until(states: Mapping[str, Values]) -> bool:

@@ -15,6 +15,7 @@ from tandem_sim.agents.households.fleet import FleetStep, HouseholdFleet
 from tandem_sim.agents.households.fleet_agent import FleetAgent
 from tandem_sim.agents.parties.seller_report import seller_rows
 from tandem_sim.agents.services.reserve_volumes import Volumes, five_minutes
+from tandem_sim.grids.errors import AuditError
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.clearing.needs import Clearing
 from tandem_sim.markets.clearing.pricing import Sale
@@ -29,7 +30,7 @@ from tandem_sim.sim.output.records import record_system
 from tandem_sim.sim.run import run
 from tandem_sim.sim.settlement import settler as settling
 from tandem_sim.sim.settlement.accounts import bought_mw
-from tandem_sim.sim.settlement.audit import AuditError, audit_capacity
+from tandem_sim.sim.settlement.audit import audit_capacity
 from tests.agents.desktop import obligation_mw
 from tests.sim.conftest import HOURLY, small_scenario
 

@@ -15,6 +15,7 @@ import pytest
 from pydantic import ValidationError
 
 from tandem_sim.experiments.runs.run import run_scenario
+from tandem_sim.grids.errors import AuditError
 from tandem_sim.grids.io.read import load_net
 from tandem_sim.grids.power_flow.constraints import GridConstraints
 from tandem_sim.grids.types import FloatArray
@@ -26,7 +27,7 @@ from tandem_sim.markets.settlement.payments import Payment, reactive_payments
 from tandem_sim.sim.delivery.termination import grid_monitor
 from tandem_sim.sim.run import run
 from tandem_sim.sim.scenario.scenario import Scenario
-from tandem_sim.sim.settlement.audit import AuditError, audit_reactive
+from tandem_sim.sim.settlement.audit import audit_reactive
 from tests.markets.hand import book, feeder
 from tests.sim.conftest import HALF_HOURLY, small_scenario, table
 
@@ -190,7 +191,7 @@ def test_a_dso_that_watches_the_reserve_sees_reactive_power_too() -> None:
         injections=lambda *given: (np.array([0.0, -1.0, -2.0]), np.full(3, -0.5)),
         at_nodes=lambda by_site: np.append(0.0, by_site),
     )
-    dso: Any = SimpleNamespace(house="D", area=area, constraints_now=constraints_now)
+    dso: Any = SimpleNamespace(system="D", area=area, constraints_now=constraints_now)
     lookahead: Any = SimpleNamespace(site_base_kw=None, site_load_kw=None)
     signals: Any = SimpleNamespace(isp=0)
     left = {"D": (book(("a", 1, 1, 0.5, 50.0)), np.array([0.5]))}

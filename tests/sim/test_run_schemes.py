@@ -142,7 +142,7 @@ def test_limits_checked_by_power_flow_let_less_through(small_run: Runs) -> None:
     runs = {check: small_run(dso={**exact, "envelope_check": check}, **given) for check in ("none", "ac")}
     kept = {check: table(run, "bid_checks") for check, run in runs.items()}
     for way in ("up", "down"):
-        assert kept["ac"][f"kept_{way}_mw"].sum() <= kept["none"][f"kept_{way}_mw"].sum() + 1e-9
+        assert kept["ac"][f"allowed_{way}_mw"].sum() <= kept["none"][f"allowed_{way}_mw"].sum() + 1e-9
     assert kept["ac"].allowed_down_mw.sum() < 0.999 * kept["none"].allowed_down_mw.sum()
     grid = table(runs["ac"], "grid")
     area = grid[grid.system == "D1"]

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 from simpy.exceptions import SimPyException
 
-from tandem_sim.agents.errors import StrategyError
 from tandem_sim.agents.strategies.strategy import Offers, OfferView, SellerResult, Truthful
-from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.errors import InputError, StrategyError
 from tandem_sim.sim.run import run, start
 from tests.sim.conftest import HOURLY, OWN_CODE, hashes, small_scenario, table
 

@@ -27,13 +27,12 @@ import pyarrow.parquet as pq
 import yaml
 
 from tandem_sim.agents.choices import ABOUT_STRATEGIES
-from tandem_sim.agents.errors import StrategyError
 from tandem_sim.experiments.results.kpis import kpis_of
 from tandem_sim.experiments.run_folder.conflicts import write_conflicts
 from tandem_sim.experiments.runs.fields import Row, rows
 from tandem_sim.experiments.runs.scenario import read_keys, scenario_of
 from tandem_sim.grids.documents.yaml_reader import read_yaml
-from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.errors import InputError, StrategyError
 from tandem_sim.markets.choices import ABOUT
 from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.markets.schemes import build_schemes

@@ -48,9 +48,9 @@ def offers_of(validation: pd.DataFrame, orders: pd.DataFrame, clearings: pd.Data
     if len(checks):
         first, last = checks.groupby(PLACE).first(), checks.groupby(PLACE).last()
         offered = _by_way(first, "offered")
-        blocked = offered - _by_way(last, "kept").where(_by_way(last, "accepted") > 0.0, 0.0)
+        blocked = offered - _by_way(last, "allowed").where(_by_way(last, "accepted") > 0.0, 0.0)
     elif len(validation):
-        offered = _by_way(validation.groupby(PLACE).last(), "kept")
+        offered = _by_way(validation.groupby(PLACE).last(), "allowed")
         blocked = 0.0 * offered
     else:
         rows = orders[(orders.system != TSO) & ~orders.demand.astype(bool)]

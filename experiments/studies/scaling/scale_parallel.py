@@ -30,20 +30,20 @@ ISP = 52
 
 @dataclass(frozen=True)
 class Job:
-    """One programme of one DSO: the scheme and the number of its block, whose house, and what it may see."""
+    """One programme of one DSO: the scheme and the number of its block, for which system, and what it may see."""
 
     scheme: str
     block: int
-    house: str
+    system: str
     view: View
 
     def solved(self) -> Written:
         """What the block writes."""
-        return SCHEMES[self.scheme].blocks[self.block].run(self.house, self.view)
+        return SCHEMES[self.scheme].blocks[self.block].run(self.system, self.view)
 
     def received(self) -> str:
         """Nothing done: what it takes to get here and back."""
-        return self.house
+        return self.system
 
 
 def jobs_of(folder: Path, point: Point, isp: int) -> dict[str, list[Job]]:
@@ -53,9 +53,9 @@ def jobs_of(folder: Path, point: Point, isp: int) -> dict[str, list[Job]]:
         scheme = world.tso.scheme
 
         def watching(number: int, block: Block) -> Block:
-            def run(house: str, view: View) -> Written:
-                jobs.setdefault(block.gate, []).append(Job(scheme.name, number, house, view))
-                return block.run(house, view)
+            def run(system: str, view: View) -> Written:
+                jobs.setdefault(block.gate, []).append(Job(scheme.name, number, system, view))
+                return block.run(system, view)
 
             return replace(block, run=run)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tandem_sim.agents.devices.population import ROW, Population
 from tandem_sim.agents.households.fleet import DEVICES, FleetStep, HouseholdFleet
-from tandem_sim.grids.io.profiles import ProfileError
+from tandem_sim.grids.errors import ProfileError
 from tandem_sim.grids.types import FloatArray
 
 SITES, AGGREGATORS = 6, 2

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tandem_sim.agents.non_firm.contracts import ContractBook, ContractError, Contracts, Terms
+from tandem_sim.agents.non_firm.contracts import ContractBook, Contracts, Terms
+from tandem_sim.grids.errors import ContractError
 from tandem_sim.grids.types import BoolArray, IntArray
 
 QUARTER = 0.25

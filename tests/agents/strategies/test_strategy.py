@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tandem_sim.agents.errors import StrategyError
 from tandem_sim.agents.parties.bidder import Bidder
 from tandem_sim.agents.strategies.allowed_code import AllowedCode
 from tandem_sim.agents.strategies.best_response import BestResponse, served_in_order
@@ -30,7 +29,7 @@ from tandem_sim.agents.strategies.strategy import (
     Withholding,
     checked,
 )
-from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.errors import InputError, StrategyError
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.clearing.auction import clear
 from tandem_sim.testing import check_strategy

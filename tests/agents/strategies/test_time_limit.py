@@ -13,11 +13,11 @@ from typing import Any, NoReturn, cast
 import numpy as np
 import pytest
 
-from tandem_sim.agents.errors import StrategyError, StrategyLimitError
 from tandem_sim.agents.parties.bidder import Bidder
 from tandem_sim.agents.strategies.registry import Permission, StrategyInputs, build_strategy
 from tandem_sim.agents.strategies.strategy import Offers, OfferView, SellerResult, Truthful, checked
-from tandem_sim.agents.strategies.time_limit import OverdueError, within
+from tandem_sim.agents.strategies.time_limit import within
+from tandem_sim.grids.errors import OverdueError, StrategyError, StrategyLimitError
 from tests.sim.conftest import OWN_CODE
 
 SOON_S, LATER_S = 0.05, 30.0

@@ -11,10 +11,10 @@ from typing import Any
 import pandapower as pp
 import pytest
 
+from tandem_sim.grids.errors import ClearingError
 from tandem_sim.markets.cases.case import Case
 from tandem_sim.markets.cases.clear import Outcome, clear_case
 from tandem_sim.markets.coordination.block import Scheme
-from tandem_sim.markets.errors import ClearingError
 from tandem_sim.markets.schemes import SCHEMES
 from tests.experiments.cli.test_cli import CASE, refused, tandem
 from tests.markets.cases.test_edge_markets import HEAD, little_case

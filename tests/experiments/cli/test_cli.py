@@ -15,8 +15,8 @@ from tandem_sim.experiments.cli import main
 from tandem_sim.experiments.figures.figures import plot_run
 from tandem_sim.experiments.runs.bundled import case_path
 from tandem_sim.experiments.runs.scenario import read_scenario
+from tandem_sim.grids.errors import ClearingError
 from tandem_sim.markets.cases.case import read_case
-from tandem_sim.markets.errors import ClearingError
 from tandem_sim.sim.scenario.described import entries
 from tests.sim.conftest import HOURLY
 

@@ -16,7 +16,6 @@ import yaml
 from gymnasium.utils.env_checker import check_env
 from pettingzoo.test import parallel_api_test, parallel_seed_test
 
-from tandem_sim.agents.errors import StrategyError
 from tandem_sim.experiments.environments.api import parallel_env, single_agent_env
 from tandem_sim.experiments.environments.case import CaseWorld, dealt
 from tandem_sim.experiments.environments.sellers_env import (
@@ -28,7 +27,7 @@ from tandem_sim.experiments.environments.sellers_env import (
 )
 from tandem_sim.experiments.environments.simulated import SimulatedWorld
 from tandem_sim.experiments.runs.bundled import case_path
-from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.errors import InputError, StrategyError
 from tandem_sim.markets.cases.case import Case
 from tandem_sim.markets.cases.clear import clear_case
 from tandem_sim.markets.coordination.block import TSO

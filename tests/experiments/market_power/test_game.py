@@ -8,9 +8,8 @@ import pytest
 
 from tandem_sim.experiments.market_power import game as game_figures
 from tandem_sim.experiments.market_power.game import figures
-from tandem_sim.markets.errors import ClearingError
+from tandem_sim.grids.errors import ClearingError, NoEquilibriumError
 from tandem_sim.markets.games.case_game import TRUTH, CaseGame, Move, case_game
-from tandem_sim.markets.games.equilibrium import EndlessError
 from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.markets.schemes import SCHEMES
 from tests.markets.hand import book, feeder, system
@@ -34,7 +33,7 @@ def test_a_monopolist_in_figures() -> None:
 
 def test_a_game_without_an_end_has_no_figures_but_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
     def endless(*given: object) -> None:
-        raise EndlessError("neither")
+        raise NoEquilibriumError("neither")
 
     monkeypatch.setattr(game_figures, "iterate", endless)
     found = figures(_game())

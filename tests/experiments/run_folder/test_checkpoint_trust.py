@@ -21,8 +21,8 @@ from tandem_sim.experiments.run_folder.unfinished import unfinished_of
 from tandem_sim.experiments.runs.run import run_scenario
 from tandem_sim.experiments.runs.scenario import read_scenario
 from tandem_sim.experiments.sweeps.runs import events
-from tandem_sim.grids.errors import InputError
-from tandem_sim.sim.checkpoint import MAGIC, NEWEST, SPOOL, StaleError
+from tandem_sim.grids.errors import InputError, StaleError
+from tandem_sim.sim.checkpoint import MAGIC, NEWEST, SPOOL
 from tandem_sim.sim.user_key import VARIABLE, key_file
 from tests.experiments.cli.test_cli import SMALL, refused, tandem
 from tests.experiments.pools import in_this_process

@@ -20,17 +20,16 @@ import pytest
 from filelock import FileLock
 from simpy.exceptions import SimPyException
 
-from tandem_sim.agents.errors import StrategyError
 from tandem_sim.agents.strategies.allowed_code import AllowedCode
 from tandem_sim.agents.strategies.strategy import Offers, OfferView, Truthful
 from tandem_sim.experiments.run_folder.own_files import LOCK, LOG
-from tandem_sim.experiments.run_folder.unfinished import BusyError, unfinished_of
+from tandem_sim.experiments.run_folder.unfinished import unfinished_of
 from tandem_sim.experiments.runs import run as run_module
 from tandem_sim.experiments.runs.run import run_scenario
 from tandem_sim.experiments.sweeps import runs as sweep_runs
 from tandem_sim.experiments.sweeps.runs import Job, make_run
 from tandem_sim.experiments.sweeps.sweep import Point
-from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.errors import BusyError, InputError, StrategyError
 from tandem_sim.sim.checkpoint import BEFORE, NEWEST, SPOOL
 from tandem_sim.sim.output.recorder import Recorder
 from tandem_sim.sim.scenario.scenario import Scenario

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tandem_sim.grids.errors import ProfileError
 from tandem_sim.grids.io import profiles
-from tandem_sim.grids.io.profiles import ProfileError, full_load_hours, measured, span
+from tandem_sim.grids.io.profiles import full_load_hours, measured, span
 
 
 def _times(start: str, periods: int, minutes: int = 15) -> pd.DatetimeIndex:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tandem_sim.grids.errors import MatlabError
 from tandem_sim.grids.matpower.language import run
-from tandem_sim.grids.matpower.tokens import Refused
 from tandem_sim.grids.matpower.values import Cell
 
 
@@ -126,7 +126,7 @@ def test_texts_in_braces() -> None:
     ],
 )
 def test_what_is_not_read_is_refused_with_its_line(text: str, line: int, why: str) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(MatlabError) as refused:
         run(text)
     assert why in refused.value.why
     assert refused.value.line == line

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tandem_sim.grids.errors import RoundsError
 from tandem_sim.grids.power_flow.constraints import GridConstraints, Violations
 from tandem_sim.grids.power_flow.operator_model import OperatorModel
 from tandem_sim.grids.types import FloatArray
@@ -17,7 +18,7 @@ from tandem_sim.markets.auctions.mol_validation import accepted, build_mol, nego
 from tandem_sim.markets.cases.case import Case
 from tandem_sim.markets.cases.clear import clear_case, open_case
 from tandem_sim.markets.coordination.block import TSO, Repeat, Scheme, Written
-from tandem_sim.markets.coordination.driver import RoundsError, carry
+from tandem_sim.markets.coordination.driver import carry
 from tandem_sim.markets.schemes import MOL, SCHEMES
 from tandem_sim.testing import check_block
 from tests.markets.hand import book, feeder, system

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
+from tandem_sim.grids.errors import ClearingError
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.clearing.auction import Status, clear
 from tandem_sim.markets.clearing.constraints import AuctionConstraints
 from tandem_sim.markets.clearing.merit_order import _tie_breaks
-from tandem_sim.markets.errors import ClearingError
 
 UP2 = np.array([1.0, 1.0])
 INF = np.inf

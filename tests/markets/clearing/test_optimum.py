@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tandem_sim.grids.errors import ClearingError
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.choices import SOLVERS, Solver
 from tandem_sim.markets.clearing import auction as problem
@@ -17,7 +18,6 @@ from tandem_sim.markets.clearing.auction import Cleared, clear
 from tandem_sim.markets.clearing.constraints import AuctionConstraints
 from tandem_sim.markets.clearing.optimum import Optimum
 from tandem_sim.markets.clearing.solvers import solving_by
-from tandem_sim.markets.errors import ClearingError
 
 PENALTY = 10_000.0
 SMALL_MW = 1e-5

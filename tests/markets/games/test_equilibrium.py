@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tandem_sim.grids.errors import NoEquilibriumError
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.games.auction_game import AuctionGame
-from tandem_sim.markets.games.equilibrium import EndlessError, Play, best_response, gains, iterate
+from tandem_sim.markets.games.equilibrium import Play, best_response, gains, iterate
 
 GRID = np.arange(20.0, 101.0, 4.0)
 COST = np.array([20.0, 20.0])
@@ -90,5 +91,5 @@ def test_a_cycle_of_two_does_not_depend_on_who_is_listed_first() -> None:
 
 def test_what_does_not_end_in_time_says_so() -> None:
     game = AuctionGame(np.array([10.0, 10.0]), COST, 15.0, GRID)
-    with pytest.raises(EndlessError, match="within 2 rounds"):
+    with pytest.raises(NoEquilibriumError, match="within 2 rounds"):
         iterate(game, CAP, most_rounds=2)

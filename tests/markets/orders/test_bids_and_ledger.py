@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tandem_sim.grids.errors import DoubleSaleError
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.clearing.pricing import Sale
-from tandem_sim.markets.coordination.ledger import DoubleSaleError, Ledger
+from tandem_sim.markets.coordination.ledger import Ledger
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 from tandem_sim.markets.orders.products import Product
 

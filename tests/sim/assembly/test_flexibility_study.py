@@ -46,7 +46,7 @@ def _called(folder: Path) -> set[str]:
 def _held_mwh(folder: Path, way: str) -> float:
     """What the DSO kept from the TSO in a direction; an ISP is an hour."""
     kept = table(folder, "bid_checks")
-    return float((kept[f"offered_{way}_mw"] - kept[f"kept_{way}_mw"]).sum())
+    return float((kept[f"offered_{way}_mw"] - kept[f"allowed_{way}_mw"]).sum())
 
 
 def _offered_mwh(folder: Path, units: set[str], way: str) -> float:

@@ -46,7 +46,7 @@ class Run:
             injections=lambda *_: (np.zeros(3), np.zeros(3)), at_nodes=lambda _: np.zeros(3)
         )
         rows = feeder(resources, LINE_MW).rows
-        dso: Any = SimpleNamespace(name="DSO-D", house="D", area=area, constraints_now=lambda *_: rows)
+        dso: Any = SimpleNamespace(name="DSO-D", system="D", area=area, constraints_now=lambda *_: rows)
         ahead: Any = SimpleNamespace(site_base_kw=None, site_load_kw=None)
         signals = TerminationSignals(
             bus.carry, lambda name, row: self.rows[name].append(row), "TSO", 40, START_S, START_S + 900

@@ -9,6 +9,7 @@ import pytest
 
 from tandem_sim.agents.devices.population import ROW, Population
 from tandem_sim.agents.households.fleet import HouseholdFleet
+from tandem_sim.grids.errors import AuditError
 from tandem_sim.grids.power_flow.ac import AcState
 from tandem_sim.grids.power_flow.constraints import Violations
 from tandem_sim.markets.clearing.pricing import Sale
@@ -20,7 +21,6 @@ from tandem_sim.markets.settlement.payments import Payment
 from tandem_sim.sim.clock.calendar import Calendar
 from tandem_sim.sim.delivery.physics import GridResult
 from tandem_sim.sim.settlement.audit import (
-    AuditError,
     audit_balance,
     audit_buyers,
     audit_energy,

@@ -17,12 +17,11 @@ from tandem_sim.agents.households.fleet import FleetStep, HouseholdFleet
 from tandem_sim.agents.non_firm.activation import Choice, ConnectionLimiter
 from tandem_sim.agents.non_firm.contracts import ContractBook
 from tandem_sim.experiments.results.kpis_non_firm import non_firm_kpis
-from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.errors import AuditError, InputError
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 from tandem_sim.markets.services.substitution import SUBSTITUTION
 from tandem_sim.sim.run import run
 from tandem_sim.sim.scenario.sections import GateSettings
-from tandem_sim.sim.settlement.audit import AuditError
 from tests.sim.conftest import HALF_HOURLY, HOURLY, hashes, small_scenario, table
 
 Runs = Callable[..., Path]

@@ -14,11 +14,11 @@ import pytest
 
 from tandem_sim.experiments.results.kpis import kpis_of
 from tandem_sim.experiments.run_folder.conflicts import write_conflicts
+from tandem_sim.grids.errors import AuditError
 from tandem_sim.markets.schemes import build_schemes
 from tandem_sim.sim.output.recorder import Recorder
 from tandem_sim.sim.output.tables import schema
 from tandem_sim.sim.run import run
-from tandem_sim.sim.settlement.audit import AuditError
 from tandem_sim.sim.settlement.reconcile import reconcile, reconcile_figures
 from tests.sim.conftest import HOURLY, small_scenario
 
