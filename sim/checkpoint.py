@@ -78,16 +78,16 @@ class Checkpoints:
         """Whether this run keeps any."""
         return self.every_s > 0 and self.key is not None
 
-    def save(self, world: FlexibilityModel, clock: Clock) -> None:
+    def save(self, model: FlexibilityModel, clock: Clock) -> None:
         """Keep the state as it is now, between two seconds. Raises `InputError` for what cannot be kept.
 
         The checkpoint before stays beside the new one, and a file is complete or not there: whenever the run
         is killed, one of them is sound.
         """
-        anchors, changing = _anchors(world, clock)
+        anchors, changing = _anchors(model, clock)
         states = {name: _state(anchors[name]) for name in changing}
         state = {"now": clock.now(), "calls": clock.calls(), "states": states}
-        mark = world.recorder.mark()
+        mark = model.recorder.mark()
         content = io.BytesIO()
         try:
             _Pickler(content, anchors).dump(state)
@@ -101,7 +101,7 @@ class Checkpoints:
         self._write(mark, content.getvalue())
         log.debug("checkpoint at second %d, %d bytes", clock.now(), content.tell())
 
-    def restore(self, world: FlexibilityModel, clock: Clock) -> None:
+    def restore(self, model: FlexibilityModel, clock: Clock) -> None:
         """Bring a world just built, and its clock, to the newest checkpoint, if there is one.
 
         Raises `StaleError` for a checkpoint that is damaged or of another run.
@@ -110,16 +110,16 @@ class Checkpoints:
         if not path.is_file():
             path = self.folder / BEFORE
         if not path.is_file():
-            world.recorder.rewind(START)
+            model.recorder.rewind(START)
             return
         mark, content = self._read(path)
         try:
-            world.recorder.rewind(mark)
+            model.recorder.rewind(mark)
         except OSError as error:
             raise StaleError(
                 str(self.spool), "tables", "are damaged", "Remove the folder and start the run anew"
             ) from error
-        anchors, _ = _anchors(world, clock)
+        anchors, _ = _anchors(model, clock)
         try:
             state = _Unpickler(io.BytesIO(content), anchors).load()
         except (pickle.UnpicklingError, AttributeError, ImportError, KeyError, TypeError) as error:
@@ -207,7 +207,7 @@ class _Unpickler(pickle.Unpickler):
         return self._anchors[pid]
 
 
-def _anchors(world: FlexibilityModel, clock: Clock) -> tuple[dict[str, object], list[str]]:
+def _anchors(model: FlexibilityModel, clock: Clock) -> tuple[dict[str, object], list[str]]:
     """What every build of a scenario has, by name; and the names of those whose attributes change.
 
     Clock and recorder change too, but know how to be set themselves.
@@ -215,18 +215,18 @@ def _anchors(world: FlexibilityModel, clock: Clock) -> tuple[dict[str, object], 
     agents = {
         f"agent {agent.name}": agent
         for agent in (
-            world.fleet_agent, *world.operators, *world.aggregators, *world.transmission_sellers, world.market,
-            *world.brps,
+            model.fleet_agent, *model.operators, *model.aggregators, *model.transmission_sellers, model.market,
+            *model.brps,
         )
     }  # fmt: skip
-    changing: dict[str, object] = {"world": world, "fleet": world.fleet_agent.fleet, **agents}
+    changing: dict[str, object] = {"world": model, "fleet": model.fleet_agent.fleet, **agents}
     fixed: dict[str, object] = {
-        "clock": clock, "recorder": world.recorder, "scheme": world.tso.scheme, "load": world.load_mw,
-        "transmission": world.transmission, "on_isp": world.on_isp,
-        "physics": world.physics, "layout": world.fleet_agent.fleet.layout,
-        "foreseen load": world.forecasts.load_mw, "errors": world.forecasts.errors,
+        "clock": clock, "recorder": model.recorder, "scheme": model.tso.scheme, "load": model.load_mw,
+        "transmission": model.transmission, "on_isp": model.on_isp,
+        "physics": model.physics, "layout": model.fleet_agent.fleet.layout,
+        "foreseen load": model.forecasts.load_mw, "errors": model.forecasts.errors,
     }  # fmt: skip
-    for area in world.areas:
+    for area in model.areas:
         parts = {"": area, " network": area.network, " lin": area.lin, " flow": area.power_flow}
         fixed |= {f"area {area.name}{part}": value for part, value in parts.items()}
     return {**changing, **fixed}, list(changing)

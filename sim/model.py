@@ -62,7 +62,7 @@ class FlexibilityModel(mesa.Model):
     fleet_agent: FleetAgent
     physics: Physics
     forecasts: ForecastService
-    register: Ledgers
+    ledgers: Ledgers
     recorder: Recorder
     carry: Carry  # messages inside an ISP
     load_mw: FloatArray  # (T, N) on transmission
@@ -254,7 +254,7 @@ class FlexibilityModel(mesa.Model):
 
     def settle(self, isp: int) -> None:
         """Money changes hands, books are audited and closed."""
-        books, ledger = self._books(isp), self.register[isp]
+        books, ledger = self._books(isp), self.ledgers[isp]
         delivery = self._delivery.pop(isp)
         self.settler.settle(isp, books, ledger, delivery, self._reserve.pop(isp, None))
         if self.export is not None and isp == self.export.isp:
@@ -265,7 +265,7 @@ class FlexibilityModel(mesa.Model):
 
     def _transmission_activation(self, isp: int) -> FloatArray:
         n = self.load_mw.shape[1]
-        ledger, state = self.register.get(isp), self.clearer.known.get(isp, {}).get(T, {})
+        ledger, state = self.ledgers.get(isp), self.clearer.states.get(isp, {}).get(T, {})
         if ledger is None or "bids" not in state:
             return np.zeros(n)
         bids: Bids = state["bids"]
@@ -274,7 +274,7 @@ class FlexibilityModel(mesa.Model):
     def _dispatch_reserve(self, isp: int) -> None:
         """The TSO's controller runs through the ISP on what its market left; means are booked and ordered."""
         assert self.reserve is not None
-        ledger, books = self.register[isp], self._books(isp)
+        ledger, books = self.ledgers[isp], self._books(isp)
         ahead = self.fleet_agent.sites_ahead(isp)
         surplus = float(self.tso.units_mw(isp).sum() + self._transmission_activation(isp).sum())
         surplus += float(self.load_mw[isp].sum())
@@ -284,7 +284,7 @@ class FlexibilityModel(mesa.Model):
             ordered[area.name] = books[area.name].injection_mw(ledger.sold(area.name), area.network.n_nodes)
             surplus += float(base.sum() + ordered[area.name].sum())
         left = reserve_books(
-            self.clearer.known[isp], ledger, self.tso.scheme, self.flexibility, self.tso.context.now()
+            self.clearer.states[isp], ledger, self.tso.scheme, self.flexibility, self.tso.context.now()
         )
         mvar = self.fleet_agent.site_mvar(isp)
         start, length = self.calendar.seconds(isp), self.calendar.isp_seconds
@@ -311,24 +311,24 @@ class FlexibilityModel(mesa.Model):
     def _observe(self, isp: int, gate: str, operators: Sequence[Operator]) -> None:
         if self.export is not None and isp == self.export.isp:
             for operator in operators:
-                self.export.observe(gate, operator.system, operator.known.get(isp, {}))
+                self.export.observe(gate, operator.system, operator.states.get(isp, {}))
 
     def _books(self, isp: int) -> dict[str, Bids]:
-        known = self.clearer.known[isp]
+        known = self.clearer.states[isp]
         books = {T: known[T]["bids"]}
         for dso in self.dsos:
-            own = dso.known.get(isp, {}).get(dso.system, {})
+            own = dso.states.get(isp, {}).get(dso.system, {})
             holder = own if "bids" in own else known.get(dso.system, {})
             books[dso.system] = holder.get("bids", Bids.empty())
         return books
 
     def _ordered_kw(self, isp: int) -> float:
         """Net power awarded to households in all areas (kW, up positive)."""
-        books, ledger = self._books(isp), self.register[isp]
+        books, ledger = self._books(isp), self.ledgers[isp]
         return 1000.0 * sum(float(b.direction @ ledger.sold(s)) for s, b in books.items() if s != T)
 
     def _close(self, isp: int) -> None:
-        del self.register[isp]
+        del self.ledgers[isp]
         if self.flexibility is not None:
             self.flexibility.forget(isp)
         self.fleet_agent.forget(isp)

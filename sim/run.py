@@ -55,16 +55,16 @@ def run(
     the run leaves a checkpoint of that moment and raises `Interrupted`. Strategies of one's own come from
     code that is `allowed`.
     """
-    world, clock = start(scenario, folder, out, on_isp, arrange, export, checkpoints, allowed)
+    model, clock = start(scenario, folder, out, on_isp, arrange, export, checkpoints, allowed)
     with auctions_of(scenario), until_the_isp_is_over():
-        _run_with_checkpoints(world, clock, checkpoints)
-    world.recorder.close()
+        _run_with_checkpoints(model, clock, checkpoints)
+    model.recorder.close()
     reconcile(out, scenario.isp_minutes / 60.0)
 
 
-def _run_with_checkpoints(world: FlexibilityModel, clock: Clock, checkpoints: Checkpoints | None) -> None:
+def _run_with_checkpoints(model: FlexibilityModel, clock: Clock, checkpoints: Checkpoints | None) -> None:
     """Run to the end, with a checkpoint wherever one is due, or where the process is asked to end."""
-    calendar = world.calendar
+    calendar = model.calendar
     end = calendar.seconds(calendar.n_isp)
     due = set() if checkpoints is None else set(checkpoints.moments(clock.now(), end))
     isps = range(clock.now() // calendar.isp_seconds + 1, calendar.n_isp)
@@ -75,7 +75,7 @@ def _run_with_checkpoints(world: FlexibilityModel, clock: Clock, checkpoints: Ch
             clock.run_through(second)
         interrupted = asked_to_end()
         if checkpoints is not None and (second in due or (interrupted and checkpoints.are_taken)):
-            checkpoints.save(world, clock)
+            checkpoints.save(model, clock)
         if interrupted:
             raise interrupted
 
@@ -92,19 +92,19 @@ def start(
 ) -> tuple[FlexibilityModel, Clock]:
     """What `run` runs: a world with all its gates ahead of it. Its recorder is closed by who lets it run."""
     spool = None if checkpoints is None else checkpoints.spool
-    world, clock = build_model(scenario, folder, out, on_isp, arrange, spool, allowed)
+    model, clock = build_model(scenario, folder, out, on_isp, arrange, spool, allowed)
     if export is not None:
-        world.export, export.transmission, export.areas = export, world.transmission, world.areas
+        model.export, export.transmission, export.areas = export, model.transmission, model.areas
     begin = clock.now()
     if checkpoints is not None:
-        checkpoints.restore(world, clock)
-        if world.export is not None and export is not None:
-            world.export.folder = export.folder  # the run may have been moved meanwhile
-    limit_strategies((*world.aggregators, *world.transmission_sellers), scenario.strategy_limit_s)
-    for name, moments, action in arrange(_gates(scenario, world, begin)):
+        checkpoints.restore(model, clock)
+        if model.export is not None and export is not None:
+            model.export.folder = export.folder  # the run may have been moved meanwhile
+    limit_strategies((*model.aggregators, *model.transmission_sellers), scenario.strategy_limit_s)
+    for name, moments, action in arrange(_gates(scenario, model, begin)):
         ahead = [(second, what) for second, what in moments if second >= clock.now()]
         clock.gate(name, ahead, action)
-    return world, clock
+    return model, clock
 
 
 def moments_ahead(scenario: Scenario, calendar: Calendar) -> dict[str, list[tuple[int, int]]]:
@@ -115,39 +115,39 @@ def moments_ahead(scenario: Scenario, calendar: Calendar) -> dict[str, list[tupl
     }
 
 
-def _gates(scenario: Scenario, world: FlexibilityModel, begin: int) -> list[Gate]:
+def _gates(scenario: Scenario, model: FlexibilityModel, begin: int) -> list[Gate]:
     """Every gate of a scenario that begins at a second: its moments, and what the world does then."""
-    calendar = world.calendar
+    calendar = model.calendar
     days, before = calendar.days(), moments_ahead(scenario, calendar)
     end = [(calendar.seconds(isp) + calendar.isp_seconds, isp) for isp in range(calendar.n_isp)]
     return [
-        *_study_gates(world, begin),
-        *_selling_gates(scenario, world, begin),
-        ("schedules", days, world.schedules),
-        ("day_ahead", [(second + DAY_AHEAD_CLEARS_S, day) for second, day in days], world.day_ahead),
-        ("offer", before["offer"], world.offer),
-        ("dso_close", before["dso_close"], world.dso_close),
+        *_study_gates(model, begin),
+        *_selling_gates(scenario, model, begin),
+        ("schedules", days, model.schedules),
+        ("day_ahead", [(second + DAY_AHEAD_CLEARS_S, day) for second, day in days], model.day_ahead),
+        ("offer", before["offer"], model.offer),
+        ("dso_close", before["dso_close"], model.dso_close),
         *(
-            (gate, before[gate], world.dso_gate(gate))
+            (gate, before[gate], model.dso_gate(gate))
             for gate in ("dso_clear", "forward", "prequalify", "mol_validate", "correct")
         ),
-        *([("amend", before["amend"], world.amend)] if scenario.forwarding.amend else []),
-        ("tso_close", before["tso_close"], world.tso_close),
-        ("mol", before["mol"], world.mol),
-        ("tso_clear", before["tso_clear"], world.tso_clear),
-        *([("declare", before["declare"], world.declare)] if scenario.settlement.measures else []),
-        ("deliver", [(calendar.seconds(isp), isp) for isp in range(calendar.n_isp)], world.deliver),
-        ("meter", end, world.meter),
-        ("settle", end, world.settle),
-        *_limiting_gates(scenario, world, before),
+        *([("amend", before["amend"], model.amend)] if scenario.forwarding.amend else []),
+        ("tso_close", before["tso_close"], model.tso_close),
+        ("mol", before["mol"], model.mol),
+        ("tso_clear", before["tso_clear"], model.tso_clear),
+        *([("declare", before["declare"], model.declare)] if scenario.settlement.measures else []),
+        ("deliver", [(calendar.seconds(isp), isp) for isp in range(calendar.n_isp)], model.deliver),
+        ("meter", end, model.meter),
+        ("settle", end, model.settle),
+        *_limiting_gates(scenario, model, before),
     ]
 
 
 def _limiting_gates(
-    scenario: Scenario, world: FlexibilityModel, before: dict[str, list[tuple[int, int]]]
+    scenario: Scenario, model: FlexibilityModel, before: dict[str, list[tuple[int, int]]]
 ) -> list[Gate]:
     """Gates of non-firm connections, where contracts are activated at all."""
-    settings, acts = scenario.non_firm, world.non_firm
+    settings, acts = scenario.non_firm, model.non_firm
     if acts is None or not settings.enabled:
         return []
     gates: list[Gate] = []
@@ -162,42 +162,42 @@ def _limiting_gates(
     return gates
 
 
-def _study_gates(world: FlexibilityModel, begin: int) -> list[Gate]:
+def _study_gates(model: FlexibilityModel, begin: int) -> list[Gate]:
     """The gate of network flexibility studies, if any is made: what lies before the run is done at once."""
-    calendar, studies = world.calendar, [dso.study for dso in world.dsos if dso.study is not None]
+    calendar, studies = model.calendar, [dso.study for dso in model.dsos if dso.study is not None]
     if not studies:
         return []
     seconds = {begin} | {s for study in studies for s in study.course.moments() if s > begin}
     end = calendar.seconds(calendar.n_isp)
     return [
-        ("study", [(s, max(s, 0) // calendar.isp_seconds) for s in sorted(seconds) if s < end], world.study)
+        ("study", [(s, max(s, 0) // calendar.isp_seconds) for s in sorted(seconds) if s < end], model.study)
     ]
 
 
-def _selling_gates(scenario: Scenario, world: FlexibilityModel, begin: int) -> list[Gate]:
+def _selling_gates(scenario: Scenario, model: FlexibilityModel, begin: int) -> list[Gate]:
     """Gates of the register and of capacity, as far as the scenario has them."""
-    if world.flexibility is None:
+    if model.flexibility is None:
         return []
-    calendar, settings = world.calendar, scenario.capacity
+    calendar, settings = model.calendar, scenario.capacity
     days = calendar.days()
     before = range(begin, days[0][0], 86_400)  # capacity may be bought long before the first day
     moments = [*((second, days[0][1]) for second in before), *(day for day in days if day[0] > begin)]
     if not before:
         moments.insert(0, (begin, days[0][1]))
-    gates: list[Gate] = [("connection", moments, world.connection)]
-    if world.needs is None:
+    gates: list[Gate] = [("connection", moments, model.connection)]
+    if model.needs is None:
         return gates
     auctions = tso_auctions(calendar, settings)
-    gates += [("tender", tenders(auctions), world.tender), ("clear_capacity", auctions, world.clear_capacity)]
+    gates += [("tender", tenders(auctions), model.tender), ("clear_capacity", auctions, model.clear_capacity)]
     if settings.local.needs:
         local = local_auctions(calendar, settings)
         gates += [
-            ("tender_local", tenders(local), world.tender_local), ("clear_local", local, world.clear_local)
+            ("tender_local", tenders(local), model.tender_local), ("clear_local", local, model.clear_local)
         ]  # fmt: skip
     if settings.nomination:
         close = nominations(calendar)
         gates += [
-            ("nominate", [(second - NOMINATE_S, day) for second, day in close], world.nominate),
-            ("close_nominations", close, world.close_nominations),
+            ("nominate", [(second - NOMINATE_S, day) for second, day in close], model.nominate),
+            ("close_nominations", close, model.close_nominations),
         ]
     return gates

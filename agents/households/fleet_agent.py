@@ -75,16 +75,16 @@ class FleetAgent(Participant):
                 }
                 self.context.record("rejections", {"isp": message.isp, **late})
             case OrderMessage():
-                self._order(message)
+                self._on_order(message)
             case LimitMessage():
-                self._limit(message)
+                self._on_limit(message)
             case ReactiveOrderMessage():
                 ordered = self._mvar.setdefault(message.isp, np.zeros(len(self.fleet.groups)))
                 np.add.at(ordered, message.group, message.mvar)
             case _:
                 super().receive(message)
 
-    def _order(self, message: OrderMessage) -> None:
+    def _on_order(self, message: OrderMessage) -> None:
         if message.isp not in self._orders:
             n = len(self.fleet.groups)
             self._orders[message.isp] = np.zeros(n), np.zeros(n)
@@ -93,7 +93,7 @@ class FleetAgent(Participant):
             np.maximum(order, 0.0, out=order)  # a refusal may arrive where its award was lost
         self._changes += 1
 
-    def _limit(self, message: LimitMessage) -> None:
+    def _on_limit(self, message: LimitMessage) -> None:
         """Keep the limits that a DSO has activated for connections; later ones replace earlier ones."""
         free = np.full(len(self.fleet.connections), np.inf)
         known = self._caps.get(message.isp, Caps(free, free))

@@ -103,7 +103,7 @@ class SubstitutionProcess:
         self._promised: dict[tuple[int, int], FloatArray] = {}  # to others, whether they accept or not
         self._lent: dict[tuple[int, int], FloatArray] = {}  # of it accepted
 
-    def told(self, message: LimitMessage) -> None:
+    def on_limit(self, message: LimitMessage) -> None:
         """A DSO has limited some of the pool's customers."""
         self.limited.add(message.isp)
 
@@ -119,7 +119,7 @@ class SubstitutionProcess:
                         SubstitutionRequestMessage(self._name, peer, isp, direction=direction, kw=missing)
                     )
 
-    def asked(self, message: SubstitutionRequestMessage) -> None:
+    def on_substitution_request(self, message: SubstitutionRequestMessage) -> None:
         """Offer to another pool what neither own sales nor own gaps nor earlier promises need."""
         isp, direction = message.isp, message.direction
         if self._portfolio.is_over(isp):
@@ -141,7 +141,7 @@ class SubstitutionProcess:
             )  # fmt: skip
             self._context.send(offer)
 
-    def accepted(self, message: SubstitutionAcceptanceMessage) -> None:
+    def on_substitution_acceptance(self, message: SubstitutionAcceptanceMessage) -> None:
         """Keep what another pool counts on."""
         key = message.isp, message.direction
         if key not in self._promised:
@@ -149,7 +149,7 @@ class SubstitutionProcess:
         lent = self._lent.setdefault(key, np.zeros_like(self._promised[key]))
         lent[message.group] += message.kw
 
-    def offered(self, message: SubstitutionOfferMessage) -> None:
+    def on_substitution_offer(self, message: SubstitutionOfferMessage) -> None:
         """Keep an offer of help until all are in."""
         self._offers.setdefault((message.isp, message.direction), []).append(message)
 

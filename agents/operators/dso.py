@@ -55,7 +55,7 @@ class DSO(Operator):
         area: Area,
         scheme: Scheme,
         admission: Admission,
-        register: Ledgers,
+        ledgers: Ledgers,
         fleet_agent: FleetAgent,
         errors: ForecastErrors,
         lead_h: Callable[[int], float],
@@ -69,7 +69,7 @@ class DSO(Operator):
         `lead_h` tells how far ahead an ISP is (hours); `study` is its network flexibility study, if anybody
         goes by one; `operators` names the operator of every system, `clearer` who clears behind it.
         """
-        super().__init__(model, name, context, area.name, scheme, admission, register, operators)
+        super().__init__(model, name, context, area.name, scheme, admission, ledgers, operators)
         self.area = area
         self._fleet_agent = fleet_agent
         self._errors = errors
@@ -111,11 +111,11 @@ class DSO(Operator):
                 )
                 self.context.send(answer)
             case CapacityBidsMessage() if self.capacity is not None:
-                self.capacity.take(message)
+                self.capacity.on_capacity_bids(message)
             case AmendMessage() if self.amend_rules is not None:
-                self._amend(message, self.amend_rules)
+                self._on_amend(message, self.amend_rules)
             case ReactiveBidsMessage() if self.reactive is not None:
-                self.reactive.take(message)
+                self.reactive.on_reactive_bids(message)
             case _:
                 super().receive(message)
 
@@ -135,9 +135,9 @@ class DSO(Operator):
                     )
                 )
 
-    def _amend(self, message: AmendMessage, rules: AmendRules) -> None:
+    def _on_amend(self, message: AmendMessage, rules: AmendRules) -> None:
         """Change bids of the closed book before they are forwarded; afterwards it is too late."""
-        state = self.known.get(message.isp, {}).get(self.system, {})
+        state = self.states.get(message.isp, {}).get(self.system, {})
         if message.isp in self._forwarded or "bids" not in state:
             reason = "amendment came after bids were forwarded"
             self.context.record(
@@ -145,7 +145,7 @@ class DSO(Operator):
                 {"isp": message.isp, "system": self.system, "bid_id": message.sender, "reason": reason},
             )
             return
-        ledger = self._register[message.isp]
+        ledger = self._ledgers[message.isp]
         state["bids"], rows = amended(state["bids"], ledger.sold(self.system), message, rules)
         ledger.lower(self.system, state["bids"].quantity_mw)
         state["offers"] = np.minimum(state["offers"], state["bids"].quantity_mw)
@@ -222,8 +222,8 @@ class DSO(Operator):
         The answer is a function of what nodes inject in addition (MW).
         """
         p, q = self.forecast(isp)
-        ledger = self._register.get(isp)
-        bids = self.known.get(isp, {}).get(self.system, {}).get("bids")
+        ledger = self._ledgers.get(isp)
+        bids = self.states.get(isp, {}).get(self.system, {}).get("bids")
         if ledger is not None and bids is not None and self.system in ledger.offered:
             p = p + bids.injection_mw(ledger.sold(self.system), len(p))
         q = q + self._bought_mvar(isp)

@@ -35,14 +35,14 @@ class MarketOperator(Operator):
         context: AgentContext,
         scheme: Scheme,
         admission: Admission,
-        register: Ledgers,
+        ledgers: Ledgers,
         dc: DcModel,
         areas: Sequence[Area],
         interface_node: Mapping[str, int],
         operators: Mapping[str, str],
     ) -> None:
         """`operators` names the operator of every system."""
-        super().__init__(model, name, context, T, scheme, admission, register, operators)
+        super().__init__(model, name, context, T, scheme, admission, ledgers, operators)
         self._areas = list(areas)
         none = dict.fromkeys(interface_node, 0.0)
         self._blank = TransmissionGrid(dc, np.zeros(dc.network.n_nodes), dict(interface_node), none)

@@ -42,7 +42,7 @@ class Operator(Participant, ABC):
         system: str,
         scheme: Scheme,
         admission: Admission,
-        register: Ledgers,
+        ledgers: Ledgers,
         operators: Mapping[str, str],
     ) -> None:
         """`operators` names the operator of every system."""
@@ -51,10 +51,10 @@ class Operator(Participant, ABC):
         self.system = system
         self.scheme = scheme
         self._admission = admission
-        self._register = register
+        self._ledgers = ledgers
         self._inbox: dict[tuple[int, str], list[Bids]] = {}
         self._closed: set[tuple[int, str]] = set()
-        self.known: dict[int, dict[str, dict[str, Any]]] = {}  # ISP -> system -> entries
+        self.states: dict[int, dict[str, dict[str, Any]]] = {}  # ISP -> system -> entries
         self._negotiating: set[int] = set()
         self._last_grid: dict[str, GridConstraints] = {}
         self._settled = -1  # latest ISP that has been settled
@@ -89,7 +89,7 @@ class Operator(Participant, ABC):
             if any(reasons):
                 self._reject_rows(isp, system, book, reasons)
             book = admitted
-            entries = book_entries(system, book, self._register.setdefault(isp, Ledger()))
+            entries = book_entries(system, book, self._ledgers.setdefault(isp, Ledger()))
             self._states(isp).setdefault(system, {}).update(entries)
             self._record_orders(isp, system, book)
 
@@ -109,11 +109,11 @@ class Operator(Participant, ABC):
             if gate == "tso_clear":
                 self._note_missing(isp, block)
             self.complete(isp)
-            if self.system in self._register[isp].offered:  # the ledger is one, whatever messages were lost
-                states[self.system]["sold"] = self._register[isp].sold(self.system)
+            if self.system in self._ledgers[isp].offered:  # the ledger is one, whatever messages were lost
+                states[self.system]["sold"] = self._ledgers[isp].sold(self.system)
             before = states[self.system].get("offers")
             written = block.run(self.system, view_of(block, self.system, states))
-            apply(block, written, states, self._register[isp])
+            apply(block, written, states, self._ledgers[isp])
             for system, clearing in written.clearings.items():
                 self._record_clearing(isp, system, block.name, clearing)
             if "area.offers" in block.writes and before is not None:
@@ -133,7 +133,7 @@ class Operator(Participant, ABC):
 
     def forget(self, isp: int) -> None:
         """Drop what is known of an ISP that has been settled."""
-        self.known.pop(isp, None)
+        self.states.pop(isp, None)
         self._settled = isp
         self._negotiating.discard(isp)
         self._closed = {key for key in self._closed if key[0] > isp}
@@ -178,7 +178,7 @@ class Operator(Participant, ABC):
         self.context.record("fallbacks", row)
 
     def _states(self, isp: int) -> dict[str, dict[str, Any]]:
-        return self.known.setdefault(isp, {})
+        return self.states.setdefault(isp, {})
 
     def _pass_on(self, isp: int, written: Written) -> None:
         """Tell the operators of other houses what was written there, and what was sold from their books."""

@@ -55,7 +55,7 @@ class TSO(Operator):
         context: AgentContext,
         scheme: Scheme,
         admission: Admission,
-        register: Ledgers,
+        ledgers: Ledgers,
         dc: DcModel,
         unit_node: Mapping[str, int],
         load_mw: FloatArray,
@@ -67,7 +67,7 @@ class TSO(Operator):
         operators: Mapping[str, str],
     ) -> None:
         """`load_mw` (T, N) is the load on transmission (<= 0), `unit_node` places the scheduled units."""
-        super().__init__(model, name, context, T, scheme, admission, register, operators)
+        super().__init__(model, name, context, T, scheme, admission, ledgers, operators)
         self._dc = dc
         self._unit_node = dict(unit_node)
         self._load_mw = load_mw
@@ -97,15 +97,15 @@ class TSO(Operator):
             case DayAheadMessage():
                 self.day_ahead_price.update(enumerate(message.price.tolist(), start=message.isp))
             case AssetsMessage() if self.qualification is not None:
-                self.qualification.asked(message)
+                self.qualification.on_assets(message)
             case AssetResultMessage() if self.qualification is not None:
-                self.qualification.tested(message)
+                self.qualification.on_asset_result(message)
             case RevisionMessage() if self.qualification is not None:
-                self.qualification.revised(message)
+                self.qualification.on_revision(message)
             case CapacityBidsMessage() if self.capacity is not None:
-                self.capacity.take(message)
+                self.capacity.on_capacity_bids(message)
             case NominationMessage():
-                self._nominated(message)
+                self._on_nomination(message)
             case ShortfallMessage():
                 self._missing.setdefault(message.isp, []).append(message)
             case BaselineMessage():
@@ -114,7 +114,7 @@ class TSO(Operator):
             case _:
                 super().receive(message)
 
-    def _nominated(self, message: NominationMessage) -> None:
+    def _on_nomination(self, message: NominationMessage) -> None:
         """Keep a nomination that has come before its gate."""
         if message.isp < self._nominated_to:
             about = f"{message.kind} from {message.sender}"
@@ -203,7 +203,7 @@ class TSO(Operator):
         if not told:
             return
         bids: Bids = self._states(isp)[T]["bids"]
-        left = np.where(bids.demand, 0.0, bids.quantity_mw - self._register[isp].sold(T))
+        left = np.where(bids.demand, 0.0, bids.quantity_mw - self._ledgers[isp].sold(T))
         fast = left if register is None else register.within_fast_mw(bids, left, self.context.now())
         energy = sum(m.direction * m.energy_mw for m in told)
         told = [
@@ -213,10 +213,10 @@ class TSO(Operator):
         reserve = {d: sum(m.reserve_mw for m in told if m.direction == d) for d in (1, -1)}
         found = substitute_missing(bids, left, fast, energy, reserve)
         award, clearing = found.answer.quantity_mw, Clearing(found.answer, energy)
-        self._register[isp].note(T, SUBSTITUTION, clearing)
+        self._ledgers[isp].note(T, SUBSTITUTION, clearing)
         self._record_clearing(isp, T, SUBSTITUTION, clearing)
         if award.any():
-            self._register[isp].book(T, SUBSTITUTION, Sale.of(award, bids.signed_price * award))
+            self._ledgers[isp].book(T, SUBSTITUTION, Sale.of(award, bids.signed_price * award))
             self._announce(isp, SUBSTITUTION, T, award)
         self.slow_mw[isp] = found.slow_mw
         self.substituted[isp] = {(m.sender, m.direction): (m.energy_mw, m.reserve_mw) for m in told}
@@ -248,4 +248,4 @@ class TSO(Operator):
         minute (net, up positive), if there is one.
         """
         bought = {RESERVE, SUBSTITUTION, *(block.name for block in self.scheme.blocks if block.buyer == "tso")}
-        return regulation_of(self._register[isp], books, bought, delta_mw)
+        return regulation_of(self._ledgers[isp], books, bought, delta_mw)

@@ -100,25 +100,25 @@ class Aggregator(Participant):
                 if isinstance(self.portfolio, UnitPortfolio):
                     self.portfolio.scheduled(message.isp, message.p_mw)
             case AwardMessage():
-                self._order(message)
+                self._on_award(message)
             case RejectionMessage() | MeterMessage():
                 pass  # strategies hear of an ISP when it is settled
             case LimitMessage() if self.substitution is not None:
-                self.substitution.told(message)
+                self.substitution.on_limit(message)
             case SubstitutionRequestMessage() if self.substitution is not None:
-                self.substitution.asked(message)
+                self.substitution.on_substitution_request(message)
             case SubstitutionOfferMessage() if self.substitution is not None:
-                self.substitution.offered(message)
+                self.substitution.on_substitution_offer(message)
             case SubstitutionAcceptanceMessage() if self.substitution is not None:
-                self.substitution.accepted(message)
+                self.substitution.on_substitution_acceptance(message)
             case QualificationMessage() if self.applicant is not None:
-                self.applicant.told(message)
+                self.applicant.on_qualification(message)
             case TenderMessage() if self.capacity is not None:
-                self.capacity.tendered(message)
+                self.capacity.on_tender(message)
             case CapacityAwardMessage() if self.capacity is not None:
-                self.capacity.awarded(message)
+                self.capacity.on_capacity_award(message)
             case ReactiveAwardMessage() if self.reactive is not None:
-                self.reactive.awarded(message)
+                self.reactive.on_reactive_award(message)
             case _:
                 super().receive(message)
 
@@ -245,7 +245,7 @@ class Aggregator(Participant):
     def _error(self, isp: int) -> float:
         return float(self.context.draws(DECLARED, isp).standard_normal())
 
-    def _order(self, award: AwardMessage) -> None:
+    def _on_award(self, award: AwardMessage) -> None:
         """Pass an award on to the resources behind the bids. Units follow their awards without being told."""
         if self._fleet_name is None:
             return

@@ -57,7 +57,7 @@ class CapacityAuctioneer:
             )
             self._context.send(message)
 
-    def take(self, message: CapacityBidsMessage) -> None:
+    def on_capacity_bids(self, message: CapacityBidsMessage) -> None:
         """Keep offers until the auction."""
         self._inbox.setdefault(message.block.start, []).append(message.bids)
 
@@ -190,7 +190,7 @@ class CapacitySeller:
     _spoken: dict[int, dict[tuple[str, int], float]] = field(default_factory=dict)  # ISP -> MW
     _owed: dict[int, list[Contract]] = field(default_factory=dict)  # ISP -> contracts
 
-    def tendered(self, message: TenderMessage) -> None:
+    def on_tender(self, message: TenderMessage) -> None:
         """Answer a call for capacity."""
         for block in message.blocks:
             rows = []
@@ -207,7 +207,7 @@ class CapacitySeller:
                     )
                 )
 
-    def awarded(self, message: CapacityAwardMessage) -> None:
+    def on_capacity_award(self, message: CapacityAwardMessage) -> None:
         """Remember what was sold and forwarded; a producer tells the day-ahead market."""
         sold = [((c.system, c.direction), c.mw) for c in message.contracts]
         for isp in message.block:

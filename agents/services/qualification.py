@@ -95,7 +95,7 @@ class PrequalificationProcess:
         self._failed: dict[str, int] = {}  # ISPs in a row
         self._suspended: dict[str, int] = {}  # until second
 
-    def asked(self, message: AssetsMessage) -> None:
+    def on_assets(self, message: AssetsMessage) -> None:
         """A BSP asks: test what is on transmission, pass on the rest."""
         provider, now = message.provider, self._context.now()
         if provider in self._suspended and self._suspended[provider] > now:
@@ -116,7 +116,7 @@ class PrequalificationProcess:
         if not case.waiting:
             self._close(case)
 
-    def tested(self, message: AssetResultMessage) -> None:
+    def on_asset_result(self, message: AssetResultMessage) -> None:
         """A DSO has tested its part."""
         case = self._cases[message.provider]
         case.units += message.units
@@ -125,7 +125,7 @@ class PrequalificationProcess:
         if not case.waiting:
             self._close(case)
 
-    def revised(self, message: RevisionMessage) -> None:
+    def on_revision(self, message: RevisionMessage) -> None:
         """A DSO's study lets units sell more or less than they were entered with."""
         provider, now = message.provider, self._context.now()
         able = [u for u in message.units if u.up_mw > 0 or u.down_mw > 0]
@@ -253,6 +253,6 @@ class Applicant:
             )
         )
 
-    def told(self, message: QualificationMessage) -> None:
+    def on_qualification(self, message: QualificationMessage) -> None:
         """Take the answer, or the news of a withdrawal."""
         self._until_s = message.until_s if message.services else None

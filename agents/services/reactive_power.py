@@ -34,7 +34,7 @@ class ReactivePowerBuyer:
     _inbox: dict[int, dict[str, Bids]] = field(default_factory=dict)  # ISP -> sender -> offers
     _closed: int = -1  # latest ISP whose book has closed
 
-    def take(self, message: ReactiveBidsMessage) -> None:
+    def on_reactive_bids(self, message: ReactiveBidsMessage) -> None:
         """Keep the latest offers of a sender until the book closes; what comes later is refused."""
         if message.isp > self._closed:
             self._inbox.setdefault(message.isp, {})[message.sender] = message.bids
@@ -109,7 +109,7 @@ class ReactivePowerSeller:
                 buyer = self._buyers[system]
                 self._context.send(ReactiveBidsMessage(self._name, buyer, isp, system=system, bids=bids))
 
-    def awarded(self, message: ReactiveAwardMessage) -> None:
+    def on_reactive_award(self, message: ReactiveAwardMessage) -> None:
         """Pass an award on to the inverters behind it."""
         group, direction = np.array([self._of_bid[b] for b in message.bid_id]).T
         mvar = direction * message.quantity_mvar

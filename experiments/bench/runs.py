@@ -168,14 +168,14 @@ def timeseries() -> list[Figure]:
     """
     scenario = _reference(10_000)
     with tempfile.TemporaryDirectory() as folder:
-        world, _ = start(scenario, None, Path(folder))
-    homes = world.fleet_agent.fleet.baseline_ahead(0, 96)
+        model, _ = start(scenario, None, Path(folder))
+    homes = model.fleet_agent.fleet.baseline_ahead(0, 96)
     states: list[tuple[Network, FloatArray, FloatArray]] = []
-    for area in world.areas:
+    for area in model.areas:
         days = [area.injections(k, homes.site_base_kw[k], homes.site_load_kw[k]) for k in range(96)]
         states.append((area.network, np.array([p for p, _ in days]), np.array([q for _, q in days])))
-    load = world.load_mw[:96]
-    states.append((world.transmission, load, 0.3 * load))
+    load = model.load_mw[:96]
+    states.append((model.transmission, load, 0.3 * load))
     ours = sum(_ours_ms(*state) for state in states)
     theirs = sum(_timeseries_ms(*state) for state in states)
     return [

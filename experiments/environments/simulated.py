@@ -131,9 +131,9 @@ class SimulatedWorld:
         self.close()
         self._tables = tempfile.TemporaryDirectory(prefix="tandem-")
         scenario = self._scenario.model_copy(update={"seed": seed})
-        world, clock = start(scenario, self._folder, self.tables, allowed=self._allowed)
-        self._running = world, clock
-        self._by_name = {seller.name: seller for seller in (*world.aggregators, *world.transmission_sellers)}
+        model, clock = start(scenario, self._folder, self.tables, allowed=self._allowed)
+        self._running = model, clock
+        self._by_name = {seller.name: seller for seller in (*model.aggregators, *model.transmission_sellers)}
         for name, strategy in strategies.items():
             self._by_name[name].bidder.play(strategy)
         self.isp = 0
@@ -142,14 +142,14 @@ class SimulatedWorld:
 
     def views(self, seller: str) -> list[OfferView]:
         """What a seller's own resources can do in the ISP, as they stand when bids go out."""
-        world, _ = self._alive()
-        price = float(world.tso.day_ahead_price[self.isp])
+        model, _ = self._alive()
+        price = float(model.tso.day_ahead_price[self.isp])
         found = self._by_name[seller].portfolio.resources(self.isp, price)
         return [OfferView(self.isp, price, part.direction, part.quantity_mw, part.cost) for part in found]
 
     def advance(self) -> None:
         """Run until right before the next bids; behind the last, until its ISP is settled."""
-        world, clock = self._alive()
+        model, clock = self._alive()
         self.isp += 1
         with auctions_of(self._scenario):
             if self.isp < self.n_isps:
@@ -159,7 +159,7 @@ class SimulatedWorld:
             else:
                 clock.run()
                 self._running = None
-                world.recorder.close()
+                model.recorder.close()
 
     def close(self) -> None:
         """Close and remove the tables."""

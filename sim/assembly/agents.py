@@ -60,7 +60,7 @@ class AgentBuilder:
     def __init__(
         self,
         scenario: Scenario,
-        world: FlexibilityModel,
+        model: FlexibilityModel,
         clock: Clock,
         bus: Bus,
         grids: Grids,
@@ -68,9 +68,9 @@ class AgentBuilder:
         aggregator_of: IntArray,
         allowed: AllowedCode = NO_CODE,
     ) -> None:
-        self.scenario, self.world, self.clock, self.bus, self.grids, self.fleet = (
+        self.scenario, self.model, self.clock, self.bus, self.grids, self.fleet = (
             scenario,
-            world,
+            model,
             clock,
             bus,
             grids,
@@ -108,7 +108,7 @@ class AgentBuilder:
         self.integrated = any(b.party == "operator" for b in self.scheme.blocks)
         self.clearer = PLATFORM_NAME if self.integrated else TSO_NAME
         self.product = Product("mFRR energy", *scenario.product.model_dump().values())
-        register, pooled_by = world.flexibility, scenario.forwarding.pooled_by
+        register, pooled_by = model.flexibility, scenario.forwarding.pooled_by
         self.admission = Admission(self.product, "mFRR", register, pooled_by)
         self.local_admission = Admission(replace(self.product, pool_minimum_mw=0.0), "LFM", register)
         sizes = {T: -float(grids.transmission.p_mw.sum()) * scenario.transmission.load_scale}
@@ -123,8 +123,8 @@ class AgentBuilder:
             len(grids.load_mw),
             {area: stream(scenario.seed, FORECAST, area) for area in sizes},
         )
-        world.forecasts = self.forecasts = ForecastService(
-            world.calendar, clock, fleet, grids.load_mw, errors
+        model.forecasts = self.forecasts = ForecastService(
+            model.calendar, clock, fleet, grids.load_mw, errors
         )
 
     def _bus(self, bus: int, field: str) -> int:
@@ -135,11 +135,11 @@ class AgentBuilder:
     def context(self, name: str) -> AgentContext:
         """A desk with random streams of its own."""
         draws = partial(stream, self.scenario.seed, SELLER, name)
-        return AgentContext(self.clock.now, self.bus.send, self.world.recorder, draws)
+        return AgentContext(self.clock.now, self.bus.send, self.model.recorder, draws)
 
     def create(self, arrange: CreationOrder) -> None:
         """Create everybody, in whatever order `arrange` asks; the world lists agents by name."""
-        w = self.world
+        w = self.model
         per_day = 86_400 // w.calendar.isp_seconds
         w.fleet_agent = FleetAgent(w, FLEET_NAME, self.context(FLEET_NAME), self.fleet, self.pools, per_day)
         for make in arrange([self._households, self._operators, self._sellers, self._market, self._brps]):
@@ -164,22 +164,22 @@ class AgentBuilder:
     def _households(self, arrange: CreationOrder) -> None:
         rows = enumerate(zip(self.grids.site_of.tolist(), self.aggregator_of.tolist(), strict=True))
         for row, (site, number) in arrange(list(rows)):
-            Household(self.world, row, site, self.pools[number])
+            Household(self.model, row, site, self.pools[number])
 
     def _operators(self, arrange: CreationOrder) -> None:
-        self.world.dsos = sorted(
+        self.model.dsos = sorted(
             (self._dso(area) for area in arrange(self.grids.areas)), key=lambda dso: dso.name
         )
-        self.world.tso = self._tso()
+        self.model.tso = self._tso()
         if self.integrated:
-            self.world.market_operator = MarketOperator(
-                self.world, PLATFORM_NAME, self.context(PLATFORM_NAME), self.scheme, self.admission,
-                self.world.register, self.grids.dc, self.grids.areas, self.grids.interface_node,
+            self.model.market_operator = MarketOperator(
+                self.model, PLATFORM_NAME, self.context(PLATFORM_NAME), self.scheme, self.admission,
+                self.model.ledgers, self.grids.dc, self.grids.areas, self.grids.interface_node,
                 self.operators,
             )  # fmt: skip
 
     def _sellers(self, arrange: CreationOrder) -> None:
-        w, names = self.world, self.pools
+        w, names = self.model, self.pools
         to_dso = any(b.party == "dso" for b in self.scheme.blocks)
         receivers = {a.name: self.operators[a.name] if to_dso else self.clearer for a in self.grids.areas}
         pools = [
@@ -202,8 +202,8 @@ class AgentBuilder:
             told += sorted(f"BRP-{name}" for name in self.operators)
         sellers = [u.name for u in self.units]
         context = self.context(MARKET_NAME)
-        self.world.market = DayAheadMarket(
-            self.world, MARKET_NAME, context, self.units, sellers, told, TSO_NAME
+        self.model.market = DayAheadMarket(
+            self.model, MARKET_NAME, context, self.units, sellers, told, TSO_NAME
         )
 
     def _dso(self, area: Area) -> DSO:
@@ -211,8 +211,8 @@ class AgentBuilder:
         margins = Margins(self.scenario.dso.flow_margin, self.scenario.dso.voltage_margin_pu)
         operator_model = OperatorModel(area.lin, area.power_flow, self.scenario.dso.offset, margins)
         return DSO(
-            self.world, name, self.context(name), area, self.scheme, self.local_admission, self.world.register,
-            self.world.fleet_agent, self.forecasts.errors, self.forecasts.lead_h, operator_model,
+            self.model, name, self.context(name), area, self.scheme, self.local_admission, self.model.ledgers,
+            self.model.fleet_agent, self.forecasts.errors, self.forecasts.lead_h, operator_model,
             self._study(area, name), self.operators, self.clearer,
         )  # fmt: skip
 
@@ -222,18 +222,18 @@ class AgentBuilder:
         if not (self.scheme.reads("area.zones") or tested):
             return None
         register, course = build_study(
-            self.scenario, self.world.calendar, area, self.fleet, int(self.clock.now())
+            self.scenario, self.model.calendar, area, self.fleet, int(self.clock.now())
         )
         return FlexibilityStudyProcess(
-            area.name, self.context(f"study {dso}"), register, course, self.world.calendar.isp_seconds
+            area.name, self.context(f"study {dso}"), register, course, self.model.calendar.isp_seconds
         )
 
     def _tso(self) -> TSO:
         unit_node = {u.name: u.node for u in self.units}
         return TSO(
-            self.world, TSO_NAME, self.context(TSO_NAME), self.scheme, self.admission, self.world.register,
+            self.model, TSO_NAME, self.context(TSO_NAME), self.scheme, self.admission, self.model.ledgers,
             self.grids.dc, unit_node, self.grids.load_mw, self.grids.areas, self.grids.interface_node,
-            self.world.fleet_agent, self.forecasts.errors, self.forecasts.lead_h, self.operators,
+            self.model.fleet_agent, self.forecasts.errors, self.forecasts.lead_h, self.operators,
         )  # fmt: skip
 
     def _aggregator(
@@ -244,7 +244,7 @@ class AgentBuilder:
         number, mine = given.get(name, (None, StrategySettings(aggregators=[name], name=s.strategy)))
         field = "strategy" if number is None else f"strategies.{number}"
         own = stream(s.seed, STRATEGY, name)
-        handed = StrategyInputs(own, 86_400 // self.world.calendar.isp_seconds, s.publishes_books)
+        handed = StrategyInputs(own, 86_400 // self.model.calendar.isp_seconds, s.publishes_books)
         strategy = build_strategy(mine.name, mine.options, handed, field, name, self.permission)
         declares = pool and s.settlement.measures
         conduct = Conduct(
@@ -256,7 +256,7 @@ class AgentBuilder:
             replaces_faults=s.strategy_fault == "truthful",
         )
         return Aggregator(
-            self.world,
+            self.model,
             name,
             self.context(name),
             portfolio,
@@ -268,7 +268,7 @@ class AgentBuilder:
         )
 
     def _brps(self, arrange: CreationOrder) -> None:
-        w = self.world
+        w = self.model
         to_dso = self.scheme.reads("area.scheduled")
 
         def brp(system: str, forecast: Callable[[range], FloatArray], node: int) -> BRP:

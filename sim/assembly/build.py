@@ -75,20 +75,20 @@ def build_model(
     recorder = Recorder(out, calendar, spool)
     clock = Clock(first_second(scenario, calendar))
     bus = build_bus(Link(**scenario.messages.model_dump()), scenario.seed, clock, recorder)
-    world = FlexibilityModel()
-    world.calendar, world.areas, world.recorder, world.on_isp = calendar, grids.areas, recorder, on_isp
-    world.transmission, world.register = grids.transmission, {}
-    world.load_mw, world.carry = grids.load_mw + grids.incident_mw, bus.carry
+    model = FlexibilityModel()
+    model.calendar, model.areas, model.recorder, model.on_isp = calendar, grids.areas, recorder, on_isp
+    model.transmission, model.ledgers = grids.transmission, {}
+    model.load_mw, model.carry = grids.load_mw + grids.incident_mw, bus.carry
     if scenario.flexibility_register.enabled:
-        world.flexibility = FlexibilityRegister()
-    agents = AgentBuilder(scenario, world, clock, bus, grids, fleet, aggregator_of, allowed)
+        model.flexibility = FlexibilityRegister()
+    agents = AgentBuilder(scenario, model, clock, bus, grids, fleet, aggregator_of, allowed)
     agents.create(arrange)
     r = scenario.reserve
     if r.enabled:
         how = AfrrSettings(
             r.cycle_s, r.full_activation_s, r.gain, r.integral_s, r.delay_s, r.step_mw, r.monitor_s
         )
-        world.reserve = Reserve(
+        model.reserve = Reserve(
             how,
             r.noise_mw,
             r.termination,
@@ -96,17 +96,17 @@ def build_model(
             r.setpoint_loss,
             pricing=r.pricing,
         )
-    book = add_services(scenario, world, agents.context, agents.operators, agents.product, MARKET_NAME)
+    book = add_services(scenario, model, agents.context, agents.operators, agents.product, MARKET_NAME)
     if low is not None:
-        world.non_firm = add_non_firm(scenario, world, low, aggregator_of, agents.forecasts)
-    world.settler = _settler(scenario, world, book)
+        model.non_firm = add_non_firm(scenario, model, low, aggregator_of, agents.forecasts)
+    model.settler = _settler(scenario, model, book)
     latency = scenario.messages.latency_s
     swift = scenario.messages.spread_s == 0.0 and latency <= SWIFT_S
     swift = swift and 2 * latency < 60 * scenario.gates.correct  # an award, then an order
-    world.reliable = scenario.messages.loss == 0.0 and swift
+    model.reliable = scenario.messages.loss == 0.0 and swift
     chance = stream(scenario.seed, AUDITED).random(calendar.n_isp)
-    world.audited = frozenset(np.flatnonzero(chance < scenario.power_flow_check.audit_share).tolist())
-    return world, clock
+    model.audited = frozenset(np.flatnonzero(chance < scenario.power_flow_check.audit_share).tolist())
+    return model, clock
 
 
 def first_second(scenario: Scenario, calendar: Calendar) -> int:
@@ -120,37 +120,37 @@ def first_second(scenario: Scenario, calendar: Calendar) -> int:
     return min(first, *(moments[0][0] for moments in auctions)) - REGISTER_S
 
 
-def _settler(scenario: Scenario, world: FlexibilityModel, book: CapacityBook | None) -> Settler:
+def _settler(scenario: Scenario, model: FlexibilityModel, book: CapacityBook | None) -> Settler:
     s = scenario.settlement
-    names = [pool.name for pool in world.aggregators]
+    names = [pool.name for pool in model.aggregators]
     last = scenario.start + timedelta(days=scenario.days)
     free = public_holidays(s.holidays, scenario.zone, scenario.start, last)
     meters = Meters(
-        s.baseline, BaselineRules(s.x, s.y, s.adjusted, s.before_isps), names, world.areas,
-        world.fleet_agent.fleet.groups, day_index(world.calendar, free), world.recorder,
+        s.baseline, BaselineRules(s.x, s.y, s.adjusted, s.before_isps), names, model.areas,
+        model.fleet_agent.fleet.groups, day_index(model.calendar, free), model.recorder,
     )  # fmt: skip
     rules = SettlementRules(
         scenario.capacity.penalty_factor, s.shortfall_eur_per_mwh, s.correct_brp, scenario.capacity.nomination
     )
     pricing = ImbalancePricing(scenario.imbalance.rule, scenario.imbalance.alpha)
     return Settler(
-        world.tso,
-        world.clearer,
-        world.dsos,
-        world.aggregators,
-        world.transmission_sellers,
-        world.brps,
-        world.brp_of_area,
-        world.fleet_agent,
+        model.tso,
+        model.clearer,
+        model.dsos,
+        model.aggregators,
+        model.transmission_sellers,
+        model.brps,
+        model.brp_of_area,
+        model.fleet_agent,
         meters,
         pricing,
-        world.reserve,
+        model.reserve,
         rules,
-        world.recorder,
-        world.calendar.isp_hours,
-        world.flexibility,
+        model.recorder,
+        model.calendar.isp_hours,
+        model.flexibility,
         book,
-        world.non_firm,
+        model.non_firm,
     )
 
 

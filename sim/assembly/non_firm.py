@@ -23,32 +23,32 @@ from tandem_sim.sim.settlement.non_firm import NonFirm
 
 def add_non_firm(
     scenario: Scenario,
-    world: FlexibilityModel,
+    model: FlexibilityModel,
     low: LowVoltage,
     aggregator_of: IntArray,
     forecasts: ForecastService,
 ) -> NonFirm:
     """Feeders and contracts of a run. `aggregator_of` (H,) is the pool of every household."""
-    calendar = world.calendar
+    calendar = model.calendar
     year_of = calendar.times().tz_convert(calendar.zone).year.to_numpy().astype(np.int64)
     book = ContractBook(low.contracts, year_of)
     if scenario.non_firm.enabled:
         rows = np.argsort(low.lv_connections.connection_of, kind="stable")[-len(low.contracts) :]
-        for dso in world.dsos:
-            _contexts(scenario, world, dso, low, book, aggregator_of[rows], forecasts)
-        _remedies(scenario, world)
+        for dso in model.dsos:
+            _contexts(scenario, model, dso, low, book, aggregator_of[rows], forecasts)
+        _remedies(scenario, model)
     return NonFirm(
         low.lv_feeders,
         book,
-        world.dsos,
-        world.aggregators,
-        world.tso,
-        world.fleet_agent,
-        world.flexibility,
-        world.register,
+        model.dsos,
+        model.aggregators,
+        model.tso,
+        model.fleet_agent,
+        model.flexibility,
+        model.ledgers,
         scenario.reserve.enabled,
         NonFirmAudit(low.contracts, year_of),
-        world.recorder,
+        model.recorder,
         calendar.isp_hours,
         scenario.settlement.shortfall_eur_per_mwh,
         year_of,
@@ -58,7 +58,7 @@ def add_non_firm(
 
 def _contexts(
     scenario: Scenario,
-    world: FlexibilityModel,
+    model: FlexibilityModel,
     dso: DSO,
     low: LowVoltage,
     book: ContractBook,
@@ -78,7 +78,7 @@ def _contexts(
         lv_feeders,
         book,
         rule,
-        world.fleet_agent,
+        model.fleet_agent,
         pool_of,
         informed,
         partial(forecasts.share_error, dso.area),
@@ -86,16 +86,16 @@ def _contexts(
     )
     if settings.trading:
         value = settings.trade_value_eur_per_mwh
-        dso.trading = CurtailmentMarket(dso.context, dso.non_firm, lv_feeders, rule, world.fleet_agent, value)
+        dso.trading = CurtailmentMarket(dso.context, dso.non_firm, lv_feeders, rule, model.fleet_agent, value)
 
 
-def _remedies(scenario: Scenario, world: FlexibilityModel) -> None:
-    names = [pool.name for pool in world.aggregators]
-    groups, reserve = len(world.fleet_agent.fleet.groups), scenario.reserve.enabled
-    for pool in world.aggregators:
+def _remedies(scenario: Scenario, model: FlexibilityModel) -> None:
+    names = [pool.name for pool in model.aggregators]
+    groups, reserve = len(model.fleet_agent.fleet.groups), scenario.reserve.enabled
+    for pool in model.aggregators:
         assert isinstance(pool.portfolio, HouseholdPortfolio)  # what `FlexibilityModel.aggregators` are
         peers = [name for name in names if name != pool.name]
         pool.substitution = SubstitutionProcess(
-            pool.name, pool.context, pool.portfolio, scenario.non_firm.substitution, peers, world.tso.name,
+            pool.name, pool.context, pool.portfolio, scenario.non_firm.substitution, peers, model.tso.name,
             partial(pool.sales.promises, n_groups=groups, reserve=reserve),
         )  # fmt: skip

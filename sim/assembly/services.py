@@ -31,7 +31,7 @@ PRICE = "capacity price"
 
 
 def add_services(
-    scenario: Scenario, world: FlexibilityModel, context: ContextOf, operators: Mapping[str, str], product: Product,
+    scenario: Scenario, model: FlexibilityModel, context: ContextOf, operators: Mapping[str, str], product: Product,
     market: str,
 ) -> CapacityBook | None:  # fmt: skip
     """Register, capacity, amendments and reactive power, as far as the scenario has them; the capacity book.
@@ -39,23 +39,23 @@ def add_services(
     `operators` names the operator of every system, `market` the day-ahead market.
     """
     if scenario.forwarding.amend:
-        for dso in world.dsos:
+        for dso in model.dsos:
             dso.amend_rules = AmendRules(scenario.forwarding.reprice, product)
     if scenario.local_reactive.enabled:
-        _reactive(scenario, world, operators)
-    if world.flexibility is None:
+        _reactive(scenario, model, operators)
+    if model.flexibility is None:
         return None
-    _register(scenario, world, context, operators, world.flexibility)
+    _register(scenario, model, context, operators, model.flexibility)
     if not scenario.capacity.enabled:
         return None
-    book = CapacityBook(world.flexibility)
-    world.needs = CapacityNeeds(scenario.capacity, local_hours(world.calendar))
-    _buyers(scenario.capacity, world, book)
-    _sellers(scenario, world, context, market)
+    book = CapacityBook(model.flexibility)
+    model.needs = CapacityNeeds(scenario.capacity, local_hours(model.calendar))
+    _buyers(scenario.capacity, model, book)
+    _sellers(scenario, model, context, market)
     return book
 
 
-def _reactive(scenario: Scenario, world: FlexibilityModel, operators: Mapping[str, str]) -> None:
+def _reactive(scenario: Scenario, model: FlexibilityModel, operators: Mapping[str, str]) -> None:
     settings, limits = scenario.local_reactive, scenario.product
     floor = max(limits.price_floor_eur_per_mwh, 0.0)  # or a DSO would buy what it has no use for
     product = Product(
@@ -64,19 +64,19 @@ def _reactive(scenario: Scenario, world: FlexibilityModel, operators: Mapping[st
         price_cap_eur_per_mwh=limits.price_cap_eur_per_mwh,
         unit="Mvar",
     )
-    for dso in world.dsos:
-        dso.reactive = ReactivePowerBuyer(dso.name, dso.context, dso.system, product, world.flexibility)
-    for pool in world.aggregators:
+    for dso in model.dsos:
+        dso.reactive = ReactivePowerBuyer(dso.name, dso.context, dso.system, product, model.flexibility)
+    for pool in model.aggregators:
         assert isinstance(pool.portfolio, HouseholdPortfolio)  # what `FlexibilityModel.aggregators` are
         pool.reactive = ReactivePowerSeller(
             pool.name, pool.context, pool.portfolio.inverters(), settings.power_factor,
-            settings.price_eur_per_mvarh, operators, world.fleet_agent.name,
+            settings.price_eur_per_mvarh, operators, model.fleet_agent.name,
         )  # fmt: skip
 
 
 def _register(
     scenario: Scenario,
-    world: FlexibilityModel,
+    model: FlexibilityModel,
     context: ContextOf,
     operators: Mapping[str, str],
     register: FlexibilityRegister,
@@ -85,39 +85,39 @@ def _register(
     valid_s, suspended_s = round(86_400 * r.valid_days), round(3600 * r.suspension_hours)
     rules = QualificationRules(valid_s, r.strikes, suspended_s, min(2 * 86_400, valid_s // 2))
     connected: dict[str, dict[str, Unit]] = {}
-    for seller in (*world.aggregators, *world.transmission_sellers):
+    for seller in (*model.aggregators, *model.transmission_sellers):
         assets = seller.portfolio.assets()
         for unit in assets.units:
             connected.setdefault(unit.system, {})[unit.name] = unit
         seller.applicant = Applicant(
-            seller.name, context(seller.name), world.tso.name, assets.service, assets.units, assets.fast_mw,
+            seller.name, context(seller.name), model.tso.name, assets.service, assets.units, assets.fast_mw,
             rules.renew_s,
         )  # fmt: skip
     test = AssetTest(connected.get(T, {}))
-    world.tso.qualification = PrequalificationProcess(
-        world.tso.name, world.tso.context, register, rules, test, operators
+    model.tso.qualification = PrequalificationProcess(
+        model.tso.name, model.tso.context, register, rules, test, operators
     )
-    for dso in world.dsos:
+    for dso in model.dsos:
         study = dso.study.test if r.grid_test and dso.study is not None else None
         dso.test = AssetTest(connected.get(dso.system, {}), study)
 
 
-def _buyers(settings: CapacitySettings, world: FlexibilityModel, book: CapacityBook) -> None:
+def _buyers(settings: CapacitySettings, model: FlexibilityModel, book: CapacityBook) -> None:
     rules = AuctionRules(settings.pricing == "pay-as-cleared", settings.pool_minimum_mw)
-    pools = [a.name for a in world.aggregators]
-    everybody = [*pools, *(p.name for p in world.transmission_sellers)]
-    systems = [T, *(d.system for d in world.dsos)]
-    world.tso.capacity = CapacityAuctioneer(
-        world.tso.name, world.tso.context, book, rules, systems, everybody
+    pools = [a.name for a in model.aggregators]
+    everybody = [*pools, *(p.name for p in model.transmission_sellers)]
+    systems = [T, *(d.system for d in model.dsos)]
+    model.tso.capacity = CapacityAuctioneer(
+        model.tso.name, model.tso.context, book, rules, systems, everybody
     )
     local = AuctionRules(rules.marginal, 0.0)
-    onward = world.tso.name if settings.local.forwarding else None
-    for dso in world.dsos:
+    onward = model.tso.name if settings.local.forwarding else None
+    for dso in model.dsos:
         if any(need.area == dso.system for need in settings.local.needs):
             dso.capacity = CapacityAuctioneer(dso.name, dso.context, book, local, [dso.system], pools, onward)
 
 
-def _sellers(scenario: Scenario, world: FlexibilityModel, context: ContextOf, market: str) -> None:
+def _sellers(scenario: Scenario, model: FlexibilityModel, context: ContextOf, market: str) -> None:
     c = scenario.capacity
 
     def seller(agent: Aggregator, price: float, twice: bool, tells: str | None) -> CapacitySeller:
@@ -135,11 +135,11 @@ def _sellers(scenario: Scenario, world: FlexibilityModel, context: ContextOf, ma
             c.strike_eur_per_mwh,
         )
 
-    for pool in world.aggregators:
+    for pool in model.aggregators:
         pool.capacity = seller(
             pool, c.pool_price_eur_per_mw_h, pool.name in scenario.conduct.double_selling, None
         )
     units = {u.name for u in scenario.transmission.units}
-    for producer in world.transmission_sellers:
+    for producer in model.transmission_sellers:
         tells = market if producer.name in units else None
         producer.capacity = seller(producer, c.unit_price_eur_per_mw_h, False, tells)

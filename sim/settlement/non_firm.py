@@ -89,7 +89,7 @@ class NonFirm:
 
     def substitute(self, isp: int) -> None:
         """The TSO replaces what is missing."""
-        ledger, known = self.ledgers[isp], self.tso.known[isp]
+        ledger, known = self.ledgers[isp], self.tso.states[isp]
         books = reserve_books(known, ledger, self.tso.scheme, self.register, self.tso.context.now())
         held: dict[tuple[str, int], float] = {}
         for bids, left in books.values():

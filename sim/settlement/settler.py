@@ -245,7 +245,7 @@ class Settler:
 
     def _standing_ready(self, isp: int, capacity: CapacityBook, books: Mapping[str, Bids]) -> list[Payment]:
         nominated = self.tso.nominated_mw if self.rules.nomination else None
-        states = self.clearer.known[isp]
+        states = self.clearer.states[isp]
         offers = {s: state["offers"] for s, state in states.items() if "offers" in state}
         found = standings(isp, capacity, books, offers, nominated, self.tso.name)
         payments = capacity_payments(found, self.rules.penalty_factor, self.hours)
@@ -270,7 +270,7 @@ class Settler:
         prices: ImbalancePrices,
         step: FleetStep,
     ) -> None:
-        state, sold = self.clearer.known[isp][T], {s: (b, ledger.sold(s)) for s, b in books.items()}
+        state, sold = self.clearer.states[isp][T], {s: (b, ledger.sold(s)) for s, b in books.items()}
         figures = {
             "day_ahead_price_eur_per_mwh": self.tso.day_ahead_price[isp],
             "imbalance_before_mw": delivery.system_before,

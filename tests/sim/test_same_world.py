@@ -56,15 +56,15 @@ def test_a_day_alone_is_the_first_day_of_a_longer_run(small_run: Runs, settings:
         pd.testing.assert_frame_equal(day, first, check_exact=True, obj=name)
 
 
-def _world(tmp_path: Path, **overrides: Any) -> FlexibilityModel:
+def _model(tmp_path: Path, **overrides: Any) -> FlexibilityModel:
     scenario = small_scenario(**overrides)
-    world, _ = build_model(scenario, None, tmp_path, lambda isp: None, list)
-    return world
+    model, _ = build_model(scenario, None, tmp_path, lambda isp: None, list)
+    return model
 
 
 def test_houses_are_the_same_whatever_the_isp(tmp_path: Path) -> None:
     quarter, hour = (
-        _world(tmp_path / str(minutes), isp_minutes=minutes).fleet_agent.fleet for minutes in (15, 60)
+        _model(tmp_path / str(minutes), isp_minutes=minutes).fleet_agent.fleet for minutes in (15, 60)
     )
     np.testing.assert_array_equal(quarter.inverter_kw(), hour.inverter_kw())
     for direction in (1, -1):
@@ -129,8 +129,8 @@ def test_the_order_of_areas_units_loads_feeders_and_strategies_changes_nothing(s
 
 
 def test_one_aggregator_more_leaves_houses_and_most_customers(tmp_path: Path) -> None:
-    few = _world(tmp_path / "few", aggregators=4).fleet_agent.fleet.layout
-    more = _world(tmp_path / "more", aggregators=5).fleet_agent.fleet.layout
+    few = _model(tmp_path / "few", aggregators=4).fleet_agent.fleet.layout
+    more = _model(tmp_path / "more", aggregators=5).fleet_agent.fleet.layout
     np.testing.assert_array_equal(np.sort(few.batteries.energy_kwh), np.sort(more.batteries.energy_kwh))
     np.testing.assert_array_equal(few.load_kw, more.load_kw)
 

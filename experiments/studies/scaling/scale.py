@@ -134,10 +134,10 @@ def measured(folder: Path, point: Point) -> dict[str, float]:
                 spent.clear()  # the day-ahead market and the first offers are no part of an ISP
             moments.append((time.process_time(), spent["solver calls"]))
 
-        with opened(folder, point, note) as (world, clock, out):
+        with opened(folder, point, note) as (model, clock, out):
             built = time.process_time()
-            clock.run_through(world.calendar.seconds(point.isps - 1))
-            world.recorder.close()
+            clock.run_through(model.calendar.seconds(point.isps - 1))
+            model.recorder.close()
             found = what_happened(out, point)
     cpu, solves = np.diff(np.array(moments), axis=0).T
     edge = min(WARM_UP, len(cpu) // 4)
@@ -145,8 +145,8 @@ def measured(folder: Path, point: Point) -> dict[str, float]:
     per_isp = 1000.0 / len(cpu)
     return {
         **asdict(point),
-        "buses": sum(len(a.network.bus_index) for a in world.areas),
-        "sites": sum(len(a.site_node) for a in world.areas),
+        "buses": sum(len(a.network.bus_index) for a in model.areas),
+        "sites": sum(len(a.site_node) for a in model.areas),
         "build_cpu_s": built - begin,
         "isp_cpu_ms": 1000.0 * float(np.median(cpu[middle])),
         "isp_cpu_ms_mean": 1000.0 * float(np.mean(cpu)),

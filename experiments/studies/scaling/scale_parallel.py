@@ -49,8 +49,8 @@ class Job:
 def jobs_of(folder: Path, point: Point, isp: int) -> dict[str, list[Job]]:
     """What the DSOs' blocks were handed for an ISP, by gate. The world runs until the TSO's book closes."""
     jobs: dict[str, list[Job]] = {}
-    with opened(folder, point) as (world, clock, _):
-        scheme = world.tso.scheme
+    with opened(folder, point) as (model, clock, _):
+        scheme = model.tso.scheme
 
         def watching(number: int, block: Block) -> Block:
             def run(system: str, view: View) -> Written:
@@ -59,12 +59,12 @@ def jobs_of(folder: Path, point: Point, isp: int) -> dict[str, list[Job]]:
 
             return replace(block, run=run)
 
-        second, gates = world.calendar.seconds(isp), GateSettings()
+        second, gates = model.calendar.seconds(isp), GateSettings()
         clock.run_to(second - int(60 * gates.dso_clear), "dso_clear")
-        for dso in world.dsos:
+        for dso in model.dsos:
             dso.scheme = replace(scheme, steps=tuple(watching(k, b) for k, b in enumerate(scheme.blocks)))
         clock.run_through(second - int(60 * gates.prequalify))
-        world.recorder.close()
+        model.recorder.close()
     return jobs
 
 

@@ -39,7 +39,7 @@ def _award(
     seller: CapacitySeller, *sold: tuple[Service, str, int, float], block: range = BLOCK
 ) -> CapacitySeller:
     contracts = tuple(Contract("TSO", s, "A", system, d, block, mw, 6.0) for s, system, d, mw in sold)
-    seller.awarded(CapacityAwardMessage("TSO", "A", block.start, block=block, contracts=contracts))
+    seller.on_capacity_award(CapacityAwardMessage("TSO", "A", block.start, block=block, contracts=contracts))
     return seller
 
 
@@ -119,7 +119,7 @@ def test_what_was_sold_long_ago_is_no_longer_spoken_for() -> None:
         seller.forget(isp)
     assert not seller._spoken
     assert not seller._owed
-    seller.tendered(TenderMessage("TSO", "A", 200, blocks=(range(200, 204),), systems=("T",)))
+    seller.on_tender(TenderMessage("TSO", "A", 200, blocks=(range(200, 204),), systems=("T",)))
     assert len(top.sent) == 1
 
 

@@ -72,7 +72,7 @@ class Pool(Desktop):
             name, self.context, cast(HouseholdPortfolio, groups), substitution, peers, "TSO", lambda isp: sold
         )
         if limited:
-            self.substitution.told(LimitMessage("DSO-D1", name, ISP))
+            self.substitution.on_limit(LimitMessage("DSO-D1", name, ISP))
 
     def good(self) -> Substituted:
         """What is made good of the only direction in which anything is ordered."""
@@ -103,13 +103,13 @@ def _help(pool: Pool, *helpers: Pool) -> None:
     asked = {m.receiver: m for m in pool.take(SubstitutionRequestMessage)}
     for name, helper in zip(("A02", "A03"), helpers, strict=False):
         if name in asked:
-            helper.substitution.asked(asked[name])
+            helper.substitution.on_substitution_request(asked[name])
         for offer in helper.take(SubstitutionOfferMessage):
-            pool.substitution.offered(offer)
+            pool.substitution.on_substitution_offer(offer)
     pool.substitution.report(ISP)
     for message in pool.sent:
         if isinstance(message, SubstitutionAcceptanceMessage):
-            {"A02": helpers[0], "A03": helpers[-1]}[message.receiver].substitution.accepted(message)
+            {"A02": helpers[0], "A03": helpers[-1]}[message.receiver].substitution.on_substitution_acceptance(message)
 
 
 def test_a_pool_without_limits_does_nothing() -> None:
@@ -184,7 +184,7 @@ def test_downward_help_is_that_which_pays_back_most() -> None:
     pool = _first((OTHERS,), DOWN)
     pool.substitution.assess(ISP)
     for peer, group, price in (("A02", 3, 10.0), ("A03", 5, 40.0)):
-        pool.substitution.offered(
+        pool.substitution.on_substitution_offer(
             SubstitutionOfferMessage(
                 peer, "A01", ISP, direction=DOWN, group=np.array([group]), kw=np.array([5.0]),
                 price=np.array([price]),
@@ -200,7 +200,7 @@ def test_downward_help_is_that_which_pays_back_most() -> None:
 
 def _offer(helper: Pool, asker: str, kw: float = 100.0, isp: int = ISP) -> dict[int, float]:
     """What A02 offers to who asks for so many kW, by group."""
-    helper.substitution.asked(SubstitutionRequestMessage(asker, "A02", isp, direction=UP, kw=kw))
+    helper.substitution.on_substitution_request(SubstitutionRequestMessage(asker, "A02", isp, direction=UP, kw=kw))
     offers = helper.take(SubstitutionOfferMessage)
     assert {m.receiver for m in offers} <= {asker}
     return {int(g): float(kw) for m in offers for g, kw in zip(m.group, m.kw, strict=True)}
@@ -227,7 +227,7 @@ def test_what_is_lent_stands_in_for_nothing_of_the_lenders_own() -> None:
     helper = _second(limited=True)
     assert _offer(helper, "A01", 3.0) == {3: 2.0, 4: 1.0}
     for group, kw in ((3, 2.0), (4, 1.0)):
-        helper.substitution.accepted(
+        helper.substitution.on_substitution_acceptance(
             SubstitutionAcceptanceMessage("A01", "A02", ISP, direction=UP, group=group, kw=kw)
         )
     left = np.array([0.002, 0.001])
@@ -305,7 +305,7 @@ def test_an_isp_that_is_settled_is_forgotten() -> None:
     _help(pool, _second(), _third())
     pool.substitution.forget(ISP)
     assert pool.substitution.limited == set()
-    pool.substitution.told(LimitMessage("DSO-D1", "A01", ISP))
+    pool.substitution.on_limit(LimitMessage("DSO-D1", "A01", ISP))
     assert pool.good().transfers == []  # nothing is accepted any more
 
 

@@ -44,14 +44,14 @@ class Process:
             for system in OPERATORS
         }
         rules = QualificationRules(VALID_S, STRIKES, SUSPENSION_S)
-        self.context = PrequalificationProcess(
+        self.process = PrequalificationProcess(
             "TSO", self.top.context, self.register, rules, self.tests["T"], OPERATORS
         )
 
     def ask(self, *units: Unit, service: Service = "aFRR") -> list[AssetsMessage]:
         """A request of A; what the TSO passes on."""
         fast = tuple(FAST.get(u.name, (0.0, 0.0)) for u in units)
-        self.context.asked(
+        self.process.on_assets(
             AssetsMessage("A", "TSO", 0, provider="A", service=service, units=units, fast_mw=fast)
         )
         return self.top.take(AssetsMessage)
@@ -59,7 +59,7 @@ class Process:
     def answer(self, request: AssetsMessage) -> None:
         """A DSO tests and answers."""
         units, reasons = self.tests[request.receiver.removeprefix("DSO-")](request.units)
-        self.context.tested(
+        self.process.on_asset_result(
             messages.AssetResultMessage(
                 request.receiver, "TSO", 0, provider=request.provider, units=units, reasons=reasons
             )
@@ -80,7 +80,7 @@ class Process:
     def judge_places(self, moved: Mapping[str, tuple[float, float]]) -> None:
         """An ISP in which so many MW (up positive) were ordered of A and delivered in every area."""
         side = {area: 1 if ordered > 0 else -1 for area, (ordered, _) in moved.items()}
-        self.context.judge(
+        self.process.judge(
             0,
             {("A", area, side[area]): side[area] * ordered for area, (ordered, _) in moved.items()},
             {("A", area, side[area]): side[area] * came for area, (_, came) in moved.items()},
@@ -286,18 +286,18 @@ def test_an_applicant_asks_until_it_is_qualified_and_renews_before_it_ends() -> 
     (asked,) = top.take(AssetsMessage)
     assert (asked.sender, asked.receiver, asked.provider, asked.isp) == ("A", "TSO", "A", 7)
     assert (asked.service, asked.units, asked.fast_mw) == ("aFRR", (G, U1), (FAST["G"], FAST[U1.name]))
-    applicant.told(QualificationMessage("TSO", "A", 7, reason="no unit passed its test"))
+    applicant.on_qualification(QualificationMessage("TSO", "A", 7, reason="no unit passed its test"))
     applicant.apply(8)
     assert len(top.take(AssetsMessage)) == 1
-    applicant.told(QualificationMessage("TSO", "A", 8, services=("mFRR", "LFM"), until_s=600))
+    applicant.on_qualification(QualificationMessage("TSO", "A", 8, services=("mFRR", "LFM"), until_s=600))
     for now, asks in ((-900, 0), (399, 0), (400, 1), (700, 1)):  # 200 s before the end, and after it
         top.now = now
         applicant.apply(9)
         assert len(top.take(AssetsMessage)) == asks
-    applicant.told(QualificationMessage("TSO", "A", 9, services=("mFRR", "LFM"), until_s=5000))
+    applicant.on_qualification(QualificationMessage("TSO", "A", 9, services=("mFRR", "LFM"), until_s=5000))
     applicant.apply(10)
     assert not top.sent
-    applicant.told(QualificationMessage("TSO", "A", 10, reason="delivered outside the band"))
+    applicant.on_qualification(QualificationMessage("TSO", "A", 10, reason="delivered outside the band"))
     applicant.apply(11)
     assert len(top.take(AssetsMessage)) == 1
     _applicant(top, ()).apply(12)  # who has no units asks for nothing
@@ -317,7 +317,7 @@ def test_applicant_and_desk_together_keep_a_group_qualified_without_a_gap() -> N
             for request in process.ask(*asked.units):
                 process.answer(request)
         for told in process.top.take(QualificationMessage):
-            applicant.told(told)
+            applicant.on_qualification(told)
     assert gaps == []
     asked_for = [e for e in process.events() if e == ("", "aFRR", "qualified")]
     assert len(asked_for) == 5  # first at -2000, then every 9 900 s: 150 s steps, 200 s ahead

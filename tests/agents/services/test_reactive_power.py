@@ -54,8 +54,8 @@ def offers_of(name: str, *ids: str, price: float = 4.0, mvar: float = 0.1) -> Bi
     return replace(found, provider=np.array([name] * len(ids)))
 
 
-def send(context: ReactivePowerBuyer, bids: Bids, isp: int = 3) -> None:
-    context.take(ReactiveBidsMessage(str(bids.provider[0]), "DSO-D", isp, system="D", bids=bids))
+def send(buyer: ReactivePowerBuyer, bids: Bids, isp: int = 3) -> None:
+    buyer.on_reactive_bids(ReactiveBidsMessage(str(bids.provider[0]), "DSO-D", isp, system="D", bids=bids))
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def test_inverters_are_offered_both_ways(seller: ReactivePowerSeller, office: Of
 
 def test_awards_become_orders_and_orders_deliveries(seller: ReactivePowerSeller, office: Office) -> None:
     ids = ("A.D1.0005.battery.up.q", "A.D1.0002.pv.down.q")
-    seller.awarded(
+    seller.on_reactive_award(
         ReactiveAwardMessage("DSO-D1", "A", 3, system="D1", bid_id=ids, quantity_mvar=np.array([0.005, 0.02]))
     )
     (order,) = office.sent
@@ -186,7 +186,7 @@ def test_pv_and_batteries_have_inverters(fleet: HouseholdFleet) -> None:
     assert not rated[~is_pv & ~is_battery].any()
 
 
-def _context(fleet: HouseholdFleet, office: Office) -> FleetAgent:
+def _fleet_agent(fleet: HouseholdFleet, office: Office) -> FleetAgent:
     return FleetAgent(mesa.Model(rng=0), "households", office.context, fleet, ["A"])
 
 
@@ -197,18 +197,18 @@ def _order(isp: int, group: Sequence[int], mvar: Sequence[float]) -> Message:
 def test_households_inject_what_they_were_ordered_until_it_is_settled(
     fleet: HouseholdFleet, office: Office
 ) -> None:
-    context, isp = _context(fleet, office), fleet.next_isp
-    context.receive(_order(isp, [0, 2], [0.01, -0.02]))
-    context.receive(_order(isp, [2], [0.005]))
-    assert context.reactive_mvar(isp)[:3].tolist() == pytest.approx([0.01, 0.0, -0.015])
-    assert not context.reactive_mvar(isp + 1).any()
-    by_site = context.site_mvar(isp)
+    fleet_agent, isp = _fleet_agent(fleet, office), fleet.next_isp
+    fleet_agent.receive(_order(isp, [0, 2], [0.01, -0.02]))
+    fleet_agent.receive(_order(isp, [2], [0.005]))
+    assert fleet_agent.reactive_mvar(isp)[:3].tolist() == pytest.approx([0.01, 0.0, -0.015])
+    assert not fleet_agent.reactive_mvar(isp + 1).any()
+    by_site = fleet_agent.site_mvar(isp)
     assert by_site.shape == (5,)
     assert by_site.sum() == pytest.approx(-0.005)
     assert by_site[fleet.groups.site[0]] != 0.0
-    context.deliver(isp)
-    context.receive(_order(isp, [0], [0.05]))  # too late
+    fleet_agent.deliver(isp)
+    fleet_agent.receive(_order(isp, [0], [0.05]))  # too late
     assert office.refused() == {"A": "order came after delivery began"}
-    assert context.reactive_mvar(isp)[0] == 0.01
-    context.forget(isp)
-    assert not context.reactive_mvar(isp).any()
+    assert fleet_agent.reactive_mvar(isp)[0] == 0.01
+    fleet_agent.forget(isp)
+    assert not fleet_agent.reactive_mvar(isp).any()

@@ -285,8 +285,8 @@ def test_the_net_of_a_street_tells_phases_to_the_study(tmp_path: Path) -> None:
     lv_feeder = {"name": "S", "area": "D1", "bus": 61, "grid": name, "source_vm_pu": 1.0}
     everybody = {"pv_share": 1.0, "battery_share": 1.0, "ev_share": 1.0, "heat_pump_share": 1.0}
     given = _given({"region": "flanders"}, households=420, population=everybody, low_voltage=[lv_feeder])
-    world, _ = build_model(small_scenario(**given), None, tmp_path, lambda isp: None, list)
-    (dso,) = world.dsos
+    model, _ = build_model(small_scenario(**given), None, tmp_path, lambda isp: None, list)
+    (dso,) = model.dsos
     assert dso.study is not None
     units = {a.unit: a for a in dso.study.course.applications}
     on_lv_feeder = {unit: a for unit, a in units.items() if "-S." in unit}

@@ -72,24 +72,24 @@ def rows(top: Desktop) -> list[tuple[str, str, int, str]]:
 
 def test_what_lies_before_the_run_is_caught_up_with_and_the_rest_happens_in_its_time() -> None:
     top = Desktop(now=-3600)
-    context = study(top, asks(NEW, 2))
-    assert context.course.moments() == [d * DAY_S for d in (-40, -10, 2, 32)]
-    context.proceed(0)
+    process = study(top, asks(NEW, 2))
+    assert process.course.moments() == [d * DAY_S for d in (-40, -10, 2, 32)]
+    process.proceed(0)
     assert rows(top) == [
         ("applied", OLD.name, -40, ""), ("exempt", SMALL.name, -40, ""), ("answered", OLD.name, -10, ""),
     ]  # fmt: skip
-    assert context.test(OLD.name) == (True, True, "")  # it has nothing to sell down, where its zone is green
-    assert context.test(NEW.name) == (False, False, UNANSWERED)
+    assert process.test(OLD.name) == (True, True, "")  # it has nothing to sell down, where its zone is green
+    assert process.test(NEW.name) == (False, False, UNANSWERED)
     for day in (2, 32):
         top.now = day * DAY_S
-        context.proceed(day * 96)
+        process.proceed(day * 96)
     assert rows(top)[3:] == [
         ("applied", NEW.name, 2, ""), ("answered", NEW.name, 32, RED), ("notice", OLD.name, 32, NEWCOMER),
     ]  # fmt: skip
     last = top.table("flexibility_study")[-1]
     assert (last["isp"], last["until_s"], last["up_mw"], last["node"]) == (3072, 397 * DAY_S, 3.0, 1)
-    assert context.zones(3072).units == {OLD.name: (True, True)}
-    assert context.zones(397 * 96).units == {}  # as known now
+    assert process.zones(3072).units == {OLD.name: (True, True)}
+    assert process.zones(397 * 96).units == {}  # as known now
     applied = top.table("flexibility_study")[0]
     assert (applied["devices"], applied["single_phase_kva"], applied["three_phase_kva"]) == (1, 20.0, 0.0)
     assert (applied["applicant"], applied["until_s"]) == ("grid user", -10 * DAY_S)
@@ -100,52 +100,52 @@ def test_reviews_and_emergencies_have_their_moments() -> None:
     review = Review(20 * DAY_S, worst(5.5))  # no room down any more, up as ever; SMALL is exempt
     emergency = Emergency((1,), 30 * DAY_S, 31 * DAY_S, "flood")
     heavy = Unit("A.D.heavy", "D", 2, 0.0, 2.0)
-    context = study(top, asks(heavy, -40), reviews=[review], emergencies=[emergency])
-    assert not context.zones(30 * 96).green[:, 1].any()
-    context.proceed(0)
+    process = study(top, asks(heavy, -40), reviews=[review], emergencies=[emergency])
+    assert not process.zones(30 * 96).green[:, 1].any()
+    process.proceed(0)
     assert rows(top)[-2:] == [("notice", heavy.name, 20, RISKS), ("emergency", "", 30, "flood")]
-    assert context.register.standing(heavy.name, 384 * DAY_S) == (True, True)
-    assert context.register.standing(heavy.name, 385 * DAY_S)[1] is False
+    assert process.register.standing(heavy.name, 384 * DAY_S) == (True, True)
+    assert process.register.standing(heavy.name, 385 * DAY_S)[1] is False
     assert top.table("flexibility_study")[-1]["until_s"] == 31 * DAY_S
 
 
-def _dso(top: Desktop, context: FlexibilityStudyProcess) -> DSO:
+def _dso(top: Desktop, process: FlexibilityStudyProcess) -> DSO:
     nothing: Any = cast(Any, SimpleNamespace(name="D"))
     product = Product("mFRR energy")
     dso = DSO(
         mesa.Model(rng=0), "DSO-D", top.context, nothing, SCHEMES["multilevel-01"], Admission(product), {},
-        nothing, nothing, lambda isp: 0.0, nothing, context, {"D": "DSO-D", "T": "TSO"}, "TSO",
+        nothing, nothing, lambda isp: 0.0, nothing, process, {"D": "DSO-D", "T": "TSO"}, "TSO",
     )  # fmt: skip
-    dso.test = AssetTest({u.name: u for u in (OLD, NEW, SMALL)}, context.test)
+    dso.test = AssetTest({u.name: u for u in (OLD, NEW, SMALL)}, process.test)
     return dso
 
 
 def test_the_register_follows_the_study() -> None:
     top, tso = Desktop(), Desktop()
-    context = study(top, asks(NEW, -20))  # to be answered on day 10: OLD has notice until day 375
-    dso, register = _dso(top, context), FlexibilityRegister()
+    process = study(top, asks(NEW, -20))  # to be answered on day 10: OLD has notice until day 375
+    dso, register = _dso(top, process), FlexibilityRegister()
     rules = QualificationRules(2000 * DAY_S, 8, 0)
     qualification = PrequalificationProcess(
         "TSO", tso.context, register, rules, AssetTest({}), {"D": "DSO-D", "T": "TSO"}
     )
     units = (OLD, NEW, SMALL)
     fast = tuple((0.4, 0.4) for _ in units)
-    context.proceed(0)
-    qualification.asked(AssetsMessage("A", "TSO", 0, provider="A", service="aFRR", units=units, fast_mw=fast))
+    process.proceed(0)
+    qualification.on_assets(AssetsMessage("A", "TSO", 0, provider="A", service="aFRR", units=units, fast_mw=fast))
     (passed_on,) = tso.take(AssetsMessage)
     dso.receive(passed_on)
     (result,) = top.take(AssetResultMessage)
     assert result.reasons == {NEW.name: UNANSWERED}
-    qualification.tested(result)
+    qualification.on_asset_result(result)
     assert set(register.units("A")) == {OLD.name, SMALL.name}
 
     def look(day: int) -> list[RevisionMessage]:
         top.now = tso.now = day * DAY_S
-        context.proceed(day * 96)
+        process.proceed(day * 96)
         dso.retest(day * 96)
         found = top.take(RevisionMessage)
         for message in found:
-            qualification.revised(message)
+            qualification.on_revision(message)
         return found
 
     assert look(5) == []
@@ -161,26 +161,26 @@ def test_the_register_follows_the_study() -> None:
 def test_a_unit_whose_answer_comes_enters_the_register_with_what_it_can_move_fast() -> None:
     top, tso = Desktop(), Desktop()
     mild = Unit("A.D.mild", "D", 1, 2.0, 0.0)
-    context = study(top, asks(mild, -20))
-    dso, register = _dso(top, context), FlexibilityRegister()
-    dso.test = AssetTest({mild.name: mild, OLD.name: OLD}, context.test)
+    process = study(top, asks(mild, -20))
+    dso, register = _dso(top, process), FlexibilityRegister()
+    dso.test = AssetTest({mild.name: mild, OLD.name: OLD}, process.test)
     qualification = PrequalificationProcess(
         "TSO", tso.context, register, QualificationRules(2000 * DAY_S, 8, 0), AssetTest({}), {"D": "DSO-D"}
     )
-    context.proceed(0)
-    qualification.asked(
+    process.proceed(0)
+    qualification.on_assets(
         AssetsMessage(
             "A", "TSO", 0, provider="A", service="aFRR", units=(OLD, mild), fast_mw=((1.0, 1.0), (0.75, 0.75))
         )
     )
     dso.receive(tso.take(AssetsMessage)[0])
-    qualification.tested(top.take(AssetResultMessage)[0])
+    qualification.on_asset_result(top.take(AssetResultMessage)[0])
     assert register.pool_mw("A", UP, "aFRR") == pytest.approx(1.0)
     top.now = tso.now = 10 * DAY_S
-    context.proceed(960)
+    process.proceed(960)
     dso.retest(960)
     (told,) = top.take(RevisionMessage)
-    qualification.revised(told)
+    qualification.on_revision(told)
     assert register.units("A")[mild.name] == mild
     assert register.pool_mw("A", UP, "aFRR") == pytest.approx(1.75)
     assert register.pool_mw("A", DOWN, "aFRR") == 0.0

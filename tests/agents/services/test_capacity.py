@@ -47,12 +47,12 @@ def _auction(
 ) -> Desktop:  # fmt: skip
     """One auction for one block, every row an offer of its own."""
     top = Desktop()
-    context = CapacityAuctioneer(name, top.context, book, rules, ["T", "D1"], [], forward_to)
+    auctioneer = CapacityAuctioneer(name, top.context, book, rules, ["T", "D1"], [], forward_to)
     for row in rows:
-        context.take(CapacityBidsMessage(row[0], name, BLOCK.start, block=BLOCK, bids=CapacityBids.of([row])))
+        auctioneer.on_capacity_bids(CapacityBidsMessage(row[0], name, BLOCK.start, block=BLOCK, bids=CapacityBids.of([row])))
     if forwarded is not None:
-        context.take(CapacityBidsMessage("DSO-D1", name, BLOCK.start, block=BLOCK, bids=forwarded))
-    context.clear(BLOCK, needs)
+        auctioneer.on_capacity_bids(CapacityBidsMessage("DSO-D1", name, BLOCK.start, block=BLOCK, bids=forwarded))
+    auctioneer.clear(BLOCK, needs)
     return top
 
 
@@ -195,17 +195,17 @@ def test_an_offer_beyond_the_pool_is_cut_for_that() -> None:
 
 def test_blocks_are_tendered_together_and_cleared_one_by_one() -> None:
     top, book, later = Desktop(), _book(("A", "T", 5.0, 5.0)), range(32, 48)
-    context = CapacityAuctioneer("TSO", top.context, book, FREE, ["T", "D1"], ["A", "B"])
-    context.tender([BLOCK, later])
+    auctioneer = CapacityAuctioneer("TSO", top.context, book, FREE, ["T", "D1"], ["A", "B"])
+    auctioneer.tender([BLOCK, later])
     assert top.take(TenderMessage) == [
         TenderMessage("TSO", name, 16, blocks=(BLOCK, later), systems=("T", "D1")) for name in "AB"
     ]
     offer = CapacityBids.of([("A", "T", UP, 5.0, 1.0)])
-    context.take(CapacityBidsMessage("A", "TSO", 32, block=later, bids=offer))
-    context.clear(BLOCK, {"mFRR": {UP: 2.0}})
+    auctioneer.on_capacity_bids(CapacityBidsMessage("A", "TSO", 32, block=later, bids=offer))
+    auctioneer.clear(BLOCK, {"mFRR": {UP: 2.0}})
     assert not top.take(CapacityAwardMessage)
     for mw in (2.0, 0.0):  # an offer is cleared once
-        context.clear(later, {"mFRR": {UP: 2.0}})
+        auctioneer.clear(later, {"mFRR": {UP: 2.0}})
         assert sum(c.mw for m in top.take(CapacityAwardMessage) for c in m.contracts) == pytest.approx(mw)
     assert book.sold_mw(range(96), "A", "T", UP) == pytest.approx(2.0)
 
@@ -242,7 +242,7 @@ def _seller(top: Desktop, double: bool = False, market: str | None = None) -> Ca
 
 
 def _offered(seller: CapacitySeller, top: Desktop, *blocks: range) -> list[dict[tuple[str, int], float]]:
-    seller.tendered(TenderMessage("TSO", "A", 0, blocks=blocks, systems=("D1", "T")))
+    seller.on_tender(TenderMessage("TSO", "A", 0, blocks=blocks, systems=("D1", "T")))
     found = top.take(CapacityBidsMessage)
     assert all(m.receiver == "TSO" and set(m.bids.price.tolist()) == {6.0} for m in found)
     keys = [zip(m.bids.system.tolist(), m.bids.direction.tolist(), strict=True) for m in found]
@@ -268,7 +268,7 @@ def test_a_seller_takes_off_what_is_sold_or_forwarded_unless_it_cheats() -> None
     for double, left in ((False, 1.75), (True, 5.0)):
         top = Desktop()
         seller = _seller(top, double)
-        seller.awarded(_award(("LFM", "D1", UP, 2.0), forwarded={("D1", UP): 1.25, ("D1", DOWN): 1.5}))
+        seller.on_capacity_award(_award(("LFM", "D1", UP, 2.0), forwarded={("D1", UP): 1.25, ("D1", DOWN): 1.5}))
         down = {("D1", DOWN): 1.5} if double else {}
         free = {("D1", UP): 5.0, ("D1", DOWN): 1.5}
         assert _offered(seller, top, BLOCK, range(32, 48)) == [{("D1", UP): left} | down, free]
@@ -278,7 +278,7 @@ def test_what_is_sold_for_a_part_of_a_block_is_spoken_for_in_the_whole_of_it() -
     """A local market day from 16:00 is cut at other hours than the TSO's blocks of 3, 6, 12 or 24 h."""
     top = Desktop()
     seller = _seller(top)
-    seller.awarded(_award(("LFM", "D1", UP, 2.0), block=range(64, 96)))
+    seller.on_capacity_award(_award(("LFM", "D1", UP, 2.0), block=range(64, 96)))
     (offered,) = _offered(seller, top, range(48, 96))
     assert offered[("D1", UP)] == pytest.approx(3.0)
 
@@ -286,7 +286,7 @@ def test_what_is_sold_for_a_part_of_a_block_is_spoken_for_in_the_whole_of_it() -
 def test_contracts_hold_the_best_bids_to_the_strike_as_far_as_they_go() -> None:
     """In D1 3 MW up and 1 MW down are owed, in T 1 MW up; the day-ahead price is 50, the strike 10 beyond."""
     seller, isp = _seller(Desktop()), BLOCK.start
-    seller.awarded(_award(("LFM", "D1", UP, 3.0), ("mFRR", "T", UP, 1.0), ("LFM", "D1", DOWN, 1.0)))
+    seller.on_capacity_award(_award(("LFM", "D1", UP, 3.0), ("mFRR", "T", UP, 1.0), ("LFM", "D1", DOWN, 1.0)))
     mw, asked = np.array([2.0, 2.0, 2.0]), np.array([90.0, 70.0, 80.0])
 
     def struck(system: str, direction: int, prices: FloatArray, at: int = isp) -> list[float]:
