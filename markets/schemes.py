@@ -136,9 +136,9 @@ def build_schemes(options: Options = DEFAULTS) -> dict[str, Scheme]:
     with_pool = GRID if pooled else frozenset()  # what a market of several DSOs has to be told
     return {
         name: Scheme(
-            name,
-            steps,
-            shared | (with_pool if local[-1] in steps else frozenset()),
+            name=name,
+            steps=steps,
+            shared=shared | (with_pool if local[-1] in steps else frozenset()),
             source=ABOUT[name][1],
             summary=ABOUT[name][0],
         )

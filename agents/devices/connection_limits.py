@@ -147,7 +147,7 @@ def comply(
     net = connections.net_kw(power, load_kw - shed)
     up = _freedom(owner, np.maximum(high - power, 0.0), caps.export_kw - net)
     down = _freedom(owner, np.maximum(power - low, 0.0), caps.import_kw + net)
-    return Kept(power, up, down, denied, forced, shed)
+    return Kept(base=power, up=up, down=down, denied_kw=denied, forced_kw=forced, shed_kw=shed)
 
 
 def _freedom(owner: IntArray, feasible_range: FloatArray, room_kw: FloatArray) -> FloatArray:

@@ -113,7 +113,7 @@ class HeatPumps:
         decay = np.exp(-hours / loss_h)
         gain = cop * loss_h / capacity_kwh_per_k
         answer = (decay - np.exp(-hours / recovery_h)) / ((1 - decay) * gain)
-        return cls(power_kw, decay, gain, answer, band_k)
+        return cls(power_kw=power_kw, decay=decay, gain_k_per_kw=gain, answer_kw_per_k=answer, band_k=band_k)
 
     def baseline(self, theta_k: FloatArray, measured_kw: FloatArray) -> FloatArray:
         """Measured consumption, corrected by the thermostat for the present deviation."""

@@ -23,13 +23,13 @@ def feasible_range(lay: Layout, stop: Stop, order: FloatArray | None) -> Feasibl
     cost, _ = prices(lay, state, now, 0.0)
     ease = own.net_kw(more, nothing)
     return FeasibleRange(
-        own.net_kw(power, load - shed),
-        own.net_kw(now.base, load - shed),
-        own.net_kw(now.wish, load),
-        total(lay.member_group, high - now.base, len(lay.groups)),
-        total(lay.member_group, now.base - low, len(lay.groups)),
-        ease,
-        np.divide(own.net_kw(more * cost, nothing), ease, out=nothing.copy(), where=ease > 0),
+        connection_kw=own.net_kw(power, load - shed),
+        connection_base_kw=own.net_kw(now.base, load - shed),
+        connection_unconstrained_kw=own.net_kw(now.wish, load),
+        up_kw=total(lay.member_group, high - now.base, len(lay.groups)),
+        down_kw=total(lay.member_group, now.base - low, len(lay.groups)),
+        ease_kw=ease,
+        ease_price=np.divide(own.net_kw(more * cost, nothing), ease, out=nothing.copy(), where=ease > 0),
     )
 
 

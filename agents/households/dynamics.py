@@ -60,7 +60,7 @@ def look(lay: Layout, state: FleetState, seen: Readings, caps: Caps | None = Non
     surplus[lay.battery_of_pump] += pump[lay.pump_of_battery]
     battery = lay.batteries.baseline(state.stored_kwh, surplus, lay.hours)
     base = np.concatenate([seen.pv, battery, ev, pump])
-    now = Now(seen, base, seen.site_load, ev_isps, base)
+    now = Now(seen=seen, base=base, site_load=seen.site_load, ev_isps=ev_isps, wish=base)
     return now if caps is None else _within(lay, state, now, caps)
 
 

@@ -198,7 +198,7 @@ class HouseholdFleet:
         down_kw, down_price = group_offer(lay, now.base - low, down_saving)
         group_base = total(lay.member_group, now.base, len(lay.groups))
         return FleetLookahead(
-            isp, stop.site_base_kw, now.site_load, group_base, up_kw, down_kw, up_price, down_price
+            isp=isp, site_base_kw=stop.site_base_kw, site_load_kw=now.site_load, group_base_kw=group_base, up_kw=up_kw, down_kw=down_kw, up_price=up_price, down_price=down_price
         )
 
     def sites_ahead(

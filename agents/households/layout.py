@@ -151,7 +151,7 @@ class Layout:
         stored, cells = 0.5 * self.batteries.energy_kwh, np.zeros(len(self.battery_wear))
         gone = np.full(len(ev), -self.window.first, dtype=np.int64)
         return FleetState(
-            -self.window.first, stored, ev, gone, ev, pump, stored, cells, cells, ev, ev, ev, ev, pump
+            next_isp=-self.window.first, stored_kwh=stored, ev_left_kwh=ev, ev_depart_isp=gone, ev_limit_kw=ev, theta_k=pump, stored_start_kwh=stored, charged_kwh=cells, discharged_kwh=cells, ev_needed_kwh=ev, ev_charged_kwh=ev, ev_short_kwh=ev, ev_denied_kwh=ev, theta_forced=pump
         )
 
 
@@ -216,8 +216,8 @@ def _connections(
         raise ValueError("connection_of must number households 0, 1, ... without gap or repetition")
     generation = np.where(homes.has_pv, homes.pv_kwp * full_load_hours(PV)[homes.pv_profile], 0.0)
     return Connections(
-        site_of[rows].astype(np.int64), load_at[rows], load_kw[rows], member, (cuts[0], cuts[1], cuts[2]),
-        generation[rows],
+        site=site_of[rows].astype(np.int64), load_at=load_at[rows], load_kw=load_kw[rows], member=member, cuts=(cuts[0], cuts[1], cuts[2]),
+        generation_kwh=generation[rows],
     )  # fmt: skip
 
 
@@ -231,7 +231,7 @@ def lay_out(
     furthest = round(168 * population.shift_weeks / hours) + math.ceil(population.jitter_h / hours)
     window = load_window(times, furthest, round(_BURN_IN_H / hours))
     homes = draw(population, rows, 1 / hours)
-    lv_connections = lv_connections or LvConnections(np.full(len(site_of), -1, dtype=np.int64))
+    lv_connections = lv_connections or LvConnections(connection_of=np.full(len(site_of), -1, dtype=np.int64))
     return arrange(
         population, homes, site_of, aggregator_of, window, len(times), hours, n_sites, lv_connections, terms
     )  # fmt: skip

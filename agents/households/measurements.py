@@ -59,15 +59,15 @@ def read(lay: Layout, isp: int) -> Readings:
     at, connections = lay.window.read, lay.connections
     rushing = _rushing(lay, isp)
     return Readings(
-        isp,
-        -total(lay.load_site, lay.load_kw * at(isp, lay.load_at), lay.n_sites),
-        total(lay.pv_member, lay.pv_kwp * at(isp, lay.pv_at), lay.cuts[0]),
-        lay.pumps.power_kw * at(isp, lay.pump_at),
-        at(isp, lay.heating_at) > 0,
-        lay.battery_pv_kwp * at(isp, lay.battery_pv_at) - lay.battery_load_kw * at(isp, lay.battery_load_at),
-        rushing,
-        _arrivals(lay, isp, rushing),
-        connections.load_kw * at(isp, connections.load_at),
+        isp=isp,
+        site_load=-total(lay.load_site, lay.load_kw * at(isp, lay.load_at), lay.n_sites),
+        pv=total(lay.pv_member, lay.pv_kwp * at(isp, lay.pv_at), lay.cuts[0]),
+        pump_kw=lay.pumps.power_kw * at(isp, lay.pump_at),
+        heating=at(isp, lay.heating_at) > 0,
+        surplus=lay.battery_pv_kwp * at(isp, lay.battery_pv_at) - lay.battery_load_kw * at(isp, lay.battery_load_at),
+        rushing=rushing,
+        arrivals=_arrivals(lay, isp, rushing),
+        connection_load=connections.load_kw * at(isp, connections.load_at),
     )
 
 
@@ -87,9 +87,9 @@ def _arrivals(lay: Layout, isp: int, rushing: BoolArray) -> Arrivals:
     stay = np.minimum(np.maximum(lay.vehicles.parking_isps[new], length), gap).astype(np.int64)
     night = np.full(len(plug_in), round(PLUG_IN_STAY_H / lay.hours))
     return Arrivals(
-        np.concatenate([plug_in, new]),
-        np.concatenate([lay.plug_in_kwh[plug_in], energy[new] * rated]),
-        isp + np.concatenate([night, stay]),
-        np.concatenate([lay.ev_kw[plug_in], level * rated]),
-        np.repeat([True, False], [len(plug_in), len(new)]),
+        car=np.concatenate([plug_in, new]),
+        need_kwh=np.concatenate([lay.plug_in_kwh[plug_in], energy[new] * rated]),
+        depart_isp=isp + np.concatenate([night, stay]),
+        limit_kw=np.concatenate([lay.ev_kw[plug_in], level * rated]),
+        adds=np.repeat([True, False], [len(plug_in), len(new)]),
     )

@@ -82,26 +82,26 @@ class Contracts:
         most = np.inf if terms.activations_per_year is None else float(terms.activations_per_year)
         longest = np.inf if terms.hours_each is None else float(np.floor(terms.hours_each / isp_hours + 1e-9))
         return cls(
-            tuple(names),
-            held,
-            connection_kw,
-            import_kw,
-            export_kw,
-            np.full(n, terms.permanent),
-            np.full(n, terms.limits == "dynamic"),
-            np.full(n, most),
-            np.full(n, longest),
-            np.full(n, 60.0 * terms.notice_minutes),
-            np.full(n, terms.compensation_eur_per_mwh),
-            np.full(n, terms.free_share),
+            names=tuple(names),
+            held=held,
+            connection_kw=connection_kw,
+            import_kw=import_kw,
+            export_kw=export_kw,
+            permanent=np.full(n, terms.permanent),
+            dynamic=np.full(n, terms.limits == "dynamic"),
+            most=np.full(n, most),
+            longest=np.full(n, longest),
+            notice_s=np.full(n, 60.0 * terms.notice_minutes),
+            compensation_eur_per_mwh=np.full(n, terms.compensation_eur_per_mwh),
+            free_share=np.full(n, terms.free_share),
         )
 
     @classmethod
     def join(cls, parts: Sequence[Contracts]) -> Contracts:
-        """Several streets as one."""
+        """Those of several low-voltage feeders as one."""
         names = tuple(name for part in parts for name in part.names)
         fields = [f for f in cls.__dataclass_fields__ if f != "names"]
-        return cls(names, *(np.concatenate([getattr(p, f) for p in parts]) for f in fields))
+        return cls(names=names, **{f: np.concatenate([getattr(p, f) for p in parts]) for f in fields})
 
     def __len__(self) -> int:
         """Return the number of connections."""

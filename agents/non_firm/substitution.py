@@ -218,7 +218,7 @@ class SubstitutionProcess:
         found = []
         for direction in (UP, DOWN):
             side = self._side(isp, direction, standby=False)
-            done = Substituted(direction, blocked_kw=float(side.blocked.sum()))
+            done = Substituted(direction=direction, blocked_kw=float(side.blocked.sum()))
             if done.blocked_kw <= SMALL_KW:
                 continue
             self._take_over(isp, side, done)
@@ -236,7 +236,7 @@ class SubstitutionProcess:
         for eur, peer, group, kw in self._accepted.get((isp, direction), ()):
             taken = min(kw, wanted)
             if taken > SMALL_KW:
-                done.transfers.append(Transfer(self._name, peer, direction, taken / 1000.0, eur))
+                done.transfers.append(Transfer(payer=self._name, payee=peer, direction=direction, mw=taken / 1000.0, price=eur))
                 done.changes.append(Change(peer, direction, np.array([group]), np.array([taken])))
                 done.help_eur_per_h += direction * eur * taken / 1000.0
                 done.aggregators_kw += taken

@@ -69,7 +69,7 @@ class DSO(Operator):
         `lead_h` tells how far ahead an ISP is (hours); `study` is its network flexibility study, if anybody
         goes by one; `operators` names the operator of every system, `clearer` who clears behind it.
         """
-        super().__init__(model, name, context, area.name, scheme, admission, ledgers, operators)
+        super().__init__(model, name=name, context=context, system=area.name, scheme=scheme, admission=admission, ledgers=ledgers, operators=operators)
         self.area = area
         self._fleet_agent = fleet_agent
         self._errors = errors

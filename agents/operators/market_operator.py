@@ -42,7 +42,7 @@ class MarketOperator(Operator):
         operators: Mapping[str, str],
     ) -> None:
         """`operators` names the operator of every system."""
-        super().__init__(model, name, context, T, scheme, admission, ledgers, operators)
+        super().__init__(model, name=name, context=context, system=T, scheme=scheme, admission=admission, ledgers=ledgers, operators=operators)
         self._areas = list(areas)
         none = dict.fromkeys(interface_node, 0.0)
         self._blank = TransmissionGrid(dc, np.zeros(dc.network.n_nodes), dict(interface_node), none)

@@ -67,7 +67,7 @@ class TSO(Operator):
         operators: Mapping[str, str],
     ) -> None:
         """`load_mw` (T, N) is the load on transmission (<= 0), `unit_node` places the scheduled units."""
-        super().__init__(model, name, context, T, scheme, admission, ledgers, operators)
+        super().__init__(model, name=name, context=context, system=T, scheme=scheme, admission=admission, ledgers=ledgers, operators=operators)
         self._dc = dc
         self._unit_node = dict(unit_node)
         self._load_mw = load_mw

@@ -177,8 +177,8 @@ class Aggregator(Participant):
         (keep,) = (quantity >= max(self._product.min_quantity_mw, NOTHING_MW)).nonzero()
         floor, cap = self._product.price_floor_eur_per_mwh, self._product.price_cap_eur_per_mwh
         view = OfferView(
-            isp, day_ahead_price, found.direction[keep], quantity[keep], found.cost[keep], floor, cap,
-            found.system, stage, self.bidder.sees, self.bidder.book(found.system),
+            isp=isp, day_ahead_price=day_ahead_price, direction=found.direction[keep], quantity_mw=quantity[keep], cost=found.cost[keep], price_floor=floor, price_cap=cap,
+            system=found.system, stage=stage, sees=self.bidder.sees, published=self.bidder.book(found.system),
         )  # fmt: skip
         offers = self.bidder.offers(view)
         bids = self.sales.price(keep, view, offers)

@@ -101,7 +101,7 @@ class DayAheadMarket(Participant):
             before = self._last[1]
             room[:, 0] = np.minimum(room[:, 0], ACROSS_MIDNIGHT * ramp[:, 0])
         asked = self._price[:, :, None] + markup[:, None]
-        return Supply(least + down, np.maximum(steps, 0.0), asked, room, before)
+        return Supply(least_mw=least + down, step_mw=np.maximum(steps, 0.0), asked=asked, ramp_mw=room, before_mw=before)
 
     def clear_day(self, day: range) -> None:
         """Clear a day and send schedules and prices."""

@@ -159,9 +159,16 @@ class SalesBook:
             found.append((side, mw, sold, closed.received_eur_per_h[mine], cost))
         if not found:
             none = np.empty(0)
-            return SellerResult(isp, np.empty(0, dtype=np.int64), none, none, none, none)
-        sides, *rest = (np.concatenate(column) for column in zip(*found, strict=True))
-        return SellerResult(isp, sides, *rest)
+            return SellerResult(isp=isp, direction=np.empty(0, dtype=np.int64), offered_mw=none, sold_mw=none, received_eur_per_h=none, cost_eur_per_h=none)
+        side, offered, sold, received, cost = (np.concatenate(column) for column in zip(*found, strict=True))
+        return SellerResult(
+            isp=isp,
+            direction=side,
+            offered_mw=offered,
+            sold_mw=sold,
+            received_eur_per_h=received,
+            cost_eur_per_h=cost,
+        )
 
     def cost_eur_per_h(self, isp: int, delivered_kw: FloatArray) -> float:
         """Close an ISP: what net deliveries of resources in kW, up positive, cost, signed like prices.

@@ -113,7 +113,7 @@ class HouseholdPortfolio:
             direction = np.repeat([UP, DOWN], len(mine))
             offer = np.concatenate([mine, mine + len(groups)])
             both, nodes = np.tile(mine, 2), np.tile(node, 2)
-            self._parts.append(_Part(area.name, mine, stems, node, both, offer, direction, nodes, ids))
+            self._parts.append(_Part(system=area.name, groups=mine, stems=stems, node=node, resource=both, offer=offer, direction=direction, both_nodes=nodes, ids=ids))
 
     def resources(self, isp: int, day_ahead_price: float) -> list[Resources]:
         """Offers of the fleet's preview, sustained as its population asks (see `HouseholdFleet.lookahead`)."""
@@ -122,14 +122,14 @@ class HouseholdPortfolio:
         for part in self._parts:
             found.append(
                 Resources(
-                    part.system,
-                    part.resource,
-                    part.ids,
-                    part.both_nodes,
-                    part.direction,
-                    lookahead.offer_mw[part.offer],
-                    lookahead.offer_price[part.offer],
-                    lookahead.group_base_kw[part.resource] / 1000.0,
+                    system=part.system,
+                    resource=part.resource,
+                    bid_id=part.ids,
+                    node=part.both_nodes,
+                    direction=part.direction,
+                    quantity_mw=lookahead.offer_mw[part.offer],
+                    cost=lookahead.offer_price[part.offer],
+                    baseline_mw=lookahead.group_base_kw[part.resource] / 1000.0,
                 )
             )
         return found
@@ -170,7 +170,7 @@ class HouseholdPortfolio:
         for part in self._parts:
             some = np.flatnonzero(rated[part.groups] > 0)
             names, groups = tuple(part.stems[k] for k in some), part.groups[some]
-            found.append(Inverters(part.system, groups, names, part.node[some], rated[groups] / 1000.0))
+            found.append(Inverters(system=part.system, group=groups, unit=names, node=part.node[some], rated_mw=rated[groups] / 1000.0))
         return found
 
     def availability(self, isps: range) -> dict[tuple[str, int], float]:
@@ -235,7 +235,7 @@ class UnitPortfolio:
         output = np.concatenate([p + up * self._middle, p - down * self._middle])
         cost = unit.c1 + 2.0 * unit.c2 * output + unit.adder * self._direction
         base = np.full(2 * unit.blocks, p)
-        return [Resources(TSO, self._resource, self._ids, self._node, self._direction, quantity, cost, base)]
+        return [Resources(system=TSO, resource=self._resource, bid_id=self._ids, node=self._node, direction=self._direction, quantity_mw=quantity, cost=cost, baseline_mw=base)]
 
     def scheduled(self, first: int, p_mw: FloatArray) -> None:
         """Take the schedule (K,) of the ISPs from `first` on, which are those of a day."""
@@ -288,14 +288,14 @@ class LoadPortfolio:
     def __init__(self, load: LargeLoad) -> None:
         self._load = load
         self._offer = Resources(
-            TSO,
-            np.arange(2),
-            np.array([f"{load.name}.up", f"{load.name}.down"], dtype=np.str_),
-            np.full(2, load.node, dtype=np.int64),
-            np.array([UP, DOWN]),
-            np.array([load.up_mw, load.down_mw]),
-            np.array([load.up_price, load.down_price]),
-            np.zeros(2),
+            system=TSO,
+            resource=np.arange(2),
+            bid_id=np.array([f"{load.name}.up", f"{load.name}.down"], dtype=np.str_),
+            node=np.full(2, load.node, dtype=np.int64),
+            direction=np.array([UP, DOWN]),
+            quantity_mw=np.array([load.up_mw, load.down_mw]),
+            cost=np.array([load.up_price, load.down_price]),
+            baseline_mw=np.zeros(2),
         )
 
     def resources(self, isp: int, day_ahead_price: float) -> list[Resources]:

@@ -220,7 +220,7 @@ def run_isp(
             signals += monitor((c + 1) * settings.cycle_s, dispatch.delivered)
     _take(signals, k * settings.cycle_s, dispatch.order, terminated)
     state.delivered_mw = float(net[-1]) if k else state.delivered_mw
-    return AfrrResult(setpoints, requests, deliveries, error, net, terminated)
+    return AfrrResult(setpoint_mw=setpoints, requested_mw=requests, delivered_mw=deliveries, error_mw=error, net_mw=net, terminated=terminated)
 
 
 def _take(

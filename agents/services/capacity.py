@@ -72,8 +72,8 @@ class CapacityAuctioneer:
             result = clear_capacity(able, need, self._rules.marginal, self._rules.pool_minimum_mw)
             for k in np.flatnonzero(result.award_mw):
                 contract = Contract(
-                    self._name, service, str(bids.provider[k]), str(bids.system[k]), int(bids.direction[k]),
-                    block, float(result.award_mw[k]), float(result.price[k]),
+                    operator=self._name, service=service, provider=str(bids.provider[k]), system=str(bids.system[k]), direction=int(bids.direction[k]),
+                    isps=block, mw=float(result.award_mw[k]), price=float(result.price[k]),
                 )  # fmt: skip
                 self._book.enter(contract)
                 contracts.setdefault(contract.provider, []).append(contract)

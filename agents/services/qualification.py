@@ -61,7 +61,7 @@ class AssetTest:
                 if reason:
                     reasons[unit.name] = reason
                 up, down = up * may_up, down * may_down
-            tested.append(Unit(unit.name, unit.system, unit.node, up, down))
+            tested.append(Unit(name=unit.name, system=unit.system, node=unit.node, up_mw=up, down_mw=down))
         return tuple(tested), reasons
 
 
@@ -183,7 +183,7 @@ class PrequalificationProcess:
         self.register.strike(asked.provider, [u.name for u in asked.units if u.name not in passed])
         for unit in asked.units:
             event = "qualified" if unit.name in passed else "refused"
-            found = passed.get(unit.name, Unit(unit.name, unit.system, unit.node, 0.0, 0.0))
+            found = passed.get(unit.name, Unit(name=unit.name, system=unit.system, node=unit.node, up_mw=0.0, down_mw=0.0))
             self._record(
                 asked.isp, asked.provider, unit.system, unit.name, "", event, found.up_mw, found.down_mw,
                 case.reasons.get(unit.name, ""),

@@ -65,13 +65,13 @@ def five_minutes(bids: AfrrBids, control: AfrrResult, cycle_s: int) -> Volumes:
     period, column = np.nonzero((requested > NOTHING_MW) | (delivered > NOTHING_MW))
     at = period, column
     return Volumes(
-        period * PERIOD_S,
-        column // 2,
-        np.where(column % 2, -1, 1),
-        requested[at],
-        delivered[at],
-        within_band(requested[at], delivered[at]),
-        np.rint(seconds[at]).astype(np.int64),
-        (total(asked * still) / divisor)[at],
-        (total(got * still) / divisor)[at],
+        start_s=period * PERIOD_S,
+        owner=column // 2,
+        direction=np.where(column % 2, -1, 1),
+        requested_mwh=requested[at],
+        delivered_mwh=delivered[at],
+        within_band=within_band(requested[at], delivered[at]),
+        stable_s=np.rint(seconds[at]).astype(np.int64),
+        stable_requested_mw=(total(asked * still) / divisor)[at],
+        stable_delivered_mw=(total(got * still) / divisor)[at],
     )

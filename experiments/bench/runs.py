@@ -45,11 +45,11 @@ def isps() -> list[Figure]:
     bare, cleared, solved, flows = _bare(_reference(10_000))
     alone = f"bare: {solved:.1f} LPs, {flows:.1f} flows"
     return [
-        Figure("simulated ISP, reference, multilevel-03", ten, "ms", 5, "lower", bare, alone),
-        Figure("the same, solver: highspy", direct, "ms", 5, "lower", ten, "linprog"),
-        Figure("the same, 10 learning aggregators", learning, "ms", 1.2 * ten, "lower", ten, "truthful"),
-        Figure("10 times the households", ten, "ms", 2.0 * one, "lower", one, "1 000 households"),
-        Figure("programmes solved for an ISP", solved, "", None, "lower", cleared, "auctions"),
+        Figure(name="simulated ISP, reference, multilevel-03", value=ten, unit="ms", target=5, better="lower", limit=bare, against=alone),
+        Figure(name="the same, solver: highspy", value=direct, unit="ms", target=5, better="lower", limit=ten, against="linprog"),
+        Figure(name="the same, 10 learning aggregators", value=learning, unit="ms", target=1.2 * ten, better="lower", limit=ten, against="truthful"),
+        Figure(name="10 times the households", value=ten, unit="ms", target=2.0 * one, better="lower", limit=one, against="1 000 households"),
+        Figure(name="programmes solved for an ISP", value=solved, unit="", target=None, better="lower", limit=cleared, against="auctions"),
     ]
 
 
@@ -144,7 +144,7 @@ def memory() -> list[Figure]:
     with context.Pool(1) as pool:
         first, last = pool.apply(_peaks_mib)
     what = f"peak memory, {LONG_DAYS} days"
-    return [Figure(what, last, "MiB", 1536, "lower", first, "after one day")]
+    return [Figure(name=what, value=last, unit="MiB", target=1536, better="lower", limit=first, against="after one day")]
 
 
 def _peaks_mib() -> tuple[float, float]:
@@ -179,7 +179,7 @@ def timeseries() -> list[Figure]:
     ours = sum(_ours_ms(*state) for state in states)
     theirs = sum(_timeseries_ms(*state) for state in states)
     return [
-        Figure("AC validation, a day of ISPs", ours, "ms", None, "lower", theirs, "pandapower.timeseries")
+        Figure(name="AC validation, a day of ISPs", value=ours, unit="ms", target=None, better="lower", limit=theirs, against="pandapower.timeseries")
     ]
 
 

@@ -36,7 +36,7 @@ def start() -> list[Figure]:
             least[name] = min(took, least.get(name, float("inf")))
     against = least.pop("pandapower")
     return [
-        Figure(name, took, "ms", SHARE * against, "lower", against, "import pandapower")
+        Figure(name=name, value=took, unit="ms", target=SHARE * against, better="lower", limit=against, against="import pandapower")
         for name, took in least.items()
     ]
 

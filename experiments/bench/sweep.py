@@ -114,7 +114,7 @@ def _points(runs: int, plots: bool = True) -> list[Point]:
     points = []
     for seed in range(runs):
         scenario, folder = read_scenario("reference", {**FIELDS, "seed": seed})
-        points.append(Point({"seed": seed}, scenario, folder, "bench", plots))
+        points.append(Point(fields={"seed": seed}, scenario=scenario, folder=folder, source="bench", plots=plots))
     return points
 
 

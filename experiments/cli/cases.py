@@ -144,7 +144,7 @@ def envelope(
 
     log_to_terminal(verbose)
     request = Request(
-        net, rule, points, participation, connection_kw, Band(vmin, vmax, loading), source_vm, seed
+        net=net, rule=rule, points=points, participation=participation, connection_kw=connection_kw, band=Band(vmin, vmax, loading), source_pu=source_vm, seed=seed
     )
     if out is not None:
         check_csv(out)

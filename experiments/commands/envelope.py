@@ -72,7 +72,7 @@ def work_out(request: Request) -> Answer:
     at_limits = np.array([envelope.import_kw, -envelope.export_kw])
     tried = np.vstack([at_limits, random_points(envelope, CHECKED, rng, points)])
     worst = float(np.max(broken_pu(feeder, request.band, tried)))
-    return Answer(feeder, connection, firm, envelope, worst, time.perf_counter() - start)
+    return Answer(feeder=feeder, connection_kw=connection, firm=firm, envelope=envelope, worst_pu=worst, seconds=time.perf_counter() - start)
 
 
 def _checked(request: Request) -> tuple[Rule, Points]:

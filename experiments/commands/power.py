@@ -111,7 +111,7 @@ def plan(
     def point(scheme: str, seed: int, bids: Mapping[str, Any]) -> Point:
         found, _ = read_scenario(name, {**fields, "scheme": scheme, "seed": seed, **bids})
         said = {"scheme": scheme, "seed": seed, "bids": TRUTHFUL if bids else "as the scenario says"}
-        return Point(said, found, folder, source_of(name))
+        return Point(fields=said, scenario=found, folder=folder, source=source_of(name))
 
     return [
         Trial(point(scheme, seed, {}), point(scheme, seed, HONEST), point(reference, seed, UNHELD))

@@ -158,9 +158,9 @@ def _case_world(
                          "Use a scenario, or tandem_sim.markets.games.case_game")  # fmt: skip
     market = CaseMarket(dealt(case, split), schemes[chosen])
     return CaseWorld(
-        market,
-        CASE_ISPS if isps is None else isps,
-        CASE_NOISE if noise is None else noise,
-        TRUTHFUL if others is None else others,
-        allowed,
+        market=market,
+        isps=CASE_ISPS if isps is None else isps,
+        noise=CASE_NOISE if noise is None else noise,
+        others=TRUTHFUL if others is None else others,
+        allowed=allowed,
     )

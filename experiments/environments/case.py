@@ -73,7 +73,7 @@ class CaseWorld:
         for system, rows in self._rows[seller].items():
             own = self._true[system]
             view = OfferView(
-                self.isp, 0.0, own.direction[rows], own.quantity_mw[rows], own.price[rows], system=system
+                isp=self.isp, day_ahead_price=0.0, direction=own.direction[rows], quantity_mw=own.quantity_mw[rows], cost=own.price[rows], system=system
             )
             if bidder is not None and bidder.sees:
                 view = replace(view, sees=bidder.sees, published=bidder.book(system))
@@ -124,7 +124,7 @@ class CaseWorld:
         direction = np.concatenate([books[system].direction[rows] for system, rows in places])
         offered = mine({system: bids.quantity_mw for system, bids in books.items()})
         cost = mine({system: bids.signed_price * sold_mw[system] for system, bids in self._true.items()})
-        return SellerResult(self.isp, direction, offered, mine(sold_mw), mine(received_eur_per_h), cost)
+        return SellerResult(isp=self.isp, direction=direction, offered_mw=offered, sold_mw=mine(sold_mw), received_eur_per_h=mine(received_eur_per_h), cost_eur_per_h=cost)
 
     def _drawn(self) -> dict[str, Bids]:
         """The books of an ISP at cost."""

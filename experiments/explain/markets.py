@@ -79,14 +79,14 @@ def _market(
     own = bid.system if block.party == "dso" else None
     last = at.last_called(block.name, bid.direction, own)
     if rows.empty:
-        return Market(block, math.nan, 0.0, 0.0, left_mw, called_mw, last)
+        return Market(block=block, price=math.nan, need_mw=0.0, penalty_eur_per_h=0.0, offered_mw=left_mw, called_mw=called_mw, last=last)
     row = rows.iloc[-1]
     price, need, penalty = (
         float(row[name]) for name in ("price_eur_per_mwh", "need_mw", "penalty_eur_per_h")
     )
     quiet = last is None and at.last_called(block.name, -bid.direction, own) is None
     idle = own is not None and quiet and penalty <= SAME_PRICE
-    return Market(block, price, need, penalty, left_mw, called_mw, last, idle)
+    return Market(block=block, price=price, need_mw=need, penalty_eur_per_h=penalty, offered_mw=left_mw, called_mw=called_mw, last=last, idle=idle)
 
 
 def _cleared(bid: Bid, market: Market) -> str:

@@ -230,14 +230,14 @@ class IspTables:
 def bid_of(row: Any) -> Bid:
     """A bid from its row in the table ``orders``."""
     return Bid(
-        str(row.system),
-        str(row.bid_id),
-        str(row.provider),
-        int(row.node),
-        int(row.direction),
-        bool(row.demand),
-        float(row.quantity_mw),
-        float(row.price_eur_per_mwh),
+        system=str(row.system),
+        bid_id=str(row.bid_id),
+        provider=str(row.provider),
+        node=int(row.node),
+        direction=int(row.direction),
+        demand=bool(row.demand),
+        mw=float(row.quantity_mw),
+        price=float(row.price_eur_per_mwh),
     )
 
 

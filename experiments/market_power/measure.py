@@ -87,8 +87,9 @@ class PowerRun:
 def read_power_run(run: Path) -> PowerRun:
     """A run folder. Raises `InputError` where it lacks what is needed."""
     manifest, kpis = read_market_manifest(run), read_kpis(run, SAFETY)
-    sellers, *others = (read_table(run, name, columns.split()) for name, columns in READ.items())
-    return PowerRun(manifest, kpis, with_asked(sellers, others[0]), *others)
+    tables = {name: read_table(run, name, columns.split()) for name, columns in READ.items()}
+    tables["sellers"] = with_asked(tables["sellers"], tables["activations"])
+    return PowerRun(manifest=manifest, kpis=kpis, **tables)
 
 
 def power_of(run: Path, truthful: Path, reference: Path | None = None) -> dict[str, Any]:

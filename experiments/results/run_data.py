@@ -98,15 +98,15 @@ def read_run(run: Path, zone: str, title: str) -> RunData:
     """Read a run folder. `zone` is the scenario's time zone, `title` names scenario and scheme."""
     system = read_table(run, "system", ["time", *TABLES["system"]]).sort_values("isp", ignore_index=True)
     hours = _hours(system, run)
-    grid, settlement, *others = (
-        read_table(run, name, list(TABLES[name]))
+    tables = {
+        name: read_table(run, name, list(TABLES[name]))
         for name in ("grid", "settlement", "bid_checks", "reserve", "low_voltage")
-    )
-    for table, name, keys in ((grid, "grid", ["isp", "system"]), (others[1], "reserve", ["isp"])):
-        if table.duplicated(keys).any():
+    }
+    for name, keys in (("grid", ["isp", "system"]), ("reserve", ["isp"])):
+        if tables[name].duplicated(keys).any():
             raise InputError(str(run / f"{name}.parquet"), keys[-1], "has two rows for an ISP", MEND)
     energy = _energy_mwh(run, system.isp, hours)
-    return RunData(zone, title, system, grid, settlement, energy, hours, *others)
+    return RunData(zone=zone, title=title, system=system, energy_mwh=energy, hours=hours, **tables)
 
 
 def _hours(system: pd.DataFrame, run: Path) -> float:

@@ -213,18 +213,18 @@ def parts_of(manifest: Mapping[str, Any]) -> dict[str, str]:
 def _export(scenario: Scenario, isp: int, folder: Path) -> IspExport:
     margins = Margins(scenario.dso.flow_margin, scenario.dso.voltage_margin_pu)
     return IspExport(
-        isp,
-        folder,
-        f"{scenario.name}, seed {scenario.seed}, ISP {isp}",
-        CaseOptions(
-            scenario.scheme,
-            scenario.dso.offset,
-            margins,
-            scenario.scheme_options,
-            scenario.product.admitted_eur_per_mwh,
+        isp=isp,
+        folder=folder,
+        name=f"{scenario.name}, seed {scenario.seed}, ISP {isp}",
+        options=CaseOptions(
+            scheme=scenario.scheme,
+            offset=scenario.dso.offset,
+            margins=margins,
+            options=scenario.scheme_options,
+            price_limit_eur_per_mwh=scenario.product.admitted_eur_per_mwh,
         ),
-        {T: scenario.transmission.ratings_mva, **{d.id: d.ratings_mva for d in scenario.distribution}},
-        {d.id: d.interface_bus for d in scenario.distribution},
+        ratings_mva={T: scenario.transmission.ratings_mva, **{d.id: d.ratings_mva for d in scenario.distribution}},
+        interface_bus={d.id: d.interface_bus for d in scenario.distribution},
     )
 
 

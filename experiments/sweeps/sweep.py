@@ -91,7 +91,7 @@ def read_sweep(path: Path) -> list[Point]:
     points: dict[str, Point] = {}
     for fields in _combinations(sweep):
         scenario = _scenario(path, name, keys, {**sweep.set_, **fields})
-        point = Point(fields, scenario, folder, source_of(name), sweep.plots)
+        point = Point(fields=fields, scenario=scenario, folder=folder, source=source_of(name), plots=sweep.plots)
         if point.name in points:
             first = points[point.name].fields
             problem = (

@@ -64,7 +64,7 @@ def limits_of(feeder: Feeder, connection_kw: FloatArray, band: Band, sides: tupl
         ]
     table = np.array(entries, dtype=np.float64).reshape(-1, 5)
     whole = table[:, :3].astype(np.int64)
-    return Limits(whole[:, 0], whole[:, 1], whole[:, 2], table[:, 3], table[:, 4])
+    return Limits(kind=whole[:, 0], place=whole[:, 1], phase=whole[:, 2], start=table[:, 3], side=table[:, 4])
 
 
 def linearised(

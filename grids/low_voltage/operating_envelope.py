@@ -99,12 +99,12 @@ def guaranteed(
         rounds, x, step, last = rounds + 1, found, 0.7 * step, goal
     whole, factor = _shrunk(feeder, rows, band, np.maximum(x, 0.0), fixed, slack)
     return Envelope(
-        whole[:u],
-        whole[u:],
-        tuple(_why(feeder, rows, shares, whole, most, fixed)),
-        rounds,
-        factor,
-        tuple(name_of(feeder, rows, int(k)) for k in np.flatnonzero(slack > BROKEN_PU)),
+        import_kw=whole[:u],
+        export_kw=whole[u:],
+        binding=tuple(_why(feeder, rows, shares, whole, most, fixed)),
+        rounds=rounds,
+        shrunk=factor,
+        relaxed=tuple(name_of(feeder, rows, int(k)) for k in np.flatnonzero(slack > BROKEN_PU)),
     )
 
 

@@ -151,15 +151,15 @@ def zero(network: Network) -> Sequence:
     series[through] = 1.0 / z[through]
     own = series + 0.5 * charging
     return Sequence(
-        b.from_node,
-        b.to_node,
-        own,
-        -series,
-        -series,
-        own + star,
-        _shunts(network),
-        network.root,
-        _source(network)[1],
+        from_node=b.from_node,
+        to_node=b.to_node,
+        ff=own,
+        ft=-series,
+        tf=-series,
+        tt=own + star,
+        ground=_shunts(network),
+        root=network.root,
+        source_z=_source(network)[1],
     )
 
 
@@ -170,15 +170,15 @@ def _alike(network: Network, turn: float, source_z: complex) -> Sequence:
     own = series + 0.5 * (b.g_pu + 1j * b.b_pu) * base
     shift = np.exp(1j * turn * b.shift_rad)
     return Sequence(
-        b.from_node,
-        b.to_node,
-        own / b.tap**2,
-        -series * shift / b.tap,
-        -series * np.conj(shift) / b.tap,
-        own,
-        _shunts(network),
-        network.root,
-        source_z,
+        from_node=b.from_node,
+        to_node=b.to_node,
+        ff=own / b.tap**2,
+        ft=-series * shift / b.tap,
+        tf=-series * np.conj(shift) / b.tap,
+        tt=own,
+        ground=_shunts(network),
+        root=network.root,
+        source_z=source_z,
     )
 
 

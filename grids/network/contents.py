@@ -80,7 +80,7 @@ def contents_of(net: pandapowerNet, left_out: Mapping[str, str]) -> tuple[Conten
         rows = net[table]
         if table not in MODELLED:
             how = "out of service" if table in REFUSED else "neither power flow nor markets use it"
-            found.append(Content(table, len(rows), np.nan, "off" if table in REFUSED else "left out", how))
+            found.append(Content(table=table, count=len(rows), p_mw=np.nan, use="off" if table in REFUSED else "left out", how=how))
             continue
         live, p_mw = live_rows(net, table), power_mw(net, table)
         kinds: tuple[tuple[BoolArray, Use, str], ...] = (
@@ -88,7 +88,7 @@ def contents_of(net: pandapowerNet, left_out: Mapping[str, str]) -> tuple[Conten
             (~live, "off", "out of service, or at a bus that is"),
         )
         found += [
-            Content(table, int(which.sum()), float(p_mw[which].sum()), use, how)
+            Content(table=table, count=int(which.sum()), p_mw=float(p_mw[which].sum()), use=use, how=how)
             for which, use, how in kinds
             if which.any()
         ]

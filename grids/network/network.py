@@ -223,18 +223,18 @@ def _assumed(net: pandapowerNet, served: IntArray, branches: Branches) -> tuple[
     unlimited = [
         label.split()[0] for label, s in zip(branches.label, branches.s_max_mva, strict=True) if s == np.inf
     ]
-    found = [Content("bus", int((~(given[0] & given[1])).sum()), np.nan, "assumed", band)]
+    found = [Content(table="bus", count=int((~(given[0] & given[1])).sum()), p_mw=np.nan, use="assumed", how=band)]
     found += [
-        Content(table, _idle_taps(net[table]), np.nan, "assumed", "tap_changer_type is empty: no tap changer")
+        Content(table=table, count=_idle_taps(net[table]), p_mw=np.nan, use="assumed", how="tap_changer_type is empty: no tap changer")
         for table in ("trafo", "trafo3w")
     ]
     found += [
         Content(
-            table,
-            unlimited.count(table),
-            np.nan,
-            "assumed",
-            "no rating in the data: never overloaded, unless ratings_mva gives one",
+            table=table,
+            count=unlimited.count(table),
+            p_mw=np.nan,
+            use="assumed",
+            how="no rating in the data: never overloaded, unless ratings_mva gives one",
         )
         for table in sorted(set(unlimited) - {"switch", "xward"})
     ]

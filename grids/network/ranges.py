@@ -30,30 +30,30 @@ class Number:
 
 
 def _around_zero(most: float, absent: bool = False) -> Number:
-    return Number(-most, most, absent=absent)
+    return Number(least=-most, most=most, absent=absent)
 
 
 def _above_zero(most: float) -> Number:
-    return Number(0.0, most, zero=False)
+    return Number(least=0.0, most=most, zero=False)
 
 
-MVA = Number(1e-9, 1e9)
+MVA = Number(least=1e-9, most=1e9)
 """Rated and base powers: MATPOWER writes 99 999 where there is none."""
-KV = Number(1e-3, 1e4)
-HERTZ = Number(1.0, 1e3)
+KV = Number(least=1e-3, most=1e4)
+HERTZ = Number(least=1.0, most=1e3)
 MAX_INDEX = 20_000_000
 """Of rows: pandapower makes arrays as long as the largest index."""
 
 _MW = _around_zero(1e6)  # and Mvar
-_SCALING = Number(-1e6, 1e6, absent=True, default=1.0)
-_SET_POINT_PU = Number(0.1, 2.0)
+_SCALING = Number(least=-1e6, most=1e6, absent=True, default=1.0)
+_SET_POINT_PU = Number(least=0.1, most=2.0)
 _DEGREE = _around_zero(3600.0, absent=True)
 _OHM = _around_zero(1e9)  # a km, or in all
 _CHARGING = _around_zero(1e12)  # nF a km
 _PERCENT = _around_zero(1e9)  # of a rated power, which may stand for none
 _KW = _around_zero(1e9)
-_FACTOR = Number(0.0, 1e6, zero=False, absent=True, default=1.0)
-_LIMIT = Number(0.0, 1e9, absent=True, infinite=True)
+_FACTOR = Number(least=0.0, most=1e6, zero=False, absent=True, default=1.0)
+_LIMIT = Number(least=0.0, most=1e9, absent=True, infinite=True)
 
 _POWER = {"p_mw": _MW, "q_mvar": _MW, "scaling": _SCALING}
 _PHASES = {f"{kind}_{phase}_{unit}": _MW for phase in "abc" for kind, unit in (("p", "mw"), ("q", "mvar"))}
@@ -72,7 +72,7 @@ COLUMNS: Mapping[str, Mapping[str, Number]] = {
     "bus": {
         "vn_kv": KV,
         "min_vm_pu": _LIMIT,
-        "max_vm_pu": Number(0.0, 1e9, zero=False, absent=True, infinite=True),
+        "max_vm_pu": Number(least=0.0, most=1e9, zero=False, absent=True, infinite=True),
     },
     "ext_grid": {"vm_pu": _SET_POINT_PU, "va_degree": _DEGREE},
     "load": _POWER,
@@ -141,5 +141,5 @@ COLUMNS: Mapping[str, Mapping[str, Number]] = {
     },
 }
 """Columns of every table that are looked at, and what they may hold."""
-SWITCH_OHM = Number(0.0, 1e9, absent=True)
+SWITCH_OHM = Number(least=0.0, most=1e9, absent=True)
 """Impedance of a closed switch."""

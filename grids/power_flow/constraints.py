@@ -30,11 +30,11 @@ class Violations:
     def worst_with(self, other: Violations) -> Violations:
         """Both grids together: counts add up, depths take the worst."""
         return Violations(
-            self.lines + other.lines,
-            max(self.max_overload_pct, other.max_overload_pct),
-            self.buses + other.buses,
-            max(self.max_voltage_pct, other.max_voltage_pct),
-            self.diverged + other.diverged,
+            lines=self.lines + other.lines,
+            max_overload_pct=max(self.max_overload_pct, other.max_overload_pct),
+            buses=self.buses + other.buses,
+            max_voltage_pct=max(self.max_voltage_pct, other.max_voltage_pct),
+            diverged=self.diverged + other.diverged,
         )
 
 
@@ -76,7 +76,7 @@ class GridConstraints:
         """A grid of which nothing is known: no rows at all."""
         none, no_rows = np.empty(0), np.empty((0, n_nodes))
         buses = np.empty(0, dtype=np.int64)
-        return cls(no_rows, none, none, no_rows, none, none, none, buses, voltage_q_matrix=no_rows)
+        return cls(flow_matrix=no_rows, flow_mw=none, limit_mw=none, voltage_matrix=no_rows, w_pu2=none, w_min_pu2=none, w_max_pu2=none, buses=buses, voltage_q_matrix=no_rows)
 
     def after(self, dp_mw: FloatArray) -> GridConstraints:
         """The same grid after a change of injections (N,) in MW."""
@@ -170,7 +170,7 @@ class GridConstraints:
             np.sqrt(self.w_max_pu2),
             self.buses,
         )
-        return Violations(int(lines.sum()), worst, buses, voltage)
+        return Violations(lines=int(lines.sum()), max_overload_pct=worst, buses=buses, max_voltage_pct=voltage)
 
 
 def voltage_violations(
@@ -194,7 +194,7 @@ def ac_violations(state: AcState, rows: GridConstraints) -> Violations:
     buses, depth = voltage_violations(
         state.vm_pu, np.sqrt(rows.w_min_pu2), np.sqrt(rows.w_max_pu2), rows.buses
     )
-    return Violations(lines, worst, buses, depth)
+    return Violations(lines=lines, max_overload_pct=worst, buses=buses, max_voltage_pct=depth)
 
 
 def overloads(state: AcState) -> tuple[int, float]:
@@ -207,14 +207,14 @@ def transmission_constraints(dc: DcModel, p_mw: FloatArray) -> GridConstraints:
     """DC rows of a transmission grid at injections `p_mw` (N,)."""
     none, no_rows = np.empty(0), np.empty((0, dc.network.n_nodes))
     return GridConstraints(
-        dc.ptdf,
-        dc.flows_mw(p_mw),
-        dc.limit_mw,
-        no_rows,
-        none,
-        none,
-        none,
-        np.empty(0, dtype=np.int64),
+        flow_matrix=dc.ptdf,
+        flow_mw=dc.flows_mw(p_mw),
+        limit_mw=dc.limit_mw,
+        voltage_matrix=no_rows,
+        w_pu2=none,
+        w_min_pu2=none,
+        w_max_pu2=none,
+        buses=np.empty(0, dtype=np.int64),
         voltage_q_matrix=no_rows,
     )
 
@@ -226,14 +226,14 @@ def distribution_constraints(lin: LinDistFlow, p_mw: FloatArray, q_mvar: FloatAr
     """
     state, rating = lin.state(p_mw, q_mvar), lin.network.branches.s_max_mva
     return GridConstraints(
-        lin.flow_matrix,
-        state.flow_mw,
-        np.sqrt(np.maximum(rating**2 - state.flow_mvar**2, 0.0)),
-        lin.voltage_matrix,
-        state.w_pu2,
-        lin.w_min_pu2,
-        lin.w_max_pu2,
-        lin.buses,
+        flow_matrix=lin.flow_matrix,
+        flow_mw=state.flow_mw,
+        limit_mw=np.sqrt(np.maximum(rating**2 - state.flow_mvar**2, 0.0)),
+        voltage_matrix=lin.voltage_matrix,
+        w_pu2=state.w_pu2,
+        w_min_pu2=lin.w_min_pu2,
+        w_max_pu2=lin.w_max_pu2,
+        buses=lin.buses,
         q_mvar=state.flow_mvar,
         rating_mva=rating,
         voltage_q_matrix=lin.voltage_q_matrix,
@@ -248,14 +248,14 @@ def distribution_constraints_ac(lin: LinDistFlow, state: AcState) -> GridConstra
     """
     ends = rated_ends(lin.network, state)
     return GridConstraints(
-        lin.flow_matrix,
-        np.where(lin.downhill, ends.p_mw, -ends.p_mw),
-        ends.limit_mw,
-        lin.voltage_matrix,
-        state.vm_pu**2,
-        lin.w_min_pu2,
-        lin.w_max_pu2,
-        lin.buses,
+        flow_matrix=lin.flow_matrix,
+        flow_mw=np.where(lin.downhill, ends.p_mw, -ends.p_mw),
+        limit_mw=ends.limit_mw,
+        voltage_matrix=lin.voltage_matrix,
+        w_pu2=state.vm_pu**2,
+        w_min_pu2=lin.w_min_pu2,
+        w_max_pu2=lin.w_max_pu2,
+        buses=lin.buses,
         q_mvar=np.where(lin.downhill, ends.q_mvar, -ends.q_mvar),
         rating_mva=ends.rating_mva,
         voltage_q_matrix=lin.voltage_q_matrix,

@@ -58,7 +58,7 @@ class DcModel:
         drawn = network.shunt_mw
         drawn += np.bincount(branches.from_node, shifted, network.n_nodes)
         drawn -= np.bincount(branches.to_node, shifted, network.n_nodes)
-        return cls(network, np.ascontiguousarray(ptdf, dtype=np.float64), branches.s_max_mva, drawn, shifted)
+        return cls(network=network, ptdf=np.ascontiguousarray(ptdf, dtype=np.float64), limit_mw=branches.s_max_mva, drawn_mw=drawn, shifted_mw=shifted)
 
     def flows_mw(self, p_mw: FloatArray) -> FloatArray:
         """Branch flows (E,) in MW, positive from the from end, for injections (N,) in MW."""

@@ -43,7 +43,7 @@ def linearise_ac(power_flow: PowerFlow, p_mw: FloatArray, q_mvar: FloatArray) ->
     low, high = network.node_limits_pu()
     buses = np.bincount(network.bus_node, minlength=network.n_nodes)
     return GridConstraints(
-        flow_matrix, flow_mw, limit_mw, voltage_matrix, w_pu2, low**2, high**2, buses,
+        flow_matrix=flow_matrix, flow_mw=flow_mw, limit_mw=limit_mw, voltage_matrix=voltage_matrix, w_pu2=w_pu2, w_min_pu2=low**2, w_max_pu2=high**2, buses=buses,
         q_mvar=ends.q_mvar, rating_mva=ends.rating_mva, voltage_q_matrix=voltage_q_matrix,
     )  # fmt: skip
 

@@ -174,7 +174,7 @@ def aggregate_bids(kind: Kind = "exact", step_mw: float = DEFAULT_STEP_MW) -> Bl
         return Written(entries={area: {"rsf": rsf}})
 
     return Block(
-        "aggregate_bids", "dso", "prequalify", ("area.bids", "area.grid", "area.sold"), ("area.rsf",), run
+        name="aggregate_bids", party="dso", gate="prequalify", reads=("area.bids", "area.grid", "area.sold"), writes=("area.rsf",), run=run
     )
 
 
@@ -223,12 +223,12 @@ def rsf_market(kind: Kind = "exact", pricing: Pricing = "pay-as-bid") -> Block:
         )
 
     return Block(
-        "tso_market",
-        "tso",
-        "tso_clear",
-        ("tso.bids", "tso.grid", "tso.sold", "area.rsf", "area.exchange"),
-        ("tso.sold", "tso.balancing", "tso.need", "area.target"),
-        run,
+        name="tso_market",
+        party="tso",
+        gate="tso_clear",
+        reads=("tso.bids", "tso.grid", "tso.sold", "area.rsf", "area.exchange"),
+        writes=("tso.sold", "tso.balancing", "tso.need", "area.target"),
+        run=run,
     )
 
 
@@ -269,11 +269,11 @@ def translate_bids(pricing: Pricing = "pay-as-bid") -> Block:
         )
 
     return Block(
-        "translate_bids",
-        "dso",
-        "correct",
-        ("area.bids", "area.grid", "area.sold", "area.target"),
-        ("area.sold",),
-        run,
+        name="translate_bids",
+        party="dso",
+        gate="correct",
+        reads=("area.bids", "area.grid", "area.sold", "area.target"),
+        writes=("area.sold",),
+        run=run,
         pays="tso",
     )

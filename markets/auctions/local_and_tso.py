@@ -75,12 +75,12 @@ def dso_market(
         )
 
     return Block(
-        name,
-        "dso",
-        gate,
-        ("area.bids", "area.grid", "area.sold", "area.exchange"),
-        ("area.sold", "area.local", "area.exchange"),
-        run,
+        name=name,
+        party="dso",
+        gate=gate,
+        reads=("area.bids", "area.grid", "area.sold", "area.exchange"),
+        writes=("area.sold", "area.local", "area.exchange"),
+        run=run,
     )
 
 
@@ -94,7 +94,7 @@ def forward_bids(pool_minimum_mw: float = 0.0, pooled_by: PooledBy = "provider")
             entries={area: {"offers": np.where(in_pools(bids, left, pool_minimum_mw, pooled_by), left, 0.0)}}
         )
 
-    return Block("forward_bids", "dso", "forward", ("area.bids", "area.sold"), ("area.offers",), run)
+    return Block(name="forward_bids", party="dso", gate="forward", reads=("area.bids", "area.sold"), writes=("area.offers",), run=run)
 
 
 def tso_market(
@@ -130,7 +130,7 @@ def tso_market(
         return clear_system(view.own, areas, available, p, limits_of, pricing, name, relaxed)
 
     writes = ("tso.sold", "tso.balancing", "tso.need") + (("area.sold",) if der else ())
-    return Block(name, "tso", "tso_clear", tuple(reads), writes, run)
+    return Block(name=name, party="tso", gate="tso_clear", reads=tuple(reads), writes=writes, run=run)
 
 
 def clear_system(

@@ -53,5 +53,5 @@ def mitigate(gate: str, reference_up: float, reference_down: float) -> Block:
         return Written(entries={area: {"bids": bids, "mitigated": held}})
 
     return Block(
-        "mitigate", "dso", gate, ("area.bids", "area.grid", "area.sold"), ("area.bids", "area.mitigated"), run
+        name="mitigate", party="dso", gate=gate, reads=("area.bids", "area.grid", "area.sold"), writes=("area.bids", "area.mitigated"), run=run
     )

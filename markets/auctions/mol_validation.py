@@ -40,7 +40,7 @@ def build_mol() -> Block:
         return Written(entries={area: {"called": plan.awards[area]} for area in view.areas})
 
     reads = ("tso.bids", "tso.grid", "tso.sold", "area.exchange", "area.bids", "area.offers")
-    return Block("build_mol", "tso", "mol", reads, ("area.called",), run)
+    return Block(name="build_mol", party="tso", gate="mol", reads=reads, writes=("area.called",), run=run)
 
 
 def validate_mol() -> Block:
@@ -79,12 +79,12 @@ def validate_mol() -> Block:
         return Written(entries={area: {"accepted": safe, "offers": bounds}})
 
     return Block(
-        "validate_mol",
-        "dso",
-        "mol_validate",
-        ("area.bids", "area.grid", "area.sold", "area.offers", "area.called", "area.power_flow"),
-        ("area.accepted", "area.offers"),
-        run,
+        name="validate_mol",
+        party="dso",
+        gate="mol_validate",
+        reads=("area.bids", "area.grid", "area.sold", "area.offers", "area.called", "area.power_flow"),
+        writes=("area.accepted", "area.offers"),
+        run=run,
     )
 
 

@@ -59,4 +59,4 @@ def pooled_market(
         )
 
     reads = ("area.bids", "area.grid", "area.sold", "area.exchange")
-    return Block(name, "operator", gate, reads, ("area.sold", "area.local", "area.exchange"), run, pays="dso")
+    return Block(name=name, party="operator", gate=gate, reads=reads, writes=("area.sold", "area.local", "area.exchange"), run=run, pays="dso")

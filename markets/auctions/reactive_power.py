@@ -58,12 +58,12 @@ def voltage_market(check: EnvelopeCheck = "none") -> Block:
         return Written(entries={area: {"reactive_mvar": bought, **moved}})
 
     return Block(
-        VOLTAGE_MARKET,
-        "dso",
-        "dso_clear",
-        ("area.bids", "area.grid", "area.sold", "area.reactive_bids", *of_ac),
-        ("area.reactive_mvar", "area.grid", *of_ac),
-        run,
+        name=VOLTAGE_MARKET,
+        party="dso",
+        gate="dso_clear",
+        reads=("area.bids", "area.grid", "area.sold", "area.reactive_bids", *of_ac),
+        writes=("area.reactive_mvar", "area.grid", *of_ac),
+        run=run,
     )
 
 
@@ -88,12 +88,12 @@ def least_cost_mvar(rows: GridConstraints, offers: Bids, who: str) -> FloatArray
     effect = columns.effect(rows.voltage_q_matrix)
     w, low, high, kept = rows.w_pu2, rows.w_min_pu2, rows.w_max_pu2, rows.relaxed()
     wanted = AuctionConstraints(
-        effect[outside], w[outside], low[outside], high[outside], voltage_eur_per_h_pu2()
+        matrix=effect[outside], base=w[outside], low=low[outside], high=high[outside], penalty=voltage_eur_per_h_pu2()
     )
-    no_worse = AuctionConstraints(effect, w, kept.w_min_pu2, kept.w_max_pu2, np.inf)
+    no_worse = AuctionConstraints(matrix=effect, base=w, low=kept.w_min_pu2, high=kept.w_max_pu2, penalty=np.inf)
     q, most = rows.q_mvar + np.zeros(len(rows.flow_mw)), rows.reactive_limit_mvar()
     rated = np.isfinite(most)
     low_q, high_q = np.minimum(-most, q)[rated], np.maximum(most, q)[rated]
-    no_overload = AuctionConstraints(columns.effect(rows.flow_matrix[rated]), q[rated], low_q, high_q, np.inf)
+    no_overload = AuctionConstraints(matrix=columns.effect(rows.flow_matrix[rated]), base=q[rated], low=low_q, high=high_q, penalty=np.inf)
     answer = clear(offers.price, offers.quantity_mw, rows=[wanted, no_worse, no_overload])
     return answer.require(who).quantity_mw

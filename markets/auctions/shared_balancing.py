@@ -63,10 +63,10 @@ def dso_balancing(tolerance_mw: float = 0.0, pricing: Pricing = "pay-as-bid") ->
         )
 
     return Block(
-        "dso_balancing",
-        "dso",
-        "dso_clear",
-        ("area.bids", "area.grid", "area.sold", "area.scheduled"),
-        ("area.sold", "area.local", "area.boundary"),
-        run,
+        name="dso_balancing",
+        party="dso",
+        gate="dso_clear",
+        reads=("area.bids", "area.grid", "area.sold", "area.scheduled"),
+        writes=("area.sold", "area.local", "area.boundary"),
+        run=run,
     )

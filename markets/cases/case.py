@@ -152,7 +152,7 @@ def read_case(path: Path, offset: Offset | None = None) -> Case:
         {area: e.network.interface_mw for area, e in entries.items()},
     )
     name = _text(spec, ("name",), path) if "name" in spec else path.stem
-    case = Case(name, transmission, books[TSO], areas, options)
+    case = Case(name=name, transmission=transmission, tso_bids=books[TSO], areas=areas, options=options)
     if "forecasts" not in spec:
         return case
     file = path.parent / _text(spec, ("forecasts",), path)
@@ -283,7 +283,7 @@ def _area(entry: _Entry, bids: Bids, offset: Offset, margins: Margins, path: Pat
             f"the AC power flow of grid {network.name} has no solution",
             "Correct its injections, or use the linear offset",
         )
-    return Area(network, lin, rows, bids, flow, entry.scheduled_mw, offset, margins, entry.zones)
+    return Area(network=network, lin=lin, rows=rows, bids=bids, power_flow=flow, scheduled_mw=entry.scheduled_mw, offset=offset, margins=margins, zones=entry.zones)
 
 
 def _forecasts(spec: dict[str, Any], case: Case, path: Path) -> dict[str, dict[str, Values]]:

@@ -55,11 +55,11 @@ def read_options(given: Any, path: Path, defaults: Options = DEFAULTS) -> CaseOp
     except ValueError as error:
         raise InputError(str(path), "options", str(error), "Choose one of them") from error
     return CaseOptions(
-        given.get("scheme"),
-        given.get("offset", "linear"),
-        margins,
-        schemes,
-        given.get("price_limit_eur_per_mwh"),
+        scheme=given.get("scheme"),
+        offset=given.get("offset", "linear"),
+        margins=margins,
+        options=schemes,
+        price_limit_eur_per_mwh=given.get("price_limit_eur_per_mwh"),
     )
 
 

@@ -115,14 +115,23 @@ def clear(
     rows = [part.pick(keep) for part, keep in breakable if keep.any()]
     if len(cost) == 0 and sign is None:
         status = Status.INFEASIBLE if any(np.isinf(r.penalty) for r in rows) else Status.OPTIMAL
-        return Cleared(status, "no bids", np.empty(0), 0.0, 0.0, 0.0)
+        return Cleared(status=status, message="no bids", quantity_mw=np.empty(0), cost_eur_per_h=0.0, short_mw=0.0, long_mw=0.0)
     bound = imbalance_bound_mw if imbalance_bound_mw is not None else np.inf
     beyond = unserved_eur_per_mwh() if imbalance_price is None else imbalance_price
-    asked = (available, sign, need_mw, beyond, bound, rows)
+    asked = partial(
+        Optimum,
+        cost=cost,
+        available=available,
+        sign=sign,
+        need_mw=need_mw,
+        imbalance_price=beyond,
+        imbalance_bound_mw=bound,
+        rows=rows,
+    )
     if sign is not None and need_mw == 0.0 and not choices:
         idle = nothing_to_trade(cost, available, sign, beyond, bound, rows)
         if idle is not None:
-            return _by_merit(idle, Optimum(idle.quantity_mw, cost, cost, *asked))
+            return _by_merit(idle, asked(quantity_mw=idle.quantity_mw, nudged=cost))
     ordered = ordered_costs(cost, sign)
     filled = None
     if not choices:
@@ -133,21 +142,27 @@ def clear(
         )
     if filled is not None:
         short, long_ = filled.short_mw, filled.long_mw
-        return _by_merit(filled, Optimum(filled.quantity_mw, cost, ordered, *asked, short, long_))
+        return _by_merit(filled, asked(quantity_mw=filled.quantity_mw, nudged=ordered, short_mw=short, long_mw=long_))
     solved = partial(_solved, cost, ordered, available, sign, need_mw, beyond, bound, choices)
     few = choices or sum(len(r.base) for r in rows) <= FEW_ROWS
     answer = solved(rows) if few else _grown(solved, rows, len(cost))
     if answer.status is not Status.OPTIMAL:
         return answer
-    x, short, long_ = answer.quantity_mw, answer.short_mw, answer.long_mw
-    return replace(answer, optimum=Optimum(x, cost, ordered, *asked, short, long_, choices))
+    found = asked(
+        quantity_mw=answer.quantity_mw,
+        nudged=ordered,
+        short_mw=answer.short_mw,
+        long_mw=answer.long_mw,
+        choices=choices,
+    )
+    return replace(answer, optimum=found)
 
 
 def _by_merit(filled: Filled, optimum: Optimum) -> Cleared:
     """The answer of the merit order: all limits are kept."""
     cost = float(optimum.cost @ filled.quantity_mw)
     return Cleared(
-        Status.OPTIMAL, "merit order", filled.quantity_mw, cost, filled.short_mw, filled.long_mw, 0.0, optimum
+        status=Status.OPTIMAL, message="merit order", quantity_mw=filled.quantity_mw, cost_eur_per_h=cost, short_mw=filled.short_mw, long_mw=filled.long_mw, penalty_eur_per_h=0.0, optimum=optimum
     )
 
 
@@ -210,12 +225,12 @@ def _solved(
     status, message = _STATUS[answer.status], answer.message
     if status is not Status.OPTIMAL:
         nan = float("nan")
-        return Cleared(status, message, np.empty(0), nan, nan, nan)
+        return Cleared(status=status, message=message, quantity_mw=np.empty(0), cost_eur_per_h=nan, short_mw=nan, long_mw=nan)
     x = _whole(np.clip(answer.x[:n], 0.0, available), available)
     short, long_ = (_whole(answer.x[n : n + 2]).tolist()) if sign is not None else (0.0, 0.0)
     slack = slice(n + n_balance, None)
     penalty = float(c[slack] @ answer.x[slack])
-    return Cleared(status, message, x, float(cost @ x), short, long_, penalty)
+    return Cleared(status=status, message=message, quantity_mw=x, cost_eur_per_h=float(cost @ x), short_mw=short, long_mw=long_, penalty_eur_per_h=penalty)
 
 
 def _whole(x: FloatArray, available: FloatArray | float = np.inf) -> FloatArray:

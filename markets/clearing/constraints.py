@@ -39,7 +39,7 @@ class AuctionConstraints:
     def pick(self, which: BoolArray) -> AuctionConstraints:
         """Only the rows (m,) asked for."""
         matrix, base, low, high = (a[which] for a in (self.matrix, self.base, self.low, self.high))
-        return AuctionConstraints(matrix, base, low, high, self.penalty, self.owner, self.of_voltage)
+        return AuctionConstraints(matrix=matrix, base=base, low=low, high=high, penalty=self.penalty, owner=self.owner, of_voltage=self.of_voltage)
 
     def strictly_kept(self, x: FloatArray) -> bool:
         """Whether all rows stay strictly inside their limits at `x` (n,); not, for one of nan."""
@@ -106,9 +106,9 @@ def auction_constraints(
     if hard:
         flow_price = voltage_price = np.inf
     parts = [
-        AuctionConstraints(flow_matrix, flow_mw, low_mw, high_mw, flow_price, owner),
+        AuctionConstraints(matrix=flow_matrix, base=flow_mw, low=low_mw, high=high_mw, penalty=flow_price, owner=owner),
         AuctionConstraints(
-            rows.voltage_matrix, rows.w_pu2, rows.w_min_pu2, rows.w_max_pu2, voltage_price, owner, True
+            matrix=rows.voltage_matrix, base=rows.w_pu2, low=rows.w_min_pu2, high=rows.w_max_pu2, penalty=voltage_price, owner=owner, of_voltage=True
         ),
     ]
     feasible_range = columns.feasible_range(available, rows.flow_matrix.shape[1])

@@ -166,7 +166,7 @@ class _Sides:
                 of_voltage.extend([part.of_voltage] * len(on))
         top = np.array(most)
         weight = np.where(np.isfinite(top) & (top > 0.0), 1.0 / np.where(top > 0.0, top, 1.0), 1.0)
-        return cls(at, np.vstack(effects), np.array(least), top, weight, owner, of_voltage)
+        return cls(at=at, effect=np.vstack(effects), least=np.array(least), most=top, weight=weight, owner=owner, of_voltage=of_voltage)
 
     def interval(self) -> tuple[float, float]:
         """Least and largest price of the balance that goes with some duals."""

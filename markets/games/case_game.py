@@ -139,7 +139,7 @@ class CaseGame:
         kept = np.array([self._kept_from(p, chosen[p], found) for p in self.players])
         profits = np.array([found.profit_eur_per_h[p] for p in self.players]) + planned - kept
         mw = sum(move.planned * plan.mw for p, move in chosen.items() for plan in self.plans.get(p, ()))
-        return Result(profits, planned, float(kept.sum()), mw, found)
+        return Result(profits=profits, planned_eur_per_h=planned, unpaid_eur_per_h=float(kept.sum()), planned_mw=mw, played=found)
 
     def _books(self, chosen: Mapping[str, Move]) -> dict[str, Bids]:
         books = {}
@@ -245,5 +245,5 @@ def case_game(
     plans = plans or {}
     market = CaseMarket(with_plans(case, plans), scheme)
     return CaseGame(
-        market, tuple(players), {p: tuple(moves) for p in players}, plans, day_ahead_eur_per_mwh, rules
+        market=market, players=tuple(players), choices={p: tuple(moves) for p in players}, plans=plans, day_ahead_eur_per_mwh=day_ahead_eur_per_mwh, rules=rules
     )

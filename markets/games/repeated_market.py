@@ -132,16 +132,16 @@ class CaseMarket:
         cost = {system: bids.signed_price * sold[system] for system, bids in self.books.items()}
         earned = {system: received[system] - cost[system] for system in self.books}
         return Played(
-            sold,
-            received,
-            {
+            sold_mw=sold,
+            received_eur_per_h=received,
+            profit_eur_per_h={
                 seller: float(sum(earned[system][rows].sum() for system, rows in places.items()))
                 for seller, places in self._rows.items()
             },
-            float(sum(c.sum() for c in cost.values())),
-            paid_by_operator(self.scheme, ledger),
-            ledger.unserved_mw(),
-            self._penalty(case, states, sold),
+            cost_eur_per_h=float(sum(c.sum() for c in cost.values())),
+            paid_eur_per_h=paid_by_operator(self.scheme, ledger),
+            unserved_mw=ledger.unserved_mw(),
+            penalty_eur_per_h=self._penalty(case, states, sold),
         )
 
     def _penalty(

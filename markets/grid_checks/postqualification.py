@@ -34,19 +34,19 @@ def post_qualify(market: str = "tso_market") -> Block:
         refused[refused < NOTHING_MW] = 0.0
         up, down = (float(refused[bids.direction == d].sum()) for d in (UP, DOWN))
         cost = -float(bids.signed_price @ refused)
-        answer = Cleared(Status.OPTIMAL, "post-qualification", -refused, cost, up, down)
+        answer = Cleared(status=Status.OPTIMAL, message="post-qualification", quantity_mw=-refused, cost_eur_per_h=cost, short_mw=up, long_mw=down)
         return Written(
             refused={(market, area): refused} if refused.any() else {},
             clearings={area: Clearing(answer, 0.0)},
         )
 
     return Block(
-        "post_qualify",
-        "dso",
-        "correct",
-        ("area.bids", "area.grid", "area.sold", "area.local"),
-        ("area.sold",),
-        run,
+        name="post_qualify",
+        party="dso",
+        gate="correct",
+        reads=("area.bids", "area.grid", "area.sold", "area.local"),
+        writes=("area.sold",),
+        run=run,
     )
 
 

@@ -247,10 +247,10 @@ def prequalify(method: Method = "envelope", check: EnvelopeCheck = "none") -> Bl
         return Written(entries={area: {"offers": qualified, "qualified": held}})
 
     return Block(
-        "prequalify",
-        "dso",
-        "prequalify",
-        ("area.bids", "area.offers", *basis),
-        ("area.offers", "area.qualified"),
-        run,
+        name="prequalify",
+        party="dso",
+        gate="prequalify",
+        reads=("area.bids", "area.offers", *basis),
+        writes=("area.offers", "area.qualified"),
+        run=run,
     )

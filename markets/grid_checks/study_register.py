@@ -151,9 +151,9 @@ class StudyRegister:
         self._pass(a.applied_s)
         if exempt(self.region, a.kva, a.phases).all():
             self._units[a.unit] = _Unit(a, True, [np.inf, np.inf])
-            return Decision("exempt", a, a.applied_s, True, True)
+            return Decision(event="exempt", application=a, at_s=a.applied_s, up=True, down=True)
         self._waiting[a.unit] = a
-        return Decision("applied", a, a.applied_s, False, False, a.applied_s + STUDY_S)
+        return Decision(event="applied", application=a, at_s=a.applied_s, up=False, down=False, until_s=a.applied_s + STUDY_S)
 
     def answer(self, now_s: int) -> list[Decision]:
         """Answer what is due by now; what was asked in one second is studied together.
@@ -274,8 +274,11 @@ class StudyRegister:
         red = [(line, node) for line, node in sorted(studied) if not fits[line, node]]
         notices = self._notices(at_s, red, NEWCOMER)
         answers = [
-            Decision("answered", a, at_s, *self.standing(name, at_s), reason=self.reason(name, at_s))
+            Decision(
+                event="answered", application=a, at_s=at_s, up=up, down=down, reason=self.reason(name, at_s)
+            )
             for name, a in new.items()
+            for up, down in [self.standing(name, at_s)]
         ]
         return answers + notices
 
@@ -293,7 +296,7 @@ class StudyRegister:
                     gone.setdefault(name, [False, False])[line] = unit.mw(line) > 0
         self._last = None
         return [
-            Decision("notice", self._units[name].of, at_s, up, down, ends[name], reason)
+            Decision(event="notice", application=self._units[name].of, at_s=at_s, up=up, down=down, until_s=ends[name], reason=reason)
             for name, (up, down) in gone.items()
             if up or down
         ]

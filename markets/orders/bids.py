@@ -132,12 +132,12 @@ class Bids:
         its `direction` here is the opposite of what it buys, and no rule of the book needs a second case.
         """
         return cls(
-            np.array(bid_id, dtype=np.str_),
-            np.array(provider, dtype=np.str_),
-            np.array(node, dtype=np.int64),
-            np.array(direction, dtype=np.int64),
-            np.array(quantity_mw, dtype=np.float64),
-            np.array(price, dtype=np.float64),
+            bid_id=np.array(bid_id, dtype=np.str_),
+            provider=np.array(provider, dtype=np.str_),
+            node=np.array(node, dtype=np.int64),
+            direction=np.array(direction, dtype=np.int64),
+            quantity_mw=np.array(quantity_mw, dtype=np.float64),
+            price=np.array(price, dtype=np.float64),
             demand=np.array(demand, dtype=bool),
         )
 

@@ -42,12 +42,12 @@ class CapacityBids:
         """From (provider, system, direction, MW, price) rows."""
         columns = list(zip(*rows, strict=True)) if rows else [(), (), (), (), ()]
         return cls(
-            np.array(columns[0], dtype=np.str_),
-            np.array(columns[1], dtype=np.str_),
-            np.array(columns[2], dtype=np.int64),
-            np.array(columns[3], dtype=np.float64),
-            np.array(columns[4], dtype=np.float64),
-            np.full(len(rows), forwarded, dtype=bool),
+            provider=np.array(columns[0], dtype=np.str_),
+            system=np.array(columns[1], dtype=np.str_),
+            direction=np.array(columns[2], dtype=np.int64),
+            quantity_mw=np.array(columns[3], dtype=np.float64),
+            price=np.array(columns[4], dtype=np.float64),
+            forwarded=np.full(len(rows), forwarded, dtype=bool),
         )
 
     @classmethod
@@ -55,7 +55,7 @@ class CapacityBids:
         """Several books as one, sorted by provider, system and direction, what was forwarded first."""
         if not books:
             return cls.of([])
-        whole = cls(*(np.concatenate([getattr(b, c) for b in books]) for c in _COLUMNS))
+        whole = cls(**{c: np.concatenate([getattr(b, c) for b in books]) for c in _COLUMNS})
         order = np.lexsort((whole.direction, ~whole.forwarded, whole.system, whole.provider))
         return whole.limited(whole.quantity_mw, order)
 

@@ -48,7 +48,7 @@ class MeterHistory:
         self._recent = np.full((max(self.rules.before_isps, 1), self.n), np.nan)
         self._was_free = np.zeros(self.n, dtype=bool)
         rules = self.rules
-        self._matching = DayMatching(self.n, self.days, rules.x, rules.y, rules.adjusted)
+        self._matching = DayMatching(n=self.n, days=self.days, x=rules.x, y=rules.y, adjusted=rules.adjusted)
 
     def read(self, isp: int, metered_mw: FloatArray, active: BoolArray) -> None:
         """Enter the readings (n,) of an ISP; `active` (n,) says which meters were activated."""

@@ -81,9 +81,9 @@ def activation_payments(
                     lifted = lifted if abs(lifted) > NOTHING_EUR else 0.0
                     amount = float(paid[mine].sum()) * hours - lifted
                     buyer = buyer_of[market, system]
-                    payments.append(Payment(buyer, provider, kind, mwh, amount))
+                    payments.append(Payment(payer=buyer, payee=provider, kind=kind, quantity_mwh=mwh, amount_eur=amount))
                     if lifted:
-                        payments.append(Payment(buyer, provider, whole, 0.0, lifted))
+                        payments.append(Payment(payer=buyer, payee=provider, kind=whole, quantity_mwh=0.0, amount_eur=lifted))
     return payments
 
 
@@ -93,7 +93,7 @@ def imbalance_payments(
     """A long party (injects more than it sold or scheduled) gets its price, a short one pays its own."""
     return [
         Payment(
-            settler, party, "imbalance", mw * hours, mw * hours * (prices.long if mw > 0 else prices.short)
+            payer=settler, payee=party, kind="imbalance", quantity_mwh=mw * hours, amount_eur=mw * hours * (prices.long if mw > 0 else prices.short)
         )
         for party, mw in imbalance_mw.items()
         if mw != 0.0
@@ -103,7 +103,7 @@ def imbalance_payments(
 def cost_payments(cost_eur: Mapping[str, float], households: str) -> list[Payment]:
     """What aggregators pass on to their households for wear, comfort and feed-in lost."""
     return [
-        Payment(party, households, "household cost", 0.0, amount)
+        Payment(payer=party, payee=households, kind="household cost", quantity_mwh=0.0, amount_eur=amount)
         for party, amount in cost_eur.items()
         if amount != 0.0
     ]
@@ -113,11 +113,11 @@ def capacity_payments(standings: Sequence[Standing], penalty_factor: float, hour
     """Standing ready is paid per MW and hour; what was not offered costs `penalty_factor` times that back."""
     payments = []
     for s in standings:
-        payments.append(Payment(s.operator, s.provider, "capacity", 0.0, s.owed_eur_per_h * hours))
+        payments.append(Payment(payer=s.operator, payee=s.provider, kind="capacity", quantity_mwh=0.0, amount_eur=s.owed_eur_per_h * hours))
         missing = max(s.obligation_mw - s.offered_mw, 0.0)
         if missing > NOTHING_MW:
             penalty = penalty_factor * s.owed_eur_per_h * missing / s.obligation_mw * hours
-            payments.append(Payment(s.provider, s.operator, "unavailability", 0.0, penalty))
+            payments.append(Payment(payer=s.provider, payee=s.operator, kind="unavailability", quantity_mwh=0.0, amount_eur=penalty))
     return payments
 
 
@@ -129,7 +129,7 @@ def reactive_payments(trades: Sequence[ReactiveTrade], hours: float) -> list[Pay
         for provider, mine in trade.offers.places.items():
             if (trade.delivered_mvar[mine] > 0).any():
                 due = float(amount[mine].sum())
-                payments.append(Payment(trade.buyer, provider, "reactive", 0.0, due))
+                payments.append(Payment(payer=trade.buyer, payee=provider, kind="reactive", quantity_mwh=0.0, amount_eur=due))
     return payments
 
 
@@ -152,7 +152,7 @@ def shortfall_payments(
         missing = (1.0 - tolerance) * ordered - delivered_mw[place]
         if eur_per_mwh > 0 and ordered > NOTHING_MW and missing > NOTHING_MW:
             mwh = missing * hours
-            payments.append(Payment(pool, settler, "shortfall", -direction * mwh, eur_per_mwh * mwh))
+            payments.append(Payment(payer=pool, payee=settler, kind="shortfall", quantity_mwh=-direction * mwh, amount_eur=eur_per_mwh * mwh))
     return payments
 
 

@@ -82,32 +82,32 @@ class AgentBuilder:
         self.pools = scenario.pools
         self.units = [
             Unit(
-                u.name,
-                self._bus(u.bus, f"units.{u.name}"),
-                u.p_min_mw,
-                u.p_max_mw,
-                u.ramp_mw_per_isp,
-                u.c1,
-                u.c2,
-                u.adder,
+                name=u.name,
+                node=self._bus(u.bus, f"units.{u.name}"),
+                p_min_mw=u.p_min_mw,
+                p_max_mw=u.p_max_mw,
+                ramp_mw=u.ramp_mw_per_isp,
+                c1=u.c1,
+                c2=u.c2,
+                adder=u.adder,
             )
             for u in scenario.units
         ]
         self.large_loads = [
             LargeLoad(
-                x.name,
-                self._bus(x.bus, f"large_loads.{x.name}"),
-                x.up_mw,
-                x.up_price,
-                x.down_mw,
-                x.down_price,
+                name=x.name,
+                node=self._bus(x.bus, f"large_loads.{x.name}"),
+                up_mw=x.up_mw,
+                up_price=x.up_price,
+                down_mw=x.down_mw,
+                down_price=x.down_price,
             )
             for x in scenario.large_loads
         ]
         self.scheme = build_schemes(scenario.scheme_options)[scenario.scheme]
         self.integrated = any(b.party == "operator" for b in self.scheme.blocks)
         self.clearer = PLATFORM_NAME if self.integrated else TSO_NAME
-        self.product = Product("mFRR energy", *scenario.product.model_dump().values())
+        self.product = Product(name="mFRR energy", **scenario.product.model_dump())
         register, pooled_by = model.flexibility, scenario.forwarding.pooled_by
         self.admission = Admission(self.product, "mFRR", register, pooled_by)
         self.local_admission = Admission(replace(self.product, pool_minimum_mw=0.0), "LFM", register)
@@ -124,7 +124,7 @@ class AgentBuilder:
             {area: stream(scenario.seed, FORECAST, area) for area in sizes},
         )
         model.forecasts = self.forecasts = ForecastService(
-            model.calendar, clock, fleet, grids.load_mw, errors
+            calendar=model.calendar, clock=clock, fleet=fleet, load_mw=grids.load_mw, errors=errors
         )
 
     def _bus(self, bus: int, field: str) -> int:
@@ -141,13 +141,13 @@ class AgentBuilder:
         """Create everybody, in whatever order `arrange` asks; the world lists agents by name."""
         w = self.model
         per_day = 86_400 // w.calendar.isp_seconds
-        w.fleet_agent = FleetAgent(w, FLEET_NAME, self.context(FLEET_NAME), self.fleet, self.pools, per_day)
+        w.fleet_agent = FleetAgent(w, name=FLEET_NAME, context=self.context(FLEET_NAME), fleet=self.fleet, owners=self.pools, isps_per_day=per_day)
         for make in arrange([self._households, self._operators, self._sellers, self._market, self._brps]):
             make(arrange)
         w.physics = Physics(
-            self.grids.areas, self.grids.dc, PowerFlow(self.grids.transmission), self.grids.interface_node,
-            self.grids.tan_phi, self.grids.fixed_mvar, self.scenario.dso.offset,
-            self.scenario.power_flow_check.solver,
+            areas=self.grids.areas, dc=self.grids.dc, transmission_flow=PowerFlow(self.grids.transmission), interface_node=self.grids.interface_node,
+            tan_phi=self.grids.tan_phi, fixed_mvar=self.grids.fixed_mvar, offset=self.scenario.dso.offset,
+            solver=self.scenario.power_flow_check.solver,
         )  # fmt: skip
         everyone: list[Participant] = [
             w.fleet_agent,
@@ -173,9 +173,9 @@ class AgentBuilder:
         self.model.tso = self._tso()
         if self.integrated:
             self.model.market_operator = MarketOperator(
-                self.model, PLATFORM_NAME, self.context(PLATFORM_NAME), self.scheme, self.admission,
-                self.model.ledgers, self.grids.dc, self.grids.areas, self.grids.interface_node,
-                self.operators,
+                self.model, name=PLATFORM_NAME, context=self.context(PLATFORM_NAME), scheme=self.scheme, admission=self.admission,
+                ledgers=self.model.ledgers, dc=self.grids.dc, areas=self.grids.areas, interface_node=self.grids.interface_node,
+                operators=self.operators,
             )  # fmt: skip
 
     def _sellers(self, arrange: CreationOrder) -> None:
@@ -203,7 +203,7 @@ class AgentBuilder:
         sellers = [u.name for u in self.units]
         context = self.context(MARKET_NAME)
         self.model.market = DayAheadMarket(
-            self.model, MARKET_NAME, context, self.units, sellers, told, TSO_NAME
+            self.model, name=MARKET_NAME, context=context, units=self.units, sellers=sellers, told=told, operator=TSO_NAME
         )
 
     def _dso(self, area: Area) -> DSO:
@@ -211,9 +211,9 @@ class AgentBuilder:
         margins = Margins(self.scenario.dso.flow_margin, self.scenario.dso.voltage_margin_pu)
         operator_model = OperatorModel(area.lin, area.power_flow, self.scenario.dso.offset, margins)
         return DSO(
-            self.model, name, self.context(name), area, self.scheme, self.local_admission, self.model.ledgers,
-            self.model.fleet_agent, self.forecasts.errors, self.forecasts.lead_h, operator_model,
-            self._study(area, name), self.operators, self.clearer,
+            self.model, name=name, context=self.context(name), area=area, scheme=self.scheme, admission=self.local_admission, ledgers=self.model.ledgers,
+            fleet_agent=self.model.fleet_agent, errors=self.forecasts.errors, lead_h=self.forecasts.lead_h, operator_model=operator_model,
+            study=self._study(area, name), operators=self.operators, clearer=self.clearer,
         )  # fmt: skip
 
     def _study(self, area: Area, dso: str) -> FlexibilityStudyProcess | None:
@@ -225,15 +225,15 @@ class AgentBuilder:
             self.scenario, self.model.calendar, area, self.fleet, int(self.clock.now())
         )
         return FlexibilityStudyProcess(
-            area.name, self.context(f"study {dso}"), register, course, self.model.calendar.isp_seconds
+            system=area.name, context=self.context(f"study {dso}"), register=register, course=course, isp_seconds=self.model.calendar.isp_seconds
         )
 
     def _tso(self) -> TSO:
         unit_node = {u.name: u.node for u in self.units}
         return TSO(
-            self.model, TSO_NAME, self.context(TSO_NAME), self.scheme, self.admission, self.model.ledgers,
-            self.grids.dc, unit_node, self.grids.load_mw, self.grids.areas, self.grids.interface_node,
-            self.model.fleet_agent, self.forecasts.errors, self.forecasts.lead_h, self.operators,
+            self.model, name=TSO_NAME, context=self.context(TSO_NAME), scheme=self.scheme, admission=self.admission, ledgers=self.model.ledgers,
+            dc=self.grids.dc, unit_node=unit_node, load_mw=self.grids.load_mw, areas=self.grids.areas, interface_node=self.grids.interface_node,
+            fleet_agent=self.model.fleet_agent, errors=self.forecasts.errors, lead_h=self.forecasts.lead_h, operators=self.operators,
         )  # fmt: skip
 
     def _aggregator(
@@ -257,14 +257,14 @@ class AgentBuilder:
         )
         return Aggregator(
             self.model,
-            name,
-            self.context(name),
-            portfolio,
-            strategy,
-            self.product,
-            receivers,
-            orders,
-            conduct,
+            name=name,
+            context=self.context(name),
+            portfolio=portfolio,
+            strategy=strategy,
+            product=self.product,
+            receivers=receivers,
+            fleet_name=orders,
+            conduct=conduct,
         )
 
     def _brps(self, arrange: CreationOrder) -> None:
@@ -276,7 +276,7 @@ class AgentBuilder:
             if self.integrated:
                 how = Purchasing(PLATFORM_NAME, node, self.product, self.scenario.willingness_spread)
             own = (self.operators[system],) if to_dso and system != T else ()
-            return BRP(w, name, self.context(name), forecast, (MARKET_NAME, TSO_NAME, *own), how)
+            return BRP(w, name=name, context=self.context(name), forecast=forecast, receivers=(MARKET_NAME, TSO_NAME, *own), purchasing=how)
 
         w.brp_t = brp(T, self.forecasts.transmission, int(np.argmin(self.grids.load_mw.sum(axis=0))))
         w.brp_of_area = {

@@ -81,19 +81,19 @@ def build_model(
     model.load_mw, model.carry = grids.load_mw + grids.incident_mw, bus.carry
     if scenario.flexibility_register.enabled:
         model.flexibility = FlexibilityRegister()
-    agents = AgentBuilder(scenario, model, clock, bus, grids, fleet, aggregator_of, allowed)
+    agents = AgentBuilder(scenario=scenario, model=model, clock=clock, bus=bus, grids=grids, fleet=fleet, aggregator_of=aggregator_of, allowed=allowed)
     agents.create(arrange)
     r = scenario.reserve
     if r.enabled:
         how = AfrrSettings(
-            r.cycle_s, r.full_activation_s, r.gain, r.integral_s, r.delay_s, r.step_mw, r.monitor_s
+            cycle_s=r.cycle_s, full_activation_s=r.full_activation_s, gain=r.gain, integral_s=r.integral_s, delay_s=r.delay_s, step_mw=r.step_mw, monitor_s=r.monitor_s
         )
         model.reserve = Reserve(
-            how,
-            r.noise_mw,
-            r.termination,
-            scenario.seed,
-            r.setpoint_loss,
+            settings=how,
+            sigma_mw=r.noise_mw,
+            termination=r.termination,
+            seed=scenario.seed,
+            setpoint_loss=r.setpoint_loss,
             pricing=r.pricing,
         )
     book = add_services(scenario, model, agents.context, agents.operators, agents.product, MARKET_NAME)
@@ -126,31 +126,31 @@ def _settler(scenario: Scenario, model: FlexibilityModel, book: CapacityBook | N
     last = scenario.start + timedelta(days=scenario.days)
     free = public_holidays(s.holidays, scenario.zone, scenario.start, last)
     meters = Meters(
-        s.baseline, BaselineRules(s.x, s.y, s.adjusted, s.before_isps), names, model.areas,
-        model.fleet_agent.fleet.groups, day_index(model.calendar, free), model.recorder,
+        method=s.baseline, rules=BaselineRules(s.x, s.y, s.adjusted, s.before_isps), pools=names, areas=model.areas,
+        groups=model.fleet_agent.fleet.groups, days=day_index(model.calendar, free), record=model.recorder,
     )  # fmt: skip
     rules = SettlementRules(
         scenario.capacity.penalty_factor, s.shortfall_eur_per_mwh, s.correct_brp, scenario.capacity.nomination
     )
     pricing = ImbalancePricing(scenario.imbalance.rule, scenario.imbalance.alpha)
     return Settler(
-        model.tso,
-        model.clearer,
-        model.dsos,
-        model.aggregators,
-        model.transmission_sellers,
-        model.brps,
-        model.brp_of_area,
-        model.fleet_agent,
-        meters,
-        pricing,
-        model.reserve,
-        rules,
-        model.recorder,
-        model.calendar.isp_hours,
-        model.flexibility,
-        book,
-        model.non_firm,
+        tso=model.tso,
+        clearer=model.clearer,
+        dsos=model.dsos,
+        pools=model.aggregators,
+        transmission_sellers=model.transmission_sellers,
+        brps=model.brps,
+        brp_of_area=model.brp_of_area,
+        fleet_agent=model.fleet_agent,
+        meters=meters,
+        pricing=pricing,
+        reserve=model.reserve,
+        rules=rules,
+        recorder=model.recorder,
+        hours=model.calendar.isp_hours,
+        register=model.flexibility,
+        capacity=book,
+        non_firm=model.non_firm,
     )
 
 

@@ -108,9 +108,9 @@ def _applications(
         cohort = 0 if standing <= EXEMPT else standing - EXEMPT
         found.append(
             Application(
-                unit_name(pool, area, site, int(groups.device[k]), standing), int(area.site_node[site]),
-                float(rated_mw[UP][k]), float(rated_mw[DOWN][k]), devices.kva[of_group[k]],
-                devices.phases[of_group[k]], ASKED_BY[study.region], asked_s[cohort], ends.get(pool),
+                unit=unit_name(pool, area, site, int(groups.device[k]), standing), node=int(area.site_node[site]),
+                up_mw=float(rated_mw[UP][k]), down_mw=float(rated_mw[DOWN][k]), kva=devices.kva[of_group[k]],
+                phases=devices.phases[of_group[k]], by=ASKED_BY[study.region], applied_s=asked_s[cohort], contract_until_s=ends.get(pool),
             )
         )  # fmt: skip
     return found

@@ -76,16 +76,16 @@ def build_grids(scenario: Scenario, calendar: Calendar, folder: Path | None) -> 
     q = np.where(idle, 0.0, transmission.q_mvar / np.where(idle, 1.0, transmission.p_mw))
     profile = _profile(settings.load_profile, times, "transmission.load_profile")
     return Grids(
-        transmission,
-        DcModel.build(transmission),
-        areas,
-        interface_node,
-        profile[:, None] * load[None, :],
-        q,
-        np.where(idle, transmission.q_mvar, 0.0),
-        np.concatenate(site_of).astype(np.int64),
-        first,
-        _incidents(scenario, calendar, transmission),
+        transmission=transmission,
+        dc=DcModel.build(transmission),
+        areas=areas,
+        interface_node=interface_node,
+        load_mw=profile[:, None] * load[None, :],
+        tan_phi=q,
+        fixed_mvar=np.where(idle, transmission.q_mvar, 0.0),
+        site_of=np.concatenate(site_of).astype(np.int64),
+        n_sites=first,
+        incident_mw=_incidents(scenario, calendar, transmission),
     )
 
 
@@ -141,7 +141,7 @@ def _feeding_in(network: Network) -> tuple[Content, ...]:
     """Buses of an area whose loads feed in on balance."""
     in_mw = network.p_mw[network.p_mw > 0]
     how = "buses whose loads feed in on balance: only consumption is shared out to households"
-    return (Content("load", len(in_mw), -float(in_mw.sum()), "left out", how),) if len(in_mw) else ()
+    return (Content(table="load", count=len(in_mw), p_mw=-float(in_mw.sum()), use="left out", how=how),) if len(in_mw) else ()
 
 
 def _network(settings: GridSettings, folder: Path | None, field: str) -> Network:

@@ -79,12 +79,12 @@ def build_low_voltage(
                 raise InputError(
                     "scenario", f"{field}.name", f"{name} is the name of another feeder", "Choose another"
                 )
-            lv_feeder = LvFeeder(name, area.name, node, feeder, band, slice(first, first + users))
+            lv_feeder = LvFeeder(name=name, area=area.name, node=node, feeder=feeder, band=band, connections=slice(first, first + users))
             lv_feeders.append(lv_feeder)
             parts.append(_contracts(scenario.non_firm, lv_feeder, held, limits, calendar.isp_hours, field))
     contracts = Contracts.join(parts)
     standing = _standing(scenario.non_firm, contracts, calendar)
-    lv_connections = LvConnections(connection_of, standing, plug_in_isp, plug_in_kwh, phases_of)
+    lv_connections = LvConnections(connection_of=connection_of, standing=standing, plug_in_isp=plug_in_isp, plug_in_kwh=plug_in_kwh, phases_of=phases_of)
     return LowVoltage(tuple(lv_feeders), contracts, standing, lv_connections)
 
 

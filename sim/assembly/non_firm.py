@@ -38,21 +38,21 @@ def add_non_firm(
             _contexts(scenario, model, dso, low, book, aggregator_of[rows], forecasts)
         _remedies(scenario, model)
     return NonFirm(
-        low.lv_feeders,
-        book,
-        model.dsos,
-        model.aggregators,
-        model.tso,
-        model.fleet_agent,
-        model.flexibility,
-        model.ledgers,
-        scenario.reserve.enabled,
-        NonFirmAudit(low.contracts, year_of),
-        model.recorder,
-        calendar.isp_hours,
-        scenario.settlement.shortfall_eur_per_mwh,
-        year_of,
-        low.standing,
+        lv_feeders=low.lv_feeders,
+        book=book,
+        dsos=model.dsos,
+        pools=model.aggregators,
+        tso=model.tso,
+        fleet_agent=model.fleet_agent,
+        register=model.flexibility,
+        ledgers=model.ledgers,
+        reserve=scenario.reserve.enabled,
+        audit=NonFirmAudit(low.contracts, year_of),
+        record=model.recorder,
+        hours=calendar.isp_hours,
+        shortfall_eur_per_mwh=scenario.settlement.shortfall_eur_per_mwh,
+        year_of=year_of,
+        standing=low.standing,
     )
 
 
@@ -73,20 +73,20 @@ def _contexts(
 
     informed = any(block.party == "dso" for block in dso.scheme.blocks)
     dso.non_firm = ConnectionLimiter(
-        dso.name,
-        dso.context,
-        lv_feeders,
-        book,
-        rule,
-        model.fleet_agent,
-        pool_of,
-        informed,
-        partial(forecasts.share_error, dso.area),
-        forecasts.lead_s,
+        name=dso.name,
+        context=dso.context,
+        lv_feeders=lv_feeders,
+        book=book,
+        rule=rule,
+        fleet_agent=model.fleet_agent,
+        pool_of=pool_of,
+        informed=informed,
+        error=partial(forecasts.share_error, dso.area),
+        lead_s=forecasts.lead_s,
     )
     if settings.trading:
         value = settings.trade_value_eur_per_mwh
-        dso.trading = CurtailmentMarket(dso.context, dso.non_firm, lv_feeders, rule, model.fleet_agent, value)
+        dso.trading = CurtailmentMarket(context=dso.context, limits=dso.non_firm, lv_feeders=lv_feeders, rule=rule, fleet_agent=model.fleet_agent, value_eur_per_mwh=value)
 
 
 def _remedies(scenario: Scenario, model: FlexibilityModel) -> None:
@@ -96,6 +96,6 @@ def _remedies(scenario: Scenario, model: FlexibilityModel) -> None:
         assert isinstance(pool.portfolio, HouseholdPortfolio)  # what `FlexibilityModel.aggregators` are
         peers = [name for name in names if name != pool.name]
         pool.substitution = SubstitutionProcess(
-            pool.name, pool.context, pool.portfolio, scenario.non_firm.substitution, peers, model.tso.name,
-            partial(pool.sales.promises, n_groups=groups, reserve=reserve),
+            name=pool.name, context=pool.context, portfolio=pool.portfolio, substitution=scenario.non_firm.substitution, peers=peers, tso=model.tso.name,
+            sold=partial(pool.sales.promises, n_groups=groups, reserve=reserve),
         )  # fmt: skip

@@ -59,18 +59,18 @@ def _reactive(scenario: Scenario, model: FlexibilityModel, operators: Mapping[st
     settings, limits = scenario.local_reactive, scenario.product
     floor = max(limits.price_floor_eur_per_mwh, 0.0)  # or a DSO would buy what it has no use for
     product = Product(
-        "reactive power",
+        name="reactive power",
         price_floor_eur_per_mwh=floor,
         price_cap_eur_per_mwh=limits.price_cap_eur_per_mwh,
         unit="Mvar",
     )
     for dso in model.dsos:
-        dso.reactive = ReactivePowerBuyer(dso.name, dso.context, dso.system, product, model.flexibility)
+        dso.reactive = ReactivePowerBuyer(name=dso.name, context=dso.context, system=dso.system, product=product, register=model.flexibility)
     for pool in model.aggregators:
         assert isinstance(pool.portfolio, HouseholdPortfolio)  # what `FlexibilityModel.aggregators` are
         pool.reactive = ReactivePowerSeller(
-            pool.name, pool.context, pool.portfolio.inverters(), settings.power_factor,
-            settings.price_eur_per_mvarh, operators, model.fleet_agent.name,
+            name=pool.name, context=pool.context, inverters=pool.portfolio.inverters(), power_factor=settings.power_factor,
+            price_eur_per_mvarh=settings.price_eur_per_mvarh, buyers=operators, fleet_name=model.fleet_agent.name,
         )  # fmt: skip
 
 
@@ -90,12 +90,12 @@ def _register(
         for unit in assets.units:
             connected.setdefault(unit.system, {})[unit.name] = unit
         seller.applicant = Applicant(
-            seller.name, context(seller.name), model.tso.name, assets.service, assets.units, assets.fast_mw,
-            rules.renew_s,
+            name=seller.name, context=context(seller.name), operator=model.tso.name, service=assets.service, units=assets.units, fast_mw=assets.fast_mw,
+            renew_s=rules.renew_s,
         )  # fmt: skip
     test = AssetTest(connected.get(T, {}))
     model.tso.qualification = PrequalificationProcess(
-        model.tso.name, model.tso.context, register, rules, test, operators
+        name=model.tso.name, context=model.tso.context, register=register, rules=rules, test=test, operators=operators
     )
     for dso in model.dsos:
         study = dso.study.test if r.grid_test and dso.study is not None else None
@@ -108,13 +108,13 @@ def _buyers(settings: CapacitySettings, model: FlexibilityModel, book: CapacityB
     everybody = [*pools, *(p.name for p in model.transmission_sellers)]
     systems = [T, *(d.system for d in model.dsos)]
     model.tso.capacity = CapacityAuctioneer(
-        model.tso.name, model.tso.context, book, rules, systems, everybody
+        name=model.tso.name, context=model.tso.context, book=book, rules=rules, systems=systems, sellers=everybody
     )
     local = AuctionRules(rules.marginal, 0.0)
     onward = model.tso.name if settings.local.forwarding else None
     for dso in model.dsos:
         if any(need.area == dso.system for need in settings.local.needs):
-            dso.capacity = CapacityAuctioneer(dso.name, dso.context, book, local, [dso.system], pools, onward)
+            dso.capacity = CapacityAuctioneer(name=dso.name, context=dso.context, book=book, rules=local, systems=[dso.system], sellers=pools, forward_to=onward)
 
 
 def _sellers(scenario: Scenario, model: FlexibilityModel, context: ContextOf, market: str) -> None:
@@ -124,15 +124,15 @@ def _sellers(scenario: Scenario, model: FlexibilityModel, context: ContextOf, ma
         own = context(f"capacity {agent.name}")
         spread = 1.0 + c.price_spread * (float(own.draws(PRICE).random()) - 0.5)
         return CapacitySeller(
-            agent.name,
-            own,
-            agent.portfolio.availability,
-            price * spread,
-            c.offered_share,
-            c.tick_mw,
-            twice,
-            tells,
-            c.strike_eur_per_mwh,
+            name=agent.name,
+            context=own,
+            availability=agent.portfolio.availability,
+            price_eur_per_mw_h=price * spread,
+            share=c.offered_share,
+            tick_mw=c.tick_mw,
+            double=twice,
+            market=tells,
+            strike_eur_per_mwh=c.strike_eur_per_mwh,
         )
 
     for pool in model.aggregators:

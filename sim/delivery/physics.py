@@ -138,9 +138,18 @@ class Physics:
                     initial=0.0
                 )
             )
-        after = Violations(lines, worst) if state.converged else Violations(diverged=1)
-        nan, sums = float("nan"), (state.root_mw, state.losses_mw)
-        return GridResult(state, *sums, after, None, None, error, nan, (p_mw, q_mvar))
+        after = Violations(lines=lines, max_overload_pct=worst) if state.converged else Violations(diverged=1)
+        return GridResult(
+            state=state,
+            interface_mw=state.root_mw,
+            losses_mw=state.losses_mw,
+            after=after,
+            base=None,
+            linear=None,
+            flow_error_mw=error,
+            voltage_error_pu=float("nan"),
+            injections=(p_mw, q_mvar),
+        )
 
     def _solve(self, flow: PowerFlow, p: FloatArray, q: FloatArray, isp: int, audit: bool) -> AcState:
         state = flow.reference(p, q, compiled=True) if self._reference else flow.solve(p, q)

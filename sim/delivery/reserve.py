@@ -95,11 +95,11 @@ class Reserve:
             ramp = (left - slow_mw) / self.settings.full_activation_s + slow_mw / SLOW_S
         names, owner = np.unique(np.concatenate([b.provider for b, _ in books.values()]), return_inverse=True)
         bids = AfrrBids(
-            np.concatenate([b.direction for b, _ in books.values()]).astype(np.float64),
-            left,
-            np.concatenate([b.price for b, _ in books.values()]),
-            ramp,
-            owner,
+            direction=np.concatenate([b.direction for b, _ in books.values()]).astype(np.float64),
+            quantity_mw=left,
+            price=np.concatenate([b.price for b, _ in books.values()]),
+            ramp_mw_per_s=ramp,
+            owner=owner,
         )
         heard = self._heard(isp, owner, names, len(path))
         watch = monitor if self.termination else None

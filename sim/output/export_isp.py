@@ -100,13 +100,13 @@ class IspExport:
         none = np.zeros(network.n_nodes)
         own = self._states.get(name, {})
         return System(
-            network,
-            last.get("p_mw", none),
-            last.get("q_mvar", none),
-            bids,
-            self.ratings_mva[name],
-            self.interface_bus.get(name),
-            self._scheduled.get(name),
-            own.get("zones") if static else None,
-            own.get("reactive_bids", Bids.empty()),
+            network=network,
+            p_mw=last.get("p_mw", none),
+            q_mvar=last.get("q_mvar", none),
+            bids=bids,
+            ratings_mva=self.ratings_mva[name],
+            interface_bus=self.interface_bus.get(name),
+            scheduled_mw=self._scheduled.get(name),
+            zones=own.get("zones") if static else None,
+            reactive=own.get("reactive_bids", Bids.empty()),
         )

@@ -201,8 +201,8 @@ class NonFirmSettings(Section):
     def terms(self) -> Terms:
         """What the contract says besides capacities."""
         return Terms(
-            self.always, self.activations_per_year, self.hours_each, self.notice_minutes, self.limits,
-            self.compensation_eur_per_mwh, self.free_share,
+            permanent=self.always, activations_per_year=self.activations_per_year, hours_each=self.hours_each, notice_minutes=self.notice_minutes, limits=self.limits,
+            compensation_eur_per_mwh=self.compensation_eur_per_mwh, free_share=self.free_share,
         )  # fmt: skip
 
 

@@ -86,7 +86,7 @@ def reactive_trades(
         if "reactive_mvar" in state:
             offers, awarded = state["reactive_bids"], state["reactive_mvar"]
             parts = [seller.delivered_mvar(offers, awarded, group_mvar) for seller in sellers]
-            trades.append(ReactiveTrade(dso.name, dso.system, offers, awarded, np.sum(parts, axis=0)))
+            trades.append(ReactiveTrade(buyer=dso.name, system=dso.system, offers=offers, awarded_mvar=awarded, delivered_mvar=np.sum(parts, axis=0)))
     return trades
 
 
@@ -134,5 +134,5 @@ def standings(
             offered = min(offered, nominated_mw.get((isp, provider), (0.0, 0.0))[0 if direction == UP else 1])
         kept = offered if operator != tso else min(kept, offered)
         mw, pay = sum(c.mw for c in contracts), sum(c.mw * c.price for c in contracts)
-        found.append(Standing(operator, service, provider, direction, mw, offered, kept, pay))
+        found.append(Standing(operator=operator, service=service, provider=provider, direction=direction, obligation_mw=mw, offered_mw=offered, fulfilled_mw=kept, owed_eur_per_h=pay))
     return found

@@ -190,19 +190,19 @@ class NonFirm:
         """Compensation for energy withheld, help among pools, and curtailment traded."""
         paid = [
             Payment(
-                t.payer, t.payee, "substitution", t.direction * t.mw * self.hours,
-                t.direction * t.price * t.mw * self.hours,
+                payer=t.payer, payee=t.payee, kind="substitution", quantity_mwh=t.direction * t.mw * self.hours,
+                amount_eur=t.direction * t.price * t.mw * self.hours,
             )
             for t in self.transfers.get(isp, ())
         ]  # fmt: skip
         if self.shortfall_eur_per_mwh > 0.0:
             for name, mw in self._missed.pop(isp, ()):
                 mwh = mw * self.hours
-                paid.append(Payment(name, self.tso.name, "shortfall", mwh, self.shortfall_eur_per_mwh * mwh))
+                paid.append(Payment(payer=name, payee=self.tso.name, kind="shortfall", quantity_mwh=mwh, amount_eur=self.shortfall_eur_per_mwh * mwh))
         for dso in self.dsos:
             for deal in dso.trading.deals.pop(isp, ()) if dso.trading is not None else ():
                 mwh = deal.kw / 1000.0 * self.hours
-                paid.append(Payment(deal.buyer, deal.seller, "curtailment trade", mwh, deal.price * mwh))
+                paid.append(Payment(payer=deal.buyer, payee=deal.seller, kind="curtailment trade", quantity_mwh=mwh, amount_eur=deal.price * mwh))
             paid += self._compensation(isp, dso, step)
         return paid
 
@@ -230,7 +230,7 @@ class NonFirm:
         if due.sum() <= 0.0:
             return []
         mwh = float((withheld - unpaid).sum()) / 1000.0
-        return [Payment(dso.name, "households", "non-firm compensation", mwh, float(due.sum()))]
+        return [Payment(payer=dso.name, payee="households", kind="non-firm compensation", quantity_mwh=mwh, amount_eur=float(due.sum()))]
 
     def _in_force(self, isp: int) -> BoolArray:
         """Contracts (C,) that hold in an ISP: those activated, and those that hold without it."""
@@ -281,7 +281,7 @@ class NonFirm:
         energy = {(name, done.direction): done for name, done in self._substituted.pop(isp, ())}
         told = self.tso.substituted.get(isp, {})
         for key in sorted({*reserve, *energy, *told}):
-            done = energy.get(key, Substituted(key[1]))
+            done = energy.get(key, Substituted(direction=key[1]))
             blocked, undelivered = reserve.get(key, (0.0, 0.0))
             energy_mw, reserve_mw = told.get(key, (0.0, 0.0))
             if blocked + done.blocked_kw + energy_mw + reserve_mw <= NOTHING_MW:

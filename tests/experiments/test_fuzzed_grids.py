@@ -77,7 +77,7 @@ def envelopes(n: int, folder: Path) -> Iterator[tuple[int, str]]:
     rng, path = random.Random(3), folder / "net.json"
     for k in range(n):
         path.write_bytes(spoiled(rng, feeder()))
-        request = Request(str(path), rng.choice(RULES), rng.choice(POINTS), rng.choice((1.0, 0.4)))
+        request = Request(net=str(path), rule=rng.choice(RULES), points=rng.choice(POINTS), participation=rng.choice((1.0, 0.4)))
         yield k, used(request)
 
 

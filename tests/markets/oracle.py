@@ -114,7 +114,7 @@ def edges(net: Any) -> list[Edge]:
         ends = [(bus, (k, bus) in open_at) for bus in (row.from_bus, row.to_bus)]
         if row.in_service and not all(is_open for _, is_open in ends):
             a, b = (-1 - k if is_open else node[bus] for bus, is_open in ends)
-            found.append(Edge(f"line {k}", a, b, r, x, 1.0, _rating(limit), ground))
+            found.append(Edge(label=f"line {k}", a=a, b=b, r=r, x=x, ratio=1.0, limit_mva=_rating(limit), ground=ground))
     for k, row in zip(net.trafo.index, net.trafo.itertuples(), strict=True):
         hv, lv = row.vn_hv_kv, row.vn_lv_kv
         if row.tap_side in ("hv", "lv") and row.tap_changer_type == "Ratio" and not pd.isna(row.tap_pos):
@@ -128,7 +128,7 @@ def edges(net: Any) -> list[Edge]:
         if row.in_service and ("t", k) not in opened:
             whole, ground = _star_as_triangle(complex(r, x), _magnetising(row, kv_lv / lv))
             a, b = node[row.hv_bus], node[row.lv_bus]
-            found.append(Edge(f"trafo {k}", a, b, whole.real, whole.imag, ratio, limit, ground))
+            found.append(Edge(label=f"trafo {k}", a=a, b=b, r=whole.real, x=whole.imag, ratio=ratio, limit_mva=limit, ground=ground))
     return found
 
 
@@ -235,12 +235,12 @@ class Area:
             if math.isfinite(mva):
                 mw = math.sqrt(max(mva**2 - flow_q[label] ** 2, 0.0))
                 effect = np.array([f[label] for f in flows])
-                found.append(Limit(f"{mine} {label}", flow[label], effect, -mw, mw, OVERLOAD))
+                found.append(Limit(label=f"{mine} {label}", base=flow[label], effect=effect, low=-mw, high=mw, penalty=OVERLOAD))
         for node in dict.fromkeys(self.node.values()):
             bands = [self.band(bus) for bus, at in self.node.items() if at == node]
             low, high = max(b[0] for b in bands) ** 2, min(b[1] for b in bands) ** 2
             effect = np.array([u[node] - none[node] for u in ws])
-            found.append(Limit(f"{mine} node {node}", w[node], effect, low, high, VOLTAGE))
+            found.append(Limit(label=f"{mine} node {node}", base=w[node], effect=effect, low=low, high=high, penalty=VOLTAGE))
         return found
 
 
@@ -252,7 +252,7 @@ def _feeder(parent: int, group: Sequence[Edge]) -> Feeder:
     total = 1.0 / sum(1.0 / z for z in impedances)
     shares = {e.label: (total / z).real for e, z in zip(group, impedances, strict=True)}
     assert all(abs((total / z).imag) < 1e-9 for z in impedances)
-    return Feeder(parent, 1.0 / ratios[0] ** 2, total.real, total.imag, shares)
+    return Feeder(parent=parent, gain=1.0 / ratios[0] ** 2, r=total.real, x=total.imag, shares=shares)
 
 
 def transmission_limits(net: Any, p: Mapping[int, float], at: Sequence[int], direction: Array) -> list[Limit]:
@@ -277,7 +277,7 @@ def transmission_limits(net: Any, p: Mapping[int, float], at: Sequence[int], dir
             edge.limit_mva,
         )
         if math.isfinite(mva):
-            found.append(Limit(f"T {edge.label}", base, effect, -mva, mva, OVERLOAD))
+            found.append(Limit(label=f"T {edge.label}", base=base, effect=effect, low=-mva, high=mva, penalty=OVERLOAD))
     return found
 
 

@@ -104,14 +104,14 @@ def test_uniform_envelopes_hold_the_largest_volume(seed: int) -> None:
 def test_price_based_envelope_favours_the_cheap_bid() -> None:
     """Two up bids of 1 MW behind a branch with 1.2 MW left: all of the cheap one, 0.2 MW of the other."""
     rows = GridConstraints(
-        np.array([[0.0, -1.0]]),
-        np.array([-0.8]),
-        np.array([2.0]),
-        np.zeros((0, 2)),
-        np.empty(0),
-        np.empty(0),
-        np.empty(0),
-        np.empty(0, dtype=np.int64),
+        flow_matrix=np.array([[0.0, -1.0]]),
+        flow_mw=np.array([-0.8]),
+        limit_mw=np.array([2.0]),
+        voltage_matrix=np.zeros((0, 2)),
+        w_pu2=np.empty(0),
+        w_min_pu2=np.empty(0),
+        w_max_pu2=np.empty(0),
+        buses=np.empty(0, dtype=np.int64),
     )
     bids = random_bids(np.random.default_rng(0), 2, 2)
     for name, values in (

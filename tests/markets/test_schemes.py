@@ -41,7 +41,7 @@ def _block(**changes: Any) -> Block:
 
 
 def _scheme(*steps: Block | Repeat, shared: frozenset[str] = OFFERS | GRID) -> Scheme:
-    return Scheme("trial", steps, shared, "a test", "a test")
+    return Scheme(name="trial", steps=steps, shared=shared, source="a test", summary="a test")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_badly_composed_schemes_are_refused(
     steps: list[Block | Repeat], shared: frozenset[str], why: str
 ) -> None:
     with pytest.raises(SchemeError) as error:
-        Scheme("trial", tuple(steps), shared, "a test", "a test")
+        Scheme(name="trial", steps=tuple(steps), shared=shared, source="a test", summary="a test")
     assert str(error.value).startswith("scheme trial: ")
     assert why in str(error.value)
 

@@ -27,7 +27,7 @@ AREAS = [SimpleNamespace(name="D1", sites=range(2)), SimpleNamespace(name="D2", 
 def _meters() -> Meters:
     days = DayIndex({}, {}, {})
     return Meters(
-        "counterfactual", BaselineRules(), ["A", "B"], cast(Any, AREAS), GROUPS, days, lambda *row: None
+        method="counterfactual", rules=BaselineRules(), pools=["A", "B"], areas=cast(Any, AREAS), groups=GROUPS, days=days, record=lambda *row: None
     )
 
 

@@ -149,7 +149,7 @@ def test_capacity_paid_at_another_price(monkeypatch: pytest.MonkeyPatch, tmp_pat
 def test_a_penalty_beyond_its_rule(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def greedy(payments: list[Payment]) -> list[Payment]:
         first = payments[0]
-        return [*payments, Payment(first.payee, first.payer, "unavailability", 0.0, 1e6)]
+        return [*payments, Payment(payer=first.payee, payee=first.payer, kind="unavailability", quantity_mwh=0.0, amount_eur=1e6)]
 
     _tamper(monkeypatch, settling, "capacity_payments", greedy)
     _caught(tmp_path, "at most", **STANDING)
@@ -255,7 +255,7 @@ def test_an_award_left_out_of_the_total(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 def test_contracts_are_what_the_audit_looks_at() -> None:
     book = CapacityBook(FlexibilityRegister())
-    book.enter(Contract("TSO", "aFRR", "A", "D1", 1, range(2), 1.0, 5.0))
+    book.enter(Contract(operator="TSO", service="aFRR", provider="A", system="D1", direction=1, isps=range(2), mw=1.0, price=5.0))
     with pytest.raises(AuditError, match=r"A sold 1\.0 MW of capacity in D1 and has 0"):
         audit_capacity(0, book, [], 1.3, 0.25)
     assert np.isclose(obligation_mw(book, 1, "A", "aFRR", 1), 1.0)

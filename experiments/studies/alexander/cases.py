@@ -167,7 +167,7 @@ def _area(name: str, grid: str, kind: str, seed: int, recipe: Recipe) -> Area:
     low, high = (np.full(len(network.bus_index), end) for end in (recipe.vm_min_pu, recipe.vm_max_pu))
     rated = replace(rated, p_mw=p_mw, root_vm_pu=recipe.root_vm_pu, vm_min_pu=low, vm_max_pu=high)
     lin = replace(lin, network=rated)
-    return Area(rated, lin, distribution_constraints(lin, p_mw, rated.q_mvar), bids, PowerFlow(rated))
+    return Area(network=rated, lin=lin, rows=distribution_constraints(lin, p_mw, rated.q_mvar), bids=bids, power_flow=PowerFlow(rated))
 
 
 def _feeder_bids(

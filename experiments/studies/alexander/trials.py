@@ -53,8 +53,8 @@ class Setting:
     first_market: Interface = FIXED
 
 
-MAIN = Setting("shared", "recipe of the bundled cases, interface fixed", schemes=(*CHAPTER_4, *BEYOND))
-STRESSED = Setting("tight", "tight grids, first layer free", TIGHT, first_market=FREE)
+MAIN = Setting(study="shared", label="recipe of the bundled cases, interface fixed", schemes=(*CHAPTER_4, *BEYOND))
+STRESSED = Setting(study="tight", label="tight grids, first layer free", recipe=TIGHT, first_market=FREE)
 
 
 def scheme_of(label: str, first_market: Interface = FIXED) -> Scheme:

@@ -28,7 +28,7 @@ from tandem_sim.grids.power_flow.constraints import Violations, ac_violations
 from tandem_sim.markets.cases.case import Case
 from tandem_sim.markets.cases.clear import clear_case
 
-VOLTAGE = Setting("voltage-bound", "voltage-bound, interface fixed", VOLTAGE_BOUND)
+VOLTAGE = Setting(study="voltage-bound", label="voltage-bound, interface fixed", recipe=VOLTAGE_BOUND)
 
 _BAND = {name: getattr(VOLTAGE_BOUND, name) for name in ("root_vm_pu", "vm_min_pu", "vm_max_pu")}
 _SCHEMES = (
@@ -40,7 +40,7 @@ _SCHEMES = (
     "multilevel-06",
 )
 STEPS = [
-    Setting("what makes voltage bind", label, recipe, ("B",), _SCHEMES)
+    Setting(study="what makes voltage bind", label=label, recipe=recipe, kinds=("B",), schemes=_SCHEMES)
     for label, recipe in (
         ("recipe of the bundled cases", SHARED),
         ("set-point 1.04 p.u., band 0.95 to 1.05", replace(SHARED, **_BAND)),

@@ -74,7 +74,7 @@ def plans_behind(congested: Case) -> dict[str, list[Plan]]:
             mw = PLANNED_SHARE * float(area.bids.quantity_mw[here].sum())
             worth = DAY_AHEAD_EUR_PER_MWH - direction * LOSS_EUR_PER_MWH
             seller = str(area.bids.provider[here][0])
-            plans.setdefault(seller, []).append(Plan(name, node, direction, mw, worth))
+            plans.setdefault(seller, []).append(Plan(system=name, node=node, direction=direction, mw=mw, worth_eur_per_mwh=worth))
     return plans
 
 

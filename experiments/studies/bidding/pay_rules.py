@@ -94,9 +94,9 @@ def learned(
     """All ISPs played by learners, or by the truth: the market, and what was true. S1 may have to deviate."""
     market = WatchedMarket(case, scheme)
     market.history = []
-    arena = CaseWorld(market, ISPS, NOISE, "truthful")
+    arena = CaseWorld(market=market, isps=ISPS, noise=NOISE, others="truthful")
     strategies: dict[str, Strategy] = {
-        s: QLearning(stream(seed, f"learner {s}"), MARKUPS, rate=0.05, patience=200.0)
+        s: QLearning(rng=stream(seed, f"learner {s}"), markups=MARKUPS, rate=0.05, patience=200.0)
         if learns
         else Truthful()
         for s in SELLERS

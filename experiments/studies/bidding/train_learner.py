@@ -115,7 +115,7 @@ def learned(case: Case, pricing: Pricing, steps: int = STEPS, seed: int = SEED) 
     best = max(tried, key=lambda m: tried[m])
     learner, action = evaluated(env, trained(env, steps, seed))
     markup = MARKUP_EUR_PER_MWH * float(action[0])
-    return Learned(pricing, truthful, learner, best, tried[best], markup, float(action[1]))
+    return Learned(pricing=pricing, truthful=truthful, learner=learner, best_markup=best, best_fixed=tried[best], mean_markup=markup, mean_share=float(action[1]))
 
 
 def main() -> None:

@@ -54,7 +54,7 @@ def random_bids(
 def area(grid: Network, bids: Bids) -> Area:
     """A distribution area with linear offsets."""
     lin = LinDistFlow.build(grid)
-    return Area(grid, lin, rows_of(grid), bids, PowerFlow(grid))
+    return Area(network=grid, lin=lin, rows=rows_of(grid), bids=bids, power_flow=PowerFlow(grid))
 
 
 def rows_of(grid: Network) -> GridConstraints:
@@ -83,7 +83,7 @@ def random_case(
     ends = np.array([0, 1, 0]), np.array([1, 2, 2])
     triangle = network(*ends, np.full(3, 0.1), np.full(3, line_mva), p)
     transmission = TransmissionGrid(DcModel.build(triangle), p, {"D1": 1, "D2": 2}, interface)
-    return Case("random", transmission, random_bids(rng, 3, 10, "t-", down_below), areas)
+    return Case(name="random", transmission=transmission, tso_bids=random_bids(rng, 3, 10, "t-", down_below), areas=areas)
 
 
 def book(*rows: Row, demand: tuple[str, ...] = ()) -> Bids:
@@ -118,7 +118,7 @@ def system(need_mw: float, tso_bids: Bids, **areas: Area) -> Case:
     p = np.array([sum(interface.values()) - need_mw, 0.0])
     line = network(np.array([0]), np.array([1]), np.array([0.1]), np.array([np.inf]), p)
     grid = TransmissionGrid(DcModel.build(line), p, dict.fromkeys(areas, 1), interface)
-    return Case("by hand", grid, tso_bids, areas)
+    return Case(name="by hand", transmission=grid, tso_bids=tso_bids, areas=areas)
 
 
 def over_line(case: Case, line_mw: float) -> Case:

@@ -88,12 +88,12 @@ class Setting:
     @property
     def reference(self) -> Setting:
         """What it is set against."""
-        return Setting(COMMON, self.mape, pricing=self.pricing)
+        return Setting(scheme=COMMON, mape=self.mape, pricing=self.pricing)
 
 
-MAIN = (Setting(COMMON), Setting(INTEGRATED, spread=SPREAD))
+MAIN = (Setting(scheme=COMMON), Setting(scheme=INTEGRATED, spread=SPREAD))
 """Run at more seeds than the rest: what markets leave varies much from seed to seed."""
-LATE_TWIN = Setting(INTEGRATED, spread=SPREAD, upload="as it clears")
+LATE_TWIN = Setting(scheme=INTEGRATED, spread=SPREAD, upload="as it clears")
 """What of the difference is due to the age of the TSO's forecast."""
 KEYS = ("scheme", "mape", "spread", "pricing", "upload")
 MEASURES = (
@@ -112,13 +112,13 @@ def settings() -> Iterator[Setting]:
     """All settings, references among them."""
     for mape in MAPES:
         for scheme in (COMMON, *OTHERS):
-            yield Setting(scheme, mape)
+            yield Setting(scheme=scheme, mape=mape)
         for spread in SPREADS[mape]:
-            yield Setting(INTEGRATED, mape, spread)
+            yield Setting(scheme=INTEGRATED, mape=mape, spread=spread)
     yield LATE_TWIN
-    yield Setting(COMMON, pricing=CLEARED)
+    yield Setting(scheme=COMMON, pricing=CLEARED)
     for spread in SPREADS[MAPE][2:]:
-        yield Setting(INTEGRATED, spread=spread, pricing=CLEARED)
+        yield Setting(scheme=INTEGRATED, spread=spread, pricing=CLEARED)
 
 
 def plan(seeds: int, more: int) -> list[Planned]:
@@ -159,15 +159,15 @@ def _left_over(by_error: Axes, by_spread: Axes, spread: pd.DataFrame) -> None:
     at = "day-ahead forecast error (% of nominal load)"
     looks = [("multilevel-03", GREEN, "--"), ("hybrid", DARK, ":")]
     for k, (name, colour, dash) in enumerate(looks):
-        line = {100.0 * m + 0.08 * (k - 1): Setting(name, m) for m in MAPES}
+        line = {100.0 * m + 0.08 * (k - 1): Setting(scheme=name, mape=m) for m in MAPES}
         _line(by_error, spread, at, line, (name, colour, dash))
-    line = {100.0 * m + 0.08: Setting(INTEGRATED, m, SPREAD) for m in MAPES}
+    line = {100.0 * m + 0.08: Setting(scheme=INTEGRATED, mape=m, spread=SPREAD) for m in MAPES}
     _line(by_error, spread, at, line, (f"integrated, {SPREAD:g} EUR/MWh", RED, "-"))
     _line(by_error, spread, at, {100.0 * MAPE + 0.2: LATE_TWIN}, ("... need told as it clears", PURPLE, ""))
     by_error.set_title("Left to the reserve, more than under common")
     at = "most that companies pay above the day-ahead price (EUR/MWh)"
     for k, (mape, colour) in enumerate(zip(MAPES, (SKY, RED, ORANGE), strict=True)):
-        line = {x + 1.2 * (k - 1): Setting(INTEGRATED, mape, x) for x in SPREADS[mape]}
+        line = {x + 1.2 * (k - 1): Setting(scheme=INTEGRATED, mape=mape, spread=x) for x in SPREADS[mape]}
         _line(by_spread, spread, at, line, (f"error {100 * mape:g} %", colour, "-"))
     by_spread.set_title("... by what companies are willing to pay")
     for ax in (by_error, by_spread):
@@ -180,8 +180,8 @@ def _left_over(by_error: Axes, by_spread: Axes, spread: pd.DataFrame) -> None:
 CALM = 0.015
 """Forecast error at which who pays is drawn: with larger ones a few ISPs of scarcity hide all else."""
 BARS = {
-    **{name: Setting(name, CALM) for name in OTHERS},
-    **{f"integrated, {x:g}": Setting(INTEGRATED, CALM, x) for x in SPREADS[CALM]},
+    **{name: Setting(scheme=name, mape=CALM) for name in OTHERS},
+    **{f"integrated, {x:g}": Setting(scheme=INTEGRATED, mape=CALM, spread=x) for x in SPREADS[CALM]},
 }
 PAYERS = {
     "brps_eur": "BRPs",
@@ -223,20 +223,20 @@ def figure(spread: pd.DataFrame, folder: Path) -> Path:
 def tables(spread: pd.DataFrame) -> str:
     """All tables of the page, from the rows of `paired`."""
     common = {f"common, {BID}": MAIN[0]}
-    own = {f"integrated, {x:g} EUR/MWh": Setting(INTEGRATED, spread=x) for x in SPREADS[MAPE]}
+    own = {f"integrated, {x:g} EUR/MWh": Setting(scheme=INTEGRATED, spread=x) for x in SPREADS[MAPE]}
     late = {f"integrated, {SPREAD:g} EUR/MWh, need told as it clears": LATE_TWIN}
-    others = {name: Setting(name) for name in OTHERS}
-    cleared = {f"common, {CLEARED}": Setting(COMMON, pricing=CLEARED)} | {
-        f"integrated, {x:g} EUR/MWh, {CLEARED}": Setting(INTEGRATED, spread=x, pricing=CLEARED)
+    others = {name: Setting(scheme=name) for name in OTHERS}
+    cleared = {f"common, {CLEARED}": Setting(scheme=COMMON, pricing=CLEARED)} | {
+        f"integrated, {x:g} EUR/MWh, {CLEARED}": Setting(scheme=INTEGRATED, spread=x, pricing=CLEARED)
         for x in SPREADS[MAPE][2:]
     }
     errors = {
         f"{100 * mape:g} %, {name}": setting
         for mape in MAPES
         for name, setting in {
-            COMMON: Setting(COMMON, mape),
-            **{other: Setting(other, mape) for other in OTHERS},
-            **{f"integrated, {x:g} EUR/MWh": Setting(INTEGRATED, mape, x) for x in SPREADS[mape]},
+            COMMON: Setting(scheme=COMMON, mape=mape),
+            **{other: Setting(scheme=other, mape=mape) for other in OTHERS},
+            **{f"integrated, {x:g} EUR/MWh": Setting(scheme=INTEGRATED, mape=mape, spread=x) for x in SPREADS[mape]},
         }.items()
     }
     parts = {

@@ -66,12 +66,12 @@ WARM_UP = 8
 """ISPs at either end of the day that do not count: caches fill at one, gates run dry at the other."""
 
 
-FULL = Point(20, 100_000, 40)
-LOADED = Point(20, 100_000, 40, load_scale=2.0)
+FULL = Point(dsos=20, households=100_000, aggregators=40)
+LOADED = Point(dsos=20, households=100_000, aggregators=40, load_scale=2.0)
 """Twice the load of MV grids besides households: some of them break limits, so their markets have work."""
 POINTS = (
-    Point(2, 10_000, 40), Point(5, 25_000, 40), Point(10, 50_000, 40), FULL,
-    Point(20, 10_000, 40), Point(20, 30_000, 40), Point(20, 100_000, 10), Point(20, 100_000, 160), LOADED,
+    Point(dsos=2, households=10_000, aggregators=40), Point(dsos=5, households=25_000, aggregators=40), Point(dsos=10, households=50_000, aggregators=40), FULL,
+    Point(dsos=20, households=10_000, aggregators=40), Point(dsos=20, households=30_000, aggregators=40), Point(dsos=20, households=100_000, aggregators=10), Point(dsos=20, households=100_000, aggregators=160), LOADED,
 )  # fmt: skip
 
 

@@ -22,8 +22,8 @@ def _one(*members: int) -> Connections:
     cuts = np.cumsum(members)[:3].tolist()
     nothing = np.zeros(1)
     return Connections(
-        np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64), nothing,
-        np.zeros(sum(members), dtype=np.int64), (cuts[0], cuts[1], cuts[2]), nothing,
+        site=np.zeros(1, dtype=np.int64), load_at=np.zeros(1, dtype=np.int64), load_kw=nothing,
+        member=np.zeros(sum(members), dtype=np.int64), cuts=(cuts[0], cuts[1], cuts[2]), generation_kwh=nothing,
     )  # fmt: skip
 
 
@@ -71,7 +71,7 @@ def _fleet(seed: int, standing: Standing | None = None) -> HouseholdFleet:
     homes = np.arange(60)
     connection = np.where(homes < 40, homes, -1)
     return HouseholdFleet.build(
-        EVERYTHING, homes % 2, homes % 3, times, 2, _rows(60, seed), LvConnections(connection, standing)
+        EVERYTHING, homes % 2, homes % 3, times, 2, _rows(60, seed), LvConnections(connection_of=connection, standing=standing)
     )
 
 
@@ -101,7 +101,7 @@ def test_connections_add_up_to_their_sites() -> None:
     homes = np.arange(50)
     args = (EVERYTHING, homes % 3, homes % 2, times, 3)
     whole = HouseholdFleet.build(*args, _rows(50))
-    apart = HouseholdFleet.build(*args, _rows(50), LvConnections(homes))
+    apart = HouseholdFleet.build(*args, _rows(50), LvConnections(connection_of=homes))
     for isp in range(48):
         one, two = whole.step(isp, None, None), apart.step(isp, None, None)
         np.testing.assert_allclose(one.site_p_kw, two.site_p_kw, atol=1e-9)
@@ -146,16 +146,16 @@ def test_connections_are_numbered_without_gap() -> None:
     with pytest.raises(ValueError, match="connection_of"):
         HouseholdFleet.build(
             EVERYTHING, homes.astype(np.int64), homes.astype(np.int64), times, 1, _rows(4),
-            LvConnections(np.array([0, 2, -1, -1])),
+            LvConnections(connection_of=np.array([0, 2, -1, -1])),
         )  # fmt: skip
 
 
 def test_a_rush_before_a_journey_charges_at_once_and_is_accounted_for() -> None:
     times = pd.date_range("2016-01-11", periods=96, freq="15min", tz="UTC")
     homes = np.arange(40)
-    lv_connections = LvConnections(homes, None, np.full(40, 70), np.full(40, 30.0))
+    lv_connections = LvConnections(connection_of=homes, standing=None, plug_in_isp=np.full(40, 70), plug_in_kwh=np.full(40, 30.0))
     args = (EVERYTHING, homes % 2, homes % 3, times, 2)
-    calm = HouseholdFleet.build(*args, _rows(40, 2), LvConnections(homes))
+    calm = HouseholdFleet.build(*args, _rows(40, 2), LvConnections(connection_of=homes))
     plug_in = HouseholdFleet.build(*args, _rows(40, 2), lv_connections)
     more = np.zeros(40)
     for isp in range(96):

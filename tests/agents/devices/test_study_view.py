@@ -30,7 +30,7 @@ def fleet(
     terms: StudyTerms | None = None, phases_of: IntArray | None = None, population: Population = EVERYTHING
 ) -> HouseholdFleet:
     home = np.arange(HOMES)
-    lv_connections = LvConnections(np.full(HOMES, -1), phases_of=phases_of)
+    lv_connections = LvConnections(connection_of=np.full(HOMES, -1), phases_of=phases_of)
     return HouseholdFleet.build(
         population, home % SITES, home % POOLS, TIMES, SITES, _rows(HOMES, 3), lv_connections, terms
     )

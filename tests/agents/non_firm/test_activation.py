@@ -61,7 +61,7 @@ class Fleet:
 
     def feasible_range(self, isp: int) -> FeasibleRange:
         none = np.zeros(len(self._kw))
-        return FeasibleRange(self._kw, self._base, self._base, np.empty(0), np.empty(0), none, none)
+        return FeasibleRange(connection_kw=self._kw, connection_base_kw=self._base, connection_unconstrained_kw=self._base, up_kw=np.empty(0), down_kw=np.empty(0), ease_kw=none, ease_price=none)
 
 
 class Scene(Desktop):
@@ -75,7 +75,7 @@ class Scene(Desktop):
         super().__init__()
         ends = np.cumsum([0, *(len(f.users) for f in feeders)]).tolist()
         self.lv_feeders = [
-            LvFeeder(f"S-{k + 1}", "D1", 5 + k, feeder, WIDE, slice(ends[k], ends[k + 1]))
+            LvFeeder(name=f"S-{k + 1}", area="D1", node=5 + k, feeder=feeder, band=WIDE, connections=slice(ends[k], ends[k + 1]))
             for k, feeder in enumerate(feeders)
         ]
         n = ends[-1]
@@ -86,8 +86,8 @@ class Scene(Desktop):
         self.book = ContractBook(contracts, np.full(8, 2016))
         pool_of: IntArray = np.arange(n) % 2
         self.context_of = ConnectionLimiter(
-            "DSO-D1", self.context, self.lv_feeders, self.book, rule, cast(FleetAgent, Fleet(kw, base_kw)), pool_of,
-            informed, lambda isp: error, lambda isp: NOW_S,
+            name="DSO-D1", context=self.context, lv_feeders=self.lv_feeders, book=self.book, rule=rule, fleet_agent=cast(FleetAgent, Fleet(kw, base_kw)), pool_of=pool_of,
+            informed=informed, error=lambda isp: error, lead_s=lambda isp: NOW_S,
         )  # fmt: skip
 
     def act(self, excess: Excess | None = None) -> list[Mapping[str, Any]]:
@@ -106,7 +106,7 @@ class Scene(Desktop):
 
 
 def test_nobody_is_limited_where_everything_holds() -> None:
-    scene = Scene([_feeder(17.0, [9.0, 9.0, 9.0])], [-8.0, -5.0, -3.0])
+    scene = Scene(feeders=[_feeder(17.0, [9.0, 9.0, 9.0])], kw=[-8.0, -5.0, -3.0])
     assert scene.act() == []
     assert scene.sent == []
     assert not scene.book.active(ISP).any()
@@ -114,7 +114,7 @@ def test_nobody_is_limited_where_everything_holds() -> None:
 
 def test_all_are_held_to_their_guaranteed_import() -> None:
     """16 kW on 14 kW; at most 4 kW each leaves 4 + 4 + 3."""
-    scene = Scene([_feeder(14.0, [9.0, 9.0, 9.0])], [-8.0, -5.0, -3.0])
+    scene = Scene(feeders=[_feeder(14.0, [9.0, 9.0, 9.0])], kw=[-8.0, -5.0, -3.0])
     (row,) = scene.act()
     assert scene.limits() == {0: (4.0, INF), 1: (4.0, INF), 2: (4.0, INF)}
     assert scene.book.active(ISP).all()
@@ -127,14 +127,14 @@ def test_all_are_held_to_their_guaranteed_import() -> None:
 @pytest.mark.parametrize(("trunk_kw", "users"), [(14.0, [0]), (12.5, [0]), (11.5, [0, 1])])
 def test_the_fewest_are_those_with_the_largest_relief(trunk_kw: float, users: list[int]) -> None:
     """8, 5 and 3 kW: the first can give 4 kW, the second 1 kW, the third nothing."""
-    scene = Scene([_feeder(trunk_kw, [9.0] * 3)], [-8.0, -5.0, -3.0], Activation("fewest", 0.0, 0.0))
+    scene = Scene(feeders=[_feeder(trunk_kw, [9.0] * 3)], kw=[-8.0, -5.0, -3.0], rule=Activation("fewest", 0.0, 0.0))
     (row,) = scene.act()
     assert scene.limits() == dict.fromkeys(users, (4.0, INF))
     assert row["solved"]
 
 
 def test_who_has_no_contract_is_never_limited() -> None:
-    scene = Scene([_feeder(14.0, [9.0] * 3)], [-8.0, -5.0, -3.0], held=[False, True, True])
+    scene = Scene(feeders=[_feeder(14.0, [9.0] * 3)], kw=[-8.0, -5.0, -3.0], held=[False, True, True])
     (row,) = scene.act()
     assert set(scene.limits()) == {1, 2}
     assert not row["solved"]  # 8 + 4 + 3 kW
@@ -142,27 +142,27 @@ def test_who_has_no_contract_is_never_limited() -> None:
 
 
 def test_what_contracts_cannot_solve_is_recorded() -> None:
-    scene = Scene([_feeder(10.0, [9.0] * 3)], [-8.0, -5.0, -3.0])  # 11 kW remain
+    scene = Scene(feeders=[_feeder(10.0, [9.0] * 3)], kw=[-8.0, -5.0, -3.0])  # 11 kW remain
     (row,) = scene.act()
     assert (row["contracts"], row["solved"]) == (3, False)
-    firm = Scene([_feeder(10.0, [9.0] * 3)], [-8.0, -5.0, -3.0], held=[False] * 3)
+    firm = Scene(feeders=[_feeder(10.0, [9.0] * 3)], kw=[-8.0, -5.0, -3.0], held=[False] * 3)
     (row,) = firm.act()
     assert (row["contracts"], row["solved"], row["import_kw"]) == (0, False, INF)
     assert firm.sent == []
 
 
 def test_a_contract_used_up_or_asked_for_too_late_helps_no_more() -> None:
-    scene = Scene([_feeder(14.0, [9.0] * 3)], [-8.0, -5.0, -3.0], terms=Terms(activations_per_year=1))
+    scene = Scene(feeders=[_feeder(14.0, [9.0] * 3)], kw=[-8.0, -5.0, -3.0], terms=Terms(activations_per_year=1))
     scene.book.activate(0, np.array([0]), NOW_S)  # one run, not next to ISP 3
     (row,) = scene.act()
     assert (set(scene.limits()), row["contracts"], row["solved"]) == ({1, 2}, 2, False)
-    late = Scene([_feeder(14.0, [9.0] * 3)], [-8.0, -5.0, -3.0], terms=Terms(notice_minutes=15.0))
+    late = Scene(feeders=[_feeder(14.0, [9.0] * 3)], kw=[-8.0, -5.0, -3.0], terms=Terms(notice_minutes=15.0))
     (row,) = late.act()
     assert (row["contracts"], row["solved"]) == (0, False)
 
 
 def test_trouble_with_export_leaves_import_free() -> None:
-    out = Scene([_feeder(14.0, [9.0] * 3)], [8.0, 5.0, 3.0])
+    out = Scene(feeders=[_feeder(14.0, [9.0] * 3)], kw=[8.0, 5.0, 3.0])
     (row,) = out.act()
     assert set(out.limits().values()) == {(INF, 4.0)}
     assert (row["import_kw"], row["export_kw"], row["solved"]) == (INF, 4.0, True)
@@ -172,22 +172,22 @@ def test_who_eases_a_feeder_is_left_alone() -> None:
     """18 kW are drawn and 9 kW fed in behind 5 kW: of 12 kW drawn 3 flow, with the sun held to 4 kW 8."""
     feeder = _feeder(5.0, [20.0] * 4)
     for rule in (EXACT, Activation("fewest", 0.0, 0.0)):
-        scene = Scene([feeder], [-6.0, -6.0, -6.0, 9.0], rule)
+        scene = Scene(feeders=[feeder], kw=[-6.0, -6.0, -6.0, 9.0], rule=rule)
         (row,) = scene.act()
         assert set(scene.limits().values()) == {(4.0, INF)}
         assert row["solved"]
-    weak = Scene([_feeder(50.0, [8.0, 20.0, 20.0, 7.0])], [-9.0, 0.0, 0.0, 9.0])  # both ways at once
+    weak = Scene(feeders=[_feeder(50.0, [8.0, 20.0, 20.0, 7.0])], kw=[-9.0, 0.0, 0.0, 9.0])  # both ways at once
     (row,) = weak.act()
     assert (row["solved"], set(weak.limits().values())) == (True, {(4.0, 4.0)})
 
 
 def test_dynamic_limits_are_the_highest_tried_that_hold() -> None:
     """Three times 8 kW on 14 kW: 4 + 0.10 (9.2 - 4) = 4.52 kW each fit, 4.78 kW do not."""
-    scene = Scene([_feeder(14.0, [9.0] * 3)], [-8.0] * 3, terms=Terms(limits="dynamic"))
+    scene = Scene(feeders=[_feeder(14.0, [9.0] * 3)], kw=[-8.0] * 3, terms=Terms(limits="dynamic"))
     (row,) = scene.act()
     assert [limit[0] for limit in scene.limits().values()] == pytest.approx([4.52] * 3)
     assert row["solved"]
-    short = Scene([_feeder(11.0, [9.0] * 3)], [-8.0] * 3, terms=Terms(limits="dynamic"))
+    short = Scene(feeders=[_feeder(11.0, [9.0] * 3)], kw=[-8.0] * 3, terms=Terms(limits="dynamic"))
     (row,) = short.act()
     assert set(short.limits().values()) == {(4.0, INF)}  # nothing holds, so what is guaranteed
     assert not row["solved"]
@@ -206,7 +206,7 @@ def test_limits_lie_between_guaranteed_and_connection(seed: int, dynamic: bool) 
     feeder, held = replace(FOUR, section_limit=trunk_limit), rng.random(4) < 0.8
     terms = Terms(limits="dynamic" if dynamic else "static")
     few, every = (
-        Scene([feeder], (-imports).tolist(), Activation(who, 0.0, 0.0), terms, held.tolist())
+        Scene(feeders=[feeder], kw=(-imports).tolist(), rule=Activation(who, 0.0, 0.0), terms=terms, held=held.tolist())
         for who in ("fewest", "all")
     )
     found, whole = few.act(), every.act()
@@ -236,12 +236,12 @@ def test_limits_lie_between_guaranteed_and_connection(seed: int, dynamic: bool) 
 
 
 def test_households_and_the_pools_they_belong_to_are_told() -> None:
-    scene = Scene([_feeder(14.0, [9.0] * 3)], [-8.0, -5.0, -3.0])
+    scene = Scene(feeders=[_feeder(14.0, [9.0] * 3)], kw=[-8.0, -5.0, -3.0])
     scene.act()
     assert [m.receiver for m in scene.sent] == ["households", "A01", "A02"]
     assert set(scene.limits("A01")) == {0, 2}
     assert set(scene.limits("A02")) == {1}
-    one = Scene([_feeder(14.0, [9.0] * 3)], [-8.0, -5.0, -3.0], Activation("fewest", 0.0, 0.0))
+    one = Scene(feeders=[_feeder(14.0, [9.0] * 3)], kw=[-8.0, -5.0, -3.0], rule=Activation("fewest", 0.0, 0.0))
     one.act()
     assert [m.receiver for m in one.sent] == ["households", "A01"]
 
@@ -249,30 +249,30 @@ def test_households_and_the_pools_they_belong_to_are_told() -> None:
 def test_a_dso_that_sees_no_bids_goes_by_the_baseline() -> None:
     given: dict[str, Any] = {"kw": [-8.0, -5.0, -3.0], "base_kw": [-6.0, -5.0, -3.0]}
     feeder = _feeder(15.0, [9.0] * 3)
-    assert Scene([feeder], **given, informed=False).act() == []
-    assert len(Scene([feeder], **given, informed=True).act()) == 1
+    assert Scene(feeders=[feeder], **given, informed=False).act() == []
+    assert len(Scene(feeders=[feeder], **given, informed=True).act()) == 1
 
 
 def test_margins_and_the_error_of_the_forecast() -> None:
     """15.5 kW on 16 kW: 5 % of margin leave 15.2 kW; a forecast 5 % too high sees 16.3 kW."""
     feeder, kw = _feeder(16.0, [9.0] * 3), [-7.5, -5.0, -3.0]
-    assert Scene([feeder], kw).act() == []
-    assert len(Scene([feeder], kw, Activation("all", 0.05, 0.0)).act()) == 1
-    assert len(Scene([feeder], kw, error=0.05).act()) == 1
+    assert Scene(feeders=[feeder], kw=kw).act() == []
+    assert len(Scene(feeders=[feeder], kw=kw, rule=Activation("all", 0.05, 0.0)).act()) == 1
+    assert len(Scene(feeders=[feeder], kw=kw, error=0.05).act()) == 1
     narrow = Activation("all", 0.05, 0.002).narrow(Band(0.9, 1.1, 1.2))
     assert (narrow.low_pu, narrow.high_pu, narrow.loading) == pytest.approx((0.902, 1.098, 1.14))
 
 
 def test_a_feeder_without_a_solution_is_brought_back_to_one() -> None:
     """Cables of 0.5 ohm at 0.4 kV carry 90 kW at no voltage; 4 kW each are no trouble."""
-    scene = Scene([_feeder(1e3, [1e3, 1e3], ohm=0.5)], [-60.0, -30.0], connection_kw=80.0)
+    scene = Scene(feeders=[_feeder(1e3, [1e3, 1e3], ohm=0.5)], kw=[-60.0, -30.0], connection_kw=80.0)
     (row,) = scene.act()
     assert (np.isnan(row["excess_pct"]), row["solved"], set(scene.limits())) == (True, True, {0, 1})
 
 
 def test_streets_are_looked_at_in_one_go_and_limited_one_by_one() -> None:
     feeder, other = _feeder(14.0, [9.0] * 2), _feeder(9.5, [9.0] * 2)
-    scene = Scene([feeder, feeder, other], [-7.0, -6.0, -8.0, -7.0, -5.0, -5.0])
+    scene = Scene(feeders=[feeder, feeder, other], kw=[-7.0, -6.0, -8.0, -7.0, -5.0, -5.0])
     assert [[s.name for s in copies] for copies in by_feeder(scene.lv_feeders)] == [["S-1", "S-2"], ["S-3"]]
     rows = scene.act()
     assert [row["lv_feeder"] for row in rows] == ["S-2", "S-3"]
@@ -293,27 +293,27 @@ def _short_of(percent: float, *nodes: int) -> Excess:
 
 
 def test_the_street_that_helps_an_area_most_comes_first_and_enough_is_enough() -> None:
-    scene = Scene([STRONG, STRONG], SIX_AND_NINE)
+    scene = Scene(feeders=[STRONG, STRONG], kw=SIX_AND_NINE)
     (row,) = scene.act(_short_of(8.0, 5, 6))
     assert (row["lv_feeder"], row["cause"], row["solved"], row["excess_pct"]) == ("S-2", "area", True, 8.0)
     assert scene.limits() == {2: (4.0, INF), 3: (4.0, INF)}
-    rows = Scene([STRONG, STRONG], SIX_AND_NINE).act(_short_of(20.0, 5, 6))  # both are not enough
+    rows = Scene(feeders=[STRONG, STRONG], kw=SIX_AND_NINE).act(_short_of(20.0, 5, 6))  # both are not enough
     assert [(row["lv_feeder"], row["solved"]) for row in rows] == [("S-2", False), ("S-1", False)]
     assert [row["excess_pct"] for row in rows] == pytest.approx([20.0, 10.0])
 
 
 def test_a_street_that_does_not_help_its_area_is_left_alone() -> None:
-    scene = Scene([STRONG, STRONG], SIX_AND_NINE)
+    scene = Scene(feeders=[STRONG, STRONG], kw=SIX_AND_NINE)
     (row,) = scene.act(_short_of(3.0, 5))  # only what happens at node 5 counts
     assert (row["lv_feeder"], row["solved"], set(scene.limits())) == ("S-1", True, {0, 1})
 
 
 def test_an_area_within_its_limits_limits_nobody() -> None:
-    assert Scene([STRONG, STRONG], SIX_AND_NINE).act(_short_of(0.0, 5, 6)) == []
+    assert Scene(feeders=[STRONG, STRONG], kw=SIX_AND_NINE).act(_short_of(0.0, 5, 6)) == []
 
 
 def test_an_area_full_of_sun_has_export_limited() -> None:
-    scene = Scene([STRONG, STRONG], [9.0, 9.0, -9.0, -9.0])
+    scene = Scene(feeders=[STRONG, STRONG], kw=[9.0, 9.0, -9.0, -9.0])
     (row,) = scene.act(lambda more: 5.0 + 1000.0 * sum(more.values()))  # less injection helps
     assert (row["lv_feeder"], row["solved"]) == ("S-1", True)
     assert scene.limits() == {0: (INF, 4.0), 1: (INF, 4.0)}
@@ -322,9 +322,9 @@ def test_an_area_full_of_sun_has_export_limited() -> None:
 def test_what_limits_of_feeders_do_for_the_area_counts_and_nobody_is_limited_twice() -> None:
     """The first street is too weak for 12 kW: held to 8 kW it gives the area 4 kW already."""
     lv_feeders = [_feeder(10.0, [9.0] * 2), STRONG]
-    (row,) = Scene(lv_feeders, SIX_AND_NINE).act(_short_of(3.0, 5, 6))
+    (row,) = Scene(feeders=lv_feeders, kw=SIX_AND_NINE).act(_short_of(3.0, 5, 6))
     assert (row["lv_feeder"], row["cause"], row["solved"]) == ("S-1", "feeder", True)
-    scene = Scene(lv_feeders, SIX_AND_NINE)
+    scene = Scene(feeders=lv_feeders, kw=SIX_AND_NINE)
     rows = scene.act(_short_of(50.0, 5, 6))
     assert [(row["lv_feeder"], row["cause"]) for row in rows] == [("S-1", "feeder"), ("S-2", "area")]
     assert rows[1]["excess_pct"] == pytest.approx(46.0)

@@ -69,7 +69,7 @@ class Pool(Desktop):
         sold = Sold({side: ready, other: nothing}, {side: prices, other: unsold})
         peers = [peer for peer in ("A01", "A02", "A03") if peer != name]
         self.substitution = SubstitutionProcess(
-            name, self.context, cast(HouseholdPortfolio, groups), substitution, peers, "TSO", lambda isp: sold
+            name=name, context=self.context, portfolio=cast(HouseholdPortfolio, groups), substitution=substitution, peers=peers, tso="TSO", sold=lambda isp: sold
         )
         if limited:
             self.substitution.on_limit(LimitMessage("DSO-D1", name, ISP))
@@ -83,18 +83,18 @@ class Pool(Desktop):
 def _first(substitution: Sequence[Substitute] = ALL, direction: int = UP, standby: Amounts = (0.0,) * 6) -> Pool:
     """10 kW are ordered of group 0, which can do 4 kW: 6 kW are blocked. Groups 1 and 2 can do 5 and 3 kW."""
     groups = Groups([10, 0, 0, 0, 0, 0], [4, 5, 3, 0, 0, 0], direction)
-    return Pool("A01", groups, [50.0, 80.0, 60.0, NAN, NAN, NAN], substitution, standby)
+    return Pool(name="A01", groups=groups, price=[50.0, 80.0, 60.0, NAN, NAN, NAN], substitution=substitution, standby=standby)
 
 
 def _second(order: float = 0.0, able: float = 2.0, limited: bool = False, more: float = 2.5) -> Pool:
     """A helper: group 3 at 70 and group 4 at 90 EUR/MWh."""
     groups = Groups([0, 0, 0, order, 0, 0], [0, 0, 0, able, more, 0])
-    return Pool("A02", groups, [NAN, NAN, NAN, 70.0, 90.0, NAN], limited=limited)
+    return Pool(name="A02", groups=groups, price=[NAN, NAN, NAN, 70.0, 90.0, NAN], limited=limited)
 
 
 def _third(able: float = 4.0) -> Pool:
     groups = Groups([0] * 6, [0, 0, 0, 0, 0, able])
-    return Pool("A03", groups, [NAN, NAN, NAN, NAN, NAN, 75.0], limited=False)
+    return Pool(name="A03", groups=groups, price=[NAN, NAN, NAN, NAN, NAN, 75.0], limited=False)
 
 
 def _help(pool: Pool, *helpers: Pool) -> None:
@@ -114,7 +114,7 @@ def _help(pool: Pool, *helpers: Pool) -> None:
 
 def test_a_pool_without_limits_does_nothing() -> None:
     groups = Groups([10, 0, 0, 0, 0, 0], [4, 5, 3, 0, 0, 0])
-    pool = Pool("A01", groups, [50.0, 80.0, 60.0, NAN, NAN, NAN], limited=False)
+    pool = Pool(name="A01", groups=groups, price=[50.0, 80.0, 60.0, NAN, NAN, NAN], limited=False)
     _help(pool, _second(), _third())
     assert (pool.sent, pool.substitution.deliver_substitutes(ISP)) == ([], [])
     able, blocked = pool.substitution.deliverable_mw(ISP, UP, np.array([0]), np.array([0.01]))
@@ -145,7 +145,7 @@ def test_own_groups_stand_in_best_price_first(direction: int, taken: list[float]
 
 def test_a_group_that_bids_nothing_has_no_price_and_does_not_stand_in() -> None:
     groups = Groups([10, 0, 0, 0, 0, 0], [4, 5, 3, 0, 0, 0])
-    done = Pool("A01", groups, [50.0, NAN, 60.0, NAN, NAN, NAN], (PORTFOLIO,)).good()
+    done = Pool(name="A01", groups=groups, price=[50.0, NAN, 60.0, NAN, NAN, NAN], substitution=(PORTFOLIO,)).good()
     assert done.portfolio_kw == 3.0
     assert done.changes[0].kw == pytest.approx([-3.0, 3.0])  # half of what is blocked stays with group 0
 
@@ -172,7 +172,7 @@ def test_offers_of_others_are_accepted_cheapest_first_and_paid_at_their_price() 
     assert [(m.receiver, m.group, m.kw) for m in accepted] == [("A02", 3, 2.0), ("A03", 5, 4.0)]
     done = pool.good()
     assert done.transfers == [
-        Transfer("A01", "A02", UP, 0.002, 70.0), Transfer("A01", "A03", UP, 0.004, 75.0),
+        Transfer(payer="A01", payee="A02", direction=UP, mw=0.002, price=70.0), Transfer(payer="A01", payee="A03", direction=UP, mw=0.004, price=75.0),
     ]  # fmt: skip
     assert (done.portfolio_kw, done.aggregators_kw) == (0.0, 6.0)
     assert done.help_eur_per_h == pytest.approx(0.002 * 70.0 + 0.004 * 75.0)
@@ -242,7 +242,7 @@ def test_a_helper_keeps_what_its_own_sales_and_gaps_need() -> None:
     assert _offer(_second(order=3.0, limited=True), "A01") == {4: 1.5}
     assert _offer(_second(order=0.5), "A01") == {3: 1.5, 4: 2.5}
     ready = Pool(
-        "A02", Groups([0] * 6, [0, 0, 0, 2.0, 2.5, 0]), [NAN, NAN, NAN, 70.0, 90.0, NAN],
+        name="A02", groups=Groups([0] * 6, [0, 0, 0, 2.0, 2.5, 0]), price=[NAN, NAN, NAN, 70.0, 90.0, NAN],
         standby=[0, 0, 0, 2.0, 1.0, 0], limited=False,
     )  # fmt: skip
     assert _offer(ready, "A01") == {4: 1.5}
@@ -265,7 +265,7 @@ def test_the_tso_hears_of_energy_and_reserve_apart() -> None:
 def test_all_remedies_follow_one_another() -> None:
     """12 kW blocked: 4 kW in the portfolio, 2 + 2.5 of A02, 1 of A03, the rest is the TSO's."""
     groups = Groups([12, 0, 0, 0, 0, 0], [0, 3, 1, 0, 0, 0])
-    pool = Pool("A01", groups, [50.0, 80.0, 60.0, NAN, NAN, NAN])
+    pool = Pool(name="A01", groups=groups, price=[50.0, 80.0, 60.0, NAN, NAN, NAN])
     _help(pool, _second(), _third(able=1.0))
     (told,) = pool.take(ShortfallMessage)
     assert (told.energy_mw, told.reserve_mw) == pytest.approx((0.0025, 0.0))
@@ -279,10 +279,10 @@ def test_what_a_reserve_gets_of_bids_that_are_blocked() -> None:
     """2 kW left of group 0, which can do nothing; two bids of 3 kW of group 1, which can do 5 kW."""
     groups, group = Groups([0] * 6, [0, 5, 1.5, 0, 0, 0]), np.array([0, 1, 1])
     left, price = np.array([0.002, 0.003, 0.003]), [50.0, 80.0, 60.0, NAN, NAN, NAN]
-    able, blocked = Pool("A01", groups, price, ()).substitution.deliverable_mw(ISP, UP, group, left)
+    able, blocked = Pool(name="A01", groups=groups, price=price, substitution=()).substitution.deliverable_mw(ISP, UP, group, left)
     assert [*able, blocked] == pytest.approx([0.0, 0.0025, 0.0025, 0.003])
     # The 1.5 kW of group 2 stand in for half of what is blocked.
-    able, blocked = Pool("A01", groups, price, (PORTFOLIO,)).substitution.deliverable_mw(ISP, UP, group, left)
+    able, blocked = Pool(name="A01", groups=groups, price=price, substitution=(PORTFOLIO,)).substitution.deliverable_mw(ISP, UP, group, left)
     assert [*able, blocked] == pytest.approx([0.001, 0.00275, 0.00275, 0.003])
 
 
@@ -294,7 +294,7 @@ def test_energy_sold_comes_before_reserve_on_offer() -> None:
 
 def test_help_accepted_counts_for_the_reserve() -> None:
     price, standby = [50.0, NAN, NAN, NAN, NAN, NAN], [3.0, 0, 0, 0, 0, 0]
-    pool = Pool("A01", Groups([0] * 6, [0] * 6), price, (OTHERS,), standby)
+    pool = Pool(name="A01", groups=Groups([0] * 6, [0] * 6), price=price, substitution=(OTHERS,), standby=standby)
     _help(pool, _second(able=0.0, more=1.5))
     able, blocked = pool.substitution.deliverable_mw(ISP, UP, np.array([0]), np.array([0.003]))
     assert [*able, blocked] == pytest.approx([0.0015, 0.003])
@@ -322,10 +322,10 @@ def test_orders_move_and_never_grow(seed: int, substitution: set[Substitute], di
     order[rng.random(6) < 0.3] = 0.0
     price = np.where(mine & (rng.random(6) < 0.8), rng.uniform(-20, 100, 6), NAN)
     standby = np.where(np.isfinite(price), rng.uniform(0, 3, 6), 0.0)
-    pool = Pool("A01", Groups(order, able, direction), price, sorted(substitution), standby)
+    pool = Pool(name="A01", groups=Groups(order, able, direction), price=price, substitution=sorted(substitution), standby=standby)
     helper = Pool(
-        "A02", Groups([0] * 6, np.where(mine, 0.0, rng.uniform(0, 3, 6)), direction),
-        np.where(mine, NAN, rng.uniform(0, 100, 6)), limited=False,
+        name="A02", groups=Groups([0] * 6, np.where(mine, 0.0, rng.uniform(0, 3, 6)), direction),
+        price=np.where(mine, NAN, rng.uniform(0, 100, 6)), limited=False,
     )  # fmt: skip
     _help(pool, helper)
     promised = sum(m.kw for m in pool.take(SubstitutionAcceptanceMessage))

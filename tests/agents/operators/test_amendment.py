@@ -27,7 +27,7 @@ from tandem_sim.markets.orders.products import Product
 from tandem_sim.markets.schemes import SCHEMES
 from tests.agents.desktop import Desktop
 
-PRODUCT = Product("p", price_floor_eur_per_mwh=-50.0, price_cap_eur_per_mwh=300.0)
+PRODUCT = Product(name="p", price_floor_eur_per_mwh=-50.0, price_cap_eur_per_mwh=300.0)
 FIXED, FREE = AmendRules(False, PRODUCT), AmendRules(True, PRODUCT)
 NAN = float("nan")
 NOT_RAISED = "a quantity may only fall, to what is sold at the least"
@@ -101,7 +101,7 @@ def test_a_price_changes_where_national_terms_allow_it_and_nothing_is_sold(
     assert left == ((mw, price, "") if not reason else (mw + 1.0, before, reason))
 
 
-COARSE = AmendRules(True, Product("p", 0.5, 0.1, price_floor_eur_per_mwh=-50.0, price_cap_eur_per_mwh=300.0))
+COARSE = AmendRules(True, Product(name="p", min_quantity_mw=0.5, tick_mw=0.1, price_floor_eur_per_mwh=-50.0, price_cap_eur_per_mwh=300.0))
 BELOW = "quantity is below the minimum of 0.5 MW"
 OFF = "quantity is not a multiple of the tick of 0.1 MW"
 
@@ -204,9 +204,9 @@ def _dso(top: Desktop, scheme: str) -> tuple[DSO, Ledgers]:
     nothing: Any = cast(Any, SimpleNamespace(name="D1"))
     register: Ledgers = {}
     dso = DSO(
-        mesa.Model(rng=0), "DSO-D1", top.context, nothing, SCHEMES[scheme], Admission(PRODUCT), register,
-        nothing, nothing, lambda isp: 0.0, nothing, None,
-        {"D1": "DSO-D1", "T": "TSO"}, "TSO",
+        mesa.Model(rng=0), name="DSO-D1", context=top.context, area=nothing, scheme=SCHEMES[scheme], admission=Admission(PRODUCT), ledgers=register,
+        fleet_agent=nothing, errors=nothing, lead_h=lambda isp: 0.0, operator_model=nothing, study=None,
+        operators={"D1": "DSO-D1", "T": "TSO"}, clearer="TSO",
     )  # fmt: skip
     dso.amend_rules = FREE
     bids = Bids.of(["b"], ["A"], [2], [UP], [4.0], [20.0])
@@ -252,7 +252,7 @@ class Shrinking:
         side, mw = np.array([UP, DOWN]), np.array([self.up_mw, self.down_mw])
         ids = np.array(["r.up", "r.down"], dtype=np.str_)
         zero = np.zeros(2, dtype=np.int64)
-        return [Resources("D1", zero, ids, zero, side, mw, np.full(2, self.cost), np.zeros(2))]
+        return [Resources(system="D1", resource=zero, bid_id=ids, node=zero, direction=side, quantity_mw=mw, cost=np.full(2, self.cost), baseline_mw=np.zeros(2))]
 
 
 @pytest.mark.parametrize(
@@ -271,8 +271,8 @@ def test_an_aggregator_lowers_what_it_can_no_longer_do_and_keeps_what_it_has_sol
 ) -> None:
     top, portfolio = Desktop(), Shrinking()
     agent = Aggregator(
-        mesa.Model(rng=0), "A", top.context, cast(Portfolio, portfolio), Truthful(), PRODUCT, {"D1": "DSO-D1"},
-        "meter", Conduct(reprices=reprices),
+        mesa.Model(rng=0), name="A", context=top.context, portfolio=cast(Portfolio, portfolio), strategy=Truthful(), product=PRODUCT, receivers={"D1": "DSO-D1"},
+        fleet_name="meter", conduct=Conduct(reprices=reprices),
     )  # fmt: skip
     agent.receive(DayAheadMessage("market", "A", 0, price=np.array([40.0])))
     agent.offer(0)

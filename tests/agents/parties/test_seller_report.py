@@ -41,7 +41,7 @@ class Desktop:
 
 def _unit(*schedule_mw: float, first: int = 0, least: float = 0.0) -> UnitPortfolio:
     """c = 20 p + 0.1 p^2, so marginal cost is 20 + 0.2 p; up to 100 MW, 20 MW of ramp, half of it 10 MW."""
-    portfolio = UnitPortfolio(Unit("G", 3, least, 100.0, 20.0, 20.0, 0.1, adder=5.0), 1 / 3)
+    portfolio = UnitPortfolio(Unit(name="G", node=3, p_min_mw=least, p_max_mw=100.0, ramp_mw=20.0, c1=20.0, c2=0.1, adder=5.0), 1 / 3)
     portfolio.scheduled(first, np.array(schedule_mw))
     return portfolio
 
@@ -102,9 +102,9 @@ def test_a_unit_at_its_limits_offers_nothing_beyond() -> None:
 
 def test_the_day_ahead_market_equalises_marginal_costs() -> None:
     # 20 + 0.2 p1 = 30 + 0.1 p2 and p1 + p2 = 100: p1 = 66.67, p2 = 33.33 at 33.33 EUR/MWh; blocks are 5 MW.
-    units = [Unit("G1", 0, 0.0, 100.0, 50.0, 20.0, 0.1), Unit("G2", 1, 0.0, 100.0, 50.0, 30.0, 0.05)]
+    units = [Unit(name="G1", node=0, p_min_mw=0.0, p_max_mw=100.0, ramp_mw=50.0, c1=20.0, c2=0.1), Unit(name="G2", node=1, p_min_mw=0.0, p_max_mw=100.0, ramp_mw=50.0, c1=30.0, c2=0.05)]
     top = Desktop()
-    market = DayAheadMarket(mesa.Model(rng=0), "market", top.context, units, ["G1", "G2"], ["A01"], "TSO")
+    market = DayAheadMarket(mesa.Model(rng=0), name="market", context=top.context, units=units, sellers=["G1", "G2"], told=["A01"], operator="TSO")
     market.receive(ScheduleMessage("BRP-a", "market", 0, p_mw=np.array([-60.0])))
     market.receive(ScheduleMessage("BRP-b", "market", 0, p_mw=np.array([-40.0])))
     market.clear_day(range(1))
@@ -119,10 +119,10 @@ def test_the_day_ahead_market_equalises_marginal_costs() -> None:
 
 def _aggregator(top: Desktop, product: Product) -> Aggregator:
     portfolio = LoadPortfolio(
-        LargeLoad("L", 4, up_mw=5.00047, up_price=120.0, down_mw=0.0004, down_price=3.0)
+        LargeLoad(name="L", node=4, up_mw=5.00047, up_price=120.0, down_mw=0.0004, down_price=3.0)
     )
     agent = Aggregator(
-        mesa.Model(rng=0), "L", top.context, portfolio, Truthful(), product, {"T": "TSO"}, "meter"
+        mesa.Model(rng=0), name="L", context=top.context, portfolio=portfolio, strategy=Truthful(), product=product, receivers={"T": "TSO"}, fleet_name="meter"
     )
     agent.receive(DayAheadMessage("market", "L", 0, price=np.array([40.0])))
     return agent
@@ -130,7 +130,7 @@ def _aggregator(top: Desktop, product: Product) -> Aggregator:
 
 def test_offers_are_rounded_down_to_the_tick_and_small_ones_left_out() -> None:
     top = Desktop()
-    _aggregator(top, Product("p", min_quantity_mw=0.001, tick_mw=0.0001)).offer(0)
+    _aggregator(top, Product(name="p", min_quantity_mw=0.001, tick_mw=0.0001)).offer(0)
     (message,) = top.sent
     assert isinstance(message, BidsMessage)
     assert message.receiver == "TSO"
@@ -141,7 +141,7 @@ def test_offers_are_rounded_down_to_the_tick_and_small_ones_left_out() -> None:
 
 def test_an_award_becomes_an_order_and_a_cost() -> None:
     top = Desktop()
-    agent = _aggregator(top, Product("p"))
+    agent = _aggregator(top, Product(name="p"))
     agent.offer(0)
     award = AwardMessage(
         "TSO", "L", 0, system="T", market="tso_market", bid_id=("L.up", "L.down"),
@@ -160,4 +160,4 @@ def test_an_award_becomes_an_order_and_a_cost() -> None:
 def test_an_unexpected_message_says_who_was_wired_wrongly() -> None:
     top = Desktop()
     with pytest.raises(TypeError, match=r"L got an unexpected BidsMessage from X"):
-        _aggregator(top, Product("p")).receive(BidsMessage("X", "L", 0))
+        _aggregator(top, Product(name="p")).receive(BidsMessage("X", "L", 0))

@@ -22,10 +22,10 @@ def _offered(name: str, mw: FloatArray, cost: FloatArray, bid_mw: FloatArray, pr
     direction, rows = np.array([UP, UP, DOWN]), np.arange(3)
     ids = np.array([f"{name}.1.up", f"{name}.2.up", f"{name}.1.down"])
     book = SalesBook(name)
-    found = Resources("D1", np.array([0, 1, 0]), ids, np.zeros(3, dtype=int), direction, mw, cost, 0.0 * mw)
+    found = Resources(system="D1", resource=np.array([0, 1, 0]), bid_id=ids, node=np.zeros(3, dtype=int), direction=direction, quantity_mw=mw, cost=cost, baseline_mw=0.0 * mw)
     book.open(ISP, [found])
     some = mw > 0.0
-    view = OfferView(ISP, 30.0, direction[some], mw[some], cost[some], system="D1")
+    view = OfferView(isp=ISP, day_ahead_price=30.0, direction=direction[some], quantity_mw=mw[some], cost=cost[some], system="D1")
     book.sent(ISP, {"D1": book.price(rows[some], view, Offers(price[some], bid_mw[some]))})
     return book
 

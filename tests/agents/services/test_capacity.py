@@ -36,7 +36,7 @@ def _book(*pools: tuple[str, str, float, float], service: Service = "aFRR") -> C
     """Groups by (provider, system, MW, MW within 5 minutes), both ways alike, one unit each."""
     register = FlexibilityRegister()
     for provider, system, mw, fast in pools:
-        unit = Unit(f"{provider}.{system}", system, 0, mw, mw)
+        unit = Unit(name=f"{provider}.{system}", system=system, node=0, up_mw=mw, down_mw=mw)
         register.enter(provider, [unit], [(fast, fast)], 86_400, [service])
     return CapacityBook(register)
 
@@ -47,7 +47,7 @@ def _auction(
 ) -> Desktop:  # fmt: skip
     """One auction for one block, every row an offer of its own."""
     top = Desktop()
-    auctioneer = CapacityAuctioneer(name, top.context, book, rules, ["T", "D1"], [], forward_to)
+    auctioneer = CapacityAuctioneer(name=name, context=top.context, book=book, rules=rules, systems=["T", "D1"], sellers=[], forward_to=forward_to)
     for row in rows:
         auctioneer.on_capacity_bids(CapacityBidsMessage(row[0], name, BLOCK.start, block=BLOCK, bids=CapacityBids.of([row])))
     if forwarded is not None:
@@ -195,7 +195,7 @@ def test_an_offer_beyond_the_pool_is_cut_for_that() -> None:
 
 def test_blocks_are_tendered_together_and_cleared_one_by_one() -> None:
     top, book, later = Desktop(), _book(("A", "T", 5.0, 5.0)), range(32, 48)
-    auctioneer = CapacityAuctioneer("TSO", top.context, book, FREE, ["T", "D1"], ["A", "B"])
+    auctioneer = CapacityAuctioneer(name="TSO", context=top.context, book=book, rules=FREE, systems=["T", "D1"], sellers=["A", "B"])
     auctioneer.tender([BLOCK, later])
     assert top.take(TenderMessage) == [
         TenderMessage("TSO", name, 16, blocks=(BLOCK, later), systems=("T", "D1")) for name in "AB"
@@ -238,7 +238,7 @@ OUTLOOK: Availability = {("D1", UP): 10.0, ("D1", DOWN): 3.1, ("D2", UP): 0.4, (
 
 
 def _seller(top: Desktop, double: bool = False, market: str | None = None) -> CapacitySeller:
-    return CapacitySeller("A", top.context, lambda isps: OUTLOOK, 6.0, 0.5, 0.25, double, market)
+    return CapacitySeller(name="A", context=top.context, availability=lambda isps: OUTLOOK, price_eur_per_mw_h=6.0, share=0.5, tick_mw=0.25, double=double, market=market)
 
 
 def _offered(seller: CapacitySeller, top: Desktop, *blocks: range) -> list[dict[tuple[str, int], float]]:
@@ -252,7 +252,7 @@ def _offered(seller: CapacitySeller, top: Desktop, *blocks: range) -> list[dict[
 def _award(
     *sold: tuple[Service, str, int, float], block: range = BLOCK, forwarded: Availability | None = None
 ) -> CapacityAwardMessage:
-    contracts = tuple(Contract("TSO", s, "A", system, d, block, mw, 6.0) for s, system, d, mw in sold)
+    contracts = tuple(Contract(operator="TSO", service=s, provider="A", system=system, direction=d, isps=block, mw=mw, price=6.0) for s, system, d, mw in sold)
     return CapacityAwardMessage(
         "TSO", "A", block.start, block=block, contracts=contracts, forwarded_mw=forwarded or {}
     )

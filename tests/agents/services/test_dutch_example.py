@@ -75,7 +75,7 @@ def _follow(
         sent[c] = bsp.follow(wanted, available_mw=available_mw)
         asked[c], got[c] = bsp.requested, bsp.delivered
     net = got @ bids.direction
-    control = AfrrResult(sent, asked, got, np.zeros(cycles), net, np.zeros(len(bids.price), dtype=bool))
+    control = AfrrResult(setpoint_mw=sent, requested_mw=asked, delivered_mw=got, error_mw=np.zeros(cycles), net_mw=net, terminated=np.zeros(len(bids.price), dtype=bool))
     return Day(REFERENCE_MW + sent @ bids.direction, REFERENCE_MW + net, control)
 
 
@@ -85,12 +85,12 @@ def _compared(day: Day, start: str, cycle_s: int = 1) -> Volumes:
     one = slice(first, first + 900 // cycle_s)
     c = day.control
     part = AfrrResult(
-        c.setpoint_mw[one],
-        c.requested_mw[one],
-        c.delivered_mw[one],
-        c.error_mw[one],
-        c.net_mw[one],
-        c.terminated,
+        setpoint_mw=c.setpoint_mw[one],
+        requested_mw=c.requested_mw[one],
+        delivered_mw=c.delivered_mw[one],
+        error_mw=c.error_mw[one],
+        net_mw=c.net_mw[one],
+        terminated=c.terminated,
     )
     return five_minutes(BIDS, part, cycle_s)
 
@@ -190,7 +190,7 @@ def test_less_than_requested_is_tolerated_to_10_percent_and_shows_in_the_stable_
 
 def test_a_boundary_of_15_mw_from_the_dso_is_never_exceeded() -> None:
     bounded = AfrrBids(
-        BIDS.direction, np.array([10.0, 5.0, 10.0, 10.0]), BIDS.price, BIDS.ramp_mw_per_s, ONE_BSP
+        direction=BIDS.direction, quantity_mw=np.array([10.0, 5.0, 10.0, 10.0]), price=BIDS.price, ramp_mw_per_s=BIDS.ramp_mw_per_s, owner=ONE_BSP
     )
     told = _follow([("10:00", 10.0), ("10:15", 20.0)], "10:30", bids=bounded)
     assert told.setpoint_mw.max() == pytest.approx(215.0)
@@ -223,11 +223,11 @@ def test_steps_are_those_of_the_bsp_and_not_of_its_bids() -> None:
     """Four bids of 0.5 MW of one BSP: 1 MW at first, the other when the ramps have brought the first."""
     n = 4
     owner: IntArray = np.zeros(n, dtype=np.int64)
-    bids = AfrrBids(np.ones(n), np.full(n, 0.5), np.arange(50.0, 54.0), np.full(n, 0.5 / 300.0), owner)
+    bids = AfrrBids(direction=np.ones(n), quantity_mw=np.full(n, 0.5), price=np.arange(50.0, 54.0), ramp_mw_per_s=np.full(n, 0.5 / 300.0), owner=owner)
     bsp = Dispatcher(AfrrSettings(cycle_s=1, step_mw=1.0), bids)
     total = [float(bsp.follow(2.0).sum()) for _ in range(301)]
     assert total[:150] == pytest.approx([1.0] * 150)  # 2 MW in 300 s: 1 MW in 150 s
     assert total[150:] == pytest.approx([2.0] * 151)
-    small = AfrrBids(np.ones(1), np.ones(1), np.array([50.0]), np.array([1.0 / 300.0]))
+    small = AfrrBids(direction=np.ones(1), quantity_mw=np.ones(1), price=np.array([50.0]), ramp_mw_per_s=np.array([1.0 / 300.0]))
     alone = Dispatcher(AfrrSettings(cycle_s=1, step_mw=1.0), small)
     assert alone.follow(0.4) == pytest.approx([0.4])  # what is wanted is nearer than a step

@@ -33,9 +33,9 @@ from tests.agents.desktop import Desktop
 from tests.markets.hand import feeder
 
 AREA = feeder(Bids.empty(), 5.0)
-OLD = Unit("A.D.old", "D", 1, 3.0, 0.0)
-NEW = Unit("A.D.new", "D", 1, 3.0, 0.0)
-SMALL = Unit("A.D.small", "D", 2, 0.5, 0.5)
+OLD = Unit(name="A.D.old", system="D", node=1, up_mw=3.0, down_mw=0.0)
+NEW = Unit(name="A.D.new", system="D", node=1, up_mw=3.0, down_mw=0.0)
+SMALL = Unit(name="A.D.small", system="D", node=2, up_mw=0.5, down_mw=0.5)
 
 
 def worst(peak_mw: float = 2.0) -> dict[int, GridConstraints]:
@@ -45,21 +45,21 @@ def worst(peak_mw: float = 2.0) -> dict[int, GridConstraints]:
 
 def asks(unit: Unit, day: int, kva: float = 20.0) -> Application:
     return Application(
-        unit.name,
-        unit.node,
-        unit.up_mw,
-        unit.down_mw,
-        np.array([kva]),
-        np.array([1]),
-        "grid user",
-        day * DAY_S,
+        unit=unit.name,
+        node=unit.node,
+        up_mw=unit.up_mw,
+        down_mw=unit.down_mw,
+        kva=np.array([kva]),
+        phases=np.array([1]),
+        by="grid user",
+        applied_s=day * DAY_S,
     )
 
 
 def study(top: Desktop, *more: Application, **later: Any) -> FlexibilityStudyProcess:
     """OLD and SMALL (exempt) have asked 40 days before the start, and others when they do."""
     course = Course([asks(OLD, -40), asks(SMALL, -40, 2.0), *more], **later)
-    return FlexibilityStudyProcess("D", top.context, StudyRegister("flanders", worst()), course, 900)
+    return FlexibilityStudyProcess(system="D", context=top.context, register=StudyRegister("flanders", worst()), course=course, isp_seconds=900)
 
 
 def rows(top: Desktop) -> list[tuple[str, str, int, str]]:
@@ -99,7 +99,7 @@ def test_reviews_and_emergencies_have_their_moments() -> None:
     top = Desktop(now=50 * DAY_S)
     review = Review(20 * DAY_S, worst(5.5))  # no room down any more, up as ever; SMALL is exempt
     emergency = Emergency((1,), 30 * DAY_S, 31 * DAY_S, "flood")
-    heavy = Unit("A.D.heavy", "D", 2, 0.0, 2.0)
+    heavy = Unit(name="A.D.heavy", system="D", node=2, up_mw=0.0, down_mw=2.0)
     process = study(top, asks(heavy, -40), reviews=[review], emergencies=[emergency])
     assert not process.zones(30 * 96).green[:, 1].any()
     process.proceed(0)
@@ -111,10 +111,10 @@ def test_reviews_and_emergencies_have_their_moments() -> None:
 
 def _dso(top: Desktop, process: FlexibilityStudyProcess) -> DSO:
     nothing: Any = cast(Any, SimpleNamespace(name="D"))
-    product = Product("mFRR energy")
+    product = Product(name="mFRR energy")
     dso = DSO(
-        mesa.Model(rng=0), "DSO-D", top.context, nothing, SCHEMES["multilevel-01"], Admission(product), {},
-        nothing, nothing, lambda isp: 0.0, nothing, process, {"D": "DSO-D", "T": "TSO"}, "TSO",
+        mesa.Model(rng=0), name="DSO-D", context=top.context, area=nothing, scheme=SCHEMES["multilevel-01"], admission=Admission(product), ledgers={},
+        fleet_agent=nothing, errors=nothing, lead_h=lambda isp: 0.0, operator_model=nothing, study=process, operators={"D": "DSO-D", "T": "TSO"}, clearer="TSO",
     )  # fmt: skip
     dso.test = AssetTest({u.name: u for u in (OLD, NEW, SMALL)}, process.test)
     return dso
@@ -126,7 +126,7 @@ def test_the_register_follows_the_study() -> None:
     dso, register = _dso(top, process), FlexibilityRegister()
     rules = QualificationRules(2000 * DAY_S, 8, 0)
     qualification = PrequalificationProcess(
-        "TSO", tso.context, register, rules, AssetTest({}), {"D": "DSO-D", "T": "TSO"}
+        name="TSO", context=tso.context, register=register, rules=rules, test=AssetTest({}), operators={"D": "DSO-D", "T": "TSO"}
     )
     units = (OLD, NEW, SMALL)
     fast = tuple((0.4, 0.4) for _ in units)
@@ -160,12 +160,12 @@ def test_the_register_follows_the_study() -> None:
 
 def test_a_unit_whose_answer_comes_enters_the_register_with_what_it_can_move_fast() -> None:
     top, tso = Desktop(), Desktop()
-    mild = Unit("A.D.mild", "D", 1, 2.0, 0.0)
+    mild = Unit(name="A.D.mild", system="D", node=1, up_mw=2.0, down_mw=0.0)
     process = study(top, asks(mild, -20))
     dso, register = _dso(top, process), FlexibilityRegister()
     dso.test = AssetTest({mild.name: mild, OLD.name: OLD}, process.test)
     qualification = PrequalificationProcess(
-        "TSO", tso.context, register, QualificationRules(2000 * DAY_S, 8, 0), AssetTest({}), {"D": "DSO-D"}
+        name="TSO", context=tso.context, register=register, rules=QualificationRules(2000 * DAY_S, 8, 0), test=AssetTest({}), operators={"D": "DSO-D"}
     )
     process.proceed(0)
     qualification.on_assets(

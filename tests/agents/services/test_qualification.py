@@ -24,9 +24,9 @@ from tests.agents.desktop import Desktop
 
 VALID_S, SUSPENSION_S, STRIKES = 10_000, 500, 3
 SMALL_MW = 0.5 * TELLING_MW
-G = Unit("G", "T", 0, 20.0, 20.0)
-U1 = Unit("A.D1.u1", "D1", 3, 2.0, 1.0)
-U2 = Unit("A.D2.u2", "D2", 1, 0.5, 4.0)
+G = Unit(name="G", system="T", node=0, up_mw=20.0, down_mw=20.0)
+U1 = Unit(name="A.D1.u1", system="D1", node=3, up_mw=2.0, down_mw=1.0)
+U2 = Unit(name="A.D2.u2", system="D2", node=1, up_mw=0.5, down_mw=4.0)
 FAST = {G.name: (5.0, 6.0), U1.name: (1.5, 1.0), U2.name: (0.5, 3.0)}
 OPERATORS = {"T": "TSO", "D1": "DSO-D1", "D2": "DSO-D2"}
 
@@ -45,7 +45,7 @@ class Process:
         }
         rules = QualificationRules(VALID_S, STRIKES, SUSPENSION_S)
         self.process = PrequalificationProcess(
-            "TSO", self.top.context, self.register, rules, self.tests["T"], OPERATORS
+            name="TSO", context=self.top.context, register=self.register, rules=rules, test=self.tests["T"], operators=OPERATORS
         )
 
     def ask(self, *units: Unit, service: Service = "aFRR") -> list[AssetsMessage]:
@@ -129,9 +129,9 @@ def test_the_tso_tests_what_is_on_transmission_itself() -> None:
 
 def test_a_unit_that_is_not_connected_is_refused_and_the_rest_enters() -> None:
     process = Process()
-    moved = Unit(U2.name, "D2", 7, 0.5, 4.0)  # connected at node 1, not 7
-    unknown = Unit("A.D1.ghost", "D1", 3, 1.0, 1.0)
-    elsewhere = Unit(G.name, "D1", 0, 20.0, 20.0)  # it hangs on transmission
+    moved = Unit(name=U2.name, system="D2", node=7, up_mw=0.5, down_mw=4.0)  # connected at node 1, not 7
+    unknown = Unit(name="A.D1.ghost", system="D1", node=3, up_mw=1.0, down_mw=1.0)
+    elsewhere = Unit(name=G.name, system="D1", node=0, up_mw=20.0, down_mw=20.0)  # it hangs on transmission
     told = process.qualify(U1, moved, unknown, elsewhere)
     assert told.services
     assert set(process.register.units("A")) == {U1.name}
@@ -144,7 +144,7 @@ def test_a_unit_that_is_not_connected_is_refused_and_the_rest_enters() -> None:
 
 def test_a_group_without_a_unit_that_passes_is_refused() -> None:
     process = Process()
-    told = process.qualify(Unit("A.D1.ghost", "D1", 3, 1.0, 1.0))
+    told = process.qualify(Unit(name="A.D1.ghost", system="D1", node=3, up_mw=1.0, down_mw=1.0))
     assert (told.services, told.until_s, told.reason) == ((), 0, "no unit passed its test")
     assert process.register.expires_s("A", "LFM") is None
     assert process.events() == [("A.D1.ghost", "", "refused"), ("", "aFRR", "refused")]
@@ -152,9 +152,9 @@ def test_a_group_without_a_unit_that_passes_is_refused() -> None:
 
 def test_who_claims_too_much_gets_what_is_connected() -> None:
     process = Process()
-    process.qualify(Unit(U1.name, "D1", 3, 9.0, 0.5))
+    process.qualify(Unit(name=U1.name, system="D1", node=3, up_mw=9.0, down_mw=0.5))
     # 9 MW up are claimed of 2 MW, and 0.5 MW down of 1 MW asked for: fast at most as much.
-    assert process.register.units("A")[U1.name] == Unit(U1.name, "D1", 3, 2.0, 0.5)
+    assert process.register.units("A")[U1.name] == Unit(name=U1.name, system="D1", node=3, up_mw=2.0, down_mw=0.5)
     assert process.register.pool_mw("A", DOWN, "aFRR") == pytest.approx(0.5)
     (row,) = (r for r in process.top.table("flexibility_register") if r["unit"])
     assert (row["event"], row["up_mw"], row["down_mw"]) == ("qualified", 2.0, 0.5)
@@ -166,7 +166,7 @@ def test_in_a_red_zone_a_unit_sells_only_what_its_zone_allows() -> None:
     study = {U1.name: (True, False, RED), U2.name: (False, False, RED)}
     process = Process(study.__getitem__)
     process.qualify(U1, U2)
-    assert process.register.units("A") == {U1.name: Unit(U1.name, "D1", 3, 2.0, 0.0)}
+    assert process.register.units("A") == {U1.name: Unit(name=U1.name, system="D1", node=3, up_mw=2.0, down_mw=0.0)}
     assert process.register.pool_mw("A", DOWN, "aFRR") == 0.0
     rows = {r["unit"]: (r["event"], r["reason"]) for r in process.top.table("flexibility_register") if r["unit"]}
     assert rows == {U1.name: ("qualified", RED), U2.name: ("refused", RED)}
@@ -276,7 +276,7 @@ def test_a_group_suspended_while_its_test_is_under_way_is_not_qualified_by_it() 
 
 
 def _applicant(top: Desktop, units: tuple[Unit, ...] = (G, U1)) -> Applicant:
-    return Applicant("A", top.context, "TSO", "aFRR", units, [FAST[u.name] for u in units], renew_s=200)
+    return Applicant(name="A", context=top.context, operator="TSO", service="aFRR", units=units, fast_mw=[FAST[u.name] for u in units], renew_s=200)
 
 
 def test_an_applicant_asks_until_it_is_qualified_and_renews_before_it_ends() -> None:

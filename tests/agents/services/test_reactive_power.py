@@ -31,7 +31,7 @@ from tandem_sim.sim.clock.calendar import Calendar
 from tandem_sim.sim.clock.randomness import stream
 from tests.markets.hand import book
 
-PRODUCT = Product("reactive power", price_floor_eur_per_mwh=0.0, price_cap_eur_per_mwh=9.0, unit="Mvar")
+PRODUCT = Product(name="reactive power", price_floor_eur_per_mwh=0.0, price_cap_eur_per_mwh=9.0, unit="Mvar")
 
 
 class Office:
@@ -65,7 +65,7 @@ def office() -> Office:
 
 @pytest.fixture
 def buyer(office: Office) -> ReactivePowerBuyer:
-    return ReactivePowerBuyer("DSO-D", office.context, "D", PRODUCT)
+    return ReactivePowerBuyer(name="DSO-D", context=office.context, system="D", product=PRODUCT)
 
 
 def test_a_book_holds_the_latest_admissible_offers_of_everybody(
@@ -99,9 +99,9 @@ def test_offers_that_come_late_are_refused(buyer: ReactivePowerBuyer, office: Of
 
 def test_groups_that_are_not_qualified_for_the_local_market_are_refused(office: Office) -> None:
     register = FlexibilityRegister()
-    register.enter("A", [Unit("a", "D", 1, 1.0, 1.0)], [(1.0, 1.0)], 200, ["LFM"])
-    register.enter("B", [Unit("b", "D", 1, 1.0, 1.0)], [(1.0, 1.0)], 100, ["LFM"])  # it is second 100
-    buyer = ReactivePowerBuyer("DSO-D", office.context, "D", PRODUCT, register)
+    register.enter("A", [Unit(name="a", system="D", node=1, up_mw=1.0, down_mw=1.0)], [(1.0, 1.0)], 200, ["LFM"])
+    register.enter("B", [Unit(name="b", system="D", node=1, up_mw=1.0, down_mw=1.0)], [(1.0, 1.0)], 100, ["LFM"])  # it is second 100
+    buyer = ReactivePowerBuyer(name="DSO-D", context=office.context, system="D", product=PRODUCT, register=register)
     for name in ("A", "B", "C"):
         send(buyer, offers_of(name, f"{name.lower()}.up.q"))
     assert buyer.close(3).bid_id.tolist() == ["a.up.q"]
@@ -121,17 +121,17 @@ def test_everybody_is_told_what_was_bought_of_him(buyer: ReactivePowerBuyer, off
 
 INVERTERS = [
     Inverters(
-        "D1", np.array([4, 7]), ("A.D1.0002.pv", "A.D1.0005.battery"), np.array([2, 5]),
-        np.array([0.03, 0.01]),
+        system="D1", group=np.array([4, 7]), unit=("A.D1.0002.pv", "A.D1.0005.battery"), node=np.array([2, 5]),
+        rated_mw=np.array([0.03, 0.01]),
     ),
-    Inverters("D2", np.empty(0, dtype=np.int64), (), np.empty(0, dtype=np.int64), np.empty(0)),
+    Inverters(system="D2", group=np.empty(0, dtype=np.int64), unit=(), node=np.empty(0, dtype=np.int64), rated_mw=np.empty(0)),
 ]  # fmt: skip
 
 
 @pytest.fixture
 def seller(office: Office) -> ReactivePowerSeller:
     buyers = {"D1": "DSO-D1", "D2": "DSO-D2"}
-    return ReactivePowerSeller("A", office.context, INVERTERS, 0.8, 4.0, buyers, "households")
+    return ReactivePowerSeller(name="A", context=office.context, inverters=INVERTERS, power_factor=0.8, price_eur_per_mvarh=4.0, buyers=buyers, fleet_name="households")
 
 
 def test_inverters_are_offered_both_ways(seller: ReactivePowerSeller, office: Office) -> None:
@@ -187,7 +187,7 @@ def test_pv_and_batteries_have_inverters(fleet: HouseholdFleet) -> None:
 
 
 def _fleet_agent(fleet: HouseholdFleet, office: Office) -> FleetAgent:
-    return FleetAgent(mesa.Model(rng=0), "households", office.context, fleet, ["A"])
+    return FleetAgent(mesa.Model(rng=0), name="households", context=office.context, fleet=fleet, owners=["A"])
 
 
 def _order(isp: int, group: Sequence[int], mvar: Sequence[float]) -> Message:

@@ -24,7 +24,7 @@ SOON_S, LATER_S = 0.05, 30.0
 
 
 def _view(n: int = 1) -> OfferView:
-    return OfferView(5, 40.0, np.ones(n, dtype=np.int64), np.full(n, 10.0), np.full(n, 20.0))
+    return OfferView(isp=5, day_ahead_price=40.0, direction=np.ones(n, dtype=np.int64), quantity_mw=np.full(n, 10.0), cost=np.full(n, 20.0))
 
 
 def _endless() -> None:
@@ -212,7 +212,15 @@ def test_a_limit_stops_a_seller_whatever_is_done_about_faults() -> None:
         StrategyLimitError, match=r"Own of A07, ISP 5: offers takes more than 0\.05 s\. Raise"
     ):
         bidder.offers(_view())
-    outcome = SellerResult(6, *(np.zeros(0) for _ in range(5)))  # type: ignore[arg-type]
+    none = np.zeros(0)
+    outcome = SellerResult(
+        isp=6,
+        direction=none.astype(np.int64),
+        offered_mw=none,
+        sold_mw=none,
+        received_eur_per_h=none,
+        cost_eur_per_h=none,
+    )
     with pytest.raises(StrategyLimitError, match="Own of A07, ISP 6: learn takes more than"):
         bidder.hear(outcome, {})
 

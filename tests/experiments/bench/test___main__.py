@@ -10,7 +10,7 @@ import pytest
 from tandem_sim.experiments.bench import __main__ as bench
 from tandem_sim.experiments.bench.figure import Figure
 
-SLOW = Figure("a step", 150.0, "steps/s", 300, "higher", 160.0, "clearing alone")
+SLOW = Figure(name="a step", value=150.0, unit="steps/s", target=300, better="higher", limit=160.0, against="clearing alone")
 
 
 def test_every_figure_stands_in_the_table_and_in_the_file(
@@ -18,7 +18,7 @@ def test_every_figure_stands_in_the_table_and_in_the_file(
 ) -> None:
     for name in ("start", "cases", "validation", "timeseries", "memory", "sweeps"):
         monkeypatch.setattr(bench, name, list)
-    monkeypatch.setattr(bench, "isps", lambda: [Figure("an ISP", 43.0, "ms", 5, "lower", 4.0, "bare LP")])
+    monkeypatch.setattr(bench, "isps", lambda: [Figure(name="an ISP", value=43.0, unit="ms", target=5, better="lower", limit=4.0, against="bare LP")])
     monkeypatch.setattr(bench, "steps", lambda: [SLOW])
     bench.main(tmp_path / "bench.json")
     found = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
@@ -40,5 +40,5 @@ def test_every_figure_stands_in_the_table_and_in_the_file(
 
 
 def test_a_figure_without_a_target_names_none() -> None:
-    assert Figure("x", 1.0, "ms", None, "lower", 2.0, "y").row == ("x", "1 ms", "2 ms (y)", "0.50", "", "")
-    assert Figure("x", 1.0, "ms", 1.0, "lower", 2.0, "y").row[-1] == "met"
+    assert Figure(name="x", value=1.0, unit="ms", target=None, better="lower", limit=2.0, against="y").row == ("x", "1 ms", "2 ms (y)", "0.50", "", "")
+    assert Figure(name="x", value=1.0, unit="ms", target=1.0, better="lower", limit=2.0, against="y").row[-1] == "met"

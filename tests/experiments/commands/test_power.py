@@ -55,7 +55,7 @@ def powered(tmp_path_factory: pytest.TempPathFactory) -> Powered:
         code = tandem(patch, *arguments)
     assert asked == [2]
     found = json.loads((out / "power.json").read_text(encoding="utf-8"))
-    return Powered(arguments, out, code, found, pd.read_parquet(out / "power.parquet"))
+    return Powered(arguments=arguments, out=out, code=code, found=found, rows=pd.read_parquet(out / "power.parquet"))
 
 
 def _numbers(powered: Powered, scheme: str, part: str) -> dict[str, float]:

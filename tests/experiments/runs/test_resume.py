@@ -342,7 +342,7 @@ def test_two_processes_do_not_work_on_one_run(halved: Path) -> None:
     with FileLock(unfinished_of(halved) / LOCK, preserve_lock_file=True):
         with pytest.raises(BusyError, match="being worked on by another process"):
             simulate(halved)
-        job = Job(Point({}, small_scenario(**HOURLY), None, "small.yaml"), halved)
+        job = Job(Point(fields={}, scenario=small_scenario(**HOURLY), folder=None, source="small.yaml"), halved)
         assert make_run(job) is None  # not over, and no failure
     assert (unfinished_of(halved) / NEWEST).is_file()
     assert [event["event"] for event in sweep_runs.events(halved)] == ["started"]
@@ -480,7 +480,7 @@ def test_a_sweep_goes_on_with_a_run_that_was_begun_if_its_checkpoint_serves(
         return run_scenario(scenario, folder, out, seen.append, **how)
 
     monkeypatch.setattr(sweep_runs, "run_scenario", watched)
-    found = make_run(Job(Point({}, small_scenario(**HOURLY), None, "small.yaml", plots=False), halved))
+    found = make_run(Job(Point(fields={}, scenario=small_scenario(**HOURLY), folder=None, source="small.yaml", plots=False), halved))
     assert found is not None
     assert found["error"] == ""
     assert seen[0] == (0 if damaged else 15)

@@ -69,7 +69,7 @@ def test_processes_are_told_the_published_grids_of_all_runs(
     own = json.loads(read_scenario("reference")[0].model_dump_json())["distribution"]
     own[0]["grid"] = "mine.json"
     points = [
-        Point({}, read_scenario("reference", fields)[0], tmp_path, "here", True)
+        Point(fields={}, scenario=read_scenario("reference", fields)[0], folder=tmp_path, source="here", plots=True)
         for fields in ({"days": 1}, {"distribution": own, "transmission.grid": "case30"})
     ]
     jobs = [Job(point, tmp_path) for point in points]

@@ -65,7 +65,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Swept:
     points = read_sweep(file)
     pool = partial(on_this_machine, workers=2)
     table = run_sweep(points, folder / "out", pool, lambda point, error: told.append((point.name, error)))
-    return Swept(file, folder / "out", points, table, told)
+    return Swept(file=file, out=folder / "out", points=points, table=table, told=told)
 
 
 def test_every_point_is_a_row_with_its_fields_and_key_figures(swept: Swept) -> None:

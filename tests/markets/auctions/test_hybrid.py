@@ -27,11 +27,11 @@ from tests.markets.small import random_case
 
 LIMIT_MW = 25.0
 REDISPATCHED = Scheme(
-    "hybrid behind a local market",
-    (dso_market(), forward_bids(), negotiate(), tso_market(validated=True)),
-    MOL,
-    "a test",
-    "the DSO redispatches first",
+    name="hybrid behind a local market",
+    steps=(dso_market(), forward_bids(), negotiate(), tso_market(validated=True)),
+    shared=MOL,
+    source="a test",
+    summary="the DSO redispatches first",
 )
 
 
@@ -132,11 +132,11 @@ def test_an_area_that_has_not_accepted_is_left_out() -> None:
 def test_rounds_are_bounded() -> None:
     stubborn = replace(validate_mol(), run=lambda area, view: Written({area: {"accepted": False}}))
     scheme = Scheme(
-        "never",
-        (Repeat((build_mol(), stubborn), accepted, 3), tso_market(validated=True)),
-        MOL,
-        "a test",
-        "a test",
+        name="never",
+        steps=(Repeat((build_mol(), stubborn), accepted, 3), tso_market(validated=True)),
+        shared=MOL,
+        source="a test",
+        summary="a test",
     )
     with pytest.raises(RoundsError, match="build_mol, validate_mol did not agree within 3 rounds"):
         carry(scheme, *open_case(_worked_example(), scheme))

@@ -216,13 +216,13 @@ def test_both_directions_are_paid_by_the_buyer() -> None:
     offers = book(("a", 1, 1, 0.6, 4.0), ("b", 1, -1, 2.0, 6.0), ("c", 1, 1, 1.0, 5.0))
     offers = replace(offers, provider=np.array(["A", "A", "B"]))
     delivered = np.array([0.5, 1.0, 0.0])
-    trade = ReactiveTrade("DSO-D", "D", offers, np.array([0.5, 1.0, 0.3]), delivered)
-    assert reactive_payments([trade], 0.25) == [Payment("DSO-D", "A", "reactive", 0.0, 2.0)]
+    trade = ReactiveTrade(buyer="DSO-D", system="D", offers=offers, awarded_mvar=np.array([0.5, 1.0, 0.3]), delivered_mvar=delivered)
+    assert reactive_payments([trade], 0.25) == [Payment(payer="DSO-D", payee="A", kind="reactive", quantity_mwh=0.0, amount_eur=2.0)]
     assert reactive_payments([], 0.25) == []
 
 
 def test_its_product_speaks_of_mvar() -> None:
-    product = Product("reactive power", price_floor_eur_per_mwh=0.0, unit="Mvar")
+    product = Product(name="reactive power", price_floor_eur_per_mwh=0.0, unit="Mvar")
     offers = book(("a", 1, 1, -0.1, 4.0), ("b", 1, -1, 0.1, -1.0), ("c", 1, 1, 0.1, 4.0))
     assert product.reasons(offers) == [
         "quantity must be a positive number of Mvar",

@@ -40,7 +40,7 @@ def _scheme(key: str) -> Scheme:
     if name == "aggregation":
         return build_schemes(Options(aggregation_step_mw=float(variant or 0.5)))[name]
     method: Any = variant or "envelope"
-    return build_schemes(Options(method))[name]
+    return build_schemes(Options(grid_prequalification=method))[name]
 
 
 @pytest.mark.parametrize(("name", "answer"), PAIRS)

@@ -81,7 +81,7 @@ NO_DER = ("fragmented", "shared-balancing")  # where the TSO has no access to th
 BLIND = ("central-01", "multilevel-01", "multilevel-02", "multilevel-05")  # where it takes from them unasked
 VARIANTS = {
     "plain": Options(),
-    "other": Options("static", "exact", pricing="locational"),
+    "other": Options(grid_prequalification="static", aggregation="exact", pricing="locational"),
 }
 TABLES = {name: build_schemes(options) for name, options in VARIANTS.items()}
 EVERY = [pytest.param(variant, name, id=f"{name} {variant}") for variant, t in TABLES.items() for name in t]

@@ -110,7 +110,7 @@ ALL_OPTIONS: Spec = {
 def test_options_are_read_and_what_is_not_given_keeps_its_default(folder: Path) -> None:
     assert read_case(folder).options == CaseOptions()
     expected = CaseOptions(
-        "hybrid", "ac", Margins(0.05, 0.002), Options("static", "exact", 0.1, "locational", 0.25, 3)
+        scheme="hybrid", offset="ac", margins=Margins(0.05, 0.002), options=Options(grid_prequalification="static", aggregation="exact", aggregation_step_mw=0.1, pricing="locational", boundary_tolerance_mw=0.25, mol_rounds=3)
     )
     assert read_case(change(folder, at("options", ALL_OPTIONS))).options == expected
     change(folder, at("options", {"pricing": "pay-as-cleared"}))

@@ -66,12 +66,12 @@ def some_rows(rng: np.random.Generator, n: int) -> list[AuctionConstraints]:
     """Soft rows, tight or wide, of two owners."""
     return [
         AuctionConstraints(
-            rng.normal(size=(m, n)).round(1),
-            rng.normal(size=m),
-            -rng.uniform(0.5, 8.0, m),
-            rng.uniform(0.5, 8.0, m),
-            10_000.0,
-            owner,
+            matrix=rng.normal(size=(m, n)).round(1),
+            base=rng.normal(size=m),
+            low=-rng.uniform(0.5, 8.0, m),
+            high=rng.uniform(0.5, 8.0, m),
+            penalty=10_000.0,
+            owner=owner,
         )
         for m, owner in ((int(rng.integers(0, 3)), "T"), (int(rng.integers(0, 3)), "D"))
     ]
@@ -108,15 +108,15 @@ def test_nested_limits_are_answered_like_their_programme(seed: int) -> None:
     factor = rng.choice([-1.0, 1.0], nodes) * rng.choice([1.0, 0.5], nodes)
     up = factor > 0.0
     flows = AuctionConstraints(
-        carries[:, node] * factor[:, None],
-        np.zeros(nodes),
-        np.where(up, -100.0, -room),
-        np.where(up, room, 100.0),
-        INF,
-        "D",
+        matrix=carries[:, node] * factor[:, None],
+        base=np.zeros(nodes),
+        low=np.where(up, -100.0, -room),
+        high=np.where(up, room, 100.0),
+        penalty=INF,
+        owner="D",
     )
     voltages = AuctionConstraints(
-        rng.uniform(0.0, 1.0, (2, n)), np.zeros(2), np.full(2, -9.0), rng.uniform(2.0, 20.0, 2), INF, "D"
+        matrix=rng.uniform(0.0, 1.0, (2, n)), base=np.zeros(2), low=np.full(2, -9.0), high=rng.uniform(2.0, 20.0, 2), penalty=INF, owner="D"
     )
     cost, available, _ = book(rng, n)
     asked = cost, available, None, 0.0, [flows, voltages]
@@ -139,7 +139,7 @@ def test_common_programmes_do_reach_the_merit_order(need: float) -> None:
 def test_nested_limits_by_hand() -> None:
     # 3 MW through the transformer, 2 of them through the feeder of the two best bids.
     rows = AuctionConstraints(
-        np.array([[1.0, 1.0, 1.0], [1.0, 1.0, 0.0]]), np.zeros(2), np.full(2, -9.0), np.array([3.0, 2.0]), INF
+        matrix=np.array([[1.0, 1.0, 1.0], [1.0, 1.0, 0.0]]), base=np.zeros(2), low=np.full(2, -9.0), high=np.array([3.0, 2.0]), penalty=INF
     )
     answer = clear(np.array([-3.0, -4.0, -2.0]), np.full(3, 1.5), rows=[rows])
     assert answer.message == BY_MERIT
@@ -155,12 +155,12 @@ def test_what_the_merit_order_cannot_decide_goes_to_the_solver() -> None:
         two,
         two,
         0.5,
-        [AuctionConstraints(np.eye(1, 2), np.zeros(1), -one, 0.2 * one, 9.0)],
+        [AuctionConstraints(matrix=np.eye(1, 2), base=np.zeros(1), low=-one, high=0.2 * one, penalty=9.0)],
     )
     nowhere = clear(one, one, one, 5.0, imbalance_bound_mw=1.0)
-    broken = clear(-one, one, rows=[AuctionConstraints(np.ones((1, 1)), 3.0 * one, -one, one, INF)])
+    broken = clear(-one, one, rows=[AuctionConstraints(matrix=np.ones((1, 1)), base=3.0 * one, low=-one, high=one, penalty=INF)])
     crossing = AuctionConstraints(
-        np.array([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]]), np.zeros(2), np.full(2, -9.0), two, INF
+        matrix=np.array([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]]), base=np.zeros(2), low=np.full(2, -9.0), high=two, penalty=INF
     )
     crossed = clear(-np.array([1.0, 1.5, 1.2]), np.ones(3), rows=[crossing])
     answers = tight, nowhere, broken, crossed
@@ -172,7 +172,7 @@ def test_what_the_merit_order_cannot_decide_goes_to_the_solver() -> None:
 def test_limits_of_several_owners_are_worth_what_each_gives_up() -> None:
     one, two = np.ones(1), np.ones(2)
     halves = [
-        AuctionConstraints(np.eye(1, 2, k), np.zeros(1), -one, 0.5 * one, INF, owner)
+        AuctionConstraints(matrix=np.eye(1, 2, k), base=np.zeros(1), low=-one, high=0.5 * one, penalty=INF, owner=owner)
         for k, owner in enumerate("TD")
     ]
     shared = clear(-two, two, rows=halves)
@@ -188,7 +188,7 @@ def test_no_nan_is_answered(where: str, balanced: bool) -> None:
     values = {"cost": -np.ones(2), "available": np.ones(2), "base": np.zeros(1), "matrix": np.ones((1, 2))}
     if where in values:
         values[where][..., 0] = NAN
-    row = AuctionConstraints(values["matrix"], values["base"], -np.ones(1), 1.5 * np.ones(1), INF)
+    row = AuctionConstraints(matrix=values["matrix"], base=values["base"], low=-np.ones(1), high=1.5 * np.ones(1), penalty=INF)
     with pytest.raises(ValueError, match=r"nan|inf"):
         clear(
             values["cost"],
@@ -256,7 +256,7 @@ def test_how_many_programmes_of_the_cases_are_solved(scheme: str, solved_of: dic
 
 def test_a_limit_that_two_bids_fill_but_for_rounding_is_worth_what_the_next_bid_is() -> None:
     cost, available = np.array([-10.0, -9.0, -1.0]), np.array([0.1, 0.2, 1.0])
-    row = AuctionConstraints(np.ones((1, 3)), np.zeros(1), np.array([-INF]), np.array([0.3]), INF, "D1")
+    row = AuctionConstraints(matrix=np.ones((1, 3)), base=np.zeros(1), low=np.array([-INF]), high=np.array([0.3]), penalty=INF, owner="D1")
     found = clear(cost, available, rows=[row])
     assert found.message == BY_MERIT
     np.testing.assert_allclose(found.quantity_mw, [0.1, 0.2, 0.0], atol=1e-12)  # 0.3 - 0.1 < 0.2 in binary

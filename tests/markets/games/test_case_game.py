@@ -21,7 +21,7 @@ from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
 from tests.markets.hand import book, feeder, system
 
-PLAN = {"gamer": [Plan("D", 2, 1, 5.0, 30.0)]}
+PLAN = {"gamer": [Plan(system="D", node=2, direction=1, mw=5.0, worth_eur_per_mwh=30.0)]}
 MOVES = (TRUTH, Move(planned=1.0), Move(20.0, planned=1.0), Move(45.0, planned=1.0))
 LOCAL = ("multilevel-01", "multilevel-03", "common")
 
@@ -85,7 +85,7 @@ def test_a_plan_of_production_is_bought_back_below_the_day_ahead_price() -> None
     """Behind an export limit of 4 MW with 3 MW of generation: 5 MW at 50 sold day-ahead for 40, back at 5."""
     bids = book(("rival", 2, -1, 10.0, 0.0), ("source", 0, 1, 10.0, 60.0))
     case = system(0.0, Bids.empty(), D=feeder(bids, 4.0, (0.0, 3.0)))
-    plans = {"gamer": [Plan("D", 2, -1, 5.0, 50.0)]}
+    plans = {"gamer": [Plan(system="D", node=2, direction=-1, mw=5.0, worth_eur_per_mwh=50.0)]}
     game = case_game(case, SCHEMES["common"], ["gamer"], (TRUTH, Move(45.0, planned=1.0)), plans, 40.0)
     assert game.profits((1,)) == pytest.approx([4.0 * (50.0 - 5.0) - 5.0 * (50.0 - 40.0)], abs=1e-3)
 
@@ -162,7 +162,7 @@ def test_pooled_dsos_find_the_other_side_in_each_other() -> None:
 def test_what_makes_no_game_is_refused() -> None:
     with pytest.raises(ValueError, match="first move of one must be the truth"):
         case_game(_loaded(), SCHEMES["common"], ["one"], (Move(5.0),))
-    cheap = {"gamer": [Plan("D", 2, 1, 5.0, 50.0)]}
+    cheap = {"gamer": [Plan(system="D", node=2, direction=1, mw=5.0, worth_eur_per_mwh=50.0)]}
     with pytest.raises(ValueError, match="pays without being called"):
         case_game(_lv_feeder(4.0), SCHEMES["common"], ["gamer"], MOVES, cheap, 40.0)
     with pytest.raises(ValueError, match="must lie between 0 and 1"):

@@ -26,7 +26,7 @@ def _prices(game: AuctionGame, play: Play) -> FloatArray:
 
 def test_ample_capacity_brings_prices_down_to_one_step_above_cost() -> None:
     """Either could serve all (Bertrand): who is served second gains by undercutting down to 24."""
-    game = AuctionGame(np.array([10.0, 10.0]), COST, 10.0, GRID)
+    game = AuctionGame(capacity_mw=np.array([10.0, 10.0]), cost=COST, need_mw=10.0, prices=GRID)
     play = iterate(game, (10, 10))
     assert play.is_equilibrium
     assert play.gain == 0.0
@@ -37,7 +37,7 @@ def test_ample_capacity_brings_prices_down_to_one_step_above_cost() -> None:
 @pytest.mark.parametrize("pricing", ["pay-as-bid", "pay-as-cleared"])
 def test_a_pivotal_seller_goes_to_the_cap(pricing: Literal["pay-as-bid", "pay-as-cleared"]) -> None:
     """10 MW of 15 come from a rival at cost; the other 5 MW only from the second seller."""
-    game = AuctionGame(np.array([10.0, 10.0]), COST, 20.0, GRID, pricing)
+    game = AuctionGame(capacity_mw=np.array([10.0, 10.0]), cost=COST, need_mw=20.0, prices=GRID, pricing=pricing)
     play = iterate(game, (0, 0))
     assert play.is_equilibrium
     assert _prices(game, play).max() == 100.0
@@ -45,7 +45,7 @@ def test_a_pivotal_seller_goes_to_the_cap(pricing: Literal["pay-as-bid", "pay-as
 
 def test_tight_capacity_goes_in_circles() -> None:
     """Edgeworth: undercut from the cap down to 60, where 5 MW at the cap pay as much, and up again."""
-    game = AuctionGame(np.array([10.0, 10.0]), COST, 15.0, GRID)
+    game = AuctionGame(capacity_mw=np.array([10.0, 10.0]), cost=COST, need_mw=15.0, prices=GRID)
     play = iterate(game, CAP)
     assert not play.is_equilibrium
     assert play.gain > 0.0
@@ -56,7 +56,7 @@ def test_tight_capacity_goes_in_circles() -> None:
 
 def test_cleared_prices_admit_an_equilibrium_where_bids_do_not() -> None:
     """The same sellers paid as cleared: one bids low and sells all, the other sets the cap."""
-    game = AuctionGame(np.array([10.0, 10.0]), COST, 15.0, GRID, "pay-as-cleared")
+    game = AuctionGame(capacity_mw=np.array([10.0, 10.0]), cost=COST, need_mw=15.0, prices=GRID, pricing="pay-as-cleared")
     play = iterate(game, CAP)
     assert play.is_equilibrium
     assert _prices(game, play).max() == 100.0
@@ -68,7 +68,7 @@ def test_a_best_response_never_earns_less_than_the_truth(seed: int) -> None:
     rng = np.random.default_rng(seed)
     n = int(rng.integers(2, 4))
     cost = rng.integers(20, 40, n).astype(np.float64)
-    game = AuctionGame(rng.integers(1, 10, n).astype(np.float64), cost, float(rng.integers(1, 20)), GRID)
+    game = AuctionGame(capacity_mw=rng.integers(1, 10, n).astype(np.float64), cost=cost, need_mw=float(rng.integers(1, 20)), prices=GRID)
     played = tuple(int(rng.integers(0, moves)) for moves in game.moves)
     for seller in range(n):
         truth = (*played[:seller], 0, *played[seller + 1 :])
@@ -79,7 +79,7 @@ def test_a_cycle_of_two_does_not_depend_on_who_is_listed_first() -> None:
     """Every turn of the cycle counts, not only those behind the last player."""
     means = []
     for cost in ([20.0, 24.0], [24.0, 20.0]):
-        game = AuctionGame(np.array([10.0, 10.0]), np.array(cost), 15.0, GRID)
+        game = AuctionGame(capacity_mw=np.array([10.0, 10.0]), cost=np.array(cost), need_mw=15.0, prices=GRID)
         play = iterate(game, tuple(moves - 1 for moves in game.moves))
         assert not play.is_equilibrium
         found = np.array([game.profits(profile) for profile in play.profiles])
@@ -90,6 +90,6 @@ def test_a_cycle_of_two_does_not_depend_on_who_is_listed_first() -> None:
 
 
 def test_what_does_not_end_in_time_says_so() -> None:
-    game = AuctionGame(np.array([10.0, 10.0]), COST, 15.0, GRID)
+    game = AuctionGame(capacity_mw=np.array([10.0, 10.0]), cost=COST, need_mw=15.0, prices=GRID)
     with pytest.raises(NoEquilibriumError, match="within 2 rounds"):
         iterate(game, CAP, most_rounds=2)

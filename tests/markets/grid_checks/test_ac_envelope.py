@@ -324,7 +324,7 @@ def test_whole_bids_go_where_harm_comes_from_both_directions() -> None:
     """The dearest bid of the direction that weighs more, until what is left is safe."""
     none, no_rows = np.empty(0), np.array([[1.0, -1.0]])
     rows = GridConstraints(
-        np.zeros((0, 2)), none, none, no_rows, np.ones(1), np.full(1, 0.5), np.full(1, 3.5), np.ones(1, int)
+        flow_matrix=np.zeros((0, 2)), flow_mw=none, limit_mw=none, voltage_matrix=no_rows, w_pu2=np.ones(1), w_min_pu2=np.full(1, 0.5), w_max_pu2=np.full(1, 3.5), buses=np.ones(1, int)
     )
     bids = hand.book(("a", 0, UP, 1.0, 50.0), ("b", 0, UP, 1.0, 60.0), ("c", 1, DOWN, 1.0, 10.0))
     # 1 + 1 + 1 + 1 = 4 > 3.5: upwards weighs more, and b is dearer.

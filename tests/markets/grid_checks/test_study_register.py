@@ -45,7 +45,7 @@ def ask(
     """An application on a day, of one device; its contract of several years ends on another."""
     until = None if contract is None else round(contract * DAY_S)
     rating, on = np.array([kva]), np.array([phases])
-    return Application(unit, node, up, down, rating, on, by, round(day * DAY_S), until)
+    return Application(unit=unit, node=node, up_mw=up, down_mw=down, kva=rating, phases=on, by=by, applied_s=round(day * DAY_S), contract_until_s=until)
 
 
 class Course:

@@ -64,7 +64,7 @@ def test_pick_and_join_keep_consent() -> None:
     ],
 )
 def test_product_rules(quantity: float, price: float, reason: str) -> None:
-    product = Product("mFRR", 0.5, 0.25, -50.0, 300.0)
+    product = Product(name="mFRR", min_quantity_mw=0.5, tick_mw=0.25, price_floor_eur_per_mwh=-50.0, price_cap_eur_per_mwh=300.0)
     assert product.reasons(_book([1.0, quantity], [0.0, price])) == ["", reason]
 
 

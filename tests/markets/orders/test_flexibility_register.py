@@ -12,8 +12,8 @@ from tandem_sim.markets.orders.flexibility_register import SOLD_TWICE, Flexibili
 from tandem_sim.markets.orders.products import REQUIREMENTS, Service, implied_by, implying
 
 DAY = 86_400
-U1 = Unit("A.D1.u1", "D1", 3, up_mw=2.0, down_mw=1.0)
-U2 = Unit("A.D2.u2", "D2", 5, up_mw=0.5, down_mw=4.0)
+U1 = Unit(name="A.D1.u1", system="D1", node=3, up_mw=2.0, down_mw=1.0)
+U2 = Unit(name="A.D2.u2", system="D2", node=5, up_mw=0.5, down_mw=4.0)
 FAST = ((1.5, 1.0), (0.25, 3.0))
 
 
@@ -130,7 +130,7 @@ def test_a_pool_is_the_sum_of_its_units_in_a_system_or_in_all() -> None:
 
 def test_a_unit_entered_again_is_replaced() -> None:
     register = _register()
-    register.enter("A", [Unit(U1.name, "D1", 3, 0.25, 0.0)], [(0.125, 0.0)], DAY, ["mFRR"])
+    register.enter("A", [Unit(name=U1.name, system="D1", node=3, up_mw=0.25, down_mw=0.0)], [(0.125, 0.0)], DAY, ["mFRR"])
     assert register.pool_mw("A", UP, "mFRR") == pytest.approx(0.75)
     assert register.pool_mw("A", UP, "aFRR", "D1") == pytest.approx(0.125)
 
@@ -148,7 +148,7 @@ def test_what_a_bid_is_refused_for() -> None:
     assert register.reasons(1, _book(("A.D1.u1.up", 1.0), provider="B"), "mFRR", 0) == [
         "B is not qualified for mFRR"
     ]
-    register.enter("B", [Unit("B.u", "D1", 1, 1.0, 1.0)], [(0.0, 0.0)], DAY, ["mFRR"])
+    register.enter("B", [Unit(name="B.u", system="D1", node=1, up_mw=1.0, down_mw=1.0)], [(0.0, 0.0)], DAY, ["mFRR"])
     assert register.reasons(1, _book(("A.D1.u1.up", 1.0), provider="B"), "mFRR", 0) == [
         "the unit is not in the flexibility register for B"
     ]

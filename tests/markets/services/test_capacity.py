@@ -37,7 +37,7 @@ def _contract(isps: range, mw: float, **other: object) -> Contract:
 def _book(**units: tuple[str, float, float]) -> CapacityBook:
     """The book of pool A, registered with (system, MW, MW within 5 minutes) units that go both ways alike."""
     register = FlexibilityRegister()
-    entered = [Unit(name, system, 0, mw, mw) for name, (system, mw, _) in units.items()]
+    entered = [Unit(name=name, system=system, node=0, up_mw=mw, down_mw=mw) for name, (system, mw, _) in units.items()]
     register.enter("A", entered, [(fast, fast) for _, _, fast in units.values()], 86_400, ["aFRR"])
     return CapacityBook(register)
 

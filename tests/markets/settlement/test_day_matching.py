@@ -30,7 +30,7 @@ def _matching(
         {day: day % 7 < 5 and day not in free for day in range(60)},
         minutes,
     )
-    return DayMatching(n, index, x, y, adjusted)
+    return DayMatching(n=n, days=index, x=x, y=y, adjusted=adjusted)
 
 
 def _isp(matching: DayMatching, day: int, time: str) -> int:
@@ -299,7 +299,7 @@ def test_against_a_diary(
     index = DayIndex(
         {i: i // per_day for i in isps}, {i: i % per_day for i in isps}, {d: d % 4 < 2 for d in range(20)}, 60
     )
-    matching = DayMatching(2, index, x, x + more, adjusted)
+    matching = DayMatching(n=2, days=index, x=x, y=x + more, adjusted=adjusted)
     diaries = [first, second]
     length = min(map(len, diaries))
     for now in range(length + 1):

@@ -21,21 +21,21 @@ UP_HERE, DOWN_THERE = ("A", "D1", 1), ("A", "D2", -1)
 
 def _standing(owed: float, offered: float, price: float = 8.0, kept: float | None = None) -> Standing:
     left = offered if kept is None else kept
-    return Standing("TSO", "aFRR", "A", 1, owed, offered, left, owed * price)
+    return Standing(operator="TSO", service="aFRR", provider="A", direction=1, obligation_mw=owed, offered_mw=offered, fulfilled_mw=left, owed_eur_per_h=owed * price)
 
 
 def test_capacity_that_is_offered_is_paid_and_costs_nothing() -> None:
     # 4 MW at 8 EUR per MW and hour for a quarter of an hour: 8 EUR. Offering more earns no more.
     for offered in (4.0, 9.0):
         assert capacity_payments([_standing(4.0, offered)], 1.3, QUARTER) == [
-            Payment("TSO", "A", "capacity", 0.0, 8.0)
+            Payment(payer="TSO", payee="A", kind="capacity", quantity_mwh=0.0, amount_eur=8.0)
         ]
 
 
 def test_capacity_that_is_not_offered_costs_a_multiple_of_its_pay() -> None:
     # 3 of 4 MW are offered: 8 EUR are paid, and a quarter of them times 1.3 is due: 2.60 EUR.
     paid, penalty = capacity_payments([_standing(4.0, 3.0)], 1.3, QUARTER)
-    assert paid == Payment("TSO", "A", "capacity", 0.0, 8.0)
+    assert paid == Payment(payer="TSO", payee="A", kind="capacity", quantity_mwh=0.0, amount_eur=8.0)
     assert (penalty.payer, penalty.payee, penalty.kind) == ("A", "TSO", "unavailability")
     assert penalty.amount_eur == pytest.approx(2.6)
     # Nothing offered: the provider pays 1.3 times 8 EUR back, and is left with a loss of 2.40 EUR.
@@ -57,7 +57,7 @@ def test_rounding_is_no_shortfall_and_nothing_owed_is_nothing_missing() -> None:
 
 def test_contracts_of_one_provider_are_settled_apart() -> None:
     # 2 MW of aFRR at 10 are all there; of 2 MW of local capacity at 4 half is missing: 1 EUR of the 2 paid.
-    other = Standing("DSO-D1", "LFM", "A", -1, 2.0, 1.0, 1.0, 8.0)
+    other = Standing(operator="DSO-D1", service="LFM", provider="A", direction=-1, obligation_mw=2.0, offered_mw=1.0, fulfilled_mw=1.0, owed_eur_per_h=8.0)
     payments = capacity_payments([_standing(2.0, 2.0, price=10.0), other], 1.0, QUARTER)
     assert balances(payments) == pytest.approx({"TSO": -5.0, "DSO-D1": -1.0, "A": 6.0})
 

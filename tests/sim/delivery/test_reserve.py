@@ -119,12 +119,12 @@ def test_reserve_is_paid_as_bid_or_at_the_price_of_the_last_bid_of_the_isp() -> 
     d = Bids.of(["u2", "u3"], ["A", "A"], [1, 1], [1, 1], [4.0, 9.0], [70.0, 90.0])
     books = {"T": (t, t.quantity_mw), "D1": (d, d.quantity_mw)}
     mean = {"T": np.array([2.0, 3.0]), "D1": np.array([1.0, 0.0])}
-    settings = AfrrSettings(4, 300.0, 0.2, 100.0)
+    settings = AfrrSettings(cycle_s=4, full_activation_s=300.0, gain=0.2, integral_s=100.0)
     for pricing, expected in (
         ("pay-as-bid", {"T": [80.0, -60.0], "D1": [70.0, 0.0]}),
         ("pay-as-cleared", {"T": [140.0, -60.0], "D1": [70.0, 0.0]}),
     ):
-        reserve = Reserve(settings, 0.0, False, 0, pricing=cast(Any, pricing))
+        reserve = Reserve(settings=settings, sigma_mw=0.0, termination=False, seed=0, pricing=cast(Any, pricing))
         sales = reserve.sales(books, mean)
         assert {system: sale.paid_eur_per_h.tolist() for system, sale in sales.items()} == expected
         assert all((sale.purposes.balancing_mw == sale.award_mw).all() for sale in sales.values())

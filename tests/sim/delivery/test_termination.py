@@ -49,11 +49,11 @@ class Run:
         dso: Any = SimpleNamespace(name="DSO-D", system="D", area=area, constraints_now=lambda *_: rows)
         ahead: Any = SimpleNamespace(site_base_kw=None, site_load_kw=None)
         signals = TerminationSignals(
-            bus.carry, lambda name, row: self.rows[name].append(row), "TSO", 40, START_S, START_S + 900
+            carry=bus.carry, record=lambda name, row: self.rows[name].append(row), tso="TSO", isp=40, start_s=START_S, end_s=START_S + 900
         )
         monitor = grid_monitor([dso], signals, ahead, {"D": np.zeros(3)}, np.zeros(0), books)
         how = AfrrSettings(cycle_s=4, delay_s=60)
-        reserve = Reserve(how, 0.0, True, 1)
+        reserve = Reserve(settings=how, sigma_mw=0.0, termination=True, seed=1)
         self.control: AfrrResult = reserve.dispatch(books, 0, -1000.0, 900, monitor).control
 
     def resources_mw(self, second: int) -> float:

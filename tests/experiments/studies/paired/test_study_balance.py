@@ -115,7 +115,7 @@ def test_what_is_left_open_is_closed_by_the_cheapest_bids_left_on_transmission()
 def run_of(**tables: pd.DataFrame) -> PowerRun:
     areas = [{"id": "D1"}]
     manifest = {"scheme": "common", "seed": 1, "scenario": {"isp_minutes": 15, "distribution": areas}}
-    return PowerRun(manifest, {}, **tables)
+    return PowerRun(manifest=manifest, kpis={}, **tables)
 
 
 def test_true_costs_are_those_of_whoever_generates_and_delivers() -> None:

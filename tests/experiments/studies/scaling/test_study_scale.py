@@ -18,10 +18,10 @@ from tandem_sim.experiments.studies.scaling.scale_world import Point, write_worl
 from tandem_sim.sim.run import start
 
 SMALL = (
-    Point(1, 100, 3, isps=10), Point(2, 200, 3, isps=10), Point(2, 100, 3, isps=10),
-    Point(2, 200, 6, isps=10), Point(2, 200, 3, load_scale=2.0, isps=10),
+    Point(dsos=1, households=100, aggregators=3, isps=10), Point(dsos=2, households=200, aggregators=3, isps=10), Point(dsos=2, households=100, aggregators=3, isps=10),
+    Point(dsos=2, households=200, aggregators=6, isps=10), Point(dsos=2, households=200, aggregators=3, load_scale=2.0, isps=10),
 )  # fmt: skip
-TWENTY = Point(20, 2000, 5)
+TWENTY = Point(dsos=20, households=2000, aggregators=5)
 
 
 def _here(work: Callable[..., Any], *given: Any) -> Any:
