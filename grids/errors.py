@@ -1,7 +1,8 @@
 """All errors of Tandem; `TandemError` is the base of each, so that one clause catches them all.
 
-What somebody gave (`InputError` and its kin, `StrategyError`, `SchemeError`), what has no answer (`ClearingError`,
-`RoundsError`, `NoEquilibriumError`), and what must never happen (`FaultError`): a result that cannot be trusted.
+What somebody gave (`InputError` and its kin, `StrategyError`, `SchemeError`), what has no answer
+(`ClearingError`, `RoundsError`, `NoEquilibriumError`), and what must never happen (`FaultError`): a result
+that cannot be trusted.
 """
 
 from __future__ import annotations

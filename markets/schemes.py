@@ -41,19 +41,19 @@ MOL = OFFERS | {"area.accepted"}
 EVERYTHING = GRID | {"tso.bids", "tso.grid", "tso.sold"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """What a scheme leaves open.
 
-    `grid_prequalification` is the prequalification where a scheme has one; `aggregation` and `aggregation_step_mw` say which points of
-    its residual supply function an area sends; `pricing` is what awards are paid, `local_pricing` those of
-    markets of DSOs if they have a rule of their own; `boundary_tolerance_mw` the band
-    around the scheduled flow of shared balancing; `mol_rounds` bounds the validation of a merit order list;
-    `pool_minimum_mw` is what bids forwarded from a local market must add up to, by provider or by operator.
-    With `local_reactive`, a market of reactive power stands ahead of every local market that comes first. With
-    `mitigation`, local markets hold pivotal sellers to the reference prices (EUR/MWh); with the perimeter
-    ``pooled`` the DSOs share the local market that comes first. `envelope_check` says whether what
-    prequalification lets through has to hold in the AC power flow too.
+    `grid_prequalification` is the prequalification where a scheme has one; `aggregation` and
+    `aggregation_step_mw` say which points of its residual supply function an area sends; `pricing` is what
+    awards are paid, `local_pricing` those of markets of DSOs if they have a rule of their own;
+    `boundary_tolerance_mw` the band around the scheduled flow of shared balancing; `mol_rounds` bounds the
+    validation of a merit order list; `pool_minimum_mw` is what bids forwarded from a local market must add up
+    to, by provider or by operator. With `local_reactive`, a market of reactive power stands ahead of every
+    local market that comes first. With `mitigation`, local markets hold pivotal sellers to the reference
+    prices (EUR/MWh); with the perimeter ``pooled`` the DSOs share the local market that comes first.
+    `envelope_check` says whether what prequalification lets through has to hold in the AC power flow too.
     """
 
     grid_prequalification: Method = "envelope"
@@ -109,7 +109,10 @@ def build_schemes(options: Options = DEFAULTS) -> dict[str, Scheme]:
     if o.local_reactive:
         local = (voltage_market(o.envelope_check), *local)
     refuse = post_qualify()
-    forward, qualify = forward_bids(o.pool_minimum_mw, o.pooled_by), prequalify(o.grid_prequalification, o.envelope_check)
+    forward, qualify = (
+        forward_bids(o.pool_minimum_mw, o.pooled_by),
+        prequalify(o.grid_prequalification, o.envelope_check),
+    )
     tso, tso_full = tso_market(pricing=pay), tso_market("full", pricing=pay)
     tso_alone = tso_market(der=False, pricing=pay)
     tso_at_schedule = tso_market(der=False, pricing=pay, flow="boundary")

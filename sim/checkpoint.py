@@ -41,8 +41,6 @@ LARGEST = 2**33
 MEND = "Remove the folder and start anew, or resume with what the run was started with"
 
 
-
-
 @dataclass(frozen=True)
 class Checkpoints:
     """Where a run keeps its checkpoints, what it is, and how often one is taken."""
@@ -160,16 +158,19 @@ class Checkpoints:
         signature, _, digest = seal.partition(b" ")
         if magic + b"\n" != MAGIC or hashlib.sha256(body).hexdigest().encode() != digest:
             raise StaleError(
-                str(path), "checkpoint", "is damaged, or of another version of Tandem",
+                str(path),
+                "checkpoint",
+                "is damaged, or of another version of Tandem",
                 "Remove this file to go on from the checkpoint before it, or the folder to start anew",
-            )  # fmt: skip
+            )
         if not hmac.compare_digest(_signed(self.key, body), signature):
             raise StaleError(
-                str(path), "signature",
+                str(path),
+                "signature",
                 f"is not of this user's key ({key_file()}), so it is not read: it could run code",
                 "Go on as the user who began the run, with that user's key (TANDEM_KEY_FILE), or begin anew "
                 "with --overwrite",
-            )  # fmt: skip
+            )
         header, _, content = body.partition(b"\n")
         about = json.loads(header)
         given = about["identity"]
@@ -215,17 +216,27 @@ def _anchors(model: FlexibilityModel, clock: Clock) -> tuple[dict[str, object], 
     agents = {
         f"agent {agent.name}": agent
         for agent in (
-            model.fleet_agent, *model.operators, *model.aggregators, *model.transmission_sellers, model.market,
+            model.fleet_agent,
+            *model.operators,
+            *model.aggregators,
+            *model.transmission_sellers,
+            model.market,
             *model.brps,
         )
-    }  # fmt: skip
+    }
     changing: dict[str, object] = {"world": model, "fleet": model.fleet_agent.fleet, **agents}
     fixed: dict[str, object] = {
-        "clock": clock, "recorder": model.recorder, "scheme": model.tso.scheme, "load": model.load_mw,
-        "transmission": model.transmission, "on_isp": model.on_isp,
-        "physics": model.physics, "layout": model.fleet_agent.fleet.layout,
-        "foreseen load": model.forecasts.load_mw, "errors": model.forecasts.errors,
-    }  # fmt: skip
+        "clock": clock,
+        "recorder": model.recorder,
+        "scheme": model.tso.scheme,
+        "load": model.load_mw,
+        "transmission": model.transmission,
+        "on_isp": model.on_isp,
+        "physics": model.physics,
+        "layout": model.fleet_agent.fleet.layout,
+        "foreseen load": model.forecasts.load_mw,
+        "errors": model.forecasts.errors,
+    }
     for area in model.areas:
         parts = {"": area, " network": area.network, " lin": area.lin, " flow": area.power_flow}
         fixed |= {f"area {area.name}{part}": value for part, value in parts.items()}

@@ -288,7 +288,14 @@ class FlexibilityModel(mesa.Model):
         )
         mvar = self.fleet_agent.site_mvar(isp)
         start, length = self.calendar.seconds(isp), self.calendar.isp_seconds
-        signals = TerminationSignals(carry=self.carry, record=self.recorder, tso=self.tso.name, isp=isp, start_s=start, end_s=start + length)
+        signals = TerminationSignals(
+            carry=self.carry,
+            record=self.recorder,
+            tso=self.tso.name,
+            isp=isp,
+            start_s=start,
+            end_s=start + length,
+        )
         monitor = grid_monitor(self.dsos, signals, ahead, ordered, mvar, left)
         able = slow = None
         if self.non_firm is not None:

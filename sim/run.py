@@ -192,8 +192,9 @@ def _selling_gates(scenario: Scenario, model: FlexibilityModel, begin: int) -> l
     if settings.local.needs:
         local = local_auctions(calendar, settings)
         gates += [
-            ("tender_local", tenders(local), model.tender_local), ("clear_local", local, model.clear_local)
-        ]  # fmt: skip
+            ("tender_local", tenders(local), model.tender_local),
+            ("clear_local", local, model.clear_local),
+        ]
     if settings.nomination:
         close = nominations(calendar)
         gates += [

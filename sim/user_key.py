@@ -39,9 +39,11 @@ def user_key() -> bytes:
         return _read(path)
     except OSError as error:
         raise InputError(
-            str(path), "key of checkpoints", f"cannot be kept or read ({error.strerror})",
+            str(path),
+            "key of checkpoints",
+            f"cannot be kept or read ({error.strerror})",
             f"Name a file that you may write, outside of run folders, in {VARIABLE}",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def _make(path: Path) -> None:
@@ -74,7 +76,9 @@ def _read(path: Path) -> bytes:
         problem = f"holds {len(key)} bytes, less than {LENGTH}"
     if problem:
         raise InputError(
-            str(path), "key of checkpoints", problem,
+            str(path),
+            "key of checkpoints",
+            problem,
             hint,
-        )  # fmt: skip
+        )
     return key

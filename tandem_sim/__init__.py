@@ -12,7 +12,8 @@ Schemes and strategies
 Environments of reinforcement learning (extra ``rl``)
     `parallel_env`, `single_agent_env`
 Errors
-    `TandemError`, the base of all; `InputError`, `StrategyError`, `ClearingError`; `FaultError`, a fault of Tandem
+    `TandemError`, the base of all; `InputError`, `StrategyError`, `ClearingError`; `FaultError`, a fault of
+    Tandem
 
 A day under two schemes, and the tables of the first:
 

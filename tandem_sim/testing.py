@@ -113,9 +113,18 @@ def check_strategy(make: Callable[[int], Strategy], isps: int = 40) -> None:
     book = None
     for isp in range(isps):
         view = OfferView(
-            isp=isp, day_ahead_price=40.0, direction=np.array([1, -1, 1]), quantity_mw=rng.uniform(0.1, 5.0, 3), cost=rng.uniform(0.0, 60.0, 3),
-            price_floor=-500.0, price_cap=500.0, system="D1", stage="first", sees=sees, published=book,
-        )  # fmt: skip
+            isp=isp,
+            day_ahead_price=40.0,
+            direction=np.array([1, -1, 1]),
+            quantity_mw=rng.uniform(0.1, 5.0, 3),
+            cost=rng.uniform(0.0, 60.0, 3),
+            price_floor=-500.0,
+            price_cap=500.0,
+            system="D1",
+            stage="first",
+            sees=sees,
+            published=book,
+        )
         first, again, twin = checked(one, view, "A"), checked(one, view, "A"), checked(two, view, "A")
         assert same(first, again), "asked twice, it answers differently"
         assert same(first, twin), "the same seed plays differently"
@@ -125,12 +134,22 @@ def check_strategy(make: Callable[[int], Strategy], isps: int = 40) -> None:
             )
         paid = view.direction * first.price * first.quantity_mw
         heard = SellerResult(
-            isp=isp, direction=view.direction, offered_mw=first.quantity_mw, sold_mw=first.quantity_mw, received_eur_per_h=paid,
+            isp=isp,
+            direction=view.direction,
+            offered_mw=first.quantity_mw,
+            sold_mw=first.quantity_mw,
+            received_eur_per_h=paid,
             cost_eur_per_h=view.direction * view.cost * first.quantity_mw,
-        )  # fmt: skip
+        )
         for strategy in (one, two):
             strategy.learn(heard)
-        book = PublishedBook(isp=isp, direction=np.array([1, -1]), quantity_mw=np.ones(2), price=np.array([50.0, 10.0]), bought_mw={1: 2.0, -1: 1.0})
+        book = PublishedBook(
+            isp=isp,
+            direction=np.array([1, -1]),
+            quantity_mw=np.ones(2),
+            price=np.array([50.0, 10.0]),
+            bought_mw={1: 2.0, -1: 1.0},
+        )
     if isinstance(one, SupplyStrategy):
         assert one.supply_markup(range(96)).shape == (96,)
     if isinstance(one, BaselineStrategy):

@@ -73,9 +73,7 @@ WORDS = (
     *("{a: 1}", "@", "`", "%", "#", ": :", "---", "..."),
 )
 """Values that are no numbers, whole or broken."""
-BOMB = (
-    "&b0 [1,1,1,1,1,1,1,1,1,1]", *(f"&b{k} [{','.join([f'*b{k - 1}'] * 10)}]" for k in range(1, 9))
-)  # fmt: skip
+BOMB = ("&b0 [1,1,1,1,1,1,1,1,1,1]", *(f"&b{k} [{','.join([f'*b{k - 1}'] * 10)}]" for k in range(1, 9)))
 """A thousand million ones, in nine lists of ten."""
 
 _NUMBER = re.compile(r"(?<![\w.-])-?\d+(?:\.\d+)?(?:e-?\d+)?(?![\w.])")

@@ -12,7 +12,7 @@ from tandem_sim.grids.power_flow.lindistflow import LinDistFlow
 from tandem_sim.grids.types import FloatArray, IntArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Area:
     """A distribution grid in the simulation. N nodes, S sites of households: buses with load, LV feeders."""
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from tandem_sim.grids.types import FloatArray, IntArray
 from tandem_sim.markets.orders.bids import Bids
-from tandem_sim.markets.orders.flexibility_register import Unit
+from tandem_sim.markets.orders.flexibility_register import RegisteredUnit
 from tandem_sim.markets.orders.products import Service
 from tandem_sim.markets.services.capacity import CapacityBids, Contract
 
@@ -143,7 +143,7 @@ class AssetsMessage(Message, chance="assets"):
     acknowledged: ClassVar[bool] = True
     provider: str = ""
     service: Service = "mFRR"
-    units: tuple[Unit, ...] = ()
+    units: tuple[RegisteredUnit, ...] = ()
     fast_mw: tuple[tuple[float, float], ...] = ()  # up, down within the full activation time of aFRR
 
 
@@ -153,7 +153,7 @@ class AssetResultMessage(Message, chance="asset result"):
 
     acknowledged: ClassVar[bool] = True
     provider: str = ""
-    units: tuple[Unit, ...] = ()
+    units: tuple[RegisteredUnit, ...] = ()
     reasons: Mapping[str, str] = field(default_factory=dict)  # unit -> reason
 
 
@@ -163,7 +163,7 @@ class RevisionMessage(Message, chance="revision"):
 
     acknowledged: ClassVar[bool] = True
     provider: str = ""
-    units: tuple[Unit, ...] = ()
+    units: tuple[RegisteredUnit, ...] = ()
     reasons: Mapping[str, str] = field(default_factory=dict)  # unit -> reason
 
 

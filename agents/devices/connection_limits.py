@@ -17,7 +17,7 @@ from tandem_sim.agents.devices.models import spread
 from tandem_sim.grids.types import FloatArray, IntArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Connections:
     """C households whose power is worked out one by one. Members of the fleet belong to one of them, or to C.
 
@@ -47,34 +47,37 @@ class Connections:
 
 
 @dataclass(frozen=True)
-class Caps:
+class ConnectionLimits:
     """Limits of one ISP on the net import and export of every connection, (C,) kW >= 0; inf: none."""
 
     import_kw: FloatArray
     export_kw: FloatArray
 
-    def tighter(self, other: Caps) -> Caps:
+    def tighter(self, other: ConnectionLimits) -> ConnectionLimits:
         """Both at once."""
-        return Caps(np.minimum(self.import_kw, other.import_kw), np.minimum(self.export_kw, other.export_kw))
+        return ConnectionLimits(
+            np.minimum(self.import_kw, other.import_kw), np.minimum(self.export_kw, other.export_kw)
+        )
 
 
 @dataclass(frozen=True)
-class Standing:
+class PermanentLimits:
     """Limits known from the start: those of connections, of permanent contracts, and of fixed hours.
 
-    `which` (T,) says which of `caps` hold in an ISP; the first are those of the connections alone.
+    `which` (T,) says which of `connection_limits` hold in an ISP; the first are those of the connections
+    alone.
     """
 
-    caps: tuple[Caps, ...]
+    connection_limits: tuple[ConnectionLimits, ...]
     which: IntArray
 
-    def at(self, isp: int, also: Caps | None) -> Caps:
+    def at(self, isp: int, also: ConnectionLimits | None) -> ConnectionLimits:
         """The limits of an ISP, together with what was activated for it."""
-        caps = self.caps[int(self.which[isp])]
-        return caps if also is None else caps.tighter(also)
+        connection_limits = self.connection_limits[int(self.which[isp])]
+        return connection_limits if also is None else connection_limits.tighter(also)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LvConnections:
     """What low-voltage feeders bring to a fleet of H households.
 
@@ -85,14 +88,14 @@ class LvConnections:
     """
 
     connection_of: IntArray
-    standing: Standing | None = None
+    permanent: PermanentLimits | None = None
     plug_in_isp: IntArray | None = None
     plug_in_kwh: FloatArray | None = None
     phases_of: IntArray | None = None
 
 
-@dataclass(frozen=True)
-class Kept:
+@dataclass(frozen=True, kw_only=True)
+class Compliance:
     """What keeping to limits makes of an ISP.
 
     base (M,): baseline of every member. up, down (M,): share of its freedom around that baseline that each
@@ -110,12 +113,12 @@ class Kept:
 
 def comply(
     connections: Connections,
-    wish: FloatArray,
+    unconstrained: FloatArray,
     low: FloatArray,
     high: FloatArray,
     load_kw: FloatArray,
-    caps: Caps,
-) -> Kept:
+    connection_limits: ConnectionLimits,
+) -> Compliance:
     """Bring every connection within its limits.
 
     wish (M,): what members would do unasked; low, high (M,): their bounds in this ISP without discomfort;
@@ -124,7 +127,7 @@ def comply(
     n, owner = len(connections), connections.member
     kind = np.searchsorted(np.array(connections.cuts), np.arange(len(owner)), side="right")
     pv, battery, shifts = kind == 0, kind == 1, kind > 1
-    power = wish.copy()
+    power = unconstrained.copy()
 
     def give(wanted: FloatArray, feasible_range: FloatArray, sign: float) -> tuple[FloatArray, FloatArray]:
         """Move members up or down by what their connection wants, as far as they reach."""
@@ -134,20 +137,20 @@ def comply(
 
     net = connections.net_kw(power, load_kw)
     forgone, shed = np.zeros(len(owner)), np.zeros(n)
-    excess = np.maximum(-net - caps.import_kw, 0.0)
+    excess = np.maximum(-net - connection_limits.import_kw, 0.0)
     if excess.any():
         for first in (battery, shifts):
-            _, excess = give(excess, np.where(first, high - wish, 0.0), 1.0)
+            _, excess = give(excess, np.where(first, high - unconstrained, 0.0), 1.0)
         forgone, shed = give(excess, np.where(shifts, -power, 0.0), 1.0)
-    excess = np.maximum(net - caps.export_kw, 0.0)
+    excess = np.maximum(net - connection_limits.export_kw, 0.0)
     if excess.any():
-        _, excess = give(excess, np.where(battery | shifts, wish - low, 0.0), -1.0)
+        _, excess = give(excess, np.where(battery | shifts, unconstrained - low, 0.0), -1.0)
         give(excess, np.where(pv, power, 0.0), -1.0)
     _, _, denied, forced = np.split(forgone, connections.cuts)
     net = connections.net_kw(power, load_kw - shed)
-    up = _freedom(owner, np.maximum(high - power, 0.0), caps.export_kw - net)
-    down = _freedom(owner, np.maximum(power - low, 0.0), caps.import_kw + net)
-    return Kept(base=power, up=up, down=down, denied_kw=denied, forced_kw=forced, shed_kw=shed)
+    up = _freedom(owner, np.maximum(high - power, 0.0), connection_limits.export_kw - net)
+    down = _freedom(owner, np.maximum(power - low, 0.0), connection_limits.import_kw + net)
+    return Compliance(base=power, up=up, down=down, denied_kw=denied, forced_kw=forced, shed_kw=shed)
 
 
 def _freedom(owner: IntArray, feasible_range: FloatArray, room_kw: FloatArray) -> FloatArray:

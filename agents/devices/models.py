@@ -63,18 +63,27 @@ class Vehicles:
     parking_isps: IntArray
 
     def baseline(
-        self, left_kwh: FloatArray, left_isps: IntArray, limit_kw: FloatArray, hours: float,
+        self,
+        left_kwh: FloatArray,
+        left_isps: IntArray,
+        limit_kw: FloatArray,
+        hours: float,
         hurry: BoolArray | bool = False,
-    ) -> FloatArray:  # fmt: skip
+    ) -> FloatArray:
         """At once at full power, or spread evenly until departure where ``smart`` and not in a ``hurry``."""
         isps = np.where(self.smart & ~np.asarray(hurry), np.maximum(left_isps, 1), 1)
         power: FloatArray = -np.minimum(limit_kw, left_kwh / (isps * hours))
         return power
 
     def limits(
-        self, left_kwh: FloatArray, left_isps: IntArray, limit_kw: FloatArray, base_kw: FloatArray,
-        hours: float, isps: int,
-    ) -> Limits:  # fmt: skip
+        self,
+        left_kwh: FloatArray,
+        left_isps: IntArray,
+        limit_kw: FloatArray,
+        base_kw: FloatArray,
+        hours: float,
+        isps: int,
+    ) -> Limits:
         """Hold back no more than full power can make up until departure; bring forward no more than is owed.
 
         Slack is the energy that full power until departure could charge beyond the need; holding back by d kW
@@ -87,7 +96,7 @@ class Vehicles:
         return np.minimum(-most, base_kw), np.maximum(-least, base_kw)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class HeatPumps:
     """Heat pumps around their measured consumption, with the deviation theta (K) it causes indoors.
 
@@ -106,9 +115,15 @@ class HeatPumps:
 
     @classmethod
     def build(
-        cls, power_kw: FloatArray, cop: FloatArray, capacity_kwh_per_k: FloatArray, loss_h: FloatArray,
-        recovery_h: float, band_k: float, hours: float,
-    ) -> "HeatPumps":  # fmt: skip
+        cls,
+        power_kw: FloatArray,
+        cop: FloatArray,
+        capacity_kwh_per_k: FloatArray,
+        loss_h: FloatArray,
+        recovery_h: float,
+        band_k: float,
+        hours: float,
+    ) -> "HeatPumps":
         """Turn thermal constants (kWh/K, h) into those of one ISP."""
         decay = np.exp(-hours / loss_h)
         gain = cop * loss_h / capacity_kwh_per_k
@@ -122,9 +137,13 @@ class HeatPumps:
         return power
 
     def limits(
-        self, theta_k: FloatArray, measured_kw: FloatArray, running: BoolArray, base_kw: FloatArray,
+        self,
+        theta_k: FloatArray,
+        measured_kw: FloatArray,
+        running: BoolArray,
+        base_kw: FloatArray,
         decay: FloatArray,
-    ) -> Limits:  # fmt: skip
+    ) -> Limits:
         """Injection that keeps theta inside the band after the ISPs over which ``decay`` is taken.
 
         A pump that is not ``running`` (outside the heating season) is not asked to heat.

@@ -16,20 +16,34 @@ from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 Range = tuple[float, float]
 
 _SHARES = (
-    "pv_share", "battery_share", "ev_share", "heat_pump_share", "smart_share", "three_phase_share",
-)  # fmt: skip
+    "pv_share",
+    "battery_share",
+    "ev_share",
+    "heat_pump_share",
+    "smart_share",
+    "three_phase_share",
+)
 SINGLE_PHASE_FEED_IN_KVA = 5.0
 """Most that a generator or battery may feed in on one phase in Belgium: the unbalance that Synergrid's
 specification C10/11 accepts (Brugel, the Brussels regulator, in its questions and answers on renewables)."""
 _POSITIVE = (
-    "pv_kwp", "battery_kwh", "battery_kw", "heat_pump_kw", "cop", "heat_capacity_kwh_per_k", "heat_loss_h",
-)  # fmt: skip
+    "pv_kwp",
+    "battery_kwh",
+    "battery_kw",
+    "heat_pump_kw",
+    "cop",
+    "heat_capacity_kwh_per_k",
+    "heat_loss_h",
+)
 _COSTS = (
-    "wear_eur_per_mwh", "inconvenience_eur_per_mwh", "comfort_eur_per_mwh", "feed_in_eur_per_mwh",
-)  # fmt: skip
+    "wear_eur_per_mwh",
+    "inconvenience_eur_per_mwh",
+    "comfort_eur_per_mwh",
+    "feed_in_eur_per_mwh",
+)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Population:
     """Shares of households (0 to 1) and (low, high) ranges of what they own; ranges are drawn uniformly.
 
@@ -112,7 +126,7 @@ class Population:
             raise ValueError("Population: " + "; ".join(problems))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Households:
     """What each of H households is and owns; every array has shape (H,), unused where ``has_*`` is False.
 
@@ -163,15 +177,39 @@ class Households:
 ROW = 64
 """Numbers that every household has; those without a column below are kept for what is added later."""
 COLUMNS = {
-    "pv": 0, "battery": 1, "ev": 2, "heat_pump": 3, "consumption": 4,
-    "load_profile": 5, "load_weeks": 6, "load_hours": 7,
-    "pv_profile": 8, "pv_kwp": 9, "feed_in": 10,
-    "battery_kwh": 11, "battery_kw": 12, "charge_efficiency": 13, "discharge_efficiency": 14, "wear": 15,
-    "ev_profile": 16, "ev_weeks": 17, "ev_hours": 18, "ev_smart": 19, "parking": 20, "inconvenience": 21,
-    "heat_pump_profile": 22, "heat_pump_hours": 23, "heat_pump_kw": 24, "cop": 25, "heat_capacity": 26,
-    "heat_loss": 27, "comfort": 28,
-    "aggregator": 29, "three_phase": 30, "newcomer": 31,
-}  # fmt: skip
+    "pv": 0,
+    "battery": 1,
+    "ev": 2,
+    "heat_pump": 3,
+    "consumption": 4,
+    "load_profile": 5,
+    "load_weeks": 6,
+    "load_hours": 7,
+    "pv_profile": 8,
+    "pv_kwp": 9,
+    "feed_in": 10,
+    "battery_kwh": 11,
+    "battery_kw": 12,
+    "charge_efficiency": 13,
+    "discharge_efficiency": 14,
+    "wear": 15,
+    "ev_profile": 16,
+    "ev_weeks": 17,
+    "ev_hours": 18,
+    "ev_smart": 19,
+    "parking": 20,
+    "inconvenience": 21,
+    "heat_pump_profile": 22,
+    "heat_pump_hours": 23,
+    "heat_pump_kw": 24,
+    "cop": 25,
+    "heat_capacity": 26,
+    "heat_loss": 27,
+    "comfort": 28,
+    "aggregator": 29,
+    "three_phase": 30,
+    "newcomer": 31,
+}
 """Which of its numbers decides what of a household. A column keeps its place for good: results hang on it."""
 
 

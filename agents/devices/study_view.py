@@ -25,7 +25,7 @@ class StudyTerms:
     region: Region
     cohort_of: IntArray
 
-    def standings(self, owner: IntArray, kva: FloatArray, phases: IntArray) -> IntArray:
+    def statuses(self, owner: IntArray, kva: FloatArray, phases: IntArray) -> IntArray:
         """Number by which devices (D,) are grouped: ordinary, exempt, or 2, 3, ... of newcomers."""
         cohort = self.cohort_of[owner]
         bound = np.where(cohort == 0, ORDINARY, cohort + EXEMPT)
@@ -59,15 +59,15 @@ class Devices:
         return {1: up.astype(np.float64), -1: down}
 
 
-def suffix(standing: int) -> str:
-    """What the name of a group ends with, so that units of different standing have different names."""
-    return ("", "-exempt")[standing] if standing <= EXEMPT else f"-new{standing - EXEMPT}"
+def suffix(status: int) -> str:
+    """What the name of a group ends with, so that units of different status have different names."""
+    return ("", "-exempt")[status] if status <= EXEMPT else f"-new{status - EXEMPT}"
 
 
 def as_studied(
     terms: StudyTerms | None, homes: Households, owners: Sequence[IntArray], phases_of: IntArray | None
 ) -> tuple[list[FloatArray], IntArray, list[IntArray]]:
-    """Rated power of devices in kVA, phases of households (H,), and standing of devices.
+    """Rated power of devices in kVA, phases of households (H,), and status of devices.
 
     Devices come kind by kind; `owners` are the households that have one. `phases_of` (H,) is what nets say
     of phases, 0 where none says anything. All stand alike where no study is made.
@@ -78,5 +78,5 @@ def as_studied(
     phases = np.where(told > 0, told, homes.phases)
     if terms is None:
         return kva, phases, [np.zeros(len(owner), dtype=np.int64) for owner in owners]
-    standing = [terms.standings(o, size, phases[o]) for o, size in zip(owners, kva, strict=True)]
-    return kva, phases, standing
+    status = [terms.statuses(o, size, phases[o]) for o, size in zip(owners, kva, strict=True)]
+    return kva, phases, status

@@ -8,27 +8,27 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tandem_sim.agents.devices.connection_limits import Caps, Kept, comply
+from tandem_sim.agents.devices.connection_limits import Compliance, ConnectionLimits, comply
 from tandem_sim.agents.devices.models import Limits, spread
 from tandem_sim.agents.households.layout import FleetState, Layout
 from tandem_sim.agents.households.measurements import Readings, total
 from tandem_sim.grids.types import FloatArray, IntArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Now:
     """One ISP before activation: members' baseline (M,), sites' inflexible load (n_sites,), measurements.
 
     ev_isps (E,): ISPs left until departure, this one included. wish (M,): baseline had no connection been
-    limited; `kept` says how limits were kept, if any.
+    limited; `compliance` says how limits were kept, if any.
     """
 
     seen: Readings
     base: FloatArray
     site_load: FloatArray
     ev_isps: IntArray
-    wish: FloatArray
-    kept: Kept | None = None
+    unconstrained: FloatArray
+    compliance: Compliance | None = None
 
 
 def arrive(state: FleetState, seen: Readings) -> FleetState:
@@ -50,7 +50,9 @@ def arrive(state: FleetState, seen: Readings) -> FleetState:
     return replace(state, ev_left_kwh=left, ev_needed_kwh=needed, ev_depart_isp=depart, ev_limit_kw=limit)
 
 
-def look(lay: Layout, state: FleetState, seen: Readings, caps: Caps | None = None) -> Now:
+def look(
+    lay: Layout, state: FleetState, seen: Readings, connection_limits: ConnectionLimits | None = None
+) -> Now:
     """Baseline of every member within ``caps``; ``arrive`` has been called on the state for the ISP."""
     ev_isps = state.ev_depart_isp - seen.isp
     ev = lay.vehicles.baseline(state.ev_left_kwh, ev_isps, state.ev_limit_kw, lay.hours, seen.rushing)
@@ -60,16 +62,18 @@ def look(lay: Layout, state: FleetState, seen: Readings, caps: Caps | None = Non
     surplus[lay.battery_of_pump] += pump[lay.pump_of_battery]
     battery = lay.batteries.baseline(state.stored_kwh, surplus, lay.hours)
     base = np.concatenate([seen.pv, battery, ev, pump])
-    now = Now(seen=seen, base=base, site_load=seen.site_load, ev_isps=ev_isps, wish=base)
-    return now if caps is None else _within(lay, state, now, caps)
+    now = Now(seen=seen, base=base, site_load=seen.site_load, ev_isps=ev_isps, unconstrained=base)
+    return now if connection_limits is None else _within(lay, state, now, connection_limits)
 
 
-def _within(lay: Layout, state: FleetState, now: Now, caps: Caps) -> Now:
+def _within(lay: Layout, state: FleetState, now: Now, connection_limits: ConnectionLimits) -> Now:
     """The ISP with every connection inside its limits."""
     low, high = bounds(lay, state, now)
-    kept = comply(lay.connections, now.wish, low, high, now.seen.connection_load, caps)
-    served = now.site_load + total(lay.connections.site, kept.shed_kw, lay.n_sites)
-    return replace(now, base=kept.base, site_load=served, kept=kept)
+    compliance = comply(
+        lay.connections, now.unconstrained, low, high, now.seen.connection_load, connection_limits
+    )
+    served = now.site_load + total(lay.connections.site, compliance.shed_kw, lay.n_sites)
+    return replace(now, base=compliance.base, site_load=served, compliance=compliance)
 
 
 def limits(lay: Layout, state: FleetState, now: Now, isps: int) -> Limits:
@@ -85,9 +89,9 @@ def limits(lay: Layout, state: FleetState, now: Now, isps: int) -> Limits:
     low_p, high_p = lay.pumps.limits(state.theta_k, now.seen.pump_kw, now.seen.heating, pump, decay)
     low = np.concatenate([np.zeros(len(pv)), low_b, low_e, low_p])
     high = np.concatenate([pv, high_b, high_e, high_p])
-    if now.kept is not None:
+    if now.compliance is not None:
         base = now.base
-        return base - now.kept.down * (base - low), base + now.kept.up * (high - base)
+        return base - now.compliance.down * (base - low), base + now.compliance.up * (high - base)
     return low, high
 
 
@@ -126,9 +130,9 @@ def move(lay: Layout, state: FleetState, now: Now, power: FloatArray) -> FleetSt
     _, battery, ev, pump = lay.by_device(power)
     charged, theta = -ev * lay.hours, lay.pumps.move(state.theta_k, now.seen.pump_kw, pump)
     denied, forced = state.ev_denied_kwh, state.theta_forced
-    if now.kept is not None:
-        denied = denied + now.kept.denied_kw * lay.hours
-        forced = np.where(now.kept.forced_kw > 0, 1.0, forced)
+    if now.compliance is not None:
+        denied = denied + now.compliance.denied_kw * lay.hours
+        forced = np.where(now.compliance.forced_kw > 0, 1.0, forced)
     if len(lay.connections):
         forced = np.where(np.abs(theta) <= lay.pumps.band_k, 0.0, forced)
     return replace(
@@ -164,14 +168,22 @@ def prices(lay: Layout, state: FleetState, now: Now, energy_value: float) -> tup
     earned = total(lay.pv_member, lay.pv_feed_in * lay.window.read(now.seen.isp, lay.pv_at), lay.cuts[0])
     pv = now.seen.pv
     feed_in = np.divide(earned, pv, out=np.zeros(len(pv)), where=pv > 0)
-    up = np.concatenate([
-        np.zeros(len(pv)), energy_value / round_trip + lay.battery_wear, energy_value + lay.ev_cost,
-        energy_value + colder,
-    ])  # fmt: skip
-    down = np.concatenate([
-        -feed_in, energy_value * round_trip - lay.battery_wear, energy_value - lay.ev_cost,
-        energy_value - warmer,
-    ])  # fmt: skip
+    up = np.concatenate(
+        [
+            np.zeros(len(pv)),
+            energy_value / round_trip + lay.battery_wear,
+            energy_value + lay.ev_cost,
+            energy_value + colder,
+        ]
+    )
+    down = np.concatenate(
+        [
+            -feed_in,
+            energy_value * round_trip - lay.battery_wear,
+            energy_value - lay.ev_cost,
+            energy_value - warmer,
+        ]
+    )
     return up, down
 
 

@@ -22,13 +22,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tandem_sim.agents.devices.connection_limits import Caps, Connections, LvConnections, Standing
+from tandem_sim.agents.devices.connection_limits import (
+    ConnectionLimits,
+    Connections,
+    LvConnections,
+    PermanentLimits,
+)
 from tandem_sim.agents.devices.population import Population
 from tandem_sim.agents.devices.study_view import StudyTerms
 from tandem_sim.agents.households.connection_offers import feasible_range, offers
 from tandem_sim.agents.households.dynamics import group_offer, prices, sites
 from tandem_sim.agents.households.layout import DEVICES, FleetGroups, FleetState, Layout, lay_out
-from tandem_sim.agents.households.lookahead import NO_ORDER, Ahead, Order, Stop, wanted_kw
+from tandem_sim.agents.households.lookahead import NO_ORDER, IspAhead, IspsAhead, Order, wanted_kw
 from tandem_sim.agents.households.measurements import total
 from tandem_sim.agents.households.views import (
     FeasibleRange,
@@ -51,7 +56,7 @@ __all__ = [
 ]
 
 _TOLERANCE = 1e-6
-_NO_CAPS: Mapping[int, Caps] = MappingProxyType({})
+_NO_LIMITS: Mapping[int, ConnectionLimits] = MappingProxyType({})
 
 
 class HouseholdFleet:
@@ -61,21 +66,28 @@ class HouseholdFleet:
     (population, places, times, random stream) and of the orders.
     """
 
-    def __init__(self, layout: Layout, standing: Standing | None = None) -> None:
+    def __init__(self, layout: Layout, permanent: PermanentLimits | None = None) -> None:
         self._layout = layout
-        self._standing = standing
+        self._standing = permanent
         self._state = layout.start()
-        unlimited = Ahead(layout, None)
+        unlimited = IspsAhead(layout, None)
         for isp in range(-layout.window.first, 0):
             self._state = unlimited.without_orders(self._state, isp).leave(NO_ORDER)[1]
         self._open_accounts()
-        self._ahead = Ahead(layout, standing)
+        self._ahead = IspsAhead(layout, permanent)
 
     @classmethod
     def build(
-        cls, population: Population, site_of: IntArray, aggregator_of: IntArray, times: pd.DatetimeIndex,
-        n_sites: int, rows: FloatArray, lv_connections: LvConnections | None = None, terms: StudyTerms | None = None,
-    ) -> "HouseholdFleet":  # fmt: skip
+        cls,
+        population: Population,
+        site_of: IntArray,
+        aggregator_of: IntArray,
+        times: pd.DatetimeIndex,
+        n_sites: int,
+        rows: FloatArray,
+        lv_connections: LvConnections | None = None,
+        terms: StudyTerms | None = None,
+    ) -> "HouseholdFleet":
         """Draw a fleet and let it live a day unasked, so that it starts with cars plugged in.
 
         site_of, aggregator_of: (H,) site 0..n_sites-1 and aggregator >= 0 of each household. times: UTC left
@@ -85,7 +97,7 @@ class HouseholdFleet:
         Raises ValueError (``ProfileError`` for times) naming the argument at fault.
         """
         layout = lay_out(population, site_of, aggregator_of, times, n_sites, rows, lv_connections, terms)
-        return cls(layout, None if lv_connections is None else lv_connections.standing)
+        return cls(layout, None if lv_connections is None else lv_connections.permanent)
 
     @property
     def layout(self) -> Layout:
@@ -130,7 +142,11 @@ class HouseholdFleet:
         return self._state.next_isp
 
     def step(
-        self, isp: int, up_share: FloatArray | None, down_share: FloatArray | None, caps: Caps | None = None
+        self,
+        isp: int,
+        up_share: FloatArray | None,
+        down_share: FloatArray | None,
+        connection_limits: ConnectionLimits | None = None,
     ) -> FleetStep:
         """Deliver one ISP: move every device, activating what each group is ordered.
 
@@ -139,26 +155,26 @@ class HouseholdFleet:
         """
         lay, before = self._layout, self._state
         self._check_isp(isp, before.next_isp, before.next_isp)
-        activated = {} if caps is None else {isp: caps}
-        stop = self._ahead.at(before, isp, {}, activated)
-        alone = None if self._standing is None else self._standing.caps[0]
-        offered = offers(lay, stop, alone)
-        now = stop.now
-        power, state = stop.leave((up_share, down_share))
+        activated = {} if connection_limits is None else {isp: connection_limits}
+        at_isp = self._ahead.at(before, isp, {}, activated)
+        alone = None if self._standing is None else self._standing.connection_limits[0]
+        offered = offers(lay, at_isp, alone)
+        now = at_isp.now
+        power, state = at_isp.leave((up_share, down_share))
         self._state = state
         self._ahead.forget(isp)
         shed = np.zeros(len(lay.connections))
         lost = float(state.ev_short_kwh.sum() - before.ev_short_kwh.sum())
-        if now.kept is not None:
-            shed = now.kept.shed_kw
-            lost += float(shed.sum() + (now.wish - now.base)[: lay.cuts[0]].sum()) * lay.hours
+        if now.compliance is not None:
+            shed = now.compliance.shed_kw
+            lost += float(shed.sum() + (now.unconstrained - now.base)[: lay.cuts[0]].sum()) * lay.hours
         load = now.seen.connection_load
         change = total(lay.member_group, power - now.base, len(lay.groups))
         stored, capacity = state.stored_kwh.sum(), lay.batteries.energy_kwh.sum()
         return FleetStep(
             isp=isp,
             site_p_kw=sites(lay, now, power),
-            site_base_kw=stop.site_base_kw,
+            site_base_kw=at_isp.site_base_kw,
             site_load_kw=now.site_load,
             group_base_kw=total(lay.member_group, now.base, len(lay.groups)),
             up_kw=np.maximum(change, 0.0),
@@ -169,7 +185,7 @@ class HouseholdFleet:
             indoor_theta_mean=float(state.theta_k.mean()) if len(state.theta_k) else 0.0,
             connection_kw=lay.connections.net_kw(power, load - shed),
             connection_base_kw=lay.connections.net_kw(now.base, load - shed),
-            connection_unconstrained_kw=lay.connections.net_kw(now.wish, load),
+            connection_unconstrained_kw=lay.connections.net_kw(now.unconstrained, load),
             shed_kw=shed,
             lost_kwh=lost,
             offer_kw=offered[0],
@@ -177,9 +193,13 @@ class HouseholdFleet:
         )
 
     def lookahead(
-        self, now_isp: int, isp: int, energy_value: float, orders: Mapping[int, Order],
-        caps: Mapping[int, Caps] = _NO_CAPS,
-    ) -> FleetLookahead:  # fmt: skip
+        self,
+        now_isp: int,
+        isp: int,
+        energy_value: float,
+        orders: Mapping[int, Order],
+        connection_limits: Mapping[int, ConnectionLimits] = _NO_LIMITS,
+    ) -> FleetLookahead:
         """Look ahead from ``now_isp`` (the next to be delivered) to ``isp``; the fleet itself does not move.
 
         energy_value: EUR/MWh that energy is worth to its household. orders: (up, down) kW wanted per group,
@@ -191,29 +211,44 @@ class HouseholdFleet:
         sells energy more than once (0.67 to 0.92 delivered in the tested weeks).
         """
         lay = self._layout
-        stop = self._stop(now_isp, isp, orders, caps)
-        now, (low, high) = stop.now, stop.sustained
-        up_cost, down_saving = prices(lay, stop.state, now, energy_value)
+        at_isp = self._at_isp(now_isp, isp, orders, connection_limits)
+        now, (low, high) = at_isp.now, at_isp.sustained
+        up_cost, down_saving = prices(lay, at_isp.state, now, energy_value)
         up_kw, up_price = group_offer(lay, high - now.base, up_cost)
         down_kw, down_price = group_offer(lay, now.base - low, down_saving)
         group_base = total(lay.member_group, now.base, len(lay.groups))
         return FleetLookahead(
-            isp=isp, site_base_kw=stop.site_base_kw, site_load_kw=now.site_load, group_base_kw=group_base, up_kw=up_kw, down_kw=down_kw, up_price=up_price, down_price=down_price
+            isp=isp,
+            site_base_kw=at_isp.site_base_kw,
+            site_load_kw=now.site_load,
+            group_base_kw=group_base,
+            up_kw=up_kw,
+            down_kw=down_kw,
+            up_price=up_price,
+            down_price=down_price,
         )
 
     def sites_ahead(
-        self, now_isp: int, isp: int, orders: Mapping[int, Order], caps: Mapping[int, Caps] = _NO_CAPS
+        self,
+        now_isp: int,
+        isp: int,
+        orders: Mapping[int, Order],
+        connection_limits: Mapping[int, ConnectionLimits] = _NO_LIMITS,
     ) -> SitesAhead:
         """What sites will do unasked in an ISP to come; arguments as in ``preview``."""
-        stop = self._stop(now_isp, isp, orders, caps)
-        return SitesAhead(stop.site_base_kw, stop.now.site_load)
+        at_isp = self._at_isp(now_isp, isp, orders, connection_limits)
+        return SitesAhead(at_isp.site_base_kw, at_isp.now.site_load)
 
     def feasible_range(
-        self, now_isp: int, isp: int, orders: Mapping[int, Order], caps: Mapping[int, Caps] = _NO_CAPS
+        self,
+        now_isp: int,
+        isp: int,
+        orders: Mapping[int, Order],
+        connection_limits: Mapping[int, ConnectionLimits] = _NO_LIMITS,
     ) -> FeasibleRange:
         """What connections will do in an ISP to come, all orders known, and what groups could do in it."""
-        stop = self._stop(now_isp, isp, orders, caps)
-        return feasible_range(self._layout, stop, wanted_kw(self._layout, orders.get(isp, NO_ORDER)))
+        at_isp = self._at_isp(now_isp, isp, orders, connection_limits)
+        return feasible_range(self._layout, at_isp, wanted_kw(self._layout, orders.get(isp, NO_ORDER)))
 
     def baseline_ahead(self, now_isp: int, n: int) -> FleetBaseline:
         """Baselines of the n ISPs from ``now_isp`` (the next to be delivered) on, without any order."""
@@ -221,9 +256,9 @@ class HouseholdFleet:
         self._check_isp(now_isp + n - 1, now_isp, lay.horizon - 1)
         base, load = np.empty((n, lay.n_sites)), np.empty((n, lay.n_sites))
         for k in range(n):
-            stop = self._ahead.without_orders(state, now_isp + k)
-            _, state = stop.leave(NO_ORDER)
-            base[k], load[k] = stop.site_base_kw, stop.now.site_load
+            at_isp = self._ahead.without_orders(state, now_isp + k)
+            _, state = at_isp.leave(NO_ORDER)
+            base[k], load[k] = at_isp.site_base_kw, at_isp.now.site_load
         return FleetBaseline(base, load)
 
     def availability(self, now_isp: int, isps: Sequence[int]) -> tuple[FloatArray, FloatArray]:
@@ -234,8 +269,8 @@ class HouseholdFleet:
         for line, isp in enumerate(isps):
             for k in range(state.next_isp, isp):
                 _, state = self._ahead.without_orders(state, k).leave(NO_ORDER)
-            stop = self._ahead.without_orders(state, isp)
-            (low, high), base = stop.sustained, stop.now.base
+            at_isp = self._ahead.without_orders(state, isp)
+            (low, high), base = at_isp.sustained, at_isp.now.base
             up[line] = total(lay.member_group, high - base, len(lay.groups))
             down[line] = total(lay.member_group, base - low, len(lay.groups))
         return up, down
@@ -283,14 +318,25 @@ class HouseholdFleet:
         state, lay = self._state, self._layout
         cells, cars = np.zeros(len(lay.battery_wear)), np.zeros(len(lay.ev_kw))
         self._state = replace(
-            state, stored_start_kwh=state.stored_kwh, charged_kwh=cells, discharged_kwh=cells,
-            ev_needed_kwh=state.ev_left_kwh, ev_charged_kwh=cars, ev_short_kwh=cars,
-        )  # fmt: skip
+            state,
+            stored_start_kwh=state.stored_kwh,
+            charged_kwh=cells,
+            discharged_kwh=cells,
+            ev_needed_kwh=state.ev_left_kwh,
+            ev_charged_kwh=cars,
+            ev_short_kwh=cars,
+        )
 
-    def _stop(self, now_isp: int, isp: int, orders: Mapping[int, Order], caps: Mapping[int, Caps]) -> Stop:
+    def _at_isp(
+        self,
+        now_isp: int,
+        isp: int,
+        orders: Mapping[int, Order],
+        connection_limits: Mapping[int, ConnectionLimits],
+    ) -> IspAhead:
         """The fleet before ``isp`` when orders and limits known now are followed."""
         self._check_isp(isp, now_isp, self._layout.horizon - 1)
-        return self._ahead.at(self._state_at(now_isp), isp, orders, caps)
+        return self._ahead.at(self._state_at(now_isp), isp, orders, connection_limits)
 
     def _state_at(self, now_isp: int) -> FleetState:
         if now_isp != self._state.next_isp:

@@ -13,7 +13,7 @@ from tandem_sim.agents.base.messages import (
     OrderMessage,
     ReactiveOrderMessage,
 )
-from tandem_sim.agents.devices.connection_limits import Caps
+from tandem_sim.agents.devices.connection_limits import ConnectionLimits
 from tandem_sim.agents.households.fleet import (
     FeasibleRange,
     FleetLookahead,
@@ -40,6 +40,7 @@ class FleetAgent(Participant):
     def __init__(
         self,
         model: mesa.Model,
+        *,
         name: str,
         context: AgentContext,
         fleet: HouseholdFleet,
@@ -59,7 +60,7 @@ class FleetAgent(Participant):
         self._availability: tuple[int, dict[int, int], FloatArray, FloatArray] | None = None
         self.steps: dict[int, FleetStep] = {}  # delivered and not yet settled
         self.wanted_kw: dict[int, FloatArray] = {}  # net order per group (G,), up positive, of the same ISPs
-        self._caps: dict[int, Caps] = {}  # limits activated for connections
+        self._connection_limits: dict[int, ConnectionLimits] = {}  # limits activated for connections
         self._mvar: dict[int, FloatArray] = {}  # reactive power ordered per group (G,), injection positive
 
     def receive(self, message: Message) -> None:
@@ -96,16 +97,18 @@ class FleetAgent(Participant):
     def _on_limit(self, message: LimitMessage) -> None:
         """Keep the limits that a DSO has activated for connections; later ones replace earlier ones."""
         free = np.full(len(self.fleet.connections), np.inf)
-        known = self._caps.get(message.isp, Caps(free, free))
-        caps = Caps(known.import_kw.copy(), known.export_kw.copy())  # the fleet still compares with the old
-        caps.import_kw[message.connection] = message.import_kw
-        caps.export_kw[message.connection] = message.export_kw
-        self._caps[message.isp] = caps
+        known = self._connection_limits.get(message.isp, ConnectionLimits(free, free))
+        connection_limits = ConnectionLimits(
+            known.import_kw.copy(), known.export_kw.copy()
+        )  # the fleet still compares with the old
+        connection_limits.import_kw[message.connection] = message.import_kw
+        connection_limits.export_kw[message.connection] = message.export_kw
+        self._connection_limits[message.isp] = connection_limits
         self._changes += 1
 
-    def caps(self, isp: int) -> Caps | None:
+    def connection_limits(self, isp: int) -> ConnectionLimits | None:
         """Limits activated for an ISP so far."""
-        return self._caps.get(isp)
+        return self._connection_limits.get(isp)
 
     def feasible_range(self, isp: int, limited: bool = True) -> FeasibleRange:
         """What is expected of an ISP with all orders and limits known now; asked by several.
@@ -115,9 +118,13 @@ class FleetAgent(Participant):
         if self._feasible_range_at != (key := (self.fleet.next_isp, isp, self._changes)):
             self._feasible_range_at, self._feasible_range = key, {}
         if limited not in self._feasible_range:
-            caps = self._caps if limited else {k: c for k, c in self._caps.items() if k != isp}
+            connection_limits = (
+                self._connection_limits
+                if limited
+                else {k: c for k, c in self._connection_limits.items() if k != isp}
+            )
             self._feasible_range[limited] = self.fleet.feasible_range(
-                self.fleet.next_isp, isp, self._orders, caps
+                self.fleet.next_isp, isp, self._orders, connection_limits
             )
         return self._feasible_range[limited]
 
@@ -140,7 +147,7 @@ class FleetAgent(Participant):
         """The fleet in an ISP to come, given the orders known now. Asked by several, worked out once."""
         key = (self.fleet.next_isp, isp, self._changes, energy_value)
         if self._lookahead is None or self._lookahead[0] != key:
-            lookahead = self.fleet.lookahead(key[0], isp, energy_value, self._orders, self._caps)
+            lookahead = self.fleet.lookahead(key[0], isp, energy_value, self._orders, self._connection_limits)
             self._lookahead = key, lookahead
         return self._lookahead[1]
 
@@ -148,7 +155,7 @@ class FleetAgent(Participant):
         """What sites will do unasked in an ISP to come, given the orders known now; asked by several."""
         key = (self.fleet.next_isp, isp, self._changes)
         if self._sites is None or self._sites[0] != key:
-            self._sites = key, self.fleet.sites_ahead(key[0], isp, self._orders, self._caps)
+            self._sites = key, self.fleet.sites_ahead(key[0], isp, self._orders, self._connection_limits)
         return self._sites[1]
 
     def availability(self, isps: range) -> tuple[FloatArray, FloatArray]:
@@ -171,7 +178,7 @@ class FleetAgent(Participant):
     def deliver(self, isp: int) -> FleetStep:
         """Move the fleet through an ISP with the orders it has got."""
         up, down = self._orders.pop(isp, (None, None))
-        self.steps[isp] = step = self.fleet.step(isp, up, down, self._caps.get(isp))
+        self.steps[isp] = step = self.fleet.step(isp, up, down, self._connection_limits.get(isp))
         nothing = np.zeros(len(self.fleet.groups))
         self.wanted_kw[isp] = nothing if up is None or down is None else up - down
         self._changes += 1
@@ -181,7 +188,7 @@ class FleetAgent(Participant):
         """Drop what is known of an ISP that has been settled."""
         del self.steps[isp], self.wanted_kw[isp]
         self._mvar.pop(isp, None)
-        self._caps.pop(isp, None)
+        self._connection_limits.pop(isp, None)
 
     def meter(self, isp: int) -> None:
         """Tell every aggregator what its groups delivered."""

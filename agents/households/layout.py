@@ -29,22 +29,22 @@ _BURN_IN_H = 24
 
 @dataclass(frozen=True)
 class FleetGroups:
-    """The G groups that offer flexibility, sorted by aggregator, site, device, standing; arrays (G,).
+    """The G groups that offer flexibility, sorted by aggregator, site, device, status; arrays (G,).
 
-    standing: 0, but where a network flexibility study tells devices apart (see ``fleet_standing``).
+    status: 0, but where a network flexibility study tells devices apart (see ``fleet_standing``).
     """
 
     aggregator: IntArray
     site: IntArray
     device: IntArray
-    standing: IntArray
+    status: IntArray
 
     def __len__(self) -> int:
         """Return the number of groups."""
         return len(self.device)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FleetState:
     """Everything that moves, as a value that nobody changes. Batteries (B,), EVs (E,), heat pumps (P,).
 
@@ -70,7 +70,7 @@ class FleetState:
     theta_forced: FloatArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Layout:
     """Fixed arrays of a fleet. Members, M of them, are its PV groups, then each battery, EV and heat pump.
 
@@ -151,7 +151,20 @@ class Layout:
         stored, cells = 0.5 * self.batteries.energy_kwh, np.zeros(len(self.battery_wear))
         gone = np.full(len(ev), -self.window.first, dtype=np.int64)
         return FleetState(
-            next_isp=-self.window.first, stored_kwh=stored, ev_left_kwh=ev, ev_depart_isp=gone, ev_limit_kw=ev, theta_k=pump, stored_start_kwh=stored, charged_kwh=cells, discharged_kwh=cells, ev_needed_kwh=ev, ev_charged_kwh=ev, ev_short_kwh=ev, ev_denied_kwh=ev, theta_forced=pump
+            next_isp=-self.window.first,
+            stored_kwh=stored,
+            ev_left_kwh=ev,
+            ev_depart_isp=gone,
+            ev_limit_kw=ev,
+            theta_k=pump,
+            stored_start_kwh=stored,
+            charged_kwh=cells,
+            discharged_kwh=cells,
+            ev_needed_kwh=ev,
+            ev_charged_kwh=ev,
+            ev_short_kwh=ev,
+            ev_denied_kwh=ev,
+            theta_forced=pump,
         )
 
 
@@ -165,14 +178,17 @@ def _summed(
 
 
 def _grouped(
-    owners: tuple[IntArray, ...], standing: Sequence[IntArray], site_of: IntArray, aggregator_of: IntArray,
+    owners: tuple[IntArray, ...],
+    status: Sequence[IntArray],
+    site_of: IntArray,
+    aggregator_of: IntArray,
     n_sites: int,
-) -> tuple[FleetGroups, list[IntArray]]:  # fmt: skip
+) -> tuple[FleetGroups, list[IntArray]]:
     """Groups over the owners of each device class, and the group of every device, class by class."""
-    kinds = 1 + max(int(s.max(initial=0)) for s in standing)
+    kinds = 1 + max(int(s.max(initial=0)) for s in status)
     keys = [
         ((aggregator_of[o] * n_sites + site_of[o]) * len(DEVICES) + d) * kinds + s
-        for d, (o, s) in enumerate(zip(owners, standing, strict=True))
+        for d, (o, s) in enumerate(zip(owners, status, strict=True))
     ]
     distinct, where = np.unique(np.concatenate(keys), return_inverse=True)
     rest, kind = np.divmod(distinct, kinds)
@@ -201,30 +217,51 @@ def _check(site_of: IntArray, aggregator_of: IntArray, rows: FloatArray, n_sites
 
 def _pumps(population: Population, homes: Households, pump: IntArray, hours: float) -> HeatPumps:
     return HeatPumps.build(
-        homes.heat_pump_kw[pump], homes.cop[pump], homes.heat_capacity_kwh_per_k[pump],
-        homes.heat_loss_h[pump], population.recovery_h, population.band_k, hours,
-    )  # fmt: skip
+        homes.heat_pump_kw[pump],
+        homes.cop[pump],
+        homes.heat_capacity_kwh_per_k[pump],
+        homes.heat_loss_h[pump],
+        population.recovery_h,
+        population.band_k,
+        hours,
+    )
 
 
 def _connections(
-    homes: Households, apart: IntArray, n: int, site_of: IntArray, load_at: IntArray, load_kw: FloatArray,
-    member: IntArray, cuts: list[int],
-) -> Connections:  # fmt: skip
+    homes: Households,
+    apart: IntArray,
+    n: int,
+    site_of: IntArray,
+    load_at: IntArray,
+    load_kw: FloatArray,
+    member: IntArray,
+    cuts: list[int],
+) -> Connections:
     """The n households with a number of their own in ``apart`` (H,), in the order of their numbers."""
     rows = np.argsort(apart, kind="stable")[: int((apart < n).sum())]
     if len(rows) != n:
         raise ValueError("connection_of must number households 0, 1, ... without gap or repetition")
     generation = np.where(homes.has_pv, homes.pv_kwp * full_load_hours(PV)[homes.pv_profile], 0.0)
     return Connections(
-        site=site_of[rows].astype(np.int64), load_at=load_at[rows], load_kw=load_kw[rows], member=member, cuts=(cuts[0], cuts[1], cuts[2]),
+        site=site_of[rows].astype(np.int64),
+        load_at=load_at[rows],
+        load_kw=load_kw[rows],
+        member=member,
+        cuts=(cuts[0], cuts[1], cuts[2]),
         generation_kwh=generation[rows],
-    )  # fmt: skip
+    )
 
 
 def lay_out(
-    population: Population, site_of: IntArray, aggregator_of: IntArray, times: pd.DatetimeIndex, n_sites: int,
-    rows: FloatArray, lv_connections: LvConnections | None = None, terms: StudyTerms | None = None,
-) -> Layout:  # fmt: skip
+    population: Population,
+    site_of: IntArray,
+    aggregator_of: IntArray,
+    times: pd.DatetimeIndex,
+    n_sites: int,
+    rows: FloatArray,
+    lv_connections: LvConnections | None = None,
+    terms: StudyTerms | None = None,
+) -> Layout:
     """Draw the households and arrange them; see ``HouseholdFleet.build`` for the arguments."""
     _check(site_of, aggregator_of, rows, n_sites)
     hours = step_of(times) / pd.Timedelta(hours=1)
@@ -234,18 +271,26 @@ def lay_out(
     lv_connections = lv_connections or LvConnections(connection_of=np.full(len(site_of), -1, dtype=np.int64))
     return arrange(
         population, homes, site_of, aggregator_of, window, len(times), hours, n_sites, lv_connections, terms
-    )  # fmt: skip
+    )
 
 
 def arrange(
-    population: Population, homes: Households, site_of: IntArray, aggregator_of: IntArray, window: Window,
-    horizon: int, hours: float, n_sites: int, lv_connections: LvConnections, terms: StudyTerms | None = None,
-) -> Layout:  # fmt: skip
+    population: Population,
+    homes: Households,
+    site_of: IntArray,
+    aggregator_of: IntArray,
+    window: Window,
+    horizon: int,
+    hours: float,
+    n_sites: int,
+    lv_connections: LvConnections,
+    terms: StudyTerms | None = None,
+) -> Layout:
     """Arrange given households into a Layout."""
     has = (homes.has_pv, homes.has_battery, homes.has_ev, homes.has_heat_pump)
     owners = pv, bat, ev, pump = tuple(np.flatnonzero(h).astype(np.int64) for h in has)
-    kva, phases, standing = as_studied(terms, homes, owners, lv_connections.phases_of)
-    groups, group_of = _grouped(owners, standing, site_of, aggregator_of, n_sites)
+    kva, phases, status = as_studied(terms, homes, owners, lv_connections.phases_of)
+    groups, group_of = _grouped(owners, status, site_of, aggregator_of, n_sites)
     load_at = window.places(HOUSEHOLD_AT + homes.load_profile, homes.load_shift)
     load_kw = homes.annual_kwh / full_load_hours(HOUSEHOLD)[homes.load_profile]
     load_site, load_place, (load_sum,) = _summed(site_of, load_at, load_kw)
@@ -262,9 +307,11 @@ def arrange(
     member = np.concatenate([pv_keys % (n + 1), *(apart[o] for o in owners[1:])]).astype(np.int64)
     pumps = _pumps(population, homes, pump, hours)
     cells = Batteries(
-        homes.battery_kwh[bat], homes.battery_kw[bat], homes.charge_efficiency[bat],
+        homes.battery_kwh[bat],
+        homes.battery_kw[bat],
+        homes.charge_efficiency[bat],
         homes.discharge_efficiency[bat],
-    )  # fmt: skip
+    )
     battery_of_ev, ev_of_battery = _matches(bat, ev)
     battery_of_pump, pump_of_battery = _matches(bat, pump)
     cuts = np.cumsum([len(pv_keys), len(bat), len(ev)]).tolist()

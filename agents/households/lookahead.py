@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from tandem_sim.agents.devices.connection_limits import Caps, Standing
+from tandem_sim.agents.devices.connection_limits import ConnectionLimits, PermanentLimits
 from tandem_sim.agents.devices.models import Limits
 from tandem_sim.agents.households.dynamics import Now, activate, arrive, limits, look, move, sites
 from tandem_sim.agents.households.layout import FleetState, Layout
@@ -19,14 +19,16 @@ Order = tuple[FloatArray | None, FloatArray | None]
 NO_ORDER: Order = (None, None)
 
 
-class Stop:
+class IspAhead:
     """The fleet before one ISP: as the ISP before has left it, cars arrived, and what it would do unasked."""
 
-    def __init__(self, lay: Layout, before: FleetState, seen: Readings, caps: Caps | None) -> None:
-        self.before, self.caps = before, caps
+    def __init__(
+        self, lay: Layout, before: FleetState, seen: Readings, connection_limits: ConnectionLimits | None
+    ) -> None:
+        self.before, self.connection_limits = before, connection_limits
         self._lay = lay
         self.state = arrive(before, seen)
-        self.now: Now = look(lay, self.state, seen, caps)
+        self.now: Now = look(lay, self.state, seen, connection_limits)
         self._left: tuple[Order, FloatArray, FleetState] | None = None
 
     @cached_property
@@ -52,38 +54,46 @@ class Stop:
         return self._left[1:]
 
 
-class Ahead:
+class IspsAhead:
     """Stops at the ISPs from the next one on; those behind a change of orders or limits are made anew."""
 
-    def __init__(self, lay: Layout, standing: Standing | None) -> None:
-        self._lay, self._standing = lay, standing
+    def __init__(self, lay: Layout, permanent: PermanentLimits | None) -> None:
+        self._lay, self._standing = lay, permanent
         self._seen: dict[int, Readings] = {}
-        self._stops: dict[int, Stop] = {}
+        self._isps: dict[int, IspAhead] = {}
 
-    def at(self, state: FleetState, isp: int, orders: Mapping[int, Order], caps: Mapping[int, Caps]) -> Stop:
+    def at(
+        self,
+        state: FleetState,
+        isp: int,
+        orders: Mapping[int, Order],
+        connection_limits: Mapping[int, ConnectionLimits],
+    ) -> IspAhead:
         """The stop before ``isp`` on the way from ``state``, orders and activated limits followed.
 
         States are values: a stop still holds if it began from the very state that the one before it leaves.
         """
         for k in range(state.next_isp, isp + 1):
-            stop, capped = self._stops.get(k), self.caps(k, caps.get(k))
-            if stop is None or stop.before is not state or not _alike(stop.caps, capped):
-                stop = self._stops[k] = Stop(self._lay, state, self._read(k), capped)
+            at_isp, capped = self._isps.get(k), self.connection_limits(k, connection_limits.get(k))
+            if at_isp is None or at_isp.before is not state or not _alike(at_isp.connection_limits, capped):
+                at_isp = self._isps[k] = IspAhead(self._lay, state, self._read(k), capped)
             if k == isp:
-                return stop
-            state = stop.leave(orders.get(k, NO_ORDER))[1]
+                return at_isp
+            state = at_isp.leave(orders.get(k, NO_ORDER))[1]
         raise ValueError(f"isp is {isp}, but the fleet stands before ISP {state.next_isp}")
 
-    def without_orders(self, state: FleetState, isp: int) -> Stop:
+    def without_orders(self, state: FleetState, isp: int) -> IspAhead:
         """A stop of its own, when nothing is ordered and no limit activated."""
-        return Stop(self._lay, state, self._seen.get(isp) or read(self._lay, isp), self.caps(isp, None))
+        return IspAhead(
+            self._lay, state, self._seen.get(isp) or read(self._lay, isp), self.connection_limits(isp, None)
+        )
 
     def forget(self, isp: int) -> None:
         """Drop an ISP that has been delivered."""
-        self._stops.pop(isp, None)
+        self._isps.pop(isp, None)
         self._seen.pop(isp, None)
 
-    def caps(self, isp: int, activated: Caps | None) -> Caps | None:
+    def connection_limits(self, isp: int, activated: ConnectionLimits | None) -> ConnectionLimits | None:
         """Limits of an ISP: those activated for it, and those known from the start."""
         return activated if self._standing is None else self._standing.at(isp, activated)
 
@@ -109,7 +119,7 @@ def _same(one: FloatArray | None, two: FloatArray | None) -> bool:
     return one is two or (one is not None and two is not None and np.array_equal(one, two))
 
 
-def _alike(one: Caps | None, two: Caps | None) -> bool:
+def _alike(one: ConnectionLimits | None, two: ConnectionLimits | None) -> bool:
     if one is None or two is None or one is two:
         return one is two
     return np.array_equal(one.import_kw, two.import_kw) and np.array_equal(one.export_kw, two.export_kw)

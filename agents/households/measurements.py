@@ -14,7 +14,7 @@ PLUG_IN_STAY_H = 14.0
 """Hours that a car is plugged in before a journey: from the evening to the next morning."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Arrivals:
     """Cars that plug in, n of them: what each needs (kWh at the meter), until when, at which power at most.
 
@@ -28,7 +28,7 @@ class Arrivals:
     adds: BoolArray  # (n,)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Readings:
     """One ISP, kW. Sites (n_sites,), PV groups (V,), pumps (P,), batteries (B,), cars (E,), connections (C,).
 
@@ -64,7 +64,8 @@ def read(lay: Layout, isp: int) -> Readings:
         pv=total(lay.pv_member, lay.pv_kwp * at(isp, lay.pv_at), lay.cuts[0]),
         pump_kw=lay.pumps.power_kw * at(isp, lay.pump_at),
         heating=at(isp, lay.heating_at) > 0,
-        surplus=lay.battery_pv_kwp * at(isp, lay.battery_pv_at) - lay.battery_load_kw * at(isp, lay.battery_load_at),
+        surplus=lay.battery_pv_kwp * at(isp, lay.battery_pv_at)
+        - lay.battery_load_kw * at(isp, lay.battery_load_at),
         rushing=rushing,
         arrivals=_arrivals(lay, isp, rushing),
         connection_load=connections.load_kw * at(isp, connections.load_at),

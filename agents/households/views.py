@@ -8,7 +8,7 @@ import numpy as np
 from tandem_sim.grids.types import FloatArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FleetStep:
     """One delivered ISP. Sites (n_sites,) and groups (G,) in kW; injection positive.
 
@@ -50,7 +50,7 @@ class SitesAhead:
     site_load_kw: FloatArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FleetLookahead:
     """What an ISP to come looks like: baseline and load of sites as in ``FleetStep``, offers of groups.
 
@@ -79,7 +79,7 @@ class FleetLookahead:
         return np.concatenate([self.up_price, self.down_price])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FeasibleRange:
     """What is expected of an ISP with all orders known.
 

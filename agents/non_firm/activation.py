@@ -55,10 +55,19 @@ class ConnectionLimiter:
     """Activates contracts of one DSO's customers."""
 
     def __init__(
-        self, name: str, context: AgentContext, lv_feeders: Sequence[LvFeeder], book: ContractBook, rule: Activation,
-        fleet_agent: FleetAgent, pool_of: IntArray, informed: bool, error: Callable[[int], float],
+        self,
+        *,
+        name: str,
+        context: AgentContext,
+        lv_feeders: Sequence[LvFeeder],
+        book: ContractBook,
+        rule: Activation,
+        fleet_agent: FleetAgent,
+        pool_of: IntArray,
+        informed: bool,
+        error: Callable[[int], float],
         lead_s: Callable[[int], float],
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Set up the desk.
 
         `pool_of` (C,) is the aggregator of every connection by number in the fleet desk's list of them;

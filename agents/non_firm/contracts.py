@@ -17,9 +17,7 @@ from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 LimitKind = Literal["static", "dynamic"]
 
 
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Terms:
     """What an agreement says besides capacities.
 
@@ -39,7 +37,7 @@ class Terms:
     free_share: float = 0.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Contracts:
     """C connections, arrays (C,); `held` marks those with an agreement, the others are firm.
 
@@ -74,9 +72,15 @@ class Contracts:
 
     @classmethod
     def of(
-        cls, names: Sequence[str], held: BoolArray, connection_kw: FloatArray, import_kw: FloatArray,
-        export_kw: FloatArray, terms: Terms, isp_hours: float,
-    ) -> Contracts:  # fmt: skip
+        cls,
+        names: Sequence[str],
+        held: BoolArray,
+        connection_kw: FloatArray,
+        import_kw: FloatArray,
+        export_kw: FloatArray,
+        terms: Terms,
+        isp_hours: float,
+    ) -> Contracts:
         """Connections that share the same terms."""
         n = len(names)
         most = np.inf if terms.activations_per_year is None else float(terms.activations_per_year)

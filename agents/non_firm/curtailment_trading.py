@@ -33,9 +33,15 @@ class CurtailmentMarket:
     """
 
     def __init__(
-        self, context: AgentContext, limits: ConnectionLimiter, lv_feeders: Sequence[LvFeeder], rule: Activation,
-        fleet_agent: FleetAgent, value_eur_per_mwh: float,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        context: AgentContext,
+        limits: ConnectionLimiter,
+        lv_feeders: Sequence[LvFeeder],
+        rule: Activation,
+        fleet_agent: FleetAgent,
+        value_eur_per_mwh: float,
+    ) -> None:
         """`limits` knows what the DSO expects and has activated."""
         self._context, self._limits, self._lv_feeders = context, limits, list(lv_feeders)
         self._rule, self._fleet_agent, self._value = rule, fleet_agent, value_eur_per_mwh
@@ -43,8 +49,8 @@ class CurtailmentMarket:
 
     def trade(self, isp: int) -> None:
         """Clear the trades of every feeder with limited customers, and move their limits."""
-        caps, active = self._fleet_agent.caps(isp), self._limits.book.active(isp)
-        if caps is None:
+        connection_limits, active = self._fleet_agent.connection_limits(isp), self._limits.book.active(isp)
+        if connection_limits is None:
             return
         expected, contracts = self._fleet_agent.feasible_range(isp), self._limits.book.contracts
         imports = -self._limits.expected_kw(isp)
@@ -52,21 +58,26 @@ class CurtailmentMarket:
             mine = lv_feeder.connections
             if not active[mine].any():
                 continue
-            cap, own = caps.import_kw[mine], imports[mine]
+            cap, own = connection_limits.import_kw[mine], imports[mine]
             limited = active[mine] & np.isfinite(cap)
             wish = np.minimum(-expected.connection_unconstrained_kw[mine], contracts.connection_kw[mine])
             wanted = np.where(limited, np.maximum(wish - cap, 0.0), 0.0)
             able = np.where(active[mine], 0.0, np.clip(expected.ease_kw[mine], 0.0, np.maximum(own, 0.0)))
             found = trade_curtailment(
-                lv_feeder.feeder, self._rule.narrow(lv_feeder.band), own, wanted,
-                np.full(len(cap), self._value), able, expected.ease_price[mine],
-            )  # fmt: skip
+                lv_feeder.feeder,
+                self._rule.narrow(lv_feeder.band),
+                own,
+                wanted,
+                np.full(len(cap), self._value),
+                able,
+                expected.ease_price[mine],
+            )
             if found.bought_kw.max(initial=0.0) <= SMALL_KW:
                 continue
             moved = np.where(found.bought_kw > 0, cap + found.bought_kw, own - found.sold_kw)
             some = np.flatnonzero((found.bought_kw > SMALL_KW) | (found.sold_kw > SMALL_KW))
             self._limits.tell(
-                isp, mine.start + some, np.maximum(moved[some], 0.0), caps.export_kw[mine][some]
+                isp, mine.start + some, np.maximum(moved[some], 0.0), connection_limits.export_kw[mine][some]
             )
             self._settle(isp, lv_feeder, found.bought_kw, found.sold_kw, expected.ease_price[mine])
 
@@ -85,7 +96,12 @@ class CurtailmentMarket:
                 self._context.record(
                     "curtailment_trades",
                     {
-                        "isp": isp, "lv_feeder": lv_feeder.name, "buyer": deal.buyer, "seller": deal.seller,
-                        "kw": deal.kw, "gained_kw": float(bought[buyer]), "price_eur_per_mwh": deal.price,
+                        "isp": isp,
+                        "lv_feeder": lv_feeder.name,
+                        "buyer": deal.buyer,
+                        "seller": deal.seller,
+                        "kw": deal.kw,
+                        "gained_kw": float(bought[buyer]),
+                        "price_eur_per_mwh": deal.price,
                     },
-                )  # fmt: skip
+                )

@@ -12,7 +12,7 @@ from tandem_sim.grids.low_voltage.three_phase import Feeder
 from tandem_sim.grids.types import BoolArray, FloatArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LvFeeder:
     """One low-voltage feeder below a bus of an area: its users are consecutive connections of the fleet."""
 

@@ -42,7 +42,7 @@ class Sold:
     price: Mapping[int, FloatArray]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Transfer:
     """Delivery that one pool takes over from another, MW in a direction, at EUR/MWh of the bid."""
 
@@ -63,7 +63,7 @@ class Change:
     kw: FloatArray
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Substituted:
     """One ISP of a pool and direction (kW): blocked of what was ordered, and who took it over."""
 
@@ -90,9 +90,16 @@ class SubstitutionProcess:
     """Finds stand-ins for what limits block of one pool's sales, and helps others with what it has spare."""
 
     def __init__(
-        self, name: str, context: AgentContext, portfolio: HouseholdPortfolio, substitution: Collection[Substitute],
-        peers: Sequence[str], tso: str, sold: Callable[[int], Sold],
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        name: str,
+        context: AgentContext,
+        portfolio: HouseholdPortfolio,
+        substitution: Collection[Substitute],
+        peers: Sequence[str],
+        tso: str,
+        sold: Callable[[int], Sold],
+    ) -> None:
         """`peers` are other pools, `sold` looks up this pool's sales of an ISP."""
         self._name, self._context, self._portfolio = name, context, portfolio
         self._remedies = frozenset(substitution)
@@ -136,9 +143,14 @@ class SubstitutionProcess:
         if len(group):
             promised[group] += free[group]
             offer = SubstitutionOfferMessage(
-                self._name, message.sender, isp, direction=direction, group=group, kw=free[group],
+                self._name,
+                message.sender,
+                isp,
+                direction=direction,
+                group=group,
+                kw=free[group],
                 price=price[group],
-            )  # fmt: skip
+            )
             self._context.send(offer)
 
     def on_substitution_acceptance(self, message: SubstitutionAcceptanceMessage) -> None:
@@ -184,10 +196,14 @@ class SubstitutionProcess:
         sure = min(sure, missing_kw)
         self._context.send(
             ShortfallMessage(
-                self._name, self._tso, isp, direction=direction, energy_mw=sure / 1000.0,
+                self._name,
+                self._tso,
+                isp,
+                direction=direction,
+                energy_mw=sure / 1000.0,
                 reserve_mw=(missing_kw - sure) / 1000.0,
             )
-        )  # fmt: skip
+        )
 
     def deliverable_mw(
         self, isp: int, direction: int, group: IntArray, left_mw: FloatArray
@@ -236,7 +252,9 @@ class SubstitutionProcess:
         for eur, peer, group, kw in self._accepted.get((isp, direction), ()):
             taken = min(kw, wanted)
             if taken > SMALL_KW:
-                done.transfers.append(Transfer(payer=self._name, payee=peer, direction=direction, mw=taken / 1000.0, price=eur))
+                done.transfers.append(
+                    Transfer(payer=self._name, payee=peer, direction=direction, mw=taken / 1000.0, price=eur)
+                )
                 done.changes.append(Change(peer, direction, np.array([group]), np.array([taken])))
                 done.help_eur_per_h += direction * eur * taken / 1000.0
                 done.aggregators_kw += taken

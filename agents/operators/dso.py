@@ -39,7 +39,7 @@ from tandem_sim.markets.auctions.aggregation import NO_TARGET
 from tandem_sim.markets.cases.case import grid_entries
 from tandem_sim.markets.coordination.block import Scheme
 from tandem_sim.markets.orders.bids import Bids
-from tandem_sim.markets.orders.flexibility_register import Unit
+from tandem_sim.markets.orders.flexibility_register import RegisteredUnit
 
 
 class DSO(Operator):
@@ -50,6 +50,7 @@ class DSO(Operator):
     def __init__(
         self,
         model: mesa.Model,
+        *,
         name: str,
         context: AgentContext,
         area: Area,
@@ -69,7 +70,16 @@ class DSO(Operator):
         `lead_h` tells how far ahead an ISP is (hours); `study` is its network flexibility study, if anybody
         goes by one; `operators` names the operator of every system, `clearer` who clears behind it.
         """
-        super().__init__(model, name=name, context=context, system=area.name, scheme=scheme, admission=admission, ledgers=ledgers, operators=operators)
+        super().__init__(
+            model,
+            name=name,
+            context=context,
+            system=area.name,
+            scheme=scheme,
+            admission=admission,
+            ledgers=ledgers,
+            operators=operators,
+        )
         self.area = area
         self._fleet_agent = fleet_agent
         self._errors = errors
@@ -79,7 +89,9 @@ class DSO(Operator):
         self._clearer = clearer
         self.capacity: CapacityAuctioneer | None = None
         self.test: AssetTest | None = None  # of units that ask for qualification
-        self._tested: dict[str, tuple[AssetsMessage, tuple[Unit, ...]]] = {}  # by provider: asked, allowed
+        self._tested: dict[
+            str, tuple[AssetsMessage, tuple[RegisteredUnit, ...]]
+        ] = {}  # by provider: asked, allowed
         self.amend_rules: AmendRules | None = None
         self.reactive: ReactivePowerBuyer | None = None
         self.non_firm: ConnectionLimiter | None = None
@@ -259,4 +271,6 @@ class DSO(Operator):
         state = self._states(isp).get(self.system, {})
         entries = {name: state[name] for name in sorted(names) if name in state}
         if entries:
-            self.context.send(StateMessage(self.name, self._clearer, isp, system=self.system, entries=entries))
+            self.context.send(
+                StateMessage(self.name, self._clearer, isp, system=self.system, entries=entries)
+            )

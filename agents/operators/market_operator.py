@@ -31,6 +31,7 @@ class MarketOperator(Operator):
     def __init__(
         self,
         model: mesa.Model,
+        *,
         name: str,
         context: AgentContext,
         scheme: Scheme,
@@ -42,7 +43,16 @@ class MarketOperator(Operator):
         operators: Mapping[str, str],
     ) -> None:
         """`operators` names the operator of every system."""
-        super().__init__(model, name=name, context=context, system=T, scheme=scheme, admission=admission, ledgers=ledgers, operators=operators)
+        super().__init__(
+            model,
+            name=name,
+            context=context,
+            system=T,
+            scheme=scheme,
+            admission=admission,
+            ledgers=ledgers,
+            operators=operators,
+        )
         self._areas = list(areas)
         none = dict.fromkeys(interface_node, 0.0)
         self._blank = TransmissionGrid(dc, np.zeros(dc.network.n_nodes), dict(interface_node), none)

@@ -37,6 +37,7 @@ class Operator(Participant, ABC):
     def __init__(
         self,
         model: mesa.Model,
+        *,
         name: str,
         context: AgentContext,
         system: str,

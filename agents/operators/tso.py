@@ -51,6 +51,7 @@ class TSO(Operator):
     def __init__(
         self,
         model: mesa.Model,
+        *,
         name: str,
         context: AgentContext,
         scheme: Scheme,
@@ -67,7 +68,16 @@ class TSO(Operator):
         operators: Mapping[str, str],
     ) -> None:
         """`load_mw` (T, N) is the load on transmission (<= 0), `unit_node` places the scheduled units."""
-        super().__init__(model, name=name, context=context, system=T, scheme=scheme, admission=admission, ledgers=ledgers, operators=operators)
+        super().__init__(
+            model,
+            name=name,
+            context=context,
+            system=T,
+            scheme=scheme,
+            admission=admission,
+            ledgers=ledgers,
+            operators=operators,
+        )
         self._dc = dc
         self._unit_node = dict(unit_node)
         self._load_mw = load_mw
@@ -247,5 +257,9 @@ class TSO(Operator):
         `books` are those of `books_as_bought`; `delta_mw` is what the automatic reserve delivered minute by
         minute (net, up positive), if there is one.
         """
-        bought = {RESERVE, SUBSTITUTION, *(block.name for block in self.scheme.blocks if block.buyer == "tso")}
+        bought = {
+            RESERVE,
+            SUBSTITUTION,
+            *(block.name for block in self.scheme.blocks if block.buyer == "tso"),
+        }
         return regulation_of(self._ledgers[isp], books, bought, delta_mw)

@@ -47,7 +47,7 @@ DECLARED = "declared baseline"
 """What a seller draws for how far off a baseline is that it declares."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Conduct:
     """How a BSP deals with forwarding, and whether it keeps to the rules."""
 
@@ -68,6 +68,7 @@ class Aggregator(Participant):
     def __init__(
         self,
         model: mesa.Model,
+        *,
         name: str,
         context: AgentContext,
         portfolio: Portfolio,
@@ -155,10 +156,15 @@ class Aggregator(Participant):
                 ids, mws, prices = zip(*change, strict=True)
                 self.context.send(
                     AmendMessage(
-                        self.name, self._receivers[part.system], isp, system=part.system, bid_id=ids,
-                        quantity_mw=np.array(mws), price=np.array(prices),
+                        self.name,
+                        self._receivers[part.system],
+                        isp,
+                        system=part.system,
+                        bid_id=ids,
+                        quantity_mw=np.array(mws),
+                        price=np.array(prices),
                     )
-                )  # fmt: skip
+                )
 
     def _send(self, isp: int, system: str, bids: Bids) -> None:
         receiver = self._receivers[system]
@@ -177,9 +183,18 @@ class Aggregator(Participant):
         (keep,) = (quantity >= max(self._product.min_quantity_mw, NOTHING_MW)).nonzero()
         floor, cap = self._product.price_floor_eur_per_mwh, self._product.price_cap_eur_per_mwh
         view = OfferView(
-            isp=isp, day_ahead_price=day_ahead_price, direction=found.direction[keep], quantity_mw=quantity[keep], cost=found.cost[keep], price_floor=floor, price_cap=cap,
-            system=found.system, stage=stage, sees=self.bidder.sees, published=self.bidder.book(found.system),
-        )  # fmt: skip
+            isp=isp,
+            day_ahead_price=day_ahead_price,
+            direction=found.direction[keep],
+            quantity_mw=quantity[keep],
+            cost=found.cost[keep],
+            price_floor=floor,
+            price_cap=cap,
+            system=found.system,
+            stage=stage,
+            sees=self.bidder.sees,
+            published=self.bidder.book(found.system),
+        )
         offers = self.bidder.offers(view)
         bids = self.sales.price(keep, view, offers)
         return self._struck(isp, day_ahead_price, found.system, bids)

@@ -145,4 +145,10 @@ def _without(seller: str, isp: int, bids: Bids, sold_mw: FloatArray) -> Publishe
     supply = ~bids.demand
     bought = {d: float(sold_mw[supply & (bids.direction == d)].sum()) for d in (UP, DOWN)}
     others = np.flatnonzero(supply & (bids.provider != seller))
-    return PublishedBook(isp=isp, direction=bids.direction[others], quantity_mw=bids.quantity_mw[others], price=bids.price[others], bought_mw=bought)
+    return PublishedBook(
+        isp=isp,
+        direction=bids.direction[others],
+        quantity_mw=bids.quantity_mw[others],
+        price=bids.price[others],
+        bought_mw=bought,
+    )

@@ -41,6 +41,7 @@ class BRP(Participant):
     def __init__(
         self,
         model: mesa.Model,
+        *,
         name: str,
         context: AgentContext,
         forecast: Callable[[range], FloatArray],

@@ -15,7 +15,7 @@ from tandem_sim.agents.base.messages import (
     ScheduleMessage,
     SupplyMessage,
 )
-from tandem_sim.agents.portfolios.portfolio import ACROSS_MIDNIGHT, Unit
+from tandem_sim.agents.portfolios.portfolio import ACROSS_MIDNIGHT, TransmissionUnit
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.services.day_ahead import Schedules, Supply, schedule_units
@@ -31,9 +31,10 @@ class DayAheadMarket(Participant):
     def __init__(
         self,
         model: mesa.Model,
+        *,
         name: str,
         context: AgentContext,
-        units: Sequence[Unit],
+        units: Sequence[TransmissionUnit],
         sellers: Sequence[str],
         told: Sequence[str],
         operator: str,
@@ -101,7 +102,9 @@ class DayAheadMarket(Participant):
             before = self._last[1]
             room[:, 0] = np.minimum(room[:, 0], ACROSS_MIDNIGHT * ramp[:, 0])
         asked = self._price[:, :, None] + markup[:, None]
-        return Supply(least_mw=least + down, step_mw=np.maximum(steps, 0.0), asked=asked, ramp_mw=room, before_mw=before)
+        return Supply(
+            least_mw=least + down, step_mw=np.maximum(steps, 0.0), asked=asked, ramp_mw=room, before_mw=before
+        )
 
     def clear_day(self, day: range) -> None:
         """Clear a day and send schedules and prices."""

@@ -159,7 +159,14 @@ class SalesBook:
             found.append((side, mw, sold, closed.received_eur_per_h[mine], cost))
         if not found:
             none = np.empty(0)
-            return SellerResult(isp=isp, direction=np.empty(0, dtype=np.int64), offered_mw=none, sold_mw=none, received_eur_per_h=none, cost_eur_per_h=none)
+            return SellerResult(
+                isp=isp,
+                direction=np.empty(0, dtype=np.int64),
+                offered_mw=none,
+                sold_mw=none,
+                received_eur_per_h=none,
+                cost_eur_per_h=none,
+            )
         side, offered, sold, received, cost = (np.concatenate(column) for column in zip(*found, strict=True))
         return SellerResult(
             isp=isp,

@@ -15,11 +15,11 @@ from tandem_sim.agents.households.fleet_agent import FleetAgent
 from tandem_sim.grids.types import FloatArray, IntArray
 from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.markets.orders.bids import DOWN, UP, StrArray
-from tandem_sim.markets.orders.flexibility_register import Unit as Registered
+from tandem_sim.markets.orders.flexibility_register import RegisteredUnit
 from tandem_sim.markets.orders.products import Service
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Resources:
     """Feasible volumes of one ISP, n of them, in one system. A resource that goes both ways has two rows."""
 
@@ -38,11 +38,11 @@ class Assets:
     """What may be registered: units, their MW (up, down) within 5 minutes, and the strictest service."""
 
     service: Service
-    units: tuple[Registered, ...]
+    units: tuple[RegisteredUnit, ...]
     fast_mw: tuple[tuple[float, float], ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Inverters:
     """Groups of PV or batteries in one system, n of them: what feeds in through an inverter."""
 
@@ -69,7 +69,7 @@ class Portfolio(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Part:
     """The k groups of a pool in one system: resources upwards, then the same downwards."""
 
@@ -93,7 +93,7 @@ class HouseholdPortfolio:
     """The device groups of one aggregator's households."""
 
     def __init__(self, name: str, number: int, fleet_agent: FleetAgent, areas: Sequence[Area]) -> None:
-        self._context = fleet_agent
+        self._fleet_agent = fleet_agent
         groups = fleet_agent.fleet.groups
         self._mine = groups.aggregator == number
         self._parts: list[_Part] = []
@@ -107,17 +107,29 @@ class HouseholdPortfolio:
             node = area.site_node[at]
             stems = tuple(
                 unit_name(name, area, int(s), int(d), int(k))
-                for s, d, k in zip(at, groups.device[mine], groups.standing[mine], strict=True)
+                for s, d, k in zip(at, groups.device[mine], groups.status[mine], strict=True)
             )
             ids = np.array([f"{s}.up" for s in stems] + [f"{s}.down" for s in stems], dtype=np.str_)
             direction = np.repeat([UP, DOWN], len(mine))
             offer = np.concatenate([mine, mine + len(groups)])
             both, nodes = np.tile(mine, 2), np.tile(node, 2)
-            self._parts.append(_Part(system=area.name, groups=mine, stems=stems, node=node, resource=both, offer=offer, direction=direction, both_nodes=nodes, ids=ids))
+            self._parts.append(
+                _Part(
+                    system=area.name,
+                    groups=mine,
+                    stems=stems,
+                    node=node,
+                    resource=both,
+                    offer=offer,
+                    direction=direction,
+                    both_nodes=nodes,
+                    ids=ids,
+                )
+            )
 
     def resources(self, isp: int, day_ahead_price: float) -> list[Resources]:
-        """Offers of the fleet's preview, sustained as its population asks (see `HouseholdFleet.lookahead`)."""
-        lookahead = self._context.lookahead(isp, day_ahead_price)
+        """Offers of the fleet in the ISP to come, sustained as its population asks."""
+        lookahead = self._fleet_agent.lookahead(isp, day_ahead_price)
         found = []
         for part in self._parts:
             found.append(
@@ -136,15 +148,15 @@ class HouseholdPortfolio:
 
     def is_over(self, isp: int) -> bool:
         """Whether an ISP has been delivered."""
-        return isp < self._context.fleet.next_isp
+        return isp < self._fleet_agent.fleet.next_isp
 
     def ordered_and_able_kw(self, isp: int, direction: int) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Of all groups (G,) what is ordered in a direction for an ISP, and what devices can do in it.
 
         Within the limits activated for it, and had none been. Zero for the groups of others.
         """
-        ordered = np.maximum(direction * self._context.ordered_kw(isp), 0.0)
-        both = (self._context.feasible_range(isp), self._context.feasible_range(isp, limited=False))
+        ordered = np.maximum(direction * self._fleet_agent.ordered_kw(isp), 0.0)
+        both = (self._fleet_agent.feasible_range(isp), self._fleet_agent.feasible_range(isp, limited=False))
         able, freely = (
             feasible_range.up_kw if direction == UP else feasible_range.down_kw for feasible_range in both
         )
@@ -153,10 +165,14 @@ class HouseholdPortfolio:
 
     def assets(self) -> Assets:
         """Every device group at a node is a unit; all of them follow a signal within minutes."""
-        swing = self._context.fleet.swing_kw()
+        swing = self._fleet_agent.fleet.swing_kw()
         units = [
-            Registered(
-                name, part.system, int(at), float(swing[UP][k]) / 1000.0, float(swing[DOWN][k]) / 1000.0
+            RegisteredUnit(
+                name=name,
+                system=part.system,
+                node=int(at),
+                up_mw=float(swing[UP][k]) / 1000.0,
+                down_mw=float(swing[DOWN][k]) / 1000.0,
             )
             for part in self._parts
             for name, k, at in zip(part.stems, part.groups, part.node, strict=True)
@@ -165,17 +181,25 @@ class HouseholdPortfolio:
 
     def inverters(self) -> list[Inverters]:
         """PV and battery groups of every area."""
-        rated = self._context.fleet.inverter_kw()
+        rated = self._fleet_agent.fleet.inverter_kw()
         found = []
         for part in self._parts:
             some = np.flatnonzero(rated[part.groups] > 0)
             names, groups = tuple(part.stems[k] for k in some), part.groups[some]
-            found.append(Inverters(system=part.system, group=groups, unit=names, node=part.node[some], rated_mw=rated[groups] / 1000.0))
+            found.append(
+                Inverters(
+                    system=part.system,
+                    group=groups,
+                    unit=names,
+                    node=part.node[some],
+                    rated_mw=rated[groups] / 1000.0,
+                )
+            )
         return found
 
     def availability(self, isps: range) -> dict[tuple[str, int], float]:
         """The least that the pool could offer at the same hours within a day from now (persistence)."""
-        up, down = self._context.availability(isps)
+        up, down = self._fleet_agent.availability(isps)
         return {
             (part.system, direction): float(kw[:, part.groups].sum(axis=1).min()) / 1000.0
             for part in self._parts
@@ -183,8 +207,8 @@ class HouseholdPortfolio:
         }
 
 
-@dataclass(frozen=True)
-class Unit:
+@dataclass(frozen=True, kw_only=True)
+class TransmissionUnit:
     """A conventional unit or large load on transmission.
 
     Cost of a unit: ``c1 p + c2 p**2`` EUR/h; its flexibility is priced at marginal cost plus or minus `adder`
@@ -215,7 +239,7 @@ class UnitPortfolio:
     scheduled everywhere, the schedule moves by `ACROSS_MIDNIGHT` of the ramp at most.
     """
 
-    def __init__(self, unit: Unit, fast_share: float) -> None:
+    def __init__(self, unit: TransmissionUnit, fast_share: float) -> None:
         """`fast_share` is the full activation time of aFRR as a share of an ISP."""
         self.unit = unit
         self._fast_share = fast_share
@@ -235,7 +259,18 @@ class UnitPortfolio:
         output = np.concatenate([p + up * self._middle, p - down * self._middle])
         cost = unit.c1 + 2.0 * unit.c2 * output + unit.adder * self._direction
         base = np.full(2 * unit.blocks, p)
-        return [Resources(system=TSO, resource=self._resource, bid_id=self._ids, node=self._node, direction=self._direction, quantity_mw=quantity, cost=cost, baseline_mw=base)]
+        return [
+            Resources(
+                system=TSO,
+                resource=self._resource,
+                bid_id=self._ids,
+                node=self._node,
+                direction=self._direction,
+                quantity_mw=quantity,
+                cost=cost,
+                baseline_mw=base,
+            )
+        ]
 
     def scheduled(self, first: int, p_mw: FloatArray) -> None:
         """Take the schedule (K,) of the ISPs from `first` on, which are those of a day."""
@@ -260,7 +295,11 @@ class UnitPortfolio:
         unit = self.unit
         move = min(unit.ramp_mw, unit.p_max_mw - unit.p_min_mw)
         fast = move * min(self._fast_share, 1.0)
-        return Assets("aFRR", (Registered(unit.name, TSO, unit.node, move, move),), ((fast, fast),))
+        return Assets(
+            "aFRR",
+            (RegisteredUnit(name=unit.name, system=TSO, node=unit.node, up_mw=move, down_mw=move),),
+            ((fast, fast),),
+        )
 
     def availability(self, isps: range) -> dict[tuple[str, int], float]:
         """What it can keep free either way within 5 minutes: of its ramp, and at most half of its range."""
@@ -270,7 +309,7 @@ class UnitPortfolio:
         return {(TSO, UP): free, (TSO, DOWN): free}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LargeLoad:
     """A large load on transmission that lowers or raises its consumption for a price of its own."""
 
@@ -306,7 +345,13 @@ class LoadPortfolio:
         """One unit, called by hand."""
         load = self._load
         return Assets(
-            "mFRR", (Registered(load.name, TSO, load.node, load.up_mw, load.down_mw),), ((0.0, 0.0),)
+            "mFRR",
+            (
+                RegisteredUnit(
+                    name=load.name, system=TSO, node=load.node, up_mw=load.up_mw, down_mw=load.down_mw
+                ),
+            ),
+            ((0.0, 0.0),),
         )
 
     def availability(self, isps: range) -> dict[tuple[str, int], float]:

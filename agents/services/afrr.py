@@ -18,7 +18,7 @@ Each signal: the second of the ISP at which the controller hears it, and upper b
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AfrrSettings:
     """The controller. Times in seconds, ramps as the full activation time of a bid.
 
@@ -36,7 +36,7 @@ class AfrrSettings:
     monitor_s: int = 60  # how often operators of distribution grids look
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AfrrBids:
     """n bids of the merit order list, n arrays: direction +1 or -1, MW, EUR/MWh, and ramp in MW/s.
 
@@ -66,7 +66,7 @@ class ControllerState:
     decided_mw: deque[float] = field(default_factory=deque)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AfrrResult:
     """One ISP of k control cycles over n bids (MW, >= 0 in the bid's direction, unless said otherwise)."""
 
@@ -192,10 +192,10 @@ def run_isp(
     """Dispatch aFRR through one ISP; `state` is carried on.
 
     `imbalance_mw` (k,) is the system's surplus per cycle had no aFRR been called; `heard` (k, n) says which
-    set-points arrive (None: all); `available_mw` (n,) is what bids can deliver, unknown to the controller (None:
-    all they offer). The wanted total is ``-gain e + integral``, ``d integral / dt = -e / integral_s``, with
-    ``e`` the area control error, held within what the bids offer (the integrator stops there). A bound that
-    `monitor` asks for holds from the first cycle that begins when it has been heard.
+    set-points arrive (None: all); `available_mw` (n,) is what bids can deliver, unknown to the controller
+    (None: all they offer). The wanted total is ``-gain e + integral``, ``d integral / dt = -e / integral_s``,
+    with ``e`` the area control error, held within what the bids offer (the integrator stops there). A bound
+    that `monitor` asks for holds from the first cycle that begins when it has been heard.
     """
     k, n = len(imbalance_mw), len(bids.price)
     dispatch = Dispatcher(settings, bids, state)
@@ -220,7 +220,14 @@ def run_isp(
             signals += monitor((c + 1) * settings.cycle_s, dispatch.delivered)
     _take(signals, k * settings.cycle_s, dispatch.order, terminated)
     state.delivered_mw = float(net[-1]) if k else state.delivered_mw
-    return AfrrResult(setpoint_mw=setpoints, requested_mw=requests, delivered_mw=deliveries, error_mw=error, net_mw=net, terminated=terminated)
+    return AfrrResult(
+        setpoint_mw=setpoints,
+        requested_mw=requests,
+        delivered_mw=deliveries,
+        error_mw=error,
+        net_mw=net,
+        terminated=terminated,
+    )
 
 
 def _take(

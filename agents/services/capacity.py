@@ -41,9 +41,16 @@ class CapacityAuctioneer:
     """An operator's auctions. What it does not buy goes on to `forward_to`, if there is one."""
 
     def __init__(
-        self, name: str, context: AgentContext, book: CapacityBook, rules: AuctionRules, systems: Sequence[str],
-        sellers: Sequence[str], forward_to: str | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        name: str,
+        context: AgentContext,
+        book: CapacityBook,
+        rules: AuctionRules,
+        systems: Sequence[str],
+        sellers: Sequence[str],
+        forward_to: str | None = None,
+    ) -> None:
         """`sellers` are asked for pools in `systems`."""
         self._name, self._context, self._book, self._rules = name, context, book, rules
         self._systems, self._sellers, self._forward_to = tuple(systems), tuple(sellers), forward_to
@@ -72,9 +79,15 @@ class CapacityAuctioneer:
             result = clear_capacity(able, need, self._rules.marginal, self._rules.pool_minimum_mw)
             for k in np.flatnonzero(result.award_mw):
                 contract = Contract(
-                    operator=self._name, service=service, provider=str(bids.provider[k]), system=str(bids.system[k]), direction=int(bids.direction[k]),
-                    isps=block, mw=float(result.award_mw[k]), price=float(result.price[k]),
-                )  # fmt: skip
+                    operator=self._name,
+                    service=service,
+                    provider=str(bids.provider[k]),
+                    system=str(bids.system[k]),
+                    direction=int(bids.direction[k]),
+                    isps=block,
+                    mw=float(result.award_mw[k]),
+                    price=float(result.price[k]),
+                )
                 self._book.enter(contract)
                 contracts.setdefault(contract.provider, []).append(contract)
             left -= result.award_mw
@@ -132,10 +145,14 @@ class CapacityAuctioneer:
             rest = bids.limited(left, np.flatnonzero(left > NOTHING_MW))
             rows = list(
                 zip(
-                    rest.provider.tolist(), rest.system.tolist(), rest.direction.tolist(),
-                    rest.quantity_mw.tolist(), rest.price.tolist(), strict=True,
+                    rest.provider.tolist(),
+                    rest.system.tolist(),
+                    rest.direction.tolist(),
+                    rest.quantity_mw.tolist(),
+                    rest.price.tolist(),
+                    strict=True,
                 )
-            )  # fmt: skip
+            )
             self._context.send(
                 CapacityBidsMessage(
                     self._name, self._forward_to, block.start, block=block, bids=CapacityBids.of(rows, True)
@@ -156,25 +173,34 @@ class CapacityAuctioneer:
         self._context.record(
             "capacity_bids",
             {
-                "isp": np.full(n, block.start), "isps": np.full(n, len(block)), "operator": [self._name] * n,
-                "service": [service] * n, "provider": bids.provider.tolist(), "system": bids.system.tolist(),
-                "direction": bids.direction, "forwarded": bids.forwarded, "offered_mw": offered_mw,
-                "awarded_mw": award_mw, "price_eur_per_mw_h": np.where(award_mw > 0, price, bids.price),
+                "isp": np.full(n, block.start),
+                "isps": np.full(n, len(block)),
+                "operator": [self._name] * n,
+                "service": [service] * n,
+                "provider": bids.provider.tolist(),
+                "system": bids.system.tolist(),
+                "direction": bids.direction,
+                "forwarded": bids.forwarded,
+                "offered_mw": offered_mw,
+                "awarded_mw": award_mw,
+                "price_eur_per_mw_h": np.where(award_mw > 0, price, bids.price),
             },
-        )  # fmt: skip
+        )
         for direction, mw in short_mw.items():
             if mw > NOTHING_MW:
                 self._context.record(
                     "rejections",
                     {
-                        "isp": block.start, "system": "", "bid_id": "",
+                        "isp": block.start,
+                        "system": "",
+                        "bid_id": "",
                         "reason": f"{self._name} lacks {mw:.3f} MW of {service} capacity "
                         f"{'up' if direction == UP else 'down'}",
                     },
-                )  # fmt: skip
+                )
 
 
-@dataclass
+@dataclass(kw_only=True)
 class CapacitySeller:
     """A BSP's side: offers a share of what it expects to have, at its cost of standing ready."""
 
@@ -250,9 +276,14 @@ class CapacitySeller:
         return held
 
     def struck(
-        self, isp: int, system: str, direction: int, quantity_mw: FloatArray, price: FloatArray,
+        self,
+        isp: int,
+        system: str,
+        direction: int,
+        quantity_mw: FloatArray,
+        price: FloatArray,
         day_ahead_price: float,
-    ) -> FloatArray:  # fmt: skip
+    ) -> FloatArray:
         """Prices of bids (n,) of one system and direction, the best held to the strike as far as MW are owed.
 
         What is owed is what contracts on that system hold; a bid of which a part is owed is struck whole.

@@ -52,7 +52,7 @@ class FlexibilityStudyProcess:
     """Carries the study of an area through its course, and writes down what happens (table ``study``)."""
 
     def __init__(
-        self, system: str, context: AgentContext, register: StudyRegister, course: Course, isp_seconds: int
+        self, *, system: str, context: AgentContext, register: StudyRegister, course: Course, isp_seconds: int
     ) -> None:
         self.register, self.course = register, course
         self._system, self._context, self._isp_seconds = system, context, isp_seconds
@@ -90,22 +90,41 @@ class FlexibilityStudyProcess:
             self._context.record(
                 "flexibility_study",
                 {
-                    "isp": isp, "system": self._system, "unit": a.unit, "event": d.event, "applicant": a.by,
-                    "node": a.node, "devices": len(a.kva), "single_phase_kva": float(a.kva[~three].sum()),
-                    "three_phase_kva": float(a.kva[three].sum()), "up_mw": up, "down_mw": down,
-                    "at_s": d.at_s, "until_s": np.nan if d.until_s is None else float(d.until_s),
+                    "isp": isp,
+                    "system": self._system,
+                    "unit": a.unit,
+                    "event": d.event,
+                    "applicant": a.by,
+                    "node": a.node,
+                    "devices": len(a.kva),
+                    "single_phase_kva": float(a.kva[~three].sum()),
+                    "three_phase_kva": float(a.kva[three].sum()),
+                    "up_mw": up,
+                    "down_mw": down,
+                    "at_s": d.at_s,
+                    "until_s": np.nan if d.until_s is None else float(d.until_s),
                     "reason": d.reason,
                 },
-            )  # fmt: skip
+            )
 
     def _record_measure(self, isp: int, measure: Emergency) -> None:
         for node in measure.nodes:
             self._context.record(
                 "flexibility_study",
                 {
-                    "isp": isp, "system": self._system, "unit": "", "event": "emergency", "applicant": "",
-                    "node": node, "devices": 0, "single_phase_kva": 0.0, "three_phase_kva": 0.0, "up_mw": 0.0,
-                    "down_mw": 0.0, "at_s": measure.from_s, "until_s": float(measure.until_s),
+                    "isp": isp,
+                    "system": self._system,
+                    "unit": "",
+                    "event": "emergency",
+                    "applicant": "",
+                    "node": node,
+                    "devices": 0,
+                    "single_phase_kva": 0.0,
+                    "three_phase_kva": 0.0,
+                    "up_mw": 0.0,
+                    "down_mw": 0.0,
+                    "at_s": measure.from_s,
+                    "until_s": float(measure.until_s),
                     "reason": measure.cause,
                 },
-            )  # fmt: skip
+            )

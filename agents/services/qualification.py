@@ -17,7 +17,7 @@ from tandem_sim.agents.base.messages import (
 from tandem_sim.agents.services.afrr import within_band
 from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.markets.orders.bids import UP
-from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister, Unit
+from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister, RegisteredUnit
 from tandem_sim.markets.orders.products import Service, implied_by
 from tandem_sim.markets.settlement.payments import Place
 
@@ -42,10 +42,10 @@ class AssetTest:
     `study` says of a unit by name whether it may sell now, up and down, and why not.
     """
 
-    connected: Mapping[str, Unit]
+    connected: Mapping[str, RegisteredUnit]
     study: Callable[[str], tuple[bool, bool, str]] | None = None
 
-    def __call__(self, units: Sequence[Unit]) -> tuple[tuple[Unit, ...], dict[str, str]]:
+    def __call__(self, units: Sequence[RegisteredUnit]) -> tuple[tuple[RegisteredUnit, ...], dict[str, str]]:
         """Units with the MW that may be sold, and why some are less than asked for."""
         tested, reasons = [], {}
         for unit in units:
@@ -61,17 +61,19 @@ class AssetTest:
                 if reason:
                     reasons[unit.name] = reason
                 up, down = up * may_up, down * may_down
-            tested.append(Unit(name=unit.name, system=unit.system, node=unit.node, up_mw=up, down_mw=down))
+            tested.append(
+                RegisteredUnit(name=unit.name, system=unit.system, node=unit.node, up_mw=up, down_mw=down)
+            )
         return tuple(tested), reasons
 
 
 @dataclass
-class _Case:
+class _PendingTest:
     """One request on its way."""
 
     asked: AssetsMessage
     waiting: set[str]
-    units: list[Unit] = field(default_factory=list)
+    units: list[RegisteredUnit] = field(default_factory=list)
     reasons: dict[str, str] = field(default_factory=dict)
 
 
@@ -80,6 +82,7 @@ class PrequalificationProcess:
 
     def __init__(
         self,
+        *,
         name: str,
         context: AgentContext,
         register: FlexibilityRegister,
@@ -90,7 +93,7 @@ class PrequalificationProcess:
         """`operators` names the operator of every system."""
         self.register, self.rules = register, rules
         self._name, self._context, self._test, self._operators = name, context, test, dict(operators)
-        self._cases: dict[str, _Case] = {}
+        self._cases: dict[str, _PendingTest] = {}
         self._fast: dict[str, tuple[float, float]] = {}  # unit -> MW up, down for aFRR, as asked last
         self._failed: dict[str, int] = {}  # ISPs in a row
         self._suspended: dict[str, int] = {}  # until second
@@ -102,7 +105,7 @@ class PrequalificationProcess:
             self._answer(message, (), 0, "suspended for repeated non-delivery")
             return
         systems = {u.system for u in message.units}
-        case = self._cases[provider] = _Case(message, systems - {TSO})
+        case = self._cases[provider] = _PendingTest(message, systems - {TSO})
         tested, case.reasons = self._test([u for u in message.units if u.system == TSO])
         case.units = list(tested)
         for system in sorted(case.waiting):
@@ -133,11 +136,18 @@ class PrequalificationProcess:
         self.register.strike(provider, [u.name for u in message.units if u not in able])
         for unit in message.units:
             self._record(
-                message.isp, provider, unit.system, unit.name, "", "revised", unit.up_mw, unit.down_mw,
+                message.isp,
+                provider,
+                unit.system,
+                unit.name,
+                "",
+                "revised",
+                unit.up_mw,
+                unit.down_mw,
                 message.reasons[unit.name],
-            )  # fmt: skip
+            )
 
-    def _fast_mw(self, unit: Unit) -> tuple[float, float]:
+    def _fast_mw(self, unit: RegisteredUnit) -> tuple[float, float]:
         """What a unit may move within the full activation time of aFRR, no more than it may at all."""
         up, down = self._fast[unit.name]
         return min(up, unit.up_mw), min(down, unit.down_mw)
@@ -167,7 +177,7 @@ class PrequalificationProcess:
         if lost:
             self._context.send(QualificationMessage(self._name, provider, isp, reason=reason))
 
-    def _close(self, case: _Case) -> None:
+    def _close(self, case: _PendingTest) -> None:
         asked, now = case.asked, self._context.now()
         del self._cases[asked.provider]
         self._fast |= {u.name: f for u, f in zip(asked.units, asked.fast_mw, strict=True)}
@@ -183,11 +193,21 @@ class PrequalificationProcess:
         self.register.strike(asked.provider, [u.name for u in asked.units if u.name not in passed])
         for unit in asked.units:
             event = "qualified" if unit.name in passed else "refused"
-            found = passed.get(unit.name, Unit(name=unit.name, system=unit.system, node=unit.node, up_mw=0.0, down_mw=0.0))
+            found = passed.get(
+                unit.name,
+                RegisteredUnit(name=unit.name, system=unit.system, node=unit.node, up_mw=0.0, down_mw=0.0),
+            )
             self._record(
-                asked.isp, asked.provider, unit.system, unit.name, "", event, found.up_mw, found.down_mw,
+                asked.isp,
+                asked.provider,
+                unit.system,
+                unit.name,
+                "",
+                event,
+                found.up_mw,
+                found.down_mw,
                 case.reasons.get(unit.name, ""),
-            )  # fmt: skip
+            )
         for service in granted:
             event = "qualified" if service == asked.service else "implied"
             up, down = (self.register.pool_mw(asked.provider, d, service) for d in (UP, -UP))
@@ -218,19 +238,33 @@ class PrequalificationProcess:
         self._context.record(
             "flexibility_register",
             {
-                "isp": isp, "provider": provider, "system": system, "unit": unit, "service": service,
-                "event": event, "up_mw": up, "down_mw": down, "reason": reason,
+                "isp": isp,
+                "provider": provider,
+                "system": system,
+                "unit": unit,
+                "service": service,
+                "event": event,
+                "up_mw": up,
+                "down_mw": down,
+                "reason": reason,
             },
-        )  # fmt: skip
+        )
 
 
 class Applicant:
     """A BSP's side: asks when its group is not qualified, or will not be for long."""
 
     def __init__(
-        self, name: str, context: AgentContext, operator: str, service: Service, units: Sequence[Unit],
-        fast_mw: Sequence[tuple[float, float]], renew_s: int,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        name: str,
+        context: AgentContext,
+        operator: str,
+        service: Service,
+        units: Sequence[RegisteredUnit],
+        fast_mw: Sequence[tuple[float, float]],
+        renew_s: int,
+    ) -> None:
         self._name, self._context, self._operator, self._service = name, context, operator, service
         self._units, self._fast = tuple(units), tuple(fast_mw)
         self._renew_s = renew_s

@@ -22,7 +22,7 @@ from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister
 from tandem_sim.markets.orders.products import Product
 
 
-@dataclass
+@dataclass(kw_only=True)
 class ReactivePowerBuyer:
     """A DSO's book of reactive power: taken, closed, answered. With a register, of qualified groups only."""
 
@@ -84,9 +84,16 @@ class ReactivePowerSeller:
     """
 
     def __init__(
-        self, name: str, context: AgentContext, inverters: Sequence[Inverters], power_factor: float,
-        price_eur_per_mvarh: float, buyers: Mapping[str, str], fleet_name: str,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        name: str,
+        context: AgentContext,
+        inverters: Sequence[Inverters],
+        power_factor: float,
+        price_eur_per_mvarh: float,
+        buyers: Mapping[str, str],
+        fleet_name: str,
+    ) -> None:
         """`buyers` names who buys in each system, `fleet_name` who takes the orders."""
         self._name, self._context, self._buyers, self._fleet_name = name, context, dict(buyers), fleet_name
         self._books: dict[str, Bids] = {}
@@ -96,9 +103,13 @@ class ReactivePowerSeller:
             ids = [f"{unit}.{side}.q" for side in ("up", "down") for unit in part.unit]
             direction = np.repeat([UP, DOWN], n)
             self._books[part.system] = Bids.of(
-                ids, [name] * (2 * n), np.tile(part.node, 2), direction, np.tile(mvar, 2),
+                ids,
+                [name] * (2 * n),
+                np.tile(part.node, 2),
+                direction,
+                np.tile(mvar, 2),
                 np.full(2 * n, price_eur_per_mvarh),
-            )  # fmt: skip
+            )
             keys = zip(np.tile(part.group, 2).tolist(), direction.tolist(), strict=True)
             self._of_bid.update(zip(ids, keys, strict=True))
 

@@ -18,7 +18,7 @@ from tandem_sim.markets.tolerances import NOTHING_MW
 PERIOD_S = 300
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Volumes:
     """v comparisons, arrays (v,), each of a BSP, a direction and five minutes.
 

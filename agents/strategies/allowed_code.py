@@ -54,9 +54,11 @@ class AllowedCode:
         module = module_of(name)
         if module is not None and not self.covers(module):
             raise InputError(
-                source, field, f"names {name}, code that is not imported unasked",
+                source,
+                field,
+                f"names {name}, code that is not imported unasked",
                 f"If you trust it: {FLAG} {module}",
-            )  # fmt: skip
+            )
 
 
 NO_CODE = AllowedCode()
@@ -102,9 +104,11 @@ def imported(name: str, allowed: AllowedCode, field: str) -> Any:
         raise
     except BaseException as error:
         raise InputError(
-            "scenario", field, f"{name} cannot be imported ({told(error)})",
+            "scenario",
+            field,
+            f"{name} cannot be imported ({told(error)})",
             "Name module:Class of a module that is installed or on PYTHONPATH, and that can be imported",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def _only(name: str, field: str) -> EntryPoint:
@@ -115,13 +119,17 @@ def _only(name: str, field: str) -> EntryPoint:
     if entries:
         several = ", ".join(f"{origin(entry)} ({entry.value})" for entry in entries)
         raise InputError(
-            "scenario", field, f"{name} is announced by several distributions: {several}",
+            "scenario",
+            field,
+            f"{name} is announced by several distributions: {several}",
             f"Uninstall all but one, or name module:Class and pass {FLAG}",
-        )  # fmt: skip
+        )
     raise InputError(
-        "scenario", field, f"{name} cannot be imported (no installed distribution announces it)",
+        "scenario",
+        field,
+        f"{name} cannot be imported (no installed distribution announces it)",
         f"Name one that is built in or installed (tandem strategies), or module:Class and pass {FLAG}",
-    )  # fmt: skip
+    )
 
 
 def origin(entry: EntryPoint) -> str:

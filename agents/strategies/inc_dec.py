@@ -30,9 +30,14 @@ class IncDec:
     sees = frozenset({BOOK})
 
     def __init__(
-        self, rng: np.random.Generator, isps_per_day: int, eur_per_mwh: float = 20.0,
-        markup_eur_per_mwh: float = 10.0, tries: float = 0.5,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        rng: np.random.Generator,
+        isps_per_day: int,
+        eur_per_mwh: float = 20.0,
+        markup_eur_per_mwh: float = 10.0,
+        tries: float = 0.5,
+    ) -> None:
         """What is asked below or above cost day-ahead, the margin of redispatch, the probability of a try."""
         if eur_per_mwh < 0.0 or not 0.0 <= tries <= 1.0:
             raise ValueError("eur_per_mwh must not be negative, tries must lie in 0..1")

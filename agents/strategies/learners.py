@@ -33,9 +33,12 @@ class MarkupLearner(ABC):
     learns = True
 
     def __init__(
-        self, rng: np.random.Generator, markups: Sequence[float] = MARKUPS,
-        markets: Sequence[Market] = ("both",), hurdle_eur_per_mwh: float = 100.0,
-    ) -> None:  # fmt: skip
+        self,
+        rng: np.random.Generator,
+        markups: Sequence[float] = MARKUPS,
+        markets: Sequence[Market] = ("both",),
+        hurdle_eur_per_mwh: float = 100.0,
+    ) -> None:
         """The arms are all `markups` (EUR/MWh) in each of the `markets`."""
         if not markups or not markets:
             raise ValueError("markups and markets must not be empty")
@@ -94,9 +97,15 @@ class RothErev(MarkupLearner):
     """
 
     def __init__(
-        self, rng: np.random.Generator, markups: Sequence[float] = MARKUPS, recency: float = 0.02,
-        experimentation: float = 0.2, initial: float = 1.0, markets: Sequence[Market] = ("both",),
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        rng: np.random.Generator,
+        markups: Sequence[float] = MARKUPS,
+        recency: float = 0.02,
+        experimentation: float = 0.2,
+        initial: float = 1.0,
+        markets: Sequence[Market] = ("both",),
+    ) -> None:
         super().__init__(rng, markups, markets)
         self._recency, self._experimentation = recency, experimentation
         self._propensity = np.full(len(self.markups), float(initial))
@@ -120,10 +129,16 @@ class QLearning(MarkupLearner):
     """
 
     def __init__(
-        self, rng: np.random.Generator, markups: Sequence[float] = MARKUPS, rate: float = 0.1,
-        epsilon: float = 0.3, patience: float = 500.0, price_bins: Sequence[float] = (),
+        self,
+        *,
+        rng: np.random.Generator,
+        markups: Sequence[float] = MARKUPS,
+        rate: float = 0.1,
+        epsilon: float = 0.3,
+        patience: float = 500.0,
+        price_bins: Sequence[float] = (),
         markets: Sequence[Market] = ("both",),
-    ) -> None:  # fmt: skip
+    ) -> None:
         """`price_bins` are rising edges of day-ahead prices (EUR/MWh) between states."""
         super().__init__(rng, markups, markets)
         self._rate, self._epsilon, self._patience = rate, epsilon, patience
@@ -150,9 +165,12 @@ class Exp3(MarkupLearner):
     """Exponential weights for adversarial bandits (Auer, Cesa-Bianchi, Freund and Schapire, 2002)."""
 
     def __init__(
-        self, rng: np.random.Generator, markups: Sequence[float] = MARKUPS, gamma: float = 0.1,
+        self,
+        rng: np.random.Generator,
+        markups: Sequence[float] = MARKUPS,
+        gamma: float = 0.1,
         markets: Sequence[Market] = ("both",),
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(rng, markups, markets)
         if not 0.0 < gamma <= 1.0:
             raise ValueError(f"gamma {gamma} must lie in 0..1, above 0")

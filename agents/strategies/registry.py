@@ -68,9 +68,13 @@ BUILT_IN_ONLY = Permission()
 
 
 def build_strategy(
-    name: str, options: Mapping[str, Any], world: StrategyInputs, where: str, seller: str,
+    name: str,
+    options: Mapping[str, Any],
+    world: StrategyInputs,
+    where: str,
+    seller: str,
     permission: Permission = BUILT_IN_ONLY,
-) -> Strategy:  # fmt: skip
+) -> Strategy:
     """The strategy of a seller with its options, `rng` (its own stream) and `isps_per_day` if it takes them.
 
     A name that is not built in imports a user's class, if that is allowed: its code runs. `where` is the
@@ -105,9 +109,14 @@ def check_name(name: str) -> None:
 
 
 def _made(
-    kind: Callable[..., Any], options: Mapping[str, Any], world: StrategyInputs, field: str, name: str,
-    seller: str, limit_s: float,
-) -> Any:  # fmt: skip
+    kind: Callable[..., Any],
+    options: Mapping[str, Any],
+    world: StrategyInputs,
+    field: str,
+    name: str,
+    seller: str,
+    limit_s: float,
+) -> Any:
     """A strategy made by its constructor, which may be a user's code."""
     who = f"strategy {name} of {seller}"
     try:
@@ -134,20 +143,26 @@ def _check(strategy: Any, name: str, world: StrategyInputs, field: str) -> None:
     for method in ("offers", "learn"):
         if not callable(getattr(strategy, method, None)):
             raise InputError(
-                "scenario", field, f"{name} has no method {method}",
+                "scenario",
+                field,
+                f"{name} has no method {method}",
                 "See tandem_sim.agents.strategies.strategy.Strategy",
-            )  # fmt: skip
+            )
     if not isinstance(getattr(strategy, "learns", None), bool):
         raise InputError(
-            "scenario", field, f"{name} does not say whether it learns",
+            "scenario",
+            field,
+            f"{name} does not say whether it learns",
             "Give it an attribute learns, True or False",
-        )  # fmt: skip
+        )
     try:
         sees = sights_of(strategy, name)
     except StrategyError as error:
         raise InputError("scenario", field, str(error), "Declare in `sees` what is known") from error
     if BOOK in sees and not world.publishes_books:
         raise InputError(
-            "scenario", field, f"{name} looks at published books, and none are published",
+            "scenario",
+            field,
+            f"{name} looks at published books, and none are published",
             "Set publishes_books to true",
-        )  # fmt: skip
+        )

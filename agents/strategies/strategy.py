@@ -22,9 +22,7 @@ SIGHTS = frozenset({BOOK})
 """What a strategy may ask to see beside its own resources, prices and rules."""
 
 
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PublishedBook:
     """The bids of all other sellers in one system for the last ISP that was settled, nameless, m of them.
 
@@ -38,7 +36,7 @@ class PublishedBook:
     bought_mw: dict[int, float]  # by direction, of everybody's bids
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OfferView:
     """What an aggregator knows when it bids for an ISP in one system: its own resources, prices, the rules.
 
@@ -80,7 +78,7 @@ class Offers:
     forwardable: BoolArray | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SellerResult:
     """What became of all offers of an ISP, n of them over all systems: direction, MW sold, EUR/h received.
 

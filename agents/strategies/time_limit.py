@@ -18,8 +18,6 @@ AGAIN_S = 1.0
 _Answer = TypeVar("_Answer")
 
 
-
-
 class _Alarm(BaseException):
     """Ends overdue code; none of `Exception`, which that code may catch and go on."""
 

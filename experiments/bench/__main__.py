@@ -40,7 +40,17 @@ def main(out: Path = Path("bench.json")) -> None:
 def sweeps() -> list[Figure]:
     """What worker processes add to a sweep; the limit is as many as there are of them."""
     times, k = throughput()
-    return [Figure(name=f"sweep, {k} workers over one", value=times, unit="x", target=0.8 * k, better="higher", limit=float(k), against="cores used")]
+    return [
+        Figure(
+            name=f"sweep, {k} workers over one",
+            value=times,
+            unit="x",
+            target=0.8 * k,
+            better="higher",
+            limit=float(k),
+            against="cores used",
+        )
+    ]
 
 
 if __name__ == "__main__":

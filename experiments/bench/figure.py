@@ -11,7 +11,7 @@ from typing import Any, Literal
 REPETITIONS = 5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Figure:
     """One figure of the bench: `limit` is what was measured beside it, in the same unit, called `against`."""
 
@@ -29,9 +29,13 @@ class Figure:
         sign = "<=" if self.better == "lower" else ">="
         target = "" if self.target is None else f"{sign} {self.target:g} {self.unit}"
         return (
-            self.name, f"{self.value:.3g} {self.unit}", f"{self.limit:.3g} {self.unit} ({self.against})",
-            f"{self.value / self.limit:.2f}", target, self._verdict,
-        )  # fmt: skip
+            self.name,
+            f"{self.value:.3g} {self.unit}",
+            f"{self.limit:.3g} {self.unit} ({self.against})",
+            f"{self.value / self.limit:.2f}",
+            target,
+            self._verdict,
+        )
 
     @property
     def _verdict(self) -> str:

@@ -27,8 +27,24 @@ def validation() -> list[Figure]:
     fast = milliseconds(lambda: [f.solve(f.network.p_mw, f.network.q_mvar) for f in flows], 50)
     slow = milliseconds(lambda: [f.reference(f.network.p_mw, f.network.q_mvar, compiled=True) for f in flows])
     return [
-        Figure(name="AC validation of an ISP, 3 grids", value=fast, unit="ms", target=None, better="lower", limit=slow, against="runpp"),
-        Figure(name="AC validation, runpp over it", value=slow / fast, unit="x", target=100, better="higher", limit=1.0, against="itself"),
+        Figure(
+            name="AC validation of an ISP, 3 grids",
+            value=fast,
+            unit="ms",
+            target=None,
+            better="lower",
+            limit=slow,
+            against="runpp",
+        ),
+        Figure(
+            name="AC validation, runpp over it",
+            value=slow / fast,
+            unit="x",
+            target=100,
+            better="higher",
+            limit=1.0,
+            against="itself",
+        ),
     ]
 
 
@@ -40,7 +56,10 @@ def cases() -> list[Figure]:
     read = {name: read_case(case_path(name)) for name in CASES}
     bare = {name: _bare_common_ms(case) for name, case in read.items()}
     variants = {name: scheme for name, scheme in SCHEMES.items() if name != "aggregation"}
-    variants |= {f"multilevel-03/{m}": build_schemes(Options(grid_prequalification=m))["multilevel-03"] for m in METHODS[1:]}
+    variants |= {
+        f"multilevel-03/{m}": build_schemes(Options(grid_prequalification=m))["multilevel-03"]
+        for m in METHODS[1:]
+    }
     variants |= {f"aggregation/{k}": build_schemes(Options(aggregation=k))["aggregation"] for k in KINDS}
     figures = []
     for name, scheme in variants.items():
@@ -48,7 +67,17 @@ def cases() -> list[Figure]:
         worst = max(times, key=lambda k: times[k])
         target = 500 if name.startswith("aggregation") or name.endswith("disqualify") else 50
         what = f"{name}, slowest case ({worst})"
-        figures.append(Figure(name=what, value=times[worst], unit="ms", target=target, better="lower", limit=bare[worst], against="bare LP"))
+        figures.append(
+            Figure(
+                name=what,
+                value=times[worst],
+                unit="ms",
+                target=target,
+                better="lower",
+                limit=bare[worst],
+                against="bare LP",
+            )
+        )
     return figures
 
 
@@ -77,5 +106,15 @@ def steps() -> list[Figure]:
         market = CaseMarket(read_case(case_path("alexander-a")), SCHEMES[name])
         clearings = 1000.0 / milliseconds(market.play, 50)
         what = f"one-case world, {name}"
-        figures.append(Figure(name=what, value=1000.0 / step, unit="steps/s", target=300, better="higher", limit=clearings, against="clearing alone"))
+        figures.append(
+            Figure(
+                name=what,
+                value=1000.0 / step,
+                unit="steps/s",
+                target=300,
+                better="higher",
+                limit=clearings,
+                against="clearing alone",
+            )
+        )
     return figures

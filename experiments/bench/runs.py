@@ -45,11 +45,51 @@ def isps() -> list[Figure]:
     bare, cleared, solved, flows = _bare(_reference(10_000))
     alone = f"bare: {solved:.1f} LPs, {flows:.1f} flows"
     return [
-        Figure(name="simulated ISP, reference, multilevel-03", value=ten, unit="ms", target=5, better="lower", limit=bare, against=alone),
-        Figure(name="the same, solver: highspy", value=direct, unit="ms", target=5, better="lower", limit=ten, against="linprog"),
-        Figure(name="the same, 10 learning aggregators", value=learning, unit="ms", target=1.2 * ten, better="lower", limit=ten, against="truthful"),
-        Figure(name="10 times the households", value=ten, unit="ms", target=2.0 * one, better="lower", limit=one, against="1 000 households"),
-        Figure(name="programmes solved for an ISP", value=solved, unit="", target=None, better="lower", limit=cleared, against="auctions"),
+        Figure(
+            name="simulated ISP, reference, multilevel-03",
+            value=ten,
+            unit="ms",
+            target=5,
+            better="lower",
+            limit=bare,
+            against=alone,
+        ),
+        Figure(
+            name="the same, solver: highspy",
+            value=direct,
+            unit="ms",
+            target=5,
+            better="lower",
+            limit=ten,
+            against="linprog",
+        ),
+        Figure(
+            name="the same, 10 learning aggregators",
+            value=learning,
+            unit="ms",
+            target=1.2 * ten,
+            better="lower",
+            limit=ten,
+            against="truthful",
+        ),
+        Figure(
+            name="10 times the households",
+            value=ten,
+            unit="ms",
+            target=2.0 * one,
+            better="lower",
+            limit=one,
+            against="1 000 households",
+        ),
+        Figure(
+            name="programmes solved for an ISP",
+            value=solved,
+            unit="",
+            target=None,
+            better="lower",
+            limit=cleared,
+            against="auctions",
+        ),
     ]
 
 
@@ -144,7 +184,17 @@ def memory() -> list[Figure]:
     with context.Pool(1) as pool:
         first, last = pool.apply(_peaks_mib)
     what = f"peak memory, {LONG_DAYS} days"
-    return [Figure(name=what, value=last, unit="MiB", target=1536, better="lower", limit=first, against="after one day")]
+    return [
+        Figure(
+            name=what,
+            value=last,
+            unit="MiB",
+            target=1536,
+            better="lower",
+            limit=first,
+            against="after one day",
+        )
+    ]
 
 
 def _peaks_mib() -> tuple[float, float]:
@@ -179,7 +229,15 @@ def timeseries() -> list[Figure]:
     ours = sum(_ours_ms(*state) for state in states)
     theirs = sum(_timeseries_ms(*state) for state in states)
     return [
-        Figure(name="AC validation, a day of ISPs", value=ours, unit="ms", target=None, better="lower", limit=theirs, against="pandapower.timeseries")
+        Figure(
+            name="AC validation, a day of ISPs",
+            value=ours,
+            unit="ms",
+            target=None,
+            better="lower",
+            limit=theirs,
+            against="pandapower.timeseries",
+        )
     ]
 
 

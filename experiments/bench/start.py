@@ -36,7 +36,15 @@ def start() -> list[Figure]:
             least[name] = min(took, least.get(name, float("inf")))
     against = least.pop("pandapower")
     return [
-        Figure(name=name, value=took, unit="ms", target=SHARE * against, better="lower", limit=against, against="import pandapower")
+        Figure(
+            name=name,
+            value=took,
+            unit="ms",
+            target=SHARE * against,
+            better="lower",
+            limit=against,
+            against="import pandapower",
+        )
         for name, took in least.items()
     ]
 
@@ -45,8 +53,10 @@ def _cpu_ms(arguments: Sequence[str], environment: Mapping[str, str] | None = No
     """Processor time of an interpreter in milliseconds, the system's part with it."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(
-        [sys.executable, *arguments], capture_output=True, check=False,
+        [sys.executable, *arguments],
+        capture_output=True,
+        check=False,
         env={**os.environ, **(environment or {})},
-    )  # fmt: skip
+    )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return 1000.0 * (after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)

@@ -27,9 +27,13 @@ from tandem_sim.experiments.sweeps.sweep import Point
 from tandem_sim.experiments.sweeps.workers import ATTEMPTS
 
 FIELDS: dict[str, Any] = {
-    "days": 1, "isp_minutes": 60, "households": 20, "aggregators": 2, "power_flow_check.audit_share": 0.0,
+    "days": 1,
+    "isp_minutes": 60,
+    "households": 20,
+    "aggregators": 2,
+    "power_flow_check.audit_share": 0.0,
     "distribution": [{"id": "D1", "grid": "case69", "interface_bus": 4, "other_profile": ["G0-A"]}],
-}  # fmt: skip
+}
 """Of `reference`: runs that take seconds."""
 MOST_WORKERS = 4
 KILL_EVERY_S = 3.0
@@ -114,7 +118,9 @@ def _points(runs: int, plots: bool = True) -> list[Point]:
     points = []
     for seed in range(runs):
         scenario, folder = read_scenario("reference", {**FIELDS, "seed": seed})
-        points.append(Point(fields={"seed": seed}, scenario=scenario, folder=folder, source="bench", plots=plots))
+        points.append(
+            Point(fields={"seed": seed}, scenario=scenario, folder=folder, source="bench", plots=plots)
+        )
     return points
 
 

@@ -46,7 +46,9 @@ def clear(
             autocompletion=complete_kind,
         ),
     ] = None,
-    aggregation_step_mw: Annotated[float | None, typer.Option(help="Step of discrete aggregation, MW.")] = None,
+    aggregation_step_mw: Annotated[
+        float | None, typer.Option(help="Step of discrete aggregation, MW.")
+    ] = None,
     pricing: Annotated[
         str | None,
         typer.Option(help=f"What awards are paid: {one_of(PRICINGS)}.", autocompletion=complete_pricing),
@@ -139,12 +141,19 @@ def envelope(
 
     They are what its non-firm connections can always have.
     """
-    from tandem_sim.experiments.commands.envelope import Request, check_csv, show, work_out, write_csv
+    from tandem_sim.experiments.commands.envelope import EnvelopeRequest, check_csv, show, work_out, write_csv
     from tandem_sim.grids.low_voltage.limits import Band
 
     log_to_terminal(verbose)
-    request = Request(
-        net=net, rule=rule, points=points, participation=participation, connection_kw=connection_kw, band=Band(vmin, vmax, loading), source_pu=source_vm, seed=seed
+    request = EnvelopeRequest(
+        net=net,
+        rule=rule,
+        points=points,
+        participation=participation,
+        connection_kw=connection_kw,
+        band=Band(vmin, vmax, loading),
+        source_pu=source_vm,
+        seed=seed,
     )
     if out is not None:
         check_csv(out)

@@ -50,11 +50,11 @@ def run(
 ) -> None:
     """Simulate a scenario and write tables, KPIs and figures."""
     from tandem_sim.agents.strategies.allowed_code import AllowedCode
-    from tandem_sim.experiments.commands.run import Request, simulate
+    from tandem_sim.experiments.commands.run import RunRequest, simulate
 
     log_to_terminal(verbose)
     simulate(
-        Request(
+        RunRequest(
             scenario=scenario,
             schemes=scheme or [],
             seed=seed,

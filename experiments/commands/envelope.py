@@ -25,14 +25,20 @@ from tandem_sim.grids.low_voltage.three_phase import Feeder
 from tandem_sim.grids.types import BoolArray, FloatArray
 
 COLUMNS = (
-    "user", "bus", "phases", "connection_kw", "guaranteed_import_kw", "guaranteed_export_kw", "binding",
-)  # fmt: skip
+    "user",
+    "bus",
+    "phases",
+    "connection_kw",
+    "guaranteed_import_kw",
+    "guaranteed_export_kw",
+    "binding",
+)
 CHECKED = 3000
 """Points of the envelope, besides its corners, that the three-phase power flow is asked about."""
 
 
-@dataclass(frozen=True)
-class Request:
+@dataclass(frozen=True, kw_only=True)
+class EnvelopeRequest:
     """What is asked of a net. Shares are 0 to 1, voltages p.u., `source_pu` None for the net's own."""
 
     net: str
@@ -45,8 +51,8 @@ class Request:
     seed: int = 1
 
 
-@dataclass(frozen=True)
-class Answer:
+@dataclass(frozen=True, kw_only=True)
+class EnvelopeResult:
     """An envelope, its feeder, and what the check by power flow found (p.u. above a limit)."""
 
     feeder: Feeder
@@ -57,7 +63,7 @@ class Answer:
     seconds: float
 
 
-def work_out(request: Request) -> Answer:
+def work_out(request: EnvelopeRequest) -> EnvelopeResult:
     """Guaranteed capacities of a net. Raises `InputError`."""
     rule, points = _checked(request)
     start = time.perf_counter()
@@ -72,10 +78,17 @@ def work_out(request: Request) -> Answer:
     at_limits = np.array([envelope.import_kw, -envelope.export_kw])
     tried = np.vstack([at_limits, random_points(envelope, CHECKED, rng, points)])
     worst = float(np.max(broken_pu(feeder, request.band, tried)))
-    return Answer(feeder=feeder, connection_kw=connection, firm=firm, envelope=envelope, worst_pu=worst, seconds=time.perf_counter() - start)
+    return EnvelopeResult(
+        feeder=feeder,
+        connection_kw=connection,
+        firm=firm,
+        envelope=envelope,
+        worst_pu=worst,
+        seconds=time.perf_counter() - start,
+    )
 
 
-def _checked(request: Request) -> tuple[Rule, Points]:
+def _checked(request: EnvelopeRequest) -> tuple[Rule, Points]:
     rule: Rule | None = next((r for r in RULES if r == request.rule), None)
     points: Points | None = next((p for p in POINTS if p == request.points), None)
     if rule is None:
@@ -109,7 +122,7 @@ def _is_ours(path: Path) -> bool:
         return file.read(len(first)) == first
 
 
-def write_csv(answer: Answer, out: Path) -> None:
+def write_csv(answer: EnvelopeResult, out: Path) -> None:
     """One line per user."""
     with whole(out) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -117,18 +130,23 @@ def write_csv(answer: Answer, out: Path) -> None:
         writer.writerows(_rows(answer))
 
 
-def _rows(answer: Answer) -> list[list[str]]:
+def _rows(answer: EnvelopeResult) -> list[list[str]]:
     e = answer.envelope
     return [
         [
-            user.name, str(user.bus), user.phases, f"{answer.connection_kw[k]:.3f}", f"{e.import_kw[k]:.3f}",
-            f"{e.export_kw[k]:.3f}", e.binding[k],
+            user.name,
+            str(user.bus),
+            user.phases,
+            f"{answer.connection_kw[k]:.3f}",
+            f"{e.import_kw[k]:.3f}",
+            f"{e.export_kw[k]:.3f}",
+            e.binding[k],
         ]
         for k, user in enumerate(answer.feeder.users)
-    ]  # fmt: skip
+    ]
 
 
-def show(request: Request, answer: Answer, console: Console) -> None:
+def show(request: EnvelopeRequest, answer: EnvelopeResult, console: Console) -> None:
     """Print the table of users, sums, and the check."""
     e, band = answer.envelope, request.band
     source = np.abs(answer.feeder.source).mean()

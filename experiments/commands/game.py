@@ -24,8 +24,19 @@ from tandem_sim.markets.schemes import build_schemes
 
 MARKUPS = (5.0, 10.0, 20.0, 40.0, 80.0)
 OFFERED = (1.0,)
-COLUMNS = ("scheme", "ends in", "profiles", "mark-up", "profit", "paid", "if truthful", "true cost",
-           "if truthful", "penalty", "gain left")  # fmt: skip
+COLUMNS = (
+    "scheme",
+    "ends in",
+    "profiles",
+    "mark-up",
+    "profit",
+    "paid",
+    "if truthful",
+    "true cost",
+    "if truthful",
+    "penalty",
+    "gain left",
+)
 
 
 def play(

@@ -43,7 +43,7 @@ KNOWN: dict[str, Known] = {
 
 
 @dataclass(frozen=True)
-class Trial:
+class PowerTrial:
     """The runs that one scheme and seed need."""
 
     bid: Point
@@ -96,7 +96,7 @@ def measure_power(
 
 def plan(
     name: str, schemes: Sequence[str], seeds: Sequence[int], fields: Mapping[str, Any], reference: str
-) -> list[Trial]:
+) -> list[PowerTrial]:
     """The runs that are needed, every scenario checked; without schemes or seeds, those of the scenario.
 
     Raises `InputError`, also if no seller is strategic: then there is nothing to compare.
@@ -104,9 +104,11 @@ def plan(
     given, folder = read_scenario(name, dict(fields))
     if not strategic_sellers(given):
         raise InputError(
-            source_of(name), "strategy", "no seller is strategic: there is nothing to set against the truth",
+            source_of(name),
+            "strategy",
+            "no seller is strategic: there is nothing to set against the truth",
             "Name a strategy, say --set strategy=fixed-markup, or list some under strategies",
-        )  # fmt: skip
+        )
 
     def point(scheme: str, seed: int, bids: Mapping[str, Any]) -> Point:
         found, _ = read_scenario(name, {**fields, "scheme": scheme, "seed": seed, **bids})
@@ -114,7 +116,7 @@ def plan(
         return Point(fields=said, scenario=found, folder=folder, source=source_of(name))
 
     return [
-        Trial(point(scheme, seed, {}), point(scheme, seed, HONEST), point(reference, seed, UNHELD))
+        PowerTrial(point(scheme, seed, {}), point(scheme, seed, HONEST), point(reference, seed, UNHELD))
         for scheme in dict.fromkeys(schemes or [given.scheme])
         for seed in dict.fromkeys(seeds or [given.seed])
     ]
@@ -128,7 +130,7 @@ def strategic_sellers(scenario: Scenario) -> list[str]:
     return [name for name in sellers if named.get(name, scenario.strategy) != TRUTHFUL]
 
 
-def summary(trials: Sequence[Trial], runs: Path, scenario: str, reference: str) -> dict[str, Any]:
+def summary(trials: Sequence[PowerTrial], runs: Path, scenario: str, reference: str) -> dict[str, Any]:
     """What is written to ``power.json``: figures by scheme and seed, and intervals over seeds by scheme."""
     schemes: dict[str, Any] = {}
     for trial in trials:

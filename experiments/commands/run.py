@@ -23,8 +23,8 @@ from tandem_sim.markets.choices import ABOUT
 from tandem_sim.sim.scenario.scenario import Scenario
 
 
-@dataclass(frozen=True)
-class Request:
+@dataclass(frozen=True, kw_only=True)
+class RunRequest:
     """What ``tandem run`` is asked for; see its help."""
 
     scenario: str
@@ -43,7 +43,7 @@ class Request:
     bar: bool  # whether progress is drawn
 
 
-def simulate(asked: Request) -> None:
+def simulate(asked: RunRequest) -> None:
     """Simulate a scenario under each scheme, and show the key figures side by side."""
     check_known("--scheme", asked.schemes, list(ABOUT))
     fixed = {k: v for k, v in {"seed": asked.seed, "days": asked.days}.items() if v is not None}
@@ -82,7 +82,7 @@ def _run_one(
     settings: Scenario,
     folder: Path | None,
     out: Path,
-    asked: Request,
+    asked: RunRequest,
 ) -> dict[str, Any]:
     calendar = settings.calendar
     exported = None if asked.export_isp is None else isp_at(asked.export_isp, calendar, "--export-isp")

@@ -39,9 +39,15 @@ TELL_EVERY_S = 30.0
 
 
 def make_sweep(
-    name: str, out: Path, workers: int | None, dask: str | None, allowed: AllowedCode, *, resume: bool,
+    name: str,
+    out: Path,
+    workers: int | None,
+    dask: str | None,
+    allowed: AllowedCode,
+    *,
+    resume: bool,
     quiet: bool,
-) -> None:  # fmt: skip
+) -> None:
     """Make the runs of a sweep, bundled or a file, and show the summary over seeds."""
     file = sweep_path(name)
     if not file.is_file():
@@ -87,9 +93,13 @@ def check_workers(workers: int | None) -> None:
 
 
 def run_shown(
-    points: list[Point], out: Path, workers: int | None, console: Console, dask: str | None = None,
+    points: list[Point],
+    out: Path,
+    workers: int | None,
+    console: Console,
+    dask: str | None = None,
     allowed: AllowedCode = NO_CODE,
-) -> tuple[pd.DataFrame, list[tuple[Point, str]]]:  # fmt: skip
+) -> tuple[pd.DataFrame, list[tuple[Point, str]]]:
     """Make the runs that are not there yet, and show how far it is: their table, and failed ones with errors.
 
     Runs are made by `workers` processes (one a core if None), or by the cluster at the address `dask`. Raises
@@ -150,7 +160,9 @@ def _pool(workers: int | None, dask: str | None, out: Path) -> Pool:
         from tandem_sim.experiments.sweeps.dask import on_dask
     except ImportError as error:
         raise InputError(
-            "--dask", dask, f"needs a package that is missing ({error})",
+            "--dask",
+            dask,
+            f"needs a package that is missing ({error})",
             "Install the extra: pip install 'tandem-sim[dask]'",
-        ) from error  # fmt: skip
+        ) from error
     return partial(on_dask, address=dask, shared=out)

@@ -78,9 +78,13 @@ def field_list(scenario: Scenario) -> list[str]:
     lines = ["Fields (* as given, all others by default):"]
     for section, values in sections.items():
         filled = wrap(
-            "; ".join(values), WIDTH, break_long_words=False, break_on_hyphens=False,
-            initial_indent=f"  {section}: " if section else "  ", subsequent_indent="      ",
-        )  # fmt: skip
+            "; ".join(values),
+            WIDTH,
+            break_long_words=False,
+            break_on_hyphens=False,
+            initial_indent=f"  {section}: " if section else "  ",
+            subsequent_indent="      ",
+        )
         lines += [line.replace(BLANK, " ") for line in filled]
     return lines
 

@@ -121,9 +121,14 @@ def _checked(sellers: Sequence[str], world: SellerWorld) -> Sequence[str]:
 
 
 def _world(
-    given: Instance, scheme: str | None, isps: int | None, others: str | None, noise: float | None,
-    split: int | None, allowed: AllowedCode,
-) -> SellerWorld:  # fmt: skip
+    given: Instance,
+    scheme: str | None,
+    isps: int | None,
+    others: str | None,
+    noise: float | None,
+    split: int | None,
+    allowed: AllowedCode,
+) -> SellerWorld:
     """The world of a case or a scenario, whatever it is given as."""
     _whole("isps", isps, 1)
     _whole("split", split, 1)
@@ -147,15 +152,24 @@ def _world(
 
 
 def _case_world(
-    case: Case, scheme: str | None, isps: int | None, others: str | None, noise: float | None,
-    split: int | None, allowed: AllowedCode,
-) -> CaseWorld:  # fmt: skip
+    case: Case,
+    scheme: str | None,
+    isps: int | None,
+    others: str | None,
+    noise: float | None,
+    split: int | None,
+    allowed: AllowedCode,
+) -> CaseWorld:
     chosen = scheme or case.options.scheme or DEFAULT_SCHEME
     schemes = build_schemes(case.options.options)
     check_known("scheme", [chosen], list(schemes))
     if others == "inc-dec":
-        raise InputError("case", "others", "inc-dec sells day-ahead, and a case has no such market",
-                         "Use a scenario, or tandem_sim.markets.games.case_game")  # fmt: skip
+        raise InputError(
+            "case",
+            "others",
+            "inc-dec sells day-ahead, and a case has no such market",
+            "Use a scenario, or tandem_sim.markets.games.case_game",
+        )
     market = CaseMarket(dealt(case, split), schemes[chosen])
     return CaseWorld(
         market=market,

@@ -31,7 +31,7 @@ class CaseWorld:
     """The same market instance cleared in every ISP, with costs and volumes that vary from ISP to ISP."""
 
     def __init__(
-        self, market: CaseMarket, isps: int, noise: float, others: str, allowed: AllowedCode = NO_CODE
+        self, *, market: CaseMarket, isps: int, noise: float, others: str, allowed: AllowedCode = NO_CODE
     ) -> None:
         """`noise` is the standard deviation of a cost as a share of it, and the most a volume may lack.
 
@@ -73,7 +73,12 @@ class CaseWorld:
         for system, rows in self._rows[seller].items():
             own = self._true[system]
             view = OfferView(
-                isp=self.isp, day_ahead_price=0.0, direction=own.direction[rows], quantity_mw=own.quantity_mw[rows], cost=own.price[rows], system=system
+                isp=self.isp,
+                day_ahead_price=0.0,
+                direction=own.direction[rows],
+                quantity_mw=own.quantity_mw[rows],
+                cost=own.price[rows],
+                system=system,
             )
             if bidder is not None and bidder.sees:
                 view = replace(view, sees=bidder.sees, published=bidder.book(system))
@@ -114,9 +119,12 @@ class CaseWorld:
         return build_strategy(self._others, {}, handed, "others", seller, self._permission)
 
     def _outcome(
-        self, seller: str, books: Mapping[str, Bids], sold_mw: Mapping[str, FloatArray],
+        self,
+        seller: str,
+        books: Mapping[str, Bids],
+        sold_mw: Mapping[str, FloatArray],
         received_eur_per_h: Mapping[str, FloatArray],
-    ) -> SellerResult:  # fmt: skip
+    ) -> SellerResult:
         def mine(arrays: Mapping[str, FloatArray]) -> FloatArray:
             return np.concatenate([arrays[system][rows] for system, rows in self._rows[seller].items()])
 
@@ -124,7 +132,14 @@ class CaseWorld:
         direction = np.concatenate([books[system].direction[rows] for system, rows in places])
         offered = mine({system: bids.quantity_mw for system, bids in books.items()})
         cost = mine({system: bids.signed_price * sold_mw[system] for system, bids in self._true.items()})
-        return SellerResult(isp=self.isp, direction=direction, offered_mw=offered, sold_mw=mine(sold_mw), received_eur_per_h=mine(received_eur_per_h), cost_eur_per_h=cost)
+        return SellerResult(
+            isp=self.isp,
+            direction=direction,
+            offered_mw=offered,
+            sold_mw=mine(sold_mw),
+            received_eur_per_h=mine(received_eur_per_h),
+            cost_eur_per_h=cost,
+        )
 
     def _drawn(self) -> dict[str, Bids]:
         """The books of an ISP at cost."""

@@ -145,7 +145,16 @@ class SimulatedWorld:
         model, _ = self._alive()
         price = float(model.tso.day_ahead_price[self.isp])
         found = self._by_name[seller].portfolio.resources(self.isp, price)
-        return [OfferView(isp=self.isp, day_ahead_price=price, direction=part.direction, quantity_mw=part.quantity_mw, cost=part.cost) for part in found]
+        return [
+            OfferView(
+                isp=self.isp,
+                day_ahead_price=price,
+                direction=part.direction,
+                quantity_mw=part.quantity_mw,
+                cost=part.cost,
+            )
+            for part in found
+        ]
 
     def advance(self) -> None:
         """Run until right before the next bids; behind the last, until its ISP is settled."""

@@ -17,8 +17,8 @@ SAME_PRICE = 1e-4
 POST_QUALIFY = "post_qualify"
 
 
-@dataclass(frozen=True)
-class Market:
+@dataclass(frozen=True, kw_only=True)
+class ClearedMarket:
     """A market that could take a bid. `price` of its balance (EUR/MWh) is nan where none is recorded.
 
     `offered_mw` is what was left of the bid when it cleared, before what a DSO may have held back.
@@ -45,7 +45,7 @@ class Station:
 
     gate: str
     text: str
-    market: Market | None = None
+    market: ClearedMarket | None = None
 
 
 def stations(at: IspTables, bid: Bid, called: Mapping[str, float]) -> Iterator[Station]:
@@ -75,21 +75,38 @@ def stations(at: IspTables, bid: Bid, called: Mapping[str, float]) -> Iterator[S
 
 def _market(
     at: IspTables, bid: Bid, block: Block, rows: pd.DataFrame, left_mw: float, called_mw: float
-) -> Market:
+) -> ClearedMarket:
     own = bid.system if block.party == "dso" else None
     last = at.last_called(block.name, bid.direction, own)
     if rows.empty:
-        return Market(block=block, price=math.nan, need_mw=0.0, penalty_eur_per_h=0.0, offered_mw=left_mw, called_mw=called_mw, last=last)
+        return ClearedMarket(
+            block=block,
+            price=math.nan,
+            need_mw=0.0,
+            penalty_eur_per_h=0.0,
+            offered_mw=left_mw,
+            called_mw=called_mw,
+            last=last,
+        )
     row = rows.iloc[-1]
     price, need, penalty = (
         float(row[name]) for name in ("price_eur_per_mwh", "need_mw", "penalty_eur_per_h")
     )
     quiet = last is None and at.last_called(block.name, -bid.direction, own) is None
     idle = own is not None and quiet and penalty <= SAME_PRICE
-    return Market(block=block, price=price, need_mw=need, penalty_eur_per_h=penalty, offered_mw=left_mw, called_mw=called_mw, last=last, idle=idle)
+    return ClearedMarket(
+        block=block,
+        price=price,
+        need_mw=need,
+        penalty_eur_per_h=penalty,
+        offered_mw=left_mw,
+        called_mw=called_mw,
+        last=last,
+        idle=idle,
+    )
 
 
-def _cleared(bid: Bid, market: Market) -> str:
+def _cleared(bid: Bid, market: ClearedMarket) -> str:
     """What a market wanted, its price against that of the bid, and what it called."""
     name = name_of(market.block.name, bid.system)
     if market.idle:

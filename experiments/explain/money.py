@@ -70,7 +70,9 @@ def pay_eur(at: IspTables, bid: Bid, called: Mapping[str, float]) -> float | Non
 
 def money_lines(at: IspTables, bid: Bid, called: Mapping[str, float]) -> list[str]:
     """The pay of a bid market by market, and what its provider was paid in all."""
-    lines = [_of_market(at, bid, market, mw) for market, mw in called.items() if mw > SAME_MW and not bid.demand]
+    lines = [
+        _of_market(at, bid, market, mw) for market, mw in called.items() if mw > SAME_MW and not bid.demand
+    ]
     totals = at["settlement"]
     got, gave = totals[totals.payee == bid.provider], totals[totals.payer == bid.provider]
     net: dict[str, list[float]] = {}

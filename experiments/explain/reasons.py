@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tandem_sim.experiments.explain.markets import POST_QUALIFY, SAME_PRICE, Market, reads, stood_mw
+from tandem_sim.experiments.explain.markets import POST_QUALIFY, SAME_PRICE, ClearedMarket, reads, stood_mw
 from tandem_sim.experiments.explain.tables import SAME_MW, Bid, IspTables, is_local
 from tandem_sim.experiments.explain.words import mw_text, name_of, needed, part_of, per_mwh, terms
 from tandem_sim.markets.coordination.block import TSO
@@ -14,7 +14,7 @@ Reason = tuple[str, str]
 """A verdict in a word or two, and what it rests on."""
 
 
-def reason(at: IspTables, bid: Bid, markets: Sequence[Market]) -> Reason:
+def reason(at: IspTables, bid: Bid, markets: Sequence[ClearedMarket]) -> Reason:
     """Why the rest of a bid was not called, by the market that could have taken it last."""
     open_to = [market for market in markets if market.offered_mw > SAME_MW]
     if not open_to:
@@ -33,7 +33,7 @@ def reason(at: IspTables, bid: Bid, markets: Sequence[Market]) -> Reason:
     return price[0], f"{price[1]}. Besides: {shut[1]}"
 
 
-def _nowhere(at: IspTables, bid: Bid, markets: Sequence[Market]) -> Reason:
+def _nowhere(at: IspTables, bid: Bid, markets: Sequence[ClearedMarket]) -> Reason:
     if bid.mw <= SAME_MW:
         return "Withdrawn", "its provider took it back after the local market"
     if markets and at.held_mw(bid) > SAME_MW:
@@ -45,7 +45,7 @@ def _held(at: IspTables, bid: Bid) -> Reason:
     return "Held for the automatic reserve", f"{mw_text(at.held_mw(bid))} of it are owed as aFRR capacity"
 
 
-def _by_price(bid: Bid, market: Market) -> Reason | None:
+def _by_price(bid: Bid, market: ClearedMarket) -> Reason | None:
     """The reason if it is the bid's own price."""
     gain, name = market.gain(bid), name_of(market.block.name, bid.system)
     own = terms(bid.direction, bid.price)
@@ -71,7 +71,7 @@ def _by_price(bid: Bid, market: Market) -> Reason | None:
     return None
 
 
-def _in_local_market(bid: Bid, market: Market) -> Reason:
+def _in_local_market(bid: Bid, market: ClearedMarket) -> Reason:
     name = name_of(market.block.name, bid.system)
     return (
         "Bounded by a limit",
@@ -79,7 +79,7 @@ def _in_local_market(bid: Bid, market: Market) -> Reason:
     )
 
 
-def _shut_out(at: IspTables, bid: Bid, market: Market) -> Reason | None:
+def _shut_out(at: IspTables, bid: Bid, market: ClearedMarket) -> Reason | None:
     """The reason if a rule kept the bid from the TSO's market whatever its price."""
     if not is_local(bid) or market.called_mw > SAME_MW:
         return None
@@ -129,7 +129,7 @@ def _checked_mw(at: IspTables, bid: Bid) -> tuple[float, float] | None:
     return None if rows.empty else stood_mw(rows, bid)
 
 
-def _in_the_money(at: IspTables, bid: Bid, market: Market) -> Reason:
+def _in_the_money(at: IspTables, bid: Bid, market: ClearedMarket) -> Reason:
     """What can have bounded a bid that the price alone would have called."""
     gain = f"it was {per_mwh(market.gain(bid))} in the money"
     causes: list[str] = []
@@ -159,7 +159,7 @@ def _in_the_money(at: IspTables, bid: Bid, market: Market) -> Reason:
     return "Bounded", f"{gain}; the tables do not tell which of these left no room: {'; '.join(causes)}"
 
 
-def _split(at: IspTables, market: Market) -> bool:
+def _split(at: IspTables, market: ClearedMarket) -> bool:
     """Whether bids on transmission were called against their merit order: then one of its limits was full."""
     orders, sold = at["bids"], at["activations"]
     owed = at["capacity"]

@@ -25,7 +25,7 @@ MAIN = ("bids", "activations", "clearings", "settlement", "rejections", "sellers
 """Tables that every run has; others came later."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Bid:
     """A bid of one ISP. `direction` is 1 up, -1 down; `mw` is what is offered, `price` asked, EUR/MWh."""
 
@@ -214,11 +214,16 @@ class IspTables:
             mw = sum(self.called(bid).values()) if bid.demand else sold.get((bid.system, bid.bid_id), 0.0)
             rows.append(
                 {
-                    "system": bid.system, "bid_id": bid.bid_id, "provider": bid.provider,
-                    "direction": bid.direction, "mw": bid.mw, "price": bid.price, "sold_mw": float(mw),
+                    "system": bid.system,
+                    "bid_id": bid.bid_id,
+                    "provider": bid.provider,
+                    "direction": bid.direction,
+                    "mw": bid.mw,
+                    "price": bid.price,
+                    "sold_mw": float(mw),
                     "refused": "",
                 }
-            )  # fmt: skip
+            )
         booked = {row["bid_id"] for row in rows}
         for row in rows_of(self["rejections"]):
             if row.bid_id not in booked and self._names_a_bid(row.bid_id):

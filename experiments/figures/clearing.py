@@ -68,8 +68,14 @@ def _cost(ax: Axes, entries: Sequence[Entry]) -> None:
     for k, e in enumerate(entries):
         if e["inefficiency_pct"] is not None:
             safe = not (e["congested_lines"] or e["voltage_violations"] or e["unserved_imbalance_mw"] > 1e-6)
-            ax.text(max(costs[k], 0.0) + 0.02 * span, k, f"{e['inefficiency_pct']:+.2f} %", va="center",
-                    fontsize=7.5, color=DARK if safe else RED)  # fmt: skip
+            ax.text(
+                max(costs[k], 0.0) + 0.02 * span,
+                k,
+                f"{e['inefficiency_pct']:+.2f} %",
+                va="center",
+                fontsize=7.5,
+                color=DARK if safe else RED,
+            )
     ax.axvline(0.0, color=GREY, linewidth=0.8)
 
 

@@ -23,7 +23,7 @@ def profit_gain(profit: float, competitive: float, monopoly: float) -> float:
 
 
 @dataclass(frozen=True)
-class Answer:
+class DeviationResponse:
     """How rivals answer a deviation: `drop` is the most their mean price falls (EUR/MWh, >= 0).
 
     `returns_after` counts periods from the deviation until it is back for good, None if it is not. Both a
@@ -40,7 +40,9 @@ class Answer:
         return self.punishes and self.returns_after is not None
 
 
-def answer_to_deviation(prices: FloatArray, deviator: int, at: int, before: int, tolerance: float) -> Answer:
+def answer_to_deviation(
+    prices: FloatArray, deviator: int, at: int, before: int, tolerance: float
+) -> DeviationResponse:
     """Whether the rivals of a seller that was forced to undercut lower their prices, and return.
 
     Parameters
@@ -65,6 +67,6 @@ def answer_to_deviation(prices: FloatArray, deviator: int, at: int, before: int,
     drop = max(float(below.max()), 0.0)
     low = np.flatnonzero(below > tolerance)
     if not len(low):
-        return Answer(drop, False, None)
+        return DeviationResponse(drop, False, None)
     last = int(low[-1])
-    return Answer(drop, True, last + 2 if last + 1 < len(below) else None)
+    return DeviationResponse(drop, True, last + 2 if last + 1 < len(below) else None)

@@ -48,9 +48,12 @@ def power_figure(found: Mapping[str, Any]) -> Figure:
     payers = _payers(entries)
     rows = max(len(payers), 3)
     figure = new_figure(
-        "Strategic against truthful bidding", str(found["scenario"]), 13.5,
-        2.3 + len(entries) * (0.35 + 0.15 * rows), footnote=_footnote(found),
-    )  # fmt: skip
+        "Strategic against truthful bidding",
+        str(found["scenario"]),
+        13.5,
+        2.3 + len(entries) * (0.35 + 0.15 * rows),
+        footnote=_footnote(found),
+    )
     axes = figure.subplots(1, 4, sharey=True, width_ratios=[3, 3.4, 2.4, 1.8])
     total = "total.earned_eur"
     _bars(axes[0], entries, [("truthful", total, pale(BLUE)), ("as_bid", total, BLUE)])

@@ -42,7 +42,7 @@ READ = {
 """Tables that figures are worked out from, and the columns they need."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PowerRun:
     """What is read of a run folder; tables as they are written, rows of sellers with what they asked."""
 

@@ -23,8 +23,14 @@ import pandas as pd
 from tandem_sim.markets.settlement.payments import FOR_ENERGY
 
 KINDS = (
-    *FOR_ENERGY, "capacity", "reactive", "non-firm compensation", "unavailability", "shortfall", "imbalance",
-)  # fmt: skip
+    *FOR_ENERGY,
+    "capacity",
+    "reactive",
+    "non-firm compensation",
+    "unavailability",
+    "shortfall",
+    "imbalance",
+)
 """Kinds of payments that cross the line between consumers and the rest."""
 OTHER = ("capacity", "unavailability", "reactive", "imbalance", "shortfall", "substitution")
 """What a seller is paid and charged beside its awards."""

@@ -111,9 +111,11 @@ def _number(value: float) -> float | None:
 def by_isp(rows: pd.DataFrame, hours: float) -> pd.DataFrame:
     """One row per ISP and seller: `profit_eur`, `sold_mwh`, `withheld_mwh`, both mark-ups (nan: none)."""
     markup = rows.direction * (rows.price_eur_per_mwh - rows.offered_cost_eur_per_mwh) * rows.offered_mw
-    sums = rows.assign(markup=markup.where(rows.offered_mw > 0.0, 0.0)).groupby(["isp", "provider"]).sum(
-        numeric_only=True
-    )  # fmt: skip
+    sums = (
+        rows.assign(markup=markup.where(rows.offered_mw > 0.0, 0.0))
+        .groupby(["isp", "provider"])
+        .sum(numeric_only=True)
+    )
     sold, offered = sums.sold_mw.where(sums.sold_mw > 0.0), sums.offered_mw.where(sums.offered_mw > 0.0)
     return pd.DataFrame(
         {

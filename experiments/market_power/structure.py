@@ -1,10 +1,10 @@
 """Who could hold a market to ransom: residual supply, pivotal sellers and concentration, ISP by ISP.
 
-The perimeter of a DSO's market is its area; what is bought there is bought in its local markets. The perimeter
-of the TSO's market is everything that may be offered to it, all areas unless the scheme keeps them from it;
-what is bought there is all the rest, the needs of DSOs too where one market serves both. MW that a market
-earlier in the ISP has bought are on offer to no later one. What DSOs hold back of offers to the TSO counts as
-on offer: indices are then on the side of more competition.
+The perimeter of a DSO's market is its area; what is bought there is bought in its local markets. The
+perimeter of the TSO's market is everything that may be offered to it, all areas unless the scheme keeps them
+from it; what is bought there is all the rest, the needs of DSOs too where one market serves both. MW that a
+market earlier in the ISP has bought are on offer to no later one. What DSOs hold back of offers to the TSO
+counts as on offer: indices are then on the side of more competition.
 """
 
 from __future__ import annotations
@@ -54,15 +54,17 @@ def markets_of(scheme: Scheme, areas: Sequence[str]) -> list[Market]:
     found = [Market(T, (T, *areas) if open_to_areas else (T,), None, before)]
     for k, market in enumerate(local):
         earlier = tuple(names[: names.index(market)])
-        found += [Market(area if k == 0 else f"{area} {market}", (area,), (market,), earlier) for area in areas]
+        found += [
+            Market(area if k == 0 else f"{area} {market}", (area,), (market,), earlier) for area in areas
+        ]
     return found
 
 
 def residual_supply(market: Market, sellers: pd.DataFrame, activations: pd.DataFrame) -> pd.DataFrame:
     """One row per ISP, direction and seller of a market, in ISPs and directions in which it buys.
 
-    Columns: `available_mw` of the seller, `sold_mw` by it in this market, `bought_mw` of everybody and `rsi`, the
-    residual supply index: MW that all others are able to offer over MW bought. Below 1 the seller is
+    Columns: `available_mw` of the seller, `sold_mw` by it in this market, `bought_mw` of everybody and `rsi`,
+    the residual supply index: MW that all others are able to offer over MW bought. Below 1 the seller is
     pivotal: without it the market could not have bought what it did. `sellers` and `activations` are tables
     of a run (MW >= 0, direction +1 up, -1 down).
     """

@@ -208,7 +208,9 @@ def _standing(capacity: pd.DataFrame, settlement: pd.DataFrame, hours: float) ->
         **charges,
         "capacity_obligation_mwh": float(capacity.obligation_mw.sum() * hours),
         "capacity_missing_mwh": float(missing.sum() * hours),
-        "capacity_blocked_mwh": float((capacity.obligation_mw - missing - reached).clip(lower=0.0).sum() * hours),
+        "capacity_blocked_mwh": float(
+            (capacity.obligation_mw - missing - reached).clip(lower=0.0).sum() * hours
+        ),
     }
 
 

@@ -7,11 +7,21 @@ from typing import Any
 import pandas as pd
 
 KEYS = (
-    "bought_by_dsos_mwh", "bought_by_dsos_isps", "conflict_isps", "conflict_undone_at_node_mwh",
-    "conflict_undone_at_node_pct", "conflict_undone_at_node_eur", "conflict_undone_on_unit_mwh",
-    "conflict_undone_on_unit_pct", "conflict_undone_on_unit_eur", "round_trips", "round_trip_mwh",
-    "units_sold", "stacking_units", "stacking_revenue_pct",
-)  # fmt: skip
+    "bought_by_dsos_mwh",
+    "bought_by_dsos_isps",
+    "conflict_isps",
+    "conflict_undone_at_node_mwh",
+    "conflict_undone_at_node_pct",
+    "conflict_undone_at_node_eur",
+    "conflict_undone_on_unit_mwh",
+    "conflict_undone_on_unit_pct",
+    "conflict_undone_on_unit_eur",
+    "round_trips",
+    "round_trip_mwh",
+    "units_sold",
+    "stacking_units",
+    "stacking_revenue_pct",
+)
 
 
 def conflict_kpis(conflicts: pd.DataFrame, units: pd.DataFrame) -> dict[str, Any]:

@@ -9,13 +9,31 @@ import pandas as pd
 from tandem_sim.markets.services.substitution import SUBSTITUTION
 
 KEYS = (
-    "lv_unsafe_without_limits_pct", "lv_unsafe_with_limits_pct", "lv_unsafe_pct",
-    "lv_unsafe_by_activation_pct", "lv_offers_left_up_pct", "lv_offers_left_down_pct", "limits_activated",
-    "limits_unsolved", "limited_contract_hours", "most_activations", "withheld_mwh", "lost_mwh", "shed_mwh",
-    "blocked_energy_mwh", "blocked_reserve_mwh", "reserve_undelivered_mwh", "reserve_opened_mwh",
-    "substituted_by_portfolio_mwh", "substituted_by_aggregators_mwh", "substituted_by_tso_mwh",
-    "tso_substitution_cost_eur", "aggregator_substitution_cost_eur", "non_firm_compensation_eur", "curtailment_traded_mwh",
-)  # fmt: skip
+    "lv_unsafe_without_limits_pct",
+    "lv_unsafe_with_limits_pct",
+    "lv_unsafe_pct",
+    "lv_unsafe_by_activation_pct",
+    "lv_offers_left_up_pct",
+    "lv_offers_left_down_pct",
+    "limits_activated",
+    "limits_unsolved",
+    "limited_contract_hours",
+    "most_activations",
+    "withheld_mwh",
+    "lost_mwh",
+    "shed_mwh",
+    "blocked_energy_mwh",
+    "blocked_reserve_mwh",
+    "reserve_undelivered_mwh",
+    "reserve_opened_mwh",
+    "substituted_by_portfolio_mwh",
+    "substituted_by_aggregators_mwh",
+    "substituted_by_tso_mwh",
+    "tso_substitution_cost_eur",
+    "aggregator_substitution_cost_eur",
+    "non_firm_compensation_eur",
+    "curtailment_traded_mwh",
+)
 
 
 def non_firm_kpis(tables: dict[str, pd.DataFrame], hours: float) -> dict[str, Any]:

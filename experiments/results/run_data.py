@@ -29,7 +29,7 @@ LOCAL_MARKETS = ("dso_market", "corrective_market", "dso_balancing")
 """Layers in which a DSO buys for its own grid."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunData:
     """Tables of one run. `energy_mwh` has a row per ISP and columns (source, direction), never negative."""
 

@@ -100,13 +100,26 @@ KPI_ROWS: tuple[tuple[str, str, str], ...] = (
 )
 
 OPTIONAL = {
-    "capacity_cost_eur", "capacity_obligation_mwh", "capacity_missing_mwh", "capacity_blocked_mwh",
-    "shortfall_charges_eur", "qualifications_withdrawn", "double_selling_refused", "fallbacks",
-    "isps_beyond_ramps", *KEYS,
-    "afrr_energy_cost_eur", "mfrr_energy_cost_eur", "afrr_capacity_cost_eur", "mfrr_capacity_cost_eur",
-    *CONFLICT_KEYS, "left_to_tso_mwh", "left_to_tso_pct", "reserve_outside_band_pct",
+    "capacity_cost_eur",
+    "capacity_obligation_mwh",
+    "capacity_missing_mwh",
+    "capacity_blocked_mwh",
+    "shortfall_charges_eur",
+    "qualifications_withdrawn",
+    "double_selling_refused",
+    "fallbacks",
+    "isps_beyond_ramps",
+    *KEYS,
+    "afrr_energy_cost_eur",
+    "mfrr_energy_cost_eur",
+    "afrr_capacity_cost_eur",
+    "mfrr_capacity_cost_eur",
+    *CONFLICT_KEYS,
+    "left_to_tso_mwh",
+    "left_to_tso_pct",
+    "reserve_outside_band_pct",
     "reserve_short_when_stable_pct",
-}  # fmt: skip
+}
 """Rows left out where no run has anything to say."""
 BY_OPERATOR = "procurement_cost_by_operator_eur"
 
@@ -139,8 +152,19 @@ def clearing_table(case: str, entries: list[dict[str, Any]]) -> Table:
     `shared` counts the numbers that were read outside their operator's house.
     """
     table = Table(title=escape(f"case {case}"), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    columns = ("scheme", "EUR/h", "ineff. %", "lines", "buses", "AC lines", "AC buses", "unserved",
-               "unqual. %", "shared", "ms")  # fmt: skip
+    columns = (
+        "scheme",
+        "EUR/h",
+        "ineff. %",
+        "lines",
+        "buses",
+        "AC lines",
+        "AC buses",
+        "unserved",
+        "unqual. %",
+        "shared",
+        "ms",
+    )
     for k, column in enumerate(columns):
         table.add_column(column, justify="left" if k == 0 else "right", no_wrap=True)
     for e in entries:

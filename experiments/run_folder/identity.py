@@ -33,9 +33,22 @@ from tandem_sim.sim.scenario.named_code import strategy_names
 from tandem_sim.sim.scenario.scenario import Scenario
 
 WORLD = (
-    "start", "days", "zone", "isp_minutes", "seed", "transmission", "distribution", "households",
-    "aggregators", "aggregators_per_bus", "population", "forecast", "messages", "low_voltage", "incidents",
-)  # fmt: skip
+    "start",
+    "days",
+    "zone",
+    "isp_minutes",
+    "seed",
+    "transmission",
+    "distribution",
+    "households",
+    "aggregators",
+    "aggregators_per_bus",
+    "population",
+    "forecast",
+    "messages",
+    "low_voltage",
+    "incidents",
+)
 """Fields of a scenario that belong to the world; all others but those `ASIDE` are rules."""
 ASIDE = ("name", "description", "strategy_limit_s")
 """Fields that change no byte of a table."""

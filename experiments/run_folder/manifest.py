@@ -26,31 +26,31 @@ NO_KPIS = ("run_id", "scheme", "seed", "error", "seconds", "attempts", "code")
 """What the table of a sweep says of a run beside its key figures."""
 
 
-class _Part(BaseModel):
+class _ManifestPart(BaseModel):
     model_config = ConfigDict(strict=True)  # beside these keys there may be others
 
 
-class _Area(_Part):
+class _Area(_ManifestPart):
     id: str
 
 
-class _World(_Part):
+class _World(_ManifestPart):
     isp_minutes: Literal[5, 15, 30, 60]
     zone: str
     distribution: list[_Area] = Field(min_length=1)
 
 
-class _Market(_Part):
+class _Market(_ManifestPart):
     scheme: str
     seed: int
     scenario: _World
 
 
-class _Kpis(_Part):
+class _Kpis(_ManifestPart):
     kpis: dict[str, int | float | dict[str, int | float | None] | None]
 
 
-class _Event(_Part):
+class _Event(_ManifestPart):
     event: Literal["started", "anew", "finished", "failed", "died"]
     seconds: float | None = None
     error: str = ""
@@ -140,7 +140,7 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _check(kind: type[_Part], found: Any, source: str) -> None:
+def _check(kind: type[_ManifestPart], found: Any, source: str) -> None:
     try:
         kind.model_validate(found)
     except ValidationError as error:

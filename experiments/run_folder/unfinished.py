@@ -19,28 +19,32 @@ def unfinished_of(out: Path) -> Path:
     return out.with_name(out.name + SUFFIX)
 
 
-
-
 def check_unfinished(out: Path, overwrite: bool, resume: bool) -> None:
     """An `InputError` if what lies where the run would work is not ours, or nobody said what to do."""
     folder = unfinished_of(out)
     if fault := working_fault(folder):
         raise InputError(
-            str(folder), "--out", f"is needed to work in, and is not Tandem's: {fault}",
+            str(folder),
+            "--out",
+            f"is needed to work in, and is not Tandem's: {fault}",
             "Choose another folder, or move what is there",
-        )  # fmt: skip
+        )
     if not folder.exists():
         return
     if not (folder / LOCK).is_file() and not _is_empty(folder):
         raise InputError(
-            str(folder), "--out", "is needed to work in, and is not Tandem's: it holds no lock",
+            str(folder),
+            "--out",
+            "is needed to work in, and is not Tandem's: it holds no lock",
             "Choose another folder",
-        )  # fmt: skip
+        )
     if not (overwrite or resume):
         raise InputError(
-            str(folder), "--out", "holds a run that was not finished",
+            str(folder),
+            "--out",
+            "holds a run that was not finished",
             "Pass --resume to go on with it, or --overwrite to begin anew",
-        )  # fmt: skip
+        )
 
 
 @contextmanager

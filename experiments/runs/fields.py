@@ -83,10 +83,18 @@ def _row(path: str, about: Mapping[str, Any], nullable: bool, default: Any) -> R
     usual, counted = about.get("usual"), LENGTHS.get(kind)
     most = about.get(f"max{counted}")
     return Row(
-        path, about["description"], about["unit"], kind, default, nullable, inside.get("minimum"),
-        inside.get("maximum"), None if usual is None else tuple(usual), tuple(inside.get("enum", ())),
+        path,
+        about["description"],
+        about["unit"],
+        kind,
+        default,
+        nullable,
+        inside.get("minimum"),
+        inside.get("maximum"),
+        None if usual is None else tuple(usual),
+        tuple(inside.get("enum", ())),
         None if most is None else (about.get(f"min{counted}", 0), most),
-    )  # fmt: skip
+    )
 
 
 def _inside(about: Mapping[str, Any]) -> dict[str, Any]:

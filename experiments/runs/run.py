@@ -116,13 +116,19 @@ def _told(
     begun, spent = time.monotonic(), time.process_time()
     log.info(
         "run %s: %s, scheme %s, seed %d, %d ISPs from %s",
-        identity.run_id, printable(scenario.name), scenario.scheme, scenario.seed, calendar.n_isp,
+        identity.run_id,
+        printable(scenario.name),
+        scenario.scheme,
+        scenario.seed,
+        calendar.n_isp,
         scenario.start,
-    )  # fmt: skip
+    )
     log.info(
         "world %s, code %s; %s",
-        identity.world_id, identity.run["code"][:16], ", ".join(f"{k} {v}" for k, v in versions().items()),
-    )  # fmt: skip
+        identity.world_id,
+        identity.run["code"][:16],
+        ", ".join(f"{k} {v}" for k, v in versions().items()),
+    )
     last = {isps[-1] for _, isps in calendar.days()}
 
     def watched(isp: int) -> None:
@@ -144,9 +150,11 @@ def _write_up(scenario: Scenario, inputs: Path | None, identity: Identity, folde
     changed = [part for part in identity_of(scenario, inputs).differing(identity.parts) if "grid of" in part]
     if changed:
         raise InputError(
-            "scenario", ", ".join(changed), "has changed while the run was on its way",
+            "scenario",
+            ", ".join(changed),
+            "has changed while the run was on its way",
             "Put back what was there and pass --resume, or begin anew with --overwrite",
-        )  # fmt: skip
+        )
     scheme = build_schemes(scenario.scheme_options)[scenario.scheme]
     write_conflicts(folder, scheme, scenario.isp_minutes / 60.0)
     figures = kpis_of(folder)
@@ -171,9 +179,11 @@ def check_run(
     check_unfinished(out, overwrite, resume)
     if resume and not overwrite and (other := differing(out, scenario, folder)):
         raise InputError(
-            str(out), "--resume", f"holds a finished run that differs in {one_line(', '.join(other))}",
+            str(out),
+            "--resume",
+            f"holds a finished run that differs in {one_line(', '.join(other))}",
             "Choose another folder, or pass --overwrite to replace it",
-        )  # fmt: skip
+        )
     if not (resume and _is_complete(out, scenario, folder, None)):
         check_outputs([out], overwrite)
         check_code(scenario, allowed)
@@ -223,7 +233,10 @@ def _export(scenario: Scenario, isp: int, folder: Path) -> IspExport:
             options=scenario.scheme_options,
             price_limit_eur_per_mwh=scenario.product.admitted_eur_per_mwh,
         ),
-        ratings_mva={T: scenario.transmission.ratings_mva, **{d.id: d.ratings_mva for d in scenario.distribution}},
+        ratings_mva={
+            T: scenario.transmission.ratings_mva,
+            **{d.id: d.ratings_mva for d in scenario.distribution},
+        },
         interface_bus={d.id: d.interface_bus for d in scenario.distribution},
     )
 

@@ -87,9 +87,11 @@ def _check_workers(client: Client, address: str, shared: Path) -> None:
             raise InputError(address, "--dask", f"worker {worker} has Tandem {there}, not {here}", hint)
         if not seen:
             raise InputError(
-                str(shared), "--out", f"worker {worker} cannot write to this folder",
+                str(shared),
+                "--out",
+                f"worker {worker} cannot write to this folder",
                 "Choose one on a file system that all workers share, under the same path",
-            )  # fmt: skip
+            )
 
 
 def _seen(file: str) -> tuple[str, bool]:

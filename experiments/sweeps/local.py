@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from tandem_sim.experiments.sweeps.preload import GRIDS
-from tandem_sim.experiments.sweeps.runs import Found, Job
+from tandem_sim.experiments.sweeps.runs import Found, RunJob
 from tandem_sim.experiments.sweeps.workers import Ended, in_processes
 from tandem_sim.grids.io.read import is_file
 from tandem_sim.sim.scenario.scenario import Scenario
 
 
 def on_this_machine(
-    work: Callable[[Job], Found | None], jobs: Sequence[Job], workers: int
-) -> Iterator[Ended[Job, Found | None]]:
+    work: Callable[[RunJob], Found | None], jobs: Sequence[RunJob], workers: int
+) -> Iterator[Ended[RunJob, Found | None]]:
     """Make runs in so many processes at a time (see `in_processes`), which find their grids in memory."""
     grids = sorted({grid for job in jobs for grid in _published(job.point.scenario)})
     return in_processes(work, jobs, workers, {GRIDS: " ".join(grids)})

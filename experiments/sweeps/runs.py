@@ -43,7 +43,7 @@ WRITE_EVERY_S = 5.0
 
 
 @dataclass(frozen=True)
-class Job:
+class RunJob:
     """A run to make, its folder, and the code that its strategies may come from."""
 
     point: Point
@@ -54,14 +54,17 @@ class Job:
 Found = dict[str, Any]
 """What is known of a run that is over: ``error`` (empty if finished), ``seconds``, ``attempts``; and of one
 that is finished ``code`` (the digest of what made it) and its KPIs."""
-Pool = Callable[[Callable[[Job], Found | None], Sequence[Job]], Iterator[Ended[Job, Found | None]]]
+Pool = Callable[[Callable[[RunJob], Found | None], Sequence[RunJob]], Iterator[Ended[RunJob, Found | None]]]
 """Makes runs somewhere: on this machine or on a cluster, all but the first two arguments given."""
 
 
 def run_sweep(
-    points: Sequence[Point], out: Path, pool: Pool, on_run: Callable[[Point, str], None] = lambda p, e: None,
+    points: Sequence[Point],
+    out: Path,
+    pool: Pool,
+    on_run: Callable[[Point, str], None] = lambda p, e: None,
     allowed: AllowedCode = NO_CODE,
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """Make the runs that `out` does not hold, and the table: a row per point with its fields, KPIs and error.
 
     `on_run` is called after every run with its error, empty if it went well. However it ends, the table holds
@@ -104,11 +107,12 @@ def check_folder(points: Sequence[Point], out: Path) -> None:
     if others:
         name, parts = next(iter(others.items()))
         raise InputError(
-            str(out), "--resume",
+            str(out),
+            "--resume",
             f"{len(others)} finished runs are not those that would be made now; {name} differs in "
             f"{one_line(', '.join(parts))}",
             "Choose another folder, or remove those runs to have them made again",
-        )  # fmt: skip
+        )
 
 
 def _other_parts(point: Point, folder: Path) -> list[str]:
@@ -120,7 +124,7 @@ def is_finished(folder: Path) -> bool:
     return (folder / "kpis.json").is_file()
 
 
-def make_run(job: Job) -> Found | None:
+def make_run(job: RunJob) -> Found | None:
     """One run, by whoever works for the sweep; a second time it only says what is known.
 
     One that was begun goes on from its newest checkpoint.
@@ -147,7 +151,7 @@ def make_run(job: Job) -> Found | None:
     return outcome(folder)
 
 
-def _simulate(job: Job) -> None:
+def _simulate(job: RunJob) -> None:
     """Go on from the newest checkpoint, if there is one that can serve, and else begin anew."""
     point = job.point
     given = (point.scenario, point.folder, job.folder)
@@ -233,10 +237,10 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         table.to_parquet(part, index=False)
 
 
-def _job(point: Point, out: Path, allowed: AllowedCode) -> Job:
+def _job(point: Point, out: Path, allowed: AllowedCode) -> RunJob:
     """With paths that hold in any working directory."""
     home = None if point.folder is None else point.folder.absolute()
-    return Job(replace(point, folder=home), out / point.name, allowed)
+    return RunJob(replace(point, folder=home), out / point.name, allowed)
 
 
 def _since(begun: float) -> float:

@@ -67,7 +67,7 @@ class Sweep(Section):
         return math.prod(map(len, self.axes.values())) + more
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Point:
     """One run of a sweep: what it varies, its scenario, and the folder its relative paths start from."""
 
@@ -91,7 +91,9 @@ def read_sweep(path: Path) -> list[Point]:
     points: dict[str, Point] = {}
     for fields in _combinations(sweep):
         scenario = _scenario(path, name, keys, {**sweep.set_, **fields})
-        point = Point(fields=fields, scenario=scenario, folder=folder, source=source_of(name), plots=sweep.plots)
+        point = Point(
+            fields=fields, scenario=scenario, folder=folder, source=source_of(name), plots=sweep.plots
+        )
         if point.name in points:
             first = points[point.name].fields
             problem = (

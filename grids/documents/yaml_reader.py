@@ -28,8 +28,13 @@ DEEPEST = 40
 """Most lists and mappings inside one another; scenarios have five."""
 _TAG = "tag:yaml.org,2002:"
 _KINDS: dict[str, type] = {
-    "str": str, "int": int, "float": float, "bool": bool, "null": type(None), "timestamp": date
-}  # fmt: skip
+    "str": str,
+    "int": int,
+    "float": float,
+    "bool": bool,
+    "null": type(None),
+    "timestamp": date,
+}
 _NULLS = ("", "~", "null", "Null", "NULL")
 _SWITCHES = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n"})
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")

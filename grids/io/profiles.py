@@ -37,15 +37,34 @@ from tandem_sim.grids.types import FloatArray, IntArray
 
 HOUSEHOLD = ("H0-A", "H0-B", "H0-C", "H0-G", "H0-L")
 COMMERCIAL = (
-    "G0-A", "G0-M", "G1-A", "G1-B", "G1-C", "G2-A", "G3-A", "G3-H", "G3-M", "G4-A", "G4-B", "G4-H", "G4-M",
-    "G5-A", "G6-A",
-)  # fmt: skip
+    "G0-A",
+    "G0-M",
+    "G1-A",
+    "G1-B",
+    "G1-C",
+    "G2-A",
+    "G3-A",
+    "G3-H",
+    "G3-M",
+    "G4-A",
+    "G4-B",
+    "G4-H",
+    "G4-M",
+    "G5-A",
+    "G6-A",
+)
 PV = ("PV1", "PV2", "PV3", "PV4", "PV5", "PV6", "PV7", "PV8")
 WIND = ("WP1", "WP2", "WP3", "WP4", "WP5", "WP6", "WP7", "WP8", "WP9", "WP10", "WP11", "WP12")
 HEAT_PUMP = (
-    "Air_Alternative_1", "Air_Alternative_2", "Air_Parallel_1", "Air_Parallel_2",
-    "Air_Semi-Parallel_1", "Air_Semi-Parallel_2", "Soil_Alternative_1", "Soil_Alternative_2",
-)  # fmt: skip
+    "Air_Alternative_1",
+    "Air_Alternative_2",
+    "Air_Parallel_1",
+    "Air_Parallel_2",
+    "Air_Semi-Parallel_1",
+    "Air_Semi-Parallel_2",
+    "Soil_Alternative_1",
+    "Soil_Alternative_2",
+)
 EV_HOME = ("HLS_A_3.7", "HLS_B_3.7", "HLS_C_3.7", "HLS_A_11.0", "HLS_B_11.0", "HLS_A_22.0")
 REGION = ("mv_comm", "mv_rural", "mv_semiurb", "mv_urban", "hv_mixed1", "hv_mixed2", "hv_mixed3", "hv_urban")
 EV_HOME_KW = (3.7, 3.7, 3.7, 11.0, 11.0, 22.0)
@@ -71,8 +90,6 @@ _NATIVE = pd.Timedelta(minutes=15)
 _NATIVE_NS = _NATIVE.value
 _ROWS = 366 * 96
 _NS_PER_HOUR = pd.Timedelta(hours=1).value
-
-
 
 
 def _read(file: str, columns: tuple[str, ...]) -> pd.DataFrame:

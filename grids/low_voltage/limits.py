@@ -26,7 +26,7 @@ class Band:
     loading: float = 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Limits:
     """R limits of a feeder, each against the points it is held for."""
 

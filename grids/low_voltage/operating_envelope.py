@@ -42,7 +42,7 @@ TANGENTS = np.geomspace(0.01, 1.0, 12)
 """Shares of the connection at which the logarithm of proportional fairness is always touched."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Envelope:
     """Guaranteed import and export (U,) kW, what binds each of them, and how it was found."""
 

@@ -28,7 +28,7 @@ NONE_PERCENT = 1e-8
 """A zero-sequence short-circuit voltage below stands for the positive one, as in pandapower."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Sequence:
     """Admittances of branches (E,) between and at their ends, and of nodes to ground (N,).
 

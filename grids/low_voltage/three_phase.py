@@ -45,7 +45,7 @@ class PortState:
     converged: BoolArray  # (K,)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Feeder:
     """U users on P ports, Q ports of held powers, and L sections of F phases.
 

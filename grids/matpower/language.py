@@ -37,7 +37,8 @@ from tandem_sim.grids.matpower.values import (
 def run(text: str) -> tuple[dict[str, Any], list[str]]:
     """Carry out a text: its variables, and the names its function returns.
 
-    Values are arrays (rows, columns), `str`, `dict` (structs) and `Cell`. Raises `MatlabError`, with its line.
+    Values are arrays (rows, columns), `str`, `dict` (structs) and `Cell`. Raises `MatlabError`, with its
+    line.
     """
     machine = _Machine()
     with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):

@@ -68,7 +68,7 @@ def read_matpower(content: bytes, path: Path) -> pandapowerNet:
     names line and statement, or table, row and column.
     """
     case = _of_binary(content, path) if path.suffix == ".mat" else _of_text(content, path)
-    return _Case(case, path).net()
+    return _MatpowerCase(case, path).net()
 
 
 def _no_case(path: Path, why: str) -> InputError:
@@ -115,7 +115,7 @@ def _of_binary(content: bytes, path: Path) -> dict[str, Any]:
     return case
 
 
-class _Case:
+class _MatpowerCase:
     """A case whose tables are known to be whole, and its net."""
 
     def __init__(self, case: dict[str, Any], path: Path) -> None:

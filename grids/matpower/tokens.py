@@ -23,8 +23,6 @@ _OPERATOR = re.compile(r"\.\*|\./|\.\\|\.\^|\.'|==|~=|!=|<=|>=|&&|\|\||[-+*/\\^'
 CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
-
-
 @dataclass(frozen=True)
 class Token:
     """One word or sign. `kind` is num, table, text, name, op or end (of a statement)."""

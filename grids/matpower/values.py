@@ -98,7 +98,9 @@ def places_of(at: Any, count: int, grows: bool = False) -> NDArray[np.int64]:
         if np.iscomplexobj(flat) or not np.isfinite(flat).all() or (flat != np.floor(flat)).any():
             raise MatlabError("names a place by a number that is not whole")
         if flat.size and (flat.min() < 1 or flat.max() > MAX_NUMBERS):
-            raise MatlabError(f"names place {flat.min() if flat.min() < 1 else flat.max():g}, which cannot be")
+            raise MatlabError(
+                f"names place {flat.min() if flat.min() < 1 else flat.max():g}, which cannot be"
+            )
         places = flat.astype(np.int64) - 1
     if not grows and places.size and places.max() >= count:
         raise MatlabError(f"names place {places.max() + 1} of {count}")

@@ -50,7 +50,7 @@ MODELLED: Mapping[str, str] = {
 """Tables that are modelled, and how."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Content:
     """Rows of one table of a net, and what was made of them."""
 
@@ -80,7 +80,15 @@ def contents_of(net: pandapowerNet, left_out: Mapping[str, str]) -> tuple[Conten
         rows = net[table]
         if table not in MODELLED:
             how = "out of service" if table in REFUSED else "neither power flow nor markets use it"
-            found.append(Content(table=table, count=len(rows), p_mw=np.nan, use="off" if table in REFUSED else "left out", how=how))
+            found.append(
+                Content(
+                    table=table,
+                    count=len(rows),
+                    p_mw=np.nan,
+                    use="off" if table in REFUSED else "left out",
+                    how=how,
+                )
+            )
             continue
         live, p_mw = live_rows(net, table), power_mw(net, table)
         kinds: tuple[tuple[BoolArray, Use, str], ...] = (

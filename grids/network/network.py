@@ -32,7 +32,7 @@ GEN_BUS, VG, GEN_STATUS = 0, 5, 7  # and of its generator matrix
 ISOLATED = 4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Network:
     """One grid. N electrical nodes (buses joined by closed switches are one node), B pandapower buses."""
 
@@ -223,9 +223,17 @@ def _assumed(net: pandapowerNet, served: IntArray, branches: Branches) -> tuple[
     unlimited = [
         label.split()[0] for label, s in zip(branches.label, branches.s_max_mva, strict=True) if s == np.inf
     ]
-    found = [Content(table="bus", count=int((~(given[0] & given[1])).sum()), p_mw=np.nan, use="assumed", how=band)]
+    found = [
+        Content(table="bus", count=int((~(given[0] & given[1])).sum()), p_mw=np.nan, use="assumed", how=band)
+    ]
     found += [
-        Content(table=table, count=_idle_taps(net[table]), p_mw=np.nan, use="assumed", how="tap_changer_type is empty: no tap changer")
+        Content(
+            table=table,
+            count=_idle_taps(net[table]),
+            p_mw=np.nan,
+            use="assumed",
+            how="tap_changer_type is empty: no tap changer",
+        )
         for table in ("trafo", "trafo3w")
     ]
     found += [

@@ -22,7 +22,7 @@ TOLERANCE_PU = 1e-8  # Newton-Raphson mismatch, the default of pandapower (MVA o
 MAX_ITERATIONS = 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AcState:
     """One solved state. N nodes, E branches."""
 
@@ -301,4 +301,15 @@ def _set_injections(net: pandapowerNet, network: Network, p_mw: FloatArray, q_mv
 def _diverged(network: Network) -> AcState:
     nan_n, nan_e = np.full(network.n_nodes, np.nan), np.full(len(network.branches), np.nan)
     nan = float("nan")
-    return AcState(converged=False, vm_pu=nan_n, p_from_mw=nan_e, p_to_mw=nan_e, q_from_mvar=nan_e, q_to_mvar=nan_e, loading_percent=nan_e, losses_mw=nan, root_mw=nan, root_mvar=nan)
+    return AcState(
+        converged=False,
+        vm_pu=nan_n,
+        p_from_mw=nan_e,
+        p_to_mw=nan_e,
+        q_from_mvar=nan_e,
+        q_to_mvar=nan_e,
+        loading_percent=nan_e,
+        losses_mw=nan,
+        root_mw=nan,
+        root_mvar=nan,
+    )

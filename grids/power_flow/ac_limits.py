@@ -47,11 +47,13 @@ class AcLimits:
     def excess(self, state: AcState) -> FloatArray:
         """By how much a solved state exceeds every limit (R,), as a share of it."""
         low, high = self._band
-        over = np.concatenate([
-            state.loading_percent / self._full_percent - 1.0,
-            state.vm_pu / high - 1.0,
-            np.where(low > 0.0, 1.0 - state.vm_pu / np.where(low > 0.0, low, 1.0), -1.0),
-        ])  # fmt: skip
+        over = np.concatenate(
+            [
+                state.loading_percent / self._full_percent - 1.0,
+                state.vm_pu / high - 1.0,
+                np.where(low > 0.0, 1.0 - state.vm_pu / np.where(low > 0.0, low, 1.0), -1.0),
+            ]
+        )
         return np.asarray(np.minimum(over, MOST_EXCESS))
 
     def slopes(self, state: AcState, which: IntArray) -> FloatArray:

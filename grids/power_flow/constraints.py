@@ -17,7 +17,7 @@ RELATIVE_TOLERANCE = 1e-6
 """A limit counts as broken when it is exceeded by more than this share of itself."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Violations:
     """Limits broken in one grid at one moment; percentages are of the limit, 0 when nothing is broken."""
 
@@ -38,7 +38,7 @@ class Violations:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GridConstraints:
     """Rows of a linear grid model around an operating point. E branches, N nodes.
 
@@ -76,7 +76,17 @@ class GridConstraints:
         """A grid of which nothing is known: no rows at all."""
         none, no_rows = np.empty(0), np.empty((0, n_nodes))
         buses = np.empty(0, dtype=np.int64)
-        return cls(flow_matrix=no_rows, flow_mw=none, limit_mw=none, voltage_matrix=no_rows, w_pu2=none, w_min_pu2=none, w_max_pu2=none, buses=buses, voltage_q_matrix=no_rows)
+        return cls(
+            flow_matrix=no_rows,
+            flow_mw=none,
+            limit_mw=none,
+            voltage_matrix=no_rows,
+            w_pu2=none,
+            w_min_pu2=none,
+            w_max_pu2=none,
+            buses=buses,
+            voltage_q_matrix=no_rows,
+        )
 
     def after(self, dp_mw: FloatArray) -> GridConstraints:
         """The same grid after a change of injections (N,) in MW."""
@@ -170,7 +180,9 @@ class GridConstraints:
             np.sqrt(self.w_max_pu2),
             self.buses,
         )
-        return Violations(lines=int(lines.sum()), max_overload_pct=worst, buses=buses, max_voltage_pct=voltage)
+        return Violations(
+            lines=int(lines.sum()), max_overload_pct=worst, buses=buses, max_voltage_pct=voltage
+        )
 
 
 def voltage_violations(

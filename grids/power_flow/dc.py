@@ -14,7 +14,7 @@ from tandem_sim.grids.network.network import BUS_TYPE, Network
 from tandem_sim.grids.types import FloatArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DcModel:
     """``f = H (p - c) + f0``: E branches, N nodes (Wood and Wollenberg, 2014; MATPOWER manual, 3.7).
 
@@ -58,7 +58,13 @@ class DcModel:
         drawn = network.shunt_mw
         drawn += np.bincount(branches.from_node, shifted, network.n_nodes)
         drawn -= np.bincount(branches.to_node, shifted, network.n_nodes)
-        return cls(network=network, ptdf=np.ascontiguousarray(ptdf, dtype=np.float64), limit_mw=branches.s_max_mva, drawn_mw=drawn, shifted_mw=shifted)
+        return cls(
+            network=network,
+            ptdf=np.ascontiguousarray(ptdf, dtype=np.float64),
+            limit_mw=branches.s_max_mva,
+            drawn_mw=drawn,
+            shifted_mw=shifted,
+        )
 
     def flows_mw(self, p_mw: FloatArray) -> FloatArray:
         """Branch flows (E,) in MW, positive from the from end, for injections (N,) in MW."""

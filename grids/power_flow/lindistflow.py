@@ -37,7 +37,7 @@ class LinState:
     held_mvar: FloatArray  # (G,) what generators inject to hold their voltage
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LinDistFlow:
     """Sensitivities of a radial grid, E branches, N nodes; injection and flow to the leaves are positive."""
 
@@ -84,7 +84,14 @@ class LinDistFlow:
             m_q[node] = g * m_q[up] + 2.0 * x / network.base_mva * below
             gain[node] = g * gain[up]
         downhill = parent[network.branches.to_node] == network.branches.from_node
-        return cls(network=network, flow_matrix=flow, voltage_matrix=m_p, voltage_q_matrix=m_q, w_root_gain=gain, downhill=downhill)
+        return cls(
+            network=network,
+            flow_matrix=flow,
+            voltage_matrix=m_p,
+            voltage_q_matrix=m_q,
+            w_root_gain=gain,
+            downhill=downhill,
+        )
 
     @cached_property
     def _admittance_pu(self) -> ComplexArray:

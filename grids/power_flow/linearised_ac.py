@@ -18,9 +18,9 @@ def linearise_ac(power_flow: PowerFlow, p_mw: FloatArray, q_mvar: FloatArray) ->
     """Rows around the AC state at injections (N,) in MW and Mvar, by two power flows per node.
 
     Flows are positive from the from end and taken at the heavier end of the branch, losses included; limits
-    are those of `tandem_sim.grids.power_flow.constraints.distribution_constraints_ac`. Activation is at unity power
-    factor. An injection at the root changes nothing: the external grid takes it up. Raises `InputError` when
-    a power flow has no solution.
+    are those of `tandem_sim.grids.power_flow.constraints.distribution_constraints_ac`. Activation is at unity
+    power factor. An injection at the root changes nothing: the external grid takes it up. Raises `InputError`
+    when a power flow has no solution.
     """
     network = power_flow.network
     base = power_flow.solve(p_mw, q_mvar)
@@ -43,9 +43,18 @@ def linearise_ac(power_flow: PowerFlow, p_mw: FloatArray, q_mvar: FloatArray) ->
     low, high = network.node_limits_pu()
     buses = np.bincount(network.bus_node, minlength=network.n_nodes)
     return GridConstraints(
-        flow_matrix=flow_matrix, flow_mw=flow_mw, limit_mw=limit_mw, voltage_matrix=voltage_matrix, w_pu2=w_pu2, w_min_pu2=low**2, w_max_pu2=high**2, buses=buses,
-        q_mvar=ends.q_mvar, rating_mva=ends.rating_mva, voltage_q_matrix=voltage_q_matrix,
-    )  # fmt: skip
+        flow_matrix=flow_matrix,
+        flow_mw=flow_mw,
+        limit_mw=limit_mw,
+        voltage_matrix=voltage_matrix,
+        w_pu2=w_pu2,
+        w_min_pu2=low**2,
+        w_max_pu2=high**2,
+        buses=buses,
+        q_mvar=ends.q_mvar,
+        rating_mva=ends.rating_mva,
+        voltage_q_matrix=voltage_q_matrix,
+    )
 
 
 def _solved(power_flow: PowerFlow, p_mw: FloatArray, q_mvar: FloatArray, node: int) -> AcState:

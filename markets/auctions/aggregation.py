@@ -174,7 +174,12 @@ def aggregate_bids(kind: Kind = "exact", step_mw: float = DEFAULT_STEP_MW) -> Bl
         return Written(entries={area: {"rsf": rsf}})
 
     return Block(
-        name="aggregate_bids", party="dso", gate="prequalify", reads=("area.bids", "area.grid", "area.sold"), writes=("area.rsf",), run=run
+        name="aggregate_bids",
+        party="dso",
+        gate="prequalify",
+        reads=("area.bids", "area.grid", "area.sold"),
+        writes=("area.rsf",),
+        run=run,
     )
 
 

@@ -28,4 +28,12 @@ def integrated_market(pricing: Pricing = "pay-as-bid") -> Block:
 
     reads = ("tso.bids", "tso.grid", "tso.sold", "area.exchange", "area.bids", "area.offers", "area.grid")
     writes = ("tso.sold", "tso.balancing", "tso.need", "area.sold")
-    return Block(name="integrated_market", party="operator", gate="tso_clear", reads=(*reads, "area.sold"), writes=writes, run=run, pays="tso")
+    return Block(
+        name="integrated_market",
+        party="operator",
+        gate="tso_clear",
+        reads=(*reads, "area.sold"),
+        writes=writes,
+        run=run,
+        pays="tso",
+    )

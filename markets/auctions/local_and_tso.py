@@ -94,7 +94,14 @@ def forward_bids(pool_minimum_mw: float = 0.0, pooled_by: PooledBy = "provider")
             entries={area: {"offers": np.where(in_pools(bids, left, pool_minimum_mw, pooled_by), left, 0.0)}}
         )
 
-    return Block(name="forward_bids", party="dso", gate="forward", reads=("area.bids", "area.sold"), writes=("area.offers",), run=run)
+    return Block(
+        name="forward_bids",
+        party="dso",
+        gate="forward",
+        reads=("area.bids", "area.sold"),
+        writes=("area.offers",),
+        run=run,
+    )
 
 
 def tso_market(

@@ -53,5 +53,10 @@ def mitigate(gate: str, reference_up: float, reference_down: float) -> Block:
         return Written(entries={area: {"bids": bids, "mitigated": held}})
 
     return Block(
-        name="mitigate", party="dso", gate=gate, reads=("area.bids", "area.grid", "area.sold"), writes=("area.bids", "area.mitigated"), run=run
+        name="mitigate",
+        party="dso",
+        gate=gate,
+        reads=("area.bids", "area.grid", "area.sold"),
+        writes=("area.bids", "area.mitigated"),
+        run=run,
     )

@@ -59,4 +59,12 @@ def pooled_market(
         )
 
     reads = ("area.bids", "area.grid", "area.sold", "area.exchange")
-    return Block(name=name, party="operator", gate=gate, reads=reads, writes=("area.sold", "area.local", "area.exchange"), run=run, pays="dso")
+    return Block(
+        name=name,
+        party="operator",
+        gate=gate,
+        reads=reads,
+        writes=("area.sold", "area.local", "area.exchange"),
+        run=run,
+        pays="dso",
+    )

@@ -28,7 +28,7 @@ ROUNDING_PU2 = 1e-7
 """As close to a limit as the solver brings a squared voltage: nothing for the next market to mend."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ReactiveTrade:
     """What one DSO has bought in one area and ISP, n offers, and what was delivered of it."""
 
@@ -88,12 +88,20 @@ def least_cost_mvar(rows: GridConstraints, offers: Bids, who: str) -> FloatArray
     effect = columns.effect(rows.voltage_q_matrix)
     w, low, high, kept = rows.w_pu2, rows.w_min_pu2, rows.w_max_pu2, rows.relaxed()
     wanted = AuctionConstraints(
-        matrix=effect[outside], base=w[outside], low=low[outside], high=high[outside], penalty=voltage_eur_per_h_pu2()
+        matrix=effect[outside],
+        base=w[outside],
+        low=low[outside],
+        high=high[outside],
+        penalty=voltage_eur_per_h_pu2(),
     )
-    no_worse = AuctionConstraints(matrix=effect, base=w, low=kept.w_min_pu2, high=kept.w_max_pu2, penalty=np.inf)
+    no_worse = AuctionConstraints(
+        matrix=effect, base=w, low=kept.w_min_pu2, high=kept.w_max_pu2, penalty=np.inf
+    )
     q, most = rows.q_mvar + np.zeros(len(rows.flow_mw)), rows.reactive_limit_mvar()
     rated = np.isfinite(most)
     low_q, high_q = np.minimum(-most, q)[rated], np.maximum(most, q)[rated]
-    no_overload = AuctionConstraints(matrix=columns.effect(rows.flow_matrix[rated]), base=q[rated], low=low_q, high=high_q, penalty=np.inf)
+    no_overload = AuctionConstraints(
+        matrix=columns.effect(rows.flow_matrix[rated]), base=q[rated], low=low_q, high=high_q, penalty=np.inf
+    )
     answer = clear(offers.price, offers.quantity_mw, rows=[wanted, no_worse, no_overload])
     return answer.require(who).quantity_mw

@@ -40,7 +40,7 @@ SIDES = {"both": (True, True), "up": (True, False), "down": (False, True), "none
 AREA_KEYS = ("id", "grid", "interface_bus", "scheduled_mw", "ratings_mva", "green")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Area:
     """One distribution grid of a case, ready for clearing and for validation."""
 
@@ -100,7 +100,7 @@ def _rows_after(
     return operator_model.rows(p_mw + change_mw, q_mvar)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Case:
     """One market instance. Base injections are the nets' own.
 
@@ -283,7 +283,17 @@ def _area(entry: _Entry, bids: Bids, offset: Offset, margins: Margins, path: Pat
             f"the AC power flow of grid {network.name} has no solution",
             "Correct its injections, or use the linear offset",
         )
-    return Area(network=network, lin=lin, rows=rows, bids=bids, power_flow=flow, scheduled_mw=entry.scheduled_mw, offset=offset, margins=margins, zones=entry.zones)
+    return Area(
+        network=network,
+        lin=lin,
+        rows=rows,
+        bids=bids,
+        power_flow=flow,
+        scheduled_mw=entry.scheduled_mw,
+        offset=offset,
+        margins=margins,
+        zones=entry.zones,
+    )
 
 
 def _forecasts(spec: dict[str, Any], case: Case, path: Path) -> dict[str, dict[str, Values]]:

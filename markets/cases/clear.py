@@ -24,7 +24,7 @@ from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 from tandem_sim.markets.orders.penalties import admitting
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What a scheme did to a case. `linear` and `ac` count the violations of all distribution grids."""
 

@@ -25,7 +25,7 @@ RANGES = {
 NAMES = {"scheme": tuple(SCHEMES), "offset": OFFSETS, **CHOICES}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CaseOptions:
     """Defaults of a case: scheme (None: all), offset, margins, and the options of the schemes."""
 

@@ -23,7 +23,7 @@ from tandem_sim.markets.orders.bids import UP, Bids
 from tandem_sim.markets.orders.flexibility_register import unit_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class System:
     """One grid of a case to be written: base injections (N,), ratings, and for an area where it hangs."""
 

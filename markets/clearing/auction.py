@@ -50,7 +50,7 @@ class Status(Enum):
 _STATUS = {0: Status.OPTIMAL, 1: Status.LIMIT, 2: Status.INFEASIBLE, 3: Status.UNBOUNDED, 4: Status.NUMERICAL}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Cleared:
     """The answer of one auction. n bids."""
 
@@ -115,7 +115,14 @@ def clear(
     rows = [part.pick(keep) for part, keep in breakable if keep.any()]
     if len(cost) == 0 and sign is None:
         status = Status.INFEASIBLE if any(np.isinf(r.penalty) for r in rows) else Status.OPTIMAL
-        return Cleared(status=status, message="no bids", quantity_mw=np.empty(0), cost_eur_per_h=0.0, short_mw=0.0, long_mw=0.0)
+        return Cleared(
+            status=status,
+            message="no bids",
+            quantity_mw=np.empty(0),
+            cost_eur_per_h=0.0,
+            short_mw=0.0,
+            long_mw=0.0,
+        )
     bound = imbalance_bound_mw if imbalance_bound_mw is not None else np.inf
     beyond = unserved_eur_per_mwh() if imbalance_price is None else imbalance_price
     asked = partial(
@@ -142,7 +149,9 @@ def clear(
         )
     if filled is not None:
         short, long_ = filled.short_mw, filled.long_mw
-        return _by_merit(filled, asked(quantity_mw=filled.quantity_mw, nudged=ordered, short_mw=short, long_mw=long_))
+        return _by_merit(
+            filled, asked(quantity_mw=filled.quantity_mw, nudged=ordered, short_mw=short, long_mw=long_)
+        )
     solved = partial(_solved, cost, ordered, available, sign, need_mw, beyond, bound, choices)
     few = choices or sum(len(r.base) for r in rows) <= FEW_ROWS
     answer = solved(rows) if few else _grown(solved, rows, len(cost))
@@ -162,7 +171,14 @@ def _by_merit(filled: Filled, optimum: Optimum) -> Cleared:
     """The answer of the merit order: all limits are kept."""
     cost = float(optimum.cost @ filled.quantity_mw)
     return Cleared(
-        status=Status.OPTIMAL, message="merit order", quantity_mw=filled.quantity_mw, cost_eur_per_h=cost, short_mw=filled.short_mw, long_mw=filled.long_mw, penalty_eur_per_h=0.0, optimum=optimum
+        status=Status.OPTIMAL,
+        message="merit order",
+        quantity_mw=filled.quantity_mw,
+        cost_eur_per_h=cost,
+        short_mw=filled.short_mw,
+        long_mw=filled.long_mw,
+        penalty_eur_per_h=0.0,
+        optimum=optimum,
     )
 
 
@@ -225,12 +241,27 @@ def _solved(
     status, message = _STATUS[answer.status], answer.message
     if status is not Status.OPTIMAL:
         nan = float("nan")
-        return Cleared(status=status, message=message, quantity_mw=np.empty(0), cost_eur_per_h=nan, short_mw=nan, long_mw=nan)
+        return Cleared(
+            status=status,
+            message=message,
+            quantity_mw=np.empty(0),
+            cost_eur_per_h=nan,
+            short_mw=nan,
+            long_mw=nan,
+        )
     x = _whole(np.clip(answer.x[:n], 0.0, available), available)
     short, long_ = (_whole(answer.x[n : n + 2]).tolist()) if sign is not None else (0.0, 0.0)
     slack = slice(n + n_balance, None)
     penalty = float(c[slack] @ answer.x[slack])
-    return Cleared(status=status, message=message, quantity_mw=x, cost_eur_per_h=float(cost @ x), short_mw=short, long_mw=long_, penalty_eur_per_h=penalty)
+    return Cleared(
+        status=status,
+        message=message,
+        quantity_mw=x,
+        cost_eur_per_h=float(cost @ x),
+        short_mw=short,
+        long_mw=long_,
+        penalty_eur_per_h=penalty,
+    )
 
 
 def _whole(x: FloatArray, available: FloatArray | float = np.inf) -> FloatArray:

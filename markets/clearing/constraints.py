@@ -14,7 +14,7 @@ TOLERANCE = 1e-9
 """MW, or p.u.**2, by which a row counts as kept all the same: a hundredth of what the solver allows."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AuctionConstraints:
     """Soft rows ``low <= base + matrix @ x <= high``; excess costs `penalty` EUR/h a unit. m rows, n bids."""
 
@@ -39,7 +39,15 @@ class AuctionConstraints:
     def pick(self, which: BoolArray) -> AuctionConstraints:
         """Only the rows (m,) asked for."""
         matrix, base, low, high = (a[which] for a in (self.matrix, self.base, self.low, self.high))
-        return AuctionConstraints(matrix=matrix, base=base, low=low, high=high, penalty=self.penalty, owner=self.owner, of_voltage=self.of_voltage)
+        return AuctionConstraints(
+            matrix=matrix,
+            base=base,
+            low=low,
+            high=high,
+            penalty=self.penalty,
+            owner=self.owner,
+            of_voltage=self.of_voltage,
+        )
 
     def strictly_kept(self, x: FloatArray) -> bool:
         """Whether all rows stay strictly inside their limits at `x` (n,); not, for one of nan."""
@@ -106,9 +114,17 @@ def auction_constraints(
     if hard:
         flow_price = voltage_price = np.inf
     parts = [
-        AuctionConstraints(matrix=flow_matrix, base=flow_mw, low=low_mw, high=high_mw, penalty=flow_price, owner=owner),
         AuctionConstraints(
-            matrix=rows.voltage_matrix, base=rows.w_pu2, low=rows.w_min_pu2, high=rows.w_max_pu2, penalty=voltage_price, owner=owner, of_voltage=True
+            matrix=flow_matrix, base=flow_mw, low=low_mw, high=high_mw, penalty=flow_price, owner=owner
+        ),
+        AuctionConstraints(
+            matrix=rows.voltage_matrix,
+            base=rows.w_pu2,
+            low=rows.w_min_pu2,
+            high=rows.w_max_pu2,
+            penalty=voltage_price,
+            owner=owner,
+            of_voltage=True,
         ),
     ]
     feasible_range = columns.feasible_range(available, rows.flow_matrix.shape[1])

@@ -44,7 +44,7 @@ NO_DUALS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Optimum:
     """An optimum of an auction, and the auction. n columns; `rows` may leave out those that cannot bind."""
 
@@ -131,7 +131,7 @@ class Optimum:
         return _Sides.of(self)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Sides:
     """Sides of limits that an optimum stands on or beyond, k of them, and which duals go with it.
 
@@ -166,7 +166,15 @@ class _Sides:
                 of_voltage.extend([part.of_voltage] * len(on))
         top = np.array(most)
         weight = np.where(np.isfinite(top) & (top > 0.0), 1.0 / np.where(top > 0.0, top, 1.0), 1.0)
-        return cls(at=at, effect=np.vstack(effects), least=np.array(least), most=top, weight=weight, owner=owner, of_voltage=of_voltage)
+        return cls(
+            at=at,
+            effect=np.vstack(effects),
+            least=np.array(least),
+            most=top,
+            weight=weight,
+            owner=owner,
+            of_voltage=of_voltage,
+        )
 
     def interval(self) -> tuple[float, float]:
         """Least and largest price of the balance that goes with some duals."""

@@ -82,9 +82,16 @@ def solve(
     solver: Any = linprog  # its type stubs know no sparse matrices
     # Rows that cannot bind are gone already; presolving the dense rest takes longer than solving it.
     found = solver(
-        cost, A_ub=a_ub, b_ub=b_ub, A_eq=a_eq, b_eq=b_eq, bounds=np.column_stack([lower, upper]),
-        method="highs", integrality=integrality, options={"presolve": integral is not None},
-    )  # fmt: skip
+        cost,
+        A_ub=a_ub,
+        b_ub=b_ub,
+        A_eq=a_eq,
+        b_eq=b_eq,
+        bounds=np.column_stack([lower, upper]),
+        method="highs",
+        integrality=integrality,
+        options={"presolve": integral is not None},
+    )
     return Solved(found.status, str(found.message), np.empty(0) if found.x is None else found.x)
 
 
@@ -117,9 +124,13 @@ def solve_directly(
 
 
 def _model(
-    cost: FloatArray, matrices: list[Any], left: FloatArray, right: FloatArray, lower: FloatArray,
+    cost: FloatArray,
+    matrices: list[Any],
+    left: FloatArray,
+    right: FloatArray,
+    lower: FloatArray,
     upper: FloatArray,
-) -> Any:  # fmt: skip
+) -> Any:
     """The programme with all rows below one another."""
     model = _highspy.HighsLp()
     model.num_col_, model.num_row_ = len(cost), len(right)

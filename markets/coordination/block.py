@@ -45,8 +45,6 @@ GIVEN = frozenset(
 Values = Mapping[str, Any]
 
 
-
-
 @dataclass(frozen=True)
 class View:
     """What one block may see: its own entries, and what the scheme shares of the others'."""
@@ -60,8 +58,8 @@ class View:
 class Written:
     """What a block hands back: entries by system, and by system what it buys and pays.
 
-    `refused` takes back awards of an earlier market: (market, system) -> MW per bid. `clearings` say by system
-    what was asked for and what of it was left.
+    `refused` takes back awards of an earlier market: (market, system) -> MW per bid. `clearings` say by
+    system what was asked for and what of it was left.
     """
 
     entries: Mapping[str, Values] = field(default_factory=dict)
@@ -75,7 +73,7 @@ class Written:
         return {system: sale.award_mw for system, sale in self.sales.items()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Block:
     """One step of a scheme. `reads` and `writes` are entry names with their owner (``area.`` or ``tso.``)."""
 
@@ -111,7 +109,7 @@ class Repeat:
     goes_on: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Scheme:
     """A coordination scheme: a name, its steps, and what operators share. Checked when built."""
 

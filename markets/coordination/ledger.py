@@ -14,7 +14,7 @@ from tandem_sim.markets.clearing.purposes import Purposes
 from tandem_sim.markets.tolerances import NOTHING_MW
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Ledger:
     """Bookings of one ISP: market -> system -> MW per bid, what they are paid, and why they were bought."""
 

@@ -14,7 +14,7 @@ from tandem_sim.markets.games.equilibrium import Profile
 from tandem_sim.markets.tolerances import NOTHING_MW
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AuctionGame:
     """n sellers who name a price; capacity in MW, cost in EUR/MWh.
 

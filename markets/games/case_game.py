@@ -32,7 +32,7 @@ class Move:
 TRUTH = Move()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """MW at a node that a seller could trade day-ahead beyond its need, to be paid for taking them back.
 
@@ -67,7 +67,7 @@ class Rules:
 NO_RULES = Rules()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Result:
     """What a profile leads to; profits (players,) EUR/h are after what plans lose and causers forgo."""
 
@@ -83,7 +83,7 @@ class Result:
         return sum(self.played.paid_eur_per_h.values()) - self.unpaid_eur_per_h
 
 
-@dataclass
+@dataclass(kw_only=True)
 class CaseGame:
     """Sellers of a case who choose among moves, while all other sellers bid the truth.
 
@@ -139,7 +139,13 @@ class CaseGame:
         kept = np.array([self._kept_from(p, chosen[p], found) for p in self.players])
         profits = np.array([found.profit_eur_per_h[p] for p in self.players]) + planned - kept
         mw = sum(move.planned * plan.mw for p, move in chosen.items() for plan in self.plans.get(p, ()))
-        return Result(profits=profits, planned_eur_per_h=planned, unpaid_eur_per_h=float(kept.sum()), planned_mw=mw, played=found)
+        return Result(
+            profits=profits,
+            planned_eur_per_h=planned,
+            unpaid_eur_per_h=float(kept.sum()),
+            planned_mw=mw,
+            played=found,
+        )
 
     def _books(self, chosen: Mapping[str, Move]) -> dict[str, Bids]:
         books = {}
@@ -174,8 +180,10 @@ class CaseGame:
 
     def _plan_eur_per_h(self, player: str, move: Move) -> float:
         """What plans cost before anything is called: never positive."""
-        lost = (p.direction * (p.worth_eur_per_mwh - self.day_ahead_eur_per_mwh) * p.mw
-                for p in self.plans.get(player, ()))  # fmt: skip
+        lost = (
+            p.direction * (p.worth_eur_per_mwh - self.day_ahead_eur_per_mwh) * p.mw
+            for p in self.plans.get(player, ())
+        )
         return move.planned * float(sum(lost))
 
     def _kept_from(self, player: str, move: Move, found: Played) -> float:
@@ -200,8 +208,14 @@ def with_plans(case: Case, plans: Mapping[str, Sequence[Plan]]) -> Case:
     areas = dict(case.areas)
     for seller, own in plans.items():
         for k, plan in enumerate(own):
-            bid = Bids.of([f"{seller}.{k}{PLAN}"], [seller], [plan.node], [plan.direction], [plan.mw],
-                          [plan.worth_eur_per_mwh])  # fmt: skip
+            bid = Bids.of(
+                [f"{seller}.{k}{PLAN}"],
+                [seller],
+                [plan.node],
+                [plan.direction],
+                [plan.mw],
+                [plan.worth_eur_per_mwh],
+            )
             area = areas[plan.system]
             areas[plan.system] = replace(area, bids=Bids.join([area.bids, bid]))
     return replace(case, areas=areas)
@@ -226,9 +240,11 @@ def with_contracts(case: Case, share: float) -> Case:
     for name, area in case.areas.items():
         bids = area.bids
         under = replace(
-            bids, bid_id=np.char.add(bids.bid_id, CONTRACT), quantity_mw=share * bids.quantity_mw,
+            bids,
+            bid_id=np.char.add(bids.bid_id, CONTRACT),
+            quantity_mw=share * bids.quantity_mw,
             held_mw=share * bids.held_mw,
-        )  # fmt: skip
+        )
         free = replace(
             bids, quantity_mw=(1.0 - share) * bids.quantity_mw, held_mw=(1.0 - share) * bids.held_mw
         )
@@ -237,13 +253,22 @@ def with_contracts(case: Case, share: float) -> Case:
 
 
 def case_game(
-    case: Case, scheme: Scheme, players: Sequence[str], moves: Sequence[Move],
-    plans: Mapping[str, Sequence[Plan]] | None = None, day_ahead_eur_per_mwh: float = 0.0,
+    case: Case,
+    scheme: Scheme,
+    players: Sequence[str],
+    moves: Sequence[Move],
+    plans: Mapping[str, Sequence[Plan]] | None = None,
+    day_ahead_eur_per_mwh: float = 0.0,
     rules: Rules = NO_RULES,
-) -> CaseGame:  # fmt: skip
+) -> CaseGame:
     """A game in which all players have the same moves; see `CaseGame`."""
     plans = plans or {}
     market = CaseMarket(with_plans(case, plans), scheme)
     return CaseGame(
-        market=market, players=tuple(players), choices={p: tuple(moves) for p in players}, plans=plans, day_ahead_eur_per_mwh=day_ahead_eur_per_mwh, rules=rules
+        market=market,
+        players=tuple(players),
+        choices={p: tuple(moves) for p in players},
+        plans=plans,
+        day_ahead_eur_per_mwh=day_ahead_eur_per_mwh,
+        rules=rules,
     )

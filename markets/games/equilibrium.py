@@ -33,8 +33,6 @@ class Game(Protocol):
         ...
 
 
-
-
 @dataclass(frozen=True)
 class Play:
     """How best responses end: in an equilibrium (one profile), or a cycle, one profile for every turn of it.

@@ -37,7 +37,7 @@ SAME = ("bid_id", "node", "direction", "demand", "held_mw")
 """What of a bid its seller cannot choose."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Played:
     """What a market made of bids. Arrays (n,) are per bid of a system's book; money is in EUR/h.
 

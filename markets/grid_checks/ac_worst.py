@@ -49,7 +49,9 @@ class Worst:
         limit, excess, moved = self.limit[some], self.excess[some], moved[some]
         start = np.minimum(excess - moved, base[limit])
         matrix = self.weight[some] * ((excess - start) / moved)[:, None]
-        return AuctionConstraints(matrix=matrix, base=start, low=np.full(len(start), -np.inf), high=most[limit], penalty=np.inf)
+        return AuctionConstraints(
+            matrix=matrix, base=start, low=np.full(len(start), -np.inf), high=most[limit], penalty=np.inf
+        )
 
 
 def worst(

@@ -34,7 +34,14 @@ def post_qualify(market: str = "tso_market") -> Block:
         refused[refused < NOTHING_MW] = 0.0
         up, down = (float(refused[bids.direction == d].sum()) for d in (UP, DOWN))
         cost = -float(bids.signed_price @ refused)
-        answer = Cleared(status=Status.OPTIMAL, message="post-qualification", quantity_mw=-refused, cost_eur_per_h=cost, short_mw=up, long_mw=down)
+        answer = Cleared(
+            status=Status.OPTIMAL,
+            message="post-qualification",
+            quantity_mw=-refused,
+            cost_eur_per_h=cost,
+            short_mw=up,
+            long_mw=down,
+        )
         return Written(
             refused={(market, area): refused} if refused.any() else {},
             clearings={area: Clearing(answer, 0.0)},

@@ -59,7 +59,7 @@ def exempt(region: Region, kva: FloatArray, phases: IntArray) -> BoolArray:
     return np.asarray((region == "flanders") & (kva < limit))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Application:
     """A unit that asks for a study: devices (n,) at one node, all at low voltage, that get one answer.
 
@@ -77,7 +77,7 @@ class Application:
     contract_until_s: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Decision:
     """What becomes of a unit: directions in which it may sell or, of a notice, in which it soon may not.
 
@@ -153,7 +153,14 @@ class StudyRegister:
             self._units[a.unit] = _Unit(a, True, [np.inf, np.inf])
             return Decision(event="exempt", application=a, at_s=a.applied_s, up=True, down=True)
         self._waiting[a.unit] = a
-        return Decision(event="applied", application=a, at_s=a.applied_s, up=False, down=False, until_s=a.applied_s + STUDY_S)
+        return Decision(
+            event="applied",
+            application=a,
+            at_s=a.applied_s,
+            up=False,
+            down=False,
+            until_s=a.applied_s + STUDY_S,
+        )
 
     def answer(self, now_s: int) -> list[Decision]:
         """Answer what is due by now; what was asked in one second is studied together.
@@ -244,9 +251,7 @@ class StudyRegister:
                     asking[line, unit.of.node] += unit.mw(line)
                 elif at_s < unit.until_s[line]:
                     sure[line, unit.of.node] += unit.mw(line)
-        return fitting(
-            self._worst, {UP: asking[0], DOWN: asking[1]}, {UP: sure[0], DOWN: sure[1]}
-        )  # fmt: skip
+        return fitting(self._worst, {UP: asking[0], DOWN: asking[1]}, {UP: sure[0], DOWN: sure[1]})
 
     def _answers(self, at_s: int) -> list[Decision]:
         """Answers to what is due at one second, and the notices that follow from them."""
@@ -296,7 +301,15 @@ class StudyRegister:
                     gone.setdefault(name, [False, False])[line] = unit.mw(line) > 0
         self._last = None
         return [
-            Decision(event="notice", application=self._units[name].of, at_s=at_s, up=up, down=down, until_s=ends[name], reason=reason)
+            Decision(
+                event="notice",
+                application=self._units[name].of,
+                at_s=at_s,
+                up=up,
+                down=down,
+                until_s=ends[name],
+                reason=reason,
+            )
             for name, (up, down) in gone.items()
             if up or down
         ]

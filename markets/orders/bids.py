@@ -28,7 +28,7 @@ StrArray = npt.NDArray[np.str_]
 _NOWHERE: IntArray = np.empty(0, dtype=np.int64)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Bids:
     """One book of bids, n of them, all in one system (transmission, or one DSO's area) for one ISP.
 

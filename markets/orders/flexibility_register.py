@@ -23,8 +23,8 @@ SOLD_TWICE = "offered already in another book"
 """Reason with which an attempt to sell the same resource twice is refused."""
 
 
-@dataclass(frozen=True)
-class Unit:
+@dataclass(frozen=True, kw_only=True)
+class RegisteredUnit:
     """A service providing unit. Its bids are named after it, see `unit_of`."""
 
     name: str
@@ -47,15 +47,21 @@ class FlexibilityRegister:
     Times are seconds since the scenario's start.
     """
 
-    _units: dict[str, dict[str, Unit]] = field(default_factory=dict)  # provider -> unit -> qualified MW
+    _units: dict[str, dict[str, RegisteredUnit]] = field(
+        default_factory=dict
+    )  # provider -> unit -> qualified MW
     _fast_mw: dict[str, tuple[float, float]] = field(default_factory=dict)  # unit -> MW up, down for aFRR
     _granted: dict[str, dict[Service, int]] = field(default_factory=dict)  # provider -> service -> until
     _claims: dict[int, dict[tuple[str, int], float]] = field(default_factory=dict)  # ISP -> MW offered
 
     def enter(
-        self, provider: str, units: Sequence[Unit], fast_mw: Sequence[tuple[float, float]], until_s: int,
+        self,
+        provider: str,
+        units: Sequence[RegisteredUnit],
+        fast_mw: Sequence[tuple[float, float]],
+        until_s: int,
         services: Sequence[Service],
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Enter tested units and what their group is qualified for; looser services are implied.
 
         `fast_mw` is what each unit can move, up and down, within the full activation time of aFRR.
@@ -99,7 +105,7 @@ class FlexibilityRegister:
         """When a group's qualification ends; None if it has none."""
         return self._granted.get(provider, {}).get(service)
 
-    def units(self, provider: str) -> dict[str, Unit]:
+    def units(self, provider: str) -> dict[str, RegisteredUnit]:
         """Qualified units of a provider by name."""
         return self._units.get(provider, {})
 
@@ -131,9 +137,13 @@ class FlexibilityRegister:
         claims = self._claims.setdefault(isp, {})
         able = {p: self.qualified(p, service, now_s) for p in bids.places}
         rows = zip(
-            bids.bid_id.tolist(), bids.provider.tolist(), bids.direction.tolist(), bids.quantity_mw.tolist(),
-            bids.demand.tolist(), strict=True,
-        )  # fmt: skip
+            bids.bid_id.tolist(),
+            bids.provider.tolist(),
+            bids.direction.tolist(),
+            bids.quantity_mw.tolist(),
+            bids.demand.tolist(),
+            strict=True,
+        )
         for bid, provider, direction, mw, demand in rows:
             if demand:
                 found.append("")

@@ -13,7 +13,7 @@ from tandem_sim.markets.orders.bids import Bids
 Service = Literal["aFRR", "mFRR", "LFM"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Product:
     """Rules of one product of one ISP, both directions: energy, or reactive power (all in Mvar then).
 

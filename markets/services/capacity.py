@@ -23,7 +23,7 @@ from tandem_sim.markets.tolerances import NOTHING_MW
 _COLUMNS = ("provider", "system", "direction", "quantity_mw", "price", "forwarded")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CapacityBids:
     """Offers of n pools for one block of ISPs. `price` is EUR per MW and hour of standing ready."""
 
@@ -65,7 +65,7 @@ class CapacityBids:
         return CapacityBids(**{**values, "quantity_mw": quantity_mw[rows]})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Contract:
     """Capacity sold to an operator for a block of ISPs."""
 

@@ -20,7 +20,7 @@ EXCESS_SHARE = 0.1
 """What a MW beyond a ramp costs in the programme, as a share of what a MWh not served does."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Supply:
     """What U units can do in each of K ISPs, in B steps above what they must run at least. MW and EUR/MWh.
 
@@ -112,10 +112,14 @@ def _together(supply: Supply, demand_mw: FloatArray, who: str) -> Schedules:
         )
         solve: Any = linprog  # its type stubs know no sparse matrices
         answer = solve(
-            np.concatenate([asked.ravel(), penalties]), A_ub=ramps[known], b_ub=bound[known],
-            A_eq=balance, b_eq=need, bounds=np.column_stack([np.zeros(len(upper)), upper]),
+            np.concatenate([asked.ravel(), penalties]),
+            A_ub=ramps[known],
+            b_ub=bound[known],
+            A_eq=balance,
+            b_eq=need,
+            bounds=np.column_stack([np.zeros(len(upper)), upper]),
             method="highs",
-        )  # fmt: skip
+        )
         if answer.status != 0:
             raise ClearingError(f"{who}: units cannot be scheduled (solver: {answer.message})")
         return answer

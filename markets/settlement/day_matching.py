@@ -49,7 +49,7 @@ class DayIndex:
     isp_minutes: int = 15
 
 
-@dataclass
+@dataclass(kw_only=True)
 class DayMatching:
     """Readings (MW, injection positive) of n meters by day and clock time, and the events they are in."""
 

@@ -16,7 +16,7 @@ Rule = Literal["single", "dual"]
 Alpha = Literal["none", "elia-2019", "elia-2020"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Regulation:
     """What balancing an ISP took: net activation in the order it was called, and prices.
 

@@ -26,8 +26,8 @@ Place = tuple[str, str, int]
 """Where a pool is held to its orders: pool, system, direction."""
 
 
-@dataclass(frozen=True)
-class Standing:
+@dataclass(frozen=True, kw_only=True)
+class CapacityObligation:
     """A provider's capacity in one ISP: MW owed, offered, and left by the DSOs; and its pay."""
 
     operator: str
@@ -40,7 +40,7 @@ class Standing:
     owed_eur_per_h: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Payment:
     """One booking. A negative amount flows from payee to payer."""
 
@@ -81,9 +81,15 @@ def activation_payments(
                     lifted = lifted if abs(lifted) > NOTHING_EUR else 0.0
                     amount = float(paid[mine].sum()) * hours - lifted
                     buyer = buyer_of[market, system]
-                    payments.append(Payment(payer=buyer, payee=provider, kind=kind, quantity_mwh=mwh, amount_eur=amount))
+                    payments.append(
+                        Payment(payer=buyer, payee=provider, kind=kind, quantity_mwh=mwh, amount_eur=amount)
+                    )
                     if lifted:
-                        payments.append(Payment(payer=buyer, payee=provider, kind=whole, quantity_mwh=0.0, amount_eur=lifted))
+                        payments.append(
+                            Payment(
+                                payer=buyer, payee=provider, kind=whole, quantity_mwh=0.0, amount_eur=lifted
+                            )
+                        )
     return payments
 
 
@@ -93,7 +99,11 @@ def imbalance_payments(
     """A long party (injects more than it sold or scheduled) gets its price, a short one pays its own."""
     return [
         Payment(
-            payer=settler, payee=party, kind="imbalance", quantity_mwh=mw * hours, amount_eur=mw * hours * (prices.long if mw > 0 else prices.short)
+            payer=settler,
+            payee=party,
+            kind="imbalance",
+            quantity_mwh=mw * hours,
+            amount_eur=mw * hours * (prices.long if mw > 0 else prices.short),
         )
         for party, mw in imbalance_mw.items()
         if mw != 0.0
@@ -109,15 +119,33 @@ def cost_payments(cost_eur: Mapping[str, float], households: str) -> list[Paymen
     ]
 
 
-def capacity_payments(standings: Sequence[Standing], penalty_factor: float, hours: float) -> list[Payment]:
+def capacity_payments(
+    standings: Sequence[CapacityObligation], penalty_factor: float, hours: float
+) -> list[Payment]:
     """Standing ready is paid per MW and hour; what was not offered costs `penalty_factor` times that back."""
     payments = []
     for s in standings:
-        payments.append(Payment(payer=s.operator, payee=s.provider, kind="capacity", quantity_mwh=0.0, amount_eur=s.owed_eur_per_h * hours))
+        payments.append(
+            Payment(
+                payer=s.operator,
+                payee=s.provider,
+                kind="capacity",
+                quantity_mwh=0.0,
+                amount_eur=s.owed_eur_per_h * hours,
+            )
+        )
         missing = max(s.obligation_mw - s.offered_mw, 0.0)
         if missing > NOTHING_MW:
             penalty = penalty_factor * s.owed_eur_per_h * missing / s.obligation_mw * hours
-            payments.append(Payment(payer=s.provider, payee=s.operator, kind="unavailability", quantity_mwh=0.0, amount_eur=penalty))
+            payments.append(
+                Payment(
+                    payer=s.provider,
+                    payee=s.operator,
+                    kind="unavailability",
+                    quantity_mwh=0.0,
+                    amount_eur=penalty,
+                )
+            )
     return payments
 
 
@@ -129,7 +157,11 @@ def reactive_payments(trades: Sequence[ReactiveTrade], hours: float) -> list[Pay
         for provider, mine in trade.offers.places.items():
             if (trade.delivered_mvar[mine] > 0).any():
                 due = float(amount[mine].sum())
-                payments.append(Payment(payer=trade.buyer, payee=provider, kind="reactive", quantity_mwh=0.0, amount_eur=due))
+                payments.append(
+                    Payment(
+                        payer=trade.buyer, payee=provider, kind="reactive", quantity_mwh=0.0, amount_eur=due
+                    )
+                )
     return payments
 
 
@@ -152,7 +184,15 @@ def shortfall_payments(
         missing = (1.0 - tolerance) * ordered - delivered_mw[place]
         if eur_per_mwh > 0 and ordered > NOTHING_MW and missing > NOTHING_MW:
             mwh = missing * hours
-            payments.append(Payment(payer=pool, payee=settler, kind="shortfall", quantity_mwh=-direction * mwh, amount_eur=eur_per_mwh * mwh))
+            payments.append(
+                Payment(
+                    payer=pool,
+                    payee=settler,
+                    kind="shortfall",
+                    quantity_mwh=-direction * mwh,
+                    amount_eur=eur_per_mwh * mwh,
+                )
+            )
     return payments
 
 

@@ -61,7 +61,15 @@ def regulation_of(
     manual = mw[1] - mw[-1] - sum(float(books[s].direction @ x) for s, x in reserve.items())
     net = np.array([manual]) if delta_mw is None else manual + delta_mw
     up, down = max(prices[1], default=nan), min(prices[-1], default=nan)
-    return Regulation(delta_mw=net, up_mw=mw[1], down_mw=mw[-1], up_price=up, down_price=down, up_mean=mean[1], down_mean=mean[-1])
+    return Regulation(
+        delta_mw=net,
+        up_mw=mw[1],
+        down_mw=mw[-1],
+        up_price=up,
+        down_price=down,
+        up_mean=mean[1],
+        down_mean=mean[-1],
+    )
 
 
 def _mean_paid(

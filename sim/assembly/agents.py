@@ -26,7 +26,7 @@ from tandem_sim.agents.portfolios.portfolio import (
     LargeLoad,
     LoadPortfolio,
     Portfolio,
-    Unit,
+    TransmissionUnit,
     UnitPortfolio,
 )
 from tandem_sim.agents.services.flexibility_study import FlexibilityStudyProcess
@@ -59,6 +59,7 @@ class AgentBuilder:
 
     def __init__(
         self,
+        *,
         scenario: Scenario,
         model: FlexibilityModel,
         clock: Clock,
@@ -81,7 +82,7 @@ class AgentBuilder:
         self.operators = {T: TSO_NAME, **{a.name: f"DSO-{a.name}" for a in grids.areas}}
         self.pools = scenario.pools
         self.units = [
-            Unit(
+            TransmissionUnit(
                 name=u.name,
                 node=self._bus(u.bus, f"units.{u.name}"),
                 p_min_mw=u.p_min_mw,
@@ -141,14 +142,26 @@ class AgentBuilder:
         """Create everybody, in whatever order `arrange` asks; the world lists agents by name."""
         w = self.model
         per_day = 86_400 // w.calendar.isp_seconds
-        w.fleet_agent = FleetAgent(w, name=FLEET_NAME, context=self.context(FLEET_NAME), fleet=self.fleet, owners=self.pools, isps_per_day=per_day)
+        w.fleet_agent = FleetAgent(
+            w,
+            name=FLEET_NAME,
+            context=self.context(FLEET_NAME),
+            fleet=self.fleet,
+            owners=self.pools,
+            isps_per_day=per_day,
+        )
         for make in arrange([self._households, self._operators, self._sellers, self._market, self._brps]):
             make(arrange)
         w.physics = Physics(
-            areas=self.grids.areas, dc=self.grids.dc, transmission_flow=PowerFlow(self.grids.transmission), interface_node=self.grids.interface_node,
-            tan_phi=self.grids.tan_phi, fixed_mvar=self.grids.fixed_mvar, offset=self.scenario.dso.offset,
+            areas=self.grids.areas,
+            dc=self.grids.dc,
+            transmission_flow=PowerFlow(self.grids.transmission),
+            interface_node=self.grids.interface_node,
+            tan_phi=self.grids.tan_phi,
+            fixed_mvar=self.grids.fixed_mvar,
+            offset=self.scenario.dso.offset,
             solver=self.scenario.power_flow_check.solver,
-        )  # fmt: skip
+        )
         everyone: list[Participant] = [
             w.fleet_agent,
             *w.dsos,
@@ -173,10 +186,17 @@ class AgentBuilder:
         self.model.tso = self._tso()
         if self.integrated:
             self.model.market_operator = MarketOperator(
-                self.model, name=PLATFORM_NAME, context=self.context(PLATFORM_NAME), scheme=self.scheme, admission=self.admission,
-                ledgers=self.model.ledgers, dc=self.grids.dc, areas=self.grids.areas, interface_node=self.grids.interface_node,
+                self.model,
+                name=PLATFORM_NAME,
+                context=self.context(PLATFORM_NAME),
+                scheme=self.scheme,
+                admission=self.admission,
+                ledgers=self.model.ledgers,
+                dc=self.grids.dc,
+                areas=self.grids.areas,
+                interface_node=self.grids.interface_node,
                 operators=self.operators,
-            )  # fmt: skip
+            )
 
     def _sellers(self, arrange: CreationOrder) -> None:
         w, names = self.model, self.pools
@@ -203,7 +223,13 @@ class AgentBuilder:
         sellers = [u.name for u in self.units]
         context = self.context(MARKET_NAME)
         self.model.market = DayAheadMarket(
-            self.model, name=MARKET_NAME, context=context, units=self.units, sellers=sellers, told=told, operator=TSO_NAME
+            self.model,
+            name=MARKET_NAME,
+            context=context,
+            units=self.units,
+            sellers=sellers,
+            told=told,
+            operator=TSO_NAME,
         )
 
     def _dso(self, area: Area) -> DSO:
@@ -211,10 +237,21 @@ class AgentBuilder:
         margins = Margins(self.scenario.dso.flow_margin, self.scenario.dso.voltage_margin_pu)
         operator_model = OperatorModel(area.lin, area.power_flow, self.scenario.dso.offset, margins)
         return DSO(
-            self.model, name=name, context=self.context(name), area=area, scheme=self.scheme, admission=self.local_admission, ledgers=self.model.ledgers,
-            fleet_agent=self.model.fleet_agent, errors=self.forecasts.errors, lead_h=self.forecasts.lead_h, operator_model=operator_model,
-            study=self._study(area, name), operators=self.operators, clearer=self.clearer,
-        )  # fmt: skip
+            self.model,
+            name=name,
+            context=self.context(name),
+            area=area,
+            scheme=self.scheme,
+            admission=self.local_admission,
+            ledgers=self.model.ledgers,
+            fleet_agent=self.model.fleet_agent,
+            errors=self.forecasts.errors,
+            lead_h=self.forecasts.lead_h,
+            operator_model=operator_model,
+            study=self._study(area, name),
+            operators=self.operators,
+            clearer=self.clearer,
+        )
 
     def _study(self, area: Area, dso: str) -> FlexibilityStudyProcess | None:
         """The network flexibility study, where anybody goes by it."""
@@ -225,16 +262,32 @@ class AgentBuilder:
             self.scenario, self.model.calendar, area, self.fleet, int(self.clock.now())
         )
         return FlexibilityStudyProcess(
-            system=area.name, context=self.context(f"study {dso}"), register=register, course=course, isp_seconds=self.model.calendar.isp_seconds
+            system=area.name,
+            context=self.context(f"study {dso}"),
+            register=register,
+            course=course,
+            isp_seconds=self.model.calendar.isp_seconds,
         )
 
     def _tso(self) -> TSO:
         unit_node = {u.name: u.node for u in self.units}
         return TSO(
-            self.model, name=TSO_NAME, context=self.context(TSO_NAME), scheme=self.scheme, admission=self.admission, ledgers=self.model.ledgers,
-            dc=self.grids.dc, unit_node=unit_node, load_mw=self.grids.load_mw, areas=self.grids.areas, interface_node=self.grids.interface_node,
-            fleet_agent=self.model.fleet_agent, errors=self.forecasts.errors, lead_h=self.forecasts.lead_h, operators=self.operators,
-        )  # fmt: skip
+            self.model,
+            name=TSO_NAME,
+            context=self.context(TSO_NAME),
+            scheme=self.scheme,
+            admission=self.admission,
+            ledgers=self.model.ledgers,
+            dc=self.grids.dc,
+            unit_node=unit_node,
+            load_mw=self.grids.load_mw,
+            areas=self.grids.areas,
+            interface_node=self.grids.interface_node,
+            fleet_agent=self.model.fleet_agent,
+            errors=self.forecasts.errors,
+            lead_h=self.forecasts.lead_h,
+            operators=self.operators,
+        )
 
     def _aggregator(
         self, name: str, portfolio: Portfolio, receivers: dict[str, str], orders: str | None
@@ -276,7 +329,14 @@ class AgentBuilder:
             if self.integrated:
                 how = Purchasing(PLATFORM_NAME, node, self.product, self.scenario.willingness_spread)
             own = (self.operators[system],) if to_dso and system != T else ()
-            return BRP(w, name=name, context=self.context(name), forecast=forecast, receivers=(MARKET_NAME, TSO_NAME, *own), purchasing=how)
+            return BRP(
+                w,
+                name=name,
+                context=self.context(name),
+                forecast=forecast,
+                receivers=(MARKET_NAME, TSO_NAME, *own),
+                purchasing=how,
+            )
 
         w.brp_t = brp(T, self.forecasts.transmission, int(np.argmin(self.grids.load_mw.sum(axis=0))))
         w.brp_of_area = {

@@ -81,12 +81,27 @@ def build_model(
     model.load_mw, model.carry = grids.load_mw + grids.incident_mw, bus.carry
     if scenario.flexibility_register.enabled:
         model.flexibility = FlexibilityRegister()
-    agents = AgentBuilder(scenario=scenario, model=model, clock=clock, bus=bus, grids=grids, fleet=fleet, aggregator_of=aggregator_of, allowed=allowed)
+    agents = AgentBuilder(
+        scenario=scenario,
+        model=model,
+        clock=clock,
+        bus=bus,
+        grids=grids,
+        fleet=fleet,
+        aggregator_of=aggregator_of,
+        allowed=allowed,
+    )
     agents.create(arrange)
     r = scenario.reserve
     if r.enabled:
         how = AfrrSettings(
-            cycle_s=r.cycle_s, full_activation_s=r.full_activation_s, gain=r.gain, integral_s=r.integral_s, delay_s=r.delay_s, step_mw=r.step_mw, monitor_s=r.monitor_s
+            cycle_s=r.cycle_s,
+            full_activation_s=r.full_activation_s,
+            gain=r.gain,
+            integral_s=r.integral_s,
+            delay_s=r.delay_s,
+            step_mw=r.step_mw,
+            monitor_s=r.monitor_s,
         )
         model.reserve = Reserve(
             settings=how,
@@ -126,9 +141,14 @@ def _settler(scenario: Scenario, model: FlexibilityModel, book: CapacityBook | N
     last = scenario.start + timedelta(days=scenario.days)
     free = public_holidays(s.holidays, scenario.zone, scenario.start, last)
     meters = Meters(
-        method=s.baseline, rules=BaselineRules(s.x, s.y, s.adjusted, s.before_isps), pools=names, areas=model.areas,
-        groups=model.fleet_agent.fleet.groups, days=day_index(model.calendar, free), record=model.recorder,
-    )  # fmt: skip
+        method=s.baseline,
+        rules=BaselineRules(s.x, s.y, s.adjusted, s.before_isps),
+        pools=names,
+        areas=model.areas,
+        groups=model.fleet_agent.fleet.groups,
+        days=day_index(model.calendar, free),
+        record=model.recorder,
+    )
     rules = SettlementRules(
         scenario.capacity.penalty_factor, s.shortfall_eur_per_mwh, s.correct_brp, scenario.capacity.nomination
     )
@@ -155,15 +175,25 @@ def _settler(scenario: Scenario, model: FlexibilityModel, book: CapacityBook | N
 
 
 def _fleet(
-    scenario: Scenario, calendar: Calendar, grids: Grids, aggregator_of: IntArray, rows: FloatArray,
+    scenario: Scenario,
+    calendar: Calendar,
+    grids: Grids,
+    aggregator_of: IntArray,
+    rows: FloatArray,
     low: LowVoltage | None,
-) -> HouseholdFleet:  # fmt: skip
+) -> HouseholdFleet:
     population, times = scenario.population.drawn_from, calendar.times()
     try:
         return HouseholdFleet.build(
-            population, grids.site_of, aggregator_of, times, grids.n_sites, rows,
-            None if low is None else low.lv_connections, study_terms(scenario, rows),
-        )  # fmt: skip
+            population,
+            grids.site_of,
+            aggregator_of,
+            times,
+            grids.n_sites,
+            rows,
+            None if low is None else low.lv_connections,
+            study_terms(scenario, rows),
+        )
     except ProfileError as error:
         raise InputError(
             "scenario", "start", str(error), "Choose start and days within the profiles"

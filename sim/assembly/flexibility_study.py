@@ -69,9 +69,12 @@ def build_study(
 
 
 def _worst(
-    area: Area, fleet: HouseholdFleet, rated_mw: Mapping[int, FloatArray], load_factor: float = 1.0,
+    area: Area,
+    fleet: HouseholdFleet,
+    rated_mw: Mapping[int, FloatArray],
+    load_factor: float = 1.0,
     generation_factor: float = 1.0,
-) -> dict[int, GridConstraints]:  # fmt: skip
+) -> dict[int, GridConstraints]:
     """The worst state for each direction, its peak load or its generation larger by a factor."""
     peak = area.share * area.nominal_mw
     pv = _at_nodes(area, fleet, rated_mw[DOWN] - rated_mw[UP])  # only PV can go down and not up
@@ -91,9 +94,13 @@ def _at_nodes(area: Area, fleet: HouseholdFleet, by_group: FloatArray) -> FloatA
 
 
 def _applications(
-    scenario: Scenario, calendar: Calendar, area: Area, fleet: HouseholdFleet,
-    rated_mw: Mapping[int, FloatArray], asked_s: list[int],
-) -> list[Application]:  # fmt: skip
+    scenario: Scenario,
+    calendar: Calendar,
+    area: Area,
+    fleet: HouseholdFleet,
+    rated_mw: Mapping[int, FloatArray],
+    asked_s: list[int],
+) -> list[Application]:
     """One application for every device group of an area; `asked_s` by cohort, the first of the long there."""
     study, groups, devices = scenario.flexibility_register.study, fleet.groups, fleet.layout.devices
     order = np.argsort(devices.group, kind="stable")
@@ -104,18 +111,24 @@ def _applications(
     inside = (groups.site >= area.sites.start) & (groups.site < area.sites.stop)
     for k in np.flatnonzero(inside).tolist():
         pool, site = scenario.pools[groups.aggregator[k]], int(groups.site[k]) - area.sites.start
-        standing = int(groups.standing[k])
-        cohort = 0 if standing <= EXEMPT else standing - EXEMPT
+        status = int(groups.status[k])
+        cohort = 0 if status <= EXEMPT else status - EXEMPT
         found.append(
             Application(
-                unit=unit_name(pool, area, site, int(groups.device[k]), standing), node=int(area.site_node[site]),
-                up_mw=float(rated_mw[UP][k]), down_mw=float(rated_mw[DOWN][k]), kva=devices.kva[of_group[k]],
-                phases=devices.phases[of_group[k]], by=ASKED_BY[study.region], applied_s=asked_s[cohort], contract_until_s=ends.get(pool),
+                unit=unit_name(pool, area, site, int(groups.device[k]), status),
+                node=int(area.site_node[site]),
+                up_mw=float(rated_mw[UP][k]),
+                down_mw=float(rated_mw[DOWN][k]),
+                kva=devices.kva[of_group[k]],
+                phases=devices.phases[of_group[k]],
+                by=ASKED_BY[study.region],
+                applied_s=asked_s[cohort],
+                contract_until_s=ends.get(pool),
             )
-        )  # fmt: skip
+        )
     return found
 
 
 def _second(calendar: Calendar, local: date | datetime) -> int:
-    """Seconds from the start of the horizon to a local moment, a date standing for its beginning."""
+    """Seconds from the start of the horizon to a local moment, a date status for its beginning."""
     return int((calendar.utc(pd.Timestamp(local)) - calendar.start).total_seconds())

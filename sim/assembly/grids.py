@@ -27,7 +27,7 @@ from tandem_sim.sim.scenario.scenario import Scenario
 from tandem_sim.sim.scenario.sections import DistributionSettings, GridSettings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Grids:
     """The physical world of a scenario, before anybody acts in it."""
 
@@ -99,9 +99,11 @@ def _incidents(scenario: Scenario, calendar: Calendar, network: Network) -> Floa
         hit = (times >= start) & (times < end)
         if not hit.any():
             raise InputError(
-                "scenario", f"incidents.{k}.start", "no ISP of the horizon lies in the incident",
+                "scenario",
+                f"incidents.{k}.start",
+                "no ISP of the horizon lies in the incident",
                 "Choose times within start and days",
-            )  # fmt: skip
+            )
         change[np.flatnonzero(hit), int(node[0])] += incident.mw
     return change
 
@@ -141,7 +143,11 @@ def _feeding_in(network: Network) -> tuple[Content, ...]:
     """Buses of an area whose loads feed in on balance."""
     in_mw = network.p_mw[network.p_mw > 0]
     how = "buses whose loads feed in on balance: only consumption is shared out to households"
-    return (Content(table="load", count=len(in_mw), p_mw=-float(in_mw.sum()), use="left out", how=how),) if len(in_mw) else ()
+    return (
+        (Content(table="load", count=len(in_mw), p_mw=-float(in_mw.sum()), use="left out", how=how),)
+        if len(in_mw)
+        else ()
+    )
 
 
 def _network(settings: GridSettings, folder: Path | None, field: str) -> Network:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tandem_sim.agents.base.area import Area
-from tandem_sim.agents.devices.connection_limits import Caps, LvConnections, Standing
+from tandem_sim.agents.devices.connection_limits import ConnectionLimits, LvConnections, PermanentLimits
 from tandem_sim.agents.non_firm.contracts import Contracts
 from tandem_sim.agents.non_firm.lv_feeders import LvFeeder
 from tandem_sim.grids.errors import InputError
@@ -33,7 +33,7 @@ class LowVoltage:
 
     lv_feeders: tuple[LvFeeder, ...]
     contracts: Contracts
-    standing: Standing
+    permanent: PermanentLimits
     lv_connections: LvConnections
 
 
@@ -79,13 +79,26 @@ def build_low_voltage(
                 raise InputError(
                     "scenario", f"{field}.name", f"{name} is the name of another feeder", "Choose another"
                 )
-            lv_feeder = LvFeeder(name=name, area=area.name, node=node, feeder=feeder, band=band, connections=slice(first, first + users))
+            lv_feeder = LvFeeder(
+                name=name,
+                area=area.name,
+                node=node,
+                feeder=feeder,
+                band=band,
+                connections=slice(first, first + users),
+            )
             lv_feeders.append(lv_feeder)
             parts.append(_contracts(scenario.non_firm, lv_feeder, held, limits, calendar.isp_hours, field))
     contracts = Contracts.join(parts)
-    standing = _standing(scenario.non_firm, contracts, calendar)
-    lv_connections = LvConnections(connection_of=connection_of, standing=standing, plug_in_isp=plug_in_isp, plug_in_kwh=plug_in_kwh, phases_of=phases_of)
-    return LowVoltage(tuple(lv_feeders), contracts, standing, lv_connections)
+    permanent = _standing(scenario.non_firm, contracts, calendar)
+    lv_connections = LvConnections(
+        connection_of=connection_of,
+        permanent=permanent,
+        plug_in_isp=plug_in_isp,
+        plug_in_kwh=plug_in_kwh,
+        phases_of=phases_of,
+    )
+    return LowVoltage(tuple(lv_feeders), contracts, permanent, lv_connections)
 
 
 def with_lv_feeder_sites(grids: Grids, low: LowVoltage) -> Grids:
@@ -104,10 +117,12 @@ def with_lv_feeder_sites(grids: Grids, low: LowVoltage) -> Grids:
         last = first + buses + len(lv_feeders)
         areas.append(
             replace(
-                area, sites=slice(first, last), site_node=np.concatenate([area.site_node, nodes]),
+                area,
+                sites=slice(first, last),
+                site_node=np.concatenate([area.site_node, nodes]),
                 site_label=area.site_label + labels,
             )
-        )  # fmt: skip
+        )
         first = last
     known = low.lv_connections.connection_of >= 0
     site_of = moved[grids.site_of]
@@ -213,10 +228,10 @@ def _guaranteed(
     return connection, limits[0], limits[1]
 
 
-def _standing(settings: NonFirmSettings, contracts: Contracts, calendar: Calendar) -> Standing:
+def _standing(settings: NonFirmSettings, contracts: Contracts, calendar: Calendar) -> PermanentLimits:
     """Every connection is held to its capacity; where contracts hold without activation, to what they say."""
-    fuse = Caps(contracts.connection_kw, contracts.connection_kw)
-    agreed = Caps(
+    fuse = ConnectionLimits(contracts.connection_kw, contracts.connection_kw)
+    agreed = ConnectionLimits(
         np.where(contracts.held, contracts.import_kw, np.inf),
         np.where(contracts.held, contracts.export_kw, np.inf),
     )
@@ -226,4 +241,4 @@ def _standing(settings: NonFirmSettings, contracts: Contracts, calendar: Calenda
     hour = calendar.times().tz_convert(calendar.zone).hour.to_numpy()
     for window in settings.windows if settings.enabled else ():
         which[(hour >= window.from_hour) & (hour < window.to_hour)] = 1
-    return Standing((fuse, fuse.tighter(agreed)), which)
+    return PermanentLimits((fuse, fuse.tighter(agreed)), which)

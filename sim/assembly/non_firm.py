@@ -52,7 +52,7 @@ def add_non_firm(
         hours=calendar.isp_hours,
         shortfall_eur_per_mwh=scenario.settlement.shortfall_eur_per_mwh,
         year_of=year_of,
-        standing=low.standing,
+        standing=low.permanent,
     )
 
 
@@ -86,7 +86,14 @@ def _contexts(
     )
     if settings.trading:
         value = settings.trade_value_eur_per_mwh
-        dso.trading = CurtailmentMarket(context=dso.context, limits=dso.non_firm, lv_feeders=lv_feeders, rule=rule, fleet_agent=model.fleet_agent, value_eur_per_mwh=value)
+        dso.trading = CurtailmentMarket(
+            context=dso.context,
+            limits=dso.non_firm,
+            lv_feeders=lv_feeders,
+            rule=rule,
+            fleet_agent=model.fleet_agent,
+            value_eur_per_mwh=value,
+        )
 
 
 def _remedies(scenario: Scenario, model: FlexibilityModel) -> None:
@@ -96,6 +103,11 @@ def _remedies(scenario: Scenario, model: FlexibilityModel) -> None:
         assert isinstance(pool.portfolio, HouseholdPortfolio)  # what `FlexibilityModel.aggregators` are
         peers = [name for name in names if name != pool.name]
         pool.substitution = SubstitutionProcess(
-            name=pool.name, context=pool.context, portfolio=pool.portfolio, substitution=scenario.non_firm.substitution, peers=peers, tso=model.tso.name,
+            name=pool.name,
+            context=pool.context,
+            portfolio=pool.portfolio,
+            substitution=scenario.non_firm.substitution,
+            peers=peers,
+            tso=model.tso.name,
             sold=partial(pool.sales.promises, n_groups=groups, reserve=reserve),
-        )  # fmt: skip
+        )

@@ -17,7 +17,7 @@ from tandem_sim.agents.services.qualification import (
 )
 from tandem_sim.agents.services.reactive_power import ReactivePowerBuyer, ReactivePowerSeller
 from tandem_sim.markets.coordination.block import TSO as T
-from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister, Unit
+from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister, RegisteredUnit
 from tandem_sim.markets.orders.products import Product
 from tandem_sim.markets.services.capacity import CapacityBook
 from tandem_sim.sim.model import FlexibilityModel
@@ -31,9 +31,13 @@ PRICE = "capacity price"
 
 
 def add_services(
-    scenario: Scenario, model: FlexibilityModel, context: ContextOf, operators: Mapping[str, str], product: Product,
+    scenario: Scenario,
+    model: FlexibilityModel,
+    context: ContextOf,
+    operators: Mapping[str, str],
+    product: Product,
     market: str,
-) -> CapacityBook | None:  # fmt: skip
+) -> CapacityBook | None:
     """Register, capacity, amendments and reactive power, as far as the scenario has them; the capacity book.
 
     `operators` names the operator of every system, `market` the day-ahead market.
@@ -65,13 +69,20 @@ def _reactive(scenario: Scenario, model: FlexibilityModel, operators: Mapping[st
         unit="Mvar",
     )
     for dso in model.dsos:
-        dso.reactive = ReactivePowerBuyer(name=dso.name, context=dso.context, system=dso.system, product=product, register=model.flexibility)
+        dso.reactive = ReactivePowerBuyer(
+            name=dso.name, context=dso.context, system=dso.system, product=product, register=model.flexibility
+        )
     for pool in model.aggregators:
         assert isinstance(pool.portfolio, HouseholdPortfolio)  # what `FlexibilityModel.aggregators` are
         pool.reactive = ReactivePowerSeller(
-            name=pool.name, context=pool.context, inverters=pool.portfolio.inverters(), power_factor=settings.power_factor,
-            price_eur_per_mvarh=settings.price_eur_per_mvarh, buyers=operators, fleet_name=model.fleet_agent.name,
-        )  # fmt: skip
+            name=pool.name,
+            context=pool.context,
+            inverters=pool.portfolio.inverters(),
+            power_factor=settings.power_factor,
+            price_eur_per_mvarh=settings.price_eur_per_mvarh,
+            buyers=operators,
+            fleet_name=model.fleet_agent.name,
+        )
 
 
 def _register(
@@ -84,18 +95,28 @@ def _register(
     r = scenario.flexibility_register
     valid_s, suspended_s = round(86_400 * r.valid_days), round(3600 * r.suspension_hours)
     rules = QualificationRules(valid_s, r.strikes, suspended_s, min(2 * 86_400, valid_s // 2))
-    connected: dict[str, dict[str, Unit]] = {}
+    connected: dict[str, dict[str, RegisteredUnit]] = {}
     for seller in (*model.aggregators, *model.transmission_sellers):
         assets = seller.portfolio.assets()
         for unit in assets.units:
             connected.setdefault(unit.system, {})[unit.name] = unit
         seller.applicant = Applicant(
-            name=seller.name, context=context(seller.name), operator=model.tso.name, service=assets.service, units=assets.units, fast_mw=assets.fast_mw,
+            name=seller.name,
+            context=context(seller.name),
+            operator=model.tso.name,
+            service=assets.service,
+            units=assets.units,
+            fast_mw=assets.fast_mw,
             renew_s=rules.renew_s,
-        )  # fmt: skip
+        )
     test = AssetTest(connected.get(T, {}))
     model.tso.qualification = PrequalificationProcess(
-        name=model.tso.name, context=model.tso.context, register=register, rules=rules, test=test, operators=operators
+        name=model.tso.name,
+        context=model.tso.context,
+        register=register,
+        rules=rules,
+        test=test,
+        operators=operators,
     )
     for dso in model.dsos:
         study = dso.study.test if r.grid_test and dso.study is not None else None
@@ -108,13 +129,26 @@ def _buyers(settings: CapacitySettings, model: FlexibilityModel, book: CapacityB
     everybody = [*pools, *(p.name for p in model.transmission_sellers)]
     systems = [T, *(d.system for d in model.dsos)]
     model.tso.capacity = CapacityAuctioneer(
-        name=model.tso.name, context=model.tso.context, book=book, rules=rules, systems=systems, sellers=everybody
+        name=model.tso.name,
+        context=model.tso.context,
+        book=book,
+        rules=rules,
+        systems=systems,
+        sellers=everybody,
     )
     local = AuctionRules(rules.marginal, 0.0)
     onward = model.tso.name if settings.local.forwarding else None
     for dso in model.dsos:
         if any(need.area == dso.system for need in settings.local.needs):
-            dso.capacity = CapacityAuctioneer(name=dso.name, context=dso.context, book=book, rules=local, systems=[dso.system], sellers=pools, forward_to=onward)
+            dso.capacity = CapacityAuctioneer(
+                name=dso.name,
+                context=dso.context,
+                book=book,
+                rules=local,
+                systems=[dso.system],
+                sellers=pools,
+                forward_to=onward,
+            )
 
 
 def _sellers(scenario: Scenario, model: FlexibilityModel, context: ContextOf, market: str) -> None:

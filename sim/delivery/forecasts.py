@@ -18,6 +18,7 @@ class ForecastService:
 
     def __init__(
         self,
+        *,
         calendar: Calendar,
         clock: Clock,
         fleet: HouseholdFleet,

@@ -38,7 +38,7 @@ class Measured:
     group_mw: FloatArray
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Meters:
     """Meters of all device groups, and what they say about every pool in every area."""
 

@@ -28,7 +28,7 @@ Injections = tuple[FloatArray, FloatArray]
 """MW and Mvar of all nodes of one grid, (N,) each."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GridResult:
     """One grid in one ISP after activation; `base` is the same ISP had nothing been activated in it.
 
@@ -51,6 +51,7 @@ class Physics:
 
     def __init__(
         self,
+        *,
         areas: Sequence[Area],
         dc: DcModel,
         transmission_flow: PowerFlow,

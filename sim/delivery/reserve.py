@@ -54,7 +54,7 @@ class Dispatched(NamedTuple):
     providers: StrArray
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Reserve:
     """The automatic reserve of one run: settings, noise inside the ISP (MW), and what passes between ISPs."""
 
@@ -79,8 +79,8 @@ class Reserve:
         """One ISP.
 
         `books` holds each system's bids and the MW left of them; `surplus_mw` is the mean imbalance had no
-        aFRR been called. Over all bids as joined (n,): `available_mw` is what they can deliver although more was
-        sold, `slow_mw` what of MW left moves no faster than mFRR.
+        aFRR been called. Over all bids as joined (n,): `available_mw` is what they can deliver although more
+        was sold, `slow_mw` what of MW left moves no faster than mFRR.
         """
         path = imbalance_path(
             surplus_mw,

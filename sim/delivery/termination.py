@@ -19,7 +19,7 @@ from tandem_sim.markets.orders.bids import Bids
 TOO_LATE = "came after its ISP and stopped nothing"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TerminationSignals:
     """The way of DSOs' signals to the TSO in one ISP, which begins and ends at seconds of the scenario."""
 

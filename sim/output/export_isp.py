@@ -22,7 +22,7 @@ from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.sim.delivery.physics import Injections
 
 
-@dataclass
+@dataclass(kw_only=True)
 class IspExport:
     """Watches the gates of one ISP: what operators expected, who bid, what was sold."""
 

@@ -15,7 +15,7 @@ from tandem_sim.markets.auctions.reactive_power import ReactiveTrade
 from tandem_sim.markets.coordination.block import TSO as T
 from tandem_sim.markets.coordination.ledger import Ledger
 from tandem_sim.markets.orders.bids import Bids, StrArray
-from tandem_sim.markets.settlement.payments import Payment, Standing
+from tandem_sim.markets.settlement.payments import CapacityObligation, Payment
 from tandem_sim.markets.tolerances import NOTHING_MW
 from tandem_sim.sim.delivery.physics import GridResult
 
@@ -149,7 +149,7 @@ def record_reactive(record: Record, isp: int, trades: Sequence[ReactiveTrade]) -
         )
 
 
-def record_standings(record: Record, isp: int, standings: Sequence[Standing]) -> None:
+def record_standings(record: Record, isp: int, standings: Sequence[CapacityObligation]) -> None:
     """Capacity owed in an ISP, one row for every operator, service, provider and direction."""
     for s in standings:
         record(

@@ -103,7 +103,8 @@ TABLES: dict[str, dict[str, pa.DataType]] = {
         text="lv_feeder",
         integer="active_contracts",
         boolean="safe base_safe unconstrained_safe",
-        real="loading_pct unconstrained_loading_pct vm_min_pu vm_max_pu unconstrained_vm_min_pu unconstrained_vm_max_pu net_kw unconstrained_kw "
+        real="loading_pct unconstrained_loading_pct vm_min_pu vm_max_pu unconstrained_vm_min_pu "
+        "unconstrained_vm_max_pu net_kw unconstrained_kw "
         "withheld_kwh shed_kwh offer_up_kw offer_down_kw free_offer_up_kw free_offer_down_kw",
     ),
     "non_firm": _columns(

@@ -37,11 +37,14 @@ PRESETS: dict[str, dict[str, Any]] = {
     # ALEXANDER D3.3, 2.3.3: up to 5 % of yearly generation may be curtailed without compensation (there for
     # generators above 150 kVA). The price of what is compensated is synthetic.
     "wallonia": {
-        "sides": "export", "guaranteed_export_kw": 0.0, "free_share": 0.05, "compensation_eur_per_mwh": 60.0,
+        "sides": "export",
+        "guaranteed_export_kw": 0.0,
+        "free_share": 0.05,
+        "compensation_eur_per_mwh": 60.0,
     },
     # ALEXANDER D3.3, 3.5.1, its example: up to ten times a year for at most one hour each time.
     "ten-hours": {"activations_per_year": 10, "hours_each": 1.0},
-}  # fmt: skip
+}
 """Contracts as countries know them, each with its source."""
 
 
@@ -125,13 +128,19 @@ class NonFirmSettings(Section):
     permanent: bool = flag("Whether limits hold at all hours.", False)
     windows: list[WindowSettings] = several("Hours of every day in which limits hold.", 24, [])
     activations_per_year: int | None = count(
-        "How often a DSO may activate a contract (none: as often as needed).", (1, 100_000), None, unit="1/a",
+        "How often a DSO may activate a contract (none: as often as needed).",
+        (1, 100_000),
+        None,
+        unit="1/a",
         usual=(1, 1000),
-    )  # fmt: skip
+    )
     hours_each: float | None = number(
-        "Longest activation (none: as long as needed); not below an ISP.", "h", (0.05, 8784.0), None,
+        "Longest activation (none: as long as needed); not below an ISP.",
+        "h",
+        (0.05, 8784.0),
+        None,
         usual=(0.25, 24.0),
-    )  # fmt: skip
+    )
     notice_minutes: float = number(
         "How long before delivery an activation must be announced.",
         "min",
@@ -153,9 +162,12 @@ class NonFirmSettings(Section):
     substitution: list[Substitute] = several("Who makes good what limits take from what was sold.", 3, [])
     trading: bool = flag("Whether users trade what limits leave them.", False)
     trade_value_eur_per_mwh: float = number(
-        "Value of import that a limit withholds (synthetic).", "EUR/MWh", (0.01, 99_999.0), 200.0,
+        "Value of import that a limit withholds (synthetic).",
+        "EUR/MWh",
+        (0.01, 99_999.0),
+        200.0,
         usual=(1.0, 5000.0),
-    )  # fmt: skip
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -201,9 +213,14 @@ class NonFirmSettings(Section):
     def terms(self) -> Terms:
         """What the contract says besides capacities."""
         return Terms(
-            permanent=self.always, activations_per_year=self.activations_per_year, hours_each=self.hours_each, notice_minutes=self.notice_minutes, limits=self.limits,
-            compensation_eur_per_mwh=self.compensation_eur_per_mwh, free_share=self.free_share,
-        )  # fmt: skip
+            permanent=self.always,
+            activations_per_year=self.activations_per_year,
+            hours_each=self.hours_each,
+            notice_minutes=self.notice_minutes,
+            limits=self.limits,
+            compensation_eur_per_mwh=self.compensation_eur_per_mwh,
+            free_share=self.free_share,
+        )
 
 
 class IncidentSettings(Section):

@@ -108,17 +108,26 @@ class RegisterSettings(Section):
     grid_test: bool = flag("Whether DSOs refuse units that their study does not let sell.", False)
     study: StudySettings = about("The network flexibility study.", StudySettings())
     valid_days: float = number(
-        "Time for which a qualification is valid; five years as for FRR.", "d", (1.5, 36_500.0), 1825.0,
+        "Time for which a qualification is valid; five years as for FRR.",
+        "d",
+        (1.5, 36_500.0),
+        1825.0,
         usual=(30.0, 3650.0),
-    )  # fmt: skip
+    )
     strikes: int = count(
-        "ISPs in a row outside the delivery band that cost a group its qualification.", (1, 100_000), 8,
-        unit="ISP", usual=(1, 200),
-    )  # fmt: skip
+        "ISPs in a row outside the delivery band that cost a group its qualification.",
+        (1, 100_000),
+        8,
+        unit="ISP",
+        usual=(1, 200),
+    )
     suspension_hours: float = number(
-        "Time for which a group that lost its qualification may not ask again.", "h", (0.0, 8784.0), 24.0,
+        "Time for which a group that lost its qualification may not ask again.",
+        "h",
+        (0.0, 8784.0),
+        24.0,
         usual=(0.0, 720.0),
-    )  # fmt: skip
+    )
 
 
 class LocalNeed(Section):
@@ -224,9 +233,12 @@ class ReactiveSettings(Section):
         "What inverters ask for either direction.", 4.0, unit="EUR/Mvarh", usual=(0.0, 100.0)
     )
     power_factor: float = number(
-        "Power factor at which inverters of PV and batteries carry their rated power.", "p.u.",
-        (0.1, 0.999), 0.9, usual=(0.8, 0.99),
-    )  # fmt: skip
+        "Power factor at which inverters of PV and batteries carry their rated power.",
+        "p.u.",
+        (0.1, 0.999),
+        0.9,
+        usual=(0.8, 0.99),
+    )
 
 
 class SettlementSettings(Section):

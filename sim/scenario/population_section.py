@@ -32,25 +32,34 @@ class PopulationSettings(Section):
         "Share of cars that charge evenly until departure; the others charge at once.", _GIVEN.smart_share
     )
     consumption_kwh: float = number(
-        "Median of annual consumption without cars and heat pumps (lognormal).", "kWh/a", (1.0, 1e6),
-        _GIVEN.consumption_kwh, usual=(500.0, 10_000.0),
-    )  # fmt: skip
+        "Median of annual consumption without cars and heat pumps (lognormal).",
+        "kWh/a",
+        (1.0, 1e6),
+        _GIVEN.consumption_kwh,
+        usual=(500.0, 10_000.0),
+    )
     consumption_sigma: float = number(
         "Standard deviation of its logarithm.", "", (0.0, 3.0), _GIVEN.consumption_sigma, usual=(0.0, 1.0)
     )
     consumption_range_kwh: Span = span(
-        "Range that annual consumption is cut to.", "kWh/a", (1.0, 1e6), _GIVEN.consumption_range_kwh,
+        "Range that annual consumption is cut to.",
+        "kWh/a",
+        (1.0, 1e6),
+        _GIVEN.consumption_range_kwh,
         usual=(100.0, 50_000.0),
-    )  # fmt: skip
+    )
     pv_kwp: Span = span("Peak power of PV.", "kW", (0.1, 100.0), _GIVEN.pv_kwp, usual=(1.0, 20.0))
     battery_kwh: Span = span(
         "Usable energy of a battery.", "kWh", (0.1, 1000.0), _GIVEN.battery_kwh, usual=(1.0, 30.0)
     )
     battery_kw: Span = span("Power of a battery.", "kW", (0.1, 100.0), _GIVEN.battery_kw, usual=(0.5, 20.0))
     battery_efficiency: Span = span(
-        "Efficiency of a battery one way, charging and discharging alike.", "p.u.", (0.5, 1.0),
-        _GIVEN.battery_efficiency, usual=(0.85, 1.0),
-    )  # fmt: skip
+        "Efficiency of a battery one way, charging and discharging alike.",
+        "p.u.",
+        (0.5, 1.0),
+        _GIVEN.battery_efficiency,
+        usual=(0.85, 1.0),
+    )
     heat_pump_kw: Span = span(
         "Electrical power of a heat pump.", "kW", (0.1, 100.0), _GIVEN.heat_pump_kw, usual=(0.5, 15.0)
     )
@@ -68,9 +77,12 @@ class PopulationSettings(Section):
         "Thermal time constant of a house.", "h", (1.0, 10_000.0), _GIVEN.heat_loss_h, usual=(10.0, 500.0)
     )
     recovery_h: float = number(
-        "Time constant with which a thermostat brings a deviation back to zero; at most heat_loss_h.", "h",
-        (0.1, 10_000.0), _GIVEN.recovery_h, usual=(0.5, 24.0),
-    )  # fmt: skip
+        "Time constant with which a thermostat brings a deviation back to zero; at most heat_loss_h.",
+        "h",
+        (0.1, 10_000.0),
+        _GIVEN.recovery_h,
+        usual=(0.5, 24.0),
+    )
     band_k: float = number(
         "Half the width of the comfort band.", "K", (0.01, 20.0), _GIVEN.band_k, usual=(0.1, 3.0)
     )
@@ -84,9 +96,12 @@ class PopulationSettings(Section):
     comfort_eur_per_mwh: Span = costs("Discomfort of heating otherwise.", _GIVEN.comfort_eur_per_mwh)
     feed_in_eur_per_mwh: Span = costs("Feed-in tariff of PV.", _GIVEN.feed_in_eur_per_mwh)
     shift_weeks: int = count(
-        "Whole weeks by which profiles of households and cars are moved at most, either way.", (0, 26),
-        _GIVEN.shift_weeks, unit="week", usual=(0, 8),
-    )  # fmt: skip
+        "Whole weeks by which profiles of households and cars are moved at most, either way.",
+        (0, 26),
+        _GIVEN.shift_weeks,
+        unit="week",
+        usual=(0, 8),
+    )
     jitter_h: float = number(
         "Hours by which profiles are moved at most, either way.",
         "h",
@@ -95,9 +110,12 @@ class PopulationSettings(Section):
         usual=(0.0, 6.0),
     )
     sustain_isps: int = count(
-        "ISPs in a row for which an offer of a device with limited energy must be bearable.", (1, 288),
-        _GIVEN.sustain_isps, unit="ISP", usual=(1, 32),
-    )  # fmt: skip
+        "ISPs in a row for which an offer of a device with limited energy must be bearable.",
+        (1, 288),
+        _GIVEN.sustain_isps,
+        unit="ISP",
+        usual=(1, 32),
+    )
     three_phase_share: float = share(
         "Share of households connected on three phases.", _GIVEN.three_phase_share
     )

@@ -48,9 +48,15 @@ def number(
 ) -> Any:
     """A finite number within `hard`, both ends included, and as a rule within `usual`."""
     return Field(
-        default=default, description=meaning, json_schema_extra=_extra(unit, usual), ge=hard[0], le=hard[1],
-        strict=True, allow_inf_nan=False, **more,
-    )  # fmt: skip
+        default=default,
+        description=meaning,
+        json_schema_extra=_extra(unit, usual),
+        ge=hard[0],
+        le=hard[1],
+        strict=True,
+        allow_inf_nan=False,
+        **more,
+    )
 
 
 def count(
@@ -63,9 +69,13 @@ def count(
 ) -> Any:
     """A whole number within `hard`, both ends included, and as a rule within `usual`."""
     return Field(
-        default=default, description=meaning, json_schema_extra=_extra(unit, usual), ge=hard[0], le=hard[1],
+        default=default,
+        description=meaning,
+        json_schema_extra=_extra(unit, usual),
+        ge=hard[0],
+        le=hard[1],
         strict=True,
-    )  # fmt: skip
+    )
 
 
 def share(meaning: str, default: Any = ..., *, most: float = 1.0, usual: Limits | None = None) -> Any:

@@ -100,9 +100,12 @@ class Scenario(Section):
         "What happens when a strategy offers what it may not: the run stops, or it bids the truth.", "stop"
     )
     strategy_limit_s: float = number(
-        "Longest call of a strategy that is not built in (0: no limit).", "s", (0.0, 86_400.0), LIMIT_S,
+        "Longest call of a strategy that is not built in (0: no limit).",
+        "s",
+        (0.0, 86_400.0),
+        LIMIT_S,
         usual=(0.0, 3600.0),
-    )  # fmt: skip
+    )
     publishes_books: bool = flag(
         "Whether sellers may see others' bids of the last settled ISP, nameless.", False
     )
@@ -121,7 +124,9 @@ class Scenario(Section):
     gates: GateSettings = about("Lead times before delivery.", GateSettings())
     messages: LinkSettings = about("How messages travel.", LinkSettings())
     dso: DsoSettings = about("How DSOs model their grids.", DsoSettings())
-    power_flow_check: PowerFlowCheckSettings = about("AC validation after activation.", PowerFlowCheckSettings())
+    power_flow_check: PowerFlowCheckSettings = about(
+        "AC validation after activation.", PowerFlowCheckSettings()
+    )
     reserve: ReserveSettings = about("The automatic reserve (aFRR).", ReserveSettings())
     imbalance: ImbalanceSettings = about("How imbalance is priced.", ImbalanceSettings())
     flexibility_register: RegisterSettings = about("The flexibility register.", RegisterSettings())
@@ -217,7 +222,9 @@ class Scenario(Section):
     @property
     def studies(self) -> bool:
         """Whether DSOs make a network flexibility study: for the check of bids, or of units that register."""
-        return self.grid_prequalification == "static" or (self.flexibility_register.enabled and self.flexibility_register.grid_test)
+        return self.grid_prequalification == "static" or (
+            self.flexibility_register.enabled and self.flexibility_register.grid_test
+        )
 
     @field_validator("zone")
     @classmethod
@@ -347,15 +354,19 @@ def _study_problems(scenario: Scenario) -> list[str]:
     """What is wrong with a network flexibility study, each as "field: problem"."""
     study, register = scenario.flexibility_register.study, scenario.flexibility_register
     problems = [
-        f"flexibility_register.study.{key}: no study is made, for prequalification is not static and there is no "
-        "register with grid_test"
+        f"flexibility_register.study.{key}: no study is made, for grid_prequalification is not "
+        "static and there is no register with grid_test"
         for key in study.in_time
         if not scenario.studies
     ]
     if register.grid_test and not register.enabled:
-        problems.append("flexibility_register.grid_test: there is no register, for flexibility_register.enabled is false")
+        problems.append(
+            "flexibility_register.grid_test: there is no register, for flexibility_register.enabled is false"
+        )
     if scenario.studies and study.emergencies and scenario.grid_prequalification != "static":
-        problems.append("flexibility_register.study.emergencies: measures are taken where bids are checked, static only")
+        problems.append(
+            "flexibility_register.study.emergencies: measures are taken where bids are checked, static only"
+        )
     areas, pools = {d.id for d in scenario.distribution}, set(scenario.pools)
     placed = {f"reviews.{k}": review.area for k, review in enumerate(study.reviews)}
     placed |= {f"emergencies.{k}": emergency.area for k, emergency in enumerate(study.emergencies)}
@@ -416,7 +427,9 @@ def _non_firm_problems(scenario: Scenario) -> list[str]:
             f"which contracts are activated (role {settings.role}), so none ever could be"
         )
     if "tso" in settings.substitution and scenario.scheme == "integrated":
-        problems.append("non_firm.substitution: tso needs a market that the TSO clears, and integrated has none")
+        problems.append(
+            "non_firm.substitution: tso needs a market that the TSO clears, and integrated has none"
+        )
     return problems
 
 

@@ -73,9 +73,12 @@ class UnitSettings(Section):
     )
     c1: float = price("Linear part of its marginal cost.")
     c2: float = number(
-        "Half of what marginal cost rises by per MW: cost is c1 p + c2 p^2.", "EUR/MW2h", (0.0, 1000.0), 0.0,
+        "Half of what marginal cost rises by per MW: cost is c1 p + c2 p^2.",
+        "EUR/MW2h",
+        (0.0, 1000.0),
+        0.0,
         usual=(0.0, 10.0),
-    )  # fmt: skip
+    )
     adder: float = cost(
         "What it asks above marginal cost for going up, and below it for going down.", 0.0, usual=(0.0, 500.0)
     )
@@ -103,9 +106,11 @@ class GridSettings(Section):
 
     grid: str = text("Grid: a file, a SimBench code, case69, case141 or a pandapower network.", most=4000)
     ratings_mva: dict[Word, Rating] = several(
-        "Ratings by branch (line 4, trafo 0), where the data have none or the study changes them.", 100_000,
-        {}, unit="MVA",
-    )  # fmt: skip
+        "Ratings by branch (line 4, trafo 0), where the data have none or the study changes them.",
+        100_000,
+        {},
+        unit="MVA",
+    )
     load_scale: float = number(
         "Factor on the nominal load of the grid's data.", "p.u.", (0.0, 100.0), 1.0, usual=(0.05, 5.0)
     )
@@ -153,9 +158,12 @@ class ProductSettings(Section):
     price_floor_eur_per_mwh: float = price("Lowest price that may be bid.", -9999.0, usual=(-15_000.0, 0.0))
     price_cap_eur_per_mwh: float = price("Highest price that may be bid.", 9999.0, usual=(100.0, 15_000.0))
     pool_minimum_mw: float = number(
-        "What the TSO's market takes from a provider at least: its bids of one direction in a system.", "MW",
-        (0.0, 1000.0), 0.0, usual=(0.0, 10.0),
-    )  # fmt: skip
+        "What the TSO's market takes from a provider at least: its bids of one direction in a system.",
+        "MW",
+        (0.0, 1000.0),
+        0.0,
+        usual=(0.0, 10.0),
+    )
 
     @model_validator(mode="after")
     def _floor_below_cap(self) -> ProductSettings:
@@ -254,9 +262,12 @@ class ReserveSettings(Section):
         "Time in which a bid goes from 0 to full power.", "s", (1.0, 3600.0), 300.0, usual=(30.0, 900.0)
     )
     gain: float = number(
-        "Proportional part of the controller: MW called at once per MW of area control error.", "MW/MW",
-        (0.0, 10.0), 0.2, usual=(0.0, 1.0),
-    )  # fmt: skip
+        "Proportional part of the controller: MW called at once per MW of area control error.",
+        "MW/MW",
+        (0.0, 10.0),
+        0.2,
+        usual=(0.0, 1.0),
+    )
     integral_s: float = number(
         "Integral time of the controller.", "s", (1.0, 36_000.0), 100.0, usual=(10.0, 1000.0)
     )
@@ -264,22 +275,30 @@ class ReserveSettings(Section):
         "Time from a decision to its set-point, a multiple of cycle_s.", (0, 900), 0, unit="s", usual=(0, 120)
     )
     step_mw: Step = number(
-        "Step in which the set-point of a BSP moves (0: with its ramp).", "MW", (0.0, 1000.0), 0.0,
+        "Step in which the set-point of a BSP moves (0: with its ramp).",
+        "MW",
+        (0.0, 1000.0),
+        0.0,
         usual=(0.0, 10.0),
-    )  # fmt: skip
+    )
     noise_mw: float = number(
-        "Standard deviation of the imbalance inside the ISP (synthetic).", "MW", (0.0, 10_000.0), 2.0,
+        "Standard deviation of the imbalance inside the ISP (synthetic).",
+        "MW",
+        (0.0, 10_000.0),
+        2.0,
         usual=(0.0, 200.0),
-    )  # fmt: skip
+    )
     monitor_s: int = count(
         "Time between two looks of DSOs at their grids.", (1, 3600), 60, unit="s", usual=(4, 900)
     )
     termination: bool = flag("Whether DSOs may stop what hurts their grids.", True)
     pricing: ReservePricing = about("What the reserve is paid: as bid, or as cleared by ISP.", "pay-as-bid")
     setpoint_loss: float = share(
-        "Share of set-points that reach no BSP in a cycle: it keeps to the last one.", 0.0, most=0.9,
+        "Share of set-points that reach no BSP in a cycle: it keeps to the last one.",
+        0.0,
+        most=0.9,
         usual=(0.0, 0.1),
-    )  # fmt: skip
+    )
 
 
 class ImbalanceSettings(Section):

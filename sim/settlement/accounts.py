@@ -17,7 +17,7 @@ from tandem_sim.markets.coordination.ledger import Ledger
 from tandem_sim.markets.orders.bids import UP, Bids
 from tandem_sim.markets.services.capacity import CapacityBook, Contract
 from tandem_sim.markets.services.substitution import SUBSTITUTION
-from tandem_sim.markets.settlement.payments import RESERVE, Standing
+from tandem_sim.markets.settlement.payments import RESERVE, CapacityObligation
 
 
 def buyer_of_market(scheme: Scheme) -> dict[str, str]:
@@ -86,7 +86,15 @@ def reactive_trades(
         if "reactive_mvar" in state:
             offers, awarded = state["reactive_bids"], state["reactive_mvar"]
             parts = [seller.delivered_mvar(offers, awarded, group_mvar) for seller in sellers]
-            trades.append(ReactiveTrade(buyer=dso.name, system=dso.system, offers=offers, awarded_mvar=awarded, delivered_mvar=np.sum(parts, axis=0)))
+            trades.append(
+                ReactiveTrade(
+                    buyer=dso.name,
+                    system=dso.system,
+                    offers=offers,
+                    awarded_mvar=awarded,
+                    delivered_mvar=np.sum(parts, axis=0),
+                )
+            )
     return trades
 
 
@@ -97,7 +105,7 @@ def standings(
     offers_mw: Mapping[str, FloatArray],
     nominated_mw: Mapping[tuple[int, str], tuple[float, float]] | None,
     tso: str,
-) -> list[Standing]:
+) -> list[CapacityObligation]:
     """Capacity owed in an ISP, against what was offered as energy and what DSOs let stand of it.
 
     Held quantities count for aFRR; of the rest what a pool owes its DSO counts for that, and what is left for
@@ -134,5 +142,16 @@ def standings(
             offered = min(offered, nominated_mw.get((isp, provider), (0.0, 0.0))[0 if direction == UP else 1])
         kept = offered if operator != tso else min(kept, offered)
         mw, pay = sum(c.mw for c in contracts), sum(c.mw * c.price for c in contracts)
-        found.append(Standing(operator=operator, service=service, provider=provider, direction=direction, obligation_mw=mw, offered_mw=offered, fulfilled_mw=kept, owed_eur_per_h=pay))
+        found.append(
+            CapacityObligation(
+                operator=operator,
+                service=service,
+                provider=provider,
+                direction=direction,
+                obligation_mw=mw,
+                offered_mw=offered,
+                fulfilled_mw=kept,
+                owed_eur_per_h=pay,
+            )
+        )
     return found

@@ -26,8 +26,6 @@ POWER_TOLERANCE_KW = 1e-6
 FLOW_TOLERANCE_MW = 1e-5  # of a converged power flow
 
 
-
-
 def audit_ledger(isp: int, ledger: Ledger, books: Mapping[str, Bids]) -> None:
     """Awards over all markets never exceed what was offered, and are never negative."""
     for system, bids in books.items():

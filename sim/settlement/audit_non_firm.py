@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tandem_sim.agents.devices.connection_limits import Caps
+from tandem_sim.agents.devices.connection_limits import ConnectionLimits
 from tandem_sim.agents.households.fleet import FleetStep
 from tandem_sim.agents.non_firm.contracts import Contracts
 from tandem_sim.grids.errors import AuditError
@@ -24,9 +24,14 @@ class NonFirmAudit:
         self._year = int(year_of[0]) if len(year_of) else 0
 
     def check(
-        self, isp: int, step: FleetStep, whole: Caps, activated: Caps | None, active: BoolArray,
+        self,
+        isp: int,
+        step: FleetStep,
+        whole: ConnectionLimits,
+        activated: ConnectionLimits | None,
+        active: BoolArray,
         traded: BoolArray,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """One delivered ISP.
 
         `whole` are all limits that hold, `activated` those of them that were sent to households; `active`
@@ -38,9 +43,14 @@ class NonFirmAudit:
             self._as_agreed(isp, activated, active, traded)
         self._count(isp, active)
 
-    def _as_agreed(self, isp: int, caps: Caps, active: BoolArray, traded: BoolArray) -> None:
+    def _as_agreed(
+        self, isp: int, connection_limits: ConnectionLimits, active: BoolArray, traded: BoolArray
+    ) -> None:
         c = self._contracts
-        for cap, least in ((caps.import_kw, c.import_kw), (caps.export_kw, c.export_kw)):
+        for cap, least in (
+            (connection_limits.import_kw, c.import_kw),
+            (connection_limits.export_kw, c.export_kw),
+        ):
             below = np.where(active & ~traded, least - cap, 0.0)
             self._refuse(isp, below, "is limited below its guaranteed capacity, by")
             stray = np.where(np.isfinite(cap) & ~active & ~traded, 1.0, 0.0)

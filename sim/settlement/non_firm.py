@@ -9,7 +9,7 @@ import numpy as np
 
 from tandem_sim.agents.base.agent import Record
 from tandem_sim.agents.base.messages import OrderMessage
-from tandem_sim.agents.devices.connection_limits import Standing
+from tandem_sim.agents.devices.connection_limits import PermanentLimits
 from tandem_sim.agents.households.fleet import FleetStep
 from tandem_sim.agents.households.fleet_agent import FleetAgent
 from tandem_sim.agents.non_firm.contracts import ContractBook
@@ -33,7 +33,7 @@ from tandem_sim.sim.settlement.audit_non_firm import NonFirmAudit
 Books = Mapping[str, tuple[Bids, FloatArray]]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class NonFirm:
     """Feeders and contracts of a run."""
 
@@ -51,7 +51,7 @@ class NonFirm:
     hours: float
     shortfall_eur_per_mwh: float  # on reserve called and not delivered
     year_of: IntArray
-    standing: Standing
+    standing: PermanentLimits
     transfers: dict[int, list[Transfer]] = field(default_factory=dict)
     changes: dict[int, list[Change]] = field(default_factory=dict)  # of orders, by ISP
     _substituted: dict[int, list[tuple[str, Substituted]]] = field(default_factory=dict)
@@ -171,8 +171,10 @@ class NonFirm:
 
     def deliver(self, isp: int, step: FleetStep) -> None:
         """Look at every feeder as it now is, hold contracts to their terms, and record both."""
-        caps, active = self.fleet_agent.caps(isp), self.book.active(isp)
-        self.audit.check(isp, step, self.standing.at(isp, caps), caps, active, self._traded(isp))
+        connection_limits, active = self.fleet_agent.connection_limits(isp), self.book.active(isp)
+        self.audit.check(
+            isp, step, self.standing.at(isp, connection_limits), connection_limits, active, self._traded(isp)
+        )
         connection = self.book.contracts.connection_kw
         wish = np.clip(step.connection_unconstrained_kw, -connection, connection)
         points = np.stack([step.connection_kw, step.connection_base_kw, wish])
@@ -190,19 +192,38 @@ class NonFirm:
         """Compensation for energy withheld, help among pools, and curtailment traded."""
         paid = [
             Payment(
-                payer=t.payer, payee=t.payee, kind="substitution", quantity_mwh=t.direction * t.mw * self.hours,
+                payer=t.payer,
+                payee=t.payee,
+                kind="substitution",
+                quantity_mwh=t.direction * t.mw * self.hours,
                 amount_eur=t.direction * t.price * t.mw * self.hours,
             )
             for t in self.transfers.get(isp, ())
-        ]  # fmt: skip
+        ]
         if self.shortfall_eur_per_mwh > 0.0:
             for name, mw in self._missed.pop(isp, ()):
                 mwh = mw * self.hours
-                paid.append(Payment(payer=name, payee=self.tso.name, kind="shortfall", quantity_mwh=mwh, amount_eur=self.shortfall_eur_per_mwh * mwh))
+                paid.append(
+                    Payment(
+                        payer=name,
+                        payee=self.tso.name,
+                        kind="shortfall",
+                        quantity_mwh=mwh,
+                        amount_eur=self.shortfall_eur_per_mwh * mwh,
+                    )
+                )
         for dso in self.dsos:
             for deal in dso.trading.deals.pop(isp, ()) if dso.trading is not None else ():
                 mwh = deal.kw / 1000.0 * self.hours
-                paid.append(Payment(payer=deal.buyer, payee=deal.seller, kind="curtailment trade", quantity_mwh=mwh, amount_eur=deal.price * mwh))
+                paid.append(
+                    Payment(
+                        payer=deal.buyer,
+                        payee=deal.seller,
+                        kind="curtailment trade",
+                        quantity_mwh=mwh,
+                        amount_eur=deal.price * mwh,
+                    )
+                )
             paid += self._compensation(isp, dso, step)
         return paid
 
@@ -230,7 +251,15 @@ class NonFirm:
         if due.sum() <= 0.0:
             return []
         mwh = float((withheld - unpaid).sum()) / 1000.0
-        return [Payment(payer=dso.name, payee="households", kind="non-firm compensation", quantity_mwh=mwh, amount_eur=float(due.sum()))]
+        return [
+            Payment(
+                payer=dso.name,
+                payee="households",
+                kind="non-firm compensation",
+                quantity_mwh=mwh,
+                amount_eur=float(due.sum()),
+            )
+        ]
 
     def _in_force(self, isp: int) -> BoolArray:
         """Contracts (C,) that hold in an ISP: those activated, and those that hold without it."""
@@ -243,9 +272,14 @@ class NonFirm:
         return np.where(who, np.abs(step.connection_base_kw - wish), 0.0)
 
     def _record_lv_feeder(
-        self, isp: int, lv_feeder: LvFeeder, state: LvFeederState, step: FleetStep, wish: FloatArray,
+        self,
+        isp: int,
+        lv_feeder: LvFeeder,
+        state: LvFeederState,
+        step: FleetStep,
+        wish: FloatArray,
         active: BoolArray,
-    ) -> None:  # fmt: skip
+    ) -> None:
         mine = lv_feeder.connections
         withheld = self._withheld_kw(step, self._in_force(isp))[mine]
         offer, free = step.offer_kw[:, mine].sum(axis=1), step.free_offer_kw[:, mine].sum(axis=1)

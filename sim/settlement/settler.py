@@ -91,7 +91,7 @@ class SettlementRules:
     nomination: bool = False
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Settler:
     """Settles one ISP after another, none twice and none left out."""
 
@@ -179,9 +179,13 @@ class Settler:
         return prices
 
     def _imbalances(
-        self, delivery: Delivery, books: Mapping[str, Bids], ledger: Ledger, by_pool: Mapping[str, float],
+        self,
+        delivery: Delivery,
+        books: Mapping[str, Bids],
+        ledger: Ledger,
+        by_pool: Mapping[str, float],
         measured: Measured,
-    ) -> tuple[dict[str, float], float]:  # fmt: skip
+    ) -> tuple[dict[str, float], float]:
         """Imbalance of every party (MW, positive: long), and what no BRP is corrected for."""
         imbalance = dict(delivery.brp_mw)
         for brp, bought in bought_mw(books[T], ledger).items():
@@ -199,10 +203,15 @@ class Settler:
         return imbalance, uncorrected
 
     def _payments(
-        self, isp: int, books: Mapping[str, Bids], ledger: Ledger,
-        places: tuple[Mapping[Place, float], Mapping[Place, float]], imbalance: Mapping[str, float],
-        prices: ImbalancePrices, step: FleetStep,
-    ) -> list[Payment]:  # fmt: skip
+        self,
+        isp: int,
+        books: Mapping[str, Bids],
+        ledger: Ledger,
+        places: tuple[Mapping[Place, float], Mapping[Place, float]],
+        imbalance: Mapping[str, float],
+        prices: ImbalancePrices,
+        step: FleetStep,
+    ) -> list[Payment]:
         """All payments of an ISP. `places`: MW ordered and delivered, place by place."""
         scheme, hours, tso = self.tso.scheme, self.hours, self.tso.name
         payments = activation_payments(ledger, books, buyers(scheme, tso, self.dsos), hours)

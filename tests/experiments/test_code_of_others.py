@@ -78,9 +78,13 @@ def told(folder: Path, *commands: Sequence[object]) -> tuple[list[int], str]:
     path = os.pathsep.join([str(folder), str(ROOT)])
     asked = json.dumps([[str(part) for part in command] for command in commands])
     process = subprocess.run(
-        [sys.executable, "-c", DRIVER, asked], cwd=folder, env={**os.environ, "PYTHONPATH": path},
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [sys.executable, "-c", DRIVER, asked],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     said, _, codes = process.stdout.rpartition("codes ")
     return json.loads(codes), said + process.stderr
 

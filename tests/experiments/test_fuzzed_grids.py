@@ -19,7 +19,7 @@ import pandapower as pp
 import pandas as pd
 import pytest
 
-from tandem_sim.experiments.commands.envelope import Request, work_out
+from tandem_sim.experiments.commands.envelope import EnvelopeRequest, work_out
 from tandem_sim.grids.choices import POINTS, RULES
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.io.read import _of_content, load_network
@@ -44,15 +44,37 @@ def feeder() -> bytes:
     net.bus.loc[top, "vn_kv"] = 20.0
     pp.create_ext_grid(net, top)
     pp.create_transformer_from_parameters(
-        net, top, low, 0.4, 20.0, 0.4, 1.425, 6.0, 1.35, 0.3375,
-        vector_group="Dyn", vk0_percent=6.0, vkr0_percent=1.425, mag0_percent=100.0, mag0_rx=0.0,
+        net,
+        top,
+        low,
+        0.4,
+        20.0,
+        0.4,
+        1.425,
+        6.0,
+        1.35,
+        0.3375,
+        vector_group="Dyn",
+        vk0_percent=6.0,
+        vkr0_percent=1.425,
+        mag0_percent=100.0,
+        mag0_rx=0.0,
         si0_hv_partial=0.9,
-    )  # fmt: skip
+    )
     for before, after in ((low, users[0]), (users[0], users[1]), (low, users[2])):
         pp.create_line_from_parameters(
-            net, before, after, 0.1, 0.2, 0.08, 210.0, 0.3, r0_ohm_per_km=0.8, x0_ohm_per_km=0.32,
+            net,
+            before,
+            after,
+            0.1,
+            0.2,
+            0.08,
+            210.0,
+            0.3,
+            r0_ohm_per_km=0.8,
+            x0_ohm_per_km=0.32,
             c0_nf_per_km=100.0,
-        )  # fmt: skip
+        )
     pp.create_asymmetric_load(net, users[0], p_a_mw=0.002)
     for bus in users[1:]:
         pp.create_load(net, bus, 0.003, 0.001)
@@ -77,11 +99,16 @@ def envelopes(n: int, folder: Path) -> Iterator[tuple[int, str]]:
     rng, path = random.Random(3), folder / "net.json"
     for k in range(n):
         path.write_bytes(spoiled(rng, feeder()))
-        request = Request(net=str(path), rule=rng.choice(RULES), points=rng.choice(POINTS), participation=rng.choice((1.0, 0.4)))
+        request = EnvelopeRequest(
+            net=str(path),
+            rule=rng.choice(RULES),
+            points=rng.choice(POINTS),
+            participation=rng.choice((1.0, 0.4)),
+        )
         yield k, used(request)
 
 
-def used(request: Request) -> str:
+def used(request: EnvelopeRequest) -> str:
     """Work an envelope out: "ran", or why not. Guarantees are finite and within the connection."""
     try:
         answer = work_out(request)

@@ -43,34 +43,55 @@ def voltages(net: pandapowerNet, drawn_mva: dict[int, Any], vm_pu: float) -> Flo
         ],
         ComponentType.line: [
             {
-                "id": top + 1 + k, "from_node": int(row.from_bus), "to_node": int(row.to_bus),
-                "from_status": 1, "to_status": 1,
+                "id": top + 1 + k,
+                "from_node": int(row.from_bus),
+                "to_node": int(row.to_bus),
+                "from_status": 1,
+                "to_status": 1,
                 "r1": row.r_ohm_per_km * row.length_km / row.parallel,
                 "x1": row.x_ohm_per_km * row.length_km / row.parallel,
-                "c1": 1e-9 * row.c_nf_per_km * row.length_km * row.parallel, "tan1": 0.0,
+                "c1": 1e-9 * row.c_nf_per_km * row.length_km * row.parallel,
+                "tan1": 0.0,
                 "r0": row.r0_ohm_per_km * row.length_km / row.parallel,
                 "x0": row.x0_ohm_per_km * row.length_km / row.parallel,
-                "c0": 1e-9 * row.c0_nf_per_km * row.length_km * row.parallel, "tan0": 0.0,
+                "c0": 1e-9 * row.c0_nf_per_km * row.length_km * row.parallel,
+                "tan0": 0.0,
             }
             for k, row in enumerate(net.line.itertuples())
         ],
         ComponentType.transformer: [
             {
-                "id": top + 100_001 + k, "from_node": int(row.hv_bus), "to_node": int(row.lv_bus),
-                "from_status": 1, "to_status": 1, "u1": 1e3 * row.vn_hv_kv, "u2": 1e3 * row.vn_lv_kv,
-                "sn": 1e6 * row.sn_mva, "uk": row.vk_percent / 100.0,
-                "pk": 1e4 * row.vkr_percent * row.sn_mva, "i0": 0.0, "p0": 0.0,
-                "winding_from": WindingType.delta, "winding_to": WindingType.wye_n,
-                "x_grounding_to": row.xn_ohm, "r_grounding_to": row.rn_ohm,
-                "clock": round(row.shift_degree / 30.0) % 12, "tap_side": 0,
-                "tap_pos": int(row.tap_pos - row.tap_neutral), "tap_min": -9, "tap_max": 9, "tap_nom": 0,
+                "id": top + 100_001 + k,
+                "from_node": int(row.hv_bus),
+                "to_node": int(row.lv_bus),
+                "from_status": 1,
+                "to_status": 1,
+                "u1": 1e3 * row.vn_hv_kv,
+                "u2": 1e3 * row.vn_lv_kv,
+                "sn": 1e6 * row.sn_mva,
+                "uk": row.vk_percent / 100.0,
+                "pk": 1e4 * row.vkr_percent * row.sn_mva,
+                "i0": 0.0,
+                "p0": 0.0,
+                "winding_from": WindingType.delta,
+                "winding_to": WindingType.wye_n,
+                "x_grounding_to": row.xn_ohm,
+                "r_grounding_to": row.rn_ohm,
+                "clock": round(row.shift_degree / 30.0) % 12,
+                "tap_side": 0,
+                "tap_pos": int(row.tap_pos - row.tap_neutral),
+                "tap_min": -9,
+                "tap_max": 9,
+                "tap_nom": 0,
                 "tap_size": 10.0 * row.vn_hv_kv * row.tap_step_percent,
             }
             for k, row in enumerate(net.trafo.itertuples())
         ],
         ComponentType.shunt: [
             {
-                "id": top + 200_001 + k, "node": int(row.bus), "status": 1,
+                "id": top + 200_001 + k,
+                "node": int(row.bus),
+                "status": 1,
                 **{f"g{s}": row.p_mw / row.vn_kv**2 for s in (0, 1)},
                 **{f"b{s}": -row.q_mvar / row.vn_kv**2 for s in (0, 1)},
             }
@@ -78,12 +99,16 @@ def voltages(net: pandapowerNet, drawn_mva: dict[int, Any], vm_pu: float) -> Flo
         ],
         ComponentType.asym_load: [
             {
-                "id": top + 300_001 + k, "node": bus, "status": 1, "type": LoadGenType.const_power,
-                "p_specified": 1e6 * np.real(mva), "q_specified": 1e6 * np.imag(mva),
+                "id": top + 300_001 + k,
+                "node": bus,
+                "status": 1,
+                "type": LoadGenType.const_power,
+                "p_specified": 1e6 * np.real(mva),
+                "q_specified": 1e6 * np.imag(mva),
             }
             for k, (bus, mva) in enumerate(drawn_mva.items())
         ],
-    }  # fmt: skip
+    }
     given = {kind: _filled(kind, rows) for kind, rows in parts.items() if rows}
     model = PowerGridModel(given, system_frequency=float(net.f_hz))
     found = model.calculate_power_flow(symmetric=False, error_tolerance=1e-10)

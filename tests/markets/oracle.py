@@ -23,7 +23,7 @@ NO_LIMIT_MVA = 9000.0
 TOLERANCE = 1e-6  # of a limit
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Bid:
     """An offer to inject more (direction 1) or less (-1) at a pandapower bus; `system` is T or an area."""
 
@@ -35,7 +35,7 @@ class Bid:
     price: float  # EUR/MWh
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Edge:
     """A branch in service from node `a` to node `b`: its ratio stands at `a`, its impedance at `b`."""
 
@@ -49,7 +49,7 @@ class Edge:
     ground: complex = 0.0  # admittance to ground at each end, p.u.; that at `a` lies behind the ratio
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Feeder:
     """What feeds a node: ``w = gain w_parent - 2 (r P + x Q)``, the flow shared by parallel edges."""
 
@@ -60,7 +60,7 @@ class Feeder:
     shares: Mapping[str, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Limit:
     """A quantity of a grid kept in a band; `effect` is per MW of every bid of an auction (n,)."""
 
@@ -114,7 +114,11 @@ def edges(net: Any) -> list[Edge]:
         ends = [(bus, (k, bus) in open_at) for bus in (row.from_bus, row.to_bus)]
         if row.in_service and not all(is_open for _, is_open in ends):
             a, b = (-1 - k if is_open else node[bus] for bus, is_open in ends)
-            found.append(Edge(label=f"line {k}", a=a, b=b, r=r, x=x, ratio=1.0, limit_mva=_rating(limit), ground=ground))
+            found.append(
+                Edge(
+                    label=f"line {k}", a=a, b=b, r=r, x=x, ratio=1.0, limit_mva=_rating(limit), ground=ground
+                )
+            )
     for k, row in zip(net.trafo.index, net.trafo.itertuples(), strict=True):
         hv, lv = row.vn_hv_kv, row.vn_lv_kv
         if row.tap_side in ("hv", "lv") and row.tap_changer_type == "Ratio" and not pd.isna(row.tap_pos):
@@ -128,7 +132,18 @@ def edges(net: Any) -> list[Edge]:
         if row.in_service and ("t", k) not in opened:
             whole, ground = _star_as_triangle(complex(r, x), _magnetising(row, kv_lv / lv))
             a, b = node[row.hv_bus], node[row.lv_bus]
-            found.append(Edge(label=f"trafo {k}", a=a, b=b, r=whole.real, x=whole.imag, ratio=ratio, limit_mva=limit, ground=ground))
+            found.append(
+                Edge(
+                    label=f"trafo {k}",
+                    a=a,
+                    b=b,
+                    r=whole.real,
+                    x=whole.imag,
+                    ratio=ratio,
+                    limit_mva=limit,
+                    ground=ground,
+                )
+            )
     return found
 
 
@@ -235,12 +250,30 @@ class Area:
             if math.isfinite(mva):
                 mw = math.sqrt(max(mva**2 - flow_q[label] ** 2, 0.0))
                 effect = np.array([f[label] for f in flows])
-                found.append(Limit(label=f"{mine} {label}", base=flow[label], effect=effect, low=-mw, high=mw, penalty=OVERLOAD))
+                found.append(
+                    Limit(
+                        label=f"{mine} {label}",
+                        base=flow[label],
+                        effect=effect,
+                        low=-mw,
+                        high=mw,
+                        penalty=OVERLOAD,
+                    )
+                )
         for node in dict.fromkeys(self.node.values()):
             bands = [self.band(bus) for bus, at in self.node.items() if at == node]
             low, high = max(b[0] for b in bands) ** 2, min(b[1] for b in bands) ** 2
             effect = np.array([u[node] - none[node] for u in ws])
-            found.append(Limit(label=f"{mine} node {node}", base=w[node], effect=effect, low=low, high=high, penalty=VOLTAGE))
+            found.append(
+                Limit(
+                    label=f"{mine} node {node}",
+                    base=w[node],
+                    effect=effect,
+                    low=low,
+                    high=high,
+                    penalty=VOLTAGE,
+                )
+            )
         return found
 
 
@@ -277,7 +310,9 @@ def transmission_limits(net: Any, p: Mapping[int, float], at: Sequence[int], dir
             edge.limit_mva,
         )
         if math.isfinite(mva):
-            found.append(Limit(label=f"T {edge.label}", base=base, effect=effect, low=-mva, high=mva, penalty=OVERLOAD))
+            found.append(
+                Limit(label=f"T {edge.label}", base=base, effect=effect, low=-mva, high=mva, penalty=OVERLOAD)
+            )
     return found
 
 
@@ -328,7 +363,7 @@ def not_aggravated(limits: Sequence[Limit]) -> list[Limit]:
     return [replace(x, low=min(x.low, x.base), high=max(x.high, x.base), penalty=math.inf) for x in limits]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Answer:
     """What a scheme did: money (EUR/h), safety of the distribution grids, volumes in MW."""
 

@@ -24,7 +24,11 @@ EVERYTHING: dict[str, Any] = yaml.safe_load(SMALL.read_text(encoding="utf-8")) |
         },
     },
     "capacity": {
-        "afrr_up_mw": 2.0, "afrr_down_mw": 2.0, "mfrr_up_mw": 1.0, "mfrr_down_mw": 1.0, "nomination": True,
+        "afrr_up_mw": 2.0,
+        "afrr_down_mw": 2.0,
+        "mfrr_up_mw": 1.0,
+        "mfrr_down_mw": 1.0,
+        "nomination": True,
         "local": {"needs": [{"area": "D1", "direction": "up", "mw": 0.05, "from_hour": 17, "to_hour": 21}]},
     },
     "forwarding": {"amend": True, "reprice": True},
@@ -33,16 +37,25 @@ EVERYTHING: dict[str, Any] = yaml.safe_load(SMALL.read_text(encoding="utf-8")) |
     "settlement": {"baseline": "schedule"},
     "low_voltage": [
         {
-            "name": "S", "area": "D1", "bus": 61, "grid": "ieee_european_lv_asymmetric", "source_vm_pu": 1.0,
-            "band": {"low_pu": 0.95}, "plug_in": {"at": "2016-01-18T17:00:00", "kwh": 30.0},
+            "name": "S",
+            "area": "D1",
+            "bus": 61,
+            "grid": "ieee_european_lv_asymmetric",
+            "source_vm_pu": 1.0,
+            "band": {"low_pu": 0.95},
+            "plug_in": {"at": "2016-01-18T17:00:00", "kwh": 30.0},
         }
     ],
     "non_firm": {
-        "enabled": True, "guaranteed_import_kw": 4.2, "guaranteed_export_kw": 5.0, "trading": True,
-        "substitution": ["portfolio", "aggregators", "tso"], "participation": 0.6,
+        "enabled": True,
+        "guaranteed_import_kw": 4.2,
+        "guaranteed_export_kw": 5.0,
+        "trading": True,
+        "substitution": ["portfolio", "aggregators", "tso"],
+        "participation": 0.6,
     },
     "incidents": [{"bus": 3, "mw": 5.0, "start": "2016-01-18T17:30:00", "end": "2016-01-18T18:30:00"}],
-}  # fmt: skip
+}
 """On a winter evening at five, when cars are plugged in."""
 NUMBERS: list[Row] = [row for row in rows() if row.low is not None]
 

@@ -22,8 +22,12 @@ ISPS = 3
 MOST_S = 10.0
 """Of processor time, for a busy machine is no fault of a value."""
 EMERGENCY = {
-    "area": "D1", "buses": [3], "start": "2016-01-18T17:00", "end": "2016-01-18T18:00", "cause": "works",
-}  # fmt: skip
+    "area": "D1",
+    "buses": [3],
+    "start": "2016-01-18T17:00",
+    "end": "2016-01-18T18:00",
+    "cause": "works",
+}
 NEEDED: dict[str, dict[str, Any]] = {
     "aggregation_step_mw": {"scheme": "aggregation", "aggregation": "discrete"},
     "boundary_tolerance_mw": {"scheme": "shared-balancing"},
@@ -36,9 +40,10 @@ NEEDED: dict[str, dict[str, Any]] = {
     "non_firm.windows": {"non_firm": {"enabled": True, "windows": [{"from_hour": 1, "to_hour": 20}]}},
     "non_firm.hours_each": {"non_firm": {"enabled": True, "guaranteed_import_kw": 4.2}},
     "flexibility_register.study.emergencies": {
-        "grid_prequalification": "static", "flexibility_register": {"enabled": True, "study": {"emergencies": [EMERGENCY]}},
+        "grid_prequalification": "static",
+        "flexibility_register": {"enabled": True, "study": {"emergencies": [EMERGENCY]}},
     },
-}  # fmt: skip
+}
 """What must be chosen for a field to have an effect, beside what everything has."""
 
 

@@ -27,7 +27,13 @@ AREAS = [SimpleNamespace(name="D1", sites=range(2)), SimpleNamespace(name="D2", 
 def _meters() -> Meters:
     days = DayIndex({}, {}, {})
     return Meters(
-        method="counterfactual", rules=BaselineRules(), pools=["A", "B"], areas=cast(Any, AREAS), groups=GROUPS, days=days, record=lambda *row: None
+        method="counterfactual",
+        rules=BaselineRules(),
+        pools=["A", "B"],
+        areas=cast(Any, AREAS),
+        groups=GROUPS,
+        days=days,
+        record=lambda *row: None,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tandem_sim.agents.devices.connection_limits import Caps
+from tandem_sim.agents.devices.connection_limits import ConnectionLimits
 from tandem_sim.agents.households.fleet import FleetStep, HouseholdFleet
 from tandem_sim.agents.households.fleet_agent import FleetAgent
 from tandem_sim.agents.parties.seller_report import seller_rows
@@ -20,7 +20,7 @@ from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.clearing.needs import Clearing
 from tandem_sim.markets.clearing.pricing import Sale
 from tandem_sim.markets.coordination.ledger import Ledger
-from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister, Unit
+from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister, RegisteredUnit
 from tandem_sim.markets.services.capacity import CapacityBook, Contract
 from tandem_sim.markets.settlement.payments import Payment
 from tandem_sim.sim.delivery import reserve as control
@@ -57,9 +57,13 @@ def test_energy_from_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     honest = HouseholdFleet.step
 
     def generous(
-        self: HouseholdFleet, isp: int, up: FloatArray | None, down: FloatArray | None, caps: Caps | None
+        self: HouseholdFleet,
+        isp: int,
+        up: FloatArray | None,
+        down: FloatArray | None,
+        connection_limits: ConnectionLimits | None,
     ) -> FleetStep:
-        step = honest(self, isp, up, down, caps)
+        step = honest(self, isp, up, down, connection_limits)
         return replace(step, up_kw=step.up_kw + 1.0)
 
     monkeypatch.setattr(HouseholdFleet, "step", generous)
@@ -149,7 +153,12 @@ def test_capacity_paid_at_another_price(monkeypatch: pytest.MonkeyPatch, tmp_pat
 def test_a_penalty_beyond_its_rule(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def greedy(payments: list[Payment]) -> list[Payment]:
         first = payments[0]
-        return [*payments, Payment(payer=first.payee, payee=first.payer, kind="unavailability", quantity_mwh=0.0, amount_eur=1e6)]
+        return [
+            *payments,
+            Payment(
+                payer=first.payee, payee=first.payer, kind="unavailability", quantity_mwh=0.0, amount_eur=1e6
+            ),
+        ]
 
     _tamper(monkeypatch, settling, "capacity_payments", greedy)
     _caught(tmp_path, "at most", **STANDING)
@@ -169,7 +178,7 @@ def test_a_unit_that_sells_more_than_it_is_registered_for(
     def blind(self: FlexibilityRegister, isp: int, bids: Any, *given: Any) -> list[str]:
         return [""] * len(bids)
 
-    def small(self: FlexibilityRegister, provider: str, units: Sequence[Unit], *given: Any) -> None:
+    def small(self: FlexibilityRegister, provider: str, units: Sequence[RegisteredUnit], *given: Any) -> None:
         honest(self, provider, [replace(u, up_mw=1e-5, down_mw=1e-5) for u in units], *given)
 
     honest = FlexibilityRegister.enter
@@ -255,7 +264,18 @@ def test_an_award_left_out_of_the_total(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 def test_contracts_are_what_the_audit_looks_at() -> None:
     book = CapacityBook(FlexibilityRegister())
-    book.enter(Contract(operator="TSO", service="aFRR", provider="A", system="D1", direction=1, isps=range(2), mw=1.0, price=5.0))
+    book.enter(
+        Contract(
+            operator="TSO",
+            service="aFRR",
+            provider="A",
+            system="D1",
+            direction=1,
+            isps=range(2),
+            mw=1.0,
+            price=5.0,
+        )
+    )
     with pytest.raises(AuditError, match=r"A sold 1\.0 MW of capacity in D1 and has 0"):
         audit_capacity(0, book, [], 1.3, 0.25)
     assert np.isclose(obligation_mw(book, 1, "A", "aFRR", 1), 1.0)

@@ -202,10 +202,19 @@ def test_a_dso_that_watches_the_reserve_sees_reactive_power_too() -> None:
 
 def _trade(awarded: list[float], delivered: list[float]) -> ReactiveTrade:
     offers = book(("a", 1, 1, 0.6, 4.0), ("b", 1, -1, 0.5, 6.0))
-    return ReactiveTrade(buyer="DSO-D", system="D", offers=offers, awarded_mvar=np.array(awarded), delivered_mvar=np.array(delivered))
+    return ReactiveTrade(
+        buyer="DSO-D",
+        system="D",
+        offers=offers,
+        awarded_mvar=np.array(awarded),
+        delivered_mvar=np.array(delivered),
+    )
 
 
-PAID = [Payment(payer="DSO-D", payee="A", kind="reactive", quantity_mwh=0.0, amount_eur=0.5), Payment(payer="DSO-D", payee="B", kind="reactive", quantity_mwh=0.0, amount_eur=0.6)]
+PAID = [
+    Payment(payer="DSO-D", payee="A", kind="reactive", quantity_mwh=0.0, amount_eur=0.5),
+    Payment(payer="DSO-D", payee="B", kind="reactive", quantity_mwh=0.0, amount_eur=0.6),
+]
 
 
 def test_honest_trade_passes() -> None:

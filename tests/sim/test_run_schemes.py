@@ -20,9 +20,15 @@ HALF_HOURLY: dict[str, Any] = {**conftest.HALF_HOURLY, "seed": 1}
 
 Runs = Callable[..., Path]
 TIGHT = [
-    {"id": "D1", "grid": "case69", "load_scale": 0.2, "interface_bus": 4, "other_profile": ["G0-A"],
-     "ratings_mva": {"line 4": 0.25, "line 50": 0.02, "line 60": 0.03}},
-]  # fmt: skip
+    {
+        "id": "D1",
+        "grid": "case69",
+        "load_scale": 0.2,
+        "interface_bus": 4,
+        "other_profile": ["G0-A"],
+        "ratings_mva": {"line 4": 0.25, "line 50": 0.02, "line 60": 0.03},
+    },
+]
 
 
 @pytest.mark.parametrize("scheme", list(SCHEMES))
@@ -125,7 +131,11 @@ def test_red_zones_stay_out_of_the_market(small_run: Runs) -> None:
     # D1's study leaves some nodes red: they bid, and are never called for balancing.
     study = {"study": {"region": "wallonia"}}  # which exempts nobody
     static = small_run(
-        scheme="central-02", grid_prequalification="static", distribution=TIGHT, flexibility_register=study, **HOURLY
+        scheme="central-02",
+        grid_prequalification="static",
+        distribution=TIGHT,
+        flexibility_register=study,
+        **HOURLY,
     )
     ours, offered = table(static, "activations"), table(static, "bids")
     up = offered[(offered.system == "D1") & (offered.direction > 0)]

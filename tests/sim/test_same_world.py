@@ -28,13 +28,16 @@ BUSY: dict[str, Any] = {
     "imbalance": {"rule": "dual"},
     "flexibility_register": {"enabled": True, "grid_test": True},
     "capacity": {
-        "afrr_up_mw": 2.0, "afrr_down_mw": 2.0, "mfrr_up_mw": 1.0, "nomination": True,
+        "afrr_up_mw": 2.0,
+        "afrr_down_mw": 2.0,
+        "mfrr_up_mw": 1.0,
+        "nomination": True,
         "local": {"needs": [{"area": "D1", "direction": "up", "mw": 0.05, "from_hour": 17, "to_hour": 21}]},
     },
     "forwarding": {"amend": True, "reprice": True, "consent": True},
     "settlement": {"baseline": "schedule", "schedule_mape": 0.05},
     "power_flow_check": {"audit_share": 0.1},
-}  # fmt: skip
+}
 """All that draws random numbers, and all that looks ahead."""
 PLAYED: dict[str, Any] = {
     **HOURLY,
@@ -90,10 +93,22 @@ TWO_AREAS: dict[str, Any] = {
         ],
     },
     "distribution": [
-        {"id": "D1", "grid": "case69", "load_scale": 0.2, "interface_bus": 4,
-         "other_profile": ["G0-A", "G1-B", "G2-A"], "ratings_mva": {"line 4": 0.25}},
-        {"id": "D2", "grid": "case33bw", "load_scale": 0.2, "interface_bus": 9, "other_profile": ["G0-A"],
-         "ratings_mva": {"line 2": 0.4}},
+        {
+            "id": "D1",
+            "grid": "case69",
+            "load_scale": 0.2,
+            "interface_bus": 4,
+            "other_profile": ["G0-A", "G1-B", "G2-A"],
+            "ratings_mva": {"line 4": 0.25},
+        },
+        {
+            "id": "D2",
+            "grid": "case33bw",
+            "load_scale": 0.2,
+            "interface_bus": 9,
+            "other_profile": ["G0-A"],
+            "ratings_mva": {"line 2": 0.4},
+        },
     ],
     "low_voltage": [
         {"name": name, "area": "D1", "bus": 61, "grid": "ieee_european_lv_asymmetric", "own_aggregator": True}
@@ -108,7 +123,7 @@ TWO_AREAS: dict[str, Any] = {
         {"aggregators": ["A02"], "name": "fixed-markup"},
         {"aggregators": ["A01", "G3"], "name": "exp3"},
     ],
-}  # fmt: skip
+}
 
 
 def _reversed(given: Any) -> Any:

@@ -248,7 +248,9 @@ def test_bad_delivery_costs_the_qualification_and_the_market(small_run: Runs) ->
 
 
 def test_qualifications_that_run_out_are_renewed(small_run: Runs) -> None:
-    folder = small_run(**_with(days=2, flexibility_register={"enabled": True, "valid_days": 1.5}, capacity={}))
+    folder = small_run(
+        **_with(days=2, flexibility_register={"enabled": True, "valid_days": 1.5}, capacity={})
+    )
     register = table(folder, "flexibility_register")
     again = register[(register.provider == "A01") & (register.unit == "") & (register.service == "aFRR")]
     assert len(again) > 1
@@ -266,6 +268,8 @@ def test_days_on_which_clocks_change_settle_without_gap_or_double(
     paid = money.kind == "capacity"
     assert paid.sum() == len(standing)  # two contracts of equal worth are two equal rows
     assert not money[~paid].duplicated(["isp", "payer", "payee", "kind", "quantity_mwh", "amount_eur"]).any()
-    per_isp = standing[(standing.service == "aFRR") & (standing.direction == 1)].groupby("isp").obligation_mw.sum()
+    per_isp = (
+        standing[(standing.service == "aFRR") & (standing.direction == 1)].groupby("isp").obligation_mw.sum()
+    )
     assert per_isp.index.tolist() == list(range(isps))
     assert per_isp.to_numpy() == pytest.approx(3.0)

@@ -93,10 +93,14 @@ def _behind_a_line(small_run: Callable[..., Path], name: str, rating_mva: float 
     ratings = {} if free else {"line 0": rating_mva}
     return small_run(
         transmission={**base, "units": [*base["units"], unit], "ratings_mva": ratings},
-        **HOURLY, days=2, publishes_books=True, forecast={"mape": 0.0 if free else 0.05},
+        **HOURLY,
+        days=2,
+        publishes_books=True,
+        forecast={"mape": 0.0 if free else 0.05},
         distribution=[{**area, "ratings_mva": {} if free else area["ratings_mva"]}],
-        strategies=[{"aggregators": ["G3"], "name": name}], label=f"{name} {rating_mva}",
-    )  # fmt: skip
+        strategies=[{"aggregators": ["G3"], "name": name}],
+        label=f"{name} {rating_mva}",
+    )
 
 
 def _earned_eur(folder: Path, unit: str) -> float:
@@ -174,7 +178,9 @@ def test_a_strike_binds_what_is_under_contract(small_run: Callable[..., Path]) -
     over: dict[str, Any] = {
         "flexibility_register": {"enabled": True},
         "capacity": {
-            "tick_mw": 0.01, "offered_share": 0.8, "strike_eur_per_mwh": 30.0,
+            "tick_mw": 0.01,
+            "offered_share": 0.8,
+            "strike_eur_per_mwh": 30.0,
             "local": {
                 "needs": [{"area": "D1", "direction": "up", "mw": 0.05, "from_hour": 16, "to_hour": 24}]
             },
@@ -182,7 +188,7 @@ def test_a_strike_binds_what_is_under_contract(small_run: Callable[..., Path]) -
         "strategies": [
             {"aggregators": ["A01", "A02", "A03"], "name": "fixed-markup", "options": {"eur_per_mwh": 300.0}}
         ],
-    }  # fmt: skip
+    }
     folder = small_run(**over, **HOURLY)
     orders, system = table(folder, "bids"), table(folder, "system")
     orders = orders[orders.provider.isin(["A01", "A02", "A03"]) & (orders.direction == 1)]
@@ -195,7 +201,9 @@ def test_a_strike_binds_what_is_under_contract(small_run: Callable[..., Path]) -
     struck = orders[beyond.round(6) <= 30.0].groupby(["isp", "provider"]).quantity_mw.sum()
     due = owed.set_index(["isp", "provider"])
     assert (beyond[orders.isp.isin(due.index.get_level_values(0))] > 100.0).any()  # the rest is free to ask
-    assert (struck.reindex(due.index).fillna(0.0) >= due[["obligation_mw", "offered_mw"]].min(axis=1) - 1e-6).all()
+    assert (
+        struck.reindex(due.index).fillna(0.0) >= due[["obligation_mw", "offered_mw"]].min(axis=1) - 1e-6
+    ).all()
 
 
 class Patient(Truthful):

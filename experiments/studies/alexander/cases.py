@@ -47,7 +47,7 @@ LEAST_CRITICAL_MW = 0.025  # flow on a line that may be picked for overload
 RELIEF_MARGIN = 1.2  # bids behind an overloaded line over what its relief takes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """What the deliverable leaves open and the study varies; the defaults are those of the bundled cases."""
 
@@ -167,7 +167,13 @@ def _area(name: str, grid: str, kind: str, seed: int, recipe: Recipe) -> Area:
     low, high = (np.full(len(network.bus_index), end) for end in (recipe.vm_min_pu, recipe.vm_max_pu))
     rated = replace(rated, p_mw=p_mw, root_vm_pu=recipe.root_vm_pu, vm_min_pu=low, vm_max_pu=high)
     lin = replace(lin, network=rated)
-    return Area(network=rated, lin=lin, rows=distribution_constraints(lin, p_mw, rated.q_mvar), bids=bids, power_flow=PowerFlow(rated))
+    return Area(
+        network=rated,
+        lin=lin,
+        rows=distribution_constraints(lin, p_mw, rated.q_mvar),
+        bids=bids,
+        power_flow=PowerFlow(rated),
+    )
 
 
 def _feeder_bids(

@@ -22,7 +22,9 @@ _BLIND = ("multilevel-01", "multilevel-02", "multilevel-05")
 _METHODS = ("multilevel-03", "multilevel-03/uniform", "multilevel-03/disqualify", "multilevel-04")
 
 FIRST_MARKET = [
-    Setting(study="first layer", label=name, recipe=TIGHT, kinds=("A", "D"), schemes=_FIRST, first_market=rule)
+    Setting(
+        study="first layer", label=name, recipe=TIGHT, kinds=("A", "D"), schemes=_FIRST, first_market=rule
+    )
     for name, rule in (("interface fixed", FIXED), ("priced at 50 EUR/MWh", PRICED), ("free", FREE))
 ]
 SCARCITY = [
@@ -78,28 +80,55 @@ NEED = [
     for need in (32.0, 16.0, 8.0, 4.0, 2.0, 1.0)
 ]
 STEP = [
-    Setting(study="step", label="shared", recipe=SHARED, schemes=tuple(f"aggregation/{mw:g}" for mw in (2.0, 1.0, 0.5, 0.25))),
+    Setting(
+        study="step",
+        label="shared",
+        recipe=SHARED,
+        schemes=tuple(f"aggregation/{mw:g}" for mw in (2.0, 1.0, 0.5, 0.25)),
+    ),
 ]
 VOLTAGE = [
-    Setting(study="voltage", label="lines bind (band 0.9 to 1.1)", recipe=SHARED, kinds=("B",), schemes=_METHODS),
+    Setting(
+        study="voltage", label="lines bind (band 0.9 to 1.1)", recipe=SHARED, kinds=("B",), schemes=_METHODS
+    ),
     Setting(
         study="voltage",
         label="voltage binds (root 1.04, band to 1.042)",
-        recipe=replace(SHARED, overloaded_lines=0, generator_ratio=(2.0, 4.0), root_vm_pu=1.04, vm_max_pu=1.042),
+        recipe=replace(
+            SHARED, overloaded_lines=0, generator_ratio=(2.0, 4.0), root_vm_pu=1.04, vm_max_pu=1.042
+        ),
         kinds=("B",),
         schemes=_METHODS,
     ),
 ]
 VOLUME = [
-    Setting(study="volume", label=f"{v:g} times the feeders' bids", recipe=replace(SHARED, volume=v), kinds=("B",), schemes=_METHODS)
+    Setting(
+        study="volume",
+        label=f"{v:g} times the feeders' bids",
+        recipe=replace(SHARED, volume=v),
+        kinds=("B",),
+        schemes=_METHODS,
+    )
     for v in (1.0, 3.0, 6.0)
 ]
 ORDER = [
-    Setting(study="order", label=name, recipe=replace(SHARED, volume=6.0, dearest_first=dearest_first), kinds=("B",), schemes=_METHODS)
+    Setting(
+        study="order",
+        label=name,
+        recipe=replace(SHARED, volume=6.0, dearest_first=dearest_first),
+        kinds=("B",),
+        schemes=_METHODS,
+    )
     for name, dearest_first in (("book by bus", False), ("dearest first", True))
 ]
 BLOCKED = [
-    Setting(study="blocked", label=name, recipe=recipe, kinds=("B",), schemes=("multilevel-03", "multilevel-06", "fragmented"))
+    Setting(
+        study="blocked",
+        label=name,
+        recipe=recipe,
+        kinds=("B",),
+        schemes=("multilevel-03", "multilevel-06", "fragmented"),
+    )
     for name, recipe in (
         ("tight grids", TIGHT),
         (

@@ -41,7 +41,7 @@ BEYOND = tuple(name for name in SCHEMES if name not in SCHEMES_OF_CHAPTER_4)
 """Every other scheme there is."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Setting:
     """Which cases meet which schemes, and how the first local market treats its interface."""
 
@@ -53,7 +53,9 @@ class Setting:
     first_market: Interface = FIXED
 
 
-MAIN = Setting(study="shared", label="recipe of the bundled cases, interface fixed", schemes=(*CHAPTER_4, *BEYOND))
+MAIN = Setting(
+    study="shared", label="recipe of the bundled cases, interface fixed", schemes=(*CHAPTER_4, *BEYOND)
+)
 STRESSED = Setting(study="tight", label="tight grids, first layer free", recipe=TIGHT, first_market=FREE)
 
 

@@ -74,7 +74,9 @@ def plans_behind(congested: Case) -> dict[str, list[Plan]]:
             mw = PLANNED_SHARE * float(area.bids.quantity_mw[here].sum())
             worth = DAY_AHEAD_EUR_PER_MWH - direction * LOSS_EUR_PER_MWH
             seller = str(area.bids.provider[here][0])
-            plans.setdefault(seller, []).append(Plan(system=name, node=node, direction=direction, mw=mw, worth_eur_per_mwh=worth))
+            plans.setdefault(seller, []).append(
+                Plan(system=name, node=node, direction=direction, mw=mw, worth_eur_per_mwh=worth)
+            )
     return plans
 
 
@@ -97,9 +99,14 @@ def figure(rows: pd.DataFrame, folder: Path) -> Path:
     """What sellers gain above the truth, by scheme and state."""
     rows = rows[rows.end != "none"]
     with house_style():
-        drawn = new_figure("Increase-decrease gaming by scheme", "", 11.5, 4.0, "", (
-            f"median and quartiles of {rows.seed.nunique()} cases, {SELLERS} sellers. {FOOTNOTE}"
-        ))  # fmt: skip
+        drawn = new_figure(
+            "Increase-decrease gaming by scheme",
+            "",
+            11.5,
+            4.0,
+            "",
+            (f"median and quartiles of {rows.seed.nunique()} cases, {SELLERS} sellers. {FOOTNOTE}"),
+        )
         axes = drawn.subplots(1, len(STATES), sharey=True)
         colours = {"mark-ups only": BLUE, "inc-dec": ORANGE, "inc-dec, causers unpaid": GREEN}
         for ax, state in zip(axes, STATES, strict=True):

@@ -17,7 +17,7 @@ import typer
 from matplotlib.axes import Axes
 from rich.console import Console
 
-from tandem_sim.experiments.commands.power import Trial, plan, summary
+from tandem_sim.experiments.commands.power import PowerTrial, plan, summary
 from tandem_sim.experiments.commands.sweep import check_workers, run_shown
 from tandem_sim.experiments.figures.style import CYCLE, DASHES, FOOTNOTE, house_style, new_figure, save
 from tandem_sim.experiments.market_power.measure import power_by_isp
@@ -38,7 +38,7 @@ FIELDS: dict[str, Any] = {
 WEEK_H = 168
 
 
-def weeks(trials: Sequence[Trial], runs: Path) -> pd.DataFrame:
+def weeks(trials: Sequence[PowerTrial], runs: Path) -> pd.DataFrame:
     """A row per scheme and week: profit of the pools, what they sold, and the mean mark-up they asked."""
     parts = []
     for trial in trials:
@@ -72,13 +72,13 @@ def by_scheme(found: Mapping[str, Any]) -> pd.DataFrame:
                 "extra_consumers_eur": more["consumer_cost"]["total_eur"],
                 "wasted_by_strategy_eur": one["inefficiency"]["by_strategy_eur"],
                 "wasted_by_scheme_eur": one["inefficiency"]["by_scheme_eur"],
-                "markup_change_eur_per_mwh": float(np.mean(
-                    [one["convergence"][p]["markup_change_last_quarters_eur_per_mwh"] for p in POOLS]
-                )),
+                "markup_change_eur_per_mwh": float(
+                    np.mean([one["convergence"][p]["markup_change_last_quarters_eur_per_mwh"] for p in POOLS])
+                ),
                 **{f"{k}_truthful": v for k, v in truth["safety"].items()},
                 **bid["safety"],
             }
-        )  # fmt: skip
+        )
     return pd.DataFrame(rows)
 
 

@@ -196,25 +196,37 @@ def played(seeds: Sequence[int], kind: str = "A") -> tuple[pd.DataFrame, pd.Data
                 paid_truth = [sum(p.paid_eur_per_h.values()) for p in base]
                 rows.append(
                     {
-                        "seed": seed, "scheme": name, "pricing": rule, **ends, "monopoly": most,
+                        "seed": seed,
+                        "scheme": name,
+                        "pricing": rule,
+                        **ends,
+                        "monopoly": most,
                         "learned_profit": profit,
-                        "learned_profit_truthful": float(np.mean(
-                            [profits_of(honest, true, isp, honest.history[isp][1]).sum() for isp in last]
-                        )),
+                        "learned_profit_truthful": float(
+                            np.mean(
+                                [profits_of(honest, true, isp, honest.history[isp][1]).sum() for isp in last]
+                            )
+                        ),
                         "learned_paid": float(np.mean(paid)),
                         "learned_paid_truthful": float(np.mean(paid_truth)),
-                        "rivals_drop": answer.drop, "reward_punishment": answer.reward_punishment,
+                        "rivals_drop": answer.drop,
+                        "reward_punishment": answer.reward_punishment,
                         "regret": regret_eur_per_h(market, true),
                         "profit_gain": profit_gain(profit, competitive, most),
                     }
-                )  # fmt: skip
+                )
                 smooth = pd.Series(earned.sum(axis=1)).rolling(100).mean().iloc[99::25]
                 paths.append(
-                    pd.DataFrame({
-                        "seed": seed, "scheme": name, "pricing": rule, "isp": smooth.index,
-                        "profit": smooth.to_numpy(),
-                    })
-                )  # fmt: skip
+                    pd.DataFrame(
+                        {
+                            "seed": seed,
+                            "scheme": name,
+                            "pricing": rule,
+                            "isp": smooth.index,
+                            "profit": smooth.to_numpy(),
+                        }
+                    )
+                )
     return pd.DataFrame(rows), pd.concat(paths, ignore_index=True)
 
 
@@ -231,9 +243,14 @@ def _bars(ax: Axes, rows: pd.DataFrame, honest: str, title: str, strategic: str)
 def figure(rows: pd.DataFrame, paths: pd.DataFrame, folder: Path) -> Path:
     """What operators pay in equilibrium and with learners, and how learners' profits went."""
     with house_style():
-        drawn = new_figure("Pay-as-bid against pay-as-cleared", "", 12.5, 4.0, "", (
-            f"medians of {rows.seed.nunique()} cases, {len(SELLERS)} sellers; black: the truth. {FOOTNOTE}"
-        ))  # fmt: skip
+        drawn = new_figure(
+            "Pay-as-bid against pay-as-cleared",
+            "",
+            12.5,
+            4.0,
+            "",
+            (f"medians of {rows.seed.nunique()} cases, {len(SELLERS)} sellers; black: the truth. {FOOTNOTE}"),
+        )
         left, middle, right = drawn.subplots(1, 3)
         _bars(left, rows, "paid_truthful", "Best responses: paid", "paid")
         left.set_ylabel("EUR/h")
@@ -261,9 +278,22 @@ def main(
     rows.to_csv(out / "pay_rules.csv", index=False, float_format="%.6f", lineterminator="\n")
     paths.to_csv(out / "learned.csv", index=False, float_format="%.6f", lineterminator="\n")
     figure(rows, paths, out)
-    keys = ["end", "markup", "profit", "paid", "paid_truthful", "monopoly", "learned_profit",
-            "learned_profit_truthful", "learned_paid",
-            "learned_paid_truthful", "regret", "profit_gain", "rivals_drop", "reward_punishment"]  # fmt: skip
+    keys = [
+        "end",
+        "markup",
+        "profit",
+        "paid",
+        "paid_truthful",
+        "monopoly",
+        "learned_profit",
+        "learned_profit_truthful",
+        "learned_paid",
+        "learned_paid_truthful",
+        "regret",
+        "profit_gain",
+        "rivals_drop",
+        "reward_punishment",
+    ]
     print(rows.groupby(["scheme", "pricing"], sort=False)[keys[1:]].median().round(2).T.to_string())
     print(
         rows.groupby(["scheme", "pricing"], sort=False).end.value_counts().unstack(fill_value=0).to_string()

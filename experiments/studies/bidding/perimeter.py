@@ -59,8 +59,12 @@ class Measure:
 MEASURES: dict[str, Measure] = {
     "none": Measure(SCHEMES[LOCAL]),
     "caps 70 and 0": Measure(SCHEMES[LOCAL], Rules(70.0, 0.0)),
-    "pivotal: 55 and 10": Measure(_local(Options(mitigation=True, reference_up_eur_per_mwh=55.0, reference_down_eur_per_mwh=10.0))),
-    "half under contract": Measure(SCHEMES[LOCAL], Rules(strike_markup=5.0), lambda c: with_contracts(c, 0.5)),
+    "pivotal: 55 and 10": Measure(
+        _local(Options(mitigation=True, reference_up_eur_per_mwh=55.0, reference_down_eur_per_mwh=10.0))
+    ),
+    "half under contract": Measure(
+        SCHEMES[LOCAL], Rules(strike_markup=5.0), lambda c: with_contracts(c, 0.5)
+    ),
     "pay as cleared": Measure(_local(Options(pricing="pay-as-cleared"))),
     "DSOs pooled": Measure(PERIMETERS["DSOs pooled"]),
 }
@@ -78,7 +82,9 @@ def played(seeds: Sequence[int], kind: str = "A") -> tuple[pd.DataFrame, pd.Data
                 by_perimeter.append({"seed": seed, "perimeter": name, "sellers": n, **row})
         case, players = world(kind, seed, FEW, BALANCED), [f"S{k + 1}" for k in range(FEW)]
         for name, measure in MEASURES.items():
-            row = figures(case_game(measure.change(case), measure.scheme, players, MOVES, rules=measure.rules))
+            row = figures(
+                case_game(measure.change(case), measure.scheme, players, MOVES, rules=measure.rules)
+            )
             by_mend.append({"seed": seed, "mitigation": name, **row})
     return pd.DataFrame(by_perimeter), pd.DataFrame(by_mend)
 
@@ -119,9 +125,14 @@ def _bars(ax: Axes, rows: pd.DataFrame) -> None:
 def figure(rows: pd.DataFrame, mends: pd.DataFrame, folder: Path) -> Path:
     """Extra cost and mark-up by perimeter and sellers; extra cost by mitigation."""
     with house_style():
-        drawn = new_figure("Local market power and the market's perimeter", "", 12.5, 4.0, "", (
-            f"median and quartiles of {rows.seed.nunique()} cases. {FOOTNOTE}"
-        ))  # fmt: skip
+        drawn = new_figure(
+            "Local market power and the market's perimeter",
+            "",
+            12.5,
+            4.0,
+            "",
+            (f"median and quartiles of {rows.seed.nunique()} cases. {FOOTNOTE}"),
+        )
         left, middle, right = drawn.subplots(1, 3, width_ratios=[1.0, 1.0, 1.1])
         _by_perimeter(left, rows, lambda part: part.paid - part.paid_truthful)
         left.set_title("Paid above the truth")

@@ -38,7 +38,7 @@ MARKUPS = (2.5, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 50.0)
 Policy = Callable[[np.ndarray], np.ndarray]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Learned:
     """What a seller earns under one pricing rule, EUR per ISP on unseen days."""
 
@@ -115,7 +115,15 @@ def learned(case: Case, pricing: Pricing, steps: int = STEPS, seed: int = SEED) 
     best = max(tried, key=lambda m: tried[m])
     learner, action = evaluated(env, trained(env, steps, seed))
     markup = MARKUP_EUR_PER_MWH * float(action[0])
-    return Learned(pricing=pricing, truthful=truthful, learner=learner, best_markup=best, best_fixed=tried[best], mean_markup=markup, mean_share=float(action[1]))
+    return Learned(
+        pricing=pricing,
+        truthful=truthful,
+        learner=learner,
+        best_markup=best,
+        best_fixed=tried[best],
+        mean_markup=markup,
+        mean_share=float(action[1]),
+    )
 
 
 def main() -> None:

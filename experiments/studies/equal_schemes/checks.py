@@ -10,8 +10,8 @@ import pandas as pd
 
 from tandem_sim.experiments.studies.alexander.cases import KINDS, SHARED, Recipe, generate
 from tandem_sim.experiments.studies.equal_schemes.small_cases import random_case
-from tandem_sim.experiments.studies.equal_schemes.statements import STATEMENTS, Statement
-from tandem_sim.experiments.studies.equal_schemes.trials import Trial
+from tandem_sim.experiments.studies.equal_schemes.statements import STATEMENTS, EqualityStatement
+from tandem_sim.experiments.studies.equal_schemes.trials import CaseTrial
 from tandem_sim.markets.choices import PRICINGS
 from tandem_sim.sim.clock.randomness import stream
 
@@ -37,23 +37,23 @@ ALEXANDER_RECIPES = (SHARED, replace(SHARED, root_vm_pu=1.04, vm_max_pu=1.042), 
 COLUMNS = ["statement", "family", "case", "pricing", "met", "same", "telling", "apart_eur_per_h"]
 
 
-def small_trial(number: int) -> Trial:
+def small_trial(number: int) -> CaseTrial:
     """The random small case of a number; pricing rules take turns."""
     case = random_case(stream(number, "equal schemes"), **RECIPES[number % len(RECIPES)])
-    return Trial(case, PRICINGS[number % len(PRICINGS)])
+    return CaseTrial(case, PRICINGS[number % len(PRICINGS)])
 
 
-def alexander_trial(number: int) -> Trial:
+def alexander_trial(number: int) -> CaseTrial:
     """A case of the ALEXANDER study: kinds take turns, then seeds with their recipes."""
     seed, kind = divmod(number, len(KINDS))
     case = generate(KINDS[kind], seed, ALEXANDER_RECIPES[seed % len(ALEXANDER_RECIPES)])
-    return Trial(case, PRICINGS[number % len(PRICINGS)])
+    return CaseTrial(case, PRICINGS[number % len(PRICINGS)])
 
 
-FAMILIES: Mapping[str, Callable[[int], Trial]] = {"small": small_trial, "ALEXANDER": alexander_trial}
+FAMILIES: Mapping[str, Callable[[int], CaseTrial]] = {"small": small_trial, "ALEXANDER": alexander_trial}
 
 
-def row_of(statement: Statement, family: str, number: int, trial: Trial) -> dict[str, Any]:
+def row_of(statement: EqualityStatement, family: str, number: int, trial: CaseTrial) -> dict[str, Any]:
     """What a case says about a statement, by `COLUMNS`."""
     met = statement.meets(trial)
     costs = [trial[name].cost_eur_per_h for name in statement.beside or ()]
@@ -70,7 +70,7 @@ def row_of(statement: Statement, family: str, number: int, trial: Trial) -> dict
 
 
 def rows_of_case(
-    family: str, number: int, statements: Sequence[Statement] = STATEMENTS
+    family: str, number: int, statements: Sequence[EqualityStatement] = STATEMENTS
 ) -> Iterator[dict[str, Any]]:
     """A row per statement for one case."""
     trial = FAMILIES[family](number)

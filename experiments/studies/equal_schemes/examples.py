@@ -21,7 +21,7 @@ T_UP: Row = ("t", 0, 1, 9.0, 70.0)
 """What transmission offers in nearly all of these cases: 9 MW up at 70 EUR/MWh."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Example:
     """A case, what was worked out for it by hand, and how.
 
@@ -55,7 +55,8 @@ def full_branch() -> Example:
     case = system(-1.0, book(), D=feeder(book(("d", 1, -1, 2.0, 20.0)), 2.0, base_mw=(-2.0, 0.0)))
     return Example(
         title="A need that only a broken limit would serve",
-        text="""The area draws 2 MW over a branch for 2 MW. The system has 1 MW too much, and the area's bid to
+        text="""The area draws 2 MW over a branch for 2 MW. The system has 1 MW too much, and the area's bid
+        to
         draw 2 MW more is the only one. A MW over a limit and a MW unserved count 10 000 EUR/h each, and the
         bid pays 20: where limits of areas are soft it is called and 1 MW over the limit remains; where they
         are hard it is not, and 1 MW stays unserved.""",
@@ -71,7 +72,8 @@ def price_of_an_area() -> Example:
     case = system(3.0, book(T_UP), D=feeder(book(("u", 1, 1, 2.0, 60.0)), 9.0))
     return Example(
         title="Payments where all are paid one price",
-        text="""3 MW are wanted; the area offers 2 MW at 60, transmission 9 MW at 70. Both markets call 2 MW of
+        text="""3 MW are wanted; the area offers 2 MW at 60, transmission 9 MW at 70. Both markets call 2 MW
+        of
         the area and 1 MW of transmission. Paid as cleared, the common market pays all of them 70: 210
         EUR/h. With aggregation the DSO finds the price of the 2 MW it was asked for among its own bids: 60,
         and 190 EUR/h in all.""",
@@ -99,7 +101,8 @@ def a_buyer() -> Example:
     bids = book(("t1", 0, 1, 4.0, 40.0), ("t2", 0, 1, 4.0, 60.0), ("A", 0, -1, 2.0, 70.0), demand=("A",))
     return Example(
         title="A company that buys",
-        text="""3 MW are wanted, offers are 4 MW at 40 and 4 MW at 60. Company A takes up to 2 MW for at most 70.
+        text="""3 MW are wanted, offers are 4 MW at 40 and 4 MW at 60. Company A takes up to 2 MW for at most
+        70.
         The integrated market sells it 1 MW of 40 and 1 MW of 60, and buys for 4 x 40 + 1 x 60 = 220 EUR/h,
         of which the company values 140. The common market has no place for it: 3 x 40 = 120 EUR/h.""",
         case=system(3.0, bids, D=feeder(book(), 5.0)),
@@ -141,20 +144,26 @@ def too_much_behind_a_branch() -> Example:
     bids = book(("u", 1, 1, 2.0, 40.0), ("d", 2, -1, 2.0, 20.0), ("u0", 0, 1, 2.0, 90.0))
     return Example(
         title="A branch that blind calls overload",
-        text="""2 MW are wanted. Behind a branch for 1 MW the area offers 2 MW up at 40 (u) and 2 MW down at 20
+        text="""2 MW are wanted. Behind a branch for 1 MW the area offers 2 MW up at 40 (u) and 2 MW down at
+        20
         (d), ahead of it 2 MW up at 90 (u0); transmission asks 70. Blind markets call 2 MW of u for 80
         EUR/h. Who sees the branch calls 1 MW of u and 1 MW of transmission: 110. Who mends afterwards adds
         1 MW of d and 1 MW of u0: 80 - 20 + 90 = 150. Who refuses afterwards keeps 1 MW of u: 40, and 1 MW
         stays unserved.""",
         case=system(2.0, book(T_UP), D=feeder(bids, 1.0)),
         costs={
-            "central-01": 80.0, "common": 110.0, "central-03-relaxed": 110.0, "multilevel-01": 80.0,
-            "multilevel-02": 150.0, "multilevel-02-post": 40.0, "multilevel-04": 110.0,
+            "central-01": 80.0,
+            "common": 110.0,
+            "central-03-relaxed": 110.0,
+            "multilevel-01": 80.0,
+            "multilevel-02": 150.0,
+            "multilevel-02-post": 40.0,
+            "multilevel-04": 110.0,
             "multilevel-05": 150.0,
         },
         unserved={"multilevel-02-post": 1.0},
         broken={"central-01": 1, "multilevel-01": 1},
-    )  # fmt: skip
+    )
 
 
 def near_or_far() -> Example:
@@ -162,7 +171,8 @@ def near_or_far() -> Example:
     bids: tuple[Row, ...] = (("far", 2, 1, 2.0, 10.0), ("near", 1, 1, 2.0, 12.0))
     return Example(
         title="Voltages that bind",
-        text="""2 MW are wanted. The area offers 2 MW at node 2 for 10 (far) and 2 MW at node 1 for 12 (near). A
+        text="""2 MW are wanted. The area offers 2 MW at node 2 for 10 (far) and 2 MW at node 1 for 12 (near).
+        A
         MW at node 2 raises the squared voltage there by 0.02, one at node 1 by 0.01, and there is room for
         0.02. An envelope weighs far with 1 + 12 - 10 = 3 and near with 1; per unit of voltage that is 150
         against 100, so it lets 1 MW of far through: 10 + 70 = 80 EUR/h. Who holds the row beside the need
@@ -218,7 +228,8 @@ def called_first() -> Example:
     bids: tuple[Row, ...] = (("far", 2, 1, 0.9, 10.0), ("near", 1, 1, 2.0, 10.5))
     return Example(
         title="What is called first, where voltages bind",
-        text="""1 MW is wanted; the grid is that of the example near and far, with 0.9 MW of far at 10 and 2 MW
+        text="""1 MW is wanted; the grid is that of the example near and far, with 0.9 MW of far at 10 and 2
+        MW
         of near at 10.5. The list of the hybrid scheme calls 0.9 MW of far and 0.1 MW of near; that takes
         0.019 of the room of 0.02, 0.0002 stay free, and the DSO accepts it: 9 + 1.05 = 10.05 EUR/h. An
         envelope looks at all offers: per unit of voltage near counts 1 / 0.01, far 1.5 / 0.02, so it lets
@@ -248,7 +259,8 @@ def something_to_mend_first() -> Example:
     bids = book(("u", 1, 1, 2.0, 90.0), ("d0", 0, -1, 2.0, 20.0))
     return Example(
         title="A limit that the local market mends",
-        text="""The area draws 3 MW over a branch for 2 MW, and the system lacks 1 MW. The local market calls 1
+        text="""The area draws 3 MW over a branch for 2 MW, and the system lacks 1 MW. The local market calls
+        1
         MW up at 90 behind the branch and 1 MW down at 20 ahead of it, the TSO then 1 MW at 70: 140 EUR/h.
         Without a local market the branch stays as it is: 70.""",
         case=system(1.0, book(T_UP), D=feeder(bids, 2.0, base_mw=(-3.0, 0.0))),
@@ -276,7 +288,8 @@ def who_goes_first() -> Example:
     names = ("multilevel-01", "multilevel-02", "multilevel-02-post", "multilevel-03", "fragmented")
     return Example(
         title="A bid of the area that the TSO wants",
-        text="""The area draws 3 MW over a branch for 2 MW, and the system lacks 1 MW. Where local markets come
+        text="""The area draws 3 MW over a branch for 2 MW, and the system lacks 1 MW. Where local markets
+        come
         first they call 1 MW up at 60 behind the branch and 1 MW down at 20 ahead of it, and the TSO buys 1
         MW at 70: 110 EUR/h. Where the TSO comes first it takes the MW at 60, which mends the branch too:
         60.""",

@@ -10,14 +10,14 @@ import pandas as pd
 
 from tandem_sim.experiments.studies.equal_schemes.checks import FAMILIES
 from tandem_sim.experiments.studies.equal_schemes.examples import Example
-from tandem_sim.experiments.studies.equal_schemes.statements import STATEMENTS, Statement
+from tandem_sim.experiments.studies.equal_schemes.statements import STATEMENTS, EqualityStatement
 from tandem_sim.experiments.studies.equal_schemes.trials import (
     EXACT,
     NARROWED,
     SAME_EUR,
     SAME_MW,
     SAME_SHARE,
-    Trial,
+    CaseTrial,
     awards,
 )
 from tandem_sim.grids.documents.text import one_line
@@ -92,7 +92,9 @@ def summary(results: pd.DataFrame) -> str:
     return _table(head, rows, "|---|---|---|---:|---:|")
 
 
-def section(number: int, statement: Statement, own: pd.DataFrame, shown: dict[str, str]) -> Iterator[str]:
+def section(
+    number: int, statement: EqualityStatement, own: pd.DataFrame, shown: dict[str, str]
+) -> Iterator[str]:
     """One statement: condition, what is the same, proof, checks, and where the schemes part.
 
     An example that stands on the page already (`shown`: where, by its title) is only named.
@@ -115,7 +117,7 @@ def section(number: int, statement: Statement, own: pd.DataFrame, shown: dict[st
 
 def example_text(example: Example) -> str:
     """A case in words and what the schemes make of it, as worked out now."""
-    trial = Trial(example.case, example.pricing)
+    trial = CaseTrial(example.case, example.pricing)
     uniform = example.pricing != "pay-as-bid"
     rows = []
     for name in example.costs:
@@ -124,9 +126,15 @@ def example_text(example: Example) -> str:
         paid = [_number(sum(outcome.paid_eur_per_h.values()))] if uniform else []
         broken = outcome.linear.lines + outcome.linear.buses
         rows.append(
-            [f"`{name}`", _number(outcome.cost_eur_per_h), *paid, called or "nothing",
-             _number(outcome.unserved_imbalance_mw), str(broken)]
-        )  # fmt: skip
+            [
+                f"`{name}`",
+                _number(outcome.cost_eur_per_h),
+                *paid,
+                called or "nothing",
+                _number(outcome.unserved_imbalance_mw),
+                str(broken),
+            ]
+        )
     head = ["scheme", "cost, EUR/h", "called, MW", "unserved, MW", "limits broken"]
     line = "|---|---:|---|---:|---:|"
     if uniform:
@@ -191,7 +199,7 @@ def _way(direction: int, wants: bool) -> str:
     return "up" if (direction == UP) != wants else "down"
 
 
-def _checks(statement: Statement, own: pd.DataFrame) -> str:
+def _checks(statement: EqualityStatement, own: pd.DataFrame) -> str:
     head = [
         "cases",
         "drawn",
@@ -219,7 +227,7 @@ def _checks(statement: Statement, own: pd.DataFrame) -> str:
     return "\n".join([text, _prose(more)])
 
 
-def _payments(statement: Statement) -> str:
+def _payments(statement: EqualityStatement) -> str:
     if statement.exact:
         return " to the last bit, and payments under every pricing rule"
     if len(statement.payments) == len(PRICINGS):
@@ -228,7 +236,7 @@ def _payments(statement: Statement) -> str:
     return f"; payments {' and '.join(statement.payments)}, not {' or '.join(rest)}"
 
 
-def _groups(statement: Statement) -> str:
+def _groups(statement: EqualityStatement) -> str:
     return "; ".join(" = ".join(f"`{name}`" for name in group) for group in statement.groups)
 
 
@@ -243,7 +251,7 @@ def _anchor(title: str) -> str:
     return kept.replace(" ", "-")
 
 
-def _link(number: int, statement: Statement) -> str:
+def _link(number: int, statement: EqualityStatement) -> str:
     return f"[{number}](#{number}-{_anchor(statement.title)})"
 
 

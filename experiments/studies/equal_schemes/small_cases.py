@@ -83,7 +83,12 @@ def random_case(
     ends = np.array([0, 1, 0]), np.array([1, 2, 2])
     triangle = network(*ends, np.full(3, 0.1), np.full(3, line_mva), p)
     transmission = TransmissionGrid(DcModel.build(triangle), p, {"D1": 1, "D2": 2}, interface)
-    return Case(name="random", transmission=transmission, tso_bids=random_bids(rng, 3, 10, "t-", down_below), areas=areas)
+    return Case(
+        name="random",
+        transmission=transmission,
+        tso_bids=random_bids(rng, 3, 10, "t-", down_below),
+        areas=areas,
+    )
 
 
 def book(*rows: Row, demand: tuple[str, ...] = ()) -> Bids:

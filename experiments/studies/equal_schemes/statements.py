@@ -15,7 +15,7 @@ from tandem_sim.experiments.studies.equal_schemes.trials import (
     EXACT,
     MEASURES,
     NARROWED,
-    Trial,
+    CaseTrial,
     after,
     base_keeps,
     bought,
@@ -43,11 +43,11 @@ class Telling:
     """When a case that meets a condition shows more than that nothing happens, in words and as a question."""
 
     words: str
-    of: Callable[[Trial], bool]
+    of: Callable[[CaseTrial], bool]
 
 
-@dataclass(frozen=True)
-class Statement:
+@dataclass(frozen=True, kw_only=True)
+class EqualityStatement:
     """Schemes of a group have the same cost, need unserved and awards where the condition is met.
 
     `payments` are the pricing rules under which operators pay the same, too. With `exact` awards are the same
@@ -58,7 +58,7 @@ class Statement:
     title: str
     groups: tuple[tuple[str, ...], ...]
     condition: str
-    meets: Callable[[Trial], bool]
+    meets: Callable[[CaseTrial], bool]
     payments: tuple[Pricing, ...]
     proof: str
     telling: Telling
@@ -67,7 +67,7 @@ class Statement:
     exact: bool = False
     beside: tuple[str, str] | None = None
 
-    def agrees(self, trial: Trial) -> bool:
+    def agrees(self, trial: CaseTrial) -> bool:
         """Whether the schemes of every group do the same in a case."""
         measures = [
             same for name, same in MEASURES.items() if name != "payments" or trial.pricing in self.payments
@@ -81,20 +81,20 @@ class Statement:
         )
 
 
-def _always(trial: Trial) -> bool:
+def _always(trial: CaseTrial) -> bool:
     return True
 
 
-def _tso_buys_in_areas(trial: Trial) -> bool:
+def _tso_buys_in_areas(trial: CaseTrial) -> bool:
     return bought(trial["central-01"], of_areas(trial.case))
 
 
-def _mended_and_branches_only(trial: Trial) -> bool:
+def _mended_and_branches_only(trial: CaseTrial) -> bool:
     local = market_keeps(trial.case, trial["multilevel-01"], "dso_market")
     return local and voltages_cannot_bind(trial.case)
 
 
-def _safe_apart(trial: Trial) -> bool:
+def _safe_apart(trial: CaseTrial) -> bool:
     """Whether blind calls up alone and down alone keep all limits, with the margin of hybrid to spare."""
     blind = trial["central-01"]
     return keeps(blind) and all(
@@ -105,8 +105,13 @@ def _safe_apart(trial: Trial) -> bool:
 
 
 LOCAL_FIRST = (
-    "fragmented", "shared-balancing", "multilevel-01", "multilevel-02", "multilevel-02-post", "multilevel-03",
-)  # fmt: skip
+    "fragmented",
+    "shared-balancing",
+    "multilevel-01",
+    "multilevel-02",
+    "multilevel-02-post",
+    "multilevel-03",
+)
 LIMITS_MATTER = Telling(
     "limits of areas change the dispatch", lambda trial: not same_awards(trial["central-01"], trial["common"])
 )
@@ -114,8 +119,8 @@ TSO_BUYS = Telling("the TSO buys in areas", _tso_buys_in_areas)
 LOCAL_BUYS = Telling("local markets buy", lambda trial: bought(trial["fragmented"], of_areas(trial.case)))
 
 
-STATEMENTS: tuple[Statement, ...] = (
-    Statement(
+STATEMENTS: tuple[EqualityStatement, ...] = (
+    EqualityStatement(
         name="exact-aggregation",
         title="Exact aggregation is the common market",
         groups=(("common", EXACT),),
@@ -133,7 +138,7 @@ STATEMENTS: tuple[Statement, ...] = (
         by default.""",
         examples=(examples.full_branch, examples.price_of_an_area, examples.points_of_a_curve),
     ),
-    Statement(
+    EqualityStatement(
         name="central-03",
         title="central-03 is the common market",
         groups=(("central-03", "common"),),
@@ -149,7 +154,7 @@ STATEMENTS: tuple[Statement, ...] = (
         parts="""Nowhere. The tables of a simulation are the same, too, but for that name.""",
         exact=True,
     ),
-    Statement(
+    EqualityStatement(
         name="integrated",
         title="integrated is the common market without buyers",
         groups=(("common", "integrated"),),
@@ -164,7 +169,7 @@ STATEMENTS: tuple[Statement, ...] = (
         there.""",
         examples=(examples.a_buyer,),
     ),
-    Statement(
+    EqualityStatement(
         name="base-flow",
         title="shared-balancing is fragmented at the base flow",
         groups=(("fragmented", "shared-balancing"),),
@@ -181,7 +186,7 @@ STATEMENTS: tuple[Statement, ...] = (
         the present flow a forecast, so the two differ there.""",
         examples=(examples.another_schedule,),
     ),
-    Statement(
+    EqualityStatement(
         name="relaxed",
         title="central-03-relaxed is central-03 where nothing is broken",
         groups=(("central-03", "central-03-relaxed"),),
@@ -198,7 +203,7 @@ STATEMENTS: tuple[Statement, ...] = (
         would serve the need.""",
         examples=(examples.to_mend_or_not, examples.full_branch),
     ),
-    Statement(
+    EqualityStatement(
         name="no-limit-in-the-way",
         title="Limits that blind calls keep change nothing",
         groups=(("central-01", "common", "central-03-relaxed"),),
@@ -212,7 +217,7 @@ STATEMENTS: tuple[Statement, ...] = (
         parts="""Where blind calls break a limit, or leave one broken.""",
         examples=(examples.too_much_behind_a_branch,),
     ),
-    Statement(
+    EqualityStatement(
         name="nothing-to-correct",
         title="multilevel-01, -02, -02-post and -04 without congestion",
         groups=(("multilevel-01", "multilevel-02", "multilevel-02-post", "multilevel-04"),),
@@ -226,7 +231,7 @@ STATEMENTS: tuple[Statement, ...] = (
         parts="""Where multilevel-01 breaks a limit all four may differ.""",
         examples=(examples.too_much_behind_a_branch,),
     ),
-    Statement(
+    EqualityStatement(
         name="branches-only",
         title="multilevel-03 is multilevel-04 where branches bind, not voltages",
         groups=(("multilevel-03", "multilevel-04"),),
@@ -253,7 +258,7 @@ STATEMENTS: tuple[Statement, ...] = (
         leave an overload, which the TSO mends in multilevel-04 alone, nor in what locational prices pay.""",
         examples=(examples.near_or_far, examples.to_mend_or_not, examples.price_behind_a_branch),
     ),
-    Statement(
+    EqualityStatement(
         name="envelopes",
         title="central-02 is central-03-relaxed where branches bind, not voltages",
         groups=(("central-02", "central-03-relaxed"),),
@@ -273,7 +278,7 @@ STATEMENTS: tuple[Statement, ...] = (
         locational prices pay as in the statement before.""",
         examples=(examples.near_or_far, examples.a_trade_within),
     ),
-    Statement(
+    EqualityStatement(
         name="hybrid",
         title="hybrid is central-02 with limits narrowed by 0.1 %",
         groups=(("hybrid", NARROWED),),
@@ -295,7 +300,7 @@ STATEMENTS: tuple[Statement, ...] = (
         examples=(examples.the_margin, examples.called_first),
         beside=("hybrid", "central-02"),
     ),
-    Statement(
+    EqualityStatement(
         name="accepted-at-once",
         title="hybrid is central-01 where the first list is safe",
         groups=(("central-01", "hybrid"),),
@@ -309,7 +314,7 @@ STATEMENTS: tuple[Statement, ...] = (
         parts="""Where calls up and down are safe only together, and where blind calls are not safe.""",
         examples=(examples.two_that_cancel,),
     ),
-    Statement(
+    EqualityStatement(
         name="tso-first",
         title="multilevel-05 is central-01 without congestion",
         groups=(("central-01", "multilevel-05"),),
@@ -322,7 +327,7 @@ STATEMENTS: tuple[Statement, ...] = (
         parts="""Where blind calls break a limit, or leave one broken.""",
         examples=(examples.too_much_behind_a_branch,),
     ),
-    Statement(
+    EqualityStatement(
         name="idle-local-markets",
         title="A local market that buys nothing may as well not be there",
         groups=(
@@ -340,7 +345,7 @@ STATEMENTS: tuple[Statement, ...] = (
         parts="""Where a local market has something to mend or a trade to make.""",
         examples=(examples.something_to_mend_first, examples.a_trade_first),
     ),
-    Statement(
+    EqualityStatement(
         name="tso-stays-out",
         title="Who goes first, where the TSO buys nothing in the areas",
         groups=((*LOCAL_FIRST, "multilevel-05", "multilevel-06"),),

@@ -34,7 +34,7 @@ def schemes_of(pricing: Pricing) -> Mapping[str, Scheme]:
 
 
 @dataclass
-class Trial:
+class CaseTrial:
     """One case and what schemes make of it, each cleared once: `found` by the name of the scheme."""
 
     case: Case

@@ -124,9 +124,14 @@ def _bars(ax: Axes, table: pd.DataFrame, title: str) -> None:
 def figure(table: pd.DataFrame, folder: Path) -> Path:
     """What limits kept from the reserve, and who stood in: both kinds of portfolio."""
     with house_style():
-        drawn = new_figure("Reserve that a limited feeder could not deliver", "", 11.0, 4.2, "", (
-            "nfca-clash, 17:30 to 18:30: the TSO calls its whole reserve; amounts and cars synthetic"
-        ))  # fmt: skip
+        drawn = new_figure(
+            "Reserve that a limited feeder could not deliver",
+            "",
+            11.0,
+            4.2,
+            "",
+            ("nfca-clash, 17:30 to 18:30: the TSO calls its whole reserve; amounts and cars synthetic"),
+        )
         axes = drawn.subplots(1, 2, sharey=True)
         for ax, (kind, part) in zip(axes, table.groupby("portfolio", sort=False), strict=True):
             _bars(ax, part, f"Customers of the aggregator: {kind}")

@@ -81,11 +81,14 @@ def classified(feeder: Feeder, connection_kw: FloatArray, band: Band) -> Row:
     share, most = (float(e.import_kw.sum() + e.export_kw.sum()) / whole for e in (fair, best))
     return {
         "type": 1 if share > WHOLE else 2 if share > SAME * most else 3,
-        "optimal_pct": 100.0 * most, "fair_pct": 100.0 * share,
-        "import_by": driver(fair.binding, "import"), "export_by": driver(fair.binding, "export"),
+        "optimal_pct": 100.0 * most,
+        "fair_pct": 100.0 * share,
+        "import_by": driver(fair.binding, "import"),
+        "export_by": driver(fair.binding, "export"),
         "optimal_import_by": driver(best.binding, "import"),
-        "optimal_export_by": driver(best.binding, "export"), "safe": float(worst <= SAFE_PU),
-    }  # fmt: skip
+        "optimal_export_by": driver(best.binding, "export"),
+        "safe": float(worst <= SAFE_PU),
+    }
 
 
 def driver(binding: Iterable[str], way: str) -> str:
@@ -123,14 +126,21 @@ def _of_lv_feeder(grid: Grid, number: int, lv_feeder: Outgoing) -> Iterator[Row]
     sizes = {f"{kw:g}": np.full(len(own), kw) for kw in SIZES_KW} | {"own": own}
     trunk = feeder.downstream.all(axis=1)  # what carries every user
     about: Row = {
-        "grid": grid.code, "kind": grid.code.split("-")[2].rstrip("0123456789"), "feeder": number,
-        "users": len(own), "longest_km": float(lv_feeder.km.max()),
+        "grid": grid.code,
+        "kind": grid.code.split("-")[2].rstrip("0123456789"),
+        "feeder": number,
+        "users": len(own),
+        "longest_km": float(lv_feeder.km.max()),
         "line_kva": 1000.0 * float(feeder.section_limit[trunk].min()),
-    }  # fmt: skip
+    }
     for size, connection in sizes.items():
         for band in BANDS:
-            here: Row = {"size_kw": size, "connection_kw": float(connection.sum()),
-                         "low_pu": band.low_pu, "high_pu": band.high_pu}  # fmt: skip
+            here: Row = {
+                "size_kw": size,
+                "connection_kw": float(connection.sum()),
+                "low_pu": band.low_pu,
+                "high_pu": band.high_pu,
+            }
             yield about | here | classified(feeder, connection, band)
 
 
@@ -166,9 +176,14 @@ def _panel(ax: Axes, table: pd.DataFrame, band: Band, way: str) -> None:
         for what, colour in (("nothing", GREY), ("current", BLUE), ("voltage", RED)):
             rows = part[(part.kind == kind) & (part[f"{way}_by"] == what)]
             ax.scatter(
-                1000.0 * rows.longest_km, 100.0 * rows.connection_kw / rows.line_kva, 40.0, colour,
-                marker=marker, edgecolors="white", linewidths=0.5,
-            )  # fmt: skip
+                1000.0 * rows.longest_km,
+                100.0 * rows.connection_kw / rows.line_kva,
+                40.0,
+                colour,
+                marker=marker,
+                edgecolors="white",
+                linewidths=0.5,
+            )
     ax.axhline(100.0, color=DARK, linestyle="--", linewidth=1.0)
     ax.set_title(f"{way.capitalize()}, {band.low_pu:g} to {band.high_pu:g} p.u.")
     ax.set_xlabel("Farthest user from the busbar (m)")
@@ -179,9 +194,14 @@ def _panel(ax: Axes, table: pd.DataFrame, band: Band, way: str) -> None:
 def figure(table: pd.DataFrame, folder: Path) -> Path:
     """Length and load of every feeder, coloured by what binds in it."""
     with house_style():
-        drawn = new_figure("What binds in SimBench's low-voltage feeders", "", 12.5, 4.2, "", (
-            "33 feeders, 9.2 kW a user, fair rule; dashed: the outgoing line's rating"
-        ))  # fmt: skip
+        drawn = new_figure(
+            "What binds in SimBench's low-voltage feeders",
+            "",
+            12.5,
+            4.2,
+            "",
+            ("33 feeders, 9.2 kW a user, fair rule; dashed: the outgoing line's rating"),
+        )
         panels = drawn.subplots(1, 3, sharey=True)
         for ax, band, way in zip(
             panels, (BANDS[0], BANDS[2], BANDS[2]), ("import", "import", "export"), strict=True
@@ -202,9 +222,10 @@ def main(folder: Path) -> None:
     found = [read(code) for code in GRIDS]
     table = feeders(found)
     for name, frame in (
-        ("envelope_grids", grids(found)), ("envelope_feeders", table),
+        ("envelope_grids", grids(found)),
+        ("envelope_feeders", table),
         ("envelope_feeder_types", counted(table)),
-    ):  # fmt: skip
+    ):
         frame.to_csv(folder / f"{name}.csv", index=False, float_format="%.4f")
     figure(table, folder)
     for what, took in seconds(found).items():

@@ -58,13 +58,21 @@ def _compared(
     inside = random_points(best, 3000, np.random.default_rng(1), points)
     worst = np.max(broken_pu(feeder, band, np.vstack([inside, best.import_kw, -best.export_kw])))
     return {
-        "source_pu": source, "low_pu": band.low_pu, "high_pu": band.high_pu, "points": points, "rule": rule,
-        "import_kw": best.import_kw.sum(), "export_kw": best.export_kw.sum(),
-        "far_import_kw": best.import_kw[far], "far_export_kw": best.export_kw[far],
-        "least_import_kw": best.import_kw.min(), "least_export_kw": best.export_kw.min(),
+        "source_pu": source,
+        "low_pu": band.low_pu,
+        "high_pu": band.high_pu,
+        "points": points,
+        "rule": rule,
+        "import_kw": best.import_kw.sum(),
+        "export_kw": best.export_kw.sum(),
+        "far_import_kw": best.import_kw[far],
+        "far_export_kw": best.export_kw[far],
+        "least_import_kw": best.import_kw.min(),
+        "least_export_kw": best.export_kw.min(),
         "whole_import": int((best.import_kw > CONNECTION_KW - 0.01).sum()),
-        "whole_export": int((best.export_kw > CONNECTION_KW - 0.01).sum()), "safe": float(worst <= SAFE_PU),
-    }  # fmt: skip
+        "whole_export": int((best.export_kw > CONNECTION_KW - 0.01).sum()),
+        "safe": float(worst <= SAFE_PU),
+    }
 
 
 def participation() -> pd.DataFrame:
@@ -91,9 +99,10 @@ def _beside_firm(feeder: Feeder, band: Band, firm: BoolArray, mine: int) -> dict
             raise
         return {"import_kw": 0.0, "export_kw": 0.0, "relaxed": np.nan}
     return {
-        "import_kw": found.import_kw[mine], "export_kw": found.export_kw[mine],
+        "import_kw": found.import_kw[mine],
+        "export_kw": found.export_kw[mine],
         "relaxed": float(len(found.relaxed)),
-    }  # fmt: skip
+    }
 
 
 def _participation_panel(ax: Axes, table: pd.DataFrame, column: str, title: str) -> None:
@@ -113,9 +122,14 @@ def _participation_panel(ax: Axes, table: pd.DataFrame, column: str, title: str)
 def figure(table: pd.DataFrame, shares: pd.DataFrame, folder: Path) -> Path:
     """Sums by rule and band on the left, participation on the right."""
     with house_style():
-        drawn = new_figure("Guaranteed capacities, IEEE European LV feeder", "", 12.5, 4.2, "", (
-            "55 users on single phases, 9.2 kW each; lines: mean over who takes part, bands: five draws"
-        ))  # fmt: skip
+        drawn = new_figure(
+            "Guaranteed capacities, IEEE European LV feeder",
+            "",
+            12.5,
+            4.2,
+            "",
+            ("55 users on single phases, 9.2 kW each; lines: mean over who takes part, bands: five draws"),
+        )
         left, middle, right = drawn.subplots(1, 3)
         part = table[(table.points == "one-way") & (table.source_pu == 1.0)]
         for k, (rule, colour) in enumerate((("optimal", BLUE), ("fair", GREEN), ("weighted", ORANGE))):

@@ -147,20 +147,26 @@ def judged(
     seconds = time.perf_counter() - start
     judge = AcLimits(replace(operator_model, margins=NO_MARGINS), grid.p_mw, grid.q_mvar)
     allowed = np.maximum(judge.excess(judge.state()), 0.0)
-    worst = np.array([
-        (judge.excess(judge.state(bids.injection_mw(call, grid.n_nodes))) - allowed)
-        for call in calls(np.random.default_rng(seed), limit, bids, points)
-    ])  # fmt: skip
+    worst = np.array(
+        [
+            (judge.excess(judge.state(bids.injection_mw(call, grid.n_nodes))) - allowed)
+            for call in calls(np.random.default_rng(seed), limit, bids, points)
+        ]
+    )
     worst = np.nan_to_num(worst, nan=np.inf)
     e, over = judge.n_branches, worst.max(axis=1)
     return {
-        "offered_mw": float(bids.quantity_mw.sum()), "up_mw": float(limit[bids.direction == UP].sum()),
-        "down_mw": float(limit[bids.direction == DOWN].sum()), "points": len(over),
-        "broken": int((over > BROKEN).sum()), "touched": int((over > 1e-5).sum()),
+        "offered_mw": float(bids.quantity_mw.sum()),
+        "up_mw": float(limit[bids.direction == UP].sum()),
+        "down_mw": float(limit[bids.direction == DOWN].sum()),
+        "points": len(over),
+        "broken": int((over > BROKEN).sum()),
+        "touched": int((over > 1e-5).sum()),
         "worst_current_pct": 100.0 * max(float(worst[:, :e].max()), 0.0),
         "worst_voltage_pct": 100.0 * max(float(worst[:, e:].max()), 0.0),
-        "searched_pct": 100.0 * max(searched(judge, bids, limit, allowed, seed), 0.0), "seconds": seconds,
-    }  # fmt: skip
+        "searched_pct": 100.0 * max(searched(judge, bids, limit, allowed, seed), 0.0),
+        "seconds": seconds,
+    }
 
 
 def measured(
@@ -193,14 +199,17 @@ def summed(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     found = by[["points", "broken", "touched", "up_mw", "down_mw", "seconds"]].sum()
     kept = found.up_mw + found.down_mw
     without = kept[kept.index.get_level_values("way") == "none"].droplevel("way")
-    return pd.DataFrame({
-        "broken_pct": 100.0 * found.broken / found.points,
-        "touched_pct": 100.0 * found.touched / found.points,
-        "worst_current_pct": by.worst_current_pct.max(), "worst_voltage_pct": by.worst_voltage_pct.max(),
-        "searched_pct": by.searched_pct.max(),
-        "kept_pct": 100.0 * kept / without.reindex(kept.index.droplevel("way")).to_numpy(),
-        "ms": 1000.0 * found.seconds / by.size(),
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "broken_pct": 100.0 * found.broken / found.points,
+            "touched_pct": 100.0 * found.touched / found.points,
+            "worst_current_pct": by.worst_current_pct.max(),
+            "worst_voltage_pct": by.worst_voltage_pct.max(),
+            "searched_pct": by.searched_pct.max(),
+            "kept_pct": 100.0 * kept / without.reindex(kept.index.droplevel("way")).to_numpy(),
+            "ms": 1000.0 * found.seconds / by.size(),
+        }
+    )
 
 
 def main(folder: Path) -> None:

@@ -22,14 +22,22 @@ from tandem_sim.grids.types import FloatArray
 
 DRAWS = 1000
 SEASONS = {
-    "winter": (12, 1, 2), "spring": (3, 4, 5), "summer": (6, 7, 8), "autumn": (9, 10, 11),
-}  # fmt: skip
+    "winter": (12, 1, 2),
+    "spring": (3, 4, 5),
+    "summer": (6, 7, 8),
+    "autumn": (9, 10, 11),
+}
 ZONE = "Europe/Brussels"
 STREETS, USERS = 6, 55
 """Of `lv_feeder`."""
 FIELDS = (
-    "scheme", "non_firm.participation", "non_firm.who", "non_firm.limits", "non_firm.role", "non_firm.preset",
-)  # fmt: skip
+    "scheme",
+    "non_firm.participation",
+    "non_firm.who",
+    "non_firm.limits",
+    "non_firm.role",
+    "non_firm.preset",
+)
 DEFAULTS = {
     "non_firm.who": "all",
     "non_firm.limits": "static",
@@ -37,9 +45,19 @@ DEFAULTS = {
     "non_firm.preset": "",
 }
 SUMS = (
-    "offer_up_kw", "free_offer_up_kw", "offer_down_kw", "free_offer_down_kw", "feeder_isps", "unsafe",
-    "unsafe_without", "unsafe_with", "unsafe_by_activation", "contract_isps", "withheld_kwh", "shed_kwh",
-)  # fmt: skip
+    "offer_up_kw",
+    "free_offer_up_kw",
+    "offer_down_kw",
+    "free_offer_down_kw",
+    "feeder_isps",
+    "unsafe",
+    "unsafe_without",
+    "unsafe_with",
+    "unsafe_by_activation",
+    "contract_isps",
+    "withheld_kwh",
+    "shed_kwh",
+)
 FIGURES: dict[str, Callable[[pd.Series], float]] = {
     "offers_left_up_pct": lambda s: 100.0 * s.offer_up_kw / s.free_offer_up_kw,
     "offers_left_down_pct": lambda s: 100.0 * s.offer_down_kw / s.free_offer_down_kw,
@@ -101,10 +119,13 @@ def worked_out(runs: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
             "hours_limited_per_contract": whole.contract_isps * hours / contracts,
             "withheld_kwh_per_contract": whole.withheld_kwh / contracts,
             "shed_kwh_per_contract": whole.shed_kwh / contracts,
-            "unsolved": point.limits_unsolved, "activated": point.limits_activated,
-            "most_activations": point.most_activations, "lost_mwh": point.lost_mwh,
-            "procurement_cost_eur": point.procurement_cost_eur, "violated_isps": point.violated_isps,
-        }  # fmt: skip
+            "unsolved": point.limits_unsolved,
+            "activated": point.limits_activated,
+            "most_activations": point.most_activations,
+            "lost_mwh": point.lost_mwh,
+            "procurement_cost_eur": point.procurement_cost_eur,
+            "violated_isps": point.violated_isps,
+        }
         rows.append(row)
         for season, part in weeks.groupby("season"):
             sums = part[list(SUMS)].sum()
@@ -138,9 +159,14 @@ def figure(table: pd.DataFrame, seasons: pd.DataFrame, folder: Path) -> Path:
     """Offers left and unsafe feeders against participation, and offers left by season."""
     plain = _plain(table)
     with house_style():
-        drawn = new_figure("A year of limits: what they leave, what they save", "", 13.0, 4.4, "", (
-            "street, 2016, multilevel-03; bands: 95 % over weeks; who owns what is synthetic and ambitious"
-        ))  # fmt: skip
+        drawn = new_figure(
+            "A year of limits: what they leave, what they save",
+            "",
+            13.0,
+            4.4,
+            "",
+            ("street, 2016, multilevel-03; bands: 95 % over weeks; who owns what is synthetic and ambitious"),
+        )
         left, middle, right = drawn.subplots(1, 3)
         for who, down, up in (("all", BLUE, GREEN), ("fewest", ORANGE, RED)):
             rows = plain[plain["non_firm.who"] == who]

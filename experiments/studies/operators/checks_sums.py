@@ -194,7 +194,7 @@ def figures_of(run: Run, without: Run) -> dict[str, float]:
         "bought_by_dsos_mwh": kpis["bought_by_dsos_mwh"] / days,
         "reserve_bids_stopped": (kpis["reserve_bids_stopped"] or 0) / days,
         "numbers_told_per_isp": float(told.numbers[told.sender.str.startswith("DSO-")].sum()) / kpis["isps"],
-    }  # fmt: skip
+    }
 
 
 def by_hour(run: Run) -> pd.DataFrame:

@@ -49,9 +49,16 @@ from tandem_sim.experiments.studies.paired.points import (
 from tandem_sim.experiments.sweeps.sweep import Point
 
 SCHEME_NAMES = (
-    "multilevel-01", "multilevel-02", "multilevel-03", "multilevel-04", "multilevel-05", "multilevel-06",
-    "shared-balancing", "fragmented", "common",
-)  # fmt: skip
+    "multilevel-01",
+    "multilevel-02",
+    "multilevel-03",
+    "multilevel-04",
+    "multilevel-05",
+    "multilevel-06",
+    "shared-balancing",
+    "fragmented",
+    "common",
+)
 """The first is what others are compared with: markets behind one another, neither looks at the other."""
 RATINGS = (0.8, 1.0, 1.25)
 """Factors on the ratings of distribution branches: load and need of the system stay as they are."""
@@ -201,12 +208,17 @@ def cause_table(causes: pd.DataFrame) -> str:
     part = causes[causes.ratings == GIVEN]
     rows = [
         [
-            f"`{row['scheme']}`", row["need"], row["purpose"], "up" if row["direction"] > 0 else "down",
-            f"{row['bought_mwh']:.2f}", f"{row['undone_node_mwh']:.2f}", f"{row['undone_area_mwh']:.2f}",
+            f"`{row['scheme']}`",
+            row["need"],
+            row["purpose"],
+            "up" if row["direction"] > 0 else "down",
+            f"{row['bought_mwh']:.2f}",
+            f"{row['undone_node_mwh']:.2f}",
+            f"{row['undone_area_mwh']:.2f}",
             f"{row['undone_area_eur']:.0f}",
         ]
         for row in part.to_dict("records")
-    ]  # fmt: skip
+    ]
     heads = [
         "scheme",
         "need",

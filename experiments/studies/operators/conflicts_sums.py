@@ -107,10 +107,12 @@ def by_chance_mwh(trades: pd.DataFrame, place: Sequence[str], isps: int) -> floa
     """
     local = trades.operator != TSO_NAME
     pairs = [
-        (_by_isp(trades[local & (trades.direction == way)], place, isps),
-         _by_isp(trades[~local & (trades.direction == -way)], place, isps))
+        (
+            _by_isp(trades[local & (trades.direction == way)], place, isps),
+            _by_isp(trades[~local & (trades.direction == -way)], place, isps),
+        )
         for way in (1, -1)
-    ]  # fmt: skip
+    ]
     total = 0.0
     for own, other in pairs:
         common = own.columns.intersection(other.columns)

@@ -32,10 +32,19 @@ from tandem_sim.markets.settlement.payments import PURCHASE, PURCHASE_MAKE_WHOLE
 from tandem_sim.markets.tolerances import NOTHING_MW
 
 KPIS = (
-    "procurement_cost_eur", "afrr_energy_cost_eur", "activated_mwh", "activated_from_distribution_mwh",
-    "unserved_mwh", "delivered_pct", "violated_isps", "violated_isps_created", "max_overload_pct",
-    "reserve_bids_stopped", "bought_by_dsos_mwh", "conflict_undone_at_node_mwh",
-)  # fmt: skip
+    "procurement_cost_eur",
+    "afrr_energy_cost_eur",
+    "activated_mwh",
+    "activated_from_distribution_mwh",
+    "unserved_mwh",
+    "delivered_pct",
+    "violated_isps",
+    "violated_isps_created",
+    "max_overload_pct",
+    "reserve_bids_stopped",
+    "bought_by_dsos_mwh",
+    "conflict_undone_at_node_mwh",
+)
 """Key figures that are taken over as they are."""
 PURCHASES = (PURCHASE, PURCHASE_MAKE_WHOLE)
 

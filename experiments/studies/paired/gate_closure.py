@@ -64,7 +64,7 @@ def gates(factor: float) -> dict[str, float]:
 
 
 @dataclass(frozen=True)
-class Setting:
+class LeadSetting:
     """What a run varies besides its seed."""
 
     scheme: str
@@ -77,49 +77,86 @@ class Setting:
         return {"scheme": self.scheme, "forecast.mape": self.mape, **gates(self.factor)}
 
     @property
-    def reference(self) -> Setting:
+    def reference(self) -> LeadSetting:
         """Perfect forecasts at the same gates; for these themselves, the default gates."""
-        return Setting(self.scheme, self.factor if self.mape > 0.0 else 1.0, 0.0)
+        return LeadSetting(self.scheme, self.factor if self.mape > 0.0 else 1.0, 0.0)
 
 
 KEYS = ("scheme", "factor", "mape")
 BY_GATES = "regret_by_gates_eur"
 """Column of the regret that is more than with the shortest lead times."""
 MEASURES = (
-    EXTRA_COST, BY_GATES, "true_cost_eur", "imbalance_before_mwh", "imbalance_after_mwh", "bought_mwh",
-    "unneeded_mwh", "unneeded_pct", "wrong_mwh", "wrong_pct", "countered_mwh", "countered_pct", "missing_mwh",
-    "left_mwh", "reserve_up_mwh", "reserve_down_mwh", "afrr_energy_cost_eur", "reserve_bids_stopped",
-    "closing_mwh", "closing_beyond_bids_mwh", "closing_eur", "brps_eur", "above_day_ahead_eur", "tso_eur",
-    "tso_and_closing_eur", "dsos_eur", "procurement_cost_eur", "relief_mwh", "relief_unneeded_mwh",
-    "relief_unneeded_pct", "relief_missed", "bought_by_dsos_mwh", "conflict_undone_at_node_mwh",
-    "activated_from_distribution_mwh", "households_eur", "called_eur", "scheduled_eur",
-    "price_up_eur_per_mwh", "price_down_eur_per_mwh", "violated_isps",
-    "violated_isps_created", "max_overload_pct", "delivered_pct", "unserved_mwh",
-)  # fmt: skip
+    EXTRA_COST,
+    BY_GATES,
+    "true_cost_eur",
+    "imbalance_before_mwh",
+    "imbalance_after_mwh",
+    "bought_mwh",
+    "unneeded_mwh",
+    "unneeded_pct",
+    "wrong_mwh",
+    "wrong_pct",
+    "countered_mwh",
+    "countered_pct",
+    "missing_mwh",
+    "left_mwh",
+    "reserve_up_mwh",
+    "reserve_down_mwh",
+    "afrr_energy_cost_eur",
+    "reserve_bids_stopped",
+    "closing_mwh",
+    "closing_beyond_bids_mwh",
+    "closing_eur",
+    "brps_eur",
+    "above_day_ahead_eur",
+    "tso_eur",
+    "tso_and_closing_eur",
+    "dsos_eur",
+    "procurement_cost_eur",
+    "relief_mwh",
+    "relief_unneeded_mwh",
+    "relief_unneeded_pct",
+    "relief_missed",
+    "bought_by_dsos_mwh",
+    "conflict_undone_at_node_mwh",
+    "activated_from_distribution_mwh",
+    "households_eur",
+    "called_eur",
+    "scheduled_eur",
+    "price_up_eur_per_mwh",
+    "price_down_eur_per_mwh",
+    "violated_isps",
+    "violated_isps_created",
+    "max_overload_pct",
+    "delivered_pct",
+    "unserved_mwh",
+)
 
 
-def settings() -> Iterator[Setting]:
+def settings() -> Iterator[LeadSetting]:
     """All settings, references among them."""
     for mape, factors in MAPES.items():
         for factor in factors:
-            yield Setting(MAIN, factor, mape)
+            yield LeadSetting(MAIN, factor, mape)
     for scheme, factors in OTHERS.items():
         for mape in (0.0, MAPE):
             for factor in factors:
-                yield Setting(scheme, factor, mape)
+                yield LeadSetting(scheme, factor, mape)
 
 
 def plan(seeds: int) -> list[Planned]:
     """The runs: all settings at seeds from 1 on."""
-    return planned([
-        Wanted(
-            {**asdict(setting), "seed": seed},
-            setting.fields | {"seed": seed},
-            setting.reference.fields | {"seed": seed},
-        )
-        for setting in settings()
-        for seed in range(1, seeds + 1)
-    ])  # fmt: skip
+    return planned(
+        [
+            Wanted(
+                {**asdict(setting), "seed": seed},
+                setting.fields | {"seed": seed},
+                setting.reference.fields | {"seed": seed},
+            )
+            for setting in settings()
+            for seed in range(1, seeds + 1)
+        ]
+    )
 
 
 def by_gates(rows: pd.DataFrame) -> pd.Series:
@@ -130,7 +167,7 @@ def by_gates(rows: pd.DataFrame) -> pd.Series:
     return pd.Series(rows[EXTRA_COST].to_numpy() - others.to_numpy(), rows.index)
 
 
-def is_setting(spread: pd.DataFrame, setting: Setting) -> pd.Series:
+def is_setting(spread: pd.DataFrame, setting: LeadSetting) -> pd.Series:
     """Which rows are of a setting."""
     return spread[list(KEYS)].eq(pd.Series(asdict(setting))).all(axis=1)
 
@@ -139,7 +176,7 @@ def _line(
     ax: Axes,
     spread: pd.DataFrame,
     measure: str,
-    line: Mapping[float, Setting],
+    line: Mapping[float, LeadSetting],
     look: tuple[str, str, str],
     names: Sequence[str] = MEAN,
 ) -> None:
@@ -151,10 +188,10 @@ def _line(
     ax.vlines(list(line), low, high, color=colour, alpha=0.5)
 
 
-def _leads(scheme: str, mape: float, shift: float) -> dict[float, Setting]:
+def _leads(scheme: str, mape: float, shift: float) -> dict[float, LeadSetting]:
     """Settings of a line by minutes ahead, a little aside so that intervals do not hide each other."""
     factors = MAPES[mape] if scheme == MAIN else OTHERS[scheme]
-    return {CLEAR_MIN * factor * 2.0**shift: Setting(scheme, factor, mape) for factor in factors}
+    return {CLEAR_MIN * factor * 2.0**shift: LeadSetting(scheme, factor, mape) for factor in factors}
 
 
 ERRORS = {0.015: GREEN, 0.03: BLUE, 0.06: RED}
@@ -186,9 +223,13 @@ def figure(spread: pd.DataFrame, folder: Path) -> Path:
     """Regret by lead, error and scheme; what is left and not needed; who pays; limits broken."""
     error = f"error {100 * MAPE:g} %"
     with house_style():
-        drawn = new_figure("Forecast error against gate closure", "reference, 18 April 2016", 14.0, 8.0, (
-            "Upright lines: 95 % over seeds (of differences at the same seed). "
-        ))  # fmt: skip
+        drawn = new_figure(
+            "Forecast error against gate closure",
+            "reference, 18 April 2016",
+            14.0,
+            8.0,
+            ("Upright lines: 95 % over seeds (of differences at the same seed). "),
+        )
         (one, two, three), (four, five, six) = drawn.subplots(2, 3)
         _by_error(one, spread, EXTRA_COST, MAIN)
         one.set_title(f"Regret, {MAIN}")
@@ -226,32 +267,38 @@ REGRET = (
     Column("imbalance before, MWh", "imbalance_before_mwh"),
     Column("left to the reserve, MWh", "left_mwh", decimals=1),
     Column("from households, MWh", "activated_from_distribution_mwh"),
-    Column("delivered, %", "delivered_pct", decimals=1), Column("regret, EUR", EXTRA_COST),
+    Column("delivered, %", "delivered_pct", decimals=1),
+    Column("regret, EUR", EXTRA_COST),
     Column("more than with the shortest lead times, EUR", BY_GATES),
     Column("paid for the reserve, EUR", "afrr_energy_cost_eur"),
-)  # fmt: skip
+)
 COUNTER = (
-    Column("bought, net, MWh", "bought_mwh"), Column("unneeded, %", "unneeded_pct", decimals=1),
+    Column("bought, net, MWh", "bought_mwh"),
+    Column("unneeded, %", "unneeded_pct", decimals=1),
     Column("the wrong way, %", "wrong_pct", decimals=1),
     Column("undone by the reserve, %", "countered_pct", decimals=1),
-    Column("relief, MWh", "relief_mwh", decimals=1), Column("of it unneeded, %", "relief_unneeded_pct"),
+    Column("relief, MWh", "relief_mwh", decimals=1),
+    Column("of it unneeded, %", "relief_unneeded_pct"),
     Column("bought by DSOs, MWh", "bought_by_dsos_mwh", decimals=1),
     Column("of it undone by the TSO, MWh", "conflict_undone_at_node_mwh", decimals=1),
-)  # fmt: skip
+)
 EXPOSED = (
-    Column("BRPs, EUR", "brps_eur", True), Column("TSO, EUR", "tso_and_closing_eur", True),
-    Column("DSOs, EUR", "dsos_eur", True), Column("BRPs above day-ahead, EUR", "above_day_ahead_eur"),
+    Column("BRPs, EUR", "brps_eur", True),
+    Column("TSO, EUR", "tso_and_closing_eur", True),
+    Column("DSOs, EUR", "dsos_eur", True),
+    Column("BRPs above day-ahead, EUR", "above_day_ahead_eur"),
     Column("ISPs with a limit broken", "violated_isps", decimals=1),
     Column("more than with perfect forecasts", "violated_isps", True, 1),
     Column("broken by activation", "violated_isps_created", decimals=1),
     Column("relief missed", "relief_missed", decimals=1),
-)  # fmt: skip
+)
 PERFECT = (
     Column("cost more than at factor 1, EUR", EXTRA_COST),
-    Column("left to the reserve, MWh", "left_mwh", decimals=1), Column("bought, net, MWh", "bought_mwh"),
+    Column("left to the reserve, MWh", "left_mwh", decimals=1),
+    Column("bought, net, MWh", "bought_mwh"),
     Column("delivered, %", "delivered_pct", decimals=1),
     Column("ISPs with a limit broken", "violated_isps", decimals=1),
-)  # fmt: skip
+)
 
 
 def tables(spread: pd.DataFrame) -> str:
@@ -261,10 +308,11 @@ def tables(spread: pd.DataFrame) -> str:
         "Regret": (REGRET, [one for one in every if one.mape > 0.0]),
         "Counter-activation": (COUNTER, every),
         "Who is exposed (EUR a day more than with perfect forecasts at the same gates)": (
-            EXPOSED, [one for one in every if one.mape > 0.0],
+            EXPOSED,
+            [one for one in every if one.mape > 0.0],
         ),
         "Early gates with perfect forecasts": (PERFECT, [one for one in every if one.mape == 0.0]),
-    }  # fmt: skip
+    }
     return "\n".join(
         f"## {title}\n"
         + table(spread, HEADS, {_labels(one): is_setting(spread, one) for one in some}, columns)
@@ -272,7 +320,7 @@ def tables(spread: pd.DataFrame) -> str:
     )
 
 
-def _labels(setting: Setting) -> tuple[str, ...]:
+def _labels(setting: LeadSetting) -> tuple[str, ...]:
     return setting.scheme, f"{CLEAR_MIN * setting.factor:.3g}", f"{100.0 * setting.mape:g}"
 
 

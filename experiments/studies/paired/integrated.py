@@ -62,8 +62,8 @@ SPREADS = {0.015: (0.0, 20.0, 50.0), 0.03: (0.0, 20.0, 30.0, 50.0, 100.0), 0.06:
 BID, CLEARED = "pay-as-bid", "pay-as-cleared"
 
 
-@dataclass(frozen=True)
-class Setting:
+@dataclass(frozen=True, kw_only=True)
+class IntegratedSetting:
     """What a run varies besides its seed; `spread` is nan where companies do not buy."""
 
     scheme: str
@@ -86,66 +86,101 @@ class Setting:
         return fields | (LATE if self.upload != "at gate closure" else {})
 
     @property
-    def reference(self) -> Setting:
+    def reference(self) -> IntegratedSetting:
         """What it is set against."""
-        return Setting(scheme=COMMON, mape=self.mape, pricing=self.pricing)
+        return IntegratedSetting(scheme=COMMON, mape=self.mape, pricing=self.pricing)
 
 
-MAIN = (Setting(scheme=COMMON), Setting(scheme=INTEGRATED, spread=SPREAD))
+MAIN = (IntegratedSetting(scheme=COMMON), IntegratedSetting(scheme=INTEGRATED, spread=SPREAD))
 """Run at more seeds than the rest: what markets leave varies much from seed to seed."""
-LATE_TWIN = Setting(scheme=INTEGRATED, spread=SPREAD, upload="as it clears")
+LATE_TWIN = IntegratedSetting(scheme=INTEGRATED, spread=SPREAD, upload="as it clears")
 """What of the difference is due to the age of the TSO's forecast."""
 KEYS = ("scheme", "mape", "spread", "pricing", "upload")
 MEASURES = (
-    "imbalance_before_mwh", "left_mwh", "bought_mwh", "unneeded_mwh", "missing_mwh", "countered_mwh",
-    "reserve_up_mwh", "reserve_down_mwh", "imbalance_after_mwh", "tso_need_mw",
-    "wanted_mwh", "purchased_mwh", "purchased_pct", "purchases_eur", "settled_mwh", "settled_eur",
-    "above_day_ahead_eur", "brps_eur", "tso_eur", "tso_and_closing_eur", "dsos_eur", "sellers_eur",
-    "procurement_cost_eur", "afrr_energy_cost_eur", "closing_mwh", "closing_beyond_bids_mwh", "closing_eur",
-    "true_cost_eur", "activated_from_distribution_mwh", "reserve_bids_stopped",
-    EXTRA_COST, "price_up_eur_per_mwh", "price_down_eur_per_mwh", "violated_isps", "violated_isps_created",
-    "max_overload_pct", "unserved_mwh",
-)  # fmt: skip
+    "imbalance_before_mwh",
+    "left_mwh",
+    "bought_mwh",
+    "unneeded_mwh",
+    "missing_mwh",
+    "countered_mwh",
+    "reserve_up_mwh",
+    "reserve_down_mwh",
+    "imbalance_after_mwh",
+    "tso_need_mw",
+    "wanted_mwh",
+    "purchased_mwh",
+    "purchased_pct",
+    "purchases_eur",
+    "settled_mwh",
+    "settled_eur",
+    "above_day_ahead_eur",
+    "brps_eur",
+    "tso_eur",
+    "tso_and_closing_eur",
+    "dsos_eur",
+    "sellers_eur",
+    "procurement_cost_eur",
+    "afrr_energy_cost_eur",
+    "closing_mwh",
+    "closing_beyond_bids_mwh",
+    "closing_eur",
+    "true_cost_eur",
+    "activated_from_distribution_mwh",
+    "reserve_bids_stopped",
+    EXTRA_COST,
+    "price_up_eur_per_mwh",
+    "price_down_eur_per_mwh",
+    "violated_isps",
+    "violated_isps_created",
+    "max_overload_pct",
+    "unserved_mwh",
+)
 
 
-def settings() -> Iterator[Setting]:
+def settings() -> Iterator[IntegratedSetting]:
     """All settings, references among them."""
     for mape in MAPES:
         for scheme in (COMMON, *OTHERS):
-            yield Setting(scheme=scheme, mape=mape)
+            yield IntegratedSetting(scheme=scheme, mape=mape)
         for spread in SPREADS[mape]:
-            yield Setting(scheme=INTEGRATED, mape=mape, spread=spread)
+            yield IntegratedSetting(scheme=INTEGRATED, mape=mape, spread=spread)
     yield LATE_TWIN
-    yield Setting(scheme=COMMON, pricing=CLEARED)
+    yield IntegratedSetting(scheme=COMMON, pricing=CLEARED)
     for spread in SPREADS[MAPE][2:]:
-        yield Setting(scheme=INTEGRATED, spread=spread, pricing=CLEARED)
+        yield IntegratedSetting(scheme=INTEGRATED, spread=spread, pricing=CLEARED)
 
 
 def plan(seeds: int, more: int) -> list[Planned]:
     """The runs: all settings at `seeds` seeds from 1 on, those of `MAIN` at `more` if that is more."""
-    return planned([
-        Wanted(
-            {**asdict(setting), "seed": seed},
-            setting.fields | {"seed": seed},
-            setting.reference.fields | {"seed": seed},
-        )
-        for setting in settings()
-        for seed in range(1, (max(seeds, more) if setting in MAIN else seeds) + 1)
-    ])  # fmt: skip
+    return planned(
+        [
+            Wanted(
+                {**asdict(setting), "seed": seed},
+                setting.fields | {"seed": seed},
+                setting.reference.fields | {"seed": seed},
+            )
+            for setting in settings()
+            for seed in range(1, (max(seeds, more) if setting in MAIN else seeds) + 1)
+        ]
+    )
 
 
-def is_setting(spread: pd.DataFrame, setting: Setting) -> pd.Series:
+def is_setting(spread: pd.DataFrame, setting: IntegratedSetting) -> pd.Series:
     """Which rows are of a setting."""
     given = pd.Series(asdict(setting))
     return (spread[list(KEYS)].eq(given) | (spread[list(KEYS)].isna() & given.isna())).all(axis=1)
 
 
-def _row(spread: pd.DataFrame, setting: Setting, measure: str) -> pd.DataFrame:
+def _row(spread: pd.DataFrame, setting: IntegratedSetting, measure: str) -> pd.DataFrame:
     return spread[is_setting(spread, setting) & (spread.measure == measure)]
 
 
 def _line(
-    ax: Axes, spread: pd.DataFrame, at: str, line: Mapping[float, Setting], look: tuple[str, str, str]
+    ax: Axes,
+    spread: pd.DataFrame,
+    at: str,
+    line: Mapping[float, IntegratedSetting],
+    look: tuple[str, str, str],
 ) -> None:
     """What markets leave to the reserve more than under `common`; `look` is label, colour and dash."""
     rows = pd.concat([_row(spread, setting, "left_mwh") for setting in line.values()])
@@ -159,15 +194,18 @@ def _left_over(by_error: Axes, by_spread: Axes, spread: pd.DataFrame) -> None:
     at = "day-ahead forecast error (% of nominal load)"
     looks = [("multilevel-03", GREEN, "--"), ("hybrid", DARK, ":")]
     for k, (name, colour, dash) in enumerate(looks):
-        line = {100.0 * m + 0.08 * (k - 1): Setting(scheme=name, mape=m) for m in MAPES}
+        line = {100.0 * m + 0.08 * (k - 1): IntegratedSetting(scheme=name, mape=m) for m in MAPES}
         _line(by_error, spread, at, line, (name, colour, dash))
-    line = {100.0 * m + 0.08: Setting(scheme=INTEGRATED, mape=m, spread=SPREAD) for m in MAPES}
+    line = {100.0 * m + 0.08: IntegratedSetting(scheme=INTEGRATED, mape=m, spread=SPREAD) for m in MAPES}
     _line(by_error, spread, at, line, (f"integrated, {SPREAD:g} EUR/MWh", RED, "-"))
     _line(by_error, spread, at, {100.0 * MAPE + 0.2: LATE_TWIN}, ("... need told as it clears", PURPLE, ""))
     by_error.set_title("Left to the reserve, more than under common")
     at = "most that companies pay above the day-ahead price (EUR/MWh)"
     for k, (mape, colour) in enumerate(zip(MAPES, (SKY, RED, ORANGE), strict=True)):
-        line = {x + 1.2 * (k - 1): Setting(scheme=INTEGRATED, mape=mape, spread=x) for x in SPREADS[mape]}
+        line = {
+            x + 1.2 * (k - 1): IntegratedSetting(scheme=INTEGRATED, mape=mape, spread=x)
+            for x in SPREADS[mape]
+        }
         _line(by_spread, spread, at, line, (f"error {100 * mape:g} %", colour, "-"))
     by_spread.set_title("... by what companies are willing to pay")
     for ax in (by_error, by_spread):
@@ -180,8 +218,10 @@ def _left_over(by_error: Axes, by_spread: Axes, spread: pd.DataFrame) -> None:
 CALM = 0.015
 """Forecast error at which who pays is drawn: with larger ones a few ISPs of scarcity hide all else."""
 BARS = {
-    **{name: Setting(scheme=name, mape=CALM) for name in OTHERS},
-    **{f"integrated, {x:g}": Setting(scheme=INTEGRATED, mape=CALM, spread=x) for x in SPREADS[CALM]},
+    **{name: IntegratedSetting(scheme=name, mape=CALM) for name in OTHERS},
+    **{
+        f"integrated, {x:g}": IntegratedSetting(scheme=INTEGRATED, mape=CALM, spread=x) for x in SPREADS[CALM]
+    },
 }
 PAYERS = {
     "brps_eur": "BRPs",
@@ -211,9 +251,13 @@ def _payers(ax: Axes, spread: pd.DataFrame) -> None:
 def figure(spread: pd.DataFrame, folder: Path) -> Path:
     """What is left to the reserve and who pays, more than under `common`."""
     with house_style():
-        drawn = new_figure("Companies and operators in one market", "reference, 18 April 2016", 14.0, 4.8, (
-            "Lines across: 95 % intervals of differences to common at the same seed. "
-        ))  # fmt: skip
+        drawn = new_figure(
+            "Companies and operators in one market",
+            "reference, 18 April 2016",
+            14.0,
+            4.8,
+            ("Lines across: 95 % intervals of differences to common at the same seed. "),
+        )
         left, middle, right = drawn.subplots(1, 3, width_ratios=[1.0, 1.0, 1.25])
         _left_over(left, middle, spread)
         _payers(right, spread)
@@ -223,31 +267,39 @@ def figure(spread: pd.DataFrame, folder: Path) -> Path:
 def tables(spread: pd.DataFrame) -> str:
     """All tables of the page, from the rows of `paired`."""
     common = {f"common, {BID}": MAIN[0]}
-    own = {f"integrated, {x:g} EUR/MWh": Setting(scheme=INTEGRATED, spread=x) for x in SPREADS[MAPE]}
+    own = {
+        f"integrated, {x:g} EUR/MWh": IntegratedSetting(scheme=INTEGRATED, spread=x) for x in SPREADS[MAPE]
+    }
     late = {f"integrated, {SPREAD:g} EUR/MWh, need told as it clears": LATE_TWIN}
-    others = {name: Setting(scheme=name) for name in OTHERS}
-    cleared = {f"common, {CLEARED}": Setting(scheme=COMMON, pricing=CLEARED)} | {
-        f"integrated, {x:g} EUR/MWh, {CLEARED}": Setting(scheme=INTEGRATED, spread=x, pricing=CLEARED)
+    others = {name: IntegratedSetting(scheme=name) for name in OTHERS}
+    cleared = {f"common, {CLEARED}": IntegratedSetting(scheme=COMMON, pricing=CLEARED)} | {
+        f"integrated, {x:g} EUR/MWh, {CLEARED}": IntegratedSetting(
+            scheme=INTEGRATED, spread=x, pricing=CLEARED
+        )
         for x in SPREADS[MAPE][2:]
     }
     errors = {
         f"{100 * mape:g} %, {name}": setting
         for mape in MAPES
         for name, setting in {
-            COMMON: Setting(scheme=COMMON, mape=mape),
-            **{other: Setting(scheme=other, mape=mape) for other in OTHERS},
-            **{f"integrated, {x:g} EUR/MWh": Setting(scheme=INTEGRATED, mape=mape, spread=x) for x in SPREADS[mape]},
+            COMMON: IntegratedSetting(scheme=COMMON, mape=mape),
+            **{other: IntegratedSetting(scheme=other, mape=mape) for other in OTHERS},
+            **{
+                f"integrated, {x:g} EUR/MWh": IntegratedSetting(scheme=INTEGRATED, mape=mape, spread=x)
+                for x in SPREADS[mape]
+            },
         }.items()
     }
     parts = {
         f"Imbalance (MWh a day), forecast error {100 * MAPE:g} %": (common | others | own | late, IMBALANCE),
         "By forecast error": (errors, ERRORS),
         f"Who pays (EUR a day, differences to common with the same pricing), error {100 * MAPE:g} %": (
-            common | others | own | cleared, MONEY,
+            common | others | own | cleared,
+            MONEY,
         ),
         f"Accounts of the BRPs, error {100 * MAPE:g} %": (common | own | late | cleared, BRPS),
         f"Prices, needs and limits, error {100 * MAPE:g} %": (common | others | own | cleared, LIMITS),
-    }  # fmt: skip
+    }
     return "\n".join(
         f"## {title}\n"
         + table(spread, [""], {(label,): is_setting(spread, one) for label, one in lines.items()}, columns)
@@ -256,32 +308,43 @@ def tables(spread: pd.DataFrame) -> str:
 
 
 IMBALANCE = (
-    Column("before", "imbalance_before_mwh"), Column("left to the reserve", "left_mwh", decimals=1),
-    Column("more than common", "left_mwh", True, 1), Column("bought, net", "bought_mwh"),
-    Column("of it unneeded", "unneeded_mwh", decimals=1), Column("missing", "missing_mwh", decimals=1),
-    Column("companies get, %", "purchased_pct"), Column("reserve up", "reserve_up_mwh", decimals=1),
-    Column("down", "reserve_down_mwh", decimals=1), Column("after", "imbalance_after_mwh", decimals=1),
-)  # fmt: skip
+    Column("before", "imbalance_before_mwh"),
+    Column("left to the reserve", "left_mwh", decimals=1),
+    Column("more than common", "left_mwh", True, 1),
+    Column("bought, net", "bought_mwh"),
+    Column("of it unneeded", "unneeded_mwh", decimals=1),
+    Column("missing", "missing_mwh", decimals=1),
+    Column("companies get, %", "purchased_pct"),
+    Column("reserve up", "reserve_up_mwh", decimals=1),
+    Column("down", "reserve_down_mwh", decimals=1),
+    Column("after", "imbalance_after_mwh", decimals=1),
+)
 ERRORS = (
     Column("before, MWh", "imbalance_before_mwh"),
     Column("left to the reserve, MWh", "left_mwh", decimals=1),
-    Column("more than common", "left_mwh", True, 1), Column("BRPs pay more, EUR", "brps_eur", True),
-    Column("TSO, EUR", "tso_and_closing_eur", True), Column("extra true cost, EUR", EXTRA_COST),
-)  # fmt: skip
+    Column("more than common", "left_mwh", True, 1),
+    Column("BRPs pay more, EUR", "brps_eur", True),
+    Column("TSO, EUR", "tso_and_closing_eur", True),
+    Column("extra true cost, EUR", EXTRA_COST),
+)
 MONEY = (
-    Column("BRPs", "brps_eur", True), Column("TSO", "tso_and_closing_eur", True),
-    Column("DSOs", "dsos_eur", True), Column("sellers earn", "sellers_eur", True),
+    Column("BRPs", "brps_eur", True),
+    Column("TSO", "tso_and_closing_eur", True),
+    Column("DSOs", "dsos_eur", True),
+    Column("sellers earn", "sellers_eur", True),
     Column("procurement", "procurement_cost_eur", True),
     Column("of it reserve", "afrr_energy_cost_eur", True),
     Column("extra true cost", EXTRA_COST),
     Column("from households, MWh", "activated_from_distribution_mwh", True),
-)  # fmt: skip
+)
 BRPS = (
-    Column("bought, MWh", "purchased_mwh"), Column("for, EUR", "purchases_eur"),
-    Column("settled, MWh", "settled_mwh"), Column("for, EUR", "settled_eur"),
+    Column("bought, MWh", "purchased_mwh"),
+    Column("for, EUR", "purchases_eur"),
+    Column("settled, MWh", "settled_mwh"),
+    Column("for, EUR", "settled_eur"),
     Column("above day-ahead, EUR", "above_day_ahead_eur"),
     Column("more than common, EUR", "above_day_ahead_eur", True),
-)  # fmt: skip
+)
 LIMITS = (
     Column("price up, EUR/MWh", "price_up_eur_per_mwh", decimals=1),
     Column("price down, EUR/MWh", "price_down_eur_per_mwh", decimals=1),
@@ -289,8 +352,9 @@ LIMITS = (
     Column("unserved, MWh", "unserved_mwh", decimals=2),
     Column("ISPs with a limit broken", "violated_isps", decimals=1),
     Column("broken by activation", "violated_isps_created", decimals=1),
-    Column("worst overload, %", "max_overload_pct"), Column("reserve bids stopped", "reserve_bids_stopped"),
-)  # fmt: skip
+    Column("worst overload, %", "max_overload_pct"),
+    Column("reserve bids stopped", "reserve_bids_stopped"),
+)
 
 
 def main(

@@ -35,7 +35,9 @@ NONE = "\N{EN DASH}"
 def point(labels: Mapping[str, Any], changes: Mapping[str, Any]) -> Point:
     """A run of the shared world with `changes` put over it (values by field path); `labels` tell it apart."""
     scenario, folder = read_scenario(SCENARIO, {**WORLD, **changes})
-    return Point(fields=dict(labels), scenario=scenario, folder=folder, source=source_of(SCENARIO), plots=False)
+    return Point(
+        fields=dict(labels), scenario=scenario, folder=folder, source=source_of(SCENARIO), plots=False
+    )
 
 
 def make(points: Sequence[Point], runs: Path, workers: int | None) -> None:

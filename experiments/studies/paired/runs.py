@@ -55,7 +55,9 @@ def planned(wanted: Sequence[Wanted]) -> list[Planned]:
     points: dict[str, Point] = {}
     for one in wanted:
         settings, folder = read_scenario(SCENARIO, {**DAY, **one.fields})
-        points[_key(one.fields)] = Point(fields=dict(one.said), scenario=settings, folder=folder, source=source_of(SCENARIO), plots=False)
+        points[_key(one.fields)] = Point(
+            fields=dict(one.said), scenario=settings, folder=folder, source=source_of(SCENARIO), plots=False
+        )
     return [Planned(w.said, points[_key(w.fields)], points[_key(w.reference)].name) for w in wanted]
 
 

@@ -38,7 +38,7 @@ from tandem_sim.experiments.figures.style import (
     save,
 )
 from tandem_sim.experiments.studies.scaling.scale_parallel import problems
-from tandem_sim.experiments.studies.scaling.scale_world import Point, opened, write_worlds
+from tandem_sim.experiments.studies.scaling.scale_world import WorldSize, opened, write_worlds
 from tandem_sim.grids.power_flow.ac import PowerFlow
 from tandem_sim.markets.clearing import solvers as solver
 from tandem_sim.markets.coordination.block import TSO
@@ -53,9 +53,12 @@ PARTS = {
 }
 """Parts of an ISP and their gates; the rest is messages."""
 PARTS_IN_WORDS = {
-    "bids": "bids", "dso": "DSOs", "tso": "TSO", "delivery": "delivery, power flow",
+    "bids": "bids",
+    "dso": "DSOs",
+    "tso": "TSO",
+    "delivery": "delivery, power flow",
     "settlement": "settlement",
-}  # fmt: skip
+}
 COLOURS = dict(zip(PARTS, (ORANGE, GREEN, PURPLE, RED, GREY), strict=True))
 NOTE = (
     "Processor time of one core, one day. Grids, ratings and profiles: SimBench; population, units and costs "
@@ -66,13 +69,20 @@ WARM_UP = 8
 """ISPs at either end of the day that do not count: caches fill at one, gates run dry at the other."""
 
 
-FULL = Point(dsos=20, households=100_000, aggregators=40)
-LOADED = Point(dsos=20, households=100_000, aggregators=40, load_scale=2.0)
+FULL = WorldSize(dsos=20, households=100_000, aggregators=40)
+LOADED = WorldSize(dsos=20, households=100_000, aggregators=40, load_scale=2.0)
 """Twice the load of MV grids besides households: some of them break limits, so their markets have work."""
 POINTS = (
-    Point(dsos=2, households=10_000, aggregators=40), Point(dsos=5, households=25_000, aggregators=40), Point(dsos=10, households=50_000, aggregators=40), FULL,
-    Point(dsos=20, households=10_000, aggregators=40), Point(dsos=20, households=30_000, aggregators=40), Point(dsos=20, households=100_000, aggregators=10), Point(dsos=20, households=100_000, aggregators=160), LOADED,
-)  # fmt: skip
+    WorldSize(dsos=2, households=10_000, aggregators=40),
+    WorldSize(dsos=5, households=25_000, aggregators=40),
+    WorldSize(dsos=10, households=50_000, aggregators=40),
+    FULL,
+    WorldSize(dsos=20, households=10_000, aggregators=40),
+    WorldSize(dsos=20, households=30_000, aggregators=40),
+    WorldSize(dsos=20, households=100_000, aggregators=10),
+    WorldSize(dsos=20, households=100_000, aggregators=160),
+    LOADED,
+)
 
 
 @contextmanager
@@ -104,7 +114,7 @@ def watched(spent: defaultdict[str, float]) -> Iterator[None]:
         yield
 
 
-def what_happened(out: Path, point: Point) -> dict[str, float]:
+def what_happened(out: Path, point: WorldSize) -> dict[str, float]:
     """Figures of the run's own tables that tell whether there was anything to solve."""
     orders = pd.read_parquet(out / "bids.parquet", columns=["isp"])
     grid = pd.read_parquet(out / "grid.parquet")
@@ -122,7 +132,7 @@ def what_happened(out: Path, point: Point) -> dict[str, float]:
     }
 
 
-def measured(folder: Path, point: Point) -> dict[str, float]:
+def measured(folder: Path, point: WorldSize) -> dict[str, float]:
     """A row of the table: one run in this process."""
     spent: defaultdict[str, float] = defaultdict(float)
     moments: list[tuple[float, float]] = []
@@ -160,7 +170,7 @@ def measured(folder: Path, point: Point) -> dict[str, float]:
 
 
 def table(
-    points: Sequence[Point], folder: Path, run: Callable[[Callable[..., Any], Path, Point], Any]
+    points: Sequence[WorldSize], folder: Path, run: Callable[[Callable[..., Any], Path, WorldSize], Any]
 ) -> pd.DataFrame:
     """A row per point, the faster of `REPEATS`; `run` says where: `alone` in a process of its own."""
     found = []

@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tandem_sim.experiments.studies.scaling.scale_world import Point, opened
+from tandem_sim.experiments.studies.scaling.scale_world import WorldSize, opened
 from tandem_sim.markets.coordination.block import Block, View, Written
 from tandem_sim.markets.schemes import SCHEMES
 from tandem_sim.sim.scenario.sections import GateSettings
@@ -29,8 +29,8 @@ ISP = 52
 
 
 @dataclass(frozen=True)
-class Job:
-    """One programme of one DSO: the scheme and the number of its block, for which system, and what it may see."""
+class BlockJob:
+    """One problem of one DSO: scheme, number of the block, system, and what the block may see."""
 
     scheme: str
     block: int
@@ -46,15 +46,15 @@ class Job:
         return self.system
 
 
-def jobs_of(folder: Path, point: Point, isp: int) -> dict[str, list[Job]]:
+def jobs_of(folder: Path, point: WorldSize, isp: int) -> dict[str, list[BlockJob]]:
     """What the DSOs' blocks were handed for an ISP, by gate. The world runs until the TSO's book closes."""
-    jobs: dict[str, list[Job]] = {}
+    jobs: dict[str, list[BlockJob]] = {}
     with opened(folder, point) as (model, clock, _):
         scheme = model.tso.scheme
 
         def watching(number: int, block: Block) -> Block:
             def run(system: str, view: View) -> Written:
-                jobs.setdefault(block.gate, []).append(Job(scheme.name, number, system, view))
+                jobs.setdefault(block.gate, []).append(BlockJob(scheme.name, number, system, view))
                 return block.run(system, view)
 
             return replace(block, run=run)
@@ -79,7 +79,7 @@ def _ms(action: Callable[[], Any], clock: Callable[[], float] = time.process_tim
     return median(times)
 
 
-def compared(gate: str, jobs: Sequence[Job], pool: Executor) -> dict[str, Any]:
+def compared(gate: str, jobs: Sequence[BlockJob], pool: Executor) -> dict[str, Any]:
     """A row for one gate: per programme the work, and what it takes to send it and its answer; all in ms, kB.
 
     ``here``, ``pool`` and ``sent`` are elapsed times of all programmes together: solved one after the other,
@@ -99,18 +99,25 @@ def compared(gate: str, jobs: Sequence[Job], pool: Executor) -> dict[str, Any]:
         _ms(lambda: [pickle.loads(b) for b in back]) / n,
     )
     by = partial(pool.map, chunksize=-(-n // WORKERS))
-    sending = _ms(lambda: list(by(Job.received, jobs)), time.perf_counter)
+    sending = _ms(lambda: list(by(BlockJob.received, jobs)), time.perf_counter)
     return {
-        "gate": gate, "programmes": n, "work_ms": work, "pickle_ms": pack, "unpickle_ms": unpack,
-        "pickle_answer_ms": pack_answer, "unpickle_answer_ms": unpack_answer,
-        "sent_kb": sum(map(len, sent)) / n / 1000.0, "answer_kb": sum(map(len, back)) / n / 1000.0,
+        "gate": gate,
+        "programmes": n,
+        "work_ms": work,
+        "pickle_ms": pack,
+        "unpickle_ms": unpack,
+        "pickle_answer_ms": pack_answer,
+        "unpickle_answer_ms": unpack_answer,
+        "sent_kb": sum(map(len, sent)) / n / 1000.0,
+        "answer_kb": sum(map(len, back)) / n / 1000.0,
         "here_ms": _ms(lambda: [job.solved() for job in jobs], time.perf_counter),
-        "pool_ms": _ms(lambda: list(by(Job.solved, jobs)), time.perf_counter),
-        "sent_ms": sending, "break_even_ms": sending / n / (1.0 - 1.0 / WORKERS),
-    }  # fmt: skip
+        "pool_ms": _ms(lambda: list(by(BlockJob.solved, jobs)), time.perf_counter),
+        "sent_ms": sending,
+        "break_even_ms": sending / n / (1.0 - 1.0 / WORKERS),
+    }
 
 
-def problems(folder: Path, point: Point, isp: int = ISP) -> list[dict[str, Any]]:
+def problems(folder: Path, point: WorldSize, isp: int = ISP) -> list[dict[str, Any]]:
     """A row per gate of one ISP of a world."""
     jobs = jobs_of(folder, point, isp)
     with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:

@@ -39,8 +39,8 @@ UNITS = (("G1", 0, 332.4, 25, 20, 0.0430293), ("G2", 2, 140.0, 15, 20, 0.25), ("
 """Units of the reference at the three EHV buses: name, bus, MW, MW per ISP, c1, c2."""
 
 
-@dataclass(frozen=True)
-class Point:
+@dataclass(frozen=True, kw_only=True)
+class WorldSize:
     """The size of a world, and how many ISPs of its day are run."""
 
     dsos: int
@@ -55,7 +55,7 @@ class Point:
         return f"scale-{self.dsos}-{self.load_scale:g}"
 
 
-def write_worlds(folder: Path, points: Sequence[Point]) -> dict[str, list[str]]:
+def write_worlds(folder: Path, points: Sequence[WorldSize]) -> dict[str, list[str]]:
     """Write grids, and the scenarios of `points`; the lines opened, by grid.
 
     A substation without a DSO in the scenario keeps the load that stands for it in the data. DSOs beyond the
@@ -93,35 +93,51 @@ def _without_loads(upper: Any, buses: list[int]) -> Any:
     return bare
 
 
-def _scenario(point: Point, chosen: list[tuple[str, int]]) -> dict[str, Any]:
+def _scenario(point: WorldSize, chosen: list[tuple[str, int]]) -> dict[str, Any]:
     units = [
-        {"name": name, "bus": bus, "p_max_mw": UNIT_SCALE * mw, "ramp_mw_per_isp": UNIT_SCALE * ramp,
-         "c1": c1, "c2": c2 / UNIT_SCALE, "adder": 25}
+        {
+            "name": name,
+            "bus": bus,
+            "p_max_mw": UNIT_SCALE * mw,
+            "ramp_mw_per_isp": UNIT_SCALE * ramp,
+            "c1": c1,
+            "c2": c2 / UNIT_SCALE,
+            "adder": 25,
+        }
         for name, bus, mw, ramp, c1, c2 in UNITS
-    ]  # fmt: skip
+    ]
     return {
         "based_on": "reference",
         "name": point.scenario,
         "description": f"{GRID} with {point.dsos} DSOs; units, costs, population and shares are synthetic",
         "days": 1,
         "transmission": {
-            "grid": f"upper-{point.dsos}.json", "load_profile": ["hv_urban", "hv_mixed1"], "ratings_mva": {},
-            "units": units, "large_loads": [],
+            "grid": f"upper-{point.dsos}.json",
+            "load_profile": ["hv_urban", "hv_mixed1"],
+            "ratings_mva": {},
+            "units": units,
+            "large_loads": [],
         },
         "distribution": [
-            {"id": f"D{k + 1:02d}", "grid": f"{name}.json", "interface_bus": bus, "other_profile": ["G0-A"],
-             "other_share": OTHER_SHARE, "load_scale": point.load_scale}
+            {
+                "id": f"D{k + 1:02d}",
+                "grid": f"{name}.json",
+                "interface_bus": bus,
+                "other_profile": ["G0-A"],
+                "other_share": OTHER_SHARE,
+                "load_scale": point.load_scale,
+            }
             for k, (name, bus) in enumerate(chosen)
         ],
         "households": point.households,
         "aggregators": point.aggregators,
         "power_flow_check": {"audit_share": 0.0},
-    }  # fmt: skip
+    }
 
 
 @contextmanager
 def opened(
-    folder: Path, point: Point, on_isp: Callable[[int], None] = lambda isp: None
+    folder: Path, point: WorldSize, on_isp: Callable[[int], None] = lambda isp: None
 ) -> Iterator[tuple[FlexibilityModel, Clock, Path]]:
     """The world of a point with its gates ahead, and the folder of its tables, which goes with this context.
 

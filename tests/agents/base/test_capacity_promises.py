@@ -19,7 +19,7 @@ from tandem_sim.agents.base.messages import (
     TenderMessage,
 )
 from tandem_sim.agents.parties.day_ahead_market import DayAheadMarket
-from tandem_sim.agents.portfolios.portfolio import Unit
+from tandem_sim.agents.portfolios.portfolio import TransmissionUnit
 from tandem_sim.agents.services.capacity import CapacitySeller
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.types import FloatArray
@@ -32,22 +32,38 @@ BLOCK = range(16, 32)
 
 
 def _seller(top: Desktop, market: str | None = None) -> CapacitySeller:
-    return CapacitySeller(name="A", context=top.context, availability=lambda isps: {("T", UP): 20.0}, price_eur_per_mw_h=6.0, share=1.0, tick_mw=1.0, market=market)
+    return CapacitySeller(
+        name="A",
+        context=top.context,
+        availability=lambda isps: {("T", UP): 20.0},
+        price_eur_per_mw_h=6.0,
+        share=1.0,
+        tick_mw=1.0,
+        market=market,
+    )
 
 
 def _award(
     seller: CapacitySeller, *sold: tuple[Service, str, int, float], block: range = BLOCK
 ) -> CapacitySeller:
-    contracts = tuple(Contract(operator="TSO", service=s, provider="A", system=system, direction=d, isps=block, mw=mw, price=6.0) for s, system, d, mw in sold)
+    contracts = tuple(
+        Contract(
+            operator="TSO", service=s, provider="A", system=system, direction=d, isps=block, mw=mw, price=6.0
+        )
+        for s, system, d, mw in sold
+    )
     seller.on_capacity_award(CapacityAwardMessage("TSO", "A", block.start, block=block, contracts=contracts))
     return seller
 
 
 def test_what_is_owed_is_the_sum_of_contracts_of_a_service_and_direction() -> None:
     seller = _award(
-        _seller(Desktop()), ("aFRR", "D1", UP, 2.0), ("aFRR", "D2", UP, 1.5), ("mFRR", "D1", UP, 4.0),
+        _seller(Desktop()),
+        ("aFRR", "D1", UP, 2.0),
+        ("aFRR", "D2", UP, 1.5),
+        ("mFRR", "D1", UP, 4.0),
         ("aFRR", "D1", DOWN, 0.5),
-    )  # fmt: skip
+    )
     _award(seller, ("aFRR", "D1", UP, 1.0), block=range(30, 40))
     assert [seller.obligation_mw(isp, "aFRR", UP) for isp in (15, 16, 29, 30, 32, 40)] == pytest.approx(
         [0.0, 3.5, 3.5, 4.5, 1.0, 0.0]
@@ -123,13 +139,21 @@ def test_what_was_sold_long_ago_is_no_longer_spoken_for() -> None:
     assert len(top.sent) == 1
 
 
-def _market(*units: Unit) -> tuple[Desktop, DayAheadMarket]:
+def _market(*units: TransmissionUnit) -> tuple[Desktop, DayAheadMarket]:
     top, names = Desktop(), [u.name for u in units]
-    return top, DayAheadMarket(mesa.Model(rng=0), name="market", context=top.context, units=units, sellers=names, told=["TSO"], operator="TSO")
+    return top, DayAheadMarket(
+        mesa.Model(rng=0),
+        name="market",
+        context=top.context,
+        units=units,
+        sellers=names,
+        told=["TSO"],
+        operator="TSO",
+    )
 
 
 def _schedules(
-    units: tuple[Unit, ...], demand_mw: list[float], *kept: ReservedMessage
+    units: tuple[TransmissionUnit, ...], demand_mw: list[float], *kept: ReservedMessage
 ) -> tuple[Mapping[str, FloatArray], FloatArray]:
     """Schedules by unit, and prices, of a day from ISP 16 on."""
     top, market = _market(*units)
@@ -145,7 +169,10 @@ def _kept(unit: str, up: float, down: float, block: range = range(16, 17)) -> Re
     return ReservedMessage(unit, "market", block.start, block=block, up_mw=up, down_mw=down)
 
 
-CHEAP, DEAR = Unit(name="G1", node=0, p_min_mw=0.0, p_max_mw=100.0, ramp_mw=50.0, c1=20.0), Unit(name="G2", node=0, p_min_mw=0.0, p_max_mw=100.0, ramp_mw=50.0, c1=50.0)
+CHEAP, DEAR = (
+    TransmissionUnit(name="G1", node=0, p_min_mw=0.0, p_max_mw=100.0, ramp_mw=50.0, c1=20.0),
+    TransmissionUnit(name="G2", node=0, p_min_mw=0.0, p_max_mw=100.0, ramp_mw=50.0, c1=50.0),
+)
 PAIR = (CHEAP, DEAR)
 
 
@@ -170,7 +197,10 @@ def test_units_keep_head_and_foot_room_for_what_they_sold(
 
 
 def test_room_is_kept_above_the_least_and_in_the_isps_of_the_block_alone() -> None:
-    unit, peak = Unit(name="G1", node=0, p_min_mw=20.0, p_max_mw=100.0, ramp_mw=500.0, c1=10.0), Unit(name="G2", node=0, p_min_mw=0.0, p_max_mw=200.0, ramp_mw=500.0, c1=90.0)
+    unit, peak = (
+        TransmissionUnit(name="G1", node=0, p_min_mw=20.0, p_max_mw=100.0, ramp_mw=500.0, c1=10.0),
+        TransmissionUnit(name="G2", node=0, p_min_mw=0.0, p_max_mw=200.0, ramp_mw=500.0, c1=90.0),
+    )
     kept = _kept("G1", 15.0, 10.0, range(17, 19))
     schedule, _ = _schedules((unit, peak), [95.0, 95.0, 30.0, 20.0], kept)
     assert schedule["G1"] == pytest.approx([95.0, 85.0, 30.0, 20.0])  # between 30 and 85 MW in 17 and 18
@@ -179,7 +209,10 @@ def test_room_is_kept_above_the_least_and_in_the_isps_of_the_block_alone() -> No
 
 def test_ramp_is_kept_for_what_was_sold_into_its_isps_and_out_of_them() -> None:
     # Of 50 MW of ramp twice 15 are kept into 17, 18, 19. G1 must be at 30 in 18: at most 50 in 17, 70 in 16.
-    unit, peak = Unit(name="G1", node=0, p_min_mw=20.0, p_max_mw=100.0, ramp_mw=50.0, c1=10.0), Unit(name="G2", node=0, p_min_mw=0.0, p_max_mw=200.0, ramp_mw=50.0, c1=90.0)
+    unit, peak = (
+        TransmissionUnit(name="G1", node=0, p_min_mw=20.0, p_max_mw=100.0, ramp_mw=50.0, c1=10.0),
+        TransmissionUnit(name="G2", node=0, p_min_mw=0.0, p_max_mw=200.0, ramp_mw=50.0, c1=90.0),
+    )
     kept = _kept("G1", 15.0, 10.0, range(17, 19))
     schedule, _ = _schedules((unit, peak), [95.0, 95.0, 30.0, 20.0], kept)
     assert schedule["G1"] == pytest.approx([70.0, 50.0, 30.0, 20.0])
@@ -194,10 +227,16 @@ def test_a_demand_that_the_room_kept_leaves_unserved_is_an_error() -> None:
 
 UNITS = st.lists(
     st.tuples(
-        st.floats(0.0, 50.0), st.floats(1.0, 100.0), st.floats(0.0, 80.0), st.floats(0.0, 0.2),
-        st.floats(0.0, 0.5), st.floats(0.0, 0.5),
-    ), min_size=1, max_size=4,
-)  # fmt: skip
+        st.floats(0.0, 50.0),
+        st.floats(1.0, 100.0),
+        st.floats(0.0, 80.0),
+        st.floats(0.0, 0.2),
+        st.floats(0.0, 0.5),
+        st.floats(0.0, 0.5),
+    ),
+    min_size=1,
+    max_size=4,
+)
 
 
 @settings(deadline=None, max_examples=40)
@@ -207,7 +246,7 @@ def test_schedules_stay_where_capacity_can_be_delivered(
 ) -> None:
     """Between least output plus capacity down and most output less capacity up; and demand is served."""
     units = tuple(
-        Unit(name=f"G{k}", node=0, p_min_mw=low, p_max_mw=low + width, ramp_mw=50.0, c1=c1, c2=c2)
+        TransmissionUnit(name=f"G{k}", node=0, p_min_mw=low, p_max_mw=low + width, ramp_mw=50.0, c1=c1, c2=c2)
         for k, (low, width, c1, c2, _, _) in enumerate(rows)
     )
     kept = [_kept(u.name, row[4] * row[1], row[5] * row[1]) for u, row in zip(units, rows, strict=True)]

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tandem_sim.agents.devices.connection_limits import Caps, Connections, LvConnections, Standing, comply
+from tandem_sim.agents.devices.connection_limits import (
+    ConnectionLimits,
+    Connections,
+    LvConnections,
+    PermanentLimits,
+    comply,
+)
 from tandem_sim.agents.devices.population import ROW, Population
 from tandem_sim.agents.households.fleet import HouseholdFleet
 from tandem_sim.grids.types import FloatArray
@@ -22,34 +28,48 @@ def _one(*members: int) -> Connections:
     cuts = np.cumsum(members)[:3].tolist()
     nothing = np.zeros(1)
     return Connections(
-        site=np.zeros(1, dtype=np.int64), load_at=np.zeros(1, dtype=np.int64), load_kw=nothing,
-        member=np.zeros(sum(members), dtype=np.int64), cuts=(cuts[0], cuts[1], cuts[2]), generation_kwh=nothing,
-    )  # fmt: skip
+        site=np.zeros(1, dtype=np.int64),
+        load_at=np.zeros(1, dtype=np.int64),
+        load_kw=nothing,
+        member=np.zeros(sum(members), dtype=np.int64),
+        cuts=(cuts[0], cuts[1], cuts[2]),
+        generation_kwh=nothing,
+    )
 
 
 def test_import_is_met_by_the_battery_first_then_by_delay_then_by_what_is_forgone() -> None:
     """A battery may give 2 kW; a car takes 7 kW and may delay 1 kW of it, a heat pump 2 kW and 0.5 kW."""
     own = _one(0, 1, 1, 1)
-    wish, low, high = np.array([0.0, -7.0, -2.0]), np.array([-3.0, -7.0, -3.0]), np.array([2.0, -6.0, -1.5])
+    unconstrained, low, high = (
+        np.array([0.0, -7.0, -2.0]),
+        np.array([-3.0, -7.0, -3.0]),
+        np.array([2.0, -6.0, -1.5]),
+    )
     load = np.array([1.0])
-    kept = comply(own, wish, low, high, load, Caps(np.array([8.0]), INF))  # 10 kW wished: 2 too many
+    kept = comply(
+        own, unconstrained, low, high, load, ConnectionLimits(np.array([8.0]), INF)
+    )  # 10 kW wished: 2 too many
     np.testing.assert_allclose(kept.base, [2.0, -7.0, -2.0])
-    kept = comply(own, wish, low, high, load, Caps(np.array([7.0]), INF))  # one more, delayed 2:1
+    kept = comply(
+        own, unconstrained, low, high, load, ConnectionLimits(np.array([7.0]), INF)
+    )  # one more, delayed 2:1
     np.testing.assert_allclose(kept.base, [2.0, -7.0 + 2 / 3, -2.0 + 1 / 3])
     assert (kept.denied_kw.sum(), kept.shed_kw.sum()) == (0.0, 0.0)
     kept = comply(
-        own, wish, low, high, load, Caps(np.array([4.0]), INF)
+        own, unconstrained, low, high, load, ConnectionLimits(np.array([4.0]), INF)
     )  # 6: 2 + 1.5, and 2.5 of 7.5 forgone
     np.testing.assert_allclose(kept.denied_kw, [6.0 * 2.5 / 7.5])
     np.testing.assert_allclose(kept.forced_kw, [1.5 * 2.5 / 7.5])
-    kept = comply(_one(0, 0, 0, 0), np.empty(0), np.empty(0), np.empty(0), load, Caps(np.array([0.4]), INF))
+    kept = comply(
+        _one(0, 0, 0, 0), np.empty(0), np.empty(0), np.empty(0), load, ConnectionLimits(np.array([0.4]), INF)
+    )
     np.testing.assert_allclose(kept.shed_kw, [0.6])
 
 
 def test_export_is_stored_and_brought_forward_before_pv_is_held_back() -> None:
     own = _one(1, 1, 0, 0)
-    wish, low, high = np.array([8.0, -1.0]), np.array([0.0, -3.0]), np.array([8.0, 3.0])
-    kept = comply(own, wish, low, high, np.array([1.0]), Caps(INF, np.array([2.5])))
+    unconstrained, low, high = np.array([8.0, -1.0]), np.array([0.0, -3.0]), np.array([8.0, 3.0])
+    kept = comply(own, unconstrained, low, high, np.array([1.0]), ConnectionLimits(INF, np.array([2.5])))
     np.testing.assert_allclose(kept.base, [6.5, -3.0])  # 6 kW wished; 2 kW into the battery, 1.5 kW held back
     assert kept.up.max() == pytest.approx(0.0)  # nothing may go up
     np.testing.assert_allclose(kept.down, [1.0, 1.0])
@@ -57,8 +77,8 @@ def test_export_is_stored_and_brought_forward_before_pv_is_held_back() -> None:
 
 def test_headroom_is_shared_by_the_devices_of_a_connection() -> None:
     own = _one(0, 1, 1, 0)
-    wish, low, high = np.array([0.0, 0.0]), np.array([-3.0, -9.0]), np.array([3.0, 0.0])
-    kept = comply(own, wish, low, high, np.array([1.0]), Caps(np.array([4.0]), INF))
+    unconstrained, low, high = np.array([0.0, 0.0]), np.array([-3.0, -9.0]), np.array([3.0, 0.0])
+    kept = comply(own, unconstrained, low, high, np.array([1.0]), ConnectionLimits(np.array([4.0]), INF))
     np.testing.assert_allclose(kept.down, [0.25, 0.25])  # 3 kW of room for 12 kW
 
 
@@ -66,12 +86,18 @@ def _rows(households: int, seed: int = 1) -> FloatArray:
     return np.random.default_rng(seed).random((households, ROW))
 
 
-def _fleet(seed: int, standing: Standing | None = None) -> HouseholdFleet:
+def _fleet(seed: int, permanent: PermanentLimits | None = None) -> HouseholdFleet:
     times = pd.date_range("2016-01-11", periods=96, freq="15min", tz="UTC")
     homes = np.arange(60)
     connection = np.where(homes < 40, homes, -1)
     return HouseholdFleet.build(
-        EVERYTHING, homes % 2, homes % 3, times, 2, _rows(60, seed), LvConnections(connection_of=connection, standing=standing)
+        EVERYTHING,
+        homes % 2,
+        homes % 3,
+        times,
+        2,
+        _rows(60, seed),
+        LvConnections(connection_of=connection, permanent=permanent),
     )
 
 
@@ -81,15 +107,17 @@ def test_no_order_breaks_a_limit_and_energy_is_accounted_for(seed: int, cap: flo
     fleet, rng = _fleet(seed % 7), np.random.default_rng(seed)
     groups = len(fleet.groups)
     for isp in range(96):
-        caps = None
+        connection_limits = None
         if rng.random() < 0.6:
-            caps = Caps(*(np.where(rng.random(40) < 0.5, cap, np.inf) for _ in range(2)))
+            connection_limits = ConnectionLimits(
+                *(np.where(rng.random(40) < 0.5, cap, np.inf) for _ in range(2))
+            )
         up, down = scale * rng.random(groups), scale * rng.random(groups) * (rng.random(groups) < 0.5)
-        step = fleet.step(isp, up, down, caps)
-        if caps is not None:
+        step = fleet.step(isp, up, down, connection_limits)
+        if connection_limits is not None:
             for kw in (step.connection_kw, step.connection_base_kw):
-                assert (-kw <= caps.import_kw + 1e-9).all()
-                assert (kw <= caps.export_kw + 1e-9).all()
+                assert (-kw <= connection_limits.import_kw + 1e-9).all()
+                assert (kw <= connection_limits.export_kw + 1e-9).all()
         assert fleet.checks() == []
         moved = float(step.site_p_kw.sum() - step.site_base_kw.sum())
         assert moved == pytest.approx(float((step.up_kw - step.down_kw).sum()), abs=1e-9)
@@ -111,13 +139,13 @@ def test_connections_add_up_to_their_sites() -> None:
 
 def test_what_is_previewed_within_limits_is_delivered() -> None:
     fleet = _fleet(3)
-    caps = {k: Caps(np.full(40, 1.5), np.full(40, 1.0)) for k in range(96)}
+    connection_limits = {k: ConnectionLimits(np.full(40, 1.5), np.full(40, 1.0)) for k in range(96)}
     for isp in range(60):
-        offer = fleet.lookahead(isp, isp, 50.0, {}, caps)
+        offer = fleet.lookahead(isp, isp, 50.0, {}, connection_limits)
         none = np.zeros(len(offer.up_kw))
         order = (offer.up_kw, none) if isp % 2 else (none, offer.down_kw)
-        feasible_range = fleet.feasible_range(isp, isp, {isp: order}, caps)
-        step = fleet.step(isp, order[0], order[1], caps[isp])
+        feasible_range = fleet.feasible_range(isp, isp, {isp: order}, connection_limits)
+        step = fleet.step(isp, order[0], order[1], connection_limits[isp])
         np.testing.assert_allclose(step.up_kw - step.down_kw, order[0] - order[1], atol=1e-6)
         np.testing.assert_allclose(feasible_range.connection_kw, step.connection_kw, atol=1e-9)
         assert (feasible_range.up_kw >= offer.up_kw - 1e-9).all()
@@ -127,11 +155,13 @@ def test_what_is_previewed_within_limits_is_delivered() -> None:
 def test_limits_known_from_the_start_hold_and_join_those_activated() -> None:
     always = np.zeros(96, dtype=bool)
     always[40:80] = True
-    free = Caps(np.full(40, np.inf), np.full(40, np.inf))
-    standing = Standing((free, Caps(np.full(40, 2.0), np.full(40, 2.0))), always.astype(np.int64))
-    fleet = _fleet(5, standing)
+    free = ConnectionLimits(np.full(40, np.inf), np.full(40, np.inf))
+    permanent = PermanentLimits(
+        (free, ConnectionLimits(np.full(40, 2.0), np.full(40, 2.0))), always.astype(np.int64)
+    )
+    fleet = _fleet(5, permanent)
     for isp in range(96):
-        more = Caps(np.full(40, 1.0), np.full(40, np.inf)) if isp == 60 else None
+        more = ConnectionLimits(np.full(40, 1.0), np.full(40, np.inf)) if isp == 60 else None
         kw = fleet.step(isp, None, None, more).connection_kw
         if always[isp]:
             assert np.abs(kw).max() <= 2.0 + 1e-9
@@ -145,15 +175,22 @@ def test_connections_are_numbered_without_gap() -> None:
     homes: FloatArray = np.zeros(4)
     with pytest.raises(ValueError, match="connection_of"):
         HouseholdFleet.build(
-            EVERYTHING, homes.astype(np.int64), homes.astype(np.int64), times, 1, _rows(4),
+            EVERYTHING,
+            homes.astype(np.int64),
+            homes.astype(np.int64),
+            times,
+            1,
+            _rows(4),
             LvConnections(connection_of=np.array([0, 2, -1, -1])),
-        )  # fmt: skip
+        )
 
 
 def test_a_rush_before_a_journey_charges_at_once_and_is_accounted_for() -> None:
     times = pd.date_range("2016-01-11", periods=96, freq="15min", tz="UTC")
     homes = np.arange(40)
-    lv_connections = LvConnections(connection_of=homes, standing=None, plug_in_isp=np.full(40, 70), plug_in_kwh=np.full(40, 30.0))
+    lv_connections = LvConnections(
+        connection_of=homes, permanent=None, plug_in_isp=np.full(40, 70), plug_in_kwh=np.full(40, 30.0)
+    )
     args = (EVERYTHING, homes % 2, homes % 3, times, 2)
     calm = HouseholdFleet.build(*args, _rows(40, 2), LvConnections(connection_of=homes))
     plug_in = HouseholdFleet.build(*args, _rows(40, 2), lv_connections)

@@ -60,14 +60,14 @@ def test_phases_leave_all_other_draws_alone() -> None:
 def test_groups_are_split_by_what_the_region_exempts() -> None:
     whole, split = fleet(), fleet(StudyTerms("flanders", NOBODY))
     devices = split.layout.devices
-    standing = split.groups.standing[devices.group]
+    status = split.groups.status[devices.group]
     # Cars charge with 3.7, 11 or 22 kW: the first are exempt on any number of phases, the others on none.
     # Batteries (to 5 kW) and heat pumps (to 5 kW) are smaller; PV beyond 5 kWp is on three phases, below 10.
     kind = split.groups.device[devices.group]
     expected = np.where((kind == DEVICES.index("ev")) & (devices.kva > 10.0), ORDINARY, EXEMPT)
-    np.testing.assert_array_equal(standing, expected)
+    np.testing.assert_array_equal(status, expected)
     assert set(devices.kva[kind == DEVICES.index("ev")].tolist()) == {3.7, 11.0, 22.0}
-    assert {suffix(k) for k in set(standing.tolist())} == {"", "-exempt"}
+    assert {suffix(k) for k in set(status.tolist())} == {"", "-exempt"}
     # Nothing else is changed: the same devices with the same power in all.
     assert len(split.groups) == len(whole.groups) + SITES * POOLS  # one more of cars in every place
     for way in (1, -1):
@@ -83,7 +83,7 @@ def test_an_order_moves_nobody_of_another_standing() -> None:
     for isp in range(2):
         split.step(isp, None, None)
     offer = split.lookahead(2, 2, 60.0, {})
-    bound = split.groups.standing == ORDINARY
+    bound = split.groups.status == ORDINARY
     step = split.step(2, np.where(bound, 0.0, offer.up_kw), None)
     np.testing.assert_allclose(step.up_kw[~bound], offer.up_kw[~bound])
     assert step.up_kw[bound].sum() == step.down_kw[bound].sum() == 0.0
@@ -92,23 +92,23 @@ def test_an_order_moves_nobody_of_another_standing() -> None:
 @pytest.mark.parametrize("region", ["wallonia", "brussels"])
 def test_other_regions_exempt_nobody_and_split_nothing(region: Region) -> None:
     whole, same = fleet(), fleet(StudyTerms(region, NOBODY))
-    assert not same.groups.standing.any()
+    assert not same.groups.status.any()
     np.testing.assert_array_equal(whole.groups.device, same.groups.device)
 
 
 def test_newcomers_are_groups_of_their_own_unless_exempt() -> None:
     cohort = np.where(np.arange(HOMES) < 60, 2, 0)
     split = fleet(StudyTerms("flanders", cohort))
-    assert set(split.groups.standing.tolist()) == {ORDINARY, EXEMPT, 3}
+    assert set(split.groups.status.tolist()) == {ORDINARY, EXEMPT, 3}
     assert suffix(3) == "-new2"
-    late = split.groups.standing == 3
+    late = split.groups.status == 3
     assert set(split.groups.device[late].tolist()) == {DEVICES.index("ev")}
-    keys = [split.groups.aggregator, split.groups.site, split.groups.device, split.groups.standing]
+    keys = [split.groups.aggregator, split.groups.site, split.groups.device, split.groups.status]
     rows = list(zip(*(k.tolist() for k in keys), strict=True))
     assert all(a < b for a, b in pairwise(rows))
     walloon = fleet(StudyTerms("wallonia", cohort))
     devices = walloon.layout.devices
-    assert (walloon.groups.standing[devices.group] == 3).sum() == 60 * len(DEVICES)
+    assert (walloon.groups.status[devices.group] == 3).sum() == 60 * len(DEVICES)
 
 
 def test_the_net_of_a_street_says_on_how_many_phases_its_users_are() -> None:
@@ -116,12 +116,12 @@ def test_the_net_of_a_street_says_on_how_many_phases_its_users_are() -> None:
     phases = np.where(np.arange(HOMES) < 120, 1, 0)
     split = fleet(StudyTerms("flanders", NOBODY), phases)
     devices = split.layout.devices
-    kind, standing = split.groups.device[devices.group], split.groups.standing[devices.group]
+    kind, status = split.groups.device[devices.group], split.groups.status[devices.group]
     pv = np.flatnonzero(kind == DEVICES.index("pv"))  # one for every household, in order
     assert len(pv) == HOMES
     on_lv_feeder = np.arange(HOMES) < 120
     expected = np.where(on_lv_feeder & (devices.kva[pv] >= 5.0), ORDINARY, EXEMPT)
-    np.testing.assert_array_equal(standing[pv], expected)
+    np.testing.assert_array_equal(status[pv], expected)
     assert (devices.phases[pv][on_lv_feeder] == 1).all()
     assert 0 < (expected == ORDINARY).sum() < 120
 

@@ -189,10 +189,12 @@ def test_delayed_evs_charge_the_same_energy_before_they_leave() -> None:
 def test_heat_pump_rebound_is_bounded_by_what_was_taken() -> None:
     """A cooled house takes back at most the energy it gave (it lost less heat meanwhile), and most of it."""
     free, held = (_fleet(days=4, population=_only("heat_pump")) for _ in range(2))
-    gap = np.array([
-        held_step.site_p_kw.sum() - free_step.site_p_kw.sum()
-        for free_step, held_step in zip(_run(free, 300, 0), _run(held, 300, 4), strict=True)
-    ])  # fmt: skip
+    gap = np.array(
+        [
+            held_step.site_p_kw.sum() - free_step.site_p_kw.sum()
+            for free_step, held_step in zip(_run(free, 300, 0), _run(held, 300, 4), strict=True)
+        ]
+    )
     taken, back = gap[:4].sum(), -gap[4:].sum()
     assert taken > 0
     assert 0.5 * taken < back <= taken * (1 + 1e-9)

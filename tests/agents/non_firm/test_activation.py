@@ -61,21 +61,44 @@ class Fleet:
 
     def feasible_range(self, isp: int) -> FeasibleRange:
         none = np.zeros(len(self._kw))
-        return FeasibleRange(connection_kw=self._kw, connection_base_kw=self._base, connection_unconstrained_kw=self._base, up_kw=np.empty(0), down_kw=np.empty(0), ease_kw=none, ease_price=none)
+        return FeasibleRange(
+            connection_kw=self._kw,
+            connection_base_kw=self._base,
+            connection_unconstrained_kw=self._base,
+            up_kw=np.empty(0),
+            down_kw=np.empty(0),
+            ease_kw=none,
+            ease_price=none,
+        )
 
 
 class Scene(Desktop):
     """Streets side by side, their contracts, and a desk that looks at them once."""
 
     def __init__(
-        self, feeders: Sequence[Feeder], kw: Sequence[float], rule: Activation = EXACT, terms: Terms = FREE,
-        held: Sequence[bool] | None = None, base_kw: Sequence[float] | None = None, informed: bool = True,
-        connection_kw: float = 9.2, error: float = 0.0,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        feeders: Sequence[Feeder],
+        kw: Sequence[float],
+        rule: Activation = EXACT,
+        terms: Terms = FREE,
+        held: Sequence[bool] | None = None,
+        base_kw: Sequence[float] | None = None,
+        informed: bool = True,
+        connection_kw: float = 9.2,
+        error: float = 0.0,
+    ) -> None:
         super().__init__()
         ends = np.cumsum([0, *(len(f.users) for f in feeders)]).tolist()
         self.lv_feeders = [
-            LvFeeder(name=f"S-{k + 1}", area="D1", node=5 + k, feeder=feeder, band=WIDE, connections=slice(ends[k], ends[k + 1]))
+            LvFeeder(
+                name=f"S-{k + 1}",
+                area="D1",
+                node=5 + k,
+                feeder=feeder,
+                band=WIDE,
+                connections=slice(ends[k], ends[k + 1]),
+            )
             for k, feeder in enumerate(feeders)
         ]
         n = ends[-1]
@@ -86,9 +109,17 @@ class Scene(Desktop):
         self.book = ContractBook(contracts, np.full(8, 2016))
         pool_of: IntArray = np.arange(n) % 2
         self.context_of = ConnectionLimiter(
-            name="DSO-D1", context=self.context, lv_feeders=self.lv_feeders, book=self.book, rule=rule, fleet_agent=cast(FleetAgent, Fleet(kw, base_kw)), pool_of=pool_of,
-            informed=informed, error=lambda isp: error, lead_s=lambda isp: NOW_S,
-        )  # fmt: skip
+            name="DSO-D1",
+            context=self.context,
+            lv_feeders=self.lv_feeders,
+            book=self.book,
+            rule=rule,
+            fleet_agent=cast(FleetAgent, Fleet(kw, base_kw)),
+            pool_of=pool_of,
+            informed=informed,
+            error=lambda isp: error,
+            lead_s=lambda isp: NOW_S,
+        )
 
     def act(self, excess: Excess | None = None) -> list[Mapping[str, Any]]:
         """What is recorded of the activations of one ISP."""
@@ -127,7 +158,9 @@ def test_all_are_held_to_their_guaranteed_import() -> None:
 @pytest.mark.parametrize(("trunk_kw", "users"), [(14.0, [0]), (12.5, [0]), (11.5, [0, 1])])
 def test_the_fewest_are_those_with_the_largest_relief(trunk_kw: float, users: list[int]) -> None:
     """8, 5 and 3 kW: the first can give 4 kW, the second 1 kW, the third nothing."""
-    scene = Scene(feeders=[_feeder(trunk_kw, [9.0] * 3)], kw=[-8.0, -5.0, -3.0], rule=Activation("fewest", 0.0, 0.0))
+    scene = Scene(
+        feeders=[_feeder(trunk_kw, [9.0] * 3)], kw=[-8.0, -5.0, -3.0], rule=Activation("fewest", 0.0, 0.0)
+    )
     (row,) = scene.act()
     assert scene.limits() == dict.fromkeys(users, (4.0, INF))
     assert row["solved"]
@@ -152,7 +185,9 @@ def test_what_contracts_cannot_solve_is_recorded() -> None:
 
 
 def test_a_contract_used_up_or_asked_for_too_late_helps_no_more() -> None:
-    scene = Scene(feeders=[_feeder(14.0, [9.0] * 3)], kw=[-8.0, -5.0, -3.0], terms=Terms(activations_per_year=1))
+    scene = Scene(
+        feeders=[_feeder(14.0, [9.0] * 3)], kw=[-8.0, -5.0, -3.0], terms=Terms(activations_per_year=1)
+    )
     scene.book.activate(0, np.array([0]), NOW_S)  # one run, not next to ISP 3
     (row,) = scene.act()
     assert (set(scene.limits()), row["contracts"], row["solved"]) == ({1, 2}, 2, False)
@@ -176,7 +211,9 @@ def test_who_eases_a_feeder_is_left_alone() -> None:
         (row,) = scene.act()
         assert set(scene.limits().values()) == {(4.0, INF)}
         assert row["solved"]
-    weak = Scene(feeders=[_feeder(50.0, [8.0, 20.0, 20.0, 7.0])], kw=[-9.0, 0.0, 0.0, 9.0])  # both ways at once
+    weak = Scene(
+        feeders=[_feeder(50.0, [8.0, 20.0, 20.0, 7.0])], kw=[-9.0, 0.0, 0.0, 9.0]
+    )  # both ways at once
     (row,) = weak.act()
     assert (row["solved"], set(weak.limits().values())) == (True, {(4.0, 4.0)})
 
@@ -206,7 +243,13 @@ def test_limits_lie_between_guaranteed_and_connection(seed: int, dynamic: bool) 
     feeder, held = replace(FOUR, section_limit=trunk_limit), rng.random(4) < 0.8
     terms = Terms(limits="dynamic" if dynamic else "static")
     few, every = (
-        Scene(feeders=[feeder], kw=(-imports).tolist(), rule=Activation(who, 0.0, 0.0), terms=terms, held=held.tolist())
+        Scene(
+            feeders=[feeder],
+            kw=(-imports).tolist(),
+            rule=Activation(who, 0.0, 0.0),
+            terms=terms,
+            held=held.tolist(),
+        )
         for who in ("fewest", "all")
     )
     found, whole = few.act(), every.act()
@@ -241,7 +284,9 @@ def test_households_and_the_pools_they_belong_to_are_told() -> None:
     assert [m.receiver for m in scene.sent] == ["households", "A01", "A02"]
     assert set(scene.limits("A01")) == {0, 2}
     assert set(scene.limits("A02")) == {1}
-    one = Scene(feeders=[_feeder(14.0, [9.0] * 3)], kw=[-8.0, -5.0, -3.0], rule=Activation("fewest", 0.0, 0.0))
+    one = Scene(
+        feeders=[_feeder(14.0, [9.0] * 3)], kw=[-8.0, -5.0, -3.0], rule=Activation("fewest", 0.0, 0.0)
+    )
     one.act()
     assert [m.receiver for m in one.sent] == ["households", "A01"]
 

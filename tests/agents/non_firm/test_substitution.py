@@ -59,9 +59,15 @@ class Pool(Desktop):
     """A pool with sales set by hand, all in one direction."""
 
     def __init__(
-        self, name: str, groups: Groups, price: Amounts, substitution: Sequence[Substitute] = ALL,
-        standby: Amounts = (0.0,) * 6, limited: bool = True,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        name: str,
+        groups: Groups,
+        price: Amounts,
+        substitution: Sequence[Substitute] = ALL,
+        standby: Amounts = (0.0,) * 6,
+        limited: bool = True,
+    ) -> None:
         super().__init__()
         self.groups, nothing, unsold = groups, np.zeros(6), np.full(6, NAN)
         side, other = groups.direction, -groups.direction
@@ -69,7 +75,13 @@ class Pool(Desktop):
         sold = Sold({side: ready, other: nothing}, {side: prices, other: unsold})
         peers = [peer for peer in ("A01", "A02", "A03") if peer != name]
         self.substitution = SubstitutionProcess(
-            name=name, context=self.context, portfolio=cast(HouseholdPortfolio, groups), substitution=substitution, peers=peers, tso="TSO", sold=lambda isp: sold
+            name=name,
+            context=self.context,
+            portfolio=cast(HouseholdPortfolio, groups),
+            substitution=substitution,
+            peers=peers,
+            tso="TSO",
+            sold=lambda isp: sold,
         )
         if limited:
             self.substitution.on_limit(LimitMessage("DSO-D1", name, ISP))
@@ -80,10 +92,18 @@ class Pool(Desktop):
         return done
 
 
-def _first(substitution: Sequence[Substitute] = ALL, direction: int = UP, standby: Amounts = (0.0,) * 6) -> Pool:
+def _first(
+    substitution: Sequence[Substitute] = ALL, direction: int = UP, standby: Amounts = (0.0,) * 6
+) -> Pool:
     """10 kW are ordered of group 0, which can do 4 kW: 6 kW are blocked. Groups 1 and 2 can do 5 and 3 kW."""
     groups = Groups([10, 0, 0, 0, 0, 0], [4, 5, 3, 0, 0, 0], direction)
-    return Pool(name="A01", groups=groups, price=[50.0, 80.0, 60.0, NAN, NAN, NAN], substitution=substitution, standby=standby)
+    return Pool(
+        name="A01",
+        groups=groups,
+        price=[50.0, 80.0, 60.0, NAN, NAN, NAN],
+        substitution=substitution,
+        standby=standby,
+    )
 
 
 def _second(order: float = 0.0, able: float = 2.0, limited: bool = False, more: float = 2.5) -> Pool:
@@ -109,7 +129,9 @@ def _help(pool: Pool, *helpers: Pool) -> None:
     pool.substitution.report(ISP)
     for message in pool.sent:
         if isinstance(message, SubstitutionAcceptanceMessage):
-            {"A02": helpers[0], "A03": helpers[-1]}[message.receiver].substitution.on_substitution_acceptance(message)
+            {"A02": helpers[0], "A03": helpers[-1]}[message.receiver].substitution.on_substitution_acceptance(
+                message
+            )
 
 
 def test_a_pool_without_limits_does_nothing() -> None:
@@ -145,7 +167,9 @@ def test_own_groups_stand_in_best_price_first(direction: int, taken: list[float]
 
 def test_a_group_that_bids_nothing_has_no_price_and_does_not_stand_in() -> None:
     groups = Groups([10, 0, 0, 0, 0, 0], [4, 5, 3, 0, 0, 0])
-    done = Pool(name="A01", groups=groups, price=[50.0, NAN, 60.0, NAN, NAN, NAN], substitution=(PORTFOLIO,)).good()
+    done = Pool(
+        name="A01", groups=groups, price=[50.0, NAN, 60.0, NAN, NAN, NAN], substitution=(PORTFOLIO,)
+    ).good()
     assert done.portfolio_kw == 3.0
     assert done.changes[0].kw == pytest.approx([-3.0, 3.0])  # half of what is blocked stays with group 0
 
@@ -172,8 +196,9 @@ def test_offers_of_others_are_accepted_cheapest_first_and_paid_at_their_price() 
     assert [(m.receiver, m.group, m.kw) for m in accepted] == [("A02", 3, 2.0), ("A03", 5, 4.0)]
     done = pool.good()
     assert done.transfers == [
-        Transfer(payer="A01", payee="A02", direction=UP, mw=0.002, price=70.0), Transfer(payer="A01", payee="A03", direction=UP, mw=0.004, price=75.0),
-    ]  # fmt: skip
+        Transfer(payer="A01", payee="A02", direction=UP, mw=0.002, price=70.0),
+        Transfer(payer="A01", payee="A03", direction=UP, mw=0.004, price=75.0),
+    ]
     assert (done.portfolio_kw, done.aggregators_kw) == (0.0, 6.0)
     assert done.help_eur_per_h == pytest.approx(0.002 * 70.0 + 0.004 * 75.0)
     by_owner = {change.owner: (change.group.tolist(), change.kw.tolist()) for change in done.changes}
@@ -186,10 +211,15 @@ def test_downward_help_is_that_which_pays_back_most() -> None:
     for peer, group, price in (("A02", 3, 10.0), ("A03", 5, 40.0)):
         pool.substitution.on_substitution_offer(
             SubstitutionOfferMessage(
-                peer, "A01", ISP, direction=DOWN, group=np.array([group]), kw=np.array([5.0]),
+                peer,
+                "A01",
+                ISP,
+                direction=DOWN,
+                group=np.array([group]),
+                kw=np.array([5.0]),
                 price=np.array([price]),
             )
-        )  # fmt: skip
+        )
     pool.substitution.report(ISP)
     assert [(m.receiver, m.kw) for m in pool.take(SubstitutionAcceptanceMessage)] == [
         ("A03", 5.0),
@@ -200,7 +230,9 @@ def test_downward_help_is_that_which_pays_back_most() -> None:
 
 def _offer(helper: Pool, asker: str, kw: float = 100.0, isp: int = ISP) -> dict[int, float]:
     """What A02 offers to who asks for so many kW, by group."""
-    helper.substitution.on_substitution_request(SubstitutionRequestMessage(asker, "A02", isp, direction=UP, kw=kw))
+    helper.substitution.on_substitution_request(
+        SubstitutionRequestMessage(asker, "A02", isp, direction=UP, kw=kw)
+    )
     offers = helper.take(SubstitutionOfferMessage)
     assert {m.receiver for m in offers} <= {asker}
     return {int(g): float(kw) for m in offers for g, kw in zip(m.group, m.kw, strict=True)}
@@ -242,9 +274,12 @@ def test_a_helper_keeps_what_its_own_sales_and_gaps_need() -> None:
     assert _offer(_second(order=3.0, limited=True), "A01") == {4: 1.5}
     assert _offer(_second(order=0.5), "A01") == {3: 1.5, 4: 2.5}
     ready = Pool(
-        name="A02", groups=Groups([0] * 6, [0, 0, 0, 2.0, 2.5, 0]), price=[NAN, NAN, NAN, 70.0, 90.0, NAN],
-        standby=[0, 0, 0, 2.0, 1.0, 0], limited=False,
-    )  # fmt: skip
+        name="A02",
+        groups=Groups([0] * 6, [0, 0, 0, 2.0, 2.5, 0]),
+        price=[NAN, NAN, NAN, 70.0, 90.0, NAN],
+        standby=[0, 0, 0, 2.0, 1.0, 0],
+        limited=False,
+    )
     assert _offer(ready, "A01") == {4: 1.5}
 
 
@@ -279,22 +314,30 @@ def test_what_a_reserve_gets_of_bids_that_are_blocked() -> None:
     """2 kW left of group 0, which can do nothing; two bids of 3 kW of group 1, which can do 5 kW."""
     groups, group = Groups([0] * 6, [0, 5, 1.5, 0, 0, 0]), np.array([0, 1, 1])
     left, price = np.array([0.002, 0.003, 0.003]), [50.0, 80.0, 60.0, NAN, NAN, NAN]
-    able, blocked = Pool(name="A01", groups=groups, price=price, substitution=()).substitution.deliverable_mw(ISP, UP, group, left)
+    able, blocked = Pool(name="A01", groups=groups, price=price, substitution=()).substitution.deliverable_mw(
+        ISP, UP, group, left
+    )
     assert [*able, blocked] == pytest.approx([0.0, 0.0025, 0.0025, 0.003])
     # The 1.5 kW of group 2 stand in for half of what is blocked.
-    able, blocked = Pool(name="A01", groups=groups, price=price, substitution=(PORTFOLIO,)).substitution.deliverable_mw(ISP, UP, group, left)
+    able, blocked = Pool(
+        name="A01", groups=groups, price=price, substitution=(PORTFOLIO,)
+    ).substitution.deliverable_mw(ISP, UP, group, left)
     assert [*able, blocked] == pytest.approx([0.001, 0.00275, 0.00275, 0.003])
 
 
 def test_energy_sold_comes_before_reserve_on_offer() -> None:
     """Group 0 lacks 6 kW of energy: the 8 kW of stand-ins leave 2 kW for the reserve, which lacks 4 kW."""
-    able, blocked = _first((PORTFOLIO,)).substitution.deliverable_mw(ISP, UP, np.array([0]), np.array([0.004]))
+    able, blocked = _first((PORTFOLIO,)).substitution.deliverable_mw(
+        ISP, UP, np.array([0]), np.array([0.004])
+    )
     assert [*able, blocked] == pytest.approx([0.002, 0.004])
 
 
 def test_help_accepted_counts_for_the_reserve() -> None:
     price, standby = [50.0, NAN, NAN, NAN, NAN, NAN], [3.0, 0, 0, 0, 0, 0]
-    pool = Pool(name="A01", groups=Groups([0] * 6, [0] * 6), price=price, substitution=(OTHERS,), standby=standby)
+    pool = Pool(
+        name="A01", groups=Groups([0] * 6, [0] * 6), price=price, substitution=(OTHERS,), standby=standby
+    )
     _help(pool, _second(able=0.0, more=1.5))
     able, blocked = pool.substitution.deliverable_mw(ISP, UP, np.array([0]), np.array([0.003]))
     assert [*able, blocked] == pytest.approx([0.0015, 0.003])
@@ -322,11 +365,19 @@ def test_orders_move_and_never_grow(seed: int, substitution: set[Substitute], di
     order[rng.random(6) < 0.3] = 0.0
     price = np.where(mine & (rng.random(6) < 0.8), rng.uniform(-20, 100, 6), NAN)
     standby = np.where(np.isfinite(price), rng.uniform(0, 3, 6), 0.0)
-    pool = Pool(name="A01", groups=Groups(order, able, direction), price=price, substitution=sorted(substitution), standby=standby)
+    pool = Pool(
+        name="A01",
+        groups=Groups(order, able, direction),
+        price=price,
+        substitution=sorted(substitution),
+        standby=standby,
+    )
     helper = Pool(
-        name="A02", groups=Groups([0] * 6, np.where(mine, 0.0, rng.uniform(0, 3, 6)), direction),
-        price=np.where(mine, NAN, rng.uniform(0, 100, 6)), limited=False,
-    )  # fmt: skip
+        name="A02",
+        groups=Groups([0] * 6, np.where(mine, 0.0, rng.uniform(0, 3, 6)), direction),
+        price=np.where(mine, NAN, rng.uniform(0, 100, 6)),
+        limited=False,
+    )
     _help(pool, helper)
     promised = sum(m.kw for m in pool.take(SubstitutionAcceptanceMessage))
     blocked = np.maximum(order - able, 0.0)

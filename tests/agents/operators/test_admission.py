@@ -9,10 +9,12 @@ import pytest
 
 from tandem_sim.agents.operators.admission import Admission
 from tandem_sim.markets.orders.bids import UP, Bids
-from tandem_sim.markets.orders.flexibility_register import SOLD_TWICE, FlexibilityRegister, Unit
+from tandem_sim.markets.orders.flexibility_register import SOLD_TWICE, FlexibilityRegister, RegisteredUnit
 from tandem_sim.markets.orders.products import Product, Service
 
-PRODUCT = Product(name="p", min_quantity_mw=0.1, tick_mw=0.1, price_floor_eur_per_mwh=0.0, pool_minimum_mw=1.0)
+PRODUCT = Product(
+    name="p", min_quantity_mw=0.1, tick_mw=0.1, price_floor_eur_per_mwh=0.0, pool_minimum_mw=1.0
+)
 ANY_SIZE = replace(PRODUCT, pool_minimum_mw=0.0)
 
 
@@ -31,7 +33,9 @@ def _register(**groups: Service) -> FlexibilityRegister:
     """Groups of two units, 1 MW each, named after their provider."""
     register = FlexibilityRegister()
     for name, service in groups.items():
-        units = [Unit(name=f"{name}{k}", system="D1", node=0, up_mw=1.0, down_mw=1.0) for k in (1, 2)]
+        units = [
+            RegisteredUnit(name=f"{name}{k}", system="D1", node=0, up_mw=1.0, down_mw=1.0) for k in (1, 2)
+        ]
         register.enter(name, units, [(1.0, 1.0)] * 2, 1000, [service])
     return register
 

@@ -101,7 +101,12 @@ def test_a_price_changes_where_national_terms_allow_it_and_nothing_is_sold(
     assert left == ((mw, price, "") if not reason else (mw + 1.0, before, reason))
 
 
-COARSE = AmendRules(True, Product(name="p", min_quantity_mw=0.5, tick_mw=0.1, price_floor_eur_per_mwh=-50.0, price_cap_eur_per_mwh=300.0))
+COARSE = AmendRules(
+    True,
+    Product(
+        name="p", min_quantity_mw=0.5, tick_mw=0.1, price_floor_eur_per_mwh=-50.0, price_cap_eur_per_mwh=300.0
+    ),
+)
 BELOW = "quantity is below the minimum of 0.5 MW"
 OFF = "quantity is not a multiple of the tick of 0.1 MW"
 
@@ -142,9 +147,13 @@ def test_nobody_changes_anothers_bid_and_an_unknown_bid_is_named() -> None:
     book, (row,) = amended(BOOK, SOLD, _message(("z", 1.0, 9.0)), FREE)
     assert book.quantity_mw.tolist() == BOOK.quantity_mw.tolist()
     assert row == {
-        "bid_id": "z", "reason": "no such bid of this provider", "quantity_mw": None, "new_quantity_mw": 1.0,
-        "price_eur_per_mwh": None, "new_price_eur_per_mwh": 9.0,
-    }  # fmt: skip
+        "bid_id": "z",
+        "reason": "no such bid of this provider",
+        "quantity_mw": None,
+        "new_quantity_mw": 1.0,
+        "price_eur_per_mwh": None,
+        "new_price_eur_per_mwh": 9.0,
+    }
 
 
 def test_a_refused_change_does_not_stop_the_others_and_every_one_is_recorded() -> None:
@@ -204,10 +213,21 @@ def _dso(top: Desktop, scheme: str) -> tuple[DSO, Ledgers]:
     nothing: Any = cast(Any, SimpleNamespace(name="D1"))
     register: Ledgers = {}
     dso = DSO(
-        mesa.Model(rng=0), name="DSO-D1", context=top.context, area=nothing, scheme=SCHEMES[scheme], admission=Admission(PRODUCT), ledgers=register,
-        fleet_agent=nothing, errors=nothing, lead_h=lambda isp: 0.0, operator_model=nothing, study=None,
-        operators={"D1": "DSO-D1", "T": "TSO"}, clearer="TSO",
-    )  # fmt: skip
+        mesa.Model(rng=0),
+        name="DSO-D1",
+        context=top.context,
+        area=nothing,
+        scheme=SCHEMES[scheme],
+        admission=Admission(PRODUCT),
+        ledgers=register,
+        fleet_agent=nothing,
+        errors=nothing,
+        lead_h=lambda isp: 0.0,
+        operator_model=nothing,
+        study=None,
+        operators={"D1": "DSO-D1", "T": "TSO"},
+        clearer="TSO",
+    )
     dso.amend_rules = FREE
     bids = Bids.of(["b"], ["A"], [2], [UP], [4.0], [20.0])
     dso.receive(BidsMessage("A", "DSO-D1", 0, system="D1", bids=bids))
@@ -252,7 +272,18 @@ class Shrinking:
         side, mw = np.array([UP, DOWN]), np.array([self.up_mw, self.down_mw])
         ids = np.array(["r.up", "r.down"], dtype=np.str_)
         zero = np.zeros(2, dtype=np.int64)
-        return [Resources(system="D1", resource=zero, bid_id=ids, node=zero, direction=side, quantity_mw=mw, cost=np.full(2, self.cost), baseline_mw=np.zeros(2))]
+        return [
+            Resources(
+                system="D1",
+                resource=zero,
+                bid_id=ids,
+                node=zero,
+                direction=side,
+                quantity_mw=mw,
+                cost=np.full(2, self.cost),
+                baseline_mw=np.zeros(2),
+            )
+        ]
 
 
 @pytest.mark.parametrize(
@@ -271,15 +302,29 @@ def test_an_aggregator_lowers_what_it_can_no_longer_do_and_keeps_what_it_has_sol
 ) -> None:
     top, portfolio = Desktop(), Shrinking()
     agent = Aggregator(
-        mesa.Model(rng=0), name="A", context=top.context, portfolio=cast(Portfolio, portfolio), strategy=Truthful(), product=PRODUCT, receivers={"D1": "DSO-D1"},
-        fleet_name="meter", conduct=Conduct(reprices=reprices),
-    )  # fmt: skip
+        mesa.Model(rng=0),
+        name="A",
+        context=top.context,
+        portfolio=cast(Portfolio, portfolio),
+        strategy=Truthful(),
+        product=PRODUCT,
+        receivers={"D1": "DSO-D1"},
+        fleet_name="meter",
+        conduct=Conduct(reprices=reprices),
+    )
     agent.receive(DayAheadMessage("market", "A", 0, price=np.array([40.0])))
     agent.offer(0)
     agent.receive(
-        AwardMessage("DSO-D1", "A", 0, system="D1", bid_id=("r.up",), quantity_mw=np.array([2.0]),
-                     price=np.array([60.0]))
-    )  # fmt: skip
+        AwardMessage(
+            "DSO-D1",
+            "A",
+            0,
+            system="D1",
+            bid_id=("r.up",),
+            quantity_mw=np.array([2.0]),
+            price=np.array([60.0]),
+        )
+    )
     portfolio.up_mw, portfolio.down_mw, portfolio.cost = now
     agent.amend(0)
     told = top.take(AmendMessage)

@@ -22,7 +22,7 @@ from tandem_sim.agents.base.messages import (
 )
 from tandem_sim.agents.parties.aggregator import Aggregator
 from tandem_sim.agents.parties.day_ahead_market import DayAheadMarket
-from tandem_sim.agents.portfolios.portfolio import LargeLoad, LoadPortfolio, Unit, UnitPortfolio
+from tandem_sim.agents.portfolios.portfolio import LargeLoad, LoadPortfolio, TransmissionUnit, UnitPortfolio
 from tandem_sim.agents.strategies.strategy import Truthful
 from tandem_sim.markets.orders.products import Product
 from tandem_sim.sim.clock.randomness import stream
@@ -41,7 +41,12 @@ class Desktop:
 
 def _unit(*schedule_mw: float, first: int = 0, least: float = 0.0) -> UnitPortfolio:
     """c = 20 p + 0.1 p^2, so marginal cost is 20 + 0.2 p; up to 100 MW, 20 MW of ramp, half of it 10 MW."""
-    portfolio = UnitPortfolio(Unit(name="G", node=3, p_min_mw=least, p_max_mw=100.0, ramp_mw=20.0, c1=20.0, c2=0.1, adder=5.0), 1 / 3)
+    portfolio = UnitPortfolio(
+        TransmissionUnit(
+            name="G", node=3, p_min_mw=least, p_max_mw=100.0, ramp_mw=20.0, c1=20.0, c2=0.1, adder=5.0
+        ),
+        1 / 3,
+    )
     portfolio.scheduled(first, np.array(schedule_mw))
     return portfolio
 
@@ -102,9 +107,20 @@ def test_a_unit_at_its_limits_offers_nothing_beyond() -> None:
 
 def test_the_day_ahead_market_equalises_marginal_costs() -> None:
     # 20 + 0.2 p1 = 30 + 0.1 p2 and p1 + p2 = 100: p1 = 66.67, p2 = 33.33 at 33.33 EUR/MWh; blocks are 5 MW.
-    units = [Unit(name="G1", node=0, p_min_mw=0.0, p_max_mw=100.0, ramp_mw=50.0, c1=20.0, c2=0.1), Unit(name="G2", node=1, p_min_mw=0.0, p_max_mw=100.0, ramp_mw=50.0, c1=30.0, c2=0.05)]
+    units = [
+        TransmissionUnit(name="G1", node=0, p_min_mw=0.0, p_max_mw=100.0, ramp_mw=50.0, c1=20.0, c2=0.1),
+        TransmissionUnit(name="G2", node=1, p_min_mw=0.0, p_max_mw=100.0, ramp_mw=50.0, c1=30.0, c2=0.05),
+    ]
     top = Desktop()
-    market = DayAheadMarket(mesa.Model(rng=0), name="market", context=top.context, units=units, sellers=["G1", "G2"], told=["A01"], operator="TSO")
+    market = DayAheadMarket(
+        mesa.Model(rng=0),
+        name="market",
+        context=top.context,
+        units=units,
+        sellers=["G1", "G2"],
+        told=["A01"],
+        operator="TSO",
+    )
     market.receive(ScheduleMessage("BRP-a", "market", 0, p_mw=np.array([-60.0])))
     market.receive(ScheduleMessage("BRP-b", "market", 0, p_mw=np.array([-40.0])))
     market.clear_day(range(1))
@@ -122,7 +138,14 @@ def _aggregator(top: Desktop, product: Product) -> Aggregator:
         LargeLoad(name="L", node=4, up_mw=5.00047, up_price=120.0, down_mw=0.0004, down_price=3.0)
     )
     agent = Aggregator(
-        mesa.Model(rng=0), name="L", context=top.context, portfolio=portfolio, strategy=Truthful(), product=product, receivers={"T": "TSO"}, fleet_name="meter"
+        mesa.Model(rng=0),
+        name="L",
+        context=top.context,
+        portfolio=portfolio,
+        strategy=Truthful(),
+        product=product,
+        receivers={"T": "TSO"},
+        fleet_name="meter",
     )
     agent.receive(DayAheadMessage("market", "L", 0, price=np.array([40.0])))
     return agent
@@ -144,9 +167,15 @@ def test_an_award_becomes_an_order_and_a_cost() -> None:
     agent = _aggregator(top, Product(name="p"))
     agent.offer(0)
     award = AwardMessage(
-        "TSO", "L", 0, system="T", market="tso_market", bid_id=("L.up", "L.down"),
-        quantity_mw=np.array([2.0, 0.0002]), price=np.array([120.0, 3.0]),
-    )  # fmt: skip
+        "TSO",
+        "L",
+        0,
+        system="T",
+        market="tso_market",
+        bid_id=("L.up", "L.down"),
+        quantity_mw=np.array([2.0, 0.0002]),
+        price=np.array([120.0, 3.0]),
+    )
     agent.receive(award)
     order = top.sent[-1]
     assert order.receiver == "meter"

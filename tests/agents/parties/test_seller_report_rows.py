@@ -22,10 +22,26 @@ def _offered(name: str, mw: FloatArray, cost: FloatArray, bid_mw: FloatArray, pr
     direction, rows = np.array([UP, UP, DOWN]), np.arange(3)
     ids = np.array([f"{name}.1.up", f"{name}.2.up", f"{name}.1.down"])
     book = SalesBook(name)
-    found = Resources(system="D1", resource=np.array([0, 1, 0]), bid_id=ids, node=np.zeros(3, dtype=int), direction=direction, quantity_mw=mw, cost=cost, baseline_mw=0.0 * mw)
+    found = Resources(
+        system="D1",
+        resource=np.array([0, 1, 0]),
+        bid_id=ids,
+        node=np.zeros(3, dtype=int),
+        direction=direction,
+        quantity_mw=mw,
+        cost=cost,
+        baseline_mw=0.0 * mw,
+    )
     book.open(ISP, [found])
     some = mw > 0.0
-    view = OfferView(isp=ISP, day_ahead_price=30.0, direction=direction[some], quantity_mw=mw[some], cost=cost[some], system="D1")
+    view = OfferView(
+        isp=ISP,
+        day_ahead_price=30.0,
+        direction=direction[some],
+        quantity_mw=mw[some],
+        cost=cost[some],
+        system="D1",
+    )
     book.sent(ISP, {"D1": book.price(rows[some], view, Offers(price[some], bid_mw[some]))})
     return book
 
@@ -33,9 +49,12 @@ def _offered(name: str, mw: FloatArray, cost: FloatArray, bid_mw: FloatArray, pr
 def test_offers_are_added_up_by_seller_system_and_direction() -> None:
     # A can do 2 + 1 MW up and 4 down, and holds back 1 MW up; B can only go up, and sells nothing.
     a = _offered(
-        "A", np.array([2.0, 1.0, 4.0]), np.array([10.0, 20.0, 5.0]),
-        np.array([1.0, 1.0, 4.0]), np.array([12.0, 24.0, 3.0]),
-    )  # fmt: skip
+        "A",
+        np.array([2.0, 1.0, 4.0]),
+        np.array([10.0, 20.0, 5.0]),
+        np.array([1.0, 1.0, 4.0]),
+        np.array([12.0, 24.0, 3.0]),
+    )
     b = _offered(
         "B", np.array([1.0, 0.0, 0.0]), np.full(3, 50.0), np.array([0.0, 0.0, 0.0]), np.full(3, 60.0)
     )

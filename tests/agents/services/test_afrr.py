@@ -23,7 +23,9 @@ CYCLES = 225  # of 4 s in a quarter-hour
 
 def _bids(*rows: tuple[float, float, float], full_activation_s: float = 300.0) -> AfrrBids:
     direction, quantity, price = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
-    return AfrrBids(direction=direction, quantity_mw=quantity, price=price, ramp_mw_per_s=quantity / full_activation_s)
+    return AfrrBids(
+        direction=direction, quantity_mw=quantity, price=price, ramp_mw_per_s=quantity / full_activation_s
+    )
 
 
 def test_the_merit_order_calls_the_cheapest_first() -> None:

@@ -22,7 +22,7 @@ from tandem_sim.agents.services.capacity import (
 )
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.orders.bids import DOWN, UP
-from tandem_sim.markets.orders.flexibility_register import SOLD_TWICE, FlexibilityRegister, Unit
+from tandem_sim.markets.orders.flexibility_register import SOLD_TWICE, FlexibilityRegister, RegisteredUnit
 from tandem_sim.markets.orders.products import Service
 from tandem_sim.markets.services.capacity import CapacityBids, CapacityBook, Contract
 from tests.agents.desktop import Desktop, obligation_mw
@@ -36,22 +36,39 @@ def _book(*pools: tuple[str, str, float, float], service: Service = "aFRR") -> C
     """Groups by (provider, system, MW, MW within 5 minutes), both ways alike, one unit each."""
     register = FlexibilityRegister()
     for provider, system, mw, fast in pools:
-        unit = Unit(name=f"{provider}.{system}", system=system, node=0, up_mw=mw, down_mw=mw)
+        unit = RegisteredUnit(name=f"{provider}.{system}", system=system, node=0, up_mw=mw, down_mw=mw)
         register.enter(provider, [unit], [(fast, fast)], 86_400, [service])
     return CapacityBook(register)
 
 
 def _auction(
-    book: CapacityBook, needs: Needs, *rows: Row, name: str = "TSO", rules: AuctionRules = FREE,
-    forward_to: str | None = None, forwarded: CapacityBids | None = None,
-) -> Desktop:  # fmt: skip
+    book: CapacityBook,
+    needs: Needs,
+    *rows: Row,
+    name: str = "TSO",
+    rules: AuctionRules = FREE,
+    forward_to: str | None = None,
+    forwarded: CapacityBids | None = None,
+) -> Desktop:
     """One auction for one block, every row an offer of its own."""
     top = Desktop()
-    auctioneer = CapacityAuctioneer(name=name, context=top.context, book=book, rules=rules, systems=["T", "D1"], sellers=[], forward_to=forward_to)
+    auctioneer = CapacityAuctioneer(
+        name=name,
+        context=top.context,
+        book=book,
+        rules=rules,
+        systems=["T", "D1"],
+        sellers=[],
+        forward_to=forward_to,
+    )
     for row in rows:
-        auctioneer.on_capacity_bids(CapacityBidsMessage(row[0], name, BLOCK.start, block=BLOCK, bids=CapacityBids.of([row])))
+        auctioneer.on_capacity_bids(
+            CapacityBidsMessage(row[0], name, BLOCK.start, block=BLOCK, bids=CapacityBids.of([row]))
+        )
     if forwarded is not None:
-        auctioneer.on_capacity_bids(CapacityBidsMessage("DSO-D1", name, BLOCK.start, block=BLOCK, bids=forwarded))
+        auctioneer.on_capacity_bids(
+            CapacityBidsMessage("DSO-D1", name, BLOCK.start, block=BLOCK, bids=forwarded)
+        )
     auctioneer.clear(BLOCK, needs)
     return top
 
@@ -134,9 +151,12 @@ def test_under_marginal_pricing_all_contracts_bear_the_dearest_accepted_price() 
 def test_small_pools_stay_out_of_an_auction_with_a_minimum() -> None:
     book = _book(("A", "T", 0.9, 0.9), ("B", "T", 1.0, 1.0))
     top = _auction(
-        book, {"mFRR": {UP: 1.5}}, ("A", "T", UP, 0.9, 1.0), ("B", "T", UP, 1.0, 9.0),
+        book,
+        {"mFRR": {UP: 1.5}},
+        ("A", "T", UP, 0.9, 1.0),
+        ("B", "T", UP, 1.0, 9.0),
         rules=AuctionRules(pool_minimum_mw=1.0),
-    )  # fmt: skip
+    )
     assert _sold(top) == {("B", "mFRR"): (1.0, 9.0)}
 
 
@@ -195,7 +215,9 @@ def test_an_offer_beyond_the_pool_is_cut_for_that() -> None:
 
 def test_blocks_are_tendered_together_and_cleared_one_by_one() -> None:
     top, book, later = Desktop(), _book(("A", "T", 5.0, 5.0)), range(32, 48)
-    auctioneer = CapacityAuctioneer(name="TSO", context=top.context, book=book, rules=FREE, systems=["T", "D1"], sellers=["A", "B"])
+    auctioneer = CapacityAuctioneer(
+        name="TSO", context=top.context, book=book, rules=FREE, systems=["T", "D1"], sellers=["A", "B"]
+    )
     auctioneer.tender([BLOCK, later])
     assert top.take(TenderMessage) == [
         TenderMessage("TSO", name, 16, blocks=(BLOCK, later), systems=("T", "D1")) for name in "AB"
@@ -211,9 +233,15 @@ def test_blocks_are_tendered_together_and_cleared_one_by_one() -> None:
 
 
 OFFERS = st.lists(
-    st.tuples(st.sampled_from("AB"), st.sampled_from(["T", "D1"]), st.sampled_from([UP, DOWN]),
-              st.floats(0.1, 9.0), st.floats(0.0, 20.0)), max_size=6,
-)  # fmt: skip
+    st.tuples(
+        st.sampled_from("AB"),
+        st.sampled_from(["T", "D1"]),
+        st.sampled_from([UP, DOWN]),
+        st.floats(0.1, 9.0),
+        st.floats(0.0, 20.0),
+    ),
+    max_size=6,
+)
 
 
 @settings(deadline=None, max_examples=40)
@@ -227,9 +255,10 @@ def test_however_often_it_is_offered_no_pool_sells_more_than_it_has(
     for (provider, system), most, quick in ((("A", "T"), 4, 2), (("A", "D1"), 3, 1), (("B", "T"), 5, 0)):
         for direction in (UP, DOWN):
             mine = [
-                c for c in book.by_isp.get(16, ())
+                c
+                for c in book.by_isp.get(16, ())
                 if (c.provider, c.system, c.direction) == (provider, system, direction)
-            ]  # fmt: skip
+            ]
             assert sum(c.mw for c in mine) <= most + 1e-6
             assert sum(c.mw for c in mine if c.service == "aFRR") <= quick + 1e-6
 
@@ -238,7 +267,16 @@ OUTLOOK: Availability = {("D1", UP): 10.0, ("D1", DOWN): 3.1, ("D2", UP): 0.4, (
 
 
 def _seller(top: Desktop, double: bool = False, market: str | None = None) -> CapacitySeller:
-    return CapacitySeller(name="A", context=top.context, availability=lambda isps: OUTLOOK, price_eur_per_mw_h=6.0, share=0.5, tick_mw=0.25, double=double, market=market)
+    return CapacitySeller(
+        name="A",
+        context=top.context,
+        availability=lambda isps: OUTLOOK,
+        price_eur_per_mw_h=6.0,
+        share=0.5,
+        tick_mw=0.25,
+        double=double,
+        market=market,
+    )
 
 
 def _offered(seller: CapacitySeller, top: Desktop, *blocks: range) -> list[dict[tuple[str, int], float]]:
@@ -252,7 +290,12 @@ def _offered(seller: CapacitySeller, top: Desktop, *blocks: range) -> list[dict[
 def _award(
     *sold: tuple[Service, str, int, float], block: range = BLOCK, forwarded: Availability | None = None
 ) -> CapacityAwardMessage:
-    contracts = tuple(Contract(operator="TSO", service=s, provider="A", system=system, direction=d, isps=block, mw=mw, price=6.0) for s, system, d, mw in sold)
+    contracts = tuple(
+        Contract(
+            operator="TSO", service=s, provider="A", system=system, direction=d, isps=block, mw=mw, price=6.0
+        )
+        for s, system, d, mw in sold
+    )
     return CapacityAwardMessage(
         "TSO", "A", block.start, block=block, contracts=contracts, forwarded_mw=forwarded or {}
     )
@@ -268,7 +311,9 @@ def test_a_seller_takes_off_what_is_sold_or_forwarded_unless_it_cheats() -> None
     for double, left in ((False, 1.75), (True, 5.0)):
         top = Desktop()
         seller = _seller(top, double)
-        seller.on_capacity_award(_award(("LFM", "D1", UP, 2.0), forwarded={("D1", UP): 1.25, ("D1", DOWN): 1.5}))
+        seller.on_capacity_award(
+            _award(("LFM", "D1", UP, 2.0), forwarded={("D1", UP): 1.25, ("D1", DOWN): 1.5})
+        )
         down = {("D1", DOWN): 1.5} if double else {}
         free = {("D1", UP): 5.0, ("D1", DOWN): 1.5}
         assert _offered(seller, top, BLOCK, range(32, 48)) == [{("D1", UP): left} | down, free]

@@ -64,9 +64,12 @@ def _second(clock: str) -> int:
 
 
 def _follow(
-    wanted_mw: list[tuple[str, float]], until: str, how: AfrrSettings = EVERY_SECOND, bids: AfrrBids = BIDS,
+    wanted_mw: list[tuple[str, float]],
+    until: str,
+    how: AfrrSettings = EVERY_SECOND,
+    bids: AfrrBids = BIDS,
     available_mw: FloatArray | None = None,
-) -> Day:  # fmt: skip
+) -> Day:
     """The TSO wants so many MW from a moment on."""
     bsp, cycles = Dispatcher(how, bids), _second(until) // how.cycle_s
     sent, asked, got = (np.empty((cycles, len(bids.price))) for _ in range(3))
@@ -75,7 +78,14 @@ def _follow(
         sent[c] = bsp.follow(wanted, available_mw=available_mw)
         asked[c], got[c] = bsp.requested, bsp.delivered
     net = got @ bids.direction
-    control = AfrrResult(setpoint_mw=sent, requested_mw=asked, delivered_mw=got, error_mw=np.zeros(cycles), net_mw=net, terminated=np.zeros(len(bids.price), dtype=bool))
+    control = AfrrResult(
+        setpoint_mw=sent,
+        requested_mw=asked,
+        delivered_mw=got,
+        error_mw=np.zeros(cycles),
+        net_mw=net,
+        terminated=np.zeros(len(bids.price), dtype=bool),
+    )
     return Day(REFERENCE_MW + sent @ bids.direction, REFERENCE_MW + net, control)
 
 
@@ -190,7 +200,11 @@ def test_less_than_requested_is_tolerated_to_10_percent_and_shows_in_the_stable_
 
 def test_a_boundary_of_15_mw_from_the_dso_is_never_exceeded() -> None:
     bounded = AfrrBids(
-        direction=BIDS.direction, quantity_mw=np.array([10.0, 5.0, 10.0, 10.0]), price=BIDS.price, ramp_mw_per_s=BIDS.ramp_mw_per_s, owner=ONE_BSP
+        direction=BIDS.direction,
+        quantity_mw=np.array([10.0, 5.0, 10.0, 10.0]),
+        price=BIDS.price,
+        ramp_mw_per_s=BIDS.ramp_mw_per_s,
+        owner=ONE_BSP,
     )
     told = _follow([("10:00", 10.0), ("10:15", 20.0)], "10:30", bids=bounded)
     assert told.setpoint_mw.max() == pytest.approx(215.0)
@@ -223,11 +237,22 @@ def test_steps_are_those_of_the_bsp_and_not_of_its_bids() -> None:
     """Four bids of 0.5 MW of one BSP: 1 MW at first, the other when the ramps have brought the first."""
     n = 4
     owner: IntArray = np.zeros(n, dtype=np.int64)
-    bids = AfrrBids(direction=np.ones(n), quantity_mw=np.full(n, 0.5), price=np.arange(50.0, 54.0), ramp_mw_per_s=np.full(n, 0.5 / 300.0), owner=owner)
+    bids = AfrrBids(
+        direction=np.ones(n),
+        quantity_mw=np.full(n, 0.5),
+        price=np.arange(50.0, 54.0),
+        ramp_mw_per_s=np.full(n, 0.5 / 300.0),
+        owner=owner,
+    )
     bsp = Dispatcher(AfrrSettings(cycle_s=1, step_mw=1.0), bids)
     total = [float(bsp.follow(2.0).sum()) for _ in range(301)]
     assert total[:150] == pytest.approx([1.0] * 150)  # 2 MW in 300 s: 1 MW in 150 s
     assert total[150:] == pytest.approx([2.0] * 151)
-    small = AfrrBids(direction=np.ones(1), quantity_mw=np.ones(1), price=np.array([50.0]), ramp_mw_per_s=np.array([1.0 / 300.0]))
+    small = AfrrBids(
+        direction=np.ones(1),
+        quantity_mw=np.ones(1),
+        price=np.array([50.0]),
+        ramp_mw_per_s=np.array([1.0 / 300.0]),
+    )
     alone = Dispatcher(AfrrSettings(cycle_s=1, step_mw=1.0), small)
     assert alone.follow(0.4) == pytest.approx([0.4])  # what is wanted is nearer than a step

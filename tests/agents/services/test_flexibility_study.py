@@ -26,16 +26,16 @@ from tandem_sim.markets.grid_checks.study_register import (
     StudyRegister,
 )
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
-from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister, Unit
+from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister, RegisteredUnit
 from tandem_sim.markets.orders.products import Product
 from tandem_sim.markets.schemes import SCHEMES
 from tests.agents.desktop import Desktop
 from tests.markets.hand import feeder
 
 AREA = feeder(Bids.empty(), 5.0)
-OLD = Unit(name="A.D.old", system="D", node=1, up_mw=3.0, down_mw=0.0)
-NEW = Unit(name="A.D.new", system="D", node=1, up_mw=3.0, down_mw=0.0)
-SMALL = Unit(name="A.D.small", system="D", node=2, up_mw=0.5, down_mw=0.5)
+OLD = RegisteredUnit(name="A.D.old", system="D", node=1, up_mw=3.0, down_mw=0.0)
+NEW = RegisteredUnit(name="A.D.new", system="D", node=1, up_mw=3.0, down_mw=0.0)
+SMALL = RegisteredUnit(name="A.D.small", system="D", node=2, up_mw=0.5, down_mw=0.5)
 
 
 def worst(peak_mw: float = 2.0) -> dict[int, GridConstraints]:
@@ -43,7 +43,7 @@ def worst(peak_mw: float = 2.0) -> dict[int, GridConstraints]:
     return worst_cases(AREA.lin, np.array([0.0, -peak_mw, 0.0]), np.zeros(3), np.zeros(3))
 
 
-def asks(unit: Unit, day: int, kva: float = 20.0) -> Application:
+def asks(unit: RegisteredUnit, day: int, kva: float = 20.0) -> Application:
     return Application(
         unit=unit.name,
         node=unit.node,
@@ -59,7 +59,13 @@ def asks(unit: Unit, day: int, kva: float = 20.0) -> Application:
 def study(top: Desktop, *more: Application, **later: Any) -> FlexibilityStudyProcess:
     """OLD and SMALL (exempt) have asked 40 days before the start, and others when they do."""
     course = Course([asks(OLD, -40), asks(SMALL, -40, 2.0), *more], **later)
-    return FlexibilityStudyProcess(system="D", context=top.context, register=StudyRegister("flanders", worst()), course=course, isp_seconds=900)
+    return FlexibilityStudyProcess(
+        system="D",
+        context=top.context,
+        register=StudyRegister("flanders", worst()),
+        course=course,
+        isp_seconds=900,
+    )
 
 
 def rows(top: Desktop) -> list[tuple[str, str, int, str]]:
@@ -99,7 +105,7 @@ def test_reviews_and_emergencies_have_their_moments() -> None:
     top = Desktop(now=50 * DAY_S)
     review = Review(20 * DAY_S, worst(5.5))  # no room down any more, up as ever; SMALL is exempt
     emergency = Emergency((1,), 30 * DAY_S, 31 * DAY_S, "flood")
-    heavy = Unit(name="A.D.heavy", system="D", node=2, up_mw=0.0, down_mw=2.0)
+    heavy = RegisteredUnit(name="A.D.heavy", system="D", node=2, up_mw=0.0, down_mw=2.0)
     process = study(top, asks(heavy, -40), reviews=[review], emergencies=[emergency])
     assert not process.zones(30 * 96).green[:, 1].any()
     process.proceed(0)
@@ -113,9 +119,21 @@ def _dso(top: Desktop, process: FlexibilityStudyProcess) -> DSO:
     nothing: Any = cast(Any, SimpleNamespace(name="D"))
     product = Product(name="mFRR energy")
     dso = DSO(
-        mesa.Model(rng=0), name="DSO-D", context=top.context, area=nothing, scheme=SCHEMES["multilevel-01"], admission=Admission(product), ledgers={},
-        fleet_agent=nothing, errors=nothing, lead_h=lambda isp: 0.0, operator_model=nothing, study=process, operators={"D": "DSO-D", "T": "TSO"}, clearer="TSO",
-    )  # fmt: skip
+        mesa.Model(rng=0),
+        name="DSO-D",
+        context=top.context,
+        area=nothing,
+        scheme=SCHEMES["multilevel-01"],
+        admission=Admission(product),
+        ledgers={},
+        fleet_agent=nothing,
+        errors=nothing,
+        lead_h=lambda isp: 0.0,
+        operator_model=nothing,
+        study=process,
+        operators={"D": "DSO-D", "T": "TSO"},
+        clearer="TSO",
+    )
     dso.test = AssetTest({u.name: u for u in (OLD, NEW, SMALL)}, process.test)
     return dso
 
@@ -126,12 +144,19 @@ def test_the_register_follows_the_study() -> None:
     dso, register = _dso(top, process), FlexibilityRegister()
     rules = QualificationRules(2000 * DAY_S, 8, 0)
     qualification = PrequalificationProcess(
-        name="TSO", context=tso.context, register=register, rules=rules, test=AssetTest({}), operators={"D": "DSO-D", "T": "TSO"}
+        name="TSO",
+        context=tso.context,
+        register=register,
+        rules=rules,
+        test=AssetTest({}),
+        operators={"D": "DSO-D", "T": "TSO"},
     )
     units = (OLD, NEW, SMALL)
     fast = tuple((0.4, 0.4) for _ in units)
     process.proceed(0)
-    qualification.on_assets(AssetsMessage("A", "TSO", 0, provider="A", service="aFRR", units=units, fast_mw=fast))
+    qualification.on_assets(
+        AssetsMessage("A", "TSO", 0, provider="A", service="aFRR", units=units, fast_mw=fast)
+    )
     (passed_on,) = tso.take(AssetsMessage)
     dso.receive(passed_on)
     (result,) = top.take(AssetResultMessage)
@@ -160,12 +185,17 @@ def test_the_register_follows_the_study() -> None:
 
 def test_a_unit_whose_answer_comes_enters_the_register_with_what_it_can_move_fast() -> None:
     top, tso = Desktop(), Desktop()
-    mild = Unit(name="A.D.mild", system="D", node=1, up_mw=2.0, down_mw=0.0)
+    mild = RegisteredUnit(name="A.D.mild", system="D", node=1, up_mw=2.0, down_mw=0.0)
     process = study(top, asks(mild, -20))
     dso, register = _dso(top, process), FlexibilityRegister()
     dso.test = AssetTest({mild.name: mild, OLD.name: OLD}, process.test)
     qualification = PrequalificationProcess(
-        name="TSO", context=tso.context, register=register, rules=QualificationRules(2000 * DAY_S, 8, 0), test=AssetTest({}), operators={"D": "DSO-D"}
+        name="TSO",
+        context=tso.context,
+        register=register,
+        rules=QualificationRules(2000 * DAY_S, 8, 0),
+        test=AssetTest({}),
+        operators={"D": "DSO-D"},
     )
     process.proceed(0)
     qualification.on_assets(

@@ -18,15 +18,15 @@ from tandem_sim.agents.services.qualification import (
 )
 from tandem_sim.markets.grid_checks.study_register import RED
 from tandem_sim.markets.orders.bids import DOWN, UP
-from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister, Unit
+from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister, RegisteredUnit
 from tandem_sim.markets.orders.products import Service
 from tests.agents.desktop import Desktop
 
 VALID_S, SUSPENSION_S, STRIKES = 10_000, 500, 3
 SMALL_MW = 0.5 * TELLING_MW
-G = Unit(name="G", system="T", node=0, up_mw=20.0, down_mw=20.0)
-U1 = Unit(name="A.D1.u1", system="D1", node=3, up_mw=2.0, down_mw=1.0)
-U2 = Unit(name="A.D2.u2", system="D2", node=1, up_mw=0.5, down_mw=4.0)
+G = RegisteredUnit(name="G", system="T", node=0, up_mw=20.0, down_mw=20.0)
+U1 = RegisteredUnit(name="A.D1.u1", system="D1", node=3, up_mw=2.0, down_mw=1.0)
+U2 = RegisteredUnit(name="A.D2.u2", system="D2", node=1, up_mw=0.5, down_mw=4.0)
 FAST = {G.name: (5.0, 6.0), U1.name: (1.5, 1.0), U2.name: (0.5, 3.0)}
 OPERATORS = {"T": "TSO", "D1": "DSO-D1", "D2": "DSO-D2"}
 
@@ -45,10 +45,15 @@ class Process:
         }
         rules = QualificationRules(VALID_S, STRIKES, SUSPENSION_S)
         self.process = PrequalificationProcess(
-            name="TSO", context=self.top.context, register=self.register, rules=rules, test=self.tests["T"], operators=OPERATORS
+            name="TSO",
+            context=self.top.context,
+            register=self.register,
+            rules=rules,
+            test=self.tests["T"],
+            operators=OPERATORS,
         )
 
-    def ask(self, *units: Unit, service: Service = "aFRR") -> list[AssetsMessage]:
+    def ask(self, *units: RegisteredUnit, service: Service = "aFRR") -> list[AssetsMessage]:
         """A request of A; what the TSO passes on."""
         fast = tuple(FAST.get(u.name, (0.0, 0.0)) for u in units)
         self.process.on_assets(
@@ -65,7 +70,7 @@ class Process:
             )
         )
 
-    def qualify(self, *units: Unit, service: Service = "aFRR") -> QualificationMessage:
+    def qualify(self, *units: RegisteredUnit, service: Service = "aFRR") -> QualificationMessage:
         """A request to its end."""
         for request in self.ask(*units, service=service):
             self.answer(request)
@@ -88,7 +93,10 @@ class Process:
 
     def events(self) -> list[tuple[str, str, str]]:
         """What the table ``register`` says: unit, service, event."""
-        return [(str(r["unit"]), str(r["service"]), str(r["event"])) for r in self.top.table("flexibility_register")]
+        return [
+            (str(r["unit"]), str(r["service"]), str(r["event"]))
+            for r in self.top.table("flexibility_register")
+        ]
 
 
 def test_units_in_two_areas_go_to_both_dsos_and_are_answered_when_both_have_tested() -> None:
@@ -129,9 +137,13 @@ def test_the_tso_tests_what_is_on_transmission_itself() -> None:
 
 def test_a_unit_that_is_not_connected_is_refused_and_the_rest_enters() -> None:
     process = Process()
-    moved = Unit(name=U2.name, system="D2", node=7, up_mw=0.5, down_mw=4.0)  # connected at node 1, not 7
-    unknown = Unit(name="A.D1.ghost", system="D1", node=3, up_mw=1.0, down_mw=1.0)
-    elsewhere = Unit(name=G.name, system="D1", node=0, up_mw=20.0, down_mw=20.0)  # it hangs on transmission
+    moved = RegisteredUnit(
+        name=U2.name, system="D2", node=7, up_mw=0.5, down_mw=4.0
+    )  # connected at node 1, not 7
+    unknown = RegisteredUnit(name="A.D1.ghost", system="D1", node=3, up_mw=1.0, down_mw=1.0)
+    elsewhere = RegisteredUnit(
+        name=G.name, system="D1", node=0, up_mw=20.0, down_mw=20.0
+    )  # it hangs on transmission
     told = process.qualify(U1, moved, unknown, elsewhere)
     assert told.services
     assert set(process.register.units("A")) == {U1.name}
@@ -144,7 +156,7 @@ def test_a_unit_that_is_not_connected_is_refused_and_the_rest_enters() -> None:
 
 def test_a_group_without_a_unit_that_passes_is_refused() -> None:
     process = Process()
-    told = process.qualify(Unit(name="A.D1.ghost", system="D1", node=3, up_mw=1.0, down_mw=1.0))
+    told = process.qualify(RegisteredUnit(name="A.D1.ghost", system="D1", node=3, up_mw=1.0, down_mw=1.0))
     assert (told.services, told.until_s, told.reason) == ((), 0, "no unit passed its test")
     assert process.register.expires_s("A", "LFM") is None
     assert process.events() == [("A.D1.ghost", "", "refused"), ("", "aFRR", "refused")]
@@ -152,9 +164,11 @@ def test_a_group_without_a_unit_that_passes_is_refused() -> None:
 
 def test_who_claims_too_much_gets_what_is_connected() -> None:
     process = Process()
-    process.qualify(Unit(name=U1.name, system="D1", node=3, up_mw=9.0, down_mw=0.5))
+    process.qualify(RegisteredUnit(name=U1.name, system="D1", node=3, up_mw=9.0, down_mw=0.5))
     # 9 MW up are claimed of 2 MW, and 0.5 MW down of 1 MW asked for: fast at most as much.
-    assert process.register.units("A")[U1.name] == Unit(name=U1.name, system="D1", node=3, up_mw=2.0, down_mw=0.5)
+    assert process.register.units("A")[U1.name] == RegisteredUnit(
+        name=U1.name, system="D1", node=3, up_mw=2.0, down_mw=0.5
+    )
     assert process.register.pool_mw("A", DOWN, "aFRR") == pytest.approx(0.5)
     (row,) = (r for r in process.top.table("flexibility_register") if r["unit"])
     assert (row["event"], row["up_mw"], row["down_mw"]) == ("qualified", 2.0, 0.5)
@@ -166,9 +180,13 @@ def test_in_a_red_zone_a_unit_sells_only_what_its_zone_allows() -> None:
     study = {U1.name: (True, False, RED), U2.name: (False, False, RED)}
     process = Process(study.__getitem__)
     process.qualify(U1, U2)
-    assert process.register.units("A") == {U1.name: Unit(name=U1.name, system="D1", node=3, up_mw=2.0, down_mw=0.0)}
+    assert process.register.units("A") == {
+        U1.name: RegisteredUnit(name=U1.name, system="D1", node=3, up_mw=2.0, down_mw=0.0)
+    }
     assert process.register.pool_mw("A", DOWN, "aFRR") == 0.0
-    rows = {r["unit"]: (r["event"], r["reason"]) for r in process.top.table("flexibility_register") if r["unit"]}
+    rows = {
+        r["unit"]: (r["event"], r["reason"]) for r in process.top.table("flexibility_register") if r["unit"]
+    }
     assert rows == {U1.name: ("qualified", RED), U2.name: ("refused", RED)}
 
 
@@ -196,8 +214,9 @@ def test_bad_delivery_in_a_row_costs_the_qualification() -> None:
     # mFRR is withdrawn, and aFRR that rests on it. Local capacity asks for less.
     assert [process.register.qualified("A", s, 1000) for s in ("aFRR", "mFRR", "LFM")] == [False, False, True]
     assert {(s, e) for _, s, e in process.events() if e == "withdrawn"} == {
-        ("mFRR", "withdrawn"), ("aFRR", "withdrawn")
-    }  # fmt: skip
+        ("mFRR", "withdrawn"),
+        ("aFRR", "withdrawn"),
+    }
 
 
 @pytest.mark.parametrize(
@@ -275,8 +294,16 @@ def test_a_group_suspended_while_its_test_is_under_way_is_not_qualified_by_it() 
     assert not process.register.qualified("A", "mFRR", process.top.now)
 
 
-def _applicant(top: Desktop, units: tuple[Unit, ...] = (G, U1)) -> Applicant:
-    return Applicant(name="A", context=top.context, operator="TSO", service="aFRR", units=units, fast_mw=[FAST[u.name] for u in units], renew_s=200)
+def _applicant(top: Desktop, units: tuple[RegisteredUnit, ...] = (G, U1)) -> Applicant:
+    return Applicant(
+        name="A",
+        context=top.context,
+        operator="TSO",
+        service="aFRR",
+        units=units,
+        fast_mw=[FAST[u.name] for u in units],
+        renew_s=200,
+    )
 
 
 def test_an_applicant_asks_until_it_is_qualified_and_renews_before_it_ends() -> None:

@@ -25,7 +25,7 @@ from tandem_sim.agents.households.fleet_agent import FleetAgent
 from tandem_sim.agents.portfolios.portfolio import Inverters
 from tandem_sim.agents.services.reactive_power import ReactivePowerBuyer, ReactivePowerSeller
 from tandem_sim.markets.orders.bids import Bids
-from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister, Unit
+from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister, RegisteredUnit
 from tandem_sim.markets.orders.products import Product
 from tandem_sim.sim.clock.calendar import Calendar
 from tandem_sim.sim.clock.randomness import stream
@@ -85,8 +85,10 @@ def test_a_book_holds_the_latest_admissible_offers_of_everybody(
         "f.up.q": "price is above the cap of 9.0 EUR/Mvarh",
     }
     assert [(m.receiver, list(m.reasons)) for m in office.sent if isinstance(m, RejectionMessage)] == [
-        ("C", ["c.up.q"]), ("E", ["e.up.q"]), ("F", ["f.up.q"])
-    ]  # fmt: skip
+        ("C", ["c.up.q"]),
+        ("E", ["e.up.q"]),
+        ("F", ["f.up.q"]),
+    ]
     assert len(buyer.close(4)) == 1
     assert len(buyer.close(5)) == 0
 
@@ -99,15 +101,30 @@ def test_offers_that_come_late_are_refused(buyer: ReactivePowerBuyer, office: Of
 
 def test_groups_that_are_not_qualified_for_the_local_market_are_refused(office: Office) -> None:
     register = FlexibilityRegister()
-    register.enter("A", [Unit(name="a", system="D", node=1, up_mw=1.0, down_mw=1.0)], [(1.0, 1.0)], 200, ["LFM"])
-    register.enter("B", [Unit(name="b", system="D", node=1, up_mw=1.0, down_mw=1.0)], [(1.0, 1.0)], 100, ["LFM"])  # it is second 100
-    buyer = ReactivePowerBuyer(name="DSO-D", context=office.context, system="D", product=PRODUCT, register=register)
+    register.enter(
+        "A",
+        [RegisteredUnit(name="a", system="D", node=1, up_mw=1.0, down_mw=1.0)],
+        [(1.0, 1.0)],
+        200,
+        ["LFM"],
+    )
+    register.enter(
+        "B",
+        [RegisteredUnit(name="b", system="D", node=1, up_mw=1.0, down_mw=1.0)],
+        [(1.0, 1.0)],
+        100,
+        ["LFM"],
+    )  # it is second 100
+    buyer = ReactivePowerBuyer(
+        name="DSO-D", context=office.context, system="D", product=PRODUCT, register=register
+    )
     for name in ("A", "B", "C"):
         send(buyer, offers_of(name, f"{name.lower()}.up.q"))
     assert buyer.close(3).bid_id.tolist() == ["a.up.q"]
     assert office.refused() == {
-        "b.up.q": "B is not qualified for LFM", "c.up.q": "C is not qualified for LFM"
-    }  # fmt: skip
+        "b.up.q": "B is not qualified for LFM",
+        "c.up.q": "C is not qualified for LFM",
+    }
 
 
 def test_everybody_is_told_what_was_bought_of_him(buyer: ReactivePowerBuyer, office: Office) -> None:
@@ -121,17 +138,34 @@ def test_everybody_is_told_what_was_bought_of_him(buyer: ReactivePowerBuyer, off
 
 INVERTERS = [
     Inverters(
-        system="D1", group=np.array([4, 7]), unit=("A.D1.0002.pv", "A.D1.0005.battery"), node=np.array([2, 5]),
+        system="D1",
+        group=np.array([4, 7]),
+        unit=("A.D1.0002.pv", "A.D1.0005.battery"),
+        node=np.array([2, 5]),
         rated_mw=np.array([0.03, 0.01]),
     ),
-    Inverters(system="D2", group=np.empty(0, dtype=np.int64), unit=(), node=np.empty(0, dtype=np.int64), rated_mw=np.empty(0)),
-]  # fmt: skip
+    Inverters(
+        system="D2",
+        group=np.empty(0, dtype=np.int64),
+        unit=(),
+        node=np.empty(0, dtype=np.int64),
+        rated_mw=np.empty(0),
+    ),
+]
 
 
 @pytest.fixture
 def seller(office: Office) -> ReactivePowerSeller:
     buyers = {"D1": "DSO-D1", "D2": "DSO-D2"}
-    return ReactivePowerSeller(name="A", context=office.context, inverters=INVERTERS, power_factor=0.8, price_eur_per_mvarh=4.0, buyers=buyers, fleet_name="households")
+    return ReactivePowerSeller(
+        name="A",
+        context=office.context,
+        inverters=INVERTERS,
+        power_factor=0.8,
+        price_eur_per_mvarh=4.0,
+        buyers=buyers,
+        fleet_name="households",
+    )
 
 
 def test_inverters_are_offered_both_ways(seller: ReactivePowerSeller, office: Office) -> None:
@@ -140,8 +174,11 @@ def test_inverters_are_offered_both_ways(seller: ReactivePowerSeller, office: Of
     bids: Bids = message.bids
     assert (message.receiver, message.isp, message.system) == ("DSO-D1", 3, "D1")
     assert bids.bid_id.tolist() == [
-        "A.D1.0002.pv.up.q", "A.D1.0005.battery.up.q", "A.D1.0002.pv.down.q", "A.D1.0005.battery.down.q"
-    ]  # fmt: skip
+        "A.D1.0002.pv.up.q",
+        "A.D1.0005.battery.up.q",
+        "A.D1.0002.pv.down.q",
+        "A.D1.0005.battery.down.q",
+    ]
     assert bids.direction.tolist() == [1, 1, -1, -1]
     assert bids.node.tolist() == [2, 5, 2, 5]
     assert bids.quantity_mw == pytest.approx([0.0225, 0.0075] * 2)  # tan(acos(0.8)) = 0.75

@@ -39,11 +39,27 @@ LEARNERS: tuple[type[MarkupLearner], ...] = (RothErev, QLearning, Exp3)
 
 
 def _view(isp: int = 0, quantity: float = 10.0, cost: float = 20.0) -> OfferView:
-    return OfferView(isp=isp, day_ahead_price=40.0, direction=np.array([1]), quantity_mw=np.array([quantity]), cost=np.array([cost]), price_floor=-500.0, price_cap=100.0)
+    return OfferView(
+        isp=isp,
+        day_ahead_price=40.0,
+        direction=np.array([1]),
+        quantity_mw=np.array([quantity]),
+        cost=np.array([cost]),
+        price_floor=-500.0,
+        price_cap=100.0,
+    )
 
 
 def test_known_strategies_offer_what_they_say() -> None:
-    view = OfferView(isp=3, day_ahead_price=40.0, direction=np.array([1, -1]), quantity_mw=np.array([2.0, 4.0]), cost=np.array([30.0, 10.0]), price_floor=-5.0, price_cap=35.0)
+    view = OfferView(
+        isp=3,
+        day_ahead_price=40.0,
+        direction=np.array([1, -1]),
+        quantity_mw=np.array([2.0, 4.0]),
+        cost=np.array([30.0, 10.0]),
+        price_floor=-5.0,
+        price_cap=35.0,
+    )
     np.testing.assert_array_equal(checked(Truthful(), view, "A").price, [30.0, 10.0])
     np.testing.assert_array_equal(checked(FixedMarkup(12.0), view, "A").price, [35.0, -2.0])  # up to the cap
     np.testing.assert_array_equal(checked(Withholding(0.25), view, "A").quantity_mw, [1.5, 3.0])
@@ -239,7 +255,11 @@ def test_best_response_undercuts_or_waits_for_its_share() -> None:
     """
     sees = frozenset({"book"})
     book = PublishedBook(
-        isp=0, direction=np.array([1, 1]), quantity_mw=np.array([6.0, 6.0]), price=np.array([30.0, 50.0]), bought_mw={1: 10.0, -1: 0.0}
+        isp=0,
+        direction=np.array([1, 1]),
+        quantity_mw=np.array([6.0, 6.0]),
+        price=np.array([30.0, 50.0]),
+        bought_mw={1: 10.0, -1: 0.0},
     )
     view = replace(_view(), sees=sees, published=book)
     found = BestResponse(markups=(9.0, 29.0, 40.0), shares=(1.0, 0.5)).offers(view)
@@ -252,14 +272,23 @@ def test_best_response_undercuts_or_waits_for_its_share() -> None:
 @settings(deadline=None, max_examples=50)
 @given(
     st.lists(st.tuples(st.floats(1, 20), st.floats(0, 90)), min_size=0, max_size=6),
-    st.floats(0, 60), st.floats(1, 20), st.floats(0, 60), st.sampled_from([1, -1]),
-)  # fmt: skip
+    st.floats(0, 60),
+    st.floats(1, 20),
+    st.floats(0, 60),
+    st.sampled_from([1, -1]),
+)
 def test_best_response_never_expects_less_than_the_truth(
     rivals: list[tuple[float, float]], bought: float, quantity: float, cost: float, direction: int
 ) -> None:
     mw, price = np.array(rivals).reshape(-1, 2).T
     bought = min(bought, float(mw.sum()) + quantity)
-    book = PublishedBook(isp=0, direction=np.full(len(mw), direction), quantity_mw=mw, price=price, bought_mw={direction: bought, -direction: 0.0})
+    book = PublishedBook(
+        isp=0,
+        direction=np.full(len(mw), direction),
+        quantity_mw=mw,
+        price=price,
+        bought_mw={direction: bought, -direction: 0.0},
+    )
     view = replace(
         _view(0, quantity, cost), direction=np.array([direction]), sees=frozenset({"book"}), published=book
     )
@@ -286,7 +315,16 @@ def test_a_learner_chooses_the_market_that_pays() -> None:
         assert offer.forwardable is not None
         pay = 0.0 if offer.forwardable[0] else 10.0
         one = np.ones(1)
-        learner.learn(SellerResult(isp=isp, direction=np.array([1]), offered_mw=one, sold_mw=one, received_eur_per_h=pay * one, cost_eur_per_h=0.0 * one))
+        learner.learn(
+            SellerResult(
+                isp=isp,
+                direction=np.array([1]),
+                offered_mw=one,
+                sold_mw=one,
+                received_eur_per_h=pay * one,
+                cost_eur_per_h=0.0 * one,
+            )
+        )
     assert learner.markets[int(np.argmax(learner.probabilities()))] == "local"
     dear, cheap = Exp3(np.random.default_rng(9), (10.0,), markets=("tso",)), _view(0, cost=20.0)
     assert dear.offers(cheap).price[0] == 100.0  # 20 + 10 and the hurdle of 100, up to the cap
@@ -297,19 +335,56 @@ def test_inc_dec_watches_first_and_stops_when_it_is_not_called() -> None:
     strategy = IncDec(rng=np.random.default_rng(1), isps_per_day=4, eur_per_mwh=20.0, tries=1.0)
     assert strategy.supply_markup(range(4)).tolist() == [0.0] * 4
     one = np.ones(1)
-    strategy.learn(SellerResult(isp=1, direction=np.array([-1]), offered_mw=one, sold_mw=one, received_eur_per_h=-one, cost_eur_per_h=-one))
-    strategy.learn(SellerResult(isp=2, direction=np.array([1]), offered_mw=one, sold_mw=one, received_eur_per_h=one, cost_eur_per_h=one))
+    strategy.learn(
+        SellerResult(
+            isp=1,
+            direction=np.array([-1]),
+            offered_mw=one,
+            sold_mw=one,
+            received_eur_per_h=-one,
+            cost_eur_per_h=-one,
+        )
+    )
+    strategy.learn(
+        SellerResult(
+            isp=2,
+            direction=np.array([1]),
+            offered_mw=one,
+            sold_mw=one,
+            received_eur_per_h=one,
+            cost_eur_per_h=one,
+        )
+    )
     assert strategy.supply_markup(range(4, 8)).tolist() == [0.0, -20.0, 20.0, 0.0]
-    strategy.learn(SellerResult(isp=5, direction=np.array([-1]), offered_mw=one, sold_mw=0.0 * one, received_eur_per_h=0.0 * one, cost_eur_per_h=0.0 * one))
+    strategy.learn(
+        SellerResult(
+            isp=5,
+            direction=np.array([-1]),
+            offered_mw=one,
+            sold_mw=0.0 * one,
+            received_eur_per_h=0.0 * one,
+            cost_eur_per_h=0.0 * one,
+        )
+    )
     assert strategy.supply_markup(range(8, 12)).tolist() == [0.0, 0.0, 20.0, 0.0]
 
 
 def test_inc_dec_tries_where_redispatch_was_published_and_asks_for_a_margin() -> None:
     strategy = IncDec(rng=np.random.default_rng(1), isps_per_day=4, eur_per_mwh=20.0, tries=1.0)
     both, sides = np.array([5.0, 5.0]), np.array([1, -1])
-    view = OfferView(isp=9, day_ahead_price=40.0, direction=sides, quantity_mw=both, cost=np.array([30.0, 50.0]), sees=strategy.sees)
+    view = OfferView(
+        isp=9,
+        day_ahead_price=40.0,
+        direction=sides,
+        quantity_mw=both,
+        cost=np.array([30.0, 50.0]),
+        sees=strategy.sees,
+    )
     for isp, bought in ((8, {1: 3.0, -1: 0.0}), (9, {1: 3.0, -1: 2.0})):  # balancing, redispatch
-        seen = replace(view, published=PublishedBook(isp=isp, direction=sides, quantity_mw=both, price=both, bought_mw=bought))
+        seen = replace(
+            view,
+            published=PublishedBook(isp=isp, direction=sides, quantity_mw=both, price=both, bought_mw=bought),
+        )
         assert strategy.offers(seen).price.tolist() == [50.0, 30.0]  # around the day-ahead price of 40
     assert np.flatnonzero(strategy.supply_markup(range(12, 16))).tolist() == [1]
 
@@ -328,7 +403,14 @@ def _auction(
             sold, left = min(capacity, left), left - min(capacity, left)
             one = np.array([sold])
             sellers[k].learn(
-                SellerResult(isp=isp, direction=np.array([1]), offered_mw=np.array([capacity]), sold_mw=one, received_eur_per_h=prices[isp, k] * one, cost_eur_per_h=cost * one)
+                SellerResult(
+                    isp=isp,
+                    direction=np.array([1]),
+                    offered_mw=np.array([capacity]),
+                    sold_mw=one,
+                    received_eur_per_h=prices[isp, k] * one,
+                    cost_eur_per_h=cost * one,
+                )
             )
     return prices
 

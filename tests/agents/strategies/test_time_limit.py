@@ -24,7 +24,13 @@ SOON_S, LATER_S = 0.05, 30.0
 
 
 def _view(n: int = 1) -> OfferView:
-    return OfferView(isp=5, day_ahead_price=40.0, direction=np.ones(n, dtype=np.int64), quantity_mw=np.full(n, 10.0), cost=np.full(n, 20.0))
+    return OfferView(
+        isp=5,
+        day_ahead_price=40.0,
+        direction=np.ones(n, dtype=np.int64),
+        quantity_mw=np.full(n, 10.0),
+        cost=np.full(n, 20.0),
+    )
 
 
 def _endless() -> None:

@@ -10,7 +10,15 @@ import pytest
 from tandem_sim.experiments.bench import __main__ as bench
 from tandem_sim.experiments.bench.figure import Figure
 
-SLOW = Figure(name="a step", value=150.0, unit="steps/s", target=300, better="higher", limit=160.0, against="clearing alone")
+SLOW = Figure(
+    name="a step",
+    value=150.0,
+    unit="steps/s",
+    target=300,
+    better="higher",
+    limit=160.0,
+    against="clearing alone",
+)
 
 
 def test_every_figure_stands_in_the_table_and_in_the_file(
@@ -18,7 +26,15 @@ def test_every_figure_stands_in_the_table_and_in_the_file(
 ) -> None:
     for name in ("start", "cases", "validation", "timeseries", "memory", "sweeps"):
         monkeypatch.setattr(bench, name, list)
-    monkeypatch.setattr(bench, "isps", lambda: [Figure(name="an ISP", value=43.0, unit="ms", target=5, better="lower", limit=4.0, against="bare LP")])
+    monkeypatch.setattr(
+        bench,
+        "isps",
+        lambda: [
+            Figure(
+                name="an ISP", value=43.0, unit="ms", target=5, better="lower", limit=4.0, against="bare LP"
+            )
+        ],
+    )
     monkeypatch.setattr(bench, "steps", lambda: [SLOW])
     bench.main(tmp_path / "bench.json")
     found = json.loads((tmp_path / "bench.json").read_text(encoding="utf-8"))
@@ -40,5 +56,10 @@ def test_every_figure_stands_in_the_table_and_in_the_file(
 
 
 def test_a_figure_without_a_target_names_none() -> None:
-    assert Figure(name="x", value=1.0, unit="ms", target=None, better="lower", limit=2.0, against="y").row == ("x", "1 ms", "2 ms (y)", "0.50", "", "")
-    assert Figure(name="x", value=1.0, unit="ms", target=1.0, better="lower", limit=2.0, against="y").row[-1] == "met"
+    assert Figure(
+        name="x", value=1.0, unit="ms", target=None, better="lower", limit=2.0, against="y"
+    ).row == ("x", "1 ms", "2 ms (y)", "0.50", "", "")
+    assert (
+        Figure(name="x", value=1.0, unit="ms", target=1.0, better="lower", limit=2.0, against="y").row[-1]
+        == "met"
+    )

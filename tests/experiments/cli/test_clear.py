@@ -159,7 +159,11 @@ def test_tolerance_is_the_band_around_the_scheduled_flow(
     little: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     say(little, scheduled_mw=1.5, options={"scheme": "shared-balancing", "boundary_tolerance_mw": 0.1})
-    for options, mw in (((), 0.4), (("--boundary-tolerance-mw", 0.2), 0.3), (("--boundary-tolerance-mw", 0), 0.5)):
+    for options, mw in (
+        ((), 0.4),
+        (("--boundary-tolerance-mw", 0.2), 0.3),
+        (("--boundary-tolerance-mw", 0), 0.5),
+    ):
         (entry,) = cleared(monkeypatch, little, *options).values()
         bought = {c["bid_id"]: c["quantity_mw"] for c in entry["cleared"] if c["market"] == "dso_balancing"}
         assert bought == pytest.approx({"d1": mw})
@@ -168,7 +172,9 @@ def test_tolerance_is_the_band_around_the_scheduled_flow(
 
 def test_method_static_goes_by_the_zones_of_the_case(little: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     say(little, green={"up": [12], "down": [11, 12]})
-    entry = cleared(monkeypatch, little, "--grid-prequalification", "static", "--scheme", "central-02")["central-02"]
+    entry = cleared(monkeypatch, little, "--grid-prequalification", "static", "--scheme", "central-02")[
+        "central-02"
+    ]
     assert {c["bid_id"]: c["quantity_mw"] for c in entry["cleared"]} == pytest.approx({"d2": 1.0, "t1": 0.5})
     assert (entry["unqualified_up_pct"], entry["unqualified_down_pct"]) == (50.0, 0.0)
 
@@ -198,9 +204,8 @@ def test_figure(scheme: str, little: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize(
     "name",
-    ["nowhere/f.png", "f.txt", "f.jpg", "f.json", "f.svg",
-     "f.pdf", "f.eps", "f"],
-)  # fmt: skip
+    ["nowhere/f.png", "f.txt", "f.jpg", "f.json", "f.svg", "f.pdf", "f.eps", "f"],
+)
 def test_figures_that_cannot_be_written(
     name: str, little: Path, monkeypatch: pytest.MonkeyPatch, capsys: Shown
 ) -> None:
@@ -227,8 +232,14 @@ def test_nothing_is_written_if_one_output_cannot_be(
         ("--aggregation", "fine", "Use discrete, exact"),
         ("--pricing", "Locational", "Did you mean locational? Known: pay-as-bid, pay-as-cleared, locational"),
         ("--offset", "dc", "Use ac, linear"),
-        *(("--aggregation-step-mw", value, "Give a positive number of MW") for value in ("0", "-1", "nan", "inf")),
-        *(("--boundary-tolerance-mw", value, "Give a number of MW, zero or more") for value in ("-0.1", "nan", "inf")),
+        *(
+            ("--aggregation-step-mw", value, "Give a positive number of MW")
+            for value in ("0", "-1", "nan", "inf")
+        ),
+        *(
+            ("--boundary-tolerance-mw", value, "Give a number of MW, zero or more")
+            for value in ("-0.1", "nan", "inf")
+        ),
     ],
 )
 def test_bad_options(

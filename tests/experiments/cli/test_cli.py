@@ -335,10 +335,16 @@ def test_validate_shows_every_field_and_tells_what_is_unusual(
     assert max(map(len, fields.splitlines())) <= 110
     words = " ".join(fields.split())
     for expected in (
-        "days* 1 d;", "isp_minutes 15 min;", "aggregators* 3;", "pv_kwp* [3, 40] kW;", "start* 2016-04-18;",
-        "transmission.units.1: name* G2; bus* 1; p_min_mw 0 MW; p_max_mw* 140 MW;", "preset none;",
-        "load_profile* ['hv_urban']", "publishes_books false;",
-    ):  # fmt: skip
+        "days* 1 d;",
+        "isp_minutes 15 min;",
+        "aggregators* 3;",
+        "pv_kwp* [3, 40] kW;",
+        "start* 2016-04-18;",
+        "transmission.units.1: name* G2; bus* 1; p_min_mw 0 MW; p_max_mw* 140 MW;",
+        "preset none;",
+        "load_profile* ['hv_urban']",
+        "publishes_books false;",
+    ):
         assert expected in words, expected
     for entry in entries(read_scenario(str(path))[0]):
         assert f" {entry.path.rpartition('.')[2]}" in words, entry.path

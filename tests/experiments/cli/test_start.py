@@ -21,9 +21,20 @@ from tandem_sim.experiments.runs.scenario import read_scenario
 from tandem_sim.experiments.sweeps.sweep import read_sweep
 
 HEAVY = {
-    "highspy", "lightsim2grid", "matplotlib", "mesa", "numba", "numpy", "pandapower", "pandas", "pyarrow",
-    "scipy", "simbench", "simpy", "yaml",
-}  # fmt: skip
+    "highspy",
+    "lightsim2grid",
+    "matplotlib",
+    "mesa",
+    "numba",
+    "numpy",
+    "pandapower",
+    "pandas",
+    "pyarrow",
+    "scipy",
+    "simbench",
+    "simpy",
+    "yaml",
+}
 """Libraries that take longer to import than help may take to be printed."""
 LISTINGS = ("cases", "strategies", "sweeps")
 
@@ -36,9 +47,12 @@ def imported(code: str, **environment: str) -> tuple[set[str], str]:
         + code
     )
     done = subprocess.run(
-        [sys.executable, "-c", told], capture_output=True, text=True, check=False,
+        [sys.executable, "-c", told],
+        capture_output=True,
+        text=True,
+        check=False,
         env={**os.environ, **environment},
-    )  # fmt: skip
+    )
     *shown, packages = done.stdout.rstrip().splitlines()
     return set(json.loads(packages)), "\n".join(shown) + done.stderr
 

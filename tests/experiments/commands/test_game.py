@@ -17,9 +17,22 @@ def test_it_compares_schemes_by_what_they_end_in(
 ) -> None:
     file = tmp_path / "game.json"
     assert not tandem(
-        monkeypatch, "game", CASE, "--scheme", "multilevel-01", "--scheme", "common", "--sellers", 2,
-        "--markup", 10, "--markup", 40, "--json", file,
-    )  # fmt: skip
+        monkeypatch,
+        "game",
+        CASE,
+        "--scheme",
+        "multilevel-01",
+        "--scheme",
+        "common",
+        "--sellers",
+        2,
+        "--markup",
+        10,
+        "--markup",
+        40,
+        "--json",
+        file,
+    )
     printed = capsys.readouterr().out
     found = json.loads(file.read_text(encoding="utf-8"))
     assert [row["scheme"] for row in found] == ["multilevel-01", "common"]

@@ -20,15 +20,17 @@ from tests.experiments.cli.test_cli import SMALL, refused, tandem
 from tests.experiments.pools import in_this_process
 
 FIELDS = (
-    "isp_minutes=60", "power_flow_check.audit_share=0.0", "seed=1",
+    "isp_minutes=60",
+    "power_flow_check.audit_share=0.0",
+    "seed=1",
     "strategies=[{aggregators: [A01, G1], name: fixed-markup, options: {eur_per_mwh: 7}}]",
-)  # fmt: skip
+)
 
 
 MARKUP = 7.0
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Powered:
     arguments: list[object]
     out: Path
@@ -55,7 +57,9 @@ def powered(tmp_path_factory: pytest.TempPathFactory) -> Powered:
         code = tandem(patch, *arguments)
     assert asked == [2]
     found = json.loads((out / "power.json").read_text(encoding="utf-8"))
-    return Powered(arguments=arguments, out=out, code=code, found=found, rows=pd.read_parquet(out / "power.parquet"))
+    return Powered(
+        arguments=arguments, out=out, code=code, found=found, rows=pd.read_parquet(out / "power.parquet")
+    )
 
 
 def _numbers(powered: Powered, scheme: str, part: str) -> dict[str, float]:
@@ -160,8 +164,11 @@ def test_runs_differ_in_what_is_bid_and_in_nothing_else() -> None:
     assert strategic_sellers(read_scenario(str(SMALL), fields)[0]) == ["A02", "A03", "G1", "G2", "L3"]
     trials = plan(str(SMALL), ["hybrid", "common", "hybrid"], [3, 4], fields, "common")
     assert [(t.bid.scenario.scheme, t.bid.scenario.seed) for t in trials] == [
-        ("hybrid", 3), ("hybrid", 4), ("common", 3), ("common", 4),
-    ]  # fmt: skip
+        ("hybrid", 3),
+        ("hybrid", 4),
+        ("common", 3),
+        ("common", 4),
+    ]
     for trial in trials:
         honest = trial.truth.scenario
         assert strategic_sellers(honest) == []

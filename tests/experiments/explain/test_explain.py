@@ -74,10 +74,12 @@ UP = order("A01.up", 2.0, 34.2)
 def test_a_bid_called_in_full_is_paid_its_price_for_a_quarter_of_an_hour(run_of: Any) -> None:
     paid = {"payer": "TSO", "payee": "A01", "kind": "activation", "quantity_mwh": 0.5, "amount_eur": 17.1}
     rows = {
-        "bids": [UP], "activations": [{**called(UP, 2.0), "purpose": "balancing"}], "settlement": [paid],
+        "bids": [UP],
+        "activations": [{**called(UP, 2.0), "purpose": "balancing"}],
+        "settlement": [paid],
         "clearings": [cleared(0.0, 0.0, "D1", "dso_market"), cleared(40.0, 2.0)],
         "bid_checks": [checked("forward_bids", 2.0, 2.0), checked("prequalify", 2.0, 2.0)],
-    }  # fmt: skip
+    }
     lines = explain(run_of(rows), "2016-04-18T18:10", "A01.up")
     assert lines == [
         "ISP 72, Mon 18 Apr 2016 18:00, scheme multilevel-03.",
@@ -104,8 +106,10 @@ def verdict(run: tandem.Run, bid: str) -> str:
 def test_the_marginal_bid_is_called_in_part_and_a_dearer_one_is_passed_over(run_of: Any) -> None:
     dear, down = order("A02.up", 1.0, 45.0), order("A02.down", 1.0, 10.0)
     rows = {
-        "bids": [UP, dear, down], "activations": [called(UP, 0.5)], "clearings": [cleared(34.2, 0.5)],
-    }  # fmt: skip
+        "bids": [UP, dear, down],
+        "activations": [called(UP, 0.5)],
+        "clearings": [cleared(34.2, 0.5)],
+    }
     run = run_of(rows, scheme="central-01")
     part = verdict(run, "A01.up")
     assert part.startswith("Called in part by the TSO's market, 0.5000 of 2.00 MW up")
@@ -139,9 +143,11 @@ def test_pay_as_cleared_is_the_price_of_the_balance_and_never_less_than_the_bid(
     dear = order("A02.up", 1.0, 60.0)
     whole = {"payer": "TSO", "payee": "A02", "kind": "make-whole", "quantity_mwh": 0.0, "amount_eur": 5.0}
     rows = {
-        "bids": [UP, dear], "activations": [called(UP, 2.0), called(dear, 1.0)],
-        "clearings": [cleared(40.0, 3.0)], "settlement": [whole],
-    }  # fmt: skip
+        "bids": [UP, dear],
+        "activations": [called(UP, 2.0), called(dear, 1.0)],
+        "clearings": [cleared(40.0, 3.0)],
+        "settlement": [whole],
+    }
     run = run_of(rows, scheme="central-03", pricing="pay-as-cleared")
     assert verdict(run, "A01.up").endswith("It was paid 20.00 EUR.")  # 2 MW x 0.25 h x 40
     lines = explain(run, ISP, "A02.up")
@@ -166,20 +172,27 @@ def test_a_bid_refused_at_the_gate_says_why(run_of: Any) -> None:
 @pytest.mark.parametrize(
     ("kept", "expected"),
     [
-        (3.2, "Held back by its DSO: it was 5.80 EUR/MWh in the money; "
-              "its DSO let 3.20 of 4.10 MW offered up in D1 stand."),
+        (
+            3.2,
+            "Held back by its DSO: it was 5.80 EUR/MWh in the money; "
+            "its DSO let 3.20 of 4.10 MW offered up in D1 stand.",
+        ),
         (0.0, "Held back by its DSO: its DSO let none of 4.10 MW offered up in D1 stand."),
-        (4.1, "Bounded by a limit: it was 5.80 EUR/MWh in the money, and "
-              "a limit of the transmission grid left no room."),
+        (
+            4.1,
+            "Bounded by a limit: it was 5.80 EUR/MWh in the money, and "
+            "a limit of the transmission grid left no room.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_bid_in_the_money_is_held_back_by_its_dso_or_by_a_limit(
     run_of: Any, kept: float, expected: str
 ) -> None:
     rows = {
-        "bids": [UP], "clearings": [cleared(40.0, 2.0)],
+        "bids": [UP],
+        "clearings": [cleared(40.0, 2.0)],
         "bid_checks": [checked("forward_bids", 4.1, 4.1), checked("prequalify", 4.1, kept)],
-    }  # fmt: skip
+    }
     assert verdict(run_of(rows), "A01.up") == expected
 
 
@@ -187,9 +200,10 @@ def test_what_the_tables_do_not_tell_is_not_made_up(run_of: Any) -> None:
     """A unit on transmission that is cheap and idle shows that a limit there may have been full too."""
     unit = order("G1.up", 10.0, 20.0, "T")
     rows = {
-        "bids": [UP, unit], "clearings": [cleared(40.0, 2.0)],
+        "bids": [UP, unit],
+        "clearings": [cleared(40.0, 2.0)],
         "bid_checks": [checked("prequalify", 4.1, 3.2)],
-    }  # fmt: skip
+    }
     found = verdict(run_of(rows), "A01.up")
     assert found.startswith("Bounded: it was 5.80 EUR/MWh in the money; the tables do not tell which")
     assert "3.20 of 4.10 MW" in found
@@ -221,9 +235,11 @@ def test_what_is_owed_as_reserve_is_in_no_energy_market(run_of: Any) -> None:
     cheap, dear = order("A01.x.up", 1.0, 30.0), order("A01.y.up", 1.0, 35.0)
     owed = {"operator": "TSO", "service": "aFRR", "provider": "A01", "direction": 1, "obligation_mw": 1.5}
     rows = {
-        "bids": [dear, cheap], "activations": [called(dear, 0.5)], "clearings": [cleared(40.0, 0.5)],
+        "bids": [dear, cheap],
+        "activations": [called(dear, 0.5)],
+        "clearings": [cleared(40.0, 0.5)],
         "capacity": [owed],
-    }  # fmt: skip
+    }
     run = run_of(rows, scheme="central-01")
     assert verdict(run, "A01.x.up") == (
         "Held for the automatic reserve: 1.00 MW of it are owed as aFRR capacity."
@@ -235,14 +251,22 @@ def test_what_is_owed_as_reserve_is_in_no_energy_market(run_of: Any) -> None:
 
 def test_an_amended_bid_counts_as_amended(run_of: Any) -> None:
     change = {
-        "system": "D1", "provider": "A01", "bid_id": "A01.up", "reason": "", "quantity_mw": 2.0,
-        "new_quantity_mw": 1.0, "price_eur_per_mwh": 34.2, "new_price_eur_per_mwh": 36.0,
-    }  # fmt: skip
+        "system": "D1",
+        "provider": "A01",
+        "bid_id": "A01.up",
+        "reason": "",
+        "quantity_mw": 2.0,
+        "new_quantity_mw": 1.0,
+        "price_eur_per_mwh": 34.2,
+        "new_price_eur_per_mwh": 36.0,
+    }
     now = {**UP, "price_eur_per_mwh": 36.0}
     rows = {
-        "bids": [UP], "amendments": [change], "activations": [called(now, 1.0)],
+        "bids": [UP],
+        "amendments": [change],
+        "activations": [called(now, 1.0)],
         "clearings": [cleared(40.0, 1.0)],
-    }  # fmt: skip
+    }
     lines = explain(run_of(rows), ISP, "A01.up")
     assert "17:08 A01 amended the bid to 1.00 MW at 36.00 EUR/MWh." in lines
     assert lines[-1] == (

@@ -72,7 +72,15 @@ def _run(path: Path, over: Overloads, checks: list[Any], price: float, days: int
             ("shortfall", "G1", "TSO", 60.0),
         ):
             _write(record, "settlement", isp=isp, kind=kind, payer=payer, payee=payee, amount_eur=eur)
-    names = ("isp", "system", "market", "offered_up_mw", "offered_down_mw", "allowed_up_mw", "allowed_down_mw")
+    names = (
+        "isp",
+        "system",
+        "market",
+        "offered_up_mw",
+        "offered_down_mw",
+        "allowed_up_mw",
+        "allowed_down_mw",
+    )
     for row in checks:
         _write(record, "bid_checks", **dict(zip(names, row, strict=True)))
     record.close()

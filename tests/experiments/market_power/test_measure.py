@@ -55,9 +55,7 @@ def able(system: str, provider: str, mw: float, direction: int = 1, isp: int = 0
     return isp, system, provider, direction, mw, mw, 0.0, 50.0, 50.0, 0.0, 0.0
 
 
-OWNED = sellers(
-    able("D1", "A01", 10.0), able("D1", "A02", 6.0), able("D1", "A03", 4.0), able("T", "G1", 5.0)
-)  # fmt: skip
+OWNED = sellers(able("D1", "A01", 10.0), able("D1", "A02", 6.0), able("D1", "A03", 4.0), able("T", "G1", 5.0))
 BOUGHT = awards(
     (0, "dso_market", "D1", "A01", 1, 8.0, 60.0),
     (0, "tso_market", "T", "G1", 1, 5.0, 70.0),
@@ -241,8 +239,9 @@ def test_figures_by_path_and_their_differences() -> None:
     two = {"a": {"b": 1.0, "c": 2.0, "d": 2}, "e": True}
     assert flat(one) == {"a.b": 3.0, "a.d": 2.0, "f.g": 1.0}
     assert difference({"a": one["a"], "f": one["f"]}, two) == {
-        "a": {"b": 2.0, "c": None, "d": 0}, "f": {"g": None},
-    }  # fmt: skip
+        "a": {"b": 2.0, "c": None, "d": 0},
+        "f": {"g": None},
+    }
     found = over_seeds([one, {"a": {"b": 5.0}}])
     # 3 and 5: standard error 1, and Student's t with one degree of freedom
     assert found["a.b"] == pytest.approx({"mean": 4.0, "low": 4 - 12.706205, "high": 4 + 12.706205, "n": 2})
@@ -293,9 +292,14 @@ SCHEDULED = pd.DataFrame(
 
 
 def _folder(
-    path: Path, table: pd.DataFrame, sold: pd.DataFrame, seed: int = 1, scheme: str = "multilevel-03",
-    broken: int = 0, world: str = "7f",
-) -> Path:  # fmt: skip
+    path: Path,
+    table: pd.DataFrame,
+    sold: pd.DataFrame,
+    seed: int = 1,
+    scheme: str = "multilevel-03",
+    broken: int = 0,
+    world: str = "7f",
+) -> Path:
     path.mkdir()
     scenario = {"isp_minutes": 15, "zone": "Europe/Brussels", "distribution": [{"id": "D1"}]}
     kpis = {"violated_isps": broken, "violated_isps_created": 0, "unserved_mwh": 0.0}

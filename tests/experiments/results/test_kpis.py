@@ -11,7 +11,15 @@ from tandem_sim.grids.errors import InputError
 
 
 def test_what_is_held_back_is_counted_once_over_all_rounds() -> None:
-    columns = ["isp", "system", "market", "offered_up_mw", "offered_down_mw", "allowed_up_mw", "allowed_down_mw"]
+    columns = [
+        "isp",
+        "system",
+        "market",
+        "offered_up_mw",
+        "offered_down_mw",
+        "allowed_up_mw",
+        "allowed_down_mw",
+    ]
     rows = [
         (0, "D1", "forward_bids", 9.0, 0.0, 8.0, 0.0),  # forwarding is no refusal
         (0, "D1", "validate_mol", 8.0, 2.0, 6.0, 2.0),

@@ -232,7 +232,15 @@ def test_what_dsos_leave_to_the_tso() -> None:
         (0, "D1", "prequalify", 5.0, 3.0, 4.0, 1.0),
         (0, "D2", "forward_bids", 2.0, 0.0, 2.0, 0.0),
     ]
-    columns = ["isp", "system", "market", "offered_up_mw", "offered_down_mw", "allowed_up_mw", "allowed_down_mw"]
+    columns = [
+        "isp",
+        "system",
+        "market",
+        "offered_up_mw",
+        "offered_down_mw",
+        "allowed_up_mw",
+        "allowed_down_mw",
+    ]
     frame = pd.DataFrame(rows, columns=columns)
     found = left_to_tso(frame, HALF_HOUR)
     assert found == pytest.approx({"left_to_tso_mwh": 3.5, "left_to_tso_pct": 100.0 * 7.0 / 12.0})

@@ -19,15 +19,27 @@ from tandem_sim.grids.errors import InputError
 from tests.experiments.cli.test_cli import SMALL
 
 BROKEN = [
-    b"", b"{", b"[]", b"3", b"null", b"\xff\xfe", b"\0", b"[" * 10**5, b'{"a":' * 10**5, b"9" * 10**5,
-    b'{"scenario": {}, "scenario": {}}', b'{"scenario": {"a": NaN}}', b'{"scenario": {"a": 1e999}}',
+    b"",
+    b"{",
+    b"[]",
+    b"3",
+    b"null",
+    b"\xff\xfe",
+    b"\0",
+    b"[" * 10**5,
+    b'{"a":' * 10**5,
+    b"9" * 10**5,
+    b'{"scenario": {}, "scenario": {}}',
+    b'{"scenario": {"a": NaN}}',
+    b'{"scenario": {"a": 1e999}}',
     b'{"scenario": {"a": "\\ud800"}}',
-]  # fmt: skip
+]
 NO_SCENARIO = [b"{}", b'{"scenario": []}', b'{"scenario": null}', b'{"scenario": "x"}']
 MARKET = {
-    "seed": 1, "scheme": "common",
+    "seed": 1,
+    "scheme": "common",
     "scenario": {"isp_minutes": 15, "zone": "Europe/Brussels", "distribution": [{"id": "D1"}]},
-}  # fmt: skip
+}
 KPIS = {"violated_isps": 0, "violated_isps_created": 0, "unserved_mwh": 0.0}
 
 
@@ -108,10 +120,15 @@ def test_key_figures_that_market_power_needs(value: Any, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     "line",
     [
-        "3", "[]", '{"event": 3}', '{"a": 1}', '{"event": "gone"}', '{"event": "failed", "error": ["x"]}',
+        "3",
+        "[]",
+        '{"event": 3}',
+        '{"a": 1}',
+        '{"event": "gone"}',
+        '{"event": "failed", "error": ["x"]}',
         '{"event": "finished", "seconds": "3"}',
     ],
-)  # fmt: skip
+)
 def test_a_journal_of_something_else(line: str, tmp_path: Path) -> None:
     journal = tmp_path / "r.jsonl"
     journal.write_text(f'{{"event": "started", "pid": 1}}\n{line}\n', encoding="utf-8")

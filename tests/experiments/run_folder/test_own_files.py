@@ -123,10 +123,16 @@ def _everybody_may_write(working: Path, _: Path) -> str:
 @pytest.mark.parametrize(
     "spoil",
     [
-        _with_documents, _through_a_link, _spool_is_a_link, _lock_is_a_link, _second_name, _pipe,
-        _run_is_a_link, _everybody_may_write,
+        _with_documents,
+        _through_a_link,
+        _spool_is_a_link,
+        _lock_is_a_link,
+        _second_name,
+        _pipe,
+        _run_is_a_link,
+        _everybody_may_write,
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("how", ["--resume", "--overwrite"])
 def test_a_working_folder_of_somebody_else_is_left_as_it_is(
     spoil: Callable[[Path, Path], str], how: str, tmp_path: Path

@@ -29,8 +29,12 @@ def test_a_worker_imports_nothing_from_the_current_folder(tmp_path: Path) -> Non
         (tmp_path / "stranger" / f"{name}.py").write_text(canary, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, tmp_path / "own" / "command.py"],
-        cwd=tmp_path / "stranger", env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+        cwd=tmp_path / "stranger",
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert not (tmp_path / "imported").exists()
     assert (done.returncode, done.stdout) == (0, "[4]\n"), done.stderr

@@ -19,9 +19,14 @@ from tests.sim.conftest import small_scenario
 
 Shown = pytest.CaptureFixture[str]
 MINE = {
-    "sweep.parquet": b"mine", "summary.parquet": b"mine", "power.json": b'{"mine": 1}',
-    "power.parquet": b"mine", "power.png": b"mine", "comparison.png": b"mine", "validation.png": b"mine",
-}  # fmt: skip
+    "sweep.parquet": b"mine",
+    "summary.parquet": b"mine",
+    "power.json": b'{"mine": 1}',
+    "power.parquet": b"mine",
+    "power.png": b"mine",
+    "comparison.png": b"mine",
+    "validation.png": b"mine",
+}
 """Files of one's own, which may well be grids or notes, under names that commands use."""
 
 
@@ -50,11 +55,15 @@ COMMANDS = {
 @pytest.mark.parametrize(
     ("command", "name"),
     [
-        ("sweep", "sweep.parquet"), ("sweep", "summary.parquet"), ("power", "power.json"),
-        ("power", "power.parquet"), ("power", "power.png"), ("run", "comparison.png"),
+        ("sweep", "sweep.parquet"),
+        ("sweep", "summary.parquet"),
+        ("power", "power.json"),
+        ("power", "power.parquet"),
+        ("power", "power.png"),
+        ("run", "comparison.png"),
         ("run", "validation.png"),
     ],
-)  # fmt: skip
+)
 def test_a_file_of_ones_own_is_not_replaced(
     command: str, name: str, given: Path, monkeypatch: pytest.MonkeyPatch, capsys: Shown
 ) -> None:

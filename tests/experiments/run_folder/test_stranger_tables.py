@@ -113,15 +113,25 @@ def _hostile(text: str) -> Callable[[pa.Table], pa.Table]:
 
 
 BROKEN: dict[str, Edit] = {
-    "cut": _cut, "flipped": _flipped, "empty": _empty,
+    "cut": _cut,
+    "flipped": _flipped,
+    "empty": _empty,
     "other bytes": _other_bytes,
-    "pipe": _pipe, "endless": _endless, "loop": _loop, "folder": _of_other_files, "gone": Path.unlink,
+    "pipe": _pipe,
+    "endless": _endless,
+    "loop": _loop,
+    "folder": _of_other_files,
+    "gone": Path.unlink,
     "another table": lambda file: pq.write_table(pa.table({"a": [1, 2]}), file),
-    "text": changed(_as_text), "lists": changed(_as_lists), "a column less": changed(_one_less),
-    "a column twice": changed(_one_twice), "escapes": changed(_hostile("A01\x1b[2J")),
-    "turned": changed(_hostile("A\u202e01")), "two lines": changed(_hostile("A01\nCalled in full")),
+    "text": changed(_as_text),
+    "lists": changed(_as_lists),
+    "a column less": changed(_one_less),
+    "a column twice": changed(_one_twice),
+    "escapes": changed(_hostile("A01\x1b[2J")),
+    "turned": changed(_hostile("A\u202e01")),
+    "two lines": changed(_hostile("A01\nCalled in full")),
     "long": changed(_hostile("x" * (LONGEST_TEXT + 1))),
-}  # fmt: skip
+}
 
 
 def refused(read: Callable[[], Any], file: Path) -> None:
@@ -198,11 +208,18 @@ def test_figures(table: str, how: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "column", "value"),
     [
-        ("system", "isp", 7), ("system", "isp", 10**9), ("system", "isp", None), ("system", "time", None),
-        ("system", "time", 10**12), ("system", "time", 3), ("grid", "isp", 0),
-        ("activations", "direction", 2), ("activations", "isp", -1), ("activations", "node", None),
+        ("system", "isp", 7),
+        ("system", "isp", 10**9),
+        ("system", "isp", None),
+        ("system", "time", None),
+        ("system", "time", 10**12),
+        ("system", "time", 3),
+        ("grid", "isp", 0),
+        ("activations", "direction", 2),
+        ("activations", "isp", -1),
+        ("activations", "node", None),
     ],
-)  # fmt: skip
+)
 def test_values_that_no_run_writes(table: str, column: str, value: int | None, tmp_path: Path) -> None:
     folder = plotted(tmp_path / "run", active=True, isp_minutes=60)
     file = folder / f"{table}.parquet"
@@ -250,12 +267,18 @@ def test_rows_of_an_isp_are_those_that_a_filter_finds(run: Path) -> None:
 @pytest.mark.parametrize(
     "kpis",
     [
-        {"procurement_cost_eur": "7"}, {"isps": [1]}, {"isps": True}, {"error": 3}, {"a\x1b[2J": 1},
-        {"procurement_cost_by_operator_eur": {"TSO\n": 1.0}}, {"by": {"T": {"deeper": 1}}}, {"x" * 300: 1},
+        {"procurement_cost_eur": "7"},
+        {"isps": [1]},
+        {"isps": True},
+        {"error": 3},
+        {"a\x1b[2J": 1},
+        {"procurement_cost_by_operator_eur": {"TSO\n": 1.0}},
+        {"by": {"T": {"deeper": 1}}},
+        {"x" * 300: 1},
         {f"k{k}": k for k in range(30_000)},
     ],
     ids=lambda kpis: str(kpis)[:40],
-)  # fmt: skip
+)
 def test_key_figures_that_no_run_writes(kpis: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "kpis.json").write_text(json.dumps(kpis), encoding="utf-8")
     refused(lambda: read_kpis(tmp_path), tmp_path / "kpis.json")

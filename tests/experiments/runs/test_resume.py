@@ -27,7 +27,7 @@ from tandem_sim.experiments.run_folder.unfinished import unfinished_of
 from tandem_sim.experiments.runs import run as run_module
 from tandem_sim.experiments.runs.run import run_scenario
 from tandem_sim.experiments.sweeps import runs as sweep_runs
-from tandem_sim.experiments.sweeps.runs import Job, make_run
+from tandem_sim.experiments.sweeps.runs import RunJob, make_run
 from tandem_sim.experiments.sweeps.sweep import Point
 from tandem_sim.grids.errors import BusyError, InputError, StrategyError
 from tandem_sim.sim.checkpoint import BEFORE, NEWEST, SPOOL
@@ -189,7 +189,8 @@ def test_it_goes_on_from_the_newest_checkpoint_and_not_from_the_beginning(
         {
             "scheme": "central-02",
             "grid_prequalification": "static",
-            "flexibility_register": {  # newcomers are answered at one o'clock, and the register hears of it at noon
+            # newcomers are answered at one o'clock, and the register hears of it at noon
+            "flexibility_register": {
                 "enabled": True,
                 "grid_test": True,
                 "study": {"newcomers": [{"share": 0.5, "applied": "2016-03-19"}]},
@@ -342,7 +343,9 @@ def test_two_processes_do_not_work_on_one_run(halved: Path) -> None:
     with FileLock(unfinished_of(halved) / LOCK, preserve_lock_file=True):
         with pytest.raises(BusyError, match="being worked on by another process"):
             simulate(halved)
-        job = Job(Point(fields={}, scenario=small_scenario(**HOURLY), folder=None, source="small.yaml"), halved)
+        job = RunJob(
+            Point(fields={}, scenario=small_scenario(**HOURLY), folder=None, source="small.yaml"), halved
+        )
         assert make_run(job) is None  # not over, and no failure
     assert (unfinished_of(halved) / NEWEST).is_file()
     assert [event["event"] for event in sweep_runs.events(halved)] == ["started"]
@@ -480,7 +483,14 @@ def test_a_sweep_goes_on_with_a_run_that_was_begun_if_its_checkpoint_serves(
         return run_scenario(scenario, folder, out, seen.append, **how)
 
     monkeypatch.setattr(sweep_runs, "run_scenario", watched)
-    found = make_run(Job(Point(fields={}, scenario=small_scenario(**HOURLY), folder=None, source="small.yaml", plots=False), halved))
+    found = make_run(
+        RunJob(
+            Point(
+                fields={}, scenario=small_scenario(**HOURLY), folder=None, source="small.yaml", plots=False
+            ),
+            halved,
+        )
+    )
     assert found is not None
     assert found["error"] == ""
     assert seen[0] == (0 if damaged else 15)

@@ -16,10 +16,13 @@ from tests.experiments.sweeps.test_sweep import written
 
 def test_a_sweep_is_every_combination_once(tmp_path: Path) -> None:
     file = written(
-        tmp_path, set={"days": 2}, schemes=["common", "central-01"], seeds=[1, 2],
+        tmp_path,
+        set={"days": 2},
+        schemes=["common", "central-01"],
+        seeds=[1, 2],
         vary={"non_firm.participation": [0.5, 1.0]},
         also=[{"scheme": "hybrid"}, {"scheme": "common", "seed": 3}],
-    )  # fmt: skip
+    )
     points = read_sweep(file)
     found = [(p.scenario.scheme, p.scenario.seed, p.scenario.non_firm.participation) for p in points]
     assert len(found) == 2 * 2 * 2 + 2 + 1
@@ -143,8 +146,11 @@ def test_strategies_vary_like_any_field(tmp_path: Path) -> None:
     found = {(p.scenario.strategy, *(s.name for s in p.scenario.strategies)) for p in points}
     assert len(points) == 4
     assert found == {
-        ("truthful",), ("fixed-markup",), ("truthful", "q-learning"), ("fixed-markup", "q-learning"),
-    }  # fmt: skip
+        ("truthful",),
+        ("fixed-markup",),
+        ("truthful", "q-learning"),
+        ("fixed-markup", "q-learning"),
+    }
 
 
 @pytest.mark.parametrize(
@@ -166,11 +172,22 @@ def test_files_that_are_no_sweep(text: str, field: str, tmp_path: Path) -> None:
 
 
 def test_fields_are_read_as_yaml() -> None:
-    given = ["days=2", "non_firm.substitution=[portfolio, tso]", "name=a=b", "dso.offset=linear", "x=", "y=1.5"]
+    given = [
+        "days=2",
+        "non_firm.substitution=[portfolio, tso]",
+        "name=a=b",
+        "dso.offset=linear",
+        "x=",
+        "y=1.5",
+    ]
     assert fields_of(given) == {
-        "days": 2, "non_firm.substitution": ["portfolio", "tso"], "name": "a=b", "dso.offset": "linear",
-        "x": None, "y": 1.5,
-    }  # fmt: skip
+        "days": 2,
+        "non_firm.substitution": ["portfolio", "tso"],
+        "name": "a=b",
+        "dso.offset": "linear",
+        "x": None,
+        "y": 1.5,
+    }
     assert fields_of([]) == {}
     assert fields_of(["days=1", "days=3"]) == {"days": 3}  # the last one counts
 

@@ -15,7 +15,7 @@ from tandem_sim.experiments.sweeps import local as sweep_local
 from tandem_sim.experiments.sweeps import preload as preloading
 from tandem_sim.experiments.sweeps.local import on_this_machine
 from tandem_sim.experiments.sweeps.preload import GRIDS, preload
-from tandem_sim.experiments.sweeps.runs import Job
+from tandem_sim.experiments.sweeps.runs import RunJob
 from tandem_sim.experiments.sweeps.sweep import Point
 from tandem_sim.grids.io import read as load
 
@@ -69,10 +69,16 @@ def test_processes_are_told_the_published_grids_of_all_runs(
     own = json.loads(read_scenario("reference")[0].model_dump_json())["distribution"]
     own[0]["grid"] = "mine.json"
     points = [
-        Point(fields={}, scenario=read_scenario("reference", fields)[0], folder=tmp_path, source="here", plots=True)
+        Point(
+            fields={},
+            scenario=read_scenario("reference", fields)[0],
+            folder=tmp_path,
+            source="here",
+            plots=True,
+        )
         for fields in ({"days": 1}, {"distribution": own, "transmission.grid": "case30"})
     ]
-    jobs = [Job(point, tmp_path) for point in points]
+    jobs = [RunJob(point, tmp_path) for point in points]
     assert list(on_this_machine(lambda job: None, jobs, 3)) == []
     ((_, given, workers, environment),) = told
     assert (given, workers, environment) == (jobs, 3, {GRIDS: "case14 case141 case30 case69"})

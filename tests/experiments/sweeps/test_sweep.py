@@ -24,7 +24,7 @@ from tandem_sim.experiments.commands.sweep import time_left
 from tandem_sim.experiments.run_folder.identity import code_digest, identity_of
 from tandem_sim.experiments.runs.run import manifest
 from tandem_sim.experiments.sweeps.local import on_this_machine
-from tandem_sim.experiments.sweeps.runs import Found, Job, _column, journal, note, outcome, run_sweep
+from tandem_sim.experiments.sweeps.runs import Found, RunJob, _column, journal, note, outcome, run_sweep
 from tandem_sim.experiments.sweeps.summary import STATISTICS
 from tandem_sim.experiments.sweeps.sweep import SUMMARY, Point, read_sweep
 from tandem_sim.experiments.sweeps.workers import Ended
@@ -48,7 +48,7 @@ def written(folder: Path, **changes: Any) -> Path:
     return path
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Swept:
     file: Path
     out: Path
@@ -202,10 +202,12 @@ def test_a_run_tells_what_happened_to_it(tmp_path: Path) -> None:
     assert (outcome(folder) or {})["seconds"] == 3.5
 
 
-def _one_then(stop: int | None) -> Callable[..., Iterator[Ended[Job, Found | None]]]:
+def _one_then(stop: int | None) -> Callable[..., Iterator[Ended[RunJob, Found | None]]]:
     """A pool that finishes a run and then is interrupted, or gives the next one up."""
 
-    def pool(work: Callable[[Job], Found | None], jobs: Sequence[Job]) -> Iterator[Ended[Job, Found | None]]:
+    def pool(
+        work: Callable[[RunJob], Found | None], jobs: Sequence[RunJob]
+    ) -> Iterator[Ended[RunJob, Found | None]]:
         jobs[0].folder.mkdir()
         (jobs[0].folder / "kpis.json").write_text('{"procurement_cost_eur": 5}', encoding="utf-8")
         given = jobs[0].point.scenario, jobs[0].point.folder

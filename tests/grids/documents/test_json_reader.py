@@ -30,7 +30,7 @@ def refused(text: str, field: str, problem: str) -> None:
 @pytest.mark.parametrize(
     "value",
     [None, True, 0, -1, 2**128, 0.1, -1e-300, 5e-324, "", "\u00e9\U0001f600", [], {"a": [{"b": None}, 1.5]}],
-)  # fmt: skip
+)
 def test_what_is_written_is_read(value: Any) -> None:
     for text in (json.dumps(value), json.dumps(value, ensure_ascii=False, indent=1)):
         assert repr(read_json(text, "file.json")) == repr(value)

@@ -57,8 +57,10 @@ def test_bundled_sweeps_read_as_with_pyyaml(name: str) -> None:
         ("1e-3", 0.001),
         ("340282366920938463463374607431768211455", 2**128 - 1),
         # text
-        ("[1.2.3, 1-2, line 4, 5%, a_1, _1, e3, 1-MV-rural--0-sw, 0e5e]",
-         ["1.2.3", "1-2", "line 4", "5%", "a_1", "_1", "e3", "1-MV-rural--0-sw", "0e5e"]),
+        (
+            "[1.2.3, 1-2, line 4, 5%, a_1, _1, e3, 1-MV-rural--0-sw, 0e5e]",
+            ["1.2.3", "1-2", "line 4", "5%", "a_1", "_1", "e3", "1-MV-rural--0-sw", "0e5e"],
+        ),
         ('["010", \'no\', "1:30", ! 12, !!str 1_000]', ["010", "no", "1:30", "12", "1_000"]),
         ("|\n  010", "010"),
         ("a: >-\n  two\n  words", {"a": "two words"}),
@@ -69,8 +71,10 @@ def test_bundled_sweeps_read_as_with_pyyaml(name: str) -> None:
         ("2016-04-18T06:00", "2016-04-18T06:00"),
         ('"2016-04-18"', "2016-04-18"),
         # tags that say what stands there
-        ("[!!int 5, !!float 5, !!bool true, !!null ~, !!timestamp 2016-04-18, !!seq [], !!map {}]",
-         [5, 5.0, True, None, date(2016, 4, 18), [], {}]),
+        (
+            "[!!int 5, !!float 5, !!bool true, !!null ~, !!timestamp 2016-04-18, !!seq [], !!map {}]",
+            [5, 5.0, True, None, date(2016, 4, 18), [], {}],
+        ),
         # keys are text
         ("{on: 1, no: 2, '3': 3, \"true\": 4}", {"on": 1, "no": 2, "3": 3, "true": 4}),
         ("a: &x [1]\nb: *x", {"a": [1], "b": [1]}),
@@ -79,7 +83,7 @@ def test_bundled_sweeps_read_as_with_pyyaml(name: str) -> None:
         ("# nothing", None),
         ("--- 1\n...", 1),
     ],
-)  # fmt: skip
+)
 def test_what_is_read(text: str, value: Any) -> None:
     assert repr(read_yaml(text, "file.yaml")) == repr(value)
 
@@ -87,18 +91,37 @@ def test_what_is_read(text: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("010", "leading zero"), ("-007", "leading zero"), ("00", "leading zero"), ("010.5", "leading zero"),
-        ("0o10", "octal"), ("0x1F", "hexadecimal"), ("-0xff", "hexadecimal"), ("0b101", "binary"),
-        ("1_000", "underscores"), ("1_000.5", "underscores"), ("1e1_0", "underscores"),
-        ("1:30", "base 60"), ("08:00", "base 60"), ("190:20:30", "base 60"), ("190:20:30.15", "base 60"),
-        (".nan", "not finite"), (".NaN", "not finite"), (".inf", "not finite"), ("-.INF", "not finite"),
-        ("nan", "not finite"), ("Infinity", "not finite"), ("-inf", "not finite"),
+        ("010", "leading zero"),
+        ("-007", "leading zero"),
+        ("00", "leading zero"),
+        ("010.5", "leading zero"),
+        ("0o10", "octal"),
+        ("0x1F", "hexadecimal"),
+        ("-0xff", "hexadecimal"),
+        ("0b101", "binary"),
+        ("1_000", "underscores"),
+        ("1_000.5", "underscores"),
+        ("1e1_0", "underscores"),
+        ("1:30", "base 60"),
+        ("08:00", "base 60"),
+        ("190:20:30", "base 60"),
+        ("190:20:30.15", "base 60"),
+        (".nan", "not finite"),
+        (".NaN", "not finite"),
+        (".inf", "not finite"),
+        ("-.INF", "not finite"),
+        ("nan", "not finite"),
+        ("Infinity", "not finite"),
+        ("-inf", "not finite"),
         *((word, "digits 0 to 9") for word in ("\u0663", "\u0661\u0662.\u0665", "\uff11\uff12")),
         *((word, "digits 0 to 9") for word in ("\u22125", "1\u200b0", "10\u00b2")),
-        ("1,5", "comma"), ("1,000,000.5", "comma"), ("1 000", "spaces"), ("1\u00a0000", "spaces"),
+        ("1,5", "comma"),
+        ("1,000,000.5", "comma"),
+        ("1 000", "spaces"),
+        ("1\u00a0000", "spaces"),
         *((word, "true or false") for word in ("yes", "No", "NO", "on", "OFF", "y", "N", "True", "FALSE")),
     ],
-)  # fmt: skip
+)
 def test_numbers_and_booleans_in_other_notations_are_errors_and_text_in_quotes(word: str, said: str) -> None:
     refused(f"a: 1\nb:\n  - x\n  - {word}\n", 4, said)
     assert read_yaml(f'"{word}"', "file.yaml") == word
@@ -151,7 +174,7 @@ def test_numbers_and_booleans_in_other_notations_are_errors_and_text_in_quotes(w
         ("a: b: c", 1, "mapping values"),
         ("a:\n\tb: 1", 2, "\\t"),
     ],
-)  # fmt: skip
+)
 def test_what_is_refused(text: str, line: int, problem: str) -> None:
     refused(text, line, problem)
 

@@ -170,10 +170,25 @@ def two_sided() -> pandapowerNet:
     for start, end in ((0, 1), (0, 2)):
         pp.create_line_from_parameters(net, start, end, 20.0, 0.1, 0.4, 0.0, max_i_ka=0.5)
     pp.create_transformer_from_parameters(
-        net, 1, 2, sn_mva=100.0, vn_hv_kv=110.0, vn_lv_kv=110.0, vkr_percent=0.3, vk_percent=10.0,
-        pfe_kw=0.0, i0_percent=0.0, tap_side="hv", tap_neutral=0, tap_min=-9, tap_max=9, tap_pos=3,
-        tap_step_percent=1.25, tap_step_degree=0.0, tap_changer_type="Ratio",
-    )  # fmt: skip
+        net,
+        1,
+        2,
+        sn_mva=100.0,
+        vn_hv_kv=110.0,
+        vn_lv_kv=110.0,
+        vkr_percent=0.3,
+        vk_percent=10.0,
+        pfe_kw=0.0,
+        i0_percent=0.0,
+        tap_side="hv",
+        tap_neutral=0,
+        tap_min=-9,
+        tap_max=9,
+        tap_pos=3,
+        tap_step_percent=1.25,
+        tap_step_degree=0.0,
+        tap_changer_type="Ratio",
+    )
     pp.create_load(net, 2, p_mw=30.0, q_mvar=5.0)
     return net
 

@@ -23,16 +23,37 @@ from tests.nets import empty_net
 
 Change = Callable[[pandapowerNet], Any]
 TRAFO: dict[str, Any] = {
-    "sn_mva": 0.16, "vn_hv_kv": 20.0, "vn_lv_kv": 0.4, "vkr_percent": 1.5, "vk_percent": 4.0,
-    "pfe_kw": 0.5, "i0_percent": 0.3, "shift_degree": 150.0, "vector_group": "Dyn",
-    "vk0_percent": 4.0, "vkr0_percent": 1.5, "mag0_percent": 100.0, "mag0_rx": 0.0, "si0_hv_partial": 0.9,
-    "tap_side": "hv", "tap_neutral": 0, "tap_min": -2, "tap_max": 2, "tap_step_percent": 2.5, "tap_pos": 0,
+    "sn_mva": 0.16,
+    "vn_hv_kv": 20.0,
+    "vn_lv_kv": 0.4,
+    "vkr_percent": 1.5,
+    "vk_percent": 4.0,
+    "pfe_kw": 0.5,
+    "i0_percent": 0.3,
+    "shift_degree": 150.0,
+    "vector_group": "Dyn",
+    "vk0_percent": 4.0,
+    "vkr0_percent": 1.5,
+    "mag0_percent": 100.0,
+    "mag0_rx": 0.0,
+    "si0_hv_partial": 0.9,
+    "tap_side": "hv",
+    "tap_neutral": 0,
+    "tap_min": -2,
+    "tap_max": 2,
+    "tap_step_percent": 2.5,
+    "tap_pos": 0,
     "tap_changer_type": "Ratio",
-}  # fmt: skip
+}
 LINE: dict[str, Any] = {
-    "r_ohm_per_km": 0.3, "x_ohm_per_km": 0.08, "c_nf_per_km": 300.0, "max_i_ka": 0.2,
-    "r0_ohm_per_km": 0.9, "x0_ohm_per_km": 0.3, "c0_nf_per_km": 120.0,
-}  # fmt: skip
+    "r_ohm_per_km": 0.3,
+    "x_ohm_per_km": 0.08,
+    "c_nf_per_km": 300.0,
+    "max_i_ka": 0.2,
+    "r0_ohm_per_km": 0.9,
+    "x0_ohm_per_km": 0.3,
+    "c0_nf_per_km": 120.0,
+}
 KW = np.array([30.0, 20.0, 25.0])
 
 
@@ -69,9 +90,13 @@ def _tap(**columns: Any) -> Change:
 
 def _second_tap(net: pandapowerNet) -> None:
     values = {
-        "tap2_side": "lv", "tap2_neutral": 0.0, "tap2_pos": 2.0, "tap2_step_percent": 1.5,
-        "tap2_step_degree": 0.0, "tap2_changer_type": "Ratio",
-    }  # fmt: skip
+        "tap2_side": "lv",
+        "tap2_neutral": 0.0,
+        "tap2_pos": 2.0,
+        "tap2_step_percent": 1.5,
+        "tap2_step_degree": 0.0,
+        "tap2_changer_type": "Ratio",
+    }
     for column, value in values.items():
         net.trafo[column] = value
 
@@ -249,8 +274,10 @@ def test_what_generators_and_storages_do_on_phases_is_held() -> None:
     users_own = read_feeder(net, "left out", units=False)
     assert users_own.held_kva == 0.0
     assert [words.split(":")[0] for words in users_own.left_out] == [
-        "1 of table sgen, 9.0 kW", "1 of table storage, 6.0 kW", "1 of table asymmetric_sgen, 3.0 kW",
-    ]  # fmt: skip
+        "1 of table sgen, 9.0 kW",
+        "1 of table storage, 6.0 kW",
+        "1 of table asymmetric_sgen, 3.0 kW",
+    ]
     judge = _judged(feeder, voltages(net, drawn_by(feeder.users, kw), 1.02))
     assert np.abs(_solved(users_own, kw).voltage[0]) == pytest.approx(judge, abs=1e-8)
 

@@ -18,9 +18,14 @@ from tests.nets import empty_net
 
 STREETS = (((0.1, "near"), (0.05, "far")), ((0.2, "other"),))
 TRAFO: dict[str, Any] = {
-    "sn_mva": 0.25, "vn_hv_kv": 20.0, "vn_lv_kv": 0.4, "vkr_percent": 1.3, "vk_percent": 6.0,
-    "pfe_kw": 0.0, "i0_percent": 0.0,
-}  # fmt: skip
+    "sn_mva": 0.25,
+    "vn_hv_kv": 20.0,
+    "vn_lv_kv": 0.4,
+    "vkr_percent": 1.3,
+    "vk_percent": 6.0,
+    "pfe_kw": 0.0,
+    "i0_percent": 0.0,
+}
 
 
 def _lv_feeder(net: pandapowerNet, before: int, lv_feeder: tuple[tuple[float, str], ...]) -> None:
@@ -77,8 +82,11 @@ def test_a_busbar_of_two_halves_is_one_busbar() -> None:
     pp.create_switch(net, busbar, other, et="b")
     _lv_feeder(net, other, ((0.3, "behind a switch"),))
     assert [user.name for s in split(net, "halves") for user in s.feeder.users] == [
-        "near", "far", "other", "behind a switch",
-    ]  # fmt: skip
+        "near",
+        "far",
+        "other",
+        "behind a switch",
+    ]
     assert len(split(net, "halves")) == 3
 
 

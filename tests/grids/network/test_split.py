@@ -176,7 +176,10 @@ def test_simbench_is_cut_into_fifteen_radial_grids() -> None:
     assert [s.name for s in stations[:2]] == ["MV1.101", "MV1.102"]
     opened = {s.name: with_loops_opened(s.net) for s in stations}
     assert {name: len(lines) for name, (_, lines) in opened.items() if lines} == {
-        "MV3.101": 2, "MV3.102": 2, "MV3.103": 2, "MV4.101": 1
-    }  # fmt: skip
+        "MV3.101": 2,
+        "MV3.102": 2,
+        "MV3.103": 2,
+        "MV4.101": 1,
+    }
     for name, (radial, _) in opened.items():
         LinDistFlow.build(Network.from_pandapower(radial, name))

@@ -66,9 +66,18 @@ def _phase_shifter() -> pandapowerNet:
     net = _triangle()
     net.line.loc[1, "in_service"] = False
     pp.create_transformer_from_parameters(
-        net, 1, 2, sn_mva=100.0, vn_hv_kv=110.0, vn_lv_kv=110.0, vkr_percent=0.0, vk_percent=10.0,
-        pfe_kw=0.0, i0_percent=0.0, shift_degree=10.0,
-    )  # fmt: skip
+        net,
+        1,
+        2,
+        sn_mva=100.0,
+        vn_hv_kv=110.0,
+        vn_lv_kv=110.0,
+        vkr_percent=0.0,
+        vk_percent=10.0,
+        pfe_kw=0.0,
+        i0_percent=0.0,
+        shift_degree=10.0,
+    )
     pp.create_load(net, 1, p_mw=60.0)
     net.line = net.line.drop(1)
     return net

@@ -43,10 +43,23 @@ def _with_transformer(root: str, parallel: int = 1, scale: float = 1.0, apart: b
     pp.create_ext_grid(net, root_bus, vm_pu=1.0)
     for count in [1] * parallel if apart else [parallel]:
         pp.create_transformer_from_parameters(
-            net, hv, lv, sn_mva=2.0, vn_hv_kv=20.0, vn_lv_kv=10.0, vkr_percent=1.0 * scale,
-            vk_percent=5.0 * scale, pfe_kw=0.0, i0_percent=0.0, tap_side="hv", tap_neutral=0, tap_pos=2,
-            tap_step_percent=2.5, tap_changer_type="Ratio", parallel=count,
-        )  # fmt: skip
+            net,
+            hv,
+            lv,
+            sn_mva=2.0,
+            vn_hv_kv=20.0,
+            vn_lv_kv=10.0,
+            vkr_percent=1.0 * scale,
+            vk_percent=5.0 * scale,
+            pfe_kw=0.0,
+            i0_percent=0.0,
+            tap_side="hv",
+            tap_neutral=0,
+            tap_pos=2,
+            tap_step_percent=2.5,
+            tap_changer_type="Ratio",
+            parallel=count,
+        )
     pp.create_line_from_parameters(net, inner, leaf, 1.0, 0.5 * scale, 0.5 * scale, 0.0, max_i_ka=0.2)
     pp.create_load(net, leaf, p_mw=0.8, q_mvar=0.3)
     return net

@@ -81,7 +81,12 @@ def test_without_companies_it_is_the_common_market_and_companies_never_lower_wel
     plain = clear_case(case, SCHEMES["integrated"])
     assert plain.cost_eur_per_h == pytest.approx(common.cost_eur_per_h, rel=1e-9, abs=1e-7)
     buyer = book(("company", 0, -1, 0.5, float(rng.uniform(20.0, 120.0))), demand=("company",))
-    richer = Case(name=case.name, transmission=case.transmission, tso_bids=Bids.join([case.tso_bids, buyer]), areas=case.areas)
+    richer = Case(
+        name=case.name,
+        transmission=case.transmission,
+        tso_bids=Bids.join([case.tso_bids, buyer]),
+        areas=case.areas,
+    )
     outcome = clear_case(richer, SCHEMES["integrated"])
     if outcome.unserved_imbalance_mw < 1e-7 and outcome.linear == common.linear:
         assert outcome.net_cost_eur_per_h <= common.cost_eur_per_h + 1e-5

@@ -27,9 +27,15 @@ WITH_POOL = [name for name, scheme in POOLED.items() if any(b.name == "pooled_ma
 
 def test_who_has_a_local_market() -> None:
     assert WITH_LOCAL == [
-        "multilevel-01", "multilevel-02", "multilevel-02-post", "multilevel-03", "multilevel-04",
-        "multilevel-05", "multilevel-06", "fragmented",
-    ]  # fmt: skip
+        "multilevel-01",
+        "multilevel-02",
+        "multilevel-02-post",
+        "multilevel-03",
+        "multilevel-04",
+        "multilevel-05",
+        "multilevel-06",
+        "fragmented",
+    ]
     assert [name for name in WITH_LOCAL if name not in ("multilevel-05", "multilevel-06")] == WITH_POOL
     for name in WITH_POOL:
         assert {"area.grid", "area.sold"} <= set(POOLED[name].information_shared())
@@ -71,7 +77,11 @@ def test_a_pool_never_leaves_more_broken_than_dsos_apart() -> None:
 def test_options_in_a_case_file() -> None:
     given = {"mitigation": True, "reference_up_eur_per_mwh": 80.0, "reference_down_eur_per_mwh": -20.0}
     options = read_options(given, Path("case.json")).options
-    assert (options.mitigation, options.reference_up_eur_per_mwh, options.reference_down_eur_per_mwh) == (True, 80.0, -20.0)
+    assert (options.mitigation, options.reference_up_eur_per_mwh, options.reference_down_eur_per_mwh) == (
+        True,
+        80.0,
+        -20.0,
+    )
     assert read_options({"perimeter": "pooled"}, Path("case.json")).options.perimeter == "pooled"
     with pytest.raises(InputError, match="options: mitigation asks who is pivotal in one area"):
         read_options({**given, "perimeter": "pooled"}, Path("case.json"))
@@ -92,7 +102,10 @@ def test_the_market_that_mends_afterwards_is_mitigated_too() -> None:
     bids = book(("one", 2, 1, 5.0, 520.0), ("cheap", 2, -1, 2.0, 45.0), ("sink", 0, -1, 10.0, 10.0))
     case = system(-2.0, Bids.empty(), D=feeder(bids, 4.0, (0.0, -4.0)))
     paid = []
-    for schemes in (build_schemes(Options()), build_schemes(Options(mitigation=True, reference_up_eur_per_mwh=60.0))):
+    for schemes in (
+        build_schemes(Options()),
+        build_schemes(Options(mitigation=True, reference_up_eur_per_mwh=60.0)),
+    ):
         found = CaseMarket(case, schemes["multilevel-02"]).play()
         assert found.sold_mw["D"][0] == pytest.approx(2.0)
         paid.append(float(found.received_eur_per_h["D"][0]))

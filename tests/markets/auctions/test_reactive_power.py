@@ -26,8 +26,13 @@ from tests.markets.small import area, network, random_bids, random_case, random_
 
 REACTIVE = build_schemes(Options(local_reactive=True))
 LOCAL_FIRST = [
-    "multilevel-01", "multilevel-02", "multilevel-02-post", "multilevel-03", "multilevel-04", "fragmented"
-]  # fmt: skip
+    "multilevel-01",
+    "multilevel-02",
+    "multilevel-02-post",
+    "multilevel-03",
+    "multilevel-04",
+    "fragmented",
+]
 
 
 def two_bus(band: tuple[float, float], p_mw: float = -2.0, q_tan: float = 0.5, *bids: Row) -> Area:
@@ -216,8 +221,16 @@ def test_both_directions_are_paid_by_the_buyer() -> None:
     offers = book(("a", 1, 1, 0.6, 4.0), ("b", 1, -1, 2.0, 6.0), ("c", 1, 1, 1.0, 5.0))
     offers = replace(offers, provider=np.array(["A", "A", "B"]))
     delivered = np.array([0.5, 1.0, 0.0])
-    trade = ReactiveTrade(buyer="DSO-D", system="D", offers=offers, awarded_mvar=np.array([0.5, 1.0, 0.3]), delivered_mvar=delivered)
-    assert reactive_payments([trade], 0.25) == [Payment(payer="DSO-D", payee="A", kind="reactive", quantity_mwh=0.0, amount_eur=2.0)]
+    trade = ReactiveTrade(
+        buyer="DSO-D",
+        system="D",
+        offers=offers,
+        awarded_mvar=np.array([0.5, 1.0, 0.3]),
+        delivered_mvar=delivered,
+    )
+    assert reactive_payments([trade], 0.25) == [
+        Payment(payer="DSO-D", payee="A", kind="reactive", quantity_mwh=0.0, amount_eur=2.0)
+    ]
     assert reactive_payments([], 0.25) == []
 
 

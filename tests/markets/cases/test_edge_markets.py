@@ -192,9 +192,12 @@ def test_no_areas(case_of: Cases, variant: str, scheme: str) -> None:
     assert outcome.interface_mw == {}
 
 
-ONE_PRICE = [f"b{k},{system},{bus},up,1,50\n" for k, (system, bus) in enumerate(
-    [("T", 1), ("D1", 12), ("D2", 11), ("D1", 11), ("T", 2), ("D2", 12), ("D1", 11), ("T", 1), ("D2", 11)]
-)]  # fmt: skip
+ONE_PRICE = [
+    f"b{k},{system},{bus},up,1,50\n"
+    for k, (system, bus) in enumerate(
+        [("T", 1), ("D1", 12), ("D2", 11), ("D1", 11), ("T", 2), ("D2", 12), ("D1", 11), ("T", 1), ("D2", 11)]
+    )
+]
 
 
 @every_scheme

@@ -43,9 +43,17 @@ def _distribution() -> pandapowerNet:
     pp.create_buses(net, 3, vn_kv=[110.0, 20.0, 20.0], min_vm_pu=0.95, max_vm_pu=1.05)
     pp.create_ext_grid(net, 0)
     pp.create_transformer_from_parameters(
-        net, 0, 1, sn_mva=4.0, vn_hv_kv=110.0, vn_lv_kv=20.0, vkr_percent=0.5, vk_percent=12.0,
-        pfe_kw=0.0, i0_percent=0.0,
-    )  # fmt: skip
+        net,
+        0,
+        1,
+        sn_mva=4.0,
+        vn_hv_kv=110.0,
+        vn_lv_kv=20.0,
+        vkr_percent=0.5,
+        vk_percent=12.0,
+        pfe_kw=0.0,
+        i0_percent=0.0,
+    )
     pp.create_line_from_parameters(net, 1, 2, 20.0, 0.3, 0.3, 0.0, max_i_ka=1.0)
     pp.create_load(net, 2, p_mw=1.0, q_mvar=1.0)
     return net
@@ -101,9 +109,18 @@ def test_a_phase_shifter_overloads_itself_and_is_relieved(tmp_path: Path) -> Non
         d.bus["min_vm_pu"] = 0.9
         t.line = t.line.drop(1)
         pp.create_transformer_from_parameters(
-            t, 1, 2, sn_mva=98.0, vn_hv_kv=110.0, vn_lv_kv=110.0, vkr_percent=0.0, vk_percent=9.8,
-            pfe_kw=0.0, i0_percent=0.0, shift_degree=-10.0,
-        )  # fmt: skip
+            t,
+            1,
+            2,
+            sn_mva=98.0,
+            vn_hv_kv=110.0,
+            vn_lv_kv=110.0,
+            vkr_percent=0.0,
+            vk_percent=9.8,
+            pfe_kw=0.0,
+            i0_percent=0.0,
+            shift_degree=-10.0,
+        )
 
     over = 61.0 * 2.0 / 3.0 + 100.0 * np.pi / 18.0 / 0.3 - 98.0
     assert _cleared(tmp_path, change).cost_eur_per_h == pytest.approx((57.0 - 40.0) * over * 1.5, rel=1e-6)

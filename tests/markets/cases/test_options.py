@@ -110,7 +110,17 @@ ALL_OPTIONS: Spec = {
 def test_options_are_read_and_what_is_not_given_keeps_its_default(folder: Path) -> None:
     assert read_case(folder).options == CaseOptions()
     expected = CaseOptions(
-        scheme="hybrid", offset="ac", margins=Margins(0.05, 0.002), options=Options(grid_prequalification="static", aggregation="exact", aggregation_step_mw=0.1, pricing="locational", boundary_tolerance_mw=0.25, mol_rounds=3)
+        scheme="hybrid",
+        offset="ac",
+        margins=Margins(0.05, 0.002),
+        options=Options(
+            grid_prequalification="static",
+            aggregation="exact",
+            aggregation_step_mw=0.1,
+            pricing="locational",
+            boundary_tolerance_mw=0.25,
+            mol_rounds=3,
+        ),
     )
     assert read_case(change(folder, at("options", ALL_OPTIONS))).options == expected
     change(folder, at("options", {"pricing": "pay-as-cleared"}))
@@ -180,10 +190,14 @@ def test_static_zones_of_the_case_decide_who_may_sell(folder: Path, green: Spec,
 @pytest.mark.parametrize(
     ("units", "sold"),
     [
-        ({}, "d2"), ({"d2": "none"}, "t1"), ({"d2": "down"}, "t1"), ({"d1": "both"}, "d1"),
-        ({"d1": "up", "d2": "none"}, "d1"), ({"d1": "none", "d2": "both"}, "d2"),
+        ({}, "d2"),
+        ({"d2": "none"}, "t1"),
+        ({"d2": "down"}, "t1"),
+        ({"d1": "both"}, "d1"),
+        ({"d1": "up", "d2": "none"}, "d1"),
+        ({"d1": "none", "d2": "both"}, "d2"),
     ],
-)  # fmt: skip
+)
 def test_units_may_stand_otherwise_than_their_zone(folder: Path, units: Spec, sold: str) -> None:
     # d1 at bus 11 is the cheaper one; bus 12, where d2 is, is the only green one.
     green = {"up": [12], "units": units}

@@ -21,9 +21,14 @@ from tandem_sim.markets.schemes import SCHEMES
 from tests.markets.oracle import Bid, Market
 
 ORACLE_SCHEMES = (
-    "central-01", "central-03-relaxed", "common",
-    "multilevel-01", "multilevel-03", "multilevel-04", "fragmented",
-)  # fmt: skip
+    "central-01",
+    "central-03-relaxed",
+    "common",
+    "multilevel-01",
+    "multilevel-03",
+    "multilevel-04",
+    "fragmented",
+)
 BINDING = {
     "rural": ("T line", "rural line"),
     "cigre": ("T line", "cigre node"),
@@ -92,7 +97,16 @@ def _bids(
         price = rng.uniform(50.0, 100.0) if direction > 0 else rng.uniform(-20.0, 45.0)
         bus = int(rng.choice(net.bus.index[net.bus.in_service]))
         mw = float(rng.uniform(0.1, 1.0) * largest_mw)
-        found.append(Bid(bid_id=f"{system}-{k:03d}", system=system, bus=bus, direction=direction, quantity_mw=mw, price=float(price)))
+        found.append(
+            Bid(
+                bid_id=f"{system}-{k:03d}",
+                system=system,
+                bus=bus,
+                direction=direction,
+                quantity_mw=mw,
+                price=float(price),
+            )
+        )
     return found
 
 
@@ -149,7 +163,10 @@ def pair() -> Study:
     cable.line["df"] = 0.6
     transmission, areas = pn.case6ww(), {"low": (low, 3), "cable": (cable, 4)}
     _supply(transmission, areas, need_mw=5.0)
-    bids = [*_bids(rng, low, "low", 30, 0.3, up=0.95), Bid(bid_id="low-a", system="low", bus=24, direction=1, quantity_mw=1.2, price=49.0)]
+    bids = [
+        *_bids(rng, low, "low", 30, 0.3, up=0.95),
+        Bid(bid_id="low-a", system="low", bus=24, direction=1, quantity_mw=1.2, price=49.0),
+    ]
     bids += _bids(rng, cable, "cable", 30, 1.0) + _bids(rng, transmission, "T", 16, 1.5)
     return Study(transmission, areas, bids)
 

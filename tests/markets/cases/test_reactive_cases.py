@@ -85,7 +85,9 @@ def test_voltages_are_mended_and_the_result_says_how(folder: Path) -> None:
 
 def test_the_option_of_the_case_comes_before_its_bids(folder: Path) -> None:
     spec = json.loads((folder / "case.json").read_text(encoding="utf-8"))
-    (folder / "case.json").write_text(json.dumps({**spec, "options": {"local_reactive": False}}), encoding="utf-8")
+    (folder / "case.json").write_text(
+        json.dumps({**spec, "options": {"local_reactive": False}}), encoding="utf-8"
+    )
     outcome = clear(read_case(folder))
     assert outcome.reactive == ()
     assert outcome.linear.buses == 1
@@ -132,4 +134,7 @@ def test_forecasts_of_later_gates_know_what_was_bought(folder: Path) -> None:
     assert with_offers.cleared == []
     write(folder, *BIDS, "d1,D1,10,down,2,30,active")
     without = clear(read_case(folder), "multilevel-02")
-    assert {(bid, market) for bid, market, _ in without.cleared} == {("u1", "dso_market"), ("d1", "dso_market")}
+    assert {(bid, market) for bid, market, _ in without.cleared} == {
+        ("u1", "dso_market"),
+        ("d1", "dso_market"),
+    }

@@ -22,7 +22,11 @@ INF = np.inf
 
 def _row(matrix: list[float], base: float, low: float, high: float, penalty: float) -> AuctionConstraints:
     return AuctionConstraints(
-        matrix=np.array([matrix]), base=np.array([base]), low=np.array([low]), high=np.array([high]), penalty=penalty
+        matrix=np.array([matrix]),
+        base=np.array([base]),
+        low=np.array([low]),
+        high=np.array([high]),
+        penalty=penalty,
     )
 
 
@@ -133,15 +137,23 @@ def test_no_bids() -> None:
     short = clear(empty, empty, sign=empty, need_mw=3.0)
     assert short.require("a market").short_mw == pytest.approx(3.0)
     broken = _row([], base=5.0, low=-2.0, high=2.0, penalty=INF)
-    broken = AuctionConstraints(matrix=np.empty((1, 0)), base=broken.base, low=broken.low, high=broken.high, penalty=INF)
+    broken = AuctionConstraints(
+        matrix=np.empty((1, 0)), base=broken.base, low=broken.low, high=broken.high, penalty=INF
+    )
     assert clear(empty, empty, rows=[broken]).status is Status.INFEASIBLE
-    soft = AuctionConstraints(matrix=broken.matrix, base=broken.base, low=broken.low, high=broken.high, penalty=1.0)
+    soft = AuctionConstraints(
+        matrix=broken.matrix, base=broken.base, low=broken.low, high=broken.high, penalty=1.0
+    )
     assert clear(empty, empty, rows=[soft]).status is Status.OPTIMAL
 
 
 def test_only_rows_that_can_break_are_kept() -> None:
     rows = AuctionConstraints(
-        matrix=np.array([[1.0, 0.0], [1.0, -1.0], [0.0, 2.0]]), base=np.zeros(3), low=np.full(3, -2.0), high=np.full(3, 4.0), penalty=1.0
+        matrix=np.array([[1.0, 0.0], [1.0, -1.0], [0.0, 2.0]]),
+        base=np.zeros(3),
+        low=np.full(3, -2.0),
+        high=np.full(3, 4.0),
+        penalty=1.0,
     )
     kept = rows.breakable(np.zeros(2), np.array([3.0, 2.5]))  # ranges: 0..3, -2.5..3, 0..5
     assert kept.tolist() == [False, True, True]

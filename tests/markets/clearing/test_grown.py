@@ -30,12 +30,26 @@ def book(seed: int) -> tuple[dict[str, Any], list[AuctionConstraints]]:
     high[rng.random(m) < 0.2] = INF
     if hard and rng.random() < 0.8:  # the others have no answer, or only by luck
         low, high = np.minimum(low, base), np.maximum(high, base)
-    others = AuctionConstraints(matrix=rng.normal(size=(3, n)), base=np.zeros(3), low=-np.ones(3), high=np.ones(3), penalty=1e4, owner="D2")
+    others = AuctionConstraints(
+        matrix=rng.normal(size=(3, n)),
+        base=np.zeros(3),
+        low=-np.ones(3),
+        high=np.ones(3),
+        penalty=1e4,
+        owner="D2",
+    )
     given: dict[str, Any] = {
-        "cost": cost, "available": rng.uniform(0.0, 1.0, n) * (rng.random(n) < 0.9), "sign": sign,
+        "cost": cost,
+        "available": rng.uniform(0.0, 1.0, n) * (rng.random(n) < 0.9),
+        "sign": sign,
         "need_mw": float(rng.normal()) if sign is not None else 0.0,
-    }  # fmt: skip
-    return given, [AuctionConstraints(matrix=matrix, base=base, low=low, high=high, penalty=INF if hard else 1e4, owner="D1"), others]
+    }
+    return given, [
+        AuctionConstraints(
+            matrix=matrix, base=base, low=low, high=high, penalty=INF if hard else 1e4, owner="D1"
+        ),
+        others,
+    ]
 
 
 def objective(answer: Cleared) -> float:
@@ -65,6 +79,10 @@ def test_rows_that_matter_are_enough(seed: int) -> None:
 def test_rows_of_nan_are_refused_aloud() -> None:
     matrix = np.ones((9, 2))
     matrix[8, 1] = np.nan
-    rows = [AuctionConstraints(matrix=matrix, base=np.zeros(9), low=-np.ones(9), high=np.ones(9), penalty=1e4, owner="D1")]
+    rows = [
+        AuctionConstraints(
+            matrix=matrix, base=np.zeros(9), low=-np.ones(9), high=np.ones(9), penalty=1e4, owner="D1"
+        )
+    ]
     with pytest.raises(ValueError, match=r"nan|inf"):
         clear(np.array([-5.0, -4.0]), np.ones(2), rows=rows)

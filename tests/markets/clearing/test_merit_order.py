@@ -116,7 +116,12 @@ def test_nested_limits_are_answered_like_their_programme(seed: int) -> None:
         owner="D",
     )
     voltages = AuctionConstraints(
-        matrix=rng.uniform(0.0, 1.0, (2, n)), base=np.zeros(2), low=np.full(2, -9.0), high=rng.uniform(2.0, 20.0, 2), penalty=INF, owner="D"
+        matrix=rng.uniform(0.0, 1.0, (2, n)),
+        base=np.zeros(2),
+        low=np.full(2, -9.0),
+        high=rng.uniform(2.0, 20.0, 2),
+        penalty=INF,
+        owner="D",
     )
     cost, available, _ = book(rng, n)
     asked = cost, available, None, 0.0, [flows, voltages]
@@ -139,7 +144,11 @@ def test_common_programmes_do_reach_the_merit_order(need: float) -> None:
 def test_nested_limits_by_hand() -> None:
     # 3 MW through the transformer, 2 of them through the feeder of the two best bids.
     rows = AuctionConstraints(
-        matrix=np.array([[1.0, 1.0, 1.0], [1.0, 1.0, 0.0]]), base=np.zeros(2), low=np.full(2, -9.0), high=np.array([3.0, 2.0]), penalty=INF
+        matrix=np.array([[1.0, 1.0, 1.0], [1.0, 1.0, 0.0]]),
+        base=np.zeros(2),
+        low=np.full(2, -9.0),
+        high=np.array([3.0, 2.0]),
+        penalty=INF,
     )
     answer = clear(np.array([-3.0, -4.0, -2.0]), np.full(3, 1.5), rows=[rows])
     assert answer.message == BY_MERIT
@@ -158,9 +167,17 @@ def test_what_the_merit_order_cannot_decide_goes_to_the_solver() -> None:
         [AuctionConstraints(matrix=np.eye(1, 2), base=np.zeros(1), low=-one, high=0.2 * one, penalty=9.0)],
     )
     nowhere = clear(one, one, one, 5.0, imbalance_bound_mw=1.0)
-    broken = clear(-one, one, rows=[AuctionConstraints(matrix=np.ones((1, 1)), base=3.0 * one, low=-one, high=one, penalty=INF)])
+    broken = clear(
+        -one,
+        one,
+        rows=[AuctionConstraints(matrix=np.ones((1, 1)), base=3.0 * one, low=-one, high=one, penalty=INF)],
+    )
     crossing = AuctionConstraints(
-        matrix=np.array([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]]), base=np.zeros(2), low=np.full(2, -9.0), high=two, penalty=INF
+        matrix=np.array([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]]),
+        base=np.zeros(2),
+        low=np.full(2, -9.0),
+        high=two,
+        penalty=INF,
     )
     crossed = clear(-np.array([1.0, 1.5, 1.2]), np.ones(3), rows=[crossing])
     answers = tight, nowhere, broken, crossed
@@ -172,7 +189,9 @@ def test_what_the_merit_order_cannot_decide_goes_to_the_solver() -> None:
 def test_limits_of_several_owners_are_worth_what_each_gives_up() -> None:
     one, two = np.ones(1), np.ones(2)
     halves = [
-        AuctionConstraints(matrix=np.eye(1, 2, k), base=np.zeros(1), low=-one, high=0.5 * one, penalty=INF, owner=owner)
+        AuctionConstraints(
+            matrix=np.eye(1, 2, k), base=np.zeros(1), low=-one, high=0.5 * one, penalty=INF, owner=owner
+        )
         for k, owner in enumerate("TD")
     ]
     shared = clear(-two, two, rows=halves)
@@ -188,7 +207,9 @@ def test_no_nan_is_answered(where: str, balanced: bool) -> None:
     values = {"cost": -np.ones(2), "available": np.ones(2), "base": np.zeros(1), "matrix": np.ones((1, 2))}
     if where in values:
         values[where][..., 0] = NAN
-    row = AuctionConstraints(matrix=values["matrix"], base=values["base"], low=-np.ones(1), high=1.5 * np.ones(1), penalty=INF)
+    row = AuctionConstraints(
+        matrix=values["matrix"], base=values["base"], low=-np.ones(1), high=1.5 * np.ones(1), penalty=INF
+    )
     with pytest.raises(ValueError, match=r"nan|inf"):
         clear(
             values["cost"],
@@ -256,7 +277,14 @@ def test_how_many_programmes_of_the_cases_are_solved(scheme: str, solved_of: dic
 
 def test_a_limit_that_two_bids_fill_but_for_rounding_is_worth_what_the_next_bid_is() -> None:
     cost, available = np.array([-10.0, -9.0, -1.0]), np.array([0.1, 0.2, 1.0])
-    row = AuctionConstraints(matrix=np.ones((1, 3)), base=np.zeros(1), low=np.array([-INF]), high=np.array([0.3]), penalty=INF, owner="D1")
+    row = AuctionConstraints(
+        matrix=np.ones((1, 3)),
+        base=np.zeros(1),
+        low=np.array([-INF]),
+        high=np.array([0.3]),
+        penalty=INF,
+        owner="D1",
+    )
     found = clear(cost, available, rows=[row])
     assert found.message == BY_MERIT
     np.testing.assert_allclose(found.quantity_mw, [0.1, 0.2, 0.0], atol=1e-12)  # 0.3 - 0.1 < 0.2 in binary

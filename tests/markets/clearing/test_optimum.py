@@ -53,7 +53,11 @@ def some_rows(rng: np.random.Generator, n: int) -> list[AuctionConstraints]:
         return []
     matrix: FloatArray = rng.choice([-1.0, -0.5, 0.0, 0.5, 1.0], (m, n))
     limit: FloatArray = rng.integers(0, 4, m).astype(np.float64)
-    return [AuctionConstraints(matrix=matrix, base=np.zeros(m), low=-limit, high=limit, penalty=50_000.0, owner="D")]
+    return [
+        AuctionConstraints(
+            matrix=matrix, base=np.zeros(m), low=-limit, high=limit, penalty=50_000.0, owner="D"
+        )
+    ]
 
 
 def by_solver(solver: Solver) -> Callable[..., Cleared]:
@@ -116,7 +120,12 @@ def test_equal_bids_leave_no_trace_in_the_price(path: str) -> None:
     answer = PATHS[path](np.full(4, 10.0), np.ones(4), np.ones(4), 2.5)
     assert answer.price_eur_per_mwh == 10.0
     limited = AuctionConstraints(
-        matrix=np.array([[1.0, 1.0, 0.0, 0.0]]), base=np.zeros(1), low=-np.ones(1), high=np.ones(1), penalty=50_000.0, owner="D"
+        matrix=np.array([[1.0, 1.0, 0.0, 0.0]]),
+        base=np.zeros(1),
+        low=-np.ones(1),
+        high=np.ones(1),
+        penalty=50_000.0,
+        owner="D",
     )
     assert PATHS[path](np.full(4, 10.0), np.ones(4), np.ones(4), 2.5, [limited]).price_eur_per_mwh == 10.0
 
@@ -130,7 +139,12 @@ def test_what_nobody_serves_has_the_price_of_the_penalty() -> None:
 def test_a_limit_exactly_full_that_need_not_be_wider_is_worth_nothing() -> None:
     """2 MW fit, and the third MW costs the same elsewhere; at 2.5 elsewhere is dearer by 5 EUR/MWh."""
     limit = AuctionConstraints(
-        matrix=np.array([[1.0, 0.0]]), base=np.zeros(1), low=-np.full(1, 2.0), high=np.full(1, 2.0), penalty=50_000.0, owner="D"
+        matrix=np.array([[1.0, 0.0]]),
+        base=np.zeros(1),
+        low=-np.full(1, 2.0),
+        high=np.full(1, 2.0),
+        penalty=50_000.0,
+        owner="D",
     )
     for other, worth in ((10.0, 0.0), (15.0, -10.0)):
         answer = clear(np.array([10.0, other]), np.full(2, 5.0), np.ones(2), 2.5, [limit])
@@ -145,7 +159,12 @@ def test_a_limit_exactly_full_that_need_not_be_wider_is_worth_nothing() -> None:
 def test_a_limit_broken_by_less_than_the_solver_sees_has_a_price(path: str, beyond: float) -> None:
     """1 MW of line, exceeded by the base state: bids up at 50 and down at 20 may mend it, or need not."""
     line = AuctionConstraints(
-        matrix=np.array([[-1.0, 0.0]]), base=np.array([1.0 + beyond]), low=-np.ones(1), high=np.ones(1), penalty=PENALTY, owner="D"
+        matrix=np.array([[-1.0, 0.0]]),
+        base=np.array([1.0 + beyond]),
+        low=-np.ones(1),
+        high=np.ones(1),
+        penalty=PENALTY,
+        owner="D",
     )
     answer = PATHS[path](np.array([50.0, -20.0]), np.ones(2), np.array([1.0, -1.0]), 0.0, [line], 0.0, 0.0)
     assert 20.0 - 1e-6 <= answer.price_eur_per_mwh <= 50.0 + 1e-6
@@ -158,8 +177,21 @@ def test_what_is_no_optimum_has_no_prices() -> None:
     with a dual d of 0 at least: no d makes that 10.
     """
     one = np.ones(1)
-    full = AuctionConstraints(matrix=np.ones((1, 1)), base=np.zeros(1), low=-one, high=0.5 * one, penalty=PENALTY, owner="D")
+    full = AuctionConstraints(
+        matrix=np.ones((1, 1)), base=np.zeros(1), low=-one, high=0.5 * one, penalty=PENALTY, owner="D"
+    )
     for sign in (None, one):
-        found = Optimum(quantity_mw=0.5 * one, cost=10.0 * one, nudged=10.0 * one, available=one, sign=sign, need_mw=-1.0, imbalance_price=5.0, imbalance_bound_mw=np.inf, rows=[full], long_mw=1.5)
+        found = Optimum(
+            quantity_mw=0.5 * one,
+            cost=10.0 * one,
+            nudged=10.0 * one,
+            available=one,
+            sign=sign,
+            need_mw=-1.0,
+            imbalance_price=5.0,
+            imbalance_bound_mw=np.inf,
+            rows=[full],
+            long_mw=1.5,
+        )
         with pytest.raises(ClearingError, match="no prices go with what the solver found"):
             assert found.value_eur_per_mwh

@@ -50,8 +50,10 @@ def test_what_a_limit_makes_dearer_is_no_balancing() -> None:
     ledger, market = _sold(_export_limited(), "pay-as-cleared")
     area, system_ = (ledger.purposes[market][s].by_name(ledger.markets[market][s]) for s in ("D", TSO))
     assert {k: v.tolist() for k, v in area.items()} == {
-        "balancing": pytest.approx([3.0]), "congestion": pytest.approx([0.0]), "voltage": [0.0]
-    }  # fmt: skip
+        "balancing": pytest.approx([3.0]),
+        "congestion": pytest.approx([0.0]),
+        "voltage": [0.0],
+    }
     assert system_["balancing"] == pytest.approx([1.0])
     assert system_["congestion"] == pytest.approx([1.0])
 

@@ -27,9 +27,15 @@ def test_answers_are_those_of_linprog(seed: int) -> None:
     found = solve_directly(cost, a_ub, b_ub, a_eq, b_eq, lower, upper)
     solver: Any = linprog  # its type stubs know no sparse matrices
     asked = solver(
-        cost, A_ub=a_ub, b_ub=b_ub, A_eq=a_eq, b_eq=b_eq, bounds=np.column_stack([lower, upper]),
-        method="highs", options={"presolve": False},
-    )  # fmt: skip
+        cost,
+        A_ub=a_ub,
+        b_ub=b_ub,
+        A_eq=a_eq,
+        b_eq=b_eq,
+        bounds=np.column_stack([lower, upper]),
+        method="highs",
+        options={"presolve": False},
+    )
     assert found.status == asked.status
     if found.status:
         return
@@ -60,6 +66,14 @@ def test_the_choice_holds_within_its_context_and_changes_no_answer() -> None:
 def test_whole_numbers_go_to_linprog_whoever_is_asked() -> None:
     cost = np.array([-1.0, -1.0])
     with solving_by("highspy"):
-        found = solve(cost, sparse.csr_array(np.ones((1, 2))), np.array([1.5]), None, None, 0.0 * cost,
-                      np.ones(2), np.array([0, 1]))  # fmt: skip
+        found = solve(
+            cost,
+            sparse.csr_array(np.ones((1, 2))),
+            np.array([1.5]),
+            None,
+            None,
+            0.0 * cost,
+            np.ones(2),
+            np.array([0, 1]),
+        )
     assert found.x.sum() == pytest.approx(1.0)

@@ -93,9 +93,11 @@ def test_a_plan_of_production_is_bought_back_below_the_day_ahead_price() -> None
 def _loaded(price_of_last: float = 90.0) -> Case:
     """A branch of 4 MW loaded with 6: two sellers of 1.5 MW at 20 EUR/MWh, a third far dearer."""
     bids = book(
-        ("one", 2, 1, 1.5, 20.0), ("two", 2, 1, 1.5, 20.0), ("three", 2, 1, 5.0, price_of_last),
+        ("one", 2, 1, 1.5, 20.0),
+        ("two", 2, 1, 1.5, 20.0),
+        ("three", 2, 1, 5.0, price_of_last),
         ("sink", 0, -1, 10.0, 10.0),
-    )  # fmt: skip
+    )
     return system(0.0, Bids.empty(), D=feeder(bids, 4.0, (0.0, -6.0)))
 
 
@@ -133,9 +135,10 @@ def test_a_pivotal_seller_is_held_to_the_reference_and_a_rival_is_not() -> None:
     held = build_schemes(Options(mitigation=True, reference_up_eur_per_mwh=40.0))["multilevel-03"]
     free = SCHEMES["multilevel-03"]
     alone = system(
-        0.0, Bids.empty(),
+        0.0,
+        Bids.empty(),
         D=feeder(book(("one", 2, 1, 5.0, 20.0), ("sink", 0, -1, 10.0, 10.0)), 4.0, (0.0, -6.0)),
-    )  # fmt: skip
+    )
     paid = [case_game(alone, s, ["one"], markups).profits((1,))[0] for s in (free, held)]
     assert paid == pytest.approx([2.0 * 50.0, 2.0 * 20.0], abs=1e-3)
     paid = [case_game(_loaded(75.0), s, ["one"], markups).profits((1,))[0] for s in (free, held)]

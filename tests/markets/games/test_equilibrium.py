@@ -37,7 +37,9 @@ def test_ample_capacity_brings_prices_down_to_one_step_above_cost() -> None:
 @pytest.mark.parametrize("pricing", ["pay-as-bid", "pay-as-cleared"])
 def test_a_pivotal_seller_goes_to_the_cap(pricing: Literal["pay-as-bid", "pay-as-cleared"]) -> None:
     """10 MW of 15 come from a rival at cost; the other 5 MW only from the second seller."""
-    game = AuctionGame(capacity_mw=np.array([10.0, 10.0]), cost=COST, need_mw=20.0, prices=GRID, pricing=pricing)
+    game = AuctionGame(
+        capacity_mw=np.array([10.0, 10.0]), cost=COST, need_mw=20.0, prices=GRID, pricing=pricing
+    )
     play = iterate(game, (0, 0))
     assert play.is_equilibrium
     assert _prices(game, play).max() == 100.0
@@ -56,7 +58,9 @@ def test_tight_capacity_goes_in_circles() -> None:
 
 def test_cleared_prices_admit_an_equilibrium_where_bids_do_not() -> None:
     """The same sellers paid as cleared: one bids low and sells all, the other sets the cap."""
-    game = AuctionGame(capacity_mw=np.array([10.0, 10.0]), cost=COST, need_mw=15.0, prices=GRID, pricing="pay-as-cleared")
+    game = AuctionGame(
+        capacity_mw=np.array([10.0, 10.0]), cost=COST, need_mw=15.0, prices=GRID, pricing="pay-as-cleared"
+    )
     play = iterate(game, CAP)
     assert play.is_equilibrium
     assert _prices(game, play).max() == 100.0
@@ -68,7 +72,12 @@ def test_a_best_response_never_earns_less_than_the_truth(seed: int) -> None:
     rng = np.random.default_rng(seed)
     n = int(rng.integers(2, 4))
     cost = rng.integers(20, 40, n).astype(np.float64)
-    game = AuctionGame(capacity_mw=rng.integers(1, 10, n).astype(np.float64), cost=cost, need_mw=float(rng.integers(1, 20)), prices=GRID)
+    game = AuctionGame(
+        capacity_mw=rng.integers(1, 10, n).astype(np.float64),
+        cost=cost,
+        need_mw=float(rng.integers(1, 20)),
+        prices=GRID,
+    )
     played = tuple(int(rng.integers(0, moves)) for moves in game.moves)
     for seller in range(n):
         truth = (*played[:seller], 0, *played[seller + 1 :])

@@ -22,8 +22,16 @@ from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
 from tests.markets.hand import book, feeder, system
 from tests.markets.small import random_case
 
-SOME = ("central-01", "central-02", "multilevel-02", "multilevel-03", "aggregation", "shared-balancing",
-        "hybrid", "common")  # fmt: skip
+SOME = (
+    "central-01",
+    "central-02",
+    "multilevel-02",
+    "multilevel-03",
+    "aggregation",
+    "shared-balancing",
+    "hybrid",
+    "common",
+)
 
 
 @cache

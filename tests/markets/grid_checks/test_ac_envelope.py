@@ -106,10 +106,17 @@ def test_a_current_is_met_where_the_closed_form_says() -> None:
 def test_what_is_safe_already_is_left_alone() -> None:
     rng = np.random.default_rng(3)
     grid = random_tree(rng)
-    roomy = replace(grid, branches=replace(grid.branches, s_max_mva=np.full(len(grid.branches), 1e3),
-                                           i_max_from_ka=np.full(len(grid.branches), 1e3),
-                                           i_max_to_ka=np.full(len(grid.branches), 1e3)),
-                    vm_min_pu=np.full(grid.n_nodes, 0.5), vm_max_pu=np.full(grid.n_nodes, 1.5))  # fmt: skip
+    roomy = replace(
+        grid,
+        branches=replace(
+            grid.branches,
+            s_max_mva=np.full(len(grid.branches), 1e3),
+            i_max_from_ka=np.full(len(grid.branches), 1e3),
+            i_max_to_ka=np.full(len(grid.branches), 1e3),
+        ),
+        vm_min_pu=np.full(grid.n_nodes, 0.5),
+        vm_max_pu=np.full(grid.n_nodes, 1.5),
+    )
     bids = random_bids(rng, grid.n_nodes, 12)
     for method in METHODS:
         np.testing.assert_array_equal(checked_mw(roomy, bids, "linear", method), bids.quantity_mw)
@@ -202,10 +209,25 @@ def three_windings() -> Network:
     high, middle, low, end = (pp.create_bus(net, kv) for kv in (110.0, 20.0, 10.0, 10.0))
     pp.create_ext_grid(net, high)
     pp.create_transformer3w_from_parameters(
-        net, high, middle, low, 110.0, 20.0, 10.0, 40.0, 20.0, 20.0, vk_hv_percent=10.0, vk_mv_percent=10.0,
-        vk_lv_percent=10.0, vkr_hv_percent=0.3, vkr_mv_percent=1.5, vkr_lv_percent=0.3, pfe_kw=0.0,
+        net,
+        high,
+        middle,
+        low,
+        110.0,
+        20.0,
+        10.0,
+        40.0,
+        20.0,
+        20.0,
+        vk_hv_percent=10.0,
+        vk_mv_percent=10.0,
+        vk_lv_percent=10.0,
+        vkr_hv_percent=0.3,
+        vkr_mv_percent=1.5,
+        vkr_lv_percent=0.3,
+        pfe_kw=0.0,
         i0_percent=0.0,
-    )  # fmt: skip
+    )
     pp.create_line_from_parameters(net, low, end, 1.0, 0.01, 0.01, 0.0, 10.0)
     pp.create_load(net, middle, 1.0, 0.0)
     pp.create_load(net, end, 1.0, 0.0)
@@ -324,7 +346,14 @@ def test_whole_bids_go_where_harm_comes_from_both_directions() -> None:
     """The dearest bid of the direction that weighs more, until what is left is safe."""
     none, no_rows = np.empty(0), np.array([[1.0, -1.0]])
     rows = GridConstraints(
-        flow_matrix=np.zeros((0, 2)), flow_mw=none, limit_mw=none, voltage_matrix=no_rows, w_pu2=np.ones(1), w_min_pu2=np.full(1, 0.5), w_max_pu2=np.full(1, 3.5), buses=np.ones(1, int)
+        flow_matrix=np.zeros((0, 2)),
+        flow_mw=none,
+        limit_mw=none,
+        voltage_matrix=no_rows,
+        w_pu2=np.ones(1),
+        w_min_pu2=np.full(1, 0.5),
+        w_max_pu2=np.full(1, 3.5),
+        buses=np.ones(1, int),
     )
     bids = hand.book(("a", 0, UP, 1.0, 50.0), ("b", 0, UP, 1.0, 60.0), ("c", 1, DOWN, 1.0, 10.0))
     # 1 + 1 + 1 + 1 = 4 > 3.5: upwards weighs more, and b is dearer.

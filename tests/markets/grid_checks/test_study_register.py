@@ -39,13 +39,30 @@ def worst(peak_mw: float = 2.0) -> dict[int, GridConstraints]:
 
 
 def ask(
-    unit: str, day: float, node: int, up: float = 0.0, down: float = 0.0, kva: float = 20.0, phases: int = 3,
-    by: Applicant = "grid user", contract: float | None = None,
-) -> Application:  # fmt: skip
+    unit: str,
+    day: float,
+    node: int,
+    up: float = 0.0,
+    down: float = 0.0,
+    kva: float = 20.0,
+    phases: int = 3,
+    by: Applicant = "grid user",
+    contract: float | None = None,
+) -> Application:
     """An application on a day, of one device; its contract of several years ends on another."""
     until = None if contract is None else round(contract * DAY_S)
     rating, on = np.array([kva]), np.array([phases])
-    return Application(unit=unit, node=node, up_mw=up, down_mw=down, kva=rating, phases=on, by=by, applied_s=round(day * DAY_S), contract_until_s=until)
+    return Application(
+        unit=unit,
+        node=node,
+        up_mw=up,
+        down_mw=down,
+        kva=rating,
+        phases=on,
+        by=by,
+        applied_s=round(day * DAY_S),
+        contract_until_s=until,
+    )
 
 
 class Course:
@@ -72,10 +89,18 @@ class Course:
 @pytest.mark.parametrize(
     ("kva", "phases", "free"),
     [
-        (4.99, 1, True), (5.0, 1, False), (7.4, 1, False), (4.99, 3, True), (5.0, 3, True), (9.99, 3, True),
-        (10.0, 3, False), (11.0, 3, False), (5.0, 2, False), (4.9, 2, True),
+        (4.99, 1, True),
+        (5.0, 1, False),
+        (7.4, 1, False),
+        (4.99, 3, True),
+        (5.0, 3, True),
+        (9.99, 3, True),
+        (10.0, 3, False),
+        (11.0, 3, False),
+        (5.0, 2, False),
+        (4.9, 2, True),
     ],
-)  # fmt: skip
+)
 def test_flanders_lets_small_devices_be(kva: float, phases: int, free: bool) -> None:
     """ "Below specific thresholds (5 kVA for single-phase, 10 kVA for three-phase)": the text of D3.3."""
     assert exempt("flanders", np.array([kva]), np.array([phases])).tolist() == [free]
@@ -156,8 +181,10 @@ def test_more_load_at_peak_takes_capacity_back_with_notice_of_twelve_months() ->
         ("notice", name, False, True, RISKS) for name in ("plain", "held", "brief")
     }
     assert {d.application.unit: (d.until_s or 0) // DAY_S for d in found} == {
-        "plain": 465, "brief": 465, "held": 1000,
-    }  # fmt: skip
+        "plain": 465,
+        "brief": 465,
+        "held": 1000,
+    }
     assert [course.last(name, 1) for name in ("plain", "brief", "held")] == [465, 465, 1000]
     assert course.last("plain") == 3000
     # Later answers go by the worse case: behind the 2 MW that still may, there is no room for anybody.

@@ -18,8 +18,14 @@ from tandem_sim.markets.orders.products import Product
 def _book(quantity: list[float], price: list[float] | None = None) -> Bids:
     n = len(quantity)
     ids = [f"b{k}" for k in range(n)]
-    return Bids.of(ids, ids, [0, 1] * (n // 2) + [2] * (n % 2), [UP, DOWN] * (n // 2) + [UP] * (n % 2),
-                   quantity, price or [10.0] * n)  # fmt: skip
+    return Bids.of(
+        ids,
+        ids,
+        [0, 1] * (n // 2) + [2] * (n % 2),
+        [UP, DOWN] * (n // 2) + [UP] * (n % 2),
+        quantity,
+        price or [10.0] * n,
+    )
 
 
 def test_signed_price_and_injection() -> None:
@@ -64,7 +70,13 @@ def test_pick_and_join_keep_consent() -> None:
     ],
 )
 def test_product_rules(quantity: float, price: float, reason: str) -> None:
-    product = Product(name="mFRR", min_quantity_mw=0.5, tick_mw=0.25, price_floor_eur_per_mwh=-50.0, price_cap_eur_per_mwh=300.0)
+    product = Product(
+        name="mFRR",
+        min_quantity_mw=0.5,
+        tick_mw=0.25,
+        price_floor_eur_per_mwh=-50.0,
+        price_cap_eur_per_mwh=300.0,
+    )
     assert product.reasons(_book([1.0, quantity], [0.0, price])) == ["", reason]
 
 

@@ -8,12 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
-from tandem_sim.markets.orders.flexibility_register import SOLD_TWICE, FlexibilityRegister, Unit, unit_of
+from tandem_sim.markets.orders.flexibility_register import (
+    SOLD_TWICE,
+    FlexibilityRegister,
+    RegisteredUnit,
+    unit_of,
+)
 from tandem_sim.markets.orders.products import REQUIREMENTS, Service, implied_by, implying
 
 DAY = 86_400
-U1 = Unit(name="A.D1.u1", system="D1", node=3, up_mw=2.0, down_mw=1.0)
-U2 = Unit(name="A.D2.u2", system="D2", node=5, up_mw=0.5, down_mw=4.0)
+U1 = RegisteredUnit(name="A.D1.u1", system="D1", node=3, up_mw=2.0, down_mw=1.0)
+U2 = RegisteredUnit(name="A.D2.u2", system="D2", node=5, up_mw=0.5, down_mw=4.0)
 FAST = ((1.5, 1.0), (0.25, 3.0))
 
 
@@ -29,8 +34,9 @@ def _book(*rows: tuple[str, float], provider: str = "A", demand: bool = False) -
     ids = [bid for bid, _ in rows]
     side = [UP if ".up" in bid else DOWN for bid in ids]
     mw = [mw for _, mw in rows]
-    return Bids.of(ids, [provider] * len(ids), [0] * len(ids), side, mw, [50.0] * len(ids),
-                   [demand] * len(ids))  # fmt: skip
+    return Bids.of(
+        ids, [provider] * len(ids), [0] * len(ids), side, mw, [50.0] * len(ids), [demand] * len(ids)
+    )
 
 
 @pytest.mark.parametrize(
@@ -105,9 +111,12 @@ def test_of_two_qualifications_the_longer_one_counts() -> None:
 
 @pytest.mark.parametrize(
     ("service", "lost", "left"),
-    [("aFRR", {"aFRR"}, {"mFRR", "LFM"}), ("mFRR", {"mFRR", "aFRR"}, {"LFM"}),
-     ("LFM", {"LFM", "mFRR", "aFRR"}, set())],
-)  # fmt: skip
+    [
+        ("aFRR", {"aFRR"}, {"mFRR", "LFM"}),
+        ("mFRR", {"mFRR", "aFRR"}, {"LFM"}),
+        ("LFM", {"LFM", "mFRR", "aFRR"}, set()),
+    ],
+)
 def test_a_withdrawal_takes_what_rests_on_it(
     service: Service, lost: set[Service], left: set[Service]
 ) -> None:
@@ -130,7 +139,13 @@ def test_a_pool_is_the_sum_of_its_units_in_a_system_or_in_all() -> None:
 
 def test_a_unit_entered_again_is_replaced() -> None:
     register = _register()
-    register.enter("A", [Unit(name=U1.name, system="D1", node=3, up_mw=0.25, down_mw=0.0)], [(0.125, 0.0)], DAY, ["mFRR"])
+    register.enter(
+        "A",
+        [RegisteredUnit(name=U1.name, system="D1", node=3, up_mw=0.25, down_mw=0.0)],
+        [(0.125, 0.0)],
+        DAY,
+        ["mFRR"],
+    )
     assert register.pool_mw("A", UP, "mFRR") == pytest.approx(0.75)
     assert register.pool_mw("A", UP, "aFRR", "D1") == pytest.approx(0.125)
 
@@ -148,7 +163,13 @@ def test_what_a_bid_is_refused_for() -> None:
     assert register.reasons(1, _book(("A.D1.u1.up", 1.0), provider="B"), "mFRR", 0) == [
         "B is not qualified for mFRR"
     ]
-    register.enter("B", [Unit(name="B.u", system="D1", node=1, up_mw=1.0, down_mw=1.0)], [(0.0, 0.0)], DAY, ["mFRR"])
+    register.enter(
+        "B",
+        [RegisteredUnit(name="B.u", system="D1", node=1, up_mw=1.0, down_mw=1.0)],
+        [(0.0, 0.0)],
+        DAY,
+        ["mFRR"],
+    )
     assert register.reasons(1, _book(("A.D1.u1.up", 1.0), provider="B"), "mFRR", 0) == [
         "the unit is not in the flexibility register for B"
     ]
@@ -222,7 +243,7 @@ SIDES = st.sampled_from(["up", "down"])
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.lists(st.tuples(st.sampled_from([U1, U2]), SIDES, MW), max_size=6), max_size=3))
 def test_whatever_is_tried_no_unit_is_offered_for_more_than_it_is_qualified_for(
-    books: list[list[tuple[Unit, str, float]]],
+    books: list[list[tuple[RegisteredUnit, str, float]]],
 ) -> None:
     """Over all books of an ISP; and a bid that would still fit is never turned away."""
     register = _register()

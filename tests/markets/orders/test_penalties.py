@@ -48,7 +48,12 @@ def test_nobody_earns_by_leaving_need_or_breaking_a_limit(limit: float) -> None:
         if limit < 10_000.0:
             return  # two bids at the limit are worth more than a MW of overload: see `penalties`
         line = AuctionConstraints(
-            matrix=np.ones((1, 2)), base=np.zeros(1), low=-np.full(1, 9.0), high=ONE, penalty=overload_eur_per_mwh(), owner="D"
+            matrix=np.ones((1, 2)),
+            base=np.zeros(1),
+            low=-np.full(1, 9.0),
+            high=ONE,
+            penalty=overload_eur_per_mwh(),
+            owner="D",
         )
         pair = clear(-limit * np.ones(2), np.full(2, 5.0), np.array([1.0, -1.0]), 0.0, [line])
         assert pair.penalty_eur_per_h == 0.0
@@ -80,7 +85,12 @@ def test_below_ten_thousand_two_bids_at_the_limit_may_leave_an_overload(limit: f
     """A branch is 1 MW over; moving a MW costs twice the limit, the overload 10 000 EUR/h, or 21 000."""
     with admitting(limit):
         line = AuctionConstraints(
-            matrix=np.array([[1.0, 0.0]]), base=-ONE, low=0.0 * ONE, high=9.0 * ONE, penalty=overload_eur_per_mwh(), owner="D"
+            matrix=np.array([[1.0, 0.0]]),
+            base=-ONE,
+            low=0.0 * ONE,
+            high=9.0 * ONE,
+            penalty=overload_eur_per_mwh(),
+            owner="D",
         )
         found = clear(limit * np.array([1.0, 1.0]), np.full(2, 5.0), np.array([1.0, -1.0]), 0.0, [line])
         assert found.quantity_mw.tolist() == ([1.0, 1.0] if kept else [0.0, 0.0])

@@ -25,8 +25,15 @@ def _book(*rows: tuple[str, int, float], demand: tuple[int, ...] = ()) -> Bids:
     """Bids by (provider, direction, MW), named b0, b1, ... in that order."""
     provider, direction, mw = zip(*rows, strict=True)
     n = len(rows)
-    return Bids.of([f"b{k}" for k in range(n)], provider, [1] * n, direction, mw, [50.0] * n,
-                   [k in demand for k in range(n)])  # fmt: skip
+    return Bids.of(
+        [f"b{k}" for k in range(n)],
+        provider,
+        [1] * n,
+        direction,
+        mw,
+        [50.0] * n,
+        [k in demand for k in range(n)],
+    )
 
 
 BOOK = _book(("A", UP, 0.4), ("A", UP, 0.6), ("B", UP, 0.9), ("A", DOWN, 0.7), ("B", DOWN, 0.3))

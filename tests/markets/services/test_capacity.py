@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tandem_sim.markets.orders.bids import DOWN, UP
-from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister, Unit
+from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister, RegisteredUnit
 from tandem_sim.markets.services.capacity import CapacityBids, CapacityBook, Contract, clear_capacity
 from tests.agents.desktop import obligation_mw
 
@@ -21,23 +21,36 @@ THREE = CapacityBids.of([("A", "D1", UP, 2.0, 8.0), ("B", "T", UP, 3.0, 5.0), ("
 def _rows(bids: CapacityBids) -> list[tuple[str, str, int, float, float, bool]]:
     return list(
         zip(
-            bids.provider.tolist(), bids.system.tolist(), bids.direction.tolist(), bids.quantity_mw.tolist(),
-            bids.price.tolist(), bids.forwarded.tolist(), strict=True,
+            bids.provider.tolist(),
+            bids.system.tolist(),
+            bids.direction.tolist(),
+            bids.quantity_mw.tolist(),
+            bids.price.tolist(),
+            bids.forwarded.tolist(),
+            strict=True,
         )
-    )  # fmt: skip
+    )
 
 
 def _contract(isps: range, mw: float, **other: object) -> Contract:
     given: dict[str, object] = {
-        "operator": "TSO", "service": "mFRR", "provider": "A", "system": "D1", "direction": UP, "price": 5.0,
-    }  # fmt: skip
+        "operator": "TSO",
+        "service": "mFRR",
+        "provider": "A",
+        "system": "D1",
+        "direction": UP,
+        "price": 5.0,
+    }
     return Contract(isps=isps, mw=mw, **(given | other))  # type: ignore[arg-type]
 
 
 def _book(**units: tuple[str, float, float]) -> CapacityBook:
     """The book of pool A, registered with (system, MW, MW within 5 minutes) units that go both ways alike."""
     register = FlexibilityRegister()
-    entered = [Unit(name=name, system=system, node=0, up_mw=mw, down_mw=mw) for name, (system, mw, _) in units.items()]
+    entered = [
+        RegisteredUnit(name=name, system=system, node=0, up_mw=mw, down_mw=mw)
+        for name, (system, mw, _) in units.items()
+    ]
     register.enter("A", entered, [(fast, fast) for _, _, fast in units.values()], 86_400, ["aFRR"])
     return CapacityBook(register)
 
@@ -142,11 +155,15 @@ def test_a_pool_below_the_minimum_is_left_out() -> None:
 
 BIDS = st.lists(
     st.tuples(
-        st.sampled_from("ABC"), st.sampled_from(["T", "D1"]), st.sampled_from([UP, DOWN]),
-        st.integers(1, 6).map(float), st.integers(0, 30).map(float),
+        st.sampled_from("ABC"),
+        st.sampled_from(["T", "D1"]),
+        st.sampled_from([UP, DOWN]),
+        st.integers(1, 6).map(float),
+        st.integers(0, 30).map(float),
     ),
-    min_size=1, max_size=6,
-)  # fmt: skip
+    min_size=1,
+    max_size=6,
+)
 
 
 def _least_cost(rows: list[Row], need: float) -> float:
@@ -209,7 +226,9 @@ def test_what_is_owed_is_summed_over_systems_and_operators() -> None:
     assert obligation_mw(book, 0, "A", "LFM", UP) == 0.0
     assert obligation_mw(book, 0, "B", "mFRR", UP) == 0.0
     book.forget(2)
-    assert [obligation_mw(book, isp, "A", "mFRR", UP) for isp in range(4)] == pytest.approx([2.0, 2.0, 0.0, 3.5])
+    assert [obligation_mw(book, isp, "A", "mFRR", UP) for isp in range(4)] == pytest.approx(
+        [2.0, 2.0, 0.0, 3.5]
+    )
     book.forget(99)
 
 
@@ -218,9 +237,13 @@ def test_room_is_what_a_pool_has_neither_sold_nor_offered_ahead_in_the_book() ->
     book = _book(u=("D1", 6.0, 4.0), v=("D1", 4.0, 0.0), w=("D2", 1.0, 1.0))
     book.enter(_contract(range(4), 3.0))
     bids = CapacityBids.of(
-        [*[("A", "D1", UP, 5.0, 1.0)] * 3, ("A", "D1", DOWN, 11.0, 1.0), ("A", "D2", UP, 0.5, 1.0),
-         ("B", "D1", UP, 1.0, 1.0)]
-    )  # fmt: skip
+        [
+            *[("A", "D1", UP, 5.0, 1.0)] * 3,
+            ("A", "D1", DOWN, 11.0, 1.0),
+            ("A", "D2", UP, 0.5, 1.0),
+            ("B", "D1", UP, 1.0, 1.0),
+        ]
+    )
     assert book.room_mw(range(4), bids, "LFM") == pytest.approx([5.0, 2.0, 0.0, 10.0, 0.5, 0.0])
     assert book.room_mw(range(4, 8), bids, "LFM") == pytest.approx([5.0, 5.0, 0.0, 10.0, 0.5, 0.0])
     # For aFRR 4 MW are fast enough, and 3 MW of capacity are promised: 1 MW is left.

@@ -48,10 +48,14 @@ LOW, OPEN = Band(0.98, 1.5), Band(0.5, 1.5)
 
 
 def _trade(
-    imports: Sequence[float] | FloatArray, wanted: Sequence[float] | FloatArray,
-    offered: Sequence[float] | FloatArray, feeder: Feeder = LINE, band: Band = LOW,
-    value: float = 200.0, cost: Sequence[float] = (20.0, 20.0, 20.0),
-) -> Trades:  # fmt: skip
+    imports: Sequence[float] | FloatArray,
+    wanted: Sequence[float] | FloatArray,
+    offered: Sequence[float] | FloatArray,
+    feeder: Feeder = LINE,
+    band: Band = LOW,
+    value: float = 200.0,
+    cost: Sequence[float] = (20.0, 20.0, 20.0),
+) -> Trades:
     given = [np.array(part, dtype=np.float64) for part in (imports, wanted, offered)]
     n = len(given[0])
     return trade_curtailment(
@@ -122,9 +126,14 @@ def test_behind_one_cable_a_kw_is_a_kw_and_the_cheaper_seller_sells() -> None:
 def test_of_two_buyers_the_one_who_values_it_more_is_served() -> None:
     feeder = _line([1e-6] * 3, [20.0, 1e3, 1e3])
     found = trade_curtailment(
-        feeder, OPEN, np.array([7.9, 6.0, 6.0]), np.array([3.0, 3.0, 0.0]), np.array([100.0, 150.0, 0.0]),
-        np.array([0.0, 0.0, 3.0]), np.array([0.0, 0.0, 20.0]),
-    )  # fmt: skip
+        feeder,
+        OPEN,
+        np.array([7.9, 6.0, 6.0]),
+        np.array([3.0, 3.0, 0.0]),
+        np.array([100.0, 150.0, 0.0]),
+        np.array([0.0, 0.0, 3.0]),
+        np.array([0.0, 0.0, 20.0]),
+    )
     assert found.bought_kw == pytest.approx([0.0, 3.0, 0.0], rel=TOLERANCE, abs=1e-3)
 
 

@@ -24,7 +24,13 @@ def _supply(
     ask = np.repeat(np.array(asked)[:, :, None], isps, axis=2)
     ramps = np.repeat(np.array(ramp_mw)[:, None], isps, axis=1)
     known = np.array(before or [np.nan] * len(asked))
-    return Supply(least_mw=np.zeros((len(asked), isps)), step_mw=np.full(ask.shape, step_mw), asked=ask, ramp_mw=ramps, before_mw=known)
+    return Supply(
+        least_mw=np.zeros((len(asked), isps)),
+        step_mw=np.full(ask.shape, step_mw),
+        asked=ask,
+        ramp_mw=ramps,
+        before_mw=known,
+    )
 
 
 def test_without_binding_ramps_every_isp_is_a_merit_order() -> None:

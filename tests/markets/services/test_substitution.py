@@ -11,9 +11,13 @@ from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 from tandem_sim.markets.services.substitution import SubstitutedByTso, substitute_missing
 
 BOOK = Bids.of(
-    ["cheap up", "dear up", "poor down", "rich down"], ["G1", "G2", "G1", "G2"], [0, 1, 0, 1],
-    [UP, UP, DOWN, DOWN], [10.0, 10.0, 10.0, 10.0], [50.0, 70.0, 10.0, 30.0],
-)  # fmt: skip
+    ["cheap up", "dear up", "poor down", "rich down"],
+    ["G1", "G2", "G1", "G2"],
+    [0, 1, 0, 1],
+    [UP, UP, DOWN, DOWN],
+    [10.0, 10.0, 10.0, 10.0],
+    [50.0, 70.0, 10.0, 30.0],
+)
 LEFT = np.full(4, 10.0)
 NONE = {UP: 0.0, DOWN: 0.0}
 

@@ -22,7 +22,11 @@ NAN = float("nan")
 def _found(delta: list[float], up_price: float = NAN, down_price: float = NAN) -> Regulation:
     path = np.array(delta)
     return Regulation(
-        delta_mw=path, up_mw=float(np.maximum(path, 0).mean()), down_mw=float(np.maximum(-path, 0).mean()), up_price=up_price, down_price=down_price
+        delta_mw=path,
+        up_mw=float(np.maximum(path, 0).mean()),
+        down_mw=float(np.maximum(-path, 0).mean()),
+        up_price=up_price,
+        down_price=down_price,
     )
 
 
@@ -50,11 +54,35 @@ def test_alpha_of_a_short_system_is_on_the_side_of_who_is_short() -> None:
 
 def test_a_shortage_costs_no_less_than_what_was_paid() -> None:
     """Regulation (EU) 2017/2195, art. 55(4), (5): bounded by the weighted average of what was activated."""
-    up = Regulation(delta_mw=np.ones(1), up_mw=2.0, down_mw=1.0, up_price=50.0, down_price=20.0, up_mean=65.0, down_mean=15.0)
+    up = Regulation(
+        delta_mw=np.ones(1),
+        up_mw=2.0,
+        down_mw=1.0,
+        up_price=50.0,
+        down_price=20.0,
+        up_mean=65.0,
+        down_mean=15.0,
+    )
     assert single_price(up, 40.0) == ImbalancePrices(65.0, 65.0)  # the bound of the net direction
-    down = Regulation(delta_mw=-np.ones(1), up_mw=1.0, down_mw=2.0, up_price=50.0, down_price=20.0, up_mean=65.0, down_mean=15.0)
+    down = Regulation(
+        delta_mw=-np.ones(1),
+        up_mw=1.0,
+        down_mw=2.0,
+        up_price=50.0,
+        down_price=20.0,
+        up_mean=65.0,
+        down_mean=15.0,
+    )
     assert single_price(down, 40.0) == ImbalancePrices(15.0, 15.0)
-    turned = Regulation(delta_mw=np.array([1.0, -1.0, 2.0]), up_mw=2.0, down_mw=1.0, up_price=50.0, down_price=20.0, up_mean=65.0, down_mean=15.0)
+    turned = Regulation(
+        delta_mw=np.array([1.0, -1.0, 2.0]),
+        up_mw=2.0,
+        down_mw=1.0,
+        up_price=50.0,
+        down_price=20.0,
+        up_mean=65.0,
+        down_mean=15.0,
+    )
     assert dual_price(turned, 40.0) == ImbalancePrices(long=15.0, short=65.0)
 
 
@@ -91,9 +119,16 @@ def test_the_dominating_direction_sets_the_single_price() -> None:
 
 @pytest.mark.parametrize(
     ("delta", "state"),
-    [([0.0, 0.0], 0), ([1.0, 3.0, 2.0], 1), ([-1.0, -2.0], -1), ([-1.0, 0.0, 2.0], 1), ([2.0, 0.0, -1.0], -1),
-     ([1.0, -1.0, 2.0], 2), ([-1.0, 2.0, 1.0], 2)],
-)  # fmt: skip
+    [
+        ([0.0, 0.0], 0),
+        ([1.0, 3.0, 2.0], 1),
+        ([-1.0, -2.0], -1),
+        ([-1.0, 0.0, 2.0], 1),
+        ([2.0, 0.0, -1.0], -1),
+        ([1.0, -1.0, 2.0], 2),
+        ([-1.0, 2.0, 1.0], 2),
+    ],
+)
 def test_regulation_states(delta: list[float], state: int) -> None:
     assert regulation_state(_found(delta, 80.0, 10.0)) == state
 

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tandem_sim.markets.settlement.payments import (
+    CapacityObligation,
     Payment,
     Place,
-    Standing,
     balances,
     capacity_payments,
     shortfall_payments,
@@ -19,9 +19,20 @@ QUARTER = 0.25
 UP_HERE, DOWN_THERE = ("A", "D1", 1), ("A", "D2", -1)
 
 
-def _standing(owed: float, offered: float, price: float = 8.0, kept: float | None = None) -> Standing:
+def _standing(
+    owed: float, offered: float, price: float = 8.0, kept: float | None = None
+) -> CapacityObligation:
     left = offered if kept is None else kept
-    return Standing(operator="TSO", service="aFRR", provider="A", direction=1, obligation_mw=owed, offered_mw=offered, fulfilled_mw=left, owed_eur_per_h=owed * price)
+    return CapacityObligation(
+        operator="TSO",
+        service="aFRR",
+        provider="A",
+        direction=1,
+        obligation_mw=owed,
+        offered_mw=offered,
+        fulfilled_mw=left,
+        owed_eur_per_h=owed * price,
+    )
 
 
 def test_capacity_that_is_offered_is_paid_and_costs_nothing() -> None:
@@ -57,7 +68,16 @@ def test_rounding_is_no_shortfall_and_nothing_owed_is_nothing_missing() -> None:
 
 def test_contracts_of_one_provider_are_settled_apart() -> None:
     # 2 MW of aFRR at 10 are all there; of 2 MW of local capacity at 4 half is missing: 1 EUR of the 2 paid.
-    other = Standing(operator="DSO-D1", service="LFM", provider="A", direction=-1, obligation_mw=2.0, offered_mw=1.0, fulfilled_mw=1.0, owed_eur_per_h=8.0)
+    other = CapacityObligation(
+        operator="DSO-D1",
+        service="LFM",
+        provider="A",
+        direction=-1,
+        obligation_mw=2.0,
+        offered_mw=1.0,
+        fulfilled_mw=1.0,
+        owed_eur_per_h=8.0,
+    )
     payments = capacity_payments([_standing(2.0, 2.0, price=10.0), other], 1.0, QUARTER)
     assert balances(payments) == pytest.approx({"TSO": -5.0, "DSO-D1": -1.0, "A": 6.0})
 
@@ -130,7 +150,7 @@ def test_more_in_one_place_or_direction_makes_up_for_nothing_in_another() -> Non
 
 STANDINGS = st.lists(
     st.builds(
-        Standing,
+        CapacityObligation,
         st.sampled_from(["TSO", "DSO-D1"]),
         st.just("aFRR"),
         st.sampled_from(["A", "B"]),
@@ -149,7 +169,7 @@ MOVES = st.dictionaries(PLACES, st.tuples(st.floats(0, 9), st.floats(-9, 9)))
 @settings(deadline=None, max_examples=60)
 @given(STANDINGS, st.floats(0.0, 3.0), MOVES)
 def test_no_euro_appears_and_no_charge_is_negative_or_beyond_its_rule(
-    standings: list[Standing], factor: float, moves: dict[Place, tuple[float, float]]
+    standings: list[CapacityObligation], factor: float, moves: dict[Place, tuple[float, float]]
 ) -> None:
     payments = capacity_payments(standings, factor, QUARTER)
     penalties = [p for p in payments if p.kind == "unavailability"]

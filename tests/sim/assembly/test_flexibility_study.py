@@ -21,8 +21,12 @@ from tests.sim.conftest import HOURLY, hashes, small_scenario, table
 
 Runs = Callable[..., Path]
 AREA: dict[str, Any] = {
-    "id": "D1", "grid": "case69", "load_scale": 0.2, "interface_bus": 4, "other_profile": ["G0-A"],
-}  # fmt: skip
+    "id": "D1",
+    "grid": "case69",
+    "load_scale": 0.2,
+    "interface_bus": 4,
+    "other_profile": ["G0-A"],
+}
 WIDE = [AREA]
 """Without ratings: all fit."""
 TIGHT = [AREA | {"ratings_mva": {"line 4": 0.25, "line 50": 0.02, "line 60": 0.03}}]
@@ -33,9 +37,13 @@ ANSWERED = 25  # the ISP that begins then
 
 def _given(study: dict[str, Any], distribution: Any = None, **more: Any) -> dict[str, Any]:
     return {
-        "scheme": "central-02", "grid_prequalification": "static", "distribution": distribution or TIGHT,
-        "flexibility_register": {"study": study}, **HOURLY, **more,
-    }  # fmt: skip
+        "scheme": "central-02",
+        "grid_prequalification": "static",
+        "distribution": distribution or TIGHT,
+        "flexibility_register": {"study": study},
+        **HOURLY,
+        **more,
+    }
 
 
 def _called(folder: Path) -> set[str]:
@@ -101,7 +109,9 @@ def test_elsewhere_all_ask_and_red_zones_are_closed(small_run: Runs, region: str
 
 
 def test_the_study_is_no_matter_of_the_days_simulated(small_run: Runs) -> None:
-    one, two = (table(small_run(**_given({"region": "flanders"}, days=days)), "flexibility_study") for days in (1, 2))
+    one, two = (
+        table(small_run(**_given({"region": "flanders"}, days=days)), "flexibility_study") for days in (1, 2)
+    )
     pd.testing.assert_frame_equal(one, two)
     assert len(one) > 100
 
@@ -144,9 +154,7 @@ FULL = [AREA | {"ratings_mva": {"line 0": 2.4}}]
 def test_newcomers_turn_zones_red_and_who_was_there_sells_on_for_a_year(
     small_run: Runs, applied: str, contracts: dict[str, str], sells: bool
 ) -> None:
-    study = {
-        "region": "wallonia", "newcomers": [{"share": 0.5, "applied": applied}], "contracts": contracts
-    }  # fmt: skip
+    study = {"region": "wallonia", "newcomers": [{"share": 0.5, "applied": applied}], "contracts": contracts}
     folder = small_run(**_given(study, FULL))
     notices = _of(folder, "notice")
     assert len(notices)
@@ -190,9 +198,12 @@ def test_an_emergency_stops_a_bus_for_its_time(small_run: Runs) -> None:
     bus = int(buses_of_nodes(load_network("case69", None))[node])
     hours = sorted(set(sold[(sold.system == "D1") & (sold.node == node)].isp))
     emergency = {
-        "area": "D1", "buses": [bus], "cause": "flooded station",
-        "start": f"2016-04-18T{hours[0]:02d}:00:00", "end": f"2016-04-18T{hours[0] + 1:02d}:00:00",
-    }  # fmt: skip
+        "area": "D1",
+        "buses": [bus],
+        "cause": "flooded station",
+        "start": f"2016-04-18T{hours[0]:02d}:00:00",
+        "end": f"2016-04-18T{hours[0] + 1:02d}:00:00",
+    }
     folder = small_run(**_given({"region": "flanders", "emergencies": [emergency]}, WIDE))
     (row,) = _of(folder, "emergency").to_dict("records")
     assert (row["isp"], row["node"], row["reason"]) == (hours[0], node, "flooded station")
@@ -204,9 +215,7 @@ def test_an_emergency_stops_a_bus_for_its_time(small_run: Runs) -> None:
 
 def test_the_register_hears_of_answers_and_lets_units_sell(small_run: Runs) -> None:
     register = {"enabled": True, "grid_test": True, "study": {"region": "wallonia", "newcomers": TWICE}}
-    folder = small_run(
-        scheme="central-01", distribution=WIDE, days=3, register=register, **HOURLY
-    )  # fmt: skip
+    folder = small_run(scheme="central-01", distribution=WIDE, days=3, register=register, **HOURLY)
     rows = table(folder, "flexibility_register")
     new = rows[rows.unit.str.endswith("-new1")]
     assert set(new.event) == {"refused", "revised"}
@@ -237,9 +246,12 @@ def test_a_day_without_a_study_is_what_it_was_whatever_the_region(small_run: Run
 
 LATER = {"area": "D1", "on": "2016-01-01"}
 FLOOD = {
-    "area": "D1", "buses": [4], "cause": "flood", "start": "2016-04-18T10:00:00",
+    "area": "D1",
+    "buses": [4],
+    "cause": "flood",
+    "start": "2016-04-18T10:00:00",
     "end": "2016-04-18T11:00:00",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(

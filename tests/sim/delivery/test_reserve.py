@@ -124,7 +124,9 @@ def test_reserve_is_paid_as_bid_or_at_the_price_of_the_last_bid_of_the_isp() -> 
         ("pay-as-bid", {"T": [80.0, -60.0], "D1": [70.0, 0.0]}),
         ("pay-as-cleared", {"T": [140.0, -60.0], "D1": [70.0, 0.0]}),
     ):
-        reserve = Reserve(settings=settings, sigma_mw=0.0, termination=False, seed=0, pricing=cast(Any, pricing))
+        reserve = Reserve(
+            settings=settings, sigma_mw=0.0, termination=False, seed=0, pricing=cast(Any, pricing)
+        )
         sales = reserve.sales(books, mean)
         assert {system: sale.paid_eur_per_h.tolist() for system, sale in sales.items()} == expected
         assert all((sale.purposes.balancing_mw == sale.award_mw).all() for sale in sales.values())

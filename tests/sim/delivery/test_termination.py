@@ -49,7 +49,12 @@ class Run:
         dso: Any = SimpleNamespace(name="DSO-D", system="D", area=area, constraints_now=lambda *_: rows)
         ahead: Any = SimpleNamespace(site_base_kw=None, site_load_kw=None)
         signals = TerminationSignals(
-            carry=bus.carry, record=lambda name, row: self.rows[name].append(row), tso="TSO", isp=40, start_s=START_S, end_s=START_S + 900
+            carry=bus.carry,
+            record=lambda name, row: self.rows[name].append(row),
+            tso="TSO",
+            isp=40,
+            start_s=START_S,
+            end_s=START_S + 900,
         )
         monitor = grid_monitor([dso], signals, ahead, {"D": np.zeros(3)}, np.zeros(0), books)
         how = AfrrSettings(cycle_s=4, delay_s=60)

@@ -72,7 +72,13 @@ def test_a_negative_award_is_caught() -> None:
 def test_a_payment_that_does_not_match_its_award_is_caught() -> None:
     ledger = _ledger([1.0, 0.0])
     with pytest.raises(AuditError, match=r"due 12\.5 EUR"):
-        audit_money(0, [Payment(payer="DSO", payee="A", kind="activation", quantity_mwh=0.25, amount_eur=13.0)], ledger, BOOKS, 0.25)
+        audit_money(
+            0,
+            [Payment(payer="DSO", payee="A", kind="activation", quantity_mwh=0.25, amount_eur=13.0)],
+            ledger,
+            BOOKS,
+            0.25,
+        )
 
 
 def test_an_imbalance_out_of_nowhere_is_caught() -> None:
@@ -123,8 +129,29 @@ def test_orders_that_are_not_the_awards_are_caught(fleet: HouseholdFleet) -> Non
 
 def _grid(interface_mw: float, losses_mw: float) -> GridResult:
     none = np.zeros(1)
-    state = AcState(converged=True, vm_pu=none, p_from_mw=none, p_to_mw=none, q_from_mvar=none, q_to_mvar=none, loading_percent=none, losses_mw=losses_mw, root_mw=interface_mw, root_mvar=0.0)
-    return GridResult(state=state, interface_mw=interface_mw, losses_mw=losses_mw, after=Violations(), base=None, linear=None, flow_error_mw=0.0, voltage_error_pu=0.0, injections=(none, none))
+    state = AcState(
+        converged=True,
+        vm_pu=none,
+        p_from_mw=none,
+        p_to_mw=none,
+        q_from_mvar=none,
+        q_to_mvar=none,
+        loading_percent=none,
+        losses_mw=losses_mw,
+        root_mw=interface_mw,
+        root_mvar=0.0,
+    )
+    return GridResult(
+        state=state,
+        interface_mw=interface_mw,
+        losses_mw=losses_mw,
+        after=Violations(),
+        base=None,
+        linear=None,
+        flow_error_mw=0.0,
+        voltage_error_pu=0.0,
+        injections=(none, none),
+    )
 
 
 def test_power_that_no_meter_and_no_loss_explains_is_caught() -> None:
@@ -141,9 +168,21 @@ def test_power_that_no_meter_and_no_loss_explains_is_caught() -> None:
 def test_a_bill_sent_to_the_wrong_operator_is_caught() -> None:
     ledger = _ledger([1.0, 0.0])  # 1 MW at 50 for a quarter: 12.5 EUR
     buyers = {"market 0": "dso"}
-    audit_buyers(0, [Payment(payer="DSO-D1", payee="A", kind="activation", quantity_mwh=0.25, amount_eur=12.5)], ledger, buyers, 0.25)
+    audit_buyers(
+        0,
+        [Payment(payer="DSO-D1", payee="A", kind="activation", quantity_mwh=0.25, amount_eur=12.5)],
+        ledger,
+        buyers,
+        0.25,
+    )
     with pytest.raises(AuditError, match="DSOs paid 0"):
-        audit_buyers(0, [Payment(payer="BRP-T", payee="A", kind="activation", quantity_mwh=0.25, amount_eur=12.5)], ledger, buyers, 0.25)
+        audit_buyers(
+            0,
+            [Payment(payer="BRP-T", payee="A", kind="activation", quantity_mwh=0.25, amount_eur=12.5)],
+            ledger,
+            buyers,
+            0.25,
+        )
 
 
 def test_a_bid_paid_less_than_it_asked_for_is_caught() -> None:
@@ -164,11 +203,27 @@ def test_an_invented_imbalance_price_is_caught() -> None:
     audit_price(
         0, ImbalancePrices(28.5, 51.5), 1.5, 30.0, ledger, BOOKS, house, (False, False)
     )  # an adder of 1.5
-    short = Regulation(delta_mw=np.ones(1), up_mw=1.0, down_mw=0.0, up_price=50.0, down_price=nan, up_mean=48.0, down_mean=nan)
+    short = Regulation(
+        delta_mw=np.ones(1),
+        up_mw=1.0,
+        down_mw=0.0,
+        up_price=50.0,
+        down_price=nan,
+        up_mean=48.0,
+        down_mean=nan,
+    )
     audit_price(0, ImbalancePrices(50.0, 50.0), 0.0, 30.0, ledger, BOOKS, short, (True, False))
     with pytest.raises(AuditError, match=r"a shortage costs 30.0, less than 48.0 paid upwards"):
         audit_price(0, ImbalancePrices(30.0, 30.0), 0.0, 30.0, ledger, BOOKS, short, (True, False))
-    long = Regulation(delta_mw=-np.ones(1), up_mw=0.0, down_mw=1.0, up_price=nan, down_price=20.0, up_mean=nan, down_mean=22.0)
+    long = Regulation(
+        delta_mw=-np.ones(1),
+        up_mw=0.0,
+        down_mw=1.0,
+        up_price=nan,
+        down_price=20.0,
+        up_mean=nan,
+        down_mean=22.0,
+    )
     with pytest.raises(AuditError, match=r"a surplus earns 30.0, more than 22.0 paid downwards"):
         audit_price(0, ImbalancePrices(30.0, 30.0), 0.0, 30.0, ledger, BOOKS, long, (False, True))
     against_limits = Ledger()

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tandem_sim.agents.devices.connection_limits import Caps
+from tandem_sim.agents.devices.connection_limits import ConnectionLimits
 from tandem_sim.agents.households.fleet import FleetStep, HouseholdFleet
 from tandem_sim.agents.non_firm.activation import Choice, ConnectionLimiter
 from tandem_sim.agents.non_firm.contracts import ContractBook
@@ -29,9 +29,14 @@ Section = dict[str, Any]
 ZONE = "Europe/Brussels"
 GUARANTEED_KW, USERS = 4.2, 55
 STREET: Section = {
-    "name": "S", "area": "D1", "bus": 61, "grid": "ieee_european_lv_asymmetric", "copies": 2,
-    "source_vm_pu": 1.0, "band": {"low_pu": 0.95},
-}  # fmt: skip
+    "name": "S",
+    "area": "D1",
+    "bus": 61,
+    "grid": "ieee_european_lv_asymmetric",
+    "copies": 2,
+    "source_vm_pu": 1.0,
+    "band": {"low_pu": 0.95},
+}
 WEAK: Section = {"copies": 1, "band": {"low_pu": 0.99}}
 """A feeder in trouble from the first ISP on."""
 
@@ -39,22 +44,34 @@ WEAK: Section = {"copies": 1, "band": {"low_pu": 0.99}}
 def _given(non_firm: Section | None = None, lv_feeder: Section | None = None, **more: Any) -> Section:
     """The small scenario in January, with more cars and heat pumps, and two feeders of 55 users each."""
     area = {
-        "id": "D1", "grid": "case69", "load_scale": 0.2, "interface_bus": 4, "other_profile": ["G0-A"],
+        "id": "D1",
+        "grid": "case69",
+        "load_scale": 0.2,
+        "interface_bus": 4,
+        "other_profile": ["G0-A"],
         "ratings_mva": {"line 4": 0.9},
-    }  # fmt: skip
+    }
     contracts = {"enabled": True, "guaranteed_import_kw": GUARANTEED_KW, "sides": "import"}
     return {
-        "seed": 2, "households": 420, "start": "2016-01-18", "distribution": [area],
+        "seed": 2,
+        "households": 420,
+        "start": "2016-01-18",
+        "distribution": [area],
         "population": {"ev_share": 0.8, "heat_pump_share": 0.6, "pv_share": 0.5, "battery_share": 0.4},
-        "low_voltage": [STREET | (lv_feeder or {})], "non_firm": contracts | (non_firm or {}),
-        "power_flow_check": {"audit_share": 0.0}, **more,
-    }  # fmt: skip
+        "low_voltage": [STREET | (lv_feeder or {})],
+        "non_firm": contracts | (non_firm or {}),
+        "power_flow_check": {"audit_share": 0.0},
+        **more,
+    }
 
 
 PLAIN = _given()
 EARLY = _given({"role": "prequalification"})
 BUSY_STREET = {"own_aggregator": True, "plug_in": {"at": "2016-01-18T17:00:00", "kwh": 30.0}}
-RESERVE = {"reserve": {"enabled": True, "cycle_s": 60}, "flexibility_register": {"enabled": True, "strikes": 96}}
+RESERVE = {
+    "reserve": {"enabled": True, "cycle_s": 60},
+    "flexibility_register": {"enabled": True, "strikes": 96},
+}
 TRADES = {"participation": 0.6, "trading": True, "compensation_eur_per_mwh": 100.0}
 BUSY = _given(TRADES | {"substitution": ["portfolio", "aggregators"]}, BUSY_STREET, **RESERVE)
 """Everybody's car is plugged in at five, pools serve one street each, and what is limited is traded."""
@@ -244,7 +261,11 @@ def test_households_that_ignore_limits_are_found(monkeypatch: pytest.MonkeyPatch
     honest = HouseholdFleet.step
 
     def deaf(
-        self: HouseholdFleet, isp: int, up: FloatArray | None, down: FloatArray | None, caps: Caps | None
+        self: HouseholdFleet,
+        isp: int,
+        up: FloatArray | None,
+        down: FloatArray | None,
+        connection_limits: ConnectionLimits | None,
     ) -> FleetStep:
         return honest(self, isp, up, down, None)
 
@@ -300,15 +321,33 @@ HORIZON, CORRECT = "within start and days", "Correct the key"
 @pytest.mark.parametrize(
     ("given", "field", "problem", "mend"),
     [
-        (_given({"guaranteed_import_kw": 12.0}), "non_firm.guaranteed_import_kw",
-         "S-1/LOAD1 is guaranteed 12 kW of import, more than its connection of 9.2 kW", "low_voltage.0.conn"),
-        (_given({"sides": "both", "guaranteed_export_kw": 9.3}), "non_firm.guaranteed_export_kw",
-         "9.3 kW of export", "Guarantee less"),
+        (
+            _given({"guaranteed_import_kw": 12.0}),
+            "non_firm.guaranteed_import_kw",
+            "S-1/LOAD1 is guaranteed 12 kW of import, more than its connection of 9.2 kW",
+            "low_voltage.0.conn",
+        ),
+        (
+            _given({"sides": "both", "guaranteed_export_kw": 9.3}),
+            "non_firm.guaranteed_export_kw",
+            "9.3 kW of export",
+            "Guarantee less",
+        ),
         (_given(lv_feeder={"bus": 1}), "low_voltage.0.bus", "no household lives at bus 1 of D1", "with load"),
         (_given(lv_feeder={"bus": 400}), "low_voltage.0.bus", "bus 400", "bus"),
-        (_given(lv_feeder={"copies": 9}), "low_voltage.0.grid", "has 55 users, and bus 61 of", "lower copies"),
+        (
+            _given(lv_feeder={"copies": 9}),
+            "low_voltage.0.grid",
+            "has 55 users, and bus 61 of",
+            "lower copies",
+        ),
         (_given(households=60), "low_voltage.0.grid", "has 55 users, and bus 61", "Raise households"),
-        (_given(lv_feeder={"grid": "case145"}), "bus 59", "a generator or an extended ward holds", "static gen"),
+        (
+            _given(lv_feeder={"grid": "case145"}),
+            "bus 59",
+            "a generator or an extended ward holds",
+            "static gen",
+        ),
         (_given({"guaranteed_import_kw": None}, {"source_vm_pu": 0.94}), "voltage", "no envelope is", "band"),
         (_given(lv_feeder=LATE), "low_voltage.0.plug_in.at", "outside the horizon", HORIZON),
         (_given(incidents=[INCIDENT]), "incidents.0.start", "no ISP of the horizon", HORIZON),
@@ -316,12 +355,17 @@ HORIZON, CORRECT = "within start and days", "Correct the key"
         (_given({"notice_minutes": 30}), "non_firm.notice_minutes", "30 exceeds the 7 min", CORRECT),
         (_given({"notice_minutes": 90, "role": "prequalification"}), "non_firm.notice_minutes", "70 min", ""),
         (_given(low_voltage=[]), "low_voltage", "and there are none", CORRECT),
-        (_given({"substitution": ["tso"]}, scheme="integrated"), "non_firm.substitution", "integrated has", CORRECT),
+        (
+            _given({"substitution": ["tso"]}, scheme="integrated"),
+            "non_firm.substitution",
+            "integrated has",
+            CORRECT,
+        ),
         (_given({"windows": OVERLAP}), "non_firm", "windows 8-12 and 11-13 overlap", CORRECT),
         (_given({"permanent": True, "hours_each": 1}), "non_firm", "temporary contracts", CORRECT),
         (_given(lv_feeder={"band": {"low_pu": 1.2}}), "low_voltage.0.band", "1.2 must lie below", CORRECT),
     ],
-)  # fmt: skip
+)
 def test_bad_input_names_field_and_mend(
     given: Section, field: str, problem: str, hint: str, tmp_path: Path
 ) -> None:

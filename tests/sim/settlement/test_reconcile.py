@@ -110,7 +110,12 @@ def test_an_award_of_another_seller_is_found(small_run: Runs, tmp_path: Path) ->
     [
         ("integrated", "settlement", _more("quantity_mwh", 0.01, kind="purchase"), "companies' exchange"),
         ("multilevel-02-post", "clearings", _more("short_mw", 0.01, market="post_qualify"), "tso_market, T"),
-        ("shared-balancing", "clearings", _more("long_mw", 0.01, market="dso_balancing"), "dso_balancing, D1"),
+        (
+            "shared-balancing",
+            "clearings",
+            _more("long_mw", 0.01, market="dso_balancing"),
+            "dso_balancing, D1",
+        ),
         ("aggregation", "clearings", _more("need_mw", 0.01, market="translate_bids"), "translate_bids, D1"),
         ("aggregation", "clearings", _more("exchange_mw", 0.01, system="T"), "tso_market, T"),
     ],

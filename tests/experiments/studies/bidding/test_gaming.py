@@ -109,8 +109,13 @@ def test_a_year_of_learning_is_set_against_the_truth_and_not_run_twice(
     )  # nobody looks at them here
     learners = [{"aggregators": pools, "name": "q-learning"}]
     given = {"isp_minutes": 60, "solver": "highspy", "strategies": learners}
-    for name, value in {"SCENARIO": str(SMALL), "POOLS": pools, "SCHEME_NAMES": ("common",), "FIELDS": given,
-                        "WEEK_H": 12}.items():  # fmt: skip
+    for name, value in {
+        "SCENARIO": str(SMALL),
+        "POOLS": pools,
+        "SCHEME_NAMES": ("common",),
+        "FIELDS": given,
+        "WEEK_H": 12,
+    }.items():
         monkeypatch.setattr(learning, name, value)
     learning.main(tmp_path / "out", tmp_path / "runs", 1, 3)
     found = pd.read_csv(tmp_path / "out" / "learning.csv").iloc[0]

@@ -13,8 +13,8 @@ from tandem_sim.experiments.studies.equal_schemes import study as equal_schemes
 from tandem_sim.experiments.studies.equal_schemes.checks import COLUMNS, FAMILIES, row_of
 from tandem_sim.experiments.studies.equal_schemes.examples import Example
 from tandem_sim.experiments.studies.equal_schemes.page import page
-from tandem_sim.experiments.studies.equal_schemes.statements import STATEMENTS, Statement
-from tandem_sim.experiments.studies.equal_schemes.trials import EXACT, NARROWED, Trial
+from tandem_sim.experiments.studies.equal_schemes.statements import STATEMENTS, EqualityStatement
+from tandem_sim.experiments.studies.equal_schemes.trials import EXACT, NARROWED, CaseTrial
 
 DOCS = Path(__file__).resolve().parents[4] / "docs"
 CASES = 20
@@ -41,7 +41,7 @@ EXAMPLES = {make.__name__: make for s in STATEMENTS for make in s.examples}
 
 
 @cache
-def _trial(number: int) -> Trial:
+def _trial(number: int) -> CaseTrial:
     return FAMILIES["small"](number)
 
 
@@ -51,7 +51,7 @@ def _recorded() -> pd.DataFrame:
 
 
 @EACH
-def test_a_statement_holds_wherever_its_condition_is_met(statement: Statement) -> None:
+def test_a_statement_holds_wherever_its_condition_is_met(statement: EqualityStatement) -> None:
     rows = [row_of(statement, "small", k, _trial(k)) for k in range(CASES)]
     found = pd.DataFrame(rows, columns=COLUMNS)
     assert found[found.met].same.all(), found[found.met & ~found.same]
@@ -62,17 +62,17 @@ def test_a_statement_holds_wherever_its_condition_is_met(statement: Statement) -
 
 
 @EACH
-def test_a_check_finds_out_another_scheme(statement: Statement) -> None:
+def test_a_check_finds_out_another_scheme(statement: EqualityStatement) -> None:
     name, other = SWAPS[statement.name]
     met = [_trial(k) for k in range(CASES) if statement.meets(_trial(k))]
-    wrong = (Trial(each.case, each.pricing, {**each.found, name: each[other]}) for each in met)
+    wrong = (CaseTrial(each.case, each.pricing, {**each.found, name: each[other]}) for each in met)
     assert not all(statement.agrees(each) for each in wrong)
 
 
 @pytest.mark.parametrize("make", EXAMPLES.values(), ids=EXAMPLES)
 def test_an_example_is_as_worked_out_by_hand(make: Callable[[], Example]) -> None:
     example = make()
-    trial = Trial(example.case, example.pricing)
+    trial = CaseTrial(example.case, example.pricing)
     for name, expected in example.costs.items():
         outcome = trial[name]
         paid = sum(outcome.paid_eur_per_h.values())

@@ -181,8 +181,13 @@ def test_the_study_on_a_small_world_twice_the_same(
     conflicts.main(tmp_path / "two", tmp_path / "runs", 1, 1)
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
     assert [name.removeprefix("conflicts") for name in names] == [
-        ".csv", ".png", "_causes.csv", "_hours.csv", "_statistics.csv", "_tables.md"
-    ]  # fmt: skip
+        ".csv",
+        ".png",
+        "_causes.csv",
+        "_hours.csv",
+        "_statistics.csv",
+        "_tables.md",
+    ]
     for name in names[:1] + names[2:]:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     rows = pd.read_csv(tmp_path / "one" / "conflicts.csv")

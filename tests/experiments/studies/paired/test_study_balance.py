@@ -51,15 +51,23 @@ def test_what_is_bought_is_useful_or_unneeded_and_the_rest_is_missing() -> None:
     """Four ISPs: 4 MW missing; 3 too many, 2 of them undone; 2 the wrong way, undone; exactly right."""
     system = frame(
         "isp imbalance_before_mw imbalance_after_mw",
-        (5, -10.0, -1.0), (6, -10.0, 1.0), (7, 4.0, 1.0), (8, 8.0, 0.0),
-    )  # fmt: skip
+        (5, -10.0, -1.0),
+        (6, -10.0, 1.0),
+        (7, 4.0, 1.0),
+        (8, 8.0, 0.0),
+    )
     activations = frame(
         "isp market direction quantity_mw",
-        (5, "tso_market", 1, 6.0), (5, "afrr", 1, 3.0),
-        (6, "tso_market", 1, 15.0), (6, "dso_market", -1, 2.0), (6, "afrr", -1, 2.0),
-        (7, "tso_market", 1, 2.0), (7, "afrr", -1, 5.0),
-        (8, "tso_market", -1, 9.0), (8, "tso_market", 1, 1.0),
-    )  # fmt: skip
+        (5, "tso_market", 1, 6.0),
+        (5, "afrr", 1, 3.0),
+        (6, "tso_market", 1, 15.0),
+        (6, "dso_market", -1, 2.0),
+        (6, "afrr", -1, 2.0),
+        (7, "tso_market", 1, 2.0),
+        (7, "afrr", -1, 5.0),
+        (8, "tso_market", -1, 9.0),
+        (8, "tso_market", 1, 1.0),
+    )
     found = balance(system, activations, QUARTER)
     assert found["imbalance_before_mwh"] == pytest.approx(32.0 / 4)
     assert found["bought_mwh"] == pytest.approx((6 + 13 + 2 + 8) / 4)
@@ -97,14 +105,18 @@ def test_what_is_left_open_is_closed_by_the_cheapest_bids_left_on_transmission()
     """Worked by hand: see the comments; demand of companies and bids of areas close nothing."""
     called = frame(
         "isp system bid_id quantity_mw",
-        (0, "T", "G1.up.0", 2.0), (0, "T", "G1.up.0", 1.0), (0, "D1", "A01.up", 9.0),
-    )  # fmt: skip
+        (0, "T", "G1.up.0", 2.0),
+        (0, "T", "G1.up.0", 1.0),
+        (0, "D1", "A01.up", 9.0),
+    )
     found = closing(pd.Series([-4.0, 6.0, -12.0]), BOOK, called)
-    assert found.eur.tolist() == pytest.approx([
-        2 * 50 + 2 * 60,  # 3 of the 5 MW at 50 are called
-        -4 * 10 - 2 * 5,  # bids down pay
-        5 * 50 + 5 * 60 + 2 * 60,  # 2 MW more than there is, at the last price
-    ])  # fmt: skip
+    assert found.eur.tolist() == pytest.approx(
+        [
+            2 * 50 + 2 * 60,  # 3 of the 5 MW at 50 are called
+            -4 * 10 - 2 * 5,  # bids down pay
+            5 * 50 + 5 * 60 + 2 * 60,  # 2 MW more than there is, at the last price
+        ]
+    )
     assert found.mwh.tolist() == [4.0, 6.0, 12.0]
     assert found.beyond_mwh.tolist() == pytest.approx([0.0, 0.0, 2.0])
     assert closing(pd.Series([0.0]), BOOK, called).eur.tolist() == [0.0]
@@ -128,12 +140,13 @@ def test_true_costs_are_those_of_whoever_generates_and_delivers() -> None:
     )
     found = true_cost(run, 3.0)
     assert found == {
-        "scheduled_eur": 250.0, "called_eur": 20.0, "households_eur": 7.0, "true_cost_eur": 280.0,
-    }  # fmt: skip
+        "scheduled_eur": 250.0,
+        "called_eur": 20.0,
+        "households_eur": 7.0,
+        "true_cost_eur": 280.0,
+    }
     # generated for a quarter: 40 MW scheduled, 4 called net, 2 to close a shortage; 1 MWh of sun is lost
-    system = frame(
-        "imbalance_after_mw curtailed_mwh day_ahead_price_eur_per_mwh", (-2.0, 1.0, 30.0)
-    )  # fmt: skip
+    system = frame("imbalance_after_mw curtailed_mwh day_ahead_price_eur_per_mwh", (-2.0, 1.0, 30.0))
     assert kept(run, system, QUARTER) == {"drawn_mwh": 46 / 4 - 1.0, "day_ahead_eur_per_mwh": 30.0}
 
 
@@ -172,7 +185,7 @@ def test_what_it_costs_companies_to_be_off_their_schedules() -> None:
     """
     orders = frame(
         "isp demand quantity_mw", (0, True, 10.0), (1, True, 6.0), (0, False, 50.0)
-    )  # 4 MWh wanted, 3 bought  # fmt: skip
+    )  # 4 MWh wanted, 3 bought
     system = frame("isp day_ahead_price_eur_per_mwh", (0, 28.0), (1, 30.0))
     found = companies(PAID, orders, system, QUARTER)
     assert found["wanted_mwh"] == 4.0
@@ -188,9 +201,11 @@ def test_prices_are_weighted_by_what_sellers_are_called_for() -> None:
     """Net awards need - short + long - exchange: 2 - 0 + 0 + 4 = 6 up at 50, 2 up at 58, 3 down at 4."""
     clearings = frame(
         "system need_mw short_mw long_mw exchange_mw price_eur_per_mwh",
-        ("T", 2.0, 0.0, 0.0, -4.0, 50.0), ("T", 3.0, 1.0, 0.0, 0.0, 58.0), ("T", -4.0, 0.0, 1.0, 0.0, 4.0),
+        ("T", 2.0, 0.0, 0.0, -4.0, 50.0),
+        ("T", 3.0, 1.0, 0.0, 0.0, 58.0),
+        ("T", -4.0, 0.0, 1.0, 0.0, 4.0),
         ("D1", 0.0, 0.0, 0.0, 0.0, 900.0),
-    )  # fmt: skip
+    )
     found = prices(clearings)
     assert found["price_up_eur_per_mwh"] == pytest.approx((6 * 50 + 2 * 58) / 8)
     assert found["price_down_eur_per_mwh"] == pytest.approx(4.0)
@@ -203,15 +218,20 @@ def test_relief_of_limits_that_would_have_held_is_unneeded() -> None:
     grid = frame(
         "isp system base_congested_lines base_voltage_violations base_converged congested_lines "
         "voltage_violations converged",
-        (0, "D1", 1, 0, True, 0, 0, True), (1, "D1", 0, 0, True, 0, 0, True),
-        (2, "D1", 0, 1, True, 0, 1, True), (2, "D2", 0, 0, True, 0, 0, True),
+        (0, "D1", 1, 0, True, 0, 0, True),
+        (1, "D1", 0, 0, True, 0, 0, True),
+        (2, "D1", 0, 1, True, 0, 1, True),
+        (2, "D2", 0, 0, True, 0, 0, True),
         (0, "T", None, None, False, 5, 0, True),
-    )  # fmt: skip
+    )
     activations = frame(
         "isp system purpose quantity_mw",
-        (0, "D1", "congestion", 3.0), (0, "D1", "voltage", 1.0), (1, "D1", "congestion", 2.0),
-        (2, "D1", "balancing", 7.0), (2, "T", "congestion", 9.0),
-    )  # fmt: skip
+        (0, "D1", "congestion", 3.0),
+        (0, "D1", "voltage", 1.0),
+        (1, "D1", "congestion", 2.0),
+        (2, "D1", "balancing", 7.0),
+        (2, "T", "congestion", 9.0),
+    )
     found = relief(activations, grid, QUARTER)
     assert found["relief_mwh"] == pytest.approx(1.5)
     assert found["relief_unneeded_mwh"] == pytest.approx(0.5)
@@ -263,10 +283,12 @@ def test_a_table_holds_means_and_intervals() -> None:
 def test_a_run_is_set_against_one_of_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tandem_sim.experiments.studies.paired.runs.SCENARIO", str(SMALL))
     fields = {"days": 1, "seed": 3}
-    plan = planned([
-        Wanted({"scheme": "hybrid"}, fields | {"scheme": "hybrid"}, fields | {"scheme": "common"}),
-        Wanted({"scheme": "common"}, fields | {"scheme": "common"}, fields | {"scheme": "common"}),
-    ])  # fmt: skip
+    plan = planned(
+        [
+            Wanted({"scheme": "hybrid"}, fields | {"scheme": "hybrid"}, fields | {"scheme": "common"}),
+            Wanted({"scheme": "common"}, fields | {"scheme": "common"}, fields | {"scheme": "common"}),
+        ]
+    )
     assert plan[0].reference == plan[1].reference == plan[1].point.name
     assert plan[0].point.scenario.seed == 3
     with pytest.raises(KeyError):
@@ -277,7 +299,7 @@ def test_gates_are_scaled_together() -> None:
     """T-65 becomes T-16.25 and T-260; no gate lies further ahead than bids may go out."""
     assert gate_closure.gates(0.25)["gates.offer"] == pytest.approx(16.25)
     for factor in gate_closure.FACTORS:
-        scenario, _ = read_scenario("reference", gate_closure.Setting("hybrid", factor, 0.03).fields)
+        scenario, _ = read_scenario("reference", gate_closure.LeadSetting("hybrid", factor, 0.03).fields)
         minutes = scenario.gates.minutes()
         assert minutes["tso_clear"] == pytest.approx(12.5 * factor)
         assert max(minutes.values()) == pytest.approx(70.0 * factor)
@@ -288,9 +310,12 @@ def test_what_gates_add_to_the_regret() -> None:
     """Of 100 EUR with the shortest lead times and 130 with others 30 are due to the gates, seed by seed."""
     rows = frame(
         f"scheme mape seed factor {EXTRA_COST}",
-        ("common", 0.03, 1, 4.0, 130.0), ("common", 0.03, 1, 0.25, 100.0), ("common", 0.03, 2, 0.25, 500.0),
-        ("common", 0.03, 2, 4.0, 490.0), ("hybrid", 0.03, 1, 0.25, 7.0),
-    )  # fmt: skip
+        ("common", 0.03, 1, 4.0, 130.0),
+        ("common", 0.03, 1, 0.25, 100.0),
+        ("common", 0.03, 2, 0.25, 500.0),
+        ("common", 0.03, 2, 4.0, 490.0),
+        ("hybrid", 0.03, 1, 0.25, 7.0),
+    )
     assert gate_closure.by_gates(rows).tolist() == [30.0, 0.0, 0.0, -10.0, 0.0]
 
 

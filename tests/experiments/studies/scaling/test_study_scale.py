@@ -14,14 +14,17 @@ import pytest
 
 from tandem_sim.experiments.runs.scenario import read_scenario
 from tandem_sim.experiments.studies.scaling import scale, scale_parallel
-from tandem_sim.experiments.studies.scaling.scale_world import Point, write_worlds
+from tandem_sim.experiments.studies.scaling.scale_world import WorldSize, write_worlds
 from tandem_sim.sim.run import start
 
 SMALL = (
-    Point(dsos=1, households=100, aggregators=3, isps=10), Point(dsos=2, households=200, aggregators=3, isps=10), Point(dsos=2, households=100, aggregators=3, isps=10),
-    Point(dsos=2, households=200, aggregators=6, isps=10), Point(dsos=2, households=200, aggregators=3, load_scale=2.0, isps=10),
-)  # fmt: skip
-TWENTY = Point(dsos=20, households=2000, aggregators=5)
+    WorldSize(dsos=1, households=100, aggregators=3, isps=10),
+    WorldSize(dsos=2, households=200, aggregators=3, isps=10),
+    WorldSize(dsos=2, households=100, aggregators=3, isps=10),
+    WorldSize(dsos=2, households=200, aggregators=6, isps=10),
+    WorldSize(dsos=2, households=200, aggregators=3, load_scale=2.0, isps=10),
+)
+TWENTY = WorldSize(dsos=20, households=2000, aggregators=5)
 
 
 def _here(work: Callable[..., Any], *given: Any) -> Any:
@@ -56,7 +59,7 @@ def test_tables_and_figure_of_a_small_study(
     grids: tuple[Path, dict[str, list[str]]],
     pool: Callable[..., Executor],
 ) -> None:
-    def written(folder: Path, points: Sequence[Point]) -> dict[str, list[str]]:
+    def written(folder: Path, points: Sequence[WorldSize]) -> dict[str, list[str]]:
         assert (folder, points) == (grids[0], SMALL)
         return grids[1]
 
@@ -100,8 +103,11 @@ def test_twenty_dsos_stand_where_the_data_have_load(
         },
     )
     assert {name: len(lines) for name, lines in grids[1].items()} == {
-        "MV3.101": 2, "MV3.102": 2, "MV3.103": 2, "MV4.101": 1
-    }  # fmt: skip
+        "MV3.101": 2,
+        "MV3.102": 2,
+        "MV3.103": 2,
+        "MV4.101": 1,
+    }
     assert len({area.interface_bus for area in scenario.distribution}) == 20
     assert len({area.grid for area in scenario.distribution}) == 15
     assert [area.grid for area in scenario.distribution[15:]] == [
