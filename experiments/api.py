@@ -23,6 +23,7 @@ from tandem_sim.experiments.runs.scenario import read_scenario as read_file
 from tandem_sim.grids.choices import OFFSETS
 from tandem_sim.grids.documents.text import check_known, hint, is_there
 from tandem_sim.grids.errors import ClearingError, InputError, RoundsError
+from tandem_sim.grids.renames import renamed
 from tandem_sim.markets.cases.case import Case, read_case
 from tandem_sim.markets.cases.clear import Outcome, allocate, clear_case
 from tandem_sim.markets.choices import CHOICES
@@ -184,7 +185,9 @@ class Run:
         Raises KeyError for a table that is not there, `InputError` for a file that is no such table.
         """
         if table not in self.tables:
-            raise KeyError(f"{table}: no such table in {self.folder}. {hint(table, self.tables)}")
+            new = renamed("table").get(table)
+            meant = f"It is called {new} now" if new else hint(table, self.tables)
+            raise KeyError(f"{table}: no such table in {self.folder}. {meant}")
         return read_table(self.folder, table)
 
     @cached_property

@@ -12,7 +12,8 @@ import typer
 
 from tandem_sim.experiments.cli import cases, listings, results, simulations
 from tandem_sim.grids.documents.text import one_line
-from tandem_sim.grids.errors import FaultError, TandemError, printable
+from tandem_sim.grids.errors import FaultError, InputError, TandemError, printable
+from tandem_sim.grids.renames import renamed
 from tandem_sim.sim.clock.interruption import heeded
 
 COMMANDS = (
@@ -24,6 +25,7 @@ COMMANDS = (
     cases.game,
     cases.envelope,
     listings.validate,
+    listings.convert,
     listings.schemes,
     listings.scenarios,
     listings.cases,
@@ -66,6 +68,7 @@ def main() -> None:
     try:
         with heeded() as signals:
             try:
+                _refuse_old_flags(sys.argv[1:])
                 app()
             except SystemExit:  # which the command-line library makes of an interrupt
                 if signals.interrupted is None:
@@ -83,6 +86,14 @@ def main() -> None:
     except MemoryError as error:
         print(f"tandem: there is not enough memory for this ({one_line(error)}).", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def _refuse_old_flags(arguments: Sequence[str]) -> None:
+    """Raise `InputError` for an option that has another name now."""
+    for argument in arguments:
+        flag = argument.partition("=")[0]
+        if new := renamed("flag").get(flag):
+            raise InputError("command line", flag, f"is called {new} now", f"Give {new}")
 
 
 def how_to_go_on(arguments: Sequence[str]) -> str:

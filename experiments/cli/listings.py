@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,6 +33,23 @@ def validate(
 
     log_to_terminal(0)
     typer.echo(check_file(file))
+
+
+def convert(
+    file: Annotated[
+        Path,
+        typer.Argument(help="A scenario, a sweep (YAML) or a case.json of an earlier version."),
+    ],
+    out: Annotated[Path | None, typer.Option(help="Write it here. [default: in its place]")] = None,
+) -> None:
+    """Rename what is called differently since a file was written.
+
+    Comments, order and numbers stay. Prints what was renamed.
+    """
+    from tandem_sim.experiments.commands.convert import convert as converted
+
+    lines = converted(file, out)
+    typer.echo("\n".join([f"{out or file}: {len(lines)} names changed.", *lines]))
 
 
 def schemes() -> None:

@@ -14,8 +14,10 @@ from tandem_sim.experiments.runs.bundled import SCENARIOS, scenario_text
 from tandem_sim.grids.documents.text import check_known, hint, is_there, one_line, read_text, shown
 from tandem_sim.grids.documents.yaml_reader import LARGEST_YAML, read_yaml, yaml_value
 from tandem_sim.grids.errors import LONGEST, InputError, printable
+from tandem_sim.grids.renames import new_key, renamed
 from tandem_sim.sim.scenario.scenario import Scenario
 
+CONVERT = "tandem convert writes a file of an earlier version anew"
 MOST_PROBLEMS = 10
 """Most problems of one scenario that a message lists."""
 DEEPEST_PATH = 10
@@ -44,10 +46,11 @@ def _found(name: str) -> tuple[str, Path | None]:
         return scenario_text(name), None
     path = Path(name)
     if path.suffix not in {".yaml", ".yml"}:
+        meant = renamed("scenario").get(name)
         raise InputError(
             name,
             "SCENARIO",
-            "is no bundled scenario and no YAML file",
+            f"is called {meant} now" if meant else "is no bundled scenario and no YAML file",
             f"{hint(name, SCENARIOS)}, or give the path of a .yaml file",
         )
     if not is_there(path):
@@ -122,6 +125,8 @@ def _resolved(data: dict[str, Any], source: str) -> dict[str, Any]:
     base = data.pop("based_on", None)
     if base is None:
         return data
+    if base in renamed("scenario"):
+        raise InputError(source, "based_on", f"{base} is called {renamed('scenario')[base]} now", CONVERT)
     check_known(f"{source}: based_on", [base], SCENARIOS)
     named = source_of(base)
     return _merged(_resolved(_mapping(scenario_text(base), named), named), data)
@@ -153,7 +158,9 @@ def _plain(error: Any) -> str:
     if not field and error["type"] == "value_error":
         return message
     if error["type"] == "extra_forbidden":
-        message = f"is an unknown key{_meant(error['loc'])}"
+        new = new_key(".".join(map(str, error["loc"])))
+        meant = f" (it is called {new} now: tandem convert)" if new else _meant(error["loc"])
+        message = f"is an unknown key{meant}"
     elif error["type"] == "missing":
         message = "is missing"
     else:

@@ -10,6 +10,7 @@ from tandem_sim.grids.choices import OFFSETS, Offset
 from tandem_sim.grids.documents.text import shown
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.power_flow.operator_model import NO_MARGINS, Margins
+from tandem_sim.grids.renames import renamed
 from tandem_sim.markets.choices import CHOICES
 from tandem_sim.markets.schemes import DEFAULTS, SCHEMES, Options
 
@@ -47,7 +48,9 @@ def read_options(given: Any, path: Path, defaults: Options = DEFAULTS) -> CaseOp
     known = ("scheme", "offset", "flow_margin", "voltage_margin_pu", "price_limit_eur_per_mwh", *kinds)
     for key, value in given.items():
         if key not in known:
-            raise InputError(str(path), f"options.{key}", "is an unknown key", f"Use {', '.join(known)} only")
+            new = renamed("option").get(key)
+            problem = f"is called {new} now" if new else "is an unknown key"
+            raise InputError(str(path), f"options.{key}", problem, f"Use {', '.join(known)} only")
         _check(key, value, kinds.get(key), path)
     margins = Margins(given.get("flow_margin", 0.0), given.get("voltage_margin_pu", 0.0))
     try:
