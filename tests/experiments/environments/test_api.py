@@ -299,9 +299,9 @@ def test_what_cannot_be_played(given: Any, options: dict[str, Any], problem: str
 
 def test_others_may_play_code_of_ones_own_if_it_is_allowed() -> None:
     given: dict[str, Any] = {"others": "tests.agents.strategies.test_time_limit:Leaving", "sellers": ["S1"]}
-    with pytest.raises(InputError, match=r"--allow-code tests\.agents\.test_time_limit"):
+    with pytest.raises(InputError, match=r"--allow-code tests\.agents\.strategies\.test_time_limit"):
         parallel_env(CASE_A, **given).reset()
-    with pytest.raises(InputError, match=r"--allow-code tests\.agents\.test_time_limit"):
+    with pytest.raises(InputError, match=r"--allow-code tests\.agents\.strategies\.test_time_limit"):
         parallel_env(SMALL, others=given["others"])
     with pytest.raises(StrategyError, match="Leaving of S2: its constructor fails: SystemExit"):
         parallel_env(CASE_A, **given, allow_code=["tests"]).reset()
