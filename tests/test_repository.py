@@ -128,7 +128,7 @@ def test_a_fault_is_reported_with_what_is_needed() -> None:
 
 
 def anchors_of(text: str) -> set[str]:
-    """What a link may name behind ``#``: every heading as GitHub makes it, equal ones numbered.
+    """What a link may name behind ``#``: headings as GitHub makes them, equal ones numbered, and marks.
 
     Lower case, without punctuation, a hyphen for every space.
     """
@@ -136,7 +136,7 @@ def anchors_of(text: str) -> set[str]:
     shown = (TARGET.sub("", title).replace("[", "") for title in titles)  # of a link its text is shown
     slugs = [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in shown]
     seen: Counter[str] = Counter()
-    anchors = set()
+    anchors = set(re.findall(r'<a name="([\w-]+)"></a>', text))  # those a page sets itself
     for slug in slugs:
         anchors.add(f"{slug}-{seen[slug]}" if seen[slug] else slug)
         seen[slug] += 1
