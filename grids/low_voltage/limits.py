@@ -8,12 +8,11 @@ import numpy as np
 
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.low_voltage.three_phase import Feeder, PortState
+from tandem_sim.grids.tolerances import LV_LIMIT_TOLERANCE_PU
 from tandem_sim.grids.types import ComplexArray, FloatArray, IntArray
 
 LOW, HIGH, CURRENT = 0, 1, 2
 CHUNK = 256
-BROKEN_PU = 1e-7
-"""A limit exceeded by less is kept (p.u. of voltage or of rated current)."""
 IMPORT, EXPORT = 1.0, -1.0
 
 
@@ -150,7 +149,7 @@ def idle_kept(feeder: Feeder, band: Band) -> None:
             "Lower static generators, storages, motors or wards",
         )
     vm = np.abs(state.voltage)
-    if np.maximum(band.low_pu - vm, vm - band.high_pu).max() > BROKEN_PU:
+    if np.maximum(band.low_pu - vm, vm - band.high_pu).max() > LV_LIMIT_TOLERANCE_PU:
         raise InputError(
             feeder.name,
             "voltage",
@@ -159,7 +158,7 @@ def idle_kept(feeder: Feeder, band: Band) -> None:
             "Change the voltage of the source, or the band",
         )
     loading = np.abs(feeder.section_current(state.current))[0] / feeder.section_limit[:, None]
-    if loading.max(initial=0.0) > band.loading + BROKEN_PU:
+    if loading.max(initial=0.0) > band.loading + LV_LIMIT_TOLERANCE_PU:
         section = int(loading.max(axis=1).argmax())
         raise InputError(
             feeder.name,

@@ -18,7 +18,6 @@ from scipy.optimize import linprog
 
 from tandem_sim.grids.choices import Points, Rule
 from tandem_sim.grids.low_voltage.limits import (
-    BROKEN_PU,
     EXPORT,
     IMPORT,
     Band,
@@ -33,11 +32,10 @@ from tandem_sim.grids.low_voltage.limits import (
     name_of,
 )
 from tandem_sim.grids.low_voltage.three_phase import Feeder
+from tandem_sim.grids.tolerances import ENVELOPE_CONVERGED_KW, ENVELOPE_CONVERGED_PU, LV_LIMIT_TOLERANCE_PU
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 
 MOST_ROUNDS = 40
-SETTLED_KW = 1e-3
-SETTLED_PU = 1e-5
 TANGENTS = np.geomspace(0.01, 1.0, 12)
 """Shares of the connection at which the logarithm of proportional fairness is always touched."""
 
@@ -93,7 +91,7 @@ def guaranteed(
         goal = float(x.sum())
         if fixed.all():
             break
-        if abs(goal - last) < SETTLED_KW * u and (value - slack).max() < SETTLED_PU:
+        if abs(goal - last) < ENVELOPE_CONVERGED_KW * u and (value - slack).max() < ENVELOPE_CONVERGED_PU:
             break
         found, shares = _problem(matrix, slack - value + matrix @ x, most, fixed, rule, (x, step))
         rounds, x, step, last = rounds + 1, found, 0.7 * step, goal
@@ -104,7 +102,7 @@ def guaranteed(
         binding=tuple(_why(feeder, rows, shares, whole, most, fixed)),
         rounds=rounds,
         shrunk=factor,
-        relaxed=tuple(name_of(feeder, rows, int(k)) for k in np.flatnonzero(slack > BROKEN_PU)),
+        relaxed=tuple(name_of(feeder, rows, int(k)) for k in np.flatnonzero(slack > LV_LIMIT_TOLERANCE_PU)),
     )
 
 
@@ -219,12 +217,12 @@ def _shrunk(
         value, _ = figures(feeder, rows, band, corners(rows, harmful(feeder, rows, band, scaled), scaled))
         return float((value - slack).max(initial=-np.inf))
 
-    if excess(1.0) <= BROKEN_PU:
+    if excess(1.0) <= LV_LIMIT_TOLERANCE_PU:
         return x, 1.0
     low, high = 0.0, 1.0
     for _ in range(20):
         middle = 0.5 * (low + high)
-        low, high = (middle, high) if excess(middle) <= BROKEN_PU else (low, middle)
+        low, high = (middle, high) if excess(middle) <= LV_LIMIT_TOLERANCE_PU else (low, middle)
     return np.where(fixed, x, low * x), low
 
 

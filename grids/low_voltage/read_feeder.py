@@ -18,15 +18,10 @@ from tandem_sim.grids.low_voltage.sequences import Sequence, negative, positive,
 from tandem_sim.grids.low_voltage.three_phase import PHASES, SEQUENCES, Feeder, User
 from tandem_sim.grids.network.contents import live_rows
 from tandem_sim.grids.network.network import Network
+from tandem_sim.grids.tolerances import EQUAL_CURRENT_SHARE, NEGLIGIBLE_CURRENT_SHARE, ZERO_RATING_PU
 from tandem_sim.grids.types import ComplexArray, FloatArray, IntArray
 
 BASE_MVA = 1.0
-CARRIED = 1e-3
-"""A branch that carries less than this share of any port's current is no section."""
-ALIKE = 1e-5
-"""Sections are one where shares differ by no more, and currents without load by no more of the rating."""
-NO_RATING = 1e-9
-"""p.u. of `BASE_MVA`: a rating up to this lets nothing through, and no share of it can be reckoned with."""
 USERS = ("load", "asymmetric_load")
 UNITS = ("sgen", "asymmetric_sgen", "storage")
 BEHIND = "behind the connections of users"
@@ -200,10 +195,10 @@ def _sections(
     for e, label in enumerate(b.label):
         for end, limits in enumerate(rated):
             share = turn.T @ np.array([into[e, end] for into in by_sequence])  # (F, P + Q)
-            carried = np.abs(share) > CARRIED
+            carried = np.abs(share) > NEGLIGIBLE_CURRENT_SHARE
             if not np.isfinite(limits[e]) or not carried.any():
                 continue
-            if limits[e] <= NO_RATING:
+            if limits[e] <= ZERO_RATING_PU:
                 raise InputError(
                     network.name,
                     label,
@@ -211,7 +206,9 @@ def _sections(
                     "Give its rating, or leave it out where there is no limit",
                 )
             first = share[np.arange(f), carried.argmax(axis=1)]  # only sizes count: turn all alike
-            back = np.where(carried.any(axis=1), np.conj(first) / np.maximum(np.abs(first), CARRIED), 1.0)
+            back = np.where(
+                carried.any(axis=1), np.conj(first) / np.maximum(np.abs(first), NEGLIGIBLE_CURRENT_SHARE), 1.0
+            )
             found = (label, float(limits[e]), flow[e, end] * back, share * back[:, None])
             _keep_weakest(same.setdefault(carried.tobytes(), []), found)
     kept = [section for alike in same.values() for section in alike]
@@ -229,9 +226,9 @@ def _keep_weakest(
     new: tuple[str, float, ComplexArray, ComplexArray],
 ) -> None:
     for k, (_, limit, flow, share) in enumerate(kept):
-        if np.abs(share - new[3]).max() <= ALIKE and np.abs(flow - new[2]).max() <= ALIKE * min(
-            limit, new[1]
-        ):
+        if np.abs(share - new[3]).max() <= EQUAL_CURRENT_SHARE and np.abs(
+            flow - new[2]
+        ).max() <= EQUAL_CURRENT_SHARE * min(limit, new[1]):
             if new[1] < limit:
                 kept[k] = new
             return

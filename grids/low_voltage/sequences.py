@@ -21,11 +21,10 @@ from scipy.sparse.linalg import splu
 
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.network.network import Network
+from tandem_sim.grids.tolerances import ZERO_VK0_PERCENT
 from tandem_sim.grids.types import BoolArray, ComplexArray, IntArray
 
 IEC_VOLTAGE_FACTOR = 1.1  # of short-circuit powers, IEC 60909
-NONE_PERCENT = 1e-8
-"""A zero-sequence short-circuit voltage below stands for the positive one, as in pandapower."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,8 +220,8 @@ def _star(network: Network, label: str, row: Mapping[str, Any], lv_kv: float, bu
             "Give a Dyn transformer with zero-sequence data",
         )
     vkr, vk = _numbers(network, label, row, "vkr0_percent", "vk0_percent")
-    vkr = vkr if abs(vkr) > NONE_PERCENT else float(row["vkr_percent"])
-    vk = vk if abs(vk) > NONE_PERCENT else float(row["vk_percent"])
+    vkr = vkr if abs(vkr) > ZERO_VK0_PERCENT else float(row["vkr_percent"])
+    vk = vk if abs(vk) > ZERO_VK0_PERCENT else float(row["vk_percent"])
     ratio, r_by_x, part = _numbers(network, label, row, "mag0_percent", "mag0_rx", "si0_hv_partial")
     for column, value, fits in (("mag0_percent", ratio, ratio > 0), ("si0_hv_partial", part, 0 <= part <= 1)):
         if not fits:

@@ -14,6 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tandem_sim.grids.tolerances import (
+    LV_ADJOINT_CONVERGED_SHARE,
+    LV_VOLTAGE_ACCEPTED_PU,
+    LV_VOLTAGE_CONVERGED_PU,
+)
 from tandem_sim.grids.types import BoolArray, ComplexArray, FloatArray, IntArray
 
 PHASES = "abc"
@@ -21,9 +26,6 @@ _TURN = np.exp(2j * np.pi / 3)
 SEQUENCES: ComplexArray = np.array([[1, _TURN**2, _TURN], [1, _TURN, _TURN**2], [1, 1, 1]])
 """Phases a, b, c (columns) of a unit of positive, negative and zero sequence (rows)."""
 MOST_STEPS = 200
-SETTLED_PU = 1e-11
-SETTLED_ADJOINT = 1e-13
-"""Of the adjoint, as a share of the largest weight that a port's current has in its figure."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,9 @@ class Feeder:
                 after = self.source - (drawn / np.conj(voltage)) @ self.z_pu.T
                 change = np.abs(after - voltage).max(axis=1, initial=0.0)
             voltage = after
-            if not (change > SETTLED_PU).any():
+            if not (change > LV_VOLTAGE_CONVERGED_PU).any():
                 break
-        converged = np.isfinite(change) & (change <= 1e-6)
+        converged = np.isfinite(change) & (change <= LV_VOLTAGE_ACCEPTED_PU)
         voltage = np.asarray(np.where(converged[:, None], voltage, self.source), dtype=np.complex128)
         current = np.asarray(drawn / np.conj(voltage), dtype=np.complex128)
         users = len(self.port_user)
@@ -121,7 +123,9 @@ class Feeder:
         for _ in range(MOST_STEPS):
             with np.errstate(all="ignore"):
                 after = weight + np.conj(adjoint * back) @ self.z_pu
-                settled = np.abs(after - adjoint).max(axis=1, initial=0.0) <= SETTLED_ADJOINT * size
+                settled = (
+                    np.abs(after - adjoint).max(axis=1, initial=0.0) <= LV_ADJOINT_CONVERGED_SHARE * size
+                )
             adjoint = after
             if settled.all():
                 break

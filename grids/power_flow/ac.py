@@ -16,9 +16,9 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from tandem_sim.grids.network.network import BUS_TYPE, ISOLATED, Network
+from tandem_sim.grids.tolerances import POWER_FLOW_MISMATCH_PU
 from tandem_sim.grids.types import ComplexArray, FloatArray, IntArray
 
-TOLERANCE_PU = 1e-8  # Newton-Raphson mismatch, the default of pandapower (MVA over base)
 MAX_ITERATIONS = 20
 
 
@@ -67,14 +67,14 @@ class PowerFlow:
             nodes = np.flatnonzero(new != old)
             for node, load in zip(nodes.tolist(), new[nodes].tolist(), strict=True):
                 change(node, load)
-        voltage = self._model.ac_pf(self._start, MAX_ITERATIONS, SCALE * TOLERANCE_PU)
+        voltage = self._model.ac_pf(self._start, MAX_ITERATIONS, SCALE * POWER_FLOW_MISMATCH_PU)
         if voltage.shape[0] == 0:  # perhaps for the order of pivots that it keeps from the state before
             self._model.tell_solver_need_reset()
-            voltage = self._model.ac_pf(self._start, MAX_ITERATIONS, SCALE * TOLERANCE_PU)
+            voltage = self._model.ac_pf(self._start, MAX_ITERATIONS, SCALE * POWER_FLOW_MISMATCH_PU)
         if voltage.shape[0] == 0:  # once more from where the DC power flow is, as the reference starts
-            angles = self._model.dc_pf(self._start, 1, TOLERANCE_PU)
+            angles = self._model.dc_pf(self._start, 1, POWER_FLOW_MISMATCH_PU)
             if angles.shape[0]:
-                voltage = self._model.ac_pf(angles, MAX_ITERATIONS, SCALE * TOLERANCE_PU)
+                voltage = self._model.ac_pf(angles, MAX_ITERATIONS, SCALE * POWER_FLOW_MISMATCH_PU)
         if voltage.shape[0] == 0:
             return _diverged(self.network)
         return self._state(voltage, p_mw, q_mvar)

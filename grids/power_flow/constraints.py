@@ -11,10 +11,8 @@ from tandem_sim.grids.network.network import Network
 from tandem_sim.grids.power_flow.ac import AcState
 from tandem_sim.grids.power_flow.dc import DcModel
 from tandem_sim.grids.power_flow.lindistflow import LinDistFlow
+from tandem_sim.grids.tolerances import LIMIT_TOLERANCE_SHARE
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
-
-RELATIVE_TOLERANCE = 1e-6
-"""A limit counts as broken when it is exceeded by more than this share of itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,12 +164,12 @@ class GridConstraints:
         flow, and infinite where the rating is zero.
         """
         over = np.maximum(self.flow_mw - self.flow_max_mw, self.flow_min_mw - self.flow_mw)
-        lines = over > RELATIVE_TOLERANCE * np.maximum(self.limit_mw, 1e-9)
+        lines = over > LIMIT_TOLERANCE_SHARE * np.maximum(self.limit_mw, 1e-9)
         with np.errstate(divide="ignore", invalid="ignore"):
             depth = over / self.limit_mw
             full = (self.limit_mw <= 0.0) & np.isfinite(self.rating_mva)  # reactive flow alone fills it
             apparent = np.hypot(self.flow_mw, self.q_mvar) / self.rating_mva - 1.0
-        lines |= full & (apparent > RELATIVE_TOLERANCE)
+        lines |= full & (apparent > LIMIT_TOLERANCE_SHARE)
         depth = np.where(full, apparent, depth)
         worst = float(100.0 * depth[lines].max()) if lines.any() else 0.0
         buses, voltage = voltage_violations(
@@ -194,7 +192,7 @@ def voltage_violations(
     """
     below = np.where(vm_min_pu > 0.0, 1.0 - vm_pu / np.maximum(vm_min_pu, 1e-9), -1.0)
     distance = np.maximum(below, vm_pu / vm_max_pu - 1.0)
-    broken = distance > RELATIVE_TOLERANCE
+    broken = distance > LIMIT_TOLERANCE_SHARE
     return int(buses[broken].sum()), float(100.0 * distance[broken].max()) if broken.any() else 0.0
 
 
@@ -211,7 +209,7 @@ def ac_violations(state: AcState, rows: GridConstraints) -> Violations:
 
 def overloads(state: AcState) -> tuple[int, float]:
     """Branches over 100 % of their current rating, and the worst excess in percent of it."""
-    over = state.loading_percent > 100.0 * (1.0 + RELATIVE_TOLERANCE)
+    over = state.loading_percent > 100.0 * (1.0 + LIMIT_TOLERANCE_SHARE)
     return int(over.sum()), float(state.loading_percent[over].max() - 100.0) if over.any() else 0.0
 
 

@@ -19,12 +19,11 @@ from scipy.linalg import lu_factor, lu_solve
 
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.network.network import Network
+from tandem_sim.grids.tolerances import SET_POINT_TOLERANCE_PU2
 from tandem_sim.grids.types import BoolArray, ComplexArray, FloatArray, IntArray
 
 MOST_CROSS_FLOW = 0.05
 """Share of the reactive flow that may turn up as active flow in one of several parallel branches."""
-HELD_PU2 = 1e-9
-"""A squared voltage within this of its set-point is held."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +157,11 @@ def _held_mvar(network: Network, effect: FloatArray, w_pu2: FloatArray) -> Float
             free &= ~beyond
             continue
         short = missing - effect @ q  # above zero: the voltage is too low
-        wrong = ~free & (low < high) & np.where(q >= high, short < -HELD_PU2, short > HELD_PU2)
+        wrong = (
+            ~free
+            & (low < high)
+            & np.where(q >= high, short < -SET_POINT_TOLERANCE_PU2, short > SET_POINT_TOLERANCE_PU2)
+        )
         if not wrong.any():
             return q
         free[np.argmax(np.where(wrong, np.abs(short), -1.0))] = True

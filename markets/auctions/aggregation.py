@@ -14,6 +14,12 @@ import numpy as np
 
 from tandem_sim.grids.power_flow.constraints import GridConstraints, transmission_constraints
 from tandem_sim.grids.power_flow.dc import TransmissionGrid
+from tandem_sim.grids.tolerances import (
+    CHANGE_TOLERANCE_MW,
+    EQUAL_COST_SHARE,
+    NEGLIGIBLE_MW,
+    SOLVER_SLACK_MW_OR_PU2,
+)
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.choices import Kind, Pricing
 from tandem_sim.markets.clearing.auction import Cleared, Status, clear
@@ -25,11 +31,8 @@ from tandem_sim.markets.clearing.warm_start import WarmProblem
 from tandem_sim.markets.coordination.block import TSO, Block, View, Written
 from tandem_sim.markets.coordination.state import area_state, expected_mw, unsold_mw
 from tandem_sim.markets.orders.bids import Bids
-from tandem_sim.markets.tolerances import MISSED_MW, NOTHING_MW
 
 DEFAULT_STEP_MW = 0.5
-SOLVER_SLACK = 1e-7  # beyond a state that a solver has reached only within its tolerance
-SAME_EUR = 1e-9  # relative: a chord and a tangent that meet the function
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,10 @@ class AreaProblem:
         reached = rows.after(self._bids.injection_mw(best.quantity_mw, rows.flow_matrix.shape[1])).relaxed()
         return replace(
             rows,
-            relief_up_mw=reached.relief_up_mw + SOLVER_SLACK,
-            relief_down_mw=reached.relief_down_mw + SOLVER_SLACK,
-            w_min_pu2=reached.w_min_pu2 - SOLVER_SLACK,
-            w_max_pu2=reached.w_max_pu2 + SOLVER_SLACK,
+            relief_up_mw=reached.relief_up_mw + SOLVER_SLACK_MW_OR_PU2,
+            relief_down_mw=reached.relief_down_mw + SOLVER_SLACK_MW_OR_PU2,
+            w_min_pu2=reached.w_min_pu2 - SOLVER_SLACK_MW_OR_PU2,
+            w_max_pu2=reached.w_max_pu2 + SOLVER_SLACK_MW_OR_PU2,
         )
 
     def cost(self, change_mw: float) -> tuple[float, float]:
@@ -104,7 +107,7 @@ class AreaProblem:
             sign=self._sign,
             need_mw=self.within(change_mw),
             rows=auction_constraints(self._rows, self._columns, self._available, hard=True),
-            imbalance_bound_mw=MISSED_MW,
+            imbalance_bound_mw=CHANGE_TOLERANCE_MW,
         )
         return answer.require("translation of an aggregated bid")
 
@@ -125,18 +128,18 @@ def exact_points(area: AreaProblem) -> ResidualSupply:
     Every solve either proves a segment or finds a new slope: there are about twice as many as segments.
     """
     low, high = area.range_mw
-    if high - low < NOTHING_MW:
+    if high - low < NEGLIGIBLE_MW:
         return ResidualSupply(np.array([low]), np.array([area.cost(low)[0]]))
     found = {low: area.cost(low), high: area.cost(high)}
     pending = [(low, high)]
     while pending:
         a, b = pending.pop()
-        if b - a < 1e3 * NOTHING_MW:
+        if b - a < 1e3 * NEGLIGIBLE_MW:
             continue
         middle = _meeting(a, found[a], b, found[b])
         cost, slope = area.cost(middle)
         chord = found[a][0] + (found[b][0] - found[a][0]) * (middle - a) / (b - a)
-        scale = SAME_EUR * max(1.0, abs(cost))
+        scale = EQUAL_COST_SHARE * max(1.0, abs(cost))
         if chord - cost <= scale:
             continue  # the chord is the function: one segment
         found[middle] = (cost, slope)

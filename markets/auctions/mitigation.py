@@ -12,14 +12,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from tandem_sim.grids.tolerances import PENALTY_RISE_EUR_PER_H
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.auctions.local_and_tso import clear_area
 from tandem_sim.markets.coordination.block import Block, Values, View, Written
 from tandem_sim.markets.coordination.state import unsold_mw
 from tandem_sim.markets.orders.bids import UP, Bids
-
-WORSE_EUR_PER_H = 1e-3
-"""Penalties that rise by more show that limits could not be kept without a seller."""
 
 
 def pivotal_sellers(own: Values, suspects: list[str]) -> list[str]:
@@ -34,7 +32,7 @@ def pivotal_sellers(own: Values, suspects: list[str]) -> list[str]:
     return [
         seller
         for seller in suspects
-        if penalty(np.where(bids.provider == seller, 0.0, available)) > least + WORSE_EUR_PER_H
+        if penalty(np.where(bids.provider == seller, 0.0, available)) > least + PENALTY_RISE_EUR_PER_H
     ]
 
 

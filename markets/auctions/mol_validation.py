@@ -11,7 +11,15 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from tandem_sim.grids.power_flow.constraints import RELATIVE_TOLERANCE, GridConstraints
+from tandem_sim.grids.power_flow.constraints import (
+    GridConstraints,
+)
+from tandem_sim.grids.tolerances import (
+    EQUAL_MW,
+    LIMIT_TOLERANCE_SHARE,
+    MOL_FLOW_MARGIN_SHARE,
+    MOL_VOLTAGE_MARGIN_PU2,
+)
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.auctions.local_and_tso import clear_system
 from tandem_sim.markets.coordination.block import TSO, Block, Repeat, Values, View, Written
@@ -23,11 +31,6 @@ PowerFlowRows = Callable[[FloatArray], GridConstraints | None]
 """Rows of an area around its power flow after a change of injections (N,) in MW; None without a solution."""
 
 MAX_ROUNDS = 6
-SAME_MW = 1e-6
-MARGIN = 1e-3
-"""Share of a flow limit kept free when bounds are lowered, so that the power flow accepts them."""
-MARGIN_PU2 = 2e-4
-"""The same on squared voltages, p.u.**2."""
 
 
 def build_mol() -> Block:
@@ -64,7 +67,10 @@ def validate_mol() -> Block:
         state = flow(sold + at_call)
         safe = state is not None and _safe(state, base)
         around = base if state is None else state.after(-at_call)
-        rows, offers = around.tightened(MARGIN, MARGIN_PU2).relaxed(), view.own["offers"]
+        rows, offers = (
+            around.tightened(MOL_FLOW_MARGIN_SHARE, MOL_VOLTAGE_MARGIN_PU2).relaxed(),
+            view.own["offers"],
+        )
         alone = [
             rows.after(bids.injection_mw(np.where(bids.direction == d, called, 0.0), n_nodes))
             for d in (UP, DOWN)
@@ -72,7 +78,7 @@ def validate_mol() -> Block:
         kept = called
         if not safe or not all(_safe(one, rows) for one in alone):
             kept = envelope_mw(rows, bids, np.minimum(called, offers))
-        if not safe and np.allclose(kept, called, atol=SAME_MW):
+        if not safe and np.allclose(kept, called, atol=EQUAL_MW):
             bounds = 0.5 * called  # the linear model sees nothing where the power flow does: go by that alone
         else:
             bounds = validated_mw(rows, bids, offers, kept)
@@ -101,14 +107,14 @@ def validated_mw(rows: GridConstraints, bids: Bids, offers: FloatArray, kept: Fl
 
 def _safe(state: GridConstraints, base: GridConstraints) -> bool:
     """Whether a state keeps every limit; where `base` breaks one, it may be no worse but for the margin."""
-    slack = RELATIVE_TOLERANCE * np.maximum(state.limit_mw, 1.0)
-    spare = MARGIN * np.maximum(base.limit_mw, 1.0)
+    slack = LIMIT_TOLERANCE_SHARE * np.maximum(state.limit_mw, 1.0)
+    spare = MOL_FLOW_MARGIN_SHARE * np.maximum(base.limit_mw, 1.0)
     top, bottom = state.flow_max_mw + slack, state.flow_min_mw - slack
     top = np.where(base.flow_mw > base.flow_max_mw, np.maximum(top, base.flow_mw + spare), top)
     bottom = np.where(base.flow_mw < base.flow_min_mw, np.minimum(bottom, base.flow_mw - spare), bottom)
-    high, low = base.w_max_pu2 + RELATIVE_TOLERANCE, base.w_min_pu2 - RELATIVE_TOLERANCE
-    high = np.where(base.w_pu2 > base.w_max_pu2, base.w_pu2 + MARGIN_PU2, high)
-    low = np.where(base.w_pu2 < base.w_min_pu2, base.w_pu2 - MARGIN_PU2, low)
+    high, low = base.w_max_pu2 + LIMIT_TOLERANCE_SHARE, base.w_min_pu2 - LIMIT_TOLERANCE_SHARE
+    high = np.where(base.w_pu2 > base.w_max_pu2, base.w_pu2 + MOL_VOLTAGE_MARGIN_PU2, high)
+    low = np.where(base.w_pu2 < base.w_min_pu2, base.w_pu2 - MOL_VOLTAGE_MARGIN_PU2, low)
     flows = (state.flow_mw <= top) & (state.flow_mw >= bottom)
     voltages = (state.w_pu2 <= high) & (state.w_pu2 >= low)
     return bool(flows.all() and voltages.all())

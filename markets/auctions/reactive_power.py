@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tandem_sim.grids.power_flow.constraints import GridConstraints
+from tandem_sim.grids.tolerances import VOLTAGE_ROUNDING_PU2
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.choices import EnvelopeCheck
 from tandem_sim.markets.clearing.auction import clear
@@ -24,8 +25,6 @@ from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.markets.orders.penalties import voltage_eur_per_h_pu2
 
 VOLTAGE_MARKET = "voltage_market"
-ROUNDING_PU2 = 1e-7
-"""As close to a limit as the solver brings a squared voltage: nothing for the next market to mend."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +69,7 @@ def voltage_market(check: EnvelopeCheck = "none") -> Block:
 def _settled(rows: GridConstraints) -> GridConstraints:
     """Voltages that miss their band by rounding stand at its edge."""
     inside = np.clip(rows.w_pu2, rows.w_min_pu2, rows.w_max_pu2)
-    near = np.abs(rows.w_pu2 - inside) <= ROUNDING_PU2
+    near = np.abs(rows.w_pu2 - inside) <= VOLTAGE_ROUNDING_PU2
     return replace(rows, w_pu2=np.where(near, inside, rows.w_pu2))
 
 

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from itertools import combinations
 from math import factorial
 
+from tandem_sim.grids.tolerances import CANCELLED_CHARGES_SHARE
 from tandem_sim.markets.auctions.local_and_tso import clear_system
 from tandem_sim.markets.clearing.auction import Cleared
 from tandem_sim.markets.coordination.block import TSO, Values
 from tandem_sim.markets.coordination.state import expected_mw, offered_mw, unsold_mw
 
-CANCELLED = 1e-3
-"""Charges whose sum is less than this share of their sizes cancel out."""
 MOST_OPERATORS = 8
 """The Shapley value needs a market for each of ``2**n`` coalitions."""
 
@@ -29,7 +28,10 @@ def by_duals(answer: Cleared, need_mw: float) -> dict[str, float]:
     served = need_mw - answer.short_mw + answer.long_mw
     charge[TSO] = charge.get(TSO, 0.0) + answer.price_eur_per_mwh * served
     total = sum(charge.values())
-    if abs(total) <= CANCELLED * sum(abs(c) for c in charge.values()) or total * answer.cost_eur_per_h < 0.0:
+    if (
+        abs(total) <= CANCELLED_CHARGES_SHARE * sum(abs(c) for c in charge.values())
+        or total * answer.cost_eur_per_h < 0.0
+    ):
         return {}
     return {operator: answer.cost_eur_per_h * c / total for operator, c in charge.items()}
 

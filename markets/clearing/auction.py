@@ -19,6 +19,7 @@ import numpy as np
 from scipy import sparse
 
 from tandem_sim.grids.errors import ClearingError
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray, IntArray
 from tandem_sim.markets.clearing.constraints import AuctionConstraints
 from tandem_sim.markets.clearing.merit_order import (
@@ -31,7 +32,6 @@ from tandem_sim.markets.clearing.merit_order import (
 from tandem_sim.markets.clearing.optimum import Optimum
 from tandem_sim.markets.clearing.solvers import solve
 from tandem_sim.markets.orders.penalties import unserved_eur_per_mwh
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 FEW_ROWS = 8
 """Programmes with more rows than this are solved with those first that matter."""
@@ -266,8 +266,8 @@ def _solved(
 
 def _whole(x: FloatArray, available: FloatArray | float = np.inf) -> FloatArray:
     """Quantities without what is nothing: none of a bid, or all of it."""
-    x = np.where(x <= NOTHING_MW, 0.0, x)
-    return np.where(x >= available - NOTHING_MW, available, x)
+    x = np.where(x <= NEGLIGIBLE_MW, 0.0, x)
+    return np.where(x >= available - NEGLIGIBLE_MW, available, x)
 
 
 def _equalities(

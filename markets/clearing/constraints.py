@@ -7,11 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tandem_sim.grids.power_flow.constraints import GridConstraints
+from tandem_sim.grids.tolerances import ROW_TOLERANCE_MW_OR_PU2
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 from tandem_sim.markets.orders.penalties import overload_eur_per_mwh, voltage_eur_per_h_pu2
-
-TOLERANCE = 1e-9
-"""MW, or p.u.**2, by which a row counts as kept all the same: a hundredth of what the solver allows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +66,9 @@ class AuctionConstraints:
     def broken(self, x: FloatArray) -> BoolArray:
         """Which rows `x` (n,) breaks above and below, (2, m); rows of nan are broken."""
         state = self.base + self.matrix @ x
-        return ~np.stack([state <= self.high + TOLERANCE, state >= self.low - TOLERANCE])
+        return ~np.stack(
+            [state <= self.high + ROW_TOLERANCE_MW_OR_PU2, state >= self.low - ROW_TOLERANCE_MW_OR_PU2]
+        )
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tandem_sim.grids.tolerances import EQUAL_PRICE_TRADE_EUR_PER_MWH, NEGLIGIBLE_MW, TIE_STEP_EUR_PER_MWH
 from tandem_sim.grids.types import BoolArray, FloatArray
 from tandem_sim.markets.clearing.constraints import AuctionConstraints
-from tandem_sim.markets.tolerances import NOTHING_MW
-
-TIE_STEP_EUR_PER_MWH = 1e-6
-IDLE_EUR_PER_MWH = 1e-7
-"""What a bid costs more in the ordering if it could trade with one at its own price: nobody gains by that."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +70,7 @@ def fill_balance(
     net = np.cumsum(np.append(0.0, up)) - np.cumsum(np.append(0.0, down[::-1]))[::-1]
     distance = np.abs(net - need_mw)
     merit = np.concatenate([[-np.inf], price[order], [np.inf]])  # of bid k - 1 at k
-    if (distance <= NOTHING_MW).any():
+    if (distance <= NEGLIGIBLE_MW).any():
         k = int(distance.argmin())
         taken = np.where(np.arange(len(order)) < k, up, down)
         if merit[k] == merit[k + 1]:
@@ -151,7 +147,7 @@ def fill_nested(
         inside = by_cost[members[by_cost]]
         wanted = x[inside]
         left_mw = room_mw - (np.cumsum(wanted) - wanted)
-        x[inside] = np.clip(np.where(left_mw > NOTHING_MW, left_mw, 0.0), 0.0, wanted)
+        x[inside] = np.clip(np.where(left_mw > NEGLIGIBLE_MW, left_mw, 0.0), 0.0, wanted)
     if not all(part.pick(~sums).strictly_kept(x) for part, sums in parts):
         return None
     return Filled(x)
@@ -220,4 +216,4 @@ def _idle_trades(cost: FloatArray, sign: FloatArray | None) -> FloatArray:
     if price[up].min(initial=np.inf) > price[down].max(initial=-np.inf):
         return np.zeros(len(cost))
     both = (up & np.isin(price, price[down])) | (down & np.isin(price, price[up]))
-    return np.where(both, IDLE_EUR_PER_MWH, 0.0)
+    return np.where(both, EQUAL_PRICE_TRADE_EUR_PER_MWH, 0.0)

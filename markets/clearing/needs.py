@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.markets.clearing.auction import Cleared
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,6 @@ class Clearing:
 def left_of(answer: Cleared, need_mw: float, served_mw: float) -> Cleared:
     """An answer that leaves unserved what it does not serve of a need (MW, injection wanted)."""
     left = need_mw - served_mw
-    if abs(left) <= NOTHING_MW:
+    if abs(left) <= NEGLIGIBLE_MW:
         left = 0.0
     return replace(answer, short_mw=max(left, 0.0), long_mw=max(-left, 0.0))

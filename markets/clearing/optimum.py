@@ -33,10 +33,10 @@ import numpy as np
 from scipy import sparse
 
 from tandem_sim.grids.errors import ClearingError
+from tandem_sim.grids.tolerances import AT_LIMIT_MW_OR_PU2, BEYOND_LIMIT_MW_OR_PU2, NEGLIGIBLE_MW
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 from tandem_sim.markets.clearing.constraints import AuctionConstraints
 from tandem_sim.markets.clearing.solvers import solve
-from tandem_sim.markets.tolerances import BROKEN, NOTHING_MW, ON_LIMIT
 
 NO_DUALS = (
     "no prices go with what the solver found, so it is no optimum: sensitivities, limits or prices differ "
@@ -82,7 +82,7 @@ class Optimum:
             return float("nan")
         low, high = self.price_interval
         need = self.need_mw if self.wanted_mw is None else self.wanted_mw
-        if not self._both_called and abs(need) > NOTHING_MW:
+        if not self._both_called and abs(need) > NEGLIGIBLE_MW:
             end = low if need > 0.0 else high
             if np.isfinite(end):
                 return end
@@ -101,7 +101,7 @@ class Optimum:
 
     @property
     def _both_called(self) -> bool:
-        called = self.quantity_mw > NOTHING_MW
+        called = self.quantity_mw > NEGLIGIBLE_MW
         sign = self.sign if self.sign is not None else np.zeros(len(called))
         return bool((called & (sign > 0.0)).any() and (called & (sign < 0.0)).any())
 
@@ -157,9 +157,9 @@ class _Sides:
         for part in at.rows:
             state = part.base + part.matrix @ at.quantity_mw
             for side, over in ((1.0, state - part.high), (-1.0, part.low - state)):
-                on = np.flatnonzero(over >= -ON_LIMIT)
+                on = np.flatnonzero(over >= -AT_LIMIT_MW_OR_PU2)
                 effects.append(side * part.matrix[on])
-                beyond = over[on] > BROKEN
+                beyond = over[on] > BEYOND_LIMIT_MW_OR_PU2
                 least.extend(np.where(beyond & np.isfinite(part.penalty), part.penalty, 0.0).tolist())
                 most.extend([part.penalty] * len(on))
                 owner.extend([part.owner] * len(on))
@@ -206,7 +206,7 @@ class _Sides:
         price = sign * np.concatenate([cost, np.full(2, at.imbalance_price)])
         x = np.concatenate([at.quantity_mw, [at.short_mw, at.long_mw]])
         most = np.concatenate([at.available, np.full(2, bound)])
-        some, left = x > NOTHING_MW, x < most - NOTHING_MW
+        some, left = x > NEGLIGIBLE_MW, x < most - NEGLIGIBLE_MW
         free = np.concatenate([at.free, [True, True]])
         some, left = some & free, left & free
         up = sign > 0.0
@@ -223,7 +223,7 @@ class _Sides:
         at = self.at
         balance = at.sign is not None
         x, most = at.quantity_mw, at.available
-        some, left = x > NOTHING_MW, x < most - NOTHING_MW
+        some, left = x > NEGLIGIBLE_MW, x < most - NEGLIGIBLE_MW
         some, left = some & at.free, left & at.free
         columns = -self.effect.T
         if at.sign is not None:
@@ -244,13 +244,13 @@ class _Sides:
     def _imbalance_bounds(self) -> tuple[float, float]:
         """What imbalance, two more bids at its price, leaves of the prices of the balance."""
         at, low, high = self.at, -np.inf, np.inf
-        most = at.imbalance_bound_mw - NOTHING_MW
+        most = at.imbalance_bound_mw - NEGLIGIBLE_MW
         if at.short_mw < most:
             high = at.imbalance_price
-        if at.short_mw > NOTHING_MW:
+        if at.short_mw > NEGLIGIBLE_MW:
             low = at.imbalance_price
         if at.long_mw < most:
             low = max(low, -at.imbalance_price)
-        if at.long_mw > NOTHING_MW:
+        if at.long_mw > NEGLIGIBLE_MW:
             high = min(high, -at.imbalance_price)
         return low, high

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.clearing.auction import Cleared, clear
 from tandem_sim.markets.clearing.constraints import AuctionConstraints
 from tandem_sim.markets.clearing.optimum import Optimum
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 BALANCING, CONGESTION, VOLTAGE = "balancing", "congestion", "voltage"
 
@@ -69,7 +69,7 @@ def purposes_of(answer: Cleared, unlimited_need_mw: float | None = None) -> Purp
     if at is None:
         return Purposes.to_balance(x)
     need = at.need_mw if unlimited_need_mw is None else unlimited_need_mw
-    if not at.limits_bind and abs(need - at.need_mw) <= NOTHING_MW:
+    if not at.limits_bind and abs(need - at.need_mw) <= NEGLIGIBLE_MW:
         return Purposes.to_balance(x)
     unlimited = _cleared_anew(at, need, ()).quantity_mw
     balancing, none = np.minimum(x, unlimited), np.zeros(len(x))

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tandem_sim.grids.errors import DoubleSaleError
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.clearing.needs import Clearing
 from tandem_sim.markets.clearing.pricing import Sale
 from tandem_sim.markets.clearing.purposes import Purposes
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 
 @dataclass(kw_only=True)
@@ -38,7 +38,7 @@ class Ledger:
         """Book what one market bought of a book. A `DoubleSaleError` leaves the ledger as it was."""
         award_mw = sale.award_mw
         sold = self._sold[system] + award_mw
-        if (award_mw < -NOTHING_MW).any() or (sold > self.offered[system] + NOTHING_MW).any():
+        if (award_mw < -NEGLIGIBLE_MW).any() or (sold > self.offered[system] + NEGLIGIBLE_MW).any():
             worst = int(np.argmax(sold - self.offered[system]))
             raise DoubleSaleError(
                 f"market {market}, system {system}: bid {worst} would sell {sold[worst]} MW "
@@ -60,7 +60,7 @@ class Ledger:
     def cancel(self, system: str, market: str, refused_mw: FloatArray) -> None:
         """Take back (n,) MW of what a market was awarded, and its pay in proportion."""
         award = self.markets[market][system]
-        if (refused_mw < -NOTHING_MW).any() or (refused_mw > award + NOTHING_MW).any():
+        if (refused_mw < -NEGLIGIBLE_MW).any() or (refused_mw > award + NEGLIGIBLE_MW).any():
             raise ValueError(f"market {market}, system {system}: more is cancelled than was awarded")
         left = np.clip(award - refused_mw, 0.0, None)
         share = np.divide(left, award, out=np.zeros(len(award)), where=award > 0)
@@ -75,9 +75,9 @@ class Ledger:
 
     def lower(self, system: str, offered_mw: FloatArray) -> None:
         """Take lower offers (n,) MW of a book, none below what is sold."""
-        if (offered_mw > self.offered[system] + NOTHING_MW).any():
+        if (offered_mw > self.offered[system] + NEGLIGIBLE_MW).any():
             raise ValueError(f"system {system}: an offer cannot be raised after its book has closed")
-        if (offered_mw < self._sold[system] - NOTHING_MW).any():
+        if (offered_mw < self._sold[system] - NEGLIGIBLE_MW).any():
             raise ValueError(f"system {system}: an offer cannot be lowered below what is sold of it")
         self.offered[system] = offered_mw
 

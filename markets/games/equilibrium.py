@@ -12,9 +12,8 @@ from typing import Protocol
 import numpy as np
 
 from tandem_sim.grids.errors import NoEquilibriumError
+from tandem_sim.grids.tolerances import GAME_GAIN_EUR_PER_H
 from tandem_sim.grids.types import FloatArray
-
-EPSILON_EUR_PER_H = 1e-6
 
 Profile = tuple[int, ...]
 """The number of the move that each player makes."""
@@ -54,11 +53,13 @@ def best_response(game: Game, player: int, played: Profile) -> tuple[int, float]
         float(game.profits((*played[:player], move, *played[player + 1 :]))[player])
         for move in range(game.moves[player])
     ]
-    best = int(np.argmax(np.array(found) >= max(found) - EPSILON_EUR_PER_H))
+    best = int(np.argmax(np.array(found) >= max(found) - GAME_GAIN_EUR_PER_H))
     return best, found[best]
 
 
-def iterate(game: Game, start: Profile, most_rounds: int = 1000, epsilon: float = EPSILON_EUR_PER_H) -> Play:
+def iterate(
+    game: Game, start: Profile, most_rounds: int = 1000, epsilon: float = GAME_GAIN_EUR_PER_H
+) -> Play:
     """Let players answer one another in turn until a round changes nothing or a profile comes back.
 
     A player moves only if it gains more than `epsilon` EUR/h. Raises `NoEquilibriumError` if neither an

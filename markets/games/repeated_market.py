@@ -10,6 +10,7 @@ import numpy as np
 
 from tandem_sim.grids.power_flow.constraints import GridConstraints, transmission_constraints
 from tandem_sim.grids.power_flow.operator_model import OperatorModel
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray, IntArray
 from tandem_sim.markets.cases.case import Area, Case, check_prices
 from tandem_sim.markets.cases.clear import (
@@ -31,7 +32,6 @@ from tandem_sim.markets.orders.penalties import (
     overload_eur_per_mwh,
     voltage_eur_per_h_pu2,
 )
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 SAME = ("bid_id", "node", "direction", "demand", "held_mw")
 """What of a bid its seller cannot choose."""
@@ -196,7 +196,7 @@ class CaseMarket:
                 if not np.isfinite(getattr(bids, name)).all():
                     raise ValueError(f"books of {system}: {name} must be finite numbers")
             over = bids.quantity_mw - own.quantity_mw
-            if (over > NOTHING_MW).any():
+            if (over > NEGLIGIBLE_MW).any():
                 k = int(np.argmax(over))
                 raise ValueError(
                     f"books of {system}: {bids.bid_id[k]} offers {bids.quantity_mw[k]:g} MW of "

@@ -14,6 +14,7 @@ import numpy as np
 
 from tandem_sim.grids.power_flow.ac import AcState
 from tandem_sim.grids.power_flow.ac_limits import AcLimits
+from tandem_sim.grids.tolerances import NEGLIGIBLE_EFFECT_SHARE, NEGLIGIBLE_RISE_SHARE
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 from tandem_sim.markets.clearing.constraints import AuctionConstraints
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
@@ -23,10 +24,6 @@ NEAR = 0.02
 off than this and what voltages differ by between both ways): other calls move them less."""
 WEAK = 0.1
 """Bids that move a limit by less a MW than this share of what the strongest does may go the other way too."""
-NOTHING = 1e-7
-"""Share of a limit: a bid that moves it by less is left where it is."""
-WORTH = 5e-5
-"""Share of a limit that another point must promise to make worse before it is tried."""
 CLIMBS = 5
 
 
@@ -151,9 +148,11 @@ def _next(climb: _Climb, share: FloatArray, slope: FloatArray, room: float) -> F
             between = climb.before + climb.gain / (climb.gain - back) * (share - climb.before)
             climb.before = None
             return np.asarray(between)
-    corner = np.where(slope > NOTHING, 1.0, np.where(slope < -NOTHING, 0.0, share))
+    corner = np.where(
+        slope > NEGLIGIBLE_EFFECT_SHARE, 1.0, np.where(slope < -NEGLIGIBLE_EFFECT_SHARE, 0.0, share)
+    )
     gain = float(slope @ (corner - share))
-    if gain <= max(WORTH, 0.5 * room):
+    if gain <= max(NEGLIGIBLE_RISE_SHARE, 0.5 * room):
         return None
     climb.before, climb.gain = share, gain
     return corner

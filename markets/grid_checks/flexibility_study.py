@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tandem_sim.grids.power_flow.constraints import (
-    RELATIVE_TOLERANCE,
     GridConstraints,
     distribution_constraints,
 )
 from tandem_sim.grids.power_flow.lindistflow import LinDistFlow
+from tandem_sim.grids.tolerances import LIMIT_TOLERANCE_SHARE
 from tandem_sim.grids.types import BoolArray, FloatArray
 from tandem_sim.markets.clearing.auction import clear
 from tandem_sim.markets.clearing.constraints import Columns, auction_constraints
@@ -98,7 +98,7 @@ def fitting(
         limits = auction_constraints(rows, columns, capacity[at], hard=True)
         answer = clear(-np.ones(len(at)), capacity[at], rows=limits)
         let_in = answer.require("network flexibility study").quantity_mw
-        fits[line, at] = let_in >= capacity[at] * (1.0 - RELATIVE_TOLERANCE)
+        fits[line, at] = let_in >= capacity[at] * (1.0 - LIMIT_TOLERANCE_SHARE)
     return fits
 
 

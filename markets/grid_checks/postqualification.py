@@ -9,13 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from tandem_sim.grids.power_flow.constraints import GridConstraints
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.clearing.auction import Cleared, Status, clear
 from tandem_sim.markets.clearing.constraints import Columns, auction_constraints
 from tandem_sim.markets.clearing.needs import Clearing
 from tandem_sim.markets.coordination.block import Block, View, Written
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 
 def post_qualify(market: str = "tso_market") -> Block:
@@ -31,7 +31,7 @@ def post_qualify(market: str = "tso_market") -> Block:
         rows: GridConstraints = view.own["grid"]
         before = rows.after(bids.injection_mw(local, rows.flow_matrix.shape[1])).relaxed()
         refused = award - standing_mw(before, bids, award)
-        refused[refused < NOTHING_MW] = 0.0
+        refused[refused < NEGLIGIBLE_MW] = 0.0
         up, down = (float(refused[bids.direction == d].sum()) for d in (UP, DOWN))
         cost = -float(bids.signed_price @ refused)
         answer = Cleared(

@@ -8,12 +8,19 @@ from dataclasses import replace
 import numpy as np
 
 from tandem_sim.grids.power_flow.ac_limits import AcLimits
-from tandem_sim.grids.power_flow.constraints import RELATIVE_TOLERANCE, GridConstraints
+from tandem_sim.grids.power_flow.constraints import (
+    GridConstraints,
+)
+from tandem_sim.grids.tolerances import (
+    AC_SEARCH_MARGIN_SHARE,
+    AC_WORSENING_SHARE,
+    LIMIT_TOLERANCE_SHARE,
+    ROW_TOLERANCE_MW_OR_PU2,
+)
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.choices import EnvelopeCheck, Method
 from tandem_sim.markets.clearing.auction import clear
 from tandem_sim.markets.clearing.constraints import (
-    TOLERANCE,
     AuctionConstraints,
     Columns,
     auction_constraints,
@@ -24,12 +31,6 @@ from tandem_sim.markets.grid_checks.ac_worst import worst
 from tandem_sim.markets.grid_checks.flexibility_study import Zones
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 
-GRACE = 5e-4
-"""Share of an AC limit by which a base without room may be made worse: else no MW could be called at all, for
-every call moves the voltage that a current depends on."""
-SPARE = 1e-4
-"""Share of an AC limit that is left for what the search for the worst may miss; twice of it by cuts, so that
-they come to an end."""
 ROUNDS = 12
 """Programmes solved with one more set of cuts each; after them all limits shrink in proportion."""
 
@@ -131,7 +132,7 @@ def disqualified_mw(rows: GridConstraints, bids: Bids, offered_mw: FloatArray) -
         w = np.cumsum(rows.voltage_matrix[:, bids.node[side]] * activated, axis=1)
         flow += rows.flow_mw[:, None]
         w += rows.w_pu2[:, None]
-        slack = 1.0 + RELATIVE_TOLERANCE
+        slack = 1.0 + LIMIT_TOLERANCE_SHARE
         safe = (flow <= rows.flow_max_mw[:, None] * slack).all(axis=0)
         safe &= (flow >= rows.flow_min_mw[:, None] * slack).all(axis=0)
         safe &= (w <= rows.w_max_pu2[:, None] * slack).all(axis=0)
@@ -153,7 +154,7 @@ def _dropped(bids: Bids, limit_mw: FloatArray, held: Sequence[AuctionConstraints
         high, low = (np.concatenate([getattr(p, side) for p in held]) for side in ("high", "low"))
         over = np.maximum(state - high, low - state)
         row = int(over.argmax())
-        if over[row] <= TOLERANCE:
+        if over[row] <= ROW_TOLERANCE_MW_OR_PU2:
             break
         harm = np.abs(matrix[row] * limit)
         way = UP if harm[bids.direction == UP].sum() >= harm[bids.direction == DOWN].sum() else DOWN
@@ -174,7 +175,7 @@ def ac_qualified_mw(
     """What each bid may be called for (n,) in MW: as by `qualified_mw`, cut until the AC power flow agrees.
 
     For every activation within them, up and down together, no AC limit is exceeded; one that the base
-    exceeds, or is `GRACE` away from, by no more than `GRACE` beyond the base. `limits` and `rows` are those
+    exceeds, or is `AC_WORSENING_SHARE` away from, by no more than `AC_WORSENING_SHARE` beyond the base. `limits` and `rows` are those
     around the base. The worst activations are looked for (`tandem_sim.markets.grid_checks.ac_worst`), each
     limit they break becomes a cut of the programme, which is solved again with all cuts so far. Nothing is
     let through where the base has no AC solution.
@@ -184,20 +185,20 @@ def ac_qualified_mw(
     if not state.converged:
         return np.zeros(len(bids))
     base = limits.excess(state)
-    most, cuts, bound = np.maximum(base + GRACE, 0.0), list[AuctionConstraints](), offered_mw
+    most, cuts, bound = np.maximum(base + AC_WORSENING_SHARE, 0.0), list[AuctionConstraints](), offered_mw
     thorough = False
     while x.any():
         found = worst(limits, bids, x, most, thorough)
         if found is None:
             x = bound = _less(bids, x, method)
             continue
-        if (found.excess <= most[found.limit] - SPARE).all():
+        if (found.excess <= most[found.limit] - AC_SEARCH_MARGIN_SHARE).all():
             if thorough:
                 break
             thorough = True
             continue
         thorough = False
-        cuts.append(found.cuts(base, most - 2.0 * SPARE, x))
+        cuts.append(found.cuts(base, most - 2.0 * AC_SEARCH_MARGIN_SHARE, x))
         if method == "disqualify":
             kept = _dropped(bids, x, cuts[-1:])
             x = _less(bids, x, method) if (kept == x).all() else kept

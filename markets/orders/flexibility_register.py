@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.orders.bids import UP, Bids
 from tandem_sim.markets.orders.products import Service, implied_by, implying
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 SOLD_TWICE = "offered already in another book"
 """Reason with which an attempt to sell the same resource twice is refused."""
@@ -157,9 +157,9 @@ class FlexibilityRegister:
                 continue
             limit = unit.up_mw if direction == UP else unit.down_mw
             claimed = claims.get((unit.name, direction), 0.0)
-            if mw > limit * (1.0 + 1e-9) + NOTHING_MW:
+            if mw > limit * (1.0 + 1e-9) + NEGLIGIBLE_MW:
                 found.append(f"{mw:g} MW is more than the {limit:g} MW the unit is qualified for")
-            elif claimed + mw > limit * (1.0 + 1e-9) + NOTHING_MW:
+            elif claimed + mw > limit * (1.0 + 1e-9) + NEGLIGIBLE_MW:
                 found.append(SOLD_TWICE)
             else:
                 claims[unit.name, direction] = claimed + mw

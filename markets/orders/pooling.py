@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import BoolArray, FloatArray
 from tandem_sim.markets.choices import PooledBy
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 
 def in_pools(bids: Bids, offered_mw: FloatArray, minimum_mw: float, by: PooledBy = "provider") -> BoolArray:
@@ -28,5 +28,5 @@ def in_pools(bids: Bids, offered_mw: FloatArray, minimum_mw: float, by: PooledBy
     for direction in (UP, DOWN):
         side = (bids.direction == direction) & ~bids.demand
         size = np.bincount(owner[side], weights=offered_mw[side], minlength=int(owner.max(initial=-1)) + 1)
-        inside[side] = size[owner[side]] >= minimum_mw - NOTHING_MW
+        inside[side] = size[owner[side]] >= minimum_mw - NEGLIGIBLE_MW
     return inside

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 from tandem_sim.markets.clearing.auction import clear
 from tandem_sim.markets.orders.bids import DOWN, UP, StrArray
 from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister
 from tandem_sim.markets.orders.products import Service
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 _COLUMNS = ("provider", "system", "direction", "quantity_mw", "price", "forwarded")
 
@@ -146,16 +146,16 @@ def clear_capacity(
     for provider in np.unique(bids.provider):
         for direction in (UP, DOWN):
             pool = (bids.provider == provider) & (bids.direction == direction)
-            if available[pool].sum() < pool_minimum_mw - NOTHING_MW:
+            if available[pool].sum() < pool_minimum_mw - NEGLIGIBLE_MW:
                 available[pool] = 0.0
     for direction in (UP, DOWN):
         side = np.flatnonzero(bids.direction == direction)
         need = need_mw.get(direction, 0.0)
         within = min(need, float(available[side].sum()))
-        if within > NOTHING_MW:
+        if within > NEGLIGIBLE_MW:
             answer = clear(bids.price[side], available[side], np.ones(len(side)), within)
             award[side] = answer.require("capacity auction").quantity_mw
-        award[award < NOTHING_MW] = 0.0
+        award[award < NEGLIGIBLE_MW] = 0.0
         won = side[award[side] > 0]
         if marginal and len(won):
             paid[won] = bids.price[won].max()

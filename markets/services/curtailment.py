@@ -15,9 +15,8 @@ from scipy.optimize import linprog
 
 from tandem_sim.grids.low_voltage.limits import Band, broken_pu, figures, limits_of
 from tandem_sim.grids.low_voltage.three_phase import Feeder
+from tandem_sim.grids.tolerances import NEGLIGIBLE_TRADE_KW
 from tandem_sim.grids.types import FloatArray
-
-SMALL_KW = 1e-3
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,10 @@ def trade_curtailment(
     """
     u = len(import_kw)
     nothing = Trades(np.zeros(u), np.zeros(u))
-    if wanted_kw.max(initial=0.0) <= SMALL_KW or offered_kw.max(initial=0.0) <= SMALL_KW:
+    if (
+        wanted_kw.max(initial=0.0) <= NEGLIGIBLE_TRADE_KW
+        or offered_kw.max(initial=0.0) <= NEGLIGIBLE_TRADE_KW
+    ):
         return nothing
     rows = limits_of(feeder, np.abs(import_kw) + wanted_kw, band, (0.0,))
     points = np.broadcast_to(import_kw, (len(rows.kind), u))
@@ -67,7 +69,7 @@ def trade_curtailment(
         raise RuntimeError(f"trading of curtailment on {feeder.name}: {answer.message}")
     bought, sold = np.split(np.asarray(answer.x), 2)
     bought = _safe_share(feeder, band, import_kw - sold, bought, import_kw) * bought
-    if bought.max() <= SMALL_KW or value @ bought < cost @ sold:
+    if bought.max() <= NEGLIGIBLE_TRADE_KW or value @ bought < cost @ sold:
         return nothing
     return Trades(bought, sold)
 

@@ -10,11 +10,11 @@ from scipy import sparse
 from scipy.optimize import linprog
 
 from tandem_sim.grids.errors import ClearingError
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.clearing.auction import clear
 from tandem_sim.markets.clearing.merit_order import ordered_costs
 from tandem_sim.markets.orders.penalties import unserved_eur_per_mwh
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 EXCESS_SHARE = 0.1
 """What a MW beyond a ramp costs in the programme, as a share of what a MWh not served does."""
@@ -64,7 +64,7 @@ def schedule_units(supply: Supply, demand_mw: FloatArray, who: str) -> Schedules
     the solver finds no optimum.
     """
     alone = _one_by_one(supply, demand_mw, who)
-    if (np.abs(supply.moved_mw(alone.output_mw)) <= supply.ramp_mw + NOTHING_MW).all():
+    if (np.abs(supply.moved_mw(alone.output_mw)) <= supply.ramp_mw + NEGLIGIBLE_MW).all():
         return alone
     return _together(supply, demand_mw, who)
 
@@ -126,13 +126,13 @@ def _together(supply: Supply, demand_mw: FloatArray, who: str) -> Schedules:
 
     # Equal steps are served in their order; the price is that of the costs as they are, and of no penalty.
     x = solved(_in_order(supply.asked), supply.ramp_mw.ravel(), np.inf).x
-    beyond = np.where(x[n + 2 * isps :] > NOTHING_MW, x[n + 2 * isps :], 0.0)
-    priced = solved(supply.asked, supply.ramp_mw.ravel() + beyond, NOTHING_MW)
+    beyond = np.where(x[n + 2 * isps :] > NEGLIGIBLE_MW, x[n + 2 * isps :], 0.0)
+    priced = solved(supply.asked, supply.ramp_mw.ravel() + beyond, NEGLIGIBLE_MW)
     short = x[n : n + isps] - x[n + isps : n + 2 * isps]
     return Schedules(
         supply.least_mw + x[:n].reshape(units, steps, isps).sum(axis=1),
         np.array(priced.eqlin.marginals),
-        np.where(np.abs(short) > NOTHING_MW, short, 0.0),
+        np.where(np.abs(short) > NEGLIGIBLE_MW, short, 0.0),
         beyond.reshape(units, isps),
     )
 

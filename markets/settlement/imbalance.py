@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 Rule = Literal["single", "dual"]
 Alpha = Literal["none", "elia-2019", "elia-2020"]
@@ -72,7 +72,7 @@ def regulation_state(found: Regulation) -> int:
     0: nothing was called; 1 or -1: the balance delta was only up or only down, or crossed zero while it only
     rose or only fell; 2: it crossed zero and turned. Source: TenneT, imbalance pricing system.
     """
-    up, down = (found.delta_mw > NOTHING_MW).any(), (found.delta_mw < -NOTHING_MW).any()
+    up, down = (found.delta_mw > NEGLIGIBLE_MW).any(), (found.delta_mw < -NEGLIGIBLE_MW).any()
     if not up and not down:
         return 0
     if up != down:
@@ -95,7 +95,7 @@ def single_price(
     00:15: system long by 215 MW, alpha 1.46, marginal decremental price 28.67, long 27.21, short 28.67).
     """
     net = found.up_mw - found.down_mw
-    if abs(net) < NOTHING_MW:
+    if abs(net) < NEGLIGIBLE_MW:
         return ImbalancePrices(mid_price, mid_price)
     marginal = found.up_floor if net > 0 else found.down_cap
     worse = marginal + alpha if net > 0 else marginal - alpha

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tandem_sim.grids.tolerances import NEGLIGIBLE_EUR, NEGLIGIBLE_MW
 from tandem_sim.markets.auctions.reactive_power import ReactiveTrade
 from tandem_sim.markets.coordination.ledger import Ledger
 from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.markets.settlement.imbalance import ImbalancePrices
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 MAKE_WHOLE = "make-whole"
 PURCHASE = "purchase"
 PURCHASE_MAKE_WHOLE = "purchase make-whole"
-NOTHING_EUR = 1e-9
-"""A payment below this is rounding."""
 RESERVE = "afrr"
 """Layer of the automatic reserve, and the kind of payment for its energy."""
 FOR_ENERGY = ("activation", RESERVE, MAKE_WHOLE)
@@ -78,7 +76,7 @@ def activation_payments(
                 for provider, mine in bids.by_provider(called).items():
                     mwh = float(bids.direction[mine] @ award[mine]) * hours
                     lifted = float(extra[mine].sum()) * hours
-                    lifted = lifted if abs(lifted) > NOTHING_EUR else 0.0
+                    lifted = lifted if abs(lifted) > NEGLIGIBLE_EUR else 0.0
                     amount = float(paid[mine].sum()) * hours - lifted
                     buyer = buyer_of[market, system]
                     payments.append(
@@ -135,7 +133,7 @@ def capacity_payments(
             )
         )
         missing = max(s.obligation_mw - s.offered_mw, 0.0)
-        if missing > NOTHING_MW:
+        if missing > NEGLIGIBLE_MW:
             penalty = penalty_factor * s.owed_eur_per_h * missing / s.obligation_mw * hours
             payments.append(
                 Payment(
@@ -182,7 +180,7 @@ def shortfall_payments(
     for place, ordered in ordered_mw.items():
         pool, _, direction = place
         missing = (1.0 - tolerance) * ordered - delivered_mw[place]
-        if eur_per_mwh > 0 and ordered > NOTHING_MW and missing > NOTHING_MW:
+        if eur_per_mwh > 0 and ordered > NEGLIGIBLE_MW and missing > NEGLIGIBLE_MW:
             mwh = missing * hours
             payments.append(
                 Payment(

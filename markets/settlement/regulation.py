@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.clearing.purposes import unserved_without_limits
 from tandem_sim.markets.coordination.ledger import Ledger
@@ -13,7 +14,6 @@ from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.markets.orders.penalties import unserved_eur_per_mwh
 from tandem_sim.markets.settlement.imbalance import Regulation
 from tandem_sim.markets.settlement.payments import RESERVE
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 
 def regulation_of(
@@ -39,11 +39,11 @@ def regulation_of(
             bids, why = books[system], ledger.purposes[market][system]
             for direction, best in ((1, np.max), (-1, np.min)):
                 sellers = (bids.direction == direction) & ~bids.demand
-                wanted = sellers & (why.unlimited_mw > NOTHING_MW)
+                wanted = sellers & (why.unlimited_mw > NEGLIGIBLE_MW)
                 if wanted.any():
                     mw[direction] += float(why.unlimited_mw[wanted].sum())
                     prices[direction].append(float(best(bids.price[wanted])))
-                called = sellers & (why.balancing_mw > NOTHING_MW)
+                called = sellers & (why.balancing_mw > NEGLIGIBLE_MW)
                 if called.any():
                     unit = direction * ledger.paid[market][system][called] / award[called]
                     paid[direction].append((unit, why.balancing_mw[called]))
@@ -54,7 +54,7 @@ def regulation_of(
     }
     for clearing in (c for systems in ledger.clearings.values() for c in systems.values()):
         for direction, unserved in zip((1, -1), unserved_without_limits(clearing.answer), strict=True):
-            if unserved > NOTHING_MW:
+            if unserved > NEGLIGIBLE_MW:
                 mw[direction] += unserved
                 prices[direction].append(direction * unserved_eur_per_mwh())
     reserve = ledger.markets.get(RESERVE, {})

@@ -15,13 +15,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tandem_sim.experiments.runs.bundled import case_path
+from tandem_sim.grids.tolerances import TIE_STEP_EUR_PER_MWH
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.cases.case import Case, read_case
 from tandem_sim.markets.cases.clear import clear_case
 from tandem_sim.markets.clearing import auction as problem
 from tandem_sim.markets.clearing.auction import Cleared, Status, clear
 from tandem_sim.markets.clearing.constraints import AuctionConstraints
-from tandem_sim.markets.clearing.merit_order import TIE_STEP_EUR_PER_MWH, ordered_costs
+from tandem_sim.markets.clearing.merit_order import (
+    ordered_costs,
+)
 from tandem_sim.markets.clearing.solvers import solve
 from tandem_sim.markets.schemes import SCHEMES
 from tandem_sim.sim.run import run
