@@ -103,7 +103,11 @@ class DayAheadMarket(Participant):
             room[:, 0] = np.minimum(room[:, 0], ACROSS_MIDNIGHT * ramp[:, 0])
         asked = self._price[:, :, None] + markup[:, None]
         return Supply(
-            least_mw=least + down, step_mw=np.maximum(steps, 0.0), asked=asked, ramp_mw=room, before_mw=before
+            least_mw=least + down,
+            step_mw=np.maximum(steps, 0.0),
+            price_eur_per_mwh=asked,
+            ramp_mw=room,
+            before_mw=before,
         )
 
     def clear_day(self, day: range) -> None:

@@ -36,7 +36,7 @@ class Limits:
     side: FloatArray  # held while users only import (1), only export (-1), or do either (0)
 
 
-def broken_pu(feeder: Feeder, band: Band, import_kw: FloatArray) -> FloatArray:
+def worst_excess_pu(feeder: Feeder, band: Band, import_kw: FloatArray) -> FloatArray:
     """How far points (K, U) kW exceed any limit of a feeder, (K,) p.u.; not a number: no solution."""
     state = feeder.solve(import_kw)
     vm = np.abs(state.voltage)
@@ -74,19 +74,19 @@ def linearised(
     The corners are those of `sign`; what harms at them is returned as the next ones.
     """
     u = len(feeder.users)
-    value, slope = figures(feeder, rows, band, corners(rows, sign, x))
+    value, slope = excess_and_slope(feeder, rows, band, corners(rows, sign, x))
     matrix = np.zeros((len(value), 2 * u))
     matrix[:, :u] = np.where(rows.side[:, None] >= 0, np.maximum(slope, 0.0), 0.0)
     matrix[:, u:] = np.where(rows.side[:, None] <= 0, np.maximum(-slope, 0.0), 0.0)
     return value, matrix, np.where(slope >= 0.0, 1.0, -1.0)
 
 
-def harmful(feeder: Feeder, rows: Limits, band: Band, x: FloatArray) -> FloatArray:
+def worst_direction(feeder: Feeder, rows: Limits, band: Band, x: FloatArray) -> FloatArray:
     """Which way every user harms a limit: (R, U), import (1) or export (-1)."""
     u = len(feeder.users)
     sign = np.broadcast_to(rows.start[:, None], (len(rows.kind), u)).copy()
     for _ in range(2):
-        _, slope = figures(feeder, rows, band, corners(rows, sign, x))
+        _, slope = excess_and_slope(feeder, rows, band, corners(rows, sign, x))
         sign = np.where(slope >= 0.0, 1.0, -1.0)
     return np.asarray(sign)
 
@@ -99,7 +99,9 @@ def corners(rows: Limits, sign: FloatArray, x: FloatArray) -> FloatArray:
     return np.asarray(np.where(sign > 0, most, least))
 
 
-def figures(feeder: Feeder, rows: Limits, band: Band, points_kw: FloatArray) -> tuple[FloatArray, FloatArray]:
+def excess_and_slope(
+    feeder: Feeder, rows: Limits, band: Band, points_kw: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     """Excess over limit r at operating point r, (R,) p.u., and its gradient (R, U) per kW of import."""
     value = np.empty(len(points_kw))
     slope = np.empty((len(points_kw), len(feeder.users)))
@@ -135,7 +137,7 @@ def _differentials(
     return np.where(state.converged, value, 1.0), by_v, by_i
 
 
-def idle_kept(feeder: Feeder, band: Band) -> None:
+def check_without_load(feeder: Feeder, band: Band) -> None:
     """Limits hold without any load of users, or no choice of theirs is safe: `InputError`.
 
     What flows then is drawn by powers that belong to no user, and by shunts and charging.
@@ -173,7 +175,7 @@ def firm_slack(feeder: Feeder, rows: Limits, band: Band, firm_kw: FloatArray) ->
     """How far firm users alone break every limit at its worst corner, (R,) >= 0."""
     if not firm_kw.any():
         return np.zeros(len(rows.kind))
-    worst = corners(rows, harmful(feeder, rows, band, firm_kw), firm_kw)
+    worst = corners(rows, worst_direction(feeder, rows, band, firm_kw), firm_kw)
     if not feeder.solve(worst).converged.all():
         raise InputError(
             feeder.name,
@@ -181,7 +183,7 @@ def firm_slack(feeder: Feeder, rows: Limits, band: Band, firm_kw: FloatArray) ->
             "users without a contract alone draw more than the feeder can carry at any voltage",
             "Let more take part, or give them smaller connections",
         )
-    value, _ = figures(feeder, rows, band, worst)
+    value, _ = excess_and_slope(feeder, rows, band, worst)
     return np.maximum(value, 0.0)
 
 

@@ -23,10 +23,10 @@ from tandem_sim.grids.low_voltage.limits import (
     Band,
     Limits,
     corners,
-    figures,
+    excess_and_slope,
     firm_slack,
-    harmful,
-    idle_kept,
+    worst_direction,
+    check_without_load,
     limits_of,
     linearised,
     name_of,
@@ -76,7 +76,7 @@ def guaranteed(
     Raises `InputError` where a voltage is outside its limits without any load, and where firm users draw more
     than the feeder can carry at any voltage.
     """
-    idle_kept(feeder, band)
+    check_without_load(feeder, band)
     u = len(feeder.users)
     firm = np.zeros(u, dtype=bool) if firm is None else firm
     rows = limits_of(feeder, connection_kw, band, (0.0,) if points == "any" else (IMPORT, EXPORT))
@@ -85,7 +85,7 @@ def guaranteed(
     x = np.where(fixed, most, 0.05 * most)
     slack = firm_slack(feeder, rows, band, np.where(fixed, most, 0.0))
     step, rounds, shares, last = 1.0, 0, np.zeros((0, 2 * u)), np.inf
-    sign = harmful(feeder, rows, band, x)
+    sign = worst_direction(feeder, rows, band, x)
     for _ in range(MOST_ROUNDS):
         value, matrix, sign = linearised(feeder, rows, band, x, sign)
         goal = float(x.sum())
@@ -214,7 +214,9 @@ def _shrunk(
 
     def excess(factor: float) -> float:
         scaled = np.where(fixed, x, factor * x)
-        value, _ = figures(feeder, rows, band, corners(rows, harmful(feeder, rows, band, scaled), scaled))
+        value, _ = excess_and_slope(
+            feeder, rows, band, corners(rows, worst_direction(feeder, rows, band, scaled), scaled)
+        )
         return float((value - slack).max(initial=-np.inf))
 
     if excess(1.0) <= LV_LIMIT_TOLERANCE_PU:

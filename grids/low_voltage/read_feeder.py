@@ -71,7 +71,7 @@ def read_feeder(
     ports = _ports(network, users, held, PHASES[:1] if balanced else PHASES)
     vm = network.root_vm_pu if source_vm_pu is None else source_vm_pu
     sequences = [positive(network)] if balanced else [positive(network), negative(network), zero(network)]
-    _refuse_astray(network, sequences, ports)
+    _refuse_floating(network, sequences, ports)
     idle = [sequence.idle(vm if k == 0 else 0.0) for k, sequence in enumerate(sequences)]
     nodes, at = np.unique(ports.node, return_inverse=True)
     drop = [sequence.drop(nodes)[:, at] for sequence in sequences]
@@ -164,13 +164,13 @@ def _ports(network: Network, users: list[User], held: dict[int, ComplexArray], p
     )
 
 
-def _refuse_astray(network: Network, sequences: list[Sequence], ports: _Ports) -> None:
+def _refuse_floating(network: Network, sequences: list[Sequence], ports: _Ports) -> None:
     """Every port has a way for currents of all sequences, or an error says which bus has none."""
-    astray = [node for sequence in sequences for node in ports.node[~sequence.tied()[ports.node]]]
-    if astray:
+    floating = [node for sequence in sequences for node in ports.node[~sequence.tied()[ports.node]]]
+    if floating:
         raise InputError(
             network.name,
-            f"bus {_a_bus(network, int(astray[0]))}",
+            f"bus {_a_bus(network, int(floating[0]))}",
             "has loads to neutral, and nothing earths its neutral (a delta stands between it and the source)",
             "Connect it to the star of a transformer, or give three-phase users only",
         )

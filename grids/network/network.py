@@ -134,7 +134,7 @@ class Network:
         _refuse_unknown_elements(net, name)
         contents = contents_of(net, left_out or {})
         for table in left_out or {}:
-            _silence(net, table)
+            _drop_injections(net, table)
         root_bus, root_vm = _external_grid(net, name)
         ppc = _per_unit_model(net, name)
         served = net.bus.index[net.bus.in_service.to_numpy(dtype=bool)].to_numpy(dtype=np.int64)
@@ -208,7 +208,7 @@ def _refuse_infinite(network: Network) -> None:
             )
 
 
-def _silence(net: pandapowerNet, table: str) -> None:
+def _drop_injections(net: pandapowerNet, table: str) -> None:
     """Elements of a table inject nothing any more; generators go on holding their voltage."""
     if table == "gen":
         net.gen["p_mw"] = 0.0

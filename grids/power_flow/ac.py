@@ -49,7 +49,9 @@ class PowerFlow:
     def __init__(self, network: Network) -> None:
         self.network = network
         self._model = _fast_model(network)
-        self._loads = np.zeros((2, network.n_nodes))  # of the model (W, var): only what changes is told it
+        self._loads = np.zeros(
+            (2, network.n_nodes)
+        )  # of the model (W, var): only what changes is previous it
         self._start: ComplexArray = _flat_start(network)
         self._shunt_pu: ComplexArray = network.shunt_g_pu - 1j * network.shunt_b_pu
         branches = network.branches  # below, (2, E): first their from ends, then their to ends
@@ -61,9 +63,9 @@ class PowerFlow:
 
     def solve(self, p_mw: FloatArray, q_mvar: FloatArray) -> AcState:
         """Solve for injections (N,) in MW and Mvar. Divergence is a state with ``converged`` False."""
-        told, self._loads = self._loads, -SCALE * np.array((p_mw, q_mvar))
+        previous, self._loads = self._loads, -SCALE * np.array((p_mw, q_mvar))
         ways = (self._model.change_p_load, self._model.change_q_load)
-        for change, new, old in zip(ways, self._loads, told, strict=True):
+        for change, new, old in zip(ways, self._loads, previous, strict=True):
             nodes = np.flatnonzero(new != old)
             for node, load in zip(nodes.tolist(), new[nodes].tolist(), strict=True):
                 change(node, load)
@@ -86,7 +88,7 @@ class PowerFlow:
         lightsim2grid, which pandapower would take where it is installed. It may be `compiled` (by numba): a
         solve then takes less time, and the first one seconds more.
         """
-        net = self.judged
+        net = self.reference_net
         _set_injections(net, self.network, p_mw, q_mvar)
         try:
             with np.errstate(invalid="ignore"):  # it shares reactive power by limits, which may be infinite
@@ -108,7 +110,7 @@ class PowerFlow:
         return self._state(voltage, p_mw, q_mvar)
 
     @cached_property
-    def judged(self) -> pandapowerNet:
+    def reference_net(self) -> pandapowerNet:
         """The net that `reference` solves: a copy, with one load per node once it has been solved."""
         return copy.deepcopy(self.network.net)
 

@@ -56,7 +56,7 @@ class Area:
     reactive: Bids = field(default_factory=Bids.empty)  # offers of reactive power
 
     @property
-    def seen_rows(self) -> GridConstraints:
+    def rows_with_margins(self) -> GridConstraints:
         """Rows of the base state as the DSO's markets see them: limits narrowed by its margins."""
         return self.rows.tightened(self.margins.flow, 2.0 * self.margins.voltage_pu)
 
@@ -309,9 +309,11 @@ def _forecasts(spec: dict[str, Any], case: Case, path: Path) -> dict[str, dict[s
                 known_keys(given, ("bus", "p_mw", "interface_mw"), f"{place}.", path)
                 grid = case.transmission
                 (p,) = _at_nodes(given, ("p_mw",), grid.dc.network, place, path)
-                told = given.get("interface_mw", {})
-                known_keys(told, tuple(case.areas), f"{place}.interface_mw.", path)
-                flows = {a: _real(told.get(a), f"{place}.interface_mw.{a}", path) for a in case.areas}
+                expected_flows = given.get("interface_mw", {})
+                known_keys(expected_flows, tuple(case.areas), f"{place}.interface_mw.", path)
+                flows = {
+                    a: _real(expected_flows.get(a), f"{place}.interface_mw.{a}", path) for a in case.areas
+                }
                 found[gate][TSO] = {"grid": replace(grid, p_mw=p, interface_mw=flows)}
             else:
                 known_keys(given, ("bus", "p_mw", "q_mvar"), f"{place}.", path)

@@ -15,11 +15,11 @@ from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.cases.case import Area, Case
 from tandem_sim.markets.cases.cost_allocation import MOST_OPERATORS, by_duals, coalition_costs, shapley
 from tandem_sim.markets.coordination.block import TSO, Scheme
-from tandem_sim.markets.coordination.driver import carry
+from tandem_sim.markets.coordination.driver import run_scheme
 from tandem_sim.markets.coordination.gates import GATES
 from tandem_sim.markets.coordination.ledger import Ledger
 from tandem_sim.markets.coordination.state import open_states
-from tandem_sim.markets.grid_checks.flexibility_study import Zones, fitting, registered_mw, worst_cases
+from tandem_sim.markets.grid_checks.flexibility_study import Zones, fitting_nodes, registered_mw, worst_cases
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 from tandem_sim.markets.orders.penalties import admitting
 
@@ -96,7 +96,7 @@ def clear_case(case: Case, scheme: Scheme) -> Outcome:
     states, ledger = open_case(case, scheme)
     start = time.perf_counter()
     with admitting(case.admitted_eur_per_mwh):
-        information = carry(scheme, states, ledger, forecasts_by_gate(case, states))
+        information = run_scheme(scheme, states, ledger, forecasts_by_gate(case, states))
     seconds = time.perf_counter() - start
     linear, ac, interface = Violations(), Violations(), {}
     bought = {name: bought_mvar(area, states[name]) for name, area in case.areas.items()}
@@ -170,7 +170,7 @@ def forecasts_by_gate(case: Case, states: dict[str, dict[str, Any]]) -> Callable
 def open_case(case: Case, scheme: Scheme) -> tuple[dict[str, dict[str, Any]], Ledger]:
     """Houses and ledger of a case, with what `scheme` reads beyond books and grids."""
     states, ledger = open_states(
-        case.transmission, case.tso_bids, {k: (a.seen_rows, a.bids) for k, a in case.areas.items()}
+        case.transmission, case.tso_bids, {k: (a.rows_with_margins, a.bids) for k, a in case.areas.items()}
     )
     for name, area in case.areas.items():
         network = area.network
@@ -189,7 +189,7 @@ def _study(area: Area) -> Zones:
     load, generation = np.minimum(network.p_mw, 0.0), np.maximum(network.p_mw, 0.0)
     worst = worst_cases(area.lin, load, generation, network.q_mvar)
     nobody = dict.fromkeys((UP, DOWN), np.zeros(network.n_nodes))
-    return Zones(fitting(worst, registered_mw(area.bids, network.n_nodes), nobody))
+    return Zones(fitting_nodes(worst, registered_mw(area.bids, network.n_nodes), nobody))
 
 
 def allocate(case: Case, scheme: Scheme) -> dict[str, dict[str, float]]:
@@ -202,7 +202,7 @@ def allocate(case: Case, scheme: Scheme) -> dict[str, dict[str, float]]:
     states, ledger = open_case(case, scheme)
     fresh, _ = open_case(case, scheme)
     with admitting(case.admitted_eur_per_mwh):
-        carry(scheme, states, ledger, forecasts_by_gate(case, states))
+        run_scheme(scheme, states, ledger, forecasts_by_gate(case, states))
         forecasts_by_gate(case, fresh)("tso_clear")
         found = {"duals": by_duals(states[TSO]["balancing"], states[TSO]["need"])}
         if len(states) <= MOST_OPERATORS:

@@ -58,11 +58,11 @@ def write_case(
         "forecasts": "forecasts.json",
     }
     _write_json(folder / "case.json", spec)
-    told = {
+    written = {
         gate: {k: _injections(systems[k].network, given) for k, given in states.items()}
         for gate, states in forecasts.items()
     }
-    _write_json(folder / "forecasts.json", told)
+    _write_json(folder / "forecasts.json", written)
     _write_bids(folder / "bids.csv", systems)
 
 

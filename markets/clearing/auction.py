@@ -125,7 +125,7 @@ def clear(
         )
     bound = imbalance_bound_mw if imbalance_bound_mw is not None else np.inf
     beyond = unserved_eur_per_mwh() if imbalance_price is None else imbalance_price
-    asked = partial(
+    optimum_of = partial(
         Optimum,
         cost=cost,
         available=available,
@@ -138,7 +138,7 @@ def clear(
     if sign is not None and need_mw == 0.0 and not choices:
         idle = nothing_to_trade(cost, available, sign, beyond, bound, rows)
         if idle is not None:
-            return _by_merit(idle, asked(quantity_mw=idle.quantity_mw, nudged=cost))
+            return _by_merit(idle, optimum_of(quantity_mw=idle.quantity_mw, nudged=cost))
     ordered = ordered_costs(cost, sign)
     filled = None
     if not choices:
@@ -150,14 +150,14 @@ def clear(
     if filled is not None:
         short, long_ = filled.short_mw, filled.long_mw
         return _by_merit(
-            filled, asked(quantity_mw=filled.quantity_mw, nudged=ordered, short_mw=short, long_mw=long_)
+            filled, optimum_of(quantity_mw=filled.quantity_mw, nudged=ordered, short_mw=short, long_mw=long_)
         )
     solved = partial(_solved, cost, ordered, available, sign, need_mw, beyond, bound, choices)
     few = choices or sum(len(r.base) for r in rows) <= FEW_ROWS
     answer = solved(rows) if few else _grown(solved, rows, len(cost))
     if answer.status is not Status.OPTIMAL:
         return answer
-    found = asked(
+    found = optimum_of(
         quantity_mw=answer.quantity_mw,
         nudged=ordered,
         short_mw=answer.short_mw,

@@ -46,13 +46,13 @@ def sale_of(
     or the need is broken, the duals are those of the penalties: scarcity prices.
     """
     columns = slice(first, first + len(bids))
-    asked = bids.signed_price * award_mw
+    at_bid_price = bids.signed_price * award_mw
     if pricing == "pay-as-bid":
-        uniform = asked
+        uniform = at_bid_price
     elif pricing == "pay-as-cleared":
         uniform = bids.direction * answer.price_eur_per_mwh * award_mw
     else:
         uniform = answer.value_eur_per_mwh[columns] * award_mw
-    paid = np.maximum(uniform, asked)
+    paid = np.maximum(uniform, at_bid_price)
     why = purposes_of(answer) if why is None else why
     return Sale(award_mw, paid, paid - uniform, why.part(columns))

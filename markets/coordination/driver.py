@@ -47,7 +47,7 @@ def apply(block: Block, written: Written, states: dict[str, dict[str, Any]], led
         states[system]["sold"] = ledger.sold(system)
 
 
-def carry(
+def run_scheme(
     scheme: Scheme,
     states: dict[str, dict[str, Any]],
     ledger: Ledger,

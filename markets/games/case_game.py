@@ -136,7 +136,7 @@ class CaseGame:
             self.cleared[played] = self.market.play(self._books(chosen), self._shift(chosen))
         found = self.cleared[played]
         planned = np.array([self._plan_eur_per_h(p, chosen[p]) for p in self.players])
-        kept = np.array([self._kept_from(p, chosen[p], found) for p in self.players])
+        kept = np.array([self._withheld_pay(p, chosen[p], found) for p in self.players])
         profits = np.array([found.profit_eur_per_h[p] for p in self.players]) + planned - kept
         mw = sum(move.planned * plan.mw for p, move in chosen.items() for plan in self.plans.get(p, ()))
         return Result(
@@ -186,7 +186,7 @@ class CaseGame:
         )
         return move.planned * float(sum(lost))
 
-    def _kept_from(self, player: str, move: Move, found: Played) -> float:
+    def _withheld_pay(self, player: str, move: Move, found: Played) -> float:
         """Pay that a seller loses because its own plans load the areas it relieves."""
         if self.rules.pays_causers or not move.planned:
             return 0.0

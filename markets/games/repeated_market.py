@@ -22,7 +22,7 @@ from tandem_sim.markets.cases.clear import (
 )
 from tandem_sim.markets.clearing.solvers import solving_by
 from tandem_sim.markets.coordination.block import TSO, Scheme
-from tandem_sim.markets.coordination.driver import carry
+from tandem_sim.markets.coordination.driver import run_scheme
 from tandem_sim.markets.coordination.ledger import Ledger
 from tandem_sim.markets.coordination.state import book_entries
 from tandem_sim.markets.orders.bids import Bids
@@ -33,7 +33,7 @@ from tandem_sim.markets.orders.penalties import (
     voltage_eur_per_h_pu2,
 )
 
-SAME = ("bid_id", "node", "direction", "demand", "held_mw")
+FIXED_COLUMNS = ("bid_id", "node", "direction", "demand", "held_mw")
 """What of a bid its seller cannot choose."""
 
 
@@ -120,7 +120,7 @@ class CaseMarket:
         states = {s: {**opened.states[s], **book_entries(s, bids, ledger)} for s, bids in bid.items()}
         admitted = largest([opened.case.admitted_eur_per_mwh, *(bids.price for bids in bid.values())])
         with solving_by("highspy"), admitting(admitted):
-            carry(self.scheme, states, ledger, forecasts_by_gate(opened.case, states))
+            run_scheme(self.scheme, states, ledger, forecasts_by_gate(opened.case, states))
             return self._played(opened.case, states, ledger)
 
     def _played(self, case: Case, states: dict[str, dict[str, Any]], ledger: Ledger) -> Played:
@@ -185,7 +185,7 @@ class CaseMarket:
         for system, bids in books.items():
             self._known(system, "books")
             own = self.books[system]
-            for name in SAME:
+            for name in FIXED_COLUMNS:
                 mine, bid = getattr(own, name), getattr(bids, name)
                 if mine is not bid and not np.array_equal(mine, bid):
                     raise ValueError(
@@ -258,7 +258,7 @@ def shifted_case(case: Case, shift_mw: Mapping[str, FloatArray], balance_node: i
         flows = {a: f - float(np.sum(shift_mw.get(a, 0.0))) for a, f in grid.interface_mw.items()}
         return {**values, "grid": replace(grid, p_mw=p, interface_mw=flows)}
 
-    def told(system: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    def shifted_entries(system: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
         if system == TSO:
             return grid_entries(values)
         if system not in shift_mw:
@@ -267,7 +267,7 @@ def shifted_case(case: Case, shift_mw: Mapping[str, FloatArray], balance_node: i
         return areas[system].entries(p + shift_mw[system], q)
 
     forecasts = {
-        gate: {s: told(s, values) for s, values in systems.items()}
+        gate: {s: shifted_entries(s, values) for s, values in systems.items()}
         for gate, systems in case.forecasts.items()
     }
     transmission = grid_entries({"grid": case.transmission})["grid"]

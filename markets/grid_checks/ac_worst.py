@@ -19,12 +19,12 @@ from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 from tandem_sim.markets.clearing.constraints import AuctionConstraints
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 
-NEAR = 0.02
+NEAR_LIMIT_SHARE = 0.02
 """Limits further off than this share where all bids go one way are not looked at (those of currents, further
 off than this and what voltages differ by between both ways): other calls move them less."""
-WEAK = 0.1
+WEAK_EFFECT_SHARE = 0.1
 """Bids that move a limit by less a MW than this share of what the strongest does may go the other way too."""
-CLIMBS = 5
+MAX_STEPS = 5
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def worst(
     if not all(state.converged for state in states):
         return None
     swing = float(np.abs(states[0].vm_pu / states[1].vm_pu - 1.0).max())
-    near = np.where(np.arange(len(most)) < limits.n_branches, NEAR + swing, NEAR)
+    near = np.where(np.arange(len(most)) < limits.n_branches, NEAR_LIMIT_SHARE + swing, NEAR_LIMIT_SHARE)
     found = []
     for way, state in zip(ways, states, strict=True):
         which = np.flatnonzero(limits.excess(state) > most - near)
@@ -90,7 +90,7 @@ def _starts(limits: AcLimits, bids: Bids, way: FloatArray, state: AcState, which
     A voltage has a top where nothing moves it to first order, so that slopes alone would not leave it.
     """
     size = np.abs(limits.slopes(state, which)[:, bids.node])
-    weak = size < WEAK * size.max(axis=1, initial=0.0)[:, None]
+    weak = size < WEAK_EFFECT_SHARE * size.max(axis=1, initial=0.0)[:, None]
     turned: dict[bytes, tuple[FloatArray, list[int]]] = {}
     for limit, share in zip(which.tolist(), np.where(weak, 1.0 - way, way), strict=True):
         turned.setdefault(share.tobytes(), (share, []))[1].append(limit)
@@ -114,7 +114,7 @@ def _climbed(
     best: dict[int, _Climb] = {}
     for start in starts:
         climbs, points = {int(limit): _Climb() for limit in start[1]}, [start]
-        for _ in range(CLIMBS):
+        for _ in range(MAX_STEPS):
             after: dict[bytes, tuple[FloatArray, list[int]]] = {}
             for share, which in points:
                 state = limits.state(bids.injection_mw(share * x, len(limits.p_mw)))

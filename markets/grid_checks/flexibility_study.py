@@ -74,26 +74,26 @@ class Zones:
         return np.where(self.open_to(bids), offered_mw, 0.0)
 
 
-def fitting(
+def fitting_nodes(
     worst: Mapping[int, GridConstraints],
-    asking_mw: Mapping[int, FloatArray],
-    sure_mw: Mapping[int, FloatArray],
+    requested_mw: Mapping[int, FloatArray],
+    committed_mw: Mapping[int, FloatArray],
 ) -> BoolArray:
     """Nodes (2, N), up and down, all of whose asking capacity (N,) MW fits; those where nobody asks do.
 
-    As much of what asks is let in as the worst case carries in which all of `sure_mw` (N,) is activated, the
+    As much of what asks is let in as the worst case carries in which all of `committed_mw` (N,) is activated, the
     capacity that acts whatever is answered; limits that this state breaks already are relaxed to it. A node
-    fits if all that asks there is let in. All of `sure_mw` and of what fits together then break no limit that
-    `sure_mw` alone keeps: flows and voltages of a radial grid are monotone in injections, so leaving out the
+    fits if all that asks there is let in. All of `committed_mw` and of what fits together then break no limit that
+    `committed_mw` alone keeps: flows and voltages of a radial grid are monotone in injections, so leaving out the
     rest cannot hurt.
     """
-    fits = np.ones((2, len(asking_mw[UP])), dtype=bool)
+    fits = np.ones((2, len(requested_mw[UP])), dtype=bool)
     for line, direction in enumerate((UP, DOWN)):
-        capacity = asking_mw[direction]
+        capacity = requested_mw[direction]
         at = np.flatnonzero(capacity > 0)
         if not len(at):
             continue
-        rows = worst[direction].after(direction * sure_mw[direction]).relaxed()
+        rows = worst[direction].after(direction * committed_mw[direction]).relaxed()
         columns = Columns(at, np.full(len(at), direction))
         limits = auction_constraints(rows, columns, capacity[at], hard=True)
         answer = clear(-np.ones(len(at)), capacity[at], rows=limits)

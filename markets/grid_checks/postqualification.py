@@ -30,7 +30,7 @@ def post_qualify(market: str = "tso_market") -> Block:
         award = view.own["sold"] - local
         rows: GridConstraints = view.own["grid"]
         before = rows.after(bids.injection_mw(local, rows.flow_matrix.shape[1])).relaxed()
-        refused = award - standing_mw(before, bids, award)
+        refused = award - allowed_award_mw(before, bids, award)
         refused[refused < NEGLIGIBLE_MW] = 0.0
         up, down = (float(refused[bids.direction == d].sum()) for d in (UP, DOWN))
         cost = -float(bids.signed_price @ refused)
@@ -57,7 +57,7 @@ def post_qualify(market: str = "tso_market") -> Block:
     )
 
 
-def standing_mw(rows: GridConstraints, bids: Bids, award_mw: FloatArray) -> FloatArray:
+def allowed_award_mw(rows: GridConstraints, bids: Bids, award_mw: FloatArray) -> FloatArray:
     """How much of each award (n,) may stand: as much energy as `rows` allow, the cheapest first.
 
     ``max sum(w_b x_b)``, ``0 <= x_b <= award_b``, with the price-based weights of the envelope; up and down

@@ -31,7 +31,7 @@ from tandem_sim.markets.grid_checks.ac_worst import worst
 from tandem_sim.markets.grid_checks.flexibility_study import Zones
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 
-ROUNDS = 12
+MAX_CUT_ROUNDS = 12
 """Programmes solved with one more set of cuts each; after them all limits shrink in proportion."""
 
 
@@ -202,7 +202,7 @@ def ac_qualified_mw(
         if method == "disqualify":
             kept = _dropped(bids, x, cuts[-1:])
             x = _less(bids, x, method) if (kept == x).all() else kept
-        elif len(cuts) <= ROUNDS:
+        elif len(cuts) <= MAX_CUT_ROUNDS:
             x = jointly_mw(rows.relaxed(), bids, bound, method, cuts)
         else:
             x = x * 0.99 * min(1.0, cuts[-1].largest_share(x))

@@ -25,7 +25,7 @@ import numpy as np
 from tandem_sim.grids.power_flow.constraints import GridConstraints
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 from tandem_sim.markets.choices import Region
-from tandem_sim.markets.grid_checks.flexibility_study import Zones, fitting
+from tandem_sim.markets.grid_checks.flexibility_study import Zones, fitting_nodes
 from tandem_sim.markets.orders.bids import DOWN, UP
 
 DAY_S = 86_400
@@ -37,7 +37,7 @@ SINGLE_PHASE_KVA, THREE_PHASE_KVA = 5.0, 10.0
 """Flemish devices at low voltage below these are not restricted."""
 
 Applicant = Literal["grid user", "FSP"]
-ASKED_BY: dict[Region, Applicant] = {"flanders": "grid user", "wallonia": "grid user", "brussels": "FSP"}
+APPLICANTS: dict[Region, Applicant] = {"flanders": "grid user", "wallonia": "grid user", "brussels": "FSP"}
 Event = Literal["applied", "exempt", "answered", "notice"]
 
 RED = "the network flexibility study has the connection in a red zone"
@@ -144,8 +144,10 @@ class StudyRegister:
         in this region, and for a unit whose application is under way or that has all it could get.
         """
         a, known = application, self._units.get(application.unit)
-        if a.by != ASKED_BY[self.region]:
-            raise ValueError(f"{a.unit}: in {self.region} a {ASKED_BY[self.region]} has to ask, not a {a.by}")
+        if a.by != APPLICANTS[self.region]:
+            raise ValueError(
+                f"{a.unit}: in {self.region} a {APPLICANTS[self.region]} has to ask, not a {a.by}"
+            )
         if a.unit in self._waiting or (known is not None and not any(known.lacks(line) for line in _LINES)):
             raise ValueError(f"{a.unit} has asked already")
         self._pass(a.applied_s)
@@ -195,7 +197,7 @@ class StudyRegister:
         self._measures.append(Measure(frozenset(nodes), from_s, until_s))
         self._last = None
 
-    def standing(self, unit: str, at_s: int) -> tuple[bool, bool]:
+    def may_sell(self, unit: str, at_s: int) -> tuple[bool, bool]:
         """Whether a unit may sell up and down at a moment, by what is known now."""
         known = self._units.get(unit)
         if known is None or self._stopped(known.of.node, at_s):
@@ -225,7 +227,7 @@ class StudyRegister:
             green[:, node] = False
         node_of = {a.unit: a.node for a in self._waiting.values()}
         node_of |= {name: unit.of.node for name, unit in self._units.items()}
-        may = {name: self.standing(name, at_s) for name in node_of}
+        may = {name: self.may_sell(name, at_s) for name in node_of}
         return Zones(green, {k: v for k, v in may.items() if v != tuple(green[:, node_of[k]].tolist())})
 
     def _pass(self, at_s: int) -> None:
@@ -251,7 +253,7 @@ class StudyRegister:
                     asking[line, unit.of.node] += unit.mw(line)
                 elif at_s < unit.until_s[line]:
                     sure[line, unit.of.node] += unit.mw(line)
-        return fitting(self._worst, {UP: asking[0], DOWN: asking[1]}, {UP: sure[0], DOWN: sure[1]})
+        return fitting_nodes(self._worst, {UP: asking[0], DOWN: asking[1]}, {UP: sure[0], DOWN: sure[1]})
 
     def _answers(self, at_s: int) -> list[Decision]:
         """Answers to what is due at one second, and the notices that follow from them."""
@@ -283,7 +285,7 @@ class StudyRegister:
                 event="answered", application=a, at_s=at_s, up=up, down=down, reason=self.reason(name, at_s)
             )
             for name, a in new.items()
-            for up, down in [self.standing(name, at_s)]
+            for up, down in [self.may_sell(name, at_s)]
         ]
         return answers + notices
 

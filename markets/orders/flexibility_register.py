@@ -75,7 +75,7 @@ class FlexibilityRegister:
             for looser in implied_by(service):
                 granted[looser] = max(granted.get(looser, until_s), until_s)
 
-    def strike(self, provider: str, units: Sequence[str]) -> None:
+    def remove(self, provider: str, units: Sequence[str]) -> None:
         """Take units off the register, if they are on it."""
         for name in units:
             if self._units.get(provider, {}).pop(name, None) is not None:

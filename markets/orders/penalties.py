@@ -33,7 +33,7 @@ VOLTAGE_EUR_PER_H_PU2 = 1e6
 """Penalties with the factor 1."""
 ADMITTED_EUR_PER_MWH = 10_000.0
 """Prices below this in size need no larger penalties."""
-MARGIN = 2.1
+PENALTY_RATIO = 2.1
 
 _factor: ContextVar[float] = ContextVar("factor of penalties", default=1.0)
 
@@ -45,7 +45,7 @@ def factor_of(price_eur_per_mwh: float) -> float:
     (1.0, 2.52)
     """
     size = abs(price_eur_per_mwh)
-    return 1.0 if size < ADMITTED_EUR_PER_MWH else MARGIN * size / UNSERVED_EUR_PER_MWH
+    return 1.0 if size < ADMITTED_EUR_PER_MWH else PENALTY_RATIO * size / UNSERVED_EUR_PER_MWH
 
 
 def largest(prices: Iterable[FloatArray | float]) -> float:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linprog
 
-from tandem_sim.grids.low_voltage.limits import Band, broken_pu, figures, limits_of
+from tandem_sim.grids.low_voltage.limits import Band, worst_excess_pu, excess_and_slope, limits_of
 from tandem_sim.grids.low_voltage.three_phase import Feeder
 from tandem_sim.grids.tolerances import NEGLIGIBLE_TRADE_KW
 from tandem_sim.grids.types import FloatArray
@@ -56,7 +56,7 @@ def trade_curtailment(
         return nothing
     rows = limits_of(feeder, np.abs(import_kw) + wanted_kw, band, (0.0,))
     points = np.broadcast_to(import_kw, (len(rows.kind), u))
-    excess, slope = figures(feeder, rows, band, np.array(points))
+    excess, slope = excess_and_slope(feeder, rows, band, np.array(points))
     matrix, room = np.hstack([slope, -slope]), np.maximum(-excess, 0.0)
     order = 1e-6 * np.arange(2 * u) / u  # equal prices: in the order of users
     prices = np.concatenate([-value, cost]) + order
@@ -79,6 +79,6 @@ def _safe_share(
 ) -> float:
     """The largest share of more import that breaks no limit further than was broken before, by power flow."""
     shares = np.linspace(1.0, 0.0, 201)
-    worst = broken_pu(feeder, band, import_kw + shares[:, None] * more_kw)
-    kept = worst <= max(float(broken_pu(feeder, band, before_kw[None, :])[0]), 0.0) + 1e-9
+    worst = worst_excess_pu(feeder, band, import_kw + shares[:, None] * more_kw)
+    kept = worst <= max(float(worst_excess_pu(feeder, band, before_kw[None, :])[0]), 0.0) + 1e-9
     return float(shares[int(np.argmax(kept))]) if kept.any() else 0.0

@@ -30,7 +30,7 @@ class Supply:
 
     least_mw: FloatArray  # (U, K)
     step_mw: FloatArray  # (U, B, K)
-    asked: FloatArray  # (U, B, K) EUR/MWh, rising over the steps of a unit
+    price_eur_per_mwh: FloatArray  # (U, B, K) EUR/MWh, rising over the steps of a unit
     ramp_mw: FloatArray  # (U, K)
     before_mw: FloatArray  # (U,)
 
@@ -74,9 +74,11 @@ def _one_by_one(supply: Supply, demand_mw: FloatArray, who: str) -> Schedules:
     output, price, short = np.empty((units, isps)), np.empty(isps), np.empty(isps)
     for k in range(isps):
         least = supply.least_mw[:, k]
-        asked, available = supply.asked[:, :, k].ravel(), supply.step_mw[:, :, k].ravel()
+        bid_price, available = supply.price_eur_per_mwh[:, :, k].ravel(), supply.step_mw[:, :, k].ravel()
         need = float(demand_mw[k]) - float(least.sum())
-        answer = clear(asked, available, np.ones(units * steps), need).require(f"{who}, ISP {k} of the day")
+        answer = clear(bid_price, available, np.ones(units * steps), need).require(
+            f"{who}, ISP {k} of the day"
+        )
         output[:, k] = least + answer.quantity_mw.reshape(units, steps).sum(axis=1)
         price[k], short[k] = answer.price_eur_per_mwh, answer.short_mw - answer.long_mw
     return Schedules(output, price, short, np.zeros(output.shape))
@@ -105,14 +107,14 @@ def _together(supply: Supply, demand_mw: FloatArray, who: str) -> Schedules:
     penalties = np.repeat([unserved, EXCESS_SHARE * unserved], [2 * isps, n_moves])
     need = demand_mw - supply.least_mw.sum(axis=0)
 
-    def solved(asked: FloatArray, room_mw: FloatArray, most_excess: float) -> Any:
+    def solved(price: FloatArray, room_mw: FloatArray, most_excess: float) -> Any:
         bound = np.concatenate([room_mw - least, room_mw + least])
         upper = np.concatenate(
             [supply.step_mw.ravel(), np.full(2 * isps, np.inf), np.full(n_moves, most_excess)]
         )
         solve: Any = linprog  # its type stubs know no sparse matrices
         answer = solve(
-            np.concatenate([asked.ravel(), penalties]),
+            np.concatenate([price.ravel(), penalties]),
             A_ub=ramps[known],
             b_ub=bound[known],
             A_eq=balance,
@@ -125,9 +127,9 @@ def _together(supply: Supply, demand_mw: FloatArray, who: str) -> Schedules:
         return answer
 
     # Equal steps are served in their order; the price is that of the costs as they are, and of no penalty.
-    x = solved(_in_order(supply.asked), supply.ramp_mw.ravel(), np.inf).x
+    x = solved(_in_order(supply.price_eur_per_mwh), supply.ramp_mw.ravel(), np.inf).x
     beyond = np.where(x[n + 2 * isps :] > NEGLIGIBLE_MW, x[n + 2 * isps :], 0.0)
-    priced = solved(supply.asked, supply.ramp_mw.ravel() + beyond, NEGLIGIBLE_MW)
+    priced = solved(supply.price_eur_per_mwh, supply.ramp_mw.ravel() + beyond, NEGLIGIBLE_MW)
     short = x[n : n + isps] - x[n + isps : n + 2 * isps]
     return Schedules(
         supply.least_mw + x[:n].reshape(units, steps, isps).sum(axis=1),
@@ -137,8 +139,8 @@ def _together(supply: Supply, demand_mw: FloatArray, who: str) -> Schedules:
     )
 
 
-def _in_order(asked: FloatArray) -> FloatArray:
+def _in_order(price: FloatArray) -> FloatArray:
     """What steps ask (U, B, K), equal ones of an ISP a little apart."""
-    units, steps, isps = asked.shape
-    by_isp = [ordered_costs(asked[:, :, k].ravel(), None) for k in range(isps)]
+    units, steps, isps = price.shape
+    by_isp = [ordered_costs(price[:, :, k].ravel(), None) for k in range(isps)]
     return np.stack(by_isp, axis=1).reshape(units, steps, isps)

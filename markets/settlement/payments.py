@@ -35,7 +35,7 @@ class CapacityObligation:
     obligation_mw: float
     offered_mw: float
     fulfilled_mw: float
-    owed_eur_per_h: float
+    pay_eur_per_h: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,23 +118,23 @@ def cost_payments(cost_eur: Mapping[str, float], households: str) -> list[Paymen
 
 
 def capacity_payments(
-    standings: Sequence[CapacityObligation], penalty_factor: float, hours: float
+    obligations: Sequence[CapacityObligation], penalty_factor: float, hours: float
 ) -> list[Payment]:
     """Standing ready is paid per MW and hour; what was not offered costs `penalty_factor` times that back."""
     payments = []
-    for s in standings:
+    for s in obligations:
         payments.append(
             Payment(
                 payer=s.operator,
                 payee=s.provider,
                 kind="capacity",
                 quantity_mwh=0.0,
-                amount_eur=s.owed_eur_per_h * hours,
+                amount_eur=s.pay_eur_per_h * hours,
             )
         )
         missing = max(s.obligation_mw - s.offered_mw, 0.0)
         if missing > NEGLIGIBLE_MW:
-            penalty = penalty_factor * s.owed_eur_per_h * missing / s.obligation_mw * hours
+            penalty = penalty_factor * s.pay_eur_per_h * missing / s.obligation_mw * hours
             payments.append(
                 Payment(
                     payer=s.provider,

@@ -163,7 +163,7 @@ def record_standings(record: Record, isp: int, standings: Sequence[CapacityOblig
                 "obligation_mw": s.obligation_mw,
                 "offered_mw": s.offered_mw,
                 "fulfilled_mw": s.fulfilled_mw,
-                "pay_eur_per_h": s.owed_eur_per_h,
+                "pay_eur_per_h": s.pay_eur_per_h,
             },
         )
 

@@ -13,7 +13,7 @@ from pandapower.auxiliary import pandapowerNet
 
 from tandem_sim.grids.choices import RULES, Rule
 from tandem_sim.grids.errors import InputError
-from tandem_sim.grids.low_voltage.limits import Band, broken_pu
+from tandem_sim.grids.low_voltage.limits import Band, worst_excess_pu
 from tandem_sim.grids.low_voltage.operating_envelope import guaranteed, random_points
 from tandem_sim.grids.low_voltage.read_feeder import read_feeder
 from tandem_sim.grids.low_voltage.three_phase import PHASES, Feeder
@@ -368,7 +368,7 @@ def test_no_point_of_an_envelope_breaks_a_limit_beside_what_is_held(rule: Rule) 
     best = guaranteed(feeder, np.full(3, 60.0), band, rule)
     inside = random_points(best, 1000, np.random.default_rng(1))
     corners = np.array([best.import_kw, -best.export_kw])
-    assert -1e-3 < np.max(broken_pu(feeder, band, np.vstack([inside, corners]))) <= 1e-6
+    assert -1e-3 < np.max(worst_excess_pu(feeder, band, np.vstack([inside, corners]))) <= 1e-6
     for kw in np.vstack([inside[:20], corners]):
         drawn = drawn_by(feeder.users, kw)
         drawn[4] = drawn[4] - np.array([0.006, 0.0, 0.0])

@@ -18,7 +18,7 @@ from tandem_sim.markets.auctions.mol_validation import accepted, build_mol, nego
 from tandem_sim.markets.cases.case import Case
 from tandem_sim.markets.cases.clear import clear_case, open_case
 from tandem_sim.markets.coordination.block import TSO, Repeat, Scheme, Written
-from tandem_sim.markets.coordination.driver import carry
+from tandem_sim.markets.coordination.driver import run_scheme
 from tandem_sim.markets.schemes import MOL, SCHEMES
 from tandem_sim.testing import check_block
 from tests.markets.hand import book, feeder, system
@@ -139,7 +139,7 @@ def test_rounds_are_bounded() -> None:
         summary="a test",
     )
     with pytest.raises(RoundsError, match="build_mol, validate_mol did not agree within 3 rounds"):
-        carry(scheme, *open_case(_worked_example(), scheme))
+        run_scheme(scheme, *open_case(_worked_example(), scheme))
 
 
 @settings(deadline=None, max_examples=15)

@@ -147,8 +147,8 @@ def test_offset_of_the_call_comes_before_that_of_the_case(folder: Path) -> None:
 def test_margins_narrow_what_the_dso_sees_and_not_what_is_counted(folder: Path) -> None:
     margins = {"flow_margin": 0.1, "voltage_margin_pu": 0.01}
     area = read_case(change(folder, at("options", margins))).areas["D1"]
-    np.testing.assert_allclose(area.seen_rows.limit_mw, 0.9 * area.rows.limit_mw)
-    np.testing.assert_allclose(area.seen_rows.w_min_pu2, area.rows.w_min_pu2 + 0.02)
+    np.testing.assert_allclose(area.rows_with_margins.limit_mw, 0.9 * area.rows.limit_mw)
+    np.testing.assert_allclose(area.rows_with_margins.w_min_pu2, area.rows.w_min_pu2 + 0.02)
 
 
 def test_ratings_replace_those_of_the_grids(folder: Path) -> None:

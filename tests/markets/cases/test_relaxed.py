@@ -14,7 +14,7 @@ from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.cases.case import Case
 from tandem_sim.markets.cases.clear import Outcome, clear_case, open_case
 from tandem_sim.markets.coordination.block import TSO
-from tandem_sim.markets.coordination.driver import carry
+from tandem_sim.markets.coordination.driver import run_scheme
 from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
 from tests.markets.hand import Row, book, feeder, over_line, system
 from tests.markets.small import area, network, random_case
@@ -110,7 +110,7 @@ def test_prices_count_what_must_not_be_aggravated() -> None:
         scheme = build_schemes(Options(pricing=pricing))[RELAXED]
         assert clear_case(case, scheme).paid_eur_per_h == pytest.approx({TSO: -5.0})
     states, ledger = open_case(case, SCHEMES[RELAXED])
-    carry(SCHEMES[RELAXED], states, ledger)
+    run_scheme(SCHEMES[RELAXED], states, ledger)
     answer = states[TSO]["balancing"]
     assert answer.price_eur_per_mwh == pytest.approx(5.0)
     assert answer.value_eur_per_mwh[-1] == pytest.approx(-20.0)

@@ -78,7 +78,7 @@ class Course:
 
     def may(self, unit: str, day: float) -> tuple[bool, bool]:
         """Whether a unit may sell up and down."""
-        return self.study.standing(unit, round(day * DAY_S))
+        return self.study.may_sell(unit, round(day * DAY_S))
 
     def last(self, unit: str, line: int = 0) -> float:
         """The day until which a unit may sell in a direction, found by asking of every quarter of a day."""
@@ -322,7 +322,7 @@ def test_all_who_may_sell_are_safe_in_the_worst_case_as_far_as_exempt_ones_leave
     for line, direction in enumerate((UP, DOWN)):
         acting = np.zeros(grid.n_nodes)
         for name, unit in units.items():
-            acting[unit.node] += (unit.up_mw, unit.down_mw)[line] * study.standing(name, 500 * DAY_S)[line]
+            acting[unit.node] += (unit.up_mw, unit.down_mw)[line] * study.may_sell(name, 500 * DAY_S)[line]
         rows = cases[direction].after(direction * free[line]).relaxed()
         after = rows.after(direction * (acting - free[line]))
         assert (after.flow_mw <= rows.flow_max_mw + 1e-6).all()

@@ -31,7 +31,7 @@ def _standing(
         obligation_mw=owed,
         offered_mw=offered,
         fulfilled_mw=left,
-        owed_eur_per_h=owed * price,
+        pay_eur_per_h=owed * price,
     )
 
 
@@ -76,7 +76,7 @@ def test_contracts_of_one_provider_are_settled_apart() -> None:
         obligation_mw=2.0,
         offered_mw=1.0,
         fulfilled_mw=1.0,
-        owed_eur_per_h=8.0,
+        pay_eur_per_h=8.0,
     )
     payments = capacity_payments([_standing(2.0, 2.0, price=10.0), other], 1.0, QUARTER)
     assert balances(payments) == pytest.approx({"TSO": -5.0, "DSO-D1": -1.0, "A": 6.0})
@@ -175,9 +175,9 @@ def test_no_euro_appears_and_no_charge_is_negative_or_beyond_its_rule(
     penalties = [p for p in payments if p.kind == "unavailability"]
     assert len(payments) - len(penalties) == len(standings)
     assert sum(p.amount_eur for p in payments if p.kind == "capacity") == pytest.approx(
-        sum(s.owed_eur_per_h for s in standings) * QUARTER
+        sum(s.pay_eur_per_h for s in standings) * QUARTER
     )
-    most = factor * QUARTER * sum(s.owed_eur_per_h for s in standings)
+    most = factor * QUARTER * sum(s.pay_eur_per_h for s in standings)
     assert 0.0 <= sum(p.amount_eur for p in penalties) <= most + 1e-9
     assert len(penalties) == sum(s.offered_mw < s.obligation_mw - 1e-6 for s in standings)
     ordered, delivered = ({place: pair[k] for place, pair in moves.items()} for k in (0, 1))
