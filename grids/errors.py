@@ -114,7 +114,7 @@ class OverdueError(TandemError):
 
 
 class ClearingError(TandemError, RuntimeError):
-    """An optimisation problem of an auction without an optimal solution: which auction, and the solver message."""
+    """An optimisation problem of an auction has no optimum: which auction, and the solver message."""
 
 
 class RoundsError(TandemError, RuntimeError):

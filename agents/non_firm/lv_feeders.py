@@ -66,7 +66,7 @@ def look_at(lv_feeders: Sequence[LvFeeder], injection_kw: FloatArray) -> list[tu
 
 
 def excess_pu(lv_feeders: Sequence[LvFeeder], bands: Sequence[Band], injection_kw: FloatArray) -> FloatArray:
-    """How far injections (C,) kW exceed the worst limit of every street, (S,) p.u., as of `worst_excess_pu`."""
+    """Largest excess of injections (C,) kW in every LV feeder, (S,) p.u., as in `worst_excess_pu`."""
     worst = np.empty(len(lv_feeders))
     place = {lv_feeder.name: k for k, lv_feeder in enumerate(lv_feeders)}
     for copies in by_feeder(lv_feeders):

@@ -275,7 +275,7 @@ class _Composer:
 
 
 def _moment(text: str) -> date | None:
-    """A date, or a date and time with seconds; None for other text. `ValueError` for a date that does not exist."""
+    """A date, or a date and time with seconds; None for other text. `ValueError` for an impossible date."""
     if _DATE.fullmatch(text):
         return date.fromisoformat(text)
     parts = _MOMENT.fullmatch(text)

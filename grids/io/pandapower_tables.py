@@ -49,7 +49,7 @@ WRITE = "Write the file with pandapower.to_json"
 
 
 def parsed(text: str, path: Path, field: str = "net") -> Any:
-    """The value of a JSON text. Text that is no JSON, or a key twice in one object, is an `InputError` on `field`."""
+    """The value of a JSON text. Invalid JSON, or a key twice in one object, is an `InputError` on `field`."""
     try:
         return json.loads(text, object_pairs_hook=once)
     except KeyError as error:

@@ -7,14 +7,14 @@ Solutions Based on Power Flow Analysis", Energies 13(12), 3290, 2020; the files 
 **Time.** The labels are German wall-clock time: they jump from 01:45 to 03:00 on 27 March 2016 and from
 02:45 back to 02:00 on 30 October. So the rows are contiguous in UTC, from
 2015-12-31 23:00 to 2016-12-31 23:00 (exclusive), and they are placed there. Shops and offices confirm this
-(``G1-B`` opens at the same label all year). Two deviations are left as published, because moving a column would
-make it differ from what every other SimBench study uses:
+(``G1-B`` opens at the same label all year). Two deviations are left as published, because every other
+SimBench study uses the columns as they are:
 
 * H0-A, H0-B, H0-C, H0-G, H0-L and the heat pumps do *not* follow summer time: across both clock changes their
   daily pattern moves by +-60 min in label time and not at all in UTC, so in summer they run one hour late
   against the wall clock.
 * PV does not jump in UTC either, as expected, but it is about an hour too early all year: daylight in
-  the eight columns is centred on 09:10 to 11:40 UTC, 10:25 on average, where solar noon at 10 degrees east lies
+  the eight columns is centred on 09:10 to 11:40 UTC, 10:25 on average; solar noon at 10 degrees east lies
   between 11:05 and 11:35.
 
 **Normalisation.** Values multiply a rating and are dimensionless. Loads (``H0-*``, ``G*``, heat pumps) peak

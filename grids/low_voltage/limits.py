@@ -1,4 +1,4 @@
-"""The limits of a feeder, each seen from the point of an envelope that is worst for it."""
+"""Voltage and current limits of a feeder, each evaluated at the point of an envelope that is worst for it."""
 
 from __future__ import annotations
 
@@ -27,17 +27,20 @@ class Band:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """R limits of a feeder, each against the points it is held for."""
+    """R limits of a feeder, each with the operating points for which it must hold."""
 
     kind: IntArray
     place: IntArray  # port or section
     phase: IntArray
-    start: FloatArray  # what is thought to harm it at first: IMPORT or EXPORT
-    side: FloatArray  # held while users only import (1), only export (-1), or do either (0)
+    start: FloatArray  # direction assumed at first to raise the excess: IMPORT or EXPORT
+    side: FloatArray  # applies while all users import (1), all export (-1), or in any case (0)
 
 
 def worst_excess_pu(feeder: Feeder, band: Band, import_kw: FloatArray) -> FloatArray:
-    """How far points (K, U) kW exceed any limit of a feeder, (K,) p.u.; not a number: no solution."""
+    """Largest excess over any limit at operating points, (K,) p.u.; nan without a solution.
+
+    `import_kw` (K, U) kW. Voltage in p.u., current in p.u. of its limit; negative if all limits are kept.
+    """
     state = feeder.solve(import_kw)
     vm = np.abs(state.voltage)
     current = np.abs(feeder.section_current(state.current)) / (band.loading * feeder.section_limit)[:, None]
@@ -47,7 +50,11 @@ def worst_excess_pu(feeder: Feeder, band: Band, import_kw: FloatArray) -> FloatA
 
 
 def limits_of(feeder: Feeder, connection_kw: FloatArray, band: Band, sides: tuple[float, ...]) -> Limits:
-    """Every voltage, and currents of the sections that their users could overload, for each of `sides`."""
+    """Every voltage limit, and the current limits that users could exceed, for each of `sides`.
+
+    `connection_kw` (U,) bounds import and export of every user. A current limit is included only if all users
+    together can exceed it at half the nominal voltage.
+    """
     p = len(feeder.port_user)
     most = np.abs(feeder.port_power(connection_kw[None])[0]) / 0.5  # currents at half voltage
     feasible_range = np.abs(feeder.section_idle) + np.abs(feeder.section_share) @ most
@@ -69,9 +76,10 @@ def limits_of(feeder: Feeder, connection_kw: FloatArray, band: Band, sides: tupl
 def linearised(
     feeder: Feeder, rows: Limits, band: Band, x: FloatArray, sign: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Excess of every limit at its corner (R,), and its slope by the 2 U limits of users (R, 2 U).
+    """Excess of every limit at its corner, (R,) p.u., and its slope by the limits of users, (R, 2 U) per kW.
 
-    The corners are those of `sign`; what harms at them is returned as the next ones.
+    `sign` (R, U) defines the corners. The third value is the direction (R, U) in which each user raises the
+    excess there: the corners of the next iteration.
     """
     u = len(feeder.users)
     value, slope = excess_and_slope(feeder, rows, band, corners(rows, sign, x))
@@ -82,7 +90,7 @@ def linearised(
 
 
 def worst_direction(feeder: Feeder, rows: Limits, band: Band, x: FloatArray) -> FloatArray:
-    """Which way every user harms a limit: (R, U), import (1) or export (-1)."""
+    """Direction in which every user raises the excess of a limit: (R, U), import (1) or export (-1)."""
     u = len(feeder.users)
     sign = np.broadcast_to(rows.start[:, None], (len(rows.kind), u)).copy()
     for _ in range(2):
@@ -92,7 +100,11 @@ def worst_direction(feeder: Feeder, rows: Limits, band: Band, x: FloatArray) -> 
 
 
 def corners(rows: Limits, sign: FloatArray, x: FloatArray) -> FloatArray:
-    """The worst point of every limit (R, U): who harms it at the limit that does, the others idle or away."""
+    """The worst point of every limit (R, U), kW of import.
+
+    Every user is at the end of its envelope `x` (2 U,) that raises the excess. For limits that hold only for
+    import or only for export, users for whom that end is in the other direction are at zero.
+    """
     u, side = sign.shape[1], rows.side[:, None]
     most = np.where(side >= 0, x[:u], 0.0)
     least = np.where(side <= 0, -x[u:], 0.0)
@@ -116,7 +128,7 @@ def excess_and_slope(
 def _differentials(
     feeder: Feeder, rows: Limits, band: Band, state: PortState, part: slice
 ) -> tuple[FloatArray, ComplexArray, ComplexArray]:
-    """Excess of rows (K,), and differentials by voltages (K, P) and currents (K, P + Q) of ports, complex."""
+    """Excess of limits (K,), and its complex differentials by port voltages and currents."""
     kind, place, phase = rows.kind[part], rows.place[part], rows.phase[part]
     k = np.arange(len(kind))
     volt, vm = kind != CURRENT, np.abs(state.voltage)
@@ -138,16 +150,16 @@ def _differentials(
 
 
 def check_without_load(feeder: Feeder, band: Band) -> None:
-    """Limits hold without any load of users, or no choice of theirs is safe: `InputError`.
+    """Check that limits hold without any load of users; if not, no envelope is safe: `InputError`.
 
-    What flows then is drawn by powers that belong to no user, and by shunts and charging.
+    What flows then are powers that belong to no user, shunts and line charging.
     """
     state = feeder.solve(np.zeros(len(feeder.users)))
     if not state.converged.all():
         raise InputError(
             feeder.name,
             "sgen",
-            "what belongs to no user alone is more than the feeder can carry at any voltage",
+            "powers that belong to no user already exceed what the feeder can carry at any voltage",
             "Lower static generators, storages, motors or wards",
         )
     vm = np.abs(state.voltage)
@@ -172,7 +184,10 @@ def check_without_load(feeder: Feeder, band: Band) -> None:
 
 
 def firm_slack(feeder: Feeder, rows: Limits, band: Band, firm_kw: FloatArray) -> FloatArray:
-    """How far firm users alone break every limit at its worst corner, (R,) >= 0."""
+    """Excess (R,) >= 0 that firm users alone cause at the worst corner of every limit, p.u.
+
+    Raises `InputError` where the power flow of such a corner has no solution.
+    """
     if not firm_kw.any():
         return np.zeros(len(rows.kind))
     worst = corners(rows, worst_direction(feeder, rows, band, firm_kw), firm_kw)
@@ -188,7 +203,7 @@ def firm_slack(feeder: Feeder, rows: Limits, band: Band, firm_kw: FloatArray) ->
 
 
 def name_of(feeder: Feeder, rows: Limits, row: int) -> str:
-    """A limit in words."""
+    """Name of a limit, for reports."""
     kind, place, phase = int(rows.kind[row]), int(rows.place[row]), int(rows.phase[row])
     letter = "" if all(len(user.phases) == 3 for user in feeder.users) else f" phase {'abc'[phase]}"
     if kind == CURRENT:

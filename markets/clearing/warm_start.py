@@ -16,7 +16,7 @@ from tandem_sim.markets.orders.penalties import unserved_eur_per_mwh
 
 
 class WarmProblem:
-    """``min c.x`` with ``0 <= x <= available``, hard constraints and ``sign.x = change``; only `change` varies.
+    """``min c.x``, ``0 <= x <= available``, hard constraints, ``sign.x = change``; only `change` varies.
 
     `cost` (n,) EUR/MWh, `available` (n,) MW, `sign` (n,) effect on the injection. The result may miss the
     change by `CHANGE_TOLERANCE_MW`, at the penalty of unserved need; the penalty is no part of the cost.
@@ -60,7 +60,7 @@ class WarmProblem:
         return min(ends), max(ends)  # a single point may come out in either order, by rounding
 
     def solve(self, change: float) -> tuple[float, float]:
-        """Least cost (EUR/h) at a change (MW), and its slope there (EUR/MWh); at a breakpoint, one of the two."""
+        """Least cost (EUR/h) of a change (MW), and its slope (EUR/MWh); at a breakpoint, one of two."""
         if not self._bids:
             return 0.0, 0.0
         self._highs.changeRowBounds(0, change, change)

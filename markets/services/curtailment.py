@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linprog
 
-from tandem_sim.grids.low_voltage.limits import Band, worst_excess_pu, excess_and_slope, limits_of
+from tandem_sim.grids.low_voltage.limits import Band, excess_and_slope, limits_of, worst_excess_pu
 from tandem_sim.grids.low_voltage.three_phase import Feeder
 from tandem_sim.grids.tolerances import NEGLIGIBLE_TRADE_KW
 from tandem_sim.grids.types import FloatArray

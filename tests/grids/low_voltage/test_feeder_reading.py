@@ -441,5 +441,5 @@ def test_what_a_feeder_cannot_show_is_refused_by_name() -> None:
         net = _village()
         net.line["max_loading_percent"] = 100.0
         net.line.loc[1, column] = 0.0
-        with pytest.raises(InputError, match="line 1: is rated at zero and carries what users draw"):
+        with pytest.raises(InputError, match="line 1: has a rating of zero and carries the current of users"):
             read_feeder(net, "no rating")
