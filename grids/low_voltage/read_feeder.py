@@ -75,7 +75,7 @@ def read_feeder(
     idle = [sequence.idle(vm if k == 0 else 0.0) for k, sequence in enumerate(sequences)]
     nodes, at = np.unique(ports.node, return_inverse=True)
     drop = [sequence.drop(nodes)[:, at] for sequence in sequences]
-    onto = SEQUENCES[: len(sequences), ports.phase]  # (S, P + Q) how a sequence stands on the phase of a port
+    onto = SEQUENCES[: len(sequences), ports.phase]  # (S, P + Q) phase component of a sequence
     of = np.conj(onto) / len(sequences)  # share of a sequence in a port's current
     source = np.einsum("sp,sp->p", onto, np.array(idle)[:, ports.node])
     z = np.einsum("sp,sq,spq->pq", onto, of, np.array(drop)[:, ports.node])

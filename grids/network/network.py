@@ -49,9 +49,9 @@ class Network:
     q_mvar: FloatArray  # (N,)
     shunt_g_pu: FloatArray  # (N,)
     shunt_b_pu: FloatArray  # (N,)
-    pv_node: IntArray  # (G,) nodes whose voltage generators hold, the root not among them
+    pv_node: IntArray  # (G,) nodes whose voltage generators hold, without the root
     pv_vm_pu: FloatArray  # (G,)
-    pv_q_mvar: FloatArray  # (2, G) least and most reactive power that they inject for it, inf without a limit
+    pv_q_mvar: FloatArray  # (2, G) least and largest reactive injection, inf without a limit
     branches: Branches
     net: pandapowerNet  # a private copy, for the reference power flow
     contents: tuple[Content, ...] = ()  # how each of its tables is used

@@ -50,9 +50,7 @@ class PowerFlow:
     def __init__(self, network: Network) -> None:
         self.network = network
         self._model = _fast_model(network)
-        self._loads = np.zeros(
-            (2, network.n_nodes)
-        )  # of the model (W, var): only what changes is previous it
+        self._loads = np.zeros((2, network.n_nodes))  # of the model (W, var): only changes are passed on
         self._start: ComplexArray = _flat_start(network)
         self._shunt_pu: ComplexArray = network.shunt_g_pu - 1j * network.shunt_b_pu
         branches = network.branches  # below, (2, E): first their from ends, then their to ends

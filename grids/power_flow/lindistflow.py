@@ -39,7 +39,7 @@ class LinState:
 
 @dataclass(frozen=True, kw_only=True)
 class LinDistFlow:
-    """Sensitivities of a radial grid. E branches, N nodes; injections and flows to the leaves are positive."""
+    """Sensitivities of a radial grid. E branches, N nodes; injections and flows to leaves are positive."""
 
     network: Network
     flow_matrix: (
@@ -222,7 +222,7 @@ def _equivalent(network: Network, feeders: IntArray, parent: int) -> tuple[float
         raise InputError(
             network.name,
             b.label[feeders[0]],
-            "parallel branches with different ratios cause a circulating flow that LinDistFlow cannot represent",
+            "parallel branches with different ratios cause a circulating flow, which LinDistFlow neglects",
             "Set equal taps, or use linearise_ac instead",
         )
     y = 1.0 / z

@@ -1,8 +1,9 @@
-"""The hybrid scheme: the TSO's merit order list goes to the DSOs for validation until they accept it.
+"""The hybrid scheme: the DSOs validate the TSO's merit order list (MOL) until they accept it.
 
 Source: the offering process proposed for the Netherlands (hybrid TSO-DSO managed model): the DSO runs a power
-flow and clears a bid or updates its bounds, the TSO rebuilds the list until it is accepted. That the TSO says
-how much of each bid it would call, and what is free beside a safe call, is Tandem's.
+flow and clears a bid or updates its bounds, the TSO rebuilds the list until it is accepted. Tandem's own
+additions: the TSO states how much of each bid it would call, and the DSO computes what is free beside a safe
+call.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ from tandem_sim.markets.grid_checks.prequalification import envelope_mw
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 
 PowerFlowRows = Callable[[FloatArray], GridConstraints | None]
-"""Rows of an area around its power flow after a change of injections (N,) in MW; None without a solution."""
+"""Constraints of an area around its power flow after a change of injections (N,) MW; None: no solution."""
 
 MAX_ROUNDS = 6
 
 
 def build_mol() -> Block:
-    """The TSO orders the bids by price and sends each DSO how much of its bids it would call."""
+    """The TSO orders the bids by price and informs each DSO how much of its bids it would call."""
 
     def run(system: str, view: View) -> Written:
         available = {system: unsold_mw(view.own), **{k: offered_mw(v) for k, v in view.areas.items()}}
@@ -49,11 +50,11 @@ def build_mol() -> Block:
 def validate_mol() -> Block:
     """Each DSO checks by power flow what the TSO would call, and lowers or clears the bounds of bids.
 
-    What is called and safe is kept, if either direction is safe without the other; beyond it, bids keep as
-    much as still fits. Any call within the bounds sent back is safe in the linear model around that power
-    flow, so that a next list, or a last change of the TSO's need, breaks nothing but for the model's error,
-    which the next round finds. Where the model finds nothing to lower, half of the call is let stand and
-    nothing else.
+    What is called and safe stays allowed, if each direction is also safe without the other. Beyond that, bids
+    are allowed as far as the grid permits. Any call within the bounds is safe in the linear model around that
+    power flow. So a next list, or a last change of the TSO's need, causes no violation except by the error of
+    the model, which the next round detects. Where the linear model finds nothing to lower, half of the call
+    is allowed and nothing else.
     """
 
     def run(area: str, view: View) -> Written:
@@ -79,7 +80,7 @@ def validate_mol() -> Block:
         if not safe or not all(_safe(one, rows) for one in alone):
             kept = envelope_mw(rows, bids, np.minimum(called, offers))
         if not safe and np.allclose(kept, called, atol=EQUAL_MW):
-            bounds = 0.5 * called  # the linear model sees nothing where the power flow does: go by that alone
+            bounds = 0.5 * called  # violations outside the linear model
         else:
             bounds = validated_mw(rows, bids, offers, kept)
         return Written(entries={area: {"accepted": safe, "offers": bounds}})
@@ -95,7 +96,7 @@ def validate_mol() -> Block:
 
 
 def validated_mw(rows: GridConstraints, bids: Bids, offers: FloatArray, kept: FloatArray) -> FloatArray:
-    """Bounds (n,) in MW within `offers`: what is `kept` (n,), and what still fits beside it."""
+    """Bounds (n,) in MW within `offers`: `kept` (n,), plus what the grid permits beside it."""
     bounds = kept.copy()
     for direction in (UP, DOWN):
         side = bids.direction == direction
@@ -106,7 +107,7 @@ def validated_mw(rows: GridConstraints, bids: Bids, offers: FloatArray, kept: Fl
 
 
 def _safe(state: GridConstraints, base: GridConstraints) -> bool:
-    """Whether a state keeps every limit; where `base` breaks one, it may be no worse but for the margin."""
+    """Whether a state keeps every limit; where `base` breaks one, whether it is not worse than the margin."""
     slack = LIMIT_TOLERANCE_SHARE * np.maximum(state.limit_mw, 1.0)
     spare = MOL_FLOW_MARGIN_SHARE * np.maximum(base.limit_mw, 1.0)
     top, bottom = state.flow_max_mw + slack, state.flow_min_mw - slack
@@ -126,5 +127,8 @@ def accepted(states: Mapping[str, Values]) -> bool:
 
 
 def negotiate(max_rounds: int = MAX_ROUNDS) -> Repeat:
-    """List and validation in turn, until every DSO accepts; who has not by then is left out of the market."""
+    """List and validation in turn until every DSO accepts, for at most `max_rounds`.
+
+    An area whose DSO has not accepted by then is left out of the market.
+    """
     return Repeat((build_mol(), validate_mol()), accepted, max_rounds, goes_on=True)

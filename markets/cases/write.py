@@ -25,7 +25,7 @@ from tandem_sim.markets.orders.flexibility_register import unit_of
 
 @dataclass(frozen=True, kw_only=True)
 class System:
-    """One grid of a case to be written: base injections (N,), ratings, and for an area where it hangs."""
+    """One grid of a case to write: base injections (N,), ratings, and for an area its interface bus."""
 
     network: Network
     p_mw: FloatArray

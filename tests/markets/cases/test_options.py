@@ -212,8 +212,8 @@ def test_units_may_stand_otherwise_than_their_zone(folder: Path, units: Spec, so
         ([], "green.units", "is not an object"),
         ({"d1": "yes"}, "green.units.d1", "is 'yes'"),
         ({"d1": ["up"]}, "green.units.d1", "is ['up']"),
-        ({"d7": "up"}, "green.units.d7", "bids nothing in D1"),
-        ({"t1": "up"}, "green.units.t1", "bids nothing in D1"),
+        ({"d7": "up"}, "green.units.d7", "has no bids in D1"),
+        ({"t1": "up"}, "green.units.t1", "has no bids in D1"),
     ],
 )
 def test_units_of_a_study_that_make_no_sense_are_refused(

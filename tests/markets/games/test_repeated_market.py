@@ -228,7 +228,7 @@ def test_a_bid_beyond_the_price_limit_is_refused_by_name() -> None:
     case = hand()
     limited = replace(case, options=replace(case.options, price_limit_eur_per_mwh=9999.0))
     dear = replace(case.tso_bids, price=np.array([12_000.0]))
-    said = "by hand: bid t: asks 12000 EUR/MWh, beyond the limit of 9999 EUR/MWh"
+    said = "by hand: bid t: has a price of 12000 EUR/MWh, beyond the limit of 9999 EUR/MWh"
     with pytest.raises(InputError, match=said):
         CaseMarket(limited, SCHEMES["common"]).play({TSO: dear})
     at_limit = replace(case.tso_bids, price=np.array([9999.0]))
