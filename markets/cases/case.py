@@ -233,7 +233,7 @@ def _network(entry: Any, path: Path, place: tuple[str, ...]) -> Network:
 
 
 def _zones(given: Any, network: Network, place: str, path: Path) -> Zones:
-    """Green nodes from lists of buses for ``up`` and ``down``, and ``units`` with permissions of their own."""
+    """Green nodes from lists of buses for ``up`` and ``down``, and ``units`` with their own permissions."""
     known_keys(given, ("up", "down", "units"), f"{place}.", path)
     green, known = np.zeros((2, network.n_nodes), dtype=bool), set(network.bus_index.tolist())
     for line, direction in enumerate(("up", "down")):

@@ -79,7 +79,7 @@ class Cleared:
         return {} if self.optimum is None else self.optimum.limits_eur_per_h
 
     def require(self, who: str) -> Cleared:
-        """This result; without an optimum, a `ClearingError` naming `who` with the message of the solver."""
+        """Return the result; without an optimum raise a `ClearingError` with `who` and the solver message."""
         if self.status is not Status.OPTIMAL:
             raise ClearingError(
                 f"{who}: the market has no solution ({self.status.value}; solver: {self.message})"

@@ -131,7 +131,7 @@ def fill_nested(
     other carries, or they have no injection in common. Filling such limits in order of cost, the innermost
     first, is optimal (the greedy algorithm of a laminar family). The proof is the dual: the value of a MW at
     a column is that of the best bid which a full limit around it leaves over. What is taken is worth no less,
-    what is left no more. A limit inside which an outer limit is full again adds nothing to the value of the
+    what is left no more. A limit whose bids an outer limit cuts further adds nothing to the value of the
     outer limit, so its own dual is zero. Constraints of any other kind are left out and checked afterwards,
     as in `fill_balance`.
 
@@ -173,7 +173,7 @@ def _factor(matrix: FloatArray) -> FloatArray:
 
 
 def _nested(parts: Sequence[AuctionConstraints]) -> list[tuple[BoolArray, float]] | None:
-    """Limits ``sum(x[members]) <= room`` of constraints that are sums, innermost first; None if not nested."""
+    """Limits ``sum(x[members]) <= room`` of constraints that are sums, innermost first; None if not so."""
     if not parts:
         return []
     matrix, base = np.vstack([p.matrix for p in parts]), np.concatenate([p.base for p in parts])

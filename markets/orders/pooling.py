@@ -1,7 +1,7 @@
-"""Pooling: small bids reach a market's minimum size together.
+"""Pooling: small bids together reach the minimum size of a market.
 
 Source: ALEXANDER D3.3, 3.3.3: in NorFlex the market operator adds up uncleared bids to the 1 MW of Statnett's
-mFRR. A pool here may be called in part, and each member keeps its price: pooling decides who gets in.
+mFRR. Here a pool may be called in part, and each member keeps its price: pooling only decides on admission.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 
 
 def in_pools(bids: Bids, offered_mw: FloatArray, minimum_mw: float, by: PooledBy = "provider") -> BoolArray:
-    """Which bids (n,) of one system lie in a pool of at least `minimum_mw`, given the MW offered of each.
+    """Which bids (n,) of one system are in a pool of at least `minimum_mw`, from the MW offered of each.
 
-    A pool is all that one provider (or, by the operator, everybody) offers in one direction. Demand of
-    companies needs no pool.
+    A pool is everything that one provider (or, with ``operator``, all providers) offers in one direction.
+    Demand of companies needs no pool.
     """
     inside = np.ones(len(bids), dtype=bool)
     if minimum_mw <= 0.0:

@@ -1,8 +1,8 @@
-"""Trading of curtailment on one feeder: those whose import is limited buy relief from their neighbours.
+"""Trading of curtailment on one feeder: users with limited import buy relief from their neighbours.
 
 After BiTraDER as in ALEXANDER D3.3, 3.5.2: trades near real time between customers, within the limits of the
-grid. How they are found is Tandem's: trades are worth the most value less cost that the feeder's linearised
-limits allow, and hold only if the three-phase power flow then finds every limit kept.
+grid. The clearing is Tandem's: the trades with the largest value minus cost that the linearised limits of the
+feeder permit. They hold only if the three-phase power flow then keeps every limit.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tandem_sim.grids.types import FloatArray
 
 @dataclass(frozen=True)
 class Trades:
-    """Import (U,) kW that users have gained by buying, and given up by selling; never both."""
+    """Import (U,) kW that users have bought and sold; never both."""
 
     bought_kw: FloatArray
     sold_kw: FloatArray
@@ -41,11 +41,12 @@ def trade_curtailment(
     Parameters
     ----------
     import_kw: (U,) expected imports under the limits activated, export negative.
-    wanted_kw, value: (U,) import that limits withhold, and EUR/MWh it is worth.
-    offered_kw, cost: (U,) import that users can do without, and EUR/MWh they ask.
+    wanted_kw, value: (U,) import that limits withhold, and its value in EUR/MWh.
+    offered_kw, cost: (U,) import that users offer to give up, and their price in EUR/MWh.
 
-    Sellers deliver what they sell; what the linear model let through is taken from the buyers. A limit that
-    is broken already may not be broken further. Raises RuntimeError where the solver fails.
+    Sellers deliver what they sell; what the linear model permits and the power flow does not is taken from
+    the buyers. A limit that is violated already may not be violated further. Raises RuntimeError where the
+    solver fails.
     """
     u = len(import_kw)
     nothing = Trades(np.zeros(u), np.zeros(u))
@@ -61,7 +62,7 @@ def trade_curtailment(
     order = 1e-6 * np.arange(2 * u) / u  # equal prices: in the order of users
     prices = np.concatenate([-value, cost]) + order
     bounds: Any = np.column_stack([np.zeros(2 * u), np.concatenate([wanted_kw, offered_kw])])
-    no_more = np.concatenate([np.ones(u), -np.ones(u)])  # is bought than sold: free room is nobody's to sell
+    no_more = np.concatenate([np.ones(u), -np.ones(u)])  # purchases than sales: free capacity is not traded
     answer: Any = linprog(
         prices, np.vstack([matrix, no_more]), np.append(room, 0.0), bounds=bounds, method="highs"
     )
@@ -77,7 +78,7 @@ def trade_curtailment(
 def _safe_share(
     feeder: Feeder, band: Band, import_kw: FloatArray, more_kw: FloatArray, before_kw: FloatArray
 ) -> float:
-    """The largest share of more import that breaks no limit further than was broken before, by power flow."""
+    """The largest share of more import that increases no violation, by power flow."""
     shares = np.linspace(1.0, 0.0, 201)
     worst = worst_excess_pu(feeder, band, import_kw + shares[:, None] * more_kw)
     kept = worst <= max(float(worst_excess_pu(feeder, band, before_kw[None, :])[0]), 0.0) + 1e-9

@@ -1,4 +1,4 @@
-"""Day-ahead schedules of units: the least cost of what is asked ISP by ISP, within ranges and ramps."""
+"""Day-ahead schedules of units: least cost of the demand of each ISP, within ranges and ramps."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from tandem_sim.markets.clearing.merit_order import ordered_costs
 from tandem_sim.markets.orders.penalties import unserved_eur_per_mwh
 
 EXCESS_SHARE = 0.1
-"""What a MW beyond a ramp costs in the programme, as a share of what a MWh not served does."""
+"""Cost of a MW beyond a ramp in the optimisation problem, as a share of that of a MWh not served."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Supply:
-    """What U units can do in each of K ISPs, in B steps above what they must run at least. MW and EUR/MWh.
+    """Ranges of U units in each of K ISPs, in B steps above their minimum output. MW and EUR/MWh.
 
-    `ramp_mw` is the most that output moves from the ISP before; in the first ISP from `before_mw`, which is
-    nan for a unit of which nothing is known.
+    `ramp_mw` is the largest change of output from the ISP before; in the first ISP from `before_mw`, which is
+    nan for a unit with unknown output.
     """
 
     least_mw: FloatArray  # (U, K)
@@ -35,15 +35,15 @@ class Supply:
     before_mw: FloatArray  # (U,)
 
     def moved_mw(self, output_mw: FloatArray) -> FloatArray:
-        """How far outputs (U, K) have moved since the ISP before (U, K); 0 where that is not known."""
+        """Change of outputs (U, K) since the ISP before (U, K); 0 where that is unknown."""
         return np.nan_to_num(np.diff(output_mw, axis=1, prepend=self.before_mw[:, None]), nan=0.0)
 
 
 @dataclass(frozen=True)
 class Schedules:
-    """Outputs (U, K) in MW, prices (K,) in EUR/MWh, demand not served (K,) in MW (negative: too much).
+    """Outputs (U, K) in MW, prices (K,) in EUR/MWh, demand not served (K,) in MW (negative: excess).
 
-    `excess_mw` (U, K) is by how much outputs move beyond the ramp where no schedule within ramps serves the
+    `excess_mw` (U, K) is the change of outputs beyond the ramp where no schedule within ramps serves the
     demand.
     """
 
@@ -54,13 +54,13 @@ class Schedules:
 
 
 def schedule_units(supply: Supply, demand_mw: FloatArray, who: str) -> Schedules:
-    """The schedules of least cost for a demand (K,) of all units together.
+    """The schedules of least cost for a demand (K,) MW of all units together.
 
-    Each ISP by itself is a merit order. If the outputs of all keep the ramps, they are the optimum with ramps
-    too, for limits can only make a programme dearer. Else ``scipy.optimize.linprog`` solves all ISPs as one.
-    The price of an ISP is what the least cost rises by with its demand; where ramps bind it may lie beyond
-    what any unit asks, for a MW may have to be moved in several ISPs. A demand that moves faster than all
-    units together is followed as closely to their ramps as can be. Raises `ClearingError`, naming `who`, if
+    Each ISP by itself is a merit order. If all outputs then keep the ramps, they are also the optimum with
+    ramps, because limits can only raise the least cost. Otherwise ``scipy.optimize.linprog`` solves all ISPs
+    as one. The price of an ISP is the rise of the least cost with its demand. Where ramps bind it may exceed
+    the price of every unit, because a MW may have to be moved in several ISPs. A demand that changes faster
+    than all units together is followed as closely as ramps permit. Raises `ClearingError`, naming `who`, if
     the solver finds no optimum.
     """
     alone = _one_by_one(supply, demand_mw, who)
@@ -85,7 +85,7 @@ def _one_by_one(supply: Supply, demand_mw: FloatArray, who: str) -> Schedules:
 
 
 def _together(supply: Supply, demand_mw: FloatArray, who: str) -> Schedules:
-    """All ISPs as one programme: a column for each step in each ISP, what is short and long, and excesses."""
+    """All ISPs as one problem: a column per step and ISP, shortage and surplus, and ramp excess."""
     units, steps, isps = supply.step_mw.shape
     n, n_moves = supply.step_mw.size, units * isps
     of_unit = sparse.kron(np.ones((1, steps)), sparse.eye_array(isps))
@@ -126,7 +126,7 @@ def _together(supply: Supply, demand_mw: FloatArray, who: str) -> Schedules:
             raise ClearingError(f"{who}: units cannot be scheduled (solver: {answer.message})")
         return answer
 
-    # Equal steps are served in their order; the price is that of the costs as they are, and of no penalty.
+    # Equal steps are served in their order; prices come from the unchanged costs, without penalties.
     x = solved(_in_order(supply.price_eur_per_mwh), supply.ramp_mw.ravel(), np.inf).x
     beyond = np.where(x[n + 2 * isps :] > NEGLIGIBLE_MW, x[n + 2 * isps :], 0.0)
     priced = solved(supply.price_eur_per_mwh, supply.ramp_mw.ravel() + beyond, NEGLIGIBLE_MW)
@@ -140,7 +140,7 @@ def _together(supply: Supply, demand_mw: FloatArray, who: str) -> Schedules:
 
 
 def _in_order(price: FloatArray) -> FloatArray:
-    """What steps ask (U, B, K), equal ones of an ISP a little apart."""
+    """Prices of steps (U, B, K), with small differences between equal ones of an ISP."""
     units, steps, isps = price.shape
     by_isp = [ordered_costs(price[:, :, k].ravel(), None) for k in range(isps)]
     return np.stack(by_isp, axis=1).reshape(units, steps, isps)

@@ -1,4 +1,4 @@
-"""What balancing an ISP took, from the ledger: the volumes and prices that imbalance prices are made of."""
+"""Balancing of an ISP, from the ledger: the volumes and prices on which imbalance prices are based."""
 
 from __future__ import annotations
 
@@ -22,14 +22,13 @@ def regulation_of(
     bought: Collection[str],
     delta_mw: FloatArray | None = None,
 ) -> Regulation:
-    """What balancing an ISP took, of the markets `bought` for the TSO.
+    """Balancing of an ISP by the markets `bought` for the TSO.
 
-    `delta_mw` is what the automatic reserve delivered minute by minute (net, up positive), if there is one.
+    `delta_mw` is the delivery of the automatic reserve minute by minute (net, up positive), if there is one.
     Volumes and marginal prices are those of the same markets without limits: so the net volume is what the
-    system needed, and congestion sets no imbalance price. Need that nobody served counts as called at the
-    price of its penalty, but for what was left because of a limit. Nor does congestion set a price through
-    means: energy called to balance counts there with its pay, or the marginal price if that is nearer to
-    nothing.
+    system needed, and congestion sets no imbalance price. Unserved need counts as called at the price of its
+    penalty, except for the part caused by a limit. Congestion also sets no price through means: energy called
+    for balancing counts there with its pay, or with the marginal price if that is closer to zero.
     """
     mw = {1: 0.0, -1: 0.0}
     prices: dict[int, list[float]] = {1: [], -1: []}
@@ -75,7 +74,7 @@ def regulation_of(
 def _mean_paid(
     paid: Sequence[tuple[FloatArray, FloatArray]], marginal: float, near: Callable[..., float]
 ) -> float:
-    """Mean pay of a MWh called to balance (EUR/MWh), none beyond the marginal price; nan without any.
+    """Mean pay of a MWh called for balancing (EUR/MWh), none beyond the marginal price; nan without any.
 
     `near` is max upwards, min downwards.
     """

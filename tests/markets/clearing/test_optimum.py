@@ -193,5 +193,5 @@ def test_what_is_no_optimum_has_no_prices() -> None:
             rows=[full],
             long_mw=1.5,
         )
-        with pytest.raises(ClearingError, match="no prices go with what the solver found"):
+        with pytest.raises(ClearingError, match="the result of the solver has no valid prices"):
             assert found.value_eur_per_mwh

@@ -207,7 +207,7 @@ def changed(**columns: FloatArray) -> Any:
         (lambda m: m.play(shift_mw={"X": np.zeros(3)}), "shift_mw: X is no system"),
         (lambda m: m.play(shift_mw={"D": np.zeros(2)}), r"shift_mw of D has shape \(2,\), expected \(3,\)"),
         (lambda m: m.play(shift_mw={"D": np.full(3, np.nan)}), "shift_mw of D: must be finite"),
-        (lambda m: m.rows_of("nobody"), "nobody sells nothing here; sellers are d, e, t"),
+        (lambda m: m.rows_of("nobody"), "nobody has no bids in this case; sellers are d, e, t"),
         (lambda m: CaseMarket(m.case, m.scheme, {"d": "a"}), "names no seller of bid t"),
         (lambda m: CaseMarket(m.case, m.scheme, balance_node=7), "balance_node 7 is no node"),
     ],

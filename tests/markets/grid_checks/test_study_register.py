@@ -246,7 +246,7 @@ def test_exempt_units_have_no_notice_and_stay_in_red_zones() -> None:
 )
 def test_who_may_ask(region: Region, entitled: Applicant, other: Applicant) -> None:
     course = Course(region)
-    with pytest.raises(ValueError, match=f"in {region} a {entitled} has to ask, not a {other}"):
+    with pytest.raises(ValueError, match=f"in {region} a {entitled} must apply, not a {other}"):
         course.to(0, ask("a", 0, 1, up=1.0, by=other))
     course.to(0, ask("a", 0, 1, up=1.0, by=entitled))
     assert course.to(30) == [("answered", "a", "")]
@@ -274,10 +274,10 @@ def test_nobody_asks_twice_and_time_does_not_run_backwards() -> None:
     course = Course()
     course.to(0, ask("a", 0, 1, up=1.0), ask("small", 0, 1, up=1.0, kva=1.0))
     for name in ("a", "small"):
-        with pytest.raises(ValueError, match=f"{name} has asked already"):
+        with pytest.raises(ValueError, match=f"{name} has applied already"):
             course.to(1, ask(name, 1, 1, up=1.0))
     course.to(30)
-    with pytest.raises(ValueError, match="a has asked already"):
+    with pytest.raises(ValueError, match="a has applied already"):
         course.to(31, ask("a", 31, 1, up=1.0))
     with pytest.raises(ValueError, match="too late"):
         course.study.apply(ask("b", 2, 1, up=1.0))
