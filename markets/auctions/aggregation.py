@@ -214,13 +214,13 @@ def rsf_market(kind: Kind = "exact", pricing: Pricing = "pay-as-bid") -> Block:
         nodes = [own.node, *(np.full(len(at), grid.interface_node[area]) for area, at in places.items())]
         for area in places:
             p[grid.interface_node[area]] += parts[area].start_mw
-        everybody = Columns(np.concatenate(nodes), sign)
+        columns = Columns(np.concatenate(nodes), sign)
         answer = clear(
             cost,
             available,
             sign=sign,
             need_mw=-float(p.sum()),
-            rows=auction_constraints(transmission_constraints(grid.dc, p), everybody, available, owner=TSO),
+            rows=auction_constraints(transmission_constraints(grid.dc, p), columns, available, owner=TSO),
             choices=list(places.values()) if kind == "discrete" else (),
         ).require("TSO market over residual supply functions")
         assert answer.optimum is not None

@@ -179,10 +179,9 @@ def clear_system(
             b.node if system == TSO else np.full(len(b), grid.interface_node[system])
             for system, b in books.items()
         ]
-        everybody = Columns(np.concatenate(nodes), sign)
+        columns = Columns(np.concatenate(nodes), sign)
         limits = (
-            auction_constraints(transmission_constraints(grid.dc, p_mw), everybody, offered, owner=TSO)
-            + limits
+            auction_constraints(transmission_constraints(grid.dc, p_mw), columns, offered, owner=TSO) + limits
         )
         need = -float(p_mw.sum())
     answer = clear(

@@ -188,8 +188,8 @@ def _study(area: Area) -> Zones:
     network = area.network
     load, generation = np.minimum(network.p_mw, 0.0), np.maximum(network.p_mw, 0.0)
     worst = worst_cases(area.lin, load, generation, network.q_mvar)
-    nobody = dict.fromkeys((UP, DOWN), np.zeros(network.n_nodes))
-    return Zones(fitting_nodes(worst, registered_mw(area.bids, network.n_nodes), nobody))
+    no_commitment = dict.fromkeys((UP, DOWN), np.zeros(network.n_nodes))
+    return Zones(fitting_nodes(worst, registered_mw(area.bids, network.n_nodes), no_commitment))
 
 
 def allocate(case: Case, scheme: Scheme) -> dict[str, dict[str, float]]:

@@ -246,16 +246,18 @@ class StudyRegister:
             return bool(self._green[line, unit.of.node])
         return at_s < unit.until_s[line]
 
-    def _fits(self, at_s: int, asks: Callable[[_Unit, int], bool]) -> BoolArray:
+    def _fits(self, at_s: int, is_requested: Callable[[_Unit, int], bool]) -> BoolArray:
         """Nodes (2, N) at which all requests fit, with all other permitted units activated in full."""
-        asking, sure = (np.zeros((2, self._green.shape[1])) for _ in range(2))
+        requested, committed = (np.zeros((2, self._green.shape[1])) for _ in range(2))
         for unit in self._units.values():
             for line in _LINES:
-                if not unit.free and asks(unit, line):
-                    asking[line, unit.of.node] += unit.mw(line)
+                if not unit.free and is_requested(unit, line):
+                    requested[line, unit.of.node] += unit.mw(line)
                 elif at_s < unit.until_s[line]:
-                    sure[line, unit.of.node] += unit.mw(line)
-        return fitting_nodes(self._worst, {UP: asking[0], DOWN: asking[1]}, {UP: sure[0], DOWN: sure[1]})
+                    committed[line, unit.of.node] += unit.mw(line)
+        return fitting_nodes(
+            self._worst, {UP: requested[0], DOWN: requested[1]}, {UP: committed[0], DOWN: committed[1]}
+        )
 
     def _answers(self, at_s: int) -> list[Decision]:
         """Answers due at one second, and the notices that follow from them."""
@@ -267,14 +269,14 @@ class StudyRegister:
             else:
                 self._units[name] = _Unit(a, False)
         self._pass(at_s)
-        asking = [self._units[name] for name in new]
-        studied = {(line, u.of.node) for u in asking for line in _LINES if u.lacks(line)}
+        applying = [self._units[name] for name in new]
+        studied = {(line, u.of.node) for u in applying for line in _LINES if u.lacks(line)}
 
-        def asks(unit: _Unit, line: int) -> bool:
+        def is_requested(unit: _Unit, line: int) -> bool:
             refused = unit.until_s[line] <= at_s and (line, unit.of.node) in studied
             return refused or (unit.of.unit in new and unit.lacks(line))
 
-        fits = self._fits(at_s, asks)
+        fits = self._fits(at_s, is_requested)
         for unit in self._units.values():
             for line in _LINES:
                 if (line, unit.of.node) in studied and fits[line, unit.of.node]:

@@ -95,7 +95,10 @@ def activation_payments(
 def imbalance_payments(
     imbalance_mw: Mapping[str, float], prices: ImbalancePrices, settler: str, hours: float
 ) -> list[Payment]:
-    """Imbalance (MW): a long party (injects more than it sold or scheduled) gets its price, a short one pays."""
+    """Payments for imbalances (MW, positive: long, injects more than sold or scheduled).
+
+    A long party receives its price, a short one pays its price.
+    """
     return [
         Payment(
             payer=settler,

@@ -1,4 +1,4 @@
-"""Schemes as values: checked when built, blind to what they do not declare, carried through their gates."""
+"""Schemes as values: checked when built, views of declared entries only, run through their gates."""
 
 from __future__ import annotations
 
@@ -174,10 +174,10 @@ def test_repeat_that_does_not_end_says_who_disagreed() -> None:
 
 def test_information_shared_lists_what_leaves_its_house() -> None:
     assert SCHEMES["fragmented"].information_shared() == ("area.exchange",)
-    blind = set(SCHEMES["multilevel-01"].information_shared())
+    unlimited = set(SCHEMES["multilevel-01"].information_shared())
     full = set(SCHEMES["multilevel-04"].information_shared())
-    assert "area.grid" not in blind
-    assert full - blind == {"area.grid", "area.sold"}
+    assert "area.grid" not in unlimited
+    assert full - unlimited == {"area.grid", "area.sold"}
 
 
 def test_information_is_counted_from_what_blocks_read() -> None:

@@ -1,4 +1,4 @@
-"""Grid files that would make their reader run, fetch, wait or fill up: all refused, and nothing imported."""
+"""Grid files that would run code, open connections, block or fill memory: refused, nothing imported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Guaranteed capacities: cases by hand, safety by power flow, and what must hold between rules and shares."""
+"""Guaranteed capacities: cases by hand, safety by power flow, and relations between rules and shares."""
 
 from __future__ import annotations
 

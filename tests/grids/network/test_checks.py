@@ -1,4 +1,4 @@
-"""What no power flow can use is named by table, row and column, and nothing but that."""
+"""Values that no power flow can use are named by table, row and column; other values are accepted."""
 
 from __future__ import annotations
 

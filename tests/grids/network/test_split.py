@@ -1,4 +1,4 @@
-"""Cutting a net at its substations: nothing is lost, and the parts solve to what the whole does."""
+"""Cutting a net at its substations: nothing is lost, and the parts solve to the same state as the whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hybrid scheme: the worked example of the Dutch proposal, and what validation guarantees."""
+"""The hybrid scheme: the worked example of the Dutch proposal, and guarantees of validation."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ def _worked_example() -> Case:
 
 def test_validation_lowers_the_bid_from_20_to_15_mw_and_the_congestion_does_not_occur() -> None:
     case = _worked_example()
-    blind = clear_case(case, SCHEMES["central-01"])
-    called = {bid: mw for bid, _, mw in blind.cleared}
+    unlimited = clear_case(case, SCHEMES["central-01"])
+    called = {bid: mw for bid, _, mw in unlimited.cleared}
     assert called == pytest.approx({"bsp-d": 10.0, "bsp-t": 10.0})  # 20 MW of the cheapest BSP
-    assert blind.linear.lines == 1
-    assert blind.linear.max_overload_pct == pytest.approx(20.0)  # 30 MW on 25 MW
+    assert unlimited.linear.lines == 1
+    assert unlimited.linear.max_overload_pct == pytest.approx(20.0)  # 30 MW on 25 MW
     hybrid = clear_case(case, SCHEMES["hybrid"])
     called = {bid: mw for bid, _, mw in hybrid.cleared}
     # The bid's bound is 15 MW, but for the margin of validation: 0.1 % of 25 MW.

@@ -1,4 +1,4 @@
-"""What every auction was asked to serve is what it awarded, what came otherwise, and what it left."""
+"""The need of every auction equals its awards, other injections, and the unserved part."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Games on cases small enough to work by hand: mark-ups, increase-decrease gaming, and what mends it."""
+"""Games on cases small enough to compute by hand: mark-ups, increase-decrease gaming, and mitigation."""
 
 from __future__ import annotations
 
