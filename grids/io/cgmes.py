@@ -82,7 +82,7 @@ def _unpacked(content: bytes, path: Path) -> dict[str, bytes]:
                     )
                 if info.filename in found:
                     raise InputError(
-                        str(path), one_line(info.filename)[:60], "stands there twice", "Keep one of the two"
+                        str(path), one_line(info.filename)[:60], "occurs twice", "Keep one of the two"
                     )
                 with archive.open(info) as member:
                     document = member.read(left + 1)  # never more, whatever size the archive states

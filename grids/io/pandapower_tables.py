@@ -167,7 +167,7 @@ def _frame(item: dict[str, Any], path: Path, place: str) -> pd.DataFrame:
     if not frame.columns.is_unique:
         column = frame.columns[frame.columns.duplicated()][0]
         raise InputError(
-            str(path), f"{place}.{one_line(column)}", "stands there twice", "Keep one of the two"
+            str(path), f"{place}.{one_line(column)}", "occurs twice", "Keep one of the two"
         )
     types = item.get("dtype") or {}
     columns = [

@@ -159,7 +159,7 @@ def check_without_load(feeder: Feeder, band: Band) -> None:
         raise InputError(
             feeder.name,
             "sgen",
-            "powers that belong to no user already exceed what the feeder can carry at any voltage",
+            "powers that belong to no user are more than the feeder can carry at any voltage",
             "Lower static generators, storages, motors or wards",
         )
     vm = np.abs(state.voltage)

@@ -187,7 +187,7 @@ class _Machine:
     def _spend(self, numbers: int) -> None:
         self.work += numbers
         if self.work > MAX_WORK:
-            raise MatlabError("needs more computation than any case")
+            raise MatlabError("needs more work than any case")
 
     def value(self, node: Node) -> Any:
         """The value of an expression."""
