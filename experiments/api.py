@@ -57,7 +57,7 @@ def schemes(options: Options = DEFAULTS) -> dict[str, Scheme]:
     """Every coordination scheme by name, with the options it leaves open.
 
     >>> print(schemes()["multilevel-01"].summary)
-    local markets first, the remainder goes to a blind TSO market
+    local markets first, the remainder goes to a TSO market without distribution limits
     """
     return build_schemes(options)
 

@@ -1,8 +1,8 @@
 """Layer 1, physics: networks, linear models, AC power flow, operating limits and grid data.
 
-`documents` reads text, YAML and JSON; `io` and `matpower` read grids; `network` is a grid as arrays,
-`power_flow` what injections do to it, `low_voltage` feeders phase by phase. `errors` has all errors of
-Tandem, `types` the array types.
+`documents` reads text, YAML and JSON. `io` and `matpower` read grids. `network` holds a grid as arrays,
+`power_flow` computes flows and voltages from injections, `low_voltage` models feeders phase by phase.
+`errors` has all errors of Tandem, `tolerances` all numerical tolerances, `types` the array types.
 """
 
 if __name__ != "tandem_sim.grids":

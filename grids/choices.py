@@ -1,6 +1,6 @@
-"""What may be chosen of grid models, by name.
+"""Options of grid models, by name.
 
-Names only, so that help, completion and checks of what a person typed need no library.
+Names only, so that help, completion and checks of typed input need no numerical library.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from typing import Literal
 
 Rule = Literal["optimal", "fair", "weighted"]
 RULES: tuple[Rule, ...] = ("optimal", "fair", "weighted")
-"""How guaranteed capacities of a low-voltage feeder are shared out."""
+"""How guaranteed capacities of a low-voltage feeder are shared among its users."""
 
 Points = Literal["any", "one-way"]
 POINTS: tuple[Points, ...] = ("any", "one-way")
-"""Whether users may choose freely within their capacities, or all go one way."""
+"""Whether users may choose freely within their capacities, or only all in the same direction (import or
+export)."""
 
 Offset = Literal["ac", "linear"]
 OFFSETS: tuple[Offset, ...] = ("ac", "linear")

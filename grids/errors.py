@@ -1,22 +1,21 @@
-"""All errors of Tandem; `TandemError` is the base of each, so that one clause catches them all.
+"""All errors of Tandem. `TandemError` is the base class of each, so one clause catches them all.
 
-What somebody gave (`InputError` and its kin, `StrategyError`, `SchemeError`), what has no answer
-(`ClearingError`, `RoundsError`, `NoEquilibriumError`), and what must never happen (`FaultError`): a result
-that cannot be trusted.
+Three kinds: wrong input (`InputError` and its subclasses, `StrategyError`, `SchemeError`); problems without a
+solution (`ClearingError`, `RoundsError`, `NoEquilibriumError`); faults of Tandem itself (`FaultError` and its
+subclasses), after which no result can be trusted.
 """
 
 from __future__ import annotations
 
 LONGEST = {"source": 300, "field": 160, "problem": 1_500, "hint": 3_000}
-"""Most characters that a message prints of each part; `hint` may list all names that are known."""
+"""Largest number of characters that a message prints of each part; `hint` may list all known names."""
 
 
 def printable(text: object, longest: int = 80) -> str:
-    r"""A text of others on one line: of bounded length, and what is no printable character as an escape.
+    r"""A text from outside on one line: of bounded length, non-printable characters as escapes.
 
-    Line ends, control characters, terminal sequences and marks that change the direction of writing would
-    change what a person reads on a terminal. What is too long is cut in the middle, so that the end of a path
-    stays.
+    Line ends, control characters, terminal sequences and marks of writing direction would change what a
+    terminal shows. A text that is too long loses its middle, so that the end of a path stays.
 
     >>> printable("one\ntwo"), printable("folder/" * 100 + "case.json", 30)
     ('one\\ntwo', 'folder/folder/folde... se.json')
@@ -32,7 +31,7 @@ def _escaped(character: str) -> str:
 
 
 def cut(text: str, longest: int) -> str:
-    """A text of at most `longest` characters, without its middle if it has more."""
+    """A text of at most `longest` characters; the middle of a longer one is left out."""
     if len(text) <= longest:
         return text
     end = longest // 4
@@ -44,47 +43,47 @@ class TandemError(Exception):
 
 
 class FaultError(TandemError, RuntimeError):
-    """Something that must never happen did: a fault of Tandem, and its results cannot be trusted."""
+    """A fault of Tandem: a result that must not occur. The results of the run cannot be trusted."""
 
 
 class InputError(TandemError, ValueError):
-    """Something a person gave cannot be used.
+    """Input that cannot be used: a file, a scenario, a network or an argument.
 
     Parameters
     ----------
-    source: the file, scenario or network the fault is in.
+    source: the file, scenario or network with the fault.
     field: the key, table or column at fault.
     problem: what is wrong with it.
-    hint: what to do about it.
+    hint: how to correct it.
     """
 
     def __init__(self, source: str, field: str, problem: str, hint: str) -> None:
-        super().__init__(source, field, problem, hint)  # all four, so that copies can be made of it
+        super().__init__(source, field, problem, hint)  # all four arguments, so that the error can be pickled
         self.source = source
         self.field = field
         self.problem = problem
         self.hint = hint
 
     def __str__(self) -> str:
-        """All in one line, of bounded length, whatever others wrote into it."""
+        """The message on one line of bounded length, whatever the parts contain."""
         source, field, problem, hint = (printable(getattr(self, part), n) for part, n in LONGEST.items())
         return f"{source}: {field}: {problem}. {hint}."
 
 
 class StaleError(InputError):
-    """A checkpoint that cannot serve: it is damaged, or of another run or other code."""
+    """A checkpoint that cannot be used: it is damaged, or belongs to another run or other code."""
 
 
 class BusyError(InputError):
-    """Another process is at work on the run."""
+    """Another process is working on the run."""
 
 
 class ProfileError(TandemError, ValueError):
-    """The measured data cannot give what was asked; the message says which part, and what to do."""
+    """The measured data do not contain what was requested; the message says which part, and what to do."""
 
 
 class MatlabError(TandemError):
-    """What a MATLAB text asks for is not done: why, and in which line if that is known."""
+    """A MATLAB text contains something that is not supported: the reason, and the line if known (else 0)."""
 
     def __init__(self, why: str, line: int = 0) -> None:
         super().__init__(why)
@@ -92,51 +91,51 @@ class MatlabError(TandemError):
 
 
 class SchemeError(TandemError, ValueError):
-    """A scheme that is badly composed: which block, and why."""
+    """A scheme that is not composed correctly: which block, and why."""
 
 
 class StrategyError(TandemError, ValueError):
-    """An offer that no aggregator may make: whose strategy, and what was wrong."""
+    """An offer that no aggregator may make: whose strategy, and what is wrong."""
 
 
 class StrategyLimitError(StrategyError):
-    """A strategy that took longer than it may. It ends a run whatever else is done about faults.
+    """A strategy exceeded its time limit. This ends a run, whatever the setting for faults of strategies.
 
-    How long code takes depends on the machine, and no result may.
+    Computing time depends on the machine, and no result may depend on the machine.
     """
 
 
 class WithheldError(TandemError, LookupError):
-    """A strategy reads what it has not declared that it looks at."""
+    """A strategy reads information that it has not declared."""
 
 
 class OverdueError(TandemError):
-    """Code of others has taken longer than it may."""
+    """Code from outside Tandem has exceeded its time limit."""
 
 
 class ClearingError(TandemError, RuntimeError):
-    """An auction whose optimisation problem has no optimal solution: who ran it, and what the solver said."""
+    """An optimisation problem of an auction has no optimum: which auction, and the solver message."""
 
 
 class RoundsError(TandemError, RuntimeError):
-    """Blocks of a scheme that are repeated until they agree, and did not within the rounds allowed."""
+    """Repeated blocks of a scheme that did not agree within the rounds allowed."""
 
 
 class NoEquilibriumError(TandemError, RuntimeError):
-    """Best responses that neither settle nor come back within the rounds allowed."""
+    """Best responses that neither settle nor repeat within the rounds allowed."""
 
 
 class ContractError(FaultError):
-    """An activation that a contract does not allow: whose, when, and why."""
+    """An activation that a contract does not allow: which contract, when, and why."""
 
 
 class DoubleSaleError(FaultError):
-    """An award that would sell more of a bid than is left of it."""
+    """An award of more than what is left of a bid."""
 
 
 class AuditError(FaultError):
-    """Something that must always hold did not: what, and in which ISP."""
+    """A condition that must always hold was violated: which one, and in which ISP."""
 
 
 class PowerFlowMismatchError(FaultError):
-    """The fast power flow and the reference power flow disagree."""
+    """The fast and the reference power flow give different results."""

@@ -1,6 +1,6 @@
-"""What may be chosen in a market, by name: schemes, methods, prices, solvers.
+"""Options of markets, by name: schemes, methods, prices, solvers.
 
-Names only, so that help, completion and checks of what a person typed need no library.
+Names only, so that help, completion and checks of typed input need no numerical library.
 """
 
 from __future__ import annotations
@@ -9,42 +9,42 @@ from typing import Literal
 
 Method = Literal["envelope", "uniform", "disqualify", "static"]
 METHODS: tuple[Method, ...] = ("envelope", "uniform", "disqualify", "static")
-"""How a DSO limits bids to what its grid can carry: by price, by the same share, whole bids, or red zones."""
+"""How a DSO limits bids to the capacity of its grid: by price, by equal shares, whole bids, or red zones."""
 
 Region = Literal["flanders", "wallonia", "brussels"]
-"""Whose rules a network flexibility study follows."""
+"""Region whose rules a network flexibility study follows."""
 
 EnvelopeCheck = Literal["none", "ac"]
 ENVELOPE_CHECKS: tuple[EnvelopeCheck, ...] = ("none", "ac")
-"""Whether limits on bids that hold in the linear model are cut until they hold in the AC power flow too."""
+"""Whether limits of bids from the linear model are cut until they also hold in the AC power flow."""
 
 Kind = Literal["discrete", "exact"]
 KINDS: tuple[Kind, ...] = ("discrete", "exact")
-"""Which points of its residual supply function an area sends."""
+"""Which points of its residual supply function a DSO sends."""
 
 Pricing = Literal["pay-as-bid", "pay-as-cleared", "locational"]
 PRICINGS: tuple[Pricing, ...] = ("pay-as-bid", "pay-as-cleared", "locational")
-"""What awards are paid."""
+"""Pricing rule of awards."""
 
 LocalPricing = Literal["same", "pay-as-bid", "pay-as-cleared", "locational"]
 LOCAL_PRICINGS: tuple[LocalPricing, ...] = ("same", *PRICINGS)
-"""What awards of DSOs' own markets are paid; `same` as those of the TSO's."""
+"""Pricing rule of awards in DSOs' markets; `same` is that of the TSO's market."""
 
 ReservePricing = Literal["pay-as-bid", "pay-as-cleared"]
-"""What automatic reserve (aFRR) is paid; as cleared is by ISP: the dearest bid that delivered upwards in it
-sets the price of all, downwards the cheapest."""
+"""Pricing rule of automatic reserve (aFRR). ``pay-as-cleared`` is by ISP: the most expensive bid that
+delivered upwards in it sets the price of all, downwards the cheapest."""
 
 PooledBy = Literal["provider", "operator"]
 POOLED_BY: tuple[PooledBy, ...] = ("provider", "operator")
-"""Whose small bids are added up to the smallest one that the TSO takes."""
+"""Whose small bids are added up to the minimum bid size of the TSO."""
 
 Perimeter = Literal["own", "pooled"]
 PERIMETERS: tuple[Perimeter, ...] = ("own", "pooled")
-"""Whether each DSO has a local market of its own, or all of them one."""
+"""Whether each DSO has its own local market, or all DSOs have one together."""
 
 Solver = Literal["linprog", "highspy"]
 SOLVERS: tuple[Solver, ...] = ("linprog", "highspy")
-"""Who solves linear programmes: both are HiGHS and give the same answers."""
+"""Solver of linear optimisation problems: both are HiGHS and give the same results."""
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "grid_prequalification": METHODS,
@@ -55,28 +55,28 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "pooled_by": POOLED_BY,
     "perimeter": PERIMETERS,
 }
-"""What the options with names may be."""
+"""Permitted values of options that are names."""
 
 ABOUT: dict[str, tuple[str, str]] = {
-    "central-01": ("one TSO market, blind to distribution grids", "ALEXANDER D3.3 cluster 1; SmartNet CS_A"),
+    "central-01": ("one TSO market without distribution limits", "ALEXANDER D3.3 cluster 1; SmartNet CS_A"),
     "central-02": (
         "one TSO market on bids that each DSO has limited to what its grid can carry",
         "ALEXANDER D3.3; Belgian NFS (method static)",
     ),
     "central-03": (
-        "one TSO market that holds the distribution rows itself, and mends what is broken",
+        "one TSO market with the distribution limits, which also relieves existing violations",
         "ALEXANDER D3.3",
     ),
     "central-03-relaxed": (
-        "as central-03, but limits broken already need not be mended: the TSO must not aggravate",
+        "as central-03, but existing violations need no relief: the TSO must not aggravate them",
         "ALEXANDER D3.3 cluster 1, read as: the TSO's purchases may cause no violation",
     ),
     "multilevel-01": (
-        "local markets first, the remainder goes to a blind TSO market",
+        "local markets first, the remainder goes to a TSO market without distribution limits",
         "ALEXANDER D3.3 cluster 2; SmartNet CS_B; CoordiNet multi-level",
     ),
     "multilevel-02": (
-        "as multilevel-01, each DSO mends its grid afterwards with what is left",
+        "as multilevel-01, each DSO relieves its grid afterwards with what is left",
         "ALEXANDER D3.3",
     ),
     "multilevel-02-post": (
@@ -88,11 +88,11 @@ ABOUT: dict[str, tuple[str, str]] = {
         "ALEXANDER D3.3; Fluvius LFM (method static)",
     ),
     "multilevel-04": (
-        "as multilevel-01, the TSO market holds the distribution rows itself",
+        "as multilevel-01, with the distribution limits in the TSO market",
         "ALEXANDER D3.3",
     ),
     "multilevel-05": (
-        "TSO first and blind, local markets with the remainder",
+        "TSO market without distribution limits first, local markets with the remainder",
         "ALEXANDER D3.3",
     ),
     "multilevel-06": (
@@ -108,7 +108,7 @@ ABOUT: dict[str, tuple[str, str]] = {
         "CoordiNet fragmented",
     ),
     "shared-balancing": (
-        "each DSO holds a scheduled flow at its boundary and decongests its area; TSO without access to it",
+        "each DSO keeps its scheduled boundary flow and its limits; the TSO uses no bids of areas",
         "SmartNet CS_C",
     ),
     "hybrid": (
@@ -124,4 +124,4 @@ ABOUT: dict[str, tuple[str, str]] = {
         "ALEXANDER D3.3 cluster 3; SmartNet CS_D centralised",
     ),
 }
-"""What each scheme does, and where it comes from: what is taken of each source stands in docs/model.md."""
+"""Summary and source of each scheme: docs/model.md says what is taken from each source."""

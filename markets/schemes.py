@@ -43,17 +43,17 @@ EVERYTHING = GRID | {"tso.bids", "tso.grid", "tso.sold"}
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What a scheme leaves open.
+    """Options of schemes.
 
-    `grid_prequalification` is the prequalification where a scheme has one; `aggregation` and
-    `aggregation_step_mw` say which points of its residual supply function an area sends; `pricing` is what
-    awards are paid, `local_pricing` those of markets of DSOs if they have a rule of their own;
-    `boundary_tolerance_mw` the band around the scheduled flow of shared balancing; `mol_rounds` bounds the
-    validation of a merit order list; `pool_minimum_mw` is what bids forwarded from a local market must add up
-    to, by provider or by operator. With `local_reactive`, a market of reactive power stands ahead of every
-    local market that comes first. With `mitigation`, local markets hold pivotal sellers to the reference
-    prices (EUR/MWh); with the perimeter ``pooled`` the DSOs share the local market that comes first.
-    `envelope_check` says whether what prequalification lets through has to hold in the AC power flow too.
+    `grid_prequalification` is the method of grid prequalification of bids, in schemes with one. `aggregation`
+    and `aggregation_step_mw` select the points of the residual supply function that a DSO sends. `pricing` is
+    the pricing rule of awards, `local_pricing` that of DSOs' markets if it differs. `boundary_tolerance_mw`
+    is the band around the scheduled flow in shared balancing. `mol_rounds` bounds the rounds of MOL
+    validation. `pool_minimum_mw` is the minimum sum of bids forwarded from a local market, by provider or by
+    operator (`pooled_by`). With `local_reactive`, a market for reactive power precedes every local market
+    that comes first. With `mitigation`, local markets limit bids of pivotal sellers to the reference prices
+    (EUR/MWh). With the perimeter ``pooled`` the DSOs share the local market that comes first.
+    `envelope_check` says whether the results of prequalification must also hold in the AC power flow.
     """
 
     grid_prequalification: Method = "envelope"
@@ -73,7 +73,7 @@ class Options:
     envelope_check: EnvelopeCheck = "none"
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a choice nobody knows."""
+        """Raise ValueError for an unknown choice, or for options that exclude each other."""
         for name, known in CHOICES.items():
             if getattr(self, name) not in known:
                 raise ValueError(
@@ -81,10 +81,12 @@ class Options:
                 )
         if self.mitigation and self.perimeter == "pooled":
             raise ValueError(
-                "mitigation asks who is pivotal in one area: it does not go with a pooled perimeter"
+                "mitigation tests pivotal sellers of one area: it cannot be combined with a pooled perimeter"
             )
         if self.envelope_check != "none" and self.grid_prequalification == "static":
-            raise ValueError("envelope_check looks at the grid of the day: it does not go with method static")
+            raise ValueError(
+                "envelope_check uses the grid of the day: it cannot be combined with method static"
+            )
 
 
 DEFAULTS = Options()
@@ -136,7 +138,7 @@ def build_schemes(options: Options = DEFAULTS) -> dict[str, Scheme]:
         "integrated": ((integrated_market(pay),), EVERYTHING),
         "common": ((tso_market("full", name="common_market", pricing=pay),), GRID),
     }
-    with_pool = GRID if pooled else frozenset()  # what a market of several DSOs has to be told
+    with_pool = GRID if pooled else frozenset()  # information for a market of several DSOs
     return {
         name: Scheme(
             name=name,

@@ -7,22 +7,23 @@ Scenarios and runs
 Cases
     `cases`, `clear`, `Clearing`, `Outcome`
 Schemes and strategies
-    `schemes`, `Scheme`; `strategies`, `Strategy` and what it deals in: `OfferView`, `Offers`, `SellerResult`,
-    `PublishedBook`, `SupplyStrategy`, `BaselineStrategy`; the contracts to test one in `tandem_sim.testing`
+    `schemes`, `Scheme`; `strategies`, `Strategy`, its inputs and outputs `OfferView`, `Offers`,
+    `SellerResult`, `PublishedBook`, its extensions `SupplyStrategy`, `BaselineStrategy`; contract tests in
+    `tandem_sim.testing`
 Environments of reinforcement learning (extra ``rl``)
     `parallel_env`, `single_agent_env`
 Errors
-    `TandemError`, the base of all; `InputError`, `StrategyError`, `ClearingError`; `FaultError`, a fault of
-    Tandem
+    `TandemError`, the base class of all; `InputError`, `StrategyError`, `ClearingError`; `FaultError`, a
+    fault of Tandem
 
 A day under two schemes, and the tables of the first:
 
     import tandem_sim as tandem
 
-    blind = tandem.run("reference", "runs/blind", scheme="central-01", days=1)
-    safe = tandem.run("reference", "runs/safe", scheme="multilevel-03", days=1)
-    print(blind.kpis["violated_isps_created"], safe.kpis["violated_isps_created"])
-    grid = blind["grid"]                                    # a pandas frame
+    unchecked = tandem.run("reference", "runs/unchecked", scheme="central-01", days=1)
+    checked = tandem.run("reference", "runs/checked", scheme="multilevel-03", days=1)
+    print(unchecked.kpis["violated_isps_created"], checked.kpis["violated_isps_created"])
+    grid = unchecked["grid"]                                # a pandas frame
 
 The layers below are importable too, ``tandem_sim.grids`` to ``tandem_sim.experiments``; they may change
 between versions without notice.
@@ -92,7 +93,7 @@ __all__ = [
     "strategies",
 ]
 
-_HOMES = {
+_MODULES_OF = {
     "agents.strategies.strategy": (
         "BaselineStrategy",
         "OfferView",
@@ -120,17 +121,17 @@ _HOMES = {
     "markets.cases.clear": ("Outcome",),
     "sim.scenario.scenario": ("Scenario",),
 }
-"""Modules that hold the public names: a name is imported when it is first used."""
+"""Modules of the public names: a name is imported when it is first used."""
 
 _FOLDER = Path(__file__).parent
-if not (_FOLDER / "grids").is_dir():  # a checkout whose links came out as plain files
+if not (_FOLDER / "grids").is_dir():  # a checkout with plain files instead of links
     __path__.append(str(_FOLDER.parent))
 
 
 def __getattr__(name: str) -> Any:
-    for home, names in _HOMES.items():
+    for module, names in _MODULES_OF.items():
         if name in names:
-            value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
+            value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
             return value
     if name == "__version__":
         from importlib.metadata import version

@@ -1,4 +1,4 @@
-"""Contracts as callables: what every strategy, block and scheme must keep, whoever wrote it.
+"""Contract tests: conditions that every strategy, block and scheme must fulfil, also those of users.
 
 A test of a strategy of your own is one line:
 
@@ -35,7 +35,7 @@ OWNERS = ("area.", "tso.", "operator.")
 
 
 def freeze(value: Any) -> None:
-    """Make every array inside `value` read-only, so that a block that mutates what it reads fails."""
+    """Make every array inside `value` read-only, so that a block that changes its input fails."""
     if isinstance(value, np.ndarray):
         value.flags.writeable = False
     elif isinstance(value, Mapping):
@@ -50,7 +50,7 @@ def freeze(value: Any) -> None:
 
 
 def same(a: Any, b: Any) -> bool:
-    """Equality that looks into arrays, mappings and dataclasses; nan equals nan."""
+    """Equality including arrays, mappings and dataclasses; nan equals nan."""
     if isinstance(a, np.ndarray):
         return isinstance(b, np.ndarray) and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
     if isinstance(a, Mapping):
@@ -63,7 +63,7 @@ def same(a: Any, b: Any) -> bool:
 
 
 def check_declaration(block: Block) -> None:
-    """A block names its gate, and the owner of every entry it reads and writes."""
+    """A block declares its gate, and the owner of every entry that it reads and writes."""
     assert block.name
     assert block.gate in GATES
     for name in block.reads + block.writes:
@@ -71,7 +71,7 @@ def check_declaration(block: Block) -> None:
 
 
 def check_block(block: Block, system: str, states: Mapping[str, Values]) -> Written:
-    """Run `block` twice on frozen entries: the same answer, nothing mutated, nothing undeclared written."""
+    """Run `block` twice on frozen entries: same result, input unchanged, only declared entries written."""
     check_declaration(block)
     view = view_of(block, system, states)
     freeze(view)
@@ -91,7 +91,7 @@ def check_block(block: Block, system: str, states: Mapping[str, Values]) -> Writ
 
 
 def check_scheme(scheme: Scheme, states: dict[str, dict[str, Any]], ledger: Ledger) -> None:
-    """Carry a scheme without `Repeat` through `states`, checking every block on the way."""
+    """Run a scheme without `Repeat` on `states`, and check every block."""
     for block in scheme.blocks:
         for system in systems_of(block, states):
             apply(block, check_block(block, system, states), states, ledger)
@@ -103,9 +103,9 @@ def check_scheme(scheme: Scheme, states: dict[str, dict[str, Any]], ledger: Ledg
 
 
 def check_strategy(make: Callable[[int], Strategy], isps: int = 40) -> None:
-    """A strategy made twice from a seed plays twice the same, asked again answers the same, within the rules.
+    """Check a strategy: equal seeds and repeated calls give equal offers, and offers keep the rules.
 
-    It is played against outcomes that sell all it offers at its price; what it may not see, it ignores.
+    Market results sell all its offers at its price; information it has not declared must have no effect.
     """
     rng = np.random.default_rng(0)
     one, two = make(1), make(1)
@@ -126,14 +126,14 @@ def check_strategy(make: Callable[[int], Strategy], isps: int = 40) -> None:
             published=book,
         )
         first, again, twin = checked(one, view, "A"), checked(one, view, "A"), checked(two, view, "A")
-        assert same(first, again), "asked twice, it answers differently"
-        assert same(first, twin), "the same seed plays differently"
+        assert same(first, again), "two calls with one view give different offers"
+        assert same(first, twin), "equal seeds give different offers"
         if BOOK not in sees:
             assert same(first, checked(one, replace(view, published=None), "A")), (
-                "it answers to what it may not see"
+                "offers depend on information that is not declared"
             )
         paid = view.direction * first.price * first.quantity_mw
-        heard = SellerResult(
+        result = SellerResult(
             isp=isp,
             direction=view.direction,
             offered_mw=first.quantity_mw,
@@ -142,7 +142,7 @@ def check_strategy(make: Callable[[int], Strategy], isps: int = 40) -> None:
             cost_eur_per_h=view.direction * view.cost * first.quantity_mw,
         )
         for strategy in (one, two):
-            strategy.learn(heard)
+            strategy.learn(result)
         book = PublishedBook(
             isp=isp,
             direction=np.array([1, -1]),

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tandem_sim.grids.tolerances import SUM_ROUNDING_SHARE
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 
 Limits = tuple[FloatArray, FloatArray]
-
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -173,5 +172,5 @@ def spread(wanted_kw: FloatArray, group: IntArray, offer_kw: FloatArray) -> tupl
     part = np.divide(wanted_kw, offered, out=np.ones(groups), where=offered > wanted_kw)
     shared: FloatArray = offer_kw * part[group]
     # Sums differ in their last digits between an offer and the order for all of it: that is not a want.
-    wanting = wanted_kw > offered * (1.0 + _ROUNDING)
+    wanting = wanted_kw > offered * (1.0 + SUM_ROUNDING_SHARE)
     return shared, np.where(wanting, wanted_kw - offered, 0.0)

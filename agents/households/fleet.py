@@ -42,6 +42,7 @@ from tandem_sim.agents.households.views import (
     FleetStep,
     SitesAhead,
 )
+from tandem_sim.grids.tolerances import FLEET_TOLERANCE_KWH_OR_K
 from tandem_sim.grids.types import FloatArray, IntArray
 
 __all__ = [
@@ -55,7 +56,6 @@ __all__ = [
     "SitesAhead",
 ]
 
-_TOLERANCE = 1e-6
 _NO_LIMITS: Mapping[int, ConnectionLimits] = MappingProxyType({})
 
 
@@ -293,7 +293,9 @@ class HouseholdFleet:
             ),
         }
         worst = {name: float(excess.max(initial=0.0)) for name, excess in tests.items()}
-        return [f"{name}: {value:.3g}" for name, value in worst.items() if not value <= _TOLERANCE]
+        return [
+            f"{name}: {value:.3g}" for name, value in worst.items() if not value <= FLEET_TOLERANCE_KWH_OR_K
+        ]
 
     def snapshot(self) -> dict[str, FloatArray]:
         """The whole state as copies of arrays, by name."""

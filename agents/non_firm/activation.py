@@ -13,7 +13,7 @@ from tandem_sim.agents.base.messages import LimitMessage
 from tandem_sim.agents.households.fleet_agent import FleetAgent
 from tandem_sim.agents.non_firm.contracts import ContractBook
 from tandem_sim.agents.non_firm.lv_feeders import LvFeeder, excess_pu
-from tandem_sim.grids.low_voltage.limits import Band, broken_pu
+from tandem_sim.grids.low_voltage.limits import Band, worst_excess_pu
 from tandem_sim.grids.low_voltage.three_phase import Feeder
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 
@@ -129,7 +129,7 @@ class ConnectionLimiter:
         best, closest = Choice(np.zeros(len(kw), dtype=bool), free, free, False), np.inf
         for limits in ((least_in, free), (free, least_out), (least_in, least_out)):
             found = self._on_sides(lv_feeder, band, kw, may, limits)
-            after = broken_pu(lv_feeder.feeder, band, -np.clip(kw, -found.import_kw, found.export_kw))
+            after = worst_excess_pu(lv_feeder.feeder, band, -np.clip(kw, -found.import_kw, found.export_kw))
             excess = float(np.nan_to_num(after[0], nan=1e9))  # no solution is worse than any excess
             if found.users.any() and excess < closest - 1e-12:
                 best, closest = replace(found, solved=excess <= 0.0), excess
@@ -235,7 +235,7 @@ class ConnectionLimiter:
 
 def _first_safe(feeder: Feeder, band: Band, kw: FloatArray) -> int:
     """The first of K points (K, U) of injections that keeps every limit, or the last."""
-    kept = broken_pu(feeder, band, -kw) <= 0.0
+    kept = worst_excess_pu(feeder, band, -kw) <= 0.0
     return int(np.argmax(kept)) if kept.any() else len(kept) - 1
 
 

@@ -11,8 +11,11 @@ from tandem_sim.agents.base.agent import AgentContext
 from tandem_sim.agents.households.fleet_agent import FleetAgent
 from tandem_sim.agents.non_firm.activation import Activation, ConnectionLimiter
 from tandem_sim.agents.non_firm.lv_feeders import LvFeeder
+from tandem_sim.grids.tolerances import NEGLIGIBLE_TRADE_KW
 from tandem_sim.grids.types import FloatArray
-from tandem_sim.markets.services.curtailment import SMALL_KW, trade_curtailment
+from tandem_sim.markets.services.curtailment import (
+    trade_curtailment,
+)
 
 
 @dataclass(frozen=True)
@@ -72,10 +75,12 @@ class CurtailmentMarket:
                 able,
                 expected.ease_price[mine],
             )
-            if found.bought_kw.max(initial=0.0) <= SMALL_KW:
+            if found.bought_kw.max(initial=0.0) <= NEGLIGIBLE_TRADE_KW:
                 continue
             moved = np.where(found.bought_kw > 0, cap + found.bought_kw, own - found.sold_kw)
-            some = np.flatnonzero((found.bought_kw > SMALL_KW) | (found.sold_kw > SMALL_KW))
+            some = np.flatnonzero(
+                (found.bought_kw > NEGLIGIBLE_TRADE_KW) | (found.sold_kw > NEGLIGIBLE_TRADE_KW)
+            )
             self._limits.tell(
                 isp, mine.start + some, np.maximum(moved[some], 0.0), connection_limits.export_kw[mine][some]
             )
@@ -87,8 +92,8 @@ class CurtailmentMarket:
         """Split every seller's relief over the buyers, in proportion to what they bought."""
         names = self._limits.book.contracts.names[lv_feeder.connections]
         share = bought / bought.sum()
-        for seller in np.flatnonzero(sold > SMALL_KW):
-            for buyer in np.flatnonzero(bought > SMALL_KW):
+        for seller in np.flatnonzero(sold > NEGLIGIBLE_TRADE_KW):
+            for buyer in np.flatnonzero(bought > NEGLIGIBLE_TRADE_KW):
                 deal = Deal(
                     names[buyer], names[seller], float(sold[seller] * share[buyer]), float(price[seller])
                 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tandem_sim.grids.low_voltage.limits import Band, broken_pu
+from tandem_sim.grids.low_voltage.limits import Band, worst_excess_pu
 from tandem_sim.grids.low_voltage.three_phase import Feeder
 from tandem_sim.grids.types import BoolArray, FloatArray
 
@@ -66,11 +66,11 @@ def look_at(lv_feeders: Sequence[LvFeeder], injection_kw: FloatArray) -> list[tu
 
 
 def excess_pu(lv_feeders: Sequence[LvFeeder], bands: Sequence[Band], injection_kw: FloatArray) -> FloatArray:
-    """How far injections (C,) kW exceed the worst limit of every street, (S,) p.u., as of `broken_pu`."""
+    """Largest excess of injections (C,) kW in every LV feeder, (S,) p.u., as in `worst_excess_pu`."""
     worst = np.empty(len(lv_feeders))
     place = {lv_feeder.name: k for k, lv_feeder in enumerate(lv_feeders)}
     for copies in by_feeder(lv_feeders):
         points = np.stack([-injection_kw[lv_feeder.connections] for lv_feeder in copies])
         at = [place[lv_feeder.name] for lv_feeder in copies]
-        worst[at] = broken_pu(copies[0].feeder, bands[at[0]], points)
+        worst[at] = worst_excess_pu(copies[0].feeder, bands[at[0]], points)
     return worst

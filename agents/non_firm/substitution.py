@@ -22,13 +22,13 @@ from tandem_sim.agents.base.messages import (
     SubstitutionRequestMessage,
 )
 from tandem_sim.agents.portfolios.portfolio import HouseholdPortfolio
+from tandem_sim.grids.tolerances import NEGLIGIBLE_KW
 from tandem_sim.grids.types import FloatArray, IntArray
 from tandem_sim.markets.orders.bids import DOWN, UP
 
 Substitute = Literal["portfolio", "aggregators", "tso"]
 Lot = tuple[float, str, int, float]
 """Help of one group: price (EUR/MWh), pool, group, kW."""
-SMALL_KW = 1e-6
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class SubstitutionProcess:
             return
         for direction in (UP, DOWN):
             missing = self._missing_kw(isp, direction)
-            if missing > SMALL_KW:
+            if missing > NEGLIGIBLE_KW:
                 for peer in self._peers:
                     self._context.send(
                         SubstitutionRequestMessage(self._name, peer, isp, direction=direction, kw=missing)
@@ -139,7 +139,7 @@ class SubstitutionProcess:
         free = np.maximum(free - promised, 0.0)[order]
         asked_for = free - _after(free, message.kw)  # the cheapest first
         free = asked_for[np.argsort(order)]
-        group = np.flatnonzero(free > SMALL_KW)
+        group = np.flatnonzero(free > NEGLIGIBLE_KW)
         if len(group):
             promised[group] += free[group]
             offer = SubstitutionOfferMessage(
@@ -178,7 +178,7 @@ class SubstitutionProcess:
             ]
             for price, peer, group, kw in sorted(lots, key=lambda lot: (direction * lot[0], lot[1:])):
                 taken = min(kw, missing)
-                if taken > SMALL_KW:
+                if taken > NEGLIGIBLE_KW:
                     self._accepted.setdefault((isp, direction), []).append((price, peer, group, taken))
                     self._context.send(
                         SubstitutionAcceptanceMessage(
@@ -186,7 +186,7 @@ class SubstitutionProcess:
                         )
                     )
                     missing -= taken
-            if missing > SMALL_KW and "tso" in self._remedies:
+            if missing > NEGLIGIBLE_KW and "tso" in self._remedies:
                 self._report(isp, direction, missing)
 
     def _report(self, isp: int, direction: int, missing_kw: float) -> None:
@@ -222,7 +222,7 @@ class SubstitutionProcess:
         stand_in += self._help_kw(isp, direction)
         stand_in = max(stand_in - float(side.blocked.sum()), 0.0)
         total = float(blocked.sum())
-        share = min(1.0, stand_in / total) if total > SMALL_KW else 0.0
+        share = min(1.0, stand_in / total) if total > NEGLIGIBLE_KW else 0.0
         missing = (1.0 - share) * blocked  # what devices lack anyway is no matter of limits
         ratio = np.divide(left - missing, left, out=np.zeros(len(left)), where=left > 0)
         return left_mw * ratio[group], total / 1000.0
@@ -235,7 +235,7 @@ class SubstitutionProcess:
         for direction in (UP, DOWN):
             side = self._side(isp, direction, standby=False)
             done = Substituted(direction=direction, blocked_kw=float(side.blocked.sum()))
-            if done.blocked_kw <= SMALL_KW:
+            if done.blocked_kw <= NEGLIGIBLE_KW:
                 continue
             self._take_over(isp, side, done)
             found.append(done)
@@ -251,7 +251,7 @@ class SubstitutionProcess:
         wanted -= done.portfolio_kw
         for eur, peer, group, kw in self._accepted.get((isp, direction), ()):
             taken = min(kw, wanted)
-            if taken > SMALL_KW:
+            if taken > NEGLIGIBLE_KW:
                 done.transfers.append(
                     Transfer(payer=self._name, payee=peer, direction=direction, mw=taken / 1000.0, price=eur)
                 )
@@ -260,7 +260,7 @@ class SubstitutionProcess:
                 done.aggregators_kw += taken
                 wanted -= taken
         moved = done.portfolio_kw + done.aggregators_kw
-        if moved <= SMALL_KW:
+        if moved <= NEGLIGIBLE_KW:
             return
         net = own - side.blocked * moved / done.blocked_kw
         moving = np.flatnonzero(net)

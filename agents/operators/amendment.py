@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from tandem_sim.agents.base.messages import AmendMessage
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.markets.orders.products import Product
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,11 @@ def amended(
             rows.append(_row(bid, "no such bid of this provider", None, mw, None, asked))
             continue
         reason = ""
-        if not sold_mw[k] - NOTHING_MW <= mw <= quantity[k] + NOTHING_MW:
+        if not sold_mw[k] - NEGLIGIBLE_MW <= mw <= quantity[k] + NEGLIGIBLE_MW:
             reason = "a quantity may only fall, to what is sold at the least"
         elif asked != price[k] and (not rules.reprice or sold_mw[k] > 0):
             reason = "the price may not be changed"
-        elif mw > sold_mw[k] + NOTHING_MW and bad_quantity:
+        elif mw > sold_mw[k] + NEGLIGIBLE_MW and bad_quantity:
             reason = bad_quantity
         elif asked != price[k]:
             reason = bad_price

@@ -38,10 +38,10 @@ from tandem_sim.agents.services.capacity import CapacitySeller
 from tandem_sim.agents.services.qualification import Applicant
 from tandem_sim.agents.services.reactive_power import ReactivePowerSeller
 from tandem_sim.agents.strategies.strategy import OfferView, Stage, Strategy
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 from tandem_sim.markets.orders.products import Product
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 DECLARED = "declared baseline"
 """What a seller draws for how far off a baseline is that it declares."""
@@ -150,7 +150,7 @@ class Aggregator(Participant):
                 k, done = now.get(bid), sold.get(bid, 0.0)
                 able = max(float(new.quantity_mw[k]) if k is not None else 0.0, done)
                 wanted = float(new.price[k]) if k is not None and reprices and not done else asked
-                if able < mw - NOTHING_MW or wanted != asked:
+                if able < mw - NEGLIGIBLE_MW or wanted != asked:
                     change.append((bid, min(able, mw), wanted))
             if change:
                 ids, mws, prices = zip(*change, strict=True)
@@ -180,7 +180,7 @@ class Aggregator(Participant):
     def _bids(self, isp: int, day_ahead_price: float, found: Resources, stage: Stage = "first") -> Bids:
         tick = self._product.tick_mw
         quantity = np.floor(found.quantity_mw / tick + 1e-9) * tick if tick else found.quantity_mw
-        (keep,) = (quantity >= max(self._product.min_quantity_mw, NOTHING_MW)).nonzero()
+        (keep,) = (quantity >= max(self._product.min_quantity_mw, NEGLIGIBLE_MW)).nonzero()
         floor, cap = self._product.price_floor_eur_per_mwh, self._product.price_cap_eur_per_mwh
         view = OfferView(
             isp=isp,

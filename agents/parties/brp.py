@@ -18,11 +18,11 @@ from tandem_sim.agents.base.messages import (
     RejectionMessage,
     ScheduleMessage,
 )
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 from tandem_sim.markets.orders.products import Product
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class BRP(Participant):
         gap = float(self._forecast(range(isp, isp + 1))[0]) - self.schedule_mw[isp]
         how, tick = self._purchasing, self._purchasing.product.tick_mw
         quantity = np.floor(abs(gap) / tick + 1e-9) * tick if tick else abs(gap)
-        if quantity < max(how.product.min_quantity_mw, NOTHING_MW):
+        if quantity < max(how.product.min_quantity_mw, NEGLIGIBLE_MW):
             return
         direction = DOWN if gap < 0 else UP  # of what it does to the system: see `Bids.of`
         price = self._day_ahead[isp] - direction * how.spread_eur_per_mwh

@@ -17,9 +17,9 @@ from tandem_sim.agents.base.messages import (
 )
 from tandem_sim.agents.portfolios.portfolio import ACROSS_MIDNIGHT, TransmissionUnit
 from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.services.day_ahead import Schedules, Supply, schedule_units
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 SUPPLY_BLOCKS = 20
 """Steps in which a unit's quadratic cost is offered."""
@@ -103,7 +103,11 @@ class DayAheadMarket(Participant):
             room[:, 0] = np.minimum(room[:, 0], ACROSS_MIDNIGHT * ramp[:, 0])
         asked = self._price[:, :, None] + markup[:, None]
         return Supply(
-            least_mw=least + down, step_mw=np.maximum(steps, 0.0), asked=asked, ramp_mw=room, before_mw=before
+            least_mw=least + down,
+            step_mw=np.maximum(steps, 0.0),
+            price_eur_per_mwh=asked,
+            ramp_mw=room,
+            before_mw=before,
         )
 
     def clear_day(self, day: range) -> None:
@@ -111,7 +115,7 @@ class DayAheadMarket(Participant):
         demand = self._demand.pop(day.start)
         markup = self._markup.pop(day.start, np.zeros((len(self._units), len(day))))
         found = schedule_units(self._supply(day, markup), demand, self.name)
-        if (np.abs(found.short_mw) > NOTHING_MW).any():
+        if (np.abs(found.short_mw) > NEGLIGIBLE_MW).any():
             k = int(np.abs(found.short_mw).argmax())
             gap = float(found.short_mw[k])
             raise InputError(

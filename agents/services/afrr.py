@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 Monitor = Callable[[int, FloatArray], Sequence[tuple[int, FloatArray]]]
 """What operators signal, given a second of the ISP and what is then delivered, (n,) MW.
@@ -116,7 +116,7 @@ class ActivationQueue:
 
     def lower(self, bound_mw: FloatArray) -> BoolArray:
         """Take lower bounds (n,) from now on; which of them are lower than before."""
-        lowered = bound_mw < self.bound_mw - NOTHING_MW
+        lowered = bound_mw < self.bound_mw - NEGLIGIBLE_MW
         self.bound_mw = np.minimum(self.bound_mw, bound_mw)
         self._rank()
         return np.asarray(lowered)
@@ -175,7 +175,7 @@ class Dispatcher:
         gap = np.bincount(owner, direction * left)
         steps = now / self._step_mw
         whole = np.where(gap >= 0.0, np.ceil(steps - 1e-9), np.floor(steps + 1e-9)) * self._step_mw
-        far = np.abs(gap) > NOTHING_MW
+        far = np.abs(gap) > NEGLIGIBLE_MW
         share = np.minimum(np.divide(whole - now, gap, out=np.ones(len(gap)), where=far), 1.0)
         return np.asarray(self.requested + np.maximum(share, 0.0)[owner] * left)
 
@@ -258,6 +258,6 @@ def within_band(
 ) -> BoolArray:
     """Whether each delivery (n,) lies within -10 % and +20 % of the request, as the Dutch aFRR asks."""
     return np.asarray(
-        (delivered_mw >= (1.0 + low) * requested_mw - NOTHING_MW)
-        & (delivered_mw <= (1.0 + high) * requested_mw + NOTHING_MW)
+        (delivered_mw >= (1.0 + low) * requested_mw - NEGLIGIBLE_MW)
+        & (delivered_mw <= (1.0 + high) * requested_mw + NEGLIGIBLE_MW)
     )

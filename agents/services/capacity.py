@@ -15,12 +15,12 @@ from tandem_sim.agents.base.messages import (
     ReservedMessage,
     TenderMessage,
 )
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.orders.bids import DOWN, UP
 from tandem_sim.markets.orders.flexibility_register import SOLD_TWICE
 from tandem_sim.markets.orders.products import Service
 from tandem_sim.markets.services.capacity import CapacityBids, CapacityBook, Contract, clear_capacity
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 BEYOND = "more capacity than the pool is qualified for"
 Needs = Mapping[Service, Mapping[int, float]]
@@ -106,7 +106,7 @@ class CapacityAuctioneer:
     def _refused(self, block: range, bids: CapacityBids) -> CapacityBids:
         """Offers cut to what their pools have not sold elsewhere; what is cut is recorded."""
         room = self._book.room_mw(block, bids, "LFM")
-        for k in np.flatnonzero(room < bids.quantity_mw - NOTHING_MW):
+        for k in np.flatnonzero(room < bids.quantity_mw - NEGLIGIBLE_MW):
             provider, system, direction = str(bids.provider[k]), str(bids.system[k]), int(bids.direction[k])
             most = self._book.register.pool_mw(provider, direction, "LFM", system)
             self._context.record(
@@ -115,10 +115,10 @@ class CapacityAuctioneer:
                     "isp": block.start,
                     "system": system,
                     "bid_id": f"{provider}.capacity.{'up' if direction == UP else 'down'}",
-                    "reason": BEYOND if bids.quantity_mw[k] > most + NOTHING_MW else SOLD_TWICE,
+                    "reason": BEYOND if bids.quantity_mw[k] > most + NEGLIGIBLE_MW else SOLD_TWICE,
                 },
             )
-        return bids.limited(room, np.flatnonzero(room > NOTHING_MW))
+        return bids.limited(room, np.flatnonzero(room > NEGLIGIBLE_MW))
 
     def _announce(
         self, block: range, bids: CapacityBids, left: FloatArray, contracts: Mapping[str, Sequence[Contract]]
@@ -128,7 +128,7 @@ class CapacityAuctioneer:
             mine = np.flatnonzero(bids.provider == provider)
             forwarded: dict[tuple[str, int], float] = {}
             for k in mine:
-                if on and left[k] > NOTHING_MW:
+                if on and left[k] > NEGLIGIBLE_MW:
                     key = str(bids.system[k]), int(bids.direction[k])
                     forwarded[key] = forwarded.get(key, 0.0) + float(left[k])
             self._context.send(
@@ -141,8 +141,8 @@ class CapacityAuctioneer:
                     forwarded_mw=forwarded,
                 )
             )
-        if self._forward_to is not None and (left > NOTHING_MW).any():
-            rest = bids.limited(left, np.flatnonzero(left > NOTHING_MW))
+        if self._forward_to is not None and (left > NEGLIGIBLE_MW).any():
+            rest = bids.limited(left, np.flatnonzero(left > NEGLIGIBLE_MW))
             rows = list(
                 zip(
                     rest.provider.tolist(),
@@ -187,7 +187,7 @@ class CapacityAuctioneer:
             },
         )
         for direction, mw in short_mw.items():
-            if mw > NOTHING_MW:
+            if mw > NEGLIGIBLE_MW:
                 self._context.record(
                     "rejections",
                     {
@@ -296,7 +296,7 @@ class CapacitySeller:
         before = np.cumsum(quantity_mw[order]) - quantity_mw[order]
         strike = direction * day_ahead_price + self.strike_eur_per_mwh
         asked = direction * price
-        asked[order] = np.where(before < owed - NOTHING_MW, np.minimum(asked[order], strike), asked[order])
+        asked[order] = np.where(before < owed - NEGLIGIBLE_MW, np.minimum(asked[order], strike), asked[order])
         return np.asarray(direction * asked)
 
     def forget(self, isp: int) -> None:

@@ -67,7 +67,7 @@ class FlexibilityStudyProcess:
     def test(self, unit: str) -> tuple[bool, bool, str]:
         """Whether a unit may sell now, up and down, and why not."""
         now = self._context.now()
-        return *self.register.standing(unit, now), self.register.reason(unit, now)
+        return *self.register.may_sell(unit, now), self.register.reason(unit, now)
 
     def proceed(self, isp: int) -> None:
         """Do what is due by now, in its order; within a second answers first, applications last."""

@@ -133,7 +133,7 @@ class PrequalificationProcess:
         provider, now = message.provider, self._context.now()
         able = [u for u in message.units if u.up_mw > 0 or u.down_mw > 0]
         self.register.enter(provider, able, [self._fast_mw(u) for u in able], now, ())
-        self.register.strike(provider, [u.name for u in message.units if u not in able])
+        self.register.remove(provider, [u.name for u in message.units if u not in able])
         for unit in message.units:
             self._record(
                 message.isp,
@@ -190,7 +190,7 @@ class PrequalificationProcess:
         granted = implied_by(asked.service) if units else ()
         self.register.enter(asked.provider, units, limited, until, granted[:1])
         passed = {u.name: u for u in units}
-        self.register.strike(asked.provider, [u.name for u in asked.units if u.name not in passed])
+        self.register.remove(asked.provider, [u.name for u in asked.units if u.name not in passed])
         for unit in asked.units:
             event = "qualified" if unit.name in passed else "refused"
             found = passed.get(

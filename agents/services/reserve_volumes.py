@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tandem_sim.agents.services.afrr import AfrrBids, AfrrResult, within_band
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 PERIOD_S = 300
 
@@ -50,8 +50,8 @@ def five_minutes(bids: AfrrBids, control: AfrrResult, cycle_s: int) -> Volumes:
         mw @ member for mw in (control.setpoint_mw, control.requested_mw, control.delivered_mw)
     )
     still = np.zeros(sent.shape, dtype=bool)  # the first cycle has none before it
-    still[1:] = (sent[1:] > NOTHING_MW) & (np.abs(np.diff(sent, axis=0)) <= NOTHING_MW)
-    still[1:] &= np.abs(asked - sent)[:-1] <= NOTHING_MW
+    still[1:] = (sent[1:] > NEGLIGIBLE_MW) & (np.abs(np.diff(sent, axis=0)) <= NEGLIGIBLE_MW)
+    still[1:] &= np.abs(asked - sent)[:-1] <= NEGLIGIBLE_MW
     first = np.flatnonzero(np.diff(np.arange(cycles) * cycle_s // PERIOD_S, prepend=-1))
 
     def total(per_cycle: FloatArray | BoolArray) -> FloatArray:
@@ -62,7 +62,7 @@ def five_minutes(bids: AfrrBids, control: AfrrResult, cycle_s: int) -> Volumes:
     seconds = total(still)
     divisor = np.maximum(seconds, 1.0)
     requested, delivered = total(asked) / 3600.0, total(got) / 3600.0
-    period, column = np.nonzero((requested > NOTHING_MW) | (delivered > NOTHING_MW))
+    period, column = np.nonzero((requested > NEGLIGIBLE_MW) | (delivered > NEGLIGIBLE_MW))
     at = period, column
     return Volumes(
         start_s=period * PERIOD_S,

@@ -8,11 +8,11 @@ import numpy as np
 
 from tandem_sim.agents.strategies.learners import MARKUPS
 from tandem_sim.agents.strategies.strategy import BOOK, Offers, OfferView, PublishedBook, Truthful, marked_up
+from tandem_sim.grids.tolerances import BEST_RESPONSE_GAIN_EUR_PER_H
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.orders.bids import DOWN, UP
 
 SHARES = (1.0, 0.75, 0.5)
-GAIN_EUR_PER_H = 1e-9
 
 
 class BestResponse(Truthful):
@@ -52,7 +52,7 @@ class BestResponse(Truthful):
         best, most = (0.0, 1.0), -np.inf
         for markup, share in self._tries:
             profit = self.profit_eur_per_h(view, book, direction, markup, share)
-            if profit > most + GAIN_EUR_PER_H:
+            if profit > most + BEST_RESPONSE_GAIN_EUR_PER_H:
                 best, most = (markup, share), profit
         return best
 

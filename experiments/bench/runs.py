@@ -254,7 +254,7 @@ def _timeseries_ms(network: Network, p_mw: FloatArray, q_mvar: FloatArray) -> fl
     """The same by pandapower, every node's injection a load with a profile of its own."""
     flow = PowerFlow(network)
     flow.reference(p_mw[0], q_mvar[0], compiled=True)  # its net gets one load a node
-    net = flow.judged
+    net = flow.reference_net
     nodes = net.load.index.to_numpy()
     for quantity, values in (("p_mw", p_mw), ("q_mvar", q_mvar)):
         data = DFData(pd.DataFrame(-values[:, nodes], columns=[f"{n}" for n in nodes]))

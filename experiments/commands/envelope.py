@@ -18,7 +18,7 @@ from tandem_sim.experiments.run_folder.outputs import check_file, whole
 from tandem_sim.grids.choices import POINTS, RULES, Points, Rule
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.io.read import load_net
-from tandem_sim.grids.low_voltage.limits import Band, broken_pu
+from tandem_sim.grids.low_voltage.limits import Band, worst_excess_pu
 from tandem_sim.grids.low_voltage.operating_envelope import Envelope, guaranteed, random_points
 from tandem_sim.grids.low_voltage.read_feeder import read_feeder
 from tandem_sim.grids.low_voltage.three_phase import Feeder
@@ -77,7 +77,7 @@ def work_out(request: EnvelopeRequest) -> EnvelopeResult:
     envelope = guaranteed(feeder, connection, request.band, rule, firm, points)
     at_limits = np.array([envelope.import_kw, -envelope.export_kw])
     tried = np.vstack([at_limits, random_points(envelope, CHECKED, rng, points)])
-    worst = float(np.max(broken_pu(feeder, request.band, tried)))
+    worst = float(np.max(worst_excess_pu(feeder, request.band, tried)))
     return EnvelopeResult(
         feeder=feeder,
         connection_kw=connection,

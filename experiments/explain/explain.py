@@ -14,9 +14,16 @@ from tandem_sim.experiments.api import Run
 from tandem_sim.experiments.explain.markets import Station, stations
 from tandem_sim.experiments.explain.money import money_lines, pay_eur
 from tandem_sim.experiments.explain.reasons import reason
-from tandem_sim.experiments.explain.tables import SAME_MW, Bid, IspTables, is_local, isp_of, rows_of
+from tandem_sim.experiments.explain.tables import (
+    Bid,
+    IspTables,
+    is_local,
+    isp_of,
+    rows_of,
+)
 from tandem_sim.experiments.explain.words import capital, eur, mw_text, name_of, part_of, per_mwh, terms, wish
 from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.tolerances import EQUAL_MW
 from tandem_sim.markets.coordination.gates import GATES
 from tandem_sim.markets.services.substitution import SUBSTITUTION
 from tandem_sim.markets.settlement.payments import RESERVE
@@ -100,7 +107,7 @@ def _held(at: IspTables, bid: Bid) -> str:
     held = at.held_mw(bid)
     return (
         f" {mw_text(held)} of it are held for the automatic reserve (aFRR capacity)."
-        if held > SAME_MW
+        if held > EQUAL_MW
         else ""
     )
 
@@ -180,7 +187,7 @@ def _verdict(at: IspTables, bid: Bid, called: Mapping[str, float], found: list[S
     """The last line: what became of the bid, and why."""
     markets = [station.market for station in found if station.market is not None]
     mw = sum(called.values())
-    if mw <= SAME_MW:
+    if mw <= EQUAL_MW:
         word, why = reason(at, bid, markets)
         return f"{word}: {why}."
     who = " and ".join(name_of(market, bid.system) for market in called)
@@ -189,7 +196,7 @@ def _verdict(at: IspTables, bid: Bid, called: Mapping[str, float], found: list[S
     paid = pay_eur(at, bid, called)
     pay = "" if paid is None else f" It was paid {eur(paid)}." if paid >= 0.0 else f" It paid {eur(-paid)}."
     price = f"it {terms(bid.direction, bid.price)}"
-    if mw >= bid.mw - SAME_MW:
+    if mw >= bid.mw - EQUAL_MW:
         return f"Called in full by {who}, {mw_text(bid.mw)} {bid.way}; {price}.{pay}"
     word, why = reason(at, bid, markets)
     part = f"Called in part by {who}, {part_of(mw, bid.mw)} {bid.way}; {price}.{pay}"
@@ -197,5 +204,5 @@ def _verdict(at: IspTables, bid: Bid, called: Mapping[str, float], found: list[S
 
 
 def _bought(bid: Bid, mw: float, who: str) -> str:
-    extent = "Bought in full" if mw >= bid.mw - SAME_MW else "Bought in part"
+    extent = "Bought in full" if mw >= bid.mw - EQUAL_MW else "Bought in part"
     return f"{extent} in {who}: {part_of(mw, bid.mw)}; the company wanted {wish(bid)}."

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from tandem_sim.experiments.explain.tables import SAME_MW, Bid, IspTables, is_local
+from tandem_sim.experiments.explain.tables import (
+    Bid,
+    IspTables,
+    is_local,
+)
 from tandem_sim.experiments.explain.words import capital, name_of, needed, part_of, per_mwh
+from tandem_sim.grids.tolerances import EQUAL_MW, EQUAL_PRICE_EUR_PER_MWH
 from tandem_sim.markets.coordination.block import TSO, Block
 
-SAME_PRICE = 1e-4
-"""EUR/MWh within which a bid stands at the price of a market."""
 POST_QUALIFY = "post_qualify"
 
 
@@ -93,7 +96,7 @@ def _market(
         float(row[name]) for name in ("price_eur_per_mwh", "need_mw", "penalty_eur_per_h")
     )
     quiet = last is None and at.last_called(block.name, -bid.direction, own) is None
-    idle = own is not None and quiet and penalty <= SAME_PRICE
+    idle = own is not None and quiet and penalty <= EQUAL_PRICE_EUR_PER_MWH
     return ClearedMarket(
         block=block,
         price=price,
@@ -115,14 +118,14 @@ def _cleared(bid: Bid, market: ClearedMarket) -> str:
     if market.block.party != "dso":
         beside = " beside what companies wished" if market.block.name == "integrated_market" else ""
         parts.append(f"{needed(market.need_mw)}{beside}")
-    if market.penalty_eur_per_h > SAME_PRICE:
+    if market.penalty_eur_per_h > EQUAL_PRICE_EUR_PER_MWH:
         parts.append(f"flexibility ran out, so its price of {per_mwh(market.price)} is that of a penalty")
     elif math.isfinite(market.price):
         parts.append(f"its balance was worth {per_mwh(market.price)}, {against(bid, market.gain(bid))}")
     did = ("sold it", "sold it nothing") if bid.demand else ("called", "called nothing of the bid")
-    if market.offered_mw <= SAME_MW:
+    if market.offered_mw <= EQUAL_MW:
         parts.append("nothing of the bid was on offer to it")
-    elif market.called_mw > SAME_MW:
+    elif market.called_mw > EQUAL_MW:
         parts.append(f"it {did[0]} {part_of(market.called_mw, market.offered_mw)} left")
     else:
         parts.append(f"it {did[1]}")
@@ -132,7 +135,7 @@ def _cleared(bid: Bid, market: ClearedMarket) -> str:
 
 def against(bid: Bid, gain: float) -> str:
     """Where a bid stands against a price."""
-    if abs(gain) <= SAME_PRICE:
+    if abs(gain) <= EQUAL_PRICE_EUR_PER_MWH:
         return "which is the price of the bid"
     return f"with the bid {per_mwh(abs(gain))} {'in' if gain > 0 else 'out of'} the money"
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from tandem_sim.experiments.explain.markets import SAME_PRICE
-from tandem_sim.experiments.explain.tables import SAME_MW, Bid, IspTables, rows_of
+from tandem_sim.experiments.explain.tables import (
+    Bid,
+    IspTables,
+    rows_of,
+)
 from tandem_sim.experiments.explain.words import eur, mw_text, name_of, per_mwh
+from tandem_sim.grids.tolerances import EQUAL_MW, EQUAL_PRICE_EUR_PER_MWH
 from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.markets.services.substitution import SUBSTITUTION
 from tandem_sim.markets.settlement.payments import RESERVE
@@ -52,7 +56,7 @@ def unit_pay(at: IspTables, bid: Bid, market: str) -> tuple[float, str] | None:
     price = cleared_eur_per_mwh(at, bid, market) if pricing == "pay-as-cleared" else None
     if price is None:
         return None
-    if own - price > SAME_PRICE:
+    if own - price > EQUAL_PRICE_EUR_PER_MWH:
         return own, f"as cleared at {per_mwh(bid.direction * price)}, and made whole to its own price"
     return price, "as cleared"
 
@@ -71,7 +75,7 @@ def pay_eur(at: IspTables, bid: Bid, called: Mapping[str, float]) -> float | Non
 def money_lines(at: IspTables, bid: Bid, called: Mapping[str, float]) -> list[str]:
     """The pay of a bid market by market, and what its provider was paid in all."""
     lines = [
-        _of_market(at, bid, market, mw) for market, mw in called.items() if mw > SAME_MW and not bid.demand
+        _of_market(at, bid, market, mw) for market, mw in called.items() if mw > EQUAL_MW and not bid.demand
     ]
     totals = at["settlement"]
     got, gave = totals[totals.payee == bid.provider], totals[totals.payer == bid.provider]
@@ -103,4 +107,4 @@ def _of_market(at: IspTables, bid: Bid, market: str, mw: float) -> str:
 
 
 def _energy(mwh: float) -> str:
-    return f" ({mwh:+.4f} MWh)" if abs(mwh) > SAME_MW else ""
+    return f" ({mwh:+.4f} MWh)" if abs(mwh) > EQUAL_MW else ""

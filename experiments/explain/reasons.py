@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tandem_sim.experiments.explain.markets import POST_QUALIFY, SAME_PRICE, ClearedMarket, reads, stood_mw
-from tandem_sim.experiments.explain.tables import SAME_MW, Bid, IspTables, is_local
+from tandem_sim.experiments.explain.markets import (
+    POST_QUALIFY,
+    ClearedMarket,
+    reads,
+    stood_mw,
+)
+from tandem_sim.experiments.explain.tables import (
+    Bid,
+    IspTables,
+    is_local,
+)
 from tandem_sim.experiments.explain.words import mw_text, name_of, needed, part_of, per_mwh, terms
+from tandem_sim.grids.tolerances import EQUAL_MW, EQUAL_PRICE_EUR_PER_MWH
 from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.sim.model import NOT_ACCEPTED
 
@@ -16,27 +26,27 @@ Reason = tuple[str, str]
 
 def reason(at: IspTables, bid: Bid, markets: Sequence[ClearedMarket]) -> Reason:
     """Why the rest of a bid was not called, by the market that could have taken it last."""
-    open_to = [market for market in markets if market.offered_mw > SAME_MW]
+    open_to = [market for market in markets if market.offered_mw > EQUAL_MW]
     if not open_to:
         return _nowhere(at, bid, markets)
     buys = [market for market in open_to if market.block.buyer == "tso"]
     if is_local(bid) and not buys and len(open_to) == len(markets):
         return _by_price(bid, open_to[-1]) or _in_local_market(bid, open_to[-1])
     market = (buys or open_to)[-1]
-    if market.called_mw >= market.offered_mw - SAME_MW and at.held_mw(bid) > SAME_MW:
+    if market.called_mw >= market.offered_mw - EQUAL_MW and at.held_mw(bid) > EQUAL_MW:
         return _held(at, bid)
     price, shut = _by_price(bid, market), _shut_out(at, bid, market)
     if shut is None:
         return price or _in_the_money(at, bid, market)
-    if price is None or market.gain(bid) >= -SAME_PRICE:
+    if price is None or market.gain(bid) >= -EQUAL_PRICE_EUR_PER_MWH:
         return shut
     return price[0], f"{price[1]}. Besides: {shut[1]}"
 
 
 def _nowhere(at: IspTables, bid: Bid, markets: Sequence[ClearedMarket]) -> Reason:
-    if bid.mw <= SAME_MW:
+    if bid.mw <= EQUAL_MW:
         return "Withdrawn", "its provider took it back after the local market"
-    if markets and at.held_mw(bid) > SAME_MW:
+    if markets and at.held_mw(bid) > EQUAL_MW:
         return _held(at, bid)
     return "Not on offer", f"under {at.scheme.name} no market takes bids of {bid.system}"
 
@@ -51,22 +61,26 @@ def _by_price(bid: Bid, market: ClearedMarket) -> Reason | None:
     own = terms(bid.direction, bid.price)
     if market.idle:
         return "Passed over", f"{name} had nothing to mend; the bid {own}"
-    if gain < -SAME_PRICE and market.called_mw > SAME_MW:
+    if gain < -EQUAL_PRICE_EUR_PER_MWH and market.called_mw > EQUAL_MW:
         return (
             "Out of the merit order",
             f"{name} called it for what it does to a limit, and needed no more of it",
         )
-    if gain < -SAME_PRICE and market.last is not None and bid.gain(market.last) < -SAME_PRICE:
+    if (
+        gain < -EQUAL_PRICE_EUR_PER_MWH
+        and market.last is not None
+        and bid.gain(market.last) < -EQUAL_PRICE_EUR_PER_MWH
+    ):
         last = terms(bid.direction, market.last)
         return "Passed over", f"the last unit that {name} called {bid.way} {last}, it {own}"
-    if gain < -SAME_PRICE and market.last is None and market.block.party != "dso":
+    if gain < -EQUAL_PRICE_EUR_PER_MWH and market.last is None and market.block.party != "dso":
         out = f"the bid {own}, {per_mwh(-gain)} out of the money"
         return "Passed over", f"{name} {needed(market.need_mw)} and called nothing {bid.way}; {out}"
-    if gain < -SAME_PRICE:
+    if gain < -EQUAL_PRICE_EUR_PER_MWH:
         return "Passed over", f"it was {per_mwh(-gain)} out of the money in {name}; it {own}"
-    if gain <= SAME_PRICE and market.last is None:
+    if gain <= EQUAL_PRICE_EUR_PER_MWH and market.last is None:
         return "Passed over", f"{name} called nothing {bid.way}; the bid {own}"
-    if gain <= SAME_PRICE:
+    if gain <= EQUAL_PRICE_EUR_PER_MWH:
         return "At the margin", f"it stands at the price of {name}, whose need was met without more of it"
     return None
 
@@ -81,7 +95,7 @@ def _in_local_market(bid: Bid, market: ClearedMarket) -> Reason:
 
 def _shut_out(at: IspTables, bid: Bid, market: ClearedMarket) -> Reason | None:
     """The reason if a rule kept the bid from the TSO's market whatever its price."""
-    if not is_local(bid) or market.called_mw > SAME_MW:
+    if not is_local(bid) or market.called_mw > EQUAL_MW:
         return None
     refused = at["rejections"]
     if ((refused.system == bid.system) & (refused.reason == NOT_ACCEPTED)).any():
@@ -100,7 +114,7 @@ def _shut_out(at: IspTables, bid: Bid, market: ClearedMarket) -> Reason | None:
             f"its pool (by {by}) had {mw_text(pool)} {bid.way}, the TSO's least is {least:g} MW",
         )
     checked = _checked_mw(at, bid)
-    if checked is not None and checked[1] <= SAME_MW < checked[0]:
+    if checked is not None and checked[1] <= EQUAL_MW < checked[0]:
         return (
             "Held back by its DSO",
             f"its DSO let none of {mw_text(checked[0])} offered {bid.way} in {bid.system} stand",
@@ -135,7 +149,7 @@ def _in_the_money(at: IspTables, bid: Bid, market: ClearedMarket) -> Reason:
     causes: list[str] = []
     whole = reads(market.block, "area.grid") or market.block.party == "dso"
     checked = _checked_mw(at, bid) if is_local(bid) else None
-    held_back = checked is not None and checked[1] < checked[0] - SAME_MW
+    held_back = checked is not None and checked[1] < checked[0] - EQUAL_MW
     if checked is not None and held_back:
         causes.append(
             f"its DSO let {part_of(checked[1], checked[0])} offered {bid.way} in {bid.system} stand"
@@ -170,5 +184,8 @@ def _split(at: IspTables, market: ClearedMarket) -> bool:
     )
     mw = called.reindex(orders.bid_id, fill_value=0.0).to_numpy(float)
     gain = (orders.direction * (market.price - orders.price_eur_per_mwh)).to_numpy(float)
-    left = orders.quantity_mw.to_numpy(float) - mw > SAME_MW
-    return bool(((gain < -SAME_PRICE) & (mw > SAME_MW)).any() or ((gain > SAME_PRICE) & left).any())
+    left = orders.quantity_mw.to_numpy(float) - mw > EQUAL_MW
+    return bool(
+        ((gain < -EQUAL_PRICE_EUR_PER_MWH) & (mw > EQUAL_MW)).any()
+        or ((gain > EQUAL_PRICE_EUR_PER_MWH) & left).any()
+    )

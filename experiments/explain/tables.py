@@ -13,14 +13,13 @@ from tandem_sim.experiments.api import Run
 from tandem_sim.experiments.run_folder.tables import read_table
 from tandem_sim.experiments.runs.moments import isp_at
 from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.tolerances import EQUAL_MW
 from tandem_sim.markets.coordination.block import TSO, Scheme
 from tandem_sim.markets.schemes import build_schemes
 from tandem_sim.sim.clock.calendar import Calendar
 from tandem_sim.sim.output.tables import TABLES
 from tandem_sim.sim.scenario.scenario import Scenario
 
-SAME_MW = 1e-6
-"""MW less than this are none: far below the tick of any product."""
 MAIN = ("bids", "activations", "clearings", "settlement", "rejections", "sellers", "bid_checks")
 """Tables that every run has; others came later."""
 
@@ -174,7 +173,7 @@ class IspTables:
         mine = paid[(paid.kind == "purchase") & (paid.payee == bid.provider)]
         mw = bid.direction * float(mine.quantity_mwh.sum()) / self.hours
         markets = [b.name for b in self.scheme.blocks if "tso.sold" in b.writes]
-        return {markets[0]: mw} if mw > SAME_MW and markets else {}
+        return {markets[0]: mw} if mw > EQUAL_MW and markets else {}
 
     def last_called(self, market: str, direction: int, system: str | None = None) -> float | None:
         """Price of the dearest unit called up in a market, or of that which paid least down; None without."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from tandem_sim.experiments.explain.tables import SAME_MW, Bid, way
+from tandem_sim.experiments.explain.tables import (
+    Bid,
+    way,
+)
+from tandem_sim.grids.tolerances import EQUAL_MW
 from tandem_sim.markets.services.substitution import SUBSTITUTION
 from tandem_sim.markets.settlement.payments import RESERVE
 
@@ -28,7 +32,7 @@ def name_of(market: str, system: str) -> str:
 
 def mw_text(mw: float) -> str:
     """Power with its unit: to the tick of a household's bid where it is small."""
-    if SAME_MW < abs(mw) < LEAST_SHOWN_MW:
+    if EQUAL_MW < abs(mw) < LEAST_SHOWN_MW:
         return "less than 0.0001 MW"
     return f"{number(mw)} MW"
 
@@ -76,4 +80,4 @@ def wish(bid: Bid) -> str:
 
 def needed(mw: float) -> str:
     """What a market had to buy: injection wanted, positive up."""
-    return f"needed {mw_text(abs(mw))} {way(1 if mw > 0 else -1)}" if abs(mw) > SAME_MW else "needed nothing"
+    return f"needed {mw_text(abs(mw))} {way(1 if mw > 0 else -1)}" if abs(mw) > EQUAL_MW else "needed nothing"

@@ -7,18 +7,16 @@ from typing import Any
 import numpy as np
 
 from tandem_sim.grids.errors import NoEquilibriumError
+from tandem_sim.grids.tolerances import MARKET_POWER_GAIN_EUR_PER_H
 from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.markets.games.case_game import CaseGame
 from tandem_sim.markets.games.equilibrium import Play, Profile, iterate
-
-GAIN_EUR_PER_H = 1e-3
-"""Nobody moves for less."""
 
 
 def ended(game: CaseGame, most_rounds: int = 40) -> tuple[Play | None, list[Profile]]:
     """Where best responses from the truth end, and the profiles that stand for it; None and none: nowhere."""
     try:
-        play = iterate(game, game.truth, most_rounds, GAIN_EUR_PER_H)
+        play = iterate(game, game.truth, most_rounds, MARKET_POWER_GAIN_EUR_PER_H)
     except NoEquilibriumError:
         return None, []
     return play, list(play.profiles)

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.markets.orders.bids import UP
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 _KEY = ["isp", "system", "provider", "direction"]
 QUARTERS = 4
@@ -50,7 +50,7 @@ def seller_figures(rows: pd.DataFrame, hours: float) -> dict[str, Any]:
         "cost_eur": cost * hours,
         "sold_mwh": sold * hours,
         "offered_mwh": offered * hours,
-        "withheld_mwh": float(kept[kept.abs() > NOTHING_MW].sum()) * hours,
+        "withheld_mwh": float(kept[kept.abs() > NEGLIGIBLE_MW].sum()) * hours,
         "markup_sold_eur_per_mwh": (float(rows.asked_eur_per_h.sum()) - cost) / sold if sold > 0 else None,
         "markup_offered_eur_per_mwh": _offered_markup(rows),
         "lerner_up": 1.0 - float(priced.cost_eur_per_h.sum()) / revenue if revenue > 0.0 else None,

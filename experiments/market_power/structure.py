@@ -16,10 +16,10 @@ from typing import Any
 import pandas as pd
 
 from tandem_sim.experiments.results.run_data import LOCAL_MARKETS
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.markets.coordination.block import TSO as T
 from tandem_sim.markets.coordination.block import Scheme
 from tandem_sim.markets.orders.bids import DOWN, UP
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 SIDES = {"up": UP, "down": DOWN}
 _OFFERS = ("area.bids", "area.offers", "area.rsf")
@@ -79,8 +79,10 @@ def residual_supply(market: Market, sellers: pd.DataFrame, activations: pd.DataF
     rows.insert(0, "market", market.name)
     whole = rows.groupby(["isp", "direction"])[["available_mw", "sold_mw"]].transform("sum")
     rows["bought_mw"] = whole.sold_mw
-    rows["rsi"] = (whole.available_mw - rows.available_mw) / whole.sold_mw.where(whole.sold_mw > NOTHING_MW)
-    return rows[rows.bought_mw > NOTHING_MW].reset_index(drop=True)
+    rows["rsi"] = (whole.available_mw - rows.available_mw) / whole.sold_mw.where(
+        whole.sold_mw > NEGLIGIBLE_MW
+    )
+    return rows[rows.bought_mw > NEGLIGIBLE_MW].reset_index(drop=True)
 
 
 def pivotal(rows: pd.DataFrame) -> pd.Series:

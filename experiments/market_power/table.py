@@ -9,6 +9,8 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
+from tandem_sim.grids.tolerances import NEGLIGIBLE_FIGURE
+
 ROWS: tuple[tuple[str, str, str, str], ...] = (
     ("as_bid", "total.profit_eur", "profit of sellers", "EUR"),
     ("difference", "total.profit_eur", "  above truthful", "EUR"),
@@ -32,8 +34,6 @@ MARKET_ROWS = (
     ("rsi_mean", "residual supply index"), ("pivotal_isps", "ISPs with a pivotal seller"),
     ("hhi_able", "HHI, able"), ("hhi_sold", "HHI, sold"),
 )  # fmt: skip
-
-ROUNDING = 1e-9
 
 
 def power_table(found: Mapping[str, Any]) -> Table:
@@ -90,6 +90,6 @@ def _cell(value: Mapping[str, Any] | None) -> str:
 
 
 def _number(value: float) -> str:
-    if abs(value) < ROUNDING:
+    if abs(value) < NEGLIGIBLE_FIGURE:
         return "0"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 
 from tandem_sim.experiments.results.kpis_conflicts import conflict_kpis
 from tandem_sim.experiments.results.kpis_non_firm import non_firm_kpis
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.markets.orders.flexibility_register import SOLD_TWICE
 from tandem_sim.markets.services.substitution import SUBSTITUTION
 from tandem_sim.markets.settlement.payments import FOR_ENERGY, RESERVE
-from tandem_sim.markets.tolerances import NOTHING_MW
 from tandem_sim.sim.assembly.agents import TSO_NAME
 
 NARROWING = ("prequalify", "validate_mol")
@@ -183,7 +183,7 @@ def reserve_followed(volumes: pd.DataFrame) -> dict[str, float | None]:
     share in those in which less than requested was delivered on average.
     """
     requested, stable = volumes.requested_mwh, volumes.stable_s
-    short = volumes.stable_delivered_mw < volumes.stable_requested_mw - NOTHING_MW
+    short = volumes.stable_delivered_mw < volumes.stable_requested_mw - NEGLIGIBLE_MW
     return {
         "reserve_outside_band_pct": _share(
             float(requested[~volumes.within_band.astype(bool)].sum()), float(requested.sum())

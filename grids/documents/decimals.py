@@ -1,4 +1,4 @@
-"""Numbers as people write them into documents: plain decimal notation, and what only looks like a number."""
+"""Numbers in documents: plain decimal notation, and other notations that look like numbers."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tandem_sim.grids.documents.text import shown
 from tandem_sim.grids.errors import printable
 
 LONGEST_NUMBER = 100
-"""Most characters of a number. The longest that a 64-bit number needs has 24."""
+"""Most characters of a number. The longest 64-bit number needs 24."""
 LARGEST_WHOLE = 10**40
-"""Whole numbers lie below it: seeds of 128 bits do."""
+"""Whole numbers must be smaller: seeds of 128 bits are."""
 _WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _REAL = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _ODD = (
@@ -26,16 +26,17 @@ _ODD = (
     (re.compile(r"[-+]?[0-9]{1,3}( [0-9]{3})+([.,][0-9]*)?"), "has spaces"),
     (re.compile(r"[-+]?\.?(nan|inf|infinity)"), "is not finite"),
 )
-"""Other notations, in small letters and ASCII digits, and what is said of them. YAML 1.1 has most of them."""
+"""Other notations, in small letters and ASCII digits, and how messages describe them. YAML 1.1 has most of
+them."""
 _SIGNS = str.maketrans({"\u2212": "-", "\u2012": "-", "\u2013": "-", "\u066b": ".", "\u066c": "_"})
 
 
 def decimal(text: str) -> int | float | None:
-    """A number in plain decimal notation; None for a text that is none.
+    """A number in plain decimal notation; None for a text that is no number.
 
-    Whole numbers are ASCII digits behind an optional sign, without leading zeros; others have a point, an
-    exponent or both: ``-12``, ``0.5``, ``.5``, ``1e3``. Raises `ValueError` for one that no computation can
-    keep: too long, too large, or so small that zero would stand for it.
+    Whole numbers are ASCII digits after an optional sign, without leading zeros; others have a point, an
+    exponent or both: ``-12``, ``0.5``, ``.5``, ``1e3``. Raises `ValueError` for a number that a computation
+    cannot represent: too long, too large, or so small that it would become zero.
     """
     if len(text) > LONGEST_NUMBER:
         if _REAL.fullmatch(text):
@@ -57,7 +58,7 @@ def decimal(text: str) -> int | float | None:
 
 
 def odd_number(text: str) -> str | None:
-    """What is odd about a text that looks like a number in another notation; None for any other text.
+    """How a text looks like a number in another notation; None for any other text.
 
     >>> odd_number("0x1F"), odd_number("1_000"), odd_number("line 4")
     ('is hexadecimal', 'has underscores', None)

@@ -1,7 +1,7 @@
-"""JSON documents that a person, a stranger or an earlier run wrote, read strictly.
+"""JSON documents written by hand, by other programs or by an earlier run, read strictly.
 
-Parsed by the standard library, which drops the first of two equal keys without a word and reads NaN and
-Infinity, which JSON does not have. Lines are looked for where there is a fault.
+The standard library parses them. It silently drops the first of two equal keys and reads NaN and Infinity,
+which are not JSON: both are refused here. The line is determined only where there is a fault.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from tandem_sim.grids.errors import InputError
 LARGEST_JSON = 2**26
 """Most bytes of a file. Forecasts of 5 areas of 500 buses at 18 gates, 135 000 numbers, have below 4 MB."""
 MOST_PARTS = 4_000_000
-"""Most commas and brackets of a document, which bounds its values."""
+"""Most commas and brackets of a document, which bounds the number of its values."""
 DEEPEST = 40
-"""Most lists and objects inside one another; files of Tandem have ten."""
+"""Most nested lists and objects; files of Tandem have ten levels."""
 _STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"'
 _BRACKET = re.compile(rf"{_STRING}|[\[\]{{}}]", re.DOTALL)
 _NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?"
@@ -31,14 +31,14 @@ _SUSPECT = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)")
 
 
 class _FaultError(Exception):
-    """A token that the parser reads and JSON, or a computation, has no use for, and what is wrong with it."""
+    """A token that the parser accepts but JSON or a computation does not allow, and the problem."""
 
 
 def read_json(text: str, source: str) -> Any:
     """The value of a text.
 
-    Raises `InputError` that names `source` and the line for whatever is not JSON (RFC 8259), for a key that
-    an object has twice, for a number that cannot be computed with, and beyond the bounds of this module.
+    Raises `InputError` with `source` and the line for text that is not JSON (RFC 8259), for a key that an
+    object has twice, for a number that cannot be represented, and beyond the size limits of this module.
     """
     _check_size(text, source)
     try:
@@ -69,7 +69,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
 
 
 def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The pairs of an object; `KeyError` for a key that is there twice."""
+    """The pairs of an object; `KeyError` for a key that occurs twice."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise KeyError
@@ -103,7 +103,7 @@ def _checked(text: str) -> int | float:
 
 
 def _check_size(text: str, source: str) -> None:
-    """Refuse a text of more parts or levels than are read, before they are made."""
+    """Refuse a text with too many parts or levels, before parsing it."""
     parts = sum(map(text.count, ",[{"))
     if parts > MOST_PARTS:
         problem = f"has {parts} commas and brackets, and at most {MOST_PARTS} are read"
@@ -120,7 +120,8 @@ def _check_size(text: str, source: str) -> None:
 def _tokens(text: str) -> Iterator[tuple[str, int, list[str | int]]]:
     """Strings with their quotes, brackets, colons, commas, numbers and words.
 
-    Each with its line, and with keys and indices of what it lies in or, behind a colon, is the value of.
+    Each with its line, and with the keys and indices of the value that contains it or, after a colon, that it
+    is.
     """
     line, before, last = 1, 0, ""
     path: list[str | int] = []
@@ -145,7 +146,7 @@ def _named(path: list[str | int]) -> str:
 
 
 def _at(wrong: str, text: str, source: str, problem: str) -> InputError:
-    """The fault of a number or word, where it is first."""
+    """The fault of a number or word, at its first occurrence."""
     line, path = next((line, path) for token, line, path in _tokens(text) if token == wrong)
     return InputError(source, _named(path), f"{problem} (line {line})", "Correct the number")
 
@@ -170,7 +171,7 @@ def twice(text: str, source: str) -> InputError:
 
 
 def _check_text(text: str, source: str) -> None:
-    """Refuse strings that no file can hold."""
+    """Refuse strings that a file cannot contain."""
     for token, line, path in _tokens(text):
         wrong = unwritable(json.loads(token)) if token.startswith('"') else None
         if wrong is not None:

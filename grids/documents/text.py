@@ -1,4 +1,4 @@
-"""Text that others wrote: files, messages and names, and a hint where a name is mistyped."""
+"""Text from outside: files, messages and names; a suggestion where a name is mistyped."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from tandem_sim.grids.errors import InputError, cut, printable
 
 _HALF = re.compile("[\ud800-\udfff]")
 MOST_BYTES = 2**28
-"""Most bytes of a file, of whatever format; the largest case of MATPOWER has 23 million."""
+"""Most bytes of a file of any format; the largest case of MATPOWER has 23 million."""
 SHOWN_ITEMS = 6
 """Most items that a message prints of a list or a mapping, on each of `SHOWN_DEPTH` levels."""
 SHOWN_DEPTH = 3
 LARGEST_SHOWN = 10**40
-"""Whole numbers beyond it are told by their length."""
+"""Of whole numbers beyond it, messages give only the length."""
 
 
 def read_bytes(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
-    """A file as bytes. `InputError` if it cannot be read, is too large or no regular file."""
+    """A file as bytes. `InputError` if it cannot be read, is too large or is no regular file."""
     try:
         with open(path, "rb", opener=_without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -41,12 +41,12 @@ def read_bytes(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    """Opened at once, to be looked at: a pipe would wait for somebody who writes."""
+    """Open without blocking: opening a pipe would wait for a writer."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
-    """A file as text, line ends as they are. `InputError` as of `read_bytes`, or if it is no UTF-8."""
+    """A file as text, line ends unchanged. `InputError` as of `read_bytes`, or if it is no UTF-8."""
     data = read_bytes(path, most_bytes)
     try:
         text = data.decode("utf-8-sig")
@@ -61,10 +61,10 @@ def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
 
 
 def shown(value: object, longest: int = 80) -> str:
-    """A value as a message prints it: at most `longest` characters of one line, in bounded time.
+    """A value as a message prints it: at most `longest` characters on one line, in bounded time.
 
-    Made for values that others wrote, which may be huge, nested without end or hold themselves. Text stands
-    in quotes; an object whose text would be its own affair is told by its type.
+    For values from outside, which may be huge, deeply nested or contain themselves. Text is quoted; of an
+    object of any other class only the type is given.
 
     >>> shown([1.5, "two", None]), shown("x" * 10**6, 20), shown(10**5000)
     ("[1.5, 'two', None]", "'xxxxxxxxxx... xxxx'", 'a whole number of about 5000 digits')
@@ -99,7 +99,7 @@ def _shown(value: Any, longest: int, depth: int) -> str:
 
 
 def _inner(value: Any, longest: int, depth: int) -> str:
-    """An item of a list or a mapping; no more than that there is one beyond the last level."""
+    """An item of a list or a mapping; beyond the last level only ``...``."""
     nested = isinstance(value, Mapping | list | tuple | set | frozenset)
     return "..." if nested and depth <= 1 else _shown(value, longest, depth - 1)
 
@@ -109,14 +109,14 @@ def _listed(items: list[str], n: int) -> str:
 
 
 def unwritable(text: str) -> str | None:
-    """What a text holds that neither a file nor a name of a file can: a NUL or half a character."""
+    """What a text contains that neither a file nor a file name can: a NUL or a lone surrogate."""
     if "\0" in text:
         return "a NUL character"
     return None if text.isascii() or not _HALF.search(text) else "half a character (a surrogate)"
 
 
 def is_there(path: Path, kind: Callable[[Path], bool] = Path.is_file) -> bool:
-    """Whether a path that others wrote is a file, or what `kind` asks; a name no file can have is none."""
+    """Whether a path is a file, or fulfils `kind`; False for a name that no file can have."""
     try:
         return kind(path)
     except (OSError, ValueError):
@@ -124,12 +124,12 @@ def is_there(path: Path, kind: Callable[[Path], bool] = Path.is_file) -> bool:
 
 
 def one_line(message: object, longest: int = 400) -> str:
-    """A foreign message on one line, without a full stop at its end, cut where it is long."""
+    """A message of another library on one line, without a final full stop, shortened if it is long."""
     return printable(" ".join(str(message).split()), longest).removesuffix(".")
 
 
 def hint(given: object, known: Iterable[str]) -> str:
-    """What to do about a name that is not known: the one that was probably meant, and all there are.
+    """How to correct an unknown name: the most similar known name, and all known names.
 
     >>> hint("multilevel-3", ["common", "multilevel-03"])
     'Did you mean multilevel-03? Known: common, multilevel-03'
@@ -143,7 +143,7 @@ def hint(given: object, known: Iterable[str]) -> str:
 
 
 def check_known(source: str, names: Iterable[object], known: Sequence[str]) -> None:
-    """Raise an `InputError` for a name that is none of the known ones, with the one that was meant."""
+    """Raise an `InputError` for a name that is not known, with the most similar known name."""
     for name in names:
         if name not in known:
             field = name if isinstance(name, str) else shown(name)

@@ -1,10 +1,10 @@
-"""YAML documents that a person or a stranger wrote, read strictly.
+"""YAML documents from outside, read strictly.
 
-The events of PyYAML are put together here, because its own loaders drop the first of two equal keys without
-a word, expand aliases without bound, and read plain words by the rules of YAML 1.1, under which ``010`` is 8,
-``1:30`` is 90, ``NO`` is false and ``1e3`` is text. Words are read by the core schema of YAML 1.2 (section
-10.3 of its specification), dates as in YAML 1.1; words that YAML 1.1 reads otherwise are errors, all but
-numbers such as ``1e3``. Nothing in a document runs code.
+The events of PyYAML are composed here. PyYAML's own loaders silently drop the first of two equal keys, expand
+aliases without limit, and read plain words by the rules of YAML 1.1, under which ``010`` is 8, ``1:30`` is
+90, ``NO`` is false and ``1e3`` is text. Here words follow the core schema of YAML 1.2 (section 10.3 of its
+specification), dates YAML 1.1; words that YAML 1.1 reads differently are errors, except numbers such as
+``1e3``. Nothing in a document runs code.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from tandem_sim.grids.errors import InputError, printable
 LARGEST_YAML = 2**18
 """Most characters of a document: ninety times the longest scenario that comes with Tandem."""
 MOST_NODES = 50_000
-"""Most values and keys of a document, those of an alias counted wherever it stands; they fit that size."""
+"""Most values and keys of a document, those of an alias counted at each use; they fit that size."""
 DEEPEST = 40
-"""Most lists and mappings inside one another; scenarios have five."""
+"""Most nested lists and mappings; scenarios have five levels."""
 _TAG = "tag:yaml.org,2002:"
 _KINDS: dict[str, type] = {
     "str": str,
@@ -46,8 +46,8 @@ _MOMENT = re.compile(
 def read_yaml(text: str, source: str) -> Any:
     """The one document of a text: mappings, lists, text, numbers, booleans, None, dates, dates with times.
 
-    Raises `InputError` that names `source` and the line for whatever is not YAML, may be read in two ways
-    (docs/formats.md), or is beyond the bounds of this module.
+    Raises `InputError` with `source` and the line for text that is not YAML, that can be read in two ways
+    (docs/formats.md), or that is beyond the size limits of this module.
     """
     if len(text) > LARGEST_YAML:
         problem = f"has {len(text)} characters, and at most {LARGEST_YAML} are read"
@@ -65,7 +65,7 @@ def yaml_value(text: str, source: str, field: str) -> Any:
 
 @dataclass(frozen=True)
 class _Anchored:
-    """What an anchor names: its value, how many nodes it has, and how many levels."""
+    """What an anchor names: its value, its number of nodes, and its number of levels."""
 
     value: Any
     nodes: int
@@ -73,7 +73,7 @@ class _Anchored:
 
 
 class _Composer:
-    """Puts a document together from its events."""
+    """Composes a document from its events."""
 
     def __init__(self, text: str, source: str) -> None:
         self._text, self._source = text, source
@@ -112,7 +112,7 @@ class _Composer:
         return value
 
     def _next(self, kind: type = yaml.Event) -> Any:
-        """The next event, which the grammar says is of a kind."""
+        """The next event, which by the grammar is of the given kind."""
         try:
             event = self._loader.get_event()
         except (ValueError, OverflowError) as error:  # an escape or a version that PyYAML takes for a number
@@ -123,7 +123,7 @@ class _Composer:
         return event
 
     def _node(self, event: Any, level: int) -> tuple[Any, int]:
-        """The value that begins with an event, and how many levels it has."""
+        """The value that begins with an event, and its number of levels."""
         line = event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent):
             return self._aliased(event.anchor, line, level)
@@ -220,7 +220,7 @@ class _Composer:
         return value
 
     def _plain(self, text: str, line: int) -> Any:
-        """A word without quotes: nothing, true or false, a number, a date, or else text."""
+        """A word without quotes: empty, true or false, a number, a date, or else text."""
         if text in _NULLS:
             return None
         if text in ("true", "false"):
@@ -264,18 +264,18 @@ class _Composer:
             raise self._fault(line, problem, "Make it smaller")
 
     def _fault(self, line: int, problem: str, hint: str) -> InputError:
-        """A fault of what is being read."""
+        """A fault of the value being read."""
         if not self._path:
             return self._broken(line, problem, hint)
         return InputError(self._source, ".".join(self._path), f"{problem} (line {line})", hint)
 
     def _broken(self, line: int, problem: str, hint: str) -> InputError:
-        """A fault of a line, whatever stands around it."""
+        """A fault of a line, without the key that contains it."""
         return InputError(self._source, f"line {line}", problem, hint)
 
 
 def _moment(text: str) -> date | None:
-    """A date, or a date and time with seconds; None for other text. `ValueError` for a day that never is."""
+    """A date, or a date and time with seconds; None for other text. `ValueError` for an impossible date."""
     if _DATE.fullmatch(text):
         return date.fromisoformat(text)
     parts = _MOMENT.fullmatch(text)

@@ -1,7 +1,7 @@
 """CGMES models (``.zip`` or ``.xml``, versions 2.4.15 and 3.0) as pandapower nets, by pandapower's converter.
 
-What a stranger's archive may do is bounded first: no document type or entity, which could read files or grow
-without end, no archive in an archive, sizes that fit into memory. pandapower gets copies with plain names.
+Archives from outside are checked first: no document type or entity, which could read files or grow without
+limit, no archive within an archive, sizes that fit into memory. pandapower gets copies with plain names.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ MAX_BYTES = 1_000_000_000
 """Of all profiles together, unpacked: the transmission grid of a large country has about 500 MB."""
 CHUNK = 1_000_000
 ENCODINGS = {"utf-8", "us-ascii", "ascii", "iso-8859-1", "latin-1", "windows-1252"}
-"""Encodings of XML in which ``<!`` cannot be spelt in another way."""
+"""Encodings of XML in which ``<!`` has only one spelling."""
 PROFILES = ("Equipment", "SteadyStateHypothesis", "Topology")
-"""What a model needs at least: the elements, what is in service and fed in, the nodes."""
+"""The least that a model needs: elements (EQ), their state and injections (SSH), nodes (TP)."""
 
 _ENCODING = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([^"']*)["']""")
 _DECLARES = re.compile(rb"<!\s*(DOCTYPE|ENTITY|ELEMENT|ATTLIST|NOTATION|\[(?!CDATA\[))")
@@ -38,8 +38,8 @@ _DECLARES = re.compile(rb"<!\s*(DOCTYPE|ENTITY|ELEMENT|ATTLIST|NOTATION|\[(?!CDA
 def read_cgmes(content: bytes, path: Path) -> pandapowerNet:
     """The net of a CGMES model: an archive of profiles, or one XML file.
 
-    Raises `InputError` for archives and XML that are not read, for models without the profiles they need,
-    where lxml, with which pandapower parses XML, is not installed.
+    Raises `InputError` for archives and XML that cannot be read, for models without the profiles they need,
+    and where lxml, with which pandapower parses XML, is not installed.
     """
     documents = _unpacked(content, path) if path.suffix == ".zip" else {path.name: content}
     for name, document in documents.items():
@@ -82,10 +82,10 @@ def _unpacked(content: bytes, path: Path) -> dict[str, bytes]:
                     )
                 if info.filename in found:
                     raise InputError(
-                        str(path), one_line(info.filename)[:60], "stands there twice", "Keep one of the two"
+                        str(path), one_line(info.filename)[:60], "occurs twice", "Keep one of the two"
                     )
                 with archive.open(info) as member:
-                    document = member.read(left + 1)  # never more, whatever the archive says of its size
+                    document = member.read(left + 1)  # never more, whatever size the archive states
                 left -= len(document)
                 if left < 0:
                     raise InputError(
@@ -105,7 +105,7 @@ def _unpacked(content: bytes, path: Path) -> dict[str, bytes]:
 
 
 def _check_xml(name: str, document: bytes, path: Path) -> None:
-    """Refuse what would let XML do more than hold data."""
+    """Refuse declarations with which XML does more than hold data."""
     shown = one_line(name)[:60]
     declared = _ENCODING.match(document[:200].removeprefix(b"\xef\xbb\xbf"))
     encoding = declared.group(1).decode("latin-1").lower() if declared else "utf-8"
@@ -135,7 +135,7 @@ def _converted(documents: dict[str, bytes], version: str, path: Path) -> pandapo
             str(path), "CGMES", f"needs a library that is not there ({one_line(error)})", "pip install lxml"
         ) from error
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of pandas, on how the converter works
+        warnings.simplefilter("ignore")  # warnings of pandas about the code of the converter
         files = []
         for k, document in enumerate(documents.values()):
             plain = Path(folder) / f"{k}.xml"
@@ -143,7 +143,7 @@ def _converted(documents: dict[str, bytes], version: str, path: Path) -> pandapo
             files.append(str(plain))
         try:
             net = from_cim(files, cgmes_version=version, create_tap_controller=False, ignore_errors=False)
-        except Exception as error:  # whatever the converter stumbles over, it ends in one message
+        except Exception as error:  # the converter raises many kinds: one message for all
             shown = one_line(error).replace(f"{folder}/", "")
             raise InputError(
                 str(path),
@@ -153,6 +153,6 @@ def _converted(documents: dict[str, bytes], version: str, path: Path) -> pandapo
             ) from error
     if not len(net.bus):
         raise InputError(str(path), "CGMES", "has no nodes", "Give the profiles EQ, SSH and TP of one model")
-    for key in ("report_container", "CGMES"):  # notes and identifiers: nothing electrical
+    for key in ("report_container", "CGMES"):  # reports and identifiers without electrical meaning
         net.pop(key, None)
     return net

@@ -1,4 +1,4 @@
-"""pandapower JSON, of this and of earlier versions of pandapower, read without running a stranger's code."""
+"""pandapower JSON, of this and of earlier versions of pandapower, read without running code from the file."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tandem_sim.grids.io.simbench_taps import with_simbench_taps
 
 
 def read_pandapower_json(text: str, path: Path) -> pandapowerNet:
-    """The net of a pandapower JSON, converted to the format of today. `path` is what errors name.
+    """The net of a pandapower JSON, converted to the present format. Errors name `path`.
 
-    Raises `InputError` for text that is no JSON, names a class that is not of a fixed list
-    (`tandem_sim.grids.io.pandapower_tables`), or is no net.
+    Raises `InputError` for text that is no JSON, that names a class outside a fixed list
+    (`tandem_sim.grids.io.pandapower_tables`), or that is no net.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # notes on files of older pandapower versions
+        warnings.simplefilter("ignore")  # warnings about files of older pandapower versions
         try:
             net = made(parsed(text, path), path)
             if isinstance(net, dict) and "bus" in net and not isinstance(net, pandapowerNet):
@@ -36,7 +36,7 @@ def read_pandapower_json(text: str, path: Path) -> pandapowerNet:
             return with_simbench_taps(_converted(net))
         except InputError:
             raise
-        except Exception as error:  # whatever pandapower stumbles over in tables that are not whole
+        except Exception as error:  # pandapower raises many kinds for incomplete tables
             shown = f"no {one_line(error)}" if isinstance(error, KeyError) else one_line(error)
             raise InputError(
                 str(path), "net", f"pandapower cannot read it ({shown})", "Write it with pandapower.to_json"
@@ -44,11 +44,11 @@ def read_pandapower_json(text: str, path: Path) -> pandapowerNet:
 
 
 def _converted(net: pandapowerNet) -> pandapowerNet:
-    """The net in the format of today, as ``pandapower.from_json`` converts it.
+    """The net in the present format, as ``pandapower.from_json`` converts it.
 
-    pandapower drops the flag ``tap_phase_shifter`` of its versions before 3, and guesses what taps do from
-    their steps. Here the flag decides: an ideal phase shifter stays one although its step is in percent, and
-    a ratio that has only a step in degrees does nothing, as it did.
+    pandapower drops the flag ``tap_phase_shifter`` of its versions before 3, and infers the effect of taps
+    from their steps. Here the flag decides: an ideal phase shifter stays one although its step is in percent,
+    and a ratio tap with a step in degrees only has no effect, as before.
     """
     flags = {
         (name, tap): net[name][f"tap{tap}_phase_shifter"].copy()

@@ -1,9 +1,9 @@
-"""Tables and objects of a pandapower JSON, made of its values alone.
+"""Tables and objects of a pandapower JSON, built from its values only.
 
-pandapower's own decoder looks for objects in every cell of every table, and imports the module that one
-names. It also reads tables with another parser than the text around them, and what one of the two passes
-over the other may take for an object. Here a text is parsed once, by one parser, and only classes of a fixed
-list are made, by the code of this module.
+pandapower's own decoder looks for objects in every cell of every table, and imports the module that such an
+object names. It also reads tables with another parser than the text around them, so one parser may see an
+object where the other sees none. Here a text is parsed once, by one parser, and only classes of a fixed list
+are built, by the code of this module.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ TABLE_KEYS = {
     *("_module", "_class", "_object", "orient", "typ", "dtype", "is_multiindex", "is_multicolumn"),
     *("index_name", "index_names", "column_name", "column_names"),
 }
-"""What pandapower writes of a table: more would change how it is read."""
+"""Keys that pandapower writes for a table; any other key would change how it is read."""
 WHOLE = re.compile(r"u?int(8|16|32|64)")
 REAL = re.compile(r"float(16|32|64)")
 OBJECT = re.compile(r"object|bool")
@@ -44,12 +44,12 @@ OTHER = re.compile(
 )
 """Types of columns; others are refused."""
 LONGEST_NAME = 1000
-"""Characters of the name of a row or column that is a tuple."""
+"""Most characters in the name of a row or column that is a tuple."""
 WRITE = "Write the file with pandapower.to_json"
 
 
 def parsed(text: str, path: Path, field: str = "net") -> Any:
-    """A JSON text. One that is none, or has a key twice in one object, is an `InputError` on `field`."""
+    """The value of a JSON text. Invalid JSON, or a key twice in one object, is an `InputError` on `field`."""
     try:
         return json.loads(text, object_pairs_hook=once)
     except KeyError as error:
@@ -58,14 +58,14 @@ def parsed(text: str, path: Path, field: str = "net") -> Any:
         if field == "net":
             field = f"line {error.lineno}"
         raise InputError(str(path), field, f"is not JSON ({one_line(error)})", WRITE) from error
-    except (RecursionError, ValueError) as error:  # too deep, or a number of thousands of digits
+    except (RecursionError, ValueError) as error:  # nested too deeply, or a number of thousands of digits
         raise InputError(str(path), field, f"cannot be read ({one_line(error)})", WRITE) from error
 
 
 def made(item: Any, path: Path, place: str = "net") -> Any:
-    """A parsed JSON with the tables and objects that it describes. `path` and `place` are what errors name.
+    """A parsed JSON with the tables and objects that it describes. Errors name `path` and `place`.
 
-    Raises `InputError` for a class that is not of the fixed list, and for a table that is not whole.
+    Raises `InputError` for a class outside the fixed list, and for an incomplete table.
     """
     if isinstance(item, dict):
         if "_module" in item or "_class" in item:
@@ -98,11 +98,11 @@ def _object(item: dict[str, Any], path: Path, place: str) -> Any:
         return maker(item, path, place)
     except InputError:
         raise
-    except Exception as error:  # of pandas or numpy: values that do not make such an object
+    except Exception as error:  # of pandas or numpy: values that do not fit the class
         raise InputError(str(path), place, f"makes no {name} ({one_line(error)})", WRITE) from error
 
 
-# Makers of one class each
+# One function per class
 
 
 def _net(item: dict[str, Any], path: Path, place: str) -> pandapowerNet:
@@ -143,7 +143,7 @@ def _list(item: dict[str, Any], path: Path, place: str) -> list[Any]:
 
 
 def _table_content(item: dict[str, Any], path: Path, place: str) -> dict[str, Any]:
-    """What the text of a table holds: its parts, or its columns by name."""
+    """The content of a table: its parts, or its columns by name."""
     unknown = set(item) - TABLE_KEYS
     if unknown:
         problem = f"says how a {item['_class']} is to be read, and is not known"
@@ -167,7 +167,7 @@ def _frame(item: dict[str, Any], path: Path, place: str) -> pd.DataFrame:
     if not frame.columns.is_unique:
         column = frame.columns[frame.columns.duplicated()][0]
         raise InputError(
-            str(path), f"{place}.{one_line(column)}", "stands there twice", "Keep one of the two"
+            str(path), f"{place}.{one_line(column)}", "occurs twice", "Keep one of the two"
         )
     types = item.get("dtype") or {}
     columns = [
@@ -181,7 +181,7 @@ def _frame(item: dict[str, Any], path: Path, place: str) -> pd.DataFrame:
 
 
 def _split(content: dict[str, Any], path: Path, place: str) -> pd.DataFrame:
-    """A table of names of columns, names of rows, and rows."""
+    """A table given by column names, row names and rows."""
     columns, index, rows = (content.get(part) for part in ("columns", "index", "data"))
     if len(content) != 3 or not (
         isinstance(columns, list) and isinstance(index, list) and isinstance(rows, list)
@@ -211,7 +211,7 @@ def _series(item: dict[str, Any], path: Path, place: str) -> pd.Series[Any]:
 
 
 def _whole_names(names: pd.Index[Any]) -> pd.Index[Any]:
-    """Names of rows or columns as whole numbers where they are: JSON has texts as keys."""
+    """Names of rows or columns as whole numbers where they are: keys of JSON are text."""
     try:
         return names.astype(np.int64)
     except (TypeError, ValueError, OverflowError):
@@ -219,7 +219,7 @@ def _whole_names(names: pd.Index[Any]) -> pd.Index[Any]:
 
 
 def _named(names: pd.Index[Any], item: dict[str, Any], axis: str) -> pd.Index[Any]:
-    """Names of rows or columns with the name that they have together, or as tuples if they are."""
+    """Names of rows or columns with their common name, or as tuples."""
     together = item.get(f"{axis}_name")
     if together is not None:
         names = names.rename(one_line(together))
@@ -234,9 +234,9 @@ def _named(names: pd.Index[Any], item: dict[str, Any], axis: str) -> pd.Index[An
 
 
 def _typed(values: pd.Series[Any], kind: Any, path: Path, place: str) -> pd.Series[Any]:
-    """A column as the type it is said to have. Values that are not of it stay, for whoever needs them to be.
+    """A column converted to its stated type. Values that do not fit stay; later checks refuse them if needed.
 
-    A whole number is not cut out of another one: that is an `InputError`.
+    Other numbers are not truncated to whole numbers: that is an `InputError`.
     """
     if kind is not None and not (
         isinstance(kind, str) and any(known.fullmatch(kind) for known in (WHOLE, REAL, OTHER, OBJECT))
@@ -286,7 +286,7 @@ def _astype(values: pd.Series[Any], kind: Any) -> pd.Series[Any]:
 
 
 def _all_numbers(values: pd.Series[Any]) -> bool:
-    """Whether a column of objects holds numbers alone, whole ones beyond 64 bits among them."""
+    """Whether a column of objects holds numbers only, including whole numbers beyond 64 bits."""
     return values.dtype == object and all(
         value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values
     )
@@ -305,4 +305,4 @@ MAKERS: dict[tuple[str, str], Callable[[dict[str, Any], Path, str], Any]] = {
     ("builtins", "frozenset"): lambda *given: frozenset(_list(*given)),
     **{("numpy", name): _number for name in NUMBERS},
 }
-"""What a pandapower JSON may ask for, and what makes it."""
+"""Classes that a pandapower JSON may name, and the function that builds each."""

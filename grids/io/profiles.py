@@ -5,16 +5,16 @@ Solutions Based on Power Flow Analysis", Energies 13(12), 3290, 2020; the files 
 ``RESProfile.csv`` of its complete dataset, year 2016, 35 136 rows.
 
 **Time.** The labels are German wall-clock time: they jump from 01:45 to 03:00 on 27 March 2016 and from
-02:45 back to 02:00 on 30 October. So the rows follow each other without gap or repetition in UTC, from
-2015-12-31 23:00 to 2016-12-31 23:00 (exclusive), and that is where they are placed. Shops and offices agree
-(``G1-B`` opens at the same label all year). Two findings are left as published, because moving a column would
-part it from the rows every other SimBench study uses:
+02:45 back to 02:00 on 30 October. So the rows are contiguous in UTC, from
+2015-12-31 23:00 to 2016-12-31 23:00 (exclusive), and they are placed there. Shops and offices confirm this
+(``G1-B`` opens at the same label all year). Two deviations are left as published, because every other
+SimBench study uses the columns as they are:
 
 * H0-A, H0-B, H0-C, H0-G, H0-L and the heat pumps do *not* follow summer time: across both clock changes their
   daily pattern moves by +-60 min in label time and not at all in UTC, so in summer they run one hour late
   against the wall clock.
-* PV does not jump in UTC either, as it must be, but it leads the sun by about an hour all year: daylight in
-  the eight columns centres on 09:10 to 11:40 UTC, 10:25 on average, where solar noon at 10 degrees east lies
+* PV does not jump in UTC either, as expected, but it is about an hour too early all year: daylight in
+  the eight columns is centred on 09:10 to 11:40 UTC, 10:25 on average; solar noon at 10 degrees east lies
   between 11:05 and 11:35.
 
 **Normalisation.** Values multiply a rating and are dimensionless. Loads (``H0-*``, ``G*``, heat pumps) peak
@@ -78,7 +78,7 @@ PROFILES: dict[str, tuple[str, ...]] = {
     "heat pump": HEAT_PUMP,
     "electric car at home": EV_HOME,
 }
-"""Every profile by what it is of."""
+"""All profiles by category."""
 
 _LOADS = HOUSEHOLD + COMMERCIAL + HEAT_PUMP + EV_HOME + REGION
 _RENEWABLES = PV + WIND
@@ -93,8 +93,8 @@ _NS_PER_HOUR = pd.Timedelta(hours=1).value
 
 
 def _read(file: str, columns: tuple[str, ...]) -> pd.DataFrame:
-    """Read the named columns of one SimBench file and parse nothing else: that is what takes the time."""
-    # The package is located without importing it: its import pulls in much and takes seconds.
+    """Read only the named columns of one SimBench file: parsing the others would take most of the time."""
+    # The package is located without importing it: its import takes seconds.
     spec = find_spec("simbench")
     if spec is None or spec.origin is None:
         raise ProfileError("simbench: the package of measured profiles is missing; install simbench 1.6")
@@ -104,7 +104,7 @@ def _read(file: str, columns: tuple[str, ...]) -> pd.DataFrame:
 
 @lru_cache(maxsize=1)
 def _first_ns() -> int:
-    """UTC start of the first row in ns; proves that the labels are a contiguous wall clock."""
+    """UTC start of the first row in ns; checks that the labels are contiguous wall-clock time."""
     column = _read("RESProfile.csv", ("time",))["time"]
     labels = pd.DatetimeIndex(pd.to_datetime(column, format="%d.%m.%Y %H:%M"))
     stamps = (
@@ -178,7 +178,7 @@ def measured(names: Sequence[str], times: pd.DatetimeIndex) -> FloatArray:
     """Measured profiles at left-labelled, evenly spaced, tz-aware ``times``.
 
     Each value is the mean over its step, so energy is conserved for any step: 15 min gives the rows
-    themselves, shorter steps hold them, longer ones average them.
+    themselves, shorter steps repeat them, longer steps average them.
 
     Returns an array of shape (len(times), len(names)), dimensionless, to be multiplied by a rating.
     Raises ProfileError for an unknown name, irregular labels, or a time outside ``span()``.
@@ -202,6 +202,6 @@ def measured(names: Sequence[str], times: pd.DatetimeIndex) -> FloatArray:
     below = np.minimum(edges.astype(np.int64), len(matrix) - 1)
     energy = np.vstack([np.zeros(len(names)), np.cumsum(matrix, axis=0)])
     at_edges = energy[below] + (edges - below)[:, None] * matrix[below]
-    # Subtracting sums leaves residues of some 1e-12 where the profile is 0; no profile here is negative.
+    # Differences of sums leave some 1e-12 where the profile is 0; no profile here is negative.
     means: FloatArray = np.maximum(np.diff(at_edges, axis=0) * (_NATIVE_NS / step_ns), 0.0)
     return means

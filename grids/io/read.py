@@ -1,4 +1,4 @@
-"""Where grids come from: files of several formats, pandapower's test networks, SimBench, bundled tables."""
+"""Sources of grids: files of several formats, pandapower's test networks, SimBench, bundled tables."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tandem_sim.grids.network.network import Network
 BUNDLED = ("case69", "case141")
 """Radial feeders as tables in SI units: Baran and Wu (1989), Khodr et al. (2008); root bus 1 at 1.0 p.u."""
 FILES = (".json", ".m", ".mat", ".uct", ".zip", ".xml")
-"""What grid files end in: pandapower JSON, MATPOWER (two), UCTE, CGMES (two)."""
+"""Endings of grid files: pandapower JSON, MATPOWER (two), UCTE, CGMES (two)."""
 
 
 def load_network(grid: str, folder: Path | None = None, left_out: Mapping[str, str] | None = None) -> Network:
@@ -38,19 +38,19 @@ def load_network(grid: str, folder: Path | None = None, left_out: Mapping[str, s
     `grid` is a file (``*.json`` pandapower, ``*.m`` or ``*.mat`` MATPOWER, ``*.uct`` UCTE, ``*.zip`` or
     ``*.xml`` CGMES; relative to `folder`), a SimBench code such as ``1-MV-rural--0-sw``, a bundled table
     (``case69``, ``case141``) or the name of a network in ``pandapower.networks`` (``case14``,
-    ``create_cigre_network_mv``). `left_out` names injecting tables that are not wanted, and why. Raises
+    ``create_cigre_network_mv``). `left_out` gives injecting tables to leave out, with the reason. Raises
     `InputError`.
     """
-    return Network.from_pandapower(_shared(grid, folder), grid, left_out)  # which copies what it keeps
+    return Network.from_pandapower(_shared(grid, folder), grid, left_out)  # it copies what it keeps
 
 
 def load_net(grid: str, folder: Path | None = None) -> pandapowerNet:
-    """The pandapower net behind `load_network`, to change before it becomes a `Network`."""
-    return deepcopy(_shared(grid, folder))  # whoever gets it may change it
+    """The pandapower net behind `load_network`, as a copy to change before it becomes a `Network`."""
+    return deepcopy(_shared(grid, folder))
 
 
 def _shared(grid: str, folder: Path | None) -> pandapowerNet:
-    """The net of a grid as it is kept for all who ask: not to be changed."""
+    """The net of a grid as kept in the cache: callers must not change it."""
     if is_file(grid):
         path = (folder or Path()) / grid
         if not is_there(path, Path.exists):
@@ -65,23 +65,23 @@ def _shared(grid: str, folder: Path | None) -> pandapowerNet:
 
 
 def _meant(grid: str) -> str:
-    """The name that was probably meant by one that is not known, as a question."""
+    """The most similar known name, as a question; empty if there is none."""
     near = get_close_matches(grid, [name for names in grid_names().values() for name in names], n=1)
     return f"Did you mean {near[0]}? " if near else ""
 
 
 def is_file(grid: str) -> bool:
-    """Whether a grid is called by a file, and not by the name under which it is published."""
+    """Whether a grid is given by a file, not by the name of a published grid."""
     return Path(grid).suffix.lower() in FILES
 
 
 @dataclass(frozen=True)
 class _Content:
-    """What stands in a grid file. The same content is the same grid, whatever its file is called."""
+    """The content of a grid file. Equal content is the same grid, whatever the file name."""
 
     kind: str  # the suffix, which says how it is parsed
     content: str | bytes
-    path: Path = field(compare=False)  # what errors name: they are not kept, so it is the file asked for
+    path: Path = field(compare=False)  # for error messages only: results are cached by content
 
     @classmethod
     def of(cls, path: Path) -> _Content:
@@ -97,7 +97,7 @@ class _Content:
 
 @lru_cache(maxsize=32)
 def _of_content(file: _Content) -> pandapowerNet:
-    """The net of a file, parsed once for one content: pandapower needs ten times as long as for a copy."""
+    """The net of a file, parsed once for each content: parsing takes ten times as long as a copy."""
     if isinstance(file.content, str):
         return read_pandapower_json(file.content, file.path)
     if file.kind == ".uct":
@@ -109,7 +109,7 @@ def _of_content(file: _Content) -> pandapowerNet:
 
 @lru_cache(maxsize=8)
 def _published(grid: str) -> pandapowerNet:
-    """A net that comes with a library or with Tandem, as it is read: that takes seconds."""
+    """A net that comes with a library or with Tandem, kept after reading: reading takes seconds."""
     if grid in BUNDLED:
         return _read_tables(grid)
     if grid in simbench.collect_all_simbench_codes():
@@ -126,7 +126,7 @@ def _published(grid: str) -> pandapowerNet:
 
 
 def grid_names() -> dict[str, list[str]]:
-    """Every name by which a published grid can be called, by where it comes from."""
+    """Every name of a published grid, by its source."""
     return {
         "bundled": list(BUNDLED),
         "pandapower.networks": network_names(),
@@ -135,7 +135,7 @@ def grid_names() -> dict[str, list[str]]:
 
 
 def network_names() -> list[str]:
-    """Networks in ``pandapower.networks`` that can be made without arguments."""
+    """Networks in ``pandapower.networks`` that can be created without arguments."""
     makers = inspect.getmembers(pn, inspect.isfunction)
     return sorted(
         name

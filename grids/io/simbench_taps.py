@@ -1,4 +1,4 @@
-"""What SimBench means by the tap positions of its transformers."""
+"""The meaning of tap positions of transformers in SimBench."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import pandas as pd
 from pandapower.auxiliary import pandapowerNet
 
 SIMBENCH_COLUMNS = {"subnet", "voltLvl"}
-"""Columns of SimBench in every table of elements, by which its nets are known when they come from a file."""
+"""Columns that SimBench has in every table of elements: they identify its nets when read from a file."""
 
 
 def with_simbench_taps(net: pandapowerNet) -> pandapowerNet:
-    """The net, changed where it stands: taps of SimBench transformers change the ratio.
+    """The net, changed in place: taps of SimBench transformers change the ratio.
 
     SimBench's tables give a tap position, a side and ``dVm``, the step in percent of the rated voltage
     (Meinecke et al., 2020, and its data format); ``dVa``, the step of the angle, is 0. pandapower 3 ignores a
-    position without ``tap_changer_type``, which the converter leaves empty. Other nets are left as they are.
+    position without ``tap_changer_type``, which the converter leaves empty. Other nets stay as they are.
     """
     for name in ("trafo", "trafo3w"):
         table = net[name]

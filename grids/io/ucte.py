@@ -1,8 +1,8 @@
-"""UCTE-DEF files (``.uct``) as pandapower nets, through pandapower's converter.
+"""UCTE-DEF files (``.uct``) as pandapower nets, by pandapower's converter.
 
-The converter takes what it can and drops the rest. So the fixed columns of the format (UCTE data exchange
-format for load flow and three-phase short-circuit studies, version 2, 2007) are checked here first, and what
-the converter would read in another way than the format means it is refused by its line.
+The converter silently drops what it cannot convert. So the fixed columns of the format (UCTE data exchange
+format for load flow and three-phase short-circuit studies, version 2, 2007) are checked here first. What the
+converter would read differently from the format is refused with its line.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ NUMBERS = {
         "angle regulation, power": (58, 63),
     },
 }
-"""Columns of numbers by the kind of row, from zero."""
+"""Columns of numbers by the kind of row, counted from zero."""
 NEEDED = {
     "N": ("node type",),
     "L": ("status", "resistance", "reactance", "susceptance"),
@@ -87,7 +87,7 @@ LEVELS_KV |= dict(zip("UVWXYZ", (6.0, 5.0, 4.0, 3.0, 2.0, 1.0), strict=True))
 REGULATED, SLACK = 2, 3
 """Node types: generators that hold a voltage, and the slack."""
 EQUIVALENT = (1, 9)
-"""Status of lines that stand for a part of a grid, in and out of service."""
+"""Status of equivalent lines, in and out of service."""
 IN_SERVICE = (0, 1, 2)
 
 
@@ -104,7 +104,7 @@ class _Row:
         return InputError(str(self.path), f"line {self.line}, ##{self.kind} {field}", problem, hint)
 
     def number(self, field: str) -> float | None:
-        """The number in a column, None where it is blank."""
+        """The number in a column; None if it is blank."""
         start, end = NUMBERS[self.kind][field]
         word = self.text[start:end].strip()
         if not word:
@@ -139,10 +139,10 @@ def read_ucte(content: bytes, path: Path) -> pandapowerNet:
     """
     rows = _rows(content.decode("latin-1"), path)
     _check(rows, path)
-    # The converter reads in the encoding of the machine: names of nodes are ASCII, others are only shown.
+    # The converter reads in the encoding of the machine: node names are ASCII, other text is only displayed.
     text = "".join(f"##{kind}\n" + "".join(f"{row.text}\n" for row in rows[kind]) for kind in NUMBERS)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of pandas, on how the converter works
+        warnings.simplefilter("ignore")  # warnings of pandas about the code of the converter
         plain = Path(folder) / "grid.uct"
         plain.write_bytes(text.encode("ascii", "replace"))
         try:
@@ -158,7 +158,7 @@ def read_ucte(content: bytes, path: Path) -> pandapowerNet:
 
 
 def _rows(text: str, path: Path) -> dict[str, list[_Row]]:
-    """Rows by section; comments and exchange programmes say nothing about the grid."""
+    """Rows by section; comments and exchange programmes contain no grid data."""
     rows: dict[str, list[_Row]] = {kind: [] for kind in NUMBERS}
     kind = ""
     special = 0

@@ -1,4 +1,4 @@
-"""Writing a grid at one moment as a pandapower JSON that anybody can open."""
+"""Writing a grid in one state as a pandapower JSON."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from tandem_sim.grids.types import FloatArray, IntArray
 
 INJECTIONS = ("load", "sgen", "gen", "storage")
 REPLACED = ("motor", "asymmetric_load", "asymmetric_sgen")
-"""Injections without a plain active and reactive power of their own: taken out of service."""
+"""Injections without columns for active and reactive power: taken out of service."""
 
 
 def buses_of_nodes(network: Network) -> IntArray:
-    """One pandapower bus for every node (N,); -1 for nodes without one (open line ends)."""
+    """One pandapower bus for every node (N,); -1 for nodes without a bus (open line ends)."""
     bus = np.full(network.n_nodes, -1, dtype=np.int64)
     bus[network.bus_node[::-1]] = network.bus_index[::-1]  # the first bus of each node wins
     return bus
 
 
 def save_network(network: Network, p_mw: FloatArray, q_mvar: FloatArray, path: Path) -> None:
-    """Write the pandapower net of `network` with injections (N,): one load per bus, nothing else injects."""
+    """Write the pandapower net of `network` with injections (N,): one load per bus is the only injection."""
     net = copy.deepcopy(network.net)
     for table in INJECTIONS:
         if len(net[table]):

@@ -1,4 +1,4 @@
-"""The limits of a feeder, each seen from the point of an envelope that is worst for it."""
+"""Voltage and current limits of a feeder, each evaluated at the point of an envelope that is worst for it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ import numpy as np
 
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.low_voltage.three_phase import Feeder, PortState
+from tandem_sim.grids.tolerances import LV_LIMIT_TOLERANCE_PU
 from tandem_sim.grids.types import ComplexArray, FloatArray, IntArray
 
 LOW, HIGH, CURRENT = 0, 1, 2
 CHUNK = 256
-BROKEN_PU = 1e-7
-"""A limit exceeded by less is kept (p.u. of voltage or of rated current)."""
 IMPORT, EXPORT = 1.0, -1.0
 
 
@@ -28,17 +27,20 @@ class Band:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """R limits of a feeder, each against the points it is held for."""
+    """R limits of a feeder, each with the operating points for which it must hold."""
 
     kind: IntArray
     place: IntArray  # port or section
     phase: IntArray
-    start: FloatArray  # what is thought to harm it at first: IMPORT or EXPORT
-    side: FloatArray  # held while users only import (1), only export (-1), or do either (0)
+    start: FloatArray  # direction assumed at first to raise the excess: IMPORT or EXPORT
+    side: FloatArray  # applies while all users import (1), all export (-1), or in any case (0)
 
 
-def broken_pu(feeder: Feeder, band: Band, import_kw: FloatArray) -> FloatArray:
-    """How far points (K, U) kW exceed any limit of a feeder, (K,) p.u.; not a number: no solution."""
+def worst_excess_pu(feeder: Feeder, band: Band, import_kw: FloatArray) -> FloatArray:
+    """Largest excess over any limit at operating points, (K,) p.u.; nan without a solution.
+
+    `import_kw` (K, U) kW. Voltage in p.u., current in p.u. of its limit; negative if all limits are kept.
+    """
     state = feeder.solve(import_kw)
     vm = np.abs(state.voltage)
     current = np.abs(feeder.section_current(state.current)) / (band.loading * feeder.section_limit)[:, None]
@@ -48,7 +50,11 @@ def broken_pu(feeder: Feeder, band: Band, import_kw: FloatArray) -> FloatArray:
 
 
 def limits_of(feeder: Feeder, connection_kw: FloatArray, band: Band, sides: tuple[float, ...]) -> Limits:
-    """Every voltage, and currents of the sections that their users could overload, for each of `sides`."""
+    """Every voltage limit, and the current limits that users could exceed, for each of `sides`.
+
+    `connection_kw` (U,) bounds import and export of every user. A current limit is included only if all users
+    together can exceed it at half the nominal voltage.
+    """
     p = len(feeder.port_user)
     most = np.abs(feeder.port_power(connection_kw[None])[0]) / 0.5  # currents at half voltage
     feasible_range = np.abs(feeder.section_idle) + np.abs(feeder.section_share) @ most
@@ -70,37 +76,44 @@ def limits_of(feeder: Feeder, connection_kw: FloatArray, band: Band, sides: tupl
 def linearised(
     feeder: Feeder, rows: Limits, band: Band, x: FloatArray, sign: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Excess of every limit at its corner (R,), and its slope by the 2 U limits of users (R, 2 U).
+    """Excess of every limit at its corner, (R,) p.u., and its slope by the limits of users, (R, 2 U) per kW.
 
-    The corners are those of `sign`; what harms at them is returned as the next ones.
+    `sign` (R, U) defines the corners. The third value is the direction (R, U) in which each user raises the
+    excess there: the corners of the next iteration.
     """
     u = len(feeder.users)
-    value, slope = figures(feeder, rows, band, corners(rows, sign, x))
+    value, slope = excess_and_slope(feeder, rows, band, corners(rows, sign, x))
     matrix = np.zeros((len(value), 2 * u))
     matrix[:, :u] = np.where(rows.side[:, None] >= 0, np.maximum(slope, 0.0), 0.0)
     matrix[:, u:] = np.where(rows.side[:, None] <= 0, np.maximum(-slope, 0.0), 0.0)
     return value, matrix, np.where(slope >= 0.0, 1.0, -1.0)
 
 
-def harmful(feeder: Feeder, rows: Limits, band: Band, x: FloatArray) -> FloatArray:
-    """Which way every user harms a limit: (R, U), import (1) or export (-1)."""
+def worst_direction(feeder: Feeder, rows: Limits, band: Band, x: FloatArray) -> FloatArray:
+    """Direction in which every user raises the excess of a limit: (R, U), import (1) or export (-1)."""
     u = len(feeder.users)
     sign = np.broadcast_to(rows.start[:, None], (len(rows.kind), u)).copy()
     for _ in range(2):
-        _, slope = figures(feeder, rows, band, corners(rows, sign, x))
+        _, slope = excess_and_slope(feeder, rows, band, corners(rows, sign, x))
         sign = np.where(slope >= 0.0, 1.0, -1.0)
     return np.asarray(sign)
 
 
 def corners(rows: Limits, sign: FloatArray, x: FloatArray) -> FloatArray:
-    """The worst point of every limit (R, U): who harms it at the limit that does, the others idle or away."""
+    """The worst point of every limit (R, U), kW of import.
+
+    Every user is at the end of its envelope `x` (2 U,) that raises the excess. For limits that hold only for
+    import or only for export, users for whom that end is in the other direction are at zero.
+    """
     u, side = sign.shape[1], rows.side[:, None]
     most = np.where(side >= 0, x[:u], 0.0)
     least = np.where(side <= 0, -x[u:], 0.0)
     return np.asarray(np.where(sign > 0, most, least))
 
 
-def figures(feeder: Feeder, rows: Limits, band: Band, points_kw: FloatArray) -> tuple[FloatArray, FloatArray]:
+def excess_and_slope(
+    feeder: Feeder, rows: Limits, band: Band, points_kw: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     """Excess over limit r at operating point r, (R,) p.u., and its gradient (R, U) per kW of import."""
     value = np.empty(len(points_kw))
     slope = np.empty((len(points_kw), len(feeder.users)))
@@ -115,7 +128,7 @@ def figures(feeder: Feeder, rows: Limits, band: Band, points_kw: FloatArray) -> 
 def _differentials(
     feeder: Feeder, rows: Limits, band: Band, state: PortState, part: slice
 ) -> tuple[FloatArray, ComplexArray, ComplexArray]:
-    """Excess of rows (K,), and differentials by voltages (K, P) and currents (K, P + Q) of ports, complex."""
+    """Excess of limits (K,), and its complex differentials by port voltages and currents."""
     kind, place, phase = rows.kind[part], rows.place[part], rows.phase[part]
     k = np.arange(len(kind))
     volt, vm = kind != CURRENT, np.abs(state.voltage)
@@ -136,21 +149,21 @@ def _differentials(
     return np.where(state.converged, value, 1.0), by_v, by_i
 
 
-def idle_kept(feeder: Feeder, band: Band) -> None:
-    """Limits hold without any load of users, or no choice of theirs is safe: `InputError`.
+def check_without_load(feeder: Feeder, band: Band) -> None:
+    """Check that limits hold without any load of users; if not, no envelope is safe: `InputError`.
 
-    What flows then is drawn by powers that belong to no user, and by shunts and charging.
+    What flows then are powers that belong to no user, shunts and line charging.
     """
     state = feeder.solve(np.zeros(len(feeder.users)))
     if not state.converged.all():
         raise InputError(
             feeder.name,
             "sgen",
-            "what belongs to no user alone is more than the feeder can carry at any voltage",
+            "powers that belong to no user are more than the feeder can carry at any voltage",
             "Lower static generators, storages, motors or wards",
         )
     vm = np.abs(state.voltage)
-    if np.maximum(band.low_pu - vm, vm - band.high_pu).max() > BROKEN_PU:
+    if np.maximum(band.low_pu - vm, vm - band.high_pu).max() > LV_LIMIT_TOLERANCE_PU:
         raise InputError(
             feeder.name,
             "voltage",
@@ -159,7 +172,7 @@ def idle_kept(feeder: Feeder, band: Band) -> None:
             "Change the voltage of the source, or the band",
         )
     loading = np.abs(feeder.section_current(state.current))[0] / feeder.section_limit[:, None]
-    if loading.max(initial=0.0) > band.loading + BROKEN_PU:
+    if loading.max(initial=0.0) > band.loading + LV_LIMIT_TOLERANCE_PU:
         section = int(loading.max(axis=1).argmax())
         raise InputError(
             feeder.name,
@@ -171,10 +184,13 @@ def idle_kept(feeder: Feeder, band: Band) -> None:
 
 
 def firm_slack(feeder: Feeder, rows: Limits, band: Band, firm_kw: FloatArray) -> FloatArray:
-    """How far firm users alone break every limit at its worst corner, (R,) >= 0."""
+    """Excess (R,) >= 0 that firm users alone cause at the worst corner of every limit, p.u.
+
+    Raises `InputError` where the power flow of such a corner has no solution.
+    """
     if not firm_kw.any():
         return np.zeros(len(rows.kind))
-    worst = corners(rows, harmful(feeder, rows, band, firm_kw), firm_kw)
+    worst = corners(rows, worst_direction(feeder, rows, band, firm_kw), firm_kw)
     if not feeder.solve(worst).converged.all():
         raise InputError(
             feeder.name,
@@ -182,12 +198,12 @@ def firm_slack(feeder: Feeder, rows: Limits, band: Band, firm_kw: FloatArray) ->
             "users without a contract alone draw more than the feeder can carry at any voltage",
             "Let more take part, or give them smaller connections",
         )
-    value, _ = figures(feeder, rows, band, worst)
+    value, _ = excess_and_slope(feeder, rows, band, worst)
     return np.maximum(value, 0.0)
 
 
 def name_of(feeder: Feeder, rows: Limits, row: int) -> str:
-    """A limit in words."""
+    """Name of a limit, for reports."""
     kind, place, phase = int(rows.kind[row]), int(rows.place[row]), int(rows.phase[row])
     letter = "" if all(len(user.phases) == 3 for user in feeder.users) else f" phase {'abc'[phase]}"
     if kind == CURRENT:

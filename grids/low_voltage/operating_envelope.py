@@ -1,11 +1,12 @@
-"""Operating envelopes of a feeder: import and export that every user may take, whatever the others do.
+"""Operating envelopes of a feeder: import and export that every user may take whatever the others do.
 
-A point of an envelope is any choice of every user between its export and its import limit. Of each limit of
-the grid (voltage of a port, current of a section) the worst such point is a corner: whoever harms it is at
-the limit that does. Limits are linearised at their own corners around the three-phase power flow, a linear
-programme finds better envelopes, and the corners are solved again until nothing moves; a last check by power
-flow on the corners shrinks what the linearisation let through. Powers are at unity power factor.
-Source: guaranteed capacities from operating envelopes, optimal and equal, as in ALEXANDER D3.3, 5.1.
+A point of an envelope is any choice of every user between its export and its import limit. For each limit of
+the grid (voltage of a port, current of a section) the worst point is a corner: every user is at the end of
+its range that raises the excess. Each limit is linearised at its own corner around the three-phase power
+flow. A linear optimisation problem then finds larger envelopes, and the corners are solved again until
+nothing changes. A last power flow on the corners scales the envelopes down where the linearisation was too
+optimistic. Powers are at unity power factor. Source: guaranteed capacities from operating envelopes, optimal
+and equal, as in ALEXANDER D3.3, 5.1.
 """
 
 from __future__ import annotations
@@ -18,40 +19,38 @@ from scipy.optimize import linprog
 
 from tandem_sim.grids.choices import Points, Rule
 from tandem_sim.grids.low_voltage.limits import (
-    BROKEN_PU,
     EXPORT,
     IMPORT,
     Band,
     Limits,
+    check_without_load,
     corners,
-    figures,
+    excess_and_slope,
     firm_slack,
-    harmful,
-    idle_kept,
     limits_of,
     linearised,
     name_of,
+    worst_direction,
 )
 from tandem_sim.grids.low_voltage.three_phase import Feeder
+from tandem_sim.grids.tolerances import ENVELOPE_CONVERGED_KW, ENVELOPE_CONVERGED_PU, LV_LIMIT_TOLERANCE_PU
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 
 MOST_ROUNDS = 40
-SETTLED_KW = 1e-3
-SETTLED_PU = 1e-5
 TANGENTS = np.geomspace(0.01, 1.0, 12)
-"""Shares of the connection at which the logarithm of proportional fairness is always touched."""
+"""Shares of the connection at which the logarithm of proportional fairness always has a tangent."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Envelope:
-    """Guaranteed import and export (U,) kW, what binds each of them, and how it was found."""
+    """Guaranteed import and export (U,) kW, the limit that binds each of them, and how they were found."""
 
     import_kw: FloatArray
     export_kw: FloatArray
     binding: tuple[str, ...]
     rounds: int
-    shrunk: float  # factor of the last check; 1: the linear programme's answer stood
-    relaxed: tuple[str, ...]  # limits that firm users break on their own
+    shrunk: float  # factor of the last check; 1: the linear solution was safe
+    relaxed: tuple[str, ...]  # limits that firm users alone exceed
 
 
 def guaranteed(
@@ -66,19 +65,20 @@ def guaranteed(
 
     Parameters
     ----------
-    connection_kw: (U,) connection capacity of every user, the same either way.
-    rule: ``optimal`` makes the sum of all limits largest; ``fair`` guarantees everybody the same share of
-        its connection, the lesser of import and export first; ``weighted`` is proportional fairness, weighted
-        by connection.
-    firm: (U,) users without a contract: they keep their connection capacity. A limit that they break on their
-        own is relaxed to what they do to it, and named.
-    points: ``any`` choice of users within their limits is safe, or only those in which all import or all
-        export (``one-way``): on single phases, what some export may harm what others import.
+    connection_kw: (U,) connection capacity of every user, the same in both directions.
+    rule: ``optimal`` maximises the sum of all capacities; ``fair`` guarantees all users the same share of
+        their connection, the smaller of import and export first; ``weighted`` is proportional fairness,
+        weighted by connection.
+    firm: (U,) users without a contract: they keep their connection capacity. A limit that they exceed on
+        their own is relaxed to the state they cause, and named in the result.
+    points: with ``any``, every choice of users within their capacities is safe; with ``one-way`` only those
+        in which all import or all export. On single phases, export of some users can worsen the voltage of
+        users that import.
 
-    Raises `InputError` where a voltage is outside its limits without any load, and where firm users draw more
-    than the feeder can carry at any voltage.
+    Raises `InputError` where a limit is exceeded without any load, and where firm users draw more than the
+    feeder can carry at any voltage.
     """
-    idle_kept(feeder, band)
+    check_without_load(feeder, band)
     u = len(feeder.users)
     firm = np.zeros(u, dtype=bool) if firm is None else firm
     rows = limits_of(feeder, connection_kw, band, (0.0,) if points == "any" else (IMPORT, EXPORT))
@@ -87,13 +87,13 @@ def guaranteed(
     x = np.where(fixed, most, 0.05 * most)
     slack = firm_slack(feeder, rows, band, np.where(fixed, most, 0.0))
     step, rounds, shares, last = 1.0, 0, np.zeros((0, 2 * u)), np.inf
-    sign = harmful(feeder, rows, band, x)
+    sign = worst_direction(feeder, rows, band, x)
     for _ in range(MOST_ROUNDS):
         value, matrix, sign = linearised(feeder, rows, band, x, sign)
         goal = float(x.sum())
         if fixed.all():
             break
-        if abs(goal - last) < SETTLED_KW * u and (value - slack).max() < SETTLED_PU:
+        if abs(goal - last) < ENVELOPE_CONVERGED_KW * u and (value - slack).max() < ENVELOPE_CONVERGED_PU:
             break
         found, shares = _problem(matrix, slack - value + matrix @ x, most, fixed, rule, (x, step))
         rounds, x, step, last = rounds + 1, found, 0.7 * step, goal
@@ -104,12 +104,12 @@ def guaranteed(
         binding=tuple(_why(feeder, rows, shares, whole, most, fixed)),
         rounds=rounds,
         shrunk=factor,
-        relaxed=tuple(name_of(feeder, rows, int(k)) for k in np.flatnonzero(slack > BROKEN_PU)),
+        relaxed=tuple(name_of(feeder, rows, int(k)) for k in np.flatnonzero(slack > LV_LIMIT_TOLERANCE_PU)),
     )
 
 
 def random_points(envelope: Envelope, n: int, rng: np.random.Generator, points: Points = "any") -> FloatArray:
-    """Points (n, U) kW of an envelope: a third anywhere, a third at limits, a third with idle users."""
+    """Points (n, U) kW of an envelope: a third inside, a third at limits, a third with users at zero."""
     u = len(envelope.import_kw)
     if points == "one-way":
         zero = np.zeros(u)
@@ -127,11 +127,13 @@ def random_points(envelope: Envelope, n: int, rng: np.random.Generator, points: 
 def _solved(
     cost: FloatArray, matrix: FloatArray, bound: FloatArray, low: FloatArray, high: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """A linear programme's answer and the size of its rows' duals; anything but an optimum is an error."""
+    """Solution of a linear problem, and the size of its duals; RuntimeError without an optimum."""
     bounds: Any = np.column_stack([low, high])
     answer: Any = linprog(cost, matrix, bound, bounds=bounds, method="highs")
     if answer.status != 0:
-        raise RuntimeError(f"operating envelope: the linear programme ended with: {answer.message}")
+        raise RuntimeError(
+            f"operating envelope: the linear optimisation problem ended with: {answer.message}"
+        )
     return np.asarray(answer.x), np.abs(np.asarray(answer.ineqlin.marginals))
 
 
@@ -143,13 +145,17 @@ def _problem(
     rule: Rule,
     trust: tuple[FloatArray, float],
 ) -> tuple[FloatArray, FloatArray]:
-    """Best limits (2 U,) of the linearised feeder near the last ones, and duals times slopes (R, 2 U)."""
+    """Best limits (2 U,) kW of the linearised feeder within a trust region, and duals times slopes (R, 2 U).
+
+    `trust` has the last limits (2 U,) and the size of the region as a share of `most`.
+    """
     last, step = trust
     n = len(most)
     low, high = np.maximum(last - step * most, 0.0), np.minimum(last + step * most, most)
     low, high = np.where(fixed, most, low), np.where(fixed, most, high)
-    order = 1.0 - 1e-6 * np.arange(n) / n  # users alike are served in their order
-    bound = np.maximum(bound, matrix @ low)  # what the last answer got wrong is mended as far as it can move
+    order = 1.0 - 1e-6 * np.arange(n) / n  # equal users are served in their order
+    # An excess of the last solution is corrected as far as the region allows.
+    bound = np.maximum(bound, matrix @ low)
     if rule == "fair":
         return _same_share(matrix, bound, most, fixed, (low, high))
     if rule == "optimal":
@@ -165,9 +171,9 @@ def _problem(
 
 
 def _tangents(last: FloatArray, most: FloatArray, free: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Rows that keep a variable of every free limit below the logarithm of its share of the connection.
+    """Constraints that keep a variable of every free limit below the logarithm of its share.
 
-    The logarithm is touched at a coarse grid of shares and close around the last ones.
+    Shares are of the connection. Tangents stand at a coarse grid of shares and close to the last ones.
     """
     n, rows, level = len(most), [], []
     for k, at in enumerate(free.tolist()):
@@ -188,7 +194,7 @@ def _same_share(
     fixed: BoolArray,
     box: tuple[FloatArray, FloatArray],
 ) -> tuple[FloatArray, FloatArray]:
-    """The largest shares of connection, of import and of export, that all users under contract may have."""
+    """The largest shares of connection, of import and of export, that all users under contract can have."""
     n = len(most)
     half = np.arange(n) < n // 2
     free = ~fixed
@@ -200,7 +206,7 @@ def _same_share(
         low, high = ratio
         bounds.append((float(low.max()), float(max(high.min(), low.max()))))
     left = np.maximum(left, (matrix @ spread) @ np.array([b[0] for b in bounds]))
-    lesser = np.array([[-1.0, 0.0, 1.0], [0.0, -1.0, 1.0]])  # a third variable: the lesser share
+    lesser = np.array([[-1.0, 0.0, 1.0], [0.0, -1.0, 1.0]])  # a third variable: the smaller share
     wide = np.vstack([np.column_stack([matrix @ spread, np.zeros(len(matrix))]), lesser])
     cost = -np.array([1.0, 1.0, 1000.0])
     limits = np.concatenate([left, np.zeros(2)])
@@ -216,22 +222,24 @@ def _shrunk(
 
     def excess(factor: float) -> float:
         scaled = np.where(fixed, x, factor * x)
-        value, _ = figures(feeder, rows, band, corners(rows, harmful(feeder, rows, band, scaled), scaled))
+        value, _ = excess_and_slope(
+            feeder, rows, band, corners(rows, worst_direction(feeder, rows, band, scaled), scaled)
+        )
         return float((value - slack).max(initial=-np.inf))
 
-    if excess(1.0) <= BROKEN_PU:
+    if excess(1.0) <= LV_LIMIT_TOLERANCE_PU:
         return x, 1.0
     low, high = 0.0, 1.0
     for _ in range(20):
         middle = 0.5 * (low + high)
-        low, high = (middle, high) if excess(middle) <= BROKEN_PU else (low, middle)
+        low, high = (middle, high) if excess(middle) <= LV_LIMIT_TOLERANCE_PU else (low, middle)
     return np.where(fixed, x, low * x), low
 
 
 def _why(
     feeder: Feeder, rows: Limits, shares: FloatArray, x: FloatArray, most: FloatArray, fixed: BoolArray
 ) -> list[str]:
-    """What keeps every user from more, in words."""
+    """The limit that binds every user, for reports."""
     u = len(feeder.users)
     words = []
     for user in range(u):

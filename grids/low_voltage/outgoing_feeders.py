@@ -1,9 +1,9 @@
-"""The outgoing feeders of a low-voltage net, each on its own: a net is cut at the busbar of its transformer.
+"""The outgoing feeders of a low-voltage net, each on its own: the net is cut at its low-voltage busbar.
 
-What a street can carry is one question, what its transformer can carry for all its streets is another: here
-the busbar is a stiff source, the transformer and its rating, which all feeders share, are left out, and so is
-what stands at the busbar itself. The voltage drop of the transformer belongs into the voltage at the busbar,
-which the caller gives, or into a narrower band.
+The capacity of a feeder and the capacity of the transformer that supplies all feeders are separate questions.
+Here the busbar is a stiff source. The transformer with its rating, and everything at the busbar itself, are
+left out. The caller accounts for the voltage drop of the transformer in the voltage of the busbar, or in a
+narrower voltage band.
 """
 
 from __future__ import annotations
@@ -33,11 +33,12 @@ class Outgoing:
 
 
 def split(net: pandapowerNet, name: str, busbar_vm_pu: float = 1.0, units: bool = True) -> list[Outgoing]:
-    """The outgoing feeders of a radial net with users, by their lowest buses; `net` stays as it is.
+    """The outgoing feeders of a radial net that have users, ordered by their lowest bus.
 
-    Every user stands behind exactly one line that leaves the low-voltage busbar, and belongs to its feeder.
-    `busbar_vm_pu` is the voltage that the busbar is held at, `units` are as in `read_feeder`. Raises
-    `InputError`.
+    Every user is behind exactly one line that leaves the low-voltage busbar, and belongs to that feeder.
+    `busbar_vm_pu` is the voltage of the busbar (p.u.); `units` as in `read_feeder`; `net` is not changed.
+    Raises `InputError` for nets that are not radial, have not exactly one low-voltage busbar, or have a user
+    at no feeder.
     """
     alone = copy.deepcopy(net)
     busbar = _busbar(net, name)
@@ -63,7 +64,7 @@ def split(net: pandapowerNet, name: str, busbar_vm_pu: float = 1.0, units: bool 
                 name,
                 " and ".join(f"{key[0]} {key[1]}" for key in ways[:2]),
                 "leave the busbar towards the same buses: the net is not radial",
-                "Open a switch, or read the net whole as a feeder",
+                "Open a switch, or read the whole net as one feeder",
             )
         feeder = read_feeder(_only(alone, bars | buses), f"{name}, feeder {len(lv_feeders) + 1}", units=units)
         away = [float(km[user.bus]) for user in feeder.users]
@@ -72,7 +73,7 @@ def split(net: pandapowerNet, name: str, busbar_vm_pu: float = 1.0, units: bool 
 
 
 def _only(net: pandapowerNet, buses: set[Any]) -> pandapowerNet:
-    """A copy in which only some buses, and the lines between them, are in service."""
+    """A copy in which only the given buses, and the lines between them, are in service."""
     part = copy.deepcopy(net)
     part.bus["in_service"] &= part.bus.index.isin(buses)
     part.line["in_service"] &= part.line.from_bus.isin(buses) & part.line.to_bus.isin(buses)
@@ -82,7 +83,7 @@ def _only(net: pandapowerNet, buses: set[Any]) -> pandapowerNet:
 
 
 def _ideal(net: pandapowerNet, key: tuple[str, int]) -> bool:
-    """Whether an edge of the net's graph is a switch that makes one bus of two."""
+    """Whether an edge of the graph is a switch without impedance, which joins two buses."""
     return key[0] == "switch" and not net.switch.z_ohm.at[key[1]]
 
 
@@ -93,13 +94,13 @@ def _busbar(net: pandapowerNet, name: str) -> int:
             name,
             "trafo",
             f"the net's transformers feed {len(buses)} low-voltage busbars",
-            "Give a net with one, or read it whole as a feeder",
+            "Give a net with one, or read the whole net as one feeder",
         )
     return int(buses[0])
 
 
 def _placed(net: pandapowerNet, name: str, behind: set[Any]) -> None:
-    """Every user stands behind a line that leaves the busbar, or an error says which does not."""
+    """Raise an `InputError` for a user that is not behind a line that leaves the busbar."""
     for table in ("load", "asymmetric_load"):
         astray = net[table][net[table].in_service & ~net[table].bus.isin(behind)]
         if len(astray):

@@ -1,7 +1,7 @@
 """From a pandapower net to a feeder with phases. Every fault in the data is an `InputError`.
 
-Branches, impedances, taps, shunts, ratings and powers are those of `Network`, so that a feeder is the grid
-that markets are cleared on; from the tables come users, phases and zero-sequence data only.
+Branches, impedances, taps, shunts, ratings and powers are those of `Network`, so a feeder is the same grid as
+the one of the markets. Only users, phases and zero-sequence data come from the tables of the net.
 """
 
 from __future__ import annotations
@@ -18,15 +18,10 @@ from tandem_sim.grids.low_voltage.sequences import Sequence, negative, positive,
 from tandem_sim.grids.low_voltage.three_phase import PHASES, SEQUENCES, Feeder, User
 from tandem_sim.grids.network.contents import live_rows
 from tandem_sim.grids.network.network import Network
+from tandem_sim.grids.tolerances import EQUAL_CURRENT_SHARE, NEGLIGIBLE_CURRENT_SHARE, ZERO_RATING_PU
 from tandem_sim.grids.types import ComplexArray, FloatArray, IntArray
 
 BASE_MVA = 1.0
-CARRIED = 1e-3
-"""A branch that carries less than this share of any port's current is no section."""
-ALIKE = 1e-5
-"""Sections are one where shares differ by no more, and currents without load by no more of the rating."""
-NO_RATING = 1e-9
-"""p.u. of `BASE_MVA`: a rating up to this lets nothing through, and no share of it can be reckoned with."""
 USERS = ("load", "asymmetric_load")
 UNITS = ("sgen", "asymmetric_sgen", "storage")
 BEHIND = "behind the connections of users"
@@ -38,7 +33,7 @@ POWERS = {
 
 @dataclass(frozen=True)
 class _Ports:
-    """Users' ports first, then those of powers that belong to no user, drawn (Q,) in p.u. of one phase."""
+    """Users' ports first, then ports of powers that belong to no user, drawn (Q,) in p.u. of one phase."""
 
     user: IntArray  # (P,)
     node: IntArray  # (P + Q,)
@@ -51,10 +46,10 @@ def read_feeder(
 ) -> Feeder:
     """The feeder of a net: users are its loads, those of table ``asymmetric_load`` on the phases they load.
 
-    `source_vm_pu` replaces the voltage of the external grid. All other powers are held as the net has them:
-    motors, wards, and static generators and storages. Without `units` the latter two are left out, for what
-    is behind the connections of users is theirs. Where nothing stands on single phases, one phase stands for
-    all and zero-sequence data are not needed. Raises `InputError`.
+    `source_vm_pu` replaces the voltage of the external grid (p.u.). All other powers are constant as in the
+    net: motors, wards, static generators and storages. Without `units` static generators and storages are
+    left out, because units behind the connections belong to users. If nothing is on single phases, one phase
+    stands for all three, and zero-sequence data are not needed. Raises `InputError`.
     """
     apart = dict.fromkeys(USERS, "users of the feeder") | {"asymmetric_sgen": "held, phase by phase"}
     if not units:
@@ -76,12 +71,12 @@ def read_feeder(
     ports = _ports(network, users, held, PHASES[:1] if balanced else PHASES)
     vm = network.root_vm_pu if source_vm_pu is None else source_vm_pu
     sequences = [positive(network)] if balanced else [positive(network), negative(network), zero(network)]
-    _refuse_astray(network, sequences, ports)
+    _refuse_floating(network, sequences, ports)
     idle = [sequence.idle(vm if k == 0 else 0.0) for k, sequence in enumerate(sequences)]
     nodes, at = np.unique(ports.node, return_inverse=True)
     drop = [sequence.drop(nodes)[:, at] for sequence in sequences]
-    onto = SEQUENCES[: len(sequences), ports.phase]  # (S, P + Q) how a sequence stands on the phase of a port
-    of = np.conj(onto) / len(sequences)  # how much of a port's current is of a sequence
+    onto = SEQUENCES[: len(sequences), ports.phase]  # (S, P + Q) phase component of a sequence
+    of = np.conj(onto) / len(sequences)  # share of a sequence in a port's current
     source = np.einsum("sp,sp->p", onto, np.array(idle)[:, ports.node])
     z = np.einsum("sp,sq,spq->pq", onto, of, np.array(drop)[:, ports.node])
     names, limit, flow, share = _sections(
@@ -159,7 +154,7 @@ def _ports(network: Network, users: list[User], held: dict[int, ComplexArray], p
     drawn = np.repeat((-(network.p_mw + 1j * network.q_mvar) / 3.0)[:, None], 3, axis=1)  # (N, 3) MVA
     for place, power in held.items():
         drawn[network.nodes_of(np.array([place]), "asymmetric_sgen")[0]] += power
-    drawn[network.root] = 0.0  # the source holds the voltage there, whatever is drawn
+    drawn[network.root] = 0.0  # the source holds the voltage there, whatever the load
     node, phase = np.nonzero(drawn[:, : len(phases)])
     return _Ports(
         np.array([u for u, _ in user], dtype=np.int64),
@@ -169,13 +164,13 @@ def _ports(network: Network, users: list[User], held: dict[int, ComplexArray], p
     )
 
 
-def _refuse_astray(network: Network, sequences: list[Sequence], ports: _Ports) -> None:
-    """Every port has a way for currents of all sequences, or an error says which bus has none."""
-    astray = [node for sequence in sequences for node in ports.node[~sequence.tied()[ports.node]]]
-    if astray:
+def _refuse_floating(network: Network, sequences: list[Sequence], ports: _Ports) -> None:
+    """Every port needs a path for currents of all sequences; the `InputError` names a bus without one."""
+    floating = [node for sequence in sequences for node in ports.node[~sequence.tied()[ports.node]]]
+    if floating:
         raise InputError(
             network.name,
-            f"bus {_a_bus(network, int(astray[0]))}",
+            f"bus {_a_bus(network, int(floating[0]))}",
             "has loads to neutral, and nothing earths its neutral (a delta stands between it and the source)",
             "Connect it to the star of a transformer, or give three-phase users only",
         )
@@ -186,7 +181,8 @@ def _sections(
 ) -> tuple[tuple[str, ...], FloatArray, ComplexArray, ComplexArray]:
     """Name, limit (L,), current without load (L, F) and by currents of ports (L, F, P + Q) of every section.
 
-    Both ends of every rated branch; of those that carry the same, the weakest.
+    Sections are both ends of every rated branch; of ends with the same currents, the one with the lowest
+    limit.
     """
     b, f = network.branches, len(sequences)
     turn = SEQUENCES[:f, :f]  # (S, F)
@@ -200,18 +196,22 @@ def _sections(
     for e, label in enumerate(b.label):
         for end, limits in enumerate(rated):
             share = turn.T @ np.array([into[e, end] for into in by_sequence])  # (F, P + Q)
-            carried = np.abs(share) > CARRIED
+            carried = np.abs(share) > NEGLIGIBLE_CURRENT_SHARE
             if not np.isfinite(limits[e]) or not carried.any():
                 continue
-            if limits[e] <= NO_RATING:
+            if limits[e] <= ZERO_RATING_PU:
                 raise InputError(
                     network.name,
                     label,
-                    "is rated at zero and carries what users draw: no envelope is safe",
+                    "has a rating of zero and carries the current of users: no envelope is safe",
                     "Give its rating, or leave it out where there is no limit",
                 )
-            first = share[np.arange(f), carried.argmax(axis=1)]  # only sizes count: turn all alike
-            back = np.where(carried.any(axis=1), np.conj(first) / np.maximum(np.abs(first), CARRIED), 1.0)
+            first = share[
+                np.arange(f), carried.argmax(axis=1)
+            ]  # only magnitudes count: rotate all by the same angle
+            back = np.where(
+                carried.any(axis=1), np.conj(first) / np.maximum(np.abs(first), NEGLIGIBLE_CURRENT_SHARE), 1.0
+            )
             found = (label, float(limits[e]), flow[e, end] * back, share * back[:, None])
             _keep_weakest(same.setdefault(carried.tobytes(), []), found)
     kept = [section for alike in same.values() for section in alike]
@@ -229,9 +229,9 @@ def _keep_weakest(
     new: tuple[str, float, ComplexArray, ComplexArray],
 ) -> None:
     for k, (_, limit, flow, share) in enumerate(kept):
-        if np.abs(share - new[3]).max() <= ALIKE and np.abs(flow - new[2]).max() <= ALIKE * min(
-            limit, new[1]
-        ):
+        if np.abs(share - new[3]).max() <= EQUAL_CURRENT_SHARE and np.abs(
+            flow - new[2]
+        ).max() <= EQUAL_CURRENT_SHARE * min(limit, new[1]):
             if new[1] < limit:
                 kept[k] = new
             return
@@ -239,7 +239,7 @@ def _keep_weakest(
 
 
 def _left_out(net: pandapowerNet, network: Network) -> tuple[str, ...]:
-    """What a net has and its feeder has not, with its size."""
+    """What the net has and the feeder leaves out, with its size."""
     mvar = sum(
         float(
             (rows[[c for c in rows if c.startswith("q_")]].abs().sum(axis=1) * rows.scaling.fillna(1.0)).sum()

@@ -1,9 +1,10 @@
-"""A grid seen by its positive, negative and zero sequence: admittances, and the voltages that currents make.
+"""A grid in positive, negative and zero sequence: admittances, and the voltages that currents cause.
 
-Branches are the same on all three phases, so sequences do not mix (Fortescue, 1918): each has a nodal
-admittance matrix of its own. The positive one is that of `Network`; the negative one turns phase shifts the
-other way; the zero one has its own data in the tables of lines and transformers. In it a Dyn transformer ties
-its star to ground and lets nothing through. Values are p.u. of 1 MVA; N nodes, E branches.
+Branches are the same on all three phases, so sequences are decoupled (Fortescue, 1918): each has its own
+nodal admittance matrix. The positive sequence is that of `Network`. In the negative sequence phase shifts
+have the opposite sign. The zero sequence has its own data in the tables of lines and transformers: there a
+Dyn transformer connects its star point to ground and passes no current. Values are p.u. of 1 MVA; N nodes, E
+branches.
 """
 
 from __future__ import annotations
@@ -21,11 +22,10 @@ from scipy.sparse.linalg import splu
 
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.network.network import Network
+from tandem_sim.grids.tolerances import ZERO_VK0_PERCENT
 from tandem_sim.grids.types import BoolArray, ComplexArray, IntArray
 
 IEC_VOLTAGE_FACTOR = 1.1  # of short-circuit powers, IEC 60909
-NONE_PERCENT = 1e-8
-"""A zero-sequence short-circuit voltage below stands for the positive one, as in pandapower."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,10 +44,10 @@ class Sequence:
     tt: ComplexArray
     ground: ComplexArray
     root: int
-    source_z: complex = 0j  # impedance of the source; it holds the voltage of its node where there is none
+    source_z: complex = 0j  # impedance of the source; zero: it holds the voltage of its node
 
     def tied(self) -> BoolArray:
-        """Nodes (N,) from which a current of this sequence finds a way to ground or to the source."""
+        """Nodes (N,) from which a current of this sequence has a path to ground or to the source."""
         grounded = self.ground != 0.0
         grounded[self.from_node[self.ff + self.ft != 0.0]] = True
         grounded[self.to_node[self.tt + self.tf != 0.0]] = True
@@ -57,7 +57,7 @@ class Sequence:
         return found
 
     def idle(self, vm_pu: float) -> ComplexArray:
-        """Voltages (N,) without load, at `vm_pu` of the source."""
+        """Voltages (N,) p.u. without load, at `vm_pu` of the source."""
         matrix = self._matrix()
         rows = np.arange(len(self.ground)) != self.root
         voltage = np.full(len(rows), vm_pu, dtype=np.complex128)
@@ -67,9 +67,9 @@ class Sequence:
         return voltage
 
     def drop(self, nodes: IntArray) -> ComplexArray:
-        """Voltage drop of all nodes (N, n) for a unit of current drawn at each of `nodes` (n,).
+        """Voltage drop at all nodes (N, n) per unit of current drawn at each of `nodes` (n,).
 
-        Zero for nodes that are not `tied`: no current of this sequence may be drawn there.
+        Zero for nodes that are not `tied`: no current of this sequence can be drawn there.
         """
         matrix, rows = self._matrix(), self.tied()
         if self.source_z:
@@ -101,21 +101,20 @@ class Sequence:
 
 
 def positive(network: Network) -> Sequence:
-    """The positive sequence, from a stiff source."""
+    """The positive sequence, with a stiff source."""
     return _alike(network, 1.0, 0j)
 
 
 def negative(network: Network) -> Sequence:
-    """The negative sequence: phase shifts turn the other way; the source has its short-circuit impedance."""
+    """The negative sequence: phase shifts with opposite sign; the source has its short-circuit impedance."""
     return _alike(network, -1.0, _source(network)[0])
 
 
 def zero(network: Network) -> Sequence:
     """The zero sequence, from the tables of lines and transformers.
 
-    Shunts are stars with their centre earthed, and a switch has the impedance of the positive sequence.
-    Raises `InputError` where data are missing, and for branches that are no lines, switches or Dyn
-    transformers.
+    Shunts are stars with an earthed star point; a switch has the impedance of the positive sequence. Raises
+    `InputError` where data are missing, and for branches other than lines, switches and Dyn transformers.
     """
     b, count = network.branches, len(network.branches)
     z, charging, star = (np.zeros(count, dtype=np.complex128) for _ in range(3))
@@ -207,10 +206,10 @@ def _tapped_lv_kv(network: Network) -> dict[int, float]:
 
 
 def _star(network: Network, label: str, row: Mapping[str, Any], lv_kv: float, bus_kv: float) -> complex:
-    """Zero-sequence impedance of a Dyn transformer to ground, seen from its star.
+    """Zero-sequence impedance of a Dyn transformer to ground, seen from its star point.
 
-    The leakage stands as a T with the magnetising impedance, the delta is short-circuited, the earthing of
-    the star point counts three times. Source: Oswald (2009), Berechnung von Drehstromnetzen; pandapower's T.
+    Leakage and magnetising impedance form a T; the delta is short-circuited; the earthing of the star point
+    counts three times. Source: Oswald (2009), Berechnung von Drehstromnetzen; pandapower's T model.
     """
     group = str(row.get("vector_group", "unknown"))
     if not group.startswith("Dyn"):
@@ -221,8 +220,8 @@ def _star(network: Network, label: str, row: Mapping[str, Any], lv_kv: float, bu
             "Give a Dyn transformer with zero-sequence data",
         )
     vkr, vk = _numbers(network, label, row, "vkr0_percent", "vk0_percent")
-    vkr = vkr if abs(vkr) > NONE_PERCENT else float(row["vkr_percent"])
-    vk = vk if abs(vk) > NONE_PERCENT else float(row["vk_percent"])
+    vkr = vkr if abs(vkr) > ZERO_VK0_PERCENT else float(row["vkr_percent"])
+    vk = vk if abs(vk) > ZERO_VK0_PERCENT else float(row["vk_percent"])
     ratio, r_by_x, part = _numbers(network, label, row, "mag0_percent", "mag0_rx", "si0_hv_partial")
     for column, value, fits in (("mag0_percent", ratio, ratio > 0), ("si0_hv_partial", part, 0 <= part <= 1)):
         if not fits:
@@ -254,7 +253,7 @@ def _source(network: Network) -> tuple[complex, complex]:
 
 
 def _given(row: Mapping[Any, Any], column: str) -> float:
-    """A number that may be missing: zero then."""
+    """A number that may be missing: then zero."""
     value = _number(row, column)
     return value if np.isfinite(value) else 0.0
 

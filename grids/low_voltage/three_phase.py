@@ -1,11 +1,11 @@
-"""Low-voltage feeders phase by phase: what users draw, and the voltages and currents it makes.
+"""Three-phase power flow of low-voltage feeders: voltages and currents for given powers of users.
 
-A feeder hangs on one source. A **port** is one phase of one user; three-phase users share their power equally
-over three ports. Powers that belong to no user have ports of their own, behind those of users, and are held.
-Currents are those of constant powers, so voltages follow from a fixed point of ``v = v0 - z i(v)`` with ``z``
-the impedance between two ports; mutual coupling, shunts, line charging and magnetising currents are in ``z``
-and ``v0``. All is connected to neutral. Powers are **imports** here (kW, consumption positive), as contracts
-state them.
+A feeder has one source. A **port** is one phase of one user; three-phase users share their power equally over
+three ports. Powers that belong to no user have ports of their own, after those of users, and are constant.
+All powers are constant powers, so voltages follow from the fixed point of ``v = v0 - z i(v)`` with ``z`` the
+impedance between two ports. Mutual coupling, shunts, line charging and magnetising currents are included in
+``z`` and ``v0``. Everything is connected to neutral. Powers are **imports** (kW, consumption positive), as in
+connection contracts.
 """
 
 from __future__ import annotations
@@ -14,6 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tandem_sim.grids.tolerances import (
+    LV_ADJOINT_CONVERGED_SHARE,
+    LV_VOLTAGE_ACCEPTED_PU,
+    LV_VOLTAGE_CONVERGED_PU,
+)
 from tandem_sim.grids.types import BoolArray, ComplexArray, FloatArray, IntArray
 
 PHASES = "abc"
@@ -21,9 +26,6 @@ _TURN = np.exp(2j * np.pi / 3)
 SEQUENCES: ComplexArray = np.array([[1, _TURN**2, _TURN], [1, _TURN, _TURN**2], [1, 1, 1]])
 """Phases a, b, c (columns) of a unit of positive, negative and zero sequence (rows)."""
 MOST_STEPS = 200
-SETTLED_PU = 1e-11
-SETTLED_ADJOINT = 1e-13
-"""Of the adjoint, as a share of the largest weight that a port's current has in its figure."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,10 @@ class PortState:
 
 @dataclass(frozen=True, kw_only=True)
 class Feeder:
-    """U users on P ports, Q ports of held powers, and L sections of F phases.
+    """U users on P ports, Q ports of constant powers, and L sections of F phases.
 
-    A section is an end of a branch with a rating; of those that carry the same, the weakest. F is 1 where one
-    phase stands for all, else 3.
+    A section is an end of a branch with a rating; of ends with the same currents, the one with the lowest
+    limit. F is 1 where one phase stands for all, else 3.
     """
 
     name: str
@@ -66,7 +68,7 @@ class Feeder:
     section_idle: ComplexArray  # (L, F) current when nothing is drawn, p.u.
     section_share: ComplexArray  # (L, F, P + Q) current of a section per current drawn at a port
     base_kw: float  # of one phase
-    left_out: tuple[str, ...]  # what the net has and the feeder has not, in words
+    left_out: tuple[str, ...]  # parts of the net that the feeder leaves out, for reports
 
     @property
     def held_kva(self) -> complex:
@@ -75,12 +77,12 @@ class Feeder:
 
     @property
     def downstream(self) -> BoolArray:
-        """Which users' ports (L, P) draw their current through a section, half of it or more."""
+        """Which users' ports (L, P) draw at least half of their current through a section."""
         share = np.abs(self.section_share[:, :, : len(self.port_user)])
         return np.asarray(share.max(axis=1, initial=0.0) >= 0.5)
 
     def solve(self, import_kw: FloatArray) -> PortState:
-        """Voltages and currents when users import (K, U) or (U,) kW, export being negative."""
+        """Voltages and currents for imports of users (K, U) or (U,) kW, export negative."""
         drawn = np.conj(self.port_power(np.atleast_2d(import_kw)))
         voltage = np.broadcast_to(self.source, drawn.shape).astype(np.complex128)
         change = np.full(len(drawn), np.inf)
@@ -89,27 +91,27 @@ class Feeder:
                 after = self.source - (drawn / np.conj(voltage)) @ self.z_pu.T
                 change = np.abs(after - voltage).max(axis=1, initial=0.0)
             voltage = after
-            if not (change > SETTLED_PU).any():
+            if not (change > LV_VOLTAGE_CONVERGED_PU).any():
                 break
-        converged = np.isfinite(change) & (change <= 1e-6)
+        converged = np.isfinite(change) & (change <= LV_VOLTAGE_ACCEPTED_PU)
         voltage = np.asarray(np.where(converged[:, None], voltage, self.source), dtype=np.complex128)
         current = np.asarray(drawn / np.conj(voltage), dtype=np.complex128)
         users = len(self.port_user)
         return PortState(voltage[:, :users], voltage[:, users:], current, converged)
 
     def section_current(self, current: ComplexArray) -> ComplexArray:
-        """Current of every section and phase, (K, L, F), when ports draw (K, P + Q)."""
+        """Current of every section and phase, (K, L, F) p.u., for currents drawn at ports (K, P + Q) p.u."""
         sections, phases, ports = self.section_share.shape
         through = current @ self.section_share.reshape(sections * phases, ports).T
         return np.asarray(self.section_idle + through.reshape(len(current), sections, phases))
 
     def gradients(self, state: PortState, by_voltage: ComplexArray, by_current: ComplexArray) -> FloatArray:
-        """Derivative of K real figures by the imports of users, (K, U) per kW.
+        """Derivative of K real quantities by the imports of users, (K, U) per kW.
 
-        Figure k has the differential ``Re(by_voltage[k] . dv + by_current[k] . di)`` at operating point k, dv
-        of users' ports (P) and di of all (P + Q). Ports obey ``di = ds* / v* - i / v* dv*`` and
-        ``dv = -z di``; the adjoint of these equations follows from a fixed point, as voltages do, and from
-        a dense system where that does not settle, near and beyond the last point with a solution.
+        Quantity k has the differential ``Re(by_voltage[k] . dv + by_current[k] . di)`` at operating point k,
+        dv of users' ports (P) and di of all (P + Q). Ports obey ``di = ds* / v* - i / v* dv*`` and ``dv = -z
+        di``. The adjoint of these equations follows from a fixed point, like the voltages; where that does
+        not converge, near and beyond the last point with a solution, from a dense system.
         """
         users = len(self.port_user)
         inverse = 1.0 / np.conj(np.concatenate([state.voltage, state.held], axis=1))  # (K, P + Q)
@@ -121,7 +123,9 @@ class Feeder:
         for _ in range(MOST_STEPS):
             with np.errstate(all="ignore"):
                 after = weight + np.conj(adjoint * back) @ self.z_pu
-                settled = np.abs(after - adjoint).max(axis=1, initial=0.0) <= SETTLED_ADJOINT * size
+                settled = (
+                    np.abs(after - adjoint).max(axis=1, initial=0.0) <= LV_ADJOINT_CONVERGED_SHARE * size
+                )
             adjoint = after
             if settled.all():
                 break
@@ -151,7 +155,7 @@ class Feeder:
         return np.asarray(found[:, :n] - 1j * found[:, n:])
 
     def port_power(self, import_kw: FloatArray) -> ComplexArray:
-        """Powers drawn at ports (K, P + Q) in p.u. when users import (K, U) kW."""
+        """Powers drawn at ports (K, P + Q) p.u., for imports of users (K, U) kW."""
         own = import_kw[:, self.port_user] * self.port_share / self.base_kw
         held = np.broadcast_to(self.fixed_pu, (len(own), len(self.fixed_pu)))
         return np.concatenate([own.astype(np.complex128), held], axis=1)

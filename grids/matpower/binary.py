@@ -1,7 +1,7 @@
 """Binary files of MATLAB (version 5, as MATPOWER's savecase writes them): numbers, texts, structs and cells.
 
-Every part is read within the bytes that its part above has, to a bounded depth and size, so that no file
-makes its reader go on without end. Format: MathWorks, MAT-File Format, version 5.
+Every part is read within the bytes of the part that contains it, to a bounded depth and size, so that reading
+always ends. Format: MathWorks, MAT-File Format, version 5.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from tandem_sim.grids.documents.text import MOST_BYTES
 from tandem_sim.grids.matpower.values import MAX_NUMBERS, Cell, Numbers
 
 MAX_DEPTH = 20
-"""Structs and cells in structs and cells that are followed."""
+"""Largest depth of nested structs and cells."""
 HEAD_BYTES = 128
 MATRIX, COMPRESSED = 14, 15
 CELL, STRUCT, CHAR = 1, 2, 4
 NUMERIC = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}
-"""Classes of arrays of numbers, and what they hold."""
+"""Classes of arrays of numbers, and their types."""
 STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 """How numbers are stored, whatever their class."""
 ENCODED = {2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
@@ -33,7 +33,7 @@ IS_COMPLEX, IS_LOGICAL = 0x0800, 0x0200
 
 @dataclass(frozen=True)
 class Unread:
-    """A value of a class that is not read: objects, functions and sparse tables."""
+    """A value of a class that is not supported: objects, functions and sparse tables."""
 
     number: int
 
@@ -41,7 +41,7 @@ class Unread:
 def read_binary(content: bytes) -> dict[str, Any]:
     """The variables of a file: arrays of numbers, `str`, `dict` (structs), `Cell`, and `Unread`.
 
-    Raises `ValueError` for what is no such file.
+    Raises `ValueError` for content that is not such a file.
     """
     order = {b"IM": "<", b"MI": ">"}.get(content[HEAD_BYTES - 2 : HEAD_BYTES])
     if order is None:
@@ -61,7 +61,7 @@ def read_binary(content: bytes) -> dict[str, Any]:
                 raise ValueError(f"it unpacks to more than {MOST_BYTES} bytes")
             kind, data = next(iter(reader.parts(data)), (0, b""))
         if kind != MATRIX:
-            raise ValueError(f"it has a part of kind {kind} where a variable is due")
+            raise ValueError(f"it has a part of kind {kind} instead of a variable")
         name, value = reader.variable(data, 0)
         found[name] = value
     return found
@@ -82,7 +82,7 @@ class _Reader:
             if kind >> 16:  # a small part: kind, size and content in eight bytes
                 kind, size, start = kind & 0xFFFF, kind >> 16, at + 4
                 if size > 4:
-                    raise ValueError("it has a small part that is none")
+                    raise ValueError("it has a small part of more than four bytes")
                 at += 8
             else:
                 at = start + size
@@ -127,7 +127,7 @@ class _Reader:
     def _next(self, parts: Iterator[tuple[int, bytes]]) -> tuple[int, bytes]:
         part = next(parts, None)
         if part is None:
-            raise ValueError("it has an array that is not whole")
+            raise ValueError("it has an incomplete array")
         return part
 
     def _numbers(self, kind: int, data: bytes) -> Numbers:
@@ -136,7 +136,7 @@ class _Reader:
         return np.frombuffer(data, dtype=np.dtype(self.order + STORED[kind]))
 
     def _text(self, kind: int, data: bytes, shape: tuple[int, ...]) -> Any:
-        """A row of characters as text; several as a cell of texts."""
+        """A row of characters as text; several rows as a cell of texts."""
         if kind not in ENCODED:
             raise ValueError(f"it has a text stored in an unknown way ({kind})")
         wide = ENCODED[kind] in ("utf-16", "utf-32")
@@ -160,7 +160,7 @@ class _Reader:
     def _inner(self, parts: Iterator[tuple[int, bytes]], depth: int) -> Any:
         kind, data = self._next(parts)
         if kind != MATRIX:
-            raise ValueError(f"it has a part of kind {kind} where an array is due")
+            raise ValueError(f"it has a part of kind {kind} instead of an array")
         return self.variable(data, depth + 1)[1]
 
     def _struct(

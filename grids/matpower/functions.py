@@ -1,4 +1,4 @@
-"""What a MATPOWER case may reckon with: operators, functions, and the numbers of MATPOWER's columns."""
+"""What a MATPOWER case may compute with: operators, functions, and the numbers of MATPOWER's columns."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ _ELEMENTWISE: dict[str, Callable[[Numbers, Numbers], Numbers]] = {
     "|": lambda a, b: (a != 0) | (b != 0),
 }
 _OF_SCALARS = {"*": ".*", "/": "./", "\\": ".\\", "^": ".^"}
-"""Operators on whole tables, which are those on their elements where a scalar takes part."""
+"""Matrix operators, which equal the elementwise ones if one operand is a scalar."""
 
 
 def combined(sign: str, left: Any, right: Any) -> Numbers:
-    """What an operator makes of two values."""
+    """The result of an operator on two values."""
     if isinstance(left, str) and isinstance(right, str) and sign in ("==", "~=", "!="):
         raise MatlabError("compares texts by letters: strcmp compares them whole")
     a, b = as_numbers(left), as_numbers(right)
@@ -84,7 +84,7 @@ def combined(sign: str, left: Any, right: Any) -> Numbers:
         divisor = {"*": 1, "/": b.size, "\\": a.size, "^": max(a.size, b.size)}[sign]
         if divisor != 1:
             raise MatlabError(
-                f"uses {sign} with a table on the wrong side, which is not read (.{sign} goes by element)"
+                f"uses {sign} with a table on the wrong side: not supported (.{sign} works by element)"
             )
         sign = _OF_SCALARS[sign]
     check_fit(a, b)
@@ -102,7 +102,7 @@ def _elementwise(function: Callable[[Numbers], Numbers]) -> Callable[..., Number
 
 
 def _along(function: Callable[..., Numbers], keeps: bool = False) -> Callable[..., Numbers]:
-    """A function of the columns of a table, or of a row, or along a dimension that is named."""
+    """A function of the columns of a table, of a row, or along a given dimension."""
 
     def apply(value: Any, dimension: Any = None) -> Numbers:
         numbers = as_numbers(value)
@@ -294,7 +294,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "unique": lambda a: np.unique(as_numbers(a)).reshape((1, -1) if shape_of(a)[0] == 1 else (-1, 1)),
     "zeros": _filled(0.0),
 }
-"""All that a text may call. None of them opens, imports or starts anything."""
+"""All functions that a text may call. None of them opens files, imports or starts anything."""
 CONSTANTS = {
     "pi": np.pi,
     "Inf": np.inf,

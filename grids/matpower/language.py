@@ -1,8 +1,8 @@
-"""The part of the MATLAB language that MATPOWER cases use, carried out without MATLAB.
+"""The part of the MATLAB language that MATPOWER cases use, executed without MATLAB.
 
 Tables, assignments to parts of tables, arithmetic, ``if`` and ``for``, structs, cells and a fixed list of
-functions. Nothing else is done: a text names no file, imports nothing and calls no code but what stands here.
-What is not read is refused with its line. Numbers are arrays of two dimensions, as in MATLAB.
+functions. A text cannot open files, import modules or call other code. Anything else is refused with its
+line. Numbers are arrays of two dimensions, as in MATLAB.
 """
 
 from __future__ import annotations
@@ -35,10 +35,9 @@ from tandem_sim.grids.matpower.values import (
 
 
 def run(text: str) -> tuple[dict[str, Any], list[str]]:
-    """Carry out a text: its variables, and the names its function returns.
+    """Execute a text: its variables, and the names its function returns.
 
-    Values are arrays (rows, columns), `str`, `dict` (structs) and `Cell`. Raises `MatlabError`, with its
-    line.
+    Values are arrays (rows, columns), `str`, `dict` (structs) and `Cell`. Raises `MatlabError` with the line.
     """
     machine = _Machine()
     with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
@@ -49,17 +48,17 @@ def run(text: str) -> tuple[dict[str, Any], list[str]]:
 
 @dataclass
 class _Machine:
-    """What a text has made so far."""
+    """The state of the execution."""
 
     names: dict[str, Any] = field(default_factory=dict)
     returned: list[str] = field(default_factory=list)
     work: int = 0
-    inside: list[tuple[int, ...]] = field(default_factory=list)  # what `end` means, innermost last
+    inside: list[tuple[int, ...]] = field(default_factory=list)  # shapes that `end` refers to, innermost last
 
     # Statements
 
     def do(self, statement: Statement) -> None:
-        """Carry out one statement; what is refused is refused with its line."""
+        """Execute one statement; errors get its line."""
         try:
             self._spend(1000)
             self._do(statement)
@@ -95,7 +94,7 @@ class _Machine:
             for name in COLUMNS:
                 self.names.update((key, one_number(number)) for key, number in named_columns(name))
             return
-        self.value(node)  # a value that is only shown
+        self.value(node)  # a value that is only displayed
 
     def _loop(self, name: str, over: Node, body: list[Statement]) -> None:
         values = self.value(over)
@@ -117,9 +116,9 @@ class _Machine:
         elif len(targets) == 1:
             values = [self.value(node)]
         else:
-            raise MatlabError("asks for several values of what gives one here")
+            raise MatlabError("assigns several values from an expression with one")
         if len(targets) > len(values):
-            raise MatlabError(f"asks for {len(targets)} values, there are {len(values)}")
+            raise MatlabError(f"assigns {len(targets)} values, there are {len(values)}")
         for target, value in zip(targets, values, strict=False):
             if target is not None:
                 self.names[target] = value
@@ -177,7 +176,7 @@ class _Machine:
         return Cell(put(items, self._arguments(at, items.shape), new, None))
 
     def _own(self, value: Any) -> Any:
-        """A copy of a struct, whose fields may be assigned to; tables are never changed."""
+        """A copy of a struct, whose fields may be assigned to; tables are never changed in place."""
         if not isinstance(value, dict):
             return value
         self._spend(1000)
@@ -188,10 +187,10 @@ class _Machine:
     def _spend(self, numbers: int) -> None:
         self.work += numbers
         if self.work > MAX_WORK:
-            raise MatlabError("asks for more work than a case needs")
+            raise MatlabError("needs more work than any case")
 
     def value(self, node: Node) -> Any:
-        """What an expression is worth."""
+        """The value of an expression."""
         try:
             value = getattr(self, "_" + node.kind.replace(" ", "_"))(*node.parts)
         except MatlabError as refused:
@@ -214,7 +213,7 @@ class _Machine:
         return text
 
     def _all(self) -> None:
-        raise MatlabError("has a : where a value is due")
+        raise MatlabError("has a : instead of a value")
 
     def _last(self) -> Numbers:
         if not self.inside:
@@ -245,7 +244,7 @@ class _Machine:
             raise MatlabError(f"calls {name}: {error}") from None
 
     def _arguments(self, nodes: list[Node], shape: tuple[int, ...]) -> list[Any]:
-        """Indices as numbers; None stands for all."""
+        """Indices as numbers; None means all."""
         found: list[Any] = []
         for k, node in enumerate(nodes):
             if node.kind == "all":
@@ -352,7 +351,7 @@ class _Machine:
 
 
 def _joined(rows: list[list[Numbers]]) -> Numbers:
-    """Tables side by side and one below the other."""
+    """Tables joined side by side and one below the other."""
     if not rows:
         return np.zeros((0, 0))
     wide = []

@@ -1,11 +1,10 @@
 """MATPOWER cases, in text (``.m``) or binary (``.mat``), as pandapower nets.
 
-The text is carried out by `tandem_sim.grids.matpower.language`, statements behind the tables included. The
-net has the admittance matrix of the case: a transformer's ratio and shift stand at its from bus whichever
-side has the higher voltage, its charging is two shunts, and a branch between two base voltages is a
-transformer with its rating. pandapower's ``from_mpc`` puts ratios of step-up branches on the wrong side,
-turns charging of transformers into magnetisation, and drops status and rating of branches between base
-voltages.
+`tandem_sim.grids.matpower.language` executes the text, including statements after the tables. The net has the
+admittance matrix of the case: ratio and shift of a transformer are at its from bus whichever side has the
+higher voltage, its charging becomes two shunts, and a branch between two base voltages becomes a transformer
+with its rating. pandapower's ``from_mpc`` puts ratios of step-up branches on the wrong side, turns charging
+of transformers into magnetisation, and drops status and rating of branches between base voltages.
 """
 
 from __future__ import annotations
@@ -37,14 +36,15 @@ NOT_USED = {
     "gentype": "types of plants",
     "version": "the format",
 }
-"""Fields that say nothing about the grid as it is modelled here."""
+"""Fields without effect on the grid model."""
 LARGEST = 1e9
-"""Of numbers that are read, in whatever unit: a larger one is a mistake, and a rating that is none."""
+"""Largest number that is read, in any unit: a larger one is a mistake; a larger rating means no rating."""
 LARGEST_RATIO = 100.0
 NO_RATING_MVA = 99_999.0
-"""What stands for a rate A of zero, which is no limit, where a transformer needs a rated power."""
+"""Rated power of a transformer whose rate A is zero, which means no limit."""
 UNKNOWN_BASE_KV = 1.0
-"""Base voltage of a case that gives none. Its data are per unit: results per unit and in MW are the same."""
+"""Base voltage of a case that gives none. Its data are per unit: results in p.u. and MW do not depend on
+it."""
 
 # Columns (caseformat of MATPOWER), from zero.
 BUS_I, BUS_TYPE, PD, QD, GS, BS, VA, BASE_KV, ZONE, VMAX, VMIN = 0, 1, 2, 3, 4, 5, 8, 9, 10, 11, 12
@@ -58,14 +58,14 @@ NAMES = {
 }
 MAY_BE_INFINITE = {"Qmax", "Qmin", "Pmax", "Pmin", "Vmax", "Vmin", "rateA", "rateB", "rateC", "mBase"}
 NOT_READ = {"area", "Vm", "zone", "rateB", "rateC", "mBase"}
-"""Columns that may hold anything."""
+"""Columns whose values are not checked."""
 
 
 def read_matpower(content: bytes, path: Path) -> pandapowerNet:
-    """The net of a MATPOWER case; buses have the case's numbers less one.
+    """The net of a MATPOWER case; bus indices are the case's numbers minus one.
 
-    `content` is what `path` holds: text, or binary if its name ends in ``.mat``. Raises `InputError`, which
-    names line and statement, or table, row and column.
+    `content` is the content of `path`: text, or binary if its name ends in ``.mat``. Raises `InputError`,
+    which names line and statement, or table, row and column.
     """
     case = _of_binary(content, path) if path.suffix == ".mat" else _of_text(content, path)
     return _MatpowerCase(case, path).net()
@@ -81,7 +81,7 @@ def _of_text(content: bytes, path: Path) -> dict[str, Any]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        text = content.decode("latin-1")  # names of authors: statements are ASCII
+        text = content.decode("latin-1")  # for names of authors: statements are ASCII
     if "\0" in text:
         raise _no_case(path, "it holds a NUL byte, so it is not text")
     try:
@@ -116,7 +116,7 @@ def _of_binary(content: bytes, path: Path) -> dict[str, Any]:
 
 
 class _MatpowerCase:
-    """A case whose tables are known to be whole, and its net."""
+    """A case whose tables have been checked, and its net."""
 
     def __init__(self, case: dict[str, Any], path: Path) -> None:
         self.path = path
@@ -200,7 +200,7 @@ class _MatpowerCase:
         return kv
 
     def _buses_of(self, table: str, rows: FloatArray, column: int) -> IntArray:
-        """Rows of the bus table that a column of bus numbers names."""
+        """Rows of the bus table to which a column of bus numbers refers."""
         order = np.argsort(self.bus[:, BUS_I])
         known = self.bus[order, BUS_I]
         place = np.minimum(np.searchsorted(known, rows[:, column]), len(known) - 1)
@@ -232,7 +232,7 @@ class _MatpowerCase:
     # The net
 
     def net(self) -> pandapowerNet:
-        """The case as a pandapower net of 50 Hz, on which nothing depends."""
+        """The case as a pandapower net. Its frequency, 50 Hz, has no effect."""
         net = pp.create_empty_network(sn_mva=self.base_mva)
         bus = self.bus
         self.index: IntArray = bus[:, BUS_I].astype(np.int64) - 1
@@ -275,7 +275,7 @@ class _MatpowerCase:
             pp.create_shunts(net, self.index[shunt], p_mw=g[shunt], q_mvar=-b[shunt])
 
     def _add_generators(self, net: pandapowerNet) -> None:
-        """The reference, generators that hold the voltage of a bus, and those that feed in beside them."""
+        """The reference, generators that hold a voltage, and further generators at the same buses."""
         gen, at = self.gen, self.gen_bus
         on = gen[:, GEN_STATUS] > 0
         kind = self.bus[at, BUS_TYPE]
@@ -339,7 +339,7 @@ class _MatpowerCase:
         )
 
     def _add_transformers(self, net: pandapowerNet, rows: IntArray) -> None:
-        """Ratio at the high-voltage side: one at the low-voltage side is seen from there.
+        """Transformers with the ratio at the high-voltage side; a ratio at the low-voltage side is converted.
 
         A branch z with the ratio t at its from end is, seen from its to end, z t^2 with the ratio 1 / t.
         """

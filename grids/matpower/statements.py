@@ -1,4 +1,4 @@
-"""Tokens of MATLAB put together into statements, as far as MATPOWER cases need it."""
+"""Tokens of MATLAB parsed into statements, as far as MATPOWER cases need it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ KEYWORDS = frozenset(
 
 @dataclass(frozen=True)
 class Node:
-    """An expression: what it does, to what, and the line it stands in."""
+    """An expression: its kind, its parts, and its line."""
 
     kind: str
     parts: tuple[Any, ...]
@@ -49,7 +49,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Statement:
-    """What is to be done: assign, call, if, for, or the function's own head."""
+    """A statement: assign, call, if, for, or the head of the function."""
 
     kind: str
     parts: tuple[Any, ...]
@@ -57,7 +57,7 @@ class Statement:
 
 
 class _Parser:
-    """Puts tokens together into statements. The strength of operators is MATLAB's."""
+    """Parses tokens into statements. Operator precedence is that of MATLAB."""
 
     BINARY = (
         ("||",),
@@ -72,7 +72,7 @@ class _Parser:
         self.seen: list[Token] = []
         self.at = 0
         self.depth = 0
-        self.indexing: list[bool] = [False]  # whether `end` and `:` mean a place in what is indexed
+        self.indexing: list[bool] = [False]  # whether `end` and `:` are indices
 
     def peek(self, ahead: int = 0) -> Token:
         while len(self.seen) <= self.at + ahead:
@@ -95,7 +95,7 @@ class _Parser:
     def expect(self, sign: str) -> None:
         token = self.take()
         if token.kind != "op" or token.value != sign:
-            raise MatlabError(f"has {token.value!a} where {sign} is due", token.line)
+            raise MatlabError(f"has {token.value!a} instead of {sign}", token.line)
 
     def over(self) -> bool:
         """Whether the text has ended."""
@@ -105,7 +105,7 @@ class _Parser:
     # Statements
 
     def whole(self) -> list[Statement]:
-        """The statements of a text, with the word that ends its function if there is one."""
+        """The statements of a text, and the word that ends its function if there is one."""
         found = self.block("end", "endfunction", "")
         if not self.over():
             line = self.take().line
@@ -342,7 +342,7 @@ class _Parser:
             if token.value == "end" and self.indexing[-1]:
                 return Node("last", (), token.line)
             if token.value in KEYWORDS:
-                raise MatlabError(f"has the word {token.value} where a value is due", token.line)
+                raise MatlabError(f"has the word {token.value} instead of a value", token.line)
             return Node("name", (token.value,), token.line)
         if token.kind == "op" and token.value == "(":
             self.indexing.append(False)
@@ -354,7 +354,7 @@ class _Parser:
             rows = self.rows(CLOSING[token.value])
             return Node("matrix" if token.value == "[" else "cell", (rows,), token.line)
         shown = "its end" if token.kind == "end" else repr(token.value)
-        raise MatlabError(f"has {shown} where a value is due", token.line)
+        raise MatlabError(f"has {shown} instead of a value", token.line)
 
     def rows(self, close: str) -> list[list[Node]]:
         self.indexing.append(self.indexing[-1])
@@ -378,7 +378,7 @@ class _Parser:
 
 
 def statements(text: str) -> list[Statement]:
-    """The statements of a text. `MatlabError` names what is not read and its line."""
+    """The statements of a text. `MatlabError` names what is not supported, and its line."""
     parser = _Parser(iter(Scanner(text.replace("\r\n", "\n").replace("\r", "\n"))))
     try:
         return parser.whole()

@@ -1,4 +1,4 @@
-"""Text of MATLAB cut into tokens, as far as MATPOWER cases need it."""
+"""Text of MATLAB split into tokens, as far as MATPOWER cases need it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tandem_sim.grids.errors import MatlabError
 from tandem_sim.grids.types import FloatArray
 
 MAX_DEPTH = 40
-"""Brackets in brackets, and blocks in blocks, that are followed."""
+"""Largest depth of nested brackets and blocks."""
 
 _TABLE = re.compile(r"\[((?:[\d.eE+\-,;\s]+|Inf|inf|NaN|nan|%[^\n]*)*+)\]")
 _SPACE = re.compile(r"(?:[ \t\r\f\v]|\.\.\.[^\n]*\n)+")
@@ -33,7 +33,7 @@ class Token:
 
 
 def numbers_of(body: str, line: int) -> FloatArray | None:
-    """The rows of a table that holds numbers alone, or None if it holds more. `line` is its first line."""
+    """The rows of a table of numbers only, or None if it holds anything else. `line` is its first line."""
     if "%{" in body or ",," in body.replace(" ", ""):
         return None
     lines = re.sub(r"%[^\n]*", "", body).replace(",", " ").split("\n")
@@ -51,7 +51,10 @@ def numbers_of(body: str, line: int) -> FloatArray | None:
 
 
 class Scanner:
-    """Cuts a text into tokens. In brackets and braces blanks part elements, and line ends part rows."""
+    """Splits a text into tokens.
+
+    In brackets and braces blanks separate elements, and line ends separate rows.
+    """
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -99,7 +102,7 @@ class Scanner:
         )
 
     def _parts_elements(self) -> bool:
-        """Whether a blank at this place stands between two elements of a list."""
+        """Whether a blank at this position separates two elements of a list."""
         if not self._in_list() or not self._after_operand():
             return False
         sign = self.text[self.at]
@@ -144,7 +147,7 @@ class Scanner:
         raise MatlabError("ends inside brackets", line)
 
     def _comment(self) -> None:
-        """To the end of the line, or to the line ``%}`` of a block that starts with a line ``%{``."""
+        """Skip to the end of the line, or to the line ``%}`` of a block that starts with a line ``%{``."""
         start = self.text.rfind("\n", 0, self.at) + 1
         end = self.text.find("\n", self.at)
         end = len(self.text) if end < 0 else end
@@ -178,7 +181,7 @@ class Scanner:
             at += 1
 
     def _table(self) -> Token | None:
-        """A table of numbers alone in one token: a case has a million of them."""
+        """A table of numbers as one token: a case has a million numbers."""
         found = _TABLE.match(self.text, self.at)
         if found is None:
             return None

@@ -1,4 +1,4 @@
-"""Values of MATLAB: tables of two dimensions, cells, and places in them."""
+"""Values of MATLAB: tables of two dimensions, cells, and indices into them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from tandem_sim.grids.errors import MatlabError
 
 MAX_NUMBERS = 20_000_000
-"""Numbers of one array; the largest case of MATPOWER has 3 million in a table."""
+"""Most numbers of one array; the largest case of MATPOWER has 3 million in a table."""
 MAX_WORK = 400_000_000
-"""Numbers made in all, and a thousand for every statement: what a text may ask for before it is refused."""
+"""Most numbers computed in all, plus a thousand for every statement: beyond it a text is refused."""
 
 Numbers = NDArray[Any]  # (rows, columns) of float, complex or bool
 
@@ -26,10 +26,10 @@ class Cell:
 
 
 def as_numbers(value: Any) -> Numbers:
-    """A value as numbers to reckon with; truth is 0 or 1."""
+    """A value as numbers to compute with; logical values are 0 or 1."""
     if not isinstance(value, np.ndarray):
         kind = {str: "a text", dict: "a struct", Cell: "a cell array"}.get(type(value), "no number")
-        raise MatlabError(f"reckons with {kind}")
+        raise MatlabError(f"computes with {kind}")
     return value.astype(float) if value.dtype == bool else value
 
 
@@ -37,7 +37,7 @@ def as_scalar(value: Any) -> float:
     """A value that is one real number."""
     numbers = as_numbers(value)
     if numbers.size != 1 or np.iscomplexobj(numbers):
-        raise MatlabError("has a table where one real number is due")
+        raise MatlabError("has a table instead of one real number")
     return float(numbers.flat[0])
 
 
@@ -45,7 +45,7 @@ def as_whole(value: Any) -> int:
     """A value that is one whole number."""
     number = as_scalar(value)
     if number != np.floor(number) or abs(number) > 1e9:
-        raise MatlabError(f"has {number:g} where a whole number is due")
+        raise MatlabError(f"has {number:g} instead of a whole number")
     return int(number)
 
 
@@ -55,18 +55,18 @@ def one_number(value: complex) -> Numbers:
 
 
 def holds(value: Any) -> bool:
-    """Whether a condition holds: not empty, and nothing in it is zero."""
+    """Whether a condition is true: not empty, and without a zero."""
     numbers = as_numbers(value)
     return bool(numbers.size and (numbers != 0).all())
 
 
 def plain(numbers: Numbers) -> Numbers:
-    """Real numbers where nothing is imaginary."""
+    """Real numbers if all imaginary parts are zero."""
     return numbers.real if np.iscomplexobj(numbers) and not numbers.imag.any() else numbers
 
 
 def check_fit(a: Numbers, b: Numbers) -> None:
-    """Refuse two tables that cannot be joined element by element."""
+    """Refuse two tables that cannot be combined element by element."""
     for one, other in zip(a.shape, b.shape, strict=True):
         if one != other and 1 not in (one, other):
             raise MatlabError(f"joins tables of {a.shape[0]} x {a.shape[1]} and {b.shape[0]} x {b.shape[1]}")
@@ -86,7 +86,7 @@ def shape_of(value: Any) -> tuple[int, int]:
 
 
 def places_of(at: Any, count: int, grows: bool = False) -> NDArray[np.int64]:
-    """Places from zero that an index names, in the order of its elements."""
+    """Positions from zero that an index refers to, in the order of its elements."""
     if at is None:
         return np.arange(count)
     if not isinstance(at, np.ndarray):
@@ -108,7 +108,7 @@ def places_of(at: Any, count: int, grows: bool = False) -> NDArray[np.int64]:
 
 
 def taken(table: NDArray[Any], at: list[Any]) -> NDArray[Any]:
-    """Elements of a table, by one index along its columns or by rows and columns."""
+    """Elements of a table, by one index in column order or by rows and columns."""
     if len(at) == 1:
         places = places_of(at[0], table.size)
         flat = table.ravel(order="F")[places]
@@ -130,7 +130,7 @@ def taken(table: NDArray[Any], at: list[Any]) -> NDArray[Any]:
 
 
 def put(table: NDArray[Any], at: list[Any], value: NDArray[Any], blank: Any) -> NDArray[Any]:
-    """The table with elements replaced, grown where they lie beyond it."""
+    """The table with elements replaced; it grows if they lie outside."""
     if len(at) == 1:
         places = places_of(at[0], table.size, grows=True)
         if value.size not in (1, len(places)):
@@ -172,7 +172,7 @@ def _grown(table: NDArray[Any], rows: int, columns: int, blank: Any) -> NDArray[
 
 
 def without(table: NDArray[Any], at: list[Any]) -> NDArray[Any]:
-    """The table without the rows, the columns or the elements that are set to ``[]``."""
+    """The table without the rows, columns or elements that are set to ``[]``."""
     if len(at) == 1:
         if 1 not in table.shape and table.size:
             raise MatlabError("takes single elements out of a table")

@@ -13,9 +13,10 @@ from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 
 NO_LIMIT_MVA = 9000.0
-"""Ratings above this mean that the data set states no limit (MATPOWER writes 9900)."""
+"""Ratings above this mean that the data set has no limit (MATPOWER writes 9900)."""
 LEAST_IMPEDANCE_PU = 1e-12
-"""Published nets have 6e-10 and more: far below, sums of admittances lose all other branches."""
+"""Smallest impedance accepted. Published nets have 6e-10 and more; far smaller values make other branches
+vanish in sums of admittances."""
 
 # Columns of the MATPOWER branch matrix (Zimmerman et al., 2011).
 F_BUS, T_BUS, BR_R, BR_X, BR_B, TAP, SHIFT, BR_STATUS = 0, 1, 2, 3, 4, 8, 9, 10
@@ -24,7 +25,7 @@ BR_R_ASYM, BR_X_ASYM, BR_G, BR_G_ASYM, BR_B_ASYM = 21, 22, 23, 24, 25  # pandapo
 
 @dataclass(frozen=True, kw_only=True)
 class Branches:
-    """Branches in service, as the pi model of MATPOWER: the tap stands at the from end. E branches."""
+    """E branches in service, as the pi model of MATPOWER: the tap is at the from end."""
 
     label: tuple[str, ...]  # "line 3", "trafo 0": table and index in the pandapower net
     from_node: IntArray
@@ -99,7 +100,7 @@ def read_branches(net: pandapowerNet, ppc: dict[str, Any], name: str) -> Branche
 
 
 def _refuse_useless(branches: Branches, name: str) -> None:
-    """Values of the model are finite, and no impedance is too small to divide by."""
+    """Values of the model must be finite, and no impedance too small to divide by."""
     model = (branches.r_pu, branches.x_pu, branches.b_pu, branches.g_pu, branches.tap, branches.shift_rad)
     finite = np.isfinite(np.array(model)).all(axis=0)
     impedance_pu = np.hypot(branches.r_pu, branches.x_pu)
@@ -111,7 +112,7 @@ def _refuse_useless(branches: Branches, name: str) -> None:
         raise InputError(
             name,
             branches.label[k],
-            f"comes out as {shown} (p.u., rad), with which no power flow reckons",
+            f"comes out as {shown} (p.u., rad), with which no power flow can be computed",
             "Correct its values, or join its buses by a closed switch",
         )
 
@@ -122,13 +123,13 @@ def _refuse_uneven(branch: FloatArray, on: BoolArray, label: list[str], name: st
         raise InputError(
             name,
             label[int(np.argmax(uneven))],
-            "has different values seen from its two ends, which the pi model cannot show",
+            "has different values seen from its two ends, which the pi model cannot represent",
             "Give the branch the same values in both directions",
         )
 
 
 def _loading(rows: pd.DataFrame) -> FloatArray:
-    """Share of its rating that a branch may be loaded with, ``max_loading_percent``: 1 if none is given."""
+    """Permitted loading as a share of the rating, ``max_loading_percent``: 1 if none is given."""
     return _column(rows, "max_loading_percent", 100.0) / 100.0
 
 

@@ -1,7 +1,7 @@
-"""What a pandapower net must hold before it is solved: numbers where numbers are needed, in their range.
+"""Checks of a pandapower net before it is solved: numbers where numbers are needed, within their range.
 
-pandapower solves a net with a value that is not a number, and answers with voltages that are none; a line
-without impedance ends in "no solution". Here every such value is named by table, row and column.
+pandapower solves a net that contains nan, and returns voltages of nan; a line without impedance ends in "no
+solution". Here every such value is named by table, row and column.
 """
 
 from __future__ import annotations
@@ -43,23 +43,23 @@ BUS_COLUMNS = {
     ),
 }
 TAP_CHANGERS = ("Ratio", "Symmetrical", "Ideal", "Tabular")
-NO_TAP_CHANGER = ("", "nan", "None")  # as pandapower writes that there is none
+NO_TAP_CHANGER = ("", "nan", "None")  # pandapower's values for no tap changer
 TAP_SIDES = {"trafo": ("hv", "lv"), "trafo3w": ("hv", "mv", "lv")}
 SWITCHED = {"l": "line", "t": "trafo", "t3": "trafo3w", "b": "bus"}
-"""What a switch stands at, by its column ``et``."""
+"""Kind of element that a switch connects, by its column ``et``."""
 
 
 def in_service(net: pandapowerNet, table: str, name: str) -> BoolArray:
-    """Which rows of a table are in service. A value that is neither True nor False is an `InputError`."""
+    """Which rows of a table are in service. A value other than True and False is an `InputError`."""
     return flags(net[table], table, "in_service", name)
 
 
 def check_net(net: pandapowerNet, name: str) -> None:
     """Raise an `InputError` for the first value that no power flow can use, by table, row and column.
 
-    Looked at are rows in service: numbers are finite and in their range, buses and switched elements exist,
-    branches have an impedance, lower limits do not lie above upper ones. `name` is the grid's. Columns of the
-    net become plain numbers and flags; values out of service that cannot be used become harmless ones, since
+    Rows in service are checked: numbers are finite and within their range, buses and switched elements exist,
+    branches have an impedance, lower limits are not above upper ones. `name` is the grid's. Columns of the
+    net become plain numbers and flags. Unusable values out of service are replaced by usable ones, because
     pandapower multiplies them by zero.
     """
     for field, rule, what in (
@@ -87,7 +87,7 @@ def check_net(net: pandapowerNet, name: str) -> None:
 
 
 def _check_tables(net: pandapowerNet, name: str) -> None:
-    """Every table that is read is there, names its columns, and numbers its rows, each once."""
+    """Every table that is read exists, has named columns, and has a unique number for each row."""
     for table in MODELLED:
         if table not in net or not isinstance(net[table], pd.DataFrame):
             hint = "Write the net with pandapower.to_json, which writes every table"
@@ -95,13 +95,13 @@ def _check_tables(net: pandapowerNet, name: str) -> None:
         nameless = [column for column in net[table].columns if not isinstance(column, str)]
         if nameless:
             problem = f"has a column {shown(nameless[0])}: columns have names"
-            raise InputError(name, table, problem, "Give it a name, or take it away")
+            raise InputError(name, table, problem, "Give it a name, or remove it")
         index = net[table].index
         if not len(index):
             continue
         twice = index.duplicated()
         if twice.any():
-            problem = f"{table} {shown(index[twice][0])} stands there twice"
+            problem = f"{table} {shown(index[twice][0])} occurs twice"
             raise InputError(name, table, problem, "Give every row an index of its own")
         if not pd.api.types.is_integer_dtype(index) or index.min() < 0 or index.max() > MAX_INDEX:
             wrong = next((k for k in index if not 0 <= _real(k) <= MAX_INDEX or _real(k) % 1), index[0])
@@ -110,9 +110,9 @@ def _check_tables(net: pandapowerNet, name: str) -> None:
 
 
 def _check_taps(net: pandapowerNet, name: str) -> None:
-    """Tap changers are of a kind, at a side and in a position that there is.
+    """Tap changers have a known kind, a known side and a position within their range.
 
-    pandapower passes over other kinds and sides without a word, and takes any position.
+    pandapower silently ignores other kinds and sides, and accepts any position.
     """
     for table, sides in TAP_SIDES.items():
         for tap in ("tap", "tap2"):
@@ -151,7 +151,7 @@ def _is_empty(value: object) -> bool:
 
 
 def _real(value: Any) -> float:
-    """A number as such; nan for everything else, flags and texts among it."""
+    """A number as float; nan for everything else, including flags and texts."""
     if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
         return float("nan")
     try:
@@ -188,7 +188,7 @@ def _refuse_first(
 ) -> None:
     """Raise an `InputError` for the first wrong row, if there is one.
 
-    `where` has a place for its index, `problem` one for each of `values` in it.
+    `where` has a placeholder for its index, `problem` one for each of `values`.
     """
     if wrong.any():
         k = int(np.argmax(wrong))
@@ -203,7 +203,7 @@ def _word(value: object) -> str:
 def _numbers(
     rows: pd.DataFrame, table: str, column: str, name: str, hint: str = "Give a number"
 ) -> FloatArray:
-    """A column as numbers, nan where it is empty; texts, flags and the like are an `InputError`."""
+    """A column as numbers, nan where it is empty; texts, flags and other types are an `InputError`."""
     values = rows[column]
     if isinstance(values.dtype, np.dtype) and values.dtype.kind in "iuf":
         return np.asarray(values.to_numpy(dtype=float))
@@ -216,7 +216,7 @@ def _numbers(
 def _check_column(
     rows: pd.DataFrame, table: str, column: str, rule: Number, on: BoolArray, name: str
 ) -> None:
-    """Refuse a value in service that is out of its range, and make the column one of plain numbers."""
+    """Refuse a value in service outside its range, and make the column one of plain numbers."""
     if column not in rows:
         if rule.default is not None:
             rows[column] = rule.default
@@ -239,7 +239,7 @@ def _check_column(
     _refuse_first(on & ~fine, name, rows, where, hint, "is {}", values)
     plain = isinstance(rows[column].dtype, np.dtype) and rows[column].dtype.kind in "iuf"
     if not fine.all() or not plain:
-        rows[column] = np.where(fine, values, 1.0)  # which pandapower multiplies by zero
+        rows[column] = np.where(fine, values, 1.0)  # unused: pandapower multiplies them by zero
 
 
 def _check_buses(net: pandapowerNet, table: str, columns: tuple[str, ...], name: str) -> None:
@@ -255,7 +255,7 @@ def _check_buses(net: pandapowerNet, table: str, columns: tuple[str, ...], name:
 def _references(
     rows: pd.DataFrame, table: str, column: str, known: pd.Index[Any], of: str, name: str
 ) -> IntArray:
-    """A column that names rows of table `of`, as whole numbers."""
+    """A column that refers to rows of table `of`, as whole numbers."""
     hint = f"Use an index of table {of}"
     numbers = _numbers(rows, table, column, name, hint)
     wrong = ~np.isin(numbers, known.to_numpy(dtype=float))
@@ -274,7 +274,9 @@ def _check_switches(net: pandapowerNet, name: str) -> None:
     _check_column(rows, "switch", "z_ohm", SWITCH_OHM, np.ones(len(rows), dtype=bool), name)
     for column in ("et", "element"):
         if column not in rows:
-            raise InputError(name, f"switch.{column}", "the column is missing", "Say what each switch is at")
+            raise InputError(
+                name, f"switch.{column}", "the column is missing", "Give the element of each switch"
+            )
     unknown = np.array([not _is_one_of(et, SWITCHED) for et in rows["et"]], dtype=bool)
     hint = f"Use one of {', '.join(SWITCHED)}"
     _refuse_first(unknown, name, rows, "switch {}.et", hint, "is {}", rows["et"])
@@ -293,7 +295,7 @@ def _live(net: pandapowerNet, table: str, name: str) -> pd.DataFrame:
 
 
 def _check_impedances(net: pandapowerNet, name: str) -> None:
-    """Branches in service have an impedance, and a transformer not more resistance than impedance."""
+    """Branches in service have an impedance, and transformers no resistance above the impedance."""
     for table, parts in (
         ("line", (("r_ohm_per_km", "x_ohm_per_km"),)),
         ("impedance", (("rft_pu", "xft_pu"), ("rtf_pu", "xtf_pu"))),

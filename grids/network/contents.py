@@ -1,4 +1,4 @@
-"""What a model makes of a pandapower net, table by table: nothing of it is left out without a word."""
+"""What is modelled of a pandapower net, table by table, so that nothing is left out silently."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ MODELLED: Mapping[str, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
-    """Rows of one table of a net, and what was made of them."""
+    """Rows of one table of a net, and how they are used."""
 
     table: str
     count: int
-    p_mw: float  # active power, with the sign the table has; nan for what has none
+    p_mw: float  # active power, with the sign of the table; nan if rows have none
     use: Use
     how: str
 
@@ -67,9 +67,9 @@ class Content:
 
 
 def contents_of(net: pandapowerNet, left_out: Mapping[str, str]) -> tuple[Content, ...]:
-    """Every table of a net that holds something: modelled, off, or left out, with rows and MW.
+    """Every table of a net that has rows: modelled, off, or left out, with rows and MW.
 
-    `left_out` names tables that whoever uses the net does not want, and why. The net has passed
+    `left_out` gives tables that the caller does not use, with the reason. The net has passed
     `tandem_sim.grids.network.checks.check_net`.
     """
     found = []
@@ -104,7 +104,7 @@ def contents_of(net: pandapowerNet, left_out: Mapping[str, str]) -> tuple[Conten
 
 
 def live_rows(net: pandapowerNet, table: str) -> BoolArray:
-    """Rows in service at a bus in service; switches and branches count by their own column alone."""
+    """Rows in service at a bus in service; of switches and branches only their own column counts."""
     rows = net[table]
     live = rows["in_service"].to_numpy(dtype=bool) if "in_service" in rows else np.ones(len(rows), dtype=bool)
     if "bus" in rows and table != "switch":
@@ -113,9 +113,9 @@ def live_rows(net: pandapowerNet, table: str) -> BoolArray:
 
 
 def power_mw(net: pandapowerNet, table: str) -> FloatArray:
-    """Active power of every row of a table, MW with the sign the table has; nan where rows have none.
+    """Active power of every row of a table, MW with the sign of the table; nan for rows without power.
 
-    Admittances count at the voltage their power is given for.
+    Admittances count at the voltage for which their power is given.
     """
     rows = net[table]
     power = _POWER.get(table)

@@ -1,4 +1,4 @@
-"""Grids made of arrays instead of tables: small systems of studies and tests."""
+"""Grids made of arrays instead of tables: small systems for studies and tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tandem_sim.grids.types import FloatArray, IntArray
 
 @cache
 def _no_net() -> pandapowerNet:
-    """A stand-in for the pandapower net, which only the reference power flow and low voltage look at."""
+    """An empty pandapower net: only the reference power flow and low-voltage feeders use the net."""
     return pp.create_empty_network()
 
 
@@ -29,10 +29,10 @@ def network(
     name: str = "small",
     tan_phi: float = 1.0 / 3.0,
 ) -> Network:
-    """A grid of 20 kV nodes rooted at node 0, bus k being node k; r is half of x, q is `tan_phi` of p.
+    """A grid of 20 kV nodes with root node 0, bus k being node k; r is half of x, q is `tan_phi` of p.
 
-    `x_pu` (E,) on 10 MVA; `p_mw` (N,) injections; `band` is the voltage band in p.u. It has no tables, so no
-    reference power flow.
+    `x_pu` (E,) on 10 MVA; `p_mw` (N,) injections; `band` is the voltage band in p.u. It has no tables, and
+    therefore no reference power flow.
     """
     n, e = len(p_mw), len(from_node)
     i_max = s_max_mva / np.sqrt(3.0) / 20.0

@@ -1,8 +1,8 @@
 """A pandapower net as arrays: nodes, branches, ratings, base injections.
 
-Everything electrical is taken from pandapower's own per-unit model (its ``pd2ppc``), so switches, parallel
-elements, off-neutral taps, mismatched nominal voltages and three-winding transformers mean here exactly
-what they mean to ``pandapower.runpp``. Injection is positive, consumption negative.
+All electrical values come from pandapower's own per-unit model (its ``pd2ppc``). So switches, parallel
+elements, off-neutral taps, mismatched nominal voltages and three-winding transformers have the same effect as
+in ``pandapower.runpp``. Injection is positive, consumption negative.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ISOLATED = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """One grid. N electrical nodes (buses joined by closed switches are one node), B pandapower buses."""
+    """One grid: N electrical nodes (buses joined by closed switches are one node), B pandapower buses."""
 
     name: str
     base_mva: float
@@ -49,12 +49,12 @@ class Network:
     q_mvar: FloatArray  # (N,)
     shunt_g_pu: FloatArray  # (N,)
     shunt_b_pu: FloatArray  # (N,)
-    pv_node: IntArray  # (G,) nodes whose voltage generators hold, the root not among them
+    pv_node: IntArray  # (G,) nodes whose voltage generators hold, without the root
     pv_vm_pu: FloatArray  # (G,)
-    pv_q_mvar: FloatArray  # (2, G) least and most reactive power that they inject for it, inf without a limit
+    pv_q_mvar: FloatArray  # (2, G) least and largest reactive injection, inf without a limit
     branches: Branches
     net: pandapowerNet  # a private copy, for the reference power flow
-    contents: tuple[Content, ...] = ()  # what was made of each of its tables
+    contents: tuple[Content, ...] = ()  # how each of its tables is used
 
     @property
     def n_nodes(self) -> int:
@@ -68,18 +68,18 @@ class Network:
 
     @property
     def shunt_mw(self) -> FloatArray:
-        """What shunts draw at nominal voltage (N,), MW: constants of the lossless models."""
+        """Power of shunts at nominal voltage (N,), MW: constants of the lossless models."""
         return self.shunt_g_pu * self.base_mva
 
     def node_limits_pu(self) -> tuple[FloatArray, FloatArray]:
-        """Lower and upper voltage limit of every node (N,), the tightest of the buses it joins."""
+        """Lower and upper voltage limit of every node (N,) p.u., the tightest of the buses it joins."""
         low, high = np.zeros(self.n_nodes), np.full(self.n_nodes, np.inf)
         np.maximum.at(low, self.bus_node, self.vm_min_pu)
         np.minimum.at(high, self.bus_node, self.vm_max_pu)
         return low, high
 
     def nodes_of(self, buses: IntArray, field: str, source: str = "") -> IntArray:
-        """Map pandapower bus indices to nodes; an unknown one is an `InputError` on `field` of `source`."""
+        """Nodes of pandapower bus indices; an unknown index is an `InputError` on `field` of `source`."""
         order = np.argsort(self.bus_index)
         place = np.searchsorted(self.bus_index[order], buses)
         found = self.bus_index[order][np.minimum(place, len(order) - 1)] == buses
@@ -96,7 +96,7 @@ class Network:
     def with_ratings(self, ratings_mva: Mapping[str, float], field: str, source: str = "") -> Network:
         """The same grid with other ratings for some branches (label such as ``line 3`` -> MVA).
 
-        An unknown branch is an `InputError` naming `field` of `source`.
+        An unknown branch is an `InputError` on `field` of `source`.
         """
         b = self.branches
         unknown = [label for label in ratings_mva if label not in b.label]
@@ -119,14 +119,14 @@ class Network:
     def from_pandapower(
         cls, net: pandapowerNet, name: str = "", left_out: Mapping[str, str] | None = None
     ) -> Network:
-        """Read a pandapower net. The net itself is left untouched.
+        """Read a pandapower net. The net itself is not changed.
 
-        `left_out` names injecting tables whose power the caller does not want (set-points of voltage stay),
-        and why; the words turn up in `contents`.
+        `left_out` gives injecting tables whose power the caller does not use (voltage set-points stay), with
+        the reason; it appears in `contents`.
 
-        Raises `InputError` when a value of the net cannot be used (`tandem_sim.grids.network.checks`), the
-        net has no single external grid, a bus without supply, no branch, or an element in service that is not
-        modelled.
+        Raises `InputError` for a value that cannot be used (`tandem_sim.grids.network.checks`), for a net
+        without exactly one external grid, with a bus without supply, or without branches, and for an element
+        in service that is not modelled.
         """
         net = copy.deepcopy(net)
         name = name or str(net.get("name") or "network")
@@ -134,7 +134,7 @@ class Network:
         _refuse_unknown_elements(net, name)
         contents = contents_of(net, left_out or {})
         for table in left_out or {}:
-            _silence(net, table)
+            _drop_injections(net, table)
         root_bus, root_vm = _external_grid(net, name)
         ppc = _per_unit_model(net, name)
         served = net.bus.index[net.bus.in_service.to_numpy(dtype=bool)].to_numpy(dtype=np.int64)
@@ -190,7 +190,7 @@ def _refuse_unknown_elements(net: pandapowerNet, name: str) -> None:
 
 
 def _refuse_infinite(network: Network) -> None:
-    """Whatever was put together from the tables is finite, node by node."""
+    """All values computed from the tables must be finite at every node."""
     for array, what in (
         (network.p_mw, "an active injection"),
         (network.q_mvar, "a reactive injection"),
@@ -208,8 +208,8 @@ def _refuse_infinite(network: Network) -> None:
             )
 
 
-def _silence(net: pandapowerNet, table: str) -> None:
-    """Elements of a table inject nothing any more; generators go on holding their voltage."""
+def _drop_injections(net: pandapowerNet, table: str) -> None:
+    """Elements of a table inject nothing; generators still hold their voltage."""
     if table == "gen":
         net.gen["p_mw"] = 0.0
     elif len(net[table]):
@@ -217,7 +217,7 @@ def _silence(net: pandapowerNet, table: str) -> None:
 
 
 def _assumed(net: pandapowerNet, served: IntArray, branches: Branches) -> tuple[Content, ...]:
-    """What the net does not say, and what is assumed instead."""
+    """Values missing in the net, and what is assumed for them."""
     band = f"no voltage limit given: {DEFAULT_VM_MIN_PU:g} to {DEFAULT_VM_MAX_PU:g} p.u."
     given = [_given(net, served, column) for column in ("min_vm_pu", "max_vm_pu")]
     unlimited = [
@@ -250,7 +250,7 @@ def _assumed(net: pandapowerNet, served: IntArray, branches: Branches) -> tuple[
 
 
 def _idle_taps(rows: pd.DataFrame) -> int:
-    """Transformers in service that state a position off neutral of a tap changer that they do not have."""
+    """Number of transformers in service with a position off neutral but without a type of tap changer."""
     if "tap_changer_type" not in rows:
         return 0
     moved = (rows.tap_pos - rows.tap_neutral).fillna(0.0) != 0.0
@@ -284,7 +284,7 @@ def _per_unit_model(net: pandapowerNet, name: str) -> dict[str, Any]:
             "voltage-dependent loads are not modelled",
             "Set the const_z and const_i percentages to zero",
         )
-    # pandapower's public to_ppc drops the iron losses and renumbers; its own first step keeps everything.
+    # pandapower's public to_ppc drops iron losses and renumbers; its internal first step does not.
     net["_options"] = {}
     _add_ppc_options(
         net,
@@ -302,12 +302,12 @@ def _per_unit_model(net: pandapowerNet, name: str) -> dict[str, Any]:
     )
     try:
         ppc, _ = _pd2ppc(net)
-    except Exception as error:  # whatever pandapower stumbles over in columns that are not looked at here
+    except Exception as error:  # pandapower raises many kinds, for columns not checked here
         raise InputError(
             name,
             "net",
             f"pandapower cannot build its model of it ({one_line(error)})",
-            "Correct the net until pandapower.runpp takes it",
+            "Correct the net until pandapower.runpp accepts it",
         ) from error
     return dict(ppc)
 
@@ -317,8 +317,8 @@ def _live_nodes(
 ) -> tuple[FloatArray, IntArray, IntArray]:
     """Supplied rows of the bus matrix, and maps to them from its rows and from pandapower buses (-1: none).
 
-    pandapower keeps rows for buses that a closed switch fused away or that nothing supplies. The branch
-    matrix is renumbered in place to the rows kept.
+    pandapower keeps rows for buses that a closed switch has merged or that have no supply. The branch matrix
+    is renumbered in place.
     """
     rows = ppc["bus"]
     live = rows[:, BUS_TYPE] != ISOLATED
@@ -342,9 +342,9 @@ def _live_nodes(
 
 
 def _held_voltages(ppc: dict[str, Any], number: IntArray, root: int) -> tuple[IntArray, FloatArray]:
-    """Nodes whose voltage is held, by generators and by extended wards, and their set-points (p.u.).
+    """Nodes whose voltage generators and extended wards hold, and their set-points (p.u.).
 
-    The external grid holds the voltage where both stand.
+    At the node of the external grid, the external grid holds the voltage.
     """
     gens = ppc["gen"][ppc["gen"][:, GEN_STATUS] > 0]
     node = number[gens[:, GEN_BUS].real.astype(np.int64)]
@@ -368,7 +368,7 @@ def _generation(net: pandapowerNet, lookup: IntArray, n_nodes: int) -> FloatArra
 
 
 def _reactive_limits(net: pandapowerNet, lookup: IntArray, nodes: IntArray) -> FloatArray:
-    """Least and most reactive injection (2, G) of the generators at `nodes` (G,), Mvar."""
+    """Least and largest reactive injection (2, G) of the generators at `nodes` (G,), Mvar."""
     gen, node = _live_generators(net, lookup)
     limits = np.zeros((2, len(nodes)))
     for line, (column, none) in enumerate((("min_q_mvar", -np.inf), ("max_q_mvar", np.inf))):
@@ -382,7 +382,7 @@ def _reactive_limits(net: pandapowerNet, lookup: IntArray, nodes: IntArray) -> F
 
 
 def _given(net: pandapowerNet, served: IntArray, column: str) -> BoolArray:
-    """Which of the buses in service state a limit."""
+    """Which of the buses in service have a limit."""
     if column not in net.bus:
         return np.zeros(len(served), dtype=bool)
     return np.asarray(net.bus.loc[served, column].notna().to_numpy(dtype=bool))

@@ -1,7 +1,7 @@
-"""What the numbers of a pandapower net may be, table by table: finite, and of a size that power systems have.
+"""Allowed ranges of the numbers of a pandapower net, table by table.
 
-Bounds lie far beyond every published net (tests read them all), and far within what floating-point numbers
-can be reckoned with: a value beyond them is a mistake of units or of a file, and would end in infinities.
+Bounds lie far beyond every published net (tests read them all) and well within the range of floating-point
+arithmetic. A value beyond them is a mistake of units or of the file, and would lead to infinite results.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Number:
-    """What values of a column may be, in rows in service."""
+    """Allowed values of a column, in rows in service."""
 
     least: float
     most: float
-    zero: bool = True  # whether the least value itself is allowed
+    zero: bool = True  # whether the lower bound itself is allowed
     absent: bool = False  # whether it may be empty, and the column missing
     infinite: bool = False  # whether it may be infinite, beyond `most`
-    default: float | None = None  # what a column that is missing is filled with, which pandapower expects
+    default: float | None = None  # value of a missing column that pandapower needs
 
     @property
     def words(self) -> str:
@@ -38,19 +38,19 @@ def _above_zero(most: float) -> Number:
 
 
 MVA = Number(least=1e-9, most=1e9)
-"""Rated and base powers: MATPOWER writes 99 999 where there is none."""
+"""Rated and base powers: MATPOWER writes 99 999 for no rating."""
 KV = Number(least=1e-3, most=1e4)
 HERTZ = Number(least=1.0, most=1e3)
 MAX_INDEX = 20_000_000
-"""Of rows: pandapower makes arrays as long as the largest index."""
+"""Largest index of a row: pandapower creates arrays as long as the largest index."""
 
 _MW = _around_zero(1e6)  # and Mvar
 _SCALING = Number(least=-1e6, most=1e6, absent=True, default=1.0)
 _SET_POINT_PU = Number(least=0.1, most=2.0)
 _DEGREE = _around_zero(3600.0, absent=True)
-_OHM = _around_zero(1e9)  # a km, or in all
-_CHARGING = _around_zero(1e12)  # nF a km
-_PERCENT = _around_zero(1e9)  # of a rated power, which may stand for none
+_OHM = _around_zero(1e9)  # per km, or in total
+_CHARGING = _around_zero(1e12)  # nF per km
+_PERCENT = _around_zero(1e9)  # of a rated power, which may mean no rating
 _KW = _around_zero(1e9)
 _FACTOR = Number(least=0.0, most=1e6, zero=False, absent=True, default=1.0)
 _LIMIT = Number(least=0.0, most=1e9, absent=True, infinite=True)
@@ -140,6 +140,6 @@ COLUMNS: Mapping[str, Mapping[str, Number]] = {
         **dict.fromkeys(("gf_pu", "bf_pu", "gt_pu", "bt_pu"), _around_zero(1e9, absent=True)),
     },
 }
-"""Columns of every table that are looked at, and what they may hold."""
+"""Checked columns of every table, and their ranges."""
 SWITCH_OHM = Number(least=0.0, most=1e9, absent=True)
 """Impedance of a closed switch."""

@@ -1,9 +1,8 @@
-"""A pandapower net cut at its substations: what lies above the HV/MV transformers, and every MV grid.
+"""A pandapower net cut at its substations: the grid above the HV/MV transformers, and every MV grid.
 
-Whatever stands at the upper bus of a substation (loads and generators of the upper level) stays above. Some
-data sets hold there a stand-in of the MV grid below as well (SimBench: loads and sgens whose `subnet` ends in
-``_eq``): cutting moves nothing and drops nothing, so who puts the parts together again leaves one of the two
-out.
+Everything at the upper bus of a substation (loads and generators of the upper level) stays above. Some data
+sets also have an equivalent of the MV grid there (SimBench: loads and sgens whose `subnet` ends in ``_eq``).
+Cutting moves and drops nothing: a user that joins the parts again must leave out one of the two.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ from tandem_sim.grids.documents.text import one_line
 from tandem_sim.grids.errors import InputError
 
 UPPER_FROM_KV = 60.0
-"""Nominal voltage from which a bus belongs to the upper part; a substation's transformers cross it."""
+"""Nominal voltage from which a bus belongs to the upper part."""
 FLAT_VM_PU = 1.0
 BUS_COLUMNS = {"bus", "from_bus", "hv_bus", "bus_dc", "from_bus_dc"}
-"""A table with one of these holds elements of a net."""
+"""A table with one of these columns contains elements of a net."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +41,16 @@ class Substation:
 def split_at_substations(
     net: pandapowerNet, vm_pu: Mapping[int, float] | None = None
 ) -> tuple[pandapowerNet, list[Substation]]:
-    """Cut `net` at its transformers from 60 kV or more to less; the net itself is left untouched.
+    """Cut `net` at its transformers from 60 kV or more to less; the net itself is not changed.
 
     Buses and elements keep their indices. The upper net has no load in place of what was cut off. A part
-    holds its transformers, all below them whatever the state of switches, and the bus above them with nothing
-    but an external grid; its set-point is `vm_pu` of that bus (p.u., for instance of a solved net's
-    ``res_bus``), or 1.0 where there is none. Substations come in order of their first transformer. Results,
-    measurements, profiles and other tables that are no elements are left out.
+    contains its transformers, everything below them regardless of switches, and the bus above them with an
+    external grid only. Its set-point is `vm_pu` of that bus (p.u., for instance of a solved net's
+    ``res_bus``), or 1.0 where none is given. Substations are in order of their first transformer. Results,
+    measurements, profiles and other tables without elements are left out.
 
-    Raises `InputError` when nothing can be cut, an MV grid hangs on two upper buses or is joined to them by
-    more than transformers, or an element fits in no part.
+    Raises `InputError` if nothing can be cut, an MV grid has two upper buses or is joined to them by other
+    branches than transformers, or an element is in no part.
     """
     name = one_line(str(net.get("name") or "network"))
     cut = _substation_trafos(net, name)
@@ -85,10 +84,11 @@ def split_at_substations(
 
 
 def with_one_external_grid(net: pandapowerNet) -> pandapowerNet:
-    """A copy of `net` whose external grids, but the first in service, are generators that hold the voltage.
+    """A copy of `net` with one external grid; the others become generators that hold the voltage.
 
-    They inject nothing until told to (``p_mw`` 0): what they used to feed in is for the one external grid, or
-    for units at their buses. Raises `InputError` for a net without an external grid in service.
+    The first external grid in service stays. ``p_mw`` of the new generators is 0: the one external grid, or
+    units at their buses, take over what they injected. Raises `InputError` for a net without an external grid
+    in service.
     """
     changed: pandapowerNet = copy.deepcopy(net)
     others = changed.ext_grid[changed.ext_grid.in_service.to_numpy(dtype=bool)]
@@ -106,11 +106,11 @@ def with_one_external_grid(net: pandapowerNet) -> pandapowerNet:
 
 
 def with_loops_opened(net: pandapowerNet) -> tuple[pandapowerNet, list[str]]:
-    """A copy of `net` in which every loop that closed switches leave is opened, and the lines opened for it.
+    """A copy of `net` with every loop of closed switches opened, and the lines opened for it.
 
-    Every bus keeps its shortest way (km of line) to the external grid; lines in service that lie on nobody's
-    way go out of service (labels such as ``line 3``). Parallel lines stay together. Raises `InputError` for a
-    net without exactly one external grid in service.
+    Every bus keeps its shortest path (km of line) to the external grid; lines in service on no such path go
+    out of service (labels such as ``line 3``). Parallel lines stay together. Raises `InputError` for a net
+    without exactly one external grid in service.
     """
     changed: pandapowerNet = copy.deepcopy(net)
     roots = changed.ext_grid.bus[changed.ext_grid.in_service.to_numpy(dtype=bool)]
@@ -134,7 +134,7 @@ def with_loops_opened(net: pandapowerNet) -> tuple[pandapowerNet, list[str]]:
 
 
 def write_nets(nets: Mapping[str, pandapowerNet], folder: Path) -> list[Path]:
-    """Write nets as pandapower JSON, ``NAME.json`` each, into a folder that is made if need be."""
+    """Write nets as pandapower JSON, ``NAME.json`` each; the folder is created if it does not exist."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.json" for name in nets]
     for path, net in zip(paths, nets.values(), strict=True):
@@ -172,13 +172,13 @@ def _substation_trafos(net: pandapowerNet, name: str) -> pd.DataFrame:
 
 
 def _check_feeding(feeding: pd.DataFrame, buses: set[int], field: str, name: str) -> None:
-    """One bus above, and no way to it but through the transformers."""
+    """Exactly one upper bus, connected only by the transformers."""
     above = sorted({int(bus) for bus in feeding.hv_bus})
     if len(above) > 1:
         raise InputError(
             name,
             field,
-            f"the grid below it hangs on {len(above)} upper buses ({', '.join(map(str, above[:5]))})",
+            f"the grid below it has {len(above)} upper buses ({', '.join(map(str, above[:5]))})",
             "Cut the MV grid between its substations, or a net without busbar switches (SimBench: no_sw)",
         )
     if above[0] in buses:
@@ -191,7 +191,7 @@ def _check_feeding(feeding: pd.DataFrame, buses: set[int], field: str, name: str
 
 
 def _part(net: pandapowerNet, buses: set[int], upper_bus: int, vm_pu: float) -> pandapowerNet:
-    """The grid of an MV level: its buses and the one above, where only an external grid stands."""
+    """An MV grid: its buses and the bus above, which has only an external grid."""
     part = _select(net, buses | {upper_bus})
     for table in pp_elements(bus=False, branch_elements=False, other_elements=False, res_elements=False):
         part[table] = part[table][part[table].bus != upper_bus]
@@ -208,7 +208,7 @@ def _select(net: pandapowerNet, buses: set[int]) -> pandapowerNet:
 
 
 def _check_complete(net: pandapowerNet, upper: pandapowerNet, found: Sequence[Substation], name: str) -> None:
-    """Every element stands in exactly one part; the external grids of the parts are new."""
+    """Every element is in exactly one part; the external grids of the parts are new."""
     tables = [
         table
         for table, rows in net.items()
@@ -227,6 +227,6 @@ def _check_complete(net: pandapowerNet, upper: pandapowerNet, found: Sequence[Su
             raise InputError(
                 name,
                 table,
-                "has elements that lie in no part, or in two",
-                "Take them out of the net, or move them away from the border of its substations",
+                "has elements that belong to no part, or to two",
+                "Remove them from the net, or move them away from the border of its substations",
             )

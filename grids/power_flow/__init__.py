@@ -1,7 +1,7 @@
-"""What injections do to a grid: AC power flow, and the linear models that operators decide with.
+"""Flows and voltages from injections: AC power flow, and the linear models with which operators decide.
 
-`ac` solves the AC power flow, `dc`, `lindistflow` and `linearised_ac` are linear models, `constraints` puts
-any of them into the one form that auctions read, `operator_model` is the model an operator holds of its own
-grid. Look next at `markets.clearing`. A further model needs to make `constraints.GridConstraints`; a test
-holds it to `ac`.
+`ac` solves the AC power flow; `dc`, `lindistflow` and `linearised_ac` are linear models. `constraints` brings
+them into the one form that auctions read; `ac_limits` has the limits of the AC power flow; `operator_model`
+is the model that an operator has of its own grid. Look next at `markets.clearing`. A further model returns
+`constraints.GridConstraints`; a test compares it with `ac`.
 """

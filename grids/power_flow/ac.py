@@ -1,4 +1,4 @@
-"""AC power flow: the fast path (lightsim2grid, one model kept) and the reference (pandapower.runpp)."""
+"""AC power flow: a fast one (lightsim2grid, one model kept) and the reference (pandapower.runpp)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from tandem_sim.grids.network.network import BUS_TYPE, ISOLATED, Network
+from tandem_sim.grids.tolerances import POWER_FLOW_MISMATCH_PU
 from tandem_sim.grids.types import ComplexArray, FloatArray, IntArray
 
-TOLERANCE_PU = 1e-8  # Newton-Raphson mismatch, the default of pandapower (MVA over base)
 MAX_ITERATIONS = 20
 
 
@@ -40,16 +40,17 @@ class AcState:
 
 
 SCALE = 1e6
-"""The fast model counts in watts: it passes over changes of a load by less than 1e-7 of its unit."""
+"""Factor on powers in the fast model, which computes in watts: it ignores load changes below 1e-7 of its
+unit."""
 
 
 class PowerFlow:
-    """Newton-Raphson on one grid whose injections change and whose topology does not."""
+    """Newton-Raphson on one grid with fixed topology and changing injections."""
 
     def __init__(self, network: Network) -> None:
         self.network = network
         self._model = _fast_model(network)
-        self._loads = np.zeros((2, network.n_nodes))  # of the model (W, var): only what changes is told it
+        self._loads = np.zeros((2, network.n_nodes))  # of the model (W, var): only changes are passed on
         self._start: ComplexArray = _flat_start(network)
         self._shunt_pu: ComplexArray = network.shunt_g_pu - 1j * network.shunt_b_pu
         branches = network.branches  # below, (2, E): first their from ends, then their to ends
@@ -60,36 +61,36 @@ class PowerFlow:
         self._at_root = [np.flatnonzero(end == network.root) for end in self._ends]
 
     def solve(self, p_mw: FloatArray, q_mvar: FloatArray) -> AcState:
-        """Solve for injections (N,) in MW and Mvar. Divergence is a state with ``converged`` False."""
-        told, self._loads = self._loads, -SCALE * np.array((p_mw, q_mvar))
+        """Solve for injections (N,) in MW and Mvar. Without convergence the state has ``converged`` False."""
+        previous, self._loads = self._loads, -SCALE * np.array((p_mw, q_mvar))
         ways = (self._model.change_p_load, self._model.change_q_load)
-        for change, new, old in zip(ways, self._loads, told, strict=True):
+        for change, new, old in zip(ways, self._loads, previous, strict=True):
             nodes = np.flatnonzero(new != old)
             for node, load in zip(nodes.tolist(), new[nodes].tolist(), strict=True):
                 change(node, load)
-        voltage = self._model.ac_pf(self._start, MAX_ITERATIONS, SCALE * TOLERANCE_PU)
-        if voltage.shape[0] == 0:  # perhaps for the order of pivots that it keeps from the state before
+        voltage = self._model.ac_pf(self._start, MAX_ITERATIONS, SCALE * POWER_FLOW_MISMATCH_PU)
+        if voltage.shape[0] == 0:  # perhaps because of the pivot order kept from the last state
             self._model.tell_solver_need_reset()
-            voltage = self._model.ac_pf(self._start, MAX_ITERATIONS, SCALE * TOLERANCE_PU)
-        if voltage.shape[0] == 0:  # once more from where the DC power flow is, as the reference starts
-            angles = self._model.dc_pf(self._start, 1, TOLERANCE_PU)
+            voltage = self._model.ac_pf(self._start, MAX_ITERATIONS, SCALE * POWER_FLOW_MISMATCH_PU)
+        if voltage.shape[0] == 0:  # once more from the DC power flow, as in the reference
+            angles = self._model.dc_pf(self._start, 1, POWER_FLOW_MISMATCH_PU)
             if angles.shape[0]:
-                voltage = self._model.ac_pf(angles, MAX_ITERATIONS, SCALE * TOLERANCE_PU)
+                voltage = self._model.ac_pf(angles, MAX_ITERATIONS, SCALE * POWER_FLOW_MISMATCH_PU)
         if voltage.shape[0] == 0:
             return _diverged(self.network)
         return self._state(voltage, p_mw, q_mvar)
 
     def reference(self, p_mw: FloatArray, q_mvar: FloatArray, compiled: bool = False) -> AcState:
-        """The same state by ``pandapower.runpp`` on a net of its own: slow, and the judge.
+        """The same state by ``pandapower.runpp`` on a separate net: slow, and the reference for `solve`.
 
-        It shares neither model nor solver with `solve`: pandapower's own Newton-Raphson, not the one of
-        lightsim2grid, which pandapower would take where it is installed. It may be `compiled` (by numba): a
-        solve then takes less time, and the first one seconds more.
+        It shares neither model nor solver with `solve`: it uses pandapower's own Newton-Raphson, not
+        lightsim2grid, which pandapower would use where it is installed. With `compiled` (numba) a solve takes
+        less time, but the first one takes seconds more.
         """
-        net = self.judged
+        net = self.reference_net
         _set_injections(net, self.network, p_mw, q_mvar)
         try:
-            with np.errstate(invalid="ignore"):  # it shares reactive power by limits, which may be infinite
+            with np.errstate(invalid="ignore"):  # reactive power is shared by limits, which may be infinite
                 pp.runpp(
                     net,
                     calculate_voltage_angles=True,
@@ -108,13 +109,13 @@ class PowerFlow:
         return self._state(voltage, p_mw, q_mvar)
 
     @cached_property
-    def judged(self) -> pandapowerNet:
-        """The net that `reference` solves: a copy, with one load per node once it has been solved."""
+    def reference_net(self) -> pandapowerNet:
+        """The net that `reference` solves: a copy, with one load per node after the first solve."""
         return copy.deepcopy(self.network.net)
 
     @staticmethod
     def _solution(net: Any) -> ComplexArray:
-        """The last pandapower solution by node: open line ends are nodes without a bus."""
+        """The last pandapower solution by node, including open line ends, which are nodes without a bus."""
         bus = net._ppc["bus"]
         bus = bus[bus[:, BUS_TYPE] != ISOLATED]
         return np.asarray(bus[:, 7] * np.exp(1j * np.deg2rad(bus[:, 8])))
@@ -145,14 +146,16 @@ class PowerFlow:
         )
 
     def slopes(self, state: AcState, branches: IntArray, nodes: IntArray) -> tuple[FloatArray, FloatArray]:
-        """How loadings (k,) and voltage magnitudes (m,) of a solved state move with active injections.
+        """Sensitivities of loadings (k,) and voltage magnitudes (m,) of a solved state to active injections.
 
-        (k, N) in percent a MW and (m, N) in p.u. a MW, reactive injections held. By the adjoint of the
-        Newton-Raphson Jacobian (MATPOWER manual, appendix on derivatives): one sparse factorisation. An
-        injection at the root moves nothing. Of a branch the end that is loaded more counts.
+        (k, N) in percent per MW and (m, N) in p.u. per MW, reactive injections constant. By the adjoint of
+        the Newton-Raphson Jacobian (MATPOWER manual, appendix on derivatives): one sparse factorisation. An
+        injection at the root changes nothing. Loading is that of the more loaded end of a branch.
         """
         n, root, pv, v = len(state.vm_pu), self.network.root, self.network.pv_node, state.voltage_pu
-        turns = np.flatnonzero(np.arange(n) != root)  # nodes with a free angle, then those with a free size
+        turns = np.flatnonzero(
+            np.arange(n) != root
+        )  # nodes with a free angle, then those with a free magnitude
         sizes = np.setdiff1d(turns, pv)
         by_angle, by_size = 1j * v, v / state.vm_pu  # dv of each node
         own = np.asarray(self._admittance @ v).conj()
@@ -161,7 +164,7 @@ class PowerFlow:
         p_angle, p_size = ds_angle.real[turns][:, turns], ds_size.real[turns][:, sizes]
         q_angle, q_size = ds_angle.imag[sizes][:, turns], ds_size.imag[sizes][:, sizes]
         jacobian = sparse.block_array([[p_angle, p_size], [q_angle, q_size]], format="csc")
-        moved = np.zeros((len(branches) + len(nodes), 2, n))  # by angle and by size of every voltage
+        moved = np.zeros((len(branches) + len(nodes), 2, n))  # by angle and by magnitude of every voltage
         at_ends = v[self._ends[:, branches]]
         current = self._own[:, branches] * at_ends + self._across[:, branches] * at_ends[::-1]
         limit = 100.0 * self._i_base_ka[:, branches] / np.maximum(self._i_max_ka[:, branches], 1e-12)
@@ -181,7 +184,7 @@ class PowerFlow:
 
     @cached_property
     def _admittance(self) -> sparse.csr_array:
-        """Currents out of nodes by voltages (N, N), shunts included."""
+        """Currents out of nodes by voltages (N, N) p.u., shunts included."""
         n, (start, to) = self.network.n_nodes, self._ends
         nodes = np.arange(n)
         values = np.concatenate([self._own[0], self._own[1], self._across[0], self._across[1]])
@@ -192,19 +195,19 @@ class PowerFlow:
 
 
 def _across(v: ComplexArray, admittance: sparse.csr_array, dv: ComplexArray) -> sparse.csr_array:
-    """What voltages that move by `dv` (N,) do to powers through currents, (N, N)."""
+    """Effect of voltage changes `dv` (N,) on powers through currents, (N, N)."""
     moved = sparse.diags_array(v) @ (admittance @ sparse.diags_array(dv)).conj()
     return cast(sparse.csr_array, moved)
 
 
 def _share(current_ka: FloatArray, rating_ka: FloatArray) -> FloatArray:
-    """Currents as a share of their ratings; of a rating of zero, nothing (below 1e-9 kA) is nothing."""
+    """Currents as a share of their ratings; for a rating of zero, currents below 1e-9 kA count as zero."""
     idle = (rating_ka == 0.0) & (current_ka < 1e-9)
     return np.where(idle, 0.0, current_ka / np.where(idle, 1.0, rating_ka))
 
 
 def _flat_start(network: Network) -> ComplexArray:
-    """Nominal voltage turned by the phase shifts of the transformers, so that vector groups converge."""
+    """Nominal voltage with the phase shifts of the transformers, so that vector groups converge."""
     angle = np.full(network.n_nodes, np.nan)
     angle[network.root] = 0.0
     b = network.branches
@@ -233,7 +236,7 @@ def _branch_admittances(network: Network) -> tuple[ComplexArray, ComplexArray]:
 
 
 def _fast_model(network: Network) -> Any:
-    """A lightsim2grid model with one load per node, from the per-unit data pandapower itself computes."""
+    """A lightsim2grid model with one load per node, from the per-unit data of pandapower."""
     b = network.branches
     kinds = np.ones(network.n_nodes, dtype=int)
     kinds[network.pv_node] = 2
@@ -275,7 +278,7 @@ def _fast_model(network: Network) -> Any:
         },
     }
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it notes tables that this format may lack
+        warnings.simplefilter("ignore")  # warnings about tables that are optional in this format
         return init_from_powermodels(data)
 
 

@@ -1,4 +1,4 @@
-"""Limits of a grid as the AC power flow sees them: how far a state exceeds each, and what moves that."""
+"""Limits of a grid in the AC power flow: the excess over each in a state, and its sensitivities."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from tandem_sim.grids.power_flow.operator_model import OperatorModel
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 
 MOST_EXCESS = 1e3
-"""A branch rated zero is infinitely loaded by any current: counted as so many times its limit."""
+"""A branch with a rating of zero is infinitely loaded by any current: this multiple of its limit is used."""
 
 
 @dataclass(frozen=True)
 class AcLimits:
     """Limits of an operator around injections (N,) in MW and Mvar. E branches, N nodes, R = E + 2 N limits.
 
-    They are those of branch currents, then of high, then of low voltages, narrowed by the operator's margins
-    whatever the offset of its linear rows. Excess is a share of the limit, negative where it is kept.
+    In order: branch currents, high voltages, low voltages. The operator's margins narrow them, whatever the
+    offset of its linear constraints. Excess is a share of the limit, negative where the limit is kept.
     """
 
     operator_model: OperatorModel
@@ -29,23 +29,23 @@ class AcLimits:
 
     @property
     def n_branches(self) -> int:
-        """How many of the limits, the first ones, are those of branches."""
+        """Number of branch limits, which come first."""
         return len(self.operator_model.lin.network.branches)
 
     def after(self, dp_mw: FloatArray) -> AcLimits:
-        """The same limits around a change of active injections (N,) in MW."""
+        """The same limits after a change of active injections (N,) in MW."""
         return replace(self, p_mw=self.p_mw + dp_mw)
 
     def after_reactive(self, dq_mvar: FloatArray) -> AcLimits:
-        """The same limits around a change of reactive injections (N,) in Mvar."""
+        """The same limits after a change of reactive injections (N,) in Mvar."""
         return replace(self, q_mvar=self.q_mvar + dq_mvar)
 
     def state(self, change_mw: FloatArray | float = 0.0) -> AcState:
-        """The AC state after a change of injections (N,) in MW."""
+        """The AC state after a change of active injections (N,) in MW."""
         return self.operator_model.power_flow.solve(self.p_mw + change_mw, self.q_mvar)
 
     def excess(self, state: AcState) -> FloatArray:
-        """By how much a solved state exceeds every limit (R,), as a share of it."""
+        """Excess of a solved state over every limit (R,), as a share of it."""
         low, high = self._band
         over = np.concatenate(
             [
@@ -57,7 +57,7 @@ class AcLimits:
         return np.asarray(np.minimum(over, MOST_EXCESS))
 
     def slopes(self, state: AcState, which: IntArray) -> FloatArray:
-        """How the excess of some limits (k,) moves with active injections: (k, N) shares a MW."""
+        """Sensitivity of the excess of some limits (k,) to active injections: (k, N) shares per MW."""
         low, high = self._band
         n, e = len(low), len(state.loading_percent)
         of_branch: BoolArray = which < e
@@ -75,7 +75,7 @@ class AcLimits:
 
     @cached_property
     def _band(self) -> tuple[FloatArray, FloatArray]:
-        """Lowest and highest voltages (N,) in p.u., the same that the linear rows hold."""
+        """Lowest and highest voltages (N,) in p.u., the same as in the linear constraints."""
         lin, margin = self.operator_model.lin, 2.0 * self.operator_model.margins.voltage_pu
         open_end = lin.w_min_pu2 <= 0.0  # of a line: a node without a bus
         low = np.where(open_end, 0.0, lin.w_min_pu2 + margin)

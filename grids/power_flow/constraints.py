@@ -1,4 +1,4 @@
-"""A grid as linear rows: present flows and squared voltages, their limits, and the effect of injections."""
+"""A grid as linear constraints: present flows and squared voltages, limits, and effects of injections."""
 
 from __future__ import annotations
 
@@ -11,24 +11,22 @@ from tandem_sim.grids.network.network import Network
 from tandem_sim.grids.power_flow.ac import AcState
 from tandem_sim.grids.power_flow.dc import DcModel
 from tandem_sim.grids.power_flow.lindistflow import LinDistFlow
+from tandem_sim.grids.tolerances import LIMIT_TOLERANCE_SHARE
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
-
-RELATIVE_TOLERANCE = 1e-6
-"""A limit counts as broken when it is exceeded by more than this share of itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Violations:
-    """Limits broken in one grid at one moment; percentages are of the limit, 0 when nothing is broken."""
+    """Limits broken in one grid in one state; percentages are of the limit, 0 if none is broken."""
 
     lines: int = 0
     max_overload_pct: float = 0.0
     buses: int = 0
     max_voltage_pct: float = 0.0
-    diverged: int = 0  # grids whose AC power flow found no solution: nothing else is known of them
+    diverged: int = 0  # grids whose AC power flow has no solution: other fields are zero
 
     def worst_with(self, other: Violations) -> Violations:
-        """Both grids together: counts add up, depths take the worst."""
+        """Two grids together: counts are added, depths take the larger."""
         return Violations(
             lines=self.lines + other.lines,
             max_overload_pct=max(self.max_overload_pct, other.max_overload_pct),
@@ -40,11 +38,11 @@ class Violations:
 
 @dataclass(frozen=True, kw_only=True)
 class GridConstraints:
-    """Rows of a linear grid model around an operating point. E branches, N nodes.
+    """Constraints of a linear grid model around an operating point. E branches, N nodes.
 
     ``flow_mw + flow_matrix @ dp`` and ``w_pu2 + voltage_matrix @ dp`` are the state after a change ``dp``
-    (N,) of injections in MW; one of ``dq`` (N,) in Mvar adds ``voltage_q_matrix @ dq`` to ``w_pu2`` and
-    ``flow_matrix @ dq`` to ``q_mvar``. Transmission has no voltage rows (N' = 0).
+    (N,) of injections in MW. A change ``dq`` (N,) in Mvar adds ``voltage_q_matrix @ dq`` to ``w_pu2`` and
+    ``flow_matrix @ dq`` to ``q_mvar``. Transmission has no voltage constraints (N' = 0).
     """
 
     flow_matrix: FloatArray  # (E, N)
@@ -55,11 +53,11 @@ class GridConstraints:
     w_min_pu2: FloatArray  # (N',)
     w_max_pu2: FloatArray  # (N',)
     buses: IntArray  # (N',) pandapower buses joined in each node, for counting
-    relief_up_mw: FloatArray | float = 0.0  # (E,) by how much a flow may exceed its limit, if it does already
-    relief_down_mw: FloatArray | float = 0.0  # (E,) the same for the opposite direction
-    q_mvar: FloatArray | float = 0.0  # (E,) reactive flow, which active power does not change
-    rating_mva: FloatArray | float = np.inf  # (E,) what it and the active flow share
-    voltage_q_matrix: FloatArray = field(default_factory=lambda: np.empty((0, 0)))  # (N', N), if it is known
+    relief_up_mw: FloatArray | float = 0.0  # (E,) permitted excess of a flow that exceeds its limit already
+    relief_down_mw: FloatArray | float = 0.0  # (E,) the same in the opposite direction
+    q_mvar: FloatArray | float = 0.0  # (E,) reactive flow, independent of active power
+    rating_mva: FloatArray | float = np.inf  # (E,) rating shared by active and reactive flow
+    voltage_q_matrix: FloatArray = field(default_factory=lambda: np.empty((0, 0)))  # (N', N), if known
 
     @property
     def flow_max_mw(self) -> FloatArray:
@@ -73,7 +71,7 @@ class GridConstraints:
 
     @classmethod
     def without_limits(cls, n_nodes: int) -> GridConstraints:
-        """A grid of which nothing is known: no rows at all."""
+        """A grid without any constraint."""
         none, no_rows = np.empty(0), np.empty((0, n_nodes))
         buses = np.empty(0, dtype=np.int64)
         return cls(
@@ -99,7 +97,8 @@ class GridConstraints:
     def after_reactive(self, dq_mvar: FloatArray) -> GridConstraints:
         """The same grid after a change of reactive injections (N,) in Mvar, positive raising voltages.
 
-        Voltages move, and with the reactive flow what is left of a rating for active power (margins kept).
+        Voltages change; so does, with the reactive flow, the part of a rating left for active power (margins
+        included).
         """
         w = self.w_pu2 + self.voltage_q_matrix @ dq_mvar
         q, limit = self.q_mvar + self.flow_matrix @ dq_mvar, self.limit_mw.copy()
@@ -109,7 +108,7 @@ class GridConstraints:
         return replace(self, w_pu2=w, q_mvar=q, limit_mw=limit)
 
     def reactive_limit_mvar(self) -> FloatArray:
-        """Most reactive flow (E,) either way that leaves room for the present active flow, margins kept."""
+        """Largest reactive flow (E,), either direction, beside the present active flow; margins kept."""
         rated, share = self._rated()
         most = np.full(len(self.flow_mw), np.inf)
         needed = np.divide(self.flow_mw[rated], share, out=np.full(rated.sum(), np.inf), where=share > 0.0)
@@ -120,7 +119,7 @@ class GridConstraints:
         return np.broadcast_to(self.rating_mva, self.flow_mw.shape)
 
     def _rated(self) -> tuple[BoolArray, FloatArray]:
-        """Branches with a rating, and what margins leave of it: limit over what reactive flow leaves."""
+        """Branches with a rating, and the share that margins leave of it."""
         rating = self._rating()
         rated: BoolArray = np.isfinite(rating)
         q = np.broadcast_to(self.q_mvar, self.flow_mw.shape)[rated]
@@ -129,7 +128,7 @@ class GridConstraints:
         return rated, np.divide(self.limit_mw[rated], whole, out=ones, where=whole > 0.0)
 
     def excess_pct(self) -> float:
-        """By how much limits are exceeded, in percent of each and summed; zero if all are kept."""
+        """Excess over all limits, in percent of each and summed; zero if all are kept."""
         rated = np.isfinite(self.limit_mw) & (self.limit_mw > 0.0)
         over = np.maximum(self.flow_mw - self.flow_max_mw, 0.0) + np.maximum(
             self.flow_min_mw - self.flow_mw, 0.0
@@ -138,9 +137,10 @@ class GridConstraints:
         return 100.0 * float((over[rated] / self.limit_mw[rated]).sum() + 0.5 * volts.sum())
 
     def relaxed(self) -> GridConstraints:
-        """Limits that the present state already breaks moved to the present state: "do not aggravate".
+        """The same grid with broken limits moved to the present state: "do not aggravate".
 
-        Only on the side that is broken: a branch overloaded towards the leaves keeps its limit the other way.
+        Only on the side that is broken: a branch overloaded towards the leaves keeps its limit in the other
+        direction.
         """
         return replace(
             self,
@@ -151,7 +151,7 @@ class GridConstraints:
         )
 
     def tightened(self, flow_margin: float, w_margin_pu2: float) -> GridConstraints:
-        """Limits kept by an operator whose forecast may be wrong: `flow_margin` is a share of the rating."""
+        """Limits with margins for forecast errors: `flow_margin` is a share, `w_margin_pu2` in p.u.**2."""
         return replace(
             self,
             limit_mw=self.limit_mw * (1.0 - flow_margin),
@@ -160,18 +160,18 @@ class GridConstraints:
         )
 
     def violations(self) -> Violations:
-        """Count the limits this state breaks.
+        """Count the limits that this state breaks.
 
-        A branch that reactive flow alone fills carries no active power; its overload is that of the apparent
-        flow, and infinite where the rating is zero.
+        A branch that reactive flow alone fills can carry no active power; its overload is that of the
+        apparent power, and infinite for a rating of zero.
         """
         over = np.maximum(self.flow_mw - self.flow_max_mw, self.flow_min_mw - self.flow_mw)
-        lines = over > RELATIVE_TOLERANCE * np.maximum(self.limit_mw, 1e-9)
+        lines = over > LIMIT_TOLERANCE_SHARE * np.maximum(self.limit_mw, 1e-9)
         with np.errstate(divide="ignore", invalid="ignore"):
             depth = over / self.limit_mw
             full = (self.limit_mw <= 0.0) & np.isfinite(self.rating_mva)  # reactive flow alone fills it
             apparent = np.hypot(self.flow_mw, self.q_mvar) / self.rating_mva - 1.0
-        lines |= full & (apparent > RELATIVE_TOLERANCE)
+        lines |= full & (apparent > LIMIT_TOLERANCE_SHARE)
         depth = np.where(full, apparent, depth)
         worst = float(100.0 * depth[lines].max()) if lines.any() else 0.0
         buses, voltage = voltage_violations(
@@ -188,18 +188,18 @@ class GridConstraints:
 def voltage_violations(
     vm_pu: FloatArray, vm_min_pu: FloatArray, vm_max_pu: FloatArray, buses: IntArray
 ) -> tuple[int, float]:
-    """Buses outside their band and the worst distance in percent of the limit.
+    """Number of buses outside their band, and the largest distance in percent of the limit.
 
-    Open line ends are nodes without a bus; their band is 0 to inf, and a lower limit of 0 is none.
+    Open line ends are nodes without a bus; their band is 0 to inf, and a lower limit of 0 means none.
     """
     below = np.where(vm_min_pu > 0.0, 1.0 - vm_pu / np.maximum(vm_min_pu, 1e-9), -1.0)
     distance = np.maximum(below, vm_pu / vm_max_pu - 1.0)
-    broken = distance > RELATIVE_TOLERANCE
+    broken = distance > LIMIT_TOLERANCE_SHARE
     return int(buses[broken].sum()), float(100.0 * distance[broken].max()) if broken.any() else 0.0
 
 
 def ac_violations(state: AcState, rows: GridConstraints) -> Violations:
-    """The same count on an AC state: branches over 100 % of their current, buses outside their band."""
+    """The same count in an AC state: branches above 100 % of their current, buses outside their band."""
     if not state.converged:
         return Violations(diverged=1)
     lines, worst = overloads(state)
@@ -210,13 +210,13 @@ def ac_violations(state: AcState, rows: GridConstraints) -> Violations:
 
 
 def overloads(state: AcState) -> tuple[int, float]:
-    """Branches over 100 % of their current rating, and the worst excess in percent of it."""
-    over = state.loading_percent > 100.0 * (1.0 + RELATIVE_TOLERANCE)
+    """Number of branches above 100 % of their current rating, and the largest excess in percent of it."""
+    over = state.loading_percent > 100.0 * (1.0 + LIMIT_TOLERANCE_SHARE)
     return int(over.sum()), float(state.loading_percent[over].max() - 100.0) if over.any() else 0.0
 
 
 def transmission_constraints(dc: DcModel, p_mw: FloatArray) -> GridConstraints:
-    """DC rows of a transmission grid at injections `p_mw` (N,)."""
+    """DC constraints of a transmission grid at injections `p_mw` (N,)."""
     none, no_rows = np.empty(0), np.empty((0, dc.network.n_nodes))
     return GridConstraints(
         flow_matrix=dc.ptdf,
@@ -232,7 +232,7 @@ def transmission_constraints(dc: DcModel, p_mw: FloatArray) -> GridConstraints:
 
 
 def distribution_constraints(lin: LinDistFlow, p_mw: FloatArray, q_mvar: FloatArray) -> GridConstraints:
-    """LinDistFlow rows of a distribution grid at injections (N,): offsets from the linear model itself.
+    """LinDistFlow constraints of a distribution grid at injections (N,); base state by LinDistFlow.
 
     The limit on an active flow is ``sqrt(S**2 - Q**2)``, 0 where reactive flow alone fills the rating.
     """
@@ -253,10 +253,10 @@ def distribution_constraints(lin: LinDistFlow, p_mw: FloatArray, q_mvar: FloatAr
 
 
 def distribution_constraints_ac(lin: LinDistFlow, state: AcState) -> GridConstraints:
-    """LinDistFlow sensitivities around an AC state: offsets and ratings as the AC power flow sees them.
+    """LinDistFlow sensitivities around an AC state: base state and ratings by AC power flow.
 
-    A rating is a current: at voltage v it carries ``S v`` MVA, less the reactive flow. The larger of the two
-    ends of a branch is taken, so that losses count against the limit.
+    A rating is a current: at voltage v it carries ``S v`` MVA, less the reactive flow. The more loaded end of
+    a branch counts, so losses are included.
     """
     ends = rated_ends(lin.network, state)
     return GridConstraints(
@@ -276,7 +276,7 @@ def distribution_constraints_ac(lin: LinDistFlow, state: AcState) -> GridConstra
 
 @dataclass(frozen=True)
 class RatedEnds:
-    """The heavier end of every branch (E,): flows, positive from the from end, and the rating there."""
+    """The more loaded end of every branch (E,): flows, positive from the from end, and the rating there."""
 
     p_mw: FloatArray
     q_mvar: FloatArray
@@ -285,12 +285,12 @@ class RatedEnds:
 
     @property
     def limit_mw(self) -> FloatArray:
-        """Most active power beside the reactive flow."""
+        """Largest active power beside the reactive flow (E,)."""
         return np.sqrt(np.maximum(self.rating_mva**2 - self.q_mvar**2, 0.0))
 
 
 def rated_ends(network: Network, state: AcState) -> RatedEnds:
-    """Flows of an AC state at the heavier end of every branch, and the ratings there.
+    """Flows of an AC state at the more loaded end of every branch, and the ratings there.
 
     Raises `InputError` for a state without a solution.
     """
@@ -299,7 +299,7 @@ def rated_ends(network: Network, state: AcState) -> RatedEnds:
             network.name,
             "offset",
             "the AC power flow of the operating point has no solution",
-            "Correct the injections, or take the offsets from the linear model",
+            "Correct the injections, or use the linear offset",
         )
     b = network.branches
     from_end: BoolArray = np.abs(state.p_from_mw) >= np.abs(state.p_to_mw)

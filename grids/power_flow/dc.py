@@ -1,4 +1,4 @@
-"""Transmission as the lossless DC model: branch flows are affine in injections."""
+"""Transmission by the lossless DC model: branch flows are affine in injections."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tandem_sim.grids.types import FloatArray
 class DcModel:
     """``f = H (p - c) + f0``: E branches, N nodes (Wood and Wollenberg, 2014; MATPOWER manual, 3.7).
 
-    ``H`` are the factors of the susceptances ``1/(x tap)``. Constants are ``f0``, what a phase shift drives
-    through its own branch, and ``c``, what these flows take from nodes and what shunts draw at nominal
-    voltage: ``pandapower.rundcpp`` has the same.
+    ``H`` are the PTDF of the susceptances ``1/(x tap)``. Two constants: ``f0`` is the flow that a phase shift
+    causes through its own branch; ``c`` is what these flows take from nodes, and what shunts draw at nominal
+    voltage. ``pandapower.rundcpp`` has the same.
     """
 
     network: Network
@@ -31,9 +31,9 @@ class DcModel:
 
     @classmethod
     def build(cls, network: Network) -> DcModel:
-        """Power transfer distribution factors of `network`, by pandapower's own routine.
+        """Power transfer distribution factors of `network`, by pandapower.
 
-        Raises `InputError` for a branch without reactance: it has no place in this model.
+        Raises `InputError` for a branch without reactance, which this model cannot represent.
         """
         branches = network.branches
         none = branches.x_pu == 0.0
@@ -41,7 +41,7 @@ class DcModel:
             raise InputError(
                 network.name,
                 branches.label[int(np.argmax(none))],
-                "has no reactance, which the DC model of transmission divides by",
+                "has no reactance, and the DC model of transmission divides by it",
                 "Give it one, or join its buses by a closed switch",
             )
         bus = np.zeros((network.n_nodes, 13))
@@ -73,7 +73,7 @@ class DcModel:
 
 @dataclass(frozen=True)
 class TransmissionGrid:
-    """The TSO's picture of its grid: base injections (N,), and the flow it expects into each area (MW)."""
+    """The TSO's model of its grid: base injections (N,), and the flow it expects into each area (MW)."""
 
     dc: DcModel
     p_mw: FloatArray

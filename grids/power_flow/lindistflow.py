@@ -1,10 +1,11 @@
-"""Distribution as LinDistFlow: flows and squared voltages of a radial grid are linear in injections.
+"""Distribution by LinDistFlow: flows and squared voltages of a radial grid are linear in injections.
 
 Source: Baran and Wu (1989), the lossless simplification with transformer ratios. With ``P, Q`` the flow
 towards the leaves and ``w = vm_pu**2``: ``w_child = g w_parent - 2 (r P + x Q) / S_base``.
 
-A state counts what shunts, line charging and iron losses draw at its voltages, which is linear in ``w``, and
-what generators inject to hold their voltage. Sensitivities are those of injections alone: neither moves.
+A state includes what shunts, line charging and iron losses draw at its voltages, which is linear in ``w``,
+and what generators inject to hold their voltage. Sensitivities are those of injections alone: both are
+constant in them.
 """
 
 from __future__ import annotations
@@ -19,12 +20,11 @@ from scipy.linalg import lu_factor, lu_solve
 
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.network.network import Network
+from tandem_sim.grids.tolerances import SET_POINT_TOLERANCE_PU2
 from tandem_sim.grids.types import BoolArray, ComplexArray, FloatArray, IntArray
 
 MOST_CROSS_FLOW = 0.05
-"""Share of the reactive flow that may turn up as active flow in one of several parallel branches."""
-HELD_PU2 = 1e-9
-"""A squared voltage within this of its set-point is held."""
+"""Largest share of the reactive flow that may become active flow in one of several parallel branches."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class LinState:
 
 @dataclass(frozen=True, kw_only=True)
 class LinDistFlow:
-    """Sensitivities of a radial grid, E branches, N nodes; injection and flow to the leaves are positive."""
+    """Sensitivities of a radial grid. E branches, N nodes; injections and flows to leaves are positive."""
 
     network: Network
     flow_matrix: (
@@ -62,12 +62,12 @@ class LinDistFlow:
 
     @cached_property
     def buses(self) -> IntArray:
-        """Buses (N,) joined in each node."""
+        """Number of buses joined in each node (N,)."""
         return np.bincount(self.network.bus_node, minlength=self.network.n_nodes)
 
     @classmethod
     def build(cls, network: Network) -> LinDistFlow:
-        """Walk the tree from the root once. A meshed grid is an `InputError`."""
+        """The sensitivities of `network`, from its tree. A meshed grid is an `InputError`."""
         parent, order, feeders = _tree(network)
         n, e = network.n_nodes, len(network.branches)
         downstream = np.eye(n, dtype=bool)
@@ -105,7 +105,7 @@ class LinDistFlow:
 
     @cached_property
     def _with_admittances(self) -> Any:
-        """Factors of the matrix that turns voltages without admittances into voltages with them."""
+        """LU factors of the matrix from voltages without admittances to voltages with them."""
         y, base = self._admittance_pu, self.network.base_mva
         drop = base * (self.voltage_matrix * y.real - self.voltage_q_matrix * y.imag)
         return lu_factor(np.eye(len(y)) + drop)
@@ -113,9 +113,9 @@ class LinDistFlow:
     def state(self, p_mw: FloatArray, q_mvar: FloatArray) -> LinState:
         """Flows and voltages for injections (N,) in MW and Mvar.
 
-        Generators that hold a voltage add reactive power to `q_mvar` within their limits; one that reaches a
-        limit stays there, and its voltage moves. Raises `InputError` where they hold voltages that no
-        reactive power brings about.
+        Generators that hold a voltage add reactive power to `q_mvar` within their limits; at a limit they
+        stay there, and the voltage changes. Raises `InputError` where no reactive power leads to the voltages
+        they should hold.
         """
         network, y, held = self.network, self._admittance_pu, np.zeros(len(self.network.pv_node))
         w = (
@@ -138,8 +138,9 @@ class LinDistFlow:
 def _held_mvar(network: Network, effect: FloatArray, w_pu2: FloatArray) -> FloatArray:
     """Reactive power (G,) of generators that hold their voltages, Mvar, within their limits.
 
-    `effect` (G, G) is what a Mvar of each does to the squared voltages `w_pu2` (G,) they find. At a solution
-    a generator holds its voltage, or stands at its upper limit below it, or at its lower limit above it.
+    `effect` (G, G) is the effect of a Mvar of each on the squared voltages `w_pu2` (G,) without it. In a
+    solution a generator holds its voltage, or is at its upper limit and below it, or at its lower limit and
+    above it.
     """
     low, high = network.pv_q_mvar
     missing = network.pv_vm_pu**2 - w_pu2
@@ -158,14 +159,18 @@ def _held_mvar(network: Network, effect: FloatArray, w_pu2: FloatArray) -> Float
             free &= ~beyond
             continue
         short = missing - effect @ q  # above zero: the voltage is too low
-        wrong = ~free & (low < high) & np.where(q >= high, short < -HELD_PU2, short > HELD_PU2)
+        wrong = (
+            ~free
+            & (low < high)
+            & np.where(q >= high, short < -SET_POINT_TOLERANCE_PU2, short > SET_POINT_TOLERANCE_PU2)
+        )
         if not wrong.any():
             return q
         free[np.argmax(np.where(wrong, np.abs(short), -1.0))] = True
     raise InputError(
         network.name,
         "gen",
-        "generators hold voltages that no reactive power within their limits brings about in LinDistFlow",
+        "generators cannot hold their voltages in LinDistFlow with reactive power within their limits",
         "Take the offsets from the AC power flow (offset: ac), or widen the limits",
     )
 
@@ -217,7 +222,7 @@ def _equivalent(network: Network, feeders: IntArray, parent: int) -> tuple[float
         raise InputError(
             network.name,
             b.label[feeders[0]],
-            "parallel branches with different ratios drive a circulating flow that LinDistFlow cannot show",
+            "parallel branches with different ratios cause a circulating flow, which LinDistFlow neglects",
             "Set equal taps, or use linearise_ac instead",
         )
     y = 1.0 / z
@@ -226,8 +231,8 @@ def _equivalent(network: Network, feeders: IntArray, parent: int) -> tuple[float
         raise InputError(
             network.name,
             b.label[feeders[0]],
-            "parallel branches with different ratios of resistance to reactance swap active and reactive "
-            "flow, which LinDistFlow cannot show",
+            "parallel branches with different ratios of resistance to reactance exchange active and reactive "
+            "flow, which LinDistFlow cannot represent",
             "Replace them by one branch, or use linearise_ac instead",
         )
     return float(g[0]), float(total.real), float(total.imag), np.asarray(share.real)

@@ -1,4 +1,4 @@
-"""Any grid, meshed or not, as linear rows around its AC point: sensitivities by finite differences."""
+"""Any grid, meshed or not, linearised around its AC state: sensitivities by finite differences."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from tandem_sim.grids.types import FloatArray
 
 STEP_SHARE = 1e-4
 """Step of the finite differences as a share of the base power: small against the curvature of the power flow,
-large against the mismatch it stops at."""
+large against the mismatch at which it stops."""
 
 
 def linearise_ac(power_flow: PowerFlow, p_mw: FloatArray, q_mvar: FloatArray) -> GridConstraints:
-    """Rows around the AC state at injections (N,) in MW and Mvar, by two power flows per node.
+    """Constraints around the AC state at injections (N,) in MW and Mvar, by two power flows per node.
 
-    Flows are positive from the from end and taken at the heavier end of the branch, losses included; limits
-    are those of `tandem_sim.grids.power_flow.constraints.distribution_constraints_ac`. Activation is at unity
-    power factor. An injection at the root changes nothing: the external grid takes it up. Raises `InputError`
-    when a power flow has no solution.
+    Flows are positive from the from end and taken at the more loaded end of the branch, losses included;
+    limits are those of `tandem_sim.grids.power_flow.constraints.distribution_constraints_ac`. Activation is
+    at unity power factor. An injection at the root changes nothing: the external grid balances it. Raises
+    `InputError` when a power flow has no solution.
     """
     network = power_flow.network
     base = power_flow.solve(p_mw, q_mvar)
@@ -63,7 +63,7 @@ def _solved(power_flow: PowerFlow, p_mw: FloatArray, q_mvar: FloatArray, node: i
         raise InputError(
             power_flow.network.name,
             f"node {node}",
-            "the AC power flow has no solution right beside the operating point",
-            "Correct the injections: the grid stands at its limit of transfer",
+            "the AC power flow has no solution close to the operating point",
+            "Correct the injections: the grid is at its limit of transfer",
         )
     return state

@@ -1,4 +1,4 @@
-"""An operator's picture of its radial grid: linear rows around a state, with what it keeps free."""
+"""An operator's model of its radial grid: linear constraints around a state, with margins."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ from tandem_sim.grids.power_flow.constraints import (
 from tandem_sim.grids.power_flow.lindistflow import LinDistFlow
 from tandem_sim.grids.types import FloatArray
 
-"""Flows and voltages of a state by AC power flow, or by LinDistFlow itself."""
-
 
 @dataclass(frozen=True)
 class Margins:
-    """What an operator keeps free because its forecast and its linear model err."""
+    """Margins that an operator keeps because its forecast and its linear model have errors."""
 
     flow: float = 0.0  # share of a branch's rating
     voltage_pu: float = 0.0
@@ -30,7 +28,7 @@ NO_MARGINS = Margins()
 
 @dataclass(frozen=True)
 class OperatorModel:
-    """How an operator turns injections into rows."""
+    """How an operator computes linear constraints from injections."""
 
     lin: LinDistFlow
     power_flow: PowerFlow
@@ -38,7 +36,10 @@ class OperatorModel:
     margins: Margins = NO_MARGINS
 
     def rows(self, p_mw: FloatArray, q_mvar: FloatArray) -> GridConstraints | None:
-        """Rows around the state of injections (N,), limits narrowed; None where no power flow is found."""
+        """Constraints around the state of injections (N,) in MW and Mvar, with margins.
+
+        None if the power flow has no solution.
+        """
         if self.offset == "linear":
             found = distribution_constraints(self.lin, p_mw, q_mvar)
         else:
@@ -50,6 +51,6 @@ class OperatorModel:
         return found.tightened(m.flow, 2.0 * m.voltage_pu) if m.flow or m.voltage_pu else found
 
     def linear_rows(self, p_mw: FloatArray, q_mvar: FloatArray) -> GridConstraints:
-        """Rows by LinDistFlow alone: what is left where the power flow has no solution."""
+        """Constraints by LinDistFlow alone, for states without a power flow solution."""
         m = self.margins
         return distribution_constraints(self.lin, p_mw, q_mvar).tightened(m.flow, 2.0 * m.voltage_pu)

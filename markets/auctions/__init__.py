@@ -1,5 +1,5 @@
-"""The blocks of schemes in which something is bought: local, transmission, common and integrated markets.
+"""Auctions as blocks of schemes: local, transmission, common and integrated markets.
 
-`local_and_tso` has the plain markets, the others change one thing each. Look next at `grid_checks`. A
-further auction is a function that returns a `coordination.block.Block`.
+`local_and_tso` has the basic markets; each other module changes one property of them. Look next at
+`grid_checks`. A further auction is a function that returns a `coordination.block.Block`.
 """

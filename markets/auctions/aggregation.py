@@ -1,8 +1,9 @@
-"""Aggregation: an area offers the TSO its least cost as a function of its injection, not its grid.
+"""Aggregation: a DSO offers the least cost of its area as a function of the injection, not bids and grid.
 
-The residual supply function (RSF) of an area is ``C(e)``: least cost of changing the area's net injection by
-``e`` MW with its own rows kept. It is convex and piecewise linear, because it is the value of a linear
-programme as a function of its right-hand side. Source: ALEXANDER D3.3, cluster 3 (discrete points).
+The residual supply function (RSF) of an area is ``C(e)``: the least cost of changing the area's net injection
+by ``e`` MW within the limits of its grid. It is convex and piecewise linear, because it is the value of a
+linear optimisation problem as a function of its right-hand side. Source: ALEXANDER D3.3, cluster 3 (discrete
+points).
 """
 
 from __future__ import annotations
@@ -14,6 +15,12 @@ import numpy as np
 
 from tandem_sim.grids.power_flow.constraints import GridConstraints, transmission_constraints
 from tandem_sim.grids.power_flow.dc import TransmissionGrid
+from tandem_sim.grids.tolerances import (
+    CHANGE_TOLERANCE_MW,
+    EQUAL_COST_SHARE,
+    NEGLIGIBLE_MW,
+    SOLVER_SLACK_MW_OR_PU2,
+)
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.choices import Kind, Pricing
 from tandem_sim.markets.clearing.auction import Cleared, Status, clear
@@ -25,18 +32,15 @@ from tandem_sim.markets.clearing.warm_start import WarmProblem
 from tandem_sim.markets.coordination.block import TSO, Block, View, Written
 from tandem_sim.markets.coordination.state import area_state, expected_mw, unsold_mw
 from tandem_sim.markets.orders.bids import Bids
-from tandem_sim.markets.tolerances import MISSED_MW, NOTHING_MW
 
 DEFAULT_STEP_MW = 0.5
-SOLVER_SLACK = 1e-7  # beyond a state that a solver has reached only within its tolerance
-SAME_EUR = 1e-9  # relative: a chord and a tangent that meet the function
 
 
 @dataclass(frozen=True)
 class ResidualSupply:
     """Points of an RSF, ``change_mw`` ascending (m,) and ``cost`` (m,) in EUR/h."""
 
-    change_mw: FloatArray  # of the area's net injection; 0 is the present flow
+    change_mw: FloatArray  # change of the area's net injection; 0 is the present flow
     cost: FloatArray
 
     def segments(self) -> tuple[FloatArray, FloatArray]:
@@ -47,19 +51,22 @@ class ResidualSupply:
 
 @dataclass(frozen=True)
 class Target:
-    """What the TSO buys of an area as a whole: a change of its net injection (MW)."""
+    """What the TSO buys from an area as a whole: a change of its net injection (MW, injection positive)."""
 
     change_mw: float
-    unlimited_mw: float  # what it would have bought had there been no limits of transmission
+    unlimited_mw: float  # what it would have bought without limits of transmission
 
 
 NO_TARGET = Target(0.0, 0.0)
 NO_SUPPLY = ResidualSupply(np.zeros(1), np.zeros(1))
-"""An area that offers nothing but its present flow."""
+"""An area that offers no change of its injection."""
 
 
 class AreaProblem:
-    """The programme of one area: bids, rows kept hard, and a wanted change of injection."""
+    """The optimisation problem of one area: bids, hard grid constraints, and a required change of injection.
+
+    `available_mw` (n,) is what may be activated of each bid.
+    """
 
     def __init__(self, rows: GridConstraints, bids: Bids, available_mw: FloatArray) -> None:
         self._bids, self._available = bids, available_mw
@@ -71,7 +78,7 @@ class AreaProblem:
         self.range_mw = self._problem.range()
 
     def _attainable(self, rows: GridConstraints) -> GridConstraints:
-        """Rows that have a solution: limits that no activation can keep move to the nearest reachable."""
+        """Constraints that have a solution: limits that no activation can keep move to the nearest state."""
         n = len(self._bids)
         hard = auction_constraints(rows, self._columns, self._available, hard=True)
         if clear(np.zeros(n), self._available, rows=hard).status is Status.OPTIMAL:
@@ -81,36 +88,39 @@ class AreaProblem:
         reached = rows.after(self._bids.injection_mw(best.quantity_mw, rows.flow_matrix.shape[1])).relaxed()
         return replace(
             rows,
-            relief_up_mw=reached.relief_up_mw + SOLVER_SLACK,
-            relief_down_mw=reached.relief_down_mw + SOLVER_SLACK,
-            w_min_pu2=reached.w_min_pu2 - SOLVER_SLACK,
-            w_max_pu2=reached.w_max_pu2 + SOLVER_SLACK,
+            relief_up_mw=reached.relief_up_mw + SOLVER_SLACK_MW_OR_PU2,
+            relief_down_mw=reached.relief_down_mw + SOLVER_SLACK_MW_OR_PU2,
+            w_min_pu2=reached.w_min_pu2 - SOLVER_SLACK_MW_OR_PU2,
+            w_max_pu2=reached.w_max_pu2 + SOLVER_SLACK_MW_OR_PU2,
         )
 
     def cost(self, change_mw: float) -> tuple[float, float]:
-        """Least cost (EUR/h) of a change of injection inside the range, and its slope there (EUR/MWh)."""
+        """Least cost (EUR/h) of a change of injection within the range, and its slope (EUR/MWh)."""
         return self._problem.solve(change_mw)
 
     def within(self, change_mw: float) -> float:
-        """The nearest change that the area can bring (MW)."""
+        """The nearest feasible change of the area (MW)."""
         low, high = self.range_mw
         return float(np.clip(change_mw, low, high))
 
     def dispatch(self, change_mw: float) -> Cleared:
-        """The bids that bring the change at least cost."""
+        """The bids that realise the change at least cost."""
         answer = clear(
             self._bids.signed_price,
             self._available,
             sign=self._sign,
             need_mw=self.within(change_mw),
             rows=auction_constraints(self._rows, self._columns, self._available, hard=True),
-            imbalance_bound_mw=MISSED_MW,
+            imbalance_bound_mw=CHANGE_TOLERANCE_MW,
         )
         return answer.require("translation of an aggregated bid")
 
 
 def discrete_points(area: AreaProblem, step_mw: float) -> ResidualSupply:
-    """``z_min, z_min + step, ..., z_max`` and the present flow, in terms of the interface flow ``z``."""
+    """The RSF at ``z_min, z_min + step, ..., z_max`` and at the present flow.
+
+    ``z`` is the interface flow (MW).
+    """
     low, high = area.range_mw
     points = [*np.arange(high, low, -step_mw), low]  # z_min is the largest injection
     if low < 0.0 < high:
@@ -120,25 +130,26 @@ def discrete_points(area: AreaProblem, step_mw: float) -> ResidualSupply:
 
 
 def exact_points(area: AreaProblem) -> ResidualSupply:
-    """All breakpoints: tangents of two points meet on the function, or above lies another breakpoint.
+    """The RSF at all its breakpoints.
 
-    Every solve either proves a segment or finds a new slope: there are about twice as many as segments.
+    The tangents of two points meet either on the function, which proves a linear segment, or below it, where
+    another breakpoint lies. So the number of solves is about twice the number of segments.
     """
     low, high = area.range_mw
-    if high - low < NOTHING_MW:
+    if high - low < NEGLIGIBLE_MW:
         return ResidualSupply(np.array([low]), np.array([area.cost(low)[0]]))
     found = {low: area.cost(low), high: area.cost(high)}
     pending = [(low, high)]
     while pending:
         a, b = pending.pop()
-        if b - a < 1e3 * NOTHING_MW:
+        if b - a < 1e3 * NEGLIGIBLE_MW:
             continue
         middle = _meeting(a, found[a], b, found[b])
         cost, slope = area.cost(middle)
         chord = found[a][0] + (found[b][0] - found[a][0]) * (middle - a) / (b - a)
-        scale = SAME_EUR * max(1.0, abs(cost))
+        scale = EQUAL_COST_SHARE * max(1.0, abs(cost))
         if chord - cost <= scale:
-            continue  # the chord is the function: one segment
+            continue  # the chord equals the function: one segment
         found[middle] = (cost, slope)
         pending += [(a, middle), (middle, b)]
     change = np.array(sorted(found))
@@ -146,7 +157,7 @@ def exact_points(area: AreaProblem) -> ResidualSupply:
 
 
 def _meeting(a: float, at_a: tuple[float, float], b: float, at_b: tuple[float, float]) -> float:
-    """Where the tangents of two points meet; the middle where they do not inside the interval."""
+    """Where the tangents of two points meet; the middle if they do not meet inside the interval."""
     (cost_a, slope_a), (cost_b, slope_b) = at_a, at_b
     if abs(slope_b - slope_a) > 1e-12:
         meet = (cost_a - cost_b + slope_b * b - slope_a * a) / (slope_b - slope_a)
@@ -184,7 +195,10 @@ def aggregate_bids(kind: Kind = "exact", step_mw: float = DEFAULT_STEP_MW) -> Bl
 
 
 def rsf_market(kind: Kind = "exact", pricing: Pricing = "pay-as-bid") -> Block:
-    """The TSO clears its bids and one RSF per area: its segments, or for `discrete` one of its points."""
+    """The TSO clears its bids and one RSF per area.
+
+    With `kind` ``exact`` it may take any part of the segments, with ``discrete`` exactly one of the points.
+    """
 
     def run(system: str, view: View) -> Written:
         own: Bids = view.own["bids"]
@@ -200,13 +214,13 @@ def rsf_market(kind: Kind = "exact", pricing: Pricing = "pay-as-bid") -> Block:
         nodes = [own.node, *(np.full(len(at), grid.interface_node[area]) for area, at in places.items())]
         for area in places:
             p[grid.interface_node[area]] += parts[area].start_mw
-        everybody = Columns(np.concatenate(nodes), sign)
+        columns = Columns(np.concatenate(nodes), sign)
         answer = clear(
             cost,
             available,
             sign=sign,
             need_mw=-float(p.sum()),
-            rows=auction_constraints(transmission_constraints(grid.dc, p), everybody, available, owner=TSO),
+            rows=auction_constraints(transmission_constraints(grid.dc, p), columns, available, owner=TSO),
             choices=list(places.values()) if kind == "discrete" else (),
         ).require("TSO market over residual supply functions")
         assert answer.optimum is not None
@@ -239,7 +253,7 @@ def rsf_market(kind: Kind = "exact", pricing: Pricing = "pay-as-bid") -> Block:
 
 @dataclass(frozen=True)
 class _Columns:
-    """An RSF in the TSO's programme: `change_mw` of injection per unit of each column, from `start_mw` on."""
+    """An RSF in the TSO's optimisation problem: `change_mw` per unit of each column, from `start_mw` on."""
 
     cost: FloatArray
     available: FloatArray
@@ -255,10 +269,10 @@ def _columns(rsf: ResidualSupply, kind: Kind) -> _Columns:
 
 
 def translate_bids(pricing: Pricing = "pay-as-bid") -> Block:
-    """The DSO finds the bids that bring the change the TSO has bought, at least cost.
+    """The DSO selects the bids that realise the change the TSO has bought, at least cost.
 
-    Of these, balancing is what would have brought, without limits of the area, the change that the TSO would
-    have bought without its own.
+    Of these, balancing is what would have realised, without limits of the area, the change that the TSO would
+    have bought without its own limits.
     """
 
     def run(area: str, view: View) -> Written:

@@ -1,4 +1,4 @@
-"""The integrated market: operators and companies buy side by side, an independent operator clears.
+"""The integrated market: operators and companies buy in one market, which an independent operator clears.
 
 Source: SmartNet, coordination scheme E.
 """
@@ -12,11 +12,11 @@ from tandem_sim.markets.coordination.state import expected_mw, offered_mw, unsol
 
 
 def integrated_market(pricing: Pricing = "pay-as-bid") -> Block:
-    """Greatest welfare: the TSO's need, the limits of all grids, and companies that pay up to a price.
+    """Largest welfare: the TSO's need, the limits of all grids, and companies with a willingness to pay.
 
-    What a company buys it takes out of the system at its bus, in the limits of the grid there. The operators'
-    needs have the penalties of every auction as their willingness to pay. The TSO is the residual buyer: it
-    pays the sellers, and receives what the companies pay.
+    What a company buys is withdrawn at its bus, within the limits of its grid. The needs of operators have
+    the penalties of every auction as their willingness to pay. The TSO is the residual buyer: it pays the
+    sellers and receives the payments of the companies.
     """
 
     def run(system: str, view: View) -> Written:

@@ -1,4 +1,4 @@
-"""The market blocks: a DSO's local market, forwarding, and the TSO's market."""
+"""The basic market blocks: a DSO's local market, forwarding of bids, and the TSO's market."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ DistributionRows = Literal["none", "full", "relaxed"]
 
 @dataclass(frozen=True)
 class Interface:
-    """How far a local market may move its interface flow, and what a MWh of that costs it."""
+    """How far a local market may change its interface flow, and the price of a MWh of change."""
 
     price_eur_per_mwh: float = 0.0
-    bound_mw: float | None = 0.0  # None: as far as it likes
+    bound_mw: float | None = 0.0  # None: without a bound
 
 
 FIXED = Interface()
-"""The local area stays balanced. Always feasible: buying nothing leaves the flow where it is."""
+"""The local area stays balanced. Always feasible: without purchases the flow does not change."""
 
 
 def clear_area(own: Values, available: FloatArray, interface: Interface = FIXED) -> Cleared:
-    """Least cost over `available` (n,) MW of an area's bids with the area's rows."""
+    """Least cost over `available` (n,) MW of an area's bids within the limits of the area."""
     bids: Bids = own["bids"]
     rows = area_state(own)
     return clear(
@@ -57,17 +57,17 @@ def dso_market(
     interface: Interface = FIXED,
     pricing: Pricing = "pay-as-bid",
 ) -> Block:
-    """Least cost over local bids with the area's rows, the interface flow held at its present value.
+    """Least cost over local bids within the limits of the area, interface flow held at its present value.
 
-    Other settings of `interface` let the flow move at a price or within a bound; the TSO is told of the move
-    (``area.exchange``). Behind the TSO's market the flow that market left is the present one.
+    Other settings of `interface` let the flow change at a price or within a bound; the change is shared with
+    the TSO (``area.exchange``). After the TSO's market, the present flow is the one which that market leaves.
     """
 
     def run(area: str, view: View) -> Written:
         bids: Bids = view.own["bids"]
         answer = clear_area(view.own, unsold_mw(view.own), interface).require(f"{name} of {area}")
         exchange = view.own["exchange"] + float(bids.direction @ answer.quantity_mw)
-        balanced = replace(answer, short_mw=0.0, long_mw=0.0)  # what it lacks comes over the interface
+        balanced = replace(answer, short_mw=0.0, long_mw=0.0)  # the rest comes over the interface
         return Written(
             entries={area: {"local": answer, "exchange": exchange}},
             sales={area: sale_of(pricing, bids, answer.quantity_mw, answer)},
@@ -85,7 +85,7 @@ def dso_market(
 
 
 def forward_bids(pool_minimum_mw: float = 0.0, pooled_by: PooledBy = "provider") -> Block:
-    """What is left of every forwardable bid is offered to the TSO, if its pool reaches the minimum."""
+    """The remainder of every forwardable bid is offered to the TSO, if its pool reaches the minimum."""
 
     def run(area: str, view: View) -> Written:
         bids: Bids = view.own["bids"]
@@ -112,13 +112,13 @@ def tso_market(
     flow: Literal["exchange", "boundary"] = "exchange",
     validated: bool = False,
 ) -> Block:
-    """Balance of the whole system at least cost, with the DC rows of transmission.
+    """Balance of the whole system at least cost, with the DC constraints of transmission.
 
-    `der` takes what the areas offer; ``distribution_rows="full"`` adds every area's own rows, which the
-    scheme must share; ``"relaxed"`` adds them as what the market must not aggravate (see `clear_system`).
-    `flow` says what the TSO goes by at the boundary: its own forecast and the change the
-    area's market made (``exchange``), or the flow the DSO has committed to (``boundary``). With `validated`
-    an area whose DSO has not accepted the merit order list is left out.
+    With `der` the market also takes the offers of the areas. With ``distribution_constraints="full"`` it
+    includes every area's constraints, which the scheme must share; with ``"relaxed"`` it must not aggravate
+    violations of them (see `clear_system`). `flow` selects the flow at the boundary: the TSO's own forecast
+    plus the change by the area's market (``exchange``), or the flow to which the DSO has committed
+    (``boundary``). With `validated`, an area whose DSO has not accepted the merit order list is left out.
     """
     seen, relaxed = distribution_constraints != "none", distribution_constraints == "relaxed"
     reads = ["tso.bids", "tso.grid", "tso.sold", f"area.{flow}"]
@@ -153,11 +153,11 @@ def clear_system(
     """One auction over the books of transmission and `areas`, within the limits of the grids named.
 
     `available` (MW per bid) by system, transmission first; `p_mw` (N,) are the injections on transmission
-    had nothing been activated. With transmission in `limits_of` the need is what they lack to balance;
-    without it (a market the TSO takes no part in) the imbalance is left as it is. With `relaxed` limits of
-    areas that are broken already stand at the present state, on the side that is broken, and all of them are
-    hard: nothing is made worse, and nothing has to be mended. Buying nothing keeps them, so there is always
-    an answer.
+    without activation. With transmission in `limits_of`, the need is the imbalance of these injections;
+    without it (a market without the TSO) the imbalance stays as it is. With `relaxed`, limits of areas that
+    are already broken are moved to the present state, on the side that is broken, and all limits are hard:
+    nothing gets worse, and nothing needs to be relieved. Buying nothing fulfils them, so there is always a
+    solution. Raises `ClearingError` naming `who`.
     """
     grid: TransmissionGrid = tso["grid"]
     books: dict[str, Bids] = {TSO: tso["bids"], **{area: v["bids"] for area, v in areas.items()}}
@@ -179,10 +179,9 @@ def clear_system(
             b.node if system == TSO else np.full(len(b), grid.interface_node[system])
             for system, b in books.items()
         ]
-        everybody = Columns(np.concatenate(nodes), sign)
+        columns = Columns(np.concatenate(nodes), sign)
         limits = (
-            auction_constraints(transmission_constraints(grid.dc, p_mw), everybody, offered, owner=TSO)
-            + limits
+            auction_constraints(transmission_constraints(grid.dc, p_mw), columns, offered, owner=TSO) + limits
         )
         need = -float(p_mw.sum())
     answer = clear(

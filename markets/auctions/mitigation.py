@@ -1,9 +1,9 @@
-"""Bid mitigation: who is pivotal for a local market and asks more than a reference price is held to it.
+"""Bid mitigation: bids of a pivotal seller beyond a reference price are replaced by the reference price.
 
 Source: conduct and impact tests with reference levels, as US system operators apply them to congested areas
-(NYISO Market Services Tariff, attachment H); here the conduct test is the reference itself, and the impact
-test a market without the seller. The reference stands for what a regulator would set; no cost of a seller
-is looked at.
+(NYISO Market Services Tariff, attachment H). Here the conduct test is the reference itself, and the impact
+test is a market without the seller. The reference stands for a value set by a regulator; costs of sellers are
+not used.
 """
 
 from __future__ import annotations
@@ -12,18 +12,16 @@ from dataclasses import replace
 
 import numpy as np
 
+from tandem_sim.grids.tolerances import PENALTY_RISE_EUR_PER_H
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.auctions.local_and_tso import clear_area
 from tandem_sim.markets.coordination.block import Block, Values, View, Written
 from tandem_sim.markets.coordination.state import unsold_mw
 from tandem_sim.markets.orders.bids import UP, Bids
 
-WORSE_EUR_PER_H = 1e-3
-"""Penalties that rise by more show that limits could not be kept without a seller."""
-
 
 def pivotal_sellers(own: Values, suspects: list[str]) -> list[str]:
-    """Which of the sellers an area cannot do without: without their bids limits stay broken further."""
+    """Those of `suspects` that an area needs: without their bids, violations of limits increase."""
     bids: Bids = own["bids"]
     available = unsold_mw(own)
 
@@ -34,12 +32,12 @@ def pivotal_sellers(own: Values, suspects: list[str]) -> list[str]:
     return [
         seller
         for seller in suspects
-        if penalty(np.where(bids.provider == seller, 0.0, available)) > least + WORSE_EUR_PER_H
+        if penalty(np.where(bids.provider == seller, 0.0, available)) > least + PENALTY_RISE_EUR_PER_H
     ]
 
 
 def mitigate(gate: str, reference_up: float, reference_down: float) -> Block:
-    """Hold bids of pivotal sellers to the reference (EUR/MWh): up bids to no more, down bids to no less."""
+    """Limit bids of pivotal sellers to the reference (EUR/MWh): up bids from above, down bids from below."""
 
     def run(area: str, view: View) -> Written:
         bids: Bids = view.own["bids"]

@@ -1,8 +1,9 @@
-"""The hybrid scheme: the TSO's merit order list goes to the DSOs for validation until they accept it.
+"""The hybrid scheme: the DSOs validate the TSO's merit order list (MOL) until they accept it.
 
 Source: the offering process proposed for the Netherlands (hybrid TSO-DSO managed model): the DSO runs a power
-flow and clears a bid or updates its bounds, the TSO rebuilds the list until it is accepted. That the TSO says
-how much of each bid it would call, and what is free beside a safe call, is Tandem's.
+flow and clears a bid or updates its bounds, the TSO rebuilds the list until it is accepted. Tandem's own
+additions: the TSO states how much of each bid it would call, and the DSO computes what is free beside a safe
+call.
 """
 
 from __future__ import annotations
@@ -11,7 +12,15 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from tandem_sim.grids.power_flow.constraints import RELATIVE_TOLERANCE, GridConstraints
+from tandem_sim.grids.power_flow.constraints import (
+    GridConstraints,
+)
+from tandem_sim.grids.tolerances import (
+    EQUAL_MW,
+    LIMIT_TOLERANCE_SHARE,
+    MOL_FLOW_MARGIN_SHARE,
+    MOL_VOLTAGE_MARGIN_PU2,
+)
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.auctions.local_and_tso import clear_system
 from tandem_sim.markets.coordination.block import TSO, Block, Repeat, Values, View, Written
@@ -20,18 +29,13 @@ from tandem_sim.markets.grid_checks.prequalification import envelope_mw
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 
 PowerFlowRows = Callable[[FloatArray], GridConstraints | None]
-"""Rows of an area around its power flow after a change of injections (N,) in MW; None without a solution."""
+"""Constraints of an area around its power flow after a change of injections (N,) MW; None: no solution."""
 
 MAX_ROUNDS = 6
-SAME_MW = 1e-6
-MARGIN = 1e-3
-"""Share of a flow limit kept free when bounds are lowered, so that the power flow accepts them."""
-MARGIN_PU2 = 2e-4
-"""The same on squared voltages, p.u.**2."""
 
 
 def build_mol() -> Block:
-    """The TSO orders the bids by price and sends each DSO how much of its bids it would call."""
+    """The TSO orders the bids by price and informs each DSO how much of its bids it would call."""
 
     def run(system: str, view: View) -> Written:
         available = {system: unsold_mw(view.own), **{k: offered_mw(v) for k, v in view.areas.items()}}
@@ -46,11 +50,11 @@ def build_mol() -> Block:
 def validate_mol() -> Block:
     """Each DSO checks by power flow what the TSO would call, and lowers or clears the bounds of bids.
 
-    What is called and safe is kept, if either direction is safe without the other; beyond it, bids keep as
-    much as still fits. Any call within the bounds sent back is safe in the linear model around that power
-    flow, so that a next list, or a last change of the TSO's need, breaks nothing but for the model's error,
-    which the next round finds. Where the model finds nothing to lower, half of the call is let stand and
-    nothing else.
+    What is called and safe stays allowed, if each direction is also safe without the other. Beyond that, bids
+    are allowed as far as the grid permits. Any call within the bounds is safe in the linear model around that
+    power flow. So a next list, or a last change of the TSO's need, causes no violation except by the error of
+    the model, which the next round detects. Where the linear model finds nothing to lower, half of the call
+    is allowed and nothing else.
     """
 
     def run(area: str, view: View) -> Written:
@@ -64,7 +68,10 @@ def validate_mol() -> Block:
         state = flow(sold + at_call)
         safe = state is not None and _safe(state, base)
         around = base if state is None else state.after(-at_call)
-        rows, offers = around.tightened(MARGIN, MARGIN_PU2).relaxed(), view.own["offers"]
+        rows, offers = (
+            around.tightened(MOL_FLOW_MARGIN_SHARE, MOL_VOLTAGE_MARGIN_PU2).relaxed(),
+            view.own["offers"],
+        )
         alone = [
             rows.after(bids.injection_mw(np.where(bids.direction == d, called, 0.0), n_nodes))
             for d in (UP, DOWN)
@@ -72,8 +79,8 @@ def validate_mol() -> Block:
         kept = called
         if not safe or not all(_safe(one, rows) for one in alone):
             kept = envelope_mw(rows, bids, np.minimum(called, offers))
-        if not safe and np.allclose(kept, called, atol=SAME_MW):
-            bounds = 0.5 * called  # the linear model sees nothing where the power flow does: go by that alone
+        if not safe and np.allclose(kept, called, atol=EQUAL_MW):
+            bounds = 0.5 * called  # violations outside the linear model
         else:
             bounds = validated_mw(rows, bids, offers, kept)
         return Written(entries={area: {"accepted": safe, "offers": bounds}})
@@ -89,7 +96,7 @@ def validate_mol() -> Block:
 
 
 def validated_mw(rows: GridConstraints, bids: Bids, offers: FloatArray, kept: FloatArray) -> FloatArray:
-    """Bounds (n,) in MW within `offers`: what is `kept` (n,), and what still fits beside it."""
+    """Bounds (n,) in MW within `offers`: `kept` (n,), plus what the grid permits beside it."""
     bounds = kept.copy()
     for direction in (UP, DOWN):
         side = bids.direction == direction
@@ -100,15 +107,15 @@ def validated_mw(rows: GridConstraints, bids: Bids, offers: FloatArray, kept: Fl
 
 
 def _safe(state: GridConstraints, base: GridConstraints) -> bool:
-    """Whether a state keeps every limit; where `base` breaks one, it may be no worse but for the margin."""
-    slack = RELATIVE_TOLERANCE * np.maximum(state.limit_mw, 1.0)
-    spare = MARGIN * np.maximum(base.limit_mw, 1.0)
+    """Whether a state keeps every limit; where `base` breaks one, whether it is not worse than the margin."""
+    slack = LIMIT_TOLERANCE_SHARE * np.maximum(state.limit_mw, 1.0)
+    spare = MOL_FLOW_MARGIN_SHARE * np.maximum(base.limit_mw, 1.0)
     top, bottom = state.flow_max_mw + slack, state.flow_min_mw - slack
     top = np.where(base.flow_mw > base.flow_max_mw, np.maximum(top, base.flow_mw + spare), top)
     bottom = np.where(base.flow_mw < base.flow_min_mw, np.minimum(bottom, base.flow_mw - spare), bottom)
-    high, low = base.w_max_pu2 + RELATIVE_TOLERANCE, base.w_min_pu2 - RELATIVE_TOLERANCE
-    high = np.where(base.w_pu2 > base.w_max_pu2, base.w_pu2 + MARGIN_PU2, high)
-    low = np.where(base.w_pu2 < base.w_min_pu2, base.w_pu2 - MARGIN_PU2, low)
+    high, low = base.w_max_pu2 + LIMIT_TOLERANCE_SHARE, base.w_min_pu2 - LIMIT_TOLERANCE_SHARE
+    high = np.where(base.w_pu2 > base.w_max_pu2, base.w_pu2 + MOL_VOLTAGE_MARGIN_PU2, high)
+    low = np.where(base.w_pu2 < base.w_min_pu2, base.w_pu2 - MOL_VOLTAGE_MARGIN_PU2, low)
     flows = (state.flow_mw <= top) & (state.flow_mw >= bottom)
     voltages = (state.w_pu2 <= high) & (state.w_pu2 >= low)
     return bool(flows.all() and voltages.all())
@@ -120,5 +127,8 @@ def accepted(states: Mapping[str, Values]) -> bool:
 
 
 def negotiate(max_rounds: int = MAX_ROUNDS) -> Repeat:
-    """List and validation in turn, until every DSO accepts; who has not by then is left out of the market."""
+    """List and validation in turn until every DSO accepts, for at most `max_rounds`.
+
+    An area whose DSO has not accepted by then is left out of the market.
+    """
     return Repeat((build_mol(), validate_mol()), accepted, max_rounds, goes_on=True)

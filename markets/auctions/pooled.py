@@ -1,4 +1,4 @@
-"""One local market of several DSOs: each keeps its limits, all of them together stay balanced."""
+"""One local market of several DSOs: each keeps its limits, and all together stay balanced."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from tandem_sim.markets.orders.bids import Bids
 def pooled_market(
     gate: str = "dso_clear", name: str = "pooled_market", pricing: Pricing = "pay-as-bid"
 ) -> Block:
-    """Least cost over the bids of all areas with the rows of each, the sum of their flows held as it is.
+    """Least cost over the bids of all areas within the limits of each; the sum of their flows is held.
 
-    A relief in one area may be balanced by any seller of another, so that nobody is needed for a place that
-    has no other seller only because of where a DSO's area ends. Each DSO pays for the bids of its own area.
+    A relief in one area may be balanced by any seller of another area. So no seller is pivotal only because
+    of the border between two DSOs. Each DSO pays for the bids of its own area.
     """
 
     def run(system: str, view: View) -> Written:

@@ -1,8 +1,8 @@
-"""Reactive power for voltage: a product of the local market beside active power, bought before it.
+"""Reactive power for voltage: a product of the local market beside active power, cleared before it.
 
-An offer is a `Bids` of which quantities are Mvar and prices EUR/Mvarh. Up injects reactive power and raises
-voltages, down absorbs it and lowers them. The sign rule of prices does not hold here: both ways cost the
-buyer ``price * q``, since nobody saves anything by either.
+An offer is a `Bids` with quantities in Mvar and prices in EUR/Mvarh. Up injects reactive power and raises
+voltages, down absorbs it and lowers them. The sign rule of prices does not apply: both directions cost the
+buyer ``price * q``, because neither saves the seller anything.
 
 Source: the Flemish pilot of a local flexibility market, which has an active and a reactive product.
 """
@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tandem_sim.grids.power_flow.constraints import GridConstraints
+from tandem_sim.grids.tolerances import VOLTAGE_ROUNDING_PU2
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.choices import EnvelopeCheck
 from tandem_sim.markets.clearing.auction import clear
@@ -24,13 +25,11 @@ from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.markets.orders.penalties import voltage_eur_per_h_pu2
 
 VOLTAGE_MARKET = "voltage_market"
-ROUNDING_PU2 = 1e-7
-"""As close to a limit as the solver brings a squared voltage: nothing for the next market to mend."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReactiveTrade:
-    """What one DSO has bought in one area and ISP, n offers, and what was delivered of it."""
+    """What one DSO has bought in one area and ISP, of n offers, and what was delivered."""
 
     buyer: str
     system: str
@@ -42,9 +41,10 @@ class ReactiveTrade:
 def voltage_market(check: EnvelopeCheck = "none") -> Block:
     """Least cost of reactive power that brings voltages into their band, as far as there are offers.
 
-    It buys nothing where voltages hold. Writes what it buys (``area.reactive_mvar``, Mvar per offer) and the
-    rows moved by that, for the active market behind it: voltages, and what reactive flow leaves of ratings.
-    Where prequalification behind it goes by the AC power flow (`check`), so does the reactive power.
+    Nothing is bought where voltages are within their band. The block writes the purchases
+    (``area.reactive_mvar``, Mvar per offer) and the constraints changed by them, for the active market that
+    follows: voltages, and what reactive flow leaves of ratings. With `check` ``ac`` it also updates the AC
+    limits used by the grid prequalification that follows.
     """
     of_ac = ("area.ac_limits",) if check == "ac" else ()
 
@@ -68,18 +68,18 @@ def voltage_market(check: EnvelopeCheck = "none") -> Block:
 
 
 def _settled(rows: GridConstraints) -> GridConstraints:
-    """Voltages that miss their band by rounding stand at its edge."""
+    """Voltages outside their band by a rounding error are set to its edge."""
     inside = np.clip(rows.w_pu2, rows.w_min_pu2, rows.w_max_pu2)
-    near = np.abs(rows.w_pu2 - inside) <= ROUNDING_PU2
+    near = np.abs(rows.w_pu2 - inside) <= VOLTAGE_ROUNDING_PU2
     return replace(rows, w_pu2=np.where(near, inside, rows.w_pu2))
 
 
 def least_cost_mvar(rows: GridConstraints, offers: Bids, who: str) -> FloatArray:
-    """Mvar to take of each offer (n,): ``min price.q``, and the usual penalty on voltages outside their band.
+    """Mvar to buy of each offer (n,): ``min price.q``, and the penalty of voltages outside their band.
 
-    ``0 <= q <= offered``. No voltage is pushed further out of its band than it is, nor out of it, to the
-    benefit of others, and no reactive flow beyond what the active one leaves of a rating. Raises
-    `ClearingError` naming `who` if the solver fails.
+    ``0 <= q <= offered``. No voltage is moved further out of its band, or out of it, for the benefit of
+    others. No reactive flow exceeds what the active flow leaves of a rating. Raises `ClearingError` naming
+    `who` if the solver fails.
     """
     outside = (rows.w_pu2 < rows.w_min_pu2) | (rows.w_pu2 > rows.w_max_pu2)
     if not outside.any():

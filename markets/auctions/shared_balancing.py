@@ -1,4 +1,4 @@
-"""Shared balancing responsibility: each DSO holds a scheduled flow at its boundary with local bids alone.
+"""Shared balancing responsibility: each DSO holds a scheduled flow at its boundary with local bids only.
 
 Source: SmartNet, coordination scheme C.
 """
@@ -21,18 +21,18 @@ from tandem_sim.markets.orders.bids import Bids
 
 @dataclass(frozen=True)
 class Profile:
-    """Flow from transmission into an area (MW): as scheduled, and as its DSO expects it now."""
+    """Flow from transmission into an area (MW): the schedule, and the present expectation of its DSO."""
 
     scheduled_mw: float
     expected_mw: float
 
 
 def dso_balancing(tolerance_mw: float = 0.0, pricing: Pricing = "pay-as-bid") -> Block:
-    """Least cost of bringing the interface flow to its schedule and keeping the area's limits.
+    """Least cost of bringing the interface flow to its schedule within the limits of the area.
 
-    The flow may end anywhere within `tolerance_mw` of the schedule at no cost. The schedule comes first: only
-    what the bids cannot reach stays unserved, and limits that then cannot be kept are
-    broken. The TSO is told the flow the area commits to (``area.boundary``), and takes the rest as given.
+    Any flow within `tolerance_mw` of the schedule is free of cost. The schedule has priority: only what the
+    bids cannot reach stays unserved, and limits that cannot be kept beside it are broken. The TSO receives
+    the flow to which the area commits (``area.boundary``), and treats the rest as given.
     """
 
     def run(area: str, view: View) -> Written:

@@ -36,13 +36,13 @@ from tandem_sim.markets.schemes import Options
 
 CASE_KEYS = ("name", "transmission", "distribution", "bids", "options", "forecasts")
 SIDES = {"both": (True, True), "up": (True, False), "down": (False, True), "none": (False, False)}
-"""What a unit that stands otherwise than its zone may sell, for up and for down."""
+"""Directions (up, down) that a unit may sell although its zone says otherwise."""
 AREA_KEYS = ("id", "grid", "interface_bus", "scheduled_mw", "ratings_mva", "green")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Area:
-    """One distribution grid of a case, ready for clearing and for validation."""
+    """One distribution grid of a case, with everything for clearing and for the power flow check."""
 
     network: Network
     lin: LinDistFlow
@@ -56,14 +56,14 @@ class Area:
     reactive: Bids = field(default_factory=Bids.empty)  # offers of reactive power
 
     @property
-    def seen_rows(self) -> GridConstraints:
-        """Rows of the base state as the DSO's markets see them: limits narrowed by its margins."""
+    def rows_with_margins(self) -> GridConstraints:
+        """Constraints of the base state for the DSO's markets: limits narrowed by its margins."""
         return self.rows.tightened(self.margins.flow, 2.0 * self.margins.voltage_pu)
 
     def entries(
         self, p_mw: FloatArray, q_mvar: FloatArray, bought_mvar: FloatArray | float = 0.0
     ) -> dict[str, Any]:
-        """What the DSO puts into its state when it expects injections (N,); see `grid_entries`."""
+        """Entries of the DSO's state for expected injections (N,) in MW and Mvar; see `grid_entries`."""
         operator_model = OperatorModel(self.lin, self.power_flow, self.offset, self.margins)
         return grid_entries(operator_model, p_mw, q_mvar, self.scheduled_mw, bought_mvar)
 
@@ -75,11 +75,11 @@ def grid_entries(
     scheduled_mw: float | None,
     bought_mvar: FloatArray | float = 0.0,
 ) -> dict[str, Any]:
-    """Entries of a DSO that expects injections (N,).
+    """Entries of the state of a DSO that expects injections (N,) in MW and Mvar.
 
-    They are ``forecast``, ``grid``, ``power_flow``, ``ac_limits`` and ``scheduled``.
-    `bought_mvar` (N,), reactive power it has bought, is part of the grid's state and not of the forecast.
-    Where the power flow has no solution the rows are those of LinDistFlow.
+    They are ``forecast``, ``grid``, ``power_flow``, ``ac_limits`` and ``scheduled``. `bought_mvar` (N,),
+    reactive power that it has bought, is part of the state of the grid and not of the forecast. Where the
+    power flow has no solution, the constraints are those of LinDistFlow.
     """
     q = q_mvar + bought_mvar
     rows = operator_model.rows(p_mw, q)
@@ -96,16 +96,16 @@ def grid_entries(
 def _rows_after(
     operator_model: OperatorModel, p_mw: FloatArray, q_mvar: FloatArray, change_mw: FloatArray
 ) -> GridConstraints | None:
-    """Rows around the state after a change of injections (N,); None where no power flow is found."""
+    """Constraints around the state after a change of injections (N,) in MW; None without a solution."""
     return operator_model.rows(p_mw + change_mw, q_mvar)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One market instance. Base injections are the nets' own.
+    """One market instance. Base injections are those of the nets.
 
-    `forecasts`, if there are any, say what each operator put into its state at which gate: gate -> system ->
-    entries. Without them everybody sees the base state at every gate.
+    `forecasts`, if there are any, give the forecast of each operator by gate: gate -> system -> entries of
+    its state. Without them all operators expect the base state at every gate.
     """
 
     name: str
@@ -117,7 +117,7 @@ class Case:
 
     @property
     def admitted_eur_per_mwh(self) -> float:
-        """The largest price in size that its markets admit: what its options say, else what is bid."""
+        """The largest admitted price in size: the price limit of its options, else the largest bid."""
         limit = self.options.price_limit_eur_per_mwh
         books = (self.tso_bids, *(area.bids for area in self.areas.values()))
         return largest(book.price for book in books) if limit is None else limit
@@ -127,7 +127,7 @@ def read_case(path: Path, offset: Offset | None = None) -> Case:
     """Read ``CASE.json`` (or a folder holding ``case.json``) with its grids and bids.
 
     `offset` is ``linear`` (flows and voltages of the base state by LinDistFlow, the default) or ``ac`` (by AC
-    power flow); None takes what the case says. Raises `InputError` naming file, field and mend.
+    power flow); None takes the value of the case. Raises `InputError` with file, field and hint.
     """
     path = path / "case.json" if is_there(path, Path.is_dir) else path
     spec = _read_json(path)
@@ -164,18 +164,18 @@ def read_case(path: Path, offset: Offset | None = None) -> Case:
 
 
 def check_prices(books: Mapping[str, Bids], limit: float | None, source: str) -> None:
-    """Refuse a bid beyond the price limit of the market, by name: an `InputError` says whose and where."""
+    """Refuse a bid beyond the price limit of the market: the `InputError` names the bid."""
     for book in books.values() if limit is not None else ():
         beyond = np.flatnonzero(np.abs(book.price) > limit)
         if len(beyond):
             bid, price = book.bid_id[beyond[0]], float(book.price[beyond[0]])
-            problem = f"asks {price:g} EUR/MWh, beyond the limit of {limit:g} EUR/MWh"
+            problem = f"has a price of {price:g} EUR/MWh, beyond the limit of {limit:g} EUR/MWh"
             raise InputError(source, f"bid {bid}", problem, "Lower it, or raise price_limit_eur_per_mwh")
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """One entry of ``distribution``: its grid, and where it hangs."""
+    """One entry of ``distribution``: its grid, and its node on transmission."""
 
     network: Network
     node: int
@@ -184,7 +184,7 @@ class _Entry:
 
 
 def _distribution(spec: dict[str, Any], transmission: Network, path: Path) -> dict[str, _Entry]:
-    """Every distribution grid by id, and the transmission node it hangs on."""
+    """Every distribution grid by id, and the transmission node to which it is connected."""
     entries = spec.get("distribution")
     if not isinstance(entries, list):
         raise InputError(
@@ -233,7 +233,7 @@ def _network(entry: Any, path: Path, place: tuple[str, ...]) -> Network:
 
 
 def _zones(given: Any, network: Network, place: str, path: Path) -> Zones:
-    """Green nodes from lists of buses for ``up`` and ``down``, and ``units`` that stand otherwise."""
+    """Green nodes from lists of buses for ``up`` and ``down``, and ``units`` with their own permissions."""
     known_keys(given, ("up", "down", "units"), f"{place}.", path)
     green, known = np.zeros((2, network.n_nodes), dtype=bool), set(network.bus_index.tolist())
     for line, direction in enumerate(("up", "down")):
@@ -255,14 +255,14 @@ def _zones(given: Any, network: Network, place: str, path: Path) -> Zones:
 
 
 def _check_units(entries: Mapping[str, _Entry], books: Mapping[str, Bids], path: Path) -> None:
-    """Refuse units of a study that bid nothing: what is said of them would have no effect."""
+    """Refuse units of a study without bids: their entry would have no effect."""
     for k, (area, entry) in enumerate(entries.items()):
         bidding = {unit_of(bid) for bid in books[area].bid_id.tolist()}
         for unit in entry.zones.units if entry.zones is not None else ():
             if unit not in bidding:
                 where = f"distribution.{k}.green.units.{unit}"
                 hint = "Name units as their bids, without .up or .down"
-                raise InputError(str(path), where, f"bids nothing in {area}", hint)
+                raise InputError(str(path), where, f"has no bids in {area}", hint)
 
 
 def _real(value: Any, place: str, path: Path) -> float:
@@ -297,7 +297,7 @@ def _area(entry: _Entry, bids: Bids, offset: Offset, margins: Margins, path: Pat
 
 
 def _forecasts(spec: dict[str, Any], case: Case, path: Path) -> dict[str, dict[str, Values]]:
-    """Entries by gate and system from a file of injections by gate and system."""
+    """Entries of states by gate and system, from a file of injections by gate and system."""
     known_keys(spec, GATES, "", path)
     found: dict[str, dict[str, Values]] = {}
     for gate, systems in spec.items():
@@ -309,9 +309,11 @@ def _forecasts(spec: dict[str, Any], case: Case, path: Path) -> dict[str, dict[s
                 known_keys(given, ("bus", "p_mw", "interface_mw"), f"{place}.", path)
                 grid = case.transmission
                 (p,) = _at_nodes(given, ("p_mw",), grid.dc.network, place, path)
-                told = given.get("interface_mw", {})
-                known_keys(told, tuple(case.areas), f"{place}.interface_mw.", path)
-                flows = {a: _real(told.get(a), f"{place}.interface_mw.{a}", path) for a in case.areas}
+                expected_flows = given.get("interface_mw", {})
+                known_keys(expected_flows, tuple(case.areas), f"{place}.interface_mw.", path)
+                flows = {
+                    a: _real(expected_flows.get(a), f"{place}.interface_mw.{a}", path) for a in case.areas
+                }
                 found[gate][TSO] = {"grid": replace(grid, p_mw=p, interface_mw=flows)}
             else:
                 known_keys(given, ("bus", "p_mw", "q_mvar"), f"{place}.", path)
@@ -355,7 +357,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def known_keys(spec: Any, keys: Sequence[str], prefix: str, path: Path) -> None:
-    """Refuse a part of a file that is no object, or has keys nobody reads."""
+    """Refuse a part of a file that is no object, or has unknown keys."""
     if not isinstance(spec, dict):
         raise InputError(str(path), prefix.rstrip("."), "is not a JSON object", f"Give {', '.join(keys)}")
     unknown = set(spec) - set(keys)

@@ -1,4 +1,4 @@
-"""One case through one scheme: cost, safety, volumes, and what had to be told."""
+"""One case under one scheme: cost, safety, volumes, and the information shared between operators."""
 
 from __future__ import annotations
 
@@ -15,44 +15,44 @@ from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.cases.case import Area, Case
 from tandem_sim.markets.cases.cost_allocation import MOST_OPERATORS, by_duals, coalition_costs, shapley
 from tandem_sim.markets.coordination.block import TSO, Scheme
-from tandem_sim.markets.coordination.driver import carry
+from tandem_sim.markets.coordination.driver import run_scheme
 from tandem_sim.markets.coordination.gates import GATES
 from tandem_sim.markets.coordination.ledger import Ledger
 from tandem_sim.markets.coordination.state import open_states
-from tandem_sim.markets.grid_checks.flexibility_study import Zones, fitting, registered_mw, worst_cases
+from tandem_sim.markets.grid_checks.flexibility_study import Zones, fitting_nodes, registered_mw, worst_cases
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 from tandem_sim.markets.orders.penalties import admitting
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a scheme did to a case. `linear` and `ac` count the violations of all distribution grids."""
+    """The result of a scheme for a case. `linear` and `ac` count violations of all distribution grids."""
 
     scheme: str
     cost_eur_per_h: float  # procurement from sellers, at their bids
-    paid_eur_per_h: dict[str, float]  # by whoever pays, by the pricing rule; net of what companies pay
+    paid_eur_per_h: dict[str, float]  # by payer, by the pricing rule; net of payments of companies
     demand_mw: float  # bought by companies
-    demand_value_eur_per_h: float  # what that is worth to them
+    demand_value_eur_per_h: float  # value of these purchases at their bids
     linear: Violations
     ac: Violations
     unserved_imbalance_mw: float
     unqualified_pct: dict[int, float] | None  # by direction, None without prequalification
     interface_mw: dict[str, float]
     cleared: list[tuple[str, str, float]]  # (bid id, market, MW)
-    information: dict[str, int]  # what left the operators' houses, by kind
+    information: dict[str, int]  # shared between operators, by kind
     seconds: float
     left_out: tuple[str, ...] = ()  # areas whose DSO never accepted the merit order list
     reactive: tuple[tuple[str, float], ...] | None = None  # (bid id, Mvar), None where none is offered
-    reactive_cost_eur_per_h: float = 0.0  # of that, no part of the cost above
+    reactive_cost_eur_per_h: float = 0.0  # of reactive power, not part of the cost above
     allocation: dict[str, dict[str, float]] = field(default_factory=dict)  # rule -> operator -> EUR/h
 
     @property
     def net_cost_eur_per_h(self) -> float:
-        """Procurement less the value of what companies got of it."""
+        """Procurement cost minus the value of what companies bought."""
         return self.cost_eur_per_h - self.demand_value_eur_per_h
 
     def as_dict(self, common_cost: float | None) -> dict[str, Any]:
-        """The JSON entry of `tandem clear`; inefficiency is against the common market's cost."""
+        """The JSON entry of `tandem clear`; inefficiency is relative to the common market's cost."""
         result: dict[str, Any] = {
             "scheme": self.scheme,
             "cost_eur_per_h": self.cost_eur_per_h,
@@ -92,11 +92,11 @@ def inefficiency_pct(cost: float, common_cost: float | None) -> float | None:
 
 
 def clear_case(case: Case, scheme: Scheme) -> Outcome:
-    """Carry `case` through `scheme` and look at the distribution grids afterwards."""
+    """Clear `case` under `scheme`, and check the distribution grids after activation."""
     states, ledger = open_case(case, scheme)
     start = time.perf_counter()
     with admitting(case.admitted_eur_per_mwh):
-        information = carry(scheme, states, ledger, forecasts_by_gate(case, states))
+        information = run_scheme(scheme, states, ledger, forecasts_by_gate(case, states))
     seconds = time.perf_counter() - start
     linear, ac, interface = Violations(), Violations(), {}
     bought = {name: bought_mvar(area, states[name]) for name, area in case.areas.items()}
@@ -138,7 +138,7 @@ def bought_mvar(area: Area, state: Mapping[str, Any]) -> FloatArray:
 
 
 def rows_with(area: Area, dq_mvar: FloatArray) -> GridConstraints:
-    """Rows of an area's base state with reactive power (N,) bought, what it takes of ratings included."""
+    """Constraints of an area's base state with purchased reactive power (N,) Mvar, ratings included."""
     if not dq_mvar.any():
         return area.rows
     network, operator_model = area.network, OperatorModel(area.lin, area.power_flow, area.offset)
@@ -147,9 +147,9 @@ def rows_with(area: Area, dq_mvar: FloatArray) -> GridConstraints:
 
 
 def forecasts_by_gate(case: Case, states: dict[str, dict[str, Any]]) -> Callable[[str], None]:
-    """What brings the houses up to a gate: the forecasts of the case, those of earlier gates first.
+    """A function that updates the states of operators at a gate: forecasts of the case up to this gate.
 
-    A DSO knows beside its forecast what reactive power it has bought.
+    A DSO also includes the reactive power that it has bought.
     """
     passed: list[str] = []
 
@@ -168,9 +168,9 @@ def forecasts_by_gate(case: Case, states: dict[str, dict[str, Any]]) -> Callable
 
 
 def open_case(case: Case, scheme: Scheme) -> tuple[dict[str, dict[str, Any]], Ledger]:
-    """Houses and ledger of a case, with what `scheme` reads beyond books and grids."""
+    """States and ledger of a case, with the entries that `scheme` reads beside books and grids."""
     states, ledger = open_states(
-        case.transmission, case.tso_bids, {k: (a.seen_rows, a.bids) for k, a in case.areas.items()}
+        case.transmission, case.tso_bids, {k: (a.rows_with_margins, a.bids) for k, a in case.areas.items()}
     )
     for name, area in case.areas.items():
         network = area.network
@@ -184,25 +184,25 @@ def open_case(case: Case, scheme: Scheme) -> tuple[dict[str, dict[str, Any]], Le
 
 
 def _study(area: Area) -> Zones:
-    """Zones of an area, its injections taken as those of the peak, its bids as what is registered."""
+    """Zones of an area, with its injections as those of the peak and its bids as the registered capacity."""
     network = area.network
     load, generation = np.minimum(network.p_mw, 0.0), np.maximum(network.p_mw, 0.0)
     worst = worst_cases(area.lin, load, generation, network.q_mvar)
-    nobody = dict.fromkeys((UP, DOWN), np.zeros(network.n_nodes))
-    return Zones(fitting(worst, registered_mw(area.bids, network.n_nodes), nobody))
+    no_commitment = dict.fromkeys((UP, DOWN), np.zeros(network.n_nodes))
+    return Zones(fitting_nodes(worst, registered_mw(area.bids, network.n_nodes), no_commitment))
 
 
 def allocate(case: Case, scheme: Scheme) -> dict[str, dict[str, float]]:
-    """The cost of a market of all operators split among them, by each rule (EUR/h).
+    """The cost of a market of all operators shared among them, by each rule: rule -> operator -> EUR/h.
 
-    Of as many operators as the Shapley value can be worked out for; empty for other schemes.
+    The Shapley value only for up to `MOST_OPERATORS` operators; empty for other schemes than ``common``.
     """
     if scheme.name != "common":
         return {}
     states, ledger = open_case(case, scheme)
     fresh, _ = open_case(case, scheme)
     with admitting(case.admitted_eur_per_mwh):
-        carry(scheme, states, ledger, forecasts_by_gate(case, states))
+        run_scheme(scheme, states, ledger, forecasts_by_gate(case, states))
         forecasts_by_gate(case, fresh)("tso_clear")
         found = {"duals": by_duals(states[TSO]["balancing"], states[TSO]["need"])}
         if len(states) <= MOST_OPERATORS:
@@ -215,7 +215,7 @@ def _books(case: Case) -> dict[str, Bids]:
 
 
 def paid_by_operator(scheme: Scheme, ledger: Ledger) -> dict[str, float]:
-    """EUR/h paid by each operator under the scheme's pricing rule."""
+    """Payments of each operator (EUR/h) under the scheme's pricing rule."""
     buyer = {block.name: block.buyer for block in scheme.blocks}
     paid: dict[str, float] = {}
     for market, systems in ledger.paid.items():
@@ -247,7 +247,7 @@ def _cleared(books: Mapping[str, Bids], ledger: Ledger) -> list[tuple[str, str, 
 
 
 def _reactive(case: Case, bought_mvar: Mapping[str, FloatArray]) -> tuple[tuple[str, float], ...] | None:
-    """What was bought of each offer of reactive power (Mvar); None where none is offered."""
+    """Purchased quantity of each offer of reactive power (Mvar); None without such offers."""
     if not any(len(area.reactive) for area in case.areas.values()):
         return None
     return tuple(

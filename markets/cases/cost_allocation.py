@@ -1,4 +1,4 @@
-"""Who should bear the cost of a common market: by duals of each operator's needs, and by Shapley value."""
+"""Allocation of the cost of a common market: by duals of each operator's needs, and by Shapley value."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from itertools import combinations
 from math import factorial
 
+from tandem_sim.grids.tolerances import CANCELLED_CHARGES_SHARE
 from tandem_sim.markets.auctions.local_and_tso import clear_system
 from tandem_sim.markets.clearing.auction import Cleared
 from tandem_sim.markets.coordination.block import TSO, Values
 from tandem_sim.markets.coordination.state import expected_mw, offered_mw, unsold_mw
 
-CANCELLED = 1e-3
-"""Charges whose sum is less than this share of their sizes cancel out."""
 MOST_OPERATORS = 8
 """The Shapley value needs a market for each of ``2**n`` coalitions."""
 
@@ -20,26 +19,31 @@ MOST_OPERATORS = 8
 def by_duals(answer: Cleared, need_mw: float) -> dict[str, float]:
     """Shares (EUR/h) of the cost of one market, in proportion to what its duals charge each operator.
 
-    An operator is charged the duals of its constraints times what the cleared bids do to them: the TSO the
-    balance and its lines, a DSO its branches and voltages. The charges add up to what locational prices pay;
-    they are scaled to the procurement cost. A negative share is a service to the others. Empty where that
-    says nothing: the charges cancel out, or have the opposite sign of the cost.
+    The charge of an operator is the duals of its constraints times the effect of the cleared bids on them:
+    for the TSO the balance and its lines, for a DSO its branches and voltages. The charges add up to the
+    payments at locational prices; they are scaled to the procurement cost. A negative share is a service to
+    the others. Empty where the charges give no allocation: they cancel out, or have the opposite sign of the
+    cost.
     """
     charge = dict(answer.limits_eur_per_h)
     served = need_mw - answer.short_mw + answer.long_mw
     charge[TSO] = charge.get(TSO, 0.0) + answer.price_eur_per_mwh * served
     total = sum(charge.values())
-    if abs(total) <= CANCELLED * sum(abs(c) for c in charge.values()) or total * answer.cost_eur_per_h < 0.0:
+    if (
+        abs(total) <= CANCELLED_CHARGES_SHARE * sum(abs(c) for c in charge.values())
+        or total * answer.cost_eur_per_h < 0.0
+    ):
         return {}
     return {operator: answer.cost_eur_per_h * c / total for operator, c in charge.items()}
 
 
 def coalition_costs(states: Mapping[str, Values]) -> dict[frozenset[str], float]:
-    """Least cost (EUR/h) of the needs of every coalition of operators, all bids at its hand.
+    """Least cost (EUR/h) of the needs of every coalition of operators, with all bids available.
 
-    With the TSO in it the system's balance and the transmission limits must be met, with a DSO the limits of
-    its grid. Without the TSO the system keeps the imbalance it has; limits of operators outside are not
-    looked at. Penalties of limits that cannot be kept are no part of the cost.
+    With the TSO in a coalition, the balance of the system and the transmission limits must be met; with a
+    DSO, the limits of its grid. Without the TSO the imbalance of the system stays as it is. Limits of
+    operators outside are ignored. Penalties of limits that cannot be kept are not part of the cost. Raises
+    ValueError for too many operators.
     """
     operators = [TSO, *(h for h in states if h != TSO)]
     if len(operators) > MOST_OPERATORS:
@@ -68,7 +72,7 @@ def _cost(states: Mapping[str, Values], members: frozenset[str]) -> float:
 
 
 def shapley(costs: Mapping[frozenset[str], float]) -> dict[str, float]:
-    """Shapley value (EUR/h): each player's marginal cost, mean over all orders of joining (Shapley, 1953)."""
+    """Shapley value (EUR/h): mean marginal cost of each operator over all orders (Shapley, 1953)."""
     players = sorted(frozenset().union(*costs))
     n = len(players)
     value = dict.fromkeys(players, 0.0)

@@ -1,4 +1,4 @@
-"""Options a case may carry: how it was cleared when it was written."""
+"""Options of a case: how it was cleared when it was written."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RANGES = {
     "reference_up_eur_per_mwh": (-1e6, 1e6),
     "reference_down_eur_per_mwh": (-1e6, 1e6),
 }
-"""Smallest and largest value of an option; else zero and above."""
+"""Smallest and largest value of an option; otherwise zero and above."""
 NAMES = {"scheme": tuple(SCHEMES), "offset": OFFSETS, **CHOICES}
 
 
@@ -34,14 +34,14 @@ class CaseOptions:
     offset: Offset = "linear"
     margins: Margins = NO_MARGINS
     options: Options = DEFAULTS
-    price_limit_eur_per_mwh: float | None = None  # admitted either side of zero; None: whatever is bid
+    price_limit_eur_per_mwh: float | None = None  # in size; None: no limit
 
 
 NO_OPTIONS = CaseOptions()
 
 
 def read_options(given: Any, path: Path, defaults: Options = DEFAULTS) -> CaseOptions:
-    """The ``options`` of a case file; `defaults` stand for what it leaves open. Raises `InputError`."""
+    """The ``options`` of a case file; `defaults` apply to missing ones. Raises `InputError`."""
     if not isinstance(given, dict):
         raise InputError(str(path), "options", "is not a JSON object", "Give options by name")
     kinds = {f.name: type(getattr(defaults, f.name)) for f in fields(Options)}

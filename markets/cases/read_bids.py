@@ -23,13 +23,13 @@ COLUMNS = ("bid_id", "system", "bus", "direction", "quantity_mw", "price_eur_per
 OPTIONAL = ("side", "provider", "held_mw", "forwardable", "power")
 LARGEST_BUS = 2**31 - 1
 LARGEST = 1e12
-"""No number of a case is as large as this."""
+"""All numbers of a case are smaller."""
 LARGEST_CSV = 2**26
-"""Most bytes of a file of bids: half a million of them have half as much."""
+"""Most bytes of a file of bids: half a million bids need half of it."""
 
 
 def no_such_bus(path: Path, field: str, bus: object, network: Network) -> InputError:
-    """The fault of naming a bus that a grid does not have."""
+    """The error for a bus that a grid does not have."""
     return InputError(
         str(path),
         field,
@@ -60,7 +60,7 @@ def read_bids(path: Path, networks: Mapping[str, Network]) -> tuple[dict[str, Bi
 
 
 def _table(path: Path) -> pd.DataFrame:
-    """The bids as the file orders them, indexed by line of the file."""
+    """The bids in the order of the file, indexed by line of the file."""
     if not is_there(path):
         raise InputError(str(path), "bids", "the file does not exist", "Give a CSV relative to the case file")
     table = _read_csv(path)
@@ -139,7 +139,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
 
 def _number(cell: str) -> float:
-    """A number in plain decimal notation; NaN for any other text, and for what no computation can keep."""
+    """A number in plain decimal notation; NaN for any other text, and for numbers out of range."""
     try:
         found = decimal(cell)
     except ValueError:
@@ -150,7 +150,7 @@ def _number(cell: str) -> float:
 def _refuse(
     table: pd.DataFrame, bad: BoolArray | pd.Series, column: str, path: Path, problem: str, hint: str
 ) -> None:
-    """An `InputError` for the first bad line, if any; `problem` holds a place for the cell."""
+    """An `InputError` for the first bad line, if any; `problem` has a placeholder for the cell."""
     rows = np.flatnonzero(bad)
     if len(rows):
         cell = table[column].iloc[rows[0]]
@@ -171,7 +171,7 @@ def _check_reactive(table: pd.DataFrame, path: Path) -> None:
 
 
 def _check_places(table: pd.DataFrame, path: Path, networks: Mapping[str, Network]) -> None:
-    """Every bid stands at a bus of a system of the case."""
+    """Every bid has a system of the case and a bus of that system."""
     _refuse(
         table,
         ~table.system.isin(list(networks)),

@@ -25,7 +25,7 @@ from tandem_sim.markets.orders.flexibility_register import unit_of
 
 @dataclass(frozen=True, kw_only=True)
 class System:
-    """One grid of a case to be written: base injections (N,), ratings, and for an area where it hangs."""
+    """One grid of a case to write: base injections (N,), ratings, and for an area its interface bus."""
 
     network: Network
     p_mw: FloatArray
@@ -58,11 +58,11 @@ def write_case(
         "forecasts": "forecasts.json",
     }
     _write_json(folder / "case.json", spec)
-    told = {
+    written = {
         gate: {k: _injections(systems[k].network, given) for k, given in states.items()}
         for gate, states in forecasts.items()
     }
-    _write_json(folder / "forecasts.json", told)
+    _write_json(folder / "forecasts.json", written)
     _write_bids(folder / "bids.csv", systems)
 
 

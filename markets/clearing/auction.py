@@ -1,11 +1,11 @@
-"""The linear programme behind every auction, solved by ``scipy.optimize.linprog``.
+"""The linear optimisation problem of every auction, solved by ``scipy.optimize.linprog``.
 
-How it is solved stands in `tandem_sim.markets.clearing.solvers`. Where the merit order is its optimum it is
-not written down at all (see `tandem_sim.markets.clearing.merit_order`).
+Solvers are in `tandem_sim.markets.clearing.solvers`. Where merit-order clearing gives the optimum, no solver
+is needed (see `tandem_sim.markets.clearing.merit_order`).
 
-``min c.x`` over ``0 <= x <= available``, a soft balance ``sum(sign x) = need`` and soft two-sided rows.
-Penalties keep the programme feasible and never enter a reported cost. A solve has a status; only `OPTIMAL`
-has quantities.
+``min c.x`` with ``0 <= x <= available``, a soft balance ``sum(sign x) = need`` and soft two-sided
+constraints. Penalties keep the problem feasible and are never part of a reported cost. A solve has a status;
+only `OPTIMAL` has quantities.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 from scipy import sparse
 
 from tandem_sim.grids.errors import ClearingError
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray, IntArray
 from tandem_sim.markets.clearing.constraints import AuctionConstraints
 from tandem_sim.markets.clearing.merit_order import (
@@ -31,10 +32,9 @@ from tandem_sim.markets.clearing.merit_order import (
 from tandem_sim.markets.clearing.optimum import Optimum
 from tandem_sim.markets.clearing.solvers import solve
 from tandem_sim.markets.orders.penalties import unserved_eur_per_mwh
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 FEW_ROWS = 8
-"""Programmes with more rows than this are solved with those first that matter."""
+"""Problems with more constraints are first solved with those that are violated."""
 
 
 class Status(Enum):
@@ -52,16 +52,16 @@ _STATUS = {0: Status.OPTIMAL, 1: Status.LIMIT, 2: Status.INFEASIBLE, 3: Status.U
 
 @dataclass(frozen=True, kw_only=True)
 class Cleared:
-    """The answer of one auction. n bids."""
+    """The result of one auction. n bids."""
 
     status: Status
     message: str
     quantity_mw: FloatArray  # (n,), empty unless optimal
     cost_eur_per_h: float  # procurement, without penalties; nan unless optimal
-    short_mw: float  # need left unserved (more injection wanted)
-    long_mw: float  # need left unserved (less injection wanted)
-    penalty_eur_per_h: float = 0.0  # of limits that could not be kept; no part of the cost
-    optimum: Optimum | None = None  # what prices are worked out from; None unless there is one
+    short_mw: float  # need left unserved (more injection required)
+    long_mw: float  # need left unserved (less injection required)
+    penalty_eur_per_h: float = 0.0  # of limits that could not be kept; not part of the cost
+    optimum: Optimum | None = None  # from which prices are computed; None without an optimum
 
     @property
     def price_eur_per_mwh(self) -> float:
@@ -70,16 +70,16 @@ class Cleared:
 
     @property
     def value_eur_per_mwh(self) -> FloatArray:
-        """What a MW of each column (n,) is worth to balance and limits together."""
+        """Value of a MW of each column (n,) for balance and limits together."""
         return np.empty(0) if self.optimum is None else self.optimum.value_eur_per_mwh
 
     @property
     def limits_eur_per_h(self) -> Mapping[str, float]:
-        """What the cleared quantities are worth to the limits of each owner: duals times effects, summed."""
+        """Value of the cleared quantities for the limits of each owner: sum of duals times effects."""
         return {} if self.optimum is None else self.optimum.limits_eur_per_h
 
     def require(self, who: str) -> Cleared:
-        """Return this answer, or raise a `ClearingError` that says who asked and what the solver said."""
+        """Return the result; without an optimum raise a `ClearingError` with `who` and the solver message."""
         if self.status is not Status.OPTIMAL:
             raise ClearingError(
                 f"{who}: the market has no solution ({self.status.value}; solver: {self.message})"
@@ -97,19 +97,19 @@ def clear(
     imbalance_bound_mw: float | None = None,
     choices: Sequence[IntArray] = (),
 ) -> Cleared:
-    """Clear one auction: by merit order where that is the optimum, else by the solver.
+    """Clear one auction: in merit order where that is the optimum, else by the solver.
 
     Parameters
     ----------
     cost: (n,) EUR/MWh paid per MW of each column, sign rule applied; equal costs are served in column order.
     available: (n,) MW, upper bounds.
     sign: (n,) effect of a column on the balance; None leaves the balance out.
-    need_mw: right-hand side of the balance, MW of injection wanted.
-    rows: soft (or hard) two-sided rows on the columns.
+    need_mw: right-hand side of the balance, MW of required injection.
+    rows: soft (or hard) two-sided constraints on the columns.
     imbalance_price: EUR/MWh of deviation from the balance, either side; None: the penalty of unserved need.
     imbalance_bound_mw: bound on that deviation; None means free.
     choices: groups of columns of which exactly one is taken, whole (integers). Prices are then those of the
-        programme with the choices made.
+        problem with the choices fixed.
     """
     breakable = [(part, part.breakable(np.zeros(len(cost)), available)) for part in rows]
     rows = [part.pick(keep) for part, keep in breakable if keep.any()]
@@ -125,7 +125,7 @@ def clear(
         )
     bound = imbalance_bound_mw if imbalance_bound_mw is not None else np.inf
     beyond = unserved_eur_per_mwh() if imbalance_price is None else imbalance_price
-    asked = partial(
+    optimum_of = partial(
         Optimum,
         cost=cost,
         available=available,
@@ -138,7 +138,7 @@ def clear(
     if sign is not None and need_mw == 0.0 and not choices:
         idle = nothing_to_trade(cost, available, sign, beyond, bound, rows)
         if idle is not None:
-            return _by_merit(idle, asked(quantity_mw=idle.quantity_mw, nudged=cost))
+            return _by_merit(idle, optimum_of(quantity_mw=idle.quantity_mw, nudged=cost))
     ordered = ordered_costs(cost, sign)
     filled = None
     if not choices:
@@ -150,14 +150,14 @@ def clear(
     if filled is not None:
         short, long_ = filled.short_mw, filled.long_mw
         return _by_merit(
-            filled, asked(quantity_mw=filled.quantity_mw, nudged=ordered, short_mw=short, long_mw=long_)
+            filled, optimum_of(quantity_mw=filled.quantity_mw, nudged=ordered, short_mw=short, long_mw=long_)
         )
     solved = partial(_solved, cost, ordered, available, sign, need_mw, beyond, bound, choices)
     few = choices or sum(len(r.base) for r in rows) <= FEW_ROWS
     answer = solved(rows) if few else _grown(solved, rows, len(cost))
     if answer.status is not Status.OPTIMAL:
         return answer
-    found = asked(
+    found = optimum_of(
         quantity_mw=answer.quantity_mw,
         nudged=ordered,
         short_mw=answer.short_mw,
@@ -168,7 +168,7 @@ def clear(
 
 
 def _by_merit(filled: Filled, optimum: Optimum) -> Cleared:
-    """The answer of the merit order: all limits are kept."""
+    """The result of merit-order clearing: all limits are kept."""
     cost = float(optimum.cost @ filled.quantity_mw)
     return Cleared(
         status=Status.OPTIMAL,
@@ -183,19 +183,20 @@ def _by_merit(filled: Filled, optimum: Optimum) -> Cleared:
 
 
 def _grown(
-    asked: Callable[[Sequence[AuctionConstraints]], Cleared], rows: Sequence[AuctionConstraints], n: int
+    solved: Callable[[Sequence[AuctionConstraints]], Cleared], rows: Sequence[AuctionConstraints], n: int
 ) -> Cleared:
-    """The answer of the solver on the sides of rows that matter: what its answers break is added.
+    """The result of the solver on the sides of constraints that matter, added as solutions violate them.
 
-    Exact: leaving rows out can only make a programme cheaper, so an optimum without them that keeps them is
-    one with them. Their duals are zero, and a soft row that is kept has no slack. A programme without a
-    solution has none with more rows either, but for one without an end, which is asked again with all.
+    Exact: leaving constraints out can only lower the least cost, so an optimum without them that fulfils them
+    is an optimum with them. Their duals are zero, and a soft constraint that is fulfilled has no slack. An
+    infeasible problem stays infeasible with more constraints; an unbounded one is solved again with all of
+    them.
     """
     held = [part.broken(np.zeros(n)) for part in rows]
     while True:
-        answer = asked([part.held(sides) for part, sides in zip(rows, held, strict=True)])
+        answer = solved([part.held(sides) for part, sides in zip(rows, held, strict=True)])
         if answer.status is Status.UNBOUNDED:
-            return asked(rows)
+            return solved(rows)
         if answer.status is not Status.OPTIMAL:
             return answer
         more = [part.broken(answer.quantity_mw) & ~sides for part, sides in zip(rows, held, strict=True)]
@@ -215,7 +216,7 @@ def _solved(
     choices: Sequence[IntArray],
     rows: Sequence[AuctionConstraints],
 ) -> Cleared:
-    """The answer of the solver, on costs in the order in which bids are served."""
+    """The result of the solver, with costs that fix the order of equal bids."""
     n = len(cost)
     soft = [r for r in rows if np.isfinite(r.penalty)]
     n_balance = 2 if sign is not None else 0
@@ -265,9 +266,9 @@ def _solved(
 
 
 def _whole(x: FloatArray, available: FloatArray | float = np.inf) -> FloatArray:
-    """Quantities without what is nothing: none of a bid, or all of it."""
-    x = np.where(x <= NOTHING_MW, 0.0, x)
-    return np.where(x >= available - NOTHING_MW, available, x)
+    """Quantities without rounding errors: zero, or all of a bid, where they are within the tolerance."""
+    x = np.where(x <= NEGLIGIBLE_MW, 0.0, x)
+    return np.where(x >= available - NEGLIGIBLE_MW, available, x)
 
 
 def _equalities(
@@ -285,7 +286,7 @@ def _equalities(
 def _upper_rows(
     rows: Sequence[AuctionConstraints], n: int, n_balance: int, n_slack: int
 ) -> tuple[sparse.csr_array | None, FloatArray | None]:
-    """All rows as ``A x <= b``; the excess of both sides of a soft row shares one slack column."""
+    """All constraints as ``A x <= b``; both sides of a soft constraint share one slack column."""
     if not sum(len(part.base) for part in rows):
         return None, None
     blocks, bounds, first = [], [], n + n_balance
@@ -300,5 +301,5 @@ def _upper_rows(
         blocks.append(a)
         bounds.append(np.concatenate([part.high - part.base, part.base - part.low]))
     b = np.concatenate(bounds)
-    bounded = b != np.inf  # nan stays, for the solver to refuse
+    bounded = b != np.inf  # nan stays, so that the solver refuses it
     return sparse.csr_array(np.vstack(blocks)[bounded]), b[bounded]

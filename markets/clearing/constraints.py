@@ -1,4 +1,4 @@
-"""Limits of grids as rows of a programme, on its columns."""
+"""Limits of grids as constraints of an optimisation problem, on its columns."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tandem_sim.grids.power_flow.constraints import GridConstraints
+from tandem_sim.grids.tolerances import ROW_TOLERANCE_MW_OR_PU2
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 from tandem_sim.markets.orders.penalties import overload_eur_per_mwh, voltage_eur_per_h_pu2
-
-TOLERANCE = 1e-9
-"""MW, or p.u.**2, by which a row counts as kept all the same: a hundredth of what the solver allows."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AuctionConstraints:
-    """Soft rows ``low <= base + matrix @ x <= high``; excess costs `penalty` EUR/h a unit. m rows, n bids."""
+    """Soft constraints ``low <= base + matrix @ x <= high``, m of them on n columns.
+
+    Excess costs `penalty` EUR/h per unit.
+    """
 
     matrix: FloatArray  # (m, n)
     base: FloatArray  # (m,)
@@ -27,17 +28,17 @@ class AuctionConstraints:
     of_voltage: bool = False  # else of branches
 
     def breakable(self, least: FloatArray, most: FloatArray) -> BoolArray:
-        """Which rows (m,) some ``least <= x <= most`` can break: the others cannot change the answer.
+        """Which constraints (m,) some ``least <= x <= most`` (n,) can violate: the others have no effect.
 
-        ``least <= 0 <= most`` (n,); columns that do nothing are among what they can do.
+        ``least <= 0 <= most``; columns without effect are included in the range of effects.
         """
         middle, around = self.matrix @ (0.5 * (most + least)), np.abs(self.matrix) @ (0.5 * (most - least))
-        # Asked the other way round, so that a row of nan is kept and the solver refuses it aloud. Summed in
-        # this order what cannot move stays exactly where it is, be that at a limit.
+        # Negated, so that a row with nan is kept and the solver refuses it. In this order of summation a row
+        # without any effect keeps its exact value, also at a limit.
         return ~((self.base + (middle + around) <= self.high) & (self.base + (middle - around) >= self.low))
 
     def pick(self, which: BoolArray) -> AuctionConstraints:
-        """Only the rows (m,) asked for."""
+        """Only the constraints (m,) selected."""
         matrix, base, low, high = (a[which] for a in (self.matrix, self.base, self.low, self.high))
         return AuctionConstraints(
             matrix=matrix,
@@ -50,32 +51,35 @@ class AuctionConstraints:
         )
 
     def strictly_kept(self, x: FloatArray) -> bool:
-        """Whether all rows stay strictly inside their limits at `x` (n,); not, for one of nan."""
+        """Whether all constraints are strictly fulfilled at `x` (n,); False with nan."""
         state = self.base + self.matrix @ x
         return bool(((state < self.high) & (state > self.low)).all())
 
     def largest_share(self, x: FloatArray) -> float:
-        """How much of `x` (n,) rows that grow with it allow, as a share; more than 1 if there is room."""
+        """The largest share of `x` (n,) that the upper limits allow; above 1 if there is room."""
         with np.errstate(divide="ignore"):
             return float(((self.high - self.base) / (self.matrix @ x)).min(initial=np.inf))
 
     def held(self, sides: BoolArray) -> AuctionConstraints:
-        """Only the sides (2, m) asked for, above and below, of only the rows that have one."""
+        """Only the selected sides (2, m), above and below, of constraints that have one."""
         which: BoolArray = sides[0] | sides[1]
         some, (above, below) = self.pick(which), sides[:, which]
         return replace(some, high=np.where(above, some.high, np.inf), low=np.where(below, some.low, -np.inf))
 
     def broken(self, x: FloatArray) -> BoolArray:
-        """Which rows `x` (n,) breaks above and below, (2, m); rows of nan are broken."""
+        """Which constraints `x` (n,) violates above and below, (2, m); constraints with nan are violated."""
         state = self.base + self.matrix @ x
-        return ~np.stack([state <= self.high + TOLERANCE, state >= self.low - TOLERANCE])
+        return ~np.stack(
+            [state <= self.high + ROW_TOLERANCE_MW_OR_PU2, state >= self.low - ROW_TOLERANCE_MW_OR_PU2]
+        )
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Where columns of a programme inject into a grid: each at one node, so many MW a unit.
+    """Where columns of an optimisation problem inject into a grid: at one node each, `mw` per unit.
 
-    They are those from `first` on of all `width` columns (None: there are no others); the rest do nothing.
+    They are the columns from `first` on, of `width` columns in all (None: no others); the rest have no
+    effect.
     """
 
     node: IntArray  # (k,)
@@ -84,13 +88,13 @@ class Columns:
     width: int | None = None
 
     def feasible_range(self, available: FloatArray, n_nodes: int) -> tuple[FloatArray, FloatArray]:
-        """Least and most that columns of ``0 <= x <= available`` (of all) inject at each node (N,), MW."""
+        """Least and largest injection at each node (N,), MW, of columns with ``0 <= x <= available``."""
         share = self.mw * available[self.first : self.first + len(self.node)]
         least = np.bincount(self.node, np.minimum(share, 0.0), n_nodes).astype(np.float64)
         return least, np.bincount(self.node, np.maximum(share, 0.0), n_nodes).astype(np.float64)
 
     def effect(self, matrix: FloatArray) -> FloatArray:
-        """What a unit of every column does to rows, (m, width), from what a MW at every node does, (m, N)."""
+        """Effect of a unit of every column (m, width), from the effect of a MW at every node (m, N)."""
         part = matrix[:, self.node] * self.mw
         if self.width is None:
             return np.asarray(part)
@@ -102,10 +106,10 @@ class Columns:
 def auction_constraints(
     rows: GridConstraints, columns: Columns, available: FloatArray, hard: bool = False, owner: str = ""
 ) -> list[AuctionConstraints]:
-    """Flow and voltage rows of a grid that ``0 <= x <= available`` can break, on the columns of a programme.
+    """Flow and voltage constraints of a grid that ``0 <= x <= available`` can violate, on columns.
 
-    `owner` is whose grid it is. What can break is looked for at the nodes, of which there are fewer than
-    columns, so that a matrix is written only for the few rows that matter.
+    `owner` is the operator of the grid. Violable constraints are found at the nodes, of which there are fewer
+    than columns, so the matrix is built only for the few constraints that matter.
     """
     limited = np.isfinite(rows.limit_mw)
     flow_matrix, flow_mw = rows.flow_matrix[limited], rows.flow_mw[limited]

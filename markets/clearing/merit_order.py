@@ -1,7 +1,7 @@
-"""The merit order: in which order bids are served, and the programmes whose answer it gives without a solver.
+"""Merit-order clearing: the order in which bids are served, and problems solved by it without a solver.
 
-Each answer here is an optimum of the same programme that `tandem_sim.markets.clearing.auction` would hand to
-the solver, not an approximation; where that cannot be shown the answer is None, and the solver is asked.
+Each result here is an optimum of the same problem that `tandem_sim.markets.clearing.auction` would pass to
+the solver, not an approximation. Where that cannot be shown the result is None, and the solver is used.
 """
 
 from __future__ import annotations
@@ -11,18 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tandem_sim.grids.tolerances import EQUAL_PRICE_TRADE_EUR_PER_MWH, NEGLIGIBLE_MW, TIE_STEP_EUR_PER_MWH
 from tandem_sim.grids.types import BoolArray, FloatArray
 from tandem_sim.markets.clearing.constraints import AuctionConstraints
-from tandem_sim.markets.tolerances import NOTHING_MW
-
-TIE_STEP_EUR_PER_MWH = 1e-6
-IDLE_EUR_PER_MWH = 1e-7
-"""What a bid costs more in the ordering if it could trade with one at its own price: nobody gains by that."""
 
 
 @dataclass(frozen=True)
 class Filled:
-    """An optimum found by merit order. n bids."""
+    """An optimum found by merit-order clearing. n bids."""
 
     quantity_mw: FloatArray  # (n,)
     short_mw: float = 0.0
@@ -30,7 +26,7 @@ class Filled:
 
 
 def ordered_costs(cost: FloatArray, sign: FloatArray | None) -> FloatArray:
-    """Costs (n,) in EUR/MWh by which bids are served: as given, but for nudges that break ties."""
+    """Costs (n,) in EUR/MWh by which bids are served: as given, plus small steps that break ties."""
     return cost + _tie_breaks(cost) + _idle_trades(cost, sign)
 
 
@@ -45,22 +41,24 @@ def fill_balance(
 ) -> Filled | None:
     """Serve a balance in merit order.
 
-    Arguments are those of `tandem_sim.markets.clearing.auction.clear`, costs in their order.
-    Without its rows the programme is a continuous knapsack. Imbalance stands in it as two more bids. At a
-    price ``p`` of injection every bid up that asks less is taken whole, every bid down that offers more too,
-    and no other is touched; what they inject together rises with ``p``. The price at which it reaches the
-    need is a dual of the balance, the bid at that price serves the rest, and no reduced cost has the wrong
-    sign: the optimum. It is the only one, for no other bid stands at that price. Where the need falls between
-    two bids, every price between theirs is a dual, and the optimum is as single. If it also keeps all rows,
-    it is the optimum with them: leaving out rows can only make a programme cheaper. Strictly inside, their
-    duals are zero, and no soft row has a slack.
+    Arguments are those of `tandem_sim.markets.clearing.auction.clear`, costs in their order. Without
+    constraints the problem is a continuous knapsack. Imbalance counts as two more bids. At a price ``p`` of
+    injection, every up bid below ``p`` and every down bid above ``p`` is taken whole, and no other bid; the
+    net injection rises with ``p``. The price at which it reaches the need is a dual of the balance. The bid
+    at that price serves the rest, and no reduced cost has the wrong sign: this is the optimum. It is unique,
+    because no other bid has that price. Where the need lies between two bids, every price between theirs is a
+    dual, and the optimum is also unique. If it fulfils all constraints, it is the optimum with them: leaving
+    constraints out can only lower the least cost. Where they are strictly fulfilled their duals are zero, and
+    no soft constraint has a slack.
 
-    None where rows are touched; where bids at the margin stand at one price; where the need is out of reach;
-    and for values no programme should hold.
+    None where constraints are not strictly fulfilled; where several bids at the margin have one price; where
+    the need cannot be served; and for invalid values.
     """
     n = len(ordered)
     capacity = np.concatenate([available, np.full(2, imbalance_bound_mw)])
-    effect = np.concatenate([sign, [-1.0, 1.0]])  # long first: at a price of zero nobody is both
+    effect = np.concatenate(
+        [sign, [-1.0, 1.0]]
+    )  # long first: at a price of zero there is no trade between both
     price = effect * np.concatenate([ordered, np.full(2, imbalance_price)])
     if not (_proper(price[:n], available) and (np.abs(sign) == 1.0).all() and imbalance_price >= 0.0):
         return None
@@ -70,11 +68,11 @@ def fill_balance(
     order = offered[np.argsort(price[offered], kind="stable")]
     rising = effect[order] > 0.0
     up, down = np.where(rising, capacity[order], 0.0), np.where(rising, 0.0, capacity[order])
-    # What is injected at a price between bids k - 1 and k; summed from both ends, so that nothing taken is 0.
+    # Injection at a price between bids k - 1 and k; summed from both ends, so that nothing taken gives 0.
     net = np.cumsum(np.append(0.0, up)) - np.cumsum(np.append(0.0, down[::-1]))[::-1]
     distance = np.abs(net - need_mw)
     merit = np.concatenate([[-np.inf], price[order], [np.inf]])  # of bid k - 1 at k
-    if (distance <= NOTHING_MW).any():
+    if (distance <= NEGLIGIBLE_MW).any():
         k = int(distance.argmin())
         taken = np.where(np.arange(len(order)) < k, up, down)
         if merit[k] == merit[k + 1]:
@@ -102,13 +100,13 @@ def nothing_to_trade(
     imbalance_bound_mw: float,
     rows: Sequence[AuctionConstraints],
 ) -> Filled | None:
-    """Leave a balance without a need as it is (arguments as of `tandem_sim.markets.clearing.auction.clear`).
+    """Result without activation for a balance without a need (arguments as of `auction.clear`).
 
-    Nobody gains by a trade if the best bid down offers less than the cheapest bid up asks, imbalance being
-    two more bids. Every price of injection between theirs is then a dual with which no reduced cost has the
-    wrong sign. For rows holds what is said in `fill_balance`.
+    No trade is worthwhile if the best down bid is below the cheapest up bid, imbalance counting as two more
+    bids. Every price of injection between theirs is then a dual with which no reduced cost has the wrong
+    sign. For constraints see `fill_balance`.
 
-    None where a trade pays or rows are touched, and for values no programme should hold.
+    None where a trade is worthwhile or constraints are not strictly fulfilled, and for invalid values.
     """
     if not (_proper(cost, available) and (np.abs(sign) == 1.0).all()):
         return None
@@ -127,17 +125,18 @@ def nothing_to_trade(
 def fill_nested(
     ordered: FloatArray, available: FloatArray, rows: Sequence[AuctionConstraints]
 ) -> Filled | None:
-    """Take whatever pays as far as nested limits let it, in merit order; costs in their order, no balance.
+    """Take bids with negative cost as far as nested limits permit, in merit order; no balance.
 
-    Flows of a radial grid are sums of injections: of any two branches one carries all that the other does, or
-    they share nothing. Filling such limits in order of cost, the innermost first, is optimal (the greedy of a
-    laminar family). Its proof is the dual: the worth of a MW at a column is that of the best bid which a full
-    limit around it leaves over. What is filled is worth no less, what is left over no more, and a limit from
-    which one around it takes again adds nothing to the worth of that one, so that its own dual is zero. Rows
-    of any other kind are left out of this and looked at afterwards, as in `fill_balance`.
+    Flows of a radial grid are sums of injections: of any two branches, either one carries everything that the
+    other carries, or they have no injection in common. Filling such limits in order of cost, the innermost
+    first, is optimal (the greedy algorithm of a laminar family). The proof is the dual: the value of a MW at
+    a column is that of the best bid which a full limit around it leaves over. What is taken is worth no less,
+    what is left no more. A limit whose bids an outer limit cuts further adds nothing to the value of the
+    outer limit, so its own dual is zero. Constraints of any other kind are left out and checked afterwards,
+    as in `fill_balance`.
 
-    None where a row left out is touched, where one is broken before anything is taken, and for values no
-    programme should hold.
+    None where a constraint left out is not strictly fulfilled, where one is violated without any activation,
+    and for invalid values.
     """
     if not _proper(ordered, available):
         return None
@@ -151,30 +150,30 @@ def fill_nested(
         inside = by_cost[members[by_cost]]
         wanted = x[inside]
         left_mw = room_mw - (np.cumsum(wanted) - wanted)
-        x[inside] = np.clip(np.where(left_mw > NOTHING_MW, left_mw, 0.0), 0.0, wanted)
+        x[inside] = np.clip(np.where(left_mw > NEGLIGIBLE_MW, left_mw, 0.0), 0.0, wanted)
     if not all(part.pick(~sums).strictly_kept(x) for part, sums in parts):
         return None
     return Filled(x)
 
 
 def _proper(ordered: FloatArray, available: FloatArray) -> bool:
-    """Whether costs are numbers and bounds neither negative nor infinite; else the solver shall judge."""
+    """Whether costs are finite and bounds neither negative nor infinite; otherwise the solver decides."""
     return bool(np.isfinite(ordered).all() and np.isfinite(available).all() and (available >= 0.0).all())
 
 
 def _sums(part: AuctionConstraints) -> BoolArray:
-    """Which hard rows (m,) hold nothing but a sum of columns, times the same number."""
+    """Which hard constraints (m,) contain only a sum of columns, times one number."""
     alike: BoolArray = ((part.matrix == 0.0) | (part.matrix == _factor(part.matrix)[:, None])).all(axis=1)
     return alike if np.isinf(part.penalty) else np.zeros(len(alike), dtype=bool)
 
 
 def _factor(matrix: FloatArray) -> FloatArray:
-    """The number (m,) that stands in rows (m, n) of zeros and one other number."""
+    """The non-zero number (m,) of rows (m, n) that contain zeros and one other number."""
     return np.asarray(matrix.max(axis=1, initial=0.0) + matrix.min(axis=1, initial=0.0))
 
 
 def _nested(parts: Sequence[AuctionConstraints]) -> list[tuple[BoolArray, float]] | None:
-    """Limits ``sum(x[members]) <= room`` of rows that are sums, the innermost first; None if not nested."""
+    """Limits ``sum(x[members]) <= room`` of constraints that are sums, innermost first; None if not so."""
     if not parts:
         return []
     matrix, base = np.vstack([p.matrix for p in parts]), np.concatenate([p.base for p in parts])
@@ -184,7 +183,7 @@ def _nested(parts: Sequence[AuctionConstraints]) -> list[tuple[BoolArray, float]
     shared = members.astype(np.float64) @ members.T
     size = shared.diagonal()
     apart_or_around = (shared == 0.0) | (shared == np.minimum(size[:, None], size))
-    # Asked so that nan is no: rows of it are for the solver to refuse.
+    # Written so that nan gives None: the solver refuses such rows.
     if not (apart_or_around.all() and (base <= high).all() and (base >= low).all()):
         return None
     room = np.where(factor > 0.0, high - base, base - low) / np.abs(factor)
@@ -192,10 +191,10 @@ def _nested(parts: Sequence[AuctionConstraints]) -> list[tuple[BoolArray, float]
 
 
 def _tie_breaks(cost: FloatArray) -> FloatArray:
-    """A nudge (n,) that serves equal costs in column order, and never reorders different ones.
+    """Cost steps (n,) that serve equal costs in column order, and never reorder different ones.
 
-    Columns stand in order of time stamp, then bid id. The k-th of a group of equals is nudged by k steps, the
-    step being small against the distance to the next dearer group.
+    Columns are in order of time stamp, then bid id. The k-th of a group of equals gets k steps; the step is
+    small against the distance to the next higher group.
     """
     order = np.argsort(cost, kind="stable")
     ranked = cost[order]
@@ -213,11 +212,11 @@ def _tie_breaks(cost: FloatArray) -> FloatArray:
 
 
 def _idle_trades(cost: FloatArray, sign: FloatArray | None) -> FloatArray:
-    """A nudge (n,) on bids for which there is one the other way at the very same price."""
+    """Cost steps (n,) on bids for which there is a bid in the other direction at the same price."""
     if sign is None:
         return np.zeros(len(cost))
     price, up, down = cost * sign, sign == 1.0, sign == -1.0
     if price[up].min(initial=np.inf) > price[down].max(initial=-np.inf):
         return np.zeros(len(cost))
     both = (up & np.isin(price, price[down])) | (down & np.isin(price, price[up]))
-    return np.where(both, IDLE_EUR_PER_MWH, 0.0)
+    return np.where(both, EQUAL_PRICE_TRADE_EUR_PER_MWH, 0.0)

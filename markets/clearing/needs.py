@@ -1,24 +1,24 @@
-"""What an auction was asked to serve, and what of it was left."""
+"""What an auction had to serve, and what it left unserved."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.markets.clearing.auction import Cleared
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 
 @dataclass(frozen=True)
 class Clearing:
-    """One auction of one system: its answer, whose `short_mw` and `long_mw` are what stays unserved.
+    """One auction of one system: its result, with the unserved need as `short_mw` and `long_mw`.
 
-    Over the awards of the auction, sellers' only, the need is accounted for to the last MW::
+    Over the awards of sellers in the auction, the need is accounted for to the last MW::
 
         net award + exchange_mw = need_mw - answer.short_mw + answer.long_mw
 
-    `need_mw` is injection wanted (negative: less injection). `exchange_mw` is injection that comes from
-    elsewhere than from these awards: over an interface that may move, from areas that sell as a whole, or,
-    negative, what companies take out.
+    `need_mw` is required injection (negative: less injection). `exchange_mw` is injection from other sources
+    than these awards: over an interface whose flow may change, from areas that sell as a whole, or (negative)
+    purchases of companies.
     """
 
     answer: Cleared
@@ -27,8 +27,8 @@ class Clearing:
 
 
 def left_of(answer: Cleared, need_mw: float, served_mw: float) -> Cleared:
-    """An answer that leaves unserved what it does not serve of a need (MW, injection wanted)."""
+    """The result with the part of a need unserved that it does not serve (MW of required injection)."""
     left = need_mw - served_mw
-    if abs(left) <= NOTHING_MW:
+    if abs(left) <= NEGLIGIBLE_MW:
         left = 0.0
     return replace(answer, short_mw=max(left, 0.0), long_mw=max(-left, 0.0))

@@ -1,26 +1,26 @@
-r"""What an auction's optimum is worth at the margin: the price of its balance and the worth of its limits.
+"""Marginal values at an auction's optimum: the price of its balance and the value of its limits.
 
-**The price.** Let :math:`C(d)` be the least cost of serving a need :math:`d` (MW of injection), what is left
-unserved and limits broken counted at their penalties. It is convex and made of straight pieces, and the
-duals of the balance are its slopes at :math:`d`: all of :math:`[C'(d-), C'(d+)]`, one number but where the
-need falls exactly between two pieces. The price is what the least cost would fall by if the need were
-marginally smaller in size:
+**The price.** Let :math:`C(d)` be the least cost of serving a need :math:`d` (MW of injection), with unserved
+need and violated limits at their penalties. It is convex and piecewise linear, and the duals of the balance
+are its slopes at :math:`d`: all of :math:`[C'(d-), C'(d+)]`, which is one number except where the need falls
+exactly between two segments. The price is the fall of the least cost if the need were marginally smaller in
+size:
 
-* need upwards: :math:`C'(d-)`; need downwards: :math:`C'(d+)`. Without limits that bind it is the price of
-  the last unit called. *Proof:* take one MW less of the need. The cheapest way is to give back the dearest
-  MW called (or to call a bid of the other direction that costs less than that MW, if there is one: then that
-  bid sets the price). By complementary slackness the dual is at least the price of every bid up that is
-  called and at most that of every one that is not wholly called; the slope to the left is the least dual,
-  so it is the dearest called. Downwards the same, mirrored.
-* no need, or both directions called: the middle of the interval. Where it has no end on one side (nothing
-  may be left unserved), the end it has; with none, zero.
+* need upwards: :math:`C'(d-)`; need downwards: :math:`C'(d+)`. Without binding limits it is the price of
+  the last unit called. *Proof:* take one MW less of the need. The cheapest way is to give back the most
+  expensive MW called (or to call a bid of the other direction that costs less than that MW, if there is one:
+  then that bid sets the price). By complementary slackness the dual is at least the price of every up bid
+  that is called and at most that of every one that is not wholly called; the slope to the left is the least
+  dual, so it is the most expensive MW called. Downwards likewise.
+* no need, or both directions called: the middle of the interval. If it is unbounded on one side (no need may
+  be left unserved), its finite end; if on both, zero.
 
-**Worth of limits.** The duals of the limits go with that price. Where a limit is exactly full and several
-duals are valid, those with the least sum count, each as a share of its penalty: a limit that need not be
-wider for a cheaper answer is worth nothing.
+**Value of limits.** The duals of the limits are those at that price. Where a limit is exactly full and
+several duals are valid, those with the least sum count, each as a share of its penalty: a limit whose
+relaxation would not lower the cost has no value.
 
-Everything here is worked out from an optimum and its costs, whoever found it (merit order, linprog, HiGHS),
-so that the answer is the same, and without the nudges by which ties are broken.
+Everything here is computed from an optimum and its costs, whichever method found it (merit-order clearing,
+linprog, HiGHS), so the result is the same. The steps that break ties have no effect on it.
 """
 
 from __future__ import annotations
@@ -33,24 +33,24 @@ import numpy as np
 from scipy import sparse
 
 from tandem_sim.grids.errors import ClearingError
+from tandem_sim.grids.tolerances import AT_LIMIT_MW_OR_PU2, BEYOND_LIMIT_MW_OR_PU2, NEGLIGIBLE_MW
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 from tandem_sim.markets.clearing.constraints import AuctionConstraints
 from tandem_sim.markets.clearing.solvers import solve
-from tandem_sim.markets.tolerances import BROKEN, NOTHING_MW, ON_LIMIT
 
 NO_DUALS = (
-    "no prices go with what the solver found, so it is no optimum: sensitivities, limits or prices differ "
-    "too much in size for it"
+    "the result of the solver has no valid prices, so it is no optimum: sensitivities, limits or prices "
+    "differ too much in size"
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Optimum:
-    """An optimum of an auction, and the auction. n columns; `rows` may leave out those that cannot bind."""
+    """An optimum of an auction, and the auction. n columns; `rows` may omit constraints that cannot bind."""
 
     quantity_mw: FloatArray  # (n,)
     cost: FloatArray  # (n,) EUR/MWh, sign rule applied
-    nudged: FloatArray  # (n,) the same with ties broken: what the optimum is one of
+    nudged: FloatArray  # (n,) the same with ties broken, which this optimum minimises
     available: FloatArray  # (n,) MW
     sign: FloatArray | None  # (n,) effect on the balance; None without one
     need_mw: float
@@ -60,11 +60,11 @@ class Optimum:
     short_mw: float = 0.0
     long_mw: float = 0.0
     choices: Sequence[IntArray] = ()  # groups of columns of which one was chosen whole; they set no price
-    wanted_mw: float | None = None  # the need where that of the programme is counted from another state
+    wanted_mw: float | None = None  # the need, if the problem counts it from another state
 
     @cached_property
     def free(self) -> BoolArray:
-        """Columns (n,) in no choice."""
+        """Columns (n,) that are in no choice."""
         found = np.ones(len(self.cost), dtype=bool)
         for group in self.choices:
             found[group] = False
@@ -82,7 +82,7 @@ class Optimum:
             return float("nan")
         low, high = self.price_interval
         need = self.need_mw if self.wanted_mw is None else self.wanted_mw
-        if not self._both_called and abs(need) > NOTHING_MW:
+        if not self._both_called and abs(need) > NEGLIGIBLE_MW:
             end = low if need > 0.0 else high
             if np.isfinite(end):
                 return end
@@ -91,30 +91,30 @@ class Optimum:
 
     @property
     def limits_bind(self) -> bool:
-        """Whether the optimum stands on or beyond any limit."""
+        """Whether the optimum is at or beyond any limit."""
         return bool(self._sides.owner)
 
     @property
     def voltages_bind(self) -> bool:
-        """Whether the optimum stands on or beyond a limit of a voltage."""
+        """Whether the optimum is at or beyond a voltage limit."""
         return any(self._sides.of_voltage)
 
     @property
     def _both_called(self) -> bool:
-        called = self.quantity_mw > NOTHING_MW
+        called = self.quantity_mw > NEGLIGIBLE_MW
         sign = self.sign if self.sign is not None else np.zeros(len(called))
         return bool((called & (sign > 0.0)).any() and (called & (sign < 0.0)).any())
 
     @cached_property
     def value_eur_per_mwh(self) -> FloatArray:
-        """What a MW of each column (n,) is worth to balance and limits together."""
+        """Value of a MW of each column (n,) for balance and limits together."""
         balance = np.zeros(len(self.cost)) if self.sign is None else self.sign * self.price_eur_per_mwh
         sides = self._sides
         return np.asarray(balance - sides.effect.T @ self._duals)
 
     @cached_property
     def limits_eur_per_h(self) -> dict[str, float]:
-        """What the quantities are worth to the limits of each owner: duals times effects, summed."""
+        """Value of the quantities for the limits of each owner: sum of duals times effects."""
         worth = {part.owner: 0.0 for part in self.rows}
         each = -self._duals * (self._sides.effect @ self.quantity_mw)
         for owner, amount in zip(self._sides.owner, each.tolist(), strict=True):
@@ -133,17 +133,17 @@ class Optimum:
 
 @dataclass(frozen=True, kw_only=True)
 class _Sides:
-    """Sides of limits that an optimum stands on or beyond, k of them, and which duals go with it.
+    """Sides of limits at or beyond which an optimum is, k of them, and their valid duals.
 
-    A dual is what the least cost falls by for each unit that the side is wider. `effect` (k, n) is what a MW
-    of each column does towards the side; duals lie in ``least..most`` (k,).
+    A dual is the fall of the least cost per unit by which the side is relaxed. `effect` (k, n) is the effect
+    of a MW of each column towards the side; duals lie in ``least..most`` (k,).
     """
 
     at: Optimum
     effect: FloatArray
     least: FloatArray
     most: FloatArray
-    weight: FloatArray  # (k,) what a unit of dual counts in their sum
+    weight: FloatArray  # (k,) weight of a dual in their sum
     owner: list[str]
     of_voltage: list[bool]
 
@@ -157,9 +157,9 @@ class _Sides:
         for part in at.rows:
             state = part.base + part.matrix @ at.quantity_mw
             for side, over in ((1.0, state - part.high), (-1.0, part.low - state)):
-                on = np.flatnonzero(over >= -ON_LIMIT)
+                on = np.flatnonzero(over >= -AT_LIMIT_MW_OR_PU2)
                 effects.append(side * part.matrix[on])
-                beyond = over[on] > BROKEN
+                beyond = over[on] > BEYOND_LIMIT_MW_OR_PU2
                 least.extend(np.where(beyond & np.isfinite(part.penalty), part.penalty, 0.0).tolist())
                 most.extend([part.penalty] * len(on))
                 owner.extend([part.owner] * len(on))
@@ -177,7 +177,7 @@ class _Sides:
         )
 
     def interval(self) -> tuple[float, float]:
-        """Least and largest price of the balance that goes with some duals."""
+        """Least and largest price of the balance for which valid duals exist."""
         if not len(self.owner):
             return self._plain_interval(self.at.cost)
         for cost in (self.at.cost, self.at.nudged):
@@ -188,7 +188,7 @@ class _Sides:
         raise ClearingError(NO_DUALS)
 
     def least_duals(self, price: float | None) -> FloatArray:
-        """The duals (k,) of the least weighted sum that go with a price of the balance."""
+        """The duals (k,) of the least weighted sum at a price of the balance."""
         if not len(self.owner):
             return np.empty(0)
         for cost in (self.at.cost, self.at.nudged):
@@ -198,7 +198,7 @@ class _Sides:
         raise ClearingError(NO_DUALS)
 
     def _plain_interval(self, cost: FloatArray) -> tuple[float, float]:
-        """Without limits: between what is called and what is not, imbalance being two more bids."""
+        """Without limits: between what is called and what is not, with imbalance as two more bids."""
         at = self.at
         assert at.sign is not None
         bound = at.imbalance_bound_mw
@@ -206,7 +206,7 @@ class _Sides:
         price = sign * np.concatenate([cost, np.full(2, at.imbalance_price)])
         x = np.concatenate([at.quantity_mw, [at.short_mw, at.long_mw]])
         most = np.concatenate([at.available, np.full(2, bound)])
-        some, left = x > NOTHING_MW, x < most - NOTHING_MW
+        some, left = x > NEGLIGIBLE_MW, x < most - NEGLIGIBLE_MW
         free = np.concatenate([at.free, [True, True]])
         some, left = some & free, left & free
         up = sign > 0.0
@@ -215,20 +215,20 @@ class _Sides:
         return float(low), float(high)
 
     def _solved(self, cost: FloatArray, towards: float, price: float | None) -> FloatArray | None:
-        """Valid duals: the balance's first (if there is one), then those of the sides (k,).
+        """Valid duals: that of the balance first (if there is one), then those of the sides (k,).
 
-        `towards` 1 asks for the least price, -1 for the largest, 0 for the least sum of duals at `price`.
-        None where no duals are valid. A price without end is answered as infinite.
+        `towards` 1 gives the least price, -1 the largest, 0 the least sum of duals at `price`. None where no
+        duals are valid. An unbounded price is infinite.
         """
         at = self.at
         balance = at.sign is not None
         x, most = at.quantity_mw, at.available
-        some, left = x > NOTHING_MW, x < most - NOTHING_MW
+        some, left = x > NEGLIGIBLE_MW, x < most - NEGLIGIBLE_MW
         some, left = some & at.free, left & at.free
         columns = -self.effect.T
         if at.sign is not None:
             columns = np.column_stack([at.sign, columns])
-        # What a column is worth is at most its cost where more could be taken, at least where some is.
+        # The value of a column is at most its cost where more is available, at least where some is taken.
         a_ub = np.vstack([columns[left], -columns[some]])
         b_ub = np.concatenate([cost[left], -cost[some]])
         lower, upper = self.least, self.most
@@ -237,20 +237,20 @@ class _Sides:
             lower, upper = np.append(low, lower), np.append(high, upper)
         aim = np.append([towards] if balance else [], np.where(towards == 0.0, self.weight, 0.0))
         found = solve(aim, None if not len(a_ub) else sparse.csr_array(a_ub), b_ub, None, None, lower, upper)
-        if found.status == 3:  # no end on that side
+        if found.status == 3:  # unbounded
             return np.append(-towards * np.inf, self.least)
         return found.x if found.status == 0 else None
 
     def _imbalance_bounds(self) -> tuple[float, float]:
-        """What imbalance, two more bids at its price, leaves of the prices of the balance."""
+        """Bounds on the price of the balance from imbalance, which counts as two more bids."""
         at, low, high = self.at, -np.inf, np.inf
-        most = at.imbalance_bound_mw - NOTHING_MW
+        most = at.imbalance_bound_mw - NEGLIGIBLE_MW
         if at.short_mw < most:
             high = at.imbalance_price
-        if at.short_mw > NOTHING_MW:
+        if at.short_mw > NEGLIGIBLE_MW:
             low = at.imbalance_price
         if at.long_mw < most:
             low = max(low, -at.imbalance_price)
-        if at.long_mw > NOTHING_MW:
+        if at.long_mw > NEGLIGIBLE_MW:
             high = min(high, -at.imbalance_price)
         return low, high

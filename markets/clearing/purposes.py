@@ -1,10 +1,10 @@
-"""Why a market bought what it did: to balance, or against limits of flows or of voltages.
+"""Purpose of purchases: balancing, or relief of flow limits or of voltage limits.
 
-Of what a market with limits buys, *balancing* is what it would have bought had there been no limits; the rest
-is bought against them: *congestion* is what it would have bought with the limits of branches alone, *voltage*
-what the limits of voltages add. Bids called against a limit set no balancing price and no imbalance price
-(Regulation (EU) 2017/2195, art. 30(1)(b)): these are of the market without limits, which buys what the system
-needs, also where a limit kept the market from some of those bids.
+Of the purchases of a market with limits, *balancing* is what it would have bought without limits. The rest is
+bought against limits: *congestion* is what it would have bought with the limits of branches only, *voltage*
+what the voltage limits add. Bids called against a limit set neither a balancing price nor an imbalance price
+(Regulation (EU) 2017/2195, art. 30(1)(b)). These prices come from the market without limits, which buys what
+the system needs, including bids that a limit blocked.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.clearing.auction import Cleared, clear
 from tandem_sim.markets.clearing.constraints import AuctionConstraints
 from tandem_sim.markets.clearing.optimum import Optimum
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 BALANCING, CONGESTION, VOLTAGE = "balancing", "congestion", "voltage"
 
 
 @dataclass(frozen=True)
 class Purposes:
-    """MW of each award (n,) that balances and that keeps voltages; the rest relieves branches."""
+    """MW of each award (n,) for balancing and for voltages; the rest relieves branches."""
 
     balancing_mw: FloatArray
     voltage_mw: FloatArray
     unlimited_mw: FloatArray
-    """What the market would have bought of each bid had there been no limits: at least what balances."""
+    """MW of each bid that the market would have bought without limits: at least the balancing part."""
 
     @classmethod
     def to_balance(cls, award_mw: FloatArray) -> Purposes:
-        """All of each award (n,) balances."""
+        """All of each award (n,) is for balancing."""
         return cls(award_mw, np.zeros(len(award_mw)), award_mw)
 
     def part(self, columns: slice) -> Purposes:
@@ -60,16 +60,16 @@ class Purposes:
 
 
 def purposes_of(answer: Cleared, unlimited_need_mw: float | None = None) -> Purposes:
-    """Why every column (n,) of an auction was bought.
+    """Purpose of the purchase of every column (n,) of an auction.
 
-    `unlimited_need_mw` is what the auction would have had to serve (MW injected) but for limits elsewhere;
-    None: what it had to.
+    `unlimited_need_mw` is the need (MW injected) that the auction would have had without limits elsewhere;
+    None: the need it had.
     """
     x, at = answer.quantity_mw, answer.optimum
     if at is None:
         return Purposes.to_balance(x)
     need = at.need_mw if unlimited_need_mw is None else unlimited_need_mw
-    if not at.limits_bind and abs(need - at.need_mw) <= NOTHING_MW:
+    if not at.limits_bind and abs(need - at.need_mw) <= NEGLIGIBLE_MW:
         return Purposes.to_balance(x)
     unlimited = _cleared_anew(at, need, ()).quantity_mw
     balancing, none = np.minimum(x, unlimited), np.zeros(len(x))
@@ -81,7 +81,7 @@ def purposes_of(answer: Cleared, unlimited_need_mw: float | None = None) -> Purp
 
 
 def unserved_without_limits(answer: Cleared) -> tuple[float, float]:
-    """Need that an auction left (short and long, MW) and would have left had there been no limits."""
+    """Need that an auction left unserved (short and long, MW), without the part caused by limits."""
     at = answer.optimum
     if at is None or not (answer.short_mw or answer.long_mw) or not at.limits_bind:
         return answer.short_mw, answer.long_mw
@@ -91,7 +91,7 @@ def unserved_without_limits(answer: Cleared) -> tuple[float, float]:
 
 
 def _cleared_anew(at: Optimum, need_mw: float, rows: Sequence[AuctionConstraints]) -> Cleared:
-    """The same auction for a need, with only some of its limits."""
+    """The same auction for another need, with only some of its limits."""
     return clear(
         at.cost,
         at.available,

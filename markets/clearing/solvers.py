@@ -1,9 +1,9 @@
-"""Who solves a linear programme: `scipy.optimize.linprog`, or HiGHS handed the same programme directly.
+"""Solvers of linear problems: `scipy.optimize.linprog`, or HiGHS called directly with the same problem.
 
-Both are HiGHS with the same options and answer alike, bit by bit (tests/markets/clearing/test_solvers.py):
-the choice is one of speed alone, so it is made once around a run or a game and not passed through every
-block. HiGHS is asked directly because the checks and copies of `linprog` take longer than the problems of an
-auction.
+Both are HiGHS with the same options and give the same results, bit by bit
+(tests/markets/clearing/test_solvers.py). The choice affects speed only, so it is made once for a run or a
+game and is not an argument of every block. The direct call is faster because the checks and copies of
+`linprog` take longer than the problems of an auction.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ _CODES = {
     _MODEL_STATUS.kInfeasible: 2,
     _MODEL_STATUS.kUnbounded: 3,
 }
-"""As `scipy.optimize.linprog` numbers them; any other is 4."""
+"""Status numbers as in `scipy.optimize.linprog`; any other is 4."""
 
 _chosen: ContextVar[Solver] = ContextVar("solver", default="linprog")
 
 
 @dataclass(frozen=True)
 class Solved:
-    """An answer: a status as `scipy.optimize.linprog` numbers them, and the rest if it is 0, optimal."""
+    """A result: a status as numbered by `scipy.optimize.linprog`; `x` is valid if it is 0, optimal."""
 
     status: int
     message: str
@@ -67,12 +67,13 @@ def solve(
     upper: FloatArray,
     integral: IntArray | None = None,
 ) -> Solved:
-    """``min cost.x`` over ``lower <= x <= upper`` (n,) and the rows given; columns `integral` are whole.
+    """``min cost.x`` with ``lower <= x <= upper`` (n,) and the constraints given.
 
-    Whole numbers always go to `linprog`. Raises ValueError for nan.
+    Columns `integral` (k,) are whole numbers; such problems are always solved by `linprog`. Raises ValueError
+    for nan.
     """
     if np.isnan(lower).any() or np.isnan(upper).any():
-        raise ValueError("a bound of a programme is nan")  # linprog would take it for none
+        raise ValueError("a bound of an optimisation problem is nan")  # linprog would ignore it
     if integral is None and _chosen.get() == "highspy":
         return solve_directly(cost, a_ub, b_ub, a_eq, b_eq, lower, upper)
     integrality = None
@@ -80,7 +81,7 @@ def solve(
         integrality = np.zeros(len(cost))
         integrality[integral] = 1
     solver: Any = linprog  # its type stubs know no sparse matrices
-    # Rows that cannot bind are gone already; presolving the dense rest takes longer than solving it.
+    # Constraints that cannot bind are left out already; presolve takes longer than solving the rest.
     found = solver(
         cost,
         A_ub=a_ub,
@@ -104,13 +105,13 @@ def solve_directly(
     lower: FloatArray,
     upper: FloatArray,
 ) -> Solved:
-    """``min cost.x`` over ``lower <= x <= upper`` (n,) and the rows given. Raises ValueError for nan."""
+    """``min cost.x`` with ``lower <= x <= upper`` (n,) and the constraints given. ValueError for nan."""
     parts = [(sparse.csr_array(a), b) for a, b in ((a_ub, b_ub), (a_eq, b_eq)) if a is not None]
     right = np.concatenate([np.empty(0), *(b for _, b in parts if b is not None)])
     m = 0 if b_ub is None else len(b_ub)
     for values in (cost, lower, upper, right, *(a.data for a, _ in parts)):
         if np.isnan(values).any():
-            raise ValueError("a programme holds nan")
+            raise ValueError("an optimisation problem contains nan")
     left = right.copy()
     left[:m] = -np.inf
     highs = _highspy.Highs()
@@ -131,7 +132,7 @@ def _model(
     lower: FloatArray,
     upper: FloatArray,
 ) -> Any:
-    """The programme with all rows below one another."""
+    """The optimisation problem with all constraints in one matrix."""
     model = _highspy.HighsLp()
     model.num_col_, model.num_row_ = len(cost), len(right)
     model.col_cost_, model.col_lower_, model.col_upper_ = cost, lower, upper

@@ -1,9 +1,9 @@
 """Coordination schemes as values: blocks, what they read and write, and the checks.
 
-A scheme is a tuple of blocks. A block declares its party, its gate, what it reads and what it writes, and is
-otherwise a pure function from the view it is handed to new values. Names of entries say whose state they
-belong to: ``area.offers`` is an entry of each DSO's state, ``tso.need`` of the TSO's. What a block reads of
-another operator's state the scheme must declare as `shared`.
+A scheme is a tuple of blocks. A block declares its party, its gate, what it reads and what it writes;
+otherwise it is a pure function from a view to new values. The name of an entry gives the operator state it
+belongs to: ``area.offers`` is an entry of each DSO's state, ``tso.need`` of the TSO's. What a block reads
+from another operator's state must be declared as `shared` by the scheme.
 """
 
 from __future__ import annotations
@@ -40,26 +40,26 @@ GIVEN = frozenset(
         "tso.sold",
     }
 )
-"""What is in the states before the first block runs (see `tandem_sim.markets.coordination.state`)."""
+"""Entries of operator states before the first block runs (see `tandem_sim.markets.coordination.state`)."""
 
 Values = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class View:
-    """What one block may see: its own entries, and what the scheme shares of the others'."""
+    """Input of one block: entries of its own operator state, and what the scheme shares of the others."""
 
     own: Values
-    areas: Mapping[str, Values] = field(default_factory=dict)  # other houses, by DSO
+    areas: Mapping[str, Values] = field(default_factory=dict)  # states of other operators, by DSO
     tso: Values = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Written:
-    """What a block hands back: entries by system, and by system what it buys and pays.
+    """Output of a block: entries by system, and by system what it buys and pays.
 
-    `refused` takes back awards of an earlier market: (market, system) -> MW per bid. `clearings` say by
-    system what was asked for and what of it was left.
+    `refused` cancels awards of an earlier market: (market, system) -> MW per bid. `clearings` give by system
+    the need of an auction and the unserved part.
     """
 
     entries: Mapping[str, Values] = field(default_factory=dict)
@@ -82,8 +82,8 @@ class Block:
     gate: str
     reads: tuple[str, ...]
     writes: tuple[str, ...]
-    run: Callable[[str, View], Written]  # (system it runs in, view) -> what it writes
-    pays: Party | None = None  # who buys what it awards, if not its own party
+    run: Callable[[str, View], Written]  # (system, view) -> output
+    pays: Party | None = None  # buyer of its awards, if not its own party
 
     @property
     def buyer(self) -> Party:
@@ -98,9 +98,10 @@ class Block:
 
 @dataclass(frozen=True)
 class Repeat:
-    """Blocks run again and again until `until` says so; the only control structure.
+    """Blocks run repeatedly until `until` is true; the only control structure.
 
-    After `max_rounds` without agreement it fails, unless it `goes_on`: the blocks behind it deal with that.
+    After `max_rounds` without agreement it raises an error. With `goes_on` the scheme continues instead, and
+    later blocks handle this case.
     """
 
     blocks: tuple[Block, ...]
@@ -111,7 +112,7 @@ class Repeat:
 
 @dataclass(frozen=True, kw_only=True)
 class Scheme:
-    """A coordination scheme: a name, its steps, and what operators share. Checked when built."""
+    """A coordination scheme: a name, its steps, and what operators share. Checked when it is built."""
 
     name: str
     steps: tuple[Block | Repeat, ...]
@@ -132,7 +133,7 @@ class Scheme:
         return any(entry in block.reads for block in self.blocks)
 
     def information_shared(self) -> tuple[str, ...]:
-        """Entries that one operator shares with another under this scheme, in order of first reading."""
+        """Entries that one operator shares with another, in order of first reading."""
         return tuple(dict.fromkeys(name for block in self.blocks for name in block.foreign_reads()))
 
     def _check(self) -> None:

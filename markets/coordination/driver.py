@@ -1,4 +1,4 @@
-"""The driver of a scheme: which block runs for whom, what it is shown, and where its results go."""
+"""Running a scheme: the views of blocks, and the storage of their results."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def view_of(block: Block, system: str, states: Mapping[str, Values]) -> View:
 
 
 def systems_of(block: Block, states: Iterable[str]) -> list[str]:
-    """In which houses a block runs: a DSO's block in each DSO's, any other once."""
+    """The systems in which a block runs: a DSO block in the area of each DSO, any other once."""
     return [system for system in states if system != TSO] if block.party == "dso" else [TSO]
 
 
 def apply(block: Block, written: Written, states: dict[str, dict[str, Any]], ledger: Ledger) -> None:
-    """Put what a block wrote where it belongs; awards are booked in the ledger and added to `sold`."""
+    """Store the output of a block; awards are booked in the ledger and added to `sold`."""
     for system, clearing in written.clearings.items():
         ledger.note(system, block.name, clearing)
     for system, values in written.entries.items():
@@ -47,15 +47,16 @@ def apply(block: Block, written: Written, states: dict[str, dict[str, Any]], led
         states[system]["sold"] = ledger.sold(system)
 
 
-def carry(
+def run_scheme(
     scheme: Scheme,
     states: dict[str, dict[str, Any]],
     ledger: Ledger,
     at_gate: Callable[[str], None] = lambda gate: None,
 ) -> Information:
-    """Carry a scheme through its gates at once: the driver of one-shot clearing.
+    """Run all blocks of a scheme through its gates, as in one-shot clearing.
 
-    `at_gate` is called before each block with its gate. Returns what left the houses on the way.
+    `at_gate` is called before each block with its gate. `states` and `ledger` are updated. Returns the
+    information that operators shared. Raises `RoundsError` where repeated blocks do not agree.
     """
     shared = Information()
 

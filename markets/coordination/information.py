@@ -1,4 +1,4 @@
-"""What operators share: counted from what blocks read outside their own, or write elsewhere."""
+"""Information that operators share: counted from what blocks read or write outside their own state."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ NUMBERS_PER_BID = 4
 
 @dataclass
 class Information:
-    """Counts of what was read outside the state of its owner. An entry read twice unchanged counts once."""
+    """Counts of entries read outside the state of their owner. An unchanged entry counts once."""
 
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS_SHARED, 0))
     _seen: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def note(self, states: Mapping[str, Mapping[str, Any]]) -> None:
-        """Count entries that one operator read of another."""
+        """Count entries that one operator reads from another."""
         for system, entries in states.items():
             for name, value in entries.items():
                 if self._seen.get((system, name)) is not value:
@@ -35,7 +35,7 @@ class Information:
 
 
 def contents(name: str, value: Any) -> dict[str, int]:
-    """What one entry of a state holds, by kind.
+    """The content of one entry of an operator state, by kind.
 
     ``bids``; ``bid_limits`` (MW that each bid may be called for: envelopes, validated and forwarded
     remainders); ``grid_rows`` (limits of branches and voltages, each with its sensitivities);
@@ -60,12 +60,12 @@ def _n_rows(rows: GridConstraints) -> int:
 
 
 def _numbers(value: Any) -> int:
-    """How many numbers a value is made of."""
+    """Count of the numbers in a value."""
     if isinstance(value, Bids):
         return NUMBERS_PER_BID * len(value)
     if isinstance(value, np.ndarray):
         return value.size
-    if isinstance(value, GridConstraints):  # sensitivities, present state and both limits of every row
+    if isinstance(value, GridConstraints):  # sensitivities, present state and both limits of every constraint
         width: int = value.flow_matrix.shape[1] + 3
         return _n_rows(value) * width
     if isinstance(value, DcModel):

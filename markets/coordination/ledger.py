@@ -1,4 +1,4 @@
-"""The one ledger: what each bid has sold in any market. No megawatt is sold twice."""
+"""The ledger of an ISP: what each bid has sold in any market. No megawatt is sold twice."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tandem_sim.grids.errors import DoubleSaleError
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.clearing.needs import Clearing
 from tandem_sim.markets.clearing.pricing import Sale
 from tandem_sim.markets.clearing.purposes import Purposes
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 
 @dataclass(kw_only=True)
 class Ledger:
-    """Bookings of one ISP: market -> system -> MW per bid, what they are paid, and why they were bought."""
+    """Bookings of one ISP: market -> system -> MW per bid, their pay, and their purposes."""
 
     offered: dict[str, FloatArray] = field(default_factory=dict)  # system -> (n,) MW
     markets: dict[str, dict[str, FloatArray]] = field(default_factory=dict)  # market -> system -> (n,) MW
@@ -35,10 +35,10 @@ class Ledger:
         self._sold[system].flags.writeable = False
 
     def book(self, system: str, market: str, sale: Sale) -> None:
-        """Book what one market bought of a book. A `DoubleSaleError` leaves the ledger as it was."""
+        """Book what one market bought from a book. A `DoubleSaleError` leaves the ledger unchanged."""
         award_mw = sale.award_mw
         sold = self._sold[system] + award_mw
-        if (award_mw < -NOTHING_MW).any() or (sold > self.offered[system] + NOTHING_MW).any():
+        if (award_mw < -NEGLIGIBLE_MW).any() or (sold > self.offered[system] + NEGLIGIBLE_MW).any():
             worst = int(np.argmax(sold - self.offered[system]))
             raise DoubleSaleError(
                 f"market {market}, system {system}: bid {worst} would sell {sold[worst]} MW "
@@ -58,9 +58,9 @@ class Ledger:
         self._sold[system] = sold
 
     def cancel(self, system: str, market: str, refused_mw: FloatArray) -> None:
-        """Take back (n,) MW of what a market was awarded, and its pay in proportion."""
+        """Cancel (n,) MW of the awards of a market, and their pay in proportion."""
         award = self.markets[market][system]
-        if (refused_mw < -NOTHING_MW).any() or (refused_mw > award + NOTHING_MW).any():
+        if (refused_mw < -NEGLIGIBLE_MW).any() or (refused_mw > award + NEGLIGIBLE_MW).any():
             raise ValueError(f"market {market}, system {system}: more is cancelled than was awarded")
         left = np.clip(award - refused_mw, 0.0, None)
         share = np.divide(left, award, out=np.zeros(len(award)), where=award > 0)
@@ -74,19 +74,19 @@ class Ledger:
         self._sold[system] = sold
 
     def lower(self, system: str, offered_mw: FloatArray) -> None:
-        """Take lower offers (n,) MW of a book, none below what is sold."""
-        if (offered_mw > self.offered[system] + NOTHING_MW).any():
+        """Lower the offers (n,) MW of a book, none below what is sold."""
+        if (offered_mw > self.offered[system] + NEGLIGIBLE_MW).any():
             raise ValueError(f"system {system}: an offer cannot be raised after its book has closed")
-        if (offered_mw < self._sold[system] - NOTHING_MW).any():
+        if (offered_mw < self._sold[system] - NEGLIGIBLE_MW).any():
             raise ValueError(f"system {system}: an offer cannot be lowered below what is sold of it")
         self.offered[system] = offered_mw
 
     def note(self, system: str, market: str, clearing: Clearing) -> None:
-        """Keep what the auction of a market was asked to serve in a system, and what it left."""
+        """Record the need of an auction in a system, and the part left unserved."""
         self.clearings.setdefault(market, {})[system] = clearing
 
     def unserved_mw(self) -> float:
-        """Need that all auctions left (MW >= 0), of every system and either direction: nothing is netted."""
+        """Need that all auctions left unserved (MW >= 0), over systems and directions, without netting."""
         answers = [c.answer for systems in self.clearings.values() for c in systems.values()]
         return sum((a.short_mw + a.long_mw for a in answers), 0.0)
 

@@ -1,4 +1,4 @@
-"""What each operator knows before a scheme starts."""
+"""Operator states before a scheme starts."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tandem_sim.markets.orders.bids import Bids
 def open_states(
     transmission: TransmissionGrid, tso_bids: Bids, areas: Mapping[str, tuple[GridConstraints, Bids]]
 ) -> tuple[dict[str, dict[str, Any]], Ledger]:
-    """States and ledger at the start of an ISP.
+    """Operator states and ledger at the start of an ISP.
 
-    In a DSO's state: ``grid`` (rows of the base state), ``bids`` (its order book), ``offers`` (MW of each bid
-    that the TSO's market may take), ``sold`` (MW booked) and ``exchange`` (change of the area's injection by
-    its local market, MW). In the TSO's: ``grid``, ``bids`` and ``sold``. Some schemes are given more:
-    ``scheduled`` (interface flow in MW), ``power_flow``, ``ac_limits``, ``zones`` and ``reactive_bids`` of an
-    area.
+    In a DSO's state: ``grid`` (constraints of the base state), ``bids`` (its order book), ``offers`` (MW of
+    each bid that the TSO's market may take), ``sold`` (MW booked) and ``exchange`` (change of the area's
+    injection by its local market, MW). In the TSO's state: ``grid``, ``bids`` and ``sold``. Some schemes need
+    more: ``scheduled`` (interface flow in MW), ``power_flow``, ``ac_limits``, ``zones`` and ``reactive_bids``
+    of an area.
     """
     ledger = Ledger()
     states: dict[str, dict[str, Any]] = {TSO: {"grid": transmission, **book_entries(TSO, tso_bids, ledger)}}
@@ -34,7 +34,7 @@ def open_states(
 
 
 def book_entries(system: str, bids: Bids, ledger: Ledger) -> dict[str, Any]:
-    """Enter a closed order book in the ledger; the entries it adds to its system's state."""
+    """Enter a closed order book in the ledger; returns the entries for the operator state of its system."""
     ledger.open(system, bids.quantity_mw)
     entries: dict[str, Any] = {"bids": bids, "sold": ledger.sold(system)}
     if system != TSO:
@@ -44,16 +44,16 @@ def book_entries(system: str, bids: Bids, ledger: Ledger) -> dict[str, Any]:
 
 
 def unsold_mw(values: Mapping[str, Any]) -> FloatArray:
-    """MW left of each bid (n,) for the energy markets that go by a state.
+    """Unsold MW of each bid (n,) for the energy markets of a system.
 
-    Demand of companies is not for sale, nor what is held for the automatic reserve.
+    Without demand of companies, and without capacity held for the automatic reserve.
     """
     bids: Bids = values["bids"]
     return np.where(bids.demand, 0.0, np.maximum(bids.quantity_mw - bids.held_mw - values["sold"], 0.0))
 
 
 def offered_mw(values: Mapping[str, Any]) -> FloatArray:
-    """MW of each bid (n,) of an area that the TSO's energy market may take; the held part is let in first."""
+    """MW of each bid (n,) of an area for the TSO's energy market, without capacity held for reserve."""
     bids: Bids = values["bids"]
     return np.asarray(np.maximum(values["offers"] - bids.held_mw, 0.0))
 
@@ -65,7 +65,7 @@ def wanted_mw(values: Mapping[str, Any]) -> FloatArray:
 
 
 def area_state(values: Values) -> GridConstraints:
-    """Rows of an area after everything booked so far."""
+    """Constraints of an area after all bookings so far."""
     rows: GridConstraints = values["grid"]
     bids: Bids = values["bids"]
     sold: FloatArray = values["sold"]
@@ -73,7 +73,7 @@ def area_state(values: Values) -> GridConstraints:
 
 
 def expected_mw(tso: Values, areas: Mapping[str, Values]) -> FloatArray:
-    """Injections (N,) on transmission after everything sold so far, as the TSO sees them."""
+    """Injections (N,) on transmission after all sales so far, as the TSO expects them."""
     grid: TransmissionGrid = tso["grid"]
     bids: Bids = tso["bids"]
     p = grid.p_mw + bids.injection_mw(tso["sold"], len(grid.p_mw))

@@ -1,4 +1,4 @@
-"""A case under one scheme as a game among its sellers: mark-ups, withholding, and gaming by schedule."""
+"""A case under one scheme as a game among its sellers: mark-ups, withholding, and gaming by schedules."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tandem_sim.markets.games.repeated_market import CaseMarket, Played
 from tandem_sim.markets.orders.bids import UP, Bids
 
 PLAN = ".plan"
-"""Ending of the bids that take back a plan."""
+"""Ending of the ids of bids that take back a plan."""
 CONTRACT = ".contract"
-"""Ending of the part of a bid that stands under a long-term contract."""
+"""Ending of the id of the part of a bid that is under a long-term contract."""
 
 
 @dataclass(frozen=True)
 class Move:
-    """What a seller does with all it has: the mark-up it asks, the share it offers, the share of its plan."""
+    """The choice of a seller for all its bids: mark-up, share offered, and share of its plan."""
 
     markup_eur_per_mwh: float = 0.0
     offered: float = 1.0
@@ -34,11 +34,11 @@ TRUTH = Move()
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """MW at a node that a seller could trade day-ahead beyond its need, to be paid for taking them back.
+    """MW at a node that a seller can trade day-ahead beyond its need, to be paid for taking them back.
 
-    With `direction` up it is consumption worth `worth_eur_per_mwh` to it, less than the day-ahead price;
-    with `direction` down production that costs so much, more than that price. Without being called it loses
-    by either: that is what makes it gaming (Hirth and Schlecht, 2018).
+    With `direction` up it is consumption that is worth `worth_eur_per_mwh` to the seller, less than the
+    day-ahead price. With `direction` down it is production at that cost, above that price. Without activation
+    the seller loses in both cases: that makes it gaming (Hirth and Schlecht, 2018).
     """
 
     system: str
@@ -50,12 +50,12 @@ class Plan:
 
 @dataclass(frozen=True)
 class Rules:
-    """Mitigations: caps on what may be asked, a strike for contracted parts, no pay for causers.
+    """Mitigation measures: price caps, strike prices of contracted parts, no pay for causers.
 
-    Caps bind everybody who sells, in all systems; whose cost lies beyond one stays out of the market. What
-    stands under contract (see `with_contracts`) may be marked up by no more than `strike_markup`. With
-    `pays_causers` false a seller whose own plan loads an area gets no more than the day-ahead price, which
-    the plan itself would have brought, for as many MW of relief there.
+    Caps bind all sellers in all systems; a seller whose cost lies beyond one stays out of the market. Parts
+    under contract (see `with_contracts`) may be marked up by no more than `strike_markup` (EUR/MWh). With
+    `pays_causers` false, a seller whose own plan loads an area gets for as many MW of relief there no more
+    than the day-ahead price, which the plan itself would have brought.
     """
 
     cap_eur_per_mwh: float = np.inf
@@ -69,7 +69,7 @@ NO_RULES = Rules()
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a profile leads to; profits (players,) EUR/h are after what plans lose and causers forgo."""
+    """Result of a profile; profits (players,) EUR/h include losses of plans and pay withheld from causers."""
 
     profits: FloatArray
     planned_eur_per_h: FloatArray  # of that, (players,) day-ahead: never positive
@@ -79,15 +79,15 @@ class Result:
 
     @property
     def paid_eur_per_h(self) -> float:
-        """By all operators."""
+        """Total payments of all operators (EUR/h)."""
         return sum(self.played.paid_eur_per_h.values()) - self.unpaid_eur_per_h
 
 
 @dataclass(kw_only=True)
 class CaseGame:
-    """Sellers of a case who choose among moves, while all other sellers bid the truth.
+    """Sellers of a case who choose among moves, while all other sellers bid their costs.
 
-    `cleared` keeps what the market made of every profile seen; see `variant`.
+    `cleared` keeps the market result of every profile; see `variant`.
     """
 
     market: CaseMarket
@@ -99,7 +99,7 @@ class CaseGame:
     cleared: dict[Profile, Played] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raise ValueError for players without the truth as first move, and plans that pay by themselves."""
+        """Raise ValueError for a player whose first move is not the truth, or a plan profitable by itself."""
         if len(set(self.players)) < len(self.players):
             raise ValueError("a player is named twice")
         for player in self.players:
@@ -108,35 +108,37 @@ class CaseGame:
                 raise ValueError(f"the first move of {player} must be the truth")
             for plan in self.plans.get(player, ()):
                 if plan.direction * (self.day_ahead_eur_per_mwh - plan.worth_eur_per_mwh) < 0.0:
-                    raise ValueError(f"a plan of {player} pays without being called: that is no gaming")
+                    raise ValueError(
+                        f"a plan of {player} is profitable without activation: that is no gaming"
+                    )
 
     @property
     def moves(self) -> Profile:
-        """How many moves each player has."""
+        """Number of moves of each player."""
         return tuple(len(self.choices[player]) for player in self.players)
 
     @property
     def truth(self) -> Profile:
-        """The profile in which everybody bids the truth."""
+        """The profile in which all players bid their costs."""
         return (0,) * len(self.players)
 
     def profits(self, played: Profile) -> FloatArray:
-        """What each player earns, (players,) EUR/h."""
+        """Profit of each player, (players,) EUR/h."""
         return self.result(played).profits
 
     def variant(self, moves: int, pays_causers: bool = True) -> CaseGame:
-        """The game with the first so many moves alone, and causers paid or not: what is cleared is shared."""
+        """The game with only the first `moves` moves, and causers paid or not; market results are shared."""
         choices = {player: self.choices[player][:moves] for player in self.players}
         return replace(self, choices=choices, rules=replace(self.rules, pays_causers=pays_causers))
 
     def result(self, played: Profile) -> Result:
-        """What a profile leads to; every profile is cleared once."""
+        """Result of a profile; every profile is cleared once."""
         chosen = {p: self.choices[p][move] for p, move in zip(self.players, played, strict=True)}
         if played not in self.cleared:
             self.cleared[played] = self.market.play(self._books(chosen), self._shift(chosen))
         found = self.cleared[played]
         planned = np.array([self._plan_eur_per_h(p, chosen[p]) for p in self.players])
-        kept = np.array([self._kept_from(p, chosen[p], found) for p in self.players])
+        kept = np.array([self._withheld_pay(p, chosen[p], found) for p in self.players])
         profits = np.array([found.profit_eur_per_h[p] for p in self.players]) + planned - kept
         mw = sum(move.planned * plan.mw for p, move in chosen.items() for plan in self.plans.get(p, ()))
         return Result(
@@ -179,15 +181,15 @@ class CaseGame:
         return shift
 
     def _plan_eur_per_h(self, player: str, move: Move) -> float:
-        """What plans cost before anything is called: never positive."""
+        """Profit of plans before activation (EUR/h): never positive."""
         lost = (
             p.direction * (p.worth_eur_per_mwh - self.day_ahead_eur_per_mwh) * p.mw
             for p in self.plans.get(player, ())
         )
         return move.planned * float(sum(lost))
 
-    def _kept_from(self, player: str, move: Move, found: Played) -> float:
-        """Pay that a seller loses because its own plans load the areas it relieves."""
+    def _withheld_pay(self, player: str, move: Move, found: Played) -> float:
+        """Pay withheld from a seller (EUR/h) because its own plans load the areas it relieves."""
         if self.rules.pays_causers or not move.planned:
             return 0.0
         kept, caused = 0.0, {(p.system, p.direction): 0.0 for p in self.plans.get(player, ())}
@@ -198,13 +200,13 @@ class CaseGame:
             rows = rows[self.market.books[system].direction[rows] == direction]
             sold = float(found.sold_mw[system][rows].sum())
             received = float(found.received_eur_per_h[system][rows].sum())
-            worth = direction * self.day_ahead_eur_per_mwh * sold  # what it would have got or paid anyway
+            worth = direction * self.day_ahead_eur_per_mwh * sold  # at the day-ahead price
             kept += max(received - worth, 0.0) * min(mw / sold, 1.0) if sold > 0.0 else 0.0
         return kept
 
 
 def with_plans(case: Case, plans: Mapping[str, Sequence[Plan]]) -> Case:
-    """A case in which sellers could also take back their plans, priced at what those are worth."""
+    """A case in which sellers can also take back their plans, priced at the worth of the plans."""
     areas = dict(case.areas)
     for seller, own in plans.items():
         for k, plan in enumerate(own):
@@ -222,7 +224,7 @@ def with_plans(case: Case, plans: Mapping[str, Sequence[Plan]]) -> Case:
 
 
 def with_owners(case: Case, owner_of: Mapping[str, str]) -> Case:
-    """A case in which the bids of providers belong to owners; providers not named stay as they are."""
+    """A case in which the bids of providers belong to owners; other providers stay as they are."""
 
     def owned(bids: Bids) -> Bids:
         names = [owner_of.get(name, name) for name in bids.provider.tolist()]
@@ -233,7 +235,7 @@ def with_owners(case: Case, owner_of: Mapping[str, str]) -> Case:
 
 
 def with_contracts(case: Case, share: float) -> Case:
-    """A case in which a share of every bid in distribution stands under contract, as a bid apart."""
+    """A case in which a share of every bid in distribution is under contract, as a separate bid."""
     if not 0.0 < share < 1.0:
         raise ValueError(f"share {share} must lie between 0 and 1")
     areas = {}

@@ -1,7 +1,7 @@
-"""Equilibria of small games: best responses until nobody gains, or in circles.
+"""Equilibria of small games: best responses until no player gains, or until they cycle.
 
-Players know each other's costs and capacities here, which no strategy in a run does: this is a yardstick for
-what a market admits, not a model of learning.
+Players know each other's costs and capacities here, which no strategy in a run does. The result is a
+benchmark for what a market permits, not a model of learning.
 """
 
 from __future__ import annotations
@@ -12,34 +12,33 @@ from typing import Protocol
 import numpy as np
 
 from tandem_sim.grids.errors import NoEquilibriumError
+from tandem_sim.grids.tolerances import GAME_GAIN_EUR_PER_H
 from tandem_sim.grids.types import FloatArray
 
-EPSILON_EUR_PER_H = 1e-6
-
 Profile = tuple[int, ...]
-"""The number of the move that each player makes."""
+"""The number of the move of each player."""
 
 
 class Game(Protocol):
-    """Players with a finite number of moves each. The first move of a player is the truth."""
+    """Players with a finite number of moves each. The first move of a player is to bid its costs."""
 
     @property
     def moves(self) -> Profile:
-        """How many moves each player has."""
+        """Number of moves of each player."""
         ...
 
     def profits(self, played: Profile) -> FloatArray:
-        """What each player earns, (players,) EUR/h."""
+        """Profit of each player, (players,) EUR/h."""
         ...
 
 
 @dataclass(frozen=True)
 class Play:
-    """How best responses end: in an equilibrium (one profile), or a cycle, one profile for every turn of it.
+    """How best responses end: in an equilibrium (one profile), or a cycle with one profile per step.
 
-    `gain` is what is left to gain by another move, EUR/h: in an equilibrium the most that any player could,
-    found by enumeration of all moves; in a cycle the most that a move of it gains. With more than two players
-    a cycle may depend on who answers first.
+    `gain` is the largest remaining gain by another move, EUR/h: in an equilibrium over all players and moves;
+    in a cycle the largest gain of its steps. With more than two players a cycle may depend on the order of
+    players.
     """
 
     profiles: tuple[Profile, ...]
@@ -49,24 +48,26 @@ class Play:
 
 
 def best_response(game: Game, player: int, played: Profile) -> tuple[int, float]:
-    """The move that earns a player most against the others' (the first of equals), and its profit."""
+    """The most profitable move of a player against the others' (the first of equals), and its profit."""
     found = [
         float(game.profits((*played[:player], move, *played[player + 1 :]))[player])
         for move in range(game.moves[player])
     ]
-    best = int(np.argmax(np.array(found) >= max(found) - EPSILON_EUR_PER_H))
+    best = int(np.argmax(np.array(found) >= max(found) - GAME_GAIN_EUR_PER_H))
     return best, found[best]
 
 
-def iterate(game: Game, start: Profile, most_rounds: int = 1000, epsilon: float = EPSILON_EUR_PER_H) -> Play:
-    """Let players answer one another in turn until a round changes nothing or a profile comes back.
+def iterate(
+    game: Game, start: Profile, most_rounds: int = 1000, epsilon: float = GAME_GAIN_EUR_PER_H
+) -> Play:
+    """Let players respond to each other in turn until a round changes nothing or a profile returns.
 
-    A player moves only if it gains more than `epsilon` EUR/h. Raises `NoEquilibriumError` if neither an
-    equilibrium nor a cycle shows within `most_rounds`.
+    A player changes its move only for a gain above `epsilon` EUR/h. Raises `NoEquilibriumError` if neither an
+    equilibrium nor a cycle is found within `most_rounds`.
     """
     played = tuple(int(move) for move in start)
     seen: dict[Profile, int] = {}  # profiles with which a round began -> turns before it
-    turns: list[tuple[Profile, float]] = []  # behind every turn, and what it gained
+    turns: list[tuple[Profile, float]] = []  # profile after every turn, and its gain
     for number in range(most_rounds):
         if played in seen:
             cycle = turns[seen[played] :]

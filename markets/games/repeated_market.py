@@ -1,4 +1,4 @@
-"""A case under one scheme as a function of what sellers bid: the market that strategic sellers play."""
+"""A case under one scheme as a function of bids: the market of strategic sellers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from tandem_sim.grids.power_flow.constraints import GridConstraints, transmission_constraints
 from tandem_sim.grids.power_flow.operator_model import OperatorModel
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray, IntArray
 from tandem_sim.markets.cases.case import Area, Case, check_prices
 from tandem_sim.markets.cases.clear import (
@@ -21,7 +22,7 @@ from tandem_sim.markets.cases.clear import (
 )
 from tandem_sim.markets.clearing.solvers import solving_by
 from tandem_sim.markets.coordination.block import TSO, Scheme
-from tandem_sim.markets.coordination.driver import carry
+from tandem_sim.markets.coordination.driver import run_scheme
 from tandem_sim.markets.coordination.ledger import Ledger
 from tandem_sim.markets.coordination.state import book_entries
 from tandem_sim.markets.orders.bids import Bids
@@ -31,18 +32,17 @@ from tandem_sim.markets.orders.penalties import (
     overload_eur_per_mwh,
     voltage_eur_per_h_pu2,
 )
-from tandem_sim.markets.tolerances import NOTHING_MW
 
-SAME = ("bid_id", "node", "direction", "demand", "held_mw")
-"""What of a bid its seller cannot choose."""
+FIXED_COLUMNS = ("bid_id", "node", "direction", "demand", "held_mw")
+"""Columns of bids that a seller cannot choose."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Played:
-    """What a market made of bids. Arrays (n,) are per bid of a system's book; money is in EUR/h.
+    """Market result for given bids. Arrays (n,) are per bid of a system's book; money is in EUR/h.
 
-    What a seller receives is signed like prices: a down bid that pays has received less than nothing. Costs
-    are the true ones, whatever was bid; what a company that buys has got of it counts as negative cost.
+    Receipts of a seller are signed like prices: a down bid that pays receives a negative amount. Costs are
+    the true ones, whatever was bid; the value of purchases of companies counts as negative cost.
     """
 
     sold_mw: Mapping[str, FloatArray]  # system -> (n,)
@@ -52,17 +52,16 @@ class Played:
     paid_eur_per_h: dict[str, float]  # by payer: each DSO by its area, and the TSO
     unserved_mw: float
     penalty_eur_per_h: float
-    """Limits of all grids that the dispatch leaves broken, by the linear models, at the auctions' penalties.
-
-    Taken of the state behind all markets: so schemes blind to a grid can be compared with those that see it.
-    """
+    """Violations of limits of all grids after all markets, by the linear models, at the penalties of the
+    auctions (EUR/h). Schemes that ignore the limits of a grid can so be compared with schemes that include
+    them."""
 
 
 class CaseMarket:
-    """A case under one scheme, cleared again and again for other bids, by the quicker of the solvers.
+    """A case under one scheme, cleared repeatedly for other bids, by the faster of the two solvers.
 
-    What does not depend on bids is made once. Zones of a static prequalification stay those of the truthful
-    books and the case's own base state: their study is made once a year, not for every ISP.
+    What does not depend on bids is computed once. Zones of a static prequalification are those of the
+    truthful books and the case's own base state: their study is made once a year, not for every ISP.
     """
 
     def __init__(
@@ -72,10 +71,10 @@ class CaseMarket:
         seller_of: Mapping[str, str] | None = None,
         balance_node: int | None = None,
     ) -> None:
-        """`seller_of` names the seller of every bid id; by default it is the bid's provider.
+        """`seller_of` gives the seller of every bid id; by default it is the bid's provider.
 
-        `balance_node` of transmission takes the other side of shifted schedules; by default the one with the
-        largest injection. Raises ValueError for a bid without seller and for a node that does not exist.
+        `balance_node` of transmission balances shifted schedules; by default it is the node with the largest
+        injection. Raises ValueError for a bid without seller and for an unknown node.
         """
         p_mw = case.transmission.p_mw
         if balance_node is not None and not 0 <= balance_node < len(p_mw):
@@ -95,9 +94,9 @@ class CaseMarket:
         self._last: tuple[tuple[tuple[str, bytes], ...], _Opened] = ((), self._base)
 
     def rows_of(self, seller: str) -> dict[str, IntArray]:
-        """Places of a seller's bids by the systems it has any in. Raises ValueError for an unknown seller."""
+        """Positions of a seller's bids by system. Raises ValueError for an unknown seller."""
         if seller not in self._rows:
-            raise ValueError(f"{seller} sells nothing here; sellers are {', '.join(self.sellers)}")
+            raise ValueError(f"{seller} has no bids in this case; sellers are {', '.join(self.sellers)}")
         return dict(self._rows[seller])
 
     def play(
@@ -105,14 +104,14 @@ class CaseMarket:
         books: Mapping[str, Bids] | None = None,
         shift_mw: Mapping[str, FloatArray] | None = None,
     ) -> Played:
-        """Clear the case for bids, and for schedules that have been shifted.
+        """Clear the case for given bids, and for shifted schedules.
 
-        `books` by system replace the truthful ones: the same bids in the same order, of which prices may
-        differ, quantities (no more than is owned) and consent to forwarding. `shift_mw` by system (N,) is
-        injected at its nodes beside the base state, because sellers have sold so much more day-ahead; the
-        other side is taken out at the balance node, so that the system needs what it needed. The forecasts
-        of a case are shifted like its base state. Raises ValueError for what may not be bid or shifted, an
-        `InputError` for a bid beyond the price limit of the case.
+        `books` by system replace the truthful ones: the same bids in the same order, with other prices,
+        quantities (no more than owned) and consent to forwarding. `shift_mw` by system (N,) is injected
+        beside the base state, because sellers have sold as much more day-ahead; the balance node takes the
+        opposite, so the need of the system does not change. The forecasts of a case are shifted like its base
+        state. Raises ValueError for invalid bids or shifts, and an `InputError` for a bid beyond the price
+        limit of the case.
         """
         bid = {**self.books, **self._checked(books or {})}
         opened = self._opened(shift_mw or {})
@@ -120,7 +119,7 @@ class CaseMarket:
         states = {s: {**opened.states[s], **book_entries(s, bids, ledger)} for s, bids in bid.items()}
         admitted = largest([opened.case.admitted_eur_per_mwh, *(bids.price for bids in bid.values())])
         with solving_by("highspy"), admitting(admitted):
-            carry(self.scheme, states, ledger, forecasts_by_gate(opened.case, states))
+            run_scheme(self.scheme, states, ledger, forecasts_by_gate(opened.case, states))
             return self._played(opened.case, states, ledger)
 
     def _played(self, case: Case, states: dict[str, dict[str, Any]], ledger: Ledger) -> Played:
@@ -147,7 +146,7 @@ class CaseMarket:
     def _penalty(
         self, case: Case, states: Mapping[str, Mapping[str, Any]], sold: Mapping[str, FloatArray]
     ) -> float:
-        """EUR/h of all limits that what is `sold` leaves broken."""
+        """Penalties (EUR/h) of all limits that the dispatch `sold` violates."""
         grid, total = case.transmission, 0.0
         p = grid.p_mw + self.books[TSO].injection_mw(sold[TSO], len(grid.p_mw))
         for name, area in case.areas.items():
@@ -159,7 +158,7 @@ class CaseMarket:
         return total + broken_eur_per_h(transmission_constraints(grid.dc, p))
 
     def _opened(self, shift_mw: Mapping[str, FloatArray]) -> _Opened:
-        """The case with shifted schedules, ready for books; the last one asked for is kept."""
+        """The case with shifted schedules, ready for books; the last one is kept."""
         shift = {s: self._shift(s, given) for s, given in shift_mw.items()}
         moved = {s: mw for s, mw in shift.items() if mw.any()}
         if not moved:
@@ -181,11 +180,11 @@ class CaseMarket:
         return values
 
     def _checked(self, books: Mapping[str, Bids]) -> Mapping[str, Bids]:
-        """The books, if they may be bid."""
+        """The books, if they are valid bids."""
         for system, bids in books.items():
             self._known(system, "books")
             own = self.books[system]
-            for name in SAME:
+            for name in FIXED_COLUMNS:
                 mine, bid = getattr(own, name), getattr(bids, name)
                 if mine is not bid and not np.array_equal(mine, bid):
                     raise ValueError(
@@ -196,7 +195,7 @@ class CaseMarket:
                 if not np.isfinite(getattr(bids, name)).all():
                     raise ValueError(f"books of {system}: {name} must be finite numbers")
             over = bids.quantity_mw - own.quantity_mw
-            if (over > NOTHING_MW).any():
+            if (over > NEGLIGIBLE_MW).any():
                 k = int(np.argmax(over))
                 raise ValueError(
                     f"books of {system}: {bids.bid_id[k]} offers {bids.quantity_mw[k]:g} MW of "
@@ -214,14 +213,14 @@ class CaseMarket:
 
 @dataclass(frozen=True)
 class _Opened:
-    """A case and the entries of its houses, of which those of the books are replaced in every play."""
+    """A case and its operator states, of which every play replaces the entries of the books."""
 
     case: Case
     states: Mapping[str, Mapping[str, Any]]
 
     @classmethod
     def of(cls, case: Case, scheme: Scheme, zones: Mapping[str, Any]) -> _Opened:
-        """`zones` by area are those found already."""
+        """`zones` by area are those already computed."""
         areas = {k: replace(a, zones=zones.get(k, a.zones)) for k, a in case.areas.items()}
         states, _ = open_case(replace(case, areas=areas), scheme)
         return cls(case, states)
@@ -237,17 +236,17 @@ def _owners(bids: Bids, seller_of: Mapping[str, str] | None) -> list[str]:
 
 
 def broken_eur_per_h(rows: GridConstraints) -> float:
-    """What the limits that a state breaks would cost in an auction (EUR/h): penalties times the excess."""
+    """Penalties in an auction of the limits that a state violates (EUR/h): penalty times excess."""
     over = np.maximum(rows.flow_mw - rows.flow_max_mw, 0.0) + np.maximum(rows.flow_min_mw - rows.flow_mw, 0.0)
     volts = np.maximum(rows.w_pu2 - rows.w_max_pu2, 0.0) + np.maximum(rows.w_min_pu2 - rows.w_pu2, 0.0)
     return float(overload_eur_per_mwh() * over.sum() + voltage_eur_per_h_pu2() * volts.sum())
 
 
 def shifted_case(case: Case, shift_mw: Mapping[str, FloatArray], balance_node: int) -> Case:
-    """A case of which sellers have sold `shift_mw` (N,) more day-ahead, by system; forecasts move along.
+    """A case in which sellers have sold `shift_mw` (N,) more day-ahead, by system; forecasts shift as well.
 
-    The other side of the trades is taken out of transmission at `balance_node`. The flow scheduled at a
-    boundary follows the trades of its area. Raises ValueError where an AC offset finds no solution.
+    Transmission takes the opposite at `balance_node`. The scheduled flow at a boundary follows the trades of
+    its area. Raises ValueError where an AC offset has no solution.
     """
     areas = {k: _shifted_area(k, a, shift_mw[k]) if k in shift_mw else a for k, a in case.areas.items()}
 
@@ -258,7 +257,7 @@ def shifted_case(case: Case, shift_mw: Mapping[str, FloatArray], balance_node: i
         flows = {a: f - float(np.sum(shift_mw.get(a, 0.0))) for a, f in grid.interface_mw.items()}
         return {**values, "grid": replace(grid, p_mw=p, interface_mw=flows)}
 
-    def told(system: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    def shifted_entries(system: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
         if system == TSO:
             return grid_entries(values)
         if system not in shift_mw:
@@ -267,7 +266,7 @@ def shifted_case(case: Case, shift_mw: Mapping[str, FloatArray], balance_node: i
         return areas[system].entries(p + shift_mw[system], q)
 
     forecasts = {
-        gate: {s: told(s, values) for s, values in systems.items()}
+        gate: {s: shifted_entries(s, values) for s, values in systems.items()}
         for gate, systems in case.forecasts.items()
     }
     transmission = grid_entries({"grid": case.transmission})["grid"]
@@ -275,7 +274,7 @@ def shifted_case(case: Case, shift_mw: Mapping[str, FloatArray], balance_node: i
 
 
 def _shifted_area(name: str, area: Area, shift_mw: FloatArray) -> Area:
-    """An area with MW (N,) injected beside its base state; rows of a linear offset move exactly."""
+    """An area with MW (N,) injected beside its base state; constraints of a linear offset shift exactly."""
     network = replace(area.network, p_mw=area.network.p_mw + shift_mw)
     scheduled = None if area.scheduled_mw is None else area.scheduled_mw - float(shift_mw.sum())
     if area.offset == "linear":

@@ -1,6 +1,6 @@
-"""How DSOs keep the TSO's purchases from breaking their grids: before the market, after it, or by a study.
+"""Checks by DSOs that keep the TSO's purchases from violating limits of distribution grids.
 
-`prequalification` limits bids before the TSO buys, `postqualification` refuses afterwards,
-`flexibility_study` and `study_register` do it once for many ISPs. Look next at `auctions.mol_validation`. A
-further check is a block.
+`prequalification` limits bids before the TSO buys (`ac_worst` searches the worst activation in the AC power
+flow), `postqualification` refuses awards afterwards, `flexibility_study` and `study_register` decide once for
+many ISPs. Look next at `auctions.mol_validation`. A further check is a block.
 """

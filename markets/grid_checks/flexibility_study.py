@@ -1,8 +1,8 @@
-"""The network flexibility study: zones found for a worst case, and kept until the next study.
+"""The network flexibility study: zones determined for a worst case, valid until the next study.
 
 Source: Synergrid C8/01 as described in ALEXANDER D3.3, 3.2.2: a zone is green (flexibility may be sold) or
-red (it may not), whatever the state of the grid on the day. Who asks for a study, and what its answers mean
-in the course of time, is told in `tandem_sim.markets.grid_checks.study_register`.
+red (it may not), whatever the state of the grid on the day. Who requests a study, and what its answers mean
+over time, is in `tandem_sim.markets.grid_checks.study_register`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tandem_sim.grids.power_flow.constraints import (
-    RELATIVE_TOLERANCE,
     GridConstraints,
     distribution_constraints,
 )
 from tandem_sim.grids.power_flow.lindistflow import LinDistFlow
+from tandem_sim.grids.tolerances import LIMIT_TOLERANCE_SHARE
 from tandem_sim.grids.types import BoolArray, FloatArray
 from tandem_sim.markets.clearing.auction import clear
 from tandem_sim.markets.clearing.constraints import Columns, auction_constraints
@@ -25,7 +25,7 @@ from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 from tandem_sim.markets.orders.flexibility_register import unit_of
 
 LOW_LOAD_SHARE = 0.25
-"""Consumption in the hour of least load, as a share of that at peak."""
+"""Consumption in the hour of least load, as a share of the peak."""
 
 
 def worst_cases(
@@ -35,10 +35,10 @@ def worst_cases(
     load_mvar: FloatArray,
     fixed_mvar: FloatArray | float = 0.0,
 ) -> dict[int, GridConstraints]:
-    """The state that is worst for each direction of flexibility, by LinDistFlow.
+    """The worst state of the grid for each direction of flexibility, by LinDistFlow.
 
-    For up: all generation (N,) >= 0 and least load; for down: peak load (N,) <= 0 and no generation.
-    Reactive power that goes with no load, `fixed_mvar` (N,), is there in both.
+    For up: all generation (N,) >= 0 and least load; for down: peak load (N,) <= 0 and no generation, in MW.
+    `load_mvar` (N,) belongs to the load; `fixed_mvar` (N,) belongs to no load and is present in both.
     """
     low = LOW_LOAD_SHARE
     return {
@@ -49,17 +49,17 @@ def worst_cases(
 
 @dataclass(frozen=True)
 class Zones:
-    """What a study lets be sold: green nodes (2, N), up and down, and units that stand otherwise than theirs.
+    """Result of a study: green nodes (2, N), up and down, and units that differ from their zone.
 
-    `units` says for up and for down whether a unit may sell: one that is exempt or still qualified in a red
-    zone, or that has no answer yet in a green one.
+    `units` gives for up and for down whether a unit may sell: an exempt or still qualified unit in a red
+    zone, or a unit without an answer yet in a green one.
     """
 
     green: BoolArray
     units: Mapping[str, tuple[bool, bool]] = field(default_factory=dict)
 
     def open_to(self, bids: Bids) -> BoolArray:
-        """Which bids (n,) may be sold; a bid belongs to the unit that it is named after."""
+        """Which bids (n,) may be sold; the id of a bid names its unit."""
         line = np.where(bids.direction == UP, 0, 1)
         found: BoolArray = self.green[line, bids.node]
         if self.units:
@@ -70,35 +70,35 @@ class Zones:
         return found
 
     def open_mw(self, bids: Bids, offered_mw: FloatArray) -> FloatArray:
-        """What is offered (n,) MW by who may sell; nothing of what others offer."""
+        """Offers (n,) MW of bids that may be sold, zero for others."""
         return np.where(self.open_to(bids), offered_mw, 0.0)
 
 
-def fitting(
+def fitting_nodes(
     worst: Mapping[int, GridConstraints],
-    asking_mw: Mapping[int, FloatArray],
-    sure_mw: Mapping[int, FloatArray],
+    requested_mw: Mapping[int, FloatArray],
+    committed_mw: Mapping[int, FloatArray],
 ) -> BoolArray:
-    """Nodes (2, N), up and down, all of whose asking capacity (N,) MW fits; those where nobody asks do.
+    """Nodes (2, N), up and down, at which all requested capacity (N,) MW fits; True without a request.
 
-    As much of what asks is let in as the worst case carries in which all of `sure_mw` (N,) is activated, the
-    capacity that acts whatever is answered; limits that this state breaks already are relaxed to it. A node
-    fits if all that asks there is let in. All of `sure_mw` and of what fits together then break no limit that
-    `sure_mw` alone keeps: flows and voltages of a radial grid are monotone in injections, so leaving out the
-    rest cannot hurt.
+    The worst case, with all of `committed_mw` (N,) activated, admits as much of the requests as it can.
+    `committed_mw` is capacity that acts whatever the answer; limits that this state violates are relaxed to
+    it. A node fits if everything requested there is admitted. All of `committed_mw` and of the fitting nodes
+    together then violate no limit that `committed_mw` alone keeps: flows and voltages of a radial grid are
+    monotone in injections, so leaving out the rest does no harm.
     """
-    fits = np.ones((2, len(asking_mw[UP])), dtype=bool)
+    fits = np.ones((2, len(requested_mw[UP])), dtype=bool)
     for line, direction in enumerate((UP, DOWN)):
-        capacity = asking_mw[direction]
+        capacity = requested_mw[direction]
         at = np.flatnonzero(capacity > 0)
         if not len(at):
             continue
-        rows = worst[direction].after(direction * sure_mw[direction]).relaxed()
+        rows = worst[direction].after(direction * committed_mw[direction]).relaxed()
         columns = Columns(at, np.full(len(at), direction))
         limits = auction_constraints(rows, columns, capacity[at], hard=True)
         answer = clear(-np.ones(len(at)), capacity[at], rows=limits)
-        let_in = answer.require("network flexibility study").quantity_mw
-        fits[line, at] = let_in >= capacity[at] * (1.0 - RELATIVE_TOLERANCE)
+        admitted = answer.require("network flexibility study").quantity_mw
+        fits[line, at] = admitted >= capacity[at] * (1.0 - LIMIT_TOLERANCE_SHARE)
     return fits
 
 

@@ -1,4 +1,4 @@
-"""Post-qualification: after the TSO's market a DSO refuses what its grid cannot carry.
+"""Post-qualification: after the TSO's market a DSO refuses awards beyond the capacity of its grid.
 
 Source: ALEXANDER D3.3, multilevel-02: "preventing the activation of certain distributed-connected resource
 bids selected by the TSO".
@@ -9,19 +9,20 @@ from __future__ import annotations
 import numpy as np
 
 from tandem_sim.grids.power_flow.constraints import GridConstraints
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.clearing.auction import Cleared, Status, clear
 from tandem_sim.markets.clearing.constraints import Columns, auction_constraints
 from tandem_sim.markets.clearing.needs import Clearing
 from tandem_sim.markets.coordination.block import Block, View, Written
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 
 def post_qualify(market: str = "tso_market") -> Block:
-    """The DSO lets as much of the awards of `market` stand as is safe, and refuses the dearest first.
+    """The DSO allows as much of the awards of `market` as is safe, and refuses the most expensive first.
 
-    Nobody replaces what is refused: it is left unserved, and not paid. Its own award is what it takes back.
+    Refused awards are not substituted: they stay unserved, and are not paid. The block's own award is minus
+    the refusals.
     """
 
     def run(area: str, view: View) -> Written:
@@ -30,8 +31,8 @@ def post_qualify(market: str = "tso_market") -> Block:
         award = view.own["sold"] - local
         rows: GridConstraints = view.own["grid"]
         before = rows.after(bids.injection_mw(local, rows.flow_matrix.shape[1])).relaxed()
-        refused = award - standing_mw(before, bids, award)
-        refused[refused < NOTHING_MW] = 0.0
+        refused = award - allowed_award_mw(before, bids, award)
+        refused[refused < NEGLIGIBLE_MW] = 0.0
         up, down = (float(refused[bids.direction == d].sum()) for d in (UP, DOWN))
         cost = -float(bids.signed_price @ refused)
         answer = Cleared(
@@ -57,11 +58,12 @@ def post_qualify(market: str = "tso_market") -> Block:
     )
 
 
-def standing_mw(rows: GridConstraints, bids: Bids, award_mw: FloatArray) -> FloatArray:
-    """How much of each award (n,) may stand: as much energy as `rows` allow, the cheapest first.
+def allowed_award_mw(rows: GridConstraints, bids: Bids, award_mw: FloatArray) -> FloatArray:
+    """The allowed part of each award (n,) MW: as much energy as `rows` permit, the cheapest first.
 
-    ``max sum(w_b x_b)``, ``0 <= x_b <= award_b``, with the price-based weights of the envelope; up and down
-    in one programme, since it is one dispatch that is judged.
+    ``max sum(w_b x_b)``, ``0 <= x_b <= award_b``, with the price-based weights of the envelope. Up and down
+    are in one optimisation problem, because one dispatch is checked. Raises `ClearingError` if the solver
+    fails.
     """
     signed = bids.signed_price
     weight = 1.0 + (signed.max(initial=0.0) - signed)

@@ -1,4 +1,4 @@
-"""Prequalification: how much of each offered bid the TSO may take so that the DSO's grid stays safe."""
+"""Grid prequalification of bids: how much of each bid the TSO may take while the DSO's grid stays safe."""
 
 from __future__ import annotations
 
@@ -8,12 +8,19 @@ from dataclasses import replace
 import numpy as np
 
 from tandem_sim.grids.power_flow.ac_limits import AcLimits
-from tandem_sim.grids.power_flow.constraints import RELATIVE_TOLERANCE, GridConstraints
+from tandem_sim.grids.power_flow.constraints import (
+    GridConstraints,
+)
+from tandem_sim.grids.tolerances import (
+    AC_SEARCH_MARGIN_SHARE,
+    AC_WORSENING_SHARE,
+    LIMIT_TOLERANCE_SHARE,
+    ROW_TOLERANCE_MW_OR_PU2,
+)
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.choices import EnvelopeCheck, Method
 from tandem_sim.markets.clearing.auction import clear
 from tandem_sim.markets.clearing.constraints import (
-    TOLERANCE,
     AuctionConstraints,
     Columns,
     auction_constraints,
@@ -24,30 +31,24 @@ from tandem_sim.markets.grid_checks.ac_worst import worst
 from tandem_sim.markets.grid_checks.flexibility_study import Zones
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 
-GRACE = 5e-4
-"""Share of an AC limit by which a base without room may be made worse: else no MW could be called at all, for
-every call moves the voltage that a current depends on."""
-SPARE = 1e-4
-"""Share of an AC limit that is left for what the search for the worst may miss; twice of it by cuts, so that
-they come to an end."""
-ROUNDS = 12
-"""Programmes solved with one more set of cuts each; after them all limits shrink in proportion."""
+MAX_CUT_ROUNDS = 12
+"""Optimisation problems solved with one more set of cuts each; after them all limits shrink in proportion."""
 
 
 def envelope_mw(
     rows: GridConstraints, bids: Bids, offered_mw: FloatArray, method: Method = "envelope"
 ) -> FloatArray:
-    """Operating envelope: the limit (n,) in MW of every bid, one linear programme per direction.
+    """Operating envelope: the limit (n,) in MW of every bid, one linear problem per direction.
 
-    ``max sum(w_b x_b)`` over ``0 <= x_b <= offered_b`` with the area's rows hard; limits that the base
-    already breaks are relaxed to the base ("do not aggravate"). ``w = 1`` for `uniform`; for `envelope`
+    ``max sum(w_b x_b)`` with ``0 <= x_b <= offered_b`` and the area's constraints hard; limits that the base
+    state violates are relaxed to it ("do not aggravate"). ``w = 1`` for `uniform`; for `envelope`
     (price-based) ``w = 1 + (c_max - c_b)`` for up bids and ``1 + (c_b - c_min)`` for down bids, over the
     area's bids of that direction. Both are methods of Kaushal et al. (2024), as in ALEXANDER D3.3, 4.3.5; the
     deliverable says that prices count and not by which weight, so this weight is Tandem's.
 
-    Every activation within the limits, up and down together, then keeps the rows, if all bids move a row the
-    same way. Where some do not (a negative resistance in the star of a three-winding transformer), both
-    directions are limited in one programme, see `jointly_mw`.
+    If all bids change each constraint in the same direction, every activation within the limits, up and down
+    together, keeps the constraints. Where some do not (a negative resistance in the star of a three-winding
+    transformer), both directions are limited in one problem, see `jointly_mw`.
     """
     rows = rows.relaxed()
     if _mixed(rows):
@@ -59,7 +60,7 @@ def envelope_mw(
             continue
         columns, offered = Columns(bids.node[side], bids.direction[side]), offered_mw[side]
         breakable = auction_constraints(rows, columns, offered, hard=True)
-        if not breakable:  # every weight is positive: without limits everything is taken
+        if not breakable:  # all weights are positive: without limits everything is taken
             limit[side] = offered
             continue
         answer = clear(-weight[side], offered, rows=breakable)
@@ -78,8 +79,8 @@ def jointly_mw(
 ) -> FloatArray:
     """The operating envelope (n,) in MW of both directions at once, also within `cuts` on limits of bids.
 
-    Each side of a row holds the sum of what bids can do to harm it: no activation can do more. `rows` are
-    relaxed already.
+    Each side of a constraint holds for the sum of all effects towards that side: no activation has more.
+    `rows` are relaxed already. Raises `ClearingError` if the solver fails.
     """
     held = [*cuts, *_harm(rows, bids, offered_mw)]
     answer = clear(-_weights(bids, method), offered_mw, rows=held)
@@ -87,7 +88,7 @@ def jointly_mw(
 
 
 def _mixed(rows: GridConstraints) -> bool:
-    """Whether injections at two nodes move a row opposite ways."""
+    """Whether injections at two nodes change a constraint in opposite directions."""
     return any(
         bool(((matrix > 0.0).any(axis=1) & (matrix < 0.0).any(axis=1)).any())
         for matrix in (rows.flow_matrix, rows.voltage_matrix)
@@ -95,7 +96,7 @@ def _mixed(rows: GridConstraints) -> bool:
 
 
 def _weights(bids: Bids, method: Method) -> FloatArray:
-    """What a MW of each bid (n,) is worth to the envelope."""
+    """Weight of a MW of each bid (n,) in the envelope."""
     weight = np.ones(len(bids))
     for direction in (UP, DOWN) if method == "envelope" else ():
         side = (bids.direction == direction) & ~bids.demand
@@ -106,7 +107,7 @@ def _weights(bids: Bids, method: Method) -> FloatArray:
 
 
 def _harm(rows: GridConstraints, bids: Bids, offered_mw: FloatArray) -> list[AuctionConstraints]:
-    """Each side of the rows that bids can break, with nothing but what harms that side."""
+    """Each side of the constraints that bids can violate, with only the effects towards that side."""
     parts = auction_constraints(rows, Columns(bids.node, bids.direction), offered_mw, hard=True)
     above = [replace(p, matrix=np.maximum(p.matrix, 0.0), low=np.full(len(p.low), -np.inf)) for p in parts]
     below = [replace(p, matrix=np.minimum(p.matrix, 0.0), high=np.full(len(p.high), np.inf)) for p in parts]
@@ -114,10 +115,11 @@ def _harm(rows: GridConstraints, bids: Bids, offered_mw: FloatArray) -> list[Auc
 
 
 def disqualified_mw(rows: GridConstraints, bids: Bids, offered_mw: FloatArray) -> FloatArray:
-    """INTERRFACE's method: limits (n,) in MW that are either the whole offer or nothing.
+    """The method of INTERRFACE: limits (n,) in MW that are either the whole offer or zero.
 
-    Per direction the least attractive bid (dearest up, cheapest-paying down) is dropped until full activation
-    of the rest is safe, limits that the base already breaks relaxed to the base (ALEXANDER D3.3, 4.3.5).
+    Per direction the least attractive bid (most expensive up, lowest-paying down) is dropped until full
+    activation of the rest is safe. Limits that the base state violates are relaxed to it (ALEXANDER D3.3,
+    4.3.5).
     """
     rows = rows.relaxed()
     if _mixed(rows):
@@ -131,7 +133,7 @@ def disqualified_mw(rows: GridConstraints, bids: Bids, offered_mw: FloatArray) -
         w = np.cumsum(rows.voltage_matrix[:, bids.node[side]] * activated, axis=1)
         flow += rows.flow_mw[:, None]
         w += rows.w_pu2[:, None]
-        slack = 1.0 + RELATIVE_TOLERANCE
+        slack = 1.0 + LIMIT_TOLERANCE_SHARE
         safe = (flow <= rows.flow_max_mw[:, None] * slack).all(axis=0)
         safe &= (flow >= rows.flow_min_mw[:, None] * slack).all(axis=0)
         safe &= (w <= rows.w_max_pu2[:, None] * slack).all(axis=0)
@@ -142,9 +144,10 @@ def disqualified_mw(rows: GridConstraints, bids: Bids, offered_mw: FloatArray) -
 
 
 def _dropped(bids: Bids, limit_mw: FloatArray, held: Sequence[AuctionConstraints]) -> FloatArray:
-    """Limits (n,) in MW without the bids that have to go for all rows to be kept, the least attractive first.
+    """Limits (n,) in MW without the bids that must be dropped to keep all constraints.
 
-    Of the direction that weighs more on the row that is broken furthest.
+    The least attractive bid goes first, from the direction with the larger effect on the constraint with the
+    largest violation.
     """
     limit, order = limit_mw.copy(), np.argsort(-bids.signed_price, kind="stable")
     while limit.any():
@@ -153,7 +156,7 @@ def _dropped(bids: Bids, limit_mw: FloatArray, held: Sequence[AuctionConstraints
         high, low = (np.concatenate([getattr(p, side) for p in held]) for side in ("high", "low"))
         over = np.maximum(state - high, low - state)
         row = int(over.argmax())
-        if over[row] <= TOLERANCE:
+        if over[row] <= ROW_TOLERANCE_MW_OR_PU2:
             break
         harm = np.abs(matrix[row] * limit)
         way = UP if harm[bids.direction == UP].sum() >= harm[bids.direction == DOWN].sum() else DOWN
@@ -162,7 +165,7 @@ def _dropped(bids: Bids, limit_mw: FloatArray, held: Sequence[AuctionConstraints
 
 
 def qualified_mw(rows: GridConstraints, bids: Bids, offered_mw: FloatArray, method: Method) -> FloatArray:
-    """What each bid may be called for (n,) in MW, by a method that looks at the grid of the day."""
+    """Permitted call of each bid (n,) in MW, by a method that uses the grid of the day."""
     if method == "disqualify":
         return disqualified_mw(rows, bids, offered_mw)
     return envelope_mw(rows, bids, offered_mw, method)
@@ -171,37 +174,38 @@ def qualified_mw(rows: GridConstraints, bids: Bids, offered_mw: FloatArray, meth
 def ac_qualified_mw(
     limits: AcLimits, rows: GridConstraints, bids: Bids, offered_mw: FloatArray, method: Method
 ) -> FloatArray:
-    """What each bid may be called for (n,) in MW: as by `qualified_mw`, cut until the AC power flow agrees.
+    """Permitted call of each bid (n,) in MW: as by `qualified_mw`, cut until it holds in the AC power flow.
 
-    For every activation within them, up and down together, no AC limit is exceeded; one that the base
-    exceeds, or is `GRACE` away from, by no more than `GRACE` beyond the base. `limits` and `rows` are those
-    around the base. The worst activations are looked for (`tandem_sim.markets.grid_checks.ac_worst`), each
-    limit they break becomes a cut of the programme, which is solved again with all cuts so far. Nothing is
-    let through where the base has no AC solution.
+    For every activation within the result, up and down together, no AC limit is exceeded. A limit that the
+    base state exceeds, or is within `AC_WORSENING_SHARE` of, is exceeded by no more than `AC_WORSENING_SHARE`
+    beyond the base state. `limits` and `rows` are those around the base state. The worst activations are
+    searched (`tandem_sim.markets.grid_checks.ac_worst`); each limit that they violate becomes a cut of the
+    optimisation problem, which is solved again with all cuts so far. All limits are zero where the base state
+    has no AC solution.
     """
     x = qualified_mw(rows, bids, offered_mw, method)
     state = limits.state()
     if not state.converged:
         return np.zeros(len(bids))
     base = limits.excess(state)
-    most, cuts, bound = np.maximum(base + GRACE, 0.0), list[AuctionConstraints](), offered_mw
+    most, cuts, bound = np.maximum(base + AC_WORSENING_SHARE, 0.0), list[AuctionConstraints](), offered_mw
     thorough = False
     while x.any():
         found = worst(limits, bids, x, most, thorough)
         if found is None:
             x = bound = _less(bids, x, method)
             continue
-        if (found.excess <= most[found.limit] - SPARE).all():
+        if (found.excess <= most[found.limit] - AC_SEARCH_MARGIN_SHARE).all():
             if thorough:
                 break
             thorough = True
             continue
         thorough = False
-        cuts.append(found.cuts(base, most - 2.0 * SPARE, x))
+        cuts.append(found.cuts(base, most - 2.0 * AC_SEARCH_MARGIN_SHARE, x))
         if method == "disqualify":
             kept = _dropped(bids, x, cuts[-1:])
             x = _less(bids, x, method) if (kept == x).all() else kept
-        elif len(cuts) <= ROUNDS:
+        elif len(cuts) <= MAX_CUT_ROUNDS:
             x = jointly_mw(rows.relaxed(), bids, bound, method, cuts)
         else:
             x = x * 0.99 * min(1.0, cuts[-1].largest_share(x))
@@ -209,7 +213,7 @@ def ac_qualified_mw(
 
 
 def _less(bids: Bids, limit_mw: FloatArray, method: Method) -> FloatArray:
-    """Half of all limits (n,) MW; of whole bids all without the least attractive one of each direction."""
+    """Half of all limits (n,) MW; for whole bids, without the least attractive one of each direction."""
     if method != "disqualify":
         return limit_mw * 0.5
     limit = limit_mw.copy()
@@ -220,10 +224,10 @@ def _less(bids: Bids, limit_mw: FloatArray, method: Method) -> FloatArray:
 
 
 def prequalify(method: Method = "envelope", check: EnvelopeCheck = "none") -> Block:
-    """The DSO narrows what it forwards to what its grid can carry, and notes how much it held back.
+    """The DSO reduces what it forwards to what its grid can carry, and records the reduction.
 
-    `static` looks at the zones of the last network flexibility study instead of at the grid of the day. With
-    the check ``ac`` limits are cut until the AC power flow agrees, see `ac_qualified_mw`.
+    `static` uses the zones of the last network flexibility study instead of the grid of the day. With the
+    check ``ac`` limits are cut until they hold in the AC power flow, see `ac_qualified_mw`.
     """
     basis: tuple[str, ...] = ("area.zones",) if method == "static" else ("area.grid", "area.sold")
     if check == "ac":

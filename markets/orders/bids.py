@@ -33,8 +33,8 @@ class Bids:
     """One book of bids, n of them, all in one system (transmission, or one DSO's area) for one ISP.
 
     Prices follow the sign rule: an up bid costs the buyer ``+price`` per MWh, a down bid ``-price``. Offers
-    of reactive power are a book of their own, in Mvar and without that rule: see
-    `tandem_sim.markets.auctions.reactive_power`.
+    of reactive power are a separate book, in Mvar and without that rule: see
+    `tandem_sim.markets.auctions.reactive_power`. Raises ValueError for columns of different length.
     """
 
     bid_id: StrArray  # (n,) unique
@@ -47,7 +47,7 @@ class Bids:
         default_factory=lambda: np.empty(0, dtype=bool)
     )  # (n,) consent to pass on a remainder
     demand: BoolArray = field(default_factory=lambda: np.empty(0, dtype=bool))  # (n,) see `Bids.of`
-    held_mw: FloatArray = field(default_factory=lambda: np.empty(0))  # (n,) for the automatic reserve alone
+    held_mw: FloatArray = field(default_factory=lambda: np.empty(0))  # (n,) held for the automatic reserve
 
     def __post_init__(self) -> None:
         if not len(self.forwardable) and len(self.bid_id):
@@ -67,31 +67,31 @@ class Bids:
 
     @property
     def signed_price(self) -> FloatArray:
-        """What the buyer pays per MWh activated (n,)."""
+        """Payment of the buyer per MWh activated (n,), EUR/MWh."""
         return np.asarray(self.direction * self.price)
 
     @cached_property
     def places(self) -> dict[str, IntArray]:
-        """Where in the book the bids of each provider stand, in its order; providers by name."""
+        """Positions of the bids of each provider in the book, in its order; providers by name."""
         return self.by_provider(np.arange(len(self)))
 
     def by_provider(self, places: IntArray) -> dict[str, IntArray]:
-        """Places in the book (k,) by whose bids stand there, in the order given; providers by name."""
+        """Positions in the book (k,) grouped by provider, in the order given; providers by name."""
         if not len(places):
             return {}
         owner = self.provider[places]
         firsts = [0, *((owner[1:] != owner[:-1]).nonzero()[0] + 1).tolist()]
-        runs: dict[str, list[IntArray]] = {}  # of a book sorted by bid id mostly one each
+        runs: dict[str, list[IntArray]] = {}  # in a book sorted by bid id mostly one each
         for name, first, last in zip(owner[firsts].tolist(), firsts, [*firsts[1:], None], strict=True):
             runs.setdefault(name, []).append(places[first:last])
         return {name: np.concatenate(runs[name]) for name in sorted(runs)}
 
     def places_of(self, provider: str) -> IntArray:
-        """Where in the book the bids of one provider stand; nowhere, if it has none."""
+        """Positions of the bids of one provider; empty if it has none."""
         return self.places.get(provider, _NOWHERE)
 
     def injection_mw(self, activated_mw: FloatArray, n_nodes: int) -> FloatArray:
-        """Change of injection per node (n_nodes,) when `activated_mw` (n,) of the bids is activated."""
+        """Change of injection per node (n_nodes,) MW for activation `activated_mw` (n,) of the bids."""
         return np.bincount(self.node, weights=self.direction * activated_mw, minlength=n_nodes).astype(
             np.float64
         )
@@ -111,7 +111,7 @@ class Bids:
     @classmethod
     @cache
     def empty(cls) -> Bids:
-        """No bids: one book for all who have none, since its arrays cannot be written to."""
+        """An empty book. The same object for all, because its arrays are read-only."""
         return cls.of([], [], [], [], [], [])
 
     @classmethod
@@ -127,9 +127,10 @@ class Bids:
     ) -> Bids:
         """Build a book from any sequences (copied).
 
-        A bid marked `demand` is one to buy flexibility, by a company. Whoever buys `x` MW up takes `x` MW out
-        of the system for at most `price`: as physics and as money, an offer of `x` MW down at that price. So
-        its `direction` here is the opposite of what it buys, and no rule of the book needs a second case.
+        A bid marked `demand` is a bid of a company to buy flexibility. A buyer of `x` MW up withdraws `x` MW
+        from the system for at most `price`: physically and financially this equals an offer of `x` MW down at
+        that price. So its `direction` here is the opposite of what it buys, and no rule of the book needs a
+        second case.
         """
         return cls(
             bid_id=np.array(bid_id, dtype=np.str_),
@@ -150,7 +151,7 @@ class Bids:
 
 
 def _book(columns: Sequence[npt.NDArray[Any]]) -> Bids:
-    """A book of columns in the order of `_COLUMNS` that are known to fit, being cut from other books."""
+    """A book from columns in the order of `_COLUMNS`; they come from other books and are not checked."""
     book = object.__new__(Bids)
     for column in columns:
         column.flags.writeable = False

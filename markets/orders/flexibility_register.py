@@ -1,9 +1,9 @@
-"""The flexibility register: who may sell what, until when, and what is offered for an ISP already.
+"""The flexibility register: qualified units and groups with expiry, and what is already offered for an ISP.
 
 Source: prequalification as proposed for the Netherlands (the TSO passes assets in distribution to their DSO,
-which tests them); two kinds of it, of the grid and of the product, and bids unique among markets, as in
-demonstrations of OneNet (there both kinds mostly for units and groups; here the grid is tested for units, the
-product for groups); a stricter qualification that implies the looser one, as CoordiNet recommends.
+which tests them). Two kinds of prequalification, of the grid and of the product, and bids unique among
+markets, as in demonstrations of OneNet (there both kinds mostly for units and groups; here the grid is tested
+for units, the product for groups). A stricter qualification implies the looser one, as CoordiNet recommends.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.orders.bids import UP, Bids
 from tandem_sim.markets.orders.products import Service, implied_by, implying
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 SOLD_TWICE = "offered already in another book"
-"""Reason with which an attempt to sell the same resource twice is refused."""
+"""Reason for refusing a second sale of the same resource."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegisteredUnit:
-    """A service providing unit. Its bids are named after it, see `unit_of`."""
+    """A service providing unit. The ids of its bids contain its name, see `unit_of`."""
 
     name: str
     system: str
@@ -35,16 +35,16 @@ class RegisteredUnit:
 
 
 def unit_of(bid_id: str) -> str:
-    """The unit behind a bid, whose id is ``<unit>.up`` or ``<unit>.down``, perhaps with ``.<step>``."""
+    """The unit of a bid, whose id is ``<unit>.up`` or ``<unit>.down``, perhaps with ``.<step>``."""
     found = re.fullmatch(r"(.+)\.(?:up|down)(?:\.\d+)?", bid_id)
     return found[1] if found else bid_id
 
 
 @dataclass
 class FlexibilityRegister:
-    """Qualifications of units (MW that the operator of their grid allows) and of groups (services).
+    """Qualifications of units (MW that their grid operator permits) and of groups (services).
 
-    Times are seconds since the scenario's start.
+    Times are seconds since the start of the scenario.
     """
 
     _units: dict[str, dict[str, RegisteredUnit]] = field(
@@ -62,9 +62,9 @@ class FlexibilityRegister:
         until_s: int,
         services: Sequence[Service],
     ) -> None:
-        """Enter tested units and what their group is qualified for; looser services are implied.
+        """Enter tested units, and services for which their group is qualified; looser ones are implied.
 
-        `fast_mw` is what each unit can move, up and down, within the full activation time of aFRR.
+        `fast_mw` is what each unit can change, up and down, within the full activation time of aFRR.
         """
         known = self._units.setdefault(provider, {})
         for unit, fast in zip(units, fast_mw, strict=True):
@@ -75,14 +75,14 @@ class FlexibilityRegister:
             for looser in implied_by(service):
                 granted[looser] = max(granted.get(looser, until_s), until_s)
 
-    def strike(self, provider: str, units: Sequence[str]) -> None:
-        """Take units off the register, if they are on it."""
+    def remove(self, provider: str, units: Sequence[str]) -> None:
+        """Remove units from the register, if they are in it."""
         for name in units:
             if self._units.get(provider, {}).pop(name, None) is not None:
                 self._fast_mw.pop(name, None)
 
     def release(self, isp: int, bids: Bids) -> None:
-        """Give up what bids have claimed for an ISP: they did not enter a book after all."""
+        """Release the claims of bids for an ISP, because they did not enter a book."""
         claims = self._claims.get(isp, {})
         rows = zip(bids.bid_id.tolist(), bids.direction.tolist(), bids.quantity_mw.tolist(), strict=True)
         for bid, direction, mw in rows:
@@ -91,7 +91,7 @@ class FlexibilityRegister:
                 claims[key] -= mw
 
     def withdraw(self, provider: str, service: Service) -> tuple[Service, ...]:
-        """Take a qualification back, and those that rest on it; which were lost."""
+        """Withdraw a qualification and those that rest on it; returns the services lost."""
         granted = self._granted.get(provider, {})
         lost = tuple(s for s in implying(service) if granted.pop(s, None) is not None)
         return lost
@@ -117,13 +117,13 @@ class FlexibilityRegister:
         return sum(u.up_mw if direction == UP else u.down_mw for u in units)
 
     def within_fast_mw(self, bids: Bids, left_mw: FloatArray, now_s: int) -> FloatArray:
-        """What of the MW left of each bid (n,) may be called as aFRR: by its unit, of a qualified group."""
-        able = {p: self.qualified(p, "aFRR", now_s) for p in bids.places}
+        """MW of each bid (n,) that may be called as aFRR: within its unit, from a qualified group."""
+        qualified = {p: self.qualified(p, "aFRR", now_s) for p in bids.places}
         spare: dict[tuple[str, int], float] = {}
         limited = np.zeros(len(bids))
         rows = zip(bids.bid_id.tolist(), bids.provider.tolist(), bids.direction.tolist(), strict=True)
         for k, (bid, provider, direction) in enumerate(rows):
-            if able[provider] and left_mw[k] > 0:
+            if qualified[provider] and left_mw[k] > 0:
                 key = unit_of(bid), direction
                 if key not in spare:
                     spare[key] = self._fast_mw.get(key[0], (0.0, 0.0))[0 if direction == UP else 1]
@@ -132,10 +132,10 @@ class FlexibilityRegister:
         return limited
 
     def reasons(self, isp: int, bids: Bids, service: Service, now_s: int) -> list[str]:
-        """Why each bid may not enter a book (n,), empty where it may; what may is claimed for the ISP."""
+        """Why each bid may not enter a book (n,), empty where it may; accepted MW are claimed for the ISP."""
         found: list[str] = []
         claims = self._claims.setdefault(isp, {})
-        able = {p: self.qualified(p, service, now_s) for p in bids.places}
+        qualified = {p: self.qualified(p, service, now_s) for p in bids.places}
         rows = zip(
             bids.bid_id.tolist(),
             bids.provider.tolist(),
@@ -148,7 +148,7 @@ class FlexibilityRegister:
             if demand:
                 found.append("")
                 continue
-            if not able[provider]:
+            if not qualified[provider]:
                 found.append(f"{provider} is not qualified for {service}")
                 continue
             unit = self.units(provider).get(unit_of(bid))
@@ -157,9 +157,9 @@ class FlexibilityRegister:
                 continue
             limit = unit.up_mw if direction == UP else unit.down_mw
             claimed = claims.get((unit.name, direction), 0.0)
-            if mw > limit * (1.0 + 1e-9) + NOTHING_MW:
+            if mw > limit * (1.0 + 1e-9) + NEGLIGIBLE_MW:
                 found.append(f"{mw:g} MW is more than the {limit:g} MW the unit is qualified for")
-            elif claimed + mw > limit * (1.0 + 1e-9) + NOTHING_MW:
+            elif claimed + mw > limit * (1.0 + 1e-9) + NEGLIGIBLE_MW:
                 found.append(SOLD_TWICE)
             else:
                 claims[unit.name, direction] = claimed + mw
@@ -167,5 +167,5 @@ class FlexibilityRegister:
         return found
 
     def forget(self, isp: int) -> None:
-        """Drop the claims of an ISP that has been settled."""
+        """Drop the claims of a settled ISP."""
         self._claims.pop(isp, None)

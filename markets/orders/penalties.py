@@ -1,20 +1,20 @@
-"""What it counts not to serve a need and to break a limit: above every price that a market admits.
+"""Penalties of unserved needs and violated limits: above every price that a market admits.
 
-Balance and limits are soft, so that a market always has an answer. Their penalties are no part of a reported
-cost, but what nobody serves has the price of its penalty. They have one common factor:
+Balance and limits are soft, so a market always has a solution. Their penalties are not part of a reported
+cost, but unserved need has the price of its penalty. They have one common factor:
 
 * 1 while every admitted price stays below 10 000 EUR/MWh in size,
-* else what makes the penalty of a MW 2.1 times the largest admitted price: above each bid, and above a bid up
-  and a bid down together.
+* else the factor with which the penalty of a MW is 2.1 times the largest admitted price: above each bid, and
+  above an up bid and a down bid together.
 
-A market breaks a limit rather than relieve it where relief costs more than the penalty. Moving a MW between
-two bids costs at most twice the largest admitted price ``P``, so limits are kept wherever bids move them by
-at least ``2 P / penalty`` MW a MW: 0.04 for bids of up to 200 EUR/MWh, 0.95 from 10 000 EUR/MWh on. Behind
-smaller sensitivities a limit may stay broken though bids could mend it. Between 5 000 and 10 000 EUR/MWh that
-is so behind a sensitivity of 1 too: the factor stays 1 there, so that published cases keep their answers.
+A market violates a limit where relief costs more than the penalty. Moving a MW between two bids costs at most
+twice the largest admitted price ``P``. So limits are kept wherever bids have an effect of at least ``2 P /
+penalty`` MW per MW: 0.04 for bids of up to 200 EUR/MWh, 0.95 from 10 000 EUR/MWh on. With smaller
+sensitivities a limit may stay violated although bids could relieve it. Between 5 000 and 10 000 EUR/MWh this
+also holds for a sensitivity of 1: the factor stays 1 there, so that published cases keep their results.
 
-European balancing platforms admit 99 999 EUR/MWh in size (ACER Decision 01/2020 of 24 January 2020), for a
-transitional time until July 2026 15 000 EUR/MWh (ACER Decision 03/2022 of 25 February 2022).
+European balancing platforms admit 99 999 EUR/MWh in size (ACER Decision 01/2020 of 24 January 2020), and
+during a transitional period until July 2026 15 000 EUR/MWh (ACER Decision 03/2022 of 25 February 2022).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ VOLTAGE_EUR_PER_H_PU2 = 1e6
 """Penalties with the factor 1."""
 ADMITTED_EUR_PER_MWH = 10_000.0
 """Prices below this in size need no larger penalties."""
-MARGIN = 2.1
+PENALTY_RATIO = 2.1
 
 _factor: ContextVar[float] = ContextVar("factor of penalties", default=1.0)
 
@@ -45,7 +45,7 @@ def factor_of(price_eur_per_mwh: float) -> float:
     (1.0, 2.52)
     """
     size = abs(price_eur_per_mwh)
-    return 1.0 if size < ADMITTED_EUR_PER_MWH else MARGIN * size / UNSERVED_EUR_PER_MWH
+    return 1.0 if size < ADMITTED_EUR_PER_MWH else PENALTY_RATIO * size / UNSERVED_EUR_PER_MWH
 
 
 def largest(prices: Iterable[FloatArray | float]) -> float:
@@ -64,7 +64,7 @@ def admitting(price_eur_per_mwh: float) -> Iterator[None]:
 
 
 def unserved_eur_per_mwh() -> float:
-    """Penalty of a MWh of need that is not served, in either direction."""
+    """Penalty of a MWh of unserved need, in either direction."""
     return UNSERVED_EUR_PER_MWH * _factor.get()
 
 

@@ -1,4 +1,4 @@
-"""What may be traded, and the rules a bid must keep."""
+"""Products, and the rules that bids must fulfil."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Service = Literal["aFRR", "mFRR", "LFM"]
 
 @dataclass(frozen=True, kw_only=True)
 class Product:
-    """Rules of one product of one ISP, both directions: energy, or reactive power (all in Mvar then).
+    """Rules of one product of one ISP, both directions: energy, or reactive power (then all in Mvar).
 
-    A bid that breaks a rule is rejected with the reason (`Product.reasons`). `pool_minimum_mw` is what all
-    bids of one provider and direction in one system must add up to: small resources meet it by pooling.
+    A bid that breaks a rule is rejected with the reason (`Product.reasons`). `pool_minimum_mw` is the minimum
+    sum of all bids of one provider and direction in one system: small resources reach it by pooling.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Product:
 
 
 def _first_of(*checks: tuple[BoolArray, str]) -> list[str]:
-    """The reason of the first check that each of n values fails, empty where it fails none."""
+    """The reason of the first check that each of n values fails, empty if it fails none."""
     reasons = [""] * len(checks[0][0])
     for broken, reason in checks:
         if broken.any():
@@ -79,14 +79,14 @@ def _first_of(*checks: tuple[BoolArray, str]) -> list[str]:
 
 @dataclass(frozen=True)
 class Requirements:
-    """What an asset must be able to do to sell a service."""
+    """Technical requirements on an asset for selling a service."""
 
     service: Service
-    full_activation_s: float  # from the call to full power
-    telemetry_s: float  # how often it reports its power
+    full_activation_s: float  # from activation to full power
+    telemetry_s: float  # interval of power measurements
 
     def implies(self, other: Requirements) -> bool:
-        """Whether who meets these requirements meets `other` ones too."""
+        """Whether an asset that fulfils these requirements also fulfils the `other` ones."""
         return self.full_activation_s <= other.full_activation_s and self.telemetry_s <= other.telemetry_s
 
 
@@ -95,11 +95,11 @@ REQUIREMENTS: dict[Service, Requirements] = {
     "mFRR": Requirements("mFRR", 750.0, 900.0),
     "LFM": Requirements("LFM", 900.0, 900.0),
 }
-"""The standard European reserve products, and local flexibility delivered by the ISP."""
+"""The standard European reserve products, and local flexibility delivered per ISP."""
 
 
 def implied_by(service: Service) -> tuple[Service, ...]:
-    """Services that whoever is qualified for `service` may sell, itself first."""
+    """Services that a qualification for `service` permits, itself first."""
     own = REQUIREMENTS[service]
     return service, *(s for s, r in REQUIREMENTS.items() if s != service and own.implies(r))
 

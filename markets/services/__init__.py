@@ -1,5 +1,5 @@
-"""Markets beside the energy auctions: capacity, day-ahead schedules, curtailment, replacement energy.
+"""Markets beside the energy auctions: capacity, day-ahead schedules, curtailment, substitution.
 
-Each module is one auction as a function of arrays. Look next at `agents.services`, which holds them in
-time. A further service is a module here, a role there.
+Each module is one auction as a function of arrays. Look next at `agents.services`, which runs them over time.
+A further service is a module here and a role there.
 """

@@ -1,9 +1,9 @@
-"""Capacity: who is paid to stand ready, for which ISPs, and what that obliges to.
+"""Capacity: payment for availability in given ISPs, and the obligation that it brings.
 
-A contract for capacity is an obligation to bid as much energy in every ISP of its block; who sold none may
-bid too (free bids). Uncleared capacity may be forwarded from a DSO's tender to the TSO's auction, never sold
-twice. Source: ALEXANDER D3.3, 3.3.3 (Flemish LongFlex at D-8 and D-7, then the TSO's capacity market); OneNet
-Northern (obligation to bid, free bids always allowed).
+A contract for capacity is an obligation to bid as much energy in every ISP of its block; providers without
+capacity may bid too (free bids). Uncleared capacity may be forwarded from a DSO's tender to the TSO's
+auction, and is never sold twice. Source: ALEXANDER D3.3, 3.3.3 (Flemish LongFlex at D-8 and D-7, then the
+TSO's capacity market); OneNet Northern (obligation to bid, free bids always allowed).
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 from tandem_sim.markets.clearing.auction import clear
 from tandem_sim.markets.orders.bids import DOWN, UP, StrArray
 from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister
 from tandem_sim.markets.orders.products import Service
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 _COLUMNS = ("provider", "system", "direction", "quantity_mw", "price", "forwarded")
 
 
 @dataclass(frozen=True, kw_only=True)
 class CapacityBids:
-    """Offers of n pools for one block of ISPs. `price` is EUR per MW and hour of standing ready."""
+    """Offers of n pools for one block of ISPs. `price` is EUR per MW and hour of availability."""
 
     provider: StrArray
     system: StrArray
     direction: IntArray
     quantity_mw: FloatArray
     price: FloatArray
-    forwarded: BoolArray  # left over from another operator's tender
+    forwarded: BoolArray  # uncleared in another operator's tender
 
     def __len__(self) -> int:
         return len(self.provider)
@@ -52,7 +52,7 @@ class CapacityBids:
 
     @classmethod
     def join(cls, books: Sequence[CapacityBids]) -> CapacityBids:
-        """Several books as one, sorted by provider, system and direction, what was forwarded first."""
+        """Several books as one, sorted by provider, system and direction, forwarded bids first."""
         if not books:
             return cls.of([])
         whole = cls(**{c: np.concatenate([getattr(b, c) for b in books]) for c in _COLUMNS})
@@ -81,18 +81,18 @@ class Contract:
 
 @dataclass
 class CapacityBook:
-    """All capacity sold, by ISP: the one place that knows what of a pool is spoken for."""
+    """All capacity sold, by ISP: the only record of what part of a pool is sold."""
 
     register: FlexibilityRegister
     by_isp: dict[int, list[Contract]] = field(default_factory=dict)
 
     def enter(self, contract: Contract) -> None:
-        """Book a sale."""
+        """Book a contract."""
         for isp in contract.isps:
             self.by_isp.setdefault(isp, []).append(contract)
 
     def sold_mw(self, isps: range, provider: str, system: str, direction: int) -> float:
-        """Most that a pool has sold in any of the ISPs."""
+        """Largest sale of a pool in any of the ISPs (MW)."""
         return max(
             (
                 sum(
@@ -106,7 +106,7 @@ class CapacityBook:
         )
 
     def room_mw(self, isps: range, bids: CapacityBids, service: Service) -> FloatArray:
-        """What of each bid (n,) is neither sold elsewhere nor beyond what its pool is qualified for."""
+        """MW of each bid (n,) neither sold elsewhere nor beyond the qualification of its pool."""
         left: dict[tuple[str, str, int], float] = {}
         room = np.zeros(len(bids))
         rows = zip(bids.provider.tolist(), bids.system.tolist(), bids.direction.tolist(), strict=True)
@@ -120,13 +120,13 @@ class CapacityBook:
         return room
 
     def forget(self, isp: int) -> None:
-        """Drop an ISP that has been settled."""
+        """Drop a settled ISP."""
         self.by_isp.pop(isp, None)
 
 
 @dataclass(frozen=True)
 class CapacityResult:
-    """What an auction bought: MW and EUR per MW and hour by bid, (n,) each, and MW missing by direction."""
+    """Result of an auction: MW and EUR per MW and hour by bid, (n,) each, and MW missing by direction."""
 
     award_mw: FloatArray
     price: FloatArray
@@ -136,7 +136,7 @@ class CapacityResult:
 def clear_capacity(
     bids: CapacityBids, need_mw: Mapping[int, float], marginal: bool, pool_minimum_mw: float = 0.0
 ) -> CapacityResult:
-    """Least cost for the MW needed of each direction; `marginal` pays all the dearest accepted price.
+    """Least cost for the MW required in each direction; with `marginal` all get the highest accepted price.
 
     A provider whose bids of one direction add up to less than `pool_minimum_mw` is left out. A need that the
     bids do not cover stays short.
@@ -146,16 +146,16 @@ def clear_capacity(
     for provider in np.unique(bids.provider):
         for direction in (UP, DOWN):
             pool = (bids.provider == provider) & (bids.direction == direction)
-            if available[pool].sum() < pool_minimum_mw - NOTHING_MW:
+            if available[pool].sum() < pool_minimum_mw - NEGLIGIBLE_MW:
                 available[pool] = 0.0
     for direction in (UP, DOWN):
         side = np.flatnonzero(bids.direction == direction)
         need = need_mw.get(direction, 0.0)
         within = min(need, float(available[side].sum()))
-        if within > NOTHING_MW:
+        if within > NEGLIGIBLE_MW:
             answer = clear(bids.price[side], available[side], np.ones(len(side)), within)
             award[side] = answer.require("capacity auction").quantity_mw
-        award[award < NOTHING_MW] = 0.0
+        award[award < NEGLIGIBLE_MW] = 0.0
         won = side[award[side] > 0]
         if marginal and len(won):
             paid[won] = bids.price[won].max()

@@ -1,4 +1,4 @@
-"""Day-ahead schedules of units: the least cost of what is asked ISP by ISP, within ranges and ramps."""
+"""Day-ahead schedules of units: least cost of the demand of each ISP, within ranges and ramps."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from scipy import sparse
 from scipy.optimize import linprog
 
 from tandem_sim.grids.errors import ClearingError
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.clearing.auction import clear
 from tandem_sim.markets.clearing.merit_order import ordered_costs
 from tandem_sim.markets.orders.penalties import unserved_eur_per_mwh
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 EXCESS_SHARE = 0.1
-"""What a MW beyond a ramp costs in the programme, as a share of what a MWh not served does."""
+"""Cost of a MW beyond a ramp in the optimisation problem, as a share of that of a MWh not served."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Supply:
-    """What U units can do in each of K ISPs, in B steps above what they must run at least. MW and EUR/MWh.
+    """Ranges of U units in each of K ISPs, in B steps above their minimum output. MW and EUR/MWh.
 
-    `ramp_mw` is the most that output moves from the ISP before; in the first ISP from `before_mw`, which is
-    nan for a unit of which nothing is known.
+    `ramp_mw` is the largest change of output from the ISP before; in the first ISP from `before_mw`, which is
+    nan for a unit with unknown output.
     """
 
     least_mw: FloatArray  # (U, K)
     step_mw: FloatArray  # (U, B, K)
-    asked: FloatArray  # (U, B, K) EUR/MWh, rising over the steps of a unit
+    price_eur_per_mwh: FloatArray  # (U, B, K) EUR/MWh, rising over the steps of a unit
     ramp_mw: FloatArray  # (U, K)
     before_mw: FloatArray  # (U,)
 
     def moved_mw(self, output_mw: FloatArray) -> FloatArray:
-        """How far outputs (U, K) have moved since the ISP before (U, K); 0 where that is not known."""
+        """Change of outputs (U, K) since the ISP before (U, K); 0 where that is unknown."""
         return np.nan_to_num(np.diff(output_mw, axis=1, prepend=self.before_mw[:, None]), nan=0.0)
 
 
 @dataclass(frozen=True)
 class Schedules:
-    """Outputs (U, K) in MW, prices (K,) in EUR/MWh, demand not served (K,) in MW (negative: too much).
+    """Outputs (U, K) in MW, prices (K,) in EUR/MWh, demand not served (K,) in MW (negative: excess).
 
-    `excess_mw` (U, K) is by how much outputs move beyond the ramp where no schedule within ramps serves the
+    `excess_mw` (U, K) is the change of outputs beyond the ramp where no schedule within ramps serves the
     demand.
     """
 
@@ -54,17 +54,17 @@ class Schedules:
 
 
 def schedule_units(supply: Supply, demand_mw: FloatArray, who: str) -> Schedules:
-    """The schedules of least cost for a demand (K,) of all units together.
+    """The schedules of least cost for a demand (K,) MW of all units together.
 
-    Each ISP by itself is a merit order. If the outputs of all keep the ramps, they are the optimum with ramps
-    too, for limits can only make a programme dearer. Else ``scipy.optimize.linprog`` solves all ISPs as one.
-    The price of an ISP is what the least cost rises by with its demand; where ramps bind it may lie beyond
-    what any unit asks, for a MW may have to be moved in several ISPs. A demand that moves faster than all
-    units together is followed as closely to their ramps as can be. Raises `ClearingError`, naming `who`, if
+    Each ISP by itself is a merit order. If all outputs then keep the ramps, they are also the optimum with
+    ramps, because limits can only raise the least cost. Otherwise ``scipy.optimize.linprog`` solves all ISPs
+    as one. The price of an ISP is the rise of the least cost with its demand. Where ramps bind it may exceed
+    the price of every unit, because a MW may have to be moved in several ISPs. A demand that changes faster
+    than all units together is followed as closely as ramps permit. Raises `ClearingError`, naming `who`, if
     the solver finds no optimum.
     """
     alone = _one_by_one(supply, demand_mw, who)
-    if (np.abs(supply.moved_mw(alone.output_mw)) <= supply.ramp_mw + NOTHING_MW).all():
+    if (np.abs(supply.moved_mw(alone.output_mw)) <= supply.ramp_mw + NEGLIGIBLE_MW).all():
         return alone
     return _together(supply, demand_mw, who)
 
@@ -74,16 +74,18 @@ def _one_by_one(supply: Supply, demand_mw: FloatArray, who: str) -> Schedules:
     output, price, short = np.empty((units, isps)), np.empty(isps), np.empty(isps)
     for k in range(isps):
         least = supply.least_mw[:, k]
-        asked, available = supply.asked[:, :, k].ravel(), supply.step_mw[:, :, k].ravel()
+        bid_price, available = supply.price_eur_per_mwh[:, :, k].ravel(), supply.step_mw[:, :, k].ravel()
         need = float(demand_mw[k]) - float(least.sum())
-        answer = clear(asked, available, np.ones(units * steps), need).require(f"{who}, ISP {k} of the day")
+        answer = clear(bid_price, available, np.ones(units * steps), need).require(
+            f"{who}, ISP {k} of the day"
+        )
         output[:, k] = least + answer.quantity_mw.reshape(units, steps).sum(axis=1)
         price[k], short[k] = answer.price_eur_per_mwh, answer.short_mw - answer.long_mw
     return Schedules(output, price, short, np.zeros(output.shape))
 
 
 def _together(supply: Supply, demand_mw: FloatArray, who: str) -> Schedules:
-    """All ISPs as one programme: a column for each step in each ISP, what is short and long, and excesses."""
+    """All ISPs as one problem: a column per step and ISP, shortage and surplus, and ramp excess."""
     units, steps, isps = supply.step_mw.shape
     n, n_moves = supply.step_mw.size, units * isps
     of_unit = sparse.kron(np.ones((1, steps)), sparse.eye_array(isps))
@@ -105,14 +107,14 @@ def _together(supply: Supply, demand_mw: FloatArray, who: str) -> Schedules:
     penalties = np.repeat([unserved, EXCESS_SHARE * unserved], [2 * isps, n_moves])
     need = demand_mw - supply.least_mw.sum(axis=0)
 
-    def solved(asked: FloatArray, room_mw: FloatArray, most_excess: float) -> Any:
+    def solved(price: FloatArray, room_mw: FloatArray, most_excess: float) -> Any:
         bound = np.concatenate([room_mw - least, room_mw + least])
         upper = np.concatenate(
             [supply.step_mw.ravel(), np.full(2 * isps, np.inf), np.full(n_moves, most_excess)]
         )
         solve: Any = linprog  # its type stubs know no sparse matrices
         answer = solve(
-            np.concatenate([asked.ravel(), penalties]),
+            np.concatenate([price.ravel(), penalties]),
             A_ub=ramps[known],
             b_ub=bound[known],
             A_eq=balance,
@@ -124,21 +126,21 @@ def _together(supply: Supply, demand_mw: FloatArray, who: str) -> Schedules:
             raise ClearingError(f"{who}: units cannot be scheduled (solver: {answer.message})")
         return answer
 
-    # Equal steps are served in their order; the price is that of the costs as they are, and of no penalty.
-    x = solved(_in_order(supply.asked), supply.ramp_mw.ravel(), np.inf).x
-    beyond = np.where(x[n + 2 * isps :] > NOTHING_MW, x[n + 2 * isps :], 0.0)
-    priced = solved(supply.asked, supply.ramp_mw.ravel() + beyond, NOTHING_MW)
+    # Equal steps are served in their order; prices come from the unchanged costs, without penalties.
+    x = solved(_in_order(supply.price_eur_per_mwh), supply.ramp_mw.ravel(), np.inf).x
+    beyond = np.where(x[n + 2 * isps :] > NEGLIGIBLE_MW, x[n + 2 * isps :], 0.0)
+    priced = solved(supply.price_eur_per_mwh, supply.ramp_mw.ravel() + beyond, NEGLIGIBLE_MW)
     short = x[n : n + isps] - x[n + isps : n + 2 * isps]
     return Schedules(
         supply.least_mw + x[:n].reshape(units, steps, isps).sum(axis=1),
         np.array(priced.eqlin.marginals),
-        np.where(np.abs(short) > NOTHING_MW, short, 0.0),
+        np.where(np.abs(short) > NEGLIGIBLE_MW, short, 0.0),
         beyond.reshape(units, isps),
     )
 
 
-def _in_order(asked: FloatArray) -> FloatArray:
-    """What steps ask (U, B, K), equal ones of an ISP a little apart."""
-    units, steps, isps = asked.shape
-    by_isp = [ordered_costs(asked[:, :, k].ravel(), None) for k in range(isps)]
+def _in_order(price: FloatArray) -> FloatArray:
+    """Prices of steps (U, B, K), with small differences between equal ones of an ISP."""
+    units, steps, isps = price.shape
+    by_isp = [ordered_costs(price[:, :, k].ravel(), None) for k in range(isps)]
     return np.stack(by_isp, axis=1).reshape(units, steps, isps)

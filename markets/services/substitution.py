@@ -1,4 +1,4 @@
-"""What the TSO buys on transmission when limits on connections keep pools from delivering what they sold."""
+"""Purchases of the TSO on transmission when connection limits block energy that pools have sold."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tandem_sim.markets.clearing.auction import Cleared, clear
 from tandem_sim.markets.orders.bids import Bids
 
 SUBSTITUTION = "substitution"
-"""Market of the ledger in which the TSO books substitutes of blocked energy."""
+"""Market of the ledger in which the TSO books the substitution of blocked energy."""
 SLOW_S = 750.0
-"""Full activation time of what replaces reserve: that of mFRR, 12.5 minutes."""
+"""Full activation time of what substitutes reserve: that of mFRR, 12.5 minutes."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,14 @@ class SubstitutedByTso:
 def substitute_missing(
     bids: Bids, left_mw: FloatArray, fast_mw: FloatArray, energy_mw: float, reserve_mw: dict[int, float]
 ) -> SubstitutedByTso:
-    """Buy missing energy at least cost, and open slow bids to the reserve, the best prices first.
+    """Buy blocked energy at least cost, and open slow bids to the reserve, the best prices first.
 
-    left_mw (n,): unsold; fast_mw (n,): what of it the reserve may call anyway. energy_mw: missing, up
-    positive; reserve_mw: missing by direction, >= 0.
+    left_mw (n,): unsold; fast_mw (n,): its part that the reserve may call anyway. energy_mw: missing, up
+    positive; reserve_mw: missing by direction, >= 0. Raises `ClearingError` if the solver fails.
     """
     side_of_need = np.where(bids.direction * energy_mw > 0.0, left_mw, 0.0)
     answer = clear(bids.signed_price, side_of_need, bids.direction.astype(np.float64), energy_mw)
-    answer = answer.require("replacement of blocked energy")
+    answer = answer.require("substitution of blocked energy")
     slow = np.zeros(len(bids))
     room = np.maximum(left_mw - answer.quantity_mw - fast_mw, 0.0)
     for direction, wanted in reserve_mw.items():

@@ -1,9 +1,9 @@
-"""Baselines: what a meter would have shown unasked, estimated from its readings.
+"""Baselines: the meter reading without activation, estimated from earlier readings.
 
 Sources: "last quarter-hour" after Elia's study on baseline methodologies of 2021 (not checked against its
 text); "High X of Y" see `markets.settlement.day_matching`; "meter before / meter after" in the sense of
-NAESB: readings of a period before the activation against those during it; schedule: what the provider
-declared ahead.
+NAESB: readings of a period before the activation against those during it; schedule: the declaration of the
+provider ahead.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class BaselineRules:
 
 @dataclass
 class MeterHistory:
-    """Readings (MW, injection positive) of n meters and which of them were free of activation.
+    """Readings (MW, injection positive) of n meters, and which of them were free of activation.
 
-    Only free readings are evidence of what a meter shows unasked.
+    Only free readings show a meter without activation.
     """
 
     n: int
@@ -51,7 +51,7 @@ class MeterHistory:
         self._matching = DayMatching(n=self.n, days=self.days, x=rules.x, y=rules.y, adjusted=rules.adjusted)
 
     def read(self, isp: int, metered_mw: FloatArray, active: BoolArray) -> None:
-        """Enter the readings (n,) of an ISP; `active` (n,) says which meters were activated."""
+        """Enter the readings (n,) of an ISP; `active` (n,) marks activated meters."""
         free = ~active
         shifted = np.vstack([metered_mw, self._recent[:-1]])
         alone = np.full_like(self._recent, np.nan)
@@ -61,11 +61,11 @@ class MeterHistory:
         self._matching.read(isp, metered_mw, active)
 
     def estimates(self, isp: int, declared_mw: FloatArray) -> dict[Method, FloatArray]:
-        """Every estimate of the baselines in an ISP, (n,) each, nan where there is nothing to go by.
+        """Every estimate of the baselines in an ISP, (n,) each, nan without data.
 
-        ``last_isp``: the last free reading. ``mbma``: the mean of up to `before_isps` free readings in a row
-        that end with it. ``high_x_of_y``: see `DayMatching.estimate`; the meters are taken to be activated in
-        this ISP. ``schedule``: `declared_mw` (n,).
+        ``last_isp``: the last free reading. ``mbma``: the mean of up to `before_isps` consecutive free
+        readings that end with it. ``high_x_of_y``: see `DayMatching.estimate`; the meters are assumed to be
+        activated in this ISP. ``schedule``: `declared_mw` (n,).
         """
         known = np.isfinite(self._recent)
         total = np.where(known, self._recent, 0.0).sum(axis=0)

@@ -1,22 +1,22 @@
-"""High X of Y: a baseline from whole days that were like today.
+"""High X of Y: a baseline from whole days of the same kind.
 
 Of the last Y days of the same kind (working or not) without activation, the X of highest mean consumption
-over the hours of the event are chosen, and their readings averaged ISP by ISP. On request that is shifted by
-how far off it was, in the mean, from 5 to 2 hours before the event. It is the standard baseline "High 4 of 5
+over the hours of the event are chosen, and their readings averaged ISP by ISP. As an option this mean is
+shifted by its mean error from 5 to 2 hours before the event. It is the standard baseline "High 4 of 5
 (with same-day adjustment)" of Japan's guideline for aggregators (METI, Energy Resource Aggregation Business
 guideline of 1 June 2020, chapter 2): days lie within 30 days, and of those with the lowest mean the most
 distant drops out. NYISO's customer baseline load (highest 5 of 10) and Elia's High X of Y choose whole days
-too. METI's choice of days was checked in pages that quote it; its hours of adjustment, and what is said of
+too. METI's choice of days was checked in pages that quote it; its hours of adjustment, and the statements on
 NYISO and Elia, were not checked against their texts.
 
-Where a simulation cannot follow these rules, or they do not fit what it meters:
+Deviations, where a simulation cannot follow these rules or they do not fit its meters:
 
 * An event is a run of ISPs of one local day in which a meter is activated. What is settled is not revised, so
   in each of its ISPs the hours of the event are those up to and with this ISP: one ISP in its first.
 * Days are left out for activation in the hours of the event, not at any hour: units here are called
   on most days.
-* Nothing is left out for low consumption (METI and NYISO: below 25 % of the mean), for meters here may
-  inject, and no share of a mean around zero is low. For the same reason the adjustment is METI's, a
+* Nothing is left out for low consumption (METI and NYISO: below 25 % of the mean), because meters here
+  may inject, and a mean around zero has no meaningful share. For the same reason the adjustment is METI's, a
   difference, and not NYISO's, a factor from 0.8 to 1.2.
 * X and Y are the same for both kinds of day. Yesterday counts; NYISO begins two days before the event.
 """
@@ -31,16 +31,16 @@ import numpy as np
 from tandem_sim.grids.types import BoolArray, FloatArray
 
 LOOK_BACK_DAYS = 30
-"""How far days are looked for: this many days, or as many as hold Y days of weekends, where that is more."""
+"""Days searched: this many, or as many as contain Y days of weekends, if that is more."""
 WINDOW_MINUTES = (300, 120)
-"""The adjustment goes by the ISPs between these two moments before the event."""
+"""The adjustment uses the ISPs between these two times before the event."""
 
 
 @dataclass(frozen=True)
 class DayIndex:
     """Number of the local day and clock time (minutes) of every ISP, and which days are working days.
 
-    ISPs of different days that stand for the same time of day have the same clock time.
+    ISPs of different days at the same time of day have the same clock time.
     """
 
     day: Mapping[int, int]
@@ -51,7 +51,7 @@ class DayIndex:
 
 @dataclass(kw_only=True)
 class DayMatching:
-    """Readings (MW, injection positive) of n meters by day and clock time, and the events they are in."""
+    """Readings (MW, injection positive) of n meters by day and clock time, and their present events."""
 
     n: int
     days: DayIndex
@@ -59,17 +59,17 @@ class DayMatching:
     y: int
     adjusted: bool
     _by_day: dict[int, dict[int, FloatArray]] = field(default_factory=dict)
-    """day -> clock -> (n,), nan: no evidence of what a meter shows unasked."""
+    """day -> clock -> (n,), nan: no reading without activation."""
     _today: int = -1
-    _past: list[int] = field(default_factory=list)  # days of the kind of today, the latest first
-    _event: FloatArray = field(init=False)  # (days, n) readings added up over the event so far, 0: none
+    _past: list[int] = field(default_factory=list)  # days of today's kind, the latest first
+    _event: FloatArray = field(init=False)  # (days, n) sum of readings over the event so far, 0: none
     _gap: FloatArray = field(init=False)  # (days, n) mean of today minus that day, in the window
 
     def estimate(self, isp: int) -> FloatArray:
         """Baselines (n,) of meters that are activated in an ISP, nan where no day is known.
 
-        With fewer than Y eligible days the X highest of those there are count, with fewer than X all of them.
-        A meter without a reading in the window of adjustment, today or on the days chosen, is not adjusted.
+        With fewer than Y eligible days the X highest of those count, with fewer than X all of them. A meter
+        without a reading in the window of adjustment, today or on the chosen days, is not adjusted.
         """
         self._open(self.days.day[isp])
         now = self._past_at(self.days.clock[isp])
@@ -89,7 +89,7 @@ class DayMatching:
         return found + np.where(np.isfinite(shift), shift, 0.0)
 
     def read(self, isp: int, metered_mw: FloatArray, active: BoolArray) -> None:
-        """Enter the readings (n,) of an ISP; `active` (n,) says which meters were activated."""
+        """Enter the readings (n,) of an ISP; `active` (n,) marks activated meters."""
         day, clock = self.days.day[isp], self.days.clock[isp]
         self._open(day)
         self._event = np.where(active, self._event + self._past_at(clock), 0.0)
@@ -98,7 +98,7 @@ class DayMatching:
             self._gap = np.where(active, self._gap, self._gap_before(isp + 1))
 
     def _open(self, day: int) -> None:
-        """Begin a day, where it is a new one: days too old are forgotten, and no event is on."""
+        """Begin a new day: drop days that are too old, and end all events."""
         if day == self._today:
             return
         self._today = day
@@ -111,7 +111,7 @@ class DayMatching:
         self._gap = np.full((len(self._past), self.n), np.nan)
 
     def _past_at(self, clock: int) -> FloatArray:
-        """Free readings at a clock time on the days of the kind of today, (days, n), the latest day first."""
+        """Free readings at a clock time on days of today's kind, (days, n), the latest day first."""
         missing = np.full(self.n, np.nan)
         rows = [self._by_day[d].get(clock, missing) for d in self._past]
         return np.array(rows).reshape(len(rows), self.n)
@@ -119,7 +119,7 @@ class DayMatching:
     def _gap_before(self, isp: int) -> FloatArray:
         """Mean of today minus each past day (days, n), in the window before an event that begins with `isp`.
 
-        Only ISPs of today in which the meter was free count, and of a day those in which it was free too.
+        Only ISPs count in which the meter was free of activation, both today and on the past day.
         """
         first, last = WINDOW_MINUTES
         minutes, today = self.days.isp_minutes, self._by_day[self._today]

@@ -1,4 +1,4 @@
-"""Imbalance prices: what a party pays for being short, and is paid for being long."""
+"""Imbalance prices: what a short party pays, and what a long party receives."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 Rule = Literal["single", "dual"]
 Alpha = Literal["none", "elia-2019", "elia-2020"]
@@ -18,13 +18,13 @@ Alpha = Literal["none", "elia-2019", "elia-2020"]
 
 @dataclass(frozen=True, kw_only=True)
 class Regulation:
-    """What balancing an ISP took: net activation in the order it was called, and prices.
+    """Balancing of an ISP: net activation in the order of calls, and prices.
 
     `delta_mw` (k,) is the net activation minute by minute (one entry if it does not change). Volumes (MW) and
-    marginal prices (EUR/MWh) are those of all that would have been called had there been no limits of grids,
-    the dearest up and the cheapest down bid, need that nobody served at its penalty, nan if none: net, what
-    the system needed; what was called against limits is no part of them (Regulation (EU) 2017/2195,
-    art. 30(1)(b)). Means are what a MWh called to balance was paid, nan if none.
+    marginal prices (EUR/MWh) are those without limits of grids: the most expensive up and the cheapest down
+    bid, unserved need at its penalty, nan if none. So they are net, what the system needed; calls against
+    limits are not included (Regulation (EU) 2017/2195, art. 30(1)(b)). Means are the pay per MWh called for
+    balancing, nan if none.
     """
 
     delta_mw: FloatArray
@@ -55,7 +55,7 @@ class ImbalancePrices:
 
 
 def mid_price(books: Sequence[Bids], otherwise: float) -> float:
-    """Middle of the cheapest up and the dearest down bid of all books, `otherwise` where a side is empty.
+    """Middle of the cheapest up and the highest down bid of all books, `otherwise` where a side is empty.
 
     Source: TenneT, Imbalance Pricing System v6.1 (2024), 4.
     """
@@ -67,12 +67,12 @@ def mid_price(books: Sequence[Bids], otherwise: float) -> float:
 
 
 def regulation_state(found: Regulation) -> int:
-    """TenneT's regulation state of an ISP.
+    """Regulation state of an ISP by TenneT.
 
-    0: nothing was called; 1 or -1: the balance delta was only up or only down, or crossed zero while it only
-    rose or only fell; 2: it crossed zero and turned. Source: TenneT, imbalance pricing system.
+    0: no activation; 1 or -1: the balance delta was only up or only down, or crossed zero while it only rose
+    or only fell; 2: it crossed zero and turned. Source: TenneT, imbalance pricing system.
     """
-    up, down = (found.delta_mw > NOTHING_MW).any(), (found.delta_mw < -NOTHING_MW).any()
+    up, down = (found.delta_mw > NEGLIGIBLE_MW).any(), (found.delta_mw < -NEGLIGIBLE_MW).any()
     if not up and not down:
         return 0
     if up != down:
@@ -86,16 +86,16 @@ def regulation_state(found: Regulation) -> int:
 def single_price(
     found: Regulation, mid_price: float, alpha: float = 0.0, both_sides: bool = True
 ) -> ImbalancePrices:
-    """One price for everybody: marginal price of the dominating direction, `alpha` worse for its cause.
+    """One price for all parties: marginal price of the dominating direction, worsened by `alpha`.
 
-    In a short system (net activation up) whoever is short pays the marginal incremental price plus alpha, in
-    a long one whoever is long gets the marginal decremental price minus alpha; without activation the mid
-    price holds. With `both_sides` parties on the other side have the same price, as in a single price;
-    without, they have the marginal price alone: so Elia published it until 2019 (21 February 2018, 00:00 to
-    00:15: system long by 215 MW, alpha 1.46, marginal decremental price 28.67, long 27.21, short 28.67).
+    In a short system (net activation up) short parties pay the marginal incremental price plus alpha; in a
+    long one long parties get the marginal decremental price minus alpha; without activation the mid price
+    applies. With `both_sides` parties on the other side have the same price, as in a single price. Without,
+    they have the marginal price alone, as Elia published it until 2019 (21 February 2018, 00:00 to 00:15:
+    system long by 215 MW, alpha 1.46, marginal decremental price 28.67, long 27.21, short 28.67).
     """
     net = found.up_mw - found.down_mw
-    if abs(net) < NOTHING_MW:
+    if abs(net) < NEGLIGIBLE_MW:
         return ImbalancePrices(mid_price, mid_price)
     marginal = found.up_floor if net > 0 else found.down_cap
     worse = marginal + alpha if net > 0 else marginal - alpha
@@ -105,27 +105,25 @@ def single_price(
 
 
 def dual_price(found: Regulation, mid_price: float) -> ImbalancePrices:
-    """TenneT's rule: one price in states 0, 1 and -1, two in state 2, none better than the mid price."""
+    """The rule of TenneT: one price in states 0, 1 and -1, two in state 2, none better than the mid price."""
     state = regulation_state(found)
     if state == 0:
         return ImbalancePrices(mid_price, mid_price)
     if state == 2:
         return ImbalancePrices(np.fmin(found.down_cap, mid_price), np.fmax(found.up_floor, mid_price))
     price = found.up_floor if state == 1 else found.down_cap
-    price = (
-        mid_price if np.isnan(price) else price
-    )  # called and cancelled out: no bid of that direction stands
+    price = mid_price if np.isnan(price) else price  # calls cancelled out: no bid of that direction is left
     return ImbalancePrices(price, price)
 
 
 def adder(rule: Alpha, system_imbalance_mw: FloatArray) -> float:
-    """Adder (EUR/MWh) from the system imbalances of past ISPs, the present one last.
+    """Adder (EUR/MWh) from the system imbalances (k,) MW of past ISPs, the present one last.
 
     ``elia-2019``: mean square of the last eight over 15 000 where the present one exceeds 140 MW, else 0.
     ``elia-2020``: ``200 / (1 + exp((450 - x) / 65))`` with x the mean size of the last two where the present
-    one exceeds 150 MW, else 0; the factor by which it is lowered when prices are high is left out.
-    Published alphas fit the first threshold (0 at 57.2 MW, 1.48 at 146.7 MW, 21 February 2018). The constants
-    are those commonly cited; they have not been checked against the text of the tariff.
+    one exceeds 150 MW, else 0; the factor that lowers it at high prices is left out. Published alphas fit the
+    first threshold (0 at 57.2 MW, 1.48 at 146.7 MW, 21 February 2018). The constants are those commonly
+    cited; they have not been checked against the text of the tariff.
     """
     if rule == "none" or not len(system_imbalance_mw):
         return 0.0

@@ -1,34 +1,32 @@
-"""Who pays whom for one ISP. Every payment has a payer and a payee, so money cannot appear or vanish."""
+"""Payments of one ISP. Every payment has a payer and a payee, so money is conserved."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tandem_sim.grids.tolerances import NEGLIGIBLE_EUR, NEGLIGIBLE_MW
 from tandem_sim.markets.auctions.reactive_power import ReactiveTrade
 from tandem_sim.markets.coordination.ledger import Ledger
 from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.markets.settlement.imbalance import ImbalancePrices
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 MAKE_WHOLE = "make-whole"
 PURCHASE = "purchase"
 PURCHASE_MAKE_WHOLE = "purchase make-whole"
-NOTHING_EUR = 1e-9
-"""A payment below this is rounding."""
 RESERVE = "afrr"
-"""Layer of the automatic reserve, and the kind of payment for its energy."""
+"""Market of the automatic reserve, and the kind of payment for its energy."""
 FOR_ENERGY = ("activation", RESERVE, MAKE_WHOLE)
-"""Kinds of payments that operators make for energy activated."""
+"""Kinds of payments of operators for activated energy."""
 FOR_AWARDS = (*FOR_ENERGY, PURCHASE, PURCHASE_MAKE_WHOLE)
-"""Kinds of payments that settle awards, those of companies with them."""
+"""Kinds of payments that settle awards, including those of companies."""
 Place = tuple[str, str, int]
-"""Where a pool is held to its orders: pool, system, direction."""
+"""Unit of settlement of deliveries: pool, system, direction."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CapacityObligation:
-    """A provider's capacity in one ISP: MW owed, offered, and left by the DSOs; and its pay."""
+    """Capacity of a provider in one ISP: MW of obligation, offered, and allowed by the DSOs; and its pay."""
 
     operator: str
     service: str
@@ -37,7 +35,7 @@ class CapacityObligation:
     obligation_mw: float
     offered_mw: float
     fulfilled_mw: float
-    owed_eur_per_h: float
+    pay_eur_per_h: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,14 +52,15 @@ class Payment:
 def activation_payments(
     ledger: Ledger, books: Mapping[str, Bids], buyer_of: Mapping[tuple[str, str], str], hours: float
 ) -> list[Payment]:
-    """What the ledger says is due for everything awarded, from the buyer of a market to each provider.
+    """Payments for all awards of the ledger, from the buyer of a market to each provider.
 
-    What companies buy is a payment of kind ``purchase``, negative where they pay. What lifts the pay of a bid
-    from a uniform price to its own is a payment of kind ``make-whole``, without energy; of a company's bid,
-    who pays no more than it bid, ``purchase make-whole``: nothing is procured by it. Energy of the automatic
-    reserve is of kind ``afrr``.
+    Purchases of companies are payments of kind ``purchase``, negative where they pay. The supplement from a
+    uniform price to a bid's own price is a payment of kind ``make-whole``, without energy; for the bid of a
+    company, which pays no more than its bid, of kind ``purchase make-whole``, because nothing is procured by
+    it. Energy of the automatic reserve is of kind ``afrr``.
 
-    `buyer_of` names who pays in a market for a system: (market, system) -> party.
+    `buyer_of` gives the payer in a market for a system: (market, system) -> party. `hours` is the length of
+    the ISP.
     """
     payments = []
     for market, systems in ledger.markets.items():
@@ -78,7 +77,7 @@ def activation_payments(
                 for provider, mine in bids.by_provider(called).items():
                     mwh = float(bids.direction[mine] @ award[mine]) * hours
                     lifted = float(extra[mine].sum()) * hours
-                    lifted = lifted if abs(lifted) > NOTHING_EUR else 0.0
+                    lifted = lifted if abs(lifted) > NEGLIGIBLE_EUR else 0.0
                     amount = float(paid[mine].sum()) * hours - lifted
                     buyer = buyer_of[market, system]
                     payments.append(
@@ -96,7 +95,10 @@ def activation_payments(
 def imbalance_payments(
     imbalance_mw: Mapping[str, float], prices: ImbalancePrices, settler: str, hours: float
 ) -> list[Payment]:
-    """A long party (injects more than it sold or scheduled) gets its price, a short one pays its own."""
+    """Payments for imbalances (MW, positive: long, injects more than sold or scheduled).
+
+    A long party receives its price, a short one pays its price.
+    """
     return [
         Payment(
             payer=settler,
@@ -111,7 +113,7 @@ def imbalance_payments(
 
 
 def cost_payments(cost_eur: Mapping[str, float], households: str) -> list[Payment]:
-    """What aggregators pass on to their households for wear, comfort and feed-in lost."""
+    """Compensation that aggregators pay to their households for wear, comfort and lost feed-in."""
     return [
         Payment(payer=party, payee=households, kind="household cost", quantity_mwh=0.0, amount_eur=amount)
         for party, amount in cost_eur.items()
@@ -120,23 +122,23 @@ def cost_payments(cost_eur: Mapping[str, float], households: str) -> list[Paymen
 
 
 def capacity_payments(
-    standings: Sequence[CapacityObligation], penalty_factor: float, hours: float
+    obligations: Sequence[CapacityObligation], penalty_factor: float, hours: float
 ) -> list[Payment]:
-    """Standing ready is paid per MW and hour; what was not offered costs `penalty_factor` times that back."""
+    """Payments for availability, and penalties of `penalty_factor` times the pay of capacity not offered."""
     payments = []
-    for s in standings:
+    for s in obligations:
         payments.append(
             Payment(
                 payer=s.operator,
                 payee=s.provider,
                 kind="capacity",
                 quantity_mwh=0.0,
-                amount_eur=s.owed_eur_per_h * hours,
+                amount_eur=s.pay_eur_per_h * hours,
             )
         )
         missing = max(s.obligation_mw - s.offered_mw, 0.0)
-        if missing > NOTHING_MW:
-            penalty = penalty_factor * s.owed_eur_per_h * missing / s.obligation_mw * hours
+        if missing > NEGLIGIBLE_MW:
+            penalty = penalty_factor * s.pay_eur_per_h * missing / s.obligation_mw * hours
             payments.append(
                 Payment(
                     payer=s.provider,
@@ -150,7 +152,7 @@ def capacity_payments(
 
 
 def reactive_payments(trades: Sequence[ReactiveTrade], hours: float) -> list[Payment]:
-    """DSOs pay each provider its price for the reactive power it delivered, whichever way; no MWh moves."""
+    """Payments of DSOs for delivered reactive power, in either direction; no energy is exchanged."""
     payments = []
     for trade in trades:
         amount = trade.offers.price * trade.delivered_mvar * hours
@@ -173,16 +175,17 @@ def shortfall_payments(
     hours: float,
     tolerance: float = 0.1,
 ) -> list[Payment]:
-    """What a pool pays on MWh missing beyond a tolerance, on top of the imbalance price.
+    """Payments of a pool for MWh missing beyond a tolerance, on top of the imbalance price.
 
-    Each place is judged on its own: `ordered_mw` >= 0 and `delivered_mw` are MW in the direction of the
-    place, negative where the pool moved the other way. More in one place makes up for nothing in another.
+    Each place is settled separately: `ordered_mw` >= 0 and `delivered_mw` are MW in the direction of the
+    place, negative where the pool moved in the other direction. A surplus in one place does not offset
+    another.
     """
     payments = []
     for place, ordered in ordered_mw.items():
         pool, _, direction = place
         missing = (1.0 - tolerance) * ordered - delivered_mw[place]
-        if eur_per_mwh > 0 and ordered > NOTHING_MW and missing > NOTHING_MW:
+        if eur_per_mwh > 0 and ordered > NEGLIGIBLE_MW and missing > NEGLIGIBLE_MW:
             mwh = missing * hours
             payments.append(
                 Payment(

@@ -1,4 +1,4 @@
-"""What balancing an ISP took, from the ledger: the volumes and prices that imbalance prices are made of."""
+"""Balancing of an ISP, from the ledger: the volumes and prices on which imbalance prices are based."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.clearing.purposes import unserved_without_limits
 from tandem_sim.markets.coordination.ledger import Ledger
@@ -13,7 +14,6 @@ from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.markets.orders.penalties import unserved_eur_per_mwh
 from tandem_sim.markets.settlement.imbalance import Regulation
 from tandem_sim.markets.settlement.payments import RESERVE
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 
 def regulation_of(
@@ -22,14 +22,13 @@ def regulation_of(
     bought: Collection[str],
     delta_mw: FloatArray | None = None,
 ) -> Regulation:
-    """What balancing an ISP took, of the markets `bought` for the TSO.
+    """Balancing of an ISP by the markets `bought` for the TSO.
 
-    `delta_mw` is what the automatic reserve delivered minute by minute (net, up positive), if there is one.
+    `delta_mw` is the delivery of the automatic reserve minute by minute (net, up positive), if there is one.
     Volumes and marginal prices are those of the same markets without limits: so the net volume is what the
-    system needed, and congestion sets no imbalance price. Need that nobody served counts as called at the
-    price of its penalty, but for what was left because of a limit. Nor does congestion set a price through
-    means: energy called to balance counts there with its pay, or the marginal price if that is nearer to
-    nothing.
+    system needed, and congestion sets no imbalance price. Unserved need counts as called at the price of its
+    penalty, except for the part caused by a limit. Congestion also sets no price through means: energy called
+    for balancing counts there with its pay, or with the marginal price if that is closer to zero.
     """
     mw = {1: 0.0, -1: 0.0}
     prices: dict[int, list[float]] = {1: [], -1: []}
@@ -39,11 +38,11 @@ def regulation_of(
             bids, why = books[system], ledger.purposes[market][system]
             for direction, best in ((1, np.max), (-1, np.min)):
                 sellers = (bids.direction == direction) & ~bids.demand
-                wanted = sellers & (why.unlimited_mw > NOTHING_MW)
+                wanted = sellers & (why.unlimited_mw > NEGLIGIBLE_MW)
                 if wanted.any():
                     mw[direction] += float(why.unlimited_mw[wanted].sum())
                     prices[direction].append(float(best(bids.price[wanted])))
-                called = sellers & (why.balancing_mw > NOTHING_MW)
+                called = sellers & (why.balancing_mw > NEGLIGIBLE_MW)
                 if called.any():
                     unit = direction * ledger.paid[market][system][called] / award[called]
                     paid[direction].append((unit, why.balancing_mw[called]))
@@ -54,7 +53,7 @@ def regulation_of(
     }
     for clearing in (c for systems in ledger.clearings.values() for c in systems.values()):
         for direction, unserved in zip((1, -1), unserved_without_limits(clearing.answer), strict=True):
-            if unserved > NOTHING_MW:
+            if unserved > NEGLIGIBLE_MW:
                 mw[direction] += unserved
                 prices[direction].append(direction * unserved_eur_per_mwh())
     reserve = ledger.markets.get(RESERVE, {})
@@ -75,7 +74,7 @@ def regulation_of(
 def _mean_paid(
     paid: Sequence[tuple[FloatArray, FloatArray]], marginal: float, near: Callable[..., float]
 ) -> float:
-    """Mean pay of a MWh called to balance (EUR/MWh), none beyond the marginal price; nan without any.
+    """Mean pay of a MWh called for balancing (EUR/MWh), none beyond the marginal price; nan without any.
 
     `near` is max upwards, min downwards.
     """

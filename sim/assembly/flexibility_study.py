@@ -17,7 +17,7 @@ from tandem_sim.agents.services.flexibility_study import Course, Emergency, Revi
 from tandem_sim.grids.power_flow.constraints import GridConstraints
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.grid_checks.flexibility_study import worst_cases
-from tandem_sim.markets.grid_checks.study_register import ASKED_BY, STUDY_S, Application, StudyRegister
+from tandem_sim.markets.grid_checks.study_register import APPLICANTS, STUDY_S, Application, StudyRegister
 from tandem_sim.markets.orders.bids import DOWN, UP
 from tandem_sim.sim.clock.calendar import Calendar
 from tandem_sim.sim.scenario.scenario import Scenario
@@ -121,7 +121,7 @@ def _applications(
                 down_mw=float(rated_mw[DOWN][k]),
                 kva=devices.kva[of_group[k]],
                 phases=devices.phases[of_group[k]],
-                by=ASKED_BY[study.region],
+                by=APPLICANTS[study.region],
                 applied_s=asked_s[cohort],
                 contract_until_s=ends.get(pool),
             )

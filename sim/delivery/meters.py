@@ -14,14 +14,13 @@ import numpy as np
 from tandem_sim.agents.base.agent import Record
 from tandem_sim.agents.base.area import Area
 from tandem_sim.agents.households.fleet import FleetGroups, FleetStep
+from tandem_sim.grids.tolerances import NEGLIGIBLE_KW
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 from tandem_sim.markets.orders.bids import DOWN, UP
 from tandem_sim.markets.settlement.baselines import ESTIMATES, BaselineRules, MeterHistory, Method
 from tandem_sim.markets.settlement.day_matching import DayIndex
 from tandem_sim.markets.settlement.payments import Place
 from tandem_sim.sim.clock.calendar import Calendar
-
-ACTIVATED_KW = 1e-6
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class Meters:
         moved = (step.up_kw - step.down_kw) / 1000.0
         seen = moved
         if self.method != "counterfactual":
-            active = np.abs(wanted_kw) > ACTIVATED_KW
+            active = np.abs(wanted_kw) > NEGLIGIBLE_KW
             base = step.group_base_kw / 1000.0
             seen = np.where(active, self._seen(isp, base, base + moved, active, declared_mw), 0.0)
             self._history.read(isp, base + moved, active)

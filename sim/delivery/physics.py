@@ -20,10 +20,10 @@ from tandem_sim.grids.power_flow.constraints import (
     overloads,
 )
 from tandem_sim.grids.power_flow.dc import DcModel
+from tandem_sim.grids.tolerances import AUDIT_TOLERANCE_PU
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.coordination.block import TSO
 
-AUDIT_TOLERANCE_PU = 1e-6
 Injections = tuple[FloatArray, FloatArray]
 """MW and Mvar of all nodes of one grid, (N,) each."""
 

@@ -19,6 +19,7 @@ from tandem_sim.agents.services.afrr import (
     run_isp,
 )
 from tandem_sim.agents.services.reserve_volumes import Volumes, five_minutes
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 from tandem_sim.markets.choices import ReservePricing
 from tandem_sim.markets.clearing.pricing import Sale
@@ -38,7 +39,6 @@ from tandem_sim.markets.settlement.imbalance import (
     regulation_state,
     single_price,
 )
-from tandem_sim.markets.tolerances import NOTHING_MW
 from tandem_sim.sim.clock.randomness import INSIDE_ISP, SET_POINTS, stream
 
 
@@ -105,7 +105,7 @@ class Reserve:
         watch = monitor if self.termination else None
         result = run_isp(self.settings, bids, path, self.state, watch, heard, available_mw)
         mean = np.minimum(result.delivered_mean_mw, left)
-        mean[mean < NOTHING_MW] = 0.0
+        mean[mean < NEGLIGIBLE_MW] = 0.0
         ends = np.cumsum([len(mw) for _, mw in books.values()])[:-1]
         by_system = dict(zip(books, np.split(mean, ends), strict=True))
         return Dispatched(result, by_system, five_minutes(bids, result, self.settings.cycle_s), names)
@@ -167,7 +167,7 @@ class ImbalancePricing:
             state = regulation_state(found)
             return state in (1, 2), state in (-1, 2)
         net = found.up_mw - found.down_mw
-        return net > NOTHING_MW, net < -NOTHING_MW
+        return net > NEGLIGIBLE_MW, net < -NEGLIGIBLE_MW
 
     def prices(self, found: Regulation, mid_price: float, surplus_mw: float) -> tuple[ImbalancePrices, float]:
         """Prices of an ISP, and the adder in them; `surplus_mw` is the imbalance before activation."""

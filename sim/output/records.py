@@ -10,13 +10,13 @@ from tandem_sim.agents.base.agent import Record
 from tandem_sim.agents.households.fleet import FleetStep
 from tandem_sim.agents.services.afrr import AfrrResult, within_band
 from tandem_sim.agents.services.reserve_volumes import Volumes
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.auctions.reactive_power import ReactiveTrade
 from tandem_sim.markets.coordination.block import TSO as T
 from tandem_sim.markets.coordination.ledger import Ledger
 from tandem_sim.markets.orders.bids import Bids, StrArray
 from tandem_sim.markets.settlement.payments import CapacityObligation, Payment
-from tandem_sim.markets.tolerances import NOTHING_MW
 from tandem_sim.sim.delivery.physics import GridResult
 
 
@@ -111,7 +111,7 @@ def record_settlement(
         for system, award in systems.items():
             bids, why = books[system], ledger.purposes[market][system].by_name(award)
             mw = np.array(list(why.values()))
-            won, kind = np.nonzero((mw.T > NOTHING_MW) & ~bids.demand[:, None])
+            won, kind = np.nonzero((mw.T > NEGLIGIBLE_MW) & ~bids.demand[:, None])
             names = list(why)
             record(
                 "activations",
@@ -163,7 +163,7 @@ def record_standings(record: Record, isp: int, standings: Sequence[CapacityOblig
                 "obligation_mw": s.obligation_mw,
                 "offered_mw": s.offered_mw,
                 "fulfilled_mw": s.fulfilled_mw,
-                "pay_eur_per_h": s.owed_eur_per_h,
+                "pay_eur_per_h": s.pay_eur_per_h,
             },
         )
 

@@ -151,7 +151,7 @@ def standings(
                 obligation_mw=mw,
                 offered_mw=offered,
                 fulfilled_mw=kept,
-                owed_eur_per_h=pay,
+                pay_eur_per_h=pay,
             )
         )
     return found

@@ -8,6 +8,12 @@ import numpy as np
 
 from tandem_sim.agents.households.fleet import FleetStep, HouseholdFleet
 from tandem_sim.grids.errors import AuditError
+from tandem_sim.grids.tolerances import (
+    FLOW_TOLERANCE_MW,
+    MONEY_TOLERANCE_EUR,
+    NEGLIGIBLE_MW,
+    POWER_TOLERANCE_KW,
+)
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.auctions.reactive_power import ReactiveTrade
 from tandem_sim.markets.coordination.block import TSO
@@ -18,12 +24,7 @@ from tandem_sim.markets.orders.penalties import unserved_eur_per_mwh
 from tandem_sim.markets.services.capacity import CapacityBook
 from tandem_sim.markets.settlement.imbalance import ImbalancePrices, Regulation
 from tandem_sim.markets.settlement.payments import FOR_AWARDS, Payment, balances
-from tandem_sim.markets.tolerances import NOTHING_MW
 from tandem_sim.sim.delivery.physics import GridResult
-
-MONEY_TOLERANCE_EUR = 1e-6
-POWER_TOLERANCE_KW = 1e-6
-FLOW_TOLERANCE_MW = 1e-5  # of a converged power flow
 
 
 def audit_ledger(isp: int, ledger: Ledger, books: Mapping[str, Bids]) -> None:
@@ -34,11 +35,11 @@ def audit_ledger(isp: int, ledger: Ledger, books: Mapping[str, Bids]) -> None:
             award = systems.get(system)
             if award is None:
                 continue
-            if (award < -NOTHING_MW).any():
+            if (award < -NEGLIGIBLE_MW).any():
                 raise AuditError(f"ISP {isp}: market {market} awarded a negative quantity in {system}")
             total += award
         over = total - bids.quantity_mw
-        if (over > NOTHING_MW).any():
+        if (over > NEGLIGIBLE_MW).any():
             k = int(np.argmax(over))
             raise AuditError(
                 f"ISP {isp}: bid {bids.bid_id[k]} sold {total[k]} MW of {bids.quantity_mw[k]} MW offered"
@@ -120,7 +121,7 @@ def audit_reactive(
     bought = 0.0
     for trade in trades:
         over = np.maximum(trade.awarded_mvar - trade.offers.quantity_mw, -trade.awarded_mvar)
-        if (over > NOTHING_MW).any():
+        if (over > NEGLIGIBLE_MW).any():
             k = int(np.argmax(over))
             sold, offered, bid = trade.awarded_mvar[k], trade.offers.quantity_mw[k], trade.offers.bid_id[k]
             raise AuditError(f"ISP {isp}: bid {bid} sold {sold} Mvar of {offered} Mvar offered")
@@ -129,7 +130,7 @@ def audit_reactive(
         paid = sum(p.amount_eur for p in payments if p.kind == "reactive" and p.payer == trade.buyer)
         if abs(paid - owed) > MONEY_TOLERANCE_EUR * max(1.0, owed):
             raise AuditError(f"ISP {isp}: {trade.buyer} paid {paid} EUR for reactive power worth {owed} EUR")
-    if abs(float(group_mvar.sum()) - bought) > NOTHING_MW * max(1.0, len(group_mvar)):
+    if abs(float(group_mvar.sum()) - bought) > NEGLIGIBLE_MW * max(1.0, len(group_mvar)):
         raise AuditError(f"ISP {isp}: households inject {group_mvar.sum()} Mvar of {bought} Mvar bought")
 
 
@@ -140,7 +141,7 @@ def audit_register(
     sold: dict[tuple[str, str, int], float] = {}
     for system, bids in books.items():
         award = ledger.sold(system)
-        for k in np.flatnonzero((award > NOTHING_MW) & ~bids.demand):
+        for k in np.flatnonzero((award > NEGLIGIBLE_MW) & ~bids.demand):
             key = str(bids.provider[k]), unit_of(str(bids.bid_id[k])), int(bids.direction[k])
             sold[key] = sold.get(key, 0.0) + float(award[k])
     for (provider, name, direction), mw in sold.items():
@@ -234,7 +235,7 @@ def audit_price(
     than what was paid for energy downwards, in the direction that was called on balance.
     """
     called = [
-        books[s].price[why.unlimited_mw > NOTHING_MW]
+        books[s].price[why.unlimited_mw > NEGLIGIBLE_MW]
         for systems in ledger.purposes.values()
         for s, why in systems.items()
     ]

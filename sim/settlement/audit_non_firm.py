@@ -8,8 +8,8 @@ from tandem_sim.agents.devices.connection_limits import ConnectionLimits
 from tandem_sim.agents.households.fleet import FleetStep
 from tandem_sim.agents.non_firm.contracts import Contracts
 from tandem_sim.grids.errors import AuditError
+from tandem_sim.grids.tolerances import POWER_TOLERANCE_KW
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
-from tandem_sim.sim.settlement.audit import POWER_TOLERANCE_KW
 
 
 class NonFirmAudit:

@@ -20,12 +20,12 @@ from tandem_sim.agents.operators.operator import Ledgers
 from tandem_sim.agents.operators.tso import TSO
 from tandem_sim.agents.parties.aggregator import Aggregator
 from tandem_sim.agents.services.afrr import AfrrResult
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 from tandem_sim.markets.coordination.block import TSO as T
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister
 from tandem_sim.markets.settlement.payments import Payment
-from tandem_sim.markets.tolerances import NOTHING_MW
 from tandem_sim.sim.delivery.reserve import reserve_books
 from tandem_sim.sim.output.tables import TABLES
 from tandem_sim.sim.settlement.audit_non_firm import NonFirmAudit
@@ -318,7 +318,7 @@ class NonFirm:
             done = energy.get(key, Substituted(direction=key[1]))
             blocked, undelivered = reserve.get(key, (0.0, 0.0))
             energy_mw, reserve_mw = told.get(key, (0.0, 0.0))
-            if blocked + done.blocked_kw + energy_mw + reserve_mw <= NOTHING_MW:
+            if blocked + done.blocked_kw + energy_mw + reserve_mw <= NEGLIGIBLE_MW:
                 continue
             self.record(
                 "substitution",
@@ -343,7 +343,7 @@ class NonFirm:
 
     def _record_opened(self, isp: int, direction: int, mw: float) -> None:
         """What the reserve took from slow bids that the TSO opened to it, in a row of the TSO's own."""
-        if mw > NOTHING_MW:
+        if mw > NEGLIGIBLE_MW:
             names = [name for name in TABLES["substitution"] if name != "isp"]
             row = {**dict.fromkeys(names, 0.0), "provider": self.tso.name, "direction": direction}
             self.record("substitution", {"isp": isp, **row, "tso_called_mw": mw})

@@ -15,14 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tandem_sim.grids.errors import AuditError
+from tandem_sim.grids.tolerances import EQUAL_MW, MONEY_TOLERANCE_EUR, SUM_ROUNDING_SHARE
 from tandem_sim.grids.types import FloatArray, IntArray
 from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.markets.settlement.payments import MAKE_WHOLE, PURCHASE, RESERVE
-from tandem_sim.sim.settlement.audit import MONEY_TOLERANCE_EUR
 
-POWER_TOLERANCE_MW = 1e-6
-ROUNDING = 1e-9
-"""Share of a sum that its order may cost it."""
 REFUSALS = {"post_qualify": "tso_market"}
 """Auctions that take back awards of another market: `activations` has what stands after them."""
 WITH_COMPANIES = "integrated_market"
@@ -66,7 +63,7 @@ def reconcile_figures(folder: Path, hours: float, figures: Mapping[str, Any]) ->
         ("activated_mwh", figures["activated_mwh"], "sellers", sold),
         ("unserved_mwh", figures["unserved_mwh"], "clearings", left),
     ):
-        if not abs(figure - value) <= MONEY_TOLERANCE_EUR + ROUNDING * abs(value):
+        if not abs(figure - value) <= MONEY_TOLERANCE_EUR + SUM_ROUNDING_SHARE * abs(value):
             raise AuditError(f"key figure {name} is {figure}, by table {table} it is {value}")
 
 
@@ -129,14 +126,14 @@ def _by_key(key: IntArray, value: FloatArray) -> tuple[IntArray, FloatArray]:
     return found, np.bincount(place, weights=value, minlength=len(found)).astype(np.float64)
 
 
-def _agree(names: _Names, one: _Sums, other: _Sums, tolerance: float = POWER_TOLERANCE_MW) -> None:
+def _agree(names: _Names, one: _Sums, other: _Sums, tolerance: float = EQUAL_MW) -> None:
     """Both say the same under every key; what one of them has no rows for is zero."""
     (first, x), (second, y) = one.total(), other.total()
     keys = np.union1d(first, second)
     left, right = np.zeros(len(keys)), np.zeros(len(keys))
     left[np.searchsorted(keys, first)] = x
     right[np.searchsorted(keys, second)] = y
-    wrong = ~(np.abs(left - right) <= tolerance + ROUNDING * np.abs(left))
+    wrong = ~(np.abs(left - right) <= tolerance + SUM_ROUNDING_SHARE * np.abs(left))
     if wrong.any():
         k = int(np.argmax(wrong))
         raise AuditError(f"{names.said(int(keys[k]))}: {one.what} is {left[k]}, {other.what} is {right[k]}")

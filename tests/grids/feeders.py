@@ -1,4 +1,4 @@
-"""Feeders that several tests work by hand."""
+"""Feeders that several tests compute by hand."""
 
 from __future__ import annotations
 

@@ -30,10 +30,10 @@ from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.io.read import load_network
 from tandem_sim.grids.network.network import Network
 from tandem_sim.grids.network.ranges import COLUMNS
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.markets.cases.case import Case, read_case
 from tandem_sim.markets.cases.options import NAMES, RANGES
 from tandem_sim.markets.choices import ABOUT
-from tandem_sim.markets.tolerances import NOTHING_MW
 from tests.markets.cases.test_edge_markets import little_case
 from tests.mutants import Kind, mutants
 
@@ -251,7 +251,7 @@ def outcome(case: Case, schemes: list[str]) -> dict[str, int]:
         for bid, mw in sold.items():
             slack = 1e-6 * (1.0 + offered[bid])
             assert -slack <= mw <= offered[bid] + slack, (name, bid, mw, offered[bid])
-        assert result.unserved_imbalance_mw >= -NOTHING_MW, name
+        assert result.unserved_imbalance_mw >= -NEGLIGIBLE_MW, name
     for name, reason in cleared.failed.items():
         assert reason.isprintable(), name
         assert len(reason) < 1500, name

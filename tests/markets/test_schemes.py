@@ -1,4 +1,4 @@
-"""Schemes as values: checked when built, blind to what they do not declare, carried through their gates."""
+"""Schemes as values: checked when built, views of declared entries only, run through their gates."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tandem_sim.markets.auctions.local_and_tso import dso_market, forward_bids, 
 from tandem_sim.markets.cases.clear import clear_case, open_case
 from tandem_sim.markets.clearing.pricing import Sale
 from tandem_sim.markets.coordination.block import TSO, Block, Repeat, Scheme, Values, View, Written
-from tandem_sim.markets.coordination.driver import carry, view_of
+from tandem_sim.markets.coordination.driver import run_scheme, view_of
 from tandem_sim.markets.coordination.gates import GATES
 from tandem_sim.markets.coordination.information import KINDS_SHARED
 from tandem_sim.markets.coordination.ledger import Ledger
@@ -114,7 +114,7 @@ def test_a_block_never_sees_what_it_does_not_declare() -> None:
         return Written()
 
     states, ledger = _world()
-    carry(_scheme(_block(reads=("area.sold",), run=run)), states, ledger)
+    run_scheme(_scheme(_block(reads=("area.sold",), run=run)), states, ledger)
     assert seen == [("D1", {"sold"}, set()), ("D2", {"sold"}, set())]
 
 
@@ -161,23 +161,23 @@ def _counting(stop_at: int) -> tuple[Block, Any, list[str]]:
 
 def test_repeat_ends_when_its_condition_holds() -> None:
     block, until, runs = _counting(stop_at=3)
-    carry(_scheme(Repeat((block,), until, max_rounds=3)), *_world())
+    run_scheme(_scheme(Repeat((block,), until, max_rounds=3)), *_world())
     assert runs == ["D1", "D2"] * 3
 
 
 def test_repeat_that_does_not_end_says_who_disagreed() -> None:
     block, until, runs = _counting(stop_at=4)
     with pytest.raises(RoundsError, match="scheme trial: probe did not agree within 3 rounds"):
-        carry(_scheme(Repeat((block,), until, max_rounds=3)), *_world())
+        run_scheme(_scheme(Repeat((block,), until, max_rounds=3)), *_world())
     assert len(runs) == 6
 
 
 def test_information_shared_lists_what_leaves_its_house() -> None:
     assert SCHEMES["fragmented"].information_shared() == ("area.exchange",)
-    blind = set(SCHEMES["multilevel-01"].information_shared())
+    unlimited = set(SCHEMES["multilevel-01"].information_shared())
     full = set(SCHEMES["multilevel-04"].information_shared())
-    assert "area.grid" not in blind
-    assert full - blind == {"area.grid", "area.sold"}
+    assert "area.grid" not in unlimited
+    assert full - unlimited == {"area.grid", "area.sold"}
 
 
 def test_information_is_counted_from_what_blocks_read() -> None:

@@ -29,7 +29,7 @@ from tandem_sim.experiments.studies.equal_schemes.trials import (
     voltages_cannot_bind,
 )
 from tandem_sim.grids.power_flow.constraints import Violations
-from tandem_sim.markets.auctions.mol_validation import MARGIN, MARGIN_PU2
+from tandem_sim.grids.tolerances import MOL_FLOW_MARGIN_SHARE, MOL_VOLTAGE_MARGIN_PU2
 from tandem_sim.markets.choices import PRICINGS, Pricing
 from tandem_sim.markets.orders.bids import DOWN, UP
 
@@ -98,7 +98,8 @@ def _safe_apart(trial: CaseTrial) -> bool:
     """Whether blind calls up alone and down alone keep all limits, with the margin of hybrid to spare."""
     blind = trial["central-01"]
     return keeps(blind) and all(
-        after(area, blind, direction=d).tightened(MARGIN, MARGIN_PU2).violations() == Violations()
+        after(area, blind, direction=d).tightened(MOL_FLOW_MARGIN_SHARE, MOL_VOLTAGE_MARGIN_PU2).violations()
+        == Violations()
         for area in trial.case.areas.values()
         for d in (UP, DOWN)
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from tandem_sim.grids.power_flow.constraints import GridConstraints, Violations
 from tandem_sim.grids.power_flow.operator_model import Margins
-from tandem_sim.markets.auctions.mol_validation import MARGIN, MARGIN_PU2
+from tandem_sim.grids.tolerances import MOL_FLOW_MARGIN_SHARE, MOL_VOLTAGE_MARGIN_PU2
 from tandem_sim.markets.cases.case import Area, Case
 from tandem_sim.markets.cases.clear import Outcome, clear_case
 from tandem_sim.markets.choices import Pricing
@@ -50,7 +50,9 @@ class CaseTrial:
 
 def narrowed(case: Case) -> Case:
     """The case as DSOs see it that keep the margins of the hybrid scheme's validation free."""
-    margins = Margins(MARGIN, 0.5 * MARGIN_PU2)  # of squared voltages, which is twice that of voltages
+    margins = Margins(
+        MOL_FLOW_MARGIN_SHARE, 0.5 * MOL_VOLTAGE_MARGIN_PU2
+    )  # of squared voltages, which is twice that of voltages
     return replace(case, areas={k: replace(area, margins=margins) for k, area in case.areas.items()})
 
 

@@ -22,7 +22,7 @@ from matplotlib.axes import Axes
 from tandem_sim.experiments.figures.style import BLUE, DARK, GREY, RED, house_style, new_figure, save
 from tandem_sim.grids.choices import Rule
 from tandem_sim.grids.io.read import load_net
-from tandem_sim.grids.low_voltage.limits import Band, broken_pu
+from tandem_sim.grids.low_voltage.limits import Band, worst_excess_pu
 from tandem_sim.grids.low_voltage.operating_envelope import guaranteed, random_points
 from tandem_sim.grids.low_voltage.outgoing_feeders import Outgoing, split
 from tandem_sim.grids.low_voltage.read_feeder import read_feeder
@@ -76,7 +76,7 @@ def classified(feeder: Feeder, connection_kw: FloatArray, band: Band) -> Row:
     for found in (fair, best):
         inside = random_points(found, TRIED, np.random.default_rng(1))
         tried = np.vstack([inside, found.import_kw, -found.export_kw])
-        worst = max(worst, float(np.max(broken_pu(feeder, band, tried))))
+        worst = max(worst, float(np.max(worst_excess_pu(feeder, band, tried))))
     whole = 2.0 * float(connection_kw.sum())
     share, most = (float(e.import_kw.sum() + e.export_kw.sum()) / whole for e in (fair, best))
     return {

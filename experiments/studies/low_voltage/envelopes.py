@@ -20,7 +20,7 @@ from tandem_sim.experiments.studies.low_voltage import envelope_feeders
 from tandem_sim.grids.choices import POINTS, Points, Rule
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.io.read import load_net
-from tandem_sim.grids.low_voltage.limits import Band, broken_pu
+from tandem_sim.grids.low_voltage.limits import Band, worst_excess_pu
 from tandem_sim.grids.low_voltage.operating_envelope import guaranteed, random_points
 from tandem_sim.grids.low_voltage.read_feeder import read_feeder
 from tandem_sim.grids.low_voltage.three_phase import Feeder
@@ -56,7 +56,7 @@ def _compared(
 ) -> dict[str, float | str]:
     best = guaranteed(feeder, np.full(len(feeder.users), CONNECTION_KW), band, rule, points=points)
     inside = random_points(best, 3000, np.random.default_rng(1), points)
-    worst = np.max(broken_pu(feeder, band, np.vstack([inside, best.import_kw, -best.export_kw])))
+    worst = np.max(worst_excess_pu(feeder, band, np.vstack([inside, best.import_kw, -best.export_kw])))
     return {
         "source_pu": source,
         "low_pu": band.low_pu,

@@ -26,10 +26,10 @@ import pandas as pd
 
 from tandem_sim.experiments.market_power.measure import PowerRun, read_power_run
 from tandem_sim.experiments.market_power.payers import consumer_cost
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.markets.clearing.purposes import BALANCING
 from tandem_sim.markets.coordination.block import TSO as T
 from tandem_sim.markets.settlement.payments import PURCHASE, PURCHASE_MAKE_WHOLE, RESERVE
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 KPIS = (
     "procurement_cost_eur",
@@ -135,7 +135,7 @@ def closing(after_mw: pd.Series, orders: pd.DataFrame, activations: pd.DataFrame
     book = book.assign(left_mw=left, signed=book.direction * book.price_eur_per_mwh)
     book = book.sort_values(["isp", "signed", "bid_id"])
     wanted = after_mw.abs()
-    if missing := sorted(set(wanted.index[wanted > NOTHING_MW]) - set(book.isp)):
+    if missing := sorted(set(wanted.index[wanted > NEGLIGIBLE_MW]) - set(book.isp)):
         raise ValueError(f"ISP {missing[0]}: no bid on transmission could close {wanted[missing[0]]:g} MW")
     cheaper = book.groupby("isp").left_mw.cumsum() - book.left_mw
     taken = np.clip(book.isp.map(wanted) - cheaper, 0.0, book.left_mw)
@@ -261,7 +261,7 @@ def relief(activations: pd.DataFrame, grid: pd.DataFrame, hours: float) -> dict[
         "relief_mwh": total,
         "relief_unneeded_mwh": unneeded,
         "relief_unneeded_pct": 100.0 * unneeded / total if total > 0.0 else float("nan"),
-        "relief_missed": float((base & after & (mwh <= NOTHING_MW)).sum()),
+        "relief_missed": float((base & after & (mwh <= NEGLIGIBLE_MW)).sum()),
     }
 
 

@@ -18,7 +18,7 @@ from tandem_sim.agents.households.views import FeasibleRange
 from tandem_sim.agents.non_firm.activation import LEVELS, Activation, ConnectionLimiter, Excess
 from tandem_sim.agents.non_firm.contracts import ContractBook, Contracts, Terms
 from tandem_sim.agents.non_firm.lv_feeders import LvFeeder, by_feeder, look_at
-from tandem_sim.grids.low_voltage.limits import Band, broken_pu
+from tandem_sim.grids.low_voltage.limits import Band, worst_excess_pu
 from tandem_sim.grids.low_voltage.read_feeder import read_feeder
 from tandem_sim.grids.low_voltage.three_phase import Feeder
 from tandem_sim.grids.types import IntArray
@@ -263,7 +263,7 @@ def test_limits_lie_between_guaranteed_and_connection(seed: int, dynamic: bool) 
     for user, (most, _) in limits.items():
         assert 4.0 <= most <= 9.2
         kept[user] = min(kept[user], most)
-    assert bool(broken_pu(feeder, WIDE, kept)[0] <= 0.0) == found[0]["solved"]
+    assert bool(worst_excess_pu(feeder, WIDE, kept)[0] <= 0.0) == found[0]["solved"]
     if not found[0]["solved"]:
         return
     eased = imports.copy()  # without whom the least relief comes from

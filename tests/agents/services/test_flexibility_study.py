@@ -110,8 +110,8 @@ def test_reviews_and_emergencies_have_their_moments() -> None:
     assert not process.zones(30 * 96).green[:, 1].any()
     process.proceed(0)
     assert rows(top)[-2:] == [("notice", heavy.name, 20, RISKS), ("emergency", "", 30, "flood")]
-    assert process.register.standing(heavy.name, 384 * DAY_S) == (True, True)
-    assert process.register.standing(heavy.name, 385 * DAY_S)[1] is False
+    assert process.register.may_sell(heavy.name, 384 * DAY_S) == (True, True)
+    assert process.register.may_sell(heavy.name, 385 * DAY_S)[1] is False
     assert top.table("flexibility_study")[-1]["until_s"] == 31 * DAY_S
 
 

@@ -1,4 +1,4 @@
-"""JSON is read strictly: RFC 8259, and no key twice, no number that nothing can compute with."""
+"""JSON is read strictly: RFC 8259, no key twice, only numbers that can be represented."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text of others in messages: one line of bounded length, and nothing that a terminal obeys."""
+"""Text from outside in messages: one line of bounded length, without control characters."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ class Slow:
     ],
 )
 def test_any_value_is_shown_on_one_printable_line_of_bounded_length(make: Callable[[], Any]) -> None:
-    told = shown(make())
-    assert 0 < len(told) <= 80
-    assert told.isprintable()
+    message = shown(make())
+    assert 0 < len(message) <= 80
+    assert message.isprintable()
 
 
 @pytest.mark.parametrize(
@@ -113,9 +113,9 @@ def test_what_a_terminal_would_obey_is_escaped() -> None:
 
 def test_a_message_is_one_line_of_bounded_length_whatever_it_is_made_of() -> None:
     evil = "\x1b[2J\n" * 10**5
-    told = str(InputError(evil, evil, evil, evil))
-    assert told.isprintable()
-    assert len(told) <= sum(LONGEST.values()) + 10
+    message = str(InputError(evil, evil, evil, evil))
+    assert message.isprintable()
+    assert len(message) <= sum(LONGEST.values()) + 10
     error = InputError("file\n.yaml", "key\x07", "is wrong", "Correct it")
     assert str(error) == r"file\n.yaml: key\x07: is wrong. Correct it."
     assert str(pickle.loads(pickle.dumps(error))) == str(error)

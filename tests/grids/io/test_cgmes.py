@@ -1,4 +1,4 @@
-"""A CGMES model by hand, and archives that would do more than hold one. Right values: ohms per unit."""
+"""A CGMES model by hand, and archives with malicious content. Right values: ohms per unit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Grid files that would make their reader run, fetch, wait or fill up: all refused, and nothing imported."""
+"""Grid files that would run code, open connections, block or fill memory: refused, nothing imported."""
 
 from __future__ import annotations
 
@@ -316,7 +316,7 @@ def test_an_archive_with_two_files_of_one_name_is_refused(tmp_path: Path) -> Non
             packed.writestr(name, data)
         with pytest.warns(UserWarning, match="Duplicate"):
             packed.writestr("EQ.xml", MODEL["EQ.xml"])
-    with pytest.raises(InputError, match="stands there twice"):
+    with pytest.raises(InputError, match="occurs twice"):
         load_net("model.zip", tmp_path)
 
 

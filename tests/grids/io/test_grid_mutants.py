@@ -1,4 +1,4 @@
-"""Mutants of grid files become a net of finite numbers, or one message; nothing is imported for them."""
+"""Mutants of grid files give a net of finite numbers, or one message; nothing is imported for them."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_mutants_are_read_or_refused(kind: str, tmp_path: Path) -> None:
 @pytest.mark.long(f"{MANY} mutants of every format: ten minutes each")
 @pytest.mark.parametrize("kind", KINDS)
 def test_mutants_that_are_read_are_what_pandapower_makes_of_them(kind: str, tmp_path: Path) -> None:
-    """The second judge is ``pandapower.runpp`` on the net as it was read, where it has a solution."""
+    """Against ``pandapower.runpp`` on the net as it was read, where it has a solution."""
     compared = 0
     for number, network in walked(kind, range(MANY), tmp_path).items():
         net = load_net(str(tmp_path / f"{number}{kind}"))

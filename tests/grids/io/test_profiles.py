@@ -1,4 +1,4 @@
-"""Measured profiles: where they stand in time, how they are scaled, what is refused."""
+"""Measured profiles: their time, their scale, and refused input."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Where grids come from, and that reading a stranger's file runs none of its code."""
+"""Sources of grids; and reading a file from outside runs none of its code."""
 
 from __future__ import annotations
 

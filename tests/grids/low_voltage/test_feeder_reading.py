@@ -1,4 +1,4 @@
-"""A feeder is the grid that power flows are solved on: whatever a net may hold, against other libraries."""
+"""Feeders against the power flows of other libraries, for everything that a net may contain."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pandapower.auxiliary import pandapowerNet
 
 from tandem_sim.grids.choices import RULES, Rule
 from tandem_sim.grids.errors import InputError
-from tandem_sim.grids.low_voltage.limits import Band, broken_pu
+from tandem_sim.grids.low_voltage.limits import Band, worst_excess_pu
 from tandem_sim.grids.low_voltage.operating_envelope import guaranteed, random_points
 from tandem_sim.grids.low_voltage.read_feeder import read_feeder
 from tandem_sim.grids.low_voltage.three_phase import PHASES, Feeder
 from tandem_sim.grids.network.network import Network
-from tests.grids.second_judge import drawn_by, voltages
+from tests.grids.second_solver import drawn_by, voltages
 from tests.nets import empty_net
 
 Change = Callable[[pandapowerNet], Any]
@@ -58,7 +58,7 @@ KW = np.array([30.0, 20.0, 25.0])
 
 
 def _village(sn_mva: float = 1.0) -> pandapowerNet:
-    """20 kV (bus 0), a transformer, its busbar (1), a street of two users (2, 3) and another of one (4)."""
+    """20 kV (bus 0), a transformer, its busbar (1), a feeder of two users (2, 3) and another of one (4)."""
     net = empty_net(sn_mva=sn_mva)
     for kv in (20.0, 0.4, 0.4, 0.4, 0.4):
         pp.create_bus(net, kv)
@@ -157,9 +157,9 @@ def test_three_phase_users_see_what_the_reference_power_flow_sees(what: str, sn_
     loading = np.abs(feeder.section_current(state.current))[0, :, 0] / feeder.section_limit
     for name in {n for n in feeder.section_name if not n.startswith("switch")}:
         table, index = name.split()
-        judge = net[f"res_{table}"].loading_percent[int(index)]
+        reference = net[f"res_{table}"].loading_percent[int(index)]
         mine = max(loading[k] for k, n in enumerate(feeder.section_name) if n == name)
-        assert 100.0 * mine == pytest.approx(judge, rel=2e-5)
+        assert 100.0 * mine == pytest.approx(reference, rel=2e-5)
 
 
 def test_percentages_of_loading_are_ratings() -> None:
@@ -194,7 +194,7 @@ def test_a_switch_with_an_impedance_limits_what_can_be_guaranteed() -> None:
 
 
 def _without_magnetising(net: pandapowerNet) -> pandapowerNet:
-    """The transformer of the second judge: no magnetising current, one leakage in all sequences."""
+    """The transformer of the second solver: no magnetising current, one leakage in all sequences."""
     net.trafo[["pfe_kw", "i0_percent"]] = 0.0
     net.trafo["mag0_percent"] = 1e12
     net.trafo[["rn_ohm", "xn_ohm"]] = 0.0
@@ -207,14 +207,14 @@ def _solved(feeder: Feeder, kw: Any) -> Any:
     return state
 
 
-def _judged(feeder: Feeder, by_bus: Any) -> Any:
-    """What a judge's (B, 3) says at users' ports; buses are numbered from 0."""
+def _at_ports(feeder: Feeder, by_bus: Any) -> Any:
+    """Reference voltages (B, 3) at users' ports; buses are numbered from 0."""
     return np.array(
         [by_bus[feeder.users[u].bus, f] for u, f in zip(feeder.port_user, feeder.port_phase, strict=True)]
     )
 
 
-def test_the_european_feeder_is_the_same_to_a_second_judge(
+def test_the_european_feeder_is_the_same_to_a_second_solver(
     net_of: Callable[[str], pandapowerNet],
 ) -> None:
     net = copy.deepcopy(net_of("ieee_european_lv_asymmetric"))
@@ -222,8 +222,8 @@ def test_the_european_feeder_is_the_same_to_a_second_judge(
     feeder = read_feeder(_without_magnetising(net), "european", 1.03)
     rng = np.random.default_rng(7)
     for kw in rng.uniform(-4.0, 7.0, (3, 55)):
-        judge = _judged(feeder, voltages(net, drawn_by(feeder.users, kw), 1.03))
-        assert np.abs(_solved(feeder, kw).voltage[0]) == pytest.approx(judge, abs=1e-8)
+        reference = _at_ports(feeder, voltages(net, drawn_by(feeder.users, kw), 1.03))
+        assert np.abs(_solved(feeder, kw).voltage[0]) == pytest.approx(reference, abs=1e-8)
 
 
 ON_PHASES: dict[str, Change] = {
@@ -247,13 +247,13 @@ ON_PHASES: dict[str, Change] = {
 
 @pytest.mark.parametrize("phases", [("a", "b", "c"), ("a", "abc", "ab")])
 @pytest.mark.parametrize("what", ON_PHASES)
-def test_users_on_single_phases_see_what_a_second_judge_sees(what: str, phases: tuple[str, ...]) -> None:
+def test_users_on_single_phases_see_what_a_second_solver_sees(what: str, phases: tuple[str, ...]) -> None:
     net = _without_magnetising(_on_phases(_village(), phases))
     ON_PHASES[what](net)
     feeder = read_feeder(net, what)
     for kw in np.random.default_rng(3).uniform(-12.0, 12.0, (3, 3)):
-        judge = _judged(feeder, voltages(net, drawn_by(feeder.users, kw), 1.02))
-        assert np.abs(_solved(feeder, kw).voltage[0]) == pytest.approx(judge, abs=1e-8)
+        reference = _at_ports(feeder, voltages(net, drawn_by(feeder.users, kw), 1.02))
+        assert np.abs(_solved(feeder, kw).voltage[0]) == pytest.approx(reference, abs=1e-8)
 
 
 def test_what_generators_and_storages_do_on_phases_is_held() -> None:
@@ -267,8 +267,8 @@ def test_what_generators_and_storages_do_on_phases_is_held() -> None:
     drawn[4] = drawn[4] - np.array([0.003, 0.001j, 0.0])
     drawn[3] = drawn[3] - (0.003 + 0.001j)
     drawn[2] = drawn[2] + 0.002
-    judge = _judged(feeder, voltages(net, drawn, 1.02))
-    assert np.abs(_solved(feeder, kw).voltage[0]) == pytest.approx(judge, abs=1e-8)
+    reference = _at_ports(feeder, voltages(net, drawn, 1.02))
+    assert np.abs(_solved(feeder, kw).voltage[0]) == pytest.approx(reference, abs=1e-8)
     assert feeder.held_kva == pytest.approx(-3.0 - 9.0 + 6.0 - 4.0j)
     assert feeder.left_out == ()
     users_own = read_feeder(net, "left out", units=False)
@@ -278,13 +278,13 @@ def test_what_generators_and_storages_do_on_phases_is_held() -> None:
         "1 of table storage, 6.0 kW",
         "1 of table asymmetric_sgen, 3.0 kW",
     ]
-    judge = _judged(feeder, voltages(net, drawn_by(feeder.users, kw), 1.02))
-    assert np.abs(_solved(users_own, kw).voltage[0]) == pytest.approx(judge, abs=1e-8)
+    reference = _at_ports(feeder, voltages(net, drawn_by(feeder.users, kw), 1.02))
+    assert np.abs(_solved(users_own, kw).voltage[0]) == pytest.approx(reference, abs=1e-8)
 
 
 def test_a_switch_with_an_impedance_has_it_between_neutral_and_phase_too() -> None:
     # Of 0.05 ohm with r / x = 2, as pandapower takes it: a line of r = 0.0447 and x = 0.0224 ohm.
-    net, judge = (_without_magnetising(_on_phases(_village())) for _ in range(2))
+    net, reference = (_without_magnetising(_on_phases(_village())) for _ in range(2))
     _replaced_by_switch(net)
     columns = [
         "r_ohm_per_km",
@@ -295,10 +295,10 @@ def test_a_switch_with_an_impedance_has_it_between_neutral_and_phase_too() -> No
         "c0_nf_per_km",
     ]
     r, x = 0.05 * np.array([2.0, 1.0]) / np.sqrt(5.0) / 0.15
-    judge.line.loc[1, columns] = [r, x, r, x, 0.0, 0.0]
+    reference.line.loc[1, columns] = [r, x, r, x, 0.0, 0.0]
     feeder = read_feeder(net, "switch")
     kw = np.array([8.0, -5.0, 3.0])
-    right = _judged(feeder, voltages(judge, drawn_by(feeder.users, kw), 1.02))
+    right = _at_ports(feeder, voltages(reference, drawn_by(feeder.users, kw), 1.02))
     assert np.abs(_solved(feeder, kw).voltage[0]) == pytest.approx(right, abs=1e-8)
 
 
@@ -311,8 +311,8 @@ def test_currents_of_every_phase_are_those_of_the_reference_power_flow() -> None
     feeder = read_feeder(net, "currents")
     pp.runpp_3ph(net, numba=False)
     state = _solved(feeder, KW)
-    judge = _judged(feeder, net.res_bus_3ph[[f"vm_{f}_pu" for f in PHASES]].to_numpy())
-    assert np.abs(state.voltage[0]) == pytest.approx(judge, abs=1e-6)
+    reference = _at_ports(feeder, net.res_bus_3ph[[f"vm_{f}_pu" for f in PHASES]].to_numpy())
+    assert np.abs(state.voltage[0]) == pytest.approx(reference, abs=1e-6)
     loading = 100.0 * np.abs(feeder.section_current(state.current))[0] / feeder.section_limit[:, None]
     (high, low) = (loading[k] for k, name in enumerate(feeder.section_name) if name == "trafo 0")
     row = net.res_trafo_3ph.loc[0]
@@ -368,12 +368,12 @@ def test_no_point_of_an_envelope_breaks_a_limit_beside_what_is_held(rule: Rule) 
     best = guaranteed(feeder, np.full(3, 60.0), band, rule)
     inside = random_points(best, 1000, np.random.default_rng(1))
     corners = np.array([best.import_kw, -best.export_kw])
-    assert -1e-3 < np.max(broken_pu(feeder, band, np.vstack([inside, corners]))) <= 1e-6
+    assert -1e-3 < np.max(worst_excess_pu(feeder, band, np.vstack([inside, corners]))) <= 1e-6
     for kw in np.vstack([inside[:20], corners]):
         drawn = drawn_by(feeder.users, kw)
         drawn[4] = drawn[4] - np.array([0.006, 0.0, 0.0])
-        judge = _judged(feeder, voltages(net, drawn, 1.02))
-        assert band.low_pu - 1e-6 <= judge.min() <= judge.max() <= band.high_pu + 1e-6
+        reference = _at_ports(feeder, voltages(net, drawn, 1.02))
+        assert band.low_pu - 1e-6 <= reference.min() <= reference.max() <= band.high_pu + 1e-6
 
 
 def test_a_user_at_the_source_may_do_what_it_likes() -> None:
@@ -441,5 +441,5 @@ def test_what_a_feeder_cannot_show_is_refused_by_name() -> None:
         net = _village()
         net.line["max_loading_percent"] = 100.0
         net.line.loc[1, column] = 0.0
-        with pytest.raises(InputError, match="line 1: is rated at zero and carries what users draw"):
+        with pytest.raises(InputError, match="line 1: has a rating of zero and carries the current of users"):
             read_feeder(net, "no rating")

@@ -1,4 +1,4 @@
-"""Guaranteed capacities: cases by hand, safety by power flow, and what must hold between rules and shares."""
+"""Guaranteed capacities: cases by hand, safety by power flow, and relations between rules and shares."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pandapower.auxiliary import pandapowerNet
 
 from tandem_sim.grids.choices import POINTS, RULES, Points, Rule
 from tandem_sim.grids.errors import InputError
-from tandem_sim.grids.low_voltage.limits import Band, broken_pu
+from tandem_sim.grids.low_voltage.limits import Band, worst_excess_pu
 from tandem_sim.grids.low_voltage.operating_envelope import guaranteed, random_points
 from tandem_sim.grids.low_voltage.read_feeder import read_feeder
 from tests.grids.feeders import line_of
@@ -83,11 +83,11 @@ def test_no_point_of_the_european_feeder_breaks_a_limit(
     assert best.import_kw.sum() < 0.7 * connection.sum()  # limits bind
     inside = random_points(best, 2000, np.random.default_rng(1), points)
     inside = np.vstack([inside, best.import_kw, -best.export_kw])
-    assert np.max(broken_pu(feeder, band, inside)) <= 1e-6
+    assert np.max(worst_excess_pu(feeder, band, inside)) <= 1e-6
     if points == "one-way" and rule == "fair":  # it could not be larger: one phase alone breaks a limit then
         on = np.array([[user.phases == f for user in feeder.users] for f in "abc"])
         for more in (1.03 * best.import_kw, -1.03 * best.export_kw):
-            assert np.max(broken_pu(feeder, band, on * more)) > 0.0
+            assert np.max(worst_excess_pu(feeder, band, on * more)) > 0.0
 
 
 def test_the_reference_power_flow_agrees_that_all_users_at_their_limits_are_safe(
@@ -131,7 +131,7 @@ def test_fair_is_at_most_optimal_and_optimal_at_most_the_connection(
         assert (best.import_kw <= connection + 1e-6).all()
         assert (best.export_kw <= connection + 1e-6).all()
         inside = random_points(best, 200, np.random.default_rng(seed))
-        assert np.max(broken_pu(feeder, band, inside)) <= 1e-6
+        assert np.max(worst_excess_pu(feeder, band, inside)) <= 1e-6
         sums[rule] = best.import_kw.sum() + best.export_kw.sum()
     tolerance = 1e-3 * connection.sum()
     assert sums["fair"] <= sums["optimal"] + tolerance
@@ -172,7 +172,7 @@ def test_a_smaller_loading_is_kept() -> None:
     feeder, band = line_of([1e-6] * 4, [0.1] * 4), Band(0.5, 1.5, 0.3)
     best = guaranteed(feeder, np.full(4, 9.2), band, "optimal")
     assert best.import_kw.sum() == pytest.approx(20.78, abs=0.01)
-    assert np.max(broken_pu(feeder, band, np.array([best.import_kw, -best.export_kw]))) <= 1e-6
+    assert np.max(worst_excess_pu(feeder, band, np.array([best.import_kw, -best.export_kw]))) <= 1e-6
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -217,5 +217,5 @@ def test_a_village_is_safe_too(grid: str, net_of: Callable[[str], pandapowerNet]
     feeder = read_feeder(net_of(grid), grid)
     best = guaranteed(feeder, np.full(len(feeder.users), 9.2), Band(), "fair")
     inside = random_points(best, 500, np.random.default_rng(3))
-    assert np.max(broken_pu(feeder, Band(), inside)) <= 1e-6
+    assert np.max(worst_excess_pu(feeder, Band(), inside)) <= 1e-6
     assert best.import_kw.sum() == pytest.approx(best.import_kw[0] * len(feeder.users))

@@ -1,4 +1,4 @@
-"""A net cut at its busbar: the feeders are those of each street alone, and every user is in one of them."""
+"""A net cut at its busbar: each feeder is the one read on its own, and every user is in one of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tandem_sim.grids.low_voltage.outgoing_feeders import split
 from tandem_sim.grids.low_voltage.read_feeder import read_feeder
 from tests.nets import empty_net
 
-STREETS = (((0.1, "near"), (0.05, "far")), ((0.2, "other"),))
+FEEDERS = (((0.1, "near"), (0.05, "far")), ((0.2, "other"),))
 TRAFO: dict[str, Any] = {
     "sn_mva": 0.25,
     "vn_hv_kv": 20.0,
@@ -37,12 +37,12 @@ def _lv_feeder(net: pandapowerNet, before: int, lv_feeder: tuple[tuple[float, st
 
 
 def _two_lv_feeders() -> tuple[pandapowerNet, int]:
-    """20 kV, a transformer, and two streets from its busbar: two users on the first, one on the second."""
+    """20 kV, a transformer, and two feeders from its busbar: two users on the first, one on the second."""
     net = empty_net(sn_mva=1.0)
     above, busbar = pp.create_bus(net, 20.0), pp.create_bus(net, 0.4)
     pp.create_ext_grid(net, above, vm_pu=1.02)
     pp.create_transformer_from_parameters(net, above, busbar, **TRAFO)
-    for lv_feeder in STREETS:
+    for lv_feeder in FEEDERS:
         _lv_feeder(net, busbar, lv_feeder)
     return net, int(busbar)
 
@@ -51,16 +51,16 @@ def test_the_feeders_are_those_of_each_street_alone() -> None:
     net, _ = _two_lv_feeders()
     lv_feeders = split(net, "two", 1.03)
     assert len(lv_feeders) == 2
-    for found, lv_feeder in zip(lv_feeders, STREETS, strict=True):
+    for found, lv_feeder in zip(lv_feeders, FEEDERS, strict=True):
         alone = empty_net(sn_mva=1.0)
         pp.create_ext_grid(alone, pp.create_bus(alone, 0.4), vm_pu=1.03)
         _lv_feeder(alone, 0, lv_feeder)
-        judge = read_feeder(alone, "alone")
+        reference = read_feeder(alone, "alone")
         assert [user.name for user in found.feeder.users] == [name for _, name in lv_feeder]
-        assert found.feeder.z_pu == pytest.approx(judge.z_pu)
-        assert found.feeder.source == pytest.approx(judge.source)
-        assert (found.feeder.downstream == judge.downstream).all()
-        assert found.feeder.section_limit == pytest.approx(judge.section_limit)
+        assert found.feeder.z_pu == pytest.approx(reference.z_pu)
+        assert found.feeder.source == pytest.approx(reference.source)
+        assert (found.feeder.downstream == reference.downstream).all()
+        assert found.feeder.section_limit == pytest.approx(reference.section_limit)
         assert found.km == pytest.approx(np.cumsum([km for km, _ in lv_feeder]))
     assert net.load.in_service.all()
     assert net.trafo.in_service.all()  # the net is as it was

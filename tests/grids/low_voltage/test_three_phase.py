@@ -1,4 +1,4 @@
-"""The three-phase feeder: the reference power flow, a case by hand, gradients, and what is refused."""
+"""The three-phase feeder: the reference power flow, a case by hand, gradients, and refused input."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def test_voltages_and_currents_are_those_of_the_reference_power_flow(european: p
     pp.runpp_3ph(net, numba=False)
     state = feeder.solve(kw)
     assert state.converged.all()
-    judge = [net.res_bus_3ph.at[user.bus, f"vm_{user.phases}_pu"] for user in feeder.users]
-    assert np.abs(state.voltage[0]) == pytest.approx(judge, abs=1e-5)
+    reference = [net.res_bus_3ph.at[user.bus, f"vm_{user.phases}_pu"] for user in feeder.users]
+    assert np.abs(state.voltage[0]) == pytest.approx(reference, abs=1e-5)
     lines = [k for k, name in enumerate(feeder.section_name) if name.startswith("line")]
     current = np.abs(feeder.section_current(state.current))[0]
     for k in lines[::10]:
@@ -54,8 +54,8 @@ def test_a_balanced_grid_needs_one_phase_and_agrees_with_the_reference(
     pp.runpp(net, numba=False)
     feeder = read_feeder(net, grid)
     state = feeder.solve(1000.0 * net.load.p_mw.to_numpy())
-    judge = net.res_bus.vm_pu[[user.bus for user in feeder.users]].to_numpy()
-    assert np.abs(state.voltage[0]) == pytest.approx(judge, abs=1e-8)
+    reference = net.res_bus.vm_pu[[user.bus for user in feeder.users]].to_numpy()
+    assert np.abs(state.voltage[0]) == pytest.approx(reference, abs=1e-8)
 
 
 def _two_users(**line: float) -> pandapowerNet:

@@ -1,4 +1,4 @@
-"""What no power flow can use is named by table, row and column, and nothing but that."""
+"""Values that no power flow can use are named by table, row and column; other values are accepted."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_a_base_power_of_zero_is_named() -> None:
 def test_rows_that_share_an_index_and_tables_that_are_missing_are_named() -> None:
     net = _net()
     net.line.index = [0, 0]
-    with pytest.raises(InputError, match="line: line 0 stands there twice"):
+    with pytest.raises(InputError, match="line: line 0 occurs twice"):
         Network.from_pandapower(net, "small")
     net = _net()
     del net["trafo3w"]

@@ -1,4 +1,4 @@
-"""What a pandapower net becomes: nodes, signs, limits, and everything it is refused for."""
+"""Reading a pandapower net: nodes, signs, limits, and refused input."""
 
 from __future__ import annotations
 

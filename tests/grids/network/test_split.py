@@ -1,4 +1,4 @@
-"""Cutting a net at its substations: nothing is lost, and the parts solve to what the whole does."""
+"""Cutting a net at its substations: nothing is lost, and the parts solve to the same state as the whole."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def _an_element_unknown_here(net: Any) -> None:
         (_two_feeds, "hangs on 2 upper buses"),
         (_a_way_around, "by other branches too"),
         (_an_open_switch_around, "by other branches too"),
-        (_an_element_unknown_here, "svc: has elements that lie in no part"),
+        (_an_element_unknown_here, "svc: has elements that belong to no part"),
         (_three_windings, "three-winding transformer across 60 kV"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The fast power flow against pandapower: on the net as it came, after changes, and without a solution."""
+"""The fast power flow against pandapower: unchanged nets, changed injections, and no solution."""
 
 from __future__ import annotations
 

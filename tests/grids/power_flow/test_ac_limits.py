@@ -1,4 +1,4 @@
-"""AC limits: excess as pandapower shows it, slopes as finite differences show them."""
+"""AC limits: excess against pandapower, sensitivities against finite differences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows: counting what is broken, leaving broken limits where they are, and offsets from the AC state."""
+"""Grid constraints: counts of violations, relaxation of violated limits, and base states by AC power flow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LinDistFlow worked by hand, against AC as losses vanish, and what it refuses."""
+"""LinDistFlow by hand, against AC as losses vanish, and refused input."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from tandem_sim.grids.power_flow.constraints import GridConstraints, Violations
 from tandem_sim.markets.auctions.aggregation import AreaProblem, discrete_points, exact_points
 from tandem_sim.markets.cases.clear import clear_case, open_case
 from tandem_sim.markets.coordination.block import TSO
-from tandem_sim.markets.coordination.driver import carry
+from tandem_sim.markets.coordination.driver import run_scheme
 from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
 from tests.markets.hand import book, feeder, system
@@ -129,7 +129,7 @@ def test_a_price_over_supply_functions_is_that_of_the_bids_behind_them(need: flo
     case = system(need, book(("t", 0, 1, 9.0, 70.0), ("td", 0, -1, 9.0, 5.0)), D=area)
     for scheme in (build_schemes(Options(aggregation="exact"))["aggregation"], SCHEMES["common"]):
         states, ledger = open_case(case, scheme)
-        carry(scheme, states, ledger)
+        run_scheme(scheme, states, ledger)
         assert states[TSO]["balancing"].price_eur_per_mwh == pytest.approx(price), scheme.name
 
 

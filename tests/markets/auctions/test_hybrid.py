@@ -1,4 +1,4 @@
-"""The hybrid scheme: the worked example of the Dutch proposal, and what validation guarantees."""
+"""The hybrid scheme: the worked example of the Dutch proposal, and guarantees of validation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tandem_sim.markets.auctions.mol_validation import accepted, build_mol, nego
 from tandem_sim.markets.cases.case import Case
 from tandem_sim.markets.cases.clear import clear_case, open_case
 from tandem_sim.markets.coordination.block import TSO, Repeat, Scheme, Written
-from tandem_sim.markets.coordination.driver import carry
+from tandem_sim.markets.coordination.driver import run_scheme
 from tandem_sim.markets.schemes import MOL, SCHEMES
 from tandem_sim.testing import check_block
 from tests.markets.hand import book, feeder, system
@@ -49,11 +49,11 @@ def _worked_example() -> Case:
 
 def test_validation_lowers_the_bid_from_20_to_15_mw_and_the_congestion_does_not_occur() -> None:
     case = _worked_example()
-    blind = clear_case(case, SCHEMES["central-01"])
-    called = {bid: mw for bid, _, mw in blind.cleared}
+    unlimited = clear_case(case, SCHEMES["central-01"])
+    called = {bid: mw for bid, _, mw in unlimited.cleared}
     assert called == pytest.approx({"bsp-d": 10.0, "bsp-t": 10.0})  # 20 MW of the cheapest BSP
-    assert blind.linear.lines == 1
-    assert blind.linear.max_overload_pct == pytest.approx(20.0)  # 30 MW on 25 MW
+    assert unlimited.linear.lines == 1
+    assert unlimited.linear.max_overload_pct == pytest.approx(20.0)  # 30 MW on 25 MW
     hybrid = clear_case(case, SCHEMES["hybrid"])
     called = {bid: mw for bid, _, mw in hybrid.cleared}
     # The bid's bound is 15 MW, but for the margin of validation: 0.1 % of 25 MW.
@@ -139,7 +139,7 @@ def test_rounds_are_bounded() -> None:
         summary="a test",
     )
     with pytest.raises(RoundsError, match="build_mol, validate_mol did not agree within 3 rounds"):
-        carry(scheme, *open_case(_worked_example(), scheme))
+        run_scheme(scheme, *open_case(_worked_example(), scheme))
 
 
 @settings(deadline=None, max_examples=15)

@@ -83,7 +83,7 @@ def test_options_in_a_case_file() -> None:
         -20.0,
     )
     assert read_options({"perimeter": "pooled"}, Path("case.json")).options.perimeter == "pooled"
-    with pytest.raises(InputError, match="options: mitigation asks who is pivotal in one area"):
+    with pytest.raises(InputError, match="options: mitigation tests pivotal sellers of one area"):
         read_options({**given, "perimeter": "pooled"}, Path("case.json"))
 
 
@@ -93,7 +93,7 @@ def test_an_unknown_perimeter_is_refused() -> None:
 
 
 def test_a_pool_cannot_be_mitigated_area_by_area() -> None:
-    with pytest.raises(ValueError, match="does not go with a pooled perimeter"):
+    with pytest.raises(ValueError, match="cannot be combined with a pooled perimeter"):
         Options(mitigation=True, perimeter="pooled")
 
 

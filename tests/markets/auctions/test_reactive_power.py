@@ -1,4 +1,4 @@
-"""Reactive power for voltage: markets solved by hand, what the block never does, and its place in schemes."""
+"""Reactive power for voltage: markets by hand, properties of the block, and its place in schemes."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _case(at: Area, *offers: Row, tso: tuple[Row, ...] = ()) -> Case:
     return system(0.0, book(*tso), D=replace(at, reactive=book(*offers)))
 
 
-def test_the_active_market_mends_what_is_left() -> None:
+def test_the_active_market_relieves_what_is_left() -> None:
     # 0.6 Mvar lift w by 0.012; 0.0081 are left, 0.81 MW at node 1, sold back at the root.
     at = two_bus((0.99, 1.1), -2.0, 0.5, ("u", 1, 1, 2.0, 50.0), ("d", 0, -1, 2.0, 20.0))
     outcome = clear_case(_case(at, ("a", 1, 1, 0.6, 4.0)), REACTIVE["multilevel-01"])
@@ -181,12 +181,12 @@ def test_no_voltage_gets_worse_and_nothing_is_bought_for_nothing(seed: int) -> N
     assert cost <= VOLTAGE_EUR_PER_H_PU2 * float((before - after).sum()) + 1.0
 
 
-def test_some_of_these_grids_have_voltages_to_mend() -> None:
-    found = {"held": 0, "mended": 0, "in part": 0}
+def test_some_of_these_grids_have_voltages_to_correct() -> None:
+    found = {"held": 0, "relieved": 0, "in part": 0}
     for seed in range(60):
         before, after, mvar, _ = _random(seed)
         found["held"] += not before.any()
-        found["mended"] += bool(mvar.any() and after.max() < 1e-7)
+        found["relieved"] += bool(mvar.any() and after.max() < 1e-7)
         found["in part"] += bool(mvar.any() and after.max() > 1e-7)
     assert min(found.values()) >= 10
 

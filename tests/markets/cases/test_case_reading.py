@@ -1,4 +1,4 @@
-"""Reading a case: every fault is refused with file, field and mend."""
+"""Reading a case: every fault is refused with file, field and hint."""
 
 from __future__ import annotations
 

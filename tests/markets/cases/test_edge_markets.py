@@ -78,7 +78,12 @@ def little_case(
 
 
 NO_DER = ("fragmented", "shared-balancing")  # where the TSO has no access to the areas
-BLIND = ("central-01", "multilevel-01", "multilevel-02", "multilevel-05")  # where it takes from them unasked
+WITHOUT_LIMITS = (
+    "central-01",
+    "multilevel-01",
+    "multilevel-02",
+    "multilevel-05",
+)  # where it takes from them without a need for them
 VARIANTS = {
     "plain": Options(),
     "other": Options(grid_prequalification="static", aggregation="exact", pricing="locational"),
@@ -233,10 +238,10 @@ def test_a_branch_whose_rating_reactive_power_takes(
 def test_a_branch_rated_zero_lets_nothing_more_in(case_of: Cases, variant: str, scheme: str) -> None:
     """How far it is over its limit cannot be said in percent; everything else can."""
     outcome = cleared(case_of(BIDS, -1.0, spec={"ratings_mva": {"line 1": 0}}), variant, scheme)
-    assert ("d3" in sold(outcome)) == (scheme in BLIND)
+    assert ("d3" in sold(outcome)) == (scheme in WITHOUT_LIMITS)
     seen = "area.grid" in SCHEMES[scheme].shared or scheme == "aggregation"
-    mends = seen and scheme != "central-03-relaxed"
-    assert ("d2" in sold(outcome)) == mends  # brings the active flow to zero
+    relieves = seen and scheme != "central-03-relaxed"
+    assert ("d2" in sold(outcome)) == relieves  # brings the active flow to zero
     assert outcome.linear.lines == outcome.ac.lines == 1  # 0.1 Mvar still flow
 
 
@@ -244,12 +249,12 @@ def test_a_branch_rated_zero_lets_nothing_more_in(case_of: Cases, variant: str, 
 def test_a_branch_rated_zero_that_carries_nothing(case_of: Cases, variant: str, scheme: str) -> None:
     case = case_of(BIDS, 1.5, spec={"ratings_mva": {"line 1": 0}}, end_mw=0.0)
     outcome = cleared(case, variant, scheme)
-    assert ("d2" in sold(outcome)) == (scheme in BLIND)
-    assert outcome.linear.lines == outcome.ac.lines == (1 if scheme in BLIND else 0)
+    assert ("d2" in sold(outcome)) == (scheme in WITHOUT_LIMITS)
+    assert outcome.linear.lines == outcome.ac.lines == (1 if scheme in WITHOUT_LIMITS else 0)
 
 
 @every_scheme
-def test_an_overload_that_no_bid_can_mend_is_left_and_counted(
+def test_an_overload_that_no_bid_can_relieve_is_left_and_counted(
     case_of: Cases, variant: str, scheme: str
 ) -> None:
     bids = "d1,D1,11,up,1,60\nt1,T,1,up,2,80\n"  # 2 MW flow where 0.7 MVA fit
@@ -267,13 +272,13 @@ def test_a_base_without_an_ac_power_flow_is_refused_where_it_is_needed(tmp_path:
 @every_scheme
 def test_a_base_without_an_ac_power_flow_is_counted(case_of: Cases, variant: str, scheme: str) -> None:
     outcome = cleared(case_of(BIDS, ohm=80.0), variant, scheme)
-    assert outcome.ac.diverged >= 1  # D2, which has no bids; where grids are seen, D1 is mended
+    assert outcome.ac.diverged >= 1  # D2, which has no bids; where limits are included, D1 is relieved
 
 
 @every_scheme
 def test_an_ac_power_flow_that_an_activation_takes_away(case_of: Cases, variant: str, scheme: str) -> None:
     case = case_of("d1,D1,12,down,400,20\n", -300.0, offset="ac", ohm=4.0)
-    assert cleared(case, variant, scheme).ac.diverged == (1 if scheme in BLIND else 0)
+    assert cleared(case, variant, scheme).ac.diverged == (1 if scheme in WITHOUT_LIMITS else 0)
 
 
 def test_duplicate_bids_and_an_interface_that_does_not_exist(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def _cleared(folder: Path, change: Callable[[pandapowerNet, pandapowerNet], obje
     return clear_case(read_case(folder), SCHEMES["common"])
 
 
-def test_without_a_fault_a_low_voltage_is_mended(tmp_path: Path) -> None:
+def test_without_a_fault_a_low_voltage_is_relieved(tmp_path: Path) -> None:
     # The line has 6 + j6 ohm on 400 ohm, 0.015 + j0.015 p.u.; the transformer 0.005 and 0.12 on 4 MVA. w2 =
     # 1 - 2 (r + x), below 0.95**2; a MW up at bus 2 raises it by 2 r: bought at 57, sold on at 40 EUR/MWh.
     r, x = 0.015 + 0.005 / 4.0, 0.015 + np.sqrt(0.12**2 - 0.005**2) / 4.0
@@ -80,7 +80,7 @@ def test_without_a_fault_a_low_voltage_is_mended(tmp_path: Path) -> None:
     assert found.cost_eur_per_h == pytest.approx((57.0 - 40.0) * bought, rel=1e-6)
 
 
-def test_a_capacitor_that_mends_the_voltage_leaves_nothing_to_buy(tmp_path: Path) -> None:
+def test_a_capacitor_that_raises_the_voltage_leaves_nothing_to_buy(tmp_path: Path) -> None:
     found = _cleared(tmp_path, lambda t, d: pp.create_shunt(d, 2, q_mvar=-1.0))
     assert found.cost_eur_per_h == pytest.approx(0.0, abs=1e-9)
     assert (found.ac.buses, found.linear.buses) == (0, 0)

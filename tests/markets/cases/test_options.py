@@ -69,7 +69,7 @@ def write_forecasts(folder: Path, forecasts: Any) -> Path:
 
 
 def refused(folder: Path, file: str, field: str, problem: str) -> None:
-    """One `InputError` that names file, field and mend; anything else goes through and fails the test."""
+    """One `InputError` that names file, field and hint; any other error fails the test."""
     with pytest.raises(InputError) as error:
         read_case(folder)
     assert Path(error.value.source).name == file
@@ -147,8 +147,8 @@ def test_offset_of_the_call_comes_before_that_of_the_case(folder: Path) -> None:
 def test_margins_narrow_what_the_dso_sees_and_not_what_is_counted(folder: Path) -> None:
     margins = {"flow_margin": 0.1, "voltage_margin_pu": 0.01}
     area = read_case(change(folder, at("options", margins))).areas["D1"]
-    np.testing.assert_allclose(area.seen_rows.limit_mw, 0.9 * area.rows.limit_mw)
-    np.testing.assert_allclose(area.seen_rows.w_min_pu2, area.rows.w_min_pu2 + 0.02)
+    np.testing.assert_allclose(area.rows_with_margins.limit_mw, 0.9 * area.rows.limit_mw)
+    np.testing.assert_allclose(area.rows_with_margins.w_min_pu2, area.rows.w_min_pu2 + 0.02)
 
 
 def test_ratings_replace_those_of_the_grids(folder: Path) -> None:
@@ -212,8 +212,8 @@ def test_units_may_stand_otherwise_than_their_zone(folder: Path, units: Spec, so
         ([], "green.units", "is not an object"),
         ({"d1": "yes"}, "green.units.d1", "is 'yes'"),
         ({"d1": ["up"]}, "green.units.d1", "is ['up']"),
-        ({"d7": "up"}, "green.units.d7", "bids nothing in D1"),
-        ({"t1": "up"}, "green.units.t1", "bids nothing in D1"),
+        ({"d7": "up"}, "green.units.d7", "has no bids in D1"),
+        ({"t1": "up"}, "green.units.t1", "has no bids in D1"),
     ],
 )
 def test_units_of_a_study_that_make_no_sense_are_refused(
@@ -222,7 +222,7 @@ def test_units_of_a_study_that_make_no_sense_are_refused(
     refused(change(folder, at(f"{D1}.green", {"units": units})), "case.json", f"{D1}.{field}", problem)
 
 
-def told(*edits: Edit) -> Spec:
+def forecast_spec(*edits: Edit) -> Spec:
     """Forecasts of both systems."""
     forecasts: Spec = {
         "dso_clear": {"D1": {"bus": [11, 12], "p_mw": [-0.25, -1.0], "q_mvar": [0.0, -0.1]}},
@@ -234,7 +234,7 @@ def told(*edits: Edit) -> Spec:
 
 
 def test_forecasts_are_what_operators_see_at_their_gates(folder: Path) -> None:
-    case = read_case(write_forecasts(folder, told()))
+    case = read_case(write_forecasts(folder, forecast_spec()))
     known = case.forecasts["dso_clear"]["D1"]
     assert known["forecast"][0].tolist() == [0.0, -0.25, -1.0]
     assert known["grid"].flow_mw.tolist() == pytest.approx([1.25, 1.0])
@@ -246,13 +246,17 @@ def test_forecasts_are_what_operators_see_at_their_gates(folder: Path) -> None:
 
 
 def test_one_bus_may_be_listed_and_the_others_inject_nothing(folder: Path) -> None:
-    case = read_case(write_forecasts(folder, told(at(DSO, {"bus": [12], "p_mw": [-1], "q_mvar": [0]}))))
+    case = read_case(
+        write_forecasts(folder, forecast_spec(at(DSO, {"bus": [12], "p_mw": [-1], "q_mvar": [0]})))
+    )
     assert case.forecasts["dso_clear"]["D1"]["forecast"][0].tolist() == [0.0, 0.0, -1.0]
 
 
 def test_a_forecast_without_a_power_flow_is_seen_by_the_linear_model(folder: Path) -> None:
     case = read_case(
-        write_forecasts(change(folder, at("options.offset", "ac")), told(at(f"{DSO}.p_mw", [-1e5, 0.0])))
+        write_forecasts(
+            change(folder, at("options.offset", "ac")), forecast_spec(at(f"{DSO}.p_mw", [-1e5, 0.0]))
+        )
     )
     assert case.forecasts["dso_clear"]["D1"]["grid"].flow_mw.tolist() == pytest.approx([1e5, 0.0])
     assert np.isfinite(clear_case(case, SCHEMES["multilevel-03"]).cost_eur_per_h)
@@ -346,7 +350,7 @@ def test_bad_values_of_the_case_file(folder: Path, edit: Edit, field: str, probl
     ],
 )
 def test_bad_forecasts(folder: Path, edit: Edit, field: str, problem: str) -> None:
-    refused(write_forecasts(folder, told(edit)), "forecasts.json", field, problem)
+    refused(write_forecasts(folder, forecast_spec(edit)), "forecasts.json", field, problem)
 
 
 def test_forecasts_that_are_no_json_or_no_object(folder: Path) -> None:

@@ -157,7 +157,7 @@ def pair() -> Study:
     rng = np.random.default_rng(3)
     low, cable = pn.case33bw(), pn.create_cigre_network_mv(with_der=False)
     low.bus["min_vm_pu"] = 0.93
-    # Overloaded by its load, and there are too few down bids for the local market to mend that: the offers of
+    # Overloaded by its load, with too few down bids for the local market to relieve it: the offers of
     # injection behind this line are qualified up to its limit in the other direction.
     low.line.loc[23, "max_i_ka"] = 0.3 / np.sqrt(3.0) / 12.66  # 0.3 MVA
     cable.line["df"] = 0.6
@@ -221,12 +221,12 @@ def test_base_state_agrees_with_the_oracle(both: Pair) -> None:
 
 def test_the_studies_put_limits_to_the_test(both: Pair) -> None:
     """Without this the agreement above could be one of grids in which nothing binds."""
-    blind, common = both.market.clear("central-01"), both.market.clear("common")
+    unlimited, common = both.market.clear("central-01"), both.market.clear("common")
     binding = set(common.tight) - {"low node 0"}  # case 33 holds its root at 1.0 p.u. from both sides
     for label in BINDING[both.name]:
         assert any(limit.startswith(label) for limit in binding), binding
-    assert blind.congested + blind.voltage > common.congested + common.voltage
-    assert blind.cost != pytest.approx(common.cost, rel=0.005)
+    assert unlimited.congested + unlimited.voltage > common.congested + common.voltage
+    assert unlimited.cost != pytest.approx(common.cost, rel=0.005)
 
 
 def test_voltages_of_the_common_market_are_near_the_ac_power_flow(both: Pair) -> None:

@@ -64,7 +64,7 @@ def test_reactive_rows_make_a_book_of_their_own(folder: Path) -> None:
     assert not read_case(write(folder, *BIDS)).options.options.local_reactive
 
 
-def test_voltages_are_mended_and_the_result_says_how(folder: Path) -> None:
+def test_voltages_are_relieved_and_the_result_says_how(folder: Path) -> None:
     # 0.0225 are missing: 0.225 Mvar of q1 at 4, or 0.45 of q2 at 3.
     case = read_case(folder)
     np.testing.assert_allclose(case.areas["D1"].rows.w_pu2, [1.0, 0.94, 0.88])
@@ -121,7 +121,7 @@ def test_faults_of_reactive_bids(row: str, field: str, problem: str, tmp_path: P
 
 
 def test_forecasts_of_later_gates_know_what_was_bought(folder: Path) -> None:
-    """The corrective market works on a forecast of its own, and has nothing left to mend."""
+    """The corrective market has its own forecast, and nothing left to relieve."""
     state = {"D1": {"bus": [10, 11, 12], "p_mw": [0.0, 0.0, -2.0], "q_mvar": [0.0, 0.0, -0.2]}}
     (folder / "forecasts.json").write_text(
         json.dumps({"dso_clear": state, "correct": state}), encoding="utf-8"

@@ -14,7 +14,7 @@ from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.cases.case import Case
 from tandem_sim.markets.cases.clear import Outcome, clear_case, open_case
 from tandem_sim.markets.coordination.block import TSO
-from tandem_sim.markets.coordination.driver import carry
+from tandem_sim.markets.coordination.driver import run_scheme
 from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
 from tests.markets.hand import Row, book, feeder, over_line, system
 from tests.markets.small import area, network, random_case
@@ -36,8 +36,8 @@ def _overloaded(need_mw: float, *bids: Row, tso: tuple[Row, ...] = T_BIDS) -> Ca
     return system(need_mw, book(*tso), D=feeder(book(*bids), 2.0, base_mw=(-3.0, 0.0)))
 
 
-def test_an_overload_that_is_there_need_not_be_mended() -> None:
-    # 1 MW is wanted; the area asks 90 for injection, transmission 70. To mend takes 1 MW at 90.
+def test_an_overload_that_is_there_need_not_be_relieved() -> None:
+    # 1 MW is wanted; the area asks 90 for injection, transmission 70. Relief takes 1 MW at 90.
     case = _overloaded(1.0, ("u", 1, 1, 2.0, 90.0))
     assert _called(case) == pytest.approx({"t": 1.0})
     assert _called(case, "central-03") == pytest.approx({"u": 1.0})
@@ -110,7 +110,7 @@ def test_prices_count_what_must_not_be_aggravated() -> None:
         scheme = build_schemes(Options(pricing=pricing))[RELAXED]
         assert clear_case(case, scheme).paid_eur_per_h == pytest.approx({TSO: -5.0})
     states, ledger = open_case(case, SCHEMES[RELAXED])
-    carry(SCHEMES[RELAXED], states, ledger)
+    run_scheme(SCHEMES[RELAXED], states, ledger)
     answer = states[TSO]["balancing"]
     assert answer.price_eur_per_mwh == pytest.approx(5.0)
     assert answer.value_eur_per_mwh[-1] == pytest.approx(-20.0)
@@ -146,51 +146,53 @@ def _shifted(case: Case, more_mw: float) -> Case:
 
 @settings(deadline=None, max_examples=25)
 @given(SEEDS)
-def test_it_costs_no_less_than_a_blind_market_and_no_more_than_one_that_mends(seed: int) -> None:
+def test_it_costs_no_less_than_a_market_without_limits_and_no_more_than_one_that_relieves(seed: int) -> None:
     """Each market's choice is among those of the one before it, if all of them serve the need.
 
-    Of nested sets of dispatches the least costs are in order. The last must keep the limits that it is to
-    mend, for else it has paid penalties, which are no cost. (A limit of these grids is never worth breaking
-    for a cheaper bid: prices differ by 100 EUR/MWh at most.)
+    Of nested sets of dispatches the least costs are in order. The last must relieve all violations; else
+    it has penalties, which are not part of the cost. (No limit of these grids is worth violating for a
+    cheaper bid: prices differ by 100 EUR/MWh at most.)
     """
     case = random_case(np.random.default_rng(seed))
     outcomes = [clear_case(case, SCHEMES[name]) for name in ORDER]
     if max(o.unserved_imbalance_mw for o in outcomes) > 1e-7:
         return
-    blind, relaxed, mends = outcomes
-    assert blind.cost_eur_per_h <= relaxed.cost_eur_per_h + 1e-5
-    if mends.linear == Violations():
-        assert relaxed.cost_eur_per_h <= mends.cost_eur_per_h + 1e-5
+    unlimited, relaxed, relieving = outcomes
+    assert unlimited.cost_eur_per_h <= relaxed.cost_eur_per_h + 1e-5
+    if relieving.linear == Violations():
+        assert relaxed.cost_eur_per_h <= relieving.cost_eur_per_h + 1e-5
     if all(each.rows.violations() == Violations() for each in case.areas.values()):
-        assert mends.linear == Violations()
-        assert relaxed.cost_eur_per_h == pytest.approx(mends.cost_eur_per_h, abs=1e-5)
+        assert relieving.linear == Violations()
+        assert relaxed.cost_eur_per_h == pytest.approx(relieving.cost_eur_per_h, abs=1e-5)
 
 
 def test_the_order_is_not_empty() -> None:
     """Over some cases each of the three costs what no other does."""
-    parts = {"dearer than blind": 0, "cheaper than mending": 0, "clean": 0}
+    parts = {"dearer than without limits": 0, "cheaper than relieving": 0, "clean": 0}
     for seed in range(12):
         case = random_case(np.random.default_rng(seed))
-        blind, relaxed, mends = (clear_case(case, SCHEMES[name]).cost_eur_per_h for name in ORDER)
-        parts["dearer than blind"] += relaxed > blind + 1e-3
-        parts["cheaper than mending"] += mends > relaxed + 1e-3
+        unlimited, relaxed, relieving = (clear_case(case, SCHEMES[name]).cost_eur_per_h for name in ORDER)
+        parts["dearer than without limits"] += relaxed > unlimited + 1e-3
+        parts["cheaper than relieving"] += relieving > relaxed + 1e-3
         parts["clean"] += all(each.rows.violations() == Violations() for each in case.areas.values())
     assert min(parts.values()) >= 1, parts
 
 
 def test_who_leaves_a_need_unserved_may_be_cheaper() -> None:
     # An area sends 2 MW over a branch for 1 and offers 2 MW down at 20; transmission has 1 MW up at 50, which
-    # is what is wanted. To mend, central-03 takes 1 MW down for 20 EUR/h, and 1 MW stays unserved: a MW over
+    # is the need. For relief, central-03 takes 1 MW down for 20 EUR/h, and 1 MW stays unserved: a MW over
     # the limit and a MW unserved count alike. It "costs" 50 - 20 = 30, the relaxed market 50.
     bids = book(("d", 1, -1, 2.0, 20.0))
     case = system(1.0, book(("t", 0, 1, 1.0, 50.0)), D=feeder(bids, 1.0, base_mw=(2.0, 0.0)))
-    blind, relaxed, mends = (clear_case(case, SCHEMES[name]) for name in ORDER)
-    assert [o.cost_eur_per_h for o in (blind, relaxed, mends)] == pytest.approx([50.0, 50.0, 30.0])
-    assert [o.unserved_imbalance_mw for o in (blind, relaxed, mends)] == pytest.approx([0.0, 0.0, 1.0])
-    # And the relaxed market may be cheaper than the blind one: the area sends all its branch carries, and
+    unlimited, relaxed, relieving = (clear_case(case, SCHEMES[name]) for name in ORDER)
+    assert [o.cost_eur_per_h for o in (unlimited, relaxed, relieving)] == pytest.approx([50.0, 50.0, 30.0])
+    assert [o.unserved_imbalance_mw for o in (unlimited, relaxed, relieving)] == pytest.approx(
+        [0.0, 0.0, 1.0]
+    )
+    # And the relaxed market may be cheaper than the unlimited one: the area sends all its branch carries, and
     # its injection at 40 is all there is. What is not served costs nothing.
     full = feeder(book(("u", 1, 1, 1.0, 40.0)), 2.0, base_mw=(2.0, 0.0))
     case = system(1.0, book(), D=full)
-    blind, relaxed, _ = (clear_case(case, SCHEMES[name]) for name in ORDER)
-    assert (blind.cost_eur_per_h, relaxed.cost_eur_per_h) == pytest.approx((40.0, 0.0))
+    unlimited, relaxed, _ = (clear_case(case, SCHEMES[name]) for name in ORDER)
+    assert (unlimited.cost_eur_per_h, relaxed.cost_eur_per_h) == pytest.approx((40.0, 0.0))
     assert relaxed.unserved_imbalance_mw == pytest.approx(1.0)

@@ -1,4 +1,4 @@
-"""A programme solved with the rows that matter has the answer of the programme with all of them."""
+"""A problem solved with violated constraints only has the result of the problem with all of them."""
 
 from __future__ import annotations
 

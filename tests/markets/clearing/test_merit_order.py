@@ -1,4 +1,4 @@
-"""What the merit order answers is what the programme it skips would answer; all else reaches the solver."""
+"""Merit-order clearing gives the solver's result; every other problem reaches the solver."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tandem_sim.experiments.runs.bundled import case_path
+from tandem_sim.grids.tolerances import TIE_STEP_EUR_PER_MWH
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.cases.case import Case, read_case
 from tandem_sim.markets.cases.clear import clear_case
 from tandem_sim.markets.clearing import auction as problem
 from tandem_sim.markets.clearing.auction import Cleared, Status, clear
 from tandem_sim.markets.clearing.constraints import AuctionConstraints
-from tandem_sim.markets.clearing.merit_order import TIE_STEP_EUR_PER_MWH, ordered_costs
+from tandem_sim.markets.clearing.merit_order import (
+    ordered_costs,
+)
 from tandem_sim.markets.clearing.solvers import solve
 from tandem_sim.markets.schemes import SCHEMES
 from tandem_sim.sim.run import run
@@ -33,7 +36,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 
 def solved(*args: Any, **kwargs: Any) -> Cleared:
-    """The answer of the solver to what `clear` is asked."""
+    """The result of the solver for the problem of `clear`."""
     none: Callable[..., None] = lambda *_: None  # noqa: E731
     with patch.multiple(problem, nothing_to_trade=none, fill_balance=none, fill_nested=none):
         return clear(*args, **kwargs)
@@ -222,7 +225,7 @@ def test_no_nan_is_answered(where: str, balanced: bool) -> None:
 
 @contextmanager
 def counting() -> Iterator[dict[str, int]]:
-    """How many auctions need a merit order, and how many programmes reach a solver, within this context."""
+    """Counts of auctions cleared in merit order, and of problems passed to a solver, within this context."""
     count = {"ordered": 0, "solved": 0}
 
     def counted(what: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -251,7 +254,7 @@ def test_few_programmes_of_a_simulated_day_are_solved(tmp_path: Path) -> None:
     # Day-ahead, local and TSO market, an envelope for either direction: 480, less those in which no trade
     # pays or no limit can break.
     assert count["ordered"] == 339
-    assert 0 < count["solved"] <= 40  # local markets with a limit to mend: 26
+    assert 0 < count["solved"] <= 40  # local markets with a limit to relieve: 26
 
 
 @pytest.mark.parametrize(
@@ -259,7 +262,13 @@ def test_few_programmes_of_a_simulated_day_are_solved(tmp_path: Path) -> None:
     {
         "central-01": {"A": 0, "B": 0, "C": 0, "D": 0, "V": 0},
         "central-02": {"A": 0, "B": 0, "C": 0, "D": 0, "V": 2},  # of 5 asked: an envelope for voltages, twice
-        "multilevel-01": {"A": 2, "B": 2, "C": 2, "D": 2, "V": 0},  # of 3: local markets with limits to mend
+        "multilevel-01": {
+            "A": 2,
+            "B": 2,
+            "C": 2,
+            "D": 2,
+            "V": 0,
+        },  # of 3: local markets with limits to relieve
         "multilevel-03": {"A": 2, "B": 2, "C": 2, "D": 2, "V": 2},  # of 7
         # One market, its rows growing; in V again with the limits of branches alone, to tell purposes apart:
         # once, not for every book.

@@ -1,4 +1,4 @@
-"""What every auction was asked to serve is what it awarded, what came otherwise, and what it left."""
+"""The need of every auction equals its awards, other injections, and the unserved part."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tandem_sim.markets.auctions.local_and_tso import Interface, dso_market, tso
 from tandem_sim.markets.cases.case import Case
 from tandem_sim.markets.cases.clear import forecasts_by_gate, open_case
 from tandem_sim.markets.coordination.block import Scheme
-from tandem_sim.markets.coordination.driver import carry
+from tandem_sim.markets.coordination.driver import run_scheme
 from tandem_sim.markets.coordination.ledger import Ledger
 from tandem_sim.markets.schemes import OFFERS, SCHEMES, Options, build_schemes
 from tests.markets.hand import book, feeder, system
@@ -25,7 +25,7 @@ NO_BIDS = book()
 
 def _carried(case: Case, scheme: Scheme) -> Ledger:
     states, ledger = open_case(case, scheme)
-    carry(scheme, states, ledger, forecasts_by_gate(case, states))
+    run_scheme(scheme, states, ledger, forecasts_by_gate(case, states))
     return ledger
 
 

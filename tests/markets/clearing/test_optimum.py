@@ -1,4 +1,4 @@
-"""The price is the slope of the least cost: what it falls by if the need were marginally smaller in size."""
+"""The price is the slope of the least cost: its fall if the need were marginally smaller in size."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 
 def least_cost(answer: Cleared) -> float:
-    """All that the programme counts, penalties with it (EUR/h)."""
+    """The objective of the problem, penalties included (EUR/h)."""
     return answer.cost_eur_per_h + PENALTY * (answer.short_mw + answer.long_mw) + answer.penalty_eur_per_h
 
 
@@ -157,7 +157,7 @@ def test_a_limit_exactly_full_that_need_not_be_wider_is_worth_nothing() -> None:
 @pytest.mark.parametrize("beyond", [2e-8, 5e-8, 9e-8, 2e-7, 1e-3])
 @pytest.mark.parametrize("path", PATHS)
 def test_a_limit_broken_by_less_than_the_solver_sees_has_a_price(path: str, beyond: float) -> None:
-    """1 MW of line, exceeded by the base state: bids up at 50 and down at 20 may mend it, or need not."""
+    """1 MW of line, exceeded by the base state: bids up at 50 and down at 20 may relieve it, or need not."""
     line = AuctionConstraints(
         matrix=np.array([[-1.0, 0.0]]),
         base=np.array([1.0 + beyond]),
@@ -193,5 +193,5 @@ def test_what_is_no_optimum_has_no_prices() -> None:
             rows=[full],
             long_mw=1.5,
         )
-        with pytest.raises(ClearingError, match="no prices go with what the solver found"):
+        with pytest.raises(ClearingError, match="the result of the solver has no valid prices"):
             assert found.value_eur_per_mwh

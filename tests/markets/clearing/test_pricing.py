@@ -12,7 +12,7 @@ from tandem_sim.markets.cases.clear import allocate, clear_case, open_case
 from tandem_sim.markets.cases.cost_allocation import by_duals, coalition_costs, shapley
 from tandem_sim.markets.choices import PRICINGS, Pricing
 from tandem_sim.markets.coordination.block import TSO
-from tandem_sim.markets.coordination.driver import carry
+from tandem_sim.markets.coordination.driver import run_scheme
 from tandem_sim.markets.coordination.ledger import Ledger
 from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
 from tests.markets.hand import book, feeder, system
@@ -41,7 +41,7 @@ def test_three_rules_by_hand() -> None:
 def _sold(case: Case, pricing: Pricing) -> tuple[Ledger, str]:
     scheme = build_schemes(Options(pricing=pricing))["common"]
     states, ledger = open_case(case, scheme)
-    carry(scheme, states, ledger)
+    run_scheme(scheme, states, ledger)
     return ledger, scheme.blocks[0].name
 
 
@@ -90,7 +90,7 @@ def test_nobody_is_paid_less_than_it_asked_for_under_any_rule(seed: int, name: s
     for pricing in PRICINGS:
         scheme = build_schemes(Options(pricing=pricing))[name]
         states, ledger = open_case(case, scheme)
-        carry(scheme, states, ledger)
+        run_scheme(scheme, states, ledger)
         for market, systems in ledger.markets.items():
             for system_name, award in systems.items():
                 asked = states[system_name]["bids"].signed_price * award
@@ -146,5 +146,5 @@ def test_the_shapley_value_keeps_its_axioms(values: list[float]) -> None:
 def test_duals_that_cancel_out_allocate_nothing() -> None:
     case = system(0.0, book(("t", 0, 1, 1.0, 20.0)), D=feeder(book(), 1.0))
     states, ledger = open_case(case, SCHEMES["common"])
-    carry(SCHEMES["common"], states, ledger)
+    run_scheme(SCHEMES["common"], states, ledger)
     assert by_duals(states[TSO]["balancing"], states[TSO]["need"]) == {}

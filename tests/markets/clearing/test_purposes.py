@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tandem_sim.markets.cases.case import Case
 from tandem_sim.markets.cases.clear import open_case
 from tandem_sim.markets.coordination.block import Scheme
-from tandem_sim.markets.coordination.driver import carry
+from tandem_sim.markets.coordination.driver import run_scheme
 from tandem_sim.markets.coordination.ledger import Ledger
 from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
@@ -24,7 +24,7 @@ BOTH = pytest.mark.parametrize("scheme", [SCHEMES["common"], EXACT], ids=["commo
 
 def _sold(case: Case, scheme: Scheme) -> tuple[Ledger, dict[str, Bids]]:
     states, ledger = open_case(case, scheme)
-    carry(scheme, states, ledger)
+    run_scheme(scheme, states, ledger)
     return ledger, {name: values["bids"] for name, values in states.items()}
 
 

@@ -1,4 +1,4 @@
-"""Programmes handed to HiGHS directly are answered as scipy answers them, bit by bit."""
+"""Problems passed directly to HiGHS have the results of scipy, bit by bit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Games on cases small enough to work by hand: mark-ups, increase-decrease gaming, and what mends it."""
+"""Games on cases small enough to compute by hand: mark-ups, increase-decrease gaming, and mitigation."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_what_makes_no_game_is_refused() -> None:
     with pytest.raises(ValueError, match="first move of one must be the truth"):
         case_game(_loaded(), SCHEMES["common"], ["one"], (Move(5.0),))
     cheap = {"gamer": [Plan(system="D", node=2, direction=1, mw=5.0, worth_eur_per_mwh=50.0)]}
-    with pytest.raises(ValueError, match="pays without being called"):
+    with pytest.raises(ValueError, match="is profitable without activation"):
         case_game(_lv_feeder(4.0), SCHEMES["common"], ["gamer"], MOVES, cheap, 40.0)
     with pytest.raises(ValueError, match="must lie between 0 and 1"):
         with_contracts(_loaded(), np.inf)

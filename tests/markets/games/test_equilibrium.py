@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tandem_sim.grids.errors import NoEquilibriumError
 from tandem_sim.grids.types import FloatArray
-from tandem_sim.markets.games.auction_game import AuctionGame
 from tandem_sim.markets.games.equilibrium import Play, best_response, gains, iterate
+from tests.markets.auction_game import AuctionGame
 
 GRID = np.arange(20.0, 101.0, 4.0)
 COST = np.array([20.0, 20.0])

@@ -1,4 +1,4 @@
-"""A case as a function of bids: the truth clears as ever, money by hand, and what shifted schedules move."""
+"""A case as a function of bids: truthful bids, money by hand, and effects of shifted schedules."""
 
 from __future__ import annotations
 
@@ -112,11 +112,11 @@ def test_withholding_is_a_smaller_quantity() -> None:
 
 
 def test_broken_limits_cost_the_same_whoever_saw_them() -> None:
-    """2 MW are cheap behind a branch of 1.5 MW: blind to it, half a MW too much; seen, not a MW."""
+    """2 MW are cheap behind a branch of 1.5 MW: half a MW of excess without its limit, none with it."""
     area = feeder(book(("d", 1, 1, 2.0, 40.0)), 1.5)
     case = system(3.0, book(("t", 0, 1, 5.0, 60.0)), D=area)
-    blind = CaseMarket(case, SCHEMES["central-01"]).play()
-    assert blind.penalty_eur_per_h == pytest.approx(0.5 * 10_000.0)
+    unlimited = CaseMarket(case, SCHEMES["central-01"]).play()
+    assert unlimited.penalty_eur_per_h == pytest.approx(0.5 * 10_000.0)
     assert CaseMarket(case, SCHEMES["common"]).play().penalty_eur_per_h == pytest.approx(0.0, abs=1e-4)
 
 
@@ -181,9 +181,9 @@ def test_the_flow_scheduled_at_a_boundary_follows_the_trade() -> None:
     shift[1] = 0.25
     moved = shifted_case(case, {"D1": shift, TSO: np.array([0.0, 0.1, 0.0])}, 2)
     assert moved.areas["D1"].scheduled_mw == pytest.approx(0.25)
-    told = moved.forecasts["dso_clear"]
-    np.testing.assert_allclose(told["D1"]["forecast"][0], area.network.p_mw + shift)
-    np.testing.assert_allclose(told[TSO]["grid"].p_mw, moved.transmission.p_mw)
+    shifted = moved.forecasts["dso_clear"]
+    np.testing.assert_allclose(shifted["D1"]["forecast"][0], area.network.p_mw + shift)
+    np.testing.assert_allclose(shifted[TSO]["grid"].p_mw, moved.transmission.p_mw)
     assert float(moved.transmission.p_mw.sum()) == pytest.approx(float(case.transmission.p_mw.sum()) - 0.25)
     for scheme in ("shared-balancing", "multilevel-03"):
         played = CaseMarket(case, SCHEMES[scheme]).play(shift_mw={"D1": shift})
@@ -207,7 +207,7 @@ def changed(**columns: FloatArray) -> Any:
         (lambda m: m.play(shift_mw={"X": np.zeros(3)}), "shift_mw: X is no system"),
         (lambda m: m.play(shift_mw={"D": np.zeros(2)}), r"shift_mw of D has shape \(2,\), expected \(3,\)"),
         (lambda m: m.play(shift_mw={"D": np.full(3, np.nan)}), "shift_mw of D: must be finite"),
-        (lambda m: m.rows_of("nobody"), "nobody sells nothing here; sellers are d, e, t"),
+        (lambda m: m.rows_of("nobody"), "nobody has no bids in this case; sellers are d, e, t"),
         (lambda m: CaseMarket(m.case, m.scheme, {"d": "a"}), "names no seller of bid t"),
         (lambda m: CaseMarket(m.case, m.scheme, balance_node=7), "balance_node 7 is no node"),
     ],
@@ -228,7 +228,7 @@ def test_a_bid_beyond_the_price_limit_is_refused_by_name() -> None:
     case = hand()
     limited = replace(case, options=replace(case.options, price_limit_eur_per_mwh=9999.0))
     dear = replace(case.tso_bids, price=np.array([12_000.0]))
-    said = "by hand: bid t: asks 12000 EUR/MWh, beyond the limit of 9999 EUR/MWh"
+    said = "by hand: bid t: has a price of 12000 EUR/MWh, beyond the limit of 9999 EUR/MWh"
     with pytest.raises(InputError, match=said):
         CaseMarket(limited, SCHEMES["common"]).play({TSO: dear})
     at_limit = replace(case.tso_bids, price=np.array([9999.0]))

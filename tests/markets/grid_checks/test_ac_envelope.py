@@ -32,13 +32,13 @@ from tandem_sim.grids.power_flow.ac_limits import AcLimits
 from tandem_sim.grids.power_flow.constraints import GridConstraints, Violations
 from tandem_sim.grids.power_flow.lindistflow import LinDistFlow
 from tandem_sim.grids.power_flow.operator_model import OperatorModel
+from tandem_sim.grids.tolerances import AC_WORSENING_SHARE
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.auctions.reactive_power import voltage_market
 from tandem_sim.markets.cases.clear import clear_case, open_case
 from tandem_sim.markets.choices import Method
 from tandem_sim.markets.coordination.block import View
 from tandem_sim.markets.grid_checks.prequalification import (
-    GRACE,
     ac_qualified_mw,
     disqualified_mw,
     envelope_mw,
@@ -142,7 +142,7 @@ def test_no_call_within_checked_limits_breaks_an_ac_limit(
     shares = [np.ones(10), up, ~up, *rng.integers(0, 2, (40, 10)), *rng.random((20, 10))]
     for share in shares:
         state = limits.state(bids.injection_mw(share * limit, grid.n_nodes))
-        assert (limits.excess(state) <= np.maximum(base + GRACE, 0.0) + 1e-6).all()
+        assert (limits.excess(state) <= np.maximum(base + AC_WORSENING_SHARE, 0.0) + 1e-6).all()
 
 
 def test_the_property_is_not_empty() -> None:
@@ -175,7 +175,7 @@ def test_runpp_agrees_at_every_corner() -> None:
     limit = ac_qualified_mw(limits, rows, bids, bids.quantity_mw, "envelope")
     assert 0.0 < limit.sum() < qualified_mw(rows, bids, bids.quantity_mw, "envelope").sum()
     flow = limits.operator_model.power_flow
-    allowed = np.maximum(limits.excess(flow.reference(grid.p_mw, grid.q_mvar)) + GRACE, 0.0)
+    allowed = np.maximum(limits.excess(flow.reference(grid.p_mw, grid.q_mvar)) + AC_WORSENING_SHARE, 0.0)
     for corner in itertools.product((0.0, 1.0), repeat=6):
         change = bids.injection_mw(limit * np.array(corner), grid.n_nodes)
         assert (limits.excess(flow.reference(grid.p_mw + change, grid.q_mvar)) <= allowed).all()

@@ -13,12 +13,12 @@ from tandem_sim.grids.power_flow.constraints import Violations
 from tandem_sim.grids.power_flow.lindistflow import LinDistFlow
 from tandem_sim.markets.cases.clear import clear_case, open_case
 from tandem_sim.markets.clearing.pricing import Sale
-from tandem_sim.markets.coordination.driver import carry
+from tandem_sim.markets.coordination.driver import run_scheme
 from tandem_sim.markets.coordination.ledger import Ledger
 from tandem_sim.markets.grid_checks.flexibility_study import (
     LOW_LOAD_SHARE,
     Zones,
-    fitting,
+    fitting_nodes,
     registered_mw,
     worst_cases,
 )
@@ -65,7 +65,7 @@ def test_all_green_bids_together_are_safe_in_the_worst_case(seed: int) -> None:
     load, generation = np.minimum(grid.p_mw, 0.0), np.maximum(grid.p_mw, 0.0)
     worst = worst_cases(LinDistFlow.build(grid), load, generation, grid.q_mvar)
     nobody = dict.fromkeys((UP, DOWN), np.zeros(grid.n_nodes))
-    zones = Zones(fitting(worst, registered_mw(bids, grid.n_nodes), nobody))
+    zones = Zones(fitting_nodes(worst, registered_mw(bids, grid.n_nodes), nobody))
     sold = zones.open_mw(bids, bids.quantity_mw)
     assert set(np.unique(sold / bids.quantity_mw)) <= {0.0, 1.0}
     for direction in (UP, DOWN):
@@ -95,7 +95,7 @@ def test_refusal_leaves_nothing_worse_than_the_local_market_did(seed: int) -> No
     case = random_case(np.random.default_rng(seed))
     scheme = SCHEMES["multilevel-02-post"]
     states, ledger = open_case(case, scheme)
-    carry(scheme, states, ledger)
+    run_scheme(scheme, states, ledger)
     for name, area in case.areas.items():
         local = area.bids.injection_mw(ledger.markets["dso_market"][name], area.network.n_nodes)
         allowed = area.rows.after(local).relaxed()

@@ -78,7 +78,7 @@ class Course:
 
     def may(self, unit: str, day: float) -> tuple[bool, bool]:
         """Whether a unit may sell up and down."""
-        return self.study.standing(unit, round(day * DAY_S))
+        return self.study.may_sell(unit, round(day * DAY_S))
 
     def last(self, unit: str, line: int = 0) -> float:
         """The day until which a unit may sell in a direction, found by asking of every quarter of a day."""
@@ -246,7 +246,7 @@ def test_exempt_units_have_no_notice_and_stay_in_red_zones() -> None:
 )
 def test_who_may_ask(region: Region, entitled: Applicant, other: Applicant) -> None:
     course = Course(region)
-    with pytest.raises(ValueError, match=f"in {region} a {entitled} has to ask, not a {other}"):
+    with pytest.raises(ValueError, match=f"in {region} a {entitled} must apply, not a {other}"):
         course.to(0, ask("a", 0, 1, up=1.0, by=other))
     course.to(0, ask("a", 0, 1, up=1.0, by=entitled))
     assert course.to(30) == [("answered", "a", "")]
@@ -274,10 +274,10 @@ def test_nobody_asks_twice_and_time_does_not_run_backwards() -> None:
     course = Course()
     course.to(0, ask("a", 0, 1, up=1.0), ask("small", 0, 1, up=1.0, kva=1.0))
     for name in ("a", "small"):
-        with pytest.raises(ValueError, match=f"{name} has asked already"):
+        with pytest.raises(ValueError, match=f"{name} has applied already"):
             course.to(1, ask(name, 1, 1, up=1.0))
     course.to(30)
-    with pytest.raises(ValueError, match="a has asked already"):
+    with pytest.raises(ValueError, match="a has applied already"):
         course.to(31, ask("a", 31, 1, up=1.0))
     with pytest.raises(ValueError, match="too late"):
         course.study.apply(ask("b", 2, 1, up=1.0))
@@ -322,7 +322,7 @@ def test_all_who_may_sell_are_safe_in_the_worst_case_as_far_as_exempt_ones_leave
     for line, direction in enumerate((UP, DOWN)):
         acting = np.zeros(grid.n_nodes)
         for name, unit in units.items():
-            acting[unit.node] += (unit.up_mw, unit.down_mw)[line] * study.standing(name, 500 * DAY_S)[line]
+            acting[unit.node] += (unit.up_mw, unit.down_mw)[line] * study.may_sell(name, 500 * DAY_S)[line]
         rows = cases[direction].after(direction * free[line]).relaxed()
         after = rows.after(direction * (acting - free[line]))
         assert (after.flow_mw <= rows.flow_max_mw + 1e-6).all()

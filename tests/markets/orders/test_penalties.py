@@ -76,7 +76,9 @@ def test_a_case_admits_what_is_bid_or_what_it_says(tmp_path: Path) -> None:
     spec = json.loads((folder / "case.json").read_text(encoding="utf-8"))
     spec["options"] = {"price_limit_eur_per_mwh": 9999}
     (folder / "case.json").write_text(json.dumps(spec), encoding="utf-8")
-    with pytest.raises(InputError, match="bid dear: asks 12000 EUR/MWh, beyond the limit of 9999 EUR/MWh"):
+    with pytest.raises(
+        InputError, match="bid dear: has a price of 12000 EUR/MWh, beyond the limit of 9999 EUR/MWh"
+    ):
         read_case(folder)
 
 

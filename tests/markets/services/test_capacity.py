@@ -125,7 +125,7 @@ def test_a_need_that_bids_do_not_cover_stays_short() -> None:
 
 
 def test_what_is_too_dear_to_be_bought_is_reported_short() -> None:
-    """The programme leaves need unserved for 10 000 EUR/MW and hour; it must not say that it was covered."""
+    """Need stays unserved at 10 000 EUR/MW and hour; the result must not say that it was covered."""
     found = clear_capacity(CapacityBids.of([("A", "T", UP, 2.0, 20_000.0)]), {UP: 1.0}, marginal=False)
     assert found.award_mw.sum() + found.short_mw[UP] == pytest.approx(1.0)
 

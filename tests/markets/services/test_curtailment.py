@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tandem_sim.grids.low_voltage.limits import Band, broken_pu
+from tandem_sim.grids.low_voltage.limits import Band, worst_excess_pu
 from tandem_sim.grids.low_voltage.read_feeder import read_feeder
 from tandem_sim.grids.low_voltage.three_phase import Feeder
 from tandem_sim.grids.types import FloatArray
@@ -68,7 +68,7 @@ def _edge(near: float) -> float:
     low, high = 0.0, 20.0
     for _ in range(60):
         far = 0.5 * (low + high)
-        low, high = (far, high) if broken_pu(LINE, LOW, np.array([near, far]))[0] <= 0.0 else (low, far)
+        low, high = (far, high) if worst_excess_pu(LINE, LOW, np.array([near, far]))[0] <= 0.0 else (low, far)
     return low
 
 
@@ -147,12 +147,12 @@ def test_nothing_is_traded_where_nobody_wants_or_nobody_offers(wanted: float, of
 def test_a_limit_that_is_broken_is_not_broken_further() -> None:
     """20.5 kW are drawn of 20: what is bought is no more than what is sold."""
     imports = np.array([14.5, 6.0])
-    before = float(broken_pu(CABLE, OPEN, imports)[0])
+    before = float(worst_excess_pu(CABLE, OPEN, imports)[0])
     found = _trade(imports, [3.0, 0.0], [0.0, 2.0], CABLE, OPEN)
     assert before == pytest.approx(0.025, abs=1e-4)
     assert found.bought_kw[NEAR] > 0.5
     assert found.bought_kw.sum() <= found.sold_kw.sum() + 1e-6
-    assert broken_pu(CABLE, OPEN, imports + found.bought_kw - found.sold_kw)[0] <= before + 1e-9
+    assert worst_excess_pu(CABLE, OPEN, imports + found.bought_kw - found.sold_kw)[0] <= before + 1e-9
 
 
 def test_a_buyer_alone_behind_a_broken_limit_gets_nothing() -> None:
@@ -178,10 +178,10 @@ def test_the_power_flow_has_the_last_word() -> None:
     change = found.bought_kw - found.sold_kw
     assert found.bought_kw[FAR] > 5.0
     assert (
-        broken_pu(stressed, band, imports + change)[0]
-        <= max(broken_pu(stressed, band, imports)[0], 0.0) + 1e-9
+        worst_excess_pu(stressed, band, imports + change)[0]
+        <= max(worst_excess_pu(stressed, band, imports)[0], 0.0) + 1e-9
     )
-    more = broken_pu(stressed, band, imports + 1.05 * change)[0]
+    more = worst_excess_pu(stressed, band, imports + 1.05 * change)[0]
     assert more > 0.0
 
 
@@ -194,12 +194,12 @@ def test_trades_leave_every_limit_as_good_as_it_was(seed: int, room: float) -> N
     wanted = np.where(buys, rng.uniform(0.0, 8.0, 3), 0.0)
     offered = np.where(buys, 0.0, imports * rng.random(3))
     band = Band(float(np.abs(THREE.solve(imports).voltage).min()) - room, 1.05)
-    before = max(float(broken_pu(THREE, band, imports)[0]), 0.0)
+    before = max(float(worst_excess_pu(THREE, band, imports)[0]), 0.0)
     found = _trade(imports, wanted, offered, THREE, band, cost=rng.uniform(0.0, 100.0, 3).tolist())
     assert (found.bought_kw >= 0.0).all()
     assert (found.sold_kw >= 0.0).all()
     assert (found.bought_kw <= wanted + 1e-9).all()
     assert (found.sold_kw <= offered + 1e-9).all()
     assert found.bought_kw.sum() <= found.sold_kw.sum() + 1e-7
-    after = float(broken_pu(THREE, band, imports + found.bought_kw - found.sold_kw)[0])
+    after = float(worst_excess_pu(THREE, band, imports + found.bought_kw - found.sold_kw)[0])
     assert after <= before + 1e-9

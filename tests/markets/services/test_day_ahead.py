@@ -27,7 +27,7 @@ def _supply(
     return Supply(
         least_mw=np.zeros((len(asked), isps)),
         step_mw=np.full(ask.shape, step_mw),
-        asked=ask,
+        price_eur_per_mwh=ask,
         ramp_mw=ramps,
         before_mw=known,
     )
@@ -102,7 +102,7 @@ def _cost(supply: Supply, output: FloatArray) -> float:
     """What outputs (U, K) cost, their steps filled from below."""
     below = np.cumsum(supply.step_mw, axis=1) - supply.step_mw
     used = np.clip(output[:, None] - below, 0.0, supply.step_mw)
-    return float((used * supply.asked).sum())
+    return float((used * supply.price_eur_per_mwh).sum())
 
 
 @pytest.mark.parametrize("seed", range(12))

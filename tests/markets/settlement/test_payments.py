@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tandem_sim.markets.cases.clear import open_case
 from tandem_sim.markets.clearing.pricing import Sale
 from tandem_sim.markets.coordination.block import TSO
-from tandem_sim.markets.coordination.driver import carry
+from tandem_sim.markets.coordination.driver import run_scheme
 from tandem_sim.markets.coordination.ledger import Ledger
 from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.markets.schemes import Options, build_schemes
@@ -93,7 +93,7 @@ def test_what_a_company_is_spared_is_no_procurement() -> None:
     case = system(3.0, book(("t", 0, 1, 9.0, 40.0)), D=area)
     scheme = build_schemes(Options(pricing="pay-as-cleared"))["integrated"]
     states, ledger = open_case(case, scheme)
-    carry(scheme, states, ledger)
+    run_scheme(scheme, states, ledger)
     books = {name: values["bids"] for name, values in states.items()}
     market = scheme.blocks[-1].name
     payments = activation_payments(ledger, books, {(market, s): "TSO" for s in (TSO, "D")}, 0.25)

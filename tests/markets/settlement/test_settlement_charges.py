@@ -19,49 +19,49 @@ QUARTER = 0.25
 UP_HERE, DOWN_THERE = ("A", "D1", 1), ("A", "D2", -1)
 
 
-def _standing(
-    owed: float, offered: float, price: float = 8.0, kept: float | None = None
+def _obligation(
+    obligation: float, offered: float, price: float = 8.0, fulfilled: float | None = None
 ) -> CapacityObligation:
-    left = offered if kept is None else kept
+    left = offered if fulfilled is None else fulfilled
     return CapacityObligation(
         operator="TSO",
         service="aFRR",
         provider="A",
         direction=1,
-        obligation_mw=owed,
+        obligation_mw=obligation,
         offered_mw=offered,
         fulfilled_mw=left,
-        owed_eur_per_h=owed * price,
+        pay_eur_per_h=obligation * price,
     )
 
 
 def test_capacity_that_is_offered_is_paid_and_costs_nothing() -> None:
     # 4 MW at 8 EUR per MW and hour for a quarter of an hour: 8 EUR. Offering more earns no more.
     for offered in (4.0, 9.0):
-        assert capacity_payments([_standing(4.0, offered)], 1.3, QUARTER) == [
+        assert capacity_payments([_obligation(4.0, offered)], 1.3, QUARTER) == [
             Payment(payer="TSO", payee="A", kind="capacity", quantity_mwh=0.0, amount_eur=8.0)
         ]
 
 
 def test_capacity_that_is_not_offered_costs_a_multiple_of_its_pay() -> None:
     # 3 of 4 MW are offered: 8 EUR are paid, and a quarter of them times 1.3 is due: 2.60 EUR.
-    paid, penalty = capacity_payments([_standing(4.0, 3.0)], 1.3, QUARTER)
+    paid, penalty = capacity_payments([_obligation(4.0, 3.0)], 1.3, QUARTER)
     assert paid == Payment(payer="TSO", payee="A", kind="capacity", quantity_mwh=0.0, amount_eur=8.0)
     assert (penalty.payer, penalty.payee, penalty.kind) == ("A", "TSO", "unavailability")
     assert penalty.amount_eur == pytest.approx(2.6)
     # Nothing offered: the provider pays 1.3 times 8 EUR back, and is left with a loss of 2.40 EUR.
-    assert balances(capacity_payments([_standing(4.0, 0.0)], 1.3, QUARTER)) == pytest.approx(
+    assert balances(capacity_payments([_obligation(4.0, 0.0)], 1.3, QUARTER)) == pytest.approx(
         {"TSO": 2.4, "A": -2.4}
     )
 
 
 def test_what_a_dso_holds_back_of_it_is_not_the_providers_fault() -> None:
-    assert len(capacity_payments([_standing(4.0, 4.0, kept=1.0)], 1.3, QUARTER)) == 1
+    assert len(capacity_payments([_obligation(4.0, 4.0, fulfilled=1.0)], 1.3, QUARTER)) == 1
 
 
-def test_rounding_is_no_shortfall_and_nothing_owed_is_nothing_missing() -> None:
-    assert len(capacity_payments([_standing(4.0, 4.0 - 5e-10)], 1.3, QUARTER)) == 1
-    (nothing,) = capacity_payments([_standing(0.0, 0.0)], 1.3, QUARTER)
+def test_rounding_is_no_shortfall_and_no_obligation_means_nothing_missing() -> None:
+    assert len(capacity_payments([_obligation(4.0, 4.0 - 5e-10)], 1.3, QUARTER)) == 1
+    (nothing,) = capacity_payments([_obligation(0.0, 0.0)], 1.3, QUARTER)
     assert nothing.amount_eur == 0.0
     assert capacity_payments([], 1.3, QUARTER) == []
 
@@ -76,9 +76,9 @@ def test_contracts_of_one_provider_are_settled_apart() -> None:
         obligation_mw=2.0,
         offered_mw=1.0,
         fulfilled_mw=1.0,
-        owed_eur_per_h=8.0,
+        pay_eur_per_h=8.0,
     )
-    payments = capacity_payments([_standing(2.0, 2.0, price=10.0), other], 1.0, QUARTER)
+    payments = capacity_payments([_obligation(2.0, 2.0, price=10.0), other], 1.0, QUARTER)
     assert balances(payments) == pytest.approx({"TSO": -5.0, "DSO-D1": -1.0, "A": 6.0})
 
 
@@ -169,17 +169,17 @@ MOVES = st.dictionaries(PLACES, st.tuples(st.floats(0, 9), st.floats(-9, 9)))
 @settings(deadline=None, max_examples=60)
 @given(STANDINGS, st.floats(0.0, 3.0), MOVES)
 def test_no_euro_appears_and_no_charge_is_negative_or_beyond_its_rule(
-    standings: list[CapacityObligation], factor: float, moves: dict[Place, tuple[float, float]]
+    obligations: list[CapacityObligation], factor: float, moves: dict[Place, tuple[float, float]]
 ) -> None:
-    payments = capacity_payments(standings, factor, QUARTER)
+    payments = capacity_payments(obligations, factor, QUARTER)
     penalties = [p for p in payments if p.kind == "unavailability"]
-    assert len(payments) - len(penalties) == len(standings)
+    assert len(payments) - len(penalties) == len(obligations)
     assert sum(p.amount_eur for p in payments if p.kind == "capacity") == pytest.approx(
-        sum(s.owed_eur_per_h for s in standings) * QUARTER
+        sum(s.pay_eur_per_h for s in obligations) * QUARTER
     )
-    most = factor * QUARTER * sum(s.owed_eur_per_h for s in standings)
+    most = factor * QUARTER * sum(s.pay_eur_per_h for s in obligations)
     assert 0.0 <= sum(p.amount_eur for p in penalties) <= most + 1e-9
-    assert len(penalties) == sum(s.offered_mw < s.obligation_mw - 1e-6 for s in standings)
+    assert len(penalties) == sum(s.offered_mw < s.obligation_mw - 1e-6 for s in obligations)
     ordered, delivered = ({place: pair[k] for place, pair in moves.items()} for k in (0, 1))
     shortfalls = shortfall_payments(ordered, delivered, "TSO", 50.0, QUARTER)
     assert all(p.amount_eur > 0 for p in shortfalls)

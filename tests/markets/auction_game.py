@@ -8,10 +8,10 @@ from typing import Literal
 
 import numpy as np
 
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.clearing.auction import clear
 from tandem_sim.markets.games.equilibrium import Profile
-from tandem_sim.markets.tolerances import NOTHING_MW
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +48,6 @@ class AuctionGame:
         sold = answer.quantity_mw
         paid = named
         if self.pricing == "pay-as-cleared":
-            called = named[sold > NOTHING_MW]
+            called = named[sold > NEGLIGIBLE_MW]
             paid = np.full(len(named), called.max() if len(called) else 0.0)
         return np.asarray((paid - self.cost) * sold)
