@@ -1,4 +1,4 @@
-"""Bids changed between a local market and the TSO's: lowered, withdrawn, repriced, as the rules allow.
+"""Amendment of bids between a local market and the TSO's: lower quantity, withdrawal, new price.
 
 Source: draft network code on demand response, art. 53.4 (e), in ALEXANDER D3.3, 3.3.2: national terms say
 whether providers may change prices and volumes of forwarded bids, or withdraw them.
@@ -20,9 +20,9 @@ from tandem_sim.markets.tolerances import NOTHING_MW
 
 @dataclass(frozen=True)
 class AmendRules:
-    """Quantities may fall to what is sold; `reprice` lets bids that sold nothing change their price.
+    """Quantities may fall to the MW sold; with `reprice`, bids that sold nothing may change their price.
 
-    What is amended keeps the rules of its product: its price, and its quantity if anything is left to sell.
+    An amended bid keeps the rules of its product: its price, and its quantity if it is above the MW sold.
     """
 
     reprice: bool
@@ -32,7 +32,7 @@ class AmendRules:
 def amended(
     bids: Bids, sold_mw: FloatArray, message: AmendMessage, rules: AmendRules
 ) -> tuple[Bids, list[dict[str, Any]]]:
-    """A book after an amendment, and one row for every change asked for (see table ``amendments``)."""
+    """A book after an amendment, and one row for every requested change (see table ``amendments``)."""
     quantity, price, held = (np.array(x) for x in (bids.quantity_mw, bids.price, bids.held_mw))
     place = {b: k for k, b in enumerate(bids.bid_id.tolist())}
     rows = []

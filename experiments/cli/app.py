@@ -13,7 +13,7 @@ import typer
 from tandem_sim.experiments.cli import cases, listings, results, simulations
 from tandem_sim.grids.documents.text import one_line
 from tandem_sim.grids.errors import FaultError, TandemError, printable
-from tandem_sim.sim.clock.interruption import heeded
+from tandem_sim.sim.clock.interruption import handled_signals
 
 COMMANDS = (
     simulations.run,
@@ -64,7 +64,7 @@ def tandem(
 def main() -> None:
     """Entry point: bad input ends in one message and exit code 2, a signal in how to go on."""
     try:
-        with heeded() as signals:
+        with handled_signals() as signals:
             try:
                 app()
             except SystemExit:  # which the command-line library makes of an interrupt

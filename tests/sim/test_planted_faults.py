@@ -31,7 +31,7 @@ from tandem_sim.sim.run import run
 from tandem_sim.sim.settlement import settler as settling
 from tandem_sim.sim.settlement.accounts import bought_mw
 from tandem_sim.sim.settlement.audit import audit_capacity
-from tests.agents.desktop import obligation_mw
+from tests.agents.recording_context import obligation_mw
 from tests.sim.conftest import HOURLY, small_scenario
 
 STANDING: dict[str, Any] = {

@@ -138,7 +138,10 @@ def _reversed(given: Any) -> Any:
 def test_the_order_of_areas_units_loads_feeders_and_strategies_changes_nothing(small_run: Runs) -> None:
     forwards = small_run(**HOURLY, **TWO_AREAS)
     backwards = small_run(
-        **HOURLY, **_reversed(TWO_AREAS), arrange=lambda things: list(reversed(things)), label="backwards"
+        **HOURLY,
+        **_reversed(TWO_AREAS),
+        creation_order=lambda things: list(reversed(things)),
+        label="backwards",
     )
     assert hashes(backwards) == hashes(forwards)
 

@@ -123,7 +123,7 @@ def test_inc_dec_pays_behind_a_congested_line_and_nowhere_else(small_run: Callab
 
 def test_best_response_needs_published_books_and_moves_with_them(small_run: Callable[..., Path]) -> None:
     mine = [{"aggregators": ["A01"], "name": "best-response", "options": {"markups": [0, 10, 30]}}]
-    with pytest.raises(InputError, match="looks at published books, and none are published"):
+    with pytest.raises(InputError, match="uses published books, and none are published"):
         small_run(strategies=mine, **HOURLY)
     folder = small_run(strategies=mine, publishes_books=True, **HOURLY)
     rows = table(folder, "sellers")
@@ -141,7 +141,7 @@ def test_who_refuses_to_forward_sells_nothing_to_the_tso(small_run: Callable[...
 
 
 class Deaf(NotANumber):
-    """Stumbles over what it hears."""
+    """Fails on its result."""
 
     def offers(self, view: OfferView) -> Offers:
         """The truth."""

@@ -130,7 +130,7 @@ def test_what_may_not_be_scheduled_or_declared_is_named_and_replaced() -> None:
     bidder = Bidder("G1", Scheduler(1e5), lambda table, row: rows.append(row), replaces_faults=True)
     assert np.max(np.abs(cast(Any, bidder.supply_markup(range(96, 100))))) == 0.0
     assert isinstance(bidder.strategy, Truthful)
-    assert "Scheduler of G1, ISP 96: a supply markup lies beyond 1000 EUR/MWh" in rows[0]["about"]
+    assert "Scheduler of G1, ISP 96: a supply markup exceeds 1000 EUR/MWh" in rows[0]["about"]
     strict = Bidder("G1", Scheduler(1.0), lambda table, row: None, replaces_faults=False)
     assert strict.supply_markup(range(2)) == pytest.approx([1.0, 1.0])
     with pytest.raises(StrategyError, match="Scheduler of G1, ISP 5: ValueError"):
@@ -154,9 +154,9 @@ def test_a_strategy_that_takes_too_long_is_named() -> None:
 
 
 def test_names_options_and_imports() -> None:
-    world = StrategyInputs(np.random.default_rng(1), 96, publishes_books=False)
+    inputs = StrategyInputs(np.random.default_rng(1), 96, publishes_books=False)
     own = build_strategy(
-        "tests.agents.strategies.test_strategy:Mine", {"extra": 3.0}, world, "strategies.0", "A01", TESTS
+        "tests.agents.strategies.test_strategy:Mine", {"extra": 3.0}, inputs, "strategies.0", "A01", TESTS
     )
     assert checked(own, _view(), "A01").price.tolist() == [23.0]
     for name, options, field in (
@@ -172,7 +172,7 @@ def test_names_options_and_imports() -> None:
         ("exp3", {"markets": ["moon"]}, "strategies.0.options"),
     ):
         with pytest.raises(InputError) as caught:
-            build_strategy(name, options, world, "strategies.0", "A01", TESTS)
+            build_strategy(name, options, inputs, "strategies.0", "A01", TESTS)
         assert caught.value.field == field
 
 
@@ -226,8 +226,8 @@ class Peeping(Truthful):
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_every_strategy_keeps_the_contract(name: str) -> None:
     def make(seed: int) -> Strategy:
-        world = StrategyInputs(np.random.default_rng(seed), 96, publishes_books=True)
-        return build_strategy(name, {}, world, "strategy", "A01")
+        inputs = StrategyInputs(np.random.default_rng(seed), 96, publishes_books=True)
+        return build_strategy(name, {}, inputs, "strategy", "A01")
 
     check_strategy(make)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tandem_sim.agents.devices.population import ROW, Population
-from tandem_sim.agents.households.fleet import HouseholdFleet
+from tandem_sim.agents.households.fleet import HouseholdFleet, Residents
 from tandem_sim.grids.errors import AuditError
 from tandem_sim.grids.power_flow.ac import AcState
 from tandem_sim.grids.power_flow.constraints import Violations
@@ -92,7 +92,14 @@ def fleet() -> HouseholdFleet:
     sites, pools = np.zeros(60, dtype=np.int64), np.zeros(60, dtype=np.int64)
     population = Population(pv_share=0.6, battery_share=0.5, ev_share=0.5, heat_pump_share=0.5)
     return HouseholdFleet.build(
-        population, sites, pools, calendar.times(), 1, np.random.default_rng(1).random((len(sites), ROW))
+        population,
+        Residents(
+            site_of=sites,
+            aggregator_of=pools,
+            n_sites=1,
+            rows=np.random.default_rng(1).random((len(sites), ROW)),
+        ),
+        calendar.times(),
     )
 
 
@@ -190,7 +197,7 @@ def test_a_bid_paid_less_than_it_asked_for_is_caught() -> None:
     ledger.open("D1", BOOKS["D1"].quantity_mw)
     ledger.book("D1", "dso_market", Sale.of(np.array([1.0, 0.0]), np.array([48.0, 0.0])))  # it asked for 50
     payments = [Payment(payer="DSO-D1", payee="A", kind="activation", quantity_mwh=0.25, amount_eur=12.0)]
-    with pytest.raises(AuditError, match="bid a is paid less than it asked for in dso_market"):
+    with pytest.raises(AuditError, match="bid a is paid less than its price in dso_market"):
         audit_money(0, payments, ledger, BOOKS, 0.25)
 
 
