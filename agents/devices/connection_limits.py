@@ -3,8 +3,8 @@
 The household decides behind the meter. Import beyond the limit is reduced first by the battery, then by what
 the EV and the heat pump can delay without discomfort, then by charging and heating forgone, last by switching
 appliances off. Export beyond the limit first charges battery, EV and heat pump; PV is curtailed by the rest.
-This order is Tandem's assumption; ALEXANDER D3.3, 3.5.1, only says that DSOs limit the connection and not the
-devices behind it.
+This order is Tandem's assumption; ALEXANDER D3.3, 3.5.1, only states that DSOs limit the connection and not
+the devices behind it.
 """
 
 from __future__ import annotations

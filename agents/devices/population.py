@@ -60,7 +60,7 @@ class Population:
         applied to charging and to discharging. heat_pump_kw is electrical. heat_loss_h is the thermal time
         constant tau, heat_capacity_kwh_per_k the capacity C, recovery_h the time constant with which the
         thermostat brings a deviation back to zero, band_k half the width of the comfort band. parking_h: an
-        EV leaves this long after it arrived (an assumption: the measured charging tells when it starts, not
+        EV leaves this long after it arrived (an assumption: measured charging shows when it starts, not
         when the EV leaves), later if charging takes longer, and before its next session.
     Costs (EUR/MWh)
         wear of a battery, inconvenience of an EV, discomfort with a heat pump, feed-in tariff of PV.

@@ -277,13 +277,13 @@ class HouseholdFleet:
         """Physical invariants that are violated now, a line each. Energy accounts run from the start."""
         lay, s = self._layout, self._state
         cells = lay.batteries
-        kept = s.charged_kwh * cells.charge_efficiency - s.discharged_kwh / cells.discharge_efficiency
-        owed = s.ev_needed_kwh - s.ev_charged_kwh - s.ev_left_kwh - s.ev_short_kwh
+        gained = s.charged_kwh * cells.charge_efficiency - s.discharged_kwh / cells.discharge_efficiency
+        unaccounted = s.ev_needed_kwh - s.ev_charged_kwh - s.ev_left_kwh - s.ev_short_kwh
         outside = np.maximum(-s.stored_kwh, s.stored_kwh - cells.energy_kwh)
         tests = {
             "battery energy outside 0..capacity (kWh)": outside,
-            "battery energy not accounted for (kWh)": np.abs(s.stored_start_kwh + kept - s.stored_kwh),
-            "EV energy not accounted for (kWh)": np.abs(owed),
+            "battery energy not accounted for (kWh)": np.abs(s.stored_start_kwh + gained - s.stored_kwh),
+            "EV energy not accounted for (kWh)": np.abs(unaccounted),
             "EV energy below zero (kWh)": -s.ev_left_kwh,
             "EV energy missing at departure (kWh)": s.ev_short_kwh - s.ev_denied_kwh,
             "indoor temperature outside its band (K)": np.where(

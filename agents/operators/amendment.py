@@ -44,25 +44,25 @@ def amended(
         rules.product.price_reasons(message.price),
         strict=True,
     )
-    for bid, mw, asked, bad_quantity, bad_price in changes:
+    for bid, mw, new_price, bad_quantity, bad_price in changes:
         k = place.get(bid)
         if k is None or bids.provider[k] != message.sender:
-            rows.append(_row(bid, "no such bid of this provider", None, mw, None, asked))
+            rows.append(_row(bid, "no such bid of this provider", None, mw, None, new_price))
             continue
         reason = ""
         if not sold_mw[k] - NOTHING_MW <= mw <= quantity[k] + NOTHING_MW:
             reason = "a quantity may only fall, to what is sold at the least"
-        elif asked != price[k] and (not rules.reprice or sold_mw[k] > 0):
+        elif new_price != price[k] and (not rules.reprice or sold_mw[k] > 0):
             reason = "the price may not be changed"
         elif mw > sold_mw[k] + NOTHING_MW and bad_quantity:
             reason = bad_quantity
-        elif asked != price[k]:
+        elif new_price != price[k]:
             reason = bad_price
-        rows.append(_row(bid, reason, float(quantity[k]), mw, float(price[k]), asked))
+        rows.append(_row(bid, reason, float(quantity[k]), mw, float(price[k]), new_price))
         if not reason:
             quantity[k] = np.clip(mw, sold_mw[k], quantity[k])
             held[k] = min(held[k], quantity[k] - sold_mw[k])
-            price[k] = asked
+            price[k] = new_price
     return replace(bids, quantity_mw=quantity, price=price, held_mw=held), rows
 
 

@@ -154,11 +154,11 @@ class Aggregator(Participant):
             now = dict(zip(new.bid_id.tolist(), range(len(new)), strict=True))
             change: list[tuple[str, float, float]] = []
             rows = zip(old.bid_id.tolist(), old.quantity_mw.tolist(), old.price.tolist(), strict=True)
-            for bid, mw, asked in rows:
+            for bid, mw, old_price in rows:
                 k, done = now.get(bid), sold.get(bid, 0.0)
                 available = max(float(new.quantity_mw[k]) if k is not None else 0.0, done)
-                wanted = float(new.price[k]) if k is not None and reprices and not done else asked
-                if available < mw - NOTHING_MW or wanted != asked:
+                wanted = float(new.price[k]) if k is not None and reprices and not done else old_price
+                if available < mw - NOTHING_MW or wanted != old_price:
                     change.append((bid, min(available, mw), wanted))
             if change:
                 ids, mws, prices = zip(*change, strict=True)

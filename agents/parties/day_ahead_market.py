@@ -102,9 +102,13 @@ class DayAheadMarket(Participant):
         if self._last is not None and self._last[0] == day.start - 1:
             before = self._last[1]
             room[:, 0] = np.minimum(room[:, 0], ACROSS_MIDNIGHT * ramp[:, 0])
-        asked = self._price[:, :, None] + markup[:, None]
+        offered = self._price[:, :, None] + markup[:, None]
         return Supply(
-            least_mw=least + down, step_mw=np.maximum(steps, 0.0), asked=asked, ramp_mw=room, before_mw=before
+            least_mw=least + down,
+            step_mw=np.maximum(steps, 0.0),
+            asked=offered,
+            ramp_mw=room,
+            before_mw=before,
         )
 
     def clear_day(self, day: range) -> None:

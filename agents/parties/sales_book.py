@@ -124,10 +124,10 @@ class SalesBook:
         book = self._isps.get(isp) or self._blank()
         for bids in book.offered.values():
             rows = zip(bids.bid_id.tolist(), bids.quantity_mw.tolist(), bids.price.tolist(), strict=True)
-            for bid, mw, asked in rows:
+            for bid, mw, bid_price in rows:
                 row = self._row_of[bid]
                 group, direction = int(self._resource[row]), int(self._direction[row])
-                price[direction][group] = asked
+                price[direction][group] = bid_price
                 if reserve:
                     standby[direction][group] += 1000.0 * max(mw - book.sold_mw.get(bid, 0.0), 0.0)
         return Sold(standby, price)

@@ -1,4 +1,4 @@
-"""What all portfolios share: the protocol, and what a portfolio says of its resources and assets."""
+"""What all portfolios share: the protocol, and the types of resources and assets."""
 
 from __future__ import annotations
 

@@ -305,11 +305,11 @@ class CapacitySeller:
         order = np.argsort(direction * price, kind="stable")
         before = np.cumsum(quantity_mw[order]) - quantity_mw[order]
         strike = direction * day_ahead_price + self.strike_eur_per_mwh
-        asked = direction * price
-        asked[order] = np.where(
-            before < obligation - NOTHING_MW, np.minimum(asked[order], strike), asked[order]
+        signed_price = direction * price
+        signed_price[order] = np.where(
+            before < obligation - NOTHING_MW, np.minimum(signed_price[order], strike), signed_price[order]
         )
-        return np.asarray(direction * asked)
+        return np.asarray(direction * signed_price)
 
     def forget(self, isp: int) -> None:
         """Drop the data of an ISP that has been settled."""

@@ -39,7 +39,7 @@ class QualificationRules:
 class AssetTest:
     """Test of units against the connected assets and, if given, the operator's network flexibility study.
 
-    `study` tells for a unit by name whether it may sell now, up and down, and the reason if not.
+    `study` gives, for a unit by name, whether it may sell now, up and down, and the reason if not.
     """
 
     connected: Mapping[str, RegisteredUnit]

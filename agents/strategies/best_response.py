@@ -62,11 +62,11 @@ class BestResponse(Truthful):
     ) -> float:
         """Profit (EUR/h) of a try in a direction against the book."""
         mine, theirs = view.direction == direction, book.direction == direction
-        asked: FloatArray = direction * marked_up(view, markup)[mine]
-        cost = np.concatenate([direction * book.price[theirs], asked])
+        signed_price: FloatArray = direction * marked_up(view, markup)[mine]
+        cost = np.concatenate([direction * book.price[theirs], signed_price])
         available = np.concatenate([book.quantity_mw[theirs], share * view.quantity_mw[mine]])
         sold = served_in_order(cost, available, book.bought_mw[direction])[int(theirs.sum()) :]
-        return float((asked - direction * view.cost[mine]) @ sold)
+        return float((signed_price - direction * view.cost[mine]) @ sold)
 
 
 def served_in_order(cost: FloatArray, available: FloatArray, need_mw: float) -> FloatArray:

@@ -167,7 +167,7 @@ def _place(given: LvFeederSettings, areas: Sequence[Area], field: str) -> tuple[
         raise InputError(
             "scenario",
             f"{field}.bus",
-            f"no household lives at bus {given.bus} of {given.area}: it has no load",
+            f"bus {given.bus} of {given.area} has no households: it has no load",
             "Choose a bus with load",
         )
     return area, area.sites.start + int(at[0]), node

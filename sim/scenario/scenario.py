@@ -283,19 +283,21 @@ def _balancing_problems(scenario: Scenario) -> list[str]:
     problems = []
     if scenario.local_reactive.enabled:
         schemes = build_schemes(scenario.scheme_options)
-        able = [name for name, scheme in schemes.items() if scheme.reads("area.reactive_bids")]
-        if scenario.scheme not in able:
+        suitable = [name for name, scheme in schemes.items() if scheme.reads("area.reactive_bids")]
+        if scenario.scheme not in suitable:
             problems.append(
                 f"local_reactive.enabled: scheme {scenario.scheme} has no local market ahead of the TSO's; "
-                f"those with one are {', '.join(able)}"
+                f"those with one are {', '.join(suitable)}"
             )
     if scenario.mitigation.enabled:
         schemes = build_schemes(scenario.scheme_options)
-        able = [name for name, scheme in schemes.items() if any(b.name == "mitigate" for b in scheme.blocks)]
-        if scenario.scheme not in able:
+        suitable = [
+            name for name, scheme in schemes.items() if any(b.name == "mitigate" for b in scheme.blocks)
+        ]
+        if scenario.scheme not in suitable:
             problems.append(
                 f"mitigation.enabled: scheme {scenario.scheme} has no local market; "
-                f"those with one are {', '.join(able)}"
+                f"those with one are {', '.join(suitable)}"
             )
     if scenario.capacity.enabled and not scenario.flexibility_register.enabled:
         problems.append(
@@ -342,10 +344,10 @@ def _cost_problems(scenario: Scenario) -> list[str]:
                 f"{unit.adder:g}, and {admitted}"
             )
     return problems + [
-        f"transmission.large_loads.{k}.{key}: is {asked:g}, and {admitted}"
+        f"transmission.large_loads.{k}.{key}: is {cost_price:g}, and {admitted}"
         for k, load in enumerate(scenario.transmission.large_loads)
-        for key, asked in (("up_price", load.up_price), ("down_price", load.down_price))
-        if not low <= asked <= high
+        for key, cost_price in (("up_price", load.up_price), ("down_price", load.down_price))
+        if not low <= cost_price <= high
     ]
 
 

@@ -191,7 +191,7 @@ def test_every_message_has_a_name_of_its_own_in_random_streams() -> None:
 
 
 def test_labels_keep_results_as_they_were() -> None:
-    """These numbers stand in every result so far: whoever changes them changes all of them."""
+    """All results depend on these numbers: a change of them changes all results."""
     assert stream(1, "forecast", "D1").random() == 0.533354010010212
     assert stream(1, "households", "D1", 5).random() == 0.5233884004673341
     assert stream(7, "message", "TSO", "A01", 3, 900, 0).random() == 0.3164594215210623

@@ -80,7 +80,7 @@ def test_random_orders_break_no_physics(seed: int, scale: float) -> None:
 @pytest.mark.parametrize("start", [WINTER, SUMMER])
 @pytest.mark.parametrize("direction", ["up", "down", "mixed"])
 def test_offers_are_deliverable(start: str, direction: str) -> None:
-    """A week of buying every offer, previewed 4 ISPs ahead knowing the orders in between: all delivered."""
+    """A week of buying every offer, computed 4 ISPs ahead knowing the orders in between: all delivered."""
     fleet, rng = _fleet(start), np.random.default_rng(5)
     orders: dict[int, tuple[FloatArray, FloatArray]] = {}
     n = len(fleet.groups)
@@ -104,7 +104,7 @@ def test_offers_are_deliverable(start: str, direction: str) -> None:
 @pytest.mark.parametrize("start", [WINTER, SUMMER])
 @pytest.mark.parametrize("direction", ["up", "down"])
 def test_offers_made_blind_are_deliverable_in_bursts(start: str, direction: str) -> None:
-    """An hour in four bought in full, previewed 4 ISPs ahead without knowing the orders in between.
+    """An hour in four bought in full, computed 4 ISPs ahead without knowing the orders in between.
 
     This is what sustained offers are for; they bear five ISPs in a row. Buying every offer of every ISP blind
     sells the same energy more than once, as each lookahead still contains what the four orders before take:

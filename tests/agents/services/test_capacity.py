@@ -321,7 +321,7 @@ def test_a_seller_takes_off_what_is_sold_or_forwarded_unless_it_cheats() -> None
         assert _offered(seller, top, BLOCK, range(32, 48)) == [{("D1", UP): left} | down, free]
 
 
-def test_what_is_sold_for_a_part_of_a_block_is_spoken_for_in_the_whole_of_it() -> None:
+def test_mw_sold_for_a_part_of_a_block_are_not_offered_in_all_of_it() -> None:
     """A local market day from 16:00 is cut at other hours than the TSO's blocks of 3, 6, 12 or 24 h."""
     top = RecordingContext()
     seller = _seller(top)

@@ -225,7 +225,7 @@ def test_bad_delivery_in_a_row_costs_the_qualification() -> None:
         (1.0, (0.5, 0.5, 0.95, 0.5, 0.5)),  # good delivery in between wipes the slate clean
         (1.0, (0.9, 1.2, 0.9, 1.2)),
         (-1.0, (-0.9, -1.2, -1.0)),
-        (SMALL_MW, (0.0, 0.0, 0.0, 0.0)),  # too little to tell
+        (SMALL_MW, (0.0, 0.0, 0.0, 0.0)),  # too small to be judged
         (-SMALL_MW, (1.0, 1.0, 1.0, 1.0)),
     ],
 )

@@ -127,7 +127,7 @@ def test_groups_that_are_not_qualified_for_the_local_market_are_refused(recorded
     }
 
 
-def test_everybody_is_told_what_was_bought_of_him(buyer: ReactivePowerBuyer, recorded: Office) -> None:
+def test_every_provider_receives_its_awards(buyer: ReactivePowerBuyer, recorded: Office) -> None:
     offers = Bids.join(
         [offers_of("A", "a1.up.q", "a2.up.q"), offers_of("B", "b.up.q"), offers_of("C", "c.up.q")]
     )

@@ -126,7 +126,7 @@ def test_one_limit_inside_another() -> None:
         within(4.0 * SOON_S, outer)
 
 
-def test_in_another_thread_what_returns_late_is_told_all_the_same() -> None:
+def test_in_another_thread_a_late_return_is_an_error_too() -> None:
     found: list[type[BaseException]] = []
 
     def ask() -> None:

@@ -220,7 +220,7 @@ def test_the_register_hears_of_answers_and_lets_units_sell(small_run: Runs) -> N
     new = rows[rows.unit.str.endswith("-new1")]
     assert set(new.event) == {"refused", "revised"}
     assert set(new.reason[new.event == "refused"]) == {UNANSWERED}
-    # Told at noon after the answer: on 19 April, of which the next day is the third.
+    # Sent at noon after the answer: on 19 April, of which the next day is the third.
     assert set(new.isp[new.event == "revised"]) == {48}
     orders = table(folder, "bids")
     by_new = orders.bid_id.map(unit_of).str.endswith("-new1")

@@ -91,7 +91,7 @@ def test_between_two_cycles_the_next_one_is_the_first_that_knows() -> None:
     assert late.resources_mw(248) == pytest.approx(6.0)
 
 
-def test_a_lost_signal_stops_nothing_and_is_told_again_at_the_next_look() -> None:
+def test_a_lost_signal_has_no_effect_and_is_sent_again_at_the_next_check() -> None:
     run = Run(latency_s=20, loss=1.0)
     assert run.control.terminated.tolist() == [False, False]
     assert run.resources_mw(360) == pytest.approx(10.0)

@@ -106,7 +106,7 @@ def test_an_exported_isp_clears_as_it_did_in_the_run(export: Export, overrides: 
     assert exported.outcome.unserved_imbalance_mw == pytest.approx(0.0, abs=1e-6)
 
 
-CONGESTED = 21  # the local market has some twenty bids mend the feeder
+CONGESTED = 21  # the local market has some twenty bids relieve the feeder
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_orders_that_are_not_the_awards_are_caught(fleet: HouseholdFleet) -> Non
     with pytest.raises(AuditError, match="was ordered"):
         audit_orders(isp, step, -up, -awarded)  # up and down swapped
     with pytest.raises(AuditError, match="was ordered"):
-        audit_orders(isp, step, up[::-1].copy(), awarded)  # told to others
+        audit_orders(isp, step, up[::-1].copy(), awarded)  # ordered of others
 
 
 def _grid(interface_mw: float, losses_mw: float) -> GridResult:
@@ -204,11 +204,11 @@ def test_a_bid_paid_less_than_it_asked_for_is_caught() -> None:
 def test_an_invented_imbalance_price_is_caught() -> None:
     ledger = _ledger([1.0, 0.0])
     nan = float("nan")
-    house = Regulation(delta_mw=np.zeros(1), up_mw=0.0, down_mw=0.0, up_price=nan, down_price=nan)
+    regulation = Regulation(delta_mw=np.zeros(1), up_mw=0.0, down_mw=0.0, up_price=nan, down_price=nan)
     for price in (50.0, 30.0, 10_000.0, -10_000.0):  # of the bid called, day-ahead, of unserved need
-        audit_price(0, ImbalancePrices(price, price), 0.0, 30.0, ledger, BOOKS, house, (False, False))
+        audit_price(0, ImbalancePrices(price, price), 0.0, 30.0, ledger, BOOKS, regulation, (False, False))
     audit_price(
-        0, ImbalancePrices(28.5, 51.5), 1.5, 30.0, ledger, BOOKS, house, (False, False)
+        0, ImbalancePrices(28.5, 51.5), 1.5, 30.0, ledger, BOOKS, regulation, (False, False)
     )  # an adder of 1.5
     short = Regulation(
         delta_mw=np.ones(1),
@@ -239,12 +239,14 @@ def test_an_invented_imbalance_price_is_caught() -> None:
     relief = replace(sale, purposes=Purposes(np.zeros(2), np.zeros(2), np.zeros(2)))
     against_limits.book("D1", "tso_market", relief)
     with pytest.raises(AuditError, match="no activated bid"):
-        audit_price(0, ImbalancePrices(50.0, 50.0), 0.0, 30.0, against_limits, BOOKS, house, (False, False))
+        audit_price(
+            0, ImbalancePrices(50.0, 50.0), 0.0, 30.0, against_limits, BOOKS, regulation, (False, False)
+        )
     with pytest.raises(AuditError, match="no activated bid"):
-        audit_price(0, ImbalancePrices(-50.0, -50.0), 0.0, 30.0, ledger, BOOKS, house, (False, False))
+        audit_price(0, ImbalancePrices(-50.0, -50.0), 0.0, 30.0, ledger, BOOKS, regulation, (False, False))
     with pytest.raises(AuditError, match="no activated bid"):
-        audit_price(0, ImbalancePrices(30.0, 51.5), 0.0, 30.0, ledger, BOOKS, house, (False, False))
+        audit_price(0, ImbalancePrices(30.0, 51.5), 0.0, 30.0, ledger, BOOKS, regulation, (False, False))
     with pytest.raises(AuditError, match="more than 30"):
         audit_price(
-            0, ImbalancePrices(50.0, 30.0), 0.0, 30.0, ledger, BOOKS, house, (False, False)
+            0, ImbalancePrices(50.0, 30.0), 0.0, 30.0, ledger, BOOKS, regulation, (False, False)
         )  # swapped

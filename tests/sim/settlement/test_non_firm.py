@@ -177,7 +177,7 @@ def test_the_dso_compensates_what_is_withheld(small_run: Runs) -> None:
     assert due.sum() > 1.0
 
 
-def test_what_is_blocked_is_made_good_at_most_once_and_helpers_are_paid(small_run: Runs) -> None:
+def test_blocked_energy_is_substituted_at_most_once_and_substitutes_are_paid(small_run: Runs) -> None:
     folder = small_run(**BUSY)
     substitution, paid = table(folder, "substitution"), table(folder, "settlement")
     assert substitution.portfolio_mw.sum() > 0.001
@@ -321,7 +321,7 @@ HORIZON, CORRECT = "within start and days", "Correct the key"
 
 
 @pytest.mark.parametrize(
-    ("given", "field", "problem", "mend"),
+    ("given", "field", "problem", "hint"),
     [
         (
             _given({"guaranteed_import_kw": 12.0}),
@@ -335,7 +335,7 @@ HORIZON, CORRECT = "within start and days", "Correct the key"
             "9.3 kW of export",
             "Guarantee less",
         ),
-        (_given(lv_feeder={"bus": 1}), "low_voltage.0.bus", "no household lives at bus 1 of D1", "with load"),
+        (_given(lv_feeder={"bus": 1}), "low_voltage.0.bus", "bus 1 of D1 has no households", "with load"),
         (_given(lv_feeder={"bus": 400}), "low_voltage.0.bus", "bus 400", "bus"),
         (
             _given(lv_feeder={"copies": 9}),

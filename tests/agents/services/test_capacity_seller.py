@@ -56,7 +56,7 @@ def _award(
     return seller
 
 
-def test_what_is_owed_is_the_sum_of_contracts_of_a_service_and_direction() -> None:
+def test_the_obligation_is_the_sum_of_contracts_of_a_service_and_direction() -> None:
     seller = _award(
         _seller(RecordingContext()),
         ("aFRR", "D1", UP, 2.0),
@@ -74,7 +74,7 @@ def test_what_is_owed_is_the_sum_of_contracts_of_a_service_and_direction() -> No
     assert [seller.obligation_mw(isp, "aFRR", UP) for isp in (29, 30, 31)] == pytest.approx([3.5, 0.0, 4.5])
 
 
-def test_the_best_prices_are_held_until_what_is_owed_is_covered() -> None:
+def test_the_best_prices_are_held_up_to_the_obligation() -> None:
     seller = _award(_seller(RecordingContext()), ("aFRR", "D1", UP, 5.0), ("mFRR", "D1", UP, 9.0))
     quantity = np.array([2.0, 4.0, 3.0])
     # Ranked 3, 1, 2: all of the second bid, 1 MW of the third.
@@ -93,7 +93,7 @@ def test_the_best_prices_are_held_until_what_is_owed_is_covered() -> None:
     st.floats(0.0, 12.0),
     st.lists(st.tuples(st.floats(0.0, 4.0), st.integers(-5, 5)), min_size=1, max_size=6),
 )
-def test_what_is_held_is_what_is_owed_and_no_better_bid_is_left(
+def test_the_obligation_is_held_and_no_better_bid_is_left(
     obligation: float, bids: list[tuple[float, int]]
 ) -> None:
     seller = _award(_seller(RecordingContext()), ("aFRR", "D1", UP, obligation))
