@@ -108,9 +108,7 @@ class SubstitutionProcess:
         self._received_offers: dict[tuple[int, int], list[SubstitutionOfferMessage]] = {}
         self._accepted: dict[tuple[int, int], list[AcceptedOffer]] = {}
         self._offered: dict[tuple[int, int], FloatArray] = {}  # kW by group offered to others
-        self._accepted_by_peers: dict[
-            tuple[int, int], FloatArray
-        ] = {}  # kW by group of it that others accepted
+        self._accepted_by_peers: dict[tuple[int, int], FloatArray] = {}  # kW by group, of these offers
 
     def on_limit(self, message: LimitMessage) -> None:
         """A DSO has limited some of the pool's customers."""

@@ -70,9 +70,8 @@ class DSO(Operator):
         self._clearer = clearer
         self.capacity: CapacityAuctioneer | None = None
         self.test: AssetTest | None = None  # of units for which qualification is requested
-        self._tested: dict[
-            str, tuple[AssetsMessage, tuple[RegisteredUnit, ...]]
-        ] = {}  # provider -> request, allowed units
+        # provider -> last request, units with the MW allowed then
+        self._tested: dict[str, tuple[AssetsMessage, tuple[RegisteredUnit, ...]]] = {}
         self.amend_rules: AmendRules | None = None
         self.reactive: ReactivePowerBuyer | None = None
         self.non_firm: ConnectionLimiter | None = None

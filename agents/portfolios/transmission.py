@@ -50,9 +50,8 @@ class UnitPortfolio:
         """`fast_share` is the full activation time of aFRR divided by the length of an ISP."""
         self.unit = unit
         self._fast_share = fast_share
-        self._headroom: dict[
-            int, tuple[float, float, float]
-        ] = {}  # ISP -> schedule, headroom up and down (MW)
+        # ISP -> schedule, headroom up, headroom down (MW)
+        self._headroom: dict[int, tuple[float, float, float]] = {}
         self._last: tuple[int, float] | None = None  # the last ISP scheduled, and its schedule
         ids = [f"{unit.name}.{side}.{k}" for side in ("up", "down") for k in range(unit.blocks)]
         self._ids = np.array(ids, dtype=np.str_)

@@ -115,7 +115,7 @@ class RegisterSettings(Section):
         usual=(30.0, 3650.0),
     )
     strikes: int = count(
-        "ISPs in a row outside the delivery band after which a group is suspended.",
+        "ISPs in a row outside the delivery band after which a group loses its qualification.",
         (1, 100_000),
         8,
         unit="ISP",

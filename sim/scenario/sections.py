@@ -66,7 +66,7 @@ class UnitSettings(Section):
 
     name: Name = about("Name of the unit and of its agent.")
     bus: BusIndex = about("Bus of the transmission grid (pandapower index).")
-    p_min_mw: float = number("Minimum power.", "MW", (0.0, MOST_MW), 0.0, usual=(0.0, 1000.0))
+    p_min_mw: float = number("Minimum power while running.", "MW", (0.0, MOST_MW), 0.0, usual=(0.0, 1000.0))
     p_max_mw: float = number("Maximum power.", "MW", (0.001, MOST_MW), usual=(1.0, 2000.0))
     ramp_mw_per_isp: float = number(
         "Largest change of power from one ISP to the next.", "MW/ISP", (0.001, MOST_MW), usual=(0.1, 1000.0)
