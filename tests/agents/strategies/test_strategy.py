@@ -418,7 +418,7 @@ def _auction(
 @pytest.mark.parametrize("kind", LEARNERS)
 def test_a_learner_finds_the_one_arm_that_pays(kind: type[MarkupLearner]) -> None:
     """A rival at cost + 12 with ample capacity: dearer sells nothing, and of the rest 10 pays most."""
-    learner = kind(np.random.default_rng(2), (0.0, 10.0, 20.0, 40.0))
+    learner = kind(rng=np.random.default_rng(2), markups=(0.0, 10.0, 20.0, 40.0))
     _auction([learner, FixedMarkup(12.0)], need=10.0, rounds=1500, capacity=10.0)
     assert int(np.argmax(learner.probabilities())) == 1
     assert learner.probabilities()[1] > 0.6
@@ -426,7 +426,7 @@ def test_a_learner_finds_the_one_arm_that_pays(kind: type[MarkupLearner]) -> Non
 
 @pytest.mark.parametrize("kind", LEARNERS)
 def test_a_pivotal_seller_goes_to_the_cap(kind: type[MarkupLearner]) -> None:
-    learner = kind(np.random.default_rng(3), (0.0, 20.0, 40.0, 80.0))
+    learner = kind(rng=np.random.default_rng(3), markups=(0.0, 20.0, 40.0, 80.0))
     prices = _auction([learner, Truthful()], need=20.0, rounds=2000, capacity=10.0)
     assert np.median(prices[-500:, 0]) == 100.0
 
@@ -437,7 +437,7 @@ def test_two_symmetric_sellers_with_ample_capacity_come_down_to_cost(
 ) -> None:
     """Either could serve all: undercutting step by step ends near marginal cost, where no step pays."""
     steps = np.arange(0.0, 31.0, 3.0).tolist()
-    sellers: list[Strategy] = [kind(np.random.default_rng(seed), steps) for seed in (4, 5)]
+    sellers: list[Strategy] = [kind(rng=np.random.default_rng(seed), markups=steps) for seed in (4, 5)]
     prices = _auction(sellers, need=10.0, rounds=rounds, capacity=10.0)
     assert np.median(prices[-1000:].min(axis=1)) <= 20.0 + 6.0
 
