@@ -1,8 +1,8 @@
 """Layer 3, agents: operators, aggregators and households, their messages and strategies.
 
-`base` is what all share, `operators` and `parties` the agents, `services` and `non_firm` what they do
-beside energy, `strategies` how sellers bid, `portfolios` what they can offer, `households` and `devices`
-who delivers it.
+`base` is what all agents share, `operators` and `parties` are the agents, `services` and `non_firm` their
+processes besides energy markets, `strategies` how sellers bid, `portfolios` what they can offer, `households`
+and `devices` the physical side of distributed flexibility.
 """
 
 if __name__ != "tandem_sim.agents":

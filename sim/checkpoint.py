@@ -1,13 +1,13 @@
-"""Checkpoints: a run that was killed goes on from one, and ends with the same bytes.
+"""Checkpoints: a killed run continues from one, and ends with the same bytes.
 
-A checkpoint is taken between two seconds of the clock. It holds the state of everything that changes: agents,
-what they own, random streams, messages on their way, and how long the spool of tables was. What is built from
-the scenario and never changes (grids, profiles, schemes) is left out and built again; so are gates, of which
-those still to come are set up anew.
+A checkpoint is taken between two seconds of the clock. It holds all state that changes: agents and their
+data, random streams, messages in transit, and the length of the spool of tables. Objects that are built from
+the scenario and never change (grids, profiles, schemes) are left out and built again. Gates are also set up
+again, those still to come.
 
-The file is a pickle behind a signature (HMAC-SHA256, FIPS 198-1) with a key of this user, which covers all
-that is read: what the run is, how long its tables were and their digest, and the pickle. It is checked before
-anything is looked into, so a checkpoint that somebody else has made or changed runs no code.
+The file is a pickle behind a signature (HMAC-SHA256, FIPS 198-1) with a key of this user. The signature
+covers everything that is read: the identity of the run, the length and digest of its tables, and the pickle.
+It is checked before anything is read, so a checkpoint that somebody else has made or changed runs no code.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ log = logging.getLogger(__name__)
 MAGIC = b"tandem checkpoint 2\n"
 NEWEST, BEFORE, FRESH, SPOOL = "checkpoint", "checkpoint.before", "checkpoint.new", "tables.spool"
 LARGEST = 2**33
-"""Most bytes of a checkpoint; one of a million households has less than a tenth."""
-MEND = "Remove the folder and start anew, or resume with what the run was started with"
+"""Largest accepted checkpoint (bytes); one of a million households has less than a tenth."""
+HINT = "Remove the folder and start anew, or resume with what the run was started with"
 
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """Where a run keeps its checkpoints, what it is, and how often one is taken."""
+    """The checkpoints of a run: folder, identity of the run, and interval."""
 
     folder: Path
-    identity: Mapping[str, str]  # what must be the same for a run to go on: scenario, code, libraries
-    every_s: int = 86_400  # seconds of simulated time; 0: none is taken
-    key: bytes | None = None  # with which they are signed; without one none is taken, and none may be there
+    identity: Mapping[str, str]  # must be the same for a run to continue: scenario, code, libraries
+    every_s: int = 86_400  # interval of simulated time (s); 0: no checkpoints
+    key: bytes | None = None  # key of the signature; None: no checkpoints, and none may exist
 
     @property
     def spool(self) -> Path:
@@ -57,30 +57,30 @@ class Checkpoints:
 
     @property
     def found(self) -> bool:
-        """Whether there is one to go on from."""
+        """Whether there is a checkpoint to continue from."""
         return any((self.folder / name).is_file() for name in (NEWEST, BEFORE))
 
     def remove(self) -> None:
-        """A run that is complete needs none."""
+        """Delete the checkpoints of a complete run."""
         for name in (BEFORE, NEWEST):
             (self.folder / name).unlink(missing_ok=True)
 
     def moments(self, now: int, end: int) -> Iterator[int]:
-        """Seconds of the horizon behind which a checkpoint is due, from now on."""
+        """Seconds of the horizon after which a checkpoint is due, from now on."""
         if not self.are_taken:
             return
         yield from range(max(now // self.every_s + 1, 1) * self.every_s, end, self.every_s)
 
     @property
     def are_taken(self) -> bool:
-        """Whether this run keeps any."""
+        """Whether this run takes checkpoints."""
         return self.every_s > 0 and self.key is not None
 
     def save(self, model: FlexibilityModel, clock: Clock) -> None:
-        """Keep the state as it is now, between two seconds. Raises `InputError` for what cannot be kept.
+        """Save the state between two seconds. Raises `InputError` for state that cannot be pickled.
 
-        The checkpoint before stays beside the new one, and a file is complete or not there: whenever the run
-        is killed, one of them is sound.
+        The previous checkpoint is kept, and a file is either complete or absent: whenever the run is killed,
+        one of them is intact.
         """
         anchors, changing = _anchors(model, clock)
         states = {name: _state(anchors[name]) for name in changing}
@@ -93,14 +93,14 @@ class Checkpoints:
             raise InputError(
                 "scenario",
                 "strategies",
-                f"hold something that no checkpoint can keep ({error})",
+                f"hold a value that no checkpoint can keep ({error})",
                 "Keep plain values in strategies, or run without checkpoints (--checkpoint-days 0)",
             ) from error
         self._write(mark, content.getvalue())
         log.debug("checkpoint at second %d, %d bytes", clock.now(), content.tell())
 
     def restore(self, model: FlexibilityModel, clock: Clock) -> None:
-        """Bring a world just built, and its clock, to the newest checkpoint, if there is one.
+        """Set a new model and its clock to the newest checkpoint, if there is one.
 
         Raises `StaleError` for a checkpoint that is damaged or of another run.
         """
@@ -124,8 +124,8 @@ class Checkpoints:
             raise StaleError(
                 str(path),
                 "state",
-                f"does not fit what is there now ({type(error).__name__}: {one_line(error)})",
-                MEND,
+                f"does not match the model built now ({type(error).__name__}: {one_line(error)})",
+                HINT,
             ) from error
         for name, found in state["states"].items():
             vars(anchors[name]).update(found)
@@ -133,12 +133,12 @@ class Checkpoints:
         log.info("resumed at second %d from %s", clock.now(), path.name)
 
     def _write(self, mark: Mark, content: bytes) -> None:
-        assert self.key is not None  # where it is not, none is taken
+        assert self.key is not None  # without a key no checkpoint is taken
         about = {"identity": dict(self.identity), "spool": mark._asdict()}
         body = json.dumps(about).encode() + b"\n" + content
         seal = _signed(self.key, body) + b" " + hashlib.sha256(body).hexdigest().encode()
         fresh = self.folder / FRESH
-        fresh.unlink(missing_ok=True)  # of an attempt that was killed
+        fresh.unlink(missing_ok=True)  # left by a killed attempt
         with open(fresh, "xb") as file:
             file.write(MAGIC + seal + b"\n" + body)
             file.flush()
@@ -149,10 +149,10 @@ class Checkpoints:
         os.replace(fresh, newest)
 
     def _read(self, path: Path) -> tuple[Mark, bytes]:
-        """How long the spool was, and the pickle inside a checkpoint of this very run, by this user."""
-        assert self.key is not None  # whoever has none does not ask
+        """Mark of the spool, and pickle, of a checkpoint of this run by this user. Raises `StaleError`."""
+        assert self.key is not None  # without a key no checkpoint is read
         if path.stat().st_size > LARGEST:
-            raise StaleError(str(path), "checkpoint", "is larger than any that a run takes", MEND)
+            raise StaleError(str(path), "checkpoint", "is larger than any that a run takes", HINT)
         magic, _, rest = path.read_bytes().partition(b"\n")
         seal, _, body = rest.partition(b"\n")
         signature, _, digest = seal.partition(b" ")
@@ -176,7 +176,7 @@ class Checkpoints:
         given = about["identity"]
         other = [key for key, value in self.identity.items() if given.get(key) != value]
         if other:
-            raise StaleError(str(path), ", ".join(other), "are not those that the run was started with", MEND)
+            raise StaleError(str(path), ", ".join(other), "are not those that the run was started with", HINT)
         return Mark(**about["spool"]), content
 
 
@@ -185,33 +185,33 @@ def _signed(key: bytes, body: bytes) -> bytes:
 
 
 class _Pickler(pickle.Pickler):
-    """Names what is built from the scenario instead of keeping it."""
+    """Stores the name instead of the content of objects that are built from the scenario."""
 
     def __init__(self, file: io.BytesIO, anchors: Mapping[str, object]) -> None:
         super().__init__(file, protocol=5)
         self._names = {id(anchor): name for name, anchor in anchors.items()}
 
     def persistent_id(self, obj: object) -> str | None:
-        """The name of what is not kept."""
+        """The name of an object that is not stored."""
         return self._names.get(id(obj))
 
 
 class _Unpickler(pickle.Unpickler):
-    """Puts what was built anew where the checkpoint names it."""
+    """Inserts newly built objects where the checkpoint holds their names."""
 
     def __init__(self, file: io.BytesIO, anchors: Mapping[str, object]) -> None:
         super().__init__(file)
         self._anchors = anchors
 
     def persistent_load(self, pid: str) -> object:
-        """What has this name."""
+        """The object with this name."""
         return self._anchors[pid]
 
 
 def _anchors(model: FlexibilityModel, clock: Clock) -> tuple[dict[str, object], list[str]]:
-    """What every build of a scenario has, by name; and the names of those whose attributes change.
+    """Objects that every build of a scenario has, by name; and the names of those whose attributes change.
 
-    Clock and recorder change too, but know how to be set themselves.
+    Clock and recorder change too, but are set by their own methods.
     """
     agents = {
         f"agent {agent.name}": agent
@@ -224,7 +224,7 @@ def _anchors(model: FlexibilityModel, clock: Clock) -> tuple[dict[str, object], 
             *model.brps,
         )
     }
-    changing: dict[str, object] = {"world": model, "fleet": model.fleet_agent.fleet, **agents}
+    changing: dict[str, object] = {"model": model, "fleet": model.fleet_agent.fleet, **agents}
     fixed: dict[str, object] = {
         "clock": clock,
         "recorder": model.recorder,
@@ -234,7 +234,7 @@ def _anchors(model: FlexibilityModel, clock: Clock) -> tuple[dict[str, object], 
         "on_isp": model.on_isp,
         "physics": model.physics,
         "layout": model.fleet_agent.fleet.layout,
-        "foreseen load": model.forecasts.load_mw,
+        "forecast load": model.forecasts.load_mw,
         "errors": model.forecasts.errors,
     }
     for area in model.areas:
@@ -244,7 +244,7 @@ def _anchors(model: FlexibilityModel, clock: Clock) -> tuple[dict[str, object], 
 
 
 def _state(anchor: object) -> dict[str, Any]:
-    """Attributes of an anchor; what Mesa itself gives a model is left as it is built."""
+    """Attributes of an object, without those that Mesa itself gives a model."""
     own = vars(anchor)
     if isinstance(anchor, mesa.Model):
         own = {key: value for key, value in own.items() if key not in vars(mesa.Model(rng=0))}

@@ -1,4 +1,4 @@
-"""The world: a Mesa model that holds the agents, and what they do at each gate."""
+"""The simulation model: a Mesa model that holds the agents, and their actions at each gate."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ NOT_ACCEPTED = "the DSO has not accepted the merit order list; the area is left 
 
 
 class FlexibilityModel(mesa.Model):
-    """Agents, physics and books of one run. Gates are fired by the clock; nothing here knows the time."""
+    """Agents, physics and books of one run. The clock calls one method per gate; the model keeps no time."""
 
     calendar: Calendar
     areas: Sequence[Area]
@@ -78,24 +78,22 @@ class FlexibilityModel(mesa.Model):
     non_firm: NonFirm | None = None
 
     def __init__(self) -> None:
-        super().__init__(
-            rng=0
-        )  # streams come from names (tandem_sim.sim.clock.randomness); Mesa's own stays unused
+        super().__init__(rng=0)  # streams come from tandem_sim.sim.clock.randomness; that of Mesa is not used
         self._delivery: dict[int, Delivery] = {}
         self._reserve: dict[int, AfrrResult] = {}
 
     @property
     def operators(self) -> list[Operator]:
-        """Everybody who runs blocks."""
+        """All operators that run blocks of the scheme."""
         return [self.tso, *self.dsos, *([self.market_operator] if self.market_operator else [])]
 
     @property
     def clearer(self) -> TSO | MarketOperator:
-        """Who clears the last market: the TSO, or the independent operator."""
+        """The operator that clears the last market: the TSO, or the independent market operator."""
         return self.market_operator or self.tso
 
     def schedules(self, day: range) -> None:
-        """Day-ahead gate: BRPs schedule, units that ask for more than their cost say so."""
+        """Day-ahead gate: BRPs send schedules, units send markups."""
         for unit in self.transmission_sellers:
             unit.supply(day, self.market.name)
         for brp in self.brps:
@@ -106,15 +104,15 @@ class FlexibilityModel(mesa.Model):
         self.market.clear_day(day)
 
     def study(self, isp: int) -> None:
-        """DSOs do what is due of their network flexibility studies."""
+        """DSOs process due events of their network flexibility studies."""
         for dso in self.dsos:
             if dso.study is not None:
                 dso.study.proceed(isp)
 
     def connection(self, day: range) -> None:
-        """Once a day DSOs tell what their studies have changed, and BSPs whose groups need it ask anew.
+        """Once a day DSOs send changes by their studies, and BSPs request qualification where they need it.
 
-        They need it if they are not qualified, or will not be for long.
+        They need it if their group is not qualified, or if the qualification expires soon.
         """
         for dso in self.dsos:
             dso.retest(day.start)
@@ -123,13 +121,13 @@ class FlexibilityModel(mesa.Model):
                 seller.applicant.apply(day.start)
 
     def tender_local(self, blocks: Sequence[range]) -> None:
-        """DSOs ask for capacity."""
+        """DSOs call for capacity bids."""
         for dso in self.dsos:
             if dso.capacity is not None:
                 dso.capacity.tender(blocks)
 
     def clear_local(self, blocks: Sequence[range]) -> None:
-        """DSOs buy capacity, and pass on what they do not need."""
+        """DSOs clear their capacity auctions, and forward the bids they do not need."""
         assert self.needs is not None  # the gate exists only with it
         for dso in self.dsos:
             if dso.capacity is None:
@@ -138,29 +136,29 @@ class FlexibilityModel(mesa.Model):
                 dso.capacity.clear(block, self.needs.of_dso(dso.system, block))
 
     def tender(self, blocks: Sequence[range]) -> None:
-        """The TSO asks for capacity."""
+        """The TSO calls for capacity bids."""
         assert self.tso.capacity is not None
         self.tso.capacity.tender(blocks)
 
     def clear_capacity(self, blocks: Sequence[range]) -> None:
-        """The TSO buys capacity."""
+        """The TSO clears its capacity auctions."""
         assert self.needs is not None
         assert self.tso.capacity is not None
         for block in blocks:
             self.tso.capacity.clear(block, self.needs.of_tso)
 
     def nominate(self, day: range) -> None:
-        """BSPs that sold aFRR capacity say what of it they will bid."""
+        """BSPs nominate the contracted aFRR capacity that they will bid."""
         for seller in (*self.aggregators, *self.transmission_sellers):
             if seller.capacity is not None:
                 seller.capacity.nominate(day, self.tso.name)
 
     def close_nominations(self, day: range) -> None:
-        """What has not been nominated by now counts as not offered."""
+        """Gate closure for nominations: capacity not nominated by now counts as not offered."""
         self.tso.close_nominations(day)
 
     def amend(self, isp: int) -> None:
-        """Aggregators change what the local markets have left."""
+        """Aggregators amend bids left by the local markets."""
         if not any(block.party == "dso" for block in self.tso.scheme.blocks):
             return
         for seller in self.aggregators:
@@ -172,44 +170,44 @@ class FlexibilityModel(mesa.Model):
             seller.declare(isp)
 
     def offer(self, isp: int) -> None:
-        """Everybody who sells flexibility bids."""
+        """All sellers of flexibility send bids; BRPs bid where the scheme lets them buy."""
         for seller in (*self.aggregators, *self.transmission_sellers):
             seller.offer(isp)
         for brp in self.brps:
             brp.buy(isp)
 
     def dso_close(self, isp: int) -> None:
-        """Local books close, where the scheme has local markets."""
+        """The books of local markets close, where the scheme has any."""
         if any(block.party == "dso" for block in self.tso.scheme.blocks):
             for dso in self.dsos:
                 dso.close_book(isp, [dso.system])
 
     def dso_gate(self, gate: str) -> Callable[[int], None]:
-        """DSOs run their blocks of a gate; after validation they tell the TSO what the scheme shares."""
+        """Action of a gate: DSOs run their blocks and, after validation, send what the scheme shares."""
 
         def act(isp: int) -> None:
             for dso in self.dsos:
                 dso.act(gate, isp)
                 if gate in ("prequalify", "mol_validate"):
-                    dso.tell(isp, gate)
+                    dso.share_state(isp, gate)
             self._observe(isp, gate, self.dsos)
 
         return act
 
     def tso_close(self, isp: int) -> None:
-        """The books of the last market close."""
+        """The books of the last market close; with an independent operator the TSO sends its grid."""
         self.clearer.close_books(isp)
         if self.market_operator is not None:
             self.tso.share(isp, self.market_operator.name)
 
     def mol(self, isp: int) -> None:
-        """The TSO builds its merit order list anew, unless every DSO has accepted it."""
+        """The TSO builds a new merit order list, unless every DSO has accepted the last one."""
         if self.tso.left_out(isp):
             self.tso.act("mol", isp)
             self._observe(isp, "mol", [self.tso])
 
     def tso_clear(self, isp: int) -> None:
-        """The TSO, or the independent operator, clears and awards."""
+        """The TSO, or the independent operator, clears its market and sends awards."""
         out = self.tso.left_out(isp)
         unaccepted = {"system": out, "bid_id": [""] * len(out), "reason": [NOT_ACCEPTED] * len(out)}
         self.recorder("rejections", {"isp": [isp] * len(out), **unaccepted})
@@ -217,7 +215,7 @@ class FlexibilityModel(mesa.Model):
         self._observe(isp, "tso_clear", [self.clearer])
 
     def deliver(self, isp: int) -> None:
-        """The fleet moves, units follow their awards, the wires carry it."""
+        """Delivery of an ISP: aFRR, the fleet, units by their awards, and the power flow of all grids."""
         if self.reserve is not None:
             self._dispatch_reserve(isp)
         if self.non_firm is not None:
@@ -249,11 +247,11 @@ class FlexibilityModel(mesa.Model):
         self.on_isp(isp)
 
     def meter(self, isp: int) -> None:
-        """Meters are read."""
+        """Send meter readings to the aggregators."""
         self.fleet_agent.meter(isp)
 
     def settle(self, isp: int) -> None:
-        """Money changes hands, books are audited and closed."""
+        """Settle payments of an ISP; audit and close its books."""
         books, ledger = self._books(isp), self.ledgers[isp]
         delivery = self._delivery.pop(isp)
         self.settler.settle(isp, books, ledger, delivery, self._reserve.pop(isp, None))
@@ -272,7 +270,7 @@ class FlexibilityModel(mesa.Model):
         return bids.injection_mw(np.where(bids.demand, 0.0, ledger.sold(T)), n)
 
     def _dispatch_reserve(self, isp: int) -> None:
-        """The TSO's controller runs through the ISP on what its market left; means are booked and ordered."""
+        """Dispatch aFRR through an ISP on the bids left by the market; book and order the means."""
         assert self.reserve is not None
         ledger, books = self.ledgers[isp], self._books(isp)
         ahead = self.fleet_agent.sites_ahead(isp)
@@ -297,14 +295,14 @@ class FlexibilityModel(mesa.Model):
             end_s=start + length,
         )
         monitor = grid_monitor(self.dsos, signals, ahead, ordered, mvar, left)
-        able = slow = None
+        available = slow = None
         if self.non_firm is not None:
             left, slow = self.non_firm.with_substitutes(isp, left)
-            able = self.non_firm.reserve_able(isp, left)
-        done = self.reserve.dispatch(left, isp, surplus, length, monitor, able, slow)
+            available = self.non_firm.reserve_available_mw(isp, left)
+        done = self.reserve.dispatch(left, isp, surplus, length, monitor, available, slow)
         self._reserve[isp] = done.control
         record_volumes(self.recorder, isp, done.volumes, done.providers)
-        if able is not None and self.non_firm is not None:
+        if available is not None and self.non_firm is not None:
             self.non_firm.reserve_called(isp, left, done.control)
         sales = self.reserve.sales(left, done.mean_mw)
         for system, mw in done.mean_mw.items():

@@ -1,4 +1,4 @@
-"""The main loop: build the world, start the gates, run, close the books."""
+"""The main loop: build the model, set up the gates, run, write and check the tables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tandem_sim.sim.assembly.build import build_model
 from tandem_sim.sim.checkpoint import Checkpoints
 from tandem_sim.sim.clock.calendar import Calendar
 from tandem_sim.sim.clock.clock import Clock
-from tandem_sim.sim.clock.interruption import asked_to_end, until_the_isp_is_over
+from tandem_sim.sim.clock.interruption import requested_end, signals_deferred
 from tandem_sim.sim.model import FlexibilityModel
 from tandem_sim.sim.output.export_isp import IspExport
 from tandem_sim.sim.scenario.named_code import limit_strategies
@@ -26,12 +26,12 @@ from tandem_sim.sim.timetable import NOMINATE_S, local_auctions, nominations, te
 DAY_AHEAD_CLEARS_S = 3600
 """Seconds between the day-ahead gate and its clearing."""
 Gate = tuple[str, list[tuple[int, Any]], Callable[[Any], None]]
-"""Its name, (second, what) in order, and what is done with it."""
+"""Name of a gate, its (second, argument) in order, and the action called with each argument."""
 
 
 @contextmanager
 def auctions_of(scenario: Scenario) -> Iterator[None]:
-    """Within this context auctions are those of a scenario: its solver, and penalties above its prices."""
+    """Within this context, auctions use the solver of a scenario, and penalties above its price limits."""
     with solving_by(scenario.solver), admitting(scenario.product.admitted_eur_per_mwh):
         yield
 
@@ -41,29 +41,28 @@ def run(
     folder: Path | None,
     out: Path,
     on_isp: Callable[[int], None] = lambda isp: None,
-    arrange: CreationOrder = list,
+    creation_order: CreationOrder = list,
     export: IspExport | None = None,
     checkpoints: Checkpoints | None = None,
     allowed: AllowedCode = NO_CODE,
 ) -> None:
-    """Simulate a scenario and write its tables into `out`; an `AuditError` if they do not agree.
+    """Simulate a scenario and write its tables into `out`. Raises `AuditError` if the tables disagree.
 
-    `folder` is where the scenario's relative paths start; `on_isp` is called after every delivered ISP.
-    `arrange` orders the creation of agents and processes: no result depends on it, and tests reverse it.
-    `export` collects the market of one ISP. With `checkpoints` the run goes on from the newest, if there is
-    one, and leaves more of them behind. A signal that asks to end (`interruption`) is heard between two ISPs:
-    the run leaves a checkpoint of that moment and raises `Interrupted`. Strategies of one's own come from
-    code that is `allowed`.
+    Relative paths of the scenario start at `folder`; `on_isp` is called after every delivered ISP.
+    `creation_order` sorts agents and processes before their creation: no result depends on it, and tests
+    reverse it. `export` collects the market of one ISP. With `checkpoints` the run continues from the newest
+    one, if any, and takes more. A signal to end (`interruption`) takes effect between two ISPs: the run takes
+    a checkpoint and raises `Interrupted`. Strategies of users come from `allowed` code.
     """
-    model, clock = start(scenario, folder, out, on_isp, arrange, export, checkpoints, allowed)
-    with auctions_of(scenario), until_the_isp_is_over():
+    model, clock = start(scenario, folder, out, on_isp, creation_order, export, checkpoints, allowed)
+    with auctions_of(scenario), signals_deferred():
         _run_with_checkpoints(model, clock, checkpoints)
     model.recorder.close()
     reconcile(out, scenario.isp_minutes / 60.0)
 
 
 def _run_with_checkpoints(model: FlexibilityModel, clock: Clock, checkpoints: Checkpoints | None) -> None:
-    """Run to the end, with a checkpoint wherever one is due, or where the process is asked to end."""
+    """Run to the end; take a checkpoint where one is due, or when a signal requests the end."""
     calendar = model.calendar
     end = calendar.seconds(calendar.n_isp)
     due = set() if checkpoints is None else set(checkpoints.moments(clock.now(), end))
@@ -73,7 +72,7 @@ def _run_with_checkpoints(model: FlexibilityModel, clock: Clock, checkpoints: Ch
             clock.run()
         else:
             clock.run_through(second)
-        interrupted = asked_to_end()
+        interrupted = requested_end()
         if checkpoints is not None and (second in due or (interrupted and checkpoints.are_taken)):
             checkpoints.save(model, clock)
         if interrupted:
@@ -85,14 +84,14 @@ def start(
     folder: Path | None,
     out: Path,
     on_isp: Callable[[int], None] = lambda isp: None,
-    arrange: CreationOrder = list,
+    creation_order: CreationOrder = list,
     export: IspExport | None = None,
     checkpoints: Checkpoints | None = None,
     allowed: AllowedCode = NO_CODE,
 ) -> tuple[FlexibilityModel, Clock]:
-    """What `run` runs: a world with all its gates ahead of it. Its recorder is closed by who lets it run."""
+    """A model with all gates ahead, and its clock; arguments as in `run`. The caller closes its recorder."""
     spool = None if checkpoints is None else checkpoints.spool
-    model, clock = build_model(scenario, folder, out, on_isp, arrange, spool, allowed)
+    model, clock = build_model(scenario, folder, out, on_isp, creation_order, spool, allowed)
     if export is not None:
         model.export, export.transmission, export.areas = export, model.transmission, model.areas
     begin = clock.now()
@@ -101,14 +100,14 @@ def start(
         if model.export is not None and export is not None:
             model.export.folder = export.folder  # the run may have been moved meanwhile
     limit_strategies((*model.aggregators, *model.transmission_sellers), scenario.strategy_limit_s)
-    for name, moments, action in arrange(_gates(scenario, model, begin)):
+    for name, moments, action in creation_order(_gates(scenario, model, begin)):
         ahead = [(second, what) for second, what in moments if second >= clock.now()]
         clock.gate(name, ahead, action)
     return model, clock
 
 
 def moments_ahead(scenario: Scenario, calendar: Calendar) -> dict[str, list[tuple[int, int]]]:
-    """The gates that fall so many minutes ahead of delivery, by name: (second, ISP), in order."""
+    """Gates at lead times before delivery, by name: (second, ISP) in order."""
     return {
         name: sorted((calendar.seconds(isp) - lead, isp) for isp in range(calendar.n_isp) for lead in leads)
         for name, leads in scenario.gates.rounds_s(scenario.mol_rounds).items()
@@ -116,7 +115,7 @@ def moments_ahead(scenario: Scenario, calendar: Calendar) -> dict[str, list[tupl
 
 
 def _gates(scenario: Scenario, model: FlexibilityModel, begin: int) -> list[Gate]:
-    """Every gate of a scenario that begins at a second: its moments, and what the world does then."""
+    """All gates of a scenario whose first event is at second `begin`: their times and actions."""
     calendar = model.calendar
     days, before = calendar.days(), moments_ahead(scenario, calendar)
     end = [(calendar.seconds(isp) + calendar.isp_seconds, isp) for isp in range(calendar.n_isp)]
@@ -146,28 +145,28 @@ def _gates(scenario: Scenario, model: FlexibilityModel, begin: int) -> list[Gate
 def _limiting_gates(
     scenario: Scenario, model: FlexibilityModel, before: dict[str, list[tuple[int, int]]]
 ) -> list[Gate]:
-    """Gates of non-firm connections, where contracts are activated at all."""
-    settings, acts = scenario.non_firm, model.non_firm
-    if acts is None or not settings.enabled:
+    """Gates of non-firm connections, if the scenario has such contracts."""
+    settings, non_firm = scenario.non_firm, model.non_firm
+    if non_firm is None or not settings.enabled:
         return []
     gates: list[Gate] = []
     if settings.role == "prequalification":
-        gates.append(("limit_ahead", before["limit_ahead"], acts.limit(after_markets=False)))
-    gates.append(("limit", before["limit"], acts.limit(after_markets=True)))
+        gates.append(("limit_ahead", before["limit_ahead"], non_firm.limit(after_markets=False)))
+    gates.append(("limit", before["limit"], non_firm.limit(after_markets=True)))
     if settings.trading:
-        gates.append(("trade", before["trade"], acts.trade))
-    gates += [("assess", before["assess"], acts.assess), ("report", before["report"], acts.report)]
+        gates.append(("trade", before["trade"], non_firm.trade))
+    gates += [("assess", before["assess"], non_firm.assess), ("report", before["report"], non_firm.report)]
     if "tso" in settings.substitution:
-        gates.append(("substitute", before["substitute"], acts.substitute))
+        gates.append(("substitute", before["substitute"], non_firm.substitute))
     return gates
 
 
 def _study_gates(model: FlexibilityModel, begin: int) -> list[Gate]:
-    """The gate of network flexibility studies, if any is made: what lies before the run is done at once."""
+    """The gate of network flexibility studies, if any; events before the run are processed at its start."""
     calendar, studies = model.calendar, [dso.study for dso in model.dsos if dso.study is not None]
     if not studies:
         return []
-    seconds = {begin} | {s for study in studies for s in study.course.moments() if s > begin}
+    seconds = {begin} | {s for study in studies for s in study.timeline.moments() if s > begin}
     end = calendar.seconds(calendar.n_isp)
     return [
         ("study", [(s, max(s, 0) // calendar.isp_seconds) for s in sorted(seconds) if s < end], model.study)
@@ -175,7 +174,7 @@ def _study_gates(model: FlexibilityModel, begin: int) -> list[Gate]:
 
 
 def _selling_gates(scenario: Scenario, model: FlexibilityModel, begin: int) -> list[Gate]:
-    """Gates of the register and of capacity, as far as the scenario has them."""
+    """Gates of the flexibility register and of capacity auctions, if the scenario has them."""
     if model.flexibility is None:
         return []
     calendar, settings = model.calendar, scenario.capacity

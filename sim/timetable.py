@@ -1,6 +1,6 @@
-"""When capacity is bought: the moments of tenders and auctions, and the ISPs they are for.
+"""Timetable of capacity: times of tenders and auctions, and the ISPs they are for.
 
-The market day of everybody else runs from 0:00 to 24:00. A local market day may start at another hour: in the
+Other market days run from 0:00 to 24:00. A local market day may start at another hour: in the
 Flemish pilot at 16:00, so that capacity for 0:00 to 15:59 of a day is bought eight days ahead, for the rest
 seven.
 Source: ALEXANDER D3.3, 3.3.3 and figure 3-6.
@@ -19,25 +19,25 @@ from tandem_sim.sim.clock.calendar import Calendar
 from tandem_sim.sim.scenario.market_sections import CapacitySettings
 
 TENDER_S = 3600
-"""Seconds from the call for offers to the auction."""
+"""Seconds from the call for bids to the auction."""
 NOON = 12
 NOMINATION = pd.Timedelta(hours=14, minutes=45)
 NOMINATE_S = 900
 """Seconds from the sending of nominations to the gate at which they must have arrived."""
 Moments = list[tuple[int, list[range]]]
-"""(second of an auction, blocks of ISPs it is for)."""
+"""(second of an auction, blocks of ISPs it is for), in order."""
 
 
 @dataclass(frozen=True)
 class CapacityNeeds:
-    """What operators want to buy, MW by service and direction."""
+    """Capacity needs of operators, MW by service and direction."""
 
     settings: CapacitySettings
     local_hour: Mapping[int, int]  # ISP -> local hour
 
     @property
     def of_tso(self) -> Needs:
-        """The TSO's need of any block."""
+        """The TSO's need, the same for every block."""
         c = self.settings
         return {
             "aFRR": {UP: c.afrr_up_mw, DOWN: c.afrr_down_mw},
@@ -45,7 +45,7 @@ class CapacityNeeds:
         }
 
     def of_dso(self, area: str, block: range) -> Needs:
-        """A DSO's need of a block: the largest of any hour in it."""
+        """A DSO's need for a block: the largest of its hours."""
         hours = {self.local_hour[isp] for isp in block}
         need = {UP: 0.0, DOWN: 0.0}
         for n in self.settings.local.needs:
@@ -62,13 +62,13 @@ def local_hours(calendar: Calendar) -> dict[int, int]:
 
 
 def blocks_of(isps: range, hours: Mapping[int, int], block_hours: int) -> list[range]:
-    """ISPs cut at local multiples of `block_hours`; a block of the day clocks change is shorter or longer."""
+    """ISPs split at local multiples of `block_hours`; a block is shorter or longer on clock change days."""
     cuts = [k for k in isps if k == isps.start or hours[k] // block_hours != hours[k - 1] // block_hours]
     return [range(a, b) for a, b in zip(cuts, [*cuts[1:], isps.stop], strict=True)]
 
 
 def tso_auctions(calendar: Calendar, settings: CapacitySettings) -> Moments:
-    """For every day the auction of the day before."""
+    """The TSO's auctions, each on the day before."""
     hours = local_hours(calendar)
     return [
         (
@@ -80,7 +80,7 @@ def tso_auctions(calendar: Calendar, settings: CapacitySettings) -> Moments:
 
 
 def local_auctions(calendar: Calendar, settings: CapacitySettings) -> Moments:
-    """For every local market day the auction at noon, `days_ahead` of the date it starts on."""
+    """Local auctions: at noon, `days_ahead` before the start date of the local market day."""
     hours, local = local_hours(calendar), settings.local
     times = calendar.times().tz_convert(calendar.zone)
     started = [
@@ -96,12 +96,12 @@ def local_auctions(calendar: Calendar, settings: CapacitySettings) -> Moments:
 
 
 def nominations(calendar: Calendar) -> list[tuple[int, range]]:
-    """For every day the gate D-1 14:45: what is nominated must have arrived."""
+    """Gate closures for nominations at D-1 14:45, with the ISPs of day D."""
     return [(_second(calendar, isps.start, 1, NOMINATION), isps) for _, isps in calendar.days()]
 
 
 def tenders(auctions: Moments) -> Moments:
-    """The calls for offers, an hour before their auctions."""
+    """Calls for bids, an hour before their auctions."""
     return [(second - TENDER_S, blocks) for second, blocks in auctions]
 
 
@@ -111,5 +111,5 @@ def _second(calendar: Calendar, isp: int, days_before: int, clock: pd.Timedelta)
 
 
 def _at(calendar: Calendar, local: pd.Timestamp) -> int:
-    """Seconds from the start of the horizon to a local moment; negative before it."""
+    """Seconds from the start of the horizon to a local time; negative before it."""
     return int((calendar.utc(local) - calendar.start).total_seconds())

@@ -1,7 +1,7 @@
 """The key with which this user signs checkpoints, kept outside every run folder.
 
-A checkpoint is a pickle, and a pickle can run code when it is read. So Tandem reads only those that bear a
-signature made with this key: what another person made, or changed, is refused before it is looked into.
+A checkpoint is a pickle, and a pickle can run code when it is read. So Tandem reads only checkpoints with a
+signature made with this key. A checkpoint made or changed by another person is refused before it is read.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from tandem_sim.grids.errors import InputError
 VARIABLE = "TANDEM_KEY_FILE"
 """Environment variable that names another file: for containers, and for machines that share their runs."""
 LENGTH = 32
-"""Bytes of a key, as many as the SHA-256 that it goes into gives."""
+"""Bytes of a key, the digest size of SHA-256."""
 MOST = 4096
-"""No key file is longer."""
+"""Largest accepted key file (bytes)."""
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def key_file() -> Path:
-    """Where the key is: as the environment says, or in the folder that the system has for a user's data."""
+    """Path of the key: by the environment variable, or in the user's data folder of the system."""
     named = os.environ.get(VARIABLE)
     return Path(named) if named else user_data_path("tandem-sim") / "checkpoint.key"
 
 
 def user_key() -> bytes:
-    """The key of this user, made at its first use. Raises `InputError` where none can be kept or read."""
+    """The key of this user, made at first use. Raises `InputError` if it cannot be stored or read."""
     path = key_file()
     try:
         if not path.exists():
@@ -47,7 +47,7 @@ def user_key() -> bytes:
 
 
 def _make(path: Path) -> None:
-    """Write a new key in one step: of several processes that try, the first one's stays."""
+    """Write a new key in one step; if several processes try, the first key stays."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     with open(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
@@ -57,7 +57,7 @@ def _make(path: Path) -> None:
     try:
         os.link(fresh, path)
     except FileExistsError:
-        pass  # another process was quicker
+        pass  # another process was first
     finally:
         fresh.unlink()
 
@@ -70,7 +70,7 @@ def _read(path: Path) -> bytes:
             problem = "is no file"
         elif os.name == "posix" and about.st_mode & OTHERS:
             problem = "can be read by others, who could sign checkpoints in your name"
-            hint = "Keep it to yourself (chmod 600)"
+            hint = "Remove the access of others (chmod 600)"
         key = b"" if problem else file.read(MOST)
     if not problem and len(key) < LENGTH:
         problem = f"holds {len(key)} bytes, less than {LENGTH}"

@@ -24,7 +24,7 @@ from tandem_sim.agents.strategies.strategy import (
     Strategy,
     SupplyStrategy,
     checked,
-    sights_of,
+    declared_inputs,
 )
 from tandem_sim.markets.coordination.block import TSO, Block, Scheme, Values, Written
 from tandem_sim.markets.coordination.driver import apply, systems_of, view_of
@@ -109,7 +109,7 @@ def check_strategy(make: Callable[[int], Strategy], isps: int = 40) -> None:
     """
     rng = np.random.default_rng(0)
     one, two = make(1), make(1)
-    sees = sights_of(one, type(one).__name__)
+    sees = declared_inputs(one, type(one).__name__)
     book = None
     for isp in range(isps):
         view = OfferView(

@@ -1,4 +1,4 @@
-"""What every agent is: a name, a desk to work at, an inbox."""
+"""Base of every agent: its name, its context, its inbox."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import numpy as np
 from tandem_sim.agents.base.messages import Message
 
 Record = Callable[[str, Mapping[str, Any]], None]
-"""Write one row (scalars) or many rows (equally long arrays) of a table."""
+"""Writes one row (scalars) or many rows (equally long arrays) of a table."""
 Draws = Callable[..., np.random.Generator]
 """The random stream that belongs to a label and a key (see `tandem_sim.sim.clock.randomness.stream`)."""
 Carry = Callable[[Message, int], Message | None]
-"""A message sent at a second as it arrives, None if it is lost (see `tandem_sim.sim.clock.bus.Bus.carry`)."""
+"""A message sent at a second, as it arrives; None if lost (see `tandem_sim.sim.clock.bus.Bus.carry`)."""
 
 
 @dataclass(frozen=True)
 class AgentContext:
-    """What an agent is handed instead of a clock: time, bus, recorder, and random streams."""
+    """Services of the simulation for one agent: time (s), bus, recorder, and random streams."""
 
     now: Callable[[], int]
     send: Callable[[Message], None]
@@ -30,7 +30,7 @@ class AgentContext:
 
 
 class Participant(mesa.Agent):
-    """An agent that talks only through messages."""
+    """An agent that communicates only by messages."""
 
     def __init__(self, model: mesa.Model, name: str, context: AgentContext) -> None:
         super().__init__(model)
@@ -38,5 +38,5 @@ class Participant(mesa.Agent):
         self.context = context
 
     def receive(self, message: Message) -> None:
-        """Take a message from the bus. An agent that gets what it does not expect has been wired wrongly."""
+        """Take a message from the bus. Raises TypeError for a message that this agent does not handle."""
         raise TypeError(f"{self.name} got an unexpected {type(message).__name__} from {message.sender}")

@@ -1,4 +1,4 @@
-"""One distribution area as its DSO knows it: the grid, who hangs where, and the load besides households."""
+"""One distribution area: its grid, the sites of households, and the load besides households."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class Area:
 
         `site_kw` and `site_load_kw` are the fleet's net injection and its inflexible part, over the sites of
         all areas. Inflexible and other load draw reactive power as the grid's own data say; devices run at
-        unity power factor, but for what their DSO has bought (`FleetAgent.site_mvar`).
+        unity power factor, except for reactive power bought by the DSO (`FleetAgent.site_mvar`).
         """
         other = self.share * self.other_mw[isp]
         net, load = self.at_nodes(site_kw) / 1000.0, self.at_nodes(site_load_kw) / 1000.0
         return other + net, self.tan_phi * (other + load) + self.fixed_mvar
 
     def at_nodes(self, by_site: FloatArray) -> FloatArray:
-        """What the sites of all areas have, summed over the nodes (N,) of this one."""
+        """Values of the sites of all areas, (n_sites,), summed by node (N,) of this area."""
         n = self.network.n_nodes
         return np.bincount(self.site_node, weights=by_site[self.sites], minlength=n).astype(np.float64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,23 +13,26 @@ from tandem_sim.grids.types import FloatArray
 
 MEAN_ABS_NORMAL = float(np.sqrt(2.0 / np.pi))
 DAY_AHEAD_HOURS = 24.0
+ForecastErrorNow = Callable[[str, int], float]
+"""Error (MW, positive: too high) of the forecast that is made now for an area's injection in an ISP."""
 KNOTS_H = np.array([0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 12.0, 18.0, 24.0, 36.0, 48.0])
-"""Lead times between which news arrives independently (hours)."""
+"""Lead times (hours) that bound the intervals of independent forecast updates."""
 
 
 @dataclass(frozen=True)
 class ForecastErrors:
-    """Errors of the forecasts of each area: news that has not arrived yet.
+    """Forecast errors of each area: the sum of the updates that have not arrived yet.
 
-    Between two lead times of `KNOTS_H` an area gets independent news about an ISP; what is still to come is
-    the error. It grows with the root of the lead, like a random walk, so the error left at a late gate says
-    almost nothing about the error day-ahead: no forecast could be mended by scaling it. News is AR(1) from
-    one ISP to the next. The mean absolute error at 24 h is `mape` of the nominal load. Positive: too high.
+    Between two lead times of `KNOTS_H` an area gets an independent update about an ISP; the updates still to
+    come are the error. It grows with the root of the lead time, like a random walk, so the error at a late
+    gate says almost nothing about the error day-ahead: no forecast could be improved by scaling it. Updates
+    are AR(1) from one ISP to the next. The mean absolute error at 24 h is `mape` of the nominal load.
+    Positive: forecast too high.
     """
 
     mape: float
     size_mw: Mapping[str, float]
-    news: Mapping[str, FloatArray]  # per area (n_isp, len(KNOTS_H) - 1), unit variance
+    updates: Mapping[str, FloatArray]  # per area (n_isp, len(KNOTS_H) - 1), unit variance
 
     @classmethod
     def draw(
@@ -40,25 +43,25 @@ class ForecastErrors:
         n_isp: int,
         rngs: Mapping[str, np.random.Generator],
     ) -> ForecastErrors:
-        """Draw the news; `persistence` is the AR(1) coefficient from one ISP to the next.
+        """Draw the updates; `persistence` is the AR(1) coefficient from one ISP to the next.
 
-        It is drawn ISP by ISP, so that a longer horizon begins with the news of a shorter one.
+        They are drawn ISP by ISP, so that a longer horizon begins with the updates of a shorter one.
         """
-        news = {}
+        updates = {}
         for area in size_mw:
             noise = rngs[area].standard_normal((n_isp, len(KNOTS_H) - 1))  # ISP by ISP: see the docstring
             noise[1:] *= np.sqrt(1.0 - persistence**2)
-            news[area] = np.asarray(lfilter([1.0], [1.0, -persistence], noise, axis=0), dtype=np.float64)
-        return cls(mape, dict(size_mw), news)
+            updates[area] = np.asarray(lfilter([1.0], [1.0, -persistence], noise, axis=0), dtype=np.float64)
+        return cls(mape, dict(size_mw), updates)
 
     def error_mw(self, area: str, isp: int, lead_h: float) -> float:
-        """Error of a forecast of an area's injection `lead_h` hours ahead (MW); at most 48 h count."""
+        """Error (MW) of the forecast of an area's injection `lead_h` hours ahead; from 48 h on constant."""
         scale = self.mape / MEAN_ABS_NORMAL * self.size_mw[area]
-        return float(scale * (_shares(lead_h) @ self.news[area][isp]))
+        return float(scale * (_shares(lead_h) @ self.updates[area][isp]))
 
 
-@lru_cache(maxsize=1024)  # leads are few: gates stand at fixed times before delivery
+@lru_cache(maxsize=1024)  # few lead times: gates have fixed times before delivery
 def _shares(lead_h: float) -> FloatArray:
-    """What news between knots still to come weighs `lead_h` hours ahead, of the error at 24 h."""
+    """Weight of each update still to come `lead_h` hours ahead, relative to the error at 24 h."""
     to_come = np.clip(lead_h - KNOTS_H[:-1], 0.0, np.diff(KNOTS_H)) / DAY_AHEAD_HOURS
     return np.sqrt(to_come)

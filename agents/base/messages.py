@@ -1,4 +1,4 @@
-"""What agents tell each other: frozen dataclasses. Times are seconds since the scenario's start."""
+"""Messages between agents: frozen dataclasses, grouped by protocol. Times are seconds since the start."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from tandem_sim.markets.services.capacity import CapacityBids, Contract
 
 @dataclass(frozen=True)
 class Message:
-    """Anything sent over the bus. The bus fills in the times; `delivered_s` is -1 for a lost message.
+    """Base of all messages on the bus. The bus fills in the times; `delivered_s` is -1 for a lost message.
 
-    Day-ahead and settlement messages are `acknowledged`: their protocol repeats them until they arrive, so
-    the bus never loses them. What is sent against a gate is not: there is no time to ask again, and `if_lost`
-    says what happens then.
+    `acknowledged` messages (day-ahead, settlement and the like) are repeated by their protocol until they
+    arrive, so the bus never loses them. Messages sent against a gate closure are not: there is no time to
+    repeat them, and `if_lost` says what happens then.
     """
 
     acknowledged: ClassVar[bool] = False
     if_lost: ClassVar[str] = ""
-    kind: ClassVar[str] = ""  # its name in tables: that of its class
-    chance: ClassVar[str] = ""  # its name in random streams, which stays whatever the class is called
+    kind: ClassVar[str] = ""  # name in tables: the class name without "Message"
+    chance: ClassVar[str] = ""  # label in random streams: never changes, whatever the class is called
     sender: str
     receiver: str
     isp: int  # the ISP it is about; the first one of a day for day-ahead messages
@@ -38,26 +38,50 @@ class Message:
         cls.kind, cls.chance = cls.__name__.removesuffix("Message"), chance
 
 
+# Day-ahead market: schedules, supply offers and prices of a day.
+
+
 @dataclass(frozen=True)
 class ScheduleMessage(Message, chance="schedule"):
-    """BRP to day-ahead market and TSO: net injection per ISP of a day (MW)."""
+    """BRP to day-ahead market and TSO: net injection in each ISP of a day (MW)."""
 
     acknowledged: ClassVar[bool] = True
     p_mw: FloatArray = field(default_factory=lambda: np.empty(0))
 
 
 @dataclass(frozen=True)
+class SupplyMessage(Message, chance="supply"):
+    """Seller to day-ahead market: markup on marginal cost in each ISP of a day (EUR/MWh)."""
+
+    acknowledged: ClassVar[bool] = True
+    markup: FloatArray = field(default_factory=lambda: np.empty(0))
+
+
+@dataclass(frozen=True)
+class ReservedMessage(Message, chance="reserved"):
+    """Seller to day-ahead market: MW that contracted capacity keeps free upwards and downwards in a block."""
+
+    acknowledged: ClassVar[bool] = True
+    block: range = range(0)
+    up_mw: float = 0.0
+    down_mw: float = 0.0
+
+
+@dataclass(frozen=True)
 class DayAheadMessage(Message, chance="day ahead"):
-    """Day-ahead market to sellers: the receiver's schedule (MW) and the price (EUR/MWh) per ISP of a day."""
+    """Day-ahead market to sellers: schedule of the receiver (MW) and price (EUR/MWh) in each ISP of a day."""
 
     acknowledged: ClassVar[bool] = True
     p_mw: FloatArray = field(default_factory=lambda: np.empty(0))
     price: FloatArray = field(default_factory=lambda: np.empty(0))
 
 
+# Energy bids: bids, rejections, amendments, and what operators share to clear them.
+
+
 @dataclass(frozen=True)
 class BidsMessage(Message, chance="bids"):
-    """Aggregator to market operator: its bids in one system."""
+    """Seller or BRP to the operator of a market: its bids in one system."""
 
     if_lost: ClassVar[str] = "no bids"
     system: str = ""
@@ -66,38 +90,45 @@ class BidsMessage(Message, chance="bids"):
 
 @dataclass(frozen=True)
 class RejectionMessage(Message, chance="rejection"):
-    """Market operator to aggregator: bids that broke their product's rules, and why."""
+    """Market operator to bidder: bids that broke the rules of their product, and why."""
 
-    if_lost: ClassVar[str] = "the sender is not told"
+    if_lost: ClassVar[str] = "the bidder does not learn of it"
     reasons: Mapping[str, str] = field(default_factory=dict)  # bid id -> reason
 
 
 @dataclass(frozen=True)
-class StateMessage(Message, chance="house"):
-    """Operator to operator: entries of the sender's state that the scheme shares."""
+class AmendMessage(Message, chance="amend"):
+    """BSP to operator: new quantities and prices of bids left by the local market; 0 MW withdraws a bid."""
 
-    if_lost: ClassVar[str] = "the receiver goes by what it knew, or without the area"
+    if_lost: ClassVar[str] = "the bids stay as they were"
+    system: str = ""
+    bid_id: tuple[str, ...] = ()
+    quantity_mw: FloatArray = field(default_factory=lambda: np.empty(0))
+    price: FloatArray = field(default_factory=lambda: np.empty(0))
+
+
+@dataclass(frozen=True)
+class StateMessage(Message, chance="house"):
+    """Operator to operator: entries of the sender's operator state that the scheme shares."""
+
+    if_lost: ClassVar[str] = "the receiver uses its last known values, or leaves the area out"
     system: str = ""
     entries: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class PlatformMessage(StateMessage, chance="platform"):
-    """The same to or from the platform of an independent operator, which confirms what it receives."""
+    """The same to or from the platform of an independent operator, which confirms receipt."""
 
     acknowledged: ClassVar[bool] = True
 
 
-@dataclass(frozen=True)
-class TerminationMessage(StateMessage, chance="termination"):
-    """DSO to TSO, inside an ISP: the reserve hurts its grid. `bounds`: MW that bids may deliver at most."""
-
-    if_lost: ClassVar[str] = "the reserve goes on until the DSO looks again"
+# Awards and delivery: awards, orders to resources, termination inside an ISP, metering, imbalance.
 
 
 @dataclass(frozen=True)
 class AwardMessage(Message, chance="award"):
-    """Market operator to aggregator: MW awarded per bid in one market."""
+    """Market operator to bidder: MW awarded to each bid in one market (negative: an award taken back)."""
 
     if_lost: ClassVar[str] = "not activated; the shortfall is settled"
     system: str = ""
@@ -109,19 +140,38 @@ class AwardMessage(Message, chance="award"):
 
 @dataclass(frozen=True)
 class OrderMessage(Message, chance="order"):
-    """Aggregator to its resources: wanted change per resource group (kW, up positive part and down part)."""
+    """Aggregator to its resources: change ordered of each resource group (kW >= 0, upwards and downwards)."""
 
-    if_lost: ClassVar[str] = "resources keep to what they were told last"
+    if_lost: ClassVar[str] = "resources follow their last order"
     group: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     up_kw: FloatArray = field(default_factory=lambda: np.empty(0))
     down_kw: FloatArray = field(default_factory=lambda: np.empty(0))
 
 
 @dataclass(frozen=True)
-class MeterMessage(Message, chance="meter"):
-    """Meters to an aggregator: delivered change per bid group (kW)."""
+class TerminationMessage(StateMessage, chance="termination"):
+    """DSO to TSO, inside an ISP: aFRR breaks limits of its grid.
 
-    if_lost: ClassVar[str] = "the aggregator is not told; the settlement reads the meters itself"
+    Entry `bounds`: the most that each bid may deliver from now on (MW).
+    """
+
+    if_lost: ClassVar[str] = "the reserve goes on until the DSO's next check"
+
+
+@dataclass(frozen=True)
+class BaselineMessage(Message, chance="baseline"):
+    """Aggregator to TSO: injection of its device groups expected without activation (MW)."""
+
+    if_lost: ClassVar[str] = "the last reading without activation is the baseline"
+    group: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    declared_mw: FloatArray = field(default_factory=lambda: np.empty(0))
+
+
+@dataclass(frozen=True)
+class MeterMessage(Message, chance="meter"):
+    """Meters to an aggregator: change delivered by each group (kW >= 0, upwards and downwards)."""
+
+    if_lost: ClassVar[str] = "the aggregator does not learn of it; settlement reads the meters itself"
     group: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     up_kw: FloatArray = field(default_factory=lambda: np.empty(0))
     down_kw: FloatArray = field(default_factory=lambda: np.empty(0))
@@ -129,16 +179,19 @@ class MeterMessage(Message, chance="meter"):
 
 @dataclass(frozen=True)
 class ImbalanceMessage(Message, chance="imbalance"):
-    """TSO to a BRP: its imbalance of one ISP (MWh, positive: long) and the price (EUR/MWh)."""
+    """TSO to a BRP: its imbalance in one ISP (MWh, positive: long) and the imbalance price (EUR/MWh)."""
 
     acknowledged: ClassVar[bool] = True
     imbalance_mwh: float = 0.0
     price: float = 0.0
 
 
+# Prequalification of assets for the flexibility register.
+
+
 @dataclass(frozen=True)
 class AssetsMessage(Message, chance="assets"):
-    """BSP to TSO, and TSO to the DSO of the assets: please prequalify these units of a group."""
+    """BSP to TSO, and TSO to the DSO of the assets: request to prequalify these units of a group."""
 
     acknowledged: ClassVar[bool] = True
     provider: str = ""
@@ -149,7 +202,7 @@ class AssetsMessage(Message, chance="assets"):
 
 @dataclass(frozen=True)
 class AssetResultMessage(Message, chance="asset result"):
-    """DSO to TSO: the units as tested (MW it allows), and why some were cut."""
+    """DSO to TSO: the tested units with the MW it allows, and why some were reduced."""
 
     acknowledged: ClassVar[bool] = True
     provider: str = ""
@@ -159,7 +212,7 @@ class AssetResultMessage(Message, chance="asset result"):
 
 @dataclass(frozen=True)
 class RevisionMessage(Message, chance="revision"):
-    """DSO to TSO, unasked: units tested before that may now sell these MW instead, and why not more."""
+    """DSO to TSO: units tested before whose allowed MW have changed since, and why."""
 
     acknowledged: ClassVar[bool] = True
     provider: str = ""
@@ -169,7 +222,7 @@ class RevisionMessage(Message, chance="revision"):
 
 @dataclass(frozen=True)
 class QualificationMessage(Message, chance="qualification"):
-    """TSO to BSP: services its group may sell until a second; none of them: refused or withdrawn."""
+    """TSO to BSP: services that its group may sell, until a second; none: refused or withdrawn."""
 
     acknowledged: ClassVar[bool] = True
     services: tuple[Service, ...] = ()
@@ -177,9 +230,12 @@ class QualificationMessage(Message, chance="qualification"):
     reason: str = ""
 
 
+# Capacity: tenders, bids, awards, and nomination of contracted aFRR.
+
+
 @dataclass(frozen=True)
 class TenderMessage(Message, chance="tender"):
-    """Operator to BSPs: offer capacity for these blocks of ISPs, of pools in these systems."""
+    """Operator to BSPs: call for capacity bids for blocks of ISPs, of pools in these systems."""
 
     acknowledged: ClassVar[bool] = True
     blocks: tuple[range, ...] = ()
@@ -188,7 +244,7 @@ class TenderMessage(Message, chance="tender"):
 
 @dataclass(frozen=True)
 class CapacityBidsMessage(Message, chance="capacity bids"):
-    """BSP to operator, or from a DSO's tender to the TSO: capacity for one block of ISPs."""
+    """BSP to operator, or from a DSO's tender to the TSO: capacity bids for one block of ISPs."""
 
     acknowledged: ClassVar[bool] = True
     block: range = range(0)
@@ -197,7 +253,7 @@ class CapacityBidsMessage(Message, chance="capacity bids"):
 
 @dataclass(frozen=True)
 class CapacityAwardMessage(Message, chance="capacity award"):
-    """Operator to BSP: capacity sold for a block; of the rest what was forwarded, by system and direction."""
+    """Operator to BSP: contracts for a block, and MW forwarded of the rest by system and direction."""
 
     acknowledged: ClassVar[bool] = True
     block: range = range(0)
@@ -207,54 +263,19 @@ class CapacityAwardMessage(Message, chance="capacity award"):
 
 @dataclass(frozen=True)
 class NominationMessage(Message, chance="nomination"):
-    """BSP to TSO: what of its sold capacity it will bid as energy in the ISPs of a day (MW by direction)."""
+    """BSP to TSO: contracted aFRR that it will bid as energy in the ISPs of a day (MW by direction)."""
 
     if_lost: ClassVar[str] = "the capacity of the day counts as not offered"
     up_mw: FloatArray = field(default_factory=lambda: np.empty(0))
     down_mw: FloatArray = field(default_factory=lambda: np.empty(0))
 
 
-@dataclass(frozen=True)
-class BaselineMessage(Message, chance="baseline"):
-    """Aggregator to TSO: what its device groups will inject unasked (MW)."""
-
-    if_lost: ClassVar[str] = "the last reading without activation is the baseline"
-    group: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
-    declared_mw: FloatArray = field(default_factory=lambda: np.empty(0))
-
-
-@dataclass(frozen=True)
-class ReservedMessage(Message, chance="reserved"):
-    """Producer to day-ahead market: MW that sold capacity keeps free, upwards and downwards, in a block."""
-
-    acknowledged: ClassVar[bool] = True
-    block: range = range(0)
-    up_mw: float = 0.0
-    down_mw: float = 0.0
-
-
-@dataclass(frozen=True)
-class SupplyMessage(Message, chance="supply"):
-    """Producer to day-ahead market: EUR/MWh asked above marginal cost in each ISP of a day."""
-
-    acknowledged: ClassVar[bool] = True
-    markup: FloatArray = field(default_factory=lambda: np.empty(0))
-
-
-@dataclass(frozen=True)
-class AmendMessage(Message, chance="amend"):
-    """BSP to operator: new quantities and prices of bids the local market left; 0 MW withdraws one."""
-
-    if_lost: ClassVar[str] = "the bids stand as they were"
-    system: str = ""
-    bid_id: tuple[str, ...] = ()
-    quantity_mw: FloatArray = field(default_factory=lambda: np.empty(0))
-    price: FloatArray = field(default_factory=lambda: np.empty(0))
+# Non-firm connections: limits, and substitution of the energy that they block.
 
 
 @dataclass(frozen=True)
 class LimitMessage(Message, chance="limit"):
-    """DSO to its customers: net import and export that their connections may have in an ISP (kW)."""
+    """DSO to its customers and their pools: limits of connections on net import and export in an ISP (kW)."""
 
     acknowledged: ClassVar[bool] = True
     connection: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
@@ -264,18 +285,18 @@ class LimitMessage(Message, chance="limit"):
 
 @dataclass(frozen=True)
 class SubstitutionRequestMessage(Message, chance="help"):
-    """Aggregator to another: wanted, somebody to deliver so many kW in a direction should they be called."""
+    """Aggregator to another: request for kW in a direction that can be called instead of blocked energy."""
 
-    if_lost: ClassVar[str] = "nobody is asked"
+    if_lost: ClassVar[str] = "this aggregator offers no substitution"
     direction: int = 0
     kw: float = 0.0
 
 
 @dataclass(frozen=True)
 class SubstitutionOfferMessage(Message, chance="help offer"):
-    """Answer to it: kW of device groups, each at a price (EUR/MWh, signed like bids)."""
+    """Answer to a request: kW of device groups, each at a price (EUR/MWh, signed like bids)."""
 
-    if_lost: ClassVar[str] = "no help"
+    if_lost: ClassVar[str] = "the offer is not available"
     direction: int = 0
     group: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     kw: FloatArray = field(default_factory=lambda: np.empty(0))
@@ -284,7 +305,7 @@ class SubstitutionOfferMessage(Message, chance="help offer"):
 
 @dataclass(frozen=True)
 class SubstitutionAcceptanceMessage(Message, chance="help accept"):
-    """Aggregator to a helper: so many kW of a group are wanted, to be paid as far as they are called."""
+    """Aggregator to another: kW accepted of an offered group, paid as far as they are called."""
 
     acknowledged: ClassVar[bool] = True
     direction: int = 0
@@ -294,19 +315,22 @@ class SubstitutionAcceptanceMessage(Message, chance="help accept"):
 
 @dataclass(frozen=True)
 class ShortfallMessage(Message, chance="shortfall"):
-    """Aggregator to TSO: MW of energy sold, and of reserve on offer, that limits on connections block."""
+    """Aggregator to TSO: MW that connection limits block, of energy sold and of reserve on offer."""
 
-    if_lost: ClassVar[str] = "the TSO does not know, and buys no replacement"
+    if_lost: ClassVar[str] = "the TSO does not know, and buys no substitution"
     direction: int = 0
     energy_mw: float = 0.0
     reserve_mw: float = 0.0
 
 
+# Reactive power on the local market.
+
+
 @dataclass(frozen=True)
 class ReactiveBidsMessage(Message, chance="reactive bids"):
-    """Aggregator to DSO: its offers of reactive power in one area.
+    """Aggregator to DSO: its reactive power bids in one area.
 
-    Its rules stand in `tandem_sim.markets.auctions.reactive_power`.
+    Rules: `tandem_sim.markets.auctions.reactive_power`.
     """
 
     if_lost: ClassVar[str] = "no offers of reactive power"
@@ -316,7 +340,7 @@ class ReactiveBidsMessage(Message, chance="reactive bids"):
 
 @dataclass(frozen=True)
 class ReactiveAwardMessage(Message, chance="reactive award"):
-    """DSO to aggregator: Mvar bought of each offer."""
+    """DSO to aggregator: Mvar awarded to each bid."""
 
     if_lost: ClassVar[str] = "no reactive power is delivered, and none is paid"
     system: str = ""
@@ -326,7 +350,7 @@ class ReactiveAwardMessage(Message, chance="reactive award"):
 
 @dataclass(frozen=True)
 class ReactiveOrderMessage(Message, chance="reactive order"):
-    """Aggregator to its resources: reactive power wanted of each group (Mvar, injection positive)."""
+    """Aggregator to its resources: reactive power ordered of each group (Mvar, injection positive)."""
 
     if_lost: ClassVar[str] = "no reactive power is delivered, and none is paid"
     group: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))

@@ -1,5 +1,5 @@
-"""Devices behind meters: batteries, cars, heat pumps, PV; who owns them and how they move.
+"""Devices behind meters: batteries, EVs, heat pumps, PV; their owners and their physics.
 
-`models` has their physics, `population` draws households, `profile_window` the measured profiles they live
-by, `connection_limits` what gives way first at a limited connection. Look next at `households`.
+`models` has the physics, `population` draws households, `profile_window` holds the measured profiles,
+`connection_limits` brings a household within the limits of its connection. Look next at `households`.
 """

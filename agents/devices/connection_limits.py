@@ -1,10 +1,10 @@
-"""How a household keeps to the limits of its connection: what gives way first, and what headroom is left.
+"""How a household keeps within the limits of its connection: the order of its devices, and the headroom left.
 
-Behind the meter the household decides. Import beyond the limit is met by the battery first, then by what the
-car and the heat pump can delay without anybody noticing, then by charging and heating forgone, at last by
-switching appliances off. Export beyond it goes into battery, car and heat pump, and what is left of it is
-held back by the PV inverter. This order is Tandem's assumption; ALEXANDER D3.3, 3.5.1, only says that DSOs
-limit the connection and not the devices behind it.
+The household decides behind the meter. Import beyond the limit is reduced first by the battery, then by what
+the EV and the heat pump can delay without discomfort, then by charging and heating forgone, last by switching
+appliances off. Export beyond the limit first charges battery, EV and heat pump; PV is curtailed by the rest.
+This order is Tandem's assumption; ALEXANDER D3.3, 3.5.1, only states that DSOs limit the connection and not
+the devices behind it.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from tandem_sim.grids.types import FloatArray, IntArray
 
 @dataclass(frozen=True, kw_only=True)
 class Connections:
-    """C households whose power is worked out one by one. Members of the fleet belong to one of them, or to C.
+    """C households whose power is computed one by one.
 
-    `site` (C,), inflexible load as places in the window and the kW they are multiplied by (C,), `member`
-    (M,) connection of each member, `cuts` between PV, batteries, EVs and heat pumps among the members,
-    `generation_kwh` (C,) of PV in a year.
+    `site` (C,); inflexible load: places in the profile window `load_at` (C,), multiplied by `load_kw` (C,);
+    `member` (M,): connection of each member, C for members of other households; `cuts` between PV, batteries,
+    EVs and heat pumps among the members; `generation_kwh` (C,): PV generation in a year.
     """
 
     site: IntArray
@@ -48,13 +48,13 @@ class Connections:
 
 @dataclass(frozen=True)
 class ConnectionLimits:
-    """Limits of one ISP on the net import and export of every connection, (C,) kW >= 0; inf: none."""
+    """Limits on net import and export of every connection in one ISP, (C,) kW >= 0; inf: no limit."""
 
     import_kw: FloatArray
     export_kw: FloatArray
 
     def tighter(self, other: ConnectionLimits) -> ConnectionLimits:
-        """Both at once."""
+        """The tighter of both limits at every connection."""
         return ConnectionLimits(
             np.minimum(self.import_kw, other.import_kw), np.minimum(self.export_kw, other.export_kw)
         )
@@ -62,29 +62,28 @@ class ConnectionLimits:
 
 @dataclass(frozen=True)
 class PermanentLimits:
-    """Limits known from the start: those of connections, of permanent contracts, and of fixed hours.
+    """Limits known from the start: connection capacities, permanent contracts, contracts for fixed hours.
 
-    `which` (T,) says which of `connection_limits` hold in an ISP; the first are those of the connections
-    alone.
+    `which` (T,) is the index of the limits that hold in an ISP; index 0 is the connection capacities alone.
     """
 
     connection_limits: tuple[ConnectionLimits, ...]
     which: IntArray
 
     def at(self, isp: int, also: ConnectionLimits | None) -> ConnectionLimits:
-        """The limits of an ISP, together with what was activated for it."""
+        """The limits of an ISP together with those activated for it."""
         connection_limits = self.connection_limits[int(self.which[isp])]
         return connection_limits if also is None else connection_limits.tighter(also)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LvConnections:
-    """What low-voltage feeders bring to a fleet of H households.
+    """Connections of a fleet of H households on modelled low-voltage feeders.
 
-    connection_of (H,): number 0..C-1 of households that are worked out one by one, -1 for the others.
-    standing: limits of connections known from the start. rush_isp (H,): ISP in which a household plugs in its
-    car to charge rush_kwh (H,) at full power, before a journey; -1 for those that do not. phases_of (H,):
-    phases of the net that a household is on, 0 where no net says so.
+    connection_of (H,): number 0..C-1 of a household on a modelled feeder, -1 for others. permanent: limits
+    known from the start. Simultaneous EV plug-in: plug_in_isp (H,) is the ISP in which a household plugs in
+    its EV before a journey, to charge plug_in_kwh (H,) at full power; -1 for none. phases_of (H,): number of
+    phases by the feeder's net, 0 where no net gives it.
     """
 
     connection_of: IntArray
@@ -96,11 +95,12 @@ class LvConnections:
 
 @dataclass(frozen=True, kw_only=True)
 class Compliance:
-    """What keeping to limits makes of an ISP.
+    """An ISP with every connection within its limits.
 
-    base (M,): baseline of every member. up, down (M,): share of its freedom around that baseline that each
-    member may still use, so that no order breaks the limit. denied_kw (E,): charging given up that was not on
-    offer; forced_kw (P,): heating forgone beyond the comfort band. shed_kw (C,): appliances switched off.
+    base (M,): baseline of every member. up, down (M,): share of the range around that baseline that each
+    member may still use, so that no order breaks a limit. denied_kw (E,): charging given up beyond the
+    flexible part; forced_kw (P,): heating forgone beyond the comfort band. shed_kw (C,): appliances switched
+    off.
     """
 
     base: FloatArray
@@ -121,17 +121,17 @@ def comply(
 ) -> Compliance:
     """Bring every connection within its limits.
 
-    wish (M,): what members would do unasked; low, high (M,): their bounds in this ISP without discomfort;
-    load_kw (C,): inflexible load. All injections in kW.
+    unconstrained (M,): baseline of members without limits; low, high (M,): their bounds in this ISP without
+    discomfort; load_kw (C,): inflexible load, consumption positive. Other powers are injections in kW.
     """
     n, owner = len(connections), connections.member
     kind = np.searchsorted(np.array(connections.cuts), np.arange(len(owner)), side="right")
     pv, battery, shifts = kind == 0, kind == 1, kind > 1
     power = unconstrained.copy()
 
-    def give(wanted: FloatArray, feasible_range: FloatArray, sign: float) -> tuple[FloatArray, FloatArray]:
-        """Move members up or down by what their connection wants, as far as they reach."""
-        share, left = spread(np.append(wanted, 0.0), owner, np.where(owner < n, feasible_range, 0.0))
+    def shift(needed: FloatArray, feasible: FloatArray, sign: float) -> tuple[FloatArray, FloatArray]:
+        """Change members by what their connection needs, within what is feasible; and the rest needed."""
+        share, left = spread(np.append(needed, 0.0), owner, np.where(owner < n, feasible, 0.0))
         np.add(power, sign * share, out=power)
         return share, left[:-1]
 
@@ -140,22 +140,22 @@ def comply(
     excess = np.maximum(-net - connection_limits.import_kw, 0.0)
     if excess.any():
         for first in (battery, shifts):
-            _, excess = give(excess, np.where(first, high - unconstrained, 0.0), 1.0)
-        forgone, shed = give(excess, np.where(shifts, -power, 0.0), 1.0)
+            _, excess = shift(excess, np.where(first, high - unconstrained, 0.0), 1.0)
+        forgone, shed = shift(excess, np.where(shifts, -power, 0.0), 1.0)
     excess = np.maximum(net - connection_limits.export_kw, 0.0)
     if excess.any():
-        _, excess = give(excess, np.where(battery | shifts, unconstrained - low, 0.0), -1.0)
-        give(excess, np.where(pv, power, 0.0), -1.0)
+        _, excess = shift(excess, np.where(battery | shifts, unconstrained - low, 0.0), -1.0)
+        shift(excess, np.where(pv, power, 0.0), -1.0)
     _, _, denied, forced = np.split(forgone, connections.cuts)
     net = connections.net_kw(power, load_kw - shed)
-    up = _freedom(owner, np.maximum(high - power, 0.0), connection_limits.export_kw - net)
-    down = _freedom(owner, np.maximum(power - low, 0.0), connection_limits.import_kw + net)
+    up = _usable_share(owner, np.maximum(high - power, 0.0), connection_limits.export_kw - net)
+    down = _usable_share(owner, np.maximum(power - low, 0.0), connection_limits.import_kw + net)
     return Compliance(base=power, up=up, down=down, denied_kw=denied, forced_kw=forced, shed_kw=shed)
 
 
-def _freedom(owner: IntArray, feasible_range: FloatArray, room_kw: FloatArray) -> FloatArray:
-    """Share of their reach (M,) that members may use so that all of a connection's together keep its room."""
-    wanted = np.bincount(owner, feasible_range, len(room_kw) + 1)[:-1]
+def _usable_share(owner: IntArray, feasible_kw: FloatArray, room_kw: FloatArray) -> FloatArray:
+    """Share of their feasible range (M,) that members may use together within their connection's headroom."""
+    total = np.bincount(owner, feasible_kw, len(room_kw) + 1)[:-1]
     room = np.maximum(room_kw, 0.0)
-    share = np.divide(room, wanted, out=np.ones(len(room)), where=wanted > room)
+    share = np.divide(room, total, out=np.ones(len(room)), where=total > room)
     return np.asarray(np.append(share, 1.0)[owner])

@@ -1,12 +1,12 @@
 """Physics of household devices, vectorised: one array element per device, no loops.
 
 Common to all: power is injection in kW (positive: feeds in; negative: consumes), energy in kWh, ``hours``
-is the length of an ISP. ``baseline`` is what a device does unasked in its present state; ``limits`` is the
-(low, high) injection it can be asked for, always around its baseline.
+is the length of an ISP. ``baseline`` is the power of a device without activation in its present state;
+``limits`` is the (low, high) injection that can be ordered of it, always around its baseline.
 
 ``limits`` takes a number of ISPs. With 1 it is the bare physical bound of the coming ISP. With more it is
-what the device could hold for so many ISPs in a row: the bound for offers, because the bids for later ISPs
-are made before the earlier ones are delivered.
+what the device can sustain for so many ISPs in a row. Offers use that bound, because bids for later ISPs are
+made before earlier ISPs are delivered.
 """
 
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class Batteries:
 
 @dataclass(frozen=True)
 class Vehicles:
-    """Charging EVs, each owed ``left_kwh`` (at the meter) within ``left_isps``; 0 and <= 0 when away."""
+    """Charging EVs that need ``left_kwh`` (at the meter) within ``left_isps``; 0 and <= 0 when away."""
 
     smart: BoolArray
     parking_isps: IntArray
@@ -67,10 +67,10 @@ class Vehicles:
         left_isps: IntArray,
         limit_kw: FloatArray,
         hours: float,
-        hurry: BoolArray | bool = False,
+        at_once: BoolArray | bool = False,
     ) -> FloatArray:
-        """At once at full power, or spread evenly until departure where ``smart`` and not in a ``hurry``."""
-        isps = np.where(self.smart & ~np.asarray(hurry), np.maximum(left_isps, 1), 1)
+        """Full power at once, or spread evenly until departure where ``smart`` and not ``at_once``."""
+        isps = np.where(self.smart & ~np.asarray(at_once), np.maximum(left_isps, 1), 1)
         power: FloatArray = -np.minimum(limit_kw, left_kwh / (isps * hours))
         return power
 
@@ -83,9 +83,9 @@ class Vehicles:
         hours: float,
         isps: int,
     ) -> Limits:
-        """Hold back no more than full power can make up until departure; bring forward no more than is owed.
+        """Delay no more than full power can make up until departure; advance no more than is needed.
 
-        Slack is the energy that full power until departure could charge beyond the need; holding back by d kW
+        Slack is the energy that full power until departure could charge beyond the need; a delay by d kW
         uses up ``d * hours`` of it per ISP.
         """
         span = np.clip(left_isps, 1, isps) * hours
@@ -145,7 +145,7 @@ class HeatPumps:
     ) -> Limits:
         """Injection that keeps theta inside the band after the ISPs over which ``decay`` is taken.
 
-        A pump that is not ``running`` (outside the heating season) is not asked to heat.
+        A pump that is not ``running`` (outside the heating season) does not offer to heat more.
         """
         scale = 1.0 / ((1.0 - decay) * self.gain_k_per_kw)
         drift = decay * theta_k
@@ -162,15 +162,15 @@ class HeatPumps:
 
 
 def spread(wanted_kw: FloatArray, group: IntArray, offer_kw: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Share what each group is wanted to deliver among its devices, in proportion to what they offer.
+    """Share the order of each group among its devices, in proportion to their offers.
 
     ``wanted_kw`` (G,) >= 0; ``group`` (M,) index into it; ``offer_kw`` (M,) >= 0. Returns the devices' shares
-    (M,), with group sums ``min(wanted, offered)``, and what each group is left wanting (G,).
+    (M,), with group sums ``min(wanted, offered)``, and the rest of each group's order (G,).
     """
     groups = len(wanted_kw)
     offered = np.bincount(group, offer_kw, groups)
     part = np.divide(wanted_kw, offered, out=np.ones(groups), where=offered > wanted_kw)
     shared: FloatArray = offer_kw * part[group]
-    # Sums differ in their last digits between an offer and the order for all of it: that is not a want.
+    # An offer and an order for all of it differ by rounding: that is not a rest.
     wanting = wanted_kw > offered * (1.0 + SUM_ROUNDING_SHARE)
     return shared, np.where(wanting, wanted_kw - offered, 0.0)

@@ -1,8 +1,8 @@
-"""Who lives behind the meters: the shares, sizes and costs of a synthetic population of households.
+"""A synthetic population of households: shares, sizes and costs of their devices.
 
 Powers and weather are measured (``tandem_sim.grids.io.profiles``). Sizes, efficiencies, thermal constants,
 parking times and costs are **synthetic**: drawn uniformly from the ranges of ``Population``, which are
-plausible for detached houses in Belgium and Germany and meant to be replaced by a study's own.
+plausible for detached houses in Belgium and Germany; a study should replace them by its own.
 """
 
 from dataclasses import dataclass, fields
@@ -52,23 +52,23 @@ class Population:
         battery_share: of all households, and only where there is PV.
         smart_share: of the EVs, those that spread their charging evenly until departure; the others charge at
         once at full power.
-        three_phase_share: of the households, those connected on three phases. Besides them all are whose PV
-        or battery is larger than what may feed in on one (``SINGLE_PHASE_FEED_IN_KVA``).
+        three_phase_share: of the households, those connected on three phases. Households whose PV or battery
+        is larger than what may feed in on one phase (``SINGLE_PHASE_FEED_IN_KVA``) also are.
     Sizes
         consumption_kwh, consumption_sigma: median and log-deviation of annual base consumption (lognormal,
         cut to ``consumption_range_kwh``). battery_kwh is usable energy. battery_efficiency is one way,
         applied to charging and to discharging. heat_pump_kw is electrical. heat_loss_h is the thermal time
         constant tau, heat_capacity_kwh_per_k the capacity C, recovery_h the time constant with which the
         thermostat brings a deviation back to zero, band_k half the width of the comfort band. parking_h: an
-        EV leaves this long after it arrived (an assumption: the measured charging tells when it starts, not
-        when the car leaves), later if charging takes longer, and before its next session.
+        EV leaves this long after it arrived (an assumption: measured charging shows when it starts, not
+        when the EV leaves), later if charging takes longer, and before its next session.
     Costs (EUR/MWh)
         wear of a battery, inconvenience of an EV, discomfort with a heat pump, feed-in tariff of PV.
     Diversity
         shift_weeks: household and EV profiles are moved by up to so many whole weeks either way, and by up to
         ``jitter_h`` hours, as heat pumps are. PV is not moved: weather is common.
     sustain_isps
-        Consecutive ISPs of full activation that an offer of an energy-limited device must be able to bear.
+        Consecutive ISPs of full activation that an offer of an energy-limited device must sustain.
     """
 
     pv_share: float = 0.35
@@ -121,14 +121,16 @@ class Population:
         if not 0 < min(self.battery_efficiency) <= max(self.battery_efficiency) <= 1:
             problems.append("battery_efficiency must lie in 0..1, above 0")
         if self.recovery_h > min(self.heat_loss_h):
-            problems.append("recovery_h must not exceed heat_loss_h: thermostats outrun the house")
+            problems.append(
+                "recovery_h must not exceed heat_loss_h: a thermostat cannot be slower than the building"
+            )
         if problems:
             raise ValueError("Population: " + "; ".join(problems))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Households:
-    """What each of H households is and owns; every array has shape (H,), unused where ``has_*`` is False.
+    """H households and what they own; every array has shape (H,), unused where ``has_*`` is False.
 
     Profile indices count into HOUSEHOLD, PV, EV_HOME and HEAT_PUMP; shifts are in ISPs, added to the time at
     which a profile is read; powers in kW, energies in kWh, costs in EUR/MWh.
@@ -175,7 +177,7 @@ class Households:
 
 
 ROW = 64
-"""Numbers that every household has; those without a column below are kept for what is added later."""
+"""Random numbers of every household; those without a column below are reserved for later attributes."""
 COLUMNS = {
     "pv": 0,
     "battery": 1,
@@ -210,15 +212,15 @@ COLUMNS = {
     "three_phase": 30,
     "newcomer": 31,
 }
-"""Which of its numbers decides what of a household. A column keeps its place for good: results hang on it."""
+"""Attribute of a household -> its random number. A column never moves: results depend on it."""
 
 
 def draw(population: Population, rows: FloatArray, isps_per_hour: float) -> Households:
     """Households of a population, one for each of the rows (H, ROW) of numbers in 0..1.
 
-    Every attribute is decided by a number of its own (`COLUMNS`), so that a changed share or range leaves all
-    others as they were. Shifts are drawn in hours and rounded to whole ISPs: a household is the same whatever
-    the ISP.
+    Every attribute is decided by a number of its own (`COLUMNS`): a changed share or range leaves all others
+    unchanged. Shifts are drawn in hours and rounded to whole ISPs: a household does not depend on the length
+    of an ISP.
     """
     p = population
 

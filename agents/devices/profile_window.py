@@ -1,4 +1,4 @@
-"""The stretch of measured profiles a fleet lives in, laid out so that one ISP is a few array look-ups."""
+"""The part of the measured profiles that a fleet uses, laid out so that one ISP is a few array look-ups."""
 
 from dataclasses import dataclass
 
@@ -38,7 +38,7 @@ class Window:
     first: int
 
     def places(self, column: IntArray, shift: IntArray) -> IntArray:
-        """Positions to hand to ``read``: a column each, read ``shift`` ISPs later than the ISP asked for."""
+        """Positions for ``read``: a column each, read ``shift`` ISPs later than the requested ISP."""
         place: IntArray = (shift + self.before - self.first) * COLUMNS + column
         return place
 
@@ -66,7 +66,7 @@ def sessions(charging: FloatArray, hours: float) -> FloatArray:
     total = np.concatenate([[0.0], np.cumsum(np.where(on, charging, 0.0))])
     level = np.maximum.reduceat(charging, starts)
     length = ends - starts
-    # Rounding of sums must not ask for more than full power over the whole block.
+    # Rounding must not give more energy than full power over the whole block.
     energy = np.minimum((total[ends] - total[starts]) * hours, level * length * hours)
     table[starts] = np.column_stack([energy, length, np.append(np.diff(starts), _NEVER), level])
     return table
@@ -75,9 +75,9 @@ def sessions(charging: FloatArray, hours: float) -> FloatArray:
 def load_window(times: pd.DatetimeIndex, shift_isps: int, first: int) -> Window:
     """Read the window around ``times`` (UTC, evenly spaced).
 
-    It reaches ``shift_isps`` further on either side, and ``first`` ISPs of burn-in before that.
+    It extends ``shift_isps`` further on either side, and ``first`` ISPs of burn-in before that.
 
-    Where the margin leaves the measured year, the same weekday and hour of the nearest weeks inside stand in.
+    Where the margin leaves the measured year, it uses the same weekday and hour of the nearest week inside.
     Raises ProfileError if ``times`` itself leaves it.
     """
     step = step_of(times)
@@ -87,7 +87,7 @@ def load_window(times: pd.DatetimeIndex, shift_isps: int, first: int) -> Window:
         raise ProfileError(f"times: the horizon must not be empty and must lie inside {begin} to {end}")
     before = shift_isps + first
     rows = np.arange(-before, len(times) + shift_isps)
-    # A week more than needed on either side, so that a stand-in is always at hand.
+    # A week more than needed on either side, so that there is always a week to use.
     week = round(168 / hours)
     low = max(-before - week, -int((times[0] - begin) // step))
     high = min(len(times) + shift_isps + week, int((end - times[0]) // step))

@@ -1,5 +1,6 @@
-"""Households as one fleet: all state in arrays, one vectorised pass an ISP.
+"""Households as one fleet: all state in arrays, one vectorised pass per ISP.
 
-`fleet` is the entrance, `layout` says which array element is whose, `dynamics` moves devices, `lookahead`
-and `views` show ISPs to come, `fleet_agent` hears orders and is metered. Look next at `portfolios`.
+`fleet` is the entry point, `layout` holds the fixed arrays, `dynamics` simulates devices, `lookahead`
+computes later ISPs, `views` are the results, `fleet_agent` receives orders and is metered. Look next at
+`portfolios`.
 """

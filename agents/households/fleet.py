@@ -1,17 +1,16 @@
-"""A fleet of households: all state in arrays, one vectorised pass per ISP for everyone.
+"""A fleet of households: all state in arrays, one vectorised pass per ISP.
 
-Flexibility is offered and activated per **group**: the devices of one class (``DEVICES``) that one aggregator
-holds at one site (a site is a grid bus), and of one standing where a network flexibility study tells them
-apart. An order is spread over a group's devices in proportion to their
-offers.
+Flexibility is offered and activated per **group**: the devices of one class (``DEVICES``) of one aggregator
+at one site (a grid bus or an LV feeder). Where a network flexibility study is made, a group also has one
+study status. An order is spread over the devices of a group in proportion to their offers.
 
-The baseline of an ISP is what the fleet would do in that ISP from its present state, unasked. Rebounds are
-therefore part of later baselines: a delayed EV, an emptied battery or a cooled house takes its energy back
-then. A battery serves its household's *un-activated* surplus, so that the activation of another device
-reaches the grid instead of being swallowed behind the meter.
+The baseline of an ISP is the behaviour of the fleet in that ISP from its present state, without activation.
+Rebounds are therefore part of later baselines: a delayed EV, a discharged battery or a cooled building takes
+its energy back later. A battery follows the surplus that its household has *without activation*, so that the
+activation of another device reaches the grid and is not absorbed behind the meter.
 
-``preview`` and ``rollout`` know the very profiles, EV sessions included, that ``step`` will use; forecast
-errors are added by those who ask.
+``lookahead`` and ``baseline_ahead`` use the same profiles, EV sessions included, as ``step``. Callers add
+forecast errors.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +31,7 @@ from tandem_sim.agents.devices.population import Population
 from tandem_sim.agents.devices.study_view import StudyTerms
 from tandem_sim.agents.households.connection_offers import feasible_range, offers
 from tandem_sim.agents.households.dynamics import group_offer, prices, sites
-from tandem_sim.agents.households.layout import DEVICES, FleetGroups, FleetState, Layout, lay_out
+from tandem_sim.agents.households.layout import DEVICES, FleetGroups, FleetState, Layout, Residents, lay_out
 from tandem_sim.agents.households.lookahead import NO_ORDER, IspAhead, IspsAhead, Order, wanted_kw
 from tandem_sim.agents.households.measurements import total
 from tandem_sim.agents.households.views import (
@@ -43,7 +42,7 @@ from tandem_sim.agents.households.views import (
     SitesAhead,
 )
 from tandem_sim.grids.tolerances import FLEET_TOLERANCE_KWH_OR_K
-from tandem_sim.grids.types import FloatArray, IntArray
+from tandem_sim.grids.types import FloatArray
 
 __all__ = [
     "DEVICES",
@@ -53,6 +52,7 @@ __all__ = [
     "FleetLookahead",
     "FleetStep",
     "HouseholdFleet",
+    "Residents",
     "SitesAhead",
 ]
 
@@ -60,15 +60,15 @@ _NO_LIMITS: Mapping[int, ConnectionLimits] = MappingProxyType({})
 
 
 class HouseholdFleet:
-    """Thousands of households moved together; ISP i starts at ``times[i]`` of the ``build`` call.
+    """Thousands of households simulated together; ISP i starts at ``times[i]`` of the ``build`` call.
 
-    ``step`` must be called for each ISP in turn. Everything is a function of the arguments of ``build``
-    (population, places, times, random stream) and of the orders.
+    ``step`` must be called for each ISP in turn. All results are a function of the arguments of ``build``
+    (population, residents, times) and of the orders.
     """
 
     def __init__(self, layout: Layout, permanent: PermanentLimits | None = None) -> None:
         self._layout = layout
-        self._standing = permanent
+        self._permanent = permanent
         self._state = layout.start()
         unlimited = IspsAhead(layout, None)
         for isp in range(-layout.window.first, 0):
@@ -80,28 +80,24 @@ class HouseholdFleet:
     def build(
         cls,
         population: Population,
-        site_of: IntArray,
-        aggregator_of: IntArray,
+        residents: Residents,
         times: pd.DatetimeIndex,
-        n_sites: int,
-        rows: FloatArray,
         lv_connections: LvConnections | None = None,
         terms: StudyTerms | None = None,
     ) -> "HouseholdFleet":
-        """Draw a fleet and let it live a day unasked, so that it starts with cars plugged in.
+        """Draw a fleet and simulate one day without activation, so that it starts with cars plugged in.
 
-        site_of, aggregator_of: (H,) site 0..n_sites-1 and aggregator >= 0 of each household. times: UTC left
-        labels of the whole horizon inside the measured year (``tandem_sim.grids.io.profiles.span``). rows:
-        (H, ROW) numbers in 0..1 that decide who a household is (see ``draw``). hookups: what feeders bring.
-        terms: by which a network flexibility study tells devices apart, if one is made.
+        times: UTC start of every ISP of the horizon, inside the measured year
+        (``tandem_sim.grids.io.profiles.span``). lv_connections: connections on modelled LV feeders.
+        terms: how a network flexibility study groups devices, if one is made.
         Raises ValueError (``ProfileError`` for times) naming the argument at fault.
         """
-        layout = lay_out(population, site_of, aggregator_of, times, n_sites, rows, lv_connections, terms)
+        layout = lay_out(population, residents, times, lv_connections, terms)
         return cls(layout, None if lv_connections is None else lv_connections.permanent)
 
     @property
     def layout(self) -> Layout:
-        """All that does not change."""
+        """Its fixed arrays."""
         return self._layout
 
     @property
@@ -110,20 +106,20 @@ class HouseholdFleet:
         return self._layout.groups
 
     def rated_kw(self) -> dict[int, FloatArray]:
-        """Rated power of the devices of each group (G,), for up (1) and down (-1); see ``Devices``."""
+        """Rated power of the devices of each group (G,), kW, for up (1) and down (-1); see ``Devices``."""
         return self._layout.devices.rated_kw(len(self.groups))
 
     def swing_kw(self) -> dict[int, FloatArray]:
-        """Most that the devices of each group (G,) can move up (1) and down (-1); see ``Layout``."""
+        """Largest change of power of each group (G,), kW, for up (1) and down (-1); see ``Layout``."""
         return self._layout.swing_kw()
 
     def inverter_kw(self) -> FloatArray:
-        """Rated power of the inverters of each group (G,); see ``Layout``."""
+        """Rated power of the inverters of each group (G,), kW; see ``Layout``."""
         return self._layout.inverter_kw()
 
     @property
     def connections(self) -> Connections:
-        """Households that are worked out one by one."""
+        """Households on modelled LV feeders, computed one by one."""
         return self._layout.connections
 
     @property
@@ -133,7 +129,7 @@ class HouseholdFleet:
 
     @property
     def horizon(self) -> int:
-        """Number of ISPs it can live."""
+        """Number of ISPs it can simulate."""
         return self._layout.horizon
 
     @property
@@ -148,16 +144,17 @@ class HouseholdFleet:
         down_share: FloatArray | None,
         connection_limits: ConnectionLimits | None = None,
     ) -> FleetStep:
-        """Deliver one ISP: move every device, activating what each group is ordered.
+        """Deliver one ISP: simulate every device, with the activation that each group is ordered.
 
-        up_share, down_share: kW wanted of each group, (G,), >= 0, None for nothing; both at once net out.
-        More than a group can do is delivered as far as it can. caps: limits of connections in this ISP.
+        up_share, down_share: kW ordered of each group, (G,), >= 0, None for no order; orders both ways are
+        netted. An order beyond what a group can do is delivered as far as possible. connection_limits: limits
+        activated for connections in this ISP. Raises ValueError for another ISP than the next one.
         """
         lay, before = self._layout, self._state
         self._check_isp(isp, before.next_isp, before.next_isp)
         activated = {} if connection_limits is None else {isp: connection_limits}
         at_isp = self._ahead.at(before, isp, {}, activated)
-        alone = None if self._standing is None else self._standing.connection_limits[0]
+        alone = None if self._permanent is None else self._permanent.connection_limits[0]
         offered = offers(lay, at_isp, alone)
         now = at_isp.now
         power, state = at_isp.leave((up_share, down_share))
@@ -168,7 +165,7 @@ class HouseholdFleet:
         if now.compliance is not None:
             shed = now.compliance.shed_kw
             lost += float(shed.sum() + (now.unconstrained - now.base)[: lay.cuts[0]].sum()) * lay.hours
-        load = now.seen.connection_load
+        load = now.readings.connection_load
         change = total(lay.member_group, power - now.base, len(lay.groups))
         stored, capacity = state.stored_kwh.sum(), lay.batteries.energy_kwh.sum()
         return FleetStep(
@@ -200,15 +197,16 @@ class HouseholdFleet:
         orders: Mapping[int, Order],
         connection_limits: Mapping[int, ConnectionLimits] = _NO_LIMITS,
     ) -> FleetLookahead:
-        """Look ahead from ``now_isp`` (the next to be delivered) to ``isp``; the fleet itself does not move.
+        """Baseline and offers of ``isp``, seen from ``now_isp`` (the next ISP to be delivered).
 
-        energy_value: EUR/MWh that energy is worth to its household. orders: (up, down) kW wanted per group,
-        by ISP; those from now_isp to before isp are applied, others have no effect on isp. caps: limits of
-        connections by ISP.
+        The state of the fleet does not change. energy_value: EUR/MWh that energy is worth to its household.
+        orders: (up, down) kW ordered per group, by ISP; orders from now_isp until before isp are applied,
+        others have no effect. connection_limits: activated limits of connections, by ISP.
 
-        An offer bought in full is delivered in full if all orders before it were known here. Where some were
-        not, sustained offers keep bursts of up to ``sustain_isps`` ISPs deliverable; buying every ISP blind
-        sells energy more than once (0.67 to 0.92 delivered in the tested weeks).
+        An offer bought in full is delivered in full if all orders before it were known here. If some were
+        not, sustained offers keep activations of up to ``sustain_isps`` ISPs in a row deliverable. Buying the
+        full offer of every ISP without such knowledge sells energy more than once (0.67 to 0.92 of it was
+        delivered in the tested weeks).
         """
         lay = self._layout
         at_isp = self._at_isp(now_isp, isp, orders, connection_limits)
@@ -235,7 +233,7 @@ class HouseholdFleet:
         orders: Mapping[int, Order],
         connection_limits: Mapping[int, ConnectionLimits] = _NO_LIMITS,
     ) -> SitesAhead:
-        """What sites will do unasked in an ISP to come; arguments as in ``preview``."""
+        """Baseline and inflexible load of sites in a later ISP; arguments as in ``lookahead``."""
         at_isp = self._at_isp(now_isp, isp, orders, connection_limits)
         return SitesAhead(at_isp.site_base_kw, at_isp.now.site_load)
 
@@ -246,12 +244,12 @@ class HouseholdFleet:
         orders: Mapping[int, Order],
         connection_limits: Mapping[int, ConnectionLimits] = _NO_LIMITS,
     ) -> FeasibleRange:
-        """What connections will do in an ISP to come, all orders known, and what groups could do in it."""
+        """Power of connections in a later ISP with all orders known, and feasible range of groups in it."""
         at_isp = self._at_isp(now_isp, isp, orders, connection_limits)
         return feasible_range(self._layout, at_isp, wanted_kw(self._layout, orders.get(isp, NO_ORDER)))
 
     def baseline_ahead(self, now_isp: int, n: int) -> FleetBaseline:
-        """Baselines of the n ISPs from ``now_isp`` (the next to be delivered) on, without any order."""
+        """Baselines of the n ISPs from ``now_isp`` (the next to be delivered) on, without orders."""
         lay, state = self._layout, self._state_at(now_isp)
         self._check_isp(now_isp + n - 1, now_isp, lay.horizon - 1)
         base, load = np.empty((n, lay.n_sites)), np.empty((n, lay.n_sites))
@@ -262,7 +260,7 @@ class HouseholdFleet:
         return FleetBaseline(base, load)
 
     def availability(self, now_isp: int, isps: Sequence[int]) -> tuple[FloatArray, FloatArray]:
-        """Sustained offers up and down, (n, G) kW each, at n ISPs to come in rising order, unasked."""
+        """Sustained offers up and down, (n, G) kW each, in n later ISPs in rising order, without orders."""
         lay, state = self._layout, self._state_at(now_isp)
         self._check_isp(isps[-1], now_isp, lay.horizon - 1)
         up, down = np.empty((len(isps), len(lay.groups))), np.empty((len(isps), len(lay.groups)))
@@ -276,18 +274,18 @@ class HouseholdFleet:
         return up, down
 
     def checks(self) -> list[str]:
-        """Physical invariants that do not hold now; empty if all do. Accounts run from the start."""
+        """Physical invariants that are violated now, a line each. Energy accounts run from the start."""
         lay, s = self._layout, self._state
         cells = lay.batteries
-        kept = s.charged_kwh * cells.charge_efficiency - s.discharged_kwh / cells.discharge_efficiency
-        owed = s.ev_needed_kwh - s.ev_charged_kwh - s.ev_left_kwh - s.ev_short_kwh
+        gained = s.charged_kwh * cells.charge_efficiency - s.discharged_kwh / cells.discharge_efficiency
+        unaccounted = s.ev_needed_kwh - s.ev_charged_kwh - s.ev_left_kwh - s.ev_short_kwh
         outside = np.maximum(-s.stored_kwh, s.stored_kwh - cells.energy_kwh)
         tests = {
             "battery energy outside 0..capacity (kWh)": outside,
-            "battery energy not accounted for (kWh)": np.abs(s.stored_start_kwh + kept - s.stored_kwh),
-            "EV energy not accounted for (kWh)": np.abs(owed),
+            "battery energy not accounted for (kWh)": np.abs(s.stored_start_kwh + gained - s.stored_kwh),
+            "EV energy not accounted for (kWh)": np.abs(unaccounted),
             "EV energy below zero (kWh)": -s.ev_left_kwh,
-            "EV left short at departure (kWh)": s.ev_short_kwh - s.ev_denied_kwh,
+            "EV energy missing at departure (kWh)": s.ev_short_kwh - s.ev_denied_kwh,
             "indoor temperature outside its band (K)": np.where(
                 s.theta_forced > 0, 0.0, np.abs(s.theta_k) - lay.pumps.band_k
             ),
@@ -298,11 +296,11 @@ class HouseholdFleet:
         ]
 
     def snapshot(self) -> dict[str, FloatArray]:
-        """The whole state as copies of arrays, by name."""
+        """A copy of the whole state: arrays by name."""
         return {f.name: np.array(getattr(self._state, f.name), dtype=np.float64) for f in fields(self._state)}
 
     def restore(self, snapshot: Mapping[str, FloatArray]) -> None:
-        """Return to a ``snapshot`` of a fleet built alike. Raises ValueError if it is of another fleet."""
+        """Return to a ``snapshot`` of a fleet built alike. Raises ValueError for that of another fleet."""
         names = [f.name for f in fields(FleetState)]
         if sorted(snapshot) != sorted(names):
             raise ValueError(f"snapshot must hold exactly {', '.join(names)}")
@@ -316,7 +314,7 @@ class HouseholdFleet:
         self._state = FleetState(**found)
 
     def _open_accounts(self) -> None:
-        """Start the energy accounts anew from the present state."""
+        """Start new energy accounts from the present state."""
         state, lay = self._state, self._layout
         cells, cars = np.zeros(len(lay.battery_wear)), np.zeros(len(lay.ev_kw))
         self._state = replace(
@@ -336,13 +334,13 @@ class HouseholdFleet:
         orders: Mapping[int, Order],
         connection_limits: Mapping[int, ConnectionLimits],
     ) -> IspAhead:
-        """The fleet before ``isp`` when orders and limits known now are followed."""
+        """The fleet before ``isp`` if it follows the orders and limits known now."""
         self._check_isp(isp, now_isp, self._layout.horizon - 1)
         return self._ahead.at(self._state_at(now_isp), isp, orders, connection_limits)
 
     def _state_at(self, now_isp: int) -> FleetState:
         if now_isp != self._state.next_isp:
-            raise ValueError(f"now_isp is {now_isp}, but the fleet stands before ISP {self._state.next_isp}")
+            raise ValueError(f"now_isp is {now_isp}, but the next ISP of the fleet is {self._state.next_isp}")
         return self._state
 
     def _check_isp(self, isp: int, low: int, high: int) -> None:

@@ -1,4 +1,4 @@
-"""Households as agents, and the desk through which the fleet hears orders and is metered."""
+"""Households as agents, and the agent that receives orders for the fleet and reads its meters."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Household(mesa.Agent):
 
 
 class FleetAgent(Participant):
-    """Takes orders for the household fleet, moves it once per ISP, and reads its meters."""
+    """Receives orders for the household fleet, simulates it once per ISP, and reads its meters."""
 
     def __init__(
         self,
@@ -49,13 +49,13 @@ class FleetAgent(Participant):
     ) -> None:
         super().__init__(model, name, context)
         self.fleet = fleet
-        self.owners = owners  # aggregator by number
+        self.owners = owners  # names of aggregators by number
         self._orders: dict[int, tuple[FloatArray, FloatArray]] = {}  # up and down per group (G,) kW
-        self._feasible_range_at = (-1, -1, -1)  # next ISP, ISP asked for, changes: of `_feasible_range`
-        self._feasible_range: dict[bool, FeasibleRange] = {}  # with activated limits, and without
+        self._feasible_range_at = (-1, -1, -1)  # next ISP, requested ISP, changes: key of `_feasible_range`
+        self._feasible_range: dict[bool, FeasibleRange] = {}  # with activated limits (True), and without
         self._lookahead: tuple[tuple[int, int, int, float], FleetLookahead] | None = None
         self._sites: tuple[tuple[int, int, int], SitesAhead] | None = None
-        self._changes = 0
+        self._changes = 0  # count of changes of orders and limits, for stored results
         self._isps_per_day, self._hour = isps_per_day, max(isps_per_day // 24, 1)
         self._availability: tuple[int, dict[int, int], FloatArray, FloatArray] | None = None
         self.steps: dict[int, FleetStep] = {}  # delivered and not yet settled
@@ -64,7 +64,7 @@ class FleetAgent(Participant):
         self._mvar: dict[int, FloatArray] = {}  # reactive power ordered per group (G,), injection positive
 
     def receive(self, message: Message) -> None:
-        """Add an order to what is wanted of its groups; one that comes too late is recorded and dropped."""
+        """Add an order to those of its groups; an order after delivery began is recorded and dropped."""
         match message:
             case OrderMessage() | ReactiveOrderMessage() | LimitMessage() if (
                 message.isp < self.fleet.next_isp
@@ -91,29 +91,29 @@ class FleetAgent(Participant):
             self._orders[message.isp] = np.zeros(n), np.zeros(n)
         for order, kw in zip(self._orders[message.isp], (message.up_kw, message.down_kw), strict=True):
             np.add.at(order, message.group, kw)
-            np.maximum(order, 0.0, out=order)  # a refusal may arrive where its award was lost
+            np.maximum(order, 0.0, out=order)  # an award may be taken back that was lost before
         self._changes += 1
 
     def _on_limit(self, message: LimitMessage) -> None:
-        """Keep the limits that a DSO has activated for connections; later ones replace earlier ones."""
+        """Store the limits that a DSO has activated for connections; later ones replace earlier ones."""
         free = np.full(len(self.fleet.connections), np.inf)
         known = self._connection_limits.get(message.isp, ConnectionLimits(free, free))
         connection_limits = ConnectionLimits(
             known.import_kw.copy(), known.export_kw.copy()
-        )  # the fleet still compares with the old
+        )  # copies: stored results are compared with the old arrays
         connection_limits.import_kw[message.connection] = message.import_kw
         connection_limits.export_kw[message.connection] = message.export_kw
         self._connection_limits[message.isp] = connection_limits
         self._changes += 1
 
     def connection_limits(self, isp: int) -> ConnectionLimits | None:
-        """Limits activated for an ISP so far."""
+        """Limits activated for an ISP so far, None without any."""
         return self._connection_limits.get(isp)
 
     def feasible_range(self, isp: int, limited: bool = True) -> FeasibleRange:
-        """What is expected of an ISP with all orders and limits known now; asked by several.
+        """Feasible range of an ISP with all orders and limits known now; computed once for all callers.
 
-        With `limited` False as if no contract had been activated for this ISP.
+        With `limited` False: as if no contract had been activated for this ISP.
         """
         if self._feasible_range_at != (key := (self.fleet.next_isp, isp, self._changes)):
             self._feasible_range_at, self._feasible_range = key, {}
@@ -129,22 +129,22 @@ class FleetAgent(Participant):
         return self._feasible_range[limited]
 
     def ordered_kw(self, isp: int) -> FloatArray:
-        """Net order of every group (G,) for an ISP so far, up positive."""
+        """Net order of every group (G,) kW for an ISP so far, up positive."""
         nothing = np.zeros(len(self.fleet.groups))
         up, down = self._orders.get(isp, (nothing, nothing))
         return np.asarray(up - down)
 
     def reactive_mvar(self, isp: int) -> FloatArray:
-        """Reactive power of every group (G,) as ordered, injection positive; what is ordered is delivered."""
+        """Reactive power ordered of every group (G,) Mvar, injection positive; it is delivered in full."""
         return self._mvar.get(isp, np.zeros(len(self.fleet.groups)))
 
     def site_mvar(self, isp: int) -> FloatArray:
-        """The same by site, over all areas."""
+        """The same by site, (n_sites,) over all areas."""
         site, n = self.fleet.groups.site, self.fleet.n_sites
         return np.bincount(site, weights=self.reactive_mvar(isp), minlength=n).astype(np.float64)
 
     def lookahead(self, isp: int, energy_value: float) -> FleetLookahead:
-        """The fleet in an ISP to come, given the orders known now. Asked by several, worked out once."""
+        """The fleet in a later ISP under the orders known now; computed once for all callers."""
         key = (self.fleet.next_isp, isp, self._changes, energy_value)
         if self._lookahead is None or self._lookahead[0] != key:
             lookahead = self.fleet.lookahead(key[0], isp, energy_value, self._orders, self._connection_limits)
@@ -152,16 +152,17 @@ class FleetAgent(Participant):
         return self._lookahead[1]
 
     def sites_ahead(self, isp: int) -> SitesAhead:
-        """What sites will do unasked in an ISP to come, given the orders known now; asked by several."""
+        """Baseline of sites in a later ISP under the orders known now; computed once for all callers."""
         key = (self.fleet.next_isp, isp, self._changes)
         if self._sites is None or self._sites[0] != key:
             self._sites = key, self.fleet.sites_ahead(key[0], isp, self._orders, self._connection_limits)
         return self._sites[1]
 
     def availability(self, isps: range) -> tuple[FloatArray, FloatArray]:
-        """Offers up and down, (n, G) kW, every hour of a block as they would be within a day from now.
+        """Sustained offers up and down, (n, G) kW, at the n hours of a block, without orders.
 
-        A block further off is taken for the same hours of the day to come. The fleet looks ahead once a day.
+        A block further ahead than a day takes the same hours of the next 24 hours (persistence). The
+        lookahead is computed once per state of the fleet.
         """
         fleet, day = self.fleet, self._isps_per_day
         now = fleet.next_isp
@@ -176,7 +177,7 @@ class FleetAgent(Participant):
         return up[lines], down[lines]
 
     def deliver(self, isp: int) -> FleetStep:
-        """Move the fleet through an ISP with the orders it has got."""
+        """Simulate the fleet through an ISP with the orders received."""
         up, down = self._orders.pop(isp, (None, None))
         self.steps[isp] = step = self.fleet.step(isp, up, down, self._connection_limits.get(isp))
         nothing = np.zeros(len(self.fleet.groups))
@@ -185,16 +186,16 @@ class FleetAgent(Participant):
         return step
 
     def forget(self, isp: int) -> None:
-        """Drop what is known of an ISP that has been settled."""
+        """Drop the data of an ISP that has been settled."""
         del self.steps[isp], self.wanted_kw[isp]
         self._mvar.pop(isp, None)
         self._connection_limits.pop(isp, None)
 
     def meter(self, isp: int) -> None:
-        """Tell every aggregator what its groups delivered."""
+        """Send every aggregator the delivery of its groups."""
         step, of_groups = self.steps[isp], self.fleet.groups.aggregator
         moved = np.flatnonzero((step.up_kw > 0) | (step.down_kw > 0))
-        cuts = np.searchsorted(of_groups[moved], np.arange(1, len(self.owners)))  # groups come owner by owner
+        cuts = np.searchsorted(of_groups[moved], np.arange(1, len(self.owners)))  # groups are sorted by owner
         for owner, groups in zip(self.owners, np.split(moved, cuts), strict=True):
             up, down = step.up_kw[groups], step.down_kw[groups]
             self.context.send(MeterMessage(self.name, owner, isp, group=groups, up_kw=up, down_kw=down))

@@ -1,4 +1,4 @@
-"""The fixed side of a household fleet: who owns what, where, in which group, laid out in arrays."""
+"""Fixed arrays of a household fleet: devices, their owners, sites and groups."""
 
 import math
 from collections.abc import Sequence
@@ -27,11 +27,35 @@ DEVICES = ("pv", "battery", "ev", "heat_pump")
 _BURN_IN_H = 24
 
 
+@dataclass(frozen=True, kw_only=True)
+class Residents:
+    """H households: their sites, their aggregators, and the random numbers that decide who they are.
+
+    Raises ValueError naming the argument at fault.
+    """
+
+    site_of: IntArray  # (H,) site, 0..n_sites - 1
+    aggregator_of: IntArray  # (H,) aggregator by number, >= 0
+    n_sites: int
+    rows: FloatArray  # (H, ROW) numbers in 0..1, see ``draw``
+
+    def __post_init__(self) -> None:
+        site_of, aggregator_of = self.site_of, self.aggregator_of
+        if site_of.ndim != 1 or site_of.shape != aggregator_of.shape:
+            raise ValueError("site_of and aggregator_of must be one-dimensional, one element per household")
+        if len(site_of) and (site_of.min() < 0 or site_of.max() >= self.n_sites):
+            raise ValueError(f"site_of must lie in 0..n_sites - 1 = {self.n_sites - 1}")
+        if len(aggregator_of) and aggregator_of.min() < 0:
+            raise ValueError("aggregator_of must not be negative")
+        if self.rows.shape != (len(site_of), ROW):
+            raise ValueError(f"rows must have {ROW} numbers for each of the {len(site_of)} households")
+
+
 @dataclass(frozen=True)
 class FleetGroups:
     """The G groups that offer flexibility, sorted by aggregator, site, device, status; arrays (G,).
 
-    status: 0, but where a network flexibility study tells devices apart (see ``fleet_standing``).
+    status: how a network flexibility study treats the devices (see ``StudyTerms.statuses``); 0 without one.
     """
 
     aggregator: IntArray
@@ -46,12 +70,13 @@ class FleetGroups:
 
 @dataclass(frozen=True, kw_only=True)
 class FleetState:
-    """Everything that moves, as a value that nobody changes. Batteries (B,), EVs (E,), heat pumps (P,).
+    """Dynamic state of all devices, immutable. Batteries (B,), EVs (E,), heat pumps (P,).
 
-    ``next_isp`` is the ISP the next step delivers. Energies in kWh at the meter, except ``stored_kwh``;
-    theta in K; ``ev_depart_isp`` is the first ISP the EV is gone. The second half are running accounts:
-    ``ev_needed_kwh`` etc. count since the start; ``ev_denied_kwh`` is the most that limits of connections may
-    have kept from cars for good, ``theta_forced`` is 1 while a house is out of its band because of them.
+    ``next_isp`` is the ISP that the next step delivers. Energies in kWh at the meter, except ``stored_kwh``
+    (in the battery); theta in K; ``ev_depart_isp`` is the first ISP in which the EV is away. The fields from
+    ``stored_start_kwh`` on are energy accounts since the start. ``ev_denied_kwh`` is the most energy that
+    connection limits may have kept from EVs for good. ``theta_forced`` is 1 while a building is outside its
+    comfort band because of such limits.
     """
 
     next_isp: int
@@ -72,10 +97,10 @@ class FleetState:
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Fixed arrays of a fleet. Members, M of them, are its PV groups, then each battery, EV and heat pump.
+    """Fixed arrays of a fleet of M members: its PV groups, then each battery, each EV and each heat pump.
 
-    ``*_at`` are places in the window. The inflexible load is summed per distinct (site, profile, shift), PV
-    per distinct (group, profile), so that their cost does not grow with the number of households.
+    ``*_at`` are places in the profile window. Inflexible load is summed per distinct (site, profile, shift),
+    PV per distinct (group, profile): computing time does not grow with the number of households.
     """
 
     hours: float
@@ -114,19 +139,19 @@ class Layout:
     pump_cost: FloatArray
     pump_decay_sustained: FloatArray
     connections: Connections
-    plug_in_isp: IntArray  # (E,) see ``Hookups``; -1 for cars that do not rush
+    plug_in_isp: IntArray  # (E,) ISP of simultaneous plug-in, -1 for none; see ``LvConnections``
     plug_in_kwh: FloatArray
     devices: Devices
 
     def by_device(self, values: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """Values of members (M,) by device: views of those of PV groups, batteries, EVs and heat pumps."""
+        """Values of members (M,) split by device: views for PV groups, batteries, EVs and heat pumps."""
         pv, battery, ev = self.cuts
         return values[:pv], values[pv:battery], values[battery:ev], values[ev:]
 
     def swing_kw(self) -> dict[int, FloatArray]:
-        """Most that the devices of each group (G,) can move, for up (1) and down (-1).
+        """Largest change of power of each group (G,), kW, for up (1) and down (-1).
 
-        A battery swings from full charge to full discharge; PV can only be held back.
+        A battery can change from full charging to full discharging; PV can only be curtailed.
         """
         pv = self._pv_kw()
         others = np.concatenate([2.0 * self.batteries.power_kw, self.ev_kw, self.pumps.power_kw])
@@ -136,7 +161,7 @@ class Layout:
         return {1: up.astype(np.float64), -1: down.astype(np.float64)}
 
     def inverter_kw(self) -> FloatArray:
-        """Rated power of the PV or batteries of each group (G,); 0 for groups of other devices."""
+        """Rated power of the PV or batteries of each group (G,), kW; 0 for groups of other devices."""
         power = np.concatenate([self._pv_kw(), self.batteries.power_kw])
         group, n = self.member_group[: self.cuts[1]], len(self.groups)
         return np.bincount(group, weights=power, minlength=n).astype(np.float64)
@@ -146,7 +171,7 @@ class Layout:
         return np.bincount(self.pv_member, weights=self.pv_kwp, minlength=self.cuts[0]).astype(np.float64)
 
     def start(self) -> FleetState:
-        """State before the burn-in: batteries half full, EVs away, houses at their measured temperature."""
+        """State before the burn-in: batteries half full, EVs away, buildings at measured temperature."""
         ev, pump = np.zeros(len(self.ev_kw)), np.zeros(len(self.pump_cost))
         stored, cells = 0.5 * self.batteries.energy_kwh, np.zeros(len(self.battery_wear))
         gone = np.full(len(ev), -self.window.first, dtype=np.int64)
@@ -204,17 +229,6 @@ def _matches(owners: IntArray, others: IntArray) -> tuple[IntArray, IntArray]:
     return here, there
 
 
-def _check(site_of: IntArray, aggregator_of: IntArray, rows: FloatArray, n_sites: int) -> None:
-    if site_of.ndim != 1 or site_of.shape != aggregator_of.shape:
-        raise ValueError("site_of and aggregator_of must be one-dimensional, one element per household")
-    if len(site_of) and (site_of.min() < 0 or site_of.max() >= n_sites):
-        raise ValueError(f"site_of must lie in 0..n_sites - 1 = {n_sites - 1}")
-    if len(aggregator_of) and aggregator_of.min() < 0:
-        raise ValueError("aggregator_of must not be negative")
-    if rows.shape != (len(site_of), ROW):
-        raise ValueError(f"rows must have {ROW} numbers for each of the {len(site_of)} households")
-
-
 def _pumps(population: Population, homes: Households, pump: IntArray, hours: float) -> HeatPumps:
     return HeatPumps.build(
         homes.heat_pump_kw[pump],
@@ -237,7 +251,7 @@ def _connections(
     member: IntArray,
     cuts: list[int],
 ) -> Connections:
-    """The n households with a number of their own in ``apart`` (H,), in the order of their numbers."""
+    """The n households that are connections of their own, in the order of their numbers in ``apart`` (H,)."""
     rows = np.argsort(apart, kind="stable")[: int((apart < n).sum())]
     if len(rows) != n:
         raise ValueError("connection_of must number households 0, 1, ... without gap or repetition")
@@ -254,39 +268,36 @@ def _connections(
 
 def lay_out(
     population: Population,
-    site_of: IntArray,
-    aggregator_of: IntArray,
+    residents: Residents,
     times: pd.DatetimeIndex,
-    n_sites: int,
-    rows: FloatArray,
     lv_connections: LvConnections | None = None,
     terms: StudyTerms | None = None,
 ) -> Layout:
-    """Draw the households and arrange them; see ``HouseholdFleet.build`` for the arguments."""
-    _check(site_of, aggregator_of, rows, n_sites)
+    """Draw the households and lay out their arrays; arguments and errors as in ``HouseholdFleet.build``."""
     hours = step_of(times) / pd.Timedelta(hours=1)
     furthest = round(168 * population.shift_weeks / hours) + math.ceil(population.jitter_h / hours)
     window = load_window(times, furthest, round(_BURN_IN_H / hours))
-    homes = draw(population, rows, 1 / hours)
-    lv_connections = lv_connections or LvConnections(connection_of=np.full(len(site_of), -1, dtype=np.int64))
-    return arrange(
-        population, homes, site_of, aggregator_of, window, len(times), hours, n_sites, lv_connections, terms
-    )
+    homes = draw(population, residents.rows, 1 / hours)
+    if lv_connections is None:
+        lv_connections = LvConnections(connection_of=np.full(len(residents.site_of), -1, dtype=np.int64))
+    return layout_of(population, homes, residents, window, len(times), hours, lv_connections, terms)
 
 
-def arrange(
+def layout_of(
     population: Population,
     homes: Households,
-    site_of: IntArray,
-    aggregator_of: IntArray,
+    residents: Residents,
     window: Window,
     horizon: int,
     hours: float,
-    n_sites: int,
     lv_connections: LvConnections,
     terms: StudyTerms | None = None,
 ) -> Layout:
-    """Arrange given households into a Layout."""
+    """The arrays of given households.
+
+    ``horizon`` is the number of ISPs, ``hours`` the length of one.
+    """
+    site_of, aggregator_of, n_sites = residents.site_of, residents.aggregator_of, residents.n_sites
     has = (homes.has_pv, homes.has_battery, homes.has_ev, homes.has_heat_pump)
     owners = pv, bat, ev, pump = tuple(np.flatnonzero(h).astype(np.int64) for h in has)
     kva, phases, status = as_studied(terms, homes, owners, lv_connections.phases_of)
@@ -299,7 +310,7 @@ def arrange(
     n = int(lv_connections.connection_of.max(initial=-1)) + 1
     apart = np.where(
         lv_connections.connection_of < 0, n, lv_connections.connection_of
-    )  # of no connection: summed up
+    )  # n: no connection of its own, summed up
     of_connection = group_of[0] * (n + 1) + apart[pv]
     pv_key, pv_place, (pv_kwp, pv_feed_in) = _summed(of_connection, pv_at[pv], homes.pv_kwp[pv], feed_in[pv])
     pv_keys, pv_member = np.unique(pv_key, return_inverse=True)

@@ -1,4 +1,4 @@
-"""The ISPs to come as a fleet will live them by the orders and limits known: each worked out once."""
+"""Later ISPs of a fleet under the orders and limits known now; each is computed once."""
 
 from __future__ import annotations
 
@@ -9,57 +9,59 @@ import numpy as np
 
 from tandem_sim.agents.devices.connection_limits import ConnectionLimits, PermanentLimits
 from tandem_sim.agents.devices.models import Limits
-from tandem_sim.agents.households.dynamics import Now, activate, arrive, limits, look, move, sites
+from tandem_sim.agents.households.dynamics import IspState, activate, arrive, isp_state, limits, move, sites
 from tandem_sim.agents.households.layout import FleetState, Layout
 from tandem_sim.agents.households.measurements import Readings, read
 from tandem_sim.grids.types import FloatArray
 
 Order = tuple[FloatArray | None, FloatArray | None]
-"""kW wanted of each group (G,) >= 0, upwards and downwards; None for nothing."""
+"""kW ordered of each group (G,) >= 0, upwards and downwards; None for no order."""
 NO_ORDER: Order = (None, None)
 
 
 class IspAhead:
-    """The fleet before one ISP: as the ISP before has left it, cars arrived, and what it would do unasked."""
+    """The fleet before one ISP: state after the ISP before, arrived EVs, and baseline."""
 
     def __init__(
-        self, lay: Layout, before: FleetState, seen: Readings, connection_limits: ConnectionLimits | None
+        self, lay: Layout, before: FleetState, readings: Readings, connection_limits: ConnectionLimits | None
     ) -> None:
         self.before, self.connection_limits = before, connection_limits
         self._lay = lay
-        self.state = arrive(before, seen)
-        self.now: Now = look(lay, self.state, seen, connection_limits)
+        self.state = arrive(before, readings)
+        self.now: IspState = isp_state(lay, self.state, readings, connection_limits)
         self._left: tuple[Order, FloatArray, FleetState] | None = None
 
     @cached_property
     def site_base_kw(self) -> FloatArray:
-        """Net injection of every site unasked, (n_sites,)."""
+        """Baseline: net injection of every site, (n_sites,) kW."""
         return sites(self._lay, self.now, self.now.base)
 
     @cached_property
     def sustained(self) -> Limits:
-        """Lowest and highest injection of every member (M,) that it bears as long as offers must."""
+        """Lowest and highest injection of every member (M,) that it can sustain as long as offers last."""
         return limits(self._lay, self.state, self.now, self._lay.sustain)
 
     def leave(self, order: Order) -> tuple[FloatArray, FleetState]:
-        """Power of every member (M,) and the state after the ISP when groups are ordered to change.
+        """Power of every member (M,) and the state after the ISP when groups follow an order.
 
-        Asked again with the same order it answers with the very same state.
+        A second call with the same order returns the identical state object.
         """
         if self._left is None or not all(map(_same, self._left[0], order)):
             now, lay, net_kw = self.now, self._lay, wanted_kw(self._lay, order)
             power = now.base if net_kw is None else activate(lay, self.state, now, net_kw, self.sustained)
-            up, down = (None if kw is None else kw.copy() for kw in order)  # who ordered may add to it
+            up, down = (
+                None if kw is None else kw.copy() for kw in order
+            )  # the caller may add to its arrays later
             self._left = (up, down), power, move(lay, self.state, now, power)
         return self._left[1:]
 
 
 class IspsAhead:
-    """Stops at the ISPs from the next one on; those behind a change of orders or limits are made anew."""
+    """States of the fleet before later ISPs; those after a change of orders or limits are computed again."""
 
     def __init__(self, lay: Layout, permanent: PermanentLimits | None) -> None:
-        self._lay, self._standing = lay, permanent
-        self._seen: dict[int, Readings] = {}
+        self._lay, self._permanent = lay, permanent
+        self._readings: dict[int, Readings] = {}
         self._isps: dict[int, IspAhead] = {}
 
     def at(
@@ -69,9 +71,10 @@ class IspsAhead:
         orders: Mapping[int, Order],
         connection_limits: Mapping[int, ConnectionLimits],
     ) -> IspAhead:
-        """The stop before ``isp`` on the way from ``state``, orders and activated limits followed.
+        """The fleet before ``isp``, starting from ``state`` and following orders and activated limits.
 
-        States are values: a stop still holds if it began from the very state that the one before it leaves.
+        States are immutable: a stored result is still valid if it began from the identical state object that
+        the ISP before it leaves. Raises ValueError for an ISP before the next one.
         """
         for k in range(state.next_isp, isp + 1):
             at_isp, capped = self._isps.get(k), self.connection_limits(k, connection_limits.get(k))
@@ -80,31 +83,34 @@ class IspsAhead:
             if k == isp:
                 return at_isp
             state = at_isp.leave(orders.get(k, NO_ORDER))[1]
-        raise ValueError(f"isp is {isp}, but the fleet stands before ISP {state.next_isp}")
+        raise ValueError(f"isp is {isp}, but the next ISP of the fleet is {state.next_isp}")
 
     def without_orders(self, state: FleetState, isp: int) -> IspAhead:
-        """A stop of its own, when nothing is ordered and no limit activated."""
+        """The fleet before ``isp`` from ``state`` without activated limits; not stored."""
         return IspAhead(
-            self._lay, state, self._seen.get(isp) or read(self._lay, isp), self.connection_limits(isp, None)
+            self._lay,
+            state,
+            self._readings.get(isp) or read(self._lay, isp),
+            self.connection_limits(isp, None),
         )
 
     def forget(self, isp: int) -> None:
         """Drop an ISP that has been delivered."""
         self._isps.pop(isp, None)
-        self._seen.pop(isp, None)
+        self._readings.pop(isp, None)
 
     def connection_limits(self, isp: int, activated: ConnectionLimits | None) -> ConnectionLimits | None:
-        """Limits of an ISP: those activated for it, and those known from the start."""
-        return activated if self._standing is None else self._standing.at(isp, activated)
+        """Limits of an ISP: activated ones together with permanent ones."""
+        return activated if self._permanent is None else self._permanent.at(isp, activated)
 
     def _read(self, isp: int) -> Readings:
-        if isp not in self._seen:
-            self._seen[isp] = read(self._lay, isp)
-        return self._seen[isp]
+        if isp not in self._readings:
+            self._readings[isp] = read(self._lay, isp)
+        return self._readings[isp]
 
 
 def wanted_kw(lay: Layout, order: Order) -> FloatArray | None:
-    """Net change wanted of each group (G,), up positive; None if nothing is wanted."""
+    """Net order of each group (G,) kW, up positive; None if nothing is ordered. Raises ValueError."""
     net = np.zeros(len(lay.groups))
     for name, wanted, sign in zip(("up_share", "down_share"), order, (1.0, -1.0), strict=True):
         if wanted is None:

@@ -1,4 +1,4 @@
-"""What measured profiles say of one ISP for the devices of a fleet, whatever state they are in."""
+"""Measured profiles of one ISP for the devices of a fleet, independent of their state."""
 
 from __future__ import annotations
 
@@ -11,30 +11,31 @@ from tandem_sim.agents.households.layout import Layout
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 
 PLUG_IN_STAY_H = 14.0
-"""Hours that a car is plugged in before a journey: from the evening to the next morning."""
+"""Hours for which an EV is plugged in before a journey: from the evening to the next morning."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arrivals:
-    """Cars that plug in, n of them: what each needs (kWh at the meter), until when, at which power at most.
+    """n EVs that plug in: energy needed (kWh at the meter), departure, highest charging power.
 
-    What a car still needs is that alone; cars with `adds` (n,) need it on top of what they are owed.
+    The energy replaces what an EV still needed; with `adds` (n,) it is added to it.
     """
 
     car: IntArray  # (n,) positions among the E cars
     need_kwh: FloatArray  # (n,)
-    depart_isp: IntArray  # (n,) first ISP they are gone
+    depart_isp: IntArray  # (n,) first ISP in which they are away
     limit_kw: FloatArray  # (n,)
     adds: BoolArray  # (n,)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Readings:
-    """One ISP, kW. Sites (n_sites,), PV groups (V,), pumps (P,), batteries (B,), cars (E,), connections (C,).
+    """One ISP, kW. Sites (n_sites,), PV groups (V,), pumps (P,), batteries (B,), EVs (E,), connections (C,).
 
     site_load: inflexible load, injection (<= 0). pv: generation. pump_kw: measured consumption, >= 0;
     heating: pumps in their heating season. surplus: PV less inflexible load of the households with batteries.
-    rushing: cars plugged in before a journey. connection_load: inflexible load, consumption positive.
+    plugged_in: EVs plugged in together before a journey. connection_load: inflexible load, consumption
+    positive.
     """
 
     isp: int
@@ -43,7 +44,7 @@ class Readings:
     pump_kw: FloatArray
     heating: BoolArray
     surplus: FloatArray
-    rushing: BoolArray
+    plugged_in: BoolArray
     arrivals: Arrivals
     connection_load: FloatArray
 
@@ -55,9 +56,9 @@ def total(index: IntArray, values: FloatArray, n: int) -> FloatArray:
 
 
 def read(lay: Layout, isp: int) -> Readings:
-    """Look an ISP up in the profiles."""
+    """Profile values of an ISP."""
     at, connections = lay.window.read, lay.connections
-    rushing = _rushing(lay, isp)
+    plugged_in = _plugged_in(lay, isp)
     return Readings(
         isp=isp,
         site_load=-total(lay.load_site, lay.load_kw * at(isp, lay.load_at), lay.n_sites),
@@ -66,22 +67,22 @@ def read(lay: Layout, isp: int) -> Readings:
         heating=at(isp, lay.heating_at) > 0,
         surplus=lay.battery_pv_kwp * at(isp, lay.battery_pv_at)
         - lay.battery_load_kw * at(isp, lay.battery_load_at),
-        rushing=rushing,
-        arrivals=_arrivals(lay, isp, rushing),
+        plugged_in=plugged_in,
+        arrivals=_arrivals(lay, isp, plugged_in),
         connection_load=connections.load_kw * at(isp, connections.load_at),
     )
 
 
-def _rushing(lay: Layout, isp: int) -> BoolArray:
-    """Cars (E,) plugged in before a journey."""
+def _plugged_in(lay: Layout, isp: int) -> BoolArray:
+    """EVs (E,) plugged in together before a journey."""
     night = round(PLUG_IN_STAY_H / lay.hours)
     return np.asarray((lay.plug_in_isp >= 0) & (isp >= lay.plug_in_isp) & (isp < lay.plug_in_isp + night))
 
 
-def _arrivals(lay: Layout, isp: int, rushing: BoolArray) -> Arrivals:
-    """Sessions that begin; before a journey cars charge at full power in place of their sessions."""
+def _arrivals(lay: Layout, isp: int, plugged_in: BoolArray) -> Arrivals:
+    """Sessions that begin; EVs plugged in before a journey charge at full power instead."""
     plug_in = np.flatnonzero((lay.plug_in_isp == isp) & (lay.plug_in_isp >= 0))
-    energy = np.where(rushing, 0.0, lay.window.read(isp, lay.ev_at))
+    energy = np.where(plugged_in, 0.0, lay.window.read(isp, lay.ev_at))
     new = np.flatnonzero(energy)
     at, rated = lay.ev_at[new] - ENERGY, lay.ev_kw[new]
     length, gap, level = (lay.window.read(isp, at + column) for column in (LENGTH, GAP, LEVEL))

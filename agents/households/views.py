@@ -1,4 +1,4 @@
-"""What a fleet of households shows of itself: a delivered ISP, one to come, and what could be done in it."""
+"""Results of a household fleet: a delivered ISP, the lookahead to a later one, and its feasible range."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,12 +14,13 @@ class FleetStep:
 
     site_p_kw: actual net injection; site_base_kw: baseline from the state before the step; site_load_kw: the
     inflexible household load alone (<= 0). group_base_kw: baseline of each group's devices. up_kw, down_kw:
-    delivered by each group, actual minus baseline, >= 0, at most one of them above 0. curtailed_kw: PV held
-    back. battery_soc_mean (0..1) and indoor_theta_mean (K) after the step, ev_energy_kwh charged in it; 0
-    without such devices. Connections (C,) kW: connection_kw actual, connection_base_kw before activation,
-    connection_wish_kw had none been limited either; shed_kw of appliances switched off to keep to limits.
-    lost_kwh: energy that limits cost for good: appliances, PV held back, cars that left short.
-    offer_kw (2, C): what could be offered up and down, sustained; free_offer_kw (2, C) had no contract been.
+    delivered by each group, actual minus baseline, >= 0, at most one of them above 0. curtailed_kw: PV
+    curtailed by activation. battery_soc_mean (0..1) and indoor_theta_mean (K) after the step, ev_energy_kwh
+    charged in it; 0 without such devices. Connections (C,) kW: connection_kw actual, connection_base_kw
+    without activation, connection_unconstrained_kw without activation and limits; shed_kw: appliances
+    switched off to keep within limits. lost_kwh: energy lost for good by limits: appliances, curtailed PV,
+    energy missing in EVs at departure. offer_kw (2, C): sustained offers up and down; free_offer_kw (2, C):
+    the same without non-firm contracts.
     """
 
     isp: int
@@ -44,7 +45,7 @@ class FleetStep:
 
 @dataclass(frozen=True)
 class SitesAhead:
-    """What sites (n_sites,) will inject in an ISP to come, kW: net, unasked; and inflexible load (<= 0)."""
+    """Injections of sites (n_sites,) in a later ISP, kW: baseline, and inflexible load (<= 0)."""
 
     site_base_kw: FloatArray
     site_load_kw: FloatArray
@@ -52,10 +53,10 @@ class SitesAhead:
 
 @dataclass(frozen=True, kw_only=True)
 class FleetLookahead:
-    """What an ISP to come looks like: baseline and load of sites as in ``FleetStep``, offers of groups.
+    """Lookahead to a later ISP: baseline and load of sites as in ``FleetStep``, offers of groups.
 
     group_base_kw (G,): baseline of each group's devices. up_kw, down_kw (G,) >= 0: sustained offers around
-    it. up_price, down_price (G,) EUR/MWh: cost-true (the buyer pays +up_price; the provider pays back
+    it. up_price, down_price (G,) EUR/MWh: true costs (the buyer pays +up_price; the provider pays back
     down_price), weighted by offered power; 0 where the offer is 0.
     """
 
@@ -75,19 +76,18 @@ class FleetLookahead:
 
     @cached_property
     def offer_price(self) -> FloatArray:
-        """Their prices (2 G,)."""
+        """Their prices (2 G,) EUR/MWh."""
         return np.concatenate([self.up_price, self.down_price])
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeasibleRange:
-    """What is expected of an ISP with all orders known.
+    """Expected power and feasible range of one ISP with all orders known.
 
-    connection_kw (C,): net injection; connection_base_kw had nothing been ordered, connection_wish_kw had no
-    connection been limited either.
-    up_kw, down_kw (G,) >= 0: what groups can do around their baseline in this one ISP.
-    ease_kw (C,): how far each connection could still lower its net import at no discomfort; ease_price (C,)
-    EUR/MWh: what that costs its devices in wear and inconvenience.
+    connection_kw (C,): net injection; connection_base_kw (C,): without orders; connection_unconstrained_kw
+    (C,): without orders and limits. up_kw, down_kw (G,) >= 0: largest change of groups from their baseline in
+    this ISP. relief_kw (C,): further decrease of net import of each connection without discomfort;
+    relief_price (C,) EUR/MWh: its cost in wear and inconvenience.
     """
 
     connection_kw: FloatArray
@@ -95,8 +95,8 @@ class FeasibleRange:
     connection_unconstrained_kw: FloatArray
     up_kw: FloatArray
     down_kw: FloatArray
-    ease_kw: FloatArray
-    ease_price: FloatArray
+    relief_kw: FloatArray
+    relief_price: FloatArray
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""Non-firm connections: contracts, who is limited when, and how pools make good what they cannot deliver.
+"""Non-firm connections: contracts, their activation, and the substitution of blocked energy.
 
-`contracts` keeps the terms, `activation` applies limits, `lv_feeders` is what a DSO sees of its feeders,
-`substitution` replaces blocked energy, `curtailment_trading` lets neighbours trade. Look next at
-`sim.settlement.non_firm`.
+`contracts` holds the terms, `activation` sets limits, `lv_feeders` computes the state of LV feeders,
+`substitution` replaces energy that limits block, `curtailment_trading` is the trade of limits among customers
+of a feeder. Look next at `sim.settlement.non_firm`.
 """

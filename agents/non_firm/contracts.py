@@ -1,6 +1,6 @@
-"""Non-firm connection agreements: what is guaranteed, how often one may be held to it.
+"""Non-firm connection agreements: guaranteed capacities, and how often contracts may be activated.
 
-Source: ALEXANDER D3.3, 3.5.1 (permanent or temporary, at most so often and so long, static or dynamic).
+Source: ALEXANDER D3.3, 3.5.1 (permanent or temporary, limited in number and duration, static or dynamic).
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ LimitKind = Literal["static", "dynamic"]
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """What an agreement says besides capacities.
+    """Terms of an agreement besides capacities.
 
     permanent: limits always hold; otherwise they hold when activated, at most `activations_per_year` times
-    (a run of ISPs is one activation), each at most `hours_each`, announced `notice_minutes` before delivery.
-    None: as often, as long as needed. limits: ``static`` at the guaranteed capacity, or ``dynamic``, per ISP,
-    no lower than that. compensation_eur_per_mwh is paid for energy withheld, but for that of PV within
-    `free_share` of a year's generation.
+    (consecutive ISPs are one activation), each at most `hours_each` long, announced `notice_minutes` before
+    delivery. None: no such restriction. limits: ``static`` at the guaranteed capacity, or ``dynamic``, set
+    per ISP and no lower than that. compensation_eur_per_mwh is paid for energy withheld, except for PV energy
+    within `free_share` of a year's generation.
     """
 
     permanent: bool = False
@@ -41,8 +41,8 @@ class Terms:
 class Contracts:
     """C connections, arrays (C,); `held` marks those with an agreement, the others are firm.
 
-    Capacities in kW; `most` activations a year and `longest` in ISPs are inf without such a limit. Raises
-    ValueError where more is guaranteed than connected.
+    Capacities in kW; `most` (activations a year) and `longest` (ISPs) are inf without such a restriction.
+    Raises ValueError where the guaranteed capacity exceeds the connection capacity or is negative.
     """
 
     names: tuple[str, ...]
@@ -102,7 +102,7 @@ class Contracts:
 
     @classmethod
     def join(cls, parts: Sequence[Contracts]) -> Contracts:
-        """Those of several low-voltage feeders as one."""
+        """Connections of several low-voltage feeders, in their order."""
         names = tuple(name for part in parts for name in part.names)
         fields = [f for f in cls.__dataclass_fields__ if f != "names"]
         return cls(names=names, **{f: np.concatenate([getattr(p, f) for p in parts]) for f in fields})
@@ -113,7 +113,7 @@ class Contracts:
 
 
 class ContractBook:
-    """Which contracts are active in which ISPs, as activated so far; refuses what they do not allow."""
+    """Activations of contracts so far, by ISP; refuses activations that a contract does not allow."""
 
     def __init__(self, contracts: Contracts, year_of: IntArray) -> None:
         """`year_of` (T,) is the calendar year of every ISP."""
@@ -132,7 +132,7 @@ class ContractBook:
         return np.asarray(self._runs[self._year[isp]].copy())
 
     def may(self, isp: int, lead_s: float) -> BoolArray:
-        """Contracts (C,) that may be activated for an ISP that is `lead_s` seconds ahead."""
+        """Contracts (C,) that may be activated for an ISP `lead_s` seconds before it begins."""
         c = self.contracts
         before, after = self._length(isp, -1), self._length(isp, 1)
         runs = self._runs[self._year[isp]] + (before == 0)
@@ -142,7 +142,7 @@ class ContractBook:
         return np.asarray(free & (before + after + 1 <= c.longest) & (runs <= c.most))
 
     def activate(self, isp: int, who: IntArray, lead_s: float) -> None:
-        """Book activations of an ISP. Raises `ContractError` for one that its contract does not allow."""
+        """Book activations of contracts `who` (n,). Raises `ContractError` if a contract forbids it."""
         again = who[self._active[isp + 1][who]]
         if len(again):
             raise ContractError(f"ISP {isp}: {self.contracts.names[int(again[0])]} is activated twice")
@@ -159,7 +159,7 @@ class ContractBook:
         self._active[isp + 1, who] = True
 
     def _length(self, isp: int, step: int) -> IntArray:
-        """How many ISPs in a row before (-1) or after (1) an ISP each contract is active, (C,)."""
+        """Number of consecutive active ISPs right before (-1) or after (1) an ISP, (C,)."""
         length = np.zeros(len(self.contracts), dtype=np.int64)
         at, on = isp + 1 + step, np.ones(len(self.contracts), dtype=bool)
         while 0 <= at < len(self._active):

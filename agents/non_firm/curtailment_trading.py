@@ -1,4 +1,4 @@
-"""Near real time, customers whose import is limited buy relief from neighbours; the DSO checks each trade."""
+"""Curtailment market near real time: limited customers buy import from others; the DSO checks each trade."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tandem_sim.markets.services.curtailment import (
 
 @dataclass(frozen=True)
 class Deal:
-    """One seller's relief for one buyer, kW of import for an ISP, at EUR/MWh."""
+    """Reduction of one seller's import for one buyer in an ISP, kW, at EUR/MWh."""
 
     buyer: str
     seller: str
@@ -29,10 +29,9 @@ class Deal:
 
 
 class CurtailmentMarket:
-    """The platform of one DSO. Sellers are those under no limit; they are paid what they ask.
+    """Curtailment market of one DSO. Sellers are customers without active limit; they are paid as bid.
 
-    What buyers would pay is one synthetic value for all, what sellers ask is the wear and inconvenience of
-    their devices.
+    Buyers bid one synthetic value, the same for all; sellers bid the wear and inconvenience of their devices.
     """
 
     def __init__(
@@ -45,13 +44,13 @@ class CurtailmentMarket:
         fleet_agent: FleetAgent,
         value_eur_per_mwh: float,
     ) -> None:
-        """`limits` knows what the DSO expects and has activated."""
+        """`limits` holds the forecast of the DSO and the contracts it has activated."""
         self._context, self._limits, self._lv_feeders = context, limits, list(lv_feeders)
         self._rule, self._fleet_agent, self._value = rule, fleet_agent, value_eur_per_mwh
         self.deals: dict[int, list[Deal]] = {}
 
     def trade(self, isp: int) -> None:
-        """Clear the trades of every feeder with limited customers, and move their limits."""
+        """Clear the market of every feeder with limited customers, and send the changed limits."""
         connection_limits, active = self._fleet_agent.connection_limits(isp), self._limits.book.active(isp)
         if connection_limits is None:
             return
@@ -63,17 +62,19 @@ class CurtailmentMarket:
                 continue
             cap, own = connection_limits.import_kw[mine], imports[mine]
             limited = active[mine] & np.isfinite(cap)
-            wish = np.minimum(-expected.connection_unconstrained_kw[mine], contracts.connection_kw[mine])
-            wanted = np.where(limited, np.maximum(wish - cap, 0.0), 0.0)
-            able = np.where(active[mine], 0.0, np.clip(expected.ease_kw[mine], 0.0, np.maximum(own, 0.0)))
+            free = np.minimum(-expected.connection_unconstrained_kw[mine], contracts.connection_kw[mine])
+            wanted = np.where(limited, np.maximum(free - cap, 0.0), 0.0)
+            available = np.where(
+                active[mine], 0.0, np.clip(expected.relief_kw[mine], 0.0, np.maximum(own, 0.0))
+            )
             found = trade_curtailment(
                 lv_feeder.feeder,
                 self._rule.narrow(lv_feeder.band),
                 own,
                 wanted,
                 np.full(len(cap), self._value),
-                able,
-                expected.ease_price[mine],
+                available,
+                expected.relief_price[mine],
             )
             if found.bought_kw.max(initial=0.0) <= NEGLIGIBLE_TRADE_KW:
                 continue
@@ -81,15 +82,15 @@ class CurtailmentMarket:
             some = np.flatnonzero(
                 (found.bought_kw > NEGLIGIBLE_TRADE_KW) | (found.sold_kw > NEGLIGIBLE_TRADE_KW)
             )
-            self._limits.tell(
+            self._limits.send_limits(
                 isp, mine.start + some, np.maximum(moved[some], 0.0), connection_limits.export_kw[mine][some]
             )
-            self._settle(isp, lv_feeder, found.bought_kw, found.sold_kw, expected.ease_price[mine])
+            self._settle(isp, lv_feeder, found.bought_kw, found.sold_kw, expected.relief_price[mine])
 
     def _settle(
         self, isp: int, lv_feeder: LvFeeder, bought: FloatArray, sold: FloatArray, price: FloatArray
     ) -> None:
-        """Split every seller's relief over the buyers, in proportion to what they bought."""
+        """Split every seller's reduction over the buyers, in proportion to their purchases, and record it."""
         names = self._limits.book.contracts.names[lv_feeder.connections]
         share = bought / bought.sum()
         for seller in np.flatnonzero(sold > NEGLIGIBLE_TRADE_KW):

@@ -1,5 +1,6 @@
-"""TSO, DSOs and the market operator: each runs its blocks of the scheme on what it knows.
+"""TSO, DSOs and the market operator: each runs its blocks of the scheme on its operator state.
 
-`operator` is what they share, `admission` what a book admits, `amendment` how bids may change between
-markets. Look next at `markets.coordination`. A further operator is a subclass of `operator.Operator`.
+`operator` is their base class, `admission` the admission of bids to a book, `amendment` the change of bids
+between markets. Look next at `markets.coordination`. A further operator is a subclass of
+`operator.Operator`.
 """

@@ -1,4 +1,4 @@
-"""What a book admits: bids that keep their product's rules, of units and groups that are qualified."""
+"""Admission of bids to a book: by the rules of the product, and by qualification of units and groups."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ class Admission:
     pooled_by: PooledBy = "provider"
 
     def admit(self, isp: int, book: Bids, now: Callable[[], int]) -> tuple[Bids, list[str]]:
-        """The bids that may enter a book, and why each of those given is rejected (n,), or empty.
+        """The admitted bids, and the reason of rejection of each given bid (n,), empty if admitted.
 
-        What a group sells locally may go on to the TSO only if the group is qualified for the TSO's product.
+        Bids of a group may be forwarded to the TSO only if the group is qualified for the TSO's product.
         """
         reasons = self.reasons(isp, book, now)
         if any(reasons):
             book = book.pick(np.array([not r for r in reasons], dtype=bool))
         if self.register is None:
             return book, reasons
-        able = {p: self.register.qualified(p, "mFRR", now()) for p in book.places}
-        onward = np.array([able[p] for p in book.provider.tolist()], dtype=bool)
+        qualified = {p: self.register.qualified(p, "mFRR", now()) for p in book.places}
+        onward = np.array([qualified[p] for p in book.provider.tolist()], dtype=bool)
         return replace(book, forwardable=book.forwardable & onward), reasons
 
     def reasons(self, isp: int, book: Bids, now: Callable[[], int]) -> list[str]:
-        """Why each bid of a book is rejected (n,), empty where it is admitted."""
+        """The reason of rejection of each bid of a book (n,), empty if admitted."""
         reasons = self.product.reasons(book)
         if self.register is not None:
             good = np.flatnonzero([not r for r in reasons])

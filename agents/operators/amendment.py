@@ -1,4 +1,4 @@
-"""Bids changed between a local market and the TSO's: lowered, withdrawn, repriced, as the rules allow.
+"""Amendment of bids between a local market and the TSO's: lower quantity, withdrawal, new price.
 
 Source: draft network code on demand response, art. 53.4 (e), in ALEXANDER D3.3, 3.3.2: national terms say
 whether providers may change prices and volumes of forwarded bids, or withdraw them.
@@ -20,9 +20,9 @@ from tandem_sim.markets.orders.products import Product
 
 @dataclass(frozen=True)
 class AmendRules:
-    """Quantities may fall to what is sold; `reprice` lets bids that sold nothing change their price.
+    """Quantities may fall to the MW sold; with `reprice`, bids that sold nothing may change their price.
 
-    What is amended keeps the rules of its product: its price, and its quantity if anything is left to sell.
+    An amended bid keeps the rules of its product: its price, and its quantity if it is above the MW sold.
     """
 
     reprice: bool
@@ -32,7 +32,7 @@ class AmendRules:
 def amended(
     bids: Bids, sold_mw: FloatArray, message: AmendMessage, rules: AmendRules
 ) -> tuple[Bids, list[dict[str, Any]]]:
-    """A book after an amendment, and one row for every change asked for (see table ``amendments``)."""
+    """A book after an amendment, and one row for every requested change (see table ``amendments``)."""
     quantity, price, held = (np.array(x) for x in (bids.quantity_mw, bids.price, bids.held_mw))
     place = {b: k for k, b in enumerate(bids.bid_id.tolist())}
     rows = []
@@ -44,25 +44,25 @@ def amended(
         rules.product.price_reasons(message.price),
         strict=True,
     )
-    for bid, mw, asked, bad_quantity, bad_price in changes:
+    for bid, mw, new_price, bad_quantity, bad_price in changes:
         k = place.get(bid)
         if k is None or bids.provider[k] != message.sender:
-            rows.append(_row(bid, "no such bid of this provider", None, mw, None, asked))
+            rows.append(_row(bid, "no such bid of this provider", None, mw, None, new_price))
             continue
         reason = ""
         if not sold_mw[k] - NEGLIGIBLE_MW <= mw <= quantity[k] + NEGLIGIBLE_MW:
             reason = "a quantity may only fall, to what is sold at the least"
-        elif asked != price[k] and (not rules.reprice or sold_mw[k] > 0):
+        elif new_price != price[k] and (not rules.reprice or sold_mw[k] > 0):
             reason = "the price may not be changed"
         elif mw > sold_mw[k] + NEGLIGIBLE_MW and bad_quantity:
             reason = bad_quantity
-        elif asked != price[k]:
+        elif new_price != price[k]:
             reason = bad_price
-        rows.append(_row(bid, reason, float(quantity[k]), mw, float(price[k]), asked))
+        rows.append(_row(bid, reason, float(quantity[k]), mw, float(price[k]), new_price))
         if not reason:
             quantity[k] = np.clip(mw, sold_mw[k], quantity[k])
             held[k] = min(held[k], quantity[k] - sold_mw[k])
-            price[k] = asked
+            price[k] = new_price
     return replace(bids, quantity_mw=quantity, price=price, held_mw=held), rows
 
 

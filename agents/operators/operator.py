@@ -1,9 +1,10 @@
-"""What TSO and DSO have in common: a state of knowledge, an order book, and their blocks of the scheme."""
+"""Base of TSO, DSO and market operator: operator state, books of bids, and blocks of the scheme."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import mesa
@@ -24,35 +25,36 @@ from tandem_sim.markets.coordination.state import book_entries
 from tandem_sim.markets.orders.bids import Bids
 
 ROUNDS = ("mol", "mol_validate")
-"""Gates of a negotiation in rounds: operators keep the forecast they began with, or no round would settle."""
+"""Gates of a negotiation in rounds. Operators keep the forecast of the first round, so that it converges."""
 Ledgers = dict[int, Ledger]
-"""The ledger of every open ISP: what a bid sold is booked once, whoever bought it."""
+"""The ledger of every open ISP: sales of a bid are booked once, whoever bought."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorSetup:
+    """What every operator is built from: its name and context, and the rules and ledgers of its markets."""
+
+    name: str
+    context: AgentContext
+    scheme: Scheme
+    admission: Admission
+    ledgers: Ledgers
+    operators: Mapping[str, str]  # name of the operator of every system
 
 
 class Operator(Participant, ABC):
-    """Runs the blocks of its party at their gates, on its own state: what it owns and has been sent."""
+    """Runs the blocks of its party at their gates, on its operator state: own data and received entries."""
 
     party: Party
 
-    def __init__(
-        self,
-        model: mesa.Model,
-        *,
-        name: str,
-        context: AgentContext,
-        system: str,
-        scheme: Scheme,
-        admission: Admission,
-        ledgers: Ledgers,
-        operators: Mapping[str, str],
-    ) -> None:
-        """`operators` names the operator of every system."""
-        super().__init__(model, name, context)
-        self._operators = dict(operators)
+    def __init__(self, model: mesa.Model, setup: OperatorSetup, system: str) -> None:
+        """`system` is the operator's own: an area by name, or transmission."""
+        super().__init__(model, setup.name, setup.context)
+        self._operators = dict(setup.operators)
         self.system = system
-        self.scheme = scheme
-        self._admission = admission
-        self._ledgers = ledgers
+        self.scheme = setup.scheme
+        self._admission = setup.admission
+        self._ledgers = setup.ledgers
         self._inbox: dict[tuple[int, str], list[Bids]] = {}
         self._closed: set[tuple[int, str]] = set()
         self.states: dict[int, dict[str, dict[str, Any]]] = {}  # ISP -> system -> entries
@@ -61,7 +63,7 @@ class Operator(Participant, ABC):
         self._settled = -1  # latest ISP that has been settled
 
     def receive(self, message: Message) -> None:
-        """Collect bids until the book closes; keep what other operators share."""
+        """Collect bids until the book closes; store entries that other operators share."""
         match message:
             case BidsMessage():
                 key = (message.isp, message.system)
@@ -73,7 +75,7 @@ class Operator(Participant, ABC):
                     self._inbox.setdefault(key, []).append(message.bids)
             case StateMessage() if message.isp <= self._settled:
                 about = f"{message.system} from {message.sender}"
-                self._note_fallback(message.isp, about, "came after settlement")
+                self._record_fallback(message.isp, about, "came after settlement")
             case StateMessage():
                 self._states(message.isp).setdefault(message.system, {}).update(message.entries)
             case _:
@@ -92,25 +94,25 @@ class Operator(Participant, ABC):
             book = admitted
             entries = book_entries(system, book, self._ledgers.setdefault(isp, Ledger()))
             self._states(isp).setdefault(system, {}).update(entries)
-            self._record_orders(isp, system, book)
+            self._record_bids(isp, system, book)
 
     def act(self, gate: str, isp: int) -> None:
-        """Run the blocks of this party that stand at a gate, all on one forecast, that of this moment."""
-        looked = gate in ROUNDS and isp in self._negotiating
+        """Run this party's blocks of a gate, all on the forecast of this moment."""
+        refreshed = gate in ROUNDS and isp in self._negotiating
         for block in self.scheme.blocks:
             if block.party != self.party or block.gate != gate:
                 continue
             states = self._states(isp)
-            looks = any(n.endswith(".grid") and n not in block.foreign_reads() for n in block.reads)
-            if looks and not looked:
+            uses_own_grid = any(n.endswith(".grid") and n not in block.foreign_reads() for n in block.reads)
+            if uses_own_grid and not refreshed:
                 self.refresh(isp)
-                looked = True
+                refreshed = True
             if gate in ROUNDS:
                 self._negotiating.add(isp)
             if gate == "tso_clear":
-                self._note_missing(isp, block)
+                self._record_missing(isp, block)
             self.complete(isp)
-            if self.system in self._ledgers[isp].offered:  # the ledger is one, whatever messages were lost
+            if self.system in self._ledgers[isp].offered:  # one ledger for all, even if messages were lost
                 states[self.system]["sold"] = self._ledgers[isp].sold(self.system)
             before = states[self.system].get("offers")
             written = block.run(self.system, view_of(block, self.system, states))
@@ -118,31 +120,31 @@ class Operator(Participant, ABC):
             for system, clearing in written.clearings.items():
                 self._record_clearing(isp, system, block.name, clearing)
             if "area.offers" in block.writes and before is not None:
-                self._record_validation(isp, block, before)
+                self._record_bid_checks(isp, block, before)
             for system, award in written.awards.items():
                 self._announce(isp, block.name, system, award)
             for (market, system), refused in written.refused.items():
                 self._announce(isp, market, system, -refused)
-            self._pass_on(isp, written)
+            self._share_results(isp, written)
 
     @abstractmethod
     def refresh(self, isp: int) -> None:
-        """Put the forecast of this moment into its own state."""
+        """Write the forecast of this moment into the operator state."""
 
     def complete(self, isp: int) -> None:
-        """Fill in what should have come from others and did not (nothing, unless messages are lost)."""
+        """Replace entries that others should have sent (only if messages were lost)."""
 
     def forget(self, isp: int) -> None:
-        """Drop what is known of an ISP that has been settled."""
+        """Drop the data of an ISP that has been settled."""
         self.states.pop(isp, None)
         self._settled = isp
         self._negotiating.discard(isp)
         self._closed = {key for key in self._closed if key[0] > isp}
 
     def _complete_areas(self, isp: int, areas: Sequence[Area]) -> None:
-        """Stand-ins for what areas should have sent: an area that sent nothing offers nothing.
+        """Replace missing entries of areas: an area without a message offers nothing.
 
-        Where the scheme shares grids, the last known one stands; an area without one is blocked.
+        Where the scheme shares grids, the last one received is used; an area without one is excluded.
         """
         states = self._states(isp)
         needs_grids = any("area.grid" in b.foreign_reads() for b in self.scheme.blocks)
@@ -164,25 +166,25 @@ class Operator(Participant, ABC):
                 state["grid"] = GridConstraints.without_limits(area.network.n_nodes)
                 state["offers"] = np.zeros(len(state["offers"]))
 
-    def _note_missing(self, isp: int, block: Block) -> None:
-        """Record what areas should have sent by now and have not; `complete` stands in for it."""
+    def _record_missing(self, isp: int, block: Block) -> None:
+        """Record entries of areas that are missing at a gate; `complete` replaces them."""
         names = [n.removeprefix("area.") for n in block.foreign_reads() if n.startswith("area.")]
         for area, state in self._states(isp).items():
             missing = [n for n in names if n not in state] if area != TSO else []
             if missing:
-                self._note_fallback(
-                    isp, f"{', '.join(missing)} of {area}", "not here in time: a stand-in is used"
+                self._record_fallback(
+                    isp, f"{', '.join(missing)} of {area}", "did not arrive in time: a default is used"
                 )
 
-    def _note_fallback(self, isp: int, about: str, consequence: str) -> None:
+    def _record_fallback(self, isp: int, about: str, consequence: str) -> None:
         row = {"isp": isp, "party": self.name, "about": about, "consequence": consequence}
         self.context.record("fallbacks", row)
 
     def _states(self, isp: int) -> dict[str, dict[str, Any]]:
         return self.states.setdefault(isp, {})
 
-    def _pass_on(self, isp: int, written: Written) -> None:
-        """Tell the operators of other houses what was written there, and what was sold from their books."""
+    def _share_results(self, isp: int, written: Written) -> None:
+        """Send other operators the entries written for their systems, and the sales from their books."""
         for system in sorted({*written.entries, *written.awards}):
             receiver = self._operators[system]
             entries = dict(written.entries.get(system, {}))
@@ -226,7 +228,7 @@ class Operator(Participant, ABC):
             if found:
                 self._reject(BidsMessage(provider, self.name, isp, system=system), found)
 
-    def _record_orders(self, isp: int, system: str, book: Bids) -> None:
+    def _record_bids(self, isp: int, system: str, book: Bids) -> None:
         n = len(book)
         self.context.record(
             "bids",
@@ -243,8 +245,8 @@ class Operator(Participant, ABC):
             },
         )
 
-    def _record_validation(self, isp: int, block: Block, before: FloatArray) -> None:
-        """How much of what was offered to the TSO a block of this operator has let stand."""
+    def _record_bid_checks(self, isp: int, block: Block, before: FloatArray) -> None:
+        """Record the MW offered to the TSO before and after a block of this operator limited them."""
         state = self._states(isp)[self.system]
         up = state["bids"].direction > 0
         after: FloatArray = state["offers"]

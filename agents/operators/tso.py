@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace as dataclass_replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import mesa
 import numpy as np
 
-from tandem_sim.agents.base.agent import AgentContext
 from tandem_sim.agents.base.area import Area
-from tandem_sim.agents.base.forecast import ForecastErrors
+from tandem_sim.agents.base.forecast import ForecastErrorNow
 from tandem_sim.agents.base.messages import (
     AssetResultMessage,
     AssetsMessage,
@@ -25,8 +24,7 @@ from tandem_sim.agents.base.messages import (
     ShortfallMessage,
 )
 from tandem_sim.agents.households.fleet_agent import FleetAgent
-from tandem_sim.agents.operators.admission import Admission
-from tandem_sim.agents.operators.operator import Ledgers, Operator
+from tandem_sim.agents.operators.operator import Operator, OperatorSetup
 from tandem_sim.agents.services.capacity import CapacityAuctioneer
 from tandem_sim.agents.services.qualification import PrequalificationProcess
 from tandem_sim.grids.power_flow.dc import DcModel, TransmissionGrid
@@ -34,13 +32,22 @@ from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.clearing.needs import Clearing
 from tandem_sim.markets.clearing.pricing import Sale
 from tandem_sim.markets.coordination.block import TSO as T
-from tandem_sim.markets.coordination.block import Scheme
 from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister
 from tandem_sim.markets.services.substitution import SUBSTITUTION, substitute_missing
 from tandem_sim.markets.settlement.imbalance import Regulation
 from tandem_sim.markets.settlement.payments import RESERVE
 from tandem_sim.markets.settlement.regulation import regulation_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransmissionData:
+    """The transmission grid as the TSO knows it: N nodes, T ISPs."""
+
+    dc: DcModel
+    load_mw: FloatArray  # (T, N) injection of loads, <= 0
+    unit_node: Mapping[str, int]  # node of every scheduled unit
+    interface_node: Mapping[str, int]  # node of every area
 
 
 class TSO(Operator):
@@ -52,53 +59,31 @@ class TSO(Operator):
         self,
         model: mesa.Model,
         *,
-        name: str,
-        context: AgentContext,
-        scheme: Scheme,
-        admission: Admission,
-        ledgers: Ledgers,
-        dc: DcModel,
-        unit_node: Mapping[str, int],
-        load_mw: FloatArray,
+        setup: OperatorSetup,
+        transmission: TransmissionData,
         areas: Sequence[Area],
-        interface_node: Mapping[str, int],
         fleet_agent: FleetAgent,
-        errors: ForecastErrors,
-        lead_h: Callable[[int], float],
-        operators: Mapping[str, str],
+        forecast_error_mw: ForecastErrorNow,
     ) -> None:
-        """`load_mw` (T, N) is the load on transmission (<= 0), `unit_node` places the scheduled units."""
-        super().__init__(
-            model,
-            name=name,
-            context=context,
-            system=T,
-            scheme=scheme,
-            admission=admission,
-            ledgers=ledgers,
-            operators=operators,
-        )
-        self._dc = dc
-        self._unit_node = dict(unit_node)
-        self._load_mw = load_mw
+        """`areas` are the distribution grids below transmission, in the order of their names."""
+        super().__init__(model, setup, T)
+        self._transmission = transmission
         self._areas = list(areas)
-        self._interface_node = dict(interface_node)
         self._fleet_agent = fleet_agent
-        self._errors = errors
-        self._lead_h = lead_h
+        self._forecast_error_mw = forecast_error_mw
         self.day_ahead_price: dict[int, float] = {}
         self.schedules: dict[str, dict[int, float]] = {}
         self.qualification: PrequalificationProcess | None = None
         self.capacity: CapacityAuctioneer | None = None
         self.nominated_mw: dict[tuple[int, str], tuple[float, float]] = {}  # ISP, BSP -> up, down
-        self._nominated_to = 0  # the first ISP that may still be nominated for
+        self._nominated_to = 0  # first ISP whose gate for nominations is open
         self._declared: dict[int, list[BaselineMessage]] = {}
         self._missing: dict[int, list[ShortfallMessage]] = {}
-        self.slow_mw: dict[int, FloatArray] = {}  # of bids on transmission, opened to the reserve by ISP
+        self.slow_mw: dict[int, FloatArray] = {}  # ISP -> (n,) mFRR bids on transmission opened to aFRR
         self.substituted: dict[int, dict[tuple[str, int], tuple[float, float]]] = {}
 
     def receive(self, message: Message) -> None:
-        """Keep schedules, prices, nominations, baselines; hand requests to their desks."""
+        """Handle schedules, prices, nominations, baselines; pass others to the service concerned."""
         match message:
             case ScheduleMessage():
                 self.schedules.setdefault(message.sender, {}).update(
@@ -125,7 +110,7 @@ class TSO(Operator):
                 super().receive(message)
 
     def _on_nomination(self, message: NominationMessage) -> None:
-        """Keep a nomination that has come before its gate."""
+        """Store a nomination that arrived before its gate; record a late one."""
         if message.isp < self._nominated_to:
             about = f"{message.kind} from {message.sender}"
             late = {"party": self.name, "about": about, "consequence": message.if_lost}
@@ -146,31 +131,30 @@ class TSO(Operator):
         self.close_book(isp, [T, *areas])
 
     def refresh(self, isp: int) -> None:
-        """The transmission grid as expected now: scheduled units, forecast loads and interface flows."""
+        """Update the forecast of the transmission grid: schedules, loads and interface flows."""
         self._states(isp).setdefault(T, {})["grid"] = self.expect(isp)
 
     def expect(self, isp: int) -> TransmissionGrid:
-        """Forecast of the moment. What is scheduled is known; loads and areas carry their forecast error."""
-        lead = self._lead_h(isp)
-        load = self._load_mw[isp]
-        p = load * (1.0 - self._errors.error_mw(T, isp, lead) / max(-float(load.sum()), 1e-9))
+        """Forecast made now. Schedules of units are known; loads and areas have forecast errors."""
+        load = self._transmission.load_mw[isp]
+        p = load * (1.0 - self._forecast_error_mw(T, isp) / max(-float(load.sum()), 1e-9))
         p = p + self.units_mw(isp)
         ahead = self._fleet_agent.sites_ahead(isp)
         interface = {}
         for area in self._areas:
             net, _ = area.injections(isp, ahead.site_base_kw, ahead.site_load_kw)
-            interface[area.name] = -float(net.sum()) - self._errors.error_mw(area.name, isp, lead)
-        return TransmissionGrid(self._dc, p, self._interface_node, interface)
+            interface[area.name] = -float(net.sum()) - self._forecast_error_mw(area.name, isp)
+        return TransmissionGrid(self._transmission.dc, p, dict(self._transmission.interface_node), interface)
 
     def units_mw(self, isp: int) -> FloatArray:
-        """Day-ahead schedules of the units by node (N,)."""
-        p = np.zeros(self._dc.network.n_nodes)
-        for unit, node in self._unit_node.items():
+        """Day-ahead schedules of the units by node (N,) MW."""
+        p = np.zeros(self._transmission.dc.network.n_nodes)
+        for unit, node in self._transmission.unit_node.items():
             p[node] += self.schedules[unit][isp]
         return p
 
     def forget(self, isp: int) -> None:
-        """Drop schedules and prices too."""
+        """Drop the data of a settled ISP, schedules and prices included."""
         super().forget(isp)
         self.day_ahead_price.pop(isp, None)
         self._declared.pop(isp, None)
@@ -190,14 +174,14 @@ class TSO(Operator):
         return declared
 
     def complete(self, isp: int) -> None:
-        """What areas did not send is filled in; one that committed to no flow takes what is forecast."""
+        """Replace missing entries; an area without a committed boundary flow gets the forecast flow."""
         self._complete_areas(isp, self._areas)
         states = self._states(isp)
         for area in self._areas if self.scheme.reads("area.boundary") else ():
             states[area.name].setdefault("boundary", states[T]["grid"].interface_mw[area.name])
 
     def share(self, isp: int, receiver: str) -> None:
-        """Upload the grid as expected now to the platform of an independent operator."""
+        """Send the forecast of the grid to the platform of an independent operator."""
         self.refresh(isp)
         entries = {"grid": self._states(isp)[T]["grid"]}
         self.context.send(PlatformMessage(self.name, receiver, isp, system=T, entries=entries))
@@ -205,22 +189,22 @@ class TSO(Operator):
     def substitute(
         self, isp: int, register: FlexibilityRegister | None, held_mw: Mapping[tuple[str, int], float]
     ) -> None:
-        """Replace on transmission what pools say they cannot deliver: energy now, reserve to be called.
+        """Substitute on transmission the energy and the reserve that pools report as blocked.
 
-        Of reserve no more than the TSO could call of a pool: `held_mw` by pool and direction.
+        Reserve is substituted up to the MW that the TSO can call of a pool: `held_mw` by pool and direction.
         """
-        told = self._missing.pop(isp, [])
-        if not told:
+        shortfalls = self._missing.pop(isp, [])
+        if not shortfalls:
             return
         bids: Bids = self._states(isp)[T]["bids"]
         left = np.where(bids.demand, 0.0, bids.quantity_mw - self._ledgers[isp].sold(T))
         fast = left if register is None else register.within_fast_mw(bids, left, self.context.now())
-        energy = sum(m.direction * m.energy_mw for m in told)
-        told = [
-            dataclass_replace(m, reserve_mw=min(m.reserve_mw, held_mw.get((m.sender, m.direction), 0.0)))
-            for m in told
+        energy = sum(m.direction * m.energy_mw for m in shortfalls)
+        shortfalls = [
+            replace(m, reserve_mw=min(m.reserve_mw, held_mw.get((m.sender, m.direction), 0.0)))
+            for m in shortfalls
         ]
-        reserve = {d: sum(m.reserve_mw for m in told if m.direction == d) for d in (1, -1)}
+        reserve = {d: sum(m.reserve_mw for m in shortfalls if m.direction == d) for d in (1, -1)}
         found = substitute_missing(bids, left, fast, energy, reserve)
         award, clearing = found.answer.quantity_mw, Clearing(found.answer, energy)
         self._ledgers[isp].note(T, SUBSTITUTION, clearing)
@@ -229,7 +213,7 @@ class TSO(Operator):
             self._ledgers[isp].book(T, SUBSTITUTION, Sale.of(award, bids.signed_price * award))
             self._announce(isp, SUBSTITUTION, T, award)
         self.slow_mw[isp] = found.slow_mw
-        self.substituted[isp] = {(m.sender, m.direction): (m.energy_mw, m.reserve_mw) for m in told}
+        self.substituted[isp] = {(m.sender, m.direction): (m.energy_mw, m.reserve_mw) for m in shortfalls}
 
     def left_out(self, isp: int) -> list[str]:
         """Areas whose DSO has not accepted the merit order list when the market clears."""
@@ -239,23 +223,23 @@ class TSO(Operator):
         return [a.name for a in self._areas if not states.get(a.name, {}).get("accepted", False)]
 
     def books_as_bought(self, isp: int, books: Mapping[str, Bids]) -> dict[str, Bids]:
-        """The books at whose prices the TSO bought: as it was told, else (in `aggregation`) the areas' own.
+        """The books at whose prices the TSO bought: those received, else (in `aggregation`) the areas' own.
 
         A DSO may lower prices of its own book afterwards, for its next market (`mitigate`).
         """
-        told = {system: state.get("bids") for system, state in self._states(isp).items()}
+        received = {system: state.get("bids") for system, state in self._states(isp).items()}
         return {
-            system: known if (known := told.get(system)) is not None and len(known) == len(bids) else bids
+            system: known if (known := received.get(system)) is not None and len(known) == len(bids) else bids
             for system, bids in books.items()
         }
 
     def regulation(
         self, isp: int, books: Mapping[str, Bids], delta_mw: FloatArray | None = None
     ) -> Regulation:
-        """What balancing an ISP took of all that was bought for the TSO.
+        """Balancing energy of an ISP out of all volumes bought for the TSO.
 
-        `books` are those of `books_as_bought`; `delta_mw` is what the automatic reserve delivered minute by
-        minute (net, up positive), if there is one.
+        `books` are those of `books_as_bought`; `delta_mw` is the net delivery of aFRR by minute (MW, up
+        positive), None without aFRR.
         """
         bought = {
             RESERVE,

@@ -33,7 +33,8 @@ from tandem_sim.agents.base.messages import (
 from tandem_sim.agents.non_firm.substitution import SubstitutionProcess
 from tandem_sim.agents.parties.bidder import Bidder
 from tandem_sim.agents.parties.sales_book import ClosedBook, SalesBook
-from tandem_sim.agents.portfolios.portfolio import Portfolio, Resources, UnitPortfolio
+from tandem_sim.agents.portfolios.portfolio import Portfolio, Resources
+from tandem_sim.agents.portfolios.transmission import UnitPortfolio
 from tandem_sim.agents.services.capacity import CapacitySeller
 from tandem_sim.agents.services.qualification import Applicant
 from tandem_sim.agents.services.reactive_power import ReactivePowerSeller
@@ -44,22 +45,31 @@ from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 from tandem_sim.markets.orders.products import Product
 
 DECLARED = "declared baseline"
-"""What a seller draws for how far off a baseline is that it declares."""
+"""Label of the random error of a declared baseline. It stays: results depend on it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conduct:
-    """How a BSP deals with forwarding, and whether it keeps to the rules."""
+    """How a BSP treats forwarded bids and declares baselines, and whether it keeps the rules."""
 
-    consents: bool = True  # to the forwarding of what a local market leaves
-    reprices: bool = False  # when it amends bids
-    declares_to: str | None = None  # who is told its baseline
-    mape: float = 0.0  # of the baseline it expects, mean absolute error as a share of it
-    sells_twice: bool = False
-    replaces_faults: bool = False  # a strategy that makes an offer it may not make is replaced by the truth
+    consents: bool = True  # to the forwarding of bids left by a local market
+    reprices: bool = False  # whether it changes prices when it amends bids
+    declares_to: str | None = None  # who receives its baseline; None: it declares none
+    mape: float = 0.0  # mean absolute error of the declared baseline, as a share of it
+    sells_twice: bool = False  # sends every bid a second time under another id, against the rules
+    replaces_faults: bool = False  # a strategy with an invalid offer is replaced by truthful bidding
 
 
 HONEST = Conduct()
+
+
+@dataclass(frozen=True, kw_only=True)
+class MarketAccess:
+    """How a BSP reaches its markets: the product, who takes its bids by system, who takes its orders."""
+
+    product: Product
+    receivers: Mapping[str, str]  # system -> operator that takes its bids
+    fleet_name: str | None = None  # who takes orders to resources; None: resources follow awards themselves
 
 
 class Aggregator(Participant):
@@ -73,12 +83,10 @@ class Aggregator(Participant):
         context: AgentContext,
         portfolio: Portfolio,
         strategy: Strategy,
-        product: Product,
-        receivers: Mapping[str, str],
-        fleet_name: str | None = None,
+        access: MarketAccess,
         conduct: Conduct = HONEST,
     ) -> None:
-        """`receivers` names who takes the bids of each system, `fleet_name` who takes the orders."""
+        """Build a BSP that sells what its portfolio offers, as its strategy bids."""
         super().__init__(model, name, context)
         self.portfolio = portfolio
         self.applicant: Applicant | None = None
@@ -86,15 +94,15 @@ class Aggregator(Participant):
         self.reactive: ReactivePowerSeller | None = None
         self.substitution: SubstitutionProcess | None = None
         self.bidder = Bidder(name, strategy, context.record, conduct.replaces_faults)
-        self._product = product
-        self._receivers = dict(receivers)
-        self._fleet_name = fleet_name
+        self._product = access.product
+        self._receivers = dict(access.receivers)
+        self._fleet_name = access.fleet_name
         self._conduct = conduct
         self._day_ahead: dict[int, float] = {}
         self.sales = SalesBook(name, conduct.consents)
 
     def receive(self, message: Message) -> None:
-        """Take prices and schedules, awards, meter readings and rejections."""
+        """Handle prices, schedules, awards, readings, rejections; pass others to the service concerned."""
         match message:
             case DayAheadMessage():
                 self._day_ahead.update(enumerate(message.price.tolist(), start=message.isp))
@@ -103,7 +111,7 @@ class Aggregator(Participant):
             case AwardMessage():
                 self._on_award(message)
             case RejectionMessage() | MeterMessage():
-                pass  # strategies hear of an ISP when it is settled
+                pass  # strategies get the result of an ISP when it is settled
             case LimitMessage() if self.substitution is not None:
                 self.substitution.on_limit(message)
             case SubstitutionRequestMessage() if self.substitution is not None:
@@ -124,7 +132,7 @@ class Aggregator(Participant):
                 super().receive(message)
 
     def offer(self, isp: int) -> None:
-        """Send the bids for an ISP to whoever runs the market of each system."""
+        """Send the bids for an ISP to the operator of each system's market."""
         price = self._day_ahead[isp]
         found = self.portfolio.resources(isp, price)
         self.sales.open(isp, found)
@@ -137,7 +145,7 @@ class Aggregator(Participant):
             self.reactive.offer(isp)
 
     def amend(self, isp: int) -> None:
-        """After the local market: lower or withdraw what can no longer be done, reprice what sold nothing."""
+        """After the local market: lower or withdraw infeasible bids, reprice bids that sold nothing."""
         price, sold = self._day_ahead[isp], self.sales.sold_mw(isp)
         reprices = self._conduct.reprices
         for part in self.portfolio.resources(isp, price):
@@ -146,12 +154,12 @@ class Aggregator(Participant):
             now = dict(zip(new.bid_id.tolist(), range(len(new)), strict=True))
             change: list[tuple[str, float, float]] = []
             rows = zip(old.bid_id.tolist(), old.quantity_mw.tolist(), old.price.tolist(), strict=True)
-            for bid, mw, asked in rows:
+            for bid, mw, old_price in rows:
                 k, done = now.get(bid), sold.get(bid, 0.0)
-                able = max(float(new.quantity_mw[k]) if k is not None else 0.0, done)
-                wanted = float(new.price[k]) if k is not None and reprices and not done else asked
-                if able < mw - NEGLIGIBLE_MW or wanted != asked:
-                    change.append((bid, min(able, mw), wanted))
+                available = max(float(new.quantity_mw[k]) if k is not None else 0.0, done)
+                wanted = float(new.price[k]) if k is not None and reprices and not done else old_price
+                if available < mw - NEGLIGIBLE_MW or wanted != old_price:
+                    change.append((bid, min(available, mw), wanted))
             if change:
                 ids, mws, prices = zip(*change, strict=True)
                 self.context.send(
@@ -197,21 +205,21 @@ class Aggregator(Participant):
         )
         offers = self.bidder.offers(view)
         bids = self.sales.price(keep, view, offers)
-        return self._struck(isp, day_ahead_price, found.system, bids)
+        return self._strike_limited(isp, day_ahead_price, found.system, bids)
 
-    def hear(self, isp: int, books: Mapping[str, ClosedBook]) -> None:
-        """Hear what became of the offers of an ISP in the book of every system."""
-        if self.bidder.listens:
-            self.bidder.hear(self.sales.outcome(isp, books), books)
+    def take_results(self, isp: int, books: Mapping[str, ClosedBook]) -> None:
+        """Pass the result of an ISP, from the closed books by system, to the strategy if it needs it."""
+        if self.bidder.needs_results:
+            self.bidder.take_results(self.sales.outcome(isp, books), books)
 
     def supply(self, day: range, receiver: str) -> None:
-        """Tell the day-ahead market what is asked above marginal cost, if the strategy has a say in it."""
+        """Send the day-ahead market the markup on marginal cost, if the strategy sets one."""
         markup = self.bidder.supply_markup(day)
         if markup is not None:
             self.context.send(SupplyMessage(self.name, receiver, day.start, markup=markup))
 
     def _held(self, isp: int, books: dict[str, Bids]) -> dict[str, Bids]:
-        """Hold for the automatic reserve what was sold as capacity, the best prices first."""
+        """Hold for aFRR the MW sold as capacity, the best prices first."""
         if self.capacity is None:
             return books
         ends = np.cumsum([len(b) for b in books.values()])[:-1]
@@ -224,20 +232,20 @@ class Aggregator(Participant):
         parts = np.split(held, ends)
         return {s: replace(b, held_mw=part) for (s, b), part in zip(books.items(), parts, strict=True)}
 
-    def _struck(self, isp: int, day_ahead_price: float, system: str, bids: Bids) -> Bids:
-        """Bids of a system held to the strike of capacity contracts."""
+    def _strike_limited(self, isp: int, day_ahead_price: float, system: str, bids: Bids) -> Bids:
+        """Bids of a system under the strike price of capacity contracts."""
         if self.capacity is None or self.capacity.strike_eur_per_mwh is None:
             return bids
         price = np.array(bids.price)
         for direction in (UP, DOWN):
             side = np.flatnonzero(bids.direction == direction)
-            price[side] = self.capacity.struck(
+            price[side] = self.capacity.strike_limited(
                 isp, system, direction, bids.quantity_mw[side], price[side], day_ahead_price
             )
         return replace(bids, price=price)
 
     def declare(self, isp: int) -> None:
-        """Tell the baselines expected right before delivery, or what the strategy makes of them."""
+        """Send the baselines expected right before delivery, or those that the strategy declares instead."""
         if self._conduct.declares_to is None:
             return
         group, declared = [], []
@@ -261,7 +269,7 @@ class Aggregator(Participant):
         return float(self.context.draws(DECLARED, isp).standard_normal())
 
     def _on_award(self, award: AwardMessage) -> None:
-        """Pass an award on to the resources behind the bids. Units follow their awards without being told."""
+        """Order an award from the resources behind the bids. Units follow their awards without an order."""
         if self._fleet_name is None:
             return
         if not self.sales.is_open(award.isp):
@@ -272,7 +280,7 @@ class Aggregator(Participant):
         self.context.send(self.order(award.isp, award.bid_id, award.quantity_mw))
 
     def order(self, isp: int, bid_id: Sequence[str], quantity_mw: FloatArray) -> OrderMessage:
-        """The order to the resources behind bids (n,) for so many MW (n,) of each."""
+        """The order to the resources behind bids (n,), MW (n,) of each."""
         resource, direction = self.sales.groups_of(bid_id)
         kw = quantity_mw * 1000.0
         return OrderMessage(
@@ -285,10 +293,10 @@ class Aggregator(Participant):
         )
 
     def settle(self, isp: int, delivered_kw: FloatArray) -> float:
-        """Close the books of an ISP: what the deliveries cost its resources, EUR/h, signed like prices.
+        """Close the books of an ISP: cost of the deliveries to the resources, EUR/h, signed like prices.
 
-        `delivered_kw` is the net delivery of every resource by number, up positive, those of others included;
-        it is empty for sellers whose resources are not metered one by one.
+        `delivered_kw` is the net delivery of every resource by number, up positive, those of other sellers
+        included; it is empty for sellers whose resources are not metered one by one.
         """
         self._day_ahead.pop(isp, None)
         if self.capacity is not None:

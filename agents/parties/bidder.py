@@ -1,4 +1,4 @@
-"""Who asks a strategy on behalf of its seller, and deals with answers that no seller may give."""
+"""Calls the strategy of a seller, checks its offers, and handles its faults."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from tandem_sim.agents.strategies.strategy import (
     Strategy,
     SupplyStrategy,
     Truthful,
-    asked,
+    call_strategy,
     checked,
+    declared_inputs,
     name_of,
-    sights_of,
     vector,
 )
 from tandem_sim.agents.strategies.time_limit import LIMIT_S
@@ -33,11 +33,11 @@ from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 
 _Answer = TypeVar("_Answer")
 MOST_SUPPLY_MARKUP = 1000.0
-"""EUR/MWh asked above or below cost day-ahead: far below what unserved demand is worth to the market."""
+"""EUR/MWh, largest day-ahead markup in size: far below the market's value of unserved demand."""
 
 
 class Bidder:
-    """The strategy of one seller. On a fault the run stops, or the truth is bid from then on.
+    """The strategy of one seller. On a fault the run stops, or the seller bids truthfully from then on.
 
     One call of a strategy that is not built in may take `limit_s` seconds (0: any time).
     """
@@ -49,25 +49,27 @@ class Bidder:
         self.play(strategy)
 
     def play(self, strategy: Strategy) -> None:
-        """Bid by this strategy from now on, and look at what it declares."""
+        """Bid by this strategy from now on. Raises `StrategyError` for unknown inputs in its `sees`."""
         self.strategy = strategy
-        self.sees = sights_of(strategy, f"strategy {type(strategy).__name__} of {self._seller}")
+        self.sees = declared_inputs(strategy, f"strategy {type(strategy).__name__} of {self._seller}")
 
     def offers(self, view: OfferView) -> Offers:
-        """What the strategy offers."""
-        return self._ask(view.isp, lambda: checked(self.strategy, view, self._seller, self._limit_s))
+        """The checked offers of the strategy."""
+        return self._with_fallback(
+            view.isp, lambda: checked(self.strategy, view, self._seller, self._limit_s)
+        )
 
     def book(self, system: str) -> PublishedBook | None:
-        """What the market has published last, if the strategy looks at it."""
+        """The last published book of a system, if the strategy declares that it uses it."""
         return self._published.get(system)
 
     @property
-    def listens(self) -> bool:
-        """Whether its strategy wants to hear what becomes of offers, its own or all."""
+    def needs_results(self) -> bool:
+        """Whether the strategy needs results of an ISP, its own or those of all sellers."""
         return self.strategy.learns or BOOK in self.sees
 
-    def hear(self, outcome: SellerResult, books: Mapping[str, ClosedBook]) -> None:
-        """An ISP is settled: keep what is published, tell the strategy what became of its own offers."""
+    def take_results(self, outcome: SellerResult, books: Mapping[str, ClosedBook]) -> None:
+        """An ISP is settled: store the published books, and let the strategy learn from its own result."""
         if BOOK in self.sees:
             self._published = {
                 system: _without(self._seller, outcome.isp, book.bids, book.sold_mw)
@@ -75,40 +77,40 @@ class Bidder:
             }
         if self.strategy.learns:
             isp = outcome.isp
-            self._ask(isp, lambda: self._asked(isp, "learn", lambda: self.strategy.learn(outcome)))
+            self._with_fallback(isp, lambda: self._call(isp, "learn", lambda: self.strategy.learn(outcome)))
 
     def supply_markup(self, day: range) -> FloatArray | None:
-        """EUR/MWh asked above marginal cost day-ahead, (len(day),); None if the strategy has no say in it."""
+        """Day-ahead markup on marginal cost (len(day),) EUR/MWh; None if the strategy sets none."""
         if not isinstance(self.strategy, SupplyStrategy):
             return None
-        return self._ask(day.start, lambda: self._supply_markup(day))
+        return self._with_fallback(day.start, lambda: self._supply_markup(day))
 
     def declared_mw(self, isp: int, expected_mw: FloatArray, offered_up_mw: FloatArray) -> FloatArray:
-        """Baselines (g,) to declare, MW of injection: those expected, or what the strategy makes of them."""
-        return self._ask(isp, lambda: self._declared_mw(isp, expected_mw, offered_up_mw))
+        """Baselines (g,) to declare, MW of injection: those expected, or those of the strategy."""
+        return self._with_fallback(isp, lambda: self._declared_mw(isp, expected_mw, offered_up_mw))
 
     @property
     def _limit_s(self) -> float:
         return 0.0 if is_built_in(self.strategy) else self.limit_s
 
-    def _asked(self, isp: int, method: str, question: Callable[[], _Answer]) -> _Answer:
-        return asked(question, self._name(isp), method, self._limit_s)
+    def _call(self, isp: int, method: str, action: Callable[[], _Answer]) -> _Answer:
+        return call_strategy(action, self._name(isp), method, self._limit_s)
 
     def _name(self, isp: int) -> str:
         return name_of(self.strategy, self._seller, isp)
 
-    def _ask(self, isp: int, question: Callable[[], _Answer]) -> _Answer:
+    def _with_fallback(self, isp: int, action: Callable[[], _Answer]) -> _Answer:
         try:
-            return question()
+            return action()
         except StrategyLimitError:
             raise
         except StrategyError as error:
             if not self._replaces_faults:
                 raise
             row = {"isp": isp, "party": self._seller, "about": str(error)}
-            self._record("fallbacks", {**row, "consequence": "the truth is bid from now on"})
+            self._record("fallbacks", {**row, "consequence": "the seller bids truthfully from now on"})
             self.play(Truthful())
-            return question()
+            return action()
 
     def _supply_markup(self, day: range) -> FloatArray:
         strategy = self.strategy
@@ -117,7 +119,7 @@ class Bidder:
         found = self._numbers(day.start, "supply_markup", len(day), lambda: strategy.supply_markup(day))
         if (np.abs(found) > MOST_SUPPLY_MARKUP).any():
             raise StrategyError(
-                f"{self._name(day.start)}: a supply markup lies beyond {MOST_SUPPLY_MARKUP:g} EUR/MWh"
+                f"{self._name(day.start)}: a supply markup exceeds {MOST_SUPPLY_MARKUP:g} EUR/MWh"
             )
         return found
 
@@ -132,16 +134,16 @@ class Bidder:
             lambda: strategy.declared_mw(expected_mw, offered_up_mw),
         )
 
-    def _numbers(self, isp: int, method: str, n: int, question: Callable[[], FloatArray]) -> FloatArray:
+    def _numbers(self, isp: int, method: str, n: int, action: Callable[[], FloatArray]) -> FloatArray:
         what = f"{self._name(isp)}: {method} has"
-        found = self._asked(isp, method, lambda: vector(question(), n, np.float64, what))
+        found = self._call(isp, method, lambda: vector(action(), n, np.float64, what))
         if not np.isfinite(found).all():
             raise StrategyError(f"{self._name(isp)}: {method} must be {n} finite numbers")
         return found
 
 
 def _without(seller: str, isp: int, bids: Bids, sold_mw: FloatArray) -> PublishedBook:
-    """A book as published, without the bids of one seller, who knows them, and those of buying companies."""
+    """A book as published to one seller: without its own bids, and without bids of buying companies."""
     supply = ~bids.demand
     bought = {d: float(sold_mw[supply & (bids.direction == d)].sum()) for d in (UP, DOWN)}
     others = np.flatnonzero(supply & (bids.provider != seller))

@@ -1,4 +1,4 @@
-"""Balance responsible parties: schedules day-ahead, imbalance afterwards, demand in an integrated market."""
+"""Balance responsible parties: day-ahead schedules, imbalance, purchases in an integrated market."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tandem_sim.markets.orders.products import Product
 
 @dataclass(frozen=True)
 class Purchasing:
-    """How a BRP covers its own imbalance: at which node, with whom, and how far from the day-ahead price."""
+    """How a BRP covers its own imbalance: receiver and node of its bids, product, price spread."""
 
     receiver: str
     node: int
@@ -36,7 +36,7 @@ class Purchasing:
 
 
 class BRP(Participant):
-    """Owns the schedule of a portfolio of consumption (and the PV behind it)."""
+    """Schedules a portfolio of consumption, including PV behind the meter, and bears its imbalance."""
 
     def __init__(
         self,
@@ -60,24 +60,24 @@ class BRP(Participant):
         self.schedule_mw: dict[int, float] = {}
 
     def receive(self, message: Message) -> None:
-        """Take prices; of awards, rejections and bills a BRP that does not learn only keeps the paper."""
+        """Store prices. Awards, rejections and imbalance bills need no action."""
         if isinstance(message, DayAheadMessage):
             self._day_ahead.update(enumerate(message.price.tolist(), start=message.isp))
         elif not isinstance(message, ImbalanceMessage | AwardMessage | RejectionMessage):
             super().receive(message)
 
     def schedule(self, day: range) -> None:
-        """Send the schedule of a day to whoever needs it."""
+        """Send the schedule of a day to its receivers."""
         p = self._forecast(day)
         self.schedule_mw.update(zip(day, p.tolist(), strict=True))
         for receiver in self._receivers:
             self.context.send(ScheduleMessage(self.name, receiver, day.start, p_mw=p))
 
     def buy(self, isp: int) -> None:
-        """Bid for what the portfolio is expected to lack (or to have too much of) against its schedule.
+        """Bid for the expected difference between portfolio and schedule in an ISP.
 
-        A short BRP pays up to the day-ahead price plus the spread, a long one takes no less than that price
-        minus the spread.
+        A short BRP buys energy up to the day-ahead price plus the spread; a long BRP sells it down to that
+        price minus the spread.
         """
         if self._purchasing is None:
             return
@@ -86,7 +86,7 @@ class BRP(Participant):
         quantity = np.floor(abs(gap) / tick + 1e-9) * tick if tick else abs(gap)
         if quantity < max(how.product.min_quantity_mw, NEGLIGIBLE_MW):
             return
-        direction = DOWN if gap < 0 else UP  # of what it does to the system: see `Bids.of`
+        direction = DOWN if gap < 0 else UP  # of its effect on the system, see `Bids.of`
         price = self._day_ahead[isp] - direction * how.spread_eur_per_mwh
         bid_id = [f"{self.name}-{isp}"]
         bids = Bids.of(bid_id, [self.name], [how.node], [direction], [quantity], [price], [True])

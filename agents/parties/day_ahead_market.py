@@ -1,4 +1,4 @@
-"""The day-ahead market: least cost supply of what the BRPs have scheduled, network aside."""
+"""The day-ahead market: least-cost supply of the demand that BRPs have scheduled, without network limits."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from tandem_sim.agents.base.messages import (
     ScheduleMessage,
     SupplyMessage,
 )
-from tandem_sim.agents.portfolios.portfolio import ACROSS_MIDNIGHT, TransmissionUnit
+from tandem_sim.agents.portfolios.transmission import ACROSS_MIDNIGHT, TransmissionUnit
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.services.day_ahead import Schedules, Supply, schedule_units
 
 SUPPLY_BLOCKS = 20
-"""Steps in which a unit's quadratic cost is offered."""
+"""Number of steps in which the quadratic cost of a unit is offered."""
 
 
 class DayAheadMarket(Participant):
-    """Clears every ISP of the next day, and tells units their schedules and everybody the price."""
+    """Clears every ISP of the next day, and sends schedules to units and prices to all sellers."""
 
     def __init__(
         self,
@@ -36,21 +36,21 @@ class DayAheadMarket(Participant):
         context: AgentContext,
         units: Sequence[TransmissionUnit],
         sellers: Sequence[str],
-        told: Sequence[str],
+        price_receivers: Sequence[str],
         operator: str,
     ) -> None:
-        """Wire the market.
+        """Build the market.
 
-        `sellers` are the agents of `units`, in the same order; `told` hear the price alone, and `operator`
-        (the TSO) every schedule.
+        `sellers` are the agents of `units`, in the same order. `price_receivers` get the price alone,
+        `operator` (the TSO) gets every schedule.
         """
         super().__init__(model, name, context)
         self._units = list(units)
         self._sellers = list(sellers)
-        self._told = list(told)
+        self._price_receivers = list(price_receivers)
         self._operator = operator
         self._demand: dict[int, FloatArray] = {}
-        self._markup: dict[int, FloatArray] = {}  # first ISP of a day -> (units, ISPs) asked above cost
+        self._markup: dict[int, FloatArray] = {}  # first ISP of a day -> (units, ISPs) EUR/MWh
         self._reserved: dict[int, FloatArray] = {}  # ISP -> (units, 2) MW kept free upwards and downwards
         width = np.array([(u.p_max_mw - u.p_min_mw) / SUPPLY_BLOCKS for u in units])
         middle = np.array([u.p_min_mw for u in units])[:, None] + width[:, None] * (
@@ -65,30 +65,31 @@ class DayAheadMarket(Participant):
         self._last: tuple[int, FloatArray] | None = None  # the last ISP scheduled, and outputs in it (units,)
 
     def receive(self, message: Message) -> None:
-        """Add up the schedules of a day; take what units ask above cost, and what they sold as capacity."""
+        """Add up the schedules of a day; store markups of units, and MW reserved by capacity contracts."""
         match message:
             case ScheduleMessage():
                 self._demand[message.isp] = self._demand.get(message.isp, 0.0) - message.p_mw
             case SupplyMessage():
-                asked = np.zeros((len(self._units), len(message.markup)))
-                asked = self._markup.setdefault(message.isp, asked)
-                asked[self._sellers.index(message.sender)] = message.markup
+                markup = np.zeros((len(self._units), len(message.markup)))
+                markup = self._markup.setdefault(message.isp, markup)
+                markup[self._sellers.index(message.sender)] = message.markup
             case ReservedMessage():
                 unit = self._sellers.index(message.sender)
                 for isp in message.block:
-                    kept = self._reserved.setdefault(isp, np.zeros((len(self._units), 2)))
-                    kept[unit] += message.up_mw, message.down_mw
+                    reserved = self._reserved.setdefault(isp, np.zeros((len(self._units), 2)))
+                    reserved[unit] += message.up_mw, message.down_mw
             case _:
                 super().receive(message)
 
     def _supply(self, day: range, markup: FloatArray) -> Supply:
-        """What units can do in the ISPs of a day.
+        """Supply of the units in the ISPs of a day.
 
-        Capacity sold downwards raises the least output, capacity sold upwards lowers the most. It is offered
-        as half of what schedule and ramp leave (see `UnitPortfolio`), so twice its MW are kept of the ramp.
+        Capacity sold downwards raises the minimum output, capacity sold upwards lowers the maximum. A unit
+        offers half of what schedule and ramp leave (see `UnitPortfolio`), so twice the capacity is deducted
+        from the ramp.
         """
-        kept = np.array([self._reserved.pop(isp, np.zeros((len(self._units), 2))) for isp in day])
-        up, down = kept[:, :, 0].T, kept[:, :, 1].T
+        reserved = np.array([self._reserved.pop(isp, np.zeros((len(self._units), 2))) for isp in day])
+        up, down = reserved[:, :, 0].T, reserved[:, :, 1].T
         least = np.array([u.p_min_mw for u in self._units])[:, None]
         top = np.array([u.p_max_mw for u in self._units])[:, None] - least - up
         low = self._low[:, :, None]
@@ -101,11 +102,11 @@ class DayAheadMarket(Participant):
         if self._last is not None and self._last[0] == day.start - 1:
             before = self._last[1]
             room[:, 0] = np.minimum(room[:, 0], ACROSS_MIDNIGHT * ramp[:, 0])
-        asked = self._price[:, :, None] + markup[:, None]
+        offered = self._price[:, :, None] + markup[:, None]
         return Supply(
             least_mw=least + down,
             step_mw=np.maximum(steps, 0.0),
-            price_eur_per_mwh=asked,
+            price_eur_per_mwh=offered,
             ramp_mw=room,
             before_mw=before,
         )
@@ -132,7 +133,7 @@ class DayAheadMarket(Participant):
         for seller, p in zip(self._sellers, schedule, strict=True):
             self.context.send(DayAheadMessage(self.name, seller, day.start, p_mw=p, price=price))
             self.context.send(ScheduleMessage(seller, self._operator, day.start, p_mw=p))
-        for receiver in self._told:
+        for receiver in self._price_receivers:
             self.context.send(DayAheadMessage(self.name, receiver, day.start, price=price))
         self._record(day, found, markup)
 

@@ -1,4 +1,4 @@
-"""What a seller has on offer: bids of ISPs to come, what they cost it, what was sold of them."""
+"""The books of one seller: its bids by ISP, their costs, and the MW sold of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 
 @dataclass(frozen=True)
 class ClosedBook:
-    """The book of one system as its markets closed, n bids, and what became of them, in the order of bids."""
+    """The closed book of one system, n bids, with MW sold and pay in the order of the bids."""
 
     bids: Bids
     sold_mw: FloatArray  # (n,)
@@ -24,8 +24,8 @@ class ClosedBook:
 
 
 @dataclass(frozen=True)
-class Able:
-    """What a seller could first offer in one system: k rows, upwards first."""
+class Available:
+    """MW that a seller had available at its first offer in one system: k rows, upwards first."""
 
     n_up: int
     mw: FloatArray  # (k,)
@@ -34,29 +34,29 @@ class Able:
 
 @dataclass
 class _Isp:
-    cost: FloatArray  # (R,) EUR/MWh of rows priced so far, 0 of others
+    cost: FloatArray  # (R,) EUR/MWh of the rows offered so far, 0 of others
     offered: dict[str, Bids] = field(default_factory=dict)  # system -> bids sent
-    able: dict[str, Able] = field(default_factory=dict)  # by system
+    available: dict[str, Available] = field(default_factory=dict)  # by system
     sold_mw: dict[str, float] = field(default_factory=dict)  # by bid
 
 
 class SalesBook:
     """The books of one seller, by ISP, from the first offer to settlement.
 
-    Rows, R of them, are its resources in either direction over all systems, numbered at the first offer.
+    Its R rows are its resources in either direction over all systems, numbered at the first offer.
     """
 
     def __init__(self, provider: str, consents: bool = True) -> None:
-        """`consents` to the forwarding of what a local market leaves, unless a strategy says no."""
+        """`consents`: bids left by a local market may be forwarded, unless a strategy refuses."""
         self.provider, self._consents = provider, consents
         self._row_of: dict[str, int] = {}  # by bid id
         self._first_row: dict[str, int] = {}  # by system
         self._resource, self._direction = np.empty((2, 0), dtype=np.int64)  # (R,)
-        self._blanks: dict[str, Bids] = {}  # by system, a bid for nothing on each of its rows
+        self._blanks: dict[str, Bids] = {}  # by system, a bid of 0 MW for each of its rows
         self._isps: dict[int, _Isp] = {}
 
     def open(self, isp: int, found: Sequence[Resources]) -> None:
-        """Begin the book of an ISP for which resources, the same ones every time, can offer something."""
+        """Open the book of an ISP; `found` lists the same resources in every ISP."""
         if found and not self._first_row:
             ends = np.cumsum([0, *(len(part.bid_id) for part in found)]).tolist()
             self._first_row = dict(zip((part.system for part in found), ends, strict=False))
@@ -69,15 +69,15 @@ class SalesBook:
             self._isps[isp] = self._blank()
 
     def price(self, rows: IntArray, view: OfferView, offers: Offers) -> Bids:
-        """Bids for what a strategy offers of the resources `rows`; their costs are kept for settlement.
+        """Bids for the offers of a strategy for resources `rows` (n,); costs are stored for settlement.
 
         The arrays of `offers` become those of the bids.
         """
         book = self._isps[view.isp]
         book.cost[self._first_row[view.system] + rows] = view.cost
-        if view.system not in book.able:
+        if view.system not in book.available:
             n_up = int(np.count_nonzero(view.direction == UP))
-            book.able[view.system] = Able(n_up, view.quantity_mw, view.cost)
+            book.available[view.system] = Available(n_up, view.quantity_mw, view.cost)
         blanks = self._blanks[view.system]
         forwardable = blanks.forwardable[rows]
         if offers.forwardable is not None:
@@ -87,20 +87,20 @@ class SalesBook:
         return bids if kept.all() else bids.pick(kept)
 
     def sent(self, isp: int, books: Mapping[str, Bids]) -> None:
-        """Keep what was offered in every system."""
+        """Store the bids sent in every system."""
         self._isps[isp].offered = dict(books)
 
     def offered(self, isp: int, system: str) -> Bids:
-        """What was offered in a system."""
+        """The bids sent in a system; empty for an ISP without a book."""
         book = self._isps.get(isp)
         return Bids.empty() if book is None else book.offered.get(system, Bids.empty())
 
     def alias(self, bid_id: str, of: str) -> None:
-        """A second bid on the same resource."""
+        """Register a second bid id `bid_id` for the resource of bid `of`."""
         self._row_of[bid_id] = self._row_of[of]
 
     def is_open(self, isp: int) -> bool:
-        """Whether anything was priced for an ISP that is not settled yet."""
+        """Whether an ISP has a book that is not settled yet."""
         return isp in self._isps
 
     def sell(self, isp: int, bid_id: Sequence[str], quantity_mw: FloatArray) -> None:
@@ -110,24 +110,24 @@ class SalesBook:
             sold[bid] = sold.get(bid, 0.0) + mw
 
     def sold_mw(self, isp: int) -> Mapping[str, float]:
-        """MW sold by bid, as told so far."""
+        """MW sold by bid, by the awards received so far."""
         book = self._isps.get(isp)
         return {} if book is None else book.sold_mw
 
-    def promises(self, isp: int, n_groups: int, reserve: bool) -> Sold:
-        """What bids of an ISP promise beyond awards, and what groups (G,) cost, by direction.
+    def commitments(self, isp: int, n_groups: int, reserve: bool) -> Sold:
+        """Standby of bids beyond awards, and bid prices, by direction and group (G,); see `Sold`.
 
-        With a `reserve`, all that is offered may still be called.
+        With a `reserve` (aFRR), all unsold MW of bids may still be called; else standby is zero.
         """
         standby = {d: np.zeros(n_groups) for d in (UP, DOWN)}
         price = {d: np.full(n_groups, np.nan) for d in (UP, DOWN)}
         book = self._isps.get(isp) or self._blank()
         for bids in book.offered.values():
             rows = zip(bids.bid_id.tolist(), bids.quantity_mw.tolist(), bids.price.tolist(), strict=True)
-            for bid, mw, asked in rows:
+            for bid, mw, bid_price in rows:
                 row = self._row_of[bid]
                 group, direction = int(self._resource[row]), int(self._direction[row])
-                price[direction][group] = asked
+                price[direction][group] = bid_price
                 if reserve:
                     standby[direction][group] += 1000.0 * max(mw - book.sold_mw.get(bid, 0.0), 0.0)
         return Sold(standby, price)
@@ -137,20 +137,20 @@ class SalesBook:
         rows = self._rows(bid_id)
         return self._resource[rows], self._direction[rows]
 
-    def able(self, isp: int, system: str) -> Able | None:
-        """What could first be offered in a system; None where nothing was looked at."""
+    def available(self, isp: int, system: str) -> Available | None:
+        """What was available at the first offer in a system; None without an offer."""
         book = self._isps.get(isp)
-        return None if book is None else book.able.get(system)
+        return None if book is None else book.available.get(system)
 
     def cost_of(self, isp: int, bid_id: Sequence[str]) -> FloatArray:
-        """What bids (n,) of an ISP cost at home, EUR/MWh."""
+        """Cost of bids (n,) of an ISP to their resources, EUR/MWh."""
         return self._isps[isp].cost[self._rows(bid_id)]
 
     def outcome(self, isp: int, books: Mapping[str, ClosedBook]) -> SellerResult:
-        """The same bid by bid over all systems, in the order of their books."""
+        """The result of an ISP, bid by bid over all systems in the order of their books."""
         book = self._isps.get(isp) or self._blank()
         found: list[tuple[IntArray, FloatArray, FloatArray, FloatArray, FloatArray]] = []
-        for system in book.able:
+        for system in book.available:
             closed = books[system]
             mine = closed.bids.places_of(self.provider)
             rows, sold = self._rows(closed.bids.bid_id[mine].tolist()), closed.sold_mw[mine]
@@ -178,15 +178,16 @@ class SalesBook:
         )
 
     def cost_eur_per_h(self, isp: int, delivered_kw: FloatArray) -> float:
-        """Close an ISP: what net deliveries of resources in kW, up positive, cost, signed like prices.
+        """Close an ISP: cost of the deliveries of the seller's resources, EUR/h, signed like prices.
 
-        `delivered_kw` holds those of all sellers by number; only the own ones count. It may be empty.
+        `delivered_kw` is the net delivery of the resources of all sellers by number, kW, up positive. It may
+        be empty.
         """
         book = self._isps.pop(isp, None)
         if book is None or not len(delivered_kw):
             return 0.0
         rows = np.flatnonzero(self._direction * delivered_kw[self._resource] > 0.0)
-        rows = rows[np.argsort(self._resource[rows])]  # each resource moves one way: it is here once
+        rows = rows[np.argsort(self._resource[rows])]  # a resource delivers in one direction: it occurs once
         return float(book.cost[rows] @ delivered_kw[self._resource[rows]]) / 1000.0
 
     def _unpriced(self, part: Resources) -> Bids:

@@ -1,5 +1,5 @@
-"""What a seller can offer: groups of households in an area, units and large loads on transmission.
+"""What a seller can offer: device groups of households in an area, units and large loads on transmission.
 
-`portfolio` defines the protocol and its kinds. Look next at `parties.aggregator`. A further kind of
-resource implements `portfolio.Portfolio`.
+`portfolio` defines the protocol, `households` and `transmission` implement it. Look next at
+`parties.aggregator`. A further kind of resource implements `portfolio.Portfolio` in a module of its own.
 """

@@ -1,5 +1,5 @@
-"""What agents do beside energy markets: automatic reserve, capacity, assets' qualification, reactive power.
+"""Services besides energy markets: aFRR, capacity, prequalification, flexibility study, reactive power.
 
-Each module holds one service: who asks, who offers, and what they remember. Look next at
+Each module holds one service: the buyer's side, the seller's side, and their data. Look next at
 `markets.services`.
 """

@@ -1,4 +1,4 @@
-"""Capacity auctions: the operator's desk that tenders and clears, and the BSP's that offers and remembers."""
+"""Capacity auctions: the operator that tenders and clears, and the BSP that offers and keeps contracts."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from tandem_sim.markets.services.capacity import CapacityBids, CapacityBook, Con
 
 BEYOND = "more capacity than the pool is qualified for"
 Needs = Mapping[Service, Mapping[int, float]]
-"""MW wanted of each service and direction, the strictest service first."""
+"""MW needed of each service and direction, the strictest service first."""
 Availability = Mapping[tuple[str, int], float]
-"""MW a portfolio expects to have throughout a block: (system, direction) -> MW."""
+"""MW a portfolio expects to have available throughout a block: (system, direction) -> MW."""
 
 
 @dataclass(frozen=True)
 class AuctionRules:
-    """How capacity is bought: paid alike (`marginal`) or as bid, and what a provider must at least offer."""
+    """How capacity is bought: pay-as-cleared (`marginal`) or pay-as-bid, and the least MW per provider."""
 
     marginal: bool = False
     pool_minimum_mw: float = 1.0
 
 
 class CapacityAuctioneer:
-    """An operator's auctions. What it does not buy goes on to `forward_to`, if there is one."""
+    """Capacity auctions of one operator. Bids it does not need are forwarded to `forward_to`, if given."""
 
     def __init__(
         self,
@@ -51,13 +51,13 @@ class CapacityAuctioneer:
         sellers: Sequence[str],
         forward_to: str | None = None,
     ) -> None:
-        """`sellers` are asked for pools in `systems`."""
+        """Tenders go to `sellers`, for pools in `systems`."""
         self._name, self._context, self._book, self._rules = name, context, book, rules
         self._systems, self._sellers, self._forward_to = tuple(systems), tuple(sellers), forward_to
         self._inbox: dict[int, list[CapacityBids]] = {}
 
     def tender(self, blocks: Sequence[range]) -> None:
-        """Ask for offers."""
+        """Call for bids."""
         for seller in self._sellers:
             message = TenderMessage(
                 self._name, seller, blocks[0].start, blocks=tuple(blocks), systems=self._systems
@@ -65,18 +65,18 @@ class CapacityAuctioneer:
             self._context.send(message)
 
     def on_capacity_bids(self, message: CapacityBidsMessage) -> None:
-        """Keep offers until the auction."""
+        """Store bids until the auction."""
         self._inbox.setdefault(message.block.start, []).append(message.bids)
 
     def clear(self, block: range, needs: Needs) -> None:
-        """Clear one block, the strictest service first; what one service leaves is offered to the next."""
+        """Clear one block, the strictest service first; unsold MW take part in the next service."""
         bids = CapacityBids.join(self._inbox.pop(block.start, []))
-        bids = self._refused(block, bids)
+        bids = self._limited_to_unsold(block, bids)
         left = np.array(bids.quantity_mw)
         contracts: dict[str, list[Contract]] = {}
         for service, need in needs.items():
-            able = bids.limited(self._able_mw(block, bids, left, service), np.arange(len(bids)))
-            result = clear_capacity(able, need, self._rules.marginal, self._rules.pool_minimum_mw)
+            available = bids.limited(self._available_mw(block, bids, left, service), np.arange(len(bids)))
+            result = clear_capacity(available, need, self._rules.marginal, self._rules.pool_minimum_mw)
             for k in np.flatnonzero(result.award_mw):
                 contract = Contract(
                     operator=self._name,
@@ -92,19 +92,21 @@ class CapacityAuctioneer:
                 contracts.setdefault(contract.provider, []).append(contract)
             left -= result.award_mw
             self._record(
-                block, service, bids, able.quantity_mw, result.award_mw, result.price, result.short_mw
+                block, service, bids, available.quantity_mw, result.award_mw, result.price, result.short_mw
             )
         self._announce(block, bids, left, contracts)
 
-    def _able_mw(self, block: range, bids: CapacityBids, left: FloatArray, service: Service) -> FloatArray:
-        """MW of each bid (n,) that may serve: group qualified, units fast enough, none promised before."""
+    def _available_mw(
+        self, block: range, bids: CapacityBids, left: FloatArray, service: Service
+    ) -> FloatArray:
+        """MW of each bid (n,) that may be bought: group qualified, units fast enough, not yet contracted."""
         register, now = self._book.register, self._context.now()
         room = self._book.room_mw(block, bids.limited(left, np.arange(len(bids))), service)
-        able = [register.qualified(provider, service, now) for provider in bids.provider.tolist()]
-        return np.where(np.array(able, dtype=bool), room, 0.0)
+        qualified = [register.qualified(provider, service, now) for provider in bids.provider.tolist()]
+        return np.where(np.array(qualified, dtype=bool), room, 0.0)
 
-    def _refused(self, block: range, bids: CapacityBids) -> CapacityBids:
-        """Offers cut to what their pools have not sold elsewhere; what is cut is recorded."""
+    def _limited_to_unsold(self, block: range, bids: CapacityBids) -> CapacityBids:
+        """Bids limited to the MW that their pools have not sold elsewhere; reductions are recorded."""
         room = self._book.room_mw(block, bids, "LFM")
         for k in np.flatnonzero(room < bids.quantity_mw - NEGLIGIBLE_MW):
             provider, system, direction = str(bids.provider[k]), str(bids.system[k]), int(bids.direction[k])
@@ -202,7 +204,7 @@ class CapacityAuctioneer:
 
 @dataclass(kw_only=True)
 class CapacitySeller:
-    """A BSP's side: offers a share of what it expects to have, at its cost of standing ready."""
+    """A BSP that sells capacity: it offers a share of its expected availability at its capacity cost."""
 
     name: str
     context: AgentContext
@@ -210,19 +212,21 @@ class CapacitySeller:
     price_eur_per_mw_h: float
     share: float
     tick_mw: float
-    double: bool = False  # offers again what it has sold or forwarded already
-    market: str | None = None  # day-ahead market that must know what is kept free
-    strike_eur_per_mwh: float | None = None  # most that contracts let it ask beyond the day-ahead price
-    _spoken: dict[int, dict[tuple[str, int], float]] = field(default_factory=dict)  # ISP -> MW
-    _owed: dict[int, list[Contract]] = field(default_factory=dict)  # ISP -> contracts
+    double: bool = False  # offers again what it has sold or what was forwarded
+    market: str | None = None  # day-ahead market that is informed of reserved MW
+    strike_eur_per_mwh: float | None = None  # price limit of contracted MW beyond the day-ahead price
+    _committed: dict[int, dict[tuple[str, int], float]] = field(
+        default_factory=dict
+    )  # ISP -> MW sold or forwarded
+    _contracts: dict[int, list[Contract]] = field(default_factory=dict)  # ISP -> contracts
 
     def on_tender(self, message: TenderMessage) -> None:
-        """Answer a call for capacity."""
+        """Answer a tender with capacity bids."""
         for block in message.blocks:
             rows = []
             for (system, direction), mw in self.availability(block).items():
-                spoken = max(self._spoken.get(isp, {}).get((system, direction), 0.0) for isp in block)
-                free = self.share * mw - (0.0 if self.double else spoken)
+                committed = max(self._committed.get(isp, {}).get((system, direction), 0.0) for isp in block)
+                free = self.share * mw - (0.0 if self.double else committed)
                 mw_offered = np.floor(free / self.tick_mw + 1e-9) * self.tick_mw
                 if system in message.systems and mw_offered > 0:
                     rows.append((self.name, system, direction, float(mw_offered), self.price_eur_per_mw_h))
@@ -234,48 +238,50 @@ class CapacitySeller:
                 )
 
     def on_capacity_award(self, message: CapacityAwardMessage) -> None:
-        """Remember what was sold and forwarded; a producer tells the day-ahead market."""
+        """Store contracts and forwarded MW; a unit informs the day-ahead market."""
         sold = [((c.system, c.direction), c.mw) for c in message.contracts]
         for isp in message.block:
-            spoken = self._spoken.setdefault(isp, {})
+            committed = self._committed.setdefault(isp, {})
             for key, mw in [*sold, *message.forwarded_mw.items()]:
-                spoken[key] = spoken.get(key, 0.0) + mw
+                committed[key] = committed.get(key, 0.0) + mw
         for contract in message.contracts:
             for isp in contract.isps:
-                self._owed.setdefault(isp, []).append(contract)
+                self._contracts.setdefault(isp, []).append(contract)
         if self.market is not None and message.contracts:
-            kept = {d: sum(c.mw for c in message.contracts if c.direction == d) for d in (UP, DOWN)}
+            reserved = {d: sum(c.mw for c in message.contracts if c.direction == d) for d in (UP, DOWN)}
             self.context.send(
                 ReservedMessage(
                     self.name,
                     self.market,
                     message.isp,
                     block=message.block,
-                    up_mw=kept[UP],
-                    down_mw=kept[DOWN],
+                    up_mw=reserved[UP],
+                    down_mw=reserved[DOWN],
                 )
             )
 
     def obligation_mw(self, isp: int, service: Service, direction: int) -> float:
-        """What contracts oblige to offer in an ISP."""
-        return sum(c.mw for c in self._owed.get(isp, ()) if (c.service, c.direction) == (service, direction))
+        """MW that contracts oblige to offer in an ISP."""
+        return sum(
+            c.mw for c in self._contracts.get(isp, ()) if (c.service, c.direction) == (service, direction)
+        )
 
     def nominate(self, day: range, operator: str) -> None:
-        """Tell the TSO what of the aFRR capacity sold for a day will be bid."""
+        """Nominate to the TSO the contracted aFRR capacity that will be bid on a day."""
         up, down = (np.array([self.obligation_mw(isp, "aFRR", d) for isp in day]) for d in (UP, DOWN))
         if up.any() or down.any():
             self.context.send(NominationMessage(self.name, operator, day.start, up_mw=up, down_mw=down))
 
     def hold_mw(self, isp: int, direction: int, quantity_mw: FloatArray, rank: FloatArray) -> FloatArray:
-        """MW of bids (n,) of one direction to hold for aFRR, the lowest rank first, as far as owed."""
-        owed = self.obligation_mw(isp, "aFRR", direction)
+        """MW of bids (n,) of one direction to hold for aFRR, lowest rank first, up to the obligation."""
+        obligation = self.obligation_mw(isp, "aFRR", direction)
         held = np.zeros(len(quantity_mw))
         order = np.argsort(rank, kind="stable")
         before = np.cumsum(quantity_mw[order]) - quantity_mw[order]
-        held[order] = np.clip(owed - before, 0.0, quantity_mw[order])
+        held[order] = np.clip(obligation - before, 0.0, quantity_mw[order])
         return held
 
-    def struck(
+    def strike_limited(
         self,
         isp: int,
         system: str,
@@ -284,22 +290,28 @@ class CapacitySeller:
         price: FloatArray,
         day_ahead_price: float,
     ) -> FloatArray:
-        """Prices of bids (n,) of one system and direction, the best held to the strike as far as MW are owed.
+        """Prices (n,) EUR/MWh of bids of one system and direction under the strike price of contracts.
 
-        What is owed is what contracts on that system hold; a bid of which a part is owed is struck whole.
+        The best bids, up to the contracted MW in that system, may ask at most the day-ahead price plus the
+        strike (downwards: pay at least that price less the strike). If a part of a bid covers the
+        obligation, the whole bid is limited.
         """
-        owned = [c for c in self._owed.get(isp, ()) if (c.system, c.direction) == (system, direction)]
-        if self.strike_eur_per_mwh is None or not owned:
+        contracts = [
+            c for c in self._contracts.get(isp, ()) if (c.system, c.direction) == (system, direction)
+        ]
+        if self.strike_eur_per_mwh is None or not contracts:
             return price
-        owed = sum(c.mw for c in owned)
+        obligation = sum(c.mw for c in contracts)
         order = np.argsort(direction * price, kind="stable")
         before = np.cumsum(quantity_mw[order]) - quantity_mw[order]
         strike = direction * day_ahead_price + self.strike_eur_per_mwh
-        asked = direction * price
-        asked[order] = np.where(before < owed - NEGLIGIBLE_MW, np.minimum(asked[order], strike), asked[order])
-        return np.asarray(direction * asked)
+        signed_price = direction * price
+        signed_price[order] = np.where(
+            before < obligation - NEGLIGIBLE_MW, np.minimum(signed_price[order], strike), signed_price[order]
+        )
+        return np.asarray(direction * signed_price)
 
     def forget(self, isp: int) -> None:
-        """Drop an ISP that has been settled."""
-        self._owed.pop(isp, None)
-        self._spoken.pop(isp, None)
+        """Drop the data of an ISP that has been settled."""
+        self._contracts.pop(isp, None)
+        self._committed.pop(isp, None)

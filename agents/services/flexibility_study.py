@@ -1,4 +1,4 @@
-"""A DSO's network flexibility study in a run: takes applications, answers them, looks at them again."""
+"""A DSO's network flexibility study in a run: applications, decisions, and later reviews."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tandem_sim.markets.grid_checks.study_register import STUDY_S, Application, 
 
 @dataclass(frozen=True)
 class Review:
-    """A moment at which a DSO looks again at what it has qualified, and its worst case from then on."""
+    """A second at which a DSO reviews its decisions, and its worst case from then on, by direction."""
 
     at_s: int
     worst: Mapping[int, GridConstraints]
@@ -23,7 +23,7 @@ class Review:
 
 @dataclass(frozen=True)
 class Emergency:
-    """Temporary measures at some nodes, known to the DSO from the start."""
+    """Temporary measures at some nodes, from second to second, known to the DSO from the start."""
 
     nodes: tuple[int, ...]
     from_s: int
@@ -32,54 +32,60 @@ class Emergency:
 
 
 @dataclass(frozen=True)
-class Course:
-    """What will happen to the study of one area, whoever knows when: seconds since the scenario's start."""
+class StudyTimeline:
+    """All events of the study of one area; seconds since the scenario's start."""
 
     applications: Sequence[Application]
     reviews: Sequence[Review] = ()
     emergencies: Sequence[Emergency] = ()
 
     def moments(self) -> list[int]:
-        """Seconds at which anything happens, in order."""
-        asked = {a.applied_s for a in self.applications}
-        answered = {s + STUDY_S for s in asked}
+        """Seconds of all events, in order."""
+        applied = {a.applied_s for a in self.applications}
+        answered = {s + STUDY_S for s in applied}
         return sorted(
-            asked | answered | {r.at_s for r in self.reviews} | {e.from_s for e in self.emergencies}
+            applied | answered | {r.at_s for r in self.reviews} | {e.from_s for e in self.emergencies}
         )
 
 
 class FlexibilityStudyProcess:
-    """Carries the study of an area through its course, and writes down what happens (table ``study``)."""
+    """Runs the study of an area through its timeline and records it (table ``flexibility_study``)."""
 
     def __init__(
-        self, *, system: str, context: AgentContext, register: StudyRegister, course: Course, isp_seconds: int
+        self,
+        *,
+        system: str,
+        context: AgentContext,
+        register: StudyRegister,
+        timeline: StudyTimeline,
+        isp_seconds: int,
     ) -> None:
-        self.register, self.course = register, course
+        self.register, self.timeline = register, timeline
         self._system, self._context, self._isp_seconds = system, context, isp_seconds
-        self._ahead = course.moments()
-        for e in course.emergencies:
+        self._pending = timeline.moments()
+        for e in timeline.emergencies:
             register.emergency(e.nodes, e.from_s, e.until_s, e.cause)
 
     def zones(self, isp: int) -> Zones:
-        """Who may sell when an ISP begins, by what is known now."""
+        """Units and nodes that may sell when an ISP begins, as decided by now."""
         return self.register.zones(isp * self._isp_seconds)
 
     def test(self, unit: str) -> tuple[bool, bool, str]:
-        """Whether a unit may sell now, up and down, and why not."""
+        """Whether a unit may sell now, up and down; and the reason if not."""
         now = self._context.now()
         return *self.register.may_sell(unit, now), self.register.reason(unit, now)
 
     def proceed(self, isp: int) -> None:
-        """Do what is due by now, in its order; within a second answers first, applications last."""
-        while self._ahead and self._ahead[0] <= self._context.now():
-            second, course = self._ahead.pop(0), self.course
+        """Process the events due by now in order; within a second decisions first, applications last."""
+        while self._pending and self._pending[0] <= self._context.now():
+            second, timeline = self._pending.pop(0), self.timeline
             decisions = self.register.answer(second)
-            for review in course.reviews:
+            for review in timeline.reviews:
                 if review.at_s == second:
                     decisions += self.register.reevaluate(second, review.worst)
-            decisions += [self.register.apply(a) for a in course.applications if a.applied_s == second]
+            decisions += [self.register.apply(a) for a in timeline.applications if a.applied_s == second]
             self._record(isp, decisions)
-            for measure in course.emergencies:
+            for measure in timeline.emergencies:
                 if measure.from_s == second:
                     self._record_measure(isp, measure)
 

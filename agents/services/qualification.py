@@ -1,4 +1,4 @@
-"""Prequalification: assets are tested, entered in the register, and taken off it after bad delivery."""
+"""Prequalification of assets: tests, entry in the flexibility register, withdrawal after bad delivery."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ from tandem_sim.markets.orders.products import Service, implied_by
 from tandem_sim.markets.settlement.payments import Place
 
 TELLING_MW = 0.01
-"""Net activation of a group below this says nothing about how well it delivers."""
+"""Net activation of a group below this is not judged."""
 
 
 @dataclass(frozen=True)
 class QualificationRules:
-    """How long a qualification holds, and how many failed ISPs in a row suspend it for how long."""
+    """Validity of a qualification, and the failed ISPs in a row that suspend it for a time."""
 
     valid_s: int
     strikes: int
     suspension_s: int
-    renew_s: int = 2 * 86_400  # asked for anew so long before it ends
+    renew_s: int = 2 * 86_400  # renewal is requested this long before the end
 
 
 @dataclass(frozen=True)
 class AssetTest:
-    """What units are tested against: what is connected, and the operator's study, if it goes by one.
+    """Test of units against the connected assets and, if given, the operator's network flexibility study.
 
-    `study` says of a unit by name whether it may sell now, up and down, and why not.
+    `study` gives, for a unit by name, whether it may sell now, up and down, and the reason if not.
     """
 
     connected: Mapping[str, RegisteredUnit]
     study: Callable[[str], tuple[bool, bool, str]] | None = None
 
     def __call__(self, units: Sequence[RegisteredUnit]) -> tuple[tuple[RegisteredUnit, ...], dict[str, str]]:
-        """Units with the MW that may be sold, and why some are less than asked for."""
+        """Units with the MW that may be sold, and the reasons of reductions by unit."""
         tested, reasons = [], {}
         for unit in units:
             true = self.connected.get(unit.name)
@@ -55,7 +55,7 @@ class AssetTest:
                 continue
             up, down = min(unit.up_mw, true.up_mw), min(unit.down_mw, true.down_mw)
             if (up, down) != (unit.up_mw, unit.down_mw):
-                reasons[unit.name] = "more than its connection can do was asked for"
+                reasons[unit.name] = "more was requested than its connection allows"
             if self.study is not None:
                 may_up, may_down, reason = self.study(unit.name)
                 if reason:
@@ -69,16 +69,16 @@ class AssetTest:
 
 @dataclass
 class _PendingTest:
-    """One request on its way."""
+    """A request whose tests at DSOs are not complete."""
 
-    asked: AssetsMessage
+    request: AssetsMessage
     waiting: set[str]
     units: list[RegisteredUnit] = field(default_factory=list)
     reasons: dict[str, str] = field(default_factory=dict)
 
 
 class PrequalificationProcess:
-    """The TSO's part of the process. Assets in distribution go to their DSO, its own it tests itself."""
+    """Prequalification by the TSO: it tests assets on transmission, DSOs test those in distribution."""
 
     def __init__(
         self,
@@ -93,22 +93,22 @@ class PrequalificationProcess:
         """`operators` names the operator of every system."""
         self.register, self.rules = register, rules
         self._name, self._context, self._test, self._operators = name, context, test, dict(operators)
-        self._cases: dict[str, _PendingTest] = {}
-        self._fast: dict[str, tuple[float, float]] = {}  # unit -> MW up, down for aFRR, as asked last
-        self._failed: dict[str, int] = {}  # ISPs in a row
-        self._suspended: dict[str, int] = {}  # until second
+        self._pending: dict[str, _PendingTest] = {}
+        self._fast: dict[str, tuple[float, float]] = {}  # unit -> MW up, down for aFRR by the last request
+        self._failed: dict[str, int] = {}  # failed ISPs in a row by BSP
+        self._suspended: dict[str, int] = {}  # BSP -> second until which it is suspended
 
     def on_assets(self, message: AssetsMessage) -> None:
-        """A BSP asks: test what is on transmission, pass on the rest."""
+        """Handle a request: test assets on transmission, send the others to their DSOs."""
         provider, now = message.provider, self._context.now()
         if provider in self._suspended and self._suspended[provider] > now:
             self._answer(message, (), 0, "suspended for repeated non-delivery")
             return
         systems = {u.system for u in message.units}
-        case = self._cases[provider] = _PendingTest(message, systems - {TSO})
-        tested, case.reasons = self._test([u for u in message.units if u.system == TSO])
-        case.units = list(tested)
-        for system in sorted(case.waiting):
+        pending = self._pending[provider] = _PendingTest(message, systems - {TSO})
+        tested, pending.reasons = self._test([u for u in message.units if u.system == TSO])
+        pending.units = list(tested)
+        for system in sorted(pending.waiting):
             part = tuple(u for u in message.units if u.system == system)
             receiver = self._operators[system]
             self._context.send(
@@ -116,24 +116,24 @@ class PrequalificationProcess:
                     self._name, receiver, message.isp, provider=provider, service=message.service, units=part
                 )
             )
-        if not case.waiting:
-            self._close(case)
+        if not pending.waiting:
+            self._close(pending)
 
     def on_asset_result(self, message: AssetResultMessage) -> None:
-        """A DSO has tested its part."""
-        case = self._cases[message.provider]
-        case.units += message.units
-        case.reasons |= message.reasons
-        case.waiting -= {s for s, operator in self._operators.items() if operator == message.sender}
-        if not case.waiting:
-            self._close(case)
+        """Take the test results of a DSO; the last one completes the request."""
+        pending = self._pending[message.provider]
+        pending.units += message.units
+        pending.reasons |= message.reasons
+        pending.waiting -= {s for s, operator in self._operators.items() if operator == message.sender}
+        if not pending.waiting:
+            self._close(pending)
 
     def on_revision(self, message: RevisionMessage) -> None:
-        """A DSO's study lets units sell more or less than they were entered with."""
+        """Enter units whose allowed MW a DSO's study has changed."""
         provider, now = message.provider, self._context.now()
-        able = [u for u in message.units if u.up_mw > 0 or u.down_mw > 0]
-        self.register.enter(provider, able, [self._fast_mw(u) for u in able], now, ())
-        self.register.remove(provider, [u.name for u in message.units if u not in able])
+        allowed = [u for u in message.units if u.up_mw > 0 or u.down_mw > 0]
+        self.register.enter(provider, allowed, [self._fast_mw(u) for u in allowed], now, ())
+        self.register.remove(provider, [u.name for u in message.units if u not in allowed])
         for unit in message.units:
             self._record(
                 message.isp,
@@ -148,21 +148,21 @@ class PrequalificationProcess:
             )
 
     def _fast_mw(self, unit: RegisteredUnit) -> tuple[float, float]:
-        """What a unit may move within the full activation time of aFRR, no more than it may at all."""
+        """MW (up, down) of a unit within the full activation time of aFRR, at most its allowed MW."""
         up, down = self._fast[unit.name]
         return min(up, unit.up_mw), min(down, unit.down_mw)
 
     def judge(self, isp: int, ordered_mw: Mapping[Place, float], delivered_mw: Mapping[Place, float]) -> None:
-        """Count ISPs in a row in which a group missed the band of -10 % and +20 %; withdraw at the limit.
+        """Count ISPs in a row in which a group left the band of -10 % and +20 %; withdraw at the limit.
 
-        A group misses it where it does in any place (MW in the direction of the place).
+        A group leaves the band if it does in any area and direction (`Place`; MW in its direction).
         """
-        kept: dict[str, bool] = {}
+        within: dict[str, bool] = {}
         for place, ordered in ordered_mw.items():
             if ordered >= TELLING_MW:
                 good = within_band(np.array([ordered]), np.array([delivered_mw[place]]))[0]
-                kept[place[0]] = kept.get(place[0], True) and bool(good)
-        for provider, good in kept.items():
+                within[place[0]] = within.get(place[0], True) and bool(good)
+        for provider, good in within.items():
             self._failed[provider] = 0 if good else self._failed.get(provider, 0) + 1
             if self._failed[provider] >= self.rules.strikes:
                 self._withdraw(isp, provider)
@@ -177,51 +177,51 @@ class PrequalificationProcess:
         if lost:
             self._context.send(QualificationMessage(self._name, provider, isp, reason=reason))
 
-    def _close(self, case: _PendingTest) -> None:
-        asked, now = case.asked, self._context.now()
-        del self._cases[asked.provider]
-        self._fast |= {u.name: f for u, f in zip(asked.units, asked.fast_mw, strict=True)}
-        if self._suspended.get(asked.provider, now) > now:
-            self._answer(asked, (), 0, "suspended for repeated non-delivery")
+    def _close(self, pending: _PendingTest) -> None:
+        request, now = pending.request, self._context.now()
+        del self._pending[request.provider]
+        self._fast |= {u.name: f for u, f in zip(request.units, request.fast_mw, strict=True)}
+        if self._suspended.get(request.provider, now) > now:
+            self._answer(request, (), 0, "suspended for repeated non-delivery")
             return
-        units = sorted((u for u in case.units if u.up_mw > 0 or u.down_mw > 0), key=lambda u: u.name)
+        units = sorted((u for u in pending.units if u.up_mw > 0 or u.down_mw > 0), key=lambda u: u.name)
         until = now + self.rules.valid_s
         limited = [self._fast_mw(u) for u in units]
-        granted = implied_by(asked.service) if units else ()
-        self.register.enter(asked.provider, units, limited, until, granted[:1])
+        granted = implied_by(request.service) if units else ()
+        self.register.enter(request.provider, units, limited, until, granted[:1])
         passed = {u.name: u for u in units}
-        self.register.remove(asked.provider, [u.name for u in asked.units if u.name not in passed])
-        for unit in asked.units:
+        self.register.remove(request.provider, [u.name for u in request.units if u.name not in passed])
+        for unit in request.units:
             event = "qualified" if unit.name in passed else "refused"
             found = passed.get(
                 unit.name,
                 RegisteredUnit(name=unit.name, system=unit.system, node=unit.node, up_mw=0.0, down_mw=0.0),
             )
             self._record(
-                asked.isp,
-                asked.provider,
+                request.isp,
+                request.provider,
                 unit.system,
                 unit.name,
                 "",
                 event,
                 found.up_mw,
                 found.down_mw,
-                case.reasons.get(unit.name, ""),
+                pending.reasons.get(unit.name, ""),
             )
         for service in granted:
-            event = "qualified" if service == asked.service else "implied"
-            up, down = (self.register.pool_mw(asked.provider, d, service) for d in (UP, -UP))
-            self._record(asked.isp, asked.provider, "", "", service, event, up, down, "")
-        self._answer(asked, granted, until if granted else 0, "" if granted else "no unit passed its test")
+            event = "qualified" if service == request.service else "implied"
+            up, down = (self.register.pool_mw(request.provider, d, service) for d in (UP, -UP))
+            self._record(request.isp, request.provider, "", "", service, event, up, down, "")
+        self._answer(request, granted, until if granted else 0, "" if granted else "no unit passed its test")
 
-    def _answer(self, asked: AssetsMessage, services: tuple[Service, ...], until: int, reason: str) -> None:
+    def _answer(self, request: AssetsMessage, services: tuple[Service, ...], until: int, reason: str) -> None:
         self._context.send(
             QualificationMessage(
-                self._name, asked.provider, asked.isp, services=services, until_s=until, reason=reason
+                self._name, request.provider, request.isp, services=services, until_s=until, reason=reason
             )
         )
         if not services:
-            self._record(asked.isp, asked.provider, "", "", asked.service, "refused", 0.0, 0.0, reason)
+            self._record(request.isp, request.provider, "", "", request.service, "refused", 0.0, 0.0, reason)
 
     def _record(
         self,
@@ -252,7 +252,7 @@ class PrequalificationProcess:
 
 
 class Applicant:
-    """A BSP's side: asks when its group is not qualified, or will not be for long."""
+    """A BSP that requests qualification when its group has none, or when it expires soon."""
 
     def __init__(
         self,
@@ -271,7 +271,7 @@ class Applicant:
         self._until_s: int | None = None
 
     def apply(self, isp: int) -> None:
-        """Ask for qualification if it is needed."""
+        """Request qualification if it is needed."""
         until = self._until_s
         if not self._units or (until is not None and until - self._context.now() > self._renew_s):
             return
@@ -288,5 +288,5 @@ class Applicant:
         )
 
     def on_qualification(self, message: QualificationMessage) -> None:
-        """Take the answer, or the news of a withdrawal."""
+        """Store the answer, or a withdrawal."""
         self._until_s = message.until_s if message.services else None

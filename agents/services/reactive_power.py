@@ -1,4 +1,4 @@
-"""Reactive power on the local market: where a DSO buys it, and where an aggregator sells it."""
+"""Reactive power on the local market: the DSO that buys it, and the aggregator that sells it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tandem_sim.agents.base.messages import (
     ReactiveOrderMessage,
     RejectionMessage,
 )
-from tandem_sim.agents.portfolios.portfolio import Inverters
+from tandem_sim.agents.portfolios.households import Inverters
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister
@@ -24,7 +24,7 @@ from tandem_sim.markets.orders.products import Product
 
 @dataclass(kw_only=True)
 class ReactivePowerBuyer:
-    """A DSO's book of reactive power: taken, closed, answered. With a register, of qualified groups only."""
+    """A DSO's book of reactive power bids. With a register it admits qualified groups only."""
 
     name: str
     context: AgentContext
@@ -35,7 +35,7 @@ class ReactivePowerBuyer:
     _closed: int = -1  # latest ISP whose book has closed
 
     def on_reactive_bids(self, message: ReactiveBidsMessage) -> None:
-        """Keep the latest offers of a sender until the book closes; what comes later is refused."""
+        """Store the latest bids of a sender until the book closes; later ones are rejected."""
         if message.isp > self._closed:
             self._inbox.setdefault(message.isp, {})[message.sender] = message.bids
             return
@@ -43,7 +43,7 @@ class ReactivePowerBuyer:
         self._reject(message.isp, message.sender, late)
 
     def close(self, isp: int) -> Bids:
-        """The offers admitted for an ISP, by id."""
+        """Close the book of an ISP: the admitted bids, sorted by id."""
         self._closed = isp
         admitted = [Bids.empty()]
         for sender, offers in self._inbox.pop(isp, {}).items():
@@ -58,7 +58,7 @@ class ReactivePowerBuyer:
         return book.pick(np.argsort(book.bid_id, kind="stable"))
 
     def announce(self, isp: int, offers: Bids, bought_mvar: FloatArray) -> None:
-        """Tell every provider what was bought of its offers (n,)."""
+        """Send every provider the Mvar bought of its bids (n,)."""
         for provider, places in offers.places.items():
             won = places[bought_mvar[places] != 0.0]
             if len(won):
@@ -77,10 +77,10 @@ class ReactivePowerBuyer:
 
 
 class ReactivePowerSeller:
-    """An aggregator's offers of what its inverters can do beside active power, both ways at one price.
+    """An aggregator's bids of reactive power from its inverters, both directions at one price.
 
-    Inverters are taken as large enough for their rated power at the power factor given. So the offers are the
-    same in every ISP, and selling them takes nothing from active power.
+    Inverters are assumed to carry their rated active power at the given power factor. So the bids are the
+    same in every ISP, and reactive power reduces no active power.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class ReactivePowerSeller:
         buyers: Mapping[str, str],
         fleet_name: str,
     ) -> None:
-        """`buyers` names who buys in each system, `fleet_name` who takes the orders."""
+        """`buyers` names the DSO of each system, `fleet_name` the receiver of orders."""
         self._name, self._context, self._buyers, self._fleet_name = name, context, dict(buyers), fleet_name
         self._books: dict[str, Bids] = {}
         self._of_bid: dict[str, tuple[int, int]] = {}  # bid id -> group, direction
@@ -114,23 +114,23 @@ class ReactivePowerSeller:
             self._of_bid.update(zip(ids, keys, strict=True))
 
     def offer(self, isp: int) -> None:
-        """Send the offers for an ISP to the DSOs."""
+        """Send the bids for an ISP to the DSOs."""
         for system, bids in self._books.items():
             if len(bids):
                 buyer = self._buyers[system]
                 self._context.send(ReactiveBidsMessage(self._name, buyer, isp, system=system, bids=bids))
 
     def on_reactive_award(self, message: ReactiveAwardMessage) -> None:
-        """Pass an award on to the inverters behind it."""
+        """Order an award from the inverters behind the bids."""
         group, direction = np.array([self._of_bid[b] for b in message.bid_id]).T
         mvar = direction * message.quantity_mvar
         order = ReactiveOrderMessage(self._name, self._fleet_name, message.isp, group=group, mvar=mvar)
         self._context.send(order)
 
     def delivered_mvar(self, offers: Bids, awarded_mvar: FloatArray, group_mvar: FloatArray) -> FloatArray:
-        """What this seller delivered of its awards (n,), given what groups (G,) inject; 0 for others' offers.
+        """Mvar delivered of awards (n,), given injections of groups (G,) Mvar; 0 for bids of others.
 
-        A group that was ordered both ways has delivered the difference.
+        A group with orders in both directions has delivered the difference.
         """
         found = np.zeros(len(offers))
         for k in np.flatnonzero((offers.provider == self._name) & (awarded_mvar > 0)):

@@ -1,4 +1,4 @@
-"""What BSPs were asked for and what they delivered as aFRR, compared every five minutes.
+"""Requested and delivered aFRR volumes of BSPs, compared every five minutes.
 
 The hybrid scheme proposed for the Netherlands: the TSO compares requested with allocated volumes every five
 minutes and tolerates -10 % to +20 % of the set-point; the mean delivery of a stable period, in which the
@@ -23,10 +23,9 @@ class Volumes:
     """v comparisons, arrays (v,), each of a BSP, a direction and five minutes.
 
     `start_s` counts from the start of the ISP, `owner` is the number of the BSP, `direction` +1 or -1.
-    Volumes are MWh >= 0 in that direction: what was requested, on its way to the set-points at the ramp of
-    the bids, and what was delivered. For `stable_s` seconds the set-point stood unchanged above zero and the
-    ramp had come to it; `stable_requested_mw` and `stable_delivered_mw` are the means of these seconds, zero
-    where there are none.
+    Volumes are MWh >= 0 in that direction: the ramp-limited request, and the delivery. For `stable_s` seconds
+    the set-point was unchanged above zero and the ramp had reached it; `stable_requested_mw` and
+    `stable_delivered_mw` are means over these seconds, zero if there are none.
     """
 
     start_s: IntArray
@@ -41,17 +40,17 @@ class Volumes:
 
 
 def five_minutes(bids: AfrrBids, control: AfrrResult, cycle_s: int) -> Volumes:
-    """Compare an ISP period by period. A cycle belongs to the period in which it begins."""
+    """Compare volumes period by period. A control cycle belongs to the period in which it begins."""
     cycles, owners = len(control.net_mw), int(bids.owner.max(initial=-1)) + 1
     group = 2 * bids.owner + (bids.direction < 0)  # of every bid
     member = np.zeros((len(group), 2 * owners))
     member[np.arange(len(group)), group] = 1.0
-    sent, asked, got = (  # (k, groups)
+    sent, requested_mw, delivered_mw = (  # (k, groups)
         mw @ member for mw in (control.setpoint_mw, control.requested_mw, control.delivered_mw)
     )
-    still = np.zeros(sent.shape, dtype=bool)  # the first cycle has none before it
-    still[1:] = (sent[1:] > NEGLIGIBLE_MW) & (np.abs(np.diff(sent, axis=0)) <= NEGLIGIBLE_MW)
-    still[1:] &= np.abs(asked - sent)[:-1] <= NEGLIGIBLE_MW
+    stable = np.zeros(sent.shape, dtype=bool)  # the first cycle has none before it
+    stable[1:] = (sent[1:] > NEGLIGIBLE_MW) & (np.abs(np.diff(sent, axis=0)) <= NEGLIGIBLE_MW)
+    stable[1:] &= np.abs(requested_mw - sent)[:-1] <= NEGLIGIBLE_MW
     first = np.flatnonzero(np.diff(np.arange(cycles) * cycle_s // PERIOD_S, prepend=-1))
 
     def total(per_cycle: FloatArray | BoolArray) -> FloatArray:
@@ -59,9 +58,9 @@ def five_minutes(bids: AfrrBids, control: AfrrResult, cycle_s: int) -> Volumes:
             np.add.reduceat(per_cycle.astype(np.float64), first, axis=0) * cycle_s
         )  # (p, groups)
 
-    seconds = total(still)
+    seconds = total(stable)
     divisor = np.maximum(seconds, 1.0)
-    requested, delivered = total(asked) / 3600.0, total(got) / 3600.0
+    requested, delivered = total(requested_mw) / 3600.0, total(delivered_mw) / 3600.0
     period, column = np.nonzero((requested > NEGLIGIBLE_MW) | (delivered > NEGLIGIBLE_MW))
     at = period, column
     return Volumes(
@@ -72,6 +71,6 @@ def five_minutes(bids: AfrrBids, control: AfrrResult, cycle_s: int) -> Volumes:
         delivered_mwh=delivered[at],
         within_band=within_band(requested[at], delivered[at]),
         stable_s=np.rint(seconds[at]).astype(np.int64),
-        stable_requested_mw=(total(asked * still) / divisor)[at],
-        stable_delivered_mw=(total(got * still) / divisor)[at],
+        stable_requested_mw=(total(requested_mw * stable) / divisor)[at],
+        stable_delivered_mw=(total(delivered_mw * stable) / divisor)[at],
     )

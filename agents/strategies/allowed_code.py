@@ -1,8 +1,8 @@
-"""Code that files name and that is imported only if whoever runs Tandem wants it.
+"""Code named in files, which is imported only with permission of the person who runs Tandem.
 
 A file may name a class as ``module:Class``. Importing a module runs its code, so it is imported only if a
-person allowed the module on the command line or in Python, never because of a file. What an installed
-distribution announces as an entry point needs no permission: who installed it wanted it.
+person allowed the module on the command line or in Python, never because of a file. A class that an installed
+distribution registers as an entry point needs no permission: its installation is the permission.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ FLAG = "--allow-code"
 
 @dataclass(frozen=True)
 class AllowedCode:
-    """Modules that may be imported because a person said so. No part of a scenario, nor of what a run is."""
+    """Modules that a person has allowed to import. They are part of no scenario and of no run's identity."""
 
     modules: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, modules: Iterable[str]) -> AllowedCode:
-        """Checked names of modules. Raises `InputError` for what is no name of a module."""
+        """Check names of modules. Raises `InputError` for a text that is no module name."""
         if isinstance(modules, str):
             raise InputError(FLAG, modules, "is one name", "Give a list of names of modules")
         names = tuple(modules)
@@ -46,7 +46,7 @@ class AllowedCode:
         return cls(names)
 
     def covers(self, module: str) -> bool:
-        """Whether a module may be imported: it is named itself, or a package that it is in."""
+        """Whether a module may be imported: it, or a package that contains it, is allowed."""
         return any(module == name or module.startswith(f"{name}.") for name in self.modules)
 
     def check(self, name: str, source: str, field: str) -> None:
@@ -56,7 +56,7 @@ class AllowedCode:
             raise InputError(
                 source,
                 field,
-                f"names {name}, code that is not imported unasked",
+                f"names {name}, code that is not imported without permission",
                 f"If you trust it: {FLAG} {module}",
             )
 
@@ -77,10 +77,10 @@ def is_class_name(name: str) -> bool:
 
 
 def installed() -> dict[str, list[EntryPoint]]:
-    """What installed distributions announce in `GROUP`, by name; nothing is imported.
+    """Entry points of installed distributions in `GROUP`, by name; nothing is imported.
 
-    A folder with metadata that is only there because somebody works in it is not installed, though
-    ``python -m`` looks there for modules: it may hold a stranger's files.
+    Metadata in the current folder do not count as installed, although ``python -m`` finds modules there: the
+    folder may hold files of others.
     """
     here = Path.cwd().resolve()
     found: dict[str, list[EntryPoint]] = {}
@@ -91,14 +91,14 @@ def installed() -> dict[str, list[EntryPoint]]:
 
 
 def imported(name: str, allowed: AllowedCode, field: str) -> Any:
-    """What ``module:Class`` or the name of an entry point stands for: its code runs.
+    """Import ``module:Class`` or an entry point by name: its code runs.
 
-    Raises `InputError`, naming `field`, for what is not allowed or cannot be imported.
+    Raises `InputError`, naming `field`, if it is not allowed or cannot be imported.
     """
     allowed.check(name, "scenario", field)
     module, _, attribute = name.partition(":")
     entry = None if attribute else _only(name, field)
-    try:  # code of others may end in any way
+    try:  # code of users may raise anything
         return getattr(import_module(module), attribute) if entry is None else entry.load()
     except KeyboardInterrupt:
         raise
@@ -106,7 +106,7 @@ def imported(name: str, allowed: AllowedCode, field: str) -> Any:
         raise InputError(
             "scenario",
             field,
-            f"{name} cannot be imported ({told(error)})",
+            f"{name} cannot be imported ({describe(error)})",
             "Name module:Class of a module that is installed or on PYTHONPATH, and that can be imported",
         ) from error
 
@@ -121,25 +121,25 @@ def _only(name: str, field: str) -> EntryPoint:
         raise InputError(
             "scenario",
             field,
-            f"{name} is announced by several distributions: {several}",
+            f"{name} is registered by several distributions: {several}",
             f"Uninstall all but one, or name module:Class and pass {FLAG}",
         )
     raise InputError(
         "scenario",
         field,
-        f"{name} cannot be imported (no installed distribution announces it)",
+        f"{name} cannot be imported (no installed distribution registers it)",
         f"Name one that is built in or installed (tandem strategies), or module:Class and pass {FLAG}",
     )
 
 
 def origin(entry: EntryPoint) -> str:
-    """The distribution that announces an entry point, with its version."""
+    """Distribution and version of an entry point."""
     assert entry.dist is not None  # `installed` leaves the others out
     return f"{entry.dist.name} {entry.dist.version}"
 
 
-def told(error: BaseException) -> str:
-    """Type and message of an error that code of others raised, on one short line."""
+def describe(error: BaseException) -> str:
+    """Type and message of an error raised by code of users, on one short line."""
     try:
         message = one_line(error)
     except Exception:  # noqa: BLE001 - its own text may be code that fails
@@ -150,8 +150,9 @@ def told(error: BaseException) -> str:
 def source_files(names: Iterable[str]) -> list[Path]:
     """Files that classes come from, of names as `imported` takes them. Nothing is imported.
 
-    Of a module in a package these are all files of the outermost package, since they may import each other;
-    of any other the one file. What is not found, or is no file, is left out: a run that needs it says so.
+    For a module in a package these are all files of the outermost package, since they may import each other;
+    for any other module its one file. Modules that are not found, or are no file, are left out: a run that
+    needs them raises an error.
     """
     known: dict[str, list[EntryPoint]] = {}
     modules: set[str] = set()
@@ -166,7 +167,7 @@ def source_files(names: Iterable[str]) -> list[Path]:
 
 
 def _files_of(module: str) -> Iterator[Path]:
-    """Files of a module, found as Python would, but without importing the packages it is in."""
+    """Files of a module, found as Python does, but without importing its packages."""
     folders: Any = None
     for name in accumulate(module.split("."), "{}.{}".format):
         finders = (

@@ -1,4 +1,4 @@
-"""Best response to the last published book: own price and quantity searched, clearing anew for each try."""
+"""Best response to the last published book: a search over own price and quantity."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ SHARES = (1.0, 0.75, 0.5)
 
 
 class BestResponse(Truthful):
-    """What would have earned most against the others' bids of the last ISP, were they to come again.
+    """Bids that would have earned most against the bids of others in the last ISP.
 
-    Up and down apart, it tries every markup with every share of what it owns, and clears the published book
-    with its own bids for the volume bought then, paid as bid. Grids are not published, so the book is cleared
-    without them. The lowest markup and the largest share of equals are taken: it never expects less than
-    from the truth.
+    Separately up and down, it tries every markup with every share of its available MW. It clears the
+    published book with its own bids for the volume bought then, pay-as-bid. Grids are not published, so the
+    book is cleared without network limits. Among equals it takes the lowest markup and the largest share: it
+    never expects less than from truthful bids.
     """
 
     sees = frozenset({BOOK})
 
     def __init__(self, markups: Sequence[float] = MARKUPS, shares: Sequence[float] = SHARES) -> None:
-        """`markups` in EUR/MWh; the truth (markup 0, everything) is always tried."""
+        """`markups` in EUR/MWh, `shares` in 0..1; truthful bids (markup 0, share 1) are always tried."""
         if not all(0.0 < s <= 1.0 for s in shares):
             raise ValueError(f"shares {list(shares)} must lie in 0..1, above 0")
         self._tries = [
@@ -36,7 +36,7 @@ class BestResponse(Truthful):
         ]
 
     def offers(self, view: OfferView) -> Offers:
-        """The best of all tries for each direction; the truth before anything is published."""
+        """The best try for each direction; truthful bids before a book is published."""
         price, quantity = np.array(view.cost), np.array(view.quantity_mw)
         if view.book is None:
             return Offers(price, quantity)
@@ -60,20 +60,20 @@ class BestResponse(Truthful):
     def profit_eur_per_h(
         view: OfferView, book: PublishedBook, direction: int, markup: float, share: float
     ) -> float:
-        """What a try would have earned in a direction against the book."""
+        """Profit (EUR/h) of a try in a direction against the book."""
         mine, theirs = view.direction == direction, book.direction == direction
-        asked: FloatArray = direction * marked_up(view, markup)[mine]
-        cost = np.concatenate([direction * book.price[theirs], asked])
+        signed_price: FloatArray = direction * marked_up(view, markup)[mine]
+        cost = np.concatenate([direction * book.price[theirs], signed_price])
         available = np.concatenate([book.quantity_mw[theirs], share * view.quantity_mw[mine]])
         sold = served_in_order(cost, available, book.bought_mw[direction])[int(theirs.sum()) :]
-        return float((asked - direction * view.cost[mine]) @ sold)
+        return float((signed_price - direction * view.cost[mine]) @ sold)
 
 
 def served_in_order(cost: FloatArray, available: FloatArray, need_mw: float) -> FloatArray:
-    """MW (n,) that `markets.clearing.auction` buys of offers (n,) for a need without limits.
+    """MW (n,) that `markets.clearing.auction` buys of offers (n,) for a need, without network limits.
 
-    Exact: without limits the programme is a fractional knapsack, which the merit order solves; equals in
-    order of the columns. It is asked for dozens of times in every ISP.
+    Exact: without network limits the optimisation problem is a fractional knapsack, which the merit order
+    solves; equal costs in the order of the offers. It is called dozens of times in every ISP.
     """
     order = np.argsort(cost, kind="stable")
     before = np.cumsum(available[order]) - available[order]

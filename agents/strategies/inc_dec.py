@@ -1,4 +1,4 @@
-"""Increase-decrease gaming by units that sell in the day-ahead market first, and relieve congestion after."""
+"""Increase-decrease gaming by units that sell day-ahead first and relieve congestion afterwards."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.orders.bids import DOWN, UP
 
 SEEN_MW = 0.1
-"""Less is rounding, and the balancing of what rounding leaves."""
+"""MW; less is rounding, and the balancing of rounding."""
 
 
 class IncDec:
     """Create the congestion day-ahead, be paid to relieve it (Hirth and Schlecht, 2018).
 
-    Behind an export limit a unit asks for less than its cost day-ahead, is scheduled more than the wires can
-    carry, and buys the surplus back below the day-ahead price; behind an import limit it stays out and is
-    called up above that price. A day of watching comes first. At a time of day at which its bids were called
-    in a direction when it last heard of it, it plays that game next: a day later, two for hours that are not
-    settled when the day-ahead market closes. Where the published book shows both directions bought
-    (redispatch, not balancing) it tries either game with a probability, and keeps to it while it is called.
-    Time of day is counted in ISPs, and so an hour off after a change of clocks. Where nothing is bought it
-    schedules and earns what a truthful unit does. It is a rule of thumb: whether the game pays where its own
-    schedule moves the day-ahead price it does not ask.
+    Behind an export limit a unit offers below its cost day-ahead, is scheduled beyond the capacity of the
+    lines, and buys the surplus back below the day-ahead price. Behind an import limit it offers above its
+    cost, is not scheduled, and is called up above the day-ahead price. The first day it only observes. At a
+    time of day at which its bids were called in a direction in the last settled result, it plays that game
+    next: one day later, two days for hours that are not settled when the day-ahead market closes. Where the
+    published book shows that both directions were bought (redispatch, not balancing), it tries either game
+    with a probability, and repeats it while it is called. Time of day is counted in ISPs, so it is one hour
+    off after a clock change. Where nothing is bought it schedules and earns what a truthful unit does. It is
+    a rule of thumb: it does not check whether the game pays if its own schedule changes the day-ahead price.
     """
 
     learns = True
@@ -38,7 +38,7 @@ class IncDec:
         markup_eur_per_mwh: float = 10.0,
         tries: float = 0.5,
     ) -> None:
-        """What is asked below or above cost day-ahead, the margin of redispatch, the probability of a try."""
+        """Day-ahead markup in size, margin on redispatch bids (both EUR/MWh), probability of a try."""
         if eur_per_mwh < 0.0 or not 0.0 <= tries <= 1.0:
             raise ValueError("eur_per_mwh must not be negative, tries must lie in 0..1")
         self._rng, self._tries = rng, tries
@@ -49,13 +49,13 @@ class IncDec:
     def supply_markup(self, isps: range) -> FloatArray:
         """Below cost where it expects to be called down, above where it expects to be called up."""
         at = np.arange(isps.start, isps.stop) % len(self._game)
-        side, dares = self._rng.random((len(at), 2)).T  # ISP by ISP: a day that ends early begins alike
-        tried = np.where(side < 0.5, UP, DOWN) * (dares < self._tries)
+        side, draw = self._rng.random((len(at), 2)).T  # ISP by ISP: a day that ends early begins alike
+        tried = np.where(side < 0.5, UP, DOWN) * (draw < self._tries)
         self._game[at] = np.where(self._congested[at] & (self._game[at] == 0.0), tried, self._game[at])
         return np.asarray(self._eur * self._game[at])
 
     def offers(self, view: OfferView) -> Offers:
-        """Everything, up above and down below both cost and the day-ahead price."""
+        """All MW, up above and down below both cost and the day-ahead price."""
         if view.book is not None:
             bought = view.book.bought_mw
             self._congested[view.book.isp % len(self._game)] = min(bought[UP], bought[DOWN]) > SEEN_MW
@@ -65,6 +65,6 @@ class IncDec:
         return Offers(price, view.quantity_mw)
 
     def learn(self, outcome: SellerResult) -> None:
-        """Which way it was called, if it was."""
+        """Store the direction in which its bids were called, if they were."""
         called = float(outcome.direction @ outcome.sold_mw)
         self._game[outcome.isp % len(self._game)] = np.sign(called) if abs(called) > SEEN_MW else 0.0

@@ -1,11 +1,11 @@
-"""Strategies that learn a markup, and which market to serve: profit tells how good an arm was.
+"""Strategies that learn a markup, and which market to serve, from profits (multi-armed bandits).
 
-An arm is chosen for every ISP: a markup that all offers carry, and the market to serve. ``both`` sells
-locally what the DSO wants and forwards the rest; ``local`` refuses to forward; ``tso`` asks more in the local
-market, by a hurdle, and reprices what is left where forwarded bids may be repriced. Awards of an ISP are
-known long after the next ones were priced, so every learner keeps the arm it chose until it hears of that
-ISP. Profits are scaled by the mean size of all profits and losses so far: most offers are never called, and a
-scale of what could have been sold would hide what was.
+An arm is chosen for every ISP: a markup on all offers, and the market to serve. ``both`` sells to the DSO and
+forwards the rest; ``local`` refuses forwarding; ``tso`` adds a hurdle to prices in the local market, and
+lowers them again where forwarded bids may change their price. The result of an ISP arrives long after later
+ISPs were priced, so every learner stores the chosen arm until then. Profits are scaled by the mean size of
+all profits and losses so far: most offers are never called, and the volume that could have been sold would be
+too large a scale.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from tandem_sim.grids.types import FloatArray
 Market = Literal["both", "local", "tso"]
 MARKETS: tuple[Market, ...] = ("both", "local", "tso")
 LARGEST = 5.0
-"""A profit of so many times the mean size counts no more than that."""
+"""Profits are capped at this multiple of the mean size."""
 MARKUPS = (0.0, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 22.0, 33.0, 50.0, 75.0)
-"""EUR/MWh. Steps are below a factor of 2, where sharing a price pays two sellers as much as undercutting."""
+"""EUR/MWh. Steps are below a factor of 2: at 2, sharing a price pays two sellers as much as undercutting."""
 
 
 class MarkupLearner(ABC):
-    """What learners of a markup have in common."""
+    """Base of the learners of a markup."""
 
     learns = True
 
@@ -48,11 +48,11 @@ class MarkupLearner(ABC):
         self.markets = tuple(market for market in markets for _ in markups)
         self._hurdle = float(hurdle_eur_per_mwh)
         self._rng = rng
-        self._size_eur_per_h, self._heard = 0.0, 0  # mean size of profits, and of how many
+        self._size_eur_per_h, self._results = 0.0, 0  # mean size of profits, and their number
         self._chosen: dict[int, tuple[int, int, float]] = {}  # ISP -> state, arm, its probability then
 
     def offers(self, view: OfferView) -> Offers:
-        """Everything, at cost and the markup chosen for the ISP, in the market chosen for it."""
+        """All MW, at cost plus the markup chosen for the ISP, in the market chosen for it."""
         if view.isp not in self._chosen:
             state = self._state(view)
             chance = self.probabilities(state)
@@ -71,29 +71,29 @@ class MarkupLearner(ABC):
             return  # nothing was offered
         state, arm, chance = self._chosen.pop(outcome.isp)
         profit = outcome.profit_eur_per_h
-        self._heard += 1
-        self._size_eur_per_h += (abs(profit) - self._size_eur_per_h) / self._heard
+        self._results += 1
+        self._size_eur_per_h += (abs(profit) - self._size_eur_per_h) / self._results
         largest = LARGEST * self._size_eur_per_h
         self._update(state, arm, chance, min(max(profit / largest, -1.0), 1.0) if largest > 0.0 else 0.0)
 
     @abstractmethod
     def probabilities(self, state: int = 0) -> FloatArray:
-        """With what probability each arm would be chosen now, (arms,)."""
+        """Probability of each arm now, (arms,)."""
 
     @abstractmethod
     def _update(self, state: int, arm: int, chance: float, reward: float) -> None:
-        """Take in a reward, -1 to 1, of an arm that was chosen with a probability `chance`."""
+        """Learn from a reward, -1 to 1, of an arm that was chosen with probability `chance`."""
 
     def _state(self, view: OfferView) -> int:
-        """What the learner tells apart."""
+        """Number of the state that the learner distinguishes."""
         return 0
 
 
 class RothErev(MarkupLearner):
-    """Reinforcement by propensities (Roth and Erev, 1995), forgetting and experimenting.
+    """Reinforcement learning by propensities (Roth and Erev, 1995), with forgetting and experimentation.
 
-    Propensities fade by `recency`; a reward goes to the arm played but for a share `experimentation`, which
-    is spread over the others. Losses reinforce nothing.
+    Propensities decay by `recency`. A reward goes to the chosen arm, except for a share `experimentation`,
+    which is spread over the others. Losses reinforce nothing.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class QLearning(MarkupLearner):
         self._visits = np.zeros(len(self._edges) + 1)
 
     def probabilities(self, state: int = 0) -> FloatArray:
-        """The best arm (the first of equals), and all arms alike with the share that explores."""
+        """The best arm (the first of equals), mixed with uniform exploration."""
         explore = self._epsilon / (1.0 + self._visits[state] / self._patience)
         chance = np.full(len(self.markups), explore / len(self.markups))
         chance[int(np.argmax(self._value[state]))] += 1.0 - explore

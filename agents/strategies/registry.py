@@ -1,4 +1,4 @@
-"""Strategies by name, and those that users bring along as ``module:Class``."""
+"""Strategies by name, and strategies of users as ``module:Class``."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import numpy as np
 from tandem_sim.agents.strategies.allowed_code import (
     NO_CODE,
     AllowedCode,
+    describe,
     imported,
     installed,
     is_class_name,
     module_of,
-    told,
 )
 from tandem_sim.agents.strategies.best_response import BestResponse
 from tandem_sim.agents.strategies.inc_dec import IncDec
@@ -28,7 +28,7 @@ from tandem_sim.agents.strategies.strategy import (
     Strategy,
     Truthful,
     Withholding,
-    sights_of,
+    declared_inputs,
 )
 from tandem_sim.agents.strategies.time_limit import LIMIT_S, within
 from tandem_sim.grids.documents.text import hint
@@ -49,7 +49,7 @@ STRATEGIES: dict[str, type[Strategy]] = {
 
 @dataclass(frozen=True)
 class StrategyInputs:
-    """What the world hands a strategy whose constructor asks for it by name, and what it publishes."""
+    """Values for constructor parameters of the same name, and whether books are published."""
 
     rng: np.random.Generator
     isps_per_day: int
@@ -58,7 +58,7 @@ class StrategyInputs:
 
 @dataclass(frozen=True)
 class Permission:
-    """What a run lets strategies do that are not built in: be imported, and take so many seconds a call."""
+    """Permissions of strategies that are not built in: modules to import, and seconds per call."""
 
     allowed: AllowedCode = NO_CODE
     limit_s: float = LIMIT_S
@@ -70,7 +70,7 @@ BUILT_IN_ONLY = Permission()
 def build_strategy(
     name: str,
     options: Mapping[str, Any],
-    world: StrategyInputs,
+    inputs: StrategyInputs,
     where: str,
     seller: str,
     permission: Permission = BUILT_IN_ONLY,
@@ -85,18 +85,18 @@ def build_strategy(
     kind = STRATEGIES.get(name) or imported(name, permission.allowed, named)
     if not callable(kind):
         raise InputError("scenario", named, f"{name} is no class", "Name the class of a strategy")
-    strategy: Strategy = _made(kind, options, world, f"{where}.options", name, seller, permission.limit_s)
-    _check(strategy, name, world, named)
+    strategy: Strategy = _made(kind, options, inputs, f"{where}.options", name, seller, permission.limit_s)
+    _check(strategy, name, inputs, named)
     return strategy
 
 
 def is_built_in(strategy: Strategy) -> bool:
-    """Whether a strategy is one of Tandem's own, which need no watching."""
+    """Whether a strategy is one of Tandem's own, which need no time limit."""
     return type(strategy) in STRATEGIES.values()
 
 
 def check_name(name: str) -> None:
-    """Raise ValueError for what names no strategy: built in, installed, or ``module:Class``.
+    """Raise ValueError for a name of no strategy: built in, installed, or ``module:Class``.
 
     Nothing is imported.
     """
@@ -111,21 +111,21 @@ def check_name(name: str) -> None:
 def _made(
     kind: Callable[..., Any],
     options: Mapping[str, Any],
-    world: StrategyInputs,
+    inputs: StrategyInputs,
     field: str,
     name: str,
     seller: str,
     limit_s: float,
 ) -> Any:
-    """A strategy made by its constructor, which may be a user's code."""
+    """Call the constructor of a strategy, which may be a user's code."""
     who = f"strategy {name} of {seller}"
     try:
         takes = inspect.signature(kind).parameters
-        given = {own: getattr(world, own) for own in ("rng", "isps_per_day") if own in takes}
+        given = {own: getattr(inputs, own) for own in ("rng", "isps_per_day") if own in takes}
         return within(0.0 if name in STRATEGIES else limit_s, lambda: kind(**{**options, **given}))
     except (TypeError, ValueError) as error:
         raise InputError(
-            "scenario", field, f"{name} refuses them ({error})", "See the strategy's docstring"
+            "scenario", field, f"{name} does not accept them ({error})", "See the strategy's docstring"
         ) from error
     except OverdueError as error:
         raise StrategyLimitError(
@@ -135,11 +135,11 @@ def _made(
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        raise StrategyError(f"{who}: its constructor fails: {told(error)}") from error
+        raise StrategyError(f"{who}: its constructor fails: {describe(error)}") from error
 
 
-def _check(strategy: Any, name: str, world: StrategyInputs, field: str) -> None:
-    """An `InputError` for what is no strategy, or none that can be played in this world."""
+def _check(strategy: Any, name: str, inputs: StrategyInputs, field: str) -> None:
+    """Raise `InputError` for an object that is no strategy, or that needs inputs of no run like this."""
     for method in ("offers", "learn"):
         if not callable(getattr(strategy, method, None)):
             raise InputError(
@@ -156,13 +156,13 @@ def _check(strategy: Any, name: str, world: StrategyInputs, field: str) -> None:
             "Give it an attribute learns, True or False",
         )
     try:
-        sees = sights_of(strategy, name)
+        sees = declared_inputs(strategy, name)
     except StrategyError as error:
         raise InputError("scenario", field, str(error), "Declare in `sees` what is known") from error
-    if BOOK in sees and not world.publishes_books:
+    if BOOK in sees and not inputs.publishes_books:
         raise InputError(
             "scenario",
             field,
-            f"{name} looks at published books, and none are published",
+            f"{name} uses published books, and none are published",
             "Set publishes_books to true",
         )

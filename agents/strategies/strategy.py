@@ -1,4 +1,4 @@
-"""Bidding strategies: from what a resource can do and what it costs, to an offer. They see nothing else."""
+"""Bidding strategies: from available MW and costs of resources to offers. They get no other information."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from tandem_sim.agents.strategies.allowed_code import told
+from tandem_sim.agents.strategies.allowed_code import describe
 from tandem_sim.agents.strategies.time_limit import LIMIT_S, within
 from tandem_sim.grids.errors import OverdueError, StrategyError, StrategyLimitError, WithheldError
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 
 Stage = Literal["first", "left"]
-"""When a price is asked for: with the first offer, or for what a local market left and the TSO's may take."""
+"""When offers are made: first, or for MW that a local market left and the TSO's market may buy."""
 BOOK = "book"
-SIGHTS = frozenset({BOOK})
-"""What a strategy may ask to see beside its own resources, prices and rules."""
+OPTIONAL_INPUTS = frozenset({BOOK})
+"""Inputs that a strategy may use besides its own resources, prices and rules."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedBook:
-    """The bids of all other sellers in one system for the last ISP that was settled, nameless, m of them.
+    """The m bids of all other sellers in one system for the last settled ISP, anonymised.
 
     Balancing markets publish offers, anonymised, soon after delivery (Regulation (EU) 2017/2195, art. 12).
     """
@@ -33,16 +33,16 @@ class PublishedBook:
     direction: IntArray  # (m,)
     quantity_mw: FloatArray  # (m,)
     price: FloatArray  # (m,) EUR/MWh
-    bought_mw: dict[int, float]  # by direction, of everybody's bids
+    bought_mw: dict[int, float]  # by direction, of the bids of all sellers
 
 
 @dataclass(frozen=True, kw_only=True)
 class OfferView:
-    """What an aggregator knows when it bids for an ISP in one system: its own resources, prices, the rules.
+    """Information of an aggregator when it bids for an ISP in one system: own resources, prices, rules.
 
     Arrays (n,) are read-only: direction (+1 up, -1 down), feasible MW, and cost in EUR/MWh with the sign rule
-    of prices (an up bid is paid its price, a down bid pays it). `book` is there for strategies that declare
-    it in `sees`, None before the first ISP is settled.
+    of prices (an up bid is paid its price, a down bid pays it). `book` is for strategies that declare it in
+    `sees`; it is None before the first ISP is settled.
     """
 
     isp: int
@@ -67,10 +67,10 @@ class OfferView:
 
 @dataclass(frozen=True)
 class Offers:
-    """What is bid: prices (n,) in EUR/MWh and quantities (n,) in MW, in the order of the view.
+    """Prices (n,) in EUR/MWh and quantities (n,) in MW to bid, in the order of the view.
 
-    `forwardable` (n,) consents, bid by bid, to pass on to the TSO what a local market leaves; None leaves it
-    to the rules of the seller.
+    `forwardable` (n,) is the consent, bid by bid, to forward MW left by a local market to the TSO; None: by
+    the rules of the seller.
     """
 
     price: FloatArray
@@ -80,9 +80,9 @@ class Offers:
 
 @dataclass(frozen=True, kw_only=True)
 class SellerResult:
-    """What became of all offers of an ISP, n of them over all systems: direction, MW sold, EUR/h received.
+    """Result of the n offers of an ISP over all systems; arrays (n,): MW, EUR/h.
 
-    A down bid that pays has received less than nothing. `cost` is what the MW sold cost at home, EUR/h.
+    A down bid that pays has received a negative amount. `cost_eur_per_h` is the cost of the MW sold.
     """
 
     isp: int
@@ -99,39 +99,38 @@ class SellerResult:
 
 
 class Strategy(Protocol):
-    """Turns views into offers. Asked again about an ISP and stage, it answers the same.
+    """Turns views into offers. A second call for the same ISP and stage must return the same.
 
-    `learns` says whether it wants to hear outcomes. A strategy may declare in an attribute ``sees`` what it
-    looks at beside its own resources (of `SIGHTS`), and may have the methods of `BaselineStrategy` and
-    `SupplyStrategy`.
+    `learns` says whether it needs results. A strategy may declare in an attribute ``sees`` which of
+    `OPTIONAL_INPUTS` it uses, and may have the methods of `BaselineStrategy` and `SupplyStrategy`.
     """
 
     learns: bool
 
     def offers(self, view: OfferView) -> Offers:
-        """Prices and quantities of what the view holds."""
+        """Prices and quantities for the resources of the view."""
         ...
 
     def learn(self, outcome: SellerResult) -> None:
-        """Hear what became of an ISP's offers, in the order of ISPs."""
+        """Learn from the result of an ISP; ISPs come in order."""
         ...
 
 
 @runtime_checkable
 class BaselineStrategy(Protocol):
-    """A strategy that has a say in the baselines its seller declares."""
+    """A strategy that changes the baselines its seller declares."""
 
     def declared_mw(self, baseline_mw: FloatArray, offered_up_mw: FloatArray) -> FloatArray:
-        """Baselines (g,) declared, MW of injection, from those expected and what is offered upwards."""
+        """Baselines (g,) to declare, MW of injection, from expected baselines and MW offered upwards."""
         ...
 
 
 @runtime_checkable
 class SupplyStrategy(Protocol):
-    """A strategy that has a say in what a unit asks for in the day-ahead market."""
+    """A strategy that sets the offer price of a unit in the day-ahead market."""
 
     def supply_markup(self, isps: range) -> FloatArray:
-        """EUR/MWh (len(isps),) asked above marginal cost; negative to be scheduled more."""
+        """Markup (len(isps),) on marginal cost, EUR/MWh; negative: the unit is scheduled more."""
         ...
 
 
@@ -139,36 +138,35 @@ _Answer = TypeVar("_Answer")
 _Number = TypeVar("_Number", np.float64, np.bool_)
 
 
-def sights_of(strategy: Any, name: str) -> frozenset[str]:
-    """What a strategy declares that it looks at. Raises `StrategyError` for what nobody may see."""
+def declared_inputs(strategy: Any, name: str) -> frozenset[str]:
+    """Optional inputs that a strategy declares in `sees`. Raises `StrategyError` for unknown ones."""
     declared = getattr(strategy, "sees", ())
     if not isinstance(declared, frozenset | set | tuple | list):
-        raise StrategyError(f"{name}: sees is {declared!r}, not a set of {', '.join(SIGHTS)}")
+        raise StrategyError(f"{name}: sees is {declared!r}, not a set of {', '.join(OPTIONAL_INPUTS)}")
     sees = frozenset(declared)
-    if stranger := sorted(map(str, sees - SIGHTS)):
-        raise StrategyError(f"{name}: wants to see {', '.join(stranger)}; all it may is {', '.join(SIGHTS)}")
+    if unknown := sorted(map(str, sees - OPTIONAL_INPUTS)):
+        raise StrategyError(
+            f"{name}: sees {', '.join(unknown)}, and only {', '.join(OPTIONAL_INPUTS)} is available"
+        )
     return sees
 
 
 def checked(strategy: Strategy, view: OfferView, who: str, limit_s: float = LIMIT_S) -> Offers:
-    """The offers of a strategy, or a `StrategyError` that names it and its user.
+    """The offers of a strategy, checked. Raises a `StrategyError` that names it and its seller.
 
-    Whatever a strategy raises is passed on under that name; it may take `limit_s` seconds (0: any time).
+    Errors of a strategy are raised again under its name. A call may take `limit_s` seconds (0: no limit).
     """
     name = name_of(strategy, who, view.isp)
     for array in (view.direction, view.quantity_mw, view.cost):
         array.flags.writeable = False
     n = len(view.direction)
-    found = asked(lambda: _arrays(strategy.offers(view), n, name), name, "offers", limit_s)
-    _may_be_offered(found, view, name)
+    found = call_strategy(lambda: _arrays(strategy.offers(view), n, name), name, "offers", limit_s)
+    _check_offers(found, view, name)
     return found
 
 
 def _arrays(found: Any, n: int, name: str) -> Offers:
-    """Offers of n numbers as arrays of the right kind, whatever sequences a strategy has given.
-
-    Its own stay its own.
-    """
+    """Offers as new arrays (n,) of the right type, from any sequences that a strategy returns."""
     if not isinstance(found, Offers):
         raise StrategyError(f"{name}: answers {type(found).__name__} instead of Offers")
     consent = found.forwardable
@@ -180,7 +178,7 @@ def _arrays(found: Any, n: int, name: str) -> Offers:
 
 
 def vector(given: Any, n: int, kind: type[_Number], what: str) -> NDArray[_Number]:
-    """A new array (n,) of what a strategy gives; a `StrategyError` for another shape, ahead of any copy."""
+    """A new array (n,) from values of a strategy. Raises `StrategyError` for another shape, before a copy."""
     if (shape := _shape(given)) != (n,):
         raise StrategyError(f"{what} shape {shape}, expected ({n},)")
     return np.array(given, dtype=kind)
@@ -198,17 +196,17 @@ def _shape(given: Any) -> tuple[int, ...]:
 
 
 def name_of(strategy: Any, who: str, isp: int) -> str:
-    """How errors call a strategy."""
+    """Name of a strategy in errors."""
     return f"strategy {type(strategy).__name__} of {who}, ISP {isp}"
 
 
-def asked(question: Callable[[], _Answer], name: str, method: str, limit_s: float) -> _Answer:
-    """What a strategy answers by a method; whatever it raises is passed on under its name.
+def call_strategy(action: Callable[[], _Answer], name: str, method: str, limit_s: float) -> _Answer:
+    """Call a method of a strategy; its errors are raised again as `StrategyError` under its name.
 
     Raises `StrategyLimitError` once it takes longer than `limit_s` seconds, if that is not 0 (see `within`).
     """
-    try:  # a user's code may raise anything: it is named, and raised on
-        return within(limit_s, question)
+    try:  # code of users may raise anything
+        return within(limit_s, action)
     except (StrategyError, KeyboardInterrupt):
         raise
     except OverdueError as error:
@@ -217,10 +215,10 @@ def asked(question: Callable[[], _Answer], name: str, method: str, limit_s: floa
             "Raise strategy_limit_s (0: no limit) if it needs more, and go on with --resume"
         ) from error
     except BaseException as error:
-        raise StrategyError(f"{name}: {told(error)}") from error
+        raise StrategyError(f"{name}: {describe(error)}") from error
 
 
-def _may_be_offered(found: Offers, view: OfferView, name: str) -> None:
+def _check_offers(found: Offers, view: OfferView, name: str) -> None:
     """Raise `StrategyError` for the first rule that an offer breaks."""
     if not len(view.direction):
         return
@@ -244,7 +242,7 @@ def _may_be_offered(found: Offers, view: OfferView, name: str) -> None:
 
 
 class Truthful:
-    """Bid everything at cost."""
+    """Bid all MW at cost."""
 
     learns = False
 
@@ -257,9 +255,9 @@ class Truthful:
 
 
 class BaselineInflation(Truthful):
-    """Bid the truth and declare more consumption than is expected, by a share of what is offered upwards.
+    """Bid at cost and declare more consumption than expected, by a share of the MW offered upwards.
 
-    It pays where the declared baseline settles: less consumption is then seen as delivered.
+    This pays where deliveries are settled against the declared baseline.
     """
 
     def __init__(self, share: float = 0.2) -> None:
@@ -273,7 +271,7 @@ class BaselineInflation(Truthful):
 
 
 class FixedMarkup:
-    """Bid everything with a markup: up dearer, down cheaper, by so many EUR/MWh, within floor and cap."""
+    """Bid all MW with a markup in EUR/MWh: added upwards, subtracted downwards, within floor and cap."""
 
     learns = False
 
@@ -289,7 +287,7 @@ class FixedMarkup:
 
 
 class Withholding:
-    """Bid at cost, but keep a share of what could be offered from the market."""
+    """Bid at cost, and withhold a share of the available MW."""
 
     learns = False
 
@@ -299,7 +297,7 @@ class Withholding:
         self._left = 1.0 - float(share)
 
     def offers(self, view: OfferView) -> Offers:
-        """Cost, and what is not withheld."""
+        """Cost, and the MW that are not withheld."""
         return Offers(view.cost, self._left * view.quantity_mw)
 
     def learn(self, outcome: SellerResult) -> None:
@@ -307,6 +305,6 @@ class Withholding:
 
 
 def marked_up(view: OfferView, eur_per_mwh: float) -> FloatArray:
-    """Prices (n,) with a markup: up dearer, down cheaper, within floor and cap."""
+    """Prices (n,) with a markup, added upwards and subtracted downwards, within floor and cap."""
     wanted = view.cost + view.direction * eur_per_mwh
     return np.asarray(np.clip(wanted, view.price_floor, view.price_cap))

@@ -1,4 +1,4 @@
-"""A limit on how long code of others may take, kept by an alarm of the operating system."""
+"""Time limit for code of users, by an alarm of the operating system."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ from typing import TypeVar
 from tandem_sim.grids.errors import OverdueError
 
 LIMIT_S = 60.0
-"""Seconds that one call of a strategy of one's own may take, unless a scenario says otherwise."""
+"""Default limit (s) for one call of a strategy that is not built in."""
 AGAIN_S = 1.0
-"""An alarm that code has caught, or that hit where Python drops exceptions, comes again after so long."""
+"""Seconds after which an alarm is repeated, in case code caught it or Python dropped it."""
 _Answer = TypeVar("_Answer")
 
 
 class _Alarm(BaseException):
-    """Ends overdue code; none of `Exception`, which that code may catch and go on."""
+    """Ends overdue code; not an `Exception`, because code may catch that and continue."""
 
 
 def can_interrupt() -> bool:
-    """Whether an alarm can end code that this thread runs: in a main thread only, and not on Windows."""
+    """Whether an alarm can end code of this thread: only in a main thread, and not on Windows."""
     return hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
 
 
-def within(limit_s: float, question: Callable[[], _Answer]) -> _Answer:
-    """What a question answers, or `OverdueError` once it has taken `limit_s` seconds (0: no limit).
+def within(limit_s: float, call: Callable[[], _Answer]) -> _Answer:
+    """The value of a call, or `OverdueError` once it has taken `limit_s` seconds (0: no limit).
 
-    Where `can_interrupt` is false, and for code that does not give control back to Python or catches every
-    exception, the error comes when the answer is there. An alarm that somebody else has set is left alone if
-    it is due sooner, and set again afterwards if it is not.
+    Where `can_interrupt` is false, and for code that does not return control to Python or catches every
+    exception, the error is raised after the call has returned. An alarm set by other code stays if it is due
+    sooner; otherwise it is set again afterwards.
     """
     if not limit_s:
-        return question()
+        return call()
     began = time.perf_counter()
     try:
-        answer = _alarmed(limit_s, question) if can_interrupt() else question()
+        answer = _alarmed(limit_s, call) if can_interrupt() else call()
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # an alarm, or what the code made of it
+    except BaseException as error:  # an alarm, or an error that the code raised instead
         if isinstance(error, _Alarm) or time.perf_counter() - began > limit_s:
             raise OverdueError from error
         raise
@@ -50,14 +50,14 @@ def within(limit_s: float, question: Callable[[], _Answer]) -> _Answer:
     return answer
 
 
-def _alarmed(limit_s: float, question: Callable[[], _Answer]) -> _Answer:
+def _alarmed(limit_s: float, call: Callable[[], _Answer]) -> _Answer:
     others_s, others_again_s = signal.getitimer(signal.ITIMER_REAL)
     if 0.0 < others_s <= limit_s:
-        return question()
-    listening = True
+        return call()
+    active = True
 
     def end(_signal: int, _frame: FrameType | None) -> None:
-        if listening:
+        if active:
             raise _Alarm
 
     began = time.perf_counter()
@@ -65,11 +65,11 @@ def _alarmed(limit_s: float, question: Callable[[], _Answer]) -> _Answer:
     try:
         try:
             signal.setitimer(signal.ITIMER_REAL, limit_s, AGAIN_S)
-            return question()
+            return call()
         finally:
-            listening = False  # an alarm that has rung and is not heard yet finds nothing to end
+            active = False  # an alarm that is already pending must not end other code
     finally:
-        listening = False  # should one have been heard just before
+        active = False  # in case an alarm ended the inner block just before
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, signal.SIG_DFL if handler is None else handler)
         if others_s:

@@ -14,7 +14,7 @@ from tandem_sim.experiments.cli import cases, listings, results, simulations
 from tandem_sim.grids.documents.text import one_line
 from tandem_sim.grids.errors import FaultError, InputError, TandemError, printable
 from tandem_sim.grids.renames import renamed
-from tandem_sim.sim.clock.interruption import heeded
+from tandem_sim.sim.clock.interruption import handled_signals
 
 COMMANDS = (
     simulations.run,
@@ -66,7 +66,7 @@ def tandem(
 def main() -> None:
     """Entry point: bad input ends in one message and exit code 2, a signal in how to go on."""
     try:
-        with heeded() as signals:
+        with handled_signals() as signals:
             try:
                 _refuse_old_flags(sys.argv[1:])
                 app()

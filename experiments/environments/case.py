@@ -105,7 +105,7 @@ class CaseWorld:
         closed = {s: ClosedBook(b, played.sold_mw[s], played.received_eur_per_h[s]) for s, b in books.items()}
         for seller, bidder in self._bidders.items():
             outcome = self._outcome(seller, books, played.sold_mw, played.received_eur_per_h)
-            bidder.hear(outcome, closed)
+            bidder.take_results(outcome, closed)
         self.isp += 1
         if self.isp < self.n_isps:
             self._true = self._drawn()

@@ -1,4 +1,4 @@
-"""Wires the agents of one scenario into a world."""
+"""Builds the agents of one scenario into the model."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from tandem_sim.agents.households.fleet_agent import FleetAgent, Household
 from tandem_sim.agents.operators.admission import Admission
 from tandem_sim.agents.operators.dso import DSO
 from tandem_sim.agents.operators.market_operator import MarketOperator
-from tandem_sim.agents.operators.tso import TSO
-from tandem_sim.agents.parties.aggregator import Aggregator, Conduct
+from tandem_sim.agents.operators.operator import OperatorSetup
+from tandem_sim.agents.operators.tso import TSO, TransmissionData
+from tandem_sim.agents.parties.aggregator import Aggregator, Conduct, MarketAccess
 from tandem_sim.agents.parties.brp import BRP, Purchasing
 from tandem_sim.agents.parties.day_ahead_market import DayAheadMarket
-from tandem_sim.agents.portfolios.portfolio import (
-    HouseholdPortfolio,
+from tandem_sim.agents.portfolios.households import HouseholdPortfolio
+from tandem_sim.agents.portfolios.portfolio import Portfolio
+from tandem_sim.agents.portfolios.transmission import (
     LargeLoad,
     LoadPortfolio,
-    Portfolio,
     TransmissionUnit,
     UnitPortfolio,
 )
@@ -52,10 +53,15 @@ from tandem_sim.sim.scenario.sections import StrategySettings
 TSO_NAME, MARKET_NAME, FLEET_NAME, PLATFORM_NAME = "TSO", "day-ahead market", "households", "market operator"
 AFRR_S = REQUIREMENTS["aFRR"].full_activation_s
 CreationOrder = Callable[[Sequence[Any]], Sequence[Any]]
+"""Sorts agents or processes before they are created; `list` keeps their order."""
 
 
 class AgentBuilder:
-    """Wires the agents of one scenario into a world."""
+    """Builds the agents of one scenario into the model.
+
+    `aggregator_of` (H,) is the aggregator of every household by number; `allowed` is the code that strategies
+    may come from.
+    """
 
     def __init__(
         self,
@@ -134,25 +140,27 @@ class AgentBuilder:
         )
 
     def context(self, name: str) -> AgentContext:
-        """A desk with random streams of its own."""
+        """The agent context of a name, with random streams of its own."""
         draws = partial(stream, self.scenario.seed, SELLER, name)
         return AgentContext(self.clock.now, self.bus.send, self.model.recorder, draws)
 
-    def create(self, arrange: CreationOrder) -> None:
-        """Create everybody, in whatever order `arrange` asks; the world lists agents by name."""
-        w = self.model
-        per_day = 86_400 // w.calendar.isp_seconds
-        w.fleet_agent = FleetAgent(
-            w,
+    def create(self, creation_order: CreationOrder) -> None:
+        """Create all agents, sorted by `creation_order`; the model lists agents by name."""
+        model = self.model
+        per_day = 86_400 // model.calendar.isp_seconds
+        model.fleet_agent = FleetAgent(
+            model,
             name=FLEET_NAME,
             context=self.context(FLEET_NAME),
             fleet=self.fleet,
             owners=self.pools,
             isps_per_day=per_day,
         )
-        for make in arrange([self._households, self._operators, self._sellers, self._market, self._brps]):
-            make(arrange)
-        w.physics = Physics(
+        for make in creation_order(
+            [self._households, self._operators, self._sellers, self._market, self._brps]
+        ):
+            make(creation_order)
+        model.physics = Physics(
             areas=self.grids.areas,
             dc=self.grids.dc,
             transmission_flow=PowerFlow(self.grids.transmission),
@@ -163,63 +171,68 @@ class AgentBuilder:
             solver=self.scenario.power_flow_check.solver,
         )
         everyone: list[Participant] = [
-            w.fleet_agent,
-            *w.dsos,
-            w.tso,
-            *([w.market_operator] if w.market_operator else []),
-            *w.aggregators,
-            *w.transmission_sellers,
-            w.market,
-            *w.brps,
+            model.fleet_agent,
+            *model.dsos,
+            model.tso,
+            *([model.market_operator] if model.market_operator else []),
+            *model.aggregators,
+            *model.transmission_sellers,
+            model.market,
+            *model.brps,
         ]
         self.bus.connect({agent.name: agent.receive for agent in everyone})
 
-    def _households(self, arrange: CreationOrder) -> None:
+    def _households(self, creation_order: CreationOrder) -> None:
         rows = enumerate(zip(self.grids.site_of.tolist(), self.aggregator_of.tolist(), strict=True))
-        for row, (site, number) in arrange(list(rows)):
+        for row, (site, number) in creation_order(list(rows)):
             Household(self.model, row, site, self.pools[number])
 
-    def _operators(self, arrange: CreationOrder) -> None:
+    def _operators(self, creation_order: CreationOrder) -> None:
         self.model.dsos = sorted(
-            (self._dso(area) for area in arrange(self.grids.areas)), key=lambda dso: dso.name
+            (self._dso(area) for area in creation_order(self.grids.areas)), key=lambda dso: dso.name
         )
         self.model.tso = self._tso()
         if self.integrated:
             self.model.market_operator = MarketOperator(
                 self.model,
-                name=PLATFORM_NAME,
-                context=self.context(PLATFORM_NAME),
-                scheme=self.scheme,
-                admission=self.admission,
-                ledgers=self.model.ledgers,
+                setup=self._setup(PLATFORM_NAME, self.admission),
                 dc=self.grids.dc,
                 areas=self.grids.areas,
                 interface_node=self.grids.interface_node,
-                operators=self.operators,
             )
 
-    def _sellers(self, arrange: CreationOrder) -> None:
-        w, names = self.model, self.pools
+    def _setup(self, name: str, admission: Admission) -> OperatorSetup:
+        return OperatorSetup(
+            name=name,
+            context=self.context(name),
+            scheme=self.scheme,
+            admission=admission,
+            ledgers=self.model.ledgers,
+            operators=self.operators,
+        )
+
+    def _sellers(self, creation_order: CreationOrder) -> None:
+        model, names = self.model, self.pools
         to_dso = any(b.party == "dso" for b in self.scheme.blocks)
         receivers = {a.name: self.operators[a.name] if to_dso else self.clearer for a in self.grids.areas}
         pools = [
             self._aggregator(
-                name, HouseholdPortfolio(name, k, w.fleet_agent, self.grids.areas), receivers, FLEET_NAME
+                name, HouseholdPortfolio(name, k, model.fleet_agent, self.grids.areas), receivers, FLEET_NAME
             )
-            for k, name in arrange(list(enumerate(names)))
+            for k, name in creation_order(list(enumerate(names)))
         ]
-        w.aggregators = sorted(pools, key=lambda a: names.index(a.name))
+        model.aggregators = sorted(pools, key=lambda a: names.index(a.name))
         portfolios: list[tuple[str, Portfolio]] = [
-            (u.name, UnitPortfolio(u, AFRR_S / w.calendar.isp_seconds)) for u in self.units
+            (u.name, UnitPortfolio(u, AFRR_S / model.calendar.isp_seconds)) for u in self.units
         ]
         portfolios += [(x.name, LoadPortfolio(x)) for x in self.large_loads]
-        sellers = [self._aggregator(n, p, {T: self.clearer}, None) for n, p in arrange(portfolios)]
-        w.transmission_sellers = sorted(sellers, key=lambda a: a.name)
+        sellers = [self._aggregator(n, p, {T: self.clearer}, None) for n, p in creation_order(portfolios)]
+        model.transmission_sellers = sorted(sellers, key=lambda a: a.name)
 
-    def _market(self, arrange: CreationOrder) -> None:
-        told = [*self.pools, *(x.name for x in self.large_loads), TSO_NAME]
+    def _market(self, creation_order: CreationOrder) -> None:
+        price_receivers = [*self.pools, *(x.name for x in self.large_loads), TSO_NAME]
         if self.integrated:
-            told += sorted(f"BRP-{name}" for name in self.operators)
+            price_receivers += sorted(f"BRP-{name}" for name in self.operators)
         sellers = [u.name for u in self.units]
         context = self.context(MARKET_NAME)
         self.model.market = DayAheadMarket(
@@ -228,7 +241,7 @@ class AgentBuilder:
             context=context,
             units=self.units,
             sellers=sellers,
-            told=told,
+            price_receivers=price_receivers,
             operator=TSO_NAME,
         )
 
@@ -238,67 +251,56 @@ class AgentBuilder:
         operator_model = OperatorModel(area.lin, area.power_flow, self.scenario.dso.offset, margins)
         return DSO(
             self.model,
-            name=name,
-            context=self.context(name),
+            setup=self._setup(name, self.local_admission),
             area=area,
-            scheme=self.scheme,
-            admission=self.local_admission,
-            ledgers=self.model.ledgers,
             fleet_agent=self.model.fleet_agent,
-            errors=self.forecasts.errors,
-            lead_h=self.forecasts.lead_h,
+            forecast_error_mw=self.forecasts.error_mw,
             operator_model=operator_model,
             study=self._study(area, name),
-            operators=self.operators,
             clearer=self.clearer,
         )
 
     def _study(self, area: Area, dso: str) -> FlexibilityStudyProcess | None:
-        """The network flexibility study, where anybody goes by it."""
+        """The network flexibility study of a DSO, None where scheme and register use none."""
         tested = self.scenario.flexibility_register.enabled and self.scenario.flexibility_register.grid_test
         if not (self.scheme.reads("area.zones") or tested):
             return None
-        register, course = build_study(
+        register, timeline = build_study(
             self.scenario, self.model.calendar, area, self.fleet, int(self.clock.now())
         )
         return FlexibilityStudyProcess(
             system=area.name,
             context=self.context(f"study {dso}"),
             register=register,
-            course=course,
+            timeline=timeline,
             isp_seconds=self.model.calendar.isp_seconds,
         )
 
     def _tso(self) -> TSO:
-        unit_node = {u.name: u.node for u in self.units}
         return TSO(
             self.model,
-            name=TSO_NAME,
-            context=self.context(TSO_NAME),
-            scheme=self.scheme,
-            admission=self.admission,
-            ledgers=self.model.ledgers,
-            dc=self.grids.dc,
-            unit_node=unit_node,
-            load_mw=self.grids.load_mw,
+            setup=self._setup(TSO_NAME, self.admission),
+            transmission=TransmissionData(
+                dc=self.grids.dc,
+                load_mw=self.grids.load_mw,
+                unit_node={u.name: u.node for u in self.units},
+                interface_node=self.grids.interface_node,
+            ),
             areas=self.grids.areas,
-            interface_node=self.grids.interface_node,
             fleet_agent=self.model.fleet_agent,
-            errors=self.forecasts.errors,
-            lead_h=self.forecasts.lead_h,
-            operators=self.operators,
+            forecast_error_mw=self.forecasts.error_mw,
         )
 
     def _aggregator(
-        self, name: str, portfolio: Portfolio, receivers: dict[str, str], orders: str | None
+        self, name: str, portfolio: Portfolio, receivers: dict[str, str], fleet_name: str | None
     ) -> Aggregator:
-        s, pool = self.scenario, orders is not None
+        s, pool = self.scenario, fleet_name is not None
         given = {who: (k, mine) for k, mine in enumerate(s.strategies) for who in mine.aggregators}
         number, mine = given.get(name, (None, StrategySettings(aggregators=[name], name=s.strategy)))
         field = "strategy" if number is None else f"strategies.{number}"
         own = stream(s.seed, STRATEGY, name)
-        handed = StrategyInputs(own, 86_400 // self.model.calendar.isp_seconds, s.publishes_books)
-        strategy = build_strategy(mine.name, mine.options, handed, field, name, self.permission)
+        inputs = StrategyInputs(own, 86_400 // self.model.calendar.isp_seconds, s.publishes_books)
+        strategy = build_strategy(mine.name, mine.options, inputs, field, name, self.permission)
         declares = pool and s.settlement.measures
         conduct = Conduct(
             consents=s.forwarding.consent,
@@ -314,14 +316,12 @@ class AgentBuilder:
             context=self.context(name),
             portfolio=portfolio,
             strategy=strategy,
-            product=self.product,
-            receivers=receivers,
-            fleet_name=orders,
+            access=MarketAccess(product=self.product, receivers=receivers, fleet_name=fleet_name),
             conduct=conduct,
         )
 
-    def _brps(self, arrange: CreationOrder) -> None:
-        w = self.model
+    def _brps(self, creation_order: CreationOrder) -> None:
+        model = self.model
         to_dso = self.scheme.reads("area.scheduled")
 
         def brp(system: str, forecast: Callable[[range], FloatArray], node: int) -> BRP:
@@ -330,7 +330,7 @@ class AgentBuilder:
                 how = Purchasing(PLATFORM_NAME, node, self.product, self.scenario.willingness_spread)
             own = (self.operators[system],) if to_dso and system != T else ()
             return BRP(
-                w,
+                model,
                 name=name,
                 context=self.context(name),
                 forecast=forecast,
@@ -338,9 +338,9 @@ class AgentBuilder:
                 purchasing=how,
             )
 
-        w.brp_t = brp(T, self.forecasts.transmission, int(np.argmin(self.grids.load_mw.sum(axis=0))))
-        w.brp_of_area = {
+        model.brp_t = brp(T, self.forecasts.transmission, int(np.argmin(self.grids.load_mw.sum(axis=0))))
+        model.brp_of_area = {
             a.name: brp(a.name, partial(self.forecasts.distribution, a), self.grids.interface_node[a.name])
-            for a in arrange(self.grids.areas)
+            for a in creation_order(self.grids.areas)
         }
-        w.brps = sorted([w.brp_t, *w.brp_of_area.values()], key=lambda brp: brp.name)
+        model.brps = sorted([model.brp_t, *model.brp_of_area.values()], key=lambda brp: brp.name)

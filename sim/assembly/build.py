@@ -1,4 +1,4 @@
-"""From a scenario to a world ready to run, in one place."""
+"""From a scenario to a model ready to run, in one place."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tandem_sim.agents.households.fleet import HouseholdFleet
+from tandem_sim.agents.households.fleet import HouseholdFleet, Residents
 from tandem_sim.agents.services.afrr import AfrrSettings
 from tandem_sim.agents.strategies.allowed_code import NO_CODE, AllowedCode
 from tandem_sim.grids.errors import InputError, ProfileError
@@ -42,10 +42,10 @@ from tandem_sim.sim.scenario.scenario import Scenario
 from tandem_sim.sim.settlement.settler import SettlementRules, Settler
 from tandem_sim.sim.timetable import local_auctions, tenders, tso_auctions
 
-SWIFT_S = 50
-"""Latency up to which every message reaches its gate, with the default gates."""
+PROMPT_S = 50
+"""Latency (s) up to which every message arrives before its gate, with the default gates."""
 REGISTER_S = 3600
-"""Seconds before the first auction in which groups are registered."""
+"""Seconds before the first auction, for the qualification of groups."""
 
 
 def build_model(
@@ -53,14 +53,14 @@ def build_model(
     folder: Path | None,
     out: Path,
     on_isp: Callable[[int], None],
-    arrange: CreationOrder,
+    creation_order: CreationOrder,
     spool: Path | None = None,
     allowed: AllowedCode = NO_CODE,
 ) -> tuple[FlexibilityModel, Clock]:
-    """A world ready to run, writing its tables into `out`. Raises `InputError` for what cannot be built.
+    """A model ready to run that writes its tables into `out`, and its clock.
 
-    `spool` is where rows wait to become tables, if they are to be kept (see `Recorder`); `allowed` is the
-    code that strategies may come from.
+    Arguments as in `tandem_sim.sim.run.run`; `spool` is the file of recorded rows, if it is to be kept (see
+    `Recorder`). Raises `InputError` for a scenario that cannot be built.
     """
     calendar = scenario.calendar
     grids = build_grids(scenario, calendar, folder)
@@ -91,7 +91,7 @@ def build_model(
         aggregator_of=aggregator_of,
         allowed=allowed,
     )
-    agents.create(arrange)
+    agents.create(creation_order)
     r = scenario.reserve
     if r.enabled:
         how = AfrrSettings(
@@ -116,16 +116,16 @@ def build_model(
         model.non_firm = add_non_firm(scenario, model, low, aggregator_of, agents.forecasts)
     model.settler = _settler(scenario, model, book)
     latency = scenario.messages.latency_s
-    swift = scenario.messages.spread_s == 0.0 and latency <= SWIFT_S
-    swift = swift and 2 * latency < 60 * scenario.gates.correct  # an award, then an order
-    model.reliable = scenario.messages.loss == 0.0 and swift
+    prompt = scenario.messages.spread_s == 0.0 and latency <= PROMPT_S
+    prompt = prompt and 2 * latency < 60 * scenario.gates.correct  # an award, then an order
+    model.reliable = scenario.messages.loss == 0.0 and prompt
     chance = stream(scenario.seed, AUDITED).random(calendar.n_isp)
     model.audited = frozenset(np.flatnonzero(chance < scenario.power_flow_check.audit_share).tolist())
     return model, clock
 
 
 def first_second(scenario: Scenario, calendar: Calendar) -> int:
-    """When the first gate of a scenario falls."""
+    """Second of the first gate of a scenario; negative: before the first ISP."""
     first = calendar.days()[0][0]
     if not scenario.capacity.enabled:
         return first
@@ -186,11 +186,8 @@ def _fleet(
     try:
         return HouseholdFleet.build(
             population,
-            grids.site_of,
-            aggregator_of,
+            Residents(site_of=grids.site_of, aggregator_of=aggregator_of, n_sites=grids.n_sites, rows=rows),
             times,
-            grids.n_sites,
-            rows,
             None if low is None else low.lv_connections,
             study_terms(scenario, rows),
         )

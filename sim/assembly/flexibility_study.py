@@ -1,4 +1,4 @@
-"""From a scenario to the network flexibility study of each area: who asks when, and the worst case."""
+"""From a scenario to the network flexibility study of each area: applications, events, worst case."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tandem_sim.agents.base.area import Area
 from tandem_sim.agents.devices.population import COLUMNS
 from tandem_sim.agents.devices.study_view import EXEMPT, StudyTerms
 from tandem_sim.agents.households.fleet import HouseholdFleet
-from tandem_sim.agents.portfolios.portfolio import unit_name
-from tandem_sim.agents.services.flexibility_study import Course, Emergency, Review
+from tandem_sim.agents.portfolios.households import unit_name
+from tandem_sim.agents.services.flexibility_study import Emergency, Review, StudyTimeline
 from tandem_sim.grids.power_flow.constraints import GridConstraints
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.grid_checks.flexibility_study import worst_cases
@@ -24,7 +24,7 @@ from tandem_sim.sim.scenario.scenario import Scenario
 
 
 def study_terms(scenario: Scenario, rows: FloatArray) -> StudyTerms | None:
-    """What tells devices apart in the study of a scenario; None where none is made.
+    """How the study of a scenario groups devices; None without a study.
 
     `rows` (H, ROW) are the numbers of the households (see `draw`).
     """
@@ -32,19 +32,19 @@ def study_terms(scenario: Scenario, rows: FloatArray) -> StudyTerms | None:
         return None
     study = scenario.flexibility_register.study
     ends = np.cumsum([n.share for n in study.by_date])
-    place = np.searchsorted(ends, rows[:, COLUMNS["newcomer"]], side="right")  # behind all: no newcomer
+    place = np.searchsorted(ends, rows[:, COLUMNS["newcomer"]], side="right")  # beyond the last: no newcomer
     cohort = np.where(place < len(ends), place + 1, 0).astype(np.int64)
     return StudyTerms(study.region, cohort)
 
 
 def build_study(
     scenario: Scenario, calendar: Calendar, area: Area, fleet: HouseholdFleet, begin_s: int
-) -> tuple[StudyRegister, Course]:
-    """The study of one area with nobody in it, and what will happen to it.
+) -> tuple[StudyRegister, StudyTimeline]:
+    """The study of one area without units, and the timeline of its events.
 
-    The worst case is nominal load at peak and all PV at its rated power, so nothing depends on the days that
-    are simulated. Households that are no newcomers have asked 30 days before anything else happens: the first
-    gate of the run (`begin_s`), a newcomer's application, a review. Raises `InputError` for an unknown bus.
+    The worst case is peak nominal load and all PV at its rated power, independent of the simulated days.
+    Households that are no newcomers applied 30 days before the earliest event: the first gate of the run
+    (`begin_s`), the application of a newcomer, or a review. Raises `InputError` for an unknown bus.
     """
     study = scenario.flexibility_register.study
     rated_mw = {d: kw / 1000.0 for d, kw in fleet.rated_kw().items()}
@@ -61,11 +61,11 @@ def build_study(
             emergencies.append(
                 Emergency(nodes, _second(calendar, e.start), _second(calendar, e.end), e.cause)
             )
-    asked = [_second(calendar, n.applied) for n in study.by_date]
-    founded = min([begin_s, *asked, *(r.at_s for r in reviews)]) - STUDY_S
-    applications = _applications(scenario, calendar, area, fleet, rated_mw, [founded, *asked])
+    applied = [_second(calendar, n.applied) for n in study.by_date]
+    earliest = min([begin_s, *applied, *(r.at_s for r in reviews)]) - STUDY_S
+    applications = _applications(scenario, calendar, area, fleet, rated_mw, [earliest, *applied])
     register = StudyRegister(study.region, _worst(area, fleet, rated_mw))
-    return register, Course(applications, reviews, emergencies)
+    return register, StudyTimeline(applications, reviews, emergencies)
 
 
 def _worst(
@@ -75,9 +75,9 @@ def _worst(
     load_factor: float = 1.0,
     generation_factor: float = 1.0,
 ) -> dict[int, GridConstraints]:
-    """The worst state for each direction, its peak load or its generation larger by a factor."""
+    """The worst case for each direction, with factors on peak load and generation."""
     peak = area.share * area.nominal_mw
-    pv = _at_nodes(area, fleet, rated_mw[DOWN] - rated_mw[UP])  # only PV can go down and not up
+    pv = _at_nodes(area, fleet, rated_mw[DOWN] - rated_mw[UP])  # PV alone can only go down
     up = worst_cases(area.lin, peak, generation_factor * pv, area.tan_phi * peak, area.fixed_mvar)
     high = load_factor * peak
     return {
@@ -87,7 +87,7 @@ def _worst(
 
 
 def _at_nodes(area: Area, fleet: HouseholdFleet, by_group: FloatArray) -> FloatArray:
-    """What groups (G,) of all areas have, summed over the nodes (N,) of this one."""
+    """Values of the groups of all areas, (G,), summed by node (N,) of this area."""
     return area.at_nodes(
         np.bincount(fleet.groups.site, weights=by_group, minlength=fleet.n_sites).astype(np.float64)
     )
@@ -99,9 +99,9 @@ def _applications(
     area: Area,
     fleet: HouseholdFleet,
     rated_mw: Mapping[int, FloatArray],
-    asked_s: list[int],
+    applied_at_s: list[int],
 ) -> list[Application]:
-    """One application for every device group of an area; `asked_s` by cohort, the first of the long there."""
+    """One application per device group of an area; `applied_at_s` by cohort, 0 being no newcomers."""
     study, groups, devices = scenario.flexibility_register.study, fleet.groups, fleet.layout.devices
     order = np.argsort(devices.group, kind="stable")
     cuts = np.searchsorted(devices.group[order], np.arange(1, len(groups)))
@@ -122,7 +122,7 @@ def _applications(
                 kva=devices.kva[of_group[k]],
                 phases=devices.phases[of_group[k]],
                 by=APPLICANTS[study.region],
-                applied_s=asked_s[cohort],
+                applied_s=applied_at_s[cohort],
                 contract_until_s=ends.get(pool),
             )
         )
@@ -130,5 +130,5 @@ def _applications(
 
 
 def _second(calendar: Calendar, local: date | datetime) -> int:
-    """Seconds from the start of the horizon to a local moment, a date status for its beginning."""
+    """Seconds from the start of the horizon to a local time; a date means its beginning."""
     return int((calendar.utc(pd.Timestamp(local)) - calendar.start).total_seconds())

@@ -1,4 +1,4 @@
-"""The physical side of a scenario: grids, who lives where, and the measured profiles."""
+"""Grids of a scenario, places of households, and measured profiles."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tandem_sim.sim.scenario.sections import DistributionSettings, GridSettings
 
 @dataclass(frozen=True, kw_only=True)
 class Grids:
-    """The physical world of a scenario, before anybody acts in it."""
+    """Grids, loads and places of households of a scenario."""
 
     transmission: Network
     dc: DcModel
@@ -40,7 +40,7 @@ class Grids:
     fixed_mvar: FloatArray  # (N,) injections of reactive power without active power
     site_of: IntArray  # (H,) site of each household
     n_sites: int
-    incident_mw: FloatArray  # (T, N) injection that nobody foresees
+    incident_mw: FloatArray  # (T, N) change of injection by unforeseen incidents
 
 
 def build_grids(scenario: Scenario, calendar: Calendar, folder: Path | None) -> Grids:
@@ -109,16 +109,16 @@ def _incidents(scenario: Scenario, calendar: Calendar, network: Network) -> Floa
 
 
 LEFT_OUT = {
-    "gen": "units of the scenario are scheduled instead; the voltage is held all the same",
+    "gen": "units of the scenario are scheduled instead; the voltage set-point is kept",
     "sgen": "the scenario brings its own generation",
     "asymmetric_sgen": "the scenario brings its own generation",
     "storage": "the scenario brings its own batteries",
 }
-"""Tables of a grid that a scenario does not take: of a net it keeps wires and loads."""
+"""Tables of a net that a scenario does not use, with the reason: it uses branches and loads."""
 
 
 def grid_contents(scenario: Scenario, folder: Path | None) -> dict[str, list[dict[str, Any]]]:
-    """What a run makes of every grid, table by table, by transmission ``T``, area and low-voltage feeder."""
+    """Use of every grid in a run, by table of the net; keys: transmission ``T``, area, LV feeder."""
     found = {T: _network(scenario.transmission, folder, "transmission").contents}
     for k, d in scenario.areas:
         network = _network(d, folder, f"distribution.{k}")
@@ -129,7 +129,7 @@ def grid_contents(scenario: Scenario, folder: Path | None) -> dict[str, list[dic
 
 
 def _of_feeder(grid: str, folder: Path | None) -> tuple[Content, ...]:
-    """What is made of the net of a low-voltage feeder, whose loads are users; the scenario gives its band."""
+    """Use of the net of a low-voltage feeder: its loads are users, the scenario gives its limits."""
     contents = load_network(grid, folder, dict.fromkeys(UNITS, BEHIND)).contents
     users = "users of the feeder, on the phases they load"
     return tuple(
@@ -140,9 +140,9 @@ def _of_feeder(grid: str, folder: Path | None) -> tuple[Content, ...]:
 
 
 def _feeding_in(network: Network) -> tuple[Content, ...]:
-    """Buses of an area whose loads feed in on balance."""
+    """Buses of an area with net injection by their loads."""
     in_mw = network.p_mw[network.p_mw > 0]
-    how = "buses whose loads feed in on balance: only consumption is shared out to households"
+    how = "buses with net injection by their loads: only consumption is assigned to households"
     return (
         (Content(table="load", count=len(in_mw), p_mw=-float(in_mw.sum()), use="left out", how=how),)
         if len(in_mw)
@@ -157,12 +157,12 @@ def _network(settings: GridSettings, folder: Path | None, field: str) -> Network
 
 @lru_cache(maxsize=16)
 def _published(grid: str) -> Network:
-    """A published grid for all runs of a process: they ask for the same few."""
+    """A published grid, loaded once for all runs of a process."""
     return _loads_alone(grid, None)
 
 
 def _loads_alone(grid: str, folder: Path | None) -> Network:
-    """A grid of which the scenario keeps wires and loads."""
+    """A grid with its branches and loads alone."""
     return load_network(grid, folder, LEFT_OUT)
 
 
@@ -194,8 +194,8 @@ def _area(
 
 
 def _profile(names: list[str], times: pd.DatetimeIndex, field: str) -> FloatArray:
-    """Mean of measured profiles, 1 at the peak of their year."""
-    names = sorted(names)  # sums depend on their order in the last digit
+    """Mean of measured profiles (T,), 1 at the peak of the year."""
+    names = sorted(names)  # the order of a sum changes its last digit
     try:
         year = measured(names, pd.date_range(*span(), freq="15min", inclusive="left")).mean(axis=1)
         return np.asarray(measured(names, times).mean(axis=1) / year.max())
@@ -206,7 +206,7 @@ def _profile(names: list[str], times: pd.DatetimeIndex, field: str) -> FloatArra
 
 
 def _apportion(weights: FloatArray, total: int) -> IntArray:
-    """Whole numbers in proportion to weights, by largest remainder (ties: first come)."""
+    """Whole numbers in proportion to weights, by largest remainder (ties: the first)."""
     quota = weights / weights.sum() * total
     counts = np.floor(quota).astype(np.int64)
     order = np.argsort(-(quota - counts), kind="stable")

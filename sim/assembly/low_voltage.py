@@ -29,7 +29,7 @@ from tandem_sim.sim.scenario.scenario import Scenario
 
 @dataclass(frozen=True)
 class LowVoltage:
-    """All feeders of a scenario, and what their C connections are held to."""
+    """All LV feeders of a scenario, and the contracts and limits of their C connections."""
 
     lv_feeders: tuple[LvFeeder, ...]
     contracts: Contracts
@@ -40,7 +40,7 @@ class LowVoltage:
 def build_low_voltage(
     scenario: Scenario, folder: Path | None, calendar: Calendar, areas: Sequence[Area], site_of: IntArray
 ) -> LowVoltage | None:
-    """Hang households on feeders, in their order at each bus. Raises `InputError` for what does not fit."""
+    """Connect households to LV feeders, in their order at each bus. Raises `InputError` naming the field."""
     if not scenario.low_voltage:
         return None
     connection_of = np.full(len(site_of), -1, dtype=np.int64)
@@ -52,7 +52,7 @@ def build_low_voltage(
         field = f"low_voltage.{k}"
         area, site, node = _place(given, areas, field)
         net = load_net(given.grid, folder)
-        feeder = read_feeder(net, given.grid, given.source_vm_pu, units=False)  # households bring their own
+        feeder = read_feeder(net, given.grid, given.source_vm_pu, units=False)  # households have their own
         band = Band(given.band.low_pu, given.band.high_pu, given.band.loading)
         held = _held(scenario, given.name, len(feeder.users))
         limits = _guaranteed(scenario.non_firm, given, feeder, band, held)
@@ -90,7 +90,7 @@ def build_low_voltage(
             lv_feeders.append(lv_feeder)
             parts.append(_contracts(scenario.non_firm, lv_feeder, held, limits, calendar.isp_hours, field))
     contracts = Contracts.join(parts)
-    permanent = _standing(scenario.non_firm, contracts, calendar)
+    permanent = _permanent_limits(scenario.non_firm, contracts, calendar)
     lv_connections = LvConnections(
         connection_of=connection_of,
         permanent=permanent,
@@ -102,7 +102,7 @@ def build_low_voltage(
 
 
 def with_lv_feeder_sites(grids: Grids, low: LowVoltage) -> Grids:
-    """The same grids with every street as a site of its own, so that bids say which feeder they come from."""
+    """The same grids with every LV feeder as a site of its own, so that bids belong to one feeder."""
     moved = np.empty(grids.n_sites, dtype=np.int64)
     areas, first = [], 0
     site_of_connection = np.empty(len(low.contracts), dtype=np.int64)
@@ -131,7 +131,7 @@ def with_lv_feeder_sites(grids: Grids, low: LowVoltage) -> Grids:
 
 
 def pools_of_lv_feeders(scenario: Scenario, low: LowVoltage, aggregator_of: IntArray) -> IntArray:
-    """Aggregator of every household (H,) by number, streets with one of their own included."""
+    """Aggregator of every household (H,) by number; some LV feeders have an aggregator of their own."""
     found, number, at = aggregator_of.copy(), scenario.aggregators, 0
     for _, given in scenario.feeders:
         for lv_feeder in low.lv_feeders[at : at + given.copies]:
@@ -145,7 +145,7 @@ def pools_of_lv_feeders(scenario: Scenario, low: LowVoltage, aggregator_of: IntA
 
 
 def _plug_in(given: LvFeederSettings, calendar: Calendar, field: str) -> int:
-    """The ISP in which cars of a street are plugged in before a journey."""
+    """The ISP of simultaneous EV plug-in on an LV feeder."""
     assert given.plug_in is not None
     try:
         return calendar.isp_of(calendar.utc(pd.Timestamp(given.plug_in.at)))
@@ -167,16 +167,16 @@ def _place(given: LvFeederSettings, areas: Sequence[Area], field: str) -> tuple[
         raise InputError(
             "scenario",
             f"{field}.bus",
-            f"no household lives at bus {given.bus} of {given.area}: it has no load",
+            f"bus {given.bus} of {given.area} has no households: it has no load",
             "Choose a bus with load",
         )
     return area, area.sites.start + int(at[0]), node
 
 
 def _held(scenario: Scenario, lv_feeder: str, users: int) -> BoolArray:
-    """Who of a feeder is under contract (U,), the same on all its copies.
+    """Users of a feeder under contract (U,), the same on all its copies.
 
-    A larger share only adds to those of a smaller one.
+    A larger participation only adds users.
     """
     settings = scenario.non_firm
     held = np.zeros(users, dtype=bool)
@@ -211,7 +211,7 @@ def _contracts(
 def _guaranteed(
     settings: NonFirmSettings, given: LvFeederSettings, feeder: Feeder, band: Band, held: BoolArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Connections, guaranteed import and export (U,) kW: as agreed, or by the envelope of the feeder."""
+    """Connection capacities, guaranteed import and export (U,) kW: as given, or by the operating envelope."""
     connection = np.full(len(held), given.connection_kw)
     if not held.any():
         return connection, connection, connection
@@ -228,8 +228,8 @@ def _guaranteed(
     return connection, limits[0], limits[1]
 
 
-def _standing(settings: NonFirmSettings, contracts: Contracts, calendar: Calendar) -> PermanentLimits:
-    """Every connection is held to its capacity; where contracts hold without activation, to what they say."""
+def _permanent_limits(settings: NonFirmSettings, contracts: Contracts, calendar: Calendar) -> PermanentLimits:
+    """Limits known from the start: capacities of all connections, and contracts without activation."""
     fuse = ConnectionLimits(contracts.connection_kw, contracts.connection_kw)
     agreed = ConnectionLimits(
         np.where(contracts.held, contracts.import_kw, np.inf),

@@ -1,8 +1,8 @@
-"""Whether this machine has the memory that a scenario needs: told before the world is built.
+"""Check that this machine has the memory that a scenario needs, before the model is built.
 
 The bytes below are rounded up from the growth of resident memory over builds and first ISPs of `reference`
-(x86-64, Python 3.11) with 10 000 to 1 000 000 households, 1 to 250 days, 10 to 1000 pools and 2 to 20 of
-them at a bus.
+(x86-64, Python 3.11) with 10 000 to 1 000 000 households, 1 to 250 days, 10 to 1000 pools and 2 to 20 pools
+per bus.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ BASE = 600 << 20
 """Bytes of the interpreter, the libraries and grids of some hundred buses."""
 PER_HOUSEHOLD = 1500
 PER_PORTFOLIO = 40_000
-"""Bytes of what a pool has at one bus, with its bids of an ISP."""
+"""Bytes of a pool at one bus, with its bids of an ISP."""
 PER_POOL = 30_000
 PER_ISP = 2000
 """Bytes of the measured profiles of an ISP."""
@@ -30,10 +30,10 @@ CGROUP = Path("/sys/fs/cgroup")
 
 
 def needed_bytes(scenario: Scenario, sites: int, buses: int, isps: int) -> dict[str, int]:
-    """About what a scenario needs, by the field that it grows with; ``name`` stands for what is always there.
+    """Approximate bytes that a scenario needs, by the field it grows with; ``name`` is the constant part.
 
-    `sites` are buses with households, `buses` those of the transmission grid, which have loads and incidents
-    in every ISP.
+    `sites` are buses with households, `buses` those of the transmission grid, with loads and incidents in
+    every ISP.
     """
     lv_feeders = sum(lv_feeder.copies for lv_feeder in scenario.low_voltage)
     portfolios = min((sites + lv_feeders) * scenario.aggregators_per_bus, scenario.households)
@@ -47,7 +47,7 @@ def needed_bytes(scenario: Scenario, sites: int, buses: int, isps: int) -> dict[
 
 
 def check_memory(scenario: Scenario, sites: int, buses: int, isps: int) -> None:
-    """Raise an `InputError` for a scenario that needs more memory than there is."""
+    """Raise an `InputError` for a scenario that needs more memory than the machine has."""
     most = machine_bytes()
     needed = needed_bytes(scenario, sites, buses, isps)
     whole = sum(needed.values())
@@ -64,7 +64,7 @@ def check_memory(scenario: Scenario, sites: int, buses: int, isps: int) -> None:
 
 
 def machine_bytes() -> int | None:
-    """Memory of this machine, or what its control group (a container's) may use; None if nothing tells."""
+    """Memory (bytes) of this machine, or the limit of its control group (container); None if unknown."""
     limits = [limit for path in _limit_files() if (limit := _limit_in(path)) is not None]
     with suppress(AttributeError, ValueError, OSError):  # no such system call, or no such name
         limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
@@ -72,7 +72,7 @@ def machine_bytes() -> int | None:
 
 
 def _limit_files() -> Iterator[Path]:
-    """Where Linux keeps the limits of the control groups of this process: of its own and of those above."""
+    """Linux files with the memory limits of the control group of this process and of those above."""
     try:
         groups = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -88,7 +88,7 @@ def _limit_files() -> Iterator[Path]:
 
 
 def _limit_in(path: Path) -> int | None:
-    """The limit in a file of the system; None without one."""
+    """The limit (bytes) in a system file; None without one."""
     try:
         text = path.read_text(encoding="ascii").strip()
     except OSError:

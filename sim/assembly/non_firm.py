@@ -1,4 +1,4 @@
-"""Gives agents what non-firm connections take: desks for DSOs, remedies for pools."""
+"""Adds non-firm connections: limiters and curtailment markets of DSOs, substitution of pools."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tandem_sim.agents.non_firm.contracts import ContractBook
 from tandem_sim.agents.non_firm.curtailment_trading import CurtailmentMarket
 from tandem_sim.agents.non_firm.substitution import SubstitutionProcess
 from tandem_sim.agents.operators.dso import DSO
-from tandem_sim.agents.portfolios.portfolio import HouseholdPortfolio
+from tandem_sim.agents.portfolios.households import HouseholdPortfolio
 from tandem_sim.grids.types import IntArray
 from tandem_sim.sim.assembly.low_voltage import LowVoltage
 from tandem_sim.sim.delivery.forecasts import ForecastService
@@ -28,15 +28,15 @@ def add_non_firm(
     aggregator_of: IntArray,
     forecasts: ForecastService,
 ) -> NonFirm:
-    """Feeders and contracts of a run. `aggregator_of` (H,) is the pool of every household."""
+    """LV feeders and contracts of a run. `aggregator_of` (H,) is the pool of every household by number."""
     calendar = model.calendar
     year_of = calendar.times().tz_convert(calendar.zone).year.to_numpy().astype(np.int64)
     book = ContractBook(low.contracts, year_of)
     if scenario.non_firm.enabled:
         rows = np.argsort(low.lv_connections.connection_of, kind="stable")[-len(low.contracts) :]
         for dso in model.dsos:
-            _contexts(scenario, model, dso, low, book, aggregator_of[rows], forecasts)
-        _remedies(scenario, model)
+            _add_limiter(scenario, model, dso, low, book, aggregator_of[rows], forecasts)
+        _add_substitution(scenario, model)
     return NonFirm(
         lv_feeders=low.lv_feeders,
         book=book,
@@ -52,11 +52,11 @@ def add_non_firm(
         hours=calendar.isp_hours,
         shortfall_eur_per_mwh=scenario.settlement.shortfall_eur_per_mwh,
         year_of=year_of,
-        standing=low.permanent,
+        permanent=low.permanent,
     )
 
 
-def _contexts(
+def _add_limiter(
     scenario: Scenario,
     model: FlexibilityModel,
     dso: DSO,
@@ -96,7 +96,7 @@ def _contexts(
         )
 
 
-def _remedies(scenario: Scenario, model: FlexibilityModel) -> None:
+def _add_substitution(scenario: Scenario, model: FlexibilityModel) -> None:
     names = [pool.name for pool in model.aggregators]
     groups, reserve = len(model.fleet_agent.fleet.groups), scenario.reserve.enabled
     for pool in model.aggregators:
@@ -109,5 +109,5 @@ def _remedies(scenario: Scenario, model: FlexibilityModel) -> None:
             substitution=scenario.non_firm.substitution,
             peers=peers,
             tso=model.tso.name,
-            sold=partial(pool.sales.promises, n_groups=groups, reserve=reserve),
+            sold=partial(pool.sales.commitments, n_groups=groups, reserve=reserve),
         )

@@ -1,4 +1,4 @@
-"""Who lives at which bus, and which aggregator serves them: drawn bus by bus, each from its own numbers."""
+"""Households at each bus and their aggregators, drawn bus by bus from random streams of their own."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tandem_sim.sim.scenario.scenario import Scenario
 
 
 def household_rows(scenario: Scenario, grids: Grids) -> FloatArray:
-    """Numbers in 0..1 (H, ROW) that decide who every household is; those of a bus follow one another.
+    """Random numbers in 0..1 (H, ROW) of every household, sorted by bus; see `draw`.
 
-    One household more at a bus adds a row there, and leaves all others as they are.
+    One more household at a bus adds a row there and leaves all others unchanged.
     """
     counts = np.bincount(grids.site_of, minlength=grids.n_sites)
     rows = [
@@ -27,9 +27,9 @@ def household_rows(scenario: Scenario, grids: Grids) -> FloatArray:
 
 
 def aggregators_of(scenario: Scenario, grids: Grids, rows: FloatArray) -> IntArray:
-    """Aggregator of every household (H,) by number: a few serve each bus, and each household has one of them.
+    """Aggregator of every household (H,) by number: a few serve each bus, and a household has one of them.
 
-    One aggregator more takes over some customers, and leaves all others where they are.
+    One more aggregator takes over some households and leaves all others unchanged.
     """
     few = scenario.aggregators_per_bus
     serving = np.array(

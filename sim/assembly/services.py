@@ -1,4 +1,4 @@
-"""Gives agents what a scenario asks for beyond energy: a register, tests, capacity, reactive power."""
+"""Adds services to agents: flexibility register, asset tests, capacity, amendments, reactive power."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from tandem_sim.agents.base.agent import AgentContext
 from tandem_sim.agents.operators.amendment import AmendRules
 from tandem_sim.agents.parties.aggregator import Aggregator
-from tandem_sim.agents.portfolios.portfolio import HouseholdPortfolio
+from tandem_sim.agents.portfolios.households import HouseholdPortfolio
 from tandem_sim.agents.services.capacity import AuctionRules, CapacityAuctioneer, CapacitySeller
 from tandem_sim.agents.services.qualification import (
     Applicant,
@@ -27,7 +27,7 @@ from tandem_sim.sim.timetable import CapacityNeeds, local_hours
 
 ContextOf = Callable[[str], AgentContext]
 PRICE = "capacity price"
-"""What a seller draws for what standing ready costs it."""
+"""Label of the random capacity price of a seller. It stays: results depend on it."""
 
 
 def add_services(
@@ -38,7 +38,7 @@ def add_services(
     product: Product,
     market: str,
 ) -> CapacityBook | None:
-    """Register, capacity, amendments and reactive power, as far as the scenario has them; the capacity book.
+    """Add register, capacity, amendments and reactive power, if the scenario has them; the capacity book.
 
     `operators` names the operator of every system, `market` the day-ahead market.
     """
@@ -61,7 +61,7 @@ def add_services(
 
 def _reactive(scenario: Scenario, model: FlexibilityModel, operators: Mapping[str, str]) -> None:
     settings, limits = scenario.local_reactive, scenario.product
-    floor = max(limits.price_floor_eur_per_mwh, 0.0)  # or a DSO would buy what it has no use for
+    floor = max(limits.price_floor_eur_per_mwh, 0.0)  # below 0 a DSO would buy without need
     product = Product(
         name="reactive power",
         price_floor_eur_per_mwh=floor,
@@ -154,7 +154,7 @@ def _buyers(settings: CapacitySettings, model: FlexibilityModel, book: CapacityB
 def _sellers(scenario: Scenario, model: FlexibilityModel, context: ContextOf, market: str) -> None:
     c = scenario.capacity
 
-    def seller(agent: Aggregator, price: float, twice: bool, tells: str | None) -> CapacitySeller:
+    def seller(agent: Aggregator, price: float, double: bool, informs: str | None) -> CapacitySeller:
         own = context(f"capacity {agent.name}")
         spread = 1.0 + c.price_spread * (float(own.draws(PRICE).random()) - 0.5)
         return CapacitySeller(
@@ -164,8 +164,8 @@ def _sellers(scenario: Scenario, model: FlexibilityModel, context: ContextOf, ma
             price_eur_per_mw_h=price * spread,
             share=c.offered_share,
             tick_mw=c.tick_mw,
-            double=twice,
-            market=tells,
+            double=double,
+            market=informs,
             strike_eur_per_mwh=c.strike_eur_per_mwh,
         )
 
@@ -174,6 +174,6 @@ def _sellers(scenario: Scenario, model: FlexibilityModel, context: ContextOf, ma
             pool, c.pool_price_eur_per_mw_h, pool.name in scenario.conduct.double_selling, None
         )
     units = {u.name for u in scenario.transmission.units}
-    for producer in model.transmission_sellers:
-        tells = market if producer.name in units else None
-        producer.capacity = seller(producer, c.unit_price_eur_per_mw_h, False, tells)
+    for unit_or_load in model.transmission_sellers:
+        informs = market if unit_or_load.name in units else None
+        unit_or_load.capacity = seller(unit_or_load, c.unit_price_eur_per_mw_h, False, informs)

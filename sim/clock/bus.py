@@ -1,4 +1,4 @@
-"""The message bus: adds latency, may lose messages, logs every one of them."""
+"""The message bus: adds latency, may lose messages, logs every message."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tandem_sim.sim.clock.randomness import MESSAGE, stream
 
 @dataclass(frozen=True)
 class Link:
-    """How messages travel: whole seconds of latency at least, what is added, and the share that is lost.
+    """Latency and loss of messages: least latency (whole seconds), random addition, share lost.
 
-    Added is nothing (``constant``), or a random time of mean `spread_s`, ``exponential`` or ``lognormal``
-    (standard deviation 1 in the exponent: a few messages take long).
+    The addition is zero (``constant``), or random with mean `spread_s`: ``exponential``, or ``lognormal``
+    (standard deviation 1 in the exponent: a few messages are very late).
     """
 
     latency_s: int = 1
@@ -31,11 +31,11 @@ class Link:
 
     @property
     def certain(self) -> bool:
-        """Whether nothing is left to chance."""
+        """Whether latency and loss are deterministic."""
         return self.loss == 0.0 and (self.distribution == "constant" or self.spread_s == 0.0)
 
     def delay_s(self, rng: np.random.Generator) -> int:
-        """Seconds that one message takes."""
+        """Latency (s) of one message."""
         if self.distribution == "constant" or self.spread_s == 0.0:
             return self.latency_s
         if self.distribution == "exponential":
@@ -44,16 +44,16 @@ class Link:
 
 
 ARRIVES_S = 900
-"""By then a message whose protocol repeats it has arrived."""
-_Key = tuple[str, str, str, int]  # sender, receiver, what it is, ISP
+"""Longest latency (s) of an acknowledged message, which its protocol repeats."""
+_Key = tuple[str, str, str, int]  # sender, receiver, label, ISP
 
 
 class Bus:
-    """Carries messages between agents, by name."""
+    """Delivers messages between agents, by name."""
 
     def __init__(self, clock: Clock, link: Link, seed: int, log: Callable[[Message, bool], None]) -> None:
         self._clock, self._link, self._seed, self._log = clock, link, seed, log
-        self._second, self._alike = -1, Counter[_Key]()  # how many messages of a key were sent this second
+        self._second, self._alike = -1, Counter[_Key]()  # messages of each key sent in this second
         self._inboxes: dict[str, Callable[[Message], None]] = {}
 
     def connect(self, inboxes: Mapping[str, Callable[[Message], None]]) -> None:
@@ -61,16 +61,16 @@ class Bus:
         self._inboxes.update(inboxes)
 
     def send(self, message: Message) -> None:
-        """Send a message now. A lost message is logged and reaches nobody."""
+        """Send a message now. A lost message is logged and not delivered."""
         inbox = self._inboxes[message.receiver]
         arriving = self.carry(message, self._clock.now())
         if arriving is not None:
             self._clock.call(arriving.delivered_s, partial(inbox, arriving))
 
     def carry(self, message: Message, sent_s: int) -> Message | None:
-        """A message sent at a second as it arrives, with its times, or None if it is lost. It is logged.
+        """A message sent at a second, as it arrives with its times; None if it is lost. It is logged.
 
-        No inbox gets it: for what is sent and heard in a loop that runs ahead of the clock.
+        It is put into no inbox: for messages inside an ISP, in a loop that runs ahead of the clock.
         """
         lost, delay = self._passage(message, sent_s)
         due = sent_s + (min(delay, ARRIVES_S) if message.acknowledged else delay)
@@ -79,9 +79,9 @@ class Bus:
         return None if lost else stamped
 
     def _passage(self, message: Message, sent_s: int) -> tuple[bool, int]:
-        """Whether a message sent at a second gets lost, and the seconds it takes.
+        """Whether a message sent at a second is lost, and its latency (s).
 
-        Chance belongs to the message: what happens to one says nothing about any other.
+        The draws of a message depend on no other message.
         """
         if self._link.certain:
             return False, self._link.latency_s
@@ -95,7 +95,7 @@ class Bus:
 
 
 def _stamped(message: Message, sent_s: int, delivered_s: int) -> Message:
-    """The message with its times: a copy of its fields, which have been checked when it was written."""
+    """The message with its times: a copy of its fields, which were checked when it was created."""
     copy = object.__new__(type(message))
     vars(copy).update(vars(message), sent_s=sent_s, delivered_s=delivered_s)
     return copy
@@ -127,5 +127,5 @@ def _log(record: Record, message: Message, lost: bool) -> None:
 
 
 def _numbers(message: StateMessage) -> int:
-    """How many numbers one operator tells another in a message."""
+    """How many numbers one operator shares with another in a message."""
     return sum(contents(name, value)["numbers"] for name, value in message.entries.items())

@@ -21,10 +21,10 @@ class Calendar:
 
     @classmethod
     def of_days(cls, start: str, days: int, isp_minutes: int, zone: str) -> Calendar:
-        """`days` local days from a local time to the same local time; 92 or 100 quarters when clocks change.
+        """`days` local days from a local time to the same local time; 92 or 100 quarters on clock changes.
 
-        Raises ValueError for a start between two ISPs or in an hour that clocks skip, and where clocks change
-        by less than an ISP: half an hour on Lord Howe Island.
+        Raises ValueError for a start between two ISPs or in a skipped hour of a clock change, and where
+        clocks change by less than an ISP: half an hour on Lord Howe Island.
         """
         first = pd.Timestamp(start)
         if (first - first.normalize()) % pd.Timedelta(minutes=isp_minutes):
@@ -65,7 +65,7 @@ class Calendar:
         return isp * self.isp_seconds
 
     def time(self, seconds: int) -> pd.Timestamp:
-        """UTC time of a moment of the clock."""
+        """UTC time of a second of the clock."""
         return self.start + pd.Timedelta(seconds=seconds)
 
     def isp_of(self, time: pd.Timestamp) -> int:
@@ -76,7 +76,7 @@ class Calendar:
         return isp
 
     def days(self) -> list[tuple[int, range]]:
-        """Local days as (second of the day-ahead gate, ISPs of the day); 92 or 100 when clocks change."""
+        """Local days as (second of the day-ahead gate, ISPs of the day); fewer or more on clock changes."""
         local = self.times().tz_convert(self.zone)
         found: list[tuple[int, range]] = []
         dates = pd.Series(local.date)
@@ -88,10 +88,10 @@ class Calendar:
         return found
 
     def utc(self, local: pd.Timestamp) -> pd.Timestamp:
-        """UTC of a local time: of two the first, and for one that clocks skip, the moment they do."""
+        """UTC of a local time; the first of two on a clock change, the clock change itself if skipped."""
         return _utc(local, self.zone)
 
 
 def _utc(local: pd.Timestamp, zone: str) -> pd.Timestamp:
-    """UTC of a local time: of two the first, and for one that clocks skip, the moment they do."""
+    """UTC of a local time; the first of two on a clock change, the clock change itself if skipped."""
     return local.tz_localize(zone, ambiguous=True, nonexistent="shift_forward").tz_convert("UTC")

@@ -17,7 +17,7 @@ Call = tuple[int, Callable[[], None]]
 
 
 class Clock:
-    """Fires gates and delivers messages. Nothing else in Tandem knows what time it is."""
+    """Calls the actions of gates and delivers messages; the only source of simulated time."""
 
     def __init__(self, start_second: int = 0) -> None:
         self.set(start_second, [])
@@ -34,7 +34,7 @@ class Clock:
         return event
 
     def call(self, second: int, function: Callable[[], None]) -> None:
-        """Call a function when messages are due at `second`; those of one second in the order of asking."""
+        """Call a function when messages are due at `second`; those of one second in the order of calls."""
         if second in self._calls:
             self._calls[second].append(function)
             return
@@ -48,7 +48,7 @@ class Clock:
             function()
 
     def gate(self, name: str, moments: Iterable[tuple[int, Any]], action: Callable[[Any], None]) -> None:
-        """Fire `action(what)` at each (second, what), sorted; gates of one second follow `GATES`."""
+        """Call `action(what)` at each (second, what), sorted; gates of one second follow `GATES`."""
         self.env.process(self._fire(_priority(name), moments, action))
 
     def _fire(
@@ -59,25 +59,25 @@ class Clock:
             action(what)
 
     def run(self) -> None:
-        """Run until nothing is left to happen."""
+        """Run until no event is left."""
         self.env.run()
 
     def run_to(self, second: int, gate: str) -> None:
-        """Run until right before a gate. The gate's own moment before that one must be still to come."""
+        """Run until right before a gate at a second. The event of that gate before it must be still ahead."""
         self.env.run(until=self.at(second, _priority(gate)))
 
     def run_through(self, second: int) -> None:
-        """Run until all that falls on a second has happened."""
+        """Run until all events of a second have happened."""
         self.env.run(until=second + 1)
 
     def calls(self) -> list[Call]:
-        """What has been asked for by `call` and is still to come."""
-        return [(second, function) for second, asked in self._calls.items() for function in asked]
+        """Pending calls of `call`."""
+        return [(second, function) for second, functions in self._calls.items() for function in functions]
 
     def set(self, second: int, calls: Iterable[Call]) -> None:
-        """Begin anew at a second with these calls to come, and without gates."""
+        """Start again at a second with these pending calls, and without gates."""
         self.env = simpy.Environment(initial_time=second)
-        self._calls: dict[int, list[Callable[[], None]]] = {}  # still to come, by second
+        self._calls: dict[int, list[Callable[[], None]]] = {}  # pending, by second
         for due, function in calls:
             self.call(due, function)
 

@@ -1,7 +1,7 @@
-"""Signals that ask a run to end: it stops between two ISPs, with a checkpoint of that moment.
+"""Signals that end a run: it stops between two ISPs, after a checkpoint.
 
-A program that imports Tandem keeps its own handlers. Under the command line (`heeded`) Ctrl-C (SIGINT),
-SIGTERM and SIGHUP raise `Interrupted`: at once, or in a simulation at the end of the ISP.
+A program that imports Tandem keeps its own handlers. Under the command line (`handled_signals`) Ctrl-C
+(SIGINT), SIGTERM and SIGHUP raise `Interrupted`: at once, or in a simulation at the end of the ISP.
 The second signal always ends the process at once.
 """
 
@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from types import FrameType
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
-"""Those that mean the same thing; a system that lacks one does without it."""
+"""Handled signals; one that the system lacks is left out."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal has asked this process to end. Whatever lets Ctrl-C pass lets it pass."""
+    """A signal has requested the end of this process. Code that lets KeyboardInterrupt pass lets it pass."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -29,22 +29,22 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Signals:
-    """What has been asked for; there is one, as there is one set of handlers in a process."""
+    """State of the signal handlers; one object, as a process has one set of handlers."""
 
     def __init__(self) -> None:
-        self.waits = False  # whether somebody looks after it at the end of the ISP
-        self.asked: int | None = None
-        self.interrupted: Interrupted | None = None  # what was raised
+        self.waits = False  # whether the simulation checks for a signal after the ISP
+        self.requested: int | None = None
+        self.interrupted: Interrupted | None = None  # the exception raised last
 
-    def hear(self, number: int, _frame: FrameType | None) -> None:
+    def handle(self, number: int, _frame: FrameType | None) -> None:
         """The handler of the signals."""
-        if self.waits and self.asked is None:
-            self.asked = number
+        if self.waits and self.requested is None:
+            self.requested = number
             return
         raise self.interruption(number)
 
     def interruption(self, number: int) -> Interrupted:
-        """What is raised for a signal."""
+        """The exception for a signal."""
         self.interrupted = Interrupted(number)
         return self.interrupted
 
@@ -53,14 +53,14 @@ _SIGNALS = Signals()
 
 
 @contextmanager
-def heeded() -> Iterator[Signals]:
-    """Meanwhile signals that ask to end raise `Interrupted`. One that is ignored stays so (``nohup``)."""
+def handled_signals() -> Iterator[Signals]:
+    """In this context, signals to end raise `Interrupted`. Ignored signals stay ignored (``nohup``)."""
     _SIGNALS.interrupted = None
     numbers = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in numbers}
     for number, handler in before.items():
         if handler != signal.SIG_IGN:
-            signal.signal(number, _SIGNALS.hear)
+            signal.signal(number, _SIGNALS.handle)
     try:
         yield _SIGNALS
     finally:
@@ -69,15 +69,15 @@ def heeded() -> Iterator[Signals]:
 
 
 @contextmanager
-def until_the_isp_is_over() -> Iterator[None]:
-    """Meanwhile the first signal is only noted; `asked_to_end` tells of it."""
-    _SIGNALS.waits, _SIGNALS.asked = True, None
+def signals_deferred() -> Iterator[None]:
+    """In this context, the first signal is only stored; `requested_end` returns it."""
+    _SIGNALS.waits, _SIGNALS.requested = True, None
     try:
         yield
     finally:
-        _SIGNALS.waits, _SIGNALS.asked = False, None
+        _SIGNALS.waits, _SIGNALS.requested = False, None
 
 
-def asked_to_end() -> Interrupted | None:
-    """What to raise when all is safe, if a signal has come since the simulation began."""
-    return None if _SIGNALS.asked is None else _SIGNALS.interruption(_SIGNALS.asked)
+def requested_end() -> Interrupted | None:
+    """The exception to raise between two ISPs, if a signal has come since the simulation began."""
+    return None if _SIGNALS.requested is None else _SIGNALS.interruption(_SIGNALS.requested)

@@ -1,5 +1,5 @@
 """Inside an ISP: forecasts, delivery, automatic reserve, meters, and the power flow that checks it all.
 
-`physics` solves every grid after activation, `reserve` dispatches aFRR, `meters` says what counts as
-delivered. Look next at `sim.settlement`.
+`physics` solves every grid after activation, `reserve` dispatches aFRR, `meters` measures deliveries against
+baselines. Look next at `sim.settlement`.
 """

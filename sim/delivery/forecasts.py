@@ -1,4 +1,4 @@
-"""What parties expect of loads and sun before delivery, and how far ahead of it they are."""
+"""Forecasts of loads and PV before delivery, and lead times."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tandem_sim.sim.clock.clock import Clock
 
 
 class ForecastService:
-    """Forecasts as they are at the moment they are asked for."""
+    """Forecasts made at the present second of the clock."""
 
     def __init__(
         self,
@@ -25,7 +25,7 @@ class ForecastService:
         load_mw: FloatArray,
         errors: ForecastErrors,
     ) -> None:
-        """`load_mw` (T, N) are the injections on transmission that somebody foresees."""
+        """`load_mw` (T, N) are the injections on transmission without unforeseen incidents."""
         self._calendar, self._clock, self._fleet = calendar, clock, fleet
         self.load_mw, self.errors = load_mw, errors
         self._baseline_ahead: tuple[tuple[int, int], FloatArray] | None = None
@@ -39,7 +39,7 @@ class ForecastService:
         return float(self._calendar.seconds(isp) - self._clock.now())
 
     def transmission(self, day: range) -> FloatArray:
-        """Net injection (MW) expected on transmission in each ISP of a day, units left out."""
+        """Net injection (MW) expected on transmission in each ISP of a day, without units."""
         return np.asarray(self.load_mw[day.start : day.stop].sum(axis=1) + self._error(TSO, day))
 
     def distribution(self, area: Area, day: range) -> FloatArray:
@@ -47,15 +47,19 @@ class ForecastService:
         site = self._site_base_kw(day.stop)[-len(day) :, area.sites].sum(axis=1) / 1000.0
         return np.asarray(site + area.other_mw[day.start : day.stop] + self._error(area.name, day))
 
+    def error_mw(self, area: str, isp: int) -> float:
+        """Error (MW, positive: too high) of the forecast made now for an area's injection in an ISP."""
+        return self.errors.error_mw(area, isp, self.lead_h(isp))
+
     def share_error(self, area: Area, isp: int) -> float:
-        """Error of the forecast of an area as a share of its nominal load, now."""
-        return self.errors.error_mw(area.name, isp, self.lead_h(isp)) / area.nominal_mw
+        """The same as a share of the area's nominal load."""
+        return self.error_mw(area.name, isp) / area.nominal_mw
 
     def _error(self, area: str, day: range) -> FloatArray:
-        return np.array([self.errors.error_mw(area, isp, self.lead_h(isp)) for isp in day])
+        return np.array([self.error_mw(area, isp) for isp in day])
 
     def _site_base_kw(self, stop: int) -> FloatArray:
-        """Baselines of sites from the next ISP on; worked out once for all who ask for the same day."""
+        """Baselines of sites from the next ISP on, (n, n_sites) kW; computed once for all callers."""
         key = (self._fleet.next_isp, stop)
         if self._baseline_ahead is None or self._baseline_ahead[0] != key:
             self._baseline_ahead = (key, self._fleet.baseline_ahead(key[0], stop - key[0]).site_base_kw)

@@ -1,4 +1,4 @@
-"""What pools are held to have delivered: their meters against a baseline, by the method of the scenario.
+"""Measured deliveries of pools: meter readings against a baseline, by the method of the scenario.
 
 Every device group is metered on its own; the baseline of an activated one comes from its own readings.
 """
@@ -25,10 +25,10 @@ from tandem_sim.sim.clock.calendar import Calendar
 
 @dataclass(frozen=True)
 class Measured:
-    """Deliveries of one ISP (MW, up positive): of every pool as measured, and by area what meters cannot see.
+    """Deliveries of one ISP (MW, up positive).
 
-    `unseen_mw` is true delivery minus measured delivery of all pools in an area; `true_mw` the true one.
-    `group_mw` (G,) is what the meter of each device group shows.
+    `pool_mw`: measured delivery of every pool. By area: `true_mw` is the true delivery of all pools,
+    `unseen_mw` the true minus the measured one. `group_mw` (G,): measured delivery of each device group.
     """
 
     pool_mw: Mapping[str, float]
@@ -39,7 +39,7 @@ class Measured:
 
 @dataclass(kw_only=True)
 class Meters:
-    """Meters of all device groups, and what they say about every pool in every area."""
+    """Meters of all device groups, and the measured delivery of every pool in every area."""
 
     method: Method
     rules: BaselineRules
@@ -61,7 +61,7 @@ class Meters:
     def measure(self, isp: int, step: FleetStep, wanted_kw: FloatArray, declared_mw: FloatArray) -> Measured:
         """Read the meters of an ISP.
 
-        `wanted_kw` (G,) is what was ordered; `declared_mw` (G,) the baselines declared, nan where none came.
+        `wanted_kw` (G,) are the net orders; `declared_mw` (G,) are declared baselines, nan where none came.
         """
         moved = (step.up_kw - step.down_kw) / 1000.0
         seen = moved
@@ -81,20 +81,23 @@ class Meters:
     def by_place(
         self, ordered_mw: FloatArray, measured_mw: FloatArray
     ) -> tuple[dict[Place, float], dict[Place, float]]:
-        """What was ordered of every pool in every area and direction, and delivered there: MW that way.
+        """Ordered and delivered MW of every pool in every area and direction, >= 0 in that direction.
 
-        `ordered_mw` and `measured_mw` (G,) are net, up positive. A group counts for the direction it was
-        ordered, so that its orders up and down are one order, as its meter sees one delivery.
+        `ordered_mw` and `measured_mw` (G,) are net, up positive. A group counts in the direction of its
+        net order: its orders up and down are one order, as its meter measures one delivery.
         """
         ordered: dict[Place, float] = {}
         delivered: dict[Place, float] = {}
         for direction in (UP, DOWN):
             mine = direction * ordered_mw > 0.0
-            asked = self._cells(np.where(mine, direction * ordered_mw, 0.0))
-            came = self._cells(np.where(mine, direction * measured_mw, 0.0))
-            for pool, area in np.argwhere(asked > 0.0).tolist():
+            ordered_cells = self._cells(np.where(mine, direction * ordered_mw, 0.0))
+            delivered_cells = self._cells(np.where(mine, direction * measured_mw, 0.0))
+            for pool, area in np.argwhere(ordered_cells > 0.0).tolist():
                 place = self.pools[pool], self.areas[area].name, direction
-                ordered[place], delivered[place] = float(asked[pool, area]), float(came[pool, area])
+                ordered[place], delivered[place] = (
+                    float(ordered_cells[pool, area]),
+                    float(delivered_cells[pool, area]),
+                )
         return ordered, delivered
 
     def _cells(self, group_mw: FloatArray) -> FloatArray:
@@ -105,9 +108,10 @@ class Meters:
     def _seen(
         self, isp: int, base: FloatArray, metered: FloatArray, active: BoolArray, declared: FloatArray
     ) -> FloatArray:
-        """Delivery of every group (G,) as its meter shows it.
+        """Measured delivery of every group (G,) MW.
 
-        Where the method has no answer, the last free reading counts, else what was declared, else the truth.
+        Where the method gives no baseline, the last reading without activation is used, else the declared
+        baseline, else the true one.
         """
         found = self._history.estimates(isp, declared)
         used = base.copy()
@@ -121,7 +125,7 @@ class Meters:
     def _record(
         self, isp: int, method: Method, estimate: FloatArray, base: FloatArray, active: BoolArray
     ) -> None:
-        """How far off a method was where it had an answer, by pool and area with activated groups."""
+        """Record the error of a baseline method, by pool and area with activated groups."""
         known = active & np.isfinite(estimate)
         error = np.where(known, estimate - base, 0.0)
         counts = self._cells(active.astype(np.float64))
@@ -149,7 +153,7 @@ class Meters:
 def day_index(calendar: Calendar, holidays: Collection[date] = frozenset()) -> DayIndex:
     """Days of a horizon for baselines. Saturdays, Sundays and `holidays` are no working days.
 
-    The clock time of an ISP is that of its start. Of one that comes twice in a day, the later reading
+    The clock time of an ISP is that of its start. If a clock time occurs twice in a day, the later reading
     replaces the earlier one.
     """
     day: dict[int, int] = {}

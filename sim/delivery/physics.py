@@ -1,4 +1,4 @@
-"""What happens on the wires: AC power flow of every grid after activation, compared with what was before."""
+"""AC power flow of every grid after activation, compared with the state without activation."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ Injections = tuple[FloatArray, FloatArray]
 
 @dataclass(frozen=True, kw_only=True)
 class GridResult:
-    """One grid in one ISP after activation; `base` is the same ISP had nothing been activated in it.
+    """One grid in one ISP after activation; `base` is the same ISP without activation.
 
-    `injections` are those of `state`, on transmission with what areas take.
+    `injections` are those of `state`; on transmission they include the exchange with areas.
     """
 
     state: AcState
     interface_mw: float  # into a distribution grid, or from the slack into transmission
     losses_mw: float
     after: Violations
-    base: Violations | None  # not worked out for transmission, nor is the next
-    linear: Violations | None  # after activation, by the clearing model
-    flow_error_mw: float  # clearing model against AC, worst branch, same injections
+    base: Violations | None  # None for transmission, as is `linear`
+    linear: Violations | None  # after activation, by the operators' linearised model
+    flow_error_mw: float  # linearised model against AC, worst branch, same injections
     voltage_error_pu: float
     injections: Injections
 
 
 class Physics:
-    """Solves the grids. The clearing model is evaluated on true injections, so that its error is its own."""
+    """Solves all grids. The linearised model is evaluated at true injections, so its error is its own."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Physics:
         load_mw: FloatArray,
         audit: bool,
     ) -> dict[str, GridResult]:
-        """All grids of one ISP. `unit_mw` and `load_mw` (N,) are what units and loads on transmission inject.
+        """All grids of one ISP. `unit_mw`, `load_mw` (N,): injections of units and loads on transmission.
 
         `site_mvar` is the reactive power that was activated, over the sites of all areas. With `audit`,
         every state is solved again by ``pandapower.runpp``; a difference above 1e-6 p.u. is a
@@ -96,7 +96,7 @@ class Physics:
             if result.state.converged:
                 p_t[node] -= result.interface_mw
                 q_t[node] -= result.state.root_mvar
-            else:  # a collapsed grid draws its lossless power: recorded, and survived
+            else:  # a grid without solution takes its lossless power; this is recorded
                 p_t[node] += p.sum()
                 q_t[node] += q.sum()
         state = self._solve(self._t_flow, p_t, q_t, isp, audit)
@@ -161,7 +161,7 @@ class Physics:
                     f"ISP {isp}, grid {flow.network.name}: only one of the two power flows converged"
                 )
             gap = float(np.abs(judge.vm_pu - state.vm_pu).max())
-            if state.converged and not gap <= AUDIT_TOLERANCE_PU:  # so that a gap of nan is one
+            if state.converged and not gap <= AUDIT_TOLERANCE_PU:  # also true for nan
                 raise PowerFlowMismatchError(
                     f"ISP {isp}, grid {flow.network.name}: voltages differ by {gap:.2e} p.u."
                 )

@@ -1,4 +1,4 @@
-"""Inside the ISP: the TSO's automatic reserve in a run, on the bids its market has left."""
+"""The TSO's automatic reserve (aFRR) inside an ISP, on the bids that its market has left."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ from tandem_sim.sim.clock.randomness import INSIDE_ISP, SET_POINTS, stream
 
 
 class Dispatched(NamedTuple):
-    """What the reserve did in an ISP: cycle by cycle, on average (MW) by system, and by provider.
+    """Result of aFRR in an ISP: by control cycle, mean MW of bids (n,) by system, and volumes by provider.
 
-    `volumes` numbers its providers by `providers`.
+    `owner` in `volumes` is the index in `providers`.
     """
 
     control: AfrrResult
@@ -56,7 +56,7 @@ class Dispatched(NamedTuple):
 
 @dataclass(kw_only=True)
 class Reserve:
-    """The automatic reserve of one run: settings, noise inside the ISP (MW), and what passes between ISPs."""
+    """The automatic reserve of one run: settings, noise inside the ISP (MW), and controller state."""
 
     settings: AfrrSettings
     sigma_mw: float
@@ -78,9 +78,9 @@ class Reserve:
     ) -> Dispatched:
         """One ISP.
 
-        `books` holds each system's bids and the MW left of them; `surplus_mw` is the mean imbalance had no
-        aFRR been called. Over all bids as joined (n,): `available_mw` is what they can deliver although more
-        was sold, `slow_mw` what of MW left moves no faster than mFRR.
+        `books` holds each system's bids and the MW left of them; `surplus_mw` is the mean imbalance without
+        aFRR. Over all bids joined (n,): `available_mw` is what they can deliver (None: all), `slow_mw` the
+        part of the MW left that moves no faster than mFRR.
         """
         path = imbalance_path(
             surplus_mw,
@@ -101,9 +101,9 @@ class Reserve:
             ramp_mw_per_s=ramp,
             owner=owner,
         )
-        heard = self._heard(isp, owner, names, len(path))
+        received = self._received(isp, owner, names, len(path))
         watch = monitor if self.termination else None
-        result = run_isp(self.settings, bids, path, self.state, watch, heard, available_mw)
+        result = run_isp(self.settings, bids, path, self.state, watch, received, available_mw)
         mean = np.minimum(result.delivered_mean_mw, left)
         mean[mean < NEGLIGIBLE_MW] = 0.0
         ends = np.cumsum([len(mw) for _, mw in books.values()])[:-1]
@@ -113,9 +113,10 @@ class Reserve:
     def sales(
         self, books: Mapping[str, tuple[Bids, FloatArray]], mean_mw: Mapping[str, FloatArray]
     ) -> dict[str, Sale]:
-        """What was delivered of each book, and its pay: as bid, or at the price of the last bid of the ISP.
+        """Delivery of each book and its pay: as bid, or at the price of the last bid of the ISP.
 
-        The dearest bid that delivered upwards sets the price of all upwards, the cheapest downwards.
+        The highest price that delivered upwards is paid to all upwards, the lowest price downwards to all
+        downwards.
         """
         price, direction, mw = (
             np.concatenate(parts)
@@ -137,8 +138,8 @@ class Reserve:
             sales[system] = Sale.of(delivered, bids.direction * unit * delivered)
         return sales
 
-    def _heard(self, isp: int, owner: IntArray, names: StrArray, cycles: int) -> BoolArray | None:
-        """Which set-points arrive, (cycles, n): one telegram carries those of all bids of a BSP."""
+    def _received(self, isp: int, owner: IntArray, names: StrArray, cycles: int) -> BoolArray | None:
+        """Which set-points arrive, (cycles, n): one message carries the set-points of all bids of a BSP."""
         if self.setpoint_loss == 0.0:
             return None
         drawn = [stream(self.seed, SET_POINTS, isp, name).random(cycles) for name in names.tolist()]
@@ -152,16 +153,16 @@ class Reserve:
 
 @dataclass
 class ImbalancePricing:
-    """The rule of a run, and the system imbalances it looks back on."""
+    """Imbalance pricing of a run, and the last system imbalances that it needs."""
 
     rule: Rule
     alpha: Alpha
     _surplus: deque[float] = field(default_factory=lambda: deque(maxlen=8))
 
     def bound_by(self, found: Regulation) -> tuple[bool, bool]:
-        """Whether the means of what was paid upwards and downwards bound the prices of an ISP (art. 55).
+        """Whether the mean prices paid upwards and downwards bound the prices of an ISP (art. 55).
 
-        Of the net direction under a single price; under dual prices of the regulation state, 2 being both.
+        Under a single price: in the net direction. Under dual prices: by the regulation state, 2 means both.
         """
         if self.rule == "dual":
             state = regulation_state(found)
@@ -170,7 +171,7 @@ class ImbalancePricing:
         return net > NEGLIGIBLE_MW, net < -NEGLIGIBLE_MW
 
     def prices(self, found: Regulation, mid_price: float, surplus_mw: float) -> tuple[ImbalancePrices, float]:
-        """Prices of an ISP, and the adder in them; `surplus_mw` is the imbalance before activation."""
+        """Prices of an ISP, and their adder (EUR/MWh); `surplus_mw` is the imbalance without activation."""
         self._surplus.append(surplus_mw)
         if self.rule == "dual":
             return dual_price(found, mid_price), 0.0
@@ -185,10 +186,10 @@ def reserve_books(
     register: FlexibilityRegister | None = None,
     now_s: int = 0,
 ) -> dict[str, tuple[Bids, FloatArray]]:
-    """What the last market left: of each bid the MW unsold and, in areas, within what was offered to it.
+    """Bids left by the last market: MW of each bid unsold and, in areas, within the offer to that market.
 
-    Areas count where the scheme lets that market take distributed bids; with a `register`, of every unit as
-    much as it is qualified for.
+    Areas are included where the scheme lets that market buy distributed bids. With a `register`, each unit
+    counts up to the MW it is qualified for.
     """
     buys = [b for b in scheme.blocks if b.party != "dso"]
     open_to_it = any("area.offers" in b.reads for b in buys)
@@ -196,7 +197,7 @@ def reserve_books(
     for system, state in known.items():
         bids: Bids = state.get("bids", Bids.empty())
         if system not in ledger.offered or len(bids) != len(ledger.sold(system)):
-            continue  # its book never reached the TSO
+            continue  # the book did not arrive at the TSO
         left = np.where(bids.demand, 0.0, bids.quantity_mw - ledger.sold(system))
         if system != T:
             if not open_to_it:

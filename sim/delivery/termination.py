@@ -1,4 +1,4 @@
-"""Inside the ISP: DSOs watch their grids, and tell the TSO to stop the reserve that hurts them."""
+"""Termination inside an ISP: DSOs monitor their grids and signal the TSO to bound aFRR that breaks limits."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tandem_sim.grids.power_flow.constraints import GridConstraints
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.orders.bids import Bids
 
-TOO_LATE = "came after its ISP and stopped nothing"
+TOO_LATE = "came after its ISP and had no effect"
 
 
 @dataclass(frozen=True, kw_only=True)
 class TerminationSignals:
-    """The way of DSOs' signals to the TSO in one ISP, which begins and ends at seconds of the scenario."""
+    """Transmission of DSOs' signals to the TSO in one ISP from `start_s` to `end_s`."""
 
     carry: Carry
     record: Record
@@ -31,7 +31,7 @@ class TerminationSignals:
     end_s: int
 
     def send(self, dso: DSO, bound_mw: FloatArray, second: int) -> int | None:
-        """Send bounds of bids (MW) at a second of the ISP: when they arrive, None if they are lost."""
+        """Send bounds of bids (MW) at a second of the ISP; the second of arrival, None if lost."""
         message = TerminationMessage(
             dso.name, self.tso, self.isp, system=dso.system, entries={"bounds": bound_mw}
         )
@@ -53,11 +53,11 @@ def grid_monitor(
     site_mvar: FloatArray,
     books: Mapping[str, tuple[Bids, FloatArray]],
 ) -> Monitor:
-    """DSOs watch their grids: where activation hurts, they ask bids of that direction back to what was safe.
+    """Monitor of DSOs: where aFRR breaks limits, bids of that direction get their last safe value as bound.
 
-    Each sees its grid as metered (rows around the state with the orders of the markets: `ordered_mw` (N,) by
-    area, reactive `site_mvar` over the sites of all areas), and whether what the reserve delivers breaks a
-    limit that would hold without it. It signals as often as it sees that.
+    Each DSO uses linear constraints around its metered grid with the orders of the markets: `ordered_mw` (N,)
+    by area, reactive `site_mvar` over the sites of all areas. It signals whenever aFRR breaks a limit that
+    would hold without it.
     """
     watch: list[tuple[DSO, slice, Bids, GridConstraints]] = []
     first = 0
@@ -73,7 +73,7 @@ def grid_monitor(
     last_safe: dict[int, FloatArray] = {}
 
     def monitor(second: int, delivered: FloatArray) -> list[tuple[int, FloatArray]]:
-        told = []
+        signalled = []
         for k, (dso, columns, bids, allowed) in enumerate(watch):
             now = delivered[columns]
             after = allowed.after(bids.injection_mw(now, allowed.flow_matrix.shape[1])).violations()
@@ -82,12 +82,12 @@ def grid_monitor(
                 continue
             before = last_safe.get(k, np.zeros(len(now)))
             net = float(bids.direction @ (now - before))
-            hurting = bids.direction == (1 if net >= 0 else -1)
-            arrives = signals.send(dso, before[hurting], second)
+            bounded = bids.direction == (1 if net >= 0 else -1)
+            arrives = signals.send(dso, before[bounded], second)
             if arrives is not None:
                 bound = np.full(len(delivered), np.inf)
-                bound[columns] = np.where(hurting, before, np.inf)
-                told.append((arrives, bound))
-        return told
+                bound[columns] = np.where(bounded, before, np.inf)
+                signalled.append((arrives, bound))
+        return signalled
 
     return monitor

@@ -1,5 +1,5 @@
-"""The tables of a run: columns and types, streamed to Parquet as the run goes on.
+"""The tables of a run: columns and types, streamed to Parquet during the run.
 
-`tables` lists all columns, `records` makes the rows, `recorder` writes them, `export_isp` takes one ISP out
+`tables` lists all columns, `records` builds the rows, `recorder` writes them, `export_isp` exports one ISP
 as a case. Look next at docs/formats.md. A further column is a line in `tables` and its value in `records`.
 """

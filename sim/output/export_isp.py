@@ -1,4 +1,4 @@
-"""One ISP's market taken out of a run as a case, to be cleared again on its own."""
+"""Export of the market of one ISP as a case, to be cleared again on its own."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tandem_sim.sim.delivery.physics import Injections
 
 @dataclass(kw_only=True)
 class IspExport:
-    """Watches the gates of one ISP: what operators expected, who bid, what was sold."""
+    """Collects forecasts, bids and sales at the gates of one ISP."""
 
     isp: int
     folder: Path
@@ -39,16 +39,16 @@ class IspExport:
     _scheduled: Mapping[str, float] = field(default_factory=dict)
 
     def observe(self, gate: str, system: str, known: Mapping[str, Values]) -> None:
-        """Note what the operator of `system` expects after it acted at a gate."""
+        """Store the forecast of the operator of `system` after it acted at a gate."""
         own = dict(known.get(system, {}))
         self._states[system] = own
-        told = self._forecasts.setdefault(gate, {})
+        forecast = self._forecasts.setdefault(gate, {})
         if system == TSO and "grid" in own:
             grid: TransmissionGrid = own["grid"]
-            told[system] = {"p_mw": grid.p_mw, "interface_mw": grid.interface_mw}
+            forecast[system] = {"p_mw": grid.p_mw, "interface_mw": grid.interface_mw}
         elif "forecast" in own:
             p, q = own["forecast"]
-            told[system] = {"p_mw": p, "q_mvar": q}
+            forecast[system] = {"p_mw": p, "q_mvar": q}
 
     def close(
         self,
@@ -57,13 +57,13 @@ class IspExport:
         scheduled_mw: Mapping[str, float],
         delivered: Mapping[str, Injections],
     ) -> None:
-        """Write the case folder, and beside it what was sold in the run and what came of it.
+        """Write the case folder, with the sales and the delivered grids of the run.
 
-        `scheduled_mw` is the flow into each area that its BRP has scheduled; `delivered` is what the nodes of
-        every grid have injected. Sales go to ``recorded.json``, grids as delivered to ``delivered/``.
+        `scheduled_mw` is the flow into each area that its BRP has scheduled; `delivered` are the injections
+        of all nodes of every grid. Sales go to ``recorded.json``, grids as delivered to ``delivered/``.
         """
         self._scheduled = scheduled_mw
-        assert self.transmission is not None  # set by whoever builds the world
+        assert self.transmission is not None  # set by `start`
         static = self.options.options.grid_prequalification == "static"
         systems = {TSO: self._system(TSO, self.transmission, books[TSO], static)}
         for area in self.areas:
@@ -83,7 +83,7 @@ class IspExport:
         (self.folder / "recorded.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
     def _reactive(self) -> dict[str, Any]:
-        """What DSOs bought of reactive power, where there is a market of it."""
+        """Reactive power bought by DSOs, if there is a market for it."""
         if not self.options.options.local_reactive:
             return {}
         bought = [
@@ -95,8 +95,8 @@ class IspExport:
 
     def _system(self, name: str, network: Network, bids: Bids, static: bool) -> System:
         last: dict[str, Any] = {}
-        for told in self._forecasts.values():
-            last = told.get(name, last)
+        for forecast in self._forecasts.values():
+            last = forecast.get(name, last)
         none = np.zeros(network.n_nodes)
         own = self._states.get(name, {})
         return System(

@@ -1,4 +1,4 @@
-"""Tables of a run, streamed to Parquet: arrays in the loop, files at the edge."""
+"""Tables of a run, streamed to Parquet."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from tandem_sim.sim.output.tables import TABLES, TEXT, schema
 
 SPOOLED = pa.ipc.IpcWriteOptions(compression="zstd")
 ROWS_PER_GROUP = 100_000
-"""Rows of a group in the files, but for the last."""
+"""Rows of every row group in the files except the last."""
 ROWS_KEPT = 10_000
-"""Rows of a table held in memory until they go to the spool."""
+"""Rows of a table in memory, at most, before they are written to the spool."""
 MANY = 100
-"""So many rows at once are kept as columns: fewer are quicker one by one."""
+"""From this number on, rows added at once are stored as columns: fewer are faster one by one."""
 
 
 PART = 1 << 20
-"""Bytes of the spool that are looked at in one go."""
+"""Bytes of the spool read at a time."""
 
 
 class Mark(NamedTuple):
-    """A moment of the spool: its length in bytes, and the SHA-256 of them."""
+    """State of the spool: its length in bytes, and the SHA-256 of them."""
 
     length: int
     digest: str
@@ -45,13 +45,12 @@ START = Mark(0, hashlib.sha256().hexdigest())
 class Recorder:
     """Collects rows and writes them out. Column order and types are those of `TABLES`.
 
-    Rows go to a spool first, one file that only grows: what it holds up to a moment can be kept, and what
-    came later cut off (`mark`, `rewind`). `close` turns it into the tables, in groups whose borders depend
-    on nothing but the rows.
+    Rows go to a spool first, a file that only grows: it can be cut back to an earlier state (`mark`,
+    `rewind`). `close` turns it into the tables, in row groups whose borders depend only on the rows.
     """
 
     def __init__(self, folder: Path, calendar: Calendar, spool: Path | None = None) -> None:
-        """`spool` stays where it is after `close`; without one it lies in `folder` and is removed then."""
+        """A given `spool` is kept after `close`; by default it is in `folder` and is removed by `close`."""
         self._folder = folder
         self._start = np.datetime64(calendar.start.tz_localize(None), "s")
         self._isp_seconds = calendar.isp_seconds
@@ -60,7 +59,7 @@ class Recorder:
         folder.mkdir(parents=True, exist_ok=True)
         self._digest = hashlib.sha256()
         with open(self._path, "ab" if self._kept else "wb"):
-            pass  # it is there from now on, and can be written
+            pass  # the file exists from now on and is writable
 
     def __call__(self, table: str, row: Mapping[str, Any]) -> None:
         """Add one row (scalars) or many (equally long sequences). Every column of the table must be given."""
@@ -78,7 +77,7 @@ class Recorder:
             self._flush(table)
 
     def mark(self) -> Mark:
-        """Bring all rows safely to the disk, and say what the spool is now."""
+        """Write all rows to the disk; the state of the spool."""
         for table in TABLES:
             self._flush(table)
         with open(self._path, "ab") as spool:
@@ -86,7 +85,7 @@ class Recorder:
             return Mark(spool.tell(), self._digest.hexdigest())
 
     def rewind(self, mark: Mark) -> None:
-        """Forget all rows behind a mark. Raises OSError if what lies before it is not what it was."""
+        """Drop all rows after a mark. Raises OSError if the rows before it have changed."""
         self._digest = self._sound(mark)
         self._waiting = {table: _Waiting(table) for table in TABLES}
         os.truncate(self._path, mark.length)
@@ -102,7 +101,7 @@ class Recorder:
             self._path.unlink()
 
     def _sound(self, mark: Mark) -> Any:
-        """The SHA-256 of the spool up to a mark, if it is what it was then."""
+        """The SHA-256 of the spool up to a mark. Raises OSError if it has changed since."""
         digest = hashlib.sha256()
         with open(self._path, "rb") as spool:
             for first in range(0, mark.length, PART):
@@ -138,9 +137,9 @@ class Recorder:
 
 
 class _Waiting:
-    """Rows of one table on their way to the spool, in the order in which they came.
+    """Rows of one table that are not in the spool yet, in their order.
 
-    Many that came at once are kept as columns, single ones as tuples until many come or all are taken.
+    Many rows added at once are stored as columns, single rows as tuples until they are joined.
     """
 
     def __init__(self, table: str) -> None:
@@ -166,7 +165,7 @@ class _Waiting:
             self.count += len(first)
 
     def taken(self) -> list[pa.Array]:
-        """All columns, and nothing waits any more; empty if nothing did."""
+        """All columns, which are then no longer stored here; empty without rows."""
         self._close_up()
         blocks, self._many, self.count = self._many, [], 0
         return [pa.concat_arrays(parts) for parts in zip(*blocks, strict=True)]
@@ -179,8 +178,8 @@ class _Waiting:
 
 
 def _column(values: Sequence[Any] | npt.NDArray[Any], kind: pa.DataType) -> pa.Array:
-    """Values as a column that does not change with them."""
-    if isinstance(values, np.ndarray):  # of text, a list is the quicker way
+    """A column with a copy of the values."""
+    if isinstance(values, np.ndarray):  # text is faster from a list
         return pa.array(values.tolist() if kind == TEXT else values.copy(), type=kind)
     return pa.array(values, type=kind)
 

@@ -1,4 +1,4 @@
-"""Rows of a run's tables that the world writes: grids, payments, activations, the system as a whole."""
+"""Rows of tables that the model writes: grids, payments, activations, the whole system."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def record_volumes(record: Record, isp: int, volumes: Volumes, providers: StrArr
 def record_settlement(
     record: Record, isp: int, payments: Sequence[Payment], ledger: Ledger, books: Mapping[str, Bids]
 ) -> None:
-    """Payments, and awards by market and purpose; what companies bought is a payment only."""
+    """Payments, and awards by market and purpose; purchases of companies are payments only."""
     record(
         "settlement",
         {
@@ -149,9 +149,9 @@ def record_reactive(record: Record, isp: int, trades: Sequence[ReactiveTrade]) -
         )
 
 
-def record_standings(record: Record, isp: int, standings: Sequence[CapacityObligation]) -> None:
-    """Capacity owed in an ISP, one row for every operator, service, provider and direction."""
-    for s in standings:
+def record_obligations(record: Record, isp: int, obligations: Sequence[CapacityObligation]) -> None:
+    """Capacity obligations in an ISP, one row per operator, service, provider and direction."""
+    for s in obligations:
         record(
             "capacity",
             {
@@ -177,7 +177,7 @@ def record_system(
     sold: Mapping[str, tuple[Bids, FloatArray]],
     figures: Mapping[str, float],
 ) -> None:
-    """One row for the whole system: `figures` as they are, activation of `sold` (MW per bid), the fleet."""
+    """One row for the whole system: given `figures`, activation of `sold` (MW per bid), and the fleet."""
     up = down = 0.0
     for bids, mw in sold.values():
         up += float(mw[(bids.direction > 0) & ~bids.demand].sum())

@@ -1,4 +1,4 @@
-"""Every field of a scenario in turn: its path, its value, what its schema says of it."""
+"""List of all fields of a scenario: path, value, and schema."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tandem_sim.sim.scenario.sections import Section
 
 
 class Entry(NamedTuple):
-    """A field of a scenario; `given` where the scenario's text has it, else it is the default."""
+    """A field of a scenario; `given`: the scenario's text has it, else the value is the default."""
 
     path: str
     value: Any
@@ -21,13 +21,13 @@ class Entry(NamedTuple):
 
     @property
     def unit(self) -> str:
-        """Its unit, empty where it has none: a name, a count, a share."""
+        """Its unit, empty for a name, a count or a share."""
         unit = str(extras(self.field).get("unit", ""))
         return "" if unit in ("count", "share") else unit
 
 
 def entries(section: Section, above: str = "") -> Iterator[Entry]:
-    """Fields of a section and of all sections in it, in their order; sections of a list are numbered."""
+    """Fields of a section and of all sections in it, in order; sections of a list are numbered."""
     for name, field in type(section).model_fields.items():
         value, path = getattr(section, name), f"{above}{field.alias or name}"
         if isinstance(value, Section):
@@ -40,7 +40,7 @@ def entries(section: Section, above: str = "") -> Iterator[Entry]:
 
 
 def unusual(section: Section) -> list[str]:
-    """Fields whose values lie outside their usual range, each as "path value: usually low to high unit"."""
+    """Fields with values outside their usual range, each as "path value: usually low to high unit"."""
     found = []
     for entry in entries(section):
         usual = extras(entry.field).get("usual")
@@ -57,7 +57,7 @@ def unusual(section: Section) -> list[str]:
 
 
 def written(value: Any) -> str:
-    """A number, or a range of numbers, as people write it.
+    """A number, or a range of numbers, as text.
 
     >>> written(0.05), written(1e7), written((3.0, 40.0))
     ('0.05', '10000000', '[3, 40]')

@@ -45,7 +45,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # ALEXANDER D3.3, 3.5.1, its example: up to ten times a year for at most one hour each time.
     "ten-hours": {"activations_per_year": 10, "hours_each": 1.0},
 }
-"""Contracts as countries know them, each with its source."""
+"""Contracts of countries and examples, each with its source."""
 
 
 class BandSettings(Section):
@@ -54,7 +54,7 @@ class BandSettings(Section):
     low_pu: float = number("Lowest voltage at its users.", "p.u.", (0.5, 1.5), 0.9, usual=(0.85, 1.0))
     high_pu: float = number("Highest voltage at its users.", "p.u.", (0.5, 1.5), 1.1, usual=(1.0, 1.15))
     loading: float = number(
-        "Most current, as a share of the rated one.", "p.u.", (0.01, 10.0), 1.0, usual=(0.5, 1.5)
+        "Highest current, as a share of rated current.", "p.u.", (0.01, 10.0), 1.0, usual=(0.5, 1.5)
     )
 
     @model_validator(mode="after")
@@ -65,10 +65,10 @@ class BandSettings(Section):
 
 
 class PlugInSettings(Section):
-    """The evening before a journey: cars are plugged in at a local time, to be charged at once."""
+    """Simultaneous EV plug-in before a journey: at a local time, with charging at full power."""
 
-    at: Moment = about("Local time at which every car is plugged in.")
-    kwh: float = number("Energy each is to be charged with.", "kWh", (0.1, 500.0), 30.0, usual=(5.0, 100.0))
+    at: Moment = about("Local time at which all EVs of the feeder are plugged in.")
+    kwh: float = number("Energy that each EV needs.", "kWh", (0.1, 500.0), 30.0, usual=(5.0, 100.0))
 
     @model_validator(mode="after")
     def _local(self) -> PlugInSettings:
@@ -78,20 +78,20 @@ class PlugInSettings(Section):
 
 
 class LvFeederSettings(Section):
-    """Low-voltage feeders below one bus of an area: `copies` of a net, each taking households of that bus."""
+    """Low-voltage feeders at one bus of an area: `copies` of a net, each with households of that bus."""
 
-    name: Name = about("Name of the street.")
+    name: Name = about("Name of the LV feeder.")
     area: Name = about("Area it belongs to.")
-    bus: BusIndex = about("Bus of the area's grid it hangs on.")
+    bus: BusIndex = about("Bus of the area's grid that supplies it.")
     grid: str = text("Net of the feeder, as for other grids.", most=4000)
-    copies: int = count("How many such feeders there are.", (1, 200), 1, usual=(1, 50))
+    copies: int = count("Number of such feeders.", (1, 200), 1, usual=(1, 50))
     connection_kw: float = number("Capacity of a connection.", "kW", (0.1, 1000.0), 9.2, usual=(2.0, 50.0))
     source_vm_pu: float | None = number(
-        "Voltage at its head (none: as in the net).", "p.u.", (0.5, 1.5), None, usual=(0.9, 1.1)
+        "Voltage at its head (none: that of the net).", "p.u.", (0.5, 1.5), None, usual=(0.9, 1.1)
     )
     band: BandSettings = about("Limits of the feeder.", BandSettings())
-    plug_in: PlugInSettings | None = about("The evening before a journey.", None)
-    own_aggregator: bool = flag("Whether a pool of its own serves this street and nobody else.", False)
+    plug_in: PlugInSettings | None = about("Simultaneous EV plug-in before a journey.", None)
+    own_aggregator: bool = flag("Whether the feeder has an aggregator of its own, for it alone.", False)
 
 
 class WindowSettings(Section):
@@ -108,7 +108,7 @@ class WindowSettings(Section):
 
 
 def guaranteed(meaning: str) -> Any:
-    """A guaranteed capacity; None is that of the feeder's operating envelope."""
+    """A guaranteed capacity; None: that of the feeder's operating envelope."""
     return number(meaning, "kW", (0.0, 1000.0), None, usual=(0.0, 50.0))
 
 
@@ -117,52 +117,54 @@ class NonFirmSettings(Section):
 
     enabled: bool = flag("Whether there are such agreements.", False)
     preset: Literal["germany", "australia", "wallonia", "ten-hours"] | None = about(
-        "A contract as a country knows it: gives several of the other fields.", None
+        "Contract of a country; it sets several of the other fields.", None
     )
-    participation: float = share("Share of users under contract, drawn by feeder.", 1.0)
-    sides: Literal["both", "import", "export"] = about("What is limited.", "both")
-    guaranteed_import_kw: float | None = guaranteed("Import that is always allowed (none: by envelope).")
-    guaranteed_export_kw: float | None = guaranteed("Export that is always allowed (none: by envelope).")
-    rule: Rule = about("How an envelope is shared out.", "fair")
-    points: Points = about("Against which use an envelope must hold: any, or all one way.", "one-way")
+    participation: float = share("Share of users under contract, drawn per feeder.", 1.0)
+    sides: Literal["both", "import", "export"] = about("Direction that is limited.", "both")
+    guaranteed_import_kw: float | None = guaranteed("Guaranteed import (none: by operating envelope).")
+    guaranteed_export_kw: float | None = guaranteed("Guaranteed export (none: by operating envelope).")
+    rule: Rule = about("How the operating envelope is allocated to users.", "fair")
+    points: Points = about("Use for which the envelope must hold: any, or all users one way.", "one-way")
     permanent: bool = flag("Whether limits hold at all hours.", False)
     windows: list[WindowSettings] = several("Hours of every day in which limits hold.", 24, [])
     activations_per_year: int | None = count(
-        "How often a DSO may activate a contract (none: as often as needed).",
+        "Activations of a contract per year, at most (none: no limit).",
         (1, 100_000),
         None,
         unit="1/a",
         usual=(1, 1000),
     )
     hours_each: float | None = number(
-        "Longest activation (none: as long as needed); not below an ISP.",
+        "Longest activation (none: no limit); not below an ISP.",
         "h",
         (0.05, 8784.0),
         None,
         usual=(0.25, 24.0),
     )
     notice_minutes: float = number(
-        "How long before delivery an activation must be announced.",
+        "Least notice of an activation before delivery.",
         "min",
         (0.0, 600.0),
         0.0,
         usual=(0.0, 120.0),
     )
-    limits: LimitKind = about("Limits at the guaranteed capacity, or per ISP and no lower.", "static")
+    limits: LimitKind = about("Limits at the guaranteed capacity, or set per ISP and no lower.", "static")
     compensation_eur_per_mwh: float = cost("Paid for energy withheld.", 0.0)
-    free_share: float = share("Share of a year's PV generation withheld without compensation.", 0.0)
-    who: Who = about("All users under contract, or the fewest that must be limited.", "all")
-    flow_margin: float = share("Share of each rating that is kept free.", 0.05, most=0.9, usual=(0.0, 0.2))
+    free_share: float = share(
+        "Share of a year's PV generation that may be withheld without compensation.", 0.0
+    )
+    who: Who = about("Users that are limited: all under contract, or the fewest needed.", "all")
+    flow_margin: float = share("Share of each rating kept free.", 0.05, most=0.9, usual=(0.0, 0.2))
     voltage_margin_pu: float = number(
-        "What is kept free of each voltage limit.", "p.u.", (0.0, 0.05), 0.002, usual=(0.0, 0.02)
+        "Distance kept from each voltage limit.", "p.u.", (0.0, 0.05), 0.002, usual=(0.0, 0.02)
     )
     role: Literal["prequalification", "correction"] = about(
-        "Whether limits are set before bids go out, or after markets.", "correction"
+        "Whether limits are set before bids are sent, or after the markets.", "correction"
     )
-    substitution: list[Substitute] = several("Who makes good what limits take from what was sold.", 3, [])
-    trading: bool = flag("Whether users trade what limits leave them.", False)
+    substitution: list[Substitute] = several("Who may substitute sold energy that limits block.", 3, [])
+    trading: bool = flag("Whether limited users buy curtailment from others of the feeder.", False)
     trade_value_eur_per_mwh: float = number(
-        "Value of import that a limit withholds (synthetic).",
+        "Value of import that a limit withholds, for all buyers (synthetic).",
         "EUR/MWh",
         (0.01, 99_999.0),
         200.0,
@@ -206,12 +208,12 @@ class NonFirmSettings(Section):
 
     @property
     def always(self) -> bool:
-        """Whether limits hold at times known from the start, and nobody activates them."""
+        """Whether limits hold at times known from the start, without activation."""
         return self.permanent or bool(self.windows)
 
     @property
     def terms(self) -> Terms:
-        """What the contract says besides capacities."""
+        """Terms of the contract besides capacities."""
         return Terms(
             permanent=self.always,
             activations_per_year=self.activations_per_year,
@@ -224,12 +226,12 @@ class NonFirmSettings(Section):
 
 
 class IncidentSettings(Section):
-    """A change of injection on transmission that nobody foresees, between two local times."""
+    """An unforeseen change of injection on transmission, between two local times."""
 
     bus: BusIndex = about("Bus of the transmission grid.")
     mw: float = number("Change of injection.", "MW", (-MOST_MW, MOST_MW), usual=(-2000.0, 2000.0))
-    start: Moment = about("Local time at which it begins.")
-    end: Moment = about("Local time at which it ends.")
+    start: Moment = about("Local time of its beginning.")
+    end: Moment = about("Local time of its end.")
 
     @model_validator(mode="after")
     def _in_order(self) -> IncidentSettings:
@@ -241,5 +243,5 @@ class IncidentSettings(Section):
 
     @property
     def order(self) -> tuple[int, datetime, datetime, float]:
-        """What incidents are sorted by."""
+        """Sort key of incidents."""
         return self.bus, self.start, self.end, self.mw

@@ -1,4 +1,4 @@
-"""Strategies that a scenario names: which are code of others, and what is done about them."""
+"""Strategies that a scenario names: which of them are code of users, and how they are restricted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tandem_sim.agents.strategies.time_limit import can_interrupt
 from tandem_sim.sim.scenario.scenario import Scenario
 
 log = logging.getLogger(__name__)
-STAND_IN = "truthful"
+REPLACEMENT = "truthful"
 
 
 def strategy_names(scenario: Scenario) -> dict[str, str]:
@@ -28,18 +28,18 @@ def check_code(scenario: Scenario, allowed: AllowedCode, source: str = "scenario
 
 
 def without_code(scenario: Scenario) -> tuple[Scenario, dict[str, str]]:
-    """A scenario whose sellers bid the truth where it names code of others; and that code, by field."""
+    """A scenario with truthful sellers instead of code of users; and the names of that code, by field."""
     code = {field: name for field, name in strategy_names(scenario).items() if name not in STRATEGIES}
     listed = [
-        given.model_copy(update={"name": STAND_IN, "options": {}} if given.name in code.values() else {})
+        given.model_copy(update={"name": REPLACEMENT, "options": {}} if given.name in code.values() else {})
         for given in scenario.strategies
     ]
-    default = STAND_IN if "strategy" in code else scenario.strategy
+    default = REPLACEMENT if "strategy" in code else scenario.strategy
     return scenario.model_copy(update={"strategy": default, "strategies": listed}), code
 
 
 def limit_strategies(sellers: Iterable[Aggregator], limit_s: float) -> None:
-    """Set how long a call of a strategy of others may take, and warn where it cannot be ended."""
+    """Set the time limit of calls of users' strategies, and warn where calls cannot be ended."""
     watched = False
     for seller in sellers:
         seller.bidder.limit_s = limit_s

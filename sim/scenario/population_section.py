@@ -1,4 +1,4 @@
-"""The section of a scenario that says who lives behind the meters; agents take it as their `Population`."""
+"""The section of a scenario on households and their devices; it becomes a `Population` of agents."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tandem_sim.sim.scenario.quantities import Span, check_span, count, number, 
 from tandem_sim.sim.scenario.sections import Section
 
 _GIVEN = Population()
-"""Its defaults are those of the section."""
+"""The defaults of the section."""
 
 
 def costs(meaning: str, default: tuple[float, float]) -> Any:
@@ -26,13 +26,13 @@ class PopulationSettings(Section):
     battery_share: float = share(
         "Share of households with a battery; only where there is PV.", _GIVEN.battery_share
     )
-    ev_share: float = share("Share of households with an electric car.", _GIVEN.ev_share)
+    ev_share: float = share("Share of households with an electric vehicle (EV).", _GIVEN.ev_share)
     heat_pump_share: float = share("Share of households with a heat pump.", _GIVEN.heat_pump_share)
     smart_share: float = share(
-        "Share of cars that charge evenly until departure; the others charge at once.", _GIVEN.smart_share
+        "Share of EVs that charge evenly until departure; others charge at once.", _GIVEN.smart_share
     )
     consumption_kwh: float = number(
-        "Median of annual consumption without cars and heat pumps (lognormal).",
+        "Median of annual consumption without EVs and heat pumps (lognormal).",
         "kWh/a",
         (1.0, 1e6),
         _GIVEN.consumption_kwh,
@@ -42,7 +42,7 @@ class PopulationSettings(Section):
         "Standard deviation of its logarithm.", "", (0.0, 3.0), _GIVEN.consumption_sigma, usual=(0.0, 1.0)
     )
     consumption_range_kwh: Span = span(
-        "Range that annual consumption is cut to.",
+        "Range to which annual consumption is clipped.",
         "kWh/a",
         (1.0, 1e6),
         _GIVEN.consumption_range_kwh,
@@ -67,17 +67,17 @@ class PopulationSettings(Section):
         "Coefficient of performance of a heat pump.", "p.u.", (1.0, 10.0), _GIVEN.cop, usual=(2.0, 6.0)
     )
     heat_capacity_kwh_per_k: Span = span(
-        "Thermal capacity of a house.",
+        "Thermal capacity of a building.",
         "kWh/K",
         (0.1, 1000.0),
         _GIVEN.heat_capacity_kwh_per_k,
         usual=(1.0, 50.0),
     )
     heat_loss_h: Span = span(
-        "Thermal time constant of a house.", "h", (1.0, 10_000.0), _GIVEN.heat_loss_h, usual=(10.0, 500.0)
+        "Thermal time constant of a building.", "h", (1.0, 10_000.0), _GIVEN.heat_loss_h, usual=(10.0, 500.0)
     )
     recovery_h: float = number(
-        "Time constant with which a thermostat brings a deviation back to zero; at most heat_loss_h.",
+        "Time constant of the thermostat's correction; at most heat_loss_h.",
         "h",
         (0.1, 10_000.0),
         _GIVEN.recovery_h,
@@ -87,30 +87,30 @@ class PopulationSettings(Section):
         "Half the width of the comfort band.", "K", (0.01, 20.0), _GIVEN.band_k, usual=(0.1, 3.0)
     )
     parking_h: Span = span(
-        "Time from a car's arrival to its departure.", "h", (0.0, 168.0), _GIVEN.parking_h, usual=(0.0, 24.0)
+        "Time from arrival to departure of an EV.", "h", (0.0, 168.0), _GIVEN.parking_h, usual=(0.0, 24.0)
     )
     wear_eur_per_mwh: Span = costs("Wear of a battery.", _GIVEN.wear_eur_per_mwh)
     inconvenience_eur_per_mwh: Span = costs(
-        "Inconvenience of charging a car otherwise.", _GIVEN.inconvenience_eur_per_mwh
+        "Inconvenience of shifted EV charging.", _GIVEN.inconvenience_eur_per_mwh
     )
-    comfort_eur_per_mwh: Span = costs("Discomfort of heating otherwise.", _GIVEN.comfort_eur_per_mwh)
+    comfort_eur_per_mwh: Span = costs("Discomfort of shifted heating.", _GIVEN.comfort_eur_per_mwh)
     feed_in_eur_per_mwh: Span = costs("Feed-in tariff of PV.", _GIVEN.feed_in_eur_per_mwh)
     shift_weeks: int = count(
-        "Whole weeks by which profiles of households and cars are moved at most, either way.",
+        "Largest shift of household and EV profiles by whole weeks, either way.",
         (0, 26),
         _GIVEN.shift_weeks,
         unit="week",
         usual=(0, 8),
     )
     jitter_h: float = number(
-        "Hours by which profiles are moved at most, either way.",
+        "Largest shift of profiles by hours, either way.",
         "h",
         (0.0, 84.0),
         _GIVEN.jitter_h,
         usual=(0.0, 6.0),
     )
     sustain_isps: int = count(
-        "ISPs in a row for which an offer of a device with limited energy must be bearable.",
+        "ISPs in a row that an offer of a device with limited energy must sustain.",
         (1, 288),
         _GIVEN.sustain_isps,
         unit="ISP",

@@ -1,9 +1,9 @@
 """Fields of a scenario: meaning, unit, the range that is accepted and the range that is usual, in one place.
 
-Each field is made by one of the functions here. What they are told lands in pydantic's JSON schema:
-``description``, ``minimum`` and ``maximum`` (both may be taken), ``unit`` and ``usual`` (two numbers).
-Types are strict: no ``true`` and no "5" for a number, no ``3.0`` for a count, no NaN, no infinity. A value
-outside the usual range is accepted and told (`Scenario.unusual`).
+Each field is made by one of the functions here. Their arguments go to pydantic's JSON schema:
+``description``, ``minimum`` and ``maximum`` (both included), ``unit`` and ``usual`` (two numbers). Types are
+strict: no ``true`` and no "5" for a number, no ``3.0`` for a count, no NaN, no infinity. A value outside the
+usual range is accepted and reported (`Scenario.unusual`).
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.fields import FieldInfo
 
 MOST_EUR_PER_MWH = 99_999.0
-"""Technical price limit of European balancing energy, in size (ACER Decision 01/2020 of 24 January 2020)."""
+"""Largest price in size: technical price limit of European balancing energy (ACER Decision 01/2020)."""
 MOST_MW = 100_000.0
-"""More than most European systems consume."""
+"""Largest power; most European systems consume less."""
 MOST_ENTRIES = 1000
-"""Of a list whose entries make agents, or are gone through in every ISP."""
+"""Most entries of a list whose entries become agents, or are processed in every ISP."""
 Limits = tuple[float, float]
 
 
@@ -34,7 +34,7 @@ def text(meaning: str, default: Any = ..., *, most: int = 200, least: int = 1) -
 
 
 def flag(meaning: str, default: Any = ...) -> Any:
-    """True or false, and nothing that only means it (1, "yes")."""
+    """True or false, and no other value (1, "yes")."""
     return about(meaning, default, strict=True)
 
 
@@ -94,7 +94,7 @@ def cost(meaning: str, default: Any = ..., *, unit: str = "EUR/MWh", usual: Limi
 
 
 def span(meaning: str, unit: str, hard: Limits, default: Limits, *, usual: Limits | None = None) -> Any:
-    """A range [low, high] whose ends lie within `hard`: its type is `Span`, and `check_span` holds it."""
+    """A range [low, high] whose ends lie within `hard`: its type is `Span`; `check_span` checks it."""
     extra = {**_extra(unit, usual), "minimum": hard[0], "maximum": hard[1]}
     return Field(default=default, description=meaning, json_schema_extra=extra)
 
@@ -110,7 +110,7 @@ def check_span(value: Limits, field: FieldInfo) -> None:
 
 
 def extras(field: FieldInfo) -> dict[str, Any]:
-    """What a field says besides type and description: ``unit``, and ``usual`` where it has such a range."""
+    """Properties of a field besides type and description: ``unit``, and ``usual`` if it has such a range."""
     return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
 
 
@@ -136,8 +136,8 @@ def _day(value: Any) -> Any:
     return value
 
 
-def in_reach(value: Any) -> Any:
-    """A date or time that calendars hold. Raises ValueError for another one."""
+def within_calendar(value: Any) -> Any:
+    """A date or time between 1900 and 2199. Raises ValueError for another one."""
     if not 1900 <= value.year < 2200:
         raise ValueError("must lie between 1900 and 2199")
     return value
@@ -150,7 +150,7 @@ Word = Annotated[str, Field(min_length=1, max_length=200, strict=True)]
 """A name in a list."""
 BusIndex = Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)]
 Hour = Annotated[int, Field(ge=0, le=24, strict=True)]
-Moment = Annotated[datetime, BeforeValidator(_moment), AfterValidator(in_reach)]
-"""A date and time, and not a number of seconds since 1970, which pydantic takes for one."""
-Day = Annotated[date, BeforeValidator(_day), AfterValidator(in_reach)]
+Moment = Annotated[datetime, BeforeValidator(_moment), AfterValidator(within_calendar)]
+"""A date and time; no number of seconds since 1970, which pydantic would accept."""
+Day = Annotated[date, BeforeValidator(_day), AfterValidator(within_calendar)]
 """A date, and not a number."""

@@ -1,4 +1,4 @@
-"""A scenario: everything a run is a function of. Unknown keys and values out of range are errors."""
+"""A scenario: all input of a run. Unknown keys and values out of range are errors."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ from tandem_sim.sim.scenario.quantities import (
     cost,
     count,
     flag,
-    in_reach,
     number,
     several,
     text,
+    within_calendar,
 )
 from tandem_sim.sim.scenario.sections import (
     DistributionSettings,
@@ -59,25 +59,25 @@ from tandem_sim.sim.scenario.sections import (
 
 
 class Scenario(Section):
-    """Everything a run is a function of."""
+    """All input of a run: the same scenario gives the same tables."""
 
     name: str = text("Name of the scenario, in tables and figures.")
-    description: str = text("What it is, in a sentence.", "", most=2000, least=0)
-    start: datetime | date = about("Local date of the first day, or a local time at which an ISP begins.")
-    days: int = count("Local days from the start on; measured profiles cover 2016.", (1, 366), unit="d")
+    description: str = text("Description in a sentence.", "", most=2000, least=0)
+    start: datetime | date = about("Local date of the first day, or a local time at the start of an ISP.")
+    days: int = count("Number of local days; measured profiles cover 2016.", (1, 366), unit="d")
     zone: str = text("Time zone of the IANA list.", "Europe/Brussels")
     isp_minutes: Literal[5, 15, 30, 60] = about(
         "Length of an ISP (imbalance settlement period).", 15, unit="min"
     )
     seed: int = count("Seed of all random numbers.", (0, 2**63 - 1), 1, unit="")
     scheme: str = text("Coordination scheme (tandem schemes).", "multilevel-03")
-    grid_prequalification: Method = about("How DSOs limit bids to what their grids can carry.", "envelope")
+    grid_prequalification: Method = about("How DSOs limit bids to the capacity of their grids.", "envelope")
     aggregation: Kind = about("Supply functions of areas in scheme aggregation.", "exact")
     aggregation_step_mw: float = number(
         "Step of discrete supply functions.", "MW", (0.01, 10_000.0), DEFAULT_STEP_MW, usual=(0.05, 50.0)
     )
-    pricing: Pricing = about("What awards of markets are paid.", "pay-as-bid")
-    local_pricing: LocalPricing = about("What awards of DSOs' markets are paid.", "same")
+    pricing: Pricing = about("Pricing rule of markets.", "pay-as-bid")
+    local_pricing: LocalPricing = about("Pricing rule of DSOs' markets.", "same")
     boundary_tolerance_mw: float = number(
         "Free band around the scheduled flow of shared-balancing.",
         "MW",
@@ -86,18 +86,21 @@ class Scenario(Section):
         usual=(0.0, 50.0),
     )
     solver: Solver = about(
-        "Solver of linear programmes: the same answers, highspy a little sooner.", "linprog"
+        "Solver of linear optimisation problems: same results, highspy is a little faster.", "linprog"
     )
     mol_rounds: int = count(
-        "Most rounds of merit order list and validation (hybrid).", (1, 60), MAX_ROUNDS, usual=(1, 20)
+        "Most rounds of merit order list (MOL) and MOL validation (hybrid).",
+        (1, 60),
+        MAX_ROUNDS,
+        usual=(1, 20),
     )
     willingness_spread: float = cost(
-        "What BRPs pay above the day-ahead price, and take below it (integrated).", 50.0
+        "Price spread of BRPs' bids around the day-ahead price (integrated).", 50.0
     )
     strategy: str = text("How all sellers bid (tandem strategies), or a class as module:Class.", "truthful")
     strategies: list[StrategySettings] = several("Other strategies of some sellers.", MOST_ENTRIES, [])
     strategy_fault: Literal["stop", "truthful"] = about(
-        "What happens when a strategy offers what it may not: the run stops, or it bids the truth.", "stop"
+        "At an invalid offer of a strategy: stop the run, or bid truthfully.", "stop"
     )
     strategy_limit_s: float = number(
         "Longest call of a strategy that is not built in (0: no limit).",
@@ -107,7 +110,7 @@ class Scenario(Section):
         usual=(0.0, 3600.0),
     )
     publishes_books: bool = flag(
-        "Whether sellers may see others' bids of the last settled ISP, nameless.", False
+        "Whether sellers see the anonymised bids of others of the last settled ISP.", False
     )
     transmission: TransmissionSettings = about("The transmission grid, its load and its units.")
     distribution: list[DistributionSettings] = several("Distribution grids, a DSO each.", 200, least=1)
@@ -116,49 +119,49 @@ class Scenario(Section):
     )
     aggregators: int = count("Aggregators of households.", (1, 1000), usual=(1, 200))
     aggregators_per_bus: int = count(
-        "Aggregators among which the households of a bus are split.", (1, 1000), 2, usual=(1, 20)
+        "Aggregators that serve the households of one bus.", (1, 1000), 2, usual=(1, 20)
     )
-    population: PopulationSettings = about("Who lives behind the meters.", PopulationSettings())
+    population: PopulationSettings = about("Households and their devices.", PopulationSettings())
     forecast: ForecastSettings = about("Quality of forecasts.", ForecastSettings())
     product: ProductSettings = about("The traded product.", ProductSettings())
     gates: GateSettings = about("Lead times before delivery.", GateSettings())
-    messages: LinkSettings = about("How messages travel.", LinkSettings())
+    messages: LinkSettings = about("Latency and loss of messages.", LinkSettings())
     dso: DsoSettings = about("How DSOs model their grids.", DsoSettings())
     power_flow_check: PowerFlowCheckSettings = about(
-        "AC validation after activation.", PowerFlowCheckSettings()
+        "AC power flow after activation.", PowerFlowCheckSettings()
     )
     reserve: ReserveSettings = about("The automatic reserve (aFRR).", ReserveSettings())
     imbalance: ImbalanceSettings = about("How imbalance is priced.", ImbalanceSettings())
     flexibility_register: RegisterSettings = about("The flexibility register.", RegisterSettings())
     capacity: CapacitySettings = about("Capacity auctions.", CapacitySettings())
-    forwarding: ForwardingSettings = about("Bids on their way to the TSO.", ForwardingSettings())
+    forwarding: ForwardingSettings = about("Forwarding of bids to the TSO.", ForwardingSettings())
     local_reactive: ReactiveSettings = about("Local markets of reactive power.", ReactiveSettings())
     mitigation: MitigationSettings = about("Mitigation of market power.", MitigationSettings())
     settlement: SettlementSettings = about("How deliveries are measured and paid.", SettlementSettings())
-    conduct: ConductSettings = about("Aggregators that cheat.", ConductSettings())
+    conduct: ConductSettings = about("Aggregators that break rules.", ConductSettings())
     low_voltage: list[LvFeederSettings] = several("Low-voltage feeders.", 200, [])
     non_firm: NonFirmSettings = about("Non-firm connections.", NonFirmSettings())
     incidents: list[IncidentSettings] = several("Unforeseen changes of injection.", MOST_ENTRIES, [])
 
     @property
     def pools(self) -> list[str]:
-        """Names of the aggregators of households: those that serve any bus, then those of one street."""
+        """Names of the aggregators of households: those that serve any bus, then those of one LV feeder."""
         of_lv_feeders = sum(lv_feeder.copies for lv_feeder in self.low_voltage if lv_feeder.own_aggregator)
         return [f"A{k + 1:02d}" for k in range(self.aggregators + of_lv_feeders)]
 
     @property
     def areas(self) -> list[tuple[int, DistributionSettings]]:
-        """Distribution areas by name, each with its place in the scenario: their order changes nothing."""
+        """Distribution areas by name, each with its index in the scenario, which changes no result."""
         return sorted(enumerate(self.distribution), key=lambda given: given[1].id)
 
     @property
     def feeders(self) -> list[tuple[int, LvFeederSettings]]:
-        """Low-voltage feeders by name, each with its place in the scenario."""
+        """Low-voltage feeders by name, each with its index in the scenario."""
         return sorted(enumerate(self.low_voltage), key=lambda given: given[1].name)
 
     @property
     def incidents_in_order(self) -> list[tuple[int, IncidentSettings]]:
-        """Incidents by bus and time, each with its place in the scenario."""
+        """Incidents by bus and time, each with its index in the scenario."""
         return sorted(enumerate(self.incidents), key=lambda given: given[1].order)
 
     @property
@@ -173,7 +176,7 @@ class Scenario(Section):
 
     @property
     def scheme_options(self) -> Options:
-        """What the scheme leaves open, as this scenario has it."""
+        """Options of the scheme in this scenario."""
         return Options(
             grid_prequalification=self.grid_prequalification,
             aggregation=self.aggregation,
@@ -193,7 +196,7 @@ class Scenario(Section):
 
     @property
     def unusual(self) -> list[str]:
-        """Fields that are accepted and outside what studies usually have, a line each."""
+        """Fields with accepted values outside their usual range, a line each."""
         return unusual(self)
 
     @property
@@ -204,7 +207,7 @@ class Scenario(Section):
     @field_validator("start", mode="before")
     @classmethod
     def _local_start(cls, value: Any) -> Any:
-        """A local date, or a local date and time; midnight is what a date says."""
+        """A local date, or a local date and time; a date means midnight."""
         if isinstance(value, str):
             try:
                 value = datetime.fromisoformat(value)
@@ -217,11 +220,11 @@ class Scenario(Section):
                 raise ValueError("is a local time of the scenario's zone, without an offset")
             if value.time() == time.min:
                 value = value.date()
-        return in_reach(value)
+        return within_calendar(value)
 
     @property
     def studies(self) -> bool:
-        """Whether DSOs make a network flexibility study: for the check of bids, or of units that register."""
+        """Whether DSOs make a network flexibility study, to prequalify bids or to test units."""
         return self.grid_prequalification == "static" or (
             self.flexibility_register.enabled and self.flexibility_register.grid_test
         )
@@ -247,7 +250,7 @@ class Scenario(Section):
     @model_validator(mode="after")
     def _consistent(self) -> Scenario:
         if self.dso.envelope_check != "none" and self.grid_prequalification == "static":
-            raise ValueError("dso.envelope_check: does not go with static zones, which are not of the day")
+            raise ValueError("dso.envelope_check: cannot be used with grid_prequalification static")
         problems = _repeated_names(self) + _calendar_problems(self) + _cost_problems(self)
         if self.aggregators_per_bus > self.aggregators:
             problems.append("aggregators_per_bus: must not exceed aggregators")
@@ -265,7 +268,7 @@ class Scenario(Section):
                 f"once a cycle, and less than the {isp_s} s of an ISP"
             )
         if self.imbalance.rule == "dual" and self.imbalance.alpha != "none":
-            problems.append("imbalance.alpha: goes with the single price only")
+            problems.append("imbalance.alpha: can only be used with rule single")
         problems += _balancing_problems(self) + _non_firm_problems(self) + _strategy_problems(self)
         problems += _study_problems(self)
         if self.messages.latency_s >= isp_s:
@@ -276,30 +279,34 @@ class Scenario(Section):
 
 
 def _balancing_problems(scenario: Scenario) -> list[str]:
-    """What is wrong between scheme, register, capacity and conduct, each as "field: problem"."""
+    """Inconsistencies of scheme, register, capacity and conduct, each as "field: problem"."""
     problems = []
     if scenario.local_reactive.enabled:
         schemes = build_schemes(scenario.scheme_options)
-        able = [name for name, scheme in schemes.items() if scheme.reads("area.reactive_bids")]
-        if scenario.scheme not in able:
+        suitable = [name for name, scheme in schemes.items() if scheme.reads("area.reactive_bids")]
+        if scenario.scheme not in suitable:
             problems.append(
                 f"local_reactive.enabled: scheme {scenario.scheme} has no local market ahead of the TSO's; "
-                f"those with one are {', '.join(able)}"
+                f"those with one are {', '.join(suitable)}"
             )
     if scenario.mitigation.enabled:
         schemes = build_schemes(scenario.scheme_options)
-        able = [name for name, scheme in schemes.items() if any(b.name == "mitigate" for b in scheme.blocks)]
-        if scenario.scheme not in able:
+        suitable = [
+            name for name, scheme in schemes.items() if any(b.name == "mitigate" for b in scheme.blocks)
+        ]
+        if scenario.scheme not in suitable:
             problems.append(
                 f"mitigation.enabled: scheme {scenario.scheme} has no local market; "
-                f"those with one are {', '.join(able)}"
+                f"those with one are {', '.join(suitable)}"
             )
     if scenario.capacity.enabled and not scenario.flexibility_register.enabled:
-        problems.append("flexibility_register.enabled: capacity can only be sold by who is in the register")
+        problems.append(
+            "flexibility_register.enabled: must be true, capacity can only be sold by registered groups"
+        )
     capacity, local = scenario.capacity, scenario.capacity.local
     if (capacity.afrr_up_mw or capacity.afrr_down_mw) and not scenario.reserve.enabled:
         problems.append(
-            "reserve.enabled: aFRR capacity that no controller calls would be kept from all markets"
+            "reserve.enabled: must be true, aFRR capacity would be withheld from all markets and never called"
         )
     if local.needs and local.day_starts % capacity.block_hours:
         problems.append(
@@ -307,7 +314,9 @@ def _balancing_problems(scenario: Scenario) -> list[str]:
             f"{capacity.block_hours}, so that blocks are those of the TSO"
         )
     if local.needs and local.forwarding and local.days_ahead < 2:
-        problems.append("capacity.local.days_ahead: must be 2 or more, or what is forwarded comes too late")
+        problems.append(
+            "capacity.local.days_ahead: must be 2 or more, or forwarded bids are too late for the TSO"
+        )
     areas = {d.id for d in scenario.distribution}
     for k, need in enumerate(scenario.capacity.local.needs):
         if need.area not in areas:
@@ -323,7 +332,7 @@ def _balancing_problems(scenario: Scenario) -> list[str]:
 
 
 def _cost_problems(scenario: Scenario) -> list[str]:
-    """What units and large loads cost must be prices that may be bid, for penalties lie above those."""
+    """Costs of units and large loads must be within the price limits of bids: penalties lie above those."""
     low, high = scenario.product.price_floor_eur_per_mwh, scenario.product.price_cap_eur_per_mwh
     admitted = f"product admits prices from {low:g} to {high:g} EUR/MWh"
     problems = []
@@ -335,10 +344,10 @@ def _cost_problems(scenario: Scenario) -> list[str]:
                 f"{unit.adder:g}, and {admitted}"
             )
     return problems + [
-        f"transmission.large_loads.{k}.{key}: is {asked:g}, and {admitted}"
+        f"transmission.large_loads.{k}.{key}: is {cost_price:g}, and {admitted}"
         for k, load in enumerate(scenario.transmission.large_loads)
-        for key, asked in (("up_price", load.up_price), ("down_price", load.down_price))
-        if not low <= asked <= high
+        for key, cost_price in (("up_price", load.up_price), ("down_price", load.down_price))
+        if not low <= cost_price <= high
     ]
 
 
@@ -351,22 +360,20 @@ def _calendar_problems(scenario: Scenario) -> list[str]:
 
 
 def _study_problems(scenario: Scenario) -> list[str]:
-    """What is wrong with a network flexibility study, each as "field: problem"."""
+    """Inconsistencies of a network flexibility study, each as "field: problem"."""
     study, register = scenario.flexibility_register.study, scenario.flexibility_register
     problems = [
-        f"flexibility_register.study.{key}: no study is made, for grid_prequalification is not "
-        "static and there is no register with grid_test"
+        f"flexibility_register.study.{key}: no study is made: grid_prequalification is not "
+        "static, and there is no register with grid_test"
         for key in study.in_time
         if not scenario.studies
     ]
     if register.grid_test and not register.enabled:
         problems.append(
-            "flexibility_register.grid_test: there is no register, for flexibility_register.enabled is false"
+            "flexibility_register.grid_test: there is no register, flexibility_register.enabled is false"
         )
     if scenario.studies and study.emergencies and scenario.grid_prequalification != "static":
-        problems.append(
-            "flexibility_register.study.emergencies: measures are taken where bids are checked, static only"
-        )
+        problems.append("flexibility_register.study.emergencies: need grid_prequalification static")
     areas, pools = {d.id for d in scenario.distribution}, set(scenario.pools)
     placed = {f"reviews.{k}": review.area for k, review in enumerate(study.reviews)}
     placed |= {f"emergencies.{k}": emergency.area for k, emergency in enumerate(study.emergencies)}
@@ -402,7 +409,7 @@ def _strategy_problems(scenario: Scenario) -> list[str]:
 
 
 def _non_firm_problems(scenario: Scenario) -> list[str]:
-    """What is wrong between feeders, contracts, gates and scheme, each as "field: problem"."""
+    """Inconsistencies of feeders, contracts, gates and scheme, each as "field: problem"."""
     problems, settings, gates = [], scenario.non_firm, scenario.gates
     areas = {d.id for d in scenario.distribution}
     for k, lv_feeder in enumerate(scenario.low_voltage):
@@ -413,18 +420,16 @@ def _non_firm_problems(scenario: Scenario) -> list[str]:
     if not settings.enabled:
         return problems
     if not scenario.low_voltage:
-        problems.append(
-            "low_voltage: contracts are those of users of low-voltage feeders, and there are none"
-        )
+        problems.append("low_voltage: must not be empty, contracts are for users of low-voltage feeders")
     if settings.hours_each is not None and 60 * settings.hours_each < scenario.isp_minutes:
         problems.append(
-            f"non_firm.hours_each: {settings.hours_each:g} h is less than an ISP: no contract could be used"
+            f"non_firm.hours_each: {settings.hours_each:g} h is less than an ISP: contracts could not be used"
         )
     longest = gates.limit_ahead if settings.role == "prequalification" else gates.limit
     if not settings.always and settings.notice_minutes > longest:
         problems.append(
             f"non_firm.notice_minutes: {settings.notice_minutes:g} exceeds the {longest:g} minutes ahead at "
-            f"which contracts are activated (role {settings.role}), so none ever could be"
+            f"which contracts are activated (role {settings.role}): none could be activated"
         )
     if "tso" in settings.substitution and scenario.scheme == "integrated":
         problems.append(
@@ -443,7 +448,7 @@ def _repeated_names(scenario: Scenario) -> list[str]:
     for place, name in given.items():
         first.setdefault(name, place)
     return [
-        f"{place}: {name} is used twice (first by {first[name]}), and every name makes an agent"
+        f"{place}: {name} is used twice (first by {first[name]}); every name is that of an agent"
         for place, name in given.items()
         if first[name] != place
     ]

@@ -1,4 +1,4 @@
-"""The sections of a scenario: frozen, checked, unknown keys refused. Fields are made in ``quantities``."""
+"""Sections of a scenario: frozen, checked, unknown keys are errors. Fields are made in ``quantities``."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _RESERVED = re.compile(r"TSO|T|households|A\d+|DSO-.*|BRP-.*")
 
 def _not_reserved(name: str) -> str:
     if _RESERVED.fullmatch(name):
-        raise ValueError("is a name Tandem gives itself (TSO, T, households, A1.., DSO-.., BRP-..)")
+        raise ValueError("is reserved for agents of Tandem (TSO, T, households, A1.., DSO-.., BRP-..)")
     return name
 
 
@@ -45,18 +45,18 @@ def _zero_or_step(value: float) -> float:
 
 
 LEAST_STEP_MW = 1e-6
-"""Steps below what markets can tell apart would turn rounding errors into refusals."""
+"""Smallest step: below it, rounding errors would cause rejections of bids."""
 Name = Annotated[
     str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=60, strict=True), AfterValidator(_not_reserved)
 ]
-"""Name of a unit, a large load or an area: those of agents and messages are made from it."""
+"""Name of a unit, a large load or an area: names of agents are made from it."""
 Rating = Annotated[float, Field(ge=0.001, le=MOST_MW, strict=True, allow_inf_nan=False)]
 Step = Annotated[float, AfterValidator(_zero_or_step)]
-"""What quantities are multiples of: 0 for none."""
+"""Step of quantities, 0: no step."""
 
 
 class Section(BaseModel):
-    """Base of every section: frozen, and a key it does not know is an error."""
+    """Base of every section: frozen, an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -64,23 +64,23 @@ class Section(BaseModel):
 class UnitSettings(Section):
     """A conventional unit on transmission: cost ``c1 p + c2 p**2`` EUR/h."""
 
-    name: Name = about("Name of the unit, which is its agent's name too.")
-    bus: BusIndex = about("Bus of the transmission grid (pandapower index) it feeds into.")
-    p_min_mw: float = number("Least power while it runs.", "MW", (0.0, MOST_MW), 0.0, usual=(0.0, 1000.0))
-    p_max_mw: float = number("Most power it can inject.", "MW", (0.001, MOST_MW), usual=(1.0, 2000.0))
+    name: Name = about("Name of the unit and of its agent.")
+    bus: BusIndex = about("Bus of the transmission grid (pandapower index).")
+    p_min_mw: float = number("Minimum power while running.", "MW", (0.0, MOST_MW), 0.0, usual=(0.0, 1000.0))
+    p_max_mw: float = number("Maximum power.", "MW", (0.001, MOST_MW), usual=(1.0, 2000.0))
     ramp_mw_per_isp: float = number(
-        "Most change of power from one ISP to the next.", "MW/ISP", (0.001, MOST_MW), usual=(0.1, 1000.0)
+        "Largest change of power from one ISP to the next.", "MW/ISP", (0.001, MOST_MW), usual=(0.1, 1000.0)
     )
-    c1: float = price("Linear part of its marginal cost.")
+    c1: float = price("Linear cost coefficient: cost is c1 p + c2 p^2.")
     c2: float = number(
-        "Half of what marginal cost rises by per MW: cost is c1 p + c2 p^2.",
+        "Quadratic cost coefficient: half the slope of marginal cost.",
         "EUR/MW2h",
         (0.0, 1000.0),
         0.0,
         usual=(0.0, 10.0),
     )
     adder: float = cost(
-        "What it asks above marginal cost for going up, and below it for going down.", 0.0, usual=(0.0, 500.0)
+        "Markup on marginal cost of its bids, added upwards, subtracted downwards.", 0.0, usual=(0.0, 500.0)
     )
 
     @model_validator(mode="after")
@@ -93,20 +93,20 @@ class UnitSettings(Section):
 class LargeLoadSettings(Section):
     """A large load on transmission that sells part of its consumption."""
 
-    name: Name = about("Name of the large load, which is its agent's name too.")
-    bus: BusIndex = about("Bus of the transmission grid (pandapower index) it consumes at.")
-    up_mw: float = number("Consumption it can stop.", "MW", (0.0, MOST_MW), usual=(0.0, 500.0))
-    up_price: float = price("What it asks for consuming less.")
-    down_mw: float = number("Consumption it can add.", "MW", (0.0, MOST_MW), usual=(0.0, 500.0))
-    down_price: float = price("What it pays for the energy when it consumes more.")
+    name: Name = about("Name of the large load and of its agent.")
+    bus: BusIndex = about("Bus of the transmission grid (pandapower index).")
+    up_mw: float = number("Decrease of consumption on offer.", "MW", (0.0, MOST_MW), usual=(0.0, 500.0))
+    up_price: float = price("Price it is paid for less consumption.")
+    down_mw: float = number("Increase of consumption on offer.", "MW", (0.0, MOST_MW), usual=(0.0, 500.0))
+    down_price: float = price("Price it pays for more consumption.")
 
 
 class GridSettings(Section):
-    """A grid by name, and ratings that its data lack or the study changes."""
+    """A grid by name, with ratings that its data lack or the study changes."""
 
     grid: str = text("Grid: a file, a SimBench code, case69, case141 or a pandapower network.", most=4000)
     ratings_mva: dict[Word, Rating] = several(
-        "Ratings by branch (line 4, trafo 0), where the data have none or the study changes them.",
+        "Ratings by branch (line 4, trafo 0), missing in the data or changed.",
         100_000,
         {},
         unit="MVA",
@@ -120,7 +120,7 @@ class TransmissionSettings(GridSettings):
     """The transmission grid, its load and its units."""
 
     load_profile: list[Word] = several(
-        "Measured profiles: their mean, 1 at its peak of the year, multiplies nominal load.", 100, least=1
+        "Measured profiles: their mean, 1 at the annual peak, scales nominal load.", 100, least=1
     )
     units: list[UnitSettings] = several("Conventional units.", MOST_ENTRIES, least=1)
     large_loads: list[LargeLoadSettings] = several("Large loads that sell flexibility.", MOST_ENTRIES, [])
@@ -129,10 +129,10 @@ class TransmissionSettings(GridSettings):
 class DistributionSettings(GridSettings):
     """A distribution grid: one DSO."""
 
-    id: Name = about("Name of the area; its DSO bears it behind DSO-.")
-    interface_bus: BusIndex = about("Bus of the transmission grid that the area hangs on.")
+    id: Name = about("Name of the area; its DSO is called DSO- and this name.")
+    interface_bus: BusIndex = about("Bus of the transmission grid that supplies the area.")
     other_profile: list[Word] = several("Measured profiles of load besides households.", 100, least=1)
-    other_share: float = share("Share of nominal load that is not households.", 0.3)
+    other_share: float = share("Share of nominal load besides households.", 0.3)
 
 
 class ForecastSettings(Section):
@@ -153,12 +153,12 @@ class ProductSettings(Section):
 
     min_quantity_mw: float = number("Smallest bid.", "MW", (0.0, 1000.0), 0.001, usual=(0.0, 10.0))
     tick_mw: Step = number(
-        "What quantities are multiples of (0: any).", "MW", (0.0, 100.0), 0.0001, usual=(0.0, 1.0)
+        "Step of quantities (0: any quantity).", "MW", (0.0, 100.0), 0.0001, usual=(0.0, 1.0)
     )
-    price_floor_eur_per_mwh: float = price("Lowest price that may be bid.", -9999.0, usual=(-15_000.0, 0.0))
-    price_cap_eur_per_mwh: float = price("Highest price that may be bid.", 9999.0, usual=(100.0, 15_000.0))
+    price_floor_eur_per_mwh: float = price("Lowest price of bids.", -9999.0, usual=(-15_000.0, 0.0))
+    price_cap_eur_per_mwh: float = price("Highest price of bids.", 9999.0, usual=(100.0, 15_000.0))
     pool_minimum_mw: float = number(
-        "What the TSO's market takes from a provider at least: its bids of one direction in a system.",
+        "Least sum of a provider's bids per direction and system, in the TSO's market.",
         "MW",
         (0.0, 1000.0),
         0.0,
@@ -173,7 +173,7 @@ class ProductSettings(Section):
 
     @property
     def admitted_eur_per_mwh(self) -> float:
-        """The largest price in size that may be bid."""
+        """The largest price of bids in size, EUR/MWh."""
         return max(abs(self.price_floor_eur_per_mwh), abs(self.price_cap_eur_per_mwh))
 
 
@@ -183,25 +183,25 @@ def lead(meaning: str, default: float, **more: Any) -> Any:
 
 
 class GateSettings(Section):
-    """Lead times before delivery. No bid goes out before the day-ahead price is known."""
+    """Lead times before delivery. Bids are sent after the day-ahead price is known."""
 
     limit_ahead: float = lead("DSOs limit non-firm connections ahead of bids (role prequalification).", 70.0)
     offer: float = lead("Sellers send their bids.", 65.0)
     dso_close: float = lead("Books of the DSOs' markets close.", 60.0)
     dso_clear: float = lead("The DSOs' markets clear.", 55.0)
-    amend: float = lead("Sellers amend what the local market left them.", 52.0)
+    amend: float = lead("Sellers amend bids left by the local market.", 52.0)
     forward: float = lead("DSOs forward bids to the TSO.", 50.0)
-    prequalify: float = lead("DSOs limit bids to what their grids can carry.", 45.0)
+    prequalify: float = lead("DSOs limit bids to the capacity of their grids.", 45.0)
     tso_close: float = lead("The TSO's book closes.", 25.0)
     mol: float = lead("The TSO sends its merit order list (hybrid).", 24.0)
     mol_validate: float = lead("DSOs validate the merit order list (hybrid).", 23.0)
     tso_clear: float = lead("The TSO's market clears.", 12.5)
     correct: float = lead("Corrective markets and post-qualification.", 7.5)
     limit: float = lead("DSOs limit non-firm connections (role correction).", 7.0)
-    trade: float = lead("Users trade what limits leave them.", 6.6)
-    assess: float = lead("Aggregators work out what limits take of what they have sold.", 6.2)
-    report: float = lead("Aggregators report energy that they cannot deliver.", 5.8)
-    substitute: float = lead("What is reported missing is bought elsewhere.", 5.4)
+    trade: float = lead("Limited users buy curtailment from others.", 6.6)
+    assess: float = lead("Aggregators compute blocked sales, and request substitution.", 6.2)
+    report: float = lead("Aggregators report blocked energy to the TSO.", 5.8)
+    substitute: float = lead("The TSO substitutes reported energy and reserve.", 5.4)
     declare: float = lead("Aggregators declare baselines.", 5.0)
 
     @model_validator(mode="after")
@@ -217,7 +217,7 @@ class GateSettings(Section):
         return {name: values[name] for name in GATES if name in values}
 
     def rounds_s(self, rounds: int) -> dict[str, list[int]]:
-        """Seconds before delivery of every gate, by name; those of a merit order list once per round."""
+        """Seconds before delivery of every gate, by name; gates of a merit order list once per round."""
         leads = {name: [round(60 * lead)] for name, lead in self.minutes().items()}
         step = 60 * (self.mol - self.tso_clear) / rounds
         for name in ("mol", "mol_validate"):
@@ -226,43 +226,41 @@ class GateSettings(Section):
 
 
 class LinkSettings(Section):
-    """How messages travel."""
+    """Latency and loss of messages."""
 
     latency_s: int = count(
-        "Least time a message takes; less than an ISP.", (0, 900), 1, unit="s", usual=(0, 60)
+        "Least latency of a message; less than an ISP.", (0, 900), 1, unit="s", usual=(0, 60)
     )
-    distribution: LatencyLaw = about("Law of the random time that is added.", "constant")
-    spread_s: float = number(
-        "Mean of the random time that is added.", "s", (0.0, 3600.0), 0.0, usual=(0.0, 120.0)
-    )
-    loss: float = share("Share of messages that get lost.", 0.0, most=0.9, usual=(0.0, 0.1))
+    distribution: LatencyLaw = about("Distribution of the random latency added.", "constant")
+    spread_s: float = number("Mean of the random latency added.", "s", (0.0, 3600.0), 0.0, usual=(0.0, 120.0))
+    loss: float = share("Share of messages lost.", 0.0, most=0.9, usual=(0.0, 0.1))
 
 
 class DsoSettings(Section):
-    """How DSOs model their grids, and what they keep free."""
+    """How DSOs model their grids, and their margins."""
 
     offset: Literal["ac", "linear"] = about(
         "Base state of DSOs' linear models: AC power flow, or linear.", "ac"
     )
     flow_margin: float = share("Share of each rating that DSOs keep free.", 0.05, most=0.9, usual=(0.0, 0.2))
     voltage_margin_pu: float = number(
-        "What DSOs keep free of each voltage limit.", "p.u.", (0.0, 0.05), 0.002, usual=(0.0, 0.02)
+        "Distance that DSOs keep from each voltage limit.", "p.u.", (0.0, 0.05), 0.002, usual=(0.0, 0.02)
     )
     envelope_check: EnvelopeCheck = about(
-        "Whether limits on bids must hold in the AC power flow too (any prequalification but static).", "none"
+        "Whether limits on bids must also hold in the AC power flow (not static).", "none"
     )
 
 
 class ReserveSettings(Section):
-    """The automatic reserve inside the ISP (aFRR), on what the TSO's market left."""
+    """The automatic reserve inside the ISP (aFRR), on bids left by the TSO's market."""
 
     enabled: bool = flag("Whether there is an automatic reserve.", False)
     cycle_s: int = count("Time between two set-points; divides the ISP.", (1, 60), 4, unit="s", usual=(1, 10))
     full_activation_s: float = number(
-        "Time in which a bid goes from 0 to full power.", "s", (1.0, 3600.0), 300.0, usual=(30.0, 900.0)
+        "Full activation time of a bid.", "s", (1.0, 3600.0), 300.0, usual=(30.0, 900.0)
     )
     gain: float = number(
-        "Proportional part of the controller: MW called at once per MW of area control error.",
+        "Proportional gain of the controller, per MW of area control error.",
         "MW/MW",
         (0.0, 10.0),
         0.2,
@@ -289,12 +287,12 @@ class ReserveSettings(Section):
         usual=(0.0, 200.0),
     )
     monitor_s: int = count(
-        "Time between two looks of DSOs at their grids.", (1, 3600), 60, unit="s", usual=(4, 900)
+        "Time between two checks of grids by DSOs.", (1, 3600), 60, unit="s", usual=(4, 900)
     )
-    termination: bool = flag("Whether DSOs may stop what hurts their grids.", True)
-    pricing: ReservePricing = about("What the reserve is paid: as bid, or as cleared by ISP.", "pay-as-bid")
+    termination: bool = flag("Whether DSOs may bound aFRR that breaks limits of their grids.", True)
+    pricing: ReservePricing = about("Pricing rule of aFRR; as cleared is per ISP.", "pay-as-bid")
     setpoint_loss: float = share(
-        "Share of set-points that reach no BSP in a cycle: it keeps to the last one.",
+        "Share of set-points lost per cycle; the BSP keeps its last one.",
         0.0,
         most=0.9,
         usual=(0.0, 0.1),
@@ -304,20 +302,22 @@ class ReserveSettings(Section):
 class ImbalanceSettings(Section):
     """How imbalance is priced."""
 
-    rule: Rule = about("One imbalance price, or one for each direction.", "single")
-    alpha: Alpha = about("Addition to a single price where the imbalance lasts.", "none")
+    rule: Rule = about("Single or dual imbalance price.", "single")
+    alpha: Alpha = about("Adder to a single price when the imbalance lasts.", "none")
 
 
 class StrategySettings(Section):
     """How some sellers bid."""
 
-    aggregators: list[Word] = several("Sellers it is for: pools, units, large loads.", 10_000, least=1)
+    aggregators: list[Word] = several(
+        "Sellers with this strategy: pools, units, large loads.", 10_000, least=1
+    )
     name: str = text("Strategy by name, or a class of one's own as module:Class.")
     options: dict[Word, Any] = several("Options of the strategy.", 100, {})
 
 
 class PowerFlowCheckSettings(Section):
-    """AC validation after activation."""
+    """AC power flow after activation."""
 
     solver: Literal["lightsim2grid", "pandapower"] = about("Solver of the power flow.", "lightsim2grid")
-    audit_share: float = share("Share of ISPs solved again with pandapower's runpp.", 0.01, usual=(0.0, 0.1))
+    audit_share: float = share("Share of ISPs checked with pandapower's runpp.", 0.01, usual=(0.0, 0.1))

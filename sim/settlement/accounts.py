@@ -1,4 +1,4 @@
-"""Who bought, who was awarded, who delivered: sums over books and the ledger of one ISP."""
+"""Purchases, awards and orders of parties: sums over books and the ledger of one ISP."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tandem_sim.agents.non_firm.substitution import Change
+from tandem_sim.agents.non_firm.substitution import OrderChange
 from tandem_sim.agents.operators.dso import DSO
 from tandem_sim.agents.parties.aggregator import Aggregator
 from tandem_sim.grids.types import FloatArray
@@ -21,12 +21,12 @@ from tandem_sim.markets.settlement.payments import RESERVE, CapacityObligation
 
 
 def buyer_of_market(scheme: Scheme) -> dict[str, str]:
-    """Party that pays for each market of the ledger."""
+    """Kind of party (``tso`` or ``dso``) that pays for each market of the ledger."""
     return {RESERVE: "tso", SUBSTITUTION: "tso", **{block.name: block.buyer for block in scheme.blocks}}
 
 
 def buyers(scheme: Scheme, tso: str, dsos: Sequence[DSO]) -> dict[tuple[str, str], str]:
-    """Name of whoever pays in a market for a system: (market, system) -> party."""
+    """Name of the party that pays in a market for a system, by (market, system)."""
     dso_of = {dso.system: dso.name for dso in dsos}
     return {
         (market, system): dso_of[system] if buyer == "dso" else tso
@@ -59,9 +59,13 @@ def awarded_mw(pools: Sequence[str], books: Mapping[str, Bids], ledger: Ledger) 
 
 
 def ordered_mw(
-    pools: Sequence[Aggregator], books: Mapping[str, Bids], ledger: Ledger, changes: Sequence[Change], n: int
+    pools: Sequence[Aggregator],
+    books: Mapping[str, Bids],
+    ledger: Ledger,
+    changes: Sequence[OrderChange],
+    n: int,
 ) -> FloatArray:
-    """Net MW ordered of each of n device groups, up positive: awards, and what remedies moved since."""
+    """Net MW ordered of each of n device groups, up positive: awards, changed by substitution."""
     ordered, by_name = np.zeros(n), {pool.name: pool for pool in pools}
     for system, bids in books.items():
         if system == T:
@@ -78,7 +82,7 @@ def ordered_mw(
 def reactive_trades(
     isp: int, dsos: Sequence[DSO], pools: Sequence[Aggregator], group_mvar: FloatArray
 ) -> list[ReactiveTrade]:
-    """Reactive power that DSOs have bought for an ISP; `group_mvar` (G,) is what device groups inject."""
+    """Reactive power that DSOs have bought for an ISP; `group_mvar` (G,) is injected by device groups."""
     sellers = [pool.reactive for pool in pools if pool.reactive is not None]
     trades = []
     for dso in dsos:
@@ -98,7 +102,7 @@ def reactive_trades(
     return trades
 
 
-def standings(
+def capacity_obligations(
     isp: int,
     capacity: CapacityBook,
     books: Mapping[str, Bids],
@@ -106,23 +110,23 @@ def standings(
     nominated_mw: Mapping[tuple[int, str], tuple[float, float]] | None,
     tso: str,
 ) -> list[CapacityObligation]:
-    """Capacity owed in an ISP, against what was offered as energy and what DSOs let stand of it.
+    """Capacity obligations in an ISP: contracted MW, MW offered as energy, and MW fulfilled after DSO limits.
 
-    Held quantities count for aFRR; of the rest what a pool owes its DSO counts for that, and what is left for
-    mFRR. The TSO is offered only what may be forwarded. `offers_mw` (per bid) is what an area's bids may give
-    to the TSO; `nominated_mw` caps what counts as offered for aFRR.
+    Held quantities count for aFRR. Of the rest, the obligation to the DSO counts first, and what is left
+    counts for mFRR. Only forwardable bids count for the TSO. `offers_mw` (per bid) is the MW of an area's
+    bids that may go to the TSO; `nominated_mw` limits the MW that count as offered for aFRR.
     """
-    owed: dict[tuple[str, str, str, int], list[Contract]] = {}
+    contracted: dict[tuple[str, str, str, int], list[Contract]] = {}
     local: dict[tuple[str, str, int], float] = {}
     for contract in capacity.by_isp.get(isp, ()):
         key = contract.operator, contract.service, contract.provider, contract.direction
-        owed.setdefault(key, []).append(contract)
+        contracted.setdefault(key, []).append(contract)
         if contract.operator != tso:
             pool = contract.provider, contract.system, contract.direction
             local[pool] = local.get(pool, 0.0) + contract.mw
     found = []
-    for (operator, service, provider, direction), contracts in owed.items():
-        offered = kept = 0.0
+    for (operator, service, provider, direction), contracts in contracted.items():
+        offered = fulfilled = 0.0
         for system, bids in books.items():
             mine = (bids.provider == provider) & (bids.direction == direction)
             mine &= bids.forwardable | (operator != tso)
@@ -130,17 +134,17 @@ def standings(
             if operator != tso:
                 offered += free if system == contracts[0].system else 0.0
                 continue
-            let = offers_mw.get(system, bids.quantity_mw)
-            let = let if len(let) == len(bids) else np.zeros(len(bids))
+            allowed = offers_mw.get(system, bids.quantity_mw)
+            allowed = allowed if len(allowed) == len(bids) else np.zeros(len(bids))
             if service == "aFRR":
                 offered += float(bids.held_mw[mine].sum())
-                kept += float(np.minimum(bids.held_mw, let)[mine].sum())
+                fulfilled += float(np.minimum(bids.held_mw, allowed)[mine].sum())
             else:
                 offered += max(free - local.get((provider, system, direction), 0.0), 0.0)
-                kept += float(np.maximum(let - bids.held_mw, 0.0)[mine].sum())
+                fulfilled += float(np.maximum(allowed - bids.held_mw, 0.0)[mine].sum())
         if nominated_mw is not None and service == "aFRR":
             offered = min(offered, nominated_mw.get((isp, provider), (0.0, 0.0))[0 if direction == UP else 1])
-        kept = offered if operator != tso else min(kept, offered)
+        fulfilled = offered if operator != tso else min(fulfilled, offered)
         mw, pay = sum(c.mw for c in contracts), sum(c.mw * c.price for c in contracts)
         found.append(
             CapacityObligation(
@@ -150,7 +154,7 @@ def standings(
                 direction=direction,
                 obligation_mw=mw,
                 offered_mw=offered,
-                fulfilled_mw=kept,
+                fulfilled_mw=fulfilled,
                 pay_eur_per_h=pay,
             )
         )

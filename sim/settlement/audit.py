@@ -1,4 +1,4 @@
-"""What must always hold, checked on every run: the ledger, energy, money (DESIGN: what must always hold)."""
+"""Invariants checked in every ISP of every run: ledger, energy, money. A violation is an `AuditError`."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def audit_ledger(isp: int, ledger: Ledger, books: Mapping[str, Bids]) -> None:
 
 
 def audit_energy(isp: int, step: FleetStep, fleet: HouseholdFleet) -> None:
-    """Devices conserve energy and stay in their bounds; meters see baseline plus what was delivered."""
+    """Devices conserve energy within their bounds; meters show baseline plus delivery."""
     problems = fleet.checks()
     if problems:
         raise AuditError(f"ISP {isp}: {'; '.join(problems)}")
@@ -60,7 +60,7 @@ def audit_energy(isp: int, step: FleetStep, fleet: HouseholdFleet) -> None:
 def audit_money(
     isp: int, payments: list[Payment], ledger: Ledger, books: Mapping[str, Bids], hours: float
 ) -> None:
-    """Money sums to zero over parties, buyers paid what the ledger says, and nobody got less than its bid."""
+    """Money sums to zero over parties, awards are paid by the ledger, no bid is paid less than its price."""
     if abs(sum(balances(payments).values())) > MONEY_TOLERANCE_EUR:
         raise AuditError(f"ISP {isp}: money does not sum to zero over parties")
     paid = sum(p.amount_eur for p in payments if p.kind in FOR_AWARDS)
@@ -72,13 +72,13 @@ def audit_money(
             short = books[system].signed_price * award - ledger.paid[market][system]
             if (short * hours > MONEY_TOLERANCE_EUR * np.maximum(1.0, np.abs(award))).any():
                 bid = books[system].bid_id[int(np.argmax(short))]
-                raise AuditError(f"ISP {isp}: bid {bid} is paid less than it asked for in {market}")
+                raise AuditError(f"ISP {isp}: bid {bid} is paid less than its price in {market}")
 
 
 def audit_capacity(
     isp: int, capacity: CapacityBook, payments: Sequence[Payment], penalty_factor: float, hours: float
 ) -> None:
-    """Capacity is paid as contracted, sold by no pool twice, and no penalty exceeds its rule."""
+    """Capacity is paid as contracted, no pool sells it twice, and no penalty exceeds its rule."""
     owed: dict[tuple[str, str], float] = {}
     sold: dict[tuple[str, str, int], float] = {}
     for c in capacity.by_isp.get(isp, ()):
@@ -114,9 +114,9 @@ def audit_reactive(
     group_mvar: FloatArray,
     hours: float,
 ) -> None:
-    """Reactive power is sold within offers and paid by its buyer as asked for; none flows that nobody bought.
+    """Reactive power is sold within bids, paid by its buyer as bid, and injected only if bought.
 
-    `group_mvar` (G,) is what device groups inject.
+    `group_mvar` (G,) is the injection of device groups.
     """
     bought = 0.0
     for trade in trades:
@@ -137,7 +137,7 @@ def audit_reactive(
 def audit_register(
     isp: int, register: FlexibilityRegister, ledger: Ledger, books: Mapping[str, Bids]
 ) -> None:
-    """No unit sells more, over all its bids, than the register says it may."""
+    """No unit sells more, over all its bids, than its registered MW."""
     sold: dict[tuple[str, str, int], float] = {}
     for system, bids in books.items():
         award = ledger.sold(system)
@@ -154,13 +154,13 @@ def audit_register(
 
 
 def audit_sequence(isp: int, last: int) -> None:
-    """ISPs are settled one after another: no gap, none twice."""
+    """ISPs are settled in order, without gap or repetition."""
     if isp != last + 1:
         raise AuditError(f"ISP {isp} is settled after ISP {last}")
 
 
 def audit_balance(isp: int, imbalance_mw: Mapping[str, float], awarded_mw: float, system_mw: float) -> None:
-    """The imbalances of all parties add up to what the system is left with: schedules cancel out."""
+    """The imbalances of all parties add up to that of the system."""
     total = sum(imbalance_mw.values()) + awarded_mw
     if abs(total - system_mw) > 1e-6 * max(1.0, abs(system_mw)):
         raise AuditError(
@@ -169,7 +169,7 @@ def audit_balance(isp: int, imbalance_mw: Mapping[str, float], awarded_mw: float
 
 
 def audit_orders(isp: int, step: FleetStep, wanted_kw: FloatArray, awarded_kw: float) -> None:
-    """What households were told is what was awarded; what they delivered goes the way they were told."""
+    """Orders to households equal awards; deliveries go in the direction of the orders, and not beyond."""
     if abs(float(wanted_kw.sum()) - awarded_kw) > POWER_TOLERANCE_KW * max(1.0, abs(awarded_kw)):
         raise AuditError(
             f"ISP {isp}: households were ordered {wanted_kw.sum()} kW of {awarded_kw} kW awarded"
@@ -184,14 +184,14 @@ def audit_orders(isp: int, step: FleetStep, wanted_kw: FloatArray, awarded_kw: f
 
 
 def audit_interface(isp: int, area: str, result: GridResult, injection_mw: float) -> None:
-    """What flows into an area is what its meters add up to, and its losses."""
+    """The flow into an area equals the sum of its meters plus losses."""
     gap = result.interface_mw + injection_mw - result.losses_mw
     if result.state.converged and abs(gap) > FLOW_TOLERANCE_MW:
         raise AuditError(f"ISP {isp}: {area} takes {gap} MW more than its meters and losses add up to")
 
 
 def audit_slack(isp: int, grids: Mapping[str, GridResult], system_mw: float) -> None:
-    """The slack supplies the losses of all grids and the system's deficit, nothing else."""
+    """The slack supplies exactly the losses of all grids and the deficit of the system."""
     if not all(g.state.converged for g in grids.values()):
         return
     losses = sum(g.losses_mw for g in grids.values())
@@ -206,7 +206,7 @@ def audit_buyers(
     buyer: Mapping[str, str],
     hours: float,
 ) -> None:
-    """Who bought pays: the TSO what its blocks awarded, DSOs the rest."""
+    """Buyers pay: the TSO for awards of its blocks, DSOs for the others."""
     owed = sum(
         float(pay.sum()) * hours
         for market, systems in ledger.paid.items()
@@ -228,11 +228,11 @@ def audit_price(
     found: Regulation,
     bound: tuple[bool, bool],
 ) -> None:
-    """Imbalance prices are those of bids that balance, of unserved need, the mid price or a mean paid.
+    """Every imbalance price is that of a balancing bid, of unserved need, the mid price or a mean price paid.
 
-    Bids that balance are those that markets buy, or would have bought had there been no limits. But for the
-    adder. A shortage costs no less than what was paid for energy upwards, a surplus earns no more
-    than what was paid for energy downwards, in the direction that was called on balance.
+    The adder comes on top. Balancing bids are those that markets bought, or would have bought without network
+    limits. In the net direction of activation, a shortage costs at least the mean price paid upwards, and a
+    surplus earns at most the mean price paid downwards.
     """
     called = [
         books[s].price[why.unlimited_mw > NEGLIGIBLE_MW]

@@ -1,4 +1,4 @@
-"""Contract limits are never exceeded, and never applied more often, longer or to others than agreed."""
+"""Audit of non-firm contracts: limits are kept, and never applied more often or longer than agreed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 
 
 class NonFirmAudit:
-    """Follows every contract through the ISPs of a run, with counts of its own."""
+    """Checks every contract in every ISP of a run, with counts independent of `ContractBook`."""
 
     def __init__(self, contracts: Contracts, year_of: IntArray) -> None:
         """`year_of` (T,) is the calendar year of every ISP."""
@@ -32,10 +32,10 @@ class NonFirmAudit:
         active: BoolArray,
         traded: BoolArray,
     ) -> None:
-        """One delivered ISP.
+        """Check one delivered ISP. Raises `AuditError`.
 
-        `whole` are all limits that hold, `activated` those of them that were sent to households; `active`
-        (C,) are contracts activated, `traded` (C,) connections that bought or sold curtailment.
+        `whole` are all limits that hold, `activated` those of them that were sent to households. `active`
+        (C,) are activated contracts, `traded` (C,) connections that bought or sold curtailment.
         """
         kw = step.connection_kw
         self._refuse(isp, np.maximum(-kw - whole.import_kw, kw - whole.export_kw), "exceeds its limit by")

@@ -1,4 +1,4 @@
-"""Non-firm connections in a run: what happens at their gates, at delivery, and in the books."""
+"""Non-firm connections in a run: their gates, their delivery, and their payments."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tandem_sim.agents.devices.connection_limits import PermanentLimits
 from tandem_sim.agents.households.fleet import FleetStep
 from tandem_sim.agents.households.fleet_agent import FleetAgent
 from tandem_sim.agents.non_firm.contracts import ContractBook
-from tandem_sim.agents.non_firm.lv_feeders import LvFeeder, LvFeederState, look_at
-from tandem_sim.agents.non_firm.substitution import Change, Substituted, Transfer
+from tandem_sim.agents.non_firm.lv_feeders import LvFeeder, LvFeederState, lv_feeder_states
+from tandem_sim.agents.non_firm.substitution import OrderChange, Substitution, SubstitutionResult
 from tandem_sim.agents.operators.dso import DSO
 from tandem_sim.agents.operators.operator import Ledgers
 from tandem_sim.agents.operators.tso import TSO
@@ -45,23 +45,23 @@ class NonFirm:
     fleet_agent: FleetAgent
     register: FlexibilityRegister | None
     ledgers: Ledgers
-    reserve: bool  # the TSO has an automatic one
+    reserve: bool  # whether the TSO dispatches aFRR
     audit: NonFirmAudit
     record: Record
     hours: float
-    shortfall_eur_per_mwh: float  # on reserve called and not delivered
+    shortfall_eur_per_mwh: float  # charge on reserve called and not delivered
     year_of: IntArray
-    standing: PermanentLimits
-    transfers: dict[int, list[Transfer]] = field(default_factory=dict)
-    changes: dict[int, list[Change]] = field(default_factory=dict)  # of orders, by ISP
-    _substituted: dict[int, list[tuple[str, Substituted]]] = field(default_factory=dict)
+    permanent: PermanentLimits
+    substitutions: dict[int, list[Substitution]] = field(default_factory=dict)
+    changes: dict[int, list[OrderChange]] = field(default_factory=dict)  # by ISP
+    _substituted: dict[int, list[tuple[str, SubstitutionResult]]] = field(default_factory=dict)
     _undelivered: dict[tuple[int, str, int], tuple[float, float]] = field(default_factory=dict)
     _opened: dict[tuple[int, int], float] = field(default_factory=dict)
-    _missed: dict[int, list[tuple[str, float]]] = field(default_factory=dict)
+    _undelivered_total: dict[int, list[tuple[str, float]]] = field(default_factory=dict)
     _held_back_kwh: dict[int, FloatArray] = field(default_factory=dict)  # PV by year, (C,)
 
     def limit(self, after_markets: bool) -> Callable[[int], None]:
-        """DSOs activate contracts: before bids go out, or after the markets."""
+        """Action of a gate: DSOs activate contracts, before bids are sent or after the markets."""
 
         def act(isp: int) -> None:
             for dso in self.dsos:
@@ -70,25 +70,25 @@ class NonFirm:
         return act
 
     def trade(self, isp: int) -> None:
-        """Customers trade curtailment."""
+        """The curtailment markets of DSOs clear."""
         for dso in self.dsos:
             if dso.trading is not None:
                 dso.trading.trade(isp)
 
     def assess(self, isp: int) -> None:
-        """Pools see what they can no longer deliver, and ask each other."""
+        """Pools compute blocked energy and request substitution from each other."""
         for pool in self.pools:
             if pool.substitution is not None:
                 pool.substitution.assess(isp)
 
     def report(self, isp: int) -> None:
-        """Pools accept help, and tell the TSO what is missing."""
+        """Pools accept offers, and report the rest to the TSO."""
         for pool in self.pools:
             if pool.substitution is not None:
                 pool.substitution.report(isp)
 
     def substitute(self, isp: int) -> None:
-        """The TSO replaces what is missing."""
+        """The TSO substitutes what pools report as missing."""
         ledger, known = self.ledgers[isp], self.tso.states[isp]
         books = reserve_books(known, ledger, self.tso.scheme, self.register, self.tso.context.now())
         held: dict[tuple[str, int], float] = {}
@@ -98,13 +98,13 @@ class NonFirm:
                 held[key] = held.get(key, 0.0) + float(left[k])
         self.tso.substitute(isp, self.register, held if self.reserve else {})
 
-    def reserve_able(self, isp: int, books: Books) -> FloatArray | None:
-        """What every bid left to the reserve (n,), over all books joined, can deliver; None: all of it."""
+    def reserve_available_mw(self, isp: int, books: Books) -> FloatArray | None:
+        """MW (n,) that bids left to aFRR, over all books joined, can deliver; None: all of them in full."""
         limited = [p for p in self.pools if p.substitution is not None and isp in p.substitution.limited]
         areas = [(system, book) for system, (book, _) in books.items() if system != T]
         if not limited or not areas:
             return None
-        able = np.concatenate([left for _, left in books.values()])
+        available = np.concatenate([left for _, left in books.values()])
         first = np.cumsum([0, *(len(left) for _, left in books.values())])[:-1]
         start = {system: int(at) for system, at in zip(books, first, strict=True)}
         for pool in limited:
@@ -115,16 +115,16 @@ class NonFirm:
             group, direction = pool.sales.groups_of(ids)
             for side in (UP, DOWN):
                 some = place[direction == side]
-                able[some], blocked = pool.substitution.deliverable_mw(
-                    isp, side, group[direction == side], able[some]
+                available[some], blocked = pool.substitution.deliverable_mw(
+                    isp, side, group[direction == side], available[some]
                 )
                 self._undelivered[isp, pool.name, side] = (blocked, 0.0)
-        return able
+        return available
 
     def with_substitutes(
         self, isp: int, books: dict[str, tuple[Bids, FloatArray]]
     ) -> tuple[dict[str, tuple[Bids, FloatArray]], FloatArray | None]:
-        """Books left to the reserve, slow bids opened to it by the TSO included; and these alone, (n,) MW."""
+        """Books left to aFRR including mFRR bids that the TSO opened to it, and the MW (n,) of the latter."""
         opened = self.tso.slow_mw.get(isp)
         if opened is None or not opened.any():
             return books, None
@@ -133,7 +133,7 @@ class NonFirm:
         return wider, np.concatenate(list(slow.values()))
 
     def reserve_called(self, isp: int, books: Books, control: AfrrResult) -> None:
-        """Note what pools did not deliver of what the reserve called."""
+        """Store the MW of aFRR called and not delivered by pools."""
         provider = np.concatenate([bids.provider for bids, _ in books.values()])
         direction = np.concatenate([bids.direction for bids, _ in books.values()])
         gap = np.maximum(control.requested_mean_mw - control.delivered_mean_mw, 0.0)
@@ -150,7 +150,7 @@ class NonFirm:
                 self._undelivered[key] = (blocked, float(gap[mine].sum()))
 
     def deliver_substitutes(self, isp: int) -> None:
-        """At delivery: pools move what is blocked of their orders to whoever stands in."""
+        """At delivery: pools shift blocked orders to substitutes."""
         found = [
             (pool.name, done)
             for pool in self.pools
@@ -167,19 +167,19 @@ class NonFirm:
                 )
             )
         self._substituted[isp] = found
-        self.transfers[isp] = [transfer for _, done in found for transfer in done.transfers]
+        self.substitutions[isp] = [substitution for _, done in found for substitution in done.substitutions]
 
     def deliver(self, isp: int, step: FleetStep) -> None:
-        """Look at every feeder as it now is, hold contracts to their terms, and record both."""
+        """Audit contracts, compute the state of every LV feeder after delivery, and record both."""
         connection_limits, active = self.fleet_agent.connection_limits(isp), self.book.active(isp)
         self.audit.check(
-            isp, step, self.standing.at(isp, connection_limits), connection_limits, active, self._traded(isp)
+            isp, step, self.permanent.at(isp, connection_limits), connection_limits, active, self._traded(isp)
         )
         connection = self.book.contracts.connection_kw
-        wish = np.clip(step.connection_unconstrained_kw, -connection, connection)
-        points = np.stack([step.connection_kw, step.connection_base_kw, wish])
-        for lv_feeder, state in look_at(self.lv_feeders, points):
-            self._record_lv_feeder(isp, lv_feeder, state, step, wish, active)
+        unconstrained = np.clip(step.connection_unconstrained_kw, -connection, connection)
+        points = np.stack([step.connection_kw, step.connection_base_kw, unconstrained])
+        for lv_feeder, state in lv_feeder_states(self.lv_feeders, points):
+            self._record_lv_feeder(isp, lv_feeder, state, step, unconstrained, active)
         self._record_pools(isp)
 
     def _traded(self, isp: int) -> BoolArray:
@@ -189,7 +189,7 @@ class NonFirm:
         return np.array([name in names for name in self.book.contracts.names], dtype=bool)
 
     def payments(self, isp: int, step: FleetStep) -> list[Payment]:
-        """Compensation for energy withheld, help among pools, and curtailment traded."""
+        """Payments for withheld energy, substitution among pools, and traded curtailment."""
         paid = [
             Payment(
                 payer=t.payer,
@@ -198,10 +198,10 @@ class NonFirm:
                 quantity_mwh=t.direction * t.mw * self.hours,
                 amount_eur=t.direction * t.price * t.mw * self.hours,
             )
-            for t in self.transfers.get(isp, ())
+            for t in self.substitutions.get(isp, ())
         ]
         if self.shortfall_eur_per_mwh > 0.0:
-            for name, mw in self._missed.pop(isp, ()):
+            for name, mw in self._undelivered_total.pop(isp, ()):
                 mwh = mw * self.hours
                 paid.append(
                     Payment(
@@ -228,10 +228,10 @@ class NonFirm:
         return paid
 
     def forget(self, isp: int) -> None:
-        """Drop what is known of an ISP that has been settled."""
-        self.transfers.pop(isp, None)
+        """Drop the data of an ISP that has been settled."""
+        self.substitutions.pop(isp, None)
         self.changes.pop(isp, None)
-        self._missed.pop(isp, None)
+        self._undelivered_total.pop(isp, None)
 
     def _compensation(self, isp: int, dso: DSO, step: FleetStep) -> list[Payment]:
         contracts, active = self.book.contracts, self._in_force(isp)
@@ -262,14 +262,14 @@ class NonFirm:
         ]
 
     def _in_force(self, isp: int) -> BoolArray:
-        """Contracts (C,) that hold in an ISP: those activated, and those that hold without it."""
+        """Contracts (C,) in force in an ISP: activated ones and permanent ones."""
         return self.book.active(isp) | (self.book.contracts.permanent & self.book.contracts.held)
 
     def _withheld_kw(self, step: FleetStep, who: BoolArray) -> FloatArray:
-        """What limits changed of the net injection of connections (C,), kW >= 0, before any activation."""
+        """Change of the net injection of connections (C,) by limits, kW >= 0, without activation of bids."""
         connection = self.book.contracts.connection_kw
-        wish = np.clip(step.connection_unconstrained_kw, -connection, connection)
-        return np.where(who, np.abs(step.connection_base_kw - wish), 0.0)
+        unconstrained = np.clip(step.connection_unconstrained_kw, -connection, connection)
+        return np.where(who, np.abs(step.connection_base_kw - unconstrained), 0.0)
 
     def _record_lv_feeder(
         self,
@@ -277,7 +277,7 @@ class NonFirm:
         lv_feeder: LvFeeder,
         state: LvFeederState,
         step: FleetStep,
-        wish: FloatArray,
+        unconstrained: FloatArray,
         active: BoolArray,
     ) -> None:
         mine = lv_feeder.connections
@@ -299,7 +299,7 @@ class NonFirm:
                 "unconstrained_vm_min_pu": float(state.vm_min_pu[2]),
                 "unconstrained_vm_max_pu": float(state.vm_max_pu[2]),
                 "net_kw": float(step.connection_kw[mine].sum()),
-                "unconstrained_kw": float(wish[mine].sum()),
+                "unconstrained_kw": float(unconstrained[mine].sum()),
                 "withheld_kwh": float(withheld.sum()) * self.hours,
                 "shed_kwh": float(step.shed_kw[mine].sum()) * self.hours,
                 "offer_up_kw": float(offer[0]),
@@ -310,14 +310,14 @@ class NonFirm:
         )
 
     def _record_pools(self, isp: int) -> None:
-        """One row per pool and direction of which anything was blocked."""
+        """Record one row per pool and direction with blocked energy or reserve."""
         reserve = {k[1:]: self._undelivered.pop(k) for k in list(self._undelivered) if k[0] == isp}
         energy = {(name, done.direction): done for name, done in self._substituted.pop(isp, ())}
-        told = self.tso.substituted.get(isp, {})
-        for key in sorted({*reserve, *energy, *told}):
-            done = energy.get(key, Substituted(direction=key[1]))
+        reported = self.tso.substituted.get(isp, {})
+        for key in sorted({*reserve, *energy, *reported}):
+            done = energy.get(key, SubstitutionResult(direction=key[1]))
             blocked, undelivered = reserve.get(key, (0.0, 0.0))
-            energy_mw, reserve_mw = told.get(key, (0.0, 0.0))
+            energy_mw, reserve_mw = reported.get(key, (0.0, 0.0))
             if blocked + done.blocked_kw + energy_mw + reserve_mw <= NEGLIGIBLE_MW:
                 continue
             self.record(
@@ -331,18 +331,18 @@ class NonFirm:
                     "energy_blocked_mw": done.blocked_kw / 1000.0,
                     "portfolio_mw": done.portfolio_kw / 1000.0,
                     "aggregators_mw": done.aggregators_kw / 1000.0,
-                    "aggregators_eur_per_h": done.help_eur_per_h,
+                    "aggregators_eur_per_h": done.substitution_eur_per_h,
                     "tso_energy_mw": energy_mw,
                     "tso_reserve_mw": reserve_mw,
                     "tso_called_mw": 0.0,
                 },
             )
-            self._missed.setdefault(isp, []).append((key[0], undelivered))
+            self._undelivered_total.setdefault(isp, []).append((key[0], undelivered))
         for side in (UP, DOWN):
             self._record_opened(isp, side, self._opened.pop((isp, side), 0.0))
 
     def _record_opened(self, isp: int, direction: int, mw: float) -> None:
-        """What the reserve took from slow bids that the TSO opened to it, in a row of the TSO's own."""
+        """Record aFRR called of mFRR bids that the TSO opened to it, in a row of the TSO."""
         if mw > NEGLIGIBLE_MW:
             names = [name for name in TABLES["substitution"] if name != "isp"]
             row = {**dict.fromkeys(names, 0.0), "provider": self.tso.name, "direction": direction}

@@ -1,7 +1,7 @@
-"""Whether the tables of a finished run agree: what was asked for, awarded, sold, paid, and left unserved.
+"""Check that the tables of a finished run agree on volumes needed, awarded, sold, paid, and unserved.
 
-Every figure below stands in two tables that were written apart. Tables are read column by column and one row
-group at a time; what is kept are sums.
+Every figure below is in two tables that were written independently. Tables are read column by column and one
+row group at a time; only sums are stored.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.markets.settlement.payments import MAKE_WHOLE, PURCHASE, RESERVE
 
 REFUSALS = {"post_qualify": "tso_market"}
-"""Auctions that take back awards of another market: `activations` has what stands after them."""
+"""Auctions that take back awards of another market; `activations` holds the awards that remain."""
 WITH_COMPANIES = "integrated_market"
-"""The auction in which companies buy: its exchange is what they take."""
+"""The auction in which companies buy; its exchange is their purchase."""
 BITS = 14
-"""Bits of a key for a name: a run has fewer than 16 384 systems, markets and parties."""
+"""Bits of a key for a name; a run has fewer than 16 384 systems, markets and parties."""
 
 
 def reconcile(folder: Path, hours: float) -> None:
@@ -34,11 +34,11 @@ def reconcile(folder: Path, hours: float) -> None:
     `hours` is the length of an ISP. Sums agree within 1e-6 MW, MWh or EUR.
     """
     names = _Names()
-    asked, left, wide, exchange = _clearings(folder, names)
+    needed, left, wide, exchange = _clearings(folder, names)
     awarded, sold, up, down, energy, reserve = _activations(folder, names, wide)
-    _agree(names, asked, awarded)
-    told, received = _sellers(folder, names, hours)
-    _agree(names, told, sold)
+    _agree(names, needed, awarded)
+    reported, received = _sellers(folder, names, hours)
+    _agree(names, reported, sold)
     paid, moved, bought = _settlement(folder, names, received, hours)
     _agree(names, received, paid, MONEY_TOLERANCE_EUR)
     _agree(names, energy.times(hours), moved)
@@ -49,7 +49,7 @@ def reconcile(folder: Path, hours: float) -> None:
 
 
 def reconcile_figures(folder: Path, hours: float, figures: Mapping[str, Any]) -> None:
-    """The same for key figures of a run, within 1e-6: they are sums of what sellers and auctions say."""
+    """The same for KPIs of a run, within 1e-6, against sums of tables `sellers` and `clearings`."""
     names, received, sold, left = _Names(), 0.0, 0.0, 0.0
     for rows in _groups(folder, "sellers", names, (), ("sold_mw", "received_eur_per_h")):
         received += float(rows["received_eur_per_h"].sum()) * hours
@@ -71,7 +71,7 @@ class _Names:
     """Numbers for the names in text columns, the same in all tables."""
 
     def __init__(self) -> None:
-        self._code = {"": 0}  # nobody
+        self._code = {"": 0}  # no name
 
     def code(self, name: str) -> int:
         """The number of a name."""
@@ -85,8 +85,8 @@ class _Names:
             parts.append(known[chunk.indices.to_numpy()])
         return np.concatenate(parts)
 
-    def said(self, key: int) -> str:
-        """The ISP of a key, and whose and which way it is."""
+    def text(self, key: int) -> str:
+        """Text of a key: ISP, names, direction."""
         by_code = {code: name for name, code in self._code.items()}
         names = [(key >> 1 >> BITS) % (1 << BITS), (key >> 1) % (1 << BITS)]
         where = [by_code[code] for code in names if code]
@@ -127,7 +127,7 @@ def _by_key(key: IntArray, value: FloatArray) -> tuple[IntArray, FloatArray]:
 
 
 def _agree(names: _Names, one: _Sums, other: _Sums, tolerance: float = EQUAL_MW) -> None:
-    """Both say the same under every key; what one of them has no rows for is zero."""
+    """Raise `AuditError` where two sums differ under a key; a key without rows is zero."""
     (first, x), (second, y) = one.total(), other.total()
     keys = np.union1d(first, second)
     left, right = np.zeros(len(keys)), np.zeros(len(keys))
@@ -136,7 +136,7 @@ def _agree(names: _Names, one: _Sums, other: _Sums, tolerance: float = EQUAL_MW)
     wrong = ~(np.abs(left - right) <= tolerance + SUM_ROUNDING_SHARE * np.abs(left))
     if wrong.any():
         k = int(np.argmax(wrong))
-        raise AuditError(f"{names.said(int(keys[k]))}: {one.what} is {left[k]}, {other.what} is {right[k]}")
+        raise AuditError(f"{names.text(int(keys[k]))}: {one.what} is {left[k]}, {other.what} is {right[k]}")
 
 
 def _groups(
@@ -151,8 +151,8 @@ def _groups(
 
 
 def _clearings(folder: Path, names: _Names) -> tuple[_Sums, _Sums, list[int], _Sums]:
-    """What auctions were to award; what they left; markets that award in all systems; what companies took."""
-    asked, left = _Sums("need - short + long - exchange (MW) of clearings"), _Sums("unserved of clearings")
+    """Net MW auctions must award; MW unserved; markets awarding in all systems; exchange of companies."""
+    needed, left = _Sums("need - short + long - exchange (MW) of clearings"), _Sums("unserved of clearings")
     exchange, wide, tso = _Sums("companies' exchange (MWh) of clearings"), set[int](), names.code(TSO)
     for rows in _groups(
         folder, "clearings", names, ("system", "market"), ("need_mw", "exchange_mw", "short_mw", "long_mw")
@@ -163,11 +163,11 @@ def _clearings(folder: Path, names: _Names) -> tuple[_Sums, _Sums, list[int], _S
             market, system = np.where(mine, names.code(of), market), np.where(mine, tso, system)
         wide.update(market[system == tso].tolist())
         net = rows["need_mw"] - rows["short_mw"] + rows["long_mw"] - rows["exchange_mw"]
-        asked.add(_key(rows["isp"], market, system), net)
+        needed.add(_key(rows["isp"], market, system), net)
         left.add(_key(rows["isp"], 0, 0), rows["short_mw"] + rows["long_mw"])
         mine = market == names.code(WITH_COMPANIES)
         exchange.add(_key(rows["isp"][mine], 0, 0), rows["exchange_mw"][mine])
-    return asked, left, sorted(wide), exchange
+    return needed, left, sorted(wide), exchange
 
 
 def _activations(
@@ -196,7 +196,7 @@ def _activations(
 
 
 def _volumes(folder: Path, names: _Names) -> _Sums:
-    """What the five-minute comparisons say was delivered as aFRR (MWh), by seller and direction."""
+    """Delivered aFRR (MWh) of the five-minute comparisons, by seller and direction."""
     delivered = _Sums("delivered_mwh of reserve_volumes")
     for rows in _groups(folder, "reserve_volumes", names, ("provider",), ("direction", "delivered_mwh")):
         delivered.add(_key(rows["isp"], rows["provider"], 0, rows["direction"] < 0), rows["delivered_mwh"])
@@ -219,8 +219,8 @@ def _sellers(folder: Path, names: _Names, hours: float) -> tuple[_Sums, _Sums]:
 def _settlement(folder: Path, names: _Names, received: _Sums, hours: float) -> tuple[_Sums, _Sums, _Sums]:
     """Pay for awards (EUR) and energy (MWh) by seller; energy that companies bought.
 
-    What companies pay is no seller's: pay is looked for among those whom `sellers` names, and wherever it is
-    called an activation.
+    Payments of companies are not those of sellers: payments count if they are activations, or if the payee
+    occurs in `sellers`.
     """
     paid, moved = _Sums("pay for awards (EUR) of settlement"), _Sums("activated (MWh) of settlement")
     bought = _Sums("purchased (MWh) of settlement")
@@ -238,7 +238,7 @@ def _settlement(folder: Path, names: _Names, received: _Sums, hours: float) -> t
 
 
 def _system(folder: Path, names: _Names) -> tuple[_Sums, ...]:
-    """Activated up, activated down and unserved as `system` has them (MW)."""
+    """Activated up, activated down and unserved MW of table `system`."""
     columns = ("activated_up_mw", "activated_down_mw", "unserved_mw")
     found = tuple(_Sums(f"{name} of system") for name in columns)
     for rows in _groups(folder, "system", names, (), columns):

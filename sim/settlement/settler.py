@@ -1,4 +1,4 @@
-"""The books of an ISP are closed: what was delivered, who pays whom, audited and recorded."""
+"""Closes the books of an ISP: deliveries and payments, audited and recorded."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ from tandem_sim.sim.delivery.physics import GridResult
 from tandem_sim.sim.delivery.reserve import ImbalancePricing, Reserve
 from tandem_sim.sim.output.recorder import Recorder
 from tandem_sim.sim.output.records import (
+    record_obligations,
     record_reactive,
     record_reserve,
     record_settlement,
-    record_standings,
     record_system,
 )
 from tandem_sim.sim.settlement.accounts import (
@@ -51,9 +51,9 @@ from tandem_sim.sim.settlement.accounts import (
     bought_mw,
     buyer_of_market,
     buyers,
+    capacity_obligations,
     ordered_mw,
     reactive_trades,
-    standings,
 )
 from tandem_sim.sim.settlement.audit import (
     audit_balance,
@@ -73,17 +73,17 @@ HOUSEHOLDS = "households"
 
 @dataclass
 class Delivery:
-    """What an ISP turned out to be (MW, system wide and lossless)."""
+    """The delivered ISP: system imbalance (MW, lossless), BRP imbalances and grids."""
 
-    system_before: float  # surplus had nothing been activated
+    system_before: float  # surplus without activation
     system_after: float
-    brp_mw: dict[str, float]  # actual minus schedule minus what aggregators activated, by BRP
+    brp_mw: dict[str, float]  # by BRP: actual minus schedule, without activation by aggregators
     grids: dict[str, GridResult]
 
 
 @dataclass(frozen=True)
 class SettlementRules:
-    """Charges of a scenario: for missing capacity and energy; and whether BRPs are corrected."""
+    """Charges for missing capacity and energy; whether BRP perimeters are corrected; nomination."""
 
     penalty_factor: float = 1.0
     shortfall_eur_per_mwh: float = 0.0
@@ -93,7 +93,7 @@ class SettlementRules:
 
 @dataclass(kw_only=True)
 class Settler:
-    """Settles one ISP after another, none twice and none left out."""
+    """Settles ISPs in order, without gap or repetition."""
 
     tso: TSO
     clearer: TSO | MarketOperator
@@ -122,7 +122,7 @@ class Settler:
         delivery: Delivery,
         control: AfrrResult | None,
     ) -> None:
-        """Work out prices, imbalances and payments of an ISP; audit and record them; tell BRPs their bill."""
+        """Compute prices, imbalances and payments of an ISP; audit and record them; send BRPs their bills."""
         audit_sequence(isp, self._last)
         self._last = isp
         step = self.fleet_agent.steps[isp]
@@ -130,7 +130,7 @@ class Settler:
         by_pool = awarded_mw([p.name for p in self.pools], books, ledger)
         wanted, declared = self.fleet_agent.wanted_kw[isp], self.tso.declared_mw(isp, len(step.up_kw))
         measured = self.meters.measure(isp, step, wanted, declared)
-        for t in self.non_firm.transfers.get(isp, ()) if self.non_firm is not None else ():
+        for t in self.non_firm.substitutions.get(isp, ()) if self.non_firm is not None else ():
             by_pool[t.payer] -= t.direction * t.mw
             by_pool[t.payee] += t.direction * t.mw
         places = self._places(isp, books, ledger, measured)
@@ -152,7 +152,7 @@ class Settler:
     def _places(
         self, isp: int, books: Mapping[str, Bids], ledger: Ledger, measured: Measured
     ) -> tuple[Mapping[Place, float], Mapping[Place, float]]:
-        """MW ordered and delivered, place by place; none where neither charges nor strikes depend on them."""
+        """MW ordered and delivered by `Place`; empty if neither charges nor qualification depend on them."""
         if self.rules.shortfall_eur_per_mwh <= 0.0 and self.tso.qualification is None:
             return {}, {}
         changes = self.non_firm.changes.get(isp, ()) if self.non_firm is not None else ()
@@ -186,7 +186,7 @@ class Settler:
         by_pool: Mapping[str, float],
         measured: Measured,
     ) -> tuple[dict[str, float], float]:
-        """Imbalance of every party (MW, positive: long), and what no BRP is corrected for."""
+        """Imbalance of every party (MW, positive: long), and activation that no BRP is corrected for."""
         imbalance = dict(delivery.brp_mw)
         for brp, bought in bought_mw(books[T], ledger).items():
             imbalance[brp] += bought
@@ -212,7 +212,7 @@ class Settler:
         prices: ImbalancePrices,
         step: FleetStep,
     ) -> list[Payment]:
-        """All payments of an ISP. `places`: MW ordered and delivered, place by place."""
+        """All payments of an ISP. `places`: MW ordered and delivered by `Place`."""
         scheme, hours, tso = self.tso.scheme, self.hours, self.tso.name
         payments = activation_payments(ledger, books, buyers(scheme, tso, self.dsos), hours)
         payments += imbalance_payments(imbalance, prices, tso, hours)
@@ -222,17 +222,17 @@ class Settler:
         delivered_kw = step.up_kw - step.down_kw
         cost = {a.name: a.settle(isp, delivered_kw) for a in self.pools}
         payments += cost_payments({name: eur_per_h * hours for name, eur_per_h in cost.items()}, HOUSEHOLDS)
-        for producer in self.transmission_sellers:
-            producer.settle(isp, np.empty(0))
+        for seller in self.transmission_sellers:
+            seller.settle(isp, np.empty(0))
         if self.capacity is not None:
-            payments += self._standing_ready(isp, self.capacity, books)
+            payments += self._capacity(isp, self.capacity, books)
         if self.non_firm is not None:
             payments += self.non_firm.payments(isp, step)
             self.non_firm.forget(isp)
         return payments + self._reactive(isp)
 
     def _account(self, isp: int, books: Mapping[str, Bids], ledger: Ledger) -> None:
-        """Tell every seller what became of its offers, and record it."""
+        """Pass every seller its result of the ISP, and record it."""
         closed = {}
         for system, bids in books.items():
             markets = [paid[system] for paid in ledger.paid.values() if system in paid]
@@ -240,7 +240,7 @@ class Settler:
             closed[system] = ClosedBook(bids, ledger.sold(system), received)
         sellers = (*self.pools, *self.transmission_sellers)
         for seller in sellers:
-            seller.hear(isp, closed)
+            seller.take_results(isp, closed)
         rows = seller_rows(isp, [seller.sales for seller in sellers], closed)
         self.recorder("sellers", {"isp": [isp] * len(rows["provider"]), **rows})
 
@@ -252,14 +252,14 @@ class Settler:
         record_reactive(self.recorder, isp, trades)
         return payments
 
-    def _standing_ready(self, isp: int, capacity: CapacityBook, books: Mapping[str, Bids]) -> list[Payment]:
+    def _capacity(self, isp: int, capacity: CapacityBook, books: Mapping[str, Bids]) -> list[Payment]:
         nominated = self.tso.nominated_mw if self.rules.nomination else None
         states = self.clearer.states[isp]
         offers = {s: state["offers"] for s, state in states.items() if "offers" in state}
-        found = standings(isp, capacity, books, offers, nominated, self.tso.name)
+        found = capacity_obligations(isp, capacity, books, offers, nominated, self.tso.name)
         payments = capacity_payments(found, self.rules.penalty_factor, self.hours)
         audit_capacity(isp, capacity, payments, self.rules.penalty_factor, self.hours)
-        record_standings(self.recorder, isp, found)
+        record_obligations(self.recorder, isp, found)
         capacity.forget(isp)
         return payments
 

@@ -108,7 +108,9 @@ def test_nothing_is_imported_unasked(given: Path) -> None:
     assert not (given / "imported.txt").exists()
     assert sorted(p.name for p in given.iterdir()) == ["mine.py", "scenario.yaml", "sweep.yaml"]
     assert "strategies.0.name names mine:Mine: code that is not imported here" in said
-    refusal = "strategies.0.name: names mine:Mine, code that is not imported unasked. If you trust it: "
+    refusal = (
+        "strategies.0.name: names mine:Mine, code that is not imported without permission. If you trust it: "
+    )
     assert said.count(f"tandem: scenario.yaml: {refusal}--allow-code mine.") == 4
     assert f"tandem: {SMALL}: strategy: names mine:Mine" in said
 
@@ -138,7 +140,9 @@ def test_what_is_allowed_runs_here_and_in_workers_and_does_not_go_on_once_it_has
 
 
 def test_from_python_it_is_allowed_by_name(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"names tests\.code:Mine, code that is not imported unasked"):
+    with pytest.raises(
+        InputError, match=r"names tests\.code:Mine, code that is not imported without permission"
+    ):
         tandem_sim.run("reference", tmp_path / "run", changes={"strategy": "tests.code:Mine"})
     own = {"strategy": "tests.code:Mine"}
     with pytest.raises(InputError, match=r"cannot be imported \(ModuleNotFoundError"):

@@ -38,12 +38,12 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Runs of the small scenario by its overrides, however they are written, each made once in a session."""
     made: dict[str, Path] = {}
 
-    def make(arrange: CreationOrder = list, label: str = "", **overrides: Any) -> Path:
+    def make(creation_order: CreationOrder = list, label: str = "", **overrides: Any) -> Path:
         scenario = small_scenario(**overrides)
         key = f"{scenario.model_dump_json()} {label}"
         if key not in made:
             made[key] = tmp_path_factory.mktemp("run")
-            run(scenario, None, made[key], arrange=arrange, allowed=OWN_CODE)
+            run(scenario, None, made[key], creation_order=creation_order, allowed=OWN_CODE)
         return made[key]
 
     return make

@@ -25,8 +25,8 @@ def test_the_figure_draws_voltages_contracts_and_offers(small_run: Callable[...,
         [np.asarray(patch.get_data()[0]) for patch in ax.patches if isinstance(patch, StepPatch)]
         for ax in figure.axes
     ]
-    wished, _, low, _ = drawn[0]
-    assert wished == pytest.approx(rows.unconstrained_vm_min_pu.min().to_numpy())
+    unconstrained, _, low, _ = drawn[0]
+    assert unconstrained == pytest.approx(rows.unconstrained_vm_min_pu.min().to_numpy())
     assert low == pytest.approx(rows.vm_min_pu.min().to_numpy())
     assert drawn[1][0] == pytest.approx(rows.active_contracts.sum().to_numpy())
     assert drawn[1][0].max() > 0

@@ -1,4 +1,4 @@
-"""What pools are held to, place by place and direction by direction, by hand."""
+"""Orders and deliveries of pools, place by place and direction by direction, by hand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tandem_sim.agents.households.fleet import FleetGroups
-from tandem_sim.agents.non_firm.substitution import Change
+from tandem_sim.agents.non_firm.substitution import OrderChange
 from tandem_sim.markets.clearing.pricing import Sale
 from tandem_sim.markets.coordination.ledger import Ledger
 from tandem_sim.markets.orders.bids import Bids
@@ -39,13 +39,23 @@ def _meters() -> Meters:
 
 def test_orders_and_deliveries_are_not_netted_over_areas_and_directions() -> None:
     ordered = np.array([5.0, -2.0, -3.0, 1.0])
-    asked, came = _meters().by_place(ordered, np.array([4.0, 0.5, -3.0, 0.0]))
-    assert asked == {("A", "D1", 1): 5.0, ("A", "D1", -1): 2.0, ("A", "D2", -1): 3.0, ("B", "D2", 1): 1.0}
-    # Group 1 was ordered down and moved 0.5 MW up: half a megawatt the wrong way, and no help to group 0.
-    assert came == {("A", "D1", 1): 4.0, ("A", "D1", -1): -0.5, ("A", "D2", -1): 3.0, ("B", "D2", 1): 0.0}
+    ordered_by_place, delivered_by_place = _meters().by_place(ordered, np.array([4.0, 0.5, -3.0, 0.0]))
+    assert ordered_by_place == {
+        ("A", "D1", 1): 5.0,
+        ("A", "D1", -1): 2.0,
+        ("A", "D2", -1): 3.0,
+        ("B", "D2", 1): 1.0,
+    }
+    # Group 1 was ordered down and moved 0.5 MW up: half a megawatt the wrong way, not credited to group 0.
+    assert delivered_by_place == {
+        ("A", "D1", 1): 4.0,
+        ("A", "D1", -1): -0.5,
+        ("A", "D2", -1): 3.0,
+        ("B", "D2", 1): 0.0,
+    }
 
 
-def test_an_order_is_what_a_meter_can_see_with_what_remedies_moved() -> None:
+def test_an_order_is_net_per_group_and_changed_by_substitution() -> None:
     # Group 0 sold 5 MW up in one market and 2 MW down in another: 3 MW up are to be seen. Group 2 sold 4 MW
     # down, of which 1 MW has gone to group 3 of B.
     d1 = Bids.of(["a+", "a-"], ["A", "A"], [0, 0], [1, -1], [9.0, 9.0], [50.0, 20.0])
@@ -61,8 +71,8 @@ def test_an_order_is_what_a_meter_can_see_with_what_remedies_moved() -> None:
     sales = SimpleNamespace(groups_of=lambda ids: tuple(np.array([place[i] for i in ids]).T))
     pools = [SimpleNamespace(name=name, sales=sales) for name in "AB"]
     changes = [
-        Change("A", -1, np.array([2]), np.array([-1000.0])),
-        Change("B", -1, np.array([3]), np.array([1000.0])),
+        OrderChange("A", -1, np.array([2]), np.array([-1000.0])),
+        OrderChange("B", -1, np.array([3]), np.array([1000.0])),
     ]
     found = ordered_mw(cast(Any, pools), books, ledger, changes, 4)
     assert found == pytest.approx(np.array([3.0, 0.0, -3.0, -1.0]))

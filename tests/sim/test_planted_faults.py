@@ -31,10 +31,10 @@ from tandem_sim.sim.run import run
 from tandem_sim.sim.settlement import settler as settling
 from tandem_sim.sim.settlement.accounts import bought_mw
 from tandem_sim.sim.settlement.audit import audit_capacity
-from tests.agents.desktop import obligation_mw
+from tests.agents.recording_context import obligation_mw
 from tests.sim.conftest import HOURLY, small_scenario
 
-STANDING: dict[str, Any] = {
+CAPACITY: dict[str, Any] = {
     "flexibility_register": {"enabled": True},
     "reserve": {"enabled": True, "cycle_s": 60},
     "capacity": {"afrr_up_mw": 2.0, "afrr_down_mw": 2.0, "pool_minimum_mw": 0.05, "tick_mw": 0.01},
@@ -147,7 +147,7 @@ def test_capacity_paid_at_another_price(monkeypatch: pytest.MonkeyPatch, tmp_pat
         return [replace(p, amount_eur=1.01 * p.amount_eur) for p in payments]
 
     _tamper(monkeypatch, settling, "capacity_payments", dearer)
-    _caught(tmp_path, "for capacity worth", **STANDING)
+    _caught(tmp_path, "for capacity worth", **CAPACITY)
 
 
 def test_a_penalty_beyond_its_rule(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_a_penalty_beyond_its_rule(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         ]
 
     _tamper(monkeypatch, settling, "capacity_payments", greedy)
-    _caught(tmp_path, "at most", **STANDING)
+    _caught(tmp_path, "at most", **CAPACITY)
 
 
 def test_capacity_sold_beyond_the_pool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_capacity_sold_beyond_the_pool(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setattr(
         CapacityBook, "enter", lambda self, contract: honest(self, replace(contract, mw=contract.mw + 500.0))
     )
-    _caught(tmp_path, r"MW of capacity in .* and has", **STANDING)
+    _caught(tmp_path, r"MW of capacity in .* and has", **CAPACITY)
 
 
 def test_a_unit_that_sells_more_than_it_is_registered_for(
@@ -210,7 +210,7 @@ def test_an_isp_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     _caught(tmp_path, "ISP 3 is settled after ISP 1")
 
 
-def test_need_unserved_that_is_not_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_unserved_need_that_is_not_recorded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(Ledger, "unserved_mw", lambda self: 0.0)
     shared = {"scheme": "shared-balancing", "households": 40, **HOURLY}
     _caught(tmp_path, r"ISP \d+: unserved_mw of system is 0\.0, unserved of clearings is", **shared)
@@ -227,7 +227,7 @@ def test_a_need_of_which_half_is_forgotten(monkeypatch: pytest.MonkeyPatch, tmp_
     _caught(tmp_path, r"ISP \d+, tso_market, T: need - short", scheme="central-01", **HOURLY)
 
 
-def test_a_seller_told_of_more_than_it_sold(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_seller_report_with_more_than_was_sold(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     honest = seller_rows
 
     def flattering(*given: Any) -> dict[str, Any]:

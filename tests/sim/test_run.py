@@ -23,7 +23,7 @@ def test_the_quicker_solver_writes_the_same_tables(small_run: Runs) -> None:
 
 
 def test_the_order_in_which_agents_and_processes_are_created_changes_nothing(small_run: Runs) -> None:
-    backwards = small_run(arrange=lambda things: list(reversed(things)), label="backwards", **HOURLY)
+    backwards = small_run(creation_order=lambda things: list(reversed(things)), label="backwards", **HOURLY)
     assert hashes(backwards) == hashes(small_run(label="first", **HOURLY))
 
 
@@ -75,7 +75,7 @@ def test_messages_reach_their_gates_and_are_logged(small_run: Runs) -> None:
         "Schedule",
         "DayAhead",
         "Bids",
-        "House",
+        "State",
         "Award",
         "Order",
         "Meter",

@@ -1,4 +1,4 @@
-"""Messages that are lost or late: who has not heard acts as if, and nothing appears from nowhere."""
+"""Messages that are lost or late: agents use their last values, and no MW appear from nowhere."""
 
 from __future__ import annotations
 

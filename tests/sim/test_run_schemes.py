@@ -107,7 +107,7 @@ def test_companies_buy_and_pay_in_the_integrated_market(small_run: Runs) -> None
 def test_a_merit_order_list_is_negotiated_in_rounds(small_run: Runs) -> None:
     messages = table(small_run(scheme="hybrid", **HOURLY), "messages")
     to_dso = messages[
-        (messages.kind == "House") & (messages.sender == "TSO") & (messages.receiver == "DSO-D1")
+        (messages.kind == "State") & (messages.sender == "TSO") & (messages.receiver == "DSO-D1")
     ]
     lists = to_dso.groupby("isp").size()
     assert lists.min() >= 2  # at least one list, and the award

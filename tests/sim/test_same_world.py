@@ -138,7 +138,10 @@ def _reversed(given: Any) -> Any:
 def test_the_order_of_areas_units_loads_feeders_and_strategies_changes_nothing(small_run: Runs) -> None:
     forwards = small_run(**HOURLY, **TWO_AREAS)
     backwards = small_run(
-        **HOURLY, **_reversed(TWO_AREAS), arrange=lambda things: list(reversed(things)), label="backwards"
+        **HOURLY,
+        **_reversed(TWO_AREAS),
+        creation_order=lambda things: list(reversed(things)),
+        label="backwards",
     )
     assert hashes(backwards) == hashes(forwards)
 
@@ -188,7 +191,7 @@ def test_every_message_has_a_name_of_its_own_in_random_streams() -> None:
 
 
 def test_labels_keep_results_as_they_were() -> None:
-    """These numbers stand in every result so far: whoever changes them changes all of them."""
+    """All results depend on these numbers: a change of them changes all results."""
     assert stream(1, "forecast", "D1").random() == 0.533354010010212
     assert stream(1, "households", "D1", 5).random() == 0.5233884004673341
     assert stream(7, "message", "TSO", "A01", 3, 900, 0).random() == 0.3164594215210623

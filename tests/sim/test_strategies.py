@@ -21,7 +21,7 @@ class NotANumber:
     """Offers what no market can take."""
 
     learns = True
-    heard = 0
+    results = 0
 
     def offers(self, view: OfferView) -> Offers:
         """Prices that are no numbers from the tenth ISP on."""
@@ -29,7 +29,7 @@ class NotANumber:
 
     def learn(self, outcome: SellerResult) -> None:
         """Count, and check that nothing is sold that was not offered."""
-        NotANumber.heard += 1
+        NotANumber.results += 1
         assert (outcome.sold_mw <= outcome.offered_mw + 1e-9).all()
 
 
@@ -61,13 +61,13 @@ def test_a_fault_stops_the_run_and_names_strategy_and_seller(tmp_path: Path) -> 
 
 
 def test_or_the_truth_is_bid_from_then_on(small_run: Callable[..., Path]) -> None:
-    NotANumber.heard = 0
+    NotANumber.results = 0
     folder = small_run(strategies=[ROGUE], strategy_fault="truthful", **HOURLY)
     assert hashes(folder)["bids.parquet"] == hashes(small_run(**HOURLY))["bids.parquet"]
     rows = table(folder, "fallbacks")
     assert rows.party.tolist() == ["A03"]
     assert rows.isp.tolist() == [10]
-    assert NotANumber.heard > 0
+    assert NotANumber.results > 0
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_inc_dec_pays_behind_a_congested_line_and_nowhere_else(small_run: Callab
 
 def test_best_response_needs_published_books_and_moves_with_them(small_run: Callable[..., Path]) -> None:
     mine = [{"aggregators": ["A01"], "name": "best-response", "options": {"markups": [0, 10, 30]}}]
-    with pytest.raises(InputError, match="looks at published books, and none are published"):
+    with pytest.raises(InputError, match="uses published books, and none are published"):
         small_run(strategies=mine, **HOURLY)
     folder = small_run(strategies=mine, publishes_books=True, **HOURLY)
     rows = table(folder, "sellers")
@@ -141,7 +141,7 @@ def test_who_refuses_to_forward_sells_nothing_to_the_tso(small_run: Callable[...
 
 
 class Deaf(NotANumber):
-    """Stumbles over what it hears."""
+    """Fails on its result."""
 
     def offers(self, view: OfferView) -> Offers:
         """The truth."""

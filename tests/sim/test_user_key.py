@@ -1,4 +1,4 @@
-"""The key that signs checkpoints: made once, kept to oneself, never half-written."""
+"""The key that signs checkpoints: made once, private, never half-written."""
 
 from __future__ import annotations
 

@@ -205,10 +205,10 @@ def outcome(keys: dict[str, Any], folder: Path, figures: bool = True) -> str:
         try:
             run(scenario, None, folder)
         except (InputError, StrategyError) as error:
-            told = str(error)
-            assert told.isprintable(), told
-            assert len(told) < 1500, told
-            return told
+            text = str(error)
+            assert text.isprintable(), text
+            assert len(text) < 1500, text
+            return text
         if figures:
             hours = scenario.isp_minutes / 60.0
             write_conflicts(folder, build_schemes(scenario.scheme_options)[scenario.scheme], hours)

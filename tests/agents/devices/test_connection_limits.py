@@ -14,7 +14,7 @@ from tandem_sim.agents.devices.connection_limits import (
     comply,
 )
 from tandem_sim.agents.devices.population import ROW, Population
-from tandem_sim.agents.households.fleet import HouseholdFleet
+from tandem_sim.agents.households.fleet import HouseholdFleet, Residents
 from tandem_sim.grids.types import FloatArray
 
 EVERYTHING = Population(
@@ -46,40 +46,42 @@ def test_import_is_met_by_the_battery_first_then_by_delay_then_by_what_is_forgon
         np.array([2.0, -6.0, -1.5]),
     )
     load = np.array([1.0])
-    kept = comply(
+    found = comply(
         own, unconstrained, low, high, load, ConnectionLimits(np.array([8.0]), INF)
-    )  # 10 kW wished: 2 too many
-    np.testing.assert_allclose(kept.base, [2.0, -7.0, -2.0])
-    kept = comply(
+    )  # 10 kW unconstrained: 2 too many
+    np.testing.assert_allclose(found.base, [2.0, -7.0, -2.0])
+    found = comply(
         own, unconstrained, low, high, load, ConnectionLimits(np.array([7.0]), INF)
     )  # one more, delayed 2:1
-    np.testing.assert_allclose(kept.base, [2.0, -7.0 + 2 / 3, -2.0 + 1 / 3])
-    assert (kept.denied_kw.sum(), kept.shed_kw.sum()) == (0.0, 0.0)
-    kept = comply(
+    np.testing.assert_allclose(found.base, [2.0, -7.0 + 2 / 3, -2.0 + 1 / 3])
+    assert (found.denied_kw.sum(), found.shed_kw.sum()) == (0.0, 0.0)
+    found = comply(
         own, unconstrained, low, high, load, ConnectionLimits(np.array([4.0]), INF)
     )  # 6: 2 + 1.5, and 2.5 of 7.5 forgone
-    np.testing.assert_allclose(kept.denied_kw, [6.0 * 2.5 / 7.5])
-    np.testing.assert_allclose(kept.forced_kw, [1.5 * 2.5 / 7.5])
-    kept = comply(
+    np.testing.assert_allclose(found.denied_kw, [6.0 * 2.5 / 7.5])
+    np.testing.assert_allclose(found.forced_kw, [1.5 * 2.5 / 7.5])
+    found = comply(
         _one(0, 0, 0, 0), np.empty(0), np.empty(0), np.empty(0), load, ConnectionLimits(np.array([0.4]), INF)
     )
-    np.testing.assert_allclose(kept.shed_kw, [0.6])
+    np.testing.assert_allclose(found.shed_kw, [0.6])
 
 
 def test_export_is_stored_and_brought_forward_before_pv_is_held_back() -> None:
     own = _one(1, 1, 0, 0)
     unconstrained, low, high = np.array([8.0, -1.0]), np.array([0.0, -3.0]), np.array([8.0, 3.0])
-    kept = comply(own, unconstrained, low, high, np.array([1.0]), ConnectionLimits(INF, np.array([2.5])))
-    np.testing.assert_allclose(kept.base, [6.5, -3.0])  # 6 kW wished; 2 kW into the battery, 1.5 kW held back
-    assert kept.up.max() == pytest.approx(0.0)  # nothing may go up
-    np.testing.assert_allclose(kept.down, [1.0, 1.0])
+    found = comply(own, unconstrained, low, high, np.array([1.0]), ConnectionLimits(INF, np.array([2.5])))
+    np.testing.assert_allclose(
+        found.base, [6.5, -3.0]
+    )  # 6 kW unconstrained; 2 kW into the battery, 1.5 kW held back
+    assert found.up.max() == pytest.approx(0.0)  # nothing may go up
+    np.testing.assert_allclose(found.down, [1.0, 1.0])
 
 
 def test_headroom_is_shared_by_the_devices_of_a_connection() -> None:
     own = _one(0, 1, 1, 0)
     unconstrained, low, high = np.array([0.0, 0.0]), np.array([-3.0, -9.0]), np.array([3.0, 0.0])
-    kept = comply(own, unconstrained, low, high, np.array([1.0]), ConnectionLimits(np.array([4.0]), INF))
-    np.testing.assert_allclose(kept.down, [0.25, 0.25])  # 3 kW of room for 12 kW
+    found = comply(own, unconstrained, low, high, np.array([1.0]), ConnectionLimits(np.array([4.0]), INF))
+    np.testing.assert_allclose(found.down, [0.25, 0.25])  # 3 kW of room for 12 kW
 
 
 def _rows(households: int, seed: int = 1) -> FloatArray:
@@ -92,11 +94,8 @@ def _fleet(seed: int, permanent: PermanentLimits | None = None) -> HouseholdFlee
     connection = np.where(homes < 40, homes, -1)
     return HouseholdFleet.build(
         EVERYTHING,
-        homes % 2,
-        homes % 3,
+        Residents(site_of=homes % 2, aggregator_of=homes % 3, n_sites=2, rows=_rows(60, seed)),
         times,
-        2,
-        _rows(60, seed),
         LvConnections(connection_of=connection, permanent=permanent),
     )
 
@@ -127,9 +126,9 @@ def test_connections_add_up_to_their_sites() -> None:
     """A fleet whose households are all known one by one is the same fleet, and its connections sum to it."""
     times = pd.date_range("2016-06-13", periods=48, freq="15min", tz="UTC")
     homes = np.arange(50)
-    args = (EVERYTHING, homes % 3, homes % 2, times, 3)
-    whole = HouseholdFleet.build(*args, _rows(50))
-    apart = HouseholdFleet.build(*args, _rows(50), LvConnections(connection_of=homes))
+    residents = Residents(site_of=homes % 3, aggregator_of=homes % 2, n_sites=3, rows=_rows(50))
+    whole = HouseholdFleet.build(EVERYTHING, residents, times)
+    apart = HouseholdFleet.build(EVERYTHING, residents, times, LvConnections(connection_of=homes))
     for isp in range(48):
         one, two = whole.step(isp, None, None), apart.step(isp, None, None)
         np.testing.assert_allclose(one.site_p_kw, two.site_p_kw, atol=1e-9)
@@ -137,7 +136,7 @@ def test_connections_add_up_to_their_sites() -> None:
         np.testing.assert_allclose(by_site, two.site_p_kw, atol=1e-9)
 
 
-def test_what_is_previewed_within_limits_is_delivered() -> None:
+def test_the_lookahead_within_limits_is_delivered() -> None:
     fleet = _fleet(3)
     connection_limits = {k: ConnectionLimits(np.full(40, 1.5), np.full(40, 1.0)) for k in range(96)}
     for isp in range(60):
@@ -172,31 +171,26 @@ def test_limits_known_from_the_start_hold_and_join_those_activated() -> None:
 
 def test_connections_are_numbered_without_gap() -> None:
     times = pd.date_range("2016-01-11", periods=4, freq="15min", tz="UTC")
-    homes: FloatArray = np.zeros(4)
+    homes = np.zeros(4, dtype=np.int64)
+    residents = Residents(site_of=homes, aggregator_of=homes, n_sites=1, rows=_rows(4))
     with pytest.raises(ValueError, match="connection_of"):
         HouseholdFleet.build(
-            EVERYTHING,
-            homes.astype(np.int64),
-            homes.astype(np.int64),
-            times,
-            1,
-            _rows(4),
-            LvConnections(connection_of=np.array([0, 2, -1, -1])),
+            EVERYTHING, residents, times, LvConnections(connection_of=np.array([0, 2, -1, -1]))
         )
 
 
-def test_a_rush_before_a_journey_charges_at_once_and_is_accounted_for() -> None:
+def test_simultaneous_plug_in_charges_at_once_and_is_accounted_for() -> None:
     times = pd.date_range("2016-01-11", periods=96, freq="15min", tz="UTC")
     homes = np.arange(40)
     lv_connections = LvConnections(
         connection_of=homes, permanent=None, plug_in_isp=np.full(40, 70), plug_in_kwh=np.full(40, 30.0)
     )
-    args = (EVERYTHING, homes % 2, homes % 3, times, 2)
-    calm = HouseholdFleet.build(*args, _rows(40, 2), LvConnections(connection_of=homes))
-    plug_in = HouseholdFleet.build(*args, _rows(40, 2), lv_connections)
+    residents = Residents(site_of=homes % 2, aggregator_of=homes % 3, n_sites=2, rows=_rows(40, 2))
+    usual = HouseholdFleet.build(EVERYTHING, residents, times, LvConnections(connection_of=homes))
+    plug_in = HouseholdFleet.build(EVERYTHING, residents, times, lv_connections)
     more = np.zeros(40)
     for isp in range(96):
-        one, two = calm.step(isp, None, None), plug_in.step(isp, None, None)
+        one, two = usual.step(isp, None, None), plug_in.step(isp, None, None)
         if isp < 70:
             np.testing.assert_array_equal(one.connection_kw, two.connection_kw)
         more -= (two.connection_unconstrained_kw - one.connection_unconstrained_kw) / 4.0

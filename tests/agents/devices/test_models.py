@@ -66,7 +66,7 @@ def _ev(smart: bool) -> Vehicles:
 
 
 def test_ev_baselines() -> None:
-    """6 kWh owed within 12 ISPs (3 h), 11 kW: at once 11 kW, spread 2 kW; 1 kWh owed at once: 4 kW."""
+    """6 kWh needed within 12 ISPs (3 h), 11 kW: at once 11 kW, spread 2 kW; 1 kWh needed at once: 4 kW."""
     left_isps = np.array([12], dtype=np.int64)
     np.testing.assert_allclose(_ev(False).baseline(_a(6.0), left_isps, _a(11.0), HOURS), [-11.0])
     np.testing.assert_allclose(_ev(True).baseline(_a(6.0), left_isps, _a(11.0), HOURS), [-2.0])
@@ -74,7 +74,7 @@ def test_ev_baselines() -> None:
 
 
 def test_ev_offers_only_what_it_can_recover() -> None:
-    """Full power for 3 ISPs could charge 8.25 kWh, 6 are owed: slack 2.25 kWh.
+    """Full power for 3 ISPs could charge 8.25 kWh, 6 are needed: slack 2.25 kWh.
 
     One ISP may be held back by 2.25/0.25 = 9 kW to 2 kW; three in a row by 2.25/0.75 = 3 kW to 8 kW.
     """
@@ -122,7 +122,7 @@ def test_heat_pump_stays_in_band_and_rating(
 
 
 def test_spread_is_proportional_and_says_what_is_missing() -> None:
-    """Groups offer 1+3 and 2 kW, asked for 2 and 5: half of each; all of it, and 3 missing."""
+    """Groups offer 1+3 and 2 kW, orders of 2 and 5: half of each; all of it, and 3 missing."""
     group = np.array([0, 0, 1], dtype=np.int64)
     shared, missing = spread(_a(2.0, 5.0), group, _a(1.0, 3.0, 2.0))
     np.testing.assert_allclose(shared, [0.5, 1.5, 2.0])

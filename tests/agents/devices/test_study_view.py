@@ -1,4 +1,4 @@
-"""Devices as a network flexibility study sees them: phases, rated power, groups of one standing."""
+"""Devices as a network flexibility study sees them: phases, rated power, groups of one study status."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from tandem_sim.agents.devices.connection_limits import LvConnections
 from tandem_sim.agents.devices.population import ROW, SINGLE_PHASE_FEED_IN_KVA, Population, draw
 from tandem_sim.agents.devices.study_view import EXEMPT, ORDINARY, StudyTerms, suffix
-from tandem_sim.agents.households.fleet import DEVICES, HouseholdFleet
+from tandem_sim.agents.households.fleet import DEVICES, HouseholdFleet, Residents
 from tandem_sim.grids.types import FloatArray, IntArray
 from tandem_sim.markets.choices import Region
 
@@ -31,9 +31,10 @@ def fleet(
 ) -> HouseholdFleet:
     home = np.arange(HOMES)
     lv_connections = LvConnections(connection_of=np.full(HOMES, -1), phases_of=phases_of)
-    return HouseholdFleet.build(
-        population, home % SITES, home % POOLS, TIMES, SITES, _rows(HOMES, 3), lv_connections, terms
+    residents = Residents(
+        site_of=home % SITES, aggregator_of=home % POOLS, n_sites=SITES, rows=_rows(HOMES, 3)
     )
+    return HouseholdFleet.build(population, residents, TIMES, lv_connections, terms)
 
 
 def test_large_generators_stand_on_three_phases_and_the_rest_by_share() -> None:
@@ -78,7 +79,7 @@ def test_groups_are_split_by_what_the_region_exempts() -> None:
     assert two.up_kw.sum() == pytest.approx(one.up_kw.sum())
 
 
-def test_an_order_moves_nobody_of_another_standing() -> None:
+def test_an_order_moves_no_device_of_another_study_status() -> None:
     split = fleet(StudyTerms("flanders", NOBODY))
     for isp in range(2):
         split.step(isp, None, None)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tandem_sim.agents.devices.population import ROW, Population
-from tandem_sim.agents.households.fleet import DEVICES, FleetStep, HouseholdFleet
+from tandem_sim.agents.households.fleet import DEVICES, FleetStep, HouseholdFleet, Residents
 from tandem_sim.grids.errors import ProfileError
 from tandem_sim.grids.types import FloatArray
 
@@ -28,7 +28,8 @@ def _fleet(
     rng = np.random.default_rng(1)
     site_of, aggregator_of = rng.integers(0, SITES, households), rng.integers(0, AGGREGATORS, households)
     rows = np.random.default_rng(2).random((households, ROW))
-    return HouseholdFleet.build(population or Population(), site_of, aggregator_of, times, SITES, rows)
+    residents = Residents(site_of=site_of, aggregator_of=aggregator_of, n_sites=SITES, rows=rows)
+    return HouseholdFleet.build(population or Population(), residents, times)
 
 
 @lru_cache(maxsize=1)
@@ -79,7 +80,7 @@ def test_random_orders_break_no_physics(seed: int, scale: float) -> None:
 @pytest.mark.parametrize("start", [WINTER, SUMMER])
 @pytest.mark.parametrize("direction", ["up", "down", "mixed"])
 def test_offers_are_deliverable(start: str, direction: str) -> None:
-    """A week of buying every offer, previewed 4 ISPs ahead knowing the orders in between: all delivered."""
+    """A week of buying every offer, computed 4 ISPs ahead knowing the orders in between: all delivered."""
     fleet, rng = _fleet(start), np.random.default_rng(5)
     orders: dict[int, tuple[FloatArray, FloatArray]] = {}
     n = len(fleet.groups)
@@ -103,10 +104,10 @@ def test_offers_are_deliverable(start: str, direction: str) -> None:
 @pytest.mark.parametrize("start", [WINTER, SUMMER])
 @pytest.mark.parametrize("direction", ["up", "down"])
 def test_offers_made_blind_are_deliverable_in_bursts(start: str, direction: str) -> None:
-    """An hour in four bought in full, previewed 4 ISPs ahead without knowing the orders in between.
+    """An hour in four bought in full, computed 4 ISPs ahead without knowing the orders in between.
 
     This is what sustained offers are for; they bear five ISPs in a row. Buying every offer of every ISP blind
-    sells the same energy more than once, as each preview still sees what the four orders before it will take:
+    sells the same energy more than once, as each lookahead still contains what the four orders before take:
     delivery then falls to between 0.67 and 0.92. Profiles are known, so unknown orders are the only cause.
     """
     fleet = _fleet(start)
@@ -142,7 +143,7 @@ def test_preview_sees_the_step_to_come_and_moves_nothing() -> None:
     np.testing.assert_allclose(step.up_kw, seen.up_kw, atol=1e-9)
 
 
-def test_rollout_is_what_an_unasked_fleet_does() -> None:
+def test_the_baseline_ahead_is_what_a_fleet_without_orders_does() -> None:
     fleet = _fleet(days=2)
     fleet.step(0, None, None)
     ahead = fleet.baseline_ahead(1, 100)
@@ -167,14 +168,14 @@ def test_same_seed_same_fleet_and_restore_returns_to_it() -> None:
         _same(steps[isp], two.step(isp, up, None))
 
 
-def _run(fleet: HouseholdFleet, isps: int, asked: int) -> list[FleetStep]:
-    """Ask every group for as much up as it can give in the first ``asked`` ISPs, then leave it alone."""
+def _run(fleet: HouseholdFleet, isps: int, activated: int) -> list[FleetStep]:
+    """Order the full upward offer of every group in the first ``activated`` ISPs, then nothing."""
     up = np.full(len(fleet.groups), 1e3)
-    return [fleet.step(isp, up if isp < asked else None, None) for isp in range(isps)]
+    return [fleet.step(isp, up if isp < activated else None, None) for isp in range(isps)]
 
 
 def test_delayed_evs_charge_the_same_energy_before_they_leave() -> None:
-    """Arrivals do not depend on orders, so charged plus still owed is the same with and without."""
+    """Arrivals do not depend on orders, so charged plus still needed is the same with and without."""
     free, held = (_fleet(days=4, population=_only("ev")) for _ in range(2))
     _run(free, 300, 0)
     steps = _run(held, 300, 150)
@@ -187,7 +188,7 @@ def test_delayed_evs_charge_the_same_energy_before_they_leave() -> None:
 
 
 def test_heat_pump_rebound_is_bounded_by_what_was_taken() -> None:
-    """A cooled house takes back at most the energy it gave (it lost less heat meanwhile), and most of it."""
+    """A cooled building takes back at most the energy it gave (it lost less heat), and most of it."""
     free, held = (_fleet(days=4, population=_only("heat_pump")) for _ in range(2))
     gap = np.array(
         [
@@ -202,7 +203,7 @@ def test_heat_pump_rebound_is_bounded_by_what_was_taken() -> None:
 
 
 def test_activation_behind_a_battery_reaches_the_grid() -> None:
-    """Everyone has PV, a battery and a heat pump; only heat pumps are asked, and the site shows every kW."""
+    """All have PV, a battery and a heat pump; only heat pumps are activated, and the site shows every kW."""
     fleet = _fleet(days=1, population=Population(pv_share=1, battery_share=1, ev_share=0, heat_pump_share=1))
     pumps = fleet.groups.device == DEVICES.index("heat_pump")
     for isp in range(40):
@@ -294,6 +295,5 @@ def test_misuse_is_refused_by_name() -> None:
         fleet.restore({})
     with pytest.raises(ValueError, match="snapshot theta_k has shape"):
         fleet.restore(fleet.snapshot() | {"theta_k": few})
-    times = pd.date_range(WINTER, periods=96, freq="15min", tz="UTC")
     with pytest.raises(ValueError, match="site_of must lie in"):
-        HouseholdFleet.build(Population(), np.array([7]), np.array([0]), times, SITES, np.zeros((1, ROW)))
+        Residents(site_of=np.array([7]), aggregator_of=np.array([0]), n_sites=SITES, rows=np.zeros((1, ROW)))

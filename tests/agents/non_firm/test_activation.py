@@ -17,12 +17,12 @@ from tandem_sim.agents.households.fleet_agent import FleetAgent
 from tandem_sim.agents.households.views import FeasibleRange
 from tandem_sim.agents.non_firm.activation import LEVELS, Activation, ConnectionLimiter, Excess
 from tandem_sim.agents.non_firm.contracts import ContractBook, Contracts, Terms
-from tandem_sim.agents.non_firm.lv_feeders import LvFeeder, by_feeder, look_at
+from tandem_sim.agents.non_firm.lv_feeders import LvFeeder, by_feeder, lv_feeder_states
 from tandem_sim.grids.low_voltage.limits import Band, worst_excess_pu
 from tandem_sim.grids.low_voltage.read_feeder import read_feeder
 from tandem_sim.grids.low_voltage.three_phase import Feeder
 from tandem_sim.grids.types import IntArray
-from tests.agents.desktop import Desktop
+from tests.agents.recording_context import RecordingContext
 from tests.nets import empty_net
 
 WIDE = Band(0.5, 1.5)
@@ -51,7 +51,7 @@ def _feeder(trunk_kw: float, spurs_kw: Sequence[float], ohm: float = 1e-6) -> Fe
 
 
 class Fleet:
-    """Stands in for the fleet's desk: injections (C,) kW as expected, and had nothing been sold."""
+    """Replaces the fleet agent: expected injections (C,) kW, and without sold bids."""
 
     name, owners = "households", ["A01", "A02"]
 
@@ -67,13 +67,13 @@ class Fleet:
             connection_unconstrained_kw=self._base,
             up_kw=np.empty(0),
             down_kw=np.empty(0),
-            ease_kw=none,
-            ease_price=none,
+            relief_kw=none,
+            relief_price=none,
         )
 
 
-class Scene(Desktop):
-    """Streets side by side, their contracts, and a desk that looks at them once."""
+class Scene(RecordingContext):
+    """LV feeders, their contracts, and a limiter that is called once."""
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class Scene(Desktop):
         contracts = Contracts.of(names, under, np.full(n, connection_kw), least, least, terms, 0.25)
         self.book = ContractBook(contracts, np.full(8, 2016))
         pool_of: IntArray = np.arange(n) % 2
-        self.context_of = ConnectionLimiter(
+        self.limiter = ConnectionLimiter(
             name="DSO-D1",
             context=self.context,
             lv_feeders=self.lv_feeders,
@@ -122,8 +122,8 @@ class Scene(Desktop):
         )
 
     def act(self, excess: Excess | None = None) -> list[Mapping[str, Any]]:
-        """What is recorded of the activations of one ISP."""
-        self.context_of.act(ISP, excess)
+        """Rows recorded of the activations of one ISP."""
+        self.limiter.act(ISP, excess)
         return self.table("non_firm")
 
     def limits(self, receiver: str = "households") -> dict[int, tuple[float, float]]:
@@ -184,7 +184,7 @@ def test_what_contracts_cannot_solve_is_recorded() -> None:
     assert firm.sent == []
 
 
-def test_a_contract_used_up_or_asked_for_too_late_helps_no_more() -> None:
+def test_a_contract_used_up_or_activated_too_late_has_no_effect() -> None:
     scene = Scene(
         feeders=[_feeder(14.0, [9.0] * 3)], kw=[-8.0, -5.0, -3.0], terms=Terms(activations_per_year=1)
     )
@@ -203,7 +203,7 @@ def test_trouble_with_export_leaves_import_free() -> None:
     assert (row["import_kw"], row["export_kw"], row["solved"]) == (INF, 4.0, True)
 
 
-def test_who_eases_a_feeder_is_left_alone() -> None:
+def test_users_that_relieve_a_feeder_are_not_limited() -> None:
     """18 kW are drawn and 9 kW fed in behind 5 kW: of 12 kW drawn 3 flow, with the sun held to 4 kW 8."""
     feeder = _feeder(5.0, [20.0] * 4)
     for rule in (EXACT, Activation("fewest", 0.0, 0.0)):
@@ -259,11 +259,11 @@ def test_limits_lie_between_guaranteed_and_connection(seed: int, dynamic: bool) 
     limits = few.limits()
     assert set(limits) <= set(every.limits()) <= set(np.flatnonzero(held).tolist())
     assert found[0]["solved"] == whole[0]["solved"]
-    kept = imports.copy()
+    limited = imports.copy()
     for user, (most, _) in limits.items():
         assert 4.0 <= most <= 9.2
-        kept[user] = min(kept[user], most)
-    assert bool(worst_excess_pu(feeder, WIDE, kept)[0] <= 0.0) == found[0]["solved"]
+        limited[user] = min(limited[user], most)
+    assert bool(worst_excess_pu(feeder, WIDE, limited)[0] <= 0.0) == found[0]["solved"]
     if not found[0]["solved"]:
         return
     eased = imports.copy()  # without whom the least relief comes from
@@ -278,7 +278,7 @@ def test_limits_lie_between_guaranteed_and_connection(seed: int, dynamic: bool) 
         assert sum(tried) > trunk - 1e-3
 
 
-def test_households_and_the_pools_they_belong_to_are_told() -> None:
+def test_limits_are_sent_to_households_and_to_their_pools() -> None:
     scene = Scene(feeders=[_feeder(14.0, [9.0] * 3)], kw=[-8.0, -5.0, -3.0])
     scene.act()
     assert [m.receiver for m in scene.sent] == ["households", "A01", "A02"]
@@ -315,7 +315,7 @@ def test_a_feeder_without_a_solution_is_brought_back_to_one() -> None:
     assert (np.isnan(row["excess_pct"]), row["solved"], set(scene.limits())) == (True, True, {0, 1})
 
 
-def test_streets_are_looked_at_in_one_go_and_limited_one_by_one() -> None:
+def test_lv_feeders_are_solved_together_and_limited_one_by_one() -> None:
     feeder, other = _feeder(14.0, [9.0] * 2), _feeder(9.5, [9.0] * 2)
     scene = Scene(feeders=[feeder, feeder, other], kw=[-7.0, -6.0, -8.0, -7.0, -5.0, -5.0])
     assert [[s.name for s in copies] for copies in by_feeder(scene.lv_feeders)] == [["S-1", "S-2"], ["S-3"]]
@@ -323,13 +323,15 @@ def test_streets_are_looked_at_in_one_go_and_limited_one_by_one() -> None:
     assert [row["lv_feeder"] for row in rows] == ["S-2", "S-3"]
     assert set(scene.limits()) == {2, 3, 4, 5}
     kw = np.array([[-7.0, -6.0, -8.0, -7.0, -5.0, -5.0], [-7.0, -6.0, -4.0, -4.0, -4.0, -4.0]])
-    safe = {lv_feeder.name: state.safe.tolist() for lv_feeder, state in look_at(scene.lv_feeders, kw)}
+    safe = {
+        lv_feeder.name: state.safe.tolist() for lv_feeder, state in lv_feeder_states(scene.lv_feeders, kw)
+    }
     assert safe == {"S-1": [True, True], "S-2": [False, True], "S-3": [False, True]}
 
 
 STRONG = _feeder(50.0, [20.0, 20.0])
 SIX_AND_NINE = [-6.0, -6.0, -9.0, -9.0]
-"""On two streets that nothing breaks: the first can give 4 kW, the second 10 kW."""
+"""kW on two LV feeders within limits: limits relieve 4 kW on the first, 10 kW on the second."""
 
 
 def _short_of(percent: float, *nodes: int) -> Excess:
@@ -337,7 +339,7 @@ def _short_of(percent: float, *nodes: int) -> Excess:
     return lambda more: percent - 1000.0 * sum(more.get(node, 0.0) for node in nodes)
 
 
-def test_the_street_that_helps_an_area_most_comes_first_and_enough_is_enough() -> None:
+def test_the_lv_feeder_with_the_largest_relief_comes_first_until_the_area_is_safe() -> None:
     scene = Scene(feeders=[STRONG, STRONG], kw=SIX_AND_NINE)
     (row,) = scene.act(_short_of(8.0, 5, 6))
     assert (row["lv_feeder"], row["cause"], row["solved"], row["excess_pct"]) == ("S-2", "area", True, 8.0)
@@ -347,7 +349,7 @@ def test_the_street_that_helps_an_area_most_comes_first_and_enough_is_enough() -
     assert [row["excess_pct"] for row in rows] == pytest.approx([20.0, 10.0])
 
 
-def test_a_street_that_does_not_help_its_area_is_left_alone() -> None:
+def test_an_lv_feeder_that_does_not_relieve_its_area_is_not_limited() -> None:
     scene = Scene(feeders=[STRONG, STRONG], kw=SIX_AND_NINE)
     (row,) = scene.act(_short_of(3.0, 5))  # only what happens at node 5 counts
     assert (row["lv_feeder"], row["solved"], set(scene.limits())) == ("S-1", True, {0, 1})
@@ -359,13 +361,13 @@ def test_an_area_within_its_limits_limits_nobody() -> None:
 
 def test_an_area_full_of_sun_has_export_limited() -> None:
     scene = Scene(feeders=[STRONG, STRONG], kw=[9.0, 9.0, -9.0, -9.0])
-    (row,) = scene.act(lambda more: 5.0 + 1000.0 * sum(more.values()))  # less injection helps
+    (row,) = scene.act(lambda more: 5.0 + 1000.0 * sum(more.values()))  # less injection relieves it
     assert (row["lv_feeder"], row["solved"]) == ("S-1", True)
     assert scene.limits() == {0: (INF, 4.0), 1: (INF, 4.0)}
 
 
 def test_what_limits_of_feeders_do_for_the_area_counts_and_nobody_is_limited_twice() -> None:
-    """The first street is too weak for 12 kW: held to 8 kW it gives the area 4 kW already."""
+    """The first LV feeder cannot carry 12 kW: its limits to 8 kW already relieve the area by 4 kW."""
     lv_feeders = [_feeder(10.0, [9.0] * 2), STRONG]
     (row,) = Scene(feeders=lv_feeders, kw=SIX_AND_NINE).act(_short_of(3.0, 5, 6))
     assert (row["lv_feeder"], row["cause"], row["solved"]) == ("S-1", "feeder", True)

@@ -1,4 +1,4 @@
-"""Non-firm connection agreements: what may be guaranteed, how often, how long and when one is held to it."""
+"""Non-firm connection agreements: guaranteed capacities, and number, length and notice of activations."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_more_guaranteed_than_connected_names_user_and_figures() -> None:
 
 
 def test_a_connection_without_agreement_may_be_guaranteed_anything() -> None:
-    """Nothing is guaranteed to who is firm, so its figure means nothing."""
+    """A firm connection has no guaranteed capacity, so the figure is not checked."""
     assert len(_contracts(held=(True, False, True), import_kw=(4.2, 10.0, 4.2))) == 3
     assert len(_contracts(import_kw=(9.2, 9.2, 9.2))) == 3  # all of it: allowed
 
@@ -66,7 +66,7 @@ def test_hours_become_whole_isps_and_none_means_without_limit() -> None:
     assert (_contracts().most[0], _contracts().longest[0]) == (np.inf, np.inf)
 
 
-def test_streets_are_joined_in_their_order() -> None:
+def test_contracts_of_lv_feeders_are_joined_in_their_order() -> None:
     one, two = (
         _contracts(Terms(permanent=True)),
         _contracts(Terms(limits="dynamic"), (False, True), (1, 2), (3, 4)),

@@ -17,15 +17,15 @@ from tandem_sim.agents.base.messages import AmendMessage, AwardMessage, BidsMess
 from tandem_sim.agents.operators.admission import Admission
 from tandem_sim.agents.operators.amendment import AmendRules, amended
 from tandem_sim.agents.operators.dso import DSO
-from tandem_sim.agents.operators.operator import Ledgers
-from tandem_sim.agents.parties.aggregator import Aggregator, Conduct
+from tandem_sim.agents.operators.operator import Ledgers, OperatorSetup
+from tandem_sim.agents.parties.aggregator import Aggregator, Conduct, MarketAccess
 from tandem_sim.agents.portfolios.portfolio import Portfolio, Resources
 from tandem_sim.agents.strategies.strategy import Truthful
 from tandem_sim.markets.coordination.state import offered_mw
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 from tandem_sim.markets.orders.products import Product
 from tandem_sim.markets.schemes import SCHEMES
-from tests.agents.desktop import Desktop
+from tests.agents.recording_context import RecordingContext
 
 PRODUCT = Product(name="p", price_floor_eur_per_mwh=-50.0, price_cap_eur_per_mwh=300.0)
 FIXED, FREE = AmendRules(False, PRODUCT), AmendRules(True, PRODUCT)
@@ -208,42 +208,43 @@ def test_whatever_is_asked_for_bids_only_fall_and_what_is_sold_stays(
     assert not repriced.any() or (reprice and not sold[repriced].any() and book.price.max() <= 300.0)
 
 
-def _dso(top: Desktop, scheme: str) -> tuple[DSO, Ledgers]:
-    """A DSO whose book holds 4 MW of A; nothing of its grid is looked at."""
+def _dso(top: RecordingContext, scheme: str) -> tuple[DSO, Ledgers]:
+    """A DSO whose book holds 4 MW of A; its grid is not used."""
     nothing: Any = cast(Any, SimpleNamespace(name="D1"))
-    register: Ledgers = {}
+    ledgers: Ledgers = {}
     dso = DSO(
         mesa.Model(rng=0),
-        name="DSO-D1",
-        context=top.context,
+        setup=OperatorSetup(
+            name="DSO-D1",
+            context=top.context,
+            scheme=SCHEMES[scheme],
+            admission=Admission(PRODUCT),
+            ledgers=ledgers,
+            operators={"D1": "DSO-D1", "T": "TSO"},
+        ),
         area=nothing,
-        scheme=SCHEMES[scheme],
-        admission=Admission(PRODUCT),
-        ledgers=register,
         fleet_agent=nothing,
-        errors=nothing,
-        lead_h=lambda isp: 0.0,
+        forecast_error_mw=lambda area, isp: 0.0,
         operator_model=nothing,
         study=None,
-        operators={"D1": "DSO-D1", "T": "TSO"},
         clearer="TSO",
     )
     dso.amend_rules = FREE
     bids = Bids.of(["b"], ["A"], [2], [UP], [4.0], [20.0])
     dso.receive(BidsMessage("A", "DSO-D1", 0, system="D1", bids=bids))
     dso.close_book(0, ["D1"])
-    return dso, register
+    return dso, ledgers
 
 
 def test_a_dso_changes_its_book_and_the_ledger_until_bids_are_forwarded() -> None:
-    top = Desktop()
-    dso, register = _dso(top, "multilevel-01")
+    top = RecordingContext()
+    dso, ledgers = _dso(top, "multilevel-01")
     dso.receive(_message(("b", 3.0, 25.0)))
-    assert register[0].offered["D1"].tolist() == [3.0]
+    assert ledgers[0].offered["D1"].tolist() == [3.0]
     dso.act("forward", 0)
     assert dso.states[0]["D1"]["offers"].tolist() == [3.0]
     dso.receive(_message(("b", 1.0, 25.0)))
-    assert register[0].offered["D1"].tolist() == [3.0]
+    assert ledgers[0].offered["D1"].tolist() == [3.0]
     assert dso.states[0]["D1"]["bids"].price.tolist() == [25.0]
     (row,) = top.table("amendments")
     assert (row["provider"], row["quantity_mw"], row["new_quantity_mw"]) == ("A", 4.0, 3.0)
@@ -256,14 +257,14 @@ def test_a_dso_changes_its_book_and_the_ledger_until_bids_are_forwarded() -> Non
 )
 def test_what_a_bid_offers_to_the_tso_falls_with_it_in_every_scheme(scheme: str) -> None:
     """Where nothing is forwarded the offer stands since the book closed: more than is left would be sold."""
-    dso, register = _dso(Desktop(), scheme)
+    dso, ledgers = _dso(RecordingContext(), scheme)
     dso.receive(_message(("b", 1.0, 20.0)))
     dso.act("forward", 0)
-    assert (offered_mw(dso.states[0]["D1"]) <= register[0].offered["D1"]).all()
+    assert (offered_mw(dso.states[0]["D1"]) <= ledgers[0].offered["D1"]).all()
 
 
 class Shrinking:
-    """A portfolio of one resource in D1 that can do less and less, and asks more and more."""
+    """A portfolio of one resource in D1 with falling quantities and rising prices."""
 
     def __init__(self) -> None:
         self.up_mw, self.down_mw, self.cost = 5.0, 4.0, 60.0
@@ -300,16 +301,14 @@ class Shrinking:
 def test_an_aggregator_lowers_what_it_can_no_longer_do_and_keeps_what_it_has_sold(
     now: tuple[float, float, float], reprices: bool, expected: Mapping[str, tuple[float, float]] | None
 ) -> None:
-    top, portfolio = Desktop(), Shrinking()
+    top, portfolio = RecordingContext(), Shrinking()
     agent = Aggregator(
         mesa.Model(rng=0),
         name="A",
         context=top.context,
         portfolio=cast(Portfolio, portfolio),
         strategy=Truthful(),
-        product=PRODUCT,
-        receivers={"D1": "DSO-D1"},
-        fleet_name="meter",
+        access=MarketAccess(product=PRODUCT, receivers={"D1": "DSO-D1"}, fleet_name="meter"),
         conduct=Conduct(reprices=reprices),
     )
     agent.receive(DayAheadMessage("market", "A", 0, price=np.array([40.0])))
@@ -327,9 +326,9 @@ def test_an_aggregator_lowers_what_it_can_no_longer_do_and_keeps_what_it_has_sol
     )
     portfolio.up_mw, portfolio.down_mw, portfolio.cost = now
     agent.amend(0)
-    told = top.take(AmendMessage)
-    assert len(told) == (expected is not None)
-    for message in told:
+    sent = top.take(AmendMessage)
+    assert len(sent) == (expected is not None)
+    for message in sent:
         assert message.receiver == "DSO-D1"
         pairs = zip(message.quantity_mw.tolist(), message.price.tolist(), strict=True)
         assert dict(zip(message.bid_id, pairs, strict=True)) == expected

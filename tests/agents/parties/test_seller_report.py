@@ -20,16 +20,21 @@ from tandem_sim.agents.base.messages import (
     Message,
     ScheduleMessage,
 )
-from tandem_sim.agents.parties.aggregator import Aggregator
+from tandem_sim.agents.parties.aggregator import Aggregator, MarketAccess
 from tandem_sim.agents.parties.day_ahead_market import DayAheadMarket
-from tandem_sim.agents.portfolios.portfolio import LargeLoad, LoadPortfolio, TransmissionUnit, UnitPortfolio
+from tandem_sim.agents.portfolios.transmission import (
+    LargeLoad,
+    LoadPortfolio,
+    TransmissionUnit,
+    UnitPortfolio,
+)
 from tandem_sim.agents.strategies.strategy import Truthful
 from tandem_sim.markets.orders.products import Product
 from tandem_sim.sim.clock.randomness import stream
 
 
-class Desktop:
-    """A desk that keeps what is sent and recorded."""
+class RecordingContext:
+    """Stores messages and rows of one agent."""
 
     def __init__(self) -> None:
         self.sent: list[Message] = []
@@ -111,29 +116,29 @@ def test_the_day_ahead_market_equalises_marginal_costs() -> None:
         TransmissionUnit(name="G1", node=0, p_min_mw=0.0, p_max_mw=100.0, ramp_mw=50.0, c1=20.0, c2=0.1),
         TransmissionUnit(name="G2", node=1, p_min_mw=0.0, p_max_mw=100.0, ramp_mw=50.0, c1=30.0, c2=0.05),
     ]
-    top = Desktop()
+    top = RecordingContext()
     market = DayAheadMarket(
         mesa.Model(rng=0),
         name="market",
         context=top.context,
         units=units,
         sellers=["G1", "G2"],
-        told=["A01"],
+        price_receivers=["A01"],
         operator="TSO",
     )
     market.receive(ScheduleMessage("BRP-a", "market", 0, p_mw=np.array([-60.0])))
     market.receive(ScheduleMessage("BRP-b", "market", 0, p_mw=np.array([-40.0])))
     market.clear_day(range(1))
-    told = {m.receiver: m for m in top.sent if isinstance(m, DayAheadMessage)}
-    assert told["G1"].p_mw[0] == pytest.approx(66.67, abs=5.0)
-    assert told["G1"].p_mw[0] + told["G2"].p_mw[0] == pytest.approx(100.0)
-    assert told["A01"].price[0] == pytest.approx(33.33, abs=1.0)
+    sent = {m.receiver: m for m in top.sent if isinstance(m, DayAheadMessage)}
+    assert sent["G1"].p_mw[0] == pytest.approx(66.67, abs=5.0)
+    assert sent["G1"].p_mw[0] + sent["G2"].p_mw[0] == pytest.approx(100.0)
+    assert sent["A01"].price[0] == pytest.approx(33.33, abs=1.0)
     schedules = [m for m in top.sent if isinstance(m, ScheduleMessage)]
     assert {m.sender for m in schedules} == {"G1", "G2"}
     assert all(m.receiver == "TSO" for m in schedules)
 
 
-def _aggregator(top: Desktop, product: Product) -> Aggregator:
+def _aggregator(top: RecordingContext, product: Product) -> Aggregator:
     portfolio = LoadPortfolio(
         LargeLoad(name="L", node=4, up_mw=5.00047, up_price=120.0, down_mw=0.0004, down_price=3.0)
     )
@@ -143,16 +148,14 @@ def _aggregator(top: Desktop, product: Product) -> Aggregator:
         context=top.context,
         portfolio=portfolio,
         strategy=Truthful(),
-        product=product,
-        receivers={"T": "TSO"},
-        fleet_name="meter",
+        access=MarketAccess(product=product, receivers={"T": "TSO"}, fleet_name="meter"),
     )
     agent.receive(DayAheadMessage("market", "L", 0, price=np.array([40.0])))
     return agent
 
 
 def test_offers_are_rounded_down_to_the_tick_and_small_ones_left_out() -> None:
-    top = Desktop()
+    top = RecordingContext()
     _aggregator(top, Product(name="p", min_quantity_mw=0.001, tick_mw=0.0001)).offer(0)
     (message,) = top.sent
     assert isinstance(message, BidsMessage)
@@ -163,7 +166,7 @@ def test_offers_are_rounded_down_to_the_tick_and_small_ones_left_out() -> None:
 
 
 def test_an_award_becomes_an_order_and_a_cost() -> None:
-    top = Desktop()
+    top = RecordingContext()
     agent = _aggregator(top, Product(name="p"))
     agent.offer(0)
     award = AwardMessage(
@@ -186,7 +189,7 @@ def test_an_award_becomes_an_order_and_a_cost() -> None:
     assert agent.settle(0, np.array([1500.0, -0.2])) == 0.0
 
 
-def test_an_unexpected_message_says_who_was_wired_wrongly() -> None:
-    top = Desktop()
+def test_an_unexpected_message_names_receiver_and_sender() -> None:
+    top = RecordingContext()
     with pytest.raises(TypeError, match=r"L got an unexpected BidsMessage from X"):
         _aggregator(top, Product(name="p")).receive(BidsMessage("X", "L", 0))

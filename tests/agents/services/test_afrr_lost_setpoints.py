@@ -1,4 +1,4 @@
-"""Set-points that get lost: the asset stays with the last one that it heard."""
+"""Set-points that get lost: an asset keeps the last set-point received."""
 
 from __future__ import annotations
 
@@ -28,38 +28,38 @@ def _bids(*rows: tuple[float, float, float], full_activation_s: float = 300.0) -
     )
 
 
-def _followed(bids: AfrrBids, wanted: float, heard: list[list[bool]], start_mw: float = 0.0) -> Dispatcher:
+def _followed(bids: AfrrBids, wanted: float, received: list[list[bool]], start_mw: float = 0.0) -> Dispatcher:
     dispatch = Dispatcher(HOW, bids, ControllerState(delivered_mw=start_mw))
-    for now in heard:
+    for now in received:
         dispatch.follow(wanted, np.array(now))
     return dispatch
 
 
 def test_an_asset_that_hears_nothing_keeps_to_the_last_setpoint() -> None:
     # 10 MW in 40 s: 1 MW a cycle. The set-point rises to 1, 2, .. 5 MW whether it arrives or not.
-    # Heard in cycles 1, 4 and 5: the asset is told 1, then 4, then 5 MW, and moves by 1 MW a cycle.
+    # Received in cycles 1, 4 and 5: the set-points are 1, then 4, then 5 MW, and moves by 1 MW a cycle.
     bids = _bids((1, 10, 50), full_activation_s=40.0)
     dispatch, setpoint, delivered = Dispatcher(HOW, bids), [], []
-    for heard in (True, False, False, True, True):
-        setpoint.append(float(dispatch.follow(10.0, np.array([heard]))[0]))
+    for received in (True, False, False, True, True):
+        setpoint.append(float(dispatch.follow(10.0, np.array([received]))[0]))
         delivered.append(float(dispatch.delivered[0]))
     assert setpoint == pytest.approx([1.0, 2.0, 3.0, 4.0, 5.0])
     assert delivered == pytest.approx([1.0, 1.0, 1.0, 2.0, 3.0])
 
 
 def test_an_asset_on_its_way_still_reaches_what_it_heard_last() -> None:
-    # It stands at 0 while 4 cycles are lost, hears 5 MW once, then nothing: it goes on to 5 MW and stays.
+    # It stands at 0 while 4 cycles are lost, receives 5 MW once, then nothing: it goes on to 5 MW and stays.
     bids = _bids((1, 10, 50), full_activation_s=40.0)
-    heard = [[False]] * 4 + [[True]] + [[False]] * 10
-    assert _followed(bids, 10.0, heard[:5]).delivered == pytest.approx([1.0])
-    assert _followed(bids, 10.0, heard[:9]).delivered == pytest.approx([5.0])
-    assert _followed(bids, 10.0, heard).delivered == pytest.approx([5.0])
+    received = [[False]] * 4 + [[True]] + [[False]] * 10
+    assert _followed(bids, 10.0, received[:5]).delivered == pytest.approx([1.0])
+    assert _followed(bids, 10.0, received[:9]).delivered == pytest.approx([5.0])
+    assert _followed(bids, 10.0, received).delivered == pytest.approx([5.0])
 
 
 def test_before_anything_is_heard_the_activation_of_the_isp_before_goes_on() -> None:
     bids = _bids((1, 10, 50), (1, 10, 60), full_activation_s=40.0)
     dispatch = _followed(bids, 0.0, [[False, True]] * 3, start_mw=12.0)
-    # 10 MW of the first and 2 MW of the second bid were called. Only the second hears that it is over.
+    # 10 MW of the first and 2 MW of the second bid were called. Only the second receives the end.
     assert dispatch.delivered == pytest.approx([10.0, 0.0])
 
 
@@ -72,15 +72,15 @@ def test_each_bid_is_heard_or_not_on_its_own() -> None:
 def test_everything_heard_is_the_same_as_no_losses() -> None:
     path = imbalance_path(-8.0, CYCLES, 2.0, HOW, np.random.default_rng(1))
     bids = _bids((1, 10, 50), (-1, 10, 20))
-    all_heard = run_isp(HOW, bids, path, ControllerState(), heard=np.ones((CYCLES, 2), dtype=bool))
+    all_received = run_isp(HOW, bids, path, ControllerState(), received=np.ones((CYCLES, 2), dtype=bool))
     none_lost = run_isp(HOW, bids, path, ControllerState())
-    assert (all_heard.delivered_mw == none_lost.delivered_mw).all()
-    assert (all_heard.setpoint_mw == none_lost.setpoint_mw).all()
+    assert (all_received.delivered_mw == none_lost.delivered_mw).all()
+    assert (all_received.setpoint_mw == none_lost.setpoint_mw).all()
 
 
 def test_when_nothing_arrives_nothing_moves_and_the_error_stays() -> None:
     bids, state = _bids((1, 10, 50)), ControllerState()
-    result = run_isp(HOW, bids, np.full(CYCLES, -8.0), state, heard=np.zeros((CYCLES, 1), dtype=bool))
+    result = run_isp(HOW, bids, np.full(CYCLES, -8.0), state, received=np.zeros((CYCLES, 1), dtype=bool))
     assert not result.delivered_mw.any()
     assert result.error_mw == pytest.approx(np.full(CYCLES, -8.0))
     assert result.setpoint_mw[-1] == pytest.approx([10.0])  # the controller asks for all there is
@@ -89,9 +89,9 @@ def test_when_nothing_arrives_nothing_moves_and_the_error_stays() -> None:
 
 def test_the_next_in_the_merit_order_makes_good_what_a_deaf_one_does_not_deliver() -> None:
     bids = _bids((1, 10, 50), (1, 10, 60))
-    heard = np.ones((CYCLES, 2), dtype=bool)
-    heard[:, 0] = False
-    result = run_isp(HOW, bids, np.full(CYCLES, -8.0), ControllerState(), heard=heard)
+    received = np.ones((CYCLES, 2), dtype=bool)
+    received[:, 0] = False
+    result = run_isp(HOW, bids, np.full(CYCLES, -8.0), ControllerState(), received=received)
     assert not result.delivered_mw[:, 0].any()
     assert result.delivered_mw[-1, 1] == pytest.approx(8.0, abs=0.5)
     assert abs(result.error_mw[-20:]).max() < 0.5
@@ -107,18 +107,18 @@ def test_whatever_is_lost_bounds_and_ramps_hold_and_only_who_hears_turns_to_a_ne
         (float(rng.choice([-1, 1])), float(rng.uniform(0.1, 5)), float(rng.uniform(0, 100))) for _ in range(5)
     ]
     bids = _bids(*rows)
-    heard: BoolArray = rng.random((CYCLES, 5)) >= loss
+    received: BoolArray = rng.random((CYCLES, 5)) >= loss
     path = imbalance_path(mean, CYCLES, 3.0, HOW, rng)
-    result = run_isp(HOW, bids, path, ControllerState(), heard=heard)
+    result = run_isp(HOW, bids, path, ControllerState(), received=received)
     assert (result.delivered_mw >= -1e-9).all()
     assert (result.delivered_mw <= bids.quantity_mw + 1e-9).all()
     moves = np.diff(np.vstack([np.zeros(5), result.delivered_mw]), axis=0)
     assert (np.abs(moves) <= bids.ramp_mw_per_s * HOW.cycle_s + 1e-9).all()
     assert result.net_mw == pytest.approx(result.delivered_mw @ bids.direction, abs=1e-9)
-    known = np.zeros(5)  # an asset moves towards the last set-point it heard, as far as its ramp lets it
+    known = np.zeros(5)  # an asset moves towards the last set-point it received, as far as its ramp lets it
     at = np.zeros(5)
     for c in range(CYCLES):
-        known = np.where(heard[c], result.setpoint_mw[c], known)
+        known = np.where(received[c], result.setpoint_mw[c], known)
         step = bids.ramp_mw_per_s * HOW.cycle_s
         at = at + np.clip(known - at, -step, step)
         assert result.delivered_mw[c] == pytest.approx(at, abs=1e-9)

@@ -1,4 +1,4 @@
-"""Capacity auctions: the operator's desk and the seller's, by hand."""
+"""Capacity auctions: the operator's side and the seller's, by hand."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tandem_sim.markets.orders.bids import DOWN, UP
 from tandem_sim.markets.orders.flexibility_register import SOLD_TWICE, FlexibilityRegister, RegisteredUnit
 from tandem_sim.markets.orders.products import Service
 from tandem_sim.markets.services.capacity import CapacityBids, CapacityBook, Contract
-from tests.agents.desktop import Desktop, obligation_mw
+from tests.agents.recording_context import RecordingContext, obligation_mw
 
 BLOCK = range(16, 32)
 FREE = AuctionRules(pool_minimum_mw=0.0)
@@ -49,9 +49,9 @@ def _auction(
     rules: AuctionRules = FREE,
     forward_to: str | None = None,
     forwarded: CapacityBids | None = None,
-) -> Desktop:
+) -> RecordingContext:
     """One auction for one block, every row an offer of its own."""
-    top = Desktop()
+    top = RecordingContext()
     auctioneer = CapacityAuctioneer(
         name=name,
         context=top.context,
@@ -73,7 +73,7 @@ def _auction(
     return top
 
 
-def _sold(top: Desktop) -> dict[tuple[str, Service], tuple[float, float]]:
+def _sold(top: RecordingContext) -> dict[tuple[str, Service], tuple[float, float]]:
     """(provider, service) -> MW and price, as announced."""
     found = [c for m in top.take(CapacityAwardMessage) for c in m.contracts]
     assert all(c.isps == BLOCK for c in found)
@@ -173,10 +173,10 @@ def test_what_a_dso_does_not_buy_goes_on_to_the_tso_at_its_price() -> None:
     assert sorted(rows) == [("D1", DOWN, pytest.approx(1.0), 2.0), ("D1", UP, pytest.approx(2.0), 6.0)]
     assert set(bids.provider.tolist()) == {"B"}
     assert bids.forwarded.all()
-    told = {m.receiver: m for m in top.take(CapacityAwardMessage)}
-    assert told["A"].forwarded_mw == {}
-    assert told["B"].forwarded_mw == pytest.approx({("D1", UP): 2.0, ("D1", DOWN): 1.0})
-    assert [c.mw for c in told["B"].contracts] == pytest.approx([1.0])
+    awards = {m.receiver: m for m in top.take(CapacityAwardMessage)}
+    assert awards["A"].forwarded_mw == {}
+    assert awards["B"].forwarded_mw == pytest.approx({("D1", UP): 2.0, ("D1", DOWN): 1.0})
+    assert [c.mw for c in awards["B"].contracts] == pytest.approx([1.0])
     # Without anybody to forward to, nothing is, and nobody believes it was.
     alone = _auction(_book(("A", "D1", 5.0, 5.0)), {"LFM": {UP: 1.0}}, offers[0], name="DSO-D1")
     assert not alone.take(CapacityBidsMessage)
@@ -190,8 +190,8 @@ def test_of_two_offers_of_a_pool_the_sum_of_what_is_forwarded_is_announced() -> 
     top = _auction(book, {"LFM": {UP: 1.0}}, *offers, name="DSO-D1", forward_to="TSO")
     (onward,) = top.take(CapacityBidsMessage)
     assert onward.bids.quantity_mw.sum() == pytest.approx(4.0)
-    (told,) = top.take(CapacityAwardMessage)
-    assert told.forwarded_mw == pytest.approx({("D1", UP): 4.0})
+    (awards,) = top.take(CapacityAwardMessage)
+    assert awards.forwarded_mw == pytest.approx({("D1", UP): 4.0})
 
 
 def test_what_is_sold_or_forwarded_already_is_cut_from_a_second_offer() -> None:
@@ -214,7 +214,7 @@ def test_an_offer_beyond_the_pool_is_cut_for_that() -> None:
 
 
 def test_blocks_are_tendered_together_and_cleared_one_by_one() -> None:
-    top, book, later = Desktop(), _book(("A", "T", 5.0, 5.0)), range(32, 48)
+    top, book, later = RecordingContext(), _book(("A", "T", 5.0, 5.0)), range(32, 48)
     auctioneer = CapacityAuctioneer(
         name="TSO", context=top.context, book=book, rules=FREE, systems=["T", "D1"], sellers=["A", "B"]
     )
@@ -266,7 +266,7 @@ def test_however_often_it_is_offered_no_pool_sells_more_than_it_has(
 OUTLOOK: Availability = {("D1", UP): 10.0, ("D1", DOWN): 3.1, ("D2", UP): 0.4, ("D2", DOWN): 8.0}
 
 
-def _seller(top: Desktop, double: bool = False, market: str | None = None) -> CapacitySeller:
+def _seller(top: RecordingContext, double: bool = False, market: str | None = None) -> CapacitySeller:
     return CapacitySeller(
         name="A",
         context=top.context,
@@ -279,7 +279,9 @@ def _seller(top: Desktop, double: bool = False, market: str | None = None) -> Ca
     )
 
 
-def _offered(seller: CapacitySeller, top: Desktop, *blocks: range) -> list[dict[tuple[str, int], float]]:
+def _offered(
+    seller: CapacitySeller, top: RecordingContext, *blocks: range
+) -> list[dict[tuple[str, int], float]]:
     seller.on_tender(TenderMessage("TSO", "A", 0, blocks=blocks, systems=("D1", "T")))
     found = top.take(CapacityBidsMessage)
     assert all(m.receiver == "TSO" and set(m.bids.price.tolist()) == {6.0} for m in found)
@@ -303,13 +305,13 @@ def _award(
 
 def test_a_seller_offers_a_share_of_what_it_expects_in_whole_ticks() -> None:
     # Half of 10 and 3.1 MW in steps of 0.25 MW: 5 and 1.5 MW. D2 is not asked for.
-    top = Desktop()
+    top = RecordingContext()
     assert _offered(_seller(top), top, BLOCK, range(32, 48)) == [{("D1", UP): 5.0, ("D1", DOWN): 1.5}] * 2
 
 
 def test_a_seller_takes_off_what_is_sold_or_forwarded_unless_it_cheats() -> None:
     for double, left in ((False, 1.75), (True, 5.0)):
-        top = Desktop()
+        top = RecordingContext()
         seller = _seller(top, double)
         seller.on_capacity_award(
             _award(("LFM", "D1", UP, 2.0), forwarded={("D1", UP): 1.25, ("D1", DOWN): 1.5})
@@ -319,9 +321,9 @@ def test_a_seller_takes_off_what_is_sold_or_forwarded_unless_it_cheats() -> None
         assert _offered(seller, top, BLOCK, range(32, 48)) == [{("D1", UP): left} | down, free]
 
 
-def test_what_is_sold_for_a_part_of_a_block_is_spoken_for_in_the_whole_of_it() -> None:
+def test_mw_sold_for_a_part_of_a_block_are_not_offered_in_all_of_it() -> None:
     """A local market day from 16:00 is cut at other hours than the TSO's blocks of 3, 6, 12 or 24 h."""
-    top = Desktop()
+    top = RecordingContext()
     seller = _seller(top)
     seller.on_capacity_award(_award(("LFM", "D1", UP, 2.0), block=range(64, 96)))
     (offered,) = _offered(seller, top, range(48, 96))
@@ -330,18 +332,18 @@ def test_what_is_sold_for_a_part_of_a_block_is_spoken_for_in_the_whole_of_it() -
 
 def test_contracts_hold_the_best_bids_to_the_strike_as_far_as_they_go() -> None:
     """In D1 3 MW up and 1 MW down are owed, in T 1 MW up; the day-ahead price is 50, the strike 10 beyond."""
-    seller, isp = _seller(Desktop()), BLOCK.start
+    seller, isp = _seller(RecordingContext()), BLOCK.start
     seller.on_capacity_award(_award(("LFM", "D1", UP, 3.0), ("mFRR", "T", UP, 1.0), ("LFM", "D1", DOWN, 1.0)))
     mw, asked = np.array([2.0, 2.0, 2.0]), np.array([90.0, 70.0, 80.0])
 
-    def struck(system: str, direction: int, prices: FloatArray, at: int = isp) -> list[float]:
-        return [float(p) for p in seller.struck(at, system, direction, mw, prices, 50.0)]
+    def strike_limited(system: str, direction: int, prices: FloatArray, at: int = isp) -> list[float]:
+        return [float(p) for p in seller.strike_limited(at, system, direction, mw, prices, 50.0)]
 
-    assert struck("D1", UP, asked) == [90.0, 70.0, 80.0]  # no strike agreed
+    assert strike_limited("D1", UP, asked) == [90.0, 70.0, 80.0]  # no strike agreed
     seller.strike_eur_per_mwh = 10.0
-    assert struck("D1", UP, asked) == [90.0, 60.0, 60.0]  # the second bid is struck whole
-    assert struck("T", UP, asked) == [90.0, 60.0, 80.0]
-    assert struck("D2", UP, asked) == [90.0, 70.0, 80.0]  # nobody pays for capacity there
-    assert struck("D1", DOWN, np.array([45.0, 20.0, 10.0])) == [45.0, 20.0, 10.0]
-    assert struck("D1", DOWN, np.array([5.0, 20.0, 10.0])) == [5.0, 40.0, 10.0]
-    assert struck("D1", UP, asked, BLOCK.stop) == asked.tolist()  # nothing is owed then
+    assert strike_limited("D1", UP, asked) == [90.0, 60.0, 60.0]  # the whole second bid is limited
+    assert strike_limited("T", UP, asked) == [90.0, 60.0, 80.0]
+    assert strike_limited("D2", UP, asked) == [90.0, 70.0, 80.0]  # nobody pays for capacity there
+    assert strike_limited("D1", DOWN, np.array([45.0, 20.0, 10.0])) == [45.0, 20.0, 10.0]
+    assert strike_limited("D1", DOWN, np.array([5.0, 20.0, 10.0])) == [5.0, 40.0, 10.0]
+    assert strike_limited("D1", UP, asked, BLOCK.stop) == asked.tolist()  # nothing is owed then

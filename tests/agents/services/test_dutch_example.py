@@ -2,7 +2,7 @@
 
 A BSP with a stable production of 200 MW offers 20 MW up and 20 MW down, 10 MW of it from distributed
 resources, at the best price. At 10:00 the system is short, and 10 MW are activated: from 10:01 to 10:06 the
-set-point rises by 1 MW every 30 s until it is 10 MW, and is then kept. Set-points change by at most 1 MW,
+set-point rises by 1 MW every 30 s until it is 10 MW, and is then constant. Set-points change by at most 1 MW,
 and no sooner than after 4 s. The system is still short, and the BSP goes on to its 20 MW; at last it is
 sent back to its reference. Volumes are compared every five minutes, -10 % to +20 % of the set-point are
 tolerated, and in the stable period the mean must be at least what was requested. The DSO may set a boundary
@@ -46,7 +46,7 @@ HALF_A_CYCLE_MWH = 0.003
 
 @dataclass
 class Day:
-    """What the BSP is told and produces from 10:00 on, MW, cycle by cycle; and the same by bid."""
+    """Set-point and production of the BSP from 10:00 on, MW, cycle by cycle; and the same by bid."""
 
     setpoint_mw: FloatArray
     production_mw: FloatArray
@@ -149,9 +149,9 @@ def test_downwards_it_is_the_same_with_the_other_sign(day: Day) -> None:
 
 
 def test_with_setpoints_every_4_s_each_step_comes_within_one_cycle() -> None:
-    told = _follow([("10:00", 10.0)], "10:15", AfrrSettings(cycle_s=4, delay_s=60, step_mw=1.0))
-    changes = np.flatnonzero(np.diff(told.setpoint_mw) > 1e-9) + 1
-    assert np.diff(told.setpoint_mw)[changes - 1] == pytest.approx([1.0] * 10)
+    followed = _follow([("10:00", 10.0)], "10:15", AfrrSettings(cycle_s=4, delay_s=60, step_mw=1.0))
+    changes = np.flatnonzero(np.diff(followed.setpoint_mw) > 1e-9) + 1
+    assert np.diff(followed.setpoint_mw)[changes - 1] == pytest.approx([1.0] * 10)
     late = 4 * changes - (60 + 30 * np.arange(10))
     assert np.abs(late).max() < 4
 
@@ -206,10 +206,10 @@ def test_a_boundary_of_15_mw_from_the_dso_is_never_exceeded() -> None:
         ramp_mw_per_s=BIDS.ramp_mw_per_s,
         owner=ONE_BSP,
     )
-    told = _follow([("10:00", 10.0), ("10:15", 20.0)], "10:30", bids=bounded)
-    assert told.setpoint_mw.max() == pytest.approx(215.0)
-    assert told.production_mw.max() == pytest.approx(215.0)
-    assert told.at("10:29") == pytest.approx(215.0)
+    followed = _follow([("10:00", 10.0), ("10:15", 20.0)], "10:30", bids=bounded)
+    assert followed.setpoint_mw.max() == pytest.approx(215.0)
+    assert followed.production_mw.max() == pytest.approx(215.0)
+    assert followed.at("10:29") == pytest.approx(215.0)
 
 
 def test_a_large_disturbance_activates_all_bids_in_parallel_at_their_ramps() -> None:

@@ -1,4 +1,4 @@
-"""A DSO's study in a run: what happens when, what is written down, and what the register hears of it."""
+"""A DSO's study in a run: its events, its records, and its effect on the register."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ import pytest
 from tandem_sim.agents.base.messages import AssetResultMessage, AssetsMessage, RevisionMessage
 from tandem_sim.agents.operators.admission import Admission
 from tandem_sim.agents.operators.dso import DSO
-from tandem_sim.agents.services.flexibility_study import Course, Emergency, FlexibilityStudyProcess, Review
+from tandem_sim.agents.operators.operator import OperatorSetup
+from tandem_sim.agents.services.flexibility_study import (
+    Emergency,
+    FlexibilityStudyProcess,
+    Review,
+    StudyTimeline,
+)
 from tandem_sim.agents.services.qualification import AssetTest, PrequalificationProcess, QualificationRules
 from tandem_sim.grids.power_flow.constraints import GridConstraints
 from tandem_sim.markets.grid_checks.flexibility_study import worst_cases
@@ -29,7 +35,7 @@ from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister, RegisteredUnit
 from tandem_sim.markets.orders.products import Product
 from tandem_sim.markets.schemes import SCHEMES
-from tests.agents.desktop import Desktop
+from tests.agents.recording_context import RecordingContext
 from tests.markets.hand import feeder
 
 AREA = feeder(Bids.empty(), 5.0)
@@ -56,19 +62,19 @@ def asks(unit: RegisteredUnit, day: int, kva: float = 20.0) -> Application:
     )
 
 
-def study(top: Desktop, *more: Application, **later: Any) -> FlexibilityStudyProcess:
-    """OLD and SMALL (exempt) have asked 40 days before the start, and others when they do."""
-    course = Course([asks(OLD, -40), asks(SMALL, -40, 2.0), *more], **later)
+def study(top: RecordingContext, *more: Application, **later: Any) -> FlexibilityStudyProcess:
+    """OLD and SMALL (exempt) applied 40 days before the start, others later."""
+    timeline = StudyTimeline([asks(OLD, -40), asks(SMALL, -40, 2.0), *more], **later)
     return FlexibilityStudyProcess(
         system="D",
         context=top.context,
         register=StudyRegister("flanders", worst()),
-        course=course,
+        timeline=timeline,
         isp_seconds=900,
     )
 
 
-def rows(top: Desktop) -> list[tuple[str, str, int, str]]:
+def rows(top: RecordingContext) -> list[tuple[str, str, int, str]]:
     """Event, unit, day and reason of all that was written down."""
     return [
         (str(r["event"]), str(r["unit"]), int(r["at_s"]) // DAY_S, str(r["reason"]))
@@ -77,9 +83,9 @@ def rows(top: Desktop) -> list[tuple[str, str, int, str]]:
 
 
 def test_what_lies_before_the_run_is_caught_up_with_and_the_rest_happens_in_its_time() -> None:
-    top = Desktop(now=-3600)
+    top = RecordingContext(now=-3600)
     process = study(top, asks(NEW, 2))
-    assert process.course.moments() == [d * DAY_S for d in (-40, -10, 2, 32)]
+    assert process.timeline.moments() == [d * DAY_S for d in (-40, -10, 2, 32)]
     process.proceed(0)
     assert rows(top) == [
         ("applied", OLD.name, -40, ""), ("exempt", SMALL.name, -40, ""), ("answered", OLD.name, -10, ""),
@@ -102,7 +108,7 @@ def test_what_lies_before_the_run_is_caught_up_with_and_the_rest_happens_in_its_
 
 
 def test_reviews_and_emergencies_have_their_moments() -> None:
-    top = Desktop(now=50 * DAY_S)
+    top = RecordingContext(now=50 * DAY_S)
     review = Review(20 * DAY_S, worst(5.5))  # no room down any more, up as ever; SMALL is exempt
     emergency = Emergency((1,), 30 * DAY_S, 31 * DAY_S, "flood")
     heavy = RegisteredUnit(name="A.D.heavy", system="D", node=2, up_mw=0.0, down_mw=2.0)
@@ -115,23 +121,24 @@ def test_reviews_and_emergencies_have_their_moments() -> None:
     assert top.table("flexibility_study")[-1]["until_s"] == 31 * DAY_S
 
 
-def _dso(top: Desktop, process: FlexibilityStudyProcess) -> DSO:
+def _dso(top: RecordingContext, process: FlexibilityStudyProcess) -> DSO:
     nothing: Any = cast(Any, SimpleNamespace(name="D"))
     product = Product(name="mFRR energy")
     dso = DSO(
         mesa.Model(rng=0),
-        name="DSO-D",
-        context=top.context,
+        setup=OperatorSetup(
+            name="DSO-D",
+            context=top.context,
+            scheme=SCHEMES["multilevel-01"],
+            admission=Admission(product),
+            ledgers={},
+            operators={"D": "DSO-D", "T": "TSO"},
+        ),
         area=nothing,
-        scheme=SCHEMES["multilevel-01"],
-        admission=Admission(product),
-        ledgers={},
         fleet_agent=nothing,
-        errors=nothing,
-        lead_h=lambda isp: 0.0,
+        forecast_error_mw=lambda area, isp: 0.0,
         operator_model=nothing,
         study=process,
-        operators={"D": "DSO-D", "T": "TSO"},
         clearer="TSO",
     )
     dso.test = AssetTest({u.name: u for u in (OLD, NEW, SMALL)}, process.test)
@@ -139,7 +146,7 @@ def _dso(top: Desktop, process: FlexibilityStudyProcess) -> DSO:
 
 
 def test_the_register_follows_the_study() -> None:
-    top, tso = Desktop(), Desktop()
+    top, tso = RecordingContext(), RecordingContext()
     process = study(top, asks(NEW, -20))  # to be answered on day 10: OLD has notice until day 375
     dso, register = _dso(top, process), FlexibilityRegister()
     rules = QualificationRules(2000 * DAY_S, 8, 0)
@@ -175,8 +182,8 @@ def test_the_register_follows_the_study() -> None:
 
     assert look(5) == []
     assert look(10) == []  # NEW is refused: it may sell as little as before, OLD as much
-    (told,) = look(376)
-    assert {u.name: (u.up_mw, told.reasons[u.name]) for u in told.units} == {OLD.name: (0.0, RED)}
+    (revision,) = look(376)
+    assert {u.name: (u.up_mw, revision.reasons[u.name]) for u in revision.units} == {OLD.name: (0.0, RED)}
     assert set(register.units("A")) == {SMALL.name}
     assert look(377) == []
     revised = [r for r in tso.table("flexibility_register") if r["event"] == "revised"]
@@ -184,7 +191,7 @@ def test_the_register_follows_the_study() -> None:
 
 
 def test_a_unit_whose_answer_comes_enters_the_register_with_what_it_can_move_fast() -> None:
-    top, tso = Desktop(), Desktop()
+    top, tso = RecordingContext(), RecordingContext()
     mild = RegisteredUnit(name="A.D.mild", system="D", node=1, up_mw=2.0, down_mw=0.0)
     process = study(top, asks(mild, -20))
     dso, register = _dso(top, process), FlexibilityRegister()
@@ -209,8 +216,8 @@ def test_a_unit_whose_answer_comes_enters_the_register_with_what_it_can_move_fas
     top.now = tso.now = 10 * DAY_S
     process.proceed(960)
     dso.retest(960)
-    (told,) = top.take(RevisionMessage)
-    qualification.on_revision(told)
+    (revision,) = top.take(RevisionMessage)
+    qualification.on_revision(revision)
     assert register.units("A")[mild.name] == mild
     assert register.pool_mw("A", UP, "aFRR") == pytest.approx(1.75)
     assert register.pool_mw("A", DOWN, "aFRR") == 0.0

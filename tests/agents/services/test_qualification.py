@@ -20,7 +20,7 @@ from tandem_sim.markets.grid_checks.study_register import RED
 from tandem_sim.markets.orders.bids import DOWN, UP
 from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister, RegisteredUnit
 from tandem_sim.markets.orders.products import Service
-from tests.agents.desktop import Desktop
+from tests.agents.recording_context import RecordingContext
 
 VALID_S, SUSPENSION_S, STRIKES = 10_000, 500, 3
 SMALL_MW = 0.5 * TELLING_MW
@@ -32,10 +32,10 @@ OPERATORS = {"T": "TSO", "D1": "DSO-D1", "D2": "DSO-D2"}
 
 
 class Process:
-    """A TSO's desk, and DSOs that answer when told to."""
+    """A TSO's prequalification process, and DSOs that answer on command."""
 
     def __init__(self, study: Callable[[str], tuple[bool, bool, str]] | None = None) -> None:
-        self.top = Desktop()
+        self.top = RecordingContext()
         self.register = FlexibilityRegister()
         self.tests = {
             system: AssetTest(
@@ -74,8 +74,8 @@ class Process:
         """A request to its end."""
         for request in self.ask(*units, service=service):
             self.answer(request)
-        (told,) = self.top.take(QualificationMessage)
-        return told
+        (answer,) = self.top.take(QualificationMessage)
+        return answer
 
     def judge(self, ordered: float, *delivered: float) -> None:
         """ISPs in which A delivered so much of the same order."""
@@ -111,12 +111,12 @@ def test_units_in_two_areas_go_to_both_dsos_and_are_answered_when_both_have_test
         assert not process.register.units("A")
         process.top.now = 100 + k
         process.answer(request)
-    (told,) = process.top.take(QualificationMessage)
-    assert (told.sender, told.receiver, told.reason) == ("TSO", "A", "")
-    assert told.services == ("aFRR", "mFRR", "LFM")
-    assert told.until_s == 101 + VALID_S  # from the day of the answer
+    (answer,) = process.top.take(QualificationMessage)
+    assert (answer.sender, answer.receiver, answer.reason) == ("TSO", "A", "")
+    assert answer.services == ("aFRR", "mFRR", "LFM")
+    assert answer.until_s == 101 + VALID_S  # from the day of the answer
     assert process.register.units("A") == {u.name: u for u in (G, U1, U2)}
-    assert process.register.expires_s("A", "aFRR") == told.until_s
+    assert process.register.expires_s("A", "aFRR") == answer.until_s
     # 20 + 2 + 0.5 MW up; within five minutes 5 + 1.5 + 0.5 MW up and 6 + 1 + 3 MW down.
     assert process.register.pool_mw("A", UP, "mFRR") == pytest.approx(22.5)
     assert process.register.pool_mw("A", UP, "aFRR") == pytest.approx(7.0)
@@ -130,8 +130,8 @@ def test_units_in_two_areas_go_to_both_dsos_and_are_answered_when_both_have_test
 def test_the_tso_tests_what_is_on_transmission_itself() -> None:
     process = Process()
     assert process.ask(G, service="mFRR") == []
-    (told,) = process.top.take(QualificationMessage)
-    assert told.services == ("mFRR", "LFM")
+    (answer,) = process.top.take(QualificationMessage)
+    assert answer.services == ("mFRR", "LFM")
     assert process.register.expires_s("A", "aFRR") is None
 
 
@@ -144,8 +144,8 @@ def test_a_unit_that_is_not_connected_is_refused_and_the_rest_enters() -> None:
     elsewhere = RegisteredUnit(
         name=G.name, system="D1", node=0, up_mw=20.0, down_mw=20.0
     )  # it hangs on transmission
-    told = process.qualify(U1, moved, unknown, elsewhere)
-    assert told.services
+    answer = process.qualify(U1, moved, unknown, elsewhere)
+    assert answer.services
     assert set(process.register.units("A")) == {U1.name}
     rows = {r["unit"]: r for r in process.top.table("flexibility_register") if r["unit"]}
     for name in (moved.name, unknown.name, elsewhere.name):
@@ -156,8 +156,8 @@ def test_a_unit_that_is_not_connected_is_refused_and_the_rest_enters() -> None:
 
 def test_a_group_without_a_unit_that_passes_is_refused() -> None:
     process = Process()
-    told = process.qualify(RegisteredUnit(name="A.D1.ghost", system="D1", node=3, up_mw=1.0, down_mw=1.0))
-    assert (told.services, told.until_s, told.reason) == ((), 0, "no unit passed its test")
+    answer = process.qualify(RegisteredUnit(name="A.D1.ghost", system="D1", node=3, up_mw=1.0, down_mw=1.0))
+    assert (answer.services, answer.until_s, answer.reason) == ((), 0, "no unit passed its test")
     assert process.register.expires_s("A", "LFM") is None
     assert process.events() == [("A.D1.ghost", "", "refused"), ("", "aFRR", "refused")]
 
@@ -172,7 +172,7 @@ def test_who_claims_too_much_gets_what_is_connected() -> None:
     assert process.register.pool_mw("A", DOWN, "aFRR") == pytest.approx(0.5)
     (row,) = (r for r in process.top.table("flexibility_register") if r["unit"])
     assert (row["event"], row["up_mw"], row["down_mw"]) == ("qualified", 2.0, 0.5)
-    assert row["reason"] == "more than its connection can do was asked for"
+    assert row["reason"] == "more was requested than its connection allows"
 
 
 def test_in_a_red_zone_a_unit_sells_only_what_its_zone_allows() -> None:
@@ -208,9 +208,9 @@ def test_bad_delivery_in_a_row_costs_the_qualification() -> None:
     assert process.register.qualified("A", "aFRR", 1000)
     assert not process.top.take(QualificationMessage)
     process.judge(-1.0, -0.5)
-    (told,) = process.top.take(QualificationMessage)
-    assert (told.receiver, told.services) == ("A", ())
-    assert told.reason == f"delivered outside the band in {STRIKES} ISPs in a row"
+    (answer,) = process.top.take(QualificationMessage)
+    assert (answer.receiver, answer.services) == ("A", ())
+    assert answer.reason == f"delivered outside the band in {STRIKES} ISPs in a row"
     # mFRR is withdrawn, and aFRR that rests on it. Local capacity asks for less.
     assert [process.register.qualified("A", s, 1000) for s in ("aFRR", "mFRR", "LFM")] == [False, False, True]
     assert {(s, e) for _, s, e in process.events() if e == "withdrawn"} == {
@@ -225,7 +225,7 @@ def test_bad_delivery_in_a_row_costs_the_qualification() -> None:
         (1.0, (0.5, 0.5, 0.95, 0.5, 0.5)),  # good delivery in between wipes the slate clean
         (1.0, (0.9, 1.2, 0.9, 1.2)),
         (-1.0, (-0.9, -1.2, -1.0)),
-        (SMALL_MW, (0.0, 0.0, 0.0, 0.0)),  # too little to tell
+        (SMALL_MW, (0.0, 0.0, 0.0, 0.0)),  # too small to be judged
         (-SMALL_MW, (1.0, 1.0, 1.0, 1.0)),
     ],
 )
@@ -270,9 +270,9 @@ def test_a_suspended_group_is_refused_until_its_suspension_ends() -> None:
     process.judge(1.0, *[0.0] * STRIKES)
     process.top.take(QualificationMessage)
     process.top.now = 1000 + SUSPENSION_S - 1
-    assert process.ask(U1) == []  # nobody is asked to test anything
-    (told,) = process.top.take(QualificationMessage)
-    assert (told.services, told.reason) == ((), "suspended for repeated non-delivery")
+    assert process.ask(U1) == []  # no test is requested
+    (answer,) = process.top.take(QualificationMessage)
+    assert (answer.services, answer.reason) == ((), "suspended for repeated non-delivery")
     assert not process.register.qualified("A", "mFRR", process.top.now)
     process.top.now = 1000 + SUSPENSION_S
     assert process.qualify(U1).services == ("aFRR", "mFRR", "LFM")
@@ -294,7 +294,7 @@ def test_a_group_suspended_while_its_test_is_under_way_is_not_qualified_by_it() 
     assert not process.register.qualified("A", "mFRR", process.top.now)
 
 
-def _applicant(top: Desktop, units: tuple[RegisteredUnit, ...] = (G, U1)) -> Applicant:
+def _applicant(top: RecordingContext, units: tuple[RegisteredUnit, ...] = (G, U1)) -> Applicant:
     return Applicant(
         name="A",
         context=top.context,
@@ -307,7 +307,7 @@ def _applicant(top: Desktop, units: tuple[RegisteredUnit, ...] = (G, U1)) -> App
 
 
 def test_an_applicant_asks_until_it_is_qualified_and_renews_before_it_ends() -> None:
-    top = Desktop(now=-1000)
+    top = RecordingContext(now=-1000)
     applicant = _applicant(top)
     applicant.apply(7)
     (asked,) = top.take(AssetsMessage)
@@ -343,8 +343,8 @@ def test_applicant_and_desk_together_keep_a_group_qualified_without_a_gap() -> N
         for asked in process.top.take(AssetsMessage):
             for request in process.ask(*asked.units):
                 process.answer(request)
-        for told in process.top.take(QualificationMessage):
-            applicant.on_qualification(told)
+        for answer in process.top.take(QualificationMessage):
+            applicant.on_qualification(answer)
     assert gaps == []
     asked_for = [e for e in process.events() if e == ("", "aFRR", "qualified")]
     assert len(asked_for) == 5  # first at -2000, then every 9 900 s: 150 s steps, 200 s ahead

@@ -1,4 +1,4 @@
-"""Who buys, sells and delivers reactive power, each alone at a desk without a bus."""
+"""Buyer, seller and delivery of reactive power, each alone with a context without a bus."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from tandem_sim.agents.base.messages import (
     RejectionMessage,
 )
 from tandem_sim.agents.devices.population import ROW, Population
-from tandem_sim.agents.households.fleet import DEVICES, HouseholdFleet
+from tandem_sim.agents.households.fleet import DEVICES, HouseholdFleet, Residents
 from tandem_sim.agents.households.fleet_agent import FleetAgent
-from tandem_sim.agents.portfolios.portfolio import Inverters
+from tandem_sim.agents.portfolios.households import Inverters
 from tandem_sim.agents.services.reactive_power import ReactivePowerBuyer, ReactivePowerSeller
 from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister, RegisteredUnit
@@ -59,17 +59,17 @@ def send(buyer: ReactivePowerBuyer, bids: Bids, isp: int = 3) -> None:
 
 
 @pytest.fixture
-def office() -> Office:
+def recorded() -> Office:
     return Office()
 
 
 @pytest.fixture
-def buyer(office: Office) -> ReactivePowerBuyer:
-    return ReactivePowerBuyer(name="DSO-D", context=office.context, system="D", product=PRODUCT)
+def buyer(recorded: Office) -> ReactivePowerBuyer:
+    return ReactivePowerBuyer(name="DSO-D", context=recorded.context, system="D", product=PRODUCT)
 
 
 def test_a_book_holds_the_latest_admissible_offers_of_everybody(
-    buyer: ReactivePowerBuyer, office: Office
+    buyer: ReactivePowerBuyer, recorded: Office
 ) -> None:
     send(buyer, offers_of("B", "b.up.q", "b.down.q"))
     send(buyer, offers_of("A", "x.up.q", mvar=5.0))
@@ -79,12 +79,12 @@ def test_a_book_holds_the_latest_admissible_offers_of_everybody(
     send(buyer, offers_of("F", "f.up.q", price=9.5))
     send(buyer, offers_of("A", "later.up.q"), isp=4)
     assert buyer.close(3).bid_id.tolist() == ["a.down.q", "a.up.q", "b.down.q", "b.up.q"]
-    assert office.refused() == {
+    assert recorded.refused() == {
         "c.up.q": "price is below the floor of 0.0 EUR/Mvarh",
         "e.up.q": "quantity must be a positive number of Mvar",
         "f.up.q": "price is above the cap of 9.0 EUR/Mvarh",
     }
-    assert [(m.receiver, list(m.reasons)) for m in office.sent if isinstance(m, RejectionMessage)] == [
+    assert [(m.receiver, list(m.reasons)) for m in recorded.sent if isinstance(m, RejectionMessage)] == [
         ("C", ["c.up.q"]),
         ("E", ["e.up.q"]),
         ("F", ["f.up.q"]),
@@ -93,13 +93,13 @@ def test_a_book_holds_the_latest_admissible_offers_of_everybody(
     assert len(buyer.close(5)) == 0
 
 
-def test_offers_that_come_late_are_refused(buyer: ReactivePowerBuyer, office: Office) -> None:
+def test_offers_that_come_late_are_refused(buyer: ReactivePowerBuyer, recorded: Office) -> None:
     assert len(buyer.close(3)) == 0
     send(buyer, offers_of("A", "a.up.q"))
-    assert office.refused() == {"a.up.q": "came after gate closure"}
+    assert recorded.refused() == {"a.up.q": "came after gate closure"}
 
 
-def test_groups_that_are_not_qualified_for_the_local_market_are_refused(office: Office) -> None:
+def test_groups_that_are_not_qualified_for_the_local_market_are_refused(recorded: Office) -> None:
     register = FlexibilityRegister()
     register.enter(
         "A",
@@ -116,24 +116,24 @@ def test_groups_that_are_not_qualified_for_the_local_market_are_refused(office: 
         ["LFM"],
     )  # it is second 100
     buyer = ReactivePowerBuyer(
-        name="DSO-D", context=office.context, system="D", product=PRODUCT, register=register
+        name="DSO-D", context=recorded.context, system="D", product=PRODUCT, register=register
     )
     for name in ("A", "B", "C"):
         send(buyer, offers_of(name, f"{name.lower()}.up.q"))
     assert buyer.close(3).bid_id.tolist() == ["a.up.q"]
-    assert office.refused() == {
+    assert recorded.refused() == {
         "b.up.q": "B is not qualified for LFM",
         "c.up.q": "C is not qualified for LFM",
     }
 
 
-def test_everybody_is_told_what_was_bought_of_him(buyer: ReactivePowerBuyer, office: Office) -> None:
+def test_every_provider_receives_its_awards(buyer: ReactivePowerBuyer, recorded: Office) -> None:
     offers = Bids.join(
         [offers_of("A", "a1.up.q", "a2.up.q"), offers_of("B", "b.up.q"), offers_of("C", "c.up.q")]
     )
     buyer.announce(3, offers, np.array([0.0, 0.04, 0.1, 0.0]))
-    told = [(m.receiver, m.bid_id, m.quantity_mvar.tolist()) for m in office.sent]
-    assert told == [("A", ("a2.up.q",), [0.04]), ("B", ("b.up.q",), [0.1])]
+    awards = [(m.receiver, m.bid_id, m.quantity_mvar.tolist()) for m in recorded.sent]
+    assert awards == [("A", ("a2.up.q",), [0.04]), ("B", ("b.up.q",), [0.1])]
 
 
 INVERTERS = [
@@ -155,11 +155,11 @@ INVERTERS = [
 
 
 @pytest.fixture
-def seller(office: Office) -> ReactivePowerSeller:
+def seller(recorded: Office) -> ReactivePowerSeller:
     buyers = {"D1": "DSO-D1", "D2": "DSO-D2"}
     return ReactivePowerSeller(
         name="A",
-        context=office.context,
+        context=recorded.context,
         inverters=INVERTERS,
         power_factor=0.8,
         price_eur_per_mvarh=4.0,
@@ -168,9 +168,9 @@ def seller(office: Office) -> ReactivePowerSeller:
     )
 
 
-def test_inverters_are_offered_both_ways(seller: ReactivePowerSeller, office: Office) -> None:
+def test_inverters_are_offered_both_ways(seller: ReactivePowerSeller, recorded: Office) -> None:
     seller.offer(3)
-    (message,) = office.sent  # none about D2, where it has no inverters
+    (message,) = recorded.sent  # none about D2, where it has no inverters
     bids: Bids = message.bids
     assert (message.receiver, message.isp, message.system) == ("DSO-D1", 3, "D1")
     assert bids.bid_id.tolist() == [
@@ -186,12 +186,12 @@ def test_inverters_are_offered_both_ways(seller: ReactivePowerSeller, office: Of
     assert PRODUCT.reasons(bids) == [""] * 4
 
 
-def test_awards_become_orders_and_orders_deliveries(seller: ReactivePowerSeller, office: Office) -> None:
+def test_awards_become_orders_and_orders_deliveries(seller: ReactivePowerSeller, recorded: Office) -> None:
     ids = ("A.D1.0005.battery.up.q", "A.D1.0002.pv.down.q")
     seller.on_reactive_award(
         ReactiveAwardMessage("DSO-D1", "A", 3, system="D1", bid_id=ids, quantity_mvar=np.array([0.005, 0.02]))
     )
-    (order,) = office.sent
+    (order,) = recorded.sent
     assert (order.receiver, order.isp, order.group.tolist()) == ("households", 3, [7, 4])
     assert order.mvar.tolist() == [0.005, -0.02]
     offers = offers_of("A", *ids, "A.D1.0002.pv.up.q")
@@ -208,7 +208,14 @@ def fleet() -> HouseholdFleet:
     sites, pools = np.arange(40, dtype=np.int64) % 4, np.zeros(40, dtype=np.int64)
     population = Population(pv_share=0.5, battery_share=0.5, ev_share=0.5, heat_pump_share=0.5)
     return HouseholdFleet.build(
-        population, sites, pools, calendar.times(), 5, np.random.default_rng(1).random((len(sites), ROW))
+        population,
+        Residents(
+            site_of=sites,
+            aggregator_of=pools,
+            n_sites=5,
+            rows=np.random.default_rng(1).random((len(sites), ROW)),
+        ),
+        calendar.times(),
     )
 
 
@@ -223,8 +230,10 @@ def test_pv_and_batteries_have_inverters(fleet: HouseholdFleet) -> None:
     assert not rated[~is_pv & ~is_battery].any()
 
 
-def _fleet_agent(fleet: HouseholdFleet, office: Office) -> FleetAgent:
-    return FleetAgent(mesa.Model(rng=0), name="households", context=office.context, fleet=fleet, owners=["A"])
+def _fleet_agent(fleet: HouseholdFleet, recorded: Office) -> FleetAgent:
+    return FleetAgent(
+        mesa.Model(rng=0), name="households", context=recorded.context, fleet=fleet, owners=["A"]
+    )
 
 
 def _order(isp: int, group: Sequence[int], mvar: Sequence[float]) -> Message:
@@ -232,9 +241,9 @@ def _order(isp: int, group: Sequence[int], mvar: Sequence[float]) -> Message:
 
 
 def test_households_inject_what_they_were_ordered_until_it_is_settled(
-    fleet: HouseholdFleet, office: Office
+    fleet: HouseholdFleet, recorded: Office
 ) -> None:
-    fleet_agent, isp = _fleet_agent(fleet, office), fleet.next_isp
+    fleet_agent, isp = _fleet_agent(fleet, recorded), fleet.next_isp
     fleet_agent.receive(_order(isp, [0, 2], [0.01, -0.02]))
     fleet_agent.receive(_order(isp, [2], [0.005]))
     assert fleet_agent.reactive_mvar(isp)[:3].tolist() == pytest.approx([0.01, 0.0, -0.015])
@@ -245,7 +254,7 @@ def test_households_inject_what_they_were_ordered_until_it_is_settled(
     assert by_site[fleet.groups.site[0]] != 0.0
     fleet_agent.deliver(isp)
     fleet_agent.receive(_order(isp, [0], [0.05]))  # too late
-    assert office.refused() == {"A": "order came after delivery began"}
+    assert recorded.refused() == {"A": "order came after delivery began"}
     assert fleet_agent.reactive_mvar(isp)[0] == 0.01
     fleet_agent.forget(isp)
     assert not fleet_agent.reactive_mvar(isp).any()

@@ -130,7 +130,7 @@ def test_what_may_not_be_scheduled_or_declared_is_named_and_replaced() -> None:
     bidder = Bidder("G1", Scheduler(1e5), lambda table, row: rows.append(row), replaces_faults=True)
     assert np.max(np.abs(cast(Any, bidder.supply_markup(range(96, 100))))) == 0.0
     assert isinstance(bidder.strategy, Truthful)
-    assert "Scheduler of G1, ISP 96: a supply markup lies beyond 1000 EUR/MWh" in rows[0]["about"]
+    assert "Scheduler of G1, ISP 96: a supply markup exceeds 1000 EUR/MWh" in rows[0]["about"]
     strict = Bidder("G1", Scheduler(1.0), lambda table, row: None, replaces_faults=False)
     assert strict.supply_markup(range(2)) == pytest.approx([1.0, 1.0])
     with pytest.raises(StrategyError, match="Scheduler of G1, ISP 5: ValueError"):
@@ -154,9 +154,9 @@ def test_a_strategy_that_takes_too_long_is_named() -> None:
 
 
 def test_names_options_and_imports() -> None:
-    world = StrategyInputs(np.random.default_rng(1), 96, publishes_books=False)
+    inputs = StrategyInputs(np.random.default_rng(1), 96, publishes_books=False)
     own = build_strategy(
-        "tests.agents.strategies.test_strategy:Mine", {"extra": 3.0}, world, "strategies.0", "A01", TESTS
+        "tests.agents.strategies.test_strategy:Mine", {"extra": 3.0}, inputs, "strategies.0", "A01", TESTS
     )
     assert checked(own, _view(), "A01").price.tolist() == [23.0]
     for name, options, field in (
@@ -172,7 +172,7 @@ def test_names_options_and_imports() -> None:
         ("exp3", {"markets": ["moon"]}, "strategies.0.options"),
     ):
         with pytest.raises(InputError) as caught:
-            build_strategy(name, options, world, "strategies.0", "A01", TESTS)
+            build_strategy(name, options, inputs, "strategies.0", "A01", TESTS)
         assert caught.value.field == field
 
 
@@ -226,8 +226,8 @@ class Peeping(Truthful):
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_every_strategy_keeps_the_contract(name: str) -> None:
     def make(seed: int) -> Strategy:
-        world = StrategyInputs(np.random.default_rng(seed), 96, publishes_books=True)
-        return build_strategy(name, {}, world, "strategy", "A01")
+        inputs = StrategyInputs(np.random.default_rng(seed), 96, publishes_books=True)
+        return build_strategy(name, {}, inputs, "strategy", "A01")
 
     check_strategy(make)
 
@@ -418,7 +418,7 @@ def _auction(
 @pytest.mark.parametrize("kind", LEARNERS)
 def test_a_learner_finds_the_one_arm_that_pays(kind: type[MarkupLearner]) -> None:
     """A rival at cost + 12 with ample capacity: dearer sells nothing, and of the rest 10 pays most."""
-    learner = kind(np.random.default_rng(2), (0.0, 10.0, 20.0, 40.0))
+    learner = kind(rng=np.random.default_rng(2), markups=(0.0, 10.0, 20.0, 40.0))
     _auction([learner, FixedMarkup(12.0)], need=10.0, rounds=1500, capacity=10.0)
     assert int(np.argmax(learner.probabilities())) == 1
     assert learner.probabilities()[1] > 0.6
@@ -426,7 +426,7 @@ def test_a_learner_finds_the_one_arm_that_pays(kind: type[MarkupLearner]) -> Non
 
 @pytest.mark.parametrize("kind", LEARNERS)
 def test_a_pivotal_seller_goes_to_the_cap(kind: type[MarkupLearner]) -> None:
-    learner = kind(np.random.default_rng(3), (0.0, 20.0, 40.0, 80.0))
+    learner = kind(rng=np.random.default_rng(3), markups=(0.0, 20.0, 40.0, 80.0))
     prices = _auction([learner, Truthful()], need=20.0, rounds=2000, capacity=10.0)
     assert np.median(prices[-500:, 0]) == 100.0
 
@@ -437,7 +437,7 @@ def test_two_symmetric_sellers_with_ample_capacity_come_down_to_cost(
 ) -> None:
     """Either could serve all: undercutting step by step ends near marginal cost, where no step pays."""
     steps = np.arange(0.0, 31.0, 3.0).tolist()
-    sellers: list[Strategy] = [kind(np.random.default_rng(seed), steps) for seed in (4, 5)]
+    sellers: list[Strategy] = [kind(rng=np.random.default_rng(seed), markups=steps) for seed in (4, 5)]
     prices = _auction(sellers, need=10.0, rounds=rounds, capacity=10.0)
     assert np.median(prices[-1000:].min(axis=1)) <= 20.0 + 6.0
 

@@ -126,7 +126,7 @@ def test_one_limit_inside_another() -> None:
         within(4.0 * SOON_S, outer)
 
 
-def test_in_another_thread_what_returns_late_is_told_all_the_same() -> None:
+def test_in_another_thread_a_late_return_is_an_error_too() -> None:
     found: list[type[BaseException]] = []
 
     def ask() -> None:
@@ -228,7 +228,7 @@ def test_a_limit_stops_a_seller_whatever_is_done_about_faults() -> None:
         cost_eur_per_h=none,
     )
     with pytest.raises(StrategyLimitError, match="Own of A07, ISP 6: learn takes more than"):
-        bidder.hear(outcome, {})
+        bidder.take_results(outcome, {})
 
 
 class Slow(Truthful):
@@ -246,8 +246,8 @@ class Leaving(Truthful):
 
 
 def test_constructors_are_held_to_the_same() -> None:
-    world = StrategyInputs(np.random.default_rng(1), 96, publishes_books=False)
-    given: Any = ({}, world, "strategies.0", "A03", Permission(OWN_CODE, SOON_S))
+    inputs = StrategyInputs(np.random.default_rng(1), 96, publishes_books=False)
+    given: Any = ({}, inputs, "strategies.0", "A03", Permission(OWN_CODE, SOON_S))
     with pytest.raises(StrategyLimitError, match=f"{__name__}:Slow of A03: its constructor takes more than"):
         build_strategy(f"{__name__}:Slow", *given)
     with pytest.raises(StrategyError, match=f"{__name__}:Leaving of A03: its constructor fails: SystemExit"):

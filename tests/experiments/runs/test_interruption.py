@@ -18,7 +18,7 @@ from tandem_sim.experiments.cli.app import how_to_go_on
 from tandem_sim.experiments.commands import run as run_command
 from tandem_sim.experiments.run_folder.unfinished import unfinished_of
 from tandem_sim.experiments.runs.run import run_scenario
-from tandem_sim.sim.clock.interruption import Interrupted, asked_to_end, heeded, until_the_isp_is_over
+from tandem_sim.sim.clock.interruption import Interrupted, handled_signals, requested_end, signals_deferred
 from tests.experiments.cli.test_cli import SMALL, tandem
 from tests.experiments.runs.test_resume import contents
 
@@ -85,16 +85,16 @@ def _end_oneself(*numbers: int) -> None:
 
 
 def test_the_second_signal_ends_a_run_at_once() -> None:
-    with heeded(), until_the_isp_is_over():
+    with handled_signals(), signals_deferred():
         _end_oneself(signal.SIGINT)
-        assert str(asked_to_end()) == "SIGINT"
+        assert str(requested_end()) == "SIGINT"
         with pytest.raises(Interrupted, match="SIGTERM"):
             _end_oneself(signal.SIGTERM)
-    assert asked_to_end() is None
+    assert requested_end() is None
 
 
 def test_outside_of_a_simulation_a_signal_ends_at_once() -> None:
-    with heeded(), pytest.raises(Interrupted, match="SIGHUP"):
+    with handled_signals(), pytest.raises(Interrupted, match="SIGHUP"):
         _end_oneself(signal.SIGHUP)
 
 
@@ -102,7 +102,7 @@ def test_a_signal_that_is_ignored_stays_so() -> None:
     """``nohup`` (POSIX) starts a command with SIGHUP ignored, and it must go on when the terminal is gone."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with heeded():
+        with handled_signals():
             os.kill(os.getpid(), signal.SIGHUP)
     finally:
         signal.signal(signal.SIGHUP, before)

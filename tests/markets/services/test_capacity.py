@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tandem_sim.markets.orders.bids import DOWN, UP
 from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister, RegisteredUnit
 from tandem_sim.markets.services.capacity import CapacityBids, CapacityBook, Contract, clear_capacity
-from tests.agents.desktop import obligation_mw
+from tests.agents.recording_context import obligation_mw
 
 Row = tuple[str, str, int, float, float]
 THREE = CapacityBids.of([("A", "D1", UP, 2.0, 8.0), ("B", "T", UP, 3.0, 5.0), ("C", "T", UP, 4.0, 12.0)])

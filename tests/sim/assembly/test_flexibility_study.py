@@ -220,7 +220,7 @@ def test_the_register_hears_of_answers_and_lets_units_sell(small_run: Runs) -> N
     new = rows[rows.unit.str.endswith("-new1")]
     assert set(new.event) == {"refused", "revised"}
     assert set(new.reason[new.event == "refused"]) == {UNANSWERED}
-    # Told at noon after the answer: on 19 April, of which the next day is the third.
+    # Sent at noon after the answer: on 19 April, of which the next day is the third.
     assert set(new.isp[new.event == "revised"]) == {48}
     orders = table(folder, "bids")
     by_new = orders.bid_id.map(unit_of).str.endswith("-new1")
@@ -233,7 +233,7 @@ def test_the_register_hears_of_answers_and_lets_units_sell(small_run: Runs) -> N
 
 def test_the_order_in_which_agents_are_created_changes_nothing(small_run: Runs) -> None:
     given = _given({"region": "flanders", "newcomers": TWICE}, days=2)
-    backwards = small_run(arrange=lambda things: list(reversed(things)), label="backwards", **given)
+    backwards = small_run(creation_order=lambda things: list(reversed(things)), label="backwards", **given)
     assert hashes(backwards) == hashes(small_run(**given))
 
 
@@ -278,7 +278,7 @@ def test_what_would_have_no_effect_is_refused() -> None:
     with pytest.raises(InputError, match=r"flexibility_register.grid_test: there is no register"):
         small_scenario(flexibility_register={"grid_test": True})
     register = {"enabled": True, "grid_test": True, "study": {"emergencies": [FLOOD]}}
-    with pytest.raises(InputError, match=r"emergencies: measures are taken where bids are checked"):
+    with pytest.raises(InputError, match=r"emergencies: need grid_prequalification static"):
         small_scenario(register=register)
 
 
@@ -300,7 +300,7 @@ def test_the_net_of_a_street_tells_phases_to_the_study(tmp_path: Path) -> None:
     model, _ = build_model(small_scenario(**given), None, tmp_path, lambda isp: None, list)
     (dso,) = model.dsos
     assert dso.study is not None
-    units = {a.unit: a for a in dso.study.course.applications}
+    units = {a.unit: a for a in dso.study.timeline.applications}
     on_lv_feeder = {unit: a for unit, a in units.items() if "-S." in unit}
     assert sum(len(a.kva) for a in on_lv_feeder.values()) == 4 * 55
     assert all((a.phases == 1).all() for a in on_lv_feeder.values())

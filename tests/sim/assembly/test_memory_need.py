@@ -1,4 +1,4 @@
-"""A scenario that this machine cannot hold is refused before its world is built, and the field is named."""
+"""A scenario that this machine cannot hold is refused before its model is built, and the field is named."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MIB = 1 << 20
 
 
 def _peak(folder: Path, **changes: Any) -> int:
-    """Most bytes that Python objects and arrays take while a world is built."""
+    """Most bytes that Python objects and arrays take while a model is built."""
     tracemalloc.start()
     try:
         build_model(small_scenario(**changes), None, folder, lambda isp: None, list)

@@ -68,7 +68,7 @@ def test_five_minute_volumes_add_up_to_what_was_booked_and_delivered(small_run: 
 
 
 def test_steps_change_what_is_sent_and_a_delay_what_is_delivered(small_run: Runs) -> None:
-    """Assets follow at the ramps of their bids, in whatever steps they are told; a delay costs control."""
+    """Assets follow at the ramps of their bids, whatever the steps of set-points; a delay costs control."""
     plain, stepped = small_run(**DAY, reserve=ON), small_run(**DAY, reserve={**ON, "step_mw": 1.0})
     alike = ["error_mw", "up_mw", "down_mw", "outside_band_mw"]
     assert (table(stepped, "reserve")[alike] - table(plain, "reserve")[alike]).abs().max().max() < 1e-6

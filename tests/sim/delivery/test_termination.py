@@ -1,4 +1,4 @@
-"""A DSO stops aFRR inside the ISP by a message: it takes effect when it has arrived, and not if it is lost.
+"""A DSO bounds aFRR inside the ISP by a message: it takes effect when it has arrived, and not if it is lost.
 
 The end of the worked example of the Dutch hybrid scheme. A BSP has 10 MW of plant on transmission and 10 MW
 of distributed resources behind a line that carries 5 MW. Nobody has set the boundary of 15 MW ahead, the
@@ -68,8 +68,8 @@ class Run:
 
 def test_a_signal_takes_effect_when_it_has_arrived() -> None:
     run = Run(latency_s=20)
-    told = [(m["kind"], m["sender"], m["receiver"], m["isp"], m["numbers"]) for m in run.rows["messages"]]
-    assert told == [("Termination", "DSO-D", "TSO", 40, 1)] * 2  # one limit, of the bid behind the line
+    logged = [(m["kind"], m["sender"], m["receiver"], m["isp"], m["numbers"]) for m in run.rows["messages"]]
+    assert logged == [("Termination", "DSO-D", "TSO", 40, 1)] * 2  # one limit, of the bid behind the line
     # Seen at 240 s (6 MW) and again at 300 s, for the way down from 260 s on takes until 340 s.
     assert [m["sent_s"] - START_S for m in run.rows["messages"]] == [240, 300]
     assert [m["delivered_s"] - START_S for m in run.rows["messages"]] == [260, 320]
@@ -87,18 +87,18 @@ def test_between_two_cycles_the_next_one_is_the_first_that_knows() -> None:
     at_once, late = Run(latency_s=0), Run(latency_s=1)
     assert at_once.resources_mw(240) == pytest.approx(6.0)
     assert at_once.resources_mw(244) == pytest.approx(6.0 - 4.0 / 30.0)
-    assert late.resources_mw(244) == pytest.approx(6.0 + 4.0 / 30.0)  # heard at 241 s, set-point at 244 s
+    assert late.resources_mw(244) == pytest.approx(6.0 + 4.0 / 30.0)  # received at 241 s, set-point at 244 s
     assert late.resources_mw(248) == pytest.approx(6.0)
 
 
-def test_a_lost_signal_stops_nothing_and_is_told_again_at_the_next_look() -> None:
+def test_a_lost_signal_has_no_effect_and_is_sent_again_at_the_next_check() -> None:
     run = Run(latency_s=20, loss=1.0)
     assert run.control.terminated.tolist() == [False, False]
     assert run.resources_mw(360) == pytest.approx(10.0)
     assert [m["sent_s"] - START_S for m in run.rows["messages"]] == list(range(240, 901, 60))
     assert all(m["lost"] for m in run.rows["messages"])
     what = {(f["party"], f["about"], f["consequence"]) for f in run.rows["fallbacks"]}
-    assert what == {("TSO", "Termination from DSO-D", "the reserve goes on until the DSO looks again")}
+    assert what == {("TSO", "Termination from DSO-D", "the reserve goes on until the DSO's next check")}
     assert len(run.rows["fallbacks"]) == 12
 
 

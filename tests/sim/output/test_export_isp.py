@@ -106,7 +106,7 @@ def test_an_exported_isp_clears_as_it_did_in_the_run(export: Export, overrides: 
     assert exported.outcome.unserved_imbalance_mw == pytest.approx(0.0, abs=1e-6)
 
 
-CONGESTED = 21  # the local market has some twenty bids mend the feeder
+CONGESTED = 21  # the local market has some twenty bids relieve the feeder
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_an_area_left_out_of_the_run_is_left_out_again(export: Export) -> None:
 
 
 def test_an_isp_of_a_run_that_lost_messages_is_a_case_too(export: Export) -> None:
-    """Who had not heard of what is no part of a case, so that more may be sold than was."""
+    """Lost messages are no part of a case, so more may be sold than in the run."""
     exported = export(CONGESTED, scheme="multilevel-03", messages={"loss": 0.3})
     assert exported.recorded
     assert exported.outcome.unserved_imbalance_mw >= 0.0

@@ -71,15 +71,15 @@ def test_numbers_are_accepted_and_refused_as_printed(row: Row) -> None:
 
 
 @pytest.mark.parametrize("row", NUMBERS, ids=[row.path for row in NUMBERS])
-def test_a_scenario_with_an_extreme_value_is_read_or_told_what_does_not_go_with_it(row: Row) -> None:
+def test_a_scenario_with_an_extreme_value_is_read_or_refused_with_its_inconsistency(row: Row) -> None:
     for end in (row.low, row.high):
         try:
             scenario = scenario_of(with_field(row, holding(row, end)), "extreme")
         except InputError as error:
-            told = str(error)
+            text = str(error)
         else:
-            told = " ".join(scenario.unusual)
-        assert "should be" not in told  # a refusal is of what does not go together, and not of the value
+            text = " ".join(scenario.unusual)
+        assert "should be" not in text  # a refusal is of what does not go together, and not of the value
 
 
 def test_flags_and_texts_are_of_their_type() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tandem_sim.agents.devices.population import ROW, Population
-from tandem_sim.agents.households.fleet import HouseholdFleet
+from tandem_sim.agents.households.fleet import HouseholdFleet, Residents
 from tandem_sim.grids.errors import AuditError
 from tandem_sim.grids.power_flow.ac import AcState
 from tandem_sim.grids.power_flow.constraints import Violations
@@ -92,7 +92,14 @@ def fleet() -> HouseholdFleet:
     sites, pools = np.zeros(60, dtype=np.int64), np.zeros(60, dtype=np.int64)
     population = Population(pv_share=0.6, battery_share=0.5, ev_share=0.5, heat_pump_share=0.5)
     return HouseholdFleet.build(
-        population, sites, pools, calendar.times(), 1, np.random.default_rng(1).random((len(sites), ROW))
+        population,
+        Residents(
+            site_of=sites,
+            aggregator_of=pools,
+            n_sites=1,
+            rows=np.random.default_rng(1).random((len(sites), ROW)),
+        ),
+        calendar.times(),
     )
 
 
@@ -124,7 +131,7 @@ def test_orders_that_are_not_the_awards_are_caught(fleet: HouseholdFleet) -> Non
     with pytest.raises(AuditError, match="was ordered"):
         audit_orders(isp, step, -up, -awarded)  # up and down swapped
     with pytest.raises(AuditError, match="was ordered"):
-        audit_orders(isp, step, up[::-1].copy(), awarded)  # told to others
+        audit_orders(isp, step, up[::-1].copy(), awarded)  # ordered of others
 
 
 def _grid(interface_mw: float, losses_mw: float) -> GridResult:
@@ -190,18 +197,18 @@ def test_a_bid_paid_less_than_it_asked_for_is_caught() -> None:
     ledger.open("D1", BOOKS["D1"].quantity_mw)
     ledger.book("D1", "dso_market", Sale.of(np.array([1.0, 0.0]), np.array([48.0, 0.0])))  # it asked for 50
     payments = [Payment(payer="DSO-D1", payee="A", kind="activation", quantity_mwh=0.25, amount_eur=12.0)]
-    with pytest.raises(AuditError, match="bid a is paid less than it asked for in dso_market"):
+    with pytest.raises(AuditError, match="bid a is paid less than its price in dso_market"):
         audit_money(0, payments, ledger, BOOKS, 0.25)
 
 
 def test_an_invented_imbalance_price_is_caught() -> None:
     ledger = _ledger([1.0, 0.0])
     nan = float("nan")
-    house = Regulation(delta_mw=np.zeros(1), up_mw=0.0, down_mw=0.0, up_price=nan, down_price=nan)
+    regulation = Regulation(delta_mw=np.zeros(1), up_mw=0.0, down_mw=0.0, up_price=nan, down_price=nan)
     for price in (50.0, 30.0, 10_000.0, -10_000.0):  # of the bid called, day-ahead, of unserved need
-        audit_price(0, ImbalancePrices(price, price), 0.0, 30.0, ledger, BOOKS, house, (False, False))
+        audit_price(0, ImbalancePrices(price, price), 0.0, 30.0, ledger, BOOKS, regulation, (False, False))
     audit_price(
-        0, ImbalancePrices(28.5, 51.5), 1.5, 30.0, ledger, BOOKS, house, (False, False)
+        0, ImbalancePrices(28.5, 51.5), 1.5, 30.0, ledger, BOOKS, regulation, (False, False)
     )  # an adder of 1.5
     short = Regulation(
         delta_mw=np.ones(1),
@@ -232,12 +239,14 @@ def test_an_invented_imbalance_price_is_caught() -> None:
     relief = replace(sale, purposes=Purposes(np.zeros(2), np.zeros(2), np.zeros(2)))
     against_limits.book("D1", "tso_market", relief)
     with pytest.raises(AuditError, match="no activated bid"):
-        audit_price(0, ImbalancePrices(50.0, 50.0), 0.0, 30.0, against_limits, BOOKS, house, (False, False))
+        audit_price(
+            0, ImbalancePrices(50.0, 50.0), 0.0, 30.0, against_limits, BOOKS, regulation, (False, False)
+        )
     with pytest.raises(AuditError, match="no activated bid"):
-        audit_price(0, ImbalancePrices(-50.0, -50.0), 0.0, 30.0, ledger, BOOKS, house, (False, False))
+        audit_price(0, ImbalancePrices(-50.0, -50.0), 0.0, 30.0, ledger, BOOKS, regulation, (False, False))
     with pytest.raises(AuditError, match="no activated bid"):
-        audit_price(0, ImbalancePrices(30.0, 51.5), 0.0, 30.0, ledger, BOOKS, house, (False, False))
+        audit_price(0, ImbalancePrices(30.0, 51.5), 0.0, 30.0, ledger, BOOKS, regulation, (False, False))
     with pytest.raises(AuditError, match="more than 30"):
         audit_price(
-            0, ImbalancePrices(50.0, 30.0), 0.0, 30.0, ledger, BOOKS, house, (False, False)
+            0, ImbalancePrices(50.0, 30.0), 0.0, 30.0, ledger, BOOKS, regulation, (False, False)
         )  # swapped

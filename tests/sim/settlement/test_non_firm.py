@@ -28,7 +28,7 @@ Runs = Callable[..., Path]
 Section = dict[str, Any]
 ZONE = "Europe/Brussels"
 GUARANTEED_KW, USERS = 4.2, 55
-STREET: Section = {
+LV_FEEDER: Section = {
     "name": "S",
     "area": "D1",
     "bus": 61,
@@ -58,7 +58,7 @@ def _given(non_firm: Section | None = None, lv_feeder: Section | None = None, **
         "start": "2016-01-18",
         "distribution": [area],
         "population": {"ev_share": 0.8, "heat_pump_share": 0.6, "pv_share": 0.5, "battery_share": 0.4},
-        "low_voltage": [STREET | (lv_feeder or {})],
+        "low_voltage": [LV_FEEDER | (lv_feeder or {})],
         "non_firm": contracts | (non_firm or {}),
         "power_flow_check": {"audit_share": 0.0},
         **more,
@@ -74,7 +74,7 @@ RESERVE = {
 }
 TRADES = {"participation": 0.6, "trading": True, "compensation_eur_per_mwh": 100.0}
 BUSY = _given(TRADES | {"substitution": ["portfolio", "aggregators"]}, BUSY_STREET, **RESERVE)
-"""Everybody's car is plugged in at five, pools serve one street each, and what is limited is traded."""
+"""All EVs are plugged in at five, each pool serves one LV feeder, and limited users buy curtailment."""
 TSO_ONLY = _given({"substitution": ["tso"]}, BUSY_STREET, **RESERVE) | HALF_HOURLY
 
 
@@ -86,7 +86,7 @@ def _limited(folder: Path) -> pd.DataFrame:
 
 def test_the_order_in_which_agents_are_created_changes_nothing(small_run: Runs) -> None:
     day = BUSY | HOURLY
-    backwards = small_run(arrange=lambda things: list(reversed(things)), label="backwards", **day)
+    backwards = small_run(creation_order=lambda things: list(reversed(things)), label="backwards", **day)
     assert hashes(backwards) == hashes(small_run(**day))
     assert all(len(table(backwards, name)) for name in ("non_firm", "curtailment_trades", "substitution"))
 
@@ -101,9 +101,9 @@ def test_limits_are_those_of_active_contracts(small_run: Runs, given: Section) -
     assert np.isinf(limited.export_kw).all()  # sides: import
     held = round(USERS * given["non_firm"].get("participation", 1.0))
     assert limited.contracts.max() == held
-    told = limited.groupby(["isp", "lv_feeder"]).contracts.sum()
+    recorded = limited.groupby(["isp", "lv_feeder"]).contracts.sum()
     active = feeders.set_index(["isp", "lv_feeder"]).active_contracts
-    pd.testing.assert_series_equal(active[active > 0].sort_index(), told.sort_index(), check_names=False)
+    pd.testing.assert_series_equal(active[active > 0].sort_index(), recorded.sort_index(), check_names=False)
     assert (feeders.withheld_kwh[feeders.active_contracts == 0] == 0.0).all()
     assert feeders.withheld_kwh.sum() > 0.1
     blocked = table(folder, "substitution")
@@ -177,7 +177,7 @@ def test_the_dso_compensates_what_is_withheld(small_run: Runs) -> None:
     assert due.sum() > 1.0
 
 
-def test_what_is_blocked_is_made_good_at_most_once_and_helpers_are_paid(small_run: Runs) -> None:
+def test_blocked_energy_is_substituted_at_most_once_and_substitutes_are_paid(small_run: Runs) -> None:
     folder = small_run(**BUSY)
     substitution, paid = table(folder, "substitution"), table(folder, "settlement")
     assert substitution.portfolio_mw.sum() > 0.001
@@ -187,10 +187,12 @@ def test_what_is_blocked_is_made_good_at_most_once_and_helpers_are_paid(small_ru
     assert not substitution[["tso_energy_mw", "tso_reserve_mw"]].any().any()
     helped = paid[paid.kind == "substitution"].groupby(["isp", "payer"])
     rows = substitution.assign(mwh=0.25 * substitution.direction * substitution.aggregators_mw)
-    asked = rows[rows.aggregators_mw > 0].groupby(["isp", "provider"])
-    assert set(asked.groups) == set(helped.groups)
-    np.testing.assert_allclose(helped.quantity_mwh.sum(), asked.mwh.sum(), atol=1e-9)
-    np.testing.assert_allclose(helped.amount_eur.sum(), 0.25 * asked.aggregators_eur_per_h.sum(), atol=1e-9)
+    substituted = rows[rows.aggregators_mw > 0].groupby(["isp", "provider"])
+    assert set(substituted.groups) == set(helped.groups)
+    np.testing.assert_allclose(helped.quantity_mwh.sum(), substituted.mwh.sum(), atol=1e-9)
+    np.testing.assert_allclose(
+        helped.amount_eur.sum(), 0.25 * substituted.aggregators_eur_per_h.sum(), atol=1e-9
+    )
 
 
 def test_the_tso_replaces_on_transmission_what_pools_report(small_run: Runs) -> None:
@@ -200,9 +202,9 @@ def test_the_tso_replaces_on_transmission_what_pools_report(small_run: Runs) -> 
     replaced = bought[bought.market == SUBSTITUTION]
     assert set(replaced.system) == {"T"}
     net = (replaced.direction * replaced.quantity_mw).groupby(replaced.isp).sum()
-    told = (substitution.direction * substitution.tso_energy_mw).groupby(substitution.isp).sum()
-    assert told.abs().sum() > 0.005
-    np.testing.assert_allclose(net, told[told.abs() > 1e-9], atol=1e-6)
+    recorded = (substitution.direction * substitution.tso_energy_mw).groupby(substitution.isp).sum()
+    assert recorded.abs().sum() > 0.005
+    np.testing.assert_allclose(net, recorded[recorded.abs() > 1e-9], atol=1e-6)
 
 
 @pytest.mark.parametrize(("given", "hours"), [(BUSY, 0.25), (TSO_ONLY, 0.5)], ids=["busy", "tso"])
@@ -303,12 +305,12 @@ def test_a_dso_that_limits_below_what_is_guaranteed_is_found(
 def test_a_dso_that_limits_who_has_no_contract_is_found(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    honest = ConnectionLimiter.tell
+    honest = ConnectionLimiter.send_limits
 
     def astray(self: ConnectionLimiter, isp: int, who: IntArray, into: FloatArray, out: FloatArray) -> None:
         honest(self, isp, (who + 1) % USERS, into, out)
 
-    monkeypatch.setattr(ConnectionLimiter, "tell", astray)
+    monkeypatch.setattr(ConnectionLimiter, "send_limits", astray)
     _caught(tmp_path, "is limited without an active contract", participation=0.5)
 
 
@@ -319,7 +321,7 @@ HORIZON, CORRECT = "within start and days", "Correct the key"
 
 
 @pytest.mark.parametrize(
-    ("given", "field", "problem", "mend"),
+    ("given", "field", "problem", "hint"),
     [
         (
             _given({"guaranteed_import_kw": 12.0}),
@@ -333,7 +335,7 @@ HORIZON, CORRECT = "within start and days", "Correct the key"
             "9.3 kW of export",
             "Guarantee less",
         ),
-        (_given(lv_feeder={"bus": 1}), "low_voltage.0.bus", "no household lives at bus 1 of D1", "with load"),
+        (_given(lv_feeder={"bus": 1}), "low_voltage.0.bus", "bus 1 of D1 has no households", "with load"),
         (_given(lv_feeder={"bus": 400}), "low_voltage.0.bus", "bus 400", "bus"),
         (
             _given(lv_feeder={"copies": 9}),

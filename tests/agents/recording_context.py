@@ -1,4 +1,4 @@
-"""A desk without a bus: it keeps what is sent and recorded, and its clock is set by hand."""
+"""An agent context without a bus: it stores messages and table rows, and its clock is set by hand."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tandem_sim.sim.clock.randomness import stream
 M = TypeVar("M", bound=Message)
 
 
-class Desktop:
-    """What one agent sends and records; `now` is the second its clock shows."""
+class RecordingContext:
+    """Messages and rows of one agent; `now` is the second of its clock."""
 
     def __init__(self, now: int = 0) -> None:
         self.now = now
@@ -29,17 +29,17 @@ class Desktop:
         )
 
     def take(self, kind: type[M]) -> list[M]:
-        """Messages of a kind sent since the last call, which are then forgotten."""
+        """Messages of a kind sent since the last call; they are then dropped."""
         found = [m for m in self.sent if isinstance(m, kind)]
         self.sent[:] = [m for m in self.sent if not isinstance(m, kind)]
         return found
 
     def table(self, name: str) -> list[Mapping[str, Any]]:
-        """Everything recorded in a table."""
+        """All rows of a table."""
         return [row for table, row in self.rows if table == name]
 
 
 def obligation_mw(book: CapacityBook, isp: int, provider: str, service: str, direction: int) -> float:
-    """What a provider owes in an ISP, over all contracts of one service and direction."""
-    asked = provider, service, direction
-    return sum(c.mw for c in book.by_isp.get(isp, ()) if (c.provider, c.service, c.direction) == asked)
+    """MW that contracts of one service and direction oblige a provider to offer in an ISP."""
+    key = provider, service, direction
+    return sum(c.mw for c in book.by_isp.get(isp, ()) if (c.provider, c.service, c.direction) == key)

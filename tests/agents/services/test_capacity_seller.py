@@ -19,19 +19,19 @@ from tandem_sim.agents.base.messages import (
     TenderMessage,
 )
 from tandem_sim.agents.parties.day_ahead_market import DayAheadMarket
-from tandem_sim.agents.portfolios.portfolio import TransmissionUnit
+from tandem_sim.agents.portfolios.transmission import TransmissionUnit
 from tandem_sim.agents.services.capacity import CapacitySeller
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.orders.bids import DOWN, UP
 from tandem_sim.markets.orders.products import Service
 from tandem_sim.markets.services.capacity import Contract
-from tests.agents.desktop import Desktop
+from tests.agents.recording_context import RecordingContext
 
 BLOCK = range(16, 32)
 
 
-def _seller(top: Desktop, market: str | None = None) -> CapacitySeller:
+def _seller(top: RecordingContext, market: str | None = None) -> CapacitySeller:
     return CapacitySeller(
         name="A",
         context=top.context,
@@ -56,9 +56,9 @@ def _award(
     return seller
 
 
-def test_what_is_owed_is_the_sum_of_contracts_of_a_service_and_direction() -> None:
+def test_the_obligation_is_the_sum_of_contracts_of_a_service_and_direction() -> None:
     seller = _award(
-        _seller(Desktop()),
+        _seller(RecordingContext()),
         ("aFRR", "D1", UP, 2.0),
         ("aFRR", "D2", UP, 1.5),
         ("mFRR", "D1", UP, 4.0),
@@ -74,12 +74,12 @@ def test_what_is_owed_is_the_sum_of_contracts_of_a_service_and_direction() -> No
     assert [seller.obligation_mw(isp, "aFRR", UP) for isp in (29, 30, 31)] == pytest.approx([3.5, 0.0, 4.5])
 
 
-def test_the_best_prices_are_held_until_what_is_owed_is_covered() -> None:
-    seller = _award(_seller(Desktop()), ("aFRR", "D1", UP, 5.0), ("mFRR", "D1", UP, 9.0))
+def test_the_best_prices_are_held_up_to_the_obligation() -> None:
+    seller = _award(_seller(RecordingContext()), ("aFRR", "D1", UP, 5.0), ("mFRR", "D1", UP, 9.0))
     quantity = np.array([2.0, 4.0, 3.0])
     # Ranked 3, 1, 2: all of the second bid, 1 MW of the third.
     assert seller.hold_mw(16, UP, quantity, np.array([3.0, 1.0, 2.0])) == pytest.approx([0.0, 4.0, 1.0])
-    # Of equal ones the first; of too little everything; and nothing where nothing is owed.
+    # Of equal ones the first; of too little everything; and nothing without obligation.
     assert seller.hold_mw(16, UP, quantity, np.full(3, 7.0)) == pytest.approx([2.0, 3.0, 0.0])
     assert seller.hold_mw(16, UP, 0.5 * quantity, np.zeros(3)) == pytest.approx([1.0, 2.0, 1.5])
     assert not seller.hold_mw(16, DOWN, quantity, np.zeros(3)).any()
@@ -93,20 +93,20 @@ def test_the_best_prices_are_held_until_what_is_owed_is_covered() -> None:
     st.floats(0.0, 12.0),
     st.lists(st.tuples(st.floats(0.0, 4.0), st.integers(-5, 5)), min_size=1, max_size=6),
 )
-def test_what_is_held_is_what_is_owed_and_no_better_bid_is_left(
-    owed: float, bids: list[tuple[float, int]]
+def test_the_obligation_is_held_and_no_better_bid_is_left(
+    obligation: float, bids: list[tuple[float, int]]
 ) -> None:
-    seller = _award(_seller(Desktop()), ("aFRR", "D1", UP, owed))
+    seller = _award(_seller(RecordingContext()), ("aFRR", "D1", UP, obligation))
     quantity, rank = (np.array(column, dtype=float) for column in zip(*bids, strict=True))
     held = seller.hold_mw(16, UP, quantity, rank)
     assert ((held >= 0) & (held <= quantity)).all()
-    assert held.sum() == pytest.approx(min(owed, quantity.sum()))
+    assert held.sum() == pytest.approx(min(obligation, quantity.sum()))
     for k in np.flatnonzero(held > 1e-9):
         assert (held[rank < rank[k]] >= quantity[rank < rank[k]] - 1e-9).all()
 
 
 def test_afrr_capacity_of_a_day_is_nominated_isp_by_isp() -> None:
-    top = Desktop()
+    top = RecordingContext()
     seller = _award(_seller(top), ("aFRR", "D1", UP, 2.0), ("aFRR", "D2", DOWN, 0.5), ("mFRR", "T", UP, 9.0))
     seller.nominate(range(14, 18), "TSO")
     (message,) = top.take(NominationMessage)
@@ -114,11 +114,11 @@ def test_afrr_capacity_of_a_day_is_nominated_isp_by_isp() -> None:
     assert message.up_mw.tolist() == [0.0, 0.0, 2.0, 2.0]
     assert message.down_mw.tolist() == [0.0, 0.0, 0.5, 0.5]
     seller.nominate(range(16), "TSO")
-    assert not top.sent  # who owes nothing says nothing
+    assert not top.sent  # without obligation no message
 
 
 def test_a_producer_tells_the_day_ahead_market_what_it_keeps_free() -> None:
-    top = Desktop()
+    top = RecordingContext()
     _award(_seller(top, "market"), ("aFRR", "T", UP, 2.0), ("mFRR", "T", UP, 3.0), ("aFRR", "T", DOWN, 0.5))
     (kept,) = top.take(ReservedMessage)
     assert (kept.sender, kept.receiver, kept.block) == ("A", "market", BLOCK)
@@ -128,26 +128,26 @@ def test_a_producer_tells_the_day_ahead_market_what_it_keeps_free() -> None:
     assert not top.sent
 
 
-def test_what_was_sold_long_ago_is_no_longer_spoken_for() -> None:
-    top = Desktop()
+def test_what_was_sold_long_ago_is_no_longer_committed_for() -> None:
+    top = RecordingContext()
     seller = _award(_seller(top), ("aFRR", "T", UP, 5.0), block=range(4))
     for isp in range(200):
         seller.forget(isp)
-    assert not seller._spoken
-    assert not seller._owed
+    assert not seller._committed
+    assert not seller._contracts
     seller.on_tender(TenderMessage("TSO", "A", 200, blocks=(range(200, 204),), systems=("T",)))
     assert len(top.sent) == 1
 
 
-def _market(*units: TransmissionUnit) -> tuple[Desktop, DayAheadMarket]:
-    top, names = Desktop(), [u.name for u in units]
+def _market(*units: TransmissionUnit) -> tuple[RecordingContext, DayAheadMarket]:
+    top, names = RecordingContext(), [u.name for u in units]
     return top, DayAheadMarket(
         mesa.Model(rng=0),
         name="market",
         context=top.context,
         units=units,
         sellers=names,
-        told=["TSO"],
+        price_receivers=["TSO"],
         operator="TSO",
     )
 
@@ -161,8 +161,8 @@ def _schedules(
         market.receive(message)
     market.receive(ScheduleMessage("BRP", "market", 16, p_mw=-np.array(demand_mw)))
     market.clear_day(range(16, 16 + len(demand_mw)))
-    told = {m.receiver: m for m in top.take(DayAheadMessage)}
-    return {u.name: told[u.name].p_mw for u in units}, told["TSO"].price
+    sent = {m.receiver: m for m in top.take(DayAheadMessage)}
+    return {u.name: sent[u.name].p_mw for u in units}, sent["TSO"].price
 
 
 def _kept(unit: str, up: float, down: float, block: range = range(16, 17)) -> ReservedMessage:

@@ -1,4 +1,4 @@
-"""Register, capacity, amendments and baselines in a run: what is promised, kept, settled and refused."""
+"""Register, capacity, amendments and baselines in a run: obligations, settlement and rejections."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def test_everybody_who_sells_is_registered_first(run: Path) -> None:
     assert got["A01"] == {"aFRR", "mFRR", "LFM"}  # the strictest implies the looser ones
     assert got["L3"] == {"mFRR", "LFM"}  # called by hand
     messages = table(run, "messages")
-    asked = messages[messages.kind == "Assets"]
-    assert {("A01", "TSO"), ("TSO", "DSO-D1")} <= set(zip(asked.sender, asked.receiver, strict=True))
+    requests = messages[messages.kind == "Assets"]
+    assert {("A01", "TSO"), ("TSO", "DSO-D1")} <= set(zip(requests.sender, requests.receiver, strict=True))
 
 
 def test_capacity_is_bought_where_it_is_cheapest_and_covers_the_need(run: Path) -> None:
@@ -86,15 +86,15 @@ def test_what_a_dso_does_not_buy_is_forwarded_and_never_sold_twice(run: Path) ->
     assert (table(run, "rejections").reason != SOLD_TWICE).all()
 
 
-def test_standing_ready_is_paid_as_contracted_and_what_is_missing_is_charged(run: Path) -> None:
-    standing, money = table(run, "capacity"), table(run, "settlement")
+def test_capacity_is_paid_as_contracted_and_missing_mw_are_charged(run: Path) -> None:
+    capacity, money = table(run, "capacity"), table(run, "settlement")
     paid = money[money.kind == "capacity"]
-    assert paid.amount_eur.sum() == pytest.approx(standing.pay_eur_per_h.sum() * 0.5)
-    missing = (standing.obligation_mw - standing.offered_mw).clip(lower=0.0)
-    due = (1.3 * standing.pay_eur_per_h * missing / standing.obligation_mw).sum() * 0.5
+    assert paid.amount_eur.sum() == pytest.approx(capacity.pay_eur_per_h.sum() * 0.5)
+    missing = (capacity.obligation_mw - capacity.offered_mw).clip(lower=0.0)
+    due = (1.3 * capacity.pay_eur_per_h * missing / capacity.obligation_mw).sum() * 0.5
     assert money[money.kind == "unavailability"].amount_eur.sum() == pytest.approx(due)
-    assert (standing.fulfilled_mw <= standing.offered_mw + 1e-9).all()
-    owed = standing[standing.service == "aFRR"].groupby(["isp", "direction"]).obligation_mw.sum()
+    assert (capacity.fulfilled_mw <= capacity.offered_mw + 1e-9).all()
+    owed = capacity[capacity.service == "aFRR"].groupby(["isp", "direction"]).obligation_mw.sum()
     assert owed.xs(1, level="direction").to_numpy() == pytest.approx(3.0)
     assert owed.xs(-1, level="direction").to_numpy() == pytest.approx(2.5)
     assert len(owed) == 2 * 48
@@ -105,9 +105,9 @@ def test_contracted_reserve_is_nominated_by_d_1_14_45(run: Path, small_run: Runs
     sent = table(run, "messages").query("kind == 'Nomination'")
     assert set(sent.sent_s) == {-(9 * 60 + 30) * 60}
     assert (sent.delivered_s <= -(9 * 60 + 15) * 60).all()
-    standing = table(run, "capacity").query("service == 'aFRR'")
-    assert set(standing.provider) == set(sent.sender)
-    assert standing.groupby("provider").offered_mw.sum().min() > 0.0
+    capacity = table(run, "capacity").query("service == 'aFRR'")
+    assert set(capacity.provider) == set(sent.sender)
+    assert capacity.groupby("provider").offered_mw.sum().min() > 0.0
 
 
 def test_a_nomination_that_comes_too_late_is_none(small_run: Runs) -> None:
@@ -129,8 +129,8 @@ def test_a_nomination_that_comes_too_late_is_none(small_run: Runs) -> None:
 
 def test_units_keep_room_for_what_they_sold(run: Path, small_run: Runs) -> None:
     # The day-ahead market leaves units room for the capacity they sold: nothing is missing from them.
-    standing = table(run, "capacity")
-    units = standing[standing.provider.str.startswith("G")]
+    capacity = table(run, "capacity")
+    units = capacity[capacity.provider.str.startswith("G")]
     assert len(units)
     assert (units.offered_mw >= units.obligation_mw - 1e-6).all()
 
@@ -262,14 +262,14 @@ def test_days_on_which_clocks_change_settle_without_gap_or_double(
     small_run: Runs, day: str, isps: int
 ) -> None:
     folder = small_run(**_with(**HALF_HOURLY, start=day))
-    money, standing = table(folder, "settlement"), table(folder, "capacity")
+    money, capacity = table(folder, "settlement"), table(folder, "capacity")
     assert sorted(set(money.isp)) == list(range(isps))
     assert table(folder, "system").isp.tolist() == list(range(isps))
     paid = money.kind == "capacity"
-    assert paid.sum() == len(standing)  # two contracts of equal worth are two equal rows
+    assert paid.sum() == len(capacity)  # two contracts of equal worth are two equal rows
     assert not money[~paid].duplicated(["isp", "payer", "payee", "kind", "quantity_mwh", "amount_eur"]).any()
     per_isp = (
-        standing[(standing.service == "aFRR") & (standing.direction == 1)].groupby("isp").obligation_mw.sum()
+        capacity[(capacity.service == "aFRR") & (capacity.direction == 1)].groupby("isp").obligation_mw.sum()
     )
     assert per_isp.index.tolist() == list(range(isps))
     assert per_isp.to_numpy() == pytest.approx(3.0)
