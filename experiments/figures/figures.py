@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from tandem_sim.experiments.figures.bid_checks import bid_check_figure, has_bid_checks
 from tandem_sim.experiments.figures.comparison import comparison_figure
 from tandem_sim.experiments.figures.conflicts import conflict_figure
 from tandem_sim.experiments.figures.grids import grid_figure, interface_figure
 from tandem_sim.experiments.figures.low_voltage import low_voltage_figure
 from tandem_sim.experiments.figures.style import house_style, save
 from tandem_sim.experiments.figures.system import cost_figure, imbalance_figure, price_figure, state_figure
-from tandem_sim.experiments.figures.validation import validates, validation_figure
 from tandem_sim.experiments.results.run_data import read_run
 from tandem_sim.experiments.run_folder.tables import read_table
 
@@ -43,7 +43,7 @@ def plot_run(run: Path, zone: str, title: str) -> list[Path]:
 
 def comparison_paths(out: Path) -> tuple[Path, Path]:
     """Where figures of several runs go: all of them side by side, and what a check by DSOs changes."""
-    return out / "comparison.png", out / "validation.png"
+    return out / "comparison.png", out / "bid_checks.png"
 
 
 def plot_comparison(runs: Mapping[str, Path], zone: str, out: Path) -> list[Path]:
@@ -58,6 +58,6 @@ def plot_comparison(runs: Mapping[str, Path], zone: str, out: Path) -> list[Path
     data = {name: read_run(run, zone, name) for name, run in runs.items()}
     with house_style():
         written = [save(comparison_figure(data), comparison)]
-        if len(data) > 1 and any(validates(run) for run in data.values()):
-            written.append(save(validation_figure(data), validation))
+        if len(data) > 1 and any(has_bid_checks(run) for run in data.values()):
+            written.append(save(bid_check_figure(data), validation))
     return written

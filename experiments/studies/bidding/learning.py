@@ -17,10 +17,10 @@ import typer
 from matplotlib.axes import Axes
 from rich.console import Console
 
-from tandem_sim.experiments.commands.power import PowerTrial, plan, summary
 from tandem_sim.experiments.commands.sweep import check_workers, run_shown
 from tandem_sim.experiments.figures.style import CYCLE, DASHES, FOOTNOTE, house_style, new_figure, save
 from tandem_sim.experiments.market_power.measure import power_by_isp
+from tandem_sim.experiments.market_power.trials import PowerTrial, plan, summary
 
 SCENARIO = "reference"
 SCHEME_NAMES = ("common", "multilevel-01", "multilevel-03", "central-01", "hybrid", "fragmented")

@@ -45,14 +45,14 @@ DOT = 4.5
 """Size of a dot (points)."""
 
 
-def validates(data: RunData) -> bool:
+def has_bid_checks(data: RunData) -> bool:
     """Whether a DSO checked in this run what the TSO may take."""
     return bool(data.bid_checks.market.isin(NARROWING).any())
 
 
 def reference_of(runs: Mapping[str, RunData]) -> str:
     """The run that others are measured against: the first without a check by DSOs, or else the first."""
-    return next((name for name, data in runs.items() if not validates(data)), next(iter(runs)))
+    return next((name for name, data in runs.items() if not has_bid_checks(data)), next(iter(runs)))
 
 
 def held_back_mw(data: RunData) -> pd.DataFrame:
@@ -109,7 +109,7 @@ def cost_eur(data: RunData) -> pd.DataFrame:
     )
 
 
-def validation_figure(runs: Mapping[str, RunData]) -> Figure:
+def bid_check_figure(runs: Mapping[str, RunData]) -> Figure:
     """Offers held back (MW), reserve bids stopped, overload (%) and cost (EUR) over time and in total."""
     high = 0.9 + 0.2 * len(runs)
     panels = {"held": (_held, max(2.1, high)), "stopped": (_stopped, max(1.5, high))}
@@ -146,7 +146,7 @@ def _note(runs: Mapping[str, RunData], with_stopped: bool) -> str:
 def _legend(ax: Axes, runs: Mapping[str, RunData]) -> None:
     looks: list[Any] = [colour_of(k) for k in range(len(runs))]
     handles = [Line2D([], [], color=colour, linestyle=dash, linewidth=2.5) for colour, dash in looks]
-    names = [name + (" (with validation)" if validates(data) else "") for name, data in runs.items()]
+    names = [name + (" (with validation)" if has_bid_checks(data) else "") for name, data in runs.items()]
     ax.axis("off")
     ax.legend(handles, names, loc="center left", ncols=SCHEMES_PER_ROW, fontsize=9)
 
@@ -169,8 +169,8 @@ def _area(ax: Axes, data: RunData, values: FloatArray, daily: str, **look: Any) 
 
 
 def _held(time: Axes, bars: Axes, runs: Mapping[str, RunData]) -> None:
-    """Offers that DSOs kept from the TSO; where one run validates, areas beside what was let stand."""
-    checking = [(k, data) for k, data in enumerate(runs.values()) if validates(data)]
+    """Offers that DSOs kept from the TSO; where one run has_bid_checks, areas beside what was let stand."""
+    checking = [(k, data) for k, data in enumerate(runs.values()) if has_bid_checks(data)]
     for k, data in checking:
         mw, colour = held_back_mw(data), colour_of(k)[0]
         for way, sign in (("up", 1.0), ("down", -1.0)):
@@ -192,7 +192,7 @@ def _held(time: Axes, bars: Axes, runs: Mapping[str, RunData]) -> None:
         mwh, offers = (float(sums[f"{part}_up"] + sums[f"{part}_down"]) for part in ("held", "offered"))
         share = f" ({100.0 * mwh / offers:.0f} % of offers)" if offers > 0.0 else ""
         totals.append(mwh)
-        labels.append(f"{mwh:,.0f}{share}" if validates(data) else "no validation")
+        labels.append(f"{mwh:,.0f}{share}" if has_bid_checks(data) else "no validation")
     _bars(bars, list(runs), totals, labels)
     bars.set_title("Refused")
     bars.set_xlabel("Offers held back, up + down (MWh)")
