@@ -1,4 +1,4 @@
-"""What ``tandem power`` does: what strategic bidding is worth, to whom, and who pays, scheme by scheme."""
+"""The command ``tandem power``: effects of strategic bidding on profits, costs and limits, by scheme."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tandem_sim.agents.strategies.allowed_code import AllowedCode
 from tandem_sim.experiments.commands.sweep import check_resumed, check_workers, run_shown
 from tandem_sim.experiments.market_power.figure import draw_power
 from tandem_sim.experiments.market_power.measure import power_by_isp
-from tandem_sim.experiments.market_power.table import power_table
+from tandem_sim.experiments.market_power.table import power_tables
 from tandem_sim.experiments.market_power.trials import plan, summary
 from tandem_sim.experiments.run_folder.outputs import Known, is_object_of, is_png, is_table_of, write_json
 from tandem_sim.experiments.runs.logs import terminal
@@ -27,7 +27,7 @@ KNOWN: dict[str, Known] = {
     "power.parquet": lambda path: is_table_of(path, {"scheme", "seed", "isp", "provider"}),
     "power.png": is_png,
 }
-"""Files that are written, and how an earlier one is known."""
+"""Files that the command writes, and how an earlier result is recognised."""
 
 
 def measure_power(
@@ -43,7 +43,7 @@ def measure_power(
     resume: bool,
     quiet: bool,
 ) -> None:
-    """Make the runs that market power is measured by, write the figures, and show them."""
+    """Make the runs that measure market power, and write and print the results."""
     check_workers(workers)
     files = {name: out / name for name in KNOWN}
     check_known("--scheme", schemes, list(ABOUT))
@@ -64,5 +64,6 @@ def measure_power(
     tables = [power_by_isp(out / "runs" / t.bid.name, out / "runs" / t.truth.name) for t in trials]
     write_table(pd.concat(tables, ignore_index=True), files["power.parquet"])
     draw_power(found, files["power.png"])
-    console.print(power_table(found))
+    for table in power_tables(found, console.width):
+        console.print(table)
     console.print(f"Figure: {files['power.png']}", soft_wrap=True)

@@ -26,9 +26,9 @@ REFERENCE_FIELDS: dict[str, Any] = {**TRUTHFUL_FIELDS, "mitigation.enabled": Fal
 """Fields of the run under the reference scheme, which may have no local market to mitigate."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PowerTrial:
-    """The runs that one scheme and seed need."""
+    """The runs of one scheme and seed: as bid, truthful, and truthful under the reference scheme."""
 
     bid: Point
     truth: Point
@@ -36,24 +36,24 @@ class PowerTrial:
 
     @property
     def runs(self) -> tuple[Point, Point, Point]:
-        """All three; some may be the same."""
+        """All three runs; some may be the same."""
         return self.bid, self.truth, self.reference
 
 
 def plan(
     name: str, schemes: Sequence[str], seeds: Sequence[int], fields: Mapping[str, Any], reference: str
 ) -> list[PowerTrial]:
-    """The runs that are needed, every scenario checked; without schemes or seeds, those of the scenario.
+    """The runs to make, every scenario checked. Without schemes or seeds, those of the scenario are used.
 
-    Raises `InputError`, also if no seller is strategic: then there is nothing to compare.
+    Raises `InputError` for a scenario that cannot be used, and if no seller bids strategically.
     """
     given, folder = read_scenario(name, dict(fields))
     if not strategic_sellers(given):
         raise InputError(
             source_of(name),
             "strategy",
-            "no seller is strategic: there is nothing to set against the truth",
-            "Name a strategy, say --set strategy=fixed-markup, or list some under strategies",
+            "no seller is strategic: all bid truthfully, so there is nothing to compare",
+            "Name a strategy, for example --set strategy=fixed-markup, or list some under strategies",
         )
 
     def point(scheme: str, seed: int, bids: Mapping[str, Any]) -> Point:
@@ -63,9 +63,9 @@ def plan(
 
     return [
         PowerTrial(
-            point(scheme, seed, {}),
-            point(scheme, seed, TRUTHFUL_FIELDS),
-            point(reference, seed, REFERENCE_FIELDS),
+            bid=point(scheme, seed, {}),
+            truth=point(scheme, seed, TRUTHFUL_FIELDS),
+            reference=point(reference, seed, REFERENCE_FIELDS),
         )
         for scheme in dict.fromkeys(schemes or [given.scheme])
         for seed in dict.fromkeys(seeds or [given.seed])
@@ -73,7 +73,7 @@ def plan(
 
 
 def strategic_sellers(scenario: Scenario) -> list[str]:
-    """Sellers of a scenario that do not simply bid the truth."""
+    """Names of the sellers of a scenario whose strategy is not truthful bidding."""
     named = {who: given.name for given in scenario.strategies for who in given.aggregators}
     t = scenario.transmission
     sellers = [*scenario.pools, *(u.name for u in t.units), *(x.name for x in t.large_loads)]
@@ -81,7 +81,7 @@ def strategic_sellers(scenario: Scenario) -> list[str]:
 
 
 def summary(trials: Sequence[PowerTrial], runs: Path, scenario: str, reference: str) -> dict[str, Any]:
-    """What is written to ``power.json``: figures by scheme and seed, and intervals over seeds by scheme."""
+    """Content of ``power.json``: figures by scheme and seed, and by scheme means and intervals over seeds."""
     schemes: dict[str, Any] = {}
     for trial in trials:
         bid, truth, other = (runs / point.name for point in trial.runs)

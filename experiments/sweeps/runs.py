@@ -32,10 +32,10 @@ from tandem_sim.experiments.runs.run import (
     parts_of,
     run_scenario,
 )
-from tandem_sim.experiments.runs.scenario import faults_named
+from tandem_sim.experiments.runs.scenario import faults_named, field_value
 from tandem_sim.experiments.sweeps.sweep import SUMMARY, Point
 from tandem_sim.experiments.sweeps.workers import Ended
-from tandem_sim.grids.documents.text import one_line
+from tandem_sim.grids.documents.text import one_line, shown
 from tandem_sim.grids.errors import BusyError, InputError, StaleError
 
 WRITE_EVERY_S = 5.0
@@ -102,15 +102,15 @@ def check_folder(points: Sequence[Point], out: Path) -> None:
             if (file.exists() or file.is_symlink()) and (fault := file_fault(file.lstat())):
                 raise InputError(str(file), "--out", fault, "Remove it, or choose another folder")
     finished = [point for point in points if is_finished(out / point.name)]
-    compared = {p.name: _other_parts(p, out / p.name) for p in finished}
-    others = {name: parts for name, parts in compared.items() if parts}
+    compared = [(point, _other_parts(point, out / point.name)) for point in finished]
+    others = [(point, parts) for point, parts in compared if parts]
     if others:
-        name, parts = next(iter(others.items()))
+        point, parts = others[0]
         raise InputError(
             str(out),
             "--resume",
-            f"{len(others)} finished runs are not those that would be made now; {name} differs in "
-            f"{one_line(', '.join(parts))}",
+            f"{len(others)} finished runs are not those that would be made now; {shown(point.fields, 200)}, run "
+            f"{point.name}, differs in {one_line(', '.join(parts))}",
             "Choose another folder, or remove those runs to have them made again",
         )
 
@@ -248,13 +248,10 @@ def _since(begun: float) -> float:
 
 
 def _value(point: Point, name: str) -> Any:
-    """Value of a field: as the point varies it, or as its scenario has it."""
+    """Value of a field: as the point varies it, or else as in its scenario."""
     if name in point.fields:
         return point.fields[name]
-    value: Any = point.scenario.model_dump(mode="json", by_alias=True)
-    for key in name.split("."):
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
+    return field_value(point.scenario.model_dump(mode="json", by_alias=True), name)
 
 
 def _column(values: list[Any]) -> list[Any]:

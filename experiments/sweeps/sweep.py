@@ -108,12 +108,17 @@ def read_sweep(path: Path) -> list[Point]:
 
 def _parsed(path: Path) -> Sweep:
     given = read_yaml(read_text(path, LARGEST_YAML), str(path))
+    if isinstance(given, dict) and "scenario" not in given and {"transmission", "based_on"} & given.keys():
+        problem = "is a scenario file, and no sweep file"
+        raise InputError(str(path), "FILE", problem, f"Its command is: tandem run {path}")
     try:
         sweep = Sweep.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or "sweep"
-        raise InputError(str(path), field, one_line(first["msg"]), "Correct the key named") from error
+        keys = ", ".join(info.alias or name for name, info in Sweep.model_fields.items())
+        advice = f"A sweep file has the keys {keys}; tandem sweeps prints examples"
+        raise InputError(str(path), field, one_line(first["msg"]), advice) from error
     for key, listed in (("scheme", sweep.schemes), ("seed", sweep.seeds)):
         if listed and key in sweep.vary:
             problem = f"is listed under {key}s too"

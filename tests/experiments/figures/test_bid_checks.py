@@ -1,4 +1,4 @@
-"""The figure of what validation by DSOs changes: numbers by hand from eight quarter-hours."""
+"""The figure of the effect of bid checks by DSOs: numbers by hand from eight quarter-hours."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def _texts(ax: Axes) -> list[str]:
     return [text.get_text() for text in ax.texts]
 
 
-def test_held_back_is_offered_at_first_less_kept_at_last(runs: dict[str, RunData]) -> None:
+def test_held_back_is_offered_at_first_less_allowed_at_last(runs: dict[str, RunData]) -> None:
     mw = held_back_mw(runs["hybrid"])
     expected = np.zeros((ISPS, 4))  # offered up and down, held back up and down
     expected[[0, 5]] = [12.0, 3.0, 4.0, 1.0], [2.0, 3.0, 0.0, 3.0]
@@ -149,7 +149,7 @@ def test_held_back_is_offered_at_first_less_kept_at_last(runs: dict[str, RunData
     assert not held_back_mw(runs["central-01"]).to_numpy().any()
 
 
-def test_the_reference_is_the_first_run_without_validation(runs: dict[str, RunData]) -> None:
+def test_the_reference_is_the_first_run_without_bid_checks(runs: dict[str, RunData]) -> None:
     assert has_bid_checks(runs["hybrid"])
     assert not has_bid_checks(runs["central-01"])
     forwarded = runs["hybrid"].bid_checks.query("market == 'forward_bids'")
@@ -198,18 +198,19 @@ def test_differences_are_told_in_eur_and_percent() -> None:
     assert difference(5.0, 0.0) == "+5 EUR"
 
 
-def test_what_is_refused_is_drawn(runs: dict[str, RunData]) -> None:
-    time, bars, late = _titled(bid_check_figure(runs), "Refused")
+def test_held_back_offers_and_stopped_bids_are_drawn(runs: dict[str, RunData]) -> None:
+    figure = bid_check_figure(runs)
+    (time, bars), late = _titled(figure, "Held back"), _titled(figure, "Stopped")[0]
     offered_up, held_up, offered_down, held_down = _steps(time, fill=True)
     assert (offered_up[0], held_up[0], offered_down[0], held_down[0]) == (12.0, 4.0, -3.0, -1.0)
     assert (offered_up[5], held_up[5], offered_down[5], held_down[5]) == (2.0, 0.0, -3.0, -3.0)
     assert _widths(bars) == [(2.0, 0.0), (0.0, 0.0)]
-    assert _texts(bars) == ["2 (40 % of offers)", "no validation"]
+    assert _texts(bars) == ["2 (40 % of offers)", "no bid checks"]
     assert _steps(late, fill=False) == [[0.0] * ISPS, [0.0, 0.0, 7.0, 5.0, 0.0, 0.0, 0.0, 0.0]]
 
 
-def test_several_validating_runs_are_lines(runs: dict[str, RunData]) -> None:
-    time = _titled(bid_check_figure({"a": runs["hybrid"], "b": runs["hybrid"]}), "Refused")[0]
+def test_several_runs_with_bid_checks_are_lines(runs: dict[str, RunData]) -> None:
+    time = _titled(bid_check_figure({"a": runs["hybrid"], "b": runs["hybrid"]}), "Held back")[0]
     assert _steps(time, fill=True) == []
     assert [steps[0] for steps in _steps(time, fill=False)] == [4.0, -1.0, 4.0, -1.0]
     assert time.get_legend() is None
@@ -228,9 +229,9 @@ def test_congestion_is_drawn_with_dots_where_activation_broke_a_limit(runs: dict
     assert _texts(bars) == ["1 (0 by activation)", "3 (2 by activation)"]
 
 
-def test_cost_is_drawn_against_the_run_without_validation(runs: dict[str, RunData]) -> None:
+def test_cost_is_drawn_against_the_run_without_bid_checks(runs: dict[str, RunData]) -> None:
     time, bars = _titled(bid_check_figure(runs), "Cost")
-    assert time.get_title(loc="left") == "Cost: cumulative, against central-01 (below zero: cheaper)"
+    assert time.get_title(loc="left") == "Cost: cumulative, less that of central-01"
     hybrid, central = (np.asarray(line.get_ydata(), dtype=np.float64) for line in time.lines)
     assert hybrid.tolist() == [2.0 * k for k in range(ISPS + 1)]
     assert not central.any()
@@ -239,12 +240,12 @@ def test_cost_is_drawn_against_the_run_without_validation(runs: dict[str, RunDat
 
 
 def test_stopped_bids_have_a_panel_only_if_there_are_any(runs: dict[str, RunData]) -> None:
-    bars = _titled(bid_check_figure(runs), "Stopped")[0]
+    bars = _titled(bid_check_figure(runs), "Stopped")[1]
     assert _texts(bars) == ["no reserve", "12"]
     none = replace(runs["central-01"], reserve=runs["central-01"].reserve.assign(terminated_bids=0))
     without = bid_check_figure({"hybrid": runs["hybrid"], "central-01": none})
     assert _titled(without, "Stopped") == []
-    assert "No reserve bid was stopped inside an ISP." in without.get_supxlabel()
+    assert "No reserve bid was stopped within an ISP." in without.get_supxlabel()
     no_reserve = bid_check_figure({"a": runs["hybrid"], "b": runs["hybrid"]})
     assert "reserve" not in no_reserve.get_supxlabel()
 
@@ -255,7 +256,7 @@ def test_long_horizons_show_daily_values(tmp_path: Path) -> None:
     data = replace(data, reserve=pd.DataFrame({"isp": [2, 3, 96], "terminated_bids": [7, 5, 1]}))
     figure = bid_check_figure({"hybrid": data, "other": replace(data, bid_checks=data.bid_checks[:0])})
     assert "Overload: daily maximum." in figure.get_supxlabel()
-    held, _, late, *_ = _titled(figure, "Refused")
+    held, late = _titled(figure, "Held back")[0], _titled(figure, "Stopped")[0]
     assert [values[0] for values in _steps(held, fill=True)] == [14 / 96, 4 / 96, -6 / 96, -4 / 96]
     assert [values[:3] for values in _steps(late, fill=False)] == [[12.0, 1.0, 0.0]] * 2
     assert late.get_ylabel() == "Bids (per day)"
@@ -295,7 +296,7 @@ def _blank(data: dict[str, RunData]) -> Figure:
     return Figure(figsize=(1.0, 1.0))
 
 
-def test_it_is_written_beside_the_comparison_where_a_run_validates(
+def test_it_is_written_beside_the_comparison_where_a_run_has_bid_checks(
     folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = plot_comparison(folders, ZONE, tmp_path)
@@ -307,7 +308,7 @@ def test_it_is_written_beside_the_comparison_where_a_run_validates(
 
 
 @pytest.mark.parametrize("schemes", [["central-01", "central-01"], ["hybrid"]])
-def test_it_is_not_written_without_a_validating_run_or_a_second_one(
+def test_it_is_not_written_without_a_run_with_bid_checks_or_a_second_run(
     schemes: list[str], folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tandem_sim.experiments.figures.figures.comparison_figure", _blank)
