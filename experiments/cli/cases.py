@@ -91,9 +91,7 @@ def game(
     scheme: Schemes = None,
     player: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Seller that bids strategically; may be repeated. [default: all]", metavar="SELLER"
-        ),
+        typer.Option(help="Strategic seller; may be repeated. [default: all]", metavar="SELLER"),
     ] = None,
     sellers: Annotated[
         int | None, typer.Option(help="Distribute all bids among this number of sellers.")
@@ -101,7 +99,7 @@ def game(
     markup: Annotated[
         list[float] | None,
         typer.Option(
-            help="Mark-up on cost that a seller may ask, EUR/MWh, besides 0; may be repeated. [default: 5 to 80]",
+            help="Mark-up that a seller may ask, EUR/MWh, besides 0; may be repeated. [default: 5 to 80]",
             metavar="MARKUP",
         ),
     ] = None,

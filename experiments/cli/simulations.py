@@ -42,8 +42,8 @@ def run(
     export_isp: Annotated[
         str | None,
         typer.Option(
-            help="Also write the market of the ISP at this local time, such as 2016-04-18T18:00, as a case for "
-            "tandem clear.",
+            help="Also write the market of the ISP at this local time, such as 2016-04-18T18:00, as a "
+            "case for tandem clear.",
             metavar="TIME",
         ),
     ] = None,

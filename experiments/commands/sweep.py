@@ -100,7 +100,7 @@ def run_shown(
     dask: str | None = None,
     allowed: AllowedCode = NO_CODE,
 ) -> tuple[pd.DataFrame, list[tuple[Point, str]]]:
-    """Make the runs that `out` does not hold and show progress; returns the table and failed runs with errors.
+    """Make the runs that `out` does not hold, with progress; returns the table, and failed runs with errors.
 
     Runs are made by `workers` processes (one a core if None), or by the cluster at the address `dask`. Raises
     `InputError` if finished runs in `out` are not those that would be made now, or if one needs code that is

@@ -34,7 +34,7 @@ LONGEST_VALUE = 100_000
 
 
 def check_file(file: str) -> str:
-    """Check a scenario or a case: its size, how each table of its grids is used, and the fields of a scenario.
+    """Check a scenario or a case. Returns its size, how its grids are used, and the fields of a scenario.
 
     Raises `InputError` for the first problem found. Unusual values are written to the log.
     """

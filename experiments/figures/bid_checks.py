@@ -153,7 +153,7 @@ def _legend(ax: Axes, runs: Mapping[str, RunData]) -> None:
 
 
 def _shown(data: RunData, values: FloatArray, daily: str) -> tuple[FloatArray, FloatArray]:
-    """Values to draw and their edges: of every ISP, or the statistic `daily` of every day of a long horizon."""
+    """Values to draw and their edges: per ISP, or the statistic `daily` per day of a long horizon."""
     if data.is_long:
         return data.daily(values)[daily].to_numpy(dtype=np.float64), data.day_edges
     return values, data.edges
@@ -170,7 +170,7 @@ def _area(ax: Axes, data: RunData, values: FloatArray, daily: str, **look: Any) 
 
 
 def _held(time: Axes, bars: Axes, runs: Mapping[str, RunData]) -> None:
-    """Offers that DSOs held back (MW); with one run with bid checks, areas of allowed and held-back offers."""
+    """Offers that DSOs held back (MW); areas of allowed and held-back offers if one run has bid checks."""
     checking = [(k, data) for k, data in enumerate(runs.values()) if has_bid_checks(data)]
     for k, data in checking:
         mw, colour = held_back_mw(data), colour_of(k)[0]

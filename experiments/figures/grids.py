@@ -116,7 +116,7 @@ def _violations(ax: Axes, data: RunData, rows: pd.DataFrame) -> None:
             top = np.where(mask, 0.4 - k, np.nan)
             ax.stairs(top, data.edges, baseline=-0.4 - k, fill=True, color=colour, linewidth=0.6)
     counts = ", ".join(f"{label}: {int(mask.sum())}" for label, mask, _ in kinds)
-    ax.set_title(f"ISPs with a branch or voltage violation ({counts}; of {len(rows)})")
+    ax.set_title(f"ISPs with a branch or voltage violation ({counts} of {len(rows)})")
     if data.is_long:
         ax.set_ylabel("ISPs (%)")
         ax.set_ylim(bottom=0.0)

@@ -201,6 +201,8 @@ def _by_scheme(
 
 
 def _cost_cells(e: Mapping[str, Any]) -> list[str]:
+    checked = "unqualified_up_pct" in e
+    held = f"{e['unqualified_up_pct']:.0f}/{e['unqualified_down_pct']:.0f}" if checked else "-"
     return [
         f"{e['cost_eur_per_h']:.3f}",
         "-" if e["inefficiency_pct"] is None else f"{round(e['inefficiency_pct'], 3) + 0.0:.3f}",
@@ -249,7 +251,7 @@ def _broken(count: int, worst_pct: float | None) -> str:
 
 
 def scheme_list(schemes: Mapping[str, Scheme], width: int) -> str:
-    """Every scheme with its steps, the data that operators share, and its source; lines of at most `width`."""
+    """Every scheme with its steps, the data that operators share, and its source, in lines of `width`."""
     lines: list[str] = []
     for scheme in schemes.values():
         facts = {

@@ -1,7 +1,7 @@
 """Fields of a scenario as text, from its schema.
 
-``python -m tandem_sim.experiments.runs.fields`` writes two files anew. ``field_paths.txt`` has a line per field
-with the names its value may have: completion reads it, because the schema
+``python -m tandem_sim.experiments.runs.fields`` writes two files anew. ``field_paths.txt`` has a line per
+field with the names its value may have: completion reads it, because the schema
 (`tandem_sim.sim.scenario.scenario`) takes seconds to import. ``docs/formats.md`` has a table of all fields
 between two marks. Tests compare both with the schema.
 """
@@ -45,7 +45,7 @@ class Row(NamedTuple):
 
 
 def rows() -> Iterator[Row]:
-    """Every field of a scenario. Sections have no row; a list of sections has one, before those of its keys."""
+    """Every field of a scenario. Sections have no row; a list of sections has one, before its keys."""
     schema = Scenario.model_json_schema(by_alias=True)
     yield from _rows(schema, schema["$defs"], "")
 

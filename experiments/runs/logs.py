@@ -1,7 +1,7 @@
 """Messages of Tandem while it works: on the terminal, and in the ``run.log`` of a run folder.
 
-All go through `logging` under the name ``tandem_sim``; a program that imports Tandem sees them only if it sets
-up logging.
+All go through `logging` under the name ``tandem_sim``; a program that imports Tandem sees them only if it
+sets up logging.
 """
 
 from __future__ import annotations

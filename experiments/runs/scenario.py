@@ -25,7 +25,7 @@ DEEPEST_PATH = 10
 def read_scenario(name: str, overrides: dict[str, Any] | None = None) -> tuple[Scenario, Path | None]:
     """A scenario by bundled name or by path, and the folder its relative paths start from.
 
-    `overrides` replace values by field path (see `scenario_of`). Raises `InputError` with every problem found.
+    `overrides` replace values by field path, see `scenario_of`. Raises `InputError` with every problem found.
     """
     text, folder = _found(name)
     return parse_scenario(text, source_of(name), overrides), folder

@@ -109,8 +109,8 @@ def check_folder(points: Sequence[Point], out: Path) -> None:
         raise InputError(
             str(out),
             "--resume",
-            f"{len(others)} finished runs are not those that would be made now; {shown(point.fields, 200)}, run "
-            f"{point.name}, differs in {one_line(', '.join(parts))}",
+            f"{len(others)} finished runs are not those that would be made now; {point.name} "
+            f"({shown(point.fields, 200)}) differs in {one_line(', '.join(parts))}",
             "Choose another folder, or remove those runs to have them made again",
         )
 

@@ -161,7 +161,7 @@ def _network(settings: GridSettings, folder: Path | None, field: str) -> Network
 
 @contextmanager
 def grid_named(grid: str, field: str) -> Iterator[None]:
-    """An `InputError` about a grid that is not found, or about a published one, names the scenario's `field`."""
+    """An `InputError` about a grid that is not found, or a published one, names the scenario's `field`."""
     try:
         yield
     except InputError as error:
