@@ -79,9 +79,7 @@ def field_list(scenario: Scenario) -> list[str]:
         unit = f" {entry.unit}".rstrip() if entry.value is not None else ""
         text = f"{key}{mark} {_value(entry.value)}{unit}"
         sections.setdefault(section, []).append(text.replace(" ", BLANK) if len(text) <= SHORT else text)
-    lines = [
-        "Fields (* as given, all others by default); each can be set, --set distribution.0.load_scale=1.1:"
-    ]
+    lines = ["Fields (* as given, others by default), for --set or a sweep file:"]
     for section, values in sections.items():
         filled = wrap(
             "; ".join(values),

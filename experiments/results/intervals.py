@@ -1,4 +1,4 @@
-"""Intervals over seeds by Student's t; of differences, of their values seed by seed (the paired interval)."""
+"""Student's t intervals over seeds; for differences the paired interval, of the differences seed by seed."""
 
 from __future__ import annotations
 

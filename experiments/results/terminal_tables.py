@@ -207,9 +207,7 @@ def _cost_cells(e: Mapping[str, Any]) -> list[str]:
         f"{e['cost_eur_per_h']:.3f}",
         "-" if e["inefficiency_pct"] is None else f"{round(e['inefficiency_pct'], 3) + 0.0:.3f}",
         f"{e['unserved_imbalance_mw']:.3f}",
-        f"{e['unqualified_up_pct']:.0f}/{e['unqualified_down_pct']:.0f}"
-        if "unqualified_up_pct" in e
-        else "-",
+        held,
         f"{e['information']['numbers']:,}",
         f"{1000 * e['seconds']:.0f}",
     ]
@@ -250,13 +248,30 @@ def _broken(count: int, worst_pct: float | None) -> str:
     return f"{count} (inf)" if worst_pct is None else f"{count} ({worst_pct:.1f})"
 
 
+SHARED_DATA = {
+    "area.exchange": "exchange schedules",
+    "area.bids": "bids",
+    "area.offers": "bids left for the TSO",
+    "area.grid": "distribution grid data",
+    "area.sold": "awards of local markets",
+    "area.rsf": "supply functions of areas",
+    "area.boundary": "interface flows committed to",
+    "area.accepted": "accepted merit order lists",
+    "tso.bids": "bids on transmission",
+    "tso.grid": "transmission grid data",
+    "tso.sold": "awards of the TSO's markets",
+}
+"""Entries of an operator's state that other operators read, in words."""
+
+
 def scheme_list(schemes: Mapping[str, Scheme], width: int) -> str:
     """Every scheme with its steps, the data that operators share, and its source, in lines of `width`."""
     lines: list[str] = []
     for scheme in schemes.values():
         facts = {
             "steps": ", ".join(block.name for block in scheme.blocks),
-            "shared": ", ".join(scheme.information_shared()) or "nothing",
+            "shared": ", ".join(SHARED_DATA.get(entry, entry) for entry in scheme.information_shared())
+            or "nothing",
             "source": scheme.source,
         }
         lines += hanging(f"{scheme.name}: {scheme.summary}", width)
