@@ -261,7 +261,7 @@ def clear(
 
 
 def check_options(given: Mapping[str, Any], called: Callable[[str], str] = str) -> None:
-    """Raise an `InputError` for an option of `clear` that is not valid; `called` gives its name in messages."""
+    """Raise an `InputError` for an invalid option of `clear`; `called` gives its name in messages."""
     for name, value in given.items():
         known = OFFSETS if name == "offset" else CHOICES.get(name)
         if known is not None:

@@ -20,7 +20,7 @@ def unfinished_of(out: Path) -> Path:
 
 
 def check_unfinished(out: Path, overwrite: bool, resume: bool) -> None:
-    """Raise an `InputError` if the working folder is not Tandem's, or holds a run without an option for it."""
+    """Raise an `InputError` if the working folder is not Tandem's, or no option says what to do."""
     folder = unfinished_of(out)
     if fault := working_fault(folder):
         raise InputError(

@@ -1,4 +1,4 @@
-"""What a sweep says: means over seeds and differences at the same seeds, with Student-t intervals."""
+"""Summary of a sweep: means over seeds, and differences at the same seeds, with Student's t intervals."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def summarised(table: pd.DataFrame, fields: Sequence[str]) -> pd.DataFrame:
     | ``difference``, ``difference_low``, ``difference_high`` | the same of the differences to that one |
 
     Differences are taken seed by seed, because runs with the same seed share their random numbers. NaN stands
-    where there is none: intervals of fewer than two seeds, differences of the first combination to itself.
+    for intervals of fewer than two seeds, and for differences of the first combination to itself.
     """
     keys = ["scheme", *fields]
     numbers = table.drop(columns=[*fields, *(name for name in NO_KPIS if name in table)]).select_dtypes(

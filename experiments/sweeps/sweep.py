@@ -37,13 +37,13 @@ from tandem_sim.sim.scenario.sections import Section
 SUMMARY = "sweep.parquet"
 """Table with a row for each run."""
 MOST_RUNS = 10_000
-"""Most runs of one sweep. All are checked before the first is made, and a run takes seconds at least."""
+"""Most runs of one sweep. All are checked before the first is made."""
 Seed = Annotated[int, Field(ge=0, strict=True)]
 Values = Annotated[list[Any], Field(min_length=1)]
 
 
 class Sweep(Section):
-    """What a sweep file says."""
+    """The content of a sweep file."""
 
     scenario: str = Field(min_length=1)
     schemes: list[str] = Field(default=[], min_length=1)
@@ -61,7 +61,7 @@ class Sweep(Section):
 
     @property
     def n_runs(self) -> int:
-        """How many runs it names, those named twice counted twice."""
+        """Number of runs, with duplicates."""
         with_seeds = sum("seed" not in extra for extra in self.also) if self.seeds else 0
         more = len(self.also) + with_seeds * (len(self.seeds) - 1)
         return math.prod(map(len, self.axes.values())) + more
@@ -79,12 +79,12 @@ class Point:
 
     @cached_property
     def name(self) -> str:
-        """Name of its sub-folder: what is asked for, in short."""
+        """Name of its sub-folder, a hash of the scenario."""
         return asked_id(self.scenario)
 
 
 def read_sweep(path: Path) -> list[Point]:
-    """All points of a sweep file, every scenario checked and none there twice. Raises `InputError`."""
+    """All points of a sweep file, every scenario checked and without duplicates. Raises `InputError`."""
     sweep = _parsed(path)
     name = sweep.scenario if sweep.scenario in SCENARIOS else str(path.parent / sweep.scenario)
     keys, folder = read_keys(name)
@@ -137,7 +137,7 @@ def _count(n: int) -> str:
 
 
 def _scenario(path: Path, name: str, keys: dict[str, Any], fields: dict[str, Any]) -> Scenario:
-    """A scenario with fields replaced. Where it alone is right, it is the sweep file that is wrong."""
+    """A scenario with fields replaced. An error names the sweep file if the scenario alone is valid."""
     try:
         return scenario_of(keys, source_of(name), fields)
     except InputError as error:
