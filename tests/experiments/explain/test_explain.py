@@ -113,7 +113,7 @@ def test_the_marginal_bid_is_called_in_part_and_a_dearer_one_is_passed_over(run_
     run = run_of(rows, scheme="central-01")
     part = verdict(run, "A01.up")
     assert part.startswith("Called in part by the TSO's market, 0.5000 of 2.00 MW up")
-    assert "paid 4.28 EUR. The rest: at the margin" in part  # 0.5 MW x 0.25 h x 34.2
+    assert "paid 4.28 EUR. The rest: marginal" in part  # 0.5 MW x 0.25 h x 34.2
     assert verdict(run, "A02.up") == (
         "Not called: the last unit that the TSO's market called up asked 34.20 EUR/MWh, "
         "it asked 45.00 EUR/MWh."
@@ -213,7 +213,7 @@ def test_what_the_tables_do_not_tell_is_not_made_up(run_of: Any) -> None:
 def test_a_pool_below_the_minimum_is_not_forwarded(run_of: Any) -> None:
     rows = {"bids": [UP], "clearings": [cleared(40.0, 2.0)]}
     found = verdict(run_of(rows, product={"pool_minimum_mw": 3.0}), "A01.up")
-    assert found == "Not forwarded: its pool (by provider) had 2.00 MW up, the TSO's least is 3 MW."
+    assert found == "Not forwarded: its pool (by provider) had 2.00 MW up, the TSO's minimum is 3 MW."
 
 
 def test_a_resource_sold_in_parts_and_both_ways(run_of: Any) -> None:
@@ -225,7 +225,7 @@ def test_a_resource_sold_in_parts_and_both_ways(run_of: Any) -> None:
     }
     lines = explain(run_of(rows), ISP, "A01.up")
     parts = "0.5000 MW by the local market of D1 and 1.50 MW by the TSO's market"
-    assert f"It was sold in parts, none of them twice: {parts}." in lines
+    assert f"It was sold in separate parts: {parts}." in lines
     assert any(line.startswith("Round trip: the local market of D1 called 0.5000 MW") for line in lines)
     assert lines[-1].startswith("Called in full by the local market of D1 and the TSO's market, 2.00 MW up")
 
