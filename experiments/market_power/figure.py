@@ -86,7 +86,7 @@ def _footnote(found: Mapping[str, Any]) -> str:
     return (
         f"{lines}. Strategic sellers: {', '.join(found['strategic'])}. Extra: as bid less truthful. Cost of "
         "consumers: payments of operators and BRPs to others, less their receipts.\nInefficiency: extra true "
-        "cost of MW sold and of schedules, by strategy: as bid less truthful; by scheme: truthful less truthful "
+        "cost of MW sold and of schedules; by strategy: as bid less truthful; by scheme: truthful less that "
         f"under {found['reference']}. A negative value is no gain if more limits are broken or more need is "
         "unserved."
     )
