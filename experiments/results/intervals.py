@@ -11,6 +11,22 @@ FEWEST = 2
 """With fewer seeds there is no interval."""
 
 
+def spread(values: NDArray[np.float64], differences: NDArray[np.float64]) -> dict[str, float]:
+    """Statistics of values and of paired differences over seeds; NaN is left out.
+
+    Keys: `n` (seeds with a value), `mean`, `low`, `high`; `pairs` (seeds with a difference), `difference`,
+    `difference_low`, `difference_high`. The ends are those of `interval`.
+    """
+    found: dict[str, float] = {}
+    for sample, names in (
+        (values, ("n", "mean", "low", "high")),
+        (differences, ("pairs", "difference", "difference_low", "difference_high")),
+    ):
+        some = sample[~np.isnan(sample)]
+        found |= dict(zip(names, (len(some), *interval(some)), strict=True))
+    return found
+
+
 def interval(values: NDArray[np.float64], level: float = LEVEL) -> tuple[float, float, float]:
     """Mean of `values` (n,), one per seed, and the ends of its interval, in their unit.
 
