@@ -68,8 +68,8 @@ def _key(fields: Mapping[str, Any]) -> str:
 def made(plan: Sequence[Planned], runs: Path, workers: int | None) -> pd.DataFrame:
     """Make the runs that `runs` does not hold, and work out a row for each in the order of the plan.
 
-    Columns: what the study varies, ``run`` and ``reference`` (run ids), all figures of `accounts.figures`, and
-    `EXTRA_COST`.
+    Columns: what the study varies, ``run`` and ``reference`` (run ids), all figures of `accounts.figures`,
+    and `EXTRA_COST`.
     """
     points = list({one.point.name: one.point for one in plan}.values())
     make(points, runs, workers)
