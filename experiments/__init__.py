@@ -1,9 +1,10 @@
 """Layer 5, experiments: the command line, runs, sweeps, figures and studies.
 
-`api` is what ``import tandem_sim`` offers, `cli` and `commands` the command line, `runs` makes a run
-folder, `run_folder` reads and writes it, `results` and `figures` say what came out, `explain` why; `sweeps`
-makes many runs, `market_power` measures strategic bidding, `environments` serve learners, `bench` and
-`studies` are measurements. `scenarios`, `cases` and `sweeps` hold the files that travel with Tandem.
+`api` is the public interface of ``import tandem_sim``, `cli` and `commands` are the command line. `runs`
+simulates a scenario into a run folder, `run_folder` reads and writes it, `results` and `figures` evaluate it,
+`explain` explains single bids. `sweeps` makes many runs, `market_power` measures strategic bidding,
+`environments` are for reinforcement learning, `bench` and `studies` are measurements. `scenarios`, `cases`
+and `sweeps` hold the bundled files.
 """
 
 if __name__ != "tandem_sim.experiments":

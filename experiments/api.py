@@ -1,4 +1,4 @@
-"""What a program does with Tandem; imported as ``tandem_sim``, whose names these are."""
+"""The functions for programs; they are imported from ``tandem_sim``."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def cases() -> list[str]:
 
 
 def schemes(options: Options = DEFAULTS) -> dict[str, Scheme]:
-    """Every coordination scheme by name, with the options it leaves open.
+    """Every coordination scheme by name, built with these options.
 
     >>> print(schemes()["multilevel-01"].summary)
     local markets first, the remainder goes to a TSO market without distribution limits
@@ -120,7 +120,7 @@ def run(
     folder: where relative paths of grids start; the folder of a file, else the current one.
     figures: draw the figures of `tandem run` too: seconds more.
     overwrite: replace the results of an earlier run.
-    resume: go on with a run that was not finished, and keep one that is.
+    resume: resume an unfinished run, and keep a finished one.
     checkpoint_days: simulated days from one checkpoint to the next; 0 for none.
     allow_code: modules that strategies named ``module:Class`` may be imported from, or packages they are in.
     on_isp: called with the number of every ISP that was delivered, from 0.
@@ -197,7 +197,7 @@ class Run:
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
-        """What is needed to make the run again: scenario, seed, versions, digest of the code."""
+        """What is needed to repeat the run: scenario, seed, versions, digest of the code."""
         return read_manifest(self.folder)
 
     @cached_property
@@ -229,8 +229,8 @@ def clear(
     boundary_tolerance_mw: band around the scheduled flow of shared balancing, MW.
     offset: base state of the linear model: linear, or ac for AC power flow.
 
-    What is not given, the case may say. Raises `InputError`; a market without a solution does not end the
-    others, it stands in `Clearing.failed`.
+    Options that are not given are those of the case, or else the defaults. Raises `InputError`. A market
+    without a solution does not stop the other schemes; its message is in `Clearing.failed`.
 
     >>> cleared = clear("alexander-b", ["central-01", "common"])
     >>> cleared.table()[["cost_eur_per_h", "congested_lines"]].round(3)
@@ -264,7 +264,7 @@ def clear(
 
 
 def check_options(given: Mapping[str, Any], called: Callable[[str], str] = str) -> None:
-    """Refuse an option of `clear` that nobody knows or that is out of range; `called` names it in errors."""
+    """Raise an `InputError` for an invalid option of `clear`; `called` gives its name in messages."""
     for name, value in given.items():
         known = OFFSETS if name == "offset" else CHOICES.get(name)
         if known is not None:
@@ -287,15 +287,15 @@ def _tried(case: Case, scheme: Scheme) -> Outcome | ClearingError | RoundsError:
 
 @dataclass(frozen=True)
 class Clearing:
-    """What each scheme made of a case, and why those that `failed` have no solution."""
+    """The outcome of a case by scheme, and for schemes without a solution the message in `failed`."""
 
     case: str
     outcomes: dict[str, Outcome]
     failed: dict[str, str]
-    common_cost_eur_per_h: float | None  # what inefficiency is measured against; None without a solution
+    common_cost_eur_per_h: float | None  # reference of the inefficiency; None without a solution
 
     def __getitem__(self, scheme: str) -> Outcome:
-        """What a scheme did. Raises KeyError for one that was not asked for or failed."""
+        """The outcome of a scheme. Raises KeyError for one that was not requested or failed."""
         return self.outcomes[scheme]
 
     def entries(self) -> list[dict[str, Any]]:

@@ -100,6 +100,12 @@ def check_name(name: str) -> None:
 
     Nothing is imported.
     """
+    module, _, attribute = name.partition(":")
+    if module.endswith(".py") or "/" in module:
+        stem = module.rpartition("/")[2].removesuffix(".py")
+        raise ValueError(
+            f"{name} is a file. Name its module and class, such as {stem}:{attribute or 'MyClass'}"
+        )
     if name in STRATEGIES or is_class_name(name):
         return
     if module_of(name) is not None:

@@ -1,9 +1,10 @@
-"""``make bench``: speed of the parts that matter, each beside a limit measured in the same run.
+"""``make bench``: speed of the main parts, each with a reference measured in the same run.
 
-Machines differ and are noisy: read the ratios. The limit of an ISP is what solvers alone take for its
-programmes and power flows, that of an auction the bare HiGHS solve of a programme of the same size, that of a
-validation the power flow that pandapower offers. Written to ``bench.json`` too: a list of ``name``,
-``value``, ``unit``, ``target``, ``better`` (lower or higher) and ``limit``.
+Times depend on the machine and its load: compare the ratios. The reference of an ISP is the time of the
+solvers alone for its optimisation problems and power flows, that of an auction the HiGHS solve of a problem
+of the same size, that of a power flow check the power flow of pandapower. Results are also written to
+``bench.json``: a list of ``name``, ``value``, ``unit``, ``target``, ``better`` (lower or higher) and
+``limit`` (the reference).
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def main(out: Path = Path("bench.json")) -> None:
 
 
 def sweeps() -> list[Figure]:
-    """What worker processes add to a sweep; the limit is as many as there are of them."""
+    """Throughput of a sweep with several worker processes over one; the limit is their number."""
     times, k = throughput()
     return [
         Figure(

@@ -1,4 +1,4 @@
-"""A figure of the bench, and how times are taken."""
+"""A result of the bench, and how times are measured."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REPETITIONS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One figure of the bench: `limit` is what was measured beside it, in the same unit, called `against`."""
+    """One result of the bench. `limit` is its reference, in the same unit, named `against`."""
 
     name: str
     value: float

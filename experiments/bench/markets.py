@@ -1,4 +1,4 @@
-"""Speed of single parts: power flow, one case through every scheme, a step of a one-case world."""
+"""Speed of single parts: power flow, one case under every scheme, a step of a one-case environment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
 
 
 def validation() -> list[Figure]:
-    """AC validation of an ISP on the reference grids against ``pandapower.runpp`` on the same grids."""
+    """AC power flows of an ISP on the reference grids, compared with ``pandapower.runpp``."""
     flows = [PowerFlow(load_network(name)) for name in ("case14", "case69", "case141")]
     fast = milliseconds(lambda: [f.solve(f.network.p_mw, f.network.q_mvar) for f in flows], 50)
     slow = milliseconds(lambda: [f.reference(f.network.p_mw, f.network.q_mvar, compiled=True) for f in flows])
@@ -49,9 +49,9 @@ def validation() -> list[Figure]:
 
 
 def cases() -> list[Figure]:
-    """The five cases of 14 + 69 + 141 buses and some 280 bids through every scheme; the slowest counts.
+    """The five cases of 14 + 69 + 141 buses and some 280 bids under every scheme; the slowest counts.
 
-    The limit is what the common market (all bids, all rows that can bind) hands to HiGHS, solved bare.
+    The limit is the HiGHS solve alone of the common market (all bids, all constraints that can bind).
     """
     read = {name: read_case(case_path(name)) for name in CASES}
     bare = {name: _bare_common_ms(case) for name, case in read.items()}
@@ -82,7 +82,7 @@ def cases() -> list[Figure]:
 
 
 def _bare_common_ms(case: Case) -> float:
-    """The solver alone on what the common market of a case hands to it."""
+    """Time of the solver alone on the problem of the common market of a case, ms."""
     problems: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
     solver: Any = linprog
 
@@ -96,7 +96,7 @@ def _bare_common_ms(case: Case) -> float:
 
 
 def steps() -> list[Figure]:
-    """A step of all sellers of the one-case world, case A, beside the market's own clearing."""
+    """A step of all sellers of the one-case environment, case A, compared with the clearing alone."""
     figures = []
     for name in ("central-01", "common", "multilevel-01", "multilevel-03"):
         env = parallel_env("alexander-a", scheme=name, isps=1000)

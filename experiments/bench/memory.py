@@ -1,4 +1,4 @@
-"""Memory of this process, as the system tells it."""
+"""Memory of this process, as reported by the operating system."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ MAXRSS_PER_MIB = 1 << 20 if sys.platform == "darwin" else 1 << 10
 
 
 def peak_mib() -> float:
-    """The most that this process has had, and on Linux what started it had by then."""
+    """Peak memory of this process; on Linux also that of its parent before the start."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MAXRSS_PER_MIB
 
 
 def resident_mib() -> float:
-    """What this process has now; NaN where the system does not tell (it does on Linux)."""
+    """Current memory of this process; NaN if the system does not report it (Linux does)."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     except OSError:

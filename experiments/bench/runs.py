@@ -1,4 +1,4 @@
-"""Speed and memory of whole runs of the reference scenario, beside bare solves and pandapower alone."""
+"""Speed and memory of whole runs of the reference scenario, compared with solvers and pandapower alone."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LONG_DAYS = 8
 def isps() -> list[Figure]:
     """A simulated ISP of the reference scenario, all included: its solver, learners, households.
 
-    The limit is what solvers alone take for the very programmes and power flows of a run.
+    The limit is the time of the solvers alone for the optimisation problems and power flows of a run.
     """
     ten, one = _isp_ms(_reference(10_000)), _isp_ms(_reference(1000))
     direct = _isp_ms(_reference(10_000, solver="highspy"))
@@ -105,8 +105,8 @@ def _isp_ms(scenario: Scenario) -> float:
     return 1000.0 * (moments[-1] - moments[0]) / (len(moments) - 1)
 
 
-class _Kept:
-    """Everything that a run has given to its solvers, and how many auctions it cleared without."""
+class _SolverInputs:
+    """The inputs of all solver calls of a run, and the number of auctions cleared without a solver."""
 
     def __init__(self) -> None:
         self.by_merit = 0
@@ -115,7 +115,7 @@ class _Kept:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Keep what solvers get within this context."""
+        """Record the inputs of solvers within this context."""
         by_merit, flow = problem._by_merit, PowerFlow.solve
 
         def cleared(*given: Any) -> Any:
@@ -139,7 +139,7 @@ class _Kept:
 
 
 class _Timed:
-    """A solver's model whose power flows are timed, and nothing around them."""
+    """A solver's model that measures the time of its power flows alone."""
 
     def __init__(self, model: Any) -> None:
         self._model, self.seconds = model, 0.0
@@ -155,11 +155,11 @@ class _Timed:
 
 
 def _bare(scenario: Scenario) -> tuple[float, float, float, float]:
-    """Of an ISP: ms of its solves alone, auctions cleared, programmes solved for them, power flows.
+    """Per ISP: ms of its solves alone, auctions cleared, optimisation problems solved, power flows.
 
-    Programmes are handed to HiGHS directly; of a power flow only the solver's own call counts.
+    Problems are passed to HiGHS directly; of a power flow only the call of its solver is timed.
     """
-    kept = _Kept()
+    kept = _SolverInputs()
     with tempfile.TemporaryDirectory() as folder, kept.watching():
         run(scenario, None, Path(folder))
     begin = time.perf_counter()

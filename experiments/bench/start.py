@@ -1,4 +1,4 @@
-"""How soon the command line answers, beside what one of its libraries takes to be imported."""
+"""Response time of the command line, compared with the import of one of its libraries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tandem_sim.experiments.bench.figure import Figure
 
 TURNS = 3
 SHARE = 0.1
-"""Help may take so much of the processor time that importing pandapower takes."""
+"""Target of the processor time, as a share of that of importing pandapower."""
 ANSWERS: dict[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
     "tandem --help": (("--help",), {}),
     "tandem --version": (("--version",), {}),
@@ -25,7 +25,7 @@ ANSWERS: dict[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
 
 
 def start() -> list[Figure]:
-    """Processor time of fresh interpreters, in turns, the least of each counts."""
+    """Processor time of new interpreters, the least of several turns."""
     least: dict[str, float] = {}
     for _ in range(TURNS):
         least["pandapower"] = min(_cpu_ms(["-c", "import pandapower"]), least.get("pandapower", float("inf")))

@@ -1,7 +1,7 @@
-"""Sweeps under measurement: ``python -m tandem_sim.experiments.bench.sweep [--survive 200]``.
+"""Speed and robustness of sweeps: ``python -m tandem_sim.experiments.bench.sweep [--survive 200]``.
 
-Without an option: what several worker processes make of short real runs against one. With it: that many short
-runs while workers are killed at random moments, and what became of each.
+Without an option: throughput of short runs with several worker processes, over that with one. With it: that
+many short runs while workers are killed at random times, and the number of runs that finish.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ KILL_EVERY_S = 3.0
 
 @dataclass(frozen=True)
 class Survived:
-    """What became of `runs` runs; `finishes` counts each time one was completed, by run."""
+    """Results of `runs` runs; `finishes` counts how often each was completed."""
 
     runs: int
     finishes: Sequence[int]
@@ -67,9 +67,9 @@ def throughput() -> tuple[float, int]:
 
 
 def survive(runs: int, workers: int, seed: int = 1) -> Survived:
-    """Make short runs while a worker is killed every `KILL_EVERY_S` seconds or so, at random moments.
+    """Make short runs while a worker is killed every `KILL_EVERY_S` seconds on average, at random times.
 
-    A run is spared when one more death would be its last, because it would be given up as it should.
+    A run is not killed in its last attempt, because it would then fail by design.
     """
     points = _points(runs, plots=False)
     begun = time.monotonic()

@@ -1,4 +1,4 @@
-"""The commands put together, and what becomes of an error."""
+"""The command line application: its commands, and its handling of errors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ COMMANDS = (
     listings.grids,
 )
 RESUMABLE = ("run", "sweep", "power")
-"""Commands that know ``--resume``."""
+"""Commands with the option ``--resume``."""
 app = typer.Typer(
     name="tandem",
     no_args_is_help=True,
@@ -64,24 +64,24 @@ def tandem(
 
 
 def main() -> None:
-    """Entry point: bad input ends in one message and exit code 2, a signal in how to go on."""
+    """Entry point. Bad input ends in one message and exit code 2, a signal in a message on how to resume."""
     try:
         with handled_signals() as signals:
             try:
                 _refuse_old_flags(sys.argv[1:])
                 app()
-            except SystemExit:  # which the command-line library makes of an interrupt
+            except SystemExit:  # the command-line library turns an interrupt into it
                 if signals.interrupted is None:
                     raise
-                told = f"ended by {signals.interrupted}. {how_to_go_on(sys.argv)}"
-                print(f"tandem: {told}", file=sys.stderr)
+                message = f"ended by {signals.interrupted}. {how_to_go_on(sys.argv)}"
+                print(f"tandem: {message}", file=sys.stderr)
                 raise SystemExit(128 + signals.interrupted.number) from None
     except FaultError:
         print("tandem: this is a fault of Tandem, please report it with the scenario", file=sys.stderr)
         raise
     except TandemError as error:
-        message = printable(error, 6_000)  # one line, though a file or a key may be named over two
-        print(f"tandem: {message}", file=sys.stderr)  # plain, so that scripts can read it
+        message = printable(error, 6_000)  # on one line, whatever the names of files and keys hold
+        print(f"tandem: {message}", file=sys.stderr)  # plain text, for scripts
         raise SystemExit(2) from None
     except MemoryError as error:
         print(f"tandem: there is not enough memory for this ({one_line(error)}).", file=sys.stderr)
@@ -97,7 +97,7 @@ def _refuse_old_flags(arguments: Sequence[str]) -> None:
 
 
 def how_to_go_on(arguments: Sequence[str]) -> str:
-    """The command that goes on where this one was ended, for those that can be resumed."""
+    """Advice after an interrupt: the command that resumes the run, if there is one."""
     program, *given = arguments
     if not given or given[0] not in RESUMABLE:
         return "Nothing was left half-written."

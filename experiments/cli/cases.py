@@ -1,4 +1,4 @@
-"""``tandem clear``, ``game`` and ``envelope``: commands that look at one case or one feeder."""
+"""``tandem clear``, ``game`` and ``envelope``: commands on one case or one low-voltage net."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def clear(
     grid_prequalification: Annotated[
         str | None,
         typer.Option(
-            help=f"Grid prequalification of bids: {one_of(METHODS)}; envelope goes by price.",
+            help=f"Grid prequalification of bids: {one_of(METHODS)}; envelope takes cheap bids first.",
             autocompletion=complete_method,
         ),
     ] = None,
     aggregation: Annotated[
         str | None,
         typer.Option(
-            help=f"Points of the supply functions: {one_of(KINDS)}; discrete is every --aggregation-step-mw.",
+            help=f"Points of the supply functions: {one_of(KINDS)}; discrete: one per --aggregation-step-mw.",
             autocompletion=complete_kind,
         ),
     ] = None,
@@ -51,7 +51,7 @@ def clear(
     ] = None,
     pricing: Annotated[
         str | None,
-        typer.Option(help=f"What awards are paid: {one_of(PRICINGS)}.", autocompletion=complete_pricing),
+        typer.Option(help=f"Pricing rule: {one_of(PRICINGS)}.", autocompletion=complete_pricing),
     ] = None,
     boundary_tolerance_mw: Annotated[
         float | None, typer.Option(help="Band around the scheduled flow of shared-balancing, MW.")
@@ -59,18 +59,18 @@ def clear(
     offset: Annotated[
         str | None,
         typer.Option(
-            help=f"Base state of the linear model: {one_of(OFFSETS)}; ac is by AC power flow.",
+            help=f"Base state of the linear model: {one_of(OFFSETS)}; ac: by AC power flow.",
             autocompletion=complete_offset,
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the results as JSON.")] = None,
-    figure: Annotated[Path | None, typer.Option(help="Draw the table as a PNG.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the results to this JSON file.")] = None,
+    figure: Annotated[Path | None, typer.Option(help="Draw the results into this PNG file.")] = None,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
     """Clear one market instance under one or all schemes.
 
-    What is not given, the case may say.
+    Options that are not given are those of the case, or else the defaults.
     """
     from tandem_sim.experiments.commands.clear import clear_and_show
 
@@ -89,24 +89,36 @@ def clear(
 def game(
     case: CaseName,
     scheme: Schemes = None,
-    player: Annotated[list[str] | None, typer.Option(help="Seller that plays. [default: all]")] = None,
+    player: Annotated[
+        list[str] | None,
+        typer.Option(help="Strategic seller; may be repeated. [default: all]", metavar="SELLER"),
+    ] = None,
     sellers: Annotated[
-        int | None, typer.Option(help="Deal the bids to so many sellers, whoever owns them.")
+        int | None, typer.Option(help="Distribute all bids among this number of sellers.")
     ] = None,
     markup: Annotated[
-        list[float] | None, typer.Option(help="EUR/MWh asked above cost, besides none. [default: 5 to 80]")
+        list[float] | None,
+        typer.Option(
+            help="Mark-up that a seller may ask, EUR/MWh, besides 0; may be repeated. [default: 5 to 80]",
+            metavar="MARKUP",
+        ),
     ] = None,
     offered: Annotated[
-        list[float] | None, typer.Option(help="Share of what is owned that is offered, besides all.")
+        list[float] | None,
+        typer.Option(
+            help="Share of its quantity that a seller may offer (0 to 1), besides 1; may be repeated.",
+            metavar="SHARE",
+        ),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+    out: Annotated[Path | None, typer.Option("--json", help="Write the results to this JSON file.")] = None,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Let sellers of a case answer each other with mark-ups.
+    """Compute best responses of a case's sellers in mark-ups.
 
-    They go on until nobody gains, or in circles. An equilibrium is verified by trying every other
-    move of every seller. EUR/h. Without --scheme the one of the case is played, or multilevel-03 and common.
+    Sellers respond in turn until none gains (equilibrium) or the moves repeat (cycle). An equilibrium is
+    verified by trying every other move of every seller. Without --scheme the scheme of the case is used, or
+    multilevel-03 and common.
     """
     from tandem_sim.experiments.commands.game import play
 
@@ -122,7 +134,7 @@ def envelope(
     points: Annotated[
         str,
         typer.Option(
-            help=f"{one_of(POINTS)}: safe for any choice of users, or where all go one way.",
+            help=f"{one_of(POINTS)}: safe for any choice of users, or if all import or all export.",
             autocompletion=complete_points,
         ),
     ] = "any",
@@ -132,14 +144,14 @@ def envelope(
     vmax: Annotated[float, typer.Option(help="Highest voltage at users, p.u.")] = 1.1,
     loading: Annotated[float, typer.Option(help="Largest share of rated current.")] = 1.0,
     source_vm: Annotated[float | None, typer.Option(help="Voltage of the source, p.u.")] = None,
-    seed: Annotated[int, typer.Option(help="Who takes part first, and points of the check.")] = 1,
-    out: Annotated[Path | None, typer.Option(help="Write one line per user to this CSV.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed for the participants and the points checked.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="Write one line per user to this CSV file.")] = None,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Guarantee capacities to the users of a low-voltage net.
+    """Compute guaranteed capacities of the users of an LV net.
 
-    They are what its non-firm connections can always have.
+    Users under a non-firm contract can always import and export up to their guaranteed capacity.
     """
     from tandem_sim.experiments.commands.envelope import EnvelopeRequest, check_csv, show, work_out, write_csv
     from tandem_sim.grids.low_voltage.limits import Band

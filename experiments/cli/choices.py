@@ -1,4 +1,4 @@
-"""Names that may be typed: for help and for completion."""
+"""Names for the help and the completion of options."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Completer = Callable[[str], list[str]]
 
 
 def field_values() -> dict[str, list[str]]:
-    """Every field of a scenario by its path, such as ``non_firm.who``, and the names its value may have."""
+    """Every field of a scenario by its path, such as ``non_firm.who``, with the names its value may have."""
     return {path: names for path, *names in map(str.split, field_text().splitlines())}
 
 
@@ -24,7 +24,7 @@ def one_of(names: Iterable[str]) -> str:
 
 
 def complete(names: Iterable[str], *suffixes: str) -> Completer:
-    """Completes names, and files of the current folder with one of these suffixes, and folders."""
+    """A completer of names, of files of the current folder with one of these suffixes, and of folders."""
     known = list(names)
 
     def found(incomplete: str) -> list[str]:
@@ -34,7 +34,7 @@ def complete(names: Iterable[str], *suffixes: str) -> Completer:
 
 
 def complete_field(incomplete: str) -> list[str]:
-    """Completes ``section.key=value`` by the fields of a scenario and the names their values may have."""
+    """Completion of ``section.key=value`` by the fields of a scenario and the names their values may have."""
     key, equals, value = incomplete.partition("=")
     known = field_values()
     if equals:

@@ -1,4 +1,4 @@
-"""Commands that list what there is to choose from, and ``tandem validate``."""
+"""Commands that list the available names, and ``tandem validate``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tandem_sim.agents.choices import ABOUT_STRATEGIES
 from tandem_sim.experiments.cli.choices import complete, complete_scenario, complete_sweep
 from tandem_sim.experiments.runs.bundled import CASES, SCENARIOS, SWEEPS, scenario_text, sweep_text
 from tandem_sim.experiments.runs.logs import terminal
+from tandem_sim.experiments.runs.terminal_text import hanging, terminal_width
 from tandem_sim.grids.documents.text import check_known
 
 
@@ -25,8 +26,8 @@ def validate(
 ) -> None:
     """Check a scenario or a case without running it.
 
-    All that a run would need is built, grids included. Shows what was made of grids, and every field of a
-    scenario with its value and unit. Unusual values are told on standard error.
+    Builds the whole model of a run, grids included. Prints how the tables of the grids are used, and every
+    field of a scenario with its value and unit. Unusual values are reported on standard error.
     """
     from tandem_sim.experiments.commands.validate import check_file
     from tandem_sim.experiments.runs.logs import log_to_terminal
@@ -53,11 +54,11 @@ def convert(
 
 
 def schemes() -> None:
-    """List coordination schemes, their steps and what each shares."""
-    from tandem_sim.experiments.results.terminal_tables import scheme_table
+    """List coordination schemes, their steps and the data shared."""
+    from tandem_sim.experiments.results.terminal_tables import scheme_list
     from tandem_sim.markets.schemes import SCHEMES
 
-    terminal().print(scheme_table(SCHEMES))
+    typer.echo(scheme_list(SCHEMES, terminal_width()))
 
 
 def scenarios(
@@ -68,13 +69,13 @@ def scenarios(
 ) -> None:
     """List the bundled scenarios, or print one.
 
-    One of your own starts as a copy: tandem scenarios reference > my_scenario.yaml
+    Start your own scenario from a copy: tandem scenarios reference > my_scenario.yaml
     """
     if name is None:
         from tandem_sim.grids.documents.yaml_reader import read_yaml
 
         for known in SCENARIOS:
-            typer.echo(f"{known}: {read_yaml(scenario_text(known), known)['description']}")
+            _echo(f"{known}: {read_yaml(scenario_text(known), known)['description']}")
         return
     check_known("NAME", [name], SCENARIOS)
     typer.echo(scenario_text(name), nl=False)
@@ -83,7 +84,7 @@ def scenarios(
 def cases() -> None:
     """List the bundled cases, for clear and game."""
     for name, about in CASES.items():
-        typer.echo(f"{name}: {about}")
+        _echo(f"{name}: {about}")
 
 
 def sweeps(
@@ -94,23 +95,23 @@ def sweeps(
     """List the bundled sweeps, or print one."""
     if name is None:
         for known, about in SWEEPS.items():
-            typer.echo(f"{known}: {about}")
+            _echo(f"{known}: {about}")
         return
     check_known("NAME", [name], list(SWEEPS))
     typer.echo(sweep_text(name), nl=False)
 
 
 def strategies() -> None:
-    """List the strategies that sellers may play: built in, installed, or one's own."""
+    """List the bidding strategies: built in, installed, your own."""
     from tandem_sim.agents.strategies.allowed_code import FLAG, installed, origin
 
     for name, about in ABOUT_STRATEGIES.items():
-        typer.echo(f"{name}: {about}")
+        _echo(f"{name}: {about}")
     for name, entries in sorted(installed().items()):
         use = " (not used: the name is built in)" if name in ABOUT_STRATEGIES else ""
         for entry in entries:
-            typer.echo(f"{name}: {entry.value}, installed by {origin(entry)}{use}")
-    typer.echo(f"module:Class: one of your own, with {FLAG} module; see tandem_sim.Strategy")
+            _echo(f"{name}: {entry.value}, installed by {origin(entry)}{use}")
+    _echo(f"module:Class: a class of your own, with {FLAG} module; see tandem_sim.Strategy")
 
 
 def profiles() -> None:
@@ -121,11 +122,16 @@ def profiles() -> None:
 
 
 def grids() -> None:
-    """List the grids that can be called by name.
+    """List the grids that are available by name.
 
-    They are bundled, or come with pandapower and SimBench.
+    They are bundled, or part of pandapower and SimBench.
     """
     from tandem_sim.grids.io.read import grid_names
 
     for source, names in grid_names().items():
-        typer.echo(f"{source}: {', '.join(names)}")
+        _echo(f"{source}: {', '.join(names)}")
+
+
+def _echo(text: str) -> None:
+    """Print a paragraph that fits the terminal; on one line if output goes to a file or a pipe."""
+    typer.echo("\n".join(hanging(text, terminal_width(len(text)))))

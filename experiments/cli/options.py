@@ -16,7 +16,7 @@ from tandem_sim.experiments.cli.choices import (
 from tandem_sim.experiments.runs.bundled import CASES, SCENARIOS
 from tandem_sim.markets.choices import ABOUT
 
-SCHEMES_HELP = f"Coordination scheme: {one_of(ABOUT)}; give it several times to compare."
+SCHEMES_HELP = f"Coordination scheme: {one_of(ABOUT)}; repeat the option to compare several."
 
 ScenarioName = Annotated[
     str,
@@ -32,24 +32,32 @@ CaseName = Annotated[
         autocompletion=complete_case,
     ),
 ]
-Schemes = Annotated[list[str] | None, typer.Option(help=SCHEMES_HELP, autocompletion=complete_scheme)]
+Schemes = Annotated[
+    list[str] | None, typer.Option(help=SCHEMES_HELP, autocompletion=complete_scheme, metavar="SCHEME")
+]
 Fields = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
-        help="Replace a field of the scenario: section.key=value, several times.",
+        help="Replace a field of the scenario, such as dso.offset=linear or distribution.0.load_scale=1.1 "
+        "(entries of lists by number, from 0, or by name); may be repeated.",
+        metavar="KEY=VALUE",
         autocompletion=complete_field,
     ),
 ]
 AllowCode = Annotated[
     list[str] | None,
     typer.Option(
-        help="A module that strategies named module:Class may be imported from (its code runs), or a package "
-        "they are in; several times."
+        help="Module, or package, that strategies named module:Class may be imported from. Its code runs. "
+        "May be repeated.",
+        metavar="MODULE",
     ),
 ]
-Workers = Annotated[int | None, typer.Option(help="Processes. [default: one a core]")]
+Workers = Annotated[int | None, typer.Option(help="Number of processes. [default: one per core]")]
 Verbose = Annotated[
-    int, typer.Option("--verbose", "-v", count=True, help="Tell more; twice tells most.", show_default=False)
+    int,
+    typer.Option(
+        "--verbose", "-v", count=True, help="Report progress; -vv reports every detail.", show_default=False
+    ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Tell of problems only.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Report problems only.")]

@@ -11,12 +11,17 @@ from tandem_sim.experiments.cli.choices import complete
 
 def explain(
     run: Annotated[str, typer.Argument(help="Folder of a finished run.", autocompletion=complete((), "/"))],
-    isp: Annotated[str, typer.Option(help="A moment (local time), or the number of an ISP of the run.")],
-    bid: Annotated[str | None, typer.Option(help="A bid of that ISP; without it they are listed.")] = None,
+    isp: Annotated[
+        str,
+        typer.Option(help="Local time, such as 2016-04-18T18:00, or number of an ISP of the run, from 0."),
+    ],
+    bid: Annotated[
+        str | None, typer.Option(help="A bid of that ISP; without it all bids are listed.")
+    ] = None,
 ) -> None:
-    """Say why a bid was called, bounded, passed over or unpaid.
+    """Explain why a bid was called, limited, not called or not paid.
 
-    A sentence a station from gate closure to settlement, and a verdict, all from the tables of the run.
+    A sentence for each step from gate closure to settlement, and the result, from the tables of the run.
     """
     from tandem_sim.experiments.commands.explain import show
 

@@ -24,8 +24,8 @@ from tandem_sim.experiments.runs.logs import log_to_terminal
 def run(
     scenario: ScenarioName,
     scheme: Schemes = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of every random stream.")] = None,
-    days: Annotated[int | None, typer.Option(help="Number of local days.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of all random numbers.")] = None,
+    days: Annotated[int | None, typer.Option(help="Number of days to simulate, local time.")] = None,
     out: Annotated[
         Path, typer.Option(help="Folder for the results; one sub-folder per scheme when there are several.")
     ] = Path("runs/latest"),
@@ -33,17 +33,21 @@ def run(
         bool, typer.Option("--overwrite", help="Replace the results of an earlier run.")
     ] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a run that was not finished; keep one that is.")
+        bool, typer.Option("--resume", help="Resume an unfinished run; keep a finished one.")
     ] = False,
     checkpoint_days: Annotated[
-        int, typer.Option(min=0, help="Simulated days from one checkpoint to the next; 0 for none.")
+        int, typer.Option(min=0, help="Simulated days between checkpoints; 0 for none.")
     ] = 1,
     set_: Fields = None,
     export_isp: Annotated[
         str | None,
-        typer.Option(help="Also write the market of this moment as a case, for `tandem clear` (local time)."),
+        typer.Option(
+            help="Also write the market of the ISP at this local time, such as 2016-04-18T18:00, as a "
+            "case for tandem clear.",
+            metavar="TIME",
+        ),
     ] = None,
-    figures: Annotated[bool, typer.Option(help="Draw figures, or leave them out.")] = True,
+    figures: Annotated[bool, typer.Option(help="Whether to draw figures.")] = True,
     allow_code: AllowCode = None,
     verbose: Verbose = 0,
     quiet: Quiet = False,
@@ -87,15 +91,15 @@ def sweep(
         str | None, typer.Option(help="Address of a Dask scheduler, whose workers make the runs.")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on in a folder with runs: keep those that are finished.")
+        bool, typer.Option("--resume", help="Resume in a folder with runs; finished runs are kept.")
     ] = False,
     allow_code: AllowCode = None,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Run a scenario under every combination of what varies.
+    """Run a scenario for all combinations of schemes, seeds, fields.
 
-    A file, or a bundled sweep, names the scenario and what varies. Results are summarised over seeds.
+    A sweep file, or a bundled sweep, names the scenario and the values. Results are summarised over seeds.
     """
     from tandem_sim.agents.strategies.allowed_code import AllowedCode
     from tandem_sim.experiments.commands.sweep import make_sweep
@@ -108,26 +112,27 @@ def power(
     scenario: ScenarioName,
     scheme: Schemes = None,
     seed: Annotated[
-        list[int] | None, typer.Option(help="Seed; two or more give an interval over them.")
+        list[int] | None,
+        typer.Option(help="Seed; repeat the option for intervals over seeds.", metavar="SEED"),
     ] = None,
     set_: Fields = None,
     reference: Annotated[
         str,
         typer.Option(
-            help="Scheme that all are set against for the inefficiency of a scheme.",
+            help="Scheme that the others are compared with for the inefficiency by scheme.",
             autocompletion=complete_scheme,
         ),
     ] = "common",
     workers: Workers = None,
     out: Annotated[Path, typer.Option(help="Folder for runs, tables and the figure.")] = Path("runs/power"),
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on in a folder with runs: keep those that are finished.")
+        bool, typer.Option("--resume", help="Resume in a folder with runs; finished runs are kept.")
     ] = False,
     allow_code: AllowCode = None,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Measure market power against the same runs bidding the truth.
+    """Measure market power: strategic bids against truthful bids.
 
     Profits, mark-ups, pivotal sellers, and who pays. With --resume finished runs in the folder are not
     repeated; results are written anew.

@@ -1,4 +1,4 @@
-"""What ``tandem clear`` does: one market instance under one or all schemes, in one table."""
+"""The command ``tandem clear``: clear one market instance under one or all schemes, and compare them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from tandem_sim.experiments.api import check_options, clear
 from tandem_sim.experiments.figures.clearing import plot_clearing
-from tandem_sim.experiments.results.terminal_tables import allocation_table, clearing_table
+from tandem_sim.experiments.results.terminal_tables import allocation_table, clearing_tables
 from tandem_sim.experiments.run_folder.outputs import PNG_FILE, check_file, is_list_of, is_png, write_json
 from tandem_sim.experiments.runs.logs import terminal
 from tandem_sim.grids.documents.text import check_known
@@ -25,7 +25,7 @@ def clear_and_show(
     *,
     quiet: bool,
 ) -> None:
-    """Clear a case, show the table, and write what is asked for."""
+    """Clear a case, print the results, and write the files that are requested."""
     given = {name: value for name, value in options.items() if value is not None}
     check_options(given, lambda name: "--" + name.replace("_", "-"))
     if scheme is not None:
@@ -43,10 +43,11 @@ def clear_and_show(
     if figure is not None and entries:
         plot_clearing(cleared.case, entries, figure)
     console = terminal(quiet)
-    console.print(clearing_table(cleared.case, entries))
+    for table in clearing_tables(cleared.case, entries, console.width):
+        console.print(table)
     for entry in entries:
         if "allocation_eur_per_h" in entry:
-            console.print(allocation_table(entry))
+            console.print(allocation_table(entry, console.width))
     for name, problem in cleared.failed.items():
         print(f"tandem: {case}: {name}: {problem}", file=sys.stderr)
     if cleared.failed:

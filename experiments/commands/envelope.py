@@ -1,4 +1,4 @@
-"""What ``tandem envelope`` does: guaranteed capacities of a low-voltage net, and what binds for whom."""
+"""The command ``tandem envelope``: guaranteed capacities of a low-voltage net, and the binding limits."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ COLUMNS = (
     "binding",
 )
 CHECKED = 3000
-"""Points of the envelope, besides its corners, that the three-phase power flow is asked about."""
+"""Points of the envelope, besides its corners, that the three-phase power flow checks."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EnvelopeRequest:
-    """What is asked of a net. Shares are 0 to 1, voltages p.u., `source_pu` None for the net's own."""
+    """Options of the computation. Shares 0 to 1, voltages p.u.; `source_pu` None: that of the net."""
 
     net: str
     rule: str = "optimal"
@@ -53,7 +53,7 @@ class EnvelopeRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class EnvelopeResult:
-    """An envelope, its feeder, and what the check by power flow found (p.u. above a limit)."""
+    """An envelope, its feeder, and the worst violation that the power flow found (p.u. above a limit)."""
 
     feeder: Feeder
     connection_kw: FloatArray
@@ -112,7 +112,7 @@ def _checked(request: EnvelopeRequest) -> tuple[Rule, Points]:
 
 
 def check_csv(out: Path) -> None:
-    """Refuse a file that cannot be written, or that is no earlier result."""
+    """Raise an `InputError` for a file that cannot be written, or that is no earlier result."""
     check_file(out, "--out", _is_ours)
 
 
@@ -157,8 +157,9 @@ def show(request: EnvelopeRequest, answer: EnvelopeResult, console: Console) -> 
         ),
         box=SIMPLE_HEAD,
     )
-    for k, column in enumerate(("user", "bus", "phases", "connection", "import", "export", "what binds")):
-        table.add_column(column, justify="right" if 2 < k < 6 else "left")
+    names = ("user", "bus", "phases", "connection\nkW", "import\nkW", "export\nkW", "binding limits")
+    for k, column in enumerate(names):
+        table.add_column(column, justify="right" if 2 < k < 6 else "left", no_wrap=0 < k < 6)
     for row in _rows(answer):
         table.add_row(*(escape(cell) for cell in row))
     console.print(table)
@@ -176,16 +177,16 @@ def show(request: EnvelopeRequest, answer: EnvelopeResult, console: Console) -> 
     held = answer.feeder.held_kva
     if held:
         console.print(
-            f"Held as the net has it, and drawn by no user: {held.real:.1f} kW, {held.imag:.1f} kvar "
-            "(static generators, storages, motors, wards). The guarantee holds at that power only"
+            f"Fixed power of the net besides its users: {held.real:.1f} kW, {held.imag:.1f} kvar "
+            "(static generators, storages, motors, wards). The guarantee holds at this power only"
         )
     for words in answer.feeder.left_out:
         console.print(f"Left out: {escape(words)}")
     if e.relaxed:
         console.print(
-            f"Broken by firm users alone, relaxed to what they do: {escape(', '.join(e.relaxed[:5]))}"
+            f"Limits that firm users alone break, relaxed to their state: {escape(', '.join(e.relaxed[:5]))}"
         )
-    verdict = "no limit broken" if answer.worst_pu <= 1e-6 else f"worst {answer.worst_pu:.2e} p.u. beyond"
+    found = "no limit broken" if answer.worst_pu <= 1e-6 else f"worst violation {answer.worst_pu:.2e} p.u."
     if e.relaxed and answer.worst_pu > 1e-6:
-        verdict += " (limits that firm users break)"
-    console.print(f"Three-phase power flow at all limits and at {CHECKED} points inside: {verdict}")
+        found += " (limits that firm users break)"
+    console.print(f"Three-phase power flow at all limits and at {CHECKED} points inside: {found}")

@@ -1,4 +1,4 @@
-"""What ``tandem explain`` does: say what became of a bid, or list the bids of an ISP."""
+"""The command ``tandem explain``: explain the result of a bid, or list the bids of an ISP."""
 
 from __future__ import annotations
 
@@ -11,32 +11,34 @@ from tandem_sim.experiments.explain.explain import explain_bid
 from tandem_sim.experiments.explain.tables import IspTables, isp_of, rows_of, way
 from tandem_sim.experiments.explain.words import number
 from tandem_sim.experiments.runs.logs import terminal
+from tandem_sim.experiments.runs.terminal_text import hanging, terminal_width
 
 
 def show(folder: str, moment: str, bid_id: str | None) -> None:
-    """Print what became of a bid, sentence by sentence; without one the bids of the ISP."""
+    """Print the explanation of a bid, sentence by sentence; without a bid those of the ISP are listed."""
     run = load(folder)
     at = IspTables(run, isp_of(run, moment))
+    width = terminal_width()
     if bid_id is None:
         terminal().print(offers_table(at))
+        for row in rows_of(at.offers()):
+            if row.refused:
+                print("\n".join(hanging(f"refused: {row.bid_id} ({row.system}): {row.refused}", width)))
         return
     for line in explain_bid(at, bid_id):
-        print(line)
+        print("\n".join(hanging(line, width)))
 
 
 def offers_table(at: IspTables) -> Table:
-    """The bids of an ISP: MW, EUR/MWh and MW sold in all markets; or why it was refused."""
+    """The bids of an ISP that were accepted at gate closure: MW, EUR/MWh and MW sold in all markets."""
     title = f"ISP {at.isp}, {at.start:%a %d %b %Y %H:%M}, {at.scheme.name}"
     table = Table(title=escape(title), box=SIMPLE_HEAD)
-    for column in ("system", "bid", "provider", ""):
-        table.add_column(column, no_wrap=True)
+    for column in ("system", "bid", "provider", "up/down"):
+        table.add_column(column, no_wrap=column != "bid", overflow="fold")
     for column in ("MW", "EUR/MWh", "MW sold"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows_of(at.offers()):
         if row.refused:
-            table.add_row(
-                escape(row.system), escape(row.bid_id), "", "", "", "", escape(f"refused: {row.refused}")
-            )
             continue
         figures = number(row.mw), f"{row.price:.2f}", number(row.sold_mw)
         table.add_row(

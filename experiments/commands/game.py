@@ -1,4 +1,4 @@
-"""What ``tandem game`` does: what a case lets its sellers get away with, scheme by scheme."""
+"""The command ``tandem game``: best responses of the sellers of a case in mark-ups, scheme by scheme."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
 
 from tandem_sim.experiments.environments.case import dealt
 from tandem_sim.experiments.market_power.game import figures
+from tandem_sim.experiments.results.layout import side_by_side
 from tandem_sim.experiments.run_folder.outputs import check_file, is_list_of, write_json
 from tandem_sim.experiments.runs.bundled import case_path
 from tandem_sim.experiments.runs.logs import terminal
@@ -23,20 +22,20 @@ from tandem_sim.markets.games.case_game import TRUTH, CaseGame, Move, case_game
 from tandem_sim.markets.schemes import build_schemes
 
 MARKUPS = (5.0, 10.0, 20.0, 40.0, 80.0)
+"""Mark-ups that sellers may ask, EUR/MWh."""
 OFFERED = (1.0,)
-COLUMNS = (
-    "scheme",
-    "ends in",
-    "profiles",
-    "mark-up",
-    "profit",
-    "paid",
-    "if truthful",
-    "true cost",
-    "if truthful",
-    "penalty",
-    "gain left",
+"""Shares of its quantity that a seller may offer."""
+ROWS = (
+    ("markup", "mean mark-up", "EUR/MWh"),
+    ("profit", "profit of sellers", "EUR/h"),
+    ("paid", "paid by operators", "EUR/h"),
+    ("paid_truthful", "  with truthful bids", "EUR/h"),
+    ("cost", "true cost of bids called", "EUR/h"),
+    ("cost_truthful", "  with truthful bids", "EUR/h"),
+    ("penalty", "penalty for broken limits", "EUR/h"),
+    ("gain", "largest gain by another move", "EUR/h"),
 )
+"""Figures that are printed: key, label and unit."""
 
 
 def play(
@@ -50,7 +49,7 @@ def play(
     *,
     quiet: bool,
 ) -> None:
-    """Play a case under each scheme, and show what it ends in."""
+    """Compute best responses under each scheme, and print how they end."""
     if out is not None:
         check_file(out, "--json", lambda path: is_list_of(path, {"scheme", "profiles"}))
     owned = dealt(read_case(case_path(case)), sellers)
@@ -59,7 +58,9 @@ def play(
     for each in _schemes(owned, schemes):
         played = _game(owned, each, players, moves)
         found.append({"scheme": each.name, **figures(played)})
-    terminal(quiet).print(_table(owned.name, found))
+    console = terminal(quiet)
+    for table in _tables(owned.name, found, console.width):
+        console.print(table)
     if out is not None:
         write_json(out, found)
 
@@ -98,16 +99,18 @@ def _game(case: Case, scheme: Scheme, players: Sequence[str], moves: Sequence[Mo
     return case_game(case, scheme, list(players) or sorted(known), moves)
 
 
-def _table(case: str, rows: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table(title=escape(f"case {case}: best responses from the truth"), box=SIMPLE_HEAD)
-    for k, column in enumerate(COLUMNS):
-        table.add_column(column, justify="left" if k < 2 else "right", no_wrap=True)
-    keys = ("markup", "profit", "paid", "paid_truthful", "cost", "cost_truthful", "penalty", "gain")
-    for row in rows:
-        table.add_row(
-            row["scheme"],
+def _tables(case: str, found: Sequence[Mapping[str, Any]], width: int) -> list[Table]:
+    labels = [
+        ("best responses end in", ""),
+        ("profiles of it", "count"),
+        *((text, unit) for _, text, unit in ROWS),
+    ]
+    columns = {
+        row["scheme"]: [
             row["end"],
             str(row["profiles"]),
-            *("-" if row[key] is None else f"{row[key]:.3f}" for key in keys),
-        )
-    return table
+            *("-" if row[key] is None else f"{row[key]:.3f}" for key, _, _ in ROWS),
+        ]
+        for row in found
+    }
+    return side_by_side(f"case {case}: best responses, from truthful bids on", labels, columns, width)

@@ -1,4 +1,4 @@
-"""What ``tandem run`` does: simulate a scenario under one scheme or several, and show what came out."""
+"""The command ``tandem run``: simulate a scenario under one or several schemes, and print the KPIs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tandem_sim.agents.strategies.allowed_code import AllowedCode
 from tandem_sim.experiments.figures.figures import comparison_paths, plot_comparison
-from tandem_sim.experiments.results.terminal_tables import kpi_table
+from tandem_sim.experiments.results.terminal_tables import kpi_tables
 from tandem_sim.experiments.run_folder.outputs import is_png
 from tandem_sim.experiments.runs.logs import tell_unusual, terminal
 from tandem_sim.experiments.runs.moments import isp_at
@@ -25,7 +25,7 @@ from tandem_sim.sim.scenario.scenario import Scenario
 
 @dataclass(frozen=True, kw_only=True)
 class RunRequest:
-    """What ``tandem run`` is asked for; see its help."""
+    """The options of ``tandem run``; see its help."""
 
     scenario: str
     schemes: Sequence[str]
@@ -40,11 +40,11 @@ class RunRequest:
     figures: bool
     quiet: bool
     allowed: AllowedCode
-    bar: bool  # whether progress is drawn
+    bar: bool  # whether progress is shown
 
 
 def simulate(asked: RunRequest) -> None:
-    """Simulate a scenario under each scheme, and show the key figures side by side."""
+    """Simulate a scenario under each scheme, and print the KPIs side by side."""
     check_known("--scheme", asked.schemes, list(ABOUT))
     fixed = {k: v for k, v in {"seed": asked.seed, "days": asked.days}.items() if v is not None}
     fixed |= fields_of(asked.fields)
@@ -67,7 +67,8 @@ def simulate(asked: RunRequest) -> None:
             name: _run_one(console, settings, folder, folders[name], asked)
             for name, settings, folder in plans
         }
-    console.print(kpi_table(plans[0][1], kpis))
+    for table in kpi_tables(plans[0][1], kpis, console.width):
+        console.print(table)
     for folder_of_run in folders.values():
         shown = folder_of_run / "figures" if asked.figures else folder_of_run
         console.print(f"{'Figures' if asked.figures else 'Tables'}: {shown}", soft_wrap=True)
@@ -87,15 +88,16 @@ def _run_one(
     calendar = settings.calendar
     exported = None if asked.export_isp is None else isp_at(asked.export_isp, calendar, "--export-isp")
     columns = (
-        TextColumn(f"{settings.scheme:<14}"),
-        BarColumn(),
+        TextColumn(settings.scheme),
+        BarColumn(bar_width=20),
         TextColumn("{task.percentage:>3.0f} %"),
         TextColumn("{task.fields[date]}"),
         TimeRemainingColumn(),
         TextColumn("left"),
     )
-    with Progress(*columns, console=console, disable=not asked.bar) as progress:
-        task = progress.add_task("run", total=calendar.n_isp, date="building the world")
+    shown = asked.bar and console.is_terminal
+    with Progress(*columns, console=console, disable=not shown) as progress:
+        task = progress.add_task("run", total=calendar.n_isp, date="building the model")
 
         def on_isp(isp: int) -> None:
             local = calendar.time(calendar.seconds(isp)).tz_convert(settings.zone)

@@ -1,4 +1,4 @@
-"""What ``tandem sweep`` does: many runs of one scenario, and a row for each."""
+"""The command ``tandem sweep``: many runs of one scenario, and a table with a row for each."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tandem_sim.grids.errors import InputError
 from tandem_sim.sim.scenario.named_code import check_code
 
 TELL_EVERY_S = 30.0
-"""Where there is no terminal to draw a bar on, progress is a line, at most so often."""
+"""Seconds between two lines of progress if output is no terminal."""
 
 
 def make_sweep(
@@ -48,10 +48,10 @@ def make_sweep(
     resume: bool,
     quiet: bool,
 ) -> None:
-    """Make the runs of a sweep, bundled or a file, and show the summary over seeds."""
+    """Make the runs of a sweep, bundled or a file, and print the summary over seeds."""
     file = sweep_path(name)
     if not file.is_file():
-        problem = "the file does not exist, and no bundled sweep is called so"
+        problem = "the file does not exist, and no bundled sweep has this name"
         raise InputError(name, "FILE", problem, f"Check the path. {hint(name, SWEEPS)}")
     check_workers(workers)
     points = read_sweep(file)
@@ -76,7 +76,7 @@ def make_sweep(
 
 
 def check_resumed(out: Path, *, resume: bool) -> None:
-    """An `InputError` for a folder that holds runs, unless it is to be resumed."""
+    """Raise an `InputError` for a folder that holds runs, unless `resume` is set."""
     if not resume and _holds_runs(out):
         raise InputError(
             str(out),
@@ -87,7 +87,7 @@ def check_resumed(out: Path, *, resume: bool) -> None:
 
 
 def check_workers(workers: int | None) -> None:
-    """An `InputError` for a number of processes that is none."""
+    """Raise an `InputError` for a number of processes below one."""
     if workers is not None and workers < 1:
         raise InputError("--workers", str(workers), "is no number of processes", "Give one or more")
 
@@ -100,7 +100,7 @@ def run_shown(
     dask: str | None = None,
     allowed: AllowedCode = NO_CODE,
 ) -> tuple[pd.DataFrame, list[tuple[Point, str]]]:
-    """Make the runs that are not there yet, and show how far it is: their table, and failed ones with errors.
+    """Make the runs that `out` does not hold, with progress; returns the table, and failed runs with errors.
 
     Runs are made by `workers` processes (one a core if None), or by the cluster at the address `dask`. Raises
     `InputError` if finished runs in `out` are not those that would be made now, or if one needs code that is
@@ -114,7 +114,7 @@ def run_shown(
     failed: list[tuple[Point, str]] = []
     missing = len(to_make)
     columns = BarColumn(), MofNCompleteColumn(), TextColumn("runs{task.fields[left]}")
-    with Progress(*columns, console=console, disable=console.quiet) as progress:
+    with Progress(*columns, console=console, disable=console.quiet or not console.is_terminal) as progress:
         bar = progress.add_task("sweep", total=len(points), completed=len(points) - missing, left="")
         begun = told = time.monotonic()
         done = 0
@@ -135,7 +135,7 @@ def run_shown(
 
 
 def time_left(elapsed_s: float, done: int, left: int) -> timedelta:
-    """Time for the runs left, to the second, at the pace of the `done` ones that took `elapsed_s`."""
+    """Expected time for the runs left, to the second: the mean time of the `done` runs times their number."""
     return timedelta(seconds=round(elapsed_s / done * left))
 
 
@@ -149,12 +149,12 @@ def _holds_runs(out: Path) -> bool:
 
 
 def _pool(workers: int | None, dask: str | None, out: Path) -> Pool:
-    """Who makes the runs."""
+    """Processes of this machine, or the workers of a Dask cluster."""
     if dask is None:
         return partial(on_this_machine, workers=workers or os.cpu_count() or 1)
     if workers is not None:
         raise InputError(
-            "--dask", dask, "goes without --workers", "Leave one out: a cluster has its own workers"
+            "--dask", dask, "cannot be used with --workers", "Leave one out: a cluster has its own workers"
         )
     try:
         from tandem_sim.experiments.sweeps.dask import on_dask

@@ -1,4 +1,4 @@
-"""What ``tandem validate`` does: build all that a run would, without running it, and show what was read."""
+"""The command ``tandem validate``: build the model of a run without running it, and print what was read."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import json
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from shutil import get_terminal_size
 from textwrap import wrap
-from types import NoneType
 from typing import Any
 
 from tandem_sim.agents.strategies.allowed_code import FLAG, module_of
 from tandem_sim.experiments.runs.bundled import case_path
 from tandem_sim.experiments.runs.logs import tell_unusual
 from tandem_sim.experiments.runs.scenario import faults_named, read_scenario, source_of
-from tandem_sim.grids.documents.text import shown
+from tandem_sim.grids.errors import printable
 from tandem_sim.markets.cases.case import read_case
 from tandem_sim.markets.coordination.block import TSO as T
 from tandem_sim.sim.assembly.build import build_model
@@ -24,14 +24,19 @@ from tandem_sim.sim.scenario.named_code import without_code
 from tandem_sim.sim.scenario.scenario import Scenario
 
 WIDTH = 110
+"""Most characters of a line."""
 BLANK = "\0"
 """Stands for a blank at which no line may end."""
+SHORT = 40
+"""Most characters of a field that stands on one line."""
+LONGEST_VALUE = 100_000
+"""Most characters of a value that are printed; schemas allow less."""
 
 
 def check_file(file: str) -> str:
-    """What a scenario or a case is, what was made of every table of its grids, and each field of a scenario.
+    """Check a scenario or a case. Returns its size, how its grids are used, and the fields of a scenario.
 
-    Raises `InputError` for what is wrong with it. Unusual values are told to the log.
+    Raises `InputError` for the first problem found. Unusual values are written to the log.
     """
     path = case_path(file)
     if path.suffix == ".json" or path.is_dir():
@@ -45,23 +50,23 @@ def check_file(file: str) -> str:
     tell_unusual(settings)
     trusted, code = without_code(settings)
     with faults_named(source_of(file)), tempfile.TemporaryDirectory() as unused:
-        world, _ = build_model(trusted, folder, Path(unused), lambda isp: None, list)
+        model, _ = build_model(trusted, folder, Path(unused), lambda isp: None, list)
         contents = grid_contents(settings, folder)
-    buses = sum(len(area.network.bus_index) for area in world.areas)
+    buses = sum(len(area.network.bus_index) for area in model.areas)
     says = (
-        f"{file}: a scenario of {world.calendar.n_isp} ISPs, {settings.households} households "
+        f"{file}: a scenario of {model.calendar.n_isp} ISPs, {settings.households} households "
         f"on {buses} distribution buses. No problem found."
     )
     return "\n".join([says, *_unchecked(code), *_listed(contents), *field_list(settings)])
 
 
 def _unchecked(code: Mapping[str, str]) -> list[str]:
-    """What is not checked because it is code of others, a line each."""
+    """A line for each strategy that is not checked because it is code of others."""
     lines = []
     for field, name in code.items():
         says = f"{field} names {name}: code that is not imported here, so its options are not checked"
         module = module_of(name)
-        lines.append(f"{says}. Running it takes {FLAG} {module}." if module else f"{says}.")
+        lines.append(f"{says}. A run needs {FLAG} {module}." if module else f"{says}.")
     return lines
 
 
@@ -72,14 +77,13 @@ def field_list(scenario: Scenario) -> list[str]:
         section, _, key = entry.path.rpartition(".")
         mark = "*" if entry.given else ""
         unit = f" {entry.unit}".rstrip() if entry.value is not None else ""
-        sections.setdefault(section, []).append(
-            f"{key}{mark} {_value(entry.value)}{unit}".replace(" ", BLANK)
-        )
-    lines = ["Fields (* as given, all others by default):"]
+        text = f"{key}{mark} {_value(entry.value)}{unit}"
+        sections.setdefault(section, []).append(text.replace(" ", BLANK) if len(text) <= SHORT else text)
+    lines = ["Fields (* as given, others by default), for --set or a sweep file:"]
     for section, values in sections.items():
         filled = wrap(
             "; ".join(values),
-            WIDTH,
+            _width(),
             break_long_words=False,
             break_on_hyphens=False,
             initial_indent=f"  {section}: " if section else "  ",
@@ -89,23 +93,28 @@ def field_list(scenario: Scenario) -> list[str]:
     return lines
 
 
+def _width() -> int:
+    """Characters of a line: those of the terminal, or `WIDTH` if it is wider or output goes to a file."""
+    return max(40, min(WIDTH, get_terminal_size((WIDTH, 0)).columns))
+
+
 def _value(value: Any) -> str:
-    """A value of a field in at most half a line."""
-    if isinstance(value, str) and value.isprintable() and len(value) <= WIDTH // 2:
-        return value
+    """A value of a field, whole."""
     if isinstance(value, float | tuple):
         return written(value)
-    if isinstance(value, bool | NoneType):
+    if value is None or isinstance(value, bool):
         return json.dumps(value).replace("null", "none")
-    return shown(value, WIDTH // 2)
+    return printable(value, LONGEST_VALUE)
 
 
 def _listed(contents: Mapping[str, Iterable[Mapping[str, Any]]]) -> list[str]:
-    """Tables of every grid, a line each: rows, MW with the sign of the table, and what was made of them."""
+    """Tables of every grid: number of rows, MW with the sign of the table, and how they are used."""
     lines = []
     for name, rows in contents.items():
         lines.append(f"Grid {name}:")
         for row in rows:
             power = "" if row["p_mw"] is None else f"{row['p_mw']:.6g} MW"
-            lines.append(f"  {row['table']:<16}{row['count']:>6}  {power:>12}  {row['use']}: {row['how']}")
+            begin = f"  {row['table']:<16}{row['count']:>6}  {power:>12}  "
+            text = f"{row['use']}: {row['how']}"
+            lines += wrap(text, _width(), initial_indent=begin, subsequent_indent=" " * len(begin))
     return lines

@@ -1,21 +1,23 @@
-"""Markets as environments for learners of other libraries: PettingZoo for many sellers, Gymnasium for one.
+"""Markets as environments of reinforcement learning: PettingZoo for many sellers, Gymnasium for one.
 
-One agent is one seller, one step one ISP: bids for it are made, and time goes on until the next bids are due.
+One agent is one seller, one step is one ISP: the agents bid for it, and time advances to the next gate for
+bids.
 
-An action is two numbers (`ACTION` of `tandem_sim.experiments.environments.sellers_env`): a markup, -1 to 1
-times `MARKUP_EUR_PER_MWH`, up bids that much dearer and down bids that much cheaper than cost, and the share
-of everything the seller could offer that it offers. `TRUTHFUL_ACTION` bids cost and everything.
+An action has two numbers (`ACTION` of `tandem_sim.experiments.environments.sellers_env`): a mark-up, -1 to 1
+times `MARKUP_EUR_PER_MWH`, by which up bids are dearer and down bids cheaper than cost; and the share of the
+available MW that is offered. `TRUTHFUL_ACTION` bids all MW at cost.
 
-An observation holds what the seller itself knows, in this order (`OBSERVATION`, each with its bounds):
-``hour_sin`` and ``hour_cos`` of the local time at which the ISP to bid starts, its ``day_ahead_price``
-(EUR/MWh; 0 in a case, which has none), what its own resources can do, ``up_mw`` and ``down_mw``, their mean
-costs ``up_cost`` and ``down_cost`` (EUR/MWh, weighted by MW, 0 without any), and of the last ISP it has heard
-of: ``share_sold`` of what it offered, ``mean_received`` (EUR/MWh sold, negative if it paid) and
-``profit_eur``. Nothing is scaled; what exceeds its bounds is cut there.
+An observation holds the information of the seller, in this order (`OBSERVATION`, each with its bounds):
+``hour_sin`` and ``hour_cos`` of the local time at which the ISP to bid for starts, its ``day_ahead_price``
+(EUR/MWh; 0 in a case, which has none), the available MW of the seller's resources, ``up_mw`` and ``down_mw``,
+their mean costs ``up_cost`` and ``down_cost`` (EUR/MWh, weighted by MW, 0 without any), and results of the
+last ISP that was reported to it: ``share_sold`` of its offers, ``mean_received`` (EUR/MWh sold, negative if
+it paid) and ``profit_eur``. Values are not scaled; they are clipped at their bounds.
 
-A reward is profit in EUR: received for energy, less its true cost, of the ISPs settled during the step. In a
-case an ISP is settled at once. In a simulation that happens hours behind its bids, so rewards come late: the
-first ones are 0, and the last step runs until the last ISP is settled. Imbalance charges are no part of it.
+A reward is profit in EUR: payments for energy, less its true cost, of the ISPs settled during the step. In a
+case an ISP is settled at once. In a simulation it is settled hours after its bids, so rewards are delayed:
+the first ones are 0, and the last step runs until the last ISP is settled. Imbalance charges are not
+included.
 
 Needs the extra ``rl`` (``pip install 'tandem-sim[rl]'``).
 """
@@ -67,11 +69,11 @@ def parallel_env(
     scheme: coordination scheme; else that of the scenario or case (``common`` where a case names none).
     seed: of the first episode; else that of the scenario, or 0.
     isps: length of an episode; else all of the scenario, or a day of a case.
-    sellers: who is played; else all pools of a scenario, or everybody in a case.
-    others: strategy of all who are not played; else that of the scenario, or truthful.
+    sellers: those controlled by agents; else all aggregators of a scenario, or all sellers of a case.
+    others: strategy of all other sellers; else that of the scenario, or truthful.
     allow_code: modules that strategies named ``module:Class`` may be imported from, or packages they are in.
     noise: of a case only, see `CaseWorld`; 0 clears the same ISP every time.
-    split: of a case only, deals its bids to so many sellers, see `dealt`.
+    split: of a case only, number of sellers among whom its bids are distributed, see `dealt`.
 
     Raises `InputError` for what cannot be read or does not exist.
     """
@@ -96,7 +98,7 @@ def single_agent_env(
 ) -> SellerEnv:
     """One seller (else the first) as a Gymnasium environment; see `parallel_env`.
 
-    `others` names the strategy of everybody else; None leaves it to the scenario.
+    `others` names the strategy of all other sellers; with None it is that of the scenario.
     """
     _whole("seed", seed, 0)
     world = _world(scenario, scheme, isps, others, noise, split, AllowedCode.of(allow_code))

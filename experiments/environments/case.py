@@ -1,4 +1,4 @@
-"""One case as a world of sellers: the same market instance in every ISP, with costs and volumes that vary."""
+"""One case as a market environment: the same instance in every ISP, with costs and quantities that vary."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 from tandem_sim.sim.clock.randomness import CASE, STRATEGY, stream
 
 CASE_ISPS, CASE_ISP_MINUTES = 96, 15
-"""A case has no clock of its own: its ISPs are the quarters of days that start at midnight."""
+"""A case has no clock: its ISPs are quarter-hours from midnight on."""
 TRUTHFUL = "truthful"
 DEALT_TO = 3
-"""Sellers among whom the bids of a case are dealt that says nothing of providers."""
+"""Sellers among whom the bids of a case without providers are distributed."""
 
 
 class CaseWorld:
@@ -33,10 +33,10 @@ class CaseWorld:
     def __init__(
         self, *, market: CaseMarket, isps: int, noise: float, others: str, allowed: AllowedCode = NO_CODE
     ) -> None:
-        """`noise` is the standard deviation of a cost as a share of it, and the most a volume may lack.
+        """`noise` is the standard deviation of costs, and the largest reduction of quantities, as shares.
 
-        `others` names the strategy of sellers that are given none, which may be code that is `allowed`.
-        Raises `InputError` for what cannot be.
+        `others` names the strategy of all other sellers, which may be code that is `allowed`. Raises
+        `InputError` for values out of range.
         """
         if isps < 1:
             raise InputError("case", "isps", f"is {isps}", "Give 1 or more")
@@ -68,7 +68,7 @@ class CaseWorld:
         self.isp, self._true = 0, self._drawn()
 
     def views(self, seller: str) -> list[OfferView]:
-        """A seller's bids at cost, by system. A case has no day-ahead price: it is told as 0."""
+        """A seller's bids at cost, by system. A case has no day-ahead price: it is given as 0."""
         found, bidder = [], self._bidders.get(seller)
         for system, rows in self._rows[seller].items():
             own = self._true[system]
@@ -86,7 +86,7 @@ class CaseWorld:
         return found
 
     def advance(self) -> None:
-        """All bid, the market clears, and everybody hears at once what became of it."""
+        """All sellers bid, the market clears, and all receive their results at once."""
         price = {system: bids.price.copy() for system, bids in self._true.items()}
         quantity = {system: bids.quantity_mw.copy() for system, bids in self._true.items()}
         consent = {system: bids.forwardable.copy() for system, bids in self._true.items()}
@@ -111,7 +111,7 @@ class CaseWorld:
             self._true = self._drawn()
 
     def close(self) -> None:
-        """Nothing is held."""
+        """There is nothing to release."""
 
     def _other(self, seller: str, seed: int) -> Strategy:
         own = stream(seed, STRATEGY, seller)
@@ -154,10 +154,10 @@ class CaseWorld:
 
 
 def dealt(case: Case, split: int | None) -> Case:
-    """A case whose bids belong to sellers S1, S2, ...: each book's bids are dealt in turn, by direction.
+    """A case whose bids belong to sellers S1, S2, ...: bids of each book are assigned in turn, by direction.
 
-    To `split` sellers. With None a case that names providers of more than one bid, two at least, is left to
-    them; one that says nothing of providers has one to each bid, and its bids go to `DEALT_TO` sellers.
+    There are `split` sellers. With None a case with at least two providers, and more bids than providers,
+    keeps them; any other case has one provider per bid, and its bids are assigned to `DEALT_TO` sellers.
     Raises `InputError` for less than one.
     """
     books = (case.tso_bids, *(area.bids for area in case.areas.values()))
@@ -172,7 +172,7 @@ def dealt(case: Case, split: int | None) -> Case:
 
 
 def _dealt_to(bids: Bids, sellers: int) -> Bids:
-    """Every seller's share; companies that buy stay who they are."""
+    """Bids assigned to sellers in turn; bids to buy keep their companies."""
     provider = bids.provider.astype(object)
     for direction in (UP, DOWN):
         mine = np.flatnonzero((bids.direction == direction) & ~bids.demand)

@@ -1,4 +1,4 @@
-"""Sellers as agents: what PettingZoo and Gymnasium see of a `SellerWorld`.
+"""Sellers as agents: the interfaces of PettingZoo and Gymnasium to a `SellerWorld`.
 
 See `tandem_sim.experiments.environments.api`.
 """
@@ -39,15 +39,15 @@ OBSERVATION = (
 class SellersEnv(pettingzoo.ParallelEnv[str, np.ndarray, np.ndarray]):
     """Sellers of one market as agents; see `tandem_sim.experiments.environments.api`.
 
-    Episodes end by truncation. The first is that of the world's own seed, and ``reset(seed=...)`` begins the
-    one of another; after that every reset draws the next seed from the one given last.
+    Episodes end by truncation. The first has the seed of the world, and ``reset(seed=...)`` starts one with
+    another seed; after that every reset draws the next seed from the last one given.
     """
 
     metadata: dict[str, Any] = {"name": "tandem_sellers_v0", "render_modes": []}  # noqa: RUF012
     render_mode = None
 
     def __init__(self, world: SellerWorld, sellers: Sequence[str], seed: int | None = None) -> None:
-        """`sellers` are those that agents play; the others bid as the world has it."""
+        """`sellers` are controlled by agents; the others follow the strategies of the world."""
         self.world = world
         self.possible_agents = list(sellers)
         self.agents: list[str] = []
@@ -111,7 +111,7 @@ class SellersEnv(pettingzoo.ParallelEnv[str, np.ndarray, np.ndarray]):
         return observed, rewards, dict.fromkeys(agents, False), dict.fromkeys(agents, over), infos
 
     def close(self) -> None:
-        """Give back what the world holds: the tables of a simulation are removed."""
+        """Release the resources of the world: the tables of a simulation are removed."""
         self.world.close()
 
     def _reward(self, agent: str) -> float:
@@ -121,7 +121,7 @@ class SellersEnv(pettingzoo.ParallelEnv[str, np.ndarray, np.ndarray]):
         return float(sum(outcome.profit_eur_per_h for outcome in heard) * hours)
 
     def _observed(self, agent: str, over: bool = False) -> np.ndarray:
-        """The observation; behind the last ISP with the resources of that one."""
+        """The observation; after the last ISP with the resources of that ISP."""
         if not over:
             self._knows[agent] = _known(self.world.views(agent), self.world.hour())
         space = self._observation[agent]
@@ -129,12 +129,12 @@ class SellersEnv(pettingzoo.ParallelEnv[str, np.ndarray, np.ndarray]):
         return np.clip(found.astype(np.float32), space.low, space.high)
 
     def _infos(self) -> dict[str, dict[str, Any]]:
-        """The ISP to be bid next."""
+        """The next ISP to bid for."""
         return {agent: {"isp": self.world.isp} for agent in self.agents}
 
 
 class SellerEnv(gymnasium.Env[np.ndarray, np.ndarray]):
-    """One seller of a market as Gymnasium sees it: `SellersEnv` with a single agent."""
+    """One seller of a market as a Gymnasium environment: `SellersEnv` with a single agent."""
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012
 
@@ -160,7 +160,7 @@ class SellerEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         return observed[name], rewards[name], over[name], cut[name], infos[name]
 
     def close(self) -> None:
-        """Give back what the world holds."""
+        """Release the resources of the world."""
         self.sellers.close()
 
 
@@ -181,7 +181,7 @@ def _numbers(agent: str, action: Any) -> tuple[float, float]:
 
 
 def _known(views: Sequence[OfferView], hour: float) -> FloatArray:
-    """What a seller knows ahead of its bids: the first part of an observation."""
+    """Information of a seller before its bids: the first part of an observation."""
     angle, price = 2.0 * np.pi * hour / 24.0, views[0].day_ahead_price if views else 0.0
     mw, cost = [], []
     for direction in (UP, DOWN):
@@ -196,7 +196,7 @@ def _known(views: Sequence[OfferView], hour: float) -> FloatArray:
 
 
 def _became(outcome: SellerResult, hours: float) -> FloatArray:
-    """What became of its bids: the last part of an observation."""
+    """Results of its bids: the last part of an observation."""
     offered, sold = float(outcome.offered_mw.sum()), float(outcome.sold_mw.sum())
     received = float(outcome.received_eur_per_h.sum())
     return np.array(

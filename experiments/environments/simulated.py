@@ -1,7 +1,7 @@
-"""Worlds in which sellers bid one ISP at a time: what they have in common, and a simulation as one.
+"""Environments in which sellers bid for one ISP at a time: their interface, and a simulation as one of them.
 
-They ask strategies for offers and tell them outcomes as every run does. What an agent from outside plays goes
-through `PlayedActions`.
+Strategies are called for offers and receive outcomes as in every run. Actions of external agents are passed
+on by the strategy `PlayedActions`.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from tandem_sim.sim.scenario.scenario import Scenario
 
 
 class PlayedActions:
-    """The strategy of an agent from outside: a markup and a share of what could be offered, for every ISP.
+    """The strategy of an external agent: a mark-up and a share of the available MW, for every ISP.
 
-    An ISP for which nothing was played is bid truthfully.
+    Bids for an ISP without an action are truthful.
     """
 
     learns = True
@@ -35,11 +35,11 @@ class PlayedActions:
         self._heard: list[SellerResult] = []
 
     def play(self, isp: int, eur_per_mwh: float, share: float) -> None:
-        """Bid an ISP with this markup (up dearer, down cheaper) and so much of everything, 0 to 1."""
+        """Set the mark-up of an ISP (up dearer, down cheaper), and the share of the available MW, 0 to 1."""
         self._played[isp] = eur_per_mwh, share
 
     def offers(self, view: OfferView) -> Offers:
-        """What was played for the ISP."""
+        """The offers of the ISP by its action."""
         markup, share = self._played.get(view.isp, (0.0, 1.0))
         return Offers(marked_up(view, markup), share * view.quantity_mw)
 
@@ -49,23 +49,23 @@ class PlayedActions:
         self._heard.append(outcome)
 
     def heard(self) -> list[SellerResult]:
-        """Outcomes since this was last asked, in the order of ISPs."""
+        """Outcomes since the last call, in the order of ISPs."""
         heard, self._heard = self._heard, []
         return heard
 
 
 class SellerWorld(Protocol):
-    """A market that waits for the bids of its sellers before every ISP."""
+    """A market that stops before every ISP for the bids of its sellers."""
 
     sellers: tuple[str, ...]
-    pools: tuple[str, ...]  # those that are played unless one says otherwise
+    pools: tuple[str, ...]  # those that agents control by default
     n_isps: int  # of an episode
     isp_hours: float
     default_seed: int
     isp: int  # to be bid next
 
     def begin(self, seed: int, strategies: Mapping[str, Strategy]) -> None:
-        """Start anew, right before the first ISP is bid; `strategies` replace those of some sellers."""
+        """Start again, before the bids for the first ISP; `strategies` replace those of some sellers."""
         ...
 
     def hour(self) -> float:
@@ -73,20 +73,20 @@ class SellerWorld(Protocol):
         ...
 
     def views(self, seller: str) -> list[OfferView]:
-        """What a seller knows about that ISP, by system."""
+        """Information of a seller about that ISP, by system."""
         ...
 
     def advance(self) -> None:
-        """The ISP is bid, and time goes on to the next one; behind the last, until it is settled."""
+        """Bid for the ISP and advance to the next one; after the last, until it is settled."""
         ...
 
     def close(self) -> None:
-        """Give back what is held."""
+        """Release all resources."""
         ...
 
 
 class SimulatedWorld:
-    """A scenario, paused ahead of every gate at which sellers bid. Its tables go to a temporary folder."""
+    """A simulated scenario that stops before every gate for bids. Its tables go to a temporary folder."""
 
     def __init__(
         self, scenario: Scenario, folder: Path | None, isps: int | None, allowed: AllowedCode = NO_CODE
@@ -127,7 +127,7 @@ class SimulatedWorld:
         return float(self._hours[self.isp])
 
     def begin(self, seed: int, strategies: Mapping[str, Strategy]) -> None:
-        """Build the world for a seed and run it until right before the first bids."""
+        """Build the model for a seed and run it until right before the first bids."""
         self.close()
         self._tables = tempfile.TemporaryDirectory(prefix="tandem-")
         scenario = self._scenario.model_copy(update={"seed": seed})
@@ -141,7 +141,7 @@ class SimulatedWorld:
             clock.run_to(self._moments[0], "offer")
 
     def views(self, seller: str) -> list[OfferView]:
-        """What a seller's own resources can do in the ISP, as they stand when bids go out."""
+        """Available MW and costs of a seller's resources in the ISP, as known when it bids."""
         model, _ = self._alive()
         price = float(model.tso.day_ahead_price[self.isp])
         found = self._by_name[seller].portfolio.resources(self.isp, price)
@@ -157,7 +157,7 @@ class SimulatedWorld:
         ]
 
     def advance(self) -> None:
-        """Run until right before the next bids; behind the last, until its ISP is settled."""
+        """Run until right before the next bids; after the last, until its ISP is settled."""
         model, clock = self._alive()
         self.isp += 1
         with auctions_of(self._scenario):

@@ -1,5 +1,5 @@
-"""Why a bid of a finished run was called, bounded, passed over or unpaid, in sentences.
+"""Why a bid of a finished run was called, limited, not called or not paid, in sentences.
 
-`explain` says it, `markets` and `money` follow the bid through the tables, `reasons` finds what kept it
-out. Look next at `experiments.run_folder`.
+`explain` writes the text, `markets` and `money` collect the results of the bid from the tables, `reasons`
+finds why it was not called. See also `experiments.run_folder`.
 """

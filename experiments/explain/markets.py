@@ -1,4 +1,4 @@
-"""The stations of a bid on its way through the blocks of a scheme, from the tables of one ISP."""
+"""The steps of a bid through the blocks of a scheme, from the tables of one ISP."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ POST_QUALIFY = "post_qualify"
 
 @dataclass(frozen=True, kw_only=True)
 class ClearedMarket:
-    """A market that could take a bid. `price` of its balance (EUR/MWh) is nan where none is recorded.
+    """A market that could call a bid. `price` (EUR/MWh) is nan if none is recorded.
 
-    `offered_mw` is what was left of the bid when it cleared, before what a DSO may have held back.
+    `offered_mw` is the part of the bid not yet sold when the market cleared, before bid checks of a DSO.
     """
 
     block: Block
     price: float
-    need_mw: float  # injection wanted; 0 in a local market, which only holds its flow
+    need_mw: float  # injection needed; 0 in a local market, which keeps its interface flow
     penalty_eur_per_h: float
     offered_mw: float
     called_mw: float
     last: float | None  # price of the last unit called in the bid's direction, EUR/MWh
-    idle: bool = False  # a local market that called nobody, and broke no limit
+    idle: bool = False  # a local market without calls and without a broken limit
 
     def gain(self, bid: Bid) -> float:
         """EUR/MWh by which the bid is in the money, against the price or else the last unit called."""
@@ -43,18 +43,18 @@ class ClearedMarket:
 
 
 @dataclass(frozen=True)
-class Station:
-    """What happened to a bid at a gate; `market` where one could have taken it."""
+class BidStep:
+    """The result of a bid at a gate; `market` if one could have called it."""
 
     gate: str
     text: str
     market: ClearedMarket | None = None
 
 
-def stations(at: IspTables, bid: Bid, called: Mapping[str, float]) -> Iterator[Station]:
-    """What each block of the scheme did about a bid, in their order.
+def steps_of(at: IspTables, bid: Bid, called: Mapping[str, float]) -> Iterator[BidStep]:
+    """A step of the bid for each block of the scheme that concerns it, in their order.
 
-    `bid` is as amended, `called` the MW called of it by market.
+    `bid` is the bid as amended, `called` the MW called of it by market.
     """
     left = bid.mw if bid.demand else bid.mw - at.held_mw(bid)
     clearings = at["clearings"]
@@ -69,11 +69,11 @@ def stations(at: IspTables, bid: Bid, called: Mapping[str, float]) -> Iterator[S
         if takes:
             market = _market(at, bid, block, rows, left, called.get(block.name, 0.0))
             left = max(left - market.called_mw, 0.0)
-            yield Station(block.gate, _cleared(bid, market), market)
+            yield BidStep(block.gate, _cleared(bid, market), market)
         elif not checked.empty:
-            yield Station(block.gate, _checked(bid, block, checked))
+            yield BidStep(block.gate, _checked(bid, block, checked))
         elif not rows.empty:
-            yield Station(block.gate, _closed(bid, block, rows.iloc[-1]))
+            yield BidStep(block.gate, _closed(bid, block, rows.iloc[-1]))
 
 
 def _market(
@@ -110,21 +110,21 @@ def _market(
 
 
 def _cleared(bid: Bid, market: ClearedMarket) -> str:
-    """What a market wanted, its price against that of the bid, and what it called."""
+    """The need of a market, its price compared with that of the bid, and the MW it called."""
     name = name_of(market.block.name, bid.system)
     if market.idle:
-        return f"{capital(name)} had nothing to mend and called nothing."
+        return f"{capital(name)} had no congestion to relieve and called nothing."
     parts = []
     if market.block.party != "dso":
-        beside = " beside what companies wished" if market.block.name == "integrated_market" else ""
+        beside = " besides the demand bids of companies" if market.block.name == "integrated_market" else ""
         parts.append(f"{needed(market.need_mw)}{beside}")
     if market.penalty_eur_per_h > EQUAL_PRICE_EUR_PER_MWH:
-        parts.append(f"flexibility ran out, so its price of {per_mwh(market.price)} is that of a penalty")
+        parts.append(f"flexibility was exhausted, so its price of {per_mwh(market.price)} is a penalty price")
     elif math.isfinite(market.price):
-        parts.append(f"its balance was worth {per_mwh(market.price)}, {against(bid, market.gain(bid))}")
+        parts.append(f"its price was {per_mwh(market.price)}, {against(bid, market.gain(bid))}")
     did = ("sold it", "sold it nothing") if bid.demand else ("called", "called nothing of the bid")
     if market.offered_mw <= EQUAL_MW:
-        parts.append("nothing of the bid was on offer to it")
+        parts.append("no part of the bid was offered to it")
     elif market.called_mw > EQUAL_MW:
         parts.append(f"it {did[0]} {part_of(market.called_mw, market.offered_mw)} left")
     else:
@@ -134,33 +134,33 @@ def _cleared(bid: Bid, market: ClearedMarket) -> str:
 
 
 def against(bid: Bid, gain: float) -> str:
-    """Where a bid stands against a price."""
+    """Price of a bid compared with that of the market."""
     if abs(gain) <= EQUAL_PRICE_EUR_PER_MWH:
         return "which is the price of the bid"
     return f"with the bid {per_mwh(abs(gain))} {'in' if gain > 0 else 'out of'} the money"
 
 
 def _checked(bid: Bid, block: Block, rows: pd.DataFrame) -> str:
-    """How much of all offers in the bid's area and direction a DSO passed on."""
-    offered, kept = stood_mw(rows, bid)
-    of = f"{part_of(kept, offered)} that its area offered {bid.way}"
+    """How much of all offers in the bid's area and direction a DSO allowed or forwarded."""
+    offered, allowed = allowed_mw(rows, bid)
+    of = f"{part_of(allowed, offered)} that its area offered {bid.way}"
     if block.name == "forward_bids":
-        return f"The DSO of {bid.system} passed on to the TSO {of}: what its local market had left."
+        return f"The DSO of {bid.system} forwarded to the TSO {of}: the rest after its local market."
     rounds = f" in {len(rows)} rounds" if len(rows) > 1 else ""
     ended = "" if bool(rows.accepted.iloc[-1]) else ", and did not accept the list"
-    return f"The DSO of {bid.system} let {of} stand as safe for its grid ({block.name}{rounds}){ended}."
+    return f"The DSO of {bid.system} allowed {of} as safe for its grid ({block.name}{rounds}){ended}."
 
 
-def stood_mw(rows: pd.DataFrame, bid: Bid) -> tuple[float, float]:
-    """MW offered in a bid's area and direction before the first of these checks, and after the last."""
+def allowed_mw(rows: pd.DataFrame, bid: Bid) -> tuple[float, float]:
+    """MW in the bid's area and direction: offered before the first check, allowed after the last."""
     return float(rows[f"offered_{bid.way}_mw"].iloc[0]), float(rows[f"allowed_{bid.way}_mw"].iloc[-1])
 
 
 def _closed(bid: Bid, block: Block, row: pd.Series) -> str:
     """A market that takes no bids of areas."""
     price = float(row.price_eur_per_mwh)
-    worth = f"; its balance was worth {per_mwh(price)}" if math.isfinite(price) else ""
-    how = f"saw bids of {bid.system} through the supply function of its DSO"
+    worth = f"; its price was {per_mwh(price)}" if math.isfinite(price) else ""
+    how = f"received the bids of {bid.system} as a supply function of its DSO"
     how = how if reads(block, "area.rsf") else f"takes no bids of {bid.system}"
     name = capital(name_of(block.name, bid.system))
     return f"{name} {needed(float(row.need_mw))}{worth}; it {how}."

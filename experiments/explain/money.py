@@ -1,4 +1,4 @@
-"""What was paid for a bid, and to its provider in the ISP."""
+"""Payments for a bid, and all payments of its provider in the ISP."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tandem_sim.sim.settlement.accounts import buyer_of_market
 
 
 def pricing_of(at: IspTables, market: str) -> str:
-    """The price rule of a market, by the scenario of the run."""
+    """The pricing rule of a market in the scenario of the run."""
     scenario = at.scenario
     if market == RESERVE:
         return scenario.reserve.pricing
@@ -30,7 +30,7 @@ def pricing_of(at: IspTables, market: str) -> str:
 
 
 def cleared_eur_per_mwh(at: IspTables, bid: Bid, market: str) -> float | None:
-    """The uniform price of a market, signed as what a MWh of the bid costs its buyer; None if not kept."""
+    """The uniform price of a market, as the cost of a MWh of the bid to its buyer; None if not recorded."""
     if market == RESERVE:
         acts = at["activations"]
         called = acts[(acts.market == RESERVE) & (acts.direction == bid.direction)].price_eur_per_mwh
@@ -45,10 +45,10 @@ def cleared_eur_per_mwh(at: IspTables, bid: Bid, market: str) -> float | None:
 
 
 def unit_pay(at: IspTables, bid: Bid, market: str) -> tuple[float, str] | None:
-    """What the buyer pays for a MWh of a bid in a market, and by which rule; None if that is not kept.
+    """What the buyer pays for a MWh of a bid in a market, and by which rule; None if it is not recorded.
 
-    An up bid costs its buyer its price, a down bid the opposite of it: below zero the seller pays. Paid as
-    cleared it costs no less.
+    An up bid costs its buyer its price, a down bid the negative of its price: below zero the seller pays.
+    With pay-as-cleared the buyer pays at least as much.
     """
     own, pricing = bid.direction * bid.price, pricing_of(at, market)
     if pricing == "pay-as-bid":
@@ -62,7 +62,7 @@ def unit_pay(at: IspTables, bid: Bid, market: str) -> tuple[float, str] | None:
 
 
 def pay_eur(at: IspTables, bid: Bid, called: Mapping[str, float]) -> float | None:
-    """What the seller of a bid gets for what was called of it in the ISP; None where that is not kept."""
+    """Payment to the seller of a bid for the MW called in the ISP, EUR; None if it is not recorded."""
     total = 0.0
     for market, mw in called.items():
         unit = unit_pay(at, bid, market)
@@ -73,7 +73,7 @@ def pay_eur(at: IspTables, bid: Bid, called: Mapping[str, float]) -> float | Non
 
 
 def money_lines(at: IspTables, bid: Bid, called: Mapping[str, float]) -> list[str]:
-    """The pay of a bid market by market, and what its provider was paid in all."""
+    """Payments for a bid by market, and all payments of its provider in the ISP."""
     lines = [
         _of_market(at, bid, market, mw) for market, mw in called.items() if mw > EQUAL_MW and not bid.demand
     ]
@@ -97,7 +97,7 @@ def _of_market(at: IspTables, bid: Bid, market: str, mw: float) -> str:
     for_what = f"{mw_text(mw)} during {at.hours:g} h, called by {name_of(market, bid.system)}"
     if found is None:
         return (
-            f"{buyer} paid for {for_what}, at prices that are not kept bid by bid ({pricing_of(at, market)})."
+            f"{buyer} paid for {for_what}, at prices that are not recorded by bid ({pricing_of(at, market)})."
         )
     unit, how = found
     payer, payee = (buyer, bid.provider) if unit >= 0.0 else (bid.provider, buyer)

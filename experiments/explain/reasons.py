@@ -1,31 +1,22 @@
-"""Why a market did not take what was left of a bid."""
+"""Why a market did not call the rest of a bid."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tandem_sim.experiments.explain.markets import (
-    POST_QUALIFY,
-    ClearedMarket,
-    reads,
-    stood_mw,
-)
-from tandem_sim.experiments.explain.tables import (
-    Bid,
-    IspTables,
-    is_local,
-)
+from tandem_sim.experiments.explain.markets import POST_QUALIFY, ClearedMarket, allowed_mw, reads
+from tandem_sim.experiments.explain.tables import Bid, IspTables, is_local
 from tandem_sim.experiments.explain.words import mw_text, name_of, needed, part_of, per_mwh, terms
 from tandem_sim.grids.tolerances import EQUAL_MW, EQUAL_PRICE_EUR_PER_MWH
 from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.sim.model import NOT_ACCEPTED
 
 Reason = tuple[str, str]
-"""A verdict in a word or two, and what it rests on."""
+"""The result in a few words, and the reason."""
 
 
 def reason(at: IspTables, bid: Bid, markets: Sequence[ClearedMarket]) -> Reason:
-    """Why the rest of a bid was not called, by the market that could have taken it last."""
+    """Why the rest of a bid was not called, by the last market that could have called it."""
     open_to = [market for market in markets if market.offered_mw > EQUAL_MW]
     if not open_to:
         return _nowhere(at, bid, markets)
@@ -45,14 +36,17 @@ def reason(at: IspTables, bid: Bid, markets: Sequence[ClearedMarket]) -> Reason:
 
 def _nowhere(at: IspTables, bid: Bid, markets: Sequence[ClearedMarket]) -> Reason:
     if bid.mw <= EQUAL_MW:
-        return "Withdrawn", "its provider took it back after the local market"
+        return "Withdrawn", "its provider withdrew it after the local market"
     if markets and at.held_mw(bid) > EQUAL_MW:
         return _held(at, bid)
     return "Not on offer", f"under {at.scheme.name} no market takes bids of {bid.system}"
 
 
 def _held(at: IspTables, bid: Bid) -> Reason:
-    return "Held for the automatic reserve", f"{mw_text(at.held_mw(bid))} of it are owed as aFRR capacity"
+    return (
+        "Held for the automatic reserve",
+        f"{mw_text(at.held_mw(bid))} of it are an aFRR capacity obligation",
+    )
 
 
 def _by_price(bid: Bid, market: ClearedMarket) -> Reason | None:
@@ -60,11 +54,11 @@ def _by_price(bid: Bid, market: ClearedMarket) -> Reason | None:
     gain, name = market.gain(bid), name_of(market.block.name, bid.system)
     own = terms(bid.direction, bid.price)
     if market.idle:
-        return "Passed over", f"{name} had nothing to mend; the bid {own}"
+        return "Not called", f"{name} had no congestion to relieve; the bid {own}"
     if gain < -EQUAL_PRICE_EUR_PER_MWH and market.called_mw > EQUAL_MW:
         return (
             "Out of the merit order",
-            f"{name} called it for what it does to a limit, and needed no more of it",
+            f"{name} called it for its effect on a limit, and needed no more of it",
         )
     if (
         gain < -EQUAL_PRICE_EUR_PER_MWH
@@ -72,29 +66,29 @@ def _by_price(bid: Bid, market: ClearedMarket) -> Reason | None:
         and bid.gain(market.last) < -EQUAL_PRICE_EUR_PER_MWH
     ):
         last = terms(bid.direction, market.last)
-        return "Passed over", f"the last unit that {name} called {bid.way} {last}, it {own}"
+        return "Not called", f"the last unit that {name} called {bid.way} {last}, it {own}"
     if gain < -EQUAL_PRICE_EUR_PER_MWH and market.last is None and market.block.party != "dso":
         out = f"the bid {own}, {per_mwh(-gain)} out of the money"
-        return "Passed over", f"{name} {needed(market.need_mw)} and called nothing {bid.way}; {out}"
+        return "Not called", f"{name} {needed(market.need_mw)} and called nothing {bid.way}; {out}"
     if gain < -EQUAL_PRICE_EUR_PER_MWH:
-        return "Passed over", f"it was {per_mwh(-gain)} out of the money in {name}; it {own}"
+        return "Not called", f"it was {per_mwh(-gain)} out of the money in {name}; it {own}"
     if gain <= EQUAL_PRICE_EUR_PER_MWH and market.last is None:
-        return "Passed over", f"{name} called nothing {bid.way}; the bid {own}"
+        return "Not called", f"{name} called nothing {bid.way}; the bid {own}"
     if gain <= EQUAL_PRICE_EUR_PER_MWH:
-        return "At the margin", f"it stands at the price of {name}, whose need was met without more of it"
+        return "Marginal", f"its price is that of {name}, whose need was met without more of it"
     return None
 
 
 def _in_local_market(bid: Bid, market: ClearedMarket) -> Reason:
     name = name_of(market.block.name, bid.system)
     return (
-        "Bounded by a limit",
-        f"it was in the money in {name}, where a limit of the grid or the flow held left no room",
+        "Limited by the grid",
+        f"it was in the money in {name}, where a limit of the grid or the scheduled flow allowed no more",
     )
 
 
 def _shut_out(at: IspTables, bid: Bid, market: ClearedMarket) -> Reason | None:
-    """The reason if a rule kept the bid from the TSO's market whatever its price."""
+    """The reason if a rule excluded the bid from the TSO's market, whatever its price."""
     if not is_local(bid) or market.called_mw > EQUAL_MW:
         return None
     refused = at["rejections"]
@@ -104,30 +98,30 @@ def _shut_out(at: IspTables, bid: Bid, market: ClearedMarket) -> Reason | None:
     if "forward_bids" in blocks and not at.scenario.forwarding.consent:
         return (
             "Not forwarded",
-            "sellers of this scenario do not let bids pass from a local market to the TSO's",
+            "in this scenario sellers do not consent to forwarding from a local market to the TSO's",
         )
     pool, least = pool_mw(at, bid), at.scenario.product.pool_minimum_mw
     if "forward_bids" in blocks and pool < least - 1e-9:
         by = at.scenario.forwarding.pooled_by
         return (
             "Not forwarded",
-            f"its pool (by {by}) had {mw_text(pool)} {bid.way}, the TSO's least is {least:g} MW",
+            f"its pool (by {by}) had {mw_text(pool)} {bid.way}, the TSO's minimum is {least:g} MW",
         )
     checked = _checked_mw(at, bid)
     if checked is not None and checked[1] <= EQUAL_MW < checked[0]:
         return (
             "Held back by its DSO",
-            f"its DSO let none of {mw_text(checked[0])} offered {bid.way} in {bid.system} stand",
+            f"its DSO allowed none of {mw_text(checked[0])} offered {bid.way} in {bid.system}",
         )
     return None
 
 
 def pool_mw(at: IspTables, bid: Bid) -> float:
     """MW that the bid's pool had left for the TSO, in its area and direction."""
-    orders, sold = at["bids"], at["activations"]
+    bids, sold = at["bids"], at["activations"]
     local = {block.name for block in at.scheme.blocks if block.party == "dso" and block.gate == "dso_clear"}
     sold = sold[(sold.system == bid.system) & (sold.direction == bid.direction) & sold.market.isin(local)]
-    mine = orders[(orders.system == bid.system) & (orders.direction == bid.direction)]
+    mine = bids[(bids.system == bid.system) & (bids.direction == bid.direction)]
     if at.scenario.forwarding.pooled_by == "provider":
         mine, sold = mine[mine.provider == bid.provider], sold[sold.provider == bid.provider]
     changed = at["amendments"]
@@ -137,23 +131,21 @@ def pool_mw(at: IspTables, bid: Bid) -> float:
 
 
 def _checked_mw(at: IspTables, bid: Bid) -> tuple[float, float] | None:
-    """MW offered in the bid's area and direction, and what its DSO's check let stand; None without."""
+    """MW offered in the bid's area and direction, and allowed by its DSO's check; None without a check."""
     rows = at["bid_checks"]
     rows = rows[(rows.system == bid.system) & (rows.market != "forward_bids")]
-    return None if rows.empty else stood_mw(rows, bid)
+    return None if rows.empty else allowed_mw(rows, bid)
 
 
 def _in_the_money(at: IspTables, bid: Bid, market: ClearedMarket) -> Reason:
-    """What can have bounded a bid that the price alone would have called."""
+    """What can have limited a bid that the price alone would have called."""
     gain = f"it was {per_mwh(market.gain(bid))} in the money"
     causes: list[str] = []
     whole = reads(market.block, "area.grid") or market.block.party == "dso"
     checked = _checked_mw(at, bid) if is_local(bid) else None
     held_back = checked is not None and checked[1] < checked[0] - EQUAL_MW
     if checked is not None and held_back:
-        causes.append(
-            f"its DSO let {part_of(checked[1], checked[0])} offered {bid.way} in {bid.system} stand"
-        )
+        causes.append(f"its DSO allowed {part_of(checked[1], checked[0])} offered {bid.way} in {bid.system}")
     if is_local(bid) and any(block.name == POST_QUALIFY for block in at.scheme.blocks):
         causes.append("its DSO refused awards after the TSO's market")
     if is_local(bid) and whole:
@@ -162,29 +154,29 @@ def _in_the_money(at: IspTables, bid: Bid, market: ClearedMarket) -> Reason:
         causes.append("a limit of the transmission grid")
     if len(causes) == 1:
         word = (
-            "Held back by its DSO" if held_back or causes[0].startswith("its DSO") else "Bounded by a limit"
+            "Held back by its DSO" if held_back or causes[0].startswith("its DSO") else "Limited by the grid"
         )
         return (
             word,
             f"{gain}; {causes[0]}"
-            if word != "Bounded by a limit"
-            else f"{gain}, and {causes[0]} left no room",
+            if word != "Limited by the grid"
+            else f"{gain}, and {causes[0]} allowed no more",
         )
-    return "Bounded", f"{gain}; the tables do not tell which of these left no room: {'; '.join(causes)}"
+    return "Limited", f"{gain}; the tables do not record which of these limited it: {'; '.join(causes)}"
 
 
 def _split(at: IspTables, market: ClearedMarket) -> bool:
-    """Whether bids on transmission were called against their merit order: then one of its limits was full."""
-    orders, sold = at["bids"], at["activations"]
-    owed = at["capacity"]
-    ready = owed.provider[owed.service == "aFRR"]  # what they hold ready is no sign of a limit
-    orders = orders[(orders.system == TSO) & ~orders.demand.astype(bool) & ~orders.provider.isin(ready)]
+    """Whether bids on transmission were called against the merit order, because a limit there was binding."""
+    bids, sold = at["bids"], at["activations"]
+    obligations = at["capacity"]
+    ready = obligations.provider[obligations.service == "aFRR"]  # MW held for aFRR are no sign of a limit
+    bids = bids[(bids.system == TSO) & ~bids.demand.astype(bool) & ~bids.provider.isin(ready)]
     called = (
         sold[(sold.system == TSO) & (sold.market == market.block.name)].groupby("bid_id").quantity_mw.sum()
     )
-    mw = called.reindex(orders.bid_id, fill_value=0.0).to_numpy(float)
-    gain = (orders.direction * (market.price - orders.price_eur_per_mwh)).to_numpy(float)
-    left = orders.quantity_mw.to_numpy(float) - mw > EQUAL_MW
+    mw = called.reindex(bids.bid_id, fill_value=0.0).to_numpy(float)
+    gain = (bids.direction * (market.price - bids.price_eur_per_mwh)).to_numpy(float)
+    left = bids.quantity_mw.to_numpy(float) - mw > EQUAL_MW
     return bool(
         ((gain < -EQUAL_PRICE_EUR_PER_MWH) & (mw > EQUAL_MW)).any()
         or ((gain > EQUAL_PRICE_EUR_PER_MWH) & left).any()

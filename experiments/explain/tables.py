@@ -1,4 +1,4 @@
-"""What the tables of a run say about one ISP and the bids in it."""
+"""The tables of a run for one ISP, and the bids in it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tandem_sim.sim.output.tables import TABLES
 from tandem_sim.sim.scenario.scenario import Scenario
 
 MAIN = ("bids", "activations", "clearings", "settlement", "rejections", "sellers", "bid_checks")
-"""Tables that every run has; others came later."""
+"""Tables of every run; runs of earlier versions lack some of the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class Bid:
     provider: str
     node: int
     direction: int
-    demand: bool  # a company's wish to buy; `direction` is what it does to the system
+    demand: bool  # a company's bid to buy; `direction` is its effect on the system
     mw: float
     price: float
 
@@ -63,7 +63,7 @@ def calendar_of(scenario: Scenario) -> Calendar:
 
 
 def isp_of(run: Run, moment: str) -> int:
-    """The ISP of a run that a person means: its number, or a local time. Raises an `InputError`."""
+    """The ISP of a run given by its number, or by a local time. Raises an `InputError`."""
     calendar = calendar_of(run.scenario)
     if moment.isdecimal() and len(moment) < len("20160418"):
         if int(moment) < calendar.n_isp:
@@ -82,7 +82,7 @@ class IspTables:
     isp: int
 
     def __post_init__(self) -> None:
-        """Refuse an ISP that the run does not have."""
+        """Raise an `InputError` for an ISP that the run does not have."""
         last = calendar_of(self.run.scenario).n_isp - 1
         if not 0 <= self.isp <= last:
             raise InputError(str(self.run.folder), f"ISP {self.isp}", "is not there", f"Use 0 to {last}")
@@ -92,7 +92,7 @@ class IspTables:
         return {}
 
     def __getitem__(self, table: str) -> pd.DataFrame:
-        """Rows of a table; none where a run of an earlier version has no such table. Raises `InputError`."""
+        """Rows of a table; none if a run of an earlier version lacks the table. Raises `InputError`."""
         if table not in self._read:
             found = pd.DataFrame(columns=list(TABLES[table]))
             if table in MAIN or table in self.run.tables:
@@ -107,7 +107,7 @@ class IspTables:
 
     @cached_property
     def scheme(self) -> Scheme:
-        """The coordination scheme, as the scenario has it."""
+        """The coordination scheme with the options of the scenario."""
         return build_schemes(self.scenario.scheme_options)[self.scenario.scheme]
 
     @property
@@ -122,7 +122,7 @@ class IspTables:
         return calendar.time(calendar.seconds(self.isp)).tz_convert(self.scenario.zone)
 
     def clock(self, gate: str) -> str:
-        """Local time of a gate; of one behind delivery, the end of the ISP."""
+        """Local time of a gate; for a gate after delivery, the end of the ISP."""
         lead = self.scenario.gates.minutes().get(gate)
         if gate == "deliver":
             lead = 0.0
@@ -131,33 +131,33 @@ class IspTables:
         return f"{self.start - pd.Timedelta(minutes=lead):%H:%M}"
 
     def refusals(self, bid_id: str) -> list[str]:
-        """Why a bid was refused; none where it was not."""
+        """Why a bid was refused; empty if it was not."""
         found = self["rejections"]
         return found.reason[found.bid_id == bid_id].tolist()
 
     def offered(self, bid_id: str) -> Bid | None:
-        """A bid as its book closed; None where it was in none."""
+        """A bid at gate closure; None if it was in no book."""
         found = self["bids"][self["bids"].bid_id == bid_id]
         return None if found.empty else bid_of(found.iloc[0])
 
     def _names_a_bid(self, name: str) -> bool:
-        """Whether a refusal is that of a bid for energy: messages that came late bear their sender's name."""
+        """Whether a refusal is that of an energy bid; that of a late message has the name of its sender."""
         sender = name in self.scenario.pools or name.startswith("DSO-")
         return bool(name) and not sender and ".capacity." not in name
 
     def amendments(self, bid_id: str) -> pd.DataFrame:
-        """Changes asked for of a bid."""
+        """Amendments of a bid, accepted or refused."""
         return self["amendments"][self["amendments"].bid_id == bid_id]
 
     def amended(self, bid: Bid) -> Bid:
-        """The bid as its amendments left it."""
+        """The bid with its accepted amendments."""
         for row in rows_of(self.amendments(bid.bid_id)):
             if row.reason == "":
                 bid = replace(bid, mw=float(row.new_quantity_mw), price=float(row.new_price_eur_per_mwh))
         return bid
 
     def called(self, bid: Bid) -> dict[str, float]:
-        """MW called of a bid by market; of a company's wish, what it bought."""
+        """MW called of a bid by market; of a bid to buy, the MW bought."""
         if bid.demand:
             return self._bought(bid)
         found = self["activations"]
@@ -168,7 +168,7 @@ class IspTables:
         }
 
     def _bought(self, bid: Bid) -> dict[str, float]:
-        """What a company has bought: it has one wish an ISP, and its payments tell how much of it was met."""
+        """MW that a company has bought with its only bid of the ISP, from its payments."""
         paid = self["settlement"]
         mine = paid[(paid.kind == "purchase") & (paid.payee == bid.provider)]
         mw = bid.direction * float(mine.quantity_mwh.sum()) / self.hours
@@ -176,7 +176,7 @@ class IspTables:
         return {markets[0]: mw} if mw > EQUAL_MW and markets else {}
 
     def last_called(self, market: str, direction: int, system: str | None = None) -> float | None:
-        """Price of the dearest unit called up in a market, or of that which paid least down; None without."""
+        """Price of the last bid called in a market: the highest up, the lowest down; None without calls."""
         found = self["activations"]
         found = found[(found.market == market) & (found.direction == direction)]
         if system is not None:
@@ -184,27 +184,23 @@ class IspTables:
         return None if found.empty else direction * float((direction * found.price_eur_per_mwh).max())
 
     def held_mw(self, bid: Bid) -> float:
-        """MW of a bid that are held for the automatic reserve: what its pool owes, its best prices first."""
-        owed = self["capacity"]
-        owed = owed[
-            (owed.service == "aFRR") & (owed.provider == bid.provider) & (owed.direction == bid.direction)
-        ]
-        orders = self["bids"]
-        side = orders[
-            (orders.provider == bid.provider)
-            & (orders.direction == bid.direction)
-            & ~orders.demand.astype(bool)
+        """MW of a bid held for the automatic reserve: the obligation of its pool, cheapest bids first."""
+        capacity, bids = self["capacity"], self["bids"]
+        own = (capacity.provider == bid.provider) & (capacity.direction == bid.direction)
+        obligation_mw = float(capacity[own & (capacity.service == "aFRR")].obligation_mw.sum())
+        side = bids[
+            (bids.provider == bid.provider) & (bids.direction == bid.direction) & ~bids.demand.astype(bool)
         ]
         rank = bid.direction * side.price_eur_per_mwh
         best = side.loc[rank.sort_values(kind="stable").index]
         before = float(best.quantity_mw.cumsum().shift(fill_value=0.0)[best.bid_id == bid.bid_id].sum())
-        return min(max(float(owed.obligation_mw.sum()) - before, 0.0), bid.mw)
+        return min(max(obligation_mw - before, 0.0), bid.mw)
 
     def offers(self) -> pd.DataFrame:
         """Every bid of the ISP: `system, bid_id, provider, direction, mw, price, sold_mw, refused`.
 
-        `mw` and `price` (EUR/MWh) are those at gate closure; `refused` says why a bid is in no book, and is
-        empty for those that are. Of refused bids quantity and price are not recorded.
+        `mw` and `price` (EUR/MWh) are those at gate closure. `refused` is the reason of a refusal, empty for
+        accepted bids. Quantity and price of refused bids are not recorded.
         """
         rows: list[dict[str, Any]] = []
         sold = self["activations"].groupby(["system", "bid_id"]).quantity_mw.sum().to_dict()
@@ -232,7 +228,7 @@ class IspTables:
 
 
 def bid_of(row: Any) -> Bid:
-    """A bid from its row in the table ``orders``."""
+    """A bid from its row in the table ``bids``."""
     return Bid(
         system=str(row.system),
         bid_id=str(row.bid_id),
@@ -246,5 +242,5 @@ def bid_of(row: Any) -> Bid:
 
 
 def is_local(bid: Bid) -> bool:
-    """Whether a bid stands in the book of an area."""
+    """Whether a bid is in the book of an area."""
     return bid.system != TSO

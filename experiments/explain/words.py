@@ -1,4 +1,4 @@
-"""Numbers and names of an explanation, in words."""
+"""Numbers and names of an explanation as text."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ LEAST_SHOWN_MW = 5e-5
 MARKETS = {
     "dso_market": "the local market of {}",
     "corrective_market": "the corrective market of {}",
-    "dso_balancing": "the local market of {}, which holds its flow at the boundary",
+    "dso_balancing": "the local market of {}, which keeps the scheduled interface flow",
     "tso_market": "the TSO's market",
     "common_market": "the common market",
     "integrated_market": "the integrated market",
     "translate_bids": "the DSO of {} on behalf of the TSO",
     RESERVE: "the automatic reserve",
-    SUBSTITUTION: "the TSO, to replace what limits blocked",
+    SUBSTITUTION: "the TSO's substitution of blocked energy",
 }
 
 
 def name_of(market: str, system: str) -> str:
-    """Who calls bids of a system in a market of the ledger."""
+    """Name of a market in a sentence, for the bids of a system."""
     return MARKETS.get(market, market).format(system)
 
 
 def mw_text(mw: float) -> str:
-    """Power with its unit: to the tick of a household's bid where it is small."""
+    """Power with its unit, with four decimals if it is below 1 MW."""
     if EQUAL_MW < abs(mw) < LEAST_SHOWN_MW:
         return "less than 0.0001 MW"
     return f"{number(mw)} MW"
@@ -48,7 +48,7 @@ def number(mw: float) -> str:
 
 
 def capital(text: str) -> str:
-    """Text that begins a sentence."""
+    """Text with a capital letter at its beginning."""
     return text[0].upper() + text[1:]
 
 
@@ -63,7 +63,7 @@ def eur(amount: float) -> str:
 
 
 def terms(direction: int, price: float) -> str:
-    """What a seller wanted or gave for a MWh; whoever goes down takes energy, and pays a positive price."""
+    """Price terms of a bid. A seller of a down bid takes energy and pays a positive price."""
     if direction > 0:
         return f"asked {per_mwh(price)}"
     return (
@@ -71,13 +71,13 @@ def terms(direction: int, price: float) -> str:
     )
 
 
-def wish(bid: Bid) -> str:
-    """What a company wanted to buy, and up to which price."""
+def purchase_terms(bid: Bid) -> str:
+    """The purpose of a company's bid to buy, and its price limit."""
     if bid.direction < 0:
-        return f"energy that it lacks, for no more than {per_mwh(bid.price)}"
-    return f"a way out for its surplus, for which it takes no less than {per_mwh(bid.price)}"
+        return f"energy for its shortage, at no more than {per_mwh(bid.price)}"
+    return f"the sale of its surplus, at no less than {per_mwh(bid.price)}"
 
 
 def needed(mw: float) -> str:
-    """What a market had to buy: injection wanted, positive up."""
+    """The need of a market: injection, positive up."""
     return f"needed {mw_text(abs(mw))} {way(1 if mw > 0 else -1)}" if abs(mw) > EQUAL_MW else "needed nothing"

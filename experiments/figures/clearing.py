@@ -1,4 +1,4 @@
-"""The table of `tandem clear` as a figure: cost, safety, unserved need and information per scheme."""
+"""The results of `tandem clear` as a figure: cost, broken limits, unserved need, data shared, by scheme."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ from tandem_sim.experiments.results.terminal_tables import shared_label
 
 NOTE = (
     "Overload and voltage: worst violation on the distribution grids after all markets, in % of the limit, "
-    "with the number of broken limits; bars by the linear model, dots by AC power flow.\n"
-    "Inefficiency in red: something is broken or unserved. Numbers shared: read outside their own house."
+    "with the number of broken limits. Bars: linear model, dots: AC power flow.\n"
+    "Percentages: inefficiency against common, red where a limit is broken or need is unserved. "
+    "Numbers shared: values that one operator receives from another."
 )
 Entry = Mapping[str, Any]
 
@@ -34,12 +35,14 @@ def plot_clearing(case: str, entries: Sequence[Entry], path: Path) -> None:
     """Draw one line of bars per scheme into a PNG."""
     with house_style():
         size = 13.0, 1.9 + 0.3 * len(entries)
-        figure = new_figure("One market instance, every scheme", f"case {case}", *size, footnote=NOTE)
+        figure = new_figure("One market instance cleared by scheme", f"case {case}", *size, footnote=NOTE)
         axes = figure.subplots(1, 5, sharey=True, width_ratios=[3, 2, 2, 1.6, 2.4])
         _cost(axes[0], entries)
-        _violation(axes[1], entries, "worst overload (%)", "max_overload_pct", "congested_lines")
-        _violation(axes[2], entries, "worst voltage (%)", "max_voltage_violation_pct", "voltage_violations")
-        _bars(axes[3], entries, "unserved (MW)", lambda e: e["unserved_imbalance_mw"], ORANGE)
+        _violation(axes[1], entries, "Overload (%)", "max_overload_pct", "congested_lines")
+        _violation(
+            axes[2], entries, "Voltage violation (%)", "max_voltage_violation_pct", "voltage_violations"
+        )
+        _bars(axes[3], entries, "Unserved need (MW)", lambda e: e["unserved_imbalance_mw"], ORANGE)
         _shared(axes[4], entries)
         for ax in axes:
             ax.grid(axis="y", visible=False)
@@ -61,7 +64,7 @@ def _bars(
 
 
 def _cost(ax: Axes, entries: Sequence[Entry]) -> None:
-    _bars(ax, entries, "procurement cost (EUR/h), inefficiency", lambda e: e["cost_eur_per_h"], BLUE)
+    _bars(ax, entries, "Cost (EUR/h), inefficiency (%)", lambda e: e["cost_eur_per_h"], BLUE)
     costs = [e["cost_eur_per_h"] for e in entries]
     span = max([*costs, 0.0]) - min([*costs, 0.0]) or 1.0
     ax.set_xlim(min([*costs, 0.0]) - 0.02 * span, max([*costs, 0.0]) + 0.3 * span)
@@ -101,7 +104,7 @@ def _shared(ax: Axes, entries: Sequence[Entry]) -> None:
     numbers = [max(e["information"]["numbers"], 0.5) for e in entries]
     ax.barh(range(len(entries)), numbers, height=0.62, color=pale(GREY), edgecolor=GREY)
     ax.set_xscale("log")
-    ax.set_xlim(0.8, 10 ** (np.ceil(np.log10(max(numbers))) + 2.2))
-    ax.set_title("numbers shared")
+    ax.set_xlim(0.8, 10 ** (np.ceil(np.log10(max(numbers))) + 3.2))
+    ax.set_title("Numbers shared")
     for k, e in enumerate(entries):
         ax.text(1.3 * max(numbers[k], 1.0), k, shared_label(e["information"]), va="center", fontsize=7.5)

@@ -1,4 +1,4 @@
-"""One figure that sets several runs of the same world side by side."""
+"""One figure that compares several runs of the same world."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _violation_bars(ax: Axes, runs: Mapping[str, RunData]) -> None:
             bar = ax.barh(k + shift, int(any_grid.sum()), height=0.36, color=shade)
             ax.bar_label(bar, padding=2, fontsize=7)
             largest = max(largest, int(any_grid.sum()))
-    ax.set_title("Violations (pale: before activation)")
+    ax.set_title("Violations (pale: without activation)")
     ax.set_xlabel("ISPs with a violation in any DSO grid (number)")
     _scheme_rows(ax, list(runs), largest)
 
@@ -121,7 +121,7 @@ def _energy_bars(ax: Axes, runs: Mapping[str, RunData]) -> None:
 
 
 def _held_back_bars(ax: Axes, runs: Mapping[str, RunData]) -> None:
-    """What validation changes: offers kept from the TSO, and reserve bids stopped inside the ISP."""
+    """Effect of bid checks: offers held back from the TSO (MWh), and reserve bids stopped within the ISP."""
     largest, room = 0.0, 1.4
     for k, data in enumerate(runs.values()):
         colour, _ = colour_of(k)
@@ -153,7 +153,7 @@ def _cost_lines(ax: Axes, runs: Mapping[str, RunData]) -> None:
         amount = data.amount_eur(data.settlement.kind.isin(FOR_ENERGY))
         draw_cumulative(ax, data, amount, color=colour, linestyle=dash)
     zero_line(ax)
-    ax.set_title("Cost of energy, TSO and DSOs")
+    ax.set_title("Procurement cost of energy, TSO and DSOs")
     ax.set_ylabel("Cumulative cost (EUR)")
     thousands(ax)
     time_axis(ax, next(iter(runs.values())), narrow=True)

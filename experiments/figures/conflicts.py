@@ -1,4 +1,4 @@
-"""Figure of what DSOs buy and the TSO's markets undo, by hour of the day."""
+"""Figure of counter-activation by hour of the day: purchases of DSOs that purchases of the TSO undo."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tandem_sim.experiments.results.run_data import FloatArray, RunData
 LOOK = {
     "bought_mwh": (PALE, "Bought by DSOs"),
     "undone_at_node_mwh": (ORANGE, "Undone at the same node"),
-    "undone_on_unit_mwh": (RED, "Undone on the very same unit"),
+    "undone_on_unit_mwh": (RED, "Undone on the same unit"),
 }
 HOURS = range(24)
 
@@ -40,16 +40,19 @@ def by_hour(data: RunData, conflicts: pd.DataFrame) -> pd.DataFrame:
 
 
 def conflict_figure(data: RunData, conflicts: pd.DataFrame) -> Figure:
-    """What DSOs buy by hour of the day, what the TSO undoes of it (MWh per day), and its share (%)."""
-    note = "Undone: the TSO buys the other way in the same ISP. Red is part of orange, orange of grey.\n"
-    figure = new_figure("What DSOs buy and the TSO undoes", data.title, 11, 6.4, note)
+    """Energy that DSOs buy by hour of the day, the part that the TSO undoes (MWh per day), its share (%)."""
+    note = (
+        "Undone: the TSO buys in the opposite direction in the same ISP. "
+        "Red is part of orange, orange is part of grey.\n"
+    )
+    figure = new_figure("Purchases of DSOs that the TSO undoes", data.title, 11, 6.4, note)
     energy, share = figure.subplots(2, 1, sharex=True)
     hourly = by_hour(data, conflicts)
     _bars(energy, hourly)
     _shares(share, hourly.groupby("hour").sum())
     share.set_xlim(0, 24)
     share.set_xticks(range(0, 25, 3), [f"{hour:02d}:00" for hour in range(0, 25, 3)])
-    share.set_xlabel(f"Local time of the day, {data.zone} (hours)")
+    share.set_xlabel(f"Local time of day, {data.zone} (hours)")
     return figure
 
 
@@ -75,6 +78,6 @@ def _shares(ax: Axes, hourly: pd.DataFrame) -> None:
     if not bought.any():
         say(ax, "DSOs bought nothing")
     ax.set_ylim(0.0, 100.0)
-    ax.set_title("Share undone of what DSOs buy in that hour, both directions")
+    ax.set_title("Share of the purchases of that hour that is undone, both directions")
     ax.set_ylabel("Share (%)")
     legend_above(ax)

@@ -1,26 +1,26 @@
-"""Figures of a run folder and of several runs side by side, as PNG files."""
+"""Figures of one run folder, and figures that compare several runs, as PNG files."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
+from tandem_sim.experiments.figures.bid_checks import bid_check_figure, has_bid_checks
 from tandem_sim.experiments.figures.comparison import comparison_figure
 from tandem_sim.experiments.figures.conflicts import conflict_figure
 from tandem_sim.experiments.figures.grids import grid_figure, interface_figure
 from tandem_sim.experiments.figures.low_voltage import low_voltage_figure
 from tandem_sim.experiments.figures.style import house_style, save
 from tandem_sim.experiments.figures.system import cost_figure, imbalance_figure, price_figure, state_figure
-from tandem_sim.experiments.figures.validation import validates, validation_figure
 from tandem_sim.experiments.results.run_data import read_run
 from tandem_sim.experiments.run_folder.tables import read_table
 
 
 def plot_run(run: Path, zone: str, title: str) -> list[Path]:
-    """Draw every figure of a run into its folder `figures`; the paths written.
+    """Draw every figure of a run into its folder `figures`; returns the paths written.
 
-    `zone` is the scenario's time zone, `title` names scenario and scheme. What the TSO undoes of the DSOs'
-    purchases is drawn where a DSO has bought anything.
+    `zone` is the scenario's time zone, `title` names scenario and scheme. The figure of conflicts is drawn
+    only if a DSO has bought anything, that of low voltage only if the scenario has low-voltage feeders.
     """
     folder = run / "figures"
     folder.mkdir(exist_ok=True)
@@ -42,22 +42,22 @@ def plot_run(run: Path, zone: str, title: str) -> list[Path]:
 
 
 def comparison_paths(out: Path) -> tuple[Path, Path]:
-    """Where figures of several runs go: all of them side by side, and what a check by DSOs changes."""
-    return out / "comparison.png", out / "validation.png"
+    """Paths of the figures of several runs: the comparison, and the effect of the DSOs' bid checks."""
+    return out / "comparison.png", out / "bid_checks.png"
 
 
 def plot_comparison(runs: Mapping[str, Path], zone: str, out: Path) -> list[Path]:
-    """Draw runs side by side into the folder `out`; the paths written.
+    """Draw the figures that compare runs into the folder `out`; returns the paths written.
 
-    `runs` maps the name of a scheme, as the legend shall show it, to its run folder. What a check by DSOs
-    changes is drawn where one of several runs has it.
+    `runs` maps the name of a scheme, as the legend shall show it, to its run folder. The effect of bid checks
+    is drawn if there are several runs and in one of them a DSO checks bids.
     """
     out.mkdir(parents=True, exist_ok=True)
-    comparison, validation = comparison_paths(out)
-    validation.unlink(missing_ok=True)  # of an earlier run that is replaced
+    comparison, bid_checks = comparison_paths(out)
+    bid_checks.unlink(missing_ok=True)  # of an earlier run that is replaced
     data = {name: read_run(run, zone, name) for name, run in runs.items()}
     with house_style():
         written = [save(comparison_figure(data), comparison)]
-        if len(data) > 1 and any(validates(run) for run in data.values()):
-            written.append(save(validation_figure(data), validation))
+        if len(data) > 1 and any(has_bid_checks(run) for run in data.values()):
+            written.append(save(bid_check_figure(data), bid_checks))
     return written

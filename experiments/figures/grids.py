@@ -1,4 +1,4 @@
-"""Figures of the grids: what flows into them, how full their branches are, how their voltages stand."""
+"""Figures of the grids: interface flows, branch loadings, bus voltages."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from tandem_sim.experiments.results.run_data import FloatArray, RunData
 LIMIT_PCT = 100.0
 VM_LIMITS_PU = (0.9, 1.1)
 NEAR_PU = 0.02
-"""A voltage limit is drawn when a bus came so close to it; else it would only squeeze the band."""
+"""A voltage limit is drawn if a bus voltage comes this close to it (p.u.); otherwise it is off the scale."""
 
 
 def interface_figure(data: RunData) -> Figure:
-    """Flow from transmission into every distribution grid (MW, negative: feeds back)."""
+    """Flow from transmission into every distribution grid (MW, negative: export to transmission)."""
     names = data.distribution
     height = 1.7 + 2.1 * len(names)
     figure = new_figure("Flow from transmission into distribution", data.title, 11, height, band_note(data))
@@ -60,7 +60,7 @@ def interface_figure(data: RunData) -> Figure:
 
 
 def grid_figure(data: RunData, name: str) -> Figure:
-    """One grid: worst branch loading (%), ISPs with violations, band of bus voltages (p.u.)."""
+    """One grid: highest branch loading (%), ISPs with violations, range of bus voltages (p.u.)."""
     figure = new_figure(f"Grid {name}: loading and voltage", data.title, 11, 7.4, band_note(data))
     loading, marks, voltage = figure.subplots(3, 1, sharex=True, height_ratios=[3.0, 0.8, 2.0])
     rows = data.grid_of(name)
@@ -79,7 +79,7 @@ def _loading(ax: Axes, data: RunData, rows: pd.DataFrame) -> None:
     if data.is_long:
         middle = (data.day_edges[:-1] + data.day_edges[1:]) / 2.0
         ax.plot(
-            middle, data.daily(before)["max"], ".", color=ORANGE, label="Before activation, worst of the day"
+            middle, data.daily(before)["max"], ".", color=ORANGE, label="Without activation, daily maximum"
         )
     else:
         ax.stairs(
@@ -90,20 +90,20 @@ def _loading(ax: Axes, data: RunData, rows: pd.DataFrame) -> None:
             color=ORANGE,
             alpha=0.55,
             linewidth=0,
-            label="Overload before activation",
+            label="Overload without activation",
         )
     draw_line(ax, data, after, color=BLUE, linewidth=1.2, label="After activation")
     ax.axhline(LIMIT_PCT, color=RED, linewidth=1.0, linestyle="--", label="Limit 100 %")
     ax.set_ylim(0.0, max(ax.get_ylim()[1], 1.06 * LIMIT_PCT))
-    ax.set_title("Worst branch of the grid")
+    ax.set_title("Highest branch loading of the grid")
     ax.set_ylabel("Loading (%)")
     legend_above(ax)
 
 
 def _violations(ax: Axes, data: RunData, rows: pd.DataFrame) -> None:
     kinds = [
-        ("before", violated(rows, "base_"), ORANGE),
-        ("after", violated(rows, ""), RED),
+        ("without activation", violated(rows, "base_"), ORANGE),
+        ("after activation", violated(rows, ""), RED),
     ]
     diverged = (rows.converged == False).to_numpy()  # noqa: E712 - a missing row has not diverged
     if diverged.any():
@@ -116,7 +116,7 @@ def _violations(ax: Axes, data: RunData, rows: pd.DataFrame) -> None:
             top = np.where(mask, 0.4 - k, np.nan)
             ax.stairs(top, data.edges, baseline=-0.4 - k, fill=True, color=colour, linewidth=0.6)
     counts = ", ".join(f"{label}: {int(mask.sum())}" for label, mask, _ in kinds)
-    ax.set_title(f"ISPs with a line or voltage violation ({counts} of {len(rows)})")
+    ax.set_title(f"ISPs with a branch or voltage violation ({counts} of {len(rows)})")
     if data.is_long:
         ax.set_ylabel("ISPs (%)")
         ax.set_ylim(bottom=0.0)
@@ -128,7 +128,7 @@ def _violations(ax: Axes, data: RunData, rows: pd.DataFrame) -> None:
 
 
 def violated(rows: pd.DataFrame, prefix: str) -> NDArray[np.bool_]:
-    """Whether each row counts a violation of a line or voltage; `prefix` is "base_" before activation."""
+    """Whether each row has a violation of a branch or voltage limit; `prefix` "base_": without activation."""
     counts = rows[[f"{prefix}congested_lines", f"{prefix}voltage_violations"]]
     return np.asarray((counts > 0).any(axis=1), dtype=np.bool_)
 
@@ -140,7 +140,7 @@ def _voltage(ax: Axes, data: RunData, rows: pd.DataFrame) -> None:
         low, high = data.daily(low)["min"].to_numpy(), data.daily(high)["max"].to_numpy()
         edges = data.day_edges
     if np.isnan(low).all():
-        say(ax, "no voltage: the power flow diverged")
+        say(ax, "No voltages: the power flow did not converge")
     floor = np.where(np.isnan(high), np.nan, low)
     ax.stairs(high, edges, baseline=floor, fill=True, color=SKY, alpha=0.45, linewidth=0)
     ax.stairs(high, edges, baseline=None, color=BLUE, linewidth=1.0, label="Highest bus")

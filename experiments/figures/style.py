@@ -1,4 +1,4 @@
-"""The look shared by all figures: house style, axes of local time, legends beside the data, stable bytes."""
+"""The style shared by all figures: colours, time axes in local time, legends, reproducible bytes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ mdates: Any = matplotlib.dates  # published without annotations
 
 FOOTNOTE = (
     "Population, ratings and costs are synthetic; "
-    "loads, PV, EV and heat-pump profiles measured (SimBench 2016)"
+    "load, PV, EV and heat-pump profiles are measured (SimBench 2016)"
 )
 BLUE, RED, GREEN, ORANGE, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9"
 DARK, GREY, PALE = "#333333", "#8C8C8C", "#C8C8C8"
@@ -40,7 +40,7 @@ NIGHT_FROM, NIGHT_UNTIL = 22, 6
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """Matplotlib's defaults and the house style for a while, whatever a person's own settings are."""
+    """Matplotlib's defaults with Tandem's style within this context, whatever the user's own settings are."""
     path = resources.files("tandem_sim.experiments") / "tandem.mplstyle"
     with resources.as_file(path) as house, style.context(["default", house]):
         yield
@@ -49,36 +49,36 @@ def house_style() -> Iterator[None]:
 def new_figure(
     title: str, scenario: str, width_in: float, height_in: float, note: str = "", footnote: str = FOOTNOTE
 ) -> Figure:
-    """A figure with its title, the scenario's title and a footnote, by default on where data come from."""
+    """A figure with its title, that of the scenario, and a footnote, by default on the source of the data."""
     figure = Figure(figsize=(width_in, height_in), layout="constrained")
     FigureCanvasAgg(figure)
-    told = printable(f"{title}  |  {scenario}" if scenario else title, LONGEST_TITLE)  # no font has the rest
-    figure.suptitle(told, x=0.01, ha="left", parse_math=False)
-    # The footnote stands where the layout reserves room for a shared x label, so nothing can cover it.
+    heading = f"{title}  |  {scenario}" if scenario else title
+    figure.suptitle(printable(heading, LONGEST_TITLE), x=0.01, ha="left", parse_math=False)
+    # The footnote takes the place of a shared x label, for which the layout reserves room.
     figure.supxlabel(f"{note}{footnote}", x=0.01, ha="left", fontsize=7, color=GREY)
     return figure
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a PNG whose bytes depend on nothing but the figure."""
+    """Write a PNG whose bytes depend only on the figure."""
     with whole(path) as part:
         figure.savefig(part, format="png", metadata={"Software": None})
     return path
 
 
 def colour_of(index: int) -> tuple[str, str]:
-    """Colour and dash pattern of the n-th thing; the pattern changes when the colours are used up."""
+    """Colour and dash pattern of the n-th line; the pattern changes when all colours have been used."""
     return CYCLE[index % len(CYCLE)], DASHES[index // len(CYCLE) % len(DASHES)]
 
 
 def pale(colour: str) -> tuple[float, float, float]:
-    """A colour mixed with white, without the grid lines that transparency would let through."""
+    """A colour mixed with white; opaque, so that no grid lines show through."""
     red, green, blue = (0.35 * part + 0.65 for part in to_rgb(colour))
     return red, green, blue
 
 
 def band_note(data: RunData) -> str:
-    """First words of the footnote where lines are daily values."""
+    """Begin of the footnote of figures with daily values."""
     return "Lines: daily mean, bands: daily range. " if data.is_long else ""
 
 
@@ -112,7 +112,7 @@ def zero_line(ax: Axes) -> None:
 
 
 def shade_nights(ax: Axes, data: RunData) -> None:
-    """Shade local nights; left out where a night would be too thin to see."""
+    """Shade local nights, unless the horizon is so long that figures show daily values."""
     if data.is_long:
         return
     first, last = data.local[0].tz_localize(None).normalize(), data.local[-1].tz_localize(None).normalize()
@@ -125,13 +125,13 @@ def shade_nights(ax: Axes, data: RunData) -> None:
 
 
 def time_axis(ax: Axes, data: RunData, narrow: bool = False) -> None:
-    """Ticks at local hours, midnights, Mondays or months, whatever suits the horizon and the width."""
+    """Ticks at local hours, midnights, Mondays or months, depending on the horizon and the width."""
     zone, days = ZoneInfo(data.zone), float(data.edges[-1] - data.edges[0])
     major, minor, form = _date_ticks(days * (2.0 if narrow else 1.0), zone)
     ax.set_xlim(data.edges[0], data.edges[-1])
     for place, locator in ((ax.xaxis.set_major_locator, major), (ax.xaxis.set_minor_locator, minor)):
         place(locator)
-        place(FixedLocator(locator()))  # found once: the layout asks for them some forty times
+        place(FixedLocator(locator()))  # computed once: the layout reads them some forty times
     ax.xaxis.set_major_formatter(mdates.DateFormatter(form, tz=zone))
     years = sorted({data.local[0].year, data.local[-1].year})
     ax.set_xlabel(f"Local time, {data.zone} ({'-'.join(map(str, years))})")
@@ -161,7 +161,7 @@ def legend_right(ax: Axes) -> None:
 
 
 def say(ax: Axes, text: str) -> None:
-    """A quiet remark in the middle of axes that have nothing to show."""
+    """A grey remark in the middle of axes without data."""
     ax.text(0.5, 0.6, text, transform=ax.transAxes, ha="center", va="center", color=GREY, fontsize=9)
 
 
@@ -176,5 +176,5 @@ def thousands(ax: Axes) -> None:
 
 
 def minus(text: str) -> str:
-    """A number with a true minus sign."""
+    """A number with a typographic minus sign."""
     return text.replace("-", "\N{MINUS SIGN}")

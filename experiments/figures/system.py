@@ -1,4 +1,4 @@
-"""Figures of the whole system: balance, prices, households, money."""
+"""Figures of the whole system: balance, prices, household devices, payments."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ GROUP_LOOK = {
     "TSO": BLUE,
     "BRPs": RED,
     "Aggregators": PURPLE,
-    "Producers,\nlarge consumers": SKY,
+    "Sellers on\ntransmission": SKY,
     "Households": DARK,
 }
 GROUPS = tuple(GROUP_LOOK)
 
 
 def imbalance_figure(data: RunData) -> Figure:
-    """System imbalance before and after activation (MW) and activated energy by source (MWh)."""
+    """System imbalance before and after activation (MW), and activated energy by source (MWh)."""
     figure = new_figure("System imbalance and activated flexibility", data.title, 11, 6.4, band_note(data))
     axes = figure.subplots(2, 1, sharex=True)
     system = data.system
@@ -87,7 +87,7 @@ def _stack_energy(ax: Axes, data: RunData) -> None:
             floor = top
     zero_line(ax)
     if not data.energy_mwh.to_numpy().any():
-        say(ax, "nothing was activated")
+        say(ax, "Nothing was activated")
     ax.set_title("Activated flexibility (up: positive, down: negative)")
     ax.set_ylabel("Energy (MWh per day)" if data.is_long else "Energy (MWh per ISP)")
     legend_above(ax)
@@ -133,10 +133,10 @@ def price_figure(data: RunData) -> Figure:
 
 def state_figure(data: RunData) -> Figure:
     """Households: battery state of charge, EV charging (MW), indoor temperature (K), curtailed PV (MW)."""
-    figure = new_figure("Household flexibility", data.title, 11, 8.2, band_note(data))
+    figure = new_figure("State of household devices", data.title, 11, 8.2, band_note(data))
     system, hours = data.system, data.hours
     panels = (
-        ("Batteries, mean state of charge", "State of charge (0..1)", _values(system, "battery_soc"), BLUE),
+        ("Batteries, mean state of charge", "State of charge (0 to 1)", _values(system, "battery_soc"), BLUE),
         ("EV charging", "Power (MW)", _values(system, "ev_charged_mwh") / hours, PURPLE),
         (
             "Indoor temperature, mean deviation from the set point",
@@ -159,21 +159,21 @@ def state_figure(data: RunData) -> Figure:
         ax.set_ylim(bottom=0.0)
     if not np.nansum(panels[3][2]):
         axes[3].set_ylim(0.0, 1.0)
-        say(axes[3], "no PV was curtailed")
+        say(axes[3], "No PV was curtailed")
     time_axis(axes[-1], data)
     return figure
 
 
 def cost_figure(data: RunData) -> Figure:
     """Cumulative procurement cost per operator and cumulative net receipts per group of parties (EUR)."""
-    figure = new_figure("Who pays, who earns", data.title, 11, 7.4)
+    figure = new_figure("Procurement cost and net receipts", data.title, 11, 7.4)
     axes = figure.subplot_mosaic([["tso", "dso"], ["net", "net"]], height_ratios=[1.0, 1.25])
     settlement = data.settlement
     bought = settlement.kind.isin(FOR_ENERGY)
     payers = sorted(settlement.payer[bought].unique())
     for ax, wanted, title in (
-        (axes["tso"], [p for p in payers if p == "TSO"], "Cost of energy to the TSO"),
-        (axes["dso"], [p for p in payers if p != "TSO"], "Cost of energy to the DSOs"),
+        (axes["tso"], [p for p in payers if p == "TSO"], "Procurement cost of energy, TSO"),
+        (axes["dso"], [p for p in payers if p != "TSO"], "Procurement cost of energy, DSOs"),
     ):
         for k, payer in enumerate(wanted):
             amount = data.amount_eur(bought & (settlement.payer == payer))
@@ -186,7 +186,7 @@ def cost_figure(data: RunData) -> Figure:
         if not wanted:
             ax.set_ylim(0.0, 1.0)
             ax.set_yticks([0.0])
-            say(ax, "bought nothing")
+            say(ax, "Bought nothing")
         time_axis(ax, data, narrow=True)
     if axes["dso"].lines[:-1]:
         legend_right(axes["dso"])
@@ -201,18 +201,18 @@ def _net_receipts(ax: Axes, data: RunData) -> None:
         eur = net[name].to_numpy()
         draw_cumulative(ax, data, eur, color=colour, linestyle=dash, label=_with_sum(str(name), eur))
     zero_line(ax)
-    ax.set_title("Net receipts (positive: has been paid more than it paid)")
+    ax.set_title("Net receipts (positive: received more than paid)")
     ax.set_ylabel("Cumulative net receipts (EUR)")
     thousands(ax)
     if net.empty:
-        say(ax, "nobody paid anybody")
+        say(ax, "No payments")
     else:
         legend_right(ax)
     time_axis(ax, data)
 
 
 def _look(party: str, index: int) -> tuple[str, str]:
-    """The same colour for a group in every figure; DSOs share two colours and differ by dashes."""
+    """Colour and dash pattern of a party: one colour a group; DSOs share two colours and differ by dashes."""
     if party in GROUP_LOOK:
         return GROUP_LOOK[party], "-"
     return (GREEN, ORANGE)[index % 2], DASHES[index // 2 % len(DASHES)]

@@ -1,4 +1,4 @@
-"""Signs of collusion in runs of learners: how much of the monopoly's profit, and what follows a deviation."""
+"""Indicators of collusion of learners: the share of the monopoly profit, and the response to a deviation."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ def profit_gain(profit: float, competitive: float, monopoly: float) -> float:
     """Profit gain: (profit - competitive) / (monopoly - competitive), all in one unit (EUR).
 
     0 is the competitive outcome, 1 that of a monopoly (Calvano, Calzolari, Denicolo and Pastorello, AER
-    110(10), 2020). It may lie outside. High prices alone are no proof of collusion: sellers may be few,
-    pivotal or not done learning. Only how they answer a deviation tells (`answer_to_deviation`). Raises
-    ValueError where a monopoly gains nothing.
+    110(10), 2020). It may lie outside. High prices alone do not prove collusion: sellers may be few, pivotal
+    or still learning. Evidence is the response to a deviation (`answer_to_deviation`). Raises ValueError if a
+    monopoly earns no more than competitors.
     """
     if not monopoly > competitive:
         raise ValueError(f"the profit of a monopoly, {monopoly:g}, does not exceed {competitive:g}")
@@ -24,10 +24,10 @@ def profit_gain(profit: float, competitive: float, monopoly: float) -> float:
 
 @dataclass(frozen=True)
 class DeviationResponse:
-    """How rivals answer a deviation: `drop` is the most their mean price falls (EUR/MWh, >= 0).
+    """Response of rivals to a deviation: `drop` is the largest fall of their mean price (EUR/MWh, >= 0).
 
-    `returns_after` counts periods from the deviation until it is back for good, None if it is not. Both a
-    fall and a return are what a scheme of reward and punishment looks like.
+    `returns_after` counts periods from the deviation until the price stays at its level again, None if it
+    does not. A fall followed by a return indicates a reward-punishment scheme.
     """
 
     drop: float
@@ -36,7 +36,7 @@ class DeviationResponse:
 
     @property
     def reward_punishment(self) -> bool:
-        """Whether rivals lower prices and come back."""
+        """Whether rivals lower their prices and raise them again."""
         return self.punishes and self.returns_after is not None
 
 
@@ -50,12 +50,12 @@ def answer_to_deviation(
     prices: (periods, sellers) EUR/MWh asked, up bids. Where prices follow the hour of the day, give the
         differences from the run without the deviation, same seed.
     deviator: column of the seller whose price was forced down.
-    at: the period of the deviation; rivals can only answer in those behind it.
-    before: so many periods ahead of it give the level that rivals leave and return to.
-    tolerance: EUR/MWh below that level which count as being there; above the noise of exploration.
+    at: the period of the deviation; rivals can respond only in later periods.
+    before: number of periods before it that give the price level of the rivals.
+    tolerance: EUR/MWh below that level that count as no change; choose it above the noise of exploration.
 
-    After Calvano et al. (2020), who force one seller to its best response for a period. One answer is one
-    draw: repeat it over seeds. Raises ValueError if the series has no such periods or no rivals.
+    After Calvano et al. (2020), who force one seller to its best response for a period. One response is one
+    random draw: repeat it over seeds. Raises ValueError if the series has no such periods or no rivals.
     """
     periods, sellers = prices.shape
     if not (0 < before <= at < periods - 1 and 0 <= deviator < sellers and sellers > 1 and tolerance >= 0):

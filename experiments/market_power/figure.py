@@ -1,4 +1,4 @@
-"""The figure of ``tandem power``: who gains by strategic bidding, who pays, and what is wasted."""
+"""The figure of ``tandem power``: profits of strategic bidding, who pays, inefficiency, broken limits."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ Bar = tuple[str, str, Any]
 
 PAYERS = "consumer_cost.by_party_eur."
 LEGEND_IN = 0.3
-"""How far below an axis its legend stands, inches."""
+"""Distance of a legend below its axis, inches."""
 
 
 def draw_power(found: Mapping[str, Any], path: Path) -> Path:
-    """Draw what `tandem power` found (see `power.json`) into a PNG."""
+    """Draw the results of `tandem power` (see `power.json`) into a PNG."""
     with house_style():
         return save(power_figure(found), path)
 
@@ -48,7 +48,7 @@ def power_figure(found: Mapping[str, Any]) -> Figure:
     payers = _payers(entries)
     rows = max(len(payers), 3)
     figure = new_figure(
-        "Strategic against truthful bidding",
+        "Strategic and truthful bids",
         str(found["scenario"]),
         13.5,
         2.3 + len(entries) * (0.35 + 0.15 * rows),
@@ -57,13 +57,11 @@ def power_figure(found: Mapping[str, Any]) -> Figure:
     axes = figure.subplots(1, 4, sharey=True, width_ratios=[3, 3.4, 2.4, 1.8])
     total = "total.earned_eur"
     _bars(axes[0], entries, [("truthful", total, pale(BLUE)), ("as_bid", total, BLUE)])
-    _legend(
-        axes[0], "Earned by sellers, day-ahead included (EUR)", [("truthful", pale(BLUE)), ("as bid", BLUE)]
-    )
+    _legend(axes[0], "Earnings of sellers with day-ahead (EUR)", [("truthful", pale(BLUE)), ("as bid", BLUE)])
     looks = [(name, colour_of(k)[0]) for k, name in enumerate(payers)]
     _bars(axes[1], entries, [("difference", PAYERS + name, colour) for name, colour in looks])
     _marks(axes[1], entries, "consumer_cost.total_eur")
-    _legend(axes[1], "Who pays: extra cost of consumers (EUR)", looks, "all together")
+    _legend(axes[1], "Extra cost of consumers, by payer (EUR)", looks, "total")
     _bars(
         axes[2],
         entries,
@@ -72,8 +70,8 @@ def power_figure(found: Mapping[str, Any]) -> Figure:
     _legend(axes[2], "Inefficiency (EUR)", [("by strategy", RED), ("by scheme", ORANGE)])
     limit = "safety.violated_isps"
     _bars(axes[3], entries, [("truthful", limit, pale(GREY)), ("as_bid", limit, GREY)])
-    _legend(axes[3], "Limits broken (ISPs)", [("truthful", pale(GREY)), ("as bid", GREY)])
-    axes[3].set_xlim(0.0, max(axes[3].get_xlim()[1], 1.0))  # none broken is a bar of no length
+    _legend(axes[3], "Broken limits (ISPs)", [("truthful", pale(GREY)), ("as bid", GREY)])
+    axes[3].set_xlim(0.0, max(axes[3].get_xlim()[1], 1.0))  # a range also if no limit is broken
     axes[3].xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
     axes[0].set_yticks(range(len(entries)), list(entries))
     axes[0].set_ylim(len(entries) - 0.45, -0.55)
@@ -86,15 +84,16 @@ def _footnote(found: Mapping[str, Any]) -> str:
         interval["note"] or f"Lines: {100 * interval['level']:g} % (Student t) over seeds, differences paired"
     )
     return (
-        f"{lines}. Strategic: {', '.join(found['strategic'])}. Cost of consumers: all that operators and "
-        "BRPs pay to others, less what they get.\nInefficiency: true cost of MW sold and of schedules, by "
-        f"strategy against truthful bidding, by scheme (all truthful) against {found['reference']}; "
-        "it is no gain where more limits are broken or more need is unserved."
+        f"{lines}. Strategic sellers: {', '.join(found['strategic'])}. Extra: as bid less truthful. Cost of "
+        "consumers: payments of operators and BRPs to others, less their receipts.\nInefficiency: extra true "
+        "cost of MW sold and of schedules; by strategy: as bid less truthful; by scheme: truthful less that "
+        f"under {found['reference']}. A negative value is no gain if more limits are broken or more need is "
+        "unserved."
     )
 
 
 def _payers(entries: Mapping[str, Entry]) -> list[str]:
-    """Operators and BRPs whose bill changes in any scheme."""
+    """Operators and BRPs whose cost changes in any scheme."""
     found: dict[str, float] = {}
     for entry in entries.values():
         for path, value in entry["difference"].items():
@@ -118,7 +117,7 @@ def _bars(ax: Axes, entries: Mapping[str, Entry], bars: Sequence[Bar]) -> None:
 
 
 def _marks(ax: Axes, entries: Mapping[str, Entry], path: str) -> None:
-    """A diamond above the bars of each scheme for what they add up to."""
+    """A diamond above the bars of each scheme for their sum."""
     for k, entry in enumerate(entries.values()):
         value = entry["difference"][path]
         ax.plot(value["mean"], k - 0.46, "D", color=DARK, markersize=4.5, clip_on=False, zorder=4)

@@ -1,4 +1,4 @@
-"""How a game on a case ends, in figures."""
+"""Results of a game on a case."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tandem_sim.markets.games.equilibrium import Play, Profile, iterate
 
 
 def ended(game: CaseGame, most_rounds: int = 40) -> tuple[Play | None, list[Profile]]:
-    """Where best responses from the truth end, and the profiles that stand for it; None and none: nowhere."""
+    """End of best responses from truthful bids, and its profiles; None and no profiles if they do not end."""
     try:
         play = iterate(game, game.truth, most_rounds, MARKET_POWER_GAIN_EUR_PER_H)
     except NoEquilibriumError:
@@ -23,11 +23,12 @@ def ended(game: CaseGame, most_rounds: int = 40) -> tuple[Play | None, list[Prof
 
 
 def figures(game: CaseGame) -> dict[str, Any]:
-    """A game against the truth of the same market: who gains, who pays, what it wastes (EUR/h).
+    """A game compared with truthful bids in the same market: profits, payments, costs (EUR/h).
 
-    Of a cycle all figures are means over its turns; of a game that does not end those of the truth stand
-    alone, the others are None. `penalty` is what limits left broken cost in the auctions' terms; `markup` is
-    the mean of what players choose to ask (EUR/MWh, before caps and strikes); `gain` see `Play`.
+    Of a cycle all figures are means over its profiles. Of a game that does not end there are only the
+    truthful figures, the others are None. `penalty` is the penalty of the auctions for broken limits;
+    `markup` is the mean mark-up of the players (EUR/MWh, before price caps and strike prices); `gain` see
+    `Play`.
     """
     play, profiles = ended(game)
     truth, found = game.result(game.truth), [game.result(profile) for profile in profiles]

@@ -1,8 +1,8 @@
-"""Market power in a run, against the same world in which everybody bids the truth.
+"""Market power in a run, compared with the same world with truthful bids of all sellers.
 
-Both runs have the same seed, so demand, weather, forecasts and devices are the same; what differs is what is
-bid, and what follows from it: batteries, cars and houses that were called differently stand differently
-later. A difference between the two is therefore the whole effect of strategic bidding over the horizon.
+Both runs have the same seed, so demand, weather, forecasts and devices are the same. They differ in the bids
+and in the consequences: the states of batteries, cars and buildings depend on earlier calls. A difference
+between the runs is therefore the whole effect of strategic bidding over the horizon.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tandem_sim.grids.errors import InputError
 from tandem_sim.markets.schemes import SCHEMES
 
 SAFETY = ("violated_isps", "violated_isps_created", "unserved_mwh")
-"""KPIs that stand beside every cost."""
+"""KPIs that are reported with every cost."""
 READ = {
     "sellers": "time isp system provider direction available_mw offered_mw sold_mw price_eur_per_mwh "
     "cost_eur_per_mwh offered_cost_eur_per_mwh received_eur_per_h cost_eur_per_h",
@@ -39,12 +39,12 @@ READ = {
     "settlement": "payer payee kind amount_eur",
     "schedules": "unit p_mw price_eur_per_mwh cost_eur_per_h",
 }
-"""Tables that figures are worked out from, and the columns they need."""
+"""Tables that figures are computed from, and the columns they need."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PowerRun:
-    """What is read of a run folder; tables as they are written, rows of sellers with what they asked."""
+    """Data of a run folder: its tables, that of sellers with the column `asked_eur_per_h`."""
 
     manifest: Mapping[str, Any]
     kpis: Mapping[str, Any]
@@ -72,20 +72,20 @@ class PowerRun:
 
     @property
     def resource_cost_eur(self) -> float:
-        """What all MW sold truly cost, and all schedules of units, EUR."""
+        """True cost of all MW sold and of all schedules of units, EUR."""
         sold, scheduled = self.sellers.cost_eur_per_h.sum(), self.schedules.cost_eur_per_h.sum()
         return float(sold + scheduled) * self.hours
 
     @property
     def day_ahead_margin_eur(self) -> dict[str, float]:
-        """What each unit earns on its day-ahead schedule above its true cost, EUR."""
+        """Day-ahead revenue of each unit above the true cost of its schedule, EUR."""
         rows = self.schedules
         margin = (rows.p_mw * rows.price_eur_per_mwh - rows.cost_eur_per_h) * self.hours
         return {str(unit): float(eur) for unit, eur in margin.groupby(rows.unit).sum().items()}
 
 
 def read_power_run(run: Path) -> PowerRun:
-    """A run folder. Raises `InputError` where it lacks what is needed."""
+    """Read a run folder. Raises `InputError` if tables or columns are missing."""
     manifest, kpis = read_market_manifest(run), read_kpis(run, SAFETY)
     tables = {name: read_table(run, name, columns.split()) for name, columns in READ.items()}
     tables["sellers"] = with_asked(tables["sellers"], tables["activations"])
@@ -93,7 +93,7 @@ def read_power_run(run: Path) -> PowerRun:
 
 
 def power_of(run: Path, truthful: Path, reference: Path | None = None) -> dict[str, Any]:
-    """Market power in `run` against `truthful`, the same scenario and seed with everybody at cost.
+    """Market power in `run`, compared with `truthful`: the same scenario and seed with all bids at cost.
 
     Keys: `as_bid` and `truthful`, the figures of both (see `figures_of`), `difference`, the first less the
     second, and `inefficiency`: `by_strategy_eur` is what MW sold and schedules of units truly cost more than
@@ -128,14 +128,17 @@ def power_of(run: Path, truthful: Path, reference: Path | None = None) -> dict[s
 
 
 def _comparable(run: Path, one: PowerRun, two: PowerRun, keys: tuple[str, ...]) -> None:
-    """Refuse runs of two worlds, or that differ in one of these `keys` of their manifests."""
+    """Raise an `InputError` for runs of different worlds, or that differ in one of these `keys`."""
     for key in (*keys, "world"):
         mine, other = one.manifest.get(key), two.manifest.get(key)
         if key == "world":
             mine, other = (found.get("id") if isinstance(found, dict) else None for found in (mine, other))
         if mine != other:
             raise InputError(
-                str(run), key, f"is {mine}, and {other} in the run it is set against", "Give runs that match"
+                str(run),
+                key,
+                f"is {mine}, and {other} in the run it is compared with",
+                "Give runs that match",
             )
 
 
@@ -181,13 +184,13 @@ def figures_of(run: PowerRun) -> dict[str, Any]:
 
 
 def _with_day_ahead(figures: dict[str, Any], margin_eur: float) -> dict[str, Any]:
-    """Figures of a seller with what it earns day-ahead, and what it earns in all."""
+    """Figures of a seller with its day-ahead margin and its total earnings."""
     earned = figures["profit_eur"] + margin_eur
     return {**figures, "day_ahead_margin_eur": margin_eur, "earned_eur": earned}
 
 
 def power_by_isp(run: Path, truthful: Path) -> pd.DataFrame:
-    """One row per ISP and seller of `run`: columns of `by_isp`, and what the truth would have brought.
+    """One row per ISP and seller of `run`: columns of `by_isp`, and the comparison with truthful bids.
 
     `profit_above_truthful_eur` is the difference, of awards alone; `rsi_min` the seller's lowest residual
     supply index over the markets and directions that buy in the ISP (nan: none), `pivotal` whether that is
@@ -196,8 +199,8 @@ def power_by_isp(run: Path, truthful: Path) -> pd.DataFrame:
     bid, truth = read_power_run(run), read_power_run(truthful)
     _comparable(run, bid, truth, ("scheme", "seed"))
     rows = by_isp(bid.sellers, bid.hours)
-    honest = by_isp(truth.sellers, truth.hours).profit_eur.reindex(rows.index, fill_value=0.0)
-    rows.insert(1, "profit_above_truthful_eur", rows.profit_eur - honest)
+    truthful_eur = by_isp(truth.sellers, truth.hours).profit_eur.reindex(rows.index, fill_value=0.0)
+    rows.insert(1, "profit_above_truthful_eur", rows.profit_eur - truthful_eur)
     keys = ["isp", "provider"]
     rows["rsi_min"] = bid.residual.groupby(keys).rsi.min().reindex(rows.index)
     rows["pivotal"] = pivotal(bid.residual).groupby([bid.residual[k] for k in keys]).any()

@@ -1,16 +1,17 @@
-"""Who pays in the end, from the table ``settlement`` of a run.
+"""Cost of consumers, from the table ``settlement`` of a run.
 
-Operators recover what they pay from consumers by tariffs, and BRPs pass their imbalances on to the customers
-they supply. So consumers stand behind the TSO, the DSOs and the BRPs, and what they pay is all that these
-pay to anybody else, less what they get from them:
+Operators recover their payments from consumers by tariffs, and BRPs charge their imbalances to the customers
+they supply. So consumers bear the cost of the TSO, the DSOs and the BRPs: all payments of these to other
+parties, less their receipts from them:
 
   activation, capacity, reactive, non-firm compensation: paid by operators to sellers and households
   unavailability, shortfall: charged to sellers, so less
   imbalance: paid to sellers that are long, charged to those that are short
 
-Payments among them cancel: the imbalance of a BRP is what operators collect and its customers bear; so do
-purchases of companies. What passes among sellers, households and customers (household cost, substitution,
-curtailment trade) is none of it. Energy bills, tariffs and losses are outside the model.
+Payments among them cancel: the imbalance charge of a BRP is a receipt of operators and a cost of its
+customers. The same holds for purchases of companies. Payments among sellers, households and customers
+(household cost, substitution, curtailment trade) are not included. Energy bills, tariffs and losses are
+outside the model.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ KINDS = (
     "shortfall",
     "imbalance",
 )
-"""Kinds of payments that cross the line between consumers and the rest."""
+"""Kinds of payments between consumers (by their operators and BRPs) and other parties."""
 OTHER = ("capacity", "unavailability", "reactive", "imbalance", "shortfall", "substitution")
-"""What a seller is paid and charged beside its awards."""
+"""Kinds of payments and charges of a seller besides its awards."""
 
 
 def operators_of(areas: Sequence[str]) -> list[str]:
@@ -48,10 +49,10 @@ def procurement_eur(settlement: pd.DataFrame, areas: Sequence[str]) -> dict[str,
 
 
 def consumer_cost(settlement: pd.DataFrame, areas: Sequence[str]) -> dict[str, Any]:
-    """What consumers pay in the end, EUR: `total_eur`, split `by_party_eur` and `by_kind_eur`.
+    """Cost of consumers, EUR: `total_eur`, and its parts `by_party_eur` and `by_kind_eur`.
 
-    Both splits add up to the total. A party's share is all that it pays less all that it gets, payments
-    among operators and BRPs included; these are no consumer cost and have no kind here.
+    Both sum to the total. A party's part is all its payments less all its receipts, with payments among
+    operators and BRPs. These payments are no consumer cost, and no part by kind has them.
     """
     members = [*operators_of(areas), "BRP-T", *(f"BRP-{area}" for area in areas)]
     out, into = settlement.payer.isin(members), settlement.payee.isin(members)
@@ -68,7 +69,7 @@ def consumer_cost(settlement: pd.DataFrame, areas: Sequence[str]) -> dict[str, A
 
 
 def other_receipts_eur(settlement: pd.DataFrame) -> dict[str, float]:
-    """What every party gets less what it pays beside awards (kinds of `OTHER`), EUR."""
+    """Receipts less payments of every party besides awards (kinds of `OTHER`), EUR."""
     some = settlement[settlement.kind.isin(OTHER)]
     net = some.groupby("payee").amount_eur.sum().sub(some.groupby("payer").amount_eur.sum(), fill_value=0.0)
     return {str(name): float(amount) for name, amount in net.items()}

@@ -1,4 +1,4 @@
-"""What sellers ask, keep from the market and earn, from the table ``sellers`` of a run.
+"""Mark-ups, withheld energy and profits of sellers, from the table ``sellers`` of a run.
 
 Signs: an up bid of price p costs its buyer +p per MWh, a down bid -p. Mark-ups are signed by direction, so
 that a dearer up bid and a cheaper down bid are both positive.
@@ -20,7 +20,7 @@ QUARTERS = 4
 
 
 def with_asked(sellers: pd.DataFrame, activations: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `sellers` with `asked_eur_per_h`: what its awards would cost at the prices bid, signed."""
+    """Rows of `sellers` with `asked_eur_per_h`: the signed cost of their awards at the prices bid."""
     amount = activations.direction * activations.price_eur_per_mwh * activations.quantity_mw
     asked = amount.groupby([activations[key] for key in _KEY]).sum()
     keys = pd.MultiIndex.from_frame(sellers[_KEY])
@@ -67,7 +67,7 @@ def _offered_markup(rows: pd.DataFrame) -> float | None:
 
 
 def convergence(rows: pd.DataFrame, zone: str) -> dict[str, Any]:
-    """Whether what a seller asks settles down, from its rows of `with_asked`; a time zone for its days.
+    """Whether the mark-ups of a seller converge, from its rows of `with_asked`; `zone` defines its days.
 
     The regret of a learner would need the markets cleared again at every other mark-up; it is not in the
     tables and not here. What is: the variance over ISPs of the mark-up asked, day by day; the change of its

@@ -1,10 +1,10 @@
-"""Who could hold a market to ransom: residual supply, pivotal sellers and concentration, ISP by ISP.
+"""Market structure: residual supply, pivotal sellers and concentration, ISP by ISP.
 
-The perimeter of a DSO's market is its area; what is bought there is bought in its local markets. The
-perimeter of the TSO's market is everything that may be offered to it, all areas unless the scheme keeps them
-from it; what is bought there is all the rest, the needs of DSOs too where one market serves both. MW that a
-market earlier in the ISP has bought are on offer to no later one. What DSOs hold back of offers to the TSO
-counts as on offer: indices are then on the side of more competition.
+The perimeter of a DSO's market is its area, and its purchases are those of the local markets. The perimeter
+of the TSO's market is all that may be offered to it, with all areas unless the scheme excludes them. Its
+purchases are all others, with those for DSOs if one market serves both. MW that an earlier market of the ISP
+has bought are not available to later ones. Offers that DSOs hold back from the TSO count as available, so the
+indices err on the side of more competition.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _SELLER = ["isp", "direction", "provider"]
 
 @dataclass(frozen=True)
 class Market:
-    """One market: the systems whose sellers may offer to it, its markets, and markets that sell before it.
+    """One perimeter: the systems whose sellers may offer to it, its auctions, and earlier auctions.
 
-    The TSO's market (``T``) has every market that is no local one, so `markets` is None there.
+    The TSO's market (``T``) has every auction that is not local, so `markets` is None there.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Market:
     earlier: tuple[str, ...] = ()
 
     def buys_in(self, market: pd.Series) -> pd.Series:
-        """Which of the markets (rows) belong to it."""
+        """Which of these auctions (rows) belong to it."""
         return ~market.isin(LOCAL_MARKETS) if self.markets is None else market.isin(self.markets)
 
 

@@ -1,4 +1,4 @@
-"""Intervals over seeds by Student's t; of differences, of their values seed by seed (the paired interval)."""
+"""Student's t intervals over seeds; for differences the paired interval, of the differences seed by seed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,22 @@ METHOD = "Student's t interval of the mean over seeds; of differences, paired by
 LEVEL = 0.95
 FEWEST = 2
 """With fewer seeds there is no interval."""
+
+
+def spread(values: NDArray[np.float64], differences: NDArray[np.float64]) -> dict[str, float]:
+    """Statistics of values and of paired differences over seeds; NaN is left out.
+
+    Keys: `n` (seeds with a value), `mean`, `low`, `high`; `pairs` (seeds with a difference), `difference`,
+    `difference_low`, `difference_high`. The ends are those of `interval`.
+    """
+    found: dict[str, float] = {}
+    for sample, names in (
+        (values, ("n", "mean", "low", "high")),
+        (differences, ("pairs", "difference", "difference_low", "difference_high")),
+    ):
+        some = sample[~np.isnan(sample)]
+        found |= dict(zip(names, (len(some), *interval(some)), strict=True))
+    return found
 
 
 def interval(values: NDArray[np.float64], level: float = LEVEL) -> tuple[float, float, float]:

@@ -1,4 +1,4 @@
-"""Key figures of a run, from its tables. Every key names its unit."""
+"""KPIs of a run, from its tables. Every key names its unit."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tandem_sim.markets.settlement.payments import FOR_ENERGY, RESERVE
 from tandem_sim.sim.assembly.agents import TSO_NAME
 
 NARROWING = ("prequalify", "validate_mol")
-"""Blocks in which a DSO narrows what the TSO may take."""
+"""Blocks in which a DSO checks bids before the TSO buys: it allows a part of them."""
 
 NO_LOCAL_MARKET = ("translate_bids", "post_qualify")
-"""Auctions of a DSO in which it serves or corrects what the TSO has bought, and buys nothing of its own."""
+"""Blocks of a DSO that serve or correct purchases of the TSO; the DSO buys nothing for itself in them."""
 
 
 READ: dict[str, list[str] | None] = {
@@ -46,11 +46,11 @@ READ: dict[str, list[str] | None] = {
     "conflicts": None,
     "units": None,
 }
-"""Tables that figures are worked out from, and their columns (None: all). A year has millions of rows."""
+"""Tables that KPIs are computed from, and their columns (None: all). A year has millions of rows."""
 
 
 def kpis_of(run: Path) -> dict[str, Any]:
-    """Read the tables of a run folder and reduce them to figures."""
+    """Read the tables of a run folder and compute its KPIs."""
     tables = {
         name: pd.read_parquet(run / f"{name}.parquet", columns=columns) for name, columns in READ.items()
     }
@@ -71,7 +71,7 @@ def kpis_of(run: Path) -> dict[str, Any]:
         "reserve_bids_stopped": int(tables["reserve"].terminated_bids.sum())
         if len(tables["reserve"])
         else None,
-        **_standing(tables["capacity"], tables["settlement"], hours),
+        **_capacity(tables["capacity"], tables["settlement"], hours),
         "qualifications_withdrawn": int((tables["flexibility_register"].event == "withdrawn").sum()),
         "double_selling_refused": int((tables["rejections"].reason == SOLD_TWICE).sum()),
         "bids_amended": int((tables["amendments"].reason == "").sum()),
@@ -110,18 +110,18 @@ def _activations(run: Path) -> pd.DataFrame:
 
 
 def _rows(run: Path, table: str) -> int:
-    """Number of rows of a table that nothing else is asked of."""
+    """Number of rows of a table, without reading it."""
     return int(pq.read_metadata(run / f"{table}.parquet").num_rows)
 
 
 def _short(clearings: pd.DataFrame) -> int | None:
-    """Local auctions that could not keep every limit; None where there are no local markets."""
+    """Local auctions that could not keep every limit; None if there are no local markets."""
     local = clearings[(clearings.system != TSO) & ~clearings.market.isin(NO_LOCAL_MARKET)]
     return int((local.penalty_eur_per_h > 1.0).sum()) if len(local) else None
 
 
 def _held_back(validation: pd.DataFrame, hours: float) -> dict[str, Any]:
-    """What DSOs kept from the TSO's market although it was offered; None without prequalification."""
+    """Offers to the TSO that bid checks of DSOs did not allow: MWh and share; None without bid checks."""
     held = held_back_mwh(validation, hours)
     first = validation[validation.market.isin(NARROWING)].groupby(["isp", "system"]).first()
     offered = float((first.offered_up_mw + first.offered_down_mw).sum()) * hours
@@ -129,7 +129,7 @@ def _held_back(validation: pd.DataFrame, hours: float) -> dict[str, Any]:
 
 
 def held_back_mwh(validation: pd.DataFrame, hours: float) -> float | None:
-    """Offers to the TSO that prequalification or validation did not let stand (MWh); None without either."""
+    """Offers to the TSO that bid checks of DSOs did not allow (MWh); None without bid checks."""
     rows = validation[validation.market.isin(NARROWING)].groupby(["isp", "system"])
     if not len(rows):
         return None
@@ -139,11 +139,11 @@ def held_back_mwh(validation: pd.DataFrame, hours: float) -> float | None:
 
 
 def left_to_tso(validation: pd.DataFrame, hours: float) -> dict[str, float | None]:
-    """Of what is on offer in areas (MWh, both ways), what DSOs leave to the TSO, their own purchases first.
+    """Offers in areas (MWh, up and down) that are left to the TSO after purchases and checks of DSOs.
 
-    From the table `validation`: what is left of every area after its last block. None where no block stands
-    between areas and the TSO: then everything is left (`central-01`, `multilevel-05`) or nothing is
-    (`fragmented`), and that table has no row that says how much it would be.
+    From the table `bid_checks`: the offers of every area after its last block. None without such a block:
+    then all offers are left (`central-01`, `multilevel-05`) or none (`fragmented`), and the table has no row
+    for them.
     """
     if not len(validation):
         return {"left_to_tso_mwh": None, "left_to_tso_pct": None}
@@ -155,10 +155,10 @@ def left_to_tso(validation: pd.DataFrame, hours: float) -> dict[str, float | Non
 
 
 def reserves_apart(tables: dict[str, pd.DataFrame], hours: float) -> dict[str, float | None]:
-    """What the TSO pays for aFRR and for mFRR (EUR): energy and capacity, unavailability not taken off.
+    """Cost of aFRR and mFRR to the TSO (EUR): energy and capacity, without penalties for unavailability.
 
-    Energy is None without an automatic reserve, for then all that the TSO pays is one product; mFRR is all
-    that the TSO buys but aFRR and replacements. Capacity is None where none is bought.
+    Energy is None without an automatic reserve, because all energy is then one product. mFRR is all energy
+    that the TSO buys except aFRR and substitution. Capacity is None if none is bought.
     """
     acts, capacity, money = tables["activations"], tables["capacity"], tables["settlement"]
     afrr_energy = mfrr_energy = None
@@ -177,10 +177,10 @@ def reserves_apart(tables: dict[str, pd.DataFrame], hours: float) -> dict[str, f
 
 
 def reserve_followed(volumes: pd.DataFrame) -> dict[str, float | None]:
-    """How well BSPs followed the reserve, by the five-minute comparisons; None where nothing was requested.
+    """Quality of reserve delivery by the five-minute comparisons; None if nothing was requested.
 
-    The share of the energy requested in comparisons outside the band, and of the time of stable periods the
-    share in those in which less than requested was delivered on average.
+    The share of requested energy in comparisons outside the band, and the share of the time of stable periods
+    in which the mean delivery was less than requested.
     """
     requested, stable = volumes.requested_mwh, volumes.stable_s
     short = volumes.stable_delivered_mw < volumes.stable_requested_mw - NEGLIGIBLE_MW
@@ -192,8 +192,8 @@ def reserve_followed(volumes: pd.DataFrame) -> dict[str, float | None]:
     }
 
 
-def _standing(capacity: pd.DataFrame, settlement: pd.DataFrame, hours: float) -> dict[str, Any]:
-    """Capacity bought, what of it was missing, what DSOs blocked, and charges; None where none is bought."""
+def _capacity(capacity: pd.DataFrame, settlement: pd.DataFrame, hours: float) -> dict[str, Any]:
+    """Capacity obligations, parts not offered or held back by DSOs, and charges; None without capacity."""
     paid = settlement.groupby("kind").amount_eur.sum()
     charges = {
         "capacity_cost_eur": float(paid.get("capacity", 0.0) - paid.get("unavailability", 0.0)),
@@ -215,9 +215,9 @@ def _standing(capacity: pd.DataFrame, settlement: pd.DataFrame, hours: float) ->
 
 
 def _baseline_error_pct(baselines: pd.DataFrame, activations: pd.DataFrame) -> dict[str, float | None]:
-    """Mean absolute error of baseline methods, as a share of the energy activated where they have an answer.
+    """Mean absolute error of baseline methods, in percent of the activated energy that they cover.
 
-    That energy is the share of readings they cover of what is activated in distribution.
+    That energy is the energy activated in distribution times the share of readings that the method covers.
     """
     if not len(baselines):
         return {}

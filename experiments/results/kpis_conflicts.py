@@ -1,4 +1,4 @@
-"""Key figures of conflicts between operators, and of what units sell. Every key names its unit."""
+"""KPIs of conflicts between operators, and of the sales of units. Every key names its unit."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ KEYS = (
 
 
 def conflict_kpis(conflicts: pd.DataFrame, units: pd.DataFrame) -> dict[str, Any]:
-    """All of `KEYS`, from the tables that `tandem_sim.experiments.run_folder.conflicts` works out.
+    """All of `KEYS`, from the tables that `tandem_sim.experiments.run_folder.conflicts` computes.
 
-    Shares of what is undone are of all MWh that DSOs buy, None where they buy nothing. An ISP counts once,
-    whatever the number of nodes. A unit stacks services if it has revenue from more than one.
+    Shares undone are of all MWh that DSOs buy, None if they buy nothing. An ISP counts once, whatever the
+    number of nodes. A unit stacks services if it has revenue from more than one.
     """
     sums, revenue = conflicts.sum(numeric_only=True), units.filter(like="_revenue_eur")
     stacks = (revenue > 0.0).sum(axis=1) > 1

@@ -1,4 +1,4 @@
-"""Key figures of low-voltage feeders and non-firm connections. Every key names its unit."""
+"""KPIs of low-voltage feeders and non-firm connections. Every key names its unit."""
 
 from __future__ import annotations
 
@@ -37,11 +37,12 @@ KEYS = (
 
 
 def non_firm_kpis(tables: dict[str, pd.DataFrame], hours: float) -> dict[str, Any]:
-    """All of `KEYS`; None where a run has no low-voltage feeders.
+    """All of `KEYS`; None if a run has no low-voltage feeders.
 
-    Shares of unsafe feeders are of feeder-ISPs, each from the state that the ISP before left: before markets
-    activate anything without limits and with them, as delivered, and those safe but for the markets. What
-    limits leave of offers is energy with contracts over energy without, of the devices on the feeders.
+    Shares of unsafe feeders are of feeder-ISPs, each from the state at the end of the ISP before: without
+    activation and without limits, without activation and with limits, as delivered, and unsafe by activation
+    only. Offers left under limits are the energy offered by the feeders' devices with contracts, in percent
+    of that without.
     """
     lv, acts, substitution = tables["low_voltage"], tables["non_firm"], tables["substitution"]
     if not len(lv):

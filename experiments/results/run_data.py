@@ -1,4 +1,4 @@
-"""What figures need of a run folder: tables on one axis of ISPs, activations already added up."""
+"""Data of a run folder for figures: tables on one axis of ISPs, activations summed by source."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tandem_sim.experiments.run_folder.manifest import MEND
+from tandem_sim.experiments.run_folder.manifest import REPEAT
 from tandem_sim.experiments.run_folder.tables import read_table, table_groups
 from tandem_sim.grids.errors import InputError
 from tandem_sim.markets.coordination.block import TSO
@@ -19,14 +19,14 @@ from tandem_sim.sim.output.tables import TABLES
 FloatArray = NDArray[np.float64]
 
 LONG_DAYS = 31
-"""Above so many days a quarter-hour is thinner than a pixel: figures show daily values instead."""
+"""With more days figures show daily values, because an ISP would be narrower than a pixel."""
 
 SOURCES = ("transmission", "balancing", "local")
 """Origin of activated energy: transmission units, distribution sold to a balancing or to a local market."""
 
 
 LOCAL_MARKETS = ("dso_market", "corrective_market", "dso_balancing")
-"""Layers in which a DSO buys for its own grid."""
+"""Markets in which a DSO buys for its own grid."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +104,7 @@ def read_run(run: Path, zone: str, title: str) -> RunData:
     }
     for name, keys in (("grid", ["isp", "system"]), ("reserve", ["isp"])):
         if tables[name].duplicated(keys).any():
-            raise InputError(str(run / f"{name}.parquet"), keys[-1], "has two rows for an ISP", MEND)
+            raise InputError(str(run / f"{name}.parquet"), keys[-1], "has two rows for an ISP", REPEAT)
     energy = _energy_mwh(run, system.isp, hours)
     return RunData(zone=zone, title=title, system=system, energy_mwh=energy, hours=hours, **tables)
 
@@ -118,7 +118,9 @@ def _hours(system: pd.DataFrame, run: Path) -> float:
         or not set(step_s / 60.0) <= {5, 15, 30, 60}
         or len(step_s) > 1
     ):
-        raise InputError(str(run / "system.parquet"), "time", "is not that of one ISP after the other", MEND)
+        raise InputError(
+            str(run / "system.parquet"), "time", "is not that of one ISP after the other", REPEAT
+        )
     return float(step_s[0]) / 3600.0 if len(step_s) else 0.25
 
 

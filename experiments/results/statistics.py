@@ -1,4 +1,4 @@
-"""Figures over seeds: numbers of nested figures, their differences, their means with intervals."""
+"""Statistics over seeds: numbers of nested mappings, their differences, their means with intervals."""
 
 from __future__ import annotations
 

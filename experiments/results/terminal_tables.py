@@ -1,16 +1,17 @@
-"""Tables for the terminal."""
+"""Tables for the terminal: KPIs of runs, results of `tandem clear`, schemes, profiles."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
 
 from tandem_sim.experiments.results.kpis_conflicts import KEYS as CONFLICT_KEYS
 from tandem_sim.experiments.results.kpis_non_firm import KEYS
+from tandem_sim.experiments.results.layout import side_by_side, titled_table
+from tandem_sim.experiments.runs.terminal_text import hanging
 from tandem_sim.grids.io.profiles import PROFILES, full_load_hours
 from tandem_sim.markets.coordination.block import Scheme
 from tandem_sim.sim.scenario.scenario import Scenario
@@ -21,82 +22,82 @@ KPI_ROWS: tuple[tuple[str, str, str], ...] = (
     ("mfrr_energy_cost_eur", "  of the TSO's, mFRR", "EUR"),
     ("activated_mwh", "activated energy", "MWh"),
     ("activated_from_distribution_mwh", "  of it from distribution", "MWh"),
-    ("violated_isps", "ISPs with a limit broken in distribution", "ISPs"),
-    ("violated_isps_before_activation", "  without activation in that ISP", "ISPs"),
-    ("violated_isps_created", "  broken by activation, safe without", "ISPs"),
-    ("diverged_power_flows", "power flows without a solution", "grid-ISPs"),
+    ("violated_isps", "ISPs with a broken limit in distribution", "ISPs"),
+    ("violated_isps_before_activation", "  broken without activation in the ISP", "ISPs"),
+    ("violated_isps_created", "  broken by activation only", "ISPs"),
+    ("diverged_power_flows", "power flows that did not converge", "grid-ISPs"),
     ("max_overload_pct", "worst overload", "% of rating"),
     ("voltage_violations", "bus voltages outside their band", "bus-ISPs"),
     ("max_voltage_violation_pct", "worst voltage violation", "% of limit"),
     ("local_markets_short_of_flexibility", "local markets that ran out of flexibility", "clearings"),
-    ("held_back_mwh", "offers that DSOs held back from the TSO", "MWh"),
-    ("held_back_pct", "  share of what was offered", "%"),
-    ("left_to_tso_mwh", "flexibility left to the TSO after DSOs", "MWh"),
-    ("left_to_tso_pct", "  share of what areas offer", "%"),
+    ("held_back_mwh", "offers held back by DSOs' bid checks", "MWh"),
+    ("held_back_pct", "  share of offers", "%"),
+    ("left_to_tso_mwh", "flexibility left to the TSO by DSOs", "MWh"),
+    ("left_to_tso_pct", "  share of offers in areas", "%"),
     ("bought_by_dsos_mwh", "bought by DSOs", "MWh"),
     ("conflict_undone_at_node_mwh", "  undone by the TSO at the same node", "MWh"),
-    ("conflict_undone_at_node_pct", "    share of what DSOs bought", "%"),
-    ("conflict_undone_at_node_eur", "    paid by both for it", "EUR"),
-    ("conflict_undone_on_unit_mwh", "  undone on the very same unit", "MWh"),
-    ("conflict_undone_on_unit_pct", "    share of what DSOs bought", "%"),
+    ("conflict_undone_at_node_pct", "    share of DSOs' purchases", "%"),
+    ("conflict_undone_at_node_eur", "    paid by both operators for it", "EUR"),
+    ("conflict_undone_on_unit_mwh", "  undone on the same unit", "MWh"),
+    ("conflict_undone_on_unit_pct", "    share of DSOs' purchases", "%"),
     ("bought_by_dsos_isps", "ISPs in which a DSO buys", "ISPs"),
-    ("conflict_isps", "  in which some of it is undone", "ISPs"),
-    ("round_trips", "units sold both ways in one ISP", "unit-ISPs"),
+    ("conflict_isps", "  with a part of it undone", "ISPs"),
+    ("round_trips", "units sold up and down in one ISP", "unit-ISPs"),
     ("stacking_units", "units paid for more than one service", "units"),
     ("stacking_revenue_pct", "  their share of all units' revenue", "%"),
-    ("reserve_bids_stopped", "reserve bids that DSOs stopped inside an ISP", "bid-ISPs"),
-    ("reserve_outside_band_pct", "aFRR requested and not delivered within its band", "%"),
-    ("reserve_short_when_stable_pct", "stable periods of aFRR short of the request", "% of their time"),
-    ("capacity_cost_eur", "capacity, less penalties", "EUR"),
+    ("reserve_bids_stopped", "reserve bids stopped by DSOs within an ISP", "bid-ISPs"),
+    ("reserve_outside_band_pct", "aFRR requested, not delivered within its band", "%"),
+    ("reserve_short_when_stable_pct", "stable aFRR periods delivered short", "% of their time"),
+    ("capacity_cost_eur", "capacity cost, net of penalties", "EUR"),
     ("afrr_capacity_cost_eur", "  of the TSO's, aFRR", "EUR"),
     ("mfrr_capacity_cost_eur", "  of the TSO's, mFRR", "EUR"),
-    ("capacity_obligation_mwh", "  stood ready by contract", "MW h"),
-    ("capacity_missing_mwh", "  not offered by its sellers", "MW h"),
-    ("capacity_blocked_mwh", "  offered, and held back by DSOs", "MW h"),
+    ("capacity_obligation_mwh", "  capacity obligation", "MW h"),
+    ("capacity_missing_mwh", "  of it not offered by the sellers", "MW h"),
+    ("capacity_blocked_mwh", "  of it offered, held back by DSOs", "MW h"),
     ("shortfall_charges_eur", "charges for energy not delivered", "EUR"),
-    ("qualifications_withdrawn", "qualifications withdrawn", ""),
+    ("qualifications_withdrawn", "qualifications withdrawn", "count"),
     ("double_selling_refused", "attempts to sell twice, refused", "bids"),
-    ("lv_unsafe_without_limits_pct", "LV feeders unsafe before activation, no limits", "% of feeder-ISPs"),
-    ("lv_unsafe_with_limits_pct", "  before activation, with limits", "% of feeder-ISPs"),
+    ("lv_unsafe_without_limits_pct", "LV feeders unsafe, no activation, no limits", "% of feeder-ISPs"),
+    ("lv_unsafe_with_limits_pct", "  no activation, with limits", "% of feeder-ISPs"),
     ("lv_unsafe_pct", "  as delivered", "% of feeder-ISPs"),
-    ("lv_unsafe_by_activation_pct", "  safe but for the markets", "% of feeder-ISPs"),
+    ("lv_unsafe_by_activation_pct", "  unsafe by activation only", "% of feeder-ISPs"),
     ("limits_activated", "activations of non-firm connections", "feeder-ISPs"),
-    ("limits_unsolved", "  that were not enough", "feeder-ISPs"),
-    ("limited_contract_hours", "  hours of all contracts under limits", "h"),
-    ("most_activations", "  most of one contract in a year", ""),
-    ("withheld_mwh", "  energy they kept from an ISP, or moved", "MWh"),
-    ("lost_mwh", "  energy lost for good", "MWh"),
-    ("shed_mwh", "    of it appliances switched off", "MWh"),
-    ("lv_offers_left_up_pct", "offers up that limits leave to LV devices", "%"),
-    ("lv_offers_left_down_pct", "offers down that limits leave to LV devices", "%"),
-    ("blocked_energy_mwh", "orders that limits blocked", "MWh"),
-    ("blocked_reserve_mwh", "reserve on offer and blocked by limits", "MW h"),
+    ("limits_unsolved", "  that did not restore the limits", "feeder-ISPs"),
+    ("limited_contract_hours", "  hours under limits, all contracts", "h"),
+    ("most_activations", "  most activations of a contract a year", "count"),
+    ("withheld_mwh", "  energy withheld or shifted by limits", "MWh"),
+    ("lost_mwh", "  energy lost", "MWh"),
+    ("shed_mwh", "    of it load shed", "MWh"),
+    ("lv_offers_left_up_pct", "offers up of LV devices left under limits", "%"),
+    ("lv_offers_left_down_pct", "offers down of LV devices left under limits", "%"),
+    ("blocked_energy_mwh", "activations blocked by limits", "MWh"),
+    ("blocked_reserve_mwh", "offered reserve blocked by limits", "MW h"),
     ("reserve_undelivered_mwh", "  called and not delivered", "MWh"),
-    ("reserve_opened_mwh", "  taken from slow bids that the TSO opened", "MWh"),
-    ("substituted_by_portfolio_mwh", "  made good within portfolios", "MWh"),
-    ("substituted_by_aggregators_mwh", "  made good by other aggregators", "MWh"),
-    ("substituted_by_tso_mwh", "  replaced by the TSO", "MWh"),
-    ("aggregator_substitution_cost_eur", "paid for help among aggregators", "EUR"),
-    ("tso_substitution_cost_eur", "paid by the TSO for replacement", "EUR"),
+    ("reserve_opened_mwh", "  called from slow bids added by the TSO", "MWh"),
+    ("substituted_by_portfolio_mwh", "  substituted within portfolios", "MWh"),
+    ("substituted_by_aggregators_mwh", "  substituted by other aggregators", "MWh"),
+    ("substituted_by_tso_mwh", "  substituted by the TSO", "MWh"),
+    ("aggregator_substitution_cost_eur", "substitution cost, paid to aggregators", "EUR"),
+    ("tso_substitution_cost_eur", "substitution cost of the TSO", "EUR"),
     ("non_firm_compensation_eur", "compensation for limits", "EUR"),
     ("curtailment_traded_mwh", "curtailment traded among customers", "MWh"),
-    ("fallbacks", "messages lost or late, with consequence", ""),
-    ("numbers_shared", "numbers that operators told each other", ""),
+    ("fallbacks", "messages lost or late, with fallback", "count"),
+    ("numbers_shared", "numbers shared between operators", "count"),
     ("imbalance_before_mwh", "imbalance before activation", "MWh"),
     ("imbalance_after_mwh", "imbalance after activation", "MWh"),
     ("unserved_mwh", "unserved need", "MWh"),
     ("imbalance_price_mean_eur_per_mwh", "mean imbalance price", "EUR/MWh"),
     ("net_aggregators_eur", "net income of aggregators", "EUR"),
     ("net_households_eur", "paid to households", "EUR"),
-    ("net_brps_eur", "net income of BRPs (imbalance)", "EUR"),
-    ("delivered_pct", "delivered of what was sold", "%"),
+    ("net_brps_eur", "net income of BRPs", "EUR"),
+    ("delivered_pct", "delivered share of sold energy", "%"),
     ("curtailed_mwh", "PV curtailed", "MWh"),
     ("losses_mwh", "distribution losses", "MWh"),
-    ("isps_beyond_ramps", "ISPs scheduled beyond ramps", ""),
-    ("messages", "messages", ""),
+    ("isps_beyond_ramps", "ISPs scheduled beyond ramps", "ISPs"),
+    ("messages", "messages", "count"),
     ("flow_error_max_mw", "worst flow error of LinDistFlow", "MW"),
     ("voltage_error_max_pu", "worst voltage error of LinDistFlow", "p.u."),
-    ("dc_flow_error_max_mw", "worst flow error of DC on transmission", "MW"),
+    ("dc_flow_error_max_mw", "worst flow error of the DC model", "MW"),
 )
 
 OPTIONAL = {
@@ -120,83 +121,119 @@ OPTIONAL = {
     "reserve_outside_band_pct",
     "reserve_short_when_stable_pct",
 }
-"""Rows left out where no run has anything to say."""
+"""Rows that are left out if they are zero or missing in every run."""
+ROUNDING = 1e-9
+"""Numbers below it are rounding errors of sums and shown as zero."""
 BY_OPERATOR = "procurement_cost_by_operator_eur"
 
 
-def kpi_table(scenario: Scenario, kpis: Mapping[str, Mapping[str, Any]]) -> Table:
-    """KPIs of several runs side by side, "-" where a run lacks one; procurement is also split by operator."""
-    table = Table(
-        title=escape(scenario.name) + f": {scenario.days} day(s) from {scenario.start}, seed {scenario.seed}",
-        box=SIMPLE_HEAD,
-    )
-    table.add_column("")
-    table.add_column("unit")
-    for name in kpis:
-        table.add_column(name, justify="right")
+def kpi_tables(scenario: Scenario, kpis: Mapping[str, Mapping[str, Any]], width: int) -> list[Table]:
+    """KPIs of several runs side by side, "-" where a run lacks one; procurement is also split by operator.
+
+    Several tables if the runs do not fit in `width` characters.
+    """
+    labels: list[tuple[str, str]] = []
+    columns: dict[str, list[str]] = {name: [] for name in kpis}
+
+    def add(label: str, unit: str, values: Iterable[float | int | None]) -> None:
+        labels.append((label, unit))
+        for cells, value in zip(columns.values(), values, strict=True):
+            cells.append(_number(value))
+
     for key, label, unit in KPI_ROWS:
         if key in OPTIONAL and not any(k.get(key) for k in kpis.values()):
             continue
-        table.add_row(label, unit, *(_number(k.get(key)) for k in kpis.values()))
+        add(label, unit, (k.get(key) for k in kpis.values()))
         if key == "procurement_cost_eur":
-            operators = sorted({o for k in kpis.values() for o in k.get(BY_OPERATOR, {})})
-            for operator in operators:
-                values = [k.get(BY_OPERATOR, {}).get(operator, 0.0) for k in kpis.values()]
-                table.add_row(f"  paid by {escape(operator)}", "EUR", *(_number(v) for v in values))
-    return table
+            paid = [k.get(BY_OPERATOR, {}) for k in kpis.values()]
+            for operator in sorted({o for by_operator in paid for o in by_operator}):
+                add(f"  paid by {operator}", "EUR", (by_operator.get(operator, 0.0) for by_operator in paid))
+    days = f"{scenario.days} day{'' if scenario.days == 1 else 's'}"
+    title = f"{scenario.name}: {days} from {scenario.start}, seed {scenario.seed}"
+    return side_by_side(title, labels, columns, width)
 
 
-def clearing_table(case: str, entries: list[dict[str, Any]]) -> Table:
-    """One line per scheme of a case; violations as count (worst, in percent of the limit).
+COST_COLUMNS = (
+    "cost\nEUR/h",
+    "inefficiency\n%",
+    "unserved\nMW",
+    "held back\nup/down %",
+    "numbers\nshared",
+    "time\nms",
+)
+LIMIT_COLUMNS = ("linear model:\nbranches (%)", "buses (%)", "AC power flow:\nbranches (%)", "buses (%)")
+ONE_TABLE = 126
+"""Characters that cost and broken limits need in one table."""
 
-    `shared` counts the numbers that were read outside their operator's house.
+
+def clearing_tables(case: str, entries: Sequence[Mapping[str, Any]], width: int) -> list[Table]:
+    """A line per scheme of a case: cost and data shared, and broken limits; two tables in a narrow `width`.
+
+    Broken limits are counted, with the worst violation in percent of the limit in brackets. `numbers shared`
+    counts the values that operators receive from other operators.
     """
-    table = Table(title=escape(f"case {case}"), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    columns = (
-        "scheme",
-        "EUR/h",
-        "ineff. %",
-        "lines",
-        "buses",
-        "AC lines",
-        "AC buses",
-        "unserved",
-        "unqual. %",
-        "shared",
-        "ms",
-    )
-    for k, column in enumerate(columns):
-        table.add_column(column, justify="left" if k == 0 else "right", no_wrap=True)
-    for e in entries:
-        ac = e["ac"]
-        table.add_row(
-            e["scheme"],
-            f"{e['cost_eur_per_h']:.3f}",
-            "" if e["inefficiency_pct"] is None else f"{round(e['inefficiency_pct'], 3) + 0.0:.3f}",
-            _broken(e["congested_lines"], e["max_overload_pct"]),
-            _broken(e["voltage_violations"], e["max_voltage_violation_pct"]),
-            _broken(ac["congested_lines"], ac["max_overload_pct"]),
-            _broken(ac["voltage_violations"], ac["max_voltage_violation_pct"]),
-            f"{e['unserved_imbalance_mw']:.3f}",
-            f"{e['unqualified_up_pct']:.0f}/{e['unqualified_down_pct']:.0f}"
-            if "unqualified_up_pct" in e
-            else "",
-            f"{e['information']['numbers']:,}",
-            f"{1000 * e['seconds']:.0f}",
-        )
+    title = f"case {case}: broken limits of branches and buses (worst, % of the limit)"
+    if width >= ONE_TABLE:
+        rows = [[*_cost_cells(e), *_limit_cells(e)] for e in entries]
+        return [_by_scheme(title, [*COST_COLUMNS, *LIMIT_COLUMNS], entries, rows, width)]
+    costs, limits = [_cost_cells(e) for e in entries], [_limit_cells(e) for e in entries]
+    return [
+        _by_scheme(f"case {case}: cost and data shared", COST_COLUMNS, entries, costs, width),
+        _by_scheme(title, LIMIT_COLUMNS, entries, limits, width),
+    ]
+
+
+def _by_scheme(
+    title: str,
+    names: Sequence[str],
+    entries: Sequence[Mapping[str, Any]],
+    rows: Sequence[Sequence[str]],
+    width: int,
+) -> Table:
+    table = titled_table(title, width)
+    table.padding = (0, 0, 0, 0)
+    table.add_column("scheme", no_wrap=True)
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    for entry, cells in zip(entries, rows, strict=True):
+        table.add_row(entry["scheme"], *cells)
     return table
+
+
+def _cost_cells(e: Mapping[str, Any]) -> list[str]:
+    checked = "unqualified_up_pct" in e
+    held = f"{e['unqualified_up_pct']:.0f}/{e['unqualified_down_pct']:.0f}" if checked else "-"
+    return [
+        f"{e['cost_eur_per_h']:.3f}",
+        "-" if e["inefficiency_pct"] is None else f"{round(e['inefficiency_pct'], 3) + 0.0:.3f}",
+        f"{e['unserved_imbalance_mw']:.3f}",
+        held,
+        f"{e['information']['numbers']:,}",
+        f"{1000 * e['seconds']:.0f}",
+    ]
+
+
+def _limit_cells(e: Mapping[str, Any]) -> list[str]:
+    return [
+        _broken(found[count], found[worst])
+        for found in (e, e["ac"])
+        for count, worst in (
+            ("congested_lines", "max_overload_pct"),
+            ("voltage_violations", "max_voltage_violation_pct"),
+        )
+    ]
 
 
 def shared_label(information: Mapping[str, int]) -> str:
-    """What left its house, in a few words."""
-    names = {"bids": "bids", "grid_rows": "rows", "supply_points": "points"}
+    """The data that operators share with each other, in a few words."""
+    names = {"bids": "bids", "grid_rows": "constraints", "supply_points": "points"}
     return ", ".join(f"{information[k]} {name}" for k, name in names.items() if information[k]) or "flows"
 
 
-def allocation_table(entry: Mapping[str, Any]) -> Table:
+def allocation_table(entry: Mapping[str, Any], width: int) -> Table:
     """The cost of a common market split between operators, by each rule."""
     rules: Mapping[str, Mapping[str, float]] = entry["allocation_eur_per_h"]
-    table = Table(title=f"{entry['scheme']}: who should bear the cost, EUR/h", box=SIMPLE_HEAD)
+    table = titled_table(f"cost allocation under {entry['scheme']}, EUR/h", width)
     table.add_column("operator")
     for rule in rules:
         table.add_column(rule, justify="right")
@@ -211,27 +248,42 @@ def _broken(count: int, worst_pct: float | None) -> str:
     return f"{count} (inf)" if worst_pct is None else f"{count} ({worst_pct:.1f})"
 
 
-def scheme_table(schemes: Mapping[str, Scheme]) -> Table:
-    """The table of schemes."""
-    table = Table(title="coordination schemes", box=SIMPLE_HEAD)
-    for column in ("scheme", "what it does", "blocks", "leaves its house", "source"):
-        table.add_column(column)
+SHARED_DATA = {
+    "area.exchange": "exchange schedules",
+    "area.bids": "bids",
+    "area.offers": "bids left for the TSO",
+    "area.grid": "distribution grid data",
+    "area.sold": "awards of local markets",
+    "area.rsf": "supply functions of areas",
+    "area.boundary": "interface flows committed to",
+    "area.accepted": "accepted merit order lists",
+    "tso.bids": "bids on transmission",
+    "tso.grid": "transmission grid data",
+    "tso.sold": "awards of the TSO's markets",
+}
+"""Entries of an operator's state that other operators read, in words."""
+
+
+def scheme_list(schemes: Mapping[str, Scheme], width: int) -> str:
+    """Every scheme with its steps, the data that operators share, and its source, in lines of `width`."""
+    lines: list[str] = []
     for scheme in schemes.values():
-        blocks = ", ".join(block.name for block in scheme.blocks)
-        table.add_row(
-            scheme.name,
-            scheme.summary,
-            blocks,
-            ", ".join(scheme.information_shared()) or "nothing",
-            scheme.source,
-        )
-    return table
+        facts = {
+            "steps": ", ".join(block.name for block in scheme.blocks),
+            "shared": ", ".join(SHARED_DATA.get(entry, entry) for entry in scheme.information_shared())
+            or "nothing",
+            "source": scheme.source,
+        }
+        lines += hanging(f"{scheme.name}: {scheme.summary}", width)
+        for name, text in facts.items():
+            lines += hanging(f"    {name + ':':<8}{text}", width, indent=12)
+    return "\n".join(lines)
 
 
 def profile_table() -> Table:
-    """The measured profiles by what they are of, with the energy of a year at 1 kW."""
+    """The measured profiles by kind, with the energy of a year at a peak of 1 kW."""
     table = Table(title="measured profiles of SimBench: 2016, every 15 minutes", box=SIMPLE_HEAD)
-    table.add_column("of")
+    table.add_column("kind")
     table.add_column("profile")
     table.add_column("kWh a year at 1 kW", justify="right")
     for kind, names in PROFILES.items():
@@ -245,4 +297,6 @@ def _number(value: float | int | None) -> str:
         return "-"
     if isinstance(value, int):
         return f"{value:,}"
+    if abs(value) < ROUNDING:
+        return "0"
     return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.4g}"

@@ -1,5 +1,5 @@
-"""The folder of a run: what it says of itself, its tables, and which files are Tandem's own.
+"""The folder of a run: manifest, tables, and the files that Tandem writes.
 
-`identity` names the world and the run, `manifest` and `tables` read folders that others wrote, `own_files`
-and `outputs` write and remove. Look next at `experiments.results`.
+`identity` identifies the world and the run, `manifest` and `tables` read folders of unknown origin,
+`own_files` and `outputs` write and remove files. See also `experiments.results`.
 """

@@ -1,18 +1,19 @@
-"""Conflicts between operators, and what each unit sells to whom: from the table `activations` alone.
+"""Conflicts between operators, and the sales of each unit by buyer, from the table `activations` alone.
 
-Let ``b_o^d`` be the MWh that operator ``o`` buys in direction ``d`` at one place in one ISP. What operators
-``A`` and ``B`` undo of each other there is
+Let ``b_o^d`` be the MWh that operator ``o`` buys in direction ``d`` at one place in one ISP. The energy that
+operators ``A`` and ``B`` undo of each other there is
 
     min(b_A^up, b_B^down) + min(b_A^down, b_B^up)
 
-The first term is what ``B`` undoes of what ``A`` buys up, the second of what ``A`` buys down. A place is a
-node of a system, or a unit: the device group, generator or load that bids are named after. Undone on a unit
-is undone at its node too, never the other way round. It costs ``A`` and ``B`` together the mean price of the
-bids up less that of the bids down, times the MWh: both paid, and the node injects what it did before. A
-negative sum was gained. Prices are those of bids, whatever the pricing rule.
+The first term is the part of ``A``'s purchases up that ``B`` undoes, the second that of ``A``'s purchases
+down. A place is a node of a system, or a unit: the device group, generator or load that bids are named after.
+Energy undone on a unit is also undone at its node, but not the reverse. Its cost for ``A`` and ``B`` together
+is the mean price of the bids up less that of the bids down, times the MWh: both pay, and the injection of the
+node does not change. A negative cost is a gain. Prices are those of the bids under every pricing rule.
 
-A round trip is a unit that sells both ways in one ISP, whoever buys. The automatic reserve is left out of
-round trips: a controller that goes up and down within an ISP does what it is for. Own definitions.
+A round trip is a unit that sells up and down in one ISP, to any buyers. Round trips do not count the
+automatic reserve, whose controller goes up and down within an ISP by design. These are Tandem's own
+definitions.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from tandem_sim.sim.settlement.accounts import buyer_of_market
 
 CONFLICTS, UNITS = "conflicts.parquet", "units.parquet"
 SERVICES = ("local", "mfrr", "afrr")
-"""What a unit may sell: to its DSO, to the TSO's markets, to the TSO's automatic reserve."""
+"""Services of a unit: sales to its DSO, to the TSO's markets, to the TSO's automatic reserve."""
 
 NODE = ("system", "node")
 UNIT = (*NODE, "provider", "unit")
@@ -83,10 +84,11 @@ def trades_of(activations: pd.DataFrame, buyer_of: Mapping[str, str], hours: flo
 
 
 def undone(trades: pd.DataFrame, place: Sequence[str]) -> pd.DataFrame:
-    """What every operator buys at every place, and what the others undo of it: the formula at the top.
+    """Purchases of every operator at every place, and the part that others undo, by the formula at the top.
 
-    `trades` as from `trades_of`, `place` the columns that make one. A row per ISP, place, operator and
-    direction: ``mwh``, ``eur`` (bought), ``undone_mwh``, ``undone_eur`` (sums over all other operators).
+    `trades` as from `trades_of`; `place` are the columns that identify a place. A row per ISP, place,
+    operator and direction: ``mwh``, ``eur`` (bought), ``undone_mwh``, ``undone_eur`` (sums over all other
+    operators).
     """
     keys = ["isp", *place, "operator", "direction"]
     bought = trades.groupby(keys)[["mwh", "eur"]].sum().reset_index()
@@ -122,8 +124,8 @@ def conflicts(trades: pd.DataFrame) -> pd.DataFrame:
 def units(trades: pd.DataFrame) -> pd.DataFrame:
     """A row per unit that sold anything: the columns of `UNIT_SCHEMA`.
 
-    Revenue is what a unit was paid at the prices of its bids. Awards for which the unit pays (down bids at a
-    positive price) are no revenue and are not taken off it.
+    Revenue is the payment to a unit at the prices of its bids. Awards for which the unit pays (down bids at a
+    positive price) are not revenue and are not deducted from it.
     """
     by_service = (
         trades.assign(revenue_eur=trades.eur.clip(lower=0.0))
@@ -145,7 +147,7 @@ def units(trades: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_conflicts(run: Path, scheme: Scheme, hours: float) -> None:
-    """Work out both tables of a run folder from its `activations`, ISP by ISP, and write them beside it."""
+    """Compute both tables of a run folder from its `activations`, ISP by ISP, and write them there."""
     buyer_of, conflict_parts, unit_parts = buyer_of_market(scheme), [], []
     for rows in _whole_isps(run / "activations.parquet"):
         trades = trades_of(rows, buyer_of, hours)
@@ -159,7 +161,7 @@ def write_conflicts(run: Path, scheme: Scheme, hours: float) -> None:
 
 
 def _whole_isps(path: Path) -> Iterator[pd.DataFrame]:
-    """Rows of a table group by group, a year has millions; no ISP is cut in two (rows are in their order)."""
+    """Rows of a table group by group, since a year has millions; rows are in order, and no ISP is divided."""
     file = pq.ParquetFile(path)
     rest = file.schema_arrow.empty_table().select(READ)
     for group in range(file.num_row_groups):

@@ -1,14 +1,14 @@
-"""What a run is: its world, everything its tables are a function of, and what made it.
+"""Identity of a run: its world, all inputs of its tables, and its provenance.
 
-Three identities, each a SHA-256 over named parts, so that two that differ can be told apart by name:
+Three records. The first two are SHA-256 digests over named parts, so that differences can be named:
 
-* the **world**: what lies outside of anybody's choice of rules. Calendar, seed, grids, units, loads, people,
-  measured profiles, forecast errors, links. Runs of one world may be compared.
-* the **run**: the world, and all else that changes a byte of its tables: scheme and rules, strategies and
-  their source, Tandem's code, versions of libraries. A run goes on, or is finished, only as the same.
-* **provenance**: versions and machine. They are told, and change nothing.
+* the **world**: all inputs that do not depend on the choice of rules. Calendar, seed, grids, units, loads,
+  population, measured profiles, forecast errors, links. Runs of one world may be compared.
+* the **run**: the world, and all else that changes a byte of the tables: scheme and rules, strategies and
+  their source, Tandem's code, versions of libraries. Only a run with the same identity is resumed.
+* **provenance**: versions and machine. They are recorded and have no effect.
 
-Name, description and paths belong to none of them: a grid file counts by what it holds.
+Name, description and paths are part of none of them: a grid file is identified by its content.
 """
 
 from __future__ import annotations
@@ -67,12 +67,12 @@ LIBRARIES = (
     "holidays",
     "tzdata",
 )
-"""Libraries on whose numbers those of a run depend, or which write its tables."""
+"""Libraries that affect the numbers of a run, or write its tables."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """World and run by their parts: name of the part to its digest, or to a version."""
+    """World and run by their parts: from the name of a part to its digest, or to a version."""
 
     world: Mapping[str, str]
     run: Mapping[str, str]  # the parts beyond those of the world
@@ -118,9 +118,9 @@ def identity_of(scenario: Scenario, folder: Path | None) -> Identity:
 
 
 def asked_id(scenario: Scenario) -> str:
-    """Short name of what is asked for, in sixteen hexadecimal digits: a hash of the scenario, seed included.
+    """Short name of a requested run, sixteen hexadecimal digits: a hash of the scenario with its seed.
 
-    Folders of sweeps bear it. What the scenario refers to (grid files, code, libraries) is no part of it.
+    It names the folders of sweeps. Grid files, code and libraries are not part of it.
     """
     fields = scenario.model_dump(mode="json", by_alias=True)
     return _digest_of({key: value for key, value in fields.items() if key not in ASIDE})[:16]
@@ -153,7 +153,7 @@ def code_digest() -> str:
 
 
 def _sources() -> list[Path]:
-    """Code on which the tables of a run depend; that of key figures and plots runs behind them."""
+    """Code on which the tables of a run depend; that of KPIs and figures only reads them."""
     packages: tuple[Any, ...] = (grids, markets, agents, sim)
     return [path for package in packages for path in sorted(Path(package.__path__[0]).rglob("*.py"))]
 
@@ -168,13 +168,13 @@ def _grids_of(scenario: Scenario) -> dict[str, str]:
 
 
 def _grid(grid: str, folder: Path | None) -> str:
-    """What a grid is: of a file the digest of what it holds, else its name."""
+    """Identity of a grid: the digest of the content of a file, or else its name."""
     path = (folder or Path()) / grid
     return _digest_of_files([path]) if is_file(grid) and path.is_file() else grid
 
 
 def _without_grids(value: Any) -> Any:
-    """A field without its paths: grids are parts of their own."""
+    """A field without its paths, because grids are parts of their own."""
     if isinstance(value, dict):
         return {key: _without_grids(inner) for key, inner in value.items() if key != "grid"}
     return [_without_grids(inner) for inner in value] if isinstance(value, list) else value
@@ -192,7 +192,7 @@ def _digest_of(value: Any) -> str:
 
 
 def _digest_of_files(paths: Iterable[Path]) -> str:
-    """SHA-256 over what the files hold, in order; what they are called does not count."""
+    """SHA-256 over the contents of files, in order, without their names."""
     digest = hashlib.sha256()
     for path in paths:
         content = read_bytes(path)

@@ -1,4 +1,4 @@
-"""What a run folder says of itself, read as something that a stranger may have written."""
+"""The manifest and the KPIs of a run folder, read as files of unknown origin."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tandem_sim.grids.errors import InputError
 from tandem_sim.markets.schemes import SCHEMES
 
 MANIFEST, KPIS, FILES = "manifest.json", "kpis.json", "files"
-MEND = "Delete the folder, and run it again"
+REPEAT = "Delete the folder, and run it again"
 MOST_KPIS = 20_000
-"""Most key figures of a run, those by name counted each: there are a thousand areas at most."""
+"""Most KPIs of a run, entries of KPIs by name counted each: there are a thousand areas at most."""
 LONGEST_NAME = 200
 MOST_TABLE_BYTES = 2**34
-"""Most bytes of a table that are looked at; one of 500 million numbers has less."""
+"""Largest table that is read, in bytes; one of 500 million numbers is smaller."""
 NO_KPIS = ("run_id", "scheme", "seed", "error", "seconds", "attempts", "code")
-"""What the table of a sweep says of a run beside its key figures."""
+"""Columns of the table of a sweep that are no KPIs."""
 
 
 class _ManifestPart(BaseModel):
@@ -60,18 +60,18 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a run, with the scenario that was run. Raises `InputError`."""
     found = read_json_object(folder / MANIFEST)
     if not isinstance(found.get("scenario"), dict):
-        raise InputError(str(folder / MANIFEST), "scenario", "is missing or no object", MEND)
+        raise InputError(str(folder / MANIFEST), "scenario", "is missing or no object", REPEAT)
     return found
 
 
 def read_market_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a run whose market is looked at: scheme, seed, ISPs, zone and areas can be used."""
+    """The manifest of a run for market analysis: scheme, seed, ISPs, zone and areas are checked."""
     found, source = read_manifest(folder), str(folder / MANIFEST)
     _check(_Market, found, source)
     check_known(f"{source}: scheme", [found["scheme"]], list(SCHEMES))
     zone = found["scenario"]["zone"]
     if zone not in available_timezones():
-        raise InputError(source, "scenario.zone", f"{shown(zone)} is no time zone of the IANA list", MEND)
+        raise InputError(source, "scenario.zone", f"{shown(zone)} is no time zone of the IANA list", REPEAT)
     return found
 
 
@@ -81,10 +81,10 @@ def digests_of(folder: Path) -> dict[str, str]:
 
 
 def check_unchanged(folder: Path, name: str = "") -> None:
-    """An `InputError` if a file of a run folder, or any, is not what its manifest says that the run wrote.
+    """Raise an `InputError` if a file of a run folder, or any file of it, was changed since the run wrote it.
 
-    Folders without a manifest, and manifests of earlier versions, say nothing. Nobody signs a manifest: this
-    finds mishaps and mixed folders, not forgery.
+    Folders without a manifest, and manifests of earlier versions, are not checked. Manifests are not signed:
+    the check finds accidents and mixed folders, not forgery.
     """
     if not is_there(folder / MANIFEST):
         return
@@ -94,10 +94,10 @@ def check_unchanged(folder: Path, name: str = "") -> None:
         if name not in ("", told):
             continue
         if not is_there(path):
-            raise InputError(str(folder), told, "is missing in this run, or is no file", MEND)
+            raise InputError(str(folder), told, "is missing in this run, or is no file", REPEAT)
         if path.stat().st_size > MOST_TABLE_BYTES or _digest(path) != digest:
-            problem = "is not what this run wrote: its digest in the manifest is another"
-            raise InputError(str(path), "content", problem, MEND)
+            problem = "is not what this run wrote: the manifest has another digest for it"
+            raise InputError(str(path), "content", problem, REPEAT)
 
 
 def _digest(path: Path) -> str:
@@ -106,29 +106,29 @@ def _digest(path: Path) -> str:
 
 
 def read_kpis(folder: Path, needed: Sequence[str] = ()) -> dict[str, Any]:
-    """The key figures of a run: numbers or null, or numbers by name; those `needed` are numbers.
+    """The KPIs of a run: numbers or null, or numbers by name; those `needed` are numbers.
 
-    Raises `InputError`, also where there are more than any run has.
+    Raises `InputError`, also if there are more than any run has.
     """
     source = folder / KPIS
     found = read_json_object(source)
     names = [*found, *(name for value in found.values() if type(value) is dict for name in value)]
     if len(names) > MOST_KPIS:
         problem = f"are {len(names)}, and at most {MOST_KPIS} are read"
-        raise InputError(str(source), "key figures", problem, MEND)
+        raise InputError(str(source), "key figures", problem, REPEAT)
     for name in names:
         if not name.isprintable() or len(name) > LONGEST_NAME or name in NO_KPIS:
-            raise InputError(str(source), name, "is no name of a key figure", MEND)
+            raise InputError(str(source), name, "is no name of a key figure", REPEAT)
     for key in needed:
         if type(found.get(key)) not in (int, float):
-            raise InputError(str(source), key, "is missing or no number", MEND)
+            raise InputError(str(source), key, "is missing or no number", REPEAT)
     _check(_Kpis, {"kpis": found}, str(source))
     check_unchanged(folder, KPIS)
     return found
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:
-    """What happened to a run, in order, without a line that its writer was killed in. Raises `InputError`."""
+    """Events of a run, in order, without lines that were not written completely. Raises `InputError`."""
     found = []
     for number, line in enumerate(read_text(path, LARGEST_JSON).splitlines(), 1):
         try:
@@ -146,4 +146,4 @@ def _check(kind: type[_ManifestPart], found: Any, source: str) -> None:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"])) or "content"
-        raise InputError(source, field, one_line(first["msg"]), MEND) from error
+        raise InputError(source, field, one_line(first["msg"]), REPEAT) from error

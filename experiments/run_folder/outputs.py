@@ -1,4 +1,4 @@
-"""Files that a command writes: whole or not at all, and never in the place of a file that is not Tandem's."""
+"""Files that a command writes: completely or not at all, and never over a file that Tandem did not write."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def part_fault(path: Path) -> str:
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """Where to write what is to stand at `path`: it is moved there in one step, or is gone if that fails.
+    """A temporary path for the content of `path`: it is moved there in one step, or removed after an error.
 
-    A reader finds the old file or the new one. What a process that was killed has left goes with the next
-    attempt. A symbolic link at `path` is replaced, and what it points at stays.
+    A reader finds the old file or the new one. Remains of a process that was killed are removed by the next
+    attempt. A symbolic link at `path` is replaced; the file that it points to is not changed.
     """
     part = part_of(path)
     part.unlink(missing_ok=True)
@@ -55,13 +55,13 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Write JSON, numbers exactly; NaN and infinity, which JSON does not know, raise ValueError."""
+    """Write JSON with exact numbers. NaN and infinity, which JSON does not have, raise ValueError."""
     with whole(path) as part:
         part.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def check_file(path: Path, flag: str, is_known: Known, kind: str = "file") -> None:
-    """An `InputError` if `path`, given as `flag`, cannot be written or holds what is not to be replaced."""
+    """Raise an `InputError` if `path`, given as `flag`, cannot be written or must not be replaced."""
     problem, hint = "", f"Name a {kind} in a folder you may write to"
     try:
         if kind == PNG_FILE and path.suffix.lower() != ".png":

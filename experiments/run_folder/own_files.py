@@ -1,8 +1,8 @@
-"""What Tandem writes into run folders, by name: it removes these files and no others.
+"""Names of the files that Tandem writes into run folders: it removes these files and no others.
 
-A folder that is to be worked in, or replaced, may have come from somebody else. So before anything is
-written or removed every entry is looked at: one that Tandem does not write, a symbolic link, a second name of
-another file, a device, or a file of another user ends in a message that names it, and all stays as it is.
+A folder that is used or replaced may come from somebody else. So every entry is checked before anything is
+written or removed. A file that Tandem does not write, a symbolic link, a hard link, a device, or a file of
+another user ends in a message that names it, and nothing is changed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Tables of a run folder, read as something that a stranger may have written.
+"""Tables of a run folder, read as files of unknown origin.
 
-A file that is no table, a table without a column that is needed, or one that no run writes ends in an
-`InputError` that names it. What a file says of itself beside its columns (metadata of pandas) is not read.
+A file that is no table, a table that lacks a column, or one that no run writes ends in an `InputError` that
+names it. Metadata of a file besides its columns (those of pandas) are not read.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pyarrow.compute
 import pyarrow.parquet as pq
 
 from tandem_sim.experiments.run_folder.conflicts import CONFLICT_SCHEMA, CONFLICTS, UNIT_SCHEMA, UNITS
-from tandem_sim.experiments.run_folder.manifest import MEND, check_unchanged
+from tandem_sim.experiments.run_folder.manifest import REPEAT, check_unchanged
 from tandem_sim.grids.documents.text import is_there, one_line, shown
 from tandem_sim.grids.errors import InputError
 from tandem_sim.sim.output.tables import TABLES, schema
@@ -37,7 +37,7 @@ MOST_ISPS = 367 * 24 * 12
 """More ISPs than the longest run has."""
 YEARS = (1900, 2200)
 LATER = ("purpose",)
-"""Columns that came later: tables of earlier versions lack them."""
+"""Columns that tables of earlier versions lack."""
 _KINDS: dict[str, Callable[[pa.DataType], bool]] = {
     "whole numbers": pa.types.is_integer,
     "numbers": lambda kind: pa.types.is_floating(kind) or pa.types.is_integer(kind),
@@ -84,7 +84,7 @@ def _opened(path: Path, name: str, needed: Sequence[str]) -> Iterator[pq.Parquet
     """A table whose columns are those of its name; what cannot be read of it meanwhile is an `InputError`."""
     if not is_there(path):
         problem = "is no file" if path.is_symlink() or path.exists() else "is missing in this run"
-        raise InputError(str(path.parent), path.name, problem, MEND)
+        raise InputError(str(path.parent), path.name, problem, REPEAT)
     try:
         with pq.ParquetFile(path) as file:
             found = file.schema_arrow
@@ -92,13 +92,13 @@ def _opened(path: Path, name: str, needed: Sequence[str]) -> Iterator[pq.Parquet
             rows = sum(file.metadata.row_group(k).num_rows for k in range(file.num_row_groups))
         if rows * len(found) > MOST_VALUES:
             problem = f"has {rows} rows of {len(found)} columns, and at most {MOST_VALUES} values are read"
-            raise InputError(str(path), "table", problem, MEND)
+            raise InputError(str(path), "table", problem, REPEAT)
         check_unchanged(path.parent, path.name)
         texts = [field.name for field in found if _KINDS["text"](field.type)]
         with pq.ParquetFile(path, read_dictionary=texts) as file:
             yield file
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise InputError(str(path), "table", f"cannot be read ({one_line(error)})", MEND) from error
+        raise InputError(str(path), "table", f"cannot be read ({one_line(error)})", REPEAT) from error
 
 
 def _check_columns(found: pa.Schema, path: Path, name: str, needed: Sequence[str]) -> None:
@@ -106,12 +106,12 @@ def _check_columns(found: pa.Schema, path: Path, name: str, needed: Sequence[str
     for column in dict.fromkeys([*found.names, *needed]):
         if found.names.count(column) != 1:
             problem = "is there twice" if column in found.names else "is missing in this table"
-            raise InputError(str(path), column, problem, MEND)
+            raise InputError(str(path), column, problem, REPEAT)
         given = found.field(column).type
         wanted = _kind(known.field(column).type) if column in known.names else ""
         if not _fits(_kind(given), wanted):
             problem = f"holds {shown(str(given))[1:-1]}, and not {wanted or 'numbers or text'}"
-            raise InputError(str(path), column, problem, MEND)
+            raise InputError(str(path), column, problem, REPEAT)
 
 
 def _kind(given: pa.DataType) -> str:
@@ -138,27 +138,27 @@ def _groups(
         if range_of is None or not range_of.has_min_max or range_of.min <= isp <= range_of.max:
             table = file.read_row_group(group, columns)
             if fault := _fault("isp", table["isp"]):
-                raise InputError(str(path), "isp", fault, MEND)
+                raise InputError(str(path), "isp", fault, REPEAT)
             yield table.filter(pc.equal(table["isp"], isp))
 
 
 def _frame(table: pa.Table, path: Path) -> pd.DataFrame:
-    """Rows as a frame, once what every run keeps to is checked."""
+    """Rows as a frame, after the checks that the table of every run passes."""
     for k, field in enumerate(table.schema):
         column = table.column(k)
         if pa.types.is_dictionary(field.type):
             if any(_is_foreign(chunk.dictionary) for chunk in column.chunks):
                 problem = f"holds text that cannot be printed, or is longer than {LONGEST_TEXT} bytes"
-                raise InputError(str(path), field.name, problem, MEND)
+                raise InputError(str(path), field.name, problem, REPEAT)
             table = table.set_column(k, field.name, column.cast(field.type.value_type))
         elif fault := _fault(field.name, column):
-            raise InputError(str(path), field.name, fault, MEND)
+            raise InputError(str(path), field.name, fault, REPEAT)
     frame: pd.DataFrame = table.replace_schema_metadata(None).to_pandas()
     return frame
 
 
 def _is_foreign(texts: pa.Array) -> bool:
-    """Whether texts are not such as a run writes; looked at once each."""
+    """Whether texts are longer than a run writes, or not printable; each is checked once."""
     longest = pc.max(pc.binary_length(texts)).as_py() or 0
     return longest > LONGEST_TEXT or not "".join(t for t in texts.to_pylist() if t is not None).isprintable()
 

@@ -1,4 +1,4 @@
-"""A run on its way: the folder beside its results in which it works, and from which it can be resumed."""
+"""An unfinished run: the working folder beside its results, from which it can be resumed."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from tandem_sim.sim.checkpoint import Checkpoints
 
 
 def unfinished_of(out: Path) -> Path:
-    """The folder in which the run that will become `out` works."""
+    """The working folder of the run whose results will be `out`."""
     return out.with_name(out.name + SUFFIX)
 
 
 def check_unfinished(out: Path, overwrite: bool, resume: bool) -> None:
-    """An `InputError` if what lies where the run would work is not ours, or nobody said what to do."""
+    """Raise an `InputError` if the working folder is not Tandem's, or no option says what to do."""
     folder = unfinished_of(out)
     if fault := working_fault(folder):
         raise InputError(
             str(folder),
             "--out",
-            f"is needed to work in, and is not Tandem's: {fault}",
+            f"is the working folder of this run, and is not Tandem's: {fault}",
             "Choose another folder, or move what is there",
         )
     if not folder.exists():
@@ -35,7 +35,7 @@ def check_unfinished(out: Path, overwrite: bool, resume: bool) -> None:
         raise InputError(
             str(folder),
             "--out",
-            "is needed to work in, and is not Tandem's: it holds no lock",
+            "is the working folder of this run, and is not Tandem's: it holds no lock",
             "Choose another folder",
         )
     if not (overwrite or resume):
@@ -49,10 +49,10 @@ def check_unfinished(out: Path, overwrite: bool, resume: bool) -> None:
 
 @contextmanager
 def working_folder(out: Path, resume: bool) -> Iterator[Path]:
-    """The folder to work in, held by this process alone; what an earlier attempt left is there to `resume`.
+    """The working folder, locked by this process; with `resume` it keeps the files of an earlier attempt.
 
-    It is gone afterwards, unless the run ended early and left a checkpoint to go on from. What the system
-    refuses to write (a full disk, say) is an `InputError`, a run that is being worked on a `BusyError`.
+    It is removed afterwards, unless the run ended early and left a checkpoint. An error of the system while
+    writing (such as a full disk) is an `InputError`, a folder that another process uses a `BusyError`.
     """
     folder = unfinished_of(out)
     made = [parent for parent in folder.parents if not parent.exists()]
@@ -62,7 +62,7 @@ def working_folder(out: Path, resume: bool) -> Iterator[Path]:
         lock.acquire()
     except Timeout as error:
         raise BusyError(
-            str(folder), "--out", "is being worked on by another process", "Wait for it, or choose another"
+            str(folder), "--out", "is in use by another process", "Wait for it, or choose another folder"
         ) from error
     except OSError as error:
         raise _unwritable(folder, error) from error
@@ -84,7 +84,7 @@ def working_folder(out: Path, resume: bool) -> Iterator[Path]:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a working folder so that at every moment it is ours or empty. The lock is held."""
+    """Remove a working folder; it is locked or empty at every moment. The lock is held."""
     with suppress(OSError):  # the disk is gone, or another process has begun to work in it already
         remove_working_files(folder, keep=(LOCK,))
         (folder / LOCK).unlink()

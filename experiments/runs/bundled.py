@@ -1,4 +1,4 @@
-"""What travels with Tandem: scenarios, cases and sweeps, by name.
+"""The bundled scenarios, cases and sweeps, by name.
 
 A bundled name wins over a file of the same name in the current folder; write ``./name`` for the file.
 """
@@ -15,7 +15,7 @@ CASES: dict[str, str] = {
     "alexander-d": "8 MW long",
     "alexander-v": "as b; a market that is blind to the feeders breaks voltages too",
 }
-"""Synthetic market instances after the four kinds of ALEXANDER D3.3, chapter 4, and what marks each."""
+"""Synthetic market instances after the four kinds of ALEXANDER D3.3, chapter 4, each with a description."""
 SWEEPS: dict[str, str] = {
     "schemes-by-seed": "a day of reference, two schemes, three seeds",
     "non-firm-year": "eight years of lv-feeder under non-firm connections: hours of computing",
@@ -40,7 +40,7 @@ def field_text() -> str:
 
 
 def case_path(case: str | Path) -> Path:
-    """Where a case lies that is called by a bundled name or by a path.
+    """Path of a case that is given by a bundled name or by a path.
 
     >>> case_path("alexander-b").name
     'alexander-b'
@@ -51,5 +51,5 @@ def case_path(case: str | Path) -> Path:
 
 
 def sweep_path(sweep: str | Path) -> Path:
-    """Where a sweep file lies that is called by a bundled name or by a path."""
+    """Path of a sweep file that is given by a bundled name or by a path."""
     return _HOME / "sweeps" / f"{sweep}.yaml" if str(sweep) in SWEEPS else Path(sweep)

@@ -1,10 +1,9 @@
 """Fields of a scenario as text, from its schema.
 
-Run by ``python -m tandem_sim.experiments.runs.fields``, which writes them anew.
-
-The schema (`tandem_sim.sim.scenario.scenario`) takes seconds to import, completion must answer at once. So
-paths stand in ``field_paths.txt``, a line each with the names its value may have. ``docs/formats.md`` has a
-table of all fields between two marks. Tests hold both to the schema.
+``python -m tandem_sim.experiments.runs.fields`` writes two files anew. ``field_paths.txt`` has a line per
+field with the names its value may have: completion reads it, because the schema
+(`tandem_sim.sim.scenario.scenario`) takes seconds to import. ``docs/formats.md`` has a table of all fields
+between two marks. Tests compare both with the schema.
 """
 
 from __future__ import annotations
@@ -25,18 +24,18 @@ BEGIN = "<!-- Fields of a scenario, written by python -m tandem_sim.experiments.
 END = "<!-- end of fields -->"
 HEAD = "| key | meaning | unit | default | may be | usual |\n|---|---|---|---|---|---|"
 NAMED = {"scheme": tuple(ABOUT), "strategy": tuple(ABOUT_STRATEGIES)}
-"""Fields of type text whose values have names all the same."""
+"""Fields of type text that take names of a list too."""
 REQUIRED = object()
 
 
 class Row(NamedTuple):
-    """A field as the schema has it. Ends of the accepted and the usual range are None where there is none."""
+    """A field of the schema. Ends of the accepted and the usual range are None if there is no such range."""
 
-    path: str  # keys of sections in a list stand behind []
+    path: str  # keys of sections in a list follow []
     meaning: str
     unit: str
     kind: str  # JSON's: number, integer, string, boolean, array, object
-    default: Any  # REQUIRED where there is none
+    default: Any  # REQUIRED if there is none
     nullable: bool
     low: float | None
     high: float | None
@@ -46,7 +45,7 @@ class Row(NamedTuple):
 
 
 def rows() -> Iterator[Row]:
-    """Every field of a scenario; sections themselves are left out, lists of sections stand before theirs."""
+    """Every field of a scenario. Sections have no row; a list of sections has one, before its keys."""
     schema = Scenario.model_json_schema(by_alias=True)
     yield from _rows(schema, schema["$defs"], "")
 
@@ -68,7 +67,7 @@ def _rows(section: Mapping[str, Any], known: Mapping[str, Any], above: str) -> I
 
 
 def _section(about: Mapping[str, Any], known: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The section that a schema points at, if it does."""
+    """The section that a schema refers to; None if it refers to none."""
     return known[about["$ref"].rpartition("/")[2]] if "$ref" in about else None
 
 
@@ -98,22 +97,36 @@ def _row(path: str, about: Mapping[str, Any], nullable: bool, default: Any) -> R
 
 
 def _inside(about: Mapping[str, Any]) -> dict[str, Any]:
-    """What a list or a mapping says of its entries."""
+    """Range and names that the schema gives for the entries of a list or a mapping."""
     found = about.get("items") or about.get("additionalProperties")
     kept = ("minimum", "maximum", "enum")
     return {k: v for k, v in found.items() if k in kept} if isinstance(found, dict) else {}
 
 
 def field_lines() -> Iterator[str]:
-    """Every field that `--set` can reach: its path, and the names its value may have, separated by blanks."""
+    """Every field outside of lists, for completion: its path and the names it takes, separated by blanks."""
     for row in rows():
         if "[]" not in row.path:
             names = NAMED.get(row.path, [name for name in row.names if isinstance(name, str)])
             yield " ".join([row.path, *names])
 
 
+def accepted(path: str) -> str | None:
+    """What the value of a field may be, with its unit; None for a path that is no field.
+
+    >>> accepted("days"), accepted("distribution[].load_scale"), accepted("day")
+    ('1 to 366 (d)', '0 to 100 (p.u.)', None)
+    """
+    row = next((row for row in rows() if row.path == path), None)
+    if row is None:
+        return None
+    names = ", ".join(NAMED.get(path, ()))
+    unit = "" if row.unit in ("", "count", "share") else f" ({row.unit})"
+    return f"{names or _may_be(row)}{unit}{' or none' if row.nullable else ''}"
+
+
 def table() -> str:
-    """The fields as they stand in the documentation."""
+    """The fields as a markdown table for the documentation."""
     lines = [
         f"| `{row.path}` | {row.meaning} | {row.unit} | {_default(row)} | {_may_be(row)} | {_usual(row)} |"
         for row in rows()
@@ -153,7 +166,7 @@ def _usual(row: Row) -> str:
 
 
 def page() -> str:
-    """The documentation of formats with the table of fields as the schema has it."""
+    """The page docs/formats.md with the table of fields made anew from the schema."""
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(f"{BEGIN}\n")
     return f"{before}{BEGIN}\n{table()}\n{END}{rest.partition(END)[2]}"
 

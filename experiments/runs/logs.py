@@ -1,7 +1,7 @@
-"""What Tandem tells while it works: on the terminal, and in the ``run.log`` of a run folder.
+"""Messages of Tandem while it works: on the terminal, and in the ``run.log`` of a run folder.
 
-Everything goes through `logging`, under the name ``tandem_sim``: a program that imports Tandem sees nothing
-unless it asks for it, as usual.
+All go through `logging` under the name ``tandem_sim``; a program that imports Tandem sees them only if it
+sets up logging.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tandem_sim.experiments.runs.terminal_text import terminal_width
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -21,13 +23,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 ROOT = logging.getLogger("tandem_sim")
 FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
-WIDE = 130
-"""Columns where nobody looks: a file or a pipe has no width of its own."""
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 def log_to_terminal(verbose: int) -> None:
-    """Messages on standard error: warnings, with 1 what is being done, with 2 or more every detail."""
+    """Messages on standard error: warnings; with `verbose` 1 also progress, with 2 or more every detail."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter(FORMAT, datefmt="%H:%M:%S"))
     handler.setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)])
@@ -38,16 +38,16 @@ def log_to_terminal(verbose: int) -> None:
 
 
 class _LogFile(logging.FileHandler):
-    """A file whose disk is full ends the run like any other, and prints no traceback beside it."""
+    """A log file. An error while writing, such as a full disk, ends the run and prints no traceback."""
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Raise what writing has raised."""
+        """Raise the error again."""
         raise
 
 
 @contextmanager
 def log_to_file(path: Path) -> Iterator[None]:
-    """Messages of the level info and above, added to the end of a file."""
+    """Append messages of level info and above to a file within this context."""
     handler = _LogFile(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter(FORMAT))
     handler.setLevel(logging.INFO)
@@ -63,16 +63,16 @@ def log_to_file(path: Path) -> Iterator[None]:
 
 
 def tell_unusual(scenario: Scenario) -> None:
-    """A warning for every field whose value is accepted and outside what studies usually have."""
+    """A warning for every field whose value is accepted but outside its usual range."""
     for line in scenario.unusual:
         log.warning("unusual: %s", line)
 
 
 def terminal(quiet: bool = False) -> Console:
-    """Where results are shown; with `quiet`, nowhere.
+    """The console that results are printed to; with `quiet` it prints nothing.
 
-    Names in files may hold what would change the terminal (escape sequences, marks that turn the direction of
-    writing): it is shown as a replacement character.
+    Names from files may contain escape sequences or marks that change the direction of writing. These are
+    printed as a replacement character.
     """
     from rich.console import Console, ConsoleOptions, RenderableType
     from rich.segment import Segment
@@ -84,7 +84,7 @@ def terminal(quiet: bool = False) -> Console:
             for segment in super().render(renderable, options):
                 yield segment if segment.control else Segment(_plain(segment.text), segment.style)
 
-    return Plain(width=None if sys.stdout.isatty() else WIDE, quiet=quiet)
+    return Plain(width=None if sys.stdout.isatty() else terminal_width(), quiet=quiet)
 
 
 def _plain(text: str) -> str:

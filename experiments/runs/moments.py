@@ -1,4 +1,4 @@
-"""Moments as a person types them, and the ISP that holds them."""
+"""Times given as text, and the ISPs that contain them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tandem_sim.sim.clock.calendar import Calendar
 
 
 def isp_at(moment: str, calendar: Calendar, option: str) -> int:
-    """The ISP that holds a moment given in local time, or with an offset of its own.
+    """The ISP that contains a time, given in local time or with an offset from UTC.
 
     Raises an `InputError` that names the `option`.
     """

@@ -54,13 +54,13 @@ def run_scenario(
     plots: bool = True,
     allowed: AllowedCode = NO_CODE,
 ) -> dict[str, Any]:
-    """Simulate and write everything; returns the KPIs.
+    """Simulate a scenario and write all results; returns the KPIs.
 
     With `export_isp` the market of that ISP is written as a case into the sub-folder ``case``. Results are
-    built in a folder beside `out` and moved when complete. There a checkpoint is kept every `checkpoint_s`
-    seconds of simulated time (0: never); `resume` goes on from the newest, and takes a run that is complete
-    as it is. A run that fails before its first checkpoint leaves nothing. Figures are drawn if `plots`.
-    Strategies of one's own come from code that is `allowed`.
+    written to a working folder beside `out` and moved when complete. A checkpoint is kept there every
+    `checkpoint_s` seconds of simulated time (0: never). `resume` continues from the newest checkpoint and
+    keeps a complete run. A run that fails before its first checkpoint leaves nothing. Figures are drawn if
+    `plots`. Strategies named ``module:Class`` are imported only from code that is `allowed`.
     """
     out = out.resolve()
     check_run(out, scenario, folder, overwrite, resume, allowed)
@@ -91,9 +91,9 @@ def run_scenario(
 
 
 def _checkpoints(working: Path, identity: Identity, export_isp: int | None, every_s: int) -> Checkpoints:
-    """Checkpoints of a run; none are taken where no key of the user can be kept, and a warning says so.
+    """Checkpoints of a run; without a key of the user none are taken, and a warning is logged.
 
-    Raises `StaleError` where there are some that cannot be checked for want of a key.
+    Raises `StaleError` if there are checkpoints that cannot be verified without the key.
     """
     parts = {**identity.parts, "exported ISP": str(export_isp)}
     try:
@@ -111,7 +111,7 @@ def _checkpoints(working: Path, identity: Identity, export_isp: int | None, ever
 def _told(
     scenario: Scenario, identity: Identity, on_isp: Callable[[int], None]
 ) -> Iterator[Callable[[int], None]]:
-    """`on_isp`, with a line in the log for every day simulated; and how the run began and ended."""
+    """`on_isp` with log messages: at the begin and the end of the run, and after every simulated day."""
     calendar = scenario.calendar
     begun, spent = time.monotonic(), time.process_time()
     log.info(
@@ -143,17 +143,17 @@ def _told(
 
 
 def _write_up(scenario: Scenario, inputs: Path | None, identity: Identity, folder: Path, plots: bool) -> None:
-    """Everything of a run but the tables that the simulation wrote, which are there.
+    """Write KPIs, derived tables, figures and manifest of a run whose tables are complete.
 
-    Raises `InputError` if a grid file is not what it was when the run began, with this `identity`.
+    Raises `InputError` if a grid file has changed since the run began with this `identity`.
     """
     changed = [part for part in identity_of(scenario, inputs).differing(identity.parts) if "grid of" in part]
     if changed:
         raise InputError(
             "scenario",
             ", ".join(changed),
-            "has changed while the run was on its way",
-            "Put back what was there and pass --resume, or begin anew with --overwrite",
+            "has changed during the run",
+            "Restore the file and pass --resume, or start again with --overwrite",
         )
     scheme = build_schemes(scenario.scheme_options)[scenario.scheme]
     write_conflicts(folder, scheme, scenario.isp_minutes / 60.0)
@@ -174,7 +174,7 @@ def check_run(
     resume: bool,
     allowed: AllowedCode = NO_CODE,
 ) -> None:
-    """An `InputError` if a run cannot go to `out`, would lose what is there, or needs code not `allowed`."""
+    """Raise an `InputError` if `out` cannot be written or must not be replaced, or code is not `allowed`."""
     out = out.resolve()
     check_unfinished(out, overwrite, resume)
     if resume and not overwrite and (other := differing(out, scenario, folder)):
@@ -190,7 +190,7 @@ def check_run(
 
 
 def _is_complete(out: Path, scenario: Scenario, folder: Path | None, export_isp: int | None) -> bool:
-    """Whether `out` holds the finished run of this very scenario and code, and nobody is replacing it.
+    """Whether `out` holds the finished run of this scenario and code, and it is not being replaced.
 
     Raises `InputError` if one of its files is not what the run wrote.
     """
@@ -204,14 +204,14 @@ def _is_complete(out: Path, scenario: Scenario, folder: Path | None, export_isp:
 
 
 def differing(out: Path, scenario: Scenario, folder: Path | None) -> list[str]:
-    """What of a scenario's run is not the same in the finished run in `out`; nothing if there is none."""
+    """Parts of the identity of a run that differ from the finished run in `out`; empty if there is none."""
     if not is_run(out):
         return []
     return identity_of(scenario, folder).differing(parts_of(manifest_of(out)))
 
 
 def parts_of(manifest: Mapping[str, Any]) -> dict[str, str]:
-    """What a finished run was a function of, by name, as its manifest says; empty where it does not."""
+    """Parts of the identity of a finished run by name, from its manifest; empty if it has none."""
     found: dict[str, str] = {}
     for identity in ("world", "run"):
         given = manifest.get(identity)
@@ -242,9 +242,9 @@ def _export(scenario: Scenario, isp: int, folder: Path) -> IspExport:
 
 
 def check_outputs(outs: Sequence[Path], overwrite: bool, files: Mapping[Path, Known] = NO_FILES) -> None:
-    """An `InputError` if a folder of `outs`, or one of `files`, is taken or cannot be written.
+    """Raise an `InputError` if a folder of `outs`, or one of `files`, exists or cannot be written.
 
-    A file is replaced only if what is there is known as an earlier result.
+    A file is replaced only if it is recognised as an earlier result.
     """
     for out in outs:
         replaces = overwrite and is_run(out)
@@ -256,10 +256,7 @@ def check_outputs(outs: Sequence[Path], overwrite: bool, files: Mapping[Path, Kn
 
 
 def check_inside(folders: Iterable[Path]) -> None:
-    """An `InputError` if one of the folders that are made inside of ``--out`` leads to another place.
-
-    Or if ``--out`` is a finished run itself, which must hold nothing else.
-    """
+    """Raise an `InputError` if ``--out`` is a finished run, or a sub-folder is a symbolic link."""
     for folder in folders:
         if is_run(folder.parent):
             problem = "is a finished run, and no folder for several"
@@ -270,9 +267,9 @@ def check_inside(folders: Iterable[Path]) -> None:
 
 
 def _check_output(out: Path, replaces: bool, fault: str, overwrites: bool = False) -> None:
-    """Refuse what exists unless it `replaces` an earlier result, in which there is no `fault`.
+    """Raise an `InputError` for an existing output, unless it `replaces` an earlier result without a `fault`.
 
-    `overwrites`: it was asked for, so what is not replaced is something else.
+    `overwrites`: the user passed ``--overwrite``, which selects the hint.
     """
     problem, hint = "", "Choose a folder you may write to"
     try:
@@ -299,12 +296,12 @@ def _is_empty(out: Path) -> bool:
 
 
 def is_run(out: Path) -> bool:
-    """Whether a folder says that it is a finished run."""
+    """Whether the manifest of a folder is that of a finished run."""
     return {"world", "run", "provenance"} <= manifest_of(out).keys()
 
 
 def manifest_of(out: Path) -> dict[str, Any]:
-    """What a folder says it is; nothing if that is not for Tandem to read."""
+    """The manifest of a folder; empty if there is none that can be read."""
     try:
         return read_json_object(out / "manifest.json")
     except InputError:
@@ -317,7 +314,7 @@ def _nearest(out: Path) -> Path:
 
 
 def manifest(scenario: Scenario, inputs: Path | None, identity: Identity) -> dict[str, Any]:
-    """What is needed to make the run again, and what was made of its grids, whose files lie in `inputs`."""
+    """The manifest: what is needed to repeat the run, and how its grids, with files in `inputs`, are used."""
     return {
         "asked": asked_id(scenario),
         "seed": scenario.seed,

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from tandem_sim.experiments.runs.bundled import SCENARIOS, scenario_text
+from tandem_sim.experiments.runs.bundled import SCENARIOS, SWEEPS, scenario_text
 from tandem_sim.grids.documents.text import check_known, hint, is_there, one_line, read_text, shown
 from tandem_sim.grids.documents.yaml_reader import LARGEST_YAML, read_yaml, yaml_value
 from tandem_sim.grids.errors import LONGEST, InputError, printable
@@ -21,21 +21,20 @@ CONVERT = "tandem convert writes a file of an earlier version anew"
 MOST_PROBLEMS = 10
 """Most problems of one scenario that a message lists."""
 DEEPEST_PATH = 10
-"""Most sections that a key given by its path lies in; fields of scenarios lie in three."""
+"""Most keys of a field path; those of a scenario have at most four."""
 
 
 def read_scenario(name: str, overrides: dict[str, Any] | None = None) -> tuple[Scenario, Path | None]:
     """A scenario by bundled name or by path, and the folder its relative paths start from.
 
-    `overrides` replace keys, those inside sections by their path (``non_firm.who``). Raises `InputError` with
-    every problem found.
+    `overrides` replace values by field path, see `scenario_of`. Raises `InputError` with every problem found.
     """
     text, folder = _found(name)
     return parse_scenario(text, source_of(name), overrides), folder
 
 
 def read_keys(name: str) -> tuple[dict[str, Any], Path | None]:
-    """The keys of a scenario, over those it is based on, and its folder; they are not checked yet."""
+    """The keys of a scenario with those of the scenario it is based on, unchecked, and its folder."""
     text, folder = _found(name)
     return _resolved(_mapping(text, source_of(name)), source_of(name)), folder
 
@@ -46,16 +45,26 @@ def _found(name: str) -> tuple[str, Path | None]:
         return scenario_text(name), None
     path = Path(name)
     if path.suffix not in {".yaml", ".yml"}:
-        meant = renamed("scenario").get(name)
         raise InputError(
             name,
             "SCENARIO",
-            f"is called {meant} now" if meant else "is no bundled scenario and no YAML file",
-            f"{hint(name, SCENARIOS)}, or give the path of a .yaml file",
+            _no_scenario(name),
+            f"Its command is: tandem sweep {name}"
+            if name in SWEEPS
+            else f"{hint(name, SCENARIOS)}, or give the path of a .yaml file",
         )
     if not is_there(path):
         raise InputError(name, "SCENARIO", "the file does not exist", "Check the path")
     return read_text(path, LARGEST_YAML), path.parent
+
+
+def _no_scenario(name: str) -> str:
+    """What is wrong with a name that is no scenario."""
+    if name in renamed("scenario"):
+        return f"is called {renamed('scenario')[name]} now"
+    return (
+        "is a bundled sweep, and no scenario" if name in SWEEPS else "is no bundled scenario and no YAML file"
+    )
 
 
 def fields_of(given: Sequence[str]) -> dict[str, Any]:
@@ -64,19 +73,19 @@ def fields_of(given: Sequence[str]) -> dict[str, Any]:
     for text in given:
         key, equals, value = text.partition("=")
         if not key or not equals:
-            raise InputError("--set", text, "is no key=value", "Give, say, non_firm.who=fewest")
+            raise InputError("--set", text, "is no key=value", "Give, for example, non_firm.who=fewest")
         found[key] = yaml_value(value, "--set", text)
     return found
 
 
 def source_of(name: str) -> str:
-    """What errors call a scenario."""
+    """Name of a scenario in error messages."""
     return f"bundled scenario {name}" if name in SCENARIOS else str(Path(name))
 
 
 @contextmanager
 def faults_named(source: str) -> Iterator[None]:
-    """Faults that the simulator finds in "scenario", which knows no file, name `source` instead."""
+    """Errors of the simulator, which name "scenario" as their source, name the file `source` instead."""
     try:
         yield
     except InputError as error:
@@ -94,6 +103,8 @@ def scenario_of(keys: Mapping[str, Any], source: str, overrides: Mapping[str, An
     """Check a scenario's keys. `source` is named in errors.
 
     A scenario may be ``based_on`` a bundled one: its keys then replace those of that one, section by section.
+    `overrides` replace values by field path: the keys of the sections, and of an entry of a list its number,
+    from 0, or its name (``non_firm.who``, ``distribution.0.load_scale``, ``distribution.D1.load_scale``).
     """
     try:
         return Scenario.model_validate(_overridden(_resolved(dict(keys), source), overrides or {}, source))
@@ -102,22 +113,62 @@ def scenario_of(keys: Mapping[str, Any], source: str, overrides: Mapping[str, An
         problems = [_plain(e) for e in found[:MOST_PROBLEMS]]
         field, problem = problems[0].split(": ", 1)
         more = [f"{len(found) - MOST_PROBLEMS} more"] if len(found) > MOST_PROBLEMS else []
-        raise InputError(
-            source, field, "; and also ".join([problem, *problems[1:], *more]), "Correct the keys named"
-        ) from error
+        text = "; and also ".join([problem, *problems[1:], *more])
+        raise InputError(source, field, text, _advice(found[0]["loc"])) from error
+
+
+def field_value(fields: Any, path: str) -> Any:
+    """The value at a field path in the keys of a scenario; None if there is none."""
+    for key in path.split("."):
+        if isinstance(fields, list):
+            place = _place(fields, key)
+            fields = None if place is None else fields[place]
+        else:
+            fields = fields.get(key) if isinstance(fields, dict) else None
+    return fields
 
 
 def _overridden(data: dict[str, Any], overrides: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """`data` with keys replaced; a key with dots is one inside sections."""
+    """`data` with values replaced by field path."""
     for path, value in overrides.items():
-        *sections, key = path.split(".")
-        if len(sections) > DEEPEST_PATH:
+        keys = path.split(".")
+        if len(keys) > DEEPEST_PATH:
             raise InputError(source, path, "is an unknown key", "Name a key by its sections: non_firm.who")
-        change: dict[str, Any] = {key: value}
-        for section in reversed(sections):
-            change = {section: change}
-        data = _merged(data, change) if sections else {**data, **change}
+        data = _replaced(data, keys, value, source, path) if len(keys) > 1 else {**data, path: value}
     return data
+
+
+def _replaced(old: Any, keys: Sequence[str], value: Any, source: str, path: str) -> Any:
+    """`old` with the value at `keys` below it replaced; sections are merged."""
+    if not keys:
+        return _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    key, *rest = keys
+    if isinstance(old, list):
+        place = _place(old, key)
+        if place is None:
+            known = [_name_of(entry) or str(k) for k, entry in enumerate(old)]
+            problem = f"{shown(key)} is no entry of this list, which has {len(old)}"
+            advice = (
+                f"Use its number, from 0, or its name: {', '.join(known)}" if old else "Give the whole list"
+            )
+            raise InputError(source, path, problem, advice)
+        return [*old[:place], _replaced(old[place], rest, value, source, path), *old[place + 1 :]]
+    section = old if isinstance(old, dict) else {}
+    return {**section, key: _replaced(section.get(key), rest, value, source, path)}
+
+
+def _place(entries: Sequence[Any], key: str) -> int | None:
+    """Position of the entry of a list with this name, or else with this number; None if there is none."""
+    names = [_name_of(entry) for entry in entries]
+    if key in names:
+        return names.index(key)
+    return int(key) if key.isdecimal() and len(key) < 6 and int(key) < len(entries) else None
+
+
+def _name_of(entry: Any) -> str | None:
+    """Name of a section in a list; None if it has none."""
+    name = entry.get("name", entry.get("id")) if isinstance(entry, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def _resolved(data: dict[str, Any], source: str) -> dict[str, Any]:
@@ -144,6 +195,10 @@ def _merged(base: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
 def _mapping(text: str, source: str) -> dict[str, Any]:
     """The keys of a scenario's text."""
     data = read_yaml(text, source)
+    if isinstance(data, dict) and isinstance(data.get("scenario"), str):
+        raise InputError(
+            source, "scenario", "is a key of sweep files", f"Its command is: tandem sweep {source}"
+        )
     if not isinstance(data, dict):
         raise InputError(
             source, "scenario", "is not a mapping of keys", "Start from a bundled scenario (tandem scenarios)"
@@ -152,7 +207,7 @@ def _mapping(text: str, source: str) -> dict[str, Any]:
 
 
 def _plain(error: Any) -> str:
-    """One problem as "field: problem"; what concerns the whole scenario names its field itself."""
+    """One problem as "field: problem"; the text of one that concerns the whole scenario names its field."""
     field = printable(".".join(map(str, error["loc"])))
     message = one_line(error["msg"], LONGEST["problem"]).removeprefix("Value error, ")
     if not field and error["type"] == "value_error":
@@ -170,17 +225,36 @@ def _plain(error: Any) -> str:
 
 
 def _meant(place: tuple[str | int, ...]) -> str:
-    """The key that was probably meant by an unknown one, as a question; nothing where none is near."""
-    kind: Any = Scenario
-    for step in place[:-1]:
-        if isinstance(step, str):
-            kind = _fields(kind)[step].annotation
-        kind = next((k for k in get_args(kind) if k is not type(None)), kind)
-    near = get_close_matches(printable(place[-1]), _fields(kind), n=1)
+    """The key that was probably meant by an unknown one, as a question; empty if none is similar."""
+    near = get_close_matches(printable(place[-1]), _fields(_section_of(place)), n=1)
     return f" (did you mean {near[0]}?)" if near else ""
 
 
+def _section_of(place: tuple[str | int, ...]) -> Any:
+    """The section that a field lies in."""
+    kind: Any = Scenario
+    for step in place[:-1]:
+        if isinstance(step, str):
+            found = _fields(kind).get(step)
+            kind = None if found is None else found.annotation
+        kind = next((k for k in get_args(kind) if k is not type(None)), kind)
+    return kind
+
+
+def _advice(place: tuple[str | int, ...]) -> str:
+    """What to write for a key with a wrong value: what it may be; for an unknown key, the known ones."""
+    from tandem_sim.experiments.runs.fields import accepted  # slow, and only errors need it
+
+    path = "".join("[]" if isinstance(step, int) else f".{step}" for step in place).removeprefix(".")
+    if (found := accepted(path)) is not None:
+        return f"{printable(path)} may be: {found}"
+    known = _fields(_section_of(place))
+    if place and known:
+        return f"Known keys here: {', '.join(known)}"
+    return "Start from a bundled scenario: tandem scenarios reference prints one with comments"
+
+
 def _fields(kind: Any) -> dict[str, Any]:
-    """The fields of a section as a file names them; of anything else none."""
+    """The fields of a section, by their keys in a file; empty for anything else."""
     fields = getattr(kind, "model_fields", {})
     return {field.alias or name: field for name, field in fields.items()}

@@ -1,5 +1,5 @@
-"""Studies, each run by one command; their pages stand in docs/studies.
+"""Studies, each run by one command; their pages are in docs/studies.
 
-A folder holds studies of one subject. A further study is a module that writes its tables and figure, and a
+A folder has the studies of one subject. A new study is a module that writes its tables and figure, and a
 page.
 """

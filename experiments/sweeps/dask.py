@@ -19,16 +19,16 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 TIMEOUT_S = 10.0
-"""So long a scheduler may take to answer, and then so long until it has a worker."""
+"""Seconds that a scheduler may take to answer, and again until it has a worker."""
 
 
 def on_dask(work: Callable[[T], R], tasks: Sequence[T], address: str, shared: Path) -> Iterator[Ended[T, R]]:
-    """Do `work` on every task, on the workers of the scheduler at `address`; yields as they end.
+    """Do `work` on every task, on the workers of the scheduler at `address`; yields results as they end.
 
-    `work` may be called again when a worker dies with its answer, so it must see by itself what is done. When
-    workers keep dying under a task, Dask gives it up and it ends with a text that says so. Raises
+    `work` is called again if a worker ends without its result, so it must check what is done already. If
+    several workers end with the same task, Dask stops trying, and the task ends with a message. Raises
     `InputError` if the cluster cannot be reached, if a worker does not see the folder `shared` or has another
-    Tandem, and if the cluster is lost on the way.
+    version of Tandem, and if the cluster is lost during the work.
     """
     with _client(address) as client:
         _check_workers(client, address, shared)
@@ -42,13 +42,13 @@ def on_dask(work: Callable[[T], R], tasks: Sequence[T], address: str, shared: Pa
 def _ended(future: Future[R], task: T, address: str) -> Ended[T, R]:
     if future.cancelled():
         raise InputError(
-            address, "--dask", "the scheduler is gone", "Start the cluster again and go on with --resume"
+            address, "--dask", "the scheduler is lost", "Start the cluster again and pass --resume"
         )
     error = future.exception()
     if error is None:
         return Ended(task, future.result())
     if isinstance(error, KilledWorker):
-        return Ended(task, None, f"Dask workers died under it, {error.allowed_failures + 1} times")
+        return Ended(task, None, f"its Dask workers ended, {error.allowed_failures + 1} times")
     return Ended(task, None, f"{type(error).__name__} on its Dask worker: {one_line(error)}")
 
 
@@ -65,7 +65,7 @@ def _client(address: str) -> Client:
 
 
 def _check_workers(client: Client, address: str, shared: Path) -> None:
-    """An `InputError` if runs would fail for want of workers, of the shared folder or of the same Tandem."""
+    """Raise an `InputError` if there are no workers, no shared folder, or another version of Tandem."""
     try:
         client.wait_for_workers(1, timeout=TIMEOUT_S)
     except TimeoutError as error:

@@ -14,7 +14,7 @@ from tandem_sim.sim.scenario.scenario import Scenario
 def on_this_machine(
     work: Callable[[RunJob], Found | None], jobs: Sequence[RunJob], workers: int
 ) -> Iterator[Ended[RunJob, Found | None]]:
-    """Make runs in so many processes at a time (see `in_processes`), which find their grids in memory."""
+    """Make runs in `workers` processes at a time (see `in_processes`); published grids are preloaded."""
     grids = sorted({grid for job in jobs for grid in _published(job.point.scenario)})
     return in_processes(work, jobs, workers, {GRIDS: " ".join(grids)})
 

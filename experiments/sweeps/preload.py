@@ -1,7 +1,7 @@
 """Published grids, read once for all processes that are forked from the one that imports this module.
 
-Which ones stands in the environment, in `GRIDS`, separated by blanks: a server that processes are forked from
-is told nothing else. Reading one takes as long as a short run.
+The environment variable `GRIDS` has their names, separated by blanks, because a fork server gets no other
+input. Reading a grid takes as long as a short run.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ GRIDS = "TANDEM_PRELOADED_GRIDS"
 
 
 def preload() -> None:
-    """Read the grids. What cannot be read, whatever the reason, is left to the runs that ask for it to tell.
+    """Read the grids. Errors are ignored here, and reported by the runs that use the grid.
 
     An error here would end the server, and with it the runs on all other grids.
     """

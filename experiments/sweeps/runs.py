@@ -1,8 +1,8 @@
-"""The runs of a sweep: what a worker does for one, what is known of each, and the table of all.
+"""The runs of a sweep: how a worker makes one, the state of each, and the table of all.
 
 The folder is the state. A run is finished when its sub-folder has ``kpis.json``, because `run_scenario` moves
-a run there only when it is complete; it is not made again. Beside it ``<run id>.jsonl`` tells what happened,
-an event a line: ``started``, ``anew`` (its checkpoint could not serve, with the reason), ``finished`` and
+a run there only when it is complete; it is not repeated. The journal ``<run id>.jsonl`` beside it has an
+event per line: ``started``, ``anew`` (the checkpoint could not be used, with the reason), ``finished`` and
 ``failed`` (with ``seconds``), ``died``.
 """
 
@@ -32,14 +32,14 @@ from tandem_sim.experiments.runs.run import (
     parts_of,
     run_scenario,
 )
-from tandem_sim.experiments.runs.scenario import faults_named
+from tandem_sim.experiments.runs.scenario import faults_named, field_value
 from tandem_sim.experiments.sweeps.sweep import SUMMARY, Point
 from tandem_sim.experiments.sweeps.workers import Ended
-from tandem_sim.grids.documents.text import one_line
+from tandem_sim.grids.documents.text import one_line, shown
 from tandem_sim.grids.errors import BusyError, InputError, StaleError
 
 WRITE_EVERY_S = 5.0
-"""The table is written while runs are made, at most so often."""
+"""Least time between two updates of the table while runs are made, s."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class RunJob:
 
 
 Found = dict[str, Any]
-"""What is known of a run that is over: ``error`` (empty if finished), ``seconds``, ``attempts``; and of one
-that is finished ``code`` (the digest of what made it) and its KPIs."""
+"""Result of a run that has ended: ``error`` (empty if finished), ``seconds``, ``attempts``; and of a finished
+run ``code`` (the digest of Tandem's code) and its KPIs."""
 Pool = Callable[[Callable[[RunJob], Found | None], Sequence[RunJob]], Iterator[Ended[RunJob, Found | None]]]
 """Makes runs somewhere: on this machine or on a cluster, all but the first two arguments given."""
 
@@ -67,8 +67,8 @@ def run_sweep(
 ) -> pd.DataFrame:
     """Make the runs that `out` does not hold, and the table: a row per point with its fields, KPIs and error.
 
-    `on_run` is called after every run with its error, empty if it went well. However it ends, the table holds
-    all runs that are over.
+    `on_run` is called after every run with its error, empty without one. The table has all runs that have
+    ended, also after an interrupt.
     """
     out = out.absolute()
     out.mkdir(parents=True, exist_ok=True)
@@ -91,9 +91,9 @@ def run_sweep(
 
 
 def check_folder(points: Sequence[Point], out: Path) -> None:
-    """An `InputError` if runs in `out` are not those of `points`, or files there are not to be written to.
+    """Raise an `InputError` if finished runs in `out` are not those of `points`, or files cannot be written.
 
-    A run that is finished there must be the run that would be made now: same grids, code, libraries.
+    A finished run must be the run that would be made now: same grids, code, libraries.
     """
     check_inside(out / point.name for point in points)
     for point in points:
@@ -102,15 +102,15 @@ def check_folder(points: Sequence[Point], out: Path) -> None:
             if (file.exists() or file.is_symlink()) and (fault := file_fault(file.lstat())):
                 raise InputError(str(file), "--out", fault, "Remove it, or choose another folder")
     finished = [point for point in points if is_finished(out / point.name)]
-    compared = {p.name: _other_parts(p, out / p.name) for p in finished}
-    others = {name: parts for name, parts in compared.items() if parts}
+    compared = [(point, _other_parts(point, out / point.name)) for point in finished]
+    others = [(point, parts) for point, parts in compared if parts]
     if others:
-        name, parts = next(iter(others.items()))
+        point, parts = others[0]
         raise InputError(
             str(out),
             "--resume",
-            f"{len(others)} finished runs are not those that would be made now; {name} differs in "
-            f"{one_line(', '.join(parts))}",
+            f"{len(others)} finished runs are not those that would be made now; {point.name} "
+            f"({shown(point.fields, 200)}) differs in {one_line(', '.join(parts))}",
             "Choose another folder, or remove those runs to have them made again",
         )
 
@@ -125,11 +125,9 @@ def is_finished(folder: Path) -> bool:
 
 
 def make_run(job: RunJob) -> Found | None:
-    """One run, by whoever works for the sweep; a second time it only says what is known.
+    """Make one run of the sweep, from its newest checkpoint if there is one; a finished run is not repeated.
 
-    One that was begun goes on from its newest checkpoint.
-
-    An error is kept, in a line and whole (``<run id>.error.txt``), because a sweep outlives it.
+    An error does not end the sweep: it is recorded in the journal, and in full in ``<run id>.error.txt``.
     """
     folder = job.folder
     if is_finished(folder):
@@ -139,9 +137,9 @@ def make_run(job: RunJob) -> Found | None:
     try:
         with faults_named(job.point.source):
             _simulate(job)
-    except BusyError:  # a cluster took who makes it for dead: it is not over, and not for us to tell of
+    except BusyError:  # another worker still makes this run, although the cluster has lost it
         return None
-    except Exception as error:  # noqa: BLE001 - whatever ends a run is kept
+    except Exception as error:  # noqa: BLE001 - every error of a run is recorded
         with whole(_whole_error(folder)) as part:
             part.write_text(traceback.format_exc(), encoding="utf-8")
         note(folder, "failed", seconds=_since(begun), error=f"{type(error).__name__}: {one_line(error)}")
@@ -152,7 +150,7 @@ def make_run(job: RunJob) -> Found | None:
 
 
 def _simulate(job: RunJob) -> None:
-    """Go on from the newest checkpoint, if there is one that can serve, and else begin anew."""
+    """Continue from the newest checkpoint that can be used, or else start again."""
     point = job.point
     given = (point.scenario, point.folder, job.folder)
     try:
@@ -163,10 +161,10 @@ def _simulate(job: RunJob) -> None:
 
 
 def note(folder: Path, event: str, **facts: Any) -> None:
-    """Add what happened to a run to its journal."""
+    """Add an event to the journal of a run."""
     with open(journal(folder), "ab+", opener=_through_no_link) as file:
         if file.tell() and file.seek(-1, os.SEEK_END) and file.read() != b"\n":
-            file.write(b"\n")  # whoever wrote before was killed in the middle of a line
+            file.write(b"\n")  # the line before was not written completely
         file.write(json.dumps({"event": event, **facts}).encode() + b"\n")
 
 
@@ -175,25 +173,25 @@ def _through_no_link(path: str, flags: int) -> int:
 
 
 def journal(folder: Path) -> Path:
-    """Where it is told what happened to the run of a folder."""
+    """Path of the journal of a run."""
     return folder.with_suffix(".jsonl")
 
 
 def _whole_error(folder: Path) -> Path:
-    """Where the error of a run stands whole."""
+    """Path of the full error of a run."""
     return folder.with_suffix(".error.txt")
 
 
 def events(folder: Path) -> list[dict[str, Any]]:
-    """What happened to a run, in order, without a line that its writer was killed in."""
+    """Events of a run, in order, without lines that were not written completely."""
     return read_journal(journal(folder)) if journal(folder).is_file() else []
 
 
 def outcome(folder: Path) -> Found | None:
-    """What is known of a run that is over; None of one that is not. Runs made elsewhere have no journal."""
-    told = events(folder)
-    last = told[-1] if told else {}
-    tries = sum(event["event"] == "started" for event in told) or None
+    """Result of a run that has ended; None if it has not. Runs made by other commands have no journal."""
+    journalled = events(folder)
+    last = journalled[-1] if journalled else {}
+    tries = sum(event["event"] == "started" for event in journalled) or None
     if is_finished(folder):
         seconds = last.get("seconds") if last.get("event") == "finished" else None
         kpis = flat(read_kpis(folder))
@@ -205,7 +203,7 @@ def outcome(folder: Path) -> Found | None:
 
 
 def table_of(points: Sequence[Point], known: dict[str, Found | None], out: Path) -> pd.DataFrame:
-    """Write and return the table of all runs that are over, in the order of `points`."""
+    """Write and return the table of all runs that have ended, in the order of `points`."""
     names = list(dict.fromkeys(name for point in points for name in varied(point)))
     over = [(point, found) for point in points if (found := known[point.name]) is not None]
     columns = {name: _column([_value(point, name) for point, _ in over]) for name in names}
@@ -238,7 +236,7 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
 
 
 def _job(point: Point, out: Path, allowed: AllowedCode) -> RunJob:
-    """With paths that hold in any working directory."""
+    """A job with absolute paths."""
     home = None if point.folder is None else point.folder.absolute()
     return RunJob(replace(point, folder=home), out / point.name, allowed)
 
@@ -248,17 +246,14 @@ def _since(begun: float) -> float:
 
 
 def _value(point: Point, name: str) -> Any:
-    """Value of a field: as the point varies it, or as its scenario has it."""
+    """Value of a field: as the point varies it, or else as in its scenario."""
     if name in point.fields:
         return point.fields[name]
-    value: Any = point.scenario.model_dump(mode="json", by_alias=True)
-    for key in name.split("."):
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
+    return field_value(point.scenario.model_dump(mode="json", by_alias=True), name)
 
 
 def _column(values: list[Any]) -> list[Any]:
-    """Values that one column can hold: numbers, or else text; None stays empty."""
+    """Values of one column: numbers if all are numbers, or else text; None is kept."""
     if all(v is None or (isinstance(v, int | float) and not isinstance(v, bool)) for v in values):
         return values
     return [

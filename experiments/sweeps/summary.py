@@ -1,4 +1,4 @@
-"""What a sweep says: means over seeds and differences at the same seeds, with Student-t intervals."""
+"""Summary of a sweep: means over seeds, and differences at the same seeds, with Student's t intervals."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from tandem_sim.experiments.results.intervals import FEWEST, LEVEL, interval
+from tandem_sim.experiments.results.intervals import FEWEST, LEVEL, spread
 from tandem_sim.experiments.run_folder.manifest import NO_KPIS
 from tandem_sim.experiments.run_folder.outputs import is_table_of
 
@@ -33,7 +33,7 @@ def summarised(table: pd.DataFrame, fields: Sequence[str]) -> pd.DataFrame:
     | ``difference``, ``difference_low``, ``difference_high`` | the same of the differences to that one |
 
     Differences are taken seed by seed, because runs with the same seed share their random numbers. NaN stands
-    where there is none: intervals of fewer than two seeds, differences of the first combination to itself.
+    for intervals of fewer than two seeds, and for differences of the first combination to itself.
     """
     keys = ["scheme", *fields]
     numbers = table.drop(columns=[*fields, *(name for name in NO_KPIS if name in table)]).select_dtypes(
@@ -47,13 +47,8 @@ def summarised(table: pd.DataFrame, fields: Sequence[str]) -> pd.DataFrame:
             values = runs[runs.error == ""].set_index("seed")[kpi].dropna()
             apart = values.iloc[:0] if first is None else (values - first).dropna()
             first = values if first is None else first
-            row: dict[str, Any] = {"kpi": kpi, **{key: runs[key].iloc[0] for key in keys}}
-            row["n"] = len(values)
-            row["mean"], row["low"], row["high"] = interval(values.to_numpy(dtype=np.float64))
-            row["pairs"] = len(apart)
-            ends = interval(apart.to_numpy(dtype=np.float64))
-            row["difference"], row["difference_low"], row["difference_high"] = ends
-            rows.append(row)
+            named = {"kpi": kpi, **{key: runs[key].iloc[0] for key in keys}}
+            rows.append({**named, **spread(values.to_numpy(np.float64), apart.to_numpy(np.float64))})
     return pd.DataFrame(rows)
 
 

@@ -37,13 +37,13 @@ from tandem_sim.sim.scenario.sections import Section
 SUMMARY = "sweep.parquet"
 """Table with a row for each run."""
 MOST_RUNS = 10_000
-"""Most runs of one sweep. All are checked before the first is made, and a run takes seconds at least."""
+"""Most runs of one sweep. All are checked before the first is made."""
 Seed = Annotated[int, Field(ge=0, strict=True)]
 Values = Annotated[list[Any], Field(min_length=1)]
 
 
 class Sweep(Section):
-    """What a sweep file says."""
+    """The content of a sweep file."""
 
     scenario: str = Field(min_length=1)
     schemes: list[str] = Field(default=[], min_length=1)
@@ -61,7 +61,7 @@ class Sweep(Section):
 
     @property
     def n_runs(self) -> int:
-        """How many runs it names, those named twice counted twice."""
+        """Number of runs, with duplicates."""
         with_seeds = sum("seed" not in extra for extra in self.also) if self.seeds else 0
         more = len(self.also) + with_seeds * (len(self.seeds) - 1)
         return math.prod(map(len, self.axes.values())) + more
@@ -79,12 +79,12 @@ class Point:
 
     @cached_property
     def name(self) -> str:
-        """Name of its sub-folder: what is asked for, in short."""
+        """Name of its sub-folder, a hash of the scenario."""
         return asked_id(self.scenario)
 
 
 def read_sweep(path: Path) -> list[Point]:
-    """All points of a sweep file, every scenario checked and none there twice. Raises `InputError`."""
+    """All points of a sweep file, every scenario checked and without duplicates. Raises `InputError`."""
     sweep = _parsed(path)
     name = sweep.scenario if sweep.scenario in SCENARIOS else str(path.parent / sweep.scenario)
     keys, folder = read_keys(name)
@@ -108,12 +108,17 @@ def read_sweep(path: Path) -> list[Point]:
 
 def _parsed(path: Path) -> Sweep:
     given = read_yaml(read_text(path, LARGEST_YAML), str(path))
+    if isinstance(given, dict) and "scenario" not in given and {"transmission", "based_on"} & given.keys():
+        problem = "is a scenario file, and no sweep file"
+        raise InputError(str(path), "FILE", problem, f"Its command is: tandem run {path}")
     try:
         sweep = Sweep.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or "sweep"
-        raise InputError(str(path), field, one_line(first["msg"]), "Correct the key named") from error
+        keys = ", ".join(info.alias or name for name, info in Sweep.model_fields.items())
+        advice = f"A sweep file has the keys {keys}; tandem sweeps prints examples"
+        raise InputError(str(path), field, one_line(first["msg"]), advice) from error
     for key, listed in (("scheme", sweep.schemes), ("seed", sweep.seeds)):
         if listed and key in sweep.vary:
             problem = f"is listed under {key}s too"
@@ -132,7 +137,7 @@ def _count(n: int) -> str:
 
 
 def _scenario(path: Path, name: str, keys: dict[str, Any], fields: dict[str, Any]) -> Scenario:
-    """A scenario with fields replaced. Where it alone is right, it is the sweep file that is wrong."""
+    """A scenario with fields replaced. An error names the sweep file if the scenario alone is valid."""
     try:
         return scenario_of(keys, source_of(name), fields)
     except InputError as error:

@@ -1,8 +1,8 @@
-"""Tasks in processes of their own: one process a task, so that one that dies takes nothing else with it.
+"""Tasks in processes of their own: one process per task, so that one that is killed affects no other.
 
-Processes are forked from a server that has imported everything once ("forkserver"; where that does not exist
-each imports for itself, "spawn"), and give all their memory back when they end. They compute with one thread
-each, because as many of them run as there are cores, and they end when the process that asked for them ends.
+Processes are forked from a server that has imported everything once ("forkserver"; where that is not
+available each process imports for itself, "spawn"), and release all their memory when they end. Each computes
+with one thread, because there is one process per core, and ends when the parent process ends.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ R = TypeVar("R")
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 ATTEMPTS = 3
-"""So often is a task tried whose process dies."""
+"""Most attempts for a task whose process ends without a result."""
 PRELOADED = ["tandem_sim.experiments.runs.run", "tandem_sim.experiments.sweeps.preload"]
 """Imported once, by the server that processes are forked from."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Read by numerical libraries when they are first imported."""
 SAFE_PATH = "PYTHONSAFEPATH"
-"""With it, Python that is started anew takes no module from the current folder, which may be a stranger's.
-Where modules are looked for by whoever asked, the processes are told, so that they find the same ones."""
+"""With it, new Python processes import no module from the current folder, which may hold files of others.
+They get the module search path of the parent process."""
 
 
 @dataclass(frozen=True)
 class Ended(Generic[T, R]):
-    """A task that is over: its answer, or in `death` why there is none."""
+    """A task that has ended: its result `answer`, or the reason in `death` if there is none."""
 
     task: T
     answer: R | None
@@ -47,7 +47,7 @@ class Ended(Generic[T, R]):
 
 @dataclass(frozen=True)
 class _Attempt(Generic[T]):
-    """A process that has a task, and how those before it have ended."""
+    """A process with its task, and how earlier processes of the task ended."""
 
     task: T
     deaths: list[str]
@@ -59,10 +59,10 @@ def in_processes(
 ) -> Iterator[Ended[T, R]]:
     """Do `work` on every task, each in a process of its own, at most `workers` at a time; yields as they end.
 
-    `work`, tasks and answers must be such that they can be pickled. Processes, and the server that they are
-    forked from, find `environment` in theirs. A process that ends without an answer,
-    killed or by an error that leaves `work`, is followed by another one, up to `ATTEMPTS`; then the task ends
-    with a text that says how they died. Processes left when the iteration is given up are killed.
+    `work`, tasks and results must be picklable. `environment` is added to the environment of the processes
+    and of their server. If a process ends without a result, killed or by an error outside of `work`, the task
+    is repeated, up to `ATTEMPTS`; then it ends with a message. If the iteration stops, running processes are
+    killed.
     """
     context = _context()
     waiting: deque[tuple[T, list[str]]] = deque((task, []) for task in tasks)
@@ -77,7 +77,7 @@ def in_processes(
                 attempt = running.pop(ear)
                 try:
                     answer: R = ear.recv()
-                except (EOFError, OSError):  # it died, maybe in the middle of its answer
+                except (EOFError, OSError):  # the process ended, possibly while sending its result
                     attempt.deaths.append(_death(attempt.process))
                     if len(attempt.deaths) < ATTEMPTS:
                         waiting.appendleft((attempt.task, attempt.deaths))
@@ -107,14 +107,14 @@ def _started(
     task: T,
     environment: Mapping[str, str],
 ) -> tuple[Connection, BaseProcess]:
-    """A process that has begun with a task, and the end of the pipe on which its answer comes."""
+    """A process that has started with a task, and the end of the pipe for its result."""
     ear, mouth = context.Pipe(duplex=False)
     process = context.Process(target=_answer, args=(work, task, mouth))
     with _environment({**dict.fromkeys(THREADS, "1"), SAFE_PATH: "1", **environment}):
         try:
             process.start()
         except (EOFError, OSError):
-            pass  # killed before it had heard its task: its pipe ends without an answer, like any other
+            pass  # killed before it received its task: its pipe ends without a result
         finally:
             mouth.close()
     return ear, process
@@ -122,9 +122,9 @@ def _started(
 
 @contextmanager
 def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Processes started meanwhile, and the server with the first of them, find these values.
+    """Set environment variables for processes started in this context, and for their server.
 
-    A server that something else in this interpreter has started before has read its own environment already.
+    A server that was started earlier in this interpreter keeps its environment.
     """
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
@@ -139,8 +139,8 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 def _answer(work: Callable[[T], R], task: T, mouth: Connection) -> None:
-    """What a process does."""
-    for name in ("SIGINT", "SIGHUP"):  # Ctrl-C and a closed terminal reach all; the one who asked decides
+    """Main function of a process."""
+    for name in ("SIGINT", "SIGHUP"):  # Ctrl-C and a closed terminal reach all; the parent process reacts
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -155,7 +155,7 @@ def _end_with_parent() -> None:
 
 
 def _end(process: BaseProcess) -> None:
-    """End a process of which nothing more is wanted."""
+    """End a process that is no longer needed."""
     if process.pid is not None:
         process.kill()
         process.join()
@@ -172,5 +172,5 @@ def _death(process: BaseProcess) -> str:
 
 
 def _told(deaths: Sequence[str]) -> str:
-    """All deaths in one line: "killed by signal 9, 3 times"."""
+    """How the processes ended, in one line: "killed by signal 9, 3 times"."""
     return "; ".join(f"{how}, {times} times" if times > 1 else how for how, times in Counter(deaths).items())

@@ -25,6 +25,7 @@ home chargers 46 to 223. A few negative readings (down to -1.2e-5, meter offset)
 """
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -142,7 +143,9 @@ def _matrix(names: Sequence[str]) -> FloatArray:
     unknown = [n for n in names if n not in KNOWN]
     if unknown:
         listed = ", ".join(map(repr, unknown))
-        raise ProfileError(f"names: unknown profile {listed}; known are {', '.join(KNOWN)}")
+        near = [name for n in unknown for name in get_close_matches(n, KNOWN, n=1)]
+        meant = f" (did you mean {' and '.join(near)}?)" if near else ""
+        raise ProfileError(f"names: unknown profile {listed}{meant}; known are {', '.join(KNOWN)}")
     _load(names)
     return np.column_stack([_CACHE[n] for n in names]) if names else np.empty((_ROWS, 0))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -123,8 +125,9 @@ def grid_contents(scenario: Scenario, folder: Path | None) -> dict[str, list[dic
     for k, d in scenario.areas:
         network = _network(d, folder, f"distribution.{k}")
         found[d.id] = network.contents + _feeding_in(network)
-    for _, given in scenario.feeders:
-        found[given.name] = _of_feeder(given.grid, folder)
+    for k, given in scenario.feeders:
+        with grid_named(given.grid, f"low_voltage.{k}.grid"):
+            found[given.name] = _of_feeder(given.grid, folder)
     return {name: [content.as_row() for content in contents] for name, contents in found.items()}
 
 
@@ -151,8 +154,21 @@ def _feeding_in(network: Network) -> tuple[Content, ...]:
 
 
 def _network(settings: GridSettings, folder: Path | None, field: str) -> Network:
-    network = _loads_alone(settings.grid, folder) if is_file(settings.grid) else _published(settings.grid)
+    with grid_named(settings.grid, f"{field}.grid"):
+        network = _loads_alone(settings.grid, folder) if is_file(settings.grid) else _published(settings.grid)
     return network.with_ratings(settings.ratings_mva, f"{field}.ratings_mva", "scenario")
+
+
+@contextmanager
+def grid_named(grid: str, field: str) -> Iterator[None]:
+    """An `InputError` about a grid that is not found, or a published one, names the scenario's `field`."""
+    try:
+        yield
+    except InputError as error:
+        if error.field != "grid" and error.source != grid:
+            raise
+        at = "" if error.field == "grid" else f"{error.field}: "
+        raise InputError("scenario", field, f"{error.source}: {at}{error.problem}", error.hint) from error
 
 
 @lru_cache(maxsize=16)
@@ -200,8 +216,9 @@ def _profile(names: list[str], times: pd.DatetimeIndex, field: str) -> FloatArra
         year = measured(names, pd.date_range(*span(), freq="15min", inclusive="left")).mean(axis=1)
         return np.asarray(measured(names, times).mean(axis=1) / year.max())
     except ProfileError as error:
+        problem = str(error).removeprefix("names: ")
         raise InputError(
-            "scenario", field, str(error), "Change the profile's name, or start and days"
+            "scenario", field, problem, "Change the profile's name, or start and days"
         ) from error
 
 

@@ -20,7 +20,7 @@ from tandem_sim.grids.low_voltage.operating_envelope import guaranteed
 from tandem_sim.grids.low_voltage.read_feeder import read_feeder
 from tandem_sim.grids.low_voltage.three_phase import Feeder
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
-from tandem_sim.sim.assembly.grids import Grids
+from tandem_sim.sim.assembly.grids import Grids, grid_named
 from tandem_sim.sim.clock.calendar import Calendar
 from tandem_sim.sim.clock.randomness import CONTRACTS, stream
 from tandem_sim.sim.scenario.low_voltage_sections import LvFeederSettings, NonFirmSettings
@@ -51,7 +51,8 @@ def build_low_voltage(
     for k, given in scenario.feeders:
         field = f"low_voltage.{k}"
         area, site, node = _place(given, areas, field)
-        net = load_net(given.grid, folder)
+        with grid_named(given.grid, f"low_voltage.{k}.grid"):
+            net = load_net(given.grid, folder)
         feeder = read_feeder(net, given.grid, given.source_vm_pu, units=False)  # households have their own
         band = Band(given.band.low_pu, given.band.high_pu, given.band.loading)
         held = _held(scenario, given.name, len(feeder.users))

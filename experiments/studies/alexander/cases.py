@@ -27,7 +27,7 @@ from tandem_sim.sim.clock.randomness import stream
 
 KINDS = ("A", "B", "C", "D")
 FEEDERS = {"D1": ("case69", 4), "D2": ("case141", 9)}
-"""Feeder grid, and the transmission bus (numbered from 0) it hangs on."""
+"""Feeder grid, and the transmission bus (numbered from 0) that it is connected to."""
 
 DOWN_EUR_PER_MWH = (10.0, 25.0)  # all systems, all kinds
 T_UP_EUR_PER_MWH = {"A": (30.0, 42.0), "B": (90.0, 165.0), "C": (90.0, 165.0), "D": (30.0, 42.0)}
@@ -49,7 +49,7 @@ RELIEF_MARGIN = 1.2  # bids behind an overloaded line over what its relief takes
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What the deliverable leaves open and the study varies; the defaults are those of the bundled cases."""
+    """Parameters that the deliverable does not give and the study varies; defaults: the bundled cases."""
 
     need_mw: float = 8.0  # injection that the system lacks (kinds A to C) or has too much (kind D)
     overloaded_lines: int = 3  # per feeder, in the base state
@@ -78,7 +78,7 @@ TIGHT = Recipe(
     headroom=(1.02, 1.3),
     locally_solvable=False,
 )
-"""Little room on every line, and overloads as many and as deep as the published ones."""
+"""Little headroom on every line; number and size of the overloads are the published ones."""
 VOLTAGE_BOUND = Recipe(
     root_vm_pu=1.04,  # the 69-bus feeder loses 0.09 p.u. at full load: less would not hold 0.95 at its end
     vm_min_pu=0.95,
@@ -115,7 +115,7 @@ def generate(kind: str, seed: int, recipe: Recipe = SHARED) -> Case:
 
 @cache
 def _transmission() -> tuple[Network, DcModel, FloatArray]:
-    """The rated 14-bus grid and its injections (N,) in MW, those of the slack bus still to come."""
+    """The rated 14-bus grid and its injections (N,) in MW, without that of the slack bus."""
     network = load_network("case14")
     p_mw = network.p_mw.copy()
     p_mw[network.bus_node[T_GENERATOR_BUS]] += T_GENERATOR_RISE_MW

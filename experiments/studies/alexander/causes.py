@@ -1,4 +1,4 @@
-"""Experiments on why the numbers differ from the published ones: one thing is varied, the rest kept."""
+"""Experiments on why the numbers differ from the published ones: one parameter is varied at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figure of the study: inefficiency and safety of every scheme and kind, published values beside."""
+"""The figure of the study: inefficiency and safety of every scheme and kind, with published values."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LINEAR_UP_TO = 1.0  # %, beyond it the axis is logarithmic
 TICKS = (-100.0, -10.0, -1.0, 0.0, 1.0, 10.0, 100.0)
 NOTE = (
     "Grids, injections and bids are synthetic; {cases} seeds, without those whose limits no market can keep. "
-    "Safe: no limit of a feeder broken after all layers (linear model). Axis linear between -1 and 1 %."
+    "Safe: no limit of a feeder broken after all markets (linear model). Axis linear between -1 and 1 %."
 )
 
 
@@ -41,7 +41,7 @@ def study_figure(results: Mapping[str, pd.DataFrame]) -> Figure:
     figure = Figure(figsize=(13.0, 1.6 + 3.35 * len(results)), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(
-        "ALEXANDER D3.3, chapter 4, rebuilt: what a scheme costs and whether it is safe", x=0.01, ha="left"
+        "ALEXANDER D3.3, chapter 4, rebuilt: inefficiency and safety of schemes", x=0.01, ha="left"
     )
     bands: Any = figure.subfigures(len(results) + 1, 1, height_ratios=[0.09, *[1.0] * len(results)])
     _legend(bands[0])

@@ -4,8 +4,8 @@
 (a row per case and scheme), ``alexander_causes.csv`` (the same under other recipes), ``alexander_times.csv``,
 ``alexander_tables.md`` and ``alexander.png``, and of the voltage-bound cases ``alexander_voltage.csv``,
 ``alexander_voltage_tables.md`` and ``alexander_voltage.png``; with ``--voltage-only`` the last three alone.
-All but the times depend on nothing but the seeds. What comes out, and why it differs from the publication,
-stands in ``docs/studies/alexander.md``.
+All but the times depend only on the seeds. Results, and why they differ from the publication, are in
+``docs/studies/alexander.md``.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ RESULTS, CAUSES_FILE, TIMES = "alexander.csv", "alexander_causes.csv", "alexande
 TABLES, FIGURE = "alexander_tables.md", "alexander.png"
 VOLTAGE_RESULTS, VOLTAGE_TABLES = "alexander_voltage.csv", "alexander_voltage_tables.md"
 VOLTAGE_FIGURE = "alexander_voltage.png"
-"""What a run writes; anything else in the folder stays."""
+"""Files that a run writes; other files in the folder are kept."""
 
 MAIN_TITLE = (
     "Recipe of the bundled cases: 3 lines per feeder overloaded by 11 %, local markets hold the "
@@ -141,7 +141,7 @@ def _run(settings: Sequence[Setting], seeds: int) -> tuple[list[pd.DataFrame], l
 
 
 def _check_folder(out: Path) -> None:
-    """Make the folder; an `InputError` now is better than one after minutes of work."""
+    """Make the folder. Raises an `InputError` at the start if it cannot be written."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out):

@@ -1,4 +1,4 @@
-"""Markdown tables: our medians and quartiles beside the published numbers."""
+"""Markdown tables: medians and quartiles of this study beside the published numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many cases through many schemes: one row per case and scheme."""
+"""Many cases cleared under many schemes: one row per case and scheme."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tandem_sim.markets.coordination.block import Block, Scheme
 from tandem_sim.markets.schemes import SCHEMES, Options, build_schemes
 
 FREE = Interface(price_eur_per_mwh=0.0, bound_mw=None)
-"""The first local market lets its interface flow go; the TSO's market balances what it leaves."""
+"""The first local market leaves its interface flow free; the TSO's market balances the change."""
 
 MEASURES = (
     "cost_eur_per_h",
@@ -43,7 +43,7 @@ BEYOND = tuple(name for name in SCHEMES if name not in SCHEMES_OF_CHAPTER_4)
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """Which cases meet which schemes, and how the first local market treats its interface."""
+    """Cases and schemes of an experiment, and the interface rule of the first local market."""
 
     study: str
     label: str

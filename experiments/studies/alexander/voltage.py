@@ -1,4 +1,4 @@
-"""The voltage-bound kind of case: what the base state is, and which published findings on voltage hold."""
+"""The voltage-bound kind of case: its base state, and which published findings on voltage hold."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def base_table(results: pd.DataFrame) -> str:
 
 
 def voltage_table(results: pd.DataFrame) -> str:
-    """Buses outside their band after all layers, and the worst depth: published, and here."""
+    """Buses outside their band after all markets, and the worst violation: published, and here."""
     columns = [
         "scheme",
         "kind",

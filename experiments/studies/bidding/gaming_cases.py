@@ -1,4 +1,4 @@
-"""Cases for studies of strategic bidding: the ALEXANDER recipe, its bids dealt to sellers.
+"""Cases for studies of strategic bidding: the ALEXANDER recipe, with bids assigned to sellers.
 
 Grids are real (IEEE 14-bus, case69, case141); injections, ratings, bids and who owns them are synthetic.
 """
@@ -15,7 +15,7 @@ from tandem_sim.markets.cases.case import Case
 from tandem_sim.sim.clock.randomness import stream
 
 BALANCED = Recipe(need_mw=0.0)
-"""The system lacks nothing: whatever is bought, is bought against congestion."""
+"""The system is balanced: all purchases relieve congestion."""
 UNCONGESTED = Recipe(need_mw=0.0, overloaded_lines=0)
 FOOTNOTE = (
     "IEEE 14-bus, case69 and case141; injections, ratings, bids and owners synthetic (ALEXANDER recipe)"
@@ -25,7 +25,8 @@ FOOTNOTE = (
 def owned_by_node(case: Case, sellers: int, seed: int) -> Case:
     """A case whose distribution bids belong to S1, S2, ...: all bids of a node to one of them.
 
-    Nodes are dealt in random order, one to each in turn, so that every seller stands all over both feeders.
+    Nodes are assigned in random order, one to each in turn, so that every seller has nodes all over both
+    feeders.
     """
     rng, areas = stream(seed, f"owners of {case.name}"), {}
     for name, area in case.areas.items():

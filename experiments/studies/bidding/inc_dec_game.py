@@ -2,10 +2,10 @@
 
 Run by ``python -m tandem_sim.experiments.studies.bidding.inc_dec_game``.
 
-Sellers behind overloaded lines may schedule day-ahead what loads the line further, at a small loss, and offer
-to take it back. Played with and without that, on feeders that are congested, near their limits, or far from
-them, under multilevel-01, multilevel-03, common and integrated, with and without pay for causers. Writes
-``inc_dec.csv`` and ``inc_dec.png``.
+Sellers behind overloaded lines may schedule day-ahead power that loads the line further, at a small loss, and
+offer to reverse it. The game is solved with and without such schedules, on feeders that are congested, near
+their limits, or far from them, under multilevel-01, multilevel-03, common and integrated, with and without
+payments to sellers that cause congestion. Writes ``inc_dec.csv`` and ``inc_dec.png``.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ PLANNED_SHARE = 0.5
 """A plan's size at a node, as a share of the flexibility offered there."""
 SELLERS = 4
 MARKUPS = (5.0, 10.0, 20.0)
-HONEST = (TRUTH, *(Move(m) for m in MARKUPS))
-GAMING = (*HONEST, Move(planned=1.0), *(Move(m, planned=1.0) for m in MARKUPS))
+WITHOUT_PLANS = (TRUTH, *(Move(m) for m in MARKUPS))
+GAMING = (*WITHOUT_PLANS, Move(planned=1.0), *(Move(m, planned=1.0) for m in MARKUPS))
 MAY = (
-    ("mark-ups only", len(HONEST), True),
+    ("mark-ups only", len(WITHOUT_PLANS), True),
     ("inc-dec", len(GAMING), True),
     ("inc-dec, causers unpaid", len(GAMING), False),
 )
@@ -96,7 +96,7 @@ def played(seeds: Sequence[int], kind: str = "A") -> pd.DataFrame:
 
 
 def figure(rows: pd.DataFrame, folder: Path) -> Path:
-    """What sellers gain above the truth, by scheme and state."""
+    """Extra profit of sellers over truthful bids, by scheme and state of the feeders."""
     rows = rows[rows.end != "none"]
     with house_style():
         drawn = new_figure(
@@ -119,7 +119,7 @@ def figure(rows: pd.DataFrame, folder: Path) -> Path:
                 ax.vlines(at, spread[0.25], spread[0.75], color="black", linewidth=1.0)
             ax.set_xticks(np.arange(len(SCHEME_NAMES)), SCHEME_NAMES, fontsize=7)
             ax.set_title(state)
-        axes[0].set_ylabel("profit of sellers, EUR/h")
+        axes[0].set_ylabel("Extra profit of sellers (EUR/h)")
         axes[-1].legend(loc="upper right")
         return save(drawn, folder / "inc_dec.png")
 

@@ -1,8 +1,8 @@
 """A year of learning under each scheme: ``python -m tandem_sim.experiments.studies.bidding.learning``.
 
-The ten household aggregators of `reference` learn mark-ups (Q-learning) for a year of hours, by six schemes,
-beside the same year in which they bid the truth. Runs that are in `--runs` already are not repeated. Writes
-``learning.csv``, ``learning_weeks.csv`` and ``learning.png``.
+The ten household aggregators of `reference` learn mark-ups (Q-learning) for a year with ISPs of an hour,
+under six schemes, compared with truthful bids in the same year. Runs that are in `--runs` already are not
+repeated. Writes ``learning.csv``, ``learning_weeks.csv`` and ``learning.png``.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import typer
 from matplotlib.axes import Axes
 from rich.console import Console
 
-from tandem_sim.experiments.commands.power import PowerTrial, plan, summary
 from tandem_sim.experiments.commands.sweep import check_workers, run_shown
 from tandem_sim.experiments.figures.style import CYCLE, DASHES, FOOTNOTE, house_style, new_figure, save
 from tandem_sim.experiments.market_power.measure import power_by_isp
+from tandem_sim.experiments.market_power.trials import PowerTrial, plan, summary
 
 SCENARIO = "reference"
 SCHEME_NAMES = ("common", "multilevel-01", "multilevel-03", "central-01", "hybrid", "fragmented")
@@ -52,7 +52,7 @@ def weeks(trials: Sequence[PowerTrial], runs: Path) -> pd.DataFrame:
 
 
 def by_scheme(found: Mapping[str, Any]) -> pd.DataFrame:
-    """A row per scheme: what pools earn, who pays for it, what is wasted, what is broken."""
+    """A row per scheme: profits of the aggregators, who pays, inefficiency, broken limits."""
     rows = []
     for name, entry in found["schemes"].items():
         (one,) = entry["seeds"].values()
@@ -86,7 +86,7 @@ def _lines(ax: Axes, rows: pd.DataFrame, column: str, title: str, unit: str) -> 
     for k, name in enumerate(SCHEME_NAMES):
         part = rows[(rows.scheme == name)].iloc[:-1]  # the last week is not whole
         ax.plot(part.week, part[column], DASHES[k % len(DASHES)], color=CYCLE[k], label=name)
-    ax.set_xlabel("week of 2016")
+    ax.set_xlabel("Week of 2016")
     ax.set_ylabel(unit)
     ax.set_title(title)
     ax.set_ylim(bottom=0.0)
@@ -99,11 +99,11 @@ def _payers(ax: Axes, table: pd.DataFrame) -> None:
         extra = table[column].to_numpy(dtype=np.float64) / 1000.0
         label = column.removeprefix("extra_").removesuffix("_eur").upper()
         ax.barh(at + 0.27 * (k - 1), extra, 0.25, color=CYCLE[k], label=label)
-    ax.plot(table.profit_pools_eur / 1000.0, at, "k|", markersize=14, label="profit of pools")
+    ax.plot(table.profit_pools_eur / 1000.0, at, "k|", markersize=14, label="profit of aggregators")
     ax.set_yticks(at, table.scheme.tolist())
     ax.invert_yaxis()
     ax.axvline(0.0, color="black", linewidth=0.8)
-    ax.set_xlabel("1 000 EUR a year above the truth")
+    ax.set_xlabel("Extra cost over truthful bids (1 000 EUR a year)")
     ax.set_title("Who pays")
     ax.legend(loc="center right", bbox_to_anchor=(1.0, 0.36), markerscale=0.5, frameon=True, framealpha=1.0)
 
@@ -116,7 +116,7 @@ def figure(table: pd.DataFrame, rows: pd.DataFrame, folder: Path) -> Path:
         )
         left, middle, right = drawn.subplots(1, 3)
         _lines(left, rows, "markup_offered_eur_per_mwh", "Mean mark-up asked", "EUR/MWh")
-        _lines(middle, rows, "profit_eur", "Profit of the pools by week", "EUR")
+        _lines(middle, rows, "profit_eur", "Profit of the aggregators by week", "EUR")
         middle.legend(loc="upper right")
         _payers(right, table)
         return save(drawn, folder / "learning.png")

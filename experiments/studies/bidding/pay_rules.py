@@ -1,9 +1,9 @@
 """Pay-as-bid against pay-as-cleared: ``python -m tandem_sim.experiments.studies.bidding.pay_rules``.
 
-The same cases under both rules: what best responses end in, and what four learners make of 1 600 ISPs of the
-same market, against the truth with the same random numbers. How far learners are from the best they could
-have done, whether they earn more than competition lets them, and how they answer a rival that is forced to
-bid the truth for a while. Writes ``pay_rules.csv``, ``learned.csv`` and ``pay_rules.png``.
+The same cases under both rules: how best responses end, and the bids of four learners in 1 600 ISPs of the
+same market, compared with truthful bids with the same random numbers. Computed are the regret of the
+learners, their profit compared with competition and monopoly, and their response to a rival that is forced to
+bid truthfully for some time. Writes ``pay_rules.csv``, ``learned.csv`` and ``pay_rules.png``.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ MARKUPS = (0.0, 5.0, 10.0, 20.0, 40.0, 80.0)
 MOVES = tuple(TRUTH if m == 0.0 else Move(m) for m in MARKUPS)
 ISPS, NOISE = 1600, 0.05
 LAST = ISPS * 3 // 4
-"""From here on the last quarter, in which learners are judged."""
+"""First ISP of the last quarter, in which learners are evaluated."""
 EVERY = 15
-"""Of the last quarter every so many ISPs are cleared again for the regret."""
+"""Number of ISPs between two ISPs of the last quarter that are cleared again for the regret."""
 
 
 BLOCK, TOLERANCE_EUR_PER_MWH = 50, 10.0
@@ -52,7 +52,7 @@ BLOCK, TOLERANCE_EUR_PER_MWH = 50, 10.0
 
 
 class Deviator:
-    """A strategy that is forced to bid the truth for a while."""
+    """A strategy that is forced to bid truthfully for some time."""
 
     learns = True
 
@@ -60,7 +60,7 @@ class Deviator:
         self._strategy, self._during = strategy, during
 
     def offers(self, view: OfferView) -> Offers:
-        """What the strategy offers, or the truth; it draws the same random numbers either way."""
+        """The offers of the strategy, or truthful ones; it draws the same random numbers in both cases."""
         wanted = self._strategy.offers(view)
         return Truthful().offers(view) if view.isp in self._during else wanted
 
@@ -71,7 +71,7 @@ class Deviator:
 
 
 class WatchedMarket(CaseMarket):
-    """A market that keeps what was bid and what became of it."""
+    """A market that records its bids and results."""
 
     history: list[tuple[Mapping[str, Bids], Played]]
 
@@ -91,7 +91,7 @@ Views = list[dict[str, list[OfferView]]]
 def learned(
     case: Case, scheme: Scheme, seed: int, learns: bool, deviation: range = range(0)
 ) -> tuple[WatchedMarket, Views]:
-    """All ISPs played by learners, or by the truth: the market, and what was true. S1 may have to deviate."""
+    """All ISPs with learners, or with truthful bids: the market, and true costs. S1 may have to deviate."""
     market = WatchedMarket(case, scheme)
     market.history = []
     arena = CaseWorld(market=market, isps=ISPS, noise=NOISE, others="truthful")
@@ -126,7 +126,7 @@ def profits_of(market: WatchedMarket, true: Views, isp: int, played: Played) -> 
 
 
 def regret_eur_per_h(market: WatchedMarket, true: Views) -> float:
-    """What the best of all fixed mark-ups would have earned more, mean over sellers, last quarter."""
+    """Regret: extra profit of the best fixed mark-up, mean over sellers, last quarter, EUR/h."""
     isps = range(LAST, ISPS, EVERY)
     past = market.history[:ISPS]
     found = []
@@ -164,7 +164,7 @@ def markups_of(market: WatchedMarket, true: Views) -> FloatArray:
 
 
 def competition_and_monopoly(case: Case, scheme: Scheme) -> tuple[dict[str, Any], float, float]:
-    """How best responses end, and what all sellers earn then and as one owner, EUR/h."""
+    """How best responses end, and the profit of all sellers then and as a monopoly, EUR/h."""
     ends = figures(case_game(case, scheme, SELLERS, MOVES))
     one = case_game(with_owners(case, dict.fromkeys(SELLERS, "one")), scheme, ["one"], MOVES)
     most = max(float(one.profits((move,))[0]) for move in range(len(MOVES)))
@@ -241,7 +241,7 @@ def _bars(ax: Axes, rows: pd.DataFrame, honest: str, title: str, strategic: str)
 
 
 def figure(rows: pd.DataFrame, paths: pd.DataFrame, folder: Path) -> Path:
-    """What operators pay in equilibrium and with learners, and how learners' profits went."""
+    """Payments of operators in equilibrium and with learners, and profits of learners over time."""
     with house_style():
         drawn = new_figure(
             "Pay-as-bid against pay-as-cleared",
@@ -249,19 +249,19 @@ def figure(rows: pd.DataFrame, paths: pd.DataFrame, folder: Path) -> Path:
             12.5,
             4.0,
             "",
-            (f"medians of {rows.seed.nunique()} cases, {len(SELLERS)} sellers; black: the truth. {FOOTNOTE}"),
+            f"medians of {rows.seed.nunique()} cases, {len(SELLERS)} sellers; black: truthful. {FOOTNOTE}",
         )
         left, middle, right = drawn.subplots(1, 3)
-        _bars(left, rows, "paid_truthful", "Best responses: paid", "paid")
+        _bars(left, rows, "paid_truthful", "Best responses: payments of operators", "paid")
         left.set_ylabel("EUR/h")
         left.legend(loc="upper right")
-        _bars(middle, rows, "learned_paid_truthful", "Learners, last quarter: paid", "learned_paid")
+        _bars(middle, rows, "learned_paid_truthful", "Learners, last quarter: payments", "learned_paid")
         for rule, colour in zip(RULES, (BLUE, ORANGE), strict=True):
             for name, dash in zip(SCHEME_NAMES, DASHES, strict=False):
                 part = paths[(paths.pricing == rule) & (paths.scheme == name)].groupby("isp").profit.median()
                 right.plot(part.index, part, dash, color=colour, label=f"{rule}, {name}")
         right.axhline(0.0, color=GREEN, linewidth=0.8)
-        right.set_title("Profits of learners, mean of 100 ISPs")
+        right.set_title("Profits of learners, mean of 100 ISPs (EUR/h)")
         right.set_xlabel("ISP")
         right.set_ylim(top=1.4 * right.get_ylim()[1])
         right.legend(loc="upper right")

@@ -1,9 +1,9 @@
-"""Local market power against the perimeter of the market.
+"""Local market power by the perimeter of the market.
 
 Run it by ``python -m tandem_sim.experiments.studies.bidding.perimeter``. Sellers own all distributed
-flexibility of two feeders and best-respond with mark-ups until nobody gains or they go in circles. The
-perimeter is each DSO's own local market, one market of both DSOs, or the common market with transmission;
-beside it, for two sellers, each mitigation alone. Writes ``perimeter.csv``, ``mitigations.csv`` and
+flexibility of two feeders and best-respond with mark-ups, until none gains or the moves repeat. The perimeter
+is each DSO's own local market, one market of both DSOs, or the common market with transmission; for two
+sellers, each mitigation is also tried alone. Writes ``perimeter.csv``, ``mitigations.csv`` and
 ``perimeter.png``.
 """
 
@@ -49,7 +49,7 @@ PERIMETERS: dict[str, Scheme] = {
 
 @dataclass(frozen=True)
 class Measure:
-    """One mitigation: a scheme, rules of the game, and what becomes of the case."""
+    """One mitigation: a scheme, rules of the game, and a change of the case."""
 
     scheme: Scheme
     rules: Rules = NO_RULES
@@ -73,7 +73,7 @@ MEASURES: dict[str, Measure] = {
 
 def played(seeds: Sequence[int], kind: str = "A") -> tuple[pd.DataFrame, pd.DataFrame]:
     """A row per seed, perimeter and number of sellers; and a row per seed and mitigation."""
-    by_perimeter, by_mend = [], []
+    by_perimeter, by_mitigation = [], []
     for seed in seeds:
         for n in SELLERS:
             case, players = world(kind, seed, n, BALANCED), [f"S{k + 1}" for k in range(n)]
@@ -85,8 +85,8 @@ def played(seeds: Sequence[int], kind: str = "A") -> tuple[pd.DataFrame, pd.Data
             row = figures(
                 case_game(measure.change(case), measure.scheme, players, MOVES, rules=measure.rules)
             )
-            by_mend.append({"seed": seed, "mitigation": name, **row})
-    return pd.DataFrame(by_perimeter), pd.DataFrame(by_mend)
+            by_mitigation.append({"seed": seed, "mitigation": name, **row})
+    return pd.DataFrame(by_perimeter), pd.DataFrame(by_mitigation)
 
 
 def ended_only(rows: pd.DataFrame) -> pd.DataFrame:
@@ -107,7 +107,7 @@ def _by_perimeter(ax: Axes, rows: pd.DataFrame, value: Callable[[pd.DataFrame], 
         ax.vlines(at, spread[0.25], spread[0.75], color=colour, alpha=0.5)
         ax.set_xticks(np.arange(len(spread)), [str(n) for n in spread.index])
     ax.set_xlim(-0.3, len(SELLERS) - 0.7)
-    ax.set_xlabel("sellers")
+    ax.set_xlabel("Sellers (number)")
 
 
 def _bars(ax: Axes, rows: pd.DataFrame) -> None:
@@ -119,14 +119,14 @@ def _bars(ax: Axes, rows: pd.DataFrame) -> None:
     ax.hlines(at, spread[0.25], spread[0.75], color="black", linewidth=1.0)
     ax.set_yticks(at, list(spread.index))
     ax.invert_yaxis()
-    ax.set_xlabel("EUR/h above the truth")
+    ax.set_xlabel("Extra payments over truthful bids (EUR/h)")
 
 
-def figure(rows: pd.DataFrame, mends: pd.DataFrame, folder: Path) -> Path:
+def figure(rows: pd.DataFrame, mitigations: pd.DataFrame, folder: Path) -> Path:
     """Extra cost and mark-up by perimeter and sellers; extra cost by mitigation."""
     with house_style():
         drawn = new_figure(
-            "Local market power and the market's perimeter",
+            "Local market power by the perimeter of the market",
             "",
             12.5,
             4.0,
@@ -135,7 +135,7 @@ def figure(rows: pd.DataFrame, mends: pd.DataFrame, folder: Path) -> Path:
         )
         left, middle, right = drawn.subplots(1, 3, width_ratios=[1.0, 1.0, 1.1])
         _by_perimeter(left, rows, lambda part: part.paid - part.paid_truthful)
-        left.set_title("Paid above the truth")
+        left.set_title("Extra payments over truthful bids")
         left.set_ylabel("EUR/h")
         left.set_ylim(bottom=0.0)
         _by_perimeter(middle, rows, lambda part: part.markup)
@@ -143,7 +143,7 @@ def figure(rows: pd.DataFrame, mends: pd.DataFrame, folder: Path) -> Path:
         middle.set_ylabel("EUR/MWh")
         middle.set_ylim(bottom=0.0)
         middle.legend(loc="upper right")
-        _bars(right, mends)
+        _bars(right, mitigations)
         right.set_title(f"{FEW} sellers, each DSO, one mitigation")
         return save(drawn, folder / "perimeter.png")
 
@@ -169,12 +169,12 @@ def main(
 ) -> None:
     """Play all games and write tables and figure."""
     out.mkdir(parents=True, exist_ok=True)
-    rows, mends = played(range(seeds))
+    rows, mitigations = played(range(seeds))
     rows.to_csv(out / "perimeter.csv", index=False, float_format="%.6f", lineterminator="\n")
-    mends.to_csv(out / "mitigations.csv", index=False, float_format="%.6f", lineterminator="\n")
-    figure(rows, mends, out)
+    mitigations.to_csv(out / "mitigations.csv", index=False, float_format="%.6f", lineterminator="\n")
+    figure(rows, mitigations, out)
     print(summary(rows, ["perimeter", "sellers"]).round(2).to_string())
-    print(summary(mends, ["mitigation"]).round(2).to_string())
+    print(summary(mitigations, ["mitigation"]).round(2).to_string())
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""The clash of reserve and non-firm connections.
+"""Reserve from customers with non-firm connections: energy that activated limits block, and its substitution.
 
 Run by ``python -m tandem_sim.experiments.studies.low_voltage.clash FOLDER``.
 
-Runs `nfca-clash` without a remedy, with each alone, with all, with limits set before bids go out, and with
-trading of curtailment: once with an aggregator whose whole portfolio is the feeder, once with its customers
-spread over the others. Writes ``clash.csv`` and ``clash.png``.
+Runs `nfca-clash` without substitution, with each kind of it alone, with all, with limits set before bids are
+sent, and with trading of curtailment: once with an aggregator whose whole portfolio is the feeder, once with
+the customers of the feeder distributed over the other aggregators. Writes ``clash.csv`` and ``clash.png``.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CASES: dict[str, dict[str, Any]] = {
 }
 FEEDER = "H"
 FIRST, LAST = "17:30", "18:30"
-"""Local time of the incident: the whole reserve is called in between."""
+"""Local time of the begin and end of the incident, in which the whole reserve is called."""
 
 
 def scenario_of(changes: dict[str, Any], own: bool) -> Scenario:
@@ -50,7 +50,7 @@ def scenario_of(changes: dict[str, Any], own: bool) -> Scenario:
 
 
 def measured(folder: Path, scenario: Scenario) -> dict[str, float]:
-    """What was missing in the hour of the incident, what closed the gap, and what it cost."""
+    """Energy missing in the hour of the incident, its substitution, and the cost."""
     tables = {}
     for name in ("substitution", "reserve", "settlement", "low_voltage", "activations", "curtailment_trades"):
         table = pd.read_parquet(folder / f"{name}.parquet")
@@ -61,18 +61,20 @@ def measured(folder: Path, scenario: Scenario) -> dict[str, float]:
     down, reserve = substitution[substitution.direction == DOWN], tables["reserve"]
     feeder = tables["low_voltage"][tables["low_voltage"].lv_feeder == FEEDER]
     bought = tables["activations"]
-    replaced = bought[bought.market == SUBSTITUTION]
-    helped = float(down.aggregators_mw.sum() * hours)
+    by_tso = bought[bought.market == SUBSTITUTION]
+    by_others = float(down.aggregators_mw.sum() * hours)
     activation = tables["settlement"].query("kind == 'activation' and payer == 'TSO'")
     return {
         "reserve_blocked_mw": float(down.reserve_blocked_mw.sum() / reserve.isp.nunique()),
         "undelivered_mwh": float(down.reserve_undelivered_mw.sum() * hours),
         "portfolio_mwh": float(down.portfolio_mw.sum() * hours),
-        "aggregators_mwh": helped,
-        "help_eur_per_mwh": -float(down.aggregators_eur_per_h.sum() * hours) / helped if helped else np.nan,
+        "aggregators_mwh": by_others,
+        "help_eur_per_mwh": -float(down.aggregators_eur_per_h.sum() * hours) / by_others
+        if by_others
+        else np.nan,
         "opened_by_tso_mw": float(down.tso_reserve_mw.sum() / reserve.isp.nunique()),
         "opened_and_called_mwh": float(down.tso_called_mw.sum() * hours),
-        "replaced_mwh": float(replaced.quantity_mw.sum() * hours),
+        "replaced_mwh": float(by_tso.quantity_mw.sum() * hours),
         "reserve_down_mwh": float(reserve.down_mw.sum() * hours),
         "control_error_mw": float(reserve.error_mw.mean()),
         "paid_by_tso_eur": float(activation.amount_eur.sum()),
@@ -99,7 +101,7 @@ def executed() -> pd.DataFrame:
 
 
 def _bars(ax: Axes, table: pd.DataFrame, title: str) -> None:
-    """Who delivered what the feeder could not, in one hour of full call."""
+    """Energy that substituted blocked reserve, by party, in one hour of full call (kWh)."""
     rows = table[table.case.isin(["no remedy", "portfolio", "aggregators", "TSO", "all three"])]
     at, below = np.arange(len(rows)), np.zeros(len(rows))
     opened = rows.opened_and_called_mwh.to_numpy(dtype=np.float64)
@@ -107,25 +109,25 @@ def _bars(ax: Axes, table: pd.DataFrame, title: str) -> None:
     parts = (
         ("own portfolio", rows.portfolio_mwh.to_numpy(dtype=np.float64), GREEN),
         ("other aggregators", rows.aggregators_mwh.to_numpy(dtype=np.float64), BLUE),
-        ("opened by the TSO", opened, ORANGE),
+        ("TSO, slow bids", opened, ORANGE),
         ("missing", missing, RED),
     )
     for label, values, colour in parts:
         kwh = 1000.0 * values
         ax.bar(at, kwh, 0.6, bottom=below, color=colour, label=label)
         below = below + kwh
-    ax.set_xticks(at, rows.case.tolist())
-    ax.set_ylabel("kWh in the hour")
+    ax.set_xticks(at, ["no substitution" if case == "no remedy" else case for case in rows.case])
+    ax.set_ylabel("Energy in the hour (kWh)")
     ax.set_title(title)
     ax.set_ylim(0.0, 45.0)
     ax.legend(loc="upper right", ncols=2)
 
 
 def figure(table: pd.DataFrame, folder: Path) -> Path:
-    """What limits kept from the reserve, and who stood in: both kinds of portfolio."""
+    """Reserve blocked by limits and its substitution, for both kinds of portfolio."""
     with house_style():
         drawn = new_figure(
-            "Reserve that a limited feeder could not deliver",
+            "Substitution of reserve blocked by connection limits",
             "",
             11.0,
             4.2,

@@ -3,7 +3,7 @@
 ``python -m tandem_sim.experiments.studies.low_voltage.envelope_feeders FOLDER`` writes ``envelope_grids.csv``
 (SimBench's six low-voltage grids, each whole with its transformer), ``envelope_feeders.csv`` (each of their
 outgoing feeders on its own, from a stiff busbar), ``envelope_feeder_types.csv`` (the feeders counted by kind
-of grid) and ``envelope_feeders.png``. Types are those of ALEXANDER D3.3, 5.2; what comes out stands in
+of grid) and ``envelope_feeders.png``. Types are those of ALEXANDER D3.3, 5.2; results are in
 ``docs/studies/envelopes.md``.
 """
 
@@ -37,13 +37,13 @@ BANDS = (Band(0.9, 1.1), Band(0.95, 1.05), Band(0.95, 1.03))
 """All that EN 50160 allows; half of it; and with a rise by no more than 3 %."""
 SIZES_KW = (4.6, 9.2, 15.0, 25.0)
 OWN = 3.0
-"""A last size: so many times the largest load that SimBench gives a user."""
+"""A last size: a multiple of the largest load that SimBench gives a user."""
 Row = dict[str, float | str]
 SAFE_PU = 1e-6
 WHOLE, SAME = 0.999, 0.99
-STREET = 20
+TIMED_FEEDERS = 20
 TRIED = 300
-"""Points inside every envelope, besides its corners, that the power flow is asked about."""
+"""Points inside every envelope, besides its corners, that the power flow checks."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def classified(feeder: Feeder, connection_kw: FloatArray, band: Band) -> Row:
 
 
 def driver(binding: Iterable[str], way: str) -> str:
-    """What keeps most users from more import or export: ``current``, ``voltage`` or ``nothing``."""
+    """What limits import or export of most users: ``current``, ``voltage`` or ``nothing``."""
     causes = [cause for words in binding for cause in words.split("; ") if cause.startswith(way)]
     current, voltage = (sum(word in cause for cause in causes) for word in ("current of", "voltage at"))
     return "nothing" if not current + voltage else "current" if current >= voltage else "voltage"
@@ -158,7 +158,7 @@ def counted(table: pd.DataFrame) -> pd.DataFrame:
 
 def seconds(found: list[Grid]) -> dict[str, float]:
     """Seconds for the envelopes of the first twenty feeders, 9.2 kW a user, by rule and band."""
-    first = [lv_feeder.feeder for grid in found for lv_feeder in grid.lv_feeders][:STREET]
+    first = [lv_feeder.feeder for grid in found for lv_feeder in grid.lv_feeders][:TIMED_FEEDERS]
     took = {}
     rules: tuple[Rule, ...] = ("fair", "optimal")
     for rule in rules:
@@ -195,7 +195,7 @@ def figure(table: pd.DataFrame, folder: Path) -> Path:
     """Length and load of every feeder, coloured by what binds in it."""
     with house_style():
         drawn = new_figure(
-            "What binds in SimBench's low-voltage feeders",
+            "Binding limits in SimBench's low-voltage feeders",
             "",
             12.5,
             4.2,
@@ -229,7 +229,7 @@ def main(folder: Path) -> None:
         frame.to_csv(folder / f"{name}.csv", index=False, float_format="%.4f")
     figure(table, folder)
     for what, took in seconds(found).items():
-        print(f"{STREET} feeders, {what}: {took:.2f} s")
+        print(f"{TIMED_FEEDERS} feeders, {what}: {took:.2f} s")
 
 
 if __name__ == "__main__":

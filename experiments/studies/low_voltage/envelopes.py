@@ -1,4 +1,4 @@
-"""Guaranteed capacities set beside the published ones, and against participation.
+"""Guaranteed capacities compared with the published ones, and by participation.
 
 ``python -m tandem_sim.experiments.studies.low_voltage.envelopes FOLDER`` writes ``envelopes.csv``,
 ``envelope_participation.csv``, ``envelopes.png``, and what

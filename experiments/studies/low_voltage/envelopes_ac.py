@@ -1,8 +1,7 @@
-"""Operating envelopes beside the AC power flow: how often a call inside them breaks a limit, and by how much.
+"""Operating envelopes checked by AC power flow: how often a call inside them breaks a limit, and by how much.
 
 ``python -m tandem_sim.experiments.studies.low_voltage.envelopes_ac FOLDER`` writes ``envelopes_ac.csv``, a
-row per grid, offset and way to keep clear of errors. What comes out stands in
-``docs/studies/envelopes_ac.md``.
+row per grid, offset and safety method. Results are in ``docs/studies/envelopes_ac.md``.
 """
 
 from __future__ import annotations
@@ -38,12 +37,12 @@ LEAST = {"keeps": 1.01, "breaks": 0.99}
 """Smallest rating as a share of the base current: the base keeps all limits, or breaks some."""
 BIDS = 60
 BROKEN = 1e-3
-"""Share of a limit: who exceeds it by more has broken it."""
+"""Share of a limit by which it must be exceeded to count as broken."""
 
 
 @dataclass(frozen=True)
 class Way:
-    """How a DSO keeps clear of the errors of its linear model."""
+    """How a DSO protects against the errors of its linear model."""
 
     name: str
     check: EnvelopeCheck = "none"
@@ -130,9 +129,9 @@ def searched(judge: AcLimits, bids: Bids, limit: FloatArray, allowed: FloatArray
 def judged(
     grid: Network, bids: Bids, offset: Offset, way: Way, method: Method, seed: int, points: int
 ) -> dict[str, float]:
-    """What an envelope lets through (MW up and down), and what calls inside it do to AC limits.
+    """MW that an envelope allows (up and down), and AC limits that calls inside it break.
 
-    The judge knows no margins: a limit is broken by what exceeds both it and the AC base.
+    The AC check has no margins: a limit is broken if its value exceeds both the limit and the AC base state.
     """
     flow, lin = PowerFlow(grid), LinDistFlow.build(grid)
     operator_model = OperatorModel(lin, flow, offset, way.margins)

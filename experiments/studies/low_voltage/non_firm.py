@@ -1,9 +1,9 @@
-"""What non-firm connections leave of low-voltage flexibility, over a year.
+"""Low-voltage flexibility left under non-firm connections, over a year.
 
 ``tandem sweep non-firm-year --out RUNS`` makes the runs, and then
 ``python -m tandem_sim.experiments.studies.low_voltage.non_firm RUNS FOLDER`` writes ``non_firm.csv``,
 ``non_firm_seasons.csv`` and ``non_firm.png``. Bands are 95 % intervals of a bootstrap over the weeks of the
-year (seeded): they say how much a figure owes to single weeks, and nothing of other populations.
+year (seeded): they show the effect of single weeks, not of other populations.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ SEASONS = {
     "autumn": (9, 10, 11),
 }
 ZONE = "Europe/Brussels"
-STREETS, USERS = 6, 55
-"""Of `lv_feeder`."""
+FEEDERS, USERS = 6, 55
+"""Of the scenario `lv-feeder`: low-voltage feeders, and users of each."""
 FIELDS = (
     "scheme",
     "non_firm.participation",
@@ -109,7 +109,7 @@ def worked_out(runs: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         weeks = weekly(runs / str(point.run_id))
         fields = {f: point[f] if f in point.index and pd.notna(point[f]) else DEFAULTS.get(f) for f in FIELDS}
         whole = weeks[list(SUMS)].sum()
-        contracts = STREETS * round(USERS * float(point["non_firm.participation"]))
+        contracts = FEEDERS * round(USERS * float(point["non_firm.participation"]))
         hours = 366.0 * 24.0 / (point.isps)
         row: dict[str, object] = dict(fields)
         for name, figure in FIGURES.items():
@@ -160,12 +160,12 @@ def figure(table: pd.DataFrame, seasons: pd.DataFrame, folder: Path) -> Path:
     plain = _plain(table)
     with house_style():
         drawn = new_figure(
-            "A year of limits: what they leave, what they save",
+            "A year of activated limits: offers left, and safety of feeders",
             "",
             13.0,
             4.4,
             "",
-            ("street, 2016, multilevel-03; bands: 95 % over weeks; who owns what is synthetic and ambitious"),
+            "lv-feeder, 2016, multilevel-03; bands: 95 % over weeks; device ownership synthetic and high",
         )
         left, middle, right = drawn.subplots(1, 3)
         for who, down, up in (("all", BLUE, GREEN), ("fewest", ORANGE, RED)):
@@ -176,8 +176,8 @@ def figure(table: pd.DataFrame, seasons: pd.DataFrame, folder: Path) -> Path:
         _band(middle, rows, "unsafe_without_pct", DARK, "before activation, no contracts")
         _band(middle, rows, "unsafe_with_pct", GREEN, "before activation, with contracts")
         _band(middle, rows, "unsafe_pct", RED, "as delivered")
-        left.set_title("Offers that limits leave")
-        left.set_ylabel("% of what would be offered")
+        left.set_title("Offers left under the limits")
+        left.set_ylabel("% of offers without limits")
         middle.set_title("Feeders outside their limits")
         middle.set_ylabel("% of feeder-ISPs")
         middle.set_ylim(bottom=0.0)
@@ -199,8 +199,8 @@ def _seasons(ax: Axes, seasons: pd.DataFrame) -> None:
         lost = 100.0 - rows.loc[names, column].to_numpy(dtype=np.float64)
         ax.bar(at + (k - 0.5) * 0.38, lost, 0.36, color=colour, label=label)
     ax.set_xticks(at, names)
-    ax.set_title("Offers lost, everybody under contract")
-    ax.set_ylabel("% of what would be offered")
+    ax.set_title("Offers lost, all users under contract")
+    ax.set_ylabel("% of offers without limits")
     ax.legend(loc="best")
 
 

@@ -1,4 +1,4 @@
-"""Studies of what operators do to each other: conflicts between purchases, and checks against them.
+"""Studies of interactions between operators: conflicting purchases, and bid checks.
 
-`checks` and `conflicts` run one study each. Look next at `experiments.studies.paired`.
+`checks` and `conflicts` run one study each. See also `experiments.studies.paired`.
 """

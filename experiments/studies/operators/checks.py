@@ -1,13 +1,14 @@
-"""From static zones to validation.
+"""Bid checks by DSOs, from static zones to MOL validation.
 
 Run by ``python -m tandem_sim.experiments.studies.operators.checks --out docs/studies``.
 
 Two autumn days of `reference` with five seeds, without a check by DSOs and with each kind of check: static
-zones, limits on bids, validation of the merit order list, grid rows in the TSO's market, a corrective market,
-refusal after the market, and termination inside the ISP. For each: what it blocks, what of that would have
-broken a limit, what slips through, what it costs, and how much DSOs tell. Runs that are in `--runs` already
-are not repeated. Writes ``checks.csv`` (a row per run), ``checks_statistics.csv`` (means and intervals over
-seeds, differences to no check seed by seed), ``checks_hours.csv``, ``checks_tables.md`` and ``checks.png``.
+zones, limits on bids, MOL validation, grid constraints in the TSO's market, a corrective market, refusal
+after the market, and termination within the ISP. Results for each: offers blocked, the part of them that
+would have broken a limit, limits broken nevertheless, cost, and the amount of data that DSOs send. Runs that
+are in `--runs` already are not repeated. Writes ``checks.csv`` (a row per run), ``checks_statistics.csv``
+(means and intervals over seeds, differences to no check seed by seed), ``checks_hours.csv``,
+``checks_tables.md`` and ``checks.png``.
 """
 
 from __future__ import annotations

@@ -60,7 +60,12 @@ def figure(statistics: pd.DataFrame, hours: pd.DataFrame, folder: Path) -> Path:
     note = f"Means over seeds (n = {seeds}), lines: 95 % intervals (Student's t), cut at axes. {FOOTNOTE}"
     with house_style():
         drawn = new_figure(
-            "What checks by DSOs block and prevent", "reference, two days", 14.5, 8.2, "", note
+            "Bid checks by DSOs: offers blocked, broken limits prevented",
+            "reference, two days",
+            14.5,
+            8.2,
+            "",
+            note,
         )
         (block, drop, parts), (hour, told, cost) = drawn.subplots(2, 3, width_ratios=(1.0, 1.0, 1.15))
         _scatter(block, rows, checks, "blocked_pct", "prevented_pct")
@@ -77,8 +82,8 @@ def figure(statistics: pd.DataFrame, hours: pd.DataFrame, folder: Path) -> Path:
         _scatter(told, rows, checks, "numbers_told_per_isp", "slipped_h")
         told.set_xscale("symlog", linthresh=100.0)
         told.set_xlim(left=-30.0, right=1e5)
-        told.set_title("What DSOs tell, and what slips through")
-        told.set_xlabel("Numbers told by DSOs per ISP")
+        told.set_title("Data sent by DSOs, and broken limits not prevented")
+        told.set_xlabel("Numbers sent by DSOs per ISP")
         told.set_ylabel("Limits broken or made worse (area-hours a day)")
         _legend(drawn, checks)
         return save(drawn, folder / "checks.png")

@@ -1,6 +1,6 @@
-"""What a check by DSOs keeps from the TSO, what of it would have broken a limit, and what slips through.
+"""Offers that a check by DSOs blocks, their effect on limits, and limits broken nevertheless.
 
-A run with a check is set beside the run without one, same world and seed. All is counted by ISP, area and
+A run with a check is compared with the run without one, same world and seed. All is counted by ISP, area and
 direction. A **limit is broken by activation** in an ISP and area where it holds had nothing been activated
 (as the key figure `violated_isps_created` counts it), and **made worse** where the worst overload is larger
 by more than `WORSE_PP` than it would have been. Of what a check blocks (MWh),
@@ -37,23 +37,23 @@ REFUSED = "post_qualify"
 WAYS = {"up": UP, "down": DOWN}
 
 
-def offers_of(validation: pd.DataFrame, orders: pd.DataFrame, clearings: pd.DataFrame) -> pd.DataFrame:
+def offers_of(bid_checks: pd.DataFrame, bids: pd.DataFrame, clearings: pd.DataFrame) -> pd.DataFrame:
     """By `KEYS` what areas offer the TSO and what DSOs block of it (``offered_mw``, ``blocked_mw``).
 
-    From tables of a run. Offered is what stands behind local markets and before a check; without either, the
-    book. Blocked is what is not let stand, all of an area whose DSO has not accepted the merit order list in
-    the end, and awards that are refused afterwards.
+    From tables of a run. Offered are the bids after local markets and before a check; without either, the
+    book. Blocked are bids that the check does not allow, all bids of an area whose DSO has not accepted the
+    merit order list in the end, and awards that are refused afterwards.
     """
-    checks = validation[validation.market.isin(NARROWING)]
+    checks = bid_checks[bid_checks.market.isin(NARROWING)]
     if len(checks):
         first, last = checks.groupby(PLACE).first(), checks.groupby(PLACE).last()
         offered = _by_way(first, "offered")
         blocked = offered - _by_way(last, "allowed").where(_by_way(last, "accepted") > 0.0, 0.0)
-    elif len(validation):
-        offered = _by_way(validation.groupby(PLACE).last(), "allowed")
+    elif len(bid_checks):
+        offered = _by_way(bid_checks.groupby(PLACE).last(), "allowed")
         blocked = 0.0 * offered
     else:
-        rows = orders[(orders.system != TSO) & ~orders.demand.astype(bool)]
+        rows = bids[(bids.system != TSO) & ~bids.demand.astype(bool)]
         offered = rows.groupby(KEYS).quantity_mw.sum()
         blocked = 0.0 * offered
     refusals = clearings[clearings.market == REFUSED].set_index(PLACE)

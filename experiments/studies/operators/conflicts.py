@@ -1,4 +1,4 @@
-"""What one operator buys and another undoes.
+"""Counter-activation: purchases of one operator that another undoes.
 
 Run by ``python -m tandem_sim.experiments.studies.operators.conflicts``.
 

@@ -53,12 +53,14 @@ def figure(statistics: pd.DataFrame, hours: pd.DataFrame, causes: pd.DataFrame, 
     schemes = [name for name in everyone if sums.get(name, 0.0) > 0.0]
     note = f"Means over seeds (n = {seeds}), lines: 95 % intervals (Student's t), cut at axes. {FOOTNOTE}"
     with house_style():
-        drawn = new_figure("What DSOs buy and the TSO undoes", "reference, two days", 14.0, 7.6, "", note)
+        drawn = new_figure(
+            "Purchases of DSOs that the TSO undoes", "reference, two days", 14.0, 7.6, "", note
+        )
         (levels, needs, ratings), (hour, cause, money) = drawn.subplots(2, 3)
         everything = given[given.need == ALL_HOURS]
         _bars(levels, everything, schemes, LEVEL_LOOK, "undone_{}_pct")
         _chance(levels, everything, schemes)
-        levels.set_title("Share undone of what DSOs buy")
+        levels.set_title("Share of DSOs' purchases that is undone")
         levels.set_ylabel("%")
         by_need = {need: given[given.need == need] for need in NEED_LOOK}
         _by_need(needs, by_need, schemes)
@@ -68,7 +70,7 @@ def figure(statistics: pd.DataFrame, hours: pd.DataFrame, causes: pd.DataFrame, 
         hour.set_title(f"{first} by hour: bought, and undone in the area")
         _by_cause(cause, causes, schemes)
         _bars(money, everything, schemes, LEVEL_LOOK, "undone_{}_eur")
-        money.set_title("Paid by both operators for what is undone")
+        money.set_title("Paid by both operators for energy undone")
         money.set_ylabel("EUR a day")
         return save(drawn, folder / "conflicts.png")
 

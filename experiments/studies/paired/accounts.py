@@ -1,4 +1,4 @@
-"""What a run bought, left open and truly cost, and who paid for it: from its tables, for runs of a study.
+"""Balancing energy, true cost and payments of a run, from its tables, for runs of a study.
 
 In an ISP the system would be out of balance by ``b`` MW had nothing been activated (positive: a surplus), so
 ``n = -b`` is needed. Markets that go by forecasts activate ``a`` MW net (up less down), and the automatic
@@ -60,9 +60,9 @@ def figures(run: Path) -> dict[str, float]:
     system, clearings, grid = (
         pd.read_parquet(run / f"{name}.parquet") for name in ("system", "clearings", "grid")
     )
-    orders = pd.read_parquet(run / "bids.parquet", filters=[("system", "==", T)])
+    bids = pd.read_parquet(run / "bids.parquet", filters=[("system", "==", T)])
     hours = power.hours
-    closed = closing(system.set_index("isp").imbalance_after_mw, orders, power.activations) * hours
+    closed = closing(system.set_index("isp").imbalance_after_mw, bids, power.activations) * hours
     closing_eur = float(closed.eur.sum())
     cost, paid = true_cost(power, closing_eur), payments(power.settlement, power.areas)
     return {
@@ -72,11 +72,11 @@ def figures(run: Path) -> dict[str, float]:
         "closing_beyond_bids_mwh": float(closed.beyond_mwh.sum()),
         "closing_eur": closing_eur,
         **cost,
-        **kept(power, system, hours),
+        **drawn(power, system, hours),
         **paid,
         "tso_and_closing_eur": paid["tso_eur"] + closing_eur,
         "sellers_eur": sum(paid.values()) - cost["called_eur"] - cost["households_eur"],
-        **companies(power.settlement, orders, system, hours),
+        **companies(power.settlement, bids, system, hours),
         **prices(clearings),
         **relief(power.activations, grid, hours),
     }
@@ -163,12 +163,12 @@ def true_cost(power: PowerRun, closing_eur: float) -> dict[str, float]:
     }
 
 
-def kept(power: PowerRun, system: pd.DataFrame, hours: float) -> dict[str, float]:
+def drawn(power: PowerRun, system: pd.DataFrame, hours: float) -> dict[str, float]:
     """Energy that all loads have drawn in the end, and the mean day-ahead price to value a difference at.
 
-    Two runs with the same loads draw a different energy where batteries, cars and houses are left with more
-    or less of it: ``drawn_mwh`` is all that was generated, with what closes the system, less solar energy
-    held back, which nobody has.
+    Two runs with the same loads differ in the energy drawn if batteries, cars and buildings end with
+    different energy content. ``drawn_mwh`` is all energy generated, with the energy that closes the system,
+    less curtailed solar energy.
     """
     on_t = power.activations[power.activations.system == T]
     called = float((on_t.direction * on_t.quantity_mw).sum())

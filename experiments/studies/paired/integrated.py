@@ -50,7 +50,7 @@ LATE: dict[str, Any] = {
     "gates.mol_validate": 12.8,
     "mol_rounds": 1,
 }
-"""The TSO tells its need half a minute before the market clears, not 12.5 minutes before."""
+"""The TSO sends its need half a minute before the market clears, not 12.5 minutes before."""
 INTEGRATED, COMMON = "integrated", "common"
 OTHERS = ("multilevel-03", "hybrid")
 SPREAD = 50.0
@@ -198,7 +198,7 @@ def _left_over(by_error: Axes, by_spread: Axes, spread: pd.DataFrame) -> None:
         _line(by_error, spread, at, line, (name, colour, dash))
     line = {100.0 * m + 0.08: IntegratedSetting(scheme=INTEGRATED, mape=m, spread=SPREAD) for m in MAPES}
     _line(by_error, spread, at, line, (f"integrated, {SPREAD:g} EUR/MWh", RED, "-"))
-    _line(by_error, spread, at, {100.0 * MAPE + 0.2: LATE_TWIN}, ("... need told as it clears", PURPLE, ""))
+    _line(by_error, spread, at, {100.0 * MAPE + 0.2: LATE_TWIN}, ("... need sent as it clears", PURPLE, ""))
     by_error.set_title("Left to the reserve, more than under common")
     at = "most that companies pay above the day-ahead price (EUR/MWh)"
     for k, (mape, colour) in enumerate(zip(MAPES, (SKY, RED, ORANGE), strict=True)):

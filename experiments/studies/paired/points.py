@@ -1,7 +1,6 @@
-"""Runs of a study that share their world, and what they say over seeds: means, and differences seed by seed.
+"""Runs of a study that share their world, and statistics over seeds: means, and differences seed by seed.
 
-Studies that compare schemes on the same two days take them from here, so that they can be set beside each
-other.
+Studies that compare schemes on the same two days use this module, so that their results are comparable.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ WORLD: dict[str, Any] = {
 }
 SEEDS = 5
 NONE = "\N{EN DASH}"
-"""Stands in tables where there is no value."""
+"""Sign in tables for a missing value."""
 
 
 def point(labels: Mapping[str, Any], changes: Mapping[str, Any]) -> Point:

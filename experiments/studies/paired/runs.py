@@ -1,4 +1,4 @@
-"""Many runs of a study, each set against a reference run at the same seed, with intervals over seeds."""
+"""Many runs of a study, each compared with a reference run at the same seed, with intervals over seeds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tandem_sim.experiments.results.intervals import interval
+from tandem_sim.experiments.results.intervals import spread
 from tandem_sim.experiments.runs.scenario import read_scenario, source_of
 from tandem_sim.experiments.studies.alexander.tables import markdown
 from tandem_sim.experiments.studies.paired.accounts import extra_cost, figures
@@ -27,9 +27,9 @@ DAY: dict[str, Any] = {
     "reserve.noise_mw": 0.0,
     "reserve.cycle_s": 20,
 }
-"""Fields that runs of a study share. The reserve has to close what markets leave, and nothing else."""
+"""Fields that runs of a study share. The reserve only closes the imbalance that markets leave."""
 EXTRA_COST = "extra_cost_eur"
-"""Column of what a run truly costs more than its reference (see `balance_accounts.extra_cost`)."""
+"""Column of the true cost of a run less that of its reference (see `accounts.extra_cost`)."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ def _key(fields: Mapping[str, Any]) -> str:
 def made(plan: Sequence[Planned], runs: Path, workers: int | None) -> pd.DataFrame:
     """Make the runs that `runs` does not hold, and work out a row for each in the order of the plan.
 
-    Columns: what the study varies, ``run`` and ``reference`` (run ids), all figures of
-    `balance_accounts.figures`, and `EXTRA_COST`.
+    Columns: what the study varies, ``run`` and ``reference`` (run ids), all figures of `accounts.figures`,
+    and `EXTRA_COST`.
     """
     points = list({one.point.name: one.point for one in plan}.values())
     make(points, runs, workers)
@@ -106,14 +106,7 @@ def paired(rows: pd.DataFrame, keys: Sequence[str], measures: Sequence[str]) -> 
         for measure in measures:
             values = part[measure].to_numpy(dtype=np.float64)
             apart = values - others[measure].to_numpy(dtype=np.float64)[rows.index.get_indexer(part.index)]
-            row = {**named, "measure": measure}
-            for sample, names in (
-                (values, ("n", "mean", "low", "high")),
-                (apart, ("pairs", "difference", "difference_low", "difference_high")),
-            ):
-                some = sample[~np.isnan(sample)]
-                row |= dict(zip(names, (len(some), *interval(some)), strict=True))
-            found.append(row)
+            found.append({**named, "measure": measure, **spread(values, apart)})
     return pd.DataFrame(found)
 
 

@@ -1,4 +1,4 @@
-"""What size costs: ``python -m tandem_sim.experiments.studies.scaling.scale``.
+"""Time and memory by the size of a scenario: ``python -m tandem_sim.experiments.studies.scaling.scale``.
 
 A day of SimBench's HV/MV grid, cut at its substations, with 2 to 20 DSOs, 10 000 to 100 000 households and
 10 to 160 aggregators: processor time of an ISP, where it goes, memory, and programmes solved. Then what it
@@ -215,7 +215,7 @@ def figure(rows: pd.DataFrame, folder: Path) -> Path:
     middle = sorted(rows.aggregators)[len(rows) // 2]
     each = rows.households.max() // rows.dsos.max()
     with house_style():
-        drawn = new_figure("What size costs", "", 12.5, 4.6, "", NOTE)
+        drawn = new_figure("Processor time of an ISP by size", "", 12.5, 4.6, "", NOTE)
         axes = drawn.subplots(1, 3, sharey=True)
         by_dso = rows[(rows.households == each * rows.dsos) & (rows.aggregators == middle)]
         _panel(axes[0], by_dso, "dsos", f"DSOs ({_spaced(each)} households each)")

@@ -1,7 +1,8 @@
-"""What it would take to solve the DSOs' programmes of one gate in other processes.
+"""Time to solve the DSOs' optimisation problems of one gate in other processes.
 
-The houses that the DSOs' blocks are handed at every gate of one ISP are kept, and the blocks run on them
-again: here, and in worker processes that get the houses pickled and send pickled answers back.
+The operator states that the DSOs' blocks read at every gate of one ISP are recorded, and the blocks are run
+on them again: in this process, and in worker processes that get the states pickled and return pickled
+results.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ ISP = 52
 
 @dataclass(frozen=True)
 class BlockJob:
-    """One problem of one DSO: scheme, number of the block, system, and what the block may see."""
+    """One problem of one DSO: scheme, number of the block, system, and the state that the block may read."""
 
     scheme: str
     block: int
@@ -42,12 +43,12 @@ class BlockJob:
         return SCHEMES[self.scheme].blocks[self.block].run(self.system, self.view)
 
     def received(self) -> str:
-        """Nothing done: what it takes to get here and back."""
+        """No work: the time to send the job and its result."""
         return self.system
 
 
 def jobs_of(folder: Path, point: WorldSize, isp: int) -> dict[str, list[BlockJob]]:
-    """What the DSOs' blocks were handed for an ISP, by gate. The world runs until the TSO's book closes."""
+    """Inputs of the DSOs' blocks for an ISP, by gate. The model runs until the gate of prequalification."""
     jobs: dict[str, list[BlockJob]] = {}
     with opened(folder, point) as (model, clock, _):
         scheme = model.tso.scheme
@@ -80,7 +81,7 @@ def _ms(action: Callable[[], Any], clock: Callable[[], float] = time.process_tim
 
 
 def compared(gate: str, jobs: Sequence[BlockJob], pool: Executor) -> dict[str, Any]:
-    """A row for one gate: per programme the work, and what it takes to send it and its answer; all in ms, kB.
+    """A row for one gate: per problem the time to solve it, and to send it and its result; all in ms, kB.
 
     ``here``, ``pool`` and ``sent`` are elapsed times of all programmes together: solved one after the other,
     solved by the workers, and only sent to them. `break_even_ms` is the work of a programme from which on

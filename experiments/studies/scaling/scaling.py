@@ -1,4 +1,4 @@
-"""What a run costs, by its length and by its households.
+"""Time and memory of a run, by its length and by the number of households.
 
 Run it by ``python -m tandem_sim.experiments.studies.scaling.scaling``. One long run of the reference
 scenario, with processor time and peak memory at the end of every day, and runs of two days with 100 to 10 000
@@ -81,7 +81,7 @@ def apart(work: Callable[..., Any], *given: Any) -> Any:
 def draw(days: pd.DataFrame, households: pd.DataFrame, out: Path) -> None:
     """Time and memory against ISPs, and an ISP against households, with what proportion would be."""
     with house_style():
-        figure = new_figure("What a run costs", "reference", 11.0, 3.8, footnote=FOOTNOTE)
+        figure = new_figure("Time and memory of a run", "reference", 11.0, 3.8, footnote=FOOTNOTE)
         time_axes, memory_axes, home_axes = figure.subplots(1, 3)
         isps, cpu = days.isps.to_numpy(), days.cpu_s.to_numpy()
         time_axes.plot(isps, _line(isps, cpu), color=GREY, linestyle="--", label="straight line")

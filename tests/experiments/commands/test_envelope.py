@@ -21,7 +21,7 @@ def test_a_net_gets_a_table_a_csv_and_a_check(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "13 of 13 users under contract" in result.output
     words = " ".join(result.output.split())
-    assert "drawn by no user: -160.4 kW, 0.0 kvar" in words  # the sum of SimBench's table of generators
+    assert "besides its users: -160.4 kW, 0.0 kvar" in words  # the sum of SimBench's table of generators
     assert "Left out: reactive power of loads, 31.6 kvar: users are at unity power factor" in words
     assert "no limit broken" in result.output
     with out.open(encoding="utf-8") as file:

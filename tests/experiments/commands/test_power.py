@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from tandem_sim.experiments.commands import sweep as sweep_command
-from tandem_sim.experiments.commands.power import plan, strategic_sellers
+from tandem_sim.experiments.market_power.trials import plan, strategic_sellers
 from tandem_sim.experiments.results.statistics import flat
 from tandem_sim.experiments.runs.scenario import read_scenario
 from tandem_sim.experiments.sweeps.runs import Pool

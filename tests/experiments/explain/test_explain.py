@@ -84,12 +84,12 @@ def test_a_bid_called_in_full_is_paid_its_price_for_a_quarter_of_an_hour(run_of:
     assert lines == [
         "ISP 72, Mon 18 Apr 2016 18:00, scheme multilevel-03.",
         "17:00 Gate closure: A01 offered 2.00 MW up at node 9 of D1 and asked 34.20 EUR/MWh.",
-        "17:05 The local market of D1 had nothing to mend and called nothing.",
-        "17:10 The DSO of D1 passed on to the TSO 2.00 of 2.00 MW that its area offered up: what its local "
-        "market had left.",
-        "17:15 The DSO of D1 let 2.00 of 2.00 MW that its area offered up stand as safe for its grid "
+        "17:05 The local market of D1 had no congestion to relieve and called nothing.",
+        "17:10 The DSO of D1 forwarded to the TSO 2.00 of 2.00 MW that its area offered up: the rest after "
+        "its local market.",
+        "17:15 The DSO of D1 allowed 2.00 of 2.00 MW that its area offered up as safe for its grid "
         "(prequalify).",
-        "17:47 The TSO's market needed 2.00 MW up; its balance was worth 40.00 EUR/MWh, with the bid "
+        "17:47 The TSO's market needed 2.00 MW up; its price was 40.00 EUR/MWh, with the bid "
         "5.80 EUR/MWh in the money; it called 2.00 of 2.00 MW left.",
         "The TSO's market called 2.00 MW for balancing.",
         "TSO paid A01 17.10 EUR for 2.00 MW during 0.25 h, called by the TSO's market: "
@@ -113,13 +113,13 @@ def test_the_marginal_bid_is_called_in_part_and_a_dearer_one_is_passed_over(run_
     run = run_of(rows, scheme="central-01")
     part = verdict(run, "A01.up")
     assert part.startswith("Called in part by the TSO's market, 0.5000 of 2.00 MW up")
-    assert "paid 4.28 EUR. The rest: at the margin" in part  # 0.5 MW x 0.25 h x 34.2
+    assert "paid 4.28 EUR. The rest: marginal" in part  # 0.5 MW x 0.25 h x 34.2
     assert verdict(run, "A02.up") == (
-        "Passed over: the last unit that the TSO's market called up asked 34.20 EUR/MWh, "
+        "Not called: the last unit that the TSO's market called up asked 34.20 EUR/MWh, "
         "it asked 45.00 EUR/MWh."
     )
     assert verdict(run, "A02.down") == (
-        "Passed over: the TSO's market needed 0.5000 MW up and called nothing down; "
+        "Not called: the TSO's market needed 0.5000 MW up and called nothing down; "
         "the bid offered 10.00 EUR/MWh for energy, 24.20 EUR/MWh out of the money."
     )
 
@@ -175,13 +175,13 @@ def test_a_bid_refused_at_the_gate_says_why(run_of: Any) -> None:
         (
             3.2,
             "Held back by its DSO: it was 5.80 EUR/MWh in the money; "
-            "its DSO let 3.20 of 4.10 MW offered up in D1 stand.",
+            "its DSO allowed 3.20 of 4.10 MW offered up in D1.",
         ),
-        (0.0, "Held back by its DSO: its DSO let none of 4.10 MW offered up in D1 stand."),
+        (0.0, "Held back by its DSO: its DSO allowed none of 4.10 MW offered up in D1."),
         (
             4.1,
-            "Bounded by a limit: it was 5.80 EUR/MWh in the money, and "
-            "a limit of the transmission grid left no room.",
+            "Limited by the grid: it was 5.80 EUR/MWh in the money, and "
+            "a limit of the transmission grid allowed no more.",
         ),
     ],
 )
@@ -205,7 +205,7 @@ def test_what_the_tables_do_not_tell_is_not_made_up(run_of: Any) -> None:
         "bid_checks": [checked("prequalify", 4.1, 3.2)],
     }
     found = verdict(run_of(rows), "A01.up")
-    assert found.startswith("Bounded: it was 5.80 EUR/MWh in the money; the tables do not tell which")
+    assert found.startswith("Limited: it was 5.80 EUR/MWh in the money; the tables do not record which")
     assert "3.20 of 4.10 MW" in found
     assert "transmission" in found
 
@@ -213,7 +213,7 @@ def test_what_the_tables_do_not_tell_is_not_made_up(run_of: Any) -> None:
 def test_a_pool_below_the_minimum_is_not_forwarded(run_of: Any) -> None:
     rows = {"bids": [UP], "clearings": [cleared(40.0, 2.0)]}
     found = verdict(run_of(rows, product={"pool_minimum_mw": 3.0}), "A01.up")
-    assert found == "Not forwarded: its pool (by provider) had 2.00 MW up, the TSO's least is 3 MW."
+    assert found == "Not forwarded: its pool (by provider) had 2.00 MW up, the TSO's minimum is 3 MW."
 
 
 def test_a_resource_sold_in_parts_and_both_ways(run_of: Any) -> None:
@@ -225,7 +225,7 @@ def test_a_resource_sold_in_parts_and_both_ways(run_of: Any) -> None:
     }
     lines = explain(run_of(rows), ISP, "A01.up")
     parts = "0.5000 MW by the local market of D1 and 1.50 MW by the TSO's market"
-    assert f"It was sold in parts, none of them twice: {parts}." in lines
+    assert f"It was sold in separate parts: {parts}." in lines
     assert any(line.startswith("Round trip: the local market of D1 called 0.5000 MW") for line in lines)
     assert lines[-1].startswith("Called in full by the local market of D1 and the TSO's market, 2.00 MW up")
 
@@ -242,10 +242,10 @@ def test_what_is_owed_as_reserve_is_in_no_energy_market(run_of: Any) -> None:
     }
     run = run_of(rows, scheme="central-01")
     assert verdict(run, "A01.x.up") == (
-        "Held for the automatic reserve: 1.00 MW of it are owed as aFRR capacity."
+        "Held for the automatic reserve: 1.00 MW of it are an aFRR capacity obligation."
     )
     assert verdict(run, "A01.y.up").endswith(
-        "The rest: held for the automatic reserve, 0.5000 MW of it are owed as aFRR capacity."
+        "The rest: held for the automatic reserve, 0.5000 MW of it are an aFRR capacity obligation."
     )
 
 
@@ -282,7 +282,7 @@ def test_a_lost_order_is_told(run_of: Any) -> None:
 
 
 def test_a_company_buys_up_to_its_price(run_of: Any) -> None:
-    wish = order("BRP-D1-72", 2.0, 76.0, "T", direction=-1, demand=True)
+    purchase_terms = order("BRP-D1-72", 2.0, 76.0, "T", direction=-1, demand=True)
     bought = {
         "payer": "TSO",
         "payee": "BRP-D1",
@@ -290,7 +290,7 @@ def test_a_company_buys_up_to_its_price(run_of: Any) -> None:
         "quantity_mwh": -0.375,
         "amount_eur": -28.5,
     }
-    row = {**wish, "provider": "BRP-D1"}
+    row = {**purchase_terms, "provider": "BRP-D1"}
     rows = {
         "bids": [row],
         "settlement": [bought],
@@ -299,7 +299,7 @@ def test_a_company_buys_up_to_its_price(run_of: Any) -> None:
     run = run_of(rows, scheme="integrated")
     assert verdict(run, "BRP-D1-72") == (
         "Bought in part in the integrated market: 1.50 of 2.00 MW; "
-        "the company wanted energy that it lacks, for no more than 76.00 EUR/MWh."
+        "the bid was for energy for its shortage, at no more than 76.00 EUR/MWh."
     )
     assert IspTables(run, ISP).offers().sold_mw.tolist() == [1.5]
 
@@ -352,7 +352,7 @@ def test_every_bid_of_a_real_isp_is_explained_with_what_it_sold(tmp_path: Path, 
     for bid, mw in zip(offers.bid_id, offers.sold_mw, strict=True):
         lines = explain_bid(at, bid)
         assert lines[-1].startswith(
-            ("Called", "Bought") if mw > 1e-6 else ("Passed", "Held", "At the", "Bounded")
+            ("Called", "Bought") if mw > 1e-6 else ("Not called", "Held", "Marginal", "Limited")
         )
         if not bid.startswith("BRP"):
             assert mw == pytest.approx(sold.get(bid, 0.0))

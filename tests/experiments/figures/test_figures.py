@@ -235,7 +235,7 @@ def test_net_receipts_sum_to_zero(data: RunData) -> None:
         "DSO-D2",
         "BRPs",
         "Aggregators",
-        "Producers,\nlarge consumers",
+        "Sellers on\ntransmission",
         "Households",
     ]
     assert np.allclose(net.sum(axis=1), 0.0)
@@ -245,9 +245,9 @@ def test_net_receipts_sum_to_zero(data: RunData) -> None:
 
 def test_nothing_bought_is_said(quiet: Path) -> None:
     silent = read_run(quiet, ZONE, "quiet")
-    assert [t.get_text() for t in _titled(cost_figure(silent), "Net").texts] == ["nobody paid anybody"]
+    assert [t.get_text() for t in _titled(cost_figure(silent), "Net").texts] == ["No payments"]
     assert [t.get_text() for t in _titled(imbalance_figure(silent), "Activated").texts] == [
-        "nothing was activated"
+        "Nothing was activated"
     ]
 
 
@@ -255,7 +255,11 @@ def test_a_diverged_isp_is_marked_and_leaves_a_gap(data: RunData) -> None:
     rows = data.grid_of("D2")
     assert np.flatnonzero(rows.max_loading_pct.isna()).tolist() == [DIVERGED]
     strip = _titled(grid_figure(data, "D2"), "ISPs with")
-    assert [label.get_text() for label in strip.get_yticklabels()] == ["before", "after", "diverged"]
+    assert [label.get_text() for label in strip.get_yticklabels()] == [
+        "without activation",
+        "after activation",
+        "diverged",
+    ]
     assert "diverged: 1 of 100" in strip.get_title(loc="left")
 
 
@@ -271,7 +275,7 @@ def test_a_grid_whose_power_flow_always_diverged_can_be_drawn(data: RunData) -> 
     for figure in figures:
         figure.canvas.draw()
     texts = [text.get_text() for text in _titled(figures[0], "Bus voltages").texts]
-    assert texts == ["no voltage: the power flow diverged"]
+    assert texts == ["No voltages: the power flow did not converge"]
 
 
 def test_voltage_limits_are_drawn_only_when_near(data: RunData) -> None:

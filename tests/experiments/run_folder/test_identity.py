@@ -120,7 +120,7 @@ def test_a_grid_that_changes_while_the_run_is_on_its_way_is_named_and_nothing_is
     def changed(isp: int) -> None:
         file.write_text(text + "\n", encoding="utf-8")
 
-    with pytest.raises(InputError, match="grid of D1: has changed while the run was on its way"):
+    with pytest.raises(InputError, match="grid of D1: has changed during the run"):
         run_scenario(_on("mine.json"), own_grid, out, changed, **how)
     file.write_text(text, encoding="utf-8")
     again: list[int] = []

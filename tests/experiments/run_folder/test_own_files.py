@@ -144,7 +144,7 @@ def test_a_working_folder_of_somebody_else_is_left_as_it_is(
     (working / LOCK).touch()
     expected = spoil(working, target)
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(InputError, match="is needed to work in, and is not Tandem's") as error:
+    with pytest.raises(InputError, match="is the working folder of this run, and is not Tandem's") as error:
         simulate(out, overwrite=how == "--overwrite", resume=how == "--resume")
     assert expected in str(error.value)
     assert sorted(tmp_path.rglob("*")) == before

@@ -25,7 +25,7 @@ MINE = {
     "power.parquet": b"mine",
     "power.png": b"mine",
     "comparison.png": b"mine",
-    "validation.png": b"mine",
+    "bid_checks.png": b"mine",
 }
 """Files of one's own, which may well be grids or notes, under names that commands use."""
 
@@ -61,7 +61,7 @@ COMMANDS = {
         ("power", "power.parquet"),
         ("power", "power.png"),
         ("run", "comparison.png"),
-        ("run", "validation.png"),
+        ("run", "bid_checks.png"),
     ],
 )
 def test_a_file_of_ones_own_is_not_replaced(

@@ -18,7 +18,7 @@ from tandem_sim.experiments.api import load
 from tandem_sim.experiments.commands.explain import show
 from tandem_sim.experiments.figures.figures import plot_comparison
 from tandem_sim.experiments.market_power.measure import power_of
-from tandem_sim.experiments.results.terminal_tables import kpi_table
+from tandem_sim.experiments.results.terminal_tables import kpi_tables
 from tandem_sim.experiments.run_folder import tables as run_tables
 from tandem_sim.experiments.run_folder.manifest import read_kpis
 from tandem_sim.experiments.run_folder.tables import LONGEST_TEXT, read_table
@@ -285,7 +285,7 @@ def test_key_figures_that_no_run_writes(kpis: dict[str, Any], tmp_path: Path) ->
 
 
 def test_key_figures_that_a_run_lacks_are_shown_as_none() -> None:
-    lacking = kpi_table(small_scenario(), {"older": {}, "newer": {"procurement_cost_eur": 3.0}})
+    (lacking,) = kpi_tables(small_scenario(), {"older": {}, "newer": {"procurement_cost_eur": 3.0}}, 130)
     assert lacking.row_count > 10
 
 

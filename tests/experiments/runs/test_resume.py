@@ -341,7 +341,7 @@ def test_another_scenario_or_other_code_does_not_go_on(halved: Path, monkeypatch
 
 def test_two_processes_do_not_work_on_one_run(halved: Path) -> None:
     with FileLock(unfinished_of(halved) / LOCK, preserve_lock_file=True):
-        with pytest.raises(BusyError, match="being worked on by another process"):
+        with pytest.raises(BusyError, match="is in use by another process"):
             simulate(halved)
         job = RunJob(
             Point(fields={}, scenario=small_scenario(**HOURLY), folder=None, source="small.yaml"), halved

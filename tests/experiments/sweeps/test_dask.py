@@ -52,7 +52,7 @@ def test_tasks_survive_a_killed_worker(cluster: LocalCluster, tmp_path: Path) ->
     ended = list(on_dask(partial(_work, tmp_path), range(12), address, tmp_path))
     assert sorted(e.task for e in ended) == list(range(12))
     died = {e.task: e.death for e in ended if e.death}
-    assert died[5] == "Dask workers died under it, 4 times"
+    assert died[5] == "its Dask workers ended, 4 times"
     assert died[6] == "RuntimeError on its Dask worker: no answer"
     assert 3 not in died
     for e in ended:

@@ -17,8 +17,8 @@ from tandem_sim.experiments.studies.paired.accounts import (
     balance,
     closing,
     companies,
+    drawn,
     extra_cost,
-    kept,
     payments,
     prices,
     relief,
@@ -147,7 +147,7 @@ def test_true_costs_are_those_of_whoever_generates_and_delivers() -> None:
     }
     # generated for a quarter: 40 MW scheduled, 4 called net, 2 to close a shortage; 1 MWh of sun is lost
     system = frame("imbalance_after_mw curtailed_mwh day_ahead_price_eur_per_mwh", (-2.0, 1.0, 30.0))
-    assert kept(run, system, QUARTER) == {"drawn_mwh": 46 / 4 - 1.0, "day_ahead_eur_per_mwh": 30.0}
+    assert drawn(run, system, QUARTER) == {"drawn_mwh": 46 / 4 - 1.0, "day_ahead_eur_per_mwh": 30.0}
 
 
 def test_energy_left_in_stores_is_no_waste() -> None:

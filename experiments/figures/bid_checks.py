@@ -1,4 +1,4 @@
-"""One figure of what a check by DSOs changes: offers refused, limits broken, money spent."""
+"""Figure of the effect of the DSOs' bid checks: offers held back, limits broken, cost."""
 
 from __future__ import annotations
 
@@ -45,20 +45,20 @@ DOT = 4.5
 """Size of a dot (points)."""
 
 
-def validates(data: RunData) -> bool:
-    """Whether a DSO checked in this run what the TSO may take."""
+def has_bid_checks(data: RunData) -> bool:
+    """Whether DSOs checked the bids of this run before the TSO bought them."""
     return bool(data.bid_checks.market.isin(NARROWING).any())
 
 
 def reference_of(runs: Mapping[str, RunData]) -> str:
-    """The run that others are measured against: the first without a check by DSOs, or else the first."""
-    return next((name for name, data in runs.items() if not validates(data)), next(iter(runs)))
+    """The run that the others are compared with: the first without bid checks, or else the first."""
+    return next((name for name, data in runs.items() if not has_bid_checks(data)), next(iter(runs)))
 
 
 def held_back_mw(data: RunData) -> pd.DataFrame:
     """Per ISP, all grids together: `offered_up`, `offered_down`, `held_up`, `held_down` (MW, never negative).
 
-    Offered before the first round of a check, held back after the last one.
+    Offered before the first round of the checks, held back after the last round.
     """
     rows = data.bid_checks[data.bid_checks.market.isin(NARROWING)].groupby(["isp", "system"])
     first, last = rows.first(), rows.last()
@@ -69,15 +69,15 @@ def held_back_mw(data: RunData) -> pd.DataFrame:
 
 
 def stopped_bids(data: RunData) -> FloatArray:
-    """Reserve bids that DSOs stopped inside every ISP (number); zero without a reserve."""
+    """Reserve bids that DSOs stopped within each ISP (number); zero without a reserve."""
     stopped = data.reserve.groupby("isp").terminated_bids.sum()
     return stopped.reindex(data.system.isp, fill_value=0).to_numpy(dtype=np.float64)
 
 
 def overload_pct(data: RunData, prefix: str = "") -> FloatArray:
-    """Worst overload of any distribution grid per ISP (% of the rating above it), zero where limits hold.
+    """Worst overload of all distribution grids per ISP (% of the rating, above 100 %), zero without overload.
 
-    `prefix` is "base_" for the same ISP had nothing been activated in it. NaN where no power flow converged.
+    `prefix` is "base_" for the state without activation in that ISP. NaN where no power flow converged.
     """
     rows = data.grid[(data.grid.system != TSO) & data.grid[f"{prefix}converged"].astype(bool)]
     worst = rows.groupby("isp")[f"{prefix}max_overload_pct"].max()
@@ -85,9 +85,10 @@ def overload_pct(data: RunData, prefix: str = "") -> FloatArray:
 
 
 def broken_limits(data: RunData) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Whether every ISP broke a limit in distribution, and whether a grid would have kept it unactivated.
+    """By ISP: whether a limit in distribution is broken, and whether activation in that ISP broke it.
 
-    As the KPIs `violated_isps` and `violated_isps_created` count them: no convergence is a broken limit too.
+    As the KPIs `violated_isps` and `violated_isps_created` count them: a power flow that does not converge
+    counts as a broken limit.
     """
     rows = data.grid[data.grid.system != TSO]
     after = violated(rows, "") | ~rows.converged.to_numpy(dtype=np.bool_)
@@ -98,9 +99,9 @@ def broken_limits(data: RunData) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
 
 
 def cost_eur(data: RunData) -> pd.DataFrame:
-    """What operators pay per ISP (EUR).
+    """Cost of TSO and DSOs per ISP (EUR).
 
-    `activation`, make-whole with it, and `capacity` less fines for what was unavailable.
+    `activation` includes make-whole payments, `capacity` is net of penalties for unavailability.
     """
     kind = data.settlement.kind
     capacity = data.amount_eur(kind == "capacity") - data.amount_eur(kind == "unavailability")
@@ -109,7 +110,7 @@ def cost_eur(data: RunData) -> pd.DataFrame:
     )
 
 
-def validation_figure(runs: Mapping[str, RunData]) -> Figure:
+def bid_check_figure(runs: Mapping[str, RunData]) -> Figure:
     """Offers held back (MW), reserve bids stopped, overload (%) and cost (EUR) over time and in total."""
     high = 0.9 + 0.2 * len(runs)
     panels = {"held": (_held, max(2.1, high)), "stopped": (_stopped, max(1.5, high))}
@@ -118,7 +119,7 @@ def validation_figure(runs: Mapping[str, RunData]) -> Figure:
         del panels["stopped"]
     heights = [0.24 * math.ceil(len(runs) / SCHEMES_PER_ROW), *(height for _, height in panels.values())]
     note = _note(runs, "stopped" in panels)
-    figure = new_figure("What validation by DSOs changes", "", 12.5, sum(heights) + 1.4, note)
+    figure = new_figure("Effect of bid checks by DSOs", "", 12.5, sum(heights) + 1.4, note)
     mosaic: list[Any] = [["legend"] * 2, *[[name, f"{name} bars"] for name in panels]]
     axes = figure.subplot_mosaic(mosaic, height_ratios=heights, width_ratios=WIDTHS)
     _legend(axes["legend"], runs)
@@ -133,11 +134,11 @@ def validation_figure(runs: Mapping[str, RunData]) -> Figure:
 
 
 def _note(runs: Mapping[str, RunData], with_stopped: bool) -> str:
-    """First lines of the footnote: how to read the figure."""
-    note = "Cost: awards, and capacity less fines for unavailability; neither imbalance nor shortfall. "
-    note += "Runs also differ in what there is to balance: an activation moves later load."
+    """First lines of the footnote: definitions."""
+    note = "Cost: activated energy, and capacity net of penalties; without imbalance and shortfall charges. "
+    note += "Imbalances also differ between runs, because activations shift load to later ISPs."
     if not with_stopped and any(len(data.reserve) for data in runs.values()):
-        note += " No reserve bid was stopped inside an ISP."
+        note += " No reserve bid was stopped within an ISP."
     if next(iter(runs.values())).is_long:
         note += "\nOffers held back: daily mean. Bids stopped: daily sum. Overload: daily maximum."
     return f"{note}\n"
@@ -146,13 +147,13 @@ def _note(runs: Mapping[str, RunData], with_stopped: bool) -> str:
 def _legend(ax: Axes, runs: Mapping[str, RunData]) -> None:
     looks: list[Any] = [colour_of(k) for k in range(len(runs))]
     handles = [Line2D([], [], color=colour, linestyle=dash, linewidth=2.5) for colour, dash in looks]
-    names = [name + (" (with validation)" if validates(data) else "") for name, data in runs.items()]
+    names = [name + (" (with bid checks)" if has_bid_checks(data) else "") for name, data in runs.items()]
     ax.axis("off")
     ax.legend(handles, names, loc="center left", ncols=SCHEMES_PER_ROW, fontsize=9)
 
 
 def _shown(data: RunData, values: FloatArray, daily: str) -> tuple[FloatArray, FloatArray]:
-    """Values and edges of what is drawn: every ISP, or that figure of every day where the horizon is long."""
+    """Values to draw and their edges: per ISP, or the statistic `daily` per day of a long horizon."""
     if data.is_long:
         return data.daily(values)[daily].to_numpy(dtype=np.float64), data.day_edges
     return values, data.edges
@@ -169,8 +170,8 @@ def _area(ax: Axes, data: RunData, values: FloatArray, daily: str, **look: Any) 
 
 
 def _held(time: Axes, bars: Axes, runs: Mapping[str, RunData]) -> None:
-    """Offers that DSOs kept from the TSO; where one run validates, areas beside what was let stand."""
-    checking = [(k, data) for k, data in enumerate(runs.values()) if validates(data)]
+    """Offers that DSOs held back (MW); areas of allowed and held-back offers if one run has bid checks."""
+    checking = [(k, data) for k, data in enumerate(runs.values()) if has_bid_checks(data)]
     for k, data in checking:
         mw, colour = held_back_mw(data), colour_of(k)[0]
         for way, sign in (("up", 1.0), ("down", -1.0)):
@@ -178,12 +179,12 @@ def _held(time: Axes, bars: Axes, runs: Mapping[str, RunData]) -> None:
             if len(checking) > 1:
                 _steps(time, data, held, "mean", k)
                 continue
-            for values, shade, label in ((offered, pale(colour), "Let stand"), (held, colour, "Held back")):
+            for values, shade, label in ((offered, pale(colour), "Allowed"), (held, colour, "Held back")):
                 _area(time, data, values, "mean", color=shade, label=label if way == "up" else None)
     zero_line(time)
     if len(checking) == 1:
         legend_above(time)
-    time.set_title("Refused: offers to the TSO that DSOs held back")
+    time.set_title("Held back: offers to the TSO that DSOs did not allow")
     time.set_ylabel("Up +, down \N{MINUS SIGN} (MW)")
     few_ticks(time)
     totals, labels = [], []
@@ -192,9 +193,9 @@ def _held(time: Axes, bars: Axes, runs: Mapping[str, RunData]) -> None:
         mwh, offers = (float(sums[f"{part}_up"] + sums[f"{part}_down"]) for part in ("held", "offered"))
         share = f" ({100.0 * mwh / offers:.0f} % of offers)" if offers > 0.0 else ""
         totals.append(mwh)
-        labels.append(f"{mwh:,.0f}{share}" if validates(data) else "no validation")
+        labels.append(f"{mwh:,.0f}{share}" if has_bid_checks(data) else "no bid checks")
     _bars(bars, list(runs), totals, labels)
-    bars.set_title("Refused")
+    bars.set_title("Held back")
     bars.set_xlabel("Offers held back, up + down (MWh)")
 
 
@@ -205,7 +206,7 @@ def _stopped(time: Axes, bars: Axes, runs: Mapping[str, RunData]) -> None:
         _steps(time, data, stopped, "sum", k)
         totals.append(float(stopped.sum()))
         labels.append(f"{stopped.sum():,.0f}" if len(data.reserve) else "no reserve")
-    time.set_title("Refused at the last moment: reserve bids that DSOs stopped inside the ISP")
+    time.set_title("Stopped: reserve bids that DSOs stopped within the ISP")
     time.set_ylabel("Bids (per day)" if next(iter(runs.values())).is_long else "Bids (per ISP)")
     time.set_ylim(bottom=0.0)
     few_ticks(time, 4)
@@ -216,7 +217,7 @@ def _stopped(time: Axes, bars: Axes, runs: Mapping[str, RunData]) -> None:
 
 
 def _limits(time: Axes, bars: Axes, runs: Mapping[str, RunData]) -> None:
-    """Overload over time, dots where activation broke a limit; bars of ISPs with a broken limit."""
+    """Overload over time, with dots where activation broke a limit; bars of ISPs with a broken limit."""
     reference, totals, parts, labels = reference_of(runs), [], [], []
     for k, (name, data) in enumerate(runs.items()):
         over, (broken, created) = overload_pct(data), broken_limits(data)
@@ -231,13 +232,13 @@ def _limits(time: Axes, bars: Axes, runs: Mapping[str, RunData]) -> None:
     if any(parts):
         time.plot([], [], "o", color=DARK, markersize=DOT, label="Limit broken by activation")
     legend_above(time)
-    time.set_title("Congestion: worst overload")
+    time.set_title("Congestion: worst overload of the distribution grids")
     time.set_ylabel("Overload (% of rating)")
     top = max(time.get_ylim()[1], 5.0)
-    time.set_ylim(-0.03 * top, top)  # lines at zero stay in sight
+    time.set_ylim(-0.03 * top, top)  # so that lines at zero are visible
     few_ticks(time)
     _bars(bars, list(runs), totals, labels, parts)
-    bars.set_title("Limits broken (full: by activation)")
+    bars.set_title("Limits broken (dark: by activation)")
     bars.set_xlabel("ISPs with a broken limit in any DSO grid (number)")
 
 
@@ -250,7 +251,7 @@ def _dots(ax: Axes, data: RunData, values: FloatArray, k: int) -> None:
 
 
 def _cost(time: Axes, bars: Axes, runs: Mapping[str, RunData]) -> None:
-    """Cumulative cost against the reference run; bars of totals."""
+    """Cumulative cost less that of the reference run; bars of total cost."""
     reference = reference_of(runs)
     against = cost_eur(runs[reference]).sum(axis=1)
     totals, parts, labels = [], [], []
@@ -264,7 +265,7 @@ def _cost(time: Axes, bars: Axes, runs: Mapping[str, RunData]) -> None:
         parts.append(float(cost.activation.sum()))
         change = "" if name == reference else "\n" + difference(totals[-1], float(against.sum()))
         labels.append(minus(f"{totals[-1]:,.0f} EUR for {mwh:,.0f} MWh") + change)
-    time.set_title(f"Cost: cumulative, against {reference} (below zero: cheaper)")
+    time.set_title(f"Cost: cumulative, less that of {reference}")
     time.set_ylabel("Difference (EUR)")
     few_ticks(time)
     thousands(time)
@@ -275,7 +276,7 @@ def _cost(time: Axes, bars: Axes, runs: Mapping[str, RunData]) -> None:
 
 
 def difference(value_eur: float, against_eur: float) -> str:
-    """How much more or less than another amount, in EUR and in percent of it."""
+    """An amount less another, in EUR and in percent of the other."""
     more = value_eur - against_eur
     share = f" ({100.0 * more / abs(against_eur):+.1f} %)" if against_eur else ""
     return minus(f"{more:+,.0f} EUR{share}")
@@ -284,7 +285,7 @@ def difference(value_eur: float, against_eur: float) -> str:
 def _bars(
     ax: Axes, names: list[str], totals: list[float], labels: list[str], parts: list[float] | None = None
 ) -> None:
-    """A bar per run with its label; with `parts` that much of it in full colour and the rest pale."""
+    """A bar per run with its label; with `parts` that part of it in full colour and the rest pale."""
     for k, (total, label) in enumerate(zip(totals, labels, strict=True)):
         colour, _ = colour_of(k)
         full = total if parts is None else parts[k]
@@ -296,7 +297,7 @@ def _bars(
     span = largest - least or 1.0
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.4, -0.6)
-    # Labels stand at the right of bars: they need the same room whatever the unit.
+    # Room for the labels to the right of the bars, whatever their unit.
     ax.set_xlim(1.05 * least, largest + 0.7 * span)
     ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: minus(f"{value:,.0f}")))

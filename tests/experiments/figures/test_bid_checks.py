@@ -1,4 +1,4 @@
-"""The figure of what validation by DSOs changes: numbers by hand from eight quarter-hours."""
+"""The figure of the effect of bid checks by DSOs: numbers by hand from eight quarter-hours."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle, StepPatch
 
-from tandem_sim.experiments.figures.figures import plot_comparison
-from tandem_sim.experiments.figures.style import FOOTNOTE, house_style
-from tandem_sim.experiments.figures.validation import (
+from tandem_sim.experiments.figures.bid_checks import (
+    bid_check_figure,
     broken_limits,
     cost_eur,
     difference,
+    has_bid_checks,
     held_back_mw,
     overload_pct,
     reference_of,
     stopped_bids,
-    validates,
-    validation_figure,
 )
+from tandem_sim.experiments.figures.figures import plot_comparison
+from tandem_sim.experiments.figures.style import FOOTNOTE, house_style
 from tandem_sim.experiments.results.kpis import held_back_mwh
 from tandem_sim.experiments.results.run_data import RunData, read_run
 from tandem_sim.sim.clock.calendar import Calendar
@@ -140,7 +140,7 @@ def _texts(ax: Axes) -> list[str]:
     return [text.get_text() for text in ax.texts]
 
 
-def test_held_back_is_offered_at_first_less_kept_at_last(runs: dict[str, RunData]) -> None:
+def test_held_back_is_offered_at_first_less_allowed_at_last(runs: dict[str, RunData]) -> None:
     mw = held_back_mw(runs["hybrid"])
     expected = np.zeros((ISPS, 4))  # offered up and down, held back up and down
     expected[[0, 5]] = [12.0, 3.0, 4.0, 1.0], [2.0, 3.0, 0.0, 3.0]
@@ -149,11 +149,11 @@ def test_held_back_is_offered_at_first_less_kept_at_last(runs: dict[str, RunData
     assert not held_back_mw(runs["central-01"]).to_numpy().any()
 
 
-def test_the_reference_is_the_first_run_without_validation(runs: dict[str, RunData]) -> None:
-    assert validates(runs["hybrid"])
-    assert not validates(runs["central-01"])
+def test_the_reference_is_the_first_run_without_bid_checks(runs: dict[str, RunData]) -> None:
+    assert has_bid_checks(runs["hybrid"])
+    assert not has_bid_checks(runs["central-01"])
     forwarded = runs["hybrid"].bid_checks.query("market == 'forward_bids'")
-    assert not validates(replace(runs["hybrid"], bid_checks=forwarded))
+    assert not has_bid_checks(replace(runs["hybrid"], bid_checks=forwarded))
     assert reference_of(runs) == "central-01"
     assert reference_of({"a": runs["hybrid"], "b": runs["hybrid"]}) == "a"
 
@@ -184,7 +184,7 @@ def test_no_convergence_is_a_broken_limit_without_a_size(runs: dict[str, RunData
     assert [np.flatnonzero(mask).tolist() for mask in broken_limits(data)] == [[3, 4, 6], [3, 4]]
     assert overload_pct(data)[3] == 0.0  # D2 is known
     assert np.isnan(overload_pct(data)[4])
-    validation_figure({"a": data, "b": runs["central-01"]}).canvas.draw()
+    bid_check_figure({"a": data, "b": runs["central-01"]}).canvas.draw()
 
 
 def test_cost_is_awards_and_capacity_less_fines_for_unavailability(runs: dict[str, RunData]) -> None:
@@ -198,25 +198,26 @@ def test_differences_are_told_in_eur_and_percent() -> None:
     assert difference(5.0, 0.0) == "+5 EUR"
 
 
-def test_what_is_refused_is_drawn(runs: dict[str, RunData]) -> None:
-    time, bars, late = _titled(validation_figure(runs), "Refused")
+def test_held_back_offers_and_stopped_bids_are_drawn(runs: dict[str, RunData]) -> None:
+    figure = bid_check_figure(runs)
+    (time, bars), late = _titled(figure, "Held back"), _titled(figure, "Stopped")[0]
     offered_up, held_up, offered_down, held_down = _steps(time, fill=True)
     assert (offered_up[0], held_up[0], offered_down[0], held_down[0]) == (12.0, 4.0, -3.0, -1.0)
     assert (offered_up[5], held_up[5], offered_down[5], held_down[5]) == (2.0, 0.0, -3.0, -3.0)
     assert _widths(bars) == [(2.0, 0.0), (0.0, 0.0)]
-    assert _texts(bars) == ["2 (40 % of offers)", "no validation"]
+    assert _texts(bars) == ["2 (40 % of offers)", "no bid checks"]
     assert _steps(late, fill=False) == [[0.0] * ISPS, [0.0, 0.0, 7.0, 5.0, 0.0, 0.0, 0.0, 0.0]]
 
 
-def test_several_validating_runs_are_lines(runs: dict[str, RunData]) -> None:
-    time = _titled(validation_figure({"a": runs["hybrid"], "b": runs["hybrid"]}), "Refused")[0]
+def test_several_runs_with_bid_checks_are_lines(runs: dict[str, RunData]) -> None:
+    time = _titled(bid_check_figure({"a": runs["hybrid"], "b": runs["hybrid"]}), "Held back")[0]
     assert _steps(time, fill=True) == []
     assert [steps[0] for steps in _steps(time, fill=False)] == [4.0, -1.0, 4.0, -1.0]
     assert time.get_legend() is None
 
 
 def test_congestion_is_drawn_with_dots_where_activation_broke_a_limit(runs: dict[str, RunData]) -> None:
-    figure = validation_figure(runs)
+    figure = bid_check_figure(runs)
     time, bars = _titled(figure, "Congestion")[0], _titled(figure, "Limits broken")[0]
     assert _steps(time, fill=False) == [[0, 0, 0, 0, 0, 0, 2, 0], [0, 30, 5, 0, 0, 0, 10, 0]]
     assert _steps(time, fill=True) == [[0, 0, 4, 0, 0, 0, 20, 0]]  # central-01 without activation
@@ -228,9 +229,9 @@ def test_congestion_is_drawn_with_dots_where_activation_broke_a_limit(runs: dict
     assert _texts(bars) == ["1 (0 by activation)", "3 (2 by activation)"]
 
 
-def test_cost_is_drawn_against_the_run_without_validation(runs: dict[str, RunData]) -> None:
-    time, bars = _titled(validation_figure(runs), "Cost")
-    assert time.get_title(loc="left") == "Cost: cumulative, against central-01 (below zero: cheaper)"
+def test_cost_is_drawn_against_the_run_without_bid_checks(runs: dict[str, RunData]) -> None:
+    time, bars = _titled(bid_check_figure(runs), "Cost")
+    assert time.get_title(loc="left") == "Cost: cumulative, less that of central-01"
     hybrid, central = (np.asarray(line.get_ydata(), dtype=np.float64) for line in time.lines)
     assert hybrid.tolist() == [2.0 * k for k in range(ISPS + 1)]
     assert not central.any()
@@ -239,13 +240,13 @@ def test_cost_is_drawn_against_the_run_without_validation(runs: dict[str, RunDat
 
 
 def test_stopped_bids_have_a_panel_only_if_there_are_any(runs: dict[str, RunData]) -> None:
-    bars = _titled(validation_figure(runs), "Stopped")[0]
+    bars = _titled(bid_check_figure(runs), "Stopped")[1]
     assert _texts(bars) == ["no reserve", "12"]
     none = replace(runs["central-01"], reserve=runs["central-01"].reserve.assign(terminated_bids=0))
-    without = validation_figure({"hybrid": runs["hybrid"], "central-01": none})
+    without = bid_check_figure({"hybrid": runs["hybrid"], "central-01": none})
     assert _titled(without, "Stopped") == []
-    assert "No reserve bid was stopped inside an ISP." in without.get_supxlabel()
-    no_reserve = validation_figure({"a": runs["hybrid"], "b": runs["hybrid"]})
+    assert "No reserve bid was stopped within an ISP." in without.get_supxlabel()
+    no_reserve = bid_check_figure({"a": runs["hybrid"], "b": runs["hybrid"]})
     assert "reserve" not in no_reserve.get_supxlabel()
 
 
@@ -253,9 +254,9 @@ def test_long_horizons_show_daily_values(tmp_path: Path) -> None:
     data = read_run(_run(tmp_path / "long", BROKEN, CHECKS, 10.0, days=33), ZONE, "long")
     assert data.is_long
     data = replace(data, reserve=pd.DataFrame({"isp": [2, 3, 96], "terminated_bids": [7, 5, 1]}))
-    figure = validation_figure({"hybrid": data, "other": replace(data, bid_checks=data.bid_checks[:0])})
+    figure = bid_check_figure({"hybrid": data, "other": replace(data, bid_checks=data.bid_checks[:0])})
     assert "Overload: daily maximum." in figure.get_supxlabel()
-    held, _, late, *_ = _titled(figure, "Refused")
+    held, late = _titled(figure, "Held back")[0], _titled(figure, "Stopped")[0]
     assert [values[0] for values in _steps(held, fill=True)] == [14 / 96, 4 / 96, -6 / 96, -4 / 96]
     assert [values[:3] for values in _steps(late, fill=False)] == [[12.0, 1.0, 0.0]] * 2
     assert late.get_ylabel() == "Bids (per day)"
@@ -269,7 +270,7 @@ def test_long_horizons_show_daily_values(tmp_path: Path) -> None:
 @pytest.mark.parametrize("count", [2, 16])
 def test_every_axis_names_its_unit_and_nothing_overlaps(runs: dict[str, RunData], count: int) -> None:
     pool = list(runs.values())
-    figure = validation_figure({f"cooperative-{k:02}": pool[k % 2] for k in range(count)})
+    figure = bid_check_figure({f"cooperative-{k:02}": pool[k % 2] for k in range(count)})
     figure.canvas.draw()
     labels = [label for ax in figure.axes for label in (ax.get_xlabel(), ax.get_ylabel()) if label]
     assert all(re.search(r"\(.+\)$", label) for label in labels), labels
@@ -285,7 +286,7 @@ def test_every_axis_names_its_unit_and_nothing_overlaps(runs: dict[str, RunData]
 def test_a_run_that_earns_has_bars_to_the_left(runs: dict[str, RunData]) -> None:
     paid = runs["hybrid"].settlement
     earns = replace(runs["hybrid"], settlement=paid.assign(amount_eur=-paid.amount_eur))
-    bars = _titled(validation_figure({"a": earns, "b": runs["central-01"]}), "Cost")[1]
+    bars = _titled(bid_check_figure({"a": earns, "b": runs["central-01"]}), "Cost")[1]
     assert _widths(bars) == [(-96.0, -16.0), (80.0, 16.0)]
     assert bars.get_xlim()[0] < -112.0
 
@@ -295,11 +296,11 @@ def _blank(data: dict[str, RunData]) -> Figure:
     return Figure(figsize=(1.0, 1.0))
 
 
-def test_it_is_written_beside_the_comparison_where_a_run_validates(
+def test_it_is_written_beside_the_comparison_where_a_run_has_bid_checks(
     folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = plot_comparison(folders, ZONE, tmp_path)
-    assert [path.name for path in written] == ["comparison.png", "validation.png"]
+    assert [path.name for path in written] == ["comparison.png", "bid_checks.png"]
     first = written[1].read_bytes()
     assert first.startswith(b"\x89PNG\r\n\x1a\n")
     monkeypatch.setattr("tandem_sim.experiments.figures.figures.comparison_figure", _blank)
@@ -307,7 +308,7 @@ def test_it_is_written_beside_the_comparison_where_a_run_validates(
 
 
 @pytest.mark.parametrize("schemes", [["central-01", "central-01"], ["hybrid"]])
-def test_it_is_not_written_without_a_validating_run_or_a_second_one(
+def test_it_is_not_written_without_a_run_with_bid_checks_or_a_second_run(
     schemes: list[str], folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tandem_sim.experiments.figures.figures.comparison_figure", _blank)

@@ -1,0 +1,27 @@
+"""Plain text for the terminal: its width, and paragraphs that fit."""
+
+from __future__ import annotations
+
+from shutil import get_terminal_size
+from textwrap import wrap
+
+WIDE = 130
+"""Characters of a line if output goes to a file or a pipe and COLUMNS is not set."""
+
+
+def terminal_width(otherwise: int = WIDE) -> int:
+    """Characters of a line of the terminal (or COLUMNS); `otherwise` if output is no terminal."""
+    return get_terminal_size((otherwise, 0)).columns
+
+
+def hanging(text: str, width: int, indent: int = 4) -> list[str]:
+    """Lines of a paragraph, all but the first indented; no word is broken."""
+    begin = text[: len(text) - len(text.lstrip())]
+    return wrap(
+        text.lstrip(),
+        max(width, 2 * indent + 10),
+        initial_indent=begin,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
