@@ -49,8 +49,8 @@ a pricing rule is named, operators pay the same too. (If the need falls exactly 
 not unique, and payments may differ.) Tolerances: {_plain(SAME_EUR)} EUR/h and
 {_plain(SAME_SHARE)} of the sum, {_plain(SAME_MW)} MW.
 
-**In simulations** schemes have gates at different times, operators have different forecasts, and
-purchases of now change the devices later. Schemes that are the same in a case differ there, unless
+**In simulations** schemes have gates at different times, operators have different forecasts, and purchases
+in one period change the devices in later ones. Schemes that are the same in a case differ there, unless
 stated otherwise.
 
 **The cases:** *small* ones have three transmission nodes in a triangle and two radial areas of 3 to 12 nodes

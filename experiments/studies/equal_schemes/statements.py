@@ -135,9 +135,9 @@ STATEMENTS: tuple[EqualityStatement, ...] = (
         them. If the cheapest dispatch with a penalty keeps the limits, it is also the cheapest with hard
         limits.""",
         telling=LIMITS_MATTER,
-        parts="""They differ where the common market leaves a limit of an area broken, for instance because
-        nothing else serves the need. They differ in payments under uniform prices. They also differ with the
-        points that `aggregation` sends by default.""",
+        parts="""Where the common market leaves a limit of an area broken, for instance because nothing else
+        serves the need. They differ in payments under uniform prices. They also differ with the points that
+        `aggregation` sends by default.""",
         examples=(examples.full_branch, examples.price_of_an_area, examples.points_of_a_curve),
     ),
     EqualityStatement(
@@ -168,8 +168,8 @@ STATEMENTS: tuple[EqualityStatement, ...] = (
         variable.""",
         telling=LIMITS_MATTER,
         exact=True,
-        parts="""They differ if there is a buyer whose price is met. In simulations BRPs are such buyers, so
-        they differ there.""",
+        parts="""If there is a buyer whose price is met. In simulations BRPs are such buyers, so they differ
+        there.""",
         examples=(examples.a_buyer,),
     ),
     EqualityStatement(
@@ -185,8 +185,8 @@ STATEMENTS: tuple[EqualityStatement, ...] = (
         is that flow. The two variables for the band can only be zero. The TSO then has the same flow at the
         boundary, and no access to the areas.""",
         telling=LOCAL_BUYS,
-        parts="""They differ with another schedule, or with a band. In simulations the schedule is that of the
-        day before and the present flow is a forecast, so they differ there.""",
+        parts="""With another schedule, or with a band. In simulations the schedule is that of the day before
+        and the present flow is a forecast, so they differ there.""",
         examples=(examples.another_schedule,),
     ),
     EqualityStatement(
@@ -203,8 +203,8 @@ STATEMENTS: tuple[EqualityStatement, ...] = (
         statement, if the cheapest dispatch with a penalty pays no penalty, it is the cheapest with hard
         limits.""",
         telling=LIMITS_MATTER,
-        parts="""They differ where the base state breaks a limit, which central-03 relieves, and where only a
-        broken limit would serve the need.""",
+        parts="""Where the base state breaks a limit, which central-03 relieves, and where only a broken limit
+        would serve the need.""",
         examples=(examples.to_mend_or_not, examples.full_branch),
     ),
     EqualityStatement(
@@ -218,7 +218,7 @@ STATEMENTS: tuple[EqualityStatement, ...] = (
         them, it is the cheapest with them. By the earlier statements `central-03`, `integrated` and exact
         aggregation are the same too.""",
         telling=TSO_BUYS,
-        parts="They differ where central-01 breaks a limit, or leaves one broken.",
+        parts="Where central-01 breaks a limit, or leaves one broken.",
         examples=(examples.too_much_behind_a_branch,),
     ),
     EqualityStatement(
@@ -317,8 +317,8 @@ STATEMENTS: tuple[EqualityStatement, ...] = (
         proof="""The first list is what central-01 calls. The DSO accepts all of it and lowers only bounds
         beyond it. So the last market may call the same again, and nothing it may call is cheaper.""",
         telling=TSO_BUYS,
-        parts="""They differ where up and down calls are safe only together, and where the calls of central-01
-        are not safe.""",
+        parts="""Where up and down calls are safe only together, and where the calls of central-01 are not
+        safe.""",
         examples=(examples.two_that_cancel,),
     ),
     EqualityStatement(
@@ -331,7 +331,7 @@ STATEMENTS: tuple[EqualityStatement, ...] = (
         proof="""The local markets after the TSO's have no limit to relieve, and no trade to make (as for the
         corrective markets above).""",
         telling=TSO_BUYS,
-        parts="They differ where central-01 breaks a limit, or leaves one broken.",
+        parts="Where central-01 breaks a limit, or leaves one broken.",
         examples=(examples.too_much_behind_a_branch,),
     ),
     EqualityStatement(
@@ -349,7 +349,7 @@ STATEMENTS: tuple[EqualityStatement, ...] = (
         proof="""A local market buys nothing where there is no limit to relieve and no trade that pays. All
         that follows is the same, block by block.""",
         telling=LIMITS_MATTER,
-        parts="They differ where a local market has a limit to relieve or a trade to make.",
+        parts="Where a local market has a limit to relieve or a trade to make.",
         examples=(examples.something_to_mend_first, examples.a_trade_first),
     ),
     EqualityStatement(
@@ -364,7 +364,7 @@ STATEMENTS: tuple[EqualityStatement, ...] = (
         after them, and all their bids are available in either order. A second local market after the first
         has nothing left to gain.""",
         telling=LOCAL_BUYS,
-        parts="They differ where a bid of an area is among the cheapest for the TSO.",
+        parts="Where a bid of an area is among the cheapest for the TSO.",
         examples=(examples.who_goes_first,),
     ),
 )
