@@ -1,4 +1,4 @@
-"""The page about equal schemes, written from its statements and what checks of them came to."""
+"""The page about equal schemes, written from its statements and the results of their checks."""
 
 from __future__ import annotations
 
@@ -38,31 +38,32 @@ HEAD = f"""# Which schemes are the same
 
     python -m tandem_sim.experiments.studies.equal_schemes.study --out docs
 
-writes this page and `equal_schemes.csv`, a row per statement and case. Statements, proofs and examples stand
+writes this page and `equal_schemes.csv`, a row per statement and case. Statements, proofs and examples are
 in `experiments/studies/equal_schemes/statements.py` and `examples.py`; tests check all of them, on some
 of the same cases.
 
-**What is compared:** one auction on one book, with one picture of the grids (`tandem clear`), with default
-options, bids that may all be passed on to the TSO, and no two bids at the same price. Schemes are *the
+**What is compared:** one auction with one set of bids and one set of grid data (`tandem clear`), with default
+options, bids that may all be forwarded to the TSO, and no two bids at the same price. Schemes are *the
 same* in a case if they cost the same, leave the same need unserved and call the same MW of every bid; where
-a pricing rule is named, operators pay the same too. (Where a price is an interval, for the need falls
-exactly between two bids, payments may differ.) What counts as the same: {_plain(SAME_EUR)} EUR/h and
+a pricing rule is named, operators pay the same too. (If the need falls exactly between two bids, the price is
+not unique, and payments may differ.) Tolerances: {_plain(SAME_EUR)} EUR/h and
 {_plain(SAME_SHARE)} of the sum, {_plain(SAME_MW)} MW.
 
-**In simulations** the gates of schemes stand at different times, operators see different forecasts, and
-what is bought now changes devices later. Schemes that are the same in a case part there, if nothing else is
-said.
+**In simulations** schemes have gates at different times, operators have different forecasts, and purchases
+in one period change the devices in later ones. Schemes that are the same in a case differ there, unless
+stated otherwise.
 
-**The cases:** *small* ones have a triangle of transmission and two radial areas of 3 to 12 nodes with 10
-bids each. They are drawn in ten ways: base states that keep or break limits, voltages that bind or cannot,
-trades within an area that pay, rated lines of transmission. *ALEXANDER* cases are those of [the study of
-chapter 4](studies/alexander.md), kinds A to D in turn (IEEE 14-bus and two feeders, the grids published,
+**The cases:** *small* ones have three transmission nodes in a triangle and two radial areas of 3 to 12 nodes
+with 10 bids each. They are drawn in ten ways: base states that keep or break limits, voltages that bind or
+cannot, trades within an area that pay, rated lines of transmission. *ALEXANDER* cases are those of [the study
+of chapter 4](studies/alexander.md), kinds A to D in turn (IEEE 14-bus and two feeders, the grids published,
 the rest synthetic): with its overloaded lines, with a voltage band that binds besides, and with neither.
-Pricing rules take turns. "Telling" are cases that meet the condition and in which something happens that
-could have set the schemes apart.
+Pricing rules take turns. A case is *decisive* (column `telling` of the table) if it meets the condition and
+something happens in it that could have made the schemes differ. "Keeps" and "breaks" refer to limits of
+distribution grids in the linear model. A *call* is the MW awarded to a bid.
 
 `{EXACT}` is `aggregation` that sends every breakpoint (`--aggregation exact`). `{NARROWED}` is `central-02`
-with DSOs that keep free what the hybrid scheme does: 0.1 % of each flow limit and 0.0002 p.u.^2 of each
+with DSOs that keep the margin of the hybrid scheme free: 0.1 % of each flow limit and 0.0002 p.u.^2 of each
 squared voltage.
 
 ## In short
@@ -95,9 +96,9 @@ def summary(results: pd.DataFrame) -> str:
 def section(
     number: int, statement: EqualityStatement, own: pd.DataFrame, shown: dict[str, str]
 ) -> Iterator[str]:
-    """One statement: condition, what is the same, proof, checks, and where the schemes part.
+    """One statement: condition, what is the same, proof, checks, and where the schemes differ.
 
-    An example that stands on the page already (`shown`: where, by its title) is only named.
+    An example that the page has already (`shown`: where, by its title) is only named.
     """
     yield f"## {number}. {statement.title}\n"
     yield f"**Schemes:** {_groups(statement)}.\n"
@@ -105,7 +106,7 @@ def section(
     yield f"**What is the same:** cost, need unserved and awards{_payments(statement)}.\n"
     yield _prose(f"**Why:** {statement.proof}")
     yield _checks(statement, own)
-    yield _prose(f"**Where they part:** {statement.parts}")
+    yield _prose(f"**Where they differ:** {statement.parts}")
     for make in statement.examples:
         example = make()
         if example.title in shown:
@@ -116,7 +117,7 @@ def section(
 
 
 def example_text(example: Example) -> str:
-    """A case in words and what the schemes make of it, as worked out now."""
+    """A case in words and its result under the schemes, cleared now."""
     trial = CaseTrial(example.case, example.pricing)
     uniform = example.pricing != "pay-as-bid"
     rows = []
@@ -145,7 +146,7 @@ def example_text(example: Example) -> str:
 
 
 def described(case: Case) -> str:
-    """Need, bids, injections and limits of a small case in one line."""
+    """Need, bids, injections and limits of a small case in one line, MW and EUR/MWh."""
     grid = case.transmission
     need = sum(grid.interface_mw.values()) - float(grid.p_mw.sum())
     parts = [f"Need {_number(need)} MW up" if need > 0.0 else f"Need {_number(-need)} MW down"]
@@ -164,7 +165,7 @@ def _injections(name: str, area: Area) -> list[str]:
 
 
 def _limits(name: str, area: Area) -> list[str]:
-    """Limits that some call can reach: branches by their ends, squared voltages with what moves them."""
+    """Limits that some call can reach: branches by their ends, squared voltages with their sensitivities."""
     b, rows, found = area.network.branches, area.rows, []
     most = float(area.bids.quantity_mw.sum()) + float(np.abs(area.network.p_mw).sum())
     for k in np.flatnonzero(rows.limit_mw <= most).tolist():
@@ -188,14 +189,14 @@ def _bids(bids: Bids, where: str) -> list[str]:
         bids.bid_id, bids.node, bids.direction, bids.quantity_mw, bids.price, bids.demand, strict=True
     )
     return [
-        f"`{name}` {'wants' if wants else 'offers'} {_number(mw)} MW {_way(direction, wants)} at "
+        f"`{name}` {'buys' if wants else 'offers'} {_number(mw)} MW {_way(direction, wants)} at "
         f"{_number(price)} ({where.format(node)})"
         for name, node, direction, mw, price, wants in columns
     ]
 
 
 def _way(direction: int, wants: bool) -> str:
-    """Who buys injection takes it out: the direction of a wish is the opposite of what it does."""
+    """A buyer of injection withdraws it: the direction bought is the opposite of its effect."""
     return "up" if (direction == UP) != wants else "down"
 
 
@@ -203,11 +204,11 @@ def _checks(statement: EqualityStatement, own: pd.DataFrame) -> str:
     head = [
         "cases",
         "drawn",
-        "meet it",
+        "condition met",
         "of these the same",
-        "of these telling",
-        "do not meet it",
-        "of these part",
+        "of these decisive",
+        "condition not met",
+        "of these different",
     ]
     rows = []
     for family in FAMILIES:
@@ -215,7 +216,7 @@ def _checks(statement: EqualityStatement, own: pd.DataFrame) -> str:
         met = part[part.met]
         counts = (len(part), len(met), met.same.sum(), met.telling.sum(), len(part) - len(met))
         rows.append([family, *(str(int(n)) for n in counts), str(int((~part[~part.met].same).sum()))])
-    text = f"**Checked** (telling: {statement.telling.words}):\n\n" + _table(
+    text = f"**Checked** (decisive: {statement.telling.words}):\n\n" + _table(
         head, rows, "|---|---:|---:|---:|---:|---:|---:|"
     )
     if statement.beside is None:

@@ -1,7 +1,7 @@
 """Which schemes are the same, and where: statements with their proofs, checks and counterexamples.
 
-Page (`equal_schemes`) and tests run from `STATEMENTS`. "Keeps" and "breaks" speak of limits of distribution
-grids in the linear model. What two schemes are compared by stands in `equal_trials`.
+Page (`page`) and tests run from `STATEMENTS`. "Keeps" and "breaks" refer to limits of distribution grids in
+the linear model. Measures by which two schemes are compared are in `trials`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ AS_BID: tuple[Pricing, ...] = ("pay-as-bid",)
 
 @dataclass(frozen=True)
 class Telling:
-    """When a case that meets a condition shows more than that nothing happens, in words and as a question."""
+    """When a case that meets a condition could have made the schemes differ, in words and as a function."""
 
     words: str
     of: Callable[[CaseTrial], bool]
@@ -51,7 +51,7 @@ class EqualityStatement:
     """Schemes of a group have the same cost, need unserved and awards where the condition is met.
 
     `payments` are the pricing rules under which operators pay the same, too. With `exact` awards are the same
-    to the last bit. `beside` are two schemes that are nearly the same there.
+    to the last bit. `beside` names two schemes that are nearly the same there.
     """
 
     name: str
@@ -62,7 +62,7 @@ class EqualityStatement:
     payments: tuple[Pricing, ...]
     proof: str
     telling: Telling
-    parts: str  # where the schemes part
+    parts: str  # where the schemes differ
     examples: tuple[Callable[[], Example], ...] = ()
     exact: bool = False
     beside: tuple[str, str] | None = None
@@ -95,7 +95,7 @@ def _mended_and_branches_only(trial: CaseTrial) -> bool:
 
 
 def _safe_apart(trial: CaseTrial) -> bool:
-    """Whether blind calls up alone and down alone keep all limits, with the margin of hybrid to spare."""
+    """Whether calls of central-01 up alone and down alone keep all limits, with the margin of hybrid free."""
     blind = trial["central-01"]
     return keeps(blind) and all(
         after(area, blind, direction=d).tightened(MOL_FLOW_MARGIN_SHARE, MOL_VOLTAGE_MARGIN_PU2).violations()
@@ -128,15 +128,17 @@ STATEMENTS: tuple[EqualityStatement, ...] = (
         condition="the common market keeps all limits of the areas",
         meets=lambda trial: keeps(trial["common"]),
         payments=AS_BID,
-        proof="""The common market chooses all bids at once. Choose first how much each area injects, then
-        the cheapest bids of the area that bring it: the least over both steps is the same, for balance and
-        lines of transmission know an area only by what it injects. The second step is the supply function,
-        and exact aggregation sends all of it. It keeps the limits of the area hard, the common market at a
-        penalty; a dispatch that keeps them and is the cheapest with a penalty is the cheapest without.""",
+        proof="""The common market chooses all bids at once. The same can be done in two steps: first choose
+        how much each area injects, then the cheapest bids of the area that bring it. The least cost over both
+        steps is the same, because the system balance and the lines of transmission depend on an area only
+        through what it injects. The second step is the supply function, and exact aggregation sends all of
+        it. Aggregation keeps the limits of the area as hard constraints; the common market has a penalty on
+        them. If the cheapest dispatch with a penalty keeps the limits, it is also the cheapest with hard
+        limits.""",
         telling=LIMITS_MATTER,
         parts="""Where the common market leaves a limit of an area broken, for instance because nothing else
-        serves the need; in what is paid under uniform prices; and with the points that `aggregation` sends
-        by default.""",
+        serves the need. They differ in payments under uniform prices. They also differ with the points that
+        `aggregation` sends by default.""",
         examples=(examples.full_branch, examples.price_of_an_area, examples.points_of_a_curve),
     ),
     EqualityStatement(
@@ -146,13 +148,13 @@ STATEMENTS: tuple[EqualityStatement, ...] = (
         condition="always",
         meets=_always,
         payments=ANY,
-        proof="""Both are the same block: the TSO's market with the rows of all areas, limits broken already
-        included. It buys whatever mends them, so the needs of DSOs are in it although no DSO buys. The
-        block has another name (`common_market`), and only the common market is asked how its cost is shared
-        among operators. Whoever reads the central models of ALEXANDER D3.3 so that the TSO has to break
-        nothing, and to mend nothing, takes `central-03-relaxed`.""",
+        proof="""Both are the same block: the TSO's market with the linear constraints of all areas, including
+        limits that are already broken. It buys whatever relieves them, so it covers the needs of DSOs
+        although no DSO buys. The block has another name (`common_market`), and only for the common market is
+        it computed how operators share the cost. The central models of ALEXANDER D3.3 can also be read so
+        that the TSO must break no limit and need relieve none: that is `central-03-relaxed`.""",
         telling=LIMITS_MATTER,
-        parts="""Nowhere. The tables of a simulation are the same, too, but for that name.""",
+        parts="Nowhere. In a simulation the tables are the same too, except for that name.",
         exact=True,
     ),
     EqualityStatement(
@@ -162,11 +164,12 @@ STATEMENTS: tuple[EqualityStatement, ...] = (
         condition="no company bids to buy",
         meets=_always,
         payments=ANY,
-        proof="""The integrated market adds what companies want to buy as more columns of the same
-        programme. Without them it is the programme of the common market, column by column.""",
+        proof="""The integrated market adds what companies want to buy as further variables of the same
+        optimisation problem. Without them it is the optimisation problem of the common market, variable by
+        variable.""",
         telling=LIMITS_MATTER,
         exact=True,
-        parts="""With a buyer whose price is met. In simulations BRPs are such buyers, so the two differ
+        parts="""If there is a buyer whose price is met. In simulations BRPs are such buyers, so they differ
         there.""",
         examples=(examples.a_buyer,),
     ),
@@ -178,44 +181,45 @@ STATEMENTS: tuple[EqualityStatement, ...] = (
         the band around it is zero""",
         meets=_always,
         payments=ANY,
-        proof="""Under either scheme a DSO buys at least cost what keeps its limits, net nothing: for the
-        local market because it holds the present flow, for shared balancing because the schedule lies
-        nowhere else. The two columns for the band have no room. The TSO then sees the same flow at the
-        boundary, and has no access to the areas.""",
+        proof="""Under either scheme a DSO buys at least cost what keeps its limits, with a net purchase of
+        zero: in the local market because it holds the present flow, in shared balancing because the schedule
+        is that flow. The two variables for the band can only be zero. The TSO then has the same flow at the
+        boundary, and no access to the areas.""",
         telling=LOCAL_BUYS,
-        parts="""With another schedule, or a band. In simulations the schedule is that of the day before and
-        the present flow a forecast, so the two differ there.""",
+        parts="""With another schedule, or with a band. In simulations the schedule is that of the day before
+        and the present flow is a forecast, so they differ there.""",
         examples=(examples.another_schedule,),
     ),
     EqualityStatement(
         name="relaxed",
-        title="central-03-relaxed is central-03 where nothing is broken",
+        title="central-03-relaxed is central-03 where no limit is broken",
         groups=(("central-03", "central-03-relaxed"),),
         condition="the base state keeps all limits, and central-03 keeps them too and serves the whole need",
         meets=lambda trial: (
             base_keeps(trial.case) and keeps(trial["central-03"]) and serves(trial["central-03"])
         ),
         payments=ANY,
-        proof="""Where the base state keeps all limits relaxing moves none of them. What differs is that the
-        limits of the relaxed market are hard and those of central-03 have a penalty. As above: the cheapest
-        dispatch with a penalty, if it pays none, is the cheapest without.""",
+        proof="""Where the base state keeps all limits, relaxing changes none of them. One difference remains:
+        the limits of the relaxed market are hard, and those of central-03 have a penalty. As in the first
+        statement, if the cheapest dispatch with a penalty pays no penalty, it is the cheapest with hard
+        limits.""",
         telling=LIMITS_MATTER,
-        parts="""Where the base state breaks a limit, which central-03 mends, and where only a broken limit
+        parts="""Where the base state breaks a limit, which central-03 relieves, and where only a broken limit
         would serve the need.""",
         examples=(examples.to_mend_or_not, examples.full_branch),
     ),
     EqualityStatement(
         name="no-limit-in-the-way",
-        title="Limits that blind calls keep change nothing",
+        title="Limits that central-01 keeps change nothing",
         groups=(("central-01", "common", "central-03-relaxed"),),
         condition="the outcome of central-01 keeps all limits of the areas",
         meets=lambda trial: keeps(trial["central-01"]),
         payments=ANY,
-        proof="""Leaving limits out can only make a market cheaper. So the cheapest dispatch without them,
-        if it keeps them, is the cheapest with them. By the earlier statements `central-03`, `integrated`
-        and exact aggregation are the same too.""",
+        proof="""Without limits a market can only be cheaper. So if the cheapest dispatch without limits keeps
+        them, it is the cheapest with them. By the earlier statements `central-03`, `integrated` and exact
+        aggregation are the same too.""",
         telling=TSO_BUYS,
-        parts="""Where blind calls break a limit, or leave one broken.""",
+        parts="Where central-01 breaks a limit, or leaves one broken.",
         examples=(examples.too_much_behind_a_branch,),
     ),
     EqualityStatement(
@@ -225,11 +229,12 @@ STATEMENTS: tuple[EqualityStatement, ...] = (
         condition="the outcome of multilevel-01 keeps all limits of the areas",
         meets=lambda trial: keeps(trial["multilevel-01"]),
         payments=ANY,
-        proof="""For multilevel-04 as in the statement before. Nothing is refused where all awards are safe.
-        A corrective market has nothing to mend, and no trade to make: of the bids of an area the TSO has
-        left, none up asks less and none down pays more than its price at that area's bus.""",
+        proof="""For multilevel-04 as in the statement before. Post-qualification refuses nothing where all
+        awards are safe. A corrective market has no limit to relieve, and no trade to make: of the bids of an
+        area that the TSO has left, no up bid asks less, and no down bid pays more, than the TSO's price at
+        that area's bus.""",
         telling=TSO_BUYS,
-        parts="""Where multilevel-01 breaks a limit all four may differ.""",
+        parts="Where multilevel-01 breaks a limit, all four may differ.",
         examples=(examples.too_much_behind_a_branch,),
     ),
     EqualityStatement(
@@ -240,23 +245,24 @@ STATEMENTS: tuple[EqualityStatement, ...] = (
         overloaded, and envelopes are price-based (the default)""",
         meets=_mended_and_branches_only,
         payments=UNIFORM,
-        proof="""(1) With the rows in it the TSO's market calls one direction only in each area. If it
-        called a bid up and one down, take the smallest part of the feeder behind one branch (or all of it)
-        that holds two such bids. Inside, calls up and down stand behind different branches, so a little
-        less of both keeps all limits, leaves the flow out of that part as it is, and saves the up bid's
-        price less the down bid's. If that saves nothing, the local market would have called both before.
-        (2) Calls in one direction add up along nested branches. For nested limits the best choice takes
-        bids in order of price, each as far as the limits around it let it. At any price of the TSO's market
-        this gives the same MW of the bids that pay, so one list serves every price, and that list is the
-        envelope. (3) So the dispatch of multilevel-04 lies within the envelopes, and all within the
-        envelopes is open to it.""",
+        proof="""(1) With the constraints of the areas in it, the TSO's market calls bids of one direction
+        only in each area. Suppose it called an up bid and a down bid. Take the smallest part of the feeder
+        behind one branch (or the whole feeder) that holds two such bids. Inside it, up and down calls are
+        behind different branches. So a little less of both keeps all limits, does not change the flow out of
+        that part, and saves the price of the up bid less that of the down bid. If that saves nothing, the
+        local market would have called both before. (2) Calls in one direction add up along nested branches.
+        For nested limits the best choice takes bids in order of price, each as far as the limits around it
+        allow. At any price of the TSO's market this gives the same MW of the bids that pay. So one list
+        serves every price, and that list is the envelope. (3) So the dispatch of multilevel-04 is within the
+        envelopes, and multilevel-04 may choose everything within them.""",
         telling=Telling(
             "limits of branches change what the TSO calls",
             lambda trial: not same_awards(trial["multilevel-01"], trial["multilevel-04"]),
         ),
-        parts="""**They are not the same in general.** With voltages that bind no single list serves every
-        price: what a bid takes of the room depends on where it stands. Nor are they where the local markets
-        leave an overload, which the TSO mends in multilevel-04 alone, nor in what locational prices pay.""",
+        parts="""**They are not the same in general.** With voltages that bind, no single list serves every
+        price: how much of the voltage margin a bid uses depends on its node. They also differ where the local
+        markets leave an overload, which the TSO relieves in multilevel-04 alone, and in payments by
+        locational prices.""",
         examples=(examples.near_or_far, examples.to_mend_or_not, examples.price_behind_a_branch),
     ),
     EqualityStatement(
@@ -267,16 +273,16 @@ STATEMENTS: tuple[EqualityStatement, ...] = (
         asks less than the best bid down pays""",
         meets=lambda trial: voltages_cannot_bind(trial.case) and no_trade_pays(trial.case),
         payments=UNIFORM,
-        proof="""As the statement before, without a local market: that a bid up and one down save something
-        if both are called less is now the condition itself. Envelopes relax what the base state breaks as
-        the relaxed market does, so it may break limits.""",
+        proof="""As in the statement before, without a local market. That something is saved if an up bid and
+        a down bid are both called less is now the condition itself. Envelopes relax the limits that the base
+        state breaks in the same way as the relaxed market, so the base state may break limits.""",
         telling=Telling(
             "limits of branches change what the TSO calls",
             lambda trial: not same_awards(trial["central-01"], trial["central-02"]),
         ),
-        parts="""**They are not the same in general:** not with voltages that bind, and not with trades
-        within an area, which take room from each other in an envelope and make room in a market. And
-        locational prices pay as in the statement before.""",
+        parts="""**They are not the same in general.** They differ with voltages that bind. They differ with
+        trades within an area: in an envelope the two calls compete for the same margin, in a market one call
+        makes room for the other. Locational prices pay as in the statement before.""",
         examples=(examples.near_or_far, examples.a_trade_within),
     ),
     EqualityStatement(
@@ -286,18 +292,18 @@ STATEMENTS: tuple[EqualityStatement, ...] = (
         condition="no voltage can leave its band whatever is called, and every DSO accepts within the rounds",
         meets=lambda trial: voltages_cannot_bind(trial.case) and not trial["hybrid"].left_out,
         payments=ANY,
-        proof="""A list calls, in each area and direction, the bids up to some price. The DSO keeps of them
-        what nested limits let through in order of price, then of all others what still fits, in order of
-        price. Both steps together are one list in order of price, and that is how an envelope fills nested
-        limits too. The limits are 0.1 % narrower. Later lists change nothing in it.""",
+        proof="""The merit order list calls, in each area and direction, the bids up to some price. Of these
+        the DSO keeps what nested limits allow, in order of price. Of all other bids it then keeps what still
+        fits, in order of price. Both steps together are one list in order of price, and an envelope fills
+        nested limits in the same way. The limits are 0.1 % narrower. Later lists do not change it.""",
         telling=Telling(
             "limits of branches change what the TSO calls",
             lambda trial: not same_awards(trial["central-01"], trial["hybrid"]),
         ),
         parts="""**hybrid and central-02 itself are not the same in general.** The margin costs 0.1 % of a
-        full branch times the difference of two prices. With voltages that bind the hybrid scheme looks at
-        what is called first, central-02 at all offers. With AC offsets one goes by power flow, the other by
-        the linear model.""",
+        full branch times the difference of two prices. With voltages that bind, the hybrid scheme checks what
+        is called first; central-02 checks all offers. With AC offsets the hybrid scheme uses the power flow,
+        central-02 the linear model.""",
         examples=(examples.the_margin, examples.called_first),
         beside=("hybrid", "central-02"),
     ),
@@ -309,10 +315,11 @@ STATEMENTS: tuple[EqualityStatement, ...] = (
         % of each flow limit and 0.0002 p.u.^2 to spare, and both together keep them""",
         meets=_safe_apart,
         payments=ANY,
-        proof="""The first list is what central-01 calls. The DSO keeps all of it and lowers bounds beyond
-        it only, so the last market may call the same again, and nothing it may call is cheaper.""",
+        proof="""The first list is what central-01 calls. The DSO accepts all of it and lowers only bounds
+        beyond it. So the last market may call the same again, and nothing it may call is cheaper.""",
         telling=TSO_BUYS,
-        parts="""Where calls up and down are safe only together, and where blind calls are not safe.""",
+        parts="""Where up and down calls are safe only together, and where the calls of central-01 are not
+        safe.""",
         examples=(examples.two_that_cancel,),
     ),
     EqualityStatement(
@@ -322,15 +329,15 @@ STATEMENTS: tuple[EqualityStatement, ...] = (
         condition="the outcome of central-01 keeps all limits of the areas",
         meets=lambda trial: keeps(trial["central-01"]),
         payments=ANY,
-        proof="""The local markets behind the TSO's have nothing to mend, and no trade to make (as for the
+        proof="""The local markets after the TSO's have no limit to relieve, and no trade to make (as for the
         corrective markets above).""",
         telling=TSO_BUYS,
-        parts="""Where blind calls break a limit, or leave one broken.""",
+        parts="Where central-01 breaks a limit, or leaves one broken.",
         examples=(examples.too_much_behind_a_branch,),
     ),
     EqualityStatement(
         name="idle-local-markets",
-        title="A local market that buys nothing may as well not be there",
+        title="A local market that buys nothing changes nothing",
         groups=(
             ("central-01", "multilevel-01"),
             ("central-02", "multilevel-03"),
@@ -340,25 +347,25 @@ STATEMENTS: tuple[EqualityStatement, ...] = (
         best bid down pays""",
         meets=lambda trial: base_keeps(trial.case) and no_trade_pays(trial.case),
         payments=ANY,
-        proof="""A local market buys nothing where there is no limit to mend and no trade that pays. All
+        proof="""A local market buys nothing where there is no limit to relieve and no trade that pays. All
         that follows is the same, block by block.""",
         telling=LIMITS_MATTER,
-        parts="""Where a local market has something to mend or a trade to make.""",
+        parts="Where a local market has a limit to relieve or a trade to make.",
         examples=(examples.something_to_mend_first, examples.a_trade_first),
     ),
     EqualityStatement(
         name="tso-stays-out",
-        title="Who goes first, where the TSO buys nothing in the areas",
+        title="Order of the markets, where the TSO buys nothing in the areas",
         groups=((*LOCAL_FIRST, "multilevel-05", "multilevel-06"),),
         condition="central-01 calls no bid of an area; schedules are the flows of the base state",
         meets=lambda trial: not _tso_buys_in_areas(trial),
         payments=ANY,
-        proof="""What the TSO calls is then the cheapest without the areas, and stays so when their bids are
-        fewer. Local markets hold the flow at the boundary, so the TSO's need is the same before and behind
-        them, and they find all their bids either way. A second local market behind the first finds nothing
-        left to gain.""",
+        proof="""What the TSO calls is then the cheapest without the areas, and stays so when the areas offer
+        fewer bids. Local markets hold the flow at the boundary, so the TSO's need is the same before and
+        after them, and all their bids are available in either order. A second local market after the first
+        has nothing left to gain.""",
         telling=LOCAL_BUYS,
-        parts="""Where a bid of an area is among the cheapest for the TSO.""",
+        parts="Where a bid of an area is among the cheapest for the TSO.",
         examples=(examples.who_goes_first,),
     ),
 )

@@ -101,7 +101,7 @@ def test_a_statement_that_is_wrong_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(
-        "tandem_sim.experiments.studies.equal_schemes.statements.Statement.agrees", lambda *_: False
+        "tandem_sim.experiments.studies.equal_schemes.statements.EqualityStatement.agrees", lambda *_: False
     )
     quick = dict.fromkeys(FAMILIES, FAMILIES["small"])
     monkeypatch.setattr("tandem_sim.experiments.studies.equal_schemes.checks.FAMILIES", quick)
