@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tandem_sim.grids.errors import ClearingError
 from tandem_sim.grids.power_flow.constraints import GridConstraints, transmission_constraints
 from tandem_sim.grids.power_flow.dc import TransmissionGrid
 from tandem_sim.grids.tolerances import (
@@ -34,6 +35,8 @@ from tandem_sim.markets.coordination.state import area_state, expected_mw, unsol
 from tandem_sim.markets.orders.bids import Bids
 
 DEFAULT_STEP_MW = 0.5
+MOST_POINTS = 30_000
+"""Of an RSF, and of all RSFs among whose points the TSO chooses: more take minutes to choose from."""
 
 
 @dataclass(frozen=True)
@@ -119,14 +122,22 @@ class AreaProblem:
 def discrete_points(area: AreaProblem, step_mw: float) -> ResidualSupply:
     """The RSF at ``z_min, z_min + step, ..., z_max`` and at the present flow.
 
-    ``z`` is the interface flow (MW).
+    ``z`` is the interface flow (MW). Raises `ClearingError` for more than `MOST_POINTS`.
     """
     low, high = area.range_mw
+    _few_enough((high - low) / step_mw, f"{high - low:g} MW of an area in steps of {step_mw:g} MW")
     points = [*np.arange(high, low, -step_mw), low]  # z_min is the largest injection
     if low < 0.0 < high:
         points.append(0.0)
     change = np.unique(np.round(points, 12))
     return ResidualSupply(change, np.array([area.cost(e)[0] for e in change]))
+
+
+def _few_enough(points: float, what: str) -> None:
+    if points > MOST_POINTS:
+        raise ClearingError(
+            f"aggregation: {what} are more than {MOST_POINTS} points. Use a larger step, or exact points"
+        )
 
 
 def exact_points(area: AreaProblem) -> ResidualSupply:
@@ -204,6 +215,8 @@ def rsf_market(kind: Kind = "exact", pricing: Pricing = "pay-as-bid") -> Block:
         own: Bids = view.own["bids"]
         grid: TransmissionGrid = view.own["grid"]
         parts = {area: _columns(values["rsf"], kind) for area, values in view.areas.items()}
+        if kind == "discrete":
+            _few_enough(sum(len(c.cost) for c in parts.values()), "the offers of all areas")
         cost = np.concatenate([own.signed_price, *(c.cost for c in parts.values())])
         available = np.concatenate([unsold_mw(view.own), *(c.available for c in parts.values())])
         sign = np.concatenate([own.direction.astype(np.float64), *(c.change_mw for c in parts.values())])

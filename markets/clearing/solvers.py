@@ -35,6 +35,9 @@ _CODES = {
 }
 """Status numbers as in `scipy.optimize.linprog`; any other is 4."""
 
+MOST_NODES_BY_COLUMNS = 10_000_000
+"""Nodes that a search for whole numbers may visit, times its columns: a minute or so."""
+
 _chosen: ContextVar[Solver] = ContextVar("solver", default="linprog")
 
 
@@ -69,17 +72,18 @@ def solve(
 ) -> Solved:
     """``min cost.x`` with ``lower <= x <= upper`` (n,) and the constraints given.
 
-    Columns `integral` (k,) are whole numbers; such problems are always solved by `linprog`. Raises ValueError
-    for nan.
+    Columns `integral` (k,) are whole numbers; such problems are always solved by `linprog`, whose
+    search ends after a number of nodes (status 1). Raises ValueError for nan.
     """
     if np.isnan(lower).any() or np.isnan(upper).any():
         raise ValueError("a bound of an optimisation problem is nan")  # linprog would ignore it
     if integral is None and _chosen.get() == "highspy":
         return solve_directly(cost, a_ub, b_ub, a_eq, b_eq, lower, upper)
-    integrality = None
+    integrality, nodes = None, None
     if integral is not None:
         integrality = np.zeros(len(cost))
         integrality[integral] = 1
+        nodes = MOST_NODES_BY_COLUMNS // len(cost)
     solver: Any = linprog  # its type stubs know no sparse matrices
     # Constraints that cannot bind are left out already; presolve takes longer than solving the rest.
     found = solver(
@@ -91,8 +95,11 @@ def solve(
         bounds=np.column_stack([lower, upper]),
         method="highs",
         integrality=integrality,
-        options={"presolve": integral is not None},
+        options={"presolve": integral is not None, "mip_max_nodes": nodes},
     )
+    if nodes is not None and found.status == 4 and found.get("mip_node_count", 0) >= nodes:
+        why = f"no choice of whole numbers was proven best within {nodes} nodes"
+        return Solved(1, why, np.empty(0))
     return Solved(found.status, str(found.message), np.empty(0) if found.x is None else found.x)
 
 

@@ -230,7 +230,10 @@ def changed_cell(rng: random.Random, text: str) -> str:
 
 def _spoiled(rng: random.Random, files: Files) -> None:
     name = rng.choice(("bids.csv", "bids.csv", "case.json"))
-    *_, last = mutants(files[name], rng.randrange(1, 6), SUFFIXES[Path(name).suffix])
+    try:
+        *_, last = mutants(files[name], rng.randrange(1, 6), SUFFIXES[Path(name).suffix])
+    except ValueError:  # spoiled before, so that there is no tree in it any more
+        return
     files[name] = last.decode("utf-8", "replace")
 
 

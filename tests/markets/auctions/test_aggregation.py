@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tandem_sim.grids.errors import ClearingError
 from tandem_sim.grids.power_flow.constraints import GridConstraints, Violations
 from tandem_sim.markets.auctions.aggregation import AreaProblem, discrete_points, exact_points
 from tandem_sim.markets.cases.clear import clear_case, open_case
@@ -60,6 +61,14 @@ def test_discrete_points_are_a_step_apart_from_the_least_flow_on() -> None:
     # z from 0 (all up) to 5 MW (all down) by 2: changes 3, 1, -1, then the end -2, and 0 for today's flow.
     rsf = discrete_points(_feeder(), 2.0)
     assert rsf.change_mw == pytest.approx([-2.0, -1.0, 0.0, 1.0, 3.0])
+
+
+def test_steps_too_small_for_a_choice_are_refused_before_anything_is_laid_out() -> None:
+    # 5 MW in steps of 1e-12 MW are 5e12 points: no memory holds them.
+    with pytest.raises(
+        ClearingError, match="5 MW of an area in steps of 1e-12 MW are more than 30000 points"
+    ):
+        discrete_points(_feeder(), 1e-12)
 
 
 def test_what_cannot_be_kept_is_kept_as_well_as_possible() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from scipy.optimize import linprog
 
+from tandem_sim.markets import solver as module
 from tandem_sim.markets.choices import SOLVERS
 from tandem_sim.markets.clearing.solvers import solve, solve_directly, solving_by
 
@@ -77,3 +78,22 @@ def test_whole_numbers_go_to_linprog_whoever_is_asked() -> None:
             np.array([0, 1]),
         )
     assert found.x.sum() == pytest.approx(1.0)
+
+
+def test_a_search_for_whole_numbers_ends_after_a_number_of_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    # One of ten points for each of eight, together as near to a sum as can be: all 1e8 choices are alike to a
+    # programme without whole numbers, so that the search visits thousands of nodes.
+    rng = np.random.default_rng(1)
+    groups, n = 8, 80
+    a_eq = np.zeros((groups + 1, n + 2))
+    a_eq[0, :n], a_eq[0, n:] = rng.uniform(-3.0, 3.0, n), (1.0, -1.0)
+    for row in range(groups):
+        a_eq[row + 1, 10 * row : 10 * row + 10] = 1.0
+    cost = np.concatenate([np.zeros(n), [1.0, 1.0]])
+    b_eq = np.concatenate([[3.123], np.ones(groups)])
+    lower, upper = np.zeros(n + 2), np.concatenate([np.ones(n), [np.inf, np.inf]])
+    given = cost, None, None, a_eq, b_eq, lower, upper, np.arange(n)
+    monkeypatch.setattr(module, "MOST_NODES_BY_COLUMNS", 20 * len(cost))
+    found = solve(*given)
+    assert found.status == 1
+    assert found.message == "no choice of whole numbers was proven best within 20 nodes"
