@@ -149,6 +149,28 @@ def _differentials(
     return np.where(state.converged, value, 1.0), by_v, by_i
 
 
+def worst_anywhere(feeder: Feeder, rows: Limits, band: Band, points_kw: FloatArray) -> FloatArray:
+    """The largest excess over every limit (R,), p.u., at the corners (R, U) kW of all limits of its side.
+
+    Infinite where a corner has no solution.
+    """
+    volt = rows.kind != CURRENT
+    port, section = rows.place[volt], rows.place[~volt]
+    low, rated = rows.kind[volt] == LOW, band.loading * feeder.section_limit[section]
+    worst = np.full(len(volt), -np.inf)
+    for first in range(0, len(points_kw), CHUNK):
+        part = slice(first, first + CHUNK)
+        state = feeder.solve(points_kw[part])
+        vm, value = np.abs(state.voltage[:, port]), np.empty((len(state.voltage), len(volt)))
+        value[:, volt] = np.where(low, band.low_pu - vm, vm - band.high_pu)
+        current = np.abs(feeder.section_current(state.current))
+        value[:, ~volt] = current[:, section, rows.phase[~volt]] / rated - 1.0
+        value[~state.converged] = np.inf
+        value[rows.side[part, None] != rows.side] = -np.inf
+        worst = np.maximum(worst, value.max(axis=0))
+    return worst
+
+
 def check_without_load(feeder: Feeder, band: Band) -> None:
     """Check that limits hold without any load of users; if not, no envelope is safe: `InputError`.
 

@@ -30,6 +30,7 @@ from tandem_sim.grids.low_voltage.limits import (
     limits_of,
     linearised,
     name_of,
+    worst_anywhere,
     worst_direction,
 )
 from tandem_sim.grids.low_voltage.three_phase import Feeder
@@ -218,14 +219,27 @@ def _same_share(
 def _shrunk(
     feeder: Feeder, rows: Limits, band: Band, x: FloatArray, fixed: BoolArray, slack: FloatArray
 ) -> tuple[FloatArray, float]:
-    """The largest multiple (at most 1) of contract limits whose corners keep every limit by power flow."""
+    """The largest multiple (at most 1) of contract limits whose corners keep every limit by power flow.
+
+    Not only its own: behind a reactance export lowers voltages too, and far from idle a limit may be harmed
+    by other choices than its slopes say.
+    """
+
+    def worst(x: FloatArray) -> FloatArray:
+        return corners(rows, worst_direction(feeder, rows, band, x), x)
+
+    alone = slack  # what firm users do to every limit at any corner
+    if fixed.any():
+        firm = worst(np.where(fixed, x, 0.0))
+        alone = np.maximum(slack, worst_anywhere(feeder, rows, band, firm))
 
     def excess(factor: float) -> float:
-        scaled = np.where(fixed, x, factor * x)
-        value, _ = excess_and_slope(
-            feeder, rows, band, corners(rows, worst_direction(feeder, rows, band, scaled), scaled)
-        )
-        return float((value - slack).max(initial=-np.inf))
+        points = worst(np.where(fixed, x, factor * x))
+        value, _ = excess_and_slope(feeder, rows, band, points)
+        own = float((value - slack).max(initial=-np.inf))
+        if own > LV_LIMIT_TOLERANCE_PU:
+            return own
+        return float((worst_anywhere(feeder, rows, band, points) - alone).max(initial=own))
 
     if excess(1.0) <= LV_LIMIT_TOLERANCE_PU:
         return x, 1.0

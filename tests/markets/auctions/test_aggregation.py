@@ -65,9 +65,7 @@ def test_discrete_points_are_a_step_apart_from_the_least_flow_on() -> None:
 
 def test_steps_too_small_for_a_choice_are_refused_before_anything_is_laid_out() -> None:
     # 5 MW in steps of 1e-12 MW are 5e12 points: no memory holds them.
-    with pytest.raises(
-        ClearingError, match="5 MW of an area in steps of 1e-12 MW are more than 30000 points"
-    ):
+    with pytest.raises(ClearingError, match=r"5 MW .* steps of 1e-12 MW are more than 30000 points"):
         discrete_points(_feeder(), 1e-12)
 
 

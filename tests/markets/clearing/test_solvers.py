@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 from scipy.optimize import linprog
 
-from tandem_sim.markets import solver as module
 from tandem_sim.markets.choices import SOLVERS
+from tandem_sim.markets.clearing import solvers as module
 from tandem_sim.markets.clearing.solvers import solve, solve_directly, solving_by
 
 
