@@ -10,8 +10,8 @@ from tandem_sim.experiments.api import load
 from tandem_sim.experiments.explain.explain import explain_bid
 from tandem_sim.experiments.explain.tables import IspTables, isp_of, rows_of, way
 from tandem_sim.experiments.explain.words import number
+from tandem_sim.experiments.results.terminal_text import hanging, terminal_width
 from tandem_sim.experiments.runs.logs import terminal
-from tandem_sim.experiments.runs.terminal_text import hanging, terminal_width
 
 
 def show(folder: str, moment: str, bid_id: str | None) -> None:
