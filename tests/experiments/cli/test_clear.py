@@ -224,7 +224,7 @@ def test_nothing_is_written_if_one_output_cannot_be(
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "mend"),
+    ("option", "value", "hint"),
     [
         ("--scheme", "multilevel-99", "Did you mean multilevel-0"),
         ("--scheme", "", "Use all, central-01"),
