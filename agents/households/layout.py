@@ -241,6 +241,44 @@ def _pumps(population: Population, homes: Households, pump: IntArray, hours: flo
     )
 
 
+def _loads(homes: Households, window: Window) -> tuple[IntArray, FloatArray]:
+    """Inflexible load of households (H,): places in the window, and the kW they are multiplied by."""
+    load_at = window.places(HOUSEHOLD_AT + homes.load_profile, homes.load_shift)
+    return load_at, homes.annual_kwh / full_load_hours(HOUSEHOLD)[homes.load_profile]
+
+
+def _numbered(connection_of: IntArray) -> tuple[int, IntArray]:
+    """Number n of connections, and the connection of every household (H,), n for none of its own."""
+    n = int(connection_of.max(initial=-1)) + 1
+    return n, np.where(connection_of < 0, n, connection_of)
+
+
+def _batteries(homes: Households, bat: IntArray) -> Batteries:
+    return Batteries(
+        homes.battery_kwh[bat],
+        homes.battery_kw[bat],
+        homes.charge_efficiency[bat],
+        homes.discharge_efficiency[bat],
+    )
+
+
+def _pv_sums(
+    homes: Households, pv: IntArray, key: IntArray, pv_at: IntArray
+) -> tuple[IntArray, IntArray, list[FloatArray]]:
+    """PV power (kW) and feed-in value of households ``pv``, summed by key (n,) and place in the window."""
+    feed_in = homes.pv_kwp * homes.feed_in_eur_per_mwh
+    return _summed(key, pv_at[pv], homes.pv_kwp[pv], feed_in[pv])
+
+
+def _plug_in(lv_connections: LvConnections, ev: IntArray) -> tuple[IntArray, FloatArray]:
+    """ISP and energy (kWh) of the simultaneous plug-in of EVs (E,); -1 and 0 without one."""
+    isp, kwh = lv_connections.plug_in_isp, lv_connections.plug_in_kwh
+    return (
+        np.full(len(ev), -1) if isp is None else isp[ev],
+        np.zeros(len(ev)) if kwh is None else kwh[ev],
+    )
+
+
 def _connections(
     homes: Households,
     apart: IntArray,
@@ -293,36 +331,22 @@ def layout_of(
     lv_connections: LvConnections,
     terms: StudyTerms | None = None,
 ) -> Layout:
-    """The arrays of given households.
-
-    ``horizon`` is the number of ISPs, ``hours`` the length of one.
-    """
+    """The arrays of given households over ``horizon`` ISPs of ``hours`` each."""
     site_of, aggregator_of, n_sites = residents.site_of, residents.aggregator_of, residents.n_sites
     has = (homes.has_pv, homes.has_battery, homes.has_ev, homes.has_heat_pump)
     owners = pv, bat, ev, pump = tuple(np.flatnonzero(h).astype(np.int64) for h in has)
     kva, phases, status = as_studied(terms, homes, owners, lv_connections.phases_of)
     groups, group_of = _grouped(owners, status, site_of, aggregator_of, n_sites)
-    load_at = window.places(HOUSEHOLD_AT + homes.load_profile, homes.load_shift)
-    load_kw = homes.annual_kwh / full_load_hours(HOUSEHOLD)[homes.load_profile]
+    load_at, load_kw = _loads(homes, window)
     load_site, load_place, (load_sum,) = _summed(site_of, load_at, load_kw)
     pv_at = window.places(PV_AT + homes.pv_profile, np.zeros(len(site_of), dtype=np.int64))
-    feed_in = homes.pv_kwp * homes.feed_in_eur_per_mwh
-    n = int(lv_connections.connection_of.max(initial=-1)) + 1
-    apart = np.where(
-        lv_connections.connection_of < 0, n, lv_connections.connection_of
-    )  # n: no connection of its own, summed up
-    of_connection = group_of[0] * (n + 1) + apart[pv]
-    pv_key, pv_place, (pv_kwp, pv_feed_in) = _summed(of_connection, pv_at[pv], homes.pv_kwp[pv], feed_in[pv])
+    n, apart = _numbered(lv_connections.connection_of)
+    pv_key, pv_place, (pv_kwp, pv_feed_in) = _pv_sums(homes, pv, group_of[0] * (n + 1) + apart[pv], pv_at)
     pv_keys, pv_member = np.unique(pv_key, return_inverse=True)
     member_group = np.concatenate([pv_keys // (n + 1), *group_of[1:]]).astype(np.int64)
     member = np.concatenate([pv_keys % (n + 1), *(apart[o] for o in owners[1:])]).astype(np.int64)
     pumps = _pumps(population, homes, pump, hours)
-    cells = Batteries(
-        homes.battery_kwh[bat],
-        homes.battery_kw[bat],
-        homes.charge_efficiency[bat],
-        homes.discharge_efficiency[bat],
-    )
+    plug_in_isp, plug_in_kwh = _plug_in(lv_connections, ev)
     battery_of_ev, ev_of_battery = _matches(bat, ev)
     battery_of_pump, pump_of_battery = _matches(bat, pump)
     cuts = np.cumsum([len(pv_keys), len(bat), len(ev)]).tolist()
@@ -343,7 +367,7 @@ def layout_of(
         pv_at=pv_place,
         pv_kwp=pv_kwp,
         pv_feed_in=pv_feed_in,
-        batteries=cells,
+        batteries=_batteries(homes, bat),
         battery_wear=homes.wear_eur_per_mwh[bat],
         battery_load_at=load_at[bat],
         battery_load_kw=load_kw[bat],
@@ -362,12 +386,8 @@ def layout_of(
         heating_at=window.places(HEATING_AT + homes.heat_pump_profile[pump], homes.heat_pump_shift[pump]),
         pump_cost=homes.comfort_eur_per_mwh[pump],
         pump_decay_sustained=pumps.decay**population.sustain_isps,
-        plug_in_isp=np.full(len(ev), -1)
-        if lv_connections.plug_in_isp is None
-        else lv_connections.plug_in_isp[ev],
-        plug_in_kwh=np.zeros(len(ev))
-        if lv_connections.plug_in_kwh is None
-        else lv_connections.plug_in_kwh[ev],
+        plug_in_isp=plug_in_isp,
+        plug_in_kwh=plug_in_kwh,
         connections=_connections(homes, apart, n, site_of, load_at, load_kw, member, cuts),
         devices=Devices.join(group_of, kva, phases[np.concatenate(owners)]),
     )

@@ -9,9 +9,9 @@ import typer
 
 from tandem_sim.agents.choices import ABOUT_STRATEGIES
 from tandem_sim.experiments.cli.choices import complete, complete_scenario, complete_sweep
+from tandem_sim.experiments.results.terminal_text import hanging, terminal_width
 from tandem_sim.experiments.runs.bundled import CASES, SCENARIOS, SWEEPS, scenario_text, sweep_text
 from tandem_sim.experiments.runs.logs import terminal
-from tandem_sim.experiments.runs.terminal_text import hanging, terminal_width
 from tandem_sim.grids.documents.text import check_known
 
 

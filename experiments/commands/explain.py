@@ -10,23 +10,23 @@ from tandem_sim.experiments.api import load
 from tandem_sim.experiments.explain.explain import explain_bid
 from tandem_sim.experiments.explain.tables import IspTables, isp_of, rows_of, way
 from tandem_sim.experiments.explain.words import number
+from tandem_sim.experiments.results.terminal_text import hanging, terminal_width
 from tandem_sim.experiments.runs.logs import terminal
-from tandem_sim.experiments.runs.terminal_text import hanging, terminal_width
 
 
 def show(folder: str, moment: str, bid_id: str | None) -> None:
     """Print the explanation of a bid, sentence by sentence; without a bid those of the ISP are listed."""
     run = load(folder)
     at = IspTables(run, isp_of(run, moment))
-    width = terminal_width()
     if bid_id is None:
         terminal().print(offers_table(at))
         for row in rows_of(at.offers()):
             if row.refused:
-                print("\n".join(hanging(f"refused: {row.bid_id} ({row.system}): {row.refused}", width)))
+                line = f"refused: {row.bid_id} ({row.system}): {row.refused}"
+                print("\n".join(hanging(line, terminal_width(len(line)))))
         return
     for line in explain_bid(at, bid_id):
-        print("\n".join(hanging(line, width)))
+        print("\n".join(hanging(line, terminal_width(len(line)))))
 
 
 def offers_table(at: IspTables) -> Table:

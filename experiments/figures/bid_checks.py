@@ -299,7 +299,7 @@ def _bars(
     ax.set_ylim(len(names) - 0.4, -0.6)
     # Room for the labels to the right of the bars, whatever their unit.
     ax.set_xlim(1.05 * least, largest + 0.7 * span)
-    ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: minus(f"{value:,.0f}")))
     ax.grid(False)
     ax.grid(True, axis="x")

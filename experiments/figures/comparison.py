@@ -125,7 +125,7 @@ def _held_back_bars(ax: Axes, runs: Mapping[str, RunData]) -> None:
     largest, room = 0.0, 1.4
     for k, data in enumerate(runs.values()):
         colour, _ = colour_of(k)
-        mwh = held_back_mwh(data.bid_checks, data.hours) or 0.0
+        mwh = round(held_back_mwh(data.bid_checks, data.hours) or 0.0, 9)  # without rounding errors
         stopped = int(data.reserve.terminated_bids.sum())
         bar = ax.barh(k, mwh, height=0.6, color=colour)
         label = f"{mwh:,.0f}" + (f"\n{stopped:,} stopped" if stopped else "")

@@ -186,7 +186,7 @@ def cost_figure(data: RunData) -> Figure:
         if not wanted:
             ax.set_ylim(0.0, 1.0)
             ax.set_yticks([0.0])
-            say(ax, "Bought nothing")
+            say(ax, "No purchases")
         time_axis(ax, data, narrow=True)
     if axes["dso"].lines[:-1]:
         legend_right(axes["dso"])

@@ -11,7 +11,7 @@ from rich.table import Table
 from tandem_sim.experiments.results.kpis_conflicts import KEYS as CONFLICT_KEYS
 from tandem_sim.experiments.results.kpis_non_firm import KEYS
 from tandem_sim.experiments.results.layout import side_by_side, titled_table
-from tandem_sim.experiments.runs.terminal_text import hanging
+from tandem_sim.experiments.results.terminal_text import hanging
 from tandem_sim.grids.io.profiles import PROFILES, full_load_hours
 from tandem_sim.markets.coordination.block import Scheme
 from tandem_sim.sim.scenario.scenario import Scenario

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tandem_sim.experiments.runs.terminal_text import terminal_width
+from tandem_sim.experiments.results.terminal_text import terminal_width
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -92,25 +92,7 @@ def build_model(
         allowed=allowed,
     )
     agents.create(creation_order)
-    r = scenario.reserve
-    if r.enabled:
-        how = AfrrSettings(
-            cycle_s=r.cycle_s,
-            full_activation_s=r.full_activation_s,
-            gain=r.gain,
-            integral_s=r.integral_s,
-            delay_s=r.delay_s,
-            step_mw=r.step_mw,
-            monitor_s=r.monitor_s,
-        )
-        model.reserve = Reserve(
-            settings=how,
-            sigma_mw=r.noise_mw,
-            termination=r.termination,
-            seed=scenario.seed,
-            setpoint_loss=r.setpoint_loss,
-            pricing=r.pricing,
-        )
+    model.reserve = _reserve(scenario)
     book = add_services(scenario, model, agents.context, agents.operators, agents.product, MARKET_NAME)
     if low is not None:
         model.non_firm = add_non_firm(scenario, model, low, aggregator_of, agents.forecasts)
@@ -133,6 +115,29 @@ def first_second(scenario: Scenario, calendar: Calendar) -> int:
     if scenario.capacity.local.needs:
         auctions.append(tenders(local_auctions(calendar, scenario.capacity)))
     return min(first, *(moments[0][0] for moments in auctions)) - REGISTER_S
+
+
+def _reserve(scenario: Scenario) -> Reserve | None:
+    """The automatic reserve of a scenario, if it has one."""
+    r = scenario.reserve
+    if not r.enabled:
+        return None
+    return Reserve(
+        settings=AfrrSettings(
+            cycle_s=r.cycle_s,
+            full_activation_s=r.full_activation_s,
+            gain=r.gain,
+            integral_s=r.integral_s,
+            delay_s=r.delay_s,
+            step_mw=r.step_mw,
+            monitor_s=r.monitor_s,
+        ),
+        sigma_mw=r.noise_mw,
+        termination=r.termination,
+        seed=scenario.seed,
+        setpoint_loss=r.setpoint_loss,
+        pricing=r.pricing,
+    )
 
 
 def _settler(scenario: Scenario, model: FlexibilityModel, book: CapacityBook | None) -> Settler:

@@ -182,6 +182,7 @@ def test_method_static_goes_by_the_zones_of_the_case(little: Path, monkeypatch: 
 def test_all_schemes_are_printed_whatever_the_case_says(
     little: Path, monkeypatch: pytest.MonkeyPatch, capsys: Shown
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "130")  # wide enough for one table
     say(little, options={"scheme": "hybrid"})
     assert list(cleared(monkeypatch, little)) == ["hybrid"]
     capsys.readouterr()
@@ -224,7 +225,7 @@ def test_nothing_is_written_if_one_output_cannot_be(
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "mend"),
+    ("option", "value", "hint"),
     [
         ("--scheme", "multilevel-99", "Did you mean multilevel-0"),
         ("--scheme", "", "Use all, central-01"),

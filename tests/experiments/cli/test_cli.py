@@ -1,4 +1,4 @@
-"""Bad input ends in one message that names file, field and mend, exit code 2, and nothing written."""
+"""Bad input ends in one message that names file, field and hint, exit code 2, and nothing written."""
 
 from __future__ import annotations
 

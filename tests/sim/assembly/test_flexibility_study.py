@@ -215,7 +215,9 @@ def test_an_emergency_stops_a_bus_for_its_time(small_run: Runs) -> None:
 
 def test_the_register_hears_of_answers_and_lets_units_sell(small_run: Runs) -> None:
     register = {"enabled": True, "grid_test": True, "study": {"region": "wallonia", "newcomers": TWICE}}
-    folder = small_run(scheme="central-01", distribution=WIDE, days=3, register=register, **HOURLY)
+    folder = small_run(
+        scheme="central-01", distribution=WIDE, days=3, flexibility_register=register, **HOURLY
+    )
     rows = table(folder, "flexibility_register")
     new = rows[rows.unit.str.endswith("-new1")]
     assert set(new.event) == {"refused", "revised"}
@@ -263,7 +265,7 @@ FLOOD = {
         ({"reviews": [LATER | {"load_factor": 0.5}]}, "load_factor"),
         ({"contracts": {"A77": "2017-01-01"}}, "study.contracts.A77: A77 is no aggregator"),
         ({"emergencies": [FLOOD | {"cause": "Congestion"}]}, "congestion is no emergency"),
-        ({"emergencies": [FLOOD | {"end": "2016-04-18T09:00:00"}]}, "does not lie behind start"),
+        ({"emergencies": [FLOOD | {"end": "2016-04-18T09:00:00"}]}, "does not lie after start"),
         ({"emergencies": [FLOOD | {"start": "2016-04-18T10:00:00+02:00"}]}, "local times"),
     ],
 )
@@ -279,7 +281,7 @@ def test_what_would_have_no_effect_is_refused() -> None:
         small_scenario(flexibility_register={"grid_test": True})
     register = {"enabled": True, "grid_test": True, "study": {"emergencies": [FLOOD]}}
     with pytest.raises(InputError, match=r"emergencies: need grid_prequalification static"):
-        small_scenario(register=register)
+        small_scenario(flexibility_register=register)
 
 
 def test_a_bus_that_is_not_there_is_named(tmp_path: Path) -> None:

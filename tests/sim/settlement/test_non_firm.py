@@ -356,7 +356,7 @@ HORIZON, CORRECT = "within start and days", "Correct the key"
         (_given(lv_feeder={"area": "D9"}), "low_voltage.0.area", "D9 is no area; known are D1", CORRECT),
         (_given({"notice_minutes": 30}), "non_firm.notice_minutes", "30 exceeds the 7 min", CORRECT),
         (_given({"notice_minutes": 90, "role": "prequalification"}), "non_firm.notice_minutes", "70 min", ""),
-        (_given(low_voltage=[]), "low_voltage", "and there are none", CORRECT),
+        (_given(low_voltage=[]), "low_voltage", "must not be empty", CORRECT),
         (
             _given({"substitution": ["tso"]}, scheme="integrated"),
             "non_firm.substitution",
