@@ -166,9 +166,7 @@ def _frame(item: dict[str, Any], path: Path, place: str) -> pd.DataFrame:
         frame.columns = _whole_names(frame.columns)
     if not frame.columns.is_unique:
         column = frame.columns[frame.columns.duplicated()][0]
-        raise InputError(
-            str(path), f"{place}.{one_line(column)}", "occurs twice", "Keep one of the two"
-        )
+        raise InputError(str(path), f"{place}.{one_line(column)}", "occurs twice", "Keep one of the two")
     types = item.get("dtype") or {}
     columns = [
         _typed(frame[column], types.get(column), path, f"{place}.{one_line(column)}") for column in frame
