@@ -81,9 +81,9 @@ def check_block(block: Block, system: str, states: Mapping[str, Values]) -> Writ
         for name in entries:
             full = ("tso." if owner == TSO else "area.") + name
             assert full in block.writes, f"{block.name} writes {full} without declaring it"
-    for system in first.awards:
-        full = "tso.sold" if system == TSO else "area.sold"
-        assert full in block.writes, f"{block.name} awards in {system} without declaring {full}"
+    for sold_in in first.awards:
+        full = "tso.sold" if sold_in == TSO else "area.sold"
+        assert full in block.writes, f"{block.name} awards in {sold_in} without declaring {full}"
     if block.party == "dso":
         assert set(first.entries) <= {system}, f"{block.name} writes into another state"
         assert set(first.awards) <= {system}, f"{block.name} sells another's bids"

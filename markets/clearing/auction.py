@@ -114,15 +114,7 @@ def clear(
     breakable = [(part, part.breakable(np.zeros(len(cost)), available)) for part in rows]
     rows = [part.pick(keep) for part, keep in breakable if keep.any()]
     if len(cost) == 0 and sign is None:
-        status = Status.INFEASIBLE if any(np.isinf(r.penalty) for r in rows) else Status.OPTIMAL
-        return Cleared(
-            status=status,
-            message="no bids",
-            quantity_mw=np.empty(0),
-            cost_eur_per_h=0.0,
-            short_mw=0.0,
-            long_mw=0.0,
-        )
+        return _without_bids(rows)
     bound = imbalance_bound_mw if imbalance_bound_mw is not None else np.inf
     beyond = unserved_eur_per_mwh() if imbalance_price is None else imbalance_price
     optimum_of = partial(
@@ -165,6 +157,19 @@ def clear(
         choices=choices,
     )
     return replace(answer, optimum=found)
+
+
+def _without_bids(rows: Sequence[AuctionConstraints]) -> Cleared:
+    """The result without bids and balance; `rows` are those that are violated."""
+    status = Status.INFEASIBLE if any(np.isinf(r.penalty) for r in rows) else Status.OPTIMAL
+    return Cleared(
+        status=status,
+        message="no bids",
+        quantity_mw=np.empty(0),
+        cost_eur_per_h=0.0,
+        short_mw=0.0,
+        long_mw=0.0,
+    )
 
 
 def _by_merit(filled: Filled, optimum: Optimum) -> Cleared:

@@ -154,7 +154,7 @@ def _an_element_unknown_here(net: Any) -> None:
     ("change", "problem"),
     [
         (_no_substation, "nothing to cut"),
-        (_two_feeds, "hangs on 2 upper buses"),
+        (_two_feeds, "has 2 upper buses"),
         (_a_way_around, "by other branches too"),
         (_an_open_switch_around, "by other branches too"),
         (_an_element_unknown_here, "svc: has elements that belong to no part"),

@@ -279,7 +279,7 @@ def test_nobody_asks_twice_and_time_does_not_run_backwards() -> None:
     course.to(30)
     with pytest.raises(ValueError, match="a has applied already"):
         course.to(31, ask("a", 31, 1, up=1.0))
-    with pytest.raises(ValueError, match="too late"):
+    with pytest.raises(ValueError, match="is in the past"):
         course.study.apply(ask("b", 2, 1, up=1.0))
 
 

@@ -148,17 +148,17 @@ def test_more_in_one_place_or_direction_makes_up_for_nothing_in_another() -> Non
     assert [bill.quantity_mwh, bill.amount_eur] == pytest.approx([0.9, 45.0])
 
 
-STANDINGS = st.lists(
+OBLIGATIONS = st.lists(
     st.builds(
         CapacityObligation,
-        st.sampled_from(["TSO", "DSO-D1"]),
-        st.just("aFRR"),
-        st.sampled_from(["A", "B"]),
-        st.sampled_from([1, -1]),
-        st.floats(0.01, 9.0),
-        st.floats(0.0, 9.0),
-        st.just(0.0),
-        st.floats(0.0, 200.0),
+        operator=st.sampled_from(["TSO", "DSO-D1"]),
+        service=st.just("aFRR"),
+        provider=st.sampled_from(["A", "B"]),
+        direction=st.sampled_from([1, -1]),
+        obligation_mw=st.floats(0.01, 9.0),
+        offered_mw=st.floats(0.0, 9.0),
+        fulfilled_mw=st.just(0.0),
+        pay_eur_per_h=st.floats(0.0, 200.0),
     ),
     max_size=6,
 )
@@ -167,7 +167,7 @@ MOVES = st.dictionaries(PLACES, st.tuples(st.floats(0, 9), st.floats(-9, 9)))
 
 
 @settings(deadline=None, max_examples=60)
-@given(STANDINGS, st.floats(0.0, 3.0), MOVES)
+@given(OBLIGATIONS, st.floats(0.0, 3.0), MOVES)
 def test_no_euro_appears_and_no_charge_is_negative_or_beyond_its_rule(
     obligations: list[CapacityObligation], factor: float, moves: dict[Place, tuple[float, float]]
 ) -> None:
