@@ -132,31 +132,27 @@ def clear(
         if idle is not None:
             return _by_merit(idle, optimum_of(quantity_mw=idle.quantity_mw, nudged=cost))
     ordered = ordered_costs(cost, sign)
-    filled = None
-    if not choices:
-        filled = (
-            fill_nested(ordered, available, rows)
-            if sign is None
-            else fill_balance(ordered, available, sign, need_mw, beyond, bound, rows)
-        )
+    if choices:
+        filled = None
+    elif sign is None:
+        filled = fill_nested(ordered, available, rows)
+    else:
+        filled = fill_balance(ordered, available, sign, need_mw, beyond, bound, rows)
     if filled is not None:
-        short, long_ = filled.short_mw, filled.long_mw
-        return _by_merit(
-            filled, optimum_of(quantity_mw=filled.quantity_mw, nudged=ordered, short_mw=short, long_mw=long_)
-        )
+        return _by_merit(filled, _optimum(optimum_of, filled, ordered))
     solved = partial(_solved, cost, ordered, available, sign, need_mw, beyond, bound, choices)
     few = choices or sum(len(r.base) for r in rows) <= FEW_ROWS
     answer = solved(rows) if few else _grown(solved, rows, len(cost))
     if answer.status is not Status.OPTIMAL:
         return answer
-    found = optimum_of(
-        quantity_mw=answer.quantity_mw,
-        nudged=ordered,
-        short_mw=answer.short_mw,
-        long_mw=answer.long_mw,
-        choices=choices,
+    return replace(answer, optimum=_optimum(partial(optimum_of, choices=choices), answer, ordered))
+
+
+def _optimum(optimum_of: Callable[..., Optimum], found: Filled | Cleared, ordered: FloatArray) -> Optimum:
+    """The optimum with the quantities of `found`; `ordered` are the costs (n,) with ties broken."""
+    return optimum_of(
+        quantity_mw=found.quantity_mw, nudged=ordered, short_mw=found.short_mw, long_mw=found.long_mw
     )
-    return replace(answer, optimum=found)
 
 
 def _without_bids(rows: Sequence[AuctionConstraints]) -> Cleared:
