@@ -61,7 +61,7 @@ ABOUT: dict[str, tuple[str, str]] = {
     "central-01": ("one TSO market without distribution limits", "ALEXANDER D3.3 cluster 1; SmartNet CS_A"),
     "central-02": (
         "one TSO market on bids that each DSO has limited to what its grid can carry",
-        "ALEXANDER D3.3; Belgian NFS (method static)",
+        "ALEXANDER D3.3; Belgian NFS (static)",
     ),
     "central-03": (
         "one TSO market with the distribution limits, which also relieves existing violations",
@@ -85,7 +85,7 @@ ABOUT: dict[str, tuple[str, str]] = {
     ),
     "multilevel-03": (
         "as multilevel-01, each DSO limits what it forwards to what its grid can carry",
-        "ALEXANDER D3.3; Fluvius LFM (method static)",
+        "ALEXANDER D3.3; Fluvius LFM (static)",
     ),
     "multilevel-04": (
         "as multilevel-01, with the distribution limits in the TSO market",
