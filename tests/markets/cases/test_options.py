@@ -133,7 +133,7 @@ def test_the_check_of_envelopes_is_an_option_of_a_case(folder: Path) -> None:
     assert read_case(folder).options == CaseOptions(options=Options(envelope_check="ac"))
     refused(change(folder, at("options.envelope_check", "dc")), "case.json", "options.envelope_check", "dc")
     both = {"envelope_check": "ac", "grid_prequalification": "static"}
-    refused(change(folder, at("options", both)), "case.json", "options", "method static")
+    refused(change(folder, at("options", both)), "case.json", "options", "grid_prequalification static")
 
 
 def test_offset_of_the_call_comes_before_that_of_the_case(folder: Path) -> None:
