@@ -159,7 +159,7 @@ class NonFirmSettings(Section):
         "Distance kept from each voltage limit.", "p.u.", (0.0, 0.05), 0.002, usual=(0.0, 0.02)
     )
     role: Literal["prequalification", "correction"] = about(
-        "Whether limits are set before bids are sent, or after the markets.", "correction"
+        "When connection limits are set: before bids are sent, or after the markets.", "correction"
     )
     substitution: list[Substitute] = several("Who may substitute sold energy that limits block.", 3, [])
     trading: bool = flag("Whether limited users buy curtailment from others of the feeder.", False)

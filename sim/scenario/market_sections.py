@@ -252,7 +252,11 @@ class SettlementSettings(Section):
     y: int = count("Y of High X of Y: days looked back on.", (1, 60), 5, unit="d", usual=(1, 20))
     adjusted: bool = flag("Whether High X of Y is adjusted by the deviation before the event.", False)
     before_isps: int = count(
-        "ISPs before the event used by this adjustment and by MBMA.", (1, 288), 4, unit="ISP", usual=(1, 16)
+        "MBMA: most readings in a row without activation that are averaged.",
+        (1, 288),
+        4,
+        unit="ISP",
+        usual=(1, 16),
     )
     holidays: HolidayCode = about(
         "Public holidays (no working days): zone, none, or a country (BE) and part (DE-NW).", ZONE

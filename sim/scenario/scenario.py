@@ -103,7 +103,7 @@ class Scenario(Section):
         "At an invalid offer of a strategy: stop the run, or bid truthfully.", "stop"
     )
     strategy_limit_s: float = number(
-        "Longest call of a strategy that is not built in (0: no limit).",
+        "Longest call of a strategy not built in (0: no limit); no part of the run identity.",
         "s",
         (0.0, 86_400.0),
         LIMIT_S,

@@ -138,7 +138,7 @@ STATEMENTS: tuple[EqualityStatement, ...] = (
         telling=LIMITS_MATTER,
         parts="""Where the common market leaves a limit of an area broken, for instance because nothing else
         serves the need. They differ in payments under uniform prices. They also differ with the points that
-        `aggregation` sends by default.""",
+        `aggregation` sends by default in `tandem clear` (scenarios: `exact`).""",
         examples=(examples.full_branch, examples.price_of_an_area, examples.points_of_a_curve),
     ),
     EqualityStatement(
