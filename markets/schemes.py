@@ -85,7 +85,8 @@ class Options:
             )
         if self.envelope_check != "none" and self.grid_prequalification == "static":
             raise ValueError(
-                "envelope_check uses the grid of the day: it cannot be combined with grid_prequalification static"
+                "envelope_check uses the grid of the day: it cannot be combined with "
+                "grid_prequalification static"
             )
 
 

@@ -121,7 +121,10 @@ def test_terms_are_in_alphabetical_order_and_once() -> None:
     assert letters == sorted(set(letters), key=lambda term: term.replace(" ", "\0"))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+OF_TODAY = [page for page in PAGES if page.name != "renames.md"]  # which lists the old names
+
+
+@pytest.mark.parametrize("page", OF_TODAY, ids=lambda page: page.name)
 def test_no_page_has_a_name_that_was_changed(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert [found[0] for old in OLD_NAMES for found in re.finditer(old, text)] == []
