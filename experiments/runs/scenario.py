@@ -114,7 +114,7 @@ def scenario_of(keys: Mapping[str, Any], source: str, overrides: Mapping[str, An
         field, problem = problems[0].split(": ", 1)
         more = [f"{len(found) - MOST_PROBLEMS} more"] if len(found) > MOST_PROBLEMS else []
         text = "; and also ".join([problem, *problems[1:], *more])
-        raise InputError(source, field, text, _advice(found[0]["loc"])) from error
+        raise InputError(source, field, text, _advice(found[0])) from error
 
 
 def field_value(fields: Any, path: str) -> Any:
@@ -176,7 +176,7 @@ def _resolved(data: dict[str, Any], source: str) -> dict[str, Any]:
     base = data.pop("based_on", None)
     if base is None:
         return data
-    if base in renamed("scenario"):
+    if isinstance(base, str) and base in renamed("scenario"):
         raise InputError(source, "based_on", f"{base} is called {renamed('scenario')[base]} now", CONVERT)
     check_known(f"{source}: based_on", [base], SCENARIOS)
     named = source_of(base)
@@ -241,17 +241,18 @@ def _section_of(place: tuple[str | int, ...]) -> Any:
     return kind
 
 
-def _advice(place: tuple[str | int, ...]) -> str:
-    """What to write for a key with a wrong value: what it may be; for an unknown key, the known ones."""
+def _advice(error: Any) -> str:
+    """What to do about a problem: what the key may be, the known keys, or values that do not fit together."""
     from tandem_sim.experiments.runs.fields import accepted  # slow, and only errors need it
 
+    place: tuple[str | int, ...] = error["loc"]
     path = "".join("[]" if isinstance(step, int) else f".{step}" for step in place).removeprefix(".")
     if (found := accepted(path)) is not None:
         return f"{printable(path)} may be: {found}"
     known = _fields(_section_of(place))
-    if place and known:
+    if error["type"] == "extra_forbidden" and known:
         return f"Known keys here: {', '.join(known)}"
-    return "Start from a bundled scenario: tandem scenarios reference prints one with comments"
+    return "Change one of the values named; tandem scenarios reference prints a scenario with comments"
 
 
 def _fields(kind: Any) -> dict[str, Any]:

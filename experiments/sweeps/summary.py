@@ -67,7 +67,8 @@ def summary_table(summary: pd.DataFrame, fields: Sequence[str]) -> Table:
         f"{note}"
     )
     table = Table(caption=escape(caption), box=SIMPLE_HEAD)
-    for name in ("kpi", *keys):
+    table.add_column("kpi", no_wrap=True)
+    for name in keys:
         table.add_column(escape(name), overflow="fold")
     for name in ("seeds", "mean", "difference"):
         table.add_column(name, justify="right")

@@ -114,10 +114,13 @@ def test_a_dso_needs_the_most_of_any_hour_in_a_block() -> None:
 @pytest.mark.parametrize(
     ("given", "complaint"),
     [
-        ({"capacity": {"afrr_up_mw": 1.0}}, "flexibility_register.enabled: capacity can only be sold"),
+        (
+            {"capacity": {"afrr_up_mw": 1.0}},
+            "flexibility_register.enabled: must be true, capacity can only be sold",
+        ),
         (
             {"flexibility_register": {"enabled": True}, "capacity": {"afrr_up_mw": 1.0}},
-            "reserve.enabled: aFRR capacity",
+            "reserve.enabled: must be true, aFRR capacity",
         ),
         ({"capacity": {"block_hours": 6, "local": {"needs": [NEED]}}}, "must be a multiple of block_hours 6"),
         ({"capacity": {"local": {"days_ahead": 1, "needs": [NEED]}}}, "days_ahead: must be 2 or more"),

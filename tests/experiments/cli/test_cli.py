@@ -126,7 +126,10 @@ def _set(*keys: Any, value: Any) -> Edit:
         (_set("transmission", "large_loads", 0, "up_price", value=12_000), ("up_price: is 12000", "9999")),
         (_set("transmission", "units", 0, "name", value=""), ("units.0.name", "pattern")),
         (_set("transmission", "units", 0, "name", value="A2"), ("units.0.name", "A2", "is reserved")),
-        (_set("transmission", "large_loads", 0, "name", value="DSO-D1"), ("large_loads.0.name", "itself")),
+        (
+            _set("transmission", "large_loads", 0, "name", value="DSO-D1"),
+            ("large_loads.0.name", "is reserved"),
+        ),
         (_set("transmission", "large_loads", 0, "name", value="G1"), ("large_loads.0.name", "G1 is used")),
         (_set("distribution", 0, "id", value="T"), ("distribution.0.id", "is reserved")),
         (_set("distribution", 0, "id", value="L3"), ("distribution.0.id", "L3 is used twice")),

@@ -331,9 +331,8 @@ def test_the_command_explains_lists_and_names_the_runs_of_a_folder(
         return int(stop.value.code or 0)
 
     assert typed(run.folder, "--isp", "2016-04-18T18:00", "--bid", "A01.up") == 0
-    assert (
-        capsys.readouterr().out.splitlines()[-1].startswith("Called in full by the TSO's market, 2.00 MW up")
-    )
+    said = " ".join(capsys.readouterr().out.split())  # lines are wrapped
+    assert "Called in full by the TSO's market, 2.00 MW up" in said
     assert typed(run.folder, "--isp", "72") == 0
     listed = capsys.readouterr().out.split()
     assert listed[-7:] == ["D1", "A01.up", "A01", "up", "2.00", "34.20", "2.00"]

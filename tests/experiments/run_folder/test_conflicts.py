@@ -221,7 +221,7 @@ def test_the_figure_shows_hours_of_the_local_day(drawn: tuple[RunData, pd.DataFr
     assert heights == [5.0, -6.0, 4.0, -1.0, 1.5, -1.0]
     pct = [step.get_data()[0][0] for step in share.patches if isinstance(step, StepPatch)]
     assert pct == pytest.approx([100.0 * 5.0 / 11.0, 100.0 * 2.5 / 11.0])
-    assert share.get_xlabel() == "Local time of the day, Europe/Brussels (hours)"
+    assert share.get_xlabel() == "Local time of day, Europe/Brussels (hours)"
     assert (energy.get_ylabel(), share.get_ylabel()) == ("Energy (MWh per day)", "Share (%)")
 
 

@@ -215,9 +215,13 @@ def test_a_field_is_replaced_and_its_neighbours_stay() -> None:
     assert same.model_copy(update={"non_firm": plain.non_firm}) == plain
 
 
-def test_a_list_and_a_section_that_is_not_there_are_replaced_whole() -> None:
+def test_a_section_that_is_not_there_is_made_and_an_entry_of_a_list_is_reached() -> None:
     small, _ = read_scenario(str(SMALL), {"gates.limit_ahead": 80, "incidents": []})
     assert small.gates.limit_ahead == 80.0
+    (plain,), (fewer,) = (
+        read_scenario("lv-feeder", given)[0].low_voltage for given in ({}, {"low_voltage.0.copies": 2})
+    )
+    assert fewer == plain.model_copy(update={"copies": 2})
     with pytest.raises(InputError) as found:
-        read_scenario("lv-feeder", {"low_voltage.0.copies": 2})
-    assert found.value.field == "low_voltage"
+        read_scenario("lv-feeder", {"low_voltage.9.copies": 2})
+    assert found.value.field == "low_voltage.9.copies"

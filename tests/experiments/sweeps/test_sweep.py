@@ -123,7 +123,7 @@ def test_finished_runs_that_would_be_others_now_are_named_with_what_differs(
     for after, part in ((before.replace(code_digest(), "older"), "code"), ("{}", "its manifest")):
         file.write_text(after, encoding="utf-8")
         code = tandem(monkeypatch, *arguments)
-        refused(capsys, code, "--resume: 1 finished runs are not those", f"{name} differs in {part}.")
+        refused(capsys, code, "--resume: 1 finished runs are not those", f"{name} (", f"differs in {part}.")
     file.write_text(before, encoding="utf-8")
 
 
@@ -163,7 +163,9 @@ def test_the_command_says_what_is_wrong(
     file = written(tmp_path)
     refused(capsys, tandem(monkeypatch, "sweep", file, *out, "--workers", 0), "--workers", "one or more")
     refused(
-        capsys, tandem(monkeypatch, "sweep", file, *out, "--workers", 2, "--dask", "x"), "without --workers"
+        capsys,
+        tandem(monkeypatch, "sweep", file, *out, "--workers", 2, "--dask", "x"),
+        "cannot be used with --workers",
     )
     monkeypatch.setitem(sys.modules, "distributed", None)
     monkeypatch.delitem(sys.modules, "tandem_sim.experiments.sweeps.dask", raising=False)

@@ -98,7 +98,9 @@ def test_last_step_of_the_year_is_served_and_the_next_refused() -> None:
 
 
 def test_unknown_names_are_listed_with_the_known() -> None:
-    with pytest.raises(ProfileError, match=r"names: unknown profile 'H0-X'; known are H0-A"):
+    with pytest.raises(
+        ProfileError, match=r"names: unknown profile 'H0-X' \(did you mean H0-L\?\); known are H0-A"
+    ):
         measured(["H0-A", "H0-X"], _times("2016-05-01", 4))
 
 

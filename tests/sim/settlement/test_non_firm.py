@@ -317,7 +317,7 @@ def test_a_dso_that_limits_who_has_no_contract_is_found(
 INCIDENT = {"bus": 3, "mw": 40, "start": "2016-01-20T17:30:00", "end": "2016-01-20T18:30:00"}
 OVERLAP = [{"from_hour": 8, "to_hour": 12}, {"from_hour": 11, "to_hour": 13}]
 LATE = {"plug_in": {"at": "2016-01-20T17:00:00"}}
-HORIZON, CORRECT = "within start and days", "Correct the key"
+HORIZON, CORRECT = "within start and days", "Change one of the values named"
 
 
 @pytest.mark.parametrize(

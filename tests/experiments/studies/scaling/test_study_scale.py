@@ -69,7 +69,7 @@ def test_tables_and_figure_of_a_small_study(
     monkeypatch.setattr(scale, "REPEATS", 1)
     monkeypatch.setattr(scale, "alone", _here)
     monkeypatch.setattr(scale, "write_worlds", written)
-    monkeypatch.setattr(scale, "programmes", partial(scale_parallel.problems, isp=6))
+    monkeypatch.setattr(scale, "problems", partial(scale_parallel.problems, isp=6))
     monkeypatch.setattr(scale_parallel, "REPEATS", 2)
     monkeypatch.setattr(scale_parallel, "ProcessPoolExecutor", pool)
     scale.main(tmp_path, grids[0])
@@ -85,7 +85,7 @@ def test_tables_and_figure_of_a_small_study(
     assert (rows.converged_pct == 100.0).all()
     sent = pd.read_csv(tmp_path / "scale_parallel.csv")
     assert sent.gate.tolist() == 2 * ["dso_clear", "forward", "prequalify"]
-    assert (sent.problems == 2).all()
+    assert (sent.programmes == 2).all()
     assert (sent.drop(columns="gate") > 0.0).all(axis=None)
     assert (tmp_path / "scale.png").stat().st_size > 10_000
 
