@@ -184,6 +184,30 @@ def _is_there(folder: Path, name: str) -> bool:
     return any(home.is_file() and attribute in home.read_text(encoding="utf-8") for home in homes)
 
 
+def test_no_two_classes_have_one_name() -> None:
+    found = Counter(
+        node.name
+        for path in SOURCES
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert [name for name, times in found.items() if times > 1] == []
+
+
+def test_constructors_written_by_hand_take_eight_values_at_most() -> None:
+    """What needs more is a dataclass with keywords."""
+    wide = {
+        f"{_name(path)}: {node.name}"
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+        for made in node.body
+        if isinstance(made, ast.FunctionDef) and made.name == "__init__"
+        if len(made.args.args) + len(made.args.kwonlyargs) > 9
+    }
+    assert wide == set()
+
+
 def test_no_path_of_a_machine() -> None:
     machine_path = re.compile(r"(?<![\w.])/(?:work|home|root|farm|tmp|opt|mnt|Users)/|[A-Z]:\\\\")
 

@@ -17,7 +17,7 @@ from tandem_sim.agents.operators.admission import Admission
 from tandem_sim.grids.power_flow.constraints import GridConstraints
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.auctions.aggregation import NO_SUPPLY
-from tandem_sim.markets.clearing.needs import Clearing
+from tandem_sim.markets.clearing.needs import AuctionNeed
 from tandem_sim.markets.coordination.block import TSO, Block, Party, Scheme, Written
 from tandem_sim.markets.coordination.driver import apply, view_of
 from tandem_sim.markets.coordination.ledger import Ledger
@@ -264,7 +264,7 @@ class Operator(Participant, ABC):
             },
         )
 
-    def _record_clearing(self, isp: int, system: str, market: str, clearing: Clearing) -> None:
+    def _record_clearing(self, isp: int, system: str, market: str, clearing: AuctionNeed) -> None:
         answer = clearing.answer
         self.context.record(
             "clearings",

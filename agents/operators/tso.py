@@ -29,7 +29,7 @@ from tandem_sim.agents.services.capacity import CapacityAuctioneer
 from tandem_sim.agents.services.qualification import PrequalificationProcess
 from tandem_sim.grids.power_flow.dc import DcModel, TransmissionGrid
 from tandem_sim.grids.types import FloatArray
-from tandem_sim.markets.clearing.needs import Clearing
+from tandem_sim.markets.clearing.needs import AuctionNeed
 from tandem_sim.markets.clearing.pricing import Sale
 from tandem_sim.markets.coordination.block import TSO as T
 from tandem_sim.markets.orders.bids import Bids
@@ -206,7 +206,7 @@ class TSO(Operator):
         ]
         reserve = {d: sum(m.reserve_mw for m in shortfalls if m.direction == d) for d in (1, -1)}
         found = substitute_missing(bids, left, fast, energy, reserve)
-        award, clearing = found.answer.quantity_mw, Clearing(found.answer, energy)
+        award, clearing = found.answer.quantity_mw, AuctionNeed(found.answer, energy)
         self._ledgers[isp].note(T, SUBSTITUTION, clearing)
         self._record_clearing(isp, T, SUBSTITUTION, clearing)
         if award.any():

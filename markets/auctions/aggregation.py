@@ -26,7 +26,7 @@ from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.choices import Kind, Pricing
 from tandem_sim.markets.clearing.auction import Cleared, Status, clear
 from tandem_sim.markets.clearing.constraints import Columns, auction_constraints
-from tandem_sim.markets.clearing.needs import Clearing, left_of
+from tandem_sim.markets.clearing.needs import AuctionNeed, left_of
 from tandem_sim.markets.clearing.pricing import sale_of
 from tandem_sim.markets.clearing.purposes import purposes_of
 from tandem_sim.markets.clearing.warm_start import WarmProblem
@@ -251,7 +251,7 @@ def rsf_market(kind: Kind = "exact", pricing: Pricing = "pay-as-bid") -> Block:
         return Written(
             entries={**entries, TSO: {"balancing": answer, "need": need}},
             sales={system: sale_of(pricing, own, x[: len(own)], answer, why=why)},
-            clearings={system: Clearing(answer, need, sum(each.change_mw for each in target.values()))},
+            clearings={system: AuctionNeed(answer, need, sum(each.change_mw for each in target.values()))},
         )
 
     return Block(
@@ -297,7 +297,7 @@ def translate_bids(pricing: Pricing = "pay-as-bid") -> Block:
         why = purposes_of(answer, model.within(target.unlimited_mw))
         return Written(
             sales={area: sale_of(pricing, bids, answer.quantity_mw, answer, why=why)},
-            clearings={area: Clearing(left_of(answer, wanted, served), wanted)},
+            clearings={area: AuctionNeed(left_of(answer, wanted, served), wanted)},
         )
 
     return Block(

@@ -14,7 +14,7 @@ from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.choices import PooledBy, Pricing
 from tandem_sim.markets.clearing.auction import Cleared, clear
 from tandem_sim.markets.clearing.constraints import Columns, auction_constraints
-from tandem_sim.markets.clearing.needs import Clearing
+from tandem_sim.markets.clearing.needs import AuctionNeed
 from tandem_sim.markets.clearing.pricing import sale_of
 from tandem_sim.markets.clearing.purposes import purposes_of
 from tandem_sim.markets.coordination.block import TSO, Block, Values, View, Written
@@ -71,7 +71,7 @@ def dso_market(
         return Written(
             entries={area: {"local": answer, "exchange": exchange}},
             sales={area: sale_of(pricing, bids, answer.quantity_mw, answer)},
-            clearings={area: Clearing(balanced, 0.0, answer.short_mw - answer.long_mw)},
+            clearings={area: AuctionNeed(balanced, 0.0, answer.short_mw - answer.long_mw)},
         )
 
     return Block(
@@ -198,5 +198,5 @@ def clear_system(
     return Written(
         entries={TSO: {"balancing": answer, "need": need}},
         sales=sales,
-        clearings={TSO: Clearing(answer, need, taken)},
+        clearings={TSO: AuctionNeed(answer, need, taken)},
     )

@@ -9,7 +9,7 @@ import numpy as np
 from tandem_sim.markets.choices import Pricing
 from tandem_sim.markets.clearing.auction import clear
 from tandem_sim.markets.clearing.constraints import Columns, auction_constraints
-from tandem_sim.markets.clearing.needs import Clearing
+from tandem_sim.markets.clearing.needs import AuctionNeed
 from tandem_sim.markets.clearing.pricing import sale_of
 from tandem_sim.markets.clearing.purposes import purposes_of
 from tandem_sim.markets.coordination.block import Block, View, Written
@@ -55,7 +55,7 @@ def pooled_market(
         return Written(
             entries={a: {"local": local[a], "exchange": areas[a]["exchange"] + net[a]} for a in areas},
             sales={a: sale_of(pricing, books[a], mw, answer, first[a], why) for a, mw in awards.items()},
-            clearings={a: Clearing(local[a], 0.0, -net[a]) for a in areas},
+            clearings={a: AuctionNeed(local[a], 0.0, -net[a]) for a in areas},
         )
 
     reads = ("area.bids", "area.grid", "area.sold", "area.exchange")

@@ -12,7 +12,7 @@ import numpy as np
 from tandem_sim.markets.choices import Pricing
 from tandem_sim.markets.clearing.auction import clear
 from tandem_sim.markets.clearing.constraints import Columns, auction_constraints
-from tandem_sim.markets.clearing.needs import Clearing, left_of
+from tandem_sim.markets.clearing.needs import AuctionNeed, left_of
 from tandem_sim.markets.clearing.pricing import sale_of
 from tandem_sim.markets.coordination.block import Block, View, Written
 from tandem_sim.markets.coordination.state import area_state, unsold_mw
@@ -59,7 +59,7 @@ def dso_balancing(tolerance_mw: float = 0.0, pricing: Pricing = "pay-as-bid") ->
         return Written(
             entries={area: {"local": local, "boundary": profile.scheduled_mw + band}},
             sales={area: sale_of(pricing, bids, local.quantity_mw, answer)},
-            clearings={area: Clearing(left_of(local, need, target), need, band)},
+            clearings={area: AuctionNeed(left_of(local, need, target), need, band)},
         )
 
     return Block(

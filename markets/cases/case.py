@@ -41,7 +41,7 @@ AREA_KEYS = ("id", "grid", "interface_bus", "scheduled_mw", "ratings_mva", "gree
 
 
 @dataclass(frozen=True, kw_only=True)
-class Area:
+class CaseArea:
     """One distribution grid of a case, with everything for clearing and for the power flow check."""
 
     network: Network
@@ -111,7 +111,7 @@ class Case:
     name: str
     transmission: TransmissionGrid
     tso_bids: Bids
-    areas: Mapping[str, Area]
+    areas: Mapping[str, CaseArea]
     options: CaseOptions = NO_OPTIONS
     forecasts: Mapping[str, Mapping[str, Values]] = field(default_factory=dict)
 
@@ -272,7 +272,7 @@ def _real(value: Any, place: str, path: Path) -> float:
     return float(value)
 
 
-def _area(entry: _Entry, bids: Bids, offset: Offset, margins: Margins, path: Path) -> Area:
+def _area(entry: _Entry, bids: Bids, offset: Offset, margins: Margins, path: Path) -> CaseArea:
     network = entry.network
     lin, flow = LinDistFlow.build(network), PowerFlow(network)
     rows = OperatorModel(lin, flow, offset).rows(network.p_mw, network.q_mvar)
@@ -283,7 +283,7 @@ def _area(entry: _Entry, bids: Bids, offset: Offset, margins: Margins, path: Pat
             f"the AC power flow of grid {network.name} has no solution",
             "Correct its injections, or use the linear offset",
         )
-    return Area(
+    return CaseArea(
         network=network,
         lin=lin,
         rows=rows,

@@ -12,7 +12,7 @@ import numpy as np
 from tandem_sim.grids.power_flow.constraints import GridConstraints, Violations, ac_violations
 from tandem_sim.grids.power_flow.operator_model import OperatorModel
 from tandem_sim.grids.types import FloatArray
-from tandem_sim.markets.cases.case import Area, Case
+from tandem_sim.markets.cases.case import Case, CaseArea
 from tandem_sim.markets.cases.cost_allocation import MOST_OPERATORS, by_duals, coalition_costs, shapley
 from tandem_sim.markets.coordination.block import TSO, Scheme
 from tandem_sim.markets.coordination.driver import run_scheme
@@ -131,13 +131,13 @@ def clear_case(case: Case, scheme: Scheme) -> Outcome:
     )
 
 
-def bought_mvar(area: Area, state: Mapping[str, Any]) -> FloatArray:
+def bought_mvar(area: CaseArea, state: Mapping[str, Any]) -> FloatArray:
     """Mvar of each offer of reactive power (n,) that the DSO of an area has bought."""
     found: FloatArray = state.get("reactive_mvar", np.zeros(len(area.reactive)))
     return found
 
 
-def rows_with(area: Area, dq_mvar: FloatArray) -> GridConstraints:
+def rows_with(area: CaseArea, dq_mvar: FloatArray) -> GridConstraints:
     """Constraints of an area's base state with purchased reactive power (N,) Mvar, ratings included."""
     if not dq_mvar.any():
         return area.rows
@@ -183,7 +183,7 @@ def open_case(case: Case, scheme: Scheme) -> tuple[dict[str, dict[str, Any]], Le
     return states, ledger
 
 
-def _study(area: Area) -> Zones:
+def _study(area: CaseArea) -> Zones:
     """Zones of an area, with its injections as those of the peak and its bids as the registered capacity."""
     network = area.network
     load, generation = np.minimum(network.p_mw, 0.0), np.maximum(network.p_mw, 0.0)

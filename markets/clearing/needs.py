@@ -9,7 +9,7 @@ from tandem_sim.markets.clearing.auction import Cleared
 
 
 @dataclass(frozen=True)
-class Clearing:
+class AuctionNeed:
     """One auction of one system: its result, with the unserved need as `short_mw` and `long_mw`.
 
     Over the awards of sellers in the auction, the need is accounted for to the last MW::

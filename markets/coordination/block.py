@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from tandem_sim.grids.errors import SchemeError
 from tandem_sim.grids.types import FloatArray
-from tandem_sim.markets.clearing.needs import Clearing
+from tandem_sim.markets.clearing.needs import AuctionNeed
 from tandem_sim.markets.clearing.pricing import Sale
 from tandem_sim.markets.coordination.gates import GATES
 
@@ -65,7 +65,7 @@ class Written:
     entries: Mapping[str, Values] = field(default_factory=dict)
     sales: Mapping[str, Sale] = field(default_factory=dict)
     refused: Mapping[tuple[str, str], FloatArray] = field(default_factory=dict)
-    clearings: Mapping[str, Clearing] = field(default_factory=dict)
+    clearings: Mapping[str, AuctionNeed] = field(default_factory=dict)
 
     @property
     def awards(self) -> dict[str, FloatArray]:

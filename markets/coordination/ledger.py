@@ -9,7 +9,7 @@ import numpy as np
 from tandem_sim.grids.errors import DoubleSaleError
 from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray
-from tandem_sim.markets.clearing.needs import Clearing
+from tandem_sim.markets.clearing.needs import AuctionNeed
 from tandem_sim.markets.clearing.pricing import Sale
 from tandem_sim.markets.clearing.purposes import Purposes
 
@@ -23,7 +23,9 @@ class Ledger:
     paid: dict[str, dict[str, FloatArray]] = field(default_factory=dict)  # the same in EUR/h
     make_whole: dict[str, dict[str, FloatArray]] = field(default_factory=dict)  # EUR/h, part of `paid`
     purposes: dict[str, dict[str, Purposes]] = field(default_factory=dict)
-    clearings: dict[str, dict[str, Clearing]] = field(default_factory=dict)  # market -> system -> the auction
+    clearings: dict[str, dict[str, AuctionNeed]] = field(
+        default_factory=dict
+    )  # market -> system -> the auction
     _sold: dict[str, FloatArray] = field(default_factory=dict)
 
     def open(self, system: str, offered_mw: FloatArray) -> None:
@@ -81,7 +83,7 @@ class Ledger:
             raise ValueError(f"system {system}: an offer cannot be lowered below what is sold of it")
         self.offered[system] = offered_mw
 
-    def note(self, system: str, market: str, clearing: Clearing) -> None:
+    def note(self, system: str, market: str, clearing: AuctionNeed) -> None:
         """Record the need of an auction in a system, and the part left unserved."""
         self.clearings.setdefault(market, {})[system] = clearing
 

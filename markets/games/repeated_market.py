@@ -12,7 +12,7 @@ from tandem_sim.grids.power_flow.constraints import GridConstraints, transmissio
 from tandem_sim.grids.power_flow.operator_model import OperatorModel
 from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray, IntArray
-from tandem_sim.markets.cases.case import Area, Case, check_prices
+from tandem_sim.markets.cases.case import Case, CaseArea, check_prices
 from tandem_sim.markets.cases.clear import (
     bought_mvar,
     forecasts_by_gate,
@@ -273,7 +273,7 @@ def shifted_case(case: Case, shift_mw: Mapping[str, FloatArray], balance_node: i
     return replace(case, transmission=transmission, areas=areas, forecasts=forecasts)
 
 
-def _shifted_area(name: str, area: Area, shift_mw: FloatArray) -> Area:
+def _shifted_area(name: str, area: CaseArea, shift_mw: FloatArray) -> CaseArea:
     """An area with MW (N,) injected beside its base state; constraints of a linear offset shift exactly."""
     network = replace(area.network, p_mw=area.network.p_mw + shift_mw)
     scheduled = None if area.scheduled_mw is None else area.scheduled_mw - float(shift_mw.sum())

@@ -13,7 +13,7 @@ from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.clearing.auction import Cleared, Status, clear
 from tandem_sim.markets.clearing.constraints import Columns, auction_constraints
-from tandem_sim.markets.clearing.needs import Clearing
+from tandem_sim.markets.clearing.needs import AuctionNeed
 from tandem_sim.markets.coordination.block import Block, View, Written
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 
@@ -45,7 +45,7 @@ def post_qualify(market: str = "tso_market") -> Block:
         )
         return Written(
             refused={(market, area): refused} if refused.any() else {},
-            clearings={area: Clearing(answer, 0.0)},
+            clearings={area: AuctionNeed(answer, 0.0)},
         )
 
     return Block(

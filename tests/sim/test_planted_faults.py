@@ -17,7 +17,7 @@ from tandem_sim.agents.parties.seller_report import seller_rows
 from tandem_sim.agents.services.reserve_volumes import Volumes, five_minutes
 from tandem_sim.grids.errors import AuditError
 from tandem_sim.grids.types import FloatArray
-from tandem_sim.markets.clearing.needs import Clearing
+from tandem_sim.markets.clearing.needs import AuctionNeed
 from tandem_sim.markets.clearing.pricing import Sale
 from tandem_sim.markets.coordination.ledger import Ledger
 from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister, RegisteredUnit
@@ -219,7 +219,7 @@ def test_unserved_need_that_is_not_recorded(monkeypatch: pytest.MonkeyPatch, tmp
 def test_a_need_of_which_half_is_forgotten(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     honest = Ledger.note
 
-    def forgetful(self: Ledger, system: str, market: str, clearing: Clearing) -> None:
+    def forgetful(self: Ledger, system: str, market: str, clearing: AuctionNeed) -> None:
         honest(self, system, market, clearing)
         object.__setattr__(clearing, "need_mw", 0.5 * clearing.need_mw)
 

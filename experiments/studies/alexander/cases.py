@@ -20,7 +20,7 @@ from tandem_sim.grids.power_flow.constraints import distribution_constraints
 from tandem_sim.grids.power_flow.dc import DcModel, TransmissionGrid
 from tandem_sim.grids.power_flow.lindistflow import LinDistFlow
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
-from tandem_sim.markets.cases.case import Area, Case
+from tandem_sim.markets.cases.case import Case, CaseArea
 from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
 from tandem_sim.sim.clock.randomness import stream
@@ -149,7 +149,7 @@ def _feeder(grid: str) -> tuple[Network, LinDistFlow]:
     return network, LinDistFlow.build(network)
 
 
-def _area(name: str, grid: str, kind: str, seed: int, recipe: Recipe) -> Area:
+def _area(name: str, grid: str, kind: str, seed: int, recipe: Recipe) -> CaseArea:
     network, lin = _feeder(grid)
     rng = stream(seed, f"alexander {name} injections")
     load_mw = _load_mw(network)
@@ -167,7 +167,7 @@ def _area(name: str, grid: str, kind: str, seed: int, recipe: Recipe) -> Area:
     low, high = (np.full(len(network.bus_index), end) for end in (recipe.vm_min_pu, recipe.vm_max_pu))
     rated = replace(rated, p_mw=p_mw, root_vm_pu=recipe.root_vm_pu, vm_min_pu=low, vm_max_pu=high)
     lin = replace(lin, network=rated)
-    return Area(
+    return CaseArea(
         network=rated,
         lin=lin,
         rows=distribution_constraints(lin, p_mw, rated.q_mvar),

@@ -48,7 +48,7 @@ PERIMETERS: dict[str, Scheme] = {
 
 
 @dataclass(frozen=True)
-class Measure:
+class MitigationMeasure:
     """One mitigation: a scheme, rules of the game, and a change of the case."""
 
     scheme: Scheme
@@ -56,17 +56,17 @@ class Measure:
     change: Callable[[Case], Case] = lambda case: case
 
 
-MEASURES: dict[str, Measure] = {
-    "none": Measure(SCHEMES[LOCAL]),
-    "caps 70 and 0": Measure(SCHEMES[LOCAL], Rules(70.0, 0.0)),
-    "pivotal: 55 and 10": Measure(
+MEASURES: dict[str, MitigationMeasure] = {
+    "none": MitigationMeasure(SCHEMES[LOCAL]),
+    "caps 70 and 0": MitigationMeasure(SCHEMES[LOCAL], Rules(70.0, 0.0)),
+    "pivotal: 55 and 10": MitigationMeasure(
         _local(Options(mitigation=True, reference_up_eur_per_mwh=55.0, reference_down_eur_per_mwh=10.0))
     ),
-    "half under contract": Measure(
+    "half under contract": MitigationMeasure(
         SCHEMES[LOCAL], Rules(strike_markup=5.0), lambda c: with_contracts(c, 0.5)
     ),
-    "pay as cleared": Measure(_local(Options(pricing="pay-as-cleared"))),
-    "DSOs pooled": Measure(PERIMETERS["DSOs pooled"]),
+    "pay as cleared": MitigationMeasure(_local(Options(pricing="pay-as-cleared"))),
+    "DSOs pooled": MitigationMeasure(PERIMETERS["DSOs pooled"]),
 }
 """Prices in EUR/MWh: true costs lie at 42 to 55 upwards and 10 to 25 downwards."""
 

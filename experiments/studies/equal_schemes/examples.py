@@ -14,7 +14,7 @@ import numpy as np
 from tandem_sim.experiments.studies.equal_schemes.small_cases import Row, area, book, feeder, system
 from tandem_sim.experiments.studies.equal_schemes.trials import EXACT, NARROWED
 from tandem_sim.grids.network.made import network
-from tandem_sim.markets.cases.case import Area, Case
+from tandem_sim.markets.cases.case import Case, CaseArea
 from tandem_sim.markets.choices import Pricing
 
 T_UP: Row = ("t", 0, 1, 9.0, 70.0)
@@ -38,7 +38,7 @@ class Example:
     broken: Mapping[str, int] | None = None
 
 
-def _uphill(high_pu2: float, x_pu: float, *bids: Row) -> Area:
+def _uphill(high_pu2: float, x_pu: float, *bids: Row) -> CaseArea:
     """Root, node 1, node 2 in a row, nothing connected but bids; squared voltages of at most `high_pu2`.
 
     Injection of 1 MW at node 1 raises those of both nodes by ``x_pu / 10``, at node 2 that of node 2 by twice

@@ -21,7 +21,7 @@ from tandem_sim.experiments.studies.equal_schemes.trials import (
     awards,
 )
 from tandem_sim.grids.documents.text import one_line
-from tandem_sim.markets.cases.case import Area, Case
+from tandem_sim.markets.cases.case import Case, CaseArea
 from tandem_sim.markets.choices import PRICINGS
 from tandem_sim.markets.orders.bids import UP, Bids
 
@@ -156,7 +156,7 @@ def described(case: Case) -> str:
     return "; ".join(parts) + "."
 
 
-def _injections(name: str, area: Area) -> list[str]:
+def _injections(name: str, area: CaseArea) -> list[str]:
     p = area.network.p_mw
     return [
         f"node {node} of {name} {'draws' if p[node] < 0.0 else 'injects'} {_number(abs(p[node]))} MW"
@@ -164,7 +164,7 @@ def _injections(name: str, area: Area) -> list[str]:
     ]
 
 
-def _limits(name: str, area: Area) -> list[str]:
+def _limits(name: str, area: CaseArea) -> list[str]:
     """Limits that some call can reach: branches by their ends, squared voltages with their sensitivities."""
     b, rows, found = area.network.branches, area.rows, []
     most = float(area.bids.quantity_mw.sum()) + float(np.abs(area.network.p_mw).sum())

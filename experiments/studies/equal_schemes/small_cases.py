@@ -15,7 +15,7 @@ from tandem_sim.grids.power_flow.ac import PowerFlow
 from tandem_sim.grids.power_flow.constraints import GridConstraints, distribution_constraints
 from tandem_sim.grids.power_flow.dc import DcModel, TransmissionGrid
 from tandem_sim.grids.power_flow.lindistflow import LinDistFlow
-from tandem_sim.markets.cases.case import Area, Case
+from tandem_sim.markets.cases.case import Case, CaseArea
 from tandem_sim.markets.orders.bids import Bids
 
 Row = tuple[str, int, int, float, float]
@@ -51,10 +51,10 @@ def random_bids(
     return Bids.of(ids, ids, rng.integers(0, n_nodes, n), direction, rng.uniform(0.05, 1.0, n), price)
 
 
-def area(grid: Network, bids: Bids) -> Area:
+def area(grid: Network, bids: Bids) -> CaseArea:
     """A distribution area with linear offsets."""
     lin = LinDistFlow.build(grid)
-    return Area(network=grid, lin=lin, rows=rows_of(grid), bids=bids, power_flow=PowerFlow(grid))
+    return CaseArea(network=grid, lin=lin, rows=rows_of(grid), bids=bids, power_flow=PowerFlow(grid))
 
 
 def rows_of(grid: Network) -> GridConstraints:
@@ -99,7 +99,9 @@ def book(*rows: Row, demand: tuple[str, ...] = ()) -> Bids:
     return Bids.of(ids, ids, node, direction, quantity, price, [i in demand for i in ids])
 
 
-def feeder(bids: Bids, limit_mw: float, base_mw: tuple[float, float] = (0.0, 0.0), name: str = "D") -> Area:
+def feeder(
+    bids: Bids, limit_mw: float, base_mw: tuple[float, float] = (0.0, 0.0), name: str = "D"
+) -> CaseArea:
     """Root, and nodes 1 and 2 in a row behind it; the branch root-1 carries `limit_mw`, 1-2 anything.
 
     No reactive power, impedances so small that voltages never matter.
@@ -117,7 +119,7 @@ def feeder(bids: Bids, limit_mw: float, base_mw: tuple[float, float] = (0.0, 0.0
     return area(grid, bids)
 
 
-def system(need_mw: float, tso_bids: Bids, **areas: Area) -> Case:
+def system(need_mw: float, tso_bids: Bids, **areas: CaseArea) -> Case:
     """A system that lacks `need_mw` of injection beside what the areas draw; transmission has no limits."""
     interface = {name: a.network.interface_mw for name, a in areas.items()}
     p = np.array([sum(interface.values()) - need_mw, 0.0])

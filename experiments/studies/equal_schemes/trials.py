@@ -11,7 +11,7 @@ import numpy as np
 from tandem_sim.grids.power_flow.constraints import GridConstraints, Violations
 from tandem_sim.grids.power_flow.operator_model import Margins
 from tandem_sim.grids.tolerances import MOL_FLOW_MARGIN_SHARE, MOL_VOLTAGE_MARGIN_PU2
-from tandem_sim.markets.cases.case import Area, Case
+from tandem_sim.markets.cases.case import Case, CaseArea
 from tandem_sim.markets.cases.clear import Outcome, clear_case
 from tandem_sim.markets.choices import Pricing
 from tandem_sim.markets.coordination.block import Scheme
@@ -132,7 +132,7 @@ def voltages_cannot_bind(case: Case) -> bool:
     )
 
 
-def _feasible_range(area: Area) -> tuple[GridConstraints, np.ndarray, np.ndarray]:
+def _feasible_range(area: CaseArea) -> tuple[GridConstraints, np.ndarray, np.ndarray]:
     """Rows of an area, and how far all bids down and all bids up move its squared voltages."""
     bids, n = area.bids, area.network.n_nodes
     least, most = (
@@ -143,7 +143,7 @@ def _feasible_range(area: Area) -> tuple[GridConstraints, np.ndarray, np.ndarray
 
 
 def after(
-    area: Area, outcome: Outcome, market: str | None = None, direction: int | None = None
+    area: CaseArea, outcome: Outcome, market: str | None = None, direction: int | None = None
 ) -> GridConstraints:
     """Rows of an area once an outcome, or one market or direction of it, is carried out."""
     bids = area.bids

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tandem_sim.grids.power_flow.constraints import GridConstraints, Violations
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.auctions.reactive_power import ReactiveTrade, least_cost_mvar, voltage_market
-from tandem_sim.markets.cases.case import Area, Case
+from tandem_sim.markets.cases.case import Case, CaseArea
 from tandem_sim.markets.cases.clear import clear_case, open_case
 from tandem_sim.markets.coordination.block import TSO, Block
 from tandem_sim.markets.coordination.ledger import Ledger
@@ -35,7 +35,7 @@ LOCAL_FIRST = [
 ]
 
 
-def two_bus(band: tuple[float, float], p_mw: float = -2.0, q_tan: float = 0.5, *bids: Row) -> Area:
+def two_bus(band: tuple[float, float], p_mw: float = -2.0, q_tan: float = 0.5, *bids: Row) -> CaseArea:
     """Root and node 1 behind 0.05 + j0.1 p.u. on 10 MVA: 0.02 p.u.**2 per Mvar, 0.01 per MW.
 
     As it stands, 2 MW and 1 Mvar of consumption: w = 1 - 0.02 - 0.02 = 0.96.
@@ -45,7 +45,7 @@ def two_bus(band: tuple[float, float], p_mw: float = -2.0, q_tan: float = 0.5, *
     return area(grid, book(*bids))
 
 
-def bought(at: Area, *offers: Row) -> list[float]:
+def bought(at: CaseArea, *offers: Row) -> list[float]:
     return list(least_cost_mvar(at.rows, book(*offers), "a test"))
 
 
@@ -114,7 +114,7 @@ def test_nobody_is_pushed_out_of_the_band_for_others() -> None:
     assert mvar == pytest.approx([0.25])
 
 
-def _case(at: Area, *offers: Row, tso: tuple[Row, ...] = ()) -> Case:
+def _case(at: CaseArea, *offers: Row, tso: tuple[Row, ...] = ()) -> Case:
     return system(0.0, book(*tso), D=replace(at, reactive=book(*offers)))
 
 

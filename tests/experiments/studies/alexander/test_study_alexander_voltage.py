@@ -30,7 +30,7 @@ from tandem_sim.experiments.studies.alexander.voltage import (
 )
 from tandem_sim.grids.io.read import load_network
 from tandem_sim.grids.types import FloatArray
-from tandem_sim.markets.cases.case import Area
+from tandem_sim.markets.cases.case import CaseArea
 from tandem_sim.markets.cases.clear import clear_case
 
 DOCS = Path(__file__).resolve().parents[4] / "docs" / "studies"
@@ -61,7 +61,7 @@ def _runpp(grid: str, root_vm_pu: float, extra_mw: FloatArray | None = None) -> 
     return np.asarray(net.res_bus.vm_pu, dtype=np.float64)
 
 
-def _outside(grid: str, area: Area, dp_mw: FloatArray) -> int:
+def _outside(grid: str, area: CaseArea, dp_mw: FloatArray) -> int:
     """Buses outside the band after a change of injections (N,), by pandapower."""
     extra = area.network.p_mw + dp_mw - load_network(grid).p_mw
     vm_pu = _runpp(grid, VOLTAGE_BOUND.root_vm_pu, extra)
