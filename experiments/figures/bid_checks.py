@@ -232,7 +232,7 @@ def _limits(time: Axes, bars: Axes, runs: Mapping[str, RunData]) -> None:
     if any(parts):
         time.plot([], [], "o", color=DARK, markersize=DOT, label="Limit broken by activation")
     legend_above(time)
-    time.set_title("Congestion: worst overload of the distribution grids")
+    time.set_title("Congestion: worst overload, DSO grids")
     time.set_ylabel("Overload (% of rating)")
     top = max(time.get_ylim()[1], 5.0)
     time.set_ylim(-0.03 * top, top)  # so that lines at zero are visible
