@@ -52,6 +52,7 @@ def walked(kind: str, numbers: range, folder: Path) -> dict[int, Network]:
     good.write_bytes(KINDS[kind][0]())
     load_network(str(good))
     importlib.import_module("encodings.unicode_escape")  # by which messages show unprintable characters
+    importlib.import_module("pandas.io.formats.string")  # by which a converter's own messages show tables
     before = set(sys.modules)
     found = {}
     for number in numbers:
