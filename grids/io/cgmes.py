@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import logging
 import re
+import struct
 import tempfile
 import warnings
 import zipfile
@@ -33,6 +34,19 @@ PROFILES = ("Equipment", "SteadyStateHypothesis", "Topology")
 
 _ENCODING = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([^"']*)["']""")
 _DECLARES = re.compile(rb"<!\s*(DOCTYPE|ENTITY|ELEMENT|ATTLIST|NOTATION|\[(?!CDATA\[))")
+
+
+UNPACKING = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    OSError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+"""What Python's reader of archives raises for damaged ones."""
 
 
 def read_cgmes(content: bytes, path: Path) -> pandapowerNet:
@@ -92,7 +106,9 @@ def _unpacked(content: bytes, path: Path) -> dict[str, bytes]:
                         str(path), "zip", f"holds more than {MAX_BYTES // 10**6} MB", "Give a smaller model"
                     )
                 found[info.filename] = document
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, zlib.error) as error:
+    except InputError:
+        raise
+    except UNPACKING as error:
         raise InputError(
             str(path),
             "zip",

@@ -80,6 +80,19 @@ def test_a_name_that_climbs_out_of_the_archive_writes_nothing(tmp_path: Path) ->
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
+def test_an_archive_whose_directory_lies_elsewhere_is_refused(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as packed:
+        packed.writestr("model_EQ.xml", "<a/>")
+    data = bytearray(buffer.getvalue())
+    at = data.rindex(b"PK\x05\x06") + 16  # offset of the directory, in the record at the end
+    data[at : at + 4] = (int.from_bytes(data[at : at + 4], "little") + 32).to_bytes(4, "little")
+    path = tmp_path / "moved.zip"
+    path.write_bytes(bytes(data))
+    with pytest.raises(InputError, match="zip: cannot be unpacked"):
+        cgmes.read_cgmes(path.read_bytes(), path)
+
+
 def test_an_archive_that_grows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cgmes, "MAX_BYTES", 10_000_000)
     (tmp_path / "bomb.zip").write_bytes(archive({"EQ.xml": b" " * 20_000_000}))
