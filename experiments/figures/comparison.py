@@ -125,10 +125,12 @@ def _held_back_bars(ax: Axes, runs: Mapping[str, RunData]) -> None:
     largest, room = 0.0, 1.4
     for k, data in enumerate(runs.values()):
         colour, _ = colour_of(k)
-        mwh = round(held_back_mwh(data.bid_checks, data.hours) or 0.0, 9)  # without rounding errors
+        held = held_back_mwh(data.bid_checks, data.hours)  # None without bid checks
+        mwh = round(held or 0.0, 9)  # without rounding errors
         stopped = int(data.reserve.terminated_bids.sum())
         bar = ax.barh(k, mwh, height=0.6, color=colour)
-        label = f"{mwh:,.0f}" + (f"\n{stopped:,} stopped" if stopped else "")
+        label = "no bid checks" if held is None else f"{mwh:,.0f}"
+        label += f"\n{stopped:,} stopped" if stopped else ""
         room = 2.2 if stopped else room  # for the longer label
         ax.bar_label(bar, labels=[label], padding=2, fontsize=7)
         largest = max(largest, mwh)
