@@ -24,13 +24,15 @@ def checked_zone(zone: str, source: str, field: str = "zone") -> str:
     return zone
 
 
-def in_utc(labels: pd.DatetimeIndex, zone: str, lines: IntArray, source: str, field: str) -> pd.DatetimeIndex:
+def in_utc(
+    labels: pd.DatetimeIndex, zone: str, lines: IntArray, source: str, field: str, ordered: bool = True
+) -> pd.DatetimeIndex:
     """UTC times (T,) of labels (T,) without zone, which are wall-clock time in `zone`.
 
     In autumn an hour occurs twice: of two equal labels the first is before the clock change. `lines` (T,) are
     the line numbers that messages name, `field` is the column. Raises `InputError` for a label that clocks
     skip in spring, and for one of autumn that is there once only, because then it is unknown which of the
-    two is missing.
+    two is missing. With rows that are not `ordered` by time, every label of that hour is refused.
     """
     checked_zone(zone, source)
     first = labels.tz_localize(zone, ambiguous=np.ones(len(labels), dtype=bool), nonexistent="NaT")
@@ -45,6 +47,14 @@ def in_utc(labels: pd.DatetimeIndex, zone: str, lines: IntArray, source: str, fi
         )
     second = labels.tz_localize(zone, ambiguous=np.zeros(len(labels), dtype=bool))
     twice = np.asarray(first != second)
+    if twice.any() and not ordered:
+        k = int(np.argmax(twice))
+        raise InputError(
+            source,
+            f"line {lines[k]}, {field}",
+            f"{labels[k]} occurs twice in {zone}, because clocks go back",
+            "Write times with their offset from UTC, or in UTC",
+        )
     again = np.asarray(labels.duplicated(keep="first")) & twice
     _check_both(labels, twice, again, zone=zone, lines=lines, source=source, field=field)
     return pd.DatetimeIndex(first.where(~again, second)).tz_convert("UTC")

@@ -86,18 +86,18 @@ def regular(rows: LabelledRows) -> Series:
     return Series(source=source, start=times[0], step=step, values=rows.values, units=rows.units)
 
 
+def usual_step(times: pd.DatetimeIndex, source: str) -> pd.Timedelta:
+    """The most frequent distance of one row to the next. A file of one row is an `InputError`."""
+    if len(times) < 2:
+        raise InputError(source, "rows", "one row does not tell how long it lasts", "Give two rows or more")
+    distances, counts = np.unique(np.diff(times.as_unit("ns").astype("int64").to_numpy()), return_counts=True)
+    return pd.Timedelta(int(distances[np.argmax(counts)]), unit="ns")
+
+
 def _step(rows: LabelledRows) -> pd.Timedelta:
     """The length of a row: as stated by the format, or the most frequent distance of two labels."""
     source, times = rows.source, rows.times
-    if rows.step is not None:
-        step = rows.step
-    elif len(times) == 1:
-        raise InputError(source, "rows", "one row does not tell how long it lasts", "Give two rows or more")
-    else:
-        distances, counts = np.unique(
-            np.diff(times.as_unit("ns").astype("int64").to_numpy()), return_counts=True
-        )
-        step = pd.Timedelta(int(distances[np.argmax(counts)]), unit="ns")
+    step = rows.step if rows.step is not None else usual_step(times, source)
     if step < SHORTEST or DAY % step:
         raise InputError(
             source,

@@ -17,6 +17,7 @@ from tandem_sim.sim.scenario.quantities import (
     BusIndex,
     Hour,
     Moment,
+    Section,
     about,
     cost,
     count,
@@ -26,7 +27,7 @@ from tandem_sim.sim.scenario.quantities import (
     share,
     text,
 )
-from tandem_sim.sim.scenario.sections import Name, Section
+from tandem_sim.sim.scenario.sections import Name
 
 PRESETS: dict[str, dict[str, Any]] = {
     # Bundesnetzagentur (2023), as cited in ALEXANDER D3.3, 3.5.1: 4.2 kW are guaranteed to each customer. The

@@ -7,8 +7,17 @@ from typing import Any
 from pydantic import ValidationInfo, field_validator, model_validator
 
 from tandem_sim.agents.devices.population import Population
-from tandem_sim.sim.scenario.quantities import Span, check_span, count, number, share, span
-from tandem_sim.sim.scenario.sections import Section
+from tandem_sim.sim.scenario.quantities import (
+    Section,
+    Span,
+    Word,
+    check_span,
+    count,
+    number,
+    several,
+    share,
+    span,
+)
 
 _GIVEN = Population()
 """The defaults of the section."""
@@ -119,6 +128,17 @@ class PopulationSettings(Section):
     three_phase_share: float = share(
         "Share of households connected on three phases.", _GIVEN.three_phase_share
     )
+    load_profiles: list[Word] = several(
+        "Profiles of inflexible load, of which a household draws one, scaled to its annual consumption; "
+        "empty: H0 of SimBench.",
+        1000,
+        [],
+    )
+    pv_profiles: list[Word] = several(
+        "Profiles of PV in p.u. of its peak power, of which a household draws one; empty: PV of SimBench.",
+        1000,
+        [],
+    )
 
     @field_validator("*")
     @classmethod
@@ -138,4 +158,6 @@ class PopulationSettings(Section):
     @property
     def drawn_from(self) -> Population:
         """The population as agents take it."""
-        return Population(**{name: getattr(self, name) for name in type(self).model_fields})
+        values: dict[str, Any] = {name: getattr(self, name) for name in type(self).model_fields}
+        values |= {name: tuple(values[name]) for name in ("load_profiles", "pv_profiles")}
+        return Population(**values)
