@@ -8,7 +8,7 @@ Three records. The first two are SHA-256 digests over named parts, so that diffe
   their source, Tandem's code, versions of libraries. Only a run with the same identity is resumed.
 * **provenance**: versions and machine. They are recorded and have no effect.
 
-Name, description and paths are part of none of them: a grid file is identified by its content.
+Name, description and paths are part of none of them: files of grids and series are identified by content.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ WORLD = (
     "aggregators",
     "aggregators_per_bus",
     "population",
+    "profiles",
+    "prices",
     "forecast",
     "messages",
     "low_voltage",
@@ -102,8 +104,9 @@ def identity_of(scenario: Scenario, folder: Path | None) -> Identity:
     """The identity of a run of a scenario whose relative paths start in `folder`."""
     fields = scenario.model_dump(mode="json", by_alias=True)
     world = {
-        **{f"scenario: {key}": _digest_of(_without_grids(fields[key])) for key in WORLD},
+        **{f"scenario: {key}": _digest_of(_without_paths(fields[key])) for key in WORLD},
         **{f"grid of {name}": _grid(grid, folder) for name, grid in _grids_of(scenario).items()},
+        **{f"file of {field}": _file(file, folder) for field, file in _files_of(scenario).items()},
         "profiles": f"SimBench {version('simbench')}",
     }
     rules = {f"scenario: {key}": _digest_of(fields[key]) for key in fields if key not in (*WORLD, *ASIDE)}
@@ -173,11 +176,25 @@ def _grid(grid: str, folder: Path | None) -> str:
     return _digest_of_files([path]) if is_file(grid) and path.is_file() else grid
 
 
-def _without_grids(value: Any) -> Any:
-    """A field without its paths, because grids are parts of their own."""
+def _files_of(scenario: Scenario) -> dict[str, str]:
+    """Every file of time series by the field that names it."""
+    return {
+        **{f"profiles.{k}": given.file for k, given in enumerate(scenario.profiles)},
+        **{f"forecast.given.{k}": given.file for k, given in enumerate(scenario.forecast.given)},
+    }
+
+
+def _file(file: str, folder: Path | None) -> str:
+    """Digest of the content of a file; of none if it is not there, which building the model refuses."""
+    path = (folder or Path()) / file
+    return _digest_of_files([path] if path.is_file() else [])
+
+
+def _without_paths(value: Any) -> Any:
+    """A field without its paths, because files are parts of their own."""
     if isinstance(value, dict):
-        return {key: _without_grids(inner) for key, inner in value.items() if key != "grid"}
-    return [_without_grids(inner) for inner in value] if isinstance(value, list) else value
+        return {key: _without_paths(inner) for key, inner in value.items() if key not in ("grid", "file")}
+    return [_without_paths(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _strategy_sources(scenario: Scenario) -> dict[str, str]:

@@ -191,12 +191,14 @@ def _grid(times: pd.DatetimeIndex, start: pd.Timestamp, step: pd.Timedelta) -> p
 
 
 def _folded(rows: IntArray, low: int, high: int, step: pd.Timedelta) -> IntArray:
-    """Rows moved into low..high - 1 by whole weeks, or else by whole days, or else to the nearest."""
-    for period in (WEEK, DAY):
+    """Rows moved into low..high - 1 by whole weeks, where none fits by whole days, else to the nearest."""
+    found = rows
+    for period in (DAY, WEEK):
         width = round(period / step)
-        rows = np.where(rows < low, rows + -((rows - low) // width) * width, rows)
-        rows = np.where(rows >= high, rows - -(-(rows + 1 - high) // width) * width, rows)
-    return np.clip(rows, low, high - 1)
+        moved = np.where(rows < low, rows + -((rows - low) // width) * width, rows)
+        moved = np.where(rows >= high, rows - -(-(rows + 1 - high) // width) * width, moved)
+        found = np.where((moved >= low) & (moved < high), moved, found)
+    return np.clip(found, low, high - 1)
 
 
 def _text(time: pd.Timestamp) -> str:

@@ -87,10 +87,13 @@ def regular(rows: LabelledRows) -> Series:
 
 
 def usual_step(times: pd.DatetimeIndex, source: str) -> pd.Timedelta:
-    """The most frequent distance of one row to the next. A file of one row is an `InputError`."""
+    """The most frequent distance of one row to a later one. A file of one row is an `InputError`."""
     if len(times) < 2:
         raise InputError(source, "rows", "one row does not tell how long it lasts", "Give two rows or more")
-    distances, counts = np.unique(np.diff(times.as_unit("ns").astype("int64").to_numpy()), return_counts=True)
+    apart = np.diff(times.as_unit("ns").astype("int64").to_numpy())
+    if not (apart > 0).any():
+        raise InputError(source, "rows", "none is later than the one before", "Sort the rows by time")
+    distances, counts = np.unique(apart[apart > 0], return_counts=True)
     return pd.Timedelta(int(distances[np.argmax(counts)]), unit="ns")
 
 

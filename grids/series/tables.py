@@ -29,6 +29,7 @@ MOST_ROWS = 6_000_000
 LARGEST = 1e12
 """Values must be smaller in size."""
 _OFFSET = re.compile(r"(Z|[+-][0-9]{2}:?[0-9]{2})$")
+_ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}(:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?)?)?")
 _DATED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -208,6 +209,8 @@ def _parsed(texts: Sequence[str], cells: _Cells, label: str, form: TableFormat) 
     """Wall-clock times of labels without their offsets."""
     if not len(texts):
         return pd.DatetimeIndex([])
+    if not form.time_format:
+        texts = [text if _ISO.fullmatch(text) else "" for text in texts]
     written = form.time_format or "ISO8601"
     try:
         index = pd.DatetimeIndex(pd.to_datetime(list(texts), format=written, errors="coerce"))

@@ -17,11 +17,6 @@ from tandem_sim.sim.scenario.series_sections import PriceSettings
 
 LEAST_PEAK_EUR_PER_MWH = 1.0
 """Prices that never reach it in size are taken to be EUR/kWh."""
-NOT_MODELLED = {
-    "day_ahead": "day-ahead price: given; units follow the demand at least cost, without setting the price",
-    "imbalance": "imbalance prices: given; they do not follow from the bids activated in the simulation",
-}
-"""What is no longer modelled if a price is given, for the manifest."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +62,3 @@ def given_prices(settings: PriceSettings, profiles: Profiles, times: pd.Datetime
     both = series("imbalance")
     long, short = (both, both) if both is not None else (series("imbalance_long"), series("imbalance_short"))
     return GivenPrices(series("day_ahead"), long, short)
-
-
-def not_modelled(settings: PriceSettings) -> list[str]:
-    """What a scenario gives and a run therefore does not model, a line each."""
-    given = {"day_ahead": settings.day_ahead, "imbalance": settings.imbalance or settings.imbalance_long}
-    return [NOT_MODELLED[key] for key, name in given.items() if name]

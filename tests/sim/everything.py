@@ -60,7 +60,11 @@ EVERYTHING: dict[str, Any] = yaml.safe_load(SMALL.read_text(encoding="utf-8")) |
     },
     "profiles": [
         {"file": str(SERIES / "everything.csv"), "unit": "MW", "columns": {"works_mw": "works"}},
-        {"file": str(SERIES / "everything.csv"), "unit": "EUR/MWh", "columns": {"price_eur_per_mwh": "price"}},
+        {
+            "file": str(SERIES / "everything.csv"),
+            "unit": "EUR/MWh",
+            "columns": {"price_eur_per_mwh": "price"},
+        },
     ],
     "prices": {"day_ahead": "price"},
     "incidents": [{"bus": 3, "mw": 5.0, "start": "2016-01-18T17:30:00", "end": "2016-01-18T18:30:00"}],
