@@ -147,7 +147,8 @@ def read_smard(path: Path) -> LabelledRows:
 
     Columns: ``price`` (of Germany and Luxembourg, EUR/MWh), ``load``, ``residual_load``, ``solar``,
     ``wind_onshore``, ``wind_offshore`` and the other types of generation, in MWh a row; other columns, such
-    as prices of neighbours, under their own name in small letters.
+    as prices of neighbours, under their own name in small letters. ``hydro_pumped_storage`` is generation in
+    an export of generation, and what pumps take in one of consumption.
 
     Raises `InputError` that names file, line and column.
     """
