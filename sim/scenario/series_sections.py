@@ -18,8 +18,16 @@ class ProfileSettings(Section):
     """A file of time series. Its columns may be named wherever a profile is asked for."""
 
     file: str = text("CSV or Parquet file, relative to the scenario.", most=4000)
-    unit: Unit = about(
-        "Unit of the values; kWh and MWh are the energy of a row. p.u. multiply a rating or nominal load."
+    format: Literal["table", "entsoe-xml", "entsoe-csv", "smard", "elia", "tennet"] = about(
+        "What the file is: a table of one's own, or as these publishers write it.", "table"
+    )
+    unit: Unit | Literal[""] = about(
+        "Unit of the values, stated by the file for published formats. kWh and MWh are the energy of a row; "
+        "p.u. multiply a rating or nominal load.",
+        "",
+    )
+    resolution: str = text(
+        "Of several resolutions in a file of ENTSO-E, the one to read: PT15M.", "", least=0
     )
     columns: dict[Word, Word] = several(
         "Names of profiles by column of the file, such as load_kw: town; all, by their own names, if empty.",
@@ -54,6 +62,10 @@ class ProfileSettings(Section):
         for name in names:
             if name in KNOWN:
                 raise ValueError(f"columns: {name} is the name of a measured profile of SimBench")
+        if (self.format == "table") != bool(self.unit):
+            raise ValueError(
+                f"unit: format {self.format} {'needs one' if not self.unit else 'states its own'}"
+            )
         if self.separator == self.decimal_mark:
             raise ValueError("separator: is the decimal mark as well")
         if self.unit in ("EUR/MWh", "p.u.") and self.energy_mwh:

@@ -1,28 +1,56 @@
-"""Files of time series by format: the one entry point for readers."""
+"""Files of time series by format: the one entry point for readers, and files of forecasts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from tandem_sim.grids.documents.text import is_there
+from tandem_sim.grids.documents.text import check_known, is_there
 from tandem_sim.grids.errors import InputError
-from tandem_sim.grids.series.series import Series, regular
+from tandem_sim.grids.published.elia import read_elia
+from tandem_sim.grids.published.entsoe_xml import read_entsoe_xml
+from tandem_sim.grids.published.tennet import read_tennet
+from tandem_sim.grids.published.web_exports import read_entsoe_csv, read_smard
+from tandem_sim.grids.series.series import LabelledRows, Series, regular
 from tandem_sim.grids.series.tables import TableFormat, read_columns, read_table
 from tandem_sim.grids.types import FloatArray
 
+TABLE = "table"
+READERS: Mapping[str, Callable[[Path, TableFormat, str], LabelledRows]] = {
+    "entsoe-xml": lambda path, form, resolution: read_entsoe_xml(path, resolution),
+    "entsoe-csv": lambda path, form, resolution: read_entsoe_csv(path, form.zone),
+    "smard": lambda path, form, resolution: read_smard(path),
+    "elia": lambda path, form, resolution: read_elia(path),
+    "tennet": lambda path, form, resolution: read_tennet(path),
+}
+"""Readers of published formats; they state the units of their columns."""
 
-def read_series(path: Path, form: TableFormat, wanted: Sequence[str] = ()) -> Series:
+
+def read_series(
+    path: Path,
+    form: TableFormat,
+    wanted: Sequence[str] = (),
+    *,
+    kind: str = TABLE,
+    resolution: str = "",
+) -> Series:
     """The columns `wanted` of a file, or all, as evenly spaced series in UTC.
 
-    Raises `InputError` for a file that is missing or cannot be read, and as `regular` does.
+    `kind` is ``table`` for a CSV or Parquet file written as `form` says, or one of `READERS`. Raises
+    `InputError` for a file that is missing or cannot be read, for a column that it does not have, and as
+    `regular` does.
     """
     _check_there(path)
-    return regular(read_table(path, form, wanted))
+    if kind == TABLE:
+        return regular(read_table(path, form, wanted))
+    rows = READERS[kind](path, form, resolution)
+    check_known(f"{path}: columns", wanted, list(rows.values))
+    values = {name: rows.values[name] for name in wanted or rows.values}
+    return regular(replace(rows, values=values))
 
 
 @dataclass(frozen=True)
