@@ -18,8 +18,7 @@ from tandem_sim.experiments.results.terminal_text import terminal_width
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tandem_sim.sim.inputs.notes import notes_of
-from tandem_sim.sim.scenario.scenario import Scenario
+    from tandem_sim.sim.scenario.scenario import Scenario
 
 log = logging.getLogger(__name__)
 ROOT = logging.getLogger("tandem_sim")
@@ -65,6 +64,8 @@ def log_to_file(path: Path) -> Iterator[None]:
 
 def tell_unusual(scenario: Scenario) -> None:
     """A warning for every field outside its usual range, and what is given in place of what is modelled."""
+    from tandem_sim.sim.inputs.notes import notes_of  # slow, and not every command reads a scenario
+
     for line in scenario.unusual:
         log.warning("unusual: %s", line)
     for line in notes_of(scenario):
