@@ -11,9 +11,9 @@ from textwrap import wrap
 from typing import Any
 
 from tandem_sim.agents.strategies.allowed_code import FLAG, module_of
-from tandem_sim.experiments.runs.bundled import case_path
+from tandem_sim.experiments.runs.bundled import case_path, source_of
 from tandem_sim.experiments.runs.logs import tell_unusual
-from tandem_sim.experiments.runs.scenario import faults_named, read_scenario, source_of
+from tandem_sim.experiments.runs.scenario import faults_named, read_scenario
 from tandem_sim.grids.errors import printable
 from tandem_sim.markets.cases.case import read_case
 from tandem_sim.markets.coordination.block import TSO as T

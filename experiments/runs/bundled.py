@@ -39,6 +39,11 @@ def field_text() -> str:
     return (_HOME / "field_paths.txt").read_text(encoding="utf-8")
 
 
+def source_of(name: str) -> str:
+    """Name of a scenario in error messages."""
+    return f"bundled scenario {name}" if name in SCENARIOS else str(Path(name))
+
+
 def case_path(case: str | Path) -> Path:
     """Path of a case that is given by a bundled name or by a path.
 

@@ -26,8 +26,8 @@ from typing import Annotated, Any
 from pydantic import Field, StrictBool, ValidationError
 
 from tandem_sim.experiments.run_folder.identity import asked_id
-from tandem_sim.experiments.runs.bundled import SCENARIOS
-from tandem_sim.experiments.runs.scenario import read_keys, scenario_of, source_of
+from tandem_sim.experiments.runs.bundled import SCENARIOS, source_of
+from tandem_sim.experiments.runs.scenario import read_keys, read_scenario, scenario_of
 from tandem_sim.grids.documents.text import one_line, read_text, shown
 from tandem_sim.grids.documents.yaml_reader import LARGEST_YAML, read_yaml
 from tandem_sim.grids.errors import InputError
@@ -141,7 +141,7 @@ def _scenario(path: Path, name: str, keys: dict[str, Any], fields: dict[str, Any
     try:
         return scenario_of(keys, source_of(name), fields)
     except InputError as error:
-        scenario_of(keys, source_of(name))
+        read_scenario(name)
         raise InputError(str(path), error.field, error.problem, error.hint) from error
 
 
