@@ -69,7 +69,7 @@ def scenarios(
 ) -> None:
     """List the bundled scenarios, or print one.
 
-    Start your own scenario from a copy: tandem scenarios reference > my_scenario.yaml
+    Start your own scenario from one: tandem new my_scenario.yaml --from reference
     """
     if name is None:
         from tandem_sim.grids.documents.yaml_reader import read_yaml

@@ -134,6 +134,11 @@ def table() -> str:
     return "\n".join([HEAD, *lines])
 
 
+def values_of(row: Row) -> tuple[str, str, str]:
+    """What the value of a field may be, its usual range (empty for none), and its default, as text."""
+    return _may_be(row), _usual(row), _default(row)
+
+
 def _default(row: Row) -> str:
     if row.default is REQUIRED:
         return "required"

@@ -45,13 +45,13 @@ Values = Annotated[list[Any], Field(min_length=1)]
 class Sweep(Section):
     """The content of a sweep file."""
 
-    scenario: str = Field(min_length=1)
-    schemes: list[str] = Field(default=[], min_length=1)
-    seeds: list[Seed] = Field(default=[], min_length=1)
-    set_: dict[str, Any] = Field(default={}, alias="set")
-    vary: dict[str, Values] = Field(default={})
-    also: list[dict[str, Any]] = Field(default=[])
-    plots: StrictBool = True
+    scenario: str = Field(min_length=1, description="A bundled scenario, or a file relative to this one.")
+    schemes: list[str] = Field(default=[], min_length=1, description="Coordination schemes.")
+    seeds: list[Seed] = Field(default=[], min_length=1, description="Seeds of all random numbers.")
+    set_: dict[str, Any] = Field(default={}, alias="set", description="Fields of all runs, by their paths.")
+    vary: dict[str, Values] = Field(default={}, description="Fields with a list of values each.")
+    also: list[dict[str, Any]] = Field(default=[], description="Further points, each with its fields.")
+    plots: StrictBool = Field(default=True, description="Whether figures of single runs are drawn.")
 
     @property
     def axes(self) -> dict[str, list[Any]]:
