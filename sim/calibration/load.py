@@ -180,7 +180,9 @@ def _simulated(
 def _isps(model: FlexibilityModel, spans: Sequence[range]) -> Iterator[tuple[int, SitesAhead, FloatArray]]:
     fleet = model.fleet_agent.fleet
     for span in spans:
-        for isp, (sites, power) in zip(span, fleet.without_orders(span.start, len(span), BURN_IN), strict=True):
+        for isp, (sites, power) in zip(
+            span, fleet.without_orders(span.start, len(span), BURN_IN), strict=True
+        ):
             yield isp, sites, power
 
 
