@@ -9,6 +9,7 @@ import numpy as np
 
 from tandem_sim.agents.base.agent import Carry
 from tandem_sim.agents.base.area import Area
+from tandem_sim.agents.base.passive import PassiveInjections
 from tandem_sim.agents.households.fleet_agent import FleetAgent
 from tandem_sim.agents.operators.dso import DSO
 from tandem_sim.agents.operators.market_operator import MarketOperator
@@ -66,6 +67,7 @@ class FlexibilityModel(mesa.Model):
     recorder: Recorder
     carry: Carry  # messages inside an ISP
     load_mw: FloatArray  # (T, N) on transmission
+    passive: PassiveInjections  # the part of it that follows profiles
     audited: frozenset[int]
     reliable: bool  # no message is lost or late, so orders must equal awards
     on_isp: Callable[[int], None]

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from tandem_sim.experiments.cli import cases, listings, results, simulations
+from tandem_sim.experiments.cli import authoring, cases, listings, results, simulations
 from tandem_sim.grids.documents.text import one_line
 from tandem_sim.grids.errors import FaultError, InputError, TandemError, printable
 from tandem_sim.grids.renames import renamed
@@ -24,6 +24,8 @@ COMMANDS = (
     cases.clear,
     cases.game,
     cases.envelope,
+    authoring.new,
+    authoring.schema,
     listings.validate,
     listings.convert,
     listings.schemes,

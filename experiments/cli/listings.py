@@ -26,8 +26,9 @@ def validate(
 ) -> None:
     """Check a scenario or a case without running it.
 
-    Builds the whole model of a run, grids included. Prints how the tables of the grids are used, and every
-    field of a scenario with its value and unit. Unusual values are reported on standard error.
+    Builds the whole model of a run, grids included. Prints how the tables of the grids are used. Of a
+    scenario it also prints load, energy, worst branches and voltages without activation, and every field
+    with its value and unit. Unusual values are reported on standard error.
     """
     from tandem_sim.experiments.commands.validate import check_file
     from tandem_sim.experiments.runs.logs import log_to_terminal
@@ -69,7 +70,7 @@ def scenarios(
 ) -> None:
     """List the bundled scenarios, or print one.
 
-    Start your own scenario from a copy: tandem scenarios reference > my_scenario.yaml
+    Start your own scenario from one: tandem new my_scenario.yaml --from reference
     """
     if name is None:
         from tandem_sim.grids.documents.yaml_reader import read_yaml

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,8 @@ from tandem_sim.grids.series.tables import TableFormat, read_columns, read_table
 from tandem_sim.grids.types import FloatArray
 
 TABLE = "table"
+BUNDLED = ("germany-2025",)
+"""Series that come with Tandem: hourly day-ahead price, wind, solar and load, in ``grids/data``."""
 READERS: Mapping[str, Callable[[Path, TableFormat, str], LabelledRows]] = {
     "entsoe-xml": lambda path, form, resolution: read_entsoe_xml(path, resolution),
     "entsoe-csv": lambda path, form, resolution: read_entsoe_csv(path, form.zone),
@@ -28,6 +31,13 @@ READERS: Mapping[str, Callable[[Path, TableFormat, str], LabelledRows]] = {
     "tennet": lambda path, form, resolution: read_tennet(path),
 }
 """Readers of published formats; they state the units of their columns."""
+
+
+def series_path(file: str, folder: Path | None) -> Path:
+    """Path of a file of series: a bundled one by its name, or else relative to `folder`."""
+    if file in BUNDLED:
+        return Path(str(resources.files("tandem_sim.grids") / "data" / f"{file}.csv"))
+    return (folder or Path()) / file
 
 
 def read_series(

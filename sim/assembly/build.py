@@ -93,6 +93,7 @@ def build_model(
     model = FlexibilityModel()
     model.calendar, model.areas, model.recorder, model.on_isp = calendar, grids.areas, recorder, on_isp
     model.transmission, model.ledgers = grids.transmission, {}
+    model.passive = grids.passive
     model.load_mw = grids.passive.with_loads(grids.load_mw) + grids.incident_mw
     model.carry = bus.carry
     if scenario.flexibility_register.enabled:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tandem_sim.grids.errors import InputError, ProfileError
 from tandem_sim.grids.io.profiles import KNOWN
-from tandem_sim.grids.published.read import read_series
+from tandem_sim.grids.published.read import read_series, series_path
 from tandem_sim.grids.series.calendar import FULL_YEAR, whole_days
 from tandem_sim.grids.series.profiles import HOURS_A_YEAR, MW, PER_UNIT, PRICE, OwnProfile, Profiles
 from tandem_sim.grids.series.series import Series
@@ -73,7 +73,7 @@ def _profiles_of(
         decimal_mark=settings.decimal_mark,
     )
     series = read_series(
-        (folder or Path()) / settings.file,
+        series_path(settings.file, folder),
         form,
         list(settings.columns),
         kind=settings.format,

@@ -21,6 +21,7 @@ from tandem_sim.sim.scenario.quantities import (
     cost,
     count,
     flag,
+    grid_name,
     number,
     price,
     several,
@@ -100,7 +101,7 @@ class LargeLoadSettings(Section):
 class GridSettings(Section):
     """A grid by name, with ratings that its data lack or the study changes."""
 
-    grid: str = text("Grid: a file, a SimBench code, case69, case141 or a pandapower network.", most=4000)
+    grid: str = grid_name("Grid: a file, a SimBench code, case69, case141 or a pandapower network.")
     ratings_mva: dict[Word, Rating] = several(
         "Ratings by branch (line 4, trafo 0), missing in the data or changed.",
         100_000,

@@ -7,7 +7,17 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from tandem_sim.grids.io.profiles import KNOWN
-from tandem_sim.sim.scenario.quantities import BusIndex, Section, Word, about, number, several, text
+from tandem_sim.sim.scenario.quantities import (
+    BusIndex,
+    Section,
+    Word,
+    about,
+    file_path,
+    number,
+    series_name,
+    several,
+    text,
+)
 
 Unit = Literal["kW", "MW", "kWh", "MWh", "p.u.", "EUR/MWh"]
 Energy = Annotated[float, Field(ge=-1e12, le=1e12, strict=True, allow_inf_nan=False)]
@@ -17,7 +27,7 @@ Hours = Annotated[float, Field(gt=0.0, le=8784.0, strict=True, allow_inf_nan=Fal
 class ProfileSettings(Section):
     """A file of time series. Its columns may be named wherever a profile is asked for."""
 
-    file: str = text("CSV or Parquet file, relative to the scenario.", most=4000)
+    file: str = series_name("File of series, relative to the scenario, or germany-2025, which is bundled.")
     format: Literal["table", "entsoe-xml", "entsoe-csv", "smard", "elia", "tennet"] = about(
         "What the file is: a table of one's own, or as these publishers write it.", "table"
     )
@@ -122,7 +132,7 @@ class GivenForecastSettings(Section):
     """A file of forecasts of the net injection of an area: when issued, for when, how many MW."""
 
     area: Word = about("Area, or T for transmission without units.")
-    file: str = text("CSV or Parquet file, relative to the scenario.", most=4000)
+    file: str = file_path("CSV or Parquet file, relative to the scenario.")
     issued: str = text("Column with the time of issue.", "issued")
     valid: str = text("Column with the start of the time that is forecast.", "valid")
     value: str = text("Column with the net load: consumption less generation.", "net_load_mw")
