@@ -2,6 +2,6 @@
 
 `network` is the basis of all models, `branches` the pi model, `checks` and `ranges` the rules for a net,
 `contents` what is modelled of it and what is not; `split` cuts a net at its substations, `made` builds small
-grids from arrays. Look next at `power_flow`. To model a further pandapower table, enter it in `contents` and
-read it in `network`.
+grids from arrays, `places` has names and coordinates for tables. Look next at `power_flow`. To model a
+further pandapower table, enter it in `contents` and read it in `network`.
 """

@@ -13,6 +13,7 @@ from tandem_sim.agents.services.afrr import AfrrSettings
 from tandem_sim.agents.strategies.allowed_code import NO_CODE, AllowedCode
 from tandem_sim.grids.errors import InputError, ProfileError
 from tandem_sim.grids.types import FloatArray, IntArray
+from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister
 from tandem_sim.markets.services.capacity import CapacityBook
 from tandem_sim.markets.settlement.baselines import BaselineRules
@@ -38,6 +39,7 @@ from tandem_sim.sim.delivery.meters import Meters, day_index
 from tandem_sim.sim.delivery.reserve import ImbalancePricing, Reserve
 from tandem_sim.sim.model import FlexibilityModel
 from tandem_sim.sim.output.recorder import Recorder
+from tandem_sim.sim.output.states import StateRecords, grid_tables
 from tandem_sim.sim.scenario.scenario import Scenario
 from tandem_sim.sim.settlement.settler import SettlementRules, Settler
 from tandem_sim.sim.timetable import local_auctions, tenders, tso_auctions
@@ -72,12 +74,13 @@ def build_model(
         grids = with_lv_feeder_sites(grids, low)
         aggregator_of = pools_of_lv_feeders(scenario, low, aggregator_of)
     fleet = _fleet(scenario, calendar, grids, aggregator_of, rows, low)
-    recorder = Recorder(out, calendar, spool)
+    recorder = Recorder(out, calendar, spool, scenario.output.leave_out)
     clock = Clock(first_second(scenario, calendar))
     bus = build_bus(Link(**scenario.messages.model_dump()), scenario.seed, clock, recorder)
     model = FlexibilityModel()
     model.calendar, model.areas, model.recorder, model.on_isp = calendar, grids.areas, recorder, on_isp
     model.transmission, model.ledgers = grids.transmission, {}
+    model.states = _states(scenario, recorder, grids, fleet)
     model.load_mw, model.carry = grids.load_mw + grids.incident_mw, bus.carry
     if scenario.flexibility_register.enabled:
         model.flexibility = FlexibilityRegister()
@@ -115,6 +118,13 @@ def first_second(scenario: Scenario, calendar: Calendar) -> int:
     if scenario.capacity.local.needs:
         auctions.append(tenders(local_auctions(calendar, scenario.capacity)))
     return min(first, *(moments[0][0] for moments in auctions)) - REGISTER_S
+
+
+def _states(scenario: Scenario, recorder: Recorder, grids: Grids, fleet: HouseholdFleet) -> StateRecords:
+    """Records of states of all grids, areas first, and of devices; fixes the tables that name the grids."""
+    networks = {**{area.name: area.network for area in grids.areas}, TSO: grids.transmission}
+    recorder.fix(grid_tables(networks))
+    return StateRecords(recorder, networks, grids.areas, fleet.groups, scenario.output.every_isps)
 
 
 def _reserve(scenario: Scenario) -> Reserve | None:
