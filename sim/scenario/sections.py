@@ -348,5 +348,5 @@ class OutputSettings(Section):
         list[Annotated[Unneeded, BeforeValidator(_not_needed)]], AfterValidator(_in_order)
     ] = several("Tables that are not written.", len(UNNEEDED), [])
     every_isps: int = count(
-        "branch_loading and bus_voltage are written in one ISP of so many.", (1, 1000), 1, usual=(1, 96)
+        "One ISP of so many has rows in branch_loading and bus_voltage.", (1, 1000), 1, usual=(1, 96)
     )

@@ -251,7 +251,8 @@ def test_csv_and_json_hold_the_same_rows(runs: tuple[Path, Path]) -> None:
     rows = json.loads(as_json(found))
     assert len(rows) == len(frame) > 0
     texts = list(csv.DictReader(io.StringIO(as_csv(found))))
-    for row, text, own in zip(rows, texts, frame.itertuples(), strict=True):
+    recorded: list[Any] = list(frame.itertuples())
+    for row, text, own in zip(rows, texts, recorded, strict=True):
         assert datetime.fromisoformat(row["time"]) == own.time
         assert datetime.fromisoformat(text["time"]) == own.time
         assert np.float32(row["loading_pct"]) == np.float32(text["loading_pct"]) == own.loading_pct
