@@ -29,6 +29,7 @@ from tandem_sim.markets.cases.clear import Outcome, allocate, clear_case
 from tandem_sim.markets.choices import CHOICES
 from tandem_sim.markets.coordination.block import Scheme
 from tandem_sim.markets.schemes import DEFAULTS, Options, build_schemes
+from tandem_sim.sim.output.tables import UNNEEDED
 from tandem_sim.sim.scenario.scenario import Scenario
 
 Given = str | Path | Scenario | Mapping[str, Any]
@@ -189,6 +190,8 @@ class Run:
         if table not in self.tables:
             new = renamed("table").get(table)
             meant = f"It is called {new} now" if new else hint(table, self.tables)
+            if table in UNNEEDED and table in self.scenario.output.leave_out:
+                meant = "The run left it out (output.leave_out)"
             raise KeyError(f"{table}: no such table in {self.folder}. {meant}")
         return read_table(self.folder, table)
 

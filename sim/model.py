@@ -33,6 +33,7 @@ from tandem_sim.sim.delivery.termination import TerminationSignals, grid_monitor
 from tandem_sim.sim.output.export_isp import IspExport
 from tandem_sim.sim.output.recorder import Recorder
 from tandem_sim.sim.output.records import record_grids, record_volumes
+from tandem_sim.sim.output.states import StateRecords
 from tandem_sim.sim.settlement.audit import (
     audit_energy,
     audit_interface,
@@ -65,6 +66,7 @@ class FlexibilityModel(mesa.Model):
     forecasts: ForecastService
     ledgers: Ledgers
     recorder: Recorder
+    states: StateRecords
     carry: Carry  # messages inside an ISP
     load_mw: FloatArray  # (T, N) on transmission
     passive: PassiveInjections  # the part of it that follows profiles
@@ -244,6 +246,7 @@ class FlexibilityModel(mesa.Model):
         audit_slack(isp, grids, after)
         self._delivery[isp] = Delivery(before, after, brp_mw, grids)
         record_grids(self.recorder, isp, grids)
+        self.states.record(isp, step, grids)
         if self.non_firm is not None:
             self.non_firm.deliver(isp, step)
         self.on_isp(isp)

@@ -21,6 +21,7 @@ COMMANDS = (
     simulations.sweep,
     simulations.power,
     results.explain,
+    results.query,
     cases.clear,
     cases.game,
     cases.envelope,
@@ -33,6 +34,7 @@ COMMANDS = (
     listings.cases,
     listings.sweeps,
     listings.strategies,
+    listings.kpis,
     listings.profiles,
     listings.grids,
 )

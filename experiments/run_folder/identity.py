@@ -53,8 +53,8 @@ WORLD = (
     "incidents",
 )
 """Fields of a scenario that belong to the world; all others but those `ASIDE` are rules."""
-ASIDE = ("name", "description", "strategy_limit_s")
-"""Fields that change no byte of a table."""
+ASIDE = ("name", "description", "strategy_limit_s", "output")
+"""Fields that change no row of a table; `output` decides which rows are written."""
 LIBRARIES = (
     "mesa",
     "simpy",

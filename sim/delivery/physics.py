@@ -31,7 +31,7 @@ Injections = tuple[FloatArray, FloatArray]
 
 @dataclass(frozen=True, kw_only=True)
 class GridResult:
-    """One grid in one ISP after activation; `base` is the same ISP without activation.
+    """One grid in one ISP after activation; `base` and `base_state` are the same ISP without activation.
 
     `injections` are those of `state`; on transmission they include the exchange with areas.
     """
@@ -40,11 +40,12 @@ class GridResult:
     interface_mw: float  # into a distribution grid, or from the slack into transmission
     losses_mw: float
     after: Violations
-    base: Violations | None  # None for transmission, as is `linear`
+    base: Violations | None  # None for transmission, as are `linear` and `base_state`
     linear: Violations | None  # after activation, by the operators' linearised model
     flow_error_mw: float  # linearised model against AC, worst branch, same injections
     voltage_error_pu: float
     injections: Injections
+    base_state: AcState | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +151,7 @@ class Physics:
         flow_error, voltage_error = _model_error(area, rows, state)
         return GridResult(
             state=state,
+            base_state=base,
             interface_mw=state.root_mw if state.converged else -float(p.sum()),
             losses_mw=state.losses_mw,
             after=ac_violations(state, rows),

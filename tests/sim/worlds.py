@@ -227,6 +227,11 @@ GAPS = {
     "non_firm.import_kw": "no limit on that side",
     "non_firm.export_kw": "no limit on that side",
     "non_firm.excess_pct": "the power flow without limits has no solution",
+    "branch_loading.base_loading_pct": "transmission is not solved without activation",
+    "bus_voltage.base_vm_pu": "transmission is not solved without activation",
+    "branches.rating_mva": "no rating",
+    "buses.x": "no coordinates in the net",
+    "buses.y": "no coordinates in the net",
     "sellers.price_eur_per_mwh": "nothing on offer",
     "sellers.offered_cost_eur_per_mwh": "nothing on offer",
 }
