@@ -1,4 +1,4 @@
-"""Forecast errors that shrink with the lead time."""
+"""Forecast errors that shrink with the lead time, and forecasts that are given."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.signal import lfilter
 
-from tandem_sim.grids.types import FloatArray
+from tandem_sim.grids.types import FloatArray, IntArray
 
 MEAN_ABS_NORMAL = float(np.sqrt(2.0 / np.pi))
 DAY_AHEAD_HOURS = 24.0
@@ -58,6 +58,24 @@ class ForecastErrors:
         """Error (MW) of the forecast of an area's injection `lead_h` hours ahead; from 48 h on constant."""
         scale = self.mape / MEAN_ABS_NORMAL * self.size_mw[area]
         return float(scale * (_shares(lead_h) @ self.updates[area][isp]))
+
+
+@dataclass(frozen=True)
+class GivenForecast:
+    """Forecasts of the net injection of one area, sorted by ISP and second of issue; arrays (R,).
+
+    `first` (T + 1,) is the place of the first row of every ISP.
+    """
+
+    issued_s: IntArray
+    net_mw: FloatArray
+    first: IntArray
+
+    def at(self, isp: int, now_s: int) -> float:
+        """Net injection (MW) by the last forecast of an ISP that is issued by now."""
+        begin, end = int(self.first[isp]), int(self.first[isp + 1])
+        place = begin + int(np.searchsorted(self.issued_s[begin:end], now_s, side="right")) - 1
+        return float(self.net_mw[max(place, begin)])
 
 
 @lru_cache(maxsize=1024)  # few lead times: gates have fixed times before delivery

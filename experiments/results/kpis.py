@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +50,11 @@ READ: dict[str, list[str] | None] = {
 """Tables that KPIs are computed from, and their columns (None: all). A year has millions of rows."""
 
 
-def kpis_of(run: Path) -> dict[str, Any]:
-    """Read the tables of a run folder and compute its KPIs."""
+def kpis_of(run: Path, given: Collection[str] = ()) -> dict[str, Any]:
+    """Read the tables of a run folder and compute its KPIs.
+
+    `given` names the prices that the scenario gives, ``day_ahead`` and ``imbalance``.
+    """
     tables = {
         name: pd.read_parquet(run / f"{name}.parquet", columns=columns) for name, columns in READ.items()
     }
@@ -58,6 +62,8 @@ def kpis_of(run: Path) -> dict[str, Any]:
     system = tables["system"]
     hours = _isp_hours(system)
     return {
+        "day_ahead_price_given": int("day_ahead" in given),
+        "imbalance_price_given": int("imbalance" in given),
         "isps": len(system),
         **_procurement(tables["settlement"], tables["activations"], hours),
         **_safety(tables["grid"]),

@@ -165,7 +165,7 @@ def _write_up(scenario: Scenario, inputs: Path | None, identity: Identity, folde
         )
     scheme = build_schemes(scenario.scheme_options)[scenario.scheme]
     write_conflicts(folder, scheme, scenario.isp_minutes / 60.0)
-    figures = kpis_of(folder)
+    figures = kpis_of(folder, scenario.prices.given)
     reconcile_figures(folder, scenario.isp_minutes / 60.0, figures)
     write_json(folder / "kpis.json", figures)
     remove_figures(folder)

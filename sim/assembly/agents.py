@@ -11,7 +11,7 @@ import numpy as np
 
 from tandem_sim.agents.base.agent import AgentContext, Participant
 from tandem_sim.agents.base.area import Area
-from tandem_sim.agents.base.forecast import ForecastErrors
+from tandem_sim.agents.base.forecast import ForecastErrors, GivenForecast
 from tandem_sim.agents.households.fleet import HouseholdFleet
 from tandem_sim.agents.households.fleet_agent import FleetAgent, Household
 from tandem_sim.agents.operators.admission import Admission
@@ -45,7 +45,6 @@ from tandem_sim.sim.clock.bus import Bus
 from tandem_sim.sim.clock.randomness import FORECAST, SELLER, STRATEGY, stream
 from tandem_sim.sim.delivery.forecasts import ForecastService
 from tandem_sim.sim.delivery.physics import Physics
-from tandem_sim.sim.inputs.forecasts import GivenForecast
 from tandem_sim.sim.model import FlexibilityModel
 from tandem_sim.sim.scenario.scenario import Scenario
 from tandem_sim.sim.scenario.sections import StrategySettings

@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tandem_sim.agents.base.area import Area
-from tandem_sim.agents.base.forecast import ForecastErrors
+from tandem_sim.agents.base.forecast import ForecastErrors, GivenForecast
 from tandem_sim.agents.households.fleet import HouseholdFleet
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.sim.clock.calendar import Calendar
 from tandem_sim.sim.clock.clock import Clock
-from tandem_sim.sim.inputs.forecasts import GivenForecast
 
 
 class ForecastService:

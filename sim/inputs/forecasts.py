@@ -3,37 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from tandem_sim.agents.base.forecast import GivenForecast
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.published.read import read_forecasts
-from tandem_sim.grids.types import FloatArray, IntArray
+from tandem_sim.grids.types import IntArray
 from tandem_sim.markets.coordination.block import TSO as T
 from tandem_sim.sim.clock.calendar import Calendar
 from tandem_sim.sim.scenario.scenario import Scenario
 from tandem_sim.sim.scenario.series_sections import GivenForecastSettings
-
-
-@dataclass(frozen=True)
-class GivenForecast:
-    """Forecasts of the net injection of one area, sorted by ISP and second of issue; arrays (R,).
-
-    `first` (T + 1,) is the place of the first row of every ISP.
-    """
-
-    issued_s: IntArray
-    net_mw: FloatArray
-    first: IntArray
-
-    def at(self, isp: int, now_s: int) -> float:
-        """Net injection (MW) by the last forecast of an ISP that is issued by now."""
-        begin, end = int(self.first[isp]), int(self.first[isp + 1])
-        place = begin + int(np.searchsorted(self.issued_s[begin:end], now_s, side="right")) - 1
-        return float(self.net_mw[max(place, begin)])
 
 
 def given_forecasts(

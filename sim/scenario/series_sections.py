@@ -119,6 +119,12 @@ class PriceSettings(Section):
     imbalance_long: str = text("Imbalance price of a surplus, with imbalance_short.", "", least=0)
     imbalance_short: str = text("Imbalance price of a deficit, with imbalance_long.", "", least=0)
 
+    @property
+    def given(self) -> list[str]:
+        """Which prices are given: ``day_ahead``, ``imbalance``."""
+        imbalance = self.imbalance or self.imbalance_long
+        return [key for key, name in (("day_ahead", self.day_ahead), ("imbalance", imbalance)) if name]
+
     @model_validator(mode="after")
     def _consistent(self) -> PriceSettings:
         if bool(self.imbalance_long) != bool(self.imbalance_short):

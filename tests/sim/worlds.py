@@ -226,6 +226,8 @@ GAPS = {
     "flexibility_study.until_s": "no end",
     "non_firm.import_kw": "no limit on that side",
     "non_firm.export_kw": "no limit on that side",
+    "amendments.quantity_mw": "the DSO has no such bid",
+    "amendments.price_eur_per_mwh": "the DSO has no such bid",
     "non_firm.excess_pct": "the power flow without limits has no solution",
     "branch_loading.base_loading_pct": "transmission is not solved without activation",
     "bus_voltage.base_vm_pu": "transmission is not solved without activation",

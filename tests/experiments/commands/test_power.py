@@ -151,10 +151,17 @@ def test_bad_requests_name_what_to_mend(
 def test_a_run_that_fails_ends_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The profiles end in 2016, which is found when a run starts."""
+    """There is no bus 99, which is found when a run starts."""
     monkeypatch.setattr(sweep_command, "_pool", lambda *given: in_this_process)
-    late = "--set", "start=2017-02-01", "--set", "strategy=fixed-markup", "--scheme", "common"
-    assert tandem(monkeypatch, "power", SMALL, *late, "--workers", 1, "--out", tmp_path / "out") == 1
+    wrong = (
+        "--set",
+        "distribution.D1.interface_bus=99",
+        "--set",
+        "strategy=fixed-markup",
+        "--scheme",
+        "common",
+    )
+    assert tandem(monkeypatch, "power", SMALL, *wrong, "--workers", 1, "--out", tmp_path / "out") == 1
     assert "as the scenario says" in capsys.readouterr().err
     assert not (tmp_path / "out" / "power.json").exists()
 

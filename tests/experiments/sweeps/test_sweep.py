@@ -36,7 +36,7 @@ SWEEP: dict[str, Any] = {
     "schemes": ["central-01"],
     "plots": False,
     "vary": {"population.pv_share": [0.4, 0.9]},
-    "also": [{"start": "2017-02-01"}],  # beyond the profiles: found when it runs
+    "also": [{"distribution.D1.interface_bus": 99}],  # no such bus: found when it runs
 }
 
 
@@ -101,11 +101,11 @@ def test_a_table_of_all_runs_is_one_query(swept: Swept) -> None:
 def test_a_run_that_fails_is_kept_as_a_row_and_the_others_finish(swept: Swept) -> None:
     (failed,) = swept.table[swept.table.error != ""].to_dict("records")
     assert failed["error"].startswith("InputError: ")
-    assert "2016" in failed["error"]
-    assert swept.table.start.tolist() == [
-        "2016-04-18",
-        "2016-04-18",
-        "2017-02-01",
+    assert "bus 99" in failed["error"]
+    assert swept.table["distribution.D1.interface_bus"].tolist() == [
+        4,
+        4,
+        99,
     ]  # as the scenario says, or varied
     assert not (swept.out / failed["run_id"]).exists()
     assert sorted(name for name, _ in swept.told) == sorted(point.name for point in swept.points)
@@ -139,7 +139,9 @@ def test_what_is_there_is_kept_on_resume_and_what_failed_is_tried_again(
     assert code == 1
     assert "3 runs, 1 of them failed" in " ".join(shown.out.split())
     assert "procurement_cost_eur" in shown.out
-    assert shown.err.startswith(f"tandem: {swept.file}: {{'start': '2017-02-01'}}: InputError: ")
+    assert shown.err.startswith(
+        f"tandem: {swept.file}: {{'distribution.D1.interface_bus': 99}}: InputError: "
+    )
     assert {p: p.stat().st_mtime_ns for p in swept.out.rglob("kpis.json")} == files
     again = pd.read_parquet(swept.out / SUMMARY)
     assert again.net_households_eur.tolist()[:2] == swept.table.net_households_eur.tolist()[:2]
