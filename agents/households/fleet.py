@@ -27,7 +27,7 @@ from tandem_sim.agents.devices.connection_limits import (
     LvConnections,
     PermanentLimits,
 )
-from tandem_sim.agents.devices.population import Population
+from tandem_sim.agents.devices.population import Households, Population
 from tandem_sim.agents.devices.study_view import StudyTerms
 from tandem_sim.agents.households.connection_offers import feasible_range, offers
 from tandem_sim.agents.households.dynamics import group_offer, prices, sites
@@ -84,15 +84,17 @@ class HouseholdFleet:
         times: pd.DatetimeIndex,
         lv_connections: LvConnections | None = None,
         terms: StudyTerms | None = None,
+        homes: Households | None = None,
     ) -> "HouseholdFleet":
-        """Draw a fleet and simulate one day without activation, so that it starts with cars plugged in.
+        """Build a fleet and simulate one day without activation, so that it starts with cars plugged in.
 
         times: UTC start of every ISP of the horizon, inside the measured year
         (``tandem_sim.grids.io.profiles.span``). lv_connections: connections on modelled LV feeders.
-        terms: how a network flexibility study groups devices, if one is made.
+        terms: how a network flexibility study groups devices, if one is made. homes: the households and what
+        they own; without them they are drawn from the population.
         Raises ValueError (``ProfileError`` for times) naming the argument at fault.
         """
-        layout = lay_out(population, residents, times, lv_connections, terms)
+        layout = lay_out(population, residents, times, lv_connections, terms, homes)
         return cls(layout, None if lv_connections is None else lv_connections.permanent)
 
     @property

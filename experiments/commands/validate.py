@@ -53,11 +53,19 @@ def check_file(file: str) -> str:
         model, _ = build_model(trusted, folder, Path(unused), lambda isp: None, list)
         contents = grid_contents(settings, folder)
     buses = sum(len(area.network.bus_index) for area in model.areas)
+    households = [line for area in model.households for line in area.lines()]
+    number = sum(area.households for area in model.households)
     says = (
-        f"{file}: a scenario of {model.calendar.n_isp} ISPs, {settings.households} households "
+        f"{file}: a scenario of {model.calendar.n_isp} ISPs, {number} households "
         f"on {buses} distribution buses. No problem found."
     )
-    return "\n".join([says, *_unchecked(code), *_listed(contents), *field_list(settings)])
+    people = [part for line in (*households, *model.household_table) for part in _wrapped(line)]
+    return "\n".join([says, *_unchecked(code), *people, *_listed(contents), *field_list(settings)])
+
+
+def _wrapped(line: str) -> list[str]:
+    """A line in the width of the terminal."""
+    return wrap(line, _width(), subsequent_indent="      ", break_long_words=False)
 
 
 def _unchecked(code: Mapping[str, str]) -> list[str]:

@@ -8,7 +8,7 @@ Three records. The first two are SHA-256 digests over named parts, so that diffe
   their source, Tandem's code, versions of libraries. Only a run with the same identity is resumed.
 * **provenance**: versions and machine. They are recorded and have no effect.
 
-Name, description and paths are part of none of them: a grid file is identified by its content.
+Name, description and paths are part of none of them: a file is identified by its content.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from tandem_sim.agents.strategies.registry import STRATEGIES
 from tandem_sim.grids.documents.text import read_bytes
 from tandem_sim.grids.io.read import is_file
 from tandem_sim.markets.coordination.block import TSO
+from tandem_sim.sim.households.table import table_path
 from tandem_sim.sim.scenario.named_code import strategy_names
 from tandem_sim.sim.scenario.scenario import Scenario
 
@@ -52,6 +53,8 @@ WORLD = (
 """Fields of a scenario that belong to the world; all others but those `ASIDE` are rules."""
 ASIDE = ("name", "description", "strategy_limit_s")
 """Fields that change no byte of a table."""
+FILES = ("grid", "table")
+"""Fields with the path of a file; the file counts by its content."""
 LIBRARIES = (
     "mesa",
     "simpy",
@@ -102,8 +105,9 @@ def identity_of(scenario: Scenario, folder: Path | None) -> Identity:
     """The identity of a run of a scenario whose relative paths start in `folder`."""
     fields = scenario.model_dump(mode="json", by_alias=True)
     world = {
-        **{f"scenario: {key}": _digest_of(_without_grids(fields[key])) for key in WORLD},
+        **{f"scenario: {key}": _digest_of(_without_files(fields[key])) for key in WORLD},
         **{f"grid of {name}": _grid(grid, folder) for name, grid in _grids_of(scenario).items()},
+        **_table_of_households(scenario, folder),
         "profiles": f"SimBench {version('simbench')}",
     }
     rules = {f"scenario: {key}": _digest_of(fields[key]) for key in fields if key not in (*WORLD, *ASIDE)}
@@ -173,11 +177,17 @@ def _grid(grid: str, folder: Path | None) -> str:
     return _digest_of_files([path]) if is_file(grid) and path.is_file() else grid
 
 
-def _without_grids(value: Any) -> Any:
-    """A field without its paths, because grids are parts of their own."""
+def _table_of_households(scenario: Scenario, folder: Path | None) -> dict[str, str]:
+    """Identity of the table of households, if there is one: the digest of its content."""
+    path = table_path(scenario, folder)
+    return {} if path is None else {"table of households": _digest_of_files([path])}
+
+
+def _without_files(value: Any) -> Any:
+    """A field without its paths, because grids and tables are parts of their own."""
     if isinstance(value, dict):
-        return {key: _without_grids(inner) for key, inner in value.items() if key != "grid"}
-    return [_without_grids(inner) for inner in value] if isinstance(value, list) else value
+        return {key: _without_files(inner) for key, inner in value.items() if key not in FILES}
+    return [_without_files(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _strategy_sources(scenario: Scenario) -> dict[str, str]:

@@ -31,8 +31,8 @@ from tandem_sim.experiments.runs.scenario import read_keys, scenario_of, source_
 from tandem_sim.grids.documents.text import one_line, read_text, shown
 from tandem_sim.grids.documents.yaml_reader import LARGEST_YAML, read_yaml
 from tandem_sim.grids.errors import InputError
+from tandem_sim.sim.scenario.quantities import Section
 from tandem_sim.sim.scenario.scenario import Scenario
-from tandem_sim.sim.scenario.sections import Section
 
 SUMMARY = "sweep.parquet"
 """Table with a row for each run."""

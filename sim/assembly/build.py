@@ -8,17 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
+from tandem_sim.agents.devices.population import Households
 from tandem_sim.agents.households.fleet import HouseholdFleet, Residents
 from tandem_sim.agents.services.afrr import AfrrSettings
 from tandem_sim.agents.strategies.allowed_code import NO_CODE, AllowedCode
 from tandem_sim.grids.errors import InputError, ProfileError
-from tandem_sim.grids.types import FloatArray, IntArray
 from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister
 from tandem_sim.markets.services.capacity import CapacityBook
 from tandem_sim.markets.settlement.baselines import BaselineRules
 from tandem_sim.sim.assembly.agents import MARKET_NAME, AgentBuilder, CreationOrder
 from tandem_sim.sim.assembly.flexibility_study import study_terms
-from tandem_sim.sim.assembly.grids import Grids, build_grids
+from tandem_sim.sim.assembly.grids import build_grids
 from tandem_sim.sim.assembly.low_voltage import (
     LowVoltage,
     build_low_voltage,
@@ -27,7 +27,7 @@ from tandem_sim.sim.assembly.low_voltage import (
 )
 from tandem_sim.sim.assembly.memory_need import check_memory
 from tandem_sim.sim.assembly.non_firm import add_non_firm
-from tandem_sim.sim.assembly.residents import aggregators_of, household_rows
+from tandem_sim.sim.assembly.residents import aggregators_of, household_rows, households_of, summaries
 from tandem_sim.sim.assembly.services import add_services
 from tandem_sim.sim.clock.bus import Link, build_bus
 from tandem_sim.sim.clock.calendar import Calendar
@@ -36,6 +36,7 @@ from tandem_sim.sim.clock.public_holidays import public_holidays
 from tandem_sim.sim.clock.randomness import AUDITED, stream
 from tandem_sim.sim.delivery.meters import Meters, day_index
 from tandem_sim.sim.delivery.reserve import ImbalancePricing, Reserve
+from tandem_sim.sim.households.summary import table_lines
 from tandem_sim.sim.model import FlexibilityModel
 from tandem_sim.sim.output.recorder import Recorder
 from tandem_sim.sim.scenario.scenario import Scenario
@@ -64,20 +65,28 @@ def build_model(
     """
     calendar = scenario.calendar
     grids = build_grids(scenario, calendar, folder)
+    scenario = scenario.model_copy(update={"households": len(grids.site_of)})
     check_memory(scenario, grids.n_sites, len(grids.transmission.p_mw), calendar.n_isp)
-    low = build_low_voltage(scenario, folder, calendar, grids.areas, grids.site_of)
+    low = build_low_voltage(scenario, folder, calendar, grids)
     rows = household_rows(scenario, grids)
     aggregator_of = aggregators_of(scenario, grids, rows)
+    homes = households_of(scenario, grids, rows)
+    people = tuple(summaries(grids, homes))
+    listed = () if grids.people is None else tuple(table_lines(grids.people, homes))
     if low is not None:
         grids = with_lv_feeder_sites(grids, low)
         aggregator_of = pools_of_lv_feeders(scenario, low, aggregator_of)
-    fleet = _fleet(scenario, calendar, grids, aggregator_of, rows, low)
+    residents = Residents(
+        site_of=grids.site_of, aggregator_of=aggregator_of, n_sites=grids.n_sites, rows=rows
+    )
+    fleet = _fleet(scenario, calendar, residents, homes, low)
     recorder = Recorder(out, calendar, spool)
     clock = Clock(first_second(scenario, calendar))
     bus = build_bus(Link(**scenario.messages.model_dump()), scenario.seed, clock, recorder)
     model = FlexibilityModel()
     model.calendar, model.areas, model.recorder, model.on_isp = calendar, grids.areas, recorder, on_isp
     model.transmission, model.ledgers = grids.transmission, {}
+    model.households, model.household_table = people, listed
     model.load_mw, model.carry = grids.load_mw + grids.incident_mw, bus.carry
     if scenario.flexibility_register.enabled:
         model.flexibility = FlexibilityRegister()
@@ -182,19 +191,19 @@ def _settler(scenario: Scenario, model: FlexibilityModel, book: CapacityBook | N
 def _fleet(
     scenario: Scenario,
     calendar: Calendar,
-    grids: Grids,
-    aggregator_of: IntArray,
-    rows: FloatArray,
+    residents: Residents,
+    homes: Households,
     low: LowVoltage | None,
 ) -> HouseholdFleet:
     population, times = scenario.population.drawn_from, calendar.times()
     try:
         return HouseholdFleet.build(
             population,
-            Residents(site_of=grids.site_of, aggregator_of=aggregator_of, n_sites=grids.n_sites, rows=rows),
+            residents,
             times,
             None if low is None else low.lv_connections,
-            study_terms(scenario, rows),
+            study_terms(scenario, residents.rows),
+            homes,
         )
     except ProfileError as error:
         raise InputError(

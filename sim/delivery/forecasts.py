@@ -52,8 +52,8 @@ class ForecastService:
         return self.errors.error_mw(area, isp, self.lead_h(isp))
 
     def share_error(self, area: Area, isp: int) -> float:
-        """The same as a share of the area's nominal load."""
-        return self.error_mw(area.name, isp) / area.nominal_mw
+        """The same as a share of the area's nominal load; 0 where it has none."""
+        return self.error_mw(area.name, isp) / area.nominal_mw if area.nominal_mw else 0.0
 
     def _error(self, area: str, day: range) -> FloatArray:
         return np.array([self.error_mw(area, isp) for isp in day])

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 from pydantic.fields import FieldInfo
 
-from tandem_sim.sim.scenario.quantities import extras
-from tandem_sim.sim.scenario.sections import Section
+from tandem_sim.sim.scenario.quantities import Section, extras
 
 
 class Entry(NamedTuple):

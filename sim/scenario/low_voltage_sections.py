@@ -17,6 +17,7 @@ from tandem_sim.sim.scenario.quantities import (
     BusIndex,
     Hour,
     Moment,
+    Section,
     about,
     cost,
     count,
@@ -26,7 +27,7 @@ from tandem_sim.sim.scenario.quantities import (
     share,
     text,
 )
-from tandem_sim.sim.scenario.sections import Name, Section
+from tandem_sim.sim.scenario.sections import Name
 
 PRESETS: dict[str, dict[str, Any]] = {
     # Bundesnetzagentur (2023), as cited in ALEXANDER D3.3, 3.5.1: 4.2 kW are guaranteed to each customer. The
@@ -92,6 +93,11 @@ class LvFeederSettings(Section):
     band: BandSettings = about("Limits of the feeder.", BandSettings())
     plug_in: PlugInSettings | None = about("Simultaneous EV plug-in before a journey.", None)
     own_aggregator: bool = flag("Whether the feeder has an aggregator of its own, for it alone.", False)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of its copies."""
+        return [self.name if self.copies == 1 else f"{self.name}-{k + 1}" for k in range(self.copies)]
 
 
 class WindowSettings(Section):

@@ -16,6 +16,7 @@ from tandem_sim.sim.scenario.quantities import (
     Day,
     Hour,
     Moment,
+    Section,
     Word,
     about,
     cost,
@@ -27,7 +28,7 @@ from tandem_sim.sim.scenario.quantities import (
     share,
     text,
 )
-from tandem_sim.sim.scenario.sections import Name, Section
+from tandem_sim.sim.scenario.sections import Name
 
 HolidayCode = Annotated[str, AfterValidator(check_code)]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 MOST_EUR_PER_MWH = 99_999.0
@@ -21,6 +21,12 @@ MOST_MW = 100_000.0
 MOST_ENTRIES = 1000
 """Most entries of a list whose entries become agents, or are processed in every ISP."""
 Limits = tuple[float, float]
+
+
+class Section(BaseModel):
+    """Base of every section: frozen, an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def about(meaning: str, default: Any = ..., *, unit: str = "", **limits: Any) -> Any:

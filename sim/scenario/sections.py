@@ -6,15 +6,17 @@ import re
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from tandem_sim.markets.choices import EnvelopeCheck, ReservePricing
 from tandem_sim.markets.coordination.gates import GATES
 from tandem_sim.markets.settlement.imbalance import Alpha, Rule
+from tandem_sim.sim.scenario.population_section import AreaPopulationSettings
 from tandem_sim.sim.scenario.quantities import (
     MOST_ENTRIES,
     MOST_MW,
     BusIndex,
+    Section,
     Word,
     about,
     cost,
@@ -53,12 +55,6 @@ Name = Annotated[
 Rating = Annotated[float, Field(ge=0.001, le=MOST_MW, strict=True, allow_inf_nan=False)]
 Step = Annotated[float, AfterValidator(_zero_or_step)]
 """Step of quantities, 0: no step."""
-
-
-class Section(BaseModel):
-    """Base of every section: frozen, an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class UnitSettings(Section):
@@ -133,6 +129,9 @@ class DistributionSettings(GridSettings):
     interface_bus: BusIndex = about("Bus of the transmission grid that supplies the area.")
     other_profile: list[Word] = several("Measured profiles of load besides households.", 100, least=1)
     other_share: float = share("Share of nominal load besides households.", 0.3)
+    population: AreaPopulationSettings | None = about(
+        "Shares and ranges of households that differ from `population` in this area.", None
+    )
 
 
 class ForecastSettings(Section):

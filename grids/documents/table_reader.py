@@ -1,0 +1,128 @@
+"""Tables of people's own: CSV and Parquet files as columns of text, so that both obey the same rules.
+
+Numbers keep their digits: those of a Parquet file become the shortest text that reads back as the same
+number. Missing values become empty cells.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tandem_sim.grids.documents.text import is_there, one_line, read_bytes, read_text, shown
+from tandem_sim.grids.errors import InputError
+
+LARGEST_TABLE = 2**26
+"""Most bytes of a table, as a file and, of a Parquet file, unpacked."""
+MOST_CELLS = 10_000_000
+LONGEST_CELL = 1000
+"""Most characters of a cell of a Parquet file."""
+SUFFIXES = (".csv", ".parquet")
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A table as text. Its index is the line of the file (CSV), or the row from 1 (Parquet)."""
+
+    frame: pd.DataFrame
+    place: Literal["line", "row"]
+
+
+def read_cells(path: Path) -> Cells:
+    """A CSV or Parquet file, by its suffix. Raises `InputError` naming file, place and hint."""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(str(path), "file", "is neither CSV nor Parquet", f"Use {' or '.join(SUFFIXES)}")
+    if not is_there(path):
+        raise InputError(str(path), "file", "does not exist", "Check the path, relative to the scenario file")
+    if suffix == ".csv":
+        return Cells(read_csv(path, LARGEST_TABLE), "line")
+    return Cells(_read_parquet(path), "row")
+
+
+def read_csv(path: Path, most_bytes: int) -> pd.DataFrame:
+    """A CSV with a header as text cells, indexed by line of the file; blank lines count as lines.
+
+    Raises `InputError` where it is no CSV, or names a column twice.
+    """
+    reader = csv.reader(io.StringIO(read_text(path, most_bytes), newline=""), strict=True)
+    head: list[str] = []
+    lines: list[int] = []
+    rows: list[list[str]] = []
+    line = 1
+    try:
+        for cells in reader:
+            if cells and not head:
+                head = [cell.strip() for cell in cells]
+            elif cells:
+                if len(cells) != len(head):
+                    raise csv.Error(f"{len(cells)} cells under {len(head)} columns")
+                rows.append([cell.strip() for cell in cells])
+                lines.append(line)
+            line = reader.line_num + 1
+            if len(rows) * len(head) > MOST_CELLS:
+                raise csv.Error(f"more than {MOST_CELLS} cells")
+    except csv.Error as error:
+        raise InputError(
+            str(path), f"line {line}", f"is not CSV ({one_line(error)})", "Correct the line"
+        ) from error
+    _check_names(path, head)
+    return pd.DataFrame(rows, columns=head, index=lines, dtype=object)
+
+
+def _check_names(path: Path, head: list[str]) -> None:
+    twice = next((name for name in head if head.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(str(path), twice, "the column is given twice", "Keep one of them")
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    """A Parquet file as text cells. Its metadata besides the columns (those of pandas) are not read."""
+    data = pa.BufferReader(read_bytes(path, LARGEST_TABLE))
+    try:
+        with pq.ParquetFile(data, memory_map=False) as file:
+            about, found = file.metadata, file.schema_arrow
+            _check_names(path, list(found.names))
+            for field in found:
+                if not _is_plain(field.type):
+                    problem = f"holds {shown(str(field.type))[1:-1]}, and not numbers, text or true and false"
+                    raise InputError(str(path), field.name, problem, "Convert the column")
+            unpacked = sum(about.row_group(k).total_byte_size for k in range(about.num_row_groups))
+            if unpacked > LARGEST_TABLE or about.num_rows * len(found) > MOST_CELLS:
+                problem = f"has more than {LARGEST_TABLE} bytes unpacked, or more than {MOST_CELLS} cells"
+                raise InputError(str(path), "file", problem, "Make it smaller")
+            table = file.read(use_pandas_metadata=False)
+            columns = {name: [_text(value) for value in table[name].to_pylist()] for name in found.names}
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        problem = f"is not Parquet, or is damaged ({one_line(error)})"
+        raise InputError(str(path), "file", problem, "Write it anew") from error
+    for name, cells in columns.items():
+        row = next((k for k, cell in enumerate(cells) if len(cell) > LONGEST_CELL), None)
+        if row is not None:
+            problem = f"has more than {LONGEST_CELL} characters"
+            raise InputError(str(path), f"{name} in row {row + 1}", problem, "Shorten it")
+    return pd.DataFrame(columns, index=range(1, table.num_rows + 1), columns=list(found.names), dtype=object)
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    """Whether a column holds numbers, text, true and false, or nothing."""
+    types: Any = pa.types
+    if types.is_dictionary(kind):
+        return bool(types.is_string(kind.value_type) or types.is_large_string(kind.value_type))
+    tests = (types.is_integer, types.is_floating, types.is_boolean, types.is_null)
+    return any(test(kind) for test in (*tests, types.is_string, types.is_large_string))
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value.strip() if isinstance(value, str) else repr(value)
