@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +26,8 @@ MOST_CELLS = 10_000_000
 LONGEST_CELL = 1000
 """Most characters of a cell of a Parquet file."""
 SUFFIXES = (".csv", ".parquet")
+INDEX = re.compile(r"__index_level_\d+__")
+"""Names that pandas gives to an index without a name in a Parquet file."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +87,17 @@ def _check_names(path: Path, head: list[str]) -> None:
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
-    """A Parquet file as text cells. Its metadata besides the columns (those of pandas) are not read."""
+    """A Parquet file as text cells, without the unnamed index that pandas may add to it.
+
+    Its metadata besides the columns are not read.
+    """
     data = pa.BufferReader(read_bytes(path, LARGEST_TABLE))
     try:
         with pq.ParquetFile(data, memory_map=False) as file:
-            about, found = file.metadata, file.schema_arrow
-            _check_names(path, list(found.names))
+            about = file.metadata
+            found = [field for field in file.schema_arrow if not INDEX.fullmatch(field.name)]
+            names = [field.name for field in found]
+            _check_names(path, names)
             for field in found:
                 if not _is_plain(field.type):
                     problem = f"holds {shown(str(field.type))[1:-1]}, and not numbers, text or true and false"
@@ -98,8 +106,8 @@ def _read_parquet(path: Path) -> pd.DataFrame:
             if unpacked > LARGEST_TABLE or about.num_rows * len(found) > MOST_CELLS:
                 problem = f"has more than {LARGEST_TABLE} bytes unpacked, or more than {MOST_CELLS} cells"
                 raise InputError(str(path), "file", problem, "Make it smaller")
-            table = file.read(use_pandas_metadata=False)
-            columns = {name: [_text(value) for value in table[name].to_pylist()] for name in found.names}
+            table = file.read(names, use_pandas_metadata=False)
+            columns = {name: [_text(value) for value in table[name].to_pylist()] for name in names}
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         problem = f"is not Parquet, or is damaged ({one_line(error)})"
         raise InputError(str(path), "file", problem, "Write it anew") from error
@@ -108,7 +116,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         if row is not None:
             problem = f"has more than {LONGEST_CELL} characters"
             raise InputError(str(path), f"{name} in row {row + 1}", problem, "Shorten it")
-    return pd.DataFrame(columns, index=range(1, table.num_rows + 1), columns=list(found.names), dtype=object)
+    return pd.DataFrame(columns, index=range(1, table.num_rows + 1), columns=names, dtype=object)
 
 
 def _is_plain(kind: pa.DataType) -> bool:

@@ -16,6 +16,7 @@ from tandem_sim.grids.errors import InputError, printable
 from tandem_sim.grids.network.network import Network
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 from tandem_sim.sim.households.columns import ATTRIBUTES, LONGEST_NAME, NAMES, Attribute
+from tandem_sim.sim.scenario.described import written
 from tandem_sim.sim.scenario.scenario import Scenario
 
 DECIMAL = "Give a decimal number such as 12.5 or 1e3"
@@ -102,7 +103,12 @@ class _Reader:
                 problem, advice = "is no column of a table of households", hint(name, NAMES)
                 if len(columns) == 1 and ";" in name:
                     problem, advice = "the columns are separated by semicolons", "Separate them by commas"
-                raise InputError(str(path), printable(name) or "an empty name", problem, advice)
+                if not name:
+                    name, advice = (
+                        "a column without a name",
+                        "Name it, or save without an index (index=False)",
+                    )
+                raise InputError(str(path), printable(name), problem, advice)
         if not len(self.frame):
             raise InputError(str(path), "file", "has no row", "Give a header, and a row for each household")
         if "bus" not in columns:
@@ -248,9 +254,8 @@ class _Reader:
                 allowed = (found == 0.0) & (about.sizes | none)
                 for row in np.flatnonzero(outside & ~allowed)[:1].tolist():
                     zero = " (or 0 for none)" if about.sizes else ""
-                    problem = (
-                        f"is {self.cells(about.name)[row]}, outside {low:g} to {high:g} {about.unit}".rstrip()
-                    )
+                    within = f"{written(low)} to {written(high)} {about.unit}".rstrip()
+                    problem = f"is {self.cells(about.name)[row]}, outside {within}"
                     raise self.error(row, about.name, problem, f"Give a number in that range{zero}")
             if about.name == "battery_kw":
                 for row in np.flatnonzero(none & (found > 0.0))[:1].tolist():

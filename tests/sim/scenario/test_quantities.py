@@ -88,7 +88,8 @@ def test_flags_and_texts_are_of_their_type() -> None:
             assert all(_refused(row, wrong) for wrong in (1, 0, "yes", "true", None, 1.0)), row.path
             assert not _refused(row, True)
         if row.kind == "string" and row.length is not None:
-            assert all(_refused(row, wrong) for wrong in (1, True, ["x"], b"x", None)), row.path
+            assert all(_refused(row, wrong) for wrong in (1, True, ["x"], b"x")), row.path
+            assert bool(_refused(row, None)) is not row.nullable, row.path
             assert _refused(row, "x" * (row.length[1] + 1)), row.path
         if row.kind in ("date", "date-time", "date or date-time"):
             assert all(_refused(row, wrong) for wrong in (0, 1e9, True, "x", "1899-12-31", None)), row.path
