@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tandem_sim.agents.base.passive import PassiveInjections
 from tandem_sim.grids.network.network import Network
 from tandem_sim.grids.power_flow.ac import PowerFlow
 from tandem_sim.grids.power_flow.lindistflow import LinDistFlow
@@ -28,6 +29,7 @@ class Area:
     fixed_mvar: FloatArray  # (N,) injections of reactive power without active power
     nominal_mw: float  # injection of the nominal load (<= 0)
     other_mw: FloatArray  # (T,) injection of the load besides households, over all nodes (<= 0)
+    passive: PassiveInjections  # loads, generators and storages of the grid's data that follow a profile
 
     def injections(
         self, isp: int, site_kw: FloatArray, site_load_kw: FloatArray
@@ -40,7 +42,13 @@ class Area:
         """
         other = self.share * self.other_mw[isp]
         net, load = self.at_nodes(site_kw) / 1000.0, self.at_nodes(site_load_kw) / 1000.0
-        return other + net, self.tan_phi * (other + load) + self.fixed_mvar
+        p_mw, q_mvar = other + net, self.tan_phi * (other + load) + self.fixed_mvar
+        self.passive.add_to(isp, p_mw, q_mvar)
+        return p_mw, q_mvar
+
+    def besides_households_mw(self, isps: slice) -> FloatArray:
+        """Injection of the whole area besides that of households (n,), MW."""
+        return np.asarray(self.other_mw[isps] + self.passive.total_mw()[isps])
 
     def at_nodes(self, by_site: FloatArray) -> FloatArray:
         """Values of the sites of all areas, (n_sites,), summed by node (N,) of this area."""

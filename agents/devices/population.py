@@ -38,6 +38,7 @@ _POSITIVE = (
     "heat_capacity_kwh_per_k",
     "heat_loss_h",
 )
+_PROFILES = ("load_profiles", "pv_profiles")
 _COSTS = (
     "wear_eur_per_mwh",
     "inconvenience_eur_per_mwh",
@@ -72,6 +73,9 @@ class Population:
         ``jitter_h`` hours, as heat pumps are. PV is not moved: weather is common.
     sustain_isps
         Consecutive ISPs of full activation that an offer of an energy-limited device must sustain.
+    load_profiles, pv_profiles
+        Profiles of which a household draws one: inflexible load in proportion to annual consumption, PV in
+        units of kWp. Empty: those of SimBench.
     """
 
     pv_share: float = 0.35
@@ -101,6 +105,8 @@ class Population:
     jitter_h: float = 0.5
     sustain_isps: int = 5
     three_phase_share: float = 0.5
+    load_profiles: tuple[str, ...] = ()
+    pv_profiles: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise ValueError naming every field at fault."""
@@ -109,8 +115,10 @@ class Population:
             problems.append("battery_share must not exceed pv_share: only PV owners have batteries")
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, tuple) and not (
-                len(value) == 2 and all(np.isfinite(value)) and value[0] <= value[1]
+            if (
+                isinstance(value, tuple)
+                and field.name not in _PROFILES
+                and not (len(value) == 2 and all(np.isfinite(value)) and value[0] <= value[1])
             ):
                 problems.append(f"{field.name} must be (low, high) with low <= high")
         positive = [*_POSITIVE, "consumption_range_kwh"]
@@ -130,13 +138,23 @@ class Population:
         if problems:
             raise ValueError("Population: " + "; ".join(problems))
 
+    @property
+    def loads(self) -> tuple[str, ...]:
+        """Profiles of inflexible load."""
+        return self.load_profiles or HOUSEHOLD
+
+    @property
+    def pvs(self) -> tuple[str, ...]:
+        """Profiles of PV."""
+        return self.pv_profiles or PV
+
 
 @dataclass(frozen=True, kw_only=True)
 class Households:
     """H households and what they own; every array has shape (H,), unused where ``has_*`` is False.
 
-    Profile indices count into HOUSEHOLD, PV, EV_HOME and HEAT_PUMP; shifts are in ISPs, added to the time at
-    which a profile is read; powers in kW, energies in kWh, costs in EUR/MWh.
+    Profile indices count into the load and PV profiles of the population, EV_HOME and HEAT_PUMP; shifts are
+    in ISPs, added to the time at which a profile is read; powers in kW, energies in kWh, costs in EUR/MWh.
     """
 
     annual_kwh: FloatArray
@@ -261,10 +279,10 @@ def draw(
     ev_profile = one_of("ev_profile", len(EV_HOME))
     return Households(
         annual_kwh=np.clip(annual, *p.consumption_range_kwh),
-        load_profile=one_of("load_profile", len(HOUSEHOLD)),
+        load_profile=one_of("load_profile", len(p.loads)),
         load_shift=moved("load_weeks", "load_hours"),
         has_pv=has_pv,
-        pv_profile=one_of("pv_profile", len(PV)),
+        pv_profile=one_of("pv_profile", len(p.pvs)),
         pv_kwp=between("pv_kwp", p.pv_kwp),
         feed_in_eur_per_mwh=between("feed_in", p.feed_in_eur_per_mwh),
         has_battery=has_pv & (number("battery") * p.pv_share < p.battery_share),

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from tandem_sim.grids.errors import ProfileError
-from tandem_sim.grids.io.profiles import EV_HOME, HEAT_PUMP, HOUSEHOLD, PV, measured, span, step_of
+from tandem_sim.grids.io.profiles import EV_HOME, HEAT_PUMP, HOUSEHOLD, PV, step_of
+from tandem_sim.grids.series.profiles import Profiles
 from tandem_sim.grids.types import FloatArray, IntArray
 
 _CHARGING = 0.01
@@ -14,14 +15,49 @@ _PAUSE_H = 0.5
 _HEATING_MEAN = 0.05
 _NEVER = 1e9
 
-_NAMES = (*HOUSEHOLD, *PV, *HEAT_PUMP, *EV_HOME)
-HOUSEHOLD_AT = 0
-PV_AT = HOUSEHOLD_AT + len(HOUSEHOLD)
-HEAT_PUMP_AT = PV_AT + len(PV)
-HEATING_AT = HEAT_PUMP_AT + len(HEAT_PUMP)
-SESSION_AT = HEATING_AT + len(HEAT_PUMP)
-ENERGY, LENGTH, GAP, LEVEL = (SESSION_AT + k * len(EV_HOME) for k in range(4))
-COLUMNS = SESSION_AT + 4 * len(EV_HOME)
+
+@dataclass(frozen=True)
+class ProfileColumns:
+    """Places of the columns of a `Window`: household loads and PV by their profiles, then measured ones."""
+
+    load_profiles: tuple[str, ...] = HOUSEHOLD
+    pv_profiles: tuple[str, ...] = PV
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The profiles that are read, in order."""
+        return (*self.load_profiles, *self.pv_profiles, *HEAT_PUMP, *EV_HOME)
+
+    @property
+    def household_at(self) -> int:
+        """First column of household loads."""
+        return 0
+
+    @property
+    def pv_at(self) -> int:
+        """First column of PV."""
+        return len(self.load_profiles)
+
+    @property
+    def heat_pump_at(self) -> int:
+        """First column of heat pumps."""
+        return self.pv_at + len(self.pv_profiles)
+
+    @property
+    def heating_at(self) -> int:
+        """First column of the heating seasons of heat pumps."""
+        return self.heat_pump_at + len(HEAT_PUMP)
+
+    @property
+    def sessions_at(self) -> tuple[int, int, int, int]:
+        """First columns of energy, length, gap and level of the sessions of EVs."""
+        first, n = self.heating_at + len(HEAT_PUMP), len(EV_HOME)
+        return first, first + n, first + 2 * n, first + 3 * n
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return self.sessions_at[3] + len(EV_HOME)
 
 
 @dataclass(frozen=True)
@@ -36,15 +72,18 @@ class Window:
     flat: FloatArray
     before: int
     first: int
+    columns: ProfileColumns
+    load_hours: FloatArray  # energy of a year of each load profile divided by its rating, h
+    pv_hours: FloatArray | None  # the same of PV, where it is asked for
 
     def places(self, column: IntArray, shift: IntArray) -> IntArray:
         """Positions for ``read``: a column each, read ``shift`` ISPs later than the requested ISP."""
-        place: IntArray = (shift + self.before - self.first) * COLUMNS + column
+        place: IntArray = (shift + self.before - self.first) * self.columns.width + column
         return place
 
     def read(self, isp: int, places: IntArray) -> FloatArray:
         """Values at ``isp`` (from ``-first``, the burn-in, to the end of the horizon)."""
-        values: FloatArray = self.flat[(isp + self.first) * COLUMNS :].take(places)
+        values: FloatArray = self.flat[(isp + self.first) * self.columns.width :].take(places)
         return values
 
 
@@ -72,36 +111,43 @@ def sessions(charging: FloatArray, hours: float) -> FloatArray:
     return table
 
 
-def load_window(times: pd.DatetimeIndex, shift_isps: int, first: int) -> Window:
+def load_window(
+    times: pd.DatetimeIndex,
+    *,
+    shift_isps: int,
+    first: int,
+    profiles: Profiles,
+    columns: ProfileColumns,
+    pv_hours: bool,
+) -> Window:
     """Read the window around ``times`` (UTC, evenly spaced).
 
     It extends ``shift_isps`` further on either side, and ``first`` ISPs of burn-in before that.
 
-    Where the margin leaves the measured year, it uses the same weekday and hour of the nearest week inside.
-    Raises ProfileError if ``times`` itself leaves it.
+    Where the margin leaves a profile, it uses the same weekday and hour of the nearest week inside (see
+    ``Profiles.around``). ``pv_hours``: whether the energy of a year of PV is needed. Raises ProfileError if
+    ``times`` itself leaves a profile, and for an energy that is needed and not known.
     """
-    step = step_of(times)
-    hours = step / pd.Timedelta(hours=1)
-    begin, end = span()
-    if not len(times) or times[0] < begin or times[-1] + step > end:
-        raise ProfileError(f"times: the horizon must not be empty and must lie inside {begin} to {end}")
+    if not len(times):
+        raise ProfileError("times: the horizon must not be empty")
+    hours = step_of(times) / pd.Timedelta(hours=1)
     before = shift_isps + first
-    rows = np.arange(-before, len(times) + shift_isps)
-    # A week more than needed on either side, so that there is always a week to use.
-    week = round(168 / hours)
-    low = max(-before - week, -int((times[0] - begin) // step))
-    high = min(len(times) + shift_isps + week, int((end - times[0]) // step))
-    rows = np.where(rows < low, rows + -(-(low - rows) // week) * week, rows)
-    rows = np.where(rows >= high, rows - -(-(rows + 1 - high) // week) * week, rows)
-    index = pd.date_range(times[0] + low * step, periods=high - low, freq=step)
-    values = measured(_NAMES, index)[rows - low]
-    heat = values[:, HEAT_PUMP_AT:HEATING_AT]
-    charging = values[:, HEATING_AT:]
+    values = profiles.around(columns.names, times, before, shift_isps)
+    heat = values[:, columns.heat_pump_at : columns.heating_at]
+    charging = values[:, columns.heating_at :]
     tables = np.stack([sessions(charging[:, k], hours) for k in range(len(EV_HOME))], axis=2)
-    columns = [values[:, :HEATING_AT], _heating(heat, round(24 / hours)), tables.reshape(len(values), -1)]
-    flat = np.hstack(columns).ravel()
+    season = _heating(heat, round(24 / hours))
+    parts = [values[:, : columns.heating_at], season, tables.reshape(len(values), -1)]
+    flat = np.hstack(parts).ravel()
     flat.setflags(write=False)
-    return Window(flat, before, first)
+    return Window(
+        flat=flat,
+        before=before,
+        first=first,
+        columns=columns,
+        load_hours=profiles.full_load_hours(columns.load_profiles),
+        pv_hours=profiles.full_load_hours(columns.pv_profiles) if pv_hours else None,
+    )
 
 
 def _heating(heat: FloatArray, day: int) -> FloatArray:

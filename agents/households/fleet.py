@@ -41,6 +41,7 @@ from tandem_sim.agents.households.views import (
     FleetStep,
     SitesAhead,
 )
+from tandem_sim.grids.series.profiles import Profiles
 from tandem_sim.grids.tolerances import FLEET_TOLERANCE_KWH_OR_K
 from tandem_sim.grids.types import FloatArray
 
@@ -84,17 +85,26 @@ class HouseholdFleet:
         times: pd.DatetimeIndex,
         lv_connections: LvConnections | None = None,
         terms: StudyTerms | None = None,
+        profiles: Profiles | None = None,
         homes: Households | None = None,
     ) -> "HouseholdFleet":
         """Build a fleet and simulate one day without activation, so that it starts with cars plugged in.
 
-        times: UTC start of every ISP of the horizon, inside the measured year
-        (``tandem_sim.grids.io.profiles.span``). lv_connections: connections on modelled LV feeders.
-        terms: how a network flexibility study groups devices, if one is made. homes: the households and what
-        they own; without them they are drawn from the population.
+        times: UTC start of every ISP of the horizon. lv_connections: connections on modelled LV feeders.
+        terms: how a network flexibility study groups devices, if one is made. profiles: those of one's own
+        besides the measured ones. homes: the households and what they own; without them they are drawn from
+        the population.
         Raises ValueError (``ProfileError`` for times) naming the argument at fault.
         """
-        layout = lay_out(population, residents, times, lv_connections, terms, homes)
+        layout = lay_out(
+            population=population,
+            residents=residents,
+            times=times,
+            lv_connections=lv_connections,
+            terms=terms,
+            profiles=profiles,
+            homes=homes,
+        )
         return cls(layout, None if lv_connections is None else lv_connections.permanent)
 
     @property

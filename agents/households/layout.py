@@ -10,17 +10,10 @@ import pandas as pd
 from tandem_sim.agents.devices.connection_limits import Connections, LvConnections
 from tandem_sim.agents.devices.models import Batteries, HeatPumps, Vehicles
 from tandem_sim.agents.devices.population import ROW, Households, Population, draw
-from tandem_sim.agents.devices.profile_window import (
-    ENERGY,
-    HEAT_PUMP_AT,
-    HEATING_AT,
-    HOUSEHOLD_AT,
-    PV_AT,
-    Window,
-    load_window,
-)
+from tandem_sim.agents.devices.profile_window import ProfileColumns, Window, load_window
 from tandem_sim.agents.devices.study_view import Devices, StudyTerms, as_studied
-from tandem_sim.grids.io.profiles import EV_HOME_KW, HOUSEHOLD, PV, full_load_hours, step_of
+from tandem_sim.grids.io.profiles import EV_HOME_KW, step_of
+from tandem_sim.grids.series.profiles import Profiles
 from tandem_sim.grids.types import FloatArray, IntArray
 
 DEVICES = ("pv", "battery", "ev", "heat_pump")
@@ -242,10 +235,17 @@ def _pumps(population: Population, homes: Households, pump: IntArray, hours: flo
     )
 
 
+def _pump_places(homes: Households, pump: IntArray, window: Window) -> tuple[IntArray, IntArray]:
+    """Places in the window of the power of heat pumps (P,), and of their heating seasons."""
+    profile, shift = homes.heat_pump_profile[pump], homes.heat_pump_shift[pump]
+    at, season = window.columns.heat_pump_at, window.columns.heating_at
+    return window.places(at + profile, shift), window.places(season + profile, shift)
+
+
 def _loads(homes: Households, window: Window) -> tuple[IntArray, FloatArray]:
     """Inflexible load of households (H,): places in the window, and the kW they are multiplied by."""
-    load_at = window.places(HOUSEHOLD_AT + homes.load_profile, homes.load_shift)
-    return load_at, homes.annual_kwh / full_load_hours(HOUSEHOLD)[homes.load_profile]
+    load_at = window.places(window.columns.household_at + homes.load_profile, homes.load_shift)
+    return load_at, homes.annual_kwh / window.load_hours[homes.load_profile]
 
 
 def _numbered(connection_of: IntArray) -> tuple[int, IntArray]:
@@ -291,20 +291,22 @@ def _connections(
     apart: IntArray,
     n: int,
     site_of: IntArray,
-    load_at: IntArray,
-    load_kw: FloatArray,
+    load: tuple[IntArray, FloatArray],
     member: IntArray,
     cuts: list[int],
+    pv_hours: FloatArray | None,
 ) -> Connections:
     """The n households that are connections of their own, in the order of their numbers in ``apart`` (H,)."""
     rows = np.argsort(apart, kind="stable")[: int((apart < n).sum())]
     if len(rows) != n:
         raise ValueError("connection_of must number households 0, 1, ... without gap or repetition")
-    generation = np.where(homes.has_pv, homes.pv_kwp * full_load_hours(PV)[homes.pv_profile], 0.0)
+    generation = np.zeros(len(apart))
+    if pv_hours is not None:
+        generation = np.where(homes.has_pv, homes.pv_kwp * pv_hours[homes.pv_profile], 0.0)
     return Connections(
         site=site_of[rows].astype(np.int64),
-        load_at=load_at[rows],
-        load_kw=load_kw[rows],
+        load_at=load[0][rows],
+        load_kw=load[1][rows],
         member=member,
         cuts=(cuts[0], cuts[1], cuts[2]),
         generation_kwh=generation[rows],
@@ -317,12 +319,20 @@ def lay_out(
     times: pd.DatetimeIndex,
     lv_connections: LvConnections | None = None,
     terms: StudyTerms | None = None,
+    profiles: Profiles | None = None,
     homes: Households | None = None,
 ) -> Layout:
     """Lay out the arrays of households; arguments and errors as in ``HouseholdFleet.build``."""
     hours = step_of(times) / pd.Timedelta(hours=1)
     furthest = round(168 * population.shift_weeks / hours) + math.ceil(population.jitter_h / hours)
-    window = load_window(times, furthest, round(_BURN_IN_H / hours))
+    window = load_window(
+        times,
+        shift_isps=furthest,
+        first=round(_BURN_IN_H / hours),
+        profiles=profiles or Profiles(),
+        columns=ProfileColumns(population.loads, population.pvs),
+        pv_hours=lv_connections is not None,
+    )
     if homes is None:
         homes = draw(population, residents.rows, 1 / hours)
     if lv_connections is None:
@@ -347,13 +357,13 @@ def layout_of(
     groups, group_of = _grouped(owners, status, site_of, aggregator_of, n_sites)
     load_at, load_kw = _loads(homes, window)
     load_site, load_place, (load_sum,) = _summed(site_of, load_at, load_kw)
-    pv_at = window.places(PV_AT + homes.pv_profile, np.zeros(len(site_of), dtype=np.int64))
+    pv_at = window.places(window.columns.pv_at + homes.pv_profile, np.zeros(len(site_of), dtype=np.int64))
     n, apart = _numbered(lv_connections.connection_of)
     pv_key, pv_place, (pv_kwp, pv_feed_in) = _pv_sums(homes, pv, group_of[0] * (n + 1) + apart[pv], pv_at)
     pv_keys, pv_member = np.unique(pv_key, return_inverse=True)
     member_group = np.concatenate([pv_keys // (n + 1), *group_of[1:]]).astype(np.int64)
     member = np.concatenate([pv_keys % (n + 1), *(apart[o] for o in owners[1:])]).astype(np.int64)
-    pumps = _pumps(population, homes, pump, hours)
+    pumps, (pump_at, heating_at) = _pumps(population, homes, pump, hours), _pump_places(homes, pump, window)
     plug_in_isp, plug_in_kwh = _plug_in(lv_connections, ev)
     battery_of_ev, ev_of_battery = _matches(bat, ev)
     battery_of_pump, pump_of_battery = _matches(bat, pump)
@@ -386,17 +396,17 @@ def layout_of(
         battery_of_pump=battery_of_pump,
         pump_of_battery=pump_of_battery,
         vehicles=Vehicles(homes.ev_smart[ev], np.rint(homes.ev_parking_h[ev] / hours).astype(np.int64)),
-        ev_at=window.places(ENERGY + homes.ev_profile[ev], homes.ev_shift[ev]),
+        ev_at=window.places(window.columns.sessions_at[0] + homes.ev_profile[ev], homes.ev_shift[ev]),
         ev_kw=homes.ev_kw[ev],
         ev_profile_kw=np.asarray(EV_HOME_KW)[homes.ev_profile[ev]],
         ev_cost=homes.inconvenience_eur_per_mwh[ev],
         pumps=pumps,
-        pump_at=window.places(HEAT_PUMP_AT + homes.heat_pump_profile[pump], homes.heat_pump_shift[pump]),
-        heating_at=window.places(HEATING_AT + homes.heat_pump_profile[pump], homes.heat_pump_shift[pump]),
+        pump_at=pump_at,
+        heating_at=heating_at,
         pump_cost=homes.comfort_eur_per_mwh[pump],
         pump_decay_sustained=pumps.decay**population.sustain_isps,
         plug_in_isp=plug_in_isp,
         plug_in_kwh=plug_in_kwh,
-        connections=_connections(homes, apart, n, site_of, load_at, load_kw, member, cuts),
+        connections=_connections(homes, apart, n, site_of, (load_at, load_kw), member, cuts, window.pv_hours),
         devices=Devices.join(group_of, kva, phases[np.concatenate(owners)]),
     )

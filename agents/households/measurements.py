@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tandem_sim.agents.devices.profile_window import ENERGY, GAP, LENGTH, LEVEL
 from tandem_sim.agents.households.layout import Layout
 from tandem_sim.grids.tolerances import SUM_ROUNDING_SHARE
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
@@ -89,8 +88,9 @@ def _arrivals(lay: Layout, isp: int, plugged_in: BoolArray) -> Arrivals:
     plug_in = np.flatnonzero((lay.plug_in_isp == isp) & (lay.plug_in_isp >= 0))
     energy = np.where(plugged_in, 0.0, lay.window.read(isp, lay.ev_at))
     new = np.flatnonzero(energy)
-    at, rated = lay.ev_at[new] - ENERGY, lay.ev_kw[new]
-    length, gap, level = (lay.window.read(isp, at + column) for column in (LENGTH, GAP, LEVEL))
+    energy_at, *others_at = lay.window.columns.sessions_at
+    at, rated = lay.ev_at[new] - energy_at, lay.ev_kw[new]
+    length, gap, level = (lay.window.read(isp, at + column) for column in others_at)
     need, limit = energy[new] * lay.ev_profile_kw[new], level * rated
     slower = rated < lay.ev_profile_kw[new]
     length = np.where(slower, np.ceil(need / (limit * lay.hours) - SUM_ROUNDING_SHARE), length)

@@ -23,6 +23,7 @@ from tandem_sim.agents.base.messages import (
     ScheduleMessage,
     ShortfallMessage,
 )
+from tandem_sim.agents.base.passive import PassiveInjections
 from tandem_sim.agents.households.fleet_agent import FleetAgent
 from tandem_sim.agents.operators.operator import Operator, OperatorSetup
 from tandem_sim.agents.services.capacity import CapacityAuctioneer
@@ -46,6 +47,7 @@ class TransmissionData:
 
     dc: DcModel
     load_mw: FloatArray  # (T, N) injection of loads, <= 0
+    passive: PassiveInjections
     unit_node: Mapping[str, int]  # node of every scheduled unit
     interface_node: Mapping[str, int]  # node of every area
 
@@ -139,6 +141,7 @@ class TSO(Operator):
         load = self._transmission.load_mw[isp]
         p = load * (1.0 - self._forecast_error_mw(T, isp) / max(-float(load.sum()), 1e-9))
         p = p + self.units_mw(isp)
+        self._transmission.passive.add_to(isp, p, np.zeros_like(p))
         ahead = self._fleet_agent.sites_ahead(isp)
         interface = {}
         for area in self._areas:

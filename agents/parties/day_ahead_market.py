@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import mesa
 import numpy as np
@@ -38,17 +39,20 @@ class DayAheadMarket(Participant):
         sellers: Sequence[str],
         price_receivers: Sequence[str],
         operator: str,
+        given_price: FloatArray | None = None,
     ) -> None:
         """Build the market.
 
         `sellers` are the agents of `units`, in the same order. `price_receivers` get the price alone,
-        `operator` (the TSO) gets every schedule.
+        `operator` (the TSO) gets every schedule. With a `given_price` (T,), EUR/MWh, units follow the demand
+        at least cost, and everybody is paid and told that price.
         """
         super().__init__(model, name, context)
         self._units = list(units)
         self._sellers = list(sellers)
         self._price_receivers = list(price_receivers)
         self._operator = operator
+        self._given_price = given_price
         self._demand: dict[int, FloatArray] = {}
         self._markup: dict[int, FloatArray] = {}  # first ISP of a day -> (units, ISPs) EUR/MWh
         self._reserved: dict[int, FloatArray] = {}  # ISP -> (units, 2) MW kept free upwards and downwards
@@ -128,6 +132,8 @@ class DayAheadMarket(Participant):
                 if gap > 0
                 else "Lower p_min_mw, or buy less capacity downwards",
             )
+        if self._given_price is not None:
+            found = replace(found, price_eur_per_mwh=self._given_price[day.start : day.stop])
         schedule, price = found.output_mw, found.price_eur_per_mwh
         self._last = day[-1], schedule[:, -1].copy()
         for seller, p in zip(self._sellers, schedule, strict=True):

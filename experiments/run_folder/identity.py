@@ -29,7 +29,6 @@ from tandem_sim.agents.strategies.registry import STRATEGIES
 from tandem_sim.grids.documents.text import read_bytes
 from tandem_sim.grids.io.read import is_file
 from tandem_sim.markets.coordination.block import TSO
-from tandem_sim.sim.households.table import table_path
 from tandem_sim.sim.scenario.named_code import strategy_names
 from tandem_sim.sim.scenario.scenario import Scenario
 
@@ -45,6 +44,8 @@ WORLD = (
     "aggregators",
     "aggregators_per_bus",
     "population",
+    "profiles",
+    "prices",
     "forecast",
     "messages",
     "low_voltage",
@@ -53,7 +54,7 @@ WORLD = (
 """Fields of a scenario that belong to the world; all others but those `ASIDE` are rules."""
 ASIDE = ("name", "description", "strategy_limit_s")
 """Fields that change no byte of a table."""
-FILES = ("grid", "table")
+FILES = ("grid", "file", "table")
 """Fields with the path of a file; the file counts by its content."""
 LIBRARIES = (
     "mesa",
@@ -105,9 +106,9 @@ def identity_of(scenario: Scenario, folder: Path | None) -> Identity:
     """The identity of a run of a scenario whose relative paths start in `folder`."""
     fields = scenario.model_dump(mode="json", by_alias=True)
     world = {
-        **{f"scenario: {key}": _digest_of(_without_files(fields[key])) for key in WORLD},
+        **{f"scenario: {key}": _digest_of(_without_paths(fields[key])) for key in WORLD},
         **{f"grid of {name}": _grid(grid, folder) for name, grid in _grids_of(scenario).items()},
-        **_table_of_households(scenario, folder),
+        **{f"file of {field}": _file(file, folder) for field, file in _files_of(scenario).items()},
         "profiles": f"SimBench {version('simbench')}",
     }
     rules = {f"scenario: {key}": _digest_of(fields[key]) for key in fields if key not in (*WORLD, *ASIDE)}
@@ -177,17 +178,27 @@ def _grid(grid: str, folder: Path | None) -> str:
     return _digest_of_files([path]) if is_file(grid) and path.is_file() else grid
 
 
-def _table_of_households(scenario: Scenario, folder: Path | None) -> dict[str, str]:
-    """Identity of the table of households, if there is one: the digest of its content."""
-    path = table_path(scenario, folder)
-    return {} if path is None else {"table of households": _digest_of_files([path])}
+def _files_of(scenario: Scenario) -> dict[str, str]:
+    """Every file of time series or households by the field that names it."""
+    table = scenario.population.table
+    return {
+        **({} if table is None else {"population.table": table}),
+        **{f"profiles.{k}": given.file for k, given in enumerate(scenario.profiles)},
+        **{f"forecast.given.{k}": given.file for k, given in enumerate(scenario.forecast.given)},
+    }
 
 
-def _without_files(value: Any) -> Any:
-    """A field without its paths, because grids and tables are parts of their own."""
+def _file(file: str, folder: Path | None) -> str:
+    """Digest of the content of a file; of none if it is not there, which building the model refuses."""
+    path = (folder or Path()) / file
+    return _digest_of_files([path] if path.is_file() else [])
+
+
+def _without_paths(value: Any) -> Any:
+    """A field without its paths, because files are parts of their own."""
     if isinstance(value, dict):
-        return {key: _without_files(inner) for key, inner in value.items() if key not in FILES}
-    return [_without_files(inner) for inner in value] if isinstance(value, list) else value
+        return {key: _without_paths(inner) for key, inner in value.items() if key not in FILES}
+    return [_without_paths(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _strategy_sources(scenario: Scenario) -> dict[str, str]:

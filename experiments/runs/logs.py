@@ -63,9 +63,13 @@ def log_to_file(path: Path) -> Iterator[None]:
 
 
 def tell_unusual(scenario: Scenario) -> None:
-    """A warning for every field whose value is accepted but outside its usual range."""
+    """A warning for every field outside its usual range, and what is given in place of what is modelled."""
+    from tandem_sim.sim.inputs.notes import notes_of
+
     for line in scenario.unusual:
         log.warning("unusual: %s", line)
+    for line in notes_of(scenario):
+        log.info("note: %s", line)
 
 
 def terminal(quiet: bool = False) -> Console:

@@ -30,6 +30,7 @@ from tandem_sim.markets.coordination.block import TSO as T
 from tandem_sim.markets.schemes import build_schemes
 from tandem_sim.sim.assembly.grids import grid_contents
 from tandem_sim.sim.checkpoint import Checkpoints
+from tandem_sim.sim.inputs.notes import notes_of
 from tandem_sim.sim.output.export_isp import IspExport
 from tandem_sim.sim.run import run
 from tandem_sim.sim.scenario.named_code import check_code
@@ -145,9 +146,10 @@ def _told(
 def _write_up(scenario: Scenario, inputs: Path | None, identity: Identity, folder: Path, plots: bool) -> None:
     """Write KPIs, derived tables, figures and manifest of a run whose tables are complete.
 
-    Raises `InputError` if a grid file has changed since the run began with this `identity`.
+    Raises `InputError` if a file of grids or series has changed since the run began with this `identity`.
     """
-    changed = [part for part in identity_of(scenario, inputs).differing(identity.parts) if "grid of" in part]
+    now = identity_of(scenario, inputs).differing(identity.parts)
+    changed = [part for part in now if part.startswith(("grid of", "file of"))]
     if changed:
         raise InputError(
             "scenario",
@@ -324,4 +326,5 @@ def manifest(scenario: Scenario, inputs: Path | None, identity: Identity) -> dic
         "run": {"id": identity.run_id, "parts": identity.run},
         "provenance": provenance(),
         "grids": grid_contents(scenario, inputs),
+        "notes": notes_of(scenario),
     }

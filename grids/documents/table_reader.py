@@ -6,8 +6,6 @@ number. Missing values become empty cells.
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +15,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tandem_sim.grids.documents.text import is_there, one_line, read_bytes, read_text, shown
+from tandem_sim.grids.documents.csv_reader import read_csv_table
+from tandem_sim.grids.documents.text import MOST_BYTES, is_there, one_line, read_bytes, shown
 from tandem_sim.grids.errors import InputError
 
-LARGEST_TABLE = 2**26
-"""Most bytes of a table, as a file and, of a Parquet file, unpacked."""
 MOST_CELLS = 10_000_000
 LONGEST_CELL = 1000
 """Most characters of a cell of a Parquet file."""
@@ -46,44 +43,21 @@ def read_cells(path: Path) -> Cells:
     if not is_there(path):
         raise InputError(str(path), "file", "does not exist", "Check the path, relative to the scenario file")
     if suffix == ".csv":
-        return Cells(read_csv(path, LARGEST_TABLE), "line")
+        return Cells(_read_csv(path), "line")
     return Cells(_read_parquet(path), "row")
 
 
-def read_csv(path: Path, most_bytes: int) -> pd.DataFrame:
-    """A CSV with a header as text cells, indexed by line of the file; blank lines count as lines.
-
-    Raises `InputError` where it is no CSV, or names a column twice.
-    """
-    reader = csv.reader(io.StringIO(read_text(path, most_bytes), newline=""), strict=True)
-    head: list[str] = []
-    lines: list[int] = []
-    rows: list[list[str]] = []
-    line = 1
-    try:
-        for cells in reader:
-            if cells and not head:
-                head = [cell.strip() for cell in cells]
-            elif cells:
-                if len(cells) != len(head):
-                    raise csv.Error(f"{len(cells)} cells under {len(head)} columns")
-                rows.append([cell.strip() for cell in cells])
-                lines.append(line)
-            line = reader.line_num + 1
-            if len(rows) * len(head) > MOST_CELLS:
-                raise csv.Error(f"more than {MOST_CELLS} cells")
-    except csv.Error as error:
-        raise InputError(
-            str(path), f"line {line}", f"is not CSV ({one_line(error)})", "Correct the line"
-        ) from error
-    _check_names(path, head)
-    return pd.DataFrame(rows, columns=head, index=lines, dtype=object)
+def _read_csv(path: Path) -> pd.DataFrame:
+    """A CSV with commas as text cells, indexed by line of the file."""
+    table = read_csv_table(path, ",")
+    if len(table.rows) * len(table.head) > MOST_CELLS:
+        raise _too_large(path)
+    return pd.DataFrame(table.rows, columns=list(table.head), index=list(table.lines), dtype=object)
 
 
-def _check_names(path: Path, head: list[str]) -> None:
-    twice = next((name for name in head if head.count(name) > 1), None)
-    if twice is not None:
-        raise InputError(str(path), twice, "the column is given twice", "Keep one of them")
+def _too_large(path: Path) -> InputError:
+    problem = f"has more than {MOST_CELLS} cells, or {MOST_BYTES} bytes unpacked"
+    return InputError(str(path), "file", problem, "Make it smaller")
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -91,21 +65,22 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
     Its metadata besides the columns are not read.
     """
-    data = pa.BufferReader(read_bytes(path, LARGEST_TABLE))
+    data = pa.BufferReader(read_bytes(path))
     try:
         with pq.ParquetFile(data, memory_map=False) as file:
             about = file.metadata
             found = [field for field in file.schema_arrow if not INDEX.fullmatch(field.name)]
             names = [field.name for field in found]
-            _check_names(path, names)
+            twice = next((name for name in names if names.count(name) > 1), None)
+            if twice is not None:
+                raise InputError(str(path), one_line(twice), "the column is given twice", "Keep one of them")
             for field in found:
                 if not _is_plain(field.type):
                     problem = f"holds {shown(str(field.type))[1:-1]}, and not numbers, text or true and false"
                     raise InputError(str(path), field.name, problem, "Convert the column")
             unpacked = sum(about.row_group(k).total_byte_size for k in range(about.num_row_groups))
-            if unpacked > LARGEST_TABLE or about.num_rows * len(found) > MOST_CELLS:
-                problem = f"has more than {LARGEST_TABLE} bytes unpacked, or more than {MOST_CELLS} cells"
-                raise InputError(str(path), "file", problem, "Make it smaller")
+            if unpacked > MOST_BYTES or about.num_rows * len(found) > MOST_CELLS:
+                raise _too_large(path)
             table = file.read(names, use_pandas_metadata=False)
             columns = {name: [_text(value) for value in table[name].to_pylist()] for name in names}
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:

@@ -24,7 +24,7 @@ PV is in units of installed power and peaks at 0.59 to 0.63, which means 575 to 
 home chargers 46 to 223. A few negative readings (down to -1.2e-5, meter offset) are set to 0.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from functools import lru_cache
 from importlib.util import find_spec
@@ -86,7 +86,8 @@ _RENEWABLES = PV + WIND
 KNOWN = _LOADS + _RENEWABLES
 
 _FOLDER = "networks/1-complete_data-mixed-all-2-sw"
-_LABEL_ZONE = "Europe/Berlin"
+LABEL_ZONE = "Europe/Berlin"
+"""Zone of the labels of the measured year."""
 _NATIVE = pd.Timedelta(minutes=15)
 _NATIVE_NS = _NATIVE.value
 _ROWS = 366 * 96
@@ -109,7 +110,7 @@ def _first_ns() -> int:
     column = _read("RESProfile.csv", ("time",))["time"]
     labels = pd.DatetimeIndex(pd.to_datetime(column, format="%d.%m.%Y %H:%M"))
     stamps = (
-        labels.tz_localize(_LABEL_ZONE, ambiguous="infer")
+        labels.tz_localize(LABEL_ZONE, ambiguous="infer")
         .tz_convert("UTC")
         .as_unit("ns")
         .astype("int64")
@@ -139,13 +140,19 @@ def _load(names: Sequence[str]) -> None:
             _CACHE[name] = values
 
 
-def _matrix(names: Sequence[str]) -> FloatArray:
-    unknown = [n for n in names if n not in KNOWN]
+def check_names(names: Sequence[str], others: Iterable[str] = ()) -> None:
+    """Raise `ProfileError` for a name that is neither a measured profile nor one of `others`."""
+    known = [*KNOWN, *others]
+    unknown = [n for n in names if n not in known]
     if unknown:
         listed = ", ".join(map(repr, unknown))
-        near = [name for n in unknown for name in get_close_matches(n, KNOWN, n=1)]
+        near = [name for n in unknown for name in get_close_matches(n, known, n=1)]
         meant = f" (did you mean {' and '.join(near)}?)" if near else ""
-        raise ProfileError(f"names: unknown profile {listed}{meant}; known are {', '.join(KNOWN)}")
+        raise ProfileError(f"names: unknown profile {listed}{meant}; known are {', '.join(known)}")
+
+
+def _matrix(names: Sequence[str]) -> FloatArray:
+    check_names(names)
     _load(names)
     return np.column_stack([_CACHE[n] for n in names]) if names else np.empty((_ROWS, 0))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -24,6 +24,8 @@ from tandem_sim.grids.io.pandapower_json import read_pandapower_json
 from tandem_sim.grids.io.simbench_taps import with_simbench_taps
 from tandem_sim.grids.io.ucte import read_ucte
 from tandem_sim.grids.matpower.read import read_matpower
+from tandem_sim.grids.network.checks import check_net
+from tandem_sim.grids.network.elements import SIGNS, Element, elements_of
 from tandem_sim.grids.network.network import Network
 
 BUNDLED = ("case69", "case141")
@@ -32,21 +34,33 @@ FILES = (".json", ".m", ".mat", ".uct", ".zip", ".xml")
 """Endings of grid files: pandapower JSON, MATPOWER (two), UCTE, CGMES (two)."""
 
 
-def load_network(grid: str, folder: Path | None = None, left_out: Mapping[str, str] | None = None) -> Network:
+def load_network(
+    grid: str,
+    folder: Path | None = None,
+    left_out: Mapping[str, str] | None = None,
+    profiled: Mapping[str, Sequence[int]] | None = None,
+) -> Network:
     """Load the grid called `grid`.
 
     `grid` is a file (``*.json`` pandapower, ``*.m`` or ``*.mat`` MATPOWER, ``*.uct`` UCTE, ``*.zip`` or
     ``*.xml`` CGMES; relative to `folder`), a SimBench code such as ``1-MV-rural--0-sw``, a bundled table
     (``case69``, ``case141``) or the name of a network in ``pandapower.networks`` (``case14``,
-    ``create_cigre_network_mv``). `left_out` gives injecting tables to leave out, with the reason. Raises
-    `InputError`.
+    ``create_cigre_network_mv``). `left_out` gives injecting tables to leave out, with the reason; `profiled`
+    elements by table whose power the caller adds from profiles. Raises `InputError`.
     """
-    return Network.from_pandapower(_shared(grid, folder), grid, left_out)  # it copies what it keeps
+    return Network.from_pandapower(_shared(grid, folder), grid, left_out, profiled)  # it copies what it keeps
 
 
 def load_net(grid: str, folder: Path | None = None) -> pandapowerNet:
     """The pandapower net behind `load_network`, as a copy to change before it becomes a `Network`."""
     return deepcopy(_shared(grid, folder))
+
+
+def load_elements(grid: str, folder: Path | None = None) -> dict[str, list[Element]]:
+    """Loads, generators and storages of a grid by table, checked as `load_network` does."""
+    net = _shared(grid, folder)
+    check_net(net, grid)
+    return {table: elements_of(net, table) for table in SIGNS}
 
 
 def _shared(grid: str, folder: Path | None) -> pandapowerNet:

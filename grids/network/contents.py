@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -66,10 +66,16 @@ class Content:
         return {"table": self.table, "count": self.count, "p_mw": p_mw, "use": self.use, "how": self.how}
 
 
-def contents_of(net: pandapowerNet, left_out: Mapping[str, str]) -> tuple[Content, ...]:
+PROFILED = "follows a profile of the scenario, and sells nothing"
+
+
+def contents_of(
+    net: pandapowerNet, left_out: Mapping[str, str], profiled: Mapping[str, Sequence[int]]
+) -> tuple[Content, ...]:
     """Every table of a net that has rows: modelled, off, or left out, with rows and MW.
 
-    `left_out` gives tables that the caller does not use, with the reason. The net has passed
+    `left_out` gives tables that the caller does not use, with the reason, `profiled` the index of elements
+    that follow a profile. The net has passed
     `tandem_sim.grids.network.checks.check_net`.
     """
     found = []
@@ -91,8 +97,11 @@ def contents_of(net: pandapowerNet, left_out: Mapping[str, str]) -> tuple[Conten
             )
             continue
         live, p_mw = live_rows(net, table), power_mw(net, table)
+        follows = np.asarray(rows.index.isin(profiled.get(table, ())))
+        rest = live & ~follows
         kinds: tuple[tuple[BoolArray, Use, str], ...] = (
-            (live, "left out", left_out[table]) if table in left_out else (live, "modelled", MODELLED[table]),
+            (rest, "left out", left_out[table]) if table in left_out else (rest, "modelled", MODELLED[table]),
+            (live & follows, "modelled", PROFILED),
             (~live, "off", "out of service, or at a bus that is"),
         )
         found += [

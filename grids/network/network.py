@@ -8,7 +8,7 @@ in ``pandapower.runpp``. Injection is positive, consumption negative.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -117,12 +117,17 @@ class Network:
 
     @classmethod
     def from_pandapower(
-        cls, net: pandapowerNet, name: str = "", left_out: Mapping[str, str] | None = None
+        cls,
+        net: pandapowerNet,
+        name: str = "",
+        left_out: Mapping[str, str] | None = None,
+        profiled: Mapping[str, Sequence[int]] | None = None,
     ) -> Network:
         """Read a pandapower net. The net itself is not changed.
 
         `left_out` gives injecting tables whose power the caller does not use (voltage set-points stay), with
-        the reason; it appears in `contents`.
+        the reason; it appears in `contents`. `profiled` gives the index of elements whose power the caller
+        adds itself, by table.
 
         Raises `InputError` for a value that cannot be used (`tandem_sim.grids.network.checks`), for a net
         without exactly one external grid, with a bus without supply, or without branches, and for an element
@@ -132,9 +137,12 @@ class Network:
         name = name or str(net.get("name") or "network")
         check_net(net, name)
         _refuse_unknown_elements(net, name)
-        contents = contents_of(net, left_out or {})
+        profiled = profiled or {}
+        contents = contents_of(net, left_out or {}, profiled)
+        for table, rows in profiled.items():
+            _drop_injections(net, table, rows)
         for table in left_out or {}:
-            _drop_injections(net, table)
+            _drop_injections(net, table, net[table].index.tolist())
         root_bus, root_vm = _external_grid(net, name)
         ppc = _per_unit_model(net, name)
         served = net.bus.index[net.bus.in_service.to_numpy(dtype=bool)].to_numpy(dtype=np.int64)
@@ -208,12 +216,12 @@ def _refuse_infinite(network: Network) -> None:
             )
 
 
-def _drop_injections(net: pandapowerNet, table: str) -> None:
+def _drop_injections(net: pandapowerNet, table: str, rows: Sequence[int]) -> None:
     """Elements of a table inject nothing; generators still hold their voltage."""
     if table == "gen":
-        net.gen["p_mw"] = 0.0
-    elif len(net[table]):
-        net[table]["in_service"] = False
+        net.gen.loc[rows, "p_mw"] = 0.0
+    elif len(rows):
+        net[table].loc[rows, "in_service"] = False
 
 
 def _assumed(net: pandapowerNet, served: IntArray, branches: Branches) -> tuple[Content, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tandem_sim.grids.documents.decimals import decimal
-from tandem_sim.grids.documents.table_reader import read_csv
-from tandem_sim.grids.documents.text import is_there, shown
+from tandem_sim.grids.documents.text import is_there, one_line, read_text, shown
 from tandem_sim.grids.errors import InputError, printable
 from tandem_sim.grids.network.network import Network
 from tandem_sim.grids.types import BoolArray, FloatArray
@@ -62,7 +63,7 @@ def _table(path: Path) -> pd.DataFrame:
     """The bids in the order of the file, indexed by line of the file."""
     if not is_there(path):
         raise InputError(str(path), "bids", "the file does not exist", "Give a CSV relative to the case file")
-    table = read_csv(path, LARGEST_CSV)
+    table = _read_csv(path)
     missing = [c for c in COLUMNS if c not in table]
     if missing:
         raise InputError(
@@ -108,6 +109,33 @@ def _table(path: Path) -> pd.DataFrame:
     if "provider" not in table:
         table["provider"] = table.bid_id
     return table
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """A CSV with a header as text cells, indexed by line of the file; blank lines count as lines."""
+    reader = csv.reader(io.StringIO(read_text(path, LARGEST_CSV), newline=""), strict=True)
+    head: list[str] = []
+    lines: list[int] = []
+    rows: list[list[str]] = []
+    line = 1
+    try:
+        for cells in reader:
+            if cells and not head:
+                head = [cell.strip() for cell in cells]
+            elif cells:
+                if len(cells) != len(head):
+                    raise csv.Error(f"{len(cells)} cells under {len(head)} columns")
+                rows.append([cell.strip() for cell in cells])
+                lines.append(line)
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(
+            str(path), f"line {line}", f"is not CSV ({one_line(error)})", "Correct the line"
+        ) from error
+    twice = next((name for name in head if head.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(str(path), twice, "the column is given twice", "Keep one of them")
+    return pd.DataFrame(rows, columns=head, index=lines, dtype=object)
 
 
 def _number(cell: str) -> float:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -42,10 +42,10 @@ from tandem_sim.markets.schemes import build_schemes
 from tandem_sim.sim.assembly.flexibility_study import build_study
 from tandem_sim.sim.assembly.grids import Grids
 from tandem_sim.sim.clock.bus import Bus
-from tandem_sim.sim.clock.clock import Clock
 from tandem_sim.sim.clock.randomness import FORECAST, SELLER, STRATEGY, stream
 from tandem_sim.sim.delivery.forecasts import ForecastService
 from tandem_sim.sim.delivery.physics import Physics
+from tandem_sim.sim.inputs.forecasts import GivenForecast
 from tandem_sim.sim.model import FlexibilityModel
 from tandem_sim.sim.scenario.scenario import Scenario
 from tandem_sim.sim.scenario.sections import StrategySettings
@@ -54,6 +54,14 @@ TSO_NAME, MARKET_NAME, FLEET_NAME, PLATFORM_NAME = "TSO", "day-ahead market", "h
 AFRR_S = REQUIREMENTS["aFRR"].full_activation_s
 CreationOrder = Callable[[Sequence[Any]], Sequence[Any]]
 """Sorts agents or processes before they are created; `list` keeps their order."""
+
+
+@dataclass(frozen=True)
+class GivenSeries:
+    """What a scenario gives in place of what agents would find: day-ahead price (T,), forecasts by area."""
+
+    day_ahead_price: FloatArray | None
+    forecasts: Mapping[str, GivenForecast]
 
 
 class AgentBuilder:
@@ -68,22 +76,16 @@ class AgentBuilder:
         *,
         scenario: Scenario,
         model: FlexibilityModel,
-        clock: Clock,
         bus: Bus,
         grids: Grids,
         fleet: HouseholdFleet,
         aggregator_of: IntArray,
+        given: GivenSeries,
         allowed: AllowedCode = NO_CODE,
     ) -> None:
-        self.scenario, self.model, self.clock, self.bus, self.grids, self.fleet = (
-            scenario,
-            model,
-            clock,
-            bus,
-            grids,
-            fleet,
-        )
-        self.aggregator_of = aggregator_of
+        self.scenario, self.model, self.grids, self.fleet = scenario, model, grids, fleet
+        self.bus, self.clock = bus, bus.clock
+        self.aggregator_of, self.given = aggregator_of, given
         self.permission = Permission(allowed, scenario.strategy_limit_s)
         self.operators = {T: TSO_NAME, **{a.name: f"DSO-{a.name}" for a in grids.areas}}
         self.pools = scenario.pools
@@ -118,6 +120,10 @@ class AgentBuilder:
         register, pooled_by = model.flexibility, scenario.forwarding.pooled_by
         self.admission = Admission(self.product, "mFRR", register, pooled_by)
         self.local_admission = Admission(replace(self.product, pool_minimum_mw=0.0), "LFM", register)
+        model.forecasts = self.forecasts = self._forecast_service()
+
+    def _forecast_service(self) -> ForecastService:
+        scenario, grids = self.scenario, self.grids
         sizes = {T: -float(grids.transmission.p_mw.sum()) * scenario.transmission.load_scale}
         sizes |= {
             d.id: -float(a.network.p_mw.sum()) * d.load_scale
@@ -130,8 +136,14 @@ class AgentBuilder:
             len(grids.load_mw),
             {area: stream(scenario.seed, FORECAST, area) for area in sizes},
         )
-        model.forecasts = self.forecasts = ForecastService(
-            calendar=model.calendar, clock=clock, fleet=fleet, load_mw=grids.load_mw, errors=errors
+        return ForecastService(
+            calendar=self.model.calendar,
+            clock=self.clock,
+            fleet=self.fleet,
+            areas=grids.areas,
+            load_mw=grids.passive.with_loads(grids.load_mw),
+            errors=errors,
+            given=self.given.forecasts,
         )
 
     def _bus(self, bus: int, field: str) -> int:
@@ -165,8 +177,7 @@ class AgentBuilder:
             dc=self.grids.dc,
             transmission_flow=PowerFlow(self.grids.transmission),
             interface_node=self.grids.interface_node,
-            tan_phi=self.grids.tan_phi,
-            fixed_mvar=self.grids.fixed_mvar,
+            reactive=self.grids.reactive,
             offset=self.scenario.dso.offset,
             solver=self.scenario.power_flow_check.solver,
         )
@@ -243,6 +254,7 @@ class AgentBuilder:
             sellers=sellers,
             price_receivers=price_receivers,
             operator=TSO_NAME,
+            given_price=self.given.day_ahead_price,
         )
 
     def _dso(self, area: Area) -> DSO:
@@ -283,6 +295,7 @@ class AgentBuilder:
             transmission=TransmissionData(
                 dc=self.grids.dc,
                 load_mw=self.grids.load_mw,
+                passive=self.grids.passive,
                 unit_node={u.name: u.node for u in self.units},
                 interface_node=self.grids.interface_node,
             ),

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from tandem_sim.agents.devices.population import Households
+from tandem_sim.agents.devices.population import Households, Population
 from tandem_sim.agents.households.fleet import HouseholdFleet, Residents
 from tandem_sim.agents.services.afrr import AfrrSettings
 from tandem_sim.agents.strategies.allowed_code import NO_CODE, AllowedCode
-from tandem_sim.grids.errors import InputError, ProfileError
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.series.profiles import PER_UNIT, PRICE, Profiles
 from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister
 from tandem_sim.markets.services.capacity import CapacityBook
 from tandem_sim.markets.settlement.baselines import BaselineRules
-from tandem_sim.sim.assembly.agents import MARKET_NAME, AgentBuilder, CreationOrder
+from tandem_sim.sim.assembly.agents import MARKET_NAME, AgentBuilder, CreationOrder, GivenSeries
 from tandem_sim.sim.assembly.flexibility_study import study_terms
 from tandem_sim.sim.assembly.grids import build_grids
 from tandem_sim.sim.assembly.low_voltage import (
@@ -37,6 +38,9 @@ from tandem_sim.sim.clock.randomness import AUDITED, stream
 from tandem_sim.sim.delivery.meters import Meters, day_index
 from tandem_sim.sim.delivery.reserve import ImbalancePricing, Reserve
 from tandem_sim.sim.households.summary import table_lines
+from tandem_sim.sim.inputs.forecasts import given_forecasts
+from tandem_sim.sim.inputs.prices import GivenPrices, given_prices
+from tandem_sim.sim.inputs.profiles import build_profiles, profile_named
 from tandem_sim.sim.model import FlexibilityModel
 from tandem_sim.sim.output.recorder import Recorder
 from tandem_sim.sim.scenario.scenario import Scenario
@@ -64,14 +68,17 @@ def build_model(
     `Recorder`). Raises `InputError` for a scenario that cannot be built.
     """
     calendar = scenario.calendar
-    grids = build_grids(scenario, calendar, folder)
+    profiles = build_profiles(scenario, folder)
+    _check_household_profiles(scenario.population.drawn_from, profiles)
+    prices = given_prices(scenario.prices, profiles, calendar.times())
+    grids = build_grids(scenario, calendar, folder, profiles)
     scenario = scenario.model_copy(update={"households": len(grids.site_of)})
     check_memory(scenario, grids.n_sites, len(grids.transmission.p_mw), calendar.n_isp)
     low = build_low_voltage(scenario, folder, calendar, grids)
     rows = household_rows(scenario, grids)
     aggregator_of = aggregators_of(scenario, grids, rows)
     homes = households_of(scenario, grids, rows)
-    people = tuple(summaries(grids, homes))
+    people = tuple(summaries(scenario, grids, homes, profiles))
     listed = () if grids.people is None else tuple(table_lines(grids.people, homes))
     if low is not None:
         grids = with_lv_feeder_sites(grids, low)
@@ -79,7 +86,9 @@ def build_model(
     residents = Residents(
         site_of=grids.site_of, aggregator_of=aggregator_of, n_sites=grids.n_sites, rows=rows
     )
-    fleet = _fleet(scenario, calendar, residents, homes, low)
+    fleet = _fleet(
+        scenario=scenario, calendar=calendar, residents=residents, homes=homes, low=low, profiles=profiles
+    )
     recorder = Recorder(out, calendar, spool)
     clock = Clock(first_second(scenario, calendar))
     bus = build_bus(Link(**scenario.messages.model_dump()), scenario.seed, clock, recorder)
@@ -87,17 +96,18 @@ def build_model(
     model.calendar, model.areas, model.recorder, model.on_isp = calendar, grids.areas, recorder, on_isp
     model.transmission, model.ledgers = grids.transmission, {}
     model.households, model.household_table = people, listed
-    model.load_mw, model.carry = grids.load_mw + grids.incident_mw, bus.carry
+    model.load_mw = grids.passive.with_loads(grids.load_mw) + grids.incident_mw
+    model.carry = bus.carry
     if scenario.flexibility_register.enabled:
         model.flexibility = FlexibilityRegister()
     agents = AgentBuilder(
         scenario=scenario,
         model=model,
-        clock=clock,
         bus=bus,
         grids=grids,
         fleet=fleet,
         aggregator_of=aggregator_of,
+        given=GivenSeries(prices.day_ahead, given_forecasts(scenario, calendar, folder)),
         allowed=allowed,
     )
     agents.create(creation_order)
@@ -105,7 +115,7 @@ def build_model(
     book = add_services(scenario, model, agents.context, agents.operators, agents.product, MARKET_NAME)
     if low is not None:
         model.non_firm = add_non_firm(scenario, model, low, aggregator_of, agents.forecasts)
-    model.settler = _settler(scenario, model, book)
+    model.settler = _settler(scenario, model, book, prices)
     latency = scenario.messages.latency_s
     prompt = scenario.messages.spread_s == 0.0 and latency <= PROMPT_S
     prompt = prompt and 2 * latency < 60 * scenario.gates.correct  # an award, then an order
@@ -149,7 +159,9 @@ def _reserve(scenario: Scenario) -> Reserve | None:
     )
 
 
-def _settler(scenario: Scenario, model: FlexibilityModel, book: CapacityBook | None) -> Settler:
+def _settler(
+    scenario: Scenario, model: FlexibilityModel, book: CapacityBook | None, prices: GivenPrices
+) -> Settler:
     s = scenario.settlement
     names = [pool.name for pool in model.aggregators]
     last = scenario.start + timedelta(days=scenario.days)
@@ -178,6 +190,7 @@ def _settler(scenario: Scenario, model: FlexibilityModel, book: CapacityBook | N
         fleet_agent=model.fleet_agent,
         meters=meters,
         pricing=pricing,
+        given=prices,
         reserve=model.reserve,
         rules=rules,
         recorder=model.recorder,
@@ -194,18 +207,39 @@ def _fleet(
     residents: Residents,
     homes: Households,
     low: LowVoltage | None,
+    profiles: Profiles,
 ) -> HouseholdFleet:
     population, times = scenario.population.drawn_from, calendar.times()
-    try:
+    with profile_named("population"):
         return HouseholdFleet.build(
-            population,
-            residents,
-            times,
-            None if low is None else low.lv_connections,
-            study_terms(scenario, residents.rows),
-            homes,
+            population=population,
+            residents=residents,
+            times=times,
+            lv_connections=None if low is None else low.lv_connections,
+            terms=study_terms(scenario, residents.rows),
+            profiles=profiles,
+            homes=homes,
         )
-    except ProfileError as error:
-        raise InputError(
-            "scenario", "start", str(error), "Choose start and days within the profiles"
-        ) from error
+
+
+def _check_household_profiles(population: Population, profiles: Profiles) -> None:
+    """Raise `InputError` for a profile of households that is unknown, or a PV profile that is not in p.u."""
+    for key, names in (("load_profiles", population.loads), ("pv_profiles", population.pvs)):
+        with profile_named(f"population.{key}"):
+            for name in names:
+                unit = profiles.unit([name])
+                if unit == PRICE or (key == "pv_profiles" and unit != PER_UNIT):
+                    raise InputError(
+                        "scenario",
+                        f"population.{key}",
+                        f"{name} is in {unit}",
+                        "Give a profile in p.u.; a scale of 1 / kWp turns the power of a system into it",
+                    )
+                values = profiles.own[name].values if name in profiles.own else np.zeros(1)
+                if values.min() < 0.0:
+                    raise InputError(
+                        "scenario",
+                        f"population.{key}",
+                        f"{name} of {profiles.own[name].source} is negative, down to {values.min():g}",
+                        "Give load or generation alone, both positive",
+                    )

@@ -75,14 +75,19 @@ def _worst(
     load_factor: float = 1.0,
     generation_factor: float = 1.0,
 ) -> dict[int, GridConstraints]:
-    """The worst case for each direction, with factors on peak load and generation."""
+    """The worst case for each direction, with factors on peak load and generation.
+
+    Injections that follow a profile stand at their highest of the horizon for up, their lowest for down.
+    """
     peak = area.share * area.nominal_mw
+    highest, lowest = area.passive.extremes_mw(area.network.n_nodes)
     pv = _at_nodes(area, fleet, rated_mw[DOWN] - rated_mw[UP])  # PV alone can only go down
-    up = worst_cases(area.lin, peak, generation_factor * pv, area.tan_phi * peak, area.fixed_mvar)
+    up = worst_cases(area.lin, peak, generation_factor * pv + highest, area.tan_phi * peak, area.fixed_mvar)
     high = load_factor * peak
+    high_mvar = area.tan_phi * high
     return {
         UP: up[UP],
-        DOWN: worst_cases(area.lin, high, pv, area.tan_phi * high, area.fixed_mvar)[DOWN],
+        DOWN: worst_cases(area.lin, high + lowest, pv, high_mvar, area.fixed_mvar)[DOWN],
     }
 
 

@@ -13,21 +13,31 @@ import numpy as np
 import pandas as pd
 
 from tandem_sim.agents.base.area import Area
-from tandem_sim.grids.errors import InputError, ProfileError
-from tandem_sim.grids.io.profiles import measured, span
-from tandem_sim.grids.io.read import is_file, load_network
+from tandem_sim.agents.base.passive import PassiveInjections
+from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.io.read import is_file, load_elements, load_network
 from tandem_sim.grids.low_voltage.read_feeder import BEHIND, UNITS, USERS
 from tandem_sim.grids.network.contents import Content
 from tandem_sim.grids.network.network import Network
 from tandem_sim.grids.power_flow.ac import PowerFlow
 from tandem_sim.grids.power_flow.dc import DcModel
 from tandem_sim.grids.power_flow.lindistflow import LinDistFlow
+from tandem_sim.grids.series.profiles import MW, Profiles
 from tandem_sim.grids.types import FloatArray, IntArray
 from tandem_sim.markets.coordination.block import TSO as T
 from tandem_sim.sim.clock.calendar import Calendar
+from tandem_sim.sim.delivery.physics import TransmissionReactive
 from tandem_sim.sim.households.table import HouseholdTable, read_households
+from tandem_sim.sim.inputs.injections import (
+    Follower,
+    check_ratio,
+    followers_of,
+    injections_of,
+    taken_out,
+)
+from tandem_sim.sim.inputs.profiles import power_profile
 from tandem_sim.sim.scenario.scenario import Scenario
-from tandem_sim.sim.scenario.sections import DistributionSettings, GridSettings
+from tandem_sim.sim.scenario.sections import DistributionSettings, GridSettings, TransmissionSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,26 +49,27 @@ class Grids:
     areas: list[Area]
     interface_node: dict[str, int]
     load_mw: FloatArray  # (T, N)
-    tan_phi: FloatArray  # (N,)
-    fixed_mvar: FloatArray  # (N,) injections of reactive power without active power
+    passive: PassiveInjections  # on transmission
+    reactive: TransmissionReactive
     site_of: IntArray  # (H,) site of each household
     n_sites: int
     people: HouseholdTable | None  # the table of households, if there is one
     incident_mw: FloatArray  # (T, N) change of injection by unforeseen incidents
 
 
-def build_grids(scenario: Scenario, calendar: Calendar, folder: Path | None) -> Grids:
-    """Load the grids, place the households, and read the measured profiles.
+def build_grids(scenario: Scenario, calendar: Calendar, folder: Path | None, profiles: Profiles) -> Grids:
+    """Load the grids, place the households, and read the profiles of load.
 
     Households are where their table says, or else in proportion to nominal load. Sites are the buses with
     load, and those that the table names.
     """
     times = calendar.times()
     settings = scenario.transmission
-    transmission = _network(settings, folder, "transmission")
+    transmission, followers = _network(settings, folder, "transmission")
     load = transmission.p_mw * settings.load_scale
     interface_node = {}
-    networks = {d.id: _network(d, folder, f"distribution.{k}") for k, d in scenario.areas}
+    read = {d.id: _network(d, folder, f"distribution.{k}") for k, d in scenario.areas}
+    networks = {name: network for name, (network, _) in read.items()}
     shares = {d.id: np.maximum(-networks[d.id].p_mw * d.load_scale, 0.0) for _, d in scenario.areas}
     people = read_households(scenario, folder, networks)
     for k, d in scenario.areas:
@@ -77,19 +88,33 @@ def build_grids(scenario: Scenario, calendar: Calendar, folder: Path | None) -> 
         nominal = shares[d.id]
         sites = np.flatnonzero((nominal > 0) | (counts[d.id] > 0))
         site_of.append(np.repeat(np.arange(first, first + len(sites)), counts[d.id][sites]))
-        areas.append(_area(d, networks[d.id], nominal, sites, first, times))
+        areas.append(
+            _area(
+                d,
+                networks[d.id],
+                nominal=nominal,
+                sites=sites,
+                first=first,
+                other_mw=_other_mw(d, k, nominal, profiles, times),
+                passive=injections_of(
+                    read[d.id][1], networks[d.id], profiles, times, f"distribution.{k}.injections"
+                ),
+            )
+        )
         first += len(sites)
     idle = transmission.p_mw == 0
     q = np.where(idle, 0.0, transmission.q_mvar / np.where(idle, 1.0, transmission.p_mw))
-    profile = _profile(settings.load_profile, times, "transmission.load_profile")
+    passive = injections_of(followers, transmission, profiles, times, "transmission.injections")
     return Grids(
         transmission=transmission,
         dc=DcModel.build(transmission),
         areas=areas,
         interface_node=interface_node,
-        load_mw=profile[:, None] * load[None, :],
-        tan_phi=q,
-        fixed_mvar=np.where(idle, transmission.q_mvar, 0.0),
+        load_mw=_load_mw(settings, load, profiles, times),
+        passive=passive,
+        reactive=TransmissionReactive(
+            tan_phi=q, fixed_mvar=np.where(idle, transmission.q_mvar, 0.0), passive=passive
+        ),
         site_of=np.concatenate(site_of).astype(np.int64),
         n_sites=first,
         people=people,
@@ -112,6 +137,56 @@ def _households_at(
     return dict(zip(shares, np.split(counts, cuts), strict=True))
 
 
+def _load_mw(
+    settings: TransmissionSettings, load: FloatArray, profiles: Profiles, times: pd.DatetimeIndex
+) -> FloatArray:
+    """Injections of loads on transmission (T, N), MW, in proportion to nominal load (N,)."""
+    field = "transmission.load_profile"
+    values, unit = power_profile(profiles, settings.load_profile, times, field)
+    if unit != MW:
+        return np.asarray(values[:, None] * load[None, :])
+    nominal = -float(load.sum())
+    if nominal <= 0.0:
+        raise InputError(
+            "scenario", field, f"is in MW, and {settings.grid} has no load to share it by", "Give p.u."
+        )
+    _check_total(profiles, settings.load_profile, nominal, field)
+    return np.asarray(values[:, None] * (load / nominal)[None, :])
+
+
+def _other_mw(
+    d: DistributionSettings, k: int, nominal: FloatArray, profiles: Profiles, times: pd.DatetimeIndex
+) -> FloatArray:
+    """Injection of the load of an area besides households (T,), MW."""
+    field = f"distribution.{k}.other_profile"
+    values, unit = power_profile(profiles, d.other_profile, times, field)
+    if unit != MW:
+        return np.asarray(-values * d.other_share * float(nominal.sum()))
+    if "other_share" in d.model_fields_set:
+        raise InputError(
+            "scenario",
+            f"distribution.{k}.other_share",
+            "has no effect: other_profile is in kW or MW, which is the load itself",
+            "Leave it out",
+        )
+    _check_total(profiles, d.other_profile, float(nominal.sum()), field)
+    return -values
+
+
+def _check_total(profiles: Profiles, names: list[str], nominal_mw: float, field: str) -> None:
+    """Refuse a series of load whose peak is far from nominal load, unless its energy was stated."""
+    for name in names:
+        own = profiles.own[name]
+        check_ratio(
+            float(np.abs(own.values).max()),
+            nominal_mw,
+            lowest=True,
+            what=f"{name} of {own.source}",
+            field=field,
+            sure=own.energy_checked,
+        )
+
+
 def _incidents(scenario: Scenario, calendar: Calendar, network: Network) -> FloatArray:
     """Changes of injection on transmission by incidents (T, N), MW."""
     change = np.zeros((calendar.n_isp, network.n_nodes))
@@ -132,19 +207,19 @@ def _incidents(scenario: Scenario, calendar: Calendar, network: Network) -> Floa
 
 
 LEFT_OUT = {
-    "gen": "units of the scenario are scheduled instead; the voltage set-point is kept",
-    "sgen": "the scenario brings its own generation",
+    "gen": "units of the scenario are scheduled instead; injections may name it; its voltage is kept",
+    "sgen": "the scenario brings its own generation; injections may name it, with a profile",
     "asymmetric_sgen": "the scenario brings its own generation",
-    "storage": "the scenario brings its own batteries",
+    "storage": "the scenario brings its own batteries; injections may name it, with a profile",
 }
 """Tables of a net that a scenario does not use, with the reason: it uses branches and loads."""
 
 
 def grid_contents(scenario: Scenario, folder: Path | None) -> dict[str, list[dict[str, Any]]]:
     """Use of every grid in a run, by table of the net; keys: transmission ``T``, area, LV feeder."""
-    found = {T: _network(scenario.transmission, folder, "transmission").contents}
+    found = {T: _network(scenario.transmission, folder, "transmission")[0].contents}
     for k, d in scenario.areas:
-        network = _network(d, folder, f"distribution.{k}")
+        network, _ = _network(d, folder, f"distribution.{k}")
         found[d.id] = network.contents + _feeding_in(network)
     for k, given in scenario.feeders:
         with grid_named(given.grid, f"low_voltage.{k}.grid"):
@@ -174,10 +249,19 @@ def _feeding_in(network: Network) -> tuple[Content, ...]:
     )
 
 
-def _network(settings: GridSettings, folder: Path | None, field: str) -> Network:
+def _network(settings: GridSettings, folder: Path | None, field: str) -> tuple[Network, list[Follower]]:
+    """The grid of some settings, and its elements that follow a profile, which it does not hold itself."""
+    followers: list[Follower] = []
     with grid_named(settings.grid, f"{field}.grid"):
-        network = _loads_alone(settings.grid, folder) if is_file(settings.grid) else _published(settings.grid)
-    return network.with_ratings(settings.ratings_mva, f"{field}.ratings_mva", "scenario")
+        if settings.injections:
+            elements = load_elements(settings.grid, folder)
+            followers = followers_of(settings.injections, elements, settings.grid, f"{field}.injections")
+            network = load_network(settings.grid, folder, LEFT_OUT, taken_out(followers))
+        elif is_file(settings.grid):
+            network = _loads_alone(settings.grid, folder)
+        else:
+            network = _published(settings.grid)
+    return network.with_ratings(settings.ratings_mva, f"{field}.ratings_mva", "scenario"), followers
 
 
 @contextmanager
@@ -206,14 +290,15 @@ def _loads_alone(grid: str, folder: Path | None) -> Network:
 def _area(
     d: DistributionSettings,
     network: Network,
+    *,
     nominal: FloatArray,
     sites: IntArray,
     first: int,
-    times: pd.DatetimeIndex,
+    other_mw: FloatArray,
+    passive: PassiveInjections,
 ) -> Area:
     active = -network.p_mw
     tan_phi = np.where(nominal > 0, -network.q_mvar / np.where(active > 0, active, 1.0), 0.0)
-    profile = _profile(d.other_profile, times, f"distribution.{d.id}.other_profile")
     whole = float(nominal.sum())
     return Area(
         name=d.id,
@@ -227,21 +312,9 @@ def _area(
         tan_phi=tan_phi,
         fixed_mvar=np.where(active == 0, network.q_mvar, 0.0),
         nominal_mw=-whole,
-        other_mw=-profile * d.other_share * whole,
+        other_mw=other_mw,
+        passive=passive,
     )
-
-
-def _profile(names: list[str], times: pd.DatetimeIndex, field: str) -> FloatArray:
-    """Mean of measured profiles (T,), 1 at the peak of the year."""
-    names = sorted(names)  # the order of a sum changes its last digit
-    try:
-        year = measured(names, pd.date_range(*span(), freq="15min", inclusive="left")).mean(axis=1)
-        return np.asarray(measured(names, times).mean(axis=1) / year.max())
-    except ProfileError as error:
-        problem = str(error).removeprefix("names: ")
-        raise InputError(
-            "scenario", field, problem, "Change the profile's name, or start and days"
-        ) from error
 
 
 def _apportion(weights: FloatArray, total: int) -> IntArray:

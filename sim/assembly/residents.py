@@ -8,11 +8,12 @@ from itertools import pairwise
 import numpy as np
 
 from tandem_sim.agents.devices.population import COLUMNS, ROW, Households, draw
+from tandem_sim.grids.series.profiles import Profiles
 from tandem_sim.grids.types import FloatArray, IntArray
 from tandem_sim.sim.assembly.grids import Grids
 from tandem_sim.sim.clock.randomness import HOUSEHOLDS, POOLS_AT_BUS, stream
 from tandem_sim.sim.households.given import owners_of_pv, with_given
-from tandem_sim.sim.households.summary import AreaHouseholds, summary_of
+from tandem_sim.sim.households.summary import AreaHouseholds, hours_of_pv, summary_of
 from tandem_sim.sim.scenario.scenario import Scenario
 
 
@@ -70,12 +71,14 @@ def households_of(scenario: Scenario, grids: Grids, rows: FloatArray) -> Househo
     return homes if people is None else with_given(homes, people, rows)
 
 
-def summaries(grids: Grids, homes: Households) -> list[AreaHouseholds]:
+def summaries(
+    scenario: Scenario, grids: Grids, homes: Households, profiles: Profiles
+) -> list[AreaHouseholds]:
     """What households every area has."""
-    found = []
+    pv_hours, found = hours_of_pv(profiles, scenario.population.drawn_from.pvs), []
     for area in grids.areas:
         which = (grids.site_of >= area.sites.start) & (grids.site_of < area.sites.stop)
-        found.append(summary_of(area.name, homes, which, len(np.unique(grids.site_of[which]))))
+        found.append(summary_of(area.name, homes, which, len(np.unique(grids.site_of[which])), pv_hours))
     return found
 
 

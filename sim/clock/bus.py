@@ -52,7 +52,7 @@ class Bus:
     """Delivers messages between agents, by name."""
 
     def __init__(self, clock: Clock, link: Link, seed: int, log: Callable[[Message, bool], None]) -> None:
-        self._clock, self._link, self._seed, self._log = clock, link, seed, log
+        self.clock, self._link, self._seed, self._log = clock, link, seed, log
         self._second, self._alike = -1, Counter[_Key]()  # messages of each key sent in this second
         self._inboxes: dict[str, Callable[[Message], None]] = {}
 
@@ -63,9 +63,9 @@ class Bus:
     def send(self, message: Message) -> None:
         """Send a message now. A lost message is logged and not delivered."""
         inbox = self._inboxes[message.receiver]
-        arriving = self.carry(message, self._clock.now())
+        arriving = self.carry(message, self.clock.now())
         if arriving is not None:
-            self._clock.call(arriving.delivered_s, partial(inbox, arriving))
+            self.clock.call(arriving.delivered_s, partial(inbox, arriving))
 
     def carry(self, message: Message, sent_s: int) -> Message | None:
         """A message sent at a second, as it arrives with its times; None if it is lost. It is logged.

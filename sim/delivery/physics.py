@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tandem_sim.agents.base.area import Area
+from tandem_sim.agents.base.passive import PassiveInjections
 from tandem_sim.agents.households.fleet import FleetStep
 from tandem_sim.grids.errors import PowerFlowMismatchError
 from tandem_sim.grids.power_flow.ac import AcState, PowerFlow
@@ -46,6 +47,21 @@ class GridResult:
     injections: Injections
 
 
+@dataclass(frozen=True, kw_only=True)
+class TransmissionReactive:
+    """Reactive power on transmission: of loads, of elements that follow a profile, and constant."""
+
+    tan_phi: FloatArray  # (N,) of loads
+    fixed_mvar: FloatArray  # (N,) injections without active power
+    passive: PassiveInjections
+
+    def mvar(self, isp: int, load_mw: FloatArray) -> FloatArray:
+        """Injections of reactive power (N,), Mvar, with the active ones (N,) of loads and profiles."""
+        q_mvar = self.tan_phi * self.passive.left_of(isp, load_mw) + self.fixed_mvar
+        self.passive.add_to(isp, np.zeros_like(q_mvar), q_mvar)
+        return q_mvar
+
+
 class Physics:
     """Solves all grids. The linearised model is evaluated at true injections, so its error is its own."""
 
@@ -56,8 +72,7 @@ class Physics:
         dc: DcModel,
         transmission_flow: PowerFlow,
         interface_node: Mapping[str, int],
-        tan_phi: FloatArray,
-        fixed_mvar: FloatArray,
+        reactive: TransmissionReactive,
         offset: str,
         solver: str,
     ) -> None:
@@ -65,8 +80,7 @@ class Physics:
         self._dc = dc
         self._t_flow = transmission_flow
         self._interface_node = dict(interface_node)
-        self._t_tan_phi = tan_phi
-        self._t_fixed_mvar = fixed_mvar
+        self._reactive = reactive
         self._offset = offset
         self._reference = solver == "pandapower"
 
@@ -79,14 +93,14 @@ class Physics:
         load_mw: FloatArray,
         audit: bool,
     ) -> dict[str, GridResult]:
-        """All grids of one ISP. `unit_mw`, `load_mw` (N,): injections of units and loads on transmission.
+        """All grids of one ISP. `unit_mw`, `load_mw` (N,): injections of units and all else on transmission.
 
         `site_mvar` is the reactive power that was activated, over the sites of all areas. With `audit`,
         every state is solved again by ``pandapower.runpp``; a difference above 1e-6 p.u. is a
         `PowerFlowMismatchError`.
         """
         results: dict[str, GridResult] = {}
-        p_t, q_t = unit_mw + load_mw, self._t_tan_phi * load_mw + self._t_fixed_mvar
+        p_t, q_t = unit_mw + load_mw, self._reactive.mvar(isp, load_mw)
         for area in self._areas:
             p0, q0 = area.injections(isp, step.site_base_kw, step.site_load_kw)
             p, _ = area.injections(isp, step.site_p_kw, step.site_load_kw)

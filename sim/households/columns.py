@@ -80,4 +80,12 @@ ATTRIBUTES = (
     _drawn("comfort_eur_per_mwh", "Discomfort of shifted heating.", "heat_pump_kw"),
 )
 """All columns, in the order of the documentation."""
+
+
+def attributes(population: PopulationSettings) -> tuple[Attribute, ...]:
+    """All columns; profiles of load and PV are those of `population`."""
+    own = {"load_profile": population.drawn_from.loads, "pv_profile": population.drawn_from.pvs}
+    return tuple(about._replace(choices=own.get(about.name, about.choices)) for about in ATTRIBUTES)
+
+
 NAMES = tuple(attribute.name for attribute in ATTRIBUTES)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tandem_sim.agents.devices.population import COLUMNS, Households
-from tandem_sim.grids.io.profiles import EV_HOME, EV_HOME_KW
+from tandem_sim.grids.io.profiles import EV_HOME_KW
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 from tandem_sim.sim.households.table import HouseholdTable
 
@@ -76,5 +76,4 @@ def _ev_profiles(homes: Households, table: HouseholdTable, rows: FloatArray) -> 
         first, last = (np.searchsorted(kw[order], nearest, side=side) for side in ("left", "right"))
         pick = (rows[:, COLUMNS["ev_profile"]] * (last - first)).astype(np.int64)
         drawn = np.asarray(order[first + pick], dtype=np.int64)
-        assert len(order) == len(EV_HOME)
     return _chosen(table, "ev_profile", drawn)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from tandem_sim.agents.devices.population import Households
-from tandem_sim.grids.io.profiles import EV_HOME, EV_HOME_KW, HEAT_PUMP, PV, full_load_hours
+from tandem_sim.grids.io.profiles import EV_HOME, EV_HOME_KW, HEAT_PUMP, full_load_hours
+from tandem_sim.grids.series.profiles import Profiles
 from tandem_sim.grids.types import BoolArray, FloatArray
 from tandem_sim.sim.households.columns import ATTRIBUTES
 from tandem_sim.sim.households.table import HouseholdTable
@@ -24,7 +26,7 @@ class AreaHouseholds:
     load_mwh: float  # without EVs and heat pumps
     pv: int
     pv_kwp: float
-    pv_mwh: float
+    pv_mwh: float  # NaN where a series of PV is shorter than a year
     batteries: int
     battery_kwh: float
     battery_kw: float
@@ -43,31 +45,49 @@ class AreaHouseholds:
             "a year without EVs and heat pumps"
         )
         rows = (
-            ("PV", self.pv, f"{self.pv_kwp:.6g} kWp, {self.pv_mwh:.6g} MWh a year"),
+            ("PV", self.pv, f"{self.pv_kwp:.6g} kWp, {_mwh(self.pv_mwh)}"),
             ("batteries", self.batteries, f"{self.battery_kwh:.6g} kWh, {self.battery_kw:.6g} kW"),
             (
                 "EVs",
                 self.evs,
-                f"{self.ev_kw:.6g} kW, {self.ev_mwh:.6g} MWh a year, {self.smart_evs} charge evenly",
+                f"{self.ev_kw:.6g} kW, {_mwh(self.ev_mwh)}, {self.smart_evs} charge evenly",
             ),
             (
                 "heat pumps",
                 self.heat_pumps,
-                f"{self.heat_pump_kw:.6g} kW, {self.heat_pump_mwh:.6g} MWh a year",
+                f"{self.heat_pump_kw:.6g} kW, {_mwh(self.heat_pump_mwh)}",
             ),
         )
         for name, number, size in rows:
             yield f"  {name:<12}{number:>8}  {size if number else ''}".rstrip()
 
 
-def summary_of(area: str, homes: Households, which: BoolArray, buses: int) -> AreaHouseholds:
-    """Households `which` (H,) of one area, at so many buses."""
+def _mwh(energy: float) -> str:
+    return "energy of a year not known" if math.isnan(energy) else f"{energy:.6g} MWh a year"
+
+
+def hours_of_pv(profiles: Profiles, names: Sequence[str]) -> FloatArray:
+    """Full-load hours of profiles of PV (n,), NaN where a series of one's own does not give them."""
+    return np.array(
+        [
+            math.nan
+            if name in profiles.own and profiles.own[name].full_load_hours is None
+            else profiles.full_load_hours([name])[0]
+            for name in names
+        ]
+    )
+
+
+def summary_of(
+    area: str, homes: Households, which: BoolArray, buses: int, pv_hours: FloatArray
+) -> AreaHouseholds:
+    """Households `which` (H,) of one area, at so many buses; full-load hours by profile of PV."""
 
     def total(values: FloatArray, has: BoolArray) -> float:
         return float(values[which & has].sum())
 
     everybody = np.ones(len(which), dtype=bool)
-    pv_hours, pump_hours = full_load_hours(PV), full_load_hours(HEAT_PUMP)
+    pump_hours = full_load_hours(HEAT_PUMP)
     ev_kwh = full_load_hours(EV_HOME) * np.asarray(EV_HOME_KW)
     return AreaHouseholds(
         area=area,

@@ -15,7 +15,7 @@ from tandem_sim.grids.documents.text import hint, is_there, shown
 from tandem_sim.grids.errors import InputError, printable
 from tandem_sim.grids.network.network import Network
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
-from tandem_sim.sim.households.columns import ATTRIBUTES, LONGEST_NAME, NAMES, Attribute
+from tandem_sim.sim.households.columns import ATTRIBUTES, LONGEST_NAME, NAMES, Attribute, attributes
 from tandem_sim.sim.scenario.described import written
 from tandem_sim.sim.scenario.scenario import Scenario
 
@@ -134,7 +134,7 @@ class _Reader:
         bus, node = self._places(area, networks)
         values = {
             each.name: self._values(each)
-            for each in ATTRIBUTES
+            for each in attributes(scenario.population)
             if each.kind != "text" and each.name in self.frame
         }
         if "aggregator" in self.frame:

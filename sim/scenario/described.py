@@ -56,11 +56,11 @@ def unusual(section: Section) -> list[str]:
 
 
 def written(value: Any) -> str:
-    """A number, or a range of numbers, as text.
+    """A number, a name, or several of them, as text.
 
     >>> written(0.05), written(1e7), written((3.0, 40.0))
     ('0.05', '10000000', '[3, 40]')
     """
     if isinstance(value, tuple):
         return f"[{', '.join(map(written, value))}]"
-    return str(value) if isinstance(value, int) else f"{value:.10g}"
+    return str(value) if isinstance(value, int | str) else f"{value:.10g}"

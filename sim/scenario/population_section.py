@@ -11,9 +11,11 @@ from tandem_sim.agents.devices.population import Population
 from tandem_sim.sim.scenario.quantities import (
     Section,
     Span,
+    Word,
     check_span,
     count,
     number,
+    several,
     share,
     span,
     text,
@@ -134,6 +136,17 @@ class PopulationSettings(Section):
     three_phase_share: float = share(
         "Share of households connected on three phases.", _GIVEN.three_phase_share
     )
+    load_profiles: list[Word] = several(
+        "Profiles of inflexible load, of which a household draws one, scaled to its annual consumption; "
+        "empty: H0 of SimBench.",
+        1000,
+        [],
+    )
+    pv_profiles: list[Word] = several(
+        "Profiles of PV in p.u. of its peak power, of which a household draws one; empty: PV of SimBench.",
+        1000,
+        [],
+    )
 
     @field_validator("*")
     @classmethod
@@ -150,7 +163,9 @@ class PopulationSettings(Section):
     @property
     def drawn_from(self) -> Population:
         """The population as agents take it."""
-        return Population(**{field.name: getattr(self, field.name) for field in fields(Population)})
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(Population)}
+        values |= {name: tuple(values[name]) for name in ("load_profiles", "pv_profiles")}
+        return Population(**values)
 
     def drawn_in(self, area: AreaPopulationSettings | None) -> Population:
         """The population of an area with settings of its own. Raises ValueError for what does not fit."""

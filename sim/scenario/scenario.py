@@ -56,6 +56,10 @@ from tandem_sim.sim.scenario.sections import (
     TransmissionSettings,
     UnitSettings,
 )
+from tandem_sim.sim.scenario.series_sections import PriceSettings, ProfileSettings
+
+MOST_DAYS = 3660
+"""Most days of a horizon: ten years."""
 
 
 class Scenario(Section):
@@ -64,7 +68,7 @@ class Scenario(Section):
     name: str = text("Name of the scenario, in tables and figures.")
     description: str = text("Description in a sentence.", "", most=2000, least=0)
     start: datetime | date = about("Local date of the first day, or a local time at the start of an ISP.")
-    days: int = count("Number of local days; measured profiles cover 2016.", (1, 366), unit="d")
+    days: int = count("Number of local days.", (1, MOST_DAYS), unit="d", usual=(1, 1100))
     zone: str = text("Time zone of the IANA list.", "Europe/Brussels")
     isp_minutes: Literal[5, 15, 30, 60] = about(
         "Length of an ISP (imbalance settlement period).", 15, unit="min"
@@ -125,6 +129,8 @@ class Scenario(Section):
         "Aggregators that serve the households of one bus.", (1, 1000), 2, usual=(1, 20)
     )
     population: PopulationSettings = about("Households and their devices.", PopulationSettings())
+    profiles: list[ProfileSettings] = several("Time series of one's own.", MOST_ENTRIES, [])
+    prices: PriceSettings = about("Prices that are given and not simulated.", PriceSettings())
     forecast: ForecastSettings = about("Quality of forecasts.", ForecastSettings())
     product: ProductSettings = about("The traded product.", ProductSettings())
     gates: GateSettings = about("Lead times before delivery.", GateSettings())

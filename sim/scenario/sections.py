@@ -28,6 +28,7 @@ from tandem_sim.sim.scenario.quantities import (
     share,
     text,
 )
+from tandem_sim.sim.scenario.series_sections import GivenForecastSettings, InjectionSettings
 
 LatencyLaw = Literal["constant", "exponential", "lognormal"]
 
@@ -110,13 +111,19 @@ class GridSettings(Section):
     load_scale: float = number(
         "Factor on the nominal load of the grid's data.", "p.u.", (0.0, 100.0), 1.0, usual=(0.05, 5.0)
     )
+    injections: list[InjectionSettings] = several(
+        "Loads, generators and storages that follow a profile.", 10_000, []
+    )
 
 
 class TransmissionSettings(GridSettings):
     """The transmission grid, its load and its units."""
 
     load_profile: list[Word] = several(
-        "Measured profiles: their mean, 1 at the annual peak, scales nominal load.", 100, least=1
+        "Profiles of load: the mean of measured ones, 1 at the annual peak, and of one's own in p.u. scales "
+        "nominal load; the sum of one's own in kW or MW is the load.",
+        100,
+        least=1,
     )
     units: list[UnitSettings] = several("Conventional units.", MOST_ENTRIES, least=1)
     large_loads: list[LargeLoadSettings] = several("Large loads that sell flexibility.", MOST_ENTRIES, [])
@@ -127,7 +134,11 @@ class DistributionSettings(GridSettings):
 
     id: Name = about("Name of the area; its DSO is called DSO- and this name.")
     interface_bus: BusIndex = about("Bus of the transmission grid that supplies the area.")
-    other_profile: list[Word] = several("Measured profiles of load besides households.", 100, least=1)
+    other_profile: list[Word] = several(
+        "Profiles of load besides households; those of one's own in kW or MW are that load, in all.",
+        100,
+        least=1,
+    )
     other_share: float = share("Share of nominal load besides households.", 0.3)
     population: AreaPopulationSettings | None = about(
         "Shares and ranges of households that differ from `population` in this area.", None
@@ -145,6 +156,7 @@ class ForecastSettings(Section):
         0.97,
         usual=(0.5, 0.999),
     )
+    given: list[GivenForecastSettings] = several("Forecasts of areas from files.", 201, [])
 
 
 class ProductSettings(Section):

@@ -38,6 +38,7 @@ from tandem_sim.markets.settlement.payments import (
 from tandem_sim.sim.delivery.meters import Measured, Meters
 from tandem_sim.sim.delivery.physics import GridResult
 from tandem_sim.sim.delivery.reserve import ImbalancePricing, Reserve
+from tandem_sim.sim.inputs.prices import GivenPrices
 from tandem_sim.sim.output.recorder import Recorder
 from tandem_sim.sim.output.records import (
     record_obligations,
@@ -105,6 +106,7 @@ class Settler:
     fleet_agent: FleetAgent
     meters: Meters
     pricing: ImbalancePricing
+    given: GivenPrices
     reserve: Reserve | None
     rules: SettlementRules
     recorder: Recorder
@@ -170,6 +172,10 @@ class Settler:
         minutes = self.reserve.minutes_mw(control) if self.reserve and control else None
         bought = self.tso.books_as_bought(isp, books)
         found = self.tso.regulation(isp, bought, minutes)
+        if (given := self.given.imbalance(isp)) is not None:
+            if control is not None:
+                record_reserve(self.recorder, isp, control, regulation_state(found))
+            return given
         mid = mid_price(list(books.values()), self.tso.day_ahead_price[isp])
         prices, alpha = self.pricing.prices(found, mid, delivery.system_before)
         if control is not None:

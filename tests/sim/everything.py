@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tandem_sim.experiments.runs.fields import Row, rows
 from tests.sim.conftest import SMALL
+
+SERIES = Path(__file__).parent / "series"
 
 EVERYTHING: dict[str, Any] = yaml.safe_load(SMALL.read_text(encoding="utf-8")) | {
     "start": "2016-01-18T17:00",
@@ -50,6 +53,7 @@ EVERYTHING: dict[str, Any] = yaml.safe_load(SMALL.read_text(encoding="utf-8")) |
             "plug_in": {"at": "2016-01-18T17:00:00", "kwh": 30.0},
         }
     ],
+    "forecast": {"given": [{"area": "D1", "file": str(SERIES / "everything_forecast.csv")}]},
     "non_firm": {
         "enabled": True,
         "guaranteed_import_kw": 4.2,
@@ -58,8 +62,19 @@ EVERYTHING: dict[str, Any] = yaml.safe_load(SMALL.read_text(encoding="utf-8")) |
         "substitution": ["portfolio", "aggregators", "tso"],
         "participation": 0.6,
     },
+    "profiles": [
+        {"file": str(SERIES / "everything.csv"), "unit": "MW", "columns": {"works_mw": "works"}},
+        {
+            "file": str(SERIES / "everything.csv"),
+            "unit": "EUR/MWh",
+            "columns": {"price_eur_per_mwh": "price"},
+        },
+    ],
+    "prices": {"day_ahead": "price"},
     "incidents": [{"bus": 3, "mw": 5.0, "start": "2016-01-18T17:30:00", "end": "2016-01-18T18:30:00"}],
 }
+EVERYTHING["distribution"][0]["injections"] = [{"bus": 61, "profile": "works", "tan_phi": 0.3}]
+EVERYTHING["transmission"]["injections"] = [{"bus": 3, "profile": "works"}]
 """On a winter evening at five, when cars are plugged in."""
 NUMBERS: list[Row] = [row for row in rows() if row.low is not None]
 

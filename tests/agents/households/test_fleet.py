@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from tandem_sim.agents.devices.population import ROW, Population
 from tandem_sim.agents.households.fleet import DEVICES, FleetStep, HouseholdFleet, Residents
-from tandem_sim.grids.errors import ProfileError
 from tandem_sim.grids.types import FloatArray
 
 SITES, AGGREGATORS = 6, 2
@@ -274,8 +273,14 @@ def test_both_ends_of_the_measured_year_can_be_lived() -> None:
         for isp in range(96):
             fleet.step(isp, None, None)
         assert fleet.checks() == []
-    with pytest.raises(ProfileError, match="2016-12-31 23:00"):
-        _fleet("2016-12-31", days=1)
+
+
+def test_a_year_can_end_and_the_next_begin() -> None:
+    """The measured year ends on 31 December 2016 at 23:00 UTC; then days of 2016 are read in 2017."""
+    fleet = _fleet("2016-12-31 20:00", days=1)
+    for isp in range(96):
+        fleet.step(isp, None, None)
+    assert fleet.checks() == []
 
 
 def test_misuse_is_refused_by_name() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tandem_sim.experiments.runs.scenario import read_scenario
 from tandem_sim.grids.io.read import load_net
+from tandem_sim.grids.series.profiles import Profiles
 from tandem_sim.sim.assembly.grids import build_grids, grid_contents
 from tandem_sim.sim.clock.calendar import Calendar
 
@@ -26,7 +27,7 @@ def test_a_wind_farm_of_a_users_grid_is_listed_and_its_capacitor_kept(tmp_path: 
     (wind,) = [row for row in grid_contents(scenario, tmp_path)[own.id] if row["table"] == "sgen"]
     assert (wind["count"], wind["p_mw"], wind["use"]) == (1, 1.0, "left out")
     calendar = Calendar.of_days(str(scenario.start), 1, scenario.isp_minutes, scenario.zone)
-    area = build_grids(scenario, calendar, tmp_path).areas[0]
+    area = build_grids(scenario, calendar, tmp_path, Profiles()).areas[0]
     node = int(area.network.nodes_of(np.array([idle]), "bus")[0])
     none = np.zeros(area.sites.stop)
     p, q = area.injections(0, none, none)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from tandem_sim.agents.devices.population import Households
 from tandem_sim.grids.io.profiles import EV_HOME, HEAT_PUMP, HOUSEHOLD, PV
+from tandem_sim.grids.series.profiles import Profiles
 from tandem_sim.sim.assembly.build import build_model
 from tandem_sim.sim.assembly.grids import Grids, build_grids
 from tandem_sim.sim.assembly.residents import aggregators_of, household_rows, households_of
@@ -47,7 +48,7 @@ def model_of(scenario: Scenario, folder: Path) -> FlexibilityModel:
 
 def drawn(scenario: Scenario, folder: Path | None = None) -> tuple[Grids, Households]:
     """Grids and households of a scenario."""
-    grids = build_grids(scenario, scenario.calendar, folder)
+    grids = build_grids(scenario, scenario.calendar, folder, Profiles())
     return grids, households_of(scenario, grids, household_rows(scenario, grids))
 
 

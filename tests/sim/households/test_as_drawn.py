@@ -80,7 +80,7 @@ def test_a_table_counts_by_what_it_holds_and_not_by_where_it_lies(tmp_path: Path
     moved = small_scenario(**{"population.table": "sub/other.csv", "households": None})
     assert identity_of(moved, tmp_path) == first
     (tmp_path / "people.csv").write_text(SIX.replace("3000", "3001"), encoding="utf-8")
-    assert identity_of(scenario, tmp_path).differing(first.parts) == ["table of households"]
+    assert identity_of(scenario, tmp_path).differing(first.parts) == ["file of population.table"]
 
 
 def test_a_population_of_an_area_draws_the_same_numbers(tmp_path: Path) -> None:

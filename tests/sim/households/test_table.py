@@ -185,7 +185,7 @@ REFUSED = [
     (_replaced("d,2", "a,2"), "household in line 5", "a is the name in line 2 too"),
     (_replaced("d,2,1,1000,0,0,,0,0,", "d,2,1,1000,0,0,,0,0"), "line 5", "9 cells under 10 columns"),
     (_replaced("phases", "household"), "household", "given twice"),
-    ("", "file", "has no row"),
+    ("", "file", "is empty"),
     ("household,bus\n", "file", "has no row"),
     (",bus\n0,61\n", "a column without a name", "index=False"),
     (SIX.replace(",", ";"), "household;bus", "Separate them by commas"),
@@ -208,7 +208,7 @@ def test_a_fault_is_named_with_file_place_and_hint(table: str, field: str, says:
     with pytest.raises(InputError) as found:
         model_of(scenario, tmp_path)
     assert found.value.source == str(tmp_path / "people.csv")
-    assert found.value.field.startswith(field)
+    assert field in found.value.field
     assert says in str(found.value)
     assert found.value.hint
 
@@ -341,3 +341,12 @@ def test_spoiled_tables_run_or_are_refused_in_a_line(n: int, tmp_path: Path) -> 
     counts["refused"] += len(told)
     assert counts["refused"] > n // 3
     assert counts["built"] > n // 20
+
+
+def test_profiles_are_those_of_the_population(tmp_path: Path) -> None:
+    """Of G0-A and H0-B the second, by name; H0-A is then none."""
+    fields: dict[str, Any] = {"population.load_profiles": ["G0-A", "H0-B"]}
+    _, homes = drawn(with_table(tmp_path, "bus,load_profile\n61,H0-B\n", **fields), tmp_path)
+    assert homes.load_profile.tolist() == [1]
+    with pytest.raises(InputError, match=r"load_profile in line 2: H0-A is not known\. Did you mean H0-B"):
+        drawn(with_table(tmp_path, "bus,load_profile\n61,H0-A\n", **fields), tmp_path)
