@@ -16,9 +16,9 @@ from tandem_sim.agents.strategies.registry import STRATEGIES
 from tandem_sim.agents.strategies.strategy import Strategy
 from tandem_sim.experiments.run_folder.manifest import MANIFEST, read_kpis, read_manifest
 from tandem_sim.experiments.run_folder.tables import read_table
-from tandem_sim.experiments.runs.bundled import CASES, SCENARIOS, case_path
+from tandem_sim.experiments.runs.bundled import CASES, SCENARIOS, case_path, source_of
 from tandem_sim.experiments.runs.run import DAY_S, manifest_of, run_scenario
-from tandem_sim.experiments.runs.scenario import faults_named, scenario_of, source_of
+from tandem_sim.experiments.runs.scenario import faults_named, scenario_of
 from tandem_sim.experiments.runs.scenario import read_scenario as read_file
 from tandem_sim.grids.choices import OFFSETS
 from tandem_sim.grids.documents.text import check_known, hint, is_there
@@ -29,6 +29,7 @@ from tandem_sim.markets.cases.clear import Outcome, allocate, clear_case
 from tandem_sim.markets.choices import CHOICES
 from tandem_sim.markets.coordination.block import Scheme
 from tandem_sim.markets.schemes import DEFAULTS, Options, build_schemes
+from tandem_sim.sim.output.tables import UNNEEDED
 from tandem_sim.sim.scenario.scenario import Scenario
 
 Given = str | Path | Scenario | Mapping[str, Any]
@@ -39,7 +40,7 @@ def scenarios() -> list[str]:
     """Names of the bundled scenarios.
 
     >>> scenarios()
-    ['reference', 'dutch', 'belgian', 'lv-feeder', 'nfca-clash']
+    ['reference', 'dutch', 'belgian', 'lv-feeder', 'nfca-clash', 'germany']
     """
     return list(SCENARIOS)
 
@@ -85,12 +86,14 @@ def read_scenario(scenario: Given, changes: Mapping[str, Any] | None = None) -> 
     return _read(scenario, changes)[0]
 
 
-def _read(given: Given, changes: Mapping[str, Any] | None) -> tuple[Scenario, Path | None]:
-    """A scenario, and the folder its relative paths start from if it is a file."""
+def _read(
+    given: Given, changes: Mapping[str, Any] | None, folder: Path = Path()
+) -> tuple[Scenario, Path | None]:
+    """A scenario, and the folder its relative paths start from if it is a file; those of keys in `folder`."""
     if isinstance(given, str | Path):
         return read_file(str(given), dict(changes or {}))
     keys = given.model_dump(mode="json", by_alias=True) if isinstance(given, Scenario) else given
-    return scenario_of(keys, "scenario", changes), None
+    return scenario_of(keys, "scenario", changes, folder), None
 
 
 def run(
@@ -117,7 +120,7 @@ def run(
     out: folder of the results; it must not exist, unless `overwrite` or `resume` says so.
     scheme, seed, days: replace those of the scenario.
     changes: any other fields, by path: ``{"dso.offset": "linear"}``.
-    folder: where relative paths of grids start; the folder of a file, else the current one.
+    folder: where relative paths start; the folder of a file, else the current one.
     figures: draw the figures of `tandem run` too: seconds more.
     overwrite: replace the results of an earlier run.
     resume: resume an unfinished run, and keep a finished one.
@@ -135,7 +138,7 @@ def run(
     """
     named = {"scheme": scheme, "seed": seed, "days": days}
     fixed = {key: value for key, value in named.items() if value is not None}
-    found, beside = _read(scenario, {**(changes or {}), **fixed})
+    found, beside = _read(scenario, {**(changes or {}), **fixed}, Path(folder or ""))
     source = source_of(str(scenario)) if isinstance(scenario, str | Path) else "scenario"
     with faults_named(source):
         run_scenario(
@@ -187,6 +190,8 @@ class Run:
         if table not in self.tables:
             new = renamed("table").get(table)
             meant = f"It is called {new} now" if new else hint(table, self.tables)
+            if table in UNNEEDED and table in self.scenario.output.leave_out:
+                meant = "The run left it out (output.leave_out)"
             raise KeyError(f"{table}: no such table in {self.folder}. {meant}")
         return read_table(self.folder, table)
 

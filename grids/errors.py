@@ -23,10 +23,11 @@ def printable(text: object, longest: int = 80) -> str:
     given = cut(str(text), longest)
     if given.isprintable():
         return given
-    return cut("".join(c if c.isprintable() else _escaped(c) for c in given), longest)
+    return cut("".join(c if c.isprintable() else escaped(c) for c in given), longest)
 
 
-def _escaped(character: str) -> str:
+def escaped(character: str) -> str:
+    """A character as an escape of Python."""
     return character.encode("unicode_escape").decode("ascii")
 
 

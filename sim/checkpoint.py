@@ -228,6 +228,7 @@ def _anchors(model: FlexibilityModel, clock: Clock) -> tuple[dict[str, object], 
     fixed: dict[str, object] = {
         "clock": clock,
         "recorder": model.recorder,
+        "states": model.states,
         "scheme": model.tso.scheme,
         "load": model.load_mw,
         "transmission": model.transmission,

@@ -9,6 +9,7 @@ import numpy as np
 
 from tandem_sim.agents.base.agent import Carry
 from tandem_sim.agents.base.area import Area
+from tandem_sim.agents.base.passive import PassiveInjections
 from tandem_sim.agents.households.fleet_agent import FleetAgent
 from tandem_sim.agents.operators.dso import DSO
 from tandem_sim.agents.operators.market_operator import MarketOperator
@@ -33,6 +34,7 @@ from tandem_sim.sim.households.summary import AreaHouseholds
 from tandem_sim.sim.output.export_isp import IspExport
 from tandem_sim.sim.output.recorder import Recorder
 from tandem_sim.sim.output.records import record_grids, record_volumes
+from tandem_sim.sim.output.states import StateRecords
 from tandem_sim.sim.settlement.audit import (
     audit_energy,
     audit_interface,
@@ -67,8 +69,10 @@ class FlexibilityModel(mesa.Model):
     forecasts: ForecastService
     ledgers: Ledgers
     recorder: Recorder
+    states: StateRecords
     carry: Carry  # messages inside an ISP
     load_mw: FloatArray  # (T, N) on transmission
+    passive: PassiveInjections  # the part of it that follows profiles
     audited: frozenset[int]
     reliable: bool  # no message is lost or late, so orders must equal awards
     on_isp: Callable[[int], None]
@@ -245,6 +249,7 @@ class FlexibilityModel(mesa.Model):
         audit_slack(isp, grids, after)
         self._delivery[isp] = Delivery(before, after, brp_mw, grids)
         record_grids(self.recorder, isp, grids)
+        self.states.record(isp, step, grids)
         if self.non_firm is not None:
             self.non_firm.deliver(isp, step)
         self.on_isp(isp)

@@ -13,7 +13,7 @@ activation of another device reaches the grid and is not absorbed behind the met
 forecast errors.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from types import MappingProxyType
 from typing import Any
@@ -70,7 +70,7 @@ class HouseholdFleet:
     def __init__(self, layout: Layout, permanent: PermanentLimits | None = None) -> None:
         self._layout = layout
         self._permanent = permanent
-        self._state = layout.start()
+        self._state = layout.start(-layout.window.first)
         unlimited = IspsAhead(layout, None)
         for isp in range(-layout.window.first, 0):
             self._state = unlimited.without_orders(self._state, isp).leave(NO_ORDER)[1]
@@ -284,6 +284,23 @@ class HouseholdFleet:
             up[line] = total(lay.member_group, high - base, len(lay.groups))
             down[line] = total(lay.member_group, base - low, len(lay.groups))
         return up, down
+
+    def without_orders(self, isp: int, n: int, days: int) -> Iterator[tuple[SitesAhead, FloatArray]]:
+        """Sites, and power of members (M,) kW, in n ISPs from ``isp`` on, without orders.
+
+        The state of the fleet does not matter and does not change. The n ISPs follow a burn-in of so many
+        ``days``, which begins as that of the fleet and not before it: from ISP 0 on they are what the fleet
+        does without orders.
+        """
+        lay = self._layout
+        first = max(isp - days * lay.window.first, -lay.window.first)
+        self._check_isp(isp + n - 1, isp, lay.horizon - 1)
+        state, unlimited = lay.start(first), IspsAhead(lay, None)
+        for k in range(first, isp + n):
+            at_isp = (unlimited if k < 0 else self._ahead).without_orders(state, k)
+            _, state = at_isp.leave(NO_ORDER)
+            if k >= isp:
+                yield SitesAhead(at_isp.site_base_kw, at_isp.now.site_load), at_isp.now.base
 
     def checks(self) -> list[str]:
         """Physical invariants that are violated now, a line each. Energy accounts run from the start."""

@@ -164,13 +164,13 @@ class Layout:
         """Peak power of every PV group."""
         return np.bincount(self.pv_member, weights=self.pv_kwp, minlength=self.cuts[0]).astype(np.float64)
 
-    def start(self) -> FleetState:
-        """State before the burn-in: batteries half full, EVs away, buildings at measured temperature."""
+    def start(self, isp: int) -> FleetState:
+        """State before a burn-in from ``isp`` on: batteries half full, EVs away, measured temperatures."""
         ev, pump = np.zeros(len(self.ev_kw)), np.zeros(len(self.pump_cost))
         stored, cells = 0.5 * self.batteries.energy_kwh, np.zeros(len(self.battery_wear))
-        gone = np.full(len(ev), -self.window.first, dtype=np.int64)
+        gone = np.full(len(ev), isp, dtype=np.int64)
         return FleetState(
-            next_isp=-self.window.first,
+            next_isp=isp,
             stored_kwh=stored,
             ev_left_kwh=ev,
             ev_depart_isp=gone,

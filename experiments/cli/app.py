@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from tandem_sim.experiments.cli import cases, listings, results, simulations
+from tandem_sim.experiments.cli import authoring, cases, listings, results, simulations
 from tandem_sim.grids.documents.text import one_line
 from tandem_sim.grids.errors import FaultError, InputError, TandemError, printable
 from tandem_sim.grids.renames import renamed
@@ -21,9 +21,12 @@ COMMANDS = (
     simulations.sweep,
     simulations.power,
     results.explain,
+    results.query,
     cases.clear,
     cases.game,
     cases.envelope,
+    authoring.new,
+    authoring.schema,
     listings.validate,
     listings.convert,
     listings.schemes,
@@ -31,6 +34,7 @@ COMMANDS = (
     listings.cases,
     listings.sweeps,
     listings.strategies,
+    listings.kpis,
     listings.profiles,
     listings.grids,
 )

@@ -12,7 +12,8 @@ from tandem_sim.experiments.cli.choices import complete, complete_scenario, comp
 from tandem_sim.experiments.results.terminal_text import hanging, terminal_width
 from tandem_sim.experiments.runs.bundled import CASES, SCENARIOS, SWEEPS, scenario_text, sweep_text
 from tandem_sim.experiments.runs.logs import terminal
-from tandem_sim.grids.documents.text import check_known
+from tandem_sim.grids.documents.text import check_known, hint, is_there
+from tandem_sim.grids.errors import InputError
 
 
 def validate(
@@ -26,8 +27,9 @@ def validate(
 ) -> None:
     """Check a scenario or a case without running it.
 
-    Builds the whole model of a run, grids included. Prints how the tables of the grids are used, and every
-    field of a scenario with its value and unit. Unusual values are reported on standard error.
+    Builds the whole model of a run, grids included. Prints how the tables of the grids are used. Of a
+    scenario it also prints load, energy, worst branches and voltages without activation, and every field
+    with its value and unit. Unusual values are reported on standard error.
     """
     from tandem_sim.experiments.commands.validate import check_file
     from tandem_sim.experiments.runs.logs import log_to_terminal
@@ -69,7 +71,7 @@ def scenarios(
 ) -> None:
     """List the bundled scenarios, or print one.
 
-    Start your own scenario from a copy: tandem scenarios reference > my_scenario.yaml
+    Start your own scenario from one: tandem new my_scenario.yaml --from reference
     """
     if name is None:
         from tandem_sim.grids.documents.yaml_reader import read_yaml
@@ -130,6 +132,45 @@ def grids() -> None:
 
     for source, names in grid_names().items():
         _echo(f"{source}: {', '.join(names)}")
+
+
+def _complete_kpi(incomplete: str) -> list[str]:
+    from tandem_sim.experiments.key_figures.catalogue import catalogue
+
+    return complete(catalogue(), "/")(incomplete)
+
+
+def kpis(
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            help="Explain this key figure, or print those of this run.", autocompletion=_complete_kpi
+        ),
+    ] = None,
+) -> None:
+    """List all key figures (KPIs), explain one, or print those of a run.
+
+    Units, signs, meanings; of one also the formula over the tables of a run.
+    """
+    from tandem_sim.experiments.key_figures.catalogue import catalogue, groups
+
+    if what is None:
+        for group, figures in groups().items():
+            typer.echo(group)
+            for figure in figures:
+                _echo(f"  {figure.name} ({figure.unit}): {figure.meaning}")
+        return
+    if what in catalogue():
+        figure = catalogue()[what]
+        for label, text in zip(figure._fields, figure, strict=True):
+            _echo(f"{label + ':':<9}{text}")
+        return
+    if not is_there(Path(what), Path.is_dir):
+        raise InputError("kpis", what, "is no key figure and no folder", hint(what, catalogue()))
+    from tandem_sim.experiments.queries.kpis import kpi_table
+    from tandem_sim.experiments.runs.logs import terminal
+
+    terminal().print(kpi_table(what))
 
 
 def _echo(text: str) -> None:

@@ -1,12 +1,13 @@
-"""``tandem explain``: commands that read a finished run."""
+"""``tandem explain`` and ``query``: commands that read finished runs."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tandem_sim.experiments.cli.choices import complete
+from tandem_sim.experiments.cli.choices import complete, one_of
 
 
 def explain(
@@ -26,3 +27,35 @@ def explain(
     from tandem_sim.experiments.commands.explain import show
 
     show(run, isp, bid)
+
+
+QUERY_FORMATS = ("table", "csv", "json")
+
+
+def query(
+    sql: Annotated[str, typer.Argument(help="A query in SQL (DuckDB) over the tables of the runs.")],
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            help="Folders of finished runs; several have a further column run.",
+            autocompletion=complete((), "/"),
+            metavar="RUN...",
+        ),
+    ],
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help=f"Output: {one_of(QUERY_FORMATS)}. [default: by the suffix of --out, else table]",
+            autocompletion=complete(QUERY_FORMATS),
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the rows to this new file.")] = None,
+) -> None:
+    """Query the tables of finished runs in SQL.
+
+    Tables are views by their names, such as branch_loading. The query reads the given runs and nothing else.
+    """
+    from tandem_sim.experiments.queries.query import show
+
+    show(sql, runs, format_, out)

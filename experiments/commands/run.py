@@ -14,10 +14,11 @@ from tandem_sim.agents.strategies.allowed_code import AllowedCode
 from tandem_sim.experiments.figures.figures import comparison_paths, plot_comparison
 from tandem_sim.experiments.results.terminal_tables import kpi_tables
 from tandem_sim.experiments.run_folder.outputs import is_png
+from tandem_sim.experiments.runs.bundled import source_of
 from tandem_sim.experiments.runs.logs import tell_unusual, terminal
 from tandem_sim.experiments.runs.moments import isp_at
 from tandem_sim.experiments.runs.run import DAY_S, check_inside, check_outputs, check_run, run_scenario
-from tandem_sim.experiments.runs.scenario import faults_named, fields_of, read_scenario, source_of
+from tandem_sim.experiments.runs.scenario import faults_named, fields_of, read_scenario
 from tandem_sim.grids.documents.text import check_known
 from tandem_sim.markets.choices import ABOUT
 from tandem_sim.sim.scenario.scenario import Scenario

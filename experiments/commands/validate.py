@@ -11,14 +11,18 @@ from textwrap import wrap
 from typing import Any
 
 from tandem_sim.agents.strategies.allowed_code import FLAG, module_of
-from tandem_sim.experiments.runs.bundled import case_path
+from tandem_sim.experiments.runs.bundled import case_path, source_of
 from tandem_sim.experiments.runs.logs import tell_unusual
-from tandem_sim.experiments.runs.scenario import faults_named, read_scenario, source_of
+from tandem_sim.experiments.runs.scenario import faults_named, read_scenario
+from tandem_sim.experiments.scenario_tools.calibration_text import calibration_lines
+from tandem_sim.experiments.scenario_tools.series_text import series_lines
 from tandem_sim.grids.errors import printable
 from tandem_sim.markets.cases.case import read_case
 from tandem_sim.markets.coordination.block import TSO as T
 from tandem_sim.sim.assembly.build import build_model
 from tandem_sim.sim.assembly.grids import grid_contents
+from tandem_sim.sim.inputs.notes import notes_of
+from tandem_sim.sim.inputs.profiles import build_profiles
 from tandem_sim.sim.scenario.described import entries, written
 from tandem_sim.sim.scenario.named_code import without_code
 from tandem_sim.sim.scenario.scenario import Scenario
@@ -34,9 +38,10 @@ LONGEST_VALUE = 100_000
 
 
 def check_file(file: str) -> str:
-    """Check a scenario or a case. Returns its size, how its grids are used, and the fields of a scenario.
+    """Check a scenario or a case. Returns its size and how its grids are used.
 
-    Raises `InputError` for the first problem found. Unusual values are written to the log.
+    Of a scenario also its load, the power flows at the extremes of its net load, and its fields. Raises
+    `InputError` for the first problem found. Unusual values are written to the log.
     """
     path = case_path(file)
     if path.suffix == ".json" or path.is_dir():
@@ -52,6 +57,8 @@ def check_file(file: str) -> str:
     with faults_named(source_of(file)), tempfile.TemporaryDirectory() as unused:
         model, _ = build_model(trusted, folder, Path(unused), lambda isp: None, list)
         contents = grid_contents(settings, folder)
+        read = [*notes_of(settings), *series_lines(build_profiles(settings, folder))]
+        loads = [_wrapped(line) for line in (*read, *calibration_lines(model, settings))]
     buses = sum(len(area.network.bus_index) for area in model.areas)
     households = [line for area in model.households for line in area.lines()]
     number = sum(area.households for area in model.households)
@@ -59,13 +66,8 @@ def check_file(file: str) -> str:
         f"{file}: a scenario of {model.calendar.n_isp} ISPs, {number} households "
         f"on {buses} distribution buses. No problem found."
     )
-    people = [part for line in (*households, *model.household_table) for part in _wrapped(line)]
-    return "\n".join([says, *_unchecked(code), *people, *_listed(contents), *field_list(settings)])
-
-
-def _wrapped(line: str) -> list[str]:
-    """A line in the width of the terminal."""
-    return wrap(line, _width(), subsequent_indent="      ", break_long_words=False)
+    people = [_wrapped(line) for line in (*households, *model.household_table)]
+    return "\n".join([says, *_unchecked(code), *people, *loads, *_listed(contents), *field_list(settings)])
 
 
 def _unchecked(code: Mapping[str, str]) -> list[str]:
@@ -104,6 +106,10 @@ def field_list(scenario: Scenario) -> list[str]:
 def _width() -> int:
     """Characters of a line: those of the terminal, or `WIDTH` if it is wider or output goes to a file."""
     return max(40, min(WIDTH, get_terminal_size((WIDTH, 0)).columns))
+
+
+def _wrapped(line: str) -> str:
+    return "\n".join(wrap(line, _width(), subsequent_indent=" " * 8, break_on_hyphens=False))
 
 
 def _value(value: Any) -> str:

@@ -150,7 +150,7 @@ def _world(
         scenario, folder = read_scenario(str(given), changes)
         return SimulatedWorld(scenario, folder, isps, allowed)
     keys = given.model_dump(mode="json", by_alias=True) if isinstance(given, Scenario) else dict(given)
-    return SimulatedWorld(scenario_of(keys, "scenario", changes), None, isps, allowed)
+    return SimulatedWorld(scenario_of(keys, "scenario", changes, Path()), None, isps, allowed)
 
 
 def _case_world(

@@ -14,7 +14,8 @@ from typing import Any
 from tandem_sim.experiments.market_power.measure import power_of
 from tandem_sim.experiments.results.intervals import FEWEST, LEVEL, METHOD
 from tandem_sim.experiments.results.statistics import over_seeds
-from tandem_sim.experiments.runs.scenario import read_scenario, source_of
+from tandem_sim.experiments.runs.bundled import source_of
+from tandem_sim.experiments.runs.scenario import read_scenario
 from tandem_sim.experiments.sweeps.sweep import Point
 from tandem_sim.grids.errors import InputError
 from tandem_sim.sim.scenario.scenario import Scenario

@@ -30,7 +30,7 @@ from tandem_sim.markets.coordination.block import Scheme
 from tandem_sim.markets.orders.flexibility_register import unit_of
 from tandem_sim.markets.settlement.payments import RESERVE
 from tandem_sim.sim.assembly.agents import TSO_NAME
-from tandem_sim.sim.output.tables import INT, REAL, TEXT
+from tandem_sim.sim.output.columns import about, common, count, real, text
 from tandem_sim.sim.settlement.accounts import buyer_of_market
 
 CONFLICTS, UNITS = "conflicts.parquet", "units.parquet"
@@ -41,26 +41,38 @@ NODE = ("system", "node")
 UNIT = (*NODE, "provider", "unit")
 READ = ["time", "isp", *UNIT[:-1], "market", "bid_id", "direction", "quantity_mw", "price_eur_per_mwh"]
 
-CONFLICT_SCHEMA = pa.schema(
-    [
-        ("time", pa.timestamp("s", tz="UTC")),
-        ("isp", INT),
-        ("operator", TEXT),
-        ("system", TEXT),
-        ("node", INT),
-        ("direction", INT),
-        *((name, REAL) for name in ("bought_mwh", "undone_at_node_mwh", "undone_at_node_eur")),
-        *((name, REAL) for name in ("undone_on_unit_mwh", "undone_on_unit_eur")),
-    ]
+CONFLICTS_ABOUT = about(
+    "One row per ISP, node and direction in which a DSO buys, units summed over the node. Empty where no DSO "
+    "buys.",
+    text("operator", "the DSO"),
+    common("system"),
+    common("node"),
+    common("direction"),
+    real("bought_mwh", "what it buys there"),
+    real("undone_at_node_mwh", "what the TSO undoes of it at the node"),
+    real("undone_at_node_eur", "its cost to both"),
+    real("undone_on_unit_mwh", "what the TSO undoes of it on the same unit"),
+    real("undone_on_unit_eur", "its cost to both"),
+    needed="key figures, figures",
 )
-UNIT_SCHEMA = pa.schema(
-    [
-        *((name, INT if name == "node" else TEXT) for name in UNIT),
-        *((f"{service}_{what}", REAL) for what in ("mwh", "revenue_eur") for service in SERVICES),
-        ("round_trips", INT),
-        ("round_trip_mwh", REAL),
-    ]
+UNITS_ABOUT = about(
+    "One row per unit that sold anything, over the complete run (no `time`, no `isp`).",
+    common("system"),
+    common("node"),
+    common("provider"),
+    text("unit", "the unit"),
+    real("local_mwh", "energy sold to its DSO"),
+    real("mfrr_mwh", "energy sold to the TSO, aFRR aside"),
+    real("afrr_mwh", "aFRR energy sold"),
+    real("local_revenue_eur", "revenue from its DSO at the prices of its bids"),
+    real("mfrr_revenue_eur", "revenue from the TSO, aFRR aside, at the prices of its bids"),
+    real("afrr_revenue_eur", "revenue from aFRR at the prices of its bids"),
+    count("round_trips", "ISPs in which it sold both directions, whoever bought, aFRR aside"),
+    real("round_trip_mwh", "the smaller direction of each"),
+    needed="key figures",
+    timed=False,
 )
+CONFLICT_SCHEMA, UNIT_SCHEMA = CONFLICTS_ABOUT.schema, UNITS_ABOUT.schema
 
 
 def trades_of(activations: pd.DataFrame, buyer_of: Mapping[str, str], hours: float) -> pd.DataFrame:
@@ -174,4 +186,4 @@ def _whole_isps(path: Path) -> Iterator[pd.DataFrame]:
 
 
 def _table(frame: pd.DataFrame, schema: pa.Schema) -> pa.Table:
-    return pa.Table.from_pandas(frame, schema, preserve_index=False).replace_schema_metadata(None)
+    return pa.Table.from_pandas(frame, schema, preserve_index=False).cast(schema)

@@ -28,6 +28,7 @@ from tandem_sim.agents.strategies.allowed_code import source_files
 from tandem_sim.agents.strategies.registry import STRATEGIES
 from tandem_sim.grids.documents.text import read_bytes
 from tandem_sim.grids.io.read import is_file
+from tandem_sim.grids.published.read import series_path
 from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.sim.scenario.named_code import strategy_names
 from tandem_sim.sim.scenario.scenario import Scenario
@@ -52,8 +53,8 @@ WORLD = (
     "incidents",
 )
 """Fields of a scenario that belong to the world; all others but those `ASIDE` are rules."""
-ASIDE = ("name", "description", "strategy_limit_s")
-"""Fields that change no byte of a table."""
+ASIDE = ("name", "description", "strategy_limit_s", "output")
+"""Fields that change no row of a table; `output` decides which rows are written."""
 FILES = ("grid", "file", "table")
 """Fields with the path of a file; the file counts by its content."""
 LIBRARIES = (
@@ -190,7 +191,7 @@ def _files_of(scenario: Scenario) -> dict[str, str]:
 
 def _file(file: str, folder: Path | None) -> str:
     """Digest of the content of a file; of none if it is not there, which building the model refuses."""
-    path = (folder or Path()) / file
+    path = series_path(file, folder)
     return _digest_of_files([path] if path.is_file() else [])
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tandem_sim.experiments.run_folder.conflicts import CONFLICTS, UNITS
 from tandem_sim.sim.checkpoint import BEFORE, FRESH, NEWEST, SPOOL
-from tandem_sim.sim.output.tables import TABLES
+from tandem_sim.sim.output.tables import ABOUT, FIXED
 
 SUFFIX, LOCK, LOG, RUN, REPLACED = ".unfinished", "lock", "run.log", "run", "replaced"
 PART = "tandem-part"
@@ -25,7 +25,7 @@ NAME = r"[A-Za-z][A-Za-z0-9_-]*"
 """Names of areas, as scenarios allow them."""
 _FIGURE = FIGURES.format(name=NAME)
 _RUN = (
-    *(re.escape(f"{table}.parquet") for table in TABLES),
+    *(re.escape(f"{table}.parquet") for table in (*ABOUT, *FIXED)),
     *map(re.escape, (CONFLICTS, UNITS, "manifest.json", "kpis.json", LOG)),
     rf"figures/({_FIGURE})\.png",
     rf"figures/\.({_FIGURE})\.png\.{PART}",

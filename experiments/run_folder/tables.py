@@ -16,18 +16,13 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet as pq
 
-from tandem_sim.experiments.run_folder.conflicts import CONFLICT_SCHEMA, CONFLICTS, UNIT_SCHEMA, UNITS
+from tandem_sim.experiments.run_folder.described import DESCRIBED
 from tandem_sim.experiments.run_folder.manifest import REPEAT, check_unchanged
 from tandem_sim.grids.documents.text import is_there, one_line, shown
 from tandem_sim.grids.errors import InputError
-from tandem_sim.sim.output.tables import TABLES, schema
 
 pc: Any = pyarrow.compute  # its functions are made when it is imported
-SCHEMAS: dict[str, pa.Schema] = {
-    **{name: schema(name) for name in TABLES},
-    CONFLICTS.removesuffix(".parquet"): CONFLICT_SCHEMA,
-    UNITS.removesuffix(".parquet"): UNIT_SCHEMA,
-}
+SCHEMAS: dict[str, pa.Schema] = {name: about.schema for name, about in DESCRIBED.items()}
 """Columns of every table of a run folder."""
 MOST_VALUES = 500_000_000
 """Most rows times columns of a table, 4 GB of numbers; a year of the largest study has a tenth of it."""
@@ -79,8 +74,15 @@ def table_groups(folder: Path, name: str, columns: Sequence[str]) -> Iterator[pd
             yield _frame(file.schema_arrow.empty_table().select(columns), path)
 
 
+def check_table(folder: Path, name: str) -> None:
+    """Raise an `InputError`, as `read_table` does, for a table that is missing or no such table."""
+    needed = [column for column in SCHEMAS[name].names if column not in LATER]
+    with _opened(folder / f"{name}.parquet", name, needed, limited=False):
+        pass
+
+
 @contextmanager
-def _opened(path: Path, name: str, needed: Sequence[str]) -> Iterator[pq.ParquetFile]:
+def _opened(path: Path, name: str, needed: Sequence[str], limited: bool = True) -> Iterator[pq.ParquetFile]:
     """A table whose columns are those of its name; what cannot be read of it meanwhile is an `InputError`."""
     if not is_there(path):
         problem = "is no file" if path.is_symlink() or path.exists() else "is missing in this run"
@@ -90,7 +92,7 @@ def _opened(path: Path, name: str, needed: Sequence[str]) -> Iterator[pq.Parquet
             found = file.schema_arrow
             _check_columns(found, path, name, needed)
             rows = sum(file.metadata.row_group(k).num_rows for k in range(file.num_row_groups))
-        if rows * len(found) > MOST_VALUES:
+        if limited and rows * len(found) > MOST_VALUES:
             problem = f"has {rows} rows of {len(found)} columns, and at most {MOST_VALUES} values are read"
             raise InputError(str(path), "table", problem, REPEAT)
         check_unchanged(path.parent, path.name)

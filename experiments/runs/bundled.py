@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-SCENARIOS = ("reference", "dutch", "belgian", "lv-feeder", "nfca-clash")
+SCENARIOS = ("reference", "dutch", "belgian", "lv-feeder", "nfca-clash", "germany")
 CASES: dict[str, str] = {
     "alexander-a": "8 MW short; transmission asks less than distribution",
     "alexander-b": "8 MW short; transmission asks more than distribution",
@@ -37,6 +37,11 @@ def sweep_text(name: str) -> str:
 def field_text() -> str:
     """A line for each field of a scenario; see `tandem_sim.experiments.runs.fields`."""
     return (_HOME / "field_paths.txt").read_text(encoding="utf-8")
+
+
+def source_of(name: str) -> str:
+    """Name of a scenario in error messages."""
+    return f"bundled scenario {name}" if name in SCENARIOS else str(Path(name))
 
 
 def case_path(case: str | Path) -> Path:

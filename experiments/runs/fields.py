@@ -2,14 +2,15 @@
 
 ``python -m tandem_sim.experiments.runs.fields`` writes two files anew. ``field_paths.txt`` has a line per
 field with the names its value may have: completion reads it, because the schema
-(`tandem_sim.sim.scenario.scenario`) takes seconds to import. ``docs/formats.md`` has a table of all fields
-between two marks. Tests compare both with the schema.
+(`tandem_sim.sim.scenario.scenario`) takes seconds to import. ``docs/scenario.md`` has between two marks a
+heading, a description and a table for every section. Tests compare both with the schema.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from tandem_sim.sim.scenario.described import written
 from tandem_sim.sim.scenario.scenario import Scenario
 
 FILE = Path(__file__).parents[1] / "field_paths.txt"
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "formats.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "scenario.md"
 BEGIN = "<!-- Fields of a scenario, written by python -m tandem_sim.experiments.runs.fields -->"
 END = "<!-- end of fields -->"
 HEAD = "| key | meaning | unit | default | may be | usual |\n|---|---|---|---|---|---|"
@@ -125,13 +126,64 @@ def accepted(path: str) -> str | None:
     return f"{names or _may_be(row)}{unit}{' or none' if row.nullable else ''}"
 
 
-def table() -> str:
-    """The fields as a markdown table for the documentation."""
+def sections() -> dict[str, str]:
+    """What every section of a scenario is, by its path; that of the top level is empty."""
+    schema = Scenario.model_json_schema(by_alias=True)
+    return dict(_sections(schema, schema["$defs"], ""))
+
+
+def _sections(section: Mapping[str, Any], known: Mapping[str, Any], path: str) -> Iterator[tuple[str, str]]:
+    yield path, " ".join(section["description"].split()).replace("``", "`")
+    above = f"{path}." if path else ""
+    for name, about in section["properties"].items():
+        for kind, mark in (
+            (about, ""),
+            (about.get("items", {}), "[]"),
+            *((k, "") for k in about.get("anyOf", ())),
+        ):
+            if (below := _section(kind, known)) is not None:
+                yield from _sections(below, known, f"{above}{name}{mark}")
+
+
+TOP = "Keys of the top level"
+"""Heading of the fields that are in no section."""
+
+
+def reference() -> str:
+    """All fields in markdown: a list of the sections, and a heading, a description and a table for each."""
+    by_section: dict[str, list[Row]] = {path: [] for path in sections()}
+    for row in rows():
+        by_section[row.path.rpartition(".")[0]].append(row)
+    parts = [
+        f"{'###' if '.' in path else '##'} {_heading(path)}\n\n{about}\n\n{_table(by_section[path])}"
+        for path, about in sections().items()
+        if by_section[path]
+    ]
+    links = ", ".join(f"[{_heading(path)}](#{_anchor(path)})" for path in by_section if by_section[path])
+    return "\n\n".join([f"Sections: {links}.", *parts])
+
+
+def _heading(path: str) -> str:
+    return f"`{path}`" if path else TOP
+
+
+def _anchor(path: str) -> str:
+    """The anchor of a heading as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", _heading(path).lower()).replace(" ", "-")
+
+
+def _table(fields: Iterable[Row]) -> str:
+    """Fields as a markdown table."""
     lines = [
         f"| `{row.path}` | {row.meaning} | {row.unit} | {_default(row)} | {_may_be(row)} | {_usual(row)} |"
-        for row in rows()
+        for row in fields
     ]
     return "\n".join([HEAD, *lines])
+
+
+def values_of(row: Row) -> tuple[str, str, str]:
+    """What the value of a field may be, its usual range (empty for none), and its default, as text."""
+    return _may_be(row), _usual(row), _default(row)
 
 
 def _default(row: Row) -> str:
@@ -166,9 +218,9 @@ def _usual(row: Row) -> str:
 
 
 def page() -> str:
-    """The page docs/formats.md with the table of fields made anew from the schema."""
+    """The page docs/scenario.md with the tables of fields made anew from the schema."""
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(f"{BEGIN}\n")
-    return f"{before}{BEGIN}\n{table()}\n{END}{rest.partition(END)[2]}"
+    return f"{before}{BEGIN}\n\n{reference()}\n\n{END}{rest.partition(END)[2]}"
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def log_to_file(path: Path) -> Iterator[None]:
 
 def tell_unusual(scenario: Scenario) -> None:
     """A warning for every field outside its usual range, and what is given in place of what is modelled."""
-    from tandem_sim.sim.inputs.notes import notes_of
+    from tandem_sim.sim.inputs.notes import notes_of  # slow, and not every command reads a scenario
 
     for line in scenario.unusual:
         log.warning("unusual: %s", line)

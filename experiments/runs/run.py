@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import tempfile
 import time
@@ -39,6 +40,8 @@ from tandem_sim.sim.settlement.reconcile import reconcile_figures
 from tandem_sim.sim.user_key import user_key
 
 DAY_S = 86_400
+OUTPUT = "scenario: output"
+"""Which tables are written: no part of the identity, but a run is resumed only with the same ones."""
 NO_FILES: Mapping[Path, Known] = MappingProxyType({})
 log = logging.getLogger(__name__)
 
@@ -69,7 +72,7 @@ def run_scenario(
         partial, checkpoints = working / RUN, Checkpoints(working, {})
         if not (resume and _is_complete(out, scenario, folder, export_isp)):
             identity = identity_of(scenario, folder)
-            checkpoints = _checkpoints(working, identity, export_isp, checkpoint_s)
+            checkpoints = _checkpoints(working, identity, _output_of(scenario), export_isp, checkpoint_s)
             export = None if export_isp is None else _export(scenario, export_isp, partial / "case")
             with log_to_file(working / LOG), _told(scenario, identity, on_isp) as watched:
                 run(
@@ -91,12 +94,15 @@ def run_scenario(
         return read_kpis(out)
 
 
-def _checkpoints(working: Path, identity: Identity, export_isp: int | None, every_s: int) -> Checkpoints:
-    """Checkpoints of a run; without a key of the user none are taken, and a warning is logged.
+def _checkpoints(
+    working: Path, identity: Identity, output: Mapping[str, Any], export_isp: int | None, every_s: int
+) -> Checkpoints:
+    """Checkpoints of a run that writes its tables by `output`.
 
+    Without a key of the user none are taken, and a warning is logged.
     Raises `StaleError` if there are checkpoints that cannot be verified without the key.
     """
-    parts = {**identity.parts, "exported ISP": str(export_isp)}
+    parts = {**identity.parts, "exported ISP": str(export_isp), OUTPUT: json.dumps(output)}
     try:
         key = user_key()
     except InputError as error:
@@ -196,20 +202,29 @@ def _is_complete(out: Path, scenario: Scenario, folder: Path | None, export_isp:
 
     Raises `InputError` if one of its files is not what the run wrote.
     """
-    if (
-        parts_of(manifest_of(out)) != identity_of(scenario, folder).parts
-        or (unfinished_of(out) / RUN).exists()
-    ):
+    if not is_run(out) or differing(out, scenario, folder) or (unfinished_of(out) / RUN).exists():
         return False
     check_unchanged(out)
     return export_isp is None or (out / "case").is_dir()
 
 
 def differing(out: Path, scenario: Scenario, folder: Path | None) -> list[str]:
-    """Parts of the identity of a run that differ from the finished run in `out`; empty if there is none."""
+    """Parts of a run that differ from the finished run in `out`; empty if there is none.
+
+    They are the parts of its identity, and which tables it writes.
+    """
     if not is_run(out):
         return []
-    return identity_of(scenario, folder).differing(parts_of(manifest_of(out)))
+    found = manifest_of(out)
+    other = identity_of(scenario, folder).differing(parts_of(found))
+    given = found.get("scenario")
+    written = given.get("output") if isinstance(given, dict) else None
+    return other + ([OUTPUT] if written != _output_of(scenario) else [])
+
+
+def _output_of(scenario: Scenario) -> dict[str, Any]:
+    """Which tables a run writes, as its manifest has it."""
+    return scenario.output.model_dump(mode="json", by_alias=True)
 
 
 def parts_of(manifest: Mapping[str, Any]) -> dict[str, str]:

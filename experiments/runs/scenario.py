@@ -10,14 +10,22 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from tandem_sim.experiments.runs.bundled import SCENARIOS, SWEEPS, scenario_text
-from tandem_sim.grids.documents.text import check_known, hint, is_there, one_line, read_text, shown
-from tandem_sim.grids.documents.yaml_reader import LARGEST_YAML, read_yaml, yaml_value
+from tandem_sim.experiments.runs.based_on import (
+    SUFFIXES,
+    Layers,
+    keys_of,
+    layers_of,
+    mapping,
+    merged,
+    read_layers,
+)
+from tandem_sim.experiments.runs.bundled import SCENARIOS, SWEEPS, scenario_text, source_of
+from tandem_sim.grids.documents.text import hint, is_there, one_line, shown
+from tandem_sim.grids.documents.yaml_reader import yaml_value
 from tandem_sim.grids.errors import LONGEST, InputError, printable
 from tandem_sim.grids.renames import new_key, renamed
 from tandem_sim.sim.scenario.scenario import Scenario
 
-CONVERT = "tandem convert writes a file of an earlier version anew"
 MOST_PROBLEMS = 10
 """Most problems of one scenario that a message lists."""
 DEEPEST_PATH = 10
@@ -29,22 +37,22 @@ def read_scenario(name: str, overrides: dict[str, Any] | None = None) -> tuple[S
 
     `overrides` replace values by field path, see `scenario_of`. Raises `InputError` with every problem found.
     """
-    text, folder = _found(name)
-    return parse_scenario(text, source_of(name), overrides), folder
+    layers, folder = _found(name)
+    return _checked(layers, overrides or {}), folder
 
 
 def read_keys(name: str) -> tuple[dict[str, Any], Path | None]:
     """The keys of a scenario with those of the scenario it is based on, unchecked, and its folder."""
-    text, folder = _found(name)
-    return _resolved(_mapping(text, source_of(name)), source_of(name)), folder
+    layers, folder = _found(name)
+    return layers.keys, folder
 
 
-def _found(name: str) -> tuple[str, Path | None]:
-    """The text of a scenario and its folder."""
+def _found(name: str) -> tuple[Layers, Path | None]:
+    """A scenario and what it is based on, and its folder."""
     if name in SCENARIOS:
-        return scenario_text(name), None
+        return layers_of(mapping(scenario_text(name), source_of(name)), source_of(name), None), None
     path = Path(name)
-    if path.suffix not in {".yaml", ".yml"}:
+    if path.suffix not in SUFFIXES:
         raise InputError(
             name,
             "SCENARIO",
@@ -55,7 +63,7 @@ def _found(name: str) -> tuple[str, Path | None]:
         )
     if not is_there(path):
         raise InputError(name, "SCENARIO", "the file does not exist", "Check the path")
-    return read_text(path, LARGEST_YAML), path.parent
+    return read_layers(path), path.parent
 
 
 def _no_scenario(name: str) -> str:
@@ -78,11 +86,6 @@ def fields_of(given: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def source_of(name: str) -> str:
-    """Name of a scenario in error messages."""
-    return f"bundled scenario {name}" if name in SCENARIOS else str(Path(name))
-
-
 @contextmanager
 def faults_named(source: str) -> Iterator[None]:
     """Errors of the simulator, which name "scenario" as their source, name the file `source` instead."""
@@ -96,25 +99,48 @@ def faults_named(source: str) -> Iterator[None]:
 
 def parse_scenario(text: str, source: str, overrides: Mapping[str, Any] | None = None) -> Scenario:
     """Check a scenario's text; see `scenario_of`."""
-    return scenario_of(_mapping(text, source), source, overrides)
+    return scenario_of(mapping(text, source), source, overrides)
 
 
-def scenario_of(keys: Mapping[str, Any], source: str, overrides: Mapping[str, Any] | None = None) -> Scenario:
+def scenario_of(
+    keys: Mapping[str, Any],
+    source: str,
+    overrides: Mapping[str, Any] | None = None,
+    folder: Path | None = None,
+) -> Scenario:
     """Check a scenario's keys. `source` is named in errors.
 
-    A scenario may be ``based_on`` a bundled one: its keys then replace those of that one, section by section.
-    `overrides` replace values by field path: the keys of the sections, and of an entry of a list its number,
-    from 0, or its name (``non_firm.who``, ``distribution.0.load_scale``, ``distribution.D1.load_scale``).
+    A scenario may be ``based_on`` a bundled one, or on a file if `folder`, where relative paths start, is
+    given: its keys then replace those of that one, section by section. `overrides` replace values by field
+    path: the keys of the sections, and of an entry of a list its number, from 0, or its name
+    (``non_firm.who``, ``distribution.0.load_scale``, ``distribution.D1.load_scale``).
     """
+    return _checked(layers_of(keys, source, folder), overrides or {})
+
+
+def _checked(layers: Layers, overrides: Mapping[str, Any]) -> Scenario:
+    """The scenario of some layers. An error names the file that holds the wrong key."""
+    source = layers.layers[0].source
     try:
-        return Scenario.model_validate(_overridden(_resolved(dict(keys), source), overrides or {}, source))
+        return Scenario.model_validate(_overridden(layers.keys, overrides, source))
     except ValidationError as error:
         found = error.errors(include_url=False)
-        problems = [_plain(e) for e in found[:MOST_PROBLEMS]]
+        changed = {path.partition(".")[0] for path in overrides}
+        holders = [_holder(layers, e, changed) for e in found[:MOST_PROBLEMS]]
+        problems = [
+            _plain(e) + (f" (in {holder})" if holder != holders[0] else "")
+            for e, holder in zip(found, holders, strict=False)
+        ]
         field, problem = problems[0].split(": ", 1)
         more = [f"{len(found) - MOST_PROBLEMS} more"] if len(found) > MOST_PROBLEMS else []
         text = "; and also ".join([problem, *problems[1:], *more])
-        raise InputError(source, field, text, _advice(found[0])) from error
+        raise InputError(holders[0], field, text, _advice(found[0])) from error
+
+
+def _holder(layers: Layers, error: Any, changed: set[str]) -> str:
+    """Name of the file with the fault; the scenario itself for what `changed` or concerns the whole."""
+    place = error["loc"][: -1 if error["type"] == "missing" else None]
+    return layers.layers[0].source if place and place[0] in changed else layers.source_of(place)
 
 
 def field_value(fields: Any, path: str) -> Any:
@@ -141,7 +167,7 @@ def _overridden(data: dict[str, Any], overrides: Mapping[str, Any], source: str)
 def _replaced(old: Any, keys: Sequence[str], value: Any, source: str, path: str) -> Any:
     """`old` with the value at `keys` below it replaced; sections are merged."""
     if not keys:
-        return _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        return merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
     key, *rest = keys
     if isinstance(old, list):
         place = _place(old, key)
@@ -171,41 +197,6 @@ def _name_of(entry: Any) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def _resolved(data: dict[str, Any], source: str) -> dict[str, Any]:
-    """The keys of a scenario, put over those of the bundled one it is based on, and so on."""
-    base = data.pop("based_on", None)
-    if base is None:
-        return data
-    if isinstance(base, str) and base in renamed("scenario"):
-        raise InputError(source, "based_on", f"{base} is called {renamed('scenario')[base]} now", CONVERT)
-    check_known(f"{source}: based_on", [base], SCENARIOS)
-    named = source_of(base)
-    return _merged(_resolved(_mapping(scenario_text(base), named), named), data)
-
-
-def _merged(base: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-    """`base` with the keys of `data` put over it; sections are merged, lists and values replaced."""
-    both = dict(base)
-    for key, value in data.items():
-        old = base.get(key)
-        both[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
-    return both
-
-
-def _mapping(text: str, source: str) -> dict[str, Any]:
-    """The keys of a scenario's text."""
-    data = read_yaml(text, source)
-    if isinstance(data, dict) and isinstance(data.get("scenario"), str):
-        raise InputError(
-            source, "scenario", "is a key of sweep files", f"Its command is: tandem sweep {source}"
-        )
-    if not isinstance(data, dict):
-        raise InputError(
-            source, "scenario", "is not a mapping of keys", "Start from a bundled scenario (tandem scenarios)"
-        )
-    return data
-
-
 def _plain(error: Any) -> str:
     """One problem as "field: problem"; the text of one that concerns the whole scenario names its field."""
     field = printable(".".join(map(str, error["loc"])))
@@ -226,7 +217,7 @@ def _plain(error: Any) -> str:
 
 def _meant(place: tuple[str | int, ...]) -> str:
     """The key that was probably meant by an unknown one, as a question; empty if none is similar."""
-    near = get_close_matches(printable(place[-1]), _fields(_section_of(place)), n=1)
+    near = get_close_matches(printable(place[-1]), keys_of(_section_of(place)), n=1)
     return f" (did you mean {near[0]}?)" if near else ""
 
 
@@ -235,7 +226,7 @@ def _section_of(place: tuple[str | int, ...]) -> Any:
     kind: Any = Scenario
     for step in place[:-1]:
         if isinstance(step, str):
-            found = _fields(kind).get(step)
+            found = keys_of(kind).get(step)
             kind = None if found is None else found.annotation
         kind = next((k for k in get_args(kind) if k is not type(None)), kind)
     return kind
@@ -249,13 +240,7 @@ def _advice(error: Any) -> str:
     path = "".join("[]" if isinstance(step, int) else f".{step}" for step in place).removeprefix(".")
     if (found := accepted(path)) is not None:
         return f"{printable(path)} may be: {found}"
-    known = _fields(_section_of(place))
+    known = keys_of(_section_of(place))
     if error["type"] == "extra_forbidden" and known:
         return f"Known keys here: {', '.join(known)}"
     return "Change one of the values named; tandem scenarios reference prints a scenario with comments"
-
-
-def _fields(kind: Any) -> dict[str, Any]:
-    """The fields of a section, by their keys in a file; empty for anything else."""
-    fields = getattr(kind, "model_fields", {})
-    return {field.alias or name: field for name, field in fields.items()}

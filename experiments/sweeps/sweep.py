@@ -26,8 +26,8 @@ from typing import Annotated, Any
 from pydantic import Field, StrictBool, ValidationError
 
 from tandem_sim.experiments.run_folder.identity import asked_id
-from tandem_sim.experiments.runs.bundled import SCENARIOS
-from tandem_sim.experiments.runs.scenario import read_keys, scenario_of, source_of
+from tandem_sim.experiments.runs.bundled import SCENARIOS, source_of
+from tandem_sim.experiments.runs.scenario import read_keys, read_scenario, scenario_of
 from tandem_sim.grids.documents.text import one_line, read_text, shown
 from tandem_sim.grids.documents.yaml_reader import LARGEST_YAML, read_yaml
 from tandem_sim.grids.errors import InputError
@@ -45,13 +45,13 @@ Values = Annotated[list[Any], Field(min_length=1)]
 class Sweep(Section):
     """The content of a sweep file."""
 
-    scenario: str = Field(min_length=1)
-    schemes: list[str] = Field(default=[], min_length=1)
-    seeds: list[Seed] = Field(default=[], min_length=1)
-    set_: dict[str, Any] = Field(default={}, alias="set")
-    vary: dict[str, Values] = Field(default={})
-    also: list[dict[str, Any]] = Field(default=[])
-    plots: StrictBool = True
+    scenario: str = Field(min_length=1, description="A bundled scenario, or a file relative to this one.")
+    schemes: list[str] = Field(default=[], min_length=1, description="Coordination schemes.")
+    seeds: list[Seed] = Field(default=[], min_length=1, description="Seeds of all random numbers.")
+    set_: dict[str, Any] = Field(default={}, alias="set", description="Fields of all runs, by their paths.")
+    vary: dict[str, Values] = Field(default={}, description="Fields with a list of values each.")
+    also: list[dict[str, Any]] = Field(default=[], description="Further points, each with its fields.")
+    plots: StrictBool = Field(default=True, description="Whether figures of single runs are drawn.")
 
     @property
     def axes(self) -> dict[str, list[Any]]:
@@ -141,7 +141,7 @@ def _scenario(path: Path, name: str, keys: dict[str, Any], fields: dict[str, Any
     try:
         return scenario_of(keys, source_of(name), fields)
     except InputError as error:
-        scenario_of(keys, source_of(name))
+        read_scenario(name)
         raise InputError(str(path), error.field, error.problem, error.hint) from error
 
 

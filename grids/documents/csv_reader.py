@@ -1,4 +1,4 @@
-"""CSV of published formats: cells with their line numbers, and numbers as publishers write them."""
+"""CSV files: cells with their line numbers, and numbers as publishers write them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from tandem_sim.grids.documents.decimals import decimal, odd_number
-from tandem_sim.grids.documents.text import one_line, read_text, shown
+from tandem_sim.grids.documents.text import MOST_BYTES, one_line, read_text, shown
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.types import FloatArray
 
@@ -45,14 +45,14 @@ class CsvTable:
         return InputError(self.source, f"line {self.lines[row]}, {shown(name)}", problem, hint)
 
 
-def read_csv_table(path: Path, separators: str) -> CsvTable:
+def read_csv_table(path: Path, separators: str, most_bytes: int = MOST_BYTES) -> CsvTable:
     """The cells of a CSV with a header. Of `separators` the first that occurs in the header is taken.
 
     Raises `InputError` that names file and line for a file that cannot be read, has no header, a column
     twice, rows of another length than the header, or more than `MOST_CELLS` cells.
     """
     source = str(path)
-    text = read_text(path)
+    text = read_text(path, most_bytes)
     first = next((line for line in text.splitlines() if line.strip()), "")
     if not first:
         raise InputError(source, "file", "is empty", "Give a file with a header and a row for each time")
@@ -79,11 +79,11 @@ def read_csv_table(path: Path, separators: str) -> CsvTable:
             source,
             f"line {line}",
             f"is not CSV with separator {separator!r} ({one_line(error)})",
-            "Give the file as it was published; a cut or edited file does not do",
+            "Correct the line, or give the separator; a published file is read as it is",
         ) from error
     twice = next((name for name in head if name and head.count(name) > 1), None)
     if twice is not None:
-        raise InputError(source, shown(twice), "the column is given twice", "Keep one of them")
+        raise InputError(source, one_line(twice), "the column is given twice", "Keep one of them")
     return CsvTable(source=source, head=head, lines=tuple(lines), rows=tuple(rows))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,8 +14,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tandem_sim.grids.documents.csv_reader import LARGEST, read_csv_table
 from tandem_sim.grids.documents.decimals import decimal, odd_number
-from tandem_sim.grids.documents.text import check_known, one_line, read_bytes, read_text, shown
+from tandem_sim.grids.documents.text import check_known, one_line, read_bytes, shown
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.series.labels import in_utc
 from tandem_sim.grids.series.series import LabelledRows, usual_step
@@ -26,8 +25,6 @@ from tandem_sim.grids.types import FloatArray, IntArray
 ENDINGS = (".csv", ".parquet")
 MOST_ROWS = 6_000_000
 """Most rows of a file: ten years of minutes are 5.3 million."""
-LARGEST = 1e12
-"""Values must be smaller in size."""
 _OFFSET = re.compile(r"(Z|[+-][0-9]{2}:?[0-9]{2})$")
 _ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}(:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?)?)?")
 _DATED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -112,37 +109,10 @@ def _read(path: Path, separator: str, wanted: Sequence[str]) -> _Cells:
 
 
 def _read_csv(path: Path, separator: str) -> _Cells:
-    """A CSV with a header as text cells; blank lines count as lines."""
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True, delimiter=separator)
-    head: list[str] = []
-    lines: list[int] = []
-    rows: list[list[str]] = []
-    line = 1
-    try:
-        for cells in reader:
-            if cells and not head:
-                head = [cell.strip() for cell in cells]
-            elif cells:
-                if len(cells) != len(head):
-                    raise csv.Error(f"{len(cells)} cells under {len(head)} columns")
-                rows.append(cells)
-                lines.append(line)
-                if len(rows) > MOST_ROWS:
-                    raise csv.Error(f"more than {MOST_ROWS} rows")
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise InputError(
-            str(path),
-            f"line {line}",
-            f"is not CSV with separator {separator!r} ({one_line(error)})",
-            "Correct the line, or give the separator",
-        ) from error
-    twice = next((name for name in head if head.count(name) > 1), None)
-    if twice is not None:
-        raise InputError(str(path), shown(twice), "the column is given twice", "Keep one of them")
-    columns = [[cell.strip() for cell in column] for column in zip(*rows, strict=True)]
-    columns = columns or [[] for _ in head]
-    return _Cells(str(path), np.array(lines, dtype=np.int64), dict(zip(head, columns, strict=True)))
+    """A CSV with a header as text cells."""
+    table = read_csv_table(path, separator)
+    columns = {name: table.column(name) for name in table.head}
+    return _Cells(str(path), np.array(table.lines, dtype=np.int64), columns)
 
 
 def _read_parquet(path: Path, wanted: Sequence[str]) -> _Cells:

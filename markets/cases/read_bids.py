@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tandem_sim.grids.documents.csv_reader import read_csv_table
 from tandem_sim.grids.documents.decimals import decimal
-from tandem_sim.grids.documents.text import is_there, one_line, read_text, shown
+from tandem_sim.grids.documents.text import is_there, shown
 from tandem_sim.grids.errors import InputError, printable
 from tandem_sim.grids.network.network import Network
 from tandem_sim.grids.types import BoolArray, FloatArray
@@ -112,30 +111,9 @@ def _table(path: Path) -> pd.DataFrame:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    """A CSV with a header as text cells, indexed by line of the file; blank lines count as lines."""
-    reader = csv.reader(io.StringIO(read_text(path, LARGEST_CSV), newline=""), strict=True)
-    head: list[str] = []
-    lines: list[int] = []
-    rows: list[list[str]] = []
-    line = 1
-    try:
-        for cells in reader:
-            if cells and not head:
-                head = [cell.strip() for cell in cells]
-            elif cells:
-                if len(cells) != len(head):
-                    raise csv.Error(f"{len(cells)} cells under {len(head)} columns")
-                rows.append([cell.strip() for cell in cells])
-                lines.append(line)
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise InputError(
-            str(path), f"line {line}", f"is not CSV ({one_line(error)})", "Correct the line"
-        ) from error
-    twice = next((name for name in head if head.count(name) > 1), None)
-    if twice is not None:
-        raise InputError(str(path), twice, "the column is given twice", "Keep one of them")
-    return pd.DataFrame(rows, columns=head, index=lines, dtype=object)
+    """A CSV with a header as text cells, indexed by line of the file."""
+    table = read_csv_table(path, ",", LARGEST_CSV)
+    return pd.DataFrame(table.rows, columns=list(table.head), index=list(table.lines), dtype=object)
 
 
 def _number(cell: str) -> float:

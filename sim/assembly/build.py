@@ -14,12 +14,13 @@ from tandem_sim.agents.services.afrr import AfrrSettings
 from tandem_sim.agents.strategies.allowed_code import NO_CODE, AllowedCode
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.series.profiles import PER_UNIT, PRICE, Profiles
+from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister
 from tandem_sim.markets.services.capacity import CapacityBook
 from tandem_sim.markets.settlement.baselines import BaselineRules
 from tandem_sim.sim.assembly.agents import MARKET_NAME, AgentBuilder, CreationOrder, GivenSeries
 from tandem_sim.sim.assembly.flexibility_study import study_terms
-from tandem_sim.sim.assembly.grids import build_grids
+from tandem_sim.sim.assembly.grids import Grids, build_grids
 from tandem_sim.sim.assembly.low_voltage import (
     LowVoltage,
     build_low_voltage,
@@ -43,6 +44,7 @@ from tandem_sim.sim.inputs.prices import GivenPrices, given_prices
 from tandem_sim.sim.inputs.profiles import build_profiles, profile_named
 from tandem_sim.sim.model import FlexibilityModel
 from tandem_sim.sim.output.recorder import Recorder
+from tandem_sim.sim.output.states import StateRecords, grid_tables
 from tandem_sim.sim.scenario.scenario import Scenario
 from tandem_sim.sim.settlement.settler import SettlementRules, Settler
 from tandem_sim.sim.timetable import local_auctions, tenders, tso_auctions
@@ -78,24 +80,23 @@ def build_model(
     rows = household_rows(scenario, grids)
     aggregator_of = aggregators_of(scenario, grids, rows)
     homes = households_of(scenario, grids, rows)
-    people = tuple(summaries(scenario, grids, homes, profiles))
-    listed = () if grids.people is None else tuple(table_lines(grids.people, homes))
+    people = summaries(scenario, grids, homes, profiles)
     if low is not None:
         grids = with_lv_feeder_sites(grids, low)
         aggregator_of = pools_of_lv_feeders(scenario, low, aggregator_of)
-    residents = Residents(
-        site_of=grids.site_of, aggregator_of=aggregator_of, n_sites=grids.n_sites, rows=rows
-    )
+    who = Residents(site_of=grids.site_of, aggregator_of=aggregator_of, n_sites=grids.n_sites, rows=rows)
     fleet = _fleet(
-        scenario=scenario, calendar=calendar, residents=residents, homes=homes, low=low, profiles=profiles
+        scenario=scenario, calendar=calendar, residents=who, homes=homes, low=low, profiles=profiles
     )
-    recorder = Recorder(out, calendar, spool)
+    recorder = Recorder(out, calendar, spool, scenario.output.leave_out)
     clock = Clock(first_second(scenario, calendar))
     bus = build_bus(Link(**scenario.messages.model_dump()), scenario.seed, clock, recorder)
     model = FlexibilityModel()
     model.calendar, model.areas, model.recorder, model.on_isp = calendar, grids.areas, recorder, on_isp
     model.transmission, model.ledgers = grids.transmission, {}
-    model.households, model.household_table = people, listed
+    model.households, model.household_table = people, table_lines(grids.people, homes)
+    model.states = _states(scenario, recorder, grids, fleet)
+    model.passive = grids.passive
     model.load_mw = grids.passive.with_loads(grids.load_mw) + grids.incident_mw
     model.carry = bus.carry
     if scenario.flexibility_register.enabled:
@@ -134,6 +135,13 @@ def first_second(scenario: Scenario, calendar: Calendar) -> int:
     if scenario.capacity.local.needs:
         auctions.append(tenders(local_auctions(calendar, scenario.capacity)))
     return min(first, *(moments[0][0] for moments in auctions)) - REGISTER_S
+
+
+def _states(scenario: Scenario, recorder: Recorder, grids: Grids, fleet: HouseholdFleet) -> StateRecords:
+    """Records of states of all grids, areas first, and of devices; fixes the tables that name the grids."""
+    networks = {**{area.name: area.network for area in grids.areas}, TSO: grids.transmission}
+    recorder.fix(grid_tables(networks))
+    return StateRecords(recorder, networks, grids.areas, fleet.groups, scenario.output.every_isps)
 
 
 def _reserve(scenario: Scenario) -> Reserve | None:

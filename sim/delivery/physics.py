@@ -9,7 +9,7 @@ import numpy as np
 
 from tandem_sim.agents.base.area import Area
 from tandem_sim.agents.base.passive import PassiveInjections
-from tandem_sim.agents.households.fleet import FleetStep
+from tandem_sim.agents.households.fleet import FleetStep, SitesAhead
 from tandem_sim.grids.errors import PowerFlowMismatchError
 from tandem_sim.grids.power_flow.ac import AcState, PowerFlow
 from tandem_sim.grids.power_flow.constraints import (
@@ -31,7 +31,7 @@ Injections = tuple[FloatArray, FloatArray]
 
 @dataclass(frozen=True, kw_only=True)
 class GridResult:
-    """One grid in one ISP after activation; `base` is the same ISP without activation.
+    """One grid in one ISP after activation; `base` and `base_state` are the same ISP without activation.
 
     `injections` are those of `state`; on transmission they include the exchange with areas.
     """
@@ -40,11 +40,12 @@ class GridResult:
     interface_mw: float  # into a distribution grid, or from the slack into transmission
     losses_mw: float
     after: Violations
-    base: Violations | None  # None for transmission, as is `linear`
+    base: Violations | None  # None for transmission, as are `linear` and `base_state`
     linear: Violations | None  # after activation, by the operators' linearised model
     flow_error_mw: float  # linearised model against AC, worst branch, same injections
     voltage_error_pu: float
     injections: Injections
+    base_state: AcState | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,16 +107,32 @@ class Physics:
             p, _ = area.injections(isp, step.site_p_kw, step.site_load_kw)
             q = q0 + area.at_nodes(site_mvar)
             results[area.name] = result = self._area(area, (p0, q0), (p, q), isp, audit)
-            node = self._interface_node[area.name]
-            if result.state.converged:
-                p_t[node] -= result.interface_mw
-                q_t[node] -= result.state.root_mvar
-            else:  # a grid without solution takes its lossless power; this is recorded
-                p_t[node] += p.sum()
-                q_t[node] += q.sum()
+            self._supply(area, result.state, (p, q), (p_t, q_t))
         state = self._solve(self._t_flow, p_t, q_t, isp, audit)
         results[TSO] = self._transmission(state, p_t, q_t)
         return results
+
+    def without_activation(
+        self, isp: int, sites: SitesAhead, unit_mw: FloatArray, load_mw: FloatArray
+    ) -> dict[str, tuple[AcState, Injections]]:
+        """States of all grids in an ISP without activation, with their injections; others as of `deliver`."""
+        states: dict[str, tuple[AcState, Injections]] = {}
+        p_t, q_t = unit_mw + load_mw, self._reactive.mvar(isp, load_mw)
+        for area in self._areas:
+            given = area.injections(isp, sites.site_base_kw, sites.site_load_kw)
+            state = self._solve(area.power_flow, *given, isp, False)
+            states[area.name] = state, given
+            self._supply(area, state, given, (p_t, q_t))
+        return {**states, TSO: (self._solve(self._t_flow, p_t, q_t, isp, False), (p_t, q_t))}
+
+    def _supply(self, area: Area, state: AcState, given: Injections, transmission: Injections) -> None:
+        """Take the power of an area out of its node on transmission.
+
+        A grid without solution takes its lossless power; this is recorded.
+        """
+        taken = (-state.root_mw, -state.root_mvar) if state.converged else (given[0].sum(), given[1].sum())
+        for injection, power in zip(transmission, taken, strict=True):
+            injection[self._interface_node[area.name]] += power
 
     def _area(self, area: Area, before: Injections, after: Injections, isp: int, audit: bool) -> GridResult:
         (p0, q0), (p, q) = before, after
@@ -134,6 +151,7 @@ class Physics:
         flow_error, voltage_error = _model_error(area, rows, state)
         return GridResult(
             state=state,
+            base_state=base,
             interface_mw=state.root_mw if state.converged else -float(p.sum()),
             losses_mw=state.losses_mw,
             after=ac_violations(state, rows),

@@ -111,8 +111,10 @@ def summary_of(
     )
 
 
-def table_lines(table: HouseholdTable, homes: Households) -> Sequence[str]:
+def table_lines(table: HouseholdTable | None, homes: Households) -> Sequence[str]:
     """What a table gives and what is drawn, by column; of devices only those that households have."""
+    if table is None:
+        return ()
     owners = {
         "pv_kwp": homes.has_pv,
         "battery_kwh": homes.has_battery,

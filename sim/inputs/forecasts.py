@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tandem_sim.grids.errors import InputError
-from tandem_sim.grids.series.read import read_forecasts
+from tandem_sim.grids.published.read import read_forecasts
 from tandem_sim.grids.types import FloatArray, IntArray
 from tandem_sim.markets.coordination.block import TSO as T
 from tandem_sim.sim.clock.calendar import Calendar

@@ -11,9 +11,9 @@ import pandas as pd
 
 from tandem_sim.grids.errors import InputError, ProfileError
 from tandem_sim.grids.io.profiles import KNOWN
+from tandem_sim.grids.published.read import read_series, series_path
 from tandem_sim.grids.series.calendar import FULL_YEAR, whole_days
 from tandem_sim.grids.series.profiles import HOURS_A_YEAR, MW, PER_UNIT, PRICE, OwnProfile, Profiles
-from tandem_sim.grids.series.read import read_series
 from tandem_sim.grids.series.series import Series
 from tandem_sim.grids.series.tables import TableFormat
 from tandem_sim.grids.types import FloatArray
@@ -72,7 +72,13 @@ def _profiles_of(
         separator=settings.separator,
         decimal_mark=settings.decimal_mark,
     )
-    series = read_series((folder or Path()) / settings.file, form, list(settings.columns))
+    series = read_series(
+        series_path(settings.file, folder),
+        form,
+        list(settings.columns),
+        kind=settings.format,
+        resolution=settings.resolution,
+    )
     names = settings.columns or {name: name for name in series.values}
     for key, given in (("energy_mwh", settings.energy_mwh), ("full_load_hours", settings.full_load_hours)):
         unknown = sorted(set(given) - set(names.values()))
@@ -103,7 +109,7 @@ def _profile(
         "MWh": (1.0 / hours, MW),
         "p.u.": (1.0, PER_UNIT),
         "EUR/MWh": (1.0, PRICE),
-    }[settings.unit]
+    }[settings.unit or series.units[column]]
     values = np.asarray(series.column(column) * (factor * settings.scale))
     if unit == PER_UNIT:
         _check_size(series, column, values, settings.scale)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import cache
+from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tandem_sim.sim.clock.calendar import Calendar
-from tandem_sim.sim.output.tables import TABLES, TEXT, schema
+from tandem_sim.sim.output.columns import SINGLE, TEXT
+from tandem_sim.sim.output.tables import TABLES, schema
 
 SPOOLED = pa.ipc.IpcWriteOptions(compression="zstd")
 ROWS_PER_GROUP = 100_000
@@ -49,20 +52,37 @@ class Recorder:
     `rewind`). `close` turns it into the tables, in row groups whose borders depend only on the rows.
     """
 
-    def __init__(self, folder: Path, calendar: Calendar, spool: Path | None = None) -> None:
-        """A given `spool` is kept after `close`; by default it is in `folder` and is removed by `close`."""
+    def __init__(
+        self, folder: Path, calendar: Calendar, spool: Path | None = None, left_out: Collection[str] = ()
+    ) -> None:
+        """A given `spool` is kept after `close`; by default it is in `folder` and is removed by `close`.
+
+        Tables `left_out` are not written, and rows for them are dropped.
+        """
         self._folder = folder
+        self._tables = [table for table in TABLES if table not in left_out]
+        self._fixed: dict[str, pa.Table] = {}
         self._start = np.datetime64(calendar.start.tz_localize(None), "s")
         self._isp_seconds = calendar.isp_seconds
-        self._waiting = {table: _Waiting(table) for table in TABLES}
+        self._waiting = {table: _Waiting(table) for table in self._tables}
         self._path, self._kept = spool or folder / "tables.spool", spool is not None
         folder.mkdir(parents=True, exist_ok=True)
         self._digest = hashlib.sha256()
         with open(self._path, "ab" if self._kept else "wb"):
             pass  # the file exists from now on and is writable
 
+    def writes(self, table: str) -> bool:
+        """Whether rows of a table are written."""
+        return table in self._waiting
+
+    def fix(self, tables: Mapping[str, pa.Table]) -> None:
+        """Give the rows of tables that are written once, by `close`; they are not part of the spool."""
+        self._fixed = {name: rows.cast(schema(name)) for name, rows in tables.items()}
+
     def __call__(self, table: str, row: Mapping[str, Any]) -> None:
         """Add one row (scalars) or many (equally long sequences). Every column of the table must be given."""
+        if table not in self._waiting and table in TABLES:
+            return  # left out
         waiting = self._waiting[table]
         try:
             values = waiting.in_order(row)
@@ -76,9 +96,16 @@ class Recorder:
         if waiting.count >= ROWS_KEPT:
             self._flush(table)
 
+    def add_arrays(self, table: str, columns: Sequence[pa.Array]) -> None:
+        """Add rows as arrays of the types of all columns, in their order; nothing is copied or checked."""
+        waiting = self._waiting[table]
+        waiting.add_arrays(columns)
+        if waiting.count >= ROWS_KEPT:
+            self._flush(table)
+
     def mark(self) -> Mark:
         """Write all rows to the disk; the state of the spool."""
-        for table in TABLES:
+        for table in self._tables:
             self._flush(table)
         with open(self._path, "ab") as spool:
             os.fsync(spool.fileno())
@@ -87,15 +114,18 @@ class Recorder:
     def rewind(self, mark: Mark) -> None:
         """Drop all rows after a mark. Raises OSError if the rows before it have changed."""
         self._digest = self._sound(mark)
-        self._waiting = {table: _Waiting(table) for table in TABLES}
+        self._waiting = {table: _Waiting(table) for table in self._tables}
         os.truncate(self._path, mark.length)
 
     def close(self) -> None:
         """Write the tables, empty ones too. Raises OSError if the spool is damaged."""
         self._sound(self.mark())
         with ExitStack() as stack:
-            files = {name: stack.enter_context(_TableFile(self._folder, name)) for name in TABLES}
-            for name, rows in self._spooled():
+            files = {
+                name: stack.enter_context(_TableFile(self._folder, name))
+                for name in (*self._tables, *self._fixed)
+            }
+            for name, rows in chain(self._fixed.items(), self._spooled()):
                 files[name].add(rows)
         if not self._kept:
             self._path.unlink()
@@ -126,7 +156,7 @@ class Recorder:
         isp = columns[0].to_numpy()
         time = self._start + (isp * self._isp_seconds).astype("timedelta64[s]")
         arrays = [pa.array(time, type=pa.timestamp("s")).cast(pa.timestamp("s", tz="UTC")), *columns]
-        rows = pa.Table.from_arrays(arrays, schema=schema(table).with_metadata({"table": table}))
+        rows = pa.Table.from_arrays(arrays, schema=_bare(table))
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, rows.schema, options=SPOOLED) as stream:
             stream.write_table(rows)
@@ -164,6 +194,12 @@ class _Waiting:
             self._many.append([_column(v, kind) for v, kind in zip(values, self.spec.values(), strict=True)])
             self.count += len(first)
 
+    def add_arrays(self, columns: Sequence[pa.Array]) -> None:
+        """Add rows as arrays of all columns."""
+        self._close_up()
+        self._many.append(list(columns))
+        self.count += len(columns[0])
+
     def taken(self) -> list[pa.Array]:
         """All columns, which are then no longer stored here; empty without rows."""
         self._close_up()
@@ -184,12 +220,31 @@ def _column(values: Sequence[Any] | npt.NDArray[Any], kind: pa.DataType) -> pa.A
     return pa.array(values, type=kind)
 
 
+@cache
+def _bare(table: str) -> pa.Schema:
+    """Columns of a table with its name, without descriptions."""
+    columns = [pa.field(column.name, column.type) for column in schema(table)]
+    return pa.schema(columns, metadata={"table": table})
+
+
 class _TableFile:
-    """One Parquet file, written in groups of `ROWS_PER_GROUP`."""
+    """One Parquet file, written in groups of `ROWS_PER_GROUP`.
+
+    Numbers of 32 bits are stored byte by byte (BYTE_STREAM_SPLIT), which compresses better than a dictionary.
+    """
 
     def __init__(self, folder: Path, table: str) -> None:
-        self._writer = pq.ParquetWriter(folder / f"{table}.parquet", schema(table), compression="zstd")
-        self._waiting = schema(table).empty_table()
+        columns = schema(table)
+        split = [column.name for column in columns if column.type == SINGLE]
+        rest = [column.name for column in columns if column.type != SINGLE]
+        self._writer = pq.ParquetWriter(
+            folder / f"{table}.parquet",
+            columns,
+            compression="zstd",
+            use_dictionary=rest if split else True,
+            use_byte_stream_split=split or False,
+        )
+        self._waiting = columns.empty_table()
 
     def __enter__(self) -> _TableFile:
         return self
@@ -201,7 +256,7 @@ class _TableFile:
 
     def add(self, rows: pa.Table) -> None:
         """Add rows at the end."""
-        self._waiting = pa.concat_tables([self._waiting, rows.replace_schema_metadata(None)])
+        self._waiting = pa.concat_tables([self._waiting, rows.cast(self._waiting.schema)])
         while len(self._waiting) >= ROWS_PER_GROUP:
             self._writer.write_table(self._waiting.slice(0, ROWS_PER_GROUP).combine_chunks())
             self._waiting = self._waiting.slice(ROWS_PER_GROUP)

@@ -1,131 +1,435 @@
-"""The tables of a run: their columns, in order, and the types of these."""
+"""The tables of a run: what they hold, their columns in order, types, meanings and units.
+
+This is the one place of all of these: the metadata of the Parquet files and the tables of columns in
+docs/formats.md are made of it (`tandem_sim.experiments.run_folder.described`).
+"""
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import pyarrow as pa
 
-INT, REAL, TEXT, BOOL = pa.int64(), pa.float64(), pa.string(), pa.bool_()
+from tandem_sim.sim.output.columns import (
+    TableAbout,
+    about,
+    boolean,
+    common,
+    count,
+    integer,
+    real,
+    single,
+    text,
+)
 
-
-def _columns(**kinds: str) -> dict[str, pa.DataType]:
-    """Columns of a table by type: names separated by blanks, ISP first."""
-    types = {"integer": INT, "real": REAL, "text": TEXT, "boolean": BOOL}
-    return {"isp": INT, **{name: types[kind] for kind, names in kinds.items() for name in names.split()}}
-
-
-TABLES: dict[str, dict[str, pa.DataType]] = {
-    "system": _columns(
-        real="day_ahead_price_eur_per_mwh imbalance_price_long_eur_per_mwh "
-        "imbalance_price_short_eur_per_mwh imbalance_before_mw need_forecast_mw "
-        "activated_up_mw activated_down_mw imbalance_after_mw unserved_mw battery_soc ev_charged_mwh "
-        "indoor_deviation_k curtailed_mwh limits_lost_mwh ordered_mwh delivered_mwh",
+Unneeded = Literal[
+    "flexibility_study", "capacity_bids", "reactive", "branch_loading", "bus_voltage", "devices"
+]
+"""Tables that a run may leave out: no key figure, figure, audit or command needs them."""
+UNNEEDED: tuple[str, ...] = get_args(Unneeded)
+THINNED = ("branch_loading", "bus_voltage")
+"""Tables that a run may write for some ISPs only."""
+ABOUT: dict[str, TableAbout] = {
+    "system": about(
+        "One row per ISP: prices, imbalance, activation, household fleet.",
+        real("day_ahead_price_eur_per_mwh", "price of the day-ahead market"),
+        real("imbalance_price_long_eur_per_mwh", "imbalance price that a long party receives"),
+        real("imbalance_price_short_eur_per_mwh", "imbalance price that a short party pays"),
+        real("imbalance_before_mw", "surplus of the system without activation, lossless"),
+        real(
+            "need_forecast_mw",
+            "injection that the last market was asked for, as forecast (negative: less of it)",
+        ),
+        real("activated_up_mw", "activated upwards over all markets"),
+        real("activated_down_mw", "activated downwards over all markets"),
+        real("imbalance_after_mw", "surplus of the system as delivered, lossless"),
+        real("unserved_mw", "all `short_mw` and `long_mw` of `clearings` added, none offset against another"),
+        real(
+            "battery_soc", "state of charge of all batteries together at the end of the ISP, 0 to 1", "share"
+        ),
+        real("ev_charged_mwh", "energy charged by cars"),
+        real("indoor_deviation_k", "mean deviation of indoor temperature from its set-point, K"),
+        real("curtailed_mwh", "PV curtailed"),
+        real("limits_lost_mwh", "energy lost for good because of limits on connections"),
+        real("ordered_mwh", "energy ordered from household devices, absolute values added"),
+        real("delivered_mwh", "energy delivered by them, absolute values added"),
+        needed="the audit, key figures, figures",
     ),
-    "bids": _columns(
-        text="system bid_id provider",
-        integer="node direction",
-        boolean="demand",
-        real="quantity_mw price_eur_per_mwh",
+    "bids": about(
+        "Bids accepted at gate closure, one row per bid.",
+        common("system"),
+        common("bid_id"),
+        common("provider"),
+        common("node"),
+        common("direction"),
+        boolean("demand", "true for a bid of a company to buy; `direction` is then its effect on the system"),
+        real("quantity_mw", "power that is bid"),
+        real("price_eur_per_mwh", "price that is bid"),
+        needed="key figures, explain",
     ),
-    "rejections": _columns(text="system bid_id reason"),
-    "clearings": _columns(
-        text="system market status",
-        real="need_mw exchange_mw cost_eur_per_h short_mw long_mw price_eur_per_mwh penalty_eur_per_h",
+    "rejections": about(
+        "Bids refused.",
+        common("system"),
+        common("bid_id"),
+        text("reason", "the rule that was broken"),
+        needed="key figures, explain",
     ),
-    "activations": _columns(
-        text="system market bid_id provider purpose",
-        integer="node direction",
-        real="quantity_mw price_eur_per_mwh",
+    "clearings": about(
+        "One row per auction.",
+        common("system"),
+        common("market"),
+        text("status", "`optimal`"),
+        real("need_mw", "injection it was asked for (negative: less of it)"),
+        real("exchange_mw", "injection that comes from elsewhere than from its awards"),
+        real("cost_eur_per_h", "what sellers ask for the awards"),
+        real("short_mw", "need that stayed missing"),
+        real("long_mw", "injection that stayed too much"),
+        real("price_eur_per_mwh", "price of the market"),
+        real("penalty_eur_per_h", "penalties of limits and need that stayed broken"),
+        needed="the audit, key figures, explain",
     ),
-    "sellers": _columns(
-        text="system provider",
-        integer="direction",
-        real="available_mw offered_mw sold_mw price_eur_per_mwh cost_eur_per_mwh "
-        "offered_cost_eur_per_mwh received_eur_per_h cost_eur_per_h",
+    "activations": about(
+        "Awards by market and purpose, one row per bid; a bid called for two purposes has two rows.",
+        common("system"),
+        common("market"),
+        common("bid_id"),
+        common("provider"),
+        text("purpose", "`balancing`, `congestion` or `voltage`"),
+        common("node"),
+        common("direction"),
+        real("quantity_mw", "MW called"),
+        real("price_eur_per_mwh", "price of the bid, whatever `pricing` says"),
+        needed="the audit, key figures, figures, explain, power",
     ),
-    "schedules": _columns(
-        text="unit", real="p_mw price_eur_per_mwh cost_eur_per_h markup_eur_per_mwh ramp_excess_mw"
+    "sellers": about(
+        "Every seller in every system and direction in which it could offer something.",
+        common("system"),
+        common("provider"),
+        common("direction"),
+        real("available_mw", "what it could offer, at its first offer"),
+        real("offered_mw", "what it offered, as the book closed"),
+        real("sold_mw", "what it sold in all markets"),
+        real("price_eur_per_mwh", "mean price asked, weighted by MW offered"),
+        real("cost_eur_per_mwh", "mean true cost, weighted by MW available"),
+        real("offered_cost_eur_per_mwh", "mean true cost, weighted by MW offered"),
+        real("received_eur_per_h", "pay; negative for a down bid that pays"),
+        real("cost_eur_per_h", "true cost of the MW sold, with the sign of prices"),
+        needed="the audit, explain, power",
     ),
-    "grid": _columns(
-        text="system",
-        boolean="converged base_converged",
-        integer="congested_lines voltage_violations base_congested_lines base_voltage_violations "
-        "linear_congested_lines linear_voltage_violations",
-        real="interface_mw losses_mw max_loading_pct vm_min_pu vm_max_pu max_overload_pct "
-        "max_voltage_violation_pct base_max_overload_pct flow_error_mw voltage_error_pu",
+    "schedules": about(
+        "Units in the day-ahead market.",
+        text("unit", "name of the unit"),
+        real("p_mw", "scheduled power"),
+        real("price_eur_per_mwh", "day-ahead price"),
+        real("cost_eur_per_h", "true cost of the schedule"),
+        real("markup_eur_per_mwh", "asked above true cost"),
+        real("ramp_excess_mw", "by how much it moves faster than its ramp since the ISP before"),
+        needed="key figures, power",
     ),
-    "bid_checks": _columns(
-        text="system market",
-        boolean="accepted",
-        real="offered_up_mw offered_down_mw allowed_up_mw allowed_down_mw",
+    "grid": about(
+        "One row per ISP and grid after activation, by AC power flow. `base_` is the same ISP without "
+        "activation in it, `linear_` the clearing model.",
+        common("system"),
+        boolean("converged", "whether the power flow after activation has a solution"),
+        boolean("base_converged", "the same without activation"),
+        count("congested_lines", "overloaded branches"),
+        count("voltage_violations", "buses outside their voltage band"),
+        count("base_congested_lines", "the same without activation"),
+        count("base_voltage_violations", "the same without activation"),
+        count("linear_congested_lines", "the same in the clearing model"),
+        count("linear_voltage_violations", "the same in the clearing model"),
+        real("interface_mw", "flow into the area; for `T` from the external grid"),
+        real("losses_mw", "losses"),
+        real("max_loading_pct", "highest loading of a branch, % of rating"),
+        real("vm_min_pu", "lowest voltage"),
+        real("vm_max_pu", "highest voltage"),
+        real("max_overload_pct", "worst overload, % of rating"),
+        real("max_voltage_violation_pct", "worst voltage violation, % of limit"),
+        real("base_max_overload_pct", "the same without activation"),
+        real("flow_error_mw", "worst flow error of the clearing model (LinDistFlow; DC for `T`) against AC"),
+        real("voltage_error_pu", "worst voltage error of the clearing model against AC"),
+        needed="key figures, figures",
     ),
-    "flexibility_register": _columns(text="provider system unit service event reason", real="up_mw down_mw"),
-    "flexibility_study": _columns(
-        text="system unit event applicant reason",
-        integer="node devices at_s",
-        real="single_phase_kva three_phase_kva up_mw down_mw until_s",
+    "bid_checks": about(
+        "What a DSO allowed of what was offered to the TSO, one row per ISP, area and block (`forward_bids`, "
+        "`prequalify`, each round of `validate_mol`).",
+        common("system"),
+        common("market"),
+        boolean("accepted", "whether the DSO accepts the merit order list (true outside `hybrid`)"),
+        real("offered_up_mw", "offered upwards to the TSO before the block"),
+        real("offered_down_mw", "offered downwards to the TSO before the block"),
+        real("allowed_up_mw", "offered upwards to the TSO after it"),
+        real("allowed_down_mw", "offered downwards to the TSO after it"),
+        needed="key figures, figures, explain",
     ),
-    "capacity_bids": _columns(
-        text="operator service provider system",
-        integer="isps direction",
-        boolean="forwarded",
-        real="offered_mw awarded_mw price_eur_per_mw_h",
+    "flexibility_register": about(
+        "Events of qualifications, of a unit, or of a group (`unit` empty) for a service.",
+        common("provider"),
+        common("system"),
+        text("unit", "unit, empty for a group"),
+        text("service", "`aFRR`, `mFRR` or `LFM` (local flexibility)"),
+        text("event", "`qualified`, `implied`, `refused`, `withdrawn`, or `revised` by the DSO's study"),
+        text("reason", "why"),
+        real("up_mw", "MW registered upwards"),
+        real("down_mw", "MW registered downwards"),
+        needed="key figures",
     ),
-    "capacity": _columns(
-        text="operator service provider",
-        integer="direction",
-        real="obligation_mw offered_mw fulfilled_mw pay_eur_per_h",
+    "flexibility_study": about(
+        "Network flexibility studies, one row per unit and event; empty where no study is made.",
+        common("system"),
+        text("unit", "unit, empty for an emergency"),
+        text("event", "`applied`, `exempt`, `answered`, `notice`, or per node `emergency`"),
+        text("applicant", "who asked for the study"),
+        text("reason", "why"),
+        common("node"),
+        count("devices", "devices of the unit"),
+        integer("at_s", "time of the event, seconds since the start of the scenario (negative: before it)"),
+        real("single_phase_kva", "rated power of its single-phase devices"),
+        real("three_phase_kva", "rated power of its three-phase devices"),
+        real("up_mw", "MW upwards it would sell (`applied`), may sell (`answered`), or loses (`notice`)"),
+        real("down_mw", "MW downwards, likewise"),
+        real(
+            "until_s",
+            "when the answer is due (`applied`), the loss takes effect (`notice`) or the emergency ends, "
+            "seconds since the start of the scenario",
+        ),
     ),
-    "amendments": _columns(
-        text="system provider bid_id reason",
-        real="quantity_mw new_quantity_mw price_eur_per_mwh new_price_eur_per_mwh",
+    "capacity_bids": about(
+        "Offers of capacity and what was bought; `isp` is the first of a block.",
+        text("operator", "buyer"),
+        text("service", "`aFRR`, `mFRR` or `LFM`"),
+        common("provider"),
+        common("system"),
+        count("isps", "ISPs of the block"),
+        common("direction"),
+        boolean("forwarded", "whether it comes from a DSO's tender"),
+        real("offered_mw", "MW offered"),
+        real("awarded_mw", "MW bought"),
+        real("price_eur_per_mw_h", "price paid, or asked where nothing was bought"),
     ),
-    "baselines": _columns(
-        text="provider system method",
-        boolean="used",
-        integer="meters covered",
-        real="true_mw error_mw absolute_error_mw",
+    "capacity": about(
+        "One row per ISP, operator, service, provider and direction with a contract.",
+        text("operator", "buyer"),
+        text("service", "`aFRR`, `mFRR` or `LFM`"),
+        common("provider"),
+        common("direction"),
+        real("obligation_mw", "MW under contract"),
+        real("offered_mw", "offered as energy"),
+        real("fulfilled_mw", "left of it by the DSOs"),
+        real("pay_eur_per_h", "pay for standing ready"),
+        needed="key figures, explain",
     ),
-    "fallbacks": _columns(text="party about consequence"),
-    "reserve": _columns(
-        integer="regulation_state terminated_bids",
-        real="surplus_mw error_mw error_without_mw up_mw down_mw up_max_mw down_max_mw outside_band_mw",
+    "amendments": about(
+        "Changes of bids after the local market.",
+        common("system"),
+        common("provider"),
+        common("bid_id"),
+        text("reason", "empty where allowed, else the rule that was broken"),
+        real("quantity_mw", "quantity before"),
+        real("new_quantity_mw", "quantity after"),
+        real("price_eur_per_mwh", "price before"),
+        real("new_price_eur_per_mwh", "price after"),
+        needed="key figures, explain",
     ),
-    "reserve_volumes": _columns(
-        text="provider",
-        integer="start_s direction stable_s",
-        boolean="within_band",
-        real="requested_mwh delivered_mwh stable_requested_mw stable_delivered_mw",
+    "baselines": about(
+        "Errors of every method over the activated units of a pool in an area; empty with "
+        "`baseline: counterfactual`.",
+        common("provider"),
+        common("system"),
+        text("method", "`schedule`, `last_isp`, `mbma` or `high_x_of_y`"),
+        boolean("used", "whether it settles"),
+        count("meters", "activated units"),
+        count("covered", "activated units for which the method has an answer"),
+        real("true_mw", "injection without activation, summed over the covered ones"),
+        real("error_mw", "estimate minus truth, summed over the covered ones"),
+        real("absolute_error_mw", "absolute value of estimate minus truth, summed over them"),
+        needed="key figures",
     ),
-    "reactive": _columns(
-        text="system bid_id provider", integer="node direction", real="quantity_mvar price_eur_per_mvarh"
+    "fallbacks": about(
+        "Messages lost or too late, and what happened instead.",
+        text("party", "who lacked the message"),
+        text("about", "its content and sender"),
+        text("consequence", "what happened instead"),
+        needed="key figures, explain",
     ),
-    "low_voltage": _columns(
-        text="lv_feeder",
-        integer="active_contracts",
-        boolean="safe base_safe unconstrained_safe",
-        real="loading_pct unconstrained_loading_pct vm_min_pu vm_max_pu unconstrained_vm_min_pu "
-        "unconstrained_vm_max_pu net_kw unconstrained_kw "
-        "withheld_kwh shed_kwh offer_up_kw offer_down_kw free_offer_up_kw free_offer_down_kw",
+    "reserve": about(
+        "One row per ISP with an automatic reserve. Errors are root mean squares over its cycles.",
+        integer("regulation_state", "regulation state: 0, 1, -1 or 2"),
+        count("terminated_bids", "bids that a DSO's signal stopped in time"),
+        real("surplus_mw", "mean surplus without aFRR"),
+        real("error_mw", "area control error with aFRR"),
+        real("error_without_mw", "area control error without aFRR"),
+        real("up_mw", "mean of the net delivery upwards"),
+        real("down_mw", "mean of the net delivery downwards"),
+        real("up_max_mw", "peak of the net delivery upwards"),
+        real("down_max_mw", "peak of the net delivery downwards"),
+        real("outside_band_mw", "mean requests not delivered within -10 % and +20 %"),
+        needed="key figures, figures",
     ),
-    "non_firm": _columns(
-        text="dso lv_feeder cause",
-        integer="lead_s contracts most_used",
-        boolean="solved",
-        real="excess_pct import_kw export_kw",
+    "reserve_volumes": about(
+        "aFRR requested and delivered, compared every five minutes: one row per ISP, period, BSP and "
+        "direction with any.",
+        common("provider"),
+        integer("start_s", "start of the period, seconds from the start of the ISP"),
+        common("direction"),
+        integer("stable_s", "seconds of stable periods in it"),
+        boolean("within_band", "delivered within -10 % and +20 % of what was requested"),
+        real("requested_mwh", "requested, on its way to the set-point at the ramp of the bids"),
+        real("delivered_mwh", "delivered; over an ISP the awards of market `afrr`"),
+        real("stable_requested_mw", "mean requested over the stable periods (0 without any)"),
+        real("stable_delivered_mw", "mean delivered over the stable periods (0 without any)"),
+        needed="the audit, key figures",
     ),
-    "substitution": _columns(
-        text="provider",
-        integer="direction",
-        real="reserve_blocked_mw reserve_undelivered_mw energy_blocked_mw portfolio_mw aggregators_mw "
-        "aggregators_eur_per_h tso_energy_mw tso_reserve_mw tso_called_mw",
+    "reactive": about(
+        "Reactive power bought by DSOs and delivered.",
+        common("system"),
+        common("bid_id"),
+        common("provider"),
+        common("node"),
+        integer("direction", "1 injects, -1 draws"),
+        real("quantity_mvar", "reactive power delivered"),
+        real("price_eur_per_mvarh", "price asked"),
     ),
-    "curtailment_trades": _columns(text="lv_feeder buyer seller", real="kw gained_kw price_eur_per_mwh"),
-    "settlement": _columns(text="payer payee kind", real="quantity_mwh amount_eur"),
-    "messages": _columns(text="kind sender receiver", integer="sent_s delivered_s numbers", boolean="lost"),
+    "low_voltage": about(
+        "One row per ISP and feeder, each state from what the ISP before left: as delivered; before markets "
+        "activate anything (`base_`); that without contracts (`unconstrained_`).",
+        text("lv_feeder", "name of the feeder"),
+        count("active_contracts", "connections under limits"),
+        boolean("safe", "whether voltages and currents are within limits as delivered"),
+        boolean("base_safe", "the same before markets activate anything"),
+        boolean("unconstrained_safe", "that state without contracts"),
+        real("loading_pct", "highest loading of a branch, % of rating"),
+        real("unconstrained_loading_pct", "the same without contracts and activation"),
+        real("vm_min_pu", "lowest voltage at users"),
+        real("vm_max_pu", "highest voltage at users"),
+        real("unconstrained_vm_min_pu", "lowest voltage without contracts and activation"),
+        real("unconstrained_vm_max_pu", "highest voltage without contracts and activation"),
+        real("net_kw", "injection of its users"),
+        real("unconstrained_kw", "the same without contracts and activation"),
+        real("withheld_kwh", "energy that limits moved or withheld"),
+        real("shed_kwh", "of it appliances switched off"),
+        real("offer_up_kw", "sustained offers upwards of its devices with limits"),
+        real("offer_down_kw", "sustained offers downwards of its devices with limits"),
+        real("free_offer_up_kw", "offers upwards without limits"),
+        real("free_offer_down_kw", "offers downwards without limits"),
+        needed="key figures, figures, explain",
+    ),
+    "non_firm": about(
+        "Activations of contracts.",
+        text("dso", "who limits"),
+        text("lv_feeder", "the feeder that is limited"),
+        text("cause", "`feeder` or `area`"),
+        integer("lead_s", "seconds before delivery"),
+        count("contracts", "connections limited"),
+        count("most_used", "activations this year of the one used most"),
+        boolean("solved", "whether that was enough"),
+        real("excess_pct", "excess of limits without it; empty where the power flow has no solution"),
+        real("import_kw", "lowest limit on import; empty: no limit on that side"),
+        real("export_kw", "lowest limit on export; empty: no limit on that side"),
+        needed="key figures",
+    ),
+    "substitution": about(
+        "One row per ISP, pool and direction of whose sales limits blocked anything.",
+        common("provider"),
+        common("direction"),
+        real("reserve_blocked_mw", "reserve on offer that could not have been delivered"),
+        real("reserve_undelivered_mw", "of it called and not delivered"),
+        real(
+            "energy_blocked_mw",
+            "orders that limits blocked; with `portfolio` or `aggregators` called reserve is included",
+        ),
+        real("portfolio_mw", "delivered by other groups of the pool"),
+        real("aggregators_mw", "delivered by other pools"),
+        real("aggregators_eur_per_h", "pay of other pools"),
+        real("tso_energy_mw", "energy that the TSO was asked to substitute"),
+        real("tso_reserve_mw", "reserve that the TSO was asked to substitute"),
+        real("tso_called_mw", "in rows of the TSO: delivered by the bids it opened"),
+        needed="key figures, explain",
+    ),
+    "curtailment_trades": about(
+        "Relief that one customer sells to another.",
+        text("lv_feeder", "feeder"),
+        text("buyer", "connection that buys"),
+        text("seller", "connection that sells"),
+        real("kw", "relief of this seller for this buyer"),
+        real("gained_kw", "all that the buyer gained"),
+        real("price_eur_per_mwh", "price of the seller"),
+        needed="key figures",
+    ),
+    "settlement": about(
+        "Payments.",
+        text("payer", "who pays; a negative amount flows the other way"),
+        text("payee", "who is paid"),
+        text("kind", "what is paid"),
+        real("quantity_mwh", "net injection"),
+        real("amount_eur", "amount"),
+        needed="the audit, key figures, figures, explain, power",
+    ),
+    "messages": about(
+        "Every message.",
+        text("kind", "content, see `agents/base/messages.py`"),
+        text("sender", "agent that sends"),
+        text("receiver", "agent that receives"),
+        integer("sent_s", "when it was sent, seconds since the start of the scenario"),
+        integer("delivered_s", "when it arrives, seconds since the start of the scenario"),
+        count("numbers", "numbers that one operator sends another"),
+        boolean("lost", "whether it was lost"),
+        needed="key figures",
+    ),
+    "branch_loading": about(
+        "Loading of every branch with a rating, one row per ISP and branch, by AC power flow. Empty where "
+        "the power flow has no solution.",
+        common("system"),
+        integer("branch", "number of the branch in its system, as in `branches`"),
+        single("loading_pct", "loading after activation, % of rating, of the more loaded end, by current"),
+        single("base_loading_pct", "the same without activation in the ISP; empty for `T`"),
+    ),
+    "bus_voltage": about(
+        "Voltage of every bus, one row per ISP and bus, by AC power flow. Empty where the power flow has no "
+        "solution.",
+        common("system"),
+        integer("bus", "index of the bus in the pandapower net, as in `buses`"),
+        single("vm_pu", "voltage magnitude after activation"),
+        single("base_vm_pu", "the same without activation in the ISP; empty for `T`"),
+    ),
+    "devices": about(
+        "Power of the households of an area by class of device, one row per ISP, area and class.",
+        common("system"),
+        text("device", "`load` (inflexible), `pv`, `battery`, `ev` or `heat_pump`"),
+        real("base_mw", "injection without activation in the ISP"),
+        real("p_mw", "injection as delivered"),
+    ),
 }
-"""Every table and its columns. A `time` column (UTC, start of the ISP) is added to each."""
+"""Tables with rows of ISPs. The columns `time` (UTC, start of the ISP) and `isp` come first in each."""
+FIXED: dict[str, TableAbout] = {
+    "branches": about(
+        "Branches in service of all grids, one row per branch.",
+        common("system"),
+        integer("branch", "number of the branch in its system, from 0"),
+        text("name", "name in the net, empty without one"),
+        text("element", "table and index in the pandapower net, such as `line 4`"),
+        integer("from_bus", "bus at its first end; empty in a star point and at an open end"),
+        integer("to_bus", "bus at its other end; empty likewise"),
+        real("rating_mva", "rating; empty without one: the branch is then not in `branch_loading`"),
+        timed=False,
+    ),
+    "buses": about(
+        "Buses in service of all grids, one row per bus.",
+        common("system"),
+        integer("bus", "index in the pandapower net"),
+        text("name", "name in the net, empty without one"),
+        common("node"),
+        real("vn_kv", "nominal voltage"),
+        real("x", "first coordinate as in the net (`bus.geo`), empty without one", ""),
+        real("y", "second coordinate", ""),
+        timed=False,
+    ),
+}
+"""Tables that are written once: they say what the numbers of branches and buses stand for."""
+TABLES: dict[str, dict[str, pa.DataType]] = {name: table.kinds for name, table in ABOUT.items()}
+"""Columns and types that rows of ISPs are given with, by table."""
 
 
 def schema(table: str) -> pa.Schema:
-    """Columns of a table as they are written, the time first."""
-    return pa.schema([("time", pa.timestamp("s", tz="UTC")), *TABLES[table].items()])
+    """Columns of a table as they are written, with descriptions and units as metadata."""
+    return (ABOUT.get(table) or FIXED[table]).schema

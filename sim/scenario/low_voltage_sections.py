@@ -22,10 +22,10 @@ from tandem_sim.sim.scenario.quantities import (
     cost,
     count,
     flag,
+    grid_name,
     number,
     several,
     share,
-    text,
 )
 from tandem_sim.sim.scenario.sections import Name
 
@@ -84,7 +84,7 @@ class LvFeederSettings(Section):
     name: Name = about("Name of the LV feeder.")
     area: Name = about("Area it belongs to.")
     bus: BusIndex = about("Bus of the area's grid that supplies it.")
-    grid: str = text("Net of the feeder, as for other grids.", most=4000)
+    grid: str = grid_name("Net of the feeder, as for other grids.")
     copies: int = count("Number of such feeders.", (1, 200), 1, usual=(1, 50))
     connection_kw: float = number("Capacity of a connection.", "kW", (0.1, 1000.0), 9.2, usual=(2.0, 50.0))
     source_vm_pu: float | None = number(

@@ -14,11 +14,11 @@ from tandem_sim.sim.scenario.quantities import (
     Word,
     check_span,
     count,
+    file_path,
     number,
     several,
     share,
     span,
-    text,
 )
 
 _GIVEN = Population()
@@ -36,8 +36,8 @@ class PopulationSettings(Section):
     What a `table` of households gives is not drawn.
     """
 
-    table: str | None = text(
-        "Table with a row for each household (CSV or Parquet, none: all are drawn).", None, most=4000
+    table: str | None = file_path(
+        "Table with a row for each household (CSV or Parquet, none: all are drawn).", None
     )
     pv_share: float = share("Share of households with PV.", _GIVEN.pv_share)
     battery_share: float = share(

@@ -1,9 +1,9 @@
 """Fields of a scenario: meaning, unit, the range that is accepted and the range that is usual, in one place.
 
 Each field is made by one of the functions here. Their arguments go to pydantic's JSON schema:
-``description``, ``minimum`` and ``maximum`` (both included), ``unit`` and ``usual`` (two numbers). Types are
-strict: no ``true`` and no "5" for a number, no ``3.0`` for a count, no NaN, no infinity. A value outside the
-usual range is accepted and reported (`Scenario.unusual`).
+``description``, ``minimum`` and ``maximum`` (both included), ``unit``, ``usual`` (two numbers) and ``path``
+(of text that names a file). Types are strict: no ``true`` and no "5" for a number, no ``3.0`` for a count, no
+NaN, no infinity. A value outside the usual range is accepted and reported (`Scenario.unusual`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ MOST_MW = 100_000.0
 """Largest power; most European systems consume less."""
 MOST_ENTRIES = 1000
 """Most entries of a list whose entries become agents, or are processed in every ISP."""
+LONGEST_PATH = 4000
+"""Most characters of a path."""
 Limits = tuple[float, float]
 
 
@@ -37,6 +39,33 @@ def about(meaning: str, default: Any = ..., *, unit: str = "", **limits: Any) ->
 def text(meaning: str, default: Any = ..., *, most: int = 200, least: int = 1) -> Any:
     """Text of `least` to `most` characters."""
     return about(meaning, default, min_length=least, max_length=most, strict=True)
+
+
+def file_path(meaning: str, default: Any = ...) -> Any:
+    """Path of a file, relative to the scenario; of a scenario that others are based on, to its own file."""
+    return _named(meaning, default, True)
+
+
+def grid_name(meaning: str, default: Any = ...) -> Any:
+    """A grid: the path of a file, as of `file_path`, or the name of a published grid."""
+    return _named(meaning, default, "grid")
+
+
+def series_name(meaning: str, default: Any = ...) -> Any:
+    """A file of series: a path, as of `file_path`, or the name of a bundled one."""
+    return _named(meaning, default, "series")
+
+
+def _named(meaning: str, default: Any, path: Any) -> Any:
+    extra = {"unit": "", "path": path}
+    return Field(
+        default=default,
+        description=meaning,
+        json_schema_extra=extra,
+        min_length=1,
+        max_length=LONGEST_PATH,
+        strict=True,
+    )
 
 
 def flag(meaning: str, default: Any = ...) -> Any:
@@ -116,7 +145,7 @@ def check_span(value: Limits, field: FieldInfo) -> None:
 
 
 def extras(field: FieldInfo) -> dict[str, Any]:
-    """Properties of a field besides type and description: ``unit``, and ``usual`` if it has such a range."""
+    """Properties of a field besides type and description: ``unit``; ``usual`` and ``path`` if it has them."""
     return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
 
 

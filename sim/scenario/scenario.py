@@ -49,6 +49,7 @@ from tandem_sim.sim.scenario.sections import (
     ImbalanceSettings,
     LargeLoadSettings,
     LinkSettings,
+    OutputSettings,
     PowerFlowCheckSettings,
     ProductSettings,
     ReserveSettings,
@@ -151,6 +152,7 @@ class Scenario(Section):
     low_voltage: list[LvFeederSettings] = several("Low-voltage feeders.", 200, [])
     non_firm: NonFirmSettings = about("Non-firm connections.", NonFirmSettings())
     incidents: list[IncidentSettings] = several("Unforeseen changes of injection.", MOST_ENTRIES, [])
+    output: OutputSettings = about("Tables that a run writes; no part of the run identity.", OutputSettings())
 
     @property
     def pools(self) -> list[str]:

@@ -6,11 +6,13 @@ import re
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from tandem_sim.grids.documents.text import hint
 from tandem_sim.markets.choices import EnvelopeCheck, ReservePricing
 from tandem_sim.markets.coordination.gates import GATES
 from tandem_sim.markets.settlement.imbalance import Alpha, Rule
+from tandem_sim.sim.output.tables import ABOUT, FIXED, UNNEEDED, Unneeded
 from tandem_sim.sim.scenario.population_section import AreaPopulationSettings
 from tandem_sim.sim.scenario.quantities import (
     MOST_ENTRIES,
@@ -22,6 +24,7 @@ from tandem_sim.sim.scenario.quantities import (
     cost,
     count,
     flag,
+    grid_name,
     number,
     price,
     several,
@@ -101,7 +104,7 @@ class LargeLoadSettings(Section):
 class GridSettings(Section):
     """A grid by name, with ratings that its data lack or the study changes."""
 
-    grid: str = text("Grid: a file, a SimBench code, case69, case141 or a pandapower network.", most=4000)
+    grid: str = grid_name("Grid: a file, a SimBench code, case69, case141 or a pandapower network.")
     ratings_mva: dict[Word, Rating] = several(
         "Ratings by branch (line 4, trafo 0), missing in the data or changed.",
         100_000,
@@ -332,3 +335,30 @@ class PowerFlowCheckSettings(Section):
 
     solver: Literal["lightsim2grid", "pandapower"] = about("Solver of the power flow.", "lightsim2grid")
     audit_share: float = share("Share of ISPs checked with pandapower's runpp.", 0.01, usual=(0.0, 0.1))
+
+
+def _in_order(tables: list[Unneeded]) -> list[Unneeded]:
+    """Tables in alphabetical order, each once."""
+    return sorted(set(tables))
+
+
+def _not_needed(table: str) -> str:
+    """Raise ValueError for a table that cannot be left out, with what needs it."""
+    if table in FIXED:
+        raise ValueError(f"{table} cannot be left out: it names the branches and buses of other tables")
+    if table in ABOUT and table not in UNNEEDED:
+        raise ValueError(f"{table} cannot be left out: needed by {ABOUT[table].needed}")
+    if table not in UNNEEDED:
+        raise ValueError(f"{table} is no table of a run. {hint(table, UNNEEDED)}")
+    return table
+
+
+class OutputSettings(Section):
+    """Which tables a run writes, and how often."""
+
+    leave_out: Annotated[
+        list[Annotated[Unneeded, BeforeValidator(_not_needed)]], AfterValidator(_in_order)
+    ] = several("Tables that are not written.", len(UNNEEDED), [])
+    every_isps: int = count(
+        "One ISP of so many has rows in branch_loading and bus_voltage.", (1, 1000), 1, usual=(1, 96)
+    )

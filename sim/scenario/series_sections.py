@@ -7,7 +7,17 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from tandem_sim.grids.io.profiles import KNOWN
-from tandem_sim.sim.scenario.quantities import BusIndex, Section, Word, about, number, several, text
+from tandem_sim.sim.scenario.quantities import (
+    BusIndex,
+    Section,
+    Word,
+    about,
+    file_path,
+    number,
+    series_name,
+    several,
+    text,
+)
 
 Unit = Literal["kW", "MW", "kWh", "MWh", "p.u.", "EUR/MWh"]
 Energy = Annotated[float, Field(ge=-1e12, le=1e12, strict=True, allow_inf_nan=False)]
@@ -17,9 +27,17 @@ Hours = Annotated[float, Field(gt=0.0, le=8784.0, strict=True, allow_inf_nan=Fal
 class ProfileSettings(Section):
     """A file of time series. Its columns may be named wherever a profile is asked for."""
 
-    file: str = text("CSV or Parquet file, relative to the scenario.", most=4000)
-    unit: Unit = about(
-        "Unit of the values; kWh and MWh are the energy of a row. p.u. multiply a rating or nominal load."
+    file: str = series_name("File of series, relative to the scenario, or germany-2025, which is bundled.")
+    format: Literal["table", "entsoe-xml", "entsoe-csv", "smard", "elia", "tennet"] = about(
+        "What the file is: a table of one's own, or as these publishers write it.", "table"
+    )
+    unit: Unit | Literal[""] = about(
+        "Unit of the values, stated by the file for published formats. kWh and MWh are the energy of a row; "
+        "p.u. multiply a rating or nominal load.",
+        "",
+    )
+    resolution: str = text(
+        "Of several resolutions in a file of ENTSO-E, the one to read: PT15M.", "", least=0
     )
     columns: dict[Word, Word] = several(
         "Names of profiles by column of the file, such as load_kw: town; all, by their own names, if empty.",
@@ -54,6 +72,10 @@ class ProfileSettings(Section):
         for name in names:
             if name in KNOWN:
                 raise ValueError(f"columns: {name} is the name of a measured profile of SimBench")
+        if (self.format == "table") != bool(self.unit):
+            raise ValueError(
+                f"unit: format {self.format} {'needs one' if not self.unit else 'states its own'}"
+            )
         if self.separator == self.decimal_mark:
             raise ValueError("separator: is the decimal mark as well")
         if self.unit in ("EUR/MWh", "p.u.") and self.energy_mwh:
@@ -110,7 +132,7 @@ class GivenForecastSettings(Section):
     """A file of forecasts of the net injection of an area: when issued, for when, how many MW."""
 
     area: Word = about("Area, or T for transmission without units.")
-    file: str = text("CSV or Parquet file, relative to the scenario.", most=4000)
+    file: str = file_path("CSV or Parquet file, relative to the scenario.")
     issued: str = text("Column with the time of issue.", "issued")
     valid: str = text("Column with the start of the time that is forecast.", "valid")
     value: str = text("Column with the net load: consumption less generation.", "net_load_mw")

@@ -8,8 +8,8 @@ import pytest
 
 @pytest.fixture(scope="module")
 def germany() -> pd.DataFrame:
-    folder = resources.files("tandem_sim.experiments") / "scenarios" / "data"
-    with resources.as_file(folder / "germany-2025-04-28.csv") as path:
+    folder = resources.files("tandem_sim.grids") / "data"
+    with resources.as_file(folder / "germany-2025.csv") as path:
         table = pd.read_csv(path)
     table.index = pd.DatetimeIndex(table.pop("time")).tz_convert("Europe/Berlin")
     return table

@@ -14,7 +14,8 @@ import pandas as pd
 from rich.console import Console
 
 from tandem_sim.experiments.commands.sweep import check_workers, run_shown
-from tandem_sim.experiments.runs.scenario import read_scenario, source_of
+from tandem_sim.experiments.runs.bundled import source_of
+from tandem_sim.experiments.runs.scenario import read_scenario
 from tandem_sim.experiments.studies.alexander.tables import number
 from tandem_sim.experiments.sweeps.summary import summarised
 from tandem_sim.experiments.sweeps.sweep import Point

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from tandem_sim.experiments.results.intervals import spread
-from tandem_sim.experiments.runs.scenario import read_scenario, source_of
+from tandem_sim.experiments.runs.bundled import source_of
+from tandem_sim.experiments.runs.scenario import read_scenario
 from tandem_sim.experiments.studies.alexander.tables import markdown
 from tandem_sim.experiments.studies.paired.accounts import extra_cost, figures
 from tandem_sim.experiments.studies.paired.points import SCENARIO, cell, make

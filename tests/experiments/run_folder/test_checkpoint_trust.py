@@ -18,11 +18,12 @@ from tandem_sim.experiments.commands import sweep as sweep_command
 from tandem_sim.experiments.run_folder.identity import asked_id, identity_of
 from tandem_sim.experiments.run_folder.own_files import LOCK
 from tandem_sim.experiments.run_folder.unfinished import unfinished_of
-from tandem_sim.experiments.runs.run import run_scenario
+from tandem_sim.experiments.runs.run import OUTPUT, run_scenario
 from tandem_sim.experiments.runs.scenario import read_scenario
 from tandem_sim.experiments.sweeps.runs import events
 from tandem_sim.grids.errors import InputError, StaleError
 from tandem_sim.sim.checkpoint import MAGIC, NEWEST, SPOOL
+from tandem_sim.sim.scenario.scenario import Scenario
 from tandem_sim.sim.user_key import VARIABLE, key_file
 from tests.experiments.cli.test_cli import SMALL, refused, tandem
 from tests.experiments.pools import in_this_process
@@ -61,7 +62,12 @@ def canary(tmp_path: Path) -> Path:
 
 
 def _parts() -> dict[str, str]:
-    return {**identity_of(small_scenario(**HOURLY), None).parts, "exported ISP": "None"}
+    return _parts_of(small_scenario(**HOURLY), None)
+
+
+def _parts_of(scenario: Scenario, folder: Path | None) -> dict[str, str]:
+    output = json.dumps(scenario.output.model_dump(mode="json"))
+    return {**identity_of(scenario, folder).parts, "exported ISP": "None", OUTPUT: output}
 
 
 def test_the_forgery_would_run_code_if_it_bore_the_key_of_the_user(tmp_path: Path, canary: Path) -> None:
@@ -102,7 +108,7 @@ def test_no_command_unpickles_a_stranger_s_checkpoint(
     )
     runs = tmp_path / "sweep"
     working = runs / f"{asked_id(scenario)}.unfinished"
-    parts = {**identity_of(scenario, folder).parts, "exported ISP": "None"}
+    parts = _parts_of(scenario, folder)
     forged(working, canary, parts, b"k" * 32)
     arguments = "sweep", sweep, "--out", runs, "--workers", 1
     refused(capsys, tandem(monkeypatch, *arguments), "holds runs already", "--resume")

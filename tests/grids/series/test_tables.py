@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from tandem_sim.grids.errors import InputError
-from tandem_sim.grids.series.read import read_forecasts, read_series
+from tandem_sim.grids.published.read import read_forecasts, read_series
 from tandem_sim.grids.series.series import Series
 from tandem_sim.grids.series.tables import TableFormat
 
@@ -115,7 +115,7 @@ def test_faults_end_in_one_message(fault: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "columns: there are none"),
+        ("", "file: is empty"),
         ("time\n2019-05-01\n", "none beside the labels"),
         ("time,a,a\n", "a.*the column is given twice"),
     ],

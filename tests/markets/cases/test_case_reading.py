@@ -174,8 +174,8 @@ HEAD = "bid_id,system,bus,direction,quantity_mw,price_eur_per_mwh"
 @pytest.mark.parametrize(
     ("data", "field", "problem"),
     [
-        (b"", "bid_id", "column is missing"),
-        (b"\n\n", "bid_id", "column is missing"),
+        (b"", "file", "is empty"),
+        (b"\n\n", "file", "is empty"),
         (f"{HEAD},bus\n".encode(), "bus", "given twice"),
         (f"{HEAD}\nb1,T,1,up,1,1,5\n".encode(), "line 2", "7 cells under 6 columns"),
         (f"{HEAD}\n\nb1,T,1,up\n".encode(), "line 3", "4 cells under 6 columns"),

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from tandem_sim.grids.errors import InputError
-from tandem_sim.grids.series.entsoe_xml import read_entsoe_xml
+from tandem_sim.grids.published.entsoe_xml import read_entsoe_xml
 from tandem_sim.grids.series.series import LabelledRows, regular
-from tests.grids.series.published import IN_MW, PRICED, document, period, point, prices, series
+from tests.grids.published.published import IN_MW, PRICED, document, period, point, prices, series
 
 
 def _read(tmp_path: Path, text: str, resolution: str = "") -> LabelledRows:

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from tandem_sim.grids.errors import InputError
-from tandem_sim.grids.series.elia import read_elia
-from tandem_sim.grids.series.entsoe_xml import read_entsoe_xml
+from tandem_sim.grids.published.elia import read_elia
+from tandem_sim.grids.published.entsoe_xml import read_entsoe_xml
+from tandem_sim.grids.published.tennet import read_tennet
+from tandem_sim.grids.published.web_exports import read_entsoe_csv, read_smard
 from tandem_sim.grids.series.series import LabelledRows, regular
-from tandem_sim.grids.series.tennet import read_tennet
-from tandem_sim.grids.series.web_exports import read_entsoe_csv, read_smard
-from tests.grids.series.published import (
+from tests.grids.published.published import (
     ELIA,
     ENTSOE_GENERATION,
     ENTSOE_PRICES,

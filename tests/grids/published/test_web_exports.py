@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.published.web_exports import read_entsoe_csv, read_smard
 from tandem_sim.grids.series.series import LabelledRows, regular
-from tandem_sim.grids.series.web_exports import read_entsoe_csv, read_smard
-from tests.grids.series.published import ENTSOE_GENERATION, ENTSOE_PRICES, SMARD
+from tests.grids.published.published import ENTSOE_GENERATION, ENTSOE_PRICES, SMARD
 
 HOUR = pd.Timedelta(hours=1)
 

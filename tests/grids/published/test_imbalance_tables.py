@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from tandem_sim.grids.errors import InputError
-from tandem_sim.grids.series.elia import read_elia
+from tandem_sim.grids.published.elia import read_elia
+from tandem_sim.grids.published.tennet import read_tennet
 from tandem_sim.grids.series.series import regular
-from tandem_sim.grids.series.tennet import read_tennet
-from tests.grids.series.published import ELIA, TENNET, TENNET_EXPORT
+from tests.grids.published.published import ELIA, TENNET, TENNET_EXPORT
 
 
 def _path(tmp_path: Path, text: str) -> Path:

@@ -1,0 +1,225 @@
+"""Energy, peak and lowest net load of every grid without activation.
+
+A short horizon is simulated as a whole. Of a long one the energies come from the profiles, and only some days
+are simulated: those on which net load by the profiles, without EVs and batteries, is highest or lowest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tandem_sim.agents.households.fleet import SitesAhead
+from tandem_sim.agents.households.layout import Layout
+from tandem_sim.grids.types import FloatArray, IntArray
+from tandem_sim.markets.coordination.block import TSO as T
+from tandem_sim.sim.calibration.profile_sums import profile_sums
+from tandem_sim.sim.model import FlexibilityModel
+
+MOST_STEPS = 1.5e8
+"""Most steps that are simulated: ISPs times devices (PV groups, batteries, EVs, heat pumps). Some seconds."""
+ISP_STEPS = 10_000
+"""Steps of an ISP that do not depend on the number of devices."""
+BURN_IN = 3
+"""Days that are simulated before a day, so that batteries and EVs are as they would be."""
+DEVICE_MWH = ("pv_mwh", "battery_mwh", "ev_mwh", "heat_pump_mwh")
+
+
+@dataclass(frozen=True)
+class Extreme:
+    """The highest or lowest net load (MW) of a grid among the ISPs simulated, and the households then."""
+
+    isp: int
+    net_mw: float
+    sites: SitesAhead
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridLoad:
+    """Load of one grid without activation and without losses; that of transmission includes all areas.
+
+    MWh of the horizon, consumption positive, PV generation positive; battery: consumption less generation,
+    nan where it is not known. `generation_mwh` is that of injections that follow a profile; their consumption
+    is part of `other_mwh`. Net load is consumption less generation, MW.
+    """
+
+    name: str
+    nominal_mw: float
+    other_mwh: float
+    generation_mwh: float
+    inflexible_mwh: float
+    heat_pump_mwh: float
+    ev_mwh: float
+    pv_mwh: float
+    battery_mwh: float
+    peak: Extreme
+    low: Extreme
+
+    @property
+    def households_mwh(self) -> float:
+        """Consumption of households, that of batteries left out."""
+        return self.inflexible_mwh + self.heat_pump_mwh + self.ev_mwh
+
+    @property
+    def net_mwh(self) -> float:
+        """Net load; without batteries where their energy is not known."""
+        battery = 0.0 if np.isnan(self.battery_mwh) else self.battery_mwh
+        return self.other_mwh + self.households_mwh + battery - self.pv_mwh - self.generation_mwh
+
+    @property
+    def household_share(self) -> float:
+        """Share of households in consumption; nan without any."""
+        whole = self.other_mwh + self.households_mwh
+        return self.households_mwh / whole if whole else float("nan")
+
+
+@dataclass(frozen=True)
+class Load:
+    """Load of all grids, transmission last; `days`: number of days simulated, None for all."""
+
+    grids: tuple[GridLoad, ...]
+    days: int | None
+
+
+@dataclass
+class _Sums:
+    """Sums over ISPs by area, and extremes by grid; the last grid is transmission."""
+
+    n_areas: int
+    inflexible: FloatArray = field(init=False)  # (A,) MW summed over ISPs, consumption positive
+    devices: FloatArray = field(init=False)  # (4, A) injection
+    peak: list[Extreme | None] = field(init=False)
+    low: list[Extreme | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.inflexible, self.devices = np.zeros(self.n_areas), np.zeros((4, self.n_areas))
+        self.peak, self.low = [None] * (self.n_areas + 1), [None] * (self.n_areas + 1)
+
+    def see(self, isp: int, net_mw: FloatArray, sites: SitesAhead) -> None:
+        """Keep the sites of an ISP if net load (A + 1,) of a grid is higher, or lower, than in all before."""
+        for k, mw in enumerate(net_mw.tolist()):
+            peak, low = self.peak[k], self.low[k]
+            if peak is None or mw > peak.net_mw:
+                self.peak[k] = Extreme(isp, mw, sites)
+            if low is None or mw < low.net_mw:
+                self.low[k] = Extreme(isp, mw, sites)
+
+
+def load_of(model: FlexibilityModel, load_scale: float = 1.0) -> Load:
+    """Load of a model just built, without activation; `load_scale` is that of transmission."""
+    layout, areas = model.fleet_agent.fleet.layout, model.areas
+    area_of_site = np.zeros(layout.n_sites, dtype=np.int64)
+    for k, area in enumerate(areas):
+        area_of_site[area.sites] = k
+    besides = [area.besides_households_mw(slice(None)) for area in areas]
+    other_mw = -np.column_stack([*besides, model.load_mw.sum(axis=1)])
+    most = int(MOST_STEPS / (ISP_STEPS + len(layout.member_site)))
+    if layout.horizon <= most:
+        sums = _simulated(model, [range(layout.horizon)], area_of_site, other_mw)
+        hours = layout.hours
+        parts = {name: sums.devices[k] * hours for k, name in enumerate(DEVICE_MWH)}
+        energies = {
+            "inflexible_mwh": sums.inflexible * hours,
+            **{name: mwh if name == "pv_mwh" else -mwh for name, mwh in parts.items()},
+        }
+        days = None
+    else:
+        sums, energies, days = _from_profiles(model, layout, area_of_site, other_mw, most)
+    own_mw = -float(model.transmission.p_mw.sum()) * load_scale
+    return Load(_grids(model, energies, sums, other_mw, own_mw), days)
+
+
+def _from_profiles(
+    model: FlexibilityModel, layout: Layout, area_of_site: IntArray, other_mw: FloatArray, most: int
+) -> tuple[_Sums, dict[str, FloatArray], int | None]:
+    """Energies from profiles, and extremes from days of at most `most` ISPs, days of burn-in included.
+
+    Returns the sums of these days, the energies (A,) MWh by part, and the number of days.
+    """
+    found, hours = profile_sums(layout, area_of_site, len(model.areas)), layout.hours
+    net = found.load_mw + found.heat_pump_mw - found.pv_mw + other_mw[:, :-1]
+    net = np.column_stack([net, net.sum(axis=1) + other_mw[:, -1]])
+    days = [isps for _, isps in model.calendar.days()]
+    several = most // ((BURN_IN + 1) * max(map(len, days)))
+    chosen = _extreme_days(net, days, max(several, 2))
+    sums = _simulated(model, chosen, area_of_site, other_mw)
+    energies = {
+        "inflexible_mwh": found.load_mw.sum(axis=0) * hours,
+        "heat_pump_mwh": found.heat_pump_mw.sum(axis=0) * hours,
+        "pv_mwh": found.pv_mw.sum(axis=0) * hours,
+        "ev_mwh": found.ev_mwh,
+        "battery_mwh": np.full(len(model.areas), np.nan),
+    }
+    return sums, energies, len(chosen)
+
+
+def _extreme_days(net_mw: FloatArray, days: Sequence[range], most: int) -> list[range]:
+    """Days with the highest and lowest net load (T, G) of each grid in turn, the last grid first."""
+    highest = np.array([net_mw[day.start : day.stop].max(axis=0) for day in days])
+    lowest = np.array([net_mw[day.start : day.stop].min(axis=0) for day in days])
+    order = np.stack([np.argsort(-highest, axis=0, kind="stable"), np.argsort(lowest, axis=0, kind="stable")])
+    ranked = order[:, :, ::-1].transpose(1, 2, 0).ravel()  # by rank, grid, and end of the range
+    return [days[k] for k in sorted(list(dict.fromkeys(ranked.tolist()))[:most])]
+
+
+def _simulated(
+    model: FlexibilityModel, spans: Sequence[range], area_of_site: IntArray, other_mw: FloatArray
+) -> _Sums:
+    """Simulate spans of ISPs, each after `BURN_IN` days."""
+    layout, n = model.fleet_agent.fleet.layout, len(model.areas)
+    sums, of_member = _Sums(n), area_of_site[layout.member_site]
+    for isp, sites, power in _isps(model, spans):
+        parts = zip(layout.by_device(power), np.split(of_member, layout.cuts), strict=True)
+        sums.devices += [np.bincount(of, kw, n) / 1000.0 for kw, of in parts]
+        sums.inflexible -= np.bincount(area_of_site, sites.site_load_kw, n) / 1000.0
+        net = other_mw[isp] - np.append(np.bincount(area_of_site, sites.site_base_kw, n) / 1000.0, 0.0)
+        net[-1] = net.sum()
+        sums.see(isp, net, sites)
+    return sums
+
+
+def _isps(model: FlexibilityModel, spans: Sequence[range]) -> Iterator[tuple[int, SitesAhead, FloatArray]]:
+    fleet = model.fleet_agent.fleet
+    for span in spans:
+        for isp, (sites, power) in zip(
+            span, fleet.without_orders(span.start, len(span), BURN_IN), strict=True
+        ):
+            yield isp, sites, power
+
+
+def _grids(
+    model: FlexibilityModel,
+    energies: dict[str, FloatArray],
+    sums: _Sums,
+    other_mw: FloatArray,
+    own_mw: float,
+) -> tuple[GridLoad, ...]:
+    hours = model.calendar.isp_hours
+    passive = [*(area.passive.p_mw for area in model.areas), model.passive.p_mw]
+    generation = np.array([np.maximum(p_mw, 0.0).sum() * hours for p_mw in passive])
+    other = other_mw.sum(axis=0) * hours + generation
+    nominal = [-area.nominal_mw for area in model.areas]
+    whole = {name: np.append(mwh, mwh.sum()) for name, mwh in energies.items()}
+    names = [*(area.name for area in model.areas), T]
+    found = []
+    for k, (name, peak, low) in enumerate(zip(names, sums.peak, sums.low, strict=True)):
+        assert peak is not None
+        assert low is not None
+        found.append(
+            GridLoad(
+                name=name,
+                nominal_mw=sum(nominal) + own_mw if name == T else nominal[k],
+                other_mwh=float(other.sum() if name == T else other[k]),
+                generation_mwh=float(generation.sum() if name == T else generation[k]),
+                inflexible_mwh=float(whole["inflexible_mwh"][k]),
+                heat_pump_mwh=float(whole["heat_pump_mwh"][k]),
+                ev_mwh=float(whole["ev_mwh"][k]),
+                pv_mwh=float(whole["pv_mwh"][k]),
+                battery_mwh=float(whole["battery_mwh"][k]),
+                peak=peak,
+                low=low,
+            )
+        )
+    return tuple(found)
