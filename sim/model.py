@@ -30,6 +30,7 @@ from tandem_sim.sim.delivery.forecasts import ForecastService
 from tandem_sim.sim.delivery.physics import Physics
 from tandem_sim.sim.delivery.reserve import Reserve, reserve_books
 from tandem_sim.sim.delivery.termination import TerminationSignals, grid_monitor
+from tandem_sim.sim.households.summary import AreaHouseholds
 from tandem_sim.sim.output.export_isp import IspExport
 from tandem_sim.sim.output.recorder import Recorder
 from tandem_sim.sim.output.records import record_grids, record_volumes
@@ -52,6 +53,8 @@ class FlexibilityModel(mesa.Model):
 
     calendar: Calendar
     areas: Sequence[Area]
+    households: Sequence[AreaHouseholds]  # what households every area has
+    household_table: Sequence[str]  # what their table gives, in lines; empty without one
     transmission: Network
     tso: TSO
     dsos: Sequence[DSO]

@@ -5,6 +5,9 @@ parking times and costs are **synthetic**: drawn uniformly from the ranges of ``
 plausible for detached houses in Belgium and Germany; a study should replace them by its own.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -183,6 +186,7 @@ class Households:
     heat_loss_h: FloatArray
     comfort_eur_per_mwh: FloatArray
     three_phase: BoolArray
+    given_phases: IntArray | None = None  # 1 or 3 where known, 0 where `three_phase` and feed-in decide
 
     @property
     def phases(self) -> IntArray:
@@ -191,7 +195,15 @@ class Households:
             np.where(self.has_pv, self.pv_kwp, 0.0), np.where(self.has_battery, self.battery_kw, 0.0)
         )
         three = self.three_phase | (feeds_in > SINGLE_PHASE_FEED_IN_KVA)
-        return np.where(three, 3, 1).astype(np.int64)
+        ruled = np.where(three, 3, 1).astype(np.int64)
+        given = self.given_phases
+        return ruled if given is None else np.where(given > 0, given, ruled)
+
+    @classmethod
+    def join(cls, parts: Sequence[Households]) -> Households:
+        """Households of several parts, in their order; none of them has `given_phases`."""
+        names = [f.name for f in fields(cls) if f.name != "given_phases"]
+        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
 ROW = 64
@@ -233,9 +245,12 @@ COLUMNS = {
 """Attribute of a household -> its random number. A column never moves: results depend on it."""
 
 
-def draw(population: Population, rows: FloatArray, isps_per_hour: float) -> Households:
+def draw(
+    population: Population, rows: FloatArray, isps_per_hour: float, has_pv: BoolArray | None = None
+) -> Households:
     """Households of a population, one for each of the rows (H, ROW) of numbers in 0..1.
 
+    `has_pv` (H,): which of them have PV, if that is known; batteries are drawn where there is PV.
     Every attribute is decided by a number of its own (`COLUMNS`): a changed share or range leaves all others
     unchanged. Shifts are drawn in hours and rounded to whole ISPs: a household does not depend on the length
     of an ISP.
@@ -258,7 +273,8 @@ def draw(population: Population, rows: FloatArray, isps_per_hour: float) -> Hous
         whole = one_of(weeks, 2 * p.shift_weeks + 1) - p.shift_weeks
         return np.rint((168 * whole + hours(by)) * isps_per_hour).astype(np.int64)
 
-    has_pv = number("pv") < p.pv_share
+    if has_pv is None:
+        has_pv = number("pv") < p.pv_share
     annual = p.consumption_kwh * np.exp(p.consumption_sigma * ndtri(number("consumption")))
     ev_profile = one_of("ev_profile", len(EV_HOME))
     return Households(

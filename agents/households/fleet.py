@@ -27,7 +27,7 @@ from tandem_sim.agents.devices.connection_limits import (
     LvConnections,
     PermanentLimits,
 )
-from tandem_sim.agents.devices.population import Population
+from tandem_sim.agents.devices.population import Households, Population
 from tandem_sim.agents.devices.study_view import StudyTerms
 from tandem_sim.agents.households.connection_offers import feasible_range, offers
 from tandem_sim.agents.households.dynamics import group_offer, prices, sites
@@ -86,12 +86,14 @@ class HouseholdFleet:
         lv_connections: LvConnections | None = None,
         terms: StudyTerms | None = None,
         profiles: Profiles | None = None,
+        homes: Households | None = None,
     ) -> "HouseholdFleet":
-        """Draw a fleet and simulate one day without activation, so that it starts with cars plugged in.
+        """Build a fleet and simulate one day without activation, so that it starts with cars plugged in.
 
         times: UTC start of every ISP of the horizon. lv_connections: connections on modelled LV feeders.
         terms: how a network flexibility study groups devices, if one is made. profiles: those of one's own
-        besides the measured ones.
+        besides the measured ones. homes: the households and what they own; without them they are drawn from
+        the population.
         Raises ValueError (``ProfileError`` for times) naming the argument at fault.
         """
         layout = lay_out(
@@ -101,6 +103,7 @@ class HouseholdFleet:
             lv_connections=lv_connections,
             terms=terms,
             profiles=profiles,
+            homes=homes,
         )
         return cls(layout, None if lv_connections is None else lv_connections.permanent)
 

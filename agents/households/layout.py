@@ -12,7 +12,7 @@ from tandem_sim.agents.devices.models import Batteries, HeatPumps, Vehicles
 from tandem_sim.agents.devices.population import ROW, Households, Population, draw
 from tandem_sim.agents.devices.profile_window import ProfileColumns, Window, load_window
 from tandem_sim.agents.devices.study_view import Devices, StudyTerms, as_studied
-from tandem_sim.grids.io.profiles import step_of
+from tandem_sim.grids.io.profiles import EV_HOME_KW, step_of
 from tandem_sim.grids.series.profiles import Profiles
 from tandem_sim.grids.types import FloatArray, IntArray
 
@@ -125,6 +125,7 @@ class Layout:
     vehicles: Vehicles
     ev_at: IntArray
     ev_kw: FloatArray
+    ev_profile_kw: FloatArray  # of the charger at which the sessions were measured
     ev_cost: FloatArray
     pumps: HeatPumps
     pump_at: IntArray
@@ -253,6 +254,12 @@ def _numbered(connection_of: IntArray) -> tuple[int, IntArray]:
     return n, np.where(connection_of < 0, n, connection_of)
 
 
+def _owners(homes: Households) -> tuple[IntArray, ...]:
+    """Households that have PV, a battery, an EV and a heat pump."""
+    has = (homes.has_pv, homes.has_battery, homes.has_ev, homes.has_heat_pump)
+    return tuple(np.flatnonzero(h).astype(np.int64) for h in has)
+
+
 def _batteries(homes: Households, bat: IntArray) -> Batteries:
     return Batteries(
         homes.battery_kwh[bat],
@@ -313,8 +320,9 @@ def lay_out(
     lv_connections: LvConnections | None = None,
     terms: StudyTerms | None = None,
     profiles: Profiles | None = None,
+    homes: Households | None = None,
 ) -> Layout:
-    """Draw the households and lay out their arrays; arguments and errors as in ``HouseholdFleet.build``."""
+    """Lay out the arrays of households; arguments and errors as in ``HouseholdFleet.build``."""
     hours = step_of(times) / pd.Timedelta(hours=1)
     furthest = round(168 * population.shift_weeks / hours) + math.ceil(population.jitter_h / hours)
     window = load_window(
@@ -325,7 +333,8 @@ def lay_out(
         columns=ProfileColumns(population.loads, population.pvs),
         pv_hours=lv_connections is not None,
     )
-    homes = draw(population, residents.rows, 1 / hours)
+    if homes is None:
+        homes = draw(population, residents.rows, 1 / hours)
     if lv_connections is None:
         lv_connections = LvConnections(connection_of=np.full(len(residents.site_of), -1, dtype=np.int64))
     return layout_of(population, homes, residents, window, len(times), hours, lv_connections, terms)
@@ -343,8 +352,7 @@ def layout_of(
 ) -> Layout:
     """The arrays of given households over ``horizon`` ISPs of ``hours`` each."""
     site_of, aggregator_of, n_sites = residents.site_of, residents.aggregator_of, residents.n_sites
-    has = (homes.has_pv, homes.has_battery, homes.has_ev, homes.has_heat_pump)
-    owners = pv, bat, ev, pump = tuple(np.flatnonzero(h).astype(np.int64) for h in has)
+    owners = pv, bat, ev, pump = _owners(homes)
     kva, phases, status = as_studied(terms, homes, owners, lv_connections.phases_of)
     groups, group_of = _grouped(owners, status, site_of, aggregator_of, n_sites)
     load_at, load_kw = _loads(homes, window)
@@ -382,7 +390,7 @@ def layout_of(
         battery_load_at=load_at[bat],
         battery_load_kw=load_kw[bat],
         battery_pv_at=pv_at[bat],
-        battery_pv_kwp=homes.pv_kwp[bat],
+        battery_pv_kwp=np.where(homes.has_pv, homes.pv_kwp, 0.0)[bat],
         battery_of_ev=battery_of_ev,
         ev_of_battery=ev_of_battery,
         battery_of_pump=battery_of_pump,
@@ -390,6 +398,7 @@ def layout_of(
         vehicles=Vehicles(homes.ev_smart[ev], np.rint(homes.ev_parking_h[ev] / hours).astype(np.int64)),
         ev_at=window.places(window.columns.sessions_at[0] + homes.ev_profile[ev], homes.ev_shift[ev]),
         ev_kw=homes.ev_kw[ev],
+        ev_profile_kw=np.asarray(EV_HOME_KW)[homes.ev_profile[ev]],
         ev_cost=homes.inconvenience_eur_per_mwh[ev],
         pumps=pumps,
         pump_at=pump_at,

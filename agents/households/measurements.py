@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tandem_sim.agents.households.layout import Layout
+from tandem_sim.grids.tolerances import SUM_ROUNDING_SHARE
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 
 PLUG_IN_STAY_H = 14.0
@@ -79,19 +80,27 @@ def _plugged_in(lay: Layout, isp: int) -> BoolArray:
 
 
 def _arrivals(lay: Layout, isp: int, plugged_in: BoolArray) -> Arrivals:
-    """Sessions that begin; EVs plugged in before a journey charge at full power instead."""
+    """Sessions that begin; EVs plugged in before a journey charge at full power instead.
+
+    A session keeps its energy at a charger of another power than the measured one. A slower charger takes
+    longer, at most until the next session, and leaves out what it cannot charge until then.
+    """
     plug_in = np.flatnonzero((lay.plug_in_isp == isp) & (lay.plug_in_isp >= 0))
     energy = np.where(plugged_in, 0.0, lay.window.read(isp, lay.ev_at))
     new = np.flatnonzero(energy)
     energy_at, *others_at = lay.window.columns.sessions_at
     at, rated = lay.ev_at[new] - energy_at, lay.ev_kw[new]
     length, gap, level = (lay.window.read(isp, at + column) for column in others_at)
+    need, limit = energy[new] * lay.ev_profile_kw[new], level * rated
+    slower = rated < lay.ev_profile_kw[new]
+    length = np.where(slower, np.ceil(need / (limit * lay.hours) - SUM_ROUNDING_SHARE), length)
     stay = np.minimum(np.maximum(lay.vehicles.parking_isps[new], length), gap).astype(np.int64)
+    need = np.where(slower, np.minimum(need, limit * stay * lay.hours), need)
     night = np.full(len(plug_in), round(PLUG_IN_STAY_H / lay.hours))
     return Arrivals(
         car=np.concatenate([plug_in, new]),
-        need_kwh=np.concatenate([lay.plug_in_kwh[plug_in], energy[new] * rated]),
+        need_kwh=np.concatenate([lay.plug_in_kwh[plug_in], need]),
         depart_isp=isp + np.concatenate([night, stay]),
-        limit_kw=np.concatenate([lay.ev_kw[plug_in], level * rated]),
+        limit_kw=np.concatenate([lay.ev_kw[plug_in], limit]),
         adds=np.repeat([True, False], [len(plug_in), len(new)]),
     )

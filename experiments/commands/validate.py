@@ -60,11 +60,14 @@ def check_file(file: str) -> str:
         read = [*notes_of(settings), *series_lines(build_profiles(settings, folder))]
         loads = [_wrapped(line) for line in (*read, *calibration_lines(model, settings))]
     buses = sum(len(area.network.bus_index) for area in model.areas)
+    households = [line for area in model.households for line in area.lines()]
+    number = sum(area.households for area in model.households)
     says = (
-        f"{file}: a scenario of {model.calendar.n_isp} ISPs, {settings.households} households "
+        f"{file}: a scenario of {model.calendar.n_isp} ISPs, {number} households "
         f"on {buses} distribution buses. No problem found."
     )
-    return "\n".join([says, *_unchecked(code), *loads, *_listed(contents), *field_list(settings)])
+    people = [_wrapped(line) for line in (*households, *model.household_table)]
+    return "\n".join([says, *_unchecked(code), *people, *loads, *_listed(contents), *field_list(settings)])
 
 
 def _unchecked(code: Mapping[str, str]) -> list[str]:

@@ -8,7 +8,7 @@ Three records. The first two are SHA-256 digests over named parts, so that diffe
   their source, Tandem's code, versions of libraries. Only a run with the same identity is resumed.
 * **provenance**: versions and machine. They are recorded and have no effect.
 
-Name, description and paths are part of none of them: files of grids and series are identified by content.
+Name, description and paths are part of none of them: a file is identified by its content.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ WORLD = (
 """Fields of a scenario that belong to the world; all others but those `ASIDE` are rules."""
 ASIDE = ("name", "description", "strategy_limit_s", "output")
 """Fields that change no row of a table; `output` decides which rows are written."""
+FILES = ("grid", "file", "table")
+"""Fields with the path of a file; the file counts by its content."""
 LIBRARIES = (
     "mesa",
     "simpy",
@@ -178,8 +180,10 @@ def _grid(grid: str, folder: Path | None) -> str:
 
 
 def _files_of(scenario: Scenario) -> dict[str, str]:
-    """Every file of time series by the field that names it."""
+    """Every file of time series or households by the field that names it."""
+    table = scenario.population.table
     return {
+        **({} if table is None else {"population.table": table}),
         **{f"profiles.{k}": given.file for k, given in enumerate(scenario.profiles)},
         **{f"forecast.given.{k}": given.file for k, given in enumerate(scenario.forecast.given)},
     }
@@ -194,7 +198,7 @@ def _file(file: str, folder: Path | None) -> str:
 def _without_paths(value: Any) -> Any:
     """A field without its paths, because files are parts of their own."""
     if isinstance(value, dict):
-        return {key: _without_paths(inner) for key, inner in value.items() if key not in ("grid", "file")}
+        return {key: _without_paths(inner) for key, inner in value.items() if key not in FILES}
     return [_without_paths(inner) for inner in value] if isinstance(value, list) else value
 
 

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tandem_sim.agents.devices.population import Population
+from tandem_sim.agents.devices.population import Households, Population
 from tandem_sim.agents.households.fleet import HouseholdFleet, Residents
 from tandem_sim.agents.services.afrr import AfrrSettings
 from tandem_sim.agents.strategies.allowed_code import NO_CODE, AllowedCode
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.series.profiles import PER_UNIT, PRICE, Profiles
-from tandem_sim.grids.types import FloatArray, IntArray
 from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister
 from tandem_sim.markets.services.capacity import CapacityBook
@@ -30,7 +29,7 @@ from tandem_sim.sim.assembly.low_voltage import (
 )
 from tandem_sim.sim.assembly.memory_need import check_memory
 from tandem_sim.sim.assembly.non_firm import add_non_firm
-from tandem_sim.sim.assembly.residents import aggregators_of, household_rows
+from tandem_sim.sim.assembly.residents import aggregators_of, household_rows, households_of, summaries
 from tandem_sim.sim.assembly.services import add_services
 from tandem_sim.sim.clock.bus import Link, build_bus
 from tandem_sim.sim.clock.calendar import Calendar
@@ -39,6 +38,7 @@ from tandem_sim.sim.clock.public_holidays import public_holidays
 from tandem_sim.sim.clock.randomness import AUDITED, stream
 from tandem_sim.sim.delivery.meters import Meters, day_index
 from tandem_sim.sim.delivery.reserve import ImbalancePricing, Reserve
+from tandem_sim.sim.households.summary import table_lines
 from tandem_sim.sim.inputs.forecasts import given_forecasts
 from tandem_sim.sim.inputs.prices import GivenPrices, given_prices
 from tandem_sim.sim.inputs.profiles import build_profiles, profile_named
@@ -71,23 +71,22 @@ def build_model(
     """
     calendar = scenario.calendar
     profiles = build_profiles(scenario, folder)
+    _check_household_profiles(scenario.population.drawn_from, profiles)
     prices = given_prices(scenario.prices, profiles, calendar.times())
     grids = build_grids(scenario, calendar, folder, profiles)
+    scenario = scenario.model_copy(update={"households": len(grids.site_of)})
     check_memory(scenario, grids.n_sites, len(grids.transmission.p_mw), calendar.n_isp)
-    low = build_low_voltage(scenario, folder, calendar, grids.areas, grids.site_of)
+    low = build_low_voltage(scenario, folder, calendar, grids)
     rows = household_rows(scenario, grids)
     aggregator_of = aggregators_of(scenario, grids, rows)
+    homes = households_of(scenario, grids, rows)
+    people = summaries(scenario, grids, homes, profiles)
     if low is not None:
         grids = with_lv_feeder_sites(grids, low)
         aggregator_of = pools_of_lv_feeders(scenario, low, aggregator_of)
+    who = Residents(site_of=grids.site_of, aggregator_of=aggregator_of, n_sites=grids.n_sites, rows=rows)
     fleet = _fleet(
-        scenario=scenario,
-        calendar=calendar,
-        grids=grids,
-        aggregator_of=aggregator_of,
-        rows=rows,
-        low=low,
-        profiles=profiles,
+        scenario=scenario, calendar=calendar, residents=who, homes=homes, low=low, profiles=profiles
     )
     recorder = Recorder(out, calendar, spool, scenario.output.leave_out)
     clock = Clock(first_second(scenario, calendar))
@@ -95,6 +94,7 @@ def build_model(
     model = FlexibilityModel()
     model.calendar, model.areas, model.recorder, model.on_isp = calendar, grids.areas, recorder, on_isp
     model.transmission, model.ledgers = grids.transmission, {}
+    model.households, model.household_table = people, table_lines(grids.people, homes)
     model.states = _states(scenario, recorder, grids, fleet)
     model.passive = grids.passive
     model.load_mw = grids.passive.with_loads(grids.load_mw) + grids.incident_mw
@@ -212,24 +212,21 @@ def _settler(
 def _fleet(
     scenario: Scenario,
     calendar: Calendar,
-    grids: Grids,
-    aggregator_of: IntArray,
-    rows: FloatArray,
+    residents: Residents,
+    homes: Households,
     low: LowVoltage | None,
     profiles: Profiles,
 ) -> HouseholdFleet:
     population, times = scenario.population.drawn_from, calendar.times()
-    _check_household_profiles(population, profiles)
     with profile_named("population"):
         return HouseholdFleet.build(
             population=population,
-            residents=Residents(
-                site_of=grids.site_of, aggregator_of=aggregator_of, n_sites=grids.n_sites, rows=rows
-            ),
+            residents=residents,
             times=times,
             lv_connections=None if low is None else low.lv_connections,
-            terms=study_terms(scenario, rows),
+            terms=study_terms(scenario, residents.rows),
             profiles=profiles,
+            homes=homes,
         )
 
 

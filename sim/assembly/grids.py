@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -27,6 +27,7 @@ from tandem_sim.grids.types import FloatArray, IntArray
 from tandem_sim.markets.coordination.block import TSO as T
 from tandem_sim.sim.clock.calendar import Calendar
 from tandem_sim.sim.delivery.physics import TransmissionReactive
+from tandem_sim.sim.households.table import HouseholdTable, read_households
 from tandem_sim.sim.inputs.injections import (
     Follower,
     check_ratio,
@@ -52,11 +53,16 @@ class Grids:
     reactive: TransmissionReactive
     site_of: IntArray  # (H,) site of each household
     n_sites: int
+    people: HouseholdTable | None  # the table of households, if there is one
     incident_mw: FloatArray  # (T, N) change of injection by unforeseen incidents
 
 
 def build_grids(scenario: Scenario, calendar: Calendar, folder: Path | None, profiles: Profiles) -> Grids:
-    """Load the grids, place the households in proportion to nominal load, and read the profiles of load."""
+    """Load the grids, place the households, and read the profiles of load.
+
+    Households are where their table says, or else in proportion to nominal load. Sites are the buses with
+    load, and those that the table names.
+    """
     times = calendar.times()
     settings = scenario.transmission
     transmission, followers = _network(settings, folder, "transmission")
@@ -65,23 +71,23 @@ def build_grids(scenario: Scenario, calendar: Calendar, folder: Path | None, pro
     read = {d.id: _network(d, folder, f"distribution.{k}") for k, d in scenario.areas}
     networks = {name: network for name, (network, _) in read.items()}
     shares = {d.id: np.maximum(-networks[d.id].p_mw * d.load_scale, 0.0) for _, d in scenario.areas}
+    people = read_households(scenario, folder, networks)
     for k, d in scenario.areas:
-        if shares[d.id].sum() <= 0:
+        if shares[d.id].sum() <= 0 and people is None:
             raise InputError(
                 "scenario",
                 f"distribution.{k}.grid",
                 f"{d.grid} has no load to place households by",
                 "Give a grid with loads, and a load_scale above zero",
             )
-    counts = _apportion(np.concatenate(list(shares.values())), scenario.households)
-    areas, first, offset, site_of = [], 0, 0, []
+    counts = _households_at(scenario, shares, people)
+    areas, first, site_of = [], 0, []
     for k, d in scenario.areas:
         field = f"distribution.{k}.interface_bus"
         interface_node[d.id] = int(transmission.nodes_of(np.array([d.interface_bus]), field, "scenario")[0])
         nominal = shares[d.id]
-        sites = np.flatnonzero(nominal > 0)
-        n = counts[offset : offset + len(nominal)][sites]
-        site_of.append(np.repeat(np.arange(first, first + len(sites)), n))
+        sites = np.flatnonzero((nominal > 0) | (counts[d.id] > 0))
+        site_of.append(np.repeat(np.arange(first, first + len(sites)), counts[d.id][sites]))
         areas.append(
             _area(
                 d,
@@ -96,7 +102,6 @@ def build_grids(scenario: Scenario, calendar: Calendar, folder: Path | None, pro
             )
         )
         first += len(sites)
-        offset += len(nominal)
     idle = transmission.p_mw == 0
     q = np.where(idle, 0.0, transmission.q_mvar / np.where(idle, 1.0, transmission.p_mw))
     passive = injections_of(followers, transmission, profiles, times, "transmission.injections")
@@ -112,8 +117,24 @@ def build_grids(scenario: Scenario, calendar: Calendar, folder: Path | None, pro
         ),
         site_of=np.concatenate(site_of).astype(np.int64),
         n_sites=first,
+        people=people,
         incident_mw=_incidents(scenario, calendar, transmission),
     )
+
+
+def _households_at(
+    scenario: Scenario, shares: Mapping[str, FloatArray], people: HouseholdTable | None
+) -> dict[str, IntArray]:
+    """Households at every node (N,), by area: as their table says, or in proportion to nominal load."""
+    if people is not None:
+        return {
+            area: np.bincount(people.node[people.area == k], minlength=len(share)).astype(np.int64)
+            for k, (area, share) in enumerate(shares.items())
+        }
+    assert scenario.households is not None  # a scenario without a table has it
+    counts = _apportion(np.concatenate(list(shares.values())), scenario.households)
+    cuts = np.cumsum([len(share) for share in shares.values()])[:-1]
+    return dict(zip(shares, np.split(counts, cuts), strict=True))
 
 
 def _load_mw(
@@ -278,6 +299,7 @@ def _area(
 ) -> Area:
     active = -network.p_mw
     tan_phi = np.where(nominal > 0, -network.q_mvar / np.where(active > 0, active, 1.0), 0.0)
+    whole = float(nominal.sum())
     return Area(
         name=d.id,
         network=network,
@@ -286,10 +308,10 @@ def _area(
         sites=slice(first, first + len(sites)),
         site_node=sites.astype(np.int64),
         site_label=tuple(f"{node:04d}" for node in sites),
-        share=nominal / nominal.sum(),
+        share=nominal / whole if whole else nominal,
         tan_phi=tan_phi,
         fixed_mvar=np.where(active == 0, network.q_mvar, 0.0),
-        nominal_mw=-float(nominal.sum()),
+        nominal_mw=-whole,
         other_mw=other_mw,
         passive=passive,
     )

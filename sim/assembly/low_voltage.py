@@ -23,6 +23,7 @@ from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 from tandem_sim.sim.assembly.grids import Grids, grid_named
 from tandem_sim.sim.clock.calendar import Calendar
 from tandem_sim.sim.clock.randomness import CONTRACTS, stream
+from tandem_sim.sim.households.seats import check_seats, held_by, seats
 from tandem_sim.sim.scenario.low_voltage_sections import LvFeederSettings, NonFirmSettings
 from tandem_sim.sim.scenario.scenario import Scenario
 
@@ -38,10 +39,18 @@ class LowVoltage:
 
 
 def build_low_voltage(
-    scenario: Scenario, folder: Path | None, calendar: Calendar, areas: Sequence[Area], site_of: IntArray
+    scenario: Scenario, folder: Path | None, calendar: Calendar, grids: Grids
 ) -> LowVoltage | None:
-    """Connect households to LV feeders, in their order at each bus. Raises `InputError` naming the field."""
+    """Connect households to LV feeders, as their table says and in their order at each bus.
+
+    Raises `InputError` naming the field.
+    """
+    areas, site_of, people = grids.areas, grids.site_of, grids.people
+    own = np.zeros(len(site_of), dtype=bool)
     if not scenario.low_voltage:
+        if people is not None:
+            nowhere = np.full(len(site_of), -1, dtype=np.int64)
+            check_seats(people, scenario, nowhere, nowhere, own)
         return None
     connection_of = np.full(len(site_of), -1, dtype=np.int64)
     plug_in_isp, plug_in_kwh = connection_of.copy(), np.zeros(len(site_of))
@@ -55,27 +64,19 @@ def build_low_voltage(
             net = load_net(given.grid, folder)
         feeder = read_feeder(net, given.grid, given.source_vm_pu, units=False)  # households have their own
         band = Band(given.band.low_pu, given.band.high_pu, given.band.loading)
-        held = _held(scenario, given.name, len(feeder.users))
-        limits = _guaranteed(scenario.non_firm, given, feeder, band, held)
-        for copy in range(given.copies):
-            name = given.name if given.copies == 1 else f"{given.name}-{copy + 1}"
+        drawn = _held(scenario, given.name, len(feeder.users))
+        limits: dict[bytes, tuple[FloatArray, FloatArray, FloatArray]] = {}
+        for name in given.names:
             free = np.flatnonzero((site_of == site) & (connection_of < 0))
             users, first = len(feeder.users), sum(len(p) for p in parts)
-            if len(free) < users:
-                raise InputError(
-                    "scenario",
-                    f"{field}.grid",
-                    f"{given.grid} has {users} users, and bus {given.bus} of {given.area} has {len(free)} "
-                    "households left for it",
-                    "Raise households, lower copies, or choose a bus with more load",
-                )
-            connection_of[free[:users]] = np.arange(first, first + users)
-            phases_of[free[:users]] = [len(user.phases) for user in feeder.users]
+            rows = seats(people, free, name, feeder)
+            if rows is None:
+                raise _too_few(given, users, len(free), field)
+            connection_of[rows] = np.arange(first, first + users)
+            phases_of[rows] = [len(user.phases) for user in feeder.users]
+            own[rows] = given.own_aggregator
             if given.plug_in is not None:
-                plug_in_isp[free[:users]], plug_in_kwh[free[:users]] = (
-                    _plug_in(given, calendar, field),
-                    given.plug_in.kwh,
-                )
+                plug_in_isp[rows], plug_in_kwh[rows] = _plug_in(given, calendar, field), given.plug_in.kwh
             if name in {lv_feeder.name for lv_feeder in lv_feeders}:
                 raise InputError(
                     "scenario", f"{field}.name", f"{name} is the name of another feeder", "Choose another"
@@ -89,7 +90,14 @@ def build_low_voltage(
                 connections=slice(first, first + users),
             )
             lv_feeders.append(lv_feeder)
-            parts.append(_contracts(scenario.non_firm, lv_feeder, held, limits, calendar.isp_hours, field))
+            held = held_by(people, rows, drawn)
+            if (key := held.tobytes()) not in limits:
+                limits[key] = _guaranteed(scenario.non_firm, given, feeder, band, held)
+            parts.append(
+                _contracts(scenario.non_firm, lv_feeder, held, limits[key], calendar.isp_hours, field)
+            )
+    if people is not None:
+        check_seats(people, scenario, connection_of, phases_of, own)
     contracts = Contracts.join(parts)
     permanent = _permanent_limits(scenario.non_firm, contracts, calendar)
     lv_connections = LvConnections(
@@ -154,6 +162,17 @@ def _plug_in(given: LvFeederSettings, calendar: Calendar, field: str) -> int:
         raise InputError(
             "scenario", f"{field}.plug_in.at", str(error), "Choose a time within start and days"
         ) from error
+
+
+def _too_few(given: LvFeederSettings, users: int, left: int, field: str) -> InputError:
+    """The error for a bus with fewer households than a feeder has users."""
+    return InputError(
+        "scenario",
+        f"{field}.grid",
+        f"{given.grid} has {users} users, and bus {given.bus} of {given.area} has {left} "
+        "households left for it",
+        "Raise households (or rows of population.table there), lower copies, or choose a bus with more load",
+    )
 
 
 def _place(given: LvFeederSettings, areas: Sequence[Area], field: str) -> tuple[Area, int, int]:

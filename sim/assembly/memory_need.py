@@ -36,6 +36,7 @@ def needed_bytes(scenario: Scenario, sites: int, buses: int, isps: int) -> dict[
     every ISP.
     """
     lv_feeders = sum(lv_feeder.copies for lv_feeder in scenario.low_voltage)
+    assert scenario.households is not None  # of a table of households the number of rows
     portfolios = min((sites + lv_feeders) * scenario.aggregators_per_bus, scenario.households)
     return {
         "name": BASE,

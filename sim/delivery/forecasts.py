@@ -76,8 +76,8 @@ class ForecastService:
         return float(site + place.besides_households_mw(slice(isp, isp + 1))[0])
 
     def share_error(self, area: Area, isp: int) -> float:
-        """The same as a share of the area's nominal load."""
-        return self.error_mw(area.name, isp) / area.nominal_mw
+        """The same as a share of the area's nominal load; 0 where it has none."""
+        return self.error_mw(area.name, isp) / area.nominal_mw if area.nominal_mw else 0.0
 
     def _given_mw(self, area: str, day: range) -> FloatArray:
         """Net injection (MW) of an area in each ISP of a day by its latest forecast."""

@@ -94,6 +94,11 @@ class LvFeederSettings(Section):
     plug_in: PlugInSettings | None = about("Simultaneous EV plug-in before a journey.", None)
     own_aggregator: bool = flag("Whether the feeder has an aggregator of its own, for it alone.", False)
 
+    @property
+    def names(self) -> list[str]:
+        """Names of its copies."""
+        return [self.name if self.copies == 1 else f"{self.name}-{k + 1}" for k in range(self.copies)]
+
 
 class WindowSettings(Section):
     """Hours of every day in which limits always hold (time of use), local time."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from typing import Any
 
-from pydantic import ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from tandem_sim.agents.devices.population import Population
 from tandem_sim.sim.scenario.quantities import (
@@ -13,6 +14,7 @@ from tandem_sim.sim.scenario.quantities import (
     Word,
     check_span,
     count,
+    file_path,
     number,
     several,
     share,
@@ -29,8 +31,14 @@ def costs(meaning: str, default: tuple[float, float]) -> Any:
 
 
 class PopulationSettings(Section):
-    """Shares of households and ranges [low, high] of what they own; ranges are drawn uniformly."""
+    """Shares of households and ranges [low, high] of what they own; ranges are drawn uniformly.
 
+    What a `table` of households gives is not drawn.
+    """
+
+    table: str | None = file_path(
+        "Table with a row for each household (CSV or Parquet, none: all are drawn).", None
+    )
     pv_share: float = share("Share of households with PV.", _GIVEN.pv_share)
     battery_share: float = share(
         "Share of households with a battery; only where there is PV.", _GIVEN.battery_share
@@ -149,15 +157,68 @@ class PopulationSettings(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> PopulationSettings:
-        try:
-            assert self.drawn_from
-        except ValueError as error:
-            raise ValueError(str(error).removeprefix("Population: ").replace("; ", "; and also ")) from error
+        self.drawn_in(None)
         return self
 
     @property
     def drawn_from(self) -> Population:
         """The population as agents take it."""
-        values: dict[str, Any] = {name: getattr(self, name) for name in type(self).model_fields}
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(Population)}
         values |= {name: tuple(values[name]) for name in ("load_profiles", "pv_profiles")}
         return Population(**values)
+
+    def drawn_in(self, area: AreaPopulationSettings | None) -> Population:
+        """The population of an area with settings of its own. Raises ValueError for what does not fit."""
+        try:
+            return replace(self.drawn_from, **({} if area is None else area.given))
+        except ValueError as error:
+            raise ValueError(str(error).removeprefix("Population: ").replace("; ", "; and also ")) from error
+
+
+def _of_area(name: str) -> Any:
+    """A field of `PopulationSettings` as an area may set it; None: as in all areas."""
+    common = PopulationSettings.model_fields[name]
+    low = next((limit.ge for limit in common.metadata if hasattr(limit, "ge")), None)
+    high = next((limit.le for limit in common.metadata if hasattr(limit, "le")), None)
+    number = {"ge": low, "le": high, "strict": True, "allow_inf_nan": False} if low is not None else {}
+    about: dict[str, Any] = {"description": common.description, "json_schema_extra": common.json_schema_extra}
+    return Field(default=None, **about, **number)
+
+
+class AreaPopulationSettings(Section):
+    """Shares and ranges of households that differ from those of `population` in one area."""
+
+    pv_share: float | None = _of_area("pv_share")
+    battery_share: float | None = _of_area("battery_share")
+    ev_share: float | None = _of_area("ev_share")
+    heat_pump_share: float | None = _of_area("heat_pump_share")
+    smart_share: float | None = _of_area("smart_share")
+    consumption_kwh: float | None = _of_area("consumption_kwh")
+    consumption_sigma: float | None = _of_area("consumption_sigma")
+    consumption_range_kwh: Span | None = _of_area("consumption_range_kwh")
+    pv_kwp: Span | None = _of_area("pv_kwp")
+    battery_kwh: Span | None = _of_area("battery_kwh")
+    battery_kw: Span | None = _of_area("battery_kw")
+    battery_efficiency: Span | None = _of_area("battery_efficiency")
+    heat_pump_kw: Span | None = _of_area("heat_pump_kw")
+    cop: Span | None = _of_area("cop")
+    heat_capacity_kwh_per_k: Span | None = _of_area("heat_capacity_kwh_per_k")
+    heat_loss_h: Span | None = _of_area("heat_loss_h")
+    parking_h: Span | None = _of_area("parking_h")
+    wear_eur_per_mwh: Span | None = _of_area("wear_eur_per_mwh")
+    inconvenience_eur_per_mwh: Span | None = _of_area("inconvenience_eur_per_mwh")
+    comfort_eur_per_mwh: Span | None = _of_area("comfort_eur_per_mwh")
+    feed_in_eur_per_mwh: Span | None = _of_area("feed_in_eur_per_mwh")
+    three_phase_share: float | None = _of_area("three_phase_share")
+
+    @field_validator("*")
+    @classmethod
+    def _within(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, tuple) and info.field_name is not None:
+            check_span(value, cls.model_fields[info.field_name])
+        return value
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The fields that the area sets, with their values."""
+        return {key: value for key, value in self.model_dump().items() if value is not None}

@@ -119,8 +119,11 @@ class Scenario(Section):
     )
     transmission: TransmissionSettings = about("The transmission grid, its load and its units.")
     distribution: list[DistributionSettings] = several("Distribution grids, a DSO each.", 200, least=1)
-    households: int = count(
-        "Households, placed in proportion to nominal bus load.", (1, 10_000_000), usual=(50, 500_000)
+    households: int | None = count(
+        "Households, placed in proportion to nominal bus load (none: the rows of population.table).",
+        (1, 10_000_000),
+        None,
+        usual=(50, 500_000),
     )
     aggregators: int = count("Aggregators of households.", (1, 1000), usual=(1, 200))
     aggregators_per_bus: int = count(
@@ -278,7 +281,7 @@ class Scenario(Section):
         if self.imbalance.rule == "dual" and self.imbalance.alpha != "none":
             problems.append("imbalance.alpha: can only be used with rule single")
         problems += _balancing_problems(self) + _non_firm_problems(self) + _strategy_problems(self)
-        problems += _study_problems(self)
+        problems += _study_problems(self) + _population_problems(self)
         if self.messages.latency_s >= isp_s:
             problems.append(f"messages.latency_s: must be less than the {isp_s} s of an ISP")
         if problems:
@@ -365,6 +368,19 @@ def _calendar_problems(scenario: Scenario) -> list[str]:
     except ValueError as error:
         return [f"{'isp_minutes' if 'clocks of' in str(error) else 'start'}: {error}"]
     return []
+
+
+def _population_problems(scenario: Scenario) -> list[str]:
+    """A number of households that is missing, populations of areas that do not fit: "field: problem"."""
+    problems = []
+    if scenario.households is None and scenario.population.table is None:
+        problems.append("households: is missing, and there is no population.table whose rows they could be")
+    for k, area in enumerate(scenario.distribution):
+        try:
+            scenario.population.drawn_in(area.population)
+        except ValueError as error:
+            problems.append(f"distribution.{k}.population: {error}")
+    return problems
 
 
 def _study_problems(scenario: Scenario) -> list[str]:

@@ -13,6 +13,7 @@ from tandem_sim.markets.choices import EnvelopeCheck, ReservePricing
 from tandem_sim.markets.coordination.gates import GATES
 from tandem_sim.markets.settlement.imbalance import Alpha, Rule
 from tandem_sim.sim.output.tables import ABOUT, FIXED, UNNEEDED, Unneeded
+from tandem_sim.sim.scenario.population_section import AreaPopulationSettings
 from tandem_sim.sim.scenario.quantities import (
     MOST_ENTRIES,
     MOST_MW,
@@ -142,6 +143,9 @@ class DistributionSettings(GridSettings):
         least=1,
     )
     other_share: float = share("Share of nominal load besides households.", 0.3)
+    population: AreaPopulationSettings | None = about(
+        "Shares and ranges of households that differ from `population` in this area.", None
+    )
 
 
 class ForecastSettings(Section):

@@ -15,6 +15,10 @@ SERIES = Path(__file__).parent / "series"
 
 EVERYTHING: dict[str, Any] = yaml.safe_load(SMALL.read_text(encoding="utf-8")) | {
     "start": "2016-01-18T17:00",
+    "distribution": [
+        {**area, "population": {}}
+        for area in yaml.safe_load(SMALL.read_text(encoding="utf-8"))["distribution"]
+    ],
     "strategies": [{"aggregators": ["A01"], "name": "fixed-markup"}],
     "reserve": {"enabled": True, "cycle_s": 60},
     "flexibility_register": {

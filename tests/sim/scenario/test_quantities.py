@@ -88,7 +88,8 @@ def test_flags_and_texts_are_of_their_type() -> None:
             assert all(_refused(row, wrong) for wrong in (1, 0, "yes", "true", None, 1.0)), row.path
             assert not _refused(row, True)
         if row.kind == "string" and row.length is not None:
-            assert all(_refused(row, wrong) for wrong in (1, True, ["x"], b"x", None)), row.path
+            assert all(_refused(row, wrong) for wrong in (1, True, ["x"], b"x")), row.path
+            assert bool(_refused(row, None)) is not row.nullable, row.path
             assert _refused(row, "x" * (row.length[1] + 1)), row.path
         if row.kind in ("date", "date-time", "date or date-time"):
             assert all(_refused(row, wrong) for wrong in (0, 1e9, True, "x", "1899-12-31", None)), row.path
@@ -157,8 +158,8 @@ def test_what_units_cost_is_a_price_that_may_be_bid(unit: dict[str, float], expe
 
 
 def test_the_section_of_the_population_is_the_population_of_agents() -> None:
-    """The same names and the same defaults, and what a scenario says is what agents take."""
-    given = {name: f.default for name, f in PopulationSettings.model_fields.items()}
+    """The same names and defaults beside files, and what a scenario says is what agents take."""
+    given = {name: f.default for name, f in PopulationSettings.model_fields.items() if name != "table"}
     assert {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()} == {
         f.name: f.default for f in fields(Population)
     }
