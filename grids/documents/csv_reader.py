@@ -55,7 +55,7 @@ def read_csv_table(path: Path, separators: str, most_bytes: int = MOST_BYTES) ->
     text = read_text(path, most_bytes)
     first = next((line for line in text.splitlines() if line.strip()), "")
     if not first:
-        raise InputError(source, "file", "is empty", "Give a file with a header and a row for each time")
+        raise InputError(source, "file", "is empty", "Give a file with a header and rows")
     separator = next((sign for sign in separators if sign in first), separators[0])
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
     head: tuple[str, ...] = ()
