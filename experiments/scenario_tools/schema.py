@@ -105,10 +105,11 @@ def _field(about: Mapping[str, Any]) -> Schema:
     )
     if "description" in field:
         field["description"] = described(about)
-    if "prefixItems" in field:
+    ranges = [kind for kind in (field, *field.get("anyOf", ())) if "prefixItems" in kind]
+    if ranges:
         ends = {key: field.pop(key) for key in ("minimum", "maximum")}
-        field["prefixItems"] = [{**item, **ends} for item in field["prefixItems"]]
-        field["items"] = False
+        ranges[0]["prefixItems"] = [{**item, **ends} for item in ranges[0]["prefixItems"]]
+        ranges[0]["items"] = False
     kinds = {kind.get("format") for kind in field.get("anyOf", [field])}
     if kinds & FORMATS.keys():
         field.pop("anyOf", None)

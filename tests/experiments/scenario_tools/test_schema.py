@@ -108,7 +108,7 @@ def test_what_is_wrong_is_refused(what: str) -> None:
 
 def test_keys_are_needed_only_where_no_base_has_them() -> None:
     keys = read_keys("reference")[0]
-    for place in (("households",), ("transmission", "units")):
+    for place in (("aggregators",), ("transmission", "units")):
         less = deepcopy(keys)
         section = less if len(place) == 1 else less[place[0]]
         del section[place[-1]]
