@@ -31,6 +31,16 @@ class Area:
     other_mw: FloatArray  # (T,) injection of the load besides households, over all nodes (<= 0)
     passive: PassiveInjections  # loads, generators and storages of the grid's data that follow a profile
 
+    @property
+    def error_share(self) -> FloatArray:
+        """Share of each node (N,) in a forecast error: that in nominal load, or equal for all that inject."""
+        if self.nominal_mw:
+            return self.share
+        nodes = np.unique(np.concatenate([self.site_node, self.passive.node]))
+        share = np.zeros(self.network.n_nodes)
+        share[nodes] = 1.0 / max(len(nodes), 1)
+        return share
+
     def injections(
         self, isp: int, site_kw: FloatArray, site_load_kw: FloatArray
     ) -> tuple[FloatArray, FloatArray]:

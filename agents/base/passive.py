@@ -16,12 +16,14 @@ class PassiveInjections:
     node: IntArray  # (U,)
     p_mw: FloatArray  # (T, U)
     q_mvar: FloatArray  # (T, U)
+    highest: FloatArray  # (2, U) MW, and Mvar with them: the highest injections of the whole series, >= 0 MW
+    lowest: FloatArray  # (2, U) the lowest, <= 0 MW
 
     @classmethod
     def none(cls, n_isp: int) -> PassiveInjections:
         """A grid without any."""
         empty = np.zeros((n_isp, 0))
-        return cls(np.zeros(0, dtype=np.int64), empty, empty)
+        return cls(np.zeros(0, dtype=np.int64), empty, empty, np.zeros((2, 0)), np.zeros((2, 0)))
 
     def add_to(self, isp: int, p_mw: FloatArray, q_mvar: FloatArray) -> None:
         """Add those of an ISP to the injections of all nodes (N,), in place."""
@@ -49,10 +51,15 @@ class PassiveInjections:
         """Sum over the nodes (T,), MW."""
         return np.asarray(self.p_mw.sum(axis=1))
 
-    def extremes_mw(self, n_nodes: int) -> tuple[FloatArray, FloatArray]:
-        """Highest injection of every node (N,), >= 0, and lowest, <= 0, over all ISPs, MW."""
-        highest, lowest = np.zeros(n_nodes), np.zeros(n_nodes)
-        if len(self.node):
-            highest[self.node] = np.maximum(self.p_mw.max(axis=0), 0.0)
-            lowest[self.node] = np.minimum(self.p_mw.min(axis=0), 0.0)
-        return highest, lowest
+    def extremes(self, n_nodes: int) -> tuple[FloatArray, FloatArray]:
+        """Highest and lowest injections of all nodes, (2, N) each: MW, and the Mvar with them.
+
+        They are those of the whole series, so they do not depend on the horizon.
+        """
+        found = np.zeros((2, 2, n_nodes))
+        found[:, :, self.node] = self.highest, self.lowest
+        return found[0], found[1]
+
+    def size_mw(self) -> float:
+        """Sum of the largest injections of all nodes, of either sign, MW."""
+        return float(np.maximum(self.highest[0], -self.lowest[0]).sum())

@@ -201,7 +201,7 @@ class DSO(Operator):
         """Forecast injections of all nodes without activation: (N,) MW and (N,) Mvar."""
         ahead = self._fleet_agent.sites_ahead(isp)
         p, q = self.area.injections(isp, ahead.site_base_kw, ahead.site_load_kw)
-        return p + self.area.share * self._forecast_error_mw(self.area.name, isp), q
+        return p + self.area.error_share * self._forecast_error_mw(self.area.name, isp), q
 
     def limit(self, isp: int, after_markets: bool) -> None:
         """Activate non-firm contracts for LV feeders and, after the markets, for the area."""

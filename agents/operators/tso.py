@@ -69,7 +69,7 @@ class TSO(Operator):
     ) -> None:
         """`areas` are the distribution grids below transmission, in the order of their names."""
         super().__init__(model, setup, T)
-        self._transmission = transmission
+        self.transmission = transmission
         self._areas = list(areas)
         self._fleet_agent = fleet_agent
         self._forecast_error_mw = forecast_error_mw
@@ -138,21 +138,21 @@ class TSO(Operator):
 
     def expect(self, isp: int) -> TransmissionGrid:
         """Forecast made now. Schedules of units are known; loads and areas have forecast errors."""
-        load = self._transmission.load_mw[isp]
+        load = self.transmission.load_mw[isp]
         p = load * (1.0 - self._forecast_error_mw(T, isp) / max(-float(load.sum()), 1e-9))
         p = p + self.units_mw(isp)
-        self._transmission.passive.add_to(isp, p, np.zeros_like(p))
+        self.transmission.passive.add_to(isp, p, np.zeros_like(p))
         ahead = self._fleet_agent.sites_ahead(isp)
         interface = {}
         for area in self._areas:
             net, _ = area.injections(isp, ahead.site_base_kw, ahead.site_load_kw)
             interface[area.name] = -float(net.sum()) - self._forecast_error_mw(area.name, isp)
-        return TransmissionGrid(self._transmission.dc, p, dict(self._transmission.interface_node), interface)
+        return TransmissionGrid(self.transmission.dc, p, dict(self.transmission.interface_node), interface)
 
     def units_mw(self, isp: int) -> FloatArray:
         """Day-ahead schedules of the units by node (N,) MW."""
-        p = np.zeros(self._transmission.dc.network.n_nodes)
-        for unit, node in self._transmission.unit_node.items():
+        p = np.zeros(self.transmission.dc.network.n_nodes)
+        for unit, node in self.transmission.unit_node.items():
             p[node] += self.schedules[unit][isp]
         return p
 

@@ -31,6 +31,7 @@ from tandem_sim.grids.io.read import is_file
 from tandem_sim.grids.published.read import series_path
 from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.sim.scenario.named_code import strategy_names
+from tandem_sim.sim.scenario.quantities import Section, extras
 from tandem_sim.sim.scenario.scenario import Scenario
 
 WORLD = (
@@ -107,7 +108,8 @@ def identity_of(scenario: Scenario, folder: Path | None) -> Identity:
     """The identity of a run of a scenario whose relative paths start in `folder`."""
     fields = scenario.model_dump(mode="json", by_alias=True)
     world = {
-        **{f"scenario: {key}": _digest_of(_without_paths(fields[key])) for key in WORLD},
+        **{f"scenario: {key}": _digest_of(_without_paths(getattr(scenario, key))) for key in WORLD},
+        "scenario: settlement.holidays": scenario.settlement.holidays,
         **{f"grid of {name}": _grid(grid, folder) for name, grid in _grids_of(scenario).items()},
         **{f"file of {field}": _file(file, folder) for field, file in _files_of(scenario).items()},
         "profiles": f"SimBench {version('simbench')}",
@@ -196,10 +198,22 @@ def _file(file: str, folder: Path | None) -> str:
 
 
 def _without_paths(value: Any) -> Any:
-    """A field without its paths, because files are parts of their own."""
+    """A field for its digest, without what names files: their contents are parts of their own."""
+    if isinstance(value, Section):
+        named = type(value).model_fields
+        return {
+            (field.alias or name): _without_paths(getattr(value, name))
+            for name, field in named.items()
+            if not extras(field).get("path")
+        }
     if isinstance(value, dict):
-        return {key: _without_paths(inner) for key, inner in value.items() if key not in FILES}
-    return [_without_paths(inner) for inner in value] if isinstance(value, list) else value
+        return {key: _without_paths(inner) for key, inner in value.items()}
+    return [_without_paths(inner) for inner in value] if isinstance(value, list | tuple) else _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    """A value of a field as JSON takes it."""
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 def _strategy_sources(scenario: Scenario) -> dict[str, str]:

@@ -12,8 +12,8 @@ from tandem_sim.grids.types import IntArray
 
 Holidays = Callable[[str, date, date], frozenset[date]]
 """Public holidays where a time zone lies, from the year of one date to that of another."""
-FULL_YEAR = 365
-"""Least number of whole days of a series that is read in other years."""
+FULL_YEAR = 364
+"""Least number of whole days of a series that is read in other years: a year in another zone lacks one."""
 _SUNDAY = 6
 _LEAP_YEAR = 366
 

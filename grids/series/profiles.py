@@ -24,13 +24,15 @@ from tandem_sim.grids.types import FloatArray, IntArray
 MW, PER_UNIT, PRICE = "MW", "p.u.", "EUR/MWh"
 WEEK, DAY = pd.Timedelta(days=7), pd.Timedelta(days=1)
 HOURS_A_YEAR = 8760.0
+EARLY = 4 * WEEK
+"""Time before the measured year in which its first week is read: shifted households start there."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OwnProfile:
     """A series of one's own: values (R,) in `unit`, from `start` (UTC) on, a `step` each.
 
-    `aligned`: it is read in other years than its own, days compared in `zone`. `full_load_hours`: its energy
+    `aligned`: it is read in other years than its own. `full_load_hours`: its energy
     of a year divided by 1 p.u. or 1 MW; None where the file does not tell, being shorter than a year.
     `energy_checked`: the user stated its energy, and it agrees.
     """
@@ -41,7 +43,6 @@ class OwnProfile:
     start: pd.Timestamp
     step: pd.Timedelta
     aligned: bool
-    zone: str
     full_load_hours: float | None
     energy_checked: bool
 
@@ -90,17 +91,19 @@ class Profiles:
     def around(self, names: Sequence[str], times: pd.DatetimeIndex, before: int, after: int) -> FloatArray:
         """The same from `before` steps before the `times` to `after` after them; (before + T + after, n).
 
-        Beyond the ends of a profile, its nearest week is read at the same weekday and hour; of a series too
-        short for that, the nearest day at the same hour. Raises `ProfileError` as `at` does.
+        Beyond the ends of a series that is not aligned, its nearest week is read at the same weekday and
+        hour; of a series too short for that, the nearest day at the same hour. Raises `ProfileError` as `at`.
         """
         self.check(names)
         step = step_of(times)
         found = np.empty((before + len(times) + after, len(names)))
-        groups: dict[tuple[int, int], list[int]] = {}
+        groups: dict[tuple[int, int] | None, list[int]] = {}
         for k, name in enumerate(names):
-            groups.setdefault(self._reach(name, times, before, after), []).append(k)
-        for (low, high), which in groups.items():
-            rows = _folded(np.arange(-before, len(times) + after), low, high, step)
+            groups.setdefault(self._extent(name, times), []).append(k)
+        for extent, which in groups.items():
+            rows = np.arange(-before, len(times) + after)
+            if extent is not None:
+                rows = _folded(rows, *extent, step)
             first, last = int(rows.min()), int(rows.max()) + 1
             index = pd.date_range(times[0] + first * step, periods=last - first, freq=step)
             found[:, which] = self.at([names[k] for k in which], index)[rows - first]
@@ -132,8 +135,15 @@ class Profiles:
                         f"{name}: {own.source} is shorter than a year, so its energy of a year is not known; "
                         "give full_load_hours"
                     )
+                if own.full_load_hours <= 0.0:
+                    raise ProfileError(f"{name}: {own.source} has no energy; give a profile above zero")
                 hours[k] = own.full_load_hours
         return hours
+
+    def range_of(self, name: str) -> FloatArray:
+        """Lowest and highest value of a whole profile (2,)."""
+        values = self.own[name].values if name in self.own else self.year([name])
+        return np.array([values.min(), values.max()])
 
     def year(self, names: Sequence[str]) -> FloatArray:
         """The measured year of SimBench profiles, all rows of 15 minutes; (35136, n)."""
@@ -148,7 +158,11 @@ class Profiles:
         inside = (grid >= begin) & (grid < end)
         rows = np.empty(len(grid), dtype=np.int64)
         rows[inside] = year.get_indexer(grid[inside])
-        rows[~inside] = rows_in_other_year(grid[~inside], self.zone, year, LABEL_ZONE, self.holidays)
+        early = (grid < begin) & (grid >= begin - EARLY)
+        rows[early] = year.get_indexer(grid[early] + EARLY) % (WEEK // pd.Timedelta(minutes=15))
+        other = ~inside & ~early
+        if other.any():
+            rows[other] = rows_in_other_year(grid[other], self.zone, year, LABEL_ZONE, self.holidays)
         return means(measured(names, year)[rows], grid[0], pd.Timedelta(minutes=15), times)
 
     def _own(self, name: str, times: pd.DatetimeIndex) -> FloatArray:
@@ -157,7 +171,9 @@ class Profiles:
             grid = _grid(times, own.start, own.step)
             inside = (grid >= own.start) & (grid < own.end)
             rows = np.asarray((grid - own.start) // own.step, dtype=np.int64)
-            rows[~inside] = rows_in_other_year(grid[~inside], self.zone, own.times(), own.zone, self.holidays)
+            rows[~inside] = rows_in_other_year(
+                grid[~inside], self.zone, own.times(), self.zone, self.holidays
+            )
             return means(own.values[rows], grid[0], own.step, times)
         end = times[-1] + step_of(times)
         if times[0] < own.start or end > own.end:
@@ -168,19 +184,17 @@ class Profiles:
             )
         return means(own.values, own.start, own.step, times)
 
-    def _reach(self, name: str, times: pd.DatetimeIndex, before: int, after: int) -> tuple[int, int]:
-        """First row that a profile has around the `times` and the row after its last, of those asked for."""
+    def _extent(self, name: str, times: pd.DatetimeIndex) -> tuple[int, int] | None:
+        """First row of a series of one's own, counted in steps from `times`, and the row after its last.
+
+        None for a profile that can be read at any time. It depends on the series alone: the same time is read
+        in the same way whatever the horizon, so that a short run is the beginning of a long one.
+        """
+        own = self.own.get(name)
+        if own is None or own.aligned:
+            return None
         step = step_of(times)
-        most = (-before, len(times) + after)
-        if name in self.own:
-            if self.own[name].aligned:
-                return most
-            begin, end = self.own[name].start, self.own[name].end
-        else:
-            begin, end = span()
-            if times[0] < begin or times[-1] + step > end:
-                return most
-        return max(most[0], -int((times[0] - begin) // step)), min(most[1], int((end - times[0]) // step))
+        return -int((times[0] - own.start) // step), int((own.end - times[0]) // step)
 
 
 def _grid(times: pd.DatetimeIndex, start: pd.Timestamp, step: pd.Timedelta) -> pd.DatetimeIndex:

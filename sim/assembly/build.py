@@ -72,7 +72,8 @@ def build_model(
     calendar = scenario.calendar
     profiles = build_profiles(scenario, folder)
     _check_household_profiles(scenario.population.drawn_from, profiles)
-    prices = given_prices(scenario.prices, profiles, calendar.times())
+    limits = scenario.product.price_floor_eur_per_mwh, scenario.product.price_cap_eur_per_mwh
+    prices = given_prices(scenario.prices, profiles, calendar.times(), limits)
     grids = build_grids(scenario, calendar, folder, profiles)
     scenario = scenario.model_copy(update={"households": len(grids.site_of)})
     check_memory(scenario, grids.n_sites, len(grids.transmission.p_mw), calendar.n_isp)
@@ -108,7 +109,7 @@ def build_model(
         grids=grids,
         fleet=fleet,
         aggregator_of=aggregator_of,
-        given=GivenSeries(prices.day_ahead, given_forecasts(scenario, calendar, folder)),
+        given=GivenSeries(prices.day_ahead, given_forecasts(scenario, calendar, folder, grids.sizes_mw())),
         allowed=allowed,
     )
     agents.create(creation_order)

@@ -77,17 +77,16 @@ def _worst(
 ) -> dict[int, GridConstraints]:
     """The worst case for each direction, with factors on peak load and generation.
 
-    Injections that follow a profile stand at their highest of the horizon for up, their lowest for down.
+    Injections that follow a profile stand at the highest of their whole series for up, the lowest for down.
     """
     peak = area.share * area.nominal_mw
-    highest, lowest = area.passive.extremes_mw(area.network.n_nodes)
+    highest, lowest = area.passive.extremes(area.network.n_nodes)
     pv = _at_nodes(area, fleet, rated_mw[DOWN] - rated_mw[UP])  # PV alone can only go down
-    up = worst_cases(area.lin, peak, generation_factor * pv + highest, area.tan_phi * peak, area.fixed_mvar)
-    high = load_factor * peak
-    high_mvar = area.tan_phi * high
+    generation, high = generation_factor * pv + highest[0], load_factor * peak
+    fixed_up, fixed_down = area.fixed_mvar + highest[1], area.fixed_mvar + lowest[1]
     return {
-        UP: up[UP],
-        DOWN: worst_cases(area.lin, high + lowest, pv, high_mvar, area.fixed_mvar)[DOWN],
+        UP: worst_cases(area.lin, peak, generation, area.tan_phi * peak, fixed_up)[UP],
+        DOWN: worst_cases(area.lin, high + lowest[0], pv, area.tan_phi * high, fixed_down)[DOWN],
     }
 
 

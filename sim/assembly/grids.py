@@ -56,6 +56,12 @@ class Grids:
     people: HouseholdTable | None  # the table of households, if there is one
     incident_mw: FloatArray  # (T, N) change of injection by unforeseen incidents
 
+    def sizes_mw(self) -> dict[str, float]:
+        """Nominal load of every area and of transmission with all areas, and the peaks of profiles, MW."""
+        sizes = {area.name: -area.nominal_mw + area.passive.size_mw() for area in self.areas}
+        own = -float(self.transmission.p_mw.sum()) + self.passive.size_mw()
+        return {T: own + sum(sizes.values()), **sizes}
+
 
 def build_grids(scenario: Scenario, calendar: Calendar, folder: Path | None, profiles: Profiles) -> Grids:
     """Load the grids, place the households, and read the profiles of load.

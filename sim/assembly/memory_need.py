@@ -37,13 +37,15 @@ def needed_bytes(scenario: Scenario, sites: int, buses: int, isps: int) -> dict[
     """
     lv_feeders = sum(lv_feeder.copies for lv_feeder in scenario.low_voltage)
     assert scenario.households is not None  # of a table of households the number of rows
+    injections = sum(len(grid.injections) for grid in (scenario.transmission, *scenario.distribution))
+    own_profiles = len(scenario.population.load_profiles) + len(scenario.population.pv_profiles)
     portfolios = min((sites + lv_feeders) * scenario.aggregators_per_bus, scenario.households)
     return {
         "name": BASE,
         "households": PER_HOUSEHOLD * scenario.households,
         "aggregators_per_bus": PER_PORTFOLIO * portfolios,
         "aggregators": PER_POOL * len(scenario.pools),
-        "days": (PER_ISP + 2 * PER_NUMBER * buses) * isps,
+        "days": (PER_ISP + PER_NUMBER * (2 * buses + own_profiles + 2 * injections)) * isps,
     }
 
 

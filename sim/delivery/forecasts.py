@@ -34,7 +34,7 @@ class ForecastService:
         The areas of `given` have forecasts from files; those of the others have drawn `errors`.
         """
         self._calendar, self._clock, self._fleet = calendar, clock, fleet
-        self.load_mw, self.errors, self._given = load_mw, errors, given
+        self.load_mw, self.errors, self.given = load_mw, errors, given
         self._areas = {area.name: area for area in areas}
         self._baseline_ahead: tuple[tuple[int, int], FloatArray] | None = None
 
@@ -48,13 +48,13 @@ class ForecastService:
 
     def transmission(self, day: range) -> FloatArray:
         """Net injection (MW) expected on transmission in each ISP of a day, without units."""
-        if TSO in self._given:
+        if TSO in self.given:
             return self._given_mw(TSO, day)
         return np.asarray(self.load_mw[day.start : day.stop].sum(axis=1) + self._error(TSO, day))
 
     def distribution(self, area: Area, day: range) -> FloatArray:
         """Net injection (MW) expected of an area in each ISP of a day."""
-        if area.name in self._given:
+        if area.name in self.given:
             return self._given_mw(area.name, day)
         site = self._site_base_kw(day.stop)[-len(day) :, area.sites].sum(axis=1) / 1000.0
         return np.asarray(
@@ -63,7 +63,7 @@ class ForecastService:
 
     def error_mw(self, area: str, isp: int) -> float:
         """Error (MW, positive: too high) of the forecast made now for an area's injection in an ISP."""
-        if (given := self._given.get(area)) is None:
+        if (given := self.given.get(area)) is None:
             return self.errors.error_mw(area, isp, self.lead_h(isp))
         return given.at(isp, self._clock.now()) - self._expected_mw(area, isp)
 
@@ -81,7 +81,7 @@ class ForecastService:
 
     def _given_mw(self, area: str, day: range) -> FloatArray:
         """Net injection (MW) of an area in each ISP of a day by its latest forecast."""
-        return np.array([self._given[area].at(isp, self._clock.now()) for isp in day])
+        return np.array([self.given[area].at(isp, self._clock.now()) for isp in day])
 
     def _error(self, area: str, day: range) -> FloatArray:
         return np.array([self.error_mw(area, isp) for isp in day])

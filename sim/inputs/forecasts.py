@@ -14,14 +14,17 @@ from tandem_sim.grids.published.read import read_forecasts
 from tandem_sim.grids.types import IntArray
 from tandem_sim.markets.coordination.block import TSO as T
 from tandem_sim.sim.clock.calendar import Calendar
+from tandem_sim.sim.inputs.injections import check_ratio
 from tandem_sim.sim.scenario.scenario import Scenario
 from tandem_sim.sim.scenario.series_sections import GivenForecastSettings
 
+MINUTE, SECOND = pd.Timedelta(minutes=1), pd.Timedelta(seconds=1)
+
 
 def given_forecasts(
-    scenario: Scenario, calendar: Calendar, folder: Path | None
+    scenario: Scenario, calendar: Calendar, folder: Path | None, sizes_mw: Mapping[str, float]
 ) -> Mapping[str, GivenForecast]:
-    """Forecasts by area (or T). Raises `InputError`.
+    """Forecasts by area (or T). Raises `InputError`, also where they are far above an area's size (MW).
 
     Every ISP needs a forecast that is issued by the day-ahead gate of its day; of several the last one issued
     by now is used.
@@ -38,11 +41,13 @@ def given_forecasts(
             raise InputError(
                 "scenario", f"{field}.area", f"{given.area} has forecasts already", "Give one file"
             )
-        found[given.area] = _forecast(given, calendar, folder)
+        found[given.area] = _forecast(given, calendar, folder, sizes_mw[given.area], field)
     return found
 
 
-def _forecast(given: GivenForecastSettings, calendar: Calendar, folder: Path | None) -> GivenForecast:
+def _forecast(
+    given: GivenForecastSettings, calendar: Calendar, folder: Path | None, size_mw: float, field: str
+) -> GivenForecast:
     rows = read_forecasts(
         (folder or Path()) / given.file,
         issued=given.issued,
@@ -52,17 +57,38 @@ def _forecast(given: GivenForecastSettings, calendar: Calendar, folder: Path | N
     )
     factor = given.scale * (1e-3 if given.unit == "kW" else 1.0)
     step = pd.Timedelta(seconds=calendar.isp_seconds)
-    per_row = max(1, round(rows.step / step))
+    short = min(step, rows.step)
+    if step % short or rows.step % short or ((rows.valid - calendar.start) % short != pd.Timedelta(0)).any():
+        raise InputError(
+            given.file,
+            given.valid,
+            f"has steps of {rows.step / MINUTE:g} min that do not go into ISPs of {calendar.isp_minutes} min",
+            "Give forecasts whose times are starts of ISPs, or of parts of them",
+        )
+    per_row, per_isp = max(1, round(rows.step / step)), max(1, round(step / rows.step))
     first_isp = ((rows.valid - calendar.start) // step).to_numpy(dtype=np.int64)
-    isp = (first_isp[:, None] + np.arange(per_row)[None, :]).ravel()
-    issued = np.repeat(((rows.issued - calendar.start) // pd.Timedelta(seconds=1)).to_numpy(), per_row)
-    values = np.repeat(-factor * rows.values, per_row)
-    inside = (isp >= 0) & (isp < calendar.n_isp)
-    isp, issued, values = isp[inside], issued[inside].astype(np.int64), values[inside]
-    order = np.lexsort((issued, isp))
-    isp, issued, values = isp[order], issued[order], values[order]
+    table = pd.DataFrame(
+        {
+            "isp": (first_isp[:, None] + np.arange(per_row)[None, :]).ravel(),
+            "issued": np.repeat(((rows.issued - calendar.start) // SECOND).to_numpy(dtype=np.int64), per_row),
+            "mw": np.repeat(-factor * rows.values, per_row),
+        }
+    )
+    table = table[(table.isp >= 0) & (table.isp < calendar.n_isp)]
+    found = table.groupby(["isp", "issued"]).mw.agg(["mean", "size"]).reset_index()  # sorted by both
+    found = found[found["size"] == per_isp]  # an ISP of which an issue forecasts a part has none by it
+    isp, issued = found.isp.to_numpy(dtype=np.int64), found.issued.to_numpy(dtype=np.int64)
+    values = found["mean"].to_numpy(dtype=np.float64)
     first = np.searchsorted(isp, np.arange(calendar.n_isp + 1)).astype(np.int64)
     _check_covered(given, calendar, issued, first)
+    check_ratio(
+        float(np.abs(values).max(initial=0.0)),
+        size_mw,
+        lowest=False,
+        what=f"{given.value} of {given.file}",
+        field=field,
+        sure=False,
+    )
     return GivenForecast(issued, values, first)
 
 

@@ -14,7 +14,6 @@ from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.network.elements import SIGNS, Element
 from tandem_sim.grids.network.network import Network
 from tandem_sim.grids.series.profiles import MW, PRICE, Profiles
-from tandem_sim.grids.types import FloatArray
 from tandem_sim.sim.inputs.profiles import profile_named
 from tandem_sim.sim.scenario.series_sections import InjectionSettings
 
@@ -115,17 +114,20 @@ def injections_of(
     nodes = network.nodes_of(np.array([f.bus for f in followers]), field, "scenario")
     unique, where = np.unique(nodes, return_inverse=True)
     p_mw, q_mvar = (np.zeros((len(times), len(unique))) for _ in range(2))
+    highest, lowest = np.zeros((2, len(unique))), np.zeros((2, len(unique)))
     for follower, place in zip(followers, where.tolist(), strict=True):
-        mw = _injection(follower, values[follower.profile], profiles, -network.interface_mw, field)
+        factor = _factor(follower, profiles, -network.interface_mw, field)
+        mw = factor * values[follower.profile]
         p_mw[:, place] += mw
         q_mvar[:, place] += follower.tan_phi * mw
-    return PassiveInjections(unique, p_mw, q_mvar)
+        ends = factor * profiles.range_of(follower.profile)
+        for extreme, end in ((highest, max(ends.max(), 0.0)), (lowest, min(ends.min(), 0.0))):
+            extreme[:, place] += end, follower.tan_phi * end
+    return PassiveInjections(unique, p_mw, q_mvar, highest, lowest)
 
 
-def _injection(
-    follower: Follower, values: FloatArray, profiles: Profiles, grid_mw: float, field: str
-) -> FloatArray:
-    """Injection of one follower (T,), MW."""
+def _factor(follower: Follower, profiles: Profiles, grid_mw: float, field: str) -> float:
+    """Injection (MW) of a follower per unit of its profile. Raises `InputError` where they do not fit."""
     own = profiles.own.get(follower.profile)
     unit = profiles.unit([follower.profile])
     if unit == PRICE:
@@ -143,7 +145,7 @@ def _injection(
             field=field,
             sure=own.energy_checked,
         )
-        return follower.sign * follower.scale * values
+        return follower.sign * follower.scale
     if np.isnan(follower.nominal_mw):
         raise InputError(
             "scenario",
@@ -151,7 +153,14 @@ def _injection(
             f"{follower.label}: {follower.profile} is in p.u., and a bus has no rating to multiply",
             "Give a profile in kW or MW, or name an element of the net",
         )
-    return follower.sign * follower.nominal_mw * follower.scale * values
+    if follower.nominal_mw == 0.0:
+        raise InputError(
+            "scenario",
+            field,
+            f"{follower.label} has p_mw 0 in the net, and {follower.profile} in p.u. would multiply it",
+            "Give a profile in kW or MW, or p_mw in the net",
+        )
+    return follower.sign * follower.nominal_mw * follower.scale
 
 
 def check_ratio(

@@ -34,8 +34,14 @@ class GivenPrices:
         return ImbalancePrices(float(self.long[isp]), float(self.short[isp]))
 
 
-def given_prices(settings: PriceSettings, profiles: Profiles, times: pd.DatetimeIndex) -> GivenPrices:
-    """The prices of a scenario at its ISPs. Raises `InputError` for a profile that is no price."""
+def given_prices(
+    settings: PriceSettings, profiles: Profiles, times: pd.DatetimeIndex, limits: tuple[float, float]
+) -> GivenPrices:
+    """The prices of a scenario at its ISPs.
+
+    `limits` are the lowest and the highest price of bids: sellers value energy at the day-ahead price, so it
+    has to lie within. Raises `InputError`, also for a profile that is no price.
+    """
 
     def series(key: str) -> FloatArray | None:
         name, field = getattr(settings, key), f"prices.{key}"
@@ -61,4 +67,20 @@ def given_prices(settings: PriceSettings, profiles: Profiles, times: pd.Datetime
 
     both = series("imbalance")
     long, short = (both, both) if both is not None else (series("imbalance_long"), series("imbalance_short"))
-    return GivenPrices(series("day_ahead"), long, short)
+    day_ahead = series("day_ahead")
+    if day_ahead is not None and not (limits[0] <= day_ahead.min() and day_ahead.max() <= limits[1]):
+        raise InputError(
+            "scenario",
+            "prices.day_ahead",
+            f"reaches from {day_ahead.min():g} to {day_ahead.max():g} EUR/MWh, and bids may be "
+            f"{limits[0]:g} to {limits[1]:g} (product.price_floor_eur_per_mwh, price_cap_eur_per_mwh)",
+            "Check its unit, or widen the limits of the product",
+        )
+    if long is not None and short is not None and (long >= short).all() and (long > short).any():
+        raise InputError(
+            "scenario",
+            "prices.imbalance_long",
+            "is never below imbalance_short: a surplus would always be paid more than a deficit pays",
+            "Exchange the two",
+        )
+    return GivenPrices(day_ahead, long, short)

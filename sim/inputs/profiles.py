@@ -122,13 +122,12 @@ def _profile(
             f"the column {column} of {series.source} holds {energy:.6g} MWh, not {wanted:.6g} MWh{ratio}",
             "Check unit, scale and the column",
         )
-    own_zone = settings.zone or zone
-    days = len(whole_days(_times(series), own_zone)) if series.n > 1 else 0
+    days = len(whole_days(_times(series), zone)) if series.n > 1 else 0
     if settings.year == "aligned" and days < FULL_YEAR:
         raise InputError(
             "scenario",
             f"{field}.year",
-            f"aligned needs a whole year of {series.source}, which has {days} whole days in {own_zone}",
+            f"aligned needs a whole year of {series.source}, which has {days} whole days in {zone}",
             "Give a longer file, or year: own",
         )
     span_h = series.n * hours
@@ -139,7 +138,6 @@ def _profile(
         start=series.start,
         step=series.step,
         aligned=settings.year == "aligned",
-        zone=own_zone,
         full_load_hours=settings.full_load_hours.get(name)
         if name in settings.full_load_hours or days < FULL_YEAR
         else energy / span_h * HOURS_A_YEAR,

@@ -109,7 +109,7 @@ def test_whole_days_of_a_series() -> None:
 
 
 def _own(start: str, values: list[float], step: str, **more: object) -> Profiles:
-    given = {"aligned": False, "zone": "UTC", "full_load_hours": None, "energy_checked": False, **more}
+    given = {"aligned": False, "full_load_hours": None, "energy_checked": False, **more}
     profile = OwnProfile(
         source="own.csv",
         unit="MW",
