@@ -47,6 +47,8 @@ def test_every_entry_is_whole_and_its_formula_names_tables_and_columns() -> None
     names |= {f"{table}.isp" for table in DESCRIBED}
     for figure in catalogue().values():
         assert all(figure)
+        assert min(len(figure.meaning), len(figure.formula)) > 7, figure.name  # no cell that lost its text
+        assert len(figure.sign) > 3, figure.name
         found = re.findall(r"\b[a-z_]+\.[a-z_]+\b", figure.formula)
         assert set(found) <= names, figure.name
 
