@@ -58,7 +58,8 @@ def check_section(runs: Sequence[ReportRun]) -> Markup:
     )
     says = (
         "These checks were made from the tables when this report was written. ! marks what does not hold. "
-        "Broken convergence, lost messages, refused bids and unserved need are results of the scenario; "
+        "Power flows without a solution, lost messages, refused bids and unserved need are results of the "
+        "scenario; "
         "any other ! is a fault of the data."
     )
     return tag("div", tag("p", audits), tag("p", says), table(("check", *(run.label for run in runs)), rows))

@@ -14,7 +14,7 @@ from tandem_sim.experiments.report.overview import in_short, key_figures, what_w
 from tandem_sim.experiments.report.parts.maps import maps_of
 from tandem_sim.experiments.report.parts.market import local_time, market_section
 from tandem_sim.experiments.report.parts.markup import Markup, joined, json_text, tag
-from tandem_sim.experiments.report.parts.messages import SEQUENCE_SAYS, message_section
+from tandem_sim.experiments.report.parts.messages import SEQUENCE_SAYS, kinds_of_messages, message_section
 from tandem_sim.experiments.report.parts.money import conflict_section, money_section
 from tandem_sim.experiments.report.parts.read import ReportRun
 from tandem_sim.experiments.report.parts.series import Plot, as_json, every_of, plots_of
@@ -75,7 +75,9 @@ def page_of(runs: Sequence[ReportRun], isp: int) -> str:
     when = local_time(runs[0], isp)
     terms = [tag(name, text) for pair in TERMS.items() for name, text in zip(("dt", "dd"), pair, strict=True)]
     merit = joined((tag("p", _ISP_SAYS), _merit_key(), market_section(runs, isp)))
-    messages = joined((tag("p", SEQUENCE_SAYS), *(message_section(run, isp) for run in runs)))
+    messages = joined(
+        (tag("p", SEQUENCE_SAYS), *(message_section(run, isp) for run in runs), kinds_of_messages(runs, isp))
+    )
     sections = [
         PageSection("short", "In short", "In short", in_short(runs)),
         PageSection("run", "What was run", "What was run", what_was_run(runs)),
@@ -112,7 +114,8 @@ _ISP_SAYS = (
 )
 _MONEY_SAYS = (
     "Payments over the whole run. The width of a band is the amount. Colours tell payers apart. A payment "
-    "with a negative amount is drawn in the direction in which the money flows."
+    "with a negative amount is drawn in the direction in which the money flows. Flows below 0.05 % of all "
+    "are in the matrix only."
 )
 _CONFLICTS_SAY = (
     "A conflict is a purchase of a DSO whose opposite the TSO buys at the same node in the same ISP. Both "

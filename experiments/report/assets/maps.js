@@ -22,7 +22,7 @@ function placed(grid) {
   const wide = 940, across = x1 - x0 || 1, down = y1 - y0 || 0;
   const fx = wide / across, fy = grid.given ? Math.min(fx, 620 / (down || 1)) : Math.min(58, 620 / (down || 1));
   const sx = grid.given ? fy : fx, shift = grid.given ? (wide - across * fy) / 2 : 0;
-  return { height: down * fy + 60, at: grid.nodes.map(n => [30 + shift + (n.x - x0) * sx, 30 + (n.y - y0) * fy]) };
+  return { height: down * fy + 90, at: grid.nodes.map(n => [30 + shift + (n.x - x0) * sx, 55 + (n.y - y0) * fy]) };
 }
 
 function pathOf(grid, at, branch) {
@@ -59,7 +59,7 @@ class GridMap {
       return circle;
     });
     this.ring = drawn("circle", { class: "picked", r: 0 });
-    this.mark = drawn("text", { class: "mark", "text-anchor": "middle", "font-size": 22 });
+    this.mark = drawn("text", { class: "mark", "text-anchor": "middle" });
     this.svg.append(this.ring, this.mark);
     grid.branches.forEach((branch, k) => this.title(this.svg.appendChild(
       drawn("path", { d: pathOf(grid, at, branch), class: "hit", "stroke-width": 16, "data-branch": k })), () => this.branchSays(k)));
@@ -105,7 +105,7 @@ class GridMap {
       const ends = this.grid.branches[worst].ends.map(end => this.at[end]);
       const x = Math.min(Math.max((ends[0][0] + ends[1][0]) / 2, 60), 940), y = Math.min(ends[0][1], ends[1][1]);
       this.mark.setAttribute("x", x);
-      this.mark.setAttribute("y", y > 40 ? y - 14 : y + 34);
+      this.mark.setAttribute("y", y - 16);
       this.mark.textContent = `${shown(highest, 0)} %`;
     } else { parts.push(this.rated.length ? "The power flow has no solution, or nothing was recorded." : "No branch of this grid has a rating."); this.mark.textContent = ""; }
     if (low >= 0) parts.push(`Lowest voltage ${this.nodeSays(low).replace(/: (?=[^:]*$)/, ", ")}; highest ${this.nodeSays(high).replace(/: (?=[^:]*$)/, ", ")}`);
@@ -219,7 +219,9 @@ function mapsPage() {
     HOST.scrollIntoView();
   };
   MAPS.isps.forEach((at, k) => { if (at <= DATA.chosen) step = k; });
-  const first = Math.max(0, MAPS.grids.findIndex(g => g.system !== "T" && g.runs.some(of => of.rated.length)));
+  // First the area with the most loaded branch.
+  const tops = MAPS.grids.map(g => (g.system === "T" ? -2 : Math.max(-1, ...g.runs.map(of => unpacked(of.loading).reduce((a, b) => (b > a ? b : a), -1)))));
+  const first = tops.indexOf(Math.max(...tops));
   chooserOfGrid.value = first;
   open(first);
 }

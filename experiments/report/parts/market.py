@@ -15,7 +15,7 @@ from tandem_sim.experiments.explain.words import name_of
 from tandem_sim.experiments.report.parts.markup import Markup, joined, number, table, tag
 from tandem_sim.experiments.report.parts.read import ReportRun
 from tandem_sim.experiments.report.parts.series import held_back
-from tandem_sim.grids.tolerances import EQUAL_MW
+from tandem_sim.grids.tolerances import EQUAL_MW, EQUAL_PRICE_EUR_PER_MWH
 from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.sim.settlement.accounts import buyer_of_market
 
@@ -25,6 +25,8 @@ MOST_SOLD = 60
 """Most bids with sales that are listed, the largest first."""
 MOST_EXPLAINED = 24
 """Most bids without sales that are listed with the reason: in each direction those nearest to the price."""
+FEW = 40
+"""Up to so many bids of a drawing are set apart by lines."""
 WIDTH, HEIGHT = 360, 190
 LEFT, RIGHT, TOP, BOTTOM = 46, 8, 8, 36
 
@@ -119,11 +121,11 @@ def _sentences(run: ReportRun, book: Book) -> list[str]:
             if row.need_mw
             else ""
         )
-        price = (
-            f" Price of the market: {number(row.price_eur_per_mwh)} EUR/MWh."
-            if math.isfinite(row.price_eur_per_mwh)
-            else ""
-        )
+        price = ""
+        if math.isfinite(row.price_eur_per_mwh):
+            price = f" Price of the market: {number(row.price_eur_per_mwh)} EUR/MWh"
+            is_penalty = row.penalty_eur_per_h > EQUAL_PRICE_EUR_PER_MWH
+            price += ", a penalty price because flexibility was exhausted." if is_penalty else "."
         left = row.short_mw + row.long_mw
         unserved = f" {number(left)} MW of the need stayed unserved." if left > EQUAL_MW else ""
         name = name_of(str(row.market), str(row.system))
@@ -183,6 +185,7 @@ def _chart(book: Book, system: str, direction: int) -> Markup:
         tag("text", "EUR/MWh over MW offered", x=LEFT, y=HEIGHT - 5),
         viewBox=f"0 0 {WIDTH} {HEIGHT}",
         role="img",
+        class_="few" if len(rows) <= FEW else None,
         aria_label=f"Merit order of {title}: {says}",
     )
     return tag("figure", tag("figcaption", tag("b", title), f": {says}"), drawing)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -148,6 +148,14 @@ def _drawing(steps: pd.DataFrame, parties: list[str], clock: list[str]) -> Marku
         aria_label=says,
         class_="sequence",
     )
+
+
+def kinds_of_messages(runs: Sequence[ReportRun], isp: int) -> Markup:
+    """What the kinds of messages of an ISP say."""
+    found = sorted({str(kind) for run in runs for kind in IspTables(run.run, isp)["messages"].kind})
+    meanings = _meanings()
+    pairs = [(tag("dt", kind), tag("dd", meanings.get(kind, "no kind of this version"))) for kind in found]
+    return tag("dl", *(part for pair in pairs for part in pair))
 
 
 def _meanings() -> dict[str, str]:
