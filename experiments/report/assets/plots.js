@@ -92,7 +92,7 @@ function chartIn(place, name, lines, about) {
   if (old) { old.destroy(); CHARTS.delete(name); }
   const limits = about.limits || [];
   const chart = new uPlot({
-    width: Math.max(place.clientWidth, 240), height: 250, padding: [null, 30, null, null],
+    width: Math.max(place.clientWidth, 240), height: 250, padding: [null, 44, null, null],
     tzDate: seconds => uPlot.tzDate(new Date(seconds * 1000), DATA.zone),
     cursor: { sync: { key: sync.key }, drag: { x: true, y: false, uni: 10 }, y: false },
     scales: { x: { time: true }, y: { range: (u, low, high) => {
