@@ -7,7 +7,7 @@ TESTS := .venv/.tests
 ALONE := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all lint bench clean
+.PHONY: help run test test-all test-browser lint bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -30,7 +30,11 @@ test: $(TESTS) ## run the tests, one process a core
 	$(ALONE) $(BIN)/python -m pytest -q -n auto --dist worksteal
 
 test-all: $(TESTS) ## run the tests and the long walks that `make test` leaves out
-	$(ALONE) $(BIN)/python -m pytest -q -n auto --dist worksteal -m ''
+	$(ALONE) $(BIN)/python -m pytest -q -n auto --dist worksteal -m 'not browser'
+
+test-browser: $(TESTS) ## open a report in Chromium (apt-get install chromium); says so where there is none
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[browser]'
+	$(ALONE) $(BIN)/python -m pytest -q -rs -m browser tests/browser
 
 lint: $(TESTS) ## check style, format and types
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""``tandem explain`` and ``query``: commands that read finished runs."""
+"""``tandem explain``, ``query`` and ``report``: commands that read finished runs."""
 
 from __future__ import annotations
 
@@ -59,3 +59,32 @@ def query(
     from tandem_sim.experiments.queries.query import show
 
     show(sql, runs, format_, out)
+
+
+def report(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            help="Folders of finished runs of the same days, or a folder that has them.",
+            autocompletion=complete((), "/"),
+            metavar="RUN...",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="The HTML file; an earlier report is replaced.")] = Path(
+        "report.html"
+    ),
+    isp: Annotated[
+        str | None,
+        typer.Option(
+            help="ISP that is shown bid by bid: local time, such as 2016-04-18T18:00, or number from 0. "
+            "[default: the one with the worst overload]"
+        ),
+    ] = None,
+) -> None:
+    """Write a report of one run, or of several side by side: one HTML file that opens offline.
+
+    Key figures, series, maps with loadings and voltages, bids and messages of one ISP, money, checks.
+    """
+    from tandem_sim.experiments.report.write import show
+
+    show(runs, out, isp)
