@@ -36,6 +36,8 @@ DASHES = ("-", "--", ":", "-.")
 LONGEST_TITLE = 400
 NO_SIZE = 1e-7
 """Values below it are rounding errors of sums (MW, EUR, %)."""
+FAR = 4.0
+"""A range over so many times that of 98 % of the values has extreme values."""
 HOURS_DAYS = 2.1
 """Up to so many days ticks are hours."""
 NIGHT_FROM, NIGHT_UNTIL = 22, 6
@@ -211,12 +213,32 @@ def hour_by_day(ax: Axes, data: RunData, values: FloatArray, unit: str, centred:
     scale: dict[str, Any] = {"cmap": "viridis"}
     if centred:
         scale = {"cmap": "RdBu", "vmin": -max(most, NO_SIZE), "vmax": max(most, NO_SIZE)}
+    extend: Any = "neither"
+    if limits := close_limits(values):
+        low, high = (-max(map(abs, limits)), max(map(abs, limits))) if centred else limits
+        scale |= {"vmin": low, "vmax": high}
+        extend = "both"
     mesh = ax.pcolormesh(data.day_edges, np.arange(25), table, rasterized=True, **scale)
     ax.set_yticks(range(0, 25, 6), [f"{hour:02d}:00" for hour in range(0, 25, 6)])
     ax.set_ylabel("Local time of day (h)")
     ax.grid(False)
     figure: Any = ax.figure
-    figure.colorbar(mesh, ax=ax, label=unit, pad=0.01)
+    figure.colorbar(mesh, ax=ax, label=unit, pad=0.01, extend=extend)
+
+
+def close_limits(values: FloatArray) -> tuple[float, float] | None:
+    """Limits of a scale without a few extreme values; None if all values fit on one scale.
+
+    Those are the 1st and the 99th percentile with room beside them, if the whole range is over four times it.
+    """
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return None
+    low, high = (float(part) for part in np.percentile(known, [1.0, 99.0]))
+    room = 0.25 * (high - low)
+    if float(np.ptp(known)) <= FAR * (high - low) or room < NO_SIZE:
+        return None
+    return low - room, high + room
 
 
 def legend_above(ax: Axes, **options: Any) -> None:

@@ -21,6 +21,7 @@ from tandem_sim.experiments.figures.style import (
     RED,
     SKY,
     band_note,
+    close_limits,
     draw_cumulative,
     draw_line,
     few_ticks,
@@ -144,9 +145,18 @@ def price_figure(data: RunData) -> Figure:
     axes["scatter"].margins(x=0.03)
     axes["scatter"].set_title("Imbalance price against the system imbalance")
     axes["scatter"].set_xlabel("System imbalance before activation, positive: surplus (MW)")
+    imbalance = _values(data.system, "imbalance_price_short_eur_per_mwh")
+    limits = close_limits(imbalance)
     for name in ("time", "sorted", "scatter"):
         axes[name].set_ylabel("Price (EUR/MWh)")
+        thousands(axes[name])
         zero_line(axes[name])
+        if limits:
+            axes[name].set_ylim(min(limits[0], 0.0), limits[1])
+    if limits:
+        beyond = int(((imbalance < min(limits[0], 0.0)) | (imbalance > limits[1])).sum())
+        extremes = minus(f"{imbalance.min():,.0f} to {imbalance.max():,.0f} EUR/MWh")
+        axes["time"].set_title(f"Prices over time (off the scale: {beyond} ISPs, {extremes})")
     return figure
 
 

@@ -28,12 +28,25 @@ def fit(figure: Figure, width_cm: float | None, title: bool) -> None:
     width, height = figure.get_size_inches()
     narrower = width_cm / CM_PER_INCH / width
     figure.set_size_inches(width * narrower, height * (0.5 + 0.5 * narrower))
+    for ax in figure.axes:
+        if _is_above(ax):  # else axes would shrink until the legend fits beside them
+            legend: Any = ax.get_legend()
+            legend.set_in_layout(False)
     figure.draw_without_rendering()
     for text in (figure._suptitle, figure._supxlabel):  # type: ignore[attr-defined]
         if text is not None:
             _wrap(figure, text, figure.bbox.width * 0.98)
     for ax in figure.axes:
         _fit_axes(figure, ax)
+
+
+def _is_above(ax: Axes) -> bool:
+    """Whether axes have a legend above them."""
+    legend = ax.get_legend()
+    if legend is None:
+        return False
+    anchor = legend.get_bbox_to_anchor()
+    return bool(ax.transAxes.inverted().transform((anchor.x0, anchor.y0))[1] > 1.0 + GAP_POINTS / 1000.0)
 
 
 def _fit_axes(figure: Figure, ax: Axes) -> None:
@@ -45,18 +58,23 @@ def _fit_axes(figure: Figure, ax: Axes) -> None:
     )
     if title is not None and title.get_text():
         _wrap(figure, title, min(room, 1.1 * ax.bbox.width))
+    _wrap(figure, ax.xaxis.label, 1.2 * ax.bbox.width)
     legend: Any = ax.get_legend()
     if legend is None:
         return
     found = legend.get_window_extent(renderer)
-    above = found.y0 >= ax.bbox.y1
+    above = _is_above(ax)
     if above and found.width > ax.bbox.width:
-        legend.set_ncols(max(1, int(legend._ncols * ax.bbox.width / found.width)))
+        columns = max(1, int(legend._ncols * ax.bbox.width / found.width))
+        texts = [text.get_text() for text in legend.get_texts()]
+        place: Any = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.02), "ncols": columns}
+        legend = ax.legend(legend.legend_handles, texts, **place)
+        legend.set_in_layout(False)
         found = legend.get_window_extent(renderer)
     if above and title is not None and title.get_text():
         taken = title.get_window_extent(renderer)
         if taken.x1 > found.x0 and taken.y0 < found.y1:
-            pad = found.height / figure.dpi * POINTS_PER_INCH + 2.0 * GAP_POINTS
+            pad = found.height / figure.dpi * POINTS_PER_INCH + GAP_POINTS
             ax.set_title(title.get_text(), pad=pad)
 
 
