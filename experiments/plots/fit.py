@@ -19,7 +19,7 @@ GAP_POINTS = 7.0
 def fit(figure: Figure, width_cm: float | None, title: bool) -> None:
     """Give a figure a width, or leave its own, and make its texts fit; without `title` there is no heading.
 
-    A narrower figure is less high too, by half as much.
+    A narrower figure is a little less high too: its texts take more lines.
     """
     if not title:
         figure.suptitle("")
@@ -27,7 +27,7 @@ def fit(figure: Figure, width_cm: float | None, title: bool) -> None:
         return
     width, height = figure.get_size_inches()
     narrower = width_cm / CM_PER_INCH / width
-    figure.set_size_inches(width * narrower, height * (0.5 + 0.5 * narrower))
+    figure.set_size_inches(width * narrower, height * (0.8 + 0.2 * narrower))
     for ax in figure.axes:
         if _is_above(ax):  # else axes would shrink until the legend fits beside them
             legend: Any = ax.get_legend()

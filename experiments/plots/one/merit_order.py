@@ -142,5 +142,5 @@ def _checked(ax: Axes, areas: Sequence[str], held: pd.DataFrame, way: str) -> No
     ax.set_xlim(0.0, 1.9 * most if most > 0.0 else 1.0)
     ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.set_title(f"Offers {way} to the TSO, by area")
-    ax.set_xlabel("Power (MW), red: held back (MW)")
+    ax.set_xlabel("Power (MW)")
     ax.grid(False, axis="y")
