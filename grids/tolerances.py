@@ -23,7 +23,7 @@ EQUAL_MW = 1e-6
 EQUAL_PRICE_EUR_PER_MWH = 1e-4
 """Prices within this are equal. Larger than the cost step that orders bids of equal price."""
 NEGLIGIBLE_FIGURE = 1e-9
-"""A figure of the market power table below this in size is shown as zero: it is a rounding error."""
+"""A figure of a printed table below this in size is shown as zero: it is a rounding error."""
 
 # Limits of grids
 

@@ -23,6 +23,7 @@ COMMANDS = (
     results.explain,
     results.query,
     results.report,
+    results.plot,
     cases.clear,
     cases.game,
     cases.envelope,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tandem_sim.experiments.cli.choices import complete, one_of
+from tandem_sim.experiments.plots.choices import FORMATS, KINDS
 
 
 def explain(
@@ -88,3 +89,67 @@ def report(
     from tandem_sim.experiments.report.write import show
 
     show(runs, out, isp)
+
+
+def plot(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            help="Folders of finished runs. Several share their axes and have a panel of differences; runs "
+            "that differ in the seed alone are a band.",
+            autocompletion=complete((), "/"),
+            metavar="RUN...",
+        ),
+    ],
+    what: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"Kind of figure: {one_of(KINDS)}; may be repeated. [default: all that the runs allow]",
+            autocompletion=complete(KINDS),
+            metavar="KIND",
+        ),
+    ] = None,
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="Local time of the begin, such as 2016-04-18T18:00; of the merit order its ISP. "
+            "[default: begin of the run]",
+            metavar="TIME",
+        ),
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(help="Local time of the end, not included. [default: end of the run]", metavar="TIME"),
+    ] = None,
+    format_: Annotated[
+        str,
+        typer.Option("--format", help=f"File format: {one_of(FORMATS)}.", autocompletion=complete(FORMATS)),
+    ] = "png",
+    width: Annotated[
+        float | None, typer.Option(help="Width of a figure, cm (10 to 60). [default: by kind]")
+    ] = None,
+    title: Annotated[bool, typer.Option(help="Whether a heading names scenario, scheme and seed.")] = True,
+    out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path(),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace figures of these names.")] = False,
+) -> None:
+    """Draw figures of finished runs.
+
+    A day or a week as lines; more than two weeks as daily values and heat maps of hour by day.
+    """
+    from tandem_sim.experiments.plots.draw import PlotRequest
+    from tandem_sim.experiments.plots.draw import plot as draw
+
+    draw(
+        PlotRequest(
+            runs=runs,
+            start=from_,
+            end=to,
+            kinds=what or [],
+            form=format_,
+            width_cm=width,
+            title=title,
+            out=out,
+            overwrite=overwrite,
+        )
+    )

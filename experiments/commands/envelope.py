@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from tandem_sim.experiments.results.terminal_text import decimals
 from tandem_sim.experiments.run_folder.outputs import check_file, whole
 from tandem_sim.grids.choices import POINTS, RULES, Points, Rule
 from tandem_sim.grids.errors import InputError
@@ -137,9 +138,9 @@ def _rows(answer: EnvelopeResult) -> list[list[str]]:
             user.name,
             str(user.bus),
             user.phases,
-            f"{answer.connection_kw[k]:.3f}",
-            f"{e.import_kw[k]:.3f}",
-            f"{e.export_kw[k]:.3f}",
+            decimals(answer.connection_kw[k], 3),
+            decimals(e.import_kw[k], 3),
+            decimals(e.export_kw[k], 3),
             e.binding[k],
         ]
         for k, user in enumerate(answer.feeder.users)

@@ -11,6 +11,7 @@ from rich.table import Table
 from tandem_sim.experiments.environments.case import dealt
 from tandem_sim.experiments.market_power.game import figures
 from tandem_sim.experiments.results.layout import side_by_side
+from tandem_sim.experiments.results.terminal_text import decimals
 from tandem_sim.experiments.run_folder.outputs import check_file, is_list_of, write_json
 from tandem_sim.experiments.runs.bundled import case_path
 from tandem_sim.experiments.runs.logs import terminal
@@ -109,7 +110,7 @@ def _tables(case: str, found: Sequence[Mapping[str, Any]], width: int) -> list[T
         row["scheme"]: [
             row["end"],
             str(row["profiles"]),
-            *("-" if row[key] is None else f"{row[key]:.3f}" for key, _, _ in ROWS),
+            *("-" if row[key] is None else decimals(row[key], 3) for key, _, _ in ROWS),
         ]
         for row in found
     }

@@ -14,6 +14,7 @@ from tandem_sim.experiments.market_power.figure import draw_power
 from tandem_sim.experiments.market_power.measure import power_by_isp
 from tandem_sim.experiments.market_power.table import power_tables
 from tandem_sim.experiments.market_power.trials import plan, summary
+from tandem_sim.experiments.results.run_data import read_run
 from tandem_sim.experiments.run_folder.outputs import Known, is_object_of, is_png, is_table_of, write_json
 from tandem_sim.experiments.runs.logs import terminal
 from tandem_sim.experiments.runs.run import check_inside, check_outputs
@@ -62,8 +63,10 @@ def measure_power(
     found = summary(trials, out / "runs", scenario, reference)
     write_json(files["power.json"], found)
     tables = [power_by_isp(out / "runs" / t.bid.name, out / "runs" / t.truth.name) for t in trials]
-    write_table(pd.concat(tables, ignore_index=True), files["power.parquet"])
-    draw_power(found, files["power.png"])
+    rows = pd.concat(tables, ignore_index=True)
+    write_table(rows, files["power.parquet"])
+    first = trials[0].bid
+    draw_power(found, rows, read_run(out / "runs" / first.name, first.scenario.zone, ""), files["power.png"])
     for table in power_tables(found, console.width):
         console.print(table)
     console.print(f"Figure: {files['power.png']}", soft_wrap=True)

@@ -71,11 +71,12 @@ def simulate(asked: RunRequest) -> None:
     for table in kpi_tables(plans[0][1], kpis, console.width):
         console.print(table)
     for folder_of_run in folders.values():
-        shown = folder_of_run / "figures" if asked.figures else folder_of_run
-        console.print(f"{'Figures' if asked.figures else 'Tables'}: {shown}", soft_wrap=True)
+        place = folder_of_run / "figures" if asked.figures else folder_of_run
+        console.print(f"{'Figures' if asked.figures else 'Tables'}: {place}", soft_wrap=True)
         if (folder_of_run / "case").is_dir():
             console.print(f"Case: {folder_of_run / 'case'}", soft_wrap=True)
-    for figure in plot_comparison(folders, plans[0][1].zone, out) if compares else []:
+    title = f"{plans[0][1].name}, seed {plans[0][1].seed}"
+    for figure in plot_comparison(folders, plans[0][1].zone, out, title) if compares else []:
         console.print(f"Comparison: {figure}", soft_wrap=True)
 
 

@@ -6,6 +6,7 @@ from tandem_sim.experiments.explain.tables import (
     Bid,
     way,
 )
+from tandem_sim.experiments.results.terminal_text import decimals
 from tandem_sim.grids.tolerances import EQUAL_MW
 from tandem_sim.markets.services.substitution import SUBSTITUTION
 from tandem_sim.markets.settlement.payments import RESERVE
@@ -44,7 +45,7 @@ def part_of(mw: float, whole_mw: float) -> str:
 
 def number(mw: float) -> str:
     """Power without its unit."""
-    return f"{mw + 0.0:.4f}" if abs(mw) < 1.0 else f"{mw:.2f}"
+    return decimals(mw, 4 if abs(mw) < 1.0 else 2)
 
 
 def capital(text: str) -> str:
@@ -54,12 +55,12 @@ def capital(text: str) -> str:
 
 def per_mwh(price: float) -> str:
     """A price with its unit."""
-    return f"{round(price, 2) + 0.0:.2f} EUR/MWh"
+    return f"{decimals(price, 2)} EUR/MWh"
 
 
 def eur(amount: float) -> str:
     """Money with its unit."""
-    return f"{amount:.2f} EUR" if abs(amount) >= 0.1 else f"{round(amount, 4) + 0.0:.4f} EUR"
+    return f"{decimals(amount, 2 if abs(amount) >= 0.1 else 4)} EUR"
 
 
 def terms(direction: int, price: float) -> str:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tandem_sim.experiments.figures.grids import violated
 from tandem_sim.experiments.figures.style import (
     DARK,
+    NO_SIZE,
     PALE,
     colour_of,
     draw_cumulative,
@@ -25,6 +26,7 @@ from tandem_sim.experiments.figures.style import (
     minus,
     new_figure,
     pale,
+    say,
     shade_nights,
     thousands,
     time_axis,
@@ -110,8 +112,11 @@ def cost_eur(data: RunData) -> pd.DataFrame:
     )
 
 
-def bid_check_figure(runs: Mapping[str, RunData]) -> Figure:
-    """Offers held back (MW), reserve bids stopped, overload (%) and cost (EUR) over time and in total."""
+def bid_check_figure(runs: Mapping[str, RunData], title: str = "") -> Figure:
+    """Offers held back (MW), reserve bids stopped, overload (%) and cost (EUR) over time and in total.
+
+    `title` names scenario and seed.
+    """
     high = 0.9 + 0.2 * len(runs)
     panels = {"held": (_held, max(2.1, high)), "stopped": (_stopped, max(1.5, high))}
     panels |= {"limits": (_limits, max(2.1, high)), "cost": (_cost, max(2.1, 0.9 + 0.28 * len(runs)))}
@@ -119,7 +124,7 @@ def bid_check_figure(runs: Mapping[str, RunData]) -> Figure:
         del panels["stopped"]
     heights = [0.24 * math.ceil(len(runs) / SCHEMES_PER_ROW), *(height for _, height in panels.values())]
     note = _note(runs, "stopped" in panels)
-    figure = new_figure("Effect of bid checks by DSOs", "", 12.5, sum(heights) + 1.4, note)
+    figure = new_figure("Effect of bid checks by DSOs", title, 12.5, sum(heights) + 1.4, note)
     mosaic: list[Any] = [["legend"] * 2, *[[name, f"{name} bars"] for name in panels]]
     axes = figure.subplot_mosaic(mosaic, height_ratios=heights, width_ratios=WIDTHS)
     _legend(axes["legend"], runs)
@@ -237,6 +242,9 @@ def _limits(time: Axes, bars: Axes, runs: Mapping[str, RunData]) -> None:
     top = max(time.get_ylim()[1], 5.0)
     time.set_ylim(-0.03 * top, top)  # so that lines at zero are visible
     few_ticks(time)
+    if not any(np.nan_to_num(overload_pct(d, way)).any() for d in runs.values() for way in ("", "base_")):
+        say(time, "No branch is overloaded")
+        time.set_yticks([0.0])
     _bars(bars, list(runs), totals, labels, parts)
     bars.set_title("Limits broken (dark: by activation)")
     bars.set_xlabel("ISPs with a broken limit in any DSO grid (number)")
@@ -266,6 +274,8 @@ def _cost(time: Axes, bars: Axes, runs: Mapping[str, RunData]) -> None:
         change = "" if name == reference else "\n" + difference(totals[-1], float(against.sum()))
         labels.append(minus(f"{totals[-1]:,.0f} EUR for {mwh:,.0f} MWh") + change)
     time.set_title(f"Cost: cumulative, less that of {reference}")
+    if len(runs) > 1 and all(abs(total - totals[0]) < NO_SIZE for total in totals):
+        say(time, "All runs cost the same")
     time.set_ylabel("Difference (EUR)")
     few_ticks(time)
     thousands(time)

@@ -19,8 +19,8 @@ from tandem_sim.experiments.run_folder.tables import read_table
 def plot_run(run: Path, zone: str, title: str) -> list[Path]:
     """Draw every figure of a run into its folder `figures`; returns the paths written.
 
-    `zone` is the scenario's time zone, `title` names scenario and scheme. The figure of conflicts is drawn
-    only if a DSO has bought anything, that of low voltage only if the scenario has low-voltage feeders.
+    `zone` is the scenario's time zone, `title` names scenario, scheme and seed. The figure of conflicts is
+    drawn only if a DSO has bought anything, that of low voltage only if there are low-voltage feeders.
     """
     folder = run / "figures"
     folder.mkdir(exist_ok=True)
@@ -46,18 +46,19 @@ def comparison_paths(out: Path) -> tuple[Path, Path]:
     return out / "comparison.png", out / "bid_checks.png"
 
 
-def plot_comparison(runs: Mapping[str, Path], zone: str, out: Path) -> list[Path]:
+def plot_comparison(runs: Mapping[str, Path], zone: str, out: Path, title: str = "") -> list[Path]:
     """Draw the figures that compare runs into the folder `out`; returns the paths written.
 
-    `runs` maps the name of a scheme, as the legend shall show it, to its run folder. The effect of bid checks
-    is drawn if there are several runs and in one of them a DSO checks bids.
+    `runs` maps the name of a scheme, as the legend shall show it, to its run folder; `title` names scenario
+    and seed. The effect of bid checks is drawn if there are several runs and in one of them a DSO checks
+    bids.
     """
     out.mkdir(parents=True, exist_ok=True)
     comparison, bid_checks = comparison_paths(out)
     bid_checks.unlink(missing_ok=True)  # of an earlier run that is replaced
     data = {name: read_run(run, zone, name) for name, run in runs.items()}
     with house_style():
-        written = [save(comparison_figure(data), comparison)]
+        written = [save(comparison_figure(data, title), comparison)]
         if len(data) > 1 and any(has_bid_checks(run) for run in data.values()):
-            written.append(save(bid_check_figure(data), bid_checks))
+            written.append(save(bid_check_figure(data, title), bid_checks))
     return written

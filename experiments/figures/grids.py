@@ -12,6 +12,7 @@ from tandem_sim.experiments.figures.style import (
     BLUE,
     DARK,
     GREEN,
+    GREY,
     ORANGE,
     RED,
     SKY,
@@ -26,6 +27,7 @@ from tandem_sim.experiments.figures.style import (
     zero_line,
 )
 from tandem_sim.experiments.results.run_data import FloatArray, RunData
+from tandem_sim.experiments.run_folder.tables import read_table
 
 LIMIT_PCT = 100.0
 VM_LIMITS_PU = (0.9, 1.1)
@@ -66,14 +68,65 @@ def grid_figure(data: RunData, name: str) -> Figure:
     rows = data.grid_of(name)
     for ax in (loading, marks, voltage):
         shade_nights(ax, data)
-    _loading(loading, data, rows)
+    _loading(loading, data, name, rows)
     _violations(marks, data, rows)
     _voltage(voltage, data, rows)
     time_axis(voltage, data)
     return figure
 
 
-def _loading(ax: Axes, data: RunData, rows: pd.DataFrame) -> None:
+def branch_names(data: RunData, name: str) -> dict[int, str]:
+    """Branches of a grid by number: element and ends, such as "line 4 (bus 4 to 5)"."""
+    columns = ["system", "branch", "name", "element", "from_bus", "to_bus"]
+    rows = read_table(data.folder, "branches", columns)
+    rows = rows[rows.system == name]
+    ends = zip(rows.branch, rows.element, rows.from_bus, rows.to_bus, strict=True)
+    return {int(n): f"{element} (bus {_bus(start)} to {_bus(end)})" for n, element, start, end in ends}
+
+
+def _bus(number: float) -> str:
+    """A bus, or the star point or open end that an empty number stands for."""
+    return "-" if np.isnan(number) else f"{number:.0f}"
+
+
+def worst_branches(data: RunData, name: str) -> pd.DataFrame:
+    """Per ISP that has loadings the worst branch of a grid: columns `branch` and `loading_pct`."""
+    parts = []
+    for rows in data.groups("branch_loading", ["isp", "system", "branch", "loading_pct"]):
+        own = rows[(rows.system == name) & rows.loading_pct.notna()]
+        parts.append(own.loc[own.groupby("isp").loading_pct.idxmax()])
+    worst = pd.concat(parts).sort_values("loading_pct")  # an ISP may stand in two parts of the table
+    return worst.groupby("isp")[["branch", "loading_pct"]].last()
+
+
+def _name_worst(ax: Axes, data: RunData, name: str) -> str:
+    """Mark the highest loading with the branch that has it; returns the branch that has it most often.
+
+    Empty without the tables, or if no power flow has a solution.
+    """
+    if not (data.has("branch_loading") and data.has("branches")):
+        return ""
+    worst = worst_branches(data, name)
+    if worst.empty:
+        return ""
+    names, peak = branch_names(data, name), int(worst.loading_pct.idxmax())
+    at = float(data.edges[peak - int(data.system.isp.iloc[0])]) + data.hours / 48.0
+    pct, late = float(worst.loading_pct[peak]), at > float(data.edges.mean())
+    ax.plot([at], [pct], "v", color=DARK, markersize=5, zorder=5)
+    ax.annotate(
+        f"{names[int(worst.branch[peak])]}, {pct:.0f} %",
+        (at, pct),
+        (-6 if late else 6, 5),
+        textcoords="offset points",
+        ha="right" if late else "left",
+        fontsize=8,
+        bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1.0},
+    )
+    share = worst.branch.value_counts(normalize=True)
+    return f"; mostly {names[int(share.index[0])]}, {100.0 * share.iloc[0]:.0f} % of ISPs"
+
+
+def _loading(ax: Axes, data: RunData, name: str, rows: pd.DataFrame) -> None:
     after, base = _column(rows, "max_loading_pct"), _column(rows, "base_max_overload_pct")
     before = np.where(base > 0.0, LIMIT_PCT + base, np.nan)
     if data.is_long:
@@ -94,8 +147,8 @@ def _loading(ax: Axes, data: RunData, rows: pd.DataFrame) -> None:
         )
     draw_line(ax, data, after, color=BLUE, linewidth=1.2, label="After activation")
     ax.axhline(LIMIT_PCT, color=RED, linewidth=1.0, linestyle="--", label="Limit 100 %")
-    ax.set_ylim(0.0, max(ax.get_ylim()[1], 1.06 * LIMIT_PCT))
-    ax.set_title("Highest branch loading of the grid")
+    ax.set_title(f"Highest branch loading{_name_worst(ax, data, name)}")
+    ax.set_ylim(0.0, max(1.04 * ax.get_ylim()[1], 1.06 * LIMIT_PCT))
     ax.set_ylabel("Loading (%)")
     legend_above(ax)
 
@@ -116,6 +169,8 @@ def _violations(ax: Axes, data: RunData, rows: pd.DataFrame) -> None:
             top = np.where(mask, 0.4 - k, np.nan)
             ax.stairs(top, data.edges, baseline=-0.4 - k, fill=True, color=colour, linewidth=0.6)
     counts = ", ".join(f"{label}: {int(mask.sum())}" for label, mask, _ in kinds)
+    if not any(mask.any() for _, mask, _ in kinds):
+        ax.text(0.5, 0.5, "No limit is broken", transform=ax.transAxes, ha="center", va="center", color=GREY)
     ax.set_title(f"ISPs with a branch or voltage violation ({counts} of {len(rows)})")
     if data.is_long:
         ax.set_ylabel("ISPs (%)")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -19,9 +21,11 @@ from tandem_sim.experiments.figures.style import (
     RED,
     SKY,
     band_note,
+    close_limits,
     draw_cumulative,
     draw_line,
     few_ticks,
+    hour_by_day,
     legend_above,
     legend_right,
     minus,
@@ -48,17 +52,25 @@ GROUP_LOOK = {
     "Households": DARK,
 }
 GROUPS = tuple(GROUP_LOOK)
+SMALL = 0.04
+"""Share of the largest receipts below which a line would lie on zero."""
 
 
 def imbalance_figure(data: RunData) -> Figure:
-    """System imbalance before and after activation (MW), and activated energy by source (MWh)."""
-    figure = new_figure("System imbalance and activated flexibility", data.title, 11, 6.4, band_note(data))
-    axes = figure.subplots(2, 1, sharex=True)
+    """System imbalance before and after activation (MW), and activated power by source (MW).
+
+    A long horizon: daily means, energy in MWh per day, and the imbalance by hour and day.
+    """
+    height = 9.0 if data.is_long else 6.4
+    figure = new_figure("System imbalance and activated flexibility", data.title, 11, height, band_note(data))
+    axes = figure.subplots(3 if data.is_long else 2, 1, sharex=True)
     system = data.system
-    top, bottom = axes
+    top, bottom = axes[:2]
     shade_nights(top, data)
     if data.is_long:
         draw_line(top, data, _values(system, "imbalance_before_mw"), color=GREY, label="Before activation")
+        hour_by_day(axes[2], data, _values(system, "imbalance_before_mw"), "Imbalance (MW)", centred=True)
+        axes[2].set_title("System imbalance before activation, by hour and day (blue: surplus)")
     else:
         before = _values(system, "imbalance_before_mw")
         top.stairs(before, data.edges, fill=True, color=PALE, linewidth=0, label="Before activation")
@@ -67,36 +79,44 @@ def imbalance_figure(data: RunData) -> Figure:
     top.set_title("System imbalance (positive: surplus)")
     top.set_ylabel("Imbalance (MW)")
     legend_above(top)
-    _stack_energy(bottom, data)
-    time_axis(bottom, data)
+    _stack_sources(bottom, data)
+    time_axis(axes[-1], data)
     return figure
 
 
-def _stack_energy(ax: Axes, data: RunData) -> None:
+def _stack_sources(ax: Axes, data: RunData) -> None:
     shade_nights(ax, data)
     edges = data.day_edges if data.is_long else data.edges
     for direction in (1, -1):
         floor = np.zeros(len(edges) - 1)
         for source, (colour, label) in SOURCE_LOOK.items():
             mwh = data.energy_mwh[source, direction].to_numpy()
-            if data.is_long:
-                mwh = data.daily(mwh)["sum"].to_numpy()
-            top = floor + direction * mwh
+            shown = data.daily(mwh)["sum"].to_numpy() if data.is_long else mwh / data.hours
+            top = floor + direction * shown
             name = label if direction > 0 else None
             ax.stairs(top, edges, baseline=floor, fill=True, color=colour, linewidth=0, label=name)
             floor = top
     zero_line(ax)
+    ax.use_sticky_edges = False
     if not data.energy_mwh.to_numpy().any():
         say(ax, "Nothing was activated")
     ax.set_title("Activated flexibility (up: positive, down: negative)")
-    ax.set_ylabel("Energy (MWh per day)" if data.is_long else "Energy (MWh per ISP)")
+    ax.set_ylabel("Energy (MWh per day)" if data.is_long else "Power (MW)")
     legend_above(ax)
 
 
 def price_figure(data: RunData) -> Figure:
     """Imbalance and day-ahead price over time, sorted, and against the imbalance (EUR/MWh)."""
-    figure = new_figure("Imbalance price", data.title, 11, 6.8, band_note(data))
-    axes = figure.subplot_mosaic([["time", "time"], ["sorted", "scatter"]])
+    figure = new_figure("Imbalance price", data.title, 11, 9.0 if data.is_long else 6.8, band_note(data))
+    mosaic: list[Any] = [["time", "time"], ["sorted", "scatter"]]
+    if data.is_long:
+        mosaic.insert(1, ["hours", "hours"])
+    axes = figure.subplot_mosaic(mosaic)
+    if data.is_long:
+        price = _values(data.system, "imbalance_price_short_eur_per_mwh")
+        hour_by_day(axes["hours"], data, price, "Price (EUR/MWh)")
+        axes["hours"].set_title("Imbalance price by hour and day")
+        time_axis(axes["hours"], data)
     prices = (
         ("imbalance_price_short_eur_per_mwh", BLUE, "Imbalance price"),
         ("day_ahead_price_eur_per_mwh", ORANGE, "Day-ahead price"),
@@ -125,9 +145,18 @@ def price_figure(data: RunData) -> Figure:
     axes["scatter"].margins(x=0.03)
     axes["scatter"].set_title("Imbalance price against the system imbalance")
     axes["scatter"].set_xlabel("System imbalance before activation, positive: surplus (MW)")
-    for ax in axes.values():
-        ax.set_ylabel("Price (EUR/MWh)")
-        zero_line(ax)
+    imbalance = _values(data.system, "imbalance_price_short_eur_per_mwh")
+    limits = close_limits(imbalance)
+    for name in ("time", "sorted", "scatter"):
+        axes[name].set_ylabel("Price (EUR/MWh)")
+        thousands(axes[name])
+        zero_line(axes[name])
+        if limits:
+            axes[name].set_ylim(min(limits[0], 0.0), limits[1])
+    if limits:
+        beyond = int(((imbalance < min(limits[0], 0.0)) | (imbalance > limits[1])).sum())
+        extremes = minus(f"{imbalance.min():,.0f} to {imbalance.max():,.0f} EUR/MWh")
+        axes["time"].set_title(f"Prices over time (off the scale: {beyond} ISPs, {extremes})")
     return figure
 
 
@@ -155,60 +184,80 @@ def state_figure(data: RunData) -> Figure:
         few_ticks(ax)
     axes[0].set_ylim(0.0, 1.0)
     zero_line(axes[2])
-    for ax in (axes[1], axes[3]):
-        ax.set_ylim(bottom=0.0)
-    if not np.nansum(panels[3][2]):
-        axes[3].set_ylim(0.0, 1.0)
-        say(axes[3], "No PV was curtailed")
+    for ax, (_, _, values, _), nothing in (
+        (axes[1], panels[1], "No EV was charged"),
+        (axes[3], panels[3], "No PV was curtailed"),
+    ):
+        if np.nansum(values):
+            ax.set_ylim(bottom=0.0)
+        else:
+            say(ax, nothing)
     time_axis(axes[-1], data)
     return figure
 
 
 def cost_figure(data: RunData) -> Figure:
-    """Cumulative procurement cost per operator and cumulative net receipts per group of parties (EUR)."""
+    """Cumulative procurement cost per operator and cumulative net receipts per group of parties (EUR).
+
+    Parties whose receipts stay small beside those of others have axes of their own.
+    """
     figure = new_figure("Procurement cost and net receipts", data.title, 11, 7.4)
-    axes = figure.subplot_mosaic([["tso", "dso"], ["net", "net"]], height_ratios=[1.0, 1.25])
     settlement = data.settlement
     bought = settlement.kind.isin(FOR_ENERGY)
     payers = sorted(settlement.payer[bought].unique())
-    for ax, wanted, title in (
-        (axes["tso"], [p for p in payers if p == "TSO"], "Procurement cost of energy, TSO"),
-        (axes["dso"], [p for p in payers if p != "TSO"], "Procurement cost of energy, DSOs"),
-    ):
+    dsos = [p for p in payers if p != "TSO"]
+    net = net_eur(data)
+    large, small = by_size(net)
+    mosaic: list[Any] = [["tso", "dso" if dsos else "tso"], ["net", "small" if small else "net"]]
+    axes = figure.subplot_mosaic(mosaic, height_ratios=[1.0, 1.25])
+    panels = [("tso", [p for p in payers if p == "TSO"], "Procurement cost of energy, TSO")]
+    if dsos:
+        panels.append(("dso", dsos, "Procurement cost of energy, DSOs"))
+    else:
+        panels[0] = (*panels[0][:2], "Procurement cost of energy, TSO (DSOs bought nothing)")
+    for name, wanted, title in panels:
+        ax = axes[name]
         for k, payer in enumerate(wanted):
             amount = data.amount_eur(bought & (settlement.payer == payer))
             colour, dash = _look(payer, k)
             draw_cumulative(ax, data, amount, color=colour, linestyle=dash, label=_with_sum(payer, amount))
-        zero_line(ax)
-        ax.set_title(title)
-        ax.set_ylabel("Cumulative cost (EUR)")
-        thousands(ax)
-        if not wanted:
-            ax.set_ylim(0.0, 1.0)
-            ax.set_yticks([0.0])
+        _money_axes(ax, data, title, "Cumulative cost (EUR)", narrow=bool(dsos))
+        if wanted:
+            legend_right(ax)
+        else:
             say(ax, "No purchases")
-        time_axis(ax, data, narrow=True)
-    if axes["dso"].lines[:-1]:
-        legend_right(axes["dso"])
-    _net_receipts(axes["net"], data)
+    _net_receipts(axes["net"], data, net[large], "Net receipts (positive: received more than paid)")
+    if small:
+        _net_receipts(axes["small"], data, net[small], "Net receipts of the others (larger scale)")
     return figure
 
 
-def _net_receipts(ax: Axes, data: RunData) -> None:
-    net = net_eur(data)
-    for k, name in enumerate(net):
-        colour, dash = _look(str(name), k - 1)
+def by_size(net: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """Columns of `net_eur` by size: those that need one scale, and those too small to be seen on it."""
+    most = {str(name): float(net[name].cumsum().abs().max()) for name in net}
+    small = [name for name in most if most[name] < SMALL * max(most.values())]
+    return [name for name in most if name not in small], small
+
+
+def _net_receipts(ax: Axes, data: RunData, net: pd.DataFrame, title: str) -> None:
+    dsos = [name for name in net if name not in GROUPS]
+    for name in net:
+        colour, dash = _look(str(name), dsos.index(name) if name in dsos else 0)
         eur = net[name].to_numpy()
         draw_cumulative(ax, data, eur, color=colour, linestyle=dash, label=_with_sum(str(name), eur))
-    zero_line(ax)
-    ax.set_title("Net receipts (positive: received more than paid)")
-    ax.set_ylabel("Cumulative net receipts (EUR)")
-    thousands(ax)
+    _money_axes(ax, data, title, "Cumulative net receipts (EUR)", narrow=True)
     if net.empty:
         say(ax, "No payments")
     else:
         legend_right(ax)
-    time_axis(ax, data)
+
+
+def _money_axes(ax: Axes, data: RunData, title: str, label: str, narrow: bool) -> None:
+    zero_line(ax)
+    ax.set_title(title)
+    ax.set_ylabel(label)
+    thousands(ax)
+    time_axis(ax, data, narrow=narrow)
 
 
 def _look(party: str, index: int) -> tuple[str, str]:
@@ -228,16 +277,23 @@ def net_eur(data: RunData) -> pd.DataFrame:
     """Net receipts per ISP (rows) and group of parties (columns) in EUR; every row sums to zero."""
     rows = data.settlement
     flows = [
-        pd.DataFrame({"isp": rows.isp, "group": _group(rows[side]), "eur": sign * rows.amount_eur})
+        pd.DataFrame({"isp": rows.isp, "group": group_of(rows[side]), "eur": sign * rows.amount_eur})
         for side, sign in (("payee", 1.0), ("payer", -1.0))
     ]
     net = pd.concat(flows).groupby(["isp", "group"]).eur.sum().unstack("group")
-    dsos = sorted(name for name in net.columns if name not in GROUPS)
-    order = [name for name in (GROUPS[0], *dsos, *GROUPS[1:]) if name in net.columns]
+    order = group_order(set(net.columns))
     return net.reindex(index=pd.Index(data.system.isp), columns=order).fillna(0.0)
 
 
-def _group(party: pd.Series) -> pd.Series:
+def group_order(names: set[str]) -> list[str]:
+    """Groups of parties in the order of figures: the TSO, DSOs by name, the others."""
+    dsos = sorted(name for name in names if name not in GROUPS)
+    return [name for name in (GROUPS[0], *dsos, *GROUPS[1:]) if name in names]
+
+
+def group_of(party: pd.Series) -> pd.Series:
+    """The group of each party: TSO, DSOs by name, BRPs, aggregators, sellers on transmission, households."""
+    party = party.astype(str)
     own = party.where((party == "TSO") | party.str.startswith("DSO-"), GROUPS[3])
     own = own.mask(party.str.startswith("BRP-"), GROUPS[1])
     own = own.mask(party.str.fullmatch(r"A\d+"), GROUPS[2])

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -20,12 +22,20 @@ from tandem_sim.experiments.figures.style import (
     ORANGE,
     RED,
     colour_of,
+    draw_cumulative,
     house_style,
+    legend_above,
     minus,
     new_figure,
     pale,
     save,
+    say,
+    thousands,
+    time_axis,
+    zero_line,
 )
+from tandem_sim.experiments.results.run_data import RunData
+from tandem_sim.grids.tolerances import NEGLIGIBLE_FIGURE
 
 Entry = Mapping[str, Any]
 Bar = tuple[str, str, Any]
@@ -36,32 +46,44 @@ LEGEND_IN = 0.3
 """Distance of a legend below its axis, inches."""
 
 
-def draw_power(found: Mapping[str, Any], path: Path) -> Path:
-    """Draw the results of `tandem power` (see `power.json`) into a PNG."""
+def draw_power(found: Mapping[str, Any], rows: pd.DataFrame, data: RunData, path: Path) -> Path:
+    """Draw the results of `tandem power` (see `power.json`, `power.parquet`) into a PNG.
+
+    `rows` are those of `power_by_isp` of all schemes and seeds, `data` is one of the runs: its time.
+    """
     with house_style():
-        return save(power_figure(found), path)
+        return save(power_figure(found, rows, data), path)
 
 
-def power_figure(found: Mapping[str, Any]) -> Figure:
-    """Profits, who pays, inefficiency (EUR) and limits broken (ISPs): a group of bars for every scheme."""
+def power_figure(found: Mapping[str, Any], rows: pd.DataFrame, data: RunData) -> Figure:
+    """Profits, who pays, inefficiency (EUR) and limits broken (ISPs) by scheme; mark-up and profit over time.
+
+    Parameters are those of `draw_power`.
+    """
     entries: Mapping[str, Entry] = found["schemes"]
     payers = _payers(entries)
-    rows = max(len(payers), 3)
+    seeds = ", ".join(dict.fromkeys(seed for entry in entries.values() for seed in entry["seeds"]))
+    bars_in = 1.5 + len(entries) * (0.35 + 0.15 * max(len(payers), 3))
     figure = new_figure(
         "Strategic and truthful bids",
-        str(found["scenario"]),
+        f"{found['scenario']}, seed{'s' if ',' in seeds else ''} {seeds}",
         13.5,
-        2.3 + len(entries) * (0.35 + 0.15 * rows),
+        3.6 + bars_in,
         footnote=_footnote(found),
     )
-    axes = figure.subplots(1, 4, sharey=True, width_ratios=[3, 3.4, 2.4, 1.8])
+    parts: Any = figure.subfigures(2, 1, height_ratios=[bars_in, 2.4])
+    upper, lower = parts
+    _over_time(lower, rows[rows.provider.isin(found["strategic"])], list(entries), data)
+    axes = upper.subplots(1, 4, sharey=True, width_ratios=[3, 3.4, 2.4, 1.8])
     total = "total.earned_eur"
     _bars(axes[0], entries, [("truthful", total, pale(BLUE)), ("as_bid", total, BLUE)])
-    _legend(axes[0], "Earnings of sellers with day-ahead (EUR)", [("truthful", pale(BLUE)), ("as bid", BLUE)])
+    _legend(axes[0], "Earnings with day-ahead (EUR)", [("truthful", pale(BLUE)), ("as bid", BLUE)])
     looks = [(name, colour_of(k)[0]) for k, name in enumerate(payers)]
     _bars(axes[1], entries, [("difference", PAYERS + name, colour) for name, colour in looks])
     _marks(axes[1], entries, "consumer_cost.total_eur")
     _legend(axes[1], "Extra cost of consumers, by payer (EUR)", looks, "total")
+    if not payers:
+        say(axes[1], "No payer's cost changes")
     _bars(
         axes[2],
         entries,
@@ -72,10 +94,61 @@ def power_figure(found: Mapping[str, Any]) -> Figure:
     _bars(axes[3], entries, [("truthful", limit, pale(GREY)), ("as_bid", limit, GREY)])
     _legend(axes[3], "Broken limits (ISPs)", [("truthful", pale(GREY)), ("as bid", GREY)])
     axes[3].set_xlim(0.0, max(axes[3].get_xlim()[1], 1.0))  # a range also if no limit is broken
+    for ax, parts, keys, text in (
+        (axes[0], ("truthful", "as_bid"), (total,), "Nothing was earned"),
+        (axes[2], ("inefficiency",), ("by_strategy_eur", "by_scheme_eur"), "No extra cost"),
+        (axes[3], ("truthful", "as_bid"), (limit,), "No limit is broken"),
+    ):
+        if not any(_mean(entry, part, key) for entry in entries.values() for part in parts for key in keys):
+            say(ax, text)
     axes[3].xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
     axes[0].set_yticks(range(len(entries)), list(entries))
     axes[0].set_ylim(len(entries) - 0.45, -0.55)
     return figure
+
+
+def _mean(entry: Entry, part: str, path: str) -> float:
+    """Mean of a figure, zero where there is none or only a rounding error."""
+    value = entry[part].get(path)
+    mean = 0.0 if value is None else float(value["mean"])
+    return mean if abs(mean) > NEGLIGIBLE_FIGURE else 0.0
+
+
+def over_time(rows: pd.DataFrame) -> pd.DataFrame:
+    """By scheme and ISP, means over seeds: mark-up offered of the mean seller, extra profit of all (EUR)."""
+    by_seed = rows.groupby(["scheme", "seed", "isp"])
+    sums = {
+        "markup_eur_per_mwh": by_seed.markup_offered_eur_per_mwh.mean(),
+        "extra_profit_eur": by_seed.profit_above_truthful_eur.sum(),
+    }
+    return pd.DataFrame(sums).groupby(level=["scheme", "isp"]).mean()
+
+
+def _over_time(part: Any, rows: pd.DataFrame, schemes: Sequence[str], data: RunData) -> None:
+    """Lines over the time of the run, one for each scheme."""
+    left, right = part.subplots(1, 2)
+    found = over_time(rows)
+    for k, scheme in enumerate(schemes):
+        colour, dash = colour_of(k)
+        own = found.loc[scheme].reindex(data.system.isp)
+        look: Any = {"color": colour, "linestyle": dash, "linewidth": 1.2 if k else 3.0}
+        markup = own.markup_eur_per_mwh.to_numpy(dtype=np.float64)
+        shown = data.daily(markup)["mean"].to_numpy() if data.is_long else markup
+        edges = data.day_edges if data.is_long else data.edges
+        left.stairs(shown, edges, baseline=None, label=scheme, **look)
+        draw_cumulative(right, data, own.extra_profit_eur.fillna(0.0).to_numpy(dtype=np.float64), **look)
+    daily = ", daily mean" if data.is_long else ""
+    for ax, title, unit in (
+        (left, f"Mark-up asked, mean of strategic sellers{daily}", "Mark-up (EUR/MWh)"),
+        (right, "Extra profit of strategic sellers, cumulative", "As bid less truthful (EUR)"),
+    ):
+        ax.set_title(title)
+        ax.set_ylabel(unit)
+        zero_line(ax)
+        thousands(ax)
+        time_axis(ax, data, narrow=True)
+    if len(schemes) > 1:
+        legend_above(left)
 
 
 def _footnote(found: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from tandem_sim.experiments.api import load
 from tandem_sim.experiments.key_figures.catalogue import catalogue
 from tandem_sim.experiments.results.layout import titled_table
 from tandem_sim.experiments.results.terminal_text import terminal_width
+from tandem_sim.grids.tolerances import NEGLIGIBLE_FIGURE
 
 
 def kpi_table(folder: str) -> Table:
@@ -21,9 +22,15 @@ def kpi_table(folder: str) -> Table:
         unit, meaning = (known[name].unit, known[name].meaning) if name in known else ("", "")
         rows = value if isinstance(value, dict) else {"": value}
         for part, number in rows.items():
-            shown = (
-                "null" if number is None else f"{number:,}" if isinstance(number, int) else f"{number:,.6g}"
-            )
             label = f"{name}.{part}" if part else name
-            table.add_row(escape(label), shown, escape(unit), escape(meaning))
+            table.add_row(escape(label), _shown(number), escape(unit), escape(meaning))
     return table
+
+
+def _shown(number: float | int | None) -> str:
+    """A number with six digits, a rounding error as 0."""
+    if number is None:
+        return "null"
+    if isinstance(number, int):
+        return f"{number:,}"
+    return "0" if abs(number) < NEGLIGIBLE_FIGURE else f"{number:,.6g}"

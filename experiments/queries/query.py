@@ -22,9 +22,10 @@ from rich.table import Table
 from tandem_sim.experiments.queries.views import answer
 from tandem_sim.experiments.run_folder.outputs import check_file, whole
 from tandem_sim.experiments.runs.logs import terminal
-from tandem_sim.experiments.runs.run import is_run
+from tandem_sim.experiments.runs.run import check_outside
 from tandem_sim.grids.documents.text import check_known, shown
 from tandem_sim.grids.errors import InputError, escaped
+from tandem_sim.grids.tolerances import NEGLIGIBLE_FIGURE
 
 FILES = ("csv", "json")
 FORMATS = ("table", *FILES)
@@ -61,12 +62,7 @@ def show(sql: str, folders: Sequence[str], form: str | None, out: Path | None) -
 
 def _check_out(out: Path, folders: Sequence[str]) -> None:
     """Raise an `InputError` for a file that exists, cannot be written, or lies in a run folder."""
-    here = out.absolute().parent.resolve()
-    given = {Path(folder).resolve() for folder in folders}
-    for folder in (here, *here.parents):
-        if folder in given or is_run(folder):
-            problem = "lies in a run folder, to which nothing is added"
-            raise InputError(str(out), "--out", problem, "Choose a file elsewhere")
+    check_outside(out, folders, "--out")
     check_file(out, "--out", lambda _: False)
 
 
@@ -150,11 +146,11 @@ def _jsonable(value: Any) -> Any:
 
 
 def _cell(value: Any) -> str:
-    """A value in a table: numbers with six digits, times to the second."""
+    """A value in a table: numbers with six digits, rounding errors as 0, times to the second."""
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return "0" if abs(value) < NEGLIGIBLE_FIGURE else f"{value:.6g}"
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S%z}".replace("+0000", "Z")
     if isinstance(value, timedelta):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from tandem_sim.sim.output.tables import TABLES
 
 FloatArray = NDArray[np.float64]
 
-LONG_DAYS = 31
+LONG_DAYS = 14
 """With more days figures show daily values, because an ISP would be narrower than a pixel."""
 
 SOURCES = ("transmission", "balancing", "local")
@@ -27,6 +28,8 @@ SOURCES = ("transmission", "balancing", "local")
 
 LOCAL_MARKETS = ("dso_market", "corrective_market", "dso_balancing")
 """Markets in which a DSO buys for its own grid."""
+PER_ISP = ("grid", "settlement", "bid_checks", "reserve", "low_voltage")
+"""Tables that every figure may use, beside `system`; others are read when they are needed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +46,7 @@ class RunData:
     bid_checks: pd.DataFrame
     reserve: pd.DataFrame
     low_voltage: pd.DataFrame
+    folder: Path
 
     @cached_property
     def edges(self) -> FloatArray:
@@ -88,6 +92,30 @@ class RunData:
         rows.loc[~(rows.converged == True), physical] = np.nan  # noqa: E712 - a missing row is not True either
         return rows.reset_index()
 
+    def between(self, first: int, end: int) -> RunData:
+        """The ISPs from `first` to the one before `end`, by number."""
+        kept = (self.system.isp >= first).to_numpy() & (self.system.isp < end).to_numpy()
+        parts = {
+            name: table[(table.isp >= first) & (table.isp < end)].reset_index(drop=True)
+            for name in ("system", *PER_ISP)
+            for table in (getattr(self, name),)
+        }
+        return replace(self, energy_mwh=self.energy_mwh[kept], **parts)
+
+    def has(self, name: str) -> bool:
+        """Whether the run wrote a table."""
+        return (self.folder / f"{name}.parquet").is_file()
+
+    def groups(self, name: str, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+        """Columns of a further table, for these ISPs, part by part. Raises `InputError`."""
+        first, last = int(self.system.isp.iloc[0]), int(self.system.isp.iloc[-1])
+        for rows in table_groups(self.folder, name, columns):
+            yield rows[(rows.isp >= first) & (rows.isp <= last)]
+
+    def table(self, name: str, columns: Sequence[str]) -> pd.DataFrame:
+        """Columns of a further table, for these ISPs. Raises `InputError`."""
+        return pd.concat(list(self.groups(name, columns)), ignore_index=True)
+
     def amount_eur(self, rows: pd.Series) -> FloatArray:
         """Sum per ISP of the settlement rows that a mask selects."""
         sums = self.settlement[rows].groupby("isp").amount_eur.sum()
@@ -95,18 +123,17 @@ class RunData:
 
 
 def read_run(run: Path, zone: str, title: str) -> RunData:
-    """Read a run folder. `zone` is the scenario's time zone, `title` names scenario and scheme."""
+    """Read a run folder. `zone` is the scenario's time zone, `title` names scenario, scheme and seed."""
     system = read_table(run, "system", ["time", *TABLES["system"]]).sort_values("isp", ignore_index=True)
     hours = _hours(system, run)
-    tables = {
-        name: read_table(run, name, list(TABLES[name]))
-        for name in ("grid", "settlement", "bid_checks", "reserve", "low_voltage")
-    }
+    tables = {name: read_table(run, name, list(TABLES[name])) for name in PER_ISP}
     for name, keys in (("grid", ["isp", "system"]), ("reserve", ["isp"])):
         if tables[name].duplicated(keys).any():
             raise InputError(str(run / f"{name}.parquet"), keys[-1], "has two rows for an ISP", REPEAT)
     energy = _energy_mwh(run, system.isp, hours)
-    return RunData(zone=zone, title=title, system=system, energy_mwh=energy, hours=hours, **tables)
+    return RunData(
+        zone=zone, title=title, system=system, energy_mwh=energy, hours=hours, folder=run, **tables
+    )
 
 
 def _hours(system: pd.DataFrame, run: Path) -> float:

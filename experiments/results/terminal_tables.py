@@ -12,8 +12,9 @@ from tandem_sim.experiments.key_figures.catalogue import catalogue
 from tandem_sim.experiments.results.kpis_conflicts import KEYS as CONFLICT_KEYS
 from tandem_sim.experiments.results.kpis_non_firm import KEYS
 from tandem_sim.experiments.results.layout import side_by_side, titled_table
-from tandem_sim.experiments.results.terminal_text import hanging
+from tandem_sim.experiments.results.terminal_text import decimals, hanging
 from tandem_sim.grids.io.profiles import PROFILES, full_load_hours
+from tandem_sim.grids.tolerances import NEGLIGIBLE_FIGURE
 from tandem_sim.markets.coordination.block import Scheme
 from tandem_sim.sim.scenario.scenario import Scenario
 
@@ -124,8 +125,6 @@ OPTIONAL = {
     "reserve_short_when_stable_pct",
 }
 """Rows that are left out if they are zero or missing in every run."""
-ROUNDING = 1e-9
-"""Numbers below it are rounding errors of sums and shown as zero."""
 BY_OPERATOR = "procurement_cost_by_operator_eur"
 
 
@@ -177,11 +176,11 @@ def clearing_tables(case: str, entries: Sequence[Mapping[str, Any]], width: int)
     title = f"case {case}: broken limits of branches and buses (worst, % of the limit)"
     if width >= ONE_TABLE:
         rows = [[*_cost_cells(e), *_limit_cells(e)] for e in entries]
-        return [_by_scheme(title, [*COST_COLUMNS, *LIMIT_COLUMNS], entries, rows, width)]
+        return _by_scheme(title, [*COST_COLUMNS, *LIMIT_COLUMNS], entries, rows, width)
     costs, limits = [_cost_cells(e) for e in entries], [_limit_cells(e) for e in entries]
     return [
-        _by_scheme(f"case {case}: cost and data shared", COST_COLUMNS, entries, costs, width),
-        _by_scheme(title, LIMIT_COLUMNS, entries, limits, width),
+        *_by_scheme(f"case {case}: cost and data shared", COST_COLUMNS, entries, costs, width),
+        *_by_scheme(title, LIMIT_COLUMNS, entries, limits, width),
     ]
 
 
@@ -191,24 +190,35 @@ def _by_scheme(
     entries: Sequence[Mapping[str, Any]],
     rows: Sequence[Sequence[str]],
     width: int,
-) -> Table:
-    table = titled_table(title, width)
-    table.padding = (0, 0, 0, 0)
-    table.add_column("scheme", no_wrap=True)
-    for name in names:
-        table.add_column(name, justify="right", no_wrap=True)
-    for entry, cells in zip(entries, rows, strict=True):
-        table.add_row(entry["scheme"], *cells)
-    return table
+) -> list[Table]:
+    """Tables with a row per scheme: as many columns in each as fit in `width`, none cut."""
+    own = max((len(e["scheme"]) for e in entries), default=0) + 2
+    needed = [max(len(t) for t in [*name.split("\n"), *(r[k] for r in rows)]) for k, name in enumerate(names)]
+    groups: list[list[int]] = [[]]
+    for k in range(len(names)):
+        if groups[-1] and own + sum(needed[j] + 1 for j in [*groups[-1], k]) > width:
+            groups.append([])
+        groups[-1].append(k)
+    tables = []
+    for group in groups:
+        table = titled_table(title, width)
+        table.padding = (0, 0, 0, 0)
+        table.add_column("scheme", no_wrap=True)
+        for k in group:
+            table.add_column(names[k], justify="right", no_wrap=True)
+        for entry, cells in zip(entries, rows, strict=True):
+            table.add_row(entry["scheme"], *(cells[k] for k in group))
+        tables.append(table)
+    return tables
 
 
 def _cost_cells(e: Mapping[str, Any]) -> list[str]:
     checked = "unqualified_up_pct" in e
     held = f"{e['unqualified_up_pct']:.0f}/{e['unqualified_down_pct']:.0f}" if checked else "-"
     return [
-        f"{e['cost_eur_per_h']:.3f}",
-        "-" if e["inefficiency_pct"] is None else f"{round(e['inefficiency_pct'], 3) + 0.0:.3f}",
-        f"{e['unserved_imbalance_mw']:.3f}",
+        decimals(e["cost_eur_per_h"], 3),
+        "-" if e["inefficiency_pct"] is None else decimals(e["inefficiency_pct"], 3),
+        decimals(e["unserved_imbalance_mw"], 3),
         held,
         f"{e['information']['numbers']:,}",
         f"{1000 * e['seconds']:.0f}",
@@ -240,7 +250,7 @@ def allocation_table(entry: Mapping[str, Any], width: int) -> Table:
     for rule in rules:
         table.add_column(rule, justify="right")
     for operator in sorted({o for shares in rules.values() for o in shares}):
-        table.add_row(operator, *(f"{shares.get(operator, 0.0):.3f}" for shares in rules.values()))
+        table.add_row(operator, *(decimals(shares.get(operator, 0.0), 3) for shares in rules.values()))
     return table
 
 
@@ -299,6 +309,6 @@ def _number(value: float | int | None) -> str:
         return "-"
     if isinstance(value, int):
         return f"{value:,}"
-    if abs(value) < ROUNDING:
+    if abs(value) < NEGLIGIBLE_FIGURE:
         return "0"
     return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.4g}"

@@ -14,6 +14,11 @@ def terminal_width(otherwise: int = WIDE) -> int:
     return get_terminal_size((otherwise, 0)).columns
 
 
+def decimals(value: float, digits: int) -> str:
+    """A number with so many decimals; what rounds to zero is zero, without a sign."""
+    return f"{round(value, digits) + 0.0:.{digits}f}"
+
+
 def hanging(text: str, width: int, indent: int = 4) -> list[str]:
     """Lines of a paragraph, all but the first indented; no word is broken."""
     begin = text[: len(text) - len(text.lstrip())]

@@ -170,7 +170,7 @@ def _write_up(scenario: Scenario, inputs: Path | None, identity: Identity, folde
     write_json(folder / "kpis.json", figures)
     remove_figures(folder)
     if plots:
-        plot_run(folder, scenario.zone, f"{scenario.name}, {scenario.scheme}")
+        plot_run(folder, scenario.zone, f"{scenario.name}, {scenario.scheme}, seed {scenario.seed}")
     write_json(folder / MANIFEST, {**manifest(scenario, inputs, identity), FILES: digests_of(folder)})
 
 
@@ -281,6 +281,16 @@ def check_inside(folders: Iterable[Path]) -> None:
         if folder.is_symlink():
             problem = "is a symbolic link"
             raise InputError(str(folder), "--out", problem, "Remove it, or choose another folder")
+
+
+def check_outside(file: Path, folders: Iterable[str], flag: str) -> None:
+    """Raise an `InputError` for a file, given as `flag`, in a run folder or in one of these `folders`."""
+    here = file.absolute().parent.resolve()
+    given = {Path(folder).resolve() for folder in folders}
+    for folder in (here, *here.parents):
+        if folder in given or is_run(folder):
+            problem = "lies in a run folder, to which nothing is added"
+            raise InputError(str(file), flag, problem, "Choose a file elsewhere")
 
 
 def _check_output(out: Path, replaces: bool, fault: str, overwrites: bool = False) -> None:

@@ -15,6 +15,7 @@ from rich.table import Table
 from tandem_sim.experiments.results.intervals import FEWEST, LEVEL, spread
 from tandem_sim.experiments.run_folder.manifest import NO_KPIS
 from tandem_sim.experiments.run_folder.outputs import is_table_of
+from tandem_sim.grids.tolerances import NEGLIGIBLE_FIGURE
 
 STATISTICS = "summary.parquet"
 HEADLINES = ("procurement_cost_eur", "violated_isps", "unserved_mwh", "net_households_eur")
@@ -89,4 +90,6 @@ def _cell(mean: float, low: float, high: float) -> str:
 
 
 def _number(value: float) -> str:
+    if abs(value) < NEGLIGIBLE_FIGURE:
+        return "0"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 import typer
+from matplotlib.axes import Axes
 
-from tandem_sim.experiments.figures.style import BLUE, GREEN, ORANGE, house_style, new_figure, save
+from tandem_sim.experiments.figures.style import BLUE, GREEN, ORANGE, house_style, new_figure, save, say
 from tandem_sim.experiments.market_power.game import figures
 from tandem_sim.experiments.studies.alexander.cases import Recipe
 from tandem_sim.experiments.studies.bidding.gaming_cases import (
@@ -53,6 +54,10 @@ MAY = (
     ("inc-dec, causers unpaid", len(GAMING), False),
 )
 """What sellers may do: how many of the moves, and whether causers are paid."""
+
+
+LEAST_SHOWN = 0.05
+"""A gain below it is none (EUR/h)."""
 
 
 def plans_behind(congested: Case) -> dict[str, list[Plan]]:
@@ -100,28 +105,43 @@ def figure(rows: pd.DataFrame, folder: Path) -> Path:
     rows = rows[rows.end != "none"]
     with house_style():
         drawn = new_figure(
-            "Increase-decrease gaming by scheme",
+            "Increase-decrease gaming",
+            f"{SELLERS} sellers, {rows.seed.nunique()} seeds",
+            13.0,
+            4.4,
             "",
-            11.5,
-            4.0,
-            "",
-            (f"median and quartiles of {rows.seed.nunique()} cases, {SELLERS} sellers. {FOOTNOTE}"),
+            f"Bars and numbers: median of the cases, lines: quartiles. {FOOTNOTE}",
         )
         axes = drawn.subplots(1, len(STATES), sharey=True)
-        colours = {"mark-ups only": BLUE, "inc-dec": ORANGE, "inc-dec, causers unpaid": GREEN}
         for ax, state in zip(axes, STATES, strict=True):
-            for k, (may, colour) in enumerate(colours.items()):
-                part = rows[(rows.state == state) & (rows.may == may)]
-                gain: pd.Series = part.profit - part.profit_truthful
-                spread = quartiles(gain, part.scheme).reindex(SCHEME_NAMES)
-                at = np.arange(len(SCHEME_NAMES)) + 0.26 * (k - 1)
-                ax.bar(at, spread[0.5], 0.25, color=colour, label=may)
-                ax.vlines(at, spread[0.25], spread[0.75], color="black", linewidth=1.0)
-            ax.set_xticks(np.arange(len(SCHEME_NAMES)), SCHEME_NAMES, fontsize=7)
-            ax.set_title(state)
+            _bars(ax, rows[rows.state == state])
+            ax.set_title(f"Feeders {state}")
         axes[0].set_ylabel("Extra profit of sellers (EUR/h)")
-        axes[-1].legend(loc="upper right")
+        axes[0].legend(loc="upper left", bbox_to_anchor=(0.0, -0.1), ncols=3)
         return save(drawn, folder / "inc_dec.png")
+
+
+def _bars(ax: Axes, rows: pd.DataFrame) -> None:
+    """Medians with quartiles of one state of the feeders, for each scheme and what sellers may do."""
+    colours = {"mark-ups only": BLUE, "inc-dec": ORANGE, "inc-dec, causers unpaid": GREEN}
+    most = 0.0
+    for k, (may, colour) in enumerate(colours.items()):
+        part = rows[rows.may == may]
+        gain: pd.Series = part.profit - part.profit_truthful
+        spread = quartiles(gain, part.scheme).reindex(SCHEME_NAMES)
+        at = np.arange(len(SCHEME_NAMES)) + 0.28 * (k - 1)
+        ax.bar(at, spread[0.5], 0.26, color=colour, label=may)
+        ax.vlines(at, spread[0.25], spread[0.75], color="black", linewidth=1.0)
+        for x, middle, high in zip(at, spread[0.5], spread[0.75], strict=True):
+            if np.isfinite(high):
+                text = f"{middle + 0.0:.0f}" if abs(middle) >= 0.5 or not middle else f"{middle:.1f}"
+                above: Any = {"textcoords": "offset points", "ha": "center", "fontsize": 7}
+                ax.annotate(text, (x, max(high, 0.0)), (0, 2), **above)
+        most = max(most, float(spread[0.75].abs().max()))
+    if most < LEAST_SHOWN:
+        say(ax, "No seller gains")
+    ax.set_xticks(np.arange(len(SCHEME_NAMES)), SCHEME_NAMES, fontsize=7)
+    ax.margins(x=0.04)
 
 
 def main(

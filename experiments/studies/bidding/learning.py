@@ -15,10 +15,21 @@ import numpy as np
 import pandas as pd
 import typer
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
 from rich.console import Console
 
 from tandem_sim.experiments.commands.sweep import check_workers, run_shown
-from tandem_sim.experiments.figures.style import CYCLE, DASHES, FOOTNOTE, house_style, new_figure, save
+from tandem_sim.experiments.figures.style import (
+    CYCLE,
+    DASHES,
+    FOOTNOTE,
+    RED,
+    house_style,
+    minus,
+    new_figure,
+    save,
+    thousands,
+)
 from tandem_sim.experiments.market_power.measure import power_by_isp
 from tandem_sim.experiments.market_power.trials import PowerTrial, plan, summary
 
@@ -85,40 +96,52 @@ def by_scheme(found: Mapping[str, Any]) -> pd.DataFrame:
 def _lines(ax: Axes, rows: pd.DataFrame, column: str, title: str, unit: str) -> None:
     for k, name in enumerate(SCHEME_NAMES):
         part = rows[(rows.scheme == name)].iloc[:-1]  # the last week is not whole
-        ax.plot(part.week, part[column], DASHES[k % len(DASHES)], color=CYCLE[k], label=name)
-    ax.set_xlabel("Week of 2016")
+        ax.plot(part.week + 1, part[column], DASHES[k % len(DASHES)], color=CYCLE[k], label=name)
+    ax.set_xlabel("Week of 2016 (1 to 52)")
     ax.set_ylabel(unit)
     ax.set_title(title)
     ax.set_ylim(bottom=0.0)
+    thousands(ax)
 
 
 def _payers(ax: Axes, table: pd.DataFrame) -> None:
+    """Extra cost by payer as bars, and the profit of the aggregators as a mark, for every scheme."""
     at = np.arange(len(table))
     payers = [name for name in map(str, table) if name.startswith(("extra_tso", "extra_dso"))]
     for k, column in enumerate(payers):
         extra = table[column].to_numpy(dtype=np.float64) / 1000.0
         label = column.removeprefix("extra_").removesuffix("_eur").upper()
-        ax.barh(at + 0.27 * (k - 1), extra, 0.25, color=CYCLE[k], label=label)
-    ax.plot(table.profit_pools_eur / 1000.0, at, "k|", markersize=14, label="profit of aggregators")
+        ax.barh(at + 0.25 * (k - (len(payers) - 1) / 2.0), extra, 0.23, color=CYCLE[-1 - k], label=label)
+    profit = table.profit_pools_eur / 1000.0
+    ax.plot(profit, at, "D", color=RED, markersize=6, label="Profit of aggregators", zorder=4)
     ax.set_yticks(at, table.scheme.tolist())
     ax.invert_yaxis()
+    ax.margins(x=0.06)
     ax.axvline(0.0, color="black", linewidth=0.8)
-    ax.set_xlabel("Extra cost over truthful bids (1 000 EUR a year)")
-    ax.set_title("Who pays")
-    ax.legend(loc="center right", bbox_to_anchor=(1.0, 0.36), markerscale=0.5, frameon=True, framealpha=1.0)
+    ax.set_xlabel("Above truthful bids, in the year (1 000 EUR)")
+    ax.set_title("Extra cost by payer, and profit")
+    ax.grid(visible=False, axis="y")
+    ax.grid(visible=True, axis="x")
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: minus(f"{value:,.0f}")))
 
 
 def figure(table: pd.DataFrame, rows: pd.DataFrame, folder: Path) -> Path:
-    """Mark-ups and profits by week, and who pays, by scheme."""
+    """Mark-ups and profits by week (logarithmic above 100 EUR), and who pays, by scheme."""
     with house_style():
-        drawn = new_figure(
-            "A year of learning by ten aggregators", "reference, hours", 13.0, 4.2, "", FOOTNOTE
+        title = "A year of learning by ten aggregators"
+        drawn = new_figure(title, "reference, ISPs of an hour, seed 1", 13.5, 4.8, "", FOOTNOTE)
+        left, middle, right = drawn.subplots(1, 3, width_ratios=[1.0, 1.0, 1.1])
+        _lines(left, rows, "markup_offered_eur_per_mwh", "Mean mark-up asked", "Mark-up (EUR/MWh)")
+        _lines(
+            middle, rows, "profit_eur", "Profit of the aggregators", "Profit (EUR per week), log above 100"
         )
-        left, middle, right = drawn.subplots(1, 3)
-        _lines(left, rows, "markup_offered_eur_per_mwh", "Mean mark-up asked", "EUR/MWh")
-        _lines(middle, rows, "profit_eur", "Profit of the aggregators by week", "EUR")
-        middle.legend(loc="upper right")
+        middle.set_yscale("symlog", linthresh=100.0, linscale=0.4)
+        thousands(middle)
         _payers(right, table)
+        for ax, columns in ((left, 3), (right, 2)):
+            handles, labels = ax.get_legend_handles_labels()
+            below = {"loc": "upper left", "bbox_to_anchor": (0.0, -0.16), "ncols": columns}
+            ax.legend(handles, labels, **below)
         return save(drawn, folder / "learning.png")
 
 

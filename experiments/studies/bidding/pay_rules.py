@@ -21,7 +21,7 @@ from matplotlib.axes import Axes
 from tandem_sim.agents.strategies.learners import QLearning
 from tandem_sim.agents.strategies.strategy import Offers, OfferView, SellerResult, Strategy, Truthful
 from tandem_sim.experiments.environments.case import CaseWorld
-from tandem_sim.experiments.figures.style import BLUE, DASHES, GREEN, ORANGE, house_style, new_figure, save
+from tandem_sim.experiments.figures.style import BLUE, DASHES, ORANGE, house_style, new_figure, save
 from tandem_sim.experiments.market_power.collusion import answer_to_deviation, profit_gain
 from tandem_sim.experiments.market_power.game import figures
 from tandem_sim.experiments.studies.bidding.gaming_cases import BALANCED, FOOTNOTE, world
@@ -234,37 +234,44 @@ def _bars(ax: Axes, rows: pd.DataFrame, honest: str, title: str, strategic: str)
     for k, (rule, colour) in enumerate(zip(RULES, (BLUE, ORANGE), strict=True)):
         part = rows[rows.pricing == rule].groupby("scheme", sort=False).median(numeric_only=True)
         at = np.arange(len(part)) + 0.4 * (k - 0.5)
-        ax.bar(at, part[strategic], 0.36, color=colour, label=rule)
-        ax.hlines(part[honest], at - 0.18, at + 0.18, color="black", linewidth=1.5)
+        bars = ax.bar(at, part[strategic], 0.36, color=colour, label=rule)
+        ax.bar_label(bars, fmt="{:.1f}", padding=2, fontsize=8)
+        truth = "with truthful bids" if k == 0 else ""
+        ax.hlines(part[honest], at - 0.18, at + 0.18, color="black", linewidth=1.5, label=truth)
         ax.set_xticks(np.arange(len(part)), list(part.index))
     ax.set_title(title)
+    ax.margins(x=0.06)
+    ax.set_ylabel("Payments of operators (EUR/h)")
+    ax.set_xlabel("Scheme (name)")
 
 
 def figure(rows: pd.DataFrame, paths: pd.DataFrame, folder: Path) -> Path:
     """Payments of operators in equilibrium and with learners, and profits of learners over time."""
     with house_style():
         drawn = new_figure(
-            "Pay-as-bid against pay-as-cleared",
+            "Pay-as-bid and pay-as-cleared",
+            f"{len(SELLERS)} sellers, {rows.seed.nunique()} seeds",
+            13.0,
+            4.6,
             "",
-            12.5,
-            4.0,
-            "",
-            f"medians of {rows.seed.nunique()} cases, {len(SELLERS)} sellers; black: truthful. {FOOTNOTE}",
+            f"Medians of {rows.seed.nunique()} cases. {FOOTNOTE}",
         )
         left, middle, right = drawn.subplots(1, 3)
-        _bars(left, rows, "paid_truthful", "Best responses: payments of operators", "paid")
-        left.set_ylabel("EUR/h")
-        left.legend(loc="upper right")
-        _bars(middle, rows, "learned_paid_truthful", "Learners, last quarter: payments", "learned_paid")
+        _bars(left, rows, "paid_truthful", "Best responses", "paid")
+        _bars(middle, rows, "learned_paid_truthful", "Learners, last quarter of the ISPs", "learned_paid")
+        top = 1.08 * max(left.get_ylim()[1], middle.get_ylim()[1])
+        for ax in (left, middle):
+            ax.set_ylim(0.0, top)  # the same scale
         for rule, colour in zip(RULES, (BLUE, ORANGE), strict=True):
             for name, dash in zip(SCHEME_NAMES, DASHES, strict=False):
                 part = paths[(paths.pricing == rule) & (paths.scheme == name)].groupby("isp").profit.median()
                 right.plot(part.index, part, dash, color=colour, label=f"{rule}, {name}")
-        right.axhline(0.0, color=GREEN, linewidth=0.8)
-        right.set_title("Profits of learners, mean of 100 ISPs (EUR/h)")
-        right.set_xlabel("ISP")
-        right.set_ylim(top=1.4 * right.get_ylim()[1])
-        right.legend(loc="upper right")
+        right.set_title("Learners: profits of all sellers, mean of 100 ISPs")
+        right.set_xlabel("ISP (number)")
+        right.set_ylabel("Profit (EUR/h)")
+        right.set_ylim(bottom=min(0.0, right.get_ylim()[0]))
+        for ax, columns in ((left, 3), (right, 2)):
+            ax.legend(loc="upper left", bbox_to_anchor=(0.0, -0.16), ncols=columns)
         return save(drawn, folder / "pay_rules.png")
 
 

@@ -114,13 +114,15 @@ def _bars(ax: Axes, table: pd.DataFrame, title: str) -> None:
     )
     for label, values, colour in parts:
         kwh = 1000.0 * values
-        ax.bar(at, kwh, 0.6, bottom=below, color=colour, label=label)
+        bars = ax.bar(at, kwh, 0.6, bottom=below, color=colour, label=label)
+        ax.bar_label(bars, [f"{v:.1f}" if v > 1.0 else "" for v in kwh], label_type="center", fontsize=8)
         below = below + kwh
-    ax.set_xticks(at, ["no substitution" if case == "no remedy" else case for case in rows.case])
-    ax.set_ylabel("Energy in the hour (kWh)")
+    names = {"no remedy": "nobody", "portfolio": "own portfolio", "aggregators": "other\naggregators"}
+    ax.set_xticks(at, [names.get(case, case) for case in rows.case])
+    ax.set_xlabel("Substitution allowed by (party)")
+    ax.set_ylabel("Blocked reserve in the hour (kWh)")
     ax.set_title(title)
-    ax.set_ylim(0.0, 45.0)
-    ax.legend(loc="upper right", ncols=2)
+    ax.margins(x=0.04)
 
 
 def figure(table: pd.DataFrame, folder: Path) -> Path:
@@ -128,15 +130,17 @@ def figure(table: pd.DataFrame, folder: Path) -> Path:
     with house_style():
         drawn = new_figure(
             "Substitution of reserve blocked by connection limits",
-            "",
+            "nfca-clash, 17:30 to 18:30 local time",
             11.0,
-            4.2,
+            4.6,
             "",
-            ("nfca-clash, 17:30 to 18:30: the TSO calls its whole reserve; amounts and cars synthetic"),
+            "The TSO calls its whole reserve in the hour. Amounts and cars are synthetic.",
         )
         axes = drawn.subplots(1, 2, sharey=True)
         for ax, (kind, part) in zip(axes, table.groupby("portfolio", sort=False), strict=True):
-            _bars(ax, part, f"Customers of the aggregator: {kind}")
+            where = "on this feeder alone" if kind == "the feeder alone" else "on many feeders"
+            _bars(ax, part, f"The aggregator has customers {where}")
+        axes[0].legend(loc="upper left", bbox_to_anchor=(0.0, -0.24), ncols=4)
         return save(drawn, folder / "clash.png")
 
 

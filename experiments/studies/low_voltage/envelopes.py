@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -106,12 +107,13 @@ def _beside_firm(feeder: Feeder, band: Band, firm: BoolArray, mine: int) -> dict
 
 
 def _participation_panel(ax: Axes, table: pd.DataFrame, column: str, title: str) -> None:
-    for low, colour in ((0.9, BLUE), (0.85, RED)):
+    for low, colour, dash, size in ((0.9, BLUE, "-", 8.0), (0.85, RED, "--", 4.5)):
         part = table[table.low_pu == low].groupby("share")[column]
         mean, least, most = part.mean(), part.min(), part.max()
         share = 100.0 * mean.index.to_numpy(dtype=np.float64)
         ax.fill_between(share, least.to_numpy(), most.to_numpy(), color=colour, alpha=0.2, linewidth=0)
-        ax.plot(share, mean.to_numpy(), color=colour, marker="o", label=f"{low:g} to 1.1 p.u.")
+        look: Any = {"color": colour, "linestyle": dash, "markersize": size, "clip_on": False}
+        ax.plot(share, mean.to_numpy(), marker="o", label=f"Band {low:g} to 1.1 p.u.", **look)
     ax.set_title(title)
     ax.set_xlabel("Users under contract (%)")
     ax.set_ylabel("Guaranteed to each of them (kW)")
@@ -123,26 +125,30 @@ def figure(table: pd.DataFrame, shares: pd.DataFrame, folder: Path) -> Path:
     """Sums by rule and band on the left, participation on the right."""
     with house_style():
         drawn = new_figure(
-            "Guaranteed capacities, IEEE European LV feeder",
+            "Guaranteed capacities",
+            "IEEE European LV feeder",
+            13.0,
+            4.4,
             "",
-            12.5,
-            4.2,
-            "",
-            ("55 users on single phases, 9.2 kW each; lines: mean over who takes part, bands: five draws"),
+            "55 users on single phases, 9.2 kW each. Lines: mean of five draws; areas: their range.",
         )
         left, middle, right = drawn.subplots(1, 3)
         part = table[(table.points == "one-way") & (table.source_pu == 1.0)]
         for k, (rule, colour) in enumerate((("optimal", BLUE), ("fair", GREEN), ("weighted", ORANGE))):
             rows = part[part.rule == rule]
             at = np.arange(2 * len(rows)) + (k - 1) * 0.27
-            left.bar(at, np.concatenate([rows.import_kw, rows.export_kw]), 0.25, color=colour, label=rule)
+            kw = np.concatenate([rows.import_kw, rows.export_kw])
+            bars = left.bar(at, kw, 0.25, color=colour, label=f"{rule.capitalize()} rule")
+            left.bar_label(bars, fmt="{:.0f}", padding=2, fontsize=7)
         names = [f"{side}\n{low:g} p.u." for side in ("import", "export") for low in (0.9, 0.85)]
         left.set_xticks(range(4), names)
-        left.axhline(55 * CONNECTION_KW, color=DARK, linestyle="--", linewidth=1.0)
-        left.set_title("Sum over users (dashed: connection)")
-        left.set_ylabel("kW")
-        left.set_ylim(0.0, 640.0)
-        left.legend(loc="upper center", ncols=3)
+        whole = 55 * CONNECTION_KW
+        left.axhline(whole, color=DARK, linestyle="--", linewidth=1.0, label=f"Connections, {whole:.0f} kW")
+        left.set_title("Sum over users")
+        left.set_ylabel("Guaranteed to all users (kW)")
+        left.set_ylim(0.0, 1.08 * whole)
+        left.margins(x=0.04)
+        left.legend(loc="upper left", bbox_to_anchor=(0.02, 0.9), ncols=2)
         _participation_panel(middle, shares, "import_kw", "Fair rule: import")
         _participation_panel(right, shares, "export_kw", "Fair rule: export")
         return save(drawn, folder / "envelopes.png")

@@ -302,7 +302,7 @@ def test_run_writes_a_run_folder(
     shown = capsys.readouterr().out
     assert "procurement cost" in shown
     assert shown.count("Case: ") == 2
-    assert titles == ["small, common", "small, central-01"]
+    assert titles == ["small, common, seed 7", "small, central-01, seed 7"]
     for scheme in ("common", "central-01"):
         names = {p.name for p in (out / scheme).iterdir()}
         assert names >= {"manifest.json", "kpis.json", "bids.parquet", "settlement.parquet"}

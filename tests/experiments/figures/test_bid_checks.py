@@ -291,7 +291,7 @@ def test_a_run_that_earns_has_bars_to_the_left(runs: dict[str, RunData]) -> None
     assert bars.get_xlim()[0] < -112.0
 
 
-def _blank(data: dict[str, RunData]) -> Figure:
+def _blank(data: dict[str, RunData], title: str) -> Figure:
     """Stands for the other figure, where nobody looks at that."""
     return Figure(figsize=(1.0, 1.0))
 
