@@ -3,7 +3,7 @@
 ``import tandem_sim as tandem`` gives everything a script needs. Nothing heavy is imported before it is used.
 
 Scenarios and runs
-    `read_scenario`, `Scenario`, `scenarios`; `run`, `load`, `Run`
+    `read_scenario`, `Scenario`, `scenarios`; `run`, `load`, `Run`; `compare`, `Comparison`
 Cases
     `cases`, `clear`, `Clearing`, `Outcome`
 Schemes and strategies
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
         schemes,
         strategies,
     )
+    from tandem_sim.experiments.comparing.compare import Comparison, compare
     from tandem_sim.experiments.environments.api import parallel_env, single_agent_env
     from tandem_sim.grids.errors import ClearingError, FaultError, InputError, StrategyError, TandemError
     from tandem_sim.markets.cases.clear import Outcome
@@ -67,6 +68,7 @@ __all__ = [
     "BaselineStrategy",
     "Clearing",
     "ClearingError",
+    "Comparison",
     "FaultError",
     "InputError",
     "OfferView",
@@ -83,6 +85,7 @@ __all__ = [
     "TandemError",
     "cases",
     "clear",
+    "compare",
     "load",
     "parallel_env",
     "read_scenario",
@@ -115,6 +118,7 @@ _MODULES_OF = {
         "schemes",
         "strategies",
     ),
+    "experiments.comparing.compare": ("Comparison", "compare"),
     "experiments.environments.api": ("parallel_env", "single_agent_env"),
     "grids.errors": ("ClearingError", "FaultError", "InputError", "StrategyError", "TandemError"),
     "markets.coordination.block": ("Scheme",),

@@ -22,6 +22,7 @@ COMMANDS = (
     simulations.power,
     results.explain,
     results.query,
+    results.compare,
     cases.clear,
     cases.game,
     cases.envelope,

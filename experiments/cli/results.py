@@ -1,4 +1,4 @@
-"""``tandem explain`` and ``query``: commands that read finished runs."""
+"""``tandem explain``, ``query`` and ``compare``: commands that read finished runs."""
 
 from __future__ import annotations
 
@@ -59,3 +59,49 @@ def query(
     from tandem_sim.experiments.queries.query import show
 
     show(sql, runs, format_, out)
+
+
+def _complete_kpi(incomplete: str) -> list[str]:
+    from tandem_sim.experiments.key_figures.catalogue import catalogue
+
+    return complete(catalogue())(incomplete)
+
+
+def compare(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            help="Folders of finished runs, or folders of several runs.",
+            autocompletion=complete((), "/"),
+            metavar="RUN...",
+        ),
+    ],
+    against: Annotated[
+        str | None,
+        typer.Option(help="Run that the others are compared with. [default: the first]", metavar="RUN"),
+    ] = None,
+    kpi: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Show this key figure; may be repeated.", autocompletion=_complete_kpi, metavar="NAME"
+        ),
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Show all key figures.")] = False,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help=f"Output: {one_of(QUERY_FORMATS)}. [default: by the suffix of --out, else table]",
+            autocompletion=complete(QUERY_FORMATS),
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the rows to this new file.")] = None,
+) -> None:
+    """Compare the key figures of finished runs with those of the first.
+
+    Runs of one scheme with several seeds are one group, with paired differences and 95 % intervals. Runs of
+    different worlds are refused, with what differs.
+    """
+    from tandem_sim.experiments.comparing.show import Selection, show
+
+    show(runs, against, Selection(tuple(kpi or ()), every=all_), format_, out)

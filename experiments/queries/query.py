@@ -37,6 +37,21 @@ def show(sql: str, folders: Sequence[str], form: str | None, out: Path | None) -
 
     Without `form` the format is that of the file's suffix, or a table. Raises `InputError`.
     """
+    form = chosen_format(form, out, folders)
+    found = answer(sql, folders)
+    if form == "table":
+        terminal().print(as_table(found))
+        if found.num_rows > MOST_SHOWN:
+            print(f"{MOST_SHOWN} of {found.num_rows} rows; --format csv or json has all", file=sys.stderr)
+        return
+    written(as_csv(found) if form == "csv" else as_json(found), out)
+
+
+def chosen_format(form: str | None, out: Path | None, folders: Sequence[str]) -> str:
+    """The format of a command that reads `folders`: as given, or that of the file's suffix, or a table.
+
+    Raises `InputError` for an unknown format, and for a file that must not be written.
+    """
     if form is None:
         form = "table" if out is None else out.suffix[1:].lower()
     if out is not None:
@@ -45,13 +60,11 @@ def show(sql: str, folders: Sequence[str], form: str | None, out: Path | None) -
             raise InputError(str(out), "--out", "is no file of a known format", hint)
         _check_out(out, folders)
     check_known("--format", [form], FORMATS)
-    found = answer(sql, folders)
-    if form == "table":
-        terminal().print(as_table(found))
-        if found.num_rows > MOST_SHOWN:
-            print(f"{MOST_SHOWN} of {found.num_rows} rows; --format csv or json has all", file=sys.stderr)
-        return
-    text = as_csv(found) if form == "csv" else as_json(found)
+    return form
+
+
+def written(text: str, out: Path | None) -> None:
+    """Print a text, or write it into a new file."""
     if out is None:
         print(text, end="")
         return
