@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from matplotlib.figure import Figure
 
 from tandem_sim.experiments.figures.bid_checks import bid_check_figure, has_bid_checks
 from tandem_sim.experiments.figures.comparison import comparison_figure
@@ -16,28 +18,37 @@ from tandem_sim.experiments.results.run_data import read_run
 from tandem_sim.experiments.run_folder.tables import read_table
 
 
-def plot_run(run: Path, zone: str, title: str) -> list[Path]:
+def plot_run(
+    run: Path, zone: str, title: str, on_figure: Callable[[int], None] = lambda drawn: None
+) -> list[Path]:
     """Draw every figure of a run into its folder `figures`; returns the paths written.
 
     `zone` is the scenario's time zone, `title` names scenario and scheme. The figure of conflicts is drawn
     only if a DSO has bought anything, that of low voltage only if the scenario has low-voltage feeders.
+    `on_figure` is called with the number of figures drawn so far, from 0.
     """
     folder = run / "figures"
     folder.mkdir(exist_ok=True)
+    written: list[Path] = []
+
+    def draw(figure: Figure, name: str) -> None:
+        written.append(save(figure, folder / name))
+        on_figure(len(written))
+
+    on_figure(0)
     data, conflicts = read_run(run, zone, title), read_table(run, "conflicts")
     with house_style():
-        written = [
-            save(imbalance_figure(data), folder / "imbalance.png"),
-            save(price_figure(data), folder / "balancing_price.png"),
-            save(interface_figure(data), folder / "interface_flows.png"),
-            save(state_figure(data), folder / "state_of_charge.png"),
-            save(cost_figure(data), folder / "cost.png"),
-        ]
-        written += [save(grid_figure(data, name), folder / f"grid_{name}.png") for name in data.distribution]
+        draw(imbalance_figure(data), "imbalance.png")
+        draw(price_figure(data), "balancing_price.png")
+        draw(interface_figure(data), "interface_flows.png")
+        draw(state_figure(data), "state_of_charge.png")
+        draw(cost_figure(data), "cost.png")
+        for name in data.distribution:
+            draw(grid_figure(data, name), f"grid_{name}.png")
         if len(conflicts):
-            written.append(save(conflict_figure(data, conflicts), folder / "conflicts.png"))
+            draw(conflict_figure(data, conflicts), "conflicts.png")
         if len(data.low_voltage):
-            written.append(save(low_voltage_figure(data), folder / "low_voltage.png"))
+            draw(low_voltage_figure(data), "low_voltage.png")
     return written
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache
 from itertools import chain
@@ -117,15 +117,18 @@ class Recorder:
         self._waiting = {table: _Waiting(table) for table in self._tables}
         os.truncate(self._path, mark.length)
 
-    def close(self) -> None:
-        """Write the tables, empty ones too. Raises OSError if the spool is damaged."""
+    def close(self, on_part: Callable[[int, int], None] = lambda done, total: None) -> None:
+        """Write the tables, empty ones too. Raises OSError if the spool is damaged.
+
+        `on_part` is called with the bytes of the spool that are written, and with all.
+        """
         self._sound(self.mark())
         with ExitStack() as stack:
             files = {
                 name: stack.enter_context(_TableFile(self._folder, name))
                 for name in (*self._tables, *self._fixed)
             }
-            for name, rows in chain(self._fixed.items(), self._spooled()):
+            for name, rows in chain(self._fixed.items(), self._spooled(on_part)):
                 files[name].add(rows)
         if not self._kept:
             self._path.unlink()
@@ -140,7 +143,7 @@ class Recorder:
             raise OSError(errno.EIO, "does not hold what was written", str(self._path))
         return digest
 
-    def _spooled(self) -> Iterator[tuple[str, pa.Table]]:
+    def _spooled(self, on_part: Callable[[int, int], None]) -> Iterator[tuple[str, pa.Table]]:
         with open(self._path, "rb") as spool:
             end = spool.seek(0, os.SEEK_END)
             spool.seek(0)
@@ -148,6 +151,7 @@ class Recorder:
                 with pa.ipc.open_stream(spool) as stream:
                     name = stream.schema.metadata[b"table"].decode()
                     yield name, stream.read_all()
+                on_part(spool.tell(), end)
 
     def _flush(self, table: str) -> None:
         columns = self._waiting[table].taken()
