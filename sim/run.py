@@ -26,7 +26,7 @@ from tandem_sim.sim.timetable import NOMINATE_S, local_auctions, nominations, te
 DAY_AHEAD_CLEARS_S = 3600
 """Seconds between the day-ahead gate and its clearing."""
 OnStep = Callable[[str, int, int], None]
-"""Called with the name of a step after the simulation, its parts done, and all its parts (0: unknown)."""
+"""Called with the name of a step after the simulation, its parts done, and all its parts."""
 Gate = tuple[str, list[tuple[int, Any]], Callable[[Any], None]]
 """Name of a gate, its (second, argument) in order, and the action called with each argument."""
 

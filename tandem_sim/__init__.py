@@ -3,7 +3,8 @@
 ``import tandem_sim as tandem`` gives everything a script needs. Nothing heavy is imported before it is used.
 
 Scenarios and runs
-    `read_scenario`, `Scenario`, `scenarios`; `run`, `load`, `Run`; `compare`, `Comparison`
+    `read_scenario`, `Scenario`, `scenarios`; `run`, `load`, `Run`; `load_unfinished`, `UnfinishedRun`;
+    `compare`, `Comparison`
 Cases
     `cases`, `clear`, `Clearing`, `Outcome`
 Schemes and strategies
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     )
     from tandem_sim.experiments.comparing.compare import Comparison, compare
     from tandem_sim.experiments.environments.api import parallel_env, single_agent_env
+    from tandem_sim.experiments.run_folder.so_far import UnfinishedRun, load_unfinished
     from tandem_sim.grids.errors import ClearingError, FaultError, InputError, StrategyError, TandemError
     from tandem_sim.markets.cases.clear import Outcome
     from tandem_sim.markets.coordination.block import Scheme
@@ -83,10 +85,12 @@ __all__ = [
     "StrategyError",
     "SupplyStrategy",
     "TandemError",
+    "UnfinishedRun",
     "cases",
     "clear",
     "compare",
     "load",
+    "load_unfinished",
     "parallel_env",
     "read_scenario",
     "run",
@@ -120,6 +124,7 @@ _MODULES_OF = {
     ),
     "experiments.comparing.compare": ("Comparison", "compare"),
     "experiments.environments.api": ("parallel_env", "single_agent_env"),
+    "experiments.run_folder.so_far": ("UnfinishedRun", "load_unfinished"),
     "grids.errors": ("ClearingError", "FaultError", "InputError", "StrategyError", "TandemError"),
     "markets.coordination.block": ("Scheme",),
     "markets.cases.clear": ("Outcome",),

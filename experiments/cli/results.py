@@ -37,7 +37,7 @@ def query(
     runs: Annotated[
         list[str],
         typer.Argument(
-            help="Folders of finished runs; several have a further column run.",
+            help="Folders of runs; several have a further column run.",
             autocompletion=complete((), "/"),
             metavar="RUN...",
         ),
@@ -52,7 +52,7 @@ def query(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write the rows to this new file.")] = None,
 ) -> None:
-    """Query the tables of finished runs in SQL.
+    """Query the tables of runs in SQL.
 
     Tables are views by their names, such as branch_loading. The query reads the given runs and nothing else.
     """

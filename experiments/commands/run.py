@@ -113,7 +113,7 @@ def _run_one(
             if step not in steps:  # a bar of its own
                 steps.append(step)
                 progress.reset(task)
-            progress.update(task, completed=done, total=total or None, date=step)
+            progress.update(task, completed=done, total=total, date=step)
             if told:
                 lines.on_step(step, done, total)
 

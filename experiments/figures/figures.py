@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -19,36 +20,32 @@ from tandem_sim.experiments.run_folder.tables import read_table
 
 
 def plot_run(
-    run: Path, zone: str, title: str, on_figure: Callable[[int], None] = lambda drawn: None
+    run: Path, zone: str, title: str, on_figure: Callable[[int, int], None] = lambda drawn, of: None
 ) -> list[Path]:
     """Draw every figure of a run into its folder `figures`; returns the paths written.
 
     `zone` is the scenario's time zone, `title` names scenario and scheme. The figure of conflicts is drawn
     only if a DSO has bought anything, that of low voltage only if the scenario has low-voltage feeders.
-    `on_figure` is called with the number of figures drawn so far, from 0.
+    `on_figure` is called with the number of figures drawn so far, from 0, and of all.
     """
     folder = run / "figures"
     folder.mkdir(exist_ok=True)
-    written: list[Path] = []
-
-    def draw(figure: Figure, name: str) -> None:
-        written.append(save(figure, folder / name))
-        on_figure(len(written))
-
-    on_figure(0)
     data, conflicts = read_run(run, zone, title), read_table(run, "conflicts")
+    figures: dict[str, Callable[[], Figure]] = {
+        "imbalance": partial(imbalance_figure, data),
+        "balancing_price": partial(price_figure, data),
+        "interface_flows": partial(interface_figure, data),
+        "state_of_charge": partial(state_figure, data),
+        "cost": partial(cost_figure, data),
+        **{f"grid_{name}": partial(grid_figure, data, name) for name in data.distribution},
+        **({"conflicts": partial(conflict_figure, data, conflicts)} if len(conflicts) else {}),
+        **({"low_voltage": partial(low_voltage_figure, data)} if len(data.low_voltage) else {}),
+    }
+    written: list[Path] = []
     with house_style():
-        draw(imbalance_figure(data), "imbalance.png")
-        draw(price_figure(data), "balancing_price.png")
-        draw(interface_figure(data), "interface_flows.png")
-        draw(state_figure(data), "state_of_charge.png")
-        draw(cost_figure(data), "cost.png")
-        for name in data.distribution:
-            draw(grid_figure(data, name), f"grid_{name}.png")
-        if len(conflicts):
-            draw(conflict_figure(data, conflicts), "conflicts.png")
-        if len(data.low_voltage):
-            draw(low_voltage_figure(data), "low_voltage.png")
+        for name, draw in figures.items():
+            on_figure(len(written), len(figures))
+            written.append(save(draw(), folder / f"{name}.png"))
     return written
 
 

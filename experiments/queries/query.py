@@ -21,10 +21,11 @@ from rich.table import Table
 
 from tandem_sim.experiments.queries.views import answer
 from tandem_sim.experiments.run_folder.outputs import check_file, whole
+from tandem_sim.experiments.run_folder.so_far import UnfinishedRun
 from tandem_sim.experiments.runs.logs import terminal
 from tandem_sim.experiments.runs.run import is_run
 from tandem_sim.grids.documents.text import check_known, shown
-from tandem_sim.grids.errors import InputError, escaped
+from tandem_sim.grids.errors import InputError, escaped, printable
 
 FILES = ("csv", "json")
 FORMATS = ("table", *FILES)
@@ -38,13 +39,19 @@ def show(sql: str, folders: Sequence[str], form: str | None, out: Path | None) -
     Without `form` the format is that of the file's suffix, or a table. Raises `InputError`.
     """
     form = chosen_format(form, out, folders)
-    found = answer(sql, folders)
+    found = answer(sql, folders, _tell)
     if form == "table":
         terminal().print(as_table(found))
         if found.num_rows > MOST_SHOWN:
             print(f"{MOST_SHOWN} of {found.num_rows} rows; --format csv or json has all", file=sys.stderr)
         return
     written(as_csv(found) if form == "csv" else as_json(found), out)
+
+
+def _tell(run: UnfinishedRun) -> None:
+    """Say how far an unfinished run is, on standard error."""
+    far = f"{run.isps} of {run.of_isps} ISPs at its newest checkpoint"
+    print(f"tandem: {printable(run.folder)} is not finished: {far}", file=sys.stderr)
 
 
 def chosen_format(form: str | None, out: Path | None, folders: Sequence[str]) -> str:

@@ -59,9 +59,9 @@ class ProgressLines:
         self._tell(f"simulated {isp_shown(self._scenario, isp)}, {isp + 1} of {total} ISPs{left}")
 
     def on_step(self, step: str, done: int, total: int) -> None:
-        """A part of a step after the simulation is done; `total` is 0 if it is not known."""
+        """A part of a step after the simulation is done, of `total` parts."""
         if self._is_due(self._clock()):
-            self._tell(f"{step}, {f'{100 * done / total:.0f} %' if total else f'{done} done'}")
+            self._tell(f"{step}, {100 * done / total:.0f} %")
 
     def _is_due(self, now: float) -> bool:
         due = now - self._told >= TELL_EVERY_S

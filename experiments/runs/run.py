@@ -66,7 +66,7 @@ def run_scenario(
     `checkpoint_s` seconds of simulated time (0: never). `resume` continues from the newest checkpoint and
     keeps a complete run. A run that fails before its first checkpoint leaves nothing. Figures are drawn if
     `plots`. Strategies named ``module:Class`` are imported only from code that is `allowed`. `on_step` is
-    called while tables are written and checked and figures are drawn: step, parts done, parts (0: unknown).
+    called while tables are written and checked and figures are drawn: step, parts done, parts.
     """
     out = out.resolve()
     check_run(out, scenario, folder, overwrite, resume, allowed)
@@ -180,7 +180,7 @@ def _write_up(
             folder,
             scenario.zone,
             f"{scenario.name}, {scenario.scheme}",
-            lambda drawn: on_step("drawing figures", drawn, 0),
+            lambda drawn, of: on_step("drawing figures", drawn, of),
         )
     write_json(folder / MANIFEST, {**manifest(scenario, inputs, identity), FILES: digests_of(folder)})
 

@@ -28,13 +28,13 @@ def test_a_line_comes_every_half_minute_with_the_time_left() -> None:
     for done in range(1, 5):
         seconds[0] += 20.0
         told.on_step("writing tables", done, 4)
-    told.on_step("drawing figures", 1, 0)
+    told.on_step("drawing figures", 0, 8)
     seconds[0] += 30.0
-    told.on_step("drawing figures", 2, 0)
+    told.on_step("drawing figures", 2, 8)
     assert [line.partition(": ")[2] for line in lines[8:]] == [
         "writing tables, 50 %",
         "writing tables, 100 %",
-        "drawing figures, 2 done",
+        "drawing figures, 25 %",
     ]
 
 
