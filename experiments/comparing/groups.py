@@ -19,7 +19,7 @@ from tandem_sim.grids.errors import InputError, printable
 VERSIONS = ("code", "python", *LIBRARIES)
 """Parts of the identity that say what made a run: they are reported, and do not prevent a comparison."""
 OF_WORLD = ("grid of ", "file of ", "profiles")
-MOST_NAMED = 6
+MOST_NAMED = 8
 """Most differences that a message or a name lists."""
 ABSENT = "none"
 LONGEST_NOTE = 1_000
@@ -102,13 +102,14 @@ def _short(version: str) -> str:
 
 def _check_world(run: ComparedRun, first: ComparedRun) -> None:
     """Raise an `InputError` that names in what the world of a run is another one than that of the first."""
-    fields = [name for name in WORLD if name != "seed"]
-    mine, theirs = (_leaves({name: one.fields[name] for name in fields}) for one in (run, first))
-    other = [
-        f"{path} ({shown(theirs.get(path, ABSENT), 40)} there, {shown(mine.get(path, ABSENT), 40)} here)"
-        for path in {**theirs, **mine}
-        if mine.get(path, ABSENT) != theirs.get(path, ABSENT)
-    ]
+    other = []
+    for name in (name for name in WORLD if name != "seed"):
+        mine, theirs = (_leaves(one.fields[name], name) for one in (run, first))
+        apart = [p for p in {**theirs, **mine} if mine.get(p, ABSENT) != theirs.get(p, ABSENT)]
+        if apart:
+            there, here = (shown(leaves.get(apart[0], ABSENT), 40) for leaves in (theirs, mine))
+            more = f" and {len(apart) - 1} more in it" if len(apart) > 1 else ""
+            other.append(f"{apart[0]} ({there} there, {here} here){more}")
     names = [name for name in {**first.parts, **run.parts} if name.startswith(OF_WORLD)]
     other += [name for name in names if run.parts.get(name) != first.parts.get(name)]
     if other:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,12 +110,11 @@ def as_tables(found: Comparison, width: int) -> list[Table]:
     for part in parts:
         room = width - fixed - widths[0] - sum(widths[k] for k in part)
         table = titled_table(_title(found), width, _caption(found) if part is parts[-1] else "")
-        table.add_column("key figure", no_wrap=True)
-        table.add_column("unit", no_wrap=True)
-        table.add_column(escape(heads[0]), justify="right", no_wrap=True)
-        for k in part:
-            table.add_column(escape(heads[k]), justify="right", no_wrap=True)
-            table.add_column("difference", justify="right", no_wrap=True)
+        table.add_column("key figure", overflow="fold")
+        table.add_column("unit", overflow="fold")
+        for head, texts in _numbers(heads, columns, part):
+            least = _width(head, texts) - COLUMN_GAP  # names are folded before a number is cut
+            table.add_column(escape(head), justify="right", no_wrap=True, min_width=least)
         told = room >= LEAST_MEANING
         if told:
             table.add_column("meaning", overflow="fold")
@@ -125,6 +124,16 @@ def as_tables(found: Comparison, width: int) -> list[Table]:
             table.add_row(*map(escape, [name, units[n], *numbers, *meaning]))
         tables.append(table)
     return tables
+
+
+def _numbers(
+    heads: Sequence[str], columns: Sequence[Sequence[tuple[str, str]]], part: Sequence[int]
+) -> Iterator[tuple[str, list[str]]]:
+    """Heads and cells of the columns of numbers: of the first group, and two of each group of `part`."""
+    yield heads[0], [value for value, _ in columns[0]]
+    for k in part:
+        yield heads[k], [value for value, _ in columns[k]]
+        yield "difference", [apart for _, apart in columns[k]]
 
 
 def _width(head: str, cells: Sequence[str]) -> int:

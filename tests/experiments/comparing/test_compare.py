@@ -220,6 +220,10 @@ def test_the_command_prints_a_table_csv_and_json(sweep: Path, tmp_path: Path) ->
     single = " ".join(_typed(sweep / "central-01.1", sweep / "multilevel-03.1", "--all").split())
     assert "procurement_cost_eur EUR 10 15 +5 (+50 %)" in single
     assert "violated_isps_by_grid.D2 ISPs 0 0 0" in single
+    narrow = CliRunner().invoke(
+        app, ["compare", str(sweep), "--kpi", "procurement_cost_eur"], env={"COLUMNS": "72"}
+    )
+    assert "32.7   +2.667 [-2.504, +7.838]" in narrow.stdout, "no number is cut"
     lines = list(csv.DictReader(io.StringIO(_typed(sweep, "--kpi", "held_back_mwh", "--format", "csv"))))
     assert [(line["group"], line["mean"], line["difference"]) for line in lines] == [
         ("central-01", "", ""),
