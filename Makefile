@@ -3,11 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUNS := .venv/.runs
 TESTS := .venv/.tests
+DOCS := .venv/.docs
 # One thread a process, since there is one a core; and what is compiled is kept, whatever the environment says.
 ALONE := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all test-browser lint bench clean
+.PHONY: help run test test-all test-browser lint bench docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -21,6 +22,10 @@ $(RUNS): pyproject.toml constraints.txt
 $(TESTS): $(RUNS)
 	@echo "Installing what the tests need into .venv: about a minute"
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+$(DOCS): $(RUNS)
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	touch $@
 
 run: $(RUNS) ## simulate a week of the reference scenario under two schemes
@@ -43,6 +48,9 @@ lint: $(TESTS) ## check style, format and types
 
 bench: $(TESTS) ## measure speed beside limits measured in the same run
 	$(ALONE) $(BIN)/python -m tandem_sim.experiments.bench
+
+docs: $(DOCS) ## build the documentation as a site into build/site; nothing is fetched
+	$(BIN)/python -m sphinx -q -W --keep-going -b html -c docs/site . build/site
 
 clean: ## remove the environment, caches and run folders
 	rm -rf .venv build dist runs ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

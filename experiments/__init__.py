@@ -2,9 +2,9 @@
 
 `api` is the public interface of ``import tandem_sim``, `cli` and `commands` are the command line. `runs`
 simulates a scenario into a run folder, `run_folder` reads and writes it, `results` and `figures` evaluate it,
-`explain` explains single bids. `sweeps` makes many runs, `market_power` measures strategic bidding,
-`environments` are for reinforcement learning, `bench` and `studies` are measurements. `scenarios`, `cases`
-and `sweeps` hold the bundled files.
+`comparing` compares runs, `explain` explains single bids. `sweeps` makes many runs, `market_power` measures
+strategic bidding, `environments` are for reinforcement learning, `bench` and `studies` are measurements.
+`scenarios`, `cases` and `sweeps` hold the bundled files.
 """
 
 if __name__ != "tandem_sim.experiments":

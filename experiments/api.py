@@ -15,6 +15,7 @@ from tandem_sim.agents.strategies.allowed_code import AllowedCode
 from tandem_sim.agents.strategies.registry import STRATEGIES
 from tandem_sim.agents.strategies.strategy import Strategy
 from tandem_sim.experiments.run_folder.manifest import MANIFEST, read_kpis, read_manifest
+from tandem_sim.experiments.run_folder.so_far import is_unfinished
 from tandem_sim.experiments.run_folder.tables import read_table
 from tandem_sim.experiments.runs.bundled import CASES, SCENARIOS, case_path, source_of
 from tandem_sim.experiments.runs.run import DAY_S, manifest_of, run_scenario
@@ -156,13 +157,19 @@ def run(
 
 
 def load(folder: str | Path) -> Run:
-    """The finished run in a folder. Raises `InputError` where there is none."""
+    """The finished run in a folder. Raises `InputError` where there is none.
+
+    `load_unfinished` reads what an unfinished run has written so far.
+    """
     path = Path(folder)
     if not is_there(path / MANIFEST):
         there = is_there(path, Path.is_dir)
         inside = sorted(p.name for p in path.iterdir() if manifest_of(p)) if there else []
         problem = "holds no finished run" if there else "does not exist"
         advice = f"Load one of its runs: {', '.join(inside)}" if inside else "Name the folder of a run"
+        if is_unfinished(path):
+            problem = "is not finished"
+            advice = "Finish it with --resume; tandem_sim.load_unfinished reads what it has written so far"
         raise InputError(str(path), "folder", problem, advice)
     read_manifest(path)
     return Run(path)

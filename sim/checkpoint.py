@@ -22,10 +22,11 @@ import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import mesa
 
+from tandem_sim.grids.documents.json_reader import read_json
 from tandem_sim.grids.documents.text import one_line
 from tandem_sim.grids.errors import InputError, StaleError
 from tandem_sim.sim.clock.clock import Clock
@@ -38,6 +39,8 @@ MAGIC = b"tandem checkpoint 2\n"
 NEWEST, BEFORE, FRESH, SPOOL = "checkpoint", "checkpoint.before", "checkpoint.new", "tables.spool"
 LARGEST = 2**33
 """Largest accepted checkpoint (bytes); one of a million households has less than a tenth."""
+LONGEST_LINE = 2**20
+"""Most bytes of a line of the header; that of a run with a hundred files has a hundredth."""
 HINT = "Remove the folder and start anew, or resume with what the run was started with"
 
 
@@ -96,7 +99,8 @@ class Checkpoints:
                 f"hold a value that no checkpoint can keep ({error})",
                 "Keep plain values in strategies, or run without checkpoints (--checkpoint-days 0)",
             ) from error
-        self._write(mark, content.getvalue())
+        calendar = model.calendar
+        self._write(mark, [clock.now() // calendar.isp_seconds, calendar.n_isp], content.getvalue())
         log.debug("checkpoint at second %d, %d bytes", clock.now(), content.tell())
 
     def restore(self, model: FlexibilityModel, clock: Clock) -> None:
@@ -132,9 +136,9 @@ class Checkpoints:
         clock.set(state["now"], state["calls"])
         log.info("resumed at second %d from %s", clock.now(), path.name)
 
-    def _write(self, mark: Mark, content: bytes) -> None:
+    def _write(self, mark: Mark, isps: list[int], content: bytes) -> None:
         assert self.key is not None  # without a key no checkpoint is taken
-        about = {"identity": dict(self.identity), "spool": mark._asdict()}
+        about = {"identity": dict(self.identity), "spool": mark._asdict(), "isps": isps}
         body = json.dumps(about).encode() + b"\n" + content
         seal = _signed(self.key, body) + b" " + hashlib.sha256(body).hexdigest().encode()
         fresh = self.folder / FRESH
@@ -178,6 +182,35 @@ class Checkpoints:
         if other:
             raise StaleError(str(path), ", ".join(other), "are not those that the run was started with", HINT)
         return Mark(**about["spool"]), content
+
+
+class Kept(NamedTuple):
+    """What a checkpoint keeps: the rows up to a mark of the spool, and ISPs settled, of all of the run."""
+
+    mark: Mark
+    isps: int
+    of_isps: int
+
+
+def kept_in(folder: Path) -> Kept | None:
+    """What the newest checkpoint in a working folder keeps; None without one. Nothing is changed.
+
+    Only its header is read, which runs no code; so no key is needed. Raises `InputError` for a damaged one.
+    """
+    for path in (folder / NEWEST, folder / BEFORE):
+        try:
+            with open(path, "rb") as file:
+                magic, _, header = (file.readline(LONGEST_LINE) for _ in range(3))
+        except FileNotFoundError:
+            continue
+        about: Any = read_json(header.decode(errors="replace"), str(path)) if magic == MAGIC else None
+        try:
+            (isps, of_isps), mark = about["isps"], Mark(**about["spool"])
+            return Kept(Mark(int(mark.length), str(mark.digest)), int(isps), int(of_isps))
+        except (KeyError, TypeError, ValueError) as error:
+            problem = "is damaged, or of another version of Tandem"
+            raise InputError(str(path), "checkpoint", problem, "Finish the run with --resume") from error
+    return None
 
 
 def _signed(key: bytes, body: bytes) -> bytes:

@@ -25,8 +25,14 @@ from tandem_sim.sim.timetable import NOMINATE_S, local_auctions, nominations, te
 
 DAY_AHEAD_CLEARS_S = 3600
 """Seconds between the day-ahead gate and its clearing."""
+OnStep = Callable[[str, int, int], None]
+"""Called with the name of a step after the simulation, its parts done, and all its parts."""
 Gate = tuple[str, list[tuple[int, Any]], Callable[[Any], None]]
 """Name of a gate, its (second, argument) in order, and the action called with each argument."""
+
+
+def no_step(step: str, done: int, total: int) -> None:
+    """Nobody watches."""
 
 
 @contextmanager
@@ -45,6 +51,7 @@ def run(
     export: IspExport | None = None,
     checkpoints: Checkpoints | None = None,
     allowed: AllowedCode = NO_CODE,
+    on_step: OnStep = no_step,
 ) -> None:
     """Simulate a scenario and write its tables into `out`. Raises `AuditError` if the tables disagree.
 
@@ -52,12 +59,14 @@ def run(
     `creation_order` sorts agents and processes before their creation: no result depends on it, and tests
     reverse it. `export` collects the market of one ISP. With `checkpoints` the run continues from the newest
     one, if any, and takes more. A signal to end (`interruption`) takes effect between two ISPs: the run takes
-    a checkpoint and raises `Interrupted`. Strategies of users come from `allowed` code.
+    a checkpoint and raises `Interrupted`. Strategies of users come from `allowed` code. `on_step` is called
+    while tables are written and checked.
     """
     model, clock = start(scenario, folder, out, on_isp, creation_order, export, checkpoints, allowed)
     with auctions_of(scenario), signals_deferred():
         _run_with_checkpoints(model, clock, checkpoints)
-    model.recorder.close()
+    model.recorder.close(lambda done, total: on_step("writing tables", done, total))
+    on_step("checking tables", 0, 1)
     reconcile(out, scenario.isp_minutes / 60.0)
 
 

@@ -3,7 +3,8 @@
 ``import tandem_sim as tandem`` gives everything a script needs. Nothing heavy is imported before it is used.
 
 Scenarios and runs
-    `read_scenario`, `Scenario`, `scenarios`; `run`, `load`, `Run`
+    `read_scenario`, `Scenario`, `scenarios`; `run`, `load`, `Run`; `load_unfinished`, `UnfinishedRun`;
+    `compare`, `Comparison`
 Cases
     `cases`, `clear`, `Clearing`, `Outcome`
 Schemes and strategies
@@ -57,7 +58,9 @@ if TYPE_CHECKING:
         schemes,
         strategies,
     )
+    from tandem_sim.experiments.comparing.compare import Comparison, compare
     from tandem_sim.experiments.environments.api import parallel_env, single_agent_env
+    from tandem_sim.experiments.run_folder.so_far import UnfinishedRun, load_unfinished
     from tandem_sim.grids.errors import ClearingError, FaultError, InputError, StrategyError, TandemError
     from tandem_sim.markets.cases.clear import Outcome
     from tandem_sim.markets.coordination.block import Scheme
@@ -67,6 +70,7 @@ __all__ = [
     "BaselineStrategy",
     "Clearing",
     "ClearingError",
+    "Comparison",
     "FaultError",
     "InputError",
     "OfferView",
@@ -81,9 +85,12 @@ __all__ = [
     "StrategyError",
     "SupplyStrategy",
     "TandemError",
+    "UnfinishedRun",
     "cases",
     "clear",
+    "compare",
     "load",
+    "load_unfinished",
     "parallel_env",
     "read_scenario",
     "run",
@@ -115,7 +122,9 @@ _MODULES_OF = {
         "schemes",
         "strategies",
     ),
+    "experiments.comparing.compare": ("Comparison", "compare"),
     "experiments.environments.api": ("parallel_env", "single_agent_env"),
+    "experiments.run_folder.so_far": ("UnfinishedRun", "load_unfinished"),
     "grids.errors": ("ClearingError", "FaultError", "InputError", "StrategyError", "TandemError"),
     "markets.coordination.block": ("Scheme",),
     "markets.cases.clear": ("Outcome",),

@@ -24,6 +24,7 @@ COMMANDS = (
     results.query,
     results.report,
     results.plot,
+    results.compare,
     cases.clear,
     cases.game,
     cases.envelope,

@@ -1,4 +1,4 @@
-"""``tandem explain``, ``query`` and ``report``: commands that read finished runs."""
+"""Commands that read finished runs: explain, query, report, plot, compare."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def query(
     runs: Annotated[
         list[str],
         typer.Argument(
-            help="Folders of finished runs; several have a further column run.",
+            help="Folders of runs; several have a further column run.",
             autocompletion=complete((), "/"),
             metavar="RUN...",
         ),
@@ -53,7 +53,7 @@ def query(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write the rows to this new file.")] = None,
 ) -> None:
-    """Query the tables of finished runs in SQL.
+    """Query the tables of runs in SQL.
 
     Tables are views by their names, such as branch_loading. The query reads the given runs and nothing else.
     """
@@ -153,3 +153,49 @@ def plot(
             overwrite=overwrite,
         )
     )
+
+
+def _complete_kpi(incomplete: str) -> list[str]:
+    from tandem_sim.experiments.key_figures.catalogue import catalogue
+
+    return complete(catalogue())(incomplete)
+
+
+def compare(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            help="Folders of finished runs, or folders of several runs.",
+            autocompletion=complete((), "/"),
+            metavar="RUN...",
+        ),
+    ],
+    against: Annotated[
+        str | None,
+        typer.Option(help="Run that the others are compared with. [default: the first]", metavar="RUN"),
+    ] = None,
+    kpi: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Show this key figure; may be repeated.", autocompletion=_complete_kpi, metavar="NAME"
+        ),
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Show all key figures.")] = False,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help=f"Output: {one_of(QUERY_FORMATS)}. [default: by the suffix of --out, else table]",
+            autocompletion=complete(QUERY_FORMATS),
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the rows to this new file.")] = None,
+) -> None:
+    """Compare the key figures of finished runs with those of the first.
+
+    Runs of one scheme with several seeds are one group, with paired differences and 95 % intervals. Runs of
+    different worlds are refused, with what differs.
+    """
+    from tandem_sim.experiments.comparing.show import Selection, show
+
+    show(runs, against, Selection(tuple(kpi or ()), every=all_), format_, out)

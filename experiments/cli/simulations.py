@@ -52,7 +52,10 @@ def run(
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Simulate a scenario and write tables, KPIs and figures."""
+    """Simulate a scenario and write tables, KPIs and figures.
+
+    Where output is no terminal, progress is a line on standard error every half minute.
+    """
     from tandem_sim.agents.strategies.allowed_code import AllowedCode
     from tandem_sim.experiments.commands.run import RunRequest, simulate
 

@@ -17,6 +17,7 @@ from tandem_sim.experiments.run_folder.outputs import is_png
 from tandem_sim.experiments.runs.bundled import source_of
 from tandem_sim.experiments.runs.logs import tell_unusual, terminal
 from tandem_sim.experiments.runs.moments import isp_at
+from tandem_sim.experiments.runs.progress import ProgressLines, isp_shown
 from tandem_sim.experiments.runs.run import DAY_S, check_inside, check_outputs, check_run, run_scenario
 from tandem_sim.experiments.runs.scenario import faults_named, fields_of, read_scenario
 from tandem_sim.grids.documents.text import check_known
@@ -89,6 +90,8 @@ def _run_one(
 ) -> dict[str, Any]:
     calendar = settings.calendar
     exported = None if asked.export_isp is None else isp_at(asked.export_isp, calendar, "--export-isp")
+    lines = ProgressLines(settings)
+    told = not (asked.quiet or console.is_terminal)
     columns = (
         TextColumn(settings.scheme),
         BarColumn(bar_width=20),
@@ -100,10 +103,20 @@ def _run_one(
     shown = asked.bar and console.is_terminal
     with Progress(*columns, console=console, disable=not shown) as progress:
         task = progress.add_task("run", total=calendar.n_isp, date="building the model")
+        steps: list[str] = []
 
         def on_isp(isp: int) -> None:
-            local = calendar.time(calendar.seconds(isp)).tz_convert(settings.zone)
-            progress.update(task, completed=isp + 1, date=f"{local:%a %d %b %Y %H:%M}")
+            progress.update(task, completed=isp + 1, date=isp_shown(settings, isp))
+            if told:
+                lines.on_isp(isp)
+
+        def on_step(step: str, done: int, total: int) -> None:
+            if step not in steps:  # a bar of its own
+                steps.append(step)
+                progress.reset(task)
+            progress.update(task, completed=done, total=total, date=step)
+            if told:
+                lines.on_step(step, done, total)
 
         return run_scenario(
             settings,
@@ -116,4 +129,5 @@ def _run_one(
             checkpoint_s=asked.checkpoint_days * DAY_S,
             plots=asked.figures,
             allowed=asked.allowed,
+            on_step=on_step,
         )

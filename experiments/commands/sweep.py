@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from tandem_sim.agents.strategies.allowed_code import NO_CODE, AllowedCode
 from tandem_sim.experiments.run_folder.own_files import SUFFIX
 from tandem_sim.experiments.runs.bundled import SWEEPS, sweep_path
 from tandem_sim.experiments.runs.logs import terminal
+from tandem_sim.experiments.runs.progress import TELL_EVERY_S, time_left, to_stderr
 from tandem_sim.experiments.runs.run import check_outputs
 from tandem_sim.experiments.sweeps.local import on_this_machine
 from tandem_sim.experiments.sweeps.runs import (
@@ -33,9 +33,6 @@ from tandem_sim.experiments.sweeps.sweep import SUMMARY, Point, read_sweep
 from tandem_sim.grids.documents.text import hint
 from tandem_sim.grids.errors import InputError
 from tandem_sim.sim.scenario.named_code import check_code
-
-TELL_EVERY_S = 30.0
-"""Seconds between two lines of progress if output is no terminal."""
 
 
 def make_sweep(
@@ -127,16 +124,12 @@ def run_shown(
             now = time.monotonic()
             left = f", {time_left(now - begun, done, missing - done)} left" if done < missing else ""
             progress.update(bar, advance=1, left=left)
-            if not console.is_terminal and left and now - told >= TELL_EVERY_S:
-                console.print(f"{len(points) - missing + done} of {len(points)} runs{left}")
+            shown = not (console.is_terminal or console.quiet)
+            if shown and left and now - told >= TELL_EVERY_S:
+                to_stderr(f"{len(points) - missing + done} of {len(points)} runs{left}")
                 told = now
 
         return run_sweep(points, out, pool, on_run, allowed), failed
-
-
-def time_left(elapsed_s: float, done: int, left: int) -> timedelta:
-    """Expected time for the runs left, to the second: the mean time of the `done` runs times their number."""
-    return timedelta(seconds=round(elapsed_s / done * left))
 
 
 def _holds_runs(out: Path) -> bool:

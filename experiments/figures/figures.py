@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
+
+from matplotlib.figure import Figure
 
 from tandem_sim.experiments.figures.bid_checks import bid_check_figure, has_bid_checks
 from tandem_sim.experiments.figures.comparison import comparison_figure
@@ -16,28 +19,33 @@ from tandem_sim.experiments.results.run_data import read_run
 from tandem_sim.experiments.run_folder.tables import read_table
 
 
-def plot_run(run: Path, zone: str, title: str) -> list[Path]:
+def plot_run(
+    run: Path, zone: str, title: str, on_figure: Callable[[int, int], None] = lambda drawn, of: None
+) -> list[Path]:
     """Draw every figure of a run into its folder `figures`; returns the paths written.
 
     `zone` is the scenario's time zone, `title` names scenario, scheme and seed. The figure of conflicts is
     drawn only if a DSO has bought anything, that of low voltage only if there are low-voltage feeders.
+    `on_figure` is called with the number of figures drawn so far, from 0, and of all.
     """
     folder = run / "figures"
     folder.mkdir(exist_ok=True)
     data, conflicts = read_run(run, zone, title), read_table(run, "conflicts")
+    figures: dict[str, Callable[[], Figure]] = {
+        "imbalance": partial(imbalance_figure, data),
+        "balancing_price": partial(price_figure, data),
+        "interface_flows": partial(interface_figure, data),
+        "state_of_charge": partial(state_figure, data),
+        "cost": partial(cost_figure, data),
+        **{f"grid_{name}": partial(grid_figure, data, name) for name in data.distribution},
+        **({"conflicts": partial(conflict_figure, data, conflicts)} if len(conflicts) else {}),
+        **({"low_voltage": partial(low_voltage_figure, data)} if len(data.low_voltage) else {}),
+    }
+    written: list[Path] = []
     with house_style():
-        written = [
-            save(imbalance_figure(data), folder / "imbalance.png"),
-            save(price_figure(data), folder / "balancing_price.png"),
-            save(interface_figure(data), folder / "interface_flows.png"),
-            save(state_figure(data), folder / "state_of_charge.png"),
-            save(cost_figure(data), folder / "cost.png"),
-        ]
-        written += [save(grid_figure(data, name), folder / f"grid_{name}.png") for name in data.distribution]
-        if len(conflicts):
-            written.append(save(conflict_figure(data, conflicts), folder / "conflicts.png"))
-        if len(data.low_voltage):
-            written.append(save(low_voltage_figure(data), folder / "low_voltage.png"))
+        for name, draw in figures.items():
+            on_figure(len(written), len(figures))
+            written.append(save(draw(), folder / f"{name}.png"))
     return written
 
 

@@ -21,10 +21,11 @@ from rich.table import Table
 
 from tandem_sim.experiments.queries.views import answer
 from tandem_sim.experiments.run_folder.outputs import check_file, whole
+from tandem_sim.experiments.run_folder.so_far import UnfinishedRun
 from tandem_sim.experiments.runs.logs import terminal
 from tandem_sim.experiments.runs.run import check_outside
 from tandem_sim.grids.documents.text import check_known, shown
-from tandem_sim.grids.errors import InputError, escaped
+from tandem_sim.grids.errors import InputError, escaped, printable
 from tandem_sim.grids.tolerances import NEGLIGIBLE_FIGURE
 
 FILES = ("csv", "json")
@@ -38,6 +39,27 @@ def show(sql: str, folders: Sequence[str], form: str | None, out: Path | None) -
 
     Without `form` the format is that of the file's suffix, or a table. Raises `InputError`.
     """
+    form = chosen_format(form, out, folders)
+    found = answer(sql, folders, _tell)
+    if form == "table":
+        terminal().print(as_table(found))
+        if found.num_rows > MOST_SHOWN:
+            print(f"{MOST_SHOWN} of {found.num_rows} rows; --format csv or json has all", file=sys.stderr)
+        return
+    written(as_csv(found) if form == "csv" else as_json(found), out)
+
+
+def _tell(run: UnfinishedRun) -> None:
+    """Say how far an unfinished run is, on standard error."""
+    far = f"{run.isps} of {run.of_isps} ISPs at its newest checkpoint"
+    print(f"tandem: {printable(run.folder)} is not finished: {far}", file=sys.stderr)
+
+
+def chosen_format(form: str | None, out: Path | None, folders: Sequence[str]) -> str:
+    """The format of a command that reads `folders`: as given, or that of the file's suffix, or a table.
+
+    Raises `InputError` for an unknown format, and for a file that must not be written.
+    """
     if form is None:
         form = "table" if out is None else out.suffix[1:].lower()
     if out is not None:
@@ -46,13 +68,11 @@ def show(sql: str, folders: Sequence[str], form: str | None, out: Path | None) -
             raise InputError(str(out), "--out", "is no file of a known format", hint)
         _check_out(out, folders)
     check_known("--format", [form], FORMATS)
-    found = answer(sql, folders)
-    if form == "table":
-        terminal().print(as_table(found))
-        if found.num_rows > MOST_SHOWN:
-            print(f"{MOST_SHOWN} of {found.num_rows} rows; --format csv or json has all", file=sys.stderr)
-        return
-    text = as_csv(found) if form == "csv" else as_json(found)
+    return form
+
+
+def written(text: str, out: Path | None) -> None:
+    """Print a text, or write it into a new file."""
     if out is None:
         print(text, end="")
         return

@@ -8,7 +8,7 @@ everywhere (`run_folder.tables`) and reach it as Arrow datasets; only known tabl
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,9 +21,10 @@ import pyarrow.parquet as pq
 
 from tandem_sim.experiments.api import Run, load
 from tandem_sim.experiments.run_folder.described import DESCRIBED
-from tandem_sim.experiments.run_folder.manifest import REPEAT
+from tandem_sim.experiments.run_folder.manifest import MANIFEST, REPEAT
+from tandem_sim.experiments.run_folder.so_far import UnfinishedRun, is_unfinished, load_unfinished
 from tandem_sim.experiments.run_folder.tables import check_table
-from tandem_sim.grids.documents.text import one_line
+from tandem_sim.grids.documents.text import is_there, one_line
 from tandem_sim.grids.errors import InputError
 
 CLOSED = {
@@ -40,13 +41,19 @@ RUN = "run"
 MOST_RUNS = 1000
 
 
-def answer(sql: str, folders: Sequence[str]) -> pa.Table:
+def answer(
+    sql: str, folders: Sequence[str], on_unfinished: Callable[[UnfinishedRun], None] = lambda run: None
+) -> pa.Table:
     """The rows that a query finds in the tables of one run, or of several.
 
-    With several runs every table has a further first column `RUN`: the folder as given. Raises `InputError`
-    for a folder that is no run, a table that cannot be read, and a query that is wrong.
+    With several runs every table has a further first column `RUN`: the folder as given. Of a run that is not
+    finished these are the rows that its newest checkpoint keeps; `on_unfinished` is called with it. Raises
+    `InputError` for a folder that is no run, a table that cannot be read, and a query that is wrong.
     """
     runs = _runs(folders)
+    for run in runs.values():
+        if isinstance(run, UnfinishedRun):
+            on_unfinished(run)
     with _database() as database:
         _check_query(database, sql, list(runs))
         _bind(database, sql, runs)
@@ -57,7 +64,7 @@ def answer(sql: str, folders: Sequence[str]) -> pa.Table:
             raise _wrong(error, runs) from error
 
 
-def _runs(folders: Sequence[str]) -> dict[str, Run]:
+def _runs(folders: Sequence[str]) -> dict[str, Run | UnfinishedRun]:
     """Runs by their folders as given. Raises `InputError`."""
     if len(folders) > MOST_RUNS:
         problem = f"are {len(folders)}, and at most {MOST_RUNS} are read"
@@ -65,7 +72,13 @@ def _runs(folders: Sequence[str]) -> dict[str, Run]:
     twice = [folder for k, folder in enumerate(folders) if folder in folders[:k]]
     if twice:
         raise InputError("RUN", twice[0], "is given twice", "Give every run once")
-    return {folder: load(folder) for folder in folders}
+    return {folder: _run(folder) for folder in folders}
+
+
+def _run(folder: str) -> Run | UnfinishedRun:
+    """A finished run, or else what an unfinished one has written so far."""
+    path = Path(folder)
+    return load_unfinished(path) if not is_there(path / MANIFEST) and is_unfinished(path) else load(path)
 
 
 @contextmanager
@@ -89,16 +102,19 @@ def _check_query(database: duckdb.DuckDBPyConnection, sql: str, runs: Sequence[s
         raise InputError("query", "SQL", problem, "Give one SELECT, DESCRIBE, SUMMARIZE or SHOW TABLES")
 
 
-def _bind(database: duckdb.DuckDBPyConnection, sql: str, runs: Mapping[str, Run]) -> None:
+def _bind(database: duckdb.DuckDBPyConnection, sql: str, runs: Mapping[str, Run | UnfinishedRun]) -> None:
     """Bind the tables that a query names; all, if it names none. Checking a table reads the whole file."""
+    late = {folder: run for folder, run in runs.items() if isinstance(run, UnfinishedRun)}
     words = {word.lower() for word in re.findall(r"\w+", sql)}
     for table in [table for table in DESCRIBED if table in words] or list(DESCRIBED):
-        paths = {folder: run.folder / f"{table}.parquet" for folder, run in runs.items()}
+        paths = {f: run.folder / f"{table}.parquet" for f, run in runs.items() if f not in late}
         there = {folder: path for folder, path in paths.items() if path.exists() or path.is_symlink()}
         for folder in there:  # a run may have left it out
             check_table(runs[folder].folder, table)
-        if there:
-            rows = _rows_of(there, named=len(runs) > 1)
+        parts = [_rows_of(there, named=len(runs) > 1)] if there else []
+        parts += _rows_so_far(late, table, named=len(runs) > 1)
+        if parts:
+            rows = _joined(parts)
             database.from_arrow(rows).project(_without_nan(rows.schema)).create_view(table)
 
 
@@ -132,7 +148,26 @@ def _rows_of(paths: Mapping[str, Path], named: bool) -> pyarrow.dataset.Dataset:
     )
 
 
-def _wrong(error: Exception, runs: Mapping[str, Run] | Sequence[str]) -> InputError:
+def _rows_so_far(runs: Mapping[str, UnfinishedRun], table: str, named: bool) -> list[pyarrow.dataset.Dataset]:
+    """The rows of one table of each unfinished run that has some; `named`: with the column `RUN` first."""
+    found = []
+    for folder, run in runs.items():
+        rows = run.rows(table)
+        if len(rows):
+            name = pa.array([folder] * len(rows), pa.string())
+            found.append(pyarrow.dataset.dataset(rows.add_column(0, RUN, name) if named else rows))
+    return found
+
+
+def _joined(parts: Sequence[pyarrow.dataset.Dataset]) -> pyarrow.dataset.Dataset:
+    """All rows of some datasets of one table."""
+    if len(parts) == 1:
+        return parts[0]
+    columns = pa.unify_schemas([part.schema for part in parts], promote_options="permissive")
+    return pyarrow.dataset.dataset([part.replace_schema(columns) for part in parts])
+
+
+def _wrong(error: Exception, runs: Mapping[str, object] | Sequence[str]) -> InputError:
     """What a database says of a query, as one message."""
     hint = "docs/formats.md lists tables and columns; SHOW TABLES lists those of these runs"
     if isinstance(error, (pa.ArrowException, OSError)) and not isinstance(error, duckdb.Error):

@@ -33,7 +33,7 @@ from tandem_sim.sim.assembly.grids import grid_contents
 from tandem_sim.sim.checkpoint import Checkpoints
 from tandem_sim.sim.inputs.notes import notes_of
 from tandem_sim.sim.output.export_isp import IspExport
-from tandem_sim.sim.run import run
+from tandem_sim.sim.run import OnStep, no_step, run
 from tandem_sim.sim.scenario.named_code import check_code
 from tandem_sim.sim.scenario.scenario import Scenario
 from tandem_sim.sim.settlement.reconcile import reconcile_figures
@@ -57,6 +57,7 @@ def run_scenario(
     checkpoint_s: int = DAY_S,
     plots: bool = True,
     allowed: AllowedCode = NO_CODE,
+    on_step: OnStep = no_step,
 ) -> dict[str, Any]:
     """Simulate a scenario and write all results; returns the KPIs.
 
@@ -64,7 +65,8 @@ def run_scenario(
     written to a working folder beside `out` and moved when complete. A checkpoint is kept there every
     `checkpoint_s` seconds of simulated time (0: never). `resume` continues from the newest checkpoint and
     keeps a complete run. A run that fails before its first checkpoint leaves nothing. Figures are drawn if
-    `plots`. Strategies named ``module:Class`` are imported only from code that is `allowed`.
+    `plots`. Strategies named ``module:Class`` are imported only from code that is `allowed`. `on_step` is
+    called while tables are written and checked and figures are drawn: step, parts done, parts.
     """
     out = out.resolve()
     check_run(out, scenario, folder, overwrite, resume, allowed)
@@ -83,8 +85,9 @@ def run_scenario(
                     export=export,
                     checkpoints=checkpoints,
                     allowed=allowed,
+                    on_step=on_step,
                 )
-                _write_up(scenario, folder, identity, partial, plots)
+                _write_up(scenario, folder, identity, partial, plots, on_step)
             (working / LOG).rename(partial / LOG)
             if out.exists():
                 _check_output(out, True, run_fault(out))  # somebody may have put a file there meanwhile
@@ -149,7 +152,9 @@ def _told(
     log.info("finished: %.1f s, %.1f s of processor time in this process", elapsed, cpu)
 
 
-def _write_up(scenario: Scenario, inputs: Path | None, identity: Identity, folder: Path, plots: bool) -> None:
+def _write_up(
+    scenario: Scenario, inputs: Path | None, identity: Identity, folder: Path, plots: bool, on_step: OnStep
+) -> None:
     """Write KPIs, derived tables, figures and manifest of a run whose tables are complete.
 
     Raises `InputError` if a file of grids or series has changed since the run began with this `identity`.
@@ -163,6 +168,7 @@ def _write_up(scenario: Scenario, inputs: Path | None, identity: Identity, folde
             "has changed during the run",
             "Restore the file and pass --resume, or start again with --overwrite",
         )
+    on_step("computing key figures", 0, 1)
     scheme = build_schemes(scenario.scheme_options)[scenario.scheme]
     write_conflicts(folder, scheme, scenario.isp_minutes / 60.0)
     figures = kpis_of(folder, scenario.prices.given)
@@ -170,7 +176,12 @@ def _write_up(scenario: Scenario, inputs: Path | None, identity: Identity, folde
     write_json(folder / "kpis.json", figures)
     remove_figures(folder)
     if plots:
-        plot_run(folder, scenario.zone, f"{scenario.name}, {scenario.scheme}, seed {scenario.seed}")
+        plot_run(
+            folder,
+            scenario.zone,
+            f"{scenario.name}, {scenario.scheme}, seed {scenario.seed}",
+            lambda drawn, of: on_step("drawing figures", drawn, of),
+        )
     write_json(folder / MANIFEST, {**manifest(scenario, inputs, identity), FILES: digests_of(folder)})
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache
-from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,6 +42,29 @@ class Mark(NamedTuple):
 
 
 START = Mark(0, hashlib.sha256().hexdigest())
+
+
+def check_spool(path: Path, mark: Mark) -> Any:
+    """The running SHA-256 of a spool up to a mark. Raises OSError if it has changed since."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as spool:
+        for first in range(0, mark.length, PART):
+            digest.update(spool.read(min(PART, mark.length - first)))
+    if digest.hexdigest() != mark.digest:
+        raise OSError(errno.EIO, "does not hold what was written", str(path))
+    return digest
+
+
+def spooled(path: Path, end: int | None = None) -> Iterator[tuple[str, pa.Table, int]]:
+    """Blocks of rows of a spool in their order up to byte `end`: table, rows, and bytes read so far."""
+    with open(path, "rb") as spool:
+        end = spool.seek(0, os.SEEK_END) if end is None else end
+        spool.seek(0)
+        while spool.tell() < end:
+            with pa.ipc.open_stream(spool) as stream:
+                name = stream.schema.metadata[b"table"].decode()
+                rows = stream.read_all()
+            yield name, rows, spool.tell()
 
 
 class Recorder:
@@ -113,41 +135,29 @@ class Recorder:
 
     def rewind(self, mark: Mark) -> None:
         """Drop all rows after a mark. Raises OSError if the rows before it have changed."""
-        self._digest = self._sound(mark)
+        self._digest = check_spool(self._path, mark)
         self._waiting = {table: _Waiting(table) for table in self._tables}
         os.truncate(self._path, mark.length)
 
-    def close(self) -> None:
-        """Write the tables, empty ones too. Raises OSError if the spool is damaged."""
-        self._sound(self.mark())
+    def close(self, on_part: Callable[[int, int], None] = lambda done, total: None) -> None:
+        """Write the tables, empty ones too. Raises OSError if the spool is damaged.
+
+        `on_part` is called with the bytes of the spool that are written, and with all.
+        """
+        mark = self.mark()
+        check_spool(self._path, mark)
         with ExitStack() as stack:
             files = {
                 name: stack.enter_context(_TableFile(self._folder, name))
                 for name in (*self._tables, *self._fixed)
             }
-            for name, rows in chain(self._fixed.items(), self._spooled()):
+            for name, rows in self._fixed.items():
                 files[name].add(rows)
+            for name, rows, read in spooled(self._path):
+                files[name].add(rows)
+                on_part(read, mark.length)
         if not self._kept:
             self._path.unlink()
-
-    def _sound(self, mark: Mark) -> Any:
-        """The SHA-256 of the spool up to a mark. Raises OSError if it has changed since."""
-        digest = hashlib.sha256()
-        with open(self._path, "rb") as spool:
-            for first in range(0, mark.length, PART):
-                digest.update(spool.read(min(PART, mark.length - first)))
-        if digest.hexdigest() != mark.digest:
-            raise OSError(errno.EIO, "does not hold what was written", str(self._path))
-        return digest
-
-    def _spooled(self) -> Iterator[tuple[str, pa.Table]]:
-        with open(self._path, "rb") as spool:
-            end = spool.seek(0, os.SEEK_END)
-            spool.seek(0)
-            while spool.tell() < end:
-                with pa.ipc.open_stream(spool) as stream:
-                    name = stream.schema.metadata[b"table"].decode()
-                    yield name, stream.read_all()
 
     def _flush(self, table: str) -> None:
         columns = self._waiting[table].taken()

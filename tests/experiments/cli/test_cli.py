@@ -290,7 +290,7 @@ def test_run_writes_a_run_folder(
     """Figures of every run are asked for, and those of the first are drawn."""
     titles: list[str] = []
 
-    def draw_first(run: Path, zone: str, title: str) -> list[Path]:
+    def draw_first(run: Path, zone: str, title: str, *_: Any) -> list[Path]:
         titles.append(title)
         return plot_run(run, zone, title) if len(titles) == 1 else []
 

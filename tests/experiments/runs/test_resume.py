@@ -102,9 +102,9 @@ def _dies_at_call(out: Path, calls: int, begin: str, how: dict[str, Any]) -> Non
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def closing(recorder: Recorder) -> None:
+    def closing(recorder: Recorder, *given: Any) -> None:
         sys.setprofile(count)
-        close(recorder)
+        close(recorder, *given)
 
     def on_isp(_: int) -> None:
         if begin == "isps":

@@ -20,8 +20,8 @@ import pytest
 import yaml
 
 from tandem_sim.experiments.commands import sweep as sweep_command
-from tandem_sim.experiments.commands.sweep import time_left
 from tandem_sim.experiments.run_folder.identity import code_digest, identity_of
+from tandem_sim.experiments.runs.progress import time_left
 from tandem_sim.experiments.runs.run import manifest
 from tandem_sim.experiments.sweeps.local import on_this_machine
 from tandem_sim.experiments.sweeps.runs import Found, RunJob, _column, journal, note, outcome, run_sweep
@@ -238,7 +238,7 @@ def test_a_sweep_that_is_interrupted_keeps_what_is_over(
     monkeypatch.setattr(sweep_command, "TELL_EVERY_S", 0.0)
     assert tandem(monkeypatch, "sweep", file, "--out", out, "--resume") == 1
     shown = capsys.readouterr()
-    assert "2 of 3 runs, 0:00:00 left" in shown.out
+    assert shown.err.startswith("2 of 3 runs, 0:00:00 left\n")
     assert shown.err.endswith("killed by signal 9, 3 times\n")
     table = pd.read_parquet(out / SUMMARY)
     assert table.error.tolist() == ["", "", "killed by signal 9, 3 times"]
