@@ -20,6 +20,8 @@ MOST_CELLS = 20_000_000
 """Most cells of a file: a year of minutes in 30 columns has 16 million."""
 LARGEST = 1e12
 """Values must be smaller in size."""
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+"""Separators of cells, and their names."""
 GAPS = frozenset({"", "-", "n/e", "N/A", "n/a"})
 """Cells without a value. ``n/e`` stands for "not expected" in exports of ENTSO-E."""
 _GERMAN = re.compile(r"(?P<sign>-?)(?P<whole>[0-9]+|[0-9]{1,3}(?:\.[0-9]{3})+)(?:,(?P<part>[0-9]+))?")
@@ -45,9 +47,12 @@ class CsvTable:
         return InputError(self.source, f"line {self.lines[row]}, {shown(name)}", problem, hint)
 
 
-def read_csv_table(path: Path, separators: str, most_bytes: int = MOST_BYTES) -> CsvTable:
+def read_csv_table(
+    path: Path, separators: str, most_bytes: int = MOST_BYTES, *, separator_key: bool = False
+) -> CsvTable:
     """The cells of a CSV with a header. Of `separators` the first that occurs in the header is taken.
 
+    `separator_key`: whether the user can give the separator, which hints then name.
     Raises `InputError` that names file and line for a file that cannot be read, has no header, a column
     twice, rows of another length than the header, or more than `MOST_CELLS` cells.
     """
@@ -66,6 +71,7 @@ def read_csv_table(path: Path, separators: str, most_bytes: int = MOST_BYTES) ->
         for cells in reader:
             if cells and not head:
                 head = tuple(cell.strip() for cell in cells)
+                _check_separator(source, head, separator, separator_key)
             elif cells:
                 if len(cells) != len(head):
                     raise csv.Error(f"{len(cells)} cells under {len(head)} columns")
@@ -79,12 +85,26 @@ def read_csv_table(path: Path, separators: str, most_bytes: int = MOST_BYTES) ->
             source,
             f"line {line}",
             f"is not CSV with separator {separator!r} ({one_line(error)})",
-            "Correct the line, or give the separator; a published file is read as it is",
+            "Correct the line, or give separator" if separator_key else "Correct the line",
         ) from error
     twice = next((name for name in head if name and head.count(name) > 1), None)
     if twice is not None:
         raise InputError(source, one_line(twice), "the column is given twice", "Keep one of them")
     return CsvTable(source=source, head=head, lines=tuple(lines), rows=tuple(rows))
+
+
+def _check_separator(source: str, head: Sequence[str], separator: str, separator_key: bool) -> None:
+    """Raise `InputError` for a header of one cell that another separator would split."""
+    other = next((sign for sign in SEPARATORS if sign != separator and sign in head[0]), None)
+    if len(head) == 1 and other is not None:
+        raise InputError(
+            source,
+            one_line(head[0], 60),
+            f"looks separated by {other!r}, and not by {separator!r}",
+            f"Give separator: {other!r}".replace("'", '"')
+            if separator_key
+            else f"Separate them by {SEPARATORS[separator]}",
+        )
 
 
 def plain_number(text: str) -> float | None:

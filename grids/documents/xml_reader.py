@@ -10,6 +10,7 @@ import io
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.parsers import expat
@@ -20,7 +21,10 @@ from tandem_sim.grids.errors import InputError
 MOST_BYTES = 200_000_000
 """Of all documents of an archive together, unpacked."""
 MOST_ELEMENTS = 4_000_000
-"""A year of quarter-hours in 20 series, as ENTSO-E publishes it, has 2.1 million."""
+"""Of all documents of an archive together.
+
+A year of quarter-hours in 20 series, as ENTSO-E publishes it, has 2.1 million.
+"""
 MOST_DEPTH = 30
 MOST_FILES = 200
 _UNPACKING = (
@@ -58,8 +62,10 @@ class XmlElement:
         return found.text if found is not None else ""
 
 
-def read_xml(path: Path) -> list[tuple[str, XmlElement]]:
+def read_xml(path: Path) -> Iterator[tuple[str, XmlElement]]:
     """The documents of an XML file, or of a zip archive of them, by what messages call them.
+
+    Each document is unpacked and parsed when it is asked for, and not kept.
 
     Raises `InputError` for a file that cannot be read or is too large, is no XML in UTF-8, is cut off, or
     declares a document type.
@@ -68,15 +74,22 @@ def read_xml(path: Path) -> list[tuple[str, XmlElement]]:
     if not data.strip():
         raise InputError(str(path), "file", "is empty", "Download the file anew")
     if data.startswith(b"PK"):
-        return [
-            (f"{path}: {name}", _parsed(inner, f"{path}: {name}")) for name, inner in _unpacked(data, path)
-        ]
-    return [(str(path), _parsed(data, str(path)))]
+        count = _Count()
+        for name, inner in _unpacked(data, path):
+            yield f"{path}: {name}", _parsed(inner, f"{path}: {name}", count)
+    else:
+        yield str(path), _parsed(data, str(path), _Count())
 
 
-def _unpacked(data: bytes, path: Path) -> list[tuple[str, bytes]]:
-    """The XML files of an archive and their names in it."""
-    found: list[tuple[str, bytes]] = []
+@dataclass
+class _Count:
+    """Elements of all documents of a file so far."""
+
+    n: int = 0
+
+
+def _unpacked(data: bytes, path: Path) -> Iterator[tuple[str, bytes]]:
+    """The XML files of an archive and their names in it, one at a time."""
     left = MOST_BYTES
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -85,12 +98,15 @@ def _unpacked(data: bytes, path: Path) -> list[tuple[str, bytes]]:
                 raise InputError(
                     str(path), "zip", f"holds {len(members)} files", f"Give at most {MOST_FILES}"
                 )
+            if not members:
+                raise InputError(str(path), "zip", "is empty", "Download the archive anew")
             for info in members:
                 name = one_line(info.filename, 60)
                 if not info.filename.lower().endswith(".xml"):
                     raise InputError(
                         str(path), name, "is no XML file", "Give the archive as it was published"
                     )
+            for info in members:
                 with archive.open(info) as member:
                     document = member.read(left + 1)  # never more, whatever size the archive states
                 left -= len(document)
@@ -101,35 +117,30 @@ def _unpacked(data: bytes, path: Path) -> list[tuple[str, bytes]]:
                         f"holds more than {MOST_BYTES // 10**6} MB",
                         "Give a shorter period",
                     )
-                found.append((name, document))
+                yield one_line(info.filename, 60), document
     except InputError:
         raise
     except _UNPACKING as error:
         raise InputError(
             str(path), "zip", f"cannot be unpacked ({one_line(error)})", "Download the archive anew"
         ) from error
-    if not found:
-        raise InputError(str(path), "zip", "is empty", "Download the archive anew")
-    return found
 
 
 class _Builder:
     """Elements from the events of expat."""
 
-    def __init__(self, source: str, parser: expat.XMLParserType) -> None:
-        self.source, self.parser = source, parser
+    def __init__(self, source: str, parser: expat.XMLParserType, count: _Count) -> None:
+        self.source, self.parser, self.count = source, parser, count
         self.root: XmlElement | None = None
         self.open: list[XmlElement] = []
         self.text: list[str] = []
-        self.n = 0
 
     def start(self, name: str, _: dict[str, str]) -> None:
-        self.n += 1
+        self.count.n += 1
         line = self.parser.CurrentLineNumber
-        if self.n > MOST_ELEMENTS or len(self.open) >= MOST_DEPTH:
-            what = (
-                f"more than {MOST_ELEMENTS} elements" if self.n > MOST_ELEMENTS else "deeply nested elements"
-            )
+        many = self.count.n > MOST_ELEMENTS
+        if many or len(self.open) >= MOST_DEPTH:
+            what = f"more than {MOST_ELEMENTS} elements" if many else "deeply nested elements"
             raise InputError(self.source, f"line {line}", f"has {what}", "Give a shorter period")
         element = XmlElement(name.rpartition(" ")[2], line)
         if self.open:
@@ -157,11 +168,11 @@ class _Builder:
         )
 
 
-def _parsed(document: bytes, source: str) -> XmlElement:
-    """The root element of a document."""
+def _parsed(document: bytes, source: str, count: _Count) -> XmlElement:
+    """The root element of a document; `count` counts its elements."""
     parser = expat.ParserCreate("utf-8", " ")
     parser.buffer_text = True
-    builder = _Builder(source, parser)
+    builder = _Builder(source, parser, count)
     parser.StartElementHandler = builder.start
     parser.EndElementHandler = builder.end
     parser.CharacterDataHandler = builder.data
@@ -176,6 +187,7 @@ def _parsed(document: bytes, source: str) -> XmlElement:
             f"is no XML in UTF-8 ({expat.errors.messages.get(error.code, one_line(error))})",
             "Download the file anew: it may be cut off",
         ) from error
-    if builder.root is None:
+    root, builder.root = builder.root, None  # parser and builder refer to each other, and not to the tree
+    if root is None:
         raise InputError(source, "file", f"has no element: {shown(document[:20])}", "Download it anew")
-    return builder.root
+    return root

@@ -20,7 +20,7 @@ import pandas as pd
 from tandem_sim.grids.documents.csv_reader import CsvTable, numbers, only_value, read_csv_table
 from tandem_sim.grids.documents.text import hint, shown
 from tandem_sim.grids.errors import InputError
-from tandem_sim.grids.series.series import LabelledRows
+from tandem_sim.grids.series.series import FARTHEST, FIRST_YEAR, LAST_YEAR, LabelledRows
 from tandem_sim.grids.types import FloatArray
 
 log = logging.getLogger(__name__)
@@ -102,10 +102,14 @@ def _utc(table: CsvTable, k: int, name: str, cell: str) -> np.datetime64:
     """The UTC time of a label."""
     try:
         if _ISO.fullmatch(cell):
-            time = pd.Timestamp(datetime.fromisoformat(cell)).tz_convert("UTC")
+            written = datetime.fromisoformat(cell)
+            offset = written.utcoffset()
+            if offset is None or abs(offset) > FARTHEST or not FIRST_YEAR <= written.year <= LAST_YEAR:
+                raise ValueError
+            time = pd.Timestamp(written).tz_convert("UTC")
             return np.datetime64(time.tz_localize(None).as_unit("ns").value, "ns")
     except (ValueError, OverflowError):
-        pass  # a date that does not exist: the same message as for other texts
+        pass  # a date that does not exist or is far off: the same message as for other texts
     raise table.refuse(
         k, name, f"is {shown(cell)}, no time with offset", "Write times as 2025-05-07T00:45:00+02:00"
     )

@@ -103,6 +103,7 @@ def read_entsoe_xml(path: Path, resolution: str = "") -> LabelledRows:
     found = _Found()
     for source, root in read_xml(path):
         _add_document(source, root, found)
+        del root  # one tree at a time in memory
     source = str(path)
     if not found.values:
         raise InputError(source, "TimeSeries", "there is none", "Give a document that holds values")

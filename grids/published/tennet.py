@@ -29,7 +29,7 @@ import pandas as pd
 from tandem_sim.grids.documents.csv_reader import CsvTable, check_head, numbers, only_value, read_csv_table
 from tandem_sim.grids.documents.text import shown
 from tandem_sim.grids.errors import InputError
-from tandem_sim.grids.series.series import LabelledRows
+from tandem_sim.grids.series.series import FIRST_YEAR, LAST_YEAR, LabelledRows
 
 ZONE = "Europe/Amsterdam"
 QUARTER = pd.Timedelta(minutes=15)
@@ -103,10 +103,14 @@ def _utc(table: CsvTable, shape: _Shape, k: int) -> pd.Timestamp:
     found = _AMERICAN.fullmatch(text) if shape is EXPORT else _DATED.fullmatch(text)
     try:
         day = date(*(int(found[part]) for part in ("year", "month", "day"))) if found else None
+        if day is not None and not FIRST_YEAR <= day.year <= LAST_YEAR:
+            raise ValueError
         midnight = pd.Timestamp(day, tz=ZONE) if day else None
         after = midnight + pd.DateOffset(days=1) if midnight else None
     except (ValueError, OverflowError):
-        midnight = after = None  # a date that does not exist: the same message as for other texts
+        midnight = after = (
+            None  # a date that does not exist or is far off: the same message as for other texts
+        )
     if midnight is None or after is None:
         how = "01/17/2021 (month, day, year)" if shape is EXPORT else "2025-07-01T00:15:00"
         raise table.refuse(k, shape.day, f"is {shown(text)}, no date", f"Write it as {how}")

@@ -40,12 +40,11 @@ from tandem_sim.grids.documents.csv_reader import (
 from tandem_sim.grids.documents.text import shown
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.series.labels import checked_zone, in_utc
-from tandem_sim.grids.series.series import LabelledRows
+from tandem_sim.grids.series.series import FIRST_YEAR, LAST_YEAR, LabelledRows
 from tandem_sim.grids.types import BoolArray, FloatArray
 
 log = logging.getLogger(__name__)
 
-FIRST_YEAR, LAST_YEAR = 1970, 2200
 UNITS = {"MW": "MW", "MWh": "MWh", "EUR/MWh": "EUR/MWh", "€/MWh": "EUR/MWh"}
 """Units of the pages and their names here."""
 ZONES = {"UTC": "UTC", "CET/CEST": "Europe/Brussels", "CET": "Europe/Brussels"}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from difflib import get_close_matches
 from zoneinfo import available_timezones
 
 import numpy as np
 import pandas as pd
 
-from tandem_sim.grids.documents.text import hint
+from tandem_sim.grids.documents.text import shown
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.types import BoolArray, IntArray
 
@@ -16,12 +17,26 @@ STANDARD = "If the file keeps standard time all year, give its zone without cloc
 
 
 def checked_zone(zone: str, source: str, field: str = "zone") -> str:
-    """A zone of the IANA list. Raises `InputError` for another name."""
-    if zone not in available_timezones():
-        raise InputError(
-            source, field, f"{zone!r} is no time zone", hint(zone, sorted(available_timezones()))
+    """A zone of the IANA list that pandas knows too. Raises `InputError` for another name."""
+    zones = available_timezones()
+    if zone not in zones or not _is_usable(zone):
+        near = [name for name in get_close_matches(zone[:100], sorted(zones - {zone})) if _is_usable(name)]
+        advice = (
+            f"Did you mean {' or '.join(near)}?"
+            if near
+            else "Give a name of the IANA list, such as Europe/Brussels"
         )
+        raise InputError(source, field, f"{shown(zone)} is no time zone", advice)
     return zone
+
+
+def _is_usable(zone: str) -> bool:
+    """Whether pandas knows a zone. ``Factory`` of the IANA list stands for no zone at all."""
+    try:
+        pd.Timestamp(0, tz=zone)
+    except (KeyError, ValueError):
+        return False
+    return zone != "Factory"
 
 
 def in_utc(
@@ -32,7 +47,8 @@ def in_utc(
     In autumn an hour occurs twice: of two equal labels the first is before the clock change. `lines` (T,) are
     the line numbers that messages name, `field` is the column. Raises `InputError` for a label that clocks
     skip in spring, and for one of autumn that is there once only, because then it is unknown which of the
-    two is missing. With rows that are not `ordered` by time, every label of that hour is refused.
+    two is missing; the two hours have to follow one another. With rows that are not `ordered` by time, every
+    label of that hour is refused.
     """
     checked_zone(zone, source)
     first = labels.tz_localize(zone, ambiguous=np.ones(len(labels), dtype=bool), nonexistent="NaT")
@@ -57,6 +73,7 @@ def in_utc(
         )
     again = np.asarray(labels.duplicated(keep="first")) & twice
     _check_both(labels, twice, again, zone=zone, lines=lines, source=source, field=field)
+    _check_apart(labels, twice, again, zone=zone, lines=lines, source=source, field=field)
     return pd.DatetimeIndex(first.where(~again, second)).tz_convert("UTC")
 
 
@@ -80,5 +97,29 @@ def _check_both(
                 source,
                 f"line {lines[k]}, {field}",
                 f"{label} occurs {times}; clocks of {zone} go back in that hour, so it has to occur twice",
-                STANDARD,
+                STANDARD if counts[label] == 1 else "Keep each row once: rows may be in the file twice",
             )
+
+
+def _check_apart(
+    labels: pd.DatetimeIndex,
+    twice: BoolArray,
+    again: BoolArray,
+    *,
+    zone: str,
+    lines: IntArray,
+    source: str,
+    field: str,
+) -> None:
+    """Raise `InputError` if the repeated hour goes on after rows of its second time have begun."""
+    near = np.abs(np.diff(labels.to_numpy())) < np.timedelta64(1, "D")
+    mixed = near & twice[:-1] & twice[1:] & again[:-1] & ~again[1:]
+    if mixed.any():
+        k = int(np.argmax(mixed)) + 1
+        raise InputError(
+            source,
+            f"line {lines[k]}, {field}",
+            f"{labels[k]} is of the first of two hours, after a row of the second; clocks of {zone} go back "
+            "there, and the two hours have to follow one another",
+            "Sort the rows by time: the whole hour, then the whole hour again",
+        )

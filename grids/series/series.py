@@ -10,12 +10,16 @@ import pandas as pd
 
 from tandem_sim.grids.documents.text import check_known
 from tandem_sim.grids.errors import InputError
-from tandem_sim.grids.types import FloatArray, IntArray
+from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 
 UNITS = ("kW", "MW", "kWh", "MWh", "p.u.", "EUR/MWh")
 """Units of series. Energies are those of a step of the file: kWh in a quarter of an hour times 4 is kW."""
 DAY = pd.Timedelta(days=1)
 SHORTEST = pd.Timedelta(minutes=1)
+FARTHEST = pd.Timedelta(hours=14)
+"""Largest offset of a time zone from UTC: that of Kiribati."""
+FIRST_YEAR, LAST_YEAR = 1900, 2199
+"""Years of times that are read (UTC); all lie in the range of nanoseconds, 1678 to 2261."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,12 +68,13 @@ def regular(rows: LabelledRows) -> Series:
     """The rows as evenly spaced series.
 
     Raises `InputError`, which names file and line, for a file without rows, rows that are not in the order of
-    time, two rows of one time, a gap, a step that does not divide a day, and a value that is empty, no number
-    or infinite.
+    time, two rows of one time, a gap, years beyond `FIRST_YEAR` to `LAST_YEAR`, a step that does not divide a
+    day, and a value that is empty, no number or infinite.
     """
     source, times, lines = rows.source, rows.times, rows.lines
     if not len(times):
         raise InputError(source, "rows", "there are none", "Give a file with a row for each step of time")
+    check_years(times, lines, source)
     step = _step(rows)
     ns = times.as_unit("ns").astype("int64").to_numpy()
     wrong = np.diff(ns) != step.value
@@ -84,6 +89,23 @@ def regular(rows: LabelledRows) -> Series:
                 source, f"line {lines[k]}, {name}", what, "Fill it in; Tandem does not guess missing values"
             )
     return Series(source=source, start=times[0], step=step, values=rows.values, units=rows.units)
+
+
+def check_years(times: pd.DatetimeIndex, lines: IntArray, source: str, column: str = "") -> None:
+    """Raise `InputError` for the first of the times (T,), UTC, that is not of `FIRST_YEAR` to `LAST_YEAR`."""
+    years = times.year.to_numpy()
+    refuse_years((years < FIRST_YEAR) | (years > LAST_YEAR), lines, source, column)
+
+
+def refuse_years(wrong: BoolArray, lines: IntArray, source: str, column: str = "") -> None:
+    """Raise `InputError` for the first row (T,) whose year is `wrong`, if there is one."""
+    if wrong.any():
+        raise InputError(
+            source,
+            f"line {lines[int(np.argmax(wrong))]}" + (f", {column}" if column else ""),
+            f"has a time outside of the years {FIRST_YEAR} to {LAST_YEAR}",
+            "Correct the time, or its unit",
+        )
 
 
 def usual_step(times: pd.DatetimeIndex, source: str) -> pd.Timedelta:
@@ -116,14 +138,27 @@ def _refuse(rows: LabelledRows, k: int, step: pd.Timedelta) -> None:
     before, after = rows.times[k], rows.times[k + 1]
     field = f"line {rows.lines[k + 1]}"
     minutes = f"{step.total_seconds() / 60:g} min"
+    same = np.flatnonzero(rows.times[:k] == after)
+    expected = np.flatnonzero(rows.times == before + step)
     if after == before:
         problem, hint = (
             f"has the same time as line {rows.lines[k]}: {_text(after)}",
             "Keep one of the two; where clocks go back, give the zone, or labels with their offset",
         )
+    elif len(same):
+        problem, hint = (
+            f"has the same time as line {rows.lines[same[0]]}: {_text(after)}; times are in the file twice",
+            "Keep the rows of each time once",
+        )
     elif after < before:
         problem, hint = (
-            f"{_text(after)} is earlier than {_text(before)} of line {rows.lines[k]}",
+            f"{_text(after)} is earlier than {_text(before)} of line {rows.lines[k]}: rows are out of order",
+            "Sort the rows by time; rows of one hour of a clock change stay together",
+        )
+    elif len(expected):
+        problem, hint = (
+            f"{_text(after)} comes before {_text(before + step)} of line {rows.lines[expected[0]]}: "
+            "rows are out of order",
             "Sort the rows by time; rows of one hour of a clock change stay together",
         )
     else:

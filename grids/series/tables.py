@@ -12,14 +12,22 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from tandem_sim.grids.documents.csv_reader import LARGEST, read_csv_table
+from tandem_sim.grids.documents.csv_reader import LARGEST, MOST_CELLS, read_csv_table
 from tandem_sim.grids.documents.decimals import decimal, odd_number
-from tandem_sim.grids.documents.text import check_known, one_line, read_bytes, shown
+from tandem_sim.grids.documents.parquet_reader import read_parquet, texts
+from tandem_sim.grids.documents.text import check_known, one_line, shown
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.series.labels import in_utc
-from tandem_sim.grids.series.series import LabelledRows, usual_step
+from tandem_sim.grids.series.series import (
+    FARTHEST,
+    FIRST_YEAR,
+    LAST_YEAR,
+    LabelledRows,
+    check_years,
+    refuse_years,
+    usual_step,
+)
 from tandem_sim.grids.types import FloatArray, IntArray
 
 ENDINGS = (".csv", ".parquet")
@@ -65,7 +73,8 @@ def read_table(path: Path, form: TableFormat, wanted: Sequence[str] = ()) -> Lab
     part, have none where no zone is given, or one that the zone does not have; for a column that is missing;
     for a value that is no number. Empty cells become NaN, which `regular` refuses.
     """
-    cells = _read(path, form.separator, [form.time_column, *wanted] if wanted else ())
+    _check_time_format(form, str(path))
+    cells = _read(path, form.separator, [form.time_column, *wanted] if wanted else (), separator_key=True)
     names = list(cells.columns)
     if not names:
         raise InputError(
@@ -99,61 +108,66 @@ def read_columns(
     return cells.lines, found, _numbers(cells, value, form.decimal_mark)
 
 
-def _read(path: Path, separator: str, wanted: Sequence[str]) -> _Cells:
-    """The cells of a CSV or Parquet file; of Parquet only the columns `wanted`, if any are named."""
+def _read(path: Path, separator: str, wanted: Sequence[str], *, separator_key: bool = False) -> _Cells:
+    """The cells of a CSV or Parquet file; of Parquet only the columns `wanted`, if any are named.
+
+    `separator_key`: whether the user can give the separator.
+    """
     if path.suffix.lower() not in ENDINGS:
         raise InputError(
             str(path), "file", f"ends in {path.suffix or 'nothing'}", f"Give a file {' or '.join(ENDINGS)}"
         )
-    return _read_csv(path, separator) if path.suffix.lower() == ".csv" else _read_parquet(path, wanted)
+    if path.suffix.lower() == ".csv":
+        return _read_csv(path, separator, separator_key)
+    return _read_parquet(path, wanted)
 
 
-def _read_csv(path: Path, separator: str) -> _Cells:
+def _read_csv(path: Path, separator: str, separator_key: bool) -> _Cells:
     """A CSV with a header as text cells."""
-    table = read_csv_table(path, separator)
+    table = read_csv_table(path, separator, separator_key=separator_key)
     columns = {name: table.column(name) for name in table.head}
     return _Cells(str(path), np.array(table.lines, dtype=np.int64), columns)
 
 
 def _read_parquet(path: Path, wanted: Sequence[str]) -> _Cells:
     """Columns of a Parquet file, the first for an empty name; its rows count from 1."""
-    data = read_bytes(path)
-    try:
-        file = pq.ParquetFile(pa.BufferReader(data))
-        names = file.schema_arrow.names
-        if file.metadata.num_rows > MOST_ROWS:
-            raise InputError(str(path), "rows", f"are more than {MOST_ROWS}", "Split the file by years")
-        if len(set(names)) < len(names):
-            raise InputError(str(path), "columns", "have a name twice", "Keep one of them")
-        chosen = [given for name in wanted if (given := name or names[0]) in names] if wanted else names
-        table = file.read(columns=list(dict.fromkeys(chosen))) if names else file.read()
-    except (pa.ArrowException, OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(
-            str(path), "file", f"is no Parquet that can be read ({one_line(error)})", "Write it anew"
-        ) from error
-    check_known(f"{path}: columns", [name for name in wanted if name], names)
+    found: list[str] = []
+
+    def choose(names: list[str]) -> list[str]:
+        found.extend(names)
+        if not wanted or not names:
+            return names
+        return list(dict.fromkeys(given for name in wanted if (given := name or names[0]) in names))
+
+    table = read_parquet(path, choose, most_cells=MOST_CELLS, most_rows=MOST_ROWS, times=True)
+    check_known(f"{path}: columns", [name for name in wanted if name], found)
     columns = {name: table.column(name) for name in table.column_names}
     return _Cells(str(path), np.arange(1, table.num_rows + 1), columns)
 
 
 def _times(cells: _Cells, label: str, form: TableFormat) -> pd.DatetimeIndex:
     """UTC times of the labels (T,)."""
+    times = _utc_times(cells, label, form)
+    check_years(times, cells.lines, cells.source, label)
+    return times
+
+
+def _utc_times(cells: _Cells, label: str, form: TableFormat) -> pd.DatetimeIndex:
     column = cells.columns[label]
     if isinstance(column, pa.ChunkedArray) and pa.types.is_timestamp(column.type):
-        index = pd.DatetimeIndex(column.to_pandas())
-        _refuse_first(cells, label, np.asarray(index.isna()), "is empty", "Give every row its time")
+        index = _timestamps(cells, label, column)
         return (
             _with_zone(index, cells, label, form)
             if index.tz is None
             else _agreeing(index, cells, label, form)
         )
-    texts = column.to_pylist() if isinstance(column, pa.ChunkedArray) else column
-    wrong = np.array([not isinstance(text, str) for text in texts], dtype=bool)
+    labels = _texts(column) if isinstance(column, pa.ChunkedArray) else column
+    wrong = np.array([not isinstance(text, str) for text in labels], dtype=bool)
     _refuse_first(cells, label, wrong, "is no time", "Give times as text or as timestamps")
+    if form.time_format:
+        return _with_zone(_parsed(labels, form.time_format, cells, label), cells, label, form)
     offset = np.array(
-        [bool(_OFFSET.search(text) and not _DATED.fullmatch(text)) for text in texts], dtype=bool
+        [bool(_OFFSET.search(text) and not _DATED.fullmatch(text)) for text in labels], dtype=bool
     )
     if offset.any() and not offset.all():
         odd = offset != offset[0]
@@ -165,48 +179,88 @@ def _times(cells: _Cells, label: str, form: TableFormat) -> pd.DatetimeIndex:
             f"{which}, unlike the first label",
             "Write all labels in one way: two zones meet here",
         )
-    plain = [_OFFSET.sub("", text) for text in texts] if offset.any() else texts
-    naive = _parsed(plain, cells, label, form)
+    plain = [_OFFSET.sub("", text) for text in labels] if offset.any() else labels
+    naive = _parsed([text if _ISO.fullmatch(text) else "" for text in plain], "", cells, label)
     if not offset.any():
         return _with_zone(naive, cells, label, form)
-    aware = pd.DatetimeIndex(naive - pd.TimedeltaIndex([_offset_of(text) for text in texts])).tz_localize(
-        "UTC"
-    )
+    offsets = [_offset_of(text) for text in labels]
+    far = np.array([each is None for each in offsets], dtype=bool)
+    _refuse_first(cells, label, far, "has an offset beyond 14:00", "Write offsets as +01:00 or Z")
+    aware = pd.DatetimeIndex(naive - pd.TimedeltaIndex(offsets)).tz_localize("UTC")
     return _agreeing(aware, cells, label, form, naive)
 
 
-def _parsed(texts: Sequence[str], cells: _Cells, label: str, form: TableFormat) -> pd.DatetimeIndex:
-    """Wall-clock times of labels without their offsets."""
-    if not len(texts):
-        return pd.DatetimeIndex([])
-    if not form.time_format:
-        texts = [text if _ISO.fullmatch(text) else "" for text in texts]
-    written = form.time_format or "ISO8601"
+def _texts(column: pa.ChunkedArray) -> list[Any]:
+    """Cells of a column of Parquet."""
+    return list(texts(column) if pa.types.is_dictionary(column.type) else column.to_pylist())
+
+
+def _timestamps(cells: _Cells, label: str, column: pa.ChunkedArray) -> pd.DatetimeIndex:
+    """Times of a column of timestamps, in its own zone if it has one."""
+    counts = column.cast(pa.int64())
+    second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[column.type.unit]
+    first, end = (pd.Timestamp(year, 1, 1).timestamp() for year in (FIRST_YEAR, LAST_YEAR + 1))
+    values = counts.fill_null(0).to_numpy()
+    _refuse_first(cells, label, counts.is_null().to_numpy(), "is empty", "Give every row its time")
+    refuse_years((values < first * second) | (values >= end * second), cells.lines, cells.source, label)
     try:
-        index = pd.DatetimeIndex(pd.to_datetime(list(texts), format=written, errors="coerce"))
+        return pd.DatetimeIndex(column.to_pandas())
+    except (KeyError, ValueError) as error:
+        raise InputError(
+            cells.source,
+            label,
+            f"has the time zone {shown(column.type.tz)}, which is not known",
+            "Write times with a zone of the IANA list, such as Europe/Brussels, or in UTC",
+        ) from error
+
+
+def _check_time_format(form: TableFormat, source: str) -> None:
+    """Raise `InputError` for a form of times that leaves the year, or the order of day and month, open."""
+    directives = form.time_format.replace("%%", "")
+    if form.time_format and not re.search("%[YyG]", directives):
+        raise InputError(
+            source,
+            "time_format",
+            f"is {shown(form.time_format)}, without a directive of the year such as %Y",
+            "Write it as %d.%m.%Y %H:%M; leave it out for ISO 8601",
+        )
+    if re.search("%[zZ]", directives):
+        raise InputError(
+            source,
+            "time_format",
+            f"is {shown(form.time_format)}; offsets are read in ISO 8601 only",
+            "Write times as 2019-01-31T14:00+01:00, and leave time_format out",
+        )
+
+
+def _parsed(labels: Sequence[str], written: str, cells: _Cells, label: str) -> pd.DatetimeIndex:
+    """Wall-clock times of labels without offset, in the form `written`, or ISO 8601 if it is empty."""
+    if not len(labels):
+        return pd.DatetimeIndex([])
+    try:
+        index = pd.DatetimeIndex(pd.to_datetime(list(labels), format=written or "ISO8601", errors="coerce"))
     except (ValueError, TypeError, OverflowError) as error:
         raise InputError(
             cells.source, label, f"cannot be read as {written} ({one_line(error)})", "Correct time_format"
         ) from error
-    if index.tz is not None:
-        raise InputError(
-            cells.source, label, "holds offsets in a form that is not read", "Write offsets as +01:00 or Z"
-        )
     bad = np.asarray(index.isna())
-    how = f"time_format {form.time_format!r}" if form.time_format else "ISO 8601, such as 2019-01-31 14:00"
-    _refuse_first(cells, label, bad, "is no time", f"Write times as {how}, or give another time_format")
+    years = f"of the years {FIRST_YEAR} to {LAST_YEAR}"
+    how = f"time_format {written!r}" if written else "ISO 8601, such as 2019-01-31 14:00"
+    advice = f"Write times {years} as {how}, or give another time_format"
+    _refuse_first(cells, label, bad, "is no time", advice)
     return index
 
 
-def _offset_of(text: str) -> pd.Timedelta:
-    """The offset from UTC that a label ends with."""
+def _offset_of(text: str) -> pd.Timedelta | None:
+    """The offset from UTC that a label ends with; None for one that no zone has."""
     found = _OFFSET.search(text)
     assert found is not None
     written = found.group().replace(":", "")
     if written == "Z":
         return pd.Timedelta(0)
     sign = -1 if written[0] == "-" else 1
-    return sign * pd.Timedelta(hours=int(written[1:3]), minutes=int(written[3:5]))
+    offset = pd.Timedelta(hours=int(written[1:3]), minutes=int(written[3:5]))
+    return sign * offset if offset <= FARTHEST and int(written[3:5]) < 60 else None
 
 
 def _with_zone(index: pd.DatetimeIndex, cells: _Cells, label: str, form: TableFormat) -> pd.DatetimeIndex:
@@ -246,9 +300,10 @@ def _numbers(cells: _Cells, name: str, mark: str) -> FloatArray:
     """A column as numbers (T,); empty cells are NaN."""
     column = cells.columns[name]
     if isinstance(column, pa.ChunkedArray):
-        if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
+        kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+        if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
             raise InputError(
-                cells.source, name, f"holds {column.type}, and no numbers", "Give numbers, or other columns"
+                cells.source, name, f"holds {kind}, and no numbers", "Give numbers, or other columns"
             )
         values: FloatArray = column.to_pandas().to_numpy(dtype=np.float64)
     else:

@@ -98,6 +98,54 @@ def test_a_cell_of_a_parquet_file_has_a_bounded_length(tmp_path: Path) -> None:
         read_cells(tmp_path / "t.parquet")
 
 
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_texts_of_several_row_groups(kind: pa.DataType, tmp_path: Path) -> None:
+    """Each row group has a dictionary of its own; the second is not written as a dictionary at all."""
+    values = ["a", None, " b", "a", "c", "é" * 1000]
+    for encoded in (True, False):
+        table = pa.table({"c": pa.array(values, kind)})
+        pq.write_table(table, tmp_path / "t.parquet", row_group_size=2, use_dictionary=encoded)
+        assert read_cells(tmp_path / "t.parquet").frame["c"].tolist() == ["a", "", "b", "a", "c", "é" * 1000]
+
+
+def test_long_texts_of_many_rows_are_not_unpacked(tmp_path: Path) -> None:
+    """400 000 times 900 characters are 343 MiB, and the first text alone is a cell too long."""
+    for text, says in (
+        ("x" * 900, "268435456 bytes unpacked"),
+        ("x" * 10**6, "c in row 1: has more than 1000"),
+    ):
+        column = pa.DictionaryArray.from_arrays(pa.array([0] * 400_000, pa.int32()), pa.array([text]))
+        pq.write_table(pa.table({"c": column}), tmp_path / "t.parquet")
+        usual = pa.default_memory_pool()
+        counted = pa.proxy_memory_pool(usual)
+        pa.set_memory_pool(counted)
+        try:
+            with pytest.raises(InputError, match=says):
+                read_cells(tmp_path / "t.parquet")
+        finally:
+            pa.set_memory_pool(usual)
+        assert 400_000 < counted.max_memory() < 20_000_000
+
+
+def test_texts_that_repeat_the_beginning_of_others_are_refused(tmp_path: Path) -> None:
+    table = pa.table({"c": ["x" * 900] * 1000})
+    pq.write_table(
+        table, tmp_path / "t.parquet", use_dictionary=False, column_encoding={"c": "DELTA_BYTE_ARRAY"}
+    )
+    with pytest.raises(InputError, match="c: has the encoding DELTA_BYTE_ARRAY"):
+        read_cells(tmp_path / "t.parquet")
+
+
+def test_another_separator_is_named_without_a_key(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("bus;pv_kwp\n1;2,5\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"looks separated by ';', and not by ','\. Separate them by commas"):
+        read_cells(tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_text("bus,pv_kwp\n1,2,5\n", encoding="utf-8")
+    with pytest.raises(InputError, match="line 2") as found:
+        read_cells(tmp_path / "t.csv")
+    assert found.value.hint == "Correct the line"
+
+
 def test_spoiled_parquet_files_are_read_or_refused(tmp_path: Path) -> None:
     path, rng = tmp_path / "t.parquet", random.Random(1)
     FRAME.to_parquet(path)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 import io
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -43,27 +45,27 @@ LAUGHS = (
 @pytest.mark.parametrize("text", LAUGHS)
 def test_document_types_are_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(InputError, match=r"a\.xml: line 1: declares a document type"):
-        read_xml(_path(tmp_path, text.encode()))
+        list(read_xml(_path(tmp_path, text.encode())))
 
 
 def test_other_encodings_are_refused_or_no_way_around(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"is no XML in UTF-8"):
-        read_xml(_path(tmp_path, "<a>é</a>".encode("latin-1")))
+        list(read_xml(_path(tmp_path, "<a>é</a>".encode("latin-1"))))
     with pytest.raises(InputError, match=r"declares a document type"):
-        read_xml(_path(tmp_path, LAUGHS[0].encode("utf-16")))
+        list(read_xml(_path(tmp_path, LAUGHS[0].encode("utf-16"))))
 
 
 def test_unknown_entities_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"line 1: is no XML in UTF-8 \(undefined entity\)"):
-        read_xml(_path(tmp_path, b"<a>&b;</a>"))
+        list(read_xml(_path(tmp_path, b"<a>&b;</a>")))
 
 
 def test_depth_and_number_of_elements_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match=r"has deeply nested elements"):
-        read_xml(_path(tmp_path, b"<a>" * 10_000))
+        list(read_xml(_path(tmp_path, b"<a>" * 10_000)))
     monkeypatch.setattr(xml_reader, "MOST_ELEMENTS", 10)
     with pytest.raises(InputError, match=r"has more than 10 elements"):
-        read_xml(_path(tmp_path, b"<a>" + b"<b/>" * 10 + b"</a>"))
+        list(read_xml(_path(tmp_path, b"<a>" + b"<b/>" * 10 + b"</a>")))
 
 
 def _archive(members: dict[str, bytes]) -> bytes:
@@ -91,7 +93,36 @@ def test_bad_archives_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     }
     for message, data in cases.items():
         with pytest.raises(InputError, match=message):
-            read_xml(_path(tmp_path, data))
+            list(read_xml(_path(tmp_path, data)))
     monkeypatch.setattr(xml_reader, "MOST_BYTES", 500)
     with pytest.raises(InputError, match=r"zip: holds more than"):
-        read_xml(_path(tmp_path, good))
+        list(read_xml(_path(tmp_path, good)))
+
+
+def test_elements_are_counted_over_an_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two documents of 6 elements are 12."""
+    data = _archive({f"{k}.xml": b"<a>" + b"<b/>" * 5 + b"</a>" for k in range(2)})
+    monkeypatch.setattr(xml_reader, "MOST_ELEMENTS", 12)
+    assert len(list(read_xml(_path(tmp_path, data)))) == 2
+    monkeypatch.setattr(xml_reader, "MOST_ELEMENTS", 11)
+    with pytest.raises(InputError, match=r"2?1\.xml: line 1: has more than 11 elements"):
+        list(read_xml(_path(tmp_path, data)))
+
+
+def _peak(path: Path) -> int:
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    for _, root in read_xml(path):
+        del root
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    gc.enable()
+    return peak
+
+
+def test_one_tree_at_a_time_is_in_memory(tmp_path: Path) -> None:
+    """Ten documents take hardly more than one, even before cycles are collected."""
+    document = b"<a>" + b"<b>1</b>" * 5000 + b"</a>"
+    one = _peak(_path(tmp_path, _archive({"0.xml": document})))
+    assert _peak(_path(tmp_path, _archive({f"{k}.xml": document for k in range(10)}))) < 1.5 * one

@@ -58,6 +58,8 @@ def test_elia_by_identifiers_and_with_two_prices(tmp_path: Path, caplog: pytest.
         ("", r"file: is empty"),
         ("Datetime;Total Load\n1;2\n", r"header: is not the one of Elia's imbalance prices"),
         (ELIA.replace("+01:00", "", 1), r"line 2, 'Datetime': is '2024-10-27T02:15:00', no time with offset"),
+        (ELIA.replace("+01:00", "+14:01"), r"line 2, 'Datetime': .*no time with offset"),
+        (ELIA.replace("2024-10-27", "1677-10-27"), r"line 2, 'Datetime': .*no time with offset"),
         (ELIA.replace("2024-10-27T02:15", "2024-10-32T02:15"), r"line 2, 'Datetime': .*no time"),
         (
             ELIA.replace("PT15M", "PT1M", 1),
@@ -125,6 +127,7 @@ def test_days_of_tennet_have_92_96_or_100_isps(tmp_path: Path, day: str, n: int)
             TENNET.replace("2025-07-01T00:15:00,2025-07-01T00:30:00", "2025-07-01T00:30:00,x"),
             r"ISP 2 starts at 00:15",
         ),
+        (TENNET.replace("2025-07", "9998-07"), r"line 2, 'Timeinterval Start Loc': is '9998-.*', no date"),
         (TENNET.replace(",2,EUR", ",0,EUR"), r"line 3, 'Isp': is '0'; 2025-07-01 has the ISP 1 to 96"),
         (TENNET.replace("EUR", "GBP"), r"Currency Unit Name: is 'GBP'"),
         (TENNET.replace("EUR", "GBP", 1), r"'Currency Unit Name': is 'EUR', and 'GBP' in other rows"),

@@ -52,3 +52,22 @@ def test_unordered_labels_of_that_hour_are_refused() -> None:
 def test_an_unknown_zone_is_named() -> None:
     with pytest.raises(InputError, match="Did you mean Europe/Brussels"):
         _utc(["2019-01-01"], "Europe/Brusels")
+
+
+@pytest.mark.parametrize("zone", ["Factory", "Nowhere", "x" * 10**5])
+def test_zones_that_clocks_do_not_have_end_in_a_short_message(zone: str) -> None:
+    """``Factory`` of the IANA list stands for a computer without a zone."""
+    with pytest.raises(InputError, match="is no time zone") as found:
+        _utc(["2019-01-01"], zone)
+    assert len(str(found.value)) < 250
+
+
+def test_a_name_like_none_gets_an_example() -> None:
+    with pytest.raises(InputError, match=r"IANA list, such as Europe/Brussels"):
+        _utc(["2019-01-01"], "qqqq")
+
+
+def test_the_two_hours_of_two_years_are_told_apart() -> None:
+    """27 October 2019 and 25 October 2020, one after the other."""
+    days = [f"{day} 02:00" for day in ("2019-10-27", "2020-10-25") for _ in range(2)]
+    assert _utc(days) == ["10-27T00:00", "10-27T01:00", "10-25T00:00", "10-25T01:00"]

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tandem_sim.grids.errors import InputError
@@ -99,6 +101,24 @@ FAULTS = {
     ),
     "autumn": ("2019-10-27 01:00,1\n2019-10-27 02:00,2\n2019-10-27 03:00,2\n", "line 3, time: .*occurs once"),
     "ragged": (f"{D} 00:00,1,2\n", "line 2: is not CSV"),
+    "swapped": (
+        f"{D} 00:00,1\n{D} 00:30,2\n{D} 00:15,3\n{D} 00:45,3\n{D} 01:00,3\n{D} 01:15,3\n{D} 01:30,3\n",
+        "line 3: .*of line 4: .*out of order",
+    ),
+    "first swapped": (f"{D} 00:15,1\n{D} 00:00,2\n{D} 00:30,3\n{D} 00:45,3\n", "line 3: .*out of order"),
+    "block twice": (f"{D} 00:00,1\n{D} 00:15,2\n" * 2, "line 4: has the same time as line 2: .*twice"),
+    "mixed autumn": (
+        "2019-10-27 02:00,1\n2019-10-27 02:00,2\n2019-10-27 02:15,3\n2019-10-27 02:15,4\n",
+        "line 4, time: .*the two hours have to follow one another",
+    ),
+    "autumn block twice": (
+        "2019-10-27 02:00,1\n2019-10-27 02:00,2\n" * 2,
+        "line 2, time: .*occurs 4 times.*in the file twice",
+    ),
+    "early": ("1500-01-01 00:00,1\n1500-01-01 01:00,1\n", "line 2, time: .*years 1900 to 2199"),
+    "late": ("2200-01-02 00:00,1\n2200-01-02 01:00,1\n", "line 2, time: .*years 1900 to 2199"),
+    "far offset": (f"{D}T00:00+14:01,1\n{D}T00:15+14:01,1\n", "line 2, time: .*beyond 14:00"),
+    "odd offset": (f"{D}T00:00+01:60,1\n{D}T00:15+01:60,1\n", "line 2, time: .*beyond 14:00"),
     "odd step": (f"{D} 00:00,1\n{D} 00:07,2\n{D} 00:14,2\n", "420 s apart"),
 }
 
@@ -125,6 +145,70 @@ def test_headers_are_checked(text: str, says: str, tmp_path: Path) -> None:
         _read(tmp_path, text)
 
 
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("mixed", "time_format: is 'mixed', without a directive of the year"),
+        ("ISO8601", "time_format: is 'ISO8601', without a directive of the year"),
+        ("%d.%m. %H:%M", "without a directive of the year"),
+        ("%%Y", "without a directive of the year"),
+        ("%Y-%m-%d %H:%M%z", "offsets are read in ISO 8601 only"),
+    ],
+)
+def test_time_formats_that_leave_something_open_are_refused(written: str, says: str, tmp_path: Path) -> None:
+    """By guess, 03/04/2019 would be 4 March, and 13/04/2019 the 13th of April."""
+    with pytest.raises(InputError, match=says):
+        _read(tmp_path, "t,a\n03/04/2019,1\n13/04/2019,1\n", TableFormat(zone="UTC", time_format=written))
+
+
+def test_days_whose_year_looks_like_an_offset(tmp_path: Path) -> None:
+    """31-01-2019 and 01-02-2019 are days; -2019 is no offset of 20 hours and 19 minutes."""
+    form = TableFormat(zone="UTC", time_format="%d-%m-%Y")
+    found = _read(tmp_path, "t,a\n31-01-2019,1\n01-02-2019,2\n", form)
+    assert (found.start, found.step) == (pd.Timestamp("2019-01-31T00:00Z"), pd.Timedelta(days=1))
+
+
+def test_the_largest_offset(tmp_path: Path) -> None:
+    """Kiritimati is 14 hours ahead: its 14:00 is 00:00 UTC."""
+    found = _read(tmp_path, f"t,a\n{D}T14:00+14:00,1\n{D}T15:00+14:00,2\n", TableFormat())
+    assert found.start == pd.Timestamp(f"{D}T00:00Z")
+
+
+def test_another_separator_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"looks separated by ';'.* Give separator: \";\""):
+        _read(tmp_path, f"time;load\n{D} 00:00;1,5\n")
+    with pytest.raises(InputError, match="looks separated by ',', and not by ';'"):
+        _read(tmp_path, f"time,load\n{QUARTERS}", TableFormat(zone="UTC", separator=";"))
+
+
+@pytest.mark.parametrize("zone", ["Mars/Base", "Factory/X"])
+def test_unknown_zones_of_parquet(zone: str, tmp_path: Path) -> None:
+    table = pa.table({"time": pa.array([0, 3600], pa.timestamp("s", zone)), "a": [1, 2]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=f"time: has the time zone '{zone}', which is not known"):
+        read_series(tmp_path / "a.parquet", TableFormat())
+
+
+@pytest.mark.parametrize("seconds", [-(2**40), 2**40, -2_208_988_801, 7_258_118_400])
+@pytest.mark.parametrize("zone", [None, "UTC"])
+def test_timestamps_of_far_years(seconds: int, zone: str | None, tmp_path: Path) -> None:
+    """1900-01-01 is 2 208 988 800 s before 1970 (NTP, RFC 5905); 2200-01-01 is 84 006 days after it."""
+    table = pa.table({"time": pa.array([0, seconds], pa.timestamp("s", zone)), "a": [1, 2]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=r"line 2, time: has a time outside of the years 1900 to 2199"):
+        read_series(tmp_path / "a.parquet", UTC)
+
+
+@pytest.mark.parametrize("column", [["x" * 900] * 400_000, ["2019-05-01" + " " * 900] * 400_000])
+def test_long_texts_of_many_rows_are_not_unpacked(column: list[str], tmp_path: Path) -> None:
+    """400 000 times 900 characters are 343 MiB, from a file of 41 kilobytes."""
+    table = pa.table({"time": pa.array(column).dictionary_encode(), "a": np.zeros(len(column))})
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert (tmp_path / "a.parquet").stat().st_size < 100_000
+    with pytest.raises(InputError, match="268435456 bytes unpacked"):
+        read_series(tmp_path / "a.parquet", UTC)
+
+
 def test_naive_labels_need_a_zone(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no zone is given"):
         _read(tmp_path, f"time,load\n{QUARTERS}", TableFormat())
@@ -139,7 +223,7 @@ def test_unknown_columns_and_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"ends in \.xlsx"):
         read_series(tmp_path / "town.xlsx", UTC)
     (tmp_path / "town.parquet").write_text("x")
-    with pytest.raises(InputError, match="is no Parquet"):
+    with pytest.raises(InputError, match="is not Parquet"):
         read_series(tmp_path / "town.parquet", UTC)
 
 
