@@ -1,8 +1,8 @@
 """Load and generation of households by area from profiles alone, without simulating devices.
 
 Inflexible load, PV and heat pumps follow their profiles as long as nothing is activated and no connection is
-limited. EVs take the energy of the sessions that begin, as measured at the charger of the profile, whatever the
-power of their own. Batteries have no profile.
+limited. EVs take the energy of the sessions that begin, as measured: it does not depend on the power of their
+own charger. Batteries have no profile.
 """
 
 from __future__ import annotations
