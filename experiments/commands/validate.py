@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from shutil import get_terminal_size
 from textwrap import wrap
+from types import MappingProxyType
 from typing import Any
 
 from tandem_sim.agents.strategies.allowed_code import FLAG, module_of
@@ -15,6 +16,7 @@ from tandem_sim.experiments.runs.bundled import case_path, source_of
 from tandem_sim.experiments.runs.logs import tell_unusual
 from tandem_sim.experiments.runs.scenario import faults_named, read_scenario
 from tandem_sim.experiments.scenario_tools.calibration_text import calibration_lines
+from tandem_sim.experiments.scenario_tools.left_out import left_out_names
 from tandem_sim.experiments.scenario_tools.series_text import series_lines
 from tandem_sim.grids.errors import printable
 from tandem_sim.markets.cases.case import read_case
@@ -49,7 +51,7 @@ def check_file(file: str) -> str:
         bids = len(case.tso_bids) + sum(len(area.bids) for area in case.areas.values())
         networks = {T: case.transmission.dc.network, **{name: a.network for name, a in case.areas.items()}}
         contents = {name: [c.as_row() for c in n.contents] for name, n in networks.items()}
-        says = f"{file}: a case with {len(case.areas)} distribution grids and {bids} bids. No problem found."
+        says = f"{file}: a case with {len(case.areas)} distribution grids and {bids} bids. It can be cleared."
         return "\n".join([says, *_listed(contents)])
     settings, folder = read_scenario(file)
     tell_unusual(settings)
@@ -58,16 +60,23 @@ def check_file(file: str) -> str:
         model, _ = build_model(trusted, folder, Path(unused), lambda isp: None, list)
         contents = grid_contents(settings, folder)
         read = [*notes_of(settings), *series_lines(build_profiles(settings, folder))]
-        loads = [_wrapped(line) for line in (*read, *calibration_lines(model, settings))]
+        loads = [*read, *calibration_lines(model, settings)]
+        names = left_out_names(settings, folder)
     buses = sum(len(area.network.bus_index) for area in model.areas)
     households = [line for area in model.households for line in area.lines()]
     number = sum(area.households for area in model.households)
     says = (
         f"{file}: a scenario of {model.calendar.n_isp} ISPs, {number} households "
-        f"on {buses} distribution buses. No problem found."
+        f"on {buses} distribution buses. {_verdict(loads)}"
     )
-    people = [_wrapped(line) for line in (*households, *model.household_table)]
-    return "\n".join([says, *_unchecked(code), *people, *loads, *_listed(contents), *field_list(settings)])
+    facts = [_wrapped(line) for line in (*households, *model.household_table, *loads)]
+    grids = _listed(contents, names)
+    return "\n".join([says, *_unchecked(code), *facts, *grids, *field_list(settings)])
+
+
+def _verdict(lines: Iterable[str]) -> str:
+    marked = sum(line.startswith("!") for line in lines)
+    return f"It can run; {marked} line{'s' * (marked > 1)} marked ! below." if marked else "It can run."
 
 
 def _unchecked(code: Mapping[str, str]) -> list[str]:
@@ -121,14 +130,21 @@ def _value(value: Any) -> str:
     return printable(value, LONGEST_VALUE)
 
 
-def _listed(contents: Mapping[str, Iterable[Mapping[str, Any]]]) -> list[str]:
-    """Tables of every grid: number of rows, MW with the sign of the table, and how they are used."""
+def _listed(
+    contents: Mapping[str, Iterable[Mapping[str, Any]]],
+    names: Mapping[tuple[str, str], str] = MappingProxyType({}),
+) -> list[str]:
+    """Tables of every grid: number of rows, MW with the sign of the table, and how they are used.
+
+    `names` are those of rows left out, by grid and table.
+    """
     lines = []
     for name, rows in contents.items():
         lines.append(f"Grid {name}:")
         for row in rows:
             power = "" if row["p_mw"] is None else f"{row['p_mw']:.6g} MW"
             begin = f"  {row['table']:<16}{row['count']:>6}  {power:>12}  "
-            text = f"{row['use']}: {row['how']}"
+            left_out = names.get((name, row["table"]), "") if row["use"] == "left out" else ""
+            text = f"{row['use']}: {row['how']}{f' ({left_out})' if left_out else ''}"
             lines += wrap(text, _width(), initial_indent=begin, subsequent_indent=" " * len(begin))
     return lines

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -76,10 +76,10 @@ LENGTHS = {"array": "Items", "object": "Properties", "string": "Length"}
 
 
 def _row(path: str, about: Mapping[str, Any], nullable: bool, default: Any) -> Row:
-    kind = (
-        about.get("format") or about.get("type") or ("date or date-time" if "anyOf" in about else "section")
-    )
-    inside = {**_inside(about), **about}
+    kinds = about.get("anyOf", ())
+    names = [name for one in kinds for name in one.get("enum", [one["const"]] if "const" in one else ())]
+    kind = about.get("format") or about.get("type") or _union(kinds)
+    inside = {**_inside(about), **({"enum": names} if names else {}), **about}
     usual, counted = about.get("usual"), LENGTHS.get(kind)
     most = about.get(f"max{counted}")
     return Row(
@@ -95,6 +95,11 @@ def _row(path: str, about: Mapping[str, Any], nullable: bool, default: Any) -> R
         tuple(inside.get("enum", ())),
         None if most is None else (about.get(f"min{counted}", 0), most),
     )
+
+
+def _union(kinds: Sequence[Mapping[str, Any]]) -> str:
+    """What a value of one of several kinds is; a section if there are none."""
+    return " or ".join(sorted({one.get("format", one["type"]) for one in kinds})) or "section"
 
 
 def _inside(about: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,7 +121,7 @@ def accepted(path: str) -> str | None:
     """What the value of a field may be, with its unit; None for a path that is no field.
 
     >>> accepted("days"), accepted("distribution[].load_scale"), accepted("day")
-    ('1 to 366 (d)', '0 to 100 (p.u.)', None)
+    ('1 to 3660 (d)', '0 to 100 (p.u.)', None)
     """
     row = next((row for row in rows() if row.path == path), None)
     if row is None:
@@ -194,7 +199,16 @@ def _default(row: Row) -> str:
         return written(tuple(value))
     if isinstance(value, float):
         return written(value)
-    return "none" if value is None else value or '""' if isinstance(value, str) else json.dumps(value)
+    return "none" if value is None else _name(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _name(value: Any) -> str:
+    """A name, in quotes if it has neither letter nor digit.
+
+    >>> _name("p.u."), _name(""), _name(","), _name(3)
+    ('p.u.', '""', '","', '3')
+    """
+    return str(value) if any(map(str.isalnum, str(value))) else json.dumps(value)
 
 
 def _may_be(row: Row) -> str:
@@ -202,7 +216,7 @@ def _may_be(row: Row) -> str:
     if row.kind == "boolean":
         return "true, false"
     if row.names:
-        return ("any of " if row.kind == "array" else "") + ", ".join(map(str, row.names))
+        return ("any of " if row.kind == "array" else "") + ", ".join(map(_name, row.names))
     if row.usual is not None and row.kind == "array":
         return f"[low, high] within {numbers}"
     if row.length is not None:

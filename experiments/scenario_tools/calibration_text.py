@@ -13,11 +13,17 @@ from tandem_sim.sim.calibration.load import GridLoad, Load, load_of
 from tandem_sim.sim.clock.calendar import Calendar
 from tandem_sim.sim.model import FlexibilityModel
 from tandem_sim.sim.scenario.scenario import Scenario
+from tandem_sim.sim.scenario.sections import GridSettings
 
 MOST_NAMED = 3
 """Most branches or buses beyond their limits that a line names."""
 MOST_AREAS = 20
 """Areas that are listed; of more, those with the largest peaks."""
+
+STORAGES = (
+    "  Storages of the grid stand in generation when they feed in, in other when they charge; "
+    "batteries are those of households."
+)
 
 
 def calibration_lines(model: FlexibilityModel, scenario: Scenario) -> list[str]:
@@ -34,9 +40,18 @@ def calibration_lines(model: FlexibilityModel, scenario: Scenario) -> list[str]:
         f"Energy without activation, MWh ({energies}); generation: that of injections with a profile; "
         "households: their share in consumption:",
         *table(_ENERGY, [_energy(grid) for grid in shown]),
+        *(
+            [STORAGES]
+            if any(_has_storage(g) for g in (scenario.transmission, *scenario.distribution))
+            else []
+        ),
         "Power flow without activation at these times (units at least cost, without ramps):",
         *(line for state in states for line in _state_lines(state)),
     ]
+
+
+def _has_storage(grid: GridSettings) -> bool:
+    return any(injection.element.split(" ")[0] == "storage" for injection in grid.injections)
 
 
 def _largest(grids: Sequence[GridLoad]) -> list[GridLoad]:

@@ -1,7 +1,8 @@
 """Load and generation of households by area from profiles alone, without simulating devices.
 
 Inflexible load, PV and heat pumps follow their profiles as long as nothing is activated and no connection is
-limited. EVs take the energy of the sessions that begin. Batteries have no profile.
+limited. EVs take the energy of the sessions that begin, as measured: it does not depend on the power of their
+own charger. Batteries have no profile.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def profile_sums(layout: Layout, area_of_site: IntArray, n_areas: int) -> Profil
         load_mw=summed(layout.load_at, layout.load_kw, area_of_site[layout.load_site]),
         heat_pump_mw=summed(layout.pump_at, layout.pumps.power_kw, of_member[ev:]),
         pv_mw=summed(layout.pv_at, layout.pv_kwp, of_member[:pv][layout.pv_member]),
-        ev_mwh=summed(layout.ev_at, layout.ev_kw, of_member[battery:ev]).sum(axis=0),
+        ev_mwh=summed(layout.ev_at, layout.ev_profile_kw, of_member[battery:ev]).sum(axis=0),
     )
 
 

@@ -18,7 +18,7 @@ class Attribute(NamedTuple):
     """A column. Choices are numbered from 0.
 
     `device`: the column with the size of the device that it describes. `sizes`: the column is such a size,
-    where 0 means that the household has none.
+    where 0 means that the household has none. `usual`: values outside of it are told as unusual.
     """
 
     name: str
@@ -29,13 +29,16 @@ class Attribute(NamedTuple):
     choices: tuple[str, ...] = ()
     device: str = ""
     sizes: bool = False
+    usual: tuple[float, float] | None = None
 
 
 def _drawn(name: str, meaning: str, device: str = "", sizes: bool = False, like: str = "") -> Attribute:
-    """A number with the unit and range that the field `like` of `population` has."""
+    """A number with the unit and the ranges that the field `like` of `population` has."""
     about = extras(PopulationSettings.model_fields[like or name])
     limits = (float(about["minimum"]), float(about["maximum"]))
-    return Attribute(name, meaning, "number", about["unit"], limits, (), device, sizes)
+    low, high = about["usual"]
+    usual = float(low), float(high)
+    return Attribute(name, meaning, "number", about["unit"], limits, (), device, sizes, usual)
 
 
 def _profile(name: str, meaning: str, names: tuple[str, ...], device: str = "") -> Attribute:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tandem_sim.sim.households.columns import ATTRIBUTES, LONGEST_NAME, NAMES, A
 from tandem_sim.sim.scenario.described import written
 from tandem_sim.sim.scenario.scenario import Scenario
 
+log = logging.getLogger(__name__)
 DECIMAL = "Give a decimal number such as 12.5 or 1e3"
 LARGEST_BUS = 2**31 - 1
 
@@ -68,7 +70,8 @@ def read_households(
 ) -> HouseholdTable | None:
     """The table of households of a scenario; None without one. `networks` by area, in order of their names.
 
-    Raises `InputError` with file, row, column and hint for the first cell at fault.
+    Raises `InputError` with file, row, column and hint for the first cell at fault. Columns with values
+    outside their usual range are written to the log.
     """
     path = table_path(scenario, folder)
     if path is None:
@@ -82,6 +85,8 @@ def read_households(
         )
     reader = _Reader(path, read_cells(path))
     table = reader.table(scenario, networks)
+    for line in _unusual(table):
+        log.warning("unusual: %s", line)
     if scenario.households not in (None, len(table)):
         raise InputError(
             "scenario",
@@ -90,6 +95,22 @@ def read_households(
             "Leave households out (null where it is inherited), or give the number of rows",
         )
     return table
+
+
+def _unusual(table: HouseholdTable) -> Iterator[str]:
+    """Columns with values outside their usual range, how many and the first; 0 for none is usual."""
+    for about in ATTRIBUTES:
+        if about.usual is None or about.name not in table.values:
+            continue
+        found, (low, high) = table.values[about.name], about.usual
+        odd = np.flatnonzero(((found < low) | (found > high)) & ~((found == 0.0) & about.sizes))
+        if len(odd):
+            first = f"{table.place[odd[0]]} {written(float(found[odd[0]]))}"
+            unit = f" {about.unit}".rstrip()
+            yield (
+                f"{table.path.name} {about.name} of {len(odd)} of {len(table)} households, such as {first}: "
+                f"usually {written(low)} to {written(high)}{unit}"
+            )
 
 
 class _Reader:

@@ -350,3 +350,16 @@ def test_profiles_are_those_of_the_population(tmp_path: Path) -> None:
     assert homes.load_profile.tolist() == [1]
     with pytest.raises(InputError, match=r"load_profile in line 2: H0-A is not known\. Did you mean H0-B"):
         drawn(with_table(tmp_path, "bus,load_profile\n61,H0-A\n", **fields), tmp_path)
+
+
+def test_sizes_outside_their_usual_range_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Consumption in MWh, and PV of 50 kWp; 0 for none is not unusual, and neither is a usual value."""
+    table = "household,bus,annual_kwh,pv_kwp,heat_pump_kw\na,61,3.5,0,3\nb,61,4.1,50,0\nc,61,3000,5,2\n"
+    drawn(with_table(tmp_path, table), tmp_path)
+    assert caplog.messages == [
+        "unusual: people.csv annual_kwh of 2 of 3 households, such as line 2 3.5: usually 100 to 50000 kWh/a",
+        "unusual: people.csv pv_kwp of 1 of 3 households, such as line 3 50: usually 1 to 20 kW",
+    ]
+    caplog.clear()
+    drawn(with_table(tmp_path, SIX), tmp_path)
+    assert caplog.messages == []
