@@ -30,7 +30,6 @@ from tandem_sim.experiments.results.run_data import FloatArray, RunData
 from tandem_sim.experiments.run_folder.tables import read_table
 
 LIMIT_PCT = 100.0
-VM_LIMITS_PU = (0.9, 1.1)
 NEAR_PU = 0.02
 """A voltage limit is drawn if a bus voltage comes this close to it (p.u.); otherwise it is off the scale."""
 
@@ -70,7 +69,7 @@ def grid_figure(data: RunData, name: str) -> Figure:
         shade_nights(ax, data)
     _loading(loading, data, name, rows)
     _violations(marks, data, rows)
-    _voltage(voltage, data, rows)
+    _voltage(voltage, data, name, rows)
     time_axis(voltage, data)
     return figure
 
@@ -82,6 +81,14 @@ def branch_names(data: RunData, name: str) -> dict[int, str]:
     rows = rows[rows.system == name]
     ends = zip(rows.branch, rows.element, rows.from_bus, rows.to_bus, strict=True)
     return {int(n): f"{element} (bus {_bus(start)} to {_bus(end)})" for n, element, start, end in ends}
+
+
+def voltage_limits(data: RunData, name: str) -> tuple[float, float]:
+    """Lower and upper voltage limit of a grid (p.u.): of buses with different ones the tightest."""
+    columns = ["system", "vm_limit_min_pu", "vm_limit_max_pu"]
+    rows = read_table(data.folder, "buses", columns)
+    rows = rows[rows.system == name]
+    return float(rows.vm_limit_min_pu.max()), float(rows.vm_limit_max_pu.min())
 
 
 def _bus(number: float) -> str:
@@ -188,7 +195,7 @@ def violated(rows: pd.DataFrame, prefix: str) -> NDArray[np.bool_]:
     return np.asarray((counts > 0).any(axis=1), dtype=np.bool_)
 
 
-def _voltage(ax: Axes, data: RunData, rows: pd.DataFrame) -> None:
+def _voltage(ax: Axes, data: RunData, name: str, rows: pd.DataFrame) -> None:
     low, high = _column(rows, "vm_min_pu"), _column(rows, "vm_max_pu")
     edges = data.edges
     if data.is_long:
@@ -200,11 +207,12 @@ def _voltage(ax: Axes, data: RunData, rows: pd.DataFrame) -> None:
     ax.stairs(high, edges, baseline=floor, fill=True, color=SKY, alpha=0.45, linewidth=0)
     ax.stairs(high, edges, baseline=None, color=BLUE, linewidth=1.0, label="Highest bus")
     ax.stairs(low, edges, baseline=None, color=GREEN, linewidth=1.0, label="Lowest bus")
-    near = [limit for limit in VM_LIMITS_PU if _comes_near(limit, low, high)]
+    limits = voltage_limits(data, name)
+    near = [limit for limit in limits if _comes_near(limit, low, high)]
     for limit in near:
         ax.axhline(limit, color=RED, linewidth=1.0, linestyle="--", label=f"Limit {limit:g} p.u.")
     ax.set_ylabel("Voltage (p.u.)")
-    far = [f"{limit:g}" for limit in VM_LIMITS_PU if limit not in near]
+    far = [f"{limit:g}" for limit in limits if limit not in near]
     title = "Bus voltages, daily range" if data.is_long else "Bus voltages"
     if far:
         title += f" (off the scale: limit{'s' if len(far) > 1 else ''} {' and '.join(far)} p.u.)"

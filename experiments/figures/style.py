@@ -26,8 +26,8 @@ from tandem_sim.grids.errors import printable
 mdates: Any = matplotlib.dates  # published without annotations
 
 FOOTNOTE = (
-    "Population, ratings and costs of flexibility are synthetic; "
-    "load, PV, EV and heat-pump profiles are measured (SimBench 2016)"
+    "Unless the scenario brings its own: population, ratings and costs of flexibility are synthetic, "
+    "profiles are measured (SimBench 2016)"
 )
 BLUE, RED, GREEN, ORANGE, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9"
 DARK, GREY, PALE = "#333333", "#8C8C8C", "#C8C8C8"

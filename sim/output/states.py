@@ -135,6 +135,8 @@ def grid_tables(grids: Mapping[str, Network]) -> dict[str, pa.Table]:
                 "name": pa.array(bus_names(network), TEXT),
                 "node": pa.array(network.bus_node, INT),
                 "vn_kv": pa.array(bus_vn_kv(network), REAL),
+                "vm_limit_min_pu": pa.array(network.vm_min_pu, REAL),
+                "vm_limit_max_pu": pa.array(network.vm_max_pu, REAL),
                 "x": pa.array(x, REAL, from_pandas=True),
                 "y": pa.array(y, REAL, from_pandas=True),
             }

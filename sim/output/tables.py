@@ -420,6 +420,8 @@ FIXED: dict[str, TableAbout] = {
         text("name", "name in the net, empty without one"),
         common("node"),
         real("vn_kv", "nominal voltage"),
+        real("vm_limit_min_pu", "lower voltage limit"),
+        real("vm_limit_max_pu", "upper voltage limit"),
         real("x", "first coordinate as in the net (`bus.geo`), empty without one", ""),
         real("y", "second coordinate", ""),
         timed=False,
