@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTENTS: dict[str, tuple[str, ...]] = {
-    "Use": ("docs/scenario", "docs/own_data", "docs/query", "docs/compare", "docs/sweeps", "docs/formats"),
+    "Use": (
+        "docs/scenario",
+        "docs/own_data",
+        "docs/query",
+        "docs/compare",
+        "docs/figures",
+        "docs/report",
+        "docs/sweeps",
+        "docs/formats",
+    ),
     "Model": ("docs/model", "docs/schemes", "docs/equal_schemes", "docs/glossary"),
     "Extend": ("docs/extending", "CONTRIBUTING", "GOVERNANCE", "CODE_OF_CONDUCT"),
     "Studies": (

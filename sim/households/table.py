@@ -215,7 +215,7 @@ class _Reader:
         ]
         bus, node = np.zeros(len(area), dtype=np.int64), np.zeros(len(area), dtype=np.int64)
         for row, (cell, of) in enumerate(zip(self.cells("bus"), area.tolist(), strict=True)):
-            number = self._number(row, "bus", cell) if cell else math.nan
+            number = float(cell) if cell.isascii() and cell.isdecimal() and len(cell) < 12 else math.nan
             if not 0 <= number <= LARGEST_BUS or number != round(number):
                 problem = f"is {printable(cell)}" if cell else "is empty"
                 raise self.error(row, "bus", problem, "Give the whole number of a bus")

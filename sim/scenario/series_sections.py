@@ -135,7 +135,7 @@ class PriceSettings(Section):
 
 
 class GivenForecastSettings(Section):
-    """A file of forecasts of the net injection of an area: when issued, for when, how many MW."""
+    """A file of forecasts of the net load of an area, consumption less generation: when issued, for when, MW."""
 
     area: Word = about("Area, or T for transmission without units.")
     file: str = file_path("CSV or Parquet file, relative to the scenario.")

@@ -111,6 +111,9 @@ def _folder(path: Path, active: bool, days: int = 1, isp_minutes: int = 15) -> P
     for isp in range(calendar.n_isp):
         _record_isp(record, isp, active)
     record.close()
+    band = {"vm_limit_min_pu": [0.8, 0.9], "vm_limit_max_pu": [1.1, 1.2]}  # of two buses: 0.9 to 1.1 binds
+    systems = pd.DataFrame({"system": ["D1", "D2"]})
+    systems.merge(pd.DataFrame(band), how="cross").to_parquet(path / "buses.parquet")
     write_conflicts(path, SCHEMES["multilevel-01"], isp_minutes / 60.0)
     return path
 

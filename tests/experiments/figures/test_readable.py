@@ -60,6 +60,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> RunData:
     rows = {"system": "D1", "branch": [0, 7], "name": "", "element": ["line 0", "trafo 2"]}
     ends = {"from_bus": [1, 4], "to_bus": pd.array([2, None], dtype="Int64"), "rating_mva": 1.0}
     pd.DataFrame({**rows, **ends}).to_parquet(folder / "branches.parquet")
+    pd.DataFrame([{"system": "D1", "vm_limit_min_pu": 0.95, "vm_limit_max_pu": 1.05}]).to_parquet(
+        folder / "buses.parquet"
+    )
     return read_run(folder, ZONE, "tiny")
 
 

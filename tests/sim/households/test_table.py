@@ -198,7 +198,7 @@ REFUSED = [
     ("bus,lv_feeder\n61,S\n", "lv_feeder in line 2", "S is no LV feeder"),
     ("bus,area\n61,D2\n", "area in line 2", "D2 is no area"),
     ("bus,area\n61,\n", "area in line 2", "is empty"),
-    ("bus\n61\n\n\n6x\n", "bus in line 5", "'6x' is no number"),
+    ("bus\n61\n\n\n6x\n", "bus in line 5", "is 6x"),
 ]
 
 
