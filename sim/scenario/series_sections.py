@@ -135,7 +135,7 @@ class PriceSettings(Section):
 
 
 class GivenForecastSettings(Section):
-    """A file of forecasts of the net load of an area, consumption less generation: when issued, for when, MW."""
+    """A file of forecasts of the net load (consumption less generation) of an area."""
 
     area: Word = about("Area, or T for transmission without units.")
     file: str = file_path("CSV or Parquet file, relative to the scenario.")
