@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from tandem_sim.grids.io.profiles import HOUSEHOLD, measured, span
+from tandem_sim.grids.published.read import read_series
 from tandem_sim.grids.series.calendar import days_in_other_year, rows_in_other_year, whole_days
 from tandem_sim.grids.series.profiles import OwnProfile, Profiles
 from tandem_sim.grids.series.series import means
+from tandem_sim.grids.series.tables import TableFormat
 from tandem_sim.sim.clock.public_holidays import ZONE, public_holidays
 
 BERLIN = "Europe/Berlin"
@@ -137,3 +141,40 @@ def test_means_repeat_and_average() -> None:
     assert means(values, start, hour, half).tolist() == [3.0, 3.0, 5.0, 5.0]
     double = pd.date_range("2019-05-01T00:00Z", periods=2, freq="2h")
     assert means(values, start, hour, double).tolist() == [2.0, 6.0]
+
+
+def test_a_time_is_read_the_same_whatever_the_horizon() -> None:
+    """Over the end of the measured year, and beyond the ends of a short series: one day against nine."""
+    for start in ("2016-12-29T23:00Z", "2015-12-31T23:00Z"):
+        days = [pd.date_range(start, periods=96 * n, freq="15min") for n in (1, 9)]
+        short, long = (Profiles(zone=BERLIN).around(["H0-A"], times, 96, 21 * 96) for times in days)
+        np.testing.assert_array_equal(short[: 96 * 2], long[: 96 * 2])
+    profiles = _own("2019-05-01T00:00Z", [float(k) for k in range(240)], "1h")
+    days = [pd.date_range("2019-05-01T00:00Z", periods=24 * n, freq="h") for n in (1, 9)]
+    short, long = (profiles.around(["own"], times, 48, 0)[:72] for times in days)
+    np.testing.assert_array_equal(short, long)
+
+
+@pytest.mark.parametrize("written", ["UTC", "Etc/GMT-1", "Europe/Brussels"])
+def test_aligned_series_follow_the_clock_of_the_scenario_however_they_are_written(
+    written: str, tmp_path: Path
+) -> None:
+    """A year whose values are the hours of the clock in Brussels: 18:00 is 18:00 in summer and in winter."""
+    times = pd.date_range("2019-01-01", "2020-01-01", freq="h", tz="Europe/Brussels", inclusive="left")
+    labels = times.tz_convert(written).strftime("%Y-%m-%d %H:%M")
+    pd.DataFrame({"time": labels, "hour": times.hour}).to_csv(tmp_path / "year.csv", index=False)
+    series = read_series(tmp_path / "year.csv", TableFormat(zone=written))
+    profile = OwnProfile(
+        source="year.csv",
+        unit="MW",
+        values=series.column("hour"),
+        start=series.start,
+        step=series.step,
+        aligned=True,
+        full_load_hours=None,
+        energy_checked=False,
+    )
+    profiles = Profiles(zone="Europe/Brussels", own={"hour": profile})
+    local = pd.DatetimeIndex(["2023-01-17 18:00", "2023-07-18 18:00"], tz="Europe/Brussels")
+    found = [profiles.at(["hour"], pd.DatetimeIndex([time]).tz_convert("UTC"))[0, 0] for time in local]
+    assert found == [18.0, 18.0]

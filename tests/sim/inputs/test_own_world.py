@@ -68,6 +68,7 @@ def _keys(**changes: Any) -> dict[str, Any]:
             {**series, "unit": "kW", "columns": {"load_kw": "town"}},
             {**series, "unit": "MW", "columns": {"wind_mw": "wind"}},
             {**series, "unit": "EUR/MWh", "columns": {"price": "price"}},
+            {**series, "unit": "EUR/MWh", "columns": {"price": "low"}, "scale": 0.5},
         ],
         "power_flow_check": {"audit_share": 0.2},
         **changes,
@@ -166,6 +167,17 @@ def test_schedules_are_the_forecasts_given_for_the_day_ahead_gate(folder: Path) 
     np.testing.assert_allclose(found, -(0.25 + 0.005 + 0.0006))
 
 
+def test_forecasts_finer_than_the_isp_are_averaged(folder: Path) -> None:
+    """Quarters of 0.1, 0.2, 0.3 and 0.4 MW are 0.25 MW in an hour."""
+    quarters = pd.date_range("2019-05-05T22:00Z", periods=4 * 48, freq="15min")
+    mw = np.tile([0.1, 0.2, 0.3, 0.4], 48)
+    rows = pd.DataFrame({"issued": "2019-05-05T06:00Z", "valid": quarters.strftime("%Y-%m-%dT%H:%MZ")})
+    rows.assign(net_load_mw=mw).to_csv(folder / "forecast.csv", index=False)
+    scenario = _scenario(folder, forecast={"given": [{"area": "D1", "file": "forecast.csv"}]})
+    model, _ = build_model(scenario, folder, folder / "out", lambda isp: None, list)
+    np.testing.assert_allclose(model.forecasts.distribution(model.areas[0], range(48)), -0.25)
+
+
 def test_forecasts_have_to_be_there_at_the_gate(folder: Path) -> None:
     _forecast(folder, lambda issued, valid: 0.25)
     table = pd.read_csv(folder / "forecast.csv")
@@ -184,6 +196,11 @@ def test_forecasts_have_to_be_there_at_the_gate(folder: Path) -> None:
         ({"days": 3}, "own.csv covers 2019-05-05 22:00 UTC to 2019-05-07 22:00 UTC, needed are"),
         ({"start": "2016-05-06"}, "covers .* needed are"),
         ({"prices": {"day_ahead": "wind"}}, "prices.day_ahead: wind is in MW"),
+        ({"prices": {"imbalance_long": "price", "imbalance_short": "low"}}, "Exchange the two"),
+        (
+            {"prices": {"day_ahead": "price"}, "product": {"price_cap_eur_per_mwh": 76.0}},
+            "reaches from 30 to 77",
+        ),
         ({"prices": {"day_ahead": "none"}}, "prices.day_ahead: unknown profile 'none'"),
     ],
 )
@@ -212,7 +229,7 @@ def test_injections_that_do_not_fit_the_grid(injection: dict[str, Any], says: st
 
 def test_wrong_by_a_factor_of_a_thousand(folder: Path) -> None:
     """kW read as MW, MW read as kW, EUR/kWh read as EUR/MWh, a stated energy that disagrees."""
-    town, wind, price = _keys()["profiles"]
+    town, wind, price, _ = _keys()["profiles"]
     cases = {
         "reaches 60 MW, 150 times the nominal": [{**town, "unit": "MW"}, wind, price],
         "reaches 0.0003 MW": [town, {**wind, "unit": "kW"}, price],
@@ -225,7 +242,7 @@ def test_wrong_by_a_factor_of_a_thousand(folder: Path) -> None:
 
 def test_a_stated_energy_that_agrees_is_sure(folder: Path) -> None:
     """Sum of 40 + 20 sin over two whole days: 48 h x 40 kW = 1.92 MWh."""
-    town, wind, price = _keys()["profiles"]
+    town, wind, price, _ = _keys()["profiles"]
     profiles = [{**town, "energy_mwh": {"town": 1.92}}, wind, price]
     build_model(_scenario(folder, profiles=profiles), folder, folder / "out", lambda isp: None, list)
 
@@ -237,7 +254,7 @@ def test_other_share_has_no_effect_beside_a_series_in_kw(folder: Path) -> None:
 
 def test_households_follow_series_of_ones_own(folder: Path) -> None:
     """Load in proportion to the series; of a file shorter than a year the energy of a year is stated."""
-    town, wind, price = _keys()["profiles"]
+    town, wind, price, _ = _keys()["profiles"]
     pv = {"file": "own.csv", "zone": "Europe/Brussels", "unit": "p.u.", "columns": {"wind_mw": "roofs"}}
     population = {"load_profiles": ["town"], "pv_profiles": ["roofs"], "shift_weeks": 0, "jitter_h": 0.0}
     population |= {
