@@ -16,6 +16,8 @@ import yaml
 from tandem_sim.experiments.runs.scenario import read_scenario
 from tandem_sim.grids.errors import InputError
 from tandem_sim.sim.assembly.build import build_model
+from tandem_sim.sim.inputs.prices import given_prices
+from tandem_sim.sim.inputs.profiles import build_profiles
 from tandem_sim.sim.run import run
 from tests.sim.conftest import SMALL
 
@@ -146,6 +148,15 @@ def test_two_given_imbalance_prices(folder: Path) -> None:
     np.testing.assert_allclose(system.imbalance_price_short_eur_per_mwh, LOAD_KW, atol=1e-6)
 
 
+def test_a_day_ahead_price_lies_within_the_prices_of_bids(folder: Path) -> None:
+    """The series goes from 30 to 77 EUR/MWh."""
+    scenario = _scenario(folder, prices={"day_ahead": "price"})
+    profiles, times = build_profiles(scenario, folder), scenario.calendar.times()
+    assert given_prices(scenario.prices, profiles, times, (30.0, 77.0)).day_ahead is not None
+    with pytest.raises(InputError, match="reaches from 30 to 77 EUR/MWh, and bids may be 0 to 50"):
+        given_prices(scenario.prices, profiles, times, (0.0, 50.0))
+
+
 def _forecast(folder: Path, mw: Callable[[pd.Timestamp, pd.Timestamp], float]) -> None:
     issues = pd.date_range("2019-05-05T06:00Z", "2019-05-07T18:00Z", freq="12h")
     rows = [
@@ -197,10 +208,6 @@ def test_forecasts_have_to_be_there_at_the_gate(folder: Path) -> None:
         ({"start": "2016-05-06"}, "covers .* needed are"),
         ({"prices": {"day_ahead": "wind"}}, "prices.day_ahead: wind is in MW"),
         ({"prices": {"imbalance_long": "price", "imbalance_short": "low"}}, "Exchange the two"),
-        (
-            {"prices": {"day_ahead": "price"}, "product": {"price_cap_eur_per_mwh": 76.0}},
-            "reaches from 30 to 77",
-        ),
         ({"prices": {"day_ahead": "none"}}, "prices.day_ahead: unknown profile 'none'"),
     ],
 )
