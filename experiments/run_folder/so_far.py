@@ -83,6 +83,9 @@ def _columns(table: str) -> pa.Schema:
 
 def is_unfinished(folder: Path) -> bool:
     """Whether a folder is the working folder of a run, or the place of results that has one beside it."""
+    folder = folder.absolute()  # "." has no name
+    if not folder.name:
+        return False
     return folder.name.endswith(SUFFIX) or is_there(unfinished_of(folder), Path.is_dir)
 
 
@@ -91,9 +94,9 @@ def load_unfinished(folder: str | Path) -> UnfinishedRun:
 
     Raises `InputError` where there is none, and for one that has no checkpoint yet.
     """
-    path = Path(folder)
-    place = path if path.name.endswith(SUFFIX) else unfinished_of(path)
-    if not is_there(place, Path.is_dir):
+    path = Path(folder).absolute()  # "." has no name
+    place = path if path.name.endswith(SUFFIX) or not path.name else unfinished_of(path)
+    if not path.name or not is_there(place, Path.is_dir):
         raise InputError(str(folder), "folder", "holds no unfinished run", "Name the folder of a run")
     try:
         fault, kept = working_fault(place), kept_in(place)

@@ -205,7 +205,8 @@ def test_a_copy_of_a_run_is_refused(tmp_path: Path) -> None:
 
 
 def _typed(*arguments: object) -> str:
-    found = CliRunner().invoke(app, ["compare", *map(str, arguments)], catch_exceptions=False)
+    wide = {"COLUMNS": "110"}  # whatever the terminal of the tests is
+    found = CliRunner().invoke(app, ["compare", *map(str, arguments)], catch_exceptions=False, env=wide)
     assert found.exit_code == 0
     return found.stdout
 
