@@ -31,6 +31,15 @@ def explain(
 
 
 QUERY_FORMATS = ("table", "csv", "json")
+RowsFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        help=f"Output: {one_of(QUERY_FORMATS)}. [default: by the suffix of --out, else table]",
+        autocompletion=complete(QUERY_FORMATS),
+    ),
+]
+RowsFile = Annotated[Path | None, typer.Option(help="Write the rows to this new file.")]
 
 
 def query(
@@ -43,15 +52,8 @@ def query(
             metavar="RUN...",
         ),
     ],
-    format_: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            help=f"Output: {one_of(QUERY_FORMATS)}. [default: by the suffix of --out, else table]",
-            autocompletion=complete(QUERY_FORMATS),
-        ),
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the rows to this new file.")] = None,
+    format_: RowsFormat = None,
+    out: RowsFile = None,
 ) -> None:
     """Query the tables of runs in SQL.
 
@@ -181,15 +183,8 @@ def compare(
         ),
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Show all key figures.")] = False,
-    format_: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            help=f"Output: {one_of(QUERY_FORMATS)}. [default: by the suffix of --out, else table]",
-            autocompletion=complete(QUERY_FORMATS),
-        ),
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the rows to this new file.")] = None,
+    format_: RowsFormat = None,
+    out: RowsFile = None,
 ) -> None:
     """Compare the key figures of finished runs with those of the first.
 

@@ -27,7 +27,7 @@ A year of quarter-hours in 20 series, as ENTSO-E publishes it, has 2.1 million.
 """
 MOST_DEPTH = 30
 MOST_FILES = 200
-_UNPACKING = (
+UNPACKING = (
     zipfile.BadZipFile,
     NotImplementedError,
     RuntimeError,
@@ -37,6 +37,7 @@ _UNPACKING = (
     struct.error,
     zlib.error,
 )
+"""What Python's reader of archives raises for damaged ones."""
 
 
 @dataclass(slots=True)
@@ -120,7 +121,7 @@ def _unpacked(data: bytes, path: Path) -> Iterator[tuple[str, bytes]]:
                 yield one_line(info.filename, 60), document
     except InputError:
         raise
-    except _UNPACKING as error:
+    except UNPACKING as error:
         raise InputError(
             str(path), "zip", f"cannot be unpacked ({one_line(error)})", "Download the archive anew"
         ) from error

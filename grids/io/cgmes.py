@@ -9,16 +9,15 @@ from __future__ import annotations
 import io
 import logging
 import re
-import struct
 import tempfile
 import warnings
 import zipfile
-import zlib
 from pathlib import Path
 
 from pandapower.auxiliary import pandapowerNet
 
 from tandem_sim.grids.documents.text import one_line
+from tandem_sim.grids.documents.xml_reader import UNPACKING
 from tandem_sim.grids.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -34,19 +33,6 @@ PROFILES = ("Equipment", "SteadyStateHypothesis", "Topology")
 
 _ENCODING = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([^"']*)["']""")
 _DECLARES = re.compile(rb"<!\s*(DOCTYPE|ENTITY|ELEMENT|ATTLIST|NOTATION|\[(?!CDATA\[))")
-
-
-UNPACKING = (
-    zipfile.BadZipFile,
-    NotImplementedError,
-    RuntimeError,
-    EOFError,
-    OSError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
-"""What Python's reader of archives raises for damaged ones."""
 
 
 def read_cgmes(content: bytes, path: Path) -> pandapowerNet:
