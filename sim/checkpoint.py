@@ -19,7 +19,7 @@ import json
 import logging
 import os
 import pickle
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,7 +29,6 @@ import mesa
 from tandem_sim.grids.documents.json_reader import read_json
 from tandem_sim.grids.documents.text import one_line
 from tandem_sim.grids.errors import InputError, StaleError
-from tandem_sim.sim.clock.clock import Clock
 from tandem_sim.sim.model import FlexibilityModel
 from tandem_sim.sim.output.recorder import START, Mark
 from tandem_sim.sim.user_key import key_file
@@ -68,26 +67,29 @@ class Checkpoints:
         for name in (BEFORE, NEWEST):
             (self.folder / name).unlink(missing_ok=True)
 
-    def moments(self, now: int, end: int) -> Iterator[int]:
-        """Seconds of the horizon after which a checkpoint is due, from now on."""
+    def due(self, model: FlexibilityModel, began: int, interrupted: bool) -> bool:
+        """Whether to save after a step that `began` at a second: once an interval, and if interrupted."""
         if not self.are_taken:
-            return
-        yield from range(max(now // self.every_s + 1, 1) * self.every_s, end, self.every_s)
+            return False
+        passed = (model.clock.now() - 1) // self.every_s > max(began - 1, 0) // self.every_s
+        return interrupted or (model.running and passed)
 
     @property
     def are_taken(self) -> bool:
         """Whether this run takes checkpoints."""
         return self.every_s > 0 and self.key is not None
 
-    def save(self, model: FlexibilityModel, clock: Clock) -> None:
+    def save(self, model: FlexibilityModel) -> None:
         """Save the state between two seconds. Raises `InputError` for state that cannot be pickled.
 
         The previous checkpoint is kept, and a file is either complete or absent: whenever the run is killed,
         one of them is intact.
         """
-        anchors, changing = _anchors(model, clock)
+        anchors, changing = _anchors(model)
+        clock = model.clock
         states = {name: _state(anchors[name]) for name in changing}
-        state = {"now": clock.now(), "calls": clock.calls(), "states": states}
+        kept = [{name: vars(o)[name] for name in getattr(o, "kept", ())} for o in model.observers]
+        state = {"now": clock.now(), "calls": clock.calls(), "states": states, "observers": kept}
         mark = model.recorder.mark()
         content = io.BytesIO()
         try:
@@ -103,7 +105,7 @@ class Checkpoints:
         self._write(mark, [clock.now() // calendar.isp_seconds, calendar.n_isp], content.getvalue())
         log.debug("checkpoint at second %d, %d bytes", clock.now(), content.tell())
 
-    def restore(self, model: FlexibilityModel, clock: Clock) -> None:
+    def restore(self, model: FlexibilityModel) -> None:
         """Set a new model and its clock to the newest checkpoint, if there is one.
 
         Raises `StaleError` for a checkpoint that is damaged or of another run.
@@ -121,7 +123,7 @@ class Checkpoints:
             raise StaleError(
                 str(self.spool), "tables", "are damaged", "Remove the folder and start the run anew"
             ) from error
-        anchors, _ = _anchors(model, clock)
+        anchors, _ = _anchors(model)
         try:
             state = _Unpickler(io.BytesIO(content), anchors).load()
         except (pickle.UnpicklingError, AttributeError, ImportError, KeyError, TypeError) as error:
@@ -133,8 +135,11 @@ class Checkpoints:
             ) from error
         for name, found in state["states"].items():
             vars(anchors[name]).update(found)
-        clock.set(state["now"], state["calls"])
-        log.info("resumed at second %d from %s", clock.now(), path.name)
+        for observer, kept in zip(model.observers, state["observers"], strict=True):
+            if kept:
+                vars(observer).update(kept)
+        model.clock.set(state["now"], state["calls"])
+        log.info("resumed at second %d from %s", model.clock.now(), path.name)
 
     def _write(self, mark: Mark, isps: list[int], content: bytes) -> None:
         assert self.key is not None  # without a key no checkpoint is taken
@@ -241,25 +246,19 @@ class _Unpickler(pickle.Unpickler):
         return self._anchors[pid]
 
 
-def _anchors(model: FlexibilityModel, clock: Clock) -> tuple[dict[str, object], list[str]]:
+def _anchors(model: FlexibilityModel) -> tuple[dict[str, object], list[str]]:
     """Objects that every build of a scenario has, by name; and the names of those whose attributes change.
 
     Clock and recorder change too, but are set by their own methods.
     """
-    agents = {
-        f"agent {agent.name}": agent
-        for agent in (
-            model.fleet_agent,
-            *model.operators,
-            *model.aggregators,
-            *model.transmission_sellers,
-            model.market,
-            *model.brps,
-        )
-    }
+    agents = {f"agent {agent.name}": agent for agent in model.participants}
     changing: dict[str, object] = {"model": model, "fleet": model.fleet_agent.fleet, **agents}
     fixed: dict[str, object] = {
-        "clock": clock,
+        "scenario": model.scenario,
+        "timetable": model.timetable,
+        "calendar": model.calendar,
+        "observers": model.observers,
+        "clock": model.clock,
         "recorder": model.recorder,
         "states": model.states,
         "scheme": model.tso.scheme,
@@ -269,7 +268,7 @@ def _anchors(model: FlexibilityModel, clock: Clock) -> tuple[dict[str, object], 
         "given prices": model.settler.given,
         "given forecasts": model.forecasts.given,
         "transmission": model.transmission,
-        "on_isp": model.on_isp,
+        "low voltage": model.low_voltage,
         "physics": model.physics,
         "layout": model.fleet_agent.fleet.layout,
         "forecast load": model.forecasts.load_mw,
@@ -282,8 +281,9 @@ def _anchors(model: FlexibilityModel, clock: Clock) -> tuple[dict[str, object], 
 
 
 def _state(anchor: object) -> dict[str, Any]:
-    """Attributes of an object, without those that Mesa itself gives a model."""
+    """Attributes of an object, without those that Mesa itself gives a model, but for its steps."""
     own = vars(anchor)
     if isinstance(anchor, mesa.Model):
-        own = {key: value for key, value in own.items() if key not in vars(mesa.Model(rng=0))}
+        of_mesa = set(vars(mesa.Model(rng=0))) - {"steps"}
+        own = {key: value for key, value in own.items() if key not in of_mesa}
     return dict(own)

@@ -1,230 +1,177 @@
-"""The simulation model: a Mesa model that holds the agents, and their actions at each gate."""
+"""The simulation model: a Mesa model that builds its world and agents, and what happens in delivery."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 
 import mesa
 import numpy as np
 
-from tandem_sim.agents.base.agent import Carry
-from tandem_sim.agents.base.area import Area
-from tandem_sim.agents.base.passive import PassiveInjections
-from tandem_sim.agents.households.fleet_agent import FleetAgent
-from tandem_sim.agents.operators.dso import DSO
-from tandem_sim.agents.operators.market_operator import MarketOperator
-from tandem_sim.agents.operators.operator import Ledgers, Operator
-from tandem_sim.agents.operators.tso import TSO
-from tandem_sim.agents.parties.aggregator import Aggregator
-from tandem_sim.agents.parties.brp import BRP
-from tandem_sim.agents.parties.day_ahead_market import DayAheadMarket
+from tandem_sim.agents.base.subscriptions import Action, Subscriber, at
+from tandem_sim.agents.operators.operator import Ledgers
 from tandem_sim.agents.services.afrr import AfrrResult
-from tandem_sim.grids.network.network import Network
+from tandem_sim.agents.services.flexibility_study import FlexibilityStudyProcess
+from tandem_sim.agents.strategies.allowed_code import NO_CODE, AllowedCode
+from tandem_sim.grids.power_flow.ac import PowerFlow
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.coordination.block import TSO as T
+from tandem_sim.markets.coordination.gates import GATES
 from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister
 from tandem_sim.markets.settlement.payments import RESERVE
-from tandem_sim.sim.clock.calendar import Calendar
-from tandem_sim.sim.delivery.forecasts import ForecastService
+from tandem_sim.sim.assembly.agents import AgentBuilder, CreationOrder
+from tandem_sim.sim.assembly.non_firm import add_non_firm
+from tandem_sim.sim.assembly.services import add_services
+from tandem_sim.sim.assembly.settlement import build_reserve, build_settler, build_states
+from tandem_sim.sim.assembly.world import World, build_world
+from tandem_sim.sim.clock.bus import Link, build_bus
+from tandem_sim.sim.clock.clock import Clock
+from tandem_sim.sim.clock.randomness import AUDITED, stream
 from tandem_sim.sim.delivery.physics import Physics
 from tandem_sim.sim.delivery.reserve import Reserve, reserve_books
 from tandem_sim.sim.delivery.termination import TerminationSignals, grid_monitor
-from tandem_sim.sim.households.summary import AreaHouseholds
-from tandem_sim.sim.output.export_isp import IspExport
+from tandem_sim.sim.observers import Observer
 from tandem_sim.sim.output.recorder import Recorder
 from tandem_sim.sim.output.records import record_grids, record_volumes
-from tandem_sim.sim.output.states import StateRecords
+from tandem_sim.sim.scenario.scenario import Scenario
 from tandem_sim.sim.settlement.audit import (
     audit_energy,
     audit_interface,
     audit_orders,
     audit_slack,
 )
-from tandem_sim.sim.settlement.non_firm import NonFirm
-from tandem_sim.sim.settlement.settler import Delivery, Settler
-from tandem_sim.sim.timetable import CapacityNeeds
+from tandem_sim.sim.settlement.settler import Delivery
+from tandem_sim.sim.timetable import Closures, Timetable
 
-NOT_ACCEPTED = "the DSO has not accepted the merit order list; the area is left out"
+PROMPT_S = 50
+"""Latency (s) up to which every message arrives before its gate, with the default gates."""
 
 
-class FlexibilityModel(mesa.Model):
-    """Agents, physics and books of one run. The clock calls one method per gate; the model keeps no time."""
+class FlexibilityModel(Subscriber, mesa.Model):
+    """Agents, physics and books of one run. The model keeps no time: its clock calls what stands at a gate.
 
-    calendar: Calendar
-    areas: Sequence[Area]
-    households: Sequence[AreaHouseholds]  # what households every area has
-    household_table: Sequence[str]  # what their table gives, in lines; empty without one
-    transmission: Network
-    tso: TSO
-    dsos: Sequence[DSO]
-    aggregators: Sequence[Aggregator]  # household pools, by number
-    transmission_sellers: Sequence[Aggregator]
-    brps: Sequence[BRP]
-    brp_of_area: dict[str, BRP]
-    brp_t: BRP
-    market: DayAheadMarket
-    fleet_agent: FleetAgent
-    physics: Physics
-    forecasts: ForecastService
-    ledgers: Ledgers
-    recorder: Recorder
-    states: StateRecords
-    carry: Carry  # messages inside an ISP
-    load_mw: FloatArray  # (T, N) on transmission
-    passive: PassiveInjections  # the part of it that follows profiles
-    audited: frozenset[int]
-    reliable: bool  # no message is lost or late, so orders must equal awards
-    on_isp: Callable[[int], None]
-    market_operator: MarketOperator | None = None  # of an integrated market
-    export: IspExport | None = None
-    reserve: Reserve | None = None
-    settler: Settler
-    flexibility: FlexibilityRegister | None = None
-    needs: CapacityNeeds | None = None
-    non_firm: NonFirm | None = None
+    `steps` is the number of the ISP delivered last, -1 before the first.
+    """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        folder: Path | None,
+        out: Path,
+        *,
+        observers: Sequence[Observer] = (),
+        creation_order: CreationOrder = list,
+        spool: Path | None = None,
+        allowed: AllowedCode = NO_CODE,
+    ) -> None:
+        """Build world and agents; tables will be written into `out`. Arguments as in `sim.run.run`.
+
+        `spool` is the file of recorded rows, if it is to be kept (see `Recorder`). Raises `InputError` for a
+        scenario that cannot be built.
+        """
         super().__init__(rng=0)  # streams come from tandem_sim.sim.clock.randomness; that of Mesa is not used
+        self.steps = -1
+        world = build_world(scenario, folder)
+        self._set_world(world)
+        self.recorder = Recorder(out, world.calendar, spool, scenario.output.leave_out)
+        self.states = build_states(world, self.recorder)
+        self.clock = Clock(self.timetable.begin)
+        bus = build_bus(Link(**scenario.messages.model_dump()), scenario.seed, self.clock, self.recorder)
+        self.carry = bus.carry  # messages inside an ISP
+        self.ledgers: Ledgers = {}
+        self.flexibility = FlexibilityRegister() if scenario.flexibility_register.enabled else None
+        builder = AgentBuilder(
+            model=self,
+            world=world,
+            bus=bus,
+            recorder=self.recorder,
+            ledgers=self.ledgers,
+            register=self.flexibility,
+            allowed=allowed,
+        )
+        self._set_agents(builder, creation_order)
+        self.observers = list(observers)
         self._delivery: dict[int, Delivery] = {}
         self._reserve: dict[int, AfrrResult] = {}
 
-    @property
-    def operators(self) -> list[Operator]:
-        """All operators that run blocks of the scheme."""
-        return [self.tso, *self.dsos, *([self.market_operator] if self.market_operator else [])]
+    def _set_world(self, world: World) -> None:
+        scenario, grids = world.scenario, world.grids
+        self.scenario, self.calendar = scenario, world.calendar
+        self.timetable = Timetable(scenario, world.calendar)
+        self.areas, self.transmission, self.passive = grids.areas, grids.transmission, grids.passive
+        self.load_mw = world.load_mw  # (T, N) on transmission
+        self.households, self.household_table = world.people, world.household_table
+        self.low_voltage = world.low_voltage
+        self.physics = Physics(
+            areas=grids.areas,
+            dc=grids.dc,
+            transmission_flow=PowerFlow(grids.transmission),
+            interface_node=grids.interface_node,
+            reactive=grids.reactive,
+            offset=scenario.dso.offset,
+            solver=scenario.power_flow_check.solver,
+        )
+        chance = stream(scenario.seed, AUDITED).random(world.calendar.n_isp)
+        self.audited = frozenset(np.flatnonzero(chance < scenario.power_flow_check.audit_share).tolist())
+        latency = scenario.messages.latency_s
+        prompt = scenario.messages.spread_s == 0.0 and latency <= PROMPT_S
+        prompt = prompt and 2 * latency < 60 * scenario.gates.correct  # an award, then an order
+        self.reliable = scenario.messages.loss == 0.0 and prompt  # orders must equal awards
 
-    @property
-    def clearer(self) -> TSO | MarketOperator:
-        """The operator that clears the last market: the TSO, or the independent market operator."""
-        return self.market_operator or self.tso
+    def _set_agents(self, builder: AgentBuilder, creation_order: CreationOrder) -> None:
+        agents = builder.create(creation_order)
+        self.participants = agents.in_order()
+        self.operators, self.clearer = agents.operators, agents.clearer
+        self.tso, self.dsos, self.market_operator = agents.tso, agents.dsos, agents.market_operator
+        self.aggregators, self.transmission_sellers = agents.aggregators, agents.transmission_sellers
+        self.market, self.fleet_agent = agents.market, agents.fleet_agent
+        self.brps, self.brp_t, self.brp_of_area = agents.brps, agents.brp_t, agents.brp_of_area
+        self.forecasts = builder.forecasts
+        self.reserve = build_reserve(self.scenario)
+        capacity = add_services(builder, agents, self.flexibility)
+        self.non_firm = add_non_firm(builder, agents, self.flexibility)
+        self.settler = build_settler(
+            builder.world,
+            agents,
+            self.recorder,
+            reserve=self.reserve,
+            register=self.flexibility,
+            capacity=capacity,
+            non_firm=self.non_firm,
+        )
 
-    def schedules(self, day: range) -> None:
-        """Day-ahead gate: BRPs send schedules, units send markups."""
-        for unit in self.transmission_sellers:
-            unit.supply(day, self.market.name)
-        for brp in self.brps:
-            brp.schedule(day)
+    def step(self) -> None:
+        """Run all gates up to the delivery of the next ISP; the last step settles the last ISP as well."""
+        isp = (self.clock.now() + self.calendar.isp_seconds - 1) // self.calendar.isp_seconds
+        self.clock.run_through(self.calendar.seconds(max(isp, 0)))
+        if isp >= self.calendar.n_isp - 1:
+            self.clock.run()
+            self.running = False
 
-    def day_ahead(self, day: range) -> None:
-        """The day-ahead market clears."""
-        self.market.clear_day(day)
+    def actions(self, gate: str) -> list[Action]:
+        """What is done at a gate: by agents and their roles in order, by the model itself, by observers."""
+        found = [action for agent in self.participants for action in agent.actions(gate)]
+        own = self.action(gate)
+        if own is not None:
+            found.append(own)
+        if found:
+            found += [partial(observer, self, gate) for observer in self.observers]
+        return [*found, self._forget] if gate == GATES[-1] else found
 
-    def study(self, isp: int) -> None:
-        """DSOs process due events of their network flexibility studies."""
-        for dso in self.dsos:
-            if dso.study is not None:
-                dso.study.proceed(isp)
+    def closures_ahead(self, gate: str) -> Closures:
+        """The closures of a gate from now on."""
+        studies = [s for dso in self.dsos if (s := dso.role(FlexibilityStudyProcess)) is not None]
+        events = [second for study in studies for second in study.timeline.moments()]
+        closures = self.timetable.closures(gate, events)
+        return [(second, what) for second, what in closures if second >= self.clock.now()]
 
-    def connection(self, day: range) -> None:
-        """Once a day DSOs send changes by their studies, and BSPs request qualification where they need it.
-
-        They need it if their group is not qualified, or if the qualification expires soon.
-        """
-        for dso in self.dsos:
-            dso.retest(day.start)
-        for seller in (*self.aggregators, *self.transmission_sellers):
-            if seller.applicant is not None:
-                seller.applicant.apply(day.start)
-
-    def tender_local(self, blocks: Sequence[range]) -> None:
-        """DSOs call for capacity bids."""
-        for dso in self.dsos:
-            if dso.capacity is not None:
-                dso.capacity.tender(blocks)
-
-    def clear_local(self, blocks: Sequence[range]) -> None:
-        """DSOs clear their capacity auctions, and forward the bids they do not need."""
-        assert self.needs is not None  # the gate exists only with it
-        for dso in self.dsos:
-            if dso.capacity is None:
-                continue
-            for block in blocks:
-                dso.capacity.clear(block, self.needs.of_dso(dso.system, block))
-
-    def tender(self, blocks: Sequence[range]) -> None:
-        """The TSO calls for capacity bids."""
-        assert self.tso.capacity is not None
-        self.tso.capacity.tender(blocks)
-
-    def clear_capacity(self, blocks: Sequence[range]) -> None:
-        """The TSO clears its capacity auctions."""
-        assert self.needs is not None
-        assert self.tso.capacity is not None
-        for block in blocks:
-            self.tso.capacity.clear(block, self.needs.of_tso)
-
-    def nominate(self, day: range) -> None:
-        """BSPs nominate the contracted aFRR capacity that they will bid."""
-        for seller in (*self.aggregators, *self.transmission_sellers):
-            if seller.capacity is not None:
-                seller.capacity.nominate(day, self.tso.name)
-
-    def close_nominations(self, day: range) -> None:
-        """Gate closure for nominations: capacity not nominated by now counts as not offered."""
-        self.tso.close_nominations(day)
-
-    def amend(self, isp: int) -> None:
-        """Aggregators amend bids left by the local markets."""
-        if not any(block.party == "dso" for block in self.tso.scheme.blocks):
-            return
-        for seller in self.aggregators:
-            seller.amend(isp)
-
-    def declare(self, isp: int) -> None:
-        """Aggregators declare the baselines of their pools."""
-        for seller in self.aggregators:
-            seller.declare(isp)
-
-    def offer(self, isp: int) -> None:
-        """All sellers of flexibility send bids; BRPs bid where the scheme lets them buy."""
-        for seller in (*self.aggregators, *self.transmission_sellers):
-            seller.offer(isp)
-        for brp in self.brps:
-            brp.buy(isp)
-
-    def dso_close(self, isp: int) -> None:
-        """The books of local markets close, where the scheme has any."""
-        if any(block.party == "dso" for block in self.tso.scheme.blocks):
-            for dso in self.dsos:
-                dso.close_book(isp, [dso.system])
-
-    def dso_gate(self, gate: str) -> Callable[[int], None]:
-        """Action of a gate: DSOs run their blocks and, after validation, send what the scheme shares."""
-
-        def act(isp: int) -> None:
-            for dso in self.dsos:
-                dso.act(gate, isp)
-                if gate in ("prequalify", "mol_validate"):
-                    dso.share_state(isp, gate)
-            self._observe(isp, gate, self.dsos)
-
-        return act
-
-    def tso_close(self, isp: int) -> None:
-        """The books of the last market close; with an independent operator the TSO sends its grid."""
-        self.clearer.close_books(isp)
-        if self.market_operator is not None:
-            self.tso.share(isp, self.market_operator.name)
-
-    def mol(self, isp: int) -> None:
-        """The TSO builds a new merit order list, unless every DSO has accepted the last one."""
-        if self.tso.left_out(isp):
-            self.tso.act("mol", isp)
-            self._observe(isp, "mol", [self.tso])
-
-    def tso_clear(self, isp: int) -> None:
-        """The TSO, or the independent operator, clears its market and sends awards."""
-        out = self.tso.left_out(isp)
-        unaccepted = {"system": out, "bid_id": [""] * len(out), "reason": [NOT_ACCEPTED] * len(out)}
-        self.recorder("rejections", {"isp": [isp] * len(out), **unaccepted})
-        self.clearer.act("tso_clear", isp)
-        self._observe(isp, "tso_clear", [self.clearer])
-
+    @at("deliver")
     def deliver(self, isp: int) -> None:
         """Delivery of an ISP: aFRR, the fleet, units by their awards, and the power flow of all grids."""
         if self.reserve is not None:
-            self._dispatch_reserve(isp)
+            self._dispatch_reserve(isp, self.reserve)
         if self.non_firm is not None:
             self.non_firm.deliver_substitutes(isp)
         step = self.fleet_agent.deliver(isp)
@@ -252,22 +199,21 @@ class FlexibilityModel(mesa.Model):
         self.states.record(isp, step, grids)
         if self.non_firm is not None:
             self.non_firm.deliver(isp, step)
-        self.on_isp(isp)
+        self.steps = isp
 
-    def meter(self, isp: int) -> None:
-        """Send meter readings to the aggregators."""
-        self.fleet_agent.meter(isp)
-
+    @at("settle")
     def settle(self, isp: int) -> None:
-        """Settle payments of an ISP; audit and close its books."""
-        books, ledger = self._books(isp), self.ledgers[isp]
-        delivery = self._delivery.pop(isp)
-        self.settler.settle(isp, books, ledger, delivery, self._reserve.pop(isp, None))
-        if self.export is not None and isp == self.export.isp:
-            flows = {a.name: -self.brp_of_area[a.name].schedule_mw[isp] for a in self.areas}
-            delivered = {system: grid.injections for system, grid in delivery.grids.items()}
-            self.export.close(books, ledger, flows, delivered)
-        self._close(isp)
+        """Settle payments of an ISP, and audit them."""
+        reserve = self._reserve.pop(isp, None)
+        self.settler.settle(isp, self.books(isp), self.ledgers[isp], self._delivery[isp], reserve)
+
+    def scheduled_mw(self, isp: int) -> dict[str, float]:
+        """Flow into each area that its BRP has scheduled for an ISP, MW."""
+        return {area.name: -self.brp_of_area[area.name].schedule_mw[isp] for area in self.areas}
+
+    def delivered(self, isp: int) -> Delivery:
+        """The delivery of an ISP that has not been settled."""
+        return self._delivery[isp]
 
     def _transmission_activation(self, isp: int) -> FloatArray:
         n = self.load_mw.shape[1]
@@ -277,10 +223,9 @@ class FlexibilityModel(mesa.Model):
         bids: Bids = state["bids"]
         return bids.injection_mw(np.where(bids.demand, 0.0, ledger.sold(T)), n)
 
-    def _dispatch_reserve(self, isp: int) -> None:
+    def _dispatch_reserve(self, isp: int, reserve: Reserve) -> None:
         """Dispatch aFRR through an ISP on the bids left by the market; book and order the means."""
-        assert self.reserve is not None
-        ledger, books = self.ledgers[isp], self._books(isp)
+        ledger, books = self.ledgers[isp], self.books(isp)
         ahead = self.fleet_agent.sites_ahead(isp)
         surplus = float(self.tso.units_mw(isp).sum() + self._transmission_activation(isp).sum())
         surplus += float(self.load_mw[isp].sum())
@@ -307,12 +252,12 @@ class FlexibilityModel(mesa.Model):
         if self.non_firm is not None:
             left, slow = self.non_firm.with_substitutes(isp, left)
             available = self.non_firm.reserve_available_mw(isp, left)
-        done = self.reserve.dispatch(left, isp, surplus, length, monitor, available, slow)
+        done = reserve.dispatch(left, isp, surplus, length, monitor, available, slow)
         self._reserve[isp] = done.control
         record_volumes(self.recorder, isp, done.volumes, done.providers)
         if available is not None and self.non_firm is not None:
             self.non_firm.reserve_called(isp, left, done.control)
-        sales = self.reserve.sales(left, done.mean_mw)
+        sales = reserve.sales(left, done.mean_mw)
         for system, mw in done.mean_mw.items():
             bids = left[system][0]
             ledger.book(system, RESERVE, sales[system])
@@ -321,12 +266,8 @@ class FlexibilityModel(mesa.Model):
                 if len(mine):
                     self.fleet_agent.receive(aggregator.order(isp, bids.bid_id[mine].tolist(), mw[mine]))
 
-    def _observe(self, isp: int, gate: str, operators: Sequence[Operator]) -> None:
-        if self.export is not None and isp == self.export.isp:
-            for operator in operators:
-                self.export.observe(gate, operator.system, operator.states.get(isp, {}))
-
-    def _books(self, isp: int) -> dict[str, Bids]:
+    def books(self, isp: int) -> dict[str, Bids]:
+        """The closed books of an open ISP, by system."""
         known = self.clearer.states[isp]
         books = {T: known[T]["bids"]}
         for dso in self.dsos:
@@ -337,15 +278,13 @@ class FlexibilityModel(mesa.Model):
 
     def _ordered_kw(self, isp: int) -> float:
         """Net power awarded to households in all areas (kW, up positive)."""
-        books, ledger = self._books(isp), self.ledgers[isp]
+        books, ledger = self.books(isp), self.ledgers[isp]
         return 1000.0 * sum(float(b.direction @ ledger.sold(s)) for s, b in books.items() if s != T)
 
-    def _close(self, isp: int) -> None:
-        del self.ledgers[isp]
+    def _forget(self, isp: int) -> None:
+        """Drop the data of an ISP that has been settled."""
+        del self.ledgers[isp], self._delivery[isp]
         if self.flexibility is not None:
             self.flexibility.forget(isp)
-        self.fleet_agent.forget(isp)
-        for brp in self.brps:
-            brp.forget(isp)
-        for operator in self.operators:
-            operator.forget(isp)
+        for agent in self.participants:
+            agent.forget(isp)

@@ -1,15 +1,17 @@
-"""Timetable of capacity: times of tenders and auctions, and the ISPs they are for.
+"""Timetable: the closures of every gate, and what they are about.
 
-Other market days run from 0:00 to 24:00. A local market day may start at another hour: in the
-Flemish pilot at 16:00, so that capacity for 0:00 to 15:59 of a day is bought eight days ahead, for the rest
-seven.
+Most gates close at a lead time before each ISP. Market days run from 0:00 to 24:00. A local market day of
+capacity may start at another hour: in the Flemish pilot at 16:00, so that capacity for 0:00 to 15:59 of a day
+is bought eight days ahead, for the rest seven.
 Source: ALEXANDER D3.3, 3.3.3 and figure 3-6.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import pandas as pd
 
@@ -17,7 +19,13 @@ from tandem_sim.agents.services.capacity import Needs
 from tandem_sim.markets.orders.bids import DOWN, UP
 from tandem_sim.sim.clock.calendar import Calendar
 from tandem_sim.sim.scenario.market_sections import CapacitySettings
+from tandem_sim.sim.scenario.scenario import Scenario
 
+DAY_AHEAD_CLEARS_S = 3600
+"""Seconds between the day-ahead gate and its clearing."""
+DAY_S = 86_400
+REGISTER_S = 3600
+"""Seconds before the first auction, for the qualification of groups."""
 TENDER_S = 3600
 """Seconds from the call for bids to the auction."""
 NOON = 12
@@ -26,6 +34,80 @@ NOMINATE_S = 900
 """Seconds from the sending of nominations to the gate at which they must have arrived."""
 Moments = list[tuple[int, list[range]]]
 """(second of an auction, blocks of ISPs it is for), in order."""
+Closures = list[tuple[int, Any]]
+"""(second, what it is about) of a gate, in order: an ISP, the ISPs of a day, or blocks of ISPs."""
+
+
+@dataclass(frozen=True)
+class Timetable:
+    """When the gates of a scenario close; seconds since its start, negative before the first ISP."""
+
+    scenario: Scenario
+    calendar: Calendar
+
+    @cached_property
+    def begin(self) -> int:
+        """Second of the first gate."""
+        first = self.calendar.days()[0][0]
+        if not self.scenario.capacity.enabled:
+            return first
+        auctions = [self.closures("tender")]
+        if self.scenario.capacity.local.needs:
+            auctions.append(self.closures("tender_local"))
+        return min(first, *(moments[0][0] for moments in auctions)) - REGISTER_S
+
+    def closures(self, gate: str, events: Iterable[int] = ()) -> Closures:
+        """The closures of a gate. `events` are the seconds at which studies have something to process."""
+        calendar, capacity = self.calendar, self.scenario.capacity
+        match gate:
+            case "study":
+                return self._studies(events)
+            case "connection":
+                return self._connection()
+            case "tender":
+                return [*tenders(tso_auctions(calendar, capacity))]
+            case "clear_capacity":
+                return [*tso_auctions(calendar, capacity)]
+            case "tender_local":
+                return [*tenders(local_auctions(calendar, capacity))]
+            case "clear_local":
+                return [*local_auctions(calendar, capacity)]
+            case "schedules":
+                return [*calendar.days()]
+            case "day_ahead":
+                return [(second + DAY_AHEAD_CLEARS_S, day) for second, day in calendar.days()]
+            case "nominate":
+                return [(second - NOMINATE_S, day) for second, day in nominations(calendar)]
+            case "close_nominations":
+                return [*nominations(calendar)]
+            case "deliver":
+                return [(calendar.seconds(isp), isp) for isp in range(calendar.n_isp)]
+            case "meter" | "settle":
+                return [(calendar.seconds(isp) + calendar.isp_seconds, isp) for isp in range(calendar.n_isp)]
+        return self._before_delivery(gate)
+
+    def _before_delivery(self, gate: str) -> Closures:
+        """Closures at the lead times of a gate before every ISP."""
+        leads, n = self.scenario.gates.rounds_s(self.scenario.mol_rounds)[gate], self.calendar.n_isp
+        return sorted((self.calendar.seconds(isp) - lead, isp) for isp in range(n) for lead in leads)
+
+    def _studies(self, events: Iterable[int]) -> Closures:
+        """Events of studies, with the ISP at that time; those before the run are processed at its start."""
+        end, isp_s = self.calendar.seconds(self.calendar.n_isp), self.calendar.isp_seconds
+        seconds = {self.begin} | {second for second in events if second > self.begin}
+        return [(second, max(second, 0) // isp_s) for second in sorted(seconds) if second < end]
+
+    def _connection(self) -> Closures:
+        """Once a day, from the first gate on: capacity may be bought long before the first day."""
+        days = self.calendar.days()
+        before = range(self.begin, days[0][0], DAY_S)
+        moments = [
+            *((second, days[0][1]) for second in before),
+            *(day for day in days if day[0] > self.begin),
+        ]
+        if not before:
+            moments.insert(0, (self.begin, days[0][1]))
+        return [*moments]
 
 
 @dataclass(frozen=True)

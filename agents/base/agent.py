@@ -1,15 +1,16 @@
-"""Base of every agent: its name, its context, its inbox."""
+"""Base of every agent: its name, its context, its roles, its inbox."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import mesa
 import numpy as np
 
 from tandem_sim.agents.base.messages import Message
+from tandem_sim.agents.base.subscriptions import Action, Role, Subscriber
 
 Record = Callable[[str, Mapping[str, Any]], None]
 """Writes one row (scalars) or many rows (equally long arrays) of a table."""
@@ -17,6 +18,7 @@ Draws = Callable[..., np.random.Generator]
 """The random stream that belongs to a label and a key (see `tandem_sim.sim.clock.randomness.stream`)."""
 Carry = Callable[[Message, int], Message | None]
 """A message sent at a second, as it arrives; None if lost (see `tandem_sim.sim.clock.bus.Bus.carry`)."""
+RoleKind = TypeVar("RoleKind", bound=Role)
 
 
 @dataclass(frozen=True)
@@ -29,14 +31,46 @@ class AgentContext:
     draws: Draws
 
 
-class Participant(mesa.Agent):
-    """An agent that communicates only by messages."""
+class Participant(Subscriber, mesa.Agent):
+    """An agent that communicates only by messages, and acts only at gates.
+
+    `roles` are the services that it takes part in, in the order in which they act. It acts before them.
+    """
 
     def __init__(self, model: mesa.Model, name: str, context: AgentContext) -> None:
         super().__init__(model)
         self.name = name
         self.context = context
+        self.roles: list[Role] = []
+
+    def add_role(self, role: Role) -> None:
+        """Have this agent take part in a service."""
+        self.roles.append(role)
+
+    def role(self, kind: type[RoleKind]) -> RoleKind | None:
+        """Its role of a class, None without one."""
+        return next((role for role in self.roles if isinstance(role, kind)), None)
+
+    def actions(self, gate: str) -> Iterator[Action]:
+        """What it and its roles do at a gate, in order."""
+        for part in (self, *self.roles):
+            action = part.action(gate)
+            if action is not None:
+                yield action
 
     def receive(self, message: Message) -> None:
-        """Take a message from the bus. Raises TypeError for a message that this agent does not handle."""
+        """Take a message from the bus: the agent's own handler, or else that of its first role with one.
+
+        Raises TypeError for a message that neither handles.
+        """
+        for part in (self, *self.roles):
+            handler = part.handler(message)
+            if handler is not None:
+                handler(message)
+                return
         raise TypeError(f"{self.name} got an unexpected {type(message).__name__} from {message.sender}")
+
+    def forget(self, isp: int) -> None:
+        """Drop the data of an ISP that has been settled, those of its roles included."""
+        for role in self.roles:
+            role.forget(isp)

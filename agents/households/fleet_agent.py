@@ -13,6 +13,7 @@ from tandem_sim.agents.base.messages import (
     OrderMessage,
     ReactiveOrderMessage,
 )
+from tandem_sim.agents.base.subscriptions import at, on
 from tandem_sim.agents.devices.connection_limits import ConnectionLimits
 from tandem_sim.agents.households.fleet import (
     FeasibleRange,
@@ -63,29 +64,26 @@ class FleetAgent(Participant):
         self._connection_limits: dict[int, ConnectionLimits] = {}  # limits activated for connections
         self._mvar: dict[int, FloatArray] = {}  # reactive power ordered per group (G,), injection positive
 
-    def receive(self, message: Message) -> None:
-        """Add an order to those of its groups; an order after delivery began is recorded and dropped."""
-        match message:
-            case OrderMessage() | ReactiveOrderMessage() | LimitMessage() if (
-                message.isp < self.fleet.next_isp
-            ):
-                late = {
-                    "system": self.name,
-                    "bid_id": message.sender,
-                    "reason": "order came after delivery began",
-                }
-                self.context.record("rejections", {"isp": message.isp, **late})
-            case OrderMessage():
-                self._on_order(message)
-            case LimitMessage():
-                self._on_limit(message)
-            case ReactiveOrderMessage():
-                ordered = self._mvar.setdefault(message.isp, np.zeros(len(self.fleet.groups)))
-                np.add.at(ordered, message.group, message.mvar)
-            case _:
-                super().receive(message)
+    def _is_late(self, message: Message) -> bool:
+        """Whether an order came after delivery began: it is recorded, and has no effect."""
+        if message.isp >= self.fleet.next_isp:
+            return False
+        late = {"system": self.name, "bid_id": message.sender, "reason": "order came after delivery began"}
+        self.context.record("rejections", {"isp": message.isp, **late})
+        return True
 
-    def _on_order(self, message: OrderMessage) -> None:
+    @on(ReactiveOrderMessage)
+    def on_reactive_order(self, message: ReactiveOrderMessage) -> None:
+        """Add reactive power to that ordered of its groups."""
+        if not self._is_late(message):
+            ordered = self._mvar.setdefault(message.isp, np.zeros(len(self.fleet.groups)))
+            np.add.at(ordered, message.group, message.mvar)
+
+    @on(OrderMessage)
+    def on_order(self, message: OrderMessage) -> None:
+        """Add an order to those of its groups."""
+        if self._is_late(message):
+            return
         if message.isp not in self._orders:
             n = len(self.fleet.groups)
             self._orders[message.isp] = np.zeros(n), np.zeros(n)
@@ -94,8 +92,11 @@ class FleetAgent(Participant):
             np.maximum(order, 0.0, out=order)  # an award may be taken back that was lost before
         self._changes += 1
 
-    def _on_limit(self, message: LimitMessage) -> None:
+    @on(LimitMessage)
+    def on_limit(self, message: LimitMessage) -> None:
         """Store the limits that a DSO has activated for connections; later ones replace earlier ones."""
+        if self._is_late(message):
+            return
         free = np.full(len(self.fleet.connections), np.inf)
         known = self._connection_limits.get(message.isp, ConnectionLimits(free, free))
         connection_limits = ConnectionLimits(
@@ -187,10 +188,12 @@ class FleetAgent(Participant):
 
     def forget(self, isp: int) -> None:
         """Drop the data of an ISP that has been settled."""
+        super().forget(isp)
         del self.steps[isp], self.wanted_kw[isp]
         self._mvar.pop(isp, None)
         self._connection_limits.pop(isp, None)
 
+    @at("meter")
     def meter(self, isp: int) -> None:
         """Send every aggregator the delivery of its groups."""
         step, of_groups = self.steps[isp], self.fleet.groups.aggregator

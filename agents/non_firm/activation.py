@@ -10,6 +10,7 @@ import numpy as np
 
 from tandem_sim.agents.base.agent import AgentContext
 from tandem_sim.agents.base.messages import LimitMessage
+from tandem_sim.agents.base.subscriptions import Role, at
 from tandem_sim.agents.households.fleet_agent import FleetAgent
 from tandem_sim.agents.non_firm.contracts import ContractBook
 from tandem_sim.agents.non_firm.lv_feeders import LvFeeder, excess_pu
@@ -53,12 +54,14 @@ class Choice:
 
 
 @dataclass(kw_only=True, eq=False)
-class ConnectionLimiter:
+class ConnectionLimiter(Role):
     """Activates non-firm contracts of one DSO's customers.
 
     `pool_of` (C,) is the aggregator of every connection, by number in `fleet_agent.owners`. `informed` says
     whether bids pass through the DSO, so that it knows what was sold. `error` is that of the DSO's forecast
-    for an ISP, as a share of load; `lead_s` is how far ahead the ISP is, in seconds.
+    for an ISP, as a share of load; `lead_s` is how far ahead the ISP is, in seconds. `area_excess` gives the
+    excess of the area in an ISP by the forecast of now with known sales. With `before_bids` contracts are
+    also activated before bids are sent.
     """
 
     name: str
@@ -71,11 +74,27 @@ class ConnectionLimiter:
     informed: bool
     error: Callable[[int], float]
     lead_s: Callable[[int], float]
+    area_excess: Callable[[int], Excess]
+    before_bids: bool = False
 
     def __post_init__(self) -> None:
         """Leave out feeders with permanent contracts: their limits hold without activation."""
         permanent = self.book.contracts.held & self.book.contracts.permanent
         self.lv_feeders = [s for s in self.lv_feeders if not permanent[s.connections].any()]
+
+    def stands_at(self, gate: str) -> bool:
+        """Whether contracts are activated before bids."""
+        return gate != "limit_ahead" or self.before_bids
+
+    @at("limit_ahead")
+    def limit_feeders(self, isp: int) -> None:
+        """Before bids: relieve feeders alone."""
+        self.act(isp, None)
+
+    @at("limit")
+    def limit(self, isp: int) -> None:
+        """After the markets: relieve feeders and the area."""
+        self.act(isp, self.area_excess(isp))
 
     def act(self, isp: int, excess: Excess | None) -> None:
         """Relieve overloaded feeders, then the area above them (`excess`; None: the area is not checked)."""

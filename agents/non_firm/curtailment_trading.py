@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tandem_sim.agents.base.agent import AgentContext
+from tandem_sim.agents.base.subscriptions import Role, at
 from tandem_sim.agents.households.fleet_agent import FleetAgent
 from tandem_sim.agents.non_firm.activation import Activation, ConnectionLimiter
 from tandem_sim.agents.non_firm.lv_feeders import LvFeeder
@@ -28,7 +29,7 @@ class Deal:
     price: float
 
 
-class CurtailmentMarket:
+class CurtailmentMarket(Role):
     """Curtailment market of one DSO. Sellers are customers without active limit; they are paid as bid.
 
     Buyers bid one synthetic value, the same for all; sellers bid the wear and inconvenience of their devices.
@@ -49,6 +50,7 @@ class CurtailmentMarket:
         self._rule, self._fleet_agent, self._value = rule, fleet_agent, value_eur_per_mwh
         self.deals: dict[int, list[Deal]] = {}
 
+    @at("trade")
     def trade(self, isp: int) -> None:
         """Clear the market of every feeder with limited customers, and send the changed limits."""
         connection_limits, active = self._fleet_agent.connection_limits(isp), self._limits.book.active(isp)

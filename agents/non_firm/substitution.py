@@ -21,6 +21,7 @@ from tandem_sim.agents.base.messages import (
     SubstitutionOfferMessage,
     SubstitutionRequestMessage,
 )
+from tandem_sim.agents.base.subscriptions import Role, at, on
 from tandem_sim.agents.portfolios.households import HouseholdPortfolio
 from tandem_sim.grids.tolerances import NEGLIGIBLE_KW
 from tandem_sim.grids.types import FloatArray, IntArray
@@ -86,7 +87,7 @@ class _Side:
     unlimited: FloatArray  # the same had no contract been activated
 
 
-class SubstitutionProcess:
+class SubstitutionProcess(Role):
     """Finds substitutes for blocked sales of one pool, and offers its spare flexibility to other pools."""
 
     def __init__(
@@ -110,10 +111,12 @@ class SubstitutionProcess:
         self._offered: dict[tuple[int, int], FloatArray] = {}  # kW by group offered to others
         self._accepted_by_peers: dict[tuple[int, int], FloatArray] = {}  # kW by group, of these offers
 
+    @on(LimitMessage)
     def on_limit(self, message: LimitMessage) -> None:
         """A DSO has limited some of the pool's customers."""
         self.limited.add(message.isp)
 
+    @at("assess")
     def assess(self, isp: int) -> None:
         """Compute what is missing if everything sold is called, and request it from other pools."""
         if isp not in self.limited or "aggregators" not in self._permitted:
@@ -126,6 +129,7 @@ class SubstitutionProcess:
                         SubstitutionRequestMessage(self._name, peer, isp, direction=direction, kw=missing)
                     )
 
+    @on(SubstitutionRequestMessage)
     def on_substitution_request(self, message: SubstitutionRequestMessage) -> None:
         """Offer to another pool what neither own sales, own blocked energy nor earlier offers need."""
         isp, direction = message.isp, message.direction
@@ -153,6 +157,7 @@ class SubstitutionProcess:
             )
             self._context.send(offer)
 
+    @on(SubstitutionAcceptanceMessage)
     def on_substitution_acceptance(self, message: SubstitutionAcceptanceMessage) -> None:
         """Store which part of the offers another pool has accepted."""
         key = message.isp, message.direction
@@ -161,10 +166,12 @@ class SubstitutionProcess:
         accepted = self._accepted_by_peers.setdefault(key, np.zeros_like(self._offered[key]))
         accepted[message.group] += message.kw
 
+    @on(SubstitutionOfferMessage)
     def on_substitution_offer(self, message: SubstitutionOfferMessage) -> None:
         """Store an offer until `report`."""
         self._received_offers.setdefault((message.isp, message.direction), []).append(message)
 
+    @at("report")
     def report(self, isp: int) -> None:
         """Accept the cheapest offers, and report to the TSO what still cannot be delivered."""
         if isp not in self.limited or not self._permitted & {"aggregators", "tso"}:

@@ -6,12 +6,14 @@ whether providers may change prices and volumes of forwarded bids, or withdraw t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from tandem_sim.agents.base.messages import AmendMessage
+from tandem_sim.agents.base.subscriptions import Role, at, on
+from tandem_sim.agents.operators.operator import Operator
 from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.orders.bids import Bids
@@ -27,6 +29,41 @@ class AmendRules:
 
     reprice: bool
     product: Product
+
+
+@dataclass(kw_only=True, eq=False)
+class Amendments(Role):
+    """Amendments of the bids in a DSO's book, from the local market until bids are forwarded."""
+
+    dso: Operator
+    rules: AmendRules
+    _forwarded: set[int] = field(default_factory=set)
+
+    @on(AmendMessage)
+    def on_amend(self, message: AmendMessage) -> None:
+        """Amend bids of the closed book; after forwarding the amendment is rejected."""
+        isp, system, record = message.isp, self.dso.system, self.dso.context.record
+        state = self.dso.states.get(isp, {}).get(system, {})
+        if isp in self._forwarded or "bids" not in state:
+            reason = "amendment came after bids were forwarded"
+            row = {"isp": isp, "system": system, "bid_id": message.sender, "reason": reason}
+            record("rejections", row)
+            return
+        ledger = self.dso.ledger(isp)
+        state["bids"], rows = amended(state["bids"], ledger.sold(system), message, self.rules)
+        ledger.lower(system, state["bids"].quantity_mw)
+        state["offers"] = np.minimum(state["offers"], state["bids"].quantity_mw)
+        for row in rows:
+            record("amendments", {"isp": isp, "system": system, "provider": message.sender, **row})
+
+    @at("forward")
+    def close(self, isp: int) -> None:
+        """From now on bids are with the next market."""
+        self._forwarded.add(isp)
+
+    def forget(self, isp: int) -> None:
+        """Drop the data of an ISP that has been settled."""
+        self._forwarded.discard(isp)
 
 
 def amended(

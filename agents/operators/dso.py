@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import mesa
@@ -10,33 +10,17 @@ import numpy as np
 
 from tandem_sim.agents.base.area import Area
 from tandem_sim.agents.base.forecast import ForecastErrorNow
-from tandem_sim.agents.base.messages import (
-    AmendMessage,
-    AssetResultMessage,
-    AssetsMessage,
-    CapacityBidsMessage,
-    Message,
-    ReactiveBidsMessage,
-    RevisionMessage,
-    ScheduleMessage,
-    StateMessage,
-)
+from tandem_sim.agents.base.messages import ScheduleMessage, StateMessage
+from tandem_sim.agents.base.subscriptions import at, on
 from tandem_sim.agents.households.fleet_agent import FleetAgent
-from tandem_sim.agents.non_firm.activation import ConnectionLimiter
-from tandem_sim.agents.non_firm.curtailment_trading import CurtailmentMarket
-from tandem_sim.agents.operators.amendment import AmendRules, amended
 from tandem_sim.agents.operators.operator import Operator, OperatorSetup
-from tandem_sim.agents.services.capacity import CapacityAuctioneer
 from tandem_sim.agents.services.flexibility_study import FlexibilityStudyProcess
-from tandem_sim.agents.services.qualification import AssetTest
-from tandem_sim.agents.services.reactive_power import ReactivePowerBuyer
 from tandem_sim.grids.power_flow.constraints import GridConstraints
 from tandem_sim.grids.power_flow.operator_model import NO_MARGINS, OperatorModel
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.auctions.aggregation import NO_TARGET
 from tandem_sim.markets.cases.case import grid_entries
 from tandem_sim.markets.orders.bids import Bids
-from tandem_sim.markets.orders.flexibility_register import RegisteredUnit
 
 
 class DSO(Operator):
@@ -53,120 +37,73 @@ class DSO(Operator):
         fleet_agent: FleetAgent,
         forecast_error_mw: ForecastErrorNow,
         operator_model: OperatorModel,
-        study: FlexibilityStudyProcess | None,
         clearer: str,
     ) -> None:
         """Build the DSO of an area.
 
-        `operator_model` is its linearised model of the grid; `study` its network flexibility study, None
-        where the scheme and the register use none; `clearer` names the operator that clears the next market.
+        `operator_model` is its linearised model of the grid; `clearer` names the operator that clears the
+        next market.
         """
         super().__init__(model, setup, area.name)
         self.area = area
         self._fleet_agent = fleet_agent
         self._forecast_error_mw = forecast_error_mw
         self._operator_model = operator_model
-        self.study = study
         self._clearer = clearer
-        self.capacity: CapacityAuctioneer | None = None
-        self.test: AssetTest | None = None  # of units for which qualification is requested
-        # provider -> last request, units with the MW allowed then
-        self._tested: dict[str, tuple[AssetsMessage, tuple[RegisteredUnit, ...]]] = {}
-        self.amend_rules: AmendRules | None = None
-        self.reactive: ReactivePowerBuyer | None = None
-        self.non_firm: ConnectionLimiter | None = None
-        self.trading: CurtailmentMarket | None = None
         self._scheduled_mw: dict[int, float] = {}
         self._validated: dict[int, FloatArray] = {}  # merit order list validated last, by ISP
-        self._forwarded: set[int] = set()
         others = [b for b in self.scheme.blocks if b.party != "dso"]
         self._shared_entries = {
             n.removeprefix("area.") for b in others for n in b.foreign_reads() if n.startswith("area.")
         }
 
-    def receive(self, message: Message) -> None:
-        """Handle schedules, asset tests, capacity and reactive bids, amendments; others as every operator."""
-        match message:
-            case ScheduleMessage():
-                flow = (-message.p_mw).tolist()
-                self._scheduled_mw.update(enumerate(flow, start=message.isp))
-            case AssetsMessage() if self.test is not None:
-                units, reasons = self.test(message.units)
-                self._tested[message.provider] = message, units
-                answer = AssetResultMessage(
-                    self.name,
-                    message.sender,
-                    message.isp,
-                    provider=message.provider,
-                    units=units,
-                    reasons=reasons,
-                )
-                self.context.send(answer)
-            case CapacityBidsMessage() if self.capacity is not None:
-                self.capacity.on_capacity_bids(message)
-            case AmendMessage() if self.amend_rules is not None:
-                self._on_amend(message, self.amend_rules)
-            case ReactiveBidsMessage() if self.reactive is not None:
-                self.reactive.on_reactive_bids(message)
-            case _:
-                super().receive(message)
+    def stands_at(self, gate: str) -> bool:
+        """It keeps a book where the scheme has a local market, and shares what others read before theirs."""
+        if gate == "dso_close":
+            return any(block.party == "dso" for block in self.scheme.blocks)
+        return super().stands_at(gate) or (gate == "prequalify" and bool(self._shared_entries))
 
-    def retest(self, isp: int) -> None:
-        """Send the TSO the units whose allowed MW have changed since their last test."""
-        if self.test is None or self.study is None:
-            return
-        for provider, (request, before) in self._tested.items():
-            units, reasons = self.test(request.units)
-            self._tested[provider] = request, units
-            changed = tuple(unit for unit in units if unit not in before)
-            if changed:
-                found = {u.name: reasons.get(u.name, "") for u in changed}
-                self.context.send(
-                    RevisionMessage(
-                        self.name, request.sender, isp, provider=provider, units=changed, reasons=found
-                    )
-                )
+    @on(ScheduleMessage)
+    def on_schedule(self, message: ScheduleMessage) -> None:
+        """Store the flow at the boundary that the BRP of the area has scheduled."""
+        self._scheduled_mw.update(enumerate((-message.p_mw).tolist(), start=message.isp))
 
-    def _on_amend(self, message: AmendMessage, rules: AmendRules) -> None:
-        """Amend bids of the closed book; after forwarding the amendment is rejected."""
-        state = self.states.get(message.isp, {}).get(self.system, {})
-        if message.isp in self._forwarded or "bids" not in state:
-            reason = "amendment came after bids were forwarded"
-            self.context.record(
-                "rejections",
-                {"isp": message.isp, "system": self.system, "bid_id": message.sender, "reason": reason},
-            )
-            return
-        ledger = self._ledgers[message.isp]
-        state["bids"], rows = amended(state["bids"], ledger.sold(self.system), message, rules)
-        ledger.lower(self.system, state["bids"].quantity_mw)
-        state["offers"] = np.minimum(state["offers"], state["bids"].quantity_mw)
-        for row in rows:
-            self.context.record(
-                "amendments",
-                {"isp": message.isp, "system": self.system, "provider": message.sender, **row},
-            )
+    @at("dso_close")
+    def close_local_book(self, isp: int) -> None:
+        """Gate closure of the local market."""
+        self.close_book(isp, [self.system])
 
-    def close_book(self, isp: int, systems: Sequence[str]) -> None:
-        """Gate closure, including the book of reactive power."""
-        super().close_book(isp, systems)
-        if self.reactive is not None:
-            self._states(isp)[self.system]["reactive_bids"] = self.reactive.close(isp)
+    @at("dso_clear")
+    def clear_local_market(self, isp: int) -> None:
+        """Its own auction."""
+        self.act("dso_clear", isp)
 
-    def act(self, gate: str, isp: int) -> None:
-        """Run the blocks of a gate; a merit order list is validated once after its arrival."""
-        if gate == "mol_validate":
-            state = self._states(isp).get(self.system, {})
-            called = state.get("called")
-            if called is None or called is self._validated.get(isp) or len(called) != len(state["bids"]):
-                return  # no new list, or a list without this area's book
-            self._validated[isp] = called
-        if gate == "forward":
-            self._forwarded.add(isp)
-        super().act(gate, isp)
-        if gate == "dso_clear" and self.reactive is not None:
-            state = self._states(isp)[self.system]
-            self.reactive.announce(isp, state["reactive_bids"], state["reactive_mvar"])
+    @at("forward")
+    def forward_bids(self, isp: int) -> None:
+        """Forward bids that the local market has left."""
+        self.act("forward", isp)
+
+    @at("prequalify")
+    def prequalify_bids(self, isp: int) -> None:
+        """Limit bids to what the grid allows, and share what the next market reads."""
+        self.act("prequalify", isp)
+        self.share_state(isp, "prequalify")
+
+    @at("mol_validate")
+    def validate_merit_order(self, isp: int) -> None:
+        """Validate a merit order list, once after its arrival, and share the result."""
+        state = self._states(isp).get(self.system, {})
+        called = state.get("called")
+        known = called is None or called is self._validated.get(isp)
+        if called is not None and not known and len(called) == len(state["bids"]):
+            self._validated[isp] = called  # a new list that has this area's book
+            self.act("mol_validate", isp)
+        self.share_state(isp, "mol_validate")
+
+    @at("correct")
+    def correct(self, isp: int) -> None:
+        """After the TSO's market: correct what its activation breaks."""
+        self.act("correct", isp)
 
     def refresh(self, isp: int) -> None:
         """Update the forecast of the grid, its limits less margins, and the flow at the boundary."""
@@ -180,15 +117,15 @@ class DSO(Operator):
         """Without a message from the TSO it has bought nothing here."""
         state = self._states(isp).setdefault(self.system, {})
         state.setdefault("target", NO_TARGET)
-        if self.study is not None:
-            state["zones"] = self.study.zones(isp)
+        study = self.role(FlexibilityStudyProcess)
+        if study is not None:
+            state["zones"] = study.zones(isp)
 
     def forget(self, isp: int) -> None:
         """Drop the data of a settled ISP, schedule and list included."""
         super().forget(isp)
         self._scheduled_mw.pop(isp, None)
         self._validated.pop(isp, None)
-        self._forwarded.discard(isp)
 
     def _bought_mvar(self, isp: int) -> FloatArray:
         """Reactive power bought for an ISP so far, by node (N,) Mvar, even if awards were lost."""
@@ -203,12 +140,7 @@ class DSO(Operator):
         p, q = self.area.injections(isp, ahead.site_base_kw, ahead.site_load_kw)
         return p + self.area.error_share * self._forecast_error_mw(self.area.name, isp), q
 
-    def limit(self, isp: int, after_markets: bool) -> None:
-        """Activate non-firm contracts for LV feeders and, after the markets, for the area."""
-        if self.non_firm is not None:
-            self.non_firm.act(isp, self._excess(isp) if after_markets else None)
-
-    def _excess(self, isp: int) -> Callable[[Mapping[int, float]], float]:
+    def area_excess(self, isp: int) -> Callable[[Mapping[int, float]], float]:
         """Excess of the area over its limits (%, summed) by the forecast of now with known sales.
 
         Returned as a function of additional injections by node (MW).

@@ -9,7 +9,8 @@ import mesa
 import numpy as np
 
 from tandem_sim.agents.base.area import Area
-from tandem_sim.agents.base.messages import Message, PlatformMessage
+from tandem_sim.agents.base.messages import PlatformMessage
+from tandem_sim.agents.base.subscriptions import at, on
 from tandem_sim.agents.operators.operator import Operator, OperatorSetup
 from tandem_sim.grids.power_flow.dc import DcModel, TransmissionGrid
 from tandem_sim.markets.coordination.block import TSO as T
@@ -42,15 +43,22 @@ class MarketOperator(Operator):
         self._blank = TransmissionGrid(dc, np.zeros(dc.network.n_nodes), dict(interface_node), none)
         self._last: TransmissionGrid | None = None
 
-    def receive(self, message: Message) -> None:
+    @on(PlatformMessage)
+    def on_platform(self, message: PlatformMessage) -> None:
         """Store the TSO's latest grid, also one that arrives after its gate."""
-        if isinstance(message, PlatformMessage) and "grid" in message.entries and message.system == T:
+        if "grid" in message.entries and message.system == T:
             self._last = message.entries["grid"]
-        super().receive(message)
+        self.on_state(message)
 
+    @at("tso_close")
     def close_books(self, isp: int) -> None:
         """Gate closure for all bids, those of buying companies included."""
         self.close_book(isp, [T, *(area.name for area in self._areas)])
+
+    @at("tso_clear")
+    def clear_market(self, isp: int) -> None:
+        """The one auction of all buyers."""
+        self.act("tso_clear", isp)
 
     def refresh(self, isp: int) -> None:
         """It has no grid of its own to forecast."""

@@ -12,18 +12,22 @@ import numpy as np
 
 from tandem_sim.agents.base.agent import AgentContext, Participant
 from tandem_sim.agents.base.area import Area
-from tandem_sim.agents.base.messages import AwardMessage, BidsMessage, Message, RejectionMessage, StateMessage
+from tandem_sim.agents.base.messages import AwardMessage, BidsMessage, RejectionMessage, StateMessage
+from tandem_sim.agents.base.subscriptions import on
 from tandem_sim.agents.operators.admission import Admission
 from tandem_sim.grids.power_flow.constraints import GridConstraints
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.auctions.aggregation import NO_SUPPLY
 from tandem_sim.markets.clearing.needs import AuctionNeed
+from tandem_sim.markets.clearing.pricing import Sale
 from tandem_sim.markets.coordination.block import TSO, Block, Party, Scheme, Written
 from tandem_sim.markets.coordination.driver import apply, view_of
 from tandem_sim.markets.coordination.ledger import Ledger
 from tandem_sim.markets.coordination.state import book_entries
 from tandem_sim.markets.orders.bids import Bids
 
+BLOCK_GATES = ("dso_clear", "forward", "prequalify", "mol", "mol_validate", "tso_clear", "correct")
+"""Gates at which operators run blocks of the scheme."""
 ROUNDS = ("mol", "mol_validate")
 """Gates of a negotiation in rounds. Operators keep the forecast of the first round, so that it converges."""
 Ledgers = dict[int, Ledger]
@@ -62,24 +66,46 @@ class Operator(Participant, ABC):
         self._last_grid: dict[str, GridConstraints] = {}
         self._settled = -1  # latest ISP that has been settled
 
-    def receive(self, message: Message) -> None:
-        """Collect bids until the book closes; store entries that other operators share."""
-        match message:
-            case BidsMessage():
-                key = (message.isp, message.system)
-                if key in self._closed or message.isp <= self._settled:
-                    self._reject(
-                        message, dict.fromkeys(message.bids.bid_id.tolist(), "came after gate closure")
-                    )
-                else:
-                    self._inbox.setdefault(key, []).append(message.bids)
-            case StateMessage() if message.isp <= self._settled:
-                about = f"{message.system} from {message.sender}"
-                self._record_fallback(message.isp, about, "came after settlement")
-            case StateMessage():
-                self._states(message.isp).setdefault(message.system, {}).update(message.entries)
-            case _:
-                super().receive(message)
+    def stands_at(self, gate: str) -> bool:
+        """At gates of the scheme it acts where its party has a block."""
+        return gate not in BLOCK_GATES or any(
+            block.party == self.party and block.gate == gate for block in self.scheme.blocks
+        )
+
+    @on(BidsMessage)
+    def on_bids(self, message: BidsMessage) -> None:
+        """Collect bids until the book closes."""
+        key = (message.isp, message.system)
+        if key in self._closed or message.isp <= self._settled:
+            self._reject(message, dict.fromkeys(message.bids.bid_id.tolist(), "came after gate closure"))
+        else:
+            self._inbox.setdefault(key, []).append(message.bids)
+
+    @on(StateMessage)
+    def on_state(self, message: StateMessage) -> None:
+        """Store entries that another operator shares; those that came after settlement are recorded."""
+        if message.isp <= self._settled:
+            about = f"{message.system} from {message.sender}"
+            self._record_fallback(message.isp, about, "came after settlement")
+        else:
+            self._states(message.isp).setdefault(message.system, {}).update(message.entries)
+
+    def own_state(self, isp: int) -> dict[str, Any]:
+        """What it knows of its own system in an ISP."""
+        return self._states(isp).setdefault(self.system, {})
+
+    def ledger(self, isp: int) -> Ledger:
+        """The ledger of an open ISP."""
+        return self._ledgers[isp]
+
+    def buy(self, isp: int, market: str, clearing: AuctionNeed, sale: Sale | None) -> None:
+        """Book and announce a purchase in its own system outside the blocks of the scheme; None: nothing."""
+        ledger = self._ledgers[isp]
+        ledger.note(self.system, market, clearing)
+        self._record_clearing(isp, self.system, market, clearing)
+        if sale is not None:
+            ledger.book(self.system, market, sale)
+            self._announce(isp, market, self.system, sale.award_mw)
 
     def close_book(self, isp: int, systems: Sequence[str]) -> None:
         """Gate closure: join the accepted bids of each system by bid id and enter them in the ledger."""
@@ -136,6 +162,7 @@ class Operator(Participant, ABC):
 
     def forget(self, isp: int) -> None:
         """Drop the data of an ISP that has been settled."""
+        super().forget(isp)
         self.states.pop(isp, None)
         self._settled = isp
         self._negotiating.discard(isp)

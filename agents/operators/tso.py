@@ -3,42 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import mesa
 import numpy as np
 
 from tandem_sim.agents.base.area import Area
 from tandem_sim.agents.base.forecast import ForecastErrorNow
-from tandem_sim.agents.base.messages import (
-    AssetResultMessage,
-    AssetsMessage,
-    BaselineMessage,
-    CapacityBidsMessage,
-    DayAheadMessage,
-    Message,
-    NominationMessage,
-    PlatformMessage,
-    RevisionMessage,
-    ScheduleMessage,
-    ShortfallMessage,
-)
+from tandem_sim.agents.base.messages import BaselineMessage, DayAheadMessage, PlatformMessage, ScheduleMessage
 from tandem_sim.agents.base.passive import PassiveInjections
+from tandem_sim.agents.base.subscriptions import at, on
 from tandem_sim.agents.households.fleet_agent import FleetAgent
 from tandem_sim.agents.operators.operator import Operator, OperatorSetup
-from tandem_sim.agents.services.capacity import CapacityAuctioneer
-from tandem_sim.agents.services.qualification import PrequalificationProcess
 from tandem_sim.grids.power_flow.dc import DcModel, TransmissionGrid
 from tandem_sim.grids.types import FloatArray
-from tandem_sim.markets.clearing.needs import AuctionNeed
-from tandem_sim.markets.clearing.pricing import Sale
 from tandem_sim.markets.coordination.block import TSO as T
 from tandem_sim.markets.orders.bids import Bids
-from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister
-from tandem_sim.markets.services.substitution import SUBSTITUTION, substitute_missing
+from tandem_sim.markets.services.substitution import SUBSTITUTION
 from tandem_sim.markets.settlement.imbalance import Regulation
 from tandem_sim.markets.settlement.payments import RESERVE
 from tandem_sim.markets.settlement.regulation import regulation_of
+
+NOT_ACCEPTED = "the DSO has not accepted the merit order list; the area is left out"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +52,12 @@ class TSO(Operator):
         areas: Sequence[Area],
         fleet_agent: FleetAgent,
         forecast_error_mw: ForecastErrorNow,
+        platform: str | None = None,
     ) -> None:
-        """`areas` are the distribution grids below transmission, in the order of their names."""
+        """`areas` are the distribution grids below transmission, in the order of their names.
+
+        `platform` names the independent operator of an integrated market; None: the TSO clears its own.
+        """
         super().__init__(model, setup, T)
         self.transmission = transmission
         self._areas = list(areas)
@@ -75,56 +65,47 @@ class TSO(Operator):
         self._forecast_error_mw = forecast_error_mw
         self.day_ahead_price: dict[int, float] = {}
         self.schedules: dict[str, dict[int, float]] = {}
-        self.qualification: PrequalificationProcess | None = None
-        self.capacity: CapacityAuctioneer | None = None
-        self.nominated_mw: dict[tuple[int, str], tuple[float, float]] = {}  # ISP, BSP -> up, down
-        self._nominated_to = 0  # first ISP whose gate for nominations is open
+        self._platform = platform
         self._declared: dict[int, list[BaselineMessage]] = {}
-        self._missing: dict[int, list[ShortfallMessage]] = {}
-        self.slow_mw: dict[int, FloatArray] = {}  # ISP -> (n,) mFRR bids on transmission opened to aFRR
-        self.substituted: dict[int, dict[tuple[str, int], tuple[float, float]]] = {}
 
-    def receive(self, message: Message) -> None:
-        """Handle schedules, prices, nominations, baselines; pass others to the service concerned."""
-        match message:
-            case ScheduleMessage():
-                self.schedules.setdefault(message.sender, {}).update(
-                    enumerate(message.p_mw.tolist(), start=message.isp)
-                )
-            case DayAheadMessage():
-                self.day_ahead_price.update(enumerate(message.price.tolist(), start=message.isp))
-            case AssetsMessage() if self.qualification is not None:
-                self.qualification.on_assets(message)
-            case AssetResultMessage() if self.qualification is not None:
-                self.qualification.on_asset_result(message)
-            case RevisionMessage() if self.qualification is not None:
-                self.qualification.on_revision(message)
-            case CapacityBidsMessage() if self.capacity is not None:
-                self.capacity.on_capacity_bids(message)
-            case NominationMessage():
-                self._on_nomination(message)
-            case ShortfallMessage():
-                self._missing.setdefault(message.isp, []).append(message)
-            case BaselineMessage():
-                if message.isp > self._settled:
-                    self._declared.setdefault(message.isp, []).append(message)
-            case _:
-                super().receive(message)
+    @on(ScheduleMessage)
+    def on_schedule(self, message: ScheduleMessage) -> None:
+        """Store the day-ahead schedule of a unit or of a BRP."""
+        own = self.schedules.setdefault(message.sender, {})
+        own.update(enumerate(message.p_mw.tolist(), start=message.isp))
 
-    def _on_nomination(self, message: NominationMessage) -> None:
-        """Store a nomination that arrived before its gate; record a late one."""
-        if message.isp < self._nominated_to:
-            about = f"{message.kind} from {message.sender}"
-            late = {"party": self.name, "about": about, "consequence": message.if_lost}
-            self.context.record("fallbacks", {"isp": message.isp, **late})
-            return
-        both = zip(message.up_mw.tolist(), message.down_mw.tolist(), strict=True)
-        for k, pair in enumerate(both):
-            self.nominated_mw[message.isp + k, message.sender] = pair
+    @on(DayAheadMessage)
+    def on_day_ahead(self, message: DayAheadMessage) -> None:
+        """Store day-ahead prices."""
+        self.day_ahead_price.update(enumerate(message.price.tolist(), start=message.isp))
 
-    def close_nominations(self, day: range) -> None:
-        """Gate closure for nominations of a day's ISPs."""
-        self._nominated_to = day.stop
+    @on(BaselineMessage)
+    def on_baseline(self, message: BaselineMessage) -> None:
+        """Store a declared baseline that comes before settlement."""
+        if message.isp > self._settled:
+            self._declared.setdefault(message.isp, []).append(message)
+
+    @at("tso_close")
+    def close_market(self, isp: int) -> None:
+        """Gate closure of its market; with an independent operator it sends the forecast of its grid."""
+        if self._platform is None:
+            self.close_books(isp)
+        else:
+            self.share(isp, self._platform)
+
+    @at("mol")
+    def build_merit_order(self, isp: int) -> None:
+        """Build a new merit order list, unless every DSO has accepted the last one."""
+        if self.left_out(isp):
+            self.act("mol", isp)
+
+    @at("tso_clear")
+    def clear_market(self, isp: int) -> None:
+        """Its own auction; areas whose DSO has not accepted the merit order list are left out."""
+        out = self.left_out(isp)
+        reasons = {"system": out, "bid_id": [""] * len(out), "reason": [NOT_ACCEPTED] * len(out)}
+        self.context.record("rejections", {"isp": [isp] * len(out), **reasons})
+        self.act("tso_clear", isp)
 
     def close_books(self, isp: int) -> None:
         """Gate closure for bids on transmission, and for those of areas without a local market."""
@@ -161,11 +142,6 @@ class TSO(Operator):
         super().forget(isp)
         self.day_ahead_price.pop(isp, None)
         self._declared.pop(isp, None)
-        self._missing.pop(isp, None)
-        self.slow_mw.pop(isp, None)
-        self.substituted.pop(isp, None)
-        for key in [key for key in self.nominated_mw if key[0] == isp]:
-            del self.nominated_mw[key]
         for schedule in self.schedules.values():
             schedule.pop(isp, None)
 
@@ -188,35 +164,6 @@ class TSO(Operator):
         self.refresh(isp)
         entries = {"grid": self._states(isp)[T]["grid"]}
         self.context.send(PlatformMessage(self.name, receiver, isp, system=T, entries=entries))
-
-    def substitute(
-        self, isp: int, register: FlexibilityRegister | None, held_mw: Mapping[tuple[str, int], float]
-    ) -> None:
-        """Substitute on transmission the energy and the reserve that pools report as blocked.
-
-        Reserve is substituted up to the MW that the TSO can call of a pool: `held_mw` by pool and direction.
-        """
-        shortfalls = self._missing.pop(isp, [])
-        if not shortfalls:
-            return
-        bids: Bids = self._states(isp)[T]["bids"]
-        left = np.where(bids.demand, 0.0, bids.quantity_mw - self._ledgers[isp].sold(T))
-        fast = left if register is None else register.within_fast_mw(bids, left, self.context.now())
-        energy = sum(m.direction * m.energy_mw for m in shortfalls)
-        shortfalls = [
-            replace(m, reserve_mw=min(m.reserve_mw, held_mw.get((m.sender, m.direction), 0.0)))
-            for m in shortfalls
-        ]
-        reserve = {d: sum(m.reserve_mw for m in shortfalls if m.direction == d) for d in (1, -1)}
-        found = substitute_missing(bids, left, fast, energy, reserve)
-        award, clearing = found.answer.quantity_mw, AuctionNeed(found.answer, energy)
-        self._ledgers[isp].note(T, SUBSTITUTION, clearing)
-        self._record_clearing(isp, T, SUBSTITUTION, clearing)
-        if award.any():
-            self._ledgers[isp].book(T, SUBSTITUTION, Sale.of(award, bids.signed_price * award))
-            self._announce(isp, SUBSTITUTION, T, award)
-        self.slow_mw[isp] = found.slow_mw
-        self.substituted[isp] = {(m.sender, m.direction): (m.energy_mw, m.reserve_mw) for m in shortfalls}
 
     def left_out(self, isp: int) -> list[str]:
         """Areas whose DSO has not accepted the merit order list when the market clears."""

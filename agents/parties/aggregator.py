@@ -15,29 +15,19 @@ from tandem_sim.agents.base.messages import (
     AwardMessage,
     BaselineMessage,
     BidsMessage,
-    CapacityAwardMessage,
     DayAheadMessage,
-    LimitMessage,
     Message,
     MeterMessage,
     OrderMessage,
-    QualificationMessage,
-    ReactiveAwardMessage,
     RejectionMessage,
-    SubstitutionAcceptanceMessage,
-    SubstitutionOfferMessage,
-    SubstitutionRequestMessage,
     SupplyMessage,
-    TenderMessage,
 )
-from tandem_sim.agents.non_firm.substitution import SubstitutionProcess
+from tandem_sim.agents.base.subscriptions import at, on
 from tandem_sim.agents.parties.bidder import Bidder
 from tandem_sim.agents.parties.sales_book import ClosedBook, SalesBook
 from tandem_sim.agents.portfolios.portfolio import Portfolio, Resources
 from tandem_sim.agents.portfolios.transmission import UnitPortfolio
 from tandem_sim.agents.services.capacity import CapacitySeller
-from tandem_sim.agents.services.qualification import Applicant
-from tandem_sim.agents.services.reactive_power import ReactivePowerSeller
 from tandem_sim.agents.strategies.strategy import OfferView, Stage, Strategy
 from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray
@@ -53,6 +43,7 @@ class Conduct:
     """How a BSP treats forwarded bids and declares baselines, and whether it keeps the rules."""
 
     consents: bool = True  # to the forwarding of bids left by a local market
+    amends: bool = False  # whether it amends bids left by a local market
     reprices: bool = False  # whether it changes prices when it amends bids
     declares_to: str | None = None  # who receives its baseline; None: it declares none
     mape: float = 0.0  # mean absolute error of the declared baseline, as a share of it
@@ -65,11 +56,12 @@ HONEST = Conduct()
 
 @dataclass(frozen=True, kw_only=True)
 class MarketAccess:
-    """How a BSP reaches its markets: the product, who takes its bids by system, who takes its orders."""
+    """How a BSP reaches its markets: the product, and who takes its bids by system, orders, and markups."""
 
     product: Product
     receivers: Mapping[str, str]  # system -> operator that takes its bids
     fleet_name: str | None = None  # who takes orders to resources; None: resources follow awards themselves
+    day_ahead_market: str | None = None  # who takes markups on marginal cost; None: it sells nothing there
 
 
 class Aggregator(Participant):
@@ -89,48 +81,36 @@ class Aggregator(Participant):
         """Build a BSP that sells what its portfolio offers, as its strategy bids."""
         super().__init__(model, name, context)
         self.portfolio = portfolio
-        self.applicant: Applicant | None = None
-        self.capacity: CapacitySeller | None = None
-        self.reactive: ReactivePowerSeller | None = None
-        self.substitution: SubstitutionProcess | None = None
         self.bidder = Bidder(name, strategy, context.record, conduct.replaces_faults)
         self._product = access.product
         self._receivers = dict(access.receivers)
         self._fleet_name = access.fleet_name
+        self._day_ahead_market = access.day_ahead_market
         self._conduct = conduct
         self._day_ahead: dict[int, float] = {}
         self.sales = SalesBook(name, conduct.consents)
 
-    def receive(self, message: Message) -> None:
-        """Handle prices, schedules, awards, readings, rejections; pass others to the service concerned."""
-        match message:
-            case DayAheadMessage():
-                self._day_ahead.update(enumerate(message.price.tolist(), start=message.isp))
-                if isinstance(self.portfolio, UnitPortfolio):
-                    self.portfolio.scheduled(message.isp, message.p_mw)
-            case AwardMessage():
-                self._on_award(message)
-            case RejectionMessage() | MeterMessage():
-                pass  # strategies get the result of an ISP when it is settled
-            case LimitMessage() if self.substitution is not None:
-                self.substitution.on_limit(message)
-            case SubstitutionRequestMessage() if self.substitution is not None:
-                self.substitution.on_substitution_request(message)
-            case SubstitutionOfferMessage() if self.substitution is not None:
-                self.substitution.on_substitution_offer(message)
-            case SubstitutionAcceptanceMessage() if self.substitution is not None:
-                self.substitution.on_substitution_acceptance(message)
-            case QualificationMessage() if self.applicant is not None:
-                self.applicant.on_qualification(message)
-            case TenderMessage() if self.capacity is not None:
-                self.capacity.on_tender(message)
-            case CapacityAwardMessage() if self.capacity is not None:
-                self.capacity.on_capacity_award(message)
-            case ReactiveAwardMessage() if self.reactive is not None:
-                self.reactive.on_reactive_award(message)
-            case _:
-                super().receive(message)
+    def stands_at(self, gate: str) -> bool:
+        """Whether it sends markups, amends bids and declares baselines, by its access and its conduct."""
+        stands = {
+            "schedules": self._day_ahead_market is not None,
+            "amend": self._conduct.amends,
+            "declare": self._conduct.declares_to is not None,
+        }
+        return stands.get(gate, True)
 
+    @on(DayAheadMessage)
+    def on_day_ahead(self, message: DayAheadMessage) -> None:
+        """Store day-ahead prices, and the schedule of a unit."""
+        self._day_ahead.update(enumerate(message.price.tolist(), start=message.isp))
+        if isinstance(self.portfolio, UnitPortfolio):
+            self.portfolio.scheduled(message.isp, message.p_mw)
+
+    @on(RejectionMessage, MeterMessage)
+    def on_notice(self, message: Message) -> None:
+        """Rejections and readings need no action: strategies get the result of an ISP when it is settled."""
+
+    @at("offer")
     def offer(self, isp: int) -> None:
         """Send the bids for an ISP to the operator of each system's market."""
         price = self._day_ahead[isp]
@@ -141,9 +121,8 @@ class Aggregator(Participant):
         for system, bids in books.items():
             if len(bids):
                 self._send(isp, system, bids)
-        if self.reactive is not None:
-            self.reactive.offer(isp)
 
+    @at("amend")
     def amend(self, isp: int) -> None:
         """After the local market: lower or withdraw infeasible bids, reprice bids that sold nothing."""
         price, sold = self._day_ahead[isp], self.sales.sold_mw(isp)
@@ -212,15 +191,17 @@ class Aggregator(Participant):
         if self.bidder.needs_results:
             self.bidder.take_results(self.sales.outcome(isp, books), books)
 
-    def supply(self, day: range, receiver: str) -> None:
+    @at("schedules")
+    def supply(self, day: range) -> None:
         """Send the day-ahead market the markup on marginal cost, if the strategy sets one."""
         markup = self.bidder.supply_markup(day)
-        if markup is not None:
-            self.context.send(SupplyMessage(self.name, receiver, day.start, markup=markup))
+        if markup is not None and self._day_ahead_market is not None:
+            self.context.send(SupplyMessage(self.name, self._day_ahead_market, day.start, markup=markup))
 
     def _held(self, isp: int, books: dict[str, Bids]) -> dict[str, Bids]:
         """Hold for aFRR the MW sold as capacity, the best prices first."""
-        if self.capacity is None:
+        capacity = self.role(CapacitySeller)
+        if capacity is None:
             return books
         ends = np.cumsum([len(b) for b in books.values()])[:-1]
         whole = Bids.join(list(books.values()))
@@ -228,22 +209,24 @@ class Aggregator(Participant):
         for direction in (UP, DOWN):
             side = np.flatnonzero(whole.direction == direction)
             rank = direction * whole.price[side]
-            held[side] = self.capacity.hold_mw(isp, direction, whole.quantity_mw[side], rank)
+            held[side] = capacity.hold_mw(isp, direction, whole.quantity_mw[side], rank)
         parts = np.split(held, ends)
         return {s: replace(b, held_mw=part) for (s, b), part in zip(books.items(), parts, strict=True)}
 
     def _strike_limited(self, isp: int, day_ahead_price: float, system: str, bids: Bids) -> Bids:
         """Bids of a system under the strike price of capacity contracts."""
-        if self.capacity is None or self.capacity.strike_eur_per_mwh is None:
+        capacity = self.role(CapacitySeller)
+        if capacity is None or capacity.strike_eur_per_mwh is None:
             return bids
         price = np.array(bids.price)
         for direction in (UP, DOWN):
             side = np.flatnonzero(bids.direction == direction)
-            price[side] = self.capacity.strike_limited(
+            price[side] = capacity.strike_limited(
                 isp, system, direction, bids.quantity_mw[side], price[side], day_ahead_price
             )
         return replace(bids, price=price)
 
+    @at("declare")
     def declare(self, isp: int) -> None:
         """Send the baselines expected right before delivery, or those that the strategy declares instead."""
         if self._conduct.declares_to is None:
@@ -268,7 +251,8 @@ class Aggregator(Participant):
     def _error(self, isp: int) -> float:
         return float(self.context.draws(DECLARED, isp).standard_normal())
 
-    def _on_award(self, award: AwardMessage) -> None:
+    @on(AwardMessage)
+    def on_award(self, award: AwardMessage) -> None:
         """Order an award from the resources behind the bids. Units follow their awards without an order."""
         if self._fleet_name is None:
             return
@@ -298,11 +282,11 @@ class Aggregator(Participant):
         `delivered_kw` is the net delivery of every resource by number, up positive, those of other sellers
         included; it is empty for sellers whose resources are not metered one by one.
         """
+        return self.sales.cost_eur_per_h(isp, delivered_kw)
+
+    def forget(self, isp: int) -> None:
+        """Drop the data of an ISP that has been settled."""
+        super().forget(isp)
         self._day_ahead.pop(isp, None)
-        if self.capacity is not None:
-            self.capacity.forget(isp)
-        if self.substitution is not None:
-            self.substitution.forget(isp)
         if isinstance(self.portfolio, UnitPortfolio):
             self.portfolio.forget(isp)
-        return self.sales.cost_eur_per_h(isp, delivered_kw)

@@ -18,6 +18,7 @@ from tandem_sim.agents.base.messages import (
     RejectionMessage,
     ScheduleMessage,
 )
+from tandem_sim.agents.base.subscriptions import at, on
 from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.coordination.block import TSO
@@ -59,13 +60,20 @@ class BRP(Participant):
         self._day_ahead: dict[int, float] = {}
         self.schedule_mw: dict[int, float] = {}
 
-    def receive(self, message: Message) -> None:
-        """Store prices. Awards, rejections and imbalance bills need no action."""
-        if isinstance(message, DayAheadMessage):
-            self._day_ahead.update(enumerate(message.price.tolist(), start=message.isp))
-        elif not isinstance(message, ImbalanceMessage | AwardMessage | RejectionMessage):
-            super().receive(message)
+    def stands_at(self, gate: str) -> bool:
+        """Whether it buys flexibility."""
+        return gate != "offer" or self._purchasing is not None
 
+    @on(DayAheadMessage)
+    def on_day_ahead(self, message: DayAheadMessage) -> None:
+        """Store day-ahead prices."""
+        self._day_ahead.update(enumerate(message.price.tolist(), start=message.isp))
+
+    @on(ImbalanceMessage, AwardMessage, RejectionMessage)
+    def on_notice(self, message: Message) -> None:
+        """Awards, rejections and imbalance bills need no action."""
+
+    @at("schedules")
     def schedule(self, day: range) -> None:
         """Send the schedule of a day to its receivers."""
         p = self._forecast(day)
@@ -73,6 +81,7 @@ class BRP(Participant):
         for receiver in self._receivers:
             self.context.send(ScheduleMessage(self.name, receiver, day.start, p_mw=p))
 
+    @at("offer")
     def buy(self, isp: int) -> None:
         """Bid for the expected difference between portfolio and schedule in an ISP.
 
@@ -94,5 +103,6 @@ class BRP(Participant):
 
     def forget(self, isp: int) -> None:
         """Drop schedule and price of an ISP that has been settled."""
+        super().forget(isp)
         del self.schedule_mw[isp]
         self._day_ahead.pop(isp, None)

@@ -11,11 +11,11 @@ import numpy as np
 from tandem_sim.agents.base.agent import AgentContext, Participant
 from tandem_sim.agents.base.messages import (
     DayAheadMessage,
-    Message,
     ReservedMessage,
     ScheduleMessage,
     SupplyMessage,
 )
+from tandem_sim.agents.base.subscriptions import at, on
 from tandem_sim.agents.portfolios.transmission import ACROSS_MIDNIGHT, TransmissionUnit
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
@@ -68,22 +68,25 @@ class DayAheadMarket(Participant):
         self._width = np.repeat(width[:, None], SUPPLY_BLOCKS, axis=1)
         self._last: tuple[int, FloatArray] | None = None  # the last ISP scheduled, and outputs in it (units,)
 
-    def receive(self, message: Message) -> None:
-        """Add up the schedules of a day; store markups of units, and MW reserved by capacity contracts."""
-        match message:
-            case ScheduleMessage():
-                self._demand[message.isp] = self._demand.get(message.isp, 0.0) - message.p_mw
-            case SupplyMessage():
-                markup = np.zeros((len(self._units), len(message.markup)))
-                markup = self._markup.setdefault(message.isp, markup)
-                markup[self._sellers.index(message.sender)] = message.markup
-            case ReservedMessage():
-                unit = self._sellers.index(message.sender)
-                for isp in message.block:
-                    reserved = self._reserved.setdefault(isp, np.zeros((len(self._units), 2)))
-                    reserved[unit] += message.up_mw, message.down_mw
-            case _:
-                super().receive(message)
+    @on(ScheduleMessage)
+    def on_schedule(self, message: ScheduleMessage) -> None:
+        """Add up the schedules of a day."""
+        self._demand[message.isp] = self._demand.get(message.isp, 0.0) - message.p_mw
+
+    @on(SupplyMessage)
+    def on_supply(self, message: SupplyMessage) -> None:
+        """Store the markup of a unit."""
+        markup = np.zeros((len(self._units), len(message.markup)))
+        markup = self._markup.setdefault(message.isp, markup)
+        markup[self._sellers.index(message.sender)] = message.markup
+
+    @on(ReservedMessage)
+    def on_reserved(self, message: ReservedMessage) -> None:
+        """Store MW of a unit that capacity contracts reserve."""
+        unit = self._sellers.index(message.sender)
+        for isp in message.block:
+            reserved = self._reserved.setdefault(isp, np.zeros((len(self._units), 2)))
+            reserved[unit] += message.up_mw, message.down_mw
 
     def _supply(self, day: range, markup: FloatArray) -> Supply:
         """Supply of the units in the ISPs of a day.
@@ -115,6 +118,7 @@ class DayAheadMarket(Participant):
             before_mw=before,
         )
 
+    @at("day_ahead")
     def clear_day(self, day: range) -> None:
         """Clear a day and send schedules and prices."""
         demand = self._demand.pop(day.start)

@@ -15,6 +15,7 @@ from tandem_sim.agents.base.messages import (
     ReservedMessage,
     TenderMessage,
 )
+from tandem_sim.agents.base.subscriptions import Role, at, on
 from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.orders.bids import DOWN, UP
@@ -31,13 +32,17 @@ Availability = Mapping[tuple[str, int], float]
 
 @dataclass(frozen=True)
 class AuctionRules:
-    """How capacity is bought: pay-as-cleared (`marginal`) or pay-as-bid, and the least MW per provider."""
+    """How capacity is bought: pay-as-cleared (`marginal`) or pay-as-bid, and the least MW per provider.
+
+    A `local` auction is held by a DSO, at the gates of local auctions.
+    """
 
     marginal: bool = False
     pool_minimum_mw: float = 1.0
+    local: bool = False
 
 
-class CapacityAuctioneer:
+class CapacityAuctioneer(Role):
     """Capacity auctions of one operator. Bids it does not need are forwarded to `forward_to`, if given."""
 
     def __init__(
@@ -49,13 +54,20 @@ class CapacityAuctioneer:
         rules: AuctionRules,
         systems: Sequence[str],
         sellers: Sequence[str],
+        needs: Callable[[range], Needs],
         forward_to: str | None = None,
     ) -> None:
-        """Tenders go to `sellers`, for pools in `systems`."""
+        """Tenders go to `sellers`, for pools in `systems`; `needs` are those of a block of ISPs."""
         self._name, self._context, self._book, self._rules = name, context, book, rules
+        self._needs = needs
         self._systems, self._sellers, self._forward_to = tuple(systems), tuple(sellers), forward_to
         self._inbox: dict[int, list[CapacityBids]] = {}
 
+    def stands_at(self, gate: str) -> bool:
+        """A DSO's auctions have gates of their own."""
+        return gate.endswith("_local") == self._rules.local
+
+    @at("tender", "tender_local")
     def tender(self, blocks: Sequence[range]) -> None:
         """Call for bids."""
         for seller in self._sellers:
@@ -64,9 +76,16 @@ class CapacityAuctioneer:
             )
             self._context.send(message)
 
+    @on(CapacityBidsMessage)
     def on_capacity_bids(self, message: CapacityBidsMessage) -> None:
         """Store bids until the auction."""
         self._inbox.setdefault(message.block.start, []).append(message.bids)
+
+    @at("clear_capacity", "clear_local")
+    def clear_blocks(self, blocks: Sequence[range]) -> None:
+        """Clear the auctions of all blocks."""
+        for block in blocks:
+            self.clear(block, self._needs(block))
 
     def clear(self, block: range, needs: Needs) -> None:
         """Clear one block, the strictest service first; unsold MW take part in the next service."""
@@ -203,7 +222,7 @@ class CapacityAuctioneer:
 
 
 @dataclass(kw_only=True)
-class CapacitySeller:
+class CapacitySeller(Role):
     """A BSP that sells capacity: it offers a share of its expected availability at its capacity cost."""
 
     name: str
@@ -215,11 +234,17 @@ class CapacitySeller:
     double: bool = False  # offers again what it has sold or what was forwarded
     market: str | None = None  # day-ahead market that is informed of reserved MW
     strike_eur_per_mwh: float | None = None  # price limit of contracted MW beyond the day-ahead price
+    nominates_to: str | None = None  # who takes nominations of contracted aFRR; None: there are none
     _committed: dict[int, dict[tuple[str, int], float]] = field(
         default_factory=dict
     )  # ISP -> MW sold or forwarded
     _contracts: dict[int, list[Contract]] = field(default_factory=dict)  # ISP -> contracts
 
+    def stands_at(self, gate: str) -> bool:
+        """Whether it nominates."""
+        return gate != "nominate" or self.nominates_to is not None
+
+    @on(TenderMessage)
     def on_tender(self, message: TenderMessage) -> None:
         """Answer a tender with capacity bids."""
         for block in message.blocks:
@@ -237,6 +262,7 @@ class CapacitySeller:
                     )
                 )
 
+    @on(CapacityAwardMessage)
     def on_capacity_award(self, message: CapacityAwardMessage) -> None:
         """Store contracts and forwarded MW; a unit informs the day-ahead market."""
         sold = [((c.system, c.direction), c.mw) for c in message.contracts]
@@ -266,11 +292,14 @@ class CapacitySeller:
             c.mw for c in self._contracts.get(isp, ()) if (c.service, c.direction) == (service, direction)
         )
 
-    def nominate(self, day: range, operator: str) -> None:
+    @at("nominate")
+    def nominate(self, day: range) -> None:
         """Nominate to the TSO the contracted aFRR capacity that will be bid on a day."""
         up, down = (np.array([self.obligation_mw(isp, "aFRR", d) for isp in day]) for d in (UP, DOWN))
-        if up.any() or down.any():
-            self.context.send(NominationMessage(self.name, operator, day.start, up_mw=up, down_mw=down))
+        if self.nominates_to is not None and (up.any() or down.any()):
+            self.context.send(
+                NominationMessage(self.name, self.nominates_to, day.start, up_mw=up, down_mw=down)
+            )
 
     def hold_mw(self, isp: int, direction: int, quantity_mw: FloatArray, rank: FloatArray) -> FloatArray:
         """MW of bids (n,) of one direction to hold for aFRR, lowest rank first, up to the obligation."""

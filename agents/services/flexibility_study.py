@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tandem_sim.agents.base.agent import AgentContext
+from tandem_sim.agents.base.subscriptions import Role, at
 from tandem_sim.grids.power_flow.constraints import GridConstraints
 from tandem_sim.markets.grid_checks.flexibility_study import Zones
 from tandem_sim.markets.grid_checks.study_register import STUDY_S, Application, Decision, StudyRegister
@@ -48,7 +49,7 @@ class StudyTimeline:
         )
 
 
-class FlexibilityStudyProcess:
+class FlexibilityStudyProcess(Role):
     """Runs the study of an area through its timeline and records it (table ``flexibility_study``)."""
 
     def __init__(
@@ -75,6 +76,7 @@ class FlexibilityStudyProcess:
         now = self._context.now()
         return *self.register.may_sell(unit, now), self.register.reason(unit, now)
 
+    @at("study")
     def proceed(self, isp: int) -> None:
         """Process the events due by now in order; within a second decisions first, applications last."""
         while self._pending and self._pending[0] <= self._context.now():

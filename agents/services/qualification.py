@@ -14,6 +14,7 @@ from tandem_sim.agents.base.messages import (
     QualificationMessage,
     RevisionMessage,
 )
+from tandem_sim.agents.base.subscriptions import Role, at, on
 from tandem_sim.agents.services.afrr import within_band
 from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.markets.orders.bids import UP
@@ -67,6 +68,52 @@ class AssetTest:
         return tuple(tested), reasons
 
 
+@dataclass(kw_only=True)
+class AssetTester(Role):
+    """Tests at a DSO of the assets in its grid, once requested and again when its study changes."""
+
+    name: str
+    context: AgentContext
+    test: AssetTest
+    # provider -> last request, units with the MW allowed then
+    _tested: dict[str, tuple[AssetsMessage, tuple[RegisteredUnit, ...]]] = field(default_factory=dict)
+
+    @on(AssetsMessage)
+    def on_assets(self, message: AssetsMessage) -> None:
+        """Test the units and answer the TSO."""
+        units, reasons = self.test(message.units)
+        self._tested[message.provider] = message, units
+        self.context.send(
+            AssetResultMessage(
+                self.name,
+                message.sender,
+                message.isp,
+                provider=message.provider,
+                units=units,
+                reasons=reasons,
+            )
+        )
+
+    def stands_at(self, gate: str) -> bool:
+        """Only a study changes the MW that are allowed."""
+        return self.test.study is not None
+
+    @at("connection")
+    def retest(self, day: range) -> None:
+        """Once a day: send the TSO the units whose allowed MW have changed since their last test."""
+        for provider, (request, before) in self._tested.items():
+            units, reasons = self.test(request.units)
+            self._tested[provider] = request, units
+            changed = tuple(unit for unit in units if unit not in before)
+            if changed:
+                found = {u.name: reasons.get(u.name, "") for u in changed}
+                self.context.send(
+                    RevisionMessage(
+                        self.name, request.sender, day.start, provider=provider, units=changed, reasons=found
+                    )
+                )
+
+
 @dataclass
 class _PendingTest:
     """A request whose tests at DSOs are not complete."""
@@ -77,7 +124,7 @@ class _PendingTest:
     reasons: dict[str, str] = field(default_factory=dict)
 
 
-class PrequalificationProcess:
+class PrequalificationProcess(Role):
     """Prequalification by the TSO: it tests assets on transmission, DSOs test those in distribution."""
 
     def __init__(
@@ -98,6 +145,7 @@ class PrequalificationProcess:
         self._failed: dict[str, int] = {}  # failed ISPs in a row by BSP
         self._suspended: dict[str, int] = {}  # BSP -> second until which it is suspended
 
+    @on(AssetsMessage)
     def on_assets(self, message: AssetsMessage) -> None:
         """Handle a request: test assets on transmission, send the others to their DSOs."""
         provider, now = message.provider, self._context.now()
@@ -119,6 +167,7 @@ class PrequalificationProcess:
         if not pending.waiting:
             self._close(pending)
 
+    @on(AssetResultMessage)
     def on_asset_result(self, message: AssetResultMessage) -> None:
         """Take the test results of a DSO; the last one completes the request."""
         pending = self._pending[message.provider]
@@ -128,6 +177,7 @@ class PrequalificationProcess:
         if not pending.waiting:
             self._close(pending)
 
+    @on(RevisionMessage)
     def on_revision(self, message: RevisionMessage) -> None:
         """Enter units whose allowed MW a DSO's study has changed."""
         provider, now = message.provider, self._context.now()
@@ -251,7 +301,7 @@ class PrequalificationProcess:
         )
 
 
-class Applicant:
+class Applicant(Role):
     """A BSP that requests qualification when its group has none, or when it expires soon."""
 
     def __init__(
@@ -270,6 +320,11 @@ class Applicant:
         self._renew_s = renew_s
         self._until_s: int | None = None
 
+    @at("connection")
+    def renew(self, day: range) -> None:
+        """Once a day: request qualification if the group has none, or if it expires soon."""
+        self.apply(day.start)
+
     def apply(self, isp: int) -> None:
         """Request qualification if it is needed."""
         until = self._until_s
@@ -287,6 +342,7 @@ class Applicant:
             )
         )
 
+    @on(QualificationMessage)
     def on_qualification(self, message: QualificationMessage) -> None:
         """Store the answer, or a withdrawal."""
         self._until_s = message.until_s if message.services else None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from tandem_sim.agents.base.messages import (
     ReactiveOrderMessage,
     RejectionMessage,
 )
+from tandem_sim.agents.base.subscriptions import Role, at, on
 from tandem_sim.agents.portfolios.households import Inverters
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
@@ -23,17 +25,19 @@ from tandem_sim.markets.orders.products import Product
 
 
 @dataclass(kw_only=True)
-class ReactivePowerBuyer:
+class ReactivePowerBuyer(Role):
     """A DSO's book of reactive power bids. With a register it admits qualified groups only."""
 
     name: str
     context: AgentContext
     system: str
     product: Product
+    state: Callable[[int], dict[str, Any]]  # the DSO's entries of its area in an ISP
     register: FlexibilityRegister | None = None
     _inbox: dict[int, dict[str, Bids]] = field(default_factory=dict)  # ISP -> sender -> offers
     _closed: int = -1  # latest ISP whose book has closed
 
+    @on(ReactiveBidsMessage)
     def on_reactive_bids(self, message: ReactiveBidsMessage) -> None:
         """Store the latest bids of a sender until the book closes; later ones are rejected."""
         if message.isp > self._closed:
@@ -41,6 +45,17 @@ class ReactivePowerBuyer:
             return
         late = dict.fromkeys(message.bids.bid_id.tolist(), "came after gate closure")
         self._reject(message.isp, message.sender, late)
+
+    @at("dso_close")
+    def close_book(self, isp: int) -> None:
+        """Gate closure: enter the admitted bids in the DSO's state."""
+        self.state(isp)["reactive_bids"] = self.close(isp)
+
+    @at("dso_clear")
+    def send_awards(self, isp: int) -> None:
+        """After the local market has cleared, inform the sellers."""
+        state = self.state(isp)
+        self.announce(isp, state["reactive_bids"], state["reactive_mvar"])
 
     def close(self, isp: int) -> Bids:
         """Close the book of an ISP: the admitted bids, sorted by id."""
@@ -76,7 +91,7 @@ class ReactivePowerBuyer:
             self.context.record("rejections", row)
 
 
-class ReactivePowerSeller:
+class ReactivePowerSeller(Role):
     """An aggregator's bids of reactive power from its inverters, both directions at one price.
 
     Inverters are assumed to carry their rated active power at the given power factor. So the bids are the
@@ -113,6 +128,7 @@ class ReactivePowerSeller:
             keys = zip(np.tile(part.group, 2).tolist(), direction.tolist(), strict=True)
             self._of_bid.update(zip(ids, keys, strict=True))
 
+    @at("offer")
     def offer(self, isp: int) -> None:
         """Send the bids for an ISP to the DSOs."""
         for system, bids in self._books.items():
@@ -120,6 +136,7 @@ class ReactivePowerSeller:
                 buyer = self._buyers[system]
                 self._context.send(ReactiveBidsMessage(self._name, buyer, isp, system=system, bids=bids))
 
+    @on(ReactiveAwardMessage)
     def on_reactive_award(self, message: ReactiveAwardMessage) -> None:
         """Order an award from the inverters behind the bids."""
         group, direction = np.array([self._of_bid[b] for b in message.bid_id]).T

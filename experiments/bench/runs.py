@@ -26,6 +26,7 @@ from tandem_sim.grids.power_flow.ac import PowerFlow
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.clearing import auction as problem
 from tandem_sim.markets.clearing.solvers import solve, solving_by
+from tandem_sim.sim.observers import after_delivery
 from tandem_sim.sim.run import run, start
 from tandem_sim.sim.scenario.scenario import Scenario
 
@@ -101,7 +102,12 @@ def _isp_ms(scenario: Scenario) -> float:
     """Mean time of an ISP from the first delivery to the last, day-ahead gates and all that lies between."""
     moments: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
-        run(scenario, None, Path(folder), on_isp=lambda isp: moments.append(time.perf_counter()))
+        run(
+            scenario,
+            None,
+            Path(folder),
+            observers=[after_delivery(lambda isp: moments.append(time.perf_counter()))],
+        )
     return 1000.0 * (moments[-1] - moments[0]) / (len(moments) - 1)
 
 
@@ -206,7 +212,12 @@ def _peaks_mib() -> tuple[float, float]:
             peaks.append(peak_mib())
 
     with tempfile.TemporaryDirectory() as folder:
-        run(read_scenario("reference", {"days": LONG_DAYS})[0], None, Path(folder), on_isp)
+        run(
+            read_scenario("reference", {"days": LONG_DAYS})[0],
+            None,
+            Path(folder),
+            observers=[after_delivery(on_isp)],
+        )
     return peaks[0], peaks[-1]
 
 
@@ -218,7 +229,7 @@ def timeseries() -> list[Figure]:
     """
     scenario = _reference(10_000)
     with tempfile.TemporaryDirectory() as folder:
-        model, _ = start(scenario, None, Path(folder))
+        model = start(scenario, None, Path(folder))
     homes = model.fleet_agent.fleet.baseline_ahead(0, 96)
     states: list[tuple[Network, FloatArray, FloatArray]] = []
     for area in model.areas:

@@ -21,10 +21,10 @@ from tandem_sim.experiments.scenario_tools.series_text import series_lines
 from tandem_sim.grids.errors import printable
 from tandem_sim.markets.cases.case import read_case
 from tandem_sim.markets.coordination.block import TSO as T
-from tandem_sim.sim.assembly.build import build_model
 from tandem_sim.sim.assembly.grids import grid_contents
 from tandem_sim.sim.inputs.notes import notes_of
 from tandem_sim.sim.inputs.profiles import build_profiles
+from tandem_sim.sim.model import FlexibilityModel
 from tandem_sim.sim.scenario.described import entries, written
 from tandem_sim.sim.scenario.named_code import without_code
 from tandem_sim.sim.scenario.scenario import Scenario
@@ -57,7 +57,7 @@ def check_file(file: str) -> str:
     tell_unusual(settings)
     trusted, code = without_code(settings)
     with faults_named(source_of(file)), tempfile.TemporaryDirectory() as unused:
-        model, _ = build_model(trusted, folder, Path(unused), lambda isp: None, list)
+        model = FlexibilityModel(trusted, folder, Path(unused))
         contents = grid_contents(settings, folder)
         read = [*notes_of(settings), *series_lines(build_profiles(settings, folder))]
         loads = [*read, *calibration_lines(model, settings)]

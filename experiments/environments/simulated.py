@@ -15,11 +15,11 @@ from tandem_sim.agents.parties.aggregator import Aggregator
 from tandem_sim.agents.strategies.allowed_code import NO_CODE, AllowedCode
 from tandem_sim.agents.strategies.strategy import Offers, OfferView, SellerResult, Strategy, marked_up
 from tandem_sim.grids.errors import InputError
-from tandem_sim.sim.clock.clock import Clock
 from tandem_sim.sim.model import FlexibilityModel
-from tandem_sim.sim.run import auctions_of, moments_ahead, start
+from tandem_sim.sim.run import auctions_of, start
 from tandem_sim.sim.scenario.named_code import check_code
 from tandem_sim.sim.scenario.scenario import Scenario
+from tandem_sim.sim.timetable import Timetable
 
 
 class PlayedActions:
@@ -109,10 +109,10 @@ class SimulatedWorld:
         self._allowed = allowed
         local = calendar.times().tz_convert(scenario.zone)
         self._hours = (local.hour + local.minute / 60.0).tolist()
-        self._moments = [second for second, _ in moments_ahead(scenario, calendar)["offer"]]
+        self._moments = [second for second, _ in Timetable(scenario, calendar).closures("offer")]
         self.isp = 0
         self._by_name: dict[str, Aggregator] = {}
-        self._running: tuple[FlexibilityModel, Clock] | None = None
+        self._running: FlexibilityModel | None = None
         self._tables: tempfile.TemporaryDirectory[str] | None = None
 
     @property
@@ -131,18 +131,17 @@ class SimulatedWorld:
         self.close()
         self._tables = tempfile.TemporaryDirectory(prefix="tandem-")
         scenario = self._scenario.model_copy(update={"seed": seed})
-        model, clock = start(scenario, self._folder, self.tables, allowed=self._allowed)
-        self._running = model, clock
+        model = self._running = start(scenario, self._folder, self.tables, allowed=self._allowed)
         self._by_name = {seller.name: seller for seller in (*model.aggregators, *model.transmission_sellers)}
         for name, strategy in strategies.items():
             self._by_name[name].bidder.play(strategy)
         self.isp = 0
         with auctions_of(scenario):
-            clock.run_to(self._moments[0], "offer")
+            model.clock.run_to(self._moments[0], "offer")
 
     def views(self, seller: str) -> list[OfferView]:
         """Available MW and costs of a seller's resources in the ISP, as known when it bids."""
-        model, _ = self._alive()
+        model = self._alive()
         price = float(model.tso.day_ahead_price[self.isp])
         found = self._by_name[seller].portfolio.resources(self.isp, price)
         return [
@@ -158,27 +157,27 @@ class SimulatedWorld:
 
     def advance(self) -> None:
         """Run until right before the next bids; after the last, until its ISP is settled."""
-        model, clock = self._alive()
+        model = self._alive()
         self.isp += 1
         with auctions_of(self._scenario):
             if self.isp < self.n_isps:
-                clock.run_to(self._moments[self.isp], "offer")
+                model.clock.run_to(self._moments[self.isp], "offer")
             elif self.n_isps < self._calendar.n_isp:
-                clock.run_through(self._calendar.seconds(self.n_isps))
+                model.clock.run_through(self._calendar.seconds(self.n_isps))
             else:
-                clock.run()
+                model.clock.run()
                 self._running = None
                 model.recorder.close()
 
     def close(self) -> None:
         """Close and remove the tables."""
         if self._running is not None:
-            self._running[0].recorder.close()
+            self._running.recorder.close()
         if self._tables is not None:
             self._tables.cleanup()
         self._running = self._tables = None
 
-    def _alive(self) -> tuple[FlexibilityModel, Clock]:
+    def _alive(self) -> FlexibilityModel:
         if self._running is None:
             raise RuntimeError("the simulation is over or has not begun")
         return self._running

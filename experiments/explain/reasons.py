@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tandem_sim.agents.operators.tso import NOT_ACCEPTED
 from tandem_sim.experiments.explain.markets import POST_QUALIFY, ClearedMarket, allowed_mw, reads
 from tandem_sim.experiments.explain.tables import Bid, IspTables, is_local
 from tandem_sim.experiments.explain.words import mw_text, name_of, needed, part_of, per_mwh, terms
 from tandem_sim.grids.tolerances import EQUAL_MW, EQUAL_PRICE_EUR_PER_MWH
 from tandem_sim.markets.coordination.block import TSO
-from tandem_sim.sim.model import NOT_ACCEPTED
 
 Reason = tuple[str, str]
 """The result in a few words, and the reason."""

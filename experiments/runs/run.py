@@ -32,8 +32,9 @@ from tandem_sim.markets.schemes import build_schemes
 from tandem_sim.sim.assembly.grids import grid_contents
 from tandem_sim.sim.checkpoint import Checkpoints
 from tandem_sim.sim.inputs.notes import notes_of
+from tandem_sim.sim.observers import after_delivery
 from tandem_sim.sim.output.export_isp import IspExport
-from tandem_sim.sim.run import OnStep, no_step, run
+from tandem_sim.sim.run import OnStep, run
 from tandem_sim.sim.scenario.named_code import check_code
 from tandem_sim.sim.scenario.scenario import Scenario
 from tandem_sim.sim.settlement.reconcile import reconcile_figures
@@ -57,7 +58,7 @@ def run_scenario(
     checkpoint_s: int = DAY_S,
     plots: bool = True,
     allowed: AllowedCode = NO_CODE,
-    on_step: OnStep = no_step,
+    on_step: OnStep = lambda step, done, total: None,
 ) -> dict[str, Any]:
     """Simulate a scenario and write all results; returns the KPIs.
 
@@ -75,14 +76,13 @@ def run_scenario(
         if not (resume and _is_complete(out, scenario, folder, export_isp)):
             identity = identity_of(scenario, folder)
             checkpoints = _checkpoints(working, identity, _output_of(scenario), export_isp, checkpoint_s)
-            export = None if export_isp is None else _export(scenario, export_isp, partial / "case")
+            exports = [] if export_isp is None else [_export(scenario, export_isp, partial / "case")]
             with log_to_file(working / LOG), _told(scenario, identity, on_isp) as watched:
                 run(
                     scenario,
                     folder,
                     partial,
-                    watched,
-                    export=export,
+                    observers=[after_delivery(watched), *exports],
                     checkpoints=checkpoints,
                     allowed=allowed,
                     on_step=on_step,

@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import mesa
 import numpy as np
 
 from tandem_sim.agents.base.agent import AgentContext, Participant
 from tandem_sim.agents.base.area import Area
-from tandem_sim.agents.base.forecast import ForecastErrors, GivenForecast
-from tandem_sim.agents.households.fleet import HouseholdFleet
-from tandem_sim.agents.households.fleet_agent import FleetAgent, Household
+from tandem_sim.agents.base.forecast import ForecastErrors
+from tandem_sim.agents.households.fleet_agent import FleetAgent
 from tandem_sim.agents.operators.admission import Admission
 from tandem_sim.agents.operators.dso import DSO
 from tandem_sim.agents.operators.market_operator import MarketOperator
-from tandem_sim.agents.operators.operator import OperatorSetup
+from tandem_sim.agents.operators.operator import Ledgers, Operator, OperatorSetup
 from tandem_sim.agents.operators.tso import TSO, TransmissionData
 from tandem_sim.agents.parties.aggregator import Aggregator, Conduct, MarketAccess
 from tandem_sim.agents.parties.brp import BRP, Purchasing
@@ -33,20 +33,18 @@ from tandem_sim.agents.portfolios.transmission import (
 from tandem_sim.agents.services.flexibility_study import FlexibilityStudyProcess
 from tandem_sim.agents.strategies.allowed_code import NO_CODE, AllowedCode
 from tandem_sim.agents.strategies.registry import Permission, StrategyInputs, build_strategy
-from tandem_sim.grids.power_flow.ac import PowerFlow
 from tandem_sim.grids.power_flow.operator_model import Margins, OperatorModel
-from tandem_sim.grids.types import FloatArray, IntArray
+from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.coordination.block import TSO as T
+from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister
 from tandem_sim.markets.orders.products import REQUIREMENTS, Product
 from tandem_sim.markets.schemes import build_schemes
 from tandem_sim.sim.assembly.flexibility_study import build_study
-from tandem_sim.sim.assembly.grids import Grids
+from tandem_sim.sim.assembly.world import World
 from tandem_sim.sim.clock.bus import Bus
 from tandem_sim.sim.clock.randomness import FORECAST, SELLER, STRATEGY, stream
 from tandem_sim.sim.delivery.forecasts import ForecastService
-from tandem_sim.sim.delivery.physics import Physics
-from tandem_sim.sim.model import FlexibilityModel
-from tandem_sim.sim.scenario.scenario import Scenario
+from tandem_sim.sim.output.recorder import Recorder
 from tandem_sim.sim.scenario.sections import StrategySettings
 
 TSO_NAME, MARKET_NAME, FLEET_NAME, PLATFORM_NAME = "TSO", "day-ahead market", "households", "market operator"
@@ -55,38 +53,60 @@ CreationOrder = Callable[[Sequence[Any]], Sequence[Any]]
 """Sorts agents or processes before they are created; `list` keeps their order."""
 
 
-@dataclass(frozen=True)
-class GivenSeries:
-    """What a scenario gives in place of what agents would find: day-ahead price (T,), forecasts by area."""
+@dataclass(frozen=True, kw_only=True)
+class Agents:
+    """The agents of a model, each kind in the order of their names, household pools by number."""
 
-    day_ahead_price: FloatArray | None
-    forecasts: Mapping[str, GivenForecast]
+    fleet_agent: FleetAgent
+    dsos: Sequence[DSO]
+    market_operator: MarketOperator | None  # of an integrated market
+    tso: TSO
+    aggregators: Sequence[Aggregator]  # household pools
+    transmission_sellers: Sequence[Aggregator]
+    market: DayAheadMarket
+    brps: Sequence[BRP]
+    brp_t: BRP
+    brp_of_area: Mapping[str, BRP]
+
+    @property
+    def clearer(self) -> TSO | MarketOperator:
+        """The operator that clears the last market: the TSO, or the independent market operator."""
+        return self.market_operator or self.tso
+
+    @property
+    def operators(self) -> list[Operator]:
+        """All operators that run blocks of the scheme."""
+        return [*self.dsos, *([self.market_operator] if self.market_operator else []), self.tso]
+
+    @property
+    def sellers(self) -> list[Aggregator]:
+        """All BSPs."""
+        return [*self.aggregators, *self.transmission_sellers]
+
+    def in_order(self) -> list[Participant]:
+        """All agents in the order in which they act at a gate."""
+        return [self.fleet_agent, *self.operators, *self.sellers, self.market, *self.brps]
 
 
 class AgentBuilder:
-    """Builds the agents of one scenario into the model.
-
-    `aggregator_of` (H,) is the aggregator of every household by number; `allowed` is the code that strategies
-    may come from.
-    """
+    """Creates the agents of one world in a model. `allowed` is the code that strategies may come from."""
 
     def __init__(
         self,
         *,
-        scenario: Scenario,
-        model: FlexibilityModel,
+        model: mesa.Model,
+        world: World,
         bus: Bus,
-        grids: Grids,
-        fleet: HouseholdFleet,
-        aggregator_of: IntArray,
-        given: GivenSeries,
+        recorder: Recorder,
+        ledgers: Ledgers,
+        register: FlexibilityRegister | None,
         allowed: AllowedCode = NO_CODE,
     ) -> None:
-        self.scenario, self.model, self.grids, self.fleet = scenario, model, grids, fleet
-        self.bus, self.clock = bus, bus.clock
-        self.aggregator_of, self.given = aggregator_of, given
+        self.model, self.world, self.bus, self.recorder, self.ledgers = model, world, bus, recorder, ledgers
+        self.scenario, self.grids, self.fleet = world.scenario, world.grids, world.fleet
+        self.clock, scenario = bus.clock, world.scenario
         self.permission = Permission(allowed, scenario.strategy_limit_s)
-        self.operators = {T: TSO_NAME, **{a.name: f"DSO-{a.name}" for a in grids.areas}}
+        self.operators = {T: TSO_NAME, **{a.name: f"DSO-{a.name}" for a in self.grids.areas}}
         self.pools = scenario.pools
         self.units = [
             TransmissionUnit(
@@ -116,10 +136,9 @@ class AgentBuilder:
         self.integrated = any(b.party == "operator" for b in self.scheme.blocks)
         self.clearer = PLATFORM_NAME if self.integrated else TSO_NAME
         self.product = Product(name="mFRR energy", **scenario.product.model_dump())
-        register, pooled_by = model.flexibility, scenario.forwarding.pooled_by
-        self.admission = Admission(self.product, "mFRR", register, pooled_by)
+        self.admission = Admission(self.product, "mFRR", register, scenario.forwarding.pooled_by)
         self.local_admission = Admission(replace(self.product, pool_minimum_mw=0.0), "LFM", register)
-        model.forecasts = self.forecasts = self._forecast_service()
+        self.forecasts = self._forecast_service()
 
     def _forecast_service(self) -> ForecastService:
         scenario, grids = self.scenario, self.grids
@@ -136,13 +155,13 @@ class AgentBuilder:
             {area: stream(scenario.seed, FORECAST, area) for area in sizes},
         )
         return ForecastService(
-            calendar=self.model.calendar,
+            calendar=self.world.calendar,
             clock=self.clock,
             fleet=self.fleet,
             areas=grids.areas,
             load_mw=grids.passive.with_loads(grids.load_mw),
             errors=errors,
-            given=self.given.forecasts,
+            given=self.world.forecasts,
         )
 
     def _bus(self, bus: int, field: str) -> int:
@@ -153,63 +172,41 @@ class AgentBuilder:
     def context(self, name: str) -> AgentContext:
         """The agent context of a name, with random streams of its own."""
         draws = partial(stream, self.scenario.seed, SELLER, name)
-        return AgentContext(self.clock.now, self.bus.send, self.model.recorder, draws)
+        return AgentContext(self.clock.now, self.bus.send, self.recorder, draws)
 
-    def create(self, creation_order: CreationOrder) -> None:
-        """Create all agents, sorted by `creation_order`; the model lists agents by name."""
-        model = self.model
-        per_day = 86_400 // model.calendar.isp_seconds
-        model.fleet_agent = FleetAgent(
-            model,
+    def create(self, creation_order: CreationOrder) -> Agents:
+        """Create all agents, sorted by `creation_order`, and connect them to the bus."""
+        fleet_agent = FleetAgent(
+            self.model,
             name=FLEET_NAME,
             context=self.context(FLEET_NAME),
             fleet=self.fleet,
             owners=self.pools,
-            isps_per_day=per_day,
+            isps_per_day=86_400 // self.world.calendar.isp_seconds,
         )
-        for make in creation_order(
-            [self._households, self._operators, self._sellers, self._market, self._brps]
-        ):
-            make(creation_order)
-        model.physics = Physics(
-            areas=self.grids.areas,
-            dc=self.grids.dc,
-            transmission_flow=PowerFlow(self.grids.transmission),
-            interface_node=self.grids.interface_node,
-            reactive=self.grids.reactive,
-            offset=self.scenario.dso.offset,
-            solver=self.scenario.power_flow_check.solver,
-        )
-        everyone: list[Participant] = [
-            model.fleet_agent,
-            *model.dsos,
-            model.tso,
-            *([model.market_operator] if model.market_operator else []),
-            *model.aggregators,
-            *model.transmission_sellers,
-            model.market,
-            *model.brps,
-        ]
-        self.bus.connect({agent.name: agent.receive for agent in everyone})
+        made: dict[str, Any] = {"fleet_agent": fleet_agent}
+        for kind in creation_order([self._operators, self._sellers, self._market, self._brps]):
+            made |= kind(fleet_agent, creation_order)
+        agents = Agents(**made)
+        self.bus.connect({agent.name: agent.receive for agent in agents.in_order()})
+        return agents
 
-    def _households(self, creation_order: CreationOrder) -> None:
-        rows = enumerate(zip(self.grids.site_of.tolist(), self.aggregator_of.tolist(), strict=True))
-        for row, (site, number) in creation_order(list(rows)):
-            Household(self.model, row, site, self.pools[number])
-
-    def _operators(self, creation_order: CreationOrder) -> None:
-        self.model.dsos = sorted(
-            (self._dso(area) for area in creation_order(self.grids.areas)), key=lambda dso: dso.name
-        )
-        self.model.tso = self._tso()
+    def _operators(self, fleet_agent: FleetAgent, creation_order: CreationOrder) -> dict[str, Any]:
+        dsos = [self._dso(area, fleet_agent) for area in creation_order(self.grids.areas)]
+        operator = None
         if self.integrated:
-            self.model.market_operator = MarketOperator(
+            operator = MarketOperator(
                 self.model,
                 setup=self._setup(PLATFORM_NAME, self.admission),
                 dc=self.grids.dc,
                 areas=self.grids.areas,
                 interface_node=self.grids.interface_node,
             )
+        return {
+            "dsos": sorted(dsos, key=lambda dso: dso.name),
+            "tso": self._tso(fleet_agent),
+            "market_operator": operator,
+        }
 
     def _setup(self, name: str, admission: Admission) -> OperatorSetup:
         return OperatorSetup(
@@ -217,59 +214,64 @@ class AgentBuilder:
             context=self.context(name),
             scheme=self.scheme,
             admission=admission,
-            ledgers=self.model.ledgers,
+            ledgers=self.ledgers,
             operators=self.operators,
         )
 
-    def _sellers(self, creation_order: CreationOrder) -> None:
-        model, names = self.model, self.pools
+    def _sellers(self, fleet_agent: FleetAgent, creation_order: CreationOrder) -> dict[str, Any]:
+        names, isp_seconds = self.pools, self.world.calendar.isp_seconds
         to_dso = any(b.party == "dso" for b in self.scheme.blocks)
         receivers = {a.name: self.operators[a.name] if to_dso else self.clearer for a in self.grids.areas}
+        to_markets = MarketAccess(product=self.product, receivers=receivers, fleet_name=FLEET_NAME)
         pools = [
-            self._aggregator(
-                name, HouseholdPortfolio(name, k, model.fleet_agent, self.grids.areas), receivers, FLEET_NAME
-            )
+            self._aggregator(name, HouseholdPortfolio(name, k, fleet_agent, self.grids.areas), to_markets)
             for k, name in creation_order(list(enumerate(names)))
         ]
-        model.aggregators = sorted(pools, key=lambda a: names.index(a.name))
         portfolios: list[tuple[str, Portfolio]] = [
-            (u.name, UnitPortfolio(u, AFRR_S / model.calendar.isp_seconds)) for u in self.units
+            (u.name, UnitPortfolio(u, AFRR_S / isp_seconds)) for u in self.units
         ]
         portfolios += [(x.name, LoadPortfolio(x)) for x in self.large_loads]
-        sellers = [self._aggregator(n, p, {T: self.clearer}, None) for n, p in creation_order(portfolios)]
-        model.transmission_sellers = sorted(sellers, key=lambda a: a.name)
+        on_transmission = MarketAccess(
+            product=self.product, receivers={T: self.clearer}, day_ahead_market=MARKET_NAME
+        )
+        sellers = [self._aggregator(n, p, on_transmission) for n, p in creation_order(portfolios)]
+        return {
+            "aggregators": sorted(pools, key=lambda a: names.index(a.name)),
+            "transmission_sellers": sorted(sellers, key=lambda a: a.name),
+        }
 
-    def _market(self, creation_order: CreationOrder) -> None:
+    def _market(self, fleet_agent: FleetAgent, creation_order: CreationOrder) -> dict[str, Any]:
         price_receivers = [*self.pools, *(x.name for x in self.large_loads), TSO_NAME]
         if self.integrated:
             price_receivers += sorted(f"BRP-{name}" for name in self.operators)
-        sellers = [u.name for u in self.units]
-        context = self.context(MARKET_NAME)
-        self.model.market = DayAheadMarket(
+        market = DayAheadMarket(
             self.model,
             name=MARKET_NAME,
-            context=context,
+            context=self.context(MARKET_NAME),
             units=self.units,
-            sellers=sellers,
+            sellers=[u.name for u in self.units],
             price_receivers=price_receivers,
             operator=TSO_NAME,
-            given_price=self.given.day_ahead_price,
+            given_price=self.world.prices.day_ahead,
         )
+        return {"market": market}
 
-    def _dso(self, area: Area) -> DSO:
+    def _dso(self, area: Area, fleet_agent: FleetAgent) -> DSO:
         name = self.operators[area.name]
         margins = Margins(self.scenario.dso.flow_margin, self.scenario.dso.voltage_margin_pu)
-        operator_model = OperatorModel(area.lin, area.power_flow, self.scenario.dso.offset, margins)
-        return DSO(
+        dso = DSO(
             self.model,
             setup=self._setup(name, self.local_admission),
             area=area,
-            fleet_agent=self.model.fleet_agent,
+            fleet_agent=fleet_agent,
             forecast_error_mw=self.forecasts.error_mw,
-            operator_model=operator_model,
-            study=self._study(area, name),
+            operator_model=OperatorModel(area.lin, area.power_flow, self.scenario.dso.offset, margins),
             clearer=self.clearer,
         )
+        study = self._study(area, name)
+        if study is not None:
+            dso.add_role(study)
+        return dso
 
     def _study(self, area: Area, dso: str) -> FlexibilityStudyProcess | None:
         """The network flexibility study of a DSO, None where scheme and register use none."""
@@ -277,17 +279,17 @@ class AgentBuilder:
         if not (self.scheme.reads("area.zones") or tested):
             return None
         register, timeline = build_study(
-            self.scenario, self.model.calendar, area, self.fleet, int(self.clock.now())
+            self.scenario, self.world.calendar, area, self.fleet, int(self.clock.now())
         )
         return FlexibilityStudyProcess(
             system=area.name,
             context=self.context(f"study {dso}"),
             register=register,
             timeline=timeline,
-            isp_seconds=self.model.calendar.isp_seconds,
+            isp_seconds=self.world.calendar.isp_seconds,
         )
 
-    def _tso(self) -> TSO:
+    def _tso(self, fleet_agent: FleetAgent) -> TSO:
         return TSO(
             self.model,
             setup=self._setup(TSO_NAME, self.admission),
@@ -299,23 +301,23 @@ class AgentBuilder:
                 interface_node=self.grids.interface_node,
             ),
             areas=self.grids.areas,
-            fleet_agent=self.model.fleet_agent,
+            fleet_agent=fleet_agent,
             forecast_error_mw=self.forecasts.error_mw,
+            platform=PLATFORM_NAME if self.integrated else None,
         )
 
-    def _aggregator(
-        self, name: str, portfolio: Portfolio, receivers: dict[str, str], fleet_name: str | None
-    ) -> Aggregator:
-        s, pool = self.scenario, fleet_name is not None
+    def _aggregator(self, name: str, portfolio: Portfolio, access: MarketAccess) -> Aggregator:
+        s, pool = self.scenario, access.fleet_name is not None
         given = {who: (k, mine) for k, mine in enumerate(s.strategies) for who in mine.aggregators}
         number, mine = given.get(name, (None, StrategySettings(aggregators=[name], name=s.strategy)))
         field = "strategy" if number is None else f"strategies.{number}"
         own = stream(s.seed, STRATEGY, name)
-        inputs = StrategyInputs(own, 86_400 // self.model.calendar.isp_seconds, s.publishes_books)
+        inputs = StrategyInputs(own, 86_400 // self.world.calendar.isp_seconds, s.publishes_books)
         strategy = build_strategy(mine.name, mine.options, inputs, field, name, self.permission)
         declares = pool and s.settlement.measures
         conduct = Conduct(
             consents=s.forwarding.consent,
+            amends=pool and s.forwarding.amend and any(b.party == "dso" for b in self.scheme.blocks),
             reprices=s.forwarding.reprice,
             declares_to=TSO_NAME if declares else None,
             mape=s.settlement.schedule_mape,
@@ -328,12 +330,11 @@ class AgentBuilder:
             context=self.context(name),
             portfolio=portfolio,
             strategy=strategy,
-            access=MarketAccess(product=self.product, receivers=receivers, fleet_name=fleet_name),
+            access=access,
             conduct=conduct,
         )
 
-    def _brps(self, creation_order: CreationOrder) -> None:
-        model = self.model
+    def _brps(self, fleet_agent: FleetAgent, creation_order: CreationOrder) -> dict[str, Any]:
         to_dso = self.scheme.reads("area.scheduled")
 
         def brp(system: str, forecast: Callable[[range], FloatArray], node: int) -> BRP:
@@ -342,7 +343,7 @@ class AgentBuilder:
                 how = Purchasing(PLATFORM_NAME, node, self.product, self.scenario.willingness_spread)
             own = (self.operators[system],) if to_dso and system != T else ()
             return BRP(
-                model,
+                self.model,
                 name=name,
                 context=self.context(name),
                 forecast=forecast,
@@ -350,9 +351,10 @@ class AgentBuilder:
                 purchasing=how,
             )
 
-        model.brp_t = brp(T, self.forecasts.transmission, int(np.argmin(self.grids.load_mw.sum(axis=0))))
-        model.brp_of_area = {
+        brp_t = brp(T, self.forecasts.transmission, int(np.argmin(self.grids.load_mw.sum(axis=0))))
+        of_area = {
             a.name: brp(a.name, partial(self.forecasts.distribution, a), self.grids.interface_node[a.name])
             for a in creation_order(self.grids.areas)
         }
-        model.brps = sorted([model.brp_t, *model.brp_of_area.values()], key=lambda brp: brp.name)
+        brps = sorted([brp_t, *of_area.values()], key=lambda brp: brp.name)
+        return {"brp_t": brp_t, "brp_of_area": of_area, "brps": brps}

@@ -1,4 +1,4 @@
-"""Adds non-firm connections: limiters and curtailment markets of DSOs, substitution of pools."""
+"""Adds the roles of non-firm connections: limiters and curtailment markets of DSOs, substitution."""
 
 from __future__ import annotations
 
@@ -10,45 +10,46 @@ from tandem_sim.agents.non_firm.activation import Activation, ConnectionLimiter
 from tandem_sim.agents.non_firm.contracts import ContractBook
 from tandem_sim.agents.non_firm.curtailment_trading import CurtailmentMarket
 from tandem_sim.agents.non_firm.substitution import SubstitutionProcess
+from tandem_sim.agents.non_firm.tso_substitution import TsoSubstitution
 from tandem_sim.agents.operators.dso import DSO
+from tandem_sim.agents.operators.tso import TSO
 from tandem_sim.agents.portfolios.households import HouseholdPortfolio
 from tandem_sim.grids.types import IntArray
+from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister
+from tandem_sim.sim.assembly.agents import AgentBuilder, Agents
 from tandem_sim.sim.assembly.low_voltage import LowVoltage
 from tandem_sim.sim.delivery.forecasts import ForecastService
-from tandem_sim.sim.model import FlexibilityModel
+from tandem_sim.sim.delivery.reserve import reserve_books
 from tandem_sim.sim.scenario.scenario import Scenario
 from tandem_sim.sim.settlement.audit_non_firm import NonFirmAudit
 from tandem_sim.sim.settlement.non_firm import NonFirm
 
 
 def add_non_firm(
-    scenario: Scenario,
-    model: FlexibilityModel,
-    low: LowVoltage,
-    aggregator_of: IntArray,
-    forecasts: ForecastService,
-) -> NonFirm:
-    """LV feeders and contracts of a run. `aggregator_of` (H,) is the pool of every household by number."""
-    calendar = model.calendar
+    builder: AgentBuilder, agents: Agents, register: FlexibilityRegister | None
+) -> NonFirm | None:
+    """LV feeders and contracts of a run, None without LV feeders."""
+    world, low = builder.world, builder.world.low_voltage
+    if low is None:
+        return None
+    scenario, calendar = world.scenario, world.calendar
     year_of = calendar.times().tz_convert(calendar.zone).year.to_numpy().astype(np.int64)
     book = ContractBook(low.contracts, year_of)
     if scenario.non_firm.enabled:
         rows = np.argsort(low.lv_connections.connection_of, kind="stable")[-len(low.contracts) :]
-        for dso in model.dsos:
-            _add_limiter(scenario, model, dso, low, book, aggregator_of[rows], forecasts)
-        _add_substitution(scenario, model)
+        pool_of = world.aggregator_of[rows]
+        for dso in agents.dsos:
+            _add_limiter(scenario, agents, dso, low, book, pool_of, builder.forecasts)
+        _add_substitution(scenario, agents, register)
     return NonFirm(
         lv_feeders=low.lv_feeders,
         book=book,
-        dsos=model.dsos,
-        pools=model.aggregators,
-        tso=model.tso,
-        fleet_agent=model.fleet_agent,
-        register=model.flexibility,
-        ledgers=model.ledgers,
-        reserve=scenario.reserve.enabled,
+        dsos=agents.dsos,
+        pools=agents.aggregators,
+        tso=agents.tso,
+        fleet_agent=agents.fleet_agent,
         audit=NonFirmAudit(low.contracts, year_of),
-        record=model.recorder,
+        record=builder.recorder,
         hours=calendar.isp_hours,
         shortfall_eur_per_mwh=scenario.settlement.shortfall_eur_per_mwh,
         year_of=year_of,
@@ -58,7 +59,7 @@ def add_non_firm(
 
 def _add_limiter(
     scenario: Scenario,
-    model: FlexibilityModel,
+    agents: Agents,
     dso: DSO,
     low: LowVoltage,
     book: ContractBook,
@@ -70,44 +71,68 @@ def _add_limiter(
     if not lv_feeders:
         return
     rule = Activation(settings.who, settings.flow_margin, settings.voltage_margin_pu)
-
-    informed = any(block.party == "dso" for block in dso.scheme.blocks)
-    dso.non_firm = ConnectionLimiter(
+    limiter = ConnectionLimiter(
         name=dso.name,
         context=dso.context,
         lv_feeders=lv_feeders,
         book=book,
         rule=rule,
-        fleet_agent=model.fleet_agent,
+        fleet_agent=agents.fleet_agent,
         pool_of=pool_of,
-        informed=informed,
+        informed=any(block.party == "dso" for block in dso.scheme.blocks),
         error=partial(forecasts.share_error, dso.area),
         lead_s=forecasts.lead_s,
+        area_excess=dso.area_excess,
+        before_bids=settings.role == "prequalification",
     )
+    dso.add_role(limiter)
     if settings.trading:
-        value = settings.trade_value_eur_per_mwh
-        dso.trading = CurtailmentMarket(
-            context=dso.context,
-            limits=dso.non_firm,
-            lv_feeders=lv_feeders,
-            rule=rule,
-            fleet_agent=model.fleet_agent,
-            value_eur_per_mwh=value,
+        dso.add_role(
+            CurtailmentMarket(
+                context=dso.context,
+                limits=limiter,
+                lv_feeders=lv_feeders,
+                rule=rule,
+                fleet_agent=agents.fleet_agent,
+                value_eur_per_mwh=settings.trade_value_eur_per_mwh,
+            )
         )
 
 
-def _add_substitution(scenario: Scenario, model: FlexibilityModel) -> None:
-    names = [pool.name for pool in model.aggregators]
-    groups, reserve = len(model.fleet_agent.fleet.groups), scenario.reserve.enabled
-    for pool in model.aggregators:
-        assert isinstance(pool.portfolio, HouseholdPortfolio)  # what `FlexibilityModel.aggregators` are
-        peers = [name for name in names if name != pool.name]
-        pool.substitution = SubstitutionProcess(
-            name=pool.name,
-            context=pool.context,
-            portfolio=pool.portfolio,
-            substitution=scenario.non_firm.substitution,
-            peers=peers,
-            tso=model.tso.name,
-            sold=partial(pool.sales.commitments, n_groups=groups, reserve=reserve),
-        )
+def _add_substitution(scenario: Scenario, agents: Agents, register: FlexibilityRegister | None) -> None:
+    settings, tso = scenario.non_firm, agents.tso
+    names = [pool.name for pool in agents.aggregators]
+    groups, reserve = len(agents.fleet_agent.fleet.groups), scenario.reserve.enabled
+    for pool in agents.aggregators:
+        if isinstance(pool.portfolio, HouseholdPortfolio):
+            pool.add_role(
+                SubstitutionProcess(
+                    name=pool.name,
+                    context=pool.context,
+                    portfolio=pool.portfolio,
+                    substitution=settings.substitution,
+                    peers=[name for name in names if name != pool.name],
+                    tso=tso.name,
+                    sold=partial(pool.sales.commitments, n_groups=groups, reserve=reserve),
+                )
+            )
+    if "tso" in settings.substitution:
+        held = partial(_held_for_reserve_mw, tso, register) if reserve else _nothing_held
+        tso.add_role(TsoSubstitution(tso=tso, register=register, held_mw=held))
+
+
+def _held_for_reserve_mw(
+    tso: TSO, register: FlexibilityRegister | None, isp: int
+) -> dict[tuple[str, int], float]:
+    """MW that the TSO can call of every seller as aFRR in an ISP, by seller and direction."""
+    books = reserve_books(tso.states[isp], tso.ledger(isp), tso.scheme, register, tso.context.now())
+    held: dict[tuple[str, int], float] = {}
+    for bids, left in books.values():
+        for k in np.flatnonzero(left):
+            key = str(bids.provider[k]), int(bids.direction[k])
+            held[key] = held.get(key, 0.0) + float(left[k])
+    return held
+
+
+def _nothing_held(isp: int) -> dict[tuple[str, int], float]:
+    return {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any
 
 import simpy
@@ -16,6 +16,19 @@ Call = tuple[int, Callable[[], None]]
 """A function, and the second at which it is called."""
 
 
+class GateClosure(simpy.Event):
+    """The closure of a gate `delay` seconds from now; it has succeeded from the start, like a Timeout.
+
+    SimPy processes events of one second in the order of their priorities, the smallest first, and events of
+    one priority in the order of their creation.
+    """
+
+    def __init__(self, env: simpy.Environment, delay: int, priority: int) -> None:
+        super().__init__(env)
+        self._ok, self._value = True, None
+        env.schedule(self, EventPriority(priority), delay)
+
+
 class Clock:
     """Calls the actions of gates and delivers messages; the only source of simulated time."""
 
@@ -26,12 +39,9 @@ class Clock:
         """Seconds since the scenario's start."""
         return int(self.env.now)
 
-    def at(self, second: int, priority: int) -> simpy.Event:
+    def at(self, second: int, priority: int) -> GateClosure:
         """An event at a second; smaller priorities come first, equal ones in order of creation."""
-        event = simpy.Event(self.env)
-        event._ok, event._value = True, None
-        self.env.schedule(event, EventPriority(priority), second - self.now())
-        return event
+        return GateClosure(self.env, second - self.now(), priority)
 
     def call(self, second: int, function: Callable[[], None]) -> None:
         """Call a function when messages are due at `second`; those of one second in the order of calls."""
@@ -47,16 +57,20 @@ class Clock:
         for function in self._calls.pop(self.now()):
             function()
 
-    def gate(self, name: str, moments: Iterable[tuple[int, Any]], action: Callable[[Any], None]) -> None:
-        """Call `action(what)` at each (second, what), sorted; gates of one second follow `GATES`."""
-        self.env.process(self._fire(_priority(name), moments, action))
+    def gate(
+        self, name: str, closures: Iterable[tuple[int, Any]], actions: Sequence[Callable[[Any], None]]
+    ) -> None:
+        """Call all `actions(what)` at each (second, what), sorted; gates of one second follow `GATES`."""
+        self.env.process(self._close(_priority(name), closures, actions))
 
-    def _fire(
-        self, priority: int, moments: Iterable[tuple[int, Any]], action: Callable[[Any], None]
+    def _close(
+        self, priority: int, closures: Iterable[tuple[int, Any]], actions: Sequence[Callable[[Any], None]]
     ) -> Generator[simpy.Event, None, None]:
-        for second, what in moments:
+        """The process of one gate."""
+        for second, what in closures:
             yield self.at(second, priority)
-            action(what)
+            for action in actions:
+                action(what)
 
     def run(self) -> None:
         """Run until no event is left."""

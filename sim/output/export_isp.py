@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from tandem_sim.agents.base.area import Area
+from tandem_sim.agents.operators.operator import BLOCK_GATES, Operator
 from tandem_sim.grids.io.write import save_network
 from tandem_sim.grids.network.network import Network
 from tandem_sim.grids.power_flow.dc import TransmissionGrid
@@ -21,10 +21,16 @@ from tandem_sim.markets.coordination.ledger import Ledger
 from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.sim.delivery.physics import Injections
 
+if TYPE_CHECKING:
+    from tandem_sim.sim.model import FlexibilityModel
+
+CLEARER_GATES = ("mol", "tso_clear")
+"""Gates at which the operator of the last market acts; at the others DSOs do."""
+
 
 @dataclass(kw_only=True)
 class IspExport:
-    """Collects forecasts, bids and sales at the gates of one ISP."""
+    """An observer that collects forecasts, bids and sales at the gates of one ISP, and writes the case."""
 
     isp: int
     folder: Path
@@ -32,11 +38,26 @@ class IspExport:
     options: CaseOptions
     ratings_mva: Mapping[str, Mapping[str, float]]  # by system
     interface_bus: Mapping[str, int]
-    transmission: Network | None = None
-    areas: Sequence[Area] = ()
+    kept: ClassVar[tuple[str, ...]] = ("_forecasts", "_states")
+    """What a checkpoint keeps of it."""
     _forecasts: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     _states: dict[str, dict[str, Any]] = field(default_factory=dict)
     _scheduled: Mapping[str, float] = field(default_factory=dict)
+
+    def __call__(self, model: FlexibilityModel, gate: str, what: Any) -> None:
+        """Observe the operators that act at gates of its ISP; write the case when the ISP is settled."""
+        if what != self.isp:
+            return
+        if gate in BLOCK_GATES:
+            acting: Sequence[Operator] = [model.clearer] if gate in CLEARER_GATES else model.dsos
+            for operator in acting:
+                self.observe(gate, operator.system, operator.states.get(self.isp, {}))
+        if gate == "settle":
+            networks = {TSO: model.transmission, **{area.name: area.network for area in model.areas}}
+            grids = model.delivered(self.isp).grids
+            delivered = {system: grid.injections for system, grid in grids.items()}
+            self._scheduled = model.scheduled_mw(self.isp)
+            self.write(networks, model.books(self.isp), model.ledgers[self.isp], delivered)
 
     def observe(self, gate: str, system: str, known: Mapping[str, Values]) -> None:
         """Store the forecast of the operator of `system` after it acted at a gate."""
@@ -50,24 +71,22 @@ class IspExport:
             p, q = own["forecast"]
             forecast[system] = {"p_mw": p, "q_mvar": q}
 
-    def close(
+    def write(
         self,
+        networks: Mapping[str, Network],
         books: Mapping[str, Bids],
         ledger: Ledger,
-        scheduled_mw: Mapping[str, float],
         delivered: Mapping[str, Injections],
     ) -> None:
         """Write the case folder, with the sales and the delivered grids of the run.
 
-        `scheduled_mw` is the flow into each area that its BRP has scheduled; `delivered` are the injections
-        of all nodes of every grid. Sales go to ``recorded.json``, grids as delivered to ``delivered/``.
+        `delivered` are the injections of all nodes of every grid. Sales go to ``recorded.json``, grids as
+        delivered to ``delivered/``.
         """
-        self._scheduled = scheduled_mw
-        assert self.transmission is not None  # set by `start`
         static = self.options.options.grid_prequalification == "static"
-        systems = {TSO: self._system(TSO, self.transmission, books[TSO], static)}
-        for area in self.areas:
-            systems[area.name] = self._system(area.name, area.network, books[area.name], static)
+        systems = {
+            name: self._system(name, network, books[name], static) for name, network in networks.items()
+        }
         write_case(self.folder, self.name, systems, self.options, self._forecasts)
         (self.folder / "delivered").mkdir(exist_ok=True)
         for system, (p_mw, q_mvar) in delivered.items():

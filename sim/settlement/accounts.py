@@ -9,6 +9,7 @@ import numpy as np
 from tandem_sim.agents.non_firm.substitution import OrderChange
 from tandem_sim.agents.operators.dso import DSO
 from tandem_sim.agents.parties.aggregator import Aggregator
+from tandem_sim.agents.services.reactive_power import ReactivePowerSeller
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.auctions.reactive_power import ReactiveTrade
 from tandem_sim.markets.coordination.block import TSO as T
@@ -83,7 +84,7 @@ def reactive_trades(
     isp: int, dsos: Sequence[DSO], pools: Sequence[Aggregator], group_mvar: FloatArray
 ) -> list[ReactiveTrade]:
     """Reactive power that DSOs have bought for an ISP; `group_mvar` (G,) is injected by device groups."""
-    sellers = [pool.reactive for pool in pools if pool.reactive is not None]
+    sellers = [role for pool in pools if (role := pool.role(ReactivePowerSeller)) is not None]
     trades = []
     for dso in dsos:
         state = dso.states.get(isp, {}).get(dso.system, {})

@@ -1,8 +1,8 @@
-"""Non-firm connections in a run: their gates, their delivery, and their payments."""
+"""Non-firm connections in a run: their delivery and their payments."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,10 +13,16 @@ from tandem_sim.agents.devices.connection_limits import PermanentLimits
 from tandem_sim.agents.households.fleet import FleetStep
 from tandem_sim.agents.households.fleet_agent import FleetAgent
 from tandem_sim.agents.non_firm.contracts import ContractBook
+from tandem_sim.agents.non_firm.curtailment_trading import CurtailmentMarket
 from tandem_sim.agents.non_firm.lv_feeders import LvFeeder, LvFeederState, lv_feeder_states
-from tandem_sim.agents.non_firm.substitution import OrderChange, Substitution, SubstitutionResult
+from tandem_sim.agents.non_firm.substitution import (
+    OrderChange,
+    Substitution,
+    SubstitutionProcess,
+    SubstitutionResult,
+)
+from tandem_sim.agents.non_firm.tso_substitution import TsoSubstitution
 from tandem_sim.agents.operators.dso import DSO
-from tandem_sim.agents.operators.operator import Ledgers
 from tandem_sim.agents.operators.tso import TSO
 from tandem_sim.agents.parties.aggregator import Aggregator
 from tandem_sim.agents.services.afrr import AfrrResult
@@ -24,9 +30,7 @@ from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
 from tandem_sim.markets.coordination.block import TSO as T
 from tandem_sim.markets.orders.bids import DOWN, UP, Bids
-from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister
 from tandem_sim.markets.settlement.payments import Payment
-from tandem_sim.sim.delivery.reserve import reserve_books
 from tandem_sim.sim.output.tables import TABLES
 from tandem_sim.sim.settlement.audit_non_firm import NonFirmAudit
 
@@ -43,9 +47,6 @@ class NonFirm:
     pools: Sequence[Aggregator]
     tso: TSO
     fleet_agent: FleetAgent
-    register: FlexibilityRegister | None
-    ledgers: Ledgers
-    reserve: bool  # whether the TSO dispatches aFRR
     audit: NonFirmAudit
     record: Record
     hours: float
@@ -60,62 +61,40 @@ class NonFirm:
     _undelivered_total: dict[int, list[tuple[str, float]]] = field(default_factory=dict)
     _held_back_kwh: dict[int, FloatArray] = field(default_factory=dict)  # PV by year, (C,)
 
-    def limit(self, after_markets: bool) -> Callable[[int], None]:
-        """Action of a gate: DSOs activate contracts, before bids are sent or after the markets."""
+    @property
+    def _substituting(self) -> list[tuple[Aggregator, SubstitutionProcess]]:
+        """Pools that substitute blocked sales, with that role."""
+        found = [(pool, pool.role(SubstitutionProcess)) for pool in self.pools]
+        return [(pool, role) for pool, role in found if role is not None]
 
-        def act(isp: int) -> None:
-            for dso in self.dsos:
-                dso.limit(isp, after_markets)
+    @property
+    def _trading(self) -> list[CurtailmentMarket]:
+        """Curtailment markets of DSOs."""
+        found = [dso.role(CurtailmentMarket) for dso in self.dsos]
+        return [market for market in found if market is not None]
 
-        return act
-
-    def trade(self, isp: int) -> None:
-        """The curtailment markets of DSOs clear."""
-        for dso in self.dsos:
-            if dso.trading is not None:
-                dso.trading.trade(isp)
-
-    def assess(self, isp: int) -> None:
-        """Pools compute blocked energy and request substitution from each other."""
-        for pool in self.pools:
-            if pool.substitution is not None:
-                pool.substitution.assess(isp)
-
-    def report(self, isp: int) -> None:
-        """Pools accept offers, and report the rest to the TSO."""
-        for pool in self.pools:
-            if pool.substitution is not None:
-                pool.substitution.report(isp)
-
-    def substitute(self, isp: int) -> None:
-        """The TSO substitutes what pools report as missing."""
-        ledger, known = self.ledgers[isp], self.tso.states[isp]
-        books = reserve_books(known, ledger, self.tso.scheme, self.register, self.tso.context.now())
-        held: dict[tuple[str, int], float] = {}
-        for bids, left in books.values():
-            for k in np.flatnonzero(left):
-                key = str(bids.provider[k]), int(bids.direction[k])
-                held[key] = held.get(key, 0.0) + float(left[k])
-        self.tso.substitute(isp, self.register, held if self.reserve else {})
+    def _opened_mw(self, isp: int) -> FloatArray | None:
+        """MW (n,) of mFRR bids on transmission that the TSO has opened to aFRR."""
+        role = self.tso.role(TsoSubstitution)
+        return None if role is None else role.slow_mw.get(isp)
 
     def reserve_available_mw(self, isp: int, books: Books) -> FloatArray | None:
         """MW (n,) that bids left to aFRR, over all books joined, can deliver; None: all of them in full."""
-        limited = [p for p in self.pools if p.substitution is not None and isp in p.substitution.limited]
+        limited = [(pool, role) for pool, role in self._substituting if isp in role.limited]
         areas = [(system, book) for system, (book, _) in books.items() if system != T]
         if not limited or not areas:
             return None
         available = np.concatenate([left for _, left in books.values()])
         first = np.cumsum([0, *(len(left) for _, left in books.values())])[:-1]
         start = {system: int(at) for system, at in zip(books, first, strict=True)}
-        for pool in limited:
-            assert pool.substitution is not None
+        for pool, role in limited:
             mine = [np.flatnonzero(book.provider == pool.name) for _, book in areas]
             place = np.concatenate([start[name] + at for (name, _), at in zip(areas, mine, strict=True)])
             ids = [str(b) for (_, book), at in zip(areas, mine, strict=True) for b in book.bid_id[at]]
             group, direction = pool.sales.groups_of(ids)
             for side in (UP, DOWN):
                 some = place[direction == side]
-                available[some], blocked = pool.substitution.deliverable_mw(
+                available[some], blocked = role.deliverable_mw(
                     isp, side, group[direction == side], available[some]
                 )
                 self._undelivered[isp, pool.name, side] = (blocked, 0.0)
@@ -125,7 +104,7 @@ class NonFirm:
         self, isp: int, books: dict[str, tuple[Bids, FloatArray]]
     ) -> tuple[dict[str, tuple[Bids, FloatArray]], FloatArray | None]:
         """Books left to aFRR including mFRR bids that the TSO opened to it, and the MW (n,) of the latter."""
-        opened = self.tso.slow_mw.get(isp)
+        opened = self._opened_mw(isp)
         if opened is None or not opened.any():
             return books, None
         slow = {system: opened if system == T else np.zeros(len(left)) for system, (_, left) in books.items()}
@@ -137,7 +116,7 @@ class NonFirm:
         provider = np.concatenate([bids.provider for bids, _ in books.values()])
         direction = np.concatenate([bids.direction for bids, _ in books.values()])
         gap = np.maximum(control.requested_mean_mw - control.delivered_mean_mw, 0.0)
-        opened = self.tso.slow_mw.get(isp)
+        opened = self._opened_mw(isp)
         if opened is not None and T in books:
             at = sum(len(left) for _, left in list(books.values())[: list(books).index(T)])
             bids, left = books[T]
@@ -152,10 +131,7 @@ class NonFirm:
     def deliver_substitutes(self, isp: int) -> None:
         """At delivery: pools shift blocked orders to substitutes."""
         found = [
-            (pool.name, done)
-            for pool in self.pools
-            if pool.substitution is not None
-            for done in pool.substitution.deliver_substitutes(isp)
+            (pool.name, done) for pool, role in self._substituting for done in role.deliver_substitutes(isp)
         ]
         self.changes[isp] = [change for _, done in found for change in done.changes]
         for change in self.changes[isp]:
@@ -184,7 +160,7 @@ class NonFirm:
 
     def _traded(self, isp: int) -> BoolArray:
         """Connections (C,) that bought or sold curtailment for an ISP."""
-        deals = [d for dso in self.dsos if dso.trading is not None for d in dso.trading.deals.get(isp, ())]
+        deals = [deal for market in self._trading for deal in market.deals.get(isp, ())]
         names = {name for deal in deals for name in (deal.buyer, deal.seller)}
         return np.array([name in names for name in self.book.contracts.names], dtype=bool)
 
@@ -213,7 +189,8 @@ class NonFirm:
                     )
                 )
         for dso in self.dsos:
-            for deal in dso.trading.deals.pop(isp, ()) if dso.trading is not None else ():
+            market = dso.role(CurtailmentMarket)
+            for deal in market.deals.pop(isp, ()) if market is not None else ():
                 mwh = deal.kw / 1000.0 * self.hours
                 paid.append(
                     Payment(
@@ -313,7 +290,8 @@ class NonFirm:
         """Record one row per pool and direction with blocked energy or reserve."""
         reserve = {k[1:]: self._undelivered.pop(k) for k in list(self._undelivered) if k[0] == isp}
         energy = {(name, done.direction): done for name, done in self._substituted.pop(isp, ())}
-        reported = self.tso.substituted.get(isp, {})
+        role = self.tso.role(TsoSubstitution)
+        reported = {} if role is None else role.substituted.get(isp, {})
         for key in sorted({*reserve, *energy, *reported}):
             done = energy.get(key, SubstitutionResult(direction=key[1]))
             blocked, undelivered = reserve.get(key, (0.0, 0.0))

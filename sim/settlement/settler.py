@@ -18,6 +18,8 @@ from tandem_sim.agents.parties.brp import BRP
 from tandem_sim.agents.parties.sales_book import ClosedBook
 from tandem_sim.agents.parties.seller_report import seller_rows
 from tandem_sim.agents.services.afrr import AfrrResult
+from tandem_sim.agents.services.nominations import NominationBook
+from tandem_sim.agents.services.qualification import PrequalificationProcess
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.coordination.block import TSO as T
 from tandem_sim.markets.coordination.ledger import Ledger
@@ -84,12 +86,11 @@ class Delivery:
 
 @dataclass(frozen=True)
 class SettlementRules:
-    """Charges for missing capacity and energy; whether BRP perimeters are corrected; nomination."""
+    """Charges for missing capacity and energy; whether BRP perimeters are corrected."""
 
     penalty_factor: float = 1.0
     shortfall_eur_per_mwh: float = 0.0
     correct_brp: bool = True
-    nomination: bool = False
 
 
 @dataclass(kw_only=True)
@@ -145,8 +146,9 @@ class Settler:
         audit_balance(isp, imbalance, net_award + uncorrected, delivery.system_after)
         if self.register is not None:
             audit_register(isp, self.register, ledger, books)
-        if self.tso.qualification is not None:
-            self.tso.qualification.judge(isp, *places)
+        qualification = self.tso.role(PrequalificationProcess)
+        if qualification is not None:
+            qualification.judge(isp, *places)
         self._bill(isp, imbalance, prices)
         record_settlement(self.recorder, isp, payments, ledger, books)
         self._record(isp, books, ledger, delivery, prices, step)
@@ -155,7 +157,7 @@ class Settler:
         self, isp: int, books: Mapping[str, Bids], ledger: Ledger, measured: Measured
     ) -> tuple[Mapping[Place, float], Mapping[Place, float]]:
         """MW ordered and delivered by `Place`; empty if neither charges nor qualification depend on them."""
-        if self.rules.shortfall_eur_per_mwh <= 0.0 and self.tso.qualification is None:
+        if self.rules.shortfall_eur_per_mwh <= 0.0 and self.tso.role(PrequalificationProcess) is None:
             return {}, {}
         changes = self.non_firm.changes.get(isp, ()) if self.non_firm is not None else ()
         ordered = ordered_mw(self.pools, books, ledger, changes, len(measured.group_mw))
@@ -259,7 +261,8 @@ class Settler:
         return payments
 
     def _capacity(self, isp: int, capacity: CapacityBook, books: Mapping[str, Bids]) -> list[Payment]:
-        nominated = self.tso.nominated_mw if self.rules.nomination else None
+        book = self.tso.role(NominationBook)
+        nominated = None if book is None else book.nominated_mw
         states = self.clearer.states[isp]
         offers = {s: state["offers"] for s, state in states.items() if "offers" in state}
         found = capacity_obligations(isp, capacity, books, offers, nominated, self.tso.name)

@@ -43,7 +43,7 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         key = f"{scenario.model_dump_json()} {label}"
         if key not in made:
             made[key] = tmp_path_factory.mktemp("run")
-            run(scenario, None, made[key], creation_order=creation_order, allowed=OWN_CODE)
+            run(scenario, None, made[key], allowed=OWN_CODE, creation_order=creation_order)
         return made[key]
 
     return make

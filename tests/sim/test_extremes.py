@@ -13,8 +13,9 @@ import pytest
 from tandem_sim.experiments.runs.fields import Row
 from tandem_sim.experiments.runs.scenario import scenario_of
 from tandem_sim.grids.errors import InputError
-from tandem_sim.sim.assembly import memory_need
-from tandem_sim.sim.assembly.memory_need import GIB
+from tandem_sim.sim.inputs import memory_need
+from tandem_sim.sim.inputs.memory_need import GIB
+from tandem_sim.sim.observers import after_delivery
 from tandem_sim.sim.run import run
 from tests.sim.everything import EVERYTHING, NUMBERS, holding, with_field
 
@@ -84,7 +85,7 @@ def _few_isps(data: dict[str, Any], folder: Path) -> str:
             raise Reached
 
     try:
-        run(scenario_of(data, "extreme"), None, folder, watch)
+        run(scenario_of(data, "extreme"), None, folder, observers=[after_delivery(watch)])
     except Reached:
         pass
     except InputError as error:

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 from tandem_sim.agents.base.messages import Message
-from tandem_sim.sim.assembly.build import build_model
 from tandem_sim.sim.clock.bus import Bus, Link
 from tandem_sim.sim.clock.clock import Clock
 from tandem_sim.sim.clock.randomness import stream
@@ -61,7 +60,7 @@ def test_a_day_alone_is_the_first_day_of_a_longer_run(small_run: Runs, settings:
 
 def _model(tmp_path: Path, **overrides: Any) -> FlexibilityModel:
     scenario = small_scenario(**overrides)
-    model, _ = build_model(scenario, None, tmp_path, lambda isp: None, list)
+    model = FlexibilityModel(scenario, None, tmp_path)
     return model
 
 
@@ -169,7 +168,7 @@ def _arrivals(dropped: int | None) -> dict[tuple[str, int], int]:
             bus.send(Message("a", "b", isp))
         bus.send(Message("c", "b", isp))
 
-    clock.gate("offer", [(isp, isp) for isp in range(200)], send)
+    clock.gate("offer", [(isp, isp) for isp in range(200)], [send])
     clock.run()
     return arrived
 

@@ -218,7 +218,7 @@ def test_where_nothing_can_be_ended_the_log_says_so_once(
     def begin(name: str) -> None:
         given = [{"aggregators": ["A01", "A02"], "name": name}]
         scenario = small_scenario(strategies=given, **HOURLY)
-        model, _ = start(scenario, None, tmp_path / name.rpartition(":")[2], allowed=OWN_CODE)
+        model = start(scenario, None, tmp_path / name.rpartition(":")[2], allowed=OWN_CODE)
         model.recorder.close()
 
     for name, times in ((f"{__name__}:Patient", 1), ("withholding", 0)):

@@ -36,8 +36,8 @@ from tandem_sim.grids.errors import ClearingError, InputError, StrategyError
 from tandem_sim.markets.choices import ABOUT
 from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.markets.schemes import build_schemes
-from tandem_sim.sim.assembly.memory_need import GIB
 from tandem_sim.sim.clock.calendar import Calendar
+from tandem_sim.sim.inputs.memory_need import GIB
 from tandem_sim.sim.run import run
 from tandem_sim.sim.scenario.scenario import Scenario
 from tandem_sim.sim.settlement.reconcile import reconcile_figures
@@ -201,7 +201,7 @@ def outcome(keys: dict[str, Any], folder: Path, figures: bool = True) -> str:
     scenario = scenario_of(keys, "mutant")
     with ExitStack() as changed:
         changed.enter_context(patch.object(Scenario, "calendar", property(_few_isps)))
-        changed.enter_context(patch("tandem_sim.sim.assembly.memory_need.machine_bytes", lambda: GIB))
+        changed.enter_context(patch("tandem_sim.sim.inputs.memory_need.machine_bytes", lambda: GIB))
         try:
             run(scenario, None, folder)
         except (InputError, StrategyError, ClearingError) as error:

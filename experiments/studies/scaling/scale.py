@@ -43,6 +43,7 @@ from tandem_sim.grids.power_flow.ac import PowerFlow
 from tandem_sim.markets.clearing import solvers as solver
 from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.sim.clock.clock import Clock
+from tandem_sim.sim.observers import after_delivery
 
 PARTS = {
     "bids": ("offer", "dso_close", "tso_close"),
@@ -102,9 +103,12 @@ def watched(spent: defaultdict[str, float]) -> Iterator[None]:
         return act
 
     def timed_gate(
-        clock: Clock, name: str, moments: Iterable[tuple[int, Any]], action: Callable[[Any], None]
+        clock: Clock,
+        name: str,
+        closures: Iterable[tuple[int, Any]],
+        actions: Sequence[Callable[[Any], None]],
     ) -> None:
-        gate(clock, name, moments, timed(name, action))
+        gate(clock, name, closures, [timed(name, action) for action in actions])
 
     with (
         patch.object(Clock, "gate", timed_gate),
@@ -144,9 +148,9 @@ def measured(folder: Path, point: WorldSize) -> dict[str, float]:
                 spent.clear()  # the day-ahead market and the first offers are no part of an ISP
             moments.append((time.process_time(), spent["solver calls"]))
 
-        with opened(folder, point, note) as (model, clock, out):
+        with opened(folder, point, [after_delivery(note)]) as (model, out):
             built = time.process_time()
-            clock.run_through(model.calendar.seconds(point.isps - 1))
+            model.clock.run_through(model.calendar.seconds(point.isps - 1))
             model.recorder.close()
             found = what_happened(out, point)
     cpu, solves = np.diff(np.array(moments), axis=0).T

@@ -50,7 +50,7 @@ class BlockJob:
 def jobs_of(folder: Path, point: WorldSize, isp: int) -> dict[str, list[BlockJob]]:
     """Inputs of the DSOs' blocks for an ISP, by gate. The model runs until the gate of prequalification."""
     jobs: dict[str, list[BlockJob]] = {}
-    with opened(folder, point) as (model, clock, _):
+    with opened(folder, point) as (model, _):
         scheme = model.tso.scheme
 
         def watching(number: int, block: Block) -> Block:
@@ -61,10 +61,10 @@ def jobs_of(folder: Path, point: WorldSize, isp: int) -> dict[str, list[BlockJob
             return replace(block, run=run)
 
         second, gates = model.calendar.seconds(isp), GateSettings()
-        clock.run_to(second - int(60 * gates.dso_clear), "dso_clear")
+        model.clock.run_to(second - int(60 * gates.dso_clear), "dso_clear")
         for dso in model.dsos:
             dso.scheme = replace(scheme, steps=tuple(watching(k, b) for k, b in enumerate(scheme.blocks)))
-        clock.run_through(second - int(60 * gates.prequalify))
+        model.clock.run_through(second - int(60 * gates.prequalify))
         model.recorder.close()
     return jobs
 

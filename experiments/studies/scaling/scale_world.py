@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +25,8 @@ from tandem_sim.grids.network.split import (
     with_one_external_grid,
     write_nets,
 )
-from tandem_sim.sim.clock.clock import Clock
 from tandem_sim.sim.model import FlexibilityModel
+from tandem_sim.sim.observers import Observer
 from tandem_sim.sim.run import auctions_of, start
 
 GRID = "1-HVMV-mixed-all-1-no_sw"
@@ -137,8 +137,8 @@ def _scenario(point: WorldSize, chosen: list[tuple[str, int]]) -> dict[str, Any]
 
 @contextmanager
 def opened(
-    folder: Path, point: WorldSize, on_isp: Callable[[int], None] = lambda isp: None
-) -> Iterator[tuple[FlexibilityModel, Clock, Path]]:
+    folder: Path, point: WorldSize, observers: Sequence[Observer] = ()
+) -> Iterator[tuple[FlexibilityModel, Path]]:
     """The world of a point with its gates ahead, and the folder of its tables, which goes with this context.
 
     Who lets the world run closes its recorder.
@@ -148,4 +148,4 @@ def opened(
         {"households": point.households, "aggregators": point.aggregators},
     )
     with tempfile.TemporaryDirectory() as out, auctions_of(scenario):
-        yield *start(scenario, beside, Path(out), on_isp), Path(out)
+        yield start(scenario, beside, Path(out), observers=observers), Path(out)

@@ -26,6 +26,7 @@ from tandem_sim.experiments.figures.style import BLUE, GREY, RED, house_style, n
 from tandem_sim.experiments.runs.run import run_scenario
 from tandem_sim.experiments.runs.scenario import read_scenario
 from tandem_sim.grids.types import FloatArray
+from tandem_sim.sim.observers import after_delivery
 from tandem_sim.sim.run import run
 
 HOUSEHOLDS = (100, 300, 1_000, 3_000, 10_000)
@@ -67,7 +68,7 @@ def isp_ms(households: int, days: int) -> dict[str, float]:
     begin, gauge = time.process_time(), _Gauge()
     scenario, folder = read_scenario("reference", {"households": households, "days": days})
     with tempfile.TemporaryDirectory() as out:
-        run(scenario, folder, Path(out), gauge)
+        run(scenario, folder, Path(out), observers=[after_delivery(gauge)])
     ms = 1000.0 * statistics.median(np.diff(gauge.seconds))
     return {"households": households, "isp_ms": ms, "start_s": gauge.seconds[0] - begin}
 

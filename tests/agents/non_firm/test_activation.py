@@ -119,6 +119,7 @@ class Scene(RecordingContext):
             informed=informed,
             error=lambda isp: error,
             lead_s=lambda isp: NOW_S,
+            area_excess=lambda isp: lambda change: 0.0,
         )
 
     def act(self, excess: Excess | None = None) -> list[Mapping[str, Any]]:

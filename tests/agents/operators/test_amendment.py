@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tandem_sim.agents.base.messages import AmendMessage, AwardMessage, BidsMessage, DayAheadMessage
 from tandem_sim.agents.operators.admission import Admission
-from tandem_sim.agents.operators.amendment import AmendRules, amended
+from tandem_sim.agents.operators.amendment import Amendments, AmendRules, amended
 from tandem_sim.agents.operators.dso import DSO
 from tandem_sim.agents.operators.operator import Ledgers, OperatorSetup
 from tandem_sim.agents.parties.aggregator import Aggregator, Conduct, MarketAccess
@@ -226,14 +226,18 @@ def _dso(top: RecordingContext, scheme: str) -> tuple[DSO, Ledgers]:
         fleet_agent=nothing,
         forecast_error_mw=lambda area, isp: 0.0,
         operator_model=nothing,
-        study=None,
         clearer="TSO",
     )
-    dso.amend_rules = FREE
+    dso.add_role(Amendments(dso=dso, rules=FREE))
     bids = Bids.of(["b"], ["A"], [2], [UP], [4.0], [20.0])
     dso.receive(BidsMessage("A", "DSO-D1", 0, system="D1", bids=bids))
     dso.close_book(0, ["D1"])
     return dso, ledgers
+
+
+def _close(dso: DSO, gate: str) -> None:
+    for action in dso.actions(gate):
+        action(0)
 
 
 def test_a_dso_changes_its_book_and_the_ledger_until_bids_are_forwarded() -> None:
@@ -241,7 +245,7 @@ def test_a_dso_changes_its_book_and_the_ledger_until_bids_are_forwarded() -> Non
     dso, ledgers = _dso(top, "multilevel-01")
     dso.receive(_message(("b", 3.0, 25.0)))
     assert ledgers[0].offered["D1"].tolist() == [3.0]
-    dso.act("forward", 0)
+    _close(dso, "forward")
     assert dso.states[0]["D1"]["offers"].tolist() == [3.0]
     dso.receive(_message(("b", 1.0, 25.0)))
     assert ledgers[0].offered["D1"].tolist() == [3.0]
@@ -259,7 +263,7 @@ def test_what_a_bid_offers_to_the_tso_falls_with_it_in_every_scheme(scheme: str)
     """Where nothing is forwarded the offer stands since the book closed: more than is left would be sold."""
     dso, ledgers = _dso(RecordingContext(), scheme)
     dso.receive(_message(("b", 1.0, 20.0)))
-    dso.act("forward", 0)
+    _close(dso, "forward")
     assert (offered_mw(dso.states[0]["D1"]) <= ledgers[0].offered["D1"]).all()
 
 

@@ -59,6 +59,7 @@ def _auction(
         rules=rules,
         systems=["T", "D1"],
         sellers=[],
+        needs=lambda block: needs,
         forward_to=forward_to,
     )
     for row in rows:
@@ -69,7 +70,7 @@ def _auction(
         auctioneer.on_capacity_bids(
             CapacityBidsMessage("DSO-D1", name, BLOCK.start, block=BLOCK, bids=forwarded)
         )
-    auctioneer.clear(BLOCK, needs)
+    auctioneer.clear_blocks([BLOCK])
     return top
 
 
@@ -216,7 +217,13 @@ def test_an_offer_beyond_the_pool_is_cut_for_that() -> None:
 def test_blocks_are_tendered_together_and_cleared_one_by_one() -> None:
     top, book, later = RecordingContext(), _book(("A", "T", 5.0, 5.0)), range(32, 48)
     auctioneer = CapacityAuctioneer(
-        name="TSO", context=top.context, book=book, rules=FREE, systems=["T", "D1"], sellers=["A", "B"]
+        name="TSO",
+        context=top.context,
+        book=book,
+        rules=FREE,
+        systems=["T", "D1"],
+        sellers=["A", "B"],
+        needs=lambda block: {"mFRR": {UP: 2.0}},
     )
     auctioneer.tender([BLOCK, later])
     assert top.take(TenderMessage) == [
@@ -224,10 +231,10 @@ def test_blocks_are_tendered_together_and_cleared_one_by_one() -> None:
     ]
     offer = CapacityBids.of([("A", "T", UP, 5.0, 1.0)])
     auctioneer.on_capacity_bids(CapacityBidsMessage("A", "TSO", 32, block=later, bids=offer))
-    auctioneer.clear(BLOCK, {"mFRR": {UP: 2.0}})
+    auctioneer.clear_blocks([BLOCK])
     assert not top.take(CapacityAwardMessage)
     for mw in (2.0, 0.0):  # an offer is cleared once
-        auctioneer.clear(later, {"mFRR": {UP: 2.0}})
+        auctioneer.clear_blocks([later])
         assert sum(c.mw for m in top.take(CapacityAwardMessage) for c in m.contracts) == pytest.approx(mw)
     assert book.sold_mw(range(96), "A", "T", UP) == pytest.approx(2.0)
 

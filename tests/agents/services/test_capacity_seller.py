@@ -108,12 +108,12 @@ def test_the_obligation_is_held_and_no_better_bid_is_left(
 def test_afrr_capacity_of_a_day_is_nominated_isp_by_isp() -> None:
     top = RecordingContext()
     seller = _award(_seller(top), ("aFRR", "D1", UP, 2.0), ("aFRR", "D2", DOWN, 0.5), ("mFRR", "T", UP, 9.0))
-    seller.nominate(range(14, 18), "TSO")
+    seller.nominate(range(14, 18))
     (message,) = top.take(NominationMessage)
     assert (message.sender, message.receiver, message.isp) == ("A", "TSO", 14)
     assert message.up_mw.tolist() == [0.0, 0.0, 2.0, 2.0]
     assert message.down_mw.tolist() == [0.0, 0.0, 0.5, 0.5]
-    seller.nominate(range(16), "TSO")
+    seller.nominate(range(16))
     assert not top.sent  # without obligation no message
 
 

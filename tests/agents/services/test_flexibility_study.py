@@ -19,7 +19,12 @@ from tandem_sim.agents.services.flexibility_study import (
     Review,
     StudyTimeline,
 )
-from tandem_sim.agents.services.qualification import AssetTest, PrequalificationProcess, QualificationRules
+from tandem_sim.agents.services.qualification import (
+    AssetTest,
+    AssetTester,
+    PrequalificationProcess,
+    QualificationRules,
+)
 from tandem_sim.grids.power_flow.constraints import GridConstraints
 from tandem_sim.markets.grid_checks.flexibility_study import worst_cases
 from tandem_sim.markets.grid_checks.study_register import (
@@ -121,7 +126,7 @@ def test_reviews_and_emergencies_have_their_moments() -> None:
     assert top.table("flexibility_study")[-1]["until_s"] == 31 * DAY_S
 
 
-def _dso(top: RecordingContext, process: FlexibilityStudyProcess) -> DSO:
+def _dso(top: RecordingContext, process: FlexibilityStudyProcess, *units: RegisteredUnit) -> DSO:
     nothing: Any = cast(Any, SimpleNamespace(name="D"))
     product = Product(name="mFRR energy")
     dso = DSO(
@@ -138,17 +143,24 @@ def _dso(top: RecordingContext, process: FlexibilityStudyProcess) -> DSO:
         fleet_agent=nothing,
         forecast_error_mw=lambda area, isp: 0.0,
         operator_model=nothing,
-        study=process,
         clearer="TSO",
     )
-    dso.test = AssetTest({u.name: u for u in (OLD, NEW, SMALL)}, process.test)
+    dso.add_role(process)
+    test = AssetTest({u.name: u for u in units}, process.test)
+    dso.add_role(AssetTester(name=dso.name, context=dso.context, test=test))
     return dso
+
+
+def _connect(dso: DSO, day: int) -> None:
+    """The gate of a day at which units are tested again."""
+    for action in dso.actions("connection"):
+        action(range(day * 96, day * 96 + 96))
 
 
 def test_the_register_follows_the_study() -> None:
     top, tso = RecordingContext(), RecordingContext()
     process = study(top, asks(NEW, -20))  # to be answered on day 10: OLD has notice until day 375
-    dso, register = _dso(top, process), FlexibilityRegister()
+    dso, register = _dso(top, process, OLD, NEW, SMALL), FlexibilityRegister()
     rules = QualificationRules(2000 * DAY_S, 8, 0)
     qualification = PrequalificationProcess(
         name="TSO",
@@ -174,7 +186,7 @@ def test_the_register_follows_the_study() -> None:
     def look(day: int) -> list[RevisionMessage]:
         top.now = tso.now = day * DAY_S
         process.proceed(day * 96)
-        dso.retest(day * 96)
+        _connect(dso, day)
         found = top.take(RevisionMessage)
         for message in found:
             qualification.on_revision(message)
@@ -194,8 +206,7 @@ def test_a_unit_whose_answer_comes_enters_the_register_with_what_it_can_move_fas
     top, tso = RecordingContext(), RecordingContext()
     mild = RegisteredUnit(name="A.D.mild", system="D", node=1, up_mw=2.0, down_mw=0.0)
     process = study(top, asks(mild, -20))
-    dso, register = _dso(top, process), FlexibilityRegister()
-    dso.test = AssetTest({mild.name: mild, OLD.name: OLD}, process.test)
+    dso, register = _dso(top, process, mild, OLD), FlexibilityRegister()
     qualification = PrequalificationProcess(
         name="TSO",
         context=tso.context,
@@ -215,7 +226,7 @@ def test_a_unit_whose_answer_comes_enters_the_register_with_what_it_can_move_fas
     assert register.pool_mw("A", UP, "aFRR") == pytest.approx(1.0)
     top.now = tso.now = 10 * DAY_S
     process.proceed(960)
-    dso.retest(960)
+    _connect(dso, 10)
     (revision,) = top.take(RevisionMessage)
     qualification.on_revision(revision)
     assert register.units("A")[mild.name] == mild

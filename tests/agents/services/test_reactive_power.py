@@ -65,7 +65,9 @@ def recorded() -> Office:
 
 @pytest.fixture
 def buyer(recorded: Office) -> ReactivePowerBuyer:
-    return ReactivePowerBuyer(name="DSO-D", context=recorded.context, system="D", product=PRODUCT)
+    return ReactivePowerBuyer(
+        name="DSO-D", context=recorded.context, system="D", product=PRODUCT, state=lambda isp: {}
+    )
 
 
 def test_a_book_holds_the_latest_admissible_offers_of_everybody(
@@ -116,7 +118,12 @@ def test_groups_that_are_not_qualified_for_the_local_market_are_refused(recorded
         ["LFM"],
     )  # it is second 100
     buyer = ReactivePowerBuyer(
-        name="DSO-D", context=recorded.context, system="D", product=PRODUCT, register=register
+        name="DSO-D",
+        context=recorded.context,
+        system="D",
+        product=PRODUCT,
+        state=lambda isp: {},
+        register=register,
     )
     for name in ("A", "B", "C"):
         send(buyer, offers_of(name, f"{name.lower()}.up.q"))

@@ -15,7 +15,7 @@ from tandem_sim.grids.io.write import buses_of_nodes
 from tandem_sim.grids.low_voltage.read_feeder import read_feeder
 from tandem_sim.markets.grid_checks.study_register import NEWCOMER, RED, RISKS, UNANSWERED
 from tandem_sim.markets.orders.flexibility_register import unit_of
-from tandem_sim.sim.assembly.build import build_model
+from tandem_sim.sim.model import FlexibilityModel
 from tandem_sim.sim.run import run
 from tests.sim.conftest import HOURLY, hashes, small_scenario, table
 
@@ -299,7 +299,7 @@ def test_the_net_of_a_street_tells_phases_to_the_study(tmp_path: Path) -> None:
     lv_feeder = {"name": "S", "area": "D1", "bus": 61, "grid": name, "source_vm_pu": 1.0}
     everybody = {"pv_share": 1.0, "battery_share": 1.0, "ev_share": 1.0, "heat_pump_share": 1.0}
     given = _given({"region": "flanders"}, households=420, population=everybody, low_voltage=[lv_feeder])
-    model, _ = build_model(small_scenario(**given), None, tmp_path, lambda isp: None, list)
+    model = FlexibilityModel(small_scenario(**given), None, tmp_path)
     (dso,) = model.dsos
     assert dso.study is not None
     units = {a.unit: a for a in dso.study.timeline.applications}

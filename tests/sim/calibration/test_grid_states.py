@@ -11,7 +11,6 @@ import pytest
 
 from tandem_sim.experiments.scenario_tools.calibration_text import calibration_lines
 from tandem_sim.grids.io.read import load_net
-from tandem_sim.sim.assembly.build import build_model
 from tandem_sim.sim.calibration.grid_states import GridState, grid_states
 from tandem_sim.sim.calibration.load import load_of
 from tandem_sim.sim.model import FlexibilityModel
@@ -26,7 +25,7 @@ UNITS = [
 
 
 def states_of(folder: Path, scenario: Scenario) -> tuple[FlexibilityModel, dict[str, GridState]]:
-    model, _ = build_model(scenario, None, folder, lambda isp: None, list)
+    model = FlexibilityModel(scenario, None, folder)
     found = grid_states(model, load_of(model), scenario.units)
     return model, {f"{state.name} {state.moment}": state for state in found}
 
@@ -105,7 +104,7 @@ def test_what_breaks_a_limit_without_activation_is_pointed_out(tmp_path: Path) -
     assert f"! D1 peak: buses outside their voltage band without activation, {len(peak.outside)}: " in text
     assert ", ..." in text
     easy = with_units(distribution=[{**area, "ratings_mva": {}}])
-    model, _ = build_model(easy, None, tmp_path / "easy", lambda isp: None, list)
+    model = FlexibilityModel(easy, None, tmp_path / "easy")
     assert [line for line in calibration_lines(model, easy) if line.startswith("!")] == []
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from tandem_sim.grids.io.profiles import PV, full_load_hours
-from tandem_sim.sim.assembly.build import build_model
 from tandem_sim.sim.calibration import load as calibration
 from tandem_sim.sim.calibration.load import GridLoad, load_of
 from tandem_sim.sim.model import FlexibilityModel
@@ -24,7 +23,7 @@ TWO_AREAS = [
 
 
 def model_of(folder: Path, **overrides: Any) -> FlexibilityModel:
-    return build_model(small_scenario(**overrides), None, folder, lambda isp: None, list)[0]
+    return FlexibilityModel(small_scenario(**overrides), None, folder)
 
 
 def energies(grid: GridLoad) -> list[float]:

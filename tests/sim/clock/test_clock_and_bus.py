@@ -22,7 +22,7 @@ def test_gates_of_one_second_fire_in_the_declared_order(order: tuple[str, ...]) 
         fired.append((clock.now(), name, what))
 
     for name in order:
-        clock.gate(name, [(0, "a"), (60, "b")], partial(note, name))
+        clock.gate(name, [(0, "a"), (60, "b")], [partial(note, name)])
     clock.run()
     expected = sorted(order, key=GATES.index)
     assert fired == [(0, n, "a") for n in expected] + [(60, n, "b") for n in expected]
@@ -30,7 +30,7 @@ def test_gates_of_one_second_fire_in_the_declared_order(order: tuple[str, ...]) 
 
 def test_messages_due_at_a_second_arrive_before_its_gates() -> None:
     clock, log = Clock(0), []
-    clock.gate("connection", [(5, None)], lambda _: log.append("gate"))
+    clock.gate("connection", [(5, None)], [lambda _: log.append("gate")])
     clock.call(5, lambda: log.append("message"))
     clock.run()
     assert log == ["message", "gate"]
@@ -45,7 +45,7 @@ def _bus(loss: float, latency: int = 3) -> tuple[Clock, Bus, list[Message], list
 
 def test_the_bus_adds_latency_and_stamps_times() -> None:
     clock, bus, inbox, log = _bus(0.0)
-    clock.gate("offer", [(10, None)], lambda _: bus.send(Message("a", "b", 0)))
+    clock.gate("offer", [(10, None)], [lambda _: bus.send(Message("a", "b", 0))])
     clock.run()
     assert inbox == [Message("a", "b", 0, sent_s=10, delivered_s=13)]
     assert log == [(inbox[0], False)]
@@ -53,7 +53,7 @@ def test_the_bus_adds_latency_and_stamps_times() -> None:
 
 def test_lost_messages_are_logged_and_reach_nobody() -> None:
     clock, bus, inbox, log = _bus(0.3)
-    clock.gate("offer", [(k, None) for k in range(1000)], lambda _: bus.send(Message("a", "b", 0)))
+    clock.gate("offer", [(k, None) for k in range(1000)], [lambda _: bus.send(Message("a", "b", 0))])
     clock.run()
     lost = sum(is_lost for _, is_lost in log)
     assert len(log) == 1000

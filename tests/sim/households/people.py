@@ -11,7 +11,6 @@ import pandas as pd
 from tandem_sim.agents.devices.population import Households
 from tandem_sim.grids.io.profiles import EV_HOME, HEAT_PUMP, HOUSEHOLD, PV
 from tandem_sim.grids.series.profiles import Profiles
-from tandem_sim.sim.assembly.build import build_model
 from tandem_sim.sim.assembly.grids import Grids, build_grids
 from tandem_sim.sim.assembly.residents import aggregators_of, household_rows, households_of
 from tandem_sim.sim.model import FlexibilityModel
@@ -43,7 +42,7 @@ def with_table(folder: Path, table: str | pd.DataFrame, name: str = "people.csv"
 
 def model_of(scenario: Scenario, folder: Path) -> FlexibilityModel:
     """The model of a scenario, built."""
-    return build_model(scenario, folder, folder / "out", lambda isp: None, list)[0]
+    return FlexibilityModel(scenario, folder, folder / "out")
 
 
 def drawn(scenario: Scenario, folder: Path | None = None) -> tuple[Grids, Households]:

@@ -17,7 +17,7 @@ from tandem_sim.agents.households.layout import Residents, lay_out
 from tandem_sim.experiments.runs.scenario import read_scenario
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.io.profiles import span
-from tandem_sim.sim.assembly.build import build_model
+from tandem_sim.sim.model import FlexibilityModel
 from tests.mutants import mutants
 from tests.sim.conftest import HOURLY, small_scenario
 from tests.sim.households.people import SIX, drawn, model_of, with_table
@@ -332,7 +332,7 @@ def test_spoiled_tables_run_or_are_refused_in_a_line(n: int, tmp_path: Path) -> 
             counts["ran" if outcome(keys, tmp_path / "run") == "ran" else "refused"] += 1
             continue
         try:
-            build_model(scenario, tmp_path, tmp_path / "out", lambda isp: None, list)
+            FlexibilityModel(scenario, tmp_path, tmp_path / "out")
         except InputError as error:
             told.append(str(error))
         else:

@@ -15,9 +15,9 @@ import yaml
 
 from tandem_sim.experiments.runs.scenario import read_scenario
 from tandem_sim.grids.errors import InputError
-from tandem_sim.sim.assembly.build import build_model
 from tandem_sim.sim.inputs.prices import given_prices
 from tandem_sim.sim.inputs.profiles import build_profiles
+from tandem_sim.sim.model import FlexibilityModel
 from tandem_sim.sim.run import run
 from tests.sim.conftest import SMALL
 
@@ -85,7 +85,7 @@ def _scenario(folder: Path, **changes: Any) -> Any:
 
 def _refused(folder: Path, says: str, **changes: Any) -> None:
     with pytest.raises(InputError, match=says) as found:
-        build_model(_scenario(folder, **changes), folder, folder / "out", lambda isp: None, list)
+        FlexibilityModel(_scenario(folder, **changes), folder, folder / "out")
     assert "\n" not in str(found.value)
 
 
@@ -95,7 +95,7 @@ def test_injections_of_the_first_hours_by_hand(folder: Path) -> None:
     The load of a bus draws 0.2 Mvar per MW; the wind farm takes -0.1 Mvar per MW. Households are set to zero.
     """
     scenario = _scenario(folder)
-    model, _ = build_model(scenario, folder, folder / "out", lambda isp: None, list)
+    model = FlexibilityModel(scenario, folder, folder / "out")
     area, none = model.areas[0], np.zeros(model.fleet_agent.fleet.n_sites)
     for isp, (wind, load) in enumerate(((0.1, 0.040), (0.3, 0.045176381))):
         p, q = area.injections(isp, none, none)
@@ -122,7 +122,7 @@ def test_per_unit_profiles_multiply_p_mw(folder: Path) -> None:
     ]
     area = {**_keys()["distribution"][0], "injections": injections}
     scenario = _scenario(folder, distribution=[area], profiles=profiles)
-    model, _ = build_model(scenario, folder, folder / "out", lambda isp: None, list)
+    model = FlexibilityModel(scenario, folder, folder / "out")
     np.testing.assert_allclose(model.areas[0].passive.p_mw[:2, 0], [0.1 * 0.5 * 0.5, 0.3 * 0.5 * 0.5])
 
 
@@ -173,7 +173,7 @@ def test_schedules_are_the_forecasts_given_for_the_day_ahead_gate(folder: Path) 
     _forecast(folder, lambda issued, valid: 0.25 + issued.day / 1000 + issued.hour / 10_000)
     given = [{"area": "D1", "file": "forecast.csv"}]
     scenario = _scenario(folder, forecast={"given": given})
-    model, _ = build_model(scenario, folder, folder / "out", lambda isp: None, list)
+    model = FlexibilityModel(scenario, folder, folder / "out")
     found = model.forecasts.distribution(model.areas[0], range(24))
     np.testing.assert_allclose(found, -(0.25 + 0.005 + 0.0006))
 
@@ -185,7 +185,7 @@ def test_forecasts_finer_than_the_isp_are_averaged(folder: Path) -> None:
     rows = pd.DataFrame({"issued": "2019-05-05T06:00Z", "valid": quarters.strftime("%Y-%m-%dT%H:%MZ")})
     rows.assign(net_load_mw=mw).to_csv(folder / "forecast.csv", index=False)
     scenario = _scenario(folder, forecast={"given": [{"area": "D1", "file": "forecast.csv"}]})
-    model, _ = build_model(scenario, folder, folder / "out", lambda isp: None, list)
+    model = FlexibilityModel(scenario, folder, folder / "out")
     np.testing.assert_allclose(model.forecasts.distribution(model.areas[0], range(48)), -0.25)
 
 
@@ -251,7 +251,7 @@ def test_a_stated_energy_that_agrees_is_sure(folder: Path) -> None:
     """Sum of 40 + 20 sin over two whole days: 48 h x 40 kW = 1.92 MWh."""
     town, wind, price, _ = _keys()["profiles"]
     profiles = [{**town, "energy_mwh": {"town": 1.92}}, wind, price]
-    build_model(_scenario(folder, profiles=profiles), folder, folder / "out", lambda isp: None, list)
+    FlexibilityModel(_scenario(folder, profiles=profiles), folder, folder / "out")
 
 
 def test_other_share_has_no_effect_beside_a_series_in_kw(folder: Path) -> None:
@@ -276,7 +276,7 @@ def test_households_follow_series_of_ones_own(folder: Path) -> None:
     hours = {"town": 8760.0}
     profiles = [{**town, "full_load_hours": hours}, wind, price, pv]
     scenario = _scenario(folder, profiles=profiles, population=population)
-    model, _ = build_model(scenario, folder, folder / "out", lambda isp: None, list)
+    model = FlexibilityModel(scenario, folder, folder / "out")
     base = model.fleet_agent.fleet.baseline_ahead(0, 2)
     # 3 500 kWh / (8 760 h x 1 MW) per MW of the series; the series is 0.040 and 0.045176 MW.
     load = 40 * 3500.0 / 8760.0 * np.array([0.040, 0.045176381])

@@ -35,7 +35,7 @@ RATED: dict[str, Any] = {
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A day with the grids of one ISP as delivered."""
     scenario, out = small_scenario(**RATED), tmp_path_factory.mktemp("exported")
-    run(scenario, None, out, export=_export(scenario, ISP, out / "case"))
+    run(scenario, None, out, observers=[_export(scenario, ISP, out / "case")])
     return out
 
 

@@ -114,7 +114,7 @@ def test_twenty_dsos_stand_where_the_data_have_load(
         area.grid for area in scenario.distribution[:5]
     ]
     assert scenario.households == 2000
-    world, clock = start(scenario, folder, tmp_path / "out")
-    clock.run_through(world.calendar.seconds(0))  # every state solved again by the reference power flow
+    world = start(scenario, folder, tmp_path / "out")
+    world.clock.run_through(world.calendar.seconds(0))  # every state solved again by the reference power flow
     assert world.transmission.p_mw.sum() == pytest.approx(-(116.1405 - 5 * 3.3183), abs=1e-3)
     world.recorder.close()

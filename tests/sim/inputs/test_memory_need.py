@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from tandem_sim.grids.errors import InputError
-from tandem_sim.sim.assembly import memory_need
-from tandem_sim.sim.assembly.build import build_model
-from tandem_sim.sim.assembly.memory_need import (
+from tandem_sim.sim.inputs import memory_need
+from tandem_sim.sim.inputs.memory_need import (
     PER_HOUSEHOLD,
     PER_ISP,
     check_memory,
     machine_bytes,
     needed_bytes,
 )
+from tandem_sim.sim.model import FlexibilityModel
 from tests.sim.conftest import small_scenario
 
 MIB = 1 << 20
@@ -27,7 +27,7 @@ def _peak(folder: Path, **changes: Any) -> int:
     """Most bytes that Python objects and arrays take while a model is built."""
     tracemalloc.start()
     try:
-        build_model(small_scenario(**changes), None, folder, lambda isp: None, list)
+        FlexibilityModel(small_scenario(**changes), None, folder)
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -63,7 +63,7 @@ def test_a_scenario_too_large_names_the_field_that_makes_it_so(monkeypatch: pyte
 def test_a_world_too_large_is_not_built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(memory_need, "machine_bytes", lambda: 64 * MIB)
     with pytest.raises(InputError, match="GiB of memory"):
-        build_model(small_scenario(), None, tmp_path / "out", lambda isp: None, list)
+        FlexibilityModel(small_scenario(), None, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
