@@ -9,6 +9,7 @@ from pathlib import Path
 import mesa
 import numpy as np
 
+from tandem_sim.agents.base.agent import AgentContext, Participant
 from tandem_sim.agents.base.subscriptions import Action, Subscriber, at
 from tandem_sim.agents.operators.operator import Ledgers
 from tandem_sim.agents.services.afrr import AfrrResult
@@ -28,10 +29,11 @@ from tandem_sim.sim.assembly.settlement import build_reserve, build_settler, bui
 from tandem_sim.sim.assembly.world import World, build_world
 from tandem_sim.sim.clock.bus import Link, build_bus
 from tandem_sim.sim.clock.clock import Clock
-from tandem_sim.sim.clock.randomness import AUDITED, stream
+from tandem_sim.sim.clock.randomness import AUDITED, SELLER, stream
 from tandem_sim.sim.delivery.physics import Physics
 from tandem_sim.sim.delivery.reserve import Reserve, reserve_books
 from tandem_sim.sim.delivery.termination import TerminationSignals, grid_monitor
+from tandem_sim.sim.extensions import extend
 from tandem_sim.sim.observers import Observer
 from tandem_sim.sim.output.recorder import Recorder
 from tandem_sim.sim.output.records import record_grids, record_volumes
@@ -78,15 +80,16 @@ class FlexibilityModel(Subscriber, mesa.Model):
         self.recorder = Recorder(out, world.calendar, spool, scenario.output.leave_out)
         self.states = build_states(world, self.recorder)
         self.clock = Clock(self.timetable.begin)
-        bus = build_bus(Link(**scenario.messages.model_dump()), scenario.seed, self.clock, self.recorder)
-        self.carry = bus.carry  # messages inside an ISP
+        link = Link(**scenario.messages.model_dump())
+        self.bus = build_bus(link, scenario.seed, self.clock, self.recorder)
         self.ledgers: Ledgers = {}
         self.flexibility = FlexibilityRegister() if scenario.flexibility_register.enabled else None
         builder = AgentBuilder(
             model=self,
             world=world,
-            bus=bus,
+            bus=self.bus,
             recorder=self.recorder,
+            context=self.context,
             ledgers=self.ledgers,
             register=self.flexibility,
             allowed=allowed,
@@ -95,6 +98,7 @@ class FlexibilityModel(Subscriber, mesa.Model):
         self.observers = list(observers)
         self._delivery: dict[int, Delivery] = {}
         self._reserve: dict[int, AfrrResult] = {}
+        extend(self, scenario.extensions, allowed)
 
     def _set_world(self, world: World) -> None:
         scenario, grids = world.scenario, world.grids
@@ -141,6 +145,18 @@ class FlexibilityModel(Subscriber, mesa.Model):
             capacity=capacity,
             non_firm=self.non_firm,
         )
+
+    def context(self, name: str) -> AgentContext:
+        """Time, bus, recorder and random streams of its own for an agent of this name."""
+        draws = partial(stream, self.scenario.seed, SELLER, name)
+        return AgentContext(self.clock.now, self.bus.send, self.recorder, draws)
+
+    def add_agent(self, agent: Participant) -> None:
+        """Add an agent: it acts after the others at its gates, and receives the messages sent to its name."""
+        if any(agent.name == other.name for other in self.participants):
+            raise ValueError(f"there is an agent {agent.name} already")
+        self.participants.append(agent)
+        self.bus.connect({agent.name: agent.receive})
 
     def step(self) -> None:
         """Run all gates up to the delivery of the next ISP; the last step settles the last ISP as well."""
@@ -240,7 +256,7 @@ class FlexibilityModel(Subscriber, mesa.Model):
         mvar = self.fleet_agent.site_mvar(isp)
         start, length = self.calendar.seconds(isp), self.calendar.isp_seconds
         signals = TerminationSignals(
-            carry=self.carry,
+            carry=self.bus.carry,
             record=self.recorder,
             tso=self.tso.name,
             isp=isp,

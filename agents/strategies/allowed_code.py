@@ -19,8 +19,8 @@ from typing import Any
 from tandem_sim.grids.documents.text import one_line
 from tandem_sim.grids.errors import InputError
 
-GROUP = "tandem_sim.strategies"
-"""Entry points that are strategies: a name to use in scenarios, and the ``module:Class`` it stands for."""
+GROUP, EXTENSIONS = "tandem_sim.strategies", "tandem_sim.extensions"
+"""Entry points that are strategies or extensions: a name for scenarios, and the ``module:Class`` it means."""
 FLAG = "--allow-code"
 
 
@@ -76,28 +76,28 @@ def is_class_name(name: str) -> bool:
     return _is_dotted(module) and attribute.isidentifier()
 
 
-def installed() -> dict[str, list[EntryPoint]]:
-    """Entry points of installed distributions in `GROUP`, by name; nothing is imported.
+def installed(group: str = GROUP) -> dict[str, list[EntryPoint]]:
+    """Entry points of installed distributions in a group, by name; nothing is imported.
 
     Metadata in the current folder do not count as installed, although ``python -m`` finds modules there: the
     folder may hold files of others.
     """
     here = Path.cwd().resolve()
     found: dict[str, list[EntryPoint]] = {}
-    for entry in entry_points(group=GROUP):
+    for entry in entry_points(group=group):
         if entry.dist is not None and Path(str(entry.dist.locate_file(""))).resolve() != here:
             found.setdefault(entry.name, []).append(entry)
     return found
 
 
-def imported(name: str, allowed: AllowedCode, field: str) -> Any:
+def imported(name: str, allowed: AllowedCode, field: str, group: str = GROUP) -> Any:
     """Import ``module:Class`` or an entry point by name: its code runs.
 
     Raises `InputError`, naming `field`, if it is not allowed or cannot be imported.
     """
     allowed.check(name, "scenario", field)
     module, _, attribute = name.partition(":")
-    entry = None if attribute else _only(name, field)
+    entry = None if attribute else _only(name, field, group)
     try:  # code of users may raise anything
         return getattr(import_module(module), attribute) if entry is None else entry.load()
     except KeyboardInterrupt:
@@ -111,9 +111,9 @@ def imported(name: str, allowed: AllowedCode, field: str) -> Any:
         ) from error
 
 
-def _only(name: str, field: str) -> EntryPoint:
+def _only(name: str, field: str, group: str) -> EntryPoint:
     """The entry point of a name. `InputError` if there is none, or if several distributions have one."""
-    entries = installed().get(name, [])
+    entries = installed(group).get(name, [])
     if len(entries) == 1:
         return entries[0]
     if entries:
@@ -159,7 +159,7 @@ def source_files(names: Iterable[str]) -> list[Path]:
     for name in names:
         module = module_of(name)
         if module is None:
-            known = known or installed()
+            known = known or installed(EXTENSIONS) | installed()
             modules |= {entry.module for entry in known.get(name, [])}
         else:
             modules.add(module)

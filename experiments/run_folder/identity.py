@@ -30,7 +30,7 @@ from tandem_sim.grids.documents.text import read_bytes
 from tandem_sim.grids.io.read import is_file
 from tandem_sim.grids.published.read import series_path
 from tandem_sim.markets.coordination.block import TSO
-from tandem_sim.sim.scenario.named_code import strategy_names
+from tandem_sim.sim.scenario.named_code import code_names
 from tandem_sim.sim.scenario.quantities import Section, extras
 from tandem_sim.sim.scenario.scenario import Scenario
 
@@ -218,7 +218,7 @@ def _plain(value: Any) -> Any:
 
 def _strategy_sources(scenario: Scenario) -> dict[str, str]:
     """Digest of the source of every strategy that is not Tandem's own; nothing is imported for it."""
-    names = sorted(set(strategy_names(scenario).values()) - STRATEGIES.keys())
+    names = sorted(set(code_names(scenario).values()) - STRATEGIES.keys())
     return {f"source of {name}": _digest_of_files(source_files([name])) for name in names}
 
 

@@ -1,5 +1,6 @@
-"""From a scenario to a model ready to run: grids, households, agents and their roles.
+"""From a scenario to the parts of a model: its world, its agents and their roles, its settlement.
 
-`build` builds the model, `grids` the grids and places of households, `agents` the agents, `services` and
-`non_firm` add services to them. Look next at `sim.run`. A further service of an agent is added here.
+`world` is what a scenario describes (`grids`, `residents`, `low_voltage`), `agents` act in it, `services` and
+`non_firm` add roles to them, `settlement` closes the books. Look next at `sim.model`. A further role of an
+agent is added in `services`: everything else of it stands in its own class.
 """

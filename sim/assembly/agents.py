@@ -42,7 +42,7 @@ from tandem_sim.markets.schemes import build_schemes
 from tandem_sim.sim.assembly.flexibility_study import build_study
 from tandem_sim.sim.assembly.world import World
 from tandem_sim.sim.clock.bus import Bus
-from tandem_sim.sim.clock.randomness import FORECAST, SELLER, STRATEGY, stream
+from tandem_sim.sim.clock.randomness import FORECAST, STRATEGY, stream
 from tandem_sim.sim.delivery.forecasts import ForecastService
 from tandem_sim.sim.output.recorder import Recorder
 from tandem_sim.sim.scenario.sections import StrategySettings
@@ -89,7 +89,10 @@ class Agents:
 
 
 class AgentBuilder:
-    """Creates the agents of one world in a model. `allowed` is the code that strategies may come from."""
+    """Creates the agents of one world in a model, each with its context by name.
+
+    `allowed` is the code that strategies may come from.
+    """
 
     def __init__(
         self,
@@ -98,11 +101,13 @@ class AgentBuilder:
         world: World,
         bus: Bus,
         recorder: Recorder,
+        context: Callable[[str], AgentContext],
         ledgers: Ledgers,
         register: FlexibilityRegister | None,
         allowed: AllowedCode = NO_CODE,
     ) -> None:
-        self.model, self.world, self.bus, self.recorder, self.ledgers = model, world, bus, recorder, ledgers
+        self.model, self.world, self.bus, self.ledgers = model, world, bus, ledgers
+        self.recorder, self.context = recorder, context
         self.scenario, self.grids, self.fleet = world.scenario, world.grids, world.fleet
         self.clock, scenario = bus.clock, world.scenario
         self.permission = Permission(allowed, scenario.strategy_limit_s)
@@ -168,11 +173,6 @@ class AgentBuilder:
         return int(
             self.grids.transmission.nodes_of(np.array([bus]), f"transmission.{field}.bus", "scenario")[0]
         )
-
-    def context(self, name: str) -> AgentContext:
-        """The agent context of a name, with random streams of its own."""
-        draws = partial(stream, self.scenario.seed, SELLER, name)
-        return AgentContext(self.clock.now, self.bus.send, self.recorder, draws)
 
     def create(self, creation_order: CreationOrder) -> Agents:
         """Create all agents, sorted by `creation_order`, and connect them to the bus."""

@@ -1,4 +1,4 @@
-"""Strategies that a scenario names: which of them are code of users, and how they are restricted."""
+"""Code that a scenario names: strategies and extensions of users, and how they are restricted."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ log = logging.getLogger(__name__)
 REPLACEMENT = "truthful"
 
 
-def strategy_names(scenario: Scenario) -> dict[str, str]:
-    """Names of all strategies of a scenario, by field."""
+def code_names(scenario: Scenario) -> dict[str, str]:
+    """Names of all strategies, built in or not, and of all extensions of a scenario, by field."""
     listed = {f"strategies.{k}.name": given.name for k, given in enumerate(scenario.strategies)}
-    return {"strategy": scenario.strategy, **listed}
+    added = {f"extensions.{k}.name": given.name for k, given in enumerate(scenario.extensions)}
+    return {"strategy": scenario.strategy, **listed, **added}
 
 
 def check_code(scenario: Scenario, allowed: AllowedCode, source: str = "scenario") -> None:
     """Raise `InputError` if a scenario, of the file `source`, names code that is not allowed."""
-    for field, name in strategy_names(scenario).items():
+    for field, name in code_names(scenario).items():
         allowed.check(name, source, field)
 
 
 def without_code(scenario: Scenario) -> tuple[Scenario, dict[str, str]]:
-    """A scenario with truthful sellers instead of code of users; and the names of that code, by field."""
-    code = {field: name for field, name in strategy_names(scenario).items() if name not in STRATEGIES}
+    """A scenario with truthful sellers and without extensions; and the names of code of users, by field."""
+    code = {field: name for field, name in code_names(scenario).items() if name not in STRATEGIES}
     listed = [
         given.model_copy(update={"name": REPLACEMENT, "options": {}} if given.name in code.values() else {})
         for given in scenario.strategies
     ]
     default = REPLACEMENT if "strategy" in code else scenario.strategy
-    return scenario.model_copy(update={"strategy": default, "strategies": listed}), code
+    return scenario.model_copy(update={"strategy": default, "strategies": listed, "extensions": []}), code
 
 
 def limit_strategies(sellers: Iterable[Aggregator], limit_s: float) -> None:

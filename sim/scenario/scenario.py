@@ -8,6 +8,7 @@ from zoneinfo import available_timezones
 
 from pydantic import field_validator, model_validator
 
+from tandem_sim.agents.strategies.allowed_code import EXTENSIONS, installed, is_class_name
 from tandem_sim.agents.strategies.registry import check_name
 from tandem_sim.agents.strategies.time_limit import LIMIT_S
 from tandem_sim.grids.documents.text import hint
@@ -44,6 +45,7 @@ from tandem_sim.sim.scenario.quantities import (
 from tandem_sim.sim.scenario.sections import (
     DistributionSettings,
     DsoSettings,
+    ExtensionSettings,
     ForecastSettings,
     GateSettings,
     ImbalanceSettings,
@@ -104,6 +106,7 @@ class Scenario(Section):
     )
     strategy: str = text("How all sellers bid (tandem strategies), or a class as module:Class.", "truthful")
     strategies: list[StrategySettings] = several("Other strategies of some sellers.", MOST_ENTRIES, [])
+    extensions: list[ExtensionSettings] = several("Code of one's own that adds to the model.", 100, [])
     strategy_fault: Literal["stop", "truthful"] = about(
         "At an invalid offer of a strategy: stop the run, or bid truthfully.", "stop"
     )
@@ -413,11 +416,14 @@ def _study_problems(scenario: Scenario) -> list[str]:
 
 
 def _strategy_problems(scenario: Scenario) -> list[str]:
-    """Unknown strategies, and sellers that do not exist or are named twice, each as "field: problem"."""
+    """Unknown strategies and extensions, sellers that do not exist or are named twice: "field: problem"."""
     t = scenario.transmission
     sellers = {*scenario.pools, *(u.name for u in t.units), *(x.name for x in t.large_loads)}
     problems: list[str] = []
     seen: set[str] = set()
+    for k, extension in enumerate(scenario.extensions):
+        if not is_class_name(extension.name) and extension.name not in installed(EXTENSIONS):
+            problems.append(f"extensions.{k}.name: {extension.name} is no module:function")
     for k, given in enumerate(scenario.strategies):
         try:
             check_name(given.name)

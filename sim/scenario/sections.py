@@ -330,6 +330,13 @@ class StrategySettings(Section):
     options: dict[Word, Any] = several("Options of the strategy.", 100, {})
 
 
+class ExtensionSettings(Section):
+    """Code of one's own that adds agents, roles or observers to the model."""
+
+    name: str = text("A function as module:function, or one that an installed distribution registers.")
+    options: dict[Word, Any] = several("Keyword arguments of the function.", 100, {})
+
+
 class PowerFlowCheckSettings(Section):
     """AC power flow after activation."""
 

@@ -40,6 +40,7 @@ def _seller(top: RecordingContext, market: str | None = None) -> CapacitySeller:
         share=1.0,
         tick_mw=1.0,
         market=market,
+        nominates_to="TSO",
     )
 
 
