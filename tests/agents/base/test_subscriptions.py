@@ -14,9 +14,7 @@ from tests.agents.recording_context import RecordingContext
 class Clerk(Role):
     """Notes what it is called for."""
 
-    def __init__(
-        self, name: str, notes: list[str], open_gates: tuple[str, ...] = ("offer", "settle")
-    ) -> None:
+    def __init__(self, name: str, notes: list[str], *open_gates: str) -> None:
         self.name, self.notes, self.open_gates = name, notes, open_gates
 
     def stands_at(self, gate: str) -> bool:
@@ -53,8 +51,8 @@ class Office(Participant):
 def _office() -> tuple[Office, list[str]]:
     notes: list[str] = []
     office = Office(notes)
-    office.add_role(Clerk("first", notes))
-    office.add_role(Clerk("second", notes, ("settle",)))
+    office.add_role(Clerk("first", notes, "offer", "settle"))
+    office.add_role(Clerk("second", notes, "settle"))
     return office, notes
 
 
