@@ -11,6 +11,8 @@ Schemes and strategies
     `schemes`, `Scheme`; `strategies`, `Strategy`, its inputs and outputs `OfferView`, `Offers`,
     `SellerResult`, `PublishedBook`, its extensions `SupplyStrategy`, `BaselineStrategy`; contract tests in
     `tandem_sim.testing`
+Agents of one's own
+    `Participant`, `Role`, and the marks of what they do: `at` (a gate), `on` (a message)
 Environments of reinforcement learning (extra ``rl``)
     `parallel_env`, `single_agent_env`
 Errors
@@ -37,6 +39,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tandem_sim.agents.base.agent import Participant
+    from tandem_sim.agents.base.subscriptions import Role, at, on
     from tandem_sim.agents.strategies.strategy import (
         BaselineStrategy,
         Offers,
@@ -76,7 +80,9 @@ __all__ = [
     "OfferView",
     "Offers",
     "Outcome",
+    "Participant",
     "PublishedBook",
+    "Role",
     "Run",
     "Scenario",
     "Scheme",
@@ -86,11 +92,13 @@ __all__ = [
     "SupplyStrategy",
     "TandemError",
     "UnfinishedRun",
+    "at",
     "cases",
     "clear",
     "compare",
     "load",
     "load_unfinished",
+    "on",
     "parallel_env",
     "read_scenario",
     "run",
@@ -101,6 +109,8 @@ __all__ = [
 ]
 
 _MODULES_OF = {
+    "agents.base.agent": ("Participant",),
+    "agents.base.subscriptions": ("Role", "at", "on"),
     "agents.strategies.strategy": (
         "BaselineStrategy",
         "OfferView",

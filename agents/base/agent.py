@@ -59,16 +59,15 @@ class Participant(Subscriber, mesa.Agent):
                 yield action
 
     def receive(self, message: Message) -> None:
-        """Take a message from the bus: the agent's own handler, or else that of its first role with one.
+        """Take a message from the bus: it goes to the agent and to all of its roles that handle it.
 
-        Raises TypeError for a message that neither handles.
+        Raises TypeError for a message that none of them handles.
         """
-        for part in (self, *self.roles):
-            handler = part.handler(message)
-            if handler is not None:
-                handler(message)
-                return
-        raise TypeError(f"{self.name} got an unexpected {type(message).__name__} from {message.sender}")
+        handlers = [handler for part in (self, *self.roles) if (handler := part.handler(message))]
+        if not handlers:
+            raise TypeError(f"{self.name} got an unexpected {type(message).__name__} from {message.sender}")
+        for handler in handlers:
+            handler(message)
 
     def forget(self, isp: int) -> None:
         """Drop the data of an ISP that has been settled, those of its roles included."""

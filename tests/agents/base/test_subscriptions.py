@@ -71,11 +71,11 @@ def test_an_agent_acts_before_its_roles_and_roles_in_the_order_in_which_they_wer
     assert len(notes) == 4
 
 
-def test_a_message_goes_to_the_agent_or_else_to_its_first_role_that_handles_it() -> None:
+def test_a_message_goes_to_the_agent_and_all_roles_that_handle_it() -> None:
     office, notes = _office()
     office.receive(AwardMessage("a", "office", 0))
     office.receive(PlatformMessage("a", "office", 0))  # derived from StateMessage
-    assert notes == ["first reads an award", "office reads Platform"]
+    assert notes == ["first reads an award", "second reads an award", "office reads Platform"]
     with pytest.raises(TypeError, match="office got an unexpected Message from a"):
         office.receive(Message("a", "office", 0))
 
