@@ -30,7 +30,7 @@ def information_figure() -> Figure:
             _panel(ax, column * WIDTH_CM / COLUMNS, bottom, tall[k], sent, names)
     x = 0.3
     for color, text in (
-        (GREEN, "bids and awards"),
+        (GREEN, "sent by sellers"),
         (ORANGE, "sent by the DSO"),
         (BLUE, "sent by who clears"),
     ):
@@ -58,17 +58,14 @@ def _panel(ax: Axes, x: float, y: float, tall: float, sent: SentEntries, names: 
     box(ax, clearer, high, 1.7, 0.9 if other else 0.7, sent.clearer.replace(" ", "\n"), TINTS["TSO"])
     box(ax, sellers, low, 2.3, 0.9, "sellers\nin the area", TINTS["sellers"])
     box(ax, clearer, low, 2.4, 0.9, "sellers on\ntransmission", TINTS["sellers"])
-    arrow(ax, (clearer - 0.15, low + 0.45), (clearer - 0.15, high - 0.47), GREEN)
-    arrow(ax, (clearer + 0.15, high - 0.47), (clearer + 0.15, low + 0.45), GREEN)
-    _both(ax, clearer, low + 1.05)
+    arrow(ax, (clearer, low + 0.45), (clearer, high - 0.47), GREEN)
+    _bids(ax, clearer, low + 1.05)
     if sent.bids_to == "DSO":
-        arrow(ax, (sellers - 0.15, low + 0.45), (sellers - 0.15, high - 0.35), GREEN)
-        arrow(ax, (sellers + 0.15, high - 0.35), (sellers + 0.15, low + 0.45), GREEN)
-        _both(ax, sellers, low + 1.05)
+        arrow(ax, (sellers, low + 0.45), (sellers, high - 0.35), GREEN)
+        _bids(ax, sellers, low + 1.05)
     else:
-        arrow(ax, (sellers + 1.15, low + 0.3), (clearer - 0.86, high - 0.2), GREEN)
-        arrow(ax, (clearer - 0.75, high - 0.47), (sellers + 1.15, low), GREEN)
-        _both(ax, (sellers + clearer) / 2, (low + high) / 2 - 0.15)
+        arrow(ax, (sellers + 1.15, low + 0.2), (clearer - 0.86, high - 0.3), GREEN)
+        _bids(ax, (sellers + clearer) / 2, (low + high) / 2 - 0.05)
     left, middle, right = dso + 0.72, (dso + clearer) / 2 - 0.05, clearer - 0.87
     if sent.to_clearer:
         arrow(ax, (left, high + 0.15), (right, high + 0.15), ORANGE)
@@ -88,8 +85,8 @@ def _words(entries: tuple[str, ...]) -> list[str]:
     return wrap(text, LETTERS)
 
 
-def _both(ax: Axes, x: float, y: float) -> None:
-    write(ax, x, y, "bids,\nawards", ha="center", background=True)
+def _bids(ax: Axes, x: float, y: float) -> None:
+    write(ax, x, y, "bids", ha="center", background=True)
 
 
 PLACES = {

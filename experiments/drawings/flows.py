@@ -64,6 +64,13 @@ def information(scheme: Scheme) -> SentEntries:
     )
 
 
+def awards_from(scheme: Scheme) -> tuple[str, ...]:
+    """Who sends awards of bids in areas to their sellers, in order of time: the operators that buy them."""
+    names = {"dso": "DSO", "tso": "TSO", "operator": "market operator"}
+    buying = [block.party for block in scheme.blocks if "area.sold" in block.writes]
+    return tuple(dict.fromkeys(names[party] for party in buying))
+
+
 def families() -> dict[SentEntries, tuple[str, ...]]:
     """Schemes by what is sent in them, in the order of the table of schemes."""
     found: dict[SentEntries, list[str]] = {}

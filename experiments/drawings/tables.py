@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tandem_sim.experiments.drawings.flows import ENTRIES, information
+from tandem_sim.experiments.drawings.flows import ENTRIES, awards_from, information
 from tandem_sim.experiments.drawings.times import time_of
 from tandem_sim.markets.schemes import SCHEMES
 from tandem_sim.sim.scenario.sections import GateSettings
@@ -39,9 +39,10 @@ def messages() -> str:
         to_clearer = _names(sent.to_clearer)
         if sent.from_tso:
             to_clearer += f"; from the TSO {_names(sent.from_tso)}"
-        rows.append(f"| `{name}` | {sent.bids_to} | {to_clearer} | {_names(sent.to_dso)} |")
-    head = "| scheme | sellers in areas send bids to | DSO to who clears | who clears to DSO |"
-    return "\n".join([head, "|---|---|---|---|", *rows])
+        sellers = f"{sent.bids_to} | {', '.join(awards_from(scheme))}"
+        rows.append(f"| `{name}` | {sellers} | {to_clearer} | {_names(sent.to_dso)} |")
+    head = "| scheme | sellers in areas: bids to | awards from | DSO to who clears | who clears to DSO |"
+    return "\n".join([head, "|---|---|---|---|---|", *rows])
 
 
 def entries() -> str:

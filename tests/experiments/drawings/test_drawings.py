@@ -18,7 +18,7 @@ from tandem_sim.agents.base.messages import AwardMessage, BidsMessage, Message, 
 from tandem_sim.experiments.drawings import draw_flows, draw_times
 from tandem_sim.experiments.drawings.__main__ import DRAWINGS, FOLDER
 from tandem_sim.experiments.drawings.canvas import POINTS, WIDTH_CM
-from tandem_sim.experiments.drawings.flows import ENTRIES, PAYMENTS, families, information
+from tandem_sim.experiments.drawings.flows import ENTRIES, PAYMENTS, awards_from, families, information
 from tandem_sim.experiments.drawings.models import steps
 from tandem_sim.experiments.drawings.tables import PAGE, page
 from tandem_sim.experiments.drawings.times import ACTORS, EVERY_RUN, gates_of_days, gates_of_isp, when_of
@@ -128,7 +128,8 @@ def test_a_run_sends_what_is_drawn(scheme: str, monkeypatch: pytest.MonkeyPatch,
         if isinstance(m, BidsMessage) and m.system == "D1"
     }
     assert bids == {"DSO" if drawn.bids_to == "DSO" else clearer}
-    assert any(isinstance(m, AwardMessage) for m in sent)
+    awards = {m.sender for m in sent if isinstance(m, AwardMessage) and m.system == "D1"}
+    assert {names.get(sender, "market operator") for sender in awards} <= set(awards_from(SCHEMES[scheme]))
 
 
 def test_a_run_pays_what_is_drawn(everything: tuple[pd.DataFrame, dict[str, list[int]]]) -> None:
