@@ -322,4 +322,4 @@ def limit_reasons(block: Block, before: FloatArray, after: FloatArray, sold: Flo
     if "area.grid" in block.reads:
         return ["grid"] * len(before)
     in_pool = (after > 0.0) | (before - sold <= NEGLIGIBLE_MW)
-    return np.where(in_pool, "sold", "pool").tolist()
+    return ["sold" if found else "pool" for found in in_pool.tolist()]

@@ -25,7 +25,8 @@ from tandem_sim.experiments.plots.one.merit_order import held_back, merit_order_
 from tandem_sim.experiments.plots.one.money import payments
 from tandem_sim.experiments.plots.runs import Shown, grouped, read_shown
 from tandem_sim.experiments.plots.series import SERIES
-from tandem_sim.experiments.plots.several import differences, several_figure, spread
+from tandem_sim.experiments.plots.several import differences, several_figure
+from tandem_sim.experiments.results.intervals import mean_and_range
 from tandem_sim.experiments.runs.run import run_scenario
 from tests.experiments.cli.test_cli import refused, tandem
 from tests.sim.conftest import HOURLY, small_scenario
@@ -172,7 +173,7 @@ def test_seeds_are_a_band_and_schemes_are_compared(shown: list[Shown]) -> None:
 
 
 def test_statistics_by_hand() -> None:
-    mean, low, high = spread([np.array([1.0, np.nan, np.nan]), np.array([3.0, 5.0, np.nan])])
+    mean, low, high = mean_and_range([np.array([1.0, np.nan, np.nan]), np.array([3.0, 5.0, np.nan])])
     assert (mean[:2].tolist(), low[:2].tolist(), high[:2].tolist()) == ([2.0, 5.0], [1.0, 5.0], [3.0, 5.0])
     assert np.isnan([mean[2], low[2], high[2]]).all()
     one, two = {1: np.array([5.0]), 2: np.array([9.0])}, {2: np.array([4.0]), 3: np.array([100.0])}
