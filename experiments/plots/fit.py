@@ -100,7 +100,7 @@ def _part_ticks(figure: Figure, ax: Axes) -> None:
         elif isinstance(locator, FixedLocator):  # dates and names: every second one
             shared = ax.get_shared_x_axes().get_siblings(ax)
             for each in shared:
-                each.xaxis.set_major_locator(FixedLocator(locator.locs[::2]))
+                each.xaxis.set_major_locator(FixedLocator(list(locator())[::2]))
             locator = ax.xaxis.get_major_locator()
 
 

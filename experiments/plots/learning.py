@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from tandem_sim.experiments.figures.style import (
-    DASHES,
     colour_of,
     few_ticks,
     new_figure,
@@ -140,7 +139,7 @@ def learning_figure(groups: Mapping[str, Sequence[Shown]], title: str) -> Figure
 
 
 def _curve(ax: Axes, edges: FloatArray, rows: Sequence[FloatArray], k: int) -> None:
-    colour, dash = colour_of(k)[0], DASHES[k % len(DASHES)]
+    colour, dash = colour_of(k)
     mean, low, high = mean_and_interval(rows)
     look: Any = {"color": colour, "linestyle": dash, "linewidth": 1.4 if k else 2.2}
     if np.isfinite(low).any():
@@ -151,7 +150,7 @@ def _curve(ax: Axes, edges: FloatArray, rows: Sequence[FloatArray], k: int) -> N
 def _legend(ax: Axes, groups: Mapping[str, Sequence[Shown]]) -> None:
     handles = []
     for k, (label, group) in enumerate(groups.items()):
-        colour, dash = colour_of(k)[0], DASHES[k % len(DASHES)]
+        colour, dash = colour_of(k)
         look: Any = {"color": colour, "linestyle": dash, "linewidth": 2.0}
         seeds = f"{len(group)} seeds" if len(group) > 1 else f"seed {group[0].seed}"
         handles.append(Line2D([], [], label=f"{label} ({seeds})", **look))

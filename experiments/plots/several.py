@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from tandem_sim.experiments.figures.style import (
-    DASHES,
     colour_of,
     few_ticks,
     new_figure,
@@ -100,7 +99,7 @@ def _lines(
     shade_nights(ax, data)
     edges = data.day_edges if data.is_long else data.edges
     for k, rows in enumerate(parts.values(), start=after):
-        colour, dash = colour_of(k)[0], DASHES[k % len(DASHES)]
+        colour, dash = colour_of(k)
         mean, low, high = mean_and_range(rows)
         look: Any = {"color": colour, "linestyle": dash, "linewidth": 1.2 if k else 2.6}
         band: Any = {"color": colour, "alpha": 0.22, "linewidth": 0}
@@ -124,7 +123,7 @@ def _legend(ax: Axes, groups: Mapping[str, Sequence[Shown]]) -> None:
     """All groups in a row above the title of the first axes."""
     handles = []
     for k, (label, group) in enumerate(groups.items()):
-        colour, dash = colour_of(k)[0], DASHES[k % len(DASHES)]
+        colour, dash = colour_of(k)
         look: Any = {"color": colour, "linestyle": dash, "linewidth": 2.5}
         name = f"{label} ({len(group)} seeds)" if len(group) > 1 else label
         handles.append(Line2D([], [], label=name, **look))

@@ -28,6 +28,7 @@ from tandem_sim.experiments.figures.style import (
 )
 from tandem_sim.experiments.results.kpis import NARROWING
 from tandem_sim.experiments.results.run_data import RunData
+from tandem_sim.grids.tolerances import EQUAL_MW
 from tandem_sim.markets.coordination.block import TSO
 
 AREA_COLOURS = (GREEN, ORANGE, PURPLE, SKY)
@@ -153,7 +154,12 @@ def _checked(ax: Axes, areas: Sequence[str], held: pd.DataFrame, way: str) -> No
     if held.empty:
         say(ax, "No bid checks")
     else:
-        ax.bar_label(bars, [f"{value + 0.0:.2f} MW held back" for value in kept], padding=3, fontsize=7)
+        ax.bar_label(
+            bars,
+            [f"{value:.2f} MW held back" if value > EQUAL_MW else "none held back" for value in kept],
+            padding=3,
+            fontsize=7,
+        )
     ax.set_yticks(range(len(areas)), areas)
     ax.invert_yaxis()
     ax.set_xlim(0.0, 1.9 * most if most > 0.0 else 1.0)

@@ -43,7 +43,7 @@ function seriesOf(line, digits, unit) {
   const own = line.run === null ? (line.look === "before" && unit === "EUR/MWh" ? "--soft" : `--shade${line.shade}`) : `--run${line.run}`;
   const before = line.look === "before";
   return {
-    label: line.label, stroke: line.edge ? "transparent" : colour(own), width: before ? 1.2 : 1.6, points: { show: false }, alpha: before ? 0.85 : 1,
+    label: line.label, class: line.edge ? "edge" : undefined, stroke: line.edge ? "transparent" : colour(own), width: before ? 1.2 : 1.6, points: { show: false }, alpha: before ? 0.85 : 1,
     dash: before ? [2, 3] : DASHES[line.run === null ? 0 : line.run % DASHES.length],
     paths: uPlot.paths.stepped({ align: 1 }), value: (u, v) => `${shown(v, digits)} ${unit}`,
   };
@@ -87,7 +87,7 @@ function legendByKeys(chart) {
   }
 }
 
-// A line with a band is followed by the lowest and the highest seed: entries of the legend without a stroke.
+// A line with a band is followed by the lowest and the highest seed, without a stroke and an entry of the legend.
 function withBands(lines) {
   const all = [], bands = [];
   for (const line of lines) {
