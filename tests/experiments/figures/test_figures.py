@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -171,7 +172,8 @@ def test_short_and_long_price_are_both_drawn_and_named(data: RunData) -> None:
     given = replace(data, given=frozenset({"imbalance"}))  # short 30 - 20 sin, long 0
     figure = price_figure(given)
     ax = figure.axes[0]
-    steps = {step.get_label(): step.get_data().values for step in ax.patches if isinstance(step, StepPatch)}
+    drawn: list[Any] = [step for step in ax.patches if isinstance(step, StepPatch)]
+    steps = {step.get_label(): step.get_data().values for step in drawn}
     assert steps["Imbalance price, short pays, given"] == pytest.approx(
         data.system.imbalance_price_short_eur_per_mwh
     )
