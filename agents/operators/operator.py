@@ -16,6 +16,7 @@ from tandem_sim.agents.base.messages import AwardMessage, BidsMessage, Rejection
 from tandem_sim.agents.base.subscriptions import on
 from tandem_sim.agents.operators.admission import Admission
 from tandem_sim.grids.power_flow.constraints import GridConstraints
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
 from tandem_sim.grids.types import FloatArray
 from tandem_sim.markets.auctions.aggregation import NO_SUPPLY
 from tandem_sim.markets.clearing.needs import AuctionNeed
@@ -277,6 +278,7 @@ class Operator(Participant, ABC):
         state = self._states(isp)[self.system]
         up = state["bids"].direction > 0
         after: FloatArray = state["offers"]
+        self._record_bid_limits(isp, block, before, after)
         self.context.record(
             "bid_checks",
             {
@@ -288,6 +290,31 @@ class Operator(Participant, ABC):
                 "offered_down_mw": float(before[~up].sum()),
                 "allowed_up_mw": float(after[up].sum()),
                 "allowed_down_mw": float(after[~up].sum()),
+            },
+        )
+
+    def _record_bid_limits(self, isp: int, block: Block, before: FloatArray, after: FloatArray) -> None:
+        """Record the bids of which the block allowed less than before, with the reason."""
+        less = np.flatnonzero(before - after > NEGLIGIBLE_MW)
+        if not len(less):
+            return
+        bids: Bids = self._states(isp)[self.system]["bids"]
+        n = len(less)
+        reasons = limit_reasons(
+            block, before[less], after[less], self._states(isp)[self.system]["sold"][less]
+        )
+        self.context.record(
+            "bid_limits",
+            {
+                "isp": np.full(n, isp),
+                "system": [self.system] * n,
+                "market": [block.name] * n,
+                "bid_id": bids.bid_id[less],
+                "provider": bids.provider[less],
+                "direction": bids.direction[less],
+                "reason": reasons,
+                "offered_mw": before[less],
+                "allowed_mw": after[less],
             },
         )
 
@@ -309,3 +336,17 @@ class Operator(Participant, ABC):
                 "penalty_eur_per_h": answer.penalty_eur_per_h,
             },
         )
+
+
+def limit_reasons(block: Block, before: FloatArray, after: FloatArray, sold: FloatArray) -> list[str]:
+    """Why a block reduced the MW of bids (n,) on offer to the TSO, as in column `reason` of `bid_limits`.
+
+    Before and after the block; `sold` (n,) MW in earlier markets. Forwarding leaves out what is sold, and
+    whole bids whose pool is too small.
+    """
+    if "area.zones" in block.reads:
+        return ["study"] * len(before)
+    if "area.grid" in block.reads:
+        return ["grid"] * len(before)
+    in_pool = (after > 0.0) | (before - sold <= NEGLIGIBLE_MW)
+    return ["sold" if found else "pool" for found in in_pool.tolist()]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 CONTENTS: dict[str, tuple[str, ...]] = {
     "Use": (
+        "docs/tutorial",
         "docs/scenario",
         "docs/own_data",
         "docs/query",
@@ -28,7 +29,15 @@ CONTENTS: dict[str, tuple[str, ...]] = {
         "docs/sweeps",
         "docs/formats",
     ),
-    "Model": ("docs/model", "docs/schemes", "docs/equal_schemes", "docs/glossary"),
+    "Model": (
+        "docs/concepts",
+        "docs/model",
+        "docs/schemes",
+        "docs/equal_schemes",
+        "docs/limits",
+        "docs/validation",
+        "docs/glossary",
+    ),
     "Extend": ("docs/extending", "CONTRIBUTING", "GOVERNANCE", "CODE_OF_CONDUCT"),
     "Studies": (
         "docs/gallery",

@@ -17,7 +17,7 @@ from tandem_sim.experiments.run_folder.outputs import is_png
 from tandem_sim.experiments.runs.bundled import source_of
 from tandem_sim.experiments.runs.logs import tell_unusual, terminal
 from tandem_sim.experiments.runs.moments import isp_at
-from tandem_sim.experiments.runs.progress import ProgressLines, isp_shown
+from tandem_sim.experiments.runs.progress import ProgressLines, isp_shown, waiting
 from tandem_sim.experiments.runs.run import DAY_S, check_inside, check_outputs, check_run, run_scenario
 from tandem_sim.experiments.runs.scenario import faults_named, fields_of, read_scenario
 from tandem_sim.grids.documents.text import check_known
@@ -77,8 +77,11 @@ def simulate(asked: RunRequest) -> None:
         if (folder_of_run / "case").is_dir():
             console.print(f"Case: {folder_of_run / 'case'}", soft_wrap=True)
     title = f"{plans[0][1].name}, seed {plans[0][1].seed}"
-    for figure in plot_comparison(folders, plans[0][1].zone, out, title) if compares else []:
-        console.print(f"Comparison: {figure}", soft_wrap=True)
+    if compares:
+        with waiting("drawing the comparison", told=not (asked.quiet or console.is_terminal)):
+            figures = plot_comparison(folders, plans[0][1].zone, out, title)
+        for figure in figures:
+            console.print(f"Comparison: {figure}", soft_wrap=True)
 
 
 def _run_one(
@@ -101,16 +104,19 @@ def _run_one(
         TextColumn("left"),
     )
     shown = asked.bar and console.is_terminal
-    with Progress(*columns, console=console, disable=not shown) as progress:
+    building = waiting(f"{settings.scheme}: building the model", told)
+    with building as built, Progress(*columns, console=console, disable=not shown) as progress:
         task = progress.add_task("run", total=calendar.n_isp, date="building the model")
         steps: list[str] = []
 
         def on_isp(isp: int) -> None:
+            built()
             progress.update(task, completed=isp + 1, date=isp_shown(settings, isp))
             if told:
                 lines.on_isp(isp)
 
         def on_step(step: str, done: int, total: int) -> None:
+            built()
             if step not in steps:  # a bar of its own
                 steps.append(step)
                 progress.reset(task)

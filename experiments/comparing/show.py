@@ -88,7 +88,10 @@ def as_json(found: Comparison) -> str:
 
 
 def as_tables(found: Comparison, width: int) -> list[Table]:
-    """Tables for a terminal of `width` characters, as many groups in each as fit beside the first."""
+    """Tables for a terminal of `width` characters, as many groups in each as fit beside the first.
+
+    Where names and the numbers of two groups do not fit side by side, each key figure has a line per group.
+    """
     names = found.kpis
     step = len(found.groups)
     # group by group within a key figure
@@ -102,6 +105,8 @@ def as_tables(found: Comparison, width: int) -> list[Table]:
         + (_width("difference", [apart for _, apart in column]) if k else 0)
         for k, (head, column) in enumerate(zip(heads, columns, strict=True))
     ]
+    if fixed + widths[0] + max(widths[1:], default=0) > width:
+        return [_stacked(found, columns, width)]
     parts: list[list[int]] = [[]]
     for k in range(1, step):
         if parts[-1] and fixed + widths[0] + sum(widths[n] for n in [*parts[-1], k]) > width:
@@ -125,6 +130,30 @@ def as_tables(found: Comparison, width: int) -> list[Table]:
             table.add_row(*map(escape, [name, units[n], *numbers, *meaning]))
         tables.append(table)
     return tables
+
+
+def _stacked(found: Comparison, columns: Sequence[Sequence[tuple[str, str]]], width: int) -> Table:
+    """One column: name and unit of a key figure, and below it a line per group; no number is cut.
+
+    The difference of a group has a line of its own if it does not fit.
+    """
+    table = titled_table(_title(found), width, _caption(found))
+    table.add_column("key figure, unit; by group: value, difference", overflow="fold")
+    step, labels = len(found.groups), [group.label for group in found.groups]
+    room = max(map(cell_len, labels))
+    most = [max(cell_len(cell[k]) for column in columns for cell in column) for k in (0, 1)]
+    beside = room + sum(most) + 2 * COLUMN_GAP <= width - 2 * COLUMN_GAP
+    for n, name in enumerate(found.kpis):
+        table.add_row(f"[bold]{escape(f'{name}, {found.table.unit.iloc[n * step]}')}[/bold]")
+        for k, label in enumerate(labels):
+            value, apart = columns[k][n]
+            line = f"  {label:<{room}}   {value:>{most[0]}}"
+            if k and beside:
+                line += f"   {apart:>{most[1]}}"
+            table.add_row(escape(line))
+            if k and not beside:
+                table.add_row(escape(f"    difference  {apart}"))
+    return table
 
 
 def _numbers(

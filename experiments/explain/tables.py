@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from tandem_sim.experiments.api import Run
+from tandem_sim.experiments.results.kpis import NARROWING
 from tandem_sim.experiments.run_folder.tables import read_table
 from tandem_sim.experiments.runs.moments import isp_at
 from tandem_sim.grids.errors import InputError
@@ -195,6 +196,20 @@ class IspTables:
         best = side.loc[rank.sort_values(kind="stable").index]
         before = float(best.quantity_mw.cumsum().shift(fill_value=0.0)[best.bid_id == bid.bid_id].sum())
         return min(max(obligation_mw - before, 0.0), bid.mw)
+
+    def held_back(self) -> pd.Series:
+        """MW of each bid that checks of DSOs held back from the TSO, by ``(system, bid_id)``.
+
+        Empty if nothing was held back, or if the run has no table of single bids (`records_limits`).
+        """
+        rows = self["bid_limits"]
+        rows = rows[rows.market.isin(NARROWING)]
+        return (rows.offered_mw - rows.allowed_mw).groupby([rows.system, rows.bid_id]).sum().astype(float)
+
+    @property
+    def records_limits(self) -> bool:
+        """Whether the run recorded what DSOs allowed of single bids."""
+        return "bid_limits" in self.run.tables
 
     def offers(self) -> pd.DataFrame:
         """Every bid of the ISP: `system, bid_id, provider, direction, mw, price, sold_mw, refused`.

@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from tandem_sim.experiments.figures.grids import LIMIT_PCT, violated
 from tandem_sim.experiments.figures.style import (
-    DARK,
+    GREY,
     NO_SIZE,
     colour_of,
     draw_cumulative,
@@ -91,11 +91,11 @@ def _loading_rows(time: Axes, ordered: Axes, grid: str, runs: Mapping[str, RunDa
             share = np.linspace(0.0, 100.0, len(known) + 1)
             ordered.stairs(known, share, baseline=None, **look)
     for ax in (time, ordered):
-        ax.axhline(LIMIT_PCT, color=DARK, linewidth=1.0, linestyle="--", zorder=3)
+        ax.axhline(LIMIT_PCT, color=GREY, linewidth=1.0, zorder=1)
         ax.set_ylim(0.0, max(ax.get_ylim()[1], 1.06 * LIMIT_PCT))
         ax.set_ylabel("Loading (%)")
     daily = "daily maximum, " if first.is_long else ""
-    time.set_title(f"{grid}: worst branch, {daily}after activation (dashed: limit)")
+    time.set_title(f"{grid}: worst branch, {daily}after activation (grey line: limit)")
     ordered.set_title(f"{grid}: all ISPs, sorted")
     ordered.set_xlabel("Share of ISPs (%)")
     time_axis(time, first)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -20,17 +20,22 @@ from tandem_sim.experiments.run_folder.tables import read_table
 
 
 def plot_run(
-    run: Path, zone: str, title: str, on_figure: Callable[[int, int], None] = lambda drawn, of: None
+    run: Path,
+    zone: str,
+    title: str,
+    on_figure: Callable[[int, int], None] = lambda drawn, of: None,
+    given: Collection[str] = (),
 ) -> list[Path]:
     """Draw every figure of a run into its folder `figures`; returns the paths written.
 
     `zone` is the scenario's time zone, `title` names scenario, scheme and seed. The figure of conflicts is
     drawn only if a DSO has bought anything, that of low voltage only if there are low-voltage feeders.
-    `on_figure` is called with the number of figures drawn so far, from 0, and of all.
+    `on_figure` is called with the number of figures drawn so far, from 0, and of all. `given` names the
+    prices that the scenario gives.
     """
     folder = run / "figures"
     folder.mkdir(exist_ok=True)
-    data, conflicts = read_run(run, zone, title), read_table(run, "conflicts")
+    data, conflicts = read_run(run, zone, title, given), read_table(run, "conflicts")
     figures: dict[str, Callable[[], Figure]] = {
         "imbalance": partial(imbalance_figure, data),
         "balancing_price": partial(price_figure, data),

@@ -96,8 +96,8 @@ def _tidy_zeros(ax: Axes) -> None:
 
 
 def colour_of(index: int) -> tuple[str, str]:
-    """Colour and dash pattern of the n-th line; the pattern changes when all colours have been used."""
-    return CYCLE[index % len(CYCLE)], DASHES[index // len(CYCLE) % len(DASHES)]
+    """Colour and dash pattern of the n-th line; neighbours differ in both, for print in grey."""
+    return CYCLE[index % len(CYCLE)], DASHES[index % len(DASHES)]
 
 
 def pale(colour: str) -> tuple[float, float, float]:

@@ -105,47 +105,71 @@ def _stack_sources(ax: Axes, data: RunData) -> None:
     legend_above(ax)
 
 
+SHORT, LONG = "imbalance_price_short_eur_per_mwh", "imbalance_price_long_eur_per_mwh"
+
+
+def price_lines(data: RunData) -> dict[str, tuple[str, str, str]]:
+    """Label, colour and dash pattern of each price, by its column of table `system`.
+
+    The imbalance price is one line if short and long parties always have the same.
+    """
+    imbalance = ", given" if "imbalance" in data.given else ""
+    day_ahead = ", given" if "day_ahead" in data.given else ""
+    lines = {SHORT: (f"Imbalance price{imbalance}", BLUE, "-")}
+    if data.two_prices:
+        lines = {
+            SHORT: (f"Imbalance price, short pays{imbalance}", BLUE, "-"),
+            LONG: (f"Imbalance price, long receives{imbalance}", PURPLE, "--"),
+        }
+    return lines | {"day_ahead_price_eur_per_mwh": (f"Day-ahead price{day_ahead}", ORANGE, "-")}
+
+
 def price_figure(data: RunData) -> Figure:
     """Imbalance and day-ahead price over time, sorted, and against the imbalance (EUR/MWh)."""
-    figure = new_figure("Imbalance price", data.title, 11, 9.0 if data.is_long else 6.8, band_note(data))
+    which = " (short parties)" if data.two_prices else ""
+    figure = new_figure("Imbalance price", data.title, 11, 9.0 if data.is_long else 6.8, _price_note(data))
     mosaic: list[Any] = [["time", "time"], ["sorted", "scatter"]]
     if data.is_long:
         mosaic.insert(1, ["hours", "hours"])
     axes = figure.subplot_mosaic(mosaic)
     if data.is_long:
-        price = _values(data.system, "imbalance_price_short_eur_per_mwh")
-        hour_by_day(axes["hours"], data, price, "Price (EUR/MWh)")
-        axes["hours"].set_title("Imbalance price by hour and day")
+        hour_by_day(axes["hours"], data, _values(data.system, SHORT), "Price (EUR/MWh)")
+        axes["hours"].set_title(f"Imbalance price by hour and day{which}")
         time_axis(axes["hours"], data)
-    prices = (
-        ("imbalance_price_short_eur_per_mwh", BLUE, "Imbalance price"),
-        ("day_ahead_price_eur_per_mwh", ORANGE, "Day-ahead price"),
-    )
     shade_nights(axes["time"], data)
-    for column, colour, label in prices:
+    size = 9.0 if len(data.system) <= 3000 else 3.0
+    for column, (label, colour, dash) in price_lines(data).items():
         values = _values(data.system, column)
-        draw_line(axes["time"], data, values, color=colour, label=label)
+        draw_line(axes["time"], data, values, color=colour, linestyle=dash, label=label)
         share = np.linspace(0.0, 100.0, len(values) + 1)
-        axes["sorted"].stairs(np.sort(values)[::-1], share, baseline=None, color=colour)
+        axes["sorted"].stairs(np.sort(values)[::-1], share, baseline=None, color=colour, linestyle=dash)
+        if column in (SHORT, LONG):
+            before, look = data.system.imbalance_before_mw, {"color": colour, "alpha": 0.45, "linewidths": 0}
+            axes["scatter"].scatter(before, values, s=size, marker="o" if column == SHORT else "^", **look)
     axes["time"].set_title("Prices over time")
     legend_above(axes["time"])
     time_axis(axes["time"], data)
     axes["sorted"].set_title("Price duration curves")
     axes["sorted"].set_xlabel("Share of ISPs (%)")
-    size = 9.0 if len(data.system) <= 3000 else 3.0
-    axes["scatter"].scatter(
-        data.system.imbalance_before_mw,
-        data.system.imbalance_price_short_eur_per_mwh,
-        s=size,
-        color=BLUE,
-        alpha=0.45,
-        linewidths=0,
-    )
     axes["scatter"].axvline(0.0, color=DARK, linewidth=0.7)
     axes["scatter"].margins(x=0.03)
     axes["scatter"].set_title("Imbalance price against the system imbalance")
     axes["scatter"].set_xlabel("System imbalance before activation, positive: surplus (MW)")
-    imbalance = _values(data.system, "imbalance_price_short_eur_per_mwh")
+    _price_scales(axes, data)
+    return figure
+
+
+def _price_note(data: RunData) -> str:
+    given = {"imbalance": "imbalance prices", "day_ahead": "day-ahead prices"}
+    named = [text for name, text in given.items() if name in data.given]
+    says = f"Given by the scenario, not a result: {' and '.join(named)}. " if named else ""
+    return f"{band_note(data)}{says}" + ("\n" if says else "")
+
+
+def _price_scales(axes: Any, data: RunData) -> None:
+    """One scale for all axes of prices; a few extreme values are left off it and counted in a title."""
+    columns = [column for column in price_lines(data) if column in (SHORT, LONG)]
+    imbalance = np.concatenate([_values(data.system, column) for column in columns])
     limits = close_limits(imbalance)
     for name in ("time", "sorted", "scatter"):
         axes[name].set_ylabel("Price (EUR/MWh)")
@@ -154,10 +178,10 @@ def price_figure(data: RunData) -> Figure:
         if limits:
             axes[name].set_ylim(min(limits[0], 0.0), limits[1])
     if limits:
-        beyond = int(((imbalance < min(limits[0], 0.0)) | (imbalance > limits[1])).sum())
+        off = (imbalance < min(limits[0], 0.0)) | (imbalance > limits[1])
+        beyond = int(off.reshape(len(columns), -1).any(axis=0).sum())
         extremes = minus(f"{imbalance.min():,.0f} to {imbalance.max():,.0f} EUR/MWh")
         axes["time"].set_title(f"Prices over time (off the scale: {beyond} ISPs, {extremes})")
-    return figure
 
 
 def state_figure(data: RunData) -> Figure:

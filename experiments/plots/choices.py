@@ -15,6 +15,7 @@ KINDS = {
     "money": "payments from each group of parties to each other",
     "conflicts": "purchases of DSOs that the TSO undoes",
     "bidding": "mark-up, offers, share sold and profit of sellers over time",
+    "learning": "mark-up, share sold and profit of sellers with a strategy, mean and interval over seeds",
     "low-voltage": "low-voltage feeders and their contracts",
 }
 """Kinds and what each shows."""

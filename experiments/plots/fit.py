@@ -1,19 +1,23 @@
-"""Another width for a figure: titles are wrapped, legends are narrowed and stand below the titles."""
+"""Another width for a figure: titles wrap, legends narrow, ticks that would touch are left out."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from textwrap import wrap
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.ticker import FixedLocator, MaxNLocator
 
 WIDTHS_CM = (10.0, 60.0)
 """Narrowest and widest figure."""
 CM_PER_INCH = 2.54
 POINTS_PER_INCH = 72.0
 GAP_POINTS = 7.0
+TICK_GAP_POINTS = 4.0
+"""Least distance between the labels of two ticks."""
 
 
 def fit(figure: Figure, width_cm: float | None, title: bool) -> None:
@@ -38,6 +42,8 @@ def fit(figure: Figure, width_cm: float | None, title: bool) -> None:
             _wrap(figure, text, figure.bbox.width * 0.98)
     for ax in figure.axes:
         _fit_axes(figure, ax)
+    for ax in figure.axes:
+        _part_ticks(figure, ax)
 
 
 def _is_above(ax: Axes) -> bool:
@@ -76,6 +82,26 @@ def _fit_axes(figure: Figure, ax: Axes) -> None:
         if taken.x1 > found.x0 and taken.y0 < found.y1:
             pad = found.height / figure.dpi * POINTS_PER_INCH + GAP_POINTS
             ax.set_title(title.get_text(), pad=pad)
+
+
+def _part_ticks(figure: Figure, ax: Axes) -> None:
+    """Fewer ticks on the x axis of axes until their labels stand apart."""
+    locator = ax.xaxis.get_major_locator()
+    for intervals in (4, 3, 2, 1):
+        figure.draw_without_rendering()
+        found = [label.get_window_extent() for label in ax.get_xticklabels() if label.get_text()]
+        found = sorted((box for box in found if ax.bbox.x0 - 1 <= (box.x0 + box.x1) / 2.0 <= ax.bbox.x1 + 1),
+                       key=lambda box: box.x0)  # fmt: skip
+        apart = TICK_GAP_POINTS * figure.dpi / POINTS_PER_INCH
+        if all(left.x1 + apart <= right.x0 for left, right in pairwise(found)):
+            return
+        if isinstance(locator, MaxNLocator):
+            locator.set_params(nbins=intervals)
+        elif isinstance(locator, FixedLocator):  # dates and names: every second one
+            shared = ax.get_shared_x_axes().get_siblings(ax)
+            for each in shared:
+                each.xaxis.set_major_locator(FixedLocator(list(locator())[::2]))
+            locator = ax.xaxis.get_major_locator()
 
 
 def _wrap(figure: Figure, text: Text, room: float) -> None:

@@ -12,6 +12,7 @@ from tandem_sim.experiments.figures.grids import grid_figure, interface_figure
 from tandem_sim.experiments.figures.low_voltage import low_voltage_figure
 from tandem_sim.experiments.figures.system import cost_figure, imbalance_figure, price_figure, state_figure
 from tandem_sim.experiments.plots.choices import KINDS
+from tandem_sim.experiments.plots.learning import learners, learning_figure
 from tandem_sim.experiments.plots.one.bidding import bidding_figure
 from tandem_sim.experiments.plots.one.grid_map import grid_map_figure
 from tandem_sim.experiments.plots.one.households import household_figure
@@ -59,6 +60,9 @@ def lacking(kind: str, shown: Sequence[Shown]) -> InputError | None:
             return InputError(
                 folder, "--what low-voltage", "needs low-voltage feeders", "Choose another kind"
             )
+    if kind == "learning" and not learners(shown):
+        problem = "needs sellers with a strategy other than truthful"
+        return InputError(str(shown[0].run.folder), "--what learning", problem, "Choose another kind")
     if kind == "grid" and len(shown) > 1:
         return InputError(
             "RUN", "--what grid", "shows one run at a time", "Use --what limits, or give one run"
@@ -79,6 +83,8 @@ def figures_of(
         labels = [f"{label}, seed {each.seed}" for label, group in groups.items() for each in group]
         at, runs = default_isp(data) if isp is None else isp, [each.run for each in shown]
         return {kind: lambda: merit_order_figure(runs, labels, at, title)}
+    if kind == "learning":
+        return {kind: lambda: learning_figure(groups, title)}
     if len(shown) > 1:
         heading, all_data = KINDS[kind][0].upper() + KINDS[kind][1:], [each.data for each in shown]
         return {kind: lambda: several_figure(heading, groups, SERIES[kind](all_data), title)}

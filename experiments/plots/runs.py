@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -59,7 +60,7 @@ def _read(folder: str, start: str | None, end: str | None) -> Shown:
     run = load(folder)
     scenario = run.scenario
     title = f"{scenario.name}, {scenario.scheme}, seed {scenario.seed}"
-    data = read_run(run.folder, scenario.zone, title)
+    data = read_run(run.folder, scenario.zone, title, scenario.prices.given)
     first = 0 if start is None else isp_at(start, scenario.calendar, "--from")
     after = scenario.calendar.n_isp if end is None else _end(run, end)
     if first >= after:
@@ -81,22 +82,34 @@ def _end(run: Run, moment: str) -> int:
     return isp if calendar.time(calendar.seconds(isp)) == utc else isp + 1
 
 
-def grouped(shown: Sequence[Shown]) -> dict[str, list[Shown]]:
+class OfRun(Protocol):
+    """Something that has a run."""
+
+    @property
+    def run(self) -> Run:
+        """The run."""
+
+
+R = TypeVar("R", bound=OfRun)
+
+
+def grouped(shown: Sequence[R]) -> dict[str, list[R]]:
     """Runs by a label, those of a group differ in the seed alone.
 
     The label is the scheme, with the scenario where that differs, or else the folder.
     """
-    groups: dict[str, list[Shown]] = {}
+    groups: dict[str, list[R]] = {}
     for each in shown:
         fields = each.run.scenario.model_dump(mode="json", by_alias=True)
         key = json.dumps({name: value for name, value in fields.items() if name != "seed"}, sort_keys=True)
-        if any(other.seed == each.seed for other in groups.get(key, ())):
+        seed = each.run.scenario.seed
+        if any(other.run.scenario.seed == seed for other in groups.get(key, ())):
             key += str(each.run.folder)  # a repeated run is a group of its own
         groups.setdefault(key, []).append(each)
     return dict(zip(_labels(groups), groups.values(), strict=True))
 
 
-def _labels(groups: Mapping[str, Sequence[Shown]]) -> list[str]:
+def _labels(groups: Mapping[str, Sequence[OfRun]]) -> list[str]:
     runs = [group[0].run for group in groups.values()]
     for names in (
         [run.scenario.scheme for run in runs],

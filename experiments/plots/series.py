@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from tandem_sim.experiments.figures.system import net_eur
+from tandem_sim.experiments.figures.system import LONG, SHORT, net_eur
 from tandem_sim.experiments.plots.one.bidding import PANELS, all_sellers
 from tandem_sim.experiments.plots.one.households import CLASS_LOOK, by_class
 from tandem_sim.experiments.results.run_data import SOURCES, FloatArray, RunData
@@ -57,9 +57,15 @@ def _system(_: Sequence[RunData]) -> list[RunSeries]:
     ]
 
 
-def _prices(_: Sequence[RunData]) -> list[RunSeries]:
+def _prices(runs: Sequence[RunData]) -> list[RunSeries]:
+    imbalance = [_of_system("Imbalance price", "EUR/MWh", SHORT)]
+    if any(data.two_prices for data in runs):
+        imbalance = [
+            _of_system("Imbalance price, short pays", "EUR/MWh", SHORT),
+            _of_system("Imbalance price, long receives", "EUR/MWh", LONG),
+        ]
     return [
-        _of_system("Imbalance price", "EUR/MWh", "imbalance_price_short_eur_per_mwh"),
+        *imbalance,
         _of_system("Day-ahead price", "EUR/MWh", "day_ahead_price_eur_per_mwh"),
     ]
 

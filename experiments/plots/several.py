@@ -21,6 +21,7 @@ from tandem_sim.experiments.figures.style import (
 )
 from tandem_sim.experiments.plots.runs import Shown
 from tandem_sim.experiments.plots.series import RunSeries
+from tandem_sim.experiments.results.intervals import mean_and_range
 from tandem_sim.experiments.results.run_data import FloatArray, RunData
 
 
@@ -34,18 +35,6 @@ def shown_values(data: RunData, series: RunSeries) -> FloatArray:
     return values
 
 
-def spread(rows: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Mean, least and largest over runs, place by place; empty where no run has a value."""
-    table = np.vstack(rows)
-    known = np.isfinite(table)
-    count = known.sum(axis=0)
-    mean = np.full(table.shape[1], np.nan)
-    np.divide(np.where(known, table, 0.0).sum(axis=0), count, out=mean, where=count > 0)
-    low = np.where(count > 0, np.where(known, table, np.inf).min(axis=0), np.nan)
-    high = np.where(count > 0, np.where(known, table, -np.inf).max(axis=0), np.nan)
-    return mean, low, high
-
-
 def differences(
     group: Mapping[int, FloatArray], first: Mapping[int, FloatArray]
 ) -> tuple[list[FloatArray], bool]:
@@ -56,7 +45,7 @@ def differences(
     common = sorted(group.keys() & first.keys())
     if common:
         return [group[seed] - first[seed] for seed in common], True
-    return [spread(list(group.values()))[0] - spread(list(first.values()))[0]], False
+    return [mean_and_range(list(group.values()))[0] - mean_and_range(list(first.values()))[0]], False
 
 
 def several_figure(
@@ -111,7 +100,7 @@ def _lines(
     edges = data.day_edges if data.is_long else data.edges
     for k, rows in enumerate(parts.values(), start=after):
         colour, dash = colour_of(k)
-        mean, low, high = spread(rows)
+        mean, low, high = mean_and_range(rows)
         look: Any = {"color": colour, "linestyle": dash, "linewidth": 1.2 if k else 2.6}
         band: Any = {"color": colour, "alpha": 0.22, "linewidth": 0}
         if series.cumulative:

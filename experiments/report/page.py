@@ -133,7 +133,12 @@ _GRID_SAYS = (
     "to see its loading over time. Arrow keys on the slider move in time, Page Up and Page Down by a day, "
     "Home and End to the ends; Space plays."
 )
-_MERIT_KEY = (("kt", "sold to the TSO"), ("kd", "sold to the DSO"), ("ku", "not sold"))
+_MERIT_KEY = (
+    ("kt", "sold to the TSO"),
+    ("kd", "sold to the DSO"),
+    ("ku", "not sold"),
+    ("kh", "held back from the TSO by a check of the DSO, and not sold"),
+)
 
 
 def _series(plots: Sequence[Plot], every: int) -> list[PageSection]:
@@ -161,7 +166,18 @@ def _figure(plot: Plot) -> Markup:
 
 def _merit_key() -> Markup:
     entries = (part for kind, text in _MERIT_KEY for part in (tag("span", class_=f"key {kind}"), text))
-    return tag("p", "Colours:", *entries, class_="legend")
+    stripes = tag("rect", class_="held-back", width=6, height=6), tag("path", d="M0 0V6", class_="held-line")
+    pattern = tag(
+        "pattern",
+        *stripes,
+        id="held",
+        width=6,
+        height=6,
+        patternUnits="userSpaceOnUse",
+        patternTransform="rotate(45)",
+    )
+    drawn = tag("svg", tag("defs", pattern), class_="defs", width=0, height=0, aria_hidden="true")
+    return joined((drawn, tag("p", "Colours:", *entries, class_="legend")))
 
 
 def _grid(maps: dict[str, Any]) -> Markup:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from tandem_sim.experiments.results.kpis_conflicts import conflict_kpis
 from tandem_sim.experiments.results.kpis_non_firm import non_firm_kpis
-from tandem_sim.grids.tolerances import NEGLIGIBLE_MW
+from tandem_sim.grids.tolerances import NEGLIGIBLE_MW, SUM_ROUNDING_SHARE
 from tandem_sim.markets.coordination.block import TSO
 from tandem_sim.markets.orders.flexibility_register import SOLD_TWICE
 from tandem_sim.markets.services.substitution import SUBSTITUTION
@@ -140,8 +140,13 @@ def held_back_mwh(validation: pd.DataFrame, hours: float) -> float | None:
     if not len(rows):
         return None
     first, last = rows.first(), rows.last()  # as offered, and as left after the last round
-    offered = first.offered_up_mw + first.offered_down_mw
-    return float((offered - last.allowed_up_mw - last.allowed_down_mw).sum()) * hours
+    offered = float((first.offered_up_mw + first.offered_down_mw).sum())
+    held = float(
+        (first.offered_up_mw + first.offered_down_mw - last.allowed_up_mw - last.allowed_down_mw).sum()
+    )
+    if abs(held) <= SUM_ROUNDING_SHARE * offered:  # the rounding error of the sums
+        return 0.0
+    return held * hours
 
 
 def left_to_tso(validation: pd.DataFrame, hours: float) -> dict[str, float | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -34,7 +34,10 @@ PER_ISP = ("grid", "settlement", "bid_checks", "reserve", "low_voltage")
 
 @dataclass(frozen=True, kw_only=True)
 class RunData:
-    """Tables of one run. `energy_mwh` has a row per ISP and columns (source, direction), never negative."""
+    """Tables of one run. `energy_mwh` has a row per ISP and columns (source, direction), never negative.
+
+    `given` are the prices that the scenario gives: of ``day_ahead`` and ``imbalance``.
+    """
 
     zone: str
     title: str
@@ -47,6 +50,13 @@ class RunData:
     reserve: pd.DataFrame
     low_voltage: pd.DataFrame
     folder: Path
+    given: frozenset[str] = frozenset()
+
+    @property
+    def two_prices(self) -> bool:
+        """Whether short and long parties have different imbalance prices in any ISP."""
+        short, long = (self.system[f"imbalance_price_{side}_eur_per_mwh"] for side in ("short", "long"))
+        return not np.allclose(short, long, equal_nan=True)
 
     @cached_property
     def edges(self) -> FloatArray:
@@ -122,8 +132,11 @@ class RunData:
         return np.asarray(sums.reindex(self.system.isp, fill_value=0.0), dtype=np.float64)
 
 
-def read_run(run: Path, zone: str, title: str) -> RunData:
-    """Read a run folder. `zone` is the scenario's time zone, `title` names scenario, scheme and seed."""
+def read_run(run: Path, zone: str, title: str, given: Collection[str] = ()) -> RunData:
+    """Read a run folder. `zone` is the scenario's time zone, `title` names scenario, scheme and seed.
+
+    `given` names the prices that the scenario gives.
+    """
     system = read_table(run, "system", ["time", *TABLES["system"]]).sort_values("isp", ignore_index=True)
     hours = _hours(system, run)
     tables = {name: read_table(run, name, list(TABLES[name])) for name in PER_ISP}
@@ -132,7 +145,14 @@ def read_run(run: Path, zone: str, title: str) -> RunData:
             raise InputError(str(run / f"{name}.parquet"), keys[-1], "has two rows for an ISP", REPEAT)
     energy = _energy_mwh(run, system.isp, hours)
     return RunData(
-        zone=zone, title=title, system=system, energy_mwh=energy, hours=hours, folder=run, **tables
+        zone=zone,
+        title=title,
+        system=system,
+        energy_mwh=energy,
+        hours=hours,
+        folder=run,
+        given=frozenset(given),
+        **tables,
     )
 
 

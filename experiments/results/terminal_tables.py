@@ -88,7 +88,7 @@ KPI_ROWS: tuple[tuple[str, str], ...] = (
     ("imbalance_before_mwh", "imbalance before activation"),
     ("imbalance_after_mwh", "imbalance after activation"),
     ("unserved_mwh", "unserved need"),
-    ("imbalance_price_mean_eur_per_mwh", "mean imbalance price"),
+    ("imbalance_price_mean_eur_per_mwh", "mean imbalance price, short parties"),
     ("net_aggregators_eur", "net income of aggregators"),
     ("net_households_eur", "paid to households"),
     ("net_brps_eur", "net income of BRPs"),

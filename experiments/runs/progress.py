@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from tandem_sim.sim.scenario.scenario import Scenario
@@ -27,6 +29,27 @@ def isp_shown(scenario: Scenario, isp: int) -> str:
 def to_stderr(line: str) -> None:
     """Print a line on standard error at once."""
     print(line, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def waiting(text: str, told: bool = True, every_s: float = TELL_EVERY_S) -> Iterator[Callable[[], None]]:
+    """Tell every `every_s` seconds that something still goes on, until the block or the given call ends it.
+
+    For steps that do not report how far they are. Nothing is told if `told` is false, or of a short step.
+    """
+    over, begin = threading.Event(), time.monotonic()
+
+    def tell() -> None:
+        while not over.wait(every_s):
+            to_stderr(f"{text}, since {timedelta(seconds=round(time.monotonic() - begin))}")
+
+    teller = threading.Thread(target=tell, daemon=True)
+    if told:
+        teller.start()
+    try:
+        yield over.set
+    finally:
+        over.set()
 
 
 class ProgressLines:

@@ -181,6 +181,7 @@ def _write_up(
             scenario.zone,
             f"{scenario.name}, {scenario.scheme}, seed {scenario.seed}",
             lambda drawn, of: on_step("drawing figures", drawn, of),
+            scenario.prices.given,
         )
     write_json(folder / MANIFEST, {**manifest(scenario, inputs, identity), FILES: digests_of(folder)})
 

@@ -23,9 +23,15 @@ from tandem_sim.sim.output.columns import (
 )
 
 Unneeded = Literal[
-    "flexibility_study", "capacity_bids", "reactive", "branch_loading", "bus_voltage", "devices"
+    "bid_limits",
+    "flexibility_study",
+    "capacity_bids",
+    "reactive",
+    "branch_loading",
+    "bus_voltage",
+    "devices",
 ]
-"""Tables that a run may leave out: no key figure, figure, audit or command needs them."""
+"""Tables that a run may leave out: no key figure, figure of a run, audit or command needs them."""
 UNNEEDED: tuple[str, ...] = get_args(Unneeded)
 THINNED = ("branch_loading", "bus_voltage")
 """Tables that a run may write for some ISPs only."""
@@ -161,6 +167,22 @@ ABOUT: dict[str, TableAbout] = {
         real("allowed_up_mw", "offered upwards to the TSO after it"),
         real("allowed_down_mw", "offered downwards to the TSO after it"),
         needed="key figures, figures, explain",
+    ),
+    "bid_limits": about(
+        "Bids of which a DSO allowed less than was offered to the TSO, before the TSO bought. One row per "
+        "bid and row of `bid_checks` in which its MW fell; their sums are the differences there.",
+        common("system"),
+        common("market"),
+        common("bid_id"),
+        common("provider"),
+        common("direction"),
+        text(
+            "reason",
+            "`grid` (limits of the grid, by forecast), `study` (zones of the network flexibility study), "
+            "`sold` (to the local market) or `pool` (its pool is below the TSO's minimum)",
+        ),
+        real("offered_mw", "offered to the TSO before the block"),
+        real("allowed_mw", "offered to the TSO after it"),
     ),
     "flexibility_register": about(
         "Events of qualifications, of a unit, or of a group (`unit` empty) for a service.",

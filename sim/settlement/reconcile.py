@@ -46,6 +46,8 @@ def reconcile(folder: Path, hours: float) -> None:
     _agree(names, exchange.times(hours), bought)
     for shown, summed in zip(_system(folder, names), (up, down, left), strict=True):
         _agree(names, shown, summed)
+    if (folder / "bid_limits.parquet").is_file():  # it may be left out
+        _agree(names, *_bid_limits(folder, names))
 
 
 def reconcile_figures(folder: Path, hours: float, figures: Mapping[str, Any]) -> None:
@@ -235,6 +237,26 @@ def _settlement(folder: Path, names: _Names, received: _Sums, hours: float) -> t
         moved.add(key[of_energy], mwh[of_energy])
         bought.add(_key(rows["isp"][kind == purchase], 0, 0), mwh[kind == purchase])
     return paid, moved, bought
+
+
+def _bid_limits(folder: Path, names: _Names) -> tuple[_Sums, _Sums]:
+    """Reduction of offers to the TSO by block, area and direction: of all offers, and summed over bids."""
+    whole, single = (
+        _Sums("offered - allowed (MW) of bid_checks"),
+        _Sums("offered - allowed (MW) of bid_limits"),
+    )
+    texts, numbers = (
+        ("market", "system"),
+        [f"{k}_{d}_mw" for k in ("offered", "allowed") for d in ("up", "down")],
+    )
+    for rows in _groups(folder, "bid_checks", names, texts, numbers):
+        for down, way in enumerate(("up", "down")):
+            key = _key(rows["isp"], rows["market"], rows["system"], down)
+            whole.add(key, rows[f"offered_{way}_mw"] - rows[f"allowed_{way}_mw"])
+    for rows in _groups(folder, "bid_limits", names, texts, ("direction", "offered_mw", "allowed_mw")):
+        key = _key(rows["isp"], rows["market"], rows["system"], rows["direction"] < 0)
+        single.add(key, rows["offered_mw"] - rows["allowed_mw"])
+    return whole, single
 
 
 def _system(folder: Path, names: _Names) -> tuple[_Sums, ...]:

@@ -25,6 +25,8 @@ from tandem_sim.experiments.results.run_data import FloatArray, RunData
 
 MOST_SELLERS = 7
 """Most sellers with a line of their own; of more, those with the largest profit or loss."""
+SMALLEST_EUR = 0.005
+"""Profits below this are rounding errors."""
 COLUMNS = (
     "isp provider direction available_mw offered_mw sold_mw price_eur_per_mwh offered_cost_eur_per_mwh "
     "received_eur_per_h cost_eur_per_h"
@@ -110,6 +112,8 @@ def bidding_figure(data: RunData) -> Figure:
         ax.set_ylabel(label)
     if not strategic:
         say(axes[0], "All bids are at true cost")
+    if not (profit.abs() > SMALLEST_EUR).any():
+        say(axes[-1], "All awards are paid their true cost")
     legend_right(axes[0])
     time_axis(axes[-1], data)
     return figure

@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from tandem_sim.experiments.api import Run
-from tandem_sim.experiments.explain.tables import IspTables
+from tandem_sim.experiments.explain.tables import IspTables, rows_of
 from tandem_sim.experiments.figures.style import (
     BLUE,
     GREEN,
@@ -33,10 +33,11 @@ from tandem_sim.markets.coordination.block import TSO
 
 AREA_COLOURS = (GREEN, ORANGE, PURPLE, SKY)
 NOTE = (
-    "Width of a step: MW offered at gate closure. Full colour: sold, in any market; pale: not sold; hatched: "
-    "not sold, and its DSO allowed nothing in that direction.\nOf a part that a DSO allows the tables do not "
-    "record which bids it consists of. Down bids: the price is what the seller pays for energy.\n"
+    "Width of a step: MW offered at gate closure. Full colour: sold, in any market; hatched: held back from "
+    "the TSO by a check of the DSO; pale: neither.\nDown bids: the price is what the seller pays for "
+    "energy.{}\n"
 )
+UNRECORDED = " Bids held back are not marked: {} has no table bid_limits."
 
 
 def default_isp(data: RunData) -> int:
@@ -69,12 +70,17 @@ def merit_order_figure(runs: Sequence[Run], labels: Sequence[str], isp: int, tit
     """One column per run: up and down bids on transmission, in areas, and offers held back (MW, EUR/MWh)."""
     tables = [IspTables(run, isp) for run in runs]
     height, width = 3.4 + 1.0, 13.0
+    without = [
+        label
+        for at, label in zip(tables, labels, strict=True)
+        if not (at.records_limits or held_back(at["bid_checks"]).empty)
+    ]
     figure = new_figure(
         f"Merit order, {tables[0].start:%a %d %b %Y %H:%M} ({tables[0].scenario.zone})",
         title,
         width,
         2.0 + height * len(tables),
-        NOTE,
+        NOTE.format(UNRECORDED.format(", ".join(without)) if without else ""),
     )
     parts: Any = figure.subfigures(len(tables), 1, squeeze=False)
     drawn = []
@@ -93,29 +99,41 @@ def merit_order_figure(runs: Sequence[Run], labels: Sequence[str], isp: int, tit
 
 def _one(part: Any, at: IspTables) -> Any:
     axes = part.subplots(2, 3, width_ratios=[1.5, 1.5, 1.0])
-    offers, held = at.offers(), held_back(at["bid_checks"])
+    offers, held = with_held(at.offers(), at.held_back()), held_back(at["bid_checks"])
     areas = [area.id for area in at.scenario.distribution]
     colours = {TSO: BLUE} | {name: AREA_COLOURS[k % len(AREA_COLOURS)] for k, name in enumerate(areas)}
     for row, (direction, way) in zip(axes, ((1, "up"), (-1, "down")), strict=True):
         for ax, local in zip(row, (False, True), strict=False):
-            _steps(ax, side_of(offers, direction, local), colours, held, way)
+            _steps(ax, side_of(offers, direction, local), colours)
             ax.set_title(f"Bids {way}, {'in areas' if local else 'on transmission'}")
         _checked(row[2], areas, held, way)
     handles = [Patch(color=colour, label=name) for name, colour in colours.items()]
+    handles.append(Patch(facecolor="white", edgecolor=RED, hatch="////", linewidth=0, label="held back"))
     axes[0, 1].legend(handles=handles, loc="lower right", bbox_to_anchor=(1.0, 1.02), ncols=len(handles))
     return axes
 
 
-def _steps(ax: Axes, rows: pd.DataFrame, colours: dict[str, str], held: pd.DataFrame, way: str) -> None:
+def with_held(offers: pd.DataFrame, held: pd.Series) -> pd.DataFrame:
+    """Offers with `held_mw`: MW that the DSO held back and no market bought; `held` by system and bid."""
+    found = [
+        min(float(held.get((row.system, row.bid_id), 0.0)), max(row.mw - row.sold_mw, 0.0))
+        for row in rows_of(offers)
+    ]
+    return offers.assign(held_mw=found)
+
+
+def _steps(ax: Axes, rows: pd.DataFrame, colours: dict[str, str]) -> None:
+    """Each bid from the left: what is sold, what is neither sold nor held back, what is held back."""
     for system, own in rows.groupby("system", sort=False):
         colour = colours[str(system)]
-        sold = np.clip(own.sold_mw, 0.0, own.mw)
-        nothing = str(system) in held.index and held[f"allowed_{way}"][str(system)] <= EQUAL_MW
+        sold, end = np.clip(own.sold_mw, 0.0, own.mw), own.left_mw + own.mw
         look: Any = {"align": "edge", "linewidth": 0}
         ax.bar(own.left_mw, own.price, sold, color=colour, **look)
-        if nothing:
+        ax.bar(own.left_mw + sold, own.price, own.mw - sold - own.held_mw, color=pale(colour), **look)
+        own, end = own[own.held_mw > 0.0], end[own.held_mw > 0.0]
+        if len(own):
             look |= {"hatch": "////", "edgecolor": RED}
-        ax.bar(own.left_mw + sold, own.price, own.mw - sold, color=pale(colour), **look)
+            ax.bar(end - own.held_mw, own.price, own.held_mw, color=pale(colour), **look)
     if rows.empty:
         say(ax, "No bids")
     else:
@@ -136,7 +154,12 @@ def _checked(ax: Axes, areas: Sequence[str], held: pd.DataFrame, way: str) -> No
     if held.empty:
         say(ax, "No bid checks")
     else:
-        ax.bar_label(bars, [f"{value + 0.0:.2f} MW held back" for value in kept], padding=3, fontsize=7)
+        ax.bar_label(
+            bars,
+            [f"{value:.2f} MW held back" if value > EQUAL_MW else "none held back" for value in kept],
+            padding=3,
+            fontsize=7,
+        )
     ax.set_yticks(range(len(areas)), areas)
     ax.invert_yaxis()
     ax.set_xlim(0.0, 1.9 * most if most > 0.0 else 1.0)

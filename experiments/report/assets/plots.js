@@ -43,7 +43,7 @@ function seriesOf(line, digits, unit) {
   const own = line.run === null ? (line.look === "before" && unit === "EUR/MWh" ? "--soft" : `--shade${line.shade}`) : `--run${line.run}`;
   const before = line.look === "before";
   return {
-    label: line.label, stroke: colour(own), width: before ? 1.2 : 1.6, points: { show: false }, alpha: before ? 0.85 : 1,
+    label: line.label, class: line.edge ? "edge" : undefined, stroke: line.edge ? "transparent" : colour(own), width: before ? 1.2 : 1.6, points: { show: false }, alpha: before ? 0.85 : 1,
     dash: before ? [2, 3] : DASHES[line.run === null ? 0 : line.run % DASHES.length],
     paths: uPlot.paths.stepped({ align: 1 }), value: (u, v) => `${shown(v, digits)} ${unit}`,
   };
@@ -87,10 +87,23 @@ function legendByKeys(chart) {
   }
 }
 
-function chartIn(place, name, lines, about) {
+// A line with a band is followed by the lowest and the highest seed, without a stroke and an entry of the legend.
+function withBands(lines) {
+  const all = [], bands = [];
+  for (const line of lines) {
+    all.push(line);
+    if (!line.lowest) continue;
+    const edge = { run: line.run, look: line.look, shade: line.shade, edge: true };
+    all.push({ ...edge, label: "lowest seed", numbers: line.lowest }, { ...edge, label: "highest seed", numbers: line.highest });
+    bands.push({ series: [all.length, all.length - 1], fill: `${seriesOf(line, 0, "").stroke}38` });
+  }
+  return [all, bands];
+}
+
+function chartIn(place, name, given, about) {
   const old = CHARTS.get(name), scale = old ? { min: old.scales.x.min, max: old.scales.x.max } : null;
   if (old) { old.destroy(); CHARTS.delete(name); }
-  const limits = about.limits || [];
+  const limits = about.limits || [], [lines, bands] = withBands(given);
   const chart = new uPlot({
     width: Math.max(place.clientWidth, 240), height: 250, padding: [null, 44, null, null],
     tzDate: seconds => uPlot.tzDate(new Date(seconds * 1000), DATA.zone),
@@ -105,6 +118,7 @@ function chartIn(place, name, lines, about) {
       return [a >= 0 && a < 0.3 * b ? 0 : a - gap, b + gap];
     } } },
     axes: axes(about.unit),
+    bands,
     series: [{ label: "time", value: (u, v) => (v === null ? "\u2013" : longTime(v)) }, ...lines.map(line => seriesOf(line, about.digits, about.unit))],
     hooks: { draw: [limitLines(limits)], setScale: [(u, key) => { if (key === "x") zoom(u.scales.x.min, u.scales.x.max); }] },
     legend: { live: true, markers: { dash: (u, k) => (lines[k - 1].look === "before" ? "dotted" : lines[k - 1].run > 0 ? "dashed" : "solid") } },
@@ -137,7 +151,10 @@ function keysOf(place, name) {
   place.addEventListener("dblclick", everything);
 }
 
-for (const plot of DATA.plots) for (const line of plot.lines) line.numbers = unpacked(line.values);
+for (const plot of DATA.plots) for (const line of plot.lines) {
+  line.numbers = unpacked(line.values);
+  if (line.low) [line.lowest, line.highest] = [unpacked(line.low), unpacked(line.high)];
+}
 const PLACES = new Map(Array.from(document.querySelectorAll("[data-plot]"), place => [place.dataset.plot, place]));
 function drawPlots() {
   for (const plot of DATA.plots) chartIn(PLACES.get(plot.name), plot.name, plot.lines, plot);

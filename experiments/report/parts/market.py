@@ -33,10 +33,13 @@ LEFT, RIGHT, TOP, BOTTOM = 46, 8, 8, 36
 
 @dataclass(frozen=True)
 class Book:
-    """Bids of one ISP of a run with MW sold to the TSO and to DSOs: `bids` has a row for each."""
+    """Bids of one ISP of a run with MW sold to the TSO and to DSOs: `bids` has a row for each.
+
+    `held_mw` is what a check of the DSO held back from the TSO and no market bought.
+    """
 
     at: IspTables
-    bids: pd.DataFrame  # system, bid_id, provider, direction, mw, price, tso_mw, dso_mw
+    bids: pd.DataFrame  # system, bid_id, provider, direction, mw, price, tso_mw, dso_mw, held_mw
 
 
 def chosen_isp(runs: Sequence[ReportRun]) -> int:
@@ -71,6 +74,8 @@ def book_of(run: ReportRun, isp: int) -> Book:
     found = found[[*keys, "provider", "direction", "mw", "price"]].set_index(keys)
     for name, mw in sums.items():
         found[name] = mw.reindex(found.index, fill_value=0.0)
+    held = at.held_back().reindex(found.index, fill_value=0.0)
+    found["held_mw"] = np.minimum(held, (found.mw - found.tso_mw - found.dso_mw).clip(lower=0.0))
     return Book(at, found.reset_index())
 
 
@@ -142,6 +147,8 @@ def _sentences(run: ReportRun, book: Book) -> list[str]:
             )
         ]
         found.append(f"The DSO of {row.system} held back from the TSO {parts[0]} and {parts[1]}.")
+    if not (checks.empty or at.records_limits):
+        found.append("The run has no table of single bids (bid_limits), so bids held back are not marked.")
     if checks.empty:
         found.append("No DSO checked bids before the TSO bought, so none was held back.")
     refused = at["rejections"]
@@ -164,6 +171,8 @@ def _chart(book: Book, system: str, direction: int) -> Markup:
     sold = [f"{number(float(rows.tso_mw.sum()))} sold to the TSO"]
     if system != TSO:
         sold.append(f"{number(float(rows.dso_mw.sum()))} to the DSO")
+    if rows.held_mw.any():
+        sold.append(f"{number(float(rows.held_mw.sum()))} held back by the DSO")
     says = f"{number(total)} MW offered, {', '.join(sold)}"
     marks = [
         tag(
@@ -192,11 +201,12 @@ def _chart(book: Book, system: str, direction: int) -> Markup:
 
 
 def _bars(rows: pd.DataFrame, zero: float, scale: float, width: float) -> list[Markup]:
-    """A bar for each part of a bid: sold to a DSO, sold to the TSO, not sold."""
-    ways: dict[str, list[str]] = {"sold-dso": [], "sold-tso": [], "unsold": []}
+    """A bar for each part of a bid: sold to a DSO, sold to the TSO, not sold, held back by the DSO."""
+    ways: dict[str, list[str]] = {"sold-dso": [], "sold-tso": [], "unsold": [], "held": []}
     x = float(LEFT)
     for row in rows_of(rows):
-        parts = (row.dso_mw, row.tso_mw, max(row.mw - row.tso_mw - row.dso_mw, 0.0))
+        left = max(row.mw - row.tso_mw - row.dso_mw - row.held_mw, 0.0)
+        parts = (row.dso_mw, row.tso_mw, left, row.held_mw)
         for bars, mw in zip(ways.values(), parts, strict=True):
             if mw > 0.0:
                 end = x + width * mw
@@ -218,6 +228,7 @@ def _listed(book: Book) -> Markup:
     ]
     explained = pd.concat(near)
     head = ("bid", "seller", "system", "direction", "MW offered", "EUR/MWh")
+    held = bids.held_mw.any()
     return joined(
         (
             _details(
@@ -231,9 +242,16 @@ def _listed(book: Book) -> Markup:
             _details(
                 f"Why not called: {len(explained)} of {len(left)} bids with MW left, best prices first",
                 table(
-                    (*head, "result"),
-                    [(*_cells(row), explain_bid(book.at, str(row.bid_id))[-1]) for row in rows_of(explained)],
-                    (4, 5),
+                    (*head, *(["MW held back"] if held else []), "result"),
+                    [
+                        (
+                            *_cells(row),
+                            *([number(row.held_mw)] if held else []),
+                            explain_bid(book.at, str(row.bid_id))[-1],
+                        )
+                        for row in rows_of(explained)
+                    ],
+                    (4, 5, 6) if held else (4, 5),
                 ),
             ),
         )

@@ -5,21 +5,26 @@ Power is in MW; injection, and what raises it, is positive. Interface flows are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from tandem_sim.experiments.plots.runs import grouped
 from tandem_sim.experiments.report.parts.arrays import How, packed, thinned
 from tandem_sim.experiments.report.parts.read import ReportRun
+from tandem_sim.experiments.results.intervals import mean_and_range
 from tandem_sim.experiments.results.kpis import NARROWING
 from tandem_sim.grids.types import FloatArray
 
 MOST_POINTS = 4_032
 """Most points of a series: six weeks of quarters of an hour. Longer runs are thinned."""
 Look = Literal["line", "before", "class"]
+DAY_AHEAD = "day-ahead"
+GROUPED = ("Series", "Areas", "Households")
+"""Groups of plots in their order."""
 DEVICES = {
     "load": "inflexible load",
     "pv": "PV",
@@ -31,7 +36,10 @@ DEVICES = {
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a plot. `run` decides on its colour (None: that of `shade`), `look` on its dashes."""
+    """A line of a plot. `run` decides on its colour (None: that of `shade`), `look` on its dashes.
+
+    `band` are the lowest and highest value over seeds, where the line is a mean over seeds.
+    """
 
     label: str
     values: FloatArray
@@ -39,6 +47,7 @@ class Line:
     look: Look = "line"
     shade: int = 0
     how: How = "mean"
+    band: tuple[FloatArray, FloatArray] | None = None
 
 
 @dataclass(frozen=True)
@@ -56,9 +65,44 @@ class Plot:
 
 
 def plots_of(runs: Sequence[ReportRun]) -> list[Plot]:
-    """All plots in order; those without a number are left out."""
-    found = [*_system(runs), *_held_back(runs), *_areas(runs), *_households(runs)]
+    """All plots in order; those without a number are left out.
+
+    Runs that differ in the seed alone are one line, their mean, with a band from lowest to highest.
+    """
+    groups = grouped(runs)
+    found = _all(runs) if len(groups) == len(runs) else _over_seeds(groups)
     return [plot for plot in found if any(np.isfinite(line.values).any() for line in plot.lines)]
+
+
+def _all(runs: Sequence[ReportRun]) -> list[Plot]:
+    return [*_system(runs), *_held_back(runs), *_areas(runs), *_households(runs)]
+
+
+def _over_seeds(groups: Mapping[str, Sequence[ReportRun]]) -> list[Plot]:
+    """The plots of groups: each line is the mean over the seeds of a group."""
+    found: dict[str, Plot] = {}
+    for k, (label, group) in enumerate(groups.items()):
+        seeds = ", ".join(str(run.scenario.seed) for run in group)
+        name = f"{label}, {'mean of seeds' if len(group) > 1 else 'seed'} {seeds}"
+        members = [_all([replace(run, label=name)]) for run in group]
+        for plot in members[0]:
+            lines = [each.lines for plots in members for each in plots if each.name == plot.name]
+            merged = [_mean_line(line, lines, k) for line in plot.lines if k == 0 or line.label != DAY_AHEAD]
+            key = plot.name.replace("households 0", f"households {k}")
+            says = plot.says if len(group) == 1 else f"{plot.says} Mean over seeds; band: lowest and highest."
+            if key in found:
+                found[key] = replace(found[key], lines=[*found[key].lines, *merged])
+            else:
+                found[key] = replace(plot, name=key, lines=merged, says=says)
+    return sorted(found.values(), key=lambda plot: list(GROUPED).index(plot.group))
+
+
+def _mean_line(line: Line, lines: Sequence[Sequence[Line]], k: int) -> Line:
+    """A line of a group `k` as the mean over its runs, with the band where there are several."""
+    rows = [other.values for each in lines for other in each if other.label == line.label]
+    mean, low, high = mean_and_range(rows)
+    run = None if line.run is None else k
+    return replace(line, values=mean, run=run, band=(low, high) if len(rows) > 1 else None)
 
 
 def every_of(runs: Sequence[ReportRun]) -> int:
@@ -75,6 +119,14 @@ def as_json(plot: Plot, every: int) -> dict[str, Any]:
             "look": line.look,
             "shade": line.shade,
             "values": packed(thinned(line.values, every, line.how)),
+            **(
+                {}
+                if line.band is None
+                else {
+                    "low": packed(thinned(line.band[0], every, "min")),
+                    "high": packed(thinned(line.band[1], every, "max")),
+                }
+            ),
         }
         for line in plot.lines
     ]
@@ -94,7 +146,7 @@ def _column(run: ReportRun, name: str) -> FloatArray:
 
 def _system(runs: Sequence[ReportRun]) -> Iterator[Plot]:
     first = runs[0]
-    prices = [Line("day-ahead", _column(first, "day_ahead_price_eur_per_mwh"), look="before")]
+    prices = [Line(DAY_AHEAD, _column(first, "day_ahead_price_eur_per_mwh"), look="before")]
     for k, run in enumerate(runs):
         short = _column(run, "imbalance_price_short_eur_per_mwh")
         long = _column(run, "imbalance_price_long_eur_per_mwh")

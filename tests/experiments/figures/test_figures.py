@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import StepPatch
 
 from tandem_sim.experiments.figures.comparison import comparison_figure
 from tandem_sim.experiments.figures.figures import plot_comparison, plot_run
@@ -164,6 +166,23 @@ def _legend(ax: Axes) -> list[str]:
 def drawn(active: Path) -> dict[str, bytes]:
     """The figures of the run in which something happens, drawn once."""
     return {path.name: path.read_bytes() for path in plot_run(active, ZONE, "tiny, central-01")}
+
+
+def test_short_and_long_price_are_both_drawn_and_named(data: RunData) -> None:
+    given = replace(data, given=frozenset({"imbalance"}))  # short 30 - 20 sin, long 0
+    figure = price_figure(given)
+    ax = figure.axes[0]
+    drawn: list[Any] = [step for step in ax.patches if isinstance(step, StepPatch)]
+    steps = {step.get_label(): step.get_data().values for step in drawn}
+    assert steps["Imbalance price, short pays, given"] == pytest.approx(
+        data.system.imbalance_price_short_eur_per_mwh
+    )
+    assert not steps["Imbalance price, long receives, given"].any()
+    assert "Given by the scenario, not a result: imbalance prices." in figure._supxlabel.get_text()  # type: ignore[attr-defined]
+    short = data.system.imbalance_price_short_eur_per_mwh
+    one = replace(data, system=data.system.assign(imbalance_price_long_eur_per_mwh=short))
+    labels = [text.get_text() for text in price_figure(one).axes[0].get_legend().get_texts()]  # type: ignore[union-attr]
+    assert labels == ["Imbalance price", "Day-ahead price"]
 
 
 def test_every_figure_is_written(drawn: dict[str, bytes], active: Path) -> None:

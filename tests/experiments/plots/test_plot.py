@@ -18,14 +18,27 @@ from tandem_sim.experiments.figures.system import imbalance_figure
 from tandem_sim.experiments.plots.choices import KINDS
 from tandem_sim.experiments.plots.fit import fit
 from tandem_sim.experiments.plots.kinds import figures_of
+from tandem_sim.experiments.plots.learning import (
+    curves,
+    learners,
+    learning_figure,
+    mean_and_interval,
+    periods,
+)
 from tandem_sim.experiments.plots.one.bidding import by_seller
 from tandem_sim.experiments.plots.one.grid_map import grid_map_figure
 from tandem_sim.experiments.plots.one.households import household_figure
-from tandem_sim.experiments.plots.one.merit_order import held_back, merit_order_figure, side_of
+from tandem_sim.experiments.plots.one.merit_order import (
+    held_back,
+    merit_order_figure,
+    side_of,
+    with_held,
+)
 from tandem_sim.experiments.plots.one.money import payments
 from tandem_sim.experiments.plots.runs import Shown, grouped, read_shown
 from tandem_sim.experiments.plots.series import SERIES
-from tandem_sim.experiments.plots.several import differences, several_figure, spread
+from tandem_sim.experiments.plots.several import differences, several_figure
+from tandem_sim.experiments.results.intervals import mean_and_range
 from tandem_sim.experiments.runs.run import run_scenario
 from tests.experiments.cli.test_cli import refused, tandem
 from tests.sim.conftest import HOURLY, small_scenario
@@ -138,6 +151,43 @@ def test_merit_order_by_hand() -> None:
     }
 
 
+def test_bids_held_back_are_hatched_by_what_is_left_of_them() -> None:
+    offers = pd.DataFrame(
+        {
+            "system": ["D1", "D1", "D2"],
+            "bid_id": ["a", "b", "a"],
+            "mw": [3.0, 2.0, 1.0],
+            "sold_mw": [0.0, 1.5, 0.0],
+        }
+    )
+    held = pd.Series({("D1", "a"): 2.0, ("D1", "b"): 1.0})
+    # Of b 1.5 of 2 MW are sold in another market: 0.5 MW are left, of 1 MW held back. Bid a of D2 is another.
+    assert with_held(offers, held).held_mw.tolist() == [2.0, 0.5, 0.0]
+
+
+def test_learning_curves_are_means_by_offers_with_intervals_over_seeds(shown: list[Shown]) -> None:
+    sellers, data = ["A01", "G1"], shown[0].data
+    rows = shown[0].run["sellers"].query("provider in @sellers")
+    found = curves(data, sellers)  # a day: by the hour, which is the ISP
+    offered = rows.offered_mw.groupby(rows.isp).sum()
+    sold = 100.0 * rows.sold_mw.groupby(rows.isp).sum() / offered.where(offered > 0.0)
+    assert found.sold_pct.to_numpy() == pytest.approx(sold.to_numpy(), nan_ok=True)
+    profit = (rows.received_eur_per_h - rows.cost_eur_per_h).groupby(rows.isp).sum()
+    assert found.profit_eur.to_numpy() == pytest.approx(profit.to_numpy(), abs=1e-9)
+    assert periods(data)[2] == "hour"
+    # Mean 2, standard deviation 1, three seeds: t(0.975, 2) = 4.303, half width 4.303 / sqrt(3) = 2.484.
+    mean, low, high = mean_and_interval([np.array([k, k, np.nan]) for k in (1.0, 2.0, 3.0)])
+    assert (mean[0], low[0], high[0]) == pytest.approx((2.0, -0.484, 4.484), abs=1e-3)
+    assert np.isnan([mean[2], low[2], high[2]]).all()
+    assert np.isnan(mean_and_interval([np.array([5.0])])[1]).all()  # one seed: no interval
+    assert learners(shown) == []  # all of them are truthful
+    assert not [ax for ax in learning_figure(grouped(shown), "small").axes if _steps_of(ax)]
+
+
+def _steps_of(ax: Any) -> list[Any]:
+    return [patch for patch in ax.patches if isinstance(patch, StepPatch)]
+
+
 def test_payments_are_balanced_between_two_groups(shown: list[Shown]) -> None:
     rows = shown[0].run["settlement"]
     to_brps = rows[(rows.payer == "TSO") & rows.payee.str.startswith("BRP-")].amount_eur.sum()
@@ -172,7 +222,7 @@ def test_seeds_are_a_band_and_schemes_are_compared(shown: list[Shown]) -> None:
 
 
 def test_statistics_by_hand() -> None:
-    mean, low, high = spread([np.array([1.0, np.nan, np.nan]), np.array([3.0, 5.0, np.nan])])
+    mean, low, high = mean_and_range([np.array([1.0, np.nan, np.nan]), np.array([3.0, 5.0, np.nan])])
     assert (mean[:2].tolist(), low[:2].tolist(), high[:2].tolist()) == ([2.0, 5.0], [1.0, 5.0], [3.0, 5.0])
     assert np.isnan([mean[2], low[2], high[2]]).all()
     one, two = {1: np.array([5.0]), 2: np.array([9.0])}, {2: np.array([4.0]), 3: np.array([100.0])}
@@ -250,6 +300,7 @@ def test_bad_requests(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     refuse("--from", "2016-04-18T09:00", "--to", "2016-04-18T08:00", expected="is not after --from")
     refuse("--what", "households", run="other", expected="needs the table devices, which the run left out")
     refuse("--what", "low-voltage", expected="needs low-voltage feeders")
+    refuse("--what", "learning", expected="needs sellers with a strategy other than truthful")
     refuse(root / "two", "--what", "grid", expected="shows one run at a time")
     refuse(root / "one", expected="is given twice")
     refuse(run="nowhere", expected="does not exist")

@@ -204,6 +204,29 @@ def test_texts_of_a_stranger_are_only_text(runs: Path, tmp_path: Path, page: str
     assert data_of(text)["maps"]["grids"][0]["branches"][0]["element"] == ATTACK
 
 
+def test_seeds_are_a_mean_with_a_band(runs: Path, tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    for folder in (one, two):
+        shutil.copytree(runs / "central-01", folder)
+    manifest = json.loads((two / "manifest.json").read_text(encoding="utf-8"))
+    seed = manifest["scenario"]["seed"]
+    manifest["scenario"]["seed"] = seed + 1
+    system = pd.read_parquet(two / "system.parquet")
+    before = system.imbalance_before_mw.to_numpy()
+    system.assign(imbalance_before_mw=before + 2.0).to_parquet(two / "system.parquet", index=False)
+    manifest["files"] = digests_of(two)
+    (two / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    out = tmp_path / "report.html"
+    write_report([str(one), str(two), str(runs / "multilevel-03")], out, None)
+    plot = next(p for p in data_of(out.read_text(encoding="utf-8"))["plots"] if p["name"] == "imbalance")
+    lines = {line["label"]: line for line in plot["lines"]}
+    mean = lines[f"before, central-01, mean of seeds {seed}, {seed + 1}"]
+    for name, more in (("values", 1.0), ("low", 0.0), ("high", 2.0)):
+        np.testing.assert_allclose(unpacked(mean[name]), before + more, rtol=1e-5, atol=1e-5)
+    assert "low" not in lines[f"before, multilevel-03, seed {seed}"]  # a seed alone has no band
+    assert {line["run"] for line in plot["lines"]} == {0, 1}
+
+
 def test_the_same_runs_give_the_same_file(runs: Path, page: str, tmp_path: Path) -> None:
     out = tmp_path / "again.html"
     assert write_report([str(runs / "central-01"), str(runs / "multilevel-03")], out, None) < 600_000

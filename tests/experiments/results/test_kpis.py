@@ -28,6 +28,11 @@ def test_what_is_held_back_is_counted_once_over_all_rounds() -> None:
     ]
     assert held_back_mwh(pd.DataFrame(rows, columns=columns), 0.25) == pytest.approx(1.0)
     assert held_back_mwh(pd.DataFrame(rows[:1], columns=columns), 0.25) is None
+    # 0.1 + 0.2 is 5.6e-17 more than 0.3, which is a rounding error; 1e-6 MW are not.
+    offered = [(0, "D1", "prequalify", 0.1 + 0.2, 0.0, 0.3, 0.0)]
+    assert held_back_mwh(pd.DataFrame(offered, columns=columns), 0.25) == 0.0
+    less = [(0, "D1", "prequalify", 0.3, 0.0, 0.3 - 1e-6, 0.0)]
+    assert held_back_mwh(pd.DataFrame(less, columns=columns), 0.25) == pytest.approx(2.5e-7)
 
 
 def test_afrr_and_mfrr_cost_apart() -> None:

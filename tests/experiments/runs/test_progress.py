@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from tandem_sim.experiments.runs import progress
-from tandem_sim.experiments.runs.progress import ProgressLines
+from tandem_sim.experiments.runs.progress import ProgressLines, waiting
 from tests.experiments.cli.test_cli import SMALL, tandem
 from tests.sim.conftest import HOURLY, small_scenario
 
@@ -66,3 +67,18 @@ def test_a_piped_run_tells_on_standard_error_and_quiet_is_silent(
     assert capsys.readouterr() == ("", "")
     one, other = ((tmp_path / name / "grid.parquet").read_bytes() for name in ("one", "other"))
     assert one == other
+
+
+def test_a_step_that_says_nothing_is_told_until_it_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    with waiting("m: building the model", every_s=0.01) as built:
+        time.sleep(0.3)
+        built()
+        time.sleep(0.1)
+        told = capsys.readouterr().err.splitlines()
+        assert told
+        assert all(line.startswith("m: building the model, since 0:00:0") for line in told)
+        time.sleep(0.1)
+        assert capsys.readouterr().err == ""  # over
+    with waiting("m: building the model", told=False, every_s=0.01):
+        time.sleep(0.05)
+    assert capsys.readouterr().err == ""
