@@ -82,7 +82,7 @@ class Timetable:
                 return [*nominations(calendar)]
             case "deliver":
                 return [(calendar.seconds(isp), isp) for isp in range(calendar.n_isp)]
-            case "meter" | "settle":
+            case "settle":
                 return [(calendar.seconds(isp) + calendar.isp_seconds, isp) for isp in range(calendar.n_isp)]
         return self._before_delivery(gate)
 

@@ -123,7 +123,7 @@ class PlatformMessage(StateMessage, chance="platform"):
     acknowledged: ClassVar[bool] = True
 
 
-# Awards and delivery: awards, orders to resources, termination inside an ISP, metering, imbalance.
+# Awards and delivery: awards, orders to resources, termination inside an ISP, imbalance.
 
 
 @dataclass(frozen=True)
@@ -165,16 +165,6 @@ class BaselineMessage(Message, chance="baseline"):
     if_lost: ClassVar[str] = "the last reading without activation is the baseline"
     group: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     declared_mw: FloatArray = field(default_factory=lambda: np.empty(0))
-
-
-@dataclass(frozen=True)
-class MeterMessage(Message, chance="meter"):
-    """Meters to an aggregator: change delivered by each group (kW >= 0, upwards and downwards)."""
-
-    if_lost: ClassVar[str] = "the aggregator does not learn of it; settlement reads the meters itself"
-    group: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
-    up_kw: FloatArray = field(default_factory=lambda: np.empty(0))
-    down_kw: FloatArray = field(default_factory=lambda: np.empty(0))
 
 
 @dataclass(frozen=True)

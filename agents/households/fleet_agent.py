@@ -9,11 +9,10 @@ from tandem_sim.agents.base.agent import AgentContext, Participant
 from tandem_sim.agents.base.messages import (
     LimitMessage,
     Message,
-    MeterMessage,
     OrderMessage,
     ReactiveOrderMessage,
 )
-from tandem_sim.agents.base.subscriptions import at, on
+from tandem_sim.agents.base.subscriptions import on
 from tandem_sim.agents.devices.connection_limits import ConnectionLimits
 from tandem_sim.agents.households.fleet import (
     FeasibleRange,
@@ -192,13 +191,3 @@ class FleetAgent(Participant):
         del self.steps[isp], self.wanted_kw[isp]
         self._mvar.pop(isp, None)
         self._connection_limits.pop(isp, None)
-
-    @at("meter")
-    def meter(self, isp: int) -> None:
-        """Send every aggregator the delivery of its groups."""
-        step, of_groups = self.steps[isp], self.fleet.groups.aggregator
-        moved = np.flatnonzero((step.up_kw > 0) | (step.down_kw > 0))
-        cuts = np.searchsorted(of_groups[moved], np.arange(1, len(self.owners)))  # groups are sorted by owner
-        for owner, groups in zip(self.owners, np.split(moved, cuts), strict=True):
-            up, down = step.up_kw[groups], step.down_kw[groups]
-            self.context.send(MeterMessage(self.name, owner, isp, group=groups, up_kw=up, down_kw=down))

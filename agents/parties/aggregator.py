@@ -16,8 +16,6 @@ from tandem_sim.agents.base.messages import (
     BaselineMessage,
     BidsMessage,
     DayAheadMessage,
-    Message,
-    MeterMessage,
     OrderMessage,
     RejectionMessage,
     SupplyMessage,
@@ -106,9 +104,9 @@ class Aggregator(Participant):
         if isinstance(self.portfolio, UnitPortfolio):
             self.portfolio.scheduled(message.isp, message.p_mw)
 
-    @on(RejectionMessage, MeterMessage)
-    def on_notice(self, message: Message) -> None:
-        """Rejections and readings need no action: strategies get the result of an ISP when it is settled."""
+    @on(RejectionMessage)
+    def on_rejection(self, message: RejectionMessage) -> None:
+        """A rejection needs no action: strategies get the result of an ISP when it is settled."""
 
     @at("offer")
     def offer(self, isp: int) -> None:

@@ -59,6 +59,7 @@ class BRP(Participant):
         self._purchasing = purchasing
         self._day_ahead: dict[int, float] = {}
         self.schedule_mw: dict[int, float] = {}
+        self.imbalance_eur = 0.0  # received for imbalances so far, by the TSO's bills; negative: paid
 
     def stands_at(self, gate: str) -> bool:
         """Whether it buys flexibility."""
@@ -69,9 +70,14 @@ class BRP(Participant):
         """Store day-ahead prices."""
         self._day_ahead.update(enumerate(message.price.tolist(), start=message.isp))
 
-    @on(ImbalanceMessage, AwardMessage, RejectionMessage)
-    def on_notice(self, message: Message) -> None:
-        """Awards, rejections and imbalance bills need no action."""
+    @on(ImbalanceMessage)
+    def on_imbalance(self, message: ImbalanceMessage) -> None:
+        """Add up the bills for imbalances."""
+        self.imbalance_eur += message.imbalance_mwh * message.price
+
+    @on(AwardMessage, RejectionMessage)
+    def on_purchase(self, message: Message) -> None:
+        """Awards and rejections of its bids need no action: the TSO settles what it bought."""
 
     @at("schedules")
     def schedule(self, day: range) -> None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import pandas as pd
 
-from tandem_sim.markets.coordination.gates import GATES
+from tandem_sim.markets.coordination.gates import ABOUT_GATES, GATES
 from tandem_sim.markets.schemes import SCHEMES
 from tandem_sim.sim.clock.calendar import Calendar
-from tandem_sim.sim.model import FlexibilityModel
-from tandem_sim.sim.run import DAY_AHEAD_CLEARS_S
 from tandem_sim.sim.scenario.market_sections import CapacitySettings
 from tandem_sim.sim.scenario.sections import GateSettings
-from tandem_sim.sim.timetable import NOMINATE_S, local_auctions, nominations, tenders, tso_auctions
+from tandem_sim.sim.timetable import (
+    DAY_AHEAD_CLEARS_S,
+    NOMINATE_S,
+    local_auctions,
+    nominations,
+    tenders,
+    tso_auctions,
+)
 
 When = Literal["every run", "by scheme", "option"]
 WHENS: tuple[When, ...] = ("every run", "by scheme", "option")
@@ -51,13 +55,10 @@ ACTORS: Mapping[str, tuple[str, ...]] = {
     "substitute": ("TSO",),
     "declare": ("sellers",),
     "deliver": ("sellers", "others"),
-    "meter": ("others",),
     "settle": ("TSO",),
 }
-"""Who acts at a gate. Others: BRPs, day-ahead market, households and their meters."""
-EVERY_RUN = frozenset(
-    {"schedules", "day_ahead", "offer", "tso_close", "tso_clear", "deliver", "meter", "settle"}
-)
+"""Who acts at a gate. Others: BRPs, day-ahead market, households."""
+EVERY_RUN = frozenset({"schedules", "day_ahead", "offer", "tso_close", "tso_clear", "deliver", "settle"})
 """Gates at which something happens under every scheme, without options."""
 
 
@@ -84,7 +85,7 @@ def when_of(gate: str) -> When:
 def gates_of_isp(isp_minutes: int = 15) -> list[Gate]:
     """Gates of one ISP from the first lead time to settlement, with the default lead times."""
     leads = GateSettings().minutes()
-    ends = {"deliver": 0.0, "meter": -float(isp_minutes), "settle": -float(isp_minutes)}
+    ends = {"deliver": 0.0, "settle": -float(isp_minutes)}
     return [
         Gate(name, time_of(lead), _about(name), ACTORS[name], when_of(name), lead)
         for name, lead in (leads | ends).items()
@@ -128,6 +129,4 @@ def _local(day: Calendar, seconds: list[int]) -> str:
 
 
 def _about(name: str) -> str:
-    field = GateSettings.model_fields.get(name)
-    text = field.description if field is not None else inspect.getdoc(getattr(FlexibilityModel, name))
-    return (text or "").splitlines()[0].removeprefix("Day-ahead gate: ").rstrip(".")
+    return ABOUT_GATES[name].rstrip(".")

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from tandem_sim.grids.documents.text import hint
 from tandem_sim.markets.choices import EnvelopeCheck, ReservePricing
-from tandem_sim.markets.coordination.gates import GATES
+from tandem_sim.markets.coordination.gates import ABOUT_GATES, GATES
 from tandem_sim.markets.settlement.imbalance import Alpha, Rule
 from tandem_sim.sim.output.tables import ABOUT, FIXED, UNNEEDED, Unneeded
 from tandem_sim.sim.scenario.population_section import AreaPopulationSettings
@@ -199,24 +199,24 @@ def lead(meaning: str, default: float, **more: Any) -> Any:
 class GateSettings(Section):
     """Lead times before delivery. Bids are sent after the day-ahead price is known."""
 
-    limit_ahead: float = lead("DSOs limit non-firm connections ahead of bids (role prequalification).", 70.0)
-    offer: float = lead("Sellers send their bids.", 65.0)
-    dso_close: float = lead("Books of the DSOs' markets close.", 60.0)
-    dso_clear: float = lead("The DSOs' markets clear.", 55.0)
-    amend: float = lead("Sellers amend bids left by the local market.", 52.0)
-    forward: float = lead("DSOs forward bids to the TSO.", 50.0)
-    prequalify: float = lead("DSOs limit bids to the capacity of their grids.", 45.0)
-    tso_close: float = lead("The TSO's book closes.", 25.0)
-    mol: float = lead("The TSO sends its merit order list (hybrid).", 24.0)
-    mol_validate: float = lead("DSOs validate the merit order list (hybrid).", 23.0)
-    tso_clear: float = lead("The TSO's market clears.", 12.5)
-    correct: float = lead("Corrective markets and post-qualification.", 7.5)
-    limit: float = lead("DSOs limit non-firm connections (role correction).", 7.0)
-    trade: float = lead("Limited users buy curtailment from others.", 6.6)
-    assess: float = lead("Aggregators compute blocked sales, and request substitution.", 6.2)
-    report: float = lead("Aggregators report blocked energy to the TSO.", 5.8)
-    substitute: float = lead("The TSO substitutes reported energy and reserve.", 5.4)
-    declare: float = lead("Aggregators declare baselines.", 5.0)
+    limit_ahead: float = lead(ABOUT_GATES["limit_ahead"], 70.0)
+    offer: float = lead(ABOUT_GATES["offer"], 65.0)
+    dso_close: float = lead(ABOUT_GATES["dso_close"], 60.0)
+    dso_clear: float = lead(ABOUT_GATES["dso_clear"], 55.0)
+    amend: float = lead(ABOUT_GATES["amend"], 52.0)
+    forward: float = lead(ABOUT_GATES["forward"], 50.0)
+    prequalify: float = lead(ABOUT_GATES["prequalify"], 45.0)
+    tso_close: float = lead(ABOUT_GATES["tso_close"], 25.0)
+    mol: float = lead(ABOUT_GATES["mol"], 24.0)
+    mol_validate: float = lead(ABOUT_GATES["mol_validate"], 23.0)
+    tso_clear: float = lead(ABOUT_GATES["tso_clear"], 12.5)
+    correct: float = lead(ABOUT_GATES["correct"], 7.5)
+    limit: float = lead(ABOUT_GATES["limit"], 7.0)
+    trade: float = lead(ABOUT_GATES["trade"], 6.6)
+    assess: float = lead(ABOUT_GATES["assess"], 6.2)
+    report: float = lead(ABOUT_GATES["report"], 5.8)
+    substitute: float = lead(ABOUT_GATES["substitute"], 5.4)
+    declare: float = lead(ABOUT_GATES["declare"], 5.0)
 
     @model_validator(mode="after")
     def _in_order(self) -> GateSettings:

@@ -12,6 +12,7 @@ from tandem_sim.agents.base.agent import Participant
 from tandem_sim.agents.base.messages import AwardMessage, Message, StateMessage
 from tandem_sim.agents.base.subscriptions import Role, at, on
 from tandem_sim.agents.parties.aggregator import Aggregator
+from tandem_sim.agents.strategies.allowed_code import NO_CODE, AllowedCode
 from tandem_sim.grids.errors import InputError
 from tandem_sim.sim.model import FlexibilityModel
 from tandem_sim.sim.observers import collecting
@@ -70,7 +71,7 @@ def test_agents_roles_and_observers_are_called_and_change_nothing(tmp_path: Path
     assert SEEN["watcher"].cleared == [True] * 24
     assert SEEN["watcher"].letters == list(range(24))
     awards = table(tmp_path / "plain", "activations").query("provider == 'A01'")
-    assert sum(SEEN["awards"].mw) == pytest.approx(awards.awarded_mw.sum())
+    assert sum(SEEN["awards"].mw) == pytest.approx(awards.quantity_mw.sum())
     assert SEEN["gates"].count("settle") == 24
     assert SEEN["gates"].index("offer") < SEEN["gates"].index("tso_clear") < SEEN["gates"].index("deliver")
     plain, more = hashes(tmp_path / "plain"), hashes(tmp_path / "more")
@@ -80,22 +81,23 @@ def test_agents_roles_and_observers_are_called_and_change_nothing(tmp_path: Path
 @pytest.mark.parametrize(
     ("given", "allowed", "says"),
     [
-        (EXTENSION, False, r"extensions.0.name: names .*add_everything, code that is not imported"),
-        ({"name": f"{HERE}:absent"}, True, r"extensions.0.name: .*absent cannot be imported"),
-        ({"name": f"{HERE}:add_everything"}, True, r"extensions.0.options: .* missing a required argument"),
-        (EXTENSION | {"options": {"name": "TSO"}}, True, r"extensions.0.name: .* there is an agent TSO"),
-        ({"name": f"{HERE}:broken"}, True, r"extensions.0.name: .*broken fails: KeyError: 'mine'"),
+        (EXTENSION, NO_CODE, r"extensions.0.name: names .*add_everything, code that is not imported"),
+        ({"name": f"{HERE}:absent"}, OWN_CODE, r"extensions.0.name: .*absent cannot be imported"),
+        (
+            {"name": f"{HERE}:add_everything"},
+            OWN_CODE,
+            r"extensions.0.options: .*missing a required argument",
+        ),
+        (EXTENSION | {"options": {"name": "TSO"}}, OWN_CODE, r"extensions.0.name: .* there is an agent TSO"),
+        ({"name": f"{HERE}:broken"}, OWN_CODE, r"extensions.0.name: .*broken fails: KeyError: 'mine'"),
     ],
 )
 def test_a_fault_of_an_extension_names_its_field(
-    tmp_path: Path, given: dict[str, Any], allowed: bool, says: str
+    tmp_path: Path, given: dict[str, Any], allowed: AllowedCode, says: str
 ) -> None:
     scenario = small_scenario(**HOURLY, extensions=[given])
     with pytest.raises(InputError, match=says):
-        if allowed:
-            FlexibilityModel(scenario, None, tmp_path, allowed=OWN_CODE)
-        else:
-            FlexibilityModel(scenario, None, tmp_path)
+        FlexibilityModel(scenario, None, tmp_path, allowed=allowed)
 
 
 def test_a_name_that_is_no_function_is_refused_when_the_scenario_is_read() -> None:
@@ -106,7 +108,7 @@ def test_a_name_that_is_no_function_is_refused_when_the_scenario_is_read() -> No
 def test_a_model_is_a_model_of_mesa(tmp_path: Path) -> None:
     collector = mesa.DataCollector(
         model_reporters={"areas": lambda model: len(model.areas)},
-        agenttype_reporters={Aggregator: {"open": lambda seller: len(seller.sales.open_isps())}},
+        agenttype_reporters={Aggregator: {"sells": lambda own: own.sales.is_open(own.model.steps)}},
     )
     model = start(small_scenario(**HOURLY), None, tmp_path, observers=[collecting(collector)])
     assert model.steps == -1

@@ -78,7 +78,6 @@ def test_messages_reach_their_gates_and_are_logged(small_run: Runs) -> None:
         "State",
         "Award",
         "Order",
-        "Meter",
         "Imbalance",
     }
     assert (messages.delivered_s - messages.sent_s == 1).all()

@@ -50,7 +50,7 @@ PARTS = {
     "dso": ("dso_clear", "forward", "prequalify"),
     "tso": ("tso_clear",),
     "delivery": ("deliver",),
-    "settlement": ("meter", "settle"),
+    "settlement": ("settle",),
 }
 """Parts of an ISP and their gates; the rest is messages."""
 PARTS_IN_WORDS = {

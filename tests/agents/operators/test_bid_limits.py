@@ -52,7 +52,6 @@ def _dso(top: RecordingContext, scheme: Scheme, bids: Bids = BOOK) -> DSO:
         fleet_agent=nothing,
         forecast_error_mw=lambda area, isp: 0.0,
         operator_model=nothing,
-        study=None,
         clearer="TSO",
     )
     for provider, rows in bids.places.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import html
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +50,9 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, 
     folder, gates = tmp_path_factory.mktemp("run"), dict[str, list[int]]()
     true = Clock.gate
 
-    def gate(self: Clock, name: str, moments: Any, action: Callable[[Any], None]) -> None:
-        gates[name] = [second for second, _ in moments]
-        true(self, name, moments, action)
+    def gate(self: Clock, name: str, closures: Any, actions: Sequence[Callable[[Any], None]]) -> None:
+        gates[name] = [second for second, _ in closures]
+        true(self, name, closures, actions)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Clock, "gate", gate)
@@ -70,7 +70,7 @@ def test_a_run_has_the_gates_that_are_drawn(everything: tuple[pd.DataFrame, dict
     assert {g.name for g in (*gates_of_days(), *gates_of_isp())} - {"limit_ahead"} <= set(gates)
     last = gates["deliver"][-1]
     for gate in gates_of_isp():
-        if gate.name not in ("limit_ahead", "meter", "settle"):
+        if gate.name not in ("limit_ahead", "settle"):
             assert gates[gate.name][-1] == last - round(60 * gate.lead_min) or gate.name.startswith("mol")
 
 
@@ -87,9 +87,9 @@ def test_gates_without_options_are_those_of_a_plain_run(
     acting = set()
     true = Clock.gate
 
-    def gate(self: Clock, name: str, moments: Any, action: Callable[[Any], None]) -> None:
+    def gate(self: Clock, name: str, closures: Any, actions: Sequence[Callable[[Any], None]]) -> None:
         acting.add(name)
-        true(self, name, moments, action)
+        true(self, name, closures, actions)
 
     monkeypatch.setattr(Clock, "gate", gate)
     run(small_scenario(scheme="central-01", **HOURLY), None, tmp_path)

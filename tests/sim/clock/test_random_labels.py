@@ -24,7 +24,6 @@ OF_MESSAGES = {
     "DayAheadMessage": "day ahead",
     "ImbalanceMessage": "imbalance",
     "LimitMessage": "limit",
-    "MeterMessage": "meter",
     "NominationMessage": "nomination",
     "OrderMessage": "order",
     "PlatformMessage": "platform",
