@@ -7,6 +7,10 @@ subclasses), after which no result can be trusted.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
 LONGEST = {"source": 300, "field": 160, "problem": 1_500, "hint": 3_000}
 """Largest number of characters that a message prints of each part; `hint` may list all known names."""
 
@@ -45,6 +49,13 @@ class TandemError(Exception):
 
 class FaultError(TandemError, RuntimeError):
     """A fault of Tandem: a result that must not occur. The results of the run cannot be trusted."""
+
+
+def present(value: Value | None, what: str) -> Value:
+    """The value. Raises `FaultError` naming `what` where there is none, although there must be one."""
+    if value is None:
+        raise FaultError(f"{what} is missing")
+    return value
 
 
 class InputError(TandemError, ValueError):

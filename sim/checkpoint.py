@@ -28,7 +28,7 @@ import mesa
 
 from tandem_sim.grids.documents.json_reader import read_json
 from tandem_sim.grids.documents.text import one_line
-from tandem_sim.grids.errors import InputError, StaleError
+from tandem_sim.grids.errors import InputError, StaleError, present
 from tandem_sim.sim.model import FlexibilityModel
 from tandem_sim.sim.output.recorder import START, Mark
 from tandem_sim.sim.user_key import key_file
@@ -142,10 +142,10 @@ class Checkpoints:
         log.info("resumed at second %d from %s", model.clock.now(), path.name)
 
     def _write(self, mark: Mark, isps: list[int], content: bytes) -> None:
-        assert self.key is not None  # without a key no checkpoint is taken
+        key = present(self.key, "the key of checkpoints")
         about = {"identity": dict(self.identity), "spool": mark._asdict(), "isps": isps}
         body = json.dumps(about).encode() + b"\n" + content
-        seal = _signed(self.key, body) + b" " + hashlib.sha256(body).hexdigest().encode()
+        seal = _signed(key, body) + b" " + hashlib.sha256(body).hexdigest().encode()
         fresh = self.folder / FRESH
         fresh.unlink(missing_ok=True)  # left by a killed attempt
         with open(fresh, "xb") as file:
@@ -159,7 +159,7 @@ class Checkpoints:
 
     def _read(self, path: Path) -> tuple[Mark, bytes]:
         """Mark of the spool, and pickle, of a checkpoint of this run by this user. Raises `StaleError`."""
-        assert self.key is not None  # without a key no checkpoint is read
+        key = present(self.key, "the key of checkpoints")
         if path.stat().st_size > LARGEST:
             raise StaleError(str(path), "checkpoint", "is larger than any that a run takes", HINT)
         magic, _, rest = path.read_bytes().partition(b"\n")
@@ -172,7 +172,7 @@ class Checkpoints:
                 "is damaged, or of another version of Tandem",
                 "Remove this file to go on from the checkpoint before it, or the folder to start anew",
             )
-        if not hmac.compare_digest(_signed(self.key, body), signature):
+        if not hmac.compare_digest(_signed(key, body), signature):
             raise StaleError(
                 str(path),
                 "signature",

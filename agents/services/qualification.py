@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -22,6 +22,8 @@ from tandem_sim.markets.orders.flexibility_register import FlexibilityRegister, 
 from tandem_sim.markets.orders.products import Service, implied_by
 from tandem_sim.markets.settlement.payments import Place
 
+WHOLE = RegisteredUnit(name="", system="", node=-1, up_mw=0.0, down_mw=0.0)
+"""Stands for all units of a group in the table ``flexibility_register``."""
 TELLING_MW = 0.01
 """Net activation of a group below this is not judged."""
 
@@ -185,17 +187,7 @@ class PrequalificationProcess(Role):
         self.register.enter(provider, allowed, [self._fast_mw(u) for u in allowed], now, ())
         self.register.remove(provider, [u.name for u in message.units if u not in allowed])
         for unit in message.units:
-            self._record(
-                message.isp,
-                provider,
-                unit.system,
-                unit.name,
-                "",
-                "revised",
-                unit.up_mw,
-                unit.down_mw,
-                message.reasons[unit.name],
-            )
+            self._record(message.isp, provider, unit, "revised", message.reasons[unit.name])
 
     def _fast_mw(self, unit: RegisteredUnit) -> tuple[float, float]:
         """MW (up, down) of a unit within the full activation time of aFRR, at most its allowed MW."""
@@ -223,7 +215,7 @@ class PrequalificationProcess(Role):
         self._suspended[provider] = self._context.now() + self.rules.suspension_s
         reason = f"delivered outside the band in {self.rules.strikes} ISPs in a row"
         for service in lost:
-            self._record(isp, provider, "", "", service, "withdrawn", 0.0, 0.0, reason)
+            self._record(isp, provider, WHOLE, "withdrawn", reason, service)
         if lost:
             self._context.send(QualificationMessage(self._name, provider, isp, reason=reason))
 
@@ -247,21 +239,13 @@ class PrequalificationProcess(Role):
                 unit.name,
                 RegisteredUnit(name=unit.name, system=unit.system, node=unit.node, up_mw=0.0, down_mw=0.0),
             )
-            self._record(
-                request.isp,
-                request.provider,
-                unit.system,
-                unit.name,
-                "",
-                event,
-                found.up_mw,
-                found.down_mw,
-                pending.reasons.get(unit.name, ""),
-            )
+            self._record(request.isp, request.provider, found, event, pending.reasons.get(unit.name, ""))
         for service in granted:
             event = "qualified" if service == request.service else "implied"
             up, down = (self.register.pool_mw(request.provider, d, service) for d in (UP, -UP))
-            self._record(request.isp, request.provider, "", "", service, event, up, down, "")
+            self._record(
+                request.isp, request.provider, replace(WHOLE, up_mw=up, down_mw=down), event, "", service
+            )
         self._answer(request, granted, until if granted else 0, "" if granted else "no unit passed its test")
 
     def _answer(self, request: AssetsMessage, services: tuple[Service, ...], until: int, reason: str) -> None:
@@ -271,31 +255,23 @@ class PrequalificationProcess(Role):
             )
         )
         if not services:
-            self._record(request.isp, request.provider, "", "", request.service, "refused", 0.0, 0.0, reason)
+            self._record(request.isp, request.provider, WHOLE, "refused", reason, request.service)
 
     def _record(
-        self,
-        isp: int,
-        provider: str,
-        system: str,
-        unit: str,
-        service: str,
-        event: str,
-        up: float,
-        down: float,
-        reason: str,
+        self, isp: int, provider: str, unit: RegisteredUnit, event: str, reason: str, service: str = ""
     ) -> None:
+        """Record an event of a unit, or of a whole group in a service."""
         self._context.record(
             "flexibility_register",
             {
                 "isp": isp,
                 "provider": provider,
-                "system": system,
-                "unit": unit,
+                "system": unit.system,
+                "unit": unit.name,
                 "service": service,
                 "event": event,
-                "up_mw": up,
-                "down_mw": down,
+                "up_mw": unit.up_mw,
+                "down_mw": unit.down_mw,
                 "reason": reason,
             },
         )

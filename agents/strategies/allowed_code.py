@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tandem_sim.grids.documents.text import one_line
-from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.errors import InputError, present
 
 GROUP, EXTENSIONS = "tandem_sim.strategies", "tandem_sim.extensions"
 """Entry points that are strategies or extensions: a name for scenarios, and the ``module:Class`` it means."""
@@ -134,8 +134,8 @@ def _only(name: str, field: str, group: str) -> EntryPoint:
 
 def origin(entry: EntryPoint) -> str:
     """Distribution and version of an entry point."""
-    assert entry.dist is not None  # `installed` leaves the others out
-    return f"{entry.dist.name} {entry.dist.version}"
+    dist = present(entry.dist, f"the distribution of {entry.name}")  # `installed` leaves the others out
+    return f"{dist.name} {dist.version}"
 
 
 def describe(error: BaseException) -> str:

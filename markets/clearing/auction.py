@@ -140,7 +140,17 @@ def clear(
         filled = fill_balance(ordered, available, sign, need_mw, beyond, bound, rows)
     if filled is not None:
         return _by_merit(filled, _optimum(optimum_of, filled, ordered))
-    solved = partial(_solved, cost, ordered, available, sign, need_mw, beyond, bound, choices)
+    problem = _Problem(
+        cost=cost,
+        ordered=ordered,
+        available=available,
+        sign=sign,
+        need_mw=need_mw,
+        imbalance_price=beyond,
+        bound=bound,
+        choices=choices,
+    )
+    solved = partial(_solved, problem)
     few = choices or sum(len(r.base) for r in rows) <= FEW_ROWS
     answer = solved(rows) if few else _grown(solved, rows, len(cost))
     if answer.status is not Status.OPTIMAL:
@@ -206,30 +216,42 @@ def _grown(
         held = [sides | each for sides, each in zip(held, more, strict=True)]
 
 
-def _solved(
-    cost: FloatArray,
-    ordered: FloatArray,
-    available: FloatArray,
-    sign: FloatArray | None,
-    need_mw: float,
-    imbalance_price: float,
-    bound: float,
-    choices: Sequence[IntArray],
-    rows: Sequence[AuctionConstraints],
-) -> Cleared:
+@dataclass(frozen=True, kw_only=True)
+class _Problem:
+    """An auction of n bids as the solver gets it, but for its limits; arguments of `clear`.
+
+    `ordered` (n,) are the costs with ties broken.
+    """
+
+    cost: FloatArray
+    ordered: FloatArray
+    available: FloatArray
+    sign: FloatArray | None
+    need_mw: float
+    imbalance_price: float
+    bound: float
+    choices: Sequence[IntArray]
+
+
+def _solved(problem: _Problem, rows: Sequence[AuctionConstraints]) -> Cleared:
     """The result of the solver, with costs that fix the order of equal bids."""
+    cost, available, sign, choices = problem.cost, problem.available, problem.sign, problem.choices
     n = len(cost)
     soft = [r for r in rows if np.isfinite(r.penalty)]
     n_balance = 2 if sign is not None else 0
     n_slack = sum(len(r.base) for r in soft)
     c = np.concatenate(
-        [ordered, np.full(n_balance, imbalance_price), *[np.full(len(r.base), r.penalty) for r in soft]]
+        [
+            problem.ordered,
+            np.full(n_balance, problem.imbalance_price),
+            *[np.full(len(r.base), r.penalty) for r in soft],
+        ]
     )
-    upper = np.concatenate([available, np.full(n_balance, bound), np.full(n_slack, np.inf)])
+    upper = np.concatenate([available, np.full(n_balance, problem.bound), np.full(n_slack, np.inf)])
     a_ub, b_ub = _upper_rows(rows, n, n_balance, n_slack)
     a_eq = b_eq = None
     if sign is not None:
-        a_eq, b_eq = _equalities(sign, need_mw, choices, len(c))
+        a_eq, b_eq = _equalities(sign, problem.need_mw, choices, len(c))
     lower = np.zeros(len(c))
     solved = partial(solve, c, a_ub, b_ub, a_eq, b_eq)
     if choices:

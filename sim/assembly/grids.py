@@ -14,7 +14,7 @@ import pandas as pd
 
 from tandem_sim.agents.base.area import Area
 from tandem_sim.agents.base.passive import PassiveInjections
-from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.errors import InputError, present
 from tandem_sim.grids.io.read import is_file, load_elements, load_network
 from tandem_sim.grids.low_voltage.read_feeder import BEHIND, UNITS, USERS
 from tandem_sim.grids.network.contents import Content
@@ -137,8 +137,8 @@ def _households_at(
             area: np.bincount(people.node[people.area == k], minlength=len(share)).astype(np.int64)
             for k, (area, share) in enumerate(shares.items())
         }
-    assert scenario.households is not None  # a scenario without a table has it
-    counts = _apportion(np.concatenate(list(shares.values())), scenario.households)
+    households = present(scenario.households, "the number of households of a scenario without a table")
+    counts = _apportion(np.concatenate(list(shares.values())), households)
     cuts = np.cumsum([len(share) for share in shares.values()])[:-1]
     return dict(zip(shares, np.split(counts, cuts), strict=True))
 

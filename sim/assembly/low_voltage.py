@@ -13,7 +13,7 @@ from tandem_sim.agents.base.area import Area
 from tandem_sim.agents.devices.connection_limits import ConnectionLimits, LvConnections, PermanentLimits
 from tandem_sim.agents.non_firm.contracts import Contracts
 from tandem_sim.agents.non_firm.lv_feeders import LvFeeder
-from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.errors import InputError, present
 from tandem_sim.grids.io.read import load_net
 from tandem_sim.grids.low_voltage.limits import Band
 from tandem_sim.grids.low_voltage.operating_envelope import guaranteed
@@ -155,9 +155,9 @@ def pools_of_lv_feeders(scenario: Scenario, low: LowVoltage, aggregator_of: IntA
 
 def _plug_in(given: LvFeederSettings, calendar: Calendar, field: str) -> int:
     """The ISP of simultaneous EV plug-in on an LV feeder."""
-    assert given.plug_in is not None
+    moment = present(given.plug_in, f"{field}.plug_in").at
     try:
-        return calendar.isp_of(calendar.utc(pd.Timestamp(given.plug_in.at)))
+        return calendar.isp_of(calendar.utc(pd.Timestamp(moment)))
     except ValueError as error:
         raise InputError(
             "scenario", f"{field}.plug_in.at", str(error), "Choose a time within start and days"

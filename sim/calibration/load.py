@@ -13,6 +13,7 @@ import numpy as np
 
 from tandem_sim.agents.households.fleet import SitesAhead
 from tandem_sim.agents.households.layout import Layout
+from tandem_sim.grids.errors import present
 from tandem_sim.grids.types import FloatArray, IntArray
 from tandem_sim.markets.coordination.block import TSO as T
 from tandem_sim.sim.calibration.profile_sums import profile_sums
@@ -205,8 +206,6 @@ def _grids(
     names = [*(area.name for area in model.areas), T]
     found = []
     for k, (name, peak, low) in enumerate(zip(names, sums.peak, sums.low, strict=True)):
-        assert peak is not None
-        assert low is not None
         found.append(
             GridLoad(
                 name=name,
@@ -218,8 +217,8 @@ def _grids(
                 ev_mwh=float(whole["ev_mwh"][k]),
                 pv_mwh=float(whole["pv_mwh"][k]),
                 battery_mwh=float(whole["battery_mwh"][k]),
-                peak=peak,
-                low=low,
+                peak=present(peak, f"the peak of {name}"),
+                low=present(low, f"the lowest load of {name}"),
             )
         )
     return tuple(found)

@@ -49,12 +49,12 @@ class Clock:
             self._calls[second].append(function)
             return
         self._calls[second] = [function]
-        callbacks = self.at(second, MESSAGE_PRIORITY).callbacks
-        assert callbacks is not None  # an event that has not happened has a list
-        callbacks.append(self._call_all)
+        self.env.process(self._call_all(second))
 
-    def _call_all(self, _event: simpy.Event) -> None:
-        for function in self._calls.pop(self.now()):
+    def _call_all(self, second: int) -> Generator[simpy.Event, None, None]:
+        """The process that delivers the messages of a second."""
+        yield self.at(second, MESSAGE_PRIORITY)
+        for function in self._calls.pop(second):
             function()
 
     def gate(

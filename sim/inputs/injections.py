@@ -10,7 +10,7 @@ import pandas as pd
 
 from tandem_sim.agents.base.passive import PassiveInjections
 from tandem_sim.grids.documents.text import shown
-from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.errors import InputError, present
 from tandem_sim.grids.network.elements import SIGNS, Element
 from tandem_sim.grids.network.network import Network
 from tandem_sim.grids.series.profiles import MW, PRICE, Profiles
@@ -136,7 +136,7 @@ def _factor(follower: Follower, profiles: Profiles, grid_mw: float, field: str) 
         )
     if unit == MW:
         nominal = abs(grid_mw) if np.isnan(follower.nominal_mw) else abs(follower.nominal_mw)
-        assert own is not None
+        own = present(own, f"the profile {follower.profile}")
         check_ratio(
             float(np.abs(own.values).max()) * follower.scale,
             nominal,
@@ -180,14 +180,14 @@ def check_ratio(
 
 
 def _at_bus(given: InjectionSettings, field: str) -> Follower:
-    assert given.bus is not None
+    bus = present(given.bus, f"{field}.bus")
     if given.profile == OF_NET:
         raise InputError("scenario", f"{field}.profile", "a bus has no profile in the net", "Name a profile")
     return Follower(
-        label=f"bus {given.bus}",
+        label=f"bus {bus}",
         table="",
         index=-1,
-        bus=given.bus,
+        bus=bus,
         sign=1.0 if given.kind == "generation" else -1.0,
         nominal_mw=float("nan"),
         tan_phi=given.tan_phi or 0.0,

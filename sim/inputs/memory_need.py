@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from tandem_sim.grids.errors import InputError
+from tandem_sim.grids.errors import InputError, present
 from tandem_sim.sim.scenario.scenario import Scenario
 
 GIB = 1 << 30
@@ -36,13 +36,13 @@ def needed_bytes(scenario: Scenario, sites: int, buses: int, isps: int) -> dict[
     every ISP.
     """
     lv_feeders = sum(lv_feeder.copies for lv_feeder in scenario.low_voltage)
-    assert scenario.households is not None  # of a table of households the number of rows
+    households = present(scenario.households, "the number of households")  # of a table that of its rows
     injections = sum(len(grid.injections) for grid in (scenario.transmission, *scenario.distribution))
     own_profiles = len(scenario.population.load_profiles) + len(scenario.population.pv_profiles)
-    portfolios = min((sites + lv_feeders) * scenario.aggregators_per_bus, scenario.households)
+    portfolios = min((sites + lv_feeders) * scenario.aggregators_per_bus, households)
     return {
         "name": BASE,
-        "households": PER_HOUSEHOLD * scenario.households,
+        "households": PER_HOUSEHOLD * households,
         "aggregators_per_bus": PER_PORTFOLIO * portfolios,
         "aggregators": PER_POOL * len(scenario.pools),
         "days": (PER_ISP + PER_NUMBER * (2 * buses + own_profiles + 2 * injections)) * isps,
