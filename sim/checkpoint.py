@@ -67,12 +67,12 @@ class Checkpoints:
         for name in (BEFORE, NEWEST):
             (self.folder / name).unlink(missing_ok=True)
 
-    def due(self, model: FlexibilityModel, began: int, interrupted: bool) -> bool:
-        """Whether to save after a step that `began` at a second: once an interval, and if interrupted."""
+    def moments(self, model: FlexibilityModel) -> set[int]:
+        """Seconds of the horizon of a model after which a checkpoint is due, from now on."""
         if not self.are_taken:
-            return False
-        passed = (model.clock.now() - 1) // self.every_s > max(began - 1, 0) // self.every_s
-        return interrupted or (model.running and passed)
+            return set()
+        end = model.calendar.seconds(model.calendar.n_isp)
+        return set(range(max(model.clock.now() // self.every_s + 1, 1) * self.every_s, end, self.every_s))
 
     @property
     def are_taken(self) -> bool:
@@ -80,11 +80,14 @@ class Checkpoints:
         return self.every_s > 0 and self.key is not None
 
     def save(self, model: FlexibilityModel) -> None:
-        """Save the state between two seconds. Raises `InputError` for state that cannot be pickled.
+        """Save the state between two seconds, if checkpoints are taken.
 
+        Raises `InputError` for state that cannot be pickled.
         The previous checkpoint is kept, and a file is either complete or absent: whenever the run is killed,
         one of them is intact.
         """
+        if not self.are_taken:
+            return
         anchors, changing = _anchors(model)
         clock = model.clock
         states = {name: _state(anchors[name]) for name in changing}

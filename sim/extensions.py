@@ -15,17 +15,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+import mesa
 
 from tandem_sim.agents.strategies.allowed_code import EXTENSIONS, AllowedCode, describe, imported
 from tandem_sim.grids.errors import InputError
 from tandem_sim.sim.scenario.sections import ExtensionSettings
 
-if TYPE_CHECKING:
-    from tandem_sim.sim.model import FlexibilityModel
 
-
-def extend(model: FlexibilityModel, extensions: Sequence[ExtensionSettings], allowed: AllowedCode) -> None:
+def extend(model: mesa.Model, extensions: Sequence[ExtensionSettings], allowed: AllowedCode) -> None:
     """Have the extensions of a scenario add to a model, in their order.
 
     Raises `InputError` naming the field for code that is not allowed, cannot be imported, does not take its

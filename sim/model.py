@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import mesa
 import numpy as np
@@ -34,7 +35,6 @@ from tandem_sim.sim.delivery.physics import Physics
 from tandem_sim.sim.delivery.reserve import Reserve, reserve_books
 from tandem_sim.sim.delivery.termination import TerminationSignals, grid_monitor
 from tandem_sim.sim.extensions import extend
-from tandem_sim.sim.observers import Observer
 from tandem_sim.sim.output.recorder import Recorder
 from tandem_sim.sim.output.records import record_grids, record_volumes
 from tandem_sim.sim.scenario.scenario import Scenario
@@ -47,6 +47,8 @@ from tandem_sim.sim.settlement.audit import (
 from tandem_sim.sim.settlement.settler import Delivery
 from tandem_sim.sim.timetable import Closures, Timetable
 
+Observer = Callable[["FlexibilityModel", str, Any], None]
+"""Called with the model, a gate and what its closure was about: an ISP, the ISPs of a day, or blocks."""
 PROMPT_S = 50
 """Latency (s) up to which every message arrives before its gate, with the default gates."""
 
@@ -160,11 +162,22 @@ class FlexibilityModel(Subscriber, mesa.Model):
 
     def step(self) -> None:
         """Run all gates up to the delivery of the next ISP; the last step settles the last ISP as well."""
-        isp = (self.clock.now() + self.calendar.isp_seconds - 1) // self.calendar.isp_seconds
-        self.clock.run_through(self.calendar.seconds(max(isp, 0)))
-        if isp >= self.calendar.n_isp - 1:
+        ahead = [*self.starts_ahead(), None]
+        for second in ahead[:1] if len(ahead) > 2 else ahead:
+            self.run_through(second)
+
+    def run_through(self, second: int | None) -> None:
+        """Run all gates through a second; None: to the end."""
+        if second is not None:
+            self.clock.run_through(second)
+        else:
             self.clock.run()
             self.running = False
+
+    def starts_ahead(self) -> list[int]:
+        """Seconds from now on at which ISPs start."""
+        starts = (self.calendar.seconds(isp) for isp in range(self.calendar.n_isp))
+        return [second for second in starts if second >= self.clock.now()]
 
     def actions(self, gate: str) -> list[Action]:
         """What is done at a gate: by agents and their roles in order, by the model itself, by observers."""

@@ -11,15 +11,11 @@ run(scenario, folder, out, observers=[collecting(collector)])
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mesa
 
-if TYPE_CHECKING:
-    from tandem_sim.sim.model import FlexibilityModel
-
-Observer = Callable[["FlexibilityModel", str, Any], None]
-"""Called with the model, a gate and what its closure was about: an ISP, the ISPs of a day, or blocks."""
+from tandem_sim.sim.model import FlexibilityModel, Observer
 
 
 def after_delivery(function: Callable[[int], None]) -> Observer:

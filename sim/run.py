@@ -19,8 +19,7 @@ from tandem_sim.markets.orders.penalties import admitting
 from tandem_sim.sim.assembly.agents import CreationOrder
 from tandem_sim.sim.checkpoint import Checkpoints
 from tandem_sim.sim.clock.interruption import requested_end, signals_deferred
-from tandem_sim.sim.model import FlexibilityModel
-from tandem_sim.sim.observers import Observer
+from tandem_sim.sim.model import FlexibilityModel, Observer
 from tandem_sim.sim.scenario.named_code import limit_strategies
 from tandem_sim.sim.scenario.scenario import Scenario
 from tandem_sim.sim.settlement.reconcile import reconcile
@@ -55,12 +54,12 @@ def run(
         allowed=allowed,
         creation_order=creation_order,
     )
+    due = set() if checkpoints is None else checkpoints.moments(model)
     with auctions_of(scenario), signals_deferred():
-        while model.running:
-            began = model.clock.now()
-            model.step()  # all gates up to the delivery of one more ISP
+        for second in [*sorted(due.union(model.starts_ahead())), None]:
+            model.run_through(second)  # agents act at gates and exchange messages, ISPs are delivered
             interrupted = requested_end()
-            if checkpoints is not None and checkpoints.due(model, began, interrupted is not None):
+            if checkpoints is not None and (second in due or interrupted):
                 checkpoints.save(model)
             if interrupted:
                 raise interrupted

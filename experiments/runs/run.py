@@ -31,9 +31,9 @@ from tandem_sim.markets.coordination.block import TSO as T
 from tandem_sim.markets.schemes import build_schemes
 from tandem_sim.sim.assembly.grids import grid_contents
 from tandem_sim.sim.checkpoint import Checkpoints
+from tandem_sim.sim.export_isp import IspExport
 from tandem_sim.sim.inputs.notes import notes_of
 from tandem_sim.sim.observers import after_delivery
-from tandem_sim.sim.output.export_isp import IspExport
 from tandem_sim.sim.run import OnStep, run
 from tandem_sim.sim.scenario.named_code import check_code
 from tandem_sim.sim.scenario.scenario import Scenario

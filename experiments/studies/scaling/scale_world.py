@@ -25,8 +25,7 @@ from tandem_sim.grids.network.split import (
     with_one_external_grid,
     write_nets,
 )
-from tandem_sim.sim.model import FlexibilityModel
-from tandem_sim.sim.observers import Observer
+from tandem_sim.sim.model import FlexibilityModel, Observer
 from tandem_sim.sim.run import auctions_of, start
 
 GRID = "1-HVMV-mixed-all-1-no_sw"

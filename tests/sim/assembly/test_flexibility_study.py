@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from tandem_sim.agents.services.flexibility_study import FlexibilityStudyProcess
 from tandem_sim.grids.errors import InputError
 from tandem_sim.grids.io.read import load_net, load_network
 from tandem_sim.grids.io.write import buses_of_nodes
@@ -301,8 +302,9 @@ def test_the_net_of_a_street_tells_phases_to_the_study(tmp_path: Path) -> None:
     given = _given({"region": "flanders"}, households=420, population=everybody, low_voltage=[lv_feeder])
     model = FlexibilityModel(small_scenario(**given), None, tmp_path)
     (dso,) = model.dsos
-    assert dso.study is not None
-    units = {a.unit: a for a in dso.study.timeline.applications}
+    study = dso.role(FlexibilityStudyProcess)
+    assert study is not None
+    units = {a.unit: a for a in study.timeline.applications}
     on_lv_feeder = {unit: a for unit, a in units.items() if "-S." in unit}
     assert sum(len(a.kva) for a in on_lv_feeder.values()) == 4 * 55
     assert all((a.phases == 1).all() for a in on_lv_feeder.values())

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -20,9 +20,7 @@ from tandem_sim.markets.coordination.block import TSO, Values
 from tandem_sim.markets.coordination.ledger import Ledger
 from tandem_sim.markets.orders.bids import Bids
 from tandem_sim.sim.delivery.physics import Injections
-
-if TYPE_CHECKING:
-    from tandem_sim.sim.model import FlexibilityModel
+from tandem_sim.sim.model import FlexibilityModel
 
 CLEARER_GATES = ("mol", "tso_clear")
 """Gates at which the operator of the last market acts; at the others DSOs do."""
