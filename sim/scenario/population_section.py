@@ -163,7 +163,8 @@ class PopulationSettings(Section):
     @property
     def drawn_from(self) -> Population:
         """The population as agents take it."""
-        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(Population)}
+        names = [field.name for field in fields(Population) if field.name != "devices"]
+        values: dict[str, Any] = {name: getattr(self, name) for name in names}
         values |= {name: tuple(values[name]) for name in ("load_profiles", "pv_profiles")}
         return Population(**values)
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from tandem_sim.agents.devices.classes.registry import CLASSES
 from tandem_sim.experiments.report.parts.arrays import How, packed, thinned
 from tandem_sim.experiments.report.parts.read import ReportRun
 from tandem_sim.experiments.results.kpis import NARROWING
@@ -20,13 +21,8 @@ from tandem_sim.grids.types import FloatArray
 MOST_POINTS = 4_032
 """Most points of a series: six weeks of quarters of an hour. Longer runs are thinned."""
 Look = Literal["line", "before", "class"]
-DEVICES = {
-    "load": "inflexible load",
-    "pv": "PV",
-    "battery": "batteries",
-    "ev": "electric cars",
-    "heat_pump": "heat pumps",
-}
+DEVICES = {"load": "inflexible load", **{known.name: known.title for known in CLASSES}}
+"""Title of every class of device, as in table `devices`."""
 
 
 @dataclass(frozen=True)

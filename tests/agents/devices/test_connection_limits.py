@@ -13,6 +13,7 @@ from tandem_sim.agents.devices.connection_limits import (
     PermanentLimits,
     comply,
 )
+from tandem_sim.agents.devices.device import DEMAND, GENERATION, STORAGE
 from tandem_sim.agents.devices.population import ROW, Population
 from tandem_sim.agents.households.fleet import HouseholdFleet, Residents
 from tandem_sim.grids.types import FloatArray
@@ -25,14 +26,13 @@ INF = np.array([np.inf])
 
 def _one(*members: int) -> Connections:
     """One connection with so many PV groups, batteries, EVs and heat pumps."""
-    cuts = np.cumsum(members)[:3].tolist()
     nothing = np.zeros(1)
     return Connections(
         site=np.zeros(1, dtype=np.int64),
         load_at=np.zeros(1, dtype=np.int64),
         load_kw=nothing,
         member=np.zeros(sum(members), dtype=np.int64),
-        cuts=(cuts[0], cuts[1], cuts[2]),
+        part=np.repeat([GENERATION, STORAGE, DEMAND, DEMAND], members),
         generation_kwh=nothing,
     )
 
@@ -54,12 +54,11 @@ def test_import_is_met_by_the_battery_first_then_by_delay_then_by_what_is_forgon
         own, unconstrained, low, high, load, ConnectionLimits(np.array([7.0]), INF)
     )  # one more, delayed 2:1
     np.testing.assert_allclose(found.base, [2.0, -7.0 + 2 / 3, -2.0 + 1 / 3])
-    assert (found.denied_kw.sum(), found.shed_kw.sum()) == (0.0, 0.0)
+    assert (found.forgone_kw.sum(), found.shed_kw.sum()) == (0.0, 0.0)
     found = comply(
         own, unconstrained, low, high, load, ConnectionLimits(np.array([4.0]), INF)
     )  # 6: 2 + 1.5, and 2.5 of 7.5 forgone
-    np.testing.assert_allclose(found.denied_kw, [6.0 * 2.5 / 7.5])
-    np.testing.assert_allclose(found.forced_kw, [1.5 * 2.5 / 7.5])
+    np.testing.assert_allclose(found.forgone_kw, [0.0, 6.0 * 2.5 / 7.5, 1.5 * 2.5 / 7.5])
     found = comply(
         _one(0, 0, 0, 0), np.empty(0), np.empty(0), np.empty(0), load, ConnectionLimits(np.array([0.4]), INF)
     )
