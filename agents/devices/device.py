@@ -13,7 +13,7 @@ connection and a profile.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -131,12 +131,12 @@ class DeviceGroup(Protocol[State, Reading]):
         """Energy that limits of connections took from members for good in an ISP, kWh."""
         return 0.0
 
-    def profile(self) -> Profile | None:
+    def profile(self) -> DeviceProfile | None:
         """Consumption or generation by the profiles alone, without simulation; None for storage."""
         ...
 
 
-class Profile(NamedTuple):
+class DeviceProfile(NamedTuple):
     """Energy by profiles: the value at ``places`` (n,) of the window times ``kw`` (n,), of ``member`` (n,).
 
     Positive for PV generation and for consumption. With ``sessions`` the values are the energies of sessions
@@ -149,7 +149,7 @@ class Profile(NamedTuple):
     sessions: bool = False
 
 
-class Column(NamedTuple):
+class StateColumn(NamedTuple):
     """A column of table ``system`` that a class fills: ``DeviceGroup.measures``; 0 without such devices."""
 
     name: str
@@ -203,7 +203,7 @@ class Parameter(NamedTuple):
     column: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class DeviceClass:
     """A class of device as the registry lists it.
 
@@ -213,9 +213,10 @@ class DeviceClass:
 
     Classes whose parameters the scenario has in ``population.devices`` give: share: what its share means;
     share_column: the random number that decides who has one; parameters: its ranges, the first of which is a
-    size that is 0 in a table for households without the device. replaces: name of the class of which it takes
-    the place in a household. feed_in_kw: power (H,) at which it may feed in, for the
-    phases of a connection (``Households.phases`` counts PV and batteries).
+    size that is 0 in a table for households without the device; numbers: random numbers in 0..1, by name with
+    their columns, for what no parameter decides. replaces: name of the class of which it takes the place in a
+    household. feed_in_kw: power (H,) at which it may feed in, for the phases of a connection
+    (``Households.phases`` counts PV and batteries).
     """
 
     name: str
@@ -224,11 +225,12 @@ class DeviceClass:
     owned: Callable[[Households], BoolArray]
     rated_kw: Callable[[Households], FloatArray]
     build: Callable[[Premises], DeviceGroup[Any, Any]]
-    columns: tuple[Column, ...] = ()
+    columns: tuple[StateColumn, ...] = ()
     feed_in_kw: Callable[[Households], FloatArray] | None = None
     share: str = ""
     share_column: int = 0
     parameters: tuple[Parameter, ...] = ()
+    numbers: Mapping[str, int] = field(default_factory=dict)
     replaces: str = ""
 
     def settings(self, share: float, **ranges: tuple[float, float]) -> DeviceSettings:
@@ -236,8 +238,9 @@ class DeviceClass:
         unknown = set(ranges) - {p.name for p in self.parameters}
         if unknown:
             raise ValueError(f"{self.name} has no {', '.join(sorted(unknown))}")
-        given = tuple((p.name, ranges.get(p.name, p.default), p.column) for p in self.parameters)
-        return DeviceSettings(self.name, share, self.share_column, given)
+        given = [(p.name, ranges.get(p.name, p.default), p.column) for p in self.parameters]
+        others = [(name, (0.0, 1.0), column) for name, column in self.numbers.items()]
+        return DeviceSettings(self.name, share, self.share_column, (*given, *others))
 
 
 def arrays_of(name: str, state: Any) -> dict[str, FloatArray]:

@@ -241,6 +241,12 @@ class Households:
         given = self.given_phases
         return ruled if given is None else np.where(given > 0, given, ruled)
 
+    def owns(self, device: str) -> BoolArray:
+        """Which households (H,) have a device of a class that is declared by its module."""
+        if device in self.devices:
+            return self.devices[device].has
+        return np.zeros(len(self.annual_kwh), dtype=bool)
+
     @classmethod
     def join(cls, parts: Sequence[Households]) -> Households:
         """Households of several parts, in their order; none of them has `given_phases`."""

@@ -10,12 +10,12 @@ import numpy as np
 from tandem_sim.agents.devices.device import (
     STORAGE,
     Behind,
-    Column,
     DeviceClass,
     DeviceGroup,
     Limits,
     Premises,
     Prices,
+    StateColumn,
 )
 from tandem_sim.agents.devices.profile_window import Window
 from tandem_sim.grids.types import FloatArray, IntArray
@@ -210,7 +210,7 @@ CLASS = DeviceClass(
     rated_kw=lambda homes: homes.battery_kw,
     build=_build,
     columns=(
-        Column(
+        StateColumn(
             "battery_soc",
             "state of charge of all batteries together at the end of the ISP, 0 to 1",
             "share",

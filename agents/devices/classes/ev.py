@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
 from tandem_sim.agents.devices.device import (
     DEMAND,
     Behind,
-    Column,
     DeviceClass,
     DeviceGroup,
+    DeviceProfile,
     Limits,
     Premises,
     Prices,
-    Profile,
+    StateColumn,
 )
 from tandem_sim.agents.devices.profile_window import Window
 from tandem_sim.grids.io.profiles import EV_HOME_KW
@@ -172,9 +173,15 @@ class Sessions:
         return EvReading(isp=isp, plugged_in=np.asarray(plugged_in), arrivals=arrivals)
 
 
+Cars = TypeVar("Cars", bound=EvState)
+
+
 @dataclass(frozen=True, kw_only=True)
-class EvGroup(DeviceGroup[EvState, EvReading]):
-    """M electric vehicles. inconvenience (M,): EUR/MWh of shifted charging."""
+class CarGroup(DeviceGroup[Cars, EvReading]):
+    """M cars: what those that only charge and those that also discharge have in common.
+
+    inconvenience (M,): EUR/MWh of shifted charging.
+    """
 
     member_group: IntArray
     member_connection: IntArray
@@ -183,22 +190,11 @@ class EvGroup(DeviceGroup[EvState, EvReading]):
     vehicles: Vehicles
     inconvenience: FloatArray
 
-    def start(self, isp: int) -> EvState:
-        """Away."""
-        none = np.zeros(len(self.inconvenience))
-        gone = np.full(len(none), isp, dtype=np.int64)
-        return EvState(none, gone, none, none, none, none, none)
-
-    def open_accounts(self, state: EvState) -> EvState:
-        """What is still needed now is all that was needed so far."""
-        none = np.zeros(len(self.inconvenience))
-        return replace(state, needed_kwh=state.left_kwh, charged_kwh=none, short_kwh=none)
-
     def read(self, isp: int) -> EvReading:
         """Sessions that begin."""
         return self.sessions.read(isp)
 
-    def arrive(self, state: EvState, reading: EvReading) -> EvState:
+    def arrive(self, state: Cars, reading: EvReading) -> Cars:
         """EVs leave and plug in; energy still needed at departure is booked as missing."""
         late = (state.depart_isp <= reading.isp) & (state.left_kwh > 0)
         if late.any():
@@ -216,10 +212,39 @@ class EvGroup(DeviceGroup[EvState, EvReading]):
         limit[new.car] = new.limit_kw
         return replace(state, left_kwh=left, needed_kwh=needed, depart_isp=depart, limit_kw=limit)
 
-    def baseline(self, state: EvState, reading: EvReading, behind: Behind) -> FloatArray:
+    def baseline(self, state: Cars, reading: EvReading, behind: Behind) -> FloatArray:
         """Full power, or evenly until departure."""
         isps = state.depart_isp - reading.isp
         return self.vehicles.baseline(state.left_kwh, isps, state.limit_kw, self.hours, reading.plugged_in)
+
+    def rebound_kwh(self, state: Cars) -> FloatArray:
+        """Energy still needed before departure."""
+        return state.left_kwh
+
+    def lost_kwh(self, before: Cars, after: Cars) -> float:
+        """Energy missing at departures."""
+        return float(after.short_kwh.sum() - before.short_kwh.sum())
+
+    def profile(self) -> DeviceProfile:
+        """Energy of the sessions that begin, as measured."""
+        cars = self.sessions
+        return DeviceProfile(cars.at, cars.profile_kw, np.arange(len(cars.at)), sessions=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvGroup(CarGroup[EvState]):
+    """M electric vehicles that charge."""
+
+    def start(self, isp: int) -> EvState:
+        """Away."""
+        none = np.zeros(len(self.inconvenience))
+        gone = np.full(len(none), isp, dtype=np.int64)
+        return EvState(none, gone, none, none, none, none, none)
+
+    def open_accounts(self, state: EvState) -> EvState:
+        """What is still needed now is all that was needed so far."""
+        none = np.zeros(len(self.inconvenience))
+        return replace(state, needed_kwh=state.left_kwh, charged_kwh=none, short_kwh=none)
 
     def feasible_range(self, state: EvState, reading: EvReading, base_kw: FloatArray, isps: int) -> Limits:
         """What can be delayed or advanced; before a journey EVs offer nothing."""
@@ -253,10 +278,6 @@ class EvGroup(DeviceGroup[EvState, EvReading]):
         """Shifted charging is inconvenient."""
         return energy_value + self.inconvenience, energy_value - self.inconvenience
 
-    def rebound_kwh(self, state: EvState) -> FloatArray:
-        """Energy still needed before departure."""
-        return state.left_kwh
-
     def most_rebound_kwh(self) -> FloatArray:
         """Sessions are measured: no bound of their own."""
         return np.full(len(self.inconvenience), np.inf)
@@ -278,15 +299,6 @@ class EvGroup(DeviceGroup[EvState, EvReading]):
         """Energy charged, MWh."""
         return (float(after.charged_kwh.sum() - before.charged_kwh.sum()) / 1000.0,)
 
-    def lost_kwh(self, before: EvState, after: EvState) -> float:
-        """Energy missing at departures."""
-        return float(after.short_kwh.sum() - before.short_kwh.sum())
-
-    def profile(self) -> Profile:
-        """Energy of the sessions that begin, as measured."""
-        cars = self.sessions
-        return Profile(cars.at, cars.profile_kw, np.arange(len(cars.at)), sessions=True)
-
 
 def _build(at: Premises) -> EvGroup:
     homes, ev, sessions = at.homes, at.owners, Sessions.of(at)
@@ -307,5 +319,5 @@ CLASS = DeviceClass(
     owned=lambda homes: homes.has_ev,
     rated_kw=lambda homes: homes.ev_kw,
     build=_build,
-    columns=(Column("ev_charged_mwh", "energy charged by cars", "MWh"),),
+    columns=(StateColumn("ev_charged_mwh", "energy charged by cars", "MWh"),),
 )

@@ -10,13 +10,13 @@ import numpy as np
 from tandem_sim.agents.devices.device import (
     DEMAND,
     Behind,
-    Column,
     DeviceClass,
     DeviceGroup,
+    DeviceProfile,
     Limits,
     Premises,
     Prices,
-    Profile,
+    StateColumn,
 )
 from tandem_sim.agents.devices.profile_window import Window
 from tandem_sim.grids.types import BoolArray, FloatArray, IntArray
@@ -196,9 +196,9 @@ class HeatPumpGroup(DeviceGroup[HeatPumpState, HeatPumpReading]):
         """Mean deviation, K."""
         return (float(after.theta_k.mean()) if len(after.theta_k) else 0.0,)
 
-    def profile(self) -> Profile:
+    def profile(self) -> DeviceProfile:
         """Measured consumption."""
-        return Profile(self.at, self.pumps.power_kw, np.arange(len(self.at)))
+        return DeviceProfile(self.at, self.pumps.power_kw, np.arange(len(self.at)))
 
     def _kwh_per_k(self) -> FloatArray:
         """Electric energy (M,) that changes indoor temperature by 1 K at once: C / COP, kWh/K."""
@@ -239,5 +239,7 @@ CLASS = DeviceClass(
     owned=lambda homes: homes.has_heat_pump,
     rated_kw=lambda homes: homes.heat_pump_kw,
     build=_build,
-    columns=(Column("indoor_deviation_k", "mean deviation of indoor temperature from its set-point, K"),),
+    columns=(
+        StateColumn("indoor_deviation_k", "mean deviation of indoor temperature from its set-point, K"),
+    ),
 )

@@ -12,10 +12,10 @@ from tandem_sim.agents.devices.device import (
     Behind,
     DeviceClass,
     DeviceGroup,
+    DeviceProfile,
     Limits,
     Premises,
     Prices,
-    Profile,
     summed,
     total,
 )
@@ -103,9 +103,9 @@ class PvGroup(DeviceGroup[PvState, PvReading]):
         """Peak power of every sum."""
         return self._sum(self.kwp)
 
-    def profile(self) -> Profile:
+    def profile(self) -> DeviceProfile:
         """Generation."""
-        return Profile(self.at, self.kwp, self.part_of)
+        return DeviceProfile(self.at, self.kwp, self.part_of)
 
     def _sum(self, values: FloatArray) -> FloatArray:
         return total(self.part_of, values, len(self.member_group))

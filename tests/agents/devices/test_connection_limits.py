@@ -1,11 +1,14 @@
 """Limits of connections behind the meter: what gives way first, and that no order breaks them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tandem_sim.agents.devices.classes.registry import CLASSES
 from tandem_sim.agents.devices.connection_limits import (
     ConnectionLimits,
     Connections,
@@ -21,6 +24,7 @@ from tandem_sim.grids.types import FloatArray
 EVERYTHING = Population(
     pv_share=0.7, battery_share=0.4, ev_share=0.7, heat_pump_share=0.6, pv_kwp=(6.0, 12.0)
 )
+EVERY_CLASS = replace(EVERYTHING, devices=tuple(known.settings(0.5) for known in CLASSES if known.share))
 INF = np.array([np.inf])
 
 
@@ -87,12 +91,14 @@ def _rows(households: int, seed: int = 1) -> FloatArray:
     return np.random.default_rng(seed).random((households, ROW))
 
 
-def _fleet(seed: int, permanent: PermanentLimits | None = None) -> HouseholdFleet:
+def _fleet(
+    seed: int, permanent: PermanentLimits | None = None, population: Population = EVERYTHING
+) -> HouseholdFleet:
     times = pd.date_range("2016-01-11", periods=96, freq="15min", tz="UTC")
     homes = np.arange(60)
     connection = np.where(homes < 40, homes, -1)
     return HouseholdFleet.build(
-        EVERYTHING,
+        population,
         Residents(site_of=homes % 2, aggregator_of=homes % 3, n_sites=2, rows=_rows(60, seed)),
         times,
         LvConnections(connection_of=connection, permanent=permanent),
@@ -102,7 +108,8 @@ def _fleet(seed: int, permanent: PermanentLimits | None = None) -> HouseholdFlee
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32 - 1), cap=st.floats(0.0, 6.0), scale=st.floats(0.0, 20.0))
 def test_no_order_breaks_a_limit_and_energy_is_accounted_for(seed: int, cap: float, scale: float) -> None:
-    fleet, rng = _fleet(seed % 7), np.random.default_rng(seed)
+    fleet = _fleet(seed % 7, population=EVERY_CLASS if seed % 2 else EVERYTHING)
+    rng = np.random.default_rng(seed)
     groups = len(fleet.groups)
     for isp in range(96):
         connection_limits = None

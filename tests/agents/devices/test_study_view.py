@@ -109,7 +109,7 @@ def test_newcomers_are_groups_of_their_own_unless_exempt() -> None:
     assert all(a < b for a, b in pairwise(rows))
     walloon = fleet(StudyTerms("wallonia", cohort))
     devices = walloon.layout.studied
-    assert (walloon.groups.status[devices.group] == 3).sum() == 60 * len(DEVICES)
+    assert (walloon.groups.status[devices.group] == 3).sum() == 60 * 4  # PV, battery, EV and heat pump
 
 
 def test_the_net_of_a_street_says_on_how_many_phases_its_users_are() -> None:

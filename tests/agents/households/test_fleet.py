@@ -13,6 +13,8 @@ from tandem_sim.agents.households.fleet import DEVICES, FleetStep, HouseholdFlee
 from tandem_sim.grids.types import FloatArray
 
 SITES, AGGREGATORS = 6, 2
+COMMON = ("pv", "battery", "ev", "heat_pump")
+"""Classes of device that a population has unless it says otherwise."""
 WINTER, SUMMER = "2016-01-11", "2016-06-13"
 
 
@@ -39,7 +41,7 @@ def _shared() -> tuple[HouseholdFleet, dict[str, FloatArray]]:
 
 
 def _only(device: str) -> Population:
-    shares = {f"{d}_share": float(d == device) for d in DEVICES}
+    shares = {f"{d}_share": float(d == device) for d in COMMON}
     return Population(**shares)  # type: ignore[arg-type]
 
 
@@ -53,7 +55,7 @@ def test_groups_are_distinct_and_sorted() -> None:
     groups = _fleet(days=1).groups
     keys = list(zip(groups.aggregator.tolist(), groups.site.tolist(), groups.device.tolist(), strict=True))
     assert keys == sorted(set(keys))
-    assert len(groups) == SITES * AGGREGATORS * len(DEVICES)
+    assert len(groups) == SITES * AGGREGATORS * len(COMMON)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
