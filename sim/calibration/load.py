@@ -150,11 +150,9 @@ def _from_profiles(
     several = most // ((BURN_IN + 1) * max(map(len, days)))
     chosen = _extreme_days(net, days, max(several, 2))
     sums = _simulated(model, chosen, area_of_site, other_mw)
-    present = [of.name for of in layout.classes]
-    unknown, none = np.full(len(model.areas), np.nan), np.zeros(len(model.areas))
-    energies = {
-        of.name: found.device_mwh.get(of.name, unknown if of.name in present else none) for of in CLASSES
-    }
+    unknown = {of for of in CLASSES if of.part == STORAGE or of in layout.classes}
+    nothing = {of: np.full(len(model.areas), np.nan if of in unknown else 0.0) for of in CLASSES}
+    energies = {of.name: found.device_mwh.get(of.name, nothing[of]) for of in CLASSES}
     return sums, found.load_mw.sum(axis=0) * hours, energies, len(chosen)
 
 
